@@ -1,0 +1,353 @@
+/* Growing buffers, checked small allocations, clocks, and whole-file reading and writing. */
+#include "core/base/buf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "core/base/own.h"
+#include "orbital/error.h"
+
+static void out_of_memory(size_t size)
+{
+    fprintf(stderr, "orbital: out of memory (%zu bytes)\n", size);
+    abort();
+}
+
+void *xcalloc(size_t count, size_t size)
+{
+    void *p = calloc(count ? count : 1, size ? size : 1);
+
+    if (!p)
+        out_of_memory(count * size);
+    return p;
+}
+
+void *xrealloc(void *p, size_t size)
+{
+    void *q = realloc(p, size ? size : 1);
+
+    if (!q)
+        out_of_memory(size);
+    return q;
+}
+
+char *xstrndup(const char *text, size_t len)
+{
+    char *p = xcalloc(1, len + 1);
+
+    memcpy(p, text, len);
+    return p;
+}
+
+char *xstrdup(const char *text)
+{
+    return xstrndup(text, strlen(text));
+}
+
+char *xasprintf(const char *format, ...)
+{
+    struct buf b = {0};
+    va_list args;
+
+    va_start(args, format);
+    buf_addv(&b, format, args);
+    va_end(args);
+    return buf_take(&b);
+}
+
+void buf_fini(struct buf *b)
+{
+    free(b->data);
+    *b = (struct buf){0};
+}
+
+void buf_clear(struct buf *b)
+{
+    b->len = 0;
+    if (b->data)
+        b->data[0] = '\0';
+}
+
+char *buf_reserve(struct buf *b, size_t extra)
+{
+    size_t need = b->len + extra + 1;
+
+    if (need > b->cap) {
+        size_t cap = b->cap ? b->cap : 64;
+
+        while (cap < need)
+            cap *= 2;
+        b->data = xrealloc(b->data, cap);
+        b->cap = cap;
+    }
+    return b->data + b->len;
+}
+
+void buf_add(struct buf *b, const void *data, size_t len)
+{
+    char *to = buf_reserve(b, len);
+
+    if (len)
+        memcpy(to, data, len);
+    b->len += len;
+    b->data[b->len] = '\0';
+}
+
+void buf_adds(struct buf *b, const char *text)
+{
+    buf_add(b, text, strlen(text));
+}
+
+void buf_addc(struct buf *b, char c)
+{
+    buf_add(b, &c, 1);
+}
+
+void buf_addv(struct buf *b, const char *format, va_list args)
+{
+    va_list again;
+    int n;
+
+    va_copy(again, args);
+    n = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    if (n < 0)
+        return;
+    buf_reserve(b, (size_t)n);
+    vsnprintf(b->data + b->len, (size_t)n + 1, format, args);
+    b->len += (size_t)n;
+}
+
+void buf_addf(struct buf *b, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    buf_addv(b, format, args);
+    va_end(args);
+}
+
+const char *buf_str(const struct buf *b)
+{
+    return b->data ? b->data : "";
+}
+
+char *buf_take(struct buf *b)
+{
+    char *p;
+
+    buf_reserve(b, 0);
+    b->data[b->len] = '\0';
+    p = b->data;
+    *b = (struct buf){0};
+    return p;
+}
+
+/* Length of the valid UTF-8 sequence at p (RFC 3629), 0 when there is none. */
+static size_t utf8_len(const unsigned char *p, size_t left)
+{
+    size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : p[0] >= 0xc2 ? 2 : 0;
+
+    if (!n || p[0] > 0xf4 || left < n)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+void buf_add_json(struct buf *b, const char *text, size_t len)
+{
+    const unsigned char *p = (const unsigned char *)text;
+
+    buf_addc(b, '"');
+    for (size_t i = 0; i < len;) {
+        unsigned char c = p[i];
+        size_t n = 1;
+
+        if (c == '"' || c == '\\')
+            buf_addf(b, "\\%c", c);
+        else if (c == '\n')
+            buf_adds(b, "\\n");
+        else if (c == '\t')
+            buf_adds(b, "\\t");
+        else if (c == '\r')
+            buf_adds(b, "\\r");
+        else if (c < 0x20)
+            buf_addf(b, "\\u%04x", c);
+        else if (c < 0x80)
+            buf_addc(b, (char)c);
+        else if ((n = utf8_len(p + i, len - i)))
+            buf_add(b, p + i, n);
+        else {
+            buf_adds(b, "\xef\xbf\xbd");
+            n = 1;
+        }
+        i += n;
+    }
+    buf_addc(b, '"');
+}
+
+static uint64_t clock_ns(clockid_t id)
+{
+    struct timespec t;
+
+    clock_gettime(id, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t now_ns(void)
+{
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+uint64_t now_ms(void)
+{
+    return clock_ns(CLOCK_MONOTONIC) / 1000000u;
+}
+
+uint64_t wall_us(void)
+{
+    return clock_ns(CLOCK_REALTIME) / 1000u;
+}
+
+int file_read(const char *path, size_t limit, struct buf *ret_data, struct orb_err *err)
+{
+    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    AUTO(buf) struct buf b = {0};
+
+    if (fd < 0)
+        return orb_fail(err, -errno, "cannot read %s", path);
+    for (;;) {
+        ssize_t n = read(fd, buf_reserve(&b, 65536), 65536);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return orb_fail(err, -errno, "cannot read %s", path);
+        if (n == 0)
+            break;
+        b.len += (size_t)n;
+        b.data[b.len] = '\0';
+        if (b.len > limit)
+            return orb_fail(err, ORB_E_LIMIT, "%s is larger than %zu bytes", path, limit);
+    }
+    buf_fini(ret_data);
+    *ret_data = b;
+    b = (struct buf){0};
+    return 0;
+}
+
+static int write_all(int fd, const char *p, size_t len)
+{
+    while (len) {
+        ssize_t n = write(fd, p, len);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -errno;
+        p += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+int file_replace(const char *path, const void *data, size_t len, unsigned mode,
+                 struct orb_err *err)
+{
+    AUTO_FREE char *tmp = xasprintf("%s.new", path);
+    AUTO_FREE char *dir = xstrdup(path);
+    AUTO_FD int fd = -1;
+    AUTO_FD int dir_fd = -1;
+    char *slash = strrchr(dir, '/');
+    int r;
+
+    fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    if (fd < 0)
+        return orb_fail(err, -errno, "cannot create %s", tmp);
+    r = write_all(fd, data, len);
+    if (r == 0 && fdatasync(fd) < 0)
+        r = -errno;
+    if (r == 0 && rename(tmp, path) < 0)
+        r = -errno;
+    if (r < 0) {
+        unlink(tmp);
+        return orb_fail(err, r, "cannot write %s", path);
+    }
+    if (slash)
+        *slash = '\0';
+    dir_fd = open(slash ? (dir[0] ? dir : "/") : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir_fd < 0 || fsync(dir_fd) < 0)
+        return orb_fail(err, -errno, "cannot make %s durable", path);
+    return 0;
+}
+
+int dir_make(const char *path, unsigned mode, struct orb_err *err)
+{
+    AUTO_FREE char *copy = xstrdup(path);
+
+    for (char *p = copy + 1; *copy; p++) {
+        char c = *p;
+
+        if (c != '/' && c != '\0')
+            continue;
+        *p = '\0';
+        if (mkdir(copy, mode) < 0 && errno != EEXIST)
+            return orb_fail(err, -errno, "cannot create directory %s", copy);
+        *p = c;
+        if (!c)
+            break;
+    }
+    return 0;
+}
+
+static size_t edit_distance(const char *a, const char *b)
+{
+    size_t la = strlen(a), lb = strlen(b);
+    size_t row[64];
+
+    if (la > 60 || lb > 60)
+        return 1000;
+    for (size_t j = 0; j <= lb; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= la; i++) {
+        size_t diag = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= lb; j++) {
+            size_t best = diag + (a[i - 1] != b[j - 1]);
+
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            diag = row[j];
+            row[j] = best;
+        }
+    }
+    return row[lb];
+}
+
+const char *nearest_name(const char *word, const char *const *names, size_t count)
+{
+    const char *best = NULL;
+    size_t best_d = strlen(word) / 3 + 2;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t d = edit_distance(word, names[i]);
+
+        if (d < best_d) {
+            best_d = d;
+            best = names[i];
+        }
+    }
+    return best;
+}

@@ -1,0 +1,130 @@
+/* Routes frames between peers: resolution, access, contracts, limits, deadlines. Runs on the host's
+ * loop; owned by struct orbitald. Peers are workers (given by the supervisor), clients of the control
+ * socket, and providers inside the host. */
+#ifndef CORE_IPC_BROKER_H
+#define CORE_IPC_BROKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "core/base/buf.h"
+#include "core/base/log.h"
+#include "orbital/error.h"
+
+struct broker;
+struct contract;
+struct ipc_peer;
+
+/* ---- contracts (contract.c): one schema.json compiled ---- */
+
+/* Compiles schema.json text: interface, version, methods, events and config, unknown members refused
+ * with their path. */
+int contract_compile(const char *text, size_t len, struct contract **ret_contract,
+                     struct orb_err *err);
+void contract_free(struct contract *contract);
+const char *contract_interface(const struct contract *contract);
+const char *contract_version(const struct contract *contract);
+const char *contract_text(const struct contract *contract, size_t *ret_len);
+bool contract_has_config(const struct contract *contract);
+/* JSON of what the interface offers, for `orbctl ipc describe`. */
+void contract_describe(const struct contract *contract, struct buf *ret_json);
+
+/* ---- broker ---- */
+
+enum peer_kind { PEER_SERVICE, PEER_USER, PEER_HOST };
+
+/* What the supervisor wants to hear of a worker's connection. Calls come on the loop. data/len: the
+ * scanned payload of the frame. */
+struct peer_events {
+    void (*hello)(void *arg);
+    void (*ready)(void *arg, uint64_t revision);
+    void (*pong)(void *arg, const char *degraded /* "" when fine */);
+    void (*failed)(void *arg, const char *text); /* FAIL frame */
+    void (*log)(void *arg, const char *data, size_t len);
+    void (*metric)(void *arg, const char *data, size_t len);
+    /* Connection ended: end of file, or thrown out (err->code ORB_E_PROTOCOL, ORB_E_LIMIT). The peer
+     * is freed by the broker after this call. */
+    void (*closed)(void *arg, const struct orb_err *err);
+};
+
+struct peer_spec {
+    enum peer_kind kind;
+    char name[64];              /* service or user name */
+    char role[16];              /* "viewer", "operator", "admin"; "" for services */
+    const char *const *capabilities; /* services: granted ones, NULL ends; copied */
+    const struct contract *contract; /* of a service, NULL: none; must outlive the peer */
+    bool has_config;            /* provides service.NAME@1 */
+    const char *welcome;        /* JSON object text merged into WELCOME, NULL: none; copied */
+    const struct peer_events *events; /* NULL for clients */
+    void *arg;
+};
+
+int broker_new(uv_loop_t *loop, struct log_sink *log, struct broker **ret_broker,
+               struct orb_err *err);
+/* Closes every peer; memory goes after the loop's last close callback. */
+void broker_close(struct broker *broker);
+
+/* Takes fd (non-blocking socket). The peer lives until its closed event or peer_close. */
+struct ipc_peer *broker_add_peer(struct broker *broker, int fd, const struct peer_spec *spec,
+                                 struct orb_err *err);
+void peer_close(struct ipc_peer *peer); /* no closed event follows */
+void peer_ping(struct ipc_peer *peer);
+void peer_stop(struct ipc_peer *peer); /* STOP frame */
+uint32_t peer_id(const struct ipc_peer *peer);
+/* A worker serves requests only between peer_open (supervisor: Running) and peer_close; before that
+ * callers get `unavailable`. service.NAME@1 is served from HELLO on. */
+void peer_open(struct ipc_peer *peer);
+
+/* Control socket: listens at path (mode 0660), accepts clients; identify decides user and role of a
+ * connection from its SO_PEERCRED; negative refuses. */
+int broker_listen(struct broker *broker, const char *path,
+                  int (*identify)(void *arg, uid_t uid, gid_t gid, char name[64], char role[16],
+                                  struct orb_err *err),
+                  void *arg, struct orb_err *err);
+
+/* ---- the host as provider and caller ---- */
+
+struct host_req;
+struct host_caller {
+    uint32_t peer;
+    enum peer_kind kind;
+    const char *name;
+    const char *role;
+};
+/* Answer later or at once, exactly once, with host_reply/host_reply_error. input is scanned,
+ * contract-checked text and valid until answered. */
+typedef void host_handler(void *arg, struct host_req *req, const struct host_caller *caller,
+                          const char *method, const char *input, size_t len);
+/* Provides contract's interface from inside the host. */
+int broker_provide(struct broker *broker, const struct contract *contract, host_handler *handler,
+                   void *arg, struct orb_err *err);
+void host_reply(struct host_req *req, const char *text, size_t len);
+void host_reply_error(struct host_req *req, const struct orb_err *err);
+/* The host calls a method (as peer kind host, every capability). done exactly once. */
+typedef void host_done(void *arg, const char *text, size_t len, const struct orb_err *err);
+int broker_call(struct broker *broker, const char *to, const char *method, const char *text,
+                size_t len, uint32_t deadline_ms, host_done *done, void *arg, struct orb_err *err);
+typedef void host_event(void *arg, const char *interface, const char *topic, const char *text,
+                        size_t len);
+int broker_subscribe(struct broker *broker, const char *interface, const char *topic,
+                     host_event *cb, void *arg, struct orb_err *err);
+int broker_publish(struct broker *broker, const char *interface, const char *topic,
+                   const char *text, size_t len, struct orb_err *err);
+
+/* ---- sessions (capability session.delegate): users a service acts for ---- */
+/* Makes a session of user/role that peer (an id) may put into src. Gone with the peer. */
+int broker_session_open(struct broker *broker, uint32_t peer, const char *user, const char *role,
+                        uint32_t *ret_session, struct orb_err *err);
+int broker_session_close(struct broker *broker, uint32_t peer, uint32_t session,
+                         struct orb_err *err);
+
+/* ---- looking in ---- */
+void broker_list(struct broker *broker, struct buf *ret_json);      /* interfaces and providers */
+int broker_describe(struct broker *broker, const char *interface, struct buf *ret_json,
+                    struct orb_err *err);
+/* OpenMetrics lines of the broker: frames, bytes, requests, refusals, per peer. */
+void broker_metrics(struct broker *broker, struct buf *ret_text);
+
+#endif

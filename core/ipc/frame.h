@@ -1,0 +1,41 @@
+/* The 24-byte frame header of docs/ipc.md, both directions. */
+#ifndef CORE_IPC_FRAME_H
+#define CORE_IPC_FRAME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "orbital/error.h"
+
+#define FRAME_HEADER 24u
+#define FRAME_MAX 262144u  /* envelope + payload */
+#define FRAME_MAX_ENVELOPE 4096u
+
+enum frame_type {
+    FRAME_HELLO = 1, FRAME_WELCOME, FRAME_OPEN, FRAME_OPENED, FRAME_REQ, FRAME_REP, FRAME_ERR,
+    FRAME_CANCEL, FRAME_SUB, FRAME_UNSUB, FRAME_PUB, FRAME_EVENT, FRAME_GAP, FRAME_PING, FRAME_PONG,
+    FRAME_READY, FRAME_LOG, FRAME_METRIC, FRAME_STOP, FRAME_FAIL, FRAME_PEER, FRAME_GONE,
+    FRAME_TYPES
+};
+
+struct frame {
+    uint32_t len;
+    uint16_t envlen;
+    uint8_t type;
+    uint8_t flags;
+    uint32_t route;
+    uint32_t corr;
+    uint32_t src;
+    uint32_t deadline_ms;
+};
+
+#define FRAME_MORE 1
+
+void frame_put(unsigned char to[FRAME_HEADER], const struct frame *frame);
+/* Decodes and checks the header at data. 0: ret_frame filled and the whole frame lies in data;
+ * FRAME_MORE: more bytes are needed (ret_frame filled once the header is complete, else len = 0);
+ * ORB_E_PROTOCOL: length, flags or type out of bounds, err says which and the limit. */
+int frame_get(const unsigned char *data, size_t len, struct frame *ret_frame, struct orb_err *err);
+const char *frame_type_name(unsigned type);
+
+#endif

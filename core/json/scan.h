@@ -1,0 +1,41 @@
+/* The one strict reader of JSON bytes from outside (RFC 8259, strict UTF-8): no duplicate keys, no
+ * trailing bytes, no lone surrogates, no NUL in strings, integers within 64 bits, bounded depth and
+ * key count. It builds no tree; what passes means the same to jansson and to cJSON. */
+#ifndef CORE_JSON_SCAN_H
+#define CORE_JSON_SCAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "orbital/error.h"
+
+#define JSON_MAX_DEPTH 32
+#define JSON_MAX_KEYS 1024       /* per object, frames */
+#define JSON_MAX_TREE_KEYS 1000000 /* per object, configuration files */
+
+struct json_limits {
+    uint32_t depth;
+    uint32_t keys; /* per object */
+};
+
+/* Checks the whole text. limits NULL: JSON_MAX_DEPTH, JSON_MAX_KEYS. Error ORB_E_SYNTAX (or
+ * ORB_E_LIMIT) says what was found at which byte (and line:column) and what was expected. */
+int json_scan(const char *text, size_t len, const struct json_limits *limits, struct orb_err *err);
+
+/* A piece of the text: one value. type: 'o' 'a' 's' (string) 'i' (integer) 'n' (other number) 't'
+ * 'f' '0' (null). */
+struct json_slice {
+    const char *p; /* first byte of the value (the quote of a string) */
+    size_t len;
+    char type;
+};
+
+/* Finds a member of the object text (already scanned). Returns 1 found, 0 not. */
+int json_member(const char *text, size_t len, const char *key, struct json_slice *ret_value);
+/* Copies a string value, unescaped, NUL-terminated; -1 when it is no string or does not fit. */
+int json_string(const struct json_slice *value, char *to, size_t size);
+/* Reads an integer; -1 when it is none or out of range. */
+int json_int64(const struct json_slice *value, int64_t *ret_number);
+
+#endif

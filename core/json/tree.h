@@ -1,0 +1,38 @@
+/* jansson behind one door: text becomes a tree only after json_scan. The only room that includes
+ * <jansson.h>; others that work on trees include this header. */
+#ifndef CORE_JSON_TREE_H
+#define CORE_JSON_TREE_H
+
+#include <jansson.h>
+
+#include "core/base/buf.h"
+#include "core/json/scan.h"
+
+static inline void own_json_t(json_t **json)
+{
+    json_decref(*json);
+}
+
+/* Scan + build. limits as json_scan. The caller owns the result. */
+int tree_parse(const char *text, size_t len, const struct json_limits *limits, json_t **ret_tree,
+               struct orb_err *err);
+/* Compact text with sorted keys (numeric keys in numeric order): the canonical form. */
+void tree_dump(const json_t *tree, struct buf *ret_text);
+/* The same with two-space indentation. */
+void tree_dump_pretty(const json_t *tree, struct buf *ret_text);
+
+/* JSON pointer (RFC 6901) look-up; NULL when absent. Borrowed. */
+json_t *tree_get(const json_t *root, const char *pointer);
+/* Sets the value at pointer, making objects on the way; value is taken (also on failure). */
+int tree_set(json_t *root, const char *pointer, json_t *value, struct orb_err *err);
+/* Removes the value; prune: also parents that become empty objects. 1 removed, 0 was not there. */
+int tree_delete(json_t *root, const char *pointer, bool prune);
+/* Splits a pointer into unescaped tokens. Returns their number; at most max. Tokens point into
+ * storage, which the caller frees. -1: not a pointer. */
+int pointer_split(const char *pointer, const char **tokens, int max, char **ret_storage);
+/* Appends "/token" with ~0 ~1 escapes. */
+void pointer_add(struct buf *pointer, const char *token);
+/* Order of two keys: numbers by value before words, words bytewise. */
+int key_compare(const char *a, const char *b);
+
+#endif

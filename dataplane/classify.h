@@ -1,0 +1,33 @@
+/* Bit-vector classifier, user-space half: builds the data the BPF half (bpf/classify.bpf.h) searches
+ * (layout: bpf/classify.h), for one policy. Aggregated bit vectors (Baboescu and Varghese, SIGCOMM
+ * 2001): per dimension and class one row of N bits with summary words. */
+#ifndef DATAPLANE_CLASSIFY_H
+#define DATAPLANE_CLASSIFY_H
+
+#include "dataplane/policy.h"
+
+struct classify_stats {
+    uint32_t rules4, rules6;
+    uint32_t classes;
+    uint64_t bytes;
+};
+
+/* Writes the complete value of one inner map (at most size bytes) for the forward rules of policy.
+ * zone numbers: index + 1 in policy->zones, 0 for an interface in no zone, 63 local. Too many rules
+ * or too little room: ORB_E_LIMIT with the count and the limit. */
+int classify_build(const struct policy *policy, void *memory, size_t size,
+                   struct classify_stats *ret_stats, struct orb_err *err);
+
+struct classify_header {
+    uint8_t family; /* AF_INET, AF_INET6 */
+    uint8_t protocol;
+    uint8_t zone_from, zone_to;
+    uint8_t source[16], destination[16];
+    uint16_t source_port, destination_port; /* host order; ICMP: type << 8 | code in destination_port */
+};
+/* Result of the look-up over the built data in user space (the same algorithm as in BPF) and of a
+ * linear search over the policy: index into policy->rules or -1 for the default. They must agree. */
+int classify_lookup(const void *memory, size_t size, const struct classify_header *header);
+int classify_linear(const struct policy *policy, const struct classify_header *header);
+
+#endif

@@ -1,0 +1,228 @@
+/* What a plugin author compiles against: plain C11 and cJSON.
+ *
+ * A package is a shared object that exports one descriptor:
+ *
+ *     static const struct orb_method methods[] = {{"hello", on_hello, 0}, {0}};
+ *     ORB_PLUGIN(.name = "greeter", .methods = methods, .init = on_init);
+ *
+ * The host loads it in a worker process of its own, inside a sandbox, and runs one event loop. Every
+ * callback below is called on that loop, one at a time; a callback that blocks makes the health
+ * check fail and the worker is killed. What is exchanged is described by the package's schema.json;
+ * the host checks every payload against it before a handler sees it.
+ *
+ * Units: times in milliseconds. Text is UTF-8. Functions return 0 or a negative code of error.h. */
+#ifndef ORBITAL_H
+#define ORBITAL_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "orbital/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ORB_PLUGIN_ABI 1
+
+struct orb_ctx;   /* this worker; given to every callback, valid until the worker ends */
+struct orb_req;   /* a request to be answered exactly once */
+struct orb_timer; /* made by orb_timer_new */
+struct orb_watch; /* made by orb_watch_new */
+
+/* Who sent a request, as the host vouches for it. Strings live until the callback returns. */
+struct orb_peer {
+    uint32_t id;      /* unique while the peer lives; see orb_plugin.peer_gone */
+    const char *kind; /* "service", "user" or "host" */
+    const char *name; /* service name or user name */
+    const char *role; /* users: "viewer", "operator", "admin"; services: "service" */
+};
+
+/* ---- requests this package answers ---- */
+
+enum orb_method_flags {
+    ORB_RAW = 1, /* no cJSON tree is built (in is NULL); use orb_req_text() */
+};
+
+/* Answers one request. in: the checked input, owned by the SDK, valid until the request is
+ * answered. Return 0 after orb_reply*(), or 0 having kept req to answer later; return a negative
+ * code with err filled and the SDK answers with that error. */
+typedef int orb_handler(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in,
+                        struct orb_err *err);
+
+struct orb_method {
+    const char *name; /* as in schema.json; {0} ends the table */
+    orb_handler *handle;
+    unsigned flags;
+};
+
+const struct orb_peer *orb_req_peer(const struct orb_req *req);
+/* The input as sent, NUL-terminated; ret_len may be NULL. */
+const char *orb_req_text(const struct orb_req *req, size_t *ret_len);
+/* Milliseconds until the caller gives up; 0 when that has passed. */
+uint32_t orb_req_left_ms(const struct orb_req *req);
+/* W3C traceparent of the request, "" when there is none. */
+const char *orb_req_trace(const struct orb_req *req);
+/* Answer. The SDK takes ownership of out (NULL means {}) and of req. */
+void orb_reply(struct orb_req *req, cJSON *out);
+/* As orb_reply with JSON text, copied before return. */
+void orb_reply_text(struct orb_req *req, const char *text, size_t len);
+void orb_reply_error(struct orb_req *req, const struct orb_err *err);
+
+/* ---- requests to others ---- */
+
+/* Exactly one call per orb_call: out is NULL when err is set and the other way round. text/len: the
+ * reply as received (valid during the call). */
+typedef void orb_reply_fn(struct orb_ctx *ctx, void *arg, const cJSON *out,
+                          const struct orb_err *err);
+typedef void orb_text_fn(struct orb_ctx *ctx, void *arg, const char *text, size_t len,
+                         const struct orb_err *err);
+
+/* Calls a method. to: "interface@MAJOR" or "interface@MAJOR.MINOR" (lowest minor accepted). in is
+ * taken (NULL means {}). deadline_ms: 0 for the method's own default. done may be NULL. Fails at once only for mistakes of the
+ * caller; everything else (denied, unknown, busy, deadline, peer-gone) arrives in done. */
+int orb_call(struct orb_ctx *ctx, const char *to, const char *method, cJSON *in,
+             uint32_t deadline_ms, orb_reply_fn *done, void *arg, struct orb_err *err);
+/* The same with JSON text both ways and no trees built. */
+int orb_call_text(struct orb_ctx *ctx, const char *to, const char *method, const char *text,
+                  size_t len, uint32_t deadline_ms, orb_text_fn *done, void *arg,
+                  struct orb_err *err);
+/* The same on behalf of a session that auth@1 login returned to this worker (capability
+ * session.delegate); session 0 is this service itself. */
+int orb_call_as(struct orb_ctx *ctx, uint32_t session, const char *to, const char *method,
+                const char *text, size_t len, uint32_t deadline_ms, orb_text_fn *done, void *arg,
+                struct orb_err *err);
+
+/* ---- events ---- */
+
+typedef void orb_event_fn(struct orb_ctx *ctx, void *arg, const char *topic,
+                          const cJSON *payload);
+/* Publishes an event of this package's schema. payload is taken. */
+int orb_publish(struct orb_ctx *ctx, const char *topic, cJSON *payload, struct orb_err *err);
+/* From now on cb is called for each event. topic "*": all topics of the interface. A gap (events
+ * dropped because this worker was slow) arrives as topic "gap" with {"topic", "count"}. */
+int orb_subscribe(struct orb_ctx *ctx, const char *interface, const char *topic, orb_event_fn *cb,
+                  void *arg, struct orb_err *err);
+
+/* ---- configuration ---- */
+
+/* One change of the configuration on its way through prepare, apply or abort.
+ * tree: the subscribed parts as they will be, e.g. {"firewall": {...}, "interfaces": {...}}; a part
+ *       that is not configured is absent. Owned by the SDK; read only.
+ * patch: array of {"op": "set"|"delete", "path": "/firewall/rules/10", "value": …, "old": …};
+ *       value absent for delete, old absent when there was none. On the first call after start
+ *       (initial) the patch sets every subscribed part as a whole. */
+struct orb_change {
+    uint64_t tx;
+    uint64_t revision; /* the revision this will be */
+    bool initial;
+    const cJSON *tree;
+    const cJSON *patch;
+};
+
+/* A prepared plan for people: one line a step. Copied. kind: "live", "reload" or "restart". */
+void orb_plan_step(struct orb_ctx *ctx, const char *kind, const char *text);
+
+struct orb_config {
+    /* Subtrees wanted, JSON pointers, NULL ends; each needs config.read:PATH in the manifest. */
+    const char *const *paths;
+    /* Check everything that can fail and change nothing. Answer later with orb_config_done() by
+     * returning ORB_LATER. An error (with path) vetoes the commit. */
+    int (*prepare)(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err);
+    /* Make it so. May also return ORB_LATER. */
+    int (*apply)(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err);
+    /* Undo: after prepare (nothing was applied) or after apply (applied true: go back to what was;
+     * tree holds the old state again and patch is the inverse). May return ORB_LATER. */
+    int (*abort)(struct orb_ctx *ctx, const struct orb_change *change, bool applied,
+                 struct orb_err *err);
+};
+
+#define ORB_LATER 1
+/* Completes a prepare/apply/abort that returned ORB_LATER: err NULL or code 0 for success. */
+void orb_config_done(struct orb_ctx *ctx, const struct orb_err *err);
+
+/* ---- loop ---- */
+
+typedef void orb_timer_fn(struct orb_ctx *ctx, void *arg);
+struct orb_timer *orb_timer_new(struct orb_ctx *ctx, orb_timer_fn *cb, void *arg);
+/* Fires after after_ms, then every repeat_ms (0: once). Starting again restarts. */
+void orb_timer_start(struct orb_timer *timer, uint64_t after_ms, uint64_t repeat_ms);
+void orb_timer_stop(struct orb_timer *timer);
+void orb_timer_free(struct orb_timer *timer);
+
+enum orb_io { ORB_READABLE = 1, ORB_WRITABLE = 2 };
+typedef void orb_watch_fn(struct orb_ctx *ctx, void *arg, int fd, unsigned events);
+/* Watches a descriptor the plugin owns; it must stay open until orb_watch_free. */
+struct orb_watch *orb_watch_new(struct orb_ctx *ctx, int fd, unsigned events, orb_watch_fn *cb,
+                                void *arg, struct orb_err *err);
+void orb_watch_set(struct orb_watch *watch, unsigned events);
+void orb_watch_free(struct orb_watch *watch);
+/* Monotonic time. */
+uint64_t orb_now_ms(void);
+
+/* Descriptor of a socket the manifest declared (net.bind:…#NAME), bound and listening, opened before
+ * the sandbox closed; -1 when there is none of that name. The worker keeps it open. */
+int orb_socket(struct orb_ctx *ctx, const char *name);
+/* Directory for the service's own state (capability fs.state), NULL without that capability. */
+const char *orb_state_dir(struct orb_ctx *ctx);
+
+/* ---- logs, metrics ---- */
+
+enum orb_level { ORB_DEBUG, ORB_INFO, ORB_NOTICE, ORB_WARNING, ORB_ERROR };
+struct orb_kv {
+    const char *key;  /* NULL ends the list */
+    const char *text; /* NULL: number */
+    int64_t number;
+};
+void orb_log_kv(struct orb_ctx *ctx, enum orb_level level, const char *event,
+                const struct orb_kv *pairs);
+#define ORB_S(k, v) {(k), (v), 0}
+#define ORB_I(k, v) {(k), 0, (v)}
+/* orb_log(ctx, ORB_INFO, "peer.up", ORB_S("peer", name), ORB_I("mtu", 1500)); event: a stable
+ * dotted name. */
+#define orb_log(ctx, level, event, ...)                                                            \
+    orb_log_kv((ctx), (level), (event), (const struct orb_kv[]){__VA_ARGS__ __VA_OPT__(, ){0}})
+
+/* name: [a-z_]+, without the service's name, which the host adds as a label. */
+void orb_counter_add(struct orb_ctx *ctx, const char *name, uint64_t delta);
+void orb_gauge_set(struct orb_ctx *ctx, const char *name, double value);
+
+/* ---- the descriptor ---- */
+
+struct orb_plugin {
+    uint32_t abi;
+    const char *name;
+    const struct orb_method *methods; /* ends with {0}; NULL: none */
+    const struct orb_config *config;  /* NULL: none */
+    /* Before configuration: allocate, open what the sandbox allows. Required data is kept with
+     * orb_set_user(). A failure ends the worker with the message. */
+    int (*init)(struct orb_ctx *ctx, struct orb_err *err);
+    /* After the first configuration was applied; the service counts as Running when it returns 0.
+     * May return ORB_LATER and call orb_ready(). */
+    int (*ready)(struct orb_ctx *ctx, struct orb_err *err);
+    /* Asked to stop: release, then return; the worker ends. */
+    void (*stop)(struct orb_ctx *ctx);
+    /* A peer that had sent a request is gone; its id will not come back. */
+    void (*peer_gone)(struct orb_ctx *ctx, uint32_t peer_id);
+    /* Own health, asked with every ping: 0 or a negative code with err (shown as degraded). */
+    int (*health)(struct orb_ctx *ctx, struct orb_err *err);
+};
+
+void orb_ready(struct orb_ctx *ctx, const struct orb_err *err);
+void orb_set_user(struct orb_ctx *ctx, void *user);
+void *orb_user(struct orb_ctx *ctx);
+const char *orb_service_name(struct orb_ctx *ctx);
+/* Ends this worker as failed; the text goes to the log and the crash report. */
+void orb_fatal(struct orb_ctx *ctx, const struct orb_err *err) __attribute__((noreturn));
+
+#define ORB_EXPORT __attribute__((visibility("default")))
+#define ORB_PLUGIN(...)                                                                            \
+    ORB_EXPORT extern const struct orb_plugin orbital_plugin;                                      \
+    ORB_EXPORT const struct orb_plugin orbital_plugin = {.abi = ORB_PLUGIN_ABI, __VA_ARGS__}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

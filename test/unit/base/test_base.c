@@ -1,0 +1,67 @@
+/* core/base: errors, buffers, files, suggestions. */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/buf.h"
+#include "core/base/own.h"
+#include "orbital/error.h"
+#include "test/lib/harness.h"
+
+TEST(a_failure_carries_code_path_and_sentence)
+{
+    struct orb_err err;
+
+    ck_assert_int_eq(orb_fail_at(&err, ORB_E_SCHEMA, "/a/b", "got %d", 3), ORB_E_SCHEMA);
+    ck_assert_str_eq(err.path, "/a/b");
+    ck_assert_int_eq(orb_wrap(&err, "commit %d", 7), ORB_E_SCHEMA);
+    ck_assert_str_eq(err.text, "commit 7: got 3");
+    ck_assert_str_eq(err.path, "/a/b");
+}
+
+TEST(an_errno_adds_its_own_words)
+{
+    struct orb_err err;
+
+    orb_fail(&err, -ENOENT, "cannot read %s", "/x");
+    ck_assert_str_eq(err.text, "cannot read /x: No such file or directory");
+    ck_assert_str_eq(orb_code_name(-ENOENT), "io");
+    ck_assert_int_eq(orb_code_parse("config.veto"), ORB_E_VETO);
+    ck_assert_int_eq(orb_code_parse("nonsense"), ORB_E_INTERNAL);
+}
+
+TEST(json_strings_are_escaped_and_bad_bytes_replaced)
+{
+    AUTO(buf) struct buf b = {0};
+
+    buf_add_json(&b, "a\"\\\n\x01\xff\xc3\xa9", 8);
+    ck_assert_str_eq(buf_str(&b), "\"a\\\"\\\\\\n\\u0001\xef\xbf\xbd\xc3\xa9\"");
+}
+
+TEST(file_replace_is_whole_or_absent)
+{
+    char dir[] = "/tmp/orbital-test-XXXXXX";
+    AUTO_FREE char *path = NULL;
+    AUTO(buf) struct buf b = {0};
+    struct orb_err err;
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    path = xasprintf("%s/f", dir);
+    ck_assert_int_eq(file_replace(path, "one", 3, 0600, &err), 0);
+    ck_assert_int_eq(file_replace(path, "two!", 4, 0600, &err), 0);
+    ck_assert_int_eq(file_read(path, 100, &b, &err), 0);
+    ck_assert_str_eq(buf_str(&b), "two!");
+    ck_assert_int_eq(file_read(path, 3, &b, &err), ORB_E_LIMIT);
+    ck_assert_str_eq(buf_str(&b), "two!");
+    unlink(path);
+    ck_assert_int_eq(file_replace("/nonexistent-dir/f", "x", 1, 0600, &err), -ENOENT);
+    rmdir(dir);
+}
+
+TEST(the_nearest_name_is_suggested_only_when_near)
+{
+    static const char *const names[] = {"tcp", "udp", "icmp", "any"};
+
+    ck_assert_str_eq(nearest_name("tpc", names, 4), "tcp");
+    ck_assert_ptr_null(nearest_name("wireguard", names, 4));
+}
