@@ -11,7 +11,7 @@
 #include "orbital/error.h"
 
 #define JSON_MAX_DEPTH 32
-#define JSON_MAX_KEYS 1024       /* per object, frames */
+#define JSON_MAX_KEYS 1024         /* per object, frames */
 #define JSON_MAX_TREE_KEYS 1000000 /* per object, configuration files */
 
 struct json_limits {
@@ -33,8 +33,9 @@ struct json_slice {
 
 /* Finds a member of the object text (already scanned). Returns 1 found, 0 not. */
 int json_member(const char *text, size_t len, const char *key, struct json_slice *ret_value);
-/* Copies a string value, unescaped, NUL-terminated; -1 when it is no string or does not fit. */
-int json_string(const struct json_slice *value, char *to, size_t size);
+/* Copies a string value, unescaped, NUL-terminated; -1 when it is no string or does not fit. (Not
+ * called json_string: jansson exports that name.) */
+int json_text(const struct json_slice *value, char *to, size_t size);
 /* Reads an integer; -1 when it is none or out of range. */
 int json_int64(const struct json_slice *value, int64_t *ret_number);
 

@@ -10,9 +10,9 @@
 
 struct schema; /* immutable after compile */
 
-/* Compiles a schema given as JSON text. strict_objects: an object schema with properties and without
- * additionalProperties refuses unknown members (our own files); false: the standard's default (test
- * suite). An unsupported keyword is an error with its path. */
+/* Compiles a schema given as JSON text. strict_objects: an object schema with properties and
+ * without additionalProperties refuses unknown members (our own files); false: the standard's
+ * default (test suite). An unsupported keyword is an error with its path. */
 int schema_compile(const char *text, size_t len, bool strict_objects, struct schema **ret_schema,
                    struct orb_err *err);
 void schema_free(struct schema *schema);

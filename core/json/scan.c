@@ -1,0 +1,557 @@
+/* The strict scanner every text from outside passes once. It is on the broker's path of every
+ * frame, so an object of up to FEW_KEYS members allocates nothing; larger ones get a hash table
+ * whose hash is keyed per process, because the keys come from outside. */
+#include "core/json/scan.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/auxv.h>
+
+#include "core/base/own.h"
+#include "core/json/reader.h"
+
+#define FEW_KEYS 32
+#define DEEPEST 256     /* what limits may ask for at most: each level takes ~600 bytes of stack */
+#define NUMBER_BYTES 63 /* cJSON reads no longer literal */
+#define KEY_ON_STACK 256
+
+struct key {
+    uint64_t hash;
+    uint32_t at; /* of its first byte in the text; 0: free slot (a brace always stands before) */
+    uint32_t len;
+};
+
+struct scan {
+    const char *text;
+    const char *p;
+    const char *end;
+    uint32_t depth;
+    uint32_t max_depth;
+    uint32_t max_keys;
+    uint64_t seed[2];
+    struct orb_err *err;
+};
+
+/* The keys one object has shown so far. */
+struct keys {
+    struct key *table; /* NULL while few suffice */
+    uint32_t mask;     /* slots - 1 */
+    uint32_t count;
+    uint64_t seen; /* one bit for each hash & 63: most new keys need no look at the others */
+    struct key few[FEW_KEYS];
+};
+
+static int value(struct scan *s);
+
+/* "at byte 12 (2:5)"; line and column count from 1, a column is a character. */
+static void place(const struct scan *s, const char *at, char *to, size_t size)
+{
+    size_t line = 1, column = 1;
+
+    for (const char *p = s->text; p < at; p++) {
+        if (*p == '\n') {
+            line++;
+            column = 1;
+        } else if ((*p & 0xc0) != 0x80) {
+            column++;
+        }
+    }
+    snprintf(to, size, "at byte %zu (%zu:%zu)", (size_t)(at - s->text), line, column);
+}
+
+static void found(const struct scan *s, const char *at, char *to, size_t size)
+{
+    int n = 0;
+
+    while (n < 24 && at + n < s->end && (isalnum((unsigned char)at[n]) || strchr("+-._", at[n])) &&
+           at[n])
+        n++;
+    if (at == s->end)
+        snprintf(to, size, "the end of the text");
+    else if (n > 1)
+        snprintf(to, size, "%.*s", n, at);
+    else if (*at > 0x20 && *at < 0x7f)
+        snprintf(to, size, "'%c'", *at);
+    else
+        snprintf(to, size, "byte 0x%02x", (unsigned char)*at);
+}
+
+static int bad(struct scan *s, const char *at, const char *expected)
+{
+    char where[64], what[40];
+
+    place(s, at, where, sizeof where);
+    found(s, at, what, sizeof what);
+    return orb_fail(s->err, ORB_E_SYNTAX, "%s: expected %s; got %s", where, expected, what);
+}
+
+static int limit(struct scan *s, const char *at, const char *what, uint32_t most)
+{
+    char where[64];
+
+    place(s, at, where, sizeof where);
+    return orb_fail(s->err, ORB_E_LIMIT, "%s: %s; the limit is %u", where, what, most);
+}
+
+static inline void space(struct scan *s)
+{
+    if (s->p < s->end && *s->p <= ' ')
+        s->p = json_space(s->p, s->end);
+}
+
+/* Length of the UTF-8 sequence at p (RFC 3629), 0 when it is none. */
+static size_t utf8_len(const char *text, const char *end)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : p[0] >= 0xc2 ? 2 : 0;
+
+    if (!n || p[0] > 0xf4 || (size_t)(end - text) < n)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
+        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+/* The four hex digits behind "\u" at p; -1 when they are not four. */
+static int hex4(const char *p, const char *end)
+{
+    int v = 0;
+
+    if (end - p < 6)
+        return -1;
+    for (int i = 2; i < 6; i++) {
+        if (!isxdigit((unsigned char)p[i]))
+            return -1;
+        v = v << 4 | (p[i] <= '9' ? p[i] - '0' : (p[i] | 32) - 'a' + 10);
+    }
+    return v;
+}
+
+/* An escape at s->p; steps over it. */
+static int escape(struct scan *s)
+{
+    const char *p = s->p;
+    int code, low;
+
+    if (s->end - p < 2)
+        return bad(s, s->end, "the rest of an escape");
+    if (p[1] != 'u') {
+        if (!p[1] || !strchr("\"\\/bfnrt", p[1]))
+            return bad(s, p + 1, "one of \" \\ / b f n r t u behind a backslash");
+        s->p += 2;
+        return 0;
+    }
+    code = hex4(p, s->end);
+    if (code < 0)
+        return bad(s, p + 1, "u and four hexadecimal digits");
+    if (code == 0)
+        return bad(s, p + 1, "any character but NUL");
+    s->p += 6;
+    if (code < 0xd800 || code > 0xdfff)
+        return 0;
+    low = code < 0xdc00 && s->end - s->p >= 6 && s->p[0] == '\\' && s->p[1] == 'u'
+              ? hex4(s->p, s->end)
+              : -1;
+    if (low < 0xdc00 || low > 0xdfff)
+        return bad(s, p + 1, "a whole surrogate pair (a high one, then a low one)");
+    s->p += 6;
+    return 0;
+}
+
+/* A string, s->p at its quote. Says whether it held escapes. */
+static int string(struct scan *s, bool *ret_escaped)
+{
+    const char *p = s->p + 1, *end = s->end;
+
+    *ret_escaped = false;
+    for (;;) {
+        unsigned char c;
+
+        while (end - p >= 8) {
+            uint64_t w = json_load8(p);
+            /* High bit set in the lowest byte that is a quote, a backslash, below 0x20 or above
+             * 0x7f; bytes after it may be wrong, as borrows run upwards. */
+            uint64_t hit = ((((w ^ (JSON_ONES * '"')) - JSON_ONES) |
+                             ((w ^ (JSON_ONES * '\\')) - JSON_ONES) | (w - JSON_ONES * 0x20) | w) &
+                            JSON_HIGHS);
+
+            if (hit) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+                p += __builtin_ctzll(hit) >> 3;
+#endif
+                break;
+            }
+            p += 8;
+        }
+        if (p == end)
+            return bad(s, p, "a closing quote");
+        c = (unsigned char)*p;
+        if (c == '"') {
+            s->p = p + 1;
+            return 0;
+        }
+        if (c == '\\') {
+            int r;
+
+            *ret_escaped = true;
+            s->p = p;
+            r = escape(s);
+            if (r < 0)
+                return r;
+            p = s->p;
+        } else if (c < 0x20) {
+            return bad(s, p, "control characters written as escapes");
+        } else if (c < 0x80) {
+            p++;
+        } else {
+            size_t n = utf8_len(p, end);
+
+            if (!n)
+                return bad(s, p, "valid UTF-8");
+            p += n;
+        }
+    }
+}
+
+static const char *digits(const char *p, const char *end)
+{
+    while (p < end && *p >= '0' && *p <= '9')
+        p++;
+    return p;
+}
+
+/* A number with fraction or exponent is only refused when it is no finite double. */
+static bool is_finite(const char *p, size_t len)
+{
+    char copy[NUMBER_BYTES + 1];
+
+    memcpy(copy, p, len);
+    copy[len] = '\0';
+    return isfinite(strtod(copy, NULL));
+}
+
+static int number(struct scan *s)
+{
+    const char *start = s->p, *end = s->end, *p = start + (*start == '-'), *q;
+    struct json_slice whole;
+    bool integer = true, exponent = false;
+    int64_t ignored;
+
+    q = digits(p, end);
+    if (q == p)
+        return bad(s, p, *start == '-' ? "a digit behind the minus" : "a value");
+    if (*p == '0' && q - p > 1)
+        return bad(s, start, "a number without leading zeros");
+    if (q < end && *q == '.') {
+        integer = false;
+        p = q + 1;
+        q = digits(p, end);
+        if (q == p)
+            return bad(s, p, "a digit behind the point");
+    }
+    if (q < end && (*q | 32) == 'e') {
+        integer = false;
+        exponent = true;
+        p = q + 1;
+        if (p < end && (*p == '+' || *p == '-'))
+            p++;
+        q = digits(p, end);
+        if (q == p)
+            return bad(s, p, "a digit in the exponent");
+    }
+    if (q - start > NUMBER_BYTES)
+        return limit(s, start, "a number is written with too many characters", NUMBER_BYTES);
+    if (integer && q - start >= 19) {
+        whole = (struct json_slice){start, (size_t)(q - start), 'i'};
+        if (json_int64(&whole, &ignored) < 0)
+            return bad(s, start, "an integer between -9223372036854775808 and 9223372036854775807");
+    }
+    /* Without an exponent 63 characters cannot leave the range of a double. */
+    if (exponent && !is_finite(start, (size_t)(q - start)))
+        return bad(s, start, "a number within the range of a double");
+    s->p = q;
+    return 0;
+}
+
+static int word(struct scan *s, const char *text, size_t len)
+{
+    if ((size_t)(s->end - s->p) < len || memcmp(s->p, text, len) != 0)
+        return bad(s, s->p, "a value");
+    s->p += len;
+    return 0;
+}
+
+static inline uint64_t mix(uint64_t a, uint64_t b)
+{
+    __uint128_t r = (__uint128_t)a * b;
+
+    return (uint64_t)r ^ (uint64_t)(r >> 64);
+}
+
+static uint64_t hash_of(const struct scan *s, const char *p, size_t len)
+{
+    uint64_t h = s->seed[0] ^ len, tail = 0;
+
+    for (; len > 8; p += 8, len -= 8)
+        h = mix(h ^ json_load8(p), s->seed[1]);
+    for (size_t i = 0; i < len; i++)
+        tail = tail << 8 | (unsigned char)p[i];
+    h = mix(h ^ tail, s->seed[1]);
+    return h ^ h >> 29;
+}
+
+/* The key as it means, not as it is spelled. stack or *heap (caller frees) holds it. */
+static const char *plain(const char *p, size_t *len, char *stack, char **heap)
+{
+    char *to = stack;
+
+    if (!memchr(p, '\\', *len))
+        return p;
+    if (*len > KEY_ON_STACK) {
+        to = *heap = malloc(*len);
+        if (!to)
+            return NULL;
+    }
+    *len = json_unescape(p, *len, to);
+    return to;
+}
+
+/* 1 the same key, 0 another, ORB_E_NOMEM. Only asked when the hashes agree. */
+static int key_same(const struct scan *s, const struct key *a, const struct key *b)
+{
+    char a_stack[KEY_ON_STACK], b_stack[KEY_ON_STACK];
+    AUTO_FREE char *a_heap = NULL;
+    AUTO_FREE char *b_heap = NULL;
+    size_t a_len = a->len, b_len = b->len;
+    const char *pa = plain(s->text + a->at, &a_len, a_stack, &a_heap);
+    const char *pb = plain(s->text + b->at, &b_len, b_stack, &b_heap);
+
+    if (!pa || !pb)
+        return ORB_E_NOMEM;
+    return a_len == b_len && memcmp(pa, pb, a_len) == 0;
+}
+
+static void slot_put(struct key *table, uint32_t mask, const struct key *key)
+{
+    uint32_t i = (uint32_t)key->hash & mask;
+
+    while (table[i].at)
+        i = (i + 1) & mask;
+    table[i] = *key;
+}
+
+/* Moves the keys into a table four times their number; the limit on keys bounds it. */
+static int keys_grow(struct keys *keys)
+{
+    uint32_t slots = keys->table ? (keys->mask + 1) * 4 : FEW_KEYS * 4;
+    struct key *table = calloc(slots, sizeof *table);
+
+    if (!table)
+        return ORB_E_NOMEM;
+    if (!keys->table)
+        for (uint32_t i = 0; i < FEW_KEYS; i++)
+            slot_put(table, slots - 1, &keys->few[i]);
+    for (uint32_t i = 0; keys->table && i <= keys->mask; i++)
+        if (keys->table[i].at)
+            slot_put(table, slots - 1, &keys->table[i]);
+    free(keys->table);
+    keys->table = table;
+    keys->mask = slots - 1;
+    return 0;
+}
+
+/* Looks for the key among the ones before. 1 found, 0 new (and added), ORB_E_NOMEM. */
+static int keys_add(const struct scan *s, struct keys *keys, const struct key *key)
+{
+    uint64_t bit = 1ull << (key->hash >> 58);
+    int r = 0;
+
+    if (!keys->table) {
+        for (uint32_t i = 0; (keys->seen & bit) && i < keys->count; i++)
+            if (keys->few[i].hash == key->hash && (r = key_same(s, &keys->few[i], key)) != 0)
+                return r;
+        keys->seen |= bit;
+        if (keys->count < FEW_KEYS) {
+            keys->few[keys->count++] = *key;
+            return 0;
+        }
+    }
+    if (!keys->table || keys->count >= keys->mask / 2)
+        if (keys_grow(keys) < 0)
+            return ORB_E_NOMEM;
+    for (uint32_t i = (uint32_t)key->hash & keys->mask; keys->table[i].at; i = (i + 1) & keys->mask)
+        if (keys->table[i].hash == key->hash && (r = key_same(s, &keys->table[i], key)) != 0)
+            return r;
+    slot_put(keys->table, keys->mask, key);
+    keys->count++;
+    return 0;
+}
+
+/* A key with its colon; s->p at the quote. */
+static int member_key(struct scan *s, struct keys *keys)
+{
+    const char *start = s->p + 1, *p = start;
+    char stack[KEY_ON_STACK];
+    AUTO_FREE char *heap = NULL;
+    struct key key;
+    bool escaped;
+    size_t len;
+    int r;
+
+    r = string(s, &escaped);
+    if (r < 0)
+        return r;
+    len = (size_t)(s->p - 1 - start);
+    key.at = (uint32_t)(start - s->text);
+    key.len = (uint32_t)len;
+    if (escaped)
+        p = plain(start, &len, stack, &heap);
+    if (!p)
+        return orb_fail(s->err, ORB_E_NOMEM, "out of memory for a key of %u bytes", key.len);
+    key.hash = hash_of(s, p, len);
+    if (keys->count >= s->max_keys)
+        return limit(s, start - 1, "an object has too many members", s->max_keys);
+    r = keys_add(s, keys, &key);
+    if (r > 0) {
+        char where[64];
+
+        place(s, start - 1, where, sizeof where);
+        return orb_fail(s->err, ORB_E_SYNTAX, "%s: expected each key once; got \"%.*s\" again",
+                        where, key.len > 60 ? 60 : (int)key.len, start);
+    }
+    if (r < 0)
+        return orb_fail(s->err, r, "out of memory for the keys of an object");
+    space(s);
+    if (s->p == s->end || *s->p != ':')
+        return bad(s, s->p, "':' behind the key");
+    s->p++;
+    space(s);
+    return 0;
+}
+
+static int members(struct scan *s, struct keys *keys)
+{
+    space(s);
+    if (s->p < s->end && *s->p == '}') {
+        s->p++;
+        return 0;
+    }
+    for (;;) {
+        int r;
+
+        if (s->p == s->end || *s->p != '"')
+            return bad(s, s->p, keys->count ? "a key in quotes" : "a key in quotes or '}'");
+        r = member_key(s, keys);
+        if (r == 0)
+            r = value(s);
+        if (r < 0)
+            return r;
+        space(s);
+        if (s->p == s->end || (*s->p != ',' && *s->p != '}'))
+            return bad(s, s->p, "',' or '}'");
+        if (*s->p++ == '}')
+            return 0;
+        space(s);
+    }
+}
+
+static int object(struct scan *s)
+{
+    struct keys keys;
+    int r;
+
+    keys.table = NULL;
+    keys.mask = 0;
+    keys.count = 0;
+    keys.seen = 0;
+    s->p++;
+    r = members(s, &keys);
+    free(keys.table);
+    return r;
+}
+
+static int array(struct scan *s)
+{
+    s->p++;
+    space(s);
+    if (s->p < s->end && *s->p == ']') {
+        s->p++;
+        return 0;
+    }
+    for (;;) {
+        int r = value(s);
+
+        if (r < 0)
+            return r;
+        space(s);
+        if (s->p == s->end || (*s->p != ',' && *s->p != ']'))
+            return bad(s, s->p, "',' or ']'");
+        if (*s->p++ == ']')
+            return 0;
+        space(s);
+    }
+}
+
+static int value(struct scan *s)
+{
+    bool escaped;
+    int r;
+
+    if (s->p == s->end)
+        return bad(s, s->p, "a value");
+    switch (*s->p) {
+    case '"':
+        return string(s, &escaped);
+    case '{':
+    case '[':
+        if (s->depth >= s->max_depth)
+            return limit(s, s->p, "values are nested too deeply", s->max_depth);
+        s->depth++;
+        r = *s->p == '{' ? object(s) : array(s);
+        s->depth--;
+        return r;
+    case 't':
+        return word(s, "true", 4);
+    case 'f':
+        return word(s, "false", 5);
+    case 'n':
+        return word(s, "null", 4);
+    default:
+        return number(s);
+    }
+}
+
+int json_scan(const char *text, size_t len, const struct json_limits *limits, struct orb_err *err)
+{
+    const char *random = (const char *)getauxval(AT_RANDOM);
+    struct scan s = {
+        .max_depth = limits ? limits->depth : JSON_MAX_DEPTH,
+        .max_keys = limits ? limits->keys : JSON_MAX_KEYS,
+        .err = err,
+    };
+    int r;
+
+    if (len >= UINT32_MAX)
+        return orb_fail(err, ORB_E_LIMIT, "a JSON text of %zu bytes; the limit is %u", len,
+                        UINT32_MAX);
+    s.text = s.p = text ? text : "";
+    s.end = s.text + len;
+    if (s.max_depth > DEEPEST)
+        s.max_depth = DEEPEST;
+    s.seed[0] = random ? json_load8(random) : 0;
+    s.seed[1] = (random ? json_load8(random + 8) : 0x9e3779b97f4a7c15u) | 1;
+    space(&s);
+    r = value(&s);
+    if (r < 0)
+        return r;
+    space(&s);
+    if (s.p != s.end)
+        return bad(&s, s.p, "the end of the text");
+    return 0;
+}
