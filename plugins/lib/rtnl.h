@@ -1,0 +1,85 @@
+/* What the kernel has – links, addresses, routes of the main table – as plain arrays, and the few
+ * requests that change it. */
+#ifndef PLUGINS_LIB_RTNL_H
+#define PLUGINS_LIB_RTNL_H
+
+#include "plugins/lib/address.h"
+#include "plugins/lib/netlink.h"
+
+#define RTNL_MAX_HOPS 32
+
+struct rtnl_link {
+    int index;
+    char name[16];
+    char kind[16]; /* "veth", "bridge"…; "" for physical ports */
+    unsigned flags; /* IFF_* */
+    uint8_t operstate;
+    bool carrier;
+    unsigned mtu, min_mtu, max_mtu; /* max 0: no limit known */
+    uint8_t mac[8];
+    unsigned mac_len;
+    uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_dropped, tx_dropped;
+};
+
+struct rtnl_addr {
+    int index;
+    struct prefix prefix;
+    uint8_t protocol; /* IFA_PROTO; 0 on kernels before 5.18 */
+    uint32_t flags;   /* IFA_F_* */
+};
+
+struct rtnl_hop {
+    int index; /* 0: by gateway */
+    bool has_gateway;
+    struct address gateway;
+    unsigned weight; /* 1… */
+};
+
+struct rtnl_route {
+    struct prefix destination;
+    uint32_t metric;
+    uint8_t protocol; /* RTPROT_* */
+    uint8_t type;     /* RTN_* */
+    unsigned hop_count;
+    struct rtnl_hop hops[RTNL_MAX_HOPS];
+};
+
+struct rtnl_links {
+    struct rtnl_link *items;
+    unsigned count;
+};
+struct rtnl_addrs {
+    struct rtnl_addr *items;
+    unsigned count;
+};
+struct rtnl_routes {
+    struct rtnl_route *items;
+    unsigned count;
+};
+
+/* Snapshots; free items with free(). ours_only: routes of protocol NETLINK_OURS alone. */
+int rtnl_get_links(struct nl_sock *socket, struct rtnl_links *ret_links, struct orb_err *err);
+int rtnl_get_addrs(struct nl_sock *socket, struct rtnl_addrs *ret_addrs, struct orb_err *err);
+int rtnl_get_routes(struct nl_sock *socket, bool ours_only, struct rtnl_routes *ret_routes,
+                    struct orb_err *err);
+
+/* Fill in from one message; false when it is none of that type (or not the main table). */
+bool rtnl_read_link(struct nlmsghdr *header, struct rtnl_link *ret_link);
+bool rtnl_read_addr(struct nlmsghdr *header, struct rtnl_addr *ret_addr);
+bool rtnl_read_route(struct nlmsghdr *header, struct rtnl_route *ret_route);
+
+const struct rtnl_link *rtnl_find_link(const struct rtnl_links *links, const char *name);
+const struct rtnl_link *rtnl_link_of(const struct rtnl_links *links, int index);
+
+/* mtu 0: leave; up: -1 leave, 0 down, 1 up. */
+int rtnl_set_link(struct nl_sock *socket, int index, unsigned mtu, int up, struct orb_err *err);
+int rtnl_add_addr(struct nl_sock *socket, int index, const struct prefix *prefix,
+                  struct orb_err *err);
+int rtnl_del_addr(struct nl_sock *socket, int index, const struct prefix *prefix,
+                  struct orb_err *err);
+/* Makes or replaces (atomically) the route of this destination and metric. */
+int rtnl_put_route(struct nl_sock *socket, const struct rtnl_route *route, struct orb_err *err);
+/* Removes the route of this destination and metric if it is of our protocol. */
+int rtnl_del_route(struct nl_sock *socket, const struct rtnl_route *route, struct orb_err *err);
+
+#endif
