@@ -260,8 +260,7 @@ static int write_all(int fd, const char *p, size_t len)
     return 0;
 }
 
-int file_replace(const char *path, const void *data, size_t len, unsigned mode,
-                 struct orb_err *err)
+int file_replace(const char *path, const void *data, size_t len, unsigned mode, struct orb_err *err)
 {
     AUTO_FREE char *tmp = xasprintf("%s.new", path);
     AUTO_FREE char *dir = xstrdup(path);

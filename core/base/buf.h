@@ -1,5 +1,6 @@
 /* A growing byte buffer, always NUL-terminated behind its length. Growth that fails ends the
- * process (a small allocation of our own); sizes chosen outside are limited before they get here. */
+ * process (a small allocation of our own); sizes chosen outside are limited before they get here.
+ */
 #ifndef CORE_BASE_BUF_H
 #define CORE_BASE_BUF_H
 

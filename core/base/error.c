@@ -15,8 +15,7 @@ struct row {
 };
 
 static const struct row rows[] = {
-#define ORB_ERROR_ROW(code, value, wire, http, exit_code, text)                                    \
-    {code, wire, http, exit_code, text},
+#define ORB_ERROR_ROW(code, value, wire, http, exit_code, text) {code, wire, http, exit_code, text},
     ORB_ERRORS(ORB_ERROR_ROW)
 #undef ORB_ERROR_ROW
 };

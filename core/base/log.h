@@ -5,10 +5,16 @@
 
 #include <stdint.h>
 
-enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_NOTICE, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
+enum log_level {
+    LOG_LEVEL_DEBUG,
+    LOG_LEVEL_INFO,
+    LOG_LEVEL_NOTICE,
+    LOG_LEVEL_WARN,
+    LOG_LEVEL_ERROR
+};
 
 struct log_kv {
-    const char *key; /* NULL ends the list */
+    const char *key;  /* NULL ends the list */
     const char *text; /* NULL: an integer */
     int64_t number;
 };
@@ -24,7 +30,7 @@ struct log_sink {
 #define KV_CHAR(k, v) KV_S(k, (const char *)(v) ? (const char *)(v) : "")
 /* KV("key", value): value is a string or an integer. */
 #define KV(k, v)                                                                                   \
-    _Generic((v), char *: kv_text, const char *: kv_text, default: kv_number)((k), (v))
+    _Generic((v), char * : kv_text, const char * : kv_text, default : kv_number)((k), (v))
 
 static inline struct log_kv kv_text(const char *key, const char *text)
 {

@@ -48,6 +48,6 @@ static inline int take_fd(int *fd)
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define container_of(ptr, type, member)                                                            \
-    ((type *)(void *)((char *)(ptr)-__builtin_offsetof(type, member)))
+    ((type *)(void *)((char *)(ptr) - __builtin_offsetof(type, member)))
 
 #endif

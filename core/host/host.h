@@ -1,0 +1,68 @@
+/* The host process as one struct, and what the files of this room offer main.c. */
+#ifndef CORE_HOST_HOST_H
+#define CORE_HOST_HOST_H
+
+#include <uv.h>
+
+#include "core/auth/auth.h"
+#include "core/ipc/broker.h"
+#include "core/obs/logs.h"
+#include "core/obs/metrics.h"
+#include "core/pkg/package.h"
+#include "core/sup/supervisor.h"
+
+#define HOST_PACKAGE_DIRS 8
+
+struct host_options {
+    const char *state_dir;
+    const char *run_dir;
+    const char *package_dirs[HOST_PACKAGE_DIRS + 1]; /* NULL ends */
+    const char *bpffs;
+    const char *instance;
+    const char *first_config; /* file, need not exist */
+    const char *cgroup;       /* NULL: found by itself */
+    enum logs_output output;
+    enum log_level level;
+    bool no_dataplane;
+};
+
+struct dpservice; /* dataplane@1 */
+struct svcconf;   /* /services of the configuration */
+
+struct orbitald {
+    struct host_options options;
+    uv_loop_t *loop;
+    struct logs *logs;
+    struct log_sink *log;
+    struct metrics *metrics;
+    struct auth *auth;
+    struct sandbox *sandbox;
+    struct broker *broker;
+    struct package_list packages;
+    struct supervisor *supervisor;
+    struct dpservice *dataplane;
+    struct svcconf *svcconf;
+    struct contract *host_contract, *auth_contract, *dataplane_contract, *services_contract;
+    uint64_t started_ms;
+    bool stopping;
+    int exit_code;
+};
+
+/* Provide host@1 and auth@1. */
+int host_provide(struct orbitald *host, struct orb_err *err);
+int auth_provide(struct orbitald *host, struct orb_err *err);
+
+/* dpservice.c: provides dataplane@1; without a usable kernel its methods answer with the reason. */
+int dpservice_new(struct orbitald *host, struct dpservice **ret_service, struct orb_err *err);
+/* Waits for a running job, then frees itself through the loop. Pins stay. */
+void dpservice_close(struct dpservice *service);
+
+/* svcconf.c: reads /services when the config service is there and after every commit. */
+int svcconf_new(struct orbitald *host, struct svcconf **ret_conf, struct orb_err *err);
+void svcconf_free(struct svcconf *conf);
+void svcconf_refresh(struct svcconf *conf);
+
+/* sd_notify(3) datagram to $NOTIFY_SOCKET, nothing without one. */
+void notify_send(const char *socket_path, const char *text);
+
+#endif

@@ -1,0 +1,267 @@
+/* host@1: what people and the config service ask of the host itself. */
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/host/host.h"
+#include "core/json/scan.h"
+
+#define FIRST_CONFIG_MAX (200u << 10)
+
+static void text_member(const char *input, size_t len, const char *key, char *to, size_t size)
+{
+    struct json_slice value;
+
+    to[0] = '\0';
+    if (json_member(input, len, key, &value))
+        json_text(&value, to, size);
+}
+
+static void answer(struct host_req *req, int r, const struct buf *out, const struct orb_err *err)
+{
+    if (r < 0)
+        host_reply_error(req, err);
+    else if (out->len)
+        host_reply(req, out->data, out->len);
+    else
+        host_reply(req, "{}", 2);
+}
+
+static void logs_query(struct orbitald *host, const char *input, size_t len, struct buf *out)
+{
+    struct logs_query query = {.limit = 200};
+    struct json_slice value;
+    char service[64], level[16];
+    int64_t n;
+
+    text_member(input, len, "service", service, sizeof service);
+    text_member(input, len, "level", level, sizeof level);
+    if (service[0])
+        query.service = service;
+    if (level[0])
+        query.level = (enum log_level)log_level_parse(level);
+    if (json_member(input, len, "after", &value) && json_int64(&value, &n) == 0)
+        query.after = (uint64_t)n;
+    if (json_member(input, len, "since_us", &value) && json_int64(&value, &n) == 0)
+        query.since_us = (uint64_t)n;
+    if (json_member(input, len, "limit", &value) && json_int64(&value, &n) == 0)
+        query.limit = (unsigned)n;
+    logs_find(host->logs, &query, out);
+}
+
+static void metrics_all(struct orbitald *host, struct buf *out)
+{
+    AUTO(buf) struct buf text = {0};
+
+    buf_addf(&text, "# TYPE orbital_build info\norbital_build_info{version=\"%s\"} 1\n",
+             ORBITAL_VERSION);
+    buf_addf(&text, "# TYPE orbital_uptime_seconds gauge\norbital_uptime_seconds %.3f\n",
+             (double)(now_ms() - host->started_ms) / 1000);
+    supervisor_metrics(host->supervisor, &text);
+    broker_metrics(host->broker, &text);
+    logs_metrics(host->logs, &text);
+    metrics_text(host->metrics, &text);
+    buf_adds(&text, "# EOF\n");
+    buf_adds(out, "{\"text\":");
+    buf_add_json(out, text.data, text.len);
+    buf_addc(out, '}');
+}
+
+static void add_schema(struct buf *out, const char *package, const struct contract *contract)
+{
+    size_t len;
+    const char *text = contract_text(contract, &len);
+
+    buf_addf(out, "%s{\"package\":\"%s\",\"text\":", out->data[out->len - 1] == '[' ? "" : ",",
+             package);
+    buf_add_json(out, text, len);
+    buf_addc(out, '}');
+}
+
+static void schemas(struct orbitald *host, struct buf *out)
+{
+    buf_adds(out, "{\"schemas\":[");
+    add_schema(out, "host", host->services_contract);
+    for (unsigned i = 0; i < host->packages.count; i++)
+        if (contract_has_config(host->packages.items[i]->contract))
+            add_schema(out, host->packages.items[i]->manifest.name,
+                       host->packages.items[i]->contract);
+    buf_adds(out, "]}");
+}
+
+static int first_config(struct orbitald *host, struct buf *out, struct orb_err *err)
+{
+    AUTO(buf) struct buf text = {0};
+    const char *path = host->options.first_config;
+
+    if (path && access(path, F_OK) == 0) {
+        int r = file_read(path, FIRST_CONFIG_MAX, &text, err);
+
+        if (r < 0)
+            return r;
+    }
+    buf_adds(out, "{\"text\":");
+    buf_add_json(out, buf_str(&text), text.len);
+    buf_addc(out, '}');
+    return 0;
+}
+
+static void version(struct orbitald *host, struct buf *out)
+{
+    buf_addf(out, "{\"version\":\"%s\",\"instance\":", ORBITAL_VERSION);
+    buf_add_json(out, host->options.instance, strlen(host->options.instance));
+    buf_addf(out, ",\"pid\":%d,\"uptime_ms\":%llu}", (int)getpid(),
+             (unsigned long long)(now_ms() - host->started_ms));
+}
+
+static int dispatch(struct orbitald *host, const struct host_caller *caller, const char *method,
+                    const char *input, size_t len, struct buf *out, struct orb_err *err)
+{
+    char name[80];
+
+    text_member(input, len, "name", name, sizeof name);
+    if (!strcmp(method, "services"))
+        supervisor_list(host->supervisor, out);
+    else if (!strcmp(method, "service"))
+        return supervisor_show(host->supervisor, name, out, err);
+    else if (!strcmp(method, "sandbox"))
+        return supervisor_sandbox(host->supervisor, name, out, err);
+    else if (!strcmp(method, "crashes"))
+        return supervisor_crashes(host->supervisor, name, out, err);
+    else if (!strcmp(method, "service-start"))
+        return supervisor_service_start(host->supervisor, name, err);
+    else if (!strcmp(method, "service-stop"))
+        return supervisor_service_stop(host->supervisor, name, err);
+    else if (!strcmp(method, "service-restart"))
+        return supervisor_service_restart(host->supervisor, name, err);
+    else if (!strcmp(method, "logs"))
+        logs_query(host, input, len, out);
+    else if (!strcmp(method, "interfaces"))
+        broker_list(host->broker, out);
+    else if (!strcmp(method, "describe")) {
+        text_member(input, len, "interface", name, sizeof name);
+        return broker_describe(host->broker, name, out, err);
+    } else if (!strcmp(method, "metrics"))
+        metrics_all(host, out);
+    else if (!strcmp(method, "boot"))
+        supervisor_boot(host->supervisor, out);
+    else if (!strcmp(method, "version"))
+        version(host, out);
+    else if (!strcmp(method, "schemas"))
+        schemas(host, out);
+    else if (!strcmp(method, "first-config"))
+        return first_config(host, out, err);
+    else
+        return orb_fail(err, ORB_E_INTERNAL, "host@1 %s is declared but not handled", method);
+    return 0;
+}
+
+static void on_request(void *arg, struct host_req *req, const struct host_caller *caller,
+                       const char *method, const char *input, size_t len)
+{
+    struct orbitald *host = arg;
+    AUTO(buf) struct buf out = {0};
+    struct orb_err err = {0};
+    int r = dispatch(host, caller, method, input, len, &out, &err);
+
+    if (caller->kind == PEER_USER && !strncmp(method, "service-", 8))
+        log_notice(host->log, "audit.order", KV("user", caller->name), KV("method", method),
+                   KV("input", input), KV("result", r < 0 ? err.text : "ok"));
+    answer(req, r, &out, &err);
+}
+
+int host_provide(struct orbitald *host, struct orb_err *err)
+{
+    return broker_provide(host->broker, host->host_contract, on_request, host, err);
+}
+
+/* ---- auth@1 ---- */
+
+static const char *kind_name(enum peer_kind kind)
+{
+    return kind == PEER_SERVICE ? "service" : kind == PEER_USER ? "user" : "host";
+}
+
+static int login(struct orbitald *host, const struct host_caller *caller, const char *input,
+                 size_t len, struct buf *out, struct orb_err *err)
+{
+    char token[208], name[64], role[16];
+    uint32_t session;
+    int r;
+
+    text_member(input, len, "token", token, sizeof token);
+    r = auth_token_check(host->auth, token, name, role, err);
+    if (r < 0) {
+        log_warn(host->log, "audit.login-refused", KV("by", caller->name));
+        return r;
+    }
+    r = broker_session_open(host->broker, caller->peer, name, role, &session, err);
+    if (r < 0)
+        return r;
+    buf_addf(out, "{\"session\":%u,\"user\":", session);
+    buf_add_json(out, name, strlen(name));
+    buf_addf(out, ",\"role\":\"%s\"}", role);
+    return 0;
+}
+
+static int logout(struct orbitald *host, const struct host_caller *caller, const char *input,
+                  size_t len, struct orb_err *err)
+{
+    struct json_slice value;
+    int64_t session = 0;
+
+    if (json_member(input, len, "session", &value))
+        json_int64(&value, &session);
+    return broker_session_close(host->broker, caller->peer, (uint32_t)session, err);
+}
+
+static int auth_dispatch(struct orbitald *host, const struct host_caller *caller,
+                         const char *method, const char *input, size_t len, struct buf *out,
+                         struct orb_err *err)
+{
+    AUTO(buf) struct buf token = {0};
+    char name[64], role[16];
+    int r;
+
+    text_member(input, len, "name", name, sizeof name);
+    text_member(input, len, "role", role, sizeof role);
+    if (!strcmp(method, "whoami")) {
+        buf_addf(out, "{\"kind\":\"%s\",\"name\":", kind_name(caller->kind));
+        buf_add_json(out, caller->name, strlen(caller->name));
+        buf_addf(out, ",\"role\":\"%s\"}", caller->role);
+        return 0;
+    }
+    if (!strcmp(method, "login"))
+        return login(host, caller, input, len, out, err);
+    if (!strcmp(method, "logout"))
+        return logout(host, caller, input, len, err);
+    if (!strcmp(method, "token-revoke"))
+        return auth_token_revoke(host->auth, name, err);
+    if (!strcmp(method, "token-list")) {
+        auth_token_list(host->auth, out);
+        return 0;
+    }
+    r = auth_token_create(host->auth, name, role, &token, err);
+    if (r < 0)
+        return r;
+    buf_addf(out, "{\"token\":\"%s\"}", buf_str(&token));
+    return 0;
+}
+
+static void on_auth_request(void *arg, struct host_req *req, const struct host_caller *caller,
+                            const char *method, const char *input, size_t len)
+{
+    struct orbitald *host = arg;
+    AUTO(buf) struct buf out = {0};
+    struct orb_err err = {0};
+    int r = auth_dispatch(host, caller, method, input, len, &out, &err);
+
+    if (!strncmp(method, "token-", 6))
+        log_notice(host->log, "audit.order", KV("user", caller->name), KV("method", method),
+                   KV("result", r < 0 ? err.text : "ok"));
+    answer(req, r, &out, &err);
+}
+
+int auth_provide(struct orbitald *host, struct orb_err *err)
+{
+    return broker_provide(host->broker, host->auth_contract, on_auth_request, host, err);
+}

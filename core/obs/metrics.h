@@ -1,0 +1,20 @@
+/* Counters and gauges that services report in METRIC frames, as OpenMetrics text. */
+#ifndef CORE_OBS_METRICS_H
+#define CORE_OBS_METRICS_H
+
+#include <stddef.h>
+
+#include "core/base/buf.h"
+
+#define METRICS_PER_SERVICE 64
+
+struct metrics;
+
+struct metrics *metrics_new(void);
+void metrics_free(struct metrics *metrics);
+/* Payload {"name","add":N} or {"name","set":x} (scanned text). A name that is not [a-z][a-z0-9_]*,
+ * or more than METRICS_PER_SERVICE of them, is dropped and counted. */
+void metrics_frame(struct metrics *metrics, const char *service, const char *text, size_t len);
+void metrics_text(struct metrics *metrics, struct buf *ret_text);
+
+#endif

@@ -1,0 +1,151 @@
+/* Package directories: manifest and contract read once, by name. */
+#include "core/pkg/package.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+
+#include "core/base/own.h"
+
+#define MANIFEST_MAX (64u << 10)
+#define SCHEMA_MAX (256u << 10)
+
+void package_free(struct package *package)
+{
+    if (!package)
+        return;
+    manifest_fini(&package->manifest);
+    contract_free(package->contract);
+    free(package->dir);
+    free(package);
+}
+
+static inline void own_package(struct package **package)
+{
+    package_free(*package);
+}
+
+static const char *base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
+static int load_contract(struct package *package, struct orb_err *err)
+{
+    AUTO(buf) struct buf data = {0};
+    AUTO_FREE char *path = xasprintf("%s/schema.json", package->dir);
+    int r;
+
+    r = file_read(path, SCHEMA_MAX, &data, err);
+    if (r < 0)
+        return r;
+    r = contract_compile(buf_str(&data), data.len, &package->contract, err);
+    if (r < 0)
+        return orb_wrap(err, "%s", path);
+    return 0;
+}
+
+int package_load(const char *dir, bool shipped, struct package **ret_package, struct orb_err *err)
+{
+    AUTO(package) struct package *package = xcalloc(1, sizeof *package);
+    AUTO(buf) struct buf data = {0};
+    AUTO_FREE char *path = xasprintf("%s/manifest.json", dir);
+    int r;
+
+    package->dir = xstrdup(dir);
+    package->shipped = shipped;
+    r = file_read(path, MANIFEST_MAX, &data, err);
+    if (r < 0)
+        return r;
+    r = manifest_parse(buf_str(&data), data.len, &package->manifest, err);
+    if (r < 0)
+        return orb_wrap(err, "%s", path);
+    if (strcmp(package->manifest.name, base_name(dir)))
+        return orb_fail_at(err, ORB_E_INVALID, "/name",
+                           "%s: the name is \"%s\", expected \"%s\" as its directory is called",
+                           path, package->manifest.name, base_name(dir));
+    r = load_contract(package, err);
+    if (r < 0)
+        return r;
+    *ret_package = take_ptr(package);
+    return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct package *const *x = a, *const *y = b;
+
+    return strcmp((*x)->manifest.name, (*y)->manifest.name);
+}
+
+static const struct package *find(const struct package_list *list, const char *name)
+{
+    for (unsigned i = 0; i < list->count; i++)
+        if (!strcmp(list->items[i]->manifest.name, name))
+            return list->items[i];
+    return NULL;
+}
+
+static int add(struct package_list *list, const char *path, bool shipped, struct orb_err *err)
+{
+    AUTO(package) struct package *package = NULL;
+    const struct package *other = find(list, base_name(path));
+    int r;
+
+    if (list->count == PACKAGE_MAX)
+        return orb_fail(err, ORB_E_LIMIT, "more than %d packages are installed", PACKAGE_MAX);
+    if (other)
+        return orb_fail(err, ORB_E_CONFLICT, "%s: a package of this name is in %s already", path,
+                        other->dir);
+    r = package_load(path, shipped, &package, err);
+    if (r < 0)
+        return r;
+    list->items[list->count++] = take_ptr(package);
+    return 0;
+}
+
+static void scan_dir(const char *dir, bool shipped, struct package_list *list,
+                     void (*on_error)(void *arg, const char *dir, const struct orb_err *err),
+                     void *arg)
+{
+    DIR *handle = opendir(dir);
+    struct orb_err err = {0};
+    struct dirent *entry;
+
+    if (!handle) {
+        if (errno == ENOENT)
+            return;
+        orb_fail(&err, -errno, "cannot list %s", dir);
+        on_error(arg, dir, &err);
+        return;
+    }
+    while ((entry = readdir(handle))) {
+        AUTO_FREE char *path = xasprintf("%s/%s", dir, entry->d_name);
+        AUTO_FREE char *manifest = xasprintf("%s/manifest.json", path);
+
+        if (entry->d_name[0] == '.' || access(manifest, F_OK) < 0)
+            continue;
+        if (add(list, path, shipped, &err) < 0)
+            on_error(arg, path, &err);
+    }
+    closedir(handle);
+}
+
+void packages_scan(const char *const *dirs, struct package_list *ret_list,
+                   void (*on_error)(void *arg, const char *dir, const struct orb_err *err),
+                   void *arg)
+{
+    *ret_list = (struct package_list){0};
+    for (unsigned i = 0; dirs[i]; i++)
+        scan_dir(dirs[i], i == 0, ret_list, on_error, arg);
+    qsort(ret_list->items, ret_list->count, sizeof ret_list->items[0], by_name);
+}
+
+void packages_fini(struct package_list *list)
+{
+    for (unsigned i = 0; i < list->count; i++)
+        package_free(list->items[i]);
+    *list = (struct package_list){0};
+}

@@ -1,0 +1,85 @@
+/* What is installed: manifest and contract of each package directory, and the launch plan that
+ * comes of a manifest and the administrator's grants. The shared object is never opened here. */
+#ifndef CORE_PKG_PACKAGE_H
+#define CORE_PKG_PACKAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/ipc/broker.h"
+#include "core/sandbox/sandbox.h"
+#include "orbital/error.h"
+
+#define PACKAGE_NAME 32
+#define PACKAGE_MAX 128 /* installed packages */
+
+enum boot_phase { PHASE_EARLY, PHASE_CORE, PHASE_CONTROL, PHASE_FEATURES, PHASE_OPERATIONAL };
+enum restart_policy { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
+
+struct manifest {
+    char name[PACKAGE_NAME];
+    char version[24];
+    char description[204];
+    char library[72];
+    char **libraries; /* NULL ends; so do the lists below */
+    char **requires;
+    char **uses;         /* "interface@version" */
+    char **capabilities; /* asked for */
+    enum boot_phase phase;
+    bool enabled; /* started unless the configuration says otherwise */
+    enum restart_policy restart;
+    uint32_t backoff_ms, backoff_max_ms;
+    uint32_t breaker_failures, breaker_window_s, breaker_cooldown_s, breaker_cooldown_max_s;
+    uint32_t breaker_healthy_s;
+    uint64_t memory_bytes;
+    uint32_t files, threads;
+    uint32_t ready_ms, ping_every_ms, ping_ms, stop_ms;
+    int min_tier;
+};
+
+/* Parses manifest.json; every refusal says path, found and expected. */
+int manifest_parse(const char *text, size_t len, struct manifest *ret_manifest,
+                   struct orb_err *err);
+void manifest_fini(struct manifest *manifest);
+const char *phase_name(enum boot_phase phase);
+
+struct package {
+    char *dir;
+    bool shipped; /* from the first package directory: granted what it asks for */
+    struct manifest manifest;
+    struct contract *contract; /* compiled schema.json */
+};
+
+/* Reads dir/manifest.json and dir/schema.json. */
+int package_load(const char *dir, bool shipped, struct package **ret_package, struct orb_err *err);
+void package_free(struct package *package);
+
+/* All packages below the directories (the first one is the shipped one), sorted by name. A package
+ * that cannot be read is skipped, with its error handed to on_error. */
+struct package_list {
+    struct package *items[PACKAGE_MAX];
+    unsigned count;
+};
+void packages_scan(const char *const *dirs, struct package_list *ret_list,
+                   void (*on_error)(void *arg, const char *dir, const struct orb_err *err),
+                   void *arg);
+void packages_fini(struct package_list *list);
+
+/* Is one capability well-formed and known? Says what it should look like. */
+int capability_check(const char *capability, struct orb_err *err);
+
+/* The plan of a package: asked ∩ granted (grants NULL: everything asked, shipped packages).
+ * ret_effective: NULL-ended list of the capabilities in force, freed with strings_free. */
+struct plan_context {
+    const char *instance;
+    const char *state_root; /* services' own state below this */
+    uint32_t uid_base;      /* uid = base + index */
+    unsigned index;
+};
+int package_plan(const struct package *package, const char *const *grants,
+                 const struct plan_context *context, struct plan *ret_plan, char ***ret_effective,
+                 struct orb_err *err);
+void strings_free(char **list);
+bool strings_have(char *const *list, const char *word);
+
+#endif

@@ -1,0 +1,105 @@
+/* What the files of core/sup share: the service and its worker. */
+#ifndef CORE_SUP_INTERNAL_H
+#define CORE_SUP_INTERNAL_H
+
+#include "core/loop/scope.h"
+#include "core/sup/supervisor.h"
+
+#define CRASHES_KEPT 8
+#define BOOT_PHASE_MS 30000 /* a phase is given up after this long */
+#define EOF_GRACE_MS 200    /* between end of file and kill */
+#define HANG_GRACE_MS 300   /* between SIGABRT (for a stack) and SIGKILL */
+
+/* One process. Freed by the loop after its handles closed. */
+struct worker {
+    struct service *service;
+    struct supervisor *sup;
+    struct sandbox_child child;
+    struct ipc_peer *peer; /* NULL once closed */
+    struct loop_scope scope;
+    uv_poll_t exit_poll; /* pidfd */
+    uv_poll_t stderr_poll;
+    uv_timer_t timer; /* ready deadline, then stop deadline, then kill grace */
+    uv_timer_t ping_timer;
+    uint64_t started_ms, ready_ms;
+    uint64_t last_pong_ms, last_tick_ms;
+    bool said_hello;
+    bool stopping;
+    bool killed;
+    bool stderr_open;
+    char reason[ORB_ERR_TEXT]; /* why it is being ended, "" if by itself */
+};
+
+struct crash {
+    uint64_t time_us;
+    char *json; /* the report */
+};
+
+/* One installed package. */
+struct service {
+    struct supervisor *sup;
+    const struct package *package;
+    unsigned index;
+    struct plan plan;
+    char **capabilities; /* granted */
+    char **grants;       /* of the configuration; NULL: as shipped */
+    int enabled;         /* of the configuration; -1: as the manifest */
+    enum service_state state;
+    bool wanted;
+    bool waiting; /* Starting, but for a dependency */
+    bool again;   /* start again once stopped */
+    char degraded[ORB_ERR_TEXT];
+    char reason[ORB_ERR_TEXT]; /* of the last failure */
+    struct restart restart;
+    uint64_t next_ms;  /* when the timer fires */
+    uint64_t since_ms; /* of the present state */
+    uint64_t revision;
+    struct worker *worker; /* NULL: no process */
+    struct crash crashes[CRASHES_KEPT];
+    unsigned crash_count;
+    struct buf attested;
+    struct loop_scope scope;
+    uv_timer_t timer; /* backoff, breaker */
+};
+
+struct supervisor {
+    struct supervisor_setup setup;
+    struct log_sink *log;
+    struct service *services[PACKAGE_MAX];
+    unsigned count;
+    enum boot_phase phase;
+    uint64_t started_ms;
+    uint64_t phase_ms[PHASE_OPERATIONAL + 1];
+    bool held; /* services behind phase early wait for supervisor_release */
+    bool stopping;
+    bool stopped_told;
+    unsigned open_scopes; /* own, services', workers'; the last to close frees the supervisor */
+    struct loop_scope scope;
+    uv_timer_t phase_timer;
+};
+
+/* supervisor.c */
+void service_event(struct service *service, enum service_event event);
+void service_set_state(struct service *service, enum service_state state);
+void supervisor_consider(struct supervisor *sup);
+struct service *supervisor_find(struct supervisor *sup, const char *name);
+int supervisor_find_or_fail(struct supervisor *sup, const char *name, struct service **ret_service,
+                            struct orb_err *err);
+void supervisor_put(struct supervisor *sup);
+
+/* worker.c: spawn for the service's plan; on failure the service is judged as if it had ended. */
+int worker_spawn(struct service *service, struct orb_err *err);
+void worker_kill(struct worker *worker, const char *reason);
+void worker_stop(struct worker *worker);
+
+/* judge.c: the process ended. */
+void service_judge(struct service *service, bool clean, const char *reason);
+
+/* crash.c */
+void crash_record(struct service *service, const struct worker *worker,
+                  const struct verdict *verdict);
+
+/* Makes dir and all below it belong to uid, mode 0700/0600. Symbolic links are not followed. */
+int state_dir_give(const char *dir, uint32_t uid, struct orb_err *err);
+
+#endif

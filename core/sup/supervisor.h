@@ -1,0 +1,67 @@
+/* Starts, watches, restarts and gives up services: one instance of struct service per installed
+ * package, one struct worker per process of it. Everything runs on the host's loop. */
+#ifndef CORE_SUP_SUPERVISOR_H
+#define CORE_SUP_SUPERVISOR_H
+
+#include <uv.h>
+
+#include "core/ipc/broker.h"
+#include "core/obs/logs.h"
+#include "core/obs/metrics.h"
+#include "core/pkg/package.h"
+#include "core/sandbox/sandbox.h"
+#include "core/sup/machine.h"
+
+struct supervisor;
+
+struct supervisor_setup {
+    uv_loop_t *loop;
+    struct broker *broker;
+    struct sandbox *sandbox;
+    struct logs *logs;
+    struct metrics *metrics;
+    const char *instance;
+    const char *state_dir; /* services' state and crash reports below it */
+    const struct package_list *packages;
+    /* A boot phase was reached, or a service changed its state. */
+    void (*on_phase)(void *arg, enum boot_phase phase);
+    void (*on_state)(void *arg, const char *service, enum service_state state);
+    /* supervisor_stop is done: nothing runs any more. */
+    void (*on_stopped)(void *arg);
+    void *arg;
+};
+
+int supervisor_new(const struct supervisor_setup *setup, struct supervisor **ret_supervisor,
+                   struct orb_err *err);
+/* Starts every enabled service as its dependencies become ready. */
+void supervisor_start(struct supervisor *supervisor);
+/* Services behind phase early start only from here on: what /services says is known now. */
+void supervisor_release(struct supervisor *supervisor);
+/* Stops all in reverse dependency order; on_stopped follows. */
+void supervisor_stop(struct supervisor *supervisor);
+/* After on_stopped: closes handles; memory goes with the last close callback. */
+void supervisor_close(struct supervisor *supervisor);
+
+enum boot_phase supervisor_phase(const struct supervisor *supervisor);
+
+/* Orders of people. ORB_E_NOT_FOUND names the services there are. */
+int supervisor_service_start(struct supervisor *s, const char *name, struct orb_err *err);
+int supervisor_service_stop(struct supervisor *s, const char *name, struct orb_err *err);
+int supervisor_service_restart(struct supervisor *s, const char *name, struct orb_err *err);
+/* What /services/NAME of the configuration says: enabled (-1: as the manifest) and grants (NULL: as
+ * shipped). A difference takes effect by a controlled restart. */
+int supervisor_configure(struct supervisor *s, const char *name, int enabled,
+                         const char *const *grants, struct orb_err *err);
+
+/* JSON for host@1. */
+void supervisor_list(struct supervisor *s, struct buf *ret_json);
+int supervisor_show(struct supervisor *s, const char *name, struct buf *ret_json,
+                    struct orb_err *err);
+int supervisor_sandbox(struct supervisor *s, const char *name, struct buf *ret_json,
+                       struct orb_err *err);
+int supervisor_crashes(struct supervisor *s, const char *name, struct buf *ret_json,
+                       struct orb_err *err);
+void supervisor_boot(struct supervisor *s, struct buf *ret_json);
+void supervisor_metrics(struct supervisor *s, struct buf *ret_text);
+
+#endif
