@@ -1,5 +1,5 @@
-/* The policy model: what the firewall service asks for, resolved to addresses, ports and zones. Both
- * outputs (nftables ruleset, fast-path data) are generated from this and nothing else. */
+/* The policy model: what the firewall service asks for, resolved to addresses, ports and zones.
+ * Both outputs (nftables ruleset, fast-path data) are generated from this and nothing else. */
 #ifndef DATAPLANE_POLICY_H
 #define DATAPLANE_POLICY_H
 
@@ -10,10 +10,21 @@
 #include "core/base/buf.h"
 #include "orbital/error.h"
 
-#define POLICY_MAX_RULES 16384 /* compiled rules per family and zone pair */
+#define POLICY_MAX_RULES 16384 /* forward rules per family; all rules: twice that */
+#define POLICY_MAX_RULE_ID 99999999
 #define POLICY_MAX_ZONES 62
 #define POLICY_MAX_PORTS 256
+#define POLICY_MAX_NAT 1024      /* of each kind */
+#define POLICY_MAX_LIST 65536    /* addresses or ports in one list */
+#define POLICY_MAX_RANGES 131072 /* addresses in the whole policy */
 #define POLICY_NAME 32
+
+/* Zone numbers of the fast path: index in zones + 1. */
+#define POLICY_ZONE_NONE 0
+#define POLICY_ZONE_LOCAL 63
+
+#define POLICY_IPV4 1u
+#define POLICY_IPV6 2u
 
 enum policy_action { POLICY_ACCEPT, POLICY_DROP, POLICY_REJECT };
 enum policy_fast { POLICY_FAST_AUTO, POLICY_FAST_XDP, POLICY_FAST_TCX, POLICY_FAST_OFF };
@@ -31,10 +42,10 @@ struct policy_ports {
 };
 
 struct policy_rule {
-    uint32_t id; /* the rule's number, stable across generations */
+    uint32_t id;            /* the rule's number, stable across generations */
     char from[POLICY_NAME]; /* zone, "local", "" any */
     char to[POLICY_NAME];
-    int protocol;           /* IPPROTO_*, -1 any */
+    int protocol; /* IPPROTO_*, -1 any */
     struct policy_range *sources;
     unsigned source_count; /* 0: any */
     struct policy_range *destinations;
@@ -48,7 +59,7 @@ struct policy_rule {
     enum policy_action action;
     bool log;
     bool limited;
-    uint32_t limit_rate;  /* packets per limit_per seconds */
+    uint32_t limit_rate; /* packets per limit_per seconds */
     uint32_t limit_per_s;
     uint32_t limit_burst;
 };
@@ -77,7 +88,8 @@ struct policy_nat {
     uint16_t to_port;               /* 0: unchanged */
 };
 
-/* Entries are sorted: rules and nat by id, zones and ports by name. */
+/* Entries are sorted: rules and nat by id, zones and ports by name. Lists of addresses and ports
+ * that policy_put made are sorted, without overlap, neighbours joined. */
 struct policy {
     struct policy_rule *rules;
     unsigned rule_count;
@@ -92,13 +104,44 @@ struct policy {
 
 void policy_init(struct policy *policy);
 void policy_fini(struct policy *policy);
+void policy_rule_fini(struct policy_rule *rule);
 int policy_copy(const struct policy *from, struct policy *to);
 /* Merges one `put` payload of docs/dataplane.md (scanned JSON text): entries set by key, null
  * deletes. Errors carry the path below the payload. The policy is unchanged on failure. */
 int policy_put(struct policy *policy, const char *text, size_t len, struct orb_err *err);
 /* Cross checks: zones named exist, an interface is in one zone, limits. */
 int policy_check(const struct policy *policy, struct orb_err *err);
-/* The complete nftables ruleset: text of one transaction replacing table inet orbital. */
-void policy_nft(const struct policy *policy, uint32_t generation, struct buf *ret_text);
+/* The complete nftables ruleset: text of one transaction replacing table inet orbital.
+ * previous NULL: the table is deleted and made anew. Otherwise it must be what the kernel enforces
+ * now (only rule ids and limits are looked at): counters of rules that stay keep their values.
+ * Named counters: rule_ID, default_forward, default_input, default_output. The comment of the one
+ * rule in chain "about" is "generation N". */
+void policy_nft(const struct policy *policy, const struct policy *previous, uint32_t generation,
+                struct buf *ret_text);
+
+static inline void own_policy(struct policy *policy)
+{
+    policy_fini(policy);
+}
+
+/* Families (POLICY_IPV4 | POLICY_IPV6) of packets a rule can match: those of its addresses, of both
+ * lists if both are given, and of its protocol (icmp, icmpv6). 0: none. */
+unsigned policy_rule_families(const struct policy_rule *rule);
+/* Forward rules are those neither from nor to the appliance itself; with a missing match also. */
+bool policy_rule_forwards(const struct policy_rule *rule);
+/* Number of a zone: index + 1, POLICY_ZONE_LOCAL for "local", -1 unknown. */
+int policy_zone_number(const struct policy *policy, const char *name);
+/* Number of the zone an interface is in, POLICY_ZONE_NONE if in none. */
+int policy_interface_zone(const struct policy *policy, const char *interface);
+
+/* Sort, join overlapping and adjacent entries; return the new count. */
+unsigned policy_merge_ranges(struct policy_range *ranges, unsigned count);
+unsigned policy_merge_ports(struct policy_ports *ports, unsigned count);
+
+/* "192.0.2.0/24", "2001:db8::1", "10.0.0.1-10.0.0.9". false: what is wrong stands in why. */
+bool policy_parse_range(const char *text, struct policy_range *ret_range, const char **ret_why);
+bool policy_parse_ports(const char *text, struct policy_ports *ret_ports, const char **ret_why);
+/* Appends an address, CIDR or range as nft and people write it. */
+void policy_print_range(struct buf *b, const struct policy_range *range);
 
 #endif

@@ -1,0 +1,56 @@
+/* Reading one entry of a `put` payload, and the reader's few tools: a place that becomes a JSON
+ * pointer only when something is wrong there, members by table. Private to policy_*.c. */
+#ifndef DATAPLANE_POLICY_JSON_H
+#define DATAPLANE_POLICY_JSON_H
+
+#include "core/json/tree.h"
+#include "dataplane/policy.h"
+
+/* A step down from up; token NULL: element number index. */
+struct place {
+    const struct place *up;
+    const char *token;
+    size_t index;
+};
+
+/* ORB_E_SCHEMA at the place. */
+int place_fail(const struct place *at, struct orb_err *err, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* "expected WANT, got (what value is)". */
+int place_expected(const struct place *at, const char *want, const json_t *value,
+                   struct orb_err *err);
+
+struct member {
+    const char *name;
+    int (*read)(void *to, const json_t *value, const struct place *at, struct orb_err *err);
+};
+/* Reads each member of an object by the table; unknown ones are refused with a suggestion. */
+int members_read(void *to, const json_t *object, const struct member *members, size_t count,
+                 const struct place *at, struct orb_err *err);
+
+/* One of count words; ret_index its place. */
+int word_read(const json_t *value, const char *const *words, size_t count, int *ret_index,
+              const struct place *at, struct orb_err *err);
+int integer_read(const json_t *value, int64_t min, int64_t max, int64_t *ret_number,
+                 const struct place *at, struct orb_err *err);
+/* Zone or interface names: what nft and file names take without quoting. */
+int name_read(const json_t *value, char *to, size_t size, const struct place *at,
+              struct orb_err *err);
+bool name_valid(const char *name, size_t size);
+int ranges_read(const json_t *value, struct policy_range **ranges, unsigned *count,
+                const struct place *at, struct orb_err *err);
+int protocol_read(const json_t *value, int *ret_protocol, const struct place *at,
+                  struct orb_err *err);
+int action_read(const json_t *value, enum policy_action *ret_action, const struct place *at,
+                struct orb_err *err);
+
+/* What one entry of each map says; key is the entry's name. to is zeroed and owned by the caller,
+ * also on failure. */
+int rule_read(struct policy_rule *to, const char *key, const json_t *value, const struct place *at,
+              struct orb_err *err);
+int nat_read(struct policy_nat *to, const char *key, bool source, const json_t *value,
+             const struct place *at, struct orb_err *err);
+/* Key of a rule: 1 to POLICY_MAX_RULE_ID; 0 when it is none. */
+uint32_t rule_key(const char *key);
+
+#endif
