@@ -1,0 +1,132 @@
+/* What the programs of the fast path and the loader (dataplane/) agree on: the maps' values and
+ * their sizes. The maps are pinned and outlive the daemon, so a change of any layout here must
+ * change ABI_VERSION: a daemon that finds another version makes new maps and keeps only the links.
+ *
+ * Surprise: the flow cache and the counters are plain arrays with a part for each CPU (index = cpu
+ * * size + i), not per-CPU maps: an array look-up is inlined by the verifier and costs nothing. */
+#ifndef BPF_ABI_H
+#define BPF_ABI_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#define ABI_VERSION 0x4f524201u
+
+#define ABI_WAYS 4
+#define ABI_FLOW4_BUCKETS 16384 /* each CPU; powers of two */
+#define ABI_FLOW6_BUCKETS 8192
+#define ABI_PORTS 256
+#define ABI_NO_PORT 0xffff
+#define ABI_COUNTERS 65536 /* slot 0: the default of forward */
+#define ABI_IFACES 2048
+
+/* One element. Words the programs read for every packet. */
+struct fast_control {
+    __u32 version;
+    __u32 epoch;          /* an entry of another epoch is stale; never 0 */
+    __u32 enabled;        /* 0: everything passes */
+    __u32 policy;         /* 0 or 1: the slot of `policies` in force, and the tag of its `ifaces` */
+    __u64 seed;           /* of the hash, random for each creation of the maps */
+    __u32 udp_timeout_ms; /* conntrack's own time-outs of an assured stream … */
+    __u32 tcp_timeout_ms; /* … and of an established connection */
+    __u32 generation;     /* of the policy in force; kept here for the next daemon */
+    __u32 previous;       /* the generation in the other slot, 0: none */
+    __u32 reserved[6];
+};
+
+struct fast_iface_key {
+    __u32 ifindex;
+    __u32 policy; /* slot this description belongs to: zones change together with the rules */
+};
+
+struct fast_iface {
+    __u8 zone; /* as in bpf/classify.h */
+    __u8 mac[6];
+    __u8 pad;
+    __u16 port;     /* index of statistics and of the device map, ABI_NO_PORT: none */
+    __u16 redirect; /* the same index if XDP may send through it, else ABI_NO_PORT */
+    __u32 reserved;
+};
+
+#define FLOW_PASS 1 /* for the kernel: local, or forwarded in a way we do not */
+#define FLOW_DROP 2 /* refused by a plain drop; holds only as long as conntrack knows no flow */
+#define FLOW_NAT 4
+
+/* Addresses and ports in network byte order, as they leave. */
+struct flow4 {
+    __u32 epoch;
+    __u32 refresh; /* jiffies: valid until */
+    __u32 punt;    /* jiffies: then one packet goes through the kernel */
+    __u32 counter;
+    __u32 oif;
+    __u32 source, destination;
+    __u8 mac[12]; /* destination and source, as in the frame */
+    __u8 own[6];  /* the frame must be for this address */
+    __u16 flags;
+    __u16 mtu;
+    __u16 source_port, destination_port; /* together one word */
+    __u16 address_delta, l4_delta;       /* one's complement; l4_delta includes address_delta */
+    __u16 port, redirect;
+    __u16 pad;
+};
+
+struct flow6 {
+    __u32 epoch;
+    __u32 refresh;
+    __u32 punt;
+    __u32 counter;
+    __u32 oif;
+    __u32 source[4], destination[4];
+    __u8 mac[12];
+    __u8 own[6];
+    __u16 flags;
+    __u16 mtu;
+    __u16 source_port, destination_port;
+    __u16 address_delta, l4_delta;
+    __u16 port, redirect;
+    __u16 pad;
+};
+
+/* key4: source << 32 | destination, ports << 32 | protocol << 24 | ifindex. The whole tuple is
+ * compared. */
+struct bucket4 {
+    __u64 key[ABI_WAYS][2];
+    struct flow4 flow[ABI_WAYS];
+};
+
+struct bucket6 {
+    __u64 key[ABI_WAYS][5];
+    struct flow6 flow[ABI_WAYS];
+};
+
+struct fast_counter {
+    __u64 packets, bytes; /* bytes of IP, as nftables counts */
+};
+
+struct fast_stats {
+    __u64 hits;    /* forwarded out of the cache */
+    __u64 misses;  /* looked up in conntrack */
+    __u64 passed;  /* left to the kernel */
+    __u64 dropped; /* refused here */
+};
+
+/* Which port has which index, for the next daemon. */
+struct fast_port {
+    char name[16]; /* "": free */
+    __u32 ifindex;
+    __u32 reserved[3];
+};
+
+_Static_assert(sizeof(struct fast_control) == 64, "one line");
+_Static_assert(sizeof(struct fast_iface_key) == 8, "no hidden padding");
+_Static_assert(sizeof(struct fast_iface) == 16, "no hidden padding");
+_Static_assert(sizeof(struct flow4) == 64, "one line");
+_Static_assert(sizeof(struct flow6) == 88, "no hidden padding");
+_Static_assert(sizeof(struct bucket4) == 320, "a line of keys, then a line for each flow");
+_Static_assert(sizeof(struct bucket6) == 512, "no hidden padding");
+_Static_assert(sizeof(struct fast_counter) == 16 && sizeof(struct fast_stats) == 32,
+               "array values");
+_Static_assert(sizeof(struct fast_port) == 32, "array value");
+
+#endif

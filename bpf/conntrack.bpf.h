@@ -1,0 +1,165 @@
+/* The kernel's connection tracking as the slow program sees it. Linux 5.18 and later; only TCP and
+ * UDP can be looked up. A flow is ours only when conntrack is past all doubt about it: answered,
+ * long-lived, no helper and no sequence adjustment. */
+#ifndef BPF_CONNTRACK_BPF_H
+#define BPF_CONNTRACK_BPF_H
+
+#include "bpf/hook.bpf.h"
+
+/* The first form of the kernel's struct, which later kernels accept too. */
+struct bpf_ct_opts___first {
+    __s32 netns_id;
+    __s32 error;
+    __u8 l4proto;
+    __u8 dir;
+    __u8 reserved[2];
+};
+
+struct netns_xfrm___count {
+    unsigned int policy_count[6];
+} __attribute__((preserve_access_index));
+
+struct net___xfrm {
+    struct netns_xfrm___count xfrm;
+} __attribute__((preserve_access_index));
+
+extern struct nf_conn *bpf_xdp_ct_lookup(struct xdp_md *, struct bpf_sock_tuple *, __u32,
+                                         struct bpf_ct_opts___first *, __u32) __ksym;
+extern struct nf_conn *bpf_skb_ct_lookup(struct __sk_buff *, struct bpf_sock_tuple *, __u32,
+                                         struct bpf_ct_opts___first *, __u32) __ksym;
+extern int bpf_ct_change_timeout(struct nf_conn *, __u32) __ksym;
+extern void bpf_ct_release(struct nf_conn *) __ksym;
+extern int CONFIG_HZ __kconfig __weak;
+
+/* Network byte order; IPv4 in the first word. */
+struct ct_tuple {
+    __u32 source[4], destination[4];
+    __u16 source_port, destination_port;
+};
+
+enum ct_result {
+    CT_UNKNOWN, /* conntrack has never seen it */
+    CT_PASS,    /* known, but the kernel must see the packet */
+    CT_FLOW,    /* ours; filled in */
+};
+
+struct ct_flow {
+    struct ct_tuple leaving;  /* the packet as it leaves */
+    struct ct_tuple original; /* first direction, as the forward chain sees it: after DNAT, before
+                                 SNAT */
+    int reply;
+};
+
+static __always_inline __u32 ct_hz(void)
+{
+    return CONFIG_HZ ? CONFIG_HZ : 100;
+}
+
+static __always_inline void ct_copy(__u32 *to, const union nf_inet_addr *from, const int v6)
+{
+    to[0] = from->ip6[0];
+    if (v6) {
+        to[1] = from->ip6[1];
+        to[2] = from->ip6[2];
+        to[3] = from->ip6[3];
+    }
+}
+
+/* IPsec policies decide after routing; a redirect would send in the clear what they protect. */
+static __always_inline int ct_has_xfrm(struct nf_conn *ct)
+{
+    struct net___xfrm *net = (void *)ct->ct_net.net;
+
+    if (!bpf_core_field_exists(net->xfrm.policy_count))
+        return 0;
+    return net->xfrm.policy_count[1] || net->xfrm.policy_count[2];
+}
+
+static __always_inline int ct_is_plain(struct nf_conn *ct, __u8 protocol)
+{
+    const __u64 want = IPS_CONFIRMED | IPS_ASSURED | IPS_SEEN_REPLY;
+    const __u64 doubt = IPS_DYING | IPS_SEQ_ADJUST | IPS_TEMPLATE | IPS_HELPER;
+    struct nf_ct_ext *ext = ct->ext;
+    __u64 status = ct->status;
+
+    if ((status & (want | doubt)) != want)
+        return 0;
+    if (protocol == PARSE_TCP && ct->proto.tcp.state != TCP_CONNTRACK_ESTABLISHED)
+        return 0;
+    if (ext && (ext->offset[NF_CT_EXT_HELPER] || ext->offset[NF_CT_EXT_SEQADJ]))
+        return 0;
+    return !ct_has_xfrm(ct);
+}
+
+/* As the kernel would on this packet, but never shorter than what is left. */
+static __always_inline void ct_refresh(struct nf_conn *ct, __u32 timeout_ms)
+{
+    __s32 left = (__s32)(ct->timeout - (__u32)bpf_jiffies64());
+    __s32 full = (__s32)(((__u64)timeout_ms * ct_hz()) / 1000);
+
+    if (full > left)
+        bpf_ct_change_timeout(ct, timeout_ms);
+}
+
+static __always_inline void ct_fill(struct nf_conn *ct, struct ct_flow *flow, const int v6)
+{
+    struct nf_conntrack_tuple *first = &ct->tuplehash[0].tuple, *second = &ct->tuplehash[1].tuple;
+
+    ct_copy(flow->original.source, &first->src.u3, v6);
+    ct_copy(flow->original.destination, &second->src.u3, v6);
+    flow->original.source_port = first->src.u.all;
+    flow->original.destination_port = second->src.u.all;
+    if (flow->reply) {
+        ct_copy(flow->leaving.source, &first->dst.u3, v6);
+        ct_copy(flow->leaving.destination, &first->src.u3, v6);
+        flow->leaving.source_port = first->dst.u.all;
+        flow->leaving.destination_port = first->src.u.all;
+    } else {
+        ct_copy(flow->leaving.source, &second->dst.u3, v6);
+        ct_copy(flow->leaving.destination, &second->src.u3, v6);
+        flow->leaving.source_port = second->dst.u.all;
+        flow->leaving.destination_port = second->src.u.all;
+    }
+}
+
+static __always_inline enum ct_result ct_find(void *ctx, const int xdp, const struct packet *p,
+                                              const struct fast_control *control,
+                                              struct ct_flow *flow, const int v6)
+{
+    struct bpf_ct_opts___first opts = {.netns_id = -1, .l4proto = p->protocol};
+    struct bpf_sock_tuple tuple = {};
+    enum ct_result result = CT_PASS;
+    struct nf_conn *ct;
+    __u32 size;
+
+    if (v6) {
+        __builtin_memcpy(tuple.ipv6.saddr, &p->ip6->saddr, 16);
+        __builtin_memcpy(tuple.ipv6.daddr, &p->ip6->daddr, 16);
+        tuple.ipv6.sport = (__u16)p->ports;
+        tuple.ipv6.dport = p->ports >> 16;
+        size = sizeof(tuple.ipv6);
+    } else {
+        tuple.ipv4.saddr = p->ip4->saddr;
+        tuple.ipv4.daddr = p->ip4->daddr;
+        tuple.ipv4.sport = (__u16)p->ports;
+        tuple.ipv4.dport = p->ports >> 16;
+        size = sizeof(tuple.ipv4);
+    }
+    if (xdp)
+        ct = bpf_xdp_ct_lookup(ctx, &tuple, size, &opts, sizeof(opts));
+    else
+        ct = bpf_skb_ct_lookup(ctx, &tuple, size, &opts, sizeof(opts));
+    if (!ct) /* -ENOENT; anything else is a doubt */
+        return opts.error == -2 ? CT_UNKNOWN : CT_PASS;
+    if (!p->special && ct_is_plain(ct, p->protocol)) {
+        flow->reply = opts.dir == 1;
+        ct_fill(ct, flow, v6);
+        ct_refresh(ct,
+                   p->protocol == PARSE_TCP ? control->tcp_timeout_ms : control->udp_timeout_ms);
+        result = CT_FLOW;
+    }
+    bpf_ct_release(ct);
+    return result;
+}
+
+#endif

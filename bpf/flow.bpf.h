@@ -1,0 +1,128 @@
+/* The flow cache: buckets of four ways, a part for each CPU, so nothing is shared and nothing
+ * locked. Positive entries live in the first three ways, refusals and "not for us" in the fourth:
+ * a scan evicts no live flow. */
+#ifndef BPF_FLOW_BPF_H
+#define BPF_FLOW_BPF_H
+
+#include "bpf/hook.bpf.h"
+
+struct flow_at4 {
+    __u64 key[2];
+    __u32 hash;
+};
+
+struct flow_at6 {
+    __u64 key[5];
+    __u32 hash;
+};
+
+static __always_inline __u64 flow_mix(__u64 h, __u64 word)
+{
+    h = (h ^ word) * 0x9e3779b97f4a7c15ull;
+    return h ^ h >> 32;
+}
+
+static __always_inline __u64 flow_where(const struct packet *p, __u32 ifindex)
+{
+    return (__u64)p->ports << 32 | (__u64)p->protocol << 24 | (ifindex & 0xffffff);
+}
+
+/* seed is random for each creation of the map: nobody outside can aim at one bucket. */
+static __always_inline void flow_key4(struct flow_at4 *at, const struct packet *p, __u32 ifindex,
+                                      __u64 seed)
+{
+    at->key[0] = (__u64)p->ip4->saddr << 32 | p->ip4->daddr;
+    at->key[1] = flow_where(p, ifindex);
+    at->hash = flow_mix(flow_mix(flow_mix(seed, at->key[0]), at->key[1]), seed >> 32) >> 20;
+}
+
+static __always_inline void flow_key6(struct flow_at6 *at, const struct packet *p, __u32 ifindex,
+                                      __u64 seed)
+{
+    const __u32 *address = (const __u32 *)&p->ip6->saddr;
+    __u64 h = seed;
+
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        at->key[i] = (__u64)address[i * 2] << 32 | address[i * 2 + 1];
+        h = flow_mix(h, at->key[i]);
+    }
+    at->key[4] = flow_where(p, ifindex);
+    at->hash = flow_mix(flow_mix(h, at->key[4]), seed >> 32) >> 20;
+}
+
+static __always_inline struct bucket4 *flow_bucket4(const struct flow_at4 *at)
+{
+    __u32 index =
+        bpf_get_smp_processor_id() * ABI_FLOW4_BUCKETS + (at->hash & (ABI_FLOW4_BUCKETS - 1));
+
+    return bpf_map_lookup_elem(&flows4, &index);
+}
+
+static __always_inline struct bucket6 *flow_bucket6(const struct flow_at6 *at)
+{
+    __u32 index =
+        bpf_get_smp_processor_id() * ABI_FLOW6_BUCKETS + (at->hash & (ABI_FLOW6_BUCKETS - 1));
+
+    return bpf_map_lookup_elem(&flows6, &index);
+}
+
+static __always_inline struct flow4 *flow_find4(struct bucket4 *b, const struct flow_at4 *at)
+{
+    if (b->key[0][0] == at->key[0] && b->key[0][1] == at->key[1])
+        return &b->flow[0];
+    if (b->key[1][0] == at->key[0] && b->key[1][1] == at->key[1])
+        return &b->flow[1];
+    if (b->key[2][0] == at->key[0] && b->key[2][1] == at->key[1])
+        return &b->flow[2];
+    if (b->key[3][0] == at->key[0] && b->key[3][1] == at->key[1])
+        return &b->flow[3];
+    return 0;
+}
+
+static __always_inline int flow_same6(const __u64 *a, const __u64 *b)
+{
+    return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3] && a[4] == b[4];
+}
+
+static __always_inline struct flow6 *flow_find6(struct bucket6 *b, const struct flow_at6 *at)
+{
+    if (flow_same6(b->key[0], at->key))
+        return &b->flow[0];
+    if (flow_same6(b->key[1], at->key))
+        return &b->flow[1];
+    if (flow_same6(b->key[2], at->key))
+        return &b->flow[2];
+    if (flow_same6(b->key[3], at->key))
+        return &b->flow[3];
+    return 0;
+}
+
+/* jiffies wrap; a moment is over when it lies behind. */
+static __always_inline int flow_over(__u32 moment)
+{
+    return (__s32)((__u32)bpf_jiffies64() - moment) > 0;
+}
+
+/* The compiler knows that a way is below 4 and drops a plain &; the verifier does not. */
+#define FLOW_MASK(way) asm volatile("%0 &= 3" : "+r"(way))
+
+/* A way for a new key: one that is stale, else by its kind. */
+#define FLOW_PICK(b, epoch_now, positive, hash)                                                    \
+    ({                                                                                             \
+        __u64 way_;                                                                                \
+        if ((b)->flow[0].epoch != (epoch_now) || flow_over((b)->flow[0].refresh))                  \
+            way_ = 0;                                                                              \
+        else if ((b)->flow[1].epoch != (epoch_now) || flow_over((b)->flow[1].refresh))             \
+            way_ = 1;                                                                              \
+        else if ((b)->flow[2].epoch != (epoch_now) || flow_over((b)->flow[2].refresh))             \
+            way_ = 2;                                                                              \
+        else                                                                                       \
+            way_ = ((hash) >> 28) * 3 >> 4;                                                        \
+        if (!(positive))                                                                           \
+            way_ = 3;                                                                              \
+        FLOW_MASK(way_);                                                                           \
+        way_;                                                                                      \
+    })
+
+#endif

@@ -1,0 +1,101 @@
+/* What differs between the two hooks, native XDP and tcx ingress. `xdp` is always a constant, so
+ * each program holds only its own half. */
+#ifndef BPF_HOOK_BPF_H
+#define BPF_HOOK_BPF_H
+
+#include "bpf/maps.bpf.h"
+#include "bpf/parse.bpf.h"
+
+enum { TC_PASS = -1, TC_DROP = 2 }; /* TCX_NEXT, TCX_DROP */
+
+static __always_inline int hook_pass(const int xdp)
+{
+    return xdp ? (int)XDP_PASS : TC_PASS;
+}
+
+static __always_inline int hook_drop(const int xdp)
+{
+    return xdp ? (int)XDP_DROP : TC_DROP;
+}
+
+static __always_inline __u32 hook_ifindex(void *ctx, const int xdp)
+{
+    return xdp ? ((struct xdp_md *)ctx)->ingress_ifindex : ((struct __sk_buff *)ctx)->ifindex;
+}
+
+static __always_inline struct fast_control *hook_control(void)
+{
+    __u32 zero = 0;
+
+    return bpf_map_lookup_elem(&control, &zero);
+}
+
+/* Parses the frame; makes the headers readable first where a socket buffer keeps them in pages. */
+static __always_inline enum parse_result hook_parse(void *ctx, const int xdp, struct packet *p)
+{
+    void *data, *end;
+    __u32 room;
+
+    if (xdp) {
+        struct xdp_md *md = ctx;
+
+        data = (void *)(long)md->data;
+        end = (void *)(long)md->data_end;
+        room = end - data;
+    } else {
+        struct __sk_buff *skb = ctx;
+
+        /* A tag the stack already took off stands beside the data: VLANs are the kernel's. */
+        if (skb->vlan_present || skb->pkt_type)
+            return PARSE_OTHER;
+        data = (void *)(long)skb->data;
+        end = (void *)(long)skb->data_end;
+        room = skb->len;
+        if (data + PARSE_LONGEST > end && room > (__u32)(end - data)) {
+            bpf_skb_pull_data(skb, room < PARSE_LONGEST ? room : PARSE_LONGEST);
+            data = (void *)(long)skb->data;
+            end = (void *)(long)skb->data_end;
+        }
+    }
+    return parse_packet(p, data, end, room);
+}
+
+/* 1: each packet that leaves is at most mtu bytes of IP. A GSO packet leaves in segments. */
+static __always_inline int hook_fits(void *ctx, const int xdp, const struct packet *p, __u32 mtu)
+{
+    if (!xdp) {
+        __u32 gso = ((struct __sk_buff *)ctx)->gso_size;
+
+        if (gso)
+            return p->segment_head + gso <= mtu;
+    }
+    return p->length <= mtu;
+}
+
+/* 1: the frame is for the interface itself (tcx: pkt_type said so). */
+static __always_inline int hook_is_ours(const int xdp, const struct packet *p, const __u8 own[6])
+{
+    const __u16 *to = p->data, *mac = (const __u16 *)own;
+
+    return !xdp || (to[0] == mac[0] && to[1] == mac[1] && to[2] == mac[2]);
+}
+
+static __always_inline struct fast_stats *hook_stats(__u32 port)
+{
+    __u32 index = bpf_get_smp_processor_id() * ABI_PORTS + (port & (ABI_PORTS - 1));
+
+    return bpf_map_lookup_elem(&stats, &index);
+}
+
+static __always_inline void hook_count(__u32 counter, __u32 bytes)
+{
+    __u32 index = bpf_get_smp_processor_id() * ABI_COUNTERS + (counter & (ABI_COUNTERS - 1));
+    struct fast_counter *c = bpf_map_lookup_elem(&counters, &index);
+
+    if (c) {
+        c->packets++;
+        c->bytes += bytes;
+    }
+}
+
+#endif

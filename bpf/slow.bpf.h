@@ -1,0 +1,444 @@
+/* The miss, by tail call: what conntrack knows becomes an entry of the cache; what it has never
+ * seen and a plain drop refuses is dropped here; everything else is the kernel's. Nothing is
+ * created and no packet is let through that the kernel's own tables did not accept before.
+ *
+ * Surprise: a refusal is kept in the cache, but each of its packets still asks conntrack. An answer
+ * to a flow begun a moment ago from the other side has the same tuple. */
+#ifndef BPF_SLOW_BPF_H
+#define BPF_SLOW_BPF_H
+
+#include "bpf/classify.bpf.h"
+#include "bpf/conntrack.bpf.h"
+#include "bpf/flow.bpf.h"
+#include "bpf/rewrite.bpf.h"
+
+#define SLOW_PUNT_S                                                                                \
+    32 /* so often one packet of each flow goes through the kernel: its neighbour                  \
+          entries must be used to be confirmed */
+
+enum slow_verdict { SLOW_PASS, SLOW_LOCAL, SLOW_DROP, SLOW_FORWARD };
+
+struct slow {
+    struct packet p;
+    struct fast_control *control;
+    struct fast_iface *in;
+    const void *blob;
+    __u32 ifindex, epoch, policy;
+    /* SLOW_FORWARD */
+    struct ct_flow flow;
+    struct bpf_fib_lookup fib;
+    __u32 counter;
+    __u16 redirect;
+    __u8 zone_out;
+};
+
+static __always_inline struct fast_iface *slow_iface(__u32 ifindex, __u32 policy)
+{
+    struct fast_iface_key key = {.ifindex = ifindex, .policy = policy};
+
+    return bpf_map_lookup_elem(&ifaces, &key);
+}
+
+/* Control, policy and ingress port; 0: nothing can be decided. */
+static __always_inline int slow_begin(void *ctx, const int xdp, struct slow *s)
+{
+    __u32 zero = 0;
+    void *inner;
+
+    s->control = hook_control();
+    if (!s->control || !s->control->enabled)
+        return 0;
+    /* Read first: what is looked up from here on belongs at least to this epoch. */
+    s->epoch = *(volatile __u32 *)&s->control->epoch;
+    s->policy = *(volatile __u32 *)&s->control->policy & 1;
+    s->ifindex = hook_ifindex(ctx, xdp);
+    if (s->ifindex >> 24)
+        return 0;
+    s->in = slow_iface(s->ifindex, s->policy);
+    if (!s->in)
+        return 0;
+    inner = bpf_map_lookup_elem(&policies, &s->policy);
+    if (!inner)
+        return 0;
+    s->blob = bpf_map_lookup_elem(inner, &zero);
+    return s->blob != 0;
+}
+
+/* Addresses the kernel does not forward, or only with more care. */
+static __always_inline int slow_is_odd(const struct packet *p, const int v6)
+{
+    if (v6) {
+        const __u32 *a = (const __u32 *)&p->ip6->saddr;
+        __u32 from = PARSE_BE32(a[0]), to = PARSE_BE32(a[4]);
+
+        return from >> 24 == 0xff || to >> 24 == 0xff || from >> 22 == 0xfe80 >> 6 ||
+               to >> 22 == 0xfe80 >> 6 || !(a[0] | a[1] | a[2]) || !(a[4] | a[5] | a[6]);
+    } else {
+        __u8 from = p->ip4->saddr & 0xff, to = p->ip4->daddr & 0xff;
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+        from = p->ip4->saddr >> 24;
+        to = p->ip4->daddr >> 24;
+#endif
+        return from == 0 || from == 127 || from >= 224 || to == 0 || to == 127 || to >= 224;
+    }
+}
+
+/* Routes as the kernel would: the destination as it leaves, the source as it came. */
+static __always_inline long slow_route(void *ctx, struct slow *s, const __u32 *source,
+                                       const __u32 *destination, __u32 ports, const int v6)
+{
+    struct bpf_fib_lookup *fib = &s->fib;
+
+    __builtin_memset(fib, 0, sizeof(*fib));
+    fib->l4_protocol = s->p.protocol;
+    fib->sport = (__u16)ports;
+    fib->dport = ports >> 16;
+    fib->tot_len = 64; /* asks for the MTU of the route, too */
+    fib->ifindex = s->ifindex;
+    if (v6) {
+        fib->family = 10;
+        fib->flowinfo = *(const __u32 *)s->p.ip6 & PARSE_BE32(0x0fffffff);
+        for (int i = 0; i < 4; i++) {
+            fib->ipv6_src[i] = source[i];
+            fib->ipv6_dst[i] = destination[i];
+        }
+    } else {
+        fib->family = 2;
+        fib->tos = s->p.ip4->tos;
+        fib->ipv4_src = source[0];
+        fib->ipv4_dst = destination[0];
+    }
+    return bpf_fib_lookup(ctx, fib, sizeof(*fib), 0);
+}
+
+static __always_inline void slow_tuple(const struct packet *p, struct ct_tuple *t, const int v6)
+{
+    if (v6) {
+        __builtin_memcpy(t->source, &p->ip6->saddr, 16);
+        __builtin_memcpy(t->destination, &p->ip6->daddr, 16);
+    } else {
+        t->source[0] = p->ip4->saddr;
+        t->destination[0] = p->ip4->daddr;
+    }
+    t->source_port = (__u16)p->ports;
+    t->destination_port = p->ports >> 16;
+}
+
+/* The look-ups are functions of their own: the verifier then walks them once instead of once for
+ * each way that leads here. 0: rule is what decides. */
+__attribute__((noinline)) int slow_look4(struct classify_key4 *key, struct classify_rule *rule,
+                                         __u32 policy)
+{
+    __u32 zero = 0;
+    void *blob;
+
+    if (!key || !rule)
+        return -1;
+    blob = bpf_map_lookup_elem(&policies, &policy);
+    if (blob)
+        blob = bpf_map_lookup_elem(blob, &zero);
+    if (!blob)
+        return -1;
+    if (!classify_rule(blob, classify4(blob, key), rule))
+        rule->action = classify_default(blob);
+    return 0;
+}
+
+__attribute__((noinline)) int slow_look6(struct classify_key6 *key, struct classify_rule *rule,
+                                         __u32 policy)
+{
+    __u32 zero = 0;
+    void *blob;
+
+    if (!key || !rule)
+        return -1;
+    blob = bpf_map_lookup_elem(&policies, &policy);
+    if (blob)
+        blob = bpf_map_lookup_elem(blob, &zero);
+    if (!blob)
+        return -1;
+    if (!classify_rule(blob, classify6(blob, key), rule))
+        rule->action = classify_default(blob);
+    return 0;
+}
+
+/* The rule that decides about the original tuple. 0 found. */
+static __always_inline int slow_classify(struct slow *s, __u8 from, __u8 to,
+                                         struct classify_rule *rule, const int v6)
+{
+    const struct ct_tuple *t = &s->flow.original;
+    __u16 source_port = PARSE_BE16(t->source_port);
+    __u16 destination_port = PARSE_BE16(t->destination_port);
+
+    if (s->p.protocol != PARSE_TCP && s->p.protocol != PARSE_UDP) {
+        source_port = 0; /* an echo request: its type, code 0 */
+        destination_port = v6 ? 128 << 8 : 8 << 8;
+    }
+    if (v6) {
+        struct classify_key6 key = {
+            .source_hi = (__u64)PARSE_BE32(t->source[0]) << 32 | PARSE_BE32(t->source[1]),
+            .source_lo = (__u64)PARSE_BE32(t->source[2]) << 32 | PARSE_BE32(t->source[3]),
+            .destination_hi =
+                (__u64)PARSE_BE32(t->destination[0]) << 32 | PARSE_BE32(t->destination[1]),
+            .destination_lo =
+                (__u64)PARSE_BE32(t->destination[2]) << 32 | PARSE_BE32(t->destination[3]),
+            .source_port = source_port,
+            .destination_port = destination_port,
+            .protocol = s->p.protocol,
+            .zone_from = from,
+            .zone_to = to};
+
+        return slow_look6(&key, rule, s->policy);
+    } else {
+        struct classify_key4 key = {.source = PARSE_BE32(t->source[0]),
+                                    .destination = PARSE_BE32(t->destination[0]),
+                                    .source_port = source_port,
+                                    .destination_port = destination_port,
+                                    .protocol = s->p.protocol,
+                                    .zone_from = from,
+                                    .zone_to = to};
+
+        return slow_look4(&key, rule, s->policy);
+    }
+}
+
+/* Where a new flow would go. SLOW_DROP: forwarded, so a rule may refuse it. */
+static __always_inline enum slow_verdict slow_route_new(void *ctx, const int xdp, struct slow *s,
+                                                        const int v6)
+{
+    struct ct_tuple *t = &s->flow.original;
+    __u32 mtu = 1280;
+    long r;
+
+    slow_tuple(&s->p, t, v6);
+    if (classify_may_dnat(s->blob, v6, s->p.protocol, PARSE_BE16(s->p.ports >> 16)))
+        return SLOW_PASS;
+    r = slow_route(ctx, s, t->source, t->destination, s->p.ports, v6);
+    if (r == BPF_FIB_LKUP_RET_NOT_FWDED)
+        return SLOW_LOCAL;
+    if (r != BPF_FIB_LKUP_RET_SUCCESS && r != BPF_FIB_LKUP_RET_NO_NEIGH)
+        return SLOW_PASS;
+    /* A packet that does not fit is answered by the kernel before any rule sees it. */
+    if (r == BPF_FIB_LKUP_RET_SUCCESS)
+        mtu = s->fib.mtu_result;
+    return hook_fits(ctx, xdp, &s->p, mtu) ? SLOW_DROP : SLOW_PASS;
+}
+
+/* Where a known flow goes. SLOW_FORWARD: there, if the rules still accept it. */
+static __always_inline enum slow_verdict slow_route_known(void *ctx, struct slow *s, const int v6)
+{
+    struct ct_tuple *leaving = &s->flow.leaving;
+    __u32 ports = (__u32)leaving->destination_port << 16 | (__u16)s->p.ports;
+    struct ct_tuple came;
+    long r;
+
+    slow_tuple(&s->p, &came, v6);
+    /* The way back must be the way it came, as rp_filter demands; an asymmetric flow stays with
+     * the kernel, which knows whether that is wanted. */
+    r = slow_route(ctx, s, leaving->destination, came.source, s->p.ports, v6);
+    if ((r != BPF_FIB_LKUP_RET_SUCCESS && r != BPF_FIB_LKUP_RET_NO_NEIGH) ||
+        s->fib.ifindex != s->ifindex)
+        return SLOW_PASS;
+    r = slow_route(ctx, s, came.source, leaving->destination, ports, v6);
+    if (r == BPF_FIB_LKUP_RET_NOT_FWDED)
+        return SLOW_LOCAL;
+    return r == BPF_FIB_LKUP_RET_SUCCESS && s->fib.ifindex != s->ifindex ? SLOW_FORWARD : SLOW_PASS;
+}
+
+/* Asks the rules about what the route allows. */
+static __always_inline enum slow_verdict slow_rule(struct slow *s, enum slow_verdict verdict,
+                                                   const int v6)
+{
+    struct fast_iface *out = slow_iface(s->fib.ifindex, s->policy);
+    __u8 from = s->in->zone, to = out ? out->zone : 0;
+    struct classify_rule rule = {};
+
+    s->redirect = out ? out->redirect : ABI_NO_PORT;
+    if (verdict == SLOW_FORWARD && s->flow.reply) {
+        to = from;
+        from = out ? out->zone : 0;
+    }
+    if (slow_classify(s, from, to, &rule, v6))
+        return SLOW_PASS;
+    s->counter = rule.counter;
+    if (verdict == SLOW_FORWARD) /* a limit or a log concerned its first packet */
+        return rule.action == CLASSIFY_ACCEPT ? SLOW_FORWARD : SLOW_PASS;
+    if (rule.action != CLASSIFY_DROP || (rule.flags & (CLASSIFY_LIMITED | CLASSIFY_LOG)))
+        return SLOW_PASS;
+    return SLOW_DROP;
+}
+
+/* refused: the cache holds a fresh refusal of this tuple. */
+static __always_inline enum slow_verdict slow_decide(void *ctx, const int xdp, struct slow *s,
+                                                     int refused, const int v6)
+{
+    enum ct_result ct = CT_UNKNOWN;
+    enum slow_verdict verdict;
+
+    if (s->p.protocol == PARSE_TCP || s->p.protocol == PARSE_UDP)
+        ct = ct_find(ctx, xdp, &s->p, s->control, &s->flow, v6);
+    if (ct == CT_PASS)
+        return SLOW_PASS;
+    if (ct == CT_UNKNOWN && refused)
+        return SLOW_DROP;
+    if (ct == CT_UNKNOWN)
+        verdict = slow_route_new(ctx, xdp, s, v6);
+    else
+        verdict = slow_route_known(ctx, s, v6);
+    if (verdict == SLOW_DROP || verdict == SLOW_FORWARD)
+        verdict = slow_rule(s, verdict, v6);
+    return verdict;
+}
+
+static __always_inline int slow_differs(const __u32 *a, const __u32 *b, const int words)
+{
+    __u32 bits = a[0] ^ b[0];
+
+    if (words == 4)
+        bits |= (a[1] ^ b[1]) | (a[2] ^ b[2]) | (a[3] ^ b[3]);
+    return bits != 0;
+}
+
+/* Writes an entry; the epoch last, so that it is never valid half-way. */
+#define SLOW_FILL(s, b, f, at, verdict, words)                                                     \
+    do {                                                                                           \
+        __u32 now_ = (__u32)bpf_jiffies64(), punt_ = now_ + SLOW_PUNT_S * ct_hz();                 \
+        if (!(f)) {                                                                                \
+            __u64 way_ = FLOW_PICK(b, (s)->epoch, (verdict) == SLOW_FORWARD, (at)->hash);          \
+            (f) = &(b)->flow[way_];                                                                \
+            (f)->epoch = 0;                                                                        \
+            __builtin_memcpy((b)->key[way_], (at)->key, sizeof((at)->key));                        \
+        } else if ((__s32)((f)->punt - now_) > 0 && (__s32)((f)->punt - punt_) <= 0) {             \
+            punt_ = (f)->punt;                                                                     \
+        }                                                                                          \
+        (f)->epoch = 0;                                                                            \
+        (f)->refresh = now_ + ct_hz();                                                             \
+        (f)->punt = punt_;                                                                         \
+        (f)->counter = (s)->counter;                                                               \
+        (f)->port = (s)->in->port;                                                                 \
+        __builtin_memcpy((f)->own, (s)->in->mac, 6);                                               \
+        (f)->flags = (verdict) == SLOW_DROP ? FLOW_DROP : FLOW_PASS;                               \
+        (f)->mtu = 0;                                                                              \
+        if ((verdict) == SLOW_FORWARD)                                                             \
+            SLOW_FILL_FORWARD(s, f, at, words);                                                    \
+        (f)->epoch = (s)->epoch;                                                                   \
+    } while (0)
+
+#define SLOW_FILL_FORWARD(s, f, at, words)                                                         \
+    do {                                                                                           \
+        struct ct_tuple came_;                                                                     \
+        __u32 ports_ =                                                                             \
+            (__u32)(s)->flow.leaving.destination_port << 16 | (s)->flow.leaving.source_port;       \
+        __u64 delta_;                                                                              \
+        slow_tuple(&(s)->p, &came_, (words) == 4);                                                 \
+        __builtin_memcpy(&(f)->source, (s)->flow.leaving.source, (words)*4);                       \
+        __builtin_memcpy(&(f)->destination, (s)->flow.leaving.destination, (words)*4);             \
+        *(__u32 *)&(f)->source_port = ports_;                                                      \
+        delta_ = (__u64)rewrite_delta(came_.source, (s)->flow.leaving.source, words) +             \
+                 rewrite_delta(came_.destination, (s)->flow.leaving.destination, words);           \
+        (f)->address_delta = rewrite_fold(delta_);                                                 \
+        delta_ += (__u64)(__u32) ~(s)->p.ports + ports_;                                           \
+        (f)->l4_delta = rewrite_fold(delta_);                                                      \
+        (f)->oif = (s)->fib.ifindex;                                                               \
+        (f)->redirect = (s)->redirect;                                                             \
+        (f)->mtu = (s)->fib.mtu_result;                                                            \
+        __builtin_memcpy((f)->mac, (s)->fib.dmac, 6);                                              \
+        __builtin_memcpy((f)->mac + 6, (s)->fib.smac, 6);                                          \
+        (f)->flags =                                                                               \
+            slow_differs(came_.source, (s)->flow.leaving.source, words) ||                         \
+                    slow_differs(came_.destination, (s)->flow.leaving.destination, words) ||       \
+                    ports_ != (s)->p.ports                                                         \
+                ? FLOW_NAT                                                                         \
+                : 0;                                                                               \
+    } while (0)
+
+static __always_inline void slow_stats(__u32 port, enum slow_verdict verdict)
+{
+    struct fast_stats *stats = hook_stats(port);
+
+    if (!stats)
+        return;
+    stats->misses++;
+    if (verdict == SLOW_FORWARD)
+        stats->hits++;
+    else if (verdict == SLOW_DROP)
+        stats->dropped++;
+    else
+        stats->passed++;
+}
+
+/* What happens to the packet itself; an entry may be valid while this packet is the kernel's. */
+#define SLOW_FINISH(ctx, xdp, s, f, verdict, rewrite)                                              \
+    do {                                                                                           \
+        int action_;                                                                               \
+        if ((verdict) == SLOW_FORWARD && !hook_fits(ctx, xdp, &(s)->p, (s)->fib.mtu_result))       \
+            (verdict) = SLOW_PASS;                                                                 \
+        if ((verdict) == SLOW_FORWARD && (xdp) && (s)->redirect == ABI_NO_PORT)                    \
+            (verdict) = SLOW_PASS;                                                                 \
+        slow_stats((s)->in->port, verdict);                                                        \
+        if ((verdict) == SLOW_DROP) {                                                              \
+            hook_count((s)->counter, (s)->p.length);                                               \
+            return hook_drop(xdp);                                                                 \
+        }                                                                                          \
+        if ((verdict) != SLOW_FORWARD)                                                             \
+            return hook_pass(xdp);                                                                 \
+        if (xdp) {                                                                                 \
+            action_ = bpf_redirect_map(&devices, (s)->redirect, XDP_PASS);                         \
+            if (action_ != XDP_REDIRECT)                                                           \
+                return XDP_PASS;                                                                   \
+        } else {                                                                                   \
+            action_ = bpf_redirect((s)->fib.ifindex, 0);                                           \
+        }                                                                                          \
+        hook_count((s)->counter, (s)->p.length);                                                   \
+        rewrite(ctx, xdp, &(s)->p, f);                                                             \
+        return action_;                                                                            \
+    } while (0)
+
+/* Control, policy, packet; 0: the kernel's. */
+static __always_inline int slow_start(void *ctx, const int xdp, struct slow *s, const int v6)
+{
+    if (!slow_begin(ctx, xdp, s) || hook_parse(ctx, xdp, &s->p) != (v6 ? PARSE_IP6 : PARSE_IP4))
+        return 0;
+    return hook_is_ours(xdp, &s->p, s->in->mac) && !slow_is_odd(&s->p, v6);
+}
+
+/* The body of a program; at, bucket and flow are of the family. */
+#define SLOW_PATH(ctx, xdp, v6, words, bucket_type, at_type, flow_type, key, find, look, rewrite)  \
+    do {                                                                                           \
+        struct slow s_ = {};                                                                       \
+        struct bucket_type *bucket_;                                                               \
+        struct flow_type *flow_;                                                                   \
+        struct at_type at_;                                                                        \
+        enum slow_verdict verdict_;                                                                \
+        int refused_;                                                                              \
+        if (!slow_start(ctx, xdp, &s_, v6))                                                        \
+            return hook_pass(xdp);                                                                 \
+        key(&at_, &s_.p, s_.ifindex, s_.control->seed);                                            \
+        bucket_ = look(&at_);                                                                      \
+        if (!bucket_)                                                                              \
+            return hook_pass(xdp);                                                                 \
+        flow_ = find(bucket_, &at_);                                                               \
+        refused_ = flow_ && flow_->epoch == s_.epoch && !flow_over(flow_->refresh) &&              \
+                   (flow_->flags & FLOW_DROP);                                                     \
+        if (refused_)                                                                              \
+            s_.counter = flow_->counter;                                                           \
+        verdict_ = slow_decide(ctx, xdp, &s_, refused_, v6);                                       \
+        if (verdict_ != SLOW_PASS && !(verdict_ == SLOW_DROP && refused_))                         \
+            SLOW_FILL(&s_, bucket_, flow_, &at_, verdict_, words);                                 \
+        SLOW_FINISH(ctx, xdp, &s_, flow_, verdict_, rewrite);                                      \
+    } while (0)
+
+static __always_inline int slow_path4(void *ctx, const int xdp)
+{
+    SLOW_PATH(ctx, xdp, 0, 1, bucket4, flow_at4, flow4, flow_key4, flow_find4, flow_bucket4,
+              rewrite4);
+}
+
+static __always_inline int slow_path6(void *ctx, const int xdp)
+{
+    SLOW_PATH(ctx, xdp, 1, 4, bucket6, flow_at6, flow6, flow_key6, flow_find6, flow_bucket6,
+              rewrite6);
+}
+
+#endif
