@@ -9,6 +9,8 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+/* Plugins resolve these in the host binary, which hides everything else. */
+#pragma GCC visibility push(default)
 
 #define ORB_ERR_TEXT 400
 #define ORB_ERR_PATH 200
@@ -72,6 +74,7 @@ const char *orb_code_text(int code);
 /* Code of a wire name; ORB_E_INTERNAL when unknown. */
 int orb_code_parse(const char *name);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

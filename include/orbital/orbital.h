@@ -24,6 +24,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 #define ORB_PLUGIN_ABI 1
 
@@ -189,6 +190,16 @@ void orb_log_kv(struct orb_ctx *ctx, enum orb_level level, const char *event,
 void orb_counter_add(struct orb_ctx *ctx, const char *name, uint64_t delta);
 void orb_gauge_set(struct orb_ctx *ctx, const char *name, double value);
 
+/* ---- integers ---- */
+
+/* cJSON keeps numbers as doubles: beyond 2^53 a digit is lost. Reads an integer that is exact:
+ * -1 when item is NULL, no number, has a fraction or lies beyond +-2^53 (read such a one from
+ * orb_req_text()). Items made by orb_add_int64 are read in their full range. */
+int orb_int64(const cJSON *item, int64_t *ret_value);
+/* Adds an integer, exact in the whole 64-bit range (as raw JSON; cJSON_AddNumberToObject would print
+ * 1e15 as "1e+15", which is no integer to a schema). Returns the item, NULL when memory ran out. */
+cJSON *orb_add_int64(cJSON *object, const char *key, int64_t value);
+
 /* ---- the descriptor ---- */
 
 struct orb_plugin {
@@ -216,6 +227,8 @@ void *orb_user(struct orb_ctx *ctx);
 const char *orb_service_name(struct orb_ctx *ctx);
 /* Ends this worker as failed; the text goes to the log and the crash report. */
 void orb_fatal(struct orb_ctx *ctx, const struct orb_err *err) __attribute__((noreturn));
+
+#pragma GCC visibility pop
 
 #define ORB_EXPORT __attribute__((visibility("default")))
 #define ORB_PLUGIN(...)                                                                            \

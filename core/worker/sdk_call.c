@@ -1,0 +1,350 @@
+/* Calls to others. The first call of a method travels with its name; once one has succeeded a route
+ * handle is opened and later calls travel with the handle alone. A handle dies with its provider,
+ * so `peer-gone` forgets it and the next call starts over. The broker keeps deadlines; the timer
+ * here is the backstop. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/worker/sdk_priv.h"
+
+static struct sdk_call **bucket(struct orb_ctx *ctx, uint32_t corr)
+{
+    return &ctx->calls[corr % SDK_CALL_BUCKETS];
+}
+
+static struct sdk_call **find(struct orb_ctx *ctx, uint32_t corr)
+{
+    struct sdk_call **at = bucket(ctx, corr);
+
+    while (*at && (*at)->corr != corr)
+        at = &(*at)->next;
+    return at;
+}
+
+static void call_free(struct sdk_call *call)
+{
+    free(call->failed);
+    free(call->what);
+    free(call);
+}
+
+static void arm(struct orb_ctx *ctx, uint64_t at)
+{
+    uint64_t now = now_ms();
+
+    if (ctx->call_timer_at && ctx->call_timer_at <= at)
+        return;
+    ctx->call_timer_at = at ? at : 1;
+    uv_update_time(&ctx->loop);
+    uv_timer_start(&ctx->call_timer, sdk_call_on_timer, at > now ? at - now : 0, 0);
+}
+
+static struct sdk_call *call_new(struct orb_ctx *ctx, enum sdk_call_kind kind, uint32_t deadline_ms)
+{
+    struct sdk_call *call = xcalloc(1, sizeof *call);
+    struct sdk_call **at;
+
+    do {
+        ctx->last_corr++;
+    } while (ctx->last_corr == 0 || *find(ctx, ctx->last_corr));
+    call->kind = kind;
+    call->corr = ctx->last_corr;
+    call->deadline_at =
+        now_ms() + SDK_CALL_SLACK_MS +
+        (deadline_ms && deadline_ms < SDK_CALL_CAP_MS ? deadline_ms : SDK_CALL_CAP_MS);
+    at = bucket(ctx, call->corr);
+    call->next = *at;
+    *at = call;
+    ctx->call_count++;
+    return call;
+}
+
+static struct sdk_route *route_of(struct orb_ctx *ctx, const char *to, const char *method)
+{
+    struct sdk_route *route = ctx->routes;
+
+    while (route && (strcmp(route->to, to) || strcmp(route->method, method)))
+        route = route->next;
+    if (route)
+        return route;
+    route = xcalloc(1, sizeof *route);
+    route->to = xstrdup(to);
+    route->method = xstrdup(method);
+    route->next = ctx->routes;
+    ctx->routes = route;
+    return route;
+}
+
+static void add_to(struct buf *env, const char *to, const char *key, const char *value)
+{
+    buf_adds(env, "{\"to\":");
+    buf_add_json(env, to, strlen(to));
+    buf_addf(env, ",\"%s\":", key);
+    buf_add_json(env, value, strlen(value));
+    buf_addc(env, '}');
+}
+
+static void open_route(struct orb_ctx *ctx, struct sdk_route *route)
+{
+    AUTO(buf) struct buf env = {0};
+    struct sdk_call *call = call_new(ctx, SDK_CALL_OPEN, 0);
+
+    call->route = route;
+    route->opening = true;
+    add_to(&env, route->to, "method", route->method);
+    sdk_wire_send(ctx, &(struct frame){.type = FRAME_OPEN, .corr = call->corr}, buf_str(&env),
+                  env.len, NULL, 0, NULL);
+    arm(ctx, call->deadline_at);
+}
+
+static bool is_name(const char *text, size_t limit, const char *more)
+{
+    size_t len = strlen(text);
+
+    for (size_t i = 0; i < len; i++)
+        if (!((text[i] >= 'a' && text[i] <= 'z') || (text[i] >= '0' && text[i] <= '9') ||
+              text[i] == '-' || strchr(more, text[i])))
+            return false;
+    return len > 0 && len <= limit;
+}
+
+static int send_call(struct orb_ctx *ctx, struct sdk_call *call, uint32_t session, const char *to,
+                     const char *method, const char *text, size_t len, uint32_t deadline_ms,
+                     struct orb_err *err)
+{
+    struct frame head = {
+        .type = FRAME_REQ, .corr = call->corr, .src = session, .deadline_ms = deadline_ms};
+    AUTO(buf) struct buf env = {0};
+
+    /* A handle was opened, and checked, for this service; a session has access of its own. */
+    if (!session)
+        call->route = route_of(ctx, to, method);
+    if (call->route && !call->route->handle && call->route->worked && !call->route->opening)
+        open_route(ctx, call->route);
+    if (call->route && call->route->handle)
+        head.route = call->route->handle;
+    else
+        add_to(&env, to, "method", method);
+    return sdk_wire_send(ctx, &head, buf_str(&env), env.len, text, len, err);
+}
+
+static int start(struct orb_ctx *ctx, uint32_t session, const char *to, const char *method,
+                 const char *text, size_t len, uint32_t deadline_ms, const struct sdk_call *how,
+                 struct orb_err *err)
+{
+    struct sdk_call *call;
+
+    if (!to || !is_name(to, SDK_NAME, "@."))
+        return orb_fail(err, ORB_E_INVALID, "'%s' is no interface: expected NAME@MAJOR[.MINOR]",
+                        to ? to : "");
+    if (!method || !is_name(method, SDK_NAME, "_."))
+        return orb_fail(err, ORB_E_INVALID, "'%s' is no method name", method ? method : "");
+    if (len > FRAME_MAX - FRAME_MAX_ENVELOPE)
+        return orb_fail(err, ORB_E_LIMIT, "the input of %s %s has %zu bytes, the limit is %u", to,
+                        method, len, FRAME_MAX - FRAME_MAX_ENVELOPE);
+    call = call_new(ctx, SDK_CALL_REQ, deadline_ms);
+    call->done = how->done;
+    call->done_text = how->done_text;
+    call->arg = how->arg;
+    if (ctx->call_count > SDK_MAX_CALLS || sdk_wire_full(ctx)) {
+        /* Told from the loop like every other refusal, so that callers have one path. */
+        call->failed = xcalloc(1, sizeof *call->failed);
+        orb_fail(call->failed, ORB_E_BUSY, "%s %s: %u calls are in flight, the limit is %u", to,
+                 method, ctx->call_count - 1, SDK_MAX_CALLS);
+        call->deadline_at = 0;
+    } else if (send_call(ctx, call, session, to, method, text, len, deadline_ms, NULL) < 0) {
+        call->failed = xcalloc(1, sizeof *call->failed);
+        orb_fail(call->failed, ORB_E_BUSY, "%s %s: the host does not read", to, method);
+        call->deadline_at = 0;
+    }
+    arm(ctx, call->deadline_at);
+    return 0;
+}
+
+int orb_call_as(struct orb_ctx *ctx, uint32_t session, const char *to, const char *method,
+                const char *text, size_t len, uint32_t deadline_ms, orb_text_fn *done, void *arg,
+                struct orb_err *err)
+{
+    return start(ctx, session, to, method, text, len, deadline_ms,
+                 &(struct sdk_call){.done_text = done, .arg = arg}, err);
+}
+
+int orb_call_text(struct orb_ctx *ctx, const char *to, const char *method, const char *text,
+                  size_t len, uint32_t deadline_ms, orb_text_fn *done, void *arg,
+                  struct orb_err *err)
+{
+    return orb_call_as(ctx, 0, to, method, text, len, deadline_ms, done, arg, err);
+}
+
+int orb_call(struct orb_ctx *ctx, const char *to, const char *method, cJSON *in,
+             uint32_t deadline_ms, orb_reply_fn *done, void *arg, struct orb_err *err)
+{
+    char *text = in ? cJSON_PrintUnformatted(in) : NULL;
+    int r;
+
+    if (in && !text)
+        r = orb_fail(err, ORB_E_NOMEM, "the input of %s could not be written", method);
+    else
+        r = start(ctx, 0, to, method, text, text ? strlen(text) : 0, deadline_ms,
+                  &(struct sdk_call){.done = done, .arg = arg}, err);
+    cJSON_free(text);
+    cJSON_Delete(in);
+    return r;
+}
+
+int sdk_call_subscribe(struct orb_ctx *ctx, const char *to, const char *topic, struct orb_err *err)
+{
+    AUTO(buf) struct buf env = {0};
+    struct sdk_call *call;
+
+    if (!is_name(to, SDK_NAME, "@."))
+        return orb_fail(err, ORB_E_INVALID, "'%s' is no interface", to);
+    if (strcmp(topic, "*") && !is_name(topic, SDK_NAME, "_."))
+        return orb_fail(err, ORB_E_INVALID, "'%s' is no topic", topic);
+    call = call_new(ctx, SDK_CALL_SUB, 0);
+    call->what = xasprintf("%s/%s", to, topic);
+    add_to(&env, to, "topic", topic);
+    sdk_wire_send(ctx, &(struct frame){.type = FRAME_SUB, .corr = call->corr}, buf_str(&env),
+                  env.len, NULL, 0, NULL);
+    arm(ctx, call->deadline_at);
+    return 0;
+}
+
+/* Tells the plugin and frees the call, which is unlinked already. */
+static void finish(struct orb_ctx *ctx, struct sdk_call *call, const char *text, size_t len,
+                   const struct orb_err *err)
+{
+    if (call->done_text) {
+        call->done_text(ctx, call->arg, err ? NULL : text, err ? 0 : len, err);
+    } else if (call->done) {
+        cJSON *out = err ? NULL : sdk_parse(text, len);
+        struct orb_err bad;
+
+        if (!err && !out) {
+            orb_fail(&bad, ORB_E_NOMEM, "the answer could not be read");
+            err = &bad;
+        }
+        call->done(ctx, call->arg, out, err);
+        cJSON_Delete(out);
+    }
+    call_free(call);
+}
+
+static void read_err(const struct sdk_frame *frame, struct orb_err *ret_err)
+{
+    cJSON *env = frame->env_len ? sdk_parse(frame->env, frame->env_len) : NULL;
+    const cJSON *e = cJSON_GetObjectItemCaseSensitive(env, "err");
+    const char *text = sdk_text_of(e, "text");
+    int code = orb_code_parse(sdk_text_of(e, "code"));
+
+    orb_fail_at(ret_err, code, sdk_text_of(e, "path"), "%s", *text ? text : orb_code_text(code));
+    cJSON_Delete(env);
+}
+
+static void on_opened(struct sdk_call *call, const struct sdk_frame *frame)
+{
+    call->route->opening = false;
+    if (frame->head.type == FRAME_OPENED)
+        call->route->handle = frame->head.route;
+    else
+        call->route->worked = false; /* tried again after the next success */
+}
+
+void sdk_call_answer(struct orb_ctx *ctx, const struct sdk_frame *frame)
+{
+    struct sdk_call **at = find(ctx, frame->head.corr);
+    struct sdk_call *call = *at;
+    struct orb_err err;
+    bool failed = frame->head.type == FRAME_ERR;
+
+    if (!call)
+        return; /* its own deadline had passed */
+    if ((frame->head.type == FRAME_OPENED) != (call->kind == SDK_CALL_OPEN) && !failed) {
+        sdk_garbage(ctx, "an answer that does not fit its request");
+        return;
+    }
+    *at = call->next;
+    ctx->call_count--;
+    if (failed)
+        read_err(frame, &err);
+    switch (call->kind) {
+    case SDK_CALL_OPEN:
+        on_opened(call, frame);
+        call_free(call);
+        break;
+    case SDK_CALL_SUB:
+        if (failed)
+            orb_log(ctx, ORB_ERROR, "sdk.subscribe-refused", ORB_S("to", call->what),
+                    ORB_S("code", orb_code_name(err.code)), ORB_S("text", err.text));
+        call_free(call);
+        break;
+    case SDK_CALL_REQ:
+        if (call->route && failed && err.code == ORB_E_GONE)
+            call->route->handle = 0;
+        else if (call->route && !failed)
+            call->route->worked = true;
+        finish(ctx, call, frame->payload, frame->len, failed ? &err : NULL);
+        break;
+    }
+}
+
+/* Takes one call that is due, or returns NULL with the earliest time of the others (0: none). */
+static struct sdk_call *take_due(struct orb_ctx *ctx, uint64_t now, uint64_t *ret_next)
+{
+    *ret_next = 0;
+    for (unsigned i = 0; i < SDK_CALL_BUCKETS; i++) {
+        for (struct sdk_call **at = &ctx->calls[i]; *at; at = &(*at)->next) {
+            struct sdk_call *call = *at;
+
+            if (call->deadline_at <= now) {
+                *at = call->next;
+                ctx->call_count--;
+                return call;
+            }
+            if (!*ret_next || call->deadline_at < *ret_next)
+                *ret_next = call->deadline_at;
+        }
+    }
+    return NULL;
+}
+
+void sdk_call_on_timer(uv_timer_t *timer)
+{
+    struct orb_ctx *ctx = container_of(timer, struct orb_ctx, call_timer);
+    uint64_t now = now_ms();
+    struct sdk_call *call;
+    uint64_t next;
+
+    ctx->call_timer_at = 0;
+    while (ctx->state != SDK_ENDED && (call = take_due(ctx, now, &next))) {
+        struct orb_err late;
+
+        orb_fail(&late, ORB_E_DEADLINE, "the host did not answer in time");
+        if (call->kind == SDK_CALL_OPEN)
+            call->route->opening = false;
+        finish(ctx, call, NULL, 0, call->failed ? call->failed : &late);
+    }
+    if (ctx->state != SDK_ENDED && next)
+        arm(ctx, next);
+}
+
+void sdk_call_fini(struct orb_ctx *ctx)
+{
+    for (unsigned i = 0; i < SDK_CALL_BUCKETS; i++) {
+        while (ctx->calls[i]) {
+            struct sdk_call *call = ctx->calls[i];
+
+            ctx->calls[i] = call->next;
+            call_free(call);
+        }
+    }
+    while (ctx->routes) {
+        struct sdk_route *route = ctx->routes;
+
+        ctx->routes = route->next;
+        free(route->to);
+        free(route->method);
+        free(route);
+    }
+}

@@ -1,0 +1,481 @@
+/* The worker's part of configuration transactions. The tree shown to the plugin is changed in place
+ * by prepare and put back by abort. Exactly one thing happens at a time: while the plugin works (or
+ * promised to answer later) an abort, or a prepare that comes during start-up, waits in one slot.
+ *
+ * When the config service goes away the worker undoes what was only prepared and attaches again:
+ * its successor alone knows how the transaction ended, and the difference is applied as a change of
+ * whole parts. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/worker/sdk_priv.h"
+
+#define MAX_PLAN 1000
+
+static void finished(struct orb_ctx *ctx, const struct orb_err *err);
+static void settle(struct orb_ctx *ctx);
+
+static void drop_patch(struct sdk_conf *conf)
+{
+    cJSON_Delete(conf->patch);
+    conf->patch = NULL;
+    conf->change.patch = NULL;
+}
+
+static void drop_undo(struct sdk_conf *conf)
+{
+    sdk_tree_undo_free(conf->undo, conf->undo_count);
+    conf->undo = NULL;
+    conf->undo_count = 0;
+}
+
+static void drop_plan(struct sdk_conf *conf)
+{
+    cJSON_Delete(conf->plan);
+    conf->plan = NULL;
+}
+
+/* Calls the plugin for the state we are in. */
+static void step(struct orb_ctx *ctx)
+{
+    const struct orb_config *config = ctx->plugin->config;
+    struct sdk_conf *conf = &ctx->conf;
+    struct orb_err err = {0};
+    int r = 0;
+
+    conf->change.tree = conf->tree;
+    conf->change.patch = conf->patch;
+    conf->calling = true;
+    conf->early = false;
+    if (conf->state == SDK_CONF_SYNC_PREPARE || conf->state == SDK_CONF_PREPARING)
+        r = config->prepare ? config->prepare(ctx, &conf->change, &err) : 0;
+    else if (conf->state == SDK_CONF_SYNC_APPLY || conf->state == SDK_CONF_APPLYING)
+        r = config->apply ? config->apply(ctx, &conf->change, &err) : 0;
+    else
+        r = config->abort ? config->abort(ctx, &conf->change, conf->applied, &err) : 0;
+    conf->calling = false;
+    if (r == ORB_LATER && !conf->early)
+        return;
+    if (conf->early) {
+        err = conf->early_err;
+        r = err.code;
+    }
+    if (r < 0 && !err.code)
+        orb_fail(&err, r, "%s", orb_code_text(r));
+    finished(ctx, r < 0 ? &err : NULL);
+}
+
+void orb_config_done(struct orb_ctx *ctx, const struct orb_err *err)
+{
+    struct sdk_conf *conf = &ctx->conf;
+    const struct orb_err *failure = err && err->code ? err : NULL;
+
+    switch (conf->state) {
+    case SDK_CONF_SYNC_PREPARE:
+    case SDK_CONF_SYNC_APPLY:
+    case SDK_CONF_PREPARING:
+    case SDK_CONF_APPLYING:
+    case SDK_CONF_ABORTING:
+        break;
+    default:
+        orb_log(ctx, ORB_WARNING, "sdk.misuse", ORB_S("call", "orb_config_done"));
+        return;
+    }
+    if (conf->calling) {
+        conf->early = true;
+        conf->early_err = failure ? *failure : (struct orb_err){0};
+        return;
+    }
+    finished(ctx, failure);
+}
+
+void orb_plan_step(struct orb_ctx *ctx, const char *kind, const char *text)
+{
+    struct sdk_conf *conf = &ctx->conf;
+    cJSON *line;
+
+    if (conf->state != SDK_CONF_PREPARING || cJSON_GetArraySize(conf->plan) >= MAX_PLAN)
+        return;
+    if (!conf->plan)
+        conf->plan = cJSON_CreateArray();
+    line = cJSON_CreateObject();
+    cJSON_AddStringToObject(line, "kind", kind);
+    cJSON_AddStringToObject(line, "text", text);
+    cJSON_AddItemToArray(conf->plan, line);
+}
+
+/* Answers the request being worked on, if there is one. */
+static void answer(struct orb_ctx *ctx, cJSON *out, const struct orb_err *err)
+{
+    struct orb_req *req = take_ptr(ctx->conf.req);
+
+    if (!req)
+        cJSON_Delete(out);
+    else if (err)
+        orb_reply_error(req, err);
+    else
+        orb_reply(req, out);
+}
+
+static void finished_sync(struct orb_ctx *ctx, const struct orb_err *err)
+{
+    struct sdk_conf *conf = &ctx->conf;
+    struct orb_err wrapped;
+
+    if (err) {
+        wrapped = *err;
+        orb_wrap(&wrapped, "configuration revision %" PRIu64, conf->change.revision);
+        sdk_fail(ctx, &wrapped);
+        return;
+    }
+    if (conf->state == SDK_CONF_SYNC_PREPARE) {
+        conf->state = SDK_CONF_SYNC_APPLY;
+        step(ctx);
+        return;
+    }
+    drop_patch(conf);
+    conf->revision = conf->change.revision;
+    conf->state = SDK_CONF_IDLE;
+    sdk_started(ctx);
+    settle(ctx);
+}
+
+static void finished_prepare(struct orb_ctx *ctx, const struct orb_err *err)
+{
+    struct sdk_conf *conf = &ctx->conf;
+    cJSON *out;
+
+    if (err) {
+        sdk_tree_undo(conf->tree, conf->undo, conf->undo_count, NULL);
+        conf->undo = NULL;
+        conf->undo_count = 0;
+        drop_patch(conf);
+        drop_plan(conf);
+        conf->state = SDK_CONF_IDLE;
+        answer(ctx, NULL, err);
+        return;
+    }
+    conf->state = SDK_CONF_PREPARED;
+    out = cJSON_CreateObject();
+    cJSON_AddItemToObject(out, "plan", conf->plan ? conf->plan : cJSON_CreateArray());
+    conf->plan = NULL;
+    answer(ctx, out, NULL);
+}
+
+static void finished(struct orb_ctx *ctx, const struct orb_err *err)
+{
+    struct sdk_conf *conf = &ctx->conf;
+
+    switch (conf->state) {
+    case SDK_CONF_SYNC_PREPARE:
+    case SDK_CONF_SYNC_APPLY:
+        finished_sync(ctx, err);
+        return;
+    case SDK_CONF_PREPARING:
+        finished_prepare(ctx, err);
+        break;
+    case SDK_CONF_APPLYING:
+        conf->state = err ? SDK_CONF_BROKEN : SDK_CONF_APPLIED;
+        if (!err) {
+            drop_patch(conf);
+            conf->before = conf->revision;
+            conf->revision = conf->change.revision;
+        }
+        answer(ctx, NULL, err);
+        break;
+    default: /* SDK_CONF_ABORTING */
+        drop_patch(conf);
+        conf->state = SDK_CONF_IDLE;
+        conf->revision = conf->change.revision;
+        if (err)
+            orb_log(ctx, ORB_ERROR, "sdk.abort-failed", ORB_I("tx", (int64_t)conf->change.tx),
+                    ORB_S("text", err->text));
+        answer(ctx, NULL, err);
+        break;
+    }
+    settle(ctx);
+}
+
+static void refuse(struct orb_req *req, int code, const char *what, uint64_t tx)
+{
+    struct orb_err err;
+
+    orb_fail(&err, code, "transaction %" PRIu64 ": %s", tx, what);
+    orb_reply_error(req, &err);
+}
+
+static void prepare_patch(struct orb_ctx *ctx)
+{
+    struct sdk_conf *conf = &ctx->conf;
+    struct orb_err err;
+
+    if (sdk_tree_apply(conf->tree, conf->patch, &conf->undo, &conf->undo_count, &err) < 0) {
+        drop_patch(conf);
+        conf->state = SDK_CONF_IDLE;
+        answer(ctx, NULL, &err);
+        settle(ctx);
+        return;
+    }
+    conf->state = SDK_CONF_PREPARING;
+    step(ctx);
+}
+
+void sdk_conf_fetched(struct orb_ctx *ctx, const struct orb_err *err)
+{
+    struct sdk_conf *conf = &ctx->conf;
+
+    conf->patch = err ? NULL : sdk_parse(buf_str(&conf->text), conf->text.len);
+    buf_fini(&conf->text);
+    if (err) {
+        conf->state = SDK_CONF_IDLE;
+        answer(ctx, NULL, err);
+        settle(ctx);
+        return;
+    }
+    prepare_patch(ctx); /* says so when the text was no patch */
+}
+
+static void do_prepare(struct orb_ctx *ctx, struct orb_req *req, uint64_t tx)
+{
+    struct sdk_conf *conf = &ctx->conf;
+    const cJSON *revision = cJSON_GetObjectItemCaseSensitive(req->in, "revision");
+    const cJSON *bytes = cJSON_GetObjectItemCaseSensitive(req->in, "bytes");
+    int64_t number;
+    int64_t size = 0;
+
+    if (conf->state != SDK_CONF_IDLE && conf->state != SDK_CONF_APPLIED) {
+        refuse(req, ORB_E_STATE, "an earlier transaction is neither applied nor aborted", tx);
+        return;
+    }
+    if (orb_int64(revision, &number) < 0 || number < 0 ||
+        (bytes && (orb_int64(bytes, &size) < 0 || size <= 0 || size > SDK_MAX_PATCH))) {
+        refuse(req, ORB_E_INVALID, "revision or bytes is missing or out of range", tx);
+        return;
+    }
+    drop_undo(conf);
+    drop_plan(conf);
+    conf->change = (struct orb_change){.tx = tx, .revision = (uint64_t)number};
+    conf->req = req;
+    if (bytes) {
+        conf->state = SDK_CONF_FETCHING;
+        sdk_attach_fetch_tx(ctx, (size_t)size);
+        return;
+    }
+    conf->patch = cJSON_DetachItemFromObjectCaseSensitive(req->in, "patch");
+    prepare_patch(ctx);
+}
+
+/* Starts undoing; req may be NULL. */
+static void start_abort(struct orb_ctx *ctx, struct orb_req *req)
+{
+    struct sdk_conf *conf = &ctx->conf;
+
+    conf->req = req;
+    conf->applied = conf->state != SDK_CONF_PREPARED;
+    conf->change.revision = conf->state == SDK_CONF_APPLIED ? conf->before : conf->revision;
+    drop_patch(conf);
+    sdk_tree_undo(conf->tree, conf->undo, conf->undo_count, &conf->patch);
+    conf->undo = NULL;
+    conf->undo_count = 0;
+    conf->state = SDK_CONF_ABORTING;
+    step(ctx);
+}
+
+static void do_abort(struct orb_ctx *ctx, struct orb_req *req, uint64_t tx)
+{
+    struct sdk_conf *conf = &ctx->conf;
+
+    /* A service that vetoed, or was started since, has nothing to undo: that is fine. */
+    if (conf->state == SDK_CONF_IDLE || conf->change.tx != tx)
+        orb_reply(req, NULL);
+    else
+        start_abort(ctx, req);
+}
+
+static void do_apply(struct orb_ctx *ctx, struct orb_req *req, uint64_t tx)
+{
+    struct sdk_conf *conf = &ctx->conf;
+
+    if (conf->state != SDK_CONF_PREPARED || conf->change.tx != tx) {
+        refuse(req, ORB_E_STATE, "it is not prepared here", tx);
+        return;
+    }
+    conf->req = req;
+    conf->state = SDK_CONF_APPLYING;
+    step(ctx);
+}
+
+static void dispatch(struct orb_ctx *ctx, struct orb_req *req, enum sdk_own_method method)
+{
+    int64_t tx;
+
+    if (orb_int64(cJSON_GetObjectItemCaseSensitive(req->in, "tx"), &tx) < 0 || tx < 0) {
+        refuse(req, ORB_E_INVALID, "the number tx is missing", 0);
+        return;
+    }
+    ctx->conf.owner = req->peer->pub.id;
+    if (method == SDK_OWN_PREPARE)
+        do_prepare(ctx, req, (uint64_t)tx);
+    else if (method == SDK_OWN_APPLY)
+        do_apply(ctx, req, (uint64_t)tx);
+    else
+        do_abort(ctx, req, (uint64_t)tx);
+}
+
+static bool is_starting(const struct sdk_conf *conf)
+{
+    return conf->state == SDK_CONF_ATTACHING || conf->state == SDK_CONF_SYNC_PREPARE ||
+           conf->state == SDK_CONF_SYNC_APPLY;
+}
+
+static bool is_working(const struct sdk_conf *conf)
+{
+    return conf->state == SDK_CONF_FETCHING || conf->state == SDK_CONF_PREPARING ||
+           conf->state == SDK_CONF_APPLYING || conf->state == SDK_CONF_ABORTING;
+}
+
+void sdk_conf_request(struct orb_ctx *ctx, struct orb_req *req, enum sdk_own_method method)
+{
+    struct sdk_conf *conf = &ctx->conf;
+
+    if (conf->state == SDK_CONF_NONE) {
+        /* Nothing here depends on the configuration. */
+        orb_reply_text(req, method == SDK_OWN_PREPARE ? "{\"plan\":[]}" : "{}",
+                       method == SDK_OWN_PREPARE ? 11 : 2);
+    } else if (!conf->queued &&
+               (is_starting(conf) || (is_working(conf) && method == SDK_OWN_ABORT))) {
+        conf->queued = req;
+        conf->queued_method = method;
+    } else if (is_starting(conf) || is_working(conf)) {
+        refuse(req, ORB_E_STATE, "the service still works on this one", conf->change.tx);
+    } else {
+        dispatch(ctx, req, method);
+    }
+}
+
+/* Nothing is going on: what waited has its turn. */
+static void settle(struct orb_ctx *ctx)
+{
+    struct sdk_conf *conf = &ctx->conf;
+    struct orb_req *req;
+
+    if (ctx->state == SDK_ENDED || is_starting(conf) || is_working(conf))
+        return;
+    req = take_ptr(conf->queued);
+    if (req && !req->cancelled) {
+        dispatch(ctx, req, conf->queued_method);
+        return; /* ends here again */
+    }
+    if (req)
+        orb_reply(req, NULL);
+    if (!conf->again)
+        return;
+    if (conf->state == SDK_CONF_PREPARED || conf->state == SDK_CONF_BROKEN) {
+        start_abort(ctx, NULL);
+        return;
+    }
+    conf->again = false;
+    conf->state = SDK_CONF_ATTACHING;
+    sdk_attach_start(ctx);
+}
+
+void sdk_conf_gone(struct orb_ctx *ctx, uint32_t peer)
+{
+    if (ctx->conf.state == SDK_CONF_NONE || !ctx->conf.owner || peer != ctx->conf.owner)
+        return;
+    ctx->conf.owner = 0;
+    ctx->conf.again = true;
+    settle(ctx);
+}
+
+void sdk_conf_attached(struct orb_ctx *ctx, cJSON *tree, uint64_t revision)
+{
+    struct sdk_conf *conf = &ctx->conf;
+    cJSON *was = conf->tree;
+
+    drop_undo(conf);
+    conf->patch = sdk_tree_parts(was, tree, conf->paths);
+    conf->tree = tree;
+    conf->change = (struct orb_change){.revision = revision, .initial = !was};
+    cJSON_Delete(was);
+    if (was && !conf->patch->child) {
+        drop_patch(conf);
+        conf->revision = revision;
+        conf->state = SDK_CONF_IDLE;
+        settle(ctx);
+        return;
+    }
+    conf->state = SDK_CONF_SYNC_PREPARE;
+    step(ctx);
+}
+
+/* True when a granted path is path or stands above it. */
+static bool is_granted(const cJSON *granted, const char *path)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, granted) {
+        const char *above = cJSON_GetStringValue(item);
+        size_t len = above ? strlen(above) : 0;
+
+        if (len && above[len - 1] == '/')
+            len--;
+        if (above && !strncmp(path, above, len) && (path[len] == '\0' || path[len] == '/'))
+            return true;
+    }
+    return false;
+}
+
+static int choose_paths(struct orb_ctx *ctx, struct orb_err *err)
+{
+    const char *const *wanted = ctx->plugin->config->paths;
+    const cJSON *granted = cJSON_GetObjectItemCaseSensitive(ctx->welcome, "config");
+    size_t count = 0;
+    const cJSON *item;
+
+    while (wanted && wanted[count])
+        count++;
+    ctx->conf.paths = xcalloc(count + (size_t)cJSON_GetArraySize(granted) + 1, sizeof(char *));
+    if (!wanted) {
+        cJSON_ArrayForEach (item, granted)
+            ctx->conf.paths[count++] = cJSON_IsString(item) ? item->valuestring : "/";
+        return 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (granted && !is_granted(granted, wanted[i]))
+            return orb_fail_at(err, ORB_E_DENIED, wanted[i],
+                               "the capability config.read:%s was not granted", wanted[i]);
+        ctx->conf.paths[i] = wanted[i];
+    }
+    return 0;
+}
+
+void sdk_conf_start(struct orb_ctx *ctx)
+{
+    struct orb_err err;
+
+    if (!ctx->plugin->config) {
+        sdk_started(ctx);
+        return;
+    }
+    if (choose_paths(ctx, &err) < 0) {
+        sdk_fail(ctx, &err);
+        return;
+    }
+    ctx->conf.state = SDK_CONF_ATTACHING;
+    sdk_attach_start(ctx);
+}
+
+void sdk_conf_fini(struct orb_ctx *ctx)
+{
+    struct sdk_conf *conf = &ctx->conf;
+
+    drop_undo(conf);
+    drop_plan(conf);
+    drop_patch(conf); /* may refer into the tree */
+    cJSON_Delete(conf->tree);
+    buf_fini(&conf->text);
+    free(conf->paths);
+}

@@ -1,0 +1,143 @@
+/* Timers and watched descriptors of a plugin. Their memory is freed by the loop's close callback,
+ * never by orb_timer_free() itself, so freeing one inside its own callback is fine. */
+#include <stdlib.h>
+
+#include "core/base/own.h"
+#include "core/worker/sdk_priv.h"
+
+uint64_t orb_now_ms(void)
+{
+    return now_ms();
+}
+
+static void on_timer(uv_timer_t *handle)
+{
+    struct orb_timer *timer = container_of(handle, struct orb_timer, handle);
+
+    if (timer->ctx->state != SDK_ENDED)
+        timer->cb(timer->ctx, timer->arg);
+}
+
+struct orb_timer *orb_timer_new(struct orb_ctx *ctx, orb_timer_fn *cb, void *arg)
+{
+    struct orb_timer *timer = xcalloc(1, sizeof *timer);
+
+    timer->ctx = ctx;
+    timer->cb = cb;
+    timer->arg = arg;
+    uv_timer_init(&ctx->loop, &timer->handle);
+    timer->next = ctx->timers;
+    if (timer->next)
+        timer->next->prev = timer;
+    ctx->timers = timer;
+    return timer;
+}
+
+void orb_timer_start(struct orb_timer *timer, uint64_t after_ms, uint64_t repeat_ms)
+{
+    /* The loop's idea of now may be as old as the callback we are in. */
+    uv_update_time(&timer->ctx->loop);
+    uv_timer_start(&timer->handle, on_timer, after_ms, repeat_ms);
+}
+
+void orb_timer_stop(struct orb_timer *timer)
+{
+    uv_timer_stop(&timer->handle);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    free(container_of((uv_timer_t *)handle, struct orb_timer, handle));
+}
+
+void orb_timer_free(struct orb_timer *timer)
+{
+    if (!timer)
+        return;
+    if (timer->prev)
+        timer->prev->next = timer->next;
+    else
+        timer->ctx->timers = timer->next;
+    if (timer->next)
+        timer->next->prev = timer->prev;
+    uv_close((uv_handle_t *)&timer->handle, on_timer_closed);
+}
+
+static void on_watch(uv_poll_t *handle, int status, int events)
+{
+    struct orb_watch *watch = container_of(handle, struct orb_watch, handle);
+    unsigned seen = 0;
+
+    if (watch->ctx->state == SDK_ENDED)
+        return;
+    if (events & UV_READABLE)
+        seen |= ORB_READABLE;
+    if (events & UV_WRITABLE)
+        seen |= ORB_WRITABLE;
+    if (status < 0)
+        seen = ORB_READABLE | ORB_WRITABLE; /* the plugin's own read or write gets the error */
+    watch->cb(watch->ctx, watch->arg, watch->fd, seen);
+}
+
+void orb_watch_set(struct orb_watch *watch, unsigned events)
+{
+    int wanted = 0;
+
+    if (events & ORB_READABLE)
+        wanted |= UV_READABLE;
+    if (events & ORB_WRITABLE)
+        wanted |= UV_WRITABLE;
+    if (wanted)
+        uv_poll_start(&watch->handle, wanted, on_watch);
+    else
+        uv_poll_stop(&watch->handle);
+}
+
+struct orb_watch *orb_watch_new(struct orb_ctx *ctx, int fd, unsigned events, orb_watch_fn *cb,
+                                void *arg, struct orb_err *err)
+{
+    struct orb_watch *watch = xcalloc(1, sizeof *watch);
+    int r = uv_poll_init(&ctx->loop, &watch->handle, fd);
+
+    if (r < 0) {
+        orb_fail(err, r, "descriptor %d cannot be watched", fd);
+        free(watch);
+        return NULL;
+    }
+    watch->ctx = ctx;
+    watch->fd = fd;
+    watch->cb = cb;
+    watch->arg = arg;
+    watch->next = ctx->watches;
+    if (watch->next)
+        watch->next->prev = watch;
+    ctx->watches = watch;
+    orb_watch_set(watch, events);
+    return watch;
+}
+
+static void on_watch_closed(uv_handle_t *handle)
+{
+    free(container_of((uv_poll_t *)handle, struct orb_watch, handle));
+}
+
+void orb_watch_free(struct orb_watch *watch)
+{
+    if (!watch)
+        return;
+    if (watch->prev)
+        watch->prev->next = watch->next;
+    else
+        watch->ctx->watches = watch->next;
+    if (watch->next)
+        watch->next->prev = watch->prev;
+    uv_close((uv_handle_t *)&watch->handle, on_watch_closed);
+}
+
+void sdk_loop_fini(struct orb_ctx *ctx)
+{
+    while (ctx->timers)
+        orb_timer_free(ctx->timers);
+    while (ctx->watches)
+        orb_watch_free(ctx->watches);
+}

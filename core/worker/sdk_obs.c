@@ -1,0 +1,148 @@
+/* Logs and metrics of a plugin, and exact integers. Counters are added up here and sent once a
+ * second: counting in a hot path costs no frame. */
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/worker/sdk_priv.h"
+
+#define METRIC_EVERY_MS 1000
+#define EXACT 9007199254740992.0 /* 2^53 */
+
+void orb_log_kv(struct orb_ctx *ctx, enum orb_level level, const char *event,
+                const struct orb_kv *pairs)
+{
+    static const char *const names[] = {"debug", "info", "notice", "warning", "error"};
+    AUTO(buf) struct buf b = {0};
+
+    if (sdk_wire_full(ctx)) {
+        ctx->dropped++;
+        return;
+    }
+    buf_addf(&b, "{\"level\":\"%s\",\"event\":", names[level <= ORB_ERROR ? level : ORB_ERROR]);
+    buf_add_json(&b, event, strlen(event));
+    buf_adds(&b, ",\"kv\":{");
+    for (const struct orb_kv *kv = pairs; kv && kv->key; kv++) {
+        if (kv != pairs)
+            buf_addc(&b, ',');
+        buf_add_json(&b, kv->key, strlen(kv->key));
+        buf_addc(&b, ':');
+        if (kv->text)
+            buf_add_json(&b, kv->text, strlen(kv->text));
+        else
+            buf_addf(&b, "%" PRId64, kv->number);
+    }
+    buf_adds(&b, "}}");
+    if (sdk_wire_send(ctx, &(struct frame){.type = FRAME_LOG}, NULL, 0, buf_str(&b), b.len, NULL) <
+        0)
+        ctx->dropped++;
+}
+
+static struct sdk_metric *metric(struct orb_ctx *ctx, const char *name)
+{
+    struct sdk_metric *m = ctx->metrics;
+
+    while (m && strcmp(m->name, name))
+        m = m->next;
+    if (!m) {
+        if (strlen(name) >= sizeof m->name || ctx->metric_count == SDK_MAX_METRICS) {
+            orb_log(ctx, ORB_WARNING, "sdk.metric-refused", ORB_S("name", name),
+                    ORB_I("limit", SDK_MAX_METRICS));
+            return NULL;
+        }
+        m = xcalloc(1, sizeof *m);
+        snprintf(m->name, sizeof m->name, "%s", name);
+        m->next = ctx->metrics;
+        ctx->metrics = m;
+        ctx->metric_count++;
+    }
+    m->dirty = true;
+    if (!uv_is_active((uv_handle_t *)&ctx->metric_timer))
+        uv_timer_start(&ctx->metric_timer, sdk_obs_on_timer, METRIC_EVERY_MS, 0);
+    return m;
+}
+
+void orb_counter_add(struct orb_ctx *ctx, const char *name, uint64_t delta)
+{
+    struct sdk_metric *m = metric(ctx, name);
+
+    if (m)
+        m->add += delta;
+}
+
+void orb_gauge_set(struct orb_ctx *ctx, const char *name, double value)
+{
+    struct sdk_metric *m = metric(ctx, name);
+
+    if (!m)
+        return;
+    m->gauge = true;
+    m->set = isfinite(value) ? value : 0;
+}
+
+void sdk_obs_flush(struct orb_ctx *ctx)
+{
+    for (struct sdk_metric *m = ctx->metrics; m; m = m->next) {
+        AUTO(buf) struct buf b = {0};
+
+        if (!m->dirty)
+            continue;
+        buf_adds(&b, "{\"name\":");
+        buf_add_json(&b, m->name, strlen(m->name));
+        if (m->gauge)
+            buf_addf(&b, ",\"set\":%.17g}", m->set);
+        else
+            buf_addf(&b, ",\"add\":%" PRIu64 "}", m->add);
+        if (sdk_wire_send(ctx, &(struct frame){.type = FRAME_METRIC}, NULL, 0, buf_str(&b), b.len,
+                          NULL) < 0)
+            return;
+        m->dirty = false;
+        m->add = 0;
+    }
+}
+
+void sdk_obs_on_timer(uv_timer_t *timer)
+{
+    sdk_obs_flush(container_of(timer, struct orb_ctx, metric_timer));
+}
+
+void sdk_obs_fini(struct orb_ctx *ctx)
+{
+    while (ctx->metrics) {
+        struct sdk_metric *m = ctx->metrics;
+
+        ctx->metrics = m->next;
+        free(m);
+    }
+}
+
+int orb_int64(const cJSON *item, int64_t *ret_value)
+{
+    if (cJSON_IsRaw(item) && item->valuestring) {
+        char *end;
+        long long value;
+
+        errno = 0;
+        value = strtoll(item->valuestring, &end, 10);
+        if (errno || end == item->valuestring || *end)
+            return -1;
+        *ret_value = value;
+        return 0;
+    }
+    if (!cJSON_IsNumber(item) || !(fabs(item->valuedouble) <= EXACT) ||
+        item->valuedouble != floor(item->valuedouble))
+        return -1;
+    *ret_value = (int64_t)item->valuedouble;
+    return 0;
+}
+
+cJSON *orb_add_int64(cJSON *object, const char *key, int64_t value)
+{
+    char text[24];
+
+    snprintf(text, sizeof text, "%" PRId64, value);
+    return cJSON_AddRawToObject(object, key, text);
+}

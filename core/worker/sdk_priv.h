@@ -1,0 +1,311 @@
+/* What the SDK's files share: the one orb_ctx of a worker. Memory of the plugin's objects
+ * (requests, timers, watches) is listed here, so that what a plugin forgot is freed when the worker
+ * ends. */
+#ifndef CORE_WORKER_SDK_PRIV_H
+#define CORE_WORKER_SDK_PRIV_H
+
+#include <uv.h>
+
+#include "core/base/buf.h"
+#include "core/ipc/frame.h"
+#include "core/loop/scope.h"
+#include "core/worker/sdk.h"
+
+#define SDK_READ_CHUNK 16384u        /* asked of one recv */
+#define SDK_READ_TURN 262144u        /* read per loop turn, then others get theirs */
+#define SDK_KEEP 65536u              /* a drained buffer larger than this is given back */
+#define SDK_FLUSH_AT 65536u          /* more than this is written at once, inside the callback */
+#define SDK_QUEUE_SOFT (512u * 1024) /* beyond: logs dropped, events and calls refused (busy) */
+#define SDK_QUEUE_MAX (64u * 1024 * 1024) /* beyond: the host does not read; the worker ends */
+#define SDK_MAX_CALLS 4096u               /* in flight */
+#define SDK_MAX_METHODS 512u              /* in WELCOME */
+#define SDK_MAX_METRICS 256u              /* names */
+#define SDK_MAX_PATCH (64u * 1024 * 1024) /* bytes of an attached tree or a fetched patch */
+#define SDK_MAX_OPS 1000000u              /* operations in one patch */
+#define SDK_CALL_SLACK_MS 1000u           /* own deadline timers are the backstop of the broker's */
+#define SDK_CALL_CAP_MS 600000u           /* the broker's cap */
+#define SDK_FLUSH_MS 1000                 /* waited for the host to take the last frames */
+#define SDK_NAME 64u
+
+enum sdk_state { SDK_HELLO, SDK_STARTING, SDK_RUNNING, SDK_ENDED };
+
+struct sdk_peer {
+    struct sdk_peer *next;
+    unsigned refs; /* requests, and one for being announced */
+    struct orb_peer pub;
+    char kind[16];
+    char name[SDK_NAME];
+    char role[16];
+};
+
+enum sdk_own_method { SDK_OWN_NONE, SDK_OWN_PREPARE, SDK_OWN_APPLY, SDK_OWN_ABORT };
+
+/* What a method number of WELCOME means. */
+struct sdk_method {
+    const struct orb_method *plugin; /* NULL: own, or declared and not handled */
+    enum sdk_own_method own;
+    char *name; /* "interface/method" */
+};
+
+struct orb_req {
+    struct orb_ctx *ctx;
+    struct orb_req *prev;
+    struct orb_req *next;
+    struct sdk_peer *peer;
+    cJSON *in;
+    uint64_t deadline_at;
+    uint32_t corr;
+    bool cancelled; /* the caller gave up: the answer is swallowed */
+    char trace[64];
+    size_t len;
+    char text[];
+};
+
+struct sdk_route {
+    struct sdk_route *next;
+    char *to;
+    char *method;
+    uint32_t handle; /* 0: none */
+    bool worked;     /* an unrouted call succeeded: worth opening */
+    bool opening;
+};
+
+enum sdk_call_kind { SDK_CALL_REQ, SDK_CALL_OPEN, SDK_CALL_SUB };
+
+struct sdk_call {
+    struct sdk_call *next;
+    enum sdk_call_kind kind;
+    uint32_t corr;
+    uint64_t deadline_at;
+    struct sdk_route *route; /* NULL for sessions */
+    struct orb_err *failed;  /* known already, told from the loop */
+    orb_reply_fn *done;
+    orb_text_fn *done_text;
+    void *arg;
+    char *what; /* for SUB: "interface/topic" */
+};
+
+#define SDK_CALL_BUCKETS 32u
+
+struct sdk_sub {
+    struct sdk_sub *next;
+    char *interface; /* without @version */
+    char *topic;
+    orb_event_fn *cb;
+    void *arg;
+};
+
+struct sdk_metric {
+    struct sdk_metric *next;
+    uint64_t add;
+    double set;
+    bool gauge;
+    bool dirty;
+    char name[SDK_NAME];
+};
+
+/* One step taken back in reverse order: path held old (NULL: nothing). */
+struct sdk_undo {
+    char *path;
+    cJSON *old;
+};
+
+enum sdk_conf_state {
+    SDK_CONF_NONE,         /* no configuration wanted */
+    SDK_CONF_ATTACHING,    /* waiting for attach and its slices */
+    SDK_CONF_SYNC_PREPARE, /* first configuration, or catching up with a restarted config service */
+    SDK_CONF_SYNC_APPLY,
+    SDK_CONF_IDLE,
+    SDK_CONF_FETCHING, /* slices of a large patch */
+    SDK_CONF_PREPARING,
+    SDK_CONF_PREPARED,
+    SDK_CONF_APPLYING,
+    SDK_CONF_APPLIED, /* can still be aborted until the next prepare */
+    SDK_CONF_BROKEN,  /* apply failed: only abort may follow */
+    SDK_CONF_ABORTING,
+};
+
+struct sdk_conf {
+    enum sdk_conf_state state;
+    uint32_t owner;     /* peer that drives transactions: the config service */
+    const char **paths; /* the plugin's, or all that are granted; NULL ends */
+    uint64_t revision;  /* applied */
+    uint64_t before;    /* applied before that */
+    bool applied;       /* told to abort() */
+    cJSON *tree;
+    cJSON *patch;
+    cJSON *plan;
+    struct sdk_undo *undo;
+    size_t undo_count;
+    struct orb_change change;
+    struct orb_req *req;    /* being worked on */
+    struct orb_req *queued; /* came while something else was going on */
+    enum sdk_own_method queued_method;
+    struct buf text; /* slices */
+    size_t want;
+    uint64_t next_revision;
+    bool again;   /* attach once more when nothing else is going on */
+    bool waiting; /* it was logged that the config service is awaited */
+    bool calling; /* inside a callback of the plugin */
+    bool early;   /* orb_config_done came inside the callback */
+    struct orb_err early_err;
+};
+
+struct orb_timer {
+    struct orb_ctx *ctx;
+    struct orb_timer *prev;
+    struct orb_timer *next;
+    uv_timer_t handle;
+    orb_timer_fn *cb;
+    void *arg;
+};
+
+struct orb_watch {
+    struct orb_ctx *ctx;
+    struct orb_watch *prev;
+    struct orb_watch *next;
+    uv_poll_t handle;
+    int fd;
+    orb_watch_fn *cb;
+    void *arg;
+};
+
+struct orb_ctx {
+    uv_loop_t loop;
+    struct loop_scope scope;
+    uv_poll_t poll;
+    uv_prepare_t prepare;
+    uv_timer_t call_timer;
+    uv_timer_t metric_timer;
+    uv_timer_t attach_timer;
+    uint64_t call_timer_at; /* 0: not armed */
+
+    const struct sdk_setup *setup;
+    const struct orb_plugin *plugin;
+    void *user;
+    enum sdk_state state;
+    int exit_code;
+    bool loaded; /* init succeeded: stop is owed */
+    bool ready_called;
+    bool ready_later;
+
+    int fd;
+    struct buf in;
+    struct buf out;
+    size_t out_done;
+    bool polling_write;
+    uint64_t dropped; /* log frames */
+
+    cJSON *welcome;
+    char service[SDK_NAME];
+    struct sdk_method *methods;
+    unsigned method_count;
+    struct sdk_peer *peers;
+    struct orb_req *reqs;
+    struct sdk_route *routes;
+    struct sdk_call *calls[SDK_CALL_BUCKETS];
+    unsigned call_count;
+    uint32_t last_corr;
+    struct sdk_sub *subs;
+    struct sdk_metric *metrics;
+    unsigned metric_count;
+    struct sdk_conf conf;
+    struct orb_timer *timers;
+    struct orb_watch *watches;
+};
+
+/* A received frame. The payload is NUL-terminated, the envelope is not. */
+struct sdk_frame {
+    struct frame head;
+    const char *env;
+    size_t env_len;
+    const char *payload; /* NUL follows; "{}" when the frame had none */
+    size_t len;
+};
+
+/* ---- sdk.c ---- */
+/* FAIL frame, then the loop ends with exit code 1. */
+void sdk_fail(struct orb_ctx *ctx, const struct orb_err *err);
+/* Ends the loop. */
+void sdk_end(struct orb_ctx *ctx, int exit_code);
+/* A complete frame came. */
+void sdk_frame(struct orb_ctx *ctx, const struct sdk_frame *frame);
+/* The first configuration is applied (or there is none): ready, then READY. */
+void sdk_started(struct orb_ctx *ctx);
+/* Tree of a JSON text of the host; NULL when it is none. */
+cJSON *sdk_parse(const char *text, size_t len);
+/* Member as string or "". */
+const char *sdk_text_of(const cJSON *object, const char *key);
+/* As sdk_fail for a host that breaks the protocol: nothing is sent, a line goes to stderr. */
+void sdk_garbage(struct orb_ctx *ctx, const char *what);
+
+/* ---- sdk_wire.c ---- */
+int sdk_wire_open(struct orb_ctx *ctx, struct orb_err *err);
+/* Queues a frame. ORB_E_LIMIT when it is too big (nothing is queued). */
+int sdk_wire_send(struct orb_ctx *ctx, const struct frame *head, const char *env, size_t env_len,
+                  const char *payload, size_t len, struct orb_err *err);
+/* More is queued than logs and events may add to. */
+bool sdk_wire_full(const struct orb_ctx *ctx);
+/* Writes what is queued, waiting up to wait_ms in all. */
+void sdk_wire_drain(struct orb_ctx *ctx, int wait_ms);
+
+/* ---- sdk_req.c ---- */
+int sdk_req_methods(struct orb_ctx *ctx, const cJSON *list, struct orb_err *err);
+void sdk_req_frame(struct orb_ctx *ctx, const struct sdk_frame *frame);
+void sdk_req_cancel(struct orb_ctx *ctx, const struct sdk_frame *frame);
+void sdk_req_peer(struct orb_ctx *ctx, const struct sdk_frame *frame);
+void sdk_req_gone(struct orb_ctx *ctx, const struct sdk_frame *frame);
+void sdk_req_fini(struct orb_ctx *ctx);
+
+/* ---- sdk_call.c ---- */
+/* OPENED, REP and ERR. */
+void sdk_call_answer(struct orb_ctx *ctx, const struct sdk_frame *frame);
+/* Sends a SUB whose refusal is logged. */
+int sdk_call_subscribe(struct orb_ctx *ctx, const char *to, const char *topic, struct orb_err *err);
+void sdk_call_on_timer(uv_timer_t *timer);
+void sdk_call_fini(struct orb_ctx *ctx);
+
+/* ---- sdk_event.c ---- */
+void sdk_event_frame(struct orb_ctx *ctx, const struct sdk_frame *frame);
+void sdk_event_gap(struct orb_ctx *ctx, const struct sdk_frame *frame);
+void sdk_event_fini(struct orb_ctx *ctx);
+
+/* ---- sdk_obs.c ---- */
+void sdk_obs_on_timer(uv_timer_t *timer);
+/* Sends the counters now. */
+void sdk_obs_flush(struct orb_ctx *ctx);
+void sdk_obs_fini(struct orb_ctx *ctx);
+
+/* ---- sdk_conf.c ---- */
+/* Asks the config service for the subscribed parts; goes on to sdk_started. */
+void sdk_conf_start(struct orb_ctx *ctx);
+void sdk_conf_request(struct orb_ctx *ctx, struct orb_req *req, enum sdk_own_method method);
+void sdk_conf_gone(struct orb_ctx *ctx, uint32_t peer);
+void sdk_conf_fini(struct orb_ctx *ctx);
+
+/* ---- sdk_attach.c ---- */
+/* (Re)starts attach; the tree arrives in sdk_conf_attached. */
+void sdk_attach_start(struct orb_ctx *ctx);
+void sdk_attach_on_timer(uv_timer_t *timer);
+/* Fetches {what}: slices until conf->want bytes are in conf->text; then sdk_conf_fetched. */
+void sdk_attach_fetch_tx(struct orb_ctx *ctx, size_t bytes);
+void sdk_conf_attached(struct orb_ctx *ctx, cJSON *tree, uint64_t revision);
+void sdk_conf_fetched(struct orb_ctx *ctx, const struct orb_err *err);
+
+/* ---- sdk_tree.c: a cJSON tree changed by patches ---- */
+/* Applies patch to tree and notes how to undo it. On error the tree is as before. */
+int sdk_tree_apply(cJSON *tree, const cJSON *patch, struct sdk_undo **ret_undo, size_t *ret_count,
+                   struct orb_err *err);
+/* Undoes and frees the list. ret_inverse (may be NULL): the patch that was applied by this. */
+void sdk_tree_undo(cJSON *tree, struct sdk_undo *undo, size_t count, cJSON **ret_inverse);
+void sdk_tree_undo_free(struct sdk_undo *undo, size_t count);
+/* Node at a JSON pointer, NULL when there is none. */
+cJSON *sdk_tree_at(cJSON *tree, const char *path);
+/* Patch that turns was into is, whole parts of paths at a time; was NULL: everything is set. Its
+ * values refer into is: delete it before is changes. */
+cJSON *sdk_tree_parts(cJSON *was, cJSON *is, const char *const *paths);
+
+/* ---- sdk_loop.c ---- */
+void sdk_loop_fini(struct orb_ctx *ctx);
+
+#endif
