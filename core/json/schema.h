@@ -3,6 +3,7 @@
 #ifndef CORE_JSON_SCHEMA_H
 #define CORE_JSON_SCHEMA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/base/buf.h"
@@ -15,6 +16,11 @@ struct schema; /* immutable after compile */
  * default (test suite). An unsupported keyword is an error with its path. */
 int schema_compile(const char *text, size_t len, bool strict_objects, struct schema **ret_schema,
                    struct orb_err *err);
+/* As schema_compile, for the schema at a JSON pointer of a document ("/config"); its local
+ * references
+ * ("#/$defs/…") are resolved in the whole document. */
+int schema_compile_in(const char *doc, size_t len, const char *pointer, bool strict_objects,
+                      struct schema **ret_schema, struct orb_err *err);
 void schema_free(struct schema *schema);
 static inline void own_schema(struct schema **schema)
 {
@@ -28,28 +34,38 @@ int schema_check(const struct schema *schema, const char *text, size_t len, cons
                  struct orb_err *err);
 
 /* The subschema that governs the value at a JSON pointer below this schema ("" is the schema
- * itself), following properties, patternProperties, additionalProperties, items and $ref. NULL with
- * err (ORB_E_SCHEMA: what is not known, what is, did you mean) when nothing may stand there. The
- * result belongs to schema. */
+ * itself), following properties, patternProperties, additionalProperties, items, $ref and the
+ * alternatives of allOf/anyOf/oneOf; each name on the way must also satisfy propertyNames. NULL
+ * with err (ORB_E_SCHEMA: what is not known, what is, did you mean) when nothing may stand there.
+ * The result belongs to schema. */
 const struct schema *schema_at(const struct schema *schema, const char *pointer,
                                struct orb_err *err);
-/* Checks that key may be a member name of the object schema governs (propertyNames, known
- * properties); as above. */
 
-/* Facts for front ends. NULL / false when not given. */
+/* Facts for front ends. NULL / false when not given; a $ref is followed for what is not said here.
+ */
 const char *schema_title(const struct schema *schema);
 const char *schema_description(const struct schema *schema);
-const char *schema_type(const struct schema *schema); /* "object", "string", …; NULL any */
+const char *schema_type(const struct schema *schema); /* "object", "string", …; NULL several */
 bool schema_flag(const struct schema *schema, const char *keyword); /* x-orb-secret, x-orb-risk */
+/* A keyword whose value is a text: x-orb-apply, x-orb-since, format, pattern, … */
+const char *schema_text(const struct schema *schema, const char *keyword);
 /* x-orb-ref: JSON pointer of the map whose keys this value must be; NULL when none. */
 const char *schema_ref_target(const struct schema *schema);
 /* Calls cb for every value in text that stands under an x-orb-ref: its path below base_path, the
- * target pointer and the string value. Stops and returns what cb returns when that is not 0. */
+ * target pointer and the value as a word; for an x-orb-ref inside propertyNames the name of the
+ * member is the value. Of anyOf and oneOf the first alternative that fits counts. Stops and returns
+ * what cb returns when that is not 0. */
 typedef int schema_ref_fn(void *arg, const char *path, const char *target, const char *value);
 int schema_each_ref(const struct schema *schema, const char *text, size_t len,
                     const char *base_path, schema_ref_fn *cb, void *arg);
 /* Converts a word typed at a CLI into JSON text of the type the schema wants there (numbers and
  * booleans unquoted, "a b" arrays left to the caller). Always gives some JSON text. */
 void schema_word(const struct schema *schema, const char *word, struct buf *ret_text);
+/* Appends a JSON object that describes one level for completion, help and forms: what is given of
+ * type (a name or several), title, description, enum, members, required, map (true: further names
+ * are free), names and items (descriptions of those), ref, format, pattern, default, minimum,
+ * maximum, exclusiveMinimum, exclusiveMaximum, minLength, maxLength, secret, risk, deprecated,
+ * apply. */
+void schema_describe(const struct schema *schema, struct buf *ret_json);
 
 #endif

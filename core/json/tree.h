@@ -20,6 +20,9 @@ int tree_parse(const char *text, size_t len, const struct json_limits *limits, j
 void tree_dump(const json_t *tree, struct buf *ret_text);
 /* The same with two-space indentation. */
 void tree_dump_pretty(const json_t *tree, struct buf *ret_text);
+/* The same bytes for every text of the same JSON value (1 and 1.0, any order of members); for
+ * comparing, not for storing. */
+void tree_dump_equal(const json_t *tree, struct buf *ret_text);
 
 /* JSON pointer (RFC 6901) look-up; NULL when absent. Borrowed. */
 json_t *tree_get(const json_t *root, const char *pointer);
@@ -28,7 +31,8 @@ int tree_set(json_t *root, const char *pointer, json_t *value, struct orb_err *e
 /* Removes the value; prune: also parents that become empty objects. 1 removed, 0 was not there. */
 int tree_delete(json_t *root, const char *pointer, bool prune);
 /* Splits a pointer into unescaped tokens. Returns their number; at most max. Tokens point into
- * storage, which the caller frees. -1: not a pointer. */
+ * storage, which the caller frees. -1: not a pointer, or more than max
+ * tokens. */
 int pointer_split(const char *pointer, const char **tokens, int max, char **ret_storage);
 /* Appends "/token" with ~0 ~1 escapes. */
 void pointer_add(struct buf *pointer, const char *token);

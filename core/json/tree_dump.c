@@ -2,6 +2,7 @@
  * not jansson's own: keys are in key_compare order and a real is its shortest spelling. */
 #include "core/json/tree.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 struct dump {
     struct buf *to;
     bool pretty;
+    bool equal; /* 1.0 is written 1 */
     int depth;
 };
 
@@ -104,6 +106,10 @@ static void dump_real(struct dump *d, double real)
 {
     char text[40];
 
+    if (d->equal && real == trunc(real) && real >= -0x1p63 && real < 0x1p63) {
+        buf_addf(d->to, "%lld", (long long)real);
+        return;
+    }
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, real);
         if (strtod(text, NULL) == real)
@@ -154,6 +160,13 @@ void tree_dump(const json_t *tree, struct buf *ret_text)
 void tree_dump_pretty(const json_t *tree, struct buf *ret_text)
 {
     struct dump d = {.to = ret_text, .pretty = true};
+
+    dump_value(&d, tree);
+}
+
+void tree_dump_equal(const json_t *tree, struct buf *ret_text)
+{
+    struct dump d = {.to = ret_text, .equal = true};
 
     dump_value(&d, tree);
 }

@@ -1,0 +1,622 @@
+/* Checks scanned text against a compiled schema in one pass, without a tree. Only enum, const and
+ * uniqueItems on objects and arrays build one, of just that value. Every visit of a schema is
+ * counted: alternatives in alternatives could otherwise cost exponential time. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/json/reader.h"
+#include "core/json/schema_check.h"
+
+#define MAX_NESTING 200     /* schemas within schemas, references included */
+#define SUBJECT_BYTES 65536 /* longest text a pattern is tried on */
+#define FREE_VISITS 10000
+#define VISITS_PER_BYTE 64
+
+static void spot_path(const struct check *c, const struct spot *spot, struct buf *to)
+{
+    AUTO_FREE char *key = NULL;
+    char index[24];
+
+    if (!spot) {
+        buf_adds(to, c->base);
+        return;
+    }
+    spot_path(c, spot->up, to);
+    if (!spot->key) {
+        snprintf(index, sizeof index, "%zu", spot->index);
+        pointer_add(to, index);
+        return;
+    }
+    key = xcalloc(1, spot->len + 1);
+    json_unescape(spot->key, spot->len, key);
+    pointer_add(to, key);
+}
+
+/* Fills the error; returns code. Mismatches within an attempt at an alternative stay silent. */
+__attribute__((format(printf, 4, 5))) static int say(struct check *c, const struct spot *spot,
+                                                     int code, const char *format, ...)
+{
+    AUTO(buf) struct buf path = {0};
+    AUTO(buf) struct buf text = {0};
+    va_list args;
+
+    if (!c->err || (c->quiet && code == ORB_E_SCHEMA))
+        return code;
+    va_start(args, format);
+    buf_addv(&text, format, args);
+    va_end(args);
+    spot_path(c, spot, &path);
+    return orb_fail_at(c->err, code, buf_str(&path), "%s", buf_str(&text));
+}
+
+static int mismatch(struct check *c, const struct schema *s, const struct spot *spot,
+                    const struct json_slice *v, const char *expected)
+{
+    AUTO(buf) struct buf got = {0};
+
+    if (!c->err || c->quiet)
+        return ORB_E_SCHEMA;
+    schema_words_got(v, json_is_true(json_object_get(s->json, "x-orb-secret")), &got);
+    return say(c, spot, ORB_E_SCHEMA, "expected %s; got %s", expected, buf_str(&got));
+}
+
+static int wrong_count(struct check *c, const struct spot *spot, const char *what, uint64_t n,
+                       uint64_t least, uint64_t most)
+{
+    bool low = n < least;
+
+    return say(c, spot, ORB_E_SCHEMA, "expected at %s %llu %s; got %llu", low ? "least" : "most",
+               (unsigned long long)(low ? least : most), what, (unsigned long long)n);
+}
+
+int schema_match(const struct unit *unit, const struct pattern *pattern, const char *text,
+                 size_t len)
+{
+    pcre2_match_data *data;
+    int r;
+
+    if (len > SUBJECT_BYTES)
+        return ORB_E_LIMIT;
+    data = pcre2_match_data_create(1, NULL);
+    if (!data)
+        return ORB_E_NOMEM;
+    r = pcre2_match(pattern->code, (PCRE2_SPTR)text, len, 0, 0, data, unit->match);
+    pcre2_match_data_free(data);
+    return r >= 0 ? 1 : r == PCRE2_ERROR_NOMATCH ? 0 : ORB_E_LIMIT;
+}
+
+static int too_costly(struct check *c, const struct spot *spot, const struct pattern *pattern,
+                      int r)
+{
+    return say(c, spot, r,
+               "the text cannot be checked against the pattern %.100s: longer than %d bytes or too "
+               "costly",
+               pattern->text, SUBJECT_BYTES);
+}
+
+/* Characters of a string as spelled between its quotes; a surrogate pair of escapes is one. */
+static uint64_t characters(const char *p, const char *end)
+{
+    uint64_t n = 0;
+
+    while (p < end) {
+        if (*p == '\\' && end - p >= 2) {
+            bool wide = p[1] == 'u' && end - p >= 6;
+            bool low = wide && (p[2] | 32) == 'd' && strchr("cdefCDEF", p[3]);
+
+            n += !low;
+            p += wide ? 6 : 2;
+        } else {
+            n += (*p & 0xc0) != 0x80;
+            p++;
+        }
+    }
+    return n;
+}
+
+/* Does the value equal the choice? 1, 0 or ORB_E_NOMEM. */
+static int is_choice(const struct choice *choice, const struct json_slice *v, const char *plain,
+                     size_t plain_len, struct buf *equal)
+{
+    AUTO(json_t) json_t *tree = NULL;
+    struct number n;
+
+    if (choice->type == SCHEMA_STRING)
+        return plain && plain_len == choice->len && memcmp(plain, choice->text, plain_len) == 0;
+    if (plain || (v->type == 'o') != (choice->type == SCHEMA_OBJECT) ||
+        (v->type == 'a') != (choice->type == SCHEMA_ARRAY))
+        return 0;
+    if (choice->type & SCHEMA_NUMBER) {
+        struct number want = schema_number(choice->text, choice->len);
+
+        if (v->type != 'i' && v->type != 'n')
+            return 0;
+        n = schema_number(v->p, v->len);
+        return schema_number_compare(&n, &want) == 0;
+    }
+    if (v->type != 'o' && v->type != 'a')
+        return v->len == choice->len && memcmp(v->p, choice->text, v->len) == 0;
+    if (!equal->len) {
+        tree = json_loadb(v->p, v->len, JSON_REJECT_DUPLICATES, NULL);
+        if (!tree)
+            return ORB_E_NOMEM;
+        tree_dump_equal(tree, equal);
+    }
+    return equal->len == choice->len && memcmp(equal->data, choice->text, choice->len) == 0;
+}
+
+/* enum and const. */
+static int check_choices(struct check *c, const struct schema *s, const struct spot *spot,
+                         const struct json_slice *v)
+{
+    AUTO(buf) struct buf equal = {0};
+    AUTO(buf) struct buf words = {0};
+    AUTO(buf) struct buf got = {0};
+    AUTO_FREE char *heap = NULL;
+    const char *plain = NULL;
+    size_t len = 0;
+    int r = 1;
+
+    if (v->type == 's' && v->len >= 2) {
+        plain = v->p + 1;
+        len = v->len - 2;
+        if (memchr(plain, '\\', len)) {
+            heap = xcalloc(1, len);
+            len = json_unescape(plain, len, heap);
+            plain = heap;
+        }
+    }
+    if (s->has_const)
+        r = is_choice(&s->only, v, plain, len, &equal);
+    if (r > 0 && s->has_choices) {
+        r = 0;
+        for (size_t i = 0; i < s->choice_count && r == 0; i++)
+            r = is_choice(&s->choices[i], v, plain, len, &equal);
+    }
+    if (r > 0)
+        return 0;
+    if (r < 0)
+        return say(c, spot, r, "out of memory for comparing a value");
+    if (!c->err || c->quiet)
+        return ORB_E_SCHEMA;
+    schema_words_choices(s, &words);
+    schema_words_got(v, json_is_true(json_object_get(s->json, "x-orb-secret")), &got);
+    schema_words_near(s, plain, len, &got);
+    return say(c, spot, ORB_E_SCHEMA, "expected %s; got %s", buf_str(&words), buf_str(&got));
+}
+
+static int check_number(struct check *c, const struct schema *s, const struct spot *spot,
+                        const struct json_slice *v)
+{
+    struct number n = schema_number(v->p, v->len);
+    AUTO(buf) struct buf words = {0};
+
+    if ((!s->has_minimum || schema_number_compare(&n, &s->minimum) >= 0) &&
+        (!s->has_maximum || schema_number_compare(&n, &s->maximum) <= 0) &&
+        (!s->has_above || schema_number_compare(&n, &s->above) > 0) &&
+        (!s->has_below || schema_number_compare(&n, &s->below) < 0) &&
+        (!s->has_multiple || schema_number_multiple(&n, &s->multiple)))
+        return 0;
+    if (!c->quiet)
+        schema_words_range(s, &words);
+    return mismatch(c, s, spot, v, buf_str(&words));
+}
+
+static int check_string(struct check *c, const struct schema *s, const struct spot *spot,
+                        const struct json_slice *v)
+{
+    const char *p = v->p + 1;
+    size_t len = v->len < 2 ? 0 : v->len - 2;
+    AUTO_FREE char *plain = NULL;
+    AUTO(buf) struct buf words = {0};
+    int r;
+
+    if (s->min_length > 0 || s->max_length != UINT64_MAX) {
+        uint64_t n = characters(p, p + len);
+
+        if (n < s->min_length || n > s->max_length)
+            return wrong_count(c, spot, "characters", n, s->min_length, s->max_length);
+    }
+    if (!s->pattern.code && !s->format)
+        return 0;
+    plain = xcalloc(1, len + 1);
+    plain[len = json_unescape(p, len, plain)] = '\0';
+    if (s->format && !s->format->test(plain))
+        return mismatch(c, s, spot, v, s->format->words);
+    if (!s->pattern.code)
+        return 0;
+    r = schema_match(s->unit, &s->pattern, plain, len);
+    if (r < 0)
+        return too_costly(c, spot, &s->pattern, r);
+    if (r > 0)
+        return 0;
+    buf_addf(&words, "a text that matches %s", s->pattern.text);
+    return mismatch(c, s, spot, v, buf_str(&words));
+}
+
+/* Integers under a format that also numbers have, and booleans and null: nothing more to see. */
+static int check_scalar(struct check *c, const struct schema *s, const struct spot *spot,
+                        const struct json_slice *v)
+{
+    char text[24];
+
+    if (v->type == 's')
+        return check_string(c, s, spot, v);
+    if (v->type != 'i' && v->type != 'n')
+        return 0;
+    if (s->format && s->format->numbers && v->len < sizeof text) {
+        memcpy(text, v->p, v->len);
+        text[v->len] = '\0';
+        if (!s->format->test(text))
+            return mismatch(c, s, spot, v, s->format->words);
+    }
+    return s->has_number ? check_number(c, s, spot, v) : 0;
+}
+
+static int check_unique(struct check *c, const struct spot *spot, const struct json_slice *v)
+{
+    AUTO(json_t) json_t *tree = json_loadb(v->p, v->len, JSON_REJECT_DUPLICATES, NULL);
+    AUTO(json_t) json_t *seen = json_object();
+    AUTO(buf) struct buf text = {0};
+
+    for (size_t i = 0; tree && i < json_array_size(tree); i++) {
+        struct spot at = {.up = spot, .index = i};
+
+        buf_clear(&text);
+        tree_dump_equal(json_array_get(tree, i), &text);
+        if (json_object_get(seen, text.data))
+            return say(c, &at, ORB_E_SCHEMA, "expected each element once; got %.100s again",
+                       text.data);
+        if (json_object_set_new(seen, text.data, json_true()) < 0)
+            tree = (json_decref(tree), NULL);
+    }
+    return tree ? 0 : say(c, spot, ORB_E_NOMEM, "out of memory for comparing elements");
+}
+
+static int check_array(struct check *c, const struct schema *s, const struct spot *spot,
+                       const char *p, const char **ret_end)
+{
+    struct spot at = {.up = spot};
+    const char *start = p, *end = c->end;
+    struct json_slice v;
+    int r;
+
+    p = json_space(p + 1, end);
+    while (p < end && *p != ']') {
+        const char *before = p;
+
+        if (s->items) {
+            r = schema_check_value(c, s->items, &at, p, &p);
+            if (r < 0)
+                return r;
+        } else {
+            p = json_value(p, end, &v);
+        }
+        if (p == before)
+            break; /* only text that never was scanned */
+        at.index++;
+        p = json_space(p, end);
+        if (p < end && *p == ',')
+            p = json_space(p + 1, end);
+    }
+    *ret_end = p < end ? p + 1 : end;
+    if (at.index < s->min_items || at.index > s->max_items)
+        return wrong_count(c, spot, "elements", at.index, s->min_items, s->max_items);
+    v = (struct json_slice){start, (size_t)(*ret_end - start), 'a'};
+    return s->unique ? check_unique(c, spot, &v) : 0;
+}
+
+static int unknown_member(struct check *c, const struct schema *s, const struct spot *at,
+                          const char *name)
+{
+    AUTO(buf) struct buf words = {0};
+
+    if (c->quiet || !c->err)
+        return ORB_E_SCHEMA;
+    schema_words_unknown(s, name, &words);
+    return say(c, at, ORB_E_SCHEMA, "%s", buf_str(&words));
+}
+
+/* The name itself, as text at key (with its quotes), against propertyNames. */
+static int check_name(struct check *c, const struct schema *s, const struct spot *at)
+{
+    const char *ignored;
+    int r = schema_check_value(c, s->names, at, at->key - 1, &ignored);
+
+    if (r == ORB_E_SCHEMA && c->err && !c->quiet)
+        orb_wrap(c->err, "not a name for a member");
+    return r;
+}
+
+/* One member against every schema that concerns it; name is its key, decoded. */
+static int check_member(struct check *c, const struct schema *s, const struct spot *at,
+                        const char *name, size_t len, const char *p, const char **ret_end,
+                        size_t *required)
+{
+    const struct member *m = schema_member(s, name, len);
+    bool known = m && m->schema;
+    struct json_slice v;
+    int r = 0;
+
+    *ret_end = NULL;
+    *required += m && m->required;
+    if (s->names)
+        r = check_name(c, s, at);
+    if (r == 0 && known)
+        r = schema_check_value(c, m->schema, at, p, ret_end);
+    for (size_t i = 0; r == 0 && i < s->pattern_count; i++) {
+        int matches = schema_match(s->unit, &s->patterns[i], name, len);
+
+        if (matches < 0)
+            return too_costly(c, at, &s->patterns[i], matches);
+        if (matches)
+            r = schema_check_value(c, s->patterns[i].schema, at, p, ret_end);
+        known |= matches > 0;
+    }
+    if (r == 0 && !known && s->additional) {
+        if (s->additional->kind == SCHEMA_NEVER) {
+            AUTO_FREE char *word = xstrndup(name, len);
+
+            return unknown_member(c, s, at, word);
+        }
+        r = schema_check_value(c, s->additional, at, p, ret_end);
+    }
+    if (r == 0 && !*ret_end)
+        *ret_end = json_value(p, c->end, &v);
+    return r;
+}
+
+static int check_required(struct check *c, const struct schema *s, const struct spot *spot,
+                          const char *p, size_t len)
+{
+    struct json_slice v;
+
+    for (size_t i = 0; i < s->member_count; i++)
+        if (s->members[i].required && !json_member(p, len, s->members[i].name, &v))
+            return say(c, spot, ORB_E_SCHEMA, "expected a member %s; it is missing",
+                       s->members[i].name);
+    return 0;
+}
+
+static int check_dependent(struct check *c, const struct schema *s, const struct spot *spot,
+                           const char *p, size_t len)
+{
+    struct json_slice v;
+
+    for (size_t i = 0; i < s->dependency_count; i++) {
+        const struct dependency *d = &s->dependencies[i];
+
+        if (!json_member(p, len, d->name, &v))
+            continue;
+        for (size_t j = 0; j < json_array_size(d->needs); j++) {
+            const char *name = json_string_value(json_array_get(d->needs, j));
+
+            if (!json_member(p, len, name, &v))
+                return say(c, spot, ORB_E_SCHEMA, "expected a member %s beside %s; it is missing",
+                           name, d->name);
+        }
+    }
+    return 0;
+}
+
+static int check_object(struct check *c, const struct schema *s, const struct spot *spot,
+                        const char *p, const char **ret_end)
+{
+    const char *start = p, *end = c->end;
+    size_t count = 0, required = 0, len;
+    int r;
+
+    p = json_space(p + 1, end);
+    while (p < end && *p == '"') {
+        struct spot at = {.up = spot, .key = p + 1};
+        AUTO_FREE char *heap = NULL;
+        bool escaped = false;
+        const char *name = p + 1;
+
+        p = json_string_end(p, end, &escaped);
+        at.len = len = p - name < 1 ? 0 : (size_t)(p - name - 1);
+        if (escaped) {
+            name = heap = xcalloc(1, len);
+            len = json_unescape(at.key, len, heap);
+        }
+        p = json_space(p, end);
+        if (p < end && *p == ':')
+            p = json_space(p + 1, end);
+        r = check_member(c, s, &at, name, len, p, &p, &required);
+        if (r < 0)
+            return r;
+        count++;
+        p = json_space(p, end);
+        if (p < end && *p == ',')
+            p = json_space(p + 1, end);
+    }
+    *ret_end = p < end ? p + 1 : end;
+    if (required < s->required_count) {
+        r = check_required(c, s, spot, start, (size_t)(*ret_end - start));
+        if (r < 0)
+            return r;
+    }
+    if (count < s->min_members || count > s->max_members)
+        return wrong_count(c, spot, "members", count, s->min_members, s->max_members);
+    return check_dependent(c, s, spot, start, (size_t)(*ret_end - start));
+}
+
+static unsigned type_of(const struct json_slice *v)
+{
+    struct number n;
+
+    switch (v->type) {
+    case 'o':
+        return SCHEMA_OBJECT;
+    case 'a':
+        return SCHEMA_ARRAY;
+    case 's':
+        return SCHEMA_STRING;
+    case 'i':
+        return SCHEMA_INTEGER;
+    case 'n':
+        n = schema_number(v->p, v->len);
+        return n.integer ? SCHEMA_INTEGER : SCHEMA_REAL;
+    case '0':
+        return SCHEMA_NULL;
+    default:
+        return SCHEMA_BOOLEAN;
+    }
+}
+
+/* The one alternative the value was meant for, as far as its type tells; NULL when that is open. */
+static const struct schema *meant(const struct schema_list *list, const struct json_slice *v)
+{
+    const struct schema *found = NULL;
+
+    for (size_t i = 0; i < list->count; i++) {
+        if (!(schema_types_of(list->all[i]) & type_of(v)))
+            continue;
+        if (found)
+            return NULL;
+        found = list->all[i];
+    }
+    return found;
+}
+
+/* anyOf (most: any number) and oneOf (most 1). */
+static int check_some(struct check *c, const struct schema *s, const struct schema_list *list,
+                      bool just_one, const struct spot *spot, const struct json_slice *v)
+{
+    AUTO(buf) struct buf words = {0};
+    const struct schema *one;
+    const char *ignored;
+    size_t fit = 0;
+
+    for (size_t i = 0; i < list->count && (just_one || !fit); i++) {
+        int r;
+
+        c->quiet++;
+        r = schema_check_value(c, list->all[i], spot, v->p, &ignored);
+        c->quiet--;
+        if (r < 0 && r != ORB_E_SCHEMA)
+            return r;
+        fit += r == 0;
+    }
+    if (fit == 1 || (fit && !just_one))
+        return 0;
+    if (c->quiet || !c->err)
+        return ORB_E_SCHEMA;
+    if (fit)
+        return say(c, spot, ORB_E_SCHEMA, "expected exactly one alternative to fit; %zu do", fit);
+    one = meant(list, v);
+    if (one)
+        return schema_check_value(c, one, spot, v->p, &ignored);
+    schema_words_alternatives(list, &words);
+    return mismatch(c, s, spot, v, buf_str(&words));
+}
+
+/* References and combinations: other schemas for the same value. */
+static int check_more(struct check *c, const struct schema *s, const struct spot *spot,
+                      const struct json_slice *v)
+{
+    const char *ignored;
+    int r = 0;
+
+    if (s->ref)
+        r = schema_check_value(c, s->ref, spot, v->p, &ignored);
+    for (size_t i = 0; r == 0 && i < s->all_of.count; i++)
+        r = schema_check_value(c, s->all_of.all[i], spot, v->p, &ignored);
+    if (r == 0 && s->any_of.count)
+        r = check_some(c, s, &s->any_of, false, spot, v);
+    if (r == 0 && s->one_of.count)
+        r = check_some(c, s, &s->one_of, true, spot, v);
+    if (r == 0 && s->not_this) {
+        c->quiet++;
+        r = schema_check_value(c, s->not_this, spot, v->p, &ignored);
+        c->quiet--;
+        if (r == 0)
+            return mismatch(c, s, spot, v, "something else (this is excluded)");
+        r = r == ORB_E_SCHEMA ? 0 : r;
+    }
+    return r;
+}
+
+static int check_normal(struct check *c, const struct schema *s, const struct spot *spot,
+                        const char *p, const char **ret_end)
+{
+    struct json_slice v = {p, 0, *p == '{' ? 'o' : 'a'};
+    AUTO(buf) struct buf words = {0};
+    bool container = *p == '{' || *p == '[';
+    int r;
+
+    if (!container || s->has_choices || s->has_const)
+        *ret_end = json_value(p, c->end, &v);
+    if (s->has_choices || s->has_const) {
+        r = check_choices(c, s, spot, &v);
+        if (r < 0)
+            return r;
+    }
+    if (s->types && !(s->types & type_of(&v))) {
+        json_value(p, c->end, &v);
+        if (!c->quiet)
+            schema_words_types(s->types, &words);
+        return mismatch(c, s, spot, &v, buf_str(&words));
+    }
+    if (*p == '{')
+        r = check_object(c, s, spot, p, ret_end);
+    else if (*p == '[')
+        r = check_array(c, s, spot, p, ret_end);
+    else
+        r = check_scalar(c, s, spot, &v);
+    if (r < 0 || !s->has_more)
+        return r;
+    v.len = (size_t)(*ret_end - p);
+    return check_more(c, s, spot, &v);
+}
+
+int schema_check_value(struct check *c, const struct schema *s, const struct spot *spot,
+                       const char *p, const char **ret_end)
+{
+    struct json_slice v;
+    int r;
+
+    if (p >= c->end)
+        return say(c, spot, ORB_E_SCHEMA, "expected a value; got the end of the text");
+    if (c->visits-- == 0)
+        return say(c, spot, ORB_E_LIMIT, "the value is too costly to check against its schema");
+    if (c->depth == MAX_NESTING)
+        return say(c, spot, ORB_E_LIMIT, "schemas are nested too deeply; the limit is %d",
+                   MAX_NESTING);
+    if (s->kind == SCHEMA_ALWAYS) {
+        *ret_end = json_value(p, c->end, &v);
+        return 0;
+    }
+    if (s->kind == SCHEMA_NEVER) {
+        *ret_end = json_value(p, c->end, &v);
+        return mismatch(c, s, spot, &v, "nothing here");
+    }
+    c->depth++;
+    r = s->only_ref ? schema_check_value(c, s->ref, spot, p, ret_end)
+                    : check_normal(c, s, spot, p, ret_end);
+    c->depth--;
+    return r;
+}
+
+void schema_check_init(struct check *c, const char *text, size_t len, const char *base_path,
+                       struct orb_err *err)
+{
+    *c = (struct check){
+        .end = text + len,
+        .visits = FREE_VISITS + (uint64_t)len * VISITS_PER_BYTE,
+        .base = base_path ? base_path : "",
+        .err = err,
+    };
+}
+
+int schema_check(const struct schema *schema, const char *text, size_t len, const char *base_path,
+                 struct orb_err *err)
+{
+    struct check c;
+    const char *ignored;
+
+    schema_check_init(&c, text, len, base_path, err);
+    return schema_check_value(&c, schema, NULL, json_space(text, c.end), &ignored);
+}

@@ -1,0 +1,30 @@
+/* One run of the checker: what its files pass on to each other. */
+#ifndef CORE_JSON_SCHEMA_CHECK_H
+#define CORE_JSON_SCHEMA_CHECK_H
+
+#include "core/json/schema_impl.h"
+
+struct check {
+    const char *end; /* of the text */
+    uint64_t visits; /* of schemas still allowed */
+    unsigned depth;
+    unsigned quiet; /* above 0: an alternative is tried, its mismatches need no words */
+    const char *base;
+    struct orb_err *err;
+};
+
+/* Where a value stands: a chain on the stack that becomes a path only in an error. */
+struct spot {
+    const struct spot *up; /* NULL above: the whole text, at the base path */
+    const char *key;       /* inside the quotes, as spelled; NULL: an element */
+    size_t len;
+    size_t index;
+};
+
+void schema_check_init(struct check *c, const char *text, size_t len, const char *base_path,
+                       struct orb_err *err);
+/* Checks the value that starts at p and says where it ends (on success). */
+int schema_check_value(struct check *c, const struct schema *s, const struct spot *spot,
+                       const char *p, const char **ret_end);
+
+#endif

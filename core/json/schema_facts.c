@@ -1,0 +1,243 @@
+/* What front ends ask a schema: which schema stands where, and what to tell people about it. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/json/reader.h"
+#include "core/json/schema_check.h"
+
+#define DEEPEST 16
+#define MAX_TOKENS 64
+
+const struct schema *schema_target(const struct schema *s)
+{
+    for (int i = 0; s->only_ref && i < DEEPEST; i++)
+        s = s->ref;
+    return s;
+}
+
+static unsigned types_some(const struct schema_list *list, unsigned depth);
+
+static unsigned types_at(const struct schema *s, unsigned depth)
+{
+    unsigned types = s->types ? s->types : SCHEMA_ANY, mask = 0;
+
+    if (s->kind == SCHEMA_NEVER)
+        return 0;
+    if (depth > DEEPEST)
+        return types;
+    for (size_t i = 0; i < s->choice_count; i++)
+        mask |= s->choices[i].type;
+    if (s->has_choices)
+        types &= mask;
+    if (s->has_const)
+        types &= s->only.type;
+    if (s->ref)
+        types &= types_at(s->ref, depth + 1);
+    for (size_t i = 0; i < s->all_of.count; i++)
+        types &= types_at(s->all_of.all[i], depth + 4);
+    if (s->any_of.count)
+        types &= types_some(&s->any_of, depth);
+    if (s->one_of.count)
+        types &= types_some(&s->one_of, depth);
+    return types;
+}
+
+static unsigned types_some(const struct schema_list *list, unsigned depth)
+{
+    unsigned types = 0;
+
+    for (size_t i = 0; i < list->count; i++)
+        types |= types_at(list->all[i], depth + 4);
+    return types;
+}
+
+unsigned schema_types_of(const struct schema *s)
+{
+    return types_at(s, 0);
+}
+
+/* A keyword here or, when it is not said here, where $ref leads. */
+static const json_t *fact(const struct schema *s, const char *keyword)
+{
+    const json_t *value = NULL;
+
+    for (int i = 0; s && !value && i < DEEPEST; i++, s = s->ref)
+        value = json_object_get(s->json, keyword);
+    return value;
+}
+
+const char *schema_text(const struct schema *s, const char *keyword)
+{
+    return json_string_value(fact(s, keyword));
+}
+
+const char *schema_title(const struct schema *s)
+{
+    return schema_text(s, "title");
+}
+
+const char *schema_description(const struct schema *s)
+{
+    return schema_text(s, "description");
+}
+
+bool schema_flag(const struct schema *s, const char *keyword)
+{
+    return json_is_true(fact(s, keyword));
+}
+
+const char *schema_ref_target(const struct schema *s)
+{
+    return schema_text(s, "x-orb-ref");
+}
+
+const char *schema_type(const struct schema *s)
+{
+    switch (schema_types_of(s)) {
+    case SCHEMA_OBJECT:
+        return "object";
+    case SCHEMA_ARRAY:
+        return "array";
+    case SCHEMA_STRING:
+        return "string";
+    case SCHEMA_INTEGER:
+        return "integer";
+    case SCHEMA_REAL:
+    case SCHEMA_NUMBER:
+        return "number";
+    case SCHEMA_BOOLEAN:
+        return "boolean";
+    case SCHEMA_NULL:
+        return "null";
+    default:
+        return NULL;
+    }
+}
+
+static const struct schema *step(const struct schema *s, const char *token, unsigned depth);
+
+static const struct schema *step_list(const struct schema_list *list, const char *token,
+                                      unsigned depth)
+{
+    const struct schema *found = NULL;
+
+    for (size_t i = 0; i < list->count && !found; i++)
+        found = step(list->all[i], token, depth);
+    return found;
+}
+
+/* The schema of the member or element token; NULL when this node has nothing to say on it. */
+static const struct schema *step(const struct schema *s, const char *token, unsigned depth)
+{
+    const struct member *m = schema_member(s, token, strlen(token));
+    const struct schema *found = NULL;
+
+    if (depth > DEEPEST)
+        return NULL;
+    if (m && m->schema)
+        return m->schema->kind == SCHEMA_NEVER ? NULL : m->schema;
+    for (size_t i = 0; i < s->pattern_count; i++)
+        if (schema_match(s->unit, &s->patterns[i], token, strlen(token)) > 0)
+            return s->patterns[i].schema;
+    if (s->items && token[0] && strspn(token, "0123456789") == strlen(token))
+        found = s->items;
+    if (!found && s->ref)
+        found = step(s->ref, token, depth + 1);
+    if (!found)
+        found = step_list(&s->all_of, token, depth + 4);
+    if (!found)
+        found = step_list(&s->any_of, token, depth + 4);
+    if (!found)
+        found = step_list(&s->one_of, token, depth + 4);
+    if (!found && s->additional && s->additional->kind != SCHEMA_NEVER)
+        found = s->additional;
+    return found;
+}
+
+/* Nothing describes the member: may it be there nevertheless? */
+static bool is_open(const struct schema *s, unsigned depth)
+{
+    unsigned types = schema_types_of(s);
+
+    if (depth > DEEPEST || s->kind == SCHEMA_NEVER || !(types & (SCHEMA_OBJECT | SCHEMA_ARRAY)))
+        return false;
+    if (s->additional && s->additional->kind == SCHEMA_NEVER)
+        return false;
+    return !s->ref || is_open(s->ref, depth + 1);
+}
+
+static int name_fits(const struct schema *s, const char *token, const char *path,
+                     struct orb_err *err)
+{
+    AUTO(buf) struct buf name = {0};
+    int r = 0;
+
+    buf_add_json(&name, token, strlen(token));
+    for (int i = 0; s && r == 0 && i < DEEPEST; i++, s = s->ref)
+        if (s->names)
+            r = schema_check(s->names, name.data, name.len, path, err);
+    if (r < 0)
+        orb_wrap(err, "not a name for a member");
+    return r;
+}
+
+const struct schema *schema_at(const struct schema *s, const char *pointer, struct orb_err *err)
+{
+    const char *tokens[MAX_TOKENS];
+    AUTO_FREE char *storage = NULL;
+    AUTO(buf) struct buf path = {0};
+    AUTO(buf) struct buf words = {0};
+    int n = pointer_split(pointer, tokens, MAX_TOKENS, &storage);
+
+    if (n < 0) {
+        orb_fail_at(err, ORB_E_SCHEMA, pointer, "expected a path like /interfaces/eth0");
+        return NULL;
+    }
+    for (int i = 0; i < n; i++) {
+        const struct schema *next = step(s, tokens[i], 0);
+
+        pointer_add(&path, tokens[i]);
+        if (name_fits(s, tokens[i], path.data, err) < 0)
+            return NULL;
+        if (!next && is_open(s, 0))
+            next = s->unit->any;
+        if (!next) {
+            if (!(schema_types_of(s) & (SCHEMA_OBJECT | SCHEMA_ARRAY)))
+                buf_addf(&words, "nothing stands below a value; got \"%.60s\"", tokens[i]);
+            else
+                schema_words_unknown(s, tokens[i], &words);
+            orb_fail_at(err, ORB_E_SCHEMA, path.data, "%s", buf_str(&words));
+            return NULL;
+        }
+        s = next;
+    }
+    return s;
+}
+
+static bool is_json(const char *word)
+{
+    return json_scan(word, strlen(word), NULL, NULL) == 0;
+}
+
+void schema_word(const struct schema *s, const char *word, struct buf *ret_text)
+{
+    unsigned types = schema_types_of(s), kind = SCHEMA_STRING;
+    size_t len = strlen(word);
+
+    if (word[0] && strchr("-0123456789", word[0]) && is_json(word))
+        kind = SCHEMA_NUMBER;
+    else if (strcmp(word, "true") == 0 || strcmp(word, "false") == 0)
+        kind = SCHEMA_BOOLEAN;
+    else if (strcmp(word, "null") == 0)
+        kind = SCHEMA_NULL;
+    else if ((word[0] == '{' || word[0] == '[' || word[0] == '"') && is_json(word))
+        kind = word[0] == '{' ? SCHEMA_OBJECT : word[0] == '[' ? SCHEMA_ARRAY : SCHEMA_STRING;
+    /* Where text may stand as well, other readings must fit the schema whole. */
+    if (kind != SCHEMA_STRING && (types & kind) &&
+        (!(types & SCHEMA_STRING) || schema_check(s, word, len, "", NULL) == 0))
+        buf_add(ret_text, word, len);
+    else
+        buf_add_json(ret_text, word, len);
+}

@@ -1,0 +1,166 @@
+/* The compiled form of a schema, shared by the files of the validator only. All nodes of one
+ * compile hang in one unit, which the root frees; references may form cycles, so no node owns
+ * another. */
+#ifndef CORE_JSON_SCHEMA_IMPL_H
+#define CORE_JSON_SCHEMA_IMPL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "core/json/schema.h"
+#include "core/json/tree.h"
+
+/* What a value can be. A number with no fraction is an integer however it is spelled (1.0). */
+enum schema_types {
+    SCHEMA_OBJECT = 1,
+    SCHEMA_ARRAY = 2,
+    SCHEMA_STRING = 4,
+    SCHEMA_INTEGER = 8,
+    SCHEMA_REAL = 16,
+    SCHEMA_BOOLEAN = 32,
+    SCHEMA_NULL = 64,
+    SCHEMA_NUMBER = SCHEMA_INTEGER | SCHEMA_REAL,
+    SCHEMA_ANY = 127,
+};
+
+enum schema_kind { SCHEMA_NORMAL, SCHEMA_ALWAYS, SCHEMA_NEVER };
+
+struct number {
+    bool integer;
+    int64_t i;
+    double d; /* as good as a double can say it, also for integers */
+};
+
+struct member {
+    const char *name;
+    size_t len;
+    struct schema *schema; /* NULL: only required, not described */
+    bool required;
+};
+
+struct pattern {
+    const char *text;
+    pcre2_code *code;
+    struct schema *schema; /* of patternProperties */
+};
+
+/* One allowed value: strings decoded, everything else as tree_dump_equal writes it. */
+struct choice {
+    enum schema_types type;
+    char *text;
+    size_t len;
+};
+
+struct schema_list {
+    struct schema **all;
+    size_t count;
+};
+
+struct dependency {
+    const char *name;
+    const json_t *needs; /* array of strings */
+};
+
+struct format {
+    const char *name;
+    bool (*test)(const char *text);
+    const char *words; /* what is expected, with an example */
+    bool numbers;      /* integers are tested too, by their spelling */
+};
+
+struct schema {
+    struct unit *unit;
+    const json_t *json; /* facts for people are read from here */
+    enum schema_kind kind;
+    unsigned types; /* 0: no type keyword */
+
+    struct member *members;
+    size_t member_count;
+    uint16_t *member_index; /* hash table of member number + 1 */
+    uint32_t member_mask;
+    size_t required_count;
+    struct pattern *patterns; /* patternProperties */
+    size_t pattern_count;
+    struct schema *additional;
+    struct schema *names;
+    struct dependency *dependencies;
+    size_t dependency_count;
+    uint64_t min_members, max_members;
+
+    struct schema *items;
+    uint64_t min_items, max_items;
+    bool unique;
+
+    uint64_t min_length, max_length;
+    struct pattern pattern;
+    const struct format *format;
+
+    struct number minimum, maximum, above, below, multiple;
+    bool has_minimum, has_maximum, has_above, has_below, has_multiple;
+    bool has_number; /* any of them */
+
+    struct choice *choices; /* enum or const */
+    size_t choice_count;
+    bool has_choices, has_const;
+    struct choice only; /* const */
+
+    struct schema *ref;
+    struct schema_list all_of, any_of, one_of;
+    struct schema *not_this;
+    bool only_ref;     /* nothing but $ref decides */
+    bool has_more;     /* ref or one of the combinations */
+    bool leads_to_ref; /* an x-orb-ref stands here or below */
+    const char *ref_target;
+};
+
+struct unit {
+    struct schema *root;
+    json_t *document;
+    struct schema **nodes;
+    size_t node_count;
+    struct schema **by_json; /* hash table on the address of the node in the document */
+    size_t by_json_slots;
+    pcre2_match_context *match;
+    struct schema *any; /* accepts everything; what schema_at gives in open objects */
+    bool strict_objects;
+};
+
+/* The member entry of a name, NULL when properties and required do not have it. */
+const struct member *schema_member(const struct schema *schema, const char *name, size_t len);
+/* Which types the schema lets through, references and combinations included. */
+unsigned schema_types_of(const struct schema *schema);
+/* Follows references while a node holds nothing else. */
+const struct schema *schema_target(const struct schema *schema);
+
+const struct format *schema_format(const char *name);
+/* The name nearest to a wrong format. */
+const char *schema_format_nearest(const char *name);
+
+/* Reads a scanned number. */
+struct number schema_number(const char *p, size_t len);
+int schema_number_compare(const struct number *a, const struct number *b);
+bool schema_number_multiple(const struct number *n, const struct number *of);
+
+/* 1 matches, 0 not, ORB_E_LIMIT when the pattern costs too much or the text is too long. */
+int schema_match(const struct unit *unit, const struct pattern *pattern, const char *text,
+                 size_t len);
+
+/* Words for errors (schema_words.c), appended. */
+void schema_words_types(unsigned types, struct buf *to);
+void schema_words_choices(const struct schema *schema, struct buf *to);
+/* `; did you mean tcp?` when word is near one of the choices. */
+void schema_words_near(const struct schema *schema, const char *word, size_t len, struct buf *to);
+void schema_words_range(const struct schema *schema, struct buf *to);
+void schema_words_alternatives(const struct schema_list *list, struct buf *to);
+void schema_words_got(const struct json_slice *value, bool secret, struct buf *to);
+/* The whole sentence about a member that may not be there. */
+void schema_words_unknown(const struct schema *schema, const char *name, struct buf *to);
+/* Names of the members known here, references and combinations included. The caller frees the
+ * list, the names belong to the schema. */
+const char **schema_known(const struct schema *schema, size_t *ret_count);
+
+#endif

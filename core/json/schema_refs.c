@@ -1,0 +1,136 @@
+/* Finds the values that must be keys of a map elsewhere (x-orb-ref). Parts of the schema from which
+ * no such keyword can be reached are not even looked at. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/json/reader.h"
+#include "core/json/schema_impl.h"
+
+#define DEEPEST 64
+
+struct walk {
+    schema_ref_fn *cb;
+    void *arg;
+    struct buf path;
+    unsigned depth;
+};
+
+static int walk_value(struct walk *w, const struct schema *s, const struct json_slice *v);
+
+static char *word_of(const struct json_slice *v)
+{
+    char *word = xcalloc(1, v->len + 1);
+
+    if (v->type == 's')
+        word[json_unescape(v->p + 1, v->len < 2 ? 0 : v->len - 2, word)] = '\0';
+    else
+        memcpy(word, v->p, v->len);
+    return word;
+}
+
+static int walk_member(struct walk *w, const struct schema *s, const struct json_item *item)
+{
+    struct json_slice key = {item->key - 1, item->key_len + 2, 's'};
+    AUTO_FREE char *name = word_of(&key);
+    const struct member *m = schema_member(s, name, strlen(name));
+    bool known = m && m->schema;
+    size_t before = w->path.len;
+    int r = 0;
+
+    pointer_add(&w->path, name);
+    if (s->names)
+        r = walk_value(w, s->names, &key);
+    if (r == 0 && known)
+        r = walk_value(w, m->schema, &item->value);
+    for (size_t i = 0; r == 0 && i < s->pattern_count; i++)
+        if (schema_match(s->unit, &s->patterns[i], name, strlen(name)) > 0) {
+            known = true;
+            r = walk_value(w, s->patterns[i].schema, &item->value);
+        }
+    if (r == 0 && !known && s->additional)
+        r = walk_value(w, s->additional, &item->value);
+    w->path.len = before;
+    w->path.data[before] = '\0';
+    return r;
+}
+
+static int walk_element(struct walk *w, const struct schema *s, const struct json_item *item,
+                        size_t index)
+{
+    size_t before = w->path.len;
+    int r;
+
+    buf_addf(&w->path, "/%zu", index);
+    r = walk_value(w, s->items, &item->value);
+    w->path.len = before;
+    w->path.data[before] = '\0';
+    return r;
+}
+
+static int walk_alternatives(struct walk *w, const struct schema_list *list,
+                             const struct json_slice *v)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (schema_check(list->all[i], v->p, v->len, "", NULL) == 0)
+            return walk_value(w, list->all[i], v);
+    return 0;
+}
+
+static int walk_node(struct walk *w, const struct schema *s, const struct json_slice *v)
+{
+    struct json_iter it;
+    struct json_item item;
+    size_t index = 0;
+    int r = 0;
+
+    if (s->ref_target && v->type != 'o' && v->type != 'a' && v->type != '0') {
+        AUTO_FREE char *word = word_of(v);
+
+        r = w->cb(w->arg, buf_str(&w->path), s->ref_target, word);
+    }
+    if (v->type == 'o' && json_iter_init(&it, '{', v->p, v->len))
+        while (r == 0 && json_iter_next(&it, &item))
+            r = walk_member(w, s, &item);
+    if (v->type == 'a' && s->items && json_iter_init(&it, '[', v->p, v->len))
+        while (r == 0 && json_iter_next(&it, &item))
+            r = walk_element(w, s, &item, index++);
+    if (r == 0 && s->ref)
+        r = walk_value(w, s->ref, v);
+    for (size_t i = 0; r == 0 && i < s->all_of.count; i++)
+        r = walk_value(w, s->all_of.all[i], v);
+    if (r == 0)
+        r = walk_alternatives(w, &s->any_of, v);
+    if (r == 0)
+        r = walk_alternatives(w, &s->one_of, v);
+    return r;
+}
+
+static int walk_value(struct walk *w, const struct schema *s, const struct json_slice *v)
+{
+    int r;
+
+    if (!s->leads_to_ref || w->depth == DEEPEST)
+        return 0;
+    w->depth++;
+    r = walk_node(w, s, v);
+    w->depth--;
+    return r;
+}
+
+int schema_each_ref(const struct schema *schema, const char *text, size_t len,
+                    const char *base_path, schema_ref_fn *cb, void *arg)
+{
+    struct walk w = {.cb = cb, .arg = arg};
+    const char *end = text + len, *p = json_space(text, end);
+    struct json_slice v;
+    int r;
+
+    if (p == end)
+        return 0;
+    buf_adds(&w.path, base_path ? base_path : "");
+    json_value(p, end, &v);
+    r = walk_value(&w, schema, &v);
+    buf_fini(&w.path);
+    return r;
+}

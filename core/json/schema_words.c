@@ -1,0 +1,210 @@
+/* What errors say: what was expected, what was there, what is known, what is near. Lists are
+ * shortened, because an error has room for one line. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/json/reader.h"
+#include "core/json/schema_impl.h"
+
+#define SHOWN_NAMES 12
+#define SHOWN_BYTES 60
+#define DEEPEST 16 /* how far references are followed for words */
+
+void schema_words_types(unsigned types, struct buf *to)
+{
+    static const struct {
+        unsigned bits;
+        const char *words;
+    } names[] = {{SCHEMA_OBJECT, "an object"},   {SCHEMA_ARRAY, "an array"},
+                 {SCHEMA_STRING, "a string"},    {SCHEMA_NUMBER, "a number"},
+                 {SCHEMA_INTEGER, "an integer"}, {SCHEMA_BOOLEAN, "true or false"},
+                 {SCHEMA_NULL, "null"}};
+    const char *before = "";
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if ((types & names[i].bits) != names[i].bits)
+            continue;
+        buf_addf(to, "%s%s", before, names[i].words);
+        types &= ~names[i].bits;
+        before = " or ";
+    }
+}
+
+static void add_names(const char *const *names, size_t count, struct buf *to)
+{
+    for (size_t i = 0; i < count && i < SHOWN_NAMES; i++)
+        buf_addf(to, "%s%.40s", i ? ", " : "", names[i]);
+    if (count > SHOWN_NAMES)
+        buf_addf(to, ", … (%zu more)", count - SHOWN_NAMES);
+}
+
+static void add_near(const char *word, const char *const *names, size_t count, struct buf *to)
+{
+    const char *near = nearest_name(word, names, count);
+
+    if (near)
+        buf_addf(to, "; did you mean %s?", near);
+}
+
+static size_t choices_of(const struct schema *s, const struct choice **ret_choices)
+{
+    *ret_choices = s->has_choices ? s->choices : &s->only;
+    return s->has_choices ? s->choice_count : 1;
+}
+
+void schema_words_choices(const struct schema *s, struct buf *to)
+{
+    const struct choice *choices;
+    size_t count = choices_of(s, &choices);
+    AUTO_FREE const char **names = xcalloc(count, sizeof *names);
+
+    for (size_t i = 0; i < count; i++)
+        names[i] = choices[i].text;
+    if (count > 1)
+        buf_adds(to, "one of ");
+    if (count == 1 && choices[0].type == SCHEMA_STRING)
+        buf_add_json(to, choices[0].text, choices[0].len);
+    else
+        add_names(names, count, to);
+}
+
+void schema_words_near(const struct schema *s, const char *word, size_t len, struct buf *to)
+{
+    const struct choice *choices;
+    size_t count = choices_of(s, &choices), n = 0;
+    AUTO_FREE const char **names = xcalloc(count, sizeof *names);
+    AUTO_FREE char *copy = NULL;
+
+    if (!word || len > SHOWN_BYTES)
+        return;
+    copy = xstrndup(word, len);
+    for (size_t i = 0; i < count; i++)
+        if (choices[i].type == SCHEMA_STRING)
+            names[n++] = choices[i].text;
+    add_near(copy, names, n, to);
+}
+
+static void add_bound(const struct number *n, const char *words, const char **before,
+                      struct buf *to)
+{
+    buf_addf(to, "%s%s ", *before, words);
+    if (n->integer && n->d > -1e15 && n->d < 1e15)
+        buf_addf(to, "%lld", (long long)n->i);
+    else
+        buf_addf(to, "%g", n->d);
+    *before = " and ";
+}
+
+void schema_words_range(const struct schema *s, struct buf *to)
+{
+    const char *before = "a number ";
+
+    if (s->types && !(s->types & SCHEMA_REAL))
+        before = "an integer ";
+    if (s->has_minimum && s->has_maximum) {
+        add_bound(&s->minimum, "between", &before, to);
+        add_bound(&s->maximum, "and" + 3, &before, to);
+    } else if (s->has_minimum) {
+        add_bound(&s->minimum, "of at least", &before, to);
+    } else if (s->has_maximum) {
+        add_bound(&s->maximum, "of at most", &before, to);
+    }
+    if (s->has_above)
+        add_bound(&s->above, "above", &before, to);
+    if (s->has_below)
+        add_bound(&s->below, "below", &before, to);
+    if (s->has_multiple)
+        add_bound(&s->multiple, "that is a multiple of", &before, to);
+}
+
+void schema_words_alternatives(const struct schema_list *list, struct buf *to)
+{
+    buf_adds(to, "one of: ");
+    for (size_t i = 0; i < list->count && i < SHOWN_NAMES; i++) {
+        const struct schema *s = list->all[i];
+        const char *title = schema_title(s);
+
+        while (s->only_ref && s->ref != list->all[i] && !title)
+            s = s->ref;
+        if (i)
+            buf_adds(to, ", ");
+        if (title)
+            buf_adds(to, title);
+        else if (s->has_choices || s->has_const)
+            schema_words_choices(s, to);
+        else if (s->format)
+            buf_adds(to, s->format->words);
+        else if (s->pattern.text)
+            buf_addf(to, "a text that matches %s", s->pattern.text);
+        else if (s->required_count && !s->types)
+            buf_addf(to, "an object with certain members");
+        else
+            schema_words_types(schema_types_of(s), to);
+    }
+}
+
+void schema_words_got(const struct json_slice *v, bool secret, struct buf *to)
+{
+    size_t len = v->len;
+
+    if (v->type == 'o' || v->type == 'a') {
+        buf_adds(to, v->type == 'o' ? "an object" : "an array");
+    } else if (secret) {
+        buf_adds(to, "something else (it is secret)");
+    } else if (len <= SHOWN_BYTES) {
+        buf_add(to, v->p, len);
+    } else {
+        for (len = SHOWN_BYTES; len && (v->p[len] & 0xc0) == 0x80;)
+            len--;
+        buf_add(to, v->p, len);
+        buf_adds(to, "…");
+    }
+}
+
+static void known_add(const struct schema *s, unsigned depth, const char ***names, size_t *count)
+{
+    const struct schema_list *lists[] = {&s->all_of, &s->any_of, &s->one_of};
+
+    if (depth > DEEPEST)
+        return;
+    for (size_t i = 0; i < s->member_count; i++) {
+        bool there = !s->members[i].schema || s->members[i].schema->kind == SCHEMA_NEVER;
+
+        for (size_t j = 0; j < *count && !there; j++)
+            there = strcmp((*names)[j], s->members[i].name) == 0;
+        if (there)
+            continue;
+        *names = xrealloc(*names, (*count + 1) * sizeof **names);
+        (*names)[(*count)++] = s->members[i].name;
+    }
+    if (s->ref)
+        known_add(s->ref, depth + 1, names, count);
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+        for (size_t j = 0; j < lists[i]->count; j++)
+            known_add(lists[i]->all[j], depth + 4, names, count);
+}
+
+const char **schema_known(const struct schema *s, size_t *ret_count)
+{
+    const char **names = NULL;
+
+    *ret_count = 0;
+    known_add(s, 0, &names, ret_count);
+    return names;
+}
+
+void schema_words_unknown(const struct schema *s, const char *name, struct buf *to)
+{
+    size_t count;
+    AUTO_FREE const char **names = schema_known(s, &count);
+
+    if (count == 0) {
+        buf_addf(to, "expected no member of this name; got \"%.60s\"", name);
+        return;
+    }
+    buf_adds(to, "expected one of ");
+    add_names(names, count, to);
+    buf_addf(to, "; got \"%.60s\", which is not known", name);
+    add_near(name, names, count, to);
+}
