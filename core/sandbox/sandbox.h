@@ -49,6 +49,8 @@ struct plan {
 void plan_describe(const struct plan *plan, struct buf *ret_json);
 void plan_seal(struct plan *plan); /* computes hash */
 void plan_fini(struct plan *plan);
+/* Whether soname is on the compiled-in list of system libraries a manifest may name. */
+bool plan_library_allowed(const char *soname);
 
 struct sandbox; /* what is made once: own executable, void namespace, seccomp filters, cgroup root */
 
@@ -61,7 +63,8 @@ struct sandbox_options {
 int sandbox_new(const struct sandbox_options *options, struct sandbox **ret_sandbox,
                 struct orb_err *err);
 void sandbox_free(struct sandbox *sandbox);
-/* Highest tier this machine gives: 1, 2. reason: what tier 3 lacks. */
+/* Highest tier this machine gives: 0 (no worker can start), 1, 2. reason (may be NULL): what the next
+ * tier lacks. */
 int sandbox_tier(const struct sandbox *sandbox, struct buf *ret_reason);
 
 struct sandbox_child {
@@ -70,6 +73,7 @@ struct sandbox_child {
     int ipc_fd;    /* host's end of the socketpair, non-blocking */
     int stderr_fd; /* worker's stdout and stderr, non-blocking pipe */
     int crash_fd;  /* step failures and crash records, non-blocking pipe */
+    char service[32]; /* of the plan; names the cgroup */
 };
 
 /* Starts a worker for plan. The caller owns the descriptors. */

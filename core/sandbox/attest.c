@@ -1,0 +1,265 @@
+/* The host's own look at a worker, from /proc: nothing the worker says counts. It is made after
+ * HELLO, so a package that ran a constructor has already had its chance; what is compared can
+ * only ever get tighter, never looser, so one look is enough. Needs CAP_SYS_PTRACE in the host:
+ * a worker is not dumpable. */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/own.h"
+#include "core/sandbox/sandbox_priv.h"
+
+#define PROC_LIMIT 65536u
+
+struct look {
+    const struct sandbox *sandbox;
+    const struct plan *plan;
+    pid_t pid;
+    struct buf *report;
+    struct orb_err *err;
+};
+
+static int differ(struct look *look, const char *layer, const char *found, const char *expected)
+{
+    return orb_fail(
+        look->err, ORB_E_DENIED,
+        "the sandbox of %s is not what its plan says: %s is \"%.100s\", expected \"%.100s\"",
+        look->plan->service, layer, found, expected);
+}
+
+static int read_proc(struct look *look, const char *file, struct buf *ret_text)
+{
+    AUTO_FREE char *path = xasprintf("/proc/%d/%s", (int)look->pid, file);
+
+    return file_read(path, PROC_LIMIT, ret_text, look->err);
+}
+
+/* The value behind "\nKEY:\t" with tabs made spaces, "" when absent. */
+static char *field(const struct buf *text, const char *key)
+{
+    AUTO_FREE char *start = xasprintf("\n%s:", key);
+    const char *at = strstr(buf_str(text), start);
+    char *value;
+
+    if (!at)
+        return xstrdup("");
+    at += strlen(start);
+    at += strspn(at, "\t ");
+    value = xstrndup(at, strcspn(at, "\n"));
+    for (char *c = value; *c; c++)
+        if (*c == '\t')
+            *c = ' ';
+    for (size_t n = strlen(value); n && value[n - 1] == ' '; n--)
+        value[n - 1] = '\0';
+    return value;
+}
+
+static int expect(struct look *look, const struct buf *status, const char *key,
+                  const char *expected)
+{
+    AUTO_FREE char *found = field(status, key);
+
+    buf_addf(look->report, ",\"%s\":", key);
+    buf_add_json(look->report, found, strlen(found));
+    return strcmp(found, expected) ? differ(look, key, found, expected) : 0;
+}
+
+static int check_status(struct look *look)
+{
+    static const char *const held[] = {"CapPrm", "CapEff", "CapBnd"};
+    bool full = look->sandbox->tier >= 2;
+    AUTO(buf) struct buf status = {0};
+    char ids[64], caps[32], filters[16];
+    int r = read_proc(look, "status", &status);
+
+    if (r < 0)
+        return r;
+    snprintf(ids, sizeof ids, "%u %u %u %u", look->plan->uid, look->plan->uid, look->plan->uid,
+             look->plan->uid);
+    snprintf(caps, sizeof caps, "%016" PRIx64, look->plan->kernel_caps);
+    snprintf(filters, sizeof filters, "%u", look->sandbox->base_filters + 2);
+    r = expect(look, &status, "NoNewPrivs", "1");
+    if (!r)
+        r = expect(look, &status, "Seccomp", "2");
+    if (!r) /* proves that filter B is loaded: filter A lets nothing else be added */
+        r = expect(look, &status, "Seccomp_filters", filters);
+    if (!r)
+        r = expect(look, &status, "CapInh", "0000000000000000");
+    if (!r)
+        r = expect(look, &status, "CapAmb", "0000000000000000");
+    if (!full)
+        return r;
+    if (!r)
+        r = expect(look, &status, "Uid", ids);
+    if (!r)
+        r = expect(look, &status, "Gid", ids);
+    if (!r)
+        r = expect(look, &status, "Groups", "");
+    for (size_t i = 0; !r && i < ARRAY_LEN(held); i++)
+        r = expect(look, &status, held[i], caps);
+    return r;
+}
+
+static int link_of(const char *pid, const char *ns, char *ret_link, size_t size)
+{
+    AUTO_FREE char *path = xasprintf("/proc/%s/ns/%s", pid, ns);
+    ssize_t n = readlink(path, ret_link, size - 1);
+
+    if (n < 0)
+        return -errno;
+    ret_link[n] = '\0';
+    return 0;
+}
+
+static int check_namespaces(struct look *look)
+{
+    static const char *const own[] = {"mnt", "pid", "ipc", "uts"};
+    char pid[16], worker[64], host[64], expected[64];
+
+    snprintf(pid, sizeof pid, "%d", (int)look->pid);
+    for (size_t i = 0; i < ARRAY_LEN(own); i++) {
+        if (link_of(pid, own[i], worker, sizeof worker) < 0 ||
+            link_of("self", own[i], host, sizeof host) < 0)
+            return orb_fail(look->err, -errno, "cannot read the %s namespace of %s", own[i],
+                            look->plan->service);
+        buf_addf(look->report, ",\"%s\":\"%s\"", own[i], worker);
+        if (!strcmp(worker, host))
+            return differ(look, "namespace", worker, "one of its own");
+    }
+    if (link_of(pid, "net", worker, sizeof worker) < 0 ||
+        link_of("self", "net", host, sizeof host) < 0)
+        return orb_fail(look->err, -errno, "cannot read the network namespace of %s",
+                        look->plan->service);
+    if (look->plan->host_net)
+        snprintf(expected, sizeof expected, "%s", host);
+    else
+        snprintf(expected, sizeof expected, "net:[%lu]", (unsigned long)look->sandbox->void_inode);
+    buf_addf(look->report, ",\"net\":\"%s\",\"network\":\"%s\"", worker,
+             look->plan->host_net ? "host" : "none");
+    return strcmp(worker, expected) ? differ(look, "network namespace", worker, expected) : 0;
+}
+
+static bool has_option(const char *options, const char *word)
+{
+    size_t n = strlen(word);
+
+    for (const char *at = options; (at = strstr(at, word)); at += n)
+        if ((at == options || at[-1] == ',') && (at[n] == ',' || at[n] == '\0'))
+            return true;
+    return false;
+}
+
+static int check_mount(struct look *look, const char *point, const char *options, unsigned *seen)
+{
+    static const struct {
+        const char *point;
+        const char *options[5];
+    } known[] = {{"/", {"ro", "nosuid", "nodev", "noexec"}},
+                 {"/pkg", {"ro", "nosuid", "nodev"}},
+                 {"/state", {"rw", "nosuid", "nodev", "noexec"}}};
+
+    for (size_t i = 0; i < (look->plan->state_dir ? 3 : 2); i++) {
+        if (strcmp(point, known[i].point))
+            continue;
+        for (size_t o = 0; known[i].options[o]; o++)
+            if (!has_option(options, known[i].options[o]))
+                return differ(look, point, options, known[i].options[o]);
+        *seen |= 1u << i;
+        return 0;
+    }
+    return differ(look, "mount", point, look->plan->state_dir ? "/, /pkg, /state" : "/, /pkg");
+}
+
+static int check_mounts(struct look *look)
+{
+    AUTO(buf) struct buf text = {0};
+    char *rest, *line, point[256], options[256];
+    unsigned seen = 0;
+    int r = read_proc(look, "mountinfo", &text);
+
+    buf_adds(look->report, ",\"mounts\":[");
+    rest = text.data;
+    for (unsigned n = 0; !r && (line = strsep(&rest, "\n")) && line[0]; n++) {
+        if (sscanf(line, "%*s %*s %*s %*s %255s %255s", point, options) != 2)
+            return differ(look, "mountinfo", line, "a mount");
+        buf_adds(look->report, n ? "," : "");
+        buf_add_json(look->report, line, strlen(line));
+        r = check_mount(look, point, options, &seen);
+    }
+    buf_addc(look->report, ']');
+    if (!r && seen != (look->plan->state_dir ? 7u : 3u))
+        return differ(look, "mounts", "incomplete", "/, /pkg and what the plan lists");
+    return r;
+}
+
+static int check_cgroup(struct look *look)
+{
+    AUTO(buf) struct buf text = {0};
+    AUTO_FREE char *end = NULL;
+    const char *at, *base = strrchr(look->sandbox->cgroup_dir, '/');
+    size_t len;
+    int r;
+
+    if (!base)
+        return 0;
+    r = read_proc(look, "cgroup", &text);
+    if (r < 0)
+        return r;
+    at = strstr(buf_str(&text), "0::");
+    len = at ? strcspn(at + 3, "\n") : 0;
+    buf_adds(look->report, ",\"cgroup\":");
+    buf_add_json(look->report, at ? at + 3 : "", len);
+    end = xasprintf("%s/%s", base, look->plan->service);
+    if (len < strlen(end) || strncmp(at + 3 + len - strlen(end), end, strlen(end)) != 0)
+        return differ(look, "cgroup", at ? at + 3 : "", end);
+    return 0;
+}
+
+static int check_limits(struct look *look)
+{
+    AUTO(buf) struct buf text = {0};
+    const char *at;
+    unsigned long soft = ULONG_MAX, hard = ULONG_MAX;
+    unsigned long files = look->plan->files ? look->plan->files : LAUNCH_FILES;
+    int r = read_proc(look, "limits", &text);
+
+    if (r < 0)
+        return r;
+    at = strstr(buf_str(&text), "Max open files");
+    if (!at || sscanf(at, "Max open files %lu %lu", &soft, &hard) != 2 || hard > files)
+        return differ(look, "open files", at ? "more" : "unknown", "the plan's limit");
+    buf_addf(look->report, ",\"files\":%lu", hard);
+    at = strstr(buf_str(&text), "Max core file size");
+    if (!at || sscanf(at, "Max core file size %lu %lu", &soft, &hard) != 2 || hard != 0)
+        return differ(look, "core size", at ? "not 0" : "unknown", "0");
+    return 0;
+}
+
+int sandbox_attest(struct sandbox *sandbox, const struct sandbox_child *child,
+                   const struct plan *plan, struct buf *ret_report, struct orb_err *err)
+{
+    AUTO(buf) struct buf report = {0};
+    struct look look = {sandbox, plan, child->pid, &report, err};
+    int r;
+
+    buf_addf(&report, "{\"pid\":%d,\"tier\":%d,\"plan\":\"%s\",\"landlock\":%d", (int)child->pid,
+             sandbox->tier, plan->hash, sandbox->landlock_abi);
+    r = check_status(&look);
+    if (!r)
+        r = check_limits(&look);
+    if (!r && sandbox->tier >= 2)
+        r = check_namespaces(&look);
+    if (!r && sandbox->tier >= 2)
+        r = check_mounts(&look);
+    if (!r)
+        r = check_cgroup(&look);
+    buf_addf(&report, ",\"attested\":%s}", r ? "false" : "true");
+    if (ret_report)
+        buf_add(ret_report, report.data, report.len);
+    return r;
+}

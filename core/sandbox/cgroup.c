@@ -1,0 +1,156 @@
+/* One cgroup (version 2) a worker, below the host's own: <own>/orbital-INSTANCE/SERVICE. It gives
+ * cgroup.kill, limits where the kernel delegates the controllers, and a name other hooks can key
+ * on. The surprise: controllers can be switched on for children only while the host's own cgroup
+ * holds no process, so the host may have to move itself into a leaf first. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/own.h"
+#include "core/sandbox/sandbox_priv.h"
+
+static int put(const char *dir, const char *file, const char *text)
+{
+    AUTO_FREE char *path = xasprintf("%s/%s", dir, file);
+    AUTO_FD int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || write(fd, text, strlen(text)) < 0)
+        return -errno;
+    return 0;
+}
+
+/* Mount point of the cgroup2 file system, NULL when there is none. */
+static char *find_mount(void)
+{
+    AUTO_FILE FILE *f = fopen("/proc/self/mountinfo", "re");
+    char line[2048], at[1024];
+
+    while (f && fgets(line, sizeof line, f))
+        if (strstr(line, " - cgroup2 ") && sscanf(line, "%*s %*s %*s %*s %1023s", at) == 1)
+            return xstrdup(at);
+    return NULL;
+}
+
+static char *find_own(void)
+{
+    AUTO_FILE FILE *f = fopen("/proc/self/cgroup", "re");
+    AUTO_FREE char *mount = find_mount();
+    char line[2048];
+
+    if (!mount)
+        return NULL;
+    while (f && fgets(line, sizeof line, f)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (!strncmp(line, "0::", 3))
+            return xasprintf("%s%s", mount, strcmp(line + 3, "/") ? line + 3 : "");
+    }
+    return NULL;
+}
+
+static bool listed(const char *dir, const char *file, const char *word)
+{
+    AUTO_FREE char *path = xasprintf("%s/%s", dir, file);
+    AUTO(buf) struct buf text = {0};
+
+    return file_read(path, 65536, &text, NULL) >= 0 && strstr(buf_str(&text), word);
+}
+
+/* Only the host itself lives in dir: then moving it makes the cgroup empty. */
+static bool alone_in(const char *dir)
+{
+    AUTO_FREE char *path = xasprintf("%s/cgroup.procs", dir);
+    AUTO_FREE char *own = xasprintf("%d\n", (int)getpid());
+    AUTO(buf) struct buf text = {0};
+
+    return file_read(path, 65536, &text, NULL) >= 0 && !strcmp(buf_str(&text), own);
+}
+
+static int enable(const char *own, const char *dir, const char *controller)
+{
+    AUTO_FREE char *word = xasprintf("+%s", controller);
+    AUTO_FREE char *leaf = xasprintf("%s/host", dir);
+    int r;
+
+    if (!listed(own, "cgroup.controllers", controller))
+        return -ENOENT;
+    r = put(own, "cgroup.subtree_control", word);
+    if (r == -EBUSY && alone_in(own) && (mkdir(leaf, 0755) == 0 || errno == EEXIST) &&
+        put(leaf, "cgroup.procs", "0") == 0)
+        r = put(own, "cgroup.subtree_control", word);
+    return r < 0 ? r : put(dir, "cgroup.subtree_control", word);
+}
+
+void cgroup_open(struct sandbox *sandbox, const char *root, const char *instance)
+{
+    AUTO_FREE char *own = root ? xstrdup(root) : find_own();
+    AUTO_FREE char *dir = NULL;
+    int memory, pids;
+
+    sandbox->cgroup_dir = xstrdup("");
+    sandbox->cgroup_why = xstrdup("");
+    if (!own || !own[0]) {
+        free(sandbox->cgroup_why);
+        sandbox->cgroup_why = xstrdup("no cgroup of version 2");
+        return;
+    }
+    dir = xasprintf("%s/orbital-%s", own, instance ? instance : "default");
+    if (mkdir(dir, 0755) < 0 && errno != EEXIST) {
+        free(sandbox->cgroup_why);
+        sandbox->cgroup_why = xasprintf("cannot make %s: %s", dir, strerror(errno));
+        return;
+    }
+    memory = enable(own, dir, "memory");
+    pids = enable(own, dir, "pids");
+    if (memory < 0 || pids < 0) {
+        free(sandbox->cgroup_why);
+        sandbox->cgroup_why =
+            xasprintf("no %s controller in %s", memory < 0 ? "memory" : "pids", own);
+    }
+    free(sandbox->cgroup_dir);
+    sandbox->cgroup_dir = take_ptr(dir);
+}
+
+void cgroup_close(struct sandbox *sandbox)
+{
+    if (sandbox->cgroup_dir && sandbox->cgroup_dir[0])
+        rmdir(sandbox->cgroup_dir);
+    free(sandbox->cgroup_dir);
+    free(sandbox->cgroup_why);
+}
+
+int cgroup_enter_fd(struct sandbox *sandbox, const struct plan *plan)
+{
+    AUTO_FREE char *dir = NULL, *path = NULL, *memory = NULL, *pids = NULL;
+
+    if (!sandbox->cgroup_dir[0])
+        return -1;
+    dir = xasprintf("%s/%s", sandbox->cgroup_dir, plan->service);
+    if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+        return -1;
+    memory = xasprintf("%" PRIu64, plan->memory_bytes ? plan->memory_bytes : LAUNCH_MEMORY);
+    pids = xasprintf("%" PRIu32, (plan->threads ? plan->threads : LAUNCH_THREADS) + 1);
+    put(dir, "memory.max", memory); /* absent without the controller; the rlimits stay */
+    put(dir, "memory.swap.max", "0");
+    put(dir, "pids.max", pids);
+    path = xasprintf("%s/cgroup.procs", dir);
+    return open(path, O_WRONLY | O_CLOEXEC);
+}
+
+bool cgroup_kill(struct sandbox *sandbox, const char *service)
+{
+    AUTO_FREE char *dir = xasprintf("%s/%s", sandbox->cgroup_dir, service);
+
+    return sandbox->cgroup_dir[0] && put(dir, "cgroup.kill", "1") == 0;
+}
+
+void cgroup_remove(struct sandbox *sandbox, const char *service)
+{
+    AUTO_FREE char *dir = xasprintf("%s/%s", sandbox->cgroup_dir, service);
+
+    if (sandbox->cgroup_dir[0])
+        rmdir(dir);
+}

@@ -1,0 +1,442 @@
+/* Which system calls a worker may make. Three answers: allowed; refused with an errno that ordinary
+ * libraries know how to live with (EPERM, or ENOSYS/EACCES where they probe); killed, for calls
+ * that only an attack makes. The surprise: filter A lets seccomp(2) through for one pointer only,
+ * see FILTER_ADDRESS. */
+#include "core/sandbox/filter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <seccomp.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <linux/netlink.h>
+#include <linux/seccomp.h>
+#include <netinet/tcp.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include "core/base/own.h"
+#include "core/sandbox/launch.h"
+
+#ifndef MSG_FASTOPEN
+#define MSG_FASTOPEN 0x20000000
+#endif
+
+/* CLONE_VM|FS|FILES|SIGHAND|THREAD|SYSVSEM|SETTLS|PARENT_SETTID|CHILD_CLEARTID: pthread_create */
+#define CLONE_THREAD_FLAGS 0x3d0f00u
+
+/* The event loop, memory, time, own identity, descriptors already held. */
+static const int allowed[] = {
+    SCMP_SYS(read),
+    SCMP_SYS(readv),
+    SCMP_SYS(write),
+    SCMP_SYS(writev),
+    SCMP_SYS(recvfrom),
+    SCMP_SYS(recvmsg),
+    SCMP_SYS(recvmmsg),
+    SCMP_SYS(close),
+    SCMP_SYS(shutdown),
+    SCMP_SYS(accept),
+    SCMP_SYS(accept4),
+    SCMP_SYS(listen),
+    SCMP_SYS(getsockname),
+    SCMP_SYS(getpeername),
+    SCMP_SYS(getsockopt),
+    SCMP_SYS(sendfile),
+    SCMP_SYS(epoll_wait),
+    SCMP_SYS(epoll_pwait),
+    SCMP_SYS(epoll_pwait2),
+    SCMP_SYS(epoll_ctl),
+    SCMP_SYS(epoll_create1),
+    SCMP_SYS(eventfd2),
+    SCMP_SYS(timerfd_create),
+    SCMP_SYS(timerfd_settime),
+    SCMP_SYS(timerfd_gettime),
+    SCMP_SYS(poll),
+    SCMP_SYS(ppoll),
+    SCMP_SYS(select),
+    SCMP_SYS(pselect6),
+    SCMP_SYS(pipe2),
+    SCMP_SYS(pipe),
+    SCMP_SYS(dup),
+    SCMP_SYS(dup2),
+    SCMP_SYS(dup3),
+    SCMP_SYS(lseek),
+    SCMP_SYS(fstat),
+    SCMP_SYS(newfstatat),
+    SCMP_SYS(stat),
+    SCMP_SYS(lstat),
+    SCMP_SYS(futex),
+    SCMP_SYS(brk),
+    SCMP_SYS(madvise),
+    SCMP_SYS(sched_yield),
+    SCMP_SYS(sched_getaffinity),
+    SCMP_SYS(membarrier),
+    SCMP_SYS(clock_gettime),
+    SCMP_SYS(clock_getres),
+    SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(nanosleep),
+    SCMP_SYS(gettimeofday),
+    SCMP_SYS(time),
+    SCMP_SYS(getcpu),
+    SCMP_SYS(getrandom),
+    SCMP_SYS(restart_syscall),
+    SCMP_SYS(rt_sigaction),
+    SCMP_SYS(rt_sigprocmask),
+    SCMP_SYS(rt_sigreturn),
+    SCMP_SYS(sigaltstack),
+    SCMP_SYS(tgkill),
+    SCMP_SYS(exit),
+    SCMP_SYS(exit_group),
+    SCMP_SYS(getpid),
+    SCMP_SYS(gettid),
+    SCMP_SYS(getppid),
+    SCMP_SYS(getuid),
+    SCMP_SYS(geteuid),
+    SCMP_SYS(getgid),
+    SCMP_SYS(getegid),
+    SCMP_SYS(uname),
+    SCMP_SYS(getrusage),
+    SCMP_SYS(sysinfo),
+    SCMP_SYS(getrlimit),
+    SCMP_SYS(set_robust_list),
+    SCMP_SYS(set_tid_address),
+    SCMP_SYS(rseq),
+};
+
+/* What dlopen needs on top; the directories it may read are Landlock's business. */
+static const int allowed_loading[] = {
+    SCMP_SYS(open),    SCMP_SYS(openat), SCMP_SYS(access),   SCMP_SYS(faccessat),
+    SCMP_SYS(pread64), SCMP_SYS(getcwd), SCMP_SYS(readlink),
+};
+
+/* fs.state, confined to /state by the mount tree and Landlock. No links and no device nodes: what
+ * the host later finds there is a plain file. */
+static const int allowed_state[] = {
+    SCMP_SYS(open),
+    SCMP_SYS(openat),
+    SCMP_SYS(access),
+    SCMP_SYS(faccessat),
+    SCMP_SYS(faccessat2),
+    SCMP_SYS(creat),
+    SCMP_SYS(rename),
+    SCMP_SYS(renameat),
+    SCMP_SYS(renameat2),
+    SCMP_SYS(unlink),
+    SCMP_SYS(unlinkat),
+    SCMP_SYS(mkdir),
+    SCMP_SYS(mkdirat),
+    SCMP_SYS(rmdir),
+    SCMP_SYS(fsync),
+    SCMP_SYS(fdatasync),
+    SCMP_SYS(ftruncate),
+    SCMP_SYS(truncate),
+    SCMP_SYS(getdents64),
+    SCMP_SYS(fallocate),
+    SCMP_SYS(fadvise64),
+    SCMP_SYS(flock),
+    SCMP_SYS(fchmod),
+    SCMP_SYS(chmod),
+    SCMP_SYS(fchmodat),
+    SCMP_SYS(utimensat),
+    SCMP_SYS(pread64),
+    SCMP_SYS(pwrite64),
+    SCMP_SYS(preadv),
+    SCMP_SYS(pwritev),
+    SCMP_SYS(copy_file_range),
+    SCMP_SYS(getcwd),
+    SCMP_SYS(umask),
+    SCMP_SYS(statx),
+    SCMP_SYS(statfs),
+    SCMP_SYS(fstatfs),
+    SCMP_SYS(sync_file_range),
+    SCMP_SYS(readlink),
+    SCMP_SYS(readlinkat),
+};
+
+/* Calls libraries probe for and have a way around. */
+static const int unknown[] = {
+    SCMP_SYS(clone3),      SCMP_SYS(io_uring_setup), SCMP_SYS(openat2),
+    SCMP_SYS(close_range), SCMP_SYS(futex_waitv),
+};
+
+/* Only an attack makes these: the worker dies of SIGSYS, which no handler of its own can catch. */
+static const int deadly[] = {
+    SCMP_SYS(ptrace),
+    SCMP_SYS(process_vm_readv),
+    SCMP_SYS(process_vm_writev),
+    SCMP_SYS(bpf),
+    SCMP_SYS(mount),
+    SCMP_SYS(umount2),
+    SCMP_SYS(pivot_root),
+    SCMP_SYS(chroot),
+    SCMP_SYS(fsopen),
+    SCMP_SYS(fsmount),
+    SCMP_SYS(fspick),
+    SCMP_SYS(fsconfig),
+    SCMP_SYS(open_tree),
+    SCMP_SYS(move_mount),
+    SCMP_SYS(mount_setattr),
+    SCMP_SYS(kexec_load),
+    SCMP_SYS(kexec_file_load),
+    SCMP_SYS(init_module),
+    SCMP_SYS(finit_module),
+    SCMP_SYS(delete_module),
+    SCMP_SYS(keyctl),
+    SCMP_SYS(add_key),
+    SCMP_SYS(request_key),
+    SCMP_SYS(userfaultfd),
+    SCMP_SYS(perf_event_open),
+    SCMP_SYS(setns),
+    SCMP_SYS(unshare),
+    SCMP_SYS(execve),
+    SCMP_SYS(execveat),
+    SCMP_SYS(reboot),
+    SCMP_SYS(swapon),
+    SCMP_SYS(swapoff),
+    SCMP_SYS(open_by_handle_at),
+    SCMP_SYS(name_to_handle_at),
+    SCMP_SYS(io_uring_enter),
+    SCMP_SYS(io_uring_register),
+    SCMP_SYS(iopl),
+    SCMP_SYS(ioperm),
+    SCMP_SYS(modify_ldt),
+    SCMP_SYS(setuid),
+    SCMP_SYS(setresuid),
+    SCMP_SYS(setreuid),
+    SCMP_SYS(setgid),
+    SCMP_SYS(setresgid),
+    SCMP_SYS(setregid),
+    SCMP_SYS(setgroups),
+    SCMP_SYS(setfsuid),
+    SCMP_SYS(setfsgid),
+    SCMP_SYS(capset),
+    SCMP_SYS(quotactl),
+    SCMP_SYS(acct),
+    SCMP_SYS(settimeofday),
+    SCMP_SYS(clock_settime),
+    SCMP_SYS(adjtimex),
+    SCMP_SYS(clock_adjtime),
+    SCMP_SYS(sethostname),
+    SCMP_SYS(setdomainname),
+    SCMP_SYS(personality),
+    SCMP_SYS(syslog),
+    SCMP_SYS(kcmp),
+    SCMP_SYS(pidfd_getfd),
+    SCMP_SYS(process_madvise),
+    SCMP_SYS(mknod),
+    SCMP_SYS(mknodat),
+    SCMP_SYS(vhangup),
+    SCMP_SYS(fanotify_init),
+    SCMP_SYS(lookup_dcookie),
+    SCMP_SYS(remap_file_pages),
+};
+
+struct option {
+    int level, name;
+};
+
+static const struct option socket_options[] = {
+    {SOL_SOCKET, SO_REUSEADDR},      {SOL_SOCKET, SO_KEEPALIVE},   {SOL_SOCKET, SO_LINGER},
+    {SOL_SOCKET, SO_SNDBUF},         {SOL_SOCKET, SO_RCVBUF},      {SOL_SOCKET, SO_RCVTIMEO},
+    {SOL_SOCKET, SO_SNDTIMEO},       {IPPROTO_TCP, TCP_NODELAY},   {IPPROTO_TCP, TCP_CORK},
+    {IPPROTO_TCP, TCP_KEEPIDLE},     {IPPROTO_TCP, TCP_KEEPINTVL}, {IPPROTO_TCP, TCP_KEEPCNT},
+    {IPPROTO_TCP, TCP_USER_TIMEOUT}, {IPPROTO_TCP, TCP_QUICKACK},
+};
+
+static int add_list(scmp_filter_ctx f, uint32_t action, const int *list, size_t count)
+{
+    int r;
+
+    for (size_t i = 0; i < count; i++) {
+        r = seccomp_rule_add(f, action, list[i], 0);
+        if (r < 0 && r != -EDOM) /* EDOM: this architecture has no such call */
+            return r;
+    }
+    return 0;
+}
+
+#define ADD_LIST(f, action, list) add_list((f), (action), (list), ARRAY_LEN(list))
+#define ALLOW_IF(f, call, ...)                                                                     \
+    seccomp_rule_add_array((f), SCMP_ACT_ALLOW, SCMP_SYS(call),                                    \
+                           ARRAY_LEN(((struct scmp_arg_cmp[]){__VA_ARGS__})),                      \
+                           (struct scmp_arg_cmp[]){__VA_ARGS__})
+
+static int add_descriptor_calls(scmp_filter_ctx f, unsigned profile)
+{
+    static const int commands[] = {F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD, F_DUPFD_CLOEXEC};
+    static const int locks[] = {F_GETLK, F_SETLK, F_SETLKW, F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW};
+    static const unsigned ioctls[] = {FIONBIO, FIOCLEX, FIONREAD};
+    int r = 0;
+
+    for (size_t i = 0; !r && i < ARRAY_LEN(commands); i++)
+        r = ALLOW_IF(f, fcntl, SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)commands[i]));
+    for (size_t i = 0; !r && (profile & FILTER_STATE) && i < ARRAY_LEN(locks); i++)
+        r = ALLOW_IF(f, fcntl, SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)locks[i]));
+    for (size_t i = 0; !r && i < ARRAY_LEN(ioctls); i++)
+        r = ALLOW_IF(f, ioctl, SCMP_A1_32(SCMP_CMP_EQ, ioctls[i]));
+    return r;
+}
+
+static int add_socket_calls(scmp_filter_ctx f, unsigned profile)
+{
+    int r = 0;
+
+    for (size_t i = 0; !r && i < ARRAY_LEN(socket_options); i++)
+        r = ALLOW_IF(f, setsockopt, SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)socket_options[i].level),
+                     SCMP_A2_32(SCMP_CMP_EQ, (uint32_t)socket_options[i].name));
+    /* MSG_FASTOPEN would be a connect(2) by another name. */
+    if (!r)
+        r = ALLOW_IF(f, sendto, SCMP_A3_32(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0));
+    if (!r)
+        r = ALLOW_IF(f, sendmsg, SCMP_A2_32(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0));
+    if (!r)
+        r = ALLOW_IF(f, sendmmsg, SCMP_A3_32(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0));
+    if (!r)
+        r = ALLOW_IF(f, socketpair, SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX));
+    if (r || !(profile & FILTER_NETLINK))
+        return r;
+    r = ALLOW_IF(f, socket, SCMP_A0_32(SCMP_CMP_EQ, AF_NETLINK),
+                 SCMP_A2_32(SCMP_CMP_EQ, NETLINK_ROUTE));
+    if (!r)
+        r = ALLOW_IF(f, setsockopt, SCMP_A1_32(SCMP_CMP_EQ, SOL_NETLINK));
+    if (!r) /* the only socket that is not bound yet is a netlink one */
+        r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(bind), 0);
+    return r;
+}
+
+/* Memory calls. The guard belongs to A and, filters being cumulative, holds under B as well. */
+static int add_memory_calls(scmp_filter_ctx f, unsigned profile, enum filter_phase phase)
+{
+    int r;
+
+    if (phase == FILTER_A) {
+        r = ALLOW_IF(f, mmap, SCMP_A0_64(SCMP_CMP_GE, FILTER_GUARD));
+        if (!r)
+            r = ALLOW_IF(f, mmap, SCMP_A0_64(SCMP_CMP_EQ, 0),
+                         SCMP_A3_32(SCMP_CMP_MASKED_EQ, MAP_FIXED, 0));
+        if (!r)
+            r = ALLOW_IF(f, mprotect, SCMP_A0_64(SCMP_CMP_GE, FILTER_GUARD));
+        if (!r)
+            r = ALLOW_IF(f, munmap, SCMP_A0_64(SCMP_CMP_GE, FILTER_GUARD));
+        if (!r)
+            r = ALLOW_IF(f, mremap, SCMP_A0_64(SCMP_CMP_GE, FILTER_GUARD),
+                         SCMP_A3_32(SCMP_CMP_MASKED_EQ, MREMAP_FIXED, 0));
+        if (!r)
+            r = ALLOW_IF(f, seccomp, SCMP_A0_32(SCMP_CMP_EQ, SECCOMP_SET_MODE_FILTER),
+                         SCMP_A1_32(SCMP_CMP_EQ, SECCOMP_FILTER_FLAG_TSYNC),
+                         SCMP_A2_64(SCMP_CMP_EQ, FILTER_ADDRESS((unsigned long)FILTER_B)));
+        return r;
+    }
+    /* Shared memory is charged to nobody (RLIMIT_DATA counts private pages): only with fs.state. */
+    if (profile & FILTER_STATE)
+        r = ALLOW_IF(f, mmap, SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    else
+        r = ALLOW_IF(f, mmap, SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+                     SCMP_A3_32(SCMP_CMP_MASKED_EQ, MAP_TYPE, MAP_PRIVATE));
+    if (!r)
+        r = ALLOW_IF(f, mprotect, SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+    if (!r)
+        r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(munmap), 0);
+    if (!r)
+        r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mremap), 0);
+    return r;
+}
+
+static int add_process_calls(scmp_filter_ctx f)
+{
+    int r = ALLOW_IF(f, clone, SCMP_A0_64(SCMP_CMP_EQ, CLONE_THREAD_FLAGS));
+
+    if (!r)
+        r = ALLOW_IF(f, prctl, SCMP_A0_32(SCMP_CMP_EQ, PR_SET_NAME));
+    if (!r)
+        r = ALLOW_IF(f, prctl, SCMP_A0_32(SCMP_CMP_EQ, PR_SET_VMA));
+    if (!r) /* reading own limits */
+        r = ALLOW_IF(f, prlimit64, SCMP_A0_32(SCMP_CMP_EQ, 0), SCMP_A2_64(SCMP_CMP_EQ, 0));
+    return r;
+}
+
+static int add_phase_calls(scmp_filter_ctx f, unsigned profile, enum filter_phase phase)
+{
+    static const int opens[] = {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(access),
+                                SCMP_SYS(faccessat), SCMP_SYS(creat)};
+    static const int newer[] = {SCMP_SYS(statx), SCMP_SYS(faccessat2)};
+    int r = 0;
+
+    if (profile & FILTER_STATE)
+        r = ADD_LIST(f, SCMP_ACT_ALLOW, allowed_state);
+    else
+        r = ADD_LIST(f, SCMP_ACT_ERRNO(ENOSYS), newer);
+    if (!r && phase == FILTER_A)
+        r = ADD_LIST(f, SCMP_ACT_ALLOW, allowed_loading);
+    else if (!r && !(profile & FILTER_STATE))
+        r = ADD_LIST(f, SCMP_ACT_ERRNO(EACCES), opens);
+    return r;
+}
+
+static int build(scmp_filter_ctx f, unsigned profile, enum filter_phase phase)
+{
+    int r = seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+
+    if (!r)
+        r = seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a binary tree, not a list */
+    if (!r)
+        r = ADD_LIST(f, SCMP_ACT_ALLOW, allowed);
+    if (!r)
+        r = ADD_LIST(f, SCMP_ACT_ERRNO(ENOSYS), unknown);
+    if (!r)
+        r = ADD_LIST(f, SCMP_ACT_KILL_PROCESS, deadly);
+    if (!r)
+        r = add_descriptor_calls(f, profile);
+    if (!r)
+        r = add_socket_calls(f, profile);
+    if (!r)
+        r = add_memory_calls(f, profile, phase);
+    if (!r)
+        r = add_process_calls(f);
+    if (!r)
+        r = add_phase_calls(f, profile, phase);
+    return r;
+}
+
+/* Puts the header before the program and seals the file against every change. */
+static int pack(int raw_fd, enum filter_phase phase, int *ret_fd, struct orb_err *err)
+{
+    AUTO_FD int fd = memfd_create("orbital-filter", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    struct filter_file head = {0};
+    struct sock_filter code[BPF_MAXINSNS];
+    ssize_t size = pread(raw_fd, code, sizeof code, 0);
+
+    if (fd < 0 || size <= 0)
+        return orb_fail(err, -errno, "cannot store a system call filter");
+    head.program.len = (unsigned short)((size_t)size / sizeof code[0]);
+    head.program.filter = (void *)(FILTER_ADDRESS((unsigned long)phase) + sizeof head);
+    if (write(fd, &head, sizeof head) != (ssize_t)sizeof head ||
+        write(fd, code, (size_t)size) != size ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK) < 0)
+        return orb_fail(err, -errno, "cannot store a system call filter");
+    *ret_fd = take_fd(&fd);
+    return 0;
+}
+
+int filter_make(unsigned profile, enum filter_phase phase, int *ret_fd, struct orb_err *err)
+{
+    AUTO_FD int raw_fd = memfd_create("orbital-filter-raw", MFD_CLOEXEC);
+    scmp_filter_ctx f = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    int r;
+
+    if (raw_fd < 0 || !f) {
+        seccomp_release(f);
+        return orb_fail(err, -errno, "cannot start a system call filter");
+    }
+    r = build(f, profile, phase);
+    if (!r)
+        r = seccomp_export_bpf(f, raw_fd);
+    seccomp_release(f);
+    if (r < 0)
+        return orb_fail(err, r, "cannot build the system call filter of profile %u", profile);
+    return pack(raw_fd, phase, ret_fd, err);
+}

@@ -1,0 +1,111 @@
+/* What the host and the worker's trusted stub agree on: which descriptor is which, the launch
+ * record, the crash records and where the seccomp filter is mapped. Both ends are the same binary,
+ * so plain structs cross; nothing here is ever read from a package. */
+#ifndef CORE_SANDBOX_LAUNCH_H
+#define CORE_SANDBOX_LAUNCH_H
+
+#include <linux/filter.h>
+#include <stdint.h>
+
+#include "core/sandbox/sandbox.h"
+
+/* The sanitizers' run time reserves terabytes and checks for leaks at exit: such builds go without
+ * the memory limits and keep everything else. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANDBOX_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
+#define SANDBOX_SANITIZED 1
+#endif
+#endif
+#ifndef SANDBOX_SANITIZED
+#define SANDBOX_SANITIZED 0
+#endif
+
+/* Descriptors of a fresh worker; everything above is closed before exec. */
+enum launch_fd {
+    LAUNCH_FD_NULL,   /* /dev/null */
+    LAUNCH_FD_OUT,    /* the stderr pipe */
+    LAUNCH_FD_ERR,    /* the same */
+    LAUNCH_FD_IPC,    /* the socketpair */
+    LAUNCH_FD_RECORD, /* sealed memfd with struct launch */
+    LAUNCH_FD_CRASH,  /* struct crash_record */
+    LAUNCH_FD_FILTER_A,
+    LAUNCH_FD_FILTER_B,
+    LAUNCH_FD_VOID, /* the empty network namespace; /dev/null when the worker stays in the host's */
+    LAUNCH_FD_EXE,  /* closed by exec */
+    LAUNCH_FDS
+};
+
+#define LAUNCH_MAGIC 0x4f52424cu
+#define LAUNCH_PATH 1024
+#define LAUNCH_MEMORY (128u << 20) /* where a plan says 0 */
+#define LAUNCH_FILES 64u
+#define LAUNCH_MIN_FILES 32u /* the stub and the loop hold about 12 */
+#define LAUNCH_THREADS 16u
+#define LAUNCH_STATE_FILE (256u << 20) /* largest single file in /state, RLIMIT_FSIZE */
+#define LAUNCH_EXIT_STEP 120           /* exit code of a worker that did not get through a step */
+
+struct launch {
+    uint32_t magic;
+    uint32_t size;
+    uint32_t tier;
+    uint32_t uid;
+    uint64_t kernel_caps;
+    uint64_t memory_bytes;
+    uint32_t files;
+    uint32_t threads;
+    uint32_t host_net;
+    uint32_t observe_net;
+    uint32_t bind_count;
+    uint32_t library_count;
+    struct plan_bind binds[PLAN_MAX_BINDS];
+    char libraries[PLAN_MAX_LIBRARIES][64];
+    char service[32];
+    char library[256];
+    char package_dir[LAUNCH_PATH];
+    char state_dir[LAUNCH_PATH]; /* "": none */
+};
+
+/* Fills record from plan. Errors: ORB_E_INVALID, ORB_E_LIMIT. */
+int launch_fill(const struct plan *plan, int tier, struct launch *ret_record, struct orb_err *err);
+
+enum crash_kind {
+    CRASH_STEP = 1, /* a step of the sandbox failed: text = step, number = errno */
+    CRASH_CLOSED,   /* the sandbox is complete; what follows may come from the package */
+    CRASH_LOAD,     /* loading the package failed: text = why */
+    CRASH_FAULT,    /* a signal: number, code, addr, frames */
+};
+
+#define CRASH_MAGIC 0x4f524243u
+#define CRASH_FRAMES 16
+
+/* Smaller than PIPE_BUF, so a record arrives whole. */
+struct crash_record {
+    uint32_t magic;
+    uint32_t kind;
+    int32_t number;
+    int32_t code;
+    uint64_t addr;
+    uint32_t frame_count;
+    uint32_t thread;
+    char text[160];
+    uint64_t frames[CRASH_FRAMES];
+};
+
+/* The stub maps both filter files at these addresses before it loads A. Filter A then allows
+ * seccomp(2) only with the pointer of B and refuses every call that could change the mapping. So
+ * while package code runs in constructors the one thing it can load is filter B, and a filter count
+ * of 2 proves to the host that B is in force. PIE binaries, heaps and libraries never lie this low.
+ */
+#define FILTER_ADDRESS(phase) (0x10000000ul + (phase)*0x100000ul)
+#define FILTER_GUARD 0x20000000ul /* memory calls below this address are refused */
+
+/* Layout of a filter file. */
+struct filter_file {
+    struct sock_fprog program; /* filter points behind this struct */
+    struct sock_filter code[];
+};
+
+#endif

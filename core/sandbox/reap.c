@@ -1,0 +1,90 @@
+/* How a worker ended. Only waitid on its pidfd is believed; what the crash pipe holds was written
+ * by the worker's process and may be forged by the package once the "closed" record has passed, so
+ * it only adds words to what the kernel says. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/base/own.h"
+#include "core/sandbox/sandbox_priv.h"
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+#define MAX_RECORDS 64 /* the pipe holds more; nobody needs them */
+
+static void copy_printable(char *to, size_t size, const char *from, size_t from_size)
+{
+    size_t i;
+
+    for (i = 0; i + 1 < size && i < from_size && from[i]; i++)
+        to[i] = from[i] >= ' ' && from[i] <= '~' ? from[i] : '?';
+    to[i] = '\0';
+}
+
+static void take_fault(struct verdict *v, const struct crash_record *record)
+{
+    bool agrees = v->signaled ? v->status == record->number : v->status == 128 + record->number;
+    const char *name = sigabbrev_np(record->number);
+
+    if (!agrees)
+        return;
+    snprintf(v->fault, sizeof v->fault, "SIG%s code %d at address 0x%llx%s", name ? name : "?",
+             record->code, (unsigned long long)record->addr, record->thread ? " in a thread" : "");
+    v->frame_count = record->frame_count < CRASH_FRAMES ? record->frame_count : CRASH_FRAMES;
+    memcpy(v->frames, record->frames, v->frame_count * sizeof v->frames[0]);
+}
+
+static void read_records(int fd, struct verdict *v)
+{
+    struct crash_record record;
+    bool closed = false;
+
+    for (int i = 0; i < MAX_RECORDS; i++) {
+        if (read(fd, &record, sizeof record) != (ssize_t)sizeof record ||
+            record.magic != CRASH_MAGIC)
+            return;
+        if (record.kind == CRASH_CLOSED)
+            closed = true;
+        else if (record.kind == CRASH_STEP && !closed) {
+            copy_printable(v->step, sizeof v->step, record.text, sizeof record.text);
+            v->step_errno = record.number;
+        } else if (record.kind == CRASH_LOAD && closed && !v->signaled) {
+            snprintf(v->step, sizeof v->step, "load");
+            v->step_errno = record.number;
+            copy_printable(v->fault, sizeof v->fault, record.text, sizeof record.text);
+        } else if (record.kind == CRASH_FAULT && closed)
+            take_fault(v, &record);
+    }
+}
+
+int sandbox_reap(struct sandbox *sandbox, struct sandbox_child *child, struct verdict *ret_verdict,
+                 struct orb_err *err)
+{
+    struct verdict v = {0};
+    siginfo_t info = {0};
+
+    if (waitid((idtype_t)P_PIDFD, (id_t)child->pidfd, &info, WEXITED | WNOHANG) < 0)
+        return orb_fail(err, -errno, "cannot wait for %s (process %d)", child->service,
+                        (int)child->pid);
+    if (info.si_pid == 0)
+        return 1;
+    v.signaled = info.si_code != CLD_EXITED;
+    v.status = info.si_status;
+    read_records(child->crash_fd, &v);
+    cgroup_remove(sandbox, child->service);
+    *ret_verdict = v;
+    return 0;
+}
+
+void sandbox_kill(struct sandbox *sandbox, const struct sandbox_child *child, int signal)
+{
+    if (signal == SIGKILL && cgroup_kill(sandbox, child->service))
+        return;
+    /* The worker is the first process of its pid namespace: with it the kernel ends the others. */
+    syscall(SYS_pidfd_send_signal, child->pidfd, signal, NULL, 0);
+}

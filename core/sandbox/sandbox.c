@@ -1,0 +1,143 @@
+/* What is made once for all workers: the open executable, the empty network namespace, the filters
+ * and the cgroup. The surprise: the empty namespace is made by visiting it – the main thread
+ * unshares, keeps a descriptor and returns; no helper process is left. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/base/own.h"
+#include "core/sandbox/sandbox_priv.h"
+
+#define LANDLOCK_VERSION_FLAG 1u
+
+static int make_void(struct sandbox *sandbox, struct orb_err *err)
+{
+    AUTO_FD int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    int r = 0;
+
+    if (home < 0)
+        return orb_fail(err, -errno, "cannot open the own network namespace (is /proc mounted?)");
+    if (unshare(CLONE_NEWNET) < 0)
+        return orb_fail(err, -errno, "cannot make an empty network namespace");
+    sandbox->void_fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    if (sandbox->void_fd < 0 || fstat(sandbox->void_fd, &st) < 0)
+        r = orb_fail(err, -errno, "cannot open the empty network namespace");
+    else
+        sandbox->void_inode = st.st_ino;
+    if (setns(home, CLONE_NEWNET) < 0)
+        abort(); /* going on in a namespace without interfaces would look like a dead network */
+    return r;
+}
+
+static unsigned own_filters(void)
+{
+    AUTO_FILE FILE *f = fopen("/proc/self/status", "re");
+    char line[256];
+    unsigned count = 0;
+
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "Seccomp_filters: %u", &count) == 1)
+            break;
+    return count;
+}
+
+static int make_filters(struct sandbox *sandbox, struct orb_err *err)
+{
+    int r;
+
+    for (unsigned profile = 0; profile < FILTER_PROFILES; profile++)
+        for (unsigned phase = 0; phase < FILTER_PHASES; phase++) {
+            r = filter_make(profile, (enum filter_phase)phase, &sandbox->filter_fds[profile][phase],
+                            err);
+            if (r < 0)
+                return r;
+        }
+    return 0;
+}
+
+static int open_all(struct sandbox *sandbox, const struct sandbox_options *options,
+                    struct orb_err *err)
+{
+    const char *exe = options->exe ? options->exe : "/proc/self/exe";
+
+    sandbox->exe_fd = open(exe, O_RDONLY | O_CLOEXEC);
+    if (sandbox->exe_fd < 0)
+        return orb_fail(err, -errno, "cannot open %s, which workers run", exe);
+    sandbox->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (sandbox->null_fd < 0)
+        return orb_fail(err, -errno, "cannot open /dev/null");
+    sandbox->landlock_abi =
+        (int)syscall(SYS_landlock_create_ruleset, NULL, (size_t)0, LANDLOCK_VERSION_FLAG);
+    sandbox->tier = sandbox->landlock_abi < 1 ? 0 : geteuid() == 0 ? 2 : 1;
+    if (sandbox->tier == 2)
+        return make_void(sandbox, err);
+    return 0;
+}
+
+int sandbox_new(const struct sandbox_options *options, struct sandbox **ret_sandbox,
+                struct orb_err *err)
+{
+    static const struct sandbox_options defaults;
+    struct sandbox *sandbox = xcalloc(1, sizeof *sandbox);
+    int r;
+
+    if (!options)
+        options = &defaults;
+    sandbox->exe_fd = sandbox->null_fd = sandbox->void_fd = -1;
+    memset(sandbox->filter_fds, -1, sizeof sandbox->filter_fds);
+    sandbox->base_filters = own_filters();
+    sandbox->stack = xcalloc(1, SANDBOX_STACK);
+    r = open_all(sandbox, options, err);
+    if (!r)
+        r = make_filters(sandbox, err);
+    if (r < 0) {
+        sandbox_free(sandbox);
+        return orb_wrap(err, "sandbox");
+    }
+    cgroup_open(sandbox, options->cgroup_root, options->instance);
+    *ret_sandbox = sandbox;
+    return 0;
+}
+
+void sandbox_free(struct sandbox *sandbox)
+{
+    if (!sandbox)
+        return;
+    for (unsigned profile = 0; profile < FILTER_PROFILES; profile++)
+        for (unsigned phase = 0; phase < FILTER_PHASES; phase++)
+            own_close(&sandbox->filter_fds[profile][phase]);
+    own_close(&sandbox->void_fd);
+    own_close(&sandbox->null_fd);
+    own_close(&sandbox->exe_fd);
+    cgroup_close(sandbox);
+    free(sandbox->stack);
+    free(sandbox);
+}
+
+int sandbox_tier(const struct sandbox *sandbox, struct buf *ret_reason)
+{
+    if (!ret_reason)
+        return sandbox->tier;
+    if (sandbox->tier == 0)
+        buf_adds(ret_reason,
+                 "tier 1 needs a kernel with Landlock (5.13, CONFIG_SECURITY_LANDLOCK)");
+    else if (sandbox->tier == 1)
+        buf_adds(ret_reason, "tier 2 needs root: namespaces, a uid and a cgroup of its own");
+    else
+        buf_adds(ret_reason,
+                 "tier 3 needs BPF LSM programs keyed by cgroup, which this version does "
+                 "not load");
+    if (sandbox->landlock_abi > 0 && sandbox->landlock_abi < 6)
+        buf_addf(ret_reason, "; Landlock version %d of this kernel lacks %s", sandbox->landlock_abi,
+                 sandbox->landlock_abi < 4 ? "TCP and signal rules" : "signal rules");
+    if (sandbox->cgroup_why[0])
+        buf_addf(ret_reason, "; %s: memory and thread limits are per process", sandbox->cgroup_why);
+    return sandbox->tier;
+}

@@ -1,0 +1,37 @@
+/* struct sandbox, shared by the files of this room only. */
+#ifndef CORE_SANDBOX_SANDBOX_PRIV_H
+#define CORE_SANDBOX_SANDBOX_PRIV_H
+
+#include <sys/stat.h>
+
+#include "core/sandbox/filter.h"
+#include "core/sandbox/launch.h"
+#include "core/sandbox/sandbox.h"
+
+#define SANDBOX_STACK 65536u
+
+struct sandbox {
+    int exe_fd;
+    int null_fd;
+    int void_fd; /* the empty network namespace, -1 below tier 2 */
+    ino_t void_inode;
+    int filter_fds[FILTER_PROFILES][FILTER_PHASES];
+    int tier;
+    int landlock_abi;
+    unsigned base_filters; /* filters the host runs under itself; a worker inherits them */
+    char *cgroup_dir;      /* …/orbital-INSTANCE, "" when there is none */
+    char *cgroup_why;      /* why there is none or no controller, "" otherwise */
+    unsigned char *stack;  /* of the child between clone and exec */
+};
+
+/* cgroup.c: no failure here is fatal, the sandbox goes on without and says so. */
+void cgroup_open(struct sandbox *sandbox, const char *root, const char *instance);
+void cgroup_close(struct sandbox *sandbox);
+/* Makes the service's cgroup with the plan's limits and returns its cgroup.procs for writing, -1
+ * without cgroups. */
+int cgroup_enter_fd(struct sandbox *sandbox, const struct plan *plan);
+/* true: cgroup.kill was written. */
+bool cgroup_kill(struct sandbox *sandbox, const char *service);
+void cgroup_remove(struct sandbox *sandbox, const char *service);
+
+#endif

@@ -1,0 +1,44 @@
+/* The steps by which a worker enters its sandbox, in the order of docs/sandbox.md. All of them run
+ * before the first byte of the package is mapped. Each returns 0 or a negative errno and may leave
+ * a word about the object it failed on in enter.detail. */
+#ifndef CORE_WORKER_ENTER_H
+#define CORE_WORKER_ENTER_H
+
+#include "core/sandbox/launch.h"
+#include "core/worker/sdk.h"
+
+struct enter {
+    struct launch launch;
+    struct sdk_socket sockets[PLAN_MAX_BINDS + 1];
+    unsigned socket_count;
+    char detail[96];
+};
+
+/* enter_open.c: while the host's network and files are still there */
+int enter_sockets(struct enter *e);
+int enter_libraries(struct enter *e);
+int enter_observe(struct enter *e);
+int enter_network(struct enter *e);
+
+/* enter_limits.c */
+int enter_limits(struct enter *e);
+int enter_privileges(struct enter *e);
+int enter_parent(struct enter *e);
+
+/* enter_root.c */
+int enter_root(struct enter *e);
+int enter_landlock(struct enter *e);
+
+/* enter_filter.c */
+int enter_mdwe(struct enter *e);
+/* Maps both filters where nobody can change them, and makes A the law. */
+int enter_filters(struct enter *e);
+/* Makes B the law of every thread the constructors may have started. */
+int enter_filter_b(void);
+
+/* crash.c: from here on a fault leaves a crash_record in the crash pipe. */
+int crash_arm(void);
+/* Writes one record; number: errno or signal. */
+void crash_report(enum crash_kind kind, int number, const char *text);
+
+#endif

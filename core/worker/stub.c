@@ -1,0 +1,128 @@
+/* A worker's main: the trusted code between exec and the package. It walks the table of steps
+ * below, loads the package, shuts the last door and hands over to the SDK's loop. A step that fails
+ * is reported on the crash pipe and ends the process; nothing is ever skipped because it failed. */
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "core/base/own.h"
+#include "core/worker/enter.h"
+
+struct step {
+    const char *name;
+    int (*run)(struct enter *e);
+    uint32_t tier; /* lowest tier that has this step */
+};
+
+static int arm(struct enter *e)
+{
+    (void)e;
+    return crash_arm();
+}
+
+static const struct step steps[] = {
+    {"sockets", enter_sockets, 1},
+    {"libraries", enter_libraries, 1},
+    {"observe", enter_observe, 1},
+    {"network", enter_network, 2},
+    {"limits", enter_limits, 1},
+    {"root", enter_root, 2},
+    {"privileges", enter_privileges, 2},
+    {"parent", enter_parent, 1},
+    {"crash-handler", arm, 1},
+    {"landlock", enter_landlock, 1},
+    {"mdwe", enter_mdwe, 1},
+    {"filter", enter_filters, 1},
+};
+
+static void __attribute__((noreturn)) fail(enum crash_kind kind, int number, const char *text)
+{
+    crash_report(kind, number, text);
+    _exit(LAUNCH_EXIT_STEP);
+}
+
+static void read_launch(struct enter *e)
+{
+    ssize_t n = pread(LAUNCH_FD_RECORD, &e->launch, sizeof e->launch, 0);
+
+    if (n != (ssize_t)sizeof e->launch || e->launch.magic != LAUNCH_MAGIC ||
+        e->launch.size != sizeof e->launch) {
+        fputs("orbitald: --worker is only for orbitald itself\n", stderr);
+        _exit(2);
+    }
+    close(LAUNCH_FD_RECORD);
+}
+
+static void walk(struct enter *e)
+{
+    for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+        char text[sizeof((struct crash_record *)0)->text];
+        int r;
+
+        if (steps[i].tier > e->launch.tier)
+            continue;
+        r = steps[i].run(e);
+        if (r < 0) {
+            snprintf(text, sizeof text, "%s%s%s", steps[i].name, e->detail[0] ? " " : "",
+                     e->detail);
+            fail(CRASH_STEP, -r, text);
+        }
+    }
+}
+
+static const struct orb_plugin *load(const struct enter *e)
+{
+    const struct orb_plugin *plugin;
+    char path[LAUNCH_PATH + sizeof e->launch.library + 2];
+    void *handle;
+
+    snprintf(path, sizeof path, "%s/%s", e->launch.tier >= 2 ? "/pkg" : e->launch.package_dir,
+             e->launch.library);
+    handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!handle)
+        fail(CRASH_LOAD, ENOEXEC, dlerror());
+    plugin = dlsym(handle, "orbital_plugin");
+    if (!plugin)
+        fail(CRASH_LOAD, ENOENT, "the library exports no orbital_plugin (use ORB_PLUGIN)");
+    if (plugin->abi != ORB_PLUGIN_ABI)
+        fail(CRASH_LOAD, EPROTO, "the library was built for another version of orbital.h");
+    return plugin;
+}
+
+int worker_main(int argc, char **argv)
+{
+    struct enter *e = xcalloc(1, sizeof *e);
+    const struct orb_plugin *plugin;
+    struct sdk_setup setup;
+    sigset_t none;
+    char title[16];
+    int r;
+
+    (void)argc;
+    (void)argv;
+    read_launch(e);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    snprintf(title, sizeof title, "orb:%.11s", e->launch.service);
+    prctl(PR_SET_NAME, title, 0, 0, 0);
+    walk(e);
+    crash_report(CRASH_CLOSED, 0, "");
+    plugin = load(e);
+    r = enter_filter_b();
+    if (r < 0)
+        fail(CRASH_LOAD, -r, "filter B");
+    setup = (struct sdk_setup){.service = e->launch.service,
+                               .ipc_fd = LAUNCH_FD_IPC,
+                               .sockets = e->sockets,
+                               .socket_count = e->socket_count,
+                               .state_dir = !e->launch.state_dir[0] ? NULL
+                                            : e->launch.tier >= 2   ? "/state"
+                                                                    : e->launch.state_dir};
+    _exit(sdk_run(&setup,
+                  plugin)); /* without destructors: those of the package are not ours to run */
+}

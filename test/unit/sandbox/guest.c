@@ -1,0 +1,128 @@
+/* A well-behaved package for the sandbox tests: every method reports what it could do. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+
+#include "orbital/orbital.h"
+
+static void reply_number(struct orb_req *req, const char *name, double value)
+{
+    cJSON *out = cJSON_CreateObject();
+
+    cJSON_AddNumberToObject(out, name, value);
+    orb_reply(req, out);
+}
+
+static void *on_thread(void *arg)
+{
+    return arg;
+}
+
+static int on_threads(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in,
+                      struct orb_err *err)
+{
+    pthread_t threads[8];
+    int started = 0;
+
+    for (; started < 8; started++)
+        if (pthread_create(&threads[started], NULL, on_thread, NULL))
+            break;
+    for (int i = 0; i < started; i++)
+        pthread_join(threads[i], NULL);
+    reply_number(req, "started", started);
+    return 0;
+}
+
+/* Writes, renames, reads back and removes a file below the state directory. */
+static int on_state(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
+{
+    const char *dir = orb_state_dir(ctx);
+    char a[128], b[128], text[8] = "";
+    int fd;
+
+    if (!dir)
+        return orb_fail(err, ORB_E_DENIED, "no state directory");
+    snprintf(a, sizeof a, "%s/a.tmp", dir);
+    snprintf(b, sizeof b, "%s/kept", dir);
+    fd = open(a, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0 || write(fd, "hello", 5) != 5 || fdatasync(fd) < 0 || rename(a, b) < 0)
+        return orb_fail(err, -errno, "%s", a);
+    if (pread(fd, text, 5, 0) != 5 || strcmp(text, "hello") != 0)
+        return orb_fail(err, ORB_E_IO, "read back \"%s\"", text);
+    close(fd);
+    reply_number(req, "ok", 1);
+    return 0;
+}
+
+static int on_socket(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
+{
+    reply_number(req, "fd", orb_socket(ctx, "web"));
+    return 0;
+}
+
+/* Link dump: kernel's answer type, or below 0 an errno. set: a change instead. */
+static int ask_netlink(int fd, int set)
+{
+    struct {
+        struct nlmsghdr head;
+        struct ifinfomsg link;
+    } ask = {{.nlmsg_len = sizeof ask,
+              .nlmsg_type = set ? RTM_NEWLINK : RTM_GETLINK,
+              .nlmsg_flags = NLM_F_REQUEST | (set ? NLM_F_ACK : NLM_F_DUMP),
+              .nlmsg_seq = 1},
+             {.ifi_index = set ? 1 : 0, .ifi_change = set ? 1 : 0, .ifi_flags = set ? 1 : 0}};
+    union {
+        struct nlmsghdr head;
+        char bytes[16384];
+    } in;
+    ssize_t n;
+
+    if (fd < 0 || send(fd, &ask, sizeof ask, 0) < 0)
+        return -errno;
+    n = recv(fd, &in, sizeof in, 0);
+    if (n < (ssize_t)sizeof in.head)
+        return -errno;
+    if (in.head.nlmsg_type == NLMSG_ERROR)
+        return ((struct nlmsgerr *)NLMSG_DATA(&in.head))->error;
+    return in.head.nlmsg_type;
+}
+
+static int on_netlink(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in,
+                      struct orb_err *err)
+{
+    int own = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    int own_errno = own < 0 ? -errno : 0;
+    int given = orb_socket(ctx, "netlink");
+    cJSON *out = cJSON_CreateObject();
+
+    cJSON_AddNumberToObject(out, "own", own < 0 ? own_errno : ask_netlink(own, 1));
+    cJSON_AddNumberToObject(out, "dump", ask_netlink(given >= 0 ? given : own, 0));
+    cJSON_AddNumberToObject(out, "set", given < 0 ? -EBADF : ask_netlink(given, 1));
+    cJSON_AddNumberToObject(out, "other",
+                            socket(AF_NETLINK, SOCK_RAW, NETLINK_AUDIT) < 0 ? -errno : 0);
+    if (own >= 0)
+        close(own);
+    orb_reply(req, out);
+    return 0;
+}
+
+static int on_crash(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
+{
+    volatile uintptr_t nowhere = 16;
+
+    *(volatile int *)nowhere = 1;
+    return 0;
+}
+
+static const struct orb_method methods[] = {{"threads", on_threads, 0}, {"state", on_state, 0},
+                                            {"socket", on_socket, 0},   {"netlink", on_netlink, 0},
+                                            {"crash", on_crash, 0},     {0}};
+
+ORB_PLUGIN(.name = "guest", .methods = methods);

@@ -1,0 +1,360 @@
+/* A worker's whole life against the real kernel: this program is also the worker's executable.
+ * The modules and the SDK are real; only the host's broker is replaced by test/hostile/peer. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <linux/capability.h>
+#include <unistd.h>
+
+#include "core/base/own.h"
+#include "core/sandbox/sandbox.h"
+#include "test/hostile/peer.h"
+#include "test/lib/harness.h"
+
+#define METHODS                                                                                    \
+    "[\"guest/threads\",\"guest/state\",\"guest/socket\",\"guest/netlink\",\"guest/crash\"]"
+enum { THREADS = 1, STATE, SOCKET, NETLINK, CRASH };
+
+/* Before check's main: a worker must not become a test runner. */
+__attribute__((constructor)) static void maybe_worker(int argc, char **argv)
+{
+    if (argc > 1 && !strcmp(argv[1], "--worker"))
+        worker_main(argc, argv);
+    if (geteuid() != 0) {
+        printf("1..0 # SKIP needs root: namespaces and uids of their own\n");
+        exit(77);
+    }
+}
+
+struct stage {
+    struct sandbox *sandbox;
+    struct plan plan;
+    struct sandbox_child child;
+    struct buf report, text;
+    struct orb_err err;
+};
+
+static struct stage *stage_new(void)
+{
+    struct stage *s = xcalloc(1, sizeof *s);
+    const char *dir = getenv("GUEST_DIR");
+
+    ck_assert_msg(dir, "GUEST_DIR names the directory of guest.so");
+    ck_assert_msg(
+        sandbox_new(&(struct sandbox_options){.instance = "orbt-unit"}, &s->sandbox, &s->err) == 0,
+        "%s", s->err.text);
+    snprintf(s->plan.service, sizeof s->plan.service, "guest%d", (int)getpid());
+    s->plan.uid = 61234;
+    s->plan.package_dir = xstrdup(dir);
+    s->plan.library = xstrdup("guest.so");
+    s->plan.memory_bytes = 64u << 20;
+    s->plan.files = 64;
+    s->plan.threads = 16;
+    s->plan.min_tier = 2;
+    return s;
+}
+
+static void start(struct stage *s)
+{
+    plan_seal(&s->plan);
+    ck_assert_msg(sandbox_spawn(s->sandbox, &s->plan, &s->child, &s->err) == 0, "%s", s->err.text);
+}
+
+static void greet(struct stage *s)
+{
+    start(s);
+    if (peer_greet(s->sandbox, &s->child, &s->plan, METHODS, &s->report, &s->err)) {
+        struct verdict v = {0};
+
+        peer_stderr(&s->child, &s->text);
+        peer_end(s->sandbox, &s->child, 0, &v);
+        ck_abort_msg("%s; step \"%s\" errno %d status %d fault %s: %s", s->err.text, v.step,
+                     v.step_errno, v.status, v.fault, buf_str(&s->text));
+    }
+}
+
+static const char *ask(struct stage *s, unsigned method)
+{
+    ck_assert_int_eq(peer_send(s->child.ipc_fd, FRAME_REQ, method, 7, "{}"), 0);
+    ck_assert_int_eq(peer_expect(s->child.ipc_fd, FRAME_REP, 3000, &s->text), 0);
+    return buf_str(&s->text);
+}
+
+static struct verdict finish(struct stage *s, int wait_ms)
+{
+    struct verdict v = {0};
+
+    ck_assert_int_eq(peer_end(s->sandbox, &s->child, wait_ms, &v), 0);
+    sandbox_free(s->sandbox);
+    plan_fini(&s->plan);
+    buf_fini(&s->report);
+    buf_fini(&s->text);
+    free(s);
+    return v;
+}
+
+TEST(a_worker_says_hello_and_the_kernel_agrees_with_its_plan)
+{
+    struct stage *s = stage_new();
+    struct verdict v;
+
+    greet(s);
+    ck_assert_ptr_nonnull(strstr(buf_str(&s->report), "\"attested\":true"));
+    ck_assert_ptr_nonnull(strstr(buf_str(&s->report), "\"network\":\"none\""));
+    ck_assert_ptr_nonnull(strstr(buf_str(&s->report), "/pkg"));
+    ck_assert_int_eq(peer_send(s->child.ipc_fd, FRAME_STOP, 0, 0, NULL), 0);
+    v = finish(s, 3000);
+    ck_assert(!v.signaled);
+    ck_assert_int_eq(v.status, 0);
+    ck_assert_str_eq(v.step, "");
+}
+
+TEST(a_plan_that_claims_more_than_the_kernel_shows_is_refused)
+{
+    struct stage *s = stage_new();
+
+    greet(s);
+    s->plan.kernel_caps = 1ull << CAP_NET_ADMIN;
+    ck_assert_int_eq(sandbox_attest(s->sandbox, &s->child, &s->plan, NULL, &s->err), ORB_E_DENIED);
+    ck_assert_ptr_nonnull(strstr(s->err.text, "Cap"));
+    s->plan.kernel_caps = 0;
+    s->plan.host_net = true;
+    ck_assert_int_eq(sandbox_attest(s->sandbox, &s->child, &s->plan, NULL, &s->err), ORB_E_DENIED);
+    ck_assert_ptr_nonnull(strstr(s->err.text, "network namespace"));
+    s->plan.host_net = false;
+    s->plan.uid++;
+    ck_assert_int_eq(sandbox_attest(s->sandbox, &s->child, &s->plan, NULL, &s->err), ORB_E_DENIED);
+    s->plan.uid--;
+    snprintf(s->plan.service, sizeof s->plan.service, "another");
+    ck_assert_int_eq(sandbox_attest(s->sandbox, &s->child, &s->plan, NULL, &s->err), ORB_E_DENIED);
+    ck_assert_ptr_nonnull(strstr(s->err.text, "cgroup"));
+    finish(s, 0);
+}
+
+TEST(threads_start_within_the_sandbox)
+{
+    struct stage *s = stage_new();
+
+    greet(s);
+    ck_assert_ptr_nonnull(strstr(ask(s, THREADS), "\"started\":8"));
+    finish(s, 0);
+}
+
+TEST(a_fault_is_reported_with_its_address_and_frames)
+{
+    struct stage *s = stage_new();
+    struct verdict v;
+
+    greet(s);
+    ck_assert_int_eq(peer_send(s->child.ipc_fd, FRAME_REQ, CRASH, 7, "{}"), 0);
+    v = finish(s, 3000);
+    ck_assert(v.signaled);
+    ck_assert_int_eq(v.status, SIGSEGV);
+    ck_assert_msg(strstr(v.fault, "SIGSEGV") && strstr(v.fault, "0x10"), "%s", v.fault);
+    ck_assert_int_ge((int)v.frame_count, 3);
+}
+
+TEST(a_missing_library_is_a_load_failure_with_the_loaders_words)
+{
+    struct stage *s = stage_new();
+    struct verdict v;
+
+    free(s->plan.library);
+    s->plan.library = xstrdup("absent.so");
+    start(s);
+    v = finish(s, 3000);
+    ck_assert_int_eq(v.status, 120);
+    ck_assert_str_eq(v.step, "load");
+    ck_assert_msg(strstr(v.fault, "absent.so"), "%s", v.fault);
+}
+
+TEST(a_failing_step_is_named_with_its_errno)
+{
+    struct stage *s = stage_new();
+    struct verdict v;
+
+    free(s->plan.package_dir);
+    s->plan.package_dir = xstrdup("/nonexistent/orbt");
+    start(s);
+    v = finish(s, 3000);
+    ck_assert_int_eq(v.status, 120);
+    ck_assert_str_eq(v.step, "root /nonexistent/orbt");
+    ck_assert_int_eq(v.step_errno, ENOENT);
+}
+
+TEST(a_declared_socket_is_bound_in_the_hosts_network_and_listens)
+{
+    struct stage *s = stage_new();
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    AUTO_FD int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    AUTO_FD int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    ck_assert_int_eq(bind(probe, (struct sockaddr *)&at, sizeof at), 0); /* a free port */
+    ck_assert_int_eq(getsockname(probe, (struct sockaddr *)&at, &len), 0);
+    close(take_fd(&probe));
+    s->plan.bind_count = 1;
+    s->plan.binds[0] =
+        (struct plan_bind){.name = "web", .address = "127.0.0.1", .port = ntohs(at.sin_port)};
+    greet(s);
+    ck_assert_ptr_null(strstr(ask(s, SOCKET), "-1"));
+    ck_assert_int_eq(connect(client, (struct sockaddr *)&at, sizeof at), 0);
+    finish(s, 0);
+}
+
+TEST(an_occupied_port_is_named)
+{
+    struct stage *s = stage_new();
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    AUTO_FD int holder = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct verdict v;
+
+    ck_assert_int_eq(bind(holder, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(listen(holder, 1), 0);
+    ck_assert_int_eq(getsockname(holder, (struct sockaddr *)&at, &len), 0);
+    s->plan.bind_count = 1;
+    s->plan.binds[0] =
+        (struct plan_bind){.name = "web", .address = "127.0.0.1", .port = ntohs(at.sin_port)};
+    start(s);
+    v = finish(s, 3000);
+    ck_assert_msg(!strncmp(v.step, "sockets tcp/127.0.0.1:", 22), "%s", v.step);
+    ck_assert_int_eq(v.step_errno, EADDRINUSE);
+}
+
+TEST(state_can_be_written_only_when_granted)
+{
+    struct stage *s = stage_new();
+    AUTO_FREE char *dir = xasprintf("/tmp/orbt-state-%d", (int)getpid());
+    AUTO_FREE char *kept = xasprintf("%s/kept", dir);
+    struct stat st;
+
+    s->plan.state_dir = xstrdup(dir);
+    greet(s);
+    ck_assert_ptr_nonnull(strstr(buf_str(&s->report), "/state"));
+    ck_assert_ptr_nonnull(strstr(ask(s, STATE), "\"ok\":1"));
+    finish(s, 0);
+    ck_assert_int_eq(stat(kept, &st), 0);
+    ck_assert_int_eq((int)st.st_uid, 61234);
+    unlink(kept);
+    rmdir(dir);
+
+    s = stage_new();
+    greet(s);
+    ck_assert_int_eq(peer_send(s->child.ipc_fd, FRAME_REQ, STATE, 7, "{}"), 0);
+    ck_assert_int_eq(peer_expect(s->child.ipc_fd, FRAME_ERR, 3000, &s->text), 0);
+    finish(s, 0);
+}
+
+TEST(an_observer_sees_the_hosts_links_and_changes_none)
+{
+    struct stage *s = stage_new();
+    AUTO_FREE char *wanted = xasprintf("\"set\":%d", -EPERM);
+    const char *answer;
+
+    s->plan.observe_net = true;
+    greet(s);
+    answer = ask(s, NETLINK);
+    ck_assert_msg(strstr(answer, "\"dump\":16"), "%s", answer); /* RTM_NEWLINK */
+    ck_assert_msg(strstr(answer, wanted), "%s", answer);
+    ck_assert_msg(strstr(answer, "\"own\":-1"), "%s", answer);
+    finish(s, 0);
+}
+
+TEST(the_control_plane_changes_links_and_opens_no_other_family)
+{
+    struct stage *s = stage_new();
+    const char *answer;
+
+    s->plan.netlink = s->plan.host_net = true;
+    s->plan.kernel_caps = 1ull << CAP_NET_ADMIN;
+    greet(s);
+    answer = ask(s, NETLINK);
+    ck_assert_msg(strstr(answer, "\"own\":0"), "%s", answer); /* sets lo up: as it is */
+    ck_assert_msg(strstr(answer, "\"other\":-1}"), "%s", answer);
+    finish(s, 0);
+}
+
+TEST(a_worker_dies_with_the_process_that_spawned_it)
+{
+    struct stage *s = stage_new();
+    struct pollfd ended;
+    int pass[2], fd = -1;
+    pid_t host;
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, pass), 0);
+    host = fork();
+    if (host == 0) {
+        char byte = 0;
+        union {
+            struct cmsghdr head;
+            char space[CMSG_SPACE(sizeof(int))];
+        } control = {.head = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+        struct iovec part = {&byte, 1};
+        struct msghdr message = {.msg_iov = &part,
+                                 .msg_iovlen = 1,
+                                 .msg_control = &control,
+                                 .msg_controllen = sizeof control};
+
+        greet(s);
+        memcpy(CMSG_DATA(&control.head), &s->child.pidfd, sizeof(int));
+        sendmsg(pass[1], &message, 0);
+        pause();
+    } else {
+        char byte;
+        char control[CMSG_SPACE(sizeof(int))];
+        struct iovec part = {&byte, 1};
+        struct msghdr message = {.msg_iov = &part,
+                                 .msg_iovlen = 1,
+                                 .msg_control = control,
+                                 .msg_controllen = sizeof control};
+
+        ck_assert_int_eq((int)recvmsg(pass[0], &message, MSG_CMSG_CLOEXEC), 1);
+        memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
+    }
+    kill(host, SIGKILL);
+    waitpid(host, NULL, 0);
+    ended = (struct pollfd){.fd = fd, .events = POLLIN};
+    ck_assert_int_eq(poll(&ended, 1, 2000), 1);
+    close(fd);
+    rmdir("/sys/fs/cgroup/unified/orbital-orbt-unit"); /* its guest is removed by the next host */
+}
+
+TEST(a_plan_above_the_machines_tier_is_refused)
+{
+    struct stage *s = stage_new();
+
+    s->plan.min_tier = 3;
+    ck_assert_int_eq(sandbox_spawn(s->sandbox, &s->plan, &s->child, &s->err), ORB_E_DENIED);
+    ck_assert_ptr_nonnull(strstr(s->err.text, "tier 3"));
+    s->plan.min_tier = 2;
+    start(s);
+    finish(s, 0);
+}
+
+TEST(nothing_is_left_open_after_fifty_lives)
+{
+    struct stage *s = stage_new();
+    struct verdict v;
+    int before, after;
+
+    before = dup(0);
+    close(before);
+    for (int i = 0; i < 50; i++) {
+        start(s);
+        sandbox_kill(s->sandbox, &s->child, SIGKILL);
+        ck_assert_int_eq(peer_end(s->sandbox, &s->child, 3000, &v), 0);
+    }
+    after = dup(0);
+    close(after);
+    ck_assert_int_eq(after, before);
+    ck_assert_int_eq(waitpid(-1, NULL, WNOHANG), -1); /* no zombie, no child */
+    start(s);
+    finish(s, 0);
+}
