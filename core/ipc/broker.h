@@ -54,7 +54,7 @@ struct peer_spec {
     char name[64];              /* service or user name */
     char role[16];              /* "viewer", "operator", "admin"; "" for services */
     const char *const *capabilities; /* services: granted ones, NULL ends; copied */
-    const struct contract *contract; /* of a service, NULL: none; must outlive the peer */
+    const struct contract *contract; /* of a service, NULL: none; the broker holds on to it */
     bool has_config;            /* provides service.NAME@1 */
     const char *welcome;        /* JSON object text merged into WELCOME, NULL: none; copied */
     const struct peer_events *events; /* NULL for clients */
@@ -66,7 +66,8 @@ int broker_new(uv_loop_t *loop, struct log_sink *log, struct broker **ret_broker
 /* Closes every peer; memory goes after the loop's last close callback. */
 void broker_close(struct broker *broker);
 
-/* Takes fd (non-blocking socket). The peer lives until its closed event or peer_close. */
+/* Takes fd (non-blocking socket; on NULL it is still the caller's). The peer lives until its closed
+ * event or peer_close; both take effect in the tables at the end of the loop's turn. */
 struct ipc_peer *broker_add_peer(struct broker *broker, int fd, const struct peer_spec *spec,
                                  struct orb_err *err);
 void peer_close(struct ipc_peer *peer); /* no closed event follows */
@@ -76,6 +77,11 @@ uint32_t peer_id(const struct ipc_peer *peer);
 /* A worker serves requests only between peer_open (supervisor: Running) and peer_close; before that
  * callers get `unavailable`. service.NAME@1 is served from HELLO on. */
 void peer_open(struct ipc_peer *peer);
+
+/* Makes an interface known that nobody provides yet: calls to it say "service X is not running"
+ * instead of "no interface". The broker holds on to contract until broker_unexpect. */
+int broker_expect(struct broker *broker, const struct contract *contract, struct orb_err *err);
+void broker_unexpect(struct broker *broker, const struct contract *contract);
 
 /* Control socket: listens at path (mode 0660), accepts clients; identify decides user and role of a
  * connection from its SO_PEERCRED; negative refuses. */
@@ -102,7 +108,8 @@ int broker_provide(struct broker *broker, const struct contract *contract, host_
                    void *arg, struct orb_err *err);
 void host_reply(struct host_req *req, const char *text, size_t len);
 void host_reply_error(struct host_req *req, const struct orb_err *err);
-/* The host calls a method (as peer kind host, every capability). done exactly once. */
+/* The host calls a method (as peer kind host, every capability). 0: done is called exactly once
+ * (before the return only when the host itself provides the interface); below 0: never. */
 typedef void host_done(void *arg, const char *text, size_t len, const struct orb_err *err);
 int broker_call(struct broker *broker, const char *to, const char *method, const char *text,
                 size_t len, uint32_t deadline_ms, host_done *done, void *arg, struct orb_err *err);

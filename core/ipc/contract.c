@@ -1,0 +1,405 @@
+/* Compiles a package's schema.json into methods and events with their schemas. A method without
+ * "input" takes exactly {}: what a contract does not name does not pass. */
+#include "core/ipc/contract.h"
+
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/json/tree.h"
+
+static const char *const rank_names[] = {"observe", "operate", "configure", "internal"};
+static const char *const class_names[] = {"stream", "state", "strict"};
+static const char nothing[] = "{\"type\":\"object\",\"additionalProperties\":false}";
+
+const char *contract_rank_name(enum contract_rank rank)
+{
+    return rank_names[rank - 1];
+}
+
+const char *contract_class_name(enum contract_class class)
+{
+    return class_names[class];
+}
+
+static int refuse_unknown(json_t *object, const char *path, const char *const *known, size_t count,
+                          struct orb_err *err)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach (object, key, value) {
+        AUTO(buf) struct buf at = {0};
+        const char *near;
+        size_t i = 0;
+
+        while (i < count && strcmp(key, known[i]) != 0)
+            i++;
+        if (i < count)
+            continue;
+        buf_adds(&at, path);
+        pointer_add(&at, key);
+        near = nearest_name(key, known, count);
+        return orb_fail_at(err, ORB_E_SCHEMA, buf_str(&at), "unknown member \"%.60s\"%s%s%s", key,
+                           near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    }
+    return 0;
+}
+
+/* Index of the object's word in names; fallback when absent; -1 with err. */
+static int one_of(json_t *object, const char *member, const char *path, const char *const *names,
+                  size_t count, int fallback, struct orb_err *err)
+{
+    json_t *value = json_object_get(object, member);
+    AUTO_FREE char *at = xasprintf("%s/%s", path, member);
+    AUTO(buf) struct buf all = {0};
+    const char *near;
+
+    if (!value && fallback >= 0)
+        return fallback;
+    for (size_t i = 0; json_is_string(value) && i < count; i++)
+        if (strcmp(json_string_value(value), names[i]) == 0)
+            return (int)i;
+    for (size_t i = 0; i < count; i++)
+        buf_addf(&all, "%s%s", i ? ", " : "", names[i]);
+    if (!value)
+        orb_fail_at(err, ORB_E_SCHEMA, at, "missing; expected one of %s", buf_str(&all));
+    else if (!json_is_string(value))
+        orb_fail_at(err, ORB_E_SCHEMA, at, "expected one of %s", buf_str(&all));
+    else {
+        near = nearest_name(json_string_value(value), names, count);
+        orb_fail_at(err, ORB_E_SCHEMA, at, "expected one of %s; got \"%.40s\"%s%s%s", buf_str(&all),
+                    json_string_value(value), near ? "; did you mean " : "", near ? near : "",
+                    near ? "?" : "");
+    }
+    return -1;
+}
+
+static int check_name(const char *name, const char *path, struct orb_err *err)
+{
+    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+    if (name[n] || n == 0 || n > 48 || name[0] < 'a' || name[0] > 'z')
+        return orb_fail_at(err, ORB_E_SCHEMA, path,
+                           "\"%.60s\" is not a name; expected a letter, then letters, digits and "
+                           "\"-\" (a-z, at most 48)",
+                           name);
+    return 0;
+}
+
+static int get_string(json_t *object, const char *member, const char *path, char **ret_text,
+                      struct orb_err *err)
+{
+    json_t *value = json_object_get(object, member);
+    AUTO_FREE char *at = xasprintf("%s/%s", path, member);
+
+    if (value && !json_is_string(value))
+        return orb_fail_at(err, ORB_E_SCHEMA, at, "expected a string");
+    *ret_text = xstrdup(value ? json_string_value(value) : "");
+    return 0;
+}
+
+/* Compiles the schema at object/member; absent: only {} fits. */
+static int get_schema(const struct contract *c, json_t *object, const char *member,
+                      const char *path, char **ret_text, struct schema **ret_schema,
+                      struct orb_err *err)
+{
+    json_t *value = json_object_get(object, member);
+    AUTO(buf) struct buf text = {0};
+    AUTO_FREE char *at = xasprintf("%s/%s", path, member);
+
+    if (!value)
+        return schema_compile(nothing, sizeof(nothing) - 1, true, ret_schema, err);
+    tree_dump(value, &text);
+    *ret_text = buf_take(&text);
+    return schema_compile_in(c->text, c->len, at, true, ret_schema, err);
+}
+
+static int get_timeout(json_t *object, const char *path, uint32_t *ret_ms, struct orb_err *err)
+{
+    json_t *value = json_object_get(object, "timeout-ms");
+    AUTO_FREE char *at = xasprintf("%s/timeout-ms", path);
+
+    *ret_ms = CONTRACT_TIMEOUT_MS;
+    if (!value)
+        return 0;
+    if (!json_is_integer(value) || json_integer_value(value) < 1 ||
+        json_integer_value(value) > CONTRACT_TIMEOUT_MAX_MS)
+        return orb_fail_at(err, ORB_E_SCHEMA, at, "expected milliseconds, 1 to %u",
+                           CONTRACT_TIMEOUT_MAX_MS);
+    *ret_ms = (uint32_t)json_integer_value(value);
+    return 0;
+}
+
+static int add_method(struct contract *c, const char *name, json_t *object, struct orb_err *err)
+{
+    static const char *const known[] = {"description", "input",      "output",
+                                        "requires",    "idempotent", "timeout-ms"};
+    struct contract_method *m = &c->methods[c->method_count++];
+    AUTO(buf) struct buf path = {0};
+    const char *at;
+    json_t *idempotent;
+    int r;
+
+    buf_adds(&path, "/methods");
+    pointer_add(&path, name);
+    at = buf_str(&path);
+    m->name = xstrdup(name);
+    r = check_name(name, at, err);
+    if (r == 0 && !json_is_object(object))
+        r = orb_fail_at(err, ORB_E_SCHEMA, at, "expected an object");
+    if (r == 0)
+        r = refuse_unknown(object, at, known, ARRAY_LEN(known), err);
+    if (r == 0)
+        r = get_string(object, "description", at, &m->description, err);
+    if (r == 0)
+        r = get_timeout(object, at, &m->timeout_ms, err);
+    if (r < 0)
+        return r;
+    r = one_of(object, "requires", at, rank_names, ARRAY_LEN(rank_names), -1, err);
+    if (r < 0)
+        return ORB_E_SCHEMA;
+    m->rank = (enum contract_rank)(r + 1);
+    idempotent = json_object_get(object, "idempotent");
+    if (idempotent && !json_is_boolean(idempotent)) {
+        buf_adds(&path, "/idempotent");
+        return orb_fail_at(err, ORB_E_SCHEMA, buf_str(&path), "expected true or false");
+    }
+    m->idempotent = json_is_true(idempotent);
+    r = get_schema(c, object, "input", at, &m->input_text, &m->input, err);
+    if (r == 0)
+        r = get_schema(c, object, "output", at, &m->output_text, &m->output, err);
+    return r;
+}
+
+static int add_event(struct contract *c, const char *name, json_t *object, struct orb_err *err)
+{
+    static const char *const known[] = {"description", "payload", "requires", "class"};
+    struct contract_event *e = &c->events[c->event_count++];
+    AUTO(buf) struct buf path = {0};
+    const char *at;
+    int r;
+
+    buf_adds(&path, "/events");
+    pointer_add(&path, name);
+    at = buf_str(&path);
+    e->name = xstrdup(name);
+    r = check_name(name, at, err);
+    if (r == 0 && !json_is_object(object))
+        r = orb_fail_at(err, ORB_E_SCHEMA, at, "expected an object");
+    if (r == 0)
+        r = refuse_unknown(object, at, known, ARRAY_LEN(known), err);
+    if (r == 0)
+        r = get_string(object, "description", at, &e->description, err);
+    if (r < 0)
+        return r;
+    r = one_of(object, "requires", at, rank_names, ARRAY_LEN(rank_names), -1, err);
+    if (r < 0)
+        return ORB_E_SCHEMA;
+    e->rank = (enum contract_rank)(r + 1);
+    r = one_of(object, "class", at, class_names, ARRAY_LEN(class_names), CLASS_STREAM, err);
+    if (r < 0)
+        return ORB_E_SCHEMA;
+    e->class = (enum contract_class)r;
+    return get_schema(c, object, "payload", at, &e->payload_text, &e->payload, err);
+}
+
+/* The object at member, checked for kind and size; NULL when absent, or with *r < 0. */
+static json_t *table(json_t *root, const char *member, size_t limit, int *r, struct orb_err *err)
+{
+    json_t *value = json_object_get(root, member);
+    AUTO_FREE char *at = xasprintf("/%s", member);
+
+    *r = 0;
+    if (!value)
+        return NULL;
+    if (!json_is_object(value))
+        *r = orb_fail_at(err, ORB_E_SCHEMA, at, "expected an object");
+    else if (json_object_size(value) > limit)
+        *r = orb_fail_at(err, ORB_E_LIMIT, at, "%zu members; at most %zu", json_object_size(value),
+                         limit);
+    return *r < 0 ? NULL : value;
+}
+
+static int compare_methods(const void *a, const void *b)
+{
+    return strcmp(((const struct contract_method *)a)->name,
+                  ((const struct contract_method *)b)->name);
+}
+
+static int compare_events(const void *a, const void *b)
+{
+    return strcmp(((const struct contract_event *)a)->name,
+                  ((const struct contract_event *)b)->name);
+}
+
+static int add_members(struct contract *c, json_t *root, struct orb_err *err)
+{
+    json_t *methods, *events, *value;
+    const char *key;
+    int r;
+
+    methods = table(root, "methods", CONTRACT_MAX_METHODS, &r, err);
+    if (r < 0)
+        return r;
+    c->methods = xcalloc(json_object_size(methods), sizeof(*c->methods));
+    json_object_foreach (methods, key, value) {
+        r = add_method(c, key, value, err);
+        if (r < 0)
+            return r;
+    }
+    events = table(root, "events", CONTRACT_MAX_EVENTS, &r, err);
+    if (r < 0)
+        return r;
+    c->events = xcalloc(json_object_size(events), sizeof(*c->events));
+    json_object_foreach (events, key, value) {
+        r = add_event(c, key, value, err);
+        if (r < 0)
+            return r;
+    }
+    qsort(c->methods, c->method_count, sizeof(*c->methods), compare_methods);
+    qsort(c->events, c->event_count, sizeof(*c->events), compare_events);
+    return 0;
+}
+
+static int digits(const char **p, unsigned *ret_number)
+{
+    size_t n = strspn(*p, "0123456789");
+
+    if (n == 0 || n > 4)
+        return -1;
+    *ret_number = (unsigned)strtoul(*p, NULL, 10);
+    *p += n;
+    return 0;
+}
+
+int contract_version_parse(const char *text, unsigned *ret_major, unsigned *ret_minor,
+                           bool *ret_has_minor)
+{
+    const char *p = text;
+    bool has_minor = false;
+    unsigned major, minor = 0;
+
+    if (digits(&p, &major) < 0)
+        return -1;
+    if (*p == '.') {
+        p++;
+        has_minor = true;
+        if (digits(&p, &minor) < 0)
+            return -1;
+    }
+    if (*p || (!ret_has_minor && !has_minor))
+        return -1;
+    *ret_major = major;
+    *ret_minor = minor;
+    if (ret_has_minor)
+        *ret_has_minor = has_minor;
+    return 0;
+}
+
+static int read_head(struct contract *c, json_t *root, struct orb_err *err)
+{
+    static const char *const known[] = {"interface", "version", "description", "config",
+                                        "methods",   "events",  "$defs",       "$schema"};
+    json_t *interface, *version, *defs;
+    int r;
+
+    if (!json_is_object(root))
+        return orb_fail(err, ORB_E_SCHEMA, "a schema.json is an object");
+    r = refuse_unknown(root, "", known, ARRAY_LEN(known), err);
+    if (r < 0)
+        return r;
+    interface = json_object_get(root, "interface");
+    if (!json_is_string(interface))
+        return orb_fail_at(err, ORB_E_SCHEMA, "/interface", "expected the interface's name");
+    r = check_name(json_string_value(interface), "/interface", err);
+    if (r < 0)
+        return r;
+    c->interface = xstrdup(json_string_value(interface));
+    version = json_object_get(root, "version");
+    if (!json_is_string(version) ||
+        contract_version_parse(json_string_value(version), &c->major, &c->minor, NULL) < 0)
+        return orb_fail_at(err, ORB_E_SCHEMA, "/version",
+                           "expected \"MAJOR.MINOR\", for example \"1.0\"%s%.40s%s",
+                           json_is_string(version) ? "; got \"" : "",
+                           json_is_string(version) ? json_string_value(version) : "",
+                           json_is_string(version) ? "\"" : "");
+    snprintf(c->version, sizeof(c->version), "%u.%u", c->major, c->minor);
+    defs = json_object_get(root, "$defs");
+    if (defs) {
+        AUTO(buf) struct buf text = {0};
+
+        tree_dump(defs, &text);
+        c->defs_text = buf_take(&text);
+    }
+    return get_string(root, "description", "", &c->description, err);
+}
+
+int contract_compile(const char *text, size_t len, struct contract **ret_contract,
+                     struct orb_err *err)
+{
+    static const struct json_limits limits = {.depth = 64, .keys = 4096};
+    AUTO(json_t) json_t *root = NULL;
+    struct contract *c;
+    struct orb_err local;
+    int r;
+
+    if (!err)
+        err = &local;
+    r = tree_parse(text, len, &limits, &root, err);
+    if (r < 0)
+        return r;
+    c = xcalloc(1, sizeof(*c));
+    c->refs = 1;
+    c->text = xstrndup(text, len);
+    c->len = len;
+    r = read_head(c, root, err);
+    if (r == 0)
+        r = add_members(c, root, err);
+    if (r == 0 && json_object_get(root, "config")) {
+        struct schema *schema = NULL;
+
+        r = schema_compile_in(c->text, c->len, "/config", true, &schema, err);
+        schema_free(schema);
+        c->config = true;
+    }
+    if (r < 0) {
+        contract_free(c);
+        return r;
+    }
+    *ret_contract = c;
+    return 0;
+}
+
+const struct contract *contract_ref(const struct contract *contract)
+{
+    if (contract)
+        ((struct contract *)(uintptr_t)contract)->refs++;
+    return contract;
+}
+
+void contract_free(struct contract *c)
+{
+    if (!c || --c->refs)
+        return;
+    for (size_t i = 0; i < c->method_count; i++) {
+        free(c->methods[i].name);
+        free(c->methods[i].description);
+        free(c->methods[i].input_text);
+        free(c->methods[i].output_text);
+        schema_free(c->methods[i].input);
+        schema_free(c->methods[i].output);
+    }
+    for (size_t i = 0; i < c->event_count; i++) {
+        free(c->events[i].name);
+        free(c->events[i].description);
+        free(c->events[i].payload_text);
+        schema_free(c->events[i].payload);
+    }
+    free(c->methods);
+    free(c->events);
+    free(c->interface);
+    free(c->description);
+    free(c->defs_text);
+    free(c->text);
+    free(c);
+}

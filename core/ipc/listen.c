@@ -1,0 +1,184 @@
+/* The control socket: who connects is known from the kernel (SO_PEERCRED), never from what they
+ * say. A descriptor is held in reserve so that an exhausted table still lets us turn people away
+ * instead of spinning on a socket that stays readable. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "core/ipc/room.h"
+
+#define ACCEPTS_PER_TURN 16
+
+static void reserve(struct broker *broker)
+{
+    if (broker->listen.reserve < 0)
+        broker->listen.reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* Tells a connection that is no peer why, and closes it. */
+static void turn_away(int fd, const struct orb_err *err)
+{
+    AUTO(buf) struct buf frame = {0};
+    AUTO(buf) struct buf env = {0};
+    struct frame h = {.type = FRAME_ERR};
+    unsigned char head[FRAME_HEADER];
+
+    buf_addf(&env, "{\"err\":{\"code\":\"%s\",\"text\":", orb_code_name(err->code));
+    buf_add_json(&env, err->text, strlen(err->text));
+    buf_adds(&env, "}}");
+    h.len = (uint32_t)env.len;
+    h.envlen = (uint16_t)env.len;
+    frame_put(head, &h);
+    buf_add(&frame, head, sizeof(head));
+    buf_add(&frame, env.data, env.len);
+    if (send(fd, frame.data, frame.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+        return; /* it does not want to know */
+}
+
+static int add_client(struct broker *broker, int fd, struct orb_err *err)
+{
+    struct peer_spec spec = {.kind = PEER_USER};
+    struct ipc_peer *peer;
+    struct ucred who;
+    socklen_t len = sizeof(who);
+    int r;
+
+    if (broker->listen.clients >= CLIENTS_MAX)
+        return orb_fail(err, ORB_E_BUSY, "%u clients are connected; at most %d",
+                        broker->listen.clients, CLIENTS_MAX);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0)
+        return orb_fail(err, -errno, "cannot tell who connected");
+    r = broker->listen.identify(broker->listen.arg, who.uid, who.gid, spec.name, spec.role, err);
+    if (r < 0)
+        return r;
+    if (!role_rank(spec.role))
+        return orb_fail(err, ORB_E_DENIED, "user %s has no role here", spec.name);
+    peer = broker_add_peer(broker, fd, &spec, err);
+    if (!peer)
+        return err->code;
+    peer->accepted = true;
+    broker->listen.clients++;
+    return 0;
+}
+
+/* 1: somebody was accepted or turned away; 0: nobody waits. */
+static int accept_one(struct broker *broker)
+{
+    AUTO_FD int fd = -1;
+    struct orb_err err;
+    int code = 0;
+
+    fd = accept4(broker->listen.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE) && broker->listen.reserve >= 0) {
+        code = -errno;
+        close(broker->listen.reserve);
+        broker->listen.reserve = -1;
+        fd = accept4(broker->listen.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    }
+    if (fd < 0) {
+        reserve(broker);
+        return errno == EINTR || errno == ECONNABORTED;
+    }
+    if (code < 0)
+        orb_fail(&err, code, "no descriptor left for another client");
+    else
+        code = add_client(broker, fd, &err);
+    if (code == 0) {
+        take_fd(&fd);
+        return 1;
+    }
+    log_notice(broker->log, "ipc.client-refused", KV("reason", err.text));
+    turn_away(fd, &err);
+    close(take_fd(&fd));
+    reserve(broker);
+    return 1;
+}
+
+static void on_connection(uv_poll_t *handle, int status, int events)
+{
+    struct broker *broker = container_of(handle, struct broker, listen.poll);
+
+    if (status < 0)
+        return;
+    for (int i = 0; i < ACCEPTS_PER_TURN && broker->listen.on; i++)
+        if (!accept_one(broker))
+            return;
+}
+
+/* Removes the socket file of a daemon that is gone; one that answers is an error. */
+static int clear_path(const struct sockaddr_un *address, struct orb_err *err)
+{
+    AUTO_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    struct stat st;
+
+    if (fd < 0)
+        return orb_fail(err, -errno, "cannot make a socket");
+    if (lstat(address->sun_path, &st) < 0)
+        return errno == ENOENT ? 0 : orb_fail(err, -errno, "cannot look at %s", address->sun_path);
+    if (!S_ISSOCK(st.st_mode))
+        return orb_fail(err, ORB_E_CONFLICT, "%s exists and is no socket", address->sun_path);
+    if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN)
+        return orb_fail(err, ORB_E_CONFLICT, "somebody else listens at %s", address->sun_path);
+    if (errno != ECONNREFUSED)
+        return orb_fail(err, -errno, "cannot tell who listens at %s", address->sun_path);
+    if (unlink(address->sun_path) < 0)
+        return orb_fail(err, -errno, "cannot remove the old socket %s", address->sun_path);
+    return 0;
+}
+
+int broker_listen(struct broker *broker, const char *path,
+                  int (*identify)(void *arg, uid_t uid, gid_t gid, char name[64], char role[16],
+                                  struct orb_err *err),
+                  void *arg, struct orb_err *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    AUTO_FD int fd = -1;
+    int r;
+
+    if (broker->listen.on)
+        return orb_fail(err, ORB_E_STATE, "the broker listens at %s already", broker->listen.path);
+    if (strlen(path) >= sizeof(address.sun_path))
+        return orb_fail(err, ORB_E_INVALID, "socket path %.60s… is over %zu bytes", path,
+                        sizeof(address.sun_path) - 1);
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    r = clear_path(&address, err);
+    if (r < 0)
+        return r;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return orb_fail(err, -errno, "cannot make the control socket");
+    /* bind() gives the file the mode of the descriptor, less the umask: never wider for a moment */
+    if (fchmod(fd, 0660) < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+        chmod(path, 0660) < 0 || listen(fd, CLIENTS_MAX) < 0)
+        return orb_fail(err, -errno, "cannot listen at %s", path);
+    r = uv_poll_init(broker->loop, &broker->listen.poll, fd);
+    if (r < 0) {
+        unlink(path);
+        return orb_fail(err, r, "cannot watch %s", path);
+    }
+    loop_scope_adopt(&broker->scope, (uv_handle_t *)&broker->listen.poll);
+    memcpy(broker->listen.path, address.sun_path, sizeof(broker->listen.path));
+    broker->listen.identify = identify;
+    broker->listen.arg = arg;
+    broker->listen.fd = take_fd(&fd);
+    broker->listen.reserve = -1;
+    broker->listen.on = true;
+    reserve(broker);
+    uv_poll_start(&broker->listen.poll, UV_READABLE, on_connection);
+    return 0;
+}
+
+void listen_close(struct broker *broker)
+{
+    if (!broker->listen.on)
+        return;
+    broker->listen.on = false;
+    unlink(broker->listen.path);
+    loop_scope_drop(&broker->scope, (uv_handle_t *)&broker->listen.poll);
+    close(broker->listen.fd);
+    if (broker->listen.reserve >= 0)
+        close(broker->listen.reserve);
+}

@@ -1,0 +1,131 @@
+/* What the broker tells about itself: interfaces, contracts and counters. */
+#include <string.h>
+
+#include "core/ipc/room.h"
+
+static const char *state_of(const struct iface *iface)
+{
+    const struct target target = {.iface = (struct iface *)(uintptr_t)iface,
+                                  .provider = iface->provider};
+
+    if (route_available(&target, NULL) == 0)
+        return "up";
+    return iface->provider && !iface->provider->dead ? "starting" : "down";
+}
+
+static int compare_ifaces(const void *a, const void *b)
+{
+    return strcmp((*(struct iface *const *)a)->name, (*(struct iface *const *)b)->name);
+}
+
+void broker_list(struct broker *broker, struct buf *ret_json)
+{
+    AUTO_FREE struct iface **all = xcalloc(broker->iface_count, sizeof(struct iface *));
+    size_t n = 0;
+
+    for (struct iface *i = broker->ifaces; i; i = i->next)
+        if (i->contract)
+            all[n++] = i;
+    qsort(all, n, sizeof(struct iface *), compare_ifaces);
+    buf_adds(ret_json, "{\"interfaces\":[");
+    for (size_t i = 0; i < n; i++) {
+        const struct contract *c = all[i]->contract;
+        const char *provider = all[i]->provider ? all[i]->provider->self.name : "";
+
+        buf_addf(ret_json, "%s{\"interface\":\"%s\",\"version\":\"%s\",\"provider\":", i ? "," : "",
+                 all[i]->name, c->version);
+        buf_add_json(ret_json, provider, strlen(provider));
+        buf_addf(ret_json, ",\"state\":\"%s\",\"methods\":%zu,\"topics\":%zu}", state_of(all[i]),
+                 c->method_count, c->event_count);
+    }
+    buf_adds(ret_json, "]}");
+}
+
+int broker_describe(struct broker *broker, const char *interface, struct buf *ret_json,
+                    struct orb_err *err)
+{
+    struct iface *iface;
+    int r = route_interface(broker, interface, &iface, err);
+
+    if (r < 0)
+        return r;
+    contract_describe(iface->contract, ret_json);
+    return 0;
+}
+
+static void counter(struct buf *to, const char *name, const char *help, uint64_t value)
+{
+    buf_addf(to, "# TYPE %s counter\n# HELP %s %s\n%s_total %llu\n", name, name, help, name,
+             (unsigned long long)value);
+}
+
+static void head(struct buf *to, const char *name, const char *type, const char *help)
+{
+    buf_addf(to, "# TYPE %s %s\n# HELP %s %s\n", name, type, name, help);
+}
+
+/* Labels: name and id, for two clients may be the same user. */
+static void peer_line(struct buf *to, const struct ipc_peer *peer, const char *name, uint64_t value)
+{
+    buf_addf(to, "%s{peer=", name);
+    buf_add_json(to, peer->self.name, strlen(peer->self.name));
+    buf_addf(to, ",id=\"%u\"} %llu\n", peer->self.id, (unsigned long long)value);
+}
+
+static void peer_metrics(struct broker *broker, struct buf *to)
+{
+    static const struct {
+        const char *name, *series, *type, *help;
+    } rows[] = {
+        {"orbital_ipc_peer_frames_in", "orbital_ipc_peer_frames_in_total", "counter",
+         "frames read from a peer"},
+        {"orbital_ipc_peer_bytes_in", "orbital_ipc_peer_bytes_in_total", "counter",
+         "bytes read from a peer"},
+        {"orbital_ipc_peer_refused", "orbital_ipc_peer_refused_total", "counter",
+         "frames of a peer answered with an error of the broker"},
+        {"orbital_ipc_peer_events_dropped", "orbital_ipc_peer_events_dropped_total", "counter",
+         "events a slow peer missed"},
+        {"orbital_ipc_peer_queued_bytes", "orbital_ipc_peer_queued_bytes", "gauge",
+         "bytes waiting for a peer"},
+        {"orbital_ipc_peer_in_flight", "orbital_ipc_peer_in_flight", "gauge",
+         "requests of a peer waiting for their answer"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        head(to, rows[i].name, rows[i].type, rows[i].help);
+        for (struct ipc_peer *p = broker->peers; p; p = p->next) {
+            const uint64_t values[ARRAY_LEN(rows)] = {p->frames_in,   p->bytes_in,
+                                                      p->refused,     p->events_dropped,
+                                                      peer_queued(p), p->call_count};
+
+            peer_line(to, p, rows[i].series, values[i]);
+        }
+    }
+}
+
+void broker_metrics(struct broker *broker, struct buf *ret_text)
+{
+    struct buf *to = ret_text;
+
+    counter(to, "orbital_ipc_frames_in", "frames read", broker->frames_in);
+    counter(to, "orbital_ipc_frames_out", "frames written", broker->frames_out);
+    counter(to, "orbital_ipc_bytes_in", "bytes read", broker->bytes_in);
+    counter(to, "orbital_ipc_bytes_out", "bytes written", broker->bytes_out);
+    counter(to, "orbital_ipc_requests", "requests passed on", broker->requests);
+    counter(to, "orbital_ipc_deadlines", "requests not answered in time", broker->deadlines);
+    counter(to, "orbital_ipc_events", "events published", broker->events);
+    counter(to, "orbital_ipc_events_dropped", "events not delivered to a slow subscriber",
+            broker->events_dropped);
+    counter(to, "orbital_ipc_replies_dropped", "second, late or foreign replies",
+            broker->replies_dropped);
+    counter(to, "orbital_ipc_outputs_refused", "replies that broke their contract",
+            broker->outputs_refused);
+    head(to, "orbital_ipc_refused", "counter", "frames answered with an error, by code");
+    for (int i = 0; i < REFUSAL_CODES; i++)
+        if (broker->refused[i])
+            buf_addf(to, "orbital_ipc_refused_total{code=\"%s\"} %llu\n",
+                     orb_code_name(ORB_E_INVALID - i), (unsigned long long)broker->refused[i]);
+    head(to, "orbital_ipc_clients", "gauge", "connections of the control socket");
+    buf_addf(to, "orbital_ipc_clients %u\n", broker->listen.clients);
+    peer_metrics(broker, to);
+}

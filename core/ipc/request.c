@@ -1,0 +1,293 @@
+/* Requests and their answers. A request and a reply change only in their header on the way through;
+ * what a provider says about errors is read and written anew. */
+#include <string.h>
+
+#include "core/ipc/room.h"
+#include "core/json/scan.h"
+
+void request_count(struct ipc_peer *peer, const struct orb_err *err)
+{
+    int row = ORB_E_INVALID - err->code;
+
+    peer->refused++;
+    if (row >= 0 && row < REFUSAL_CODES)
+        peer->broker->refused[row]++;
+    if (err->code == ORB_E_DENIED)
+        peer_complain(peer, "ipc.denied", err);
+}
+
+static int check_limits(const struct principal *who, const struct link *link, uint32_t bytes,
+                        struct orb_err *err)
+{
+    const char *to = link->provider->self.name;
+
+    if (link->requests >= LINK_MAX_REQUESTS)
+        return orb_fail(err, ORB_E_BUSY, "%s has %u requests to %s in flight; at most %d",
+                        who->name, link->requests, to, LINK_MAX_REQUESTS);
+    if (link->requests && link->bytes + bytes > LINK_MAX_BYTES)
+        return orb_fail(err, ORB_E_BUSY, "%s has %u bytes of requests to %s in flight; at most %u",
+                        who->name, link->bytes, to, LINK_MAX_BYTES);
+    if (who->owner->call_count >= PEER_MAX_PENDING)
+        return orb_fail(err, ORB_E_BUSY, "%s has %u requests in flight; at most %d",
+                        who->owner->self.name, who->owner->call_count, PEER_MAX_PENDING);
+    if (peer_queued(link->provider) > PEER_QUEUE_REQUESTS)
+        return orb_fail(err, ORB_E_BUSY, "%s does not keep up: %zu bytes wait for it", to,
+                        peer_queued(link->provider));
+    return 0;
+}
+
+static void forward(struct pending *p, struct inframe *in, uint32_t deadline_ms)
+{
+    const struct iface *iface = p->target.iface;
+    struct ipc_peer *provider = p->target.provider;
+    struct frame h = {
+        .len = in->h.len,
+        .envlen = in->h.envlen,
+        .type = FRAME_REQ,
+        .route = iface->base + (uint32_t)(p->target.method - iface->contract->methods) + 1,
+        .corr = pending_corr(p),
+        .src = p->who->id,
+        .deadline_ms = deadline_ms,
+    };
+
+    if (provider->fd < 0) {
+        host_deliver(p, in->payload, in->len);
+        return;
+    }
+    if (!in->data) {
+        peer_send(provider, &h, NULL, in->payload, in->len);
+        return;
+    }
+    frame_put(in->data, &h);
+    provider->frames_out++;
+    p->caller->broker->frames_out++;
+    peer_send_borrowed(provider, in->data, FRAME_HEADER + h.len);
+}
+
+int request_submit(struct principal *who, const struct target *target, struct inframe *in,
+                   host_done *done, void *arg, struct orb_err *err)
+{
+    struct broker *broker = who->owner->broker;
+    const struct contract_method *method = target->method;
+    uint32_t bytes = FRAME_HEADER + (uint32_t)in->len;
+    uint32_t deadline_ms = in->h.deadline_ms ? in->h.deadline_ms : method->timeout_ms;
+    struct pending *p;
+    struct link *link;
+    int r;
+
+    link = link_get(who, target->provider);
+    r = check_limits(who, link, bytes, err);
+    if (r == 0)
+        r = json_scan(in->payload, in->len, NULL, err);
+    if (r == 0)
+        r = schema_check(method->input, in->payload, in->len, "", err);
+    if (r < 0)
+        return r;
+    if (deadline_ms > CONTRACT_TIMEOUT_MAX_MS)
+        deadline_ms = CONTRACT_TIMEOUT_MAX_MS;
+    p = pending_new(broker, who, target, link, bytes, deadline_ms);
+    if (!p)
+        return orb_fail(err, ORB_E_BUSY, "%u requests are in flight in all; no more fit",
+                        PENDING_BLOCK * PENDING_BLOCKS);
+    p->corr = in->h.corr;
+    broker->requests++;
+    p->done = done;
+    p->arg = arg;
+    forward(p, in, deadline_ms);
+    return 0;
+}
+
+static int target_of_route(struct ipc_peer *peer, const struct principal *who, uint32_t handle,
+                           struct target *ret_target, struct orb_err *err)
+{
+    struct route *route = route_of(peer, handle);
+
+    if (!route)
+        return orb_fail(err, ORB_E_INVALID, "route %u was never opened", handle);
+    if (!route->target.provider || route->target.provider->dead)
+        return orb_fail(err, ORB_E_GONE, "the service behind %s/%s went away; open it again",
+                        route->to, route->method_name);
+    *ret_target = route->target;
+    if (who == &peer->self && route->allowed)
+        return 0;
+    return route_access(who, ret_target, err);
+}
+
+static int target_of_envelope(struct ipc_peer *peer, const struct principal *who,
+                              struct inframe *in, struct target *ret_target, struct orb_err *err)
+{
+    char to[96], method[64];
+    int r;
+
+    r = envelope_string(in, "to", to, sizeof(to), err);
+    if (r == 0)
+        r = envelope_string(in, "method", method, sizeof(method), err);
+    if (r == 0)
+        r = route_resolve(peer->broker, to, method, ret_target, err);
+    if (r == 0)
+        r = route_access(who, ret_target, err);
+    return r;
+}
+
+void request_on_req(struct ipc_peer *peer, struct inframe *in)
+{
+    struct orb_err err;
+    struct target target;
+    struct principal *who = principal_of(peer, in->h.src, &err);
+    int r = who ? 0 : err.code;
+
+    if (r == ORB_E_PROTOCOL) {
+        peer_throw(peer, &err);
+        return;
+    }
+    if (r == 0 && in->h.envlen)
+        r = json_scan(in->env, in->h.envlen, NULL, &err);
+    if (r == 0)
+        r = in->h.route ? target_of_route(peer, who, in->h.route, &target, &err)
+                        : target_of_envelope(peer, who, in, &target, &err);
+    if (r == 0)
+        r = route_available(&target, &err);
+    if (r == 0)
+        r = request_submit(who, &target, in, NULL, NULL, &err);
+    if (r < 0) {
+        request_count(peer, &err);
+        peer_send_err(peer, in->h.corr, &err);
+    }
+}
+
+void request_fail(struct pending *p, const struct orb_err *err)
+{
+    struct ipc_peer *caller = p->caller;
+    host_done *done = p->done;
+    void *arg = p->arg;
+    uint32_t corr = p->corr;
+
+    pending_end(p);
+    if (caller->fd >= 0)
+        peer_send_err(caller, corr, err);
+    else if (done)
+        done(arg, NULL, 0, err);
+}
+
+void request_answer(struct pending *p, const char *text, size_t len)
+{
+    struct ipc_peer *caller = p->caller;
+    host_done *done = p->done;
+    void *arg = p->arg;
+    uint32_t corr = p->corr;
+
+    pending_end(p);
+    if (caller->fd >= 0)
+        peer_send(caller, &(struct frame){.type = FRAME_REP, .corr = corr}, NULL, text, len);
+    else if (done)
+        done(arg, text, len, NULL);
+}
+
+void request_cancel(struct pending *p)
+{
+    peer_send(p->target.provider, &(struct frame){.type = FRAME_CANCEL, .corr = pending_corr(p)},
+              NULL, NULL, 0);
+}
+
+int request_check_output(struct pending *p, const char *text, size_t len, struct orb_err *err)
+{
+    struct orb_err why;
+    int r = json_scan(text, len, NULL, &why);
+
+    if (r == 0)
+        r = schema_check(p->target.method->output, text, len, "", &why);
+    if (r == 0)
+        return 0;
+    p->caller->broker->outputs_refused++;
+    peer_complain(p->target.provider, "ipc.bad-output", &why);
+    return orb_fail(err, ORB_E_INTERNAL,
+                    "service %s answered %s/%s with what its contract does not allow: %s%s%s",
+                    p->target.provider->self.name, p->target.iface->name, p->target.method->name,
+                    why.path, why.path[0] ? ": " : "", why.text);
+}
+
+void request_on_rep(struct ipc_peer *peer, struct inframe *in)
+{
+    struct pending *p = pending_find(peer->broker, peer, in->h.corr);
+    struct ipc_peer *caller;
+    struct orb_err err;
+    struct frame h = {.len = in->h.len, .type = FRAME_REP};
+
+    if (!p) {
+        peer->broker->replies_dropped++;
+        return;
+    }
+    if (in->h.envlen) {
+        orb_fail(&err, ORB_E_INTERNAL, "service %s sent a reply with an envelope", peer->self.name);
+        request_fail(p, &err);
+        return;
+    }
+    if (request_check_output(p, in->payload, in->len, &err) < 0) {
+        request_fail(p, &err);
+        return;
+    }
+    caller = p->caller;
+    if (caller->fd < 0) {
+        request_answer(p, in->payload, in->len);
+        return;
+    }
+    h.corr = p->corr;
+    pending_end(p);
+    frame_put(in->data, &h);
+    caller->frames_out++;
+    peer->broker->frames_out++;
+    peer_send_borrowed(caller, in->data, FRAME_HEADER + h.len);
+}
+
+/* The error inside a provider's envelope; what cannot be read becomes a sentence about that. */
+static void read_error(struct ipc_peer *peer, const struct inframe *in, struct orb_err *ret_err)
+{
+    char text[FRAME_MAX_ENVELOPE] = "", path[FRAME_MAX_ENVELOPE] = "", code[64] = "";
+    struct json_slice error, value;
+
+    if (!in->h.envlen || json_scan(in->env, in->h.envlen, NULL, NULL) < 0 ||
+        !json_member(in->env, in->h.envlen, "err", &error) ||
+        !json_member(error.p, error.len, "code", &value) ||
+        json_text(&value, code, sizeof(code)) < 0) {
+        orb_fail(ret_err, ORB_E_INTERNAL, "service %s failed and did not say how", peer->self.name);
+        return;
+    }
+    if (json_member(error.p, error.len, "text", &value) &&
+        json_text(&value, text, sizeof(text)) < 0)
+        text[0] = '\0';
+    if (json_member(error.p, error.len, "path", &value) &&
+        json_text(&value, path, sizeof(path)) < 0)
+        path[0] = '\0';
+    orb_fail_at(ret_err, orb_code_parse(code), path, "%s",
+                text[0] ? text : orb_code_text(orb_code_parse(code)));
+}
+
+void request_on_err(struct ipc_peer *peer, struct inframe *in)
+{
+    struct pending *p = pending_find(peer->broker, peer, in->h.corr);
+    struct orb_err err;
+
+    if (!p) {
+        peer->broker->replies_dropped++;
+        return;
+    }
+    read_error(peer, in, &err);
+    request_fail(p, &err);
+}
+
+void requests_leave(struct ipc_peer *peer)
+{
+    struct orb_err err;
+
+    while (peer->serves) {
+        struct pending *p = peer->serves;
+
+        orb_fail(&err, ORB_E_GONE, "service %s went away before it answered %s", peer->self.name,
+                 p->target.method->name);
+        request_fail(p, &err);
+    }
+    while (peer->calls) {
+        request_cancel(peer->calls);
+        pending_end(peer->calls);
+    }
+}

@@ -1,0 +1,350 @@
+/* The structures of the broker, shared by its files only. Rule of lifetimes: a peer that ends is
+ * only marked `dead` and stays in every table until the end of the turn (broker_tell_ended), so
+ * lists can be walked while writing and calling out; sending to a dead peer does nothing. */
+#ifndef CORE_IPC_ROOM_H
+#define CORE_IPC_ROOM_H
+
+#include <sys/uio.h>
+
+#include "core/base/buf.h"
+#include "core/base/own.h"
+#include "core/ipc/broker.h"
+#include "core/ipc/contract.h"
+#include "core/ipc/frame.h"
+#include "core/loop/scope.h"
+
+#define IPC_ABI 1
+#define PEER_READ_TURN 65536u          /* bytes read from one peer in one turn of the loop */
+#define PEER_QUEUE_MAX (8u << 20)      /* bytes waiting for a peer; beyond it the peer is failed */
+#define PEER_QUEUE_REQUESTS (7u << 20) /* beyond it requests to it are refused */
+#define PEER_QUEUE_EVENTS (6u << 20)   /* beyond it events for it are dropped */
+#define PEER_IOV 64
+#define PEER_MAX_ROUTES 1024
+#define PEER_MAX_SUBS 256
+#define PEER_MAX_SESSIONS 1024 /* open ones; as many closed ones are remembered */
+#define PEER_MAX_PENDING 4096  /* requests of one connection, all its sessions together */
+#define LINK_MAX_REQUESTS 64   /* in flight from one principal to one provider */
+#define LINK_MAX_BYTES 262144u
+#define CLIENTS_MAX 128
+#define IFACES_MAX 1024
+#define PENDING_BLOCK 256u
+#define PENDING_BLOCKS 256u /* slot and generation share 32 bits, 16 each */
+#define ARENA_SIZE (1u << 20)
+#define SCRATCH_BLOCK 65536u
+#define ID_BUCKETS 256u
+#define REFUSAL_CODES 24
+
+struct pending;
+struct route;
+struct link;
+
+/* Somebody requests are made by: a connection itself, or a session it acts for. */
+struct principal {
+    uint32_t id;
+    enum peer_kind kind;
+    char name[64];
+    char role[16];
+    enum contract_rank rank; /* what a user's role covers; 0 for services */
+    bool closed;             /* a session that ended; remembered so that a late use is no crime */
+    struct ipc_peer *owner;
+    struct link *links;
+    struct principal *next_in_bucket;
+    struct principal *next_session;
+};
+
+/* What one principal has under way at one provider. Its being there means PEER was sent. */
+struct link {
+    struct ipc_peer *provider;
+    struct link *next;
+    uint32_t requests;
+    uint32_t bytes;
+};
+
+struct topic_value { /* last value of a state topic */
+    char *topic;
+    char *text;
+    size_t len;
+    struct topic_value *next;
+};
+
+struct sub {
+    struct ipc_peer *peer; /* NULL: the host, cb */
+    char topic[52];        /* "*": all */
+    uint64_t dropped;      /* since the last GAP */
+    host_event *cb;
+    void *arg;
+    struct sub *next;
+};
+
+struct iface {
+    char *name;
+    const struct contract *contract; /* of the present provider, else expected, else NULL */
+    const struct contract *expected;
+    struct ipc_peer *provider; /* NULL: down. The host's own: broker->host */
+    host_handler *handler;
+    void *arg;
+    uint32_t base; /* method numbers of the provider start here (+ 1) */
+    bool early;    /* service.NAME: served from HELLO on */
+    struct sub *subs;
+    struct topic_value *values;
+    struct iface *next;
+};
+
+struct target {
+    struct iface *iface;
+    const struct contract_method *method;
+    struct ipc_peer *provider;
+};
+
+struct route { /* a handle given by OPENED is its index + 1 */
+    char *to;
+    char *method_name;
+    struct target target; /* provider NULL: gone */
+    bool allowed;         /* to the connection itself; sessions are judged one by one */
+};
+
+struct pending {
+    uint16_t slot;
+    uint16_t generation;
+    bool live;
+    uint32_t heap_index;
+    uint32_t corr; /* the caller's */
+    uint32_t bytes;
+    uint64_t deadline;
+    struct principal *who;
+    struct ipc_peer *caller; /* who->owner */
+    struct target target;
+    struct link *link;
+    struct pending *caller_prev, *caller_next; /* also the free list */
+    struct pending *provider_prev, *provider_next;
+    host_done *done; /* calls of the host */
+    void *arg;
+    struct host_req *req; /* requests to the host */
+};
+
+struct host_req {
+    struct broker *broker; /* NULL: nobody waits any more */
+    struct pending *pending;
+    char *input;
+    struct host_req *prev, *next;
+};
+
+struct ipc_peer {
+    struct principal self;
+    struct broker *broker;
+    struct loop_scope scope;
+    uv_poll_t poll;
+    int fd; /* -1: the host itself */
+    bool client;
+    bool accepted; /* counted in listen.clients */
+    bool greeted;
+    bool open;
+    bool ready_seen;
+    bool ping_open;
+    bool dead;
+    bool silent; /* closed by its owner: no closed event */
+    bool delegate;
+    struct orb_err end;
+    char **capabilities;
+    const struct contract *contract;
+    struct contract *service_contract; /* of service.NAME, own */
+    char *welcome;                     /* members to merge, without braces; NULL: none */
+    const struct peer_events *events;
+    void *arg;
+    struct principal *sessions;
+    unsigned session_count, session_closed;
+    struct route *routes;
+    unsigned route_count;
+    unsigned sub_count;
+    struct pending *calls;  /* made by it */
+    struct pending *serves; /* waiting for its answer */
+    unsigned call_count;
+    /* reading */
+    unsigned char *part; /* the beginning of a frame whose rest has not come */
+    size_t part_len, part_cap;
+    /* writing: iov borrows arena and scratch until the end of the turn; backlog is owned */
+    struct iovec iov[PEER_IOV];
+    unsigned iov_count;
+    size_t iov_bytes;
+    char *backlog;
+    size_t backlog_at, backlog_len, backlog_cap;
+    bool dirty;
+    bool want_write;
+    struct ipc_peer *dirty_next;
+    struct ipc_peer *prev, *next;
+    struct ipc_peer *ended_next;
+    uint64_t frames_in, bytes_in, frames_out, refused, events_dropped;
+    uint64_t complained_ms;
+};
+
+struct scratch {
+    struct scratch *next;
+    size_t used, size;
+    unsigned char data[];
+};
+
+struct broker {
+    uv_loop_t *loop;
+    struct log_sink *log;
+    struct loop_scope scope;
+    uv_prepare_t prepare;
+    uv_check_t check;
+    uv_timer_t timer;
+    uint64_t timer_at; /* 0: not running */
+    bool closing, scope_done;
+    unsigned peers_left; /* whose memory still belongs to the loop */
+    struct ipc_peer *host;
+    struct ipc_peer *peers;
+    struct ipc_peer *ended; /* dead, still in the tables */
+    struct ipc_peer *dirty, *dirty_last;
+    struct principal *ids[ID_BUCKETS];
+    uint32_t last_id;
+    struct iface *ifaces;
+    unsigned iface_count;
+    unsigned char *arena;
+    size_t arena_used;
+    struct scratch *scratch;
+    struct pending *blocks[PENDING_BLOCKS];
+    unsigned block_count;
+    struct pending *free_first, *free_last;
+    struct pending **heap;
+    uint32_t heap_count, heap_cap;
+    struct host_req *reqs;
+    struct {
+        bool on;
+        uv_poll_t poll;
+        int fd, reserve;
+        char path[108];
+        unsigned clients;
+        int (*identify)(void *arg, uid_t uid, gid_t gid, char name[64], char role[16],
+                        struct orb_err *err);
+        void *arg;
+    } listen;
+    uint64_t frames_in, frames_out, bytes_in, bytes_out, requests, events, events_dropped,
+        replies_dropped, outputs_refused, deadlines;
+    uint64_t refused[REFUSAL_CODES];
+};
+
+/* A frame on its way in. payload is never empty: "{}" stands for nothing sent. */
+struct inframe {
+    struct frame h;
+    unsigned char *data; /* header, envelope, payload as received; ours to rewrite */
+    const char *env;
+    const char *payload;
+    size_t len;
+};
+
+/* ---- write.c ---- */
+unsigned char *scratch_get(struct broker *broker, size_t len);
+/* data lives until the end of this turn. */
+void peer_send_borrowed(struct ipc_peer *peer, const unsigned char *data, size_t len);
+/* Header from frame (len, envlen are computed), texts copied; NULL: none. */
+void peer_send(struct ipc_peer *peer, const struct frame *frame, const char *env,
+               const char *payload, size_t len);
+void peer_send_err(struct ipc_peer *peer, uint32_t corr, const struct orb_err *err);
+size_t peer_queued(const struct ipc_peer *peer);
+void peer_flush(struct ipc_peer *peer);
+void peer_drain(struct ipc_peer *peer); /* the socket became writable */
+void broker_flush(struct broker *broker);
+void broker_undirty(struct ipc_peer *peer);
+
+/* ---- peer.c, read.c, hello.c ---- */
+void peer_on_poll(uv_poll_t *handle, int status, int events);
+void peer_poll_start(struct ipc_peer *peer);
+/* Ends the connection; the closed event follows at the end of the turn. */
+void peer_end(struct ipc_peer *peer, const struct orb_err *err);
+/* The same after telling the peer why. */
+void peer_throw(struct ipc_peer *peer, const struct orb_err *err);
+void peer_frame(struct ipc_peer *peer, struct inframe *in);
+void peer_on_hello(struct ipc_peer *peer, struct inframe *in);
+void broker_tell_ended(struct broker *broker);
+/* At most one record per peer and second. */
+void peer_complain(struct ipc_peer *peer, const char *event, const struct orb_err *err);
+void peer_free(struct ipc_peer *peer);
+struct ipc_peer *peer_make(struct broker *broker, int fd, const struct peer_spec *spec);
+void broker_maybe_free(struct broker *broker);
+
+/* ---- iface.c ---- */
+struct iface *iface_find(struct broker *broker, const char *name);
+struct iface *iface_get(struct broker *broker, const char *name, struct orb_err *err);
+int iface_provide(struct broker *broker, const struct contract *contract, struct ipc_peer *peer,
+                  uint32_t base, bool early, struct iface **ret_iface, struct orb_err *err);
+void iface_leave(struct broker *broker, struct ipc_peer *peer);
+void iface_keep(struct iface *iface, const char *topic, const char *text, size_t len);
+void ifaces_free(struct broker *broker);
+
+/* ---- route.c ---- */
+/* Who provides method of `to` now. */
+int route_resolve(struct broker *broker, const char *to, const char *method,
+                  struct target *ret_target, struct orb_err *err);
+/* Finds the interface of `to`; its contract is known and of a fitting version. */
+int route_interface(struct broker *broker, const char *to, struct iface **ret_iface,
+                    struct orb_err *err);
+int route_available(const struct target *target, struct orb_err *err);
+int route_access(const struct principal *who, const struct target *target, struct orb_err *err);
+int route_access_event(const struct principal *who, const struct iface *iface, const char *topic,
+                       struct orb_err *err);
+void route_on_open(struct ipc_peer *peer, struct inframe *in);
+struct route *route_of(struct ipc_peer *peer, uint32_t handle);
+void routes_leave(struct broker *broker, struct ipc_peer *provider);
+void routes_free(struct ipc_peer *peer);
+enum contract_rank role_rank(const char *role); /* 0: no such role */
+
+/* ---- principal.c (ids, sessions, links) ---- */
+void principal_add(struct broker *broker, struct principal *who);
+void principal_remove(struct broker *broker, struct principal *who);
+struct principal *principal_find(struct broker *broker, uint32_t id);
+/* The one behind src of peer's frame: NULL with err; ORB_E_PROTOCOL when it was forged. */
+struct principal *principal_of(struct ipc_peer *peer, uint32_t src, struct orb_err *err);
+struct link *link_get(struct principal *who, struct ipc_peer *provider);
+void links_close(struct principal *who); /* tells GONE */
+void links_leave(struct broker *broker, struct ipc_peer *provider);
+void sessions_close(struct ipc_peer *peer);
+
+/* ---- pending.c ---- */
+struct pending *pending_new(struct broker *broker, struct principal *who,
+                            const struct target *target, struct link *link, uint32_t bytes,
+                            uint32_t deadline_ms);
+void pending_end(struct pending *p);
+uint32_t pending_corr(const struct pending *p);
+struct pending *pending_find(struct broker *broker, struct ipc_peer *provider, uint32_t corr);
+void pending_free_all(struct broker *broker);
+void pending_on_timer(uv_timer_t *timer);
+
+/* ---- request.c ---- */
+void request_on_req(struct ipc_peer *peer, struct inframe *in);
+void request_on_rep(struct ipc_peer *peer, struct inframe *in);
+void request_on_err(struct ipc_peer *peer, struct inframe *in);
+/* Checks limits and contract, then delivers. done, arg: of the host's calls (in->data NULL). */
+int request_submit(struct principal *who, const struct target *target, struct inframe *in,
+                   host_done *done, void *arg, struct orb_err *err);
+/* Ends p and answers its caller. */
+void request_fail(struct pending *p, const struct orb_err *err);
+void request_answer(struct pending *p, const char *text, size_t len);
+void request_cancel(struct pending *p); /* tells the provider */
+int request_check_output(struct pending *p, const char *text, size_t len, struct orb_err *err);
+void requests_leave(struct ipc_peer *peer);
+void request_count(struct ipc_peer *peer, const struct orb_err *err);
+
+/* ---- publish.c ---- */
+void publish_on_pub(struct ipc_peer *peer, struct inframe *in);
+void publish_on_sub(struct ipc_peer *peer, struct inframe *in);
+void publish_on_unsub(struct ipc_peer *peer, struct inframe *in);
+void publish_gaps(struct ipc_peer *peer); /* after its queue drained */
+void subs_leave(struct ipc_peer *peer);
+
+/* ---- host.c ---- */
+void host_deliver(struct pending *p, const char *input, size_t len);
+void host_forget(struct pending *p); /* nobody waits for its host_req */
+void host_forget_all(struct broker *broker);
+
+/* ---- listen.c ---- */
+void listen_close(struct broker *broker);
+
+/* ---- envelope (read.c) ---- */
+/* Copies string members of a scanned envelope; a missing one is "". ORB_E_INVALID when one is no
+ * string or too long. */
+int envelope_string(const struct inframe *in, const char *key, char *to, size_t size,
+                    struct orb_err *err);
+
+#endif

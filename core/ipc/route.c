@@ -1,0 +1,303 @@
+/* Who answers a call, and whether the caller may make it. A refusal says what was missing: the
+ * capability for a service, the role for a person. */
+#include <string.h>
+
+#include "core/ipc/room.h"
+
+#define TO_SIZE 96
+#define METHOD_SIZE 64
+
+static const char *const roles[] = {"viewer", "operator", "admin"};
+
+enum contract_rank role_rank(const char *role)
+{
+    for (unsigned i = 0; i < ARRAY_LEN(roles); i++)
+        if (strcmp(role, roles[i]) == 0)
+            return (enum contract_rank)(i + 1);
+    return 0;
+}
+
+static int unknown_interface(struct broker *broker, const char *name, struct orb_err *err)
+{
+    AUTO_FREE const char **names = xcalloc(broker->iface_count, sizeof(*names));
+    AUTO(buf) struct buf all = {0};
+    const char *near;
+    size_t n = 0;
+
+    for (struct iface *i = broker->ifaces; i; i = i->next)
+        if (i->contract && strncmp(i->name, "service.", 8) != 0)
+            names[n++] = i->name;
+    for (size_t i = 0; i < n && all.len < 200; i++)
+        buf_addf(&all, "%s%s", i ? ", " : "", names[i]);
+    near = nearest_name(name, names, n);
+    if (near)
+        return orb_fail(err, ORB_E_NOT_FOUND, "no interface \"%.60s\"; did you mean %s?", name,
+                        near);
+    return orb_fail(err, ORB_E_NOT_FOUND, "no interface \"%.60s\"; there are %s", name,
+                    n ? buf_str(&all) : "none yet");
+}
+
+int route_interface(struct broker *broker, const char *to, struct iface **ret_iface,
+                    struct orb_err *err)
+{
+    char name[TO_SIZE];
+    const char *at = strchr(to, '@');
+    size_t len = at ? (size_t)(at - to) : strlen(to);
+    unsigned major = 0, minor = 0;
+    struct iface *iface;
+    bool has_minor;
+
+    if (len == 0 || len >= sizeof(name))
+        return orb_fail(err, ORB_E_INVALID,
+                        "\"to\" is missing or too long; expected interface@MAJOR.MINOR");
+    memcpy(name, to, len);
+    name[len] = '\0';
+    if (at && contract_version_parse(at + 1, &major, &minor, &has_minor) < 0)
+        return orb_fail(err, ORB_E_INVALID,
+                        "\"%.60s\" names no version; expected interface@MAJOR or "
+                        "interface@MAJOR.MINOR",
+                        to);
+    iface = iface_find(broker, name);
+    if (!iface || !iface->contract)
+        return unknown_interface(broker, name, err);
+    if (at && (major != iface->contract->major || minor > iface->contract->minor))
+        return orb_fail(err, ORB_E_VERSION,
+                        "%s is version %s here; %.60s asks for major %u and a minor of at least %u",
+                        name, iface->contract->version, to, major, minor);
+    *ret_iface = iface;
+    return 0;
+}
+
+static int unknown_method(const struct iface *iface, const char *method, struct orb_err *err)
+{
+    const struct contract *c = iface->contract;
+    AUTO_FREE const char **names = xcalloc(c->method_count, sizeof(*names));
+    AUTO(buf) struct buf all = {0};
+    const char *near;
+
+    for (size_t i = 0; i < c->method_count; i++) {
+        names[i] = c->methods[i].name;
+        if (all.len < 250)
+            buf_addf(&all, "%s%s", i ? ", " : "", names[i]);
+    }
+    near = nearest_name(method, names, c->method_count);
+    if (near)
+        return orb_fail(err, ORB_E_NOT_FOUND, "%s has no method \"%.60s\"; did you mean %s?",
+                        iface->name, method, near);
+    return orb_fail(err, ORB_E_NOT_FOUND, "%s has no method \"%.60s\"; it has %s", iface->name,
+                    method, c->method_count ? buf_str(&all) : "none");
+}
+
+int route_resolve(struct broker *broker, const char *to, const char *method,
+                  struct target *ret_target, struct orb_err *err)
+{
+    struct iface *iface;
+    int r = route_interface(broker, to, &iface, err);
+
+    if (r < 0)
+        return r;
+    ret_target->iface = iface;
+    ret_target->method = contract_method(iface->contract, method);
+    ret_target->provider = iface->provider;
+    if (!ret_target->method)
+        return unknown_method(iface, method, err);
+    return 0;
+}
+
+int route_available(const struct target *target, struct orb_err *err)
+{
+    const struct ipc_peer *provider = target->provider;
+    const char *name = target->iface->name;
+
+    if (strncmp(name, "service.", 8) == 0)
+        name += 8;
+    if (!provider)
+        return orb_fail(err, ORB_E_UNAVAILABLE, "service %s is not running", name);
+    if (provider->dead)
+        return orb_fail(err, ORB_E_GONE, "service %s went away", name);
+    if (provider->fd >= 0 && !(target->iface->early ? provider->greeted : provider->open))
+        return orb_fail(err, ORB_E_UNAVAILABLE, "service %s is starting", name);
+    return 0;
+}
+
+/* capability: PREFIX + IFACE/NAME with "*" for NAME and "service.*" for IFACE. */
+static bool covers(const char *capability, const char *prefix, const char *iface, const char *name)
+{
+    size_t n = strlen(prefix);
+    const char *p = capability + n, *slash;
+
+    if (strncmp(capability, prefix, n) != 0)
+        return false;
+    slash = strchr(p, '/');
+    if (!slash)
+        return false;
+    n = (size_t)(slash - p);
+    if (n == 9 && memcmp(p, "service.*", 9) == 0) {
+        if (strncmp(iface, "service.", 8) != 0)
+            return false;
+    } else if (strlen(iface) != n || memcmp(iface, p, n) != 0) {
+        return false;
+    }
+    return strcmp(slash + 1, "*") == 0 || strcmp(slash + 1, name) == 0;
+}
+
+static bool granted(const struct ipc_peer *peer, const char *prefix, const char *iface,
+                    const char *name)
+{
+    for (char **c = peer->capabilities; *c; c++)
+        if (covers(*c, prefix, iface, name))
+            return true;
+    return false;
+}
+
+static int judge_user(const struct principal *who, enum contract_rank needed, const char *verb,
+                      const char *iface, const char *name, struct orb_err *err)
+{
+    if (needed == RANK_INTERNAL)
+        return orb_fail(err, ORB_E_DENIED, "%s may not %s %s/%s: it is for services only",
+                        who->name, verb, iface, name);
+    if (who->rank < needed)
+        return orb_fail(err, ORB_E_DENIED, "%s may not %s %s/%s: it requires the role %s, %s is %s",
+                        who->name, verb, iface, name, roles[needed - 1], who->name, who->role);
+    return 0;
+}
+
+int route_access(const struct principal *who, const struct target *target, struct orb_err *err)
+{
+    const char *iface = target->iface->name, *name = target->method->name;
+
+    if (who->kind == PEER_HOST)
+        return 0;
+    if (who->kind == PEER_USER)
+        return judge_user(who, target->method->rank, "call", iface, name, err);
+    if (granted(who->owner, "ipc.call:", iface, name))
+        return 0;
+    return orb_fail(err, ORB_E_DENIED,
+                    "service %s may not call %s/%s: it lacks the capability ipc.call:%s/%s",
+                    who->name, iface, name, iface, name);
+}
+
+int route_access_event(const struct principal *who, const struct iface *iface, const char *topic,
+                       struct orb_err *err)
+{
+    enum contract_rank needed = RANK_OBSERVE;
+
+    if (who->kind == PEER_HOST)
+        return 0;
+    if (who->kind == PEER_SERVICE) {
+        if (granted(who->owner, "ipc.subscribe:", iface->name, topic))
+            return 0;
+        return orb_fail(err, ORB_E_DENIED,
+                        "service %s may not hear %s/%s: it lacks the capability "
+                        "ipc.subscribe:%s/%s",
+                        who->name, iface->name, topic, iface->name, topic);
+    }
+    for (size_t i = 0; i < iface->contract->event_count; i++) {
+        const struct contract_event *e = &iface->contract->events[i];
+
+        if ((strcmp(topic, "*") == 0 || strcmp(topic, e->name) == 0) && e->rank > needed)
+            needed = e->rank;
+    }
+    return judge_user(who, needed, "hear", iface->name, topic, err);
+}
+
+static struct route *find_route(struct ipc_peer *peer, const char *to, const char *method)
+{
+    for (unsigned i = 0; i < peer->route_count; i++)
+        if (strcmp(peer->routes[i].to, to) == 0 && strcmp(peer->routes[i].method_name, method) == 0)
+            return &peer->routes[i];
+    return NULL;
+}
+
+/* A handle is never given to another target, so a stale one can only be gone. */
+static struct route *make_route(struct ipc_peer *peer, const char *to, const char *method,
+                                struct orb_err *err)
+{
+    struct route *route = find_route(peer, to, method);
+
+    if (route)
+        return route;
+    if (peer->route_count == PEER_MAX_ROUTES) {
+        orb_fail(err, ORB_E_LIMIT, "%s has %d routes open already", peer->self.name,
+                 PEER_MAX_ROUTES);
+        return NULL;
+    }
+    if ((peer->route_count & (peer->route_count - 1)) == 0)
+        peer->routes = xrealloc(peer->routes, (peer->route_count ? peer->route_count * 2u : 1u) *
+                                                  sizeof(*peer->routes));
+    route = &peer->routes[peer->route_count++];
+    *route = (struct route){.to = xstrdup(to), .method_name = xstrdup(method)};
+    return route;
+}
+
+static int open_route(struct ipc_peer *peer, struct inframe *in, uint32_t *ret_handle,
+                      struct orb_err *err)
+{
+    struct principal *who = principal_of(peer, in->h.src, err);
+    char to[TO_SIZE], method[METHOD_SIZE];
+    struct target target;
+    struct route *route;
+    bool allowed;
+    int r;
+
+    if (!who)
+        return err->code;
+    r = envelope_string(in, "to", to, sizeof(to), err);
+    if (r == 0)
+        r = envelope_string(in, "method", method, sizeof(method), err);
+    if (r == 0)
+        r = route_resolve(peer->broker, to, method, &target, err);
+    if (r == 0)
+        r = route_access(who, &target, err);
+    if (r == 0)
+        r = route_available(&target, err);
+    if (r < 0)
+        return r;
+    allowed = who == &peer->self || route_access(&peer->self, &target, NULL) == 0;
+    route = make_route(peer, to, method, err);
+    if (!route)
+        return err->code;
+    route->target = target;
+    route->allowed = allowed;
+    *ret_handle = (uint32_t)(route - peer->routes) + 1;
+    return 0;
+}
+
+void route_on_open(struct ipc_peer *peer, struct inframe *in)
+{
+    struct orb_err err;
+    uint32_t handle;
+    int r = open_route(peer, in, &handle, &err);
+
+    if (r == ORB_E_PROTOCOL) {
+        peer_throw(peer, &err);
+    } else if (r < 0) {
+        request_count(peer, &err);
+        peer_send_err(peer, in->h.corr, &err);
+    } else {
+        peer_send(peer, &(struct frame){.type = FRAME_OPENED, .corr = in->h.corr, .route = handle},
+                  NULL, NULL, 0);
+    }
+}
+
+struct route *route_of(struct ipc_peer *peer, uint32_t handle)
+{
+    return handle && handle <= peer->route_count ? &peer->routes[handle - 1] : NULL;
+}
+
+void routes_leave(struct broker *broker, struct ipc_peer *provider)
+{
+    for (struct ipc_peer *peer = broker->peers; peer; peer = peer->next)
+        for (unsigned i = 0; i < peer->route_count; i++)
+            if (peer->routes[i].target.provider == provider)
+                peer->routes[i].target.provider = NULL;
+}
+
+void routes_free(struct ipc_peer *peer)
+{
+    for (unsigned i = 0; i < peer->route_count; i++) {
+        free(peer->routes[i].to);
+        free(peer->routes[i].method_name);
+    }
+    free(peer->routes);
+}
