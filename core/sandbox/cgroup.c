@@ -2,6 +2,7 @@
  * cgroup.kill, limits where the kernel delegates the controllers, and a name other hooks can key
  * on. The surprise: controllers can be switched on for children only while the host's own cgroup
  * holds no process, so the host may have to move itself into a leaf first. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -84,6 +85,19 @@ static int enable(const char *own, const char *dir, const char *controller)
     return r < 0 ? r : put(dir, "cgroup.subtree_control", word);
 }
 
+/* A host that was killed could not tidy up: cgroups without processes go. */
+static void sweep(const char *dir)
+{
+    DIR *d = opendir(dir);
+    struct dirent *entry;
+
+    while (d && (entry = readdir(d)))
+        if (entry->d_type == DT_DIR && entry->d_name[0] != '.')
+            unlinkat(dirfd(d), entry->d_name, AT_REMOVEDIR);
+    if (d)
+        closedir(d);
+}
+
 void cgroup_open(struct sandbox *sandbox, const char *root, const char *instance)
 {
     AUTO_FREE char *own = root ? xstrdup(root) : find_own();
@@ -103,6 +117,7 @@ void cgroup_open(struct sandbox *sandbox, const char *root, const char *instance
         sandbox->cgroup_why = xasprintf("cannot make %s: %s", dir, strerror(errno));
         return;
     }
+    sweep(dir);
     memory = enable(own, dir, "memory");
     pids = enable(own, dir, "pids");
     if (memory < 0 || pids < 0) {

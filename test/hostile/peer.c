@@ -100,6 +100,9 @@ int peer_greet(struct sandbox *sandbox, const struct sandbox_child *child, const
              methods);
     r = peer_send(child->ipc_fd, FRAME_WELCOME, 0, 0, buf_str(&welcome));
     if (!r)
+        r = peer_send(child->ipc_fd, FRAME_PEER, 0, 0,
+                      "{\"id\":1,\"kind\":\"host\",\"name\":\"test\",\"role\":\"admin\"}");
+    if (!r)
         r = peer_expect(child->ipc_fd, FRAME_READY, 5000, &text);
     return r ? orb_fail(err, ORB_E_DEADLINE, "%s was not ready (%d)", plan->service, r) : 0;
 }

@@ -86,9 +86,11 @@ static int ask_netlink(int fd, int set)
 
     if (fd < 0 || send(fd, &ask, sizeof ask, 0) < 0)
         return -errno;
-    n = recv(fd, &in, sizeof in, 0);
-    if (n < (ssize_t)sizeof in.head)
-        return -errno;
+    do { /* the rest of an earlier dump may still be queued */
+        n = recv(fd, &in, sizeof in, 0);
+        if (n < (ssize_t)sizeof in.head)
+            return -errno;
+    } while (set && in.head.nlmsg_type != NLMSG_ERROR);
     if (in.head.nlmsg_type == NLMSG_ERROR)
         return ((struct nlmsgerr *)NLMSG_DATA(&in.head))->error;
     return in.head.nlmsg_type;
