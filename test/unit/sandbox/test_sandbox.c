@@ -46,10 +46,11 @@ static struct stage *stage_new(void)
     const char *dir = getenv("GUEST_DIR");
     char name[32];
 
+    snprintf(name, sizeof name, "orbt-%d", (int)getpid());
     ck_assert_msg(dir, "GUEST_DIR names the directory of guest.so");
-    ck_assert_msg(
-        sandbox_new(&(struct sandbox_options){.instance = "orbt-unit"}, &s->sandbox, &s->err) == 0,
-        "%s", s->err.text);
+    ck_assert_msg(sandbox_new(&(struct sandbox_options){.instance = name}, &s->sandbox, &s->err) ==
+                      0,
+                  "%s", s->err.text);
     snprintf(s->plan.service, sizeof s->plan.service, "guest%d", (int)getpid());
     s->plan.uid = 61234;
     s->plan.package_dir = xstrdup(dir);
