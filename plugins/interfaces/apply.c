@@ -85,7 +85,8 @@ static int remove_addresses(struct run *run, struct orb_err *err)
 
         if (!link)
             continue;
-        ours = a->protocol == NETLINK_OURS || want_has(wants_find(run->old, link->name), &a->prefix);
+        ours =
+            a->protocol == NETLINK_OURS || want_has(wants_find(run->old, link->name), &a->prefix);
         if (!ours || want_has(wants_find(run->new, link->name), &a->prefix))
             continue;
         r = rtnl_del_addr(run->socket, a->index, &a->prefix, &why);
@@ -95,8 +96,7 @@ static int remove_addresses(struct run *run, struct orb_err *err)
             continue;
         if (err)
             *err = why;
-        snprintf(doing, sizeof(doing), "cannot remove address %s",
-                 prefix_text(&a->prefix, text));
+        snprintf(doing, sizeof(doing), "cannot remove address %s", prefix_text(&a->prefix, text));
         return failed(err, link->name, "addresses", doing);
     }
     return 0;

@@ -1,5 +1,5 @@
-/* From what is wanted to what the kernel has: exactly the difference, and never a link or an address
- * that is not ours. Ours is what carries our protocol number (IFA_PROTO) or stood in the
+/* From what is wanted to what the kernel has: exactly the difference, and never a link or an
+ * address that is not ours. Ours is what carries our protocol number (IFA_PROTO) or stood in the
  * configuration before. */
 #ifndef PLUGINS_INTERFACES_APPLY_H
 #define PLUGINS_INTERFACES_APPLY_H

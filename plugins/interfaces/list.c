@@ -50,7 +50,8 @@ static cJSON *link_json(const struct interfaces *self, const struct rtnl_link *l
         char text[ADDRESS_TEXT];
 
         if (addrs->items[i].index == link->index)
-            cJSON_AddItemToArray(list, cJSON_CreateString(prefix_text(&addrs->items[i].prefix, text)));
+            cJSON_AddItemToArray(list,
+                                 cJSON_CreateString(prefix_text(&addrs->items[i].prefix, text)));
     }
     cJSON_AddNumberToObject(to, "rx_packets", (double)link->rx_packets);
     cJSON_AddNumberToObject(to, "rx_bytes", (double)link->rx_bytes);

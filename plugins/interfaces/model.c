@@ -25,8 +25,7 @@ static int refuse(struct orb_err *err, const struct want *want, int index, const
     char path[ORB_ERR_PATH], text[ADDRESS_TEXT];
 
     path_of(path, sizeof(path), want->name, "addresses", index);
-    return orb_fail_at(err, ORB_E_VETO, path, "%s %s",
-                       prefix_text(&want->addrs[index], text), why);
+    return orb_fail_at(err, ORB_E_VETO, path, "%s %s", prefix_text(&want->addrs[index], text), why);
 }
 
 /* What keeps a prefix from being the address of an interface; NULL when it can be. */
@@ -68,15 +67,17 @@ static int check_against(const struct wants *wants, const struct want *want, uns
 
             if (address_equal(&p->address, &q->address) &&
                 !(other != want && address_is_link_local(&p->address))) {
-                snprintf(why, sizeof(why), "is already an address of %s (/interfaces/%s/addresses/%u)",
-                         other->name, other->name, j);
+                snprintf(why, sizeof(why),
+                         "is already an address of %s (/interfaces/%s/addresses/%u)", other->name,
+                         other->name, j);
                 return refuse(err, want, (int)i, why);
             }
             if (other != want && !address_is_link_local(&p->address) && want->enabled &&
                 other->enabled && prefix_overlap(p, q)) {
                 char text[ADDRESS_TEXT];
 
-                snprintf(why, sizeof(why), "overlaps %s of %s; one network cannot be on two interfaces",
+                snprintf(why, sizeof(why),
+                         "overlaps %s of %s; one network cannot be on two interfaces",
                          prefix_text(q, text), other->name);
                 return refuse(err, want, (int)i, why);
             }
@@ -115,8 +116,7 @@ static int read_addresses(const cJSON *list, struct want *want, struct orb_err *
 static int read_one(const cJSON *item, struct want *want, struct orb_err *err)
 {
     const cJSON *mtu = cJSON_GetObjectItemCaseSensitive(item, "mtu");
-    const char *note =
-        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "description"));
+    const char *note = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "description"));
     char path[ORB_ERR_PATH];
 
     snprintf(want->name, sizeof(want->name), "%s", item->string);

@@ -1,7 +1,7 @@
-/* The interfaces service: addresses, state and MTU of links follow /interfaces. Netlink requests are
- * synchronous (the kernel answers inside the call). A configured link that does not exist refuses a
- * commit, but at start the machine must come up with what it has: then it only degrades the health
- * and is configured when it appears. */
+/* The interfaces service: addresses, state and MTU of links follow /interfaces. Netlink requests
+ * are synchronous (the kernel answers inside the call). A configured link that does not exist
+ * refuses a commit, but at start the machine must come up with what it has: then it only degrades
+ * the health and is configured when it appears. */
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -35,7 +35,7 @@ static void describe(const struct want *old, const struct want *new, char *to, s
 {
     unsigned add = 0, del = 0;
 
-    for (unsigned i = 0; new && i < new->addr_count; i++)
+    for (unsigned i = 0; new &&i < new->addr_count; i++)
         add += !want_has(old, &new->addrs[i]);
     for (unsigned i = 0; old && i < old->addr_count; i++)
         del += !want_has(new, &old->addrs[i]);
@@ -234,8 +234,8 @@ static int on_init(struct orb_ctx *ctx, struct orb_err *err)
     if (r < 0)
         return r;
     self->repair = orb_timer_new(ctx, on_repair, self);
-    self->watch = orb_watch_new(ctx, nl_socket_get_fd(self->events), ORB_READABLE, on_readable,
-                                self, err);
+    self->watch =
+        orb_watch_new(ctx, nl_socket_get_fd(self->events), ORB_READABLE, on_readable, self, err);
     if (!self->watch)
         return ORB_E_INTERNAL;
     r = rtnl_get_links(self->requests, &links, err);

@@ -152,7 +152,7 @@ struct prefix prefix_network(const struct prefix *prefix)
     struct prefix network = *prefix;
 
     for (unsigned bit = prefix->len; bit < address_size(prefix->address.family) * 8; bit++)
-        network.address.bytes[bit / 8] &= (uint8_t)~(0x80 >> (bit % 8));
+        network.address.bytes[bit / 8] &= (uint8_t) ~(0x80 >> (bit % 8));
     return network;
 }
 

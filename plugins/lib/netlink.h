@@ -17,8 +17,8 @@
 int netlink_open(struct nl_sock **ret_socket, struct orb_err *err);
 /* A non-blocking socket that receives the events of the groups (0 ends them). */
 int netlink_events(struct nl_sock **ret_socket, const int *groups, struct orb_err *err);
-/* Sends message (taken) and waits for the answer. Error: the kernel's negative errno with its words,
- * or ORB_E_KERNEL when there was no answer. */
+/* Sends message (taken) and waits for the answer. Error: the kernel's negative errno with its
+ * words, or ORB_E_KERNEL when there was no answer. */
 int netlink_send(struct nl_sock *socket, struct nl_msg *message, struct orb_err *err);
 
 typedef void netlink_each(void *arg, struct nlmsghdr *header);

@@ -371,8 +371,7 @@ int rtnl_put_route(struct nl_sock *socket, const struct rtnl_route *route, struc
                       .rtm_protocol = NETLINK_OURS,
                       .rtm_scope = RT_SCOPE_UNIVERSE,
                       .rtm_type = route->type};
-    struct nl_msg *message =
-        route_message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route, &m);
+    struct nl_msg *message = route_message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route, &m);
     const struct rtnl_hop *hop = route->hops;
     bool fits = message;
 

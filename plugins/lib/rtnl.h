@@ -11,7 +11,7 @@
 struct rtnl_link {
     int index;
     char name[16];
-    char kind[16]; /* "veth", "bridge"…; "" for physical ports */
+    char kind[16];  /* "veth", "bridge"…; "" for physical ports */
     unsigned flags; /* IFF_* */
     uint8_t operstate;
     bool carrier;

@@ -1,6 +1,6 @@
-/* Applies static routes: see apply.h. A changed route is replaced in one request (NLM_F_REPLACE), so
- * there is no moment without it. IPv4 would also replace a stranger's route of the same destination
- * and metric, hence the check before. */
+/* Applies static routes: see apply.h. A changed route is replaced in one request (NLM_F_REPLACE),
+ * so there is no moment without it. IPv4 would also replace a stranger's route of the same
+ * destination and metric, hence the check before. */
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
@@ -14,9 +14,10 @@ const char *protocol_name(uint8_t protocol, char *to, size_t size)
     static const struct {
         uint8_t number;
         const char *name;
-    } names[] = {{RTPROT_REDIRECT, "redirect"}, {RTPROT_KERNEL, "kernel"}, {RTPROT_BOOT, "boot"},
-                 {RTPROT_STATIC, "static"},     {RTPROT_RA, "ra"},         {RTPROT_DHCP, "dhcp"},
-                 {RTPROT_BGP, "bgp"},           {RTPROT_OSPF, "ospf"},     {NETLINK_OURS, "orbital"}};
+    } names[] = {
+        {RTPROT_REDIRECT, "redirect"}, {RTPROT_KERNEL, "kernel"}, {RTPROT_BOOT, "boot"},
+        {RTPROT_STATIC, "static"},     {RTPROT_RA, "ra"},         {RTPROT_DHCP, "dhcp"},
+        {RTPROT_BGP, "bgp"},           {RTPROT_OSPF, "ospf"},     {NETLINK_OURS, "orbital"}};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         if (names[i].number == protocol)
@@ -47,11 +48,12 @@ int routes_check_foreign(struct nl_sock *socket, const struct routes_want *route
             if (!same_key(route, &routes->items[j]))
                 continue;
             route_path(&routes->items[j], NULL, path, sizeof(path));
-            r = orb_fail_at(err, ORB_E_VETO, path,
-                            "the kernel already has a route to %s with metric %u (protocol %s) that "
-                            "is not ours; give this one another metric or remove that one",
-                            routes->items[j].key, route->metric,
-                            protocol_name(route->protocol, name, sizeof(name)));
+            r = orb_fail_at(
+                err, ORB_E_VETO, path,
+                "the kernel already has a route to %s with metric %u (protocol %s) that "
+                "is not ours; give this one another metric or remove that one",
+                routes->items[j].key, route->metric,
+                protocol_name(route->protocol, name, sizeof(name)));
         }
     }
     free(have.items);
@@ -170,8 +172,9 @@ static int put_one(struct nl_sock *socket, const struct rtnl_routes *have,
     return ORB_E_KERNEL;
 }
 
-int routes_apply(struct nl_sock *socket, const struct routes_want *routes, const struct reach *reach,
-                 bool tolerant, struct routes_applied *ret_applied, struct orb_err *err)
+int routes_apply(struct nl_sock *socket, const struct routes_want *routes,
+                 const struct reach *reach, bool tolerant, struct routes_applied *ret_applied,
+                 struct orb_err *err)
 {
     struct routes_applied applied = {0};
     struct rtnl_routes have = {0};

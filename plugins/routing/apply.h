@@ -14,8 +14,9 @@ struct routes_applied {
 int routes_check_foreign(struct nl_sock *socket, const struct routes_want *routes,
                          struct orb_err *err);
 /* tolerant: go on where a route cannot be made and count it as missing. */
-int routes_apply(struct nl_sock *socket, const struct routes_want *routes, const struct reach *reach,
-                 bool tolerant, struct routes_applied *ret_applied, struct orb_err *err);
+int routes_apply(struct nl_sock *socket, const struct routes_want *routes,
+                 const struct reach *reach, bool tolerant, struct routes_applied *ret_applied,
+                 struct orb_err *err);
 /* The name of an RTPROT_* number, written to to when it has none. */
 const char *protocol_name(uint8_t protocol, char *to, size_t size);
 

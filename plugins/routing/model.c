@@ -1,5 +1,6 @@
 /* Static routes: parse and check. Two keys that write one network differently (10.0.0.0/8 and
- * 10.0.0.0/08 cannot, 2001:DB8::/32 and 2001:db8::/32 can) would be one kernel route and are refused. */
+ * 10.0.0.0/08 cannot, 2001:DB8::/32 and 2001:db8::/32 can) would be one kernel route and are
+ * refused. */
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
-/* The routing service: static routes of /routing/static. It also reads /interfaces, because a change
- * there may cut off a next hop (refused) and because the kernel silently drops routes when a link
- * goes down or loses its address: events bring them back within 50 ms of the last one. */
+/* The routing service: static routes of /routing/static. It also reads /interfaces, because a
+ * change there may cut off a next hop (refused) and because the kernel silently drops routes when a
+ * link goes down or loses its address: events bring them back within 50 ms of the last one. */
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -216,8 +216,8 @@ static int on_init(struct orb_ctx *ctx, struct orb_err *err)
     if (r < 0)
         return r;
     self->repair = orb_timer_new(ctx, on_repair, self);
-    self->watch = orb_watch_new(ctx, nl_socket_get_fd(self->events), ORB_READABLE, on_readable,
-                                self, err);
+    self->watch =
+        orb_watch_new(ctx, nl_socket_get_fd(self->events), ORB_READABLE, on_readable, self, err);
     return self->watch ? 0 : ORB_E_INTERNAL;
 }
 

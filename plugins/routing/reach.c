@@ -1,5 +1,6 @@
 /* Reachability of next hops: see reach.h. An address that carries our protocol number in the kernel
- * is there because of the present configuration; only the new configuration says whether it stays. */
+ * is there because of the present configuration; only the new configuration says whether it stays.
+ */
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -126,8 +127,8 @@ const char *reach_interface(const struct reach *reach, const struct hop_want *ho
     if (best)
         return best->interface;
     /* Every interface that speaks IPv6 reaches its link-local neighbours. */
-    if (*hop->interface && hop->gateway.family == AF_INET6 && address_is_link_local(&hop->gateway) &&
-        rtnl_find_link(&reach->links, hop->interface))
+    if (*hop->interface && hop->gateway.family == AF_INET6 &&
+        address_is_link_local(&hop->gateway) && rtnl_find_link(&reach->links, hop->interface))
         return hop->interface;
     return NULL;
 }

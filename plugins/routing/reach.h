@@ -1,5 +1,5 @@
-/* Which networks will be directly connected once a change is made: what the new /interfaces says plus
- * what the kernel has by other hands. */
+/* Which networks will be directly connected once a change is made: what the new /interfaces says
+ * plus what the kernel has by other hands. */
 #ifndef PLUGINS_ROUTING_REACH_H
 #define PLUGINS_ROUTING_REACH_H
 

@@ -1,0 +1,151 @@
+/* Methods `counters` (the data plane's numbers joined with the configuration) and `status`. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugins/firewall/plugin.h"
+
+#define DATAPLANE "dataplane@1"
+#define PAGE_MAX 1000 /* rules in one answer */
+
+/* A request waiting for the data plane. */
+struct wait {
+    struct firewall *self;
+    struct orb_req *req;
+    uint32_t after;
+    unsigned limit;
+};
+
+static void copy_number(const cJSON *from, cJSON *to, const char *name)
+{
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(from, name);
+
+    cJSON_AddNumberToObject(to, name, cJSON_IsNumber(value) ? value->valuedouble : 0);
+}
+
+static cJSON *row_json(const struct row *row, const cJSON *counters)
+{
+    cJSON *to = cJSON_CreateObject();
+
+    cJSON_AddNumberToObject(to, "rule", row->number);
+    if (row->description)
+        cJSON_AddStringToObject(to, "description", row->description);
+    cJSON_AddStringToObject(to, "action", row->action);
+    cJSON_AddStringToObject(to, "from", *row->from ? row->from : "any");
+    cJSON_AddStringToObject(to, "to", *row->to ? row->to : "any");
+    copy_number(counters, to, "packets");
+    copy_number(counters, to, "bytes");
+    copy_number(counters, to, "fast_packets");
+    copy_number(counters, to, "fast_bytes");
+    return to;
+}
+
+/* The counters of each row in [first, last), found in one walk over the answer: a look-up by name
+ * is a walk of its own in cJSON. */
+static const cJSON **join(const struct rows *rows, unsigned first, unsigned last,
+                          const cJSON *counters)
+{
+    const cJSON **found = calloc(last - first + 1, sizeof(cJSON *)), *item;
+
+    if (!found)
+        return NULL;
+    cJSON_ArrayForEach (item, counters) {
+        uint32_t number = (uint32_t)strtoul(item->string, NULL, 10);
+        unsigned at = rows_after(rows, number);
+
+        if (at-- && at >= first && at < last && rows->items[at].number == number)
+            found[at - first] = item;
+    }
+    return found;
+}
+
+static void on_numbers(struct orb_ctx *ctx, void *arg, const cJSON *in, const struct orb_err *err)
+{
+    struct wait *wait = arg;
+    const struct rows *rows = &wait->self->rows;
+    unsigned first = rows_after(rows, wait->after), last = rows->count;
+    const cJSON *rest = cJSON_GetObjectItemCaseSensitive(in, "default"), **found;
+    cJSON *out, *list;
+
+    (void)ctx;
+    talk_note(wait->self, err);
+    if (err) {
+        orb_reply_error(wait->req, err);
+        free(wait);
+        return;
+    }
+    if (last - first > wait->limit)
+        last = first + wait->limit;
+    found = join(rows, first, last, cJSON_GetObjectItemCaseSensitive(in, "rules"));
+    out = cJSON_CreateObject();
+    copy_number(in, out, "generation");
+    list = cJSON_AddArrayToObject(out, "rules");
+    for (unsigned i = first; found && i < last; i++)
+        cJSON_AddItemToArray(list, row_json(&rows->items[i], found[i - first]));
+    if (cJSON_IsObject(rest))
+        cJSON_AddItemToObject(out, "default", cJSON_Duplicate(rest, true));
+    if (last < rows->count)
+        cJSON_AddNumberToObject(out, "next", rows->items[last - 1].number);
+    free(found);
+    orb_reply(wait->req, out);
+    free(wait);
+}
+
+static void on_text(struct orb_ctx *ctx, void *arg, const char *text, size_t len,
+                    const struct orb_err *err)
+{
+    struct wait *wait = arg;
+
+    (void)ctx;
+    talk_note(wait->self, err);
+    if (err)
+        orb_reply_error(wait->req, err);
+    else
+        orb_reply_text(wait->req, text, len);
+    free(wait);
+}
+
+static struct wait *wait_new(struct orb_ctx *ctx, struct orb_req *req, struct orb_err *err)
+{
+    struct wait *wait = calloc(1, sizeof(*wait));
+
+    if (!wait) {
+        orb_fail(err, ORB_E_NOMEM, "no memory for the request");
+        return NULL;
+    }
+    wait->self = orb_user(ctx);
+    wait->req = req;
+    return wait;
+}
+
+int on_counters(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
+{
+    const cJSON *after = cJSON_GetObjectItemCaseSensitive(in, "after");
+    const cJSON *limit = cJSON_GetObjectItemCaseSensitive(in, "limit");
+    struct wait *wait = wait_new(ctx, req, err);
+    int r;
+
+    if (!wait)
+        return ORB_E_NOMEM;
+    wait->after = cJSON_IsNumber(after) ? (uint32_t)after->valuedouble : 0;
+    wait->limit = cJSON_IsNumber(limit) ? (unsigned)limit->valueint : PAGE_MAX;
+    if (wait->limit < 1 || wait->limit > PAGE_MAX)
+        wait->limit = PAGE_MAX;
+    r = orb_call(ctx, DATAPLANE, "counters", NULL, orb_req_left_ms(req), on_numbers, wait, err);
+    if (r < 0)
+        free(wait);
+    return r;
+}
+
+int on_status(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
+{
+    struct wait *wait = wait_new(ctx, req, err);
+    int r;
+
+    (void)in;
+    if (!wait)
+        return ORB_E_NOMEM;
+    r = orb_call_text(ctx, DATAPLANE, "status", "{}", 2, orb_req_left_ms(req), on_text, wait, err);
+    if (r < 0)
+        free(wait);
+    return r;
+}

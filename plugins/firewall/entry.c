@@ -1,0 +1,162 @@
+/* Writing one entry: see entry.h. Everything here fails with the path of the configuration. */
+#include <stdio.h>
+#include <string.h>
+
+#include "plugins/firewall/entry.h"
+#include "plugins/lib/near.h"
+
+#define ENTRY_MAX (150 * 1024) /* bytes of one entry: it must fit one frame */
+
+static const struct protocol protocols[] = {
+    {"any", "any", 0, false}, {"tcp", "tcp", 0, true},
+    {"udp", "udp", 0, true},  {"icmp", "icmp", FAMILY_4, false},
+    {"igmp", "2", 0, false},  {"icmpv6", "icmpv6", FAMILY_6, false},
+    {"gre", "47", 0, false},  {"esp", "50", 0, false},
+    {"ah", "51", 0, false},   {"ospf", "89", 0, false},
+    {"pim", "103", 0, false}, {"vrrp", "112", 0, false},
+    {"sctp", "132", 0, false}};
+#define PROTOCOLS (sizeof(protocols) / sizeof(*protocols))
+
+const cJSON *entry_member(const struct entry *e, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(e->item, name);
+}
+
+const char *entry_text(const struct entry *e, const char *name)
+{
+    return cJSON_GetStringValue(entry_member(e, name));
+}
+
+static void leaf_path(const struct entry *e, const char *leaf, char path[ORB_ERR_PATH])
+{
+    snprintf(path, ORB_ERR_PATH, "%s", e->path);
+    if (leaf)
+        pointer_push(path, ORB_ERR_PATH, leaf);
+}
+
+int entry_refuse(const struct entry *e, const char *leaf, const char *text, struct orb_err *err)
+{
+    char path[ORB_ERR_PATH];
+
+    leaf_path(e, leaf, path);
+    return orb_fail_at(err, ORB_E_VETO, path, "%s", text);
+}
+
+bool entry_begin(struct entry *e, const struct view *view, const cJSON *item, const char *base,
+                 struct buf *out)
+{
+    *e = (struct entry){.view = view, .item = item, .out = out, .start = out->len};
+    snprintf(e->path, sizeof(e->path), "%s", base);
+    pointer_push(e->path, sizeof(e->path), item->string);
+    if (cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(item, "enabled"))) {
+        buf_adds(out, "null");
+        return false;
+    }
+    buf_addc(out, '{');
+    return true;
+}
+
+void entry_put_name(struct entry *e, const char *name)
+{
+    buf_addf(e->out, "%s\"%s\":", e->any ? "," : "", name);
+    e->any = true;
+}
+
+void entry_put_text(struct entry *e, const char *name, const char *text)
+{
+    entry_put_name(e, name);
+    buf_add_json(e->out, text, strlen(text));
+}
+
+int entry_end(struct entry *e, struct orb_err *err)
+{
+    buf_addc(e->out, '}');
+    if (e->out->len - e->start <= ENTRY_MAX)
+        return 0;
+    return orb_fail_at(err, ORB_E_LIMIT, e->path,
+                       "%zu bytes of addresses and ports after resolving groups; the limit is %d",
+                       e->out->len - e->start, ENTRY_MAX);
+}
+
+int entry_put_zone(struct entry *e, const char *leaf, bool local_ok, struct orb_err *err)
+{
+    const char *name = entry_text(e, leaf);
+    char text[160], hint[64];
+    struct near near;
+
+    if (!name)
+        return 0;
+    if (!strcmp(name, "local") && !local_ok)
+        return entry_refuse(e, leaf, "local is this machine and has no interface; name a zone",
+                            err);
+    if (strcmp(name, "local") && !cJSON_GetObjectItemCaseSensitive(e->view->zones, name)) {
+        near_init(&near, name);
+        near_offer_keys(&near, e->view->zones);
+        if (local_ok)
+            near_offer(&near, "local");
+        snprintf(text, sizeof(text), "there is no zone %s%s", name,
+                 near_text(&near, hint, sizeof(hint)));
+        return entry_refuse(e, leaf, text, err);
+    }
+    entry_put_text(e, leaf, name);
+    return 0;
+}
+
+int entry_put_protocol(struct entry *e, const struct protocol **ret_protocol, struct orb_err *err)
+{
+    const char *name = entry_text(e, "protocol");
+    char text[120];
+    unsigned i = 0;
+
+    *ret_protocol = &protocols[0];
+    if (!name)
+        return 0;
+    while (i < PROTOCOLS && strcmp(protocols[i].name, name))
+        i++;
+    if (i == PROTOCOLS) {
+        snprintf(text, sizeof(text), "there is no protocol %s", name);
+        return entry_refuse(e, "protocol", text, err);
+    }
+    entry_put_text(e, "protocol", protocols[i].wire);
+    *ret_protocol = &protocols[i];
+    return 0;
+}
+
+int entry_put_addresses(struct entry *e, const char *leaf, unsigned *families, struct orb_err *err)
+{
+    const cJSON *value = entry_member(e, leaf);
+    char path[ORB_ERR_PATH];
+    unsigned seen = 0;
+    int r;
+
+    if (!value)
+        return 0;
+    leaf_path(e, leaf, path);
+    entry_put_name(e, leaf);
+    r = resolve_addresses(e->view, value, path, e->out, &seen, err);
+    if (r < 0)
+        return r;
+    if (!(*families & seen))
+        return entry_refuse(e, leaf,
+                            *families == FAMILY_4
+                                ? "only IPv6 addresses here, but the rest of this entry is IPv4"
+                                : "only IPv4 addresses here, but the rest of this entry is IPv6",
+                            err);
+    *families &= seen;
+    return 0;
+}
+
+int entry_put_ports(struct entry *e, const char *leaf, const struct protocol *protocol,
+                    struct orb_err *err)
+{
+    const cJSON *value = entry_member(e, leaf);
+    char path[ORB_ERR_PATH];
+
+    if (!value)
+        return 0;
+    if (!protocol->ports)
+        return entry_refuse(e, leaf, "ports need \"protocol\": \"tcp\" or \"udp\"", err);
+    leaf_path(e, leaf, path);
+    entry_put_name(e, leaf);
+    return resolve_ports(e->view, value, path, e->out, err);
+}

@@ -1,0 +1,47 @@
+/* One entry of the data plane's policy being written from one entry of the configuration. */
+#ifndef PLUGINS_FIREWALL_ENTRY_H
+#define PLUGINS_FIREWALL_ENTRY_H
+
+#include <stdbool.h>
+
+#include "plugins/firewall/resolve.h"
+
+struct entry {
+    const struct view *view;
+    const cJSON *item;
+    char path[ORB_ERR_PATH];
+    struct buf *out;
+    size_t start;
+    bool any; /* a member was written */
+};
+
+struct protocol {
+    const char *name, *wire;
+    unsigned families; /* 0: both */
+    bool ports;
+};
+
+/* Starts an entry below base; false when it is switched off ("null" was written). */
+bool entry_begin(struct entry *e, const struct view *view, const cJSON *item, const char *base,
+                 struct buf *out);
+/* Ends it; ORB_E_LIMIT when it is too big for one message. */
+int entry_end(struct entry *e, struct orb_err *err);
+
+const cJSON *entry_member(const struct entry *e, const char *name);
+/* A member that is text, NULL otherwise. */
+const char *entry_text(const struct entry *e, const char *name);
+/* Fails with the path of the member leaf (NULL: of the entry). */
+int entry_refuse(const struct entry *e, const char *leaf, const char *text, struct orb_err *err);
+
+/* Write members; what is absent in the configuration stays absent. */
+void entry_put_name(struct entry *e, const char *name);
+void entry_put_text(struct entry *e, const char *name, const char *text);
+/* A zone name, or "local" where allowed. */
+int entry_put_zone(struct entry *e, const char *leaf, bool local_ok, struct orb_err *err);
+int entry_put_protocol(struct entry *e, const struct protocol **ret_protocol, struct orb_err *err);
+/* An address list. families: what is possible so far, narrowed by it. */
+int entry_put_addresses(struct entry *e, const char *leaf, unsigned *families, struct orb_err *err);
+int entry_put_ports(struct entry *e, const char *leaf, const struct protocol *protocol,
+                    struct orb_err *err);
+
+#endif

@@ -1,0 +1,42 @@
+/* The firewall service: /firewall in words of people, the data plane's policy in words of
+ * addresses. It holds no packet state: when it is gone, the policy stays in force.
+ *
+ * Without /firewall nothing is forwarded: a machine without rules is no open router. */
+#include <stdlib.h>
+
+#include "plugins/firewall/plugin.h"
+
+static int on_init(struct orb_ctx *ctx, struct orb_err *err)
+{
+    struct firewall *self = calloc(1, sizeof(*self));
+
+    if (!self)
+        return orb_fail(err, ORB_E_NOMEM, "no memory for the service");
+    orb_set_user(ctx, self);
+    return 0;
+}
+
+static void on_stop(struct orb_ctx *ctx)
+{
+    struct firewall *self = orb_user(ctx);
+
+    work_fini(&self->talk.work);
+    rows_fini(&self->rows);
+    free(self);
+}
+
+static int on_health(struct orb_ctx *ctx, struct orb_err *err)
+{
+    struct firewall *self = orb_user(ctx);
+
+    return self->trouble[0] ? orb_fail(err, ORB_E_STATE, "data plane: %s", self->trouble) : 0;
+}
+
+static const struct orb_method methods[] = {
+    {"counters", on_counters, 0}, {"status", on_status, 0}, {0}};
+static const char *const paths[] = {"/firewall", "/interfaces", NULL};
+static const struct orb_config config = {
+    .paths = paths, .prepare = talk_prepare, .apply = talk_apply, .abort = talk_abort};
+
+ORB_PLUGIN(.name = "firewall", .methods = methods, .config = &config, .init = on_init,
+           .stop = on_stop, .health = on_health);

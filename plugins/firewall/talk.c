@@ -1,0 +1,266 @@
+/* The conversation with dataplane@1: begin, puts one after the other, check; then apply or abort.
+ * Everything is asynchronous: a callback of the configuration returns ORB_LATER and the last reply
+ * calls orb_config_done(). A draft that failed is dropped before the failure is told. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "plugins/firewall/plugin.h"
+#include "plugins/firewall/translate.h"
+
+#define DATAPLANE "dataplane@1"
+
+static void send_next(struct orb_ctx *ctx, struct firewall *self);
+
+void talk_note(struct firewall *self, const struct orb_err *err)
+{
+    switch (err ? err->code : 0) {
+    case 0:
+        self->trouble[0] = 0;
+        break;
+    case ORB_E_INVALID:
+    case ORB_E_SCHEMA:
+    case ORB_E_VETO:
+    case ORB_E_LIMIT:
+    case ORB_E_BUSY:
+        break; /* the person's mistake or a passing one: the data plane works */
+    default:
+        snprintf(self->trouble, sizeof(self->trouble), "%s", err->text);
+        break;
+    }
+}
+
+/* The transaction of the conversation as an input object. */
+static cJSON *tx_input(const struct talk *talk)
+{
+    cJSON *in = cJSON_CreateObject();
+
+    cJSON_AddNumberToObject(in, "tx", talk->tx);
+    return in;
+}
+
+static void on_dropped(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
+{
+    struct firewall *self = arg;
+    struct orb_err failure = self->talk.failure;
+
+    (void)out;
+    if (err)
+        orb_log(ctx, ORB_WARNING, "firewall.draft_not_dropped", ORB_S("reason", err->text));
+    work_fini(&self->talk.work);
+    self->talk.state = TALK_NONE;
+    orb_config_done(ctx, &failure);
+}
+
+/* The data plane refused: with the configuration's path, after the draft is gone. */
+static void fail(struct orb_ctx *ctx, struct firewall *self, const struct orb_err *err,
+                 const char *doing)
+{
+    struct talk *talk = &self->talk;
+
+    talk_note(self, err);
+    talk->failure = *err;
+    if (err->path[0])
+        translate_path(err->path, talk->failure.path, sizeof(talk->failure.path));
+    else
+        orb_wrap(&talk->failure, "the data plane did not %s the policy", doing);
+    if (talk->state == TALK_DRAFT &&
+        orb_call(ctx, DATAPLANE, "abort", tx_input(talk), 0, on_dropped, self, NULL) == 0)
+        return;
+    on_dropped(ctx, self, NULL, NULL);
+}
+
+static void on_checked(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
+{
+    struct firewall *self = arg;
+
+    (void)out;
+    if (err) {
+        fail(ctx, self, err, "accept");
+        return;
+    }
+    talk_note(self, NULL);
+    orb_config_done(ctx, NULL);
+}
+
+static void on_put(struct orb_ctx *ctx, void *arg, const char *text, size_t len,
+                   const struct orb_err *err)
+{
+    struct firewall *self = arg;
+
+    (void)text;
+    (void)len;
+    if (err) {
+        fail(ctx, self, err, "take");
+        return;
+    }
+    self->talk.next++;
+    send_next(ctx, self);
+}
+
+static void send_next(struct orb_ctx *ctx, struct firewall *self)
+{
+    AUTO(buf) struct buf text = {0};
+    struct talk *talk = &self->talk;
+    struct orb_err err;
+    int r;
+
+    if (talk->next < talk->work.puts.count) {
+        buf_addf(&text, "{\"tx\":%.0f,%s}", talk->tx, talk->work.puts.items[talk->next]);
+        r = orb_call_text(ctx, DATAPLANE, "put", buf_str(&text), text.len, 0, on_put, self, &err);
+    } else {
+        r = orb_call(ctx, DATAPLANE, "check", tx_input(talk), 0, on_checked, self, &err);
+    }
+    if (r < 0)
+        fail(ctx, self, &err, "take");
+}
+
+static void on_begun(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
+{
+    struct firewall *self = arg;
+    const cJSON *tx = cJSON_GetObjectItemCaseSensitive(out, "tx");
+    struct orb_err odd;
+
+    if (!err && !cJSON_IsNumber(tx)) {
+        orb_fail(&odd, ORB_E_INTERNAL, "dataplane begin gave no tx");
+        err = &odd;
+    }
+    if (err) {
+        fail(ctx, self, err, "begin");
+        return;
+    }
+    self->talk.tx = tx->valuedouble;
+    self->talk.state = TALK_DRAFT;
+    self->talk.next = 0;
+    send_next(ctx, self);
+}
+
+static void plan(struct orb_ctx *ctx, const struct work *work, const cJSON *tree)
+{
+    char text[120];
+
+    if (work->full) {
+        const cJSON *firewall = cJSON_GetObjectItemCaseSensitive(tree, "firewall");
+
+        snprintf(text, sizeof(text), "the whole policy anew: %d rules, %d zones",
+                 cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(firewall, "rules")),
+                 cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(firewall, "zones")));
+        orb_plan_step(ctx, "live", text);
+        return;
+    }
+    for (unsigned i = 0; i < work->count && i < 100; i++) {
+        work_describe(&work->items[i], tree, text, sizeof(text));
+        orb_plan_step(ctx, "live", text);
+    }
+}
+
+int talk_prepare(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
+{
+    struct firewall *self = orb_user(ctx);
+    struct talk *talk = &self->talk;
+    cJSON *in;
+    int r;
+
+    work_fini(&talk->work);
+    talk->state = TALK_NONE;
+    talk->failure = (struct orb_err){0};
+    r = work_build(&talk->work, change, err);
+    if (r < 0)
+        return r;
+    plan(ctx, &talk->work, change->tree);
+    if (!talk->work.puts.count)
+        return 0;
+    in = cJSON_CreateObject();
+    cJSON_AddBoolToObject(in, "reset", talk->work.full);
+    r = orb_call(ctx, DATAPLANE, "begin", in, 0, on_begun, self, err);
+    return r < 0 ? r : ORB_LATER;
+}
+
+/* The table of rules follows what is now in force. */
+static void follow(struct firewall *self, const cJSON *tree)
+{
+    const cJSON *firewall = cJSON_GetObjectItemCaseSensitive(tree, "firewall");
+    const cJSON *rules = cJSON_GetObjectItemCaseSensitive(firewall, "rules");
+    const struct work *work = &self->talk.work;
+
+    if (work->full)
+        rows_load(&self->rows, rules);
+    for (unsigned i = 0; !work->full && i < work->count; i++) {
+        const char *key = work->items[i].key;
+
+        if (work->items[i].kind == WORK_RULE)
+            rows_set(&self->rows, key, cJSON_GetObjectItemCaseSensitive(rules, key));
+    }
+}
+
+static void on_applied(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
+{
+    struct firewall *self = arg;
+    const cJSON *generation = cJSON_GetObjectItemCaseSensitive(out, "generation");
+    struct orb_err failure;
+
+    talk_note(self, err);
+    if (err) {
+        /* The draft stays ours: the abort that follows drops it. */
+        failure = *err;
+        orb_wrap(&failure, "the data plane did not apply the policy");
+        if (err->path[0])
+            translate_path(err->path, failure.path, sizeof(failure.path));
+        orb_config_done(ctx, &failure);
+        return;
+    }
+    self->talk.state = TALK_APPLIED;
+    follow(self, self->talk.change->tree);
+    orb_log(ctx, ORB_INFO, "firewall.applied",
+            ORB_I("generation", generation ? (int64_t)generation->valuedouble : 0),
+            ORB_I("messages", self->talk.work.puts.count), ORB_I("full", self->talk.work.full));
+    orb_config_done(ctx, NULL);
+}
+
+int talk_apply(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
+{
+    struct firewall *self = orb_user(ctx);
+    int r;
+
+    if (self->talk.state == TALK_NONE) {
+        follow(self, change->tree);
+        return 0;
+    }
+    self->talk.change = change;
+    r = orb_call(ctx, DATAPLANE, "apply", tx_input(&self->talk), 0, on_applied, self, err);
+    return r < 0 ? r : ORB_LATER;
+}
+
+static void on_aborted(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
+{
+    struct firewall *self = arg;
+    struct orb_err failure;
+
+    (void)out;
+    talk_note(self, err);
+    self->talk.state = TALK_NONE;
+    if (!err) {
+        orb_config_done(ctx, NULL);
+        return;
+    }
+    failure = *err;
+    orb_wrap(&failure, "the data plane did not go back");
+    orb_config_done(ctx, &failure);
+}
+
+int talk_abort(struct orb_ctx *ctx, const struct orb_change *change, bool applied,
+               struct orb_err *err)
+{
+    struct firewall *self = orb_user(ctx);
+    const cJSON *firewall = cJSON_GetObjectItemCaseSensitive(change->tree, "firewall");
+    int r;
+
+    if (applied)
+        rows_load(&self->rows, cJSON_GetObjectItemCaseSensitive(firewall, "rules"));
+    work_fini(&self->talk.work);
+    if (self->talk.state == TALK_NONE)
+        return 0;
+    /* Drops the draft, or goes back when it is the running policy. */
+    r = orb_call(ctx, DATAPLANE, "abort", tx_input(&self->talk), 0, on_aborted, self, err);
+    return r < 0 ? r : ORB_LATER;
+}

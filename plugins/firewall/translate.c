@@ -1,0 +1,162 @@
+/* Rules, zones and ports into the data plane's entries: see translate.h. The data plane checks
+ * everything again; the checks here exist for their words: the path of the configuration and the
+ * name that was probably meant. */
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "plugins/firewall/entry.h"
+
+void view_init(struct view *view, const cJSON *tree)
+{
+    view->firewall = cJSON_GetObjectItemCaseSensitive(tree, "firewall");
+    view->interfaces = cJSON_GetObjectItemCaseSensitive(tree, "interfaces");
+    view->zones = cJSON_GetObjectItemCaseSensitive(view->firewall, "zones");
+    view->groups = cJSON_GetObjectItemCaseSensitive(view->firewall, "groups");
+}
+
+static int put_icmp(struct entry *e, const struct protocol *protocol, struct orb_err *err)
+{
+    const cJSON *type = entry_member(e, "icmp-type");
+    char number[16];
+
+    if (!type)
+        return 0;
+    if (strncmp(protocol->name, "icmp", 4))
+        return entry_refuse(e, "icmp-type", "icmp-type needs \"protocol\": \"icmp\" or \"icmpv6\"",
+                            err);
+    snprintf(number, sizeof(number), "%d", type->valueint);
+    entry_put_text(e, "icmp-type", cJSON_IsNumber(type) ? number : cJSON_GetStringValue(type));
+    return 0;
+}
+
+static void put_limit(struct entry *e)
+{
+    const cJSON *limit = entry_member(e, "limit");
+    const cJSON *rate = cJSON_GetObjectItemCaseSensitive(limit, "rate");
+    const cJSON *burst = cJSON_GetObjectItemCaseSensitive(limit, "burst");
+    const char *per = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(limit, "per"));
+
+    if (!limit)
+        return;
+    entry_put_name(e, "limit");
+    buf_addf(e->out, "{\"rate\":%d,\"per\":\"%s\",\"burst\":%d}", rate ? rate->valueint : 0,
+             per ? per : "second", burst ? burst->valueint : 5);
+}
+
+int translate_rule(const struct view *view, const cJSON *item, struct buf *out, struct orb_err *err)
+{
+    const struct protocol *protocol;
+    unsigned families = FAMILY_4 | FAMILY_6;
+    struct entry e;
+    int r;
+
+    if (!entry_begin(&e, view, item, "/firewall/rules", out))
+        return 0;
+    r = entry_put_zone(&e, "from", true, err);
+    if (r == 0)
+        r = entry_put_zone(&e, "to", true, err);
+    if (r == 0 && entry_text(&e, "from") && entry_text(&e, "to") &&
+        !strcmp(entry_text(&e, "from"), "local") && !strcmp(entry_text(&e, "to"), "local"))
+        return entry_refuse(&e, "to", "packets from this machine to itself are never filtered",
+                            err);
+    if (r == 0)
+        r = entry_put_protocol(&e, &protocol, err);
+    if (r == 0 && protocol->families)
+        families = protocol->families;
+    if (r == 0)
+        r = entry_put_addresses(&e, "source", &families, err);
+    if (r == 0)
+        r = entry_put_addresses(&e, "destination", &families, err);
+    if (r == 0)
+        r = entry_put_ports(&e, "source-ports", protocol, err);
+    if (r == 0)
+        r = entry_put_ports(&e, "destination-ports", protocol, err);
+    if (r == 0)
+        r = put_icmp(&e, protocol, err);
+    if (r < 0)
+        return r;
+    if (!entry_text(&e, "action"))
+        return entry_refuse(&e, "action", "expected accept, drop or reject", err);
+    entry_put_text(&e, "action", entry_text(&e, "action"));
+    if (cJSON_IsTrue(entry_member(&e, "log"))) {
+        entry_put_name(&e, "log");
+        buf_adds(out, "true");
+    }
+    put_limit(&e);
+    return entry_end(&e, err);
+}
+
+int translate_zone(const struct view *view, const cJSON *item, struct buf *out, struct orb_err *err)
+{
+    const cJSON *name;
+    struct entry e;
+    bool any = false;
+
+    entry_begin(&e, view, item, "/firewall/zones", out);
+    entry_put_name(&e, "interfaces");
+    buf_addc(out, '[');
+    cJSON_ArrayForEach (name, entry_member(&e, "interfaces")) {
+        const char *text = cJSON_GetStringValue(name);
+
+        if (any)
+            buf_addc(out, ',');
+        any = true;
+        buf_add_json(out, text ? text : "", text ? strlen(text) : 0);
+    }
+    buf_addc(out, ']');
+    return entry_end(&e, err);
+}
+
+int translate_port(const struct view *view, const cJSON *item, struct buf *out, struct orb_err *err)
+{
+    const char *mode = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "fast-path"));
+
+    (void)view;
+    (void)err;
+    buf_adds(out, "{\"fast-path\":");
+    buf_add_json(out, mode ? mode : "auto", mode ? strlen(mode) : 4);
+    buf_addc(out, '}');
+    return 0;
+}
+
+void translate_default(const struct view *view, struct buf *out)
+{
+    static const char *const names[][2] = {
+        {"forward", "drop"}, {"input", "accept"}, {"output", "accept"}};
+    const cJSON *all = cJSON_GetObjectItemCaseSensitive(view->firewall, "default");
+
+    buf_addc(out, '{');
+    for (unsigned i = 0; i < 3; i++) {
+        const char *action =
+            cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(all, names[i][0]));
+
+        if (!action)
+            action = names[i][1];
+        buf_addf(out, "%s\"%s\":", i ? "," : "", names[i][0]);
+        buf_add_json(out, action, strlen(action));
+    }
+    buf_addc(out, '}');
+}
+
+void translate_path(const char *path, char *to, size_t size)
+{
+    static const struct {
+        const char *theirs, *ours;
+    } roots[] = {{"/source-nat", "/firewall/nat/source"},
+                 {"/destination-nat", "/firewall/nat/destination"},
+                 {"/ports", "/interfaces"},
+                 {"/rules", "/firewall/rules"},
+                 {"/zones", "/firewall/zones"},
+                 {"/default", "/firewall/default"}};
+
+    for (size_t i = 0; i < sizeof(roots) / sizeof(*roots); i++) {
+        size_t n = strlen(roots[i].theirs);
+
+        if (strncmp(path, roots[i].theirs, n) || (path[n] && path[n] != '/'))
+            continue;
+        snprintf(to, size, "%s%s", roots[i].ours, path + n);
+        return;
+    }
+    snprintf(to, size, "/firewall");
+}
