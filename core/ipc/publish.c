@@ -281,7 +281,7 @@ static int source_of(struct inframe *in, char to[96], char topic[52], struct orb
 
 void publish_on_sub(struct ipc_peer *peer, struct inframe *in)
 {
-    struct iface *iface;
+    struct iface *iface = NULL;
     struct sub *sub;
     struct orb_err err;
     char to[96], topic[52];

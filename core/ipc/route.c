@@ -266,7 +266,7 @@ static int open_route(struct ipc_peer *peer, struct inframe *in, uint32_t *ret_h
 void route_on_open(struct ipc_peer *peer, struct inframe *in)
 {
     struct orb_err err;
-    uint32_t handle;
+    uint32_t handle = 0;
     int r = open_route(peer, in, &handle, &err);
 
     if (r == ORB_E_PROTOCOL) {
