@@ -1,6 +1,6 @@
-/* Bit-vector classifier, user-space half: builds the data the BPF half (bpf/classify.bpf.h) searches
- * (layout: bpf/classify.h), for one policy. Aggregated bit vectors (Baboescu and Varghese, SIGCOMM
- * 2001): per dimension and class one row of N bits with summary words. */
+/* Bit-vector classifier, user-space half: builds the data the BPF half (bpf/classify.bpf.h)
+ * searches (layout: bpf/classify.h), for one policy. Aggregated bit vectors (Baboescu and Varghese,
+ * SIGCOMM 2001): per dimension and class one row of N bits with summary words. */
 #ifndef DATAPLANE_CLASSIFY_H
 #define DATAPLANE_CLASSIFY_H
 
@@ -23,10 +23,12 @@ struct classify_header {
     uint8_t protocol;
     uint8_t zone_from, zone_to;
     uint8_t source[16], destination[16];
-    uint16_t source_port, destination_port; /* host order; ICMP: type << 8 | code in destination_port */
+    uint16_t source_port,
+        destination_port; /* host order; ICMP: type << 8 | code in destination_port */
 };
 /* Result of the look-up over the built data in user space (the same algorithm as in BPF) and of a
- * linear search over the policy: index into policy->rules or -1 for the default. They must agree. */
+ * linear search over the policy: index into policy->rules or -1 for the default. They must agree.
+ */
 int classify_lookup(const void *memory, size_t size, const struct classify_header *header);
 int classify_linear(const struct policy *policy, const struct classify_header *header);
 

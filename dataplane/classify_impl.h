@@ -1,0 +1,90 @@
+/* The parts of the classifier's builder. Everything is written straight into the value of the map
+ * that is to be; a failed allocation there (0) is carried outwards as "no room". */
+#ifndef DATAPLANE_CLASSIFY_IMPL_H
+#define DATAPLANE_CLASSIFY_IMPL_H
+
+#include "bpf/classify.h"
+#include "dataplane/classify.h"
+
+#define CLASSIFY_WORDS (CLASSIFY_MAX_RULES / 64)
+#define CLASSIFY_LINES (CLASSIFY_WORDS / CLASSIFY_LINE_WORDS)
+
+/* Set of equal pieces of memory, by content; 0 is an empty slot. */
+struct classify_intern {
+    uint32_t *slots;
+    uint32_t mask, count;
+};
+
+struct classify_builder {
+    char *memory;
+    size_t size, used;
+    struct classify_intern lines; /* of both families */
+    /* Of the family being built: */
+    struct classify_intern rows;
+    unsigned words, summary_words, line_count;
+    uint32_t classes;
+};
+
+/* Offset of bytes zeroed bytes, aligned to align (a power of two, at most 64); 0: no room. */
+uint32_t classify_alloc(struct classify_builder *builder, size_t bytes, size_t align);
+static inline void *classify_at(struct classify_builder *builder, uint64_t offset)
+{
+    return builder->memory + offset;
+}
+void classify_intern_fini(struct classify_intern *set);
+
+/* A bit vector that changes a few bits at a time. */
+struct classify_cursor {
+    uint64_t words[CLASSIFY_WORDS];
+    uint64_t summary[CLASSIFY_WORDS / 64];
+    uint32_t lines[CLASSIFY_LINES]; /* references, valid where not dirty */
+    uint32_t dirty;                 /* one bit a line */
+};
+_Static_assert(CLASSIFY_LINES <= 32, "dirty has a bit a line");
+
+void classify_cursor_init(struct classify_cursor *cursor);
+void classify_cursor_flip(struct classify_cursor *cursor, uint32_t slot, bool on);
+/* Reference of the row that holds the cursor's bits; 0: no room. */
+uint32_t classify_cursor_row(struct classify_builder *builder, struct classify_cursor *cursor);
+
+/* Where a rule begins or ends to match in one dimension; values up to 128 bits. */
+struct classify_edge {
+    uint64_t hi, lo;
+    uint32_t slot;
+    bool on;
+};
+
+struct classify_edges {
+    struct classify_edge *items;
+    size_t count, cap;
+};
+/* Adds [lo, hi] for a slot; last_hi, last_lo: greatest value of the dimension. */
+void classify_edges_add(struct classify_edges *edges, uint32_t slot, const uint64_t lo[2],
+                        const uint64_t hi[2], const uint64_t last[2]);
+
+/* From here to the next interval's beginning the row holds. */
+struct classify_interval {
+    uint64_t hi, lo;
+    uint32_t row;
+};
+
+/* Turns edges into intervals over the whole dimension; cursor holds the rules that match
+ * everywhere. *ret_intervals is malloced. Returns their number (at least 1) or 0: no room. */
+size_t classify_sweep(struct classify_builder *builder, struct classify_cursor *cursor,
+                      struct classify_edges *edges, struct classify_interval **ret_intervals);
+
+/* Tables over intervals; 0 or false: no room. */
+uint32_t classify_trie4(struct classify_builder *builder, const struct classify_interval *intervals,
+                        size_t count);
+bool classify_search6(struct classify_builder *builder, const struct classify_interval *intervals,
+                      size_t count, struct classify_search *ret_search);
+
+/* One family's rules: slots[i] is an index into policy->rules. false: no room. */
+bool classify_dimensions(struct classify_builder *builder, const struct policy *policy, int family,
+                         const uint32_t *slots, struct classify_table *table);
+/* Zone pair and protocol. 0 done, -1 no room, 1 too many combinations (*ret_count of them). */
+int classify_context(struct classify_builder *builder, const struct policy *policy,
+                     const uint32_t *slots, struct classify_table *table, size_t *ret_count);
+#define CLASSIFY_MAX_CONTEXTS 65536
+
+#endif

@@ -1,0 +1,208 @@
+/* The classifier's data against the plain meaning of the policy. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bpf/classify.h"
+#include "core/base/own.h"
+#include "test/lib/harness.h"
+#include "test/unit/dataplane/policies.h"
+
+#define BLOB ((size_t)CLASSIFY_BLOB_BYTES)
+
+static void *build(const struct policy *policy, struct classify_stats *ret_stats)
+{
+    void *blob = xcalloc(1, BLOB);
+    struct orb_err err = {0};
+
+    ck_assert_msg(classify_build(policy, blob, BLOB, ret_stats, &err) == 0, "%s", err.text);
+    return blob;
+}
+
+static unsigned compare(const struct policy *policy, const void *blob, unsigned points,
+                        struct random *random)
+{
+    unsigned hits = 0;
+
+    for (unsigned i = 0; i < points; i++) {
+        struct classify_header header;
+        int found, wanted;
+
+        policies_header(policy, random, &header);
+        found = classify_lookup(blob, BLOB, &header);
+        wanted = classify_linear(policy, &header);
+        ck_assert_msg(found == wanted, "point %u: found rule %d, the policy says %d", i, found,
+                      wanted);
+        hits += found >= 0;
+    }
+    return hits;
+}
+
+static void random_policies(unsigned rules, unsigned rounds, unsigned points)
+{
+    unsigned hits = 0;
+
+    for (unsigned round = 0; round < rounds; round++) {
+        struct random random = {rules * 1000u + round + 1};
+        struct policies_shape shape = {.rules = rules, .zones = round & 1, .six = round & 2};
+        AUTO(policy) struct policy policy;
+        AUTO_FREE void *blob = NULL;
+        struct classify_stats stats;
+        uint64_t begin;
+
+        policies_random(&policy, &shape, &random);
+        begin = now_ns();
+        blob = build(&policy, &stats);
+        if (rules >= 1000)
+            printf("# %u rules%s%s: %u + %u, %u rows, %.1f MiB, %.1f ms\n", rules,
+                   shape.zones ? ", zones" : "", shape.six ? ", IPv6" : "", stats.rules4,
+                   stats.rules6, stats.classes, (double)stats.bytes / (1 << 20),
+                   (double)(now_ns() - begin) / 1e6);
+        hits += compare(&policy, blob, points, &random);
+    }
+    ck_assert_uint_gt(hits, rounds * points / 4);
+}
+
+TEST(one_rule_is_found_where_it_matches)
+{
+    random_policies(1, 200, 200);
+}
+
+TEST(ten_rules_are_found_in_order)
+{
+    random_policies(10, 40, 2000);
+}
+
+TEST(a_hundred_rules_are_found_in_order)
+{
+    random_policies(100, 8, 10000);
+}
+
+TEST(a_thousand_rules_are_found_in_order)
+{
+    random_policies(1000, 4, 10000);
+}
+
+TEST(ten_thousand_rules_are_found_in_order)
+{
+    random_policies(10000, 4, 2000);
+}
+
+static void set_rules(struct policy *policy, unsigned count)
+{
+    policy_init(policy);
+    policy->rules = xcalloc(count, sizeof(*policy->rules));
+    policy->rule_count = count;
+    for (unsigned i = 0; i < count; i++)
+        policy->rules[i] = (struct policy_rule){
+            .id = i + 1, .protocol = -1, .icmp_type = -1, .icmp_code = -1, .action = POLICY_DROP};
+}
+
+TEST(the_limit_of_rules_is_kept_and_named)
+{
+    AUTO(policy) struct policy policy;
+    AUTO_FREE void *blob = NULL;
+    struct classify_stats stats;
+    struct orb_err err = {0};
+
+    set_rules(&policy, POLICY_MAX_RULES + 1);
+    policy.rule_count--;
+    blob = build(&policy, &stats);
+    ck_assert_uint_eq(stats.rules4, POLICY_MAX_RULES);
+    policy.rule_count++;
+    ck_assert_int_eq(classify_build(&policy, blob, BLOB, NULL, &err), ORB_E_LIMIT);
+    ck_assert_ptr_nonnull(strstr(err.text, "16385"));
+    ck_assert_ptr_nonnull(strstr(err.text, "16384"));
+}
+
+TEST(too_little_room_is_an_error_at_every_size)
+{
+    AUTO(policy) struct policy policy;
+    AUTO_FREE char *blob = xcalloc(1, 4 << 20);
+    struct policies_shape shape = {.rules = 50, .zones = true, .six = true};
+    struct random random = {7};
+    struct classify_stats stats;
+    struct orb_err err = {0};
+
+    policies_random(&policy, &shape, &random);
+    ck_assert_int_eq(classify_build(&policy, blob, 4 << 20, &stats, &err), 0);
+    for (size_t size = 0; size < stats.bytes; size += 1 + stats.bytes / 97) {
+        AUTO_FREE char *exact = xcalloc(1, size + 1);
+
+        exact[size] = 'x';
+        ck_assert_int_eq(classify_build(&policy, exact, size, NULL, &err), ORB_E_LIMIT);
+        ck_assert_int_eq(exact[size], 'x');
+    }
+}
+
+TEST(the_last_rule_of_a_full_table_is_found)
+{
+    AUTO(policy) struct policy policy;
+    AUTO_FREE void *blob = NULL;
+    struct classify_stats stats;
+    struct classify_header header = {.family = AF_INET, .protocol = 6, .destination_port = 7};
+
+    set_rules(&policy, POLICY_MAX_RULES);
+    for (unsigned i = 0; i < policy.rule_count; i++) {
+        struct policy_range *range = xcalloc(1, sizeof(*range));
+        uint32_t address = htonl(i * 262147u); /* all over the address space */
+
+        range->family = AF_INET;
+        memcpy(range->lo, &address, 4);
+        memcpy(range->hi, &address, 4);
+        policy.rules[i].sources = range;
+        policy.rules[i].source_count = 1;
+    }
+    blob = build(&policy, &stats);
+    printf("# %u hosts: %.1f MiB\n", stats.rules4, (double)stats.bytes / (1 << 20));
+    for (unsigned i = 0; i < policy.rule_count; i += 61) {
+        uint32_t address = htonl(i * 262147u);
+
+        memcpy(header.source, &address, 4);
+        ck_assert_int_eq(classify_lookup(blob, BLOB, &header), (int)i);
+    }
+}
+
+/* A group is one rule: 20 000 addresses in one list. */
+TEST(a_large_group_costs_one_rule)
+{
+    AUTO(policy) struct policy policy;
+    AUTO_FREE void *blob = NULL;
+    struct random random = {3};
+    struct classify_stats stats;
+    enum { COUNT = 20000 };
+
+    set_rules(&policy, 2);
+    policy.rules[0].sources = xcalloc(COUNT, sizeof(struct policy_range));
+    for (unsigned i = 0; i < COUNT; i++) {
+        struct policy_range *range = &policy.rules[0].sources[i];
+        uint32_t address = htonl((uint32_t)random_next(&random));
+
+        range->family = i & 1 ? AF_INET6 : AF_INET;
+        memcpy(range->lo, &address, 4);
+        if (i & 1)
+            memcpy(range->lo + 8, &i, 4);
+        memcpy(range->hi, range->lo, 16);
+    }
+    policy.rules[0].source_count = policy_merge_ranges(policy.rules[0].sources, COUNT);
+    blob = build(&policy, &stats);
+    printf("# one rule of %u addresses: %.1f MiB\n", policy.rules[0].source_count,
+           (double)stats.bytes / (1 << 20));
+    ck_assert_uint_gt(compare(&policy, blob, 300, &random), 100);
+}
+
+TEST(rules_of_the_appliance_itself_take_no_part)
+{
+    AUTO(policy) struct policy policy;
+    AUTO_FREE void *blob = NULL;
+    struct classify_stats stats;
+    struct classify_header header = {.family = AF_INET, .protocol = 6};
+
+    set_rules(&policy, 3);
+    strcpy(policy.rules[0].from, "local");
+    strcpy(policy.rules[1].to, "local");
+    blob = build(&policy, &stats);
+    ck_assert_uint_eq(stats.rules4, 1);
+    ck_assert_int_eq(classify_lookup(blob, BLOB, &header), 2);
+    ck_assert_int_eq(classify_linear(&policy, &header), 2);
+}
