@@ -1,0 +1,113 @@
+/* Tokens, who one is, and the fast path's switch. */
+#include <string.h>
+
+#include "cli/cli.h"
+#include "core/base/own.h"
+
+static int whoami(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    AUTO(buf) struct buf text = {0};
+    int r = cli_words(argc, argv, 0, 0, "whoami", err);
+
+    if (r == 0)
+        r = cli_call(cli, "auth@1", "whoami", NULL, &text, err);
+    if (r < 0 || cli_print_json(cli, buf_str(&text)))
+        return r;
+    printf("%s (%s)\n", cli->client.user, cli->client.role);
+    return 0;
+}
+
+static int token_create(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    AUTO(buf) struct buf input = {0}, text = {0};
+    AUTO(json_t) json_t *tree = NULL;
+    int r = cli_words(argc, argv, 2, 2, "token create NAME viewer|operator|admin", err);
+
+    if (r < 0)
+        return r;
+    buf_adds(&input, "{\"name\":");
+    buf_add_json(&input, argv[0], strlen(argv[0]));
+    buf_adds(&input, ",\"role\":");
+    buf_add_json(&input, argv[1], strlen(argv[1]));
+    buf_addc(&input, '}');
+    r = cli_call(cli, "auth@1", "token-create", buf_str(&input), &text, err);
+    if (r < 0 || cli_print_json(cli, buf_str(&text)))
+        return r;
+    r = tree_parse(buf_str(&text), text.len, NULL, &tree, err);
+    if (r == 0)
+        puts(member_text(tree, "token"));
+    return r;
+}
+
+static int token_list(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    static const char *const titles[] = {"NAME", "ROLE"};
+    AUTO(buf) struct buf text = {0};
+    AUTO(json_t) json_t *tree = NULL;
+    struct table t;
+    json_t *e;
+    size_t i;
+    int r = cli_words(argc, argv, 0, 0, "token list", err);
+
+    if (r == 0)
+        r = cli_call(cli, "auth@1", "token-list", NULL, &text, err);
+    if (r < 0 || cli_print_json(cli, buf_str(&text)))
+        return r;
+    r = tree_parse(buf_str(&text), text.len, NULL, &tree, err);
+    if (r < 0)
+        return r;
+    table_start(&t, 2, titles);
+    json_array_foreach (json_object_get(tree, "tokens"), i, e) {
+        table_cell(&t, "%s", member_text(e, "name"));
+        table_cell(&t, "%s", member_text(e, "role"));
+    }
+    table_print(&t);
+    return 0;
+}
+
+static int token_revoke(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    AUTO(buf) struct buf input = {0}, text = {0};
+    int r = cli_words(argc, argv, 1, 1, "token revoke NAME", err);
+
+    if (r < 0)
+        return r;
+    cli_pair(&input, "name", argv[0]);
+    r = cli_call(cli, "auth@1", "token-revoke", buf_str(&input), &text, err);
+    if (r == 0)
+        cli_print_json(cli, buf_str(&text));
+    return r;
+}
+
+static int fast_path(struct cli *cli, const char *method, int argc, char **argv,
+                     struct orb_err *err)
+{
+    AUTO(buf) struct buf text = {0};
+    int r = cli_words(argc, argv, 0, 0, "dataplane enable|disable", err);
+
+    if (r == 0)
+        r = cli_call(cli, "dataplane@1", method, NULL, &text, err);
+    if (r == 0)
+        cli_print_json(cli, buf_str(&text));
+    return r;
+}
+
+static int dataplane_enable(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    return fast_path(cli, "enable", argc, argv, err);
+}
+
+static int dataplane_disable(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    return fast_path(cli, "disable", argc, argv, err);
+}
+
+const struct command admin_commands[] = {
+    {"dataplane disable", "", "fast path off; nftables alone enforces", dataplane_disable},
+    {"dataplane enable", "", "fast path on again", dataplane_enable},
+    {"token create", "NAME viewer|operator|admin", "make an API token; shown once", token_create},
+    {"token list", "", "names and roles of the tokens", token_list},
+    {"token revoke", "NAME", "make a token worthless at once", token_revoke},
+    {"whoami", "", "who you are to the daemon", whoami},
+    {0},
+};

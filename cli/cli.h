@@ -1,0 +1,67 @@
+/* What the files of orbctl share: the parsed command line and the table of words. */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include <stdbool.h>
+
+#include "cli/client.h"
+
+struct cli {
+    struct client client;
+    const char *socket;
+    bool json; /* --json: the reply as it came */
+    bool open;
+};
+
+/* A command: words after its own. Returns 0 or a code with err filled; prints its own result. */
+typedef int command_fn(struct cli *cli, int argc, char **argv, struct orb_err *err);
+
+struct command {
+    const char *words;     /* "config set" */
+    const char *arguments; /* "PATH... VALUE", "" for none */
+    const char *help;
+    command_fn *run;
+};
+
+/* Tables end with {0}; each in the file of its name. */
+extern const struct command service_commands[], config_commands[], show_commands[], ipc_commands[],
+    admin_commands[];
+
+/* Connects on first use. */
+int cli_call(struct cli *cli, const char *to, const char *method, const char *input,
+             struct buf *ret_text, struct orb_err *err);
+int cli_tree(struct cli *cli, const char *to, const char *method, const char *input,
+             json_t **ret_tree, struct orb_err *err);
+/* --json: prints text as it is and returns true. */
+bool cli_print_json(const struct cli *cli, const char *text);
+
+/* Option --NAME VALUE or --NAME=VALUE among argv: taken out, value returned; NULL when absent.
+ * A missing value is reported by cli_leftovers. */
+const char *cli_option(int *argc, char **argv, const char *name);
+bool cli_flag(int *argc, char **argv, const char *name);
+/* Wrong number of words or an unknown option: ORB_E_INVALID saying what was expected. max < 0: any
+ */
+int cli_words(int argc, char **argv, int min, int max, const char *expected, struct orb_err *err);
+/* An integer within bounds. */
+int cli_number(const char *text, const char *what, long min, long max, long *ret_number,
+               struct orb_err *err);
+/* {"key":"value"} */
+void cli_pair(struct buf *ret_json, const char *key, const char *value);
+/* Path words or a JSON pointer → JSON pointer. */
+void cli_pointer(int argc, char **argv, struct buf *ret_pointer);
+
+/* Text table: columns as wide as their longest cell. */
+struct table {
+    unsigned columns;
+    struct buf *cells;
+    unsigned count;
+};
+void table_start(struct table *table, unsigned columns, const char *const *titles);
+void table_cell(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void table_print(struct table *table); /* and frees */
+
+/* Members of a reply, with safe fallbacks. */
+const char *member_text(const json_t *object, const char *key);
+long long member_number(const json_t *object, const char *key);
+
+#endif

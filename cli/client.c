@@ -1,0 +1,257 @@
+/* Frames of docs/ipc.md from the client's side. */
+#include "cli/client.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "core/base/own.h"
+#include "core/ipc/frame.h"
+
+static int write_all(int fd, const void *data, size_t len, struct orb_err *err)
+{
+    const char *p = data;
+
+    while (len) {
+        ssize_t n = send(fd, p, len, MSG_NOSIGNAL);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return orb_fail(err, -errno, "the daemon does not take the request");
+        p += n;
+        len -= (size_t)n;
+    }
+    return 0;
+}
+
+static int send_frame(struct client *c, unsigned type, uint32_t corr, const char *envelope,
+                      const char *payload, struct orb_err *err)
+{
+    size_t envlen = envelope ? strlen(envelope) : 0, len = payload ? strlen(payload) : 0;
+    unsigned char header[FRAME_HEADER];
+    struct frame f = {.type = (uint8_t)type, .corr = corr};
+    AUTO(buf) struct buf out = {0};
+
+    if (envlen + len > FRAME_MAX)
+        return orb_fail(err, ORB_E_LIMIT, "the request has %zu bytes; at most %u fit in a frame",
+                        envlen + len, FRAME_MAX);
+    f.len = (uint32_t)(envlen + len);
+    f.envlen = (uint16_t)envlen;
+    frame_put(header, &f);
+    buf_add(&out, header, sizeof header);
+    if (envlen)
+        buf_add(&out, envelope, envlen);
+    if (len)
+        buf_add(&out, payload, len);
+    return write_all(c->fd, out.data, out.len, err);
+}
+
+/* Waits for one whole frame at the start of c->in. wait_ms below 0: for ever. */
+static int receive(struct client *c, struct frame *f, int wait_ms, struct orb_err *err)
+{
+    for (;;) {
+        struct pollfd p = {.fd = c->fd, .events = POLLIN};
+        ssize_t n;
+        int r = frame_get((const unsigned char *)buf_str(&c->in), c->in.len, f, err);
+
+        if (r != FRAME_MORE)
+            return r;
+        r = poll(&p, 1, wait_ms);
+        if (r == 0)
+            return orb_fail(err, ORB_E_DEADLINE, "the daemon did not answer within %d s",
+                            wait_ms / 1000);
+        if (r < 0 && errno == EINTR)
+            continue;
+        n = recv(c->fd, buf_reserve(&c->in, 65536), 65536, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return orb_fail(err, -errno, "the connection to the daemon broke");
+        if (n == 0)
+            return orb_fail(err, ORB_E_GONE, "the daemon closed the connection");
+        c->in.len += (size_t)n;
+        c->in.data[c->in.len] = '\0';
+    }
+}
+
+static void consume(struct client *c, const struct frame *f)
+{
+    size_t n = FRAME_HEADER + f->len;
+
+    memmove(c->in.data, c->in.data + n, c->in.len - n);
+    c->in.len -= n;
+    c->in.data[c->in.len] = '\0';
+}
+
+static int remote_error(const char *envelope, size_t len, struct orb_err *err)
+{
+    struct json_slice e, value;
+    char code[40] = "internal", path[ORB_ERR_PATH] = "", text[ORB_ERR_TEXT] = "no reason given";
+
+    if (json_scan(envelope, len, NULL, NULL) == 0 && json_member(envelope, len, "err", &e)) {
+        if (json_member(e.p, e.len, "code", &value))
+            json_text(&value, code, sizeof code);
+        if (json_member(e.p, e.len, "path", &value))
+            json_text(&value, path, sizeof path);
+        if (json_member(e.p, e.len, "text", &value))
+            json_text(&value, text, sizeof text);
+    }
+    return orb_fail_at(err, orb_code_parse(code), path, "%s", text);
+}
+
+/* The answer to corr: its payload in ret_text. Events in between are passed over. */
+static int wait_for(struct client *c, uint32_t corr, unsigned wanted, struct buf *ret_text,
+                    struct orb_err *err)
+{
+    for (;;) {
+        struct frame f;
+        const char *envelope;
+        int r = receive(c, &f, CLIENT_WAIT_MS, err);
+
+        if (r < 0)
+            return r;
+        envelope = c->in.data + FRAME_HEADER;
+        if (f.type == FRAME_ERR && f.corr == corr) {
+            r = remote_error(envelope, f.envlen, err);
+            consume(c, &f);
+            return r;
+        }
+        if (f.type == wanted && f.corr == corr) {
+            buf_clear(ret_text);
+            buf_add(ret_text, envelope + f.envlen, f.len - f.envlen);
+            if (!ret_text->len)
+                buf_adds(ret_text, "{}");
+            consume(c, &f);
+            return 0;
+        }
+        consume(c, &f);
+    }
+}
+
+static int connect_to(struct client *c, const char *path, struct orb_err *err)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+
+    if (strlen(path) >= sizeof to.sun_path)
+        return orb_fail(err, ORB_E_INVALID, "the socket path %s is longer than %zu bytes", path,
+                        sizeof to.sun_path - 1);
+    strcpy(to.sun_path, path);
+    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (c->fd < 0)
+        return orb_fail(err, -errno, "cannot make a socket");
+    if (connect(c->fd, (struct sockaddr *)&to, sizeof to) == 0)
+        return 0;
+    if (errno == ENOENT || errno == ECONNREFUSED)
+        return orb_fail(err, ORB_E_UNAVAILABLE,
+                        "no orbitald listens at %s; is it running? (systemctl status orbitald, or "
+                        "give --socket PATH)",
+                        path);
+    return orb_fail(err, -errno, "cannot connect to %s", path);
+}
+
+int client_open(struct client *c, const char *socket_path, struct orb_err *err)
+{
+    AUTO(buf) struct buf welcome = {0};
+    struct json_slice value;
+    int r;
+
+    *c = (struct client){.fd = -1, .next_corr = 1};
+    r = connect_to(c, socket_path, err);
+    if (r == 0)
+        r = send_frame(c, FRAME_HELLO, 0, "{\"abi\":1,\"name\":\"orbctl\"}", NULL, err);
+    if (r == 0)
+        r = wait_for(c, 0, FRAME_WELCOME, &welcome, err);
+    if (r < 0) {
+        client_close(c);
+        return r;
+    }
+    if (json_member(buf_str(&welcome), welcome.len, "user", &value))
+        json_text(&value, c->user, sizeof c->user);
+    if (json_member(buf_str(&welcome), welcome.len, "role", &value))
+        json_text(&value, c->role, sizeof c->role);
+    return 0;
+}
+
+void client_close(struct client *c)
+{
+    if (c->fd >= 0)
+        close(c->fd);
+    c->fd = -1;
+    buf_fini(&c->in);
+}
+
+int client_call(struct client *c, const char *to, const char *method, const char *input,
+                struct buf *ret_text, struct orb_err *err)
+{
+    AUTO(buf) struct buf envelope = {0};
+    uint32_t corr = c->next_corr++;
+    int r;
+
+    buf_adds(&envelope, "{\"to\":");
+    buf_add_json(&envelope, to, strlen(to));
+    buf_adds(&envelope, ",\"method\":");
+    buf_add_json(&envelope, method, strlen(method));
+    buf_addc(&envelope, '}');
+    if (envelope.len > FRAME_MAX_ENVELOPE)
+        return orb_fail(err, ORB_E_INVALID, "interface and method name are too long");
+    r = send_frame(c, FRAME_REQ, corr, buf_str(&envelope), input ? input : "{}", err);
+    return r < 0 ? r : wait_for(c, corr, FRAME_REP, ret_text, err);
+}
+
+int client_call_tree(struct client *c, const char *to, const char *method, const char *input,
+                     json_t **ret_tree, struct orb_err *err)
+{
+    static const struct json_limits limits = {.depth = JSON_MAX_DEPTH, .keys = JSON_MAX_TREE_KEYS};
+    AUTO(buf) struct buf text = {0};
+    int r = client_call(c, to, method, input, &text, err);
+
+    return r < 0 ? r : tree_parse(buf_str(&text), text.len, &limits, ret_tree, err);
+}
+
+static int one_event(struct client *c, const struct frame *f,
+                     int (*on_event)(void *arg, const char *topic, const char *text, size_t len),
+                     void *arg)
+{
+    const char *envelope = c->in.data + FRAME_HEADER;
+    struct json_slice value;
+    char topic[80] = "gap";
+
+    if (f->type != FRAME_EVENT && f->type != FRAME_GAP)
+        return 0;
+    if (f->envlen && json_member(envelope, f->envlen, "topic", &value))
+        json_text(&value, topic, sizeof topic);
+    return on_event(arg, topic, envelope + f->envlen, f->len - f->envlen);
+}
+
+int client_watch(struct client *c, const char *interface, const char *topic,
+                 int (*on_event)(void *arg, const char *topic, const char *text, size_t len),
+                 void *arg, struct orb_err *err)
+{
+    AUTO(buf) struct buf envelope = {0};
+    AUTO(buf) struct buf reply = {0};
+    uint32_t corr = c->next_corr++;
+    int r;
+
+    buf_adds(&envelope, "{\"to\":");
+    buf_add_json(&envelope, interface, strlen(interface));
+    buf_adds(&envelope, ",\"topic\":");
+    buf_add_json(&envelope, topic, strlen(topic));
+    buf_addc(&envelope, '}');
+    r = send_frame(c, FRAME_SUB, corr, buf_str(&envelope), NULL, err);
+    if (r == 0)
+        r = wait_for(c, corr, FRAME_REP, &reply, err);
+    while (r == 0) {
+        struct frame f;
+
+        r = receive(c, &f, -1, err);
+        if (r < 0)
+            break;
+        r = one_event(c, &f, on_event, arg);
+        consume(c, &f);
+    }
+    return r;
+}

@@ -1,0 +1,113 @@
+/* Looking into the broker: what there is, calling it by hand, watching events. */
+#include <string.h>
+
+#include "cli/cli.h"
+#include "core/base/own.h"
+
+static int ipc_list(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    static const char *const titles[] = {"INTERFACE", "VERSION", "PROVIDER",
+                                         "STATE",     "METHODS", "TOPICS"};
+    AUTO(buf) struct buf text = {0};
+    AUTO(json_t) json_t *tree = NULL;
+    struct table t;
+    json_t *e;
+    size_t i;
+    int r = cli_words(argc, argv, 0, 0, "ipc list", err);
+
+    if (r == 0)
+        r = cli_call(cli, "host@1", "interfaces", NULL, &text, err);
+    if (r < 0 || cli_print_json(cli, buf_str(&text)))
+        return r;
+    r = tree_parse(buf_str(&text), text.len, NULL, &tree, err);
+    if (r < 0)
+        return r;
+    table_start(&t, 6, titles);
+    json_array_foreach (json_object_get(tree, "interfaces"), i, e) {
+        table_cell(&t, "%s", member_text(e, "interface"));
+        table_cell(&t, "%s", member_text(e, "version"));
+        table_cell(&t, "%s", member_text(e, "provider"));
+        table_cell(&t, "%s", member_text(e, "state"));
+        table_cell(&t, "%lld", member_number(e, "methods"));
+        table_cell(&t, "%lld", member_number(e, "topics"));
+    }
+    table_print(&t);
+    return 0;
+}
+
+static int ipc_describe(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    AUTO(buf) struct buf input = {0}, text = {0};
+    AUTO(json_t) json_t *tree = NULL;
+    json_t *m;
+    size_t i;
+    int r = cli_words(argc, argv, 1, 1, "ipc describe INTERFACE", err);
+
+    if (r < 0)
+        return r;
+    cli_pair(&input, "interface", argv[0]);
+    r = cli_call(cli, "host@1", "describe", buf_str(&input), &text, err);
+    if (r < 0 || cli_print_json(cli, buf_str(&text)))
+        return r;
+    r = tree_parse(buf_str(&text), text.len, NULL, &tree, err);
+    if (r < 0)
+        return r;
+    printf("%s %s\n", member_text(tree, "interface"), member_text(tree, "version"));
+    json_array_foreach (json_object_get(tree, "methods"), i, m) {
+        AUTO(buf) struct buf in = {0};
+
+        tree_dump(json_object_get(m, "input"), &in);
+        printf("\n  %s (%s)\n      %s\n      input: %s\n", member_text(m, "name"),
+               member_text(m, "requires"), member_text(m, "description"), buf_str(&in));
+    }
+    json_array_foreach (json_object_get(tree, "events"), i, m)
+        printf("\n  event %s (%s, %s)\n      %s\n", member_text(m, "name"),
+               member_text(m, "requires"), member_text(m, "class"), member_text(m, "description"));
+    return 0;
+}
+
+static int ipc_call(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    AUTO(buf) struct buf text = {0}, pretty = {0};
+    AUTO(json_t) json_t *tree = NULL;
+    int r = cli_words(argc, argv, 2, 3, "ipc call INTERFACE[@VERSION] METHOD [JSON]", err);
+
+    if (r == 0 && argc == 3 && json_scan(argv[2], strlen(argv[2]), NULL, err) < 0)
+        r = orb_wrap(err, "the input");
+    if (r == 0)
+        r = cli_call(cli, argv[0], argv[1], argc == 3 ? argv[2] : NULL, &text, err);
+    if (r < 0 || cli_print_json(cli, buf_str(&text)))
+        return r;
+    r = tree_parse(buf_str(&text), text.len, NULL, &tree, err);
+    if (r < 0)
+        return r;
+    tree_dump_pretty(tree, &pretty);
+    puts(buf_str(&pretty));
+    return 0;
+}
+
+static int on_event(void *arg, const char *topic, const char *text, size_t len)
+{
+    printf("{\"topic\":\"%s\",\"payload\":%.*s}\n", topic, (int)len, text);
+    return fflush(stdout) == EOF;
+}
+
+static int ipc_watch(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    AUTO(buf) struct buf version = {0};
+    int r = cli_words(argc, argv, 1, 2, "ipc watch INTERFACE [TOPIC]", err);
+
+    if (r == 0) /* opens the connection */
+        r = cli_call(cli, "host@1", "version", NULL, &version, err);
+    if (r < 0)
+        return r;
+    return client_watch(&cli->client, argv[0], argc == 2 ? argv[1] : "*", on_event, NULL, err);
+}
+
+const struct command ipc_commands[] = {
+    {"ipc list", "", "interfaces and who provides them", ipc_list},
+    {"ipc describe", "INTERFACE", "methods and events of an interface", ipc_describe},
+    {"ipc call", "INTERFACE METHOD [JSON]", "call a method by hand", ipc_call},
+    {"ipc watch", "INTERFACE [TOPIC]", "print events as they come", ipc_watch},
+    {0},
+};

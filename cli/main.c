@@ -1,0 +1,270 @@
+/* orbctl: finds the command in the table of words, runs it, prints one error sentence. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "core/base/own.h"
+
+#define DEFAULT_SOCKET "/run/orbital/control.sock"
+
+static const struct command *const tables[] = {show_commands, service_commands, config_commands,
+                                               ipc_commands, admin_commands};
+
+static const char head[] =
+    "orbctl - operate an Orbital appliance\n"
+    "\n"
+    "usage: orbctl [--socket PATH] [--json] COMMAND...\n"
+    "\n"
+    "A PATH is words (firewall rules 10 action) or a JSON pointer (/firewall/rules/10/action).\n"
+    "\n";
+
+static const char tail[] =
+    "\n"
+    "Options: --socket PATH (or $ORBITAL_SOCKET; " DEFAULT_SOCKET "), --json (the reply as JSON),\n"
+    "--version, --help.\n"
+    "Exit status: 0 done, 2 wrong command line or request, 3 does not fit the schema, 4 not "
+    "found,\n"
+    "5 not allowed, 6 conflict or locked, 7 a service refused, 8 no answer, 9 a limit, 10 system,\n"
+    "11 internal.\n";
+
+static void help(void)
+{
+    fputs(head, stdout);
+    for (unsigned i = 0; i < ARRAY_LEN(tables); i++) {
+        for (const struct command *c = tables[i]; c->words; c++) {
+            AUTO_FREE char *left = xasprintf("%s %s", c->words, c->arguments);
+
+            if (strlen(left) > 42)
+                printf("  %s\n  %-42s  %s\n", left, "", c->help);
+            else
+                printf("  %-42s  %s\n", left, c->help);
+        }
+    }
+    fputs(tail, stdout);
+}
+
+/* How many words of argv the command's own words take, 0 when they do not match. */
+static int matches(const struct command *c, int argc, char **argv)
+{
+    const char *p = c->words;
+    int n = 0;
+
+    while (*p) {
+        size_t len = strcspn(p, " ");
+
+        if (n == argc || strlen(argv[n]) != len || strncmp(argv[n], p, len))
+            return 0;
+        n++;
+        p += len;
+        p += strspn(p, " ");
+    }
+    return n;
+}
+
+static const struct command *find(int argc, char **argv, int *ret_words)
+{
+    const struct command *best = NULL;
+
+    *ret_words = 0;
+    for (unsigned i = 0; i < ARRAY_LEN(tables); i++)
+        for (const struct command *c = tables[i]; c->words; c++) {
+            int n = matches(c, argc, argv);
+
+            if (n > *ret_words) {
+                best = c;
+                *ret_words = n;
+            }
+        }
+    return best;
+}
+
+static int unknown(int argc, char **argv, struct orb_err *err)
+{
+    const char *names[128];
+    AUTO(buf) struct buf given = {0}, group = {0};
+    size_t count = 0;
+    const char *near;
+
+    for (int i = 0; i < argc && i < 2; i++)
+        buf_addf(&given, "%s%s", i ? " " : "", argv[i]);
+    for (unsigned i = 0; i < ARRAY_LEN(tables); i++)
+        for (const struct command *c = tables[i]; c->words; c++) {
+            if (count < ARRAY_LEN(names))
+                names[count++] = c->words;
+            if (!strncmp(c->words, argv[0], strlen(argv[0])) && c->words[strlen(argv[0])] == ' ')
+                buf_addf(&group, "%s%s", group.len ? ", " : "", c->words + strlen(argv[0]) + 1);
+        }
+    near = nearest_name(buf_str(&given), names, count);
+    if (group.len)
+        return orb_fail(err, ORB_E_INVALID, "\"%s\": expected %s followed by one of: %s%s%s%s",
+                        buf_str(&given), argv[0], buf_str(&group), near ? "; did you mean " : "",
+                        near ? near : "", near ? "?" : "");
+    return orb_fail(err, ORB_E_INVALID, "unknown command \"%s\"%s%s%s; `orbctl --help` lists all",
+                    buf_str(&given), near ? "; did you mean " : "", near ? near : "",
+                    near ? "?" : "");
+}
+
+/* ---- helpers of every command ---- */
+
+static int ensure(struct cli *cli, struct orb_err *err)
+{
+    int r;
+
+    if (cli->open)
+        return 0;
+    r = client_open(&cli->client, cli->socket, err);
+    cli->open = r == 0;
+    return r;
+}
+
+int cli_call(struct cli *cli, const char *to, const char *method, const char *input,
+             struct buf *ret_text, struct orb_err *err)
+{
+    int r = ensure(cli, err);
+
+    return r < 0 ? r : client_call(&cli->client, to, method, input, ret_text, err);
+}
+
+int cli_tree(struct cli *cli, const char *to, const char *method, const char *input,
+             json_t **ret_tree, struct orb_err *err)
+{
+    int r = ensure(cli, err);
+
+    return r < 0 ? r : client_call_tree(&cli->client, to, method, input, ret_tree, err);
+}
+
+bool cli_print_json(const struct cli *cli, const char *text)
+{
+    if (cli->json)
+        puts(text);
+    return cli->json;
+}
+
+static void take_out(int *argc, char **argv, int at, int n)
+{
+    for (int i = at; i + n <= *argc; i++)
+        argv[i] = i + n < *argc ? argv[i + n] : NULL;
+    *argc -= n;
+}
+
+bool cli_flag(int *argc, char **argv, const char *name)
+{
+    for (int i = 0; i < *argc; i++)
+        if (!strcmp(argv[i], name)) {
+            take_out(argc, argv, i, 1);
+            return true;
+        }
+    return false;
+}
+
+const char *cli_option(int *argc, char **argv, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (int i = 0; i < *argc; i++) {
+        const char *value;
+
+        if (!strcmp(argv[i], name) && i + 1 < *argc) {
+            value = argv[i + 1];
+            take_out(argc, argv, i, 2);
+            return value;
+        }
+        if (!strncmp(argv[i], name, len) && argv[i][len] == '=') {
+            value = argv[i] + len + 1;
+            take_out(argc, argv, i, 1);
+            return value;
+        }
+    }
+    return NULL;
+}
+
+int cli_words(int argc, char **argv, int min, int max, const char *expected, struct orb_err *err)
+{
+    for (int i = 0; i < argc; i++)
+        if (!strncmp(argv[i], "--", 2) && argv[i][2])
+            return orb_fail(err, ORB_E_INVALID,
+                            "option \"%s\" is unknown here or lacks its value; expected: %s",
+                            argv[i], expected);
+    if (argc < min)
+        return orb_fail(err, ORB_E_INVALID, "something is missing; expected: %s", expected);
+    if (max >= 0 && argc > max)
+        return orb_fail(err, ORB_E_INVALID, "\"%s\" is too much; expected: %s", argv[max],
+                        expected);
+    return 0;
+}
+
+int cli_number(const char *text, const char *what, long min, long max, long *ret_number,
+               struct orb_err *err)
+{
+    char *end;
+    long n = strtol(text, &end, 10);
+
+    if (!*text || *end || n < min || n > max)
+        return orb_fail(err, ORB_E_INVALID, "%s: expected a number from %ld to %ld; got \"%s\"",
+                        what, min, max, text);
+    *ret_number = n;
+    return 0;
+}
+
+void cli_pair(struct buf *ret_json, const char *key, const char *value)
+{
+    buf_addf(ret_json, "{\"%s\":", key);
+    buf_add_json(ret_json, value, strlen(value));
+    buf_addc(ret_json, '}');
+}
+
+void cli_pointer(int argc, char **argv, struct buf *ret_pointer)
+{
+    if (argc == 1 && argv[0][0] == '/') {
+        buf_adds(ret_pointer, strcmp(argv[0], "/") ? argv[0] : "");
+        return;
+    }
+    for (int i = 0; i < argc; i++)
+        pointer_add(ret_pointer, argv[i]);
+}
+
+int main(int argc, char **argv)
+{
+    struct cli cli = {.socket = getenv("ORBITAL_SOCKET"), .client.fd = -1};
+    struct orb_err err = {0};
+    const struct command *command;
+    const char *value;
+    int words, r;
+
+    argc--;
+    argv++;
+    cli.json = cli_flag(&argc, argv, "--json");
+    value = cli_option(&argc, argv, "--socket");
+    if (value)
+        cli.socket = value;
+    if (!cli.socket || !*cli.socket)
+        cli.socket = DEFAULT_SOCKET;
+    if (argc && !strcmp(argv[0], "--version")) {
+        puts("orbctl " ORBITAL_VERSION);
+        return 0;
+    }
+    if (!argc || !strcmp(argv[0], "--help") || !strcmp(argv[0], "help")) {
+        help();
+        return argc ? 0 : 2;
+    }
+    command = find(argc, argv, &words);
+    r = command ? command->run(&cli, argc - words, argv + words, &err) : unknown(argc, argv, &err);
+    client_close(&cli.client);
+    if (fflush(stdout) == EOF && r == 0)
+        r = orb_fail(&err, ORB_E_IO, "the output could not be written");
+    if (r >= 0)
+        return 0;
+    if (cli.json) {
+        AUTO(buf) struct buf b = {0};
+
+        buf_addf(&b, "{\"error\":{\"code\":\"%s\",\"path\":", orb_code_name(err.code));
+        buf_add_json(&b, err.path, strlen(err.path));
+        buf_adds(&b, ",\"text\":");
+        buf_add_json(&b, err.text, strlen(err.text));
+        puts(buf_str(&b));
+        puts("}}");
+    }
+    fprintf(stderr, "orbctl: %s%s%s\n", err.path, err.path[0] ? ": " : "", err.text);
+    return orb_code_exit(err.code);
+}

@@ -1,0 +1,214 @@
+/* What the appliance does now: firewall, interfaces, routes, boot. */
+#include <string.h>
+
+#include "cli/cli.h"
+#include "core/base/own.h"
+
+/* Runs the call; on success with *ret_tree NULL the reply was printed as JSON. */
+static int fetch(struct cli *cli, const char *to, const char *method, json_t **ret_tree,
+                 struct orb_err *err)
+{
+    AUTO(buf) struct buf text = {0};
+    int r = cli_call(cli, to, method, NULL, &text, err);
+
+    *ret_tree = NULL;
+    if (r < 0 || cli_print_json(cli, buf_str(&text)))
+        return r;
+    return tree_parse(buf_str(&text), text.len, NULL, ret_tree, err);
+}
+
+static void rule_row(struct table *t, const char *name, const json_t *e)
+{
+    table_cell(t, "%s", name);
+    table_cell(t, "%s", member_text(e, "from"));
+    table_cell(t, "%s", member_text(e, "to"));
+    table_cell(t, "%s", member_text(e, "action"));
+    table_cell(t, "%lld", member_number(e, "packets"));
+    table_cell(t, "%lld", member_number(e, "bytes"));
+    table_cell(t, "%lld", member_number(e, "fast_packets"));
+    table_cell(t, "%s", member_text(e, "description"));
+}
+
+static int show_counters(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    static const char *const titles[] = {"RULE",    "FROM",  "TO",           "ACTION",
+                                         "PACKETS", "BYTES", "IN FAST PATH", "DESCRIPTION"};
+    AUTO(json_t) json_t *tree = NULL;
+    struct table t;
+    const char *key;
+    json_t *e;
+    size_t i;
+    int r = cli_words(argc, argv, 0, 0, "show firewall [counters|status]", err);
+
+    if (r == 0)
+        r = fetch(cli, "firewall@1", "counters", &tree, err);
+    if (r < 0 || !tree)
+        return r;
+    table_start(&t, 8, titles);
+    json_array_foreach (json_object_get(tree, "rules"), i, e) {
+        char name[32];
+
+        if (json_is_string(json_object_get(e, "rule")))
+            snprintf(name, sizeof name, "%s", member_text(e, "rule"));
+        else
+            snprintf(name, sizeof name, "%lld", member_number(e, "rule"));
+        rule_row(&t, name, e);
+    }
+    json_object_foreach (json_object_get(tree, "default"), key, e) {
+        AUTO_FREE char *name = xasprintf("default %s", key);
+
+        if (json_is_object(e))
+            rule_row(&t, name, e);
+    }
+    table_print(&t);
+    return 0;
+}
+
+static int show_status(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    static const char *const titles[] = {"PORT",   "MODE",   "WANTED",  "HITS",
+                                         "MISSES", "PASSED", "DROPPED", ""};
+    AUTO(json_t) json_t *tree = NULL;
+    struct table t;
+    const char *key;
+    json_t *p;
+    int r = cli_words(argc, argv, 0, 0, "show dataplane", err);
+
+    if (r == 0)
+        r = fetch(cli, "dataplane@1", "status", &tree, err);
+    if (r < 0 || !tree)
+        return r;
+    printf("generation %lld, fast path %s%s\n", member_number(tree, "generation"),
+           json_is_true(json_object_get(tree, "enabled")) ? "on" : "off",
+           json_is_true(json_object_get(tree, "adopted")) ? ", adopted from an earlier daemon"
+                                                          : "");
+    table_start(&t, 8, titles);
+    json_object_foreach (json_object_get(tree, "ports"), key, p) {
+        table_cell(&t, "%s", key);
+        table_cell(&t, "%s", member_text(p, "mode"));
+        table_cell(&t, "%s", member_text(p, "wanted"));
+        table_cell(&t, "%lld", member_number(p, "hits"));
+        table_cell(&t, "%lld", member_number(p, "misses"));
+        table_cell(&t, "%lld", member_number(p, "passed"));
+        table_cell(&t, "%lld", member_number(p, "dropped"));
+        table_cell(&t, "%s", member_text(p, "reason"));
+    }
+    table_print(&t);
+    return 0;
+}
+
+static void join(const json_t *list, struct buf *b)
+{
+    json_t *e;
+    size_t i;
+
+    json_array_foreach ((json_t *)list, i, e)
+        buf_addf(b, "%s%s", i ? " " : "",
+                 json_is_string(e) ? json_string_value(e) : member_text(e, "address"));
+}
+
+static int show_interfaces(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    static const char *const titles[] = {"INTERFACE", "STATE", "MTU", "MAC", "ADDRESSES"};
+    AUTO(json_t) json_t *tree = NULL;
+    struct table t;
+    json_t *e, *list;
+    size_t i;
+    int r = cli_words(argc, argv, 0, 0, "show interfaces", err);
+
+    if (r == 0)
+        r = fetch(cli, "interfaces@1", "list", &tree, err);
+    if (r < 0 || !tree)
+        return r;
+    table_start(&t, 5, titles);
+    list = json_object_get(tree, "interfaces");
+    if (!list)
+        list = json_object_get(tree, "links");
+    json_array_foreach (list, i, e) {
+        AUTO(buf) struct buf addresses = {0};
+
+        join(json_object_get(e, "addresses"), &addresses);
+        table_cell(&t, "%s", member_text(e, "name"));
+        table_cell(&t, "%s", member_text(e, "state"));
+        table_cell(&t, "%lld", member_number(e, "mtu"));
+        table_cell(&t, "%s", member_text(e, "mac"));
+        table_cell(&t, "%s", buf_str(&addresses));
+    }
+    table_print(&t);
+    return 0;
+}
+
+static int show_routes(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    static const char *const titles[] = {"DESTINATION", "NEXT HOPS", "PROTOCOL", "METRIC"};
+    AUTO(json_t) json_t *tree = NULL;
+    struct table t;
+    json_t *e, *hop;
+    size_t i, k;
+    int r = cli_words(argc, argv, 0, 0, "show routes", err);
+
+    if (r == 0)
+        r = fetch(cli, "routing@1", "list", &tree, err);
+    if (r < 0 || !tree)
+        return r;
+    table_start(&t, 4, titles);
+    json_array_foreach (json_object_get(tree, "routes"), i, e) {
+        AUTO(buf) struct buf hops = {0};
+
+        json_array_foreach (json_object_get(e, "next-hops"), k, hop) {
+            const char *via = member_text(hop, "via");
+
+            buf_addf(&hops, "%s%s%s%s", k ? ", " : "", via, *via ? " " : "",
+                     member_text(hop, "interface"));
+        }
+        table_cell(&t, "%s", member_text(e, "destination"));
+        table_cell(&t, "%s", hops.len ? buf_str(&hops) : member_text(e, "kind"));
+        table_cell(&t, "%s", member_text(e, "protocol"));
+        table_cell(&t, "%lld", member_number(e, "metric"));
+    }
+    table_print(&t);
+    return 0;
+}
+
+static int show_boot(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    AUTO(json_t) json_t *tree = NULL;
+    json_t *e;
+    size_t i;
+    int r = cli_words(argc, argv, 0, 0, "show boot", err);
+
+    if (r == 0)
+        r = fetch(cli, "host@1", "boot", &tree, err);
+    if (r < 0 || !tree)
+        return r;
+    printf("%s\n", member_text(tree, "phase"));
+    json_array_foreach (json_object_get(tree, "phases"), i, e)
+        printf("  %-12s after %lld ms\n", member_text(e, "phase"), member_number(e, "ms"));
+    return 0;
+}
+
+static int show_system(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    AUTO(json_t) json_t *tree = NULL;
+    int r = cli_words(argc, argv, 0, 0, "show system", err);
+
+    if (r == 0)
+        r = fetch(cli, "host@1", "version", &tree, err);
+    if (r < 0 || !tree)
+        return r;
+    printf("orbitald %s, instance %s, pid %lld, up %lld s\n", member_text(tree, "version"),
+           member_text(tree, "instance"), member_number(tree, "pid"),
+           member_number(tree, "uptime_ms") / 1000);
+    return 0;
+}
+
+const struct command show_commands[] = {
+    {"show firewall", "", "rules and what they counted", show_counters},
+    {"show firewall counters", "", "the same", show_counters},
+    {"show dataplane", "", "ports, attach points, fast path", show_status},
+    {"show interfaces", "", "links and addresses", show_interfaces},
+    {"show routes", "", "the main routing table", show_routes},
+    {"show system", "", "version, instance, uptime", show_system},
+    {"show boot", "", "boot phases and when they were reached", show_boot},
+    {0},
+};
