@@ -108,7 +108,7 @@ static json_t *describe(const struct schema *s, unsigned depth)
     static const char *const copied[][2] = {
         {"title", "title"},
         {"description", "description"},
-        {"x-orb-ref", "ref"},
+
         {"format", "format"},
         {"pattern", "pattern"},
         {"default", "default"},
@@ -128,6 +128,8 @@ static json_t *describe(const struct schema *s, unsigned depth)
     add(to, "type", types_json(s));
     for (size_t i = 0; i < ARRAY_LEN(copied); i++)
         add(to, copied[i][1], json_incref((json_t *)fact(s, copied[i][0])));
+    if (schema_ref_target(s))
+        json_object_set_new(to, "ref", json_string(schema_ref_target(s)));
     add_choices(s, choices, 0);
     add(to, "enum", json_array_size(choices) ? choices : (json_decref(choices), NULL));
     add_members(s, to, depth);

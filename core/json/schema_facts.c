@@ -88,9 +88,24 @@ bool schema_flag(const struct schema *s, const char *keyword)
     return json_is_true(fact(s, keyword));
 }
 
+static const char *target_at(const struct schema *s, unsigned depth)
+{
+    const struct schema_list *lists[] = {&s->all_of, &s->any_of, &s->one_of};
+    const char *target = s->ref_target;
+
+    if (depth > DEEPEST)
+        return NULL;
+    if (!target && s->ref)
+        target = target_at(s->ref, depth + 1);
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+        for (size_t j = 0; !target && j < lists[i]->count; j++)
+            target = target_at(lists[i]->all[j], depth + 4);
+    return target;
+}
+
 const char *schema_ref_target(const struct schema *s)
 {
-    return schema_text(s, "x-orb-ref");
+    return target_at(s, 0);
 }
 
 const char *schema_type(const struct schema *s)
@@ -114,6 +129,11 @@ const char *schema_type(const struct schema *s)
     default:
         return NULL;
     }
+}
+
+static bool is_index(const char *token)
+{
+    return token[0] && strspn(token, "0123456789") == strlen(token);
 }
 
 static const struct schema *step(const struct schema *s, const char *token, unsigned depth);
@@ -141,7 +161,7 @@ static const struct schema *step(const struct schema *s, const char *token, unsi
     for (size_t i = 0; i < s->pattern_count; i++)
         if (schema_match(s->unit, &s->patterns[i], token, strlen(token)) > 0)
             return s->patterns[i].schema;
-    if (s->items && token[0] && strspn(token, "0123456789") == strlen(token))
+    if (s->items && is_index(token))
         found = s->items;
     if (!found && s->ref)
         found = step(s->ref, token, depth + 1);
@@ -157,15 +177,17 @@ static const struct schema *step(const struct schema *s, const char *token, unsi
 }
 
 /* Nothing describes the member: may it be there nevertheless? */
-static bool is_open(const struct schema *s, unsigned depth)
+static bool is_open(const struct schema *s, const char *token, unsigned depth)
 {
     unsigned types = schema_types_of(s);
 
-    if (depth > DEEPEST || s->kind == SCHEMA_NEVER || !(types & (SCHEMA_OBJECT | SCHEMA_ARRAY)))
+    if (depth > DEEPEST || s->kind == SCHEMA_NEVER)
+        return false;
+    if (!(types & SCHEMA_OBJECT) && !((types & SCHEMA_ARRAY) && is_index(token)))
         return false;
     if (s->additional && s->additional->kind == SCHEMA_NEVER)
         return false;
-    return !s->ref || is_open(s->ref, depth + 1);
+    return !s->ref || is_open(s->ref, token, depth + 1);
 }
 
 static int name_fits(const struct schema *s, const char *token, const char *path,
@@ -201,7 +223,7 @@ const struct schema *schema_at(const struct schema *s, const char *pointer, stru
         pointer_add(&path, tokens[i]);
         if (name_fits(s, tokens[i], path.data, err) < 0)
             return NULL;
-        if (!next && is_open(s, 0))
+        if (!next && is_open(s, tokens[i], 0))
             next = s->unit->any;
         if (!next) {
             if (!(schema_types_of(s) & (SCHEMA_OBJECT | SCHEMA_ARRAY)))

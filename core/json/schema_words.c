@@ -104,7 +104,8 @@ void schema_words_range(const struct schema *s, struct buf *to)
         before = "an integer ";
     if (s->has_minimum && s->has_maximum) {
         add_bound(&s->minimum, "between", &before, to);
-        add_bound(&s->maximum, "and" + 3, &before, to);
+        before = " ";
+        add_bound(&s->maximum, "and", &before, to);
     } else if (s->has_minimum) {
         add_bound(&s->minimum, "of at least", &before, to);
     } else if (s->has_maximum) {

@@ -1,0 +1,99 @@
+/* The schema compiler and checker. Input: a schema, a NUL byte, a value. A value that passes must
+ * pass again as the canonical text of the same value; nothing may pass a schema and its `not`. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/json/schema.h"
+#include "core/json/tree.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void holds(bool what, const char *words)
+{
+    if (what)
+        return;
+    fprintf(stderr, "fuzz_schema: %s\n", words);
+    abort();
+}
+
+static int on_ref(void *arg, const char *path, const char *target, const char *value)
+{
+    holds(target[0] == '/' && (!path[0] || path[0] == '/') && value, "a reference without words");
+    return 0;
+}
+
+/* Whatever front ends may ask about the schema of the first member. */
+static void ask(const struct schema *schema, const json_t *value)
+{
+    AUTO(buf) struct buf path = {0};
+    AUTO(buf) struct buf text = {0};
+    const struct schema *at;
+    struct orb_err err = {0};
+    const char *key = json_object_iter_key(json_object_iter((json_t *)value));
+
+    if (key)
+        pointer_add(&path, key);
+    at = schema_at(schema, buf_str(&path), &err);
+    holds(at || err.text[0], "no schema and no word why");
+    if (!at)
+        return;
+    schema_describe(at, &text);
+    holds(json_scan(text.data, text.len, NULL, NULL) == 0, "the description is not JSON");
+    buf_clear(&text);
+    schema_word(at, key ? key : "7", &text);
+    holds(json_scan(text.data, text.len, NULL, NULL) == 0, "the word is not JSON");
+}
+
+/* The same schema turned around: exactly one of the two may let the value pass. */
+static void turn(const char *schema_text, size_t len, const char *text, size_t text_len, int r)
+{
+    AUTO(buf) struct buf both = {0};
+    AUTO(schema) struct schema *schema = NULL;
+    int other;
+
+    buf_adds(&both, "{\"not\":");
+    buf_add(&both, schema_text, len);
+    buf_addc(&both, '}');
+    if (memmem(schema_text, len, "$ref", 4) ||
+        schema_compile(both.data, both.len, false, &schema, NULL) < 0)
+        return; /* references start at the top: they would mean something else */
+    other = schema_check(schema, text, text_len, "", NULL);
+    holds((r == 0) != (other == 0) || (r != 0 && r != ORB_E_SCHEMA) ||
+              (other != 0 && other != ORB_E_SCHEMA),
+          "a schema and its opposite agree");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const uint8_t *nul = memchr(data, 0, size);
+    const char *text = nul ? (const char *)nul + 1 : "";
+    size_t schema_len = nul ? (size_t)(nul - data) : size;
+    size_t len = nul ? size - schema_len - 1 : 0;
+    AUTO(schema) struct schema *schema = NULL;
+    AUTO(json_t) json_t *tree = NULL;
+    AUTO(buf) struct buf again = {0};
+    struct orb_err err = {0};
+    int r;
+
+    if (schema_compile((const char *)data, schema_len, false, &schema, &err) < 0) {
+        holds(err.text[0] != '\0', "refused without a word");
+        return 0;
+    }
+    schema_check(schema, text, len, "", NULL); /* unscanned: any answer, but no read too far */
+    if (tree_parse(text, len, NULL, &tree, NULL) < 0)
+        return 0;
+    r = schema_check(schema, text, len, "/base", &err);
+    holds(r == 0 || (err.text[0] && strncmp(err.path, "/base", 5) == 0), "no words, no path");
+    tree_dump(tree, &again);
+    if (r == 0 || r == ORB_E_SCHEMA)
+        holds(schema_check(schema, again.data, again.len, "", &err) == r ||
+                  (err.code != ORB_E_SCHEMA && err.code != 0),
+              "another spelling of the value, another answer");
+    turn((const char *)data, schema_len, text, len, r);
+    schema_each_ref(schema, text, len, "", on_ref, NULL);
+    ask(schema, tree);
+    return 0;
+}

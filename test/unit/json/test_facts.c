@@ -1,0 +1,155 @@
+/* What front ends ask a schema: schema_facts.c, schema_describe.c, schema_refs.c. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/json/schema.h"
+#include "test/lib/harness.h"
+
+static const char text[] =
+    "{\"type\":\"object\",\"$defs\":{\"iface\":{\"type\":\"string\",\"title\":\"an interface\","
+    "\"x-orb-ref\":\"/interfaces\"}},\"properties\":{"
+    "\"zones\":{\"type\":\"object\",\"description\":\"by name\",\"additionalProperties\":{"
+    "  \"type\":\"object\",\"required\":[\"interfaces\"],\"properties\":{\"interfaces\":{"
+    "  \"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/iface\"}},\"mtu\":{\"type\":\"integer\","
+    "  \"minimum\":68,\"default\":1500},\"mode\":{\"enum\":[\"a\",\"b\"]}}}},"
+    "\"groups\":{\"type\":\"object\",\"propertyNames\":{\"pattern\":\"^[a-z/]+$\","
+    "  \"x-orb-ref\":\"/zones\"},\"additionalProperties\":{\"type\":\"integer\"}},"
+    "\"via\":{\"anyOf\":[{\"const\":\"any\"},{\"$ref\":\"#/$defs/iface\"}]},"
+    "\"key\":{\"type\":\"string\",\"x-orb-secret\":true,\"x-orb-apply\":\"restart\"},"
+    "\"free\":{\"type\":\"object\"},"
+    "\"port\":{\"type\":[\"integer\",\"string\"],\"format\":\"port-range\"}}}";
+
+static struct schema *compile(void)
+{
+    struct schema *schema = NULL;
+    struct orb_err err;
+
+    ck_assert_msg(schema_compile(text, sizeof text - 1, true, &schema, &err) == 0, "%s %s",
+                  err.path, err.text);
+    return schema;
+}
+
+TEST(the_schema_of_a_path_is_found_through_maps_arrays_and_references)
+{
+    AUTO(schema) struct schema *schema = compile();
+    const struct schema *at = schema_at(schema, "/zones/lan/interfaces/0", NULL);
+
+    ck_assert_ptr_nonnull(at);
+    ck_assert_str_eq(schema_title(at), "an interface");
+    ck_assert_str_eq(schema_type(at), "string");
+    ck_assert_str_eq(schema_ref_target(at), "/interfaces");
+    ck_assert_ptr_eq(schema_at(schema, "", NULL), schema);
+    at = schema_at(schema, "/zones", NULL);
+    ck_assert_str_eq(schema_description(at), "by name");
+    ck_assert(!schema_flag(at, "x-orb-secret"));
+    at = schema_at(schema, "/key", NULL);
+    ck_assert(schema_flag(at, "x-orb-secret"));
+    ck_assert_str_eq(schema_text(at, "x-orb-apply"), "restart");
+    ck_assert_ptr_nonnull(schema_at(schema, "/free/what/ever", NULL));
+    ck_assert_ptr_null(schema_type(schema_at(schema, "/port", NULL)));
+}
+
+TEST(where_nothing_may_stand_the_known_names_are_told)
+{
+    AUTO(schema) struct schema *schema = compile();
+    struct orb_err err;
+
+    ck_assert_ptr_null(schema_at(schema, "/zones/lan/mtuu", &err));
+    ck_assert_int_eq(err.code, ORB_E_SCHEMA);
+    ck_assert_str_eq(err.path, "/zones/lan/mtuu");
+    ck_assert_str_eq(err.text, "expected one of interfaces, mtu, mode; got \"mtuu\", which is not "
+                               "known; did you mean mtu?");
+    ck_assert_ptr_null(schema_at(schema, "/zones/lan/mtu/x", &err));
+    ck_assert_msg(strstr(err.text, "nothing stands below a value"), "%s", err.text);
+    ck_assert_ptr_null(schema_at(schema, "/groups/LAN", &err));
+    ck_assert_msg(strstr(err.text, "not a name for a member"), "%s", err.text);
+    ck_assert_str_eq(err.path, "/groups/LAN");
+    ck_assert_ptr_null(schema_at(schema, "zones", &err));
+    ck_assert_ptr_null(schema_at(schema, "/zones/lan/interfaces/x", &err));
+}
+
+TEST(words_typed_become_what_the_schema_wants)
+{
+    static const struct {
+        const char *path, *word, *json;
+    } all[] = {
+        {"/zones/lan/mtu", "1400", "1400"},
+        {"/zones/lan/mtu", "abc", "\"abc\""},
+        {"/zones/lan/mtu", "1", "1"},
+        {"/key", "1400", "\"1400\""},
+        {"/key", "true", "\"true\""},
+        {"/key", "a\"b", "\"a\\\"b\""},
+        {"/port", "80", "80"},
+        {"/port", "80-90", "\"80-90\""},
+        {"/port", "70000", "\"70000\""},
+        {"/free/x", "true", "true"},
+        {"/free", "{\"a\":1}", "{\"a\":1}"},
+        {"/free/x", "{", "\"{\""},
+        {"/key", "", "\"\""},
+        {"/zones/lan/mode", "a", "\"a\""},
+        {"/zones/lan/mtu", "-", "\"-\""},
+    };
+    AUTO(schema) struct schema *schema = compile();
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        const struct schema *at = schema_at(schema, all[i].path, NULL);
+        AUTO(buf) struct buf b = {0};
+
+        ck_assert_ptr_nonnull(at);
+        schema_word(at, all[i].word, &b);
+        ck_assert_str_eq(buf_str(&b), all[i].json);
+    }
+}
+
+static int on_ref(void *arg, const char *path, const char *target, const char *value)
+{
+    buf_addf(arg, "%s>%s:%s ", path, target, value);
+    return strcmp(value, "stop") == 0 ? 7 : 0;
+}
+
+TEST(references_are_found_with_path_target_and_value)
+{
+    static const char value[] =
+        "{\"zones\":{\"lan\":{\"interfaces\":[\"eth0\",\"e\\u0074h1\"],\"mtu\":9}},"
+        "\"groups\":{\"a/b\":1},\"via\":\"any\"}";
+    static const char stop[] = "{\"via\":\"stop\",\"zones\":{\"a\":{\"interfaces\":[\"eth0\"]}}}";
+    AUTO(schema) struct schema *schema = compile();
+    AUTO(buf) struct buf b = {0};
+
+    ck_assert_int_eq(schema_each_ref(schema, value, strlen(value), "/fw", on_ref, &b), 0);
+    ck_assert_str_eq(b.data, "/fw/zones/lan/interfaces/0>/interfaces:eth0 "
+                             "/fw/zones/lan/interfaces/1>/interfaces:eth1 "
+                             "/fw/groups/a~1b>/zones:a/b ");
+    buf_clear(&b);
+    ck_assert_int_eq(schema_each_ref(schema, stop, strlen(stop), "", on_ref, &b), 7);
+    ck_assert_str_eq(b.data, "/via>/interfaces:stop ");
+}
+
+TEST(one_level_is_described_as_json)
+{
+    static const struct {
+        const char *path, *json;
+    } all[] = {
+        {"/zones", "{\"description\":\"by name\",\"map\":true,\"type\":\"object\"}"},
+        {"/zones/lan", "{\"members\":[\"interfaces\",\"mtu\",\"mode\"],"
+                       "\"required\":[\"interfaces\"],\"type\":\"object\"}"},
+        {"/zones/lan/interfaces", "{\"items\":{\"ref\":\"/interfaces\",\"title\":\"an interface\","
+                                  "\"type\":\"string\"},\"type\":\"array\"}"},
+        {"/zones/lan/mtu", "{\"default\":1500,\"minimum\":68,\"type\":\"integer\"}"},
+        {"/zones/lan/mode", "{\"enum\":[\"a\",\"b\"],\"type\":\"string\"}"},
+        {"/groups", "{\"map\":true,\"names\":{\"pattern\":\"^[a-z/]+$\",\"ref\":\"/zones\"},"
+                    "\"type\":\"object\"}"},
+        {"/via", "{\"enum\":[\"any\"],\"ref\":\"/interfaces\",\"type\":\"string\"}"},
+        {"/key", "{\"apply\":\"restart\",\"secret\":true,\"type\":\"string\"}"},
+        {"/port", "{\"format\":\"port-range\",\"type\":[\"string\",\"integer\"]}"},
+    };
+    AUTO(schema) struct schema *schema = compile();
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        AUTO(buf) struct buf b = {0};
+
+        schema_describe(schema_at(schema, all[i].path, NULL), &b);
+        ck_assert_str_eq(buf_str(&b), all[i].json);
+    }
+}
