@@ -1,0 +1,158 @@
+/* The ruleset's text goes to the real nft, in a network namespace that ends with the test. */
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "core/base/own.h"
+#include "test/lib/harness.h"
+#include "test/unit/dataplane/policies.h"
+
+static const char rich[] =
+    "{\"zones\":{\"lan\":{\"interfaces\":[\"lan0\"]},"
+    "\"wan\":{\"interfaces\":[\"wan0\",\"wan1\"]},\"empty\":{}},"
+    "\"default\":{\"forward\":\"reject\",\"input\":\"drop\",\"output\":\"accept\"},"
+    "\"rules\":{\"10\":{\"from\":\"lan\",\"to\":\"wan\",\"protocol\":\"tcp\","
+    "\"source\":[\"10.1.0.0/24\",\"10.1.1.0/24\",\"10.3.0.1-10.3.0.77\",\"2001:db8::/32\"],"
+    "\"source-ports\":[\"1024-65535\"],\"destination-ports\":[\"80\",\"443\",\"444-450\"],"
+    "\"action\":\"accept\"},"
+    "\"11\":{\"from\":\"lan\",\"to\":\"wan\",\"protocol\":\"icmp\",\"icmp-type\":\"echo-request\","
+    "\"action\":\"accept\",\"log\":true,\"limit\":{\"rate\":10,\"per\":\"minute\",\"burst\":20}},"
+    "\"12\":{\"from\":\"lan\",\"to\":\"wan\",\"protocol\":\"icmpv6\",\"icmp-type\":\"1/4\","
+    "\"action\":\"reject\"},\"13\":{\"action\":\"reject\",\"limit\":{\"rate\":3}},"
+    "\"14\":{\"from\":\"local\",\"to\":\"wan\",\"action\":\"accept\"},"
+    "\"15\":{\"from\":\"wan\",\"to\":\"local\",\"protocol\":\"udp\","
+    "\"destination-ports\":[\"53\"],\"action\":\"reject\"},"
+    "\"16\":{\"from\":\"empty\",\"action\":\"drop\"},"
+    "\"17\":{\"protocol\":\"47\",\"source\":[\"0.0.0.0/0\"],"
+    "\"destination\":[\"1.2.3.4\",\"1.2.3.9\"],\"action\":\"accept\"},"
+    "\"18\":{\"protocol\":\"tcp\",\"destination-ports\":[\"0\",\"65535\"],\"action\":\"drop\"},"
+    "\"19\":{\"protocol\":\"tcp\",\"destination-ports\":[\"0-65535\"],\"source\":[\"::/0\"],"
+    "\"action\":\"drop\"}},"
+    "\"source-nat\":{\"10\":{\"to\":\"wan\",\"source\":[\"10.1.0.0/24\",\"::/0\"],"
+    "\"action\":\"masquerade\"},\"11\":{\"to\":\"wan\",\"action\":\"masquerade\"},"
+    "\"12\":{\"to\":\"wan\",\"source\":[\"fd00::/8\"],\"translate-to\":\"2001:db8::9\"}},"
+    "\"destination-nat\":{\"10\":{\"from\":\"wan\",\"protocol\":\"tcp\",\"port\":\"8080\","
+    "\"destination\":[\"192.0.2.2/32\"],\"translate-to\":\"10.1.0.2:80\"},"
+    "\"11\":{\"from\":\"wan\",\"protocol\":\"udp\",\"port\":\"5000-5010\","
+    "\"translate-to\":\"[fd00::2]:7000\"},"
+    "\"12\":{\"translate-to\":\"10.9.9.9\",\"destination\":[\"192.0.2.7\"]}}}";
+
+static void put(struct policy *policy, const char *text)
+{
+    struct orb_err err = {0};
+
+    ck_assert_msg(policy_put(policy, text, strlen(text), &err) == 0, "%s: %s", err.path, err.text);
+    ck_assert_msg(policy_check(policy, &err) == 0, "%s: %s", err.path, err.text);
+}
+
+/* Runs nft with text on standard input; its output is appended to ret_output. */
+static int nft(const char *arguments, const char *text, struct buf *ret_output)
+{
+    char path[] = "/tmp/orbt-nft-XXXXXX";
+    AUTO_FD int fd = mkstemp(path);
+    AUTO_FREE char *line = xasprintf("nft %s %s 2>&1", arguments, text ? path : "");
+    FILE *pipe;
+    char part[4096];
+    size_t n;
+
+    ck_assert_int_ge(fd, 0);
+    if (text)
+        ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    pipe = popen(line, "r");
+    ck_assert_ptr_nonnull(pipe);
+    while ((n = fread(part, 1, sizeof(part), pipe)) > 0)
+        buf_add(ret_output, part, n);
+    unlink(path);
+    return pclose(pipe);
+}
+
+/* Before any test: without root there is nothing to run. */
+__attribute__((constructor)) static void skip_without_root(void)
+{
+    if (geteuid() == 0)
+        return;
+    puts("1..0 # SKIP not root: no network namespace for nft");
+    exit(0);
+}
+
+static void own_namespace(void)
+{
+    ck_assert_msg(unshare(CLONE_NEWNET) == 0, "no network namespace: %m");
+}
+
+static void load(const struct policy *policy, const struct policy *previous, uint32_t generation)
+{
+    AUTO(buf) struct buf text = {0}, output = {0};
+
+    policy_nft(policy, previous, generation, &text);
+    ck_assert_msg(nft("-f", buf_str(&text), &output) == 0, "%s", buf_str(&output));
+}
+
+TEST(nft_takes_everything_a_policy_can_say)
+{
+    AUTO(policy) struct policy policy;
+    AUTO(buf) struct buf text = {0}, output = {0};
+
+    own_namespace();
+    policy_init(&policy);
+    put(&policy, rich);
+    policy_nft(&policy, NULL, 7, &text);
+    ck_assert_msg(nft("-c -f", buf_str(&text), &output) == 0, "%s", buf_str(&output));
+    load(&policy, NULL, 7);
+    load(&policy, &policy, 8);
+    nft("list table inet orbital", NULL, &output);
+    ck_assert_ptr_nonnull(strstr(buf_str(&output), "generation 8"));
+    ck_assert_ptr_null(strstr(buf_str(&output), "generation 7"));
+}
+
+TEST(counters_of_rules_that_stay_keep_their_values)
+{
+    AUTO(policy) struct policy first, second;
+    AUTO(buf) struct buf output = {0};
+
+    own_namespace();
+    policy_init(&first);
+    put(&first, rich);
+    load(&first, NULL, 1);
+    ck_assert_int_eq(nft("-f",
+                         "flush table inet orbital\n"
+                         "delete counter inet orbital rule_10\n"
+                         "delete counter inet orbital rule_16\n"
+                         "add counter inet orbital rule_10 { packets 77 bytes 7700 }\n"
+                         "add counter inet orbital rule_16 { packets 66 bytes 6600 }\n",
+                         &output),
+                     0);
+    ck_assert_int_eq(policy_copy(&first, &second), 0);
+    put(&second, "{\"rules\":{\"16\":null,\"20\":{\"action\":\"drop\"},"
+                 "\"11\":{\"action\":\"accept\",\"limit\":{\"rate\":5,\"burst\":9}},"
+                 "\"13\":{\"action\":\"accept\"}},\"default\":{\"forward\":\"accept\"}}");
+    load(&second, &first, 2);
+    nft("list table inet orbital", NULL, &output);
+    ck_assert_ptr_nonnull(strstr(buf_str(&output), "packets 77 bytes 7700"));
+    ck_assert_ptr_null(strstr(buf_str(&output), "packets 66"));
+    ck_assert_ptr_nonnull(strstr(buf_str(&output), "rate 5/second burst 9 packets"));
+    ck_assert_ptr_null(strstr(buf_str(&output), "10/minute"));
+    ck_assert_ptr_null(strstr(buf_str(&output), "limit_13"));
+    ck_assert_ptr_nonnull(strstr(buf_str(&output), "hook forward priority filter; policy accept"));
+    load(&first, &second, 3);
+    load(&first, NULL, 4);
+    buf_clear(&output);
+    nft("list counters", NULL, &output);
+    ck_assert_ptr_null(strstr(buf_str(&output), "packets 77"));
+}
+
+TEST(nft_takes_random_policies)
+{
+    own_namespace();
+    for (unsigned round = 0; round < 12; round++) {
+        struct random random = {round + 1};
+        struct policies_shape shape = {
+            .rules = 1 + round * 20, .zones = round & 1, .six = round & 2};
+        AUTO(policy) struct policy policy;
+
+        policies_random(&policy, &shape, &random);
+        load(&policy, NULL, round);
+    }
+}

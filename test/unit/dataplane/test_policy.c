@@ -1,0 +1,241 @@
+/* policy_put and policy_check: what is taken, and what each refusal says. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "dataplane/policy.h"
+#include "test/lib/harness.h"
+
+static int put(struct policy *policy, const char *text, struct orb_err *err)
+{
+    *err = (struct orb_err){0};
+    return policy_put(policy, text, strlen(text), err);
+}
+
+static void must(struct policy *policy, const char *text)
+{
+    struct orb_err err;
+
+    ck_assert_msg(put(policy, text, &err) == 0, "%s: %s: %s", text, err.path, err.text);
+    ck_assert_msg(policy_check(policy, &err) == 0, "%s: %s: %s", text, err.path, err.text);
+}
+
+#define RULE(members) "{\"rules\":{\"10\":{" members "}}}"
+#define SNAT(members) "{\"source-nat\":{\"10\":{" members "}}}"
+#define DNAT(members) "{\"destination-nat\":{\"10\":{" members "}}}"
+
+/* words: parts of the text, separated by |. */
+static const struct bad {
+    const char *text, *path, *words;
+} bad_puts[] = {
+    {"{", "", "expected"},
+    {"[]", "", "an object|an array"},
+    {"{\"rule\":{}}", "/rule", "\"rule\"|did you mean rules?"},
+    {"{\"tx\":\"7\"}", "/tx", "integer|\"7\""},
+    {"{\"rules\":[]}", "/rules", "an object"},
+    {"{\"rules\":{\"ten\":{}}}", "/rules/ten", "\"ten\"|1 to 99999999"},
+    {"{\"rules\":{\"010\":null}}", "/rules/010", "\"010\""},
+    {"{\"rules\":{\"0\":null}}", "/rules/0", "\"0\""},
+    {"{\"rules\":{\"100000000\":null}}", "/rules/100000000", "99999999"},
+    {"{\"rules\":{\"10\":7}}", "/rules/10", "an object|7"},
+    {"{\"rules\":{\"10\":{}}}", "/rules/10", "no action|accept, drop or reject"},
+    {RULE("\"action\":\"acept\""), "/rules/10/action", "\"acept\"|did you mean accept?"},
+    {RULE("\"action\":true"), "/rules/10/action", "a word|true"},
+    {RULE("\"aktion\":\"drop\""), "/rules/10/aktion", "did you mean action?"},
+    {RULE("\"action\":\"drop\",\"protocol\":\"tpc\""), "/rules/10/protocol",
+     "\"tpc\"|did you mean tcp?"},
+    {RULE("\"action\":\"drop\",\"protocol\":\"256\""), "/rules/10/protocol", "0 to 255|256"},
+    {RULE("\"action\":\"drop\",\"protocol\":6"), "/rules/10/protocol", "in quotes|6"},
+    {RULE("\"action\":\"drop\",\"source\":\"10.0.0.0/8\""), "/rules/10/source", "an array"},
+    {RULE("\"action\":\"drop\",\"source\":[\"10.0.0.0/8\",\"10.0.0.256\"]"), "/rules/10/source/1",
+     "10.0.0.256|expected an address"},
+    {RULE("\"action\":\"drop\",\"source\":[\"10.0.0.1/24\"]"), "/rules/10/source/0",
+     "10.0.0.1/24|behind the prefix"},
+    {RULE("\"action\":\"drop\",\"source\":[\"10.0.0.0/33\"]"), "/rules/10/source/0", "0 to 32"},
+    {RULE("\"action\":\"drop\",\"source\":[\"2001:db8::/129\"]"), "/rules/10/source/0", "0 to 128"},
+    {RULE("\"action\":\"drop\",\"source\":[\"10.0.0.9-10.0.0.1\"]"), "/rules/10/source/0",
+     "ends before it begins"},
+    {RULE("\"action\":\"drop\",\"source\":[\"10.0.0.9-::1\"]"), "/rules/10/source/0",
+     "same family"},
+    {RULE("\"action\":\"drop\",\"destination\":[7]"), "/rules/10/destination/0", "as text|7"},
+    {RULE("\"action\":\"drop\",\"destination-ports\":[\"80\"]"), "/rules/10", "\"tcp\" or \"udp\""},
+    {RULE("\"action\":\"drop\",\"protocol\":\"tcp\",\"destination-ports\":[80]"),
+     "/rules/10/destination-ports/0", "as text|80"},
+    {RULE("\"action\":\"drop\",\"protocol\":\"tcp\",\"destination-ports\":[\"65536\"]"),
+     "/rules/10/destination-ports/0", "65536|0 to 65535"},
+    {RULE("\"action\":\"drop\",\"protocol\":\"tcp\",\"source-ports\":[\"9-1\"]"),
+     "/rules/10/source-ports/0", "ends before it begins"},
+    {RULE("\"action\":\"drop\",\"icmp-type\":\"echo-request\""), "/rules/10/icmp-type",
+     "needs \"protocol\""},
+    {RULE("\"action\":\"drop\",\"protocol\":\"icmp\",\"icmp-type\":\"echo-reqest\""),
+     "/rules/10/icmp-type", "did you mean echo-request?"},
+    {RULE("\"action\":\"drop\",\"protocol\":\"icmp\",\"icmp-type\":\"packet-too-big\""),
+     "/rules/10/icmp-type", "no ICMP type"},
+    {RULE("\"action\":\"drop\",\"protocol\":\"icmp\",\"icmp-type\":\"3/256\""),
+     "/rules/10/icmp-type", "3/256"},
+    {RULE("\"action\":\"drop\",\"log\":\"yes\""), "/rules/10/log", "true or false|yes"},
+    {RULE("\"action\":\"drop\",\"limit\":{\"rate\":0}"), "/rules/10/limit/rate", "1 to 1000000|0"},
+    {RULE("\"action\":\"drop\",\"limit\":{\"burst\":1}"), "/rules/10/limit", "needs a rate"},
+    {RULE("\"action\":\"drop\",\"limit\":{\"rate\":1,\"per\":\"minut\"}"), "/rules/10/limit/per",
+     "did you mean minute?"},
+    {RULE("\"action\":\"drop\",\"from\":\"a b\""), "/rules/10/from", "\"a b\"|letters"},
+    {RULE("\"action\":\"drop\",\"from\":\"\""), "/rules/10/from", "letters"},
+    {"{\"zones\":{\"local\":{}}}", "/zones/local", "not \"local\""},
+    {"{\"zones\":{\"lan\":{\"interfaces\":[\"averylonginterface\"]}}}", "/zones/lan/interfaces/0",
+     "1 to 15"},
+    {"{\"zones\":{\"lan\":{\"interfaces\":[\"a\",\"a\"]}}}", "/zones/lan/interfaces/1",
+     "a is listed twice"},
+    {"{\"zones\":{\"lan\":{\"interface\":[]}}}", "/zones/lan/interface",
+     "did you mean interfaces?"},
+    {"{\"ports\":{\"lan/0\":{}}}", "/ports/lan~10", "lan/0"},
+    {"{\"ports\":{\"lan0\":{\"fast-path\":\"xpd\"}}}", "/ports/lan0/fast-path",
+     "did you mean xdp?"},
+    {"{\"default\":{\"forward\":\"deny\"}}", "/default/forward", "accept, drop, reject|deny"},
+    {SNAT("\"action\":\"masquerade\""), "/source-nat/10", "needs \"to\""},
+    {SNAT("\"to\":\"wan\""), "/source-nat/10", "masquerade"},
+    {SNAT("\"to\":\"wan\",\"action\":\"masquerade\",\"translate-to\":\"1.2.3.4\""),
+     "/source-nat/10", "leave translate-to out"},
+    {SNAT("\"to\":\"wan\",\"translate-to\":\"1.2.3.4:80\""), "/source-nat/10", "port"},
+    {SNAT("\"to\":\"wan\",\"translate-to\":\"1.2.3.4\",\"source\":[\"::/0\"]"),
+     "/source-nat/10/source", "family"},
+    {DNAT("\"from\":\"wan\""), "/destination-nat/10", "needs \"translate-to\""},
+    {DNAT("\"translate-to\":\"10.0.0.1:99999\""), "/destination-nat/10/translate-to", "99999"},
+    {DNAT("\"translate-to\":\"10.0.0.0/8\""), "/destination-nat/10/translate-to", "one address"},
+    {DNAT("\"translate-to\":\"10.0.0.1:80\""), "/destination-nat/10", "\"tcp\" or \"udp\""},
+    {DNAT("\"translate-to\":\"10.0.0.1\",\"protocol\":\"tcp\",\"port\":\"0\""),
+     "/destination-nat/10/port", "1 to 65535"},
+    {DNAT("\"translate-to\":\"10.0.0.1\",\"destination\":[\"::1\"]"),
+     "/destination-nat/10/destination", "family"},
+};
+
+static void has_words(const char *text, const char *words, const char *input)
+{
+    AUTO_FREE char *copy = xstrdup(words);
+    char *rest = copy, *word;
+
+    while ((word = strsep(&rest, "|")))
+        ck_assert_msg(strstr(text, word), "%s\n  says \"%s\"\n  without \"%s\"", input, text, word);
+}
+
+TEST(every_refused_put_says_where_and_what_and_changes_nothing)
+{
+    for (size_t i = 0; i < ARRAY_LEN(bad_puts); i++) {
+        const struct bad *bad = &bad_puts[i];
+        AUTO(policy) struct policy policy;
+        AUTO(buf) struct buf before = {0}, after = {0};
+        struct orb_err err;
+
+        policy_init(&policy);
+        must(&policy, "{\"zones\":{\"lan\":{\"interfaces\":[\"lan0\"]}},"
+                      "\"rules\":{\"10\":{\"from\":\"lan\",\"action\":\"accept\"}}}");
+        policy_nft(&policy, NULL, 1, &before);
+        ck_assert_msg(put(&policy, bad->text, &err) < 0, "taken: %s", bad->text);
+        ck_assert_msg(!strcmp(err.path, bad->path), "%s\n  path \"%s\", not \"%s\" (%s)", bad->text,
+                      err.path, bad->path, err.text);
+        has_words(err.text, bad->words, bad->text);
+        policy_nft(&policy, NULL, 1, &after);
+        ck_assert_str_eq(buf_str(&before), buf_str(&after));
+    }
+}
+
+static const struct bad bad_policies[] = {
+    {RULE("\"from\":\"lna\",\"action\":\"drop\""), "/rules/10/from", "\"lna\"|did you mean lan?"},
+    {RULE("\"to\":\"nowhere\",\"action\":\"drop\""), "/rules/10/to", "no zone \"nowhere\""},
+    {RULE("\"from\":\"local\",\"to\":\"local\",\"action\":\"drop\""), "/rules/10/to",
+     "never matches"},
+    {RULE("\"source\":[\"10.0.0.0/8\"],\"destination\":[\"::/0\"],\"action\":\"drop\""),
+     "/rules/10", "never matches|family"},
+    {RULE("\"source\":[\"10.0.0.0/8\"],\"protocol\":\"icmpv6\",\"action\":\"drop\""), "/rules/10",
+     "never matches"},
+    {"{\"zones\":{\"wan\":{\"interfaces\":[\"wan0\",\"lan0\"]}}}", "/zones/wan/interfaces/1",
+     "lan0|lan and wan"},
+    {SNAT("\"to\":\"wna\",\"action\":\"masquerade\""), "/source-nat/10/to", "no zone \"wna\""},
+    {SNAT("\"to\":\"local\",\"action\":\"masquerade\""), "/source-nat/10/to", "no interface"},
+    {DNAT("\"from\":\"wna\",\"translate-to\":\"10.0.0.1\""), "/destination-nat/10/from",
+     "no zone \"wna\""},
+};
+
+TEST(every_refused_policy_says_where_and_what)
+{
+    for (size_t i = 0; i < ARRAY_LEN(bad_policies); i++) {
+        const struct bad *bad = &bad_policies[i];
+        AUTO(policy) struct policy policy;
+        struct orb_err err;
+
+        policy_init(&policy);
+        must(&policy, "{\"zones\":{\"lan\":{\"interfaces\":[\"lan0\"]}}}");
+        ck_assert_msg(put(&policy, bad->text, &err) == 0, "%s: %s", bad->text, err.text);
+        ck_assert_msg(policy_check(&policy, &err) < 0, "taken: %s", bad->text);
+        ck_assert_msg(!strcmp(err.path, bad->path), "%s\n  path \"%s\", not \"%s\"", bad->text,
+                      err.path, bad->path);
+        has_words(err.text, bad->words, bad->text);
+    }
+}
+
+TEST(puts_set_replace_and_delete_by_key)
+{
+    AUTO(policy) struct policy policy;
+
+    policy_init(&policy);
+    must(&policy, "{\"rules\":{\"100\":{\"action\":\"drop\"},\"20\":{\"action\":\"accept\"},"
+                  "\"3\":{\"action\":\"reject\"}}}");
+    ck_assert_uint_eq(policy.rule_count, 3);
+    ck_assert_uint_eq(policy.rules[0].id, 3);
+    ck_assert_uint_eq(policy.rules[2].id, 100);
+    must(&policy, "{\"tx\":1,\"rules\":{\"20\":null,\"21\":null,\"100\":{\"action\":\"accept\"},"
+                  "\"50\":{\"action\":\"drop\"}},\"default\":{\"input\":\"drop\"}}");
+    ck_assert_uint_eq(policy.rule_count, 3);
+    ck_assert_uint_eq(policy.rules[1].id, 50);
+    ck_assert_int_eq(policy.rules[2].action, POLICY_ACCEPT);
+    ck_assert_int_eq(policy.input, POLICY_DROP);
+    ck_assert_int_eq(policy.forward, POLICY_DROP);
+    must(&policy, "{\"source-nat\":{\"7\":{\"to\":\"w\",\"action\":\"masquerade\"}},"
+                  "\"zones\":{\"w\":{}},"
+                  "\"destination-nat\":{\"7\":{\"translate-to\":\"[fd00::1]:80\","
+                  "\"protocol\":\"tcp\",\"port\":\"8080\"}}}");
+    ck_assert_uint_eq(policy.nat_count, 2);
+    ck_assert_uint_eq(policy.nat[0].to_port, 80);
+    ck_assert_int_eq(policy.nat[0].to_address.family, AF_INET6);
+    must(&policy, "{\"source-nat\":{\"7\":null}}");
+    ck_assert_uint_eq(policy.nat_count, 1);
+    ck_assert(!policy.nat[0].source);
+}
+
+TEST(addresses_and_ports_are_joined)
+{
+    AUTO(policy) struct policy policy, copy;
+    AUTO(buf) struct buf text = {0};
+
+    policy_init(&policy);
+    policy_init(&copy);
+    must(&policy, RULE("\"protocol\":\"tcp\",\"action\":\"drop\","
+                       "\"source\":[\"10.0.1.0/24\",\"10.0.0.0/24\",\"::/0\",\"10.0.0.7\","
+                       "\"255.255.255.255\",\"10.9.0.1-10.9.0.2\"],"
+                       "\"source-ports\":[\"80\",\"82-90\",\"81\",\"0\",\"65535\"]"));
+    ck_assert_int_eq(policy_copy(&policy, &copy), 0);
+    ck_assert_uint_eq(copy.rules[0].source_count, 4);
+    for (unsigned i = 0; i < 4; i++) {
+        policy_print_range(&text, &copy.rules[0].sources[i]);
+        buf_addc(&text, ' ');
+    }
+    ck_assert_str_eq(buf_str(&text), "10.0.0.0/23 10.9.0.1-10.9.0.2 255.255.255.255 ::/0 ");
+    ck_assert_uint_eq(copy.rules[0].source_port_count, 3);
+    ck_assert_uint_eq(copy.rules[0].source_ports[1].hi, 90);
+}
+
+TEST(families_follow_addresses_and_protocol)
+{
+    AUTO(policy) struct policy policy;
+
+    policy_init(&policy);
+    must(&policy, "{\"rules\":{\"1\":{\"action\":\"drop\"},"
+                  "\"2\":{\"action\":\"drop\",\"protocol\":\"icmpv6\"},"
+                  "\"3\":{\"action\":\"drop\",\"source\":[\"10.0.0.1\",\"fd00::1\"]},"
+                  "\"4\":{\"action\":\"drop\",\"source\":[\"10.0.0.1\",\"fd00::1\"],"
+                  "\"destination\":[\"fd00::/8\"]}}}");
+    ck_assert_uint_eq(policy_rule_families(&policy.rules[0]), POLICY_IPV4 | POLICY_IPV6);
+    ck_assert_uint_eq(policy_rule_families(&policy.rules[1]), POLICY_IPV6);
+    ck_assert_uint_eq(policy_rule_families(&policy.rules[2]), POLICY_IPV4 | POLICY_IPV6);
+    ck_assert_uint_eq(policy_rule_families(&policy.rules[3]), POLICY_IPV6);
+}
