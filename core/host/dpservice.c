@@ -268,7 +268,7 @@ static int put(struct draft *draft, const char *input, size_t len, struct orb_er
 static int on_draft(struct dpservice *s, const char *method, uint64_t tx, const char *input,
                     size_t len, struct host_req *req, struct orb_err *err)
 {
-    struct draft *draft;
+    struct draft *draft = NULL;
     int r;
 
     if (!strcmp(method, "abort") && tx == s->applied_tx)
