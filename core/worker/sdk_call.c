@@ -1,7 +1,8 @@
-/* Calls to others. The first call of a method travels with its name; once one has succeeded a route
- * handle is opened and later calls travel with the handle alone. A handle dies with its provider,
- * so `peer-gone` forgets it and the next call starts over. The broker keeps deadlines; the timer
- * here is the backstop. */
+/* Calls to others. A call travels with the method's name; calls that follow each other closely open
+ * a route handle and travel with that alone. A handle dies with its provider: the host says so with
+ * GONE, and a handle that was idle is not trusted but opened anew, so that the first call after a
+ * provider's restart reaches the new one. The broker keeps deadlines; the timer here is the
+ * backstop. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,6 +99,56 @@ static void open_route(struct orb_ctx *ctx, struct sdk_route *route)
     arm(ctx, call->deadline_at);
 }
 
+/* Sets route->handle to one that may be used now, or to 0. */
+static void choose_handle(struct orb_ctx *ctx, struct sdk_route *route)
+{
+    bool burst = route->ok_at && now_ms() - route->ok_at < SDK_BURST_MS;
+
+    if (!burst && !route->watched)
+        route->handle = 0;
+    if (burst && !route->handle && !route->opening)
+        open_route(ctx, route);
+}
+
+void sdk_call_watch(struct orb_ctx *ctx, const char *to, const char *method)
+{
+    struct sdk_route *route = route_of(ctx, to, method);
+
+    route->watched = true;
+    if (!route->opening)
+        open_route(ctx, route);
+}
+
+void sdk_call_forget(struct orb_ctx *ctx, const char *to, const char *method)
+{
+    struct sdk_route *route = route_of(ctx, to, method);
+
+    route->handle = 0;
+    route->ok_at = 0;
+    route->watched = false;
+}
+
+static void route_lost(struct orb_ctx *ctx, struct sdk_route *route)
+{
+    bool watched = route->watched;
+
+    route->handle = 0;
+    route->ok_at = 0;
+    route->watched = false;
+    if (watched)
+        sdk_conf_provider_gone(ctx);
+}
+
+void sdk_call_route_gone(struct orb_ctx *ctx, uint32_t handle)
+{
+    for (struct sdk_route *route = ctx->routes; route; route = route->next) {
+        if (route->handle == handle) {
+            route_lost(ctx, route);
+            return;
+        }
+    }
+}
+
 static bool is_name(const char *text, size_t limit, const char *more)
 {
     size_t len = strlen(text);
@@ -120,8 +171,8 @@ static int send_call(struct orb_ctx *ctx, struct sdk_call *call, uint32_t sessio
     /* A handle was opened, and checked, for this service; a session has access of its own. */
     if (!session)
         call->route = route_of(ctx, to, method);
-    if (call->route && !call->route->handle && call->route->worked && !call->route->opening)
-        open_route(ctx, call->route);
+    if (call->route)
+        choose_handle(ctx, call->route);
     if (call->route && call->route->handle)
         head.route = call->route->handle;
     else
@@ -242,13 +293,16 @@ static void read_err(const struct sdk_frame *frame, struct orb_err *ret_err)
     cJSON_Delete(env);
 }
 
-static void on_opened(struct sdk_call *call, const struct sdk_frame *frame)
+static void on_opened(struct orb_ctx *ctx, struct sdk_route *route, const struct sdk_frame *frame,
+                      const struct orb_err *err)
 {
-    call->route->opening = false;
-    if (frame->head.type == FRAME_OPENED)
-        call->route->handle = frame->head.route;
+    route->opening = false;
+    if (!err)
+        route->handle = frame->head.route;
+    else if (route->watched && (err->code == ORB_E_UNAVAILABLE || err->code == ORB_E_GONE))
+        route_lost(ctx, route);
     else
-        call->route->worked = false; /* tried again after the next success */
+        route->ok_at = 0; /* tried again after the next success */
 }
 
 void sdk_call_answer(struct orb_ctx *ctx, const struct sdk_frame *frame)
@@ -270,7 +324,7 @@ void sdk_call_answer(struct orb_ctx *ctx, const struct sdk_frame *frame)
         read_err(frame, &err);
     switch (call->kind) {
     case SDK_CALL_OPEN:
-        on_opened(call, frame);
+        on_opened(ctx, call->route, frame, failed ? &err : NULL);
         call_free(call);
         break;
     case SDK_CALL_SUB:
@@ -283,7 +337,7 @@ void sdk_call_answer(struct orb_ctx *ctx, const struct sdk_frame *frame)
         if (call->route && failed && err.code == ORB_E_GONE)
             call->route->handle = 0;
         else if (call->route && !failed)
-            call->route->worked = true;
+            call->route->ok_at = now_ms();
         finish(ctx, call, frame->payload, frame->len, failed ? &err : NULL);
         break;
     }

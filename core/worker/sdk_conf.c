@@ -385,8 +385,18 @@ void sdk_conf_gone(struct orb_ctx *ctx, uint32_t peer)
 {
     if (ctx->conf.state == SDK_CONF_NONE || !ctx->conf.owner || peer != ctx->conf.owner)
         return;
-    ctx->conf.owner = 0;
-    ctx->conf.again = true;
+    sdk_conf_provider_gone(ctx);
+}
+
+void sdk_conf_provider_gone(struct orb_ctx *ctx)
+{
+    struct sdk_conf *conf = &ctx->conf;
+
+    /* While attaching the lost call itself starts over. */
+    if (conf->state == SDK_CONF_NONE || conf->state == SDK_CONF_ATTACHING)
+        return;
+    conf->owner = 0;
+    conf->again = true;
     settle(ctx);
 }
 
@@ -395,6 +405,8 @@ void sdk_conf_attached(struct orb_ctx *ctx, cJSON *tree, uint64_t revision)
     struct sdk_conf *conf = &ctx->conf;
     cJSON *was = conf->tree;
 
+    /* Its successor must learn of us even when it never called us before. */
+    sdk_call_watch(ctx, "config@1", "attach");
     drop_undo(conf);
     conf->patch = sdk_tree_parts(was, tree, conf->paths);
     conf->tree = tree;

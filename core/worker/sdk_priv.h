@@ -22,6 +22,7 @@
 #define SDK_MAX_METRICS 256u              /* names */
 #define SDK_MAX_PATCH (64u * 1024 * 1024) /* bytes of an attached tree or a fetched patch */
 #define SDK_MAX_OPS 1000000u              /* operations in one patch */
+#define SDK_BURST_MS 1000u             /* calls closer together than this use a handle */
 #define SDK_CALL_SLACK_MS 1000u           /* own deadline timers are the backstop of the broker's */
 #define SDK_CALL_CAP_MS 600000u           /* the broker's cap */
 #define SDK_FLUSH_MS 1000                 /* waited for the host to take the last frames */
@@ -66,8 +67,9 @@ struct sdk_route {
     char *to;
     char *method;
     uint32_t handle; /* 0: none */
-    bool worked;     /* an unrouted call succeeded: worth opening */
+    uint64_t ok_at;  /* when a call last succeeded */
     bool opening;
+    bool watched; /* config@1 attach: sdk_conf_provider_gone() is told when the handle dies */
 };
 
 enum sdk_call_kind { SDK_CALL_REQ, SDK_CALL_OPEN, SDK_CALL_SUB };
@@ -262,6 +264,12 @@ void sdk_req_fini(struct orb_ctx *ctx);
 void sdk_call_answer(struct orb_ctx *ctx, const struct sdk_frame *frame);
 /* Sends a SUB whose refusal is logged. */
 int sdk_call_subscribe(struct orb_ctx *ctx, const char *to, const char *topic, struct orb_err *err);
+/* Opens a handle for to/method and watches its provider. */
+void sdk_call_watch(struct orb_ctx *ctx, const char *to, const char *method);
+/* The next call of to/method travels by name; nothing is watched any more. */
+void sdk_call_forget(struct orb_ctx *ctx, const char *to, const char *method);
+/* The provider behind a handle is gone. */
+void sdk_call_route_gone(struct orb_ctx *ctx, uint32_t handle);
 void sdk_call_on_timer(uv_timer_t *timer);
 void sdk_call_fini(struct orb_ctx *ctx);
 
@@ -281,6 +289,8 @@ void sdk_obs_fini(struct orb_ctx *ctx);
 void sdk_conf_start(struct orb_ctx *ctx);
 void sdk_conf_request(struct orb_ctx *ctx, struct orb_req *req, enum sdk_own_method method);
 void sdk_conf_gone(struct orb_ctx *ctx, uint32_t peer);
+/* The config service this worker attached to is gone. */
+void sdk_conf_provider_gone(struct orb_ctx *ctx);
 void sdk_conf_fini(struct orb_ctx *ctx);
 
 /* ---- sdk_attach.c ---- */
