@@ -1,0 +1,132 @@
+/* Commits that must be confirmed. Proof that the box can still be reached is a session opened after
+ * the change was applied; without it the change is undone at its deadline by an ordinary
+ * transaction, and after any restart before anybody attaches: whoever could have confirmed is cut
+ * off by then. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "plugins/config/engine_priv.h"
+
+void confirm_started(struct engine *engine)
+{
+    const struct revision *last = &engine->store.list[engine->store.count - 1];
+
+    engine->apply_peer = engine->max_peer;
+    engine->confirm_at =
+        engine->host.now_ms(engine->host.arg) + (uint64_t)last->confirm_s * 1000;
+}
+
+static char *undo_comment(const struct revision *last)
+{
+    return xasprintf("not confirmed in %" PRIu32 " s", last->confirm_s);
+}
+
+void confirm_tick(struct engine *engine)
+{
+    const struct revision *last;
+    struct job *job;
+    struct orb_err err;
+
+    if (!engine->confirm_at || engine->host.now_ms(engine->host.arg) < engine->confirm_at)
+        return;
+    engine->confirm_at = 0;
+    if (!store_unconfirmed(&engine->store))
+        return;
+    last = &engine->store.list[engine->store.count - 1];
+    log_warn(engine->host.log, "config.commit.not-confirmed", KV("revision", last->revision),
+             KV("seconds", last->confirm_s));
+    job = xcalloc(1, sizeof(*job));
+    job->user = xstrdup("system");
+    job->comment = undo_comment(last);
+    job->undoes = last->revision;
+    if (tx_enqueue(engine, job, true, &err) < 0)
+        engine->confirm_at = engine->host.now_ms(engine->host.arg) + ENGINE_RETRY_MS;
+}
+
+uint64_t next_tx(const struct engine *engine)
+{
+    /* From the clock, so that a number is not used twice even when the transaction it named never
+     * reached the journal; services compare it. */
+    uint64_t ms = engine->host.wall_us(engine->host.arg) / 1000;
+
+    return ms > engine->store.last_tx ? ms : engine->store.last_tx + 1;
+}
+
+int commit_alone(struct engine *engine, const struct revision *meta, json_t *patch,
+                 struct orb_err *err)
+{
+    struct revision m = *meta;
+    int r;
+
+    m.tx = next_tx(engine);
+    m.time_us = engine->host.wall_us(engine->host.arg);
+    r = store_prepare(&engine->store, &m, patch, err);
+    if (r < 0)
+        return r;
+    r = store_commit(&engine->store, err);
+    if (r < 0) {
+        store_abort(&engine->store, err ? err->text : "");
+        return r;
+    }
+    refs_update(&engine->refs, &engine->parts, patch);
+    return 0;
+}
+
+int confirm_at_boot(struct engine *engine, struct orb_err *err)
+{
+    const struct revision *last;
+    AUTO(json_t) json_t *patch = NULL;
+    AUTO(json_t) json_t *inverse = json_array();
+    AUTO(overlay) struct overlay undo = {0};
+    AUTO_FREE char *comment = NULL;
+    struct revision meta = {.user = (char *)"system"};
+    int r;
+
+    if (!store_unconfirmed(&engine->store))
+        return 0;
+    last = &engine->store.list[engine->store.count - 1];
+    meta.undoes = last->revision;
+    meta.comment = comment = undo_comment(last);
+    log_warn(engine->host.log, "config.commit.not-confirmed", KV("revision", last->revision),
+             KV("seconds", last->confirm_s), KV("when", "restart"));
+    r = store_patch(&engine->store, last->revision, &patch, err);
+    if (r == 0)
+        r = patch_overlay(&undo, engine->store.running, patch, true, err);
+    if (r < 0)
+        return r;
+    json_decref(inverse);
+    inverse = overlay_patch(&undo, engine->store.running);
+    return commit_alone(engine, &meta, inverse, err);
+}
+
+void method_confirm(struct ask *ask)
+{
+    struct engine *e = ask->engine;
+    struct orb_err err;
+    json_t *reply;
+    int r = 0;
+
+    if (!store_unconfirmed(&e->store))
+        r = orb_fail(&err, ORB_E_STATE, "no commit waits for a confirmation");
+    else if (e->confirm_at <= e->host.now_ms(e->host.arg))
+        r = orb_fail(&err, ORB_E_STATE, "too late: revision %" PRIu64 " is being undone",
+                     e->store.revision);
+    else if (ask->caller->peer <= e->apply_peer)
+        r = orb_fail(&err, ORB_E_STATE,
+                     "this session was open before the change was applied, so it proves nothing; "
+                     "open a new connection and confirm from there (%" PRIu64 " s left)",
+                     (e->confirm_at - e->host.now_ms(e->host.arg)) / 1000);
+    else
+        r = store_confirm(&e->store, &err);
+    if (r < 0) {
+        engine_refuse(e, ask->req, &err);
+        return;
+    }
+    e->confirm_at = 0;
+    log_notice(e->host.log, "config.commit.confirmed", KV("revision", e->store.revision),
+               KV("user", ask->caller->name));
+    reply = json_object();
+    json_object_set_new(reply, "revision", json_integer((json_int_t)e->store.revision));
+    engine_answer(e, ask->req, reply);
+}

@@ -1,0 +1,277 @@
+/* Life of the engine: start from the state directory, requests to their methods, timers. */
+#include "plugins/config/engine.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "plugins/config/engine_priv.h"
+#include "plugins/config/validate.h"
+
+void engine_refuse(struct engine *engine, void *req, const struct orb_err *err)
+{
+    if (req)
+        engine->host.refuse(engine->host.arg, req, err);
+}
+
+void engine_reply(struct engine *engine, void *req, const struct buf *text)
+{
+    if (req)
+        engine->host.reply(engine->host.arg, req, buf_str(text), text->len);
+}
+
+void engine_answer(struct engine *engine, void *req, json_t *reply)
+{
+    AUTO(buf) struct buf text = {0};
+
+    tree_dump(reply, &text);
+    json_decref(reply);
+    engine_reply(engine, req, &text);
+}
+
+void engine_step(const struct engine *engine, const char *name)
+{
+    if (engine->host.step)
+        engine->host.step(engine->host.arg, name);
+}
+
+uint64_t number_in(const json_t *in, const char *key, uint64_t fallback)
+{
+    const json_t *v = json_object_get(in, key);
+
+    return json_is_integer(v) && json_integer_value(v) >= 0 ? (uint64_t)json_integer_value(v)
+                                                            : fallback;
+}
+
+const char *text_in(const json_t *in, const char *key, const char *fallback)
+{
+    const char *v = json_string_value(json_object_get(in, key));
+
+    return v ? v : fallback;
+}
+
+void slice_add(struct buf *to, const struct buf *text, size_t offset, size_t *ret_len)
+{
+    size_t left = text->len > offset ? text->len - offset : 0, n = 0, quoted = 0;
+    const char *p = buf_str(text) + (left ? offset : 0);
+
+    while (n < left && n < SLICE_BYTES && quoted < SLICE_QUOTED) {
+        unsigned char c = (unsigned char)p[n++];
+
+        quoted += c == '"' || c == '\\' ? 2 : c < 0x20 ? 6 : 1;
+    }
+    while (n < left && n && ((unsigned char)p[n] & 0xc0) == 0x80)
+        n--; /* never cut inside a character */
+    buf_add_json(to, p, n);
+    *ret_len = n;
+}
+
+/* ---- timers ---- */
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return !a || (b && b < a) ? b : a;
+}
+
+void engine_arm(struct engine *engine)
+{
+    uint64_t now = engine->host.now_ms(engine->host.arg);
+    uint64_t at = engine->confirm_at;
+
+    if (engine->jobs && !engine->tx)
+        at = earlier(at, engine->grace_until);
+    if (store_snapshot_due(&engine->store) && !engine->snapshot_at)
+        engine->snapshot_at = now + ENGINE_SNAPSHOT_MS;
+    at = earlier(at, engine->snapshot_at);
+    if (at)
+        engine->host.wake(engine->host.arg, at > now ? at - now : 0);
+}
+
+void engine_tick(struct engine *engine)
+{
+    uint64_t now = engine->host.now_ms(engine->host.arg);
+    struct orb_err err;
+
+    confirm_tick(engine);
+    tx_next(engine);
+    if (engine->snapshot_at && now >= engine->snapshot_at) {
+        engine->snapshot_at = 0;
+        if (engine->tx)
+            engine->snapshot_at = now + ENGINE_SNAPSHOT_MS;
+        else if (store_snapshot_due(&engine->store) && store_snapshot(&engine->store, &err) < 0) {
+            log_error(engine->host.log, "config.snapshot.failed", KV("why", err.text));
+            engine->store.commits = 0; /* the journal goes on; try again after as many commits */
+        }
+    }
+    engine_arm(engine);
+}
+
+/* ---- start ---- */
+
+static void find_unfit(struct engine *engine)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(engine->store.running, name, value) {
+        struct orb_err err = {0};
+
+        if (validate_part(&engine->parts, name, value, &err) == 0)
+            continue;
+        log_error(engine->host.log, "config.stored.unfit", KV("part", name), KV("path", err.path),
+                  KV("why", err.text));
+        json_object_set_new(engine->unfit, name, json_string(err.text));
+    }
+}
+
+int engine_open(const struct engine_host *host, const char *state_dir, const char *schemas,
+                size_t schemas_len, struct engine **ret_engine, bool *ret_fresh,
+                struct orb_err *err)
+{
+    struct engine *e = xcalloc(1, sizeof(*e));
+    int r;
+
+    e->host = *host;
+    e->unfit = json_object();
+    r = parts_load(&e->parts, schemas, schemas_len, host->log, err);
+    if (r == 0)
+        r = store_open(&e->store, state_dir, host->log, host->step, host->arg, err);
+    if (r == 0) {
+        find_unfit(e);
+        refs_build(&e->refs, &e->parts, e->store.running);
+        r = confirm_at_boot(e, err);
+    }
+    if (r == 0)
+        r = subscribers_load(e, err);
+    if (r == 0)
+        r = candidates_load(e, err);
+    if (r < 0) {
+        engine_free(e);
+        return r;
+    }
+    e->grace_until = host->now_ms(host->arg) + ENGINE_GRACE_MS;
+    *ret_fresh = e->store.fresh;
+    *ret_engine = e;
+    return 0;
+}
+
+int engine_first(struct engine *engine, const char *text, size_t len, struct orb_err *err)
+{
+    static const struct json_limits limits = {.depth = JSON_MAX_DEPTH, .keys = JSON_MAX_TREE_KEYS};
+    struct revision meta = {.user = (char *)"system", .comment = (char *)"first configuration"};
+    AUTO(overlay) struct overlay exact = {0};
+    AUTO(json_t) json_t *tree = NULL;
+    AUTO(json_t) json_t *patch = NULL;
+    int r = tree_parse(text, len, &limits, &tree, err);
+
+    if (r < 0)
+        return r;
+    if (!json_is_object(tree))
+        return orb_fail(err, ORB_E_SCHEMA, "expected an object of parts, {\"system\": {…}, …}");
+    patch = json_array();
+    patch_diff(patch, "", engine->store.running, tree);
+    if (json_array_size(patch) == 0)
+        return 0;
+    overlay_exact(&exact, patch);
+    r = validate_patch(&engine->parts, &engine->refs, &exact, engine->store.running, patch, err);
+    return r < 0 ? r : commit_alone(engine, &meta, patch, err);
+}
+
+void engine_free(struct engine *engine)
+{
+    if (!engine)
+        return;
+    while (engine->jobs) {
+        struct job *job = engine->jobs;
+
+        engine->jobs = job->next;
+        job_free(job);
+    }
+    tx_free(engine->tx);
+    dumps_free(engine, 0);
+    subscribers_free(engine);
+    candidates_free(engine);
+    refs_fini(&engine->refs);
+    json_decref(engine->unfit);
+    store_close(&engine->store);
+    parts_fini(&engine->parts);
+    free(engine->lock_user);
+    free(engine);
+}
+
+/* ---- requests ---- */
+
+void engine_request(struct engine *engine, const struct engine_caller *caller, const char *method,
+                    const char *text, size_t len, void *req)
+{
+    static const struct {
+        const char *name;
+        method_fn *call;
+    } methods[] = {
+        {"attach", method_attach},     {"fetch", method_fetch},
+        {"get", method_get},           {"get-part", method_get_part},
+        {"edit", method_edit},         {"load-part", method_load_part},
+        {"diff", method_diff},         {"validate", method_validate},
+        {"commit", method_commit},     {"confirm", method_confirm},
+        {"discard", method_discard},   {"rollback", method_rollback},
+        {"history", method_history},   {"lock", method_lock},
+        {"unlock", method_unlock},     {"schema", method_schema},
+        {"subscribers", method_subscribers},
+    };
+    AUTO(json_t) json_t *in = NULL;
+    struct ask ask = {.engine = engine, .caller = caller, .req = req};
+    struct orb_err err;
+
+    if (tree_parse(text, len, NULL, &in, &err) < 0) {
+        engine_refuse(engine, req, &err);
+        return;
+    }
+    ask.in = in;
+    if (caller->peer > engine->max_peer)
+        engine->max_peer = caller->peer;
+    for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
+        if (strcmp(methods[i].name, method))
+            continue;
+        methods[i].call(&ask);
+        engine_arm(engine);
+        return;
+    }
+    orb_fail(&err, ORB_E_NOT_FOUND, "config@1 has no method %s", method);
+    engine_refuse(engine, req, &err);
+}
+
+void engine_peer_gone(struct engine *engine, uint32_t peer)
+{
+    for (struct subscriber *s = engine->subscribers; s; s = s->next) {
+        if (s->peer != peer || s->presence != SUB_ATTACHED)
+            continue;
+        s->presence = SUB_OFFLINE;
+        s->peer = 0;
+        buf_fini(&s->text);
+    }
+    for (struct waiting_attach *w = engine->waiting; w; w = w->next)
+        if (w->peer == peer)
+            w->peer = 0;
+    dumps_free(engine, peer);
+}
+
+int engine_health(const struct engine *engine, struct orb_err *err)
+{
+    const char *name;
+    json_t *why;
+
+    json_object_foreach(engine->unfit, name, why)
+        return orb_fail(err, ORB_E_SCHEMA, "/%s is kept but does not fit: %s", name,
+                        json_string_value(why));
+    return 0;
+}
+
+uint64_t engine_revision(const struct engine *engine)
+{
+    return engine->store.revision;
+}
+
+void engine_running(const struct engine *engine, struct buf *ret_text)
+{
+    tree_dump(engine->store.running, ret_text);
+}

@@ -1,0 +1,66 @@
+/* The config service without its process: datastore, candidates and transactions behind callbacks,
+ * so that tests drive every step, clock and failure. plugin.c binds it to the SDK.
+ *
+ * Nothing here blocks but the disk, and no callback of the engine's owner is called back into the
+ * engine before it returns: `call` must answer from the loop, never inside. */
+#ifndef CONFIG_ENGINE_H
+#define CONFIG_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/log.h"
+#include "orbital/error.h"
+
+struct buf;
+struct engine;
+
+/* Exactly one per call: text is NULL when err is set and the other way round. */
+typedef void engine_done(void *arg, const char *text, size_t len, const struct orb_err *err);
+
+struct engine_host {
+    void *arg;
+    struct log_sink *log;
+    /* A request to a service; below 0: it was not sent and done is not called. */
+    int (*call)(void *arg, const char *to, const char *method, const char *text, size_t len,
+                uint32_t deadline_ms, engine_done *done, void *done_arg, struct orb_err *err);
+    /* The answer to a request given to engine_request. */
+    void (*reply)(void *arg, void *req, const char *text, size_t len);
+    void (*refuse)(void *arg, void *req, const struct orb_err *err);
+    void (*publish)(void *arg, uint64_t revision, const char *const *paths, size_t count);
+    /* Wants engine_tick() after after_ms; replaces an earlier wish. */
+    void (*wake)(void *arg, uint64_t after_ms);
+    uint64_t (*now_ms)(void *arg);  /* monotonic */
+    uint64_t (*wall_us)(void *arg); /* since the epoch */
+    void (*step)(void *arg, const char *name); /* fault tests; may be NULL */
+};
+
+struct engine_caller {
+    uint32_t peer;
+    bool service;
+    const char *name; /* user or service */
+};
+
+/* schemas: reply of host@1 schemas. Loads the state directory, cuts a torn journal, takes back what
+ * was interrupted or not confirmed. ret_fresh: there was no configuration at all yet. */
+int engine_open(const struct engine_host *host, const char *state_dir, const char *schemas,
+                size_t schemas_len, struct engine **ret_engine, bool *ret_fresh,
+                struct orb_err *err);
+/* Commits a first configuration as revision 1. A text that does not fit changes nothing. */
+int engine_first(struct engine *engine, const char *text, size_t len, struct orb_err *err);
+void engine_free(struct engine *engine);
+
+/* A checked request of config@1; answered now or later through host->reply or host->refuse. */
+void engine_request(struct engine *engine, const struct engine_caller *caller, const char *method,
+                    const char *text, size_t len, void *req);
+void engine_peer_gone(struct engine *engine, uint32_t peer);
+void engine_tick(struct engine *engine);
+/* 0, or what is wrong: stored parts that no schema fits, an unconfirmed commit that cannot go. */
+int engine_health(const struct engine *engine, struct orb_err *err);
+
+uint64_t engine_revision(const struct engine *engine);
+/* Canonical text of the running tree (tests). */
+void engine_running(const struct engine *engine, struct buf *ret_text);
+
+#endif

@@ -1,0 +1,212 @@
+/* What the engine's files share: struct engine and the objects it owns. */
+#ifndef CONFIG_ENGINE_PRIV_H
+#define CONFIG_ENGINE_PRIV_H
+
+#include "plugins/config/engine.h"
+#include "plugins/config/overlay.h"
+#include "plugins/config/parts.h"
+#include "plugins/config/refs.h"
+#include "plugins/config/store.h"
+
+#define ENGINE_PREPARE_MS 10000u
+#define ENGINE_APPLY_MS 20000u
+#define ENGINE_GRACE_MS 3000u       /* after a restart: for known subscribers to attach again */
+#define ENGINE_RETRY_MS 5000u
+#define ENGINE_SNAPSHOT_MS 1000u
+#define ENGINE_LOCK_MS (3600u * 1000)
+#define ENGINE_MAX_CANDIDATES 64u
+#define ENGINE_MAX_LOAD (64u * 1024 * 1024)
+#define ENGINE_MAX_JOBS 64u
+#define ENGINE_MAX_DUMPS 16u
+#define ENGINE_MAX_CONFIRM_S 86400u
+#define SLICE_BYTES (128u * 1024)       /* of text */
+#define SLICE_QUOTED (200u * 1024)      /* of the same text as a JSON string in a frame */
+#define INLINE_BYTES (128u * 1024)      /* patch or value inside a frame */
+
+/* ---- candidate.c: one per user, kept in memory and in candidate-USER.ops ---- */
+struct candidate {
+    struct candidate *next;
+    char *user;
+    struct overlay changes;
+    bool committing;
+    struct buf load; /* text of load-part so far */
+};
+
+/* ---- subscriber.c ---- */
+enum presence {
+    SUB_UNKNOWN, /* known from disk, not heard of since this start */
+    SUB_ATTACHED,
+    SUB_OFFLINE,
+};
+
+struct subscriber {
+    struct subscriber *next; /* in the order of first attaching: dependencies come first */
+    char *name;
+    char **paths;
+    size_t path_count;
+    enum presence presence;
+    uint32_t peer;
+    uint64_t revision; /* handed out at attach */
+    struct buf text;   /* what attach hands out in slices */
+};
+
+struct waiting_attach {
+    struct waiting_attach *next;
+    char *name;
+    uint32_t peer;
+    json_t *paths;
+    void *req;
+};
+
+/* ---- transaction.c ---- */
+enum part_state { PART_ASKED, PART_READY, PART_APPLIED, PART_FAILED, PART_OUT };
+
+struct participant {
+    struct tx *tx;
+    char *name;
+    uint32_t peer;
+    enum part_state state;
+    bool applying;   /* apply was sent: an abort must say so */
+    bool restart;    /* cannot follow: the host starts it anew after the commit */
+    struct buf text; /* its part of the patch */
+    json_t *plan;
+};
+
+struct job {
+    struct job *next;
+    char *user;
+    char *comment;
+    uint32_t confirm_s;
+    bool dry_run;
+    uint64_t undoes; /* 0: commits the user's candidate */
+    void *req;       /* NULL: nobody waits */
+};
+
+struct tx {
+    struct engine *engine;
+    struct job *job;
+    uint64_t id;
+    json_t *patch;
+    struct participant *parts;
+    size_t count, at; /* at: the participant being applied or aborted */
+    size_t outstanding;
+    bool prepared;    /* journaled */
+    uint64_t confirm_by_us;
+    struct orb_err err; /* the first failure */
+};
+
+/* A long value being handed out in slices, pinned when the first slice was asked for. */
+struct dump {
+    struct dump *next;
+    uint32_t peer;
+    uint64_t revision;
+    char *key;
+    struct buf text;
+};
+
+struct engine {
+    struct engine_host host;
+    struct store store;
+    struct parts parts;
+    struct refs refs;
+    json_t *unfit; /* {part: why} */
+    struct candidate *candidates;
+    struct subscriber *subscribers;
+    struct waiting_attach *waiting;
+    struct job *jobs;
+    struct tx *tx;
+    struct dump *dumps;
+    uint64_t grace_until; /* monotonic */
+    uint64_t confirm_at;  /* monotonic; 0: nothing to undo */
+    uint64_t snapshot_at;
+    uint32_t max_peer;    /* newest peer heard of; ids only grow */
+    uint32_t apply_peer;  /* the same when the unconfirmed commit was applied */
+    char *lock_user;
+    uint64_t lock_at;      /* monotonic */
+};
+
+/* A request being answered: refuse or reply exactly once. */
+struct ask {
+    struct engine *engine;
+    const struct engine_caller *caller;
+    const json_t *in;
+    void *req;
+};
+
+/* engine.c */
+void engine_refuse(struct engine *engine, void *req, const struct orb_err *err);
+void engine_reply(struct engine *engine, void *req, const struct buf *text);
+/* Dumps reply (taken) and answers. */
+void engine_answer(struct engine *engine, void *req, json_t *reply);
+void engine_step(const struct engine *engine, const char *name);
+/* Sets the next wish for engine_tick. */
+void engine_arm(struct engine *engine);
+/* Appends as much of text from offset as one frame carries, quoted: the value of "data". */
+void slice_add(struct buf *to, const struct buf *text, size_t offset, size_t *ret_len);
+/* Number of a member; fallback when it is absent. */
+uint64_t number_in(const json_t *in, const char *key, uint64_t fallback);
+const char *text_in(const json_t *in, const char *key, const char *fallback);
+
+/* candidate.c */
+int candidates_load(struct engine *engine, struct orb_err *err);
+void candidates_free(struct engine *engine);
+struct candidate *candidate_find(struct engine *engine, const char *user);
+/* The user's candidate, made when there is none; NULL with err when it may not be edited now. */
+struct candidate *candidate_edit(struct engine *engine, const char *user, struct orb_err *err);
+/* op: "set", "merge" or "delete"; value is taken. */
+int candidate_op(struct engine *engine, struct candidate *candidate, const char *op,
+                 const char *path, json_t *value, struct orb_err *err);
+/* Makes the candidate's tree exactly tree (borrowed). */
+int candidate_replace(struct engine *engine, struct candidate *candidate, json_t *tree,
+                      struct orb_err *err);
+/* Writes the file anew from memory. */
+void candidate_rewrite(struct engine *engine, const struct candidate *candidate);
+void candidate_drop(struct engine *engine, const char *user);
+/* 0, or ORB_E_CONFLICT naming the paths others changed since. */
+int candidate_conflicts(struct engine *engine, const struct candidate *candidate,
+                        struct orb_err *err);
+
+/* subscriber.c */
+int subscribers_load(struct engine *engine, struct orb_err *err);
+void subscribers_free(struct engine *engine);
+void subscribers_serve(struct engine *engine); /* answers waiting attaches */
+struct subscriber *subscriber_find(struct engine *engine, const char *name);
+/* The ops of patch that concern the subscriber; NULL when none does. */
+json_t *subscriber_patch(const struct subscriber *sub, const json_t *patch);
+
+/* transaction.c, participant.c */
+int tx_enqueue(struct engine *engine, struct job *job, bool first, struct orb_err *err);
+void tx_next(struct engine *engine);
+void tx_finish(struct tx *tx);
+void tx_free(struct tx *tx);
+void job_free(struct job *job);
+bool tx_participants(struct tx *tx); /* false: wait for known subscribers to come back */
+void tx_prepare(struct tx *tx);
+void tx_prepared(struct tx *tx);
+void tx_apply(struct tx *tx);
+void tx_applied(struct tx *tx);
+void tx_abort(struct tx *tx);
+void tx_aborted(struct tx *tx);
+/* host@1 service-restart. */
+void service_restart(struct engine *engine, const char *name, const char *why);
+
+/* confirm.c */
+void confirm_started(struct engine *engine);
+void confirm_tick(struct engine *engine);
+int confirm_at_boot(struct engine *engine, struct orb_err *err);
+/* Commits a patch with nobody taking part (before subscribers attach). */
+int commit_alone(struct engine *engine, const struct revision *meta, json_t *patch,
+                 struct orb_err *err);
+uint64_t next_tx(const struct engine *engine);
+
+/* methods_*.c: each answers its request */
+typedef void method_fn(struct ask *ask);
+method_fn method_attach, method_fetch, method_subscribers;
+method_fn method_get, method_get_part, method_diff, method_history, method_schema;
+method_fn method_edit, method_load_part, method_discard, method_rollback, method_lock,
+    method_unlock, method_validate;
+method_fn method_commit, method_confirm;
+int lock_check(struct engine *engine, const char *user, struct orb_err *err);
+void dumps_free(struct engine *engine, uint32_t peer /* 0: all */);
+
+#endif

@@ -1,0 +1,333 @@
+/* Methods that only look: they answer from the running tree while a transaction is on its way, and
+ * never show what a schema marks as secret. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "plugins/config/engine_priv.h"
+
+#define DIFF_MAX_BYTES (180u * 1024)
+#define HISTORY_DEFAULT 50u
+#define HISTORY_MAX 500u
+
+void dumps_free(struct engine *engine, uint32_t peer)
+{
+    struct dump **at = &engine->dumps;
+
+    while (*at) {
+        struct dump *d = *at;
+
+        if (peer && d->peer != peer) {
+            at = &d->next;
+            continue;
+        }
+        *at = d->next;
+        buf_fini(&d->text);
+        free(d->key);
+        free(d);
+    }
+}
+
+/* Path of a request: "" and "/" are the whole tree. */
+static const char *path_in(const json_t *in)
+{
+    const char *path = text_in(in, "path", "");
+
+    return strcmp(path, "/") == 0 ? "" : path;
+}
+
+/* What a request may look at: the running tree, the caller's candidate, an old revision. */
+static int view(const struct ask *ask, const char *path, json_t **ret_value, uint64_t *ret_revision,
+                struct orb_err *err)
+{
+    struct engine *e = ask->engine;
+    const struct candidate *c = candidate_find(e, ask->caller->name);
+    uint64_t revision = number_in(ask->in, "revision", e->store.revision);
+    AUTO(overlay) struct overlay old = {0};
+    AUTO(overlay) struct overlay none = {0};
+    const struct overlay *over = &none;
+    int r;
+
+    if (*path && *path != '/')
+        return orb_fail_at(err, ORB_E_INVALID, path,
+                           "expected a path such as /firewall/rules/10; got \"%s\"", path);
+    if (strcmp(text_in(ask->in, "source", "running"), "candidate") == 0) {
+        if (c)
+            over = &c->changes;
+    } else if (revision != e->store.revision) {
+        r = store_overlay(&e->store, revision, &old, err);
+        if (r < 0)
+            return r;
+        over = &old;
+    }
+    *ret_value = parts_mask(&e->parts, path, overlay_get(over, e->store.running, path));
+    *ret_revision = revision;
+    if (!*ret_value && *path && !parts_schema(&e->parts, path, err))
+        return err->code; /* not "not configured" but a name nobody knows */
+    return 0;
+}
+
+/* Stored parts that fit no schema, as far as path shows them. */
+static json_t *problems_at(const struct engine *e, const char *path)
+{
+    json_t *list = json_array();
+    const char *name;
+    json_t *why;
+
+    json_object_foreach(e->unfit, name, why) {
+        AUTO(buf) struct buf at = {0};
+        json_t *entry;
+
+        pointer_add(&at, name);
+        if (!path_touches(path, buf_str(&at)))
+            continue;
+        entry = json_object();
+        json_object_set_new(entry, "path", json_string(buf_str(&at)));
+        json_object_set(entry, "text", why);
+        json_array_append_new(list, entry);
+    }
+    return list;
+}
+
+void method_get(struct ask *ask)
+{
+    static const struct json_limits frame = {.depth = JSON_MAX_DEPTH - 2, .keys = JSON_MAX_KEYS};
+    struct engine *e = ask->engine;
+    const char *path = path_in(ask->in);
+    AUTO(json_t) json_t *value = NULL;
+    AUTO(buf) struct buf text = {0};
+    AUTO(json_t) json_t *problems = NULL;
+    AUTO(json_t) json_t *reply = NULL;
+    uint64_t revision = 0;
+    struct orb_err err = {0};
+
+    if (view(ask, path, &value, &revision, &err) < 0) {
+        engine_refuse(e, ask->req, &err);
+        return;
+    }
+    reply = json_object();
+    json_object_set_new(reply, "revision", json_integer((json_int_t)revision));
+    json_object_set_new(reply, "path", json_string(path));
+    json_object_set_new(reply, "value", value ? json_incref(value) : json_null());
+    problems = problems_at(e, path);
+    if (json_array_size(problems))
+        json_object_set(reply, "problems", problems);
+    tree_dump(reply, &text);
+    if (text.len > SLICE_QUOTED || json_scan(text.data, text.len, &frame, &err) < 0) {
+        orb_fail_at(&err, ORB_E_LIMIT, path,
+                    "the value (%zu bytes) does not fit one answer; read it with get-part",
+                    text.len);
+        engine_refuse(e, ask->req, &err);
+        return;
+    }
+    engine_reply(e, ask->req, &text);
+}
+
+static struct dump *dump_find(struct engine *e, uint32_t peer, const char *key)
+{
+    for (struct dump *d = e->dumps; d; d = d->next)
+        if (d->peer == peer && strcmp(d->key, key) == 0)
+            return d;
+    return NULL;
+}
+
+/* The first slice: the value as it is now is kept until the last slice went out. */
+static struct dump *dump_new(struct ask *ask, const char *key, struct orb_err *err)
+{
+    struct engine *e = ask->engine;
+    AUTO(json_t) json_t *value = NULL;
+    uint64_t revision = 0;
+    struct dump *d;
+    unsigned n = 0;
+
+    dumps_free(e, ask->caller->peer);
+    for (d = e->dumps; d; d = d->next)
+        n++;
+    if (n >= ENGINE_MAX_DUMPS) {
+        orb_fail(err, ORB_E_BUSY, "%u values are being read in parts already", n);
+        return NULL;
+    }
+    if (view(ask, path_in(ask->in), &value, &revision, err) < 0)
+        return NULL;
+    d = xcalloc(1, sizeof(*d));
+    d->peer = ask->caller->peer;
+    d->revision = revision;
+    d->key = xstrdup(key);
+    if (value)
+        tree_dump(value, &d->text);
+    else
+        buf_adds(&d->text, "null");
+    d->next = e->dumps;
+    e->dumps = d;
+    return d;
+}
+
+void method_get_part(struct ask *ask)
+{
+    struct engine *e = ask->engine;
+    size_t offset = number_in(ask->in, "offset", 0), len;
+    AUTO_FREE char *key =
+        xasprintf("%s %s", text_in(ask->in, "source", "running"), path_in(ask->in));
+    AUTO(buf) struct buf reply = {0};
+    struct orb_err err = {0};
+    struct dump *d = offset ? dump_find(e, ask->caller->peer, key) : dump_new(ask, key, &err);
+
+    if (!d || offset >= d->text.len) {
+        if (!err.code)
+            orb_fail(&err, ORB_E_STATE, "nothing to read at byte %zu; start again at 0", offset);
+        engine_refuse(e, ask->req, &err);
+        return;
+    }
+    buf_addf(&reply, "{\"revision\":%" PRIu64 ",\"bytes\":%zu,\"offset\":%zu,\"data\":",
+             d->revision, d->text.len, offset);
+    slice_add(&reply, &d->text, offset, &len);
+    buf_addc(&reply, '}');
+    engine_reply(e, ask->req, &reply);
+    if (offset + len >= d->text.len)
+        dumps_free(e, ask->caller->peer);
+}
+
+/* ---- diff ---- */
+
+/* Does a change of o stand strictly above path? */
+static bool covered_above(const struct overlay *o, const char *path)
+{
+    AUTO_FREE char *above = xstrndup(path, (size_t)(strrchr(path, '/') - path));
+
+    return *above && overlay_covers(o, above);
+}
+
+/* Adds what differs between two overlays of the running tree at the paths of one of them; where
+ * both have changes the upper path is compared, once. */
+static void diff_at(json_t *patch, const struct engine *e, const struct overlay *from,
+                    const struct overlay *to, bool at_from)
+{
+    const struct overlay *list = at_from ? from : to;
+
+    for (size_t i = 0; i < list->count; i++) {
+        const char *path = list->list[i].path;
+        json_t *a, *b;
+
+        if (at_from ? overlay_covers(to, path) : covered_above(from, path))
+            continue;
+        a = overlay_get(from, e->store.running, path);
+        b = overlay_get(to, e->store.running, path);
+        patch_diff(patch, path, a, b);
+        json_decref(a);
+        json_decref(b);
+    }
+}
+
+static json_t *masked_ops(const struct engine *e, const json_t *patch, bool *ret_cut)
+{
+    json_t *list = json_array();
+    size_t bytes = 0;
+
+    *ret_cut = false;
+    for (size_t i = 0; i < json_array_size(patch); i++) {
+        const json_t *op = json_array_get(patch, i);
+        const char *path = text_in(op, "path", "");
+        json_t *line = json_object();
+        AUTO(buf) struct buf text = {0};
+
+        json_object_set(line, "op", json_object_get(op, "op"));
+        json_object_set(line, "path", json_object_get(op, "path"));
+        for (int k = 0; k < 2; k++) {
+            json_t *v = json_object_get(op, k ? "old" : "value");
+
+            if (v)
+                json_object_set_new(line, k ? "old" : "value",
+                                    parts_mask(&e->parts, path, json_incref(v)));
+        }
+        tree_dump(line, &text);
+        bytes += text.len;
+        if (bytes > DIFF_MAX_BYTES || i == 1000) {
+            json_decref(line);
+            *ret_cut = true;
+            break;
+        }
+        json_array_append_new(list, line);
+    }
+    return list;
+}
+
+static json_t *diff(const struct ask *ask, struct orb_err *err)
+{
+    struct engine *e = ask->engine;
+    const struct candidate *c = candidate_find(e, ask->caller->name);
+    bool from_given = json_object_get(ask->in, "from");
+    bool to_given = json_object_get(ask->in, "to");
+    AUTO(overlay) struct overlay from = {0};
+    AUTO(overlay) struct overlay to = {0};
+    json_t *patch;
+
+    if (!from_given && !to_given)
+        return c ? overlay_patch(&c->changes, e->store.running) : json_array();
+    if (from_given && store_overlay(&e->store, number_in(ask->in, "from", 0), &from, err) < 0)
+        return NULL;
+    if (to_given && store_overlay(&e->store, number_in(ask->in, "to", 0), &to, err) < 0)
+        return NULL;
+    patch = json_array();
+    diff_at(patch, e, &from, &to, true);
+    diff_at(patch, e, &from, &to, false);
+    return patch;
+}
+
+void method_diff(struct ask *ask)
+{
+    struct orb_err err = {0};
+    AUTO(json_t) json_t *patch = diff(ask, &err);
+    json_t *reply;
+    bool cut = false;
+
+    if (!patch) {
+        engine_refuse(ask->engine, ask->req, &err);
+        return;
+    }
+    reply = json_object();
+    json_object_set_new(reply, "changes", masked_ops(ask->engine, patch, &cut));
+    json_object_set_new(reply, "count", json_integer((json_int_t)json_array_size(patch)));
+    if (cut)
+        json_object_set_new(reply, "truncated", json_true());
+    engine_answer(ask->engine, ask->req, reply);
+}
+
+/* ---- history ---- */
+
+static const char *state_of(const struct engine *e, size_t i)
+{
+    const struct revision *r = &e->store.list[i];
+    bool last = i + 1 == e->store.count;
+
+    if (!last && e->store.list[i + 1].undoes == r->revision)
+        return "undone";
+    if (r->confirm_s)
+        return r->confirmed ? "confirmed" : "unconfirmed";
+    return "committed";
+}
+
+void method_history(struct ask *ask)
+{
+    struct engine *e = ask->engine;
+    uint64_t limit = number_in(ask->in, "limit", HISTORY_DEFAULT);
+    json_t *reply = json_object(), *list = json_array();
+    size_t bytes = 0;
+
+    if (limit > HISTORY_MAX)
+        limit = HISTORY_MAX;
+    for (size_t i = e->store.count; i-- > 0 && limit && bytes < DIFF_MAX_BYTES; limit--) {
+        const struct revision *r = &e->store.list[i];
+        json_t *entry = json_object();
+
+        json_object_set_new(entry, "revision", json_integer((json_int_t)r->revision));
+        json_object_set_new(entry, "time", json_integer((json_int_t)(r->time_us / 1000000)));
+        json_object_set_new(entry, "user", json_string(r->user));
+        json_object_set_new(entry, "comment", json_string(r->comment));
+        json_object_set_new(entry, "state", json_string(state_of(e, i)));
+        json_object_set_new(entry, "changes", json_integer((json_int_t)r->changes));
+        json_array_append_new(list, entry);
+        bytes += strlen(r->comment) + 200;
+    }
+    json_object_set_new(reply, "entries", list);
+    engine_answer(e, ask->req, reply);
+}

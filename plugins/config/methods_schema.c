@@ -1,0 +1,107 @@
+/* What may stand at a path, for completion and help: the keywords of its schema as they are written,
+ * plus the members' names, types and titles. */
+#include <string.h>
+
+#include "core/base/own.h"
+#include "plugins/config/engine_priv.h"
+
+#define MAX_MEMBERS 500
+
+static void add_member(json_t *members, const char *name, const json_t *node, bool required)
+{
+    json_t *entry = json_object();
+    static const char *const words[] = {"type", "title", "description"};
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (json_object_get(node, words[i]))
+            json_object_set(entry, words[i], json_object_get(node, words[i]));
+    if (required)
+        json_object_set_new(entry, "required", json_true());
+    json_object_set_new(members, name, entry);
+}
+
+static bool is_required(const json_t *node, const char *name)
+{
+    json_t *item;
+    size_t i;
+
+    json_array_foreach(json_object_get(node, "required"), i, item)
+        if (json_string_value(item) && strcmp(json_string_value(item), name) == 0)
+            return true;
+    return false;
+}
+
+static json_t *members_of(const struct ask *ask, const char *path, const json_t *node)
+{
+    const struct engine *e = ask->engine;
+    const struct part *part = parts_of(&e->parts, path, NULL);
+    json_t *members = json_object(), *value;
+    const char *name;
+    bool clear;
+
+    if (!part) {
+        for (size_t i = 0; i < e->parts.count; i++)
+            add_member(members, e->parts.list[i].name, shape_root(&e->parts.list[i]), false);
+        return members;
+    }
+    json_object_foreach(json_object_get(node, "properties"), name, value) {
+        if (json_object_size(members) < MAX_MEMBERS)
+            add_member(members, name, shape_member(part, node, name, &clear),
+                       is_required(node, name));
+    }
+    return members;
+}
+
+/* Names that exist now in the map this value refers to, or that this path holds. */
+static json_t *names_at(const struct ask *ask, const char *path)
+{
+    struct engine *e = ask->engine;
+    const struct candidate *c = candidate_find(e, ask->caller->name);
+    struct overlay none = {0};
+    json_t *value = overlay_get(c ? &c->changes : &none, e->store.running, path);
+    json_t *names = json_array(), *member;
+    const char *name;
+
+    json_object_foreach(value, name, member) {
+        if (json_array_size(names) < MAX_MEMBERS)
+            json_array_append_new(names, json_string(name));
+    }
+    json_decref(value);
+    return names;
+}
+
+void method_schema(struct ask *ask)
+{
+    static const char *const words[] = {
+        "type",      "title",     "description", "enum",      "const",         "format",
+        "pattern",   "minimum",   "maximum",     "default",   "minLength",     "maxLength",
+        "minItems",  "maxItems",  "items",       "x-orb-ref", "x-orb-secret",  "x-orb-apply",
+        "x-orb-risk", "propertyNames"};
+    struct engine *e = ask->engine;
+    const char *path = text_in(ask->in, "path", "");
+    const json_t *node = NULL;
+    json_t *reply;
+    struct orb_err err = {0};
+
+    if (strcmp(path, "/") == 0)
+        path = "";
+    if (*path && !parts_schema(&e->parts, path, &err)) {
+        engine_refuse(e, ask->req, &err);
+        return;
+    }
+    node = shape_at(&e->parts, path);
+    reply = json_object();
+    json_object_set_new(reply, "path", json_string(path));
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (json_object_get(node, words[i]))
+            json_object_set(reply, words[i], json_object_get(node, words[i]));
+    if (!*path)
+        json_object_set_new(reply, "type", json_string("object"));
+    json_object_set_new(reply, "members", members_of(ask, path, node));
+    json_object_set_new(reply, "names",
+                        names_at(ask, text_in(node, "x-orb-ref", path)));
+    if (json_object_get(node, "additionalProperties") ||
+        json_object_get(node, "patternProperties"))
+        json_object_set_new(reply, "map", json_true());
+    engine_answer(e, ask->req, reply);
+}

@@ -1,0 +1,439 @@
+/* Changes over a tree, and patches made of them. Costs follow the number of changes and their depth,
+ * never the size of the tree: a spine of shallow copies at most, and only when a caller asks for a
+ * value that has changes inside. */
+#include "plugins/config/overlay.h"
+
+#include <string.h>
+
+#include "core/base/own.h"
+
+static int weight(char c)
+{
+    return c == '\0' ? 0 : c == '/' ? 1 : 2 + (unsigned char)c;
+}
+
+int path_compare(const char *a, const char *b)
+{
+    while (*a && *a == *b) {
+        a++;
+        b++;
+    }
+    return weight(*a) - weight(*b);
+}
+
+bool path_under(const char *path, const char *top)
+{
+    size_t n = strlen(top);
+
+    return strncmp(path, top, n) == 0 && (path[n] == '\0' || path[n] == '/');
+}
+
+bool path_touches(const char *a, const char *b)
+{
+    return path_under(a, b) || path_under(b, a);
+}
+
+void overlay_fini(struct overlay *o)
+{
+    for (size_t i = 0; i < o->count; i++) {
+        free(o->list[i].path);
+        json_decref(o->list[i].value);
+    }
+    free(o->list);
+    *o = (struct overlay){0};
+}
+
+/* Index of the first change that is not before path. */
+static size_t lower(const struct overlay *o, const char *path)
+{
+    size_t lo = 0, hi = o->count;
+
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+
+        if (path_compare(o->list[mid].path, path) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+/* The change at or above path; rest: what of path lies below it. At most one exists, and it is the
+ * exact one or the last change before path that is a prefix of it. */
+static struct change *over(const struct overlay *o, const char *path, const char **ret_rest)
+{
+    size_t i = lower(o, path);
+
+    if (i < o->count && strcmp(o->list[i].path, path) == 0) {
+        *ret_rest = "";
+        return &o->list[i];
+    }
+    if (i > 0 && path_under(path, o->list[i - 1].path)) {
+        *ret_rest = path + strlen(o->list[i - 1].path);
+        return &o->list[i - 1];
+    }
+    return NULL;
+}
+
+/* The changes strictly below path: [first, ret_end). */
+static size_t below(const struct overlay *o, const char *path, size_t *ret_end)
+{
+    size_t i = lower(o, path), n;
+
+    if (i < o->count && strcmp(o->list[i].path, path) == 0)
+        i++;
+    n = i;
+    while (n < o->count && path_under(o->list[n].path, path))
+        n++;
+    *ret_end = n;
+    return i;
+}
+
+static void drop(struct overlay *o, size_t first, size_t end)
+{
+    for (size_t i = first; i < end; i++) {
+        free(o->list[i].path);
+        json_decref(o->list[i].value);
+    }
+    if (end > first)
+        memmove(o->list + first, o->list + end, (o->count - end) * sizeof(*o->list));
+    o->count -= end - first;
+}
+
+static void insert(struct overlay *o, size_t at, const char *path, json_t *value)
+{
+    if (o->count == o->cap) {
+        o->cap = o->cap ? 2 * o->cap : 8;
+        o->list = xrealloc(o->list, o->cap * sizeof(*o->list));
+    }
+    memmove(o->list + at + 1, o->list + at, (o->count - at) * sizeof(*o->list));
+    o->list[at] = (struct change){.path = xstrdup(path), .value = value, .base = o->stamp};
+    o->count++;
+}
+
+int overlay_set(struct overlay *o, const json_t *base, const char *path, json_t *value,
+                struct orb_err *err)
+{
+    const char *rest = NULL;
+    struct change *c = over(o, path, &rest);
+    json_t *old = tree_get(base, path);
+    size_t first, end;
+
+    if (c && *rest) {
+        if (!value) {
+            if (c->value)
+                tree_delete(c->value, rest, false);
+            return 0;
+        }
+        if (!json_is_object(c->value)) {
+            json_decref(c->value);
+            c->value = json_object();
+        }
+        return tree_set(c->value, rest, value, err);
+    }
+    first = below(o, path, &end);
+    if (c)
+        first--;
+    drop(o, first, end);
+    if ((!old && !value) || (old && value && json_equal(old, value))) {
+        json_decref(value);
+        return 0;
+    }
+    insert(o, first, path, value);
+    return 0;
+}
+
+/* The next token of path after its first skip bytes (which end before a '/'): its length. */
+static size_t token_len(const char *path, size_t skip)
+{
+    return strcspn(path + skip + 1, "/");
+}
+
+/* The member name of the token of len bytes at text, unescaped. */
+static char *token_name(const char *text, size_t len)
+{
+    char *name = xstrndup(text, len), *to = name;
+
+    for (const char *p = name; *p; p++) {
+        if (p[0] == '~' && (p[1] == '0' || p[1] == '1'))
+            *to++ = *++p == '0' ? '~' : '/';
+        else
+            *to++ = *p;
+    }
+    *to = '\0';
+    return name;
+}
+
+/* Builds what stands at depth bytes into the paths of list[first, end): copies of the objects on the
+ * way to the changes, everything else shared. */
+static json_t *build(const struct overlay *o, json_t *base, size_t depth, size_t first, size_t end)
+{
+    json_t *result = json_is_object(base) ? json_copy(base) : json_object();
+
+    for (size_t i = first; i < end;) {
+        const char *path = o->list[i].path;
+        size_t len = token_len(path, depth), next = depth + 1 + len;
+        AUTO_FREE char *name = token_name(path + depth + 1, len);
+        size_t last = i + 1;
+
+        while (last < end && strncmp(o->list[last].path, path, next) == 0 &&
+               (o->list[last].path[next] == '/' || o->list[last].path[next] == '\0'))
+            last++;
+        if (path[next] == '\0') {
+            if (o->list[i].value)
+                json_object_set(result, name, o->list[i].value);
+            else
+                json_object_del(result, name);
+        } else {
+            json_t *child = build(o, json_object_get(base, name), next, i, last);
+
+            if (child)
+                json_object_set_new(result, name, child);
+        }
+        i = last;
+    }
+    if (!base && json_object_size(result) == 0) {
+        json_decref(result);
+        return NULL;
+    }
+    return result;
+}
+
+json_t *overlay_get(const struct overlay *o, const json_t *base, const char *path)
+{
+    const char *rest = NULL;
+    struct change *c = over(o, path, &rest);
+    json_t *old = tree_get(base, path);
+    size_t first, end;
+
+    if (c)
+        return c->value ? json_incref(tree_get(c->value, rest)) : NULL;
+    first = below(o, path, &end);
+    if (first == end)
+        return json_incref(old);
+    return build(o, old, strlen(path), first, end);
+}
+
+bool overlay_has(const struct overlay *o, const json_t *base, const char *path)
+{
+    const char *rest = NULL;
+    struct change *c = over(o, path, &rest);
+    size_t first, end;
+
+    if (c)
+        return c->value && tree_get(c->value, rest);
+    if (tree_get(base, path))
+        return true;
+    first = below(o, path, &end);
+    for (; first < end; first++)
+        if (o->list[first].value)
+            return true;
+    return false;
+}
+
+size_t overlay_size(const struct overlay *o, const json_t *base, const char *path)
+{
+    const char *rest = NULL;
+    struct change *c = over(o, path, &rest);
+    json_t *old = tree_get(base, path);
+    size_t first, end, depth = strlen(path);
+    size_t n = json_object_size(old);
+
+    if (c)
+        return c->value ? json_object_size(tree_get(c->value, rest)) : 0;
+    first = below(o, path, &end);
+    while (first < end) {
+        const char *at = o->list[first].path;
+        size_t len = token_len(at, depth);
+        AUTO_FREE char *child = xstrndup(at, depth + 1 + len);
+        bool was = tree_get(base, child), is = overlay_has(o, base, child);
+
+        n = n + (is && !was) - (was && !is);
+        while (first < end && path_under(o->list[first].path, child))
+            first++;
+    }
+    return n;
+}
+
+int overlay_touching(const struct overlay *o, const char *path,
+                     int (*cb)(void *arg, const struct change *change), void *arg)
+{
+    const char *rest;
+    struct change *c = over(o, path, &rest);
+    size_t first, end;
+    int r = c ? cb(arg, c) : 0;
+
+    first = below(o, path, &end);
+    for (; r == 0 && first < end; first++)
+        r = cb(arg, &o->list[first]);
+    return r;
+}
+
+bool overlay_covers(const struct overlay *o, const char *path)
+{
+    const char *rest;
+
+    return over(o, path, &rest) != NULL;
+}
+
+void overlay_exact(struct overlay *o, const json_t *patch)
+{
+    for (size_t i = 0; i < json_array_size(patch); i++) {
+        const json_t *op = json_array_get(patch, i);
+        const char *path = json_string_value(json_object_get(op, "path"));
+
+        insert(o, lower(o, path), path, json_incref(json_object_get(op, "value")));
+    }
+}
+
+/* ---- patches ---- */
+
+static void add_op(json_t *patch, const char *path, json_t *old, json_t *value)
+{
+    json_t *op = json_object();
+
+    json_object_set_new(op, "op", json_string(value ? "set" : "delete"));
+    json_object_set_new(op, "path", json_string(path));
+    if (value)
+        json_object_set(op, "value", value);
+    if (old)
+        json_object_set(op, "old", old);
+    json_array_append_new(patch, op);
+}
+
+static void diff_members(json_t *patch, const char *path, json_t *old, json_t *new)
+{
+    AUTO(buf) struct buf at = {0};
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(old, key, value) {
+        buf_clear(&at);
+        buf_adds(&at, path);
+        pointer_add(&at, key);
+        patch_diff(patch, buf_str(&at), value, json_object_get(new, key));
+    }
+    json_object_foreach(new, key, value) {
+        if (json_object_get(old, key))
+            continue;
+        buf_clear(&at);
+        buf_adds(&at, path);
+        pointer_add(&at, key);
+        add_op(patch, buf_str(&at), NULL, value);
+    }
+}
+
+void patch_diff(json_t *patch, const char *path, json_t *old, json_t *new)
+{
+    if (old == new)
+        return;
+    if (json_is_object(old) && json_is_object(new))
+        diff_members(patch, path, old, new);
+    else if (!old || !new || !json_equal(old, new))
+        add_op(patch, path, old, new);
+}
+
+/* Length of the shortest prefix of path that does not exist in base; 0 when path exists. */
+static size_t absent_prefix(const json_t *base, const char *path)
+{
+    AUTO_FREE char *copy = xstrdup(path);
+
+    for (char *p = copy + 1;; p++) {
+        char c = *p;
+        json_t *at;
+
+        if (c != '/' && c != '\0')
+            continue;
+        *p = '\0';
+        at = tree_get(base, copy);
+        *p = c;
+        if (!at)
+            return (size_t)(p - copy);
+        if (!c)
+            return 0;
+    }
+}
+
+/* The last op when it stands at the first len bytes of path. */
+static json_t *last_op_at(json_t *patch, const char *path, size_t len)
+{
+    json_t *op = json_array_get(patch, json_array_size(patch) - 1);
+    const char *at = op ? json_string_value(json_object_get(op, "path")) : NULL;
+
+    return at && strlen(at) == len && strncmp(at, path, len) == 0 ? op : NULL;
+}
+
+json_t *overlay_patch(const struct overlay *o, const json_t *base)
+{
+    json_t *patch = json_array();
+
+    for (size_t i = 0; i < o->count; i++) {
+        const struct change *c = &o->list[i];
+        size_t absent = absent_prefix(base, c->path);
+        json_t *op;
+
+        if (!absent) {
+            patch_diff(patch, c->path, tree_get(base, c->path), c->value);
+            continue;
+        }
+        if (!c->value)
+            continue;
+        op = last_op_at(patch, c->path, absent);
+        if (!op) {
+            AUTO_FREE char *at = xstrndup(c->path, absent);
+
+            if (!c->path[absent]) {
+                add_op(patch, at, NULL, c->value);
+                continue;
+            }
+            op = json_object();
+            add_op(patch, at, NULL, op);
+            json_decref(op);
+            op = json_array_get(patch, json_array_size(patch) - 1);
+        }
+        tree_set(json_object_get(op, "value"), c->path + absent, json_incref(c->value), NULL);
+    }
+    return patch;
+}
+
+int patch_apply(json_t *tree, const json_t *patch, bool inverse, struct orb_err *err)
+{
+    size_t count = json_array_size(patch);
+
+    for (size_t i = 0; i < count; i++) {
+        const json_t *op = json_array_get(patch, i);
+        const char *path = json_string_value(json_object_get(op, "path"));
+        json_t *value = json_object_get(op, inverse ? "old" : "value");
+        int r;
+
+        if (!path || !*path)
+            return orb_fail(err, ORB_E_INVALID, "change %zu has no path", i);
+        if (!value) {
+            tree_delete(tree, path, false);
+            continue;
+        }
+        r = tree_set(tree, path, json_incref(value), err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int patch_overlay(struct overlay *o, const json_t *base, const json_t *patch, bool inverse,
+                  struct orb_err *err)
+{
+    for (size_t i = 0; i < json_array_size(patch); i++) {
+        const json_t *op = json_array_get(patch, i);
+        const char *path = json_string_value(json_object_get(op, "path"));
+        json_t *value = json_object_get(op, inverse ? "old" : "value");
+        int r;
+
+        if (!path || !*path)
+            return orb_fail(err, ORB_E_INVALID, "change %zu has no path", i);
+        r = overlay_set(o, base, path, json_deep_copy(value), err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}

@@ -1,0 +1,64 @@
+/* A set of changes laid over a tree that it does not own. No change stands above or below another
+ * one, so their order means nothing, and every question ("what would stand at this path?") is
+ * answered from the few changes near that path: the tree is never copied as a whole. */
+#ifndef CONFIG_OVERLAY_H
+#define CONFIG_OVERLAY_H
+
+#include <stdbool.h>
+
+#include "core/json/tree.h"
+
+struct change {
+    char *path;
+    json_t *value; /* NULL: deleted. Belongs to the overlay alone, so it may be edited in place */
+    uint64_t base; /* the overlay's stamp when it was made: the revision its author looked at */
+};
+
+struct overlay {
+    struct change *list; /* sorted by path, '/' before every other byte: a subtree is one range */
+    size_t count, cap;
+    uint64_t stamp;
+};
+
+void overlay_fini(struct overlay *o);
+static inline void own_overlay(struct overlay *o)
+{
+    overlay_fini(o);
+}
+
+/* Sets (value, taken) or deletes (NULL) what stands at path. A change that leaves things as they are
+ * in base is dropped. path is not "". */
+int overlay_set(struct overlay *o, const json_t *base, const char *path, json_t *value,
+                struct orb_err *err);
+/* What stands at path; a new reference, NULL for nothing. Read only: parts are shared with base. */
+json_t *overlay_get(const struct overlay *o, const json_t *base, const char *path);
+bool overlay_has(const struct overlay *o, const json_t *base, const char *path);
+/* Number of members of the object at path; 0 for anything else. */
+size_t overlay_size(const struct overlay *o, const json_t *base, const char *path);
+
+/* Calls cb for each change at, above or below path until it returns non-zero; returns that. */
+int overlay_touching(const struct overlay *o, const char *path,
+                     int (*cb)(void *arg, const struct change *change), void *arg);
+/* Does a change stand at or above path? */
+bool overlay_covers(const struct overlay *o, const char *path);
+/* An overlay of exactly the ops of a patch; values are shared with it (read only). */
+void overlay_exact(struct overlay *o, const json_t *patch);
+
+/* The changes as an array of {"op","path","value"?,"old"?}: minimal (equal members left out), every
+ * path's parent exists in base, each value is shared with o or base. */
+json_t *overlay_patch(const struct overlay *o, const json_t *base);
+
+/* Adds the smallest ops that make old (may be NULL) into new (may be NULL) at path to patch. */
+void patch_diff(json_t *patch, const char *path, json_t *old, json_t *new);
+/* Applies a patch made by overlay_patch; with inverse its undoing. */
+int patch_apply(json_t *tree, const json_t *patch, bool inverse, struct orb_err *err);
+/* Adds a patch, or its undoing, to an overlay. */
+int patch_overlay(struct overlay *o, const json_t *base, const json_t *patch, bool inverse,
+                  struct orb_err *err);
+/* Is a at, above or below b? */
+bool path_touches(const char *a, const char *b);
+/* Is path at or below top? */
+bool path_under(const char *path, const char *top);
+int path_compare(const char *a, const char *b);
+
+#endif

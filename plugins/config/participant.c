@@ -1,0 +1,281 @@
+/* The services' side of a transaction: prepare to all at once, apply one after the other in the
+ * order of attaching, abort in reverse. Every call ends in exactly one answer (the host sees to
+ * deadlines and deaths), so a transaction always comes to an end. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "plugins/config/engine_priv.h"
+
+#define MAX_PLAN_STEPS 200
+
+static void offline_plan(struct participant *p)
+{
+    json_t *step = json_object();
+
+    p->state = PART_OUT;
+    json_decref(p->plan);
+    p->plan = json_array();
+    json_object_set_new(step, "kind", json_string("offline"));
+    json_object_set_new(step, "text",
+                        json_string("is not running; takes this over when it starts"));
+    json_array_append_new(p->plan, step);
+}
+
+bool tx_participants(struct tx *tx)
+{
+    struct engine *e = tx->engine;
+
+    for (struct subscriber *s = e->subscribers; s; s = s->next) {
+        AUTO(json_t) json_t *mine = subscriber_patch(s, tx->patch);
+        struct participant *p;
+
+        if (!mine)
+            continue;
+        if (s->presence == SUB_UNKNOWN && e->host.now_ms(e->host.arg) < e->grace_until)
+            return false;
+        tx->parts = xrealloc(tx->parts, (tx->count + 1) * sizeof(*tx->parts));
+        p = &tx->parts[tx->count++];
+        *p = (struct participant){.tx = tx, .name = xstrdup(s->name), .peer = s->peer};
+        /* Unknown and yet not back: it is gone, or it never took part in a transaction and so did
+         * not notice that we were away. Asking tells. */
+        if (s->presence == SUB_OFFLINE)
+            offline_plan(p);
+        else
+            tree_dump(mine, &p->text);
+    }
+    return true;
+}
+
+static int ask(struct participant *p, const char *method, const struct buf *text,
+               uint32_t deadline_ms, engine_done *done, struct orb_err *err)
+{
+    const struct engine_host *host = &p->tx->engine->host;
+    AUTO_FREE char *to = xasprintf("service.%s@1", p->name);
+
+    return host->call(host->arg, to, method, buf_str(text), text->len, deadline_ms, done, p, err);
+}
+
+static bool is_gone(const struct orb_err *err)
+{
+    return err->code == ORB_E_GONE || err->code == ORB_E_UNAVAILABLE;
+}
+
+/* Notes the first failure in words for the person who commits. */
+static void blame(struct participant *p, const char *doing, const char *verdict,
+                  const struct orb_err *err, uint32_t deadline_ms)
+{
+    struct tx *tx = p->tx;
+
+    log_warn(tx->engine->host.log, "config.participant.failed", KV("service", p->name),
+             KV("phase", doing), KV("code", orb_code_name(err->code)), KV("path", err->path),
+             KV("why", err->text));
+    if (tx->err.code)
+        return;
+    if (is_gone(err))
+        orb_fail(&tx->err, ORB_E_GONE, "%s went away during %s; nothing was changed", p->name,
+                 doing);
+    else if (err->code == ORB_E_DEADLINE)
+        orb_fail(&tx->err, ORB_E_DEADLINE,
+                 "%s did not answer %s within %u s; nothing was changed", p->name, doing,
+                 deadline_ms / 1000);
+    else
+        orb_fail_at(&tx->err, strcmp(doing, "prepare") == 0 ? ORB_E_VETO : err->code, err->path,
+                    "%s %s: %s", p->name, verdict, err->text);
+}
+
+/* ---- prepare ---- */
+
+static void prepare_result(struct participant *p, const char *text, size_t len,
+                           const struct orb_err *err)
+{
+    struct orb_err why;
+    json_t *reply = NULL;
+
+    if (!err) {
+        p->state = PART_READY;
+        if (tree_parse(text, len, NULL, &reply, &why) == 0) {
+            json_t *plan = json_object_get(reply, "plan");
+
+            while (json_array_size(plan) > MAX_PLAN_STEPS)
+                json_array_remove(plan, json_array_size(plan) - 1);
+            p->plan = json_incref(plan);
+            json_decref(reply);
+        }
+        return;
+    }
+    if (err->code == ORB_E_UNAVAILABLE || (p->tx->job->undoes && err->code == ORB_E_GONE)) {
+        offline_plan(p); /* it was gone before we asked; it attaches to the result */
+        return;
+    }
+    p->state = is_gone(err) ? PART_OUT : PART_FAILED;
+    if (p->tx->job->undoes) {
+        /* An undo goes through: going on without a service beats leaving the box cut off. */
+        p->restart = p->state == PART_FAILED;
+        p->state = p->state == PART_FAILED ? PART_FAILED : PART_OUT;
+        log_warn(p->tx->engine->host.log, "config.undo.without", KV("service", p->name),
+                 KV("why", err->text));
+        return;
+    }
+    blame(p, "prepare", "refused", err, ENGINE_PREPARE_MS);
+}
+
+static void on_prepared(void *arg, const char *text, size_t len, const struct orb_err *err)
+{
+    struct participant *p = arg;
+
+    prepare_result(p, text, len, err);
+    if (--p->tx->outstanding == 0)
+        tx_prepared(p->tx);
+}
+
+static void send_prepare(struct participant *p)
+{
+    static const struct json_limits frame = {.depth = JSON_MAX_DEPTH - 4, .keys = JSON_MAX_KEYS};
+    struct tx *tx = p->tx;
+    AUTO(buf) struct buf text = {0};
+    struct orb_err err = {0};
+
+    buf_addf(&text, "{\"tx\":%" PRIu64 ",\"revision\":%" PRIu64, tx->id,
+             tx->engine->store.revision + 1);
+    if (p->text.len <= INLINE_BYTES && json_scan(p->text.data, p->text.len, &frame, &err) == 0)
+        buf_addf(&text, ",\"patch\":%s}", p->text.data);
+    else
+        buf_addf(&text, ",\"bytes\":%zu}", p->text.len);
+    if (ask(p, "prepare", &text, ENGINE_PREPARE_MS, on_prepared, &err) == 0)
+        return;
+    tx->outstanding--;
+    prepare_result(p, NULL, 0, &err);
+}
+
+void tx_prepare(struct tx *tx)
+{
+    tx->outstanding = 1; /* this function's own, so that it ends in one place */
+    for (size_t i = 0; i < tx->count; i++) {
+        if (tx->parts[i].state != PART_ASKED)
+            continue;
+        tx->outstanding++;
+        send_prepare(&tx->parts[i]);
+    }
+    engine_step(tx->engine, "prepare-sent");
+    if (--tx->outstanding == 0)
+        tx_prepared(tx);
+}
+
+/* ---- apply ---- */
+
+static void apply_result(struct participant *p, const struct orb_err *err)
+{
+    struct tx *tx = p->tx;
+
+    if (!err) {
+        p->state = PART_APPLIED;
+    } else if (tx->job->undoes) {
+        p->restart = !is_gone(err);
+        p->state = PART_OUT;
+    } else {
+        p->state = is_gone(err) ? PART_OUT : PART_FAILED;
+        blame(p, "apply", "could not apply it", err, ENGINE_APPLY_MS);
+        tx_abort(tx);
+        return;
+    }
+    tx->at++;
+    tx_apply(tx);
+}
+
+static void on_applied(void *arg, const char *text, size_t len, const struct orb_err *err)
+{
+    apply_result(arg, err);
+}
+
+void tx_apply(struct tx *tx)
+{
+    AUTO(buf) struct buf text = {0};
+    struct participant *p;
+    struct orb_err err = {0};
+
+    while (tx->at < tx->count && tx->parts[tx->at].state != PART_READY)
+        tx->at++;
+    if (tx->at == tx->count) {
+        tx_applied(tx);
+        return;
+    }
+    p = &tx->parts[tx->at];
+    p->applying = true;
+    buf_addf(&text, "{\"tx\":%" PRIu64 "}", tx->id);
+    if (ask(p, "apply", &text, ENGINE_APPLY_MS, on_applied, &err) < 0) {
+        apply_result(p, &err);
+        return;
+    }
+    engine_step(tx->engine, "apply-sent");
+}
+
+/* ---- abort ---- */
+
+static void abort_next(struct tx *tx);
+
+static void on_restarted(void *arg, const char *text, size_t len, const struct orb_err *err)
+{
+    struct engine *engine = arg;
+
+    if (err)
+        log_error(engine->host.log, "config.restart.refused", KV("why", err->text));
+}
+
+void service_restart(struct engine *engine, const char *name, const char *why)
+{
+    AUTO(buf) struct buf text = {0};
+    struct orb_err err;
+
+    log_error(engine->host.log, "config.service.restarted", KV("service", name), KV("why", why));
+    buf_adds(&text, "{\"name\":");
+    buf_add_json(&text, name, strlen(name));
+    buf_addc(&text, '}');
+    if (engine->host.call(engine->host.arg, "host@1", "service-restart", text.data, text.len, 0,
+                          on_restarted, engine, &err) < 0)
+        on_restarted(engine, NULL, 0, &err);
+}
+
+static void abort_result(struct participant *p, const struct orb_err *err)
+{
+    p->state = PART_OUT;
+    /* A service that cannot go back is not known to be on any revision: start it anew. */
+    if (err && !is_gone(err))
+        service_restart(p->tx->engine, p->name, err->text);
+    abort_next(p->tx);
+}
+
+static void on_aborted(void *arg, const char *text, size_t len, const struct orb_err *err)
+{
+    abort_result(arg, err);
+}
+
+static void abort_next(struct tx *tx)
+{
+    AUTO(buf) struct buf text = {0};
+    struct participant *p = NULL;
+    struct orb_err err = {0};
+
+    for (size_t i = tx->count; i-- > 0 && !p;) {
+        enum part_state s = tx->parts[i].state;
+
+        if (s == PART_READY || s == PART_APPLIED || s == PART_FAILED)
+            p = &tx->parts[i];
+    }
+    if (!p) {
+        tx_aborted(tx);
+        return;
+    }
+    buf_addf(&text, "{\"tx\":%" PRIu64 ",\"applied\":%s}", tx->id, p->applying ? "true" : "false");
+    if (ask(p, "abort", &text, ENGINE_APPLY_MS, on_aborted, &err) < 0) {
+        abort_result(p, &err);
+        return;
+    }
+    engine_step(tx->engine, "abort-sent");
+}
+
+void tx_abort(struct tx *tx)
+{
+    abort_next(tx);
+}

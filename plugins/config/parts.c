@@ -1,0 +1,270 @@
+/* Which schema governs which part of the tree. */
+#include "plugins/config/parts.h"
+
+#include <string.h>
+
+#include "core/base/own.h"
+
+#define REF_DEPTH 16
+
+static void part_fini(struct part *part)
+{
+    free(part->name);
+    free(part->package);
+    schema_free(part->schema);
+    json_decref(part->doc);
+    *part = (struct part){0};
+}
+
+void parts_fini(struct parts *parts)
+{
+    for (size_t i = 0; i < parts->count; i++)
+        part_fini(&parts->list[i]);
+    parts->count = 0;
+}
+
+/* One schema.json. 1: it describes no configuration. */
+static int load_one(struct part *ret_part, const char *package, const char *text, size_t len,
+                    struct orb_err *err)
+{
+    static const struct json_limits limits = {.depth = 64, .keys = 65536};
+    struct part part = {0};
+    json_t *doc = NULL;
+    const char *name;
+    int r = tree_parse(text, len, &limits, &doc, err);
+
+    if (r < 0)
+        return r;
+    part.doc = doc;
+    name = json_string_value(json_object_get(doc, "interface"));
+    if (!json_object_get(doc, "config") || !name) {
+        part_fini(&part);
+        return 1;
+    }
+    part.name = xstrdup(name);
+    part.package = xstrdup(package);
+    part.secrets = strstr(text, "x-orb-secret") != NULL;
+    r = schema_compile_in(text, len, "/config", true, &part.schema, err);
+    if (r < 0) {
+        part_fini(&part);
+        return r;
+    }
+    *ret_part = part;
+    return 0;
+}
+
+int parts_load(struct parts *parts, const char *text, size_t len, struct log_sink *log,
+               struct orb_err *err)
+{
+    static const struct json_limits limits = {.depth = 32, .keys = 1024};
+    AUTO(json_t) json_t *reply = NULL;
+    json_t *entry;
+    size_t i;
+    int r = tree_parse(text, len, &limits, &reply, err);
+
+    if (r < 0)
+        return r;
+    json_array_foreach(json_object_get(reply, "schemas"), i, entry) {
+        const char *package = json_string_value(json_object_get(entry, "package"));
+        json_t *schema = json_object_get(entry, "text");
+        struct orb_err why;
+
+        if (!package || !json_is_string(schema) || parts->count == PARTS_MAX)
+            continue;
+        r = load_one(&parts->list[parts->count], package, json_string_value(schema),
+                     json_string_length(schema), &why);
+        if (r == 0)
+            parts->count++;
+        else if (r < 0)
+            log_error(log, "config.schema.refused", KV("package", package), KV("path", why.path),
+                      KV("why", why.text));
+    }
+    return 0;
+}
+
+const struct part *parts_of(const struct parts *parts, const char *path, const char **ret_rest)
+{
+    size_t n = *path ? 1 + strcspn(path + 1, "/") : 0;
+
+    for (size_t i = 0; n && i < parts->count; i++) {
+        const char *name = parts->list[i].name;
+
+        if (strlen(name) == n - 1 && strncmp(name, path + 1, n - 1) == 0) {
+            if (ret_rest)
+                *ret_rest = path + n;
+            return &parts->list[i];
+        }
+    }
+    return NULL;
+}
+
+static const struct schema *unknown_part(const struct parts *parts, const char *path,
+                                         struct orb_err *err)
+{
+    size_t n = 1 + strcspn(path + 1, "/");
+    AUTO_FREE char *at = xstrndup(path, n);
+    const char *names[PARTS_MAX];
+    const char *near;
+    AUTO(buf) struct buf known = {0};
+
+    for (size_t i = 0; i < parts->count; i++) {
+        names[i] = parts->list[i].name;
+        buf_addf(&known, "%s%s", i ? ", " : "", names[i]);
+    }
+    near = nearest_name(at + 1, names, parts->count);
+    orb_fail_at(err, ORB_E_SCHEMA, at,
+                "no package has configuration named \"%s\"; there are %s%s%s%s", at + 1,
+                parts->count ? buf_str(&known) : "none", near ? "; did you mean " : "",
+                near ? near : "", near ? "?" : "");
+    return NULL;
+}
+
+const struct schema *parts_schema(const struct parts *parts, const char *path,
+                                  struct orb_err *err)
+{
+    const char *rest = "";
+    const struct part *part = parts_of(parts, path, &rest);
+    const struct schema *schema;
+    struct orb_err why = {0};
+
+    if (!part)
+        return unknown_part(parts, path, err);
+    schema = schema_at(part->schema, rest, &why);
+    if (schema)
+        return schema;
+    /* The first name that nothing may stand at is the one to show. */
+    for (size_t n = 1; rest[n - 1]; n += strcspn(rest + n, "/") + 1) {
+        size_t end = n + strcspn(rest + n, "/");
+        AUTO_FREE char *upto = xstrndup(rest, end);
+
+        if (schema_at(part->schema, upto, &why))
+            continue;
+        orb_fail_at(err, why.code, "", "%s", why.text);
+        if (err)
+            snprintf(err->path, sizeof(err->path), "/%s%s", part->name, upto);
+        return NULL;
+    }
+    orb_fail_at(err, ORB_E_SCHEMA, path, "%s", why.text);
+    return NULL;
+}
+
+/* ---- shapes ---- */
+
+static const json_t *follow(const struct part *part, const json_t *node)
+{
+    for (int i = 0; i < REF_DEPTH; i++) {
+        const char *ref = json_string_value(json_object_get(node, "$ref"));
+
+        if (!ref)
+            return json_is_object(node) ? node : NULL;
+        if (*ref != '#' || json_object_size(node) > 1)
+            return node;
+        node = tree_get(part->doc, ref + 1);
+    }
+    return NULL;
+}
+
+const json_t *shape_root(const struct part *part)
+{
+    return follow(part, json_object_get(part->doc, "config"));
+}
+
+bool shape_combines(const json_t *node)
+{
+    static const char *const words[] = {"oneOf",        "anyOf",         "allOf",
+                                        "not",          "if",            "$ref",
+                                        "enum",         "const",         "dependentSchemas",
+                                        "dependentRequired"};
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (json_object_get(node, words[i]))
+            return true;
+    return false;
+}
+
+const json_t *shape_member(const struct part *part, const json_t *node, const char *key,
+                           bool *ret_clear)
+{
+    json_t *patterns = json_object_get(node, "patternProperties");
+    json_t *other = json_object_get(node, "additionalProperties");
+    json_t *named = json_object_get(json_object_get(node, "properties"), key);
+
+    *ret_clear = true;
+    if (json_object_size(patterns) && (named || json_object_size(patterns) > 1 ||
+                                       json_is_object(other) || json_is_true(other)))
+        *ret_clear = false;
+    if (named)
+        return follow(part, named);
+    if (json_object_size(patterns))
+        return follow(part, json_object_iter_value(json_object_iter(patterns)));
+    return follow(part, other);
+}
+
+const json_t *shape_at(const struct parts *parts, const char *path)
+{
+    const char *tokens[64];
+    AUTO_FREE char *storage = NULL;
+    const char *rest = "";
+    const struct part *part = parts_of(parts, path, &rest);
+    const json_t *node = part ? shape_root(part) : NULL;
+    int n = part ? pointer_split(rest, tokens, (int)ARRAY_LEN(tokens), &storage) : 0;
+    bool clear = true;
+
+    for (int i = 0; node && i < n; i++)
+        node = shape_member(part, node, tokens[i], &clear);
+    return node;
+}
+
+/* ---- secrets ---- */
+
+static json_t *mask(const struct schema *schema, json_t *value)
+{
+    json_t *copy, *member;
+    const char *key;
+
+    if (schema_flag(schema, "x-orb-secret")) {
+        json_decref(value);
+        return json_string(SECRET_MASK);
+    }
+    if (!json_is_object(value))
+        return value;
+    copy = json_object();
+    json_object_foreach(value, key, member) {
+        AUTO(buf) struct buf at = {0};
+        const struct schema *below;
+
+        pointer_add(&at, key);
+        below = schema_at(schema, buf_str(&at), NULL);
+        json_object_set_new(copy, key, below ? mask(below, json_incref(member))
+                                             : json_incref(member));
+    }
+    json_decref(value);
+    return copy;
+}
+
+json_t *parts_mask(const struct parts *parts, const char *path, json_t *value)
+{
+    const struct part *part;
+    const struct schema *schema;
+
+    if (!value)
+        return NULL;
+    if (!*path) {
+        json_t *copy = json_copy(value), *member;
+        const char *key;
+
+        json_object_foreach(value, key, member) {
+            AUTO(buf) struct buf at = {0};
+
+            pointer_add(&at, key);
+            json_object_set_new(copy, key, parts_mask(parts, buf_str(&at), json_incref(member)));
+        }
+        json_decref(value);
+        return copy;
+    }
+    part = parts_of(parts, path, NULL);
+    if (!part || !part->secrets)
+        return value;
+    schema = parts_schema(parts, path, NULL);
+    return schema ? mask(schema, value) : value;
+}

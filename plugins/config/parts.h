@@ -1,0 +1,58 @@
+/* The schemas of the configuration: one part of the tree per package, at /INTERFACE. Beside the
+ * compiled schema each part keeps its document, because checking one entry of a large map needs to
+ * ask single keywords of the objects above it ("required", "maxProperties") without their values. */
+#ifndef CONFIG_PARTS_H
+#define CONFIG_PARTS_H
+
+#include <stdbool.h>
+
+#include "core/base/log.h"
+#include "core/json/schema.h"
+#include "core/json/tree.h"
+
+#define PARTS_MAX 128
+
+struct part {
+    char *name; /* of the interface: the first name of its paths */
+    char *package;
+    struct schema *schema;
+    json_t *doc; /* schema.json */
+    bool secrets;
+};
+
+struct parts {
+    struct part list[PARTS_MAX];
+    size_t count;
+};
+
+/* text: {"schemas": [{"package", "text"}]}. A schema that cannot be compiled is logged and left out.
+ */
+int parts_load(struct parts *parts, const char *text, size_t len, struct log_sink *log,
+               struct orb_err *err);
+void parts_fini(struct parts *parts);
+/* The part a path lies in, or NULL. ret_rest (may be NULL): the pointer inside the part. */
+const struct part *parts_of(const struct parts *parts, const char *path, const char **ret_rest);
+/* The schema of what may stand at path; NULL with err: the first name that is not known, and which
+ * are. path is not "". */
+const struct schema *parts_schema(const struct parts *parts, const char *path,
+                                  struct orb_err *err);
+
+/* ---- shapes: schema documents asked for single keywords ---- */
+
+/* The schema object of a part, `$ref` followed. NULL: none (true). */
+const json_t *shape_root(const struct part *part);
+/* The schema object for member key of what node governs. ret_clear false: more than one keyword may
+ * have a say, the caller must check values instead of relying on this. */
+const json_t *shape_member(const struct part *part, const json_t *node, const char *key,
+                           bool *ret_clear);
+/* Do keywords of node judge the object as a whole (oneOf, not, …)? */
+bool shape_combines(const json_t *node);
+/* The schema object at path with members merged from $ref, for people; NULL when not known. */
+const json_t *shape_at(const struct parts *parts, const char *path);
+
+/* Replaces values under x-orb-secret below path by "********" in a copy of what needs it. Takes and
+ * returns value. */
+json_t *parts_mask(const struct parts *parts, const char *path, json_t *value);
+#define SECRET_MASK "********"
+
+#endif

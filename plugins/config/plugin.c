@@ -1,0 +1,286 @@
+/* The engine bound to the SDK: requests in, answers and calls out, one timer. Start-up asks the host
+ * for the schemas of the installed packages first; nobody is served before the stored configuration
+ * was read and put in order. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/buf.h"
+#include "core/base/own.h"
+#include "orbital/orbital.h"
+#include "plugins/config/engine.h"
+
+#define HOST_DEADLINE_MS 10000
+
+struct plugin {
+    struct orb_ctx *ctx;
+    struct engine *engine;
+    struct orb_timer *timer;
+    struct log_sink log;
+};
+
+/* A call on its way: the engine's callback behind the SDK's. */
+struct call {
+    engine_done *done;
+    void *arg;
+};
+
+static void on_log(struct log_sink *sink, const char *service, enum log_level level,
+                   const char *event, const struct log_kv *pairs)
+{
+    struct plugin *p = container_of(sink, struct plugin, log);
+    struct orb_kv copy[16] = {0};
+
+    for (size_t i = 0; i + 1 < ARRAY_LEN(copy) && pairs[i].key; i++)
+        copy[i] = (struct orb_kv){pairs[i].key, pairs[i].text, pairs[i].number};
+    orb_log_kv(p->ctx, (enum orb_level)level, event, copy);
+}
+
+static void on_called(struct orb_ctx *ctx, void *arg, const char *text, size_t len,
+                      const struct orb_err *err)
+{
+    struct call call = *(struct call *)arg;
+
+    free(arg);
+    call.done(call.arg, text, len, err);
+}
+
+static int host_call(void *arg, const char *to, const char *method, const char *text, size_t len,
+                     uint32_t deadline_ms, engine_done *done, void *done_arg, struct orb_err *err)
+{
+    struct plugin *p = arg;
+    struct call *call = xcalloc(1, sizeof(*call));
+    int r;
+
+    *call = (struct call){.done = done, .arg = done_arg};
+    r = orb_call_text(p->ctx, to, method, text, len, deadline_ms, on_called, call, err);
+    if (r < 0)
+        free(call);
+    return r;
+}
+
+static void host_reply(void *arg, void *req, const char *text, size_t len)
+{
+    orb_reply_text(req, text, len);
+}
+
+static void host_refuse(void *arg, void *req, const struct orb_err *err)
+{
+    orb_reply_error(req, err);
+}
+
+static void host_publish(void *arg, uint64_t revision, const char *const *paths, size_t count)
+{
+    struct plugin *p = arg;
+    cJSON *payload = cJSON_CreateObject();
+    cJSON *list = cJSON_AddArrayToObject(payload, "paths");
+    struct orb_err err;
+
+    cJSON_AddNumberToObject(payload, "revision", (double)revision);
+    for (size_t i = 0; i < count; i++)
+        cJSON_AddItemToArray(list, cJSON_CreateString(paths[i]));
+    if (orb_publish(p->ctx, "committed", payload, &err) < 0)
+        orb_log(p->ctx, ORB_WARNING, "config.event.lost", ORB_S("why", err.text));
+    orb_counter_add(p->ctx, "commits", 1);
+    orb_gauge_set(p->ctx, "revision", (double)revision);
+}
+
+static void host_wake(void *arg, uint64_t after_ms)
+{
+    struct plugin *p = arg;
+
+    orb_timer_start(p->timer, after_ms, 0);
+}
+
+static uint64_t host_now(void *arg)
+{
+    return orb_now_ms();
+}
+
+static uint64_t host_wall(void *arg)
+{
+    return wall_us();
+}
+
+static void on_timer(struct orb_ctx *ctx, void *arg)
+{
+    struct plugin *p = arg;
+
+    engine_tick(p->engine);
+}
+
+/* ---- start ---- */
+
+static void on_first(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
+{
+    struct plugin *p = arg;
+    const cJSON *text = cJSON_GetObjectItemCaseSensitive(out, "text");
+    const char *config = cJSON_IsString(text) ? text->valuestring : "";
+    struct orb_err why;
+
+    if (err)
+        orb_log(ctx, ORB_ERROR, "config.first.unread", ORB_S("why", err->text));
+    else if (*config && engine_first(p->engine, config, strlen(config), &why) < 0)
+        orb_log(ctx, ORB_ERROR, "config.first.refused", ORB_S("path", why.path),
+                ORB_S("why", why.text));
+    orb_ready(ctx, NULL);
+}
+
+static void on_schemas(struct orb_ctx *ctx, void *arg, const char *text, size_t len,
+                       const struct orb_err *err)
+{
+    struct plugin *p = arg;
+    const struct engine_host host = {
+        .arg = p,
+        .log = &p->log,
+        .call = host_call,
+        .reply = host_reply,
+        .refuse = host_refuse,
+        .publish = host_publish,
+        .wake = host_wake,
+        .now_ms = host_now,
+        .wall_us = host_wall,
+    };
+    struct orb_err why;
+    bool fresh = false;
+
+    if (err) {
+        orb_ready(ctx, err);
+        return;
+    }
+    if (engine_open(&host, orb_state_dir(ctx), text, len, &p->engine, &fresh, &why) < 0) {
+        orb_ready(ctx, &why);
+        return;
+    }
+    orb_log(ctx, ORB_INFO, "config.loaded",
+            ORB_I("revision", (int64_t)engine_revision(p->engine)));
+    orb_gauge_set(ctx, "revision", (double)engine_revision(p->engine));
+    if (!fresh) {
+        orb_ready(ctx, NULL);
+        return;
+    }
+    if (orb_call(ctx, "host@1", "first-config", NULL, HOST_DEADLINE_MS, on_first, p, &why) < 0)
+        orb_ready(ctx, &why);
+}
+
+static int on_init(struct orb_ctx *ctx, struct orb_err *err)
+{
+    struct plugin *p;
+
+    if (!orb_state_dir(ctx))
+        return orb_fail(err, ORB_E_DENIED, "no state directory; the manifest must ask for "
+                                           "fs.state");
+    p = xcalloc(1, sizeof(*p));
+    p->ctx = ctx;
+    p->log.write = on_log;
+    p->timer = orb_timer_new(ctx, on_timer, p);
+    orb_set_user(ctx, p);
+    return 0;
+}
+
+static int on_ready(struct orb_ctx *ctx, struct orb_err *err)
+{
+    int r = orb_call_text(ctx, "host@1", "schemas", "{}", 2, HOST_DEADLINE_MS, on_schemas,
+                          orb_user(ctx), err);
+
+    return r < 0 ? r : ORB_LATER;
+}
+
+static void on_stop(struct orb_ctx *ctx)
+{
+    struct plugin *p = orb_user(ctx);
+
+    engine_free(p->engine);
+    orb_timer_free(p->timer);
+    free(p);
+    orb_set_user(ctx, NULL);
+}
+
+static void on_peer_gone(struct orb_ctx *ctx, uint32_t peer)
+{
+    struct plugin *p = orb_user(ctx);
+
+    if (p->engine)
+        engine_peer_gone(p->engine, peer);
+}
+
+static int on_health(struct orb_ctx *ctx, struct orb_err *err)
+{
+    struct plugin *p = orb_user(ctx);
+
+    return p->engine ? engine_health(p->engine, err) : 0;
+}
+
+/* ---- requests ---- */
+
+static int request(struct orb_ctx *ctx, struct orb_req *req, const char *method,
+                   struct orb_err *err)
+{
+    struct plugin *p = orb_user(ctx);
+    const struct orb_peer *peer = orb_req_peer(req);
+    /* Copies: the answer may come from inside, and the request with it. */
+    AUTO_FREE char *name = xstrdup(peer->name);
+    const struct engine_caller caller = {
+        .peer = peer->id,
+        .service = strcmp(peer->kind, "service") == 0,
+        .name = name,
+    };
+    AUTO(buf) struct buf text = {0};
+    const char *in;
+    size_t len;
+
+    if (!p->engine)
+        return orb_fail(err, ORB_E_UNAVAILABLE, "the configuration is being loaded");
+    in = orb_req_text(req, &len);
+    buf_add(&text, in, len);
+    engine_request(p->engine, &caller, method, buf_str(&text), text.len, req);
+    return 0;
+}
+
+#define METHOD(function, name)                                                                     \
+    static int function(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in,                 \
+                        struct orb_err *err)                                                       \
+    {                                                                                              \
+        return request(ctx, req, name, err);                                                       \
+    }
+
+METHOD(on_attach, "attach")
+METHOD(on_fetch, "fetch")
+METHOD(on_get, "get")
+METHOD(on_get_part, "get-part")
+METHOD(on_edit, "edit")
+METHOD(on_load_part, "load-part")
+METHOD(on_diff, "diff")
+METHOD(on_validate, "validate")
+METHOD(on_commit, "commit")
+METHOD(on_confirm, "confirm")
+METHOD(on_discard, "discard")
+METHOD(on_rollback, "rollback")
+METHOD(on_history, "history")
+METHOD(on_lock, "lock")
+METHOD(on_unlock, "unlock")
+METHOD(on_schema, "schema")
+METHOD(on_subscribers, "subscribers")
+
+static const struct orb_method methods[] = {
+    {"attach", on_attach, ORB_RAW},
+    {"fetch", on_fetch, ORB_RAW},
+    {"get", on_get, ORB_RAW},
+    {"get-part", on_get_part, ORB_RAW},
+    {"edit", on_edit, ORB_RAW},
+    {"load-part", on_load_part, ORB_RAW},
+    {"diff", on_diff, ORB_RAW},
+    {"validate", on_validate, ORB_RAW},
+    {"commit", on_commit, ORB_RAW},
+    {"confirm", on_confirm, ORB_RAW},
+    {"discard", on_discard, ORB_RAW},
+    {"rollback", on_rollback, ORB_RAW},
+    {"history", on_history, ORB_RAW},
+    {"lock", on_lock, ORB_RAW},
+    {"unlock", on_unlock, ORB_RAW},
+    {"schema", on_schema, ORB_RAW},
+    {"subscribers", on_subscribers, ORB_RAW},
+    {0},
+};
+
+ORB_PLUGIN(.name = "config", .methods = methods, .init = on_init, .ready = on_ready,
+           .stop = on_stop, .peer_gone = on_peer_gone, .health = on_health);

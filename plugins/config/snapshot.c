@@ -1,0 +1,165 @@
+/* Snapshots of the running tree. The checksum comes first and covers the bytes of "body" as they
+ * stand in the file, so a reader needs no canonical form to verify it. */
+#include <dirent.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "plugins/config/store_priv.h"
+
+#define SUM_BYTES 32u
+#define MAX_SNAPSHOT (512u * 1024 * 1024)
+
+static const char head[] = "{\"sum\":\"";
+static const char middle[] = "\",\"body\":";
+#define BODY_AT (sizeof(head) - 1 + 2 * SUM_BYTES + sizeof(middle) - 1)
+
+static char *snapshot_path(const struct store *store, uint64_t number)
+{
+    return xasprintf("%s/snapshot-%" PRIu64 ".json", store->dir, number);
+}
+
+static int compare(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+uint64_t *store_numbers(const struct store *store, const char *prefix, const char *suffix,
+                        size_t *ret_count)
+{
+    DIR *dir = opendir(store->dir);
+    struct dirent *entry;
+    uint64_t *list = NULL;
+    size_t n = 0;
+
+    while (dir && (entry = readdir(dir))) {
+        const char *digits = entry->d_name + strlen(prefix);
+        char *end;
+        uint64_t number;
+
+        if (strncmp(entry->d_name, prefix, strlen(prefix)) || *digits < '0' || *digits > '9')
+            continue;
+        number = strtoull(digits, &end, 10);
+        if (strcmp(end, suffix))
+            continue;
+        list = xrealloc(list, (n + 1) * sizeof(*list));
+        list[n++] = number;
+    }
+    if (dir)
+        closedir(dir);
+    if (n)
+        qsort(list, n, sizeof(*list), compare);
+    *ret_count = n;
+    return list;
+}
+
+static void sum_hex(const char *body, size_t len, char to[2 * SUM_BYTES + 1])
+{
+    uint8_t sum[SUM_BYTES];
+
+    crypto_generichash(sum, sizeof(sum), (const uint8_t *)body, len, NULL, 0);
+    sodium_bin2hex(to, 2 * SUM_BYTES + 1, sum, sizeof(sum));
+}
+
+/* Checks the frame around the body; the sum decides. */
+static int body_of(const char *path, const struct buf *text, struct buf *ret_body,
+                   struct orb_err *err)
+{
+    char sum[2 * SUM_BYTES + 1];
+    size_t len;
+
+    if (text->len < BODY_AT + 2 || memcmp(text->data, head, sizeof(head) - 1) ||
+        text->data[text->len - 1] != '\n')
+        return orb_fail(err, ORB_E_SYNTAX, "%s is not a whole snapshot", path);
+    len = text->len - BODY_AT - 2;
+    sum_hex(text->data + BODY_AT, len, sum);
+    if (memcmp(sum, text->data + sizeof(head) - 1, 2 * SUM_BYTES))
+        return orb_fail(err, ORB_E_IO, "%s does not match its checksum", path);
+    buf_add(ret_body, text->data + BODY_AT, len);
+    return 0;
+}
+
+int snapshot_load(struct store *store, uint64_t number, uint8_t ret_chain[JOURNAL_CHAIN],
+                  struct orb_err *err)
+{
+    AUTO_FREE char *path = snapshot_path(store, number);
+    AUTO(buf) struct buf text = {0}, body = {0};
+    AUTO(json_t) json_t *tree = NULL;
+    const char *chain;
+    json_t *config;
+    size_t got = 0;
+    int r;
+
+    r = file_read(path, MAX_SNAPSHOT, &text, err);
+    if (r == 0)
+        r = body_of(path, &text, &body, err);
+    if (r == 0)
+        r = tree_parse(buf_str(&body), body.len, &store_limits, &tree, err);
+    if (r < 0)
+        return r;
+    chain = json_string_value(json_object_get(tree, "chain"));
+    config = json_object_get(tree, "config");
+    if (!chain || !json_is_object(config) ||
+        sodium_hex2bin(ret_chain, JOURNAL_CHAIN, chain, strlen(chain), NULL, &got, NULL) < 0 ||
+        got != JOURNAL_CHAIN ||
+        json_integer_value(json_object_get(tree, "revision")) != (json_int_t)number)
+        return orb_fail(err, ORB_E_INVALID, "%s is not the snapshot of revision %" PRIu64, path,
+                        number);
+    json_decref(store->running);
+    store->running = json_incref(config);
+    store->revision = number;
+    store->last_tx = (uint64_t)json_integer_value(json_object_get(tree, "tx"));
+    return 0;
+}
+
+int snapshot_write(const struct store *store, struct orb_err *err)
+{
+    AUTO_FREE char *path = snapshot_path(store, store->revision);
+    AUTO(buf) struct buf body = {0}, text = {0};
+    char chain[2 * JOURNAL_CHAIN + 1], sum[2 * SUM_BYTES + 1];
+    int r;
+
+    sodium_bin2hex(chain, sizeof(chain), store->journal.chain, JOURNAL_CHAIN);
+    buf_addf(&body, "{\"revision\":%" PRIu64 ",\"tx\":%" PRIu64 ",\"chain\":\"%s\",\"config\":",
+             store->revision, store->last_tx, chain);
+    tree_dump(store->running, &body);
+    buf_addc(&body, '}');
+    sum_hex(body.data, body.len, sum);
+    buf_addf(&text, "%s%s%s", head, sum, middle);
+    buf_add(&text, body.data, body.len);
+    buf_adds(&text, "}\n");
+    r = file_replace(path, text.data, text.len, 0600, err);
+    if (r < 0)
+        unlink(path); /* a snapshot that may not be durable must not outrank its journal */
+    return r;
+}
+
+void snapshot_prune(struct store *store)
+{
+    size_t snapshots, journals, dropped = 0;
+    AUTO_FREE uint64_t *s = store_numbers(store, "snapshot-", ".json", &snapshots);
+    AUTO_FREE uint64_t *j = store_numbers(store, "journal-", "", &journals);
+
+    for (size_t i = 0; i + STORE_SNAPSHOTS_KEPT < snapshots; i++) {
+        AUTO_FREE char *path = snapshot_path(store, s[i]);
+
+        unlink(path);
+    }
+    /* A journal goes only when a kept snapshot stands behind it. */
+    for (size_t i = 0; i + STORE_JOURNALS_KEPT < journals; i++) {
+        AUTO_FREE char *path = store_journal_path(store, j[i]);
+
+        if (snapshots < 2 || j[i + 1] > s[snapshots - 2])
+            break;
+        unlink(path);
+        while (dropped < store->count && store->list[dropped].generation <= j[i])
+            revision_fini(&store->list[dropped++]);
+    }
+    if (dropped)
+        memmove(store->list, store->list + dropped,
+                (store->count - dropped) * sizeof(*store->list));
+    store->count -= dropped;
+}

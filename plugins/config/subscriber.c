@@ -1,0 +1,327 @@
+/* Who takes part in transactions. A service attaches when it starts, and again when this service
+ * comes back; the list is kept on disk only for its order (dependencies attach first) and to know
+ * for whom the first commit after a restart has to wait a moment. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "plugins/config/engine_priv.h"
+
+#define MAX_SUBSCRIBERS 256
+#define MAX_FILE (1024u * 1024)
+
+static void subscriber_free(struct subscriber *s)
+{
+    for (size_t i = 0; i < s->path_count; i++)
+        free(s->paths[i]);
+    free(s->paths);
+    free(s->name);
+    buf_fini(&s->text);
+    free(s);
+}
+
+void subscribers_free(struct engine *engine)
+{
+    while (engine->subscribers) {
+        struct subscriber *s = engine->subscribers;
+
+        engine->subscribers = s->next;
+        subscriber_free(s);
+    }
+    while (engine->waiting) {
+        struct waiting_attach *w = engine->waiting;
+
+        engine->waiting = w->next;
+        json_decref(w->paths);
+        free(w->name);
+        free(w);
+    }
+}
+
+struct subscriber *subscriber_find(struct engine *engine, const char *name)
+{
+    for (struct subscriber *s = engine->subscribers; s; s = s->next)
+        if (strcmp(s->name, name) == 0)
+            return s;
+    return NULL;
+}
+
+static struct subscriber *subscriber_new(struct engine *engine, const char *name)
+{
+    struct subscriber *s = xcalloc(1, sizeof(*s)), **at = &engine->subscribers;
+
+    s->name = xstrdup(name);
+    while (*at)
+        at = &(*at)->next;
+    *at = s;
+    return s;
+}
+
+/* true: they were others before. */
+static bool set_paths(struct subscriber *s, const json_t *paths)
+{
+    size_t n = json_array_size(paths);
+    bool differ = n != s->path_count;
+
+    for (size_t i = 0; !differ && i < n; i++)
+        differ = strcmp(s->paths[i], json_string_value(json_array_get(paths, i))) != 0;
+    if (!differ)
+        return false;
+    for (size_t i = 0; i < s->path_count; i++)
+        free(s->paths[i]);
+    free(s->paths);
+    s->paths = xcalloc(n, sizeof(*s->paths));
+    s->path_count = n;
+    for (size_t i = 0; i < n; i++)
+        s->paths[i] = xstrdup(json_string_value(json_array_get(paths, i)));
+    return true;
+}
+
+static json_t *paths_json(const struct subscriber *s)
+{
+    json_t *paths = json_array();
+
+    for (size_t i = 0; i < s->path_count; i++)
+        json_array_append_new(paths, json_string(s->paths[i]));
+    return paths;
+}
+
+static void save(struct engine *engine)
+{
+    AUTO_FREE char *file = xasprintf("%s/subscribers.json", engine->store.dir);
+    AUTO(json_t) json_t *list = json_array();
+    AUTO(buf) struct buf text = {0};
+    struct orb_err err;
+
+    for (struct subscriber *s = engine->subscribers; s; s = s->next) {
+        json_t *entry = json_object();
+
+        json_object_set_new(entry, "name", json_string(s->name));
+        json_object_set_new(entry, "paths", paths_json(s));
+        json_array_append_new(list, entry);
+    }
+    tree_dump(list, &text);
+    if (file_replace(file, text.data, text.len, 0600, &err) < 0)
+        log_warn(engine->host.log, "config.subscribers.not-saved", KV("why", err.text));
+}
+
+static bool are_strings(const json_t *paths)
+{
+    if (!json_is_array(paths))
+        return false;
+    for (size_t i = 0; i < json_array_size(paths); i++)
+        if (!json_is_string(json_array_get(paths, i)))
+            return false;
+    return true;
+}
+
+int subscribers_load(struct engine *engine, struct orb_err *err)
+{
+    AUTO_FREE char *file = xasprintf("%s/subscribers.json", engine->store.dir);
+    AUTO(buf) struct buf text = {0};
+    AUTO(json_t) json_t *list = NULL;
+    json_t *entry;
+    struct orb_err why;
+    size_t i;
+
+    if (access(file, F_OK) < 0)
+        return 0;
+    if (file_read(file, MAX_FILE, &text, &why) < 0 ||
+        tree_parse(buf_str(&text), text.len, NULL, &list, &why) < 0) {
+        log_warn(engine->host.log, "config.subscribers.unreadable", KV("why", why.text));
+        return 0; /* only an order and a courtesy: they attach again by themselves */
+    }
+    json_array_foreach(list, i, entry) {
+        const char *name = text_in(entry, "name", NULL);
+        json_t *paths = json_object_get(entry, "paths");
+
+        if (name && are_strings(paths) && !subscriber_find(engine, name))
+            set_paths(subscriber_new(engine, name), paths);
+    }
+    return 0;
+}
+
+/* ---- attach ---- */
+
+/* {part: subtree}: the running tree cut down to the paths. */
+static json_t *slice_of_tree(const struct subscriber *s, const json_t *running)
+{
+    json_t *parts = json_object();
+
+    for (size_t i = 0; i < s->path_count; i++) {
+        const char *path = s->paths[i];
+        json_t *value = tree_get(running, strcmp(path, "/") == 0 ? "" : path);
+
+        if (!value)
+            continue;
+        if (!*path || strcmp(path, "/") == 0)
+            json_object_update(parts, value);
+        else if (!tree_get(parts, path))
+            tree_set(parts, path, json_incref(value), NULL);
+    }
+    return parts;
+}
+
+static void answer_slice(struct engine *engine, void *req, const struct buf *text, size_t offset,
+                         bool with_revision, uint64_t revision)
+{
+    AUTO(buf) struct buf reply = {0};
+    size_t len;
+
+    buf_addf(&reply, "{\"bytes\":%zu,\"data\":", text->len);
+    slice_add(&reply, text, offset, &len);
+    if (with_revision)
+        buf_addf(&reply, ",\"revision\":%" PRIu64 "}", revision);
+    else
+        buf_addf(&reply, ",\"offset\":%zu}", offset);
+    engine_reply(engine, req, &reply);
+}
+
+static void attach(struct engine *engine, const char *name, uint32_t peer, const json_t *paths,
+                   void *req)
+{
+    struct subscriber *s = subscriber_find(engine, name);
+    bool is_new = !s;
+    json_t *parts;
+
+    if (!s)
+        s = subscriber_new(engine, name);
+    if (set_paths(s, paths) || is_new)
+        save(engine);
+    s->presence = SUB_ATTACHED;
+    s->peer = peer;
+    s->revision = engine->store.revision;
+    buf_fini(&s->text);
+    parts = slice_of_tree(s, engine->store.running);
+    tree_dump(parts, &s->text);
+    json_decref(parts);
+    answer_slice(engine, req, &s->text, 0, true, s->revision);
+    if (s->text.len < SLICE_BYTES / 2)
+        buf_fini(&s->text); /* it went out whole */
+}
+
+void method_attach(struct ask *ask)
+{
+    struct engine *e = ask->engine;
+    const json_t *paths = json_object_get(ask->in, "paths");
+    struct waiting_attach *w, **at = &e->waiting;
+    struct orb_err err;
+    unsigned n = 0;
+
+    for (struct subscriber *s = e->subscribers; s; s = s->next)
+        n++;
+    if (!ask->caller->service || !are_strings(paths) || n > MAX_SUBSCRIBERS) {
+        orb_fail(&err, ORB_E_DENIED, "attach is for services, with a list of paths");
+        engine_refuse(e, ask->req, &err);
+        return;
+    }
+    if (!e->tx) {
+        attach(e, ask->caller->name, ask->caller->peer, paths, ask->req);
+        tx_next(e);
+        return;
+    }
+    w = xcalloc(1, sizeof(*w));
+    w->name = xstrdup(ask->caller->name);
+    w->peer = ask->caller->peer;
+    w->paths = json_deep_copy(paths);
+    w->req = ask->req;
+    while (*at)
+        at = &(*at)->next;
+    *at = w;
+}
+
+void subscribers_serve(struct engine *engine)
+{
+    while (engine->waiting && !engine->tx) {
+        struct waiting_attach *w = engine->waiting;
+
+        engine->waiting = w->next;
+        if (w->peer) {
+            attach(engine, w->name, w->peer, w->paths, w->req);
+        } else {
+            struct orb_err err;
+
+            orb_fail(&err, ORB_E_GONE, "%s went away before it was attached", w->name);
+            engine_refuse(engine, w->req, &err);
+        }
+        json_decref(w->paths);
+        free(w->name);
+        free(w);
+    }
+}
+
+void method_fetch(struct ask *ask)
+{
+    struct engine *e = ask->engine;
+    size_t offset = number_in(ask->in, "offset", 0);
+    struct subscriber *s = subscriber_find(e, ask->caller->name);
+    const struct buf *text = NULL;
+    struct orb_err err;
+
+    if (strcmp(text_in(ask->in, "what", ""), "attach") == 0) {
+        text = s && s->peer == ask->caller->peer ? &s->text : NULL;
+    } else {
+        for (size_t i = 0; e->tx && i < e->tx->count; i++)
+            if (strcmp(e->tx->parts[i].name, ask->caller->name) == 0)
+                text = &e->tx->parts[i].text;
+    }
+    if (!text || offset >= text->len) {
+        orb_fail(&err, ORB_E_STATE, "nothing is handed out at byte %zu; attach again", offset);
+        engine_refuse(e, ask->req, &err);
+        return;
+    }
+    answer_slice(e, ask->req, text, offset, false, 0);
+}
+
+/* ---- transactions ---- */
+
+/* What an op above the subscribed path means for that path. */
+static void project(json_t *to, const json_t *op, const char *path, const char *sub)
+{
+    const char *rest = sub + strlen(path);
+
+    patch_diff(to, sub, tree_get(json_object_get(op, "old"), rest),
+               tree_get(json_object_get(op, "value"), rest));
+}
+
+json_t *subscriber_patch(const struct subscriber *sub, const json_t *patch)
+{
+    json_t *mine = json_array();
+
+    for (size_t i = 0; i < json_array_size(patch); i++) {
+        json_t *op = json_array_get(patch, i);
+        const char *path = text_in(op, "path", "");
+
+        for (size_t k = 0; k < sub->path_count; k++) {
+            const char *top = strcmp(sub->paths[k], "/") == 0 ? "" : sub->paths[k];
+
+            if (path_under(path, top)) {
+                json_array_append(mine, op);
+                break;
+            }
+            if (path_under(top, path))
+                project(mine, op, path, top);
+        }
+    }
+    if (json_array_size(mine))
+        return mine;
+    json_decref(mine);
+    return NULL;
+}
+
+void method_subscribers(struct ask *ask)
+{
+    static const char *const words[] = {"unknown", "attached", "offline"};
+    json_t *list = json_array(), *reply = json_object();
+
+    for (struct subscriber *s = ask->engine->subscribers; s; s = s->next) {
+        json_t *entry = json_object();
+
+        json_object_set_new(entry, "service", json_string(s->name));
+        json_object_set_new(entry, "paths", paths_json(s));
+        json_object_set_new(entry, "state", json_string(words[s->presence]));
+        json_array_append_new(list, entry);
+    }
+    json_object_set_new(reply, "subscribers", list);
+    engine_answer(ask->engine, ask->req, reply);
+}

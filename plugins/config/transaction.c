@@ -1,0 +1,329 @@
+/* Transactions: one at a time, the others queue. Order of the durable facts: everybody has agreed,
+ * `prepared` is on the disk, everybody has applied, `committed` is on the disk, the running tree
+ * changes, the caller hears of it. Whatever fails before the last record is undone in reverse. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "plugins/config/engine_priv.h"
+#include "plugins/config/validate.h"
+
+#define MAX_PATHS_TOLD 100
+
+void job_free(struct job *job)
+{
+    if (!job)
+        return;
+    free(job->user);
+    free(job->comment);
+    free(job);
+}
+
+void tx_free(struct tx *tx)
+{
+    if (!tx)
+        return;
+    for (size_t i = 0; i < tx->count; i++) {
+        free(tx->parts[i].name);
+        buf_fini(&tx->parts[i].text);
+        json_decref(tx->parts[i].plan);
+    }
+    free(tx->parts);
+    json_decref(tx->patch);
+    job_free(tx->job);
+    free(tx);
+}
+
+int tx_enqueue(struct engine *engine, struct job *job, bool first, struct orb_err *err)
+{
+    struct job **at = &engine->jobs;
+    unsigned n = 0;
+
+    while (*at && !first) {
+        at = &(*at)->next;
+        n++;
+    }
+    if (n >= ENGINE_MAX_JOBS) {
+        job_free(job);
+        return orb_fail(err, ORB_E_BUSY, "%u commits are waiting already", n);
+    }
+    job->next = *at;
+    *at = job;
+    tx_next(engine);
+    return 0;
+}
+
+/* ---- begin ---- */
+
+/* The patch of an undo: what takes the running tree back. */
+static int undo_patch(struct engine *e, const struct job *job, json_t **ret_patch,
+                      struct orb_err *err)
+{
+    AUTO(json_t) json_t *patch = NULL;
+    AUTO(overlay) struct overlay undo = {0};
+    int r = store_patch(&e->store, job->undoes, &patch, err);
+
+    if (r == 0)
+        r = patch_overlay(&undo, e->store.running, patch, true, err);
+    if (r == 0)
+        *ret_patch = overlay_patch(&undo, e->store.running);
+    return r;
+}
+
+static int commit_patch(struct engine *e, const struct job *job, json_t **ret_patch,
+                        struct orb_err *err)
+{
+    struct candidate *c = candidate_find(e, job->user);
+    AUTO(overlay) struct overlay exact = {0};
+    AUTO(json_t) json_t *patch = NULL;
+    int r;
+
+    if (store_unconfirmed(&e->store) && !job->dry_run)
+        return orb_fail(err, ORB_E_STATE,
+                        "revision %" PRIu64 " still waits to be confirmed; confirm it from a new "
+                        "session, or wait until it is undone",
+                        e->store.revision);
+    r = lock_check(e, job->user, err);
+    if (r == 0 && c)
+        r = candidate_conflicts(e, c, err);
+    if (r < 0)
+        return r;
+    patch = c ? overlay_patch(&c->changes, e->store.running) : json_array();
+    if (json_array_size(patch) == 0)
+        return orb_fail(err, ORB_E_STATE,
+                        "nothing to commit: your candidate is the same as revision %" PRIu64,
+                        e->store.revision);
+    overlay_exact(&exact, patch);
+    r = validate_patch(&e->parts, &e->refs, &exact, e->store.running, patch, err);
+    if (r < 0)
+        return r;
+    *ret_patch = take_ptr(patch);
+    return 0;
+}
+
+static void refuse_job(struct engine *engine, struct job *job, const struct orb_err *err)
+{
+    if (job->undoes)
+        log_error(engine->host.log, "config.undo.failed", KV("revision", job->undoes),
+                  KV("why", err->text));
+    if (job->undoes && store_unconfirmed(&engine->store))
+        engine->confirm_at = engine->host.now_ms(engine->host.arg) + ENGINE_RETRY_MS;
+    engine_refuse(engine, job->req, err);
+}
+
+/* Starts job; false: it waits for known subscribers and stays in the queue. */
+static bool begin(struct engine *engine, struct job *job)
+{
+    struct tx *tx = xcalloc(1, sizeof(*tx));
+    struct candidate *c;
+    struct orb_err err = {0};
+    int r = job->undoes ? undo_patch(engine, job, &tx->patch, &err)
+                        : commit_patch(engine, job, &tx->patch, &err);
+
+    tx->engine = engine;
+    if (r == 0 && !tx_participants(tx)) {
+        tx_free(tx);
+        return false;
+    }
+    engine->jobs = job->next;
+    if (r < 0) {
+        refuse_job(engine, job, &err);
+        tx_free(tx);
+        job_free(job);
+        return true;
+    }
+    tx->job = job;
+    tx->id = next_tx(engine);
+    engine->store.last_tx = tx->id;
+    engine->tx = tx;
+    c = job->undoes || job->dry_run ? NULL : candidate_find(engine, job->user);
+    if (c)
+        c->committing = true;
+    tx_prepare(tx);
+    return true;
+}
+
+void tx_next(struct engine *engine)
+{
+    while (!engine->tx && engine->jobs)
+        if (!begin(engine, engine->jobs))
+            break;
+    engine_arm(engine);
+}
+
+/* ---- ends ---- */
+
+static json_t *reply_of(const struct tx *tx, uint64_t revision)
+{
+    json_t *reply = json_object(), *plan = json_array(), *step;
+    size_t k;
+
+    for (size_t i = 0; i < tx->count; i++)
+        json_array_foreach(tx->parts[i].plan, k, step) {
+            json_t *line = json_object();
+
+            json_object_set_new(line, "service", json_string(tx->parts[i].name));
+            json_object_set_new(line, "kind", json_string(text_in(step, "kind", "live")));
+            json_object_set_new(line, "text", json_string(text_in(step, "text", "")));
+            json_array_append_new(plan, line);
+        }
+    json_object_set_new(reply, "revision", json_integer((json_int_t)revision));
+    json_object_set_new(reply, "changes", json_integer((json_int_t)json_array_size(tx->patch)));
+    json_object_set_new(reply, "plan", plan);
+    if (tx->confirm_by_us)
+        json_object_set_new(reply, "confirm_by",
+                            json_integer((json_int_t)(tx->confirm_by_us / 1000000)));
+    return reply;
+}
+
+/* Answers, frees, goes on with the queue. */
+void tx_finish(struct tx *tx)
+{
+    struct engine *engine = tx->engine;
+    struct job *job = tx->job;
+    struct candidate *c = candidate_find(engine, job->user);
+
+    if (c && !job->undoes)
+        c->committing = false;
+    engine->tx = NULL;
+    if (tx->err.code) {
+        refuse_job(engine, job, &tx->err);
+    } else {
+        if (!job->dry_run && !job->undoes)
+            candidate_drop(engine, job->user);
+        engine_answer(engine, job->req, reply_of(tx, engine->store.revision));
+    }
+    tx_free(tx);
+    subscribers_serve(engine);
+    tx_next(engine);
+}
+
+static void publish(const struct tx *tx)
+{
+    struct engine *engine = tx->engine;
+    const char *paths[MAX_PATHS_TOLD];
+    size_t n = json_array_size(tx->patch);
+
+    /* More than that: only which parts, each once, as everything below them may have changed. */
+    if (n <= MAX_PATHS_TOLD) {
+        for (size_t i = 0; i < n; i++)
+            paths[i] = text_in(json_array_get(tx->patch, i), "path", "");
+        engine->host.publish(engine->host.arg, engine->store.revision, paths, n);
+    } else {
+        AUTO(json_t) json_t *parts = json_object();
+        const char *key;
+        json_t *flag;
+        size_t count = 0;
+
+        for (size_t i = 0; i < n; i++) {
+            const char *path = text_in(json_array_get(tx->patch, i), "path", "/");
+            AUTO_FREE char *part = xstrndup(path, 1 + strcspn(path + 1, "/"));
+
+            json_object_set_new(parts, part, json_true());
+        }
+        json_object_foreach(parts, key, flag) {
+            if (count < MAX_PATHS_TOLD)
+                paths[count++] = key;
+        }
+        engine->host.publish(engine->host.arg, engine->store.revision, paths, count);
+    }
+    engine_step(engine, "published");
+}
+
+/* A part that no schema fitted may have been put right. */
+static void check_unfit(const struct tx *tx)
+{
+    struct engine *e = tx->engine;
+    const char *name;
+    json_t *why;
+    void *next;
+
+    json_object_foreach_safe(e->unfit, next, name, why) {
+        json_t *value = json_object_get(e->store.running, name);
+
+        if (!value || validate_part(&e->parts, name, value, NULL) == 0)
+            json_object_del(e->unfit, name);
+    }
+}
+
+/* ---- phases ---- */
+
+void tx_prepared(struct tx *tx)
+{
+    struct engine *e = tx->engine;
+    struct revision meta = {
+        .tx = tx->id,
+        .time_us = e->host.wall_us(e->host.arg),
+        .user = tx->job->user,
+        .comment = tx->job->comment,
+        .confirm_s = tx->job->confirm_s,
+        .undoes = tx->job->undoes,
+    };
+
+    if (tx->err.code || tx->job->dry_run) {
+        tx_abort(tx);
+        return;
+    }
+    if (meta.confirm_s)
+        meta.confirm_by_us = tx->confirm_by_us =
+            meta.time_us + (uint64_t)meta.confirm_s * 1000000u;
+    if (store_prepare(&e->store, &meta, tx->patch, &tx->err) < 0) {
+        tx_abort(tx);
+        return;
+    }
+    tx->prepared = true;
+    tx->at = 0;
+    tx_apply(tx);
+}
+
+void tx_applied(struct tx *tx)
+{
+    struct engine *e = tx->engine;
+
+    engine_step(e, "applied-all");
+    if (store_commit(&e->store, &tx->err) < 0) {
+        tx_abort(tx);
+        return;
+    }
+    refs_update(&e->refs, &e->parts, tx->patch);
+    if (json_object_size(e->unfit))
+        check_unfit(tx);
+    e->confirm_at = 0;
+    if (tx->job->confirm_s)
+        confirm_started(e);
+    log_info(e->host.log, "config.committed", KV("revision", e->store.revision),
+             KV("user", tx->job->user), KV("changes", json_array_size(tx->patch)));
+    publish(tx);
+    for (size_t i = 0; i < tx->count; i++)
+        if (tx->parts[i].restart)
+            service_restart(e, tx->parts[i].name, "it did not follow an undone commit");
+    tx_finish(tx);
+}
+
+void tx_aborted(struct tx *tx)
+{
+    if (tx->prepared)
+        store_abort(&tx->engine->store, tx->err.text);
+    tx_finish(tx);
+}
+
+void method_commit(struct ask *ask)
+{
+    struct job *job = xcalloc(1, sizeof(*job));
+    struct orb_err err;
+
+    job->user = xstrdup(ask->caller->name);
+    job->comment = xstrdup(text_in(ask->in, "comment", ""));
+    job->confirm_s = (uint32_t)number_in(ask->in, "confirm_s", 0);
+    job->dry_run = json_is_true(json_object_get(ask->in, "dry_run"));
+    job->req = ask->req;
+    if (job->confirm_s > ENGINE_MAX_CONFIRM_S) {
+        orb_fail_at(&err, ORB_E_SCHEMA, "/confirm_s", "expected at most %u seconds; got %u",
+                    ENGINE_MAX_CONFIRM_S, job->confirm_s);
+        job_free(job);
+        engine_refuse(ask->engine, ask->req, &err);
+        return;
+    }
+    if (tx_enqueue(ask->engine, job, false, &err) < 0)
+        engine_refuse(ask->engine, ask->req, &err);
+}
