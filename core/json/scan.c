@@ -11,17 +11,10 @@
 
 #include "core/base/own.h"
 #include "core/json/reader.h"
+#include "core/json/scan_keys.h"
 
-#define FEW_KEYS 32
 #define DEEPEST 256     /* what limits may ask for at most: each level takes ~600 bytes of stack */
 #define NUMBER_BYTES 63 /* cJSON reads no longer literal */
-#define KEY_ON_STACK 256
-
-struct key {
-    uint64_t hash;
-    uint32_t at; /* of its first byte in the text; 0: free slot (a brace always stands before) */
-    uint32_t len;
-};
 
 struct scan {
     const char *text;
@@ -30,17 +23,8 @@ struct scan {
     uint32_t depth;
     uint32_t max_depth;
     uint32_t max_keys;
-    uint64_t seed[2];
+    struct key_source source;
     struct orb_err *err;
-};
-
-/* The keys one object has shown so far. */
-struct keys {
-    struct key *table; /* NULL while few suffice */
-    uint32_t mask;     /* slots - 1 */
-    uint32_t count;
-    uint64_t seen; /* one bit for each hash & 63: most new keys need no look at the others */
-    struct key few[FEW_KEYS];
 };
 
 static int value(struct scan *s);
@@ -287,112 +271,6 @@ static int word(struct scan *s, const char *text, size_t len)
     return 0;
 }
 
-static inline uint64_t mix(uint64_t a, uint64_t b)
-{
-    __uint128_t r = (__uint128_t)a * b;
-
-    return (uint64_t)r ^ (uint64_t)(r >> 64);
-}
-
-static uint64_t hash_of(const struct scan *s, const char *p, size_t len)
-{
-    uint64_t h = s->seed[0] ^ len, tail = 0;
-
-    for (; len > 8; p += 8, len -= 8)
-        h = mix(h ^ json_load8(p), s->seed[1]);
-    for (size_t i = 0; i < len; i++)
-        tail = tail << 8 | (unsigned char)p[i];
-    h = mix(h ^ tail, s->seed[1]);
-    return h ^ h >> 29;
-}
-
-/* The key as it means, not as it is spelled. stack or *heap (caller frees) holds it. */
-static const char *plain(const char *p, size_t *len, char *stack, char **heap)
-{
-    char *to = stack;
-
-    if (!memchr(p, '\\', *len))
-        return p;
-    if (*len > KEY_ON_STACK) {
-        to = *heap = malloc(*len);
-        if (!to)
-            return NULL;
-    }
-    *len = json_unescape(p, *len, to);
-    return to;
-}
-
-/* 1 the same key, 0 another, ORB_E_NOMEM. Only asked when the hashes agree. */
-static int key_same(const struct scan *s, const struct key *a, const struct key *b)
-{
-    char a_stack[KEY_ON_STACK], b_stack[KEY_ON_STACK];
-    AUTO_FREE char *a_heap = NULL;
-    AUTO_FREE char *b_heap = NULL;
-    size_t a_len = a->len, b_len = b->len;
-    const char *pa = plain(s->text + a->at, &a_len, a_stack, &a_heap);
-    const char *pb = plain(s->text + b->at, &b_len, b_stack, &b_heap);
-
-    if (!pa || !pb)
-        return ORB_E_NOMEM;
-    return a_len == b_len && memcmp(pa, pb, a_len) == 0;
-}
-
-static void slot_put(struct key *table, uint32_t mask, const struct key *key)
-{
-    uint32_t i = (uint32_t)key->hash & mask;
-
-    while (table[i].at)
-        i = (i + 1) & mask;
-    table[i] = *key;
-}
-
-/* Moves the keys into a table four times their number; the limit on keys bounds it. */
-static int keys_grow(struct keys *keys)
-{
-    uint32_t slots = keys->table ? (keys->mask + 1) * 4 : FEW_KEYS * 4;
-    struct key *table = calloc(slots, sizeof *table);
-
-    if (!table)
-        return ORB_E_NOMEM;
-    if (!keys->table)
-        for (uint32_t i = 0; i < FEW_KEYS; i++)
-            slot_put(table, slots - 1, &keys->few[i]);
-    for (uint32_t i = 0; keys->table && i <= keys->mask; i++)
-        if (keys->table[i].at)
-            slot_put(table, slots - 1, &keys->table[i]);
-    free(keys->table);
-    keys->table = table;
-    keys->mask = slots - 1;
-    return 0;
-}
-
-/* Looks for the key among the ones before. 1 found, 0 new (and added), ORB_E_NOMEM. */
-static int keys_add(const struct scan *s, struct keys *keys, const struct key *key)
-{
-    uint64_t bit = 1ull << (key->hash >> 58);
-    int r = 0;
-
-    if (!keys->table) {
-        for (uint32_t i = 0; (keys->seen & bit) && i < keys->count; i++)
-            if (keys->few[i].hash == key->hash && (r = key_same(s, &keys->few[i], key)) != 0)
-                return r;
-        keys->seen |= bit;
-        if (keys->count < FEW_KEYS) {
-            keys->few[keys->count++] = *key;
-            return 0;
-        }
-    }
-    if (!keys->table || keys->count >= keys->mask / 2)
-        if (keys_grow(keys) < 0)
-            return ORB_E_NOMEM;
-    for (uint32_t i = (uint32_t)key->hash & keys->mask; keys->table[i].at; i = (i + 1) & keys->mask)
-        if (keys->table[i].hash == key->hash && (r = key_same(s, &keys->table[i], key)) != 0)
-            return r;
-    slot_put(keys->table, keys->mask, key);
-    keys->count++;
-    return 0;
-}
-
 /* A key with its colon; s->p at the quote. */
 static int member_key(struct scan *s, struct keys *keys)
 {
@@ -411,13 +289,13 @@ static int member_key(struct scan *s, struct keys *keys)
     key.at = (uint32_t)(start - s->text);
     key.len = (uint32_t)len;
     if (escaped)
-        p = plain(start, &len, stack, &heap);
+        p = keys_plain(start, &len, stack, &heap);
     if (!p)
         return orb_fail(s->err, ORB_E_NOMEM, "out of memory for a key of %u bytes", key.len);
-    key.hash = hash_of(s, p, len);
+    key.hash = keys_hash(&s->source, p, len);
     if (keys->count >= s->max_keys)
         return limit(s, start - 1, "an object has too many members", s->max_keys);
-    r = keys_add(s, keys, &key);
+    r = keys_add(&s->source, keys, &key);
     if (r > 0) {
         char where[64];
 
@@ -540,12 +418,12 @@ int json_scan(const char *text, size_t len, const struct json_limits *limits, st
     if (len >= UINT32_MAX)
         return orb_fail(err, ORB_E_LIMIT, "a JSON text of %zu bytes; the limit is %u", len,
                         UINT32_MAX);
-    s.text = s.p = text ? text : "";
+    s.source.text = s.text = s.p = text ? text : "";
     s.end = s.text + len;
     if (s.max_depth > DEEPEST)
         s.max_depth = DEEPEST;
-    s.seed[0] = random ? json_load8(random) : 0;
-    s.seed[1] = (random ? json_load8(random + 8) : 0x9e3779b97f4a7c15u) | 1;
+    s.source.seed[0] = random ? json_load8(random) : 0;
+    s.source.seed[1] = (random ? json_load8(random + 8) : 0x9e3779b97f4a7c15u) | 1;
     space(&s);
     r = value(&s);
     if (r < 0)

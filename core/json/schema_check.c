@@ -1,7 +1,6 @@
 /* Checks scanned text against a compiled schema in one pass, without a tree. Only enum, const and
  * uniqueItems on objects and arrays build one, of just that value. Every visit of a schema is
  * counted: alternatives in alternatives could otherwise cost exponential time. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,251 +8,9 @@
 #include "core/json/reader.h"
 #include "core/json/schema_check.h"
 
-#define MAX_NESTING 200     /* schemas within schemas, references included */
-#define SUBJECT_BYTES 65536 /* longest text a pattern is tried on */
+#define MAX_NESTING 200 /* schemas within schemas, references included */
 #define FREE_VISITS 10000
 #define VISITS_PER_BYTE 64
-
-static void spot_path(const struct check *c, const struct spot *spot, struct buf *to)
-{
-    AUTO_FREE char *key = NULL;
-    char index[24];
-
-    if (!spot) {
-        buf_adds(to, c->base);
-        return;
-    }
-    spot_path(c, spot->up, to);
-    if (!spot->key) {
-        snprintf(index, sizeof index, "%zu", spot->index);
-        pointer_add(to, index);
-        return;
-    }
-    key = xcalloc(1, spot->len + 1);
-    json_unescape(spot->key, spot->len, key);
-    pointer_add(to, key);
-}
-
-/* Fills the error; returns code. Mismatches within an attempt at an alternative stay silent. */
-__attribute__((format(printf, 4, 5))) static int say(struct check *c, const struct spot *spot,
-                                                     int code, const char *format, ...)
-{
-    AUTO(buf) struct buf path = {0};
-    AUTO(buf) struct buf text = {0};
-    va_list args;
-
-    if (!c->err || (c->quiet && code == ORB_E_SCHEMA))
-        return code;
-    va_start(args, format);
-    buf_addv(&text, format, args);
-    va_end(args);
-    spot_path(c, spot, &path);
-    return orb_fail_at(c->err, code, buf_str(&path), "%s", buf_str(&text));
-}
-
-static int mismatch(struct check *c, const struct schema *s, const struct spot *spot,
-                    const struct json_slice *v, const char *expected)
-{
-    AUTO(buf) struct buf got = {0};
-
-    if (!c->err || c->quiet)
-        return ORB_E_SCHEMA;
-    schema_words_got(v, json_is_true(json_object_get(s->json, "x-orb-secret")), &got);
-    return say(c, spot, ORB_E_SCHEMA, "expected %s; got %s", expected, buf_str(&got));
-}
-
-static int wrong_count(struct check *c, const struct spot *spot, const char *what, uint64_t n,
-                       uint64_t least, uint64_t most)
-{
-    bool low = n < least;
-
-    return say(c, spot, ORB_E_SCHEMA, "expected at %s %llu %s; got %llu", low ? "least" : "most",
-               (unsigned long long)(low ? least : most), what, (unsigned long long)n);
-}
-
-int schema_match(const struct unit *unit, const struct pattern *pattern, const char *text,
-                 size_t len)
-{
-    pcre2_match_data *data;
-    int r;
-
-    if (len > SUBJECT_BYTES)
-        return ORB_E_LIMIT;
-    data = pcre2_match_data_create(1, NULL);
-    if (!data)
-        return ORB_E_NOMEM;
-    r = pcre2_match(pattern->code, (PCRE2_SPTR)text, len, 0, 0, data, unit->match);
-    pcre2_match_data_free(data);
-    return r >= 0 ? 1 : r == PCRE2_ERROR_NOMATCH ? 0 : ORB_E_LIMIT;
-}
-
-static int too_costly(struct check *c, const struct spot *spot, const struct pattern *pattern,
-                      int r)
-{
-    return say(c, spot, r,
-               "the text cannot be checked against the pattern %.100s: longer than %d bytes or too "
-               "costly",
-               pattern->text, SUBJECT_BYTES);
-}
-
-/* Characters of a string as spelled between its quotes; a surrogate pair of escapes is one. */
-static uint64_t characters(const char *p, const char *end)
-{
-    uint64_t n = 0;
-
-    while (p < end) {
-        if (*p == '\\' && end - p >= 2) {
-            bool wide = p[1] == 'u' && end - p >= 6;
-            bool low = wide && (p[2] | 32) == 'd' && strchr("cdefCDEF", p[3]);
-
-            n += !low;
-            p += wide ? 6 : 2;
-        } else {
-            n += (*p & 0xc0) != 0x80;
-            p++;
-        }
-    }
-    return n;
-}
-
-/* Does the value equal the choice? 1, 0 or ORB_E_NOMEM. */
-static int is_choice(const struct choice *choice, const struct json_slice *v, const char *plain,
-                     size_t plain_len, struct buf *equal)
-{
-    AUTO(json_t) json_t *tree = NULL;
-    struct number n;
-
-    if (choice->type == SCHEMA_STRING)
-        return plain && plain_len == choice->len && memcmp(plain, choice->text, plain_len) == 0;
-    if (plain || (v->type == 'o') != (choice->type == SCHEMA_OBJECT) ||
-        (v->type == 'a') != (choice->type == SCHEMA_ARRAY))
-        return 0;
-    if (choice->type & SCHEMA_NUMBER) {
-        struct number want = schema_number(choice->text, choice->len);
-
-        if (v->type != 'i' && v->type != 'n')
-            return 0;
-        n = schema_number(v->p, v->len);
-        return schema_number_compare(&n, &want) == 0;
-    }
-    if (v->type != 'o' && v->type != 'a')
-        return v->len == choice->len && memcmp(v->p, choice->text, v->len) == 0;
-    if (!equal->len) {
-        tree = json_loadb(v->p, v->len, JSON_REJECT_DUPLICATES, NULL);
-        if (!tree)
-            return ORB_E_NOMEM;
-        tree_dump_equal(tree, equal);
-    }
-    return equal->len == choice->len && memcmp(equal->data, choice->text, choice->len) == 0;
-}
-
-/* enum and const. */
-static int check_choices(struct check *c, const struct schema *s, const struct spot *spot,
-                         const struct json_slice *v)
-{
-    AUTO(buf) struct buf equal = {0};
-    AUTO(buf) struct buf words = {0};
-    AUTO(buf) struct buf got = {0};
-    AUTO_FREE char *heap = NULL;
-    const char *plain = NULL;
-    size_t len = 0;
-    int r = 1;
-
-    if (v->type == 's' && v->len >= 2) {
-        plain = v->p + 1;
-        len = v->len - 2;
-        if (memchr(plain, '\\', len)) {
-            heap = xcalloc(1, len);
-            len = json_unescape(plain, len, heap);
-            plain = heap;
-        }
-    }
-    if (s->has_const)
-        r = is_choice(&s->only, v, plain, len, &equal);
-    if (r > 0 && s->has_choices) {
-        r = 0;
-        for (size_t i = 0; i < s->choice_count && r == 0; i++)
-            r = is_choice(&s->choices[i], v, plain, len, &equal);
-    }
-    if (r > 0)
-        return 0;
-    if (r < 0)
-        return say(c, spot, r, "out of memory for comparing a value");
-    if (!c->err || c->quiet)
-        return ORB_E_SCHEMA;
-    schema_words_choices(s, &words);
-    schema_words_got(v, json_is_true(json_object_get(s->json, "x-orb-secret")), &got);
-    schema_words_near(s, plain, len, &got);
-    return say(c, spot, ORB_E_SCHEMA, "expected %s; got %s", buf_str(&words), buf_str(&got));
-}
-
-static int check_number(struct check *c, const struct schema *s, const struct spot *spot,
-                        const struct json_slice *v)
-{
-    struct number n = schema_number(v->p, v->len);
-    AUTO(buf) struct buf words = {0};
-
-    if ((!s->has_minimum || schema_number_compare(&n, &s->minimum) >= 0) &&
-        (!s->has_maximum || schema_number_compare(&n, &s->maximum) <= 0) &&
-        (!s->has_above || schema_number_compare(&n, &s->above) > 0) &&
-        (!s->has_below || schema_number_compare(&n, &s->below) < 0) &&
-        (!s->has_multiple || schema_number_multiple(&n, &s->multiple)))
-        return 0;
-    if (!c->quiet)
-        schema_words_range(s, &words);
-    return mismatch(c, s, spot, v, buf_str(&words));
-}
-
-static int check_string(struct check *c, const struct schema *s, const struct spot *spot,
-                        const struct json_slice *v)
-{
-    const char *p = v->p + 1;
-    size_t len = v->len < 2 ? 0 : v->len - 2;
-    AUTO_FREE char *plain = NULL;
-    AUTO(buf) struct buf words = {0};
-    int r;
-
-    if (s->min_length > 0 || s->max_length != UINT64_MAX) {
-        uint64_t n = characters(p, p + len);
-
-        if (n < s->min_length || n > s->max_length)
-            return wrong_count(c, spot, "characters", n, s->min_length, s->max_length);
-    }
-    if (!s->pattern.code && !s->format)
-        return 0;
-    plain = xcalloc(1, len + 1);
-    plain[len = json_unescape(p, len, plain)] = '\0';
-    if (s->format && !s->format->test(plain))
-        return mismatch(c, s, spot, v, s->format->words);
-    if (!s->pattern.code)
-        return 0;
-    r = schema_match(s->unit, &s->pattern, plain, len);
-    if (r < 0)
-        return too_costly(c, spot, &s->pattern, r);
-    if (r > 0)
-        return 0;
-    buf_addf(&words, "a text that matches %s", s->pattern.text);
-    return mismatch(c, s, spot, v, buf_str(&words));
-}
-
-/* Integers under a format that also numbers have, and booleans and null: nothing more to see. */
-static int check_scalar(struct check *c, const struct schema *s, const struct spot *spot,
-                        const struct json_slice *v)
-{
-    char text[24];
-
-    if (v->type == 's')
-        return check_string(c, s, spot, v);
-    if (v->type != 'i' && v->type != 'n')
-        return 0;
-    if (s->format && s->format->numbers && v->len < sizeof text) {
-        memcpy(text, v->p, v->len);
-        text[v->len] = '\0';
-        if (!s->format->test(text))
-            return mismatch(c, s, spot, v, s->format->words);
-    }
-    return s->has_number ? check_number(c, s, spot, v) : 0;
-}
 
 static int check_unique(struct check *c, const struct spot *spot, const struct json_slice *v)
 {
@@ -267,12 +24,12 @@ static int check_unique(struct check *c, const struct spot *spot, const struct j
         buf_clear(&text);
         tree_dump_equal(json_array_get(tree, i), &text);
         if (json_object_get(seen, text.data))
-            return say(c, &at, ORB_E_SCHEMA, "expected each element once; got %.100s again",
-                       text.data);
+            return schema_say(c, &at, ORB_E_SCHEMA, "expected each element once; got %.100s again",
+                              text.data);
         if (json_object_set_new(seen, text.data, json_true()) < 0)
             tree = (json_decref(tree), NULL);
     }
-    return tree ? 0 : say(c, spot, ORB_E_NOMEM, "out of memory for comparing elements");
+    return tree ? 0 : schema_say(c, spot, ORB_E_NOMEM, "out of memory for comparing elements");
 }
 
 static int check_array(struct check *c, const struct schema *s, const struct spot *spot,
@@ -303,7 +60,7 @@ static int check_array(struct check *c, const struct schema *s, const struct spo
     }
     *ret_end = p < end ? p + 1 : end;
     if (at.index < s->min_items || at.index > s->max_items)
-        return wrong_count(c, spot, "elements", at.index, s->min_items, s->max_items);
+        return schema_wrong_count(c, spot, "elements", at.index, s->min_items, s->max_items);
     v = (struct json_slice){start, (size_t)(*ret_end - start), 'a'};
     return s->unique ? check_unique(c, spot, &v) : 0;
 }
@@ -316,7 +73,7 @@ static int unknown_member(struct check *c, const struct schema *s, const struct 
     if (c->quiet || !c->err)
         return ORB_E_SCHEMA;
     schema_words_unknown(s, name, &words);
-    return say(c, at, ORB_E_SCHEMA, "%s", buf_str(&words));
+    return schema_say(c, at, ORB_E_SCHEMA, "%s", buf_str(&words));
 }
 
 /* The name itself, as text at key (with its quotes), against propertyNames. */
@@ -350,7 +107,7 @@ static int check_member(struct check *c, const struct schema *s, const struct sp
         int matches = schema_match(s->unit, &s->patterns[i], name, len);
 
         if (matches < 0)
-            return too_costly(c, at, &s->patterns[i], matches);
+            return schema_too_costly(c, at, &s->patterns[i], matches);
         if (matches)
             r = schema_check_value(c, s->patterns[i].schema, at, p, ret_end);
         known |= matches > 0;
@@ -375,8 +132,8 @@ static int check_required(struct check *c, const struct schema *s, const struct 
 
     for (size_t i = 0; i < s->member_count; i++)
         if (s->members[i].required && !json_member(p, len, s->members[i].name, &v))
-            return say(c, spot, ORB_E_SCHEMA, "expected a member %s; it is missing",
-                       s->members[i].name);
+            return schema_say(c, spot, ORB_E_SCHEMA, "expected a member %s; it is missing",
+                              s->members[i].name);
     return 0;
 }
 
@@ -394,8 +151,8 @@ static int check_dependent(struct check *c, const struct schema *s, const struct
             const char *name = json_string_value(json_array_get(d->needs, j));
 
             if (!json_member(p, len, name, &v))
-                return say(c, spot, ORB_E_SCHEMA, "expected a member %s beside %s; it is missing",
-                           name, d->name);
+                return schema_say(c, spot, ORB_E_SCHEMA,
+                                  "expected a member %s beside %s; it is missing", name, d->name);
         }
     }
     return 0;
@@ -439,7 +196,7 @@ static int check_object(struct check *c, const struct schema *s, const struct sp
             return r;
     }
     if (count < s->min_members || count > s->max_members)
-        return wrong_count(c, spot, "members", count, s->min_members, s->max_members);
+        return schema_wrong_count(c, spot, "members", count, s->min_members, s->max_members);
     return check_dependent(c, s, spot, start, (size_t)(*ret_end - start));
 }
 
@@ -505,12 +262,13 @@ static int check_some(struct check *c, const struct schema *s, const struct sche
     if (c->quiet || !c->err)
         return ORB_E_SCHEMA;
     if (fit)
-        return say(c, spot, ORB_E_SCHEMA, "expected exactly one alternative to fit; %zu do", fit);
+        return schema_say(c, spot, ORB_E_SCHEMA, "expected exactly one alternative to fit; %zu do",
+                          fit);
     one = meant(list, v);
     if (one)
         return schema_check_value(c, one, spot, v->p, &ignored);
     schema_words_alternatives(list, &words);
-    return mismatch(c, s, spot, v, buf_str(&words));
+    return schema_mismatch(c, s, spot, v, buf_str(&words));
 }
 
 /* References and combinations: other schemas for the same value. */
@@ -533,7 +291,7 @@ static int check_more(struct check *c, const struct schema *s, const struct spot
         r = schema_check_value(c, s->not_this, spot, v->p, &ignored);
         c->quiet--;
         if (r == 0)
-            return mismatch(c, s, spot, v, "something else (this is excluded)");
+            return schema_mismatch(c, s, spot, v, "something else (this is excluded)");
         r = r == ORB_E_SCHEMA ? 0 : r;
     }
     return r;
@@ -550,7 +308,7 @@ static int check_normal(struct check *c, const struct schema *s, const struct sp
     if (!container || s->has_choices || s->has_const)
         *ret_end = json_value(p, c->end, &v);
     if (s->has_choices || s->has_const) {
-        r = check_choices(c, s, spot, &v);
+        r = schema_check_choices(c, s, spot, &v);
         if (r < 0)
             return r;
     }
@@ -558,14 +316,14 @@ static int check_normal(struct check *c, const struct schema *s, const struct sp
         json_value(p, c->end, &v);
         if (!c->quiet)
             schema_words_types(s->types, &words);
-        return mismatch(c, s, spot, &v, buf_str(&words));
+        return schema_mismatch(c, s, spot, &v, buf_str(&words));
     }
     if (*p == '{')
         r = check_object(c, s, spot, p, ret_end);
     else if (*p == '[')
         r = check_array(c, s, spot, p, ret_end);
     else
-        r = check_scalar(c, s, spot, &v);
+        r = schema_check_scalar(c, s, spot, &v);
     if (r < 0 || !s->has_more)
         return r;
     v.len = (size_t)(*ret_end - p);
@@ -579,19 +337,20 @@ int schema_check_value(struct check *c, const struct schema *s, const struct spo
     int r;
 
     if (p >= c->end)
-        return say(c, spot, ORB_E_SCHEMA, "expected a value; got the end of the text");
+        return schema_say(c, spot, ORB_E_SCHEMA, "expected a value; got the end of the text");
     if (c->visits-- == 0)
-        return say(c, spot, ORB_E_LIMIT, "the value is too costly to check against its schema");
+        return schema_say(c, spot, ORB_E_LIMIT,
+                          "the value is too costly to check against its schema");
     if (c->depth == MAX_NESTING)
-        return say(c, spot, ORB_E_LIMIT, "schemas are nested too deeply; the limit is %d",
-                   MAX_NESTING);
+        return schema_say(c, spot, ORB_E_LIMIT, "schemas are nested too deeply; the limit is %d",
+                          MAX_NESTING);
     if (s->kind == SCHEMA_ALWAYS) {
         *ret_end = json_value(p, c->end, &v);
         return 0;
     }
     if (s->kind == SCHEMA_NEVER) {
         *ret_end = json_value(p, c->end, &v);
-        return mismatch(c, s, spot, &v, "nothing here");
+        return schema_mismatch(c, s, spot, &v, "nothing here");
     }
     c->depth++;
     r = s->only_ref ? schema_check_value(c, s->ref, spot, p, ret_end)

@@ -27,4 +27,20 @@ void schema_check_init(struct check *c, const char *text, size_t len, const char
 int schema_check_value(struct check *c, const struct schema *s, const struct spot *spot,
                        const char *p, const char **ret_end);
 
+/* Each fills the error, unless an alternative is tried, and returns its code (schema_value.c). */
+int schema_say(struct check *c, const struct spot *spot, int code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+int schema_mismatch(struct check *c, const struct schema *s, const struct spot *spot,
+                    const struct json_slice *v, const char *expected);
+int schema_wrong_count(struct check *c, const struct spot *spot, const char *what, uint64_t n,
+                       uint64_t least, uint64_t most);
+int schema_too_costly(struct check *c, const struct spot *spot, const struct pattern *pattern,
+                      int r);
+
+/* enum and const; numbers, text and the rest that holds no other values. */
+int schema_check_choices(struct check *c, const struct schema *s, const struct spot *spot,
+                         const struct json_slice *v);
+int schema_check_scalar(struct check *c, const struct schema *s, const struct spot *spot,
+                        const struct json_slice *v);
+
 #endif

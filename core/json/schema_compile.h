@@ -1,0 +1,43 @@
+/* While a schema is compiled: what the readers of its keywords share. */
+#ifndef CORE_JSON_SCHEMA_COMPILE_H
+#define CORE_JSON_SCHEMA_COMPILE_H
+
+#include "core/json/schema_impl.h"
+
+struct compile {
+    struct unit *unit;
+    struct buf path; /* of the keyword being read, in the document */
+    struct orb_err *err;
+};
+
+/* Reads the value of one keyword into s; field: offset of what it fills, where several keywords
+ * have the same reader. */
+typedef int keyword_fn(struct compile *c, struct schema *s, json_t *value, size_t field);
+
+/* The schema at a place of the document, compiled once however often it is referred to. */
+int schema_compile_node(struct compile *c, json_t *json, struct schema **ret_schema);
+int schema_read_keyword(struct compile *c, struct schema *s, const char *name, json_t *value);
+int schema_compile_pattern(struct compile *c, const char *text, struct pattern *pattern);
+
+/* Fill the error with the present path; return its code. */
+int schema_wrong(struct compile *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int schema_expected(struct compile *c, const char *what, const json_t *got);
+/* Steps the path down; the result is for schema_leave. */
+size_t schema_enter(struct compile *c, const char *token);
+void schema_leave(struct compile *c, size_t before);
+
+/* Keywords about one value (schema_facets.c). */
+keyword_fn schema_read_types;
+keyword_fn schema_read_pattern;
+keyword_fn schema_read_count;
+keyword_fn schema_read_number;
+keyword_fn schema_read_format;
+keyword_fn schema_read_enum;
+keyword_fn schema_read_const;
+keyword_fn schema_read_unique;
+keyword_fn schema_read_flag;
+keyword_fn schema_read_words;
+keyword_fn schema_read_apply;
+keyword_fn schema_read_target;
+
+#endif

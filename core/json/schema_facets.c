@@ -1,0 +1,184 @@
+/* The keywords that describe one value: type, bounds, pattern, format, enum, const, and the checks
+ * of those that only people and front ends read. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/json/schema_compile.h"
+
+#define PATTERN_BYTES 1000
+
+int schema_read_types(struct compile *c, struct schema *s, json_t *value, size_t field)
+{
+    static const char *const names[] = {"object", "array",   "string", "integer",
+                                        "number", "boolean", "null"};
+    static const unsigned bits[] = {SCHEMA_OBJECT, SCHEMA_ARRAY,   SCHEMA_STRING, SCHEMA_INTEGER,
+                                    SCHEMA_NUMBER, SCHEMA_BOOLEAN, SCHEMA_NULL};
+    size_t count = json_is_array(value) ? json_array_size(value) : 1;
+
+    if (count == 0)
+        return schema_expected(c, "a type or several", value);
+    for (size_t i = 0; i < count; i++) {
+        const json_t *one = json_is_array(value) ? json_array_get(value, i) : value;
+        const char *name = json_string_value(one);
+        size_t at = 0;
+
+        while (name && at < ARRAY_LEN(names) && strcmp(name, names[at]) != 0)
+            at++;
+        if (!name || at == ARRAY_LEN(names))
+            return schema_expected(
+                c, "one of object, array, string, integer, number, boolean, null", one);
+        s->types |= bits[at];
+    }
+    return 0;
+}
+
+int schema_compile_pattern(struct compile *c, const char *text, struct pattern *pattern)
+{
+    PCRE2_UCHAR words[128];
+    PCRE2_SIZE at;
+    int why;
+
+    if (strlen(text) > PATTERN_BYTES)
+        return schema_wrong(c, "a pattern of %zu bytes; the limit is %d", strlen(text),
+                            PATTERN_BYTES);
+    pattern->text = text;
+    pattern->code =
+        pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED,
+                      PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_ALT_BSUX | PCRE2_NEVER_BACKSLASH_C,
+                      &why, &at, NULL);
+    if (!pattern->code) {
+        pcre2_get_error_message(why, words, sizeof words);
+        return schema_wrong(c, "expected a regular expression; got \"%s\": %s at byte %zu", text,
+                            (char *)words, at);
+    }
+    /* Where executable memory is not to be had, the interpreter serves. */
+    pcre2_jit_compile(pattern->code, PCRE2_JIT_COMPLETE);
+    return 0;
+}
+
+int schema_read_pattern(struct compile *c, struct schema *s, json_t *value, size_t field)
+{
+    if (!json_is_string(value))
+        return schema_expected(c, "a regular expression", value);
+    return schema_compile_pattern(c, json_string_value(value), &s->pattern);
+}
+
+int schema_read_count(struct compile *c, struct schema *s, json_t *value, size_t field)
+{
+    double n = json_number_value(value);
+
+    if (!json_is_number(value) || n < 0 || n != trunc(n) || n > 9e15)
+        return schema_expected(c, "a whole number, not negative", value);
+    *(uint64_t *)(void *)((char *)s + field) = (uint64_t)n;
+    return 0;
+}
+
+int schema_read_number(struct compile *c, struct schema *s, json_t *value, size_t field)
+{
+    struct number *n = (struct number *)(void *)((char *)s + field);
+    AUTO(buf) struct buf text = {0};
+
+    if (!json_is_number(value))
+        return schema_expected(c, "a number", value);
+    tree_dump(value, &text);
+    *n = schema_number(text.data, text.len);
+    if (n == &s->multiple && n->d <= 0)
+        return schema_expected(c, "a number above 0", value);
+    s->has_minimum |= n == &s->minimum;
+    s->has_maximum |= n == &s->maximum;
+    s->has_above |= n == &s->above;
+    s->has_below |= n == &s->below;
+    s->has_multiple |= n == &s->multiple;
+    s->has_number = true;
+    return 0;
+}
+
+int schema_read_format(struct compile *c, struct schema *s, json_t *value, size_t field)
+{
+    const char *name = json_string_value(value), *near;
+
+    if (!name)
+        return schema_expected(c, "the name of a format", value);
+    s->format = schema_format(name);
+    if (s->format)
+        return 0;
+    near = schema_format_nearest(name);
+    return schema_wrong(c, "unknown format \"%s\"%s%s%s", name, near ? "; did you mean " : "",
+                        near ? near : "", near ? "?" : "");
+}
+
+static void choice_set(struct choice *choice, const json_t *value)
+{
+    AUTO(buf) struct buf text = {0};
+    struct number n;
+
+    if (json_is_string(value)) {
+        choice->type = SCHEMA_STRING;
+        buf_add(&text, json_string_value(value), json_string_length(value));
+    } else {
+        tree_dump_equal(value, &text);
+        n = (struct number){0};
+        if (json_is_number(value))
+            n = schema_number(text.data, text.len);
+        choice->type = json_is_object(value)   ? SCHEMA_OBJECT
+                       : json_is_array(value)  ? SCHEMA_ARRAY
+                       : json_is_null(value)   ? SCHEMA_NULL
+                       : json_is_number(value) ? (n.integer ? SCHEMA_INTEGER : SCHEMA_REAL)
+                                               : SCHEMA_BOOLEAN;
+    }
+    choice->len = text.len;
+    choice->text = buf_take(&text);
+}
+
+int schema_read_enum(struct compile *c, struct schema *s, json_t *value, size_t field)
+{
+    if (!json_is_array(value) || json_array_size(value) == 0)
+        return schema_expected(c, "an array of values", value);
+    s->choices = xcalloc(json_array_size(value), sizeof *s->choices);
+    s->has_choices = true;
+    for (size_t i = 0; i < json_array_size(value); i++)
+        choice_set(&s->choices[s->choice_count++], json_array_get(value, i));
+    return 0;
+}
+
+int schema_read_const(struct compile *c, struct schema *s, json_t *value, size_t field)
+{
+    s->has_const = true;
+    choice_set(&s->only, value);
+    return 0;
+}
+
+int schema_read_unique(struct compile *c, struct schema *s, json_t *value, size_t field)
+{
+    s->unique = json_is_true(value);
+    return json_is_boolean(value) ? 0 : schema_expected(c, "true or false", value);
+}
+
+int schema_read_flag(struct compile *c, struct schema *s, json_t *value, size_t field)
+{
+    return json_is_boolean(value) ? 0 : schema_expected(c, "true or false", value);
+}
+
+int schema_read_words(struct compile *c, struct schema *s, json_t *value, size_t field)
+{
+    return json_is_string(value) ? 0 : schema_expected(c, "a text", value);
+}
+
+int schema_read_apply(struct compile *c, struct schema *s, json_t *value, size_t field)
+{
+    const char *text = json_string_value(value);
+
+    if (text && (!strcmp(text, "live") || !strcmp(text, "reload") || !strcmp(text, "restart")))
+        return 0;
+    return schema_expected(c, "one of live, reload, restart", value);
+}
+
+int schema_read_target(struct compile *c, struct schema *s, json_t *value, size_t field)
+{
+    s->ref_target = json_string_value(value);
+    if (!s->ref_target || s->ref_target[0] != '/')
+        return schema_expected(c, "a JSON pointer like /interfaces", value);
+    return 0;
+}

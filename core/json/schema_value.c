@@ -1,0 +1,253 @@
+/* Checks of one value that holds no others: choices, numbers, text; and how a mismatch becomes an
+ * error. Mismatches while an alternative is tried stay silent. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/json/reader.h"
+#include "core/json/schema_check.h"
+
+#define SUBJECT_BYTES 65536 /* longest text a pattern is tried on */
+
+static void spot_path(const struct check *c, const struct spot *spot, struct buf *to)
+{
+    AUTO_FREE char *key = NULL;
+    char index[24];
+
+    if (!spot) {
+        buf_adds(to, c->base);
+        return;
+    }
+    spot_path(c, spot->up, to);
+    if (!spot->key) {
+        snprintf(index, sizeof index, "%zu", spot->index);
+        pointer_add(to, index);
+        return;
+    }
+    key = xcalloc(1, spot->len + 1);
+    json_unescape(spot->key, spot->len, key);
+    pointer_add(to, key);
+}
+
+/* Fills the error; returns code. Mismatches within an attempt at an alternative stay silent. */
+int schema_say(struct check *c, const struct spot *spot, int code, const char *format, ...)
+{
+    AUTO(buf) struct buf path = {0};
+    AUTO(buf) struct buf text = {0};
+    va_list args;
+
+    if (!c->err || (c->quiet && code == ORB_E_SCHEMA))
+        return code;
+    va_start(args, format);
+    buf_addv(&text, format, args);
+    va_end(args);
+    spot_path(c, spot, &path);
+    return orb_fail_at(c->err, code, buf_str(&path), "%s", buf_str(&text));
+}
+
+int schema_mismatch(struct check *c, const struct schema *s, const struct spot *spot,
+                    const struct json_slice *v, const char *expected)
+{
+    AUTO(buf) struct buf got = {0};
+
+    if (!c->err || c->quiet)
+        return ORB_E_SCHEMA;
+    schema_words_got(v, json_is_true(json_object_get(s->json, "x-orb-secret")), &got);
+    return schema_say(c, spot, ORB_E_SCHEMA, "expected %s; got %s", expected, buf_str(&got));
+}
+
+int schema_wrong_count(struct check *c, const struct spot *spot, const char *what, uint64_t n,
+                       uint64_t least, uint64_t most)
+{
+    bool low = n < least;
+
+    return schema_say(c, spot, ORB_E_SCHEMA, "expected at %s %llu %s; got %llu",
+                      low ? "least" : "most", (unsigned long long)(low ? least : most), what,
+                      (unsigned long long)n);
+}
+
+int schema_match(const struct unit *unit, const struct pattern *pattern, const char *text,
+                 size_t len)
+{
+    pcre2_match_data *data;
+    int r;
+
+    if (len > SUBJECT_BYTES)
+        return ORB_E_LIMIT;
+    data = pcre2_match_data_create(1, NULL);
+    if (!data)
+        return ORB_E_NOMEM;
+    r = pcre2_match(pattern->code, (PCRE2_SPTR)text, len, 0, 0, data, unit->match);
+    pcre2_match_data_free(data);
+    return r >= 0 ? 1 : r == PCRE2_ERROR_NOMATCH ? 0 : ORB_E_LIMIT;
+}
+
+int schema_too_costly(struct check *c, const struct spot *spot, const struct pattern *pattern,
+                      int r)
+{
+    return schema_say(
+        c, spot, r,
+        "the text cannot be checked against the pattern %.100s: longer than %d bytes or too "
+        "costly",
+        pattern->text, SUBJECT_BYTES);
+}
+
+/* Characters of a string as spelled between its quotes; a surrogate pair of escapes is one. */
+static uint64_t characters(const char *p, const char *end)
+{
+    uint64_t n = 0;
+
+    while (p < end) {
+        if (*p == '\\' && end - p >= 2) {
+            bool wide = p[1] == 'u' && end - p >= 6;
+            bool low = wide && (p[2] | 32) == 'd' && strchr("cdefCDEF", p[3]);
+
+            n += !low;
+            p += wide ? 6 : 2;
+        } else {
+            n += (*p & 0xc0) != 0x80;
+            p++;
+        }
+    }
+    return n;
+}
+
+/* Does the value equal the choice? 1, 0 or ORB_E_NOMEM. */
+static int is_choice(const struct choice *choice, const struct json_slice *v, const char *plain,
+                     size_t plain_len, struct buf *equal)
+{
+    AUTO(json_t) json_t *tree = NULL;
+    struct number n;
+
+    if (choice->type == SCHEMA_STRING)
+        return plain && plain_len == choice->len && memcmp(plain, choice->text, plain_len) == 0;
+    if (plain || (v->type == 'o') != (choice->type == SCHEMA_OBJECT) ||
+        (v->type == 'a') != (choice->type == SCHEMA_ARRAY))
+        return 0;
+    if (choice->type & SCHEMA_NUMBER) {
+        struct number want = schema_number(choice->text, choice->len);
+
+        if (v->type != 'i' && v->type != 'n')
+            return 0;
+        n = schema_number(v->p, v->len);
+        return schema_number_compare(&n, &want) == 0;
+    }
+    if (v->type != 'o' && v->type != 'a')
+        return v->len == choice->len && memcmp(v->p, choice->text, v->len) == 0;
+    if (!equal->len) {
+        tree = json_loadb(v->p, v->len, JSON_REJECT_DUPLICATES, NULL);
+        if (!tree)
+            return ORB_E_NOMEM;
+        tree_dump_equal(tree, equal);
+    }
+    return equal->len == choice->len && memcmp(equal->data, choice->text, choice->len) == 0;
+}
+
+/* enum and const. */
+int schema_check_choices(struct check *c, const struct schema *s, const struct spot *spot,
+                         const struct json_slice *v)
+{
+    AUTO(buf) struct buf equal = {0};
+    AUTO(buf) struct buf words = {0};
+    AUTO(buf) struct buf got = {0};
+    AUTO_FREE char *heap = NULL;
+    const char *plain = NULL;
+    size_t len = 0;
+    int r = 1;
+
+    if (v->type == 's' && v->len >= 2) {
+        plain = v->p + 1;
+        len = v->len - 2;
+        if (memchr(plain, '\\', len)) {
+            heap = xcalloc(1, len);
+            len = json_unescape(plain, len, heap);
+            plain = heap;
+        }
+    }
+    if (s->has_const)
+        r = is_choice(&s->only, v, plain, len, &equal);
+    if (r > 0 && s->has_choices) {
+        r = 0;
+        for (size_t i = 0; i < s->choice_count && r == 0; i++)
+            r = is_choice(&s->choices[i], v, plain, len, &equal);
+    }
+    if (r > 0)
+        return 0;
+    if (r < 0)
+        return schema_say(c, spot, r, "out of memory for comparing a value");
+    if (!c->err || c->quiet)
+        return ORB_E_SCHEMA;
+    schema_words_choices(s, &words);
+    schema_words_got(v, json_is_true(json_object_get(s->json, "x-orb-secret")), &got);
+    schema_words_near(s, plain, len, &got);
+    return schema_say(c, spot, ORB_E_SCHEMA, "expected %s; got %s", buf_str(&words), buf_str(&got));
+}
+
+static int check_number(struct check *c, const struct schema *s, const struct spot *spot,
+                        const struct json_slice *v)
+{
+    struct number n = schema_number(v->p, v->len);
+    AUTO(buf) struct buf words = {0};
+
+    if ((!s->has_minimum || schema_number_compare(&n, &s->minimum) >= 0) &&
+        (!s->has_maximum || schema_number_compare(&n, &s->maximum) <= 0) &&
+        (!s->has_above || schema_number_compare(&n, &s->above) > 0) &&
+        (!s->has_below || schema_number_compare(&n, &s->below) < 0) &&
+        (!s->has_multiple || schema_number_multiple(&n, &s->multiple)))
+        return 0;
+    if (!c->quiet)
+        schema_words_range(s, &words);
+    return schema_mismatch(c, s, spot, v, buf_str(&words));
+}
+
+static int check_string(struct check *c, const struct schema *s, const struct spot *spot,
+                        const struct json_slice *v)
+{
+    const char *p = v->p + 1;
+    size_t len = v->len < 2 ? 0 : v->len - 2;
+    AUTO_FREE char *plain = NULL;
+    AUTO(buf) struct buf words = {0};
+    int r;
+
+    if (s->min_length > 0 || s->max_length != UINT64_MAX) {
+        uint64_t n = characters(p, p + len);
+
+        if (n < s->min_length || n > s->max_length)
+            return schema_wrong_count(c, spot, "characters", n, s->min_length, s->max_length);
+    }
+    if (!s->pattern.code && !s->format)
+        return 0;
+    plain = xcalloc(1, len + 1);
+    plain[len = json_unescape(p, len, plain)] = '\0';
+    if (s->format && !s->format->test(plain))
+        return schema_mismatch(c, s, spot, v, s->format->words);
+    if (!s->pattern.code)
+        return 0;
+    r = schema_match(s->unit, &s->pattern, plain, len);
+    if (r < 0)
+        return schema_too_costly(c, spot, &s->pattern, r);
+    if (r > 0)
+        return 0;
+    buf_addf(&words, "a text that matches %s", s->pattern.text);
+    return schema_mismatch(c, s, spot, v, buf_str(&words));
+}
+
+/* Integers under a format that also numbers have, and booleans and null: nothing more to see. */
+int schema_check_scalar(struct check *c, const struct schema *s, const struct spot *spot,
+                        const struct json_slice *v)
+{
+    char text[24];
+
+    if (v->type == 's')
+        return check_string(c, s, spot, v);
+    if (v->type != 'i' && v->type != 'n')
+        return 0;
+    if (s->format && s->format->numbers && v->len < sizeof text) {
+        memcpy(text, v->p, v->len);
+        text[v->len] = '\0';
+        if (!s->format->test(text))
+            return schema_mismatch(c, s, spot, v, s->format->words);
+    }
+    return s->has_number ? check_number(c, s, spot, v) : 0;
+}
