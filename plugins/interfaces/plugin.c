@@ -206,16 +206,39 @@ static void on_event(void *arg, struct nlmsghdr *header)
     orb_timer_start(self->repair, REPAIR_MS, 0);
 }
 
+/* Events were lost: what happened shows in a fresh look. */
+static void look_again(struct orb_ctx *ctx, struct interfaces *self)
+{
+    struct rtnl_links links = {0};
+    struct rtnl_link gone = {0};
+
+    orb_log(ctx, ORB_WARNING, "interfaces.events_lost");
+    orb_timer_start(self->repair, REPAIR_MS, 0);
+    if (rtnl_get_links(self->requests, &links, NULL) < 0)
+        return;
+    for (unsigned i = self->seen_count; i-- > 0;) {
+        if (rtnl_link_of(&links, self->seen[i].index))
+            continue;
+        gone.index = self->seen[i].index;
+        memcpy(gone.name, self->seen[i].name, sizeof(gone.name));
+        remember(self, &gone, true);
+        publish(ctx, &gone, true);
+    }
+    for (unsigned i = 0; i < links.count; i++) {
+        if (remember(self, &links.items[i], false))
+            publish(ctx, &links.items[i], false);
+    }
+    free(links.items);
+}
+
 static void on_readable(struct orb_ctx *ctx, void *arg, int fd, unsigned events)
 {
     struct interfaces *self = arg;
 
     (void)fd;
     (void)events;
-    if (netlink_drain(self->events, on_event, ctx) > 0) {
-        orb_log(ctx, ORB_WARNING, "interfaces.events_lost");
-        orb_timer_start(self->repair, REPAIR_MS, 0);
-    }
+    if (netlink_drain(self->events, on_event, ctx) > 0)
+        look_again(ctx, self);
 }
 
 static int on_init(struct orb_ctx *ctx, struct orb_err *err)

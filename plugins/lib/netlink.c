@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netlink/errno.h>
 #include <netlink/attr.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -47,7 +48,6 @@ int netlink_events(struct nl_sock **ret_socket, const int *groups, struct orb_er
 
     if (!socket)
         return orb_fail(err, ORB_E_NOMEM, "no memory for a netlink socket");
-    nl_socket_disable_seq_check(socket);
     r = nl_connect(socket, NETLINK_ROUTE);
     for (; r >= 0 && *groups; groups++)
         r = nl_socket_add_membership(socket, *groups);
@@ -99,7 +99,15 @@ static int on_stop(struct nl_msg *message, void *arg)
     return NL_STOP;
 }
 
-static int receive(struct nl_sock *socket, struct answer *answer)
+/* Events carry no sequence number of ours. */
+static int on_sequence(struct nl_msg *message, void *arg)
+{
+    (void)message;
+    (void)arg;
+    return NL_OK;
+}
+
+static int receive(struct nl_sock *socket, struct answer *answer, bool events)
 {
     struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
     int r;
@@ -109,6 +117,8 @@ static int receive(struct nl_sock *socket, struct answer *answer)
     nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, on_valid, answer);
     nl_cb_set(cb, NL_CB_ACK, NL_CB_CUSTOM, on_stop, NULL);
     nl_cb_err(cb, NL_CB_CUSTOM, on_error, answer);
+    if (events)
+        nl_cb_set(cb, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, on_sequence, NULL);
     r = nl_recvmsgs(socket, cb);
     nl_cb_put(cb);
     return r;
@@ -135,7 +145,7 @@ int netlink_send(struct nl_sock *socket, struct nl_msg *message, struct orb_err 
     r = nl_send_auto(socket, message);
     nlmsg_free(message);
     if (r >= 0)
-        r = receive(socket, &answer);
+        r = receive(socket, &answer, false);
     return explain(r, &answer, err);
 }
 
@@ -147,7 +157,7 @@ int netlink_dump(struct nl_sock *socket, int type, void *header, size_t len, net
 
     r = nl_send_simple(socket, type, NLM_F_DUMP, header, len);
     if (r >= 0)
-        r = receive(socket, &answer);
+        r = receive(socket, &answer, false);
     return explain(r, &answer, err);
 }
 
@@ -156,7 +166,7 @@ int netlink_drain(struct nl_sock *socket, netlink_each *cb, void *arg)
     struct answer answer = {.each = cb, .arg = arg};
 
     for (;;) {
-        int r = receive(socket, &answer);
+        int r = receive(socket, &answer, true);
 
         if (r == -NLE_AGAIN)
             return 0;

@@ -1,0 +1,260 @@
+"""The host's end of a worker's socket, scripted, and a network namespace of its own."""
+import json
+import os
+import select
+import socket
+import struct
+import subprocess
+import sys
+import time
+
+(HELLO, WELCOME, OPEN, OPENED, REQ, REP, ERR, CANCEL, SUB, UNSUB, PUB, EVENT, GAP, PING, PONG, READY,
+ LOG, METRIC, STOP, FAIL, PEER, GONE) = range(1, 23)
+CONFIG, USER = 7, 9  # peers
+SKIP = 77
+
+
+def skip(why):
+    print("1..0 # SKIP " + why)
+    sys.exit(SKIP)
+
+
+def sh(*args, check=True):
+    done = subprocess.run(args, capture_output=True, text=True)
+    if check and done.returncode:
+        raise RuntimeError(f"{' '.join(args)}: {done.stderr.strip()}")
+    return done.stdout
+
+
+class Refused(Exception):
+    def __init__(self, err):
+        super().__init__(f"{err.get('code')} {err.get('path')}: {err.get('text')}")
+        self.code, self.path, self.text = err.get("code"), err.get("path", ""), err.get("text", "")
+
+
+class Namespace:
+    """ip netns with a name of this test's own; removed with everything in it on the way out."""
+
+    def __init__(self, test):
+        if os.geteuid():
+            skip("needs root (network namespaces)")
+        self.name = f"orbt-net-{test}-{os.getpid()}"
+
+    def __enter__(self):
+        sh("ip", "netns", "add", self.name)
+        self.ip("link", "set", "lo", "up")
+        return self
+
+    def __exit__(self, *_):
+        sh("ip", "netns", "del", self.name, check=False)
+
+    def ip(self, *args):
+        return sh("ip", "-n", self.name, *args)
+
+    def addresses(self, link):
+        found = json.loads(self.ip("-j", "addr", "show", "dev", link))
+        return sorted(f"{a['local']}/{a['prefixlen']}" for a in found[0]["addr_info"]
+                      if a["scope"] != "link")
+
+    def link(self, name):
+        return json.loads(self.ip("-j", "link", "show", "dev", name))[0]
+
+    def routes(self, family="-4"):
+        return {r["dst"]: r for r in json.loads(self.ip(family, "-j", "route", "show"))
+                if r.get("protocol") == "201"}
+
+
+class Worker:
+    """One package on the real SDK. tree: the configuration, kept as the config service would."""
+
+    def __init__(self, runner, module, parts, tree, namespace=None, methods=()):
+        ours, theirs = socket.socketpair()
+        command = [runner, module, str(theirs.fileno())]
+        if namespace:
+            command = ["nsenter", f"--net=/run/netns/{namespace.name}"] + command
+        self.name = os.path.basename(module)[:-3]
+        self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()])
+        theirs.close()
+        self.socket, self.parts, self.tree = ours, parts, tree
+        self.buffer, self.corr, self.tx, self.revision = b"", 100, 0, 1
+        self.logs, self.events, self.calls, self.ready = [], [], [], False
+        self.provider = None  # function(method, input) -> output, plays dataplane@1
+        self.methods = ([f"{self.name}/{m}" for m in methods] +
+                        [f"service.{self.name}/{m}" for m in ("prepare", "apply", "abort")])
+
+    def start(self):
+        """HELLO … READY."""
+        self.until(lambda f: f[0] == HELLO)
+        self.send(WELCOME, payload={
+            "service": self.name, "peer": 3, "abi": 1, "interface": self.name, "version": "1.0",
+            "methods": self.methods, "sockets": {}, "config": ["/" + p for p in self.parts],
+            "limits": {}})
+        self.send(PEER, payload={"id": CONFIG, "kind": "service", "name": "config", "role": "service"})
+        self.send(PEER, payload={"id": USER, "kind": "user", "name": "eve", "role": "viewer"})
+        self.until(lambda f: f[0] == READY)
+        self.ready = True
+        return self
+
+    def send(self, kind, env=None, payload=None, route=0, corr=0, src=0, deadline=0):
+        e = json.dumps(env).encode() if env is not None else b""
+        p = json.dumps(payload).encode() if payload is not None else b""
+        self.socket.sendall(struct.pack("<IHBBIIII", len(e) + len(p), len(e), kind, 0, route, corr,
+                                        src, deadline) + e + p)
+
+    def frame(self, deadline):
+        while True:
+            if len(self.buffer) >= 24:
+                n, envlen, kind, _, route, corr, src, _ = struct.unpack("<IHBBIIII", self.buffer[:24])
+                if len(self.buffer) >= 24 + n:
+                    body, self.buffer = self.buffer[24:24 + n], self.buffer[24 + n:]
+                    env = json.loads(body[:envlen]) if envlen else {}
+                    return kind, route, corr, env, json.loads(body[envlen:] or b"{}")
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self.socket], [], [], left)[0]:
+                raise TimeoutError(f"{self.name} sent nothing")
+            data = self.socket.recv(65536)
+            if not data:
+                raise EOFError(f"{self.name} ended; logs: {self.logs[-3:]}")
+            self.buffer += data
+
+    def until(self, wanted, seconds=10):
+        """Serves the worker's own requests until a frame is wanted."""
+        deadline = time.monotonic() + seconds
+        while True:
+            f = self.frame(deadline)
+            kind, route, corr, env, payload = f
+            if kind == LOG:
+                self.logs.append(payload)
+            elif kind == PUB:
+                self.events.append((env["topic"], payload))
+            elif kind == FAIL:
+                raise Refused(payload)
+            elif kind in (REQ, OPEN):
+                self.serve(kind, corr, env, payload)
+            if wanted(f):
+                return f
+
+    def serve(self, kind, corr, env, payload):
+        if kind == OPEN:
+            self.send(ERR, {"err": {"code": "busy", "text": "no routes in this test"}}, corr=corr)
+        elif env["to"].startswith("config@"):
+            data = json.dumps({p: self.tree[p] for p in self.parts if p in self.tree})
+            self.send(REP, corr=corr, payload={"revision": self.revision, "bytes": len(data),
+                                               "data": data})
+        else:
+            self.calls.append((env["method"], payload))
+            try:
+                self.send(REP, corr=corr, payload=self.provider(env["method"], payload))
+            except Refused as e:
+                self.send(ERR, {"err": {"code": e.code, "text": e.text, "path": e.path}}, corr=corr)
+
+    def call(self, method, payload, src=CONFIG):
+        self.corr += 1
+        corr = self.corr
+        number = next(i for i, m in enumerate(self.methods) if m.endswith("/" + method)) + 1
+        self.send(REQ, payload=payload, route=number, corr=corr, src=src, deadline=5000)
+        kind, _, _, env, out = self.until(lambda f: f[0] in (REP, ERR) and f[2] == corr)
+        if kind == ERR:
+            raise Refused(env["err"])
+        return out
+
+    def commit(self, **parts):
+        """One transaction that sets whole parts (None deletes); the plan."""
+        patch = []
+        for part, value in parts.items():
+            op = {"op": "delete" if value is None else "set", "path": "/" + part}
+            if value is not None:
+                op["value"] = value
+            if part in self.tree:
+                op["old"] = self.tree[part]
+            patch.append(op)
+        return self.patch(patch)
+
+    def patch(self, patch):
+        self.tx += 1
+        out = self.call("prepare", {"tx": self.tx, "revision": self.revision + 1, "patch": patch})
+        self.call("apply", {"tx": self.tx})
+        self.revision += 1
+        for op in patch:
+            walk(self.tree, op)
+        return [line["text"] for line in out["plan"]]
+
+    def undo(self):
+        """Aborts the transaction applied last; the caller restores self.tree."""
+        self.call("abort", {"tx": self.tx, "applied": True})
+
+    def ping(self):
+        self.send(PING)
+        return self.until(lambda f: f[0] == PONG)[4].get("degraded")
+
+    def logged(self, event):
+        """Waits for a log record."""
+        for record in self.logs:
+            if record["event"] == event:
+                self.logs.remove(record)
+                return record
+        record = self.until(lambda f: f[0] == LOG and f[4]["event"] == event)[4]
+        self.logs.remove(record)
+        return record
+
+    def stop(self):
+        self.send(STOP)
+        try:
+            while True:
+                self.until(lambda f: False, 5)
+        except EOFError:
+            pass
+        assert self.process.wait(5) == 0, f"{self.name} ended with {self.process.returncode}"
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.socket.close()
+
+
+def walk(tree, op):
+    tokens = [t.replace("~1", "/").replace("~0", "~") for t in op["path"].split("/")[1:]]
+    for token in tokens[:-1]:
+        tree = tree.setdefault(token, {})
+    if op["op"] == "delete":
+        tree.pop(tokens[-1], None)
+    else:
+        tree[tokens[-1]] = op["value"]
+
+
+def refused(worker, path, *words, **parts):
+    """A commit that must be refused at this path with these words, and change nothing."""
+    try:
+        worker.commit(**parts)
+    except Refused as e:
+        assert e.path == path, f"path {e.path}, expected {path} ({e.text})"
+        for word in words:
+            assert word in e.text, f"\"{word}\" is not in \"{e.text}\""
+        return
+    raise AssertionError(f"{parts} was accepted; expected a refusal at {path}")
+
+
+def eventually(check, what, seconds=5):
+    """Waits for a state of the kernel that no event of the worker tells."""
+    deadline = time.monotonic() + seconds
+    while not check():
+        assert time.monotonic() < deadline, what
+        select.select([], [], [], 0.02)
+
+
+def main(tests):
+    """Runs the functions in order, TAP output."""
+    failed = 0
+    print(f"1..{len(tests)}")
+    for n, test in enumerate(tests, 1):
+        name = test.__name__.replace("_", " ")
+        try:
+            test()
+            print(f"ok {n} - {name}", flush=True)
+        except Exception as e:  # the TAP line carries it
+            failed += 1
+            import traceback
+            traceback.print_exc()
+            print(f"not ok {n} - {name}: {type(e).__name__} {e}", flush=True)
+    sys.exit(1 if failed else 0)
