@@ -28,7 +28,7 @@ static void put32(uint8_t address[16], uint32_t value)
     memcpy(address, &value, 4);
 }
 
-static void range4(struct policy_range *range, struct random *random)
+static void range4(struct policy_range *range, bool narrow, struct random *random)
 {
     static const unsigned prefixes[] = {0,  8,  12, 15, 16, 17, 20, 23,
                                         24, 25, 28, 30, 31, 32, 32, 32};
@@ -54,7 +54,8 @@ static void range4(struct policy_range *range, struct random *random)
         base = 0x0a000000u | random_below(random, 1 << 20);
         break;
     }
-    mask = prefixes[random_below(random, ARRAY_LEN(prefixes))];
+    mask = prefixes[narrow ? 8 + random_below(random, ARRAY_LEN(prefixes) - 8)
+                           : random_below(random, ARRAY_LEN(prefixes))];
     mask = mask ? ~0u << (32 - mask) : 0;
     last = base | ~mask;
     base &= mask;
@@ -68,10 +69,11 @@ static void range4(struct policy_range *range, struct random *random)
     put32(range->hi, last);
 }
 
-static void range6(struct policy_range *range, struct random *random)
+static void range6(struct policy_range *range, bool narrow, struct random *random)
 {
     static const unsigned prefixes[] = {0, 3, 16, 32, 48, 56, 63, 64, 65, 96, 127, 128, 128, 128};
-    unsigned prefix = prefixes[random_below(random, ARRAY_LEN(prefixes))];
+    unsigned prefix = prefixes[narrow ? 5 + random_below(random, ARRAY_LEN(prefixes) - 5)
+                                      : random_below(random, ARRAY_LEN(prefixes))];
     static const uint8_t net[4] = {0x20, 0x01, 0x0d, 0xb8};
 
     memset(range, 0, sizeof(*range));
@@ -93,7 +95,8 @@ static void range6(struct policy_range *range, struct random *random)
     }
 }
 
-static void ranges(struct policy_range **list, unsigned *count, int family, struct random *random)
+static void ranges(struct policy_range **list, unsigned *count, int family, bool narrow,
+                   struct random *random)
 {
     unsigned n = random_below(random, 4) ? 1 : 1 + random_below(random, 12);
 
@@ -102,9 +105,9 @@ static void ranges(struct policy_range **list, unsigned *count, int family, stru
         bool six = family == AF_INET6 || (family == 0 && random_below(random, 2));
 
         if (six)
-            range6(&(*list)[i], random);
+            range6(&(*list)[i], narrow, random);
         else
-            range4(&(*list)[i], random);
+            range4(&(*list)[i], narrow, random);
         if (i && !six && (*list)[i - 1].family == AF_INET && random_below(random, 3) == 0) {
             uint32_t hi;
 
@@ -168,6 +171,9 @@ static void random_rule(struct policy *policy, const struct policies_shape *shap
     struct policy_rule *rule = &policy->rules[n];
     int family = !shape->six ? AF_INET : (int[]){AF_INET, AF_INET6, 0}[random_below(random, 3)];
 
+    /* About eight wide rules in any policy, or the first would hide all others. */
+    bool narrow = random_below(random, shape->rules / 8 + 1) != 0;
+
     rule->id = (n + 1) * 10;
     rule->icmp_type = rule->icmp_code = -1;
     rule->protocol = protocols[random_below(random, shape->plain ? 6 : ARRAY_LEN(protocols))];
@@ -179,10 +185,10 @@ static void random_rule(struct policy *policy, const struct policies_shape *shap
     if (n && random_below(random, 12) == 0) {
         copy_addresses(&policy->rules[random_below(random, n)], rule);
     } else {
-        if (random_below(random, 4))
-            ranges(&rule->sources, &rule->source_count, family, random);
-        if (random_below(random, 5))
-            ranges(&rule->destinations, &rule->destination_count, family, random);
+        if (narrow || random_below(random, 4))
+            ranges(&rule->sources, &rule->source_count, family, narrow, random);
+        if (narrow || random_below(random, 5))
+            ranges(&rule->destinations, &rule->destination_count, family, narrow, random);
     }
     if (rule->protocol == 6 || rule->protocol == 17) {
         if (random_below(random, 5) == 0)
