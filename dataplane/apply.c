@@ -1,0 +1,297 @@
+/* A policy's way into force, and back. Prepared offline, then in this order: nftables (which alone
+ * would enforce it), sysctls, the idle slot of the fast path, the ports, one store that makes the
+ * slot the one in force, a new epoch for the flow cache; last, conntrack forgets what is refused.
+ *
+ * Surprise: only nftables and the slots can fail, and both can be put back; a port that cannot be
+ * attached is no failure but a reason in the status. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "bpf/classify.h"
+#include "bpf/fastpath.skel.h"
+#include "core/base/own.h"
+#include "dataplane/fast.h"
+
+#define SELF_CHECKS 512
+
+void dataplane_plan_free(struct dataplane_plan *plan)
+{
+    if (!plan)
+        return;
+    if (plan->memory)
+        munmap(plan->memory, CLASSIFY_BLOB_BYTES);
+    if (plan->inner >= 0)
+        close(plan->inner);
+    policy_fini(&plan->policy);
+    free(plan);
+}
+
+/* Without fast path the data is still wanted, for flows_purge. */
+static int make_memory(struct dataplane *dp, struct dataplane_plan *plan, struct orb_err *err)
+{
+    LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+
+    if (dp->programs) {
+        plan->inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "policy", 4, CLASSIFY_BLOB_BYTES, 1,
+                                     &options);
+        if (plan->inner < 0)
+            return orb_fail(err, plan->inner, "making a map of %u bytes for the rules",
+                            CLASSIFY_BLOB_BYTES);
+        flags = MAP_SHARED;
+    }
+    plan->memory =
+        mmap(NULL, CLASSIFY_BLOB_BYTES, PROT_READ | PROT_WRITE, flags, plan->inner, 0);
+    if (plan->memory == MAP_FAILED) {
+        plan->memory = NULL;
+        return orb_fail(err, -errno, "memory for the rules");
+    }
+    return 0;
+}
+
+/* The slot a rule counts in; it keeps it for ever, so that counters survive every swap. 0 (shared
+ * with the default) when all are taken. */
+uint32_t plan_counter(struct dataplane *dp, uint32_t id)
+{
+    uint32_t start = id % (ABI_COUNTERS - 1) + 1, at = start;
+
+    do {
+        if (!dp->rule_ids[at])
+            dp->rule_ids[at] = (uint64_t)id + 1;
+        if (dp->rule_ids[at] == (uint64_t)id + 1)
+            return at;
+        at = at % (ABI_COUNTERS - 1) + 1;
+    } while (at != start);
+    return 0;
+}
+
+static void number_counters(struct dataplane *dp, struct dataplane_plan *plan)
+{
+    const struct classify_head *head = plan->memory;
+    struct classify_rule *rules = (void *)((char *)plan->memory + head->rule_table);
+
+    if (!dp->rule_ids)
+        return;
+    for (uint32_t i = 0; i < head->rules; i++)
+        rules[i].counter = plan_counter(dp, rules[i].id);
+}
+
+/* One header: near a rule half of the time, else anywhere. */
+static void random_header(const struct policy *policy, const uint32_t random[12],
+                          struct classify_header *header)
+{
+    const struct policy_rule *rule = NULL;
+
+    memset(header, 0, sizeof(*header));
+    header->family = random[0] & 1 ? AF_INET : AF_INET6;
+    memcpy(header->source, &random[1], header->family == AF_INET ? 4 : 16);
+    memcpy(header->destination, &random[5], header->family == AF_INET ? 4 : 16);
+    header->protocol = random[0] & 2 ? IPPROTO_TCP : random[0] & 4 ? IPPROTO_UDP : random[9] & 255;
+    header->source_port = (uint16_t)random[10];
+    header->destination_port = (uint16_t)(random[10] >> 16);
+    header->zone_from = (uint8_t)(random[11] % (policy->zone_count + 1));
+    header->zone_to = (uint8_t)((random[11] >> 16) % (policy->zone_count + 1));
+    if ((random[0] & 8) || !policy->rule_count)
+        return;
+    rule = &policy->rules[random[9] % policy->rule_count];
+    if (rule->source_count && rule->sources[0].family == header->family)
+        memcpy(header->source, rule->sources[0].lo, 16);
+    if (rule->destination_count && rule->destinations[0].family == header->family)
+        memcpy(header->destination, rule->destinations[0].hi, 16);
+    if (rule->protocol >= 0)
+        header->protocol = (uint8_t)rule->protocol;
+    if (rule->destination_port_count)
+        header->destination_port = rule->destination_ports[0].lo;
+}
+
+/* The data must say what the rules say, or it is not used. */
+static int self_check(const struct dataplane_plan *plan, struct orb_err *err)
+{
+    for (int i = 0; i < SELF_CHECKS; i++) {
+        struct classify_header header;
+        uint32_t random[12];
+        int is, should;
+
+        if (getrandom(random, sizeof(random), 0) != sizeof(random))
+            return orb_fail(err, -errno, "no random numbers");
+        random_header(&plan->policy, random, &header);
+        is = classify_lookup(plan->memory, CLASSIFY_BLOB_BYTES, &header);
+        should = classify_linear(&plan->policy, &header);
+        if (is != should)
+            return orb_fail(err, ORB_E_INTERNAL,
+                            "the compiled rules disagree with the rules (entry %d instead of %d)",
+                            is, should);
+    }
+    return 0;
+}
+
+static const struct policy *current_policy(const struct dataplane *dp)
+{
+    return dp->current ? &dp->current->policy : NULL;
+}
+
+int dataplane_prepare(struct dataplane *dataplane, const struct policy *policy,
+                      struct dataplane_plan **ret_plan, struct orb_err *err)
+{
+    AUTO(dataplane_plan) struct dataplane_plan *plan = xcalloc(1, sizeof(*plan));
+    AUTO(buf) struct buf text = {0};
+    int r;
+
+    plan->inner = -1;
+    policy_init(&plan->policy);
+    r = policy_check(policy, err);
+    if (!r)
+        r = policy_copy(policy, &plan->policy);
+    if (!r)
+        r = make_memory(dataplane, plan, err);
+    if (!r)
+        r = classify_build(&plan->policy, plan->memory, CLASSIFY_BLOB_BYTES, &plan->stats, err);
+    if (!r)
+        r = self_check(plan, err);
+    if (r < 0)
+        return r;
+    number_counters(dataplane, plan);
+    policy_nft(&plan->policy, current_policy(dataplane), dataplane->generation + 1, &text);
+    plan->nft_bytes = text.len;
+    r = ruleset_run(dataplane->ruleset, buf_str(&text), true, err);
+    if (r < 0)
+        return r;
+    *ret_plan = take_ptr(plan);
+    return 0;
+}
+
+/* The fast path's half: the idle slot, the ports, then the switch. */
+static int switch_slot(struct dataplane *dp, const struct dataplane_plan *plan, uint32_t generation,
+                       struct orb_err *err)
+{
+    AUTO_FREE struct port_list *ports = xcalloc(1, sizeof(*ports));
+    uint32_t slot = dp->control ? !dp->control->policy : 0;
+    int r;
+
+    if (dp->programs &&
+        bpf_map_update_elem(bpf_map__fd(dp->programs->maps.policies), &slot, &plan->inner, BPF_ANY))
+        return orb_fail(err, -errno, "giving the rules to the fast path");
+    r = port_apply(dp, &plan->policy, slot, ports, err);
+    if (r < 0)
+        return r;
+    if (dp->control) {
+        dp->control->previous = dp->control->generation;
+        dp->control->generation = generation;
+        __atomic_store_n(&dp->control->policy, slot, __ATOMIC_SEQ_CST);
+        load_bump(dp);
+    }
+    port_detach_others(dp, ports);
+    dp->ports = *ports;
+    return 0;
+}
+
+/* nftables as it was: by its policy, or by the text that was there. */
+static int restore_rules(struct dataplane *dp, const struct policy *to, const struct policy *from,
+                         const char *text, uint32_t generation, struct orb_err *err)
+{
+    AUTO(buf) struct buf all = {0};
+
+    if (to) {
+        policy_nft(to, from, generation, &all);
+    } else {
+        buf_adds(&all, "add table inet orbital\ndelete table inet orbital\n");
+        buf_adds(&all, text ? text : "");
+    }
+    return ruleset_run(dp->ruleset, buf_str(&all), false, err);
+}
+
+/* The rules are in force by now: that conntrack cannot be asked stands in the status and undoes
+ * nothing. */
+static void purge(struct dataplane *dp)
+{
+    struct orb_err err = {0};
+
+    dp->warning[0] = 0;
+    if (flows_purge(dp, dp->current, &err) < 0)
+        snprintf(dp->warning, sizeof(dp->warning), "connections of before may go on: %.300s",
+                 err.text);
+    load_bump(dp);
+}
+
+int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, struct orb_err *err)
+{
+    AUTO(dataplane_plan) struct dataplane_plan *owned = plan;
+    AUTO(buf) struct buf text = {0}, before = {0};
+    const struct policy *old = current_policy(dataplane);
+    uint32_t generation = dataplane->generation + 1;
+    int r;
+
+    if (!old)
+        ruleset_list(dataplane->ruleset, "list table inet orbital", &before);
+    policy_nft(&plan->policy, old, generation, &text);
+    r = ruleset_run(dataplane->ruleset, buf_str(&text), false, err);
+    if (r < 0)
+        return r;
+    r = settings_apply(dataplane, err);
+    if (!r)
+        r = switch_slot(dataplane, plan, generation, err);
+    if (r < 0) { /* err says why; that going back fails, too, would only hide it */
+        restore_rules(dataplane, old, &plan->policy, buf_str(&before), dataplane->generation, NULL);
+        return r;
+    }
+    dataplane->generation = generation;
+    dataplane_plan_free(dataplane->previous);
+    free(dataplane->previous_text);
+    dataplane->previous = dataplane->current;
+    dataplane->previous_text = buf_take(&before);
+    dataplane->current = take_ptr(owned);
+    dataplane->revertible = true;
+    purge(dataplane);
+    return 0;
+}
+
+/* An earlier daemon's policy is known only to the kernel: its slot and its rules are used again,
+ * its ports stay as they are. */
+static int switch_back(struct dataplane *dp, uint32_t generation)
+{
+    if (!dp->control)
+        return 0;
+    dp->control->generation = generation;
+    __atomic_store_n(&dp->control->policy, !dp->control->policy, __ATOMIC_SEQ_CST);
+    load_bump(dp);
+    return 0;
+}
+
+int dataplane_revert(struct dataplane *dataplane, struct orb_err *err)
+{
+    struct dataplane_plan *back = dataplane->previous;
+    uint32_t generation = dataplane->generation + 1;
+    bool known = back || (dataplane->previous_text && dataplane->previous_text[0]);
+    int r;
+
+    if (!dataplane->revertible)
+        return orb_fail(err, ORB_E_STATE, "there is no policy to go back to");
+    r = restore_rules(dataplane, back ? &back->policy : NULL, current_policy(dataplane),
+                      dataplane->previous_text, generation, err);
+    if (r < 0)
+        return r;
+    if (back)
+        r = switch_slot(dataplane, back, generation, err);
+    else if (known)
+        r = switch_back(dataplane, generation);
+    else
+        port_detach_others(dataplane, NULL);
+    if (r < 0)
+        return r;
+    if (!back && !known)
+        dataplane->ports.count = 0;
+    dataplane_plan_free(dataplane->current);
+    dataplane->current = back;
+    dataplane->previous = NULL;
+    dataplane->revertible = false;
+    dataplane->generation = generation;
+    if (back)
+        purge(dataplane);
+    return 0;
+}

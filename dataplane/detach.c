@@ -1,0 +1,46 @@
+/* Links of ports the policy no longer names, or whose mode changed, are found by their pins: those
+ * of an earlier daemon, too. */
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+
+#include "core/base/own.h"
+#include "dataplane/fast.h"
+
+static bool is_wanted(const struct port_list *ports, bool xdp, uint32_t ifindex)
+{
+    for (unsigned i = 0; ports && i < ports->count; i++) {
+        const struct port *port = &ports->items[i];
+
+        if (port->ifindex == ifindex)
+            return port->mode == PORT_XDP || (port->mode == PORT_TCX && !xdp);
+    }
+    return false;
+}
+
+void port_detach_others(struct dataplane *dp, const struct port_list *ports)
+{
+    DIR *dir = opendir(dp->bpffs);
+    const struct dirent *entry;
+
+    if (!dir)
+        return;
+    while ((entry = readdir(dir))) {
+        AUTO_FREE char *path = NULL;
+        AUTO_FD int fd = -1;
+        uint32_t ifindex;
+        char hook[4];
+
+        if (sscanf(entry->d_name, "link_%3[a-z]_%u", hook, &ifindex) != 2 ||
+            is_wanted(ports, !strcmp(hook, "xdp"), ifindex))
+            continue;
+        path = xasprintf("%s/%s", dp->bpffs, entry->d_name);
+        fd = bpf_obj_get(path);
+        if (fd >= 0)
+            bpf_link_detach(fd);
+        unlink(path);
+    }
+    closedir(dir);
+}

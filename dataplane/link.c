@@ -1,0 +1,191 @@
+/* The interfaces of this network namespace, by rtnetlink: sysfs would show those of the namespace it
+ * was mounted in. And the events that make the flow cache stale. */
+#include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <linux/sockios.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "core/base/own.h"
+#include "dataplane/fast.h"
+
+#define LINK_MAX 4096
+
+static void read_attributes(struct link_info *link, const struct nlmsghdr *h)
+{
+    const struct ifinfomsg *info = NLMSG_DATA(h);
+    int len = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*info));
+
+    for (const struct rtattr *a = IFLA_RTA(info); RTA_OK(a, len); a = RTA_NEXT(a, len)) {
+        size_t size = RTA_PAYLOAD(a);
+
+        if (a->rta_type == IFLA_IFNAME) {
+            snprintf(link->name, sizeof(link->name), "%.*s", (int)size, (const char *)RTA_DATA(a));
+        } else if (a->rta_type == IFLA_ADDRESS && size == 6) {
+            memcpy(link->mac, RTA_DATA(a), 6);
+        } else if (a->rta_type == IFLA_MASTER && size == 4) {
+            memcpy(&link->master, RTA_DATA(a), 4);
+        } else if (a->rta_type == IFLA_LINK && size == 4) {
+            memcpy(&link->lower, RTA_DATA(a), 4);
+        } else if (a->rta_type == IFLA_LINKINFO) {
+            int rest = (int)size;
+
+            for (const struct rtattr *n = RTA_DATA(a); RTA_OK(n, rest); n = RTA_NEXT(n, rest))
+                if (n->rta_type == IFLA_INFO_KIND)
+                    snprintf(link->kind, sizeof(link->kind), "%.*s", (int)RTA_PAYLOAD(n),
+                             (const char *)RTA_DATA(n));
+        }
+    }
+}
+
+static void add_link(struct link_list *list, const struct nlmsghdr *h)
+{
+    const struct ifinfomsg *info = NLMSG_DATA(h);
+    struct link_info *link;
+
+    if (list->count >= LINK_MAX)
+        return;
+    if (list->count % 64 == 0)
+        list->items = xrealloc(list->items, (list->count + 64) * sizeof(*list->items));
+    link = &list->items[list->count++];
+    memset(link, 0, sizeof(*link));
+    link->ifindex = (uint32_t)info->ifi_index;
+    link->type = info->ifi_type;
+    link->up = info->ifi_flags & IFF_UP;
+    read_attributes(link, h);
+}
+
+int link_read(struct link_list *ret_list, struct orb_err *err)
+{
+    AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    struct {
+        struct nlmsghdr h;
+        struct ifinfomsg info;
+    } request = {.h = {.nlmsg_len = sizeof(request),
+                       .nlmsg_type = RTM_GETLINK,
+                       .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};
+    AUTO(link_list) struct link_list list = {0};
+    AUTO_FREE char *data = xcalloc(1, 65536);
+
+    if (fd < 0 || send(fd, &request, sizeof(request), 0) < 0)
+        return orb_fail(err, -errno, "asking for the interfaces");
+    for (;;) {
+        ssize_t n = recv(fd, data, 65536, 0);
+        unsigned len = (unsigned)n;
+
+        if (n < 0)
+            return orb_fail(err, -errno, "reading the interfaces");
+        for (const struct nlmsghdr *h = (void *)data; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
+            if (h->nlmsg_type == NLMSG_DONE) {
+                *ret_list = list;
+                memset(&list, 0, sizeof(list));
+                return 0;
+            }
+            if (h->nlmsg_type == NLMSG_ERROR)
+                return orb_fail(err, ((const struct nlmsgerr *)NLMSG_DATA(h))->error,
+                                "reading the interfaces");
+            if (h->nlmsg_type == RTM_NEWLINK)
+                add_link(&list, h);
+        }
+    }
+}
+
+const struct link_info *link_find(const struct link_list *list, const char *name)
+{
+    for (unsigned i = 0; i < list->count; i++)
+        if (!strcmp(list->items[i].name, name))
+            return &list->items[i];
+    return NULL;
+}
+
+int link_events(struct orb_err *err)
+{
+    static const int groups[] = {RTNLGRP_LINK,        RTNLGRP_NEIGH,       RTNLGRP_IPV4_IFADDR,
+                                 RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,  RTNLGRP_IPV6_ROUTE,
+                                 RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE};
+    AUTO_FD int fd =
+        socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+    struct sockaddr_nl address = {.nl_family = AF_NETLINK};
+
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+        return orb_fail(err, -errno, "listening to route events");
+    for (size_t i = 0; i < ARRAY_LEN(groups); i++)
+        if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof(groups[i])) < 0)
+            return orb_fail(err, -errno, "listening to route events");
+    return take_fd(&fd);
+}
+
+int link_events_drain(int fd)
+{
+    char data[8192] __attribute__((aligned(8)));
+    int links = 0;
+
+    for (int i = 0; i < 4096; i++) {
+        ssize_t n = recv(fd, data, sizeof(data), 0);
+        unsigned len = (unsigned)n;
+
+        if (n < 0 && errno == ENOBUFS) { /* some were lost: look at everything */
+            links = 1;
+            continue;
+        }
+        if (n < 0)
+            break;
+        for (const struct nlmsghdr *h = (void *)data; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len))
+            if (h->nlmsg_type == RTM_NEWLINK || h->nlmsg_type == RTM_DELLINK)
+                links = 1;
+    }
+    return links;
+}
+
+static int ethtool(const char *interface, void *data)
+{
+    AUTO_FD int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct ifreq request = {.ifr_data = data};
+
+    snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+    return fd < 0 || ioctl(fd, SIOCETHTOOL, &request) < 0 ? -errno : 0;
+}
+
+int64_t link_statistic(const char *interface, const char *suffix)
+{
+    struct ethtool_drvinfo driver = {.cmd = ETHTOOL_GDRVINFO};
+    AUTO_FREE struct ethtool_gstrings *names = NULL;
+    AUTO_FREE struct ethtool_stats *values = NULL;
+    int64_t sum = -1;
+
+    if (ethtool(interface, &driver) < 0 || !driver.n_stats || driver.n_stats > 65536)
+        return -1;
+    names = xcalloc(1, sizeof(*names) + (size_t)driver.n_stats * ETH_GSTRING_LEN);
+    values = xcalloc(1, sizeof(*values) + (size_t)driver.n_stats * sizeof(uint64_t));
+    names->cmd = ETHTOOL_GSTRINGS;
+    names->string_set = ETH_SS_STATS;
+    names->len = driver.n_stats;
+    values->cmd = ETHTOOL_GSTATS;
+    values->n_stats = driver.n_stats;
+    if (ethtool(interface, names) < 0 || ethtool(interface, values) < 0)
+        return -1;
+    for (uint32_t i = 0; i < driver.n_stats && i < values->n_stats; i++) {
+        char name[ETH_GSTRING_LEN + 1] = {0};
+        size_t len;
+
+        memcpy(name, names->data + (size_t)i * ETH_GSTRING_LEN, ETH_GSTRING_LEN);
+        len = strlen(name);
+        if (len >= strlen(suffix) && !strcmp(name + len - strlen(suffix), suffix))
+            sum = (sum < 0 ? 0 : sum) + (int64_t)values->data[i];
+    }
+    return sum;
+}
+
+bool link_keep_tags(const char *interface)
+{
+    struct ethtool_value flags = {.cmd = ETHTOOL_GFLAGS};
+
+    if (ethtool(interface, &flags) < 0 || !(flags.data & ETH_FLAG_RXVLAN))
+        return true;
+    flags.cmd = ETHTOOL_SFLAGS;
+    flags.data &= ~(uint32_t)ETH_FLAG_RXVLAN;
+    return ethtool(interface, &flags) == 0;
+}

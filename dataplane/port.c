@@ -1,0 +1,295 @@
+/* Which hook a port gets, and getting it there. Native XDP for cards; tcx ingress for everything
+ * that carries socket buffers anyway (veth, tap, bridges, VLANs): XDP there would turn the sender's
+ * segmentation and checksum offload off or lose them.
+ *
+ * Surprise: a frame redirected out of a veth vanishes unless its other end, maybe in a namespace we
+ * cannot see, has GRO or an XDP program. So the way is tried with test frames before it is used. */
+#include <errno.h>
+#include <net/if_arp.h>
+#include <linux/if_link.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "bpf/fastpath.skel.h"
+#include "core/base/own.h"
+#include "dataplane/fast.h"
+
+#define ATTACH_TCX_INGRESS 46 /* enum bpf_attach_type of Linux 6.6 */
+#define PROBE_ETHERTYPE 0x88b5 /* IEEE 802, local experiments */
+
+const char *port_mode_name(enum port_mode mode)
+{
+    return mode == PORT_XDP ? "xdp" : mode == PORT_TCX ? "tcx" : "off";
+}
+
+static char *link_path(const struct dataplane *dp, bool xdp, uint32_t ifindex)
+{
+    return xasprintf("%s/link_%s_%u", dp->bpffs, xdp ? "xdp" : "tcx", ifindex);
+}
+
+static void detach(const struct dataplane *dp, bool xdp, uint32_t ifindex)
+{
+    AUTO_FREE char *path = link_path(dp, xdp, ifindex);
+    AUTO_FD int fd = bpf_obj_get(path);
+
+    if (fd >= 0)
+        bpf_link_detach(fd);
+    unlink(path);
+}
+
+/* tcx has its interface at the same place; a link whose interface is gone has none. */
+static bool is_alive(int fd, uint32_t ifindex)
+{
+    struct bpf_link_info info = {0};
+    uint32_t len = sizeof(info);
+
+    return !bpf_obj_get_info_by_fd(fd, &info, &len) && info.xdp.ifindex == ifindex;
+}
+
+/* Negative errno. A link that is there already runs the program since load.c. */
+static int attach(const struct dataplane *dp, bool xdp, uint32_t ifindex)
+{
+    const struct bpf_program *program =
+        xdp ? dp->programs->progs.orb_xdp_fast : dp->programs->progs.orb_tcx_fast;
+    LIBBPF_OPTS(bpf_link_create_opts, options, .flags = xdp ? XDP_FLAGS_DRV_MODE : 0);
+    AUTO_FREE char *path = link_path(dp, xdp, ifindex);
+    AUTO_FD int fd = bpf_obj_get(path);
+
+    if (fd >= 0) {
+        if (is_alive(fd, ifindex))
+            return 0;
+        unlink(path); /* its interface is gone */
+        close(take_fd(&fd));
+    }
+    fd = bpf_link_create(bpf_program__fd(program), (int)ifindex, xdp ? BPF_XDP : ATTACH_TCX_INGRESS,
+                         xdp ? &options : NULL);
+    if (fd < 0)
+        return fd;
+    return bpf_obj_pin(fd, path) ? -errno : 0;
+}
+
+/* The port's place in `stats` and `devices`: by name, so that counters survive a new interface of
+ * the same name. -1: all taken. */
+static int port_index(struct dataplane *dp, const char *name, uint32_t ifindex)
+{
+    int found = -1;
+
+    for (int i = 0; i < ABI_PORTS; i++) {
+        if (!strcmp(dp->port_names[i].name, name)) {
+            found = i;
+            break;
+        }
+        if (found < 0 && !dp->port_names[i].name[0])
+            found = i;
+    }
+    if (found >= 0) {
+        snprintf(dp->port_names[found].name, sizeof(dp->port_names[found].name), "%s", name);
+        dp->port_names[found].ifindex = ifindex;
+    }
+    return found;
+}
+
+/* Sends 8 frames of an experimental type through the device map and looks whether the other end of
+ * the veth counted them. */
+static bool probe_redirect(struct dataplane *dp, const struct port *port,
+                           const struct link_info *link)
+{
+    uint8_t frame[64] = {0};
+    LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = sizeof(frame),
+                .repeat = 8, .batch_size = 1, .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
+    int64_t before = link_statistic(port->name, "xdp_xmit"), after;
+
+    memcpy(frame, link->mac, 6);
+    memcpy(frame + 6, link->mac, 6);
+    frame[12] = PROBE_ETHERTYPE >> 8;
+    frame[13] = PROBE_ETHERTYPE & 255;
+    frame[14] = (uint8_t)port->index;
+    frame[15] = (uint8_t)(port->index >> 8);
+    if (before < 0 || bpf_prog_test_run_opts(bpf_program__fd(dp->programs->progs.orb_probe),
+                                             &options))
+        return false;
+    after = link_statistic(port->name, "xdp_xmit");
+    return after >= before + 8;
+}
+
+/* Tried before, and nothing changed on this side. */
+static bool redirects_already(const struct dataplane *dp, const struct port *port)
+{
+    for (unsigned i = 0; i < dp->ports.count; i++)
+        if (dp->ports.items[i].ifindex == port->ifindex && dp->ports.items[i].redirect &&
+            dp->ports.items[i].index == port->index)
+            return true;
+    return false;
+}
+
+static void set_device(struct dataplane *dp, struct port *port, const struct link_info *link)
+{
+    int devices = bpf_map__fd(dp->programs->maps.devices);
+
+    port->redirect = false;
+    if (port->mode != PORT_XDP) {
+        bpf_map_delete_elem(devices, &port->index);
+        return;
+    }
+    if (bpf_map_update_elem(devices, &port->index, &port->ifindex, BPF_ANY)) {
+        snprintf(port->reason, sizeof(port->reason), "XDP cannot send through it: %s",
+                 strerror(errno));
+        return;
+    }
+    port->redirect = strcmp(link->kind, "veth") != 0 || redirects_already(dp, port) ||
+                     probe_redirect(dp, port, link);
+    if (!port->redirect) {
+        bpf_map_delete_elem(devices, &port->index);
+        snprintf(port->reason, sizeof(port->reason),
+                 "the other end takes no redirected frames; what leaves here goes through the "
+                 "kernel (there: ethtool -K NAME gro on)");
+    }
+}
+
+static bool has_vlans(const struct link_list *links, uint32_t ifindex)
+{
+    for (unsigned i = 0; i < links->count; i++)
+        if (links->items[i].lower == ifindex && !strcmp(links->items[i].kind, "vlan"))
+            return true;
+    return false;
+}
+
+/* The hook to try first; the reason when it is not the one asked for. */
+static enum port_mode choose(const struct port *port, const struct link_info *link,
+                             const struct link_list *links, char *reason, size_t size)
+{
+    if (port->wanted == POLICY_FAST_OFF)
+        return PORT_OFF;
+    if (link->type != ARPHRD_ETHER) {
+        snprintf(reason, size, "it has no Ethernet frames");
+        return PORT_OFF;
+    }
+    if (link->master && strcmp(link->kind, "vrf") != 0) {
+        snprintf(reason, size, "it is a member of a bridge or bond, which forwards instead");
+        return PORT_OFF;
+    }
+    if (port->wanted == POLICY_FAST_TCX || (port->wanted == POLICY_FAST_AUTO && link->kind[0]))
+        return PORT_TCX;
+    if (has_vlans(links, link->ifindex) || !link_keep_tags(link->name)) {
+        snprintf(reason, size, "VLAN tags are taken off before XDP sees them");
+        return PORT_TCX;
+    }
+    return PORT_XDP;
+}
+
+static void attach_port(struct dataplane *dp, struct port *port, const struct link_info *link,
+                        const struct link_list *links)
+{
+    int r;
+
+    port->mode = choose(port, link, links, port->reason, sizeof(port->reason));
+    if (port->mode == PORT_XDP) {
+        r = attach(dp, true, link->ifindex);
+        if (r < 0) {
+            port->mode = PORT_TCX;
+            snprintf(port->reason, sizeof(port->reason), "no native XDP here: %s", strerror(-r));
+        }
+    }
+    if (port->mode != PORT_XDP)
+        detach(dp, true, link->ifindex);
+    if (port->mode == PORT_OFF) {
+        detach(dp, false, link->ifindex);
+        return;
+    }
+    /* Behind XDP, too: it takes what goes on to a port XDP cannot send through. */
+    r = attach(dp, false, link->ifindex);
+    if (r < 0 && port->mode == PORT_TCX) {
+        port->mode = PORT_OFF;
+        snprintf(port->reason, sizeof(port->reason), "tcx cannot be attached (Linux 6.6): %s",
+                 strerror(-r));
+    }
+}
+
+/* One entry for each interface there is: zones matter for interfaces that are no ports, too. */
+static int describe(struct dataplane *dp, const struct policy *policy, uint32_t slot,
+                    const struct link_list *links, const struct port_list *ports,
+                    struct orb_err *err)
+{
+    int fd = bpf_map__fd(dp->programs->maps.ifaces);
+
+    for (unsigned i = 0; i < links->count; i++) {
+        const struct link_info *link = &links->items[i];
+        struct fast_iface_key key = {.ifindex = link->ifindex, .policy = slot};
+        struct fast_iface iface = {.port = ABI_NO_PORT, .redirect = ABI_NO_PORT};
+
+        iface.zone = (uint8_t)policy_interface_zone(policy, link->name);
+        memcpy(iface.mac, link->mac, 6);
+        for (unsigned k = 0; k < ports->count; k++)
+            if (ports->items[k].ifindex == link->ifindex) {
+                iface.port = (uint16_t)ports->items[k].index;
+                iface.redirect = ports->items[k].redirect ? iface.port : ABI_NO_PORT;
+            }
+        if (bpf_map_update_elem(fd, &key, &iface, BPF_ANY))
+            return orb_fail(err, errno == E2BIG ? ORB_E_LIMIT : -errno,
+                            "describing %s to the fast path (at most %d interfaces)", link->name,
+                            ABI_IFACES / 2);
+    }
+    return 0;
+}
+
+/* Entries of the slot for interfaces that are gone. */
+static void forget(struct dataplane *dp, uint32_t slot, const struct link_list *links)
+{
+    int fd = bpf_map__fd(dp->programs->maps.ifaces);
+    AUTO_FREE struct fast_iface_key *keys = xcalloc(ABI_IFACES, sizeof(*keys));
+    struct fast_iface_key *last = NULL;
+    unsigned count = 0;
+
+    while (count < ABI_IFACES && !bpf_map_get_next_key(fd, last, &keys[count]))
+        last = &keys[count++];
+    for (unsigned i = 0; i < count; i++) {
+        bool there = keys[i].policy != slot;
+
+        for (unsigned k = 0; k < links->count && !there; k++)
+            there = links->items[k].ifindex == keys[i].ifindex;
+        if (!there)
+            bpf_map_delete_elem(fd, &keys[i]);
+    }
+}
+
+int port_apply(struct dataplane *dp, const struct policy *policy, uint32_t slot,
+               struct port_list *ret_ports, struct orb_err *err)
+{
+    AUTO(link_list) struct link_list links = {0};
+    int r = link_read(&links, err);
+
+    ret_ports->count = 0;
+    if (r < 0)
+        return r;
+    for (unsigned i = 0; i < policy->port_count && i < POLICY_MAX_PORTS; i++) {
+        const struct link_info *link = link_find(&links, policy->ports[i].name);
+        struct port *port = &ret_ports->items[ret_ports->count++];
+        int index;
+
+        memset(port, 0, sizeof(*port));
+        memcpy(port->name, policy->ports[i].name, sizeof(port->name));
+        port->wanted = policy->ports[i].fast;
+        if (!link) {
+            snprintf(port->reason, sizeof(port->reason), "there is no such interface");
+            continue;
+        }
+        if (!dp->programs || !dp->enabled) {
+            snprintf(port->reason, sizeof(port->reason), "%.150s",
+                     dp->programs ? "the fast path is switched off" : dp->reason);
+            continue;
+        }
+        index = port_index(dp, port->name, link->ifindex);
+        if (index < 0)
+            return orb_fail(err, ORB_E_LIMIT, "more than %d ports", ABI_PORTS);
+        port->index = (uint32_t)index;
+        port->ifindex = link->ifindex;
+        attach_port(dp, port, link, &links);
+        set_device(dp, port, link);
+    }
+    if (!dp->programs)
+        return 0;
+    forget(dp, slot, &links);
+    return describe(dp, policy, slot, &links, ret_ports, err);
+}

@@ -1,0 +1,123 @@
+/* The data plane as a program, for the tests: runs commands from standard input, one a line, and
+ * answers each with one line. It ends without detaching anything, as a daemon that dies.
+ *
+ *   dpctl NETNS-FILE BPFFS [no-kfunc]
+ *   apply FILE · put FILE (merges into the running policy) · revert · status · counters · enable ·
+ *   disable · events (waits for one, dispatches) · destroy · quit */
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "dataplane/dataplane.h"
+
+static int read_policy(const char *path, struct policy *policy, struct orb_err *err)
+{
+    AUTO(buf) struct buf text = {0};
+    int r = file_read(path, 64u << 20, &text, err);
+
+    return r < 0 ? r : policy_put(policy, buf_str(&text), text.len, err);
+}
+
+static int apply(struct dataplane *dp, struct policy *policy, const char *path, bool reset,
+                 struct orb_err *err)
+{
+    AUTO(policy) struct policy draft = {0};
+    struct dataplane_plan *plan = NULL;
+    int r = 0;
+
+    policy_init(&draft);
+    if (!reset)
+        r = policy_copy(policy, &draft);
+    if (!r)
+        r = read_policy(path, &draft, err);
+    if (!r)
+        r = dataplane_prepare(dp, &draft, &plan, err);
+    if (!r)
+        r = dataplane_apply(dp, plan, err);
+    if (r < 0)
+        return r;
+    policy_fini(policy);
+    policy_init(policy);
+    return policy_copy(&draft, policy);
+}
+
+static int wait_event(struct dataplane *dp, struct orb_err *err)
+{
+    struct pollfd fd = {.fd = dataplane_event_fd(dp), .events = POLLIN};
+
+    if (poll(&fd, 1, 5000) != 1)
+        return orb_fail(err, ORB_E_DEADLINE, "no event within 5 s");
+    dataplane_dispatch(dp);
+    return 0;
+}
+
+static int run(struct dataplane *dp, struct policy *policy, char *line, struct buf *out,
+               struct orb_err *err)
+{
+    const char *command = strtok(line, " \n"), *argument = strtok(NULL, " \n");
+
+    if (!command)
+        return orb_fail(err, ORB_E_INVALID, "a command is expected");
+    if (!strcmp(command, "apply") && argument)
+        return apply(dp, policy, argument, true, err);
+    if (!strcmp(command, "put") && argument)
+        return apply(dp, policy, argument, false, err);
+    if (!strcmp(command, "revert"))
+        return dataplane_revert(dp, err);
+    if (!strcmp(command, "status"))
+        return dataplane_status(dp, out, err);
+    if (!strcmp(command, "counters"))
+        return dataplane_counters(dp, out, err);
+    if (!strcmp(command, "enable") || !strcmp(command, "disable"))
+        return dataplane_set_enabled(dp, !strcmp(command, "enable"), err);
+    if (!strcmp(command, "events"))
+        return wait_event(dp, err);
+    if (!strcmp(command, "destroy"))
+        return dataplane_destroy(dp, err);
+    return orb_fail(err, ORB_E_INVALID, "unknown command %s", command);
+}
+
+int main(int argc, char **argv)
+{
+    struct dataplane_options options = {0};
+    struct dataplane *dp = NULL;
+    struct policy policy = {0};
+    struct orb_err err = {0};
+    char line[4096];
+    int netns;
+
+    if (argc < 3) {
+        fprintf(stderr, "usage: dpctl NETNS-FILE BPFFS [no-kfunc]\n");
+        return 2;
+    }
+    netns = open(argv[1], O_RDONLY | O_CLOEXEC);
+    if (netns < 0 || setns(netns, CLONE_NEWNET) < 0) {
+        perror(argv[1]);
+        return 77;
+    }
+    close(netns);
+    options.bpffs = argv[2];
+    options.no_kfunc = argc > 3 && !strcmp(argv[3], "no-kfunc");
+    policy_init(&policy);
+    if (dataplane_open(&options, &dp, &err) < 0) {
+        printf("error %s\n", err.text);
+        return 1;
+    }
+    printf("ready %s\n", dataplane_adopted(dp) ? "adopted" : "new");
+    fflush(stdout);
+    while (fgets(line, sizeof(line), stdin) && strcmp(line, "quit\n") != 0) {
+        AUTO(buf) struct buf out = {0};
+        int r = run(dp, &policy, line, &out, &err);
+
+        if (r < 0)
+            printf("error %s%s%s\n", err.path, err.path[0] ? ": " : "", err.text);
+        else
+            printf("ok %s\n", buf_str(&out));
+        fflush(stdout);
+    }
+    dataplane_close(dp);
+    policy_fini(&policy);
+    return 0;
+}

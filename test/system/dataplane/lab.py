@@ -1,0 +1,235 @@
+"""Three namespaces, client - router - server, and dpctl in the router. Everything made here is named
+orbt-PID and goes away at the end, also after a failure."""
+import atexit
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+SKIP = 77
+
+
+def sh(command, check=True, **more):
+    r = subprocess.run(command, shell=True, capture_output=True, text=True, **more)
+    if check and r.returncode:
+        raise RuntimeError(f"{command}: {r.stderr}{r.stdout}")
+    return r.stdout
+
+
+def need(*tools):
+    if os.geteuid():
+        print("skipped: needs root")
+        sys.exit(SKIP)
+    for tool in tools:
+        if not shutil.which(tool):
+            print(f"skipped: {tool} is missing")
+            sys.exit(SKIP)
+
+
+class Dpctl:
+    """One daemon's life; kill() ends it as a crash would."""
+
+    def __init__(self, lab, *options):
+        self.lab = lab
+        self.process = subprocess.Popen(
+            [lab.program, f"/run/netns/{lab.router}", lab.bpffs, *options],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.hello = self.process.stdout.readline().strip()
+        if not self.hello.startswith("ready"):
+            raise RuntimeError(self.hello)
+
+    def say(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline().strip()
+        if not answer.startswith("ok"):
+            raise RuntimeError(f"{line}: {answer}")
+        return answer[3:]
+
+    def apply(self, policy, command="apply"):
+        path = os.path.join(self.lab.directory, "policy.json")
+        with open(path, "w") as f:
+            json.dump(policy, f)
+        self.say(f"{command} {path}")
+
+    def status(self):
+        return json.loads(self.say("status"))
+
+    def counters(self):
+        return json.loads(self.say("counters"))
+
+    def rule(self, number):
+        return self.counters()["rules"][str(number)]
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Lab:
+    def __init__(self, program):
+        tag = f"orbt-{os.getpid()}"
+        self.program = program
+        self.client, self.router, self.server = f"{tag}-c", f"{tag}-r", f"{tag}-s"
+        self.directory = tempfile.mkdtemp(prefix=f"{tag}-")
+        self.bpffs = f"/run/{tag}/bpf"
+        self.children = []
+        atexit.register(self.close)
+        for name in (self.client, self.router, self.server):
+            sh(f"ip netns add {name}; ip -n {name} link set lo up")
+        self.wire("c0", self.client, "r0", 1)
+        self.wire("s0", self.server, "r1", 2)
+        sh(f"ip netns exec {self.router} sysctl -qw net.ipv4.ip_forward=1 "
+           "net.ipv6.conf.all.forwarding=1")
+
+    def wire(self, host, namespace, port, net):
+        sh(f"ip link add {host} netns {namespace} type veth peer name {port} netns {self.router}")
+        for name, dev, end in ((namespace, host, 2), (self.router, port, 1)):
+            sh(f"ip -n {name} addr add 10.200.{net}.{end}/24 dev {dev}; "
+               f"ip -n {name} addr add fd00:200:{net}::{end}/64 dev {dev} nodad; "
+               f"ip -n {name} link set {dev} up")
+        sh(f"ip -n {namespace} route add default via 10.200.{net}.1; "
+           f"ip -n {namespace} -6 route add default via fd00:200:{net}::1")
+        for _ in range(200):
+            if "LOWER_UP" in sh(f"ip -n {namespace} link show {host}"):
+                return
+            time.sleep(0.01)
+        raise RuntimeError(f"{host} has no carrier")
+
+    def offload_off(self):
+        """XDP does not see that a local sender left the checksum to the card."""
+        for name, dev in ((self.client, "c0"), (self.server, "s0")):
+            sh(f"nsenter --net=/run/netns/{name} ethtool -K {dev} tx off gro on")
+
+    def inside(self, name):
+        return ["nsenter", f"--net=/run/netns/{name}"]
+
+    def run(self, name, command, check=True):
+        r = subprocess.run(self.inside(name) + command, capture_output=True, text=True)
+        if check and r.returncode:
+            raise RuntimeError(f"{command}: {r.stdout}{r.stderr}")
+        return r.stdout
+
+    def start(self, name, command, **more):
+        child = subprocess.Popen(self.inside(name) + command, text=True, **more)
+        self.children.append(child)
+        return child
+
+    def echo(self, protocol, port, family=4, name=None):
+        """A server that sends back what it gets, after saying that it listens."""
+        child = self.start(name or self.server,
+                           [sys.executable, __file__, "echo", protocol, str(port), str(family)],
+                           stdout=subprocess.PIPE)
+        assert child.stdout.readline() == "ready\n"
+        return child
+
+    def talk(self, protocol, host, port, count=20, pause=0.0, size=200, name=None, wait=1.0):
+        """Sends count messages and returns how many came back, and the source the server saw."""
+        out = self.run(name or self.client,
+                       [sys.executable, __file__, "talk", protocol, host, str(port), str(count),
+                        str(pause), str(size), str(wait)])
+        answer = json.loads(out)
+        return answer["got"], answer["seen"]
+
+    def dpctl(self, *options):
+        child = Dpctl(self, *options)
+        self.children.append(child.process)
+        return child
+
+    def close(self):
+        for child in self.children:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+        for name in (self.client, self.router, self.server):
+            sh(f"ip netns del {name}", check=False)
+        sh(f"umount {self.bpffs}; rmdir {self.bpffs} {os.path.dirname(self.bpffs)}", check=False)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def policy(mode, rules, **more):
+    base = {
+        "ports": {"r0": {"fast-path": mode}, "r1": {"fast-path": mode}},
+        "zones": {"lan": {"interfaces": ["r0"]}, "wan": {"interfaces": ["r1"]}},
+        "default": {"forward": "drop", "input": "accept", "output": "accept"},
+        "rules": rules,
+    }
+    base.update(more)
+    return base
+
+
+def lost(ping_output):
+    """(sent, received) of ping's last lines."""
+    m = re.search(r"(\d+) packets transmitted, (\d+) received", ping_output)
+    return int(m[1]), int(m[2])
+
+
+def check(what, holds):
+    print(("ok - " if holds else "not ok - ") + what, flush=True)
+    if not holds:
+        sys.exit(1)
+
+
+def serve_echo(protocol, port, family):
+    import socket
+    import threading
+    kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
+    s = socket.socket(socket.AF_INET6 if family == 6 else socket.AF_INET, kind)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("::" if family == 6 else "0.0.0.0", port))
+    if protocol == "tcp":
+        s.listen(16)
+    print("ready", flush=True)
+
+    def one(c, peer):
+        c.sendall((peer[0] + "\n").encode())
+        while data := c.recv(65536):
+            c.sendall(data)
+        c.close()
+
+    while True:
+        if protocol == "tcp":
+            threading.Thread(target=one, args=s.accept(), daemon=True).start()
+        else:
+            data, peer = s.recvfrom(65536)
+            s.sendto(peer[0].encode().ljust(len(data), b" "), peer)
+
+
+def talk(protocol, host, port, count, pause, size, wait):
+    import socket
+    got, seen = 0, ""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    s = socket.socket(family, socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM)
+    s.settimeout(wait)
+    try:
+        s.connect((host, port))
+        if protocol == "tcp":
+            while not seen.endswith("\n"):
+                seen += s.recv(1).decode()
+        for _ in range(count):
+            s.send(b"x" * size)
+            data = b""
+            while len(data) < size:
+                more = s.recv(65536)
+                if not more:
+                    raise OSError
+                data += more
+            if protocol == "udp":
+                seen = data.decode()
+            got += 1
+            time.sleep(pause)
+    except OSError:
+        pass
+    print(json.dumps({"got": got, "seen": seen.strip()}))
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "echo":
+        serve_echo(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    else:
+        a = sys.argv
+        talk(a[2], a[3], int(a[4]), int(a[5]), float(a[6]), int(a[7]), float(a[8]))
