@@ -47,7 +47,7 @@ struct run {
     const char *notify_socket;
     uint64_t watchdog_ms;
     int lock_fd;
-    struct buf paths[4];
+    struct buf paths[4 + HOST_PACKAGE_DIRS]; /* options made absolute or composed */
 };
 
 enum option_id {
@@ -318,6 +318,18 @@ static int identify(void *arg, uid_t uid, gid_t gid, char name[64], char role[16
 
 /* ---- wiring ---- */
 
+/* Everything below works with absolute paths: workers have another root. */
+static void absolute(struct run *run, unsigned slot, const char **path)
+{
+    AUTO_FREE char *cwd = NULL;
+
+    if ((*path)[0] == '/')
+        return;
+    cwd = getcwd(NULL, 0);
+    buf_addf(&run->paths[slot], "%s/%s", cwd ? cwd : "", *path);
+    *path = buf_str(&run->paths[slot]);
+}
+
 /* One daemon a state directory: a second one is told so. The lock goes with the process. */
 static int lock_state(struct run *run, struct orb_err *err)
 {
@@ -336,9 +348,17 @@ static int lock_state(struct run *run, struct orb_err *err)
 
 static int make_dirs(struct run *run, struct orb_err *err)
 {
-    const struct host_options *o = &run->host.options;
-    AUTO_FREE char *services = xasprintf("%s/services", o->state_dir);
-    int r = dir_make(o->state_dir, 0755, err);
+    struct host_options *o = &run->host.options;
+    AUTO_FREE char *services = NULL;
+    int r;
+
+    absolute(run, 1, &o->state_dir);
+    absolute(run, 2, &o->run_dir);
+    absolute(run, 3, &o->bpffs);
+    for (unsigned i = 0; o->package_dirs[i]; i++)
+        absolute(run, 4 + i, &o->package_dirs[i]);
+    services = xasprintf("%s/services", o->state_dir);
+    r = dir_make(o->state_dir, 0755, err);
 
     if (r == 0)
         r = dir_make(services, 0711, err);
