@@ -1,0 +1,228 @@
+/* core/ipc/publish.c: events, gaps, state. */
+#include "test/unit/ipc/wire.h"
+
+static void subscribe(struct wire *wire, const char *topic)
+{
+    AUTO_FREE char *env = xasprintf("{\"to\":\"echo\",\"topic\":\"%s\"}", topic);
+    AUTO(got) struct got got = {0};
+
+    wire_put(wire, (struct frame){.type = FRAME_SUB, .corr = 77}, env, NULL);
+    wire_expect(wire, &got, FRAME_REP);
+    ck_assert_uint_eq(got.h.corr, 77);
+}
+
+static void publish(struct wire *echo, const char *topic, const char *payload)
+{
+    AUTO_FREE char *env = xasprintf("{\"topic\":\"%s\"}", topic);
+
+    wire_put(echo, (struct frame){.type = FRAME_PUB}, env, payload);
+}
+
+static void expect_event(struct wire *wire, const char *topic, const char *payload)
+{
+    AUTO_FREE char *env = xasprintf("{\"from\":\"echo\",\"topic\":\"%s\"}", topic);
+    AUTO(got) struct got got = {0};
+
+    wire_expect(wire, &got, FRAME_EVENT);
+    ck_assert_str_eq(got.env, env);
+    ck_assert_str_eq(got.payload, payload);
+}
+
+TEST(an_event_reaches_all_who_asked_for_its_topic)
+{
+    static const char *const hear[] = {"ipc.subscribe:echo/*", NULL};
+    struct world world;
+    struct wire echo, all, one, none;
+
+    world_init(&world);
+    wire_echo(&world, &echo);
+    wire_service(&world, &all, "all", hear);
+    wire_user(&world, &one, "kim", "viewer");
+    wire_user(&world, &none, "lee", "viewer");
+    subscribe(&all, "*");
+    subscribe(&one, "tick");
+    publish(&echo, "tick", "{\"a\":1}");
+    publish(&echo, "changed", "{\"n\":1}");
+    publish(&echo, "tick", NULL);
+    expect_event(&all, "tick", "{\"a\":1}");
+    expect_event(&all, "changed", "{\"n\":1}");
+    expect_event(&all, "tick", "{}");
+    expect_event(&one, "tick", "{\"a\":1}");
+    expect_event(&one, "tick", "{}");
+    wire_quiet(&none);
+    wire_put(&one, (struct frame){.type = FRAME_UNSUB, .corr = 3},
+             "{\"to\":\"echo\",\"topic\":\"tick\"}", NULL);
+    {
+        AUTO(got) struct got got = {0};
+
+        wire_expect(&one, &got, FRAME_REP);
+    }
+    publish(&echo, "tick", NULL);
+    expect_event(&all, "tick", "{}");
+    wire_quiet(&one);
+    world_fini(&world);
+}
+
+TEST(the_last_value_of_a_state_is_told_to_a_new_subscriber)
+{
+    struct world world;
+    struct wire echo, early, late, after;
+
+    world_init(&world);
+    wire_echo(&world, &echo);
+    wire_user(&world, &early, "kim", "viewer");
+    subscribe(&early, "changed");
+    wire_quiet(&early);
+    publish(&echo, "changed", "{\"n\":1}");
+    publish(&echo, "changed", "{\"n\":2}");
+    publish(&echo, "tick", "{}");
+    expect_event(&early, "changed", "{\"n\":1}");
+    expect_event(&early, "changed", "{\"n\":2}");
+    wire_user(&world, &late, "lee", "viewer");
+    subscribe(&late, "changed");
+    expect_event(&late, "changed", "{\"n\":2}");
+    wire_quiet(&late);
+    /* what a dead provider said is not replayed */
+    wire_close(&echo);
+    world_until(&world, &echo.closed);
+    wire_echo(&world, &echo);
+    wire_user(&world, &after, "moe", "viewer");
+    subscribe(&after, "changed");
+    wire_quiet(&after);
+    publish(&echo, "changed", "{\"n\":3}");
+    expect_event(&after, "changed", "{\"n\":3}");
+    expect_event(&late, "changed", "{\"n\":3}");
+    world_fini(&world);
+}
+
+TEST(refused_subscriptions_say_why)
+{
+    static const char *const some[] = {"ipc.subscribe:echo/tick", "ipc.subscribe:later/*", NULL};
+    static const struct {
+        const char *env, *code, *words;
+    } rows[] = {
+        {"{\"to\":\"echo\",\"topic\":\"changed\"}", "denied", "ipc.subscribe:echo/changed"},
+        {"{\"to\":\"echo\",\"topic\":\"*\"}", "denied", "ipc.subscribe:echo/*"},
+        {"{\"to\":\"echo\",\"topic\":\"tikc\"}", "not-found", "did you mean tick"},
+        {"{\"to\":\"echo@2\",\"topic\":\"tick\"}", "version", "1.2"},
+        {"{\"to\":\"other\",\"topic\":\"tick\"}", "not-found", "no interface"},
+        {"{\"to\":\"echo\"}", "invalid", "topic"},
+        {NULL, "invalid", "topic"},
+        {"{\"to\":", "syntax", "envelope of SUB"},
+    };
+    struct world world;
+    struct wire echo, dns, viewer;
+
+    world_init(&world);
+    wire_echo(&world, &echo);
+    wire_service(&world, &dns, "dns", some);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        wire_put(&dns, (struct frame){.type = FRAME_SUB, .corr = 5}, rows[i].env, NULL);
+        wire_expect_err(&dns, 5, rows[i].code, rows[i].words);
+    }
+    wire_put(&dns, (struct frame){.type = FRAME_SUB, .corr = 6},
+             "{\"to\":\"later\",\"topic\":\"x\"}", NULL);
+    {
+        AUTO(got) struct got got = {0};
+
+        wire_expect(&dns, &got, FRAME_REP); /* granted, so it may wait for the provider */
+    }
+    wire_user(&world, &viewer, "kim", "viewer");
+    wire_put(&viewer, (struct frame){.type = FRAME_SUB, .corr = 7},
+             "{\"to\":\"echo\",\"topic\":\"vital\"}", NULL);
+    wire_expect_err(&viewer, 7, "denied", "requires the role admin");
+    wire_put(&viewer, (struct frame){.type = FRAME_UNSUB, .corr = 8},
+             "{\"to\":\"echo\",\"topic\":\"vital\"}", NULL);
+    wire_expect_err(&viewer, 8, "not-found", "does not hear");
+    world_fini(&world);
+}
+
+TEST(an_event_that_breaks_its_contract_reaches_nobody)
+{
+    struct world world;
+    struct wire echo, kim;
+
+    world_init(&world);
+    wire_echo(&world, &echo);
+    wire_user(&world, &kim, "kim", "admin");
+    subscribe(&kim, "*");
+    publish(&echo, "changed", "{\"n\":\"x\"}");
+    publish(&echo, "changed", "{\"n\":");
+    publish(&echo, "nothing", "{}");
+    wire_put(&echo, (struct frame){.type = FRAME_PUB, .corr = 4}, "{\"topic\":\"changed\"}", "{}");
+    wire_expect_err(&echo, 4, "schema", "event echo/changed");
+    wire_quiet(&kim);
+    ck_assert_ptr_nonnull(strstr(buf_str(&world.log), "ipc.bad-event peer=echo"));
+    world_fini(&world);
+}
+
+TEST(a_slow_subscriber_is_told_its_gap_and_costs_nobody_else)
+{
+    struct world world;
+    struct wire echo, slow, fast;
+    AUTO(buf) struct buf big = {0};
+    AUTO(got) struct got got = {0};
+    int sent = 80, seen = 0, lost = 0;
+
+    world_init(&world);
+    wire_echo(&world, &echo);
+    wire_user(&world, &slow, "slow", "admin");
+    wire_user(&world, &fast, "fast", "admin");
+    subscribe(&slow, "*");
+    subscribe(&fast, "*");
+    publish(&echo, "changed", "{\"n\":5}");
+    expect_event(&fast, "changed", "{\"n\":5}");
+    buf_adds(&big, "{\"x\":\"");
+    for (int i = 0; i < 200000; i++)
+        buf_addc(&big, 'x');
+    buf_adds(&big, "\"}");
+    for (int i = 0; i < sent; i++) {
+        publish(&echo, "tick", buf_str(&big));
+        wire_expect(&fast, &got, FRAME_EVENT);
+        ck_assert_uint_eq(got.len, big.len);
+    }
+    publish(&echo, "changed", "{\"n\":6}");
+    expect_event(&fast, "changed", "{\"n\":6}");
+    ck_assert_int_eq(slow.closed, 0);
+    expect_event(&slow, "changed", "{\"n\":5}");
+    for (;;) {
+        wire_get(&slow, &got);
+        if (got.h.type == FRAME_GAP)
+            break;
+        ck_assert_uint_eq(got.h.type, FRAME_EVENT);
+        seen++;
+    }
+    ck_assert_int_eq(sscanf(got.payload, "{\"from\":\"echo\",\"topic\":\"*\",\"count\":%d}", &lost),
+                     1);
+    ck_assert_int_eq(seen + lost, sent + 1);
+    ck_assert_int_gt(seen, 20);
+    ck_assert_int_gt(lost, 20);
+    expect_event(&slow, "changed", "{\"n\":6}"); /* the state after the gap */
+    publish(&echo, "tick", "{}");
+    expect_event(&slow, "tick", "{}");
+    world_fini(&world);
+}
+
+TEST(who_misses_a_strict_event_is_thrown_out)
+{
+    struct world world;
+    struct wire echo, slow;
+    AUTO(buf) struct buf big = {0};
+
+    world_init(&world);
+    wire_echo(&world, &echo);
+    wire_user(&world, &slow, "slow", "admin");
+    subscribe(&slow, "vital");
+    buf_adds(&big, "{\"x\":\"");
+    for (int i = 0; i < 200000; i++)
+        buf_addc(&big, 'x');
+    buf_adds(&big, "\"}");
+    for (int i = 0; i < 60 && !slow.closed; i++) {
+        publish(&echo, "vital", buf_str(&big));
+        world_turns(&world, 5);
+    }
+    world_until(&world, &slow.closed);
+    ck_assert_int_eq(slow.end.code, ORB_E_LIMIT);
+    ck_assert_ptr_nonnull(strstr(slow.end.text, "echo/vital"));
+    world_fini(&world);
+}
