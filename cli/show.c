@@ -156,13 +156,13 @@ static int show_routes(struct cli *cli, int argc, char **argv, struct orb_err *e
         AUTO(buf) struct buf hops = {0};
 
         json_array_foreach (json_object_get(e, "next-hops"), k, hop) {
-            const char *via = member_text(hop, "via");
+            const char *via = member_text(hop, "gateway");
 
             buf_addf(&hops, "%s%s%s%s", k ? ", " : "", via, *via ? " " : "",
                      member_text(hop, "interface"));
         }
         table_cell(&t, "%s", member_text(e, "destination"));
-        table_cell(&t, "%s", hops.len ? buf_str(&hops) : member_text(e, "kind"));
+        table_cell(&t, "%s", hops.len ? buf_str(&hops) : member_text(e, "type"));
         table_cell(&t, "%s", member_text(e, "protocol"));
         table_cell(&t, "%lld", member_number(e, "metric"));
     }
