@@ -127,7 +127,7 @@ static int check_namespaces(struct look *look)
             link_of("self", own[i], host, sizeof host) < 0)
             return orb_fail(look->err, -errno, "cannot read the %s namespace of %s", own[i],
                             look->plan->service);
-        buf_addf(look->report, ",\"%s\":\"%s\"", own[i], worker);
+        buf_addf(look->report, ",\"ns_%s\":\"%s\"", own[i], worker);
         if (!strcmp(worker, host))
             return differ(look, "namespace", worker, "one of its own");
     }
