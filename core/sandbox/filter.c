@@ -308,16 +308,18 @@ static int add_socket_calls(scmp_filter_ctx f, unsigned profile)
     return r;
 }
 
-/* Memory calls. The guard belongs to A and, filters being cumulative, holds under B as well. */
-static int add_memory_calls(scmp_filter_ctx f, unsigned profile, enum filter_phase phase)
+/* Memory calls. The guard belongs to A and, filters being cumulative, holds under B as well. Shared
+ * memory is charged to nobody (RLIMIT_DATA counts private pages) and therefore refused. */
+static int add_memory_calls(scmp_filter_ctx f, enum filter_phase phase)
 {
     int r;
 
     if (phase == FILTER_A) {
-        r = ALLOW_IF(f, mmap, SCMP_A0_64(SCMP_CMP_GE, FILTER_GUARD));
+        r = ALLOW_IF(f, mmap, SCMP_A0_64(SCMP_CMP_GE, FILTER_GUARD),
+                     SCMP_A3_32(SCMP_CMP_MASKED_EQ, MAP_TYPE, MAP_PRIVATE));
         if (!r)
             r = ALLOW_IF(f, mmap, SCMP_A0_64(SCMP_CMP_EQ, 0),
-                         SCMP_A3_32(SCMP_CMP_MASKED_EQ, MAP_FIXED, 0));
+                         SCMP_A3_32(SCMP_CMP_MASKED_EQ, MAP_TYPE | MAP_FIXED, MAP_PRIVATE));
         if (!r)
             r = ALLOW_IF(f, mprotect, SCMP_A0_64(SCMP_CMP_GE, FILTER_GUARD));
         if (!r)
@@ -331,12 +333,8 @@ static int add_memory_calls(scmp_filter_ctx f, unsigned profile, enum filter_pha
                          SCMP_A2_64(SCMP_CMP_EQ, FILTER_ADDRESS((unsigned long)FILTER_B)));
         return r;
     }
-    /* Shared memory is charged to nobody (RLIMIT_DATA counts private pages): only with fs.state. */
-    if (profile & FILTER_STATE)
-        r = ALLOW_IF(f, mmap, SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-    else
-        r = ALLOW_IF(f, mmap, SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
-                     SCMP_A3_32(SCMP_CMP_MASKED_EQ, MAP_TYPE, MAP_PRIVATE));
+    r = ALLOW_IF(f, mmap, SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+                 SCMP_A3_32(SCMP_CMP_MASKED_EQ, MAP_TYPE, MAP_PRIVATE));
     if (!r)
         r = ALLOW_IF(f, mprotect, SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
     if (!r)
@@ -394,7 +392,7 @@ static int build(scmp_filter_ctx f, unsigned profile, enum filter_phase phase)
     if (!r)
         r = add_socket_calls(f, profile);
     if (!r)
-        r = add_memory_calls(f, profile, phase);
+        r = add_memory_calls(f, phase);
     if (!r)
         r = add_process_calls(f);
     if (!r)

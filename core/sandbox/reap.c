@@ -42,7 +42,7 @@ static void take_fault(struct verdict *v, const struct crash_record *record)
 static void read_records(int fd, struct verdict *v)
 {
     struct crash_record record;
-    bool closed = false;
+    bool closed = false, stopped = !v->signaled && v->status == LAUNCH_EXIT_STEP;
 
     for (int i = 0; i < MAX_RECORDS; i++) {
         if (read(fd, &record, sizeof record) != (ssize_t)sizeof record ||
@@ -50,10 +50,10 @@ static void read_records(int fd, struct verdict *v)
             return;
         if (record.kind == CRASH_CLOSED)
             closed = true;
-        else if (record.kind == CRASH_STEP && !closed) {
+        else if (record.kind == CRASH_STEP && !closed && stopped) {
             copy_printable(v->step, sizeof v->step, record.text, sizeof record.text);
             v->step_errno = record.number;
-        } else if (record.kind == CRASH_LOAD && closed && !v->signaled) {
+        } else if (record.kind == CRASH_LOAD && closed && stopped) {
             snprintf(v->step, sizeof v->step, "load");
             v->step_errno = record.number;
             copy_printable(v->fault, sizeof v->fault, record.text, sizeof record.text);
