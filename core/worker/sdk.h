@@ -1,5 +1,5 @@
-/* The worker's event loop and the functions of include/orbital/orbital.h behind it. The trusted stub
- * (stub.c) enters the sandbox, loads the package and hands over here. */
+/* The worker's event loop and the functions of include/orbital/orbital.h behind it. The trusted
+ * stub (stub.c) enters the sandbox, loads the package and hands over here. */
 #ifndef CORE_WORKER_SDK_H
 #define CORE_WORKER_SDK_H
 
@@ -12,10 +12,10 @@ struct sdk_socket {
 
 struct sdk_setup {
     const char *service;
-    int ipc_fd;                /* blocking or not; the SDK makes it non-blocking */
+    int ipc_fd; /* blocking or not; the SDK makes it non-blocking */
     const struct sdk_socket *sockets;
     unsigned socket_count;
-    const char *state_dir;     /* "/state" or NULL */
+    const char *state_dir; /* "/state" or NULL */
     /* Called once the plugin was loaded and before its init: phase B of the seccomp filter. */
 };
 
