@@ -1,5 +1,5 @@
-/* Runs one package's module on the real SDK loop, without sandbox: `runner MODULE FD`. The other end
- * of FD is a test that plays the host (host.py). */
+/* Runs one package's module on the real SDK loop, without sandbox: `runner MODULE FD`. The other
+ * end of FD is a test that plays the host (host.py). */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>

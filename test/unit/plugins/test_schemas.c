@@ -1,0 +1,139 @@
+/* schema.json of the network packages: they compile, the example of docs/examples fits, and wrong
+ * values are refused where they stand. Run from the source root. */
+#include <string.h>
+
+#include "core/base/buf.h"
+#include "core/base/own.h"
+#include "core/json/schema.h"
+#include "core/json/tree.h"
+#include "test/lib/harness.h"
+
+/* A member of a JSON file as text. */
+static void part(const char *file, const char *pointer, struct buf *ret_text)
+{
+    AUTO(json_t) json_t *tree = NULL;
+    AUTO(buf) struct buf text = {0};
+    AUTO_FREE char *path = xasprintf("%s/%s", SOURCE_ROOT, file);
+    struct orb_err err;
+    json_t *value;
+
+    ck_assert_msg(file_read(path, 1 << 20, &text, &err) == 0, "%s", err.text);
+    ck_assert_msg(tree_parse(text.data, text.len, NULL, &tree, &err) == 0, "%s", err.text);
+    value = tree_get(tree, pointer);
+    ck_assert_msg(value != NULL, "%s has no %s", file, pointer);
+    tree_dump(value, ret_text);
+}
+
+/* The configuration's schema of a package, $defs included. */
+static struct schema *config_schema(const char *package)
+{
+    AUTO_FREE char *file = xasprintf("plugins/%s/schema.json", package);
+    AUTO(json_t) json_t *all = NULL;
+    AUTO(buf) struct buf text = {0}, dump = {0};
+    struct schema *schema;
+    struct orb_err err;
+    json_t *config;
+
+    part(file, "", &text);
+    ck_assert_int_eq(tree_parse(text.data, text.len, NULL, &all, &err), 0);
+    config = json_object_get(all, "config");
+    if (json_object_get(all, "$defs"))
+        json_object_set(config, "$defs", json_object_get(all, "$defs"));
+    tree_dump(config, &dump);
+    ck_assert_msg(schema_compile(dump.data, dump.len, true, &schema, &err) == 0, "%s %s: %s",
+                  package, err.path, err.text);
+    return schema;
+}
+
+TEST(every_schema_of_a_method_or_event_compiles)
+{
+    static const char *const packages[] = {"interfaces", "routing", "firewall"};
+    unsigned count = 0;
+
+    for (size_t p = 0; p < ARRAY_LEN(packages); p++) {
+        AUTO_FREE char *file = xasprintf("plugins/%s/schema.json", packages[p]);
+        AUTO(json_t) json_t *all = NULL;
+        AUTO(buf) struct buf text = {0};
+        struct orb_err err;
+        const char *name, *side;
+        json_t *method, *shape;
+
+        part(file, "", &text);
+        ck_assert_int_eq(tree_parse(text.data, text.len, NULL, &all, &err), 0);
+        json_object_foreach (json_object_get(all, "methods"), name, method) {
+            json_object_foreach (method, side, shape) {
+                AUTO(schema) struct schema *schema = NULL;
+                AUTO(buf) struct buf dump = {0};
+
+                if (!json_is_object(shape))
+                    continue;
+                tree_dump(shape, &dump);
+                ck_assert_msg(schema_compile(dump.data, dump.len, true, &schema, &err) == 0,
+                              "%s %s %s%s: %s", packages[p], name, side, err.path, err.text);
+                count++;
+            }
+        }
+    }
+    ck_assert_uint_ge(count, 8);
+}
+
+TEST(the_example_configuration_fits)
+{
+    static const char *const packages[] = {"interfaces", "routing", "firewall"};
+
+    for (size_t p = 0; p < ARRAY_LEN(packages); p++) {
+        AUTO(schema) struct schema *schema = config_schema(packages[p]);
+        AUTO_FREE char *pointer = xasprintf("/%s", packages[p]);
+        AUTO(buf) struct buf text = {0};
+        struct orb_err err;
+
+        part("docs/examples/office.json", pointer, &text);
+        ck_assert_msg(schema_check(schema, text.data, text.len, pointer, &err) == 0, "%s: %s",
+                      err.path, err.text);
+    }
+}
+
+static const struct {
+    const char *package, *value, *path, *words;
+} bad[] = {
+    {"interfaces", "{'lan0':{'mtu':10}}", "/interfaces/lan0/mtu", "68"},
+    {"interfaces", "{'lan0':{'adresses':[]}}", "/interfaces/lan0/adresses", "addresses"},
+    {"interfaces", "{'lan0':{'fast-path':'xpd'}}", "/interfaces/lan0/fast-path", "xdp"},
+    {"interfaces", "{'lan0':{'addresses':['10.0.0.1']}}", "/interfaces/lan0/addresses/0",
+     "10.0.0.1"},
+    {"interfaces", "{'lan0':{'vlan':{'parent':'x','id':2}}}", "/interfaces/lan0/vlan", "vlan"},
+    {"interfaces", "{'lan0':{'enabled':'yes'}}", "/interfaces/lan0/enabled", "true or false"},
+    {"routing", "{'static':{'0.0.0.0/0':{'next-hops':{}}}}", "/routing/static/0.0.0.0~10/next-hops",
+     "1"},
+    {"routing", "{'static':{'0.0.0.0/0':{'next-hops':{'10.0.0.1':{'weight':0}}}}}",
+     "/routing/static/0.0.0.0~10/next-hops/10.0.0.1/weight", "1"},
+    {"routing", "{'policy':{}}", "/routing/policy", "policy"},
+    {"firewall", "{'rules':{'10':{'action':'acept'}}}", "/firewall/rules/10/action", "accept"},
+    {"firewall", "{'rules':{'10':{'action':'drop','protocol':'tpc'}}}",
+     "/firewall/rules/10/protocol", "tcp"},
+    {"firewall", "{'rules':{'x':{'action':'drop'}}}", "/firewall/rules", "x"},
+    {"firewall", "{'rules':{'10':{}}}", "/firewall/rules/10", "action"},
+    {"firewall", "{'rules':{'10':{'action':'drop','destination-ports':70000}}}",
+     "/firewall/rules/10/destination-ports", "65535"},
+    {"firewall", "{'rules':{'10':{'action':'drop','limit':{'rate':0}}}}",
+     "/firewall/rules/10/limit/rate", "1"},
+    {"firewall", "{'zones':{'lan':{'interfaces':[]}}}", "/firewall/zones/lan/interfaces", "1"},
+};
+
+TEST(what_does_not_fit_is_refused_where_it_stands)
+{
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        AUTO(schema) struct schema *schema = config_schema(bad[i].package);
+        AUTO_FREE char *base = xasprintf("/%s", bad[i].package);
+        AUTO_FREE char *text = xstrdup(bad[i].value);
+        struct orb_err err = {0};
+
+        for (char *c = text; *c; c++)
+            *c = *c == '\'' ? '"' : *c;
+        ck_assert_msg(schema_check(schema, text, strlen(text), base, &err) == ORB_E_SCHEMA,
+                      "%s was taken", text);
+        ck_assert_msg(!strncmp(err.path, bad[i].path, strlen(bad[i].path)), "%s: path %s (%s)",
+                      text, err.path, err.text);
+        ck_assert_msg(strstr(err.text, bad[i].words) != NULL, "%s: \"%s\"", text, err.text);
+    }
+}

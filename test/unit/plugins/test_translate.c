@@ -1,0 +1,374 @@
+/* plugins/firewall: configuration in, messages for the data plane out. What comes out is also given
+ * to the data plane's own reader, so that the two never drift apart. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/buf.h"
+#include "core/base/own.h"
+#include "dataplane/policy.h"
+#include "plugins/firewall/rows.h"
+#include "plugins/firewall/translate.h"
+#include "plugins/firewall/work.h"
+#include "test/lib/harness.h"
+
+#define OFFICE "'interfaces':{'lan0':{'fast-path':'xdp'},'wan0':{}},"
+#define ZONES "'zones':{'lan':{'interfaces':['lan0']},'wan':{'interfaces':['wan0']}},"
+#define GROUPS                                                                                     \
+    "'groups':{'blocked':{'addresses':['198.51.100.0/24','2001:db8:bad::/48']},"                   \
+    "'web':{'ports':['80','443','8000-8100']},'v6':{'addresses':['2001:db8::/32']}},"
+
+/* JSON with ' for ". */
+static cJSON *json(const char *text)
+{
+    AUTO_FREE char *copy = xstrdup(text);
+    cJSON *tree;
+
+    for (char *c = copy; *c; c++)
+        *c = *c == '\'' ? '"' : *c;
+    tree = cJSON_Parse(copy);
+    ck_assert_msg(tree != NULL, "the test's own JSON is wrong: %s", text);
+    return tree;
+}
+
+/* Messages for a tree; patch NULL: the first configuration. */
+static int build(const char *tree_text, const char *patch_text, struct work *work,
+                 struct orb_err *err)
+{
+    cJSON *tree = json(tree_text), *patch = patch_text ? json(patch_text) : NULL;
+    struct orb_change change = {.initial = !patch, .tree = tree, .patch = patch};
+    int r = work_build(work, &change, err);
+
+    cJSON_Delete(tree);
+    cJSON_Delete(patch);
+    return r;
+}
+
+static void expect(const struct work *work, const char *want)
+{
+    AUTO_FREE char *text = xstrdup(want);
+
+    for (char *c = text; *c; c++)
+        *c = *c == '\'' ? '"' : *c;
+    ck_assert_uint_eq(work->puts.count, 1);
+    ck_assert_str_eq(work->puts.items[0], text);
+}
+
+/* The data plane takes all of it. */
+static void expect_taken(const struct work *work)
+{
+    struct policy policy;
+    struct orb_err err;
+
+    policy_init(&policy);
+    for (unsigned i = 0; i < work->puts.count; i++) {
+        AUTO(buf) struct buf text = {0};
+
+        buf_addf(&text, "{\"tx\":1,%s}", work->puts.items[i]);
+        ck_assert_uint_lt(text.len, 200 * 1024);
+        ck_assert_msg(policy_put(&policy, buf_str(&text), text.len, &err) == 0, "%s: %s", err.path,
+                      err.text);
+    }
+    ck_assert_msg(policy_check(&policy, &err) == 0, "%s: %s", err.path, err.text);
+    policy_fini(&policy);
+}
+
+TEST(the_whole_configuration_becomes_the_policy)
+{
+    struct work work = {0};
+    struct orb_err err = {0};
+    int r;
+
+    r = build("{" OFFICE "'firewall':{" ZONES GROUPS "'default':{'forward':'reject'},"
+              "'rules':{"
+              "'10':{'from':'lan','to':'wan','protocol':'tcp','destination-ports':'@web',"
+              "'action':'accept','description':'web'},"
+              "'20':{'from':'wan','source':['@blocked','203.0.113.7'],'action':'drop','log':true},"
+              "'30':{'from':'wan','to':'local','protocol':'icmp','icmp-type':'echo-request',"
+              "'action':'accept','limit':{'rate':10,'per':'minute','burst':20}},"
+              "'35':{'enabled':false,'action':'drop'},"
+              "'40':{'protocol':'gre','action':'accept'}},"
+              "'nat':{'source':{'10':{'to':'wan','action':'masquerade'},"
+              "'20':{'to':'wan','source':'10.1.0.9','translate-to':'192.0.2.9'}},"
+              "'destination':{'10':{'from':'wan','protocol':'tcp','port':8080,"
+              "'translate-to':'10.1.0.2:80'}}}}}",
+              NULL, &work, &err);
+    ck_assert_msg(r == 0, "%s: %s", err.path, err.text);
+    ck_assert(work.full);
+    expect(&work,
+           "'zones':{'lan':{'interfaces':['lan0']},'wan':{'interfaces':['wan0']}},"
+           "'default':{'forward':'reject','input':'accept','output':'accept'},"
+           "'ports':{'lan0':{'fast-path':'xdp'},'wan0':{'fast-path':'auto'}},"
+           "'rules':{'10':{'from':'lan','to':'wan','protocol':'tcp',"
+           "'destination-ports':['80','443','8000-8100'],'action':'accept'},"
+           "'20':{'from':'wan','source':['198.51.100.0/24','2001:db8:bad::/48','203.0.113.7'],"
+           "'action':'drop','log':true},"
+           "'30':{'from':'wan','to':'local','protocol':'icmp','icmp-type':'echo-request',"
+           "'action':'accept','limit':{'rate':10,'per':'minute','burst':20}},"
+           "'40':{'protocol':'47','action':'accept'}},"
+           "'source-nat':{'10':{'to':'wan','action':'masquerade'},"
+           "'20':{'to':'wan','translate-to':'192.0.2.9','source':['10.1.0.9'],'action':'snat'}},"
+           "'destination-nat':{'10':{'from':'wan','protocol':'tcp','translate-to':'10.1.0.2:80',"
+           "'port':'8080'}}");
+    expect_taken(&work);
+    work_fini(&work);
+}
+
+TEST(nothing_configured_forwards_nothing)
+{
+    struct work work = {0};
+
+    ck_assert_int_eq(build("{}", NULL, &work, NULL), 0);
+    expect(&work, "'default':{'forward':'drop','input':'accept','output':'accept'}");
+    expect_taken(&work);
+    work_fini(&work);
+}
+
+/* What a patch of a configured appliance sends. full: everything is sent. */
+static const struct {
+    const char *tree, *patch, *want; /* want NULL: nothing is sent */
+    bool full;
+} patches[] = {
+    {"'rules':{'10':{'action':'drop'}}", "[{'op':'set','path':'/firewall/rules/10/action'}]",
+     "'rules':{'10':{'action':'drop'}}", false},
+    {"'rules':{}", "[{'op':'delete','path':'/firewall/rules/10'}]", "'rules':{'10':null}", false},
+    {"'rules':{'10':{'enabled':false,'action':'drop'}}",
+     "[{'op':'set','path':'/firewall/rules/10/enabled'}]", "'rules':{'10':null}", false},
+    {"'rules':{'10':{'action':'drop'}}", "[{'op':'set','path':'/firewall/rules/10/description'}]",
+     NULL, false},
+    {"'rules':{'10':{'action':'drop'}}",
+     "[{'op':'set','path':'/firewall/rules/10/description'},"
+     "{'op':'set','path':'/firewall/rules/10/action'},"
+     "{'op':'set','path':'/firewall/nat/source/5'},{'op':'delete','path':'/firewall/rules/9'},"
+     "{'op':'set','path':'/firewall/default/forward'}]",
+     "'rules':{'10':{'action':'drop'},'9':null},'source-nat':{'5':null},"
+     "'default':{'forward':'drop','input':'accept','output':'accept'}",
+     false},
+    {"'rules':{}", "[{'op':'set','path':'/interfaces/lan0/fast-path'}]",
+     "'ports':{'lan0':{'fast-path':'xdp'}}", false},
+    {"'rules':{}", "[{'op':'delete','path':'/interfaces/usb0'}]", "'ports':{'usb0':null}", false},
+    {"'rules':{}", "[{'op':'set','path':'/interfaces/lan0/mtu'}]", NULL, false},
+    {"'rules':{}", "[{'op':'set','path':'/firewall/groups/web/ports'}]", "", true},
+    {"'rules':{}", "[{'op':'set','path':'/firewall/zones/lan'}]", "", true},
+    {"'rules':{}", "[{'op':'set','path':'/firewall/rules'}]", "", true},
+    {"'rules':{}", "[{'op':'set','path':'/firewall'}]", "", true},
+};
+
+TEST(a_patch_sends_what_it_touches)
+{
+    for (size_t i = 0; i < ARRAY_LEN(patches); i++) {
+        AUTO_FREE char *tree = xasprintf("{" OFFICE "'firewall':{" ZONES "%s}}", patches[i].tree);
+        struct work work = {0};
+        struct orb_err err = {0};
+        int r = build(tree, patches[i].patch, &work, &err);
+
+        ck_assert_msg(r == 0, "%zu: %s %s", i, err.path, err.text);
+        ck_assert_msg(work.full == patches[i].full, "patch %zu", i);
+        if (!patches[i].want)
+            ck_assert_uint_eq(work.puts.count, 0);
+        else if (!patches[i].full)
+            expect(&work, patches[i].want);
+        else
+            expect_taken(&work);
+        work_fini(&work);
+    }
+}
+
+/* Members of /firewall (after zones and groups) that are refused: where, and two things said. */
+static const struct {
+    const char *config, *path, *words[2];
+} bad[] = {
+    {"'rules':{'10':{'from':'lna','action':'drop'}}",
+     "/firewall/rules/10/from",
+     {"no zone lna", "did you mean lan?"}},
+    {"'rules':{'10':{'to':'locl','action':'drop'}}",
+     "/firewall/rules/10/to",
+     {"no zone locl", "did you mean local?"}},
+    {"'rules':{'10':{'from':'local','to':'local','action':'drop'}}",
+     "/firewall/rules/10/to",
+     {"itself", "never filtered"}},
+    {"'rules':{'10':{'source':'@blokced','action':'drop'}}",
+     "/firewall/rules/10/source",
+     {"does not exist", "did you mean @blocked?"}},
+    {"'rules':{'10':{'source':['10.0.0.1','@web'],'action':'drop'}}",
+     "/firewall/rules/10/source/1",
+     {"@web", "without addresses"}},
+    {"'rules':{'10':{'protocol':'tcp','destination-ports':['@blocked'],'action':'drop'}}",
+     "/firewall/rules/10/destination-ports/0",
+     {"@blocked", "without ports"}},
+    {"'rules':{'10':{'source':['10.0.0.300'],'action':'drop'}}",
+     "/firewall/rules/10/source/0",
+     {"10.0.0.300", "not an address"}},
+    {"'rules':{'10':{'source':'10.0.0.1/24','action':'drop'}}",
+     "/firewall/rules/10/source",
+     {"10.0.0.1/24", "bits set behind"}},
+    {"'rules':{'10':{'source':'10.0.0.9-10.0.0.1','action':'drop'}}",
+     "/firewall/rules/10/source",
+     {"first address is above", ""}},
+    {"'rules':{'10':{'source':[],'action':'drop'}}",
+     "/firewall/rules/10/source",
+     {"matches nothing", "leave it out"}},
+    {"'rules':{'10':{'source':'10.0.0.1','destination':'@v6','action':'drop'}}",
+     "/firewall/rules/10/destination",
+     {"only IPv6", "IPv4"}},
+    {"'rules':{'10':{'protocol':'icmp','source':'@v6','action':'drop'}}",
+     "/firewall/rules/10/source",
+     {"only IPv6", "IPv4"}},
+    {"'rules':{'10':{'destination-ports':80,'action':'drop'}}",
+     "/firewall/rules/10/destination-ports",
+     {"protocol", "udp"}},
+    {"'rules':{'10':{'protocol':'tcp','destination-ports':'90-80','action':'drop'}}",
+     "/firewall/rules/10/destination-ports",
+     {"90-80", "first port is above"}},
+    {"'rules':{'10':{'protocol':'tcp','destination-ports':[80,'99999'],'action':'drop'}}",
+     "/firewall/rules/10/destination-ports/1",
+     {"99999", "65535"}},
+    {"'rules':{'10':{'protocol':'tcp','icmp-type':'echo-request','action':'drop'}}",
+     "/firewall/rules/10/icmp-type",
+     {"icmpv6", ""}},
+    {"'rules':{'10':{'protocol':'tpc','action':'drop'}}",
+     "/firewall/rules/10/protocol",
+     {"no protocol tpc", ""}},
+    {"'rules':{'10':{'from':'lan'}}", "/firewall/rules/10/action", {"accept, drop", ""}},
+    {"'nat':{'source':{'10':{'to':'local','action':'masquerade'}}}",
+     "/firewall/nat/source/10/to",
+     {"local", "name a zone"}},
+    {"'nat':{'source':{'10':{'to':'wna','action':'masquerade'}}}",
+     "/firewall/nat/source/10/to",
+     {"no zone wna", "did you mean wan?"}},
+    {"'nat':{'source':{'10':{'to':'wan','action':'masquerade','translate-to':'192.0.2.1'}}}",
+     "/firewall/nat/source/10/translate-to",
+     {"masquerade", "snat"}},
+    {"'nat':{'source':{'10':{'to':'wan','action':'snat'}}}",
+     "/firewall/nat/source/10/action",
+     {"translate-to", ""}},
+    {"'nat':{'source':{'10':{'to':'wan','source':'@v6','translate-to':'192.0.2.1'}}}",
+     "/firewall/nat/source/10/source",
+     {"only IPv6", ""}},
+    {"'nat':{'destination':{'10':{'from':'wan','port':80,'translate-to':'10.1.0.2'}}}",
+     "/firewall/nat/destination/10/port",
+     {"protocol", ""}},
+    {"'nat':{'destination':{'10':{'from':'wan'}}}",
+     "/firewall/nat/destination/10/translate-to",
+     {"real destination", ""}},
+};
+
+TEST(what_is_wrong_is_refused_with_the_path_of_the_configuration)
+{
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        AUTO_FREE char *tree =
+            xasprintf("{" OFFICE "'firewall':{" ZONES GROUPS "%s}}", bad[i].config);
+        struct work work = {0};
+        struct orb_err err = {0};
+
+        ck_assert_msg(build(tree, NULL, &work, &err) == ORB_E_VETO, "%s was taken", bad[i].config);
+        ck_assert_str_eq(err.path, bad[i].path);
+        for (int w = 0; w < 2; w++)
+            ck_assert_msg(strstr(err.text, bad[i].words[w]) != NULL, "\"%s\" is not in \"%s\"",
+                          bad[i].words[w], err.text);
+        work_fini(&work);
+    }
+}
+
+TEST(zones_and_groups_are_checked_as_a_whole)
+{
+    static const struct {
+        const char *config, *path, *words;
+    } table[] = {
+        {"'zones':{'lan':{'interfaces':['lna0']}}", "/firewall/zones/lan/interfaces/0",
+         "did you mean lan0?"},
+        {"'zones':{'a':{'interfaces':['lan0']},'b':{'interfaces':['wan0','lan0']}}",
+         "/firewall/zones/b/interfaces/1", "in zone a already"},
+        {"'zones':{'local':{'interfaces':['lan0']}}", "/firewall/zones/local", "otherwise"},
+        {"'groups':{'g':{'addresses':['10.0.0.0/8','10.0.0.0/40']}}",
+         "/firewall/groups/g/addresses/1", "between 0 and 32"},
+        {"'groups':{'g':{'ports':['0','70000']}}", "/firewall/groups/g/ports/1", "65535"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        AUTO_FREE char *tree = xasprintf("{" OFFICE "'firewall':{%s}}", table[i].config);
+        struct work work = {0};
+        struct orb_err err = {0};
+
+        ck_assert_msg(build(tree, NULL, &work, &err) == ORB_E_VETO, "%s", table[i].config);
+        ck_assert_str_eq(err.path, table[i].path);
+        ck_assert_msg(strstr(err.text, table[i].words) != NULL, "%s", err.text);
+        work_fini(&work);
+    }
+}
+
+TEST(many_rules_are_cut_into_messages_that_fit)
+{
+    AUTO(buf) struct buf tree = {0};
+    struct work work = {0};
+    struct orb_err err = {0};
+
+    buf_adds(&tree, "{" OFFICE "'firewall':{" ZONES "'rules':{");
+    for (int i = 1; i <= 5000; i++)
+        buf_addf(&tree,
+                 "%s'%d':{'from':'lan','to':'wan','source':'10.%d.%d.0/24',"
+                 "'action':'accept'}",
+                 i > 1 ? "," : "", i, i / 250, i % 250);
+    buf_adds(&tree, "}}}");
+    ck_assert_msg(build(buf_str(&tree), NULL, &work, &err) == 0, "%s", err.text);
+    ck_assert_uint_ge(work.puts.count, 5);
+    expect_taken(&work);
+    work_fini(&work);
+}
+
+TEST(an_entry_too_big_for_a_message_is_refused)
+{
+    AUTO(buf) struct buf tree = {0};
+    struct work work = {0};
+    struct orb_err err = {0};
+
+    buf_adds(&tree, "{'firewall':{'groups':{'g':{'addresses':[");
+    for (int i = 0; i < 9000; i++)
+        buf_addf(&tree, "%s'10.%d.%d.0-10.%d.%d.9'", i ? "," : "", i / 250, i % 250, i / 250,
+                 i % 250);
+    buf_adds(&tree, "]}},'rules':{'7':{'source':'@g','action':'drop'}}}}");
+    ck_assert_int_eq(build(buf_str(&tree), NULL, &work, &err), ORB_E_LIMIT);
+    ck_assert_str_eq(err.path, "/firewall/rules/7");
+    work_fini(&work);
+}
+
+TEST(paths_of_the_data_plane_become_paths_of_the_configuration)
+{
+    static const char *const pairs[][2] = {
+        {"/rules/10/to", "/firewall/rules/10/to"},
+        {"/source-nat/5/source/0", "/firewall/nat/source/5/source/0"},
+        {"/destination-nat/5/port", "/firewall/nat/destination/5/port"},
+        {"/ports/lan0/fast-path", "/interfaces/lan0/fast-path"},
+        {"/zones", "/firewall/zones"},
+        {"/default/forward", "/firewall/default/forward"},
+        {"/rulesets", "/firewall"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+        char path[ORB_ERR_PATH];
+
+        translate_path(pairs[i][0], path, sizeof(path));
+        ck_assert_str_eq(path, pairs[i][1]);
+    }
+}
+
+TEST(rows_stay_sorted_and_follow_changes)
+{
+    cJSON *rules = json("{'20':{'action':'drop','from':'wan'},'3':{'action':'accept'},"
+                        "'100':{'action':'reject','description':'last'},"
+                        "'50':{'action':'drop','enabled':false}}");
+    struct rows rows = {0};
+
+    rows_load(&rows, rules);
+    ck_assert_uint_eq(rows.count, 3);
+    ck_assert_uint_eq(rows.items[0].number, 3);
+    ck_assert_str_eq(rows.items[1].from, "wan");
+    ck_assert_str_eq(rows.items[2].description, "last");
+    rows_set(&rows, "20", NULL);
+    rows_set(&rows, "3", cJSON_GetObjectItem(rules, "20"));
+    ck_assert_uint_eq(rows.count, 2);
+    ck_assert_str_eq(rows.items[0].action, "drop");
+    ck_assert_uint_eq(rows_after(&rows, 3), 1);
+    ck_assert_uint_eq(rows_after(&rows, 100), 2);
+    rows_fini(&rows);
+    cJSON_Delete(rules);
+}
