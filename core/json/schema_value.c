@@ -233,21 +233,24 @@ static int check_string(struct check *c, const struct schema *s, const struct sp
     return schema_mismatch(c, s, spot, v, buf_str(&words));
 }
 
-/* Integers under a format that also numbers have, and booleans and null: nothing more to see. */
+/* A number under a format that numbers have too (80 for a port), however it is spelled (80.0). */
+static bool number_fits(const struct format *format, const struct json_slice *v)
+{
+    struct number n = schema_number(v->p, v->len);
+    char text[24];
+
+    snprintf(text, sizeof text, "%lld", (long long)n.i);
+    return n.integer && format->test(text);
+}
+
 int schema_check_scalar(struct check *c, const struct schema *s, const struct spot *spot,
                         const struct json_slice *v)
 {
-    char text[24];
-
     if (v->type == 's')
         return check_string(c, s, spot, v);
     if (v->type != 'i' && v->type != 'n')
         return 0;
-    if (s->format && s->format->numbers && v->len < sizeof text) {
-        memcpy(text, v->p, v->len);
-        text[v->len] = '\0';
-        if (!s->format->test(text))
-            return schema_mismatch(c, s, spot, v, s->format->words);
-    }
+    if (s->format && s->format->numbers && !number_fits(s->format, v))
+        return schema_mismatch(c, s, spot, v, s->format->words);
     return s->has_number ? check_number(c, s, spot, v) : 0;
 }

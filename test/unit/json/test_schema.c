@@ -316,3 +316,17 @@ TEST(formats_know_right_from_wrong)
         }
     }
 }
+
+TEST(a_port_may_be_a_number_in_any_spelling)
+{
+    AUTO(schema) struct schema *schema = compile("{\"format\":\"port\"}");
+    struct orb_err err;
+
+    ck_assert_int_eq(check(schema, "80", &err), 0);
+    ck_assert_int_eq(check(schema, "8.0e1", &err), 0);
+    ck_assert_int_eq(check(schema, "80.5", &err), ORB_E_SCHEMA);
+    ck_assert_int_eq(check(schema, "65536", &err), ORB_E_SCHEMA);
+    ck_assert_int_eq(check(schema, "666.66666666666666666666", &err), ORB_E_SCHEMA);
+    ck_assert_int_eq(check(schema, "1e300", &err), ORB_E_SCHEMA);
+    ck_assert_int_eq(check(schema, "true", &err), 0);
+}
