@@ -1,0 +1,125 @@
+/* core/obs: rings, rates, files, metrics. */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/own.h"
+#include "core/json/tree.h"
+#include "core/obs/logs.h"
+#include "core/obs/metrics.h"
+#include "test/lib/harness.h"
+
+static struct logs *quiet(const char *dir)
+{
+    struct logs_options options = {.dir = dir, .output = LOGS_QUIET};
+    struct logs *logs;
+    struct orb_err err;
+
+    ck_assert_msg(logs_new(&options, &logs, &err) == 0, "%s", err.text);
+    return logs;
+}
+
+static size_t count(struct logs *logs, const struct logs_query *query, json_t **ret_tree)
+{
+    AUTO(buf) struct buf out = {0};
+    AUTO(json_t) json_t *tree = NULL;
+    struct orb_err err;
+    size_t n;
+
+    logs_find(logs, query, &out);
+    ck_assert_msg(tree_parse(out.data, out.len, NULL, &tree, &err) == 0, "%s: %s", err.text,
+                  out.data);
+    n = json_array_size(json_object_get(tree, "records"));
+    if (ret_tree)
+        *ret_tree = take_ptr(tree);
+    return n;
+}
+
+TEST(records_are_found_by_service_and_level)
+{
+    struct logs *logs = quiet(NULL);
+    struct logs_query all = {0}, warn = {.level = LOG_LEVEL_WARN}, fw = {.service = "fw"};
+    const char *text = "{\"level\":\"warning\",\"event\":\"x.y\",\"kv\":{\"a\":1}}";
+
+    log_info(logs_sink(logs), "started", KV("n", 3), KV("text", "q\"uote"));
+    logs_record(logs, "fw", text, strlen(text));
+    ck_assert_uint_eq(count(logs, &all, NULL), 2);
+    ck_assert_uint_eq(count(logs, &warn, NULL), 1);
+    ck_assert_uint_eq(count(logs, &fw, NULL), 1);
+    logs_free(logs);
+}
+
+TEST(a_flood_costs_the_flooding_service_only_and_is_counted)
+{
+    struct logs *logs = quiet(NULL);
+    struct logs_query host = {.service = "host"};
+    AUTO(buf) struct buf text = {0};
+    const char *flood = "{\"level\":\"info\",\"event\":\"f\"}";
+
+    log_info(logs_sink(logs), "mine");
+    for (int i = 0; i < 5000; i++)
+        logs_record(logs, "bad", flood, strlen(flood));
+    ck_assert_uint_eq(count(logs, &host, NULL), 1);
+    logs_metrics(logs, &text);
+    ck_assert_ptr_nonnull(strstr(buf_str(&text), "orbital_log_dropped_total{service=\"bad\"} 3"));
+    logs_free(logs);
+}
+
+TEST(output_becomes_records_by_line_whatever_the_pieces)
+{
+    struct logs *logs = quiet(NULL);
+    struct logs_query all = {0};
+    AUTO(json_t) json_t *tree = NULL;
+    const json_t *first;
+
+    logs_output(logs, "svc", "hel", 3);
+    logs_output(logs, "svc", "lo\nwor\xff", 7);
+    logs_output(logs, "svc", "ld\n", 3);
+    ck_assert_uint_eq(count(logs, &all, &tree), 2);
+    first = json_array_get(json_object_get(tree, "records"), 0);
+    ck_assert_str_eq(json_string_value(json_object_get(json_object_get(first, "kv"), "line")),
+                     "hello");
+    logs_free(logs);
+}
+
+TEST(the_file_is_rotated_and_old_ones_are_few)
+{
+    char dir[] = "/tmp/orbital-test-XXXXXX";
+    struct logs *logs;
+    AUTO_FREE char *big = xcalloc(1, 4000);
+    AUTO_FREE char *path = NULL, *old = NULL, *command = NULL;
+    struct stat st;
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    logs = quiet(dir);
+    memset(big, 'x', 3999);
+    for (int i = 0; i < 1500; i++)
+        log_info(logs_sink(logs), "fill", KV("data", (const char *)big));
+    logs_free(logs);
+    path = xasprintf("%s/log.jsonl", dir);
+    old = xasprintf("%s/log.jsonl.1", dir);
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_uint_le((uint64_t)st.st_size, LOGS_FILE_BYTES);
+    ck_assert_int_eq(stat(old, &st), 0);
+    unlink(path);
+    unlink(old);
+    ck_assert_int_eq(rmdir(dir), 0);
+}
+
+TEST(metrics_are_grouped_by_name_and_bad_names_refused)
+{
+    struct metrics *m = metrics_new();
+    AUTO(buf) struct buf text = {0};
+    static const char *const frames[] = {
+        "{\"name\":\"hits\",\"add\":2}",   "{\"name\":\"hits\",\"add\":3}",
+        "{\"name\":\"load\",\"set\":0.5}", "{\"name\":\"Bad name\",\"add\":1}",
+        "{\"name\":\"hits\",\"add\":-1}",
+    };
+
+    for (unsigned i = 0; i < ARRAY_LEN(frames); i++)
+        metrics_frame(m, "a", frames[i], strlen(frames[i]));
+    metrics_text(m, &text);
+    ck_assert_ptr_nonnull(strstr(text.data, "orbital_service_hits_total{service=\"a\"} 5\n"));
+    ck_assert_ptr_nonnull(strstr(text.data, "orbital_service_load{service=\"a\"} 0.5\n"));
+    ck_assert_ptr_nonnull(strstr(text.data, "orbital_metrics_refused_total 2\n"));
+    metrics_free(m);
+}

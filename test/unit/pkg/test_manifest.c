@@ -1,0 +1,137 @@
+/* core/pkg: manifests, capabilities and the plans made of them. */
+#include <linux/capability.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/pkg/package.h"
+#include "test/lib/harness.h"
+
+#define MINIMAL "\"name\":\"a\",\"version\":\"1.0.0\",\"library\":\"lib/a.so\""
+
+static int parse(const char *text, struct manifest *m, struct orb_err *err)
+{
+    return manifest_parse(text, strlen(text), m, err);
+}
+
+TEST(a_minimal_manifest_has_sensible_defaults)
+{
+    struct manifest m;
+    struct orb_err err;
+
+    ck_assert_msg(parse("{" MINIMAL "}", &m, &err) == 0, "%s %s", err.path, err.text);
+    ck_assert_int_eq(m.restart, RESTART_ALWAYS);
+    ck_assert_uint_eq(m.breaker_failures, 5);
+    ck_assert_uint_eq(m.memory_bytes, 128u << 20);
+    ck_assert_int_eq(m.phase, PHASE_FEATURES);
+    ck_assert(m.enabled);
+    manifest_fini(&m);
+}
+
+TEST(every_wrong_manifest_is_refused_with_place_and_words)
+{
+    static const struct {
+        const char *text, *path, *words;
+    } bad[] = {
+        {"{", "", "byte"},
+        {"[]", "", "object"},
+        {"{\"name\":\"a\"}", "", "version"},
+        {"{" MINIMAL ",\"nam\":1}", "/nam", "did you mean name"},
+        {"{" MINIMAL ",\"phase\":\"controll\"}", "/phase", "did you mean control"},
+        {"{\"name\":\"A\",\"version\":\"1.0.0\",\"library\":\"lib/a.so\"}", "/name", "A"},
+        {"{\"name\":\"a\",\"version\":\"1\",\"library\":\"lib/a.so\"}", "/version", "1"},
+        {"{\"name\":\"a\",\"version\":\"1.0.0\",\"library\":\"../a.so\"}", "/library", "../a.so"},
+        {"{" MINIMAL ",\"limits\":{\"memory\":\"64\"}}", "/limits/memory", "64"},
+        {"{" MINIMAL ",\"limits\":{\"files\":3}}", "/limits/files", "16"},
+        {"{" MINIMAL ",\"capabilities\":[\"net.confgure\"]}", "/capabilities/0",
+         "did you mean net.configure"},
+        {"{" MINIMAL ",\"capabilities\":[\"net.bind:tcp/1.2.3:80#x\"]}", "/capabilities/0",
+         "net.bind:tcp/127.0.0.1:8080#http"},
+        {"{" MINIMAL ",\"capabilities\":[\"config.read\"]}", "/capabilities/0", "config.read:/"},
+        {"{" MINIMAL ",\"restart\":{\"policy\":\"sometimes\"}}", "/restart/policy", "always"},
+        {"{" MINIMAL ",\"name\":\"b\"}", "", "once"},
+    };
+
+    for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
+        struct manifest m;
+        struct orb_err err = {0};
+
+        ck_assert_msg(parse(bad[i].text, &m, &err) < 0, "accepted: %s", bad[i].text);
+        ck_assert_msg(!strcmp(err.path, bad[i].path), "%s: path %s", bad[i].text, err.path);
+        ck_assert_msg(strstr(err.text, bad[i].words), "%s: %s", bad[i].text, err.text);
+    }
+}
+
+static const struct plan_context context = {
+    .instance = "t", .state_root = "/s", .uid_base = 61000, .index = 3};
+
+static struct package *package_of(const char *capabilities, bool shipped)
+{
+    struct package *p = xcalloc(1, sizeof *p);
+    AUTO_FREE char *text = xasprintf("{" MINIMAL ",\"capabilities\":%s}", capabilities);
+    struct orb_err err;
+
+    ck_assert_msg(parse(text, &p->manifest, &err) == 0, "%s", err.text);
+    p->dir = xstrdup("/p/a");
+    p->shipped = shipped;
+    return p;
+}
+
+TEST(a_shipped_package_gets_what_it_asks_for_and_the_kernel_part_is_exact)
+{
+    struct package *p = package_of("[\"net.configure\",\"fs.state\",\"config.read:/a\","
+                                   "\"net.bind:tcp/[::1]:8443#web\"]",
+                                   true);
+    struct plan plan;
+    char **effective;
+    struct orb_err err;
+
+    ck_assert_int_eq(package_plan(p, NULL, &context, &plan, &effective, &err), 0);
+    ck_assert_uint_eq(plan.kernel_caps, 1ull << CAP_NET_ADMIN);
+    ck_assert(plan.host_net && plan.netlink);
+    ck_assert_str_eq(plan.state_dir, "/s/a");
+    ck_assert_uint_eq(plan.uid, 61003);
+    ck_assert_uint_eq(plan.bind_count, 1);
+    ck_assert_str_eq(plan.binds[0].address, "::1");
+    ck_assert_uint_eq(plan.binds[0].port, 8443);
+    ck_assert(strings_have(effective, "ipc.call:config/attach")); /* comes with config.read */
+    ck_assert_uint_eq(strlen(plan.hash), 64);
+    plan_fini(&plan);
+    strings_free(effective);
+    package_free(p);
+}
+
+TEST(a_third_party_gets_asked_and_granted_only)
+{
+    struct package *p = package_of("[\"net.configure\",\"config.read:/a\"]", false);
+    static const char *const grants[] = {"config.read:/a", "config.read:/firewall", "fs.state",
+                                         NULL};
+    struct plan plan;
+    char **effective;
+    struct orb_err err;
+
+    ck_assert_int_eq(package_plan(p, grants, &context, &plan, &effective, &err), 0);
+    ck_assert(!plan.host_net && !plan.kernel_caps && !plan.state_dir);
+    ck_assert(strings_have(effective, "config.read:/a"));
+    ck_assert(!strings_have(effective, "config.read:/firewall"));
+    plan_fini(&plan);
+    strings_free(effective);
+    package_free(p);
+}
+
+TEST(another_grant_is_another_plan)
+{
+    struct package *p = package_of("[\"fs.state\"]", false);
+    static const char *const none[] = {NULL}, *const state[] = {"fs.state", NULL};
+    struct plan a, b;
+    char **x, **y;
+    struct orb_err err;
+
+    ck_assert_int_eq(package_plan(p, none, &context, &a, &x, &err), 0);
+    ck_assert_int_eq(package_plan(p, state, &context, &b, &y, &err), 0);
+    ck_assert_str_ne(a.hash, b.hash);
+    plan_fini(&a);
+    plan_fini(&b);
+    strings_free(x);
+    strings_free(y);
+    package_free(p);
+}
