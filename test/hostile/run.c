@@ -269,8 +269,13 @@ static void attack(struct run *run, const struct row *row, enum variant variant)
     AUTO_FREE char *word = xasprintf("begin %s\n", row->name);
     AUTO(buf) struct buf text = {0}, why = {0};
     struct sandbox_child child;
-    int spare = dup(0), after;
+    int spare, after;
 
+    if (not_here(row->name)) {
+        printf("ok %u - %s # SKIP not with sanitizers\n", ++run->number, row->name);
+        return;
+    }
+    spare = dup(0);
     close(spare);
     if (begin(run, row, variant, &child, &why) < 0) {
         result(run, false, row->name, names[variant], &why);
@@ -300,6 +305,17 @@ static void attack(struct run *run, const struct row *row, enum variant variant)
     check_package(&run->plans[variant], &why);
     result(run, why.len == 0, row->name, names[variant], &why);
     look_host_restore(&run->host);
+}
+
+/* Sanitized builds run without the memory limits, and their run time answers mlockall itself. */
+static bool not_here(const char *name)
+{
+    static const char *const names[] = {"memory_bomb", "space_bomb", "mlock_all"};
+
+    for (size_t i = 0; SANDBOX_SANITIZED && i < ARRAY_LEN(names); i++)
+        if (!strcmp(name, names[i]))
+            return true;
+    return false;
 }
 
 /* ---- controls ---- */

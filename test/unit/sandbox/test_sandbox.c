@@ -88,16 +88,21 @@ static const char *ask(struct stage *s, unsigned method)
     return buf_str(&s->text);
 }
 
-static struct verdict finish(struct stage *s, int wait_ms)
+static void stage_free(struct stage *s)
 {
-    struct verdict v = {0};
-
-    ck_assert_int_eq(peer_end(s->sandbox, &s->child, wait_ms, &v), 0);
     sandbox_free(s->sandbox);
     plan_fini(&s->plan);
     buf_fini(&s->report);
     buf_fini(&s->text);
     free(s);
+}
+
+static struct verdict finish(struct stage *s, int wait_ms)
+{
+    struct verdict v = {0};
+
+    ck_assert_int_eq(peer_end(s->sandbox, &s->child, wait_ms, &v), 0);
+    stage_free(s);
     return v;
 }
 
@@ -330,7 +335,7 @@ TEST(a_worker_dies_with_the_process_that_spawned_it)
     snprintf(name, sizeof name, "orbt-%d", (int)getpid());
     ck_assert_int_eq(sandbox_new(&(struct sandbox_options){.instance = name}, &s->sandbox, NULL),
                      0);
-    sandbox_free(s->sandbox); /* the next host tidied up, so its own directory can go */
+    stage_free(s); /* the next host tidied up, so its own directory can go */
 }
 
 TEST(a_plan_above_the_machines_tier_is_refused)
