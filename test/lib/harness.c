@@ -19,17 +19,21 @@ void harness_register(struct harness_test *test)
 int main(int argc, char **argv)
 {
     Suite *suite = suite_create("orbital");
-    TCase *tcase = tcase_create("all");
     SRunner *runner;
     TestResult **results;
     int run, failed;
 
     setenv("CK_DEFAULT_TIMEOUT", "60", 0);
-    tcase_set_timeout(tcase, 60);
-    for (struct harness_test *t = tests; t; t = t->next)
-        if (argc < 2 || strstr(t->test->name, argv[1]))
-            tcase_add_test(tcase, t->test);
-    suite_add_tcase(suite, tcase);
+    for (struct harness_test *t = tests; t; t = t->next) {
+        TCase *tcase;
+
+        if (argc >= 2 && !strstr(t->test->name, argv[1]))
+            continue;
+        tcase = tcase_create(t->test->name); /* one each: results know their case's name only */
+        tcase_set_timeout(tcase, 60);
+        tcase_add_test(tcase, t->test);
+        suite_add_tcase(suite, tcase);
+    }
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_SILENT);
     run = srunner_ntests_run(runner);

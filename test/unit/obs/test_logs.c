@@ -53,14 +53,16 @@ TEST(a_flood_costs_the_flooding_service_only_and_is_counted)
     struct logs *logs = quiet(NULL);
     struct logs_query host = {.service = "host"};
     AUTO(buf) struct buf text = {0};
-    const char *flood = "{\"level\":\"info\",\"event\":\"f\"}";
+    const char *at, *flood = "{\"level\":\"info\",\"event\":\"f\"}";
 
     log_info(logs_sink(logs), "mine");
     for (int i = 0; i < 5000; i++)
         logs_record(logs, "bad", flood, strlen(flood));
     ck_assert_uint_eq(count(logs, &host, NULL), 1);
     logs_metrics(logs, &text);
-    ck_assert_ptr_nonnull(strstr(buf_str(&text), "orbital_log_dropped_total{service=\"bad\"} 3"));
+    at = strstr(buf_str(&text), "orbital_log_dropped_total{service=\"bad\"} ");
+    ck_assert_ptr_nonnull(at);
+    ck_assert_int_ge(atoi(strchr(at, ' ') + 1), 3000); /* all but the burst and a moment's refill */
     logs_free(logs);
 }
 
