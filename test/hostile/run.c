@@ -263,6 +263,17 @@ static int begin(struct run *run, const struct row *row, enum variant variant,
     return peer_send(child->ipc_fd, FRAME_REQ, 1, 1, buf_str(&order));
 }
 
+/* Sanitized builds run without the memory limits, and their run time answers mlockall itself. */
+static bool not_here(const char *name)
+{
+    static const char *const names[] = {"memory_bomb", "space_bomb", "mlock_all"};
+
+    for (size_t i = 0; SANDBOX_SANITIZED && i < ARRAY_LEN(names); i++)
+        if (!strcmp(name, names[i]))
+            return true;
+    return false;
+}
+
 static void attack(struct run *run, const struct row *row, enum variant variant)
 {
     static const char *const names[] = {"a method", "a constructor"};
@@ -305,17 +316,6 @@ static void attack(struct run *run, const struct row *row, enum variant variant)
     check_package(&run->plans[variant], &why);
     result(run, why.len == 0, row->name, names[variant], &why);
     look_host_restore(&run->host);
-}
-
-/* Sanitized builds run without the memory limits, and their run time answers mlockall itself. */
-static bool not_here(const char *name)
-{
-    static const char *const names[] = {"memory_bomb", "space_bomb", "mlock_all"};
-
-    for (size_t i = 0; SANDBOX_SANITIZED && i < ARRAY_LEN(names); i++)
-        if (!strcmp(name, names[i]))
-            return true;
-    return false;
 }
 
 /* ---- controls ---- */
