@@ -33,6 +33,7 @@ static void broker_free(struct broker *broker)
     }
     pending_free_all(broker);
     ifaces_free(broker);
+    links_close(&broker->host->self); /* to itself */
     peer_free(broker->host);
     free(broker->arena);
     free(broker);
