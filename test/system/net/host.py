@@ -69,7 +69,7 @@ class Worker:
 
     def __init__(self, runner, module, parts, tree, namespace=None, methods=()):
         ours, theirs = socket.socketpair()
-        command = [runner, module, str(theirs.fileno())]
+        command = [runner] + sys.argv[3:] + [module, str(theirs.fileno())]  # --sandboxed
         if namespace:
             command = ["nsenter", f"--net=/run/netns/{namespace.name}"] + command
         self.name = os.path.basename(module)[:-3]
@@ -207,10 +207,11 @@ class Worker:
         assert self.process.wait(5) == 0, f"{self.name} ended with {self.process.returncode}"
 
     def kill(self):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
         self.socket.close()
+        if self.process.poll() is None:
+            if "--sandboxed" not in sys.argv:  # else the runner clears away the sandbox first
+                self.process.kill()
+            self.process.wait(10)
 
 
 def walk(tree, op):
