@@ -21,9 +21,10 @@ char *buf_reserve(struct buf *b, size_t extra);
 void buf_add(struct buf *b, const void *data, size_t len);
 void buf_adds(struct buf *b, const char *text);
 void buf_addc(struct buf *b, char c);
-void buf_addf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void buf_addf(struct buf *b, const char *format, ...)
+    __attribute__((format(printf, 2, 3), nonnull(2)));
 void buf_addv(struct buf *b, const char *format, va_list args)
-    __attribute__((format(printf, 2, 0)));
+    __attribute__((format(printf, 2, 0), nonnull(2)));
 /* Adds text as a quoted JSON string (RFC 8259 escapes; bytes that are not UTF-8 become U+FFFD). */
 void buf_add_json(struct buf *b, const char *text, size_t len);
 /* The C string, "" while empty; the buffer keeps it. */
@@ -41,7 +42,7 @@ void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *p, size_t size);
 char *xstrdup(const char *text);
 char *xstrndup(const char *text, size_t len);
-char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2), nonnull(1)));
 
 /* CLOCK_MONOTONIC. */
 uint64_t now_ms(void);

@@ -32,7 +32,8 @@ static const struct row *row_of(int code)
     return row_of(ORB_E_INTERNAL);
 }
 
-static int fill(struct orb_err *err, int code, const char *path, const char *format, va_list args)
+__attribute__((format(printf, 4, 0))) static int
+fill(struct orb_err *err, int code, const char *path, const char *format, va_list args)
 {
     size_t used;
 
