@@ -214,7 +214,7 @@ int candidates_load(struct engine *engine, struct orb_err *err)
             json_array_append_new(names, json_string(entry->d_name));
     }
     closedir(dir);
-    json_array_foreach(names, i, name)
+    json_array_foreach (names, i, name)
         load_file(engine, json_string_value(name));
     return 0;
 }
@@ -250,7 +250,7 @@ static int merge(struct engine *engine, struct candidate *c, const char *path, j
             return 0;
         return put(engine, c, path, json_incref(value), lines, err);
     }
-    json_object_foreach(value, key, member) {
+    json_object_foreach (value, key, member) {
         AUTO(buf) struct buf at = {0};
         int r;
 
@@ -302,7 +302,8 @@ int candidate_replace(struct engine *engine, struct candidate *candidate, json_t
 
     if (!json_is_object(tree))
         return orb_fail(err, ORB_E_SCHEMA, "expected an object of parts, {\"system\": {…}, …}");
-    json_object_foreach_safe(tree, safe, key, value) {
+    json_object_foreach_safe(tree, safe, key, value)
+    {
         AUTO(buf) struct buf at = {0};
         json_t *now = json_incref(value);
 
@@ -329,16 +330,33 @@ struct rebase {
     const struct engine *engine;
     const struct candidate *candidate;
     const struct revision *revision;
+    const json_t *op; /* of that revision */
     struct buf paths;
     unsigned count;
 };
+
+/* The op stands above the change and left its place alone, as when it made the map around it. An op
+ * that deleted what is around the change did not. */
+static bool left_alone(const json_t *op, const char *path)
+{
+    const char *top = text_in(op, "path", "");
+    const char *rest = path + strlen(top);
+    const json_t *value = json_object_get(op, "value");
+    json_t *was, *is;
+
+    if (!value || !*rest || !path_under(path, top))
+        return false;
+    was = tree_get(json_object_get(op, "old"), rest);
+    is = tree_get(value, rest);
+    return was && is ? json_equal(was, is) : was == is;
+}
 
 static int on_touching(void *arg, const struct change *change)
 {
     struct rebase *b = arg;
     json_t *now = tree_get(b->engine->store.running, change->path);
 
-    if (change->base >= b->revision->revision)
+    if (change->base >= b->revision->revision || left_alone(b->op, change->path))
         return 0;
     if ((!now && !change->value) || (now && change->value && json_equal(now, change->value)))
         return 0; /* both want the same */
@@ -369,9 +387,10 @@ int candidate_conflicts(struct engine *engine, const struct candidate *candidate
                             ", which the history no longer holds; discard them",
                             base);
         }
-        for (size_t i = 0; i < json_array_size(patch); i++)
-            overlay_touching(&candidate->changes,
-                             text_in(json_array_get(patch, i), "path", "/"), on_touching, &b);
+        for (size_t i = 0; i < json_array_size(patch); i++) {
+            b.op = json_array_get(patch, i);
+            overlay_touching(&candidate->changes, text_in(b.op, "path", "/"), on_touching, &b);
+        }
     }
     if (!b.count) {
         buf_fini(&b.paths);

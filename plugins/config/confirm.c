@@ -13,8 +13,7 @@ void confirm_started(struct engine *engine)
     const struct revision *last = &engine->store.list[engine->store.count - 1];
 
     engine->apply_peer = engine->max_peer;
-    engine->confirm_at =
-        engine->host.now_ms(engine->host.arg) + (uint64_t)last->confirm_s * 1000;
+    engine->confirm_at = engine->host.now_ms(engine->host.arg) + (uint64_t)last->confirm_s * 1000;
 }
 
 static char *undo_comment(const struct revision *last)

@@ -113,7 +113,7 @@ static void find_unfit(struct engine *engine)
     const char *name;
     json_t *value;
 
-    json_object_foreach(engine->store.running, name, value) {
+    json_object_foreach (engine->store.running, name, value) {
         struct orb_err err = {0};
 
         if (validate_part(&engine->parts, name, value, &err) == 0)
@@ -208,14 +208,22 @@ void engine_request(struct engine *engine, const struct engine_caller *caller, c
         const char *name;
         method_fn *call;
     } methods[] = {
-        {"attach", method_attach},     {"fetch", method_fetch},
-        {"get", method_get},           {"get-part", method_get_part},
-        {"edit", method_edit},         {"load-part", method_load_part},
-        {"diff", method_diff},         {"validate", method_validate},
-        {"commit", method_commit},     {"confirm", method_confirm},
-        {"discard", method_discard},   {"rollback", method_rollback},
-        {"history", method_history},   {"lock", method_lock},
-        {"unlock", method_unlock},     {"schema", method_schema},
+        {"attach", method_attach},
+        {"fetch", method_fetch},
+        {"get", method_get},
+        {"get-part", method_get_part},
+        {"edit", method_edit},
+        {"load-part", method_load_part},
+        {"diff", method_diff},
+        {"validate", method_validate},
+        {"commit", method_commit},
+        {"confirm", method_confirm},
+        {"discard", method_discard},
+        {"rollback", method_rollback},
+        {"history", method_history},
+        {"lock", method_lock},
+        {"unlock", method_unlock},
+        {"schema", method_schema},
         {"subscribers", method_subscribers},
     };
     AUTO(json_t) json_t *in = NULL;
@@ -260,7 +268,7 @@ int engine_health(const struct engine *engine, struct orb_err *err)
     const char *name;
     json_t *why;
 
-    json_object_foreach(engine->unfit, name, why)
+    json_object_foreach (engine->unfit, name, why)
         return orb_fail(err, ORB_E_SCHEMA, "/%s is kept but does not fit: %s", name,
                         json_string_value(why));
     return 0;

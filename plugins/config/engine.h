@@ -31,8 +31,8 @@ struct engine_host {
     void (*publish)(void *arg, uint64_t revision, const char *const *paths, size_t count);
     /* Wants engine_tick() after after_ms; replaces an earlier wish. */
     void (*wake)(void *arg, uint64_t after_ms);
-    uint64_t (*now_ms)(void *arg);  /* monotonic */
-    uint64_t (*wall_us)(void *arg); /* since the epoch */
+    uint64_t (*now_ms)(void *arg);             /* monotonic */
+    uint64_t (*wall_us)(void *arg);            /* since the epoch */
     void (*step)(void *arg, const char *name); /* fault tests; may be NULL */
 };
 

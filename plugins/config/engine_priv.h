@@ -10,7 +10,7 @@
 
 #define ENGINE_PREPARE_MS 10000u
 #define ENGINE_APPLY_MS 20000u
-#define ENGINE_GRACE_MS 3000u       /* after a restart: for known subscribers to attach again */
+#define ENGINE_GRACE_MS 3000u /* after a restart: for known subscribers to attach again */
 #define ENGINE_RETRY_MS 5000u
 #define ENGINE_SNAPSHOT_MS 1000u
 #define ENGINE_LOCK_MS (3600u * 1000)
@@ -19,9 +19,9 @@
 #define ENGINE_MAX_JOBS 64u
 #define ENGINE_MAX_DUMPS 16u
 #define ENGINE_MAX_CONFIRM_S 86400u
-#define SLICE_BYTES (128u * 1024)       /* of text */
-#define SLICE_QUOTED (200u * 1024)      /* of the same text as a JSON string in a frame */
-#define INLINE_BYTES (128u * 1024)      /* patch or value inside a frame */
+#define SLICE_BYTES (128u * 1024)  /* of text */
+#define SLICE_QUOTED (200u * 1024) /* of the same text as a JSON string in a frame */
+#define INLINE_BYTES (128u * 1024) /* patch or value inside a frame */
 
 /* ---- candidate.c: one per user, kept in memory and in candidate-USER.ops ---- */
 struct candidate {
@@ -90,7 +90,7 @@ struct tx {
     struct participant *parts;
     size_t count, at; /* at: the participant being applied or aborted */
     size_t outstanding;
-    bool prepared;    /* journaled */
+    bool prepared; /* journaled */
     uint64_t confirm_by_us;
     struct orb_err err; /* the first failure */
 };
@@ -119,10 +119,10 @@ struct engine {
     uint64_t grace_until; /* monotonic */
     uint64_t confirm_at;  /* monotonic; 0: nothing to undo */
     uint64_t snapshot_at;
-    uint32_t max_peer;    /* newest peer heard of; ids only grow */
-    uint32_t apply_peer;  /* the same when the unconfirmed commit was applied */
+    uint32_t max_peer;   /* newest peer heard of; ids only grow */
+    uint32_t apply_peer; /* the same when the unconfirmed commit was applied */
     char *lock_user;
-    uint64_t lock_at;      /* monotonic */
+    uint64_t lock_at; /* monotonic */
 };
 
 /* A request being answered: refuse or reply exactly once. */

@@ -57,8 +57,8 @@ static int write_at(int fd, const void *data, size_t len, uint64_t offset)
     return 0;
 }
 
-int journal_create(const char *path, const uint8_t chain[JOURNAL_CHAIN], struct journal *ret_journal,
-                   struct orb_err *err)
+int journal_create(const char *path, const uint8_t chain[JOURNAL_CHAIN],
+                   struct journal *ret_journal, struct orb_err *err)
 {
     uint8_t head[JOURNAL_HEAD];
     struct journal j = {.end = JOURNAL_HEAD};
@@ -203,8 +203,8 @@ int journal_read(const char *path, uint64_t offset, struct buf *ret_text, struct
     buf_clear(ret_text);
     buf_reserve(ret_text, size);
     while (got < size) {
-        ssize_t n = pread(fd, ret_text->data + got, size - got,
-                          (off_t)(offset + JOURNAL_FRAME + got));
+        ssize_t n =
+            pread(fd, ret_text->data + got, size - got, (off_t)(offset + JOURNAL_FRAME + got));
 
         if (n <= 0)
             return orb_fail(err, n < 0 ? -errno : ORB_E_IO, "cannot read %s", path);

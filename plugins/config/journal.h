@@ -1,7 +1,7 @@
-/* The append-only record of transactions. A file starts with a magic and the chain value it continues
- * from; each record is {u32 magic, u32 len, 32 bytes chain, len bytes JSON}, little endian, where
- * chain = BLAKE2b-256(chain before, len, JSON). So one comparison tells a torn or changed record,
- * and a record fits only behind the very history it was written for. */
+/* The append-only record of transactions. A file starts with a magic and the chain value it
+ * continues from; each record is {u32 magic, u32 len, 32 bytes chain, len bytes JSON}, little
+ * endian, where chain = BLAKE2b-256(chain before, len, JSON). So one comparison tells a torn or
+ * changed record, and a record fits only behind the very history it was written for. */
 #ifndef CONFIG_JOURNAL_H
 #define CONFIG_JOURNAL_H
 
@@ -12,8 +12,8 @@
 #include "orbital/error.h"
 
 #define JOURNAL_CHAIN 32u
-#define JOURNAL_HEAD 40u        /* magic and chain at the start of the file */
-#define JOURNAL_FRAME 40u       /* before each record's JSON */
+#define JOURNAL_HEAD 40u  /* magic and chain at the start of the file */
+#define JOURNAL_FRAME 40u /* before each record's JSON */
 #define JOURNAL_MAX_RECORD (256u * 1024 * 1024)
 #define JOURNAL_MAX_FILE (1024ull * 1024 * 1024)
 
@@ -29,8 +29,8 @@ typedef int journal_fn(void *arg, uint64_t offset, const char *text, size_t len,
                        struct orb_err *err);
 
 /* An empty journal that continues chain, durable when this returns. */
-int journal_create(const char *path, const uint8_t chain[JOURNAL_CHAIN], struct journal *ret_journal,
-                   struct orb_err *err);
+int journal_create(const char *path, const uint8_t chain[JOURNAL_CHAIN],
+                   struct journal *ret_journal, struct orb_err *err);
 /* Reads all whole records. ret_cut: bytes of a torn tail; with writable they are cut off the file
  * (and kept in PATH.cut) and the journal is ready for more. chain NULL: whatever the file says. */
 int journal_open(const char *path, bool writable, const uint8_t *chain, journal_fn *cb, void *arg,

@@ -33,7 +33,7 @@ static int edit_ops(struct engine *e, struct candidate *c, const json_t *ops, st
     size_t i;
     json_t *op;
 
-    json_array_foreach((json_t *)ops, i, op) {
+    json_array_foreach ((json_t *)ops, i, op) {
         json_t *value = json_object_get(op, "value");
         int r = candidate_op(e, c, text_in(op, "op", ""), text_in(op, "path", ""),
                              json_incref(value), err);
@@ -53,7 +53,7 @@ static int edit_replace(struct engine *e, struct candidate *c, const json_t *ops
     json_t *op;
     int r = 0;
 
-    json_array_foreach((json_t *)ops, i, op) {
+    json_array_foreach ((json_t *)ops, i, op) {
         const char *path = text_in(op, "path", "");
         json_t *value = json_object_get(op, "value");
 
@@ -109,8 +109,7 @@ void method_edit(struct ask *ask)
 
 /* ---- load-part ---- */
 
-static int load_whole(struct engine *e, struct candidate *c, const char *mode,
-                      struct orb_err *err)
+static int load_whole(struct engine *e, struct candidate *c, const char *mode, struct orb_err *err)
 {
     static const struct json_limits limits = {.depth = JSON_MAX_DEPTH, .keys = JSON_MAX_TREE_KEYS};
     AUTO(json_t) json_t *tree = NULL;
@@ -240,7 +239,8 @@ int lock_check(struct engine *engine, const char *user, struct orb_err *err)
     if (!engine->lock_user || strcmp(engine->lock_user, user) == 0 || age > ENGINE_LOCK_MS)
         return 0;
     return orb_fail(err, ORB_E_LOCKED, "%s has locked the configuration since %" PRIu64 " s%s",
-                    engine->lock_user, age / 1000, "; ask them, or wait: a lock ends after an hour");
+                    engine->lock_user, age / 1000,
+                    "; ask them, or wait: a lock ends after an hour");
 }
 
 void method_lock(struct ask *ask)

@@ -74,7 +74,7 @@ static json_t *problems_at(const struct engine *e, const char *path)
     const char *name;
     json_t *why;
 
-    json_object_foreach(e->unfit, name, why) {
+    json_object_foreach (e->unfit, name, why) {
         AUTO(buf) struct buf at = {0};
         json_t *entry;
 
@@ -178,8 +178,9 @@ void method_get_part(struct ask *ask)
         engine_refuse(e, ask->req, &err);
         return;
     }
-    buf_addf(&reply, "{\"revision\":%" PRIu64 ",\"bytes\":%zu,\"offset\":%zu,\"data\":",
-             d->revision, d->text.len, offset);
+    buf_addf(&reply,
+             "{\"revision\":%" PRIu64 ",\"bytes\":%zu,\"offset\":%zu,\"data\":", d->revision,
+             d->text.len, offset);
     slice_add(&reply, &d->text, offset, &len);
     buf_addc(&reply, '}');
     engine_reply(e, ask->req, &reply);

@@ -1,5 +1,5 @@
-/* What may stand at a path, for completion and help: the keywords of its schema as they are written,
- * plus the members' names, types and titles. */
+/* What may stand at a path, for completion and help: the keywords of its schema as they are
+ * written, plus the members' names, types and titles. */
 #include <string.h>
 
 #include "core/base/own.h"
@@ -25,7 +25,7 @@ static bool is_required(const json_t *node, const char *name)
     json_t *item;
     size_t i;
 
-    json_array_foreach(json_object_get(node, "required"), i, item)
+    json_array_foreach (json_object_get(node, "required"), i, item)
         if (json_string_value(item) && strcmp(json_string_value(item), name) == 0)
             return true;
     return false;
@@ -44,7 +44,7 @@ static json_t *members_of(const struct ask *ask, const char *path, const json_t 
             add_member(members, e->parts.list[i].name, shape_root(&e->parts.list[i]), false);
         return members;
     }
-    json_object_foreach(json_object_get(node, "properties"), name, value) {
+    json_object_foreach (json_object_get(node, "properties"), name, value) {
         if (json_object_size(members) < MAX_MEMBERS)
             add_member(members, name, shape_member(part, node, name, &clear),
                        is_required(node, name));
@@ -62,7 +62,7 @@ static json_t *names_at(const struct ask *ask, const char *path)
     json_t *names = json_array(), *member;
     const char *name;
 
-    json_object_foreach(value, name, member) {
+    json_object_foreach (value, name, member) {
         if (json_array_size(names) < MAX_MEMBERS)
             json_array_append_new(names, json_string(name));
     }
@@ -73,10 +73,10 @@ static json_t *names_at(const struct ask *ask, const char *path)
 void method_schema(struct ask *ask)
 {
     static const char *const words[] = {
-        "type",      "title",     "description", "enum",      "const",         "format",
-        "pattern",   "minimum",   "maximum",     "default",   "minLength",     "maxLength",
-        "minItems",  "maxItems",  "items",       "x-orb-ref", "x-orb-secret",  "x-orb-apply",
-        "x-orb-risk", "propertyNames"};
+        "type",      "title",        "description", "enum",       "const",
+        "format",    "pattern",      "minimum",     "maximum",    "default",
+        "minLength", "maxLength",    "minItems",    "maxItems",   "items",
+        "x-orb-ref", "x-orb-secret", "x-orb-apply", "x-orb-risk", "propertyNames"};
     struct engine *e = ask->engine;
     const char *path = text_in(ask->in, "path", "");
     const json_t *node = NULL;
@@ -98,10 +98,8 @@ void method_schema(struct ask *ask)
     if (!*path)
         json_object_set_new(reply, "type", json_string("object"));
     json_object_set_new(reply, "members", members_of(ask, path, node));
-    json_object_set_new(reply, "names",
-                        names_at(ask, text_in(node, "x-orb-ref", path)));
-    if (json_object_get(node, "additionalProperties") ||
-        json_object_get(node, "patternProperties"))
+    json_object_set_new(reply, "names", names_at(ask, text_in(node, "x-orb-ref", path)));
+    if (json_object_get(node, "additionalProperties") || json_object_get(node, "patternProperties"))
         json_object_set_new(reply, "map", json_true());
     engine_answer(e, ask->req, reply);
 }

@@ -1,6 +1,6 @@
-/* Changes over a tree, and patches made of them. Costs follow the number of changes and their depth,
- * never the size of the tree: a spine of shallow copies at most, and only when a caller asks for a
- * value that has changes inside. */
+/* Changes over a tree, and patches made of them. Costs follow the number of changes and their
+ * depth, never the size of the tree: a spine of shallow copies at most, and only when a caller asks
+ * for a value that has changes inside. */
 #include "plugins/config/overlay.h"
 
 #include <string.h>
@@ -165,8 +165,8 @@ static char *token_name(const char *text, size_t len)
     return name;
 }
 
-/* Builds what stands at depth bytes into the paths of list[first, end): copies of the objects on the
- * way to the changes, everything else shared. */
+/* Builds what stands at depth bytes into the paths of list[first, end): copies of the objects on
+ * the way to the changes, everything else shared. */
 static json_t *build(const struct overlay *o, json_t *base, size_t depth, size_t first, size_t end)
 {
     json_t *result = json_is_object(base) ? json_copy(base) : json_object();
@@ -308,13 +308,13 @@ static void diff_members(json_t *patch, const char *path, json_t *old, json_t *n
     const char *key;
     json_t *value;
 
-    json_object_foreach(old, key, value) {
+    json_object_foreach (old, key, value) {
         buf_clear(&at);
         buf_adds(&at, path);
         pointer_add(&at, key);
         patch_diff(patch, buf_str(&at), value, json_object_get(new, key));
     }
-    json_object_foreach(new, key, value) {
+    json_object_foreach (new, key, value) {
         if (json_object_get(old, key))
             continue;
         buf_clear(&at);

@@ -26,8 +26,8 @@ static inline void own_overlay(struct overlay *o)
     overlay_fini(o);
 }
 
-/* Sets (value, taken) or deletes (NULL) what stands at path. A change that leaves things as they are
- * in base is dropped. path is not "". */
+/* Sets (value, taken) or deletes (NULL) what stands at path. A change that leaves things as they
+ * are in base is dropped. path is not "". */
 int overlay_set(struct overlay *o, const json_t *base, const char *path, json_t *value,
                 struct orb_err *err);
 /* What stands at path; a new reference, NULL for nothing. Read only: parts are shared with base. */

@@ -77,9 +77,8 @@ static void blame(struct participant *p, const char *doing, const char *verdict,
         orb_fail(&tx->err, ORB_E_GONE, "%s went away during %s; nothing was changed", p->name,
                  doing);
     else if (err->code == ORB_E_DEADLINE)
-        orb_fail(&tx->err, ORB_E_DEADLINE,
-                 "%s did not answer %s within %u s; nothing was changed", p->name, doing,
-                 deadline_ms / 1000);
+        orb_fail(&tx->err, ORB_E_DEADLINE, "%s did not answer %s within %u s; nothing was changed",
+                 p->name, doing, deadline_ms / 1000);
     else
         orb_fail_at(&tx->err, strcmp(doing, "prepare") == 0 ? ORB_E_VETO : err->code, err->path,
                     "%s %s: %s", p->name, verdict, err->text);

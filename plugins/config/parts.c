@@ -64,7 +64,7 @@ int parts_load(struct parts *parts, const char *text, size_t len, struct log_sin
 
     if (r < 0)
         return r;
-    json_array_foreach(json_object_get(reply, "schemas"), i, entry) {
+    json_array_foreach (json_object_get(reply, "schemas"), i, entry) {
         const char *package = json_string_value(json_object_get(entry, "package"));
         json_t *schema = json_object_get(entry, "text");
         struct orb_err why;
@@ -119,8 +119,7 @@ static const struct schema *unknown_part(const struct parts *parts, const char *
     return NULL;
 }
 
-const struct schema *parts_schema(const struct parts *parts, const char *path,
-                                  struct orb_err *err)
+const struct schema *parts_schema(const struct parts *parts, const char *path, struct orb_err *err)
 {
     const char *rest = "";
     const struct part *part = parts_of(parts, path, &rest);
@@ -171,9 +170,15 @@ const json_t *shape_root(const struct part *part)
 
 bool shape_combines(const json_t *node)
 {
-    static const char *const words[] = {"oneOf",        "anyOf",         "allOf",
-                                        "not",          "if",            "$ref",
-                                        "enum",         "const",         "dependentSchemas",
+    static const char *const words[] = {"oneOf",
+                                        "anyOf",
+                                        "allOf",
+                                        "not",
+                                        "if",
+                                        "$ref",
+                                        "enum",
+                                        "const",
+                                        "dependentSchemas",
                                         "dependentRequired"};
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
@@ -190,8 +195,8 @@ const json_t *shape_member(const struct part *part, const json_t *node, const ch
     json_t *named = json_object_get(json_object_get(node, "properties"), key);
 
     *ret_clear = true;
-    if (json_object_size(patterns) && (named || json_object_size(patterns) > 1 ||
-                                       json_is_object(other) || json_is_true(other)))
+    if (json_object_size(patterns) &&
+        (named || json_object_size(patterns) > 1 || json_is_object(other) || json_is_true(other)))
         *ret_clear = false;
     if (named)
         return follow(part, named);
@@ -229,14 +234,14 @@ static json_t *mask(const struct schema *schema, json_t *value)
     if (!json_is_object(value))
         return value;
     copy = json_object();
-    json_object_foreach(value, key, member) {
+    json_object_foreach (value, key, member) {
         AUTO(buf) struct buf at = {0};
         const struct schema *below;
 
         pointer_add(&at, key);
         below = schema_at(schema, buf_str(&at), NULL);
-        json_object_set_new(copy, key, below ? mask(below, json_incref(member))
-                                             : json_incref(member));
+        json_object_set_new(copy, key,
+                            below ? mask(below, json_incref(member)) : json_incref(member));
     }
     json_decref(value);
     return copy;
@@ -253,7 +258,7 @@ json_t *parts_mask(const struct parts *parts, const char *path, json_t *value)
         json_t *copy = json_copy(value), *member;
         const char *key;
 
-        json_object_foreach(value, key, member) {
+        json_object_foreach (value, key, member) {
             AUTO(buf) struct buf at = {0};
 
             pointer_add(&at, key);

@@ -1,6 +1,7 @@
 /* The schemas of the configuration: one part of the tree per package, at /INTERFACE. Beside the
  * compiled schema each part keeps its document, because checking one entry of a large map needs to
- * ask single keywords of the objects above it ("required", "maxProperties") without their values. */
+ * ask single keywords of the objects above it ("required", "maxProperties") without their values.
+ */
 #ifndef CONFIG_PARTS_H
 #define CONFIG_PARTS_H
 
@@ -25,7 +26,8 @@ struct parts {
     size_t count;
 };
 
-/* text: {"schemas": [{"package", "text"}]}. A schema that cannot be compiled is logged and left out.
+/* text: {"schemas": [{"package", "text"}]}. A schema that cannot be compiled is logged and left
+ * out.
  */
 int parts_load(struct parts *parts, const char *text, size_t len, struct log_sink *log,
                struct orb_err *err);
@@ -34,8 +36,7 @@ void parts_fini(struct parts *parts);
 const struct part *parts_of(const struct parts *parts, const char *path, const char **ret_rest);
 /* The schema of what may stand at path; NULL with err: the first name that is not known, and which
  * are. path is not "". */
-const struct schema *parts_schema(const struct parts *parts, const char *path,
-                                  struct orb_err *err);
+const struct schema *parts_schema(const struct parts *parts, const char *path, struct orb_err *err);
 
 /* ---- shapes: schema documents asked for single keywords ---- */
 

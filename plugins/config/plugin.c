@@ -1,6 +1,6 @@
-/* The engine bound to the SDK: requests in, answers and calls out, one timer. Start-up asks the host
- * for the schemas of the installed packages first; nobody is served before the stored configuration
- * was read and put in order. */
+/* The engine bound to the SDK: requests in, answers and calls out, one timer. Start-up asks the
+ * host for the schemas of the installed packages first; nobody is served before the stored
+ * configuration was read and put in order. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -151,8 +151,7 @@ static void on_schemas(struct orb_ctx *ctx, void *arg, const char *text, size_t 
         orb_ready(ctx, &why);
         return;
     }
-    orb_log(ctx, ORB_INFO, "config.loaded",
-            ORB_I("revision", (int64_t)engine_revision(p->engine)));
+    orb_log(ctx, ORB_INFO, "config.loaded", ORB_I("revision", (int64_t)engine_revision(p->engine)));
     orb_gauge_set(ctx, "revision", (double)engine_revision(p->engine));
     if (!fresh) {
         orb_ready(ctx, NULL);
@@ -167,8 +166,9 @@ static int on_init(struct orb_ctx *ctx, struct orb_err *err)
     struct plugin *p;
 
     if (!orb_state_dir(ctx))
-        return orb_fail(err, ORB_E_DENIED, "no state directory; the manifest must ask for "
-                                           "fs.state");
+        return orb_fail(err, ORB_E_DENIED,
+                        "no state directory; the manifest must ask for "
+                        "fs.state");
     p = xcalloc(1, sizeof(*p));
     p->ctx = ctx;
     p->log.write = on_log;

@@ -43,8 +43,8 @@ static int on_note(void *arg, const char *path, const char *target, const char *
 }
 
 /* Calls cb for the references of a value that stands at path. */
-static int each(const struct parts *parts, const char *path, const json_t *value,
-                schema_ref_fn *cb, void *arg)
+static int each(const struct parts *parts, const char *path, const json_t *value, schema_ref_fn *cb,
+                void *arg)
 {
     const struct schema *schema = parts_schema(parts, path, NULL);
     AUTO(buf) struct buf text = {0};
@@ -63,7 +63,7 @@ void refs_build(struct refs *refs, const struct parts *parts, const json_t *tree
 
     refs_fini(refs);
     refs->index = n.index;
-    json_object_foreach((json_t *)tree, key, value) {
+    json_object_foreach ((json_t *)tree, key, value) {
         AUTO(buf) struct buf at = {0};
 
         pointer_add(&at, key);
@@ -108,7 +108,7 @@ static int on_check(void *arg, const char *path, const char *target, const char 
     if (overlay_has(c->overlay, c->base, buf_str(&at)))
         return 0;
     map = overlay_get(c->overlay, c->base, target);
-    json_object_foreach(map, key, member) {
+    json_object_foreach (map, key, member) {
         if (n == NAMES_COMPARED)
             break;
         if (n < NAMES_SHOWN)
@@ -116,9 +116,8 @@ static int on_check(void *arg, const char *path, const char *target, const char 
         names[n++] = key;
     }
     near = nearest_name(value, names, n);
-    return orb_fail_at(c->err, ORB_E_SCHEMA, path,
-                       "expected a name of %s (%s%s); got \"%s\"%s%s%s", target,
-                       n ? buf_str(&known) : "none is configured",
+    return orb_fail_at(c->err, ORB_E_SCHEMA, path, "expected a name of %s (%s%s); got \"%s\"%s%s%s",
+                       target, n ? buf_str(&known) : "none is configured",
                        n > NAMES_SHOWN ? ", …" : "", value, near ? "; did you mean " : "",
                        near ? near : "", near ? "?" : "");
 }
@@ -133,7 +132,7 @@ static int check_gone(const struct refs *refs, const struct overlay *overlay, co
     const char *referrer;
     size_t n = 0;
 
-    json_object_foreach(from, referrer, flag) {
+    json_object_foreach (from, referrer, flag) {
         /* Taken back or replaced by the same patch: its new value was checked. */
         if (overlay_covers(overlay, referrer))
             continue;
@@ -149,9 +148,8 @@ static int check_gone(const struct refs *refs, const struct overlay *overlay, co
 }
 
 /* Every path in old that is not there any more. */
-static int check_removed(const struct refs *refs, const struct overlay *overlay,
-                         const json_t *base, const char *path, const json_t *old,
-                         struct orb_err *err)
+static int check_removed(const struct refs *refs, const struct overlay *overlay, const json_t *base,
+                         const char *path, const json_t *old, struct orb_err *err)
 {
     const char *key;
     json_t *member;
@@ -159,7 +157,7 @@ static int check_removed(const struct refs *refs, const struct overlay *overlay,
 
     if (json_object_get(refs->index, path) && !overlay_has(overlay, base, path))
         r = check_gone(refs, overlay, path, err);
-    json_object_foreach((json_t *)old, key, member) {
+    json_object_foreach ((json_t *)old, key, member) {
         AUTO(buf) struct buf at = {0};
 
         if (r < 0)

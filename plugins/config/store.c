@@ -203,11 +203,10 @@ int store_patch(const struct store *store, uint64_t revision, json_t **ret_patch
     int result;
 
     if (!r)
-        return orb_fail(err, ORB_E_NOT_FOUND,
-                        "the history does not hold revision %" PRIu64 "; it holds %" PRIu64
-                        " to %" PRIu64,
-                        revision, store->count ? store->list[0].revision : store->revision,
-                        store->revision);
+        return orb_fail(
+            err, ORB_E_NOT_FOUND,
+            "the history does not hold revision %" PRIu64 "; it holds %" PRIu64 " to %" PRIu64,
+            revision, store->count ? store->list[0].revision : store->revision, store->revision);
     path = store_journal_path(store, r->generation);
     result = journal_read(path, r->offset, &text, err);
     if (result == 0)

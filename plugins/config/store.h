@@ -1,7 +1,7 @@
 /* The datastore: snapshots, journals and the running tree in memory. A state directory holds
  *
- *     snapshot-N.json   {"sum": BLAKE2b of the rest, "body": {"revision": N, "chain", "tx", "config"}}
- *     journal-N         transactions behind revision N (journal.h)
+ *     snapshot-N.json   {"sum": BLAKE2b of the rest, "body": {"revision": N, "chain", "tx",
+ * "config"}} journal-N         transactions behind revision N (journal.h)
  *
  * Loading = newest valid snapshot + the journals behind it. A transaction without its `committed`
  * record never happened. */
@@ -23,9 +23,9 @@ struct revision {
     uint64_t revision, tx;
     uint64_t generation, offset; /* where its record lies */
     uint64_t time_us;
-    uint64_t undoes;             /* revision this one took back, 0: none */
+    uint64_t undoes; /* revision this one took back, 0: none */
     uint64_t confirm_by_us;
-    uint32_t confirm_s;          /* 0: an ordinary commit */
+    uint32_t confirm_s; /* 0: an ordinary commit */
     bool confirmed;
     size_t changes;
     char *user, *comment;

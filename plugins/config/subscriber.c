@@ -131,7 +131,7 @@ int subscribers_load(struct engine *engine, struct orb_err *err)
         log_warn(engine->host.log, "config.subscribers.unreadable", KV("why", why.text));
         return 0; /* only an order and a courtesy: they attach again by themselves */
     }
-    json_array_foreach(list, i, entry) {
+    json_array_foreach (list, i, entry) {
         const char *name = text_in(entry, "name", NULL);
         json_t *paths = json_object_get(entry, "paths");
 

@@ -159,7 +159,7 @@ static json_t *reply_of(const struct tx *tx, uint64_t revision)
     size_t k;
 
     for (size_t i = 0; i < tx->count; i++)
-        json_array_foreach(tx->parts[i].plan, k, step) {
+        json_array_foreach (tx->parts[i].plan, k, step) {
             json_t *line = json_object();
 
             json_object_set_new(line, "service", json_string(tx->parts[i].name));
@@ -221,7 +221,7 @@ static void publish(const struct tx *tx)
 
             json_object_set_new(parts, part, json_true());
         }
-        json_object_foreach(parts, key, flag) {
+        json_object_foreach (parts, key, flag) {
             if (count < MAX_PATHS_TOLD)
                 paths[count++] = key;
         }
@@ -238,7 +238,8 @@ static void check_unfit(const struct tx *tx)
     json_t *why;
     void *next;
 
-    json_object_foreach_safe(e->unfit, next, name, why) {
+    json_object_foreach_safe(e->unfit, next, name, why)
+    {
         json_t *value = json_object_get(e->store.running, name);
 
         if (!value || validate_part(&e->parts, name, value, NULL) == 0)
@@ -265,8 +266,7 @@ void tx_prepared(struct tx *tx)
         return;
     }
     if (meta.confirm_s)
-        meta.confirm_by_us = tx->confirm_by_us =
-            meta.time_us + (uint64_t)meta.confirm_s * 1000000u;
+        meta.confirm_by_us = tx->confirm_by_us = meta.time_us + (uint64_t)meta.confirm_s * 1000000u;
     if (store_prepare(&e->store, &meta, tx->patch, &tx->err) < 0) {
         tx_abort(tx);
         return;

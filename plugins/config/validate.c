@@ -41,7 +41,8 @@ static int walk_members(const struct edit *e, const char *path, json_t *object)
     json_t *member;
     void *next;
 
-    json_object_foreach_safe(object, next, key, member) {
+    json_object_foreach_safe(object, next, key, member)
+    {
         AUTO(buf) struct buf at = {0};
         const struct schema *schema;
         json_t *now = member;
@@ -62,8 +63,7 @@ static int walk_members(const struct edit *e, const char *path, json_t *object)
 }
 
 /* *value is replaced (a new reference) only for a masked secret. */
-static int walk(const struct edit *e, const struct schema *schema, const char *path,
-                json_t **value)
+static int walk(const struct edit *e, const struct schema *schema, const char *path, json_t **value)
 {
     const char *type = schema_type(schema);
 
@@ -129,13 +129,13 @@ static int check_required(const struct check *c, const json_t *node, const char 
     json_t *name;
     size_t i;
 
-    json_array_foreach(json_object_get(node, "required"), i, name) {
+    json_array_foreach (json_object_get(node, "required"), i, name) {
         AUTO(buf) struct buf at = {0};
 
         buf_adds(&at, path);
         pointer_add(&at, json_string_value(name) ? json_string_value(name) : "");
         if (!overlay_has(c->overlay, c->base, buf_str(&at)))
-            return orb_fail_at(c->err, ORB_E_SCHEMA, path, "\"%s\" is required and missing",
+            return orb_fail_at(c->err, ORB_E_SCHEMA, path, "expected a member %s; it is missing",
                                json_string_value(name));
     }
     return 0;
@@ -225,9 +225,8 @@ static int check_op(const struct check *c, const char *path, const json_t *value
     return check_value(schema, path, value, c->err);
 }
 
-int validate_patch(const struct parts *parts, const struct refs *refs,
-                   const struct overlay *exact, const json_t *base, const json_t *patch,
-                   struct orb_err *err)
+int validate_patch(const struct parts *parts, const struct refs *refs, const struct overlay *exact,
+                   const json_t *base, const json_t *patch, struct orb_err *err)
 {
     struct check c = {.parts = parts, .overlay = exact, .base = base, .err = err};
 

@@ -1,5 +1,5 @@
-/* Checking changes against the schemas. The work follows the change: new values in full, the objects
- * above them only for the keywords that a changed member can break. */
+/* Checking changes against the schemas. The work follows the change: new values in full, the
+ * objects above them only for the keywords that a changed member can break. */
 #ifndef CONFIG_VALIDATE_H
 #define CONFIG_VALIDATE_H
 
@@ -15,9 +15,8 @@ int validate_edit(const struct parts *parts, const struct overlay *overlay, cons
 
 /* A whole patch against base: values, required members and counts of the objects above, references
  * both ways. exact: overlay_exact(patch). */
-int validate_patch(const struct parts *parts, const struct refs *refs,
-                   const struct overlay *exact, const json_t *base, const json_t *patch,
-                   struct orb_err *err);
+int validate_patch(const struct parts *parts, const struct refs *refs, const struct overlay *exact,
+                   const json_t *base, const json_t *patch, struct orb_err *err);
 
 /* A stored tree as a whole, one part at a time: below 0 with err for the first part that does not
  * fit (no package, or its schema changed). */

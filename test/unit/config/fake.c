@@ -1,0 +1,354 @@
+/* See fake.h. */
+#include "test/unit/config/fake.h"
+
+#include <check.h>
+#include <dirent.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "core/base/own.h"
+
+#define MAX_SERVICES 8
+
+static const char firewall_schema[] =
+    "{\"interface\":\"firewall\",\"version\":\"1.0\",\"config\":{\"type\":\"object\","
+    "\"properties\":{"
+    "\"zones\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"object\",\"properties\":{"
+    "\"interfaces\":{\"type\":\"array\",\"items\":{\"type\":\"string\",\"x-orb-ref\":\"/"
+    "interfaces\"}}}}},"
+    "\"rules\":{\"type\":\"object\",\"maxProperties\":20000,"
+    "\"propertyNames\":{\"pattern\":\"^[0-9]+$\"},\"additionalProperties\":{\"type\":\"object\","
+    "\"properties\":{\"from\":{\"type\":\"string\",\"x-orb-ref\":\"/firewall/zones\"},"
+    "\"action\":{\"enum\":[\"accept\",\"drop\",\"reject\"]},"
+    "\"protocol\":{\"enum\":[\"tcp\",\"udp\",\"icmp\",\"any\"]},"
+    "\"port\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":65535}},\"required\":[\"action\"]}},"
+    "\"limits\":{\"type\":\"object\",\"maxProperties\":2,\"additionalProperties\":"
+    "{\"type\":\"integer\"}}}}}";
+static const char interfaces_schema[] =
+    "{\"interface\":\"interfaces\",\"version\":\"1.0\",\"config\":{\"type\":\"object\","
+    "\"additionalProperties\":{\"type\":\"object\",\"properties\":{"
+    "\"mtu\":{\"type\":\"integer\",\"minimum\":68,\"maximum\":9000},"
+    "\"description\":{\"type\":\"string\"}}}}}";
+static const char system_schema[] =
+    "{\"interface\":\"system\",\"version\":\"1.0\",\"config\":{\"type\":\"object\",\"properties\":{"
+    "\"hostname\":{\"type\":\"string\",\"maxLength\":63},"
+    "\"password\":{\"type\":\"string\",\"minLength\":6,\"x-orb-secret\":true}}}}";
+
+static void schemas(struct buf *to)
+{
+    static const char *const list[][2] = {{"firewall", firewall_schema},
+                                          {"interfaces", interfaces_schema},
+                                          {"system", system_schema}};
+
+    buf_adds(to, "{\"schemas\":[");
+    for (size_t i = 0; i < ARRAY_LEN(list); i++) {
+        buf_addf(to, "%s{\"package\":\"%s\",\"text\":", i ? "," : "", list[i][0]);
+        buf_add_json(to, list[i][1], strlen(list[i][1]));
+        buf_addc(to, '}');
+    }
+    buf_adds(to, "]}");
+}
+
+static void on_log(struct log_sink *sink, const char *service, enum log_level level,
+                   const char *event, const struct log_kv *pairs)
+{
+    struct fake *f = container_of(sink, struct fake, log);
+
+    buf_addf(&f->logged, "%s ", event);
+    for (; pairs->key; pairs++)
+        if (pairs->text)
+            buf_addf(&f->logged, "%s=%s ", pairs->key, pairs->text);
+        else
+            buf_addf(&f->logged, "%s=%" PRId64 " ", pairs->key, pairs->number);
+}
+
+static int on_call(void *arg, const char *to, const char *method, const char *text, size_t len,
+                   uint32_t deadline_ms, engine_done *done, void *done_arg, struct orb_err *err)
+{
+    struct fake *f = arg;
+    struct fake_call *c = xcalloc(1, sizeof(*c)), **at = &f->calls;
+
+    *c = (struct fake_call){xstrdup(to), xstrdup(method), xstrndup(text, len), done, done_arg, 0};
+    while (*at)
+        at = &(*at)->next;
+    *at = c;
+    return 0;
+}
+
+static void on_reply(void *arg, void *req, const char *text, size_t len)
+{
+    struct fake *f = arg;
+    struct orb_err err;
+
+    ck_assert_msg(!f->answered || req != (void *)f, "answered twice");
+    if (req != (void *)f)
+        return;
+    f->answered = true;
+    ck_assert_int_eq(tree_parse(text, len, NULL, &f->reply, &err), 0);
+    buf_clear(&f->text);
+    buf_add(&f->text, text, len);
+}
+
+static void on_refuse(void *arg, void *req, const struct orb_err *err)
+{
+    struct fake *f = arg;
+
+    if (req != (void *)f)
+        return;
+    ck_assert(!f->answered);
+    f->answered = true;
+    f->err = *err;
+}
+
+static void on_publish(void *arg, uint64_t revision, const char *const *paths, size_t count)
+{
+    ((struct fake *)arg)->published++;
+}
+
+static void on_wake(void *arg, uint64_t after_ms)
+{
+    struct fake *f = arg;
+
+    f->wake_at = f->now + after_ms;
+}
+
+static uint64_t on_now(void *arg)
+{
+    return ((struct fake *)arg)->now;
+}
+
+static uint64_t on_wall(void *arg)
+{
+    return ((struct fake *)arg)->wall + ((struct fake *)arg)->now * 1000;
+}
+
+static void on_step(void *arg, const char *name)
+{
+    struct fake *f = arg;
+
+    f->steps++;
+    if ((f->kill_at && strcmp(name, f->kill_at) == 0) || f->steps == f->kill_number)
+        _exit(42);
+}
+
+void fake_new(struct fake *f)
+{
+    *f = (struct fake){.now = 100000, .wall = 1700000000000000};
+    f->log.write = on_log;
+    f->host = (struct engine_host){f,          &f->log, on_call, on_reply, on_refuse,
+                                   on_publish, on_wake, on_now,  on_wall,  on_step};
+    snprintf(f->dir, sizeof(f->dir), "/tmp/orbt-config-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(f->dir));
+    f->services = mmap(NULL, MAX_SERVICES * sizeof(*f->services), PROT_READ | PROT_WRITE,
+                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert(f->services != MAP_FAILED);
+    fake_open(f);
+}
+
+void fake_open(struct fake *f)
+{
+    AUTO(buf) struct buf text = {0};
+    struct orb_err err = {0};
+
+    schemas(&text);
+    ck_assert_msg(engine_open(&f->host, f->dir, text.data, text.len, &f->engine, &f->fresh, &err) ==
+                      0,
+                  "%s", err.text);
+}
+
+void fake_close(struct fake *f)
+{
+    while (f->calls) {
+        struct fake_call *c = f->calls;
+
+        f->calls = c->next;
+        free(c->to);
+        free(c->method);
+        free(c->text);
+        free(c);
+    }
+    engine_free(f->engine);
+    f->engine = NULL;
+}
+
+void fake_free(struct fake *f)
+{
+    DIR *dir = opendir(f->dir);
+    struct dirent *entry;
+
+    fake_close(f);
+    while (dir && (entry = readdir(dir))) {
+        AUTO_FREE char *path = xasprintf("%s/%s", f->dir, entry->d_name);
+
+        unlink(path);
+    }
+    closedir(dir);
+    rmdir(f->dir);
+    json_decref(f->reply);
+    buf_fini(&f->trace);
+    buf_fini(&f->logged);
+    buf_fini(&f->text);
+    munmap(f->services, MAX_SERVICES * sizeof(*f->services));
+}
+
+/* ---- services ---- */
+
+struct fake_service *fake_service(struct fake *f, const char *name, const char *path)
+{
+    struct fake_service *s = &f->services[f->service_count++];
+
+    *s = (struct fake_service){.peer = 1000 + f->service_count};
+    snprintf(s->name, sizeof(s->name), "%s", name);
+    snprintf(s->path, sizeof(s->path), "%s", path);
+    fake_attach(f, s);
+    return s;
+}
+
+void fake_attach(struct fake *f, struct fake_service *s)
+{
+    struct engine_caller caller = {.peer = s->peer, .service = true, .name = s->name};
+    AUTO_FREE char *in = xasprintf("{\"paths\":[\"%s\"]}", s->path);
+
+    f->answered = false;
+    f->err = (struct orb_err){0};
+    json_decref(f->reply);
+    f->reply = NULL;
+    engine_request(f->engine, &caller, "attach", in, strlen(in), f);
+    fake_pump(f);
+    ck_assert(f->answered);
+    ck_assert_int_eq(f->err.code, 0);
+    s->revision = (uint64_t)json_integer_value(json_object_get(f->reply, "revision"));
+    s->prepared = s->applied = false;
+}
+
+static int service_answer(struct fake_service *s, enum fake_phase phase, const json_t *in)
+{
+    uint64_t tx = (uint64_t)json_integer_value(json_object_get(in, "tx"));
+
+    if (phase == FAKE_PREPARE && s->mode[phase] == FAKE_OK) {
+        s->tx = tx;
+        s->next = (uint64_t)json_integer_value(json_object_get(in, "revision"));
+        s->prepared = true;
+        s->applied = false;
+    } else if (phase == FAKE_APPLY && s->mode[phase] == FAKE_OK) {
+        ck_assert(s->prepared && s->tx == tx);
+        s->before = s->revision;
+        s->revision = s->next;
+        s->prepared = false;
+        s->applied = true;
+    } else if (phase == FAKE_ABORT && s->tx == tx) {
+        if (s->applied)
+            s->revision = s->before;
+        s->prepared = s->applied = false;
+    }
+    return 0;
+}
+
+static void answer(struct fake *f, const struct fake_call *c, struct fake_service *s)
+{
+    static const char *const phases[] = {"prepare", "apply", "abort"};
+    static const char ok[] = "{\"plan\":[{\"kind\":\"live\",\"text\":\"swap the table\"}]}";
+    AUTO(json_t) json_t *in = NULL;
+    struct orb_err err = {0};
+    int phase = 0;
+
+    ck_assert_int_eq(tree_parse(c->text, strlen(c->text), NULL, &in, &err), 0);
+    while (strcmp(phases[phase], c->method))
+        phase++;
+    service_answer(s, (enum fake_phase)phase, in);
+    buf_addf(&f->trace, "%s.%s%s ", s->name, c->method,
+             json_is_true(json_object_get(in, "applied")) ? "+" : "");
+    if (s->mode[phase] == FAKE_OK) {
+        c->done(c->arg, phase ? "{}" : ok, phase ? 2 : strlen(ok), NULL);
+        return;
+    }
+    if (s->mode[phase] == FAKE_ERROR)
+        orb_fail_at(&err, ORB_E_INVALID, "/firewall/rules/10", "no such zone in the kernel");
+    else if (s->mode[phase] == FAKE_GONE)
+        orb_fail(&err, ORB_E_GONE, "gone");
+    else if (s->mode[phase] == FAKE_TIMEOUT)
+        orb_fail(&err, ORB_E_DEADLINE, "late");
+    else
+        orb_fail(&err, ORB_E_UNAVAILABLE, "away");
+    if (s->mode[phase] == FAKE_GONE)
+        engine_peer_gone(f->engine, s->peer);
+    c->done(c->arg, NULL, 0, &err);
+}
+
+void fake_pump(struct fake *f)
+{
+    while (f->calls) {
+        struct fake_call *c = f->calls;
+        struct fake_service *s = NULL;
+
+        f->calls = c->next;
+        for (unsigned i = 0; i < f->service_count; i++) {
+            AUTO_FREE char *to = xasprintf("service.%s@1", f->services[i].name);
+
+            if (strcmp(to, c->to) == 0)
+                s = &f->services[i];
+        }
+        if (s) {
+            answer(f, c, s);
+        } else {
+            buf_addf(&f->trace, "%s.%s(%s) ", c->to, c->method, c->text);
+            c->done(c->arg, "{}", 2, NULL);
+        }
+        free(c->to);
+        free(c->method);
+        free(c->text);
+        free(c);
+    }
+}
+
+void fake_advance(struct fake *f, uint64_t ms)
+{
+    f->now += ms;
+    engine_tick(f->engine);
+    fake_pump(f);
+}
+
+/* ---- requests ---- */
+
+int fake_ask(struct fake *f, const char *user, uint32_t peer, const char *method,
+             const char *format, ...)
+{
+    struct engine_caller caller = {.peer = peer, .name = user};
+    AUTO(buf) struct buf in = {0};
+    va_list args;
+
+    va_start(args, format);
+    buf_addv(&in, format, args);
+    va_end(args);
+    f->answered = false;
+    f->err = (struct orb_err){0};
+    json_decref(f->reply);
+    f->reply = NULL;
+    engine_request(f->engine, &caller, method, buf_str(&in), in.len, f);
+    fake_pump(f);
+    if (!f->answered) /* a commit that waits for known subscribers */
+        fake_advance(f, 5000);
+    ck_assert_msg(f->answered, "%s %s was not answered", method, in.data);
+    return f->err.code;
+}
+
+void fake_set(struct fake *f, const char *path, const char *value)
+{
+    ck_assert_msg(fake_ask(f, "ada", 1, "edit",
+                           "{\"ops\":[{\"op\":\"set\",\"path\":\"%s\",\"value\":%s}]}", path,
+                           value) == 0,
+                  "%s: %s", f->err.path, f->err.text);
+}
+
+void fake_commit(struct fake *f)
+{
+    ck_assert_msg(fake_ask(f, "ada", 1, "commit", "{}") == 0, "%s: %s", f->err.path, f->err.text);
+}
+
+const char *fake_running(struct fake *f)
+{
+    buf_clear(&f->text);
+    engine_running(f->engine, &f->text);
+    return buf_str(&f->text);
+}

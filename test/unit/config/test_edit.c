@@ -1,0 +1,339 @@
+/* Edits and their refusals, as a user meets them. */
+#include <string.h>
+
+#include "core/base/own.h"
+#include "test/lib/harness.h"
+#include "test/unit/config/fake.h"
+
+static void base(struct fake *f)
+{
+    fake_new(f);
+    fake_set(f, "/interfaces/lan0", "{\"mtu\":1500}");
+    fake_set(f, "/firewall",
+             "{\"zones\":{\"lan\":{\"interfaces\":[\"lan0\"]},\"wan\":{}},"
+             "\"rules\":{\"10\":{\"from\":\"lan\",\"action\":\"accept\"}}}");
+    fake_set(f, "/system/password", "\"hunter22\"");
+    fake_commit(f);
+}
+
+/* A refused edit or commit: where, and words the sentence must hold. */
+struct refusal {
+    const char *op, *path, *value;
+    bool at_commit; /* the edit is fine, the commit is not */
+    int code;
+    const char *at;
+    const char *words[3];
+};
+
+static const struct refusal refusals[] = {
+    {"set",
+     "/firewal/rules",
+     "{}",
+     false,
+     ORB_E_SCHEMA,
+     "/firewal",
+     {"firewal", "did you mean firewall?"}},
+    {"set",
+     "/firewall/rulez/10/action",
+     "\"drop\"",
+     false,
+     ORB_E_SCHEMA,
+     "/firewall/rulez",
+     {"did you mean rules?"}},
+    {"set",
+     "/firewall/rules/10/actoin",
+     "\"drop\"",
+     false,
+     ORB_E_SCHEMA,
+     "/firewall/rules/10/actoin",
+     {"did you mean action?"}},
+    {"set",
+     "/firewall/rules/10/protocol",
+     "\"tpc\"",
+     false,
+     ORB_E_SCHEMA,
+     "/firewall/rules/10/protocol",
+     {"tcp, udp", "tpc", "did you mean tcp?"}},
+    {"set",
+     "/firewall/rules/10/port",
+     "\"80\"",
+     false,
+     ORB_E_SCHEMA,
+     "/firewall/rules/10/port",
+     {"integer"}},
+    {"set",
+     "/firewall/rules/10/port",
+     "70000",
+     false,
+     ORB_E_SCHEMA,
+     "/firewall/rules/10/port",
+     {"65535", "70000"}},
+    {"set",
+     "/firewall/rules/ten",
+     "{\"action\":\"drop\"}",
+     false,
+     ORB_E_SCHEMA,
+     "/firewall/rules/ten",
+     {"ten"}},
+    {"set",
+     "/firewall/rules/20",
+     "{\"action\":\"drop\",\"prot\":1}",
+     false,
+     ORB_E_SCHEMA,
+     "/firewall/rules/20/prot",
+     {"prot"}},
+    {"set", "/firewall/rules", "7", false, ORB_E_SCHEMA, "/firewall/rules", {"object", "7"}},
+    {"set",
+     "/firewall/rules/10/port",
+     "null",
+     false,
+     ORB_E_SCHEMA,
+     "/firewall/rules/10/port",
+     {"delete"}},
+    {"set",
+     "/firewall/rules/10/port",
+     NULL,
+     false,
+     ORB_E_INVALID,
+     "/firewall/rules/10/port",
+     {"needs a value"}},
+    {"set", "firewall", "{}", false, ORB_E_INVALID, "firewall", {"/firewall/rules/10"}},
+    {"merge", "", "[]", false, ORB_E_SCHEMA, "", {"object"}},
+    {"merge",
+     "",
+     "{\"firewall\":{\"rules\":{\"10\":{\"protocol\":\"tpc\"}}}}",
+     false,
+     ORB_E_SCHEMA,
+     "/firewall/rules/10/protocol",
+     {"did you mean tcp?"}},
+    {"delete",
+     "/firewall/rules/99",
+     NULL,
+     false,
+     ORB_E_NOT_FOUND,
+     "/firewall/rules/99",
+     {"nothing to delete"}},
+    {"set", "/system/password", "\"short\"", false, ORB_E_SCHEMA, "/system/password", {"secret"}},
+    {"set",
+     "/firewall/rules/20/from",
+     "\"lan\"",
+     true,
+     ORB_E_SCHEMA,
+     "/firewall/rules/20",
+     {"expected a member action", "missing"}},
+    {"delete",
+     "/firewall/rules/10/action",
+     NULL,
+     true,
+     ORB_E_SCHEMA,
+     "/firewall/rules/10",
+     {"expected a member action", "missing"}},
+    {"set",
+     "/firewall/rules/10/from",
+     "\"lna\"",
+     true,
+     ORB_E_SCHEMA,
+     "/firewall/rules/10/from",
+     {"/firewall/zones", "lna", "did you mean lan?"}},
+    {"set",
+     "/firewall/zones/wan/interfaces",
+     "[\"wan0\"]",
+     true,
+     ORB_E_SCHEMA,
+     "/firewall/zones/wan/interfaces/0",
+     {"/interfaces", "wan0"}},
+    {"delete",
+     "/firewall/zones/lan",
+     NULL,
+     true,
+     ORB_E_SCHEMA,
+     "/firewall/zones/lan",
+     {"/firewall/rules/10/from"}},
+    {"delete",
+     "/interfaces",
+     NULL,
+     true,
+     ORB_E_SCHEMA,
+     "/interfaces/lan0",
+     {"/firewall/zones/lan/interfaces/0"}},
+    {"set",
+     "/firewall/limits",
+     "{\"a\":1,\"b\":2,\"c\":3}",
+     true,
+     ORB_E_SCHEMA,
+     "/firewall/limits",
+     {"2", "3"}},
+};
+
+TEST(a_refusal_names_the_place_what_was_found_and_what_was_expected)
+{
+    struct fake f;
+
+    base(&f);
+    for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
+        const struct refusal *r = &refusals[i];
+        int code =
+            fake_ask(&f, "ada", 1, "edit", "{\"ops\":[{\"op\":\"%s\",\"path\":\"%s\"%s%s}]}", r->op,
+                     r->path, r->value ? ",\"value\":" : "", r->value ? r->value : "");
+
+        if (r->at_commit) {
+            ck_assert_msg(code == 0, "%s: %s", r->path, f.err.text);
+            code = fake_ask(&f, "ada", 1, "validate", "{}");
+            ck_assert_int_eq(code, fake_ask(&f, "ada", 1, "commit", "{}"));
+        }
+        ck_assert_msg(code == r->code, "%s: got %d \"%s\"", r->path, code, f.err.text);
+        ck_assert_msg(strcmp(f.err.path, r->at) == 0, "%s: at %s (%s)", r->path, f.err.path,
+                      f.err.text);
+        for (size_t k = 0; k < ARRAY_LEN(r->words) && r->words[k]; k++)
+            ck_assert_msg(strstr(f.err.text, r->words[k]), "%s: \"%s\" lacks \"%s\"", r->path,
+                          f.err.text, r->words[k]);
+        ck_assert_ptr_null(strstr(f.err.text, "short"));
+        ck_assert_int_eq(fake_ask(&f, "ada", 1, "discard", "{}"), 0);
+    }
+    ck_assert_uint_eq(engine_revision(f.engine), 1);
+    fake_free(&f);
+}
+
+TEST(an_edit_of_several_ops_is_all_or_nothing)
+{
+    struct fake f;
+
+    base(&f);
+    fake_set(&f, "/system/hostname", "\"one\"");
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "edit",
+                              "{\"ops\":[{\"op\":\"set\",\"path\":\"/system/hostname\",\"value\":"
+                              "\"two\"},{\"op\":\"set\",\"path\":\"/nope\",\"value\":1}]}"),
+                     ORB_E_SCHEMA);
+    fake_ask(&f, "ada", 1, "get", "{\"path\":\"/system/hostname\",\"source\":\"candidate\"}");
+    ck_assert_str_eq(json_string_value(json_object_get(f.reply, "value")), "one");
+    fake_close(&f);
+    fake_open(&f);
+    fake_ask(&f, "ada", 1, "get", "{\"path\":\"/system/hostname\",\"source\":\"candidate\"}");
+    ck_assert_str_eq(json_string_value(json_object_get(f.reply, "value")), "one");
+    fake_free(&f);
+}
+
+TEST(a_candidate_is_private_and_survives_a_restart)
+{
+    struct fake f;
+
+    base(&f);
+    fake_set(&f, "/system/hostname", "\"edge1\"");
+    fake_ask(&f, "ada", 1, "edit",
+             "{\"ops\":[{\"op\":\"delete\",\"path\":\"/firewall/rules/10\"}]}");
+    fake_close(&f);
+    fake_open(&f);
+    ck_assert_int_eq(fake_ask(&f, "bob", 2, "diff", "{}"), 0);
+    ck_assert_uint_eq(json_array_size(json_object_get(f.reply, "changes")), 0);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "diff", "{}"), 0);
+    ck_assert_str_eq(buf_str(&f.text),
+                     "{\"changes\":[{\"old\":{\"action\":\"accept\",\"from\":\"lan\"},\"op\":"
+                     "\"delete\",\"path\":\"/firewall/rules/10\"},{\"op\":\"set\",\"path\":"
+                     "\"/system/hostname\",\"value\":\"edge1\"}],\"count\":2}");
+    fake_free(&f);
+}
+
+TEST(secrets_are_never_shown_and_a_shown_mask_given_back_keeps_them)
+{
+    struct fake f;
+
+    base(&f);
+    fake_set(&f, "/system/password", "\"correct-horse\"");
+    static const char *const looks[][2] = {
+        {"get", "{\"path\":\"\"}"},
+        {"get", "{\"path\":\"/system\",\"source\":\"candidate\"}"},
+        {"get", "{\"path\":\"/system/password\"}"},
+        {"get-part", "{\"path\":\"/system\",\"source\":\"running\",\"offset\":0}"},
+        {"diff", "{}"},
+        {"diff", "{\"from\":0}"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(looks); i++) {
+        ck_assert_int_eq(fake_ask(&f, "ada", 1, looks[i][0], "%s", looks[i][1]), 0);
+        ck_assert_ptr_null(strstr(buf_str(&f.text), "hunter22"));
+        ck_assert_ptr_null(strstr(buf_str(&f.text), "correct-horse"));
+        ck_assert_ptr_nonnull(strstr(buf_str(&f.text), "********"));
+    }
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "discard", "{}"), 0);
+    fake_set(&f, "/system", "{\"hostname\":\"x\",\"password\":\"********\"}");
+    fake_commit(&f);
+    ck_assert_ptr_nonnull(strstr(fake_running(&f), "hunter22"));
+    ck_assert_ptr_null(strstr(buf_str(&f.logged), "hunter22"));
+    fake_free(&f);
+}
+
+TEST(merge_follows_rfc_7396_and_replace_starts_from_nothing)
+{
+    struct fake f;
+
+    base(&f);
+    ck_assert_int_eq(
+        fake_ask(&f, "ada", 1, "edit",
+                 "{\"ops\":[{\"op\":\"merge\",\"path\":\"\",\"value\":{\"firewall\":{\"rules\":{"
+                 "\"10\":null,\"20\":{\"action\":\"drop\"}}},\"system\":{\"hostname\":\"h\"}}}]}"),
+        0);
+    fake_commit(&f);
+    ck_assert_str_eq(fake_running(&f),
+                     "{\"firewall\":{\"rules\":{\"20\":{\"action\":\"drop\"}},\"zones\":{\"lan\":{"
+                     "\"interfaces\":[\"lan0\"]},\"wan\":{}}},\"interfaces\":{\"lan0\":{\"mtu\":"
+                     "1500}},\"system\":{\"hostname\":\"h\",\"password\":\"hunter22\"}}");
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "load-part",
+                              "{\"offset\":0,\"data\":\"{\\\"system\\\":\",\"last\":false,"
+                              "\"mode\":\"replace\"}"),
+                     0);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "load-part",
+                              "{\"offset\":10,\"data\":\"{\\\"hostname\\\":\\\"z\\\"}}\",\"last\":"
+                              "true,\"mode\":\"replace\"}"),
+                     0);
+    fake_commit(&f);
+    ck_assert_str_eq(fake_running(&f), "{\"system\":{\"hostname\":\"z\"}}");
+    fake_free(&f);
+}
+
+TEST(a_value_too_big_for_a_frame_is_read_in_parts)
+{
+    struct fake f;
+    AUTO(buf) struct buf rules = {0}, got = {0};
+    size_t bytes = 1;
+
+    base(&f);
+    buf_adds(&rules, "{");
+    for (int i = 100; i < 9000; i++)
+        buf_addf(&rules, "%s\\\"%d\\\":{\\\"action\\\":\\\"drop\\\",\\\"port\\\":%d}",
+                 i > 100 ? "," : "", i, i);
+    buf_adds(&rules, "}");
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "load-part",
+                              "{\"offset\":0,\"data\":\"{\\\"firewall\\\":{\\\"rules\\\":%s}}\","
+                              "\"last\":true,\"mode\":\"merge\"}",
+                              rules.data),
+                     0);
+    fake_commit(&f);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "get", "{\"path\":\"/firewall\"}"), ORB_E_LIMIT);
+    ck_assert_ptr_nonnull(strstr(f.err.text, "get-part"));
+    while (got.len < bytes) {
+        ck_assert_int_eq(fake_ask(&f, "ada", 1, "get-part",
+                                  "{\"path\":\"\",\"source\":\"running\",\"offset\":%zu}", got.len),
+                         0);
+        bytes = (size_t)json_integer_value(json_object_get(f.reply, "bytes"));
+        ck_assert_uint_lt(f.text.len, 262144);
+        buf_adds(&got, json_string_value(json_object_get(f.reply, "data")));
+    }
+    ck_assert_uint_gt(got.len, 300000);
+    ck_assert_ptr_nonnull(strstr(got.data, "\"8999\":{"));
+    fake_free(&f);
+}
+
+TEST(schema_tells_members_names_and_words)
+{
+    struct fake f;
+
+    base(&f);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "schema", "{\"path\":\"/firewall/rules/10/from\"}"), 0);
+    ck_assert_uint_eq(json_array_size(json_object_get(f.reply, "names")), 2);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "schema", "{\"path\":\"/firewall/rules/10\"}"), 0);
+    ck_assert(json_is_true(json_object_get(tree_get(f.reply, "/members/action"), "required")));
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "schema", "{\"path\":\"/\"}"), 0);
+    ck_assert_uint_eq(json_object_size(json_object_get(f.reply, "members")), 3);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "schema", "{\"path\":\"/system/hostnam\"}"),
+                     ORB_E_SCHEMA);
+    fake_free(&f);
+}

@@ -1,0 +1,156 @@
+/* plugins/config/overlay.c: changes over a tree. */
+#include <string.h>
+
+#include "core/base/own.h"
+#include "plugins/config/overlay.h"
+#include "test/lib/harness.h"
+
+static json_t *parse(const char *text)
+{
+    json_t *tree = NULL;
+    struct orb_err err;
+
+    ck_assert_msg(tree_parse(text, strlen(text), NULL, &tree, &err) == 0, "%s", text);
+    return tree;
+}
+
+static void set(struct overlay *o, const json_t *base, const char *path, const char *value)
+{
+    struct orb_err err;
+
+    ck_assert_int_eq(overlay_set(o, base, path, value ? parse(value) : NULL, &err), 0);
+}
+
+static void expect(const json_t *value, const char *text)
+{
+    AUTO(buf) struct buf b = {0};
+
+    if (value)
+        tree_dump(value, &b);
+    ck_assert_str_eq(buf_str(&b), text);
+}
+
+static void expect_at(const struct overlay *o, const json_t *base, const char *path,
+                      const char *text)
+{
+    AUTO(json_t) json_t *value = overlay_get(o, base, path);
+
+    expect(value, text);
+    ck_assert_int_eq(overlay_has(o, base, path), value != NULL);
+    ck_assert_uint_eq(overlay_size(o, base, path), json_object_size(value));
+}
+
+TEST(what_stands_at_a_path_is_base_with_the_changes_near_it)
+{
+    AUTO(json_t) json_t *base = parse("{\"a\":{\"x\":1,\"y\":{\"z\":2}},\"b\":3}");
+    AUTO(overlay) struct overlay o = {0};
+
+    set(&o, base, "/a/y/w", "4");
+    set(&o, base, "/a/x", NULL);
+    set(&o, base, "/c/d/e", "true");
+    expect_at(&o, base, "/a", "{\"y\":{\"w\":4,\"z\":2}}");
+    expect_at(&o, base, "/a/y/z", "2");
+    expect_at(&o, base, "/a/x", "");
+    expect_at(&o, base, "/c", "{\"d\":{\"e\":true}}");
+    expect_at(&o, base, "", "{\"a\":{\"y\":{\"w\":4,\"z\":2}},\"b\":3,\"c\":{\"d\":{\"e\":true}}}");
+    expect(base, "{\"a\":{\"x\":1,\"y\":{\"z\":2}},\"b\":3}");
+}
+
+TEST(a_change_above_swallows_those_below_and_one_below_edits_the_one_above)
+{
+    AUTO(json_t) json_t *base = parse("{\"a\":{\"x\":1}}");
+    AUTO(overlay) struct overlay o = {0};
+
+    set(&o, base, "/a/x", "2");
+    set(&o, base, "/a/y", "3");
+    set(&o, base, "/a-b", "9");
+    set(&o, base, "/a", "{\"k\":{\"l\":1}}");
+    ck_assert_uint_eq(o.count, 2);
+    set(&o, base, "/a/k/m", "2");
+    set(&o, base, "/a/k/l", NULL);
+    ck_assert_uint_eq(o.count, 2);
+    expect_at(&o, base, "/a", "{\"k\":{\"m\":2}}");
+    set(&o, base, "/a", NULL);
+    expect_at(&o, base, "/a/k", "");
+    set(&o, base, "/a/q", "5");
+    expect_at(&o, base, "/a", "{\"q\":5}");
+}
+
+TEST(a_change_back_to_what_was_is_no_change)
+{
+    AUTO(json_t) json_t *base = parse("{\"a\":{\"x\":1}}");
+    AUTO(overlay) struct overlay o = {0};
+
+    set(&o, base, "/a/x", "2");
+    set(&o, base, "/a/x", "1");
+    set(&o, base, "/n", "1");
+    set(&o, base, "/n", NULL);
+    ck_assert_uint_eq(o.count, 0);
+}
+
+TEST(a_patch_is_minimal_starts_at_existing_parents_and_goes_back_byte_for_byte)
+{
+    AUTO(json_t) json_t *base = parse("{\"a\":{\"x\":1,\"y\":2},\"l\":[1,2]}");
+    AUTO(json_t) json_t *tree = json_deep_copy(base);
+    AUTO(overlay) struct overlay o = {0};
+    AUTO(json_t) json_t *patch = NULL;
+    struct orb_err err;
+
+    set(&o, base, "/a", "{\"x\":1,\"y\":3}");
+    set(&o, base, "/m/n/o", "1");
+    set(&o, base, "/m/n/p", "2");
+    set(&o, base, "/m/q", NULL);
+    set(&o, base, "/l", "[1,3]");
+    patch = overlay_patch(&o, base);
+    expect(patch, "[{\"old\":2,\"op\":\"set\",\"path\":\"/a/y\",\"value\":3},"
+                  "{\"old\":[1,2],\"op\":\"set\",\"path\":\"/l\",\"value\":[1,3]},"
+                  "{\"op\":\"set\",\"path\":\"/m\",\"value\":{\"n\":{\"o\":1,\"p\":2}}}]");
+    ck_assert_int_eq(patch_apply(tree, patch, false, &err), 0);
+    expect(tree, "{\"a\":{\"x\":1,\"y\":3},\"l\":[1,3],\"m\":{\"n\":{\"o\":1,\"p\":2}}}");
+    ck_assert_int_eq(patch_apply(tree, patch, true, &err), 0);
+    ck_assert(json_equal(tree, base));
+}
+
+/* Against the plain way: a copy of the tree edited by tree_set and tree_delete. */
+TEST(random_edits_give_the_same_tree_as_editing_a_copy)
+{
+    static const char *const paths[] = {"/a",     "/a/b", "/a/b/c", "/a/b/d", "/a/e",   "/a-b",
+                                        "/a-b/c", "/f",   "/f/g",   "/f/g/h", "/a/b~1", "/a/b~1/x"};
+    static const char *const values[] = {"1", "\"s\"", "{}", "{\"c\":1,\"d\":{\"k\":2}}", "[1]"};
+    unsigned seed = 7;
+
+    for (int round = 0; round < 2000; round++) {
+        AUTO(json_t) json_t *base = parse("{\"a\":{\"b\":{\"c\":1},\"e\":{}},\"f\":{\"g\":{}}}");
+        AUTO(json_t) json_t *plain = json_deep_copy(base);
+        AUTO(json_t) json_t *back = NULL;
+        AUTO(overlay) struct overlay o = {0};
+        AUTO(json_t) json_t *patch = NULL;
+        AUTO(json_t) json_t *seen = NULL;
+        struct orb_err err;
+
+        for (int i = 0; i < 6; i++) {
+            const char *path = paths[(size_t)rand_r(&seed) % ARRAY_LEN(paths)];
+            const char *value = values[(size_t)rand_r(&seed) % ARRAY_LEN(values)];
+            AUTO_FREE char *parent = xstrndup(path, (size_t)(strrchr(path, '/') - path));
+            json_t *now = tree_get(plain, parent);
+
+            if (now && !json_is_object(now))
+                continue; /* validation refuses members of a number before it gets here */
+            if (rand_r(&seed) % 3 == 0) {
+                tree_delete(plain, path, false);
+                set(&o, base, path, NULL);
+            } else if (now) {
+                ck_assert_int_eq(tree_set(plain, path, parse(value), &err), 0);
+                set(&o, base, path, value);
+            }
+        }
+        seen = overlay_get(&o, base, "");
+        ck_assert_msg(json_equal(seen, plain), "round %d", round);
+        patch = overlay_patch(&o, base);
+        back = json_deep_copy(base);
+        ck_assert_int_eq(patch_apply(back, patch, false, &err), 0);
+        ck_assert_msg(json_equal(back, plain), "round %d: patch", round);
+        ck_assert_int_eq(patch_apply(back, patch, true, &err), 0);
+        ck_assert_msg(json_equal(back, base), "round %d: inverse", round);
+    }
+}

@@ -1,0 +1,245 @@
+/* Services in a transaction: who is asked, in which order, and what each kind of failure in each
+ * phase leaves behind. */
+#include <string.h>
+
+#include "core/base/own.h"
+#include "test/lib/harness.h"
+#include "test/unit/config/fake.h"
+
+static void two(struct fake *f, struct fake_service **a, struct fake_service **b)
+{
+    fake_new(f);
+    fake_set(f, "/system/hostname", "\"old\"");
+    fake_commit(f);
+    *a = fake_service(f, "interfaces", "/interfaces");
+    *b = fake_service(f, "firewall", "/firewall");
+    fake_service(f, "system", "/system");
+    fake_set(f, "/interfaces/lan0", "{}");
+    fake_set(f, "/firewall/rules/10", "{\"action\":\"drop\"}");
+    buf_clear(&f->trace);
+}
+
+TEST(only_touched_services_take_part_all_prepare_before_any_applies)
+{
+    struct fake f;
+    struct fake_service *a, *b;
+
+    two(&f, &a, &b);
+    fake_commit(&f);
+    ck_assert_str_eq(buf_str(&f.trace), "interfaces.prepare firewall.prepare interfaces.apply "
+                                        "firewall.apply ");
+    ck_assert_uint_eq(json_array_size(json_object_get(f.reply, "plan")), 2);
+    ck_assert_str_eq(json_string_value(tree_get(f.reply, "/plan/0/service")), "interfaces");
+    ck_assert_uint_eq(f.published, 2);
+    fake_free(&f);
+}
+
+TEST(a_dry_run_returns_the_plan_and_changes_nothing)
+{
+    struct fake f;
+    struct fake_service *a, *b;
+
+    two(&f, &a, &b);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{\"dry_run\":true}"), 0);
+    ck_assert_str_eq(buf_str(&f.trace), "interfaces.prepare firewall.prepare firewall.abort "
+                                        "interfaces.abort ");
+    ck_assert_uint_eq(json_array_size(json_object_get(f.reply, "plan")), 2);
+    ck_assert_uint_eq(engine_revision(f.engine), 1);
+    fake_commit(&f); /* the candidate is still there */
+    ck_assert_uint_eq(engine_revision(f.engine), 2);
+    fake_free(&f);
+}
+
+struct failure {
+    enum fake_phase phase;
+    enum fake_mode mode;
+    int code;
+    const char *words;
+    const char *trace; /* firewall fails, which attached second */
+};
+
+static const struct failure failures[] = {
+    {FAKE_PREPARE, FAKE_ERROR, ORB_E_VETO, "firewall refused: no such zone",
+     "interfaces.prepare firewall.prepare firewall.abort interfaces.abort "},
+    {FAKE_PREPARE, FAKE_GONE, ORB_E_GONE, "firewall went away",
+     "interfaces.prepare firewall.prepare interfaces.abort "},
+    {FAKE_PREPARE, FAKE_TIMEOUT, ORB_E_DEADLINE, "firewall did not answer prepare within 10 s",
+     "interfaces.prepare firewall.prepare firewall.abort interfaces.abort "},
+    {FAKE_APPLY, FAKE_ERROR, ORB_E_INVALID, "firewall could not apply it: no such zone",
+     "interfaces.prepare firewall.prepare interfaces.apply firewall.apply firewall.abort+ "
+     "interfaces.abort+ "},
+    {FAKE_APPLY, FAKE_GONE, ORB_E_GONE, "firewall went away during apply",
+     "interfaces.prepare firewall.prepare interfaces.apply firewall.apply interfaces.abort+ "},
+    {FAKE_APPLY, FAKE_TIMEOUT, ORB_E_DEADLINE, "firewall did not answer apply within 20 s",
+     "interfaces.prepare firewall.prepare interfaces.apply firewall.apply firewall.abort+ "
+     "interfaces.abort+ "},
+};
+
+TEST(a_failure_in_any_phase_leaves_everything_as_it_was)
+{
+    for (size_t i = 0; i < ARRAY_LEN(failures); i++) {
+        const struct failure *t = &failures[i];
+        struct fake f;
+        struct fake_service *a, *b;
+        AUTO_FREE char *before = NULL;
+
+        two(&f, &a, &b);
+        before = xstrdup(fake_running(&f));
+        b->mode[t->phase] = t->mode;
+        ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{}"), t->code);
+        ck_assert_msg(strstr(f.err.text, t->words), "%zu: %s", i, f.err.text);
+        if (t->mode == FAKE_ERROR)
+            ck_assert_str_eq(f.err.path, "/firewall/rules/10");
+        ck_assert_str_eq(buf_str(&f.trace), t->trace);
+        ck_assert_str_eq(fake_running(&f), before);
+        ck_assert_uint_eq(a->revision, 1);
+        ck_assert_uint_eq(f.published, 1);
+        fake_close(&f);
+        fake_open(&f);
+        ck_assert_str_eq(fake_running(&f), before);
+        /* The candidate outlives the failure. */
+        b->mode[t->phase] = FAKE_OK;
+        fake_attach(&f, a);
+        fake_attach(&f, b);
+        fake_commit(&f);
+        ck_assert_uint_eq(b->revision, 2);
+        fake_free(&f);
+    }
+}
+
+TEST(a_service_that_cannot_go_back_is_started_anew)
+{
+    struct fake f;
+    struct fake_service *a, *b;
+
+    two(&f, &a, &b);
+    b->mode[FAKE_APPLY] = FAKE_ERROR;
+    a->mode[FAKE_ABORT] = FAKE_TIMEOUT;
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{}"), ORB_E_INVALID);
+    ck_assert_ptr_nonnull(
+        strstr(buf_str(&f.trace), "host@1.service-restart({\"name\":\"interfaces\"})"));
+    fake_free(&f);
+}
+
+TEST(a_service_that_is_not_running_does_not_hold_up_a_commit)
+{
+    struct fake f;
+    struct fake_service *a, *b;
+
+    two(&f, &a, &b);
+    engine_peer_gone(f.engine, b->peer);
+    fake_commit(&f);
+    ck_assert_str_eq(buf_str(&f.trace), "interfaces.prepare interfaces.apply ");
+    ck_assert_str_eq(json_string_value(tree_get(f.reply, "/plan/1/kind")), "offline");
+    fake_attach(&f, b);
+    ck_assert_uint_eq(b->revision, 2);
+    fake_free(&f);
+}
+
+TEST(after_a_restart_the_first_commit_waits_for_known_services)
+{
+    struct fake f;
+    struct fake_service *a, *b;
+    struct engine_caller caller = {.peer = 9, .name = "ada"};
+
+    two(&f, &a, &b);
+    fake_close(&f);
+    fake_open(&f);
+    engine_request(f.engine, &caller, "commit", "{}", 2, NULL);
+    fake_pump(&f);
+    ck_assert_str_eq(buf_str(&f.trace), "");
+    fake_attach(&f, a);
+    ck_assert_str_eq(buf_str(&f.trace), "");
+    fake_attach(&f, b);
+    fake_pump(&f);
+    ck_assert_str_eq(buf_str(&f.trace), "interfaces.prepare firewall.prepare interfaces.apply "
+                                        "firewall.apply ");
+    ck_assert_uint_eq(engine_revision(f.engine), 2);
+    fake_free(&f);
+}
+
+TEST(attach_waits_for_the_transaction_to_end)
+{
+    struct fake f;
+    struct fake_service *a, *b;
+    struct engine_caller ada = {.peer = 9, .name = "ada"};
+    struct engine_caller late = {.peer = 77, .service = true, .name = "late"};
+    const char *in = "{\"paths\":[\"/interfaces\"]}";
+
+    two(&f, &a, &b);
+    engine_request(f.engine, &ada, "commit", "{}", 2, NULL);
+    f.answered = false;
+    engine_request(f.engine, &late, "attach", in, strlen(in), &f);
+    ck_assert(!f.answered);
+    fake_pump(&f);
+    ck_assert(f.answered);
+    ck_assert_int_eq(json_integer_value(json_object_get(f.reply, "revision")), 2);
+    ck_assert_str_eq(json_string_value(json_object_get(f.reply, "data")),
+                     "{\"interfaces\":{\"lan0\":{}}}");
+    fake_free(&f);
+}
+
+TEST(commits_queue_one_behind_the_other)
+{
+    struct fake f;
+    struct fake_service *a, *b;
+    struct engine_caller ada = {.peer = 9, .name = "ada"}, bob = {.peer = 10, .name = "bob"};
+    const char *edit = "{\"ops\":[{\"op\":\"delete\",\"path\":\"/system/hostname\"}]}";
+
+    two(&f, &a, &b);
+    fake_ask(&f, "bob", 10, "edit",
+             "{\"ops\":[{\"op\":\"set\",\"path\":\"/interfaces/wan0\",\"value\":{}}]}");
+    engine_request(f.engine, &ada, "commit", "{}", 2, NULL);
+    engine_request(f.engine, &bob, "commit", "{}", 2, NULL);
+    /* Edits of the one whose candidate is under way are refused, reads are answered. */
+    ck_assert_int_eq(engine_revision(f.engine), 1);
+    f.answered = false;
+    engine_request(f.engine, &ada, "edit", edit, strlen(edit), &f);
+    ck_assert(f.answered);
+    ck_assert_int_eq(f.err.code, ORB_E_BUSY);
+    fake_pump(&f);
+    ck_assert_uint_eq(engine_revision(f.engine), 3);
+    ck_assert_uint_eq(a->revision, 3);
+    ck_assert_uint_eq(b->revision, 2);
+    fake_free(&f);
+}
+
+TEST(a_large_patch_is_fetched_in_slices)
+{
+    struct fake f;
+    struct fake_service *a, *b;
+    struct engine_caller ada = {.peer = 9, .name = "ada"};
+    AUTO(buf) struct buf rules = {0}, got = {0};
+    struct engine_caller fw = {.service = true, .name = "firewall"};
+    size_t bytes;
+
+    two(&f, &a, &b);
+    for (int i = 100; i < 6000; i++)
+        buf_addf(&rules, "%s\\\"%d\\\":{\\\"action\\\":\\\"drop\\\"}", i > 100 ? "," : "", i);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "load-part",
+                              "{\"offset\":0,\"data\":\"{\\\"firewall\\\":{\\\"rules\\\":{%s}}}\","
+                              "\"last\":true,\"mode\":\"merge\"}",
+                              rules.data),
+                     0);
+    engine_request(f.engine, &ada, "commit", "{}", 2, NULL);
+    ck_assert_ptr_nonnull(f.calls->next);
+    ck_assert_ptr_nonnull(strstr(f.calls->next->text, "\"bytes\":"));
+    bytes = strtoul(strstr(f.calls->next->text, "\"bytes\":") + 8, NULL, 10);
+    fw.peer = b->peer;
+    while (got.len < bytes) {
+        AUTO_FREE char *in = xasprintf("{\"what\":\"tx\",\"offset\":%zu}", got.len);
+
+        f.answered = false;
+        engine_request(f.engine, &fw, "fetch", in, strlen(in), &f);
+        ck_assert(f.answered);
+        ck_assert_int_eq(f.err.code, 0);
+        buf_adds(&got, json_string_value(json_object_get(f.reply, "data")));
+        json_decref(f.reply);
+        f.reply = NULL;
+    }
+    ck_assert_uint_eq(got.len, bytes);
+    ck_assert_ptr_nonnull(strstr(got.data, "\"/firewall\""));
+    fake_pump(&f);
+    ck_assert_uint_eq(engine_revision(f.engine), 2);
+    fake_free(&f);
+}
