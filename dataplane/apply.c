@@ -39,15 +39,14 @@ static int make_memory(struct dataplane *dp, struct dataplane_plan *plan, struct
     int flags = MAP_PRIVATE | MAP_ANONYMOUS;
 
     if (dp->programs) {
-        plan->inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "policy", 4, CLASSIFY_BLOB_BYTES, 1,
-                                     &options);
+        plan->inner =
+            bpf_map_create(BPF_MAP_TYPE_ARRAY, "policy", 4, CLASSIFY_BLOB_BYTES, 1, &options);
         if (plan->inner < 0)
             return orb_fail(err, plan->inner, "making a map of %u bytes for the rules",
                             CLASSIFY_BLOB_BYTES);
         flags = MAP_SHARED;
     }
-    plan->memory =
-        mmap(NULL, CLASSIFY_BLOB_BYTES, PROT_READ | PROT_WRITE, flags, plan->inner, 0);
+    plan->memory = mmap(NULL, CLASSIFY_BLOB_BYTES, PROT_READ | PROT_WRITE, flags, plan->inner, 0);
     if (plan->memory == MAP_FAILED) {
         plan->memory = NULL;
         return orb_fail(err, -errno, "memory for the rules");

@@ -111,7 +111,8 @@ int64_t link_statistic(const char *interface, const char *suffix);
 bool link_keep_tags(const char *interface);
 
 /* port.c, detach.c */
-/* Decides and attaches for every port of policy, describes all interfaces for policy slot `slot`. */
+/* Decides and attaches for every port of policy, describes all interfaces for policy slot `slot`.
+ */
 int port_apply(struct dataplane *dp, const struct policy *policy, uint32_t slot,
                struct port_list *ret_ports, struct orb_err *err);
 /* Detaches what `ports` does not name. */

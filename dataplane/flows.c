@@ -1,6 +1,6 @@
-/* After a change of policy: established connections the new rules refuse are deleted from conntrack,
- * so that their next packet is new and meets the rules. (Rules accept what is established before
- * they look at anything else.)
+/* After a change of policy: established connections the new rules refuse are deleted from
+ * conntrack, so that their next packet is new and meets the rules. (Rules accept what is
+ * established before they look at anything else.)
  *
  * Surprise: conntrack does not remember interfaces, and zones are interfaces; they are found again
  * by asking the routes for both ends. Flows of the appliance itself are left alone. */
@@ -87,53 +87,53 @@ static uint8_t read_byte(const struct nlattr *a)
 static void read_addresses(const struct nlattr *outer, struct flow_end ends[2])
 {
     EACH_ATTRIBUTE(a, attribute_data(outer), attribute_size(outer))
-        {
-            int type = attribute_type(a);
-            size_t size = type == CTA_IP_V4_SRC || type == CTA_IP_V4_DST ? 4 : 16;
+    {
+        int type = attribute_type(a);
+        size_t size = type == CTA_IP_V4_SRC || type == CTA_IP_V4_DST ? 4 : 16;
 
-            if (attribute_size(a) >= size)
-                memcpy(ends[type == CTA_IP_V4_DST || type == CTA_IP_V6_DST].address,
-                       attribute_data(a), size);
-        }
+        if (attribute_size(a) >= size)
+            memcpy(ends[type == CTA_IP_V4_DST || type == CTA_IP_V6_DST].address, attribute_data(a),
+                   size);
+    }
 }
 
 static void read_protocol(const struct nlattr *outer, struct flow *flow, struct flow_end ends[2])
 {
     EACH_ATTRIBUTE(a, attribute_data(outer), attribute_size(outer))
-        {
-            switch (attribute_type(a)) {
-            case CTA_PROTO_NUM:
-                flow->protocol = read_byte(a);
-                break;
-            case CTA_PROTO_SRC_PORT:
-                ends[0].port = read_port(a);
-                break;
-            case CTA_PROTO_DST_PORT:
-                ends[1].port = read_port(a);
-                break;
-            case CTA_PROTO_ICMP_TYPE:
-            case CTA_PROTO_ICMPV6_TYPE:
-                flow->icmp_type = read_byte(a);
-                break;
-            case CTA_PROTO_ICMP_CODE:
-            case CTA_PROTO_ICMPV6_CODE:
-                flow->icmp_code = read_byte(a);
-                break;
-            default:
-                break;
-            }
+    {
+        switch (attribute_type(a)) {
+        case CTA_PROTO_NUM:
+            flow->protocol = read_byte(a);
+            break;
+        case CTA_PROTO_SRC_PORT:
+            ends[0].port = read_port(a);
+            break;
+        case CTA_PROTO_DST_PORT:
+            ends[1].port = read_port(a);
+            break;
+        case CTA_PROTO_ICMP_TYPE:
+        case CTA_PROTO_ICMPV6_TYPE:
+            flow->icmp_type = read_byte(a);
+            break;
+        case CTA_PROTO_ICMP_CODE:
+        case CTA_PROTO_ICMPV6_CODE:
+            flow->icmp_code = read_byte(a);
+            break;
+        default:
+            break;
         }
+    }
 }
 
 static void read_tuple(const struct nlattr *outer, struct flow *flow, struct flow_end ends[2])
 {
     EACH_ATTRIBUTE(a, attribute_data(outer), attribute_size(outer))
-        {
-            if (attribute_type(a) == CTA_TUPLE_IP)
-                read_addresses(a, ends);
-            else if (attribute_type(a) == CTA_TUPLE_PROTO)
-                read_protocol(a, flow, ends);
-        }
+    {
+        if (attribute_type(a) == CTA_TUPLE_IP)
+            read_addresses(a, ends);
+        else if (attribute_type(a) == CTA_TUPLE_PROTO)
+            read_protocol(a, flow, ends);
+    }
 }
 
 static void read_flow(const struct nlmsghdr *h, struct flow *flow)
@@ -144,20 +144,20 @@ static void read_flow(const struct nlmsghdr *h, struct flow *flow)
     memset(flow, 0, sizeof(*flow));
     flow->family = head->nfgen_family;
     EACH_ATTRIBUTE(a, start, (size_t)((const char *)h + h->nlmsg_len - start))
-        {
-            struct flow reply = {0}; /* ICMP types of the answer are not wanted */
+    {
+        struct flow reply = {0}; /* ICMP types of the answer are not wanted */
 
-            if (attribute_type(a) == CTA_TUPLE_ORIG) {
-                flow->tuple = a;
-                read_tuple(a, flow, flow->original);
-            } else if (attribute_type(a) == CTA_TUPLE_REPLY) {
-                read_tuple(a, &reply, flow->reply);
-            } else if (attribute_type(a) == CTA_STATUS && attribute_size(a) >= 4) {
-                const uint8_t *p = (const uint8_t *)attribute_data(a);
+        if (attribute_type(a) == CTA_TUPLE_ORIG) {
+            flow->tuple = a;
+            read_tuple(a, flow, flow->original);
+        } else if (attribute_type(a) == CTA_TUPLE_REPLY) {
+            read_tuple(a, &reply, flow->reply);
+        } else if (attribute_type(a) == CTA_STATUS && attribute_size(a) >= 4) {
+            const uint8_t *p = (const uint8_t *)attribute_data(a);
 
-                flow->status = (uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
-            }
+            flow->status = (uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
         }
+    }
 }
 
 static void ask_route(struct purge *purge, struct route *route)
@@ -212,8 +212,7 @@ static uint8_t zone_of(const struct purge *purge, uint32_t ifindex)
 {
     for (unsigned i = 0; i < purge->links.count; i++)
         if (purge->links.items[i].ifindex == ifindex)
-            return (uint8_t)policy_interface_zone(&purge->plan->policy,
-                                                  purge->links.items[i].name);
+            return (uint8_t)policy_interface_zone(&purge->plan->policy, purge->links.items[i].name);
     return 0;
 }
 

@@ -1,5 +1,5 @@
-/* The interfaces of this network namespace, by rtnetlink: sysfs would show those of the namespace it
- * was mounted in. And the events that make the flow cache stale. */
+/* The interfaces of this network namespace, by rtnetlink: sysfs would show those of the namespace
+ * it was mounted in. And the events that make the flow cache stale. */
 #include <errno.h>
 #include <linux/ethtool.h>
 #include <linux/if_link.h>
@@ -103,11 +103,10 @@ const struct link_info *link_find(const struct link_list *list, const char *name
 
 int link_events(struct orb_err *err)
 {
-    static const int groups[] = {RTNLGRP_LINK,        RTNLGRP_NEIGH,       RTNLGRP_IPV4_IFADDR,
-                                 RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,  RTNLGRP_IPV6_ROUTE,
+    static const int groups[] = {RTNLGRP_LINK,        RTNLGRP_NEIGH,      RTNLGRP_IPV4_IFADDR,
+                                 RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
                                  RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE};
-    AUTO_FD int fd =
-        socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
+    AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
     struct sockaddr_nl address = {.nl_family = AF_NETLINK};
 
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0)

@@ -1,5 +1,5 @@
-/* Programs and maps: loaded anew by each daemon, but over the pinned maps of the one before, so that
- * flows, counters and the policy in force stay. Order: version, maps, programs, the tail-call
+/* Programs and maps: loaded anew by each daemon, but over the pinned maps of the one before, so
+ * that flows, counters and the policy in force stay. Order: version, maps, programs, the tail-call
  * tables, then the links, whose update is atomic for each port.
  *
  * Surprise: libbpf adopts a pinned map by path only when it likes its details, and a device map
@@ -99,7 +99,8 @@ static bool reuse_maps(struct dataplane *dp, struct fastpath *skel)
 
     if (!version_fits(dp))
         return false;
-    bpf_object__for_each_map(map, skel->obj) {
+    bpf_object__for_each_map(map, skel->obj)
+    {
         AUTO_FREE char *path = NULL;
         AUTO_FD int fd = -1;
 
@@ -117,7 +118,8 @@ static int pin_maps(struct dataplane *dp, struct fastpath *skel, struct orb_err 
 {
     struct bpf_map *map;
 
-    bpf_object__for_each_map(map, skel->obj) {
+    bpf_object__for_each_map(map, skel->obj)
+    {
         AUTO_FREE char *path = NULL;
         int r;
 
@@ -190,8 +192,9 @@ static void update_links(struct dataplane *dp)
             continue;
         path = pin_path(dp, entry->d_name);
         fd = bpf_obj_get(path);
-        if (fd < 0 || bpf_link_update(fd, bpf_program__fd(xdp ? dp->programs->progs.orb_xdp_fast
-                                                              : dp->programs->progs.orb_tcx_fast),
+        if (fd < 0 || bpf_link_update(fd,
+                                      bpf_program__fd(xdp ? dp->programs->progs.orb_xdp_fast
+                                                          : dp->programs->progs.orb_tcx_fast),
                                       NULL))
             unlink(path);
     }

@@ -16,7 +16,7 @@
 #include "core/base/own.h"
 #include "dataplane/fast.h"
 
-#define ATTACH_TCX_INGRESS 46 /* enum bpf_attach_type of Linux 6.6 */
+#define ATTACH_TCX_INGRESS 46  /* enum bpf_attach_type of Linux 6.6 */
 #define PROBE_ETHERTYPE 0x88b5 /* IEEE 802, local experiments */
 
 const char *port_mode_name(enum port_mode mode)
@@ -107,8 +107,8 @@ static bool probe_redirect(struct dataplane *dp, const struct port *port,
     frame[13] = PROBE_ETHERTYPE & 255;
     frame[14] = (uint8_t)port->index;
     frame[15] = (uint8_t)(port->index >> 8);
-    if (before < 0 || bpf_prog_test_run_opts(bpf_program__fd(dp->programs->progs.orb_probe),
-                                             &options))
+    if (before < 0 ||
+        bpf_prog_test_run_opts(bpf_program__fd(dp->programs->progs.orb_probe), &options))
         return false;
     after = link_statistic(port->name, "xdp_xmit");
     return after >= before + 8;

@@ -6,7 +6,7 @@ import lab
 
 lab.need("ip", "nsenter", "ethtool", "nft", "ping")
 L = lab.Lab(sys.argv[1])
-L.offload_off()
+L.offload(False)
 for protocol in ("tcp", "udp"):
     for family in (4, 6):
         L.echo(protocol, 5000 + family, family)
@@ -22,7 +22,9 @@ RULES = {
            "action": "drop"},
     "40": {"from": "lan", "to": "wan", "protocol": "icmp", "action": "drop"},
 }
-MASQUERADE = {"1": {"to": "wan", "action": "masquerade"}}
+# IPv6 addresses are hidden only where asked for.
+MASQUERADE = {"1": {"to": "wan", "action": "masquerade"},
+              "2": {"to": "wan", "source": ["::/0"], "action": "masquerade"}}
 FORWARD = {
     "1": {"from": "lan", "protocol": "tcp", "port": "8004", "destination": ["10.200.1.1/32"],
           "translate-to": "10.200.2.2:5004"},

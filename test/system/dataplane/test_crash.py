@@ -1,0 +1,121 @@
+"""A daemon that dies loses nothing, the next one takes over, and a change of policy loses nothing;
+an established flow the new policy refuses stops at once; revert and disable change nothing that can
+be seen."""
+import json
+import subprocess
+import sys
+import time
+
+import lab
+
+lab.need("ip", "nsenter", "ethtool", "nft", "ping")
+L = lab.Lab(sys.argv[1])
+L.offload(False)
+L.echo("tcp", 5000)
+V4 = "10.200.2.2"
+ALLOW = {"10": {"from": "lan", "to": "wan", "protocol": "tcp", "action": "accept"},
+         "20": {"from": "lan", "to": "wan", "protocol": "icmp", "action": "accept"}}
+OTHER = dict(ALLOW, **{"5": {"from": "wan", "to": "lan", "protocol": "udp", "action": "drop"}})
+
+STREAM = """
+import socket, sys, time
+s = socket.create_connection(("%s", 5000), 5)
+s.settimeout(3)
+while s.recv(1) != b"\\n": pass
+print("ready", flush=True)
+n = worst = 0
+end = time.monotonic() + float(sys.argv[1])
+try:
+    while time.monotonic() < end:
+        t = time.monotonic()
+        s.send(b"x" * 100)
+        got = 0
+        while got < 100: got += len(s.recv(100)) or 1 / 0
+        worst = max(worst, time.monotonic() - t)
+        n += 1
+        time.sleep(0.002)
+except OSError: pass
+print(n, worst, time.monotonic() - end)
+""" % V4
+
+
+def stream(seconds):
+    child = L.start(L.client, [sys.executable, "-c", STREAM, str(seconds)],
+                    stdout=subprocess.PIPE)
+    assert child.stdout.readline() == "ready\n"
+    return child
+
+
+def result(child):
+    return [float(x) for x in child.communicate()[0].split()]
+
+
+def retransmitted():
+    with_names, values = [line.split() for line in L.run(L.client, ["cat", "/proc/net/snmp"])
+                          .splitlines() if line.startswith("Tcp:")]
+    return int(values[with_names.index("RetransSegs")])
+
+
+for mode in ("tcx", "xdp"):
+    d = L.dpctl()
+    d.apply(lab.policy(mode, ALLOW))
+    L.run(L.client, ["ping", "-q", "-c", "2", V4])
+    ping = L.start(L.client, ["ping", "-q", "-i", "0.005", "-c", "800", "-W", "1", V4],
+                   stdout=subprocess.PIPE)
+    again = retransmitted()
+    talk = stream(4)
+    for _ in range(3):
+        time.sleep(0.3)
+        d.kill()
+        time.sleep(0.1)
+        d = L.dpctl()
+        lab.check(f"{mode}: the next daemon adopts ({d.hello})", d.hello == "ready adopted")
+        d.apply(lab.policy(mode, OTHER))
+    for i in range(20):
+        d.apply(lab.policy(mode, ALLOW if i % 2 else OTHER))
+    d.say("disable")
+    lab.check(f"{mode}: disabled, no port has a hook",
+              all(p["mode"] == "off" for p in d.status()["ports"].values()))
+    d.say("enable")
+    d.apply(lab.policy(mode, OTHER))
+    d.say("revert")
+    sent, received = lab.lost(ping.communicate()[0])
+    lab.check(f"{mode}: {sent} pings over 3 kills and 24 changes, {received} answered",
+              sent == received == 800)
+    count, worst, _ = result(talk)
+    lab.check(f"{mode}: {count:.0f} round trips of a connection meanwhile, none longer than "
+              f"{worst * 1000:.0f} ms, nothing sent twice",
+              count > 300 and retransmitted() == again)
+    hits = d.rule(10)["fast_packets"]
+    lab.check(f"{mode}: {hits} packets of it on the fast path", hits > 200)
+
+    talk = stream(6)
+    time.sleep(1)
+    generation = d.status()["generation"]
+    d.apply(lab.policy(mode, {"20": ALLOW["20"]}))
+    count, _, late = result(talk)
+    lab.check(f"{mode}: a connection the new policy refuses stops at once ({count:.0f} round trips)",
+              late < -1.5)
+    lab.check(f"{mode}: generation goes up by one", d.status()["generation"] == generation + 1)
+    d.say("revert")
+    lab.check(f"{mode}: after revert it may connect again", L.talk("tcp", V4, 5000, 3)[0] == 3)
+    d.say("destroy")
+    d.kill()
+
+d = L.dpctl("no-kfunc")
+d.apply(lab.policy("auto", ALLOW))
+ports = d.status()["ports"]
+lab.check(f"without conntrack for BPF every port is off and says why: {ports['r0'].get('reason')}",
+          all(p["mode"] == "off" and p["reason"] for p in ports.values()))
+lab.check("and nftables enforces alone", L.talk("tcp", V4, 5000, 3)[0] == 3)
+d.apply(lab.policy("auto", {}))
+lab.check("both ways", L.talk("tcp", V4, 5000, 3, wait=0.5)[0] == 0)
+bad = lab.policy("auto", dict(ALLOW))
+bad["zones"]["lan"]["interfaces"] = ["r0", "r1"]
+before = json.dumps(d.status())
+try:
+    d.apply(bad)
+    lab.check("a policy that contradicts itself is refused", False)
+except RuntimeError as e:
+    lab.check(f"a policy that contradicts itself is refused ({e})", json.dumps(d.status()) == before)
+d.say("destroy")
