@@ -6,7 +6,8 @@
 
 #include "plugins/interfaces/plugin.h"
 
-#define LIST_MAX 400 /* links in one answer: it must fit one frame */
+#define LIST_MAX 300       /* links in one answer: it must fit one frame … */
+#define ADDRESSES_MAX 1500 /* … also when they have many addresses */
 
 static const char *state_of(const struct rtnl_link *link)
 {
@@ -31,7 +32,7 @@ static void add_mac(cJSON *to, const struct rtnl_link *link)
 }
 
 static cJSON *link_json(const struct interfaces *self, const struct rtnl_link *link,
-                        const struct rtnl_addrs *addrs)
+                        const struct rtnl_addrs *addrs, unsigned *left)
 {
     const struct want *want = wants_find(&self->current, link->name);
     cJSON *to = cJSON_CreateObject(), *list;
@@ -49,9 +50,10 @@ static cJSON *link_json(const struct interfaces *self, const struct rtnl_link *l
     for (unsigned i = 0; i < addrs->count; i++) {
         char text[ADDRESS_TEXT];
 
-        if (addrs->items[i].index == link->index)
-            cJSON_AddItemToArray(list,
-                                 cJSON_CreateString(prefix_text(&addrs->items[i].prefix, text)));
+        if (addrs->items[i].index != link->index || !*left)
+            continue;
+        --*left;
+        cJSON_AddItemToArray(list, cJSON_CreateString(prefix_text(&addrs->items[i].prefix, text)));
     }
     cJSON_AddNumberToObject(to, "rx_packets", (double)link->rx_packets);
     cJSON_AddNumberToObject(to, "rx_bytes", (double)link->rx_bytes);
@@ -70,6 +72,7 @@ int on_list(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct or
     struct interfaces *self = orb_user(ctx);
     struct rtnl_links links = {0};
     struct rtnl_addrs addrs = {0};
+    unsigned left = ADDRESSES_MAX;
     cJSON *out, *list;
     int r;
 
@@ -81,7 +84,7 @@ int on_list(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct or
         out = cJSON_CreateObject();
         list = cJSON_AddArrayToObject(out, "links");
         for (unsigned i = 0; i < links.count && i < LIST_MAX; i++)
-            cJSON_AddItemToArray(list, link_json(self, &links.items[i], &addrs));
+            cJSON_AddItemToArray(list, link_json(self, &links.items[i], &addrs, &left));
         cJSON_AddNumberToObject(out, "total", links.count);
         orb_reply(req, out);
     }

@@ -4,8 +4,8 @@
 
 #include "plugins/routing/plugin.h"
 
-#define LIST_MAX 800  /* routes in one answer: it must fit one frame … */
-#define HOPS_MAX 2000 /* … also when each has many next hops */
+#define LIST_MAX 700  /* routes in one answer: it must fit one frame … */
+#define HOPS_MAX 1500 /* … also when each has many next hops */
 
 static const char *type_name(uint8_t type)
 {

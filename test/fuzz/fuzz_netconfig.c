@@ -1,0 +1,104 @@
+/* The network packages' readers of configuration: whatever fits the schemas must be taken or
+ * refused with a path, and what the firewall sends must be JSON that fits a frame. Input: a
+ * configuration. */
+#include <cjson/cJSON.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/json/scan.h"
+#include "core/json/schema.h"
+#include "core/json/tree.h"
+#include "plugins/firewall/work.h"
+#include "plugins/interfaces/model.h"
+#include "plugins/routing/model.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { INTERFACES, ROUTING, FIREWALL, PARTS };
+static const char *const names[PARTS] = {"interfaces", "routing", "firewall"};
+
+/* Compiled once: the one state of this program. */
+static struct schema *schema_of(int part)
+{
+    static struct schema *schemas[PARTS];
+    AUTO_FREE char *path = xasprintf("%s/plugins/%s/schema.json", SOURCE_ROOT, names[part]);
+    AUTO(buf) struct buf text = {0}, dump = {0};
+    AUTO(json_t) json_t *all = NULL;
+    struct orb_err err;
+    json_t *config;
+
+    if (schemas[part])
+        return schemas[part];
+    if (file_read(path, 1 << 20, &text, &err) < 0 ||
+        tree_parse(text.data, text.len, NULL, &all, &err) < 0)
+        abort();
+    config = json_object_get(all, "config");
+    if (json_object_get(all, "$defs"))
+        json_object_set(config, "$defs", json_object_get(all, "$defs"));
+    tree_dump(config, &dump);
+    if (schema_compile(dump.data, dump.len, true, &schemas[part], &err) < 0)
+        abort();
+    return schemas[part];
+}
+
+static void refused_well(int r, const struct orb_err *err)
+{
+    if (r < 0 && (err->code != r || err->path[0] != '/' || !err->text[0]))
+        abort();
+}
+
+static void try_firewall(const cJSON *tree)
+{
+    struct orb_change change = {.initial = true, .tree = tree};
+    struct orb_err err = {0};
+    struct work work = {0};
+
+    refused_well(work_build(&work, &change, &err), &err);
+    for (unsigned i = 0; i < work.puts.count; i++) {
+        AUTO(buf) struct buf text = {0};
+
+        buf_addf(&text, "{\"tx\":1,%s}", work.puts.items[i]);
+        /* A refusal leaves an unfinished entry behind; it is never sent. */
+        if (!err.code && (text.len > 256 * 1024 || json_scan(text.data, text.len, NULL, &err) < 0))
+            abort();
+    }
+    work_fini(&work);
+}
+
+static void try_parts(const cJSON *tree)
+{
+    struct routes_want routes = {0};
+    struct wants wants = {0};
+    struct orb_err err = {0};
+
+    refused_well(wants_read(cJSON_GetObjectItemCaseSensitive(tree, "interfaces"), &wants, &err),
+                 &err);
+    wants_fini(&wants);
+    refused_well(routes_read(cJSON_GetObjectItemCaseSensitive(tree, "routing"), &routes, &err),
+                 &err);
+    routes_fini(&routes);
+    try_firewall(tree);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const char *text = (const char *)data;
+    struct json_slice value;
+    struct orb_err err;
+    cJSON *tree;
+
+    if (size > 65536 || json_scan(text, size, NULL, &err) < 0)
+        return 0;
+    for (int part = 0; part < PARTS; part++) {
+        if (json_member(text, size, names[part], &value) == 1 &&
+            schema_check(schema_of(part), value.p, value.len, "", &err) < 0)
+            return 0;
+    }
+    tree = cJSON_ParseWithLength(text, size);
+    if (tree)
+        try_parts(tree);
+    cJSON_Delete(tree);
+    return 0;
+}
