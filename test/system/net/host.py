@@ -69,6 +69,7 @@ class Worker:
 
     def __init__(self, runner, module, parts, tree, namespace=None, methods=()):
         ours, theirs = socket.socketpair()
+        module = os.path.abspath(module)
         command = [runner] + sys.argv[3:] + [module, str(theirs.fileno())]  # --sandboxed
         if namespace:
             command = ["nsenter", f"--net=/run/netns/{namespace.name}"] + command

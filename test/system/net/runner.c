@@ -92,7 +92,7 @@ static void fill(struct plan *plan, const char *path)
 static int run_sandboxed(const char *path, int fd)
 {
     struct sandbox_child child;
-    struct sandbox *sandbox;
+    struct sandbox *sandbox = NULL;
     struct verdict verdict;
     struct plan plan = {0};
     struct orb_err err;
@@ -105,6 +105,7 @@ static int run_sandboxed(const char *path, int fd)
     if (sandbox_new(&(struct sandbox_options){.instance = name}, &sandbox, &err) < 0 ||
         sandbox_spawn(sandbox, &plan, &child, &err) < 0) {
         fprintf(stderr, "runner: %s\n", err.text);
+        sandbox_free(sandbox);
         return 2;
     }
     relay(fd, &child);
