@@ -127,11 +127,9 @@ static void follow(struct probe *probe, const struct orb_change *change)
     orb_timer_free(probe->crash_timer);
     probe->crash_timer = NULL;
     if (crash_ms > 0) {
-        uint64_t up_ms = orb_now_ms() - probe->started_ms;
-
+        /* From the start or from the change, whichever is later: the change itself goes through. */
         probe->crash_timer = orb_timer_new(probe->ctx, on_crash_time, NULL);
-        orb_timer_start(probe->crash_timer,
-                        up_ms < (uint64_t)crash_ms ? (uint64_t)crash_ms - up_ms : 0, 0);
+        orb_timer_start(probe->crash_timer, (uint64_t)crash_ms, 0);
     }
 }
 
