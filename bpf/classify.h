@@ -14,9 +14,9 @@
 
 /* The value size. Inner maps of one outer map must have equal value sizes, the memory is zeroed and
  * charged whole, and running, previous and next rules exist at the same time during a swap: so no
- * more than needed. 16 384 rules in each family, every one with addresses of its own, take about
- * 25 MiB; 10 000 ClassBench-like rules 2 to 6 MiB. Must be a power of two: offsets are masked. */
-#define CLASSIFY_BLOB_BYTES (32u << 20)
+ * more than needed. 10 000 rules of ClassBench's kind take 5 MiB; 16 384 rules in each family,
+ * every one with addresses of its own, 13 MiB. Must be a power of two: offsets are masked. */
+#define CLASSIFY_BLOB_BYTES (16u << 20)
 #define CLASSIFY_MAGIC 0x4f52430au /* changes with the layout */
 
 #define CLASSIFY_NONE (~0u)
