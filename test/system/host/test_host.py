@@ -26,21 +26,25 @@ def running(box, name, not_pid=0):
     return s["state"] == "Running" and s["pid"] != not_pid and s
 
 
+def restart(box):
+    pid = box.service("acme-probe")["pid"]
+    box.ctl("service", "restart", "acme-probe")
+    return box.until(10, lambda: running(box, "acme-probe", pid), "restarted")
+
+
 def workers_of(box):
     """pids of the host's children."""
     return [int(p) for p in open(f"/proc/{box.daemon.pid}/task/{box.daemon.pid}/children").read().split()]
 
 
 def crash(box, how, check):
-    box.ctl("service", "start", "acme-probe")  # closes the breaker of the cases before
     before = box.until(10, lambda: running(box, "acme-probe"), "runs before")
     box.call("acme-probe", "crash", {"how": how}, ok=False)
     box.until(10, lambda: running(box, "acme-probe", before["pid"]), "runs again")
     report = box.json("service", "show", "acme-probe", "crashes")["crashes"][-1]
     expect(check(report), f"unexpected report {report}")
     expect(report["pid"] == before["pid"], "the report is of another worker")
-    box.ctl("service", "restart", "acme-probe")
-    box.until(10, lambda: running(box, "acme-probe"), "runs after")
+    restart(box)
 
 
 def hang(box):
@@ -52,11 +56,9 @@ def hang(box):
 
 
 def breaker(box):
-    box.ctl("service", "restart", "acme-probe")
-    box.until(10, lambda: running(box, "acme-probe"), "runs")
+    restart(box)
     box.ctl("config", "set", "acme-probe", "crash-after-ms", "10")
     box.ctl("config", "commit")
-    box.ctl("service", "restart", "acme-probe")
     box.until(20, lambda: box.service("acme-probe")["breaker"] == "open", "open")
     s = box.service("acme-probe")
     expect(s["state"] == "Failed" and s["next_ms"] > 0, f"{s}")
@@ -104,8 +106,7 @@ def no_descriptor_is_lost(box):
         s = box.until(10, lambda: running(box, "acme-probe"), "runs")
         box.call("acme-probe", "crash", {"how": "exit"}, ok=False)
         box.until(10, lambda p=s["pid"]: running(box, "acme-probe", p), "again")
-        box.ctl("service", "restart", "acme-probe")  # forgives the failures so far
-        box.until(10, lambda: running(box, "acme-probe"), "runs")
+        restart(box)  # forgives the failures so far
     box.until(5, lambda: fds() == before, f"{before} descriptors before, {fds()} after")
 
 
