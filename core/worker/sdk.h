@@ -16,10 +16,11 @@ struct sdk_setup {
     const struct sdk_socket *sockets;
     unsigned socket_count;
     const char *state_dir; /* "/state" or NULL */
-    /* Called once the plugin was loaded and before its init: phase B of the seccomp filter. */
 };
 
-/* Runs until STOP, end of file or a failure; returns the process's exit code. */
+/* Runs until STOP, end of file or a failure; returns the process's exit code. Opens nothing, reads
+ * no environment; beyond memory and clocks it needs epoll, eventfd2, pipe2, poll, read, write,
+ * sendto, recvfrom, ioctl(FIONBIO) and close, so it runs behind the second system call filter. */
 int sdk_run(const struct sdk_setup *setup, const struct orb_plugin *plugin);
 
 #endif

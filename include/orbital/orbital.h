@@ -5,10 +5,10 @@
  *     static const struct orb_method methods[] = {{"hello", on_hello, 0}, {0}};
  *     ORB_PLUGIN(.name = "greeter", .methods = methods, .init = on_init);
  *
- * The host loads it in a worker process of its own, inside a sandbox, and runs one event loop. Every
- * callback below is called on that loop, one at a time; a callback that blocks makes the health
- * check fail and the worker is killed. What is exchanged is described by the package's schema.json;
- * the host checks every payload against it before a handler sees it.
+ * The host loads it in a worker process of its own, inside a sandbox, and runs one event loop.
+ * Every callback below is called on that loop, one at a time; a callback that blocks makes the
+ * health check fail and the worker is killed. What is exchanged is described by the package's
+ * schema.json; the host checks every payload against it before a handler sees it.
  *
  * Units: times in milliseconds. Text is UTF-8. Functions return 0 or a negative code of error.h. */
 #ifndef ORBITAL_H
@@ -74,16 +74,17 @@ void orb_reply_error(struct orb_req *req, const struct orb_err *err);
 
 /* ---- requests to others ---- */
 
-/* Exactly one call per orb_call: out is NULL when err is set and the other way round. text/len: the
- * reply as received (valid during the call). */
+/* Exactly one call per orb_call while the worker runs (none once stop was called): out is NULL when
+ * err is set and the other way round. text/len: the reply as received (valid during the call). */
 typedef void orb_reply_fn(struct orb_ctx *ctx, void *arg, const cJSON *out,
                           const struct orb_err *err);
 typedef void orb_text_fn(struct orb_ctx *ctx, void *arg, const char *text, size_t len,
                          const struct orb_err *err);
 
 /* Calls a method. to: "interface@MAJOR" or "interface@MAJOR.MINOR" (lowest minor accepted). in is
- * taken (NULL means {}). deadline_ms: 0 for the method's own default. done may be NULL. Fails at once only for mistakes of the
- * caller; everything else (denied, unknown, busy, deadline, peer-gone) arrives in done. */
+ * taken (NULL means {}). deadline_ms: 0 for the method's own default. done may be NULL. Fails at
+ * once only for mistakes of the caller; everything else (denied, unknown, busy, deadline,
+ * peer-gone) arrives in done. */
 int orb_call(struct orb_ctx *ctx, const char *to, const char *method, cJSON *in,
              uint32_t deadline_ms, orb_reply_fn *done, void *arg, struct orb_err *err);
 /* The same with JSON text both ways and no trees built. */
@@ -98,8 +99,7 @@ int orb_call_as(struct orb_ctx *ctx, uint32_t session, const char *to, const cha
 
 /* ---- events ---- */
 
-typedef void orb_event_fn(struct orb_ctx *ctx, void *arg, const char *topic,
-                          const cJSON *payload);
+typedef void orb_event_fn(struct orb_ctx *ctx, void *arg, const char *topic, const cJSON *payload);
 /* Publishes an event of this package's schema. payload is taken. */
 int orb_publish(struct orb_ctx *ctx, const char *topic, cJSON *payload, struct orb_err *err);
 /* From now on cb is called for each event. topic "*": all topics of the interface. A gap (events
@@ -134,8 +134,9 @@ struct orb_config {
     int (*prepare)(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err);
     /* Make it so. May also return ORB_LATER. */
     int (*apply)(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err);
-    /* Undo: after prepare (nothing was applied) or after apply (applied true: go back to what was;
-     * tree holds the old state again and patch is the inverse). May return ORB_LATER. */
+    /* Undo: after prepare (nothing was applied) or after apply, also one that failed (applied true:
+     * go back to what was; tree holds the old state again and patch is the inverse). May return
+     * ORB_LATER. */
     int (*abort)(struct orb_ctx *ctx, const struct orb_change *change, bool applied,
                  struct orb_err *err);
 };
@@ -163,8 +164,8 @@ void orb_watch_free(struct orb_watch *watch);
 /* Monotonic time. */
 uint64_t orb_now_ms(void);
 
-/* Descriptor of a socket the manifest declared (net.bind:…#NAME), bound and listening, opened before
- * the sandbox closed; -1 when there is none of that name. The worker keeps it open. */
+/* Descriptor of a socket the manifest declared (net.bind:…#NAME), bound and listening, opened
+ * before the sandbox closed; -1 when there is none of that name. The worker keeps it open. */
 int orb_socket(struct orb_ctx *ctx, const char *name);
 /* Directory for the service's own state (capability fs.state), NULL without that capability. */
 const char *orb_state_dir(struct orb_ctx *ctx);
@@ -179,8 +180,14 @@ struct orb_kv {
 };
 void orb_log_kv(struct orb_ctx *ctx, enum orb_level level, const char *event,
                 const struct orb_kv *pairs);
-#define ORB_S(k, v) {(k), (v), 0}
-#define ORB_I(k, v) {(k), 0, (v)}
+#define ORB_S(k, v)                                                                                \
+    {                                                                                              \
+        (k), (v), 0                                                                                \
+    }
+#define ORB_I(k, v)                                                                                \
+    {                                                                                              \
+        (k), 0, (v)                                                                                \
+    }
 /* orb_log(ctx, ORB_INFO, "peer.up", ORB_S("peer", name), ORB_I("mtu", 1500)); event: a stable
  * dotted name. */
 #define orb_log(ctx, level, event, ...)                                                            \
@@ -196,8 +203,9 @@ void orb_gauge_set(struct orb_ctx *ctx, const char *name, double value);
  * -1 when item is NULL, no number, has a fraction or lies beyond +-2^53 (read such a one from
  * orb_req_text()). Items made by orb_add_int64 are read in their full range. */
 int orb_int64(const cJSON *item, int64_t *ret_value);
-/* Adds an integer, exact in the whole 64-bit range (as raw JSON; cJSON_AddNumberToObject would print
- * 1e15 as "1e+15", which is no integer to a schema). Returns the item, NULL when memory ran out. */
+/* Adds an integer, exact in the whole 64-bit range (as raw JSON; cJSON_AddNumberToObject would
+ * print 1e15 as "1e+15", which is no integer to a schema). Returns the item, NULL when memory ran
+ * out. */
 cJSON *orb_add_int64(cJSON *object, const char *key, int64_t value);
 
 /* ---- the descriptor ---- */
