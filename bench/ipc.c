@@ -345,6 +345,7 @@ static void run(enum middle middle, int what, struct round *ret)
         callee(b[1], middle);
     mid = start(a[1], b[0], a, b);
     if (mid == 0) {
+        prctl(PR_SET_NAME, middle == BROKER ? "bench-broker" : "bench-relay"); /* for perf */
         if (middle == BROKER)
             run_broker(a[1], b[0]);
         else

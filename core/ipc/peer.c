@@ -65,13 +65,13 @@ struct ipc_peer *peer_make(struct broker *broker, int fd, const struct peer_spec
 /* Keeps the members of the object text without its braces. */
 static int keep_welcome(struct ipc_peer *peer, const char *text, struct orb_err *err)
 {
-    size_t len = text ? strlen(text) : 0;
-    const char *p = text, *end = text + len;
+    const char *p = text, *end;
     int r;
 
     if (!text)
         return 0;
-    r = json_scan(text, len, NULL, err);
+    end = text + strlen(text);
+    r = json_scan(text, strlen(text), NULL, err);
     if (r < 0)
         return orb_wrap(err, "welcome of %s", peer->self.name);
     while (p < end && *p != '{')
