@@ -213,7 +213,10 @@ static bool same_zones(const struct policy_rule *a, const struct policy_rule *b)
     return !strcmp(a->from, b->from) && !strcmp(a->to, b->to);
 }
 
-/* Consecutive rules of one zone pair share the comparison of the interfaces. */
+/* Consecutive rules of one zone pair share the comparison of the interfaces: in a chain of its own,
+ * where they are many enough. The kernel takes about a millisecond to make a chain. */
+#define CHAIN_MIN 64
+
 static void add_rules(const struct policy *policy, bool hook_from, bool hook_to, struct buf *b)
 {
     AUTO(buf) struct buf zones = {0};
@@ -228,7 +231,7 @@ static void add_rules(const struct policy *policy, bool hook_from, bool hook_to,
                 (hook_to || nft_interfaces(policy, "oifname", first->to, &zones));
         while (end < policy->rule_count && same_zones(first, &policy->rules[end]))
             end++;
-        grouped = zones.len && end - i > 1;
+        grouped = zones.len && end - i >= CHAIN_MIN;
         if (!known || !in_chain(first, hook_from, hook_to)) {
             i = end; /* a zone without interfaces matches nothing */
             continue;

@@ -156,3 +156,23 @@ TEST(nft_takes_random_policies)
         load(&policy, NULL, round);
     }
 }
+
+TEST(long_runs_of_one_zone_pair_get_a_chain)
+{
+    AUTO(policy) struct policy policy;
+    AUTO(buf) struct buf text = {0}, output = {0};
+
+    own_namespace();
+    policy_init(&policy);
+    buf_adds(&text, "{\"zones\":{\"a\":{\"interfaces\":[\"a0\",\"a1\"]},\"b\":{\"interfaces\":"
+                    "[\"b0\"]}},\"rules\":{\"1\":{\"action\":\"drop\",\"limit\":{\"rate\":1}}");
+    for (int i = 2; i < 200; i++)
+        buf_addf(&text, ",\"%d\":{\"from\":\"a\",\"to\":\"b\",\"action\":\"reject\"}", i);
+    buf_adds(&text, "}}");
+    put(&policy, buf_str(&text));
+    load(&policy, NULL, 1);
+    load(&policy, &policy, 2);
+    nft("list chain inet orbital forward", NULL, &output);
+    ck_assert_ptr_nonnull(
+        strstr(buf_str(&output), "iifname { \"a0\", \"a1\" } oifname \"b0\" jump {"));
+}
