@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 
 #include "core/base/own.h"
+#include "core/json/schema.h"
 
 #define MAX_SERVICES 8
 
@@ -76,6 +77,22 @@ static int on_call(void *arg, const char *to, const char *method, const char *te
     return 0;
 }
 
+/* Every input and answer must fit the contract in schema.json, as the broker would insist. */
+static void check_contract(const char *method, const char *side, const char *text, size_t len)
+{
+    AUTO(buf) struct buf doc = {0};
+    AUTO_FREE char *at = xasprintf("/methods/%s/%s", method, side);
+    struct schema *schema = NULL;
+    struct orb_err err = {0};
+
+    ck_assert_msg(file_read(CONFIG_SCHEMA, 1 << 20, &doc, &err) == 0, "%s", err.text);
+    ck_assert_msg(schema_compile_in(doc.data, doc.len, at, true, &schema, &err) == 0, "%s: %s", at,
+                  err.text);
+    ck_assert_msg(schema_check(schema, text, len, "", &err) == 0, "%s %s: %s: %s in %.300s", method,
+                  side, err.path, err.text, text);
+    schema_free(schema);
+}
+
 static void on_reply(void *arg, void *req, const char *text, size_t len)
 {
     struct fake *f = arg;
@@ -85,6 +102,10 @@ static void on_reply(void *arg, void *req, const char *text, size_t len)
     if (req != (void *)f)
         return;
     f->answered = true;
+    if (f->method)
+        check_contract(f->method, "output", text, len);
+    json_decref(f->reply);
+    f->reply = NULL;
     ck_assert_int_eq(tree_parse(text, len, NULL, &f->reply, &err), 0);
     buf_clear(&f->text);
     buf_add(&f->text, text, len);
@@ -214,8 +235,11 @@ void fake_attach(struct fake *f, struct fake_service *s)
     f->err = (struct orb_err){0};
     json_decref(f->reply);
     f->reply = NULL;
+    f->method = "attach";
+    check_contract(f->method, "input", in, strlen(in));
     engine_request(f->engine, &caller, "attach", in, strlen(in), f);
     fake_pump(f);
+    f->method = NULL;
     ck_assert(f->answered);
     ck_assert_int_eq(f->err.code, 0);
     s->revision = (uint64_t)json_integer_value(json_object_get(f->reply, "revision"));
@@ -325,10 +349,13 @@ int fake_ask(struct fake *f, const char *user, uint32_t peer, const char *method
     f->err = (struct orb_err){0};
     json_decref(f->reply);
     f->reply = NULL;
+    f->method = method;
+    check_contract(method, "input", buf_str(&in), in.len);
     engine_request(f->engine, &caller, method, buf_str(&in), in.len, f);
     fake_pump(f);
     if (!f->answered) /* a commit that waits for known subscribers */
         fake_advance(f, 5000);
+    f->method = NULL;
     ck_assert_msg(f->answered, "%s %s was not answered", method, in.data);
     return f->err.code;
 }

@@ -45,6 +45,7 @@ struct fake {
     unsigned kill_number;
     unsigned published;
     /* of the last request */
+    const char *method;
     bool answered;
     json_t *reply;
     struct orb_err err;
