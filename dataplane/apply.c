@@ -5,6 +5,7 @@
  * Surprise: only nftables and the slots can fail, and both can be put back; a port that cannot be
  * attached is no failure but a reason in the status. */
 #include <errno.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -163,6 +164,12 @@ int dataplane_prepare(struct dataplane *dataplane, const struct policy *policy,
         return r;
     *ret_plan = take_ptr(plan);
     return 0;
+}
+
+void dataplane_plan_describe(const struct dataplane_plan *plan, struct buf *ret_json)
+{
+    buf_addf(ret_json, "{\"rules\":%u,\"nft_bytes\":%zu,\"classes\":%" PRIu32 "}",
+             plan->policy.rule_count, plan->nft_bytes, plan->stats.classes);
 }
 
 /* The fast path's half: the idle slot, the ports, then the switch. */

@@ -1,6 +1,6 @@
-/* The data plane as the host sees it: load or adopt, prepare, apply, go back, count. Not thread-safe;
- * one thread at a time (the host runs long steps with uv_queue_work). Uses the network namespace of
- * the calling process. */
+/* The data plane as the host sees it: load or adopt, prepare, apply, go back, count. Not
+ * thread-safe; one thread at a time (the host runs long steps with uv_queue_work). Uses the network
+ * namespace of the calling process. */
 #ifndef DATAPLANE_DATAPLANE_H
 #define DATAPLANE_DATAPLANE_H
 
@@ -10,8 +10,8 @@ struct dataplane;
 struct dataplane_plan; /* a prepared policy: compiled offline, self-checked */
 
 struct dataplane_options {
-    const char *bpffs;   /* directory for pins, mounted bpffs (mounted here if it is not) */
-    bool no_kfunc;       /* test: behave as on a kernel without conntrack kfuncs */
+    const char *bpffs; /* directory for pins, mounted bpffs (mounted here if it is not) */
+    bool no_kfunc;     /* test: behave as on a kernel without conntrack kfuncs */
 };
 
 /* Loads the programs; adopts pinned maps, programs and links of an earlier daemon (nothing is
@@ -25,6 +25,8 @@ bool dataplane_adopted(const struct dataplane *dataplane);
 int dataplane_prepare(struct dataplane *dataplane, const struct policy *policy,
                       struct dataplane_plan **ret_plan, struct orb_err *err);
 void dataplane_plan_free(struct dataplane_plan *plan);
+/* The answer to `check` of docs/dataplane.md: rules, nft_bytes, classes. */
+void dataplane_plan_describe(const struct dataplane_plan *plan, struct buf *ret_json);
 /* nft transaction, outer-map update, attach/detach of ports, generation + 1, conntrack entries the
  * new policy denies deleted. Takes plan in any case. On failure everything is as before. */
 int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, struct orb_err *err);

@@ -166,8 +166,8 @@ static enum port_mode choose(const struct port *port, const struct link_info *li
         snprintf(reason, size, "it has no Ethernet frames");
         return PORT_OFF;
     }
-    if (link->master && strcmp(link->kind, "vrf") != 0) {
-        snprintf(reason, size, "it is a member of a bridge or bond, which forwards instead");
+    if (link->master) {
+        snprintf(reason, size, "it belongs to a bridge, bond or VRF; that one may be a port");
         return PORT_OFF;
     }
     if (port->wanted == POLICY_FAST_TCX || (port->wanted == POLICY_FAST_AUTO && link->kind[0]))
