@@ -289,8 +289,12 @@ void routes_leave(struct broker *broker, struct ipc_peer *provider)
 {
     for (struct ipc_peer *peer = broker->peers; peer; peer = peer->next)
         for (unsigned i = 0; i < peer->route_count; i++)
-            if (peer->routes[i].target.provider == provider)
+            if (peer->routes[i].target.provider == provider) {
                 peer->routes[i].target.provider = NULL;
+                if (peer != provider) /* the handle is dead: tell at once, not at the next use */
+                    peer_send(peer, &(struct frame){.type = FRAME_GONE, .route = i + 1}, NULL,
+                              NULL, 0);
+            }
 }
 
 void routes_free(struct ipc_peer *peer)
