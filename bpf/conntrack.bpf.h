@@ -86,7 +86,9 @@ static __always_inline int ct_is_plain(struct nf_conn *ct, __u8 protocol)
         return 0;
     if (protocol == PARSE_TCP && ct->proto.tcp.state != TCP_CONNTRACK_ESTABLISHED)
         return 0;
-    if (ext && (ext->offset[NF_CT_EXT_HELPER] || ext->offset[NF_CT_EXT_SEQADJ]))
+    /* An extension for sequence adjustment alone says nothing: connections made by netlink (another
+     * router's, synchronised) always have one. The status bit says that it is used. */
+    if (ext && ext->offset[NF_CT_EXT_HELPER])
         return 0;
     return !ct_has_xfrm(ct);
 }

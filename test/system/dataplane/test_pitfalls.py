@@ -214,7 +214,7 @@ else:
 d.apply(lab.policy("tcx", RULES))
 lab.check("a hot connection", L.talk("tcp", V4, 5004, 50)[0] == 50)
 lab.sh(f"ip -n {L.router} xfrm policy add src 192.0.2.0/24 dst 198.51.100.0/24 dir out "
-       "tmpl proto esp mode tunnel src 192.0.2.1 dst 198.51.100.1")
+       "tmpl src 192.0.2.1 dst 198.51.100.1 proto esp mode tunnel")
 before = hits()
 lab.check("with an IPsec policy everything arrives", L.talk("tcp", V4, 5004, 50)[0] == 50)
 lab.check("but nothing by the fast path", hits() == before)
