@@ -225,6 +225,22 @@ static void purge(struct dataplane *dp)
     load_bump(dp);
 }
 
+/* The transaction's text. Where an earlier daemon's table is replaced, before is that table and the
+ * counters go on. */
+static void compose(struct dataplane *dp, const struct policy *policy, uint32_t generation,
+                    struct buf *ret_text, struct buf *ret_before)
+{
+    const struct policy *old = current_policy(dp);
+    AUTO(buf) struct buf counters = {0}, plain = {0};
+
+    if (!old) {
+        ruleset_list(dp->ruleset, "list table inet orbital", ret_before);
+        ruleset_list(dp->ruleset, "list counters table inet orbital", &counters);
+    }
+    policy_nft(policy, old, generation, &plain);
+    carry_counters(buf_str(&counters), buf_str(&plain), ret_text);
+}
+
 int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, struct orb_err *err)
 {
     AUTO(dataplane_plan) struct dataplane_plan *owned = plan;
@@ -233,9 +249,7 @@ int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, st
     uint32_t generation = dataplane->generation + 1;
     int r;
 
-    if (!old)
-        ruleset_list(dataplane->ruleset, "list table inet orbital", &before);
-    policy_nft(&plan->policy, old, generation, &text);
+    compose(dataplane, &plan->policy, generation, &text, &before);
     r = ruleset_run(dataplane->ruleset, buf_str(&text), false, err);
     if (r < 0)
         return r;

@@ -1,8 +1,8 @@
 /* The inside of the data plane: struct dataplane and what its files offer each other.
  *
  * load.c programs, maps, pins · port.c which hook a port gets · link.c the interfaces there are ·
- * ruleset.c libnftables · flows.c conntrack · settings.c sysctls · apply.c policies · report.c
- * counters and status · dataplane.c the rest. */
+ * ruleset.c libnftables, carry.c its counters · flows.c conntrack · settings.c sysctls · apply.c
+ * policies · report.c counters and status · dataplane.c the rest. */
 #ifndef DATAPLANE_FAST_H
 #define DATAPLANE_FAST_H
 
@@ -126,6 +126,13 @@ void ruleset_close(struct ruleset *ruleset);
 int ruleset_run(struct ruleset *ruleset, const char *text, bool dry, struct orb_err *err);
 /* Output of a list command; "" if there is no such table. */
 int ruleset_list(struct ruleset *ruleset, const char *command, struct buf *ret_text);
+
+/* carry.c */
+/* The next named counter of `nft list counters`; false at the end. The text is nft's own:
+ * "counter NAME {" and in the next line "packets N bytes N". */
+bool carry_next(const char **text, char name[64], uint64_t *ret_packets, uint64_t *ret_bytes);
+/* text (of policy_nft) with counters that begin at the values of listing. */
+void carry_counters(const char *listing, const char *text, struct buf *ret_text);
 
 /* settings.c */
 int settings_apply(struct dataplane *dp, struct orb_err *err);

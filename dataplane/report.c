@@ -24,23 +24,6 @@ static struct tally fast_tally(const struct dataplane *dp, uint32_t slot)
     return sum;
 }
 
-/* The next named counter of `nft list counters`; false at the end. The text is nft's own:
- * "counter NAME {" and in the next line "packets N bytes N". */
-static bool next_counter(const char **text, char name[64], struct tally *ret_tally)
-{
-    const char *at = *text;
-
-    while ((at = strstr(at, "counter "))) {
-        at += strlen("counter ");
-        if (sscanf(at, "%63s { packets %" SCNu64 " bytes %" SCNu64, name, &ret_tally->packets,
-                   &ret_tally->bytes) == 3) {
-            *text = at;
-            return true;
-        }
-    }
-    return false;
-}
-
 static void add_tally(struct buf *b, const char *name, struct tally slow, struct tally fast)
 {
     buf_addf(b,
@@ -74,7 +57,7 @@ int dataplane_counters(struct dataplane *dataplane, struct buf *ret_json, struct
         return orb_fail(err, ORB_E_KERNEL, "nftables cannot be reached");
     buf_addf(ret_json, "{\"generation\":%" PRIu32 ",\"rules\":{", dataplane->generation);
     at = buf_str(&text);
-    while (next_counter(&at, name, &slow)) {
+    while (carry_next(&at, name, &slow.packets, &slow.bytes)) {
         struct tally fast = {0};
 
         if (!strncmp(name, "rule_", 5)) {

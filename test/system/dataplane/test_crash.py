@@ -66,11 +66,13 @@ for mode in ("tcx", "xdp"):
     talk = stream(4)
     for _ in range(3):
         time.sleep(0.3)
+        counted = d.rule(20)["packets"]
         d.kill()
         time.sleep(0.1)
         d = L.dpctl()
         lab.check(f"{mode}: the next daemon adopts ({d.hello})", d.hello == "ready adopted")
         d.apply(lab.policy(mode, OTHER))
+        lab.check(f"{mode}: and counts on from {counted}", d.rule(20)["packets"] >= counted > 0)
     for i in range(20):
         d.apply(lab.policy(mode, ALLOW if i % 2 else OTHER))
     d.say("disable")
