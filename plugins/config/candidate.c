@@ -235,6 +235,29 @@ static int put(struct engine *engine, struct candidate *c, const char *path, jso
     return overlay_set(&c->changes, engine->store.running, path, value, err);
 }
 
+/* RFC 7396 applied to nothing: nulls have nothing to delete. */
+static void strip_nulls(json_t *value)
+{
+    const char *key;
+    json_t *member;
+    void *next;
+
+    json_object_foreach_safe(value, next, key, member)
+    {
+        if (json_is_null(member))
+            json_object_del(value, key);
+        else
+            strip_nulls(member);
+    }
+}
+
+/* Is it an entry, or deeper, that is not there yet? Then it is set as a whole: one change instead
+ * of one per leaf when thousands of entries are loaded. */
+static bool is_new_entry(const struct engine *engine, const struct candidate *c, const char *path)
+{
+    return *path && strchr(path + 1, '/') && !overlay_has(&c->changes, engine->store.running, path);
+}
+
 /* RFC 7396: objects are merged member by member, null deletes. */
 static int merge(struct engine *engine, struct candidate *c, const char *path, json_t *value,
                  struct buf *lines, struct orb_err *err)
@@ -244,6 +267,10 @@ static int merge(struct engine *engine, struct candidate *c, const char *path, j
 
     if (json_is_null(value))
         return put(engine, c, path, NULL, lines, err);
+    if (is_new_entry(engine, c, path)) {
+        strip_nulls(value);
+        return put(engine, c, path, json_incref(value), lines, err);
+    }
     if (*path && (!json_is_object(value) || json_object_size(value) == 0)) {
         /* Merging {} into what is there changes nothing. */
         if (json_is_object(value) && overlay_has(&c->changes, engine->store.running, path))

@@ -112,13 +112,35 @@ static void insert(struct overlay *o, size_t at, const char *path, json_t *value
     o->count++;
 }
 
+/* Length of the shortest prefix of path at which base cannot hold what is below: nothing stands
+ * there, or (above path) something that is no object. 0 when path itself exists. */
+static size_t broken_prefix(const json_t *base, const char *path)
+{
+    AUTO_FREE char *copy = xstrdup(path);
+
+    for (char *p = copy + 1;; p++) {
+        char c = *p;
+        json_t *at;
+
+        if (c != '/' && c != '\0')
+            continue;
+        *p = '\0';
+        at = tree_get(base, copy);
+        *p = c;
+        if (!at || (c && !json_is_object(at)))
+            return (size_t)(p - copy);
+        if (!c)
+            return 0;
+    }
+}
+
 int overlay_set(struct overlay *o, const json_t *base, const char *path, json_t *value,
                 struct orb_err *err)
 {
     const char *rest = NULL;
     struct change *c = over(o, path, &rest);
     json_t *old = tree_get(base, path);
-    size_t first, end;
+    size_t first, end, broken;
 
     if (c && *rest) {
         if (!value) {
@@ -129,6 +151,17 @@ int overlay_set(struct overlay *o, const json_t *base, const char *path, json_t 
         if (!json_is_object(c->value)) {
             json_decref(c->value);
             c->value = json_object();
+        }
+        /* A member of what was no object makes it one. */
+        broken = broken_prefix(c->value, rest);
+        if (broken && rest[broken]) {
+            AUTO_FREE char *at = xstrndup(rest, broken);
+            int r = tree_set(c->value, at, json_object(), err);
+
+            if (r < 0) {
+                json_decref(value);
+                return r;
+            }
         }
         return tree_set(c->value, rest, value, err);
     }
@@ -334,27 +367,6 @@ void patch_diff(json_t *patch, const char *path, json_t *old, json_t *new)
         add_op(patch, path, old, new);
 }
 
-/* Length of the shortest prefix of path that does not exist in base; 0 when path exists. */
-static size_t absent_prefix(const json_t *base, const char *path)
-{
-    AUTO_FREE char *copy = xstrdup(path);
-
-    for (char *p = copy + 1;; p++) {
-        char c = *p;
-        json_t *at;
-
-        if (c != '/' && c != '\0')
-            continue;
-        *p = '\0';
-        at = tree_get(base, copy);
-        *p = c;
-        if (!at)
-            return (size_t)(p - copy);
-        if (!c)
-            return 0;
-    }
-}
-
 /* The last op when it stands at the first len bytes of path. */
 static json_t *last_op_at(json_t *patch, const char *path, size_t len)
 {
@@ -364,35 +376,37 @@ static json_t *last_op_at(json_t *patch, const char *path, size_t len)
     return at && strlen(at) == len && strncmp(at, path, len) == 0 ? op : NULL;
 }
 
+/* Adds a change below what base cannot hold: as (part of) one new object at the broken place. */
+static void add_below(json_t *patch, const json_t *base, const struct change *c, size_t broken)
+{
+    AUTO_FREE char *at = xstrndup(c->path, broken);
+    AUTO(json_t) json_t *made = NULL;
+    json_t *op = last_op_at(patch, c->path, broken);
+
+    if (!c->path[broken]) {
+        add_op(patch, at, NULL, c->value);
+        return;
+    }
+    if (!op) {
+        made = json_object();
+        add_op(patch, at, tree_get(base, at), made);
+        op = json_array_get(patch, json_array_size(patch) - 1);
+    }
+    tree_set(json_object_get(op, "value"), c->path + broken, json_incref(c->value), NULL);
+}
+
 json_t *overlay_patch(const struct overlay *o, const json_t *base)
 {
     json_t *patch = json_array();
 
     for (size_t i = 0; i < o->count; i++) {
         const struct change *c = &o->list[i];
-        size_t absent = absent_prefix(base, c->path);
-        json_t *op;
+        size_t broken = broken_prefix(base, c->path);
 
-        if (!absent) {
+        if (!broken)
             patch_diff(patch, c->path, tree_get(base, c->path), c->value);
-            continue;
-        }
-        if (!c->value)
-            continue;
-        op = last_op_at(patch, c->path, absent);
-        if (!op) {
-            AUTO_FREE char *at = xstrndup(c->path, absent);
-
-            if (!c->path[absent]) {
-                add_op(patch, at, NULL, c->value);
-                continue;
-            }
-            op = json_object();
-            add_op(patch, at, NULL, op);
-            json_decref(op);
-            op = json_array_get(patch, json_array_size(patch) - 1);
-        }
-        tree_set(json_object_get(op, "value"), c->path + absent, json_incref(c->value), NULL);
+        else if (c->value)
+            add_below(patch, base, c, broken);
     }
     return patch;
 }

@@ -86,6 +86,26 @@ static int walk(const struct edit *e, const struct schema *schema, const char *p
     return check_value(schema, path, *value, e->err);
 }
 
+/* Lists are values: their items have no place of their own that two people could edit. */
+static int refuse_items(const struct parts *parts, const json_t *base, const char *path,
+                        struct orb_err *err)
+{
+    AUTO_FREE char *above = xstrdup(path);
+
+    for (char *slash = strrchr(above, '/'); slash && slash != above; slash = strrchr(above, '/')) {
+        const struct schema *schema;
+        const char *type;
+
+        *slash = '\0';
+        schema = parts_schema(parts, above, NULL);
+        type = schema ? schema_type(schema) : NULL;
+        if (json_is_array(tree_get(base, above)) || (type && strcmp(type, "array") == 0))
+            return orb_fail_at(err, ORB_E_INVALID, path,
+                               "%s is a list: set the whole of it, such as [\"a\", \"b\"]", above);
+    }
+    return 0;
+}
+
 int validate_edit(const struct parts *parts, const struct overlay *overlay, const json_t *base,
                   const char *path, json_t **value, struct orb_err *err)
 {
@@ -98,6 +118,9 @@ int validate_edit(const struct parts *parts, const struct overlay *overlay, cons
     if (*path != '/')
         return orb_fail_at(err, ORB_E_INVALID, path,
                            "expected a path such as /firewall/rules/10; got \"%s\"", path);
+    r = refuse_items(parts, base, path, e.err);
+    if (r < 0)
+        return r;
     /* What no package describes any more may still be taken out. */
     if (!*value && tree_get(base, path))
         return 0;

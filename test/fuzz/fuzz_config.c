@@ -1,0 +1,93 @@
+/* What the config service reads back from its disk, and the algebra of changes. The first byte
+ * chooses: 'j' a journal file; otherwise JSON [base, [[path, value or null], …]], which must give a
+ * patch that leads from base to what the overlay shows, and back. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "plugins/config/journal.h"
+#include "plugins/config/overlay.h"
+
+static int on_record(void *arg, uint64_t offset, const char *text, size_t len, struct orb_err *err)
+{
+    size_t *bytes = arg;
+
+    *bytes += len + JOURNAL_FRAME;
+    return 0;
+}
+
+static void walk(const uint8_t *data, size_t len)
+{
+    uint8_t chain[JOURNAL_CHAIN];
+    struct orb_err err;
+    size_t bytes = JOURNAL_HEAD;
+    int r;
+    size_t whole = journal_walk((const char *)data, len, NULL, on_record, &bytes, chain, &r, &err);
+
+    if (whole > len || (whole && whole != bytes))
+        abort();
+}
+
+static bool usable(const char *path)
+{
+    for (const char *p = path; *p; p++)
+        if (*p == '~' && p[1] != '0' && p[1] != '1')
+            return false;
+    return *path == '/' && strlen(path) < 60;
+}
+
+/* Arrays are whole values to an overlay; a path into one is refused before it gets there. */
+static bool into_array(const json_t *tree, const char *path)
+{
+    AUTO_FREE char *above = xstrdup(path);
+
+    for (char *slash = strrchr(above, '/'); slash; slash = strrchr(above, '/')) {
+        *slash = '\0';
+        if (json_is_array(tree_get(tree, above)))
+            return true;
+    }
+    return false;
+}
+
+static void change(json_t *base, const json_t *edits)
+{
+    AUTO(overlay) struct overlay o = {0};
+    AUTO(json_t) json_t *tree = json_deep_copy(base);
+    AUTO(json_t) json_t *patch = NULL;
+    AUTO(json_t) json_t *seen = NULL;
+    struct orb_err err;
+
+    for (size_t i = 0; i < json_array_size(edits) && i < 50; i++) {
+        const json_t *edit = json_array_get(edits, i);
+        const char *path = json_string_value(json_array_get(edit, 0));
+        json_t *value = json_array_get(edit, 1);
+        AUTO(json_t) json_t *now = overlay_get(&o, base, "");
+
+        if (!path || !usable(path) || into_array(base, path) || into_array(now, path))
+            continue;
+        overlay_set(&o, base, path, json_is_null(value) ? NULL : json_deep_copy(value), &err);
+    }
+    seen = overlay_get(&o, base, "");
+    patch = overlay_patch(&o, base);
+    if (patch_apply(tree, patch, false, &err) < 0 || !json_equal(tree, seen))
+        abort();
+    if (patch_apply(tree, patch, true, &err) < 0 || !json_equal(tree, base))
+        abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+    AUTO(json_t) json_t *in = NULL;
+    struct orb_err err;
+
+    if (len && data[0] == 'j') {
+        walk(data + 1, len - 1);
+        return 0;
+    }
+    if (tree_parse((const char *)data, len, NULL, &in, &err) == 0 &&
+        json_is_object(json_array_get(in, 0)))
+        change(json_array_get(in, 0), json_array_get(in, 1));
+    return 0;
+}
