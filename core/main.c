@@ -378,6 +378,9 @@ static int compile_contracts(struct orbitald *host, struct orb_err *err)
                              err);
     if (r == 0)
         r = contract_compile(services_schema, services_schema_len, &host->services_contract, err);
+    host->builtin[0] = host->host_contract;
+    host->builtin[1] = host->auth_contract;
+    host->builtin[2] = host->dataplane_contract;
     return r < 0 ? orb_wrap(err, "built-in contract") : 0;
 }
 
@@ -431,6 +434,7 @@ static int build(struct run *run, struct orb_err *err)
         .instance = host->options.instance,
         .state_dir = host->options.state_dir,
         .packages = &host->packages,
+        .builtin = host->builtin,
         .on_phase = on_phase,
         .on_state = on_state,
         .on_stopped = on_stopped,

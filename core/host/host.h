@@ -43,6 +43,7 @@ struct orbitald {
     struct dpservice *dataplane;
     struct svcconf *svcconf;
     struct contract *host_contract, *auth_contract, *dataplane_contract, *services_contract;
+    const struct contract *builtin[4]; /* the first three of these, NULL ends */
     uint64_t started_ms;
     bool stopping;
     int exit_code;

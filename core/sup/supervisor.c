@@ -2,6 +2,7 @@
  * in reverse order. */
 #include "core/sup/internal.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,6 +51,45 @@ static const char *missing_dependency(const struct service *service)
     return NULL;
 }
 
+static const struct contract *find_contract(const struct supervisor *sup, const char *name,
+                                            size_t len)
+{
+    for (unsigned i = 0; sup->setup.builtin[i]; i++) {
+        const char *have = contract_interface(sup->setup.builtin[i]);
+
+        if (strlen(have) == len && !strncmp(have, name, len))
+            return sup->setup.builtin[i];
+    }
+    for (unsigned i = 0; i < sup->count; i++) {
+        const struct contract *contract = sup->services[i]->package->contract;
+        const char *have = contract_interface(contract);
+
+        if (strlen(have) == len && !strncmp(have, name, len))
+            return contract;
+    }
+    return NULL;
+}
+
+/* Do the interfaces the manifest uses exist, in a version that fits: same major, at least the minor? */
+static int check_uses(const struct service *service, struct orb_err *err)
+{
+    for (char *const *uses = service->package->manifest.uses; *uses; uses++) {
+        size_t len = strcspn(*uses, "@");
+        const struct contract *contract = find_contract(service->sup, *uses, len);
+        unsigned want_major = 0, want_minor = 0, major = 0, minor = 0;
+
+        if (!contract)
+            return orb_fail(err, ORB_E_VERSION, "%s uses %s, which no installed package provides",
+                            name_of(service), *uses);
+        sscanf(*uses + len, "@%u.%u", &want_major, &want_minor);
+        sscanf(contract_version(contract), "%u.%u", &major, &minor);
+        if (major != want_major || minor < want_minor)
+            return orb_fail(err, ORB_E_VERSION, "%s uses %s; installed is %.*s %u.%u",
+                            name_of(service), *uses, (int)len, *uses, major, minor);
+    }
+    return 0;
+}
+
 static void spawn(struct service *service)
 {
     const char *missing = missing_dependency(service);
@@ -61,7 +101,7 @@ static void spawn(struct service *service)
         snprintf(service->reason, sizeof service->reason, "waiting for %s", missing);
         return;
     }
-    if (worker_spawn(service, &err) < 0) {
+    if (check_uses(service, &err) < 0 || worker_spawn(service, &err) < 0) {
         log_error(service->sup->log, "service.spawn-failed", KV("service", name_of(service)),
                   KV("error", err.text));
         service_judge(service, false, err.text);
