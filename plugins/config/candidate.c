@@ -291,9 +291,9 @@ static int merge(struct engine *engine, struct candidate *c, const char *path, j
 }
 
 int candidate_op(struct engine *engine, struct candidate *candidate, const char *op,
-                 const char *path, json_t *value, struct orb_err *err)
+                 const char *path, json_t *taken, struct orb_err *err)
 {
-    AUTO(json_t) json_t *mine = value;
+    AUTO(json_t) json_t *value = taken;
     AUTO(buf) struct buf lines = {0};
     int r;
 

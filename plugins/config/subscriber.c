@@ -115,6 +115,15 @@ static bool are_strings(const json_t *paths)
     return true;
 }
 
+/* Only for installed packages is there somebody to wait for. */
+static bool is_installed(const struct engine *engine, const char *name)
+{
+    for (size_t i = 0; i < engine->parts.count; i++)
+        if (strcmp(engine->parts.list[i].package, name) == 0)
+            return true;
+    return false;
+}
+
 int subscribers_load(struct engine *engine, struct orb_err *err)
 {
     AUTO_FREE char *file = xasprintf("%s/subscribers.json", engine->store.dir);
@@ -135,7 +144,8 @@ int subscribers_load(struct engine *engine, struct orb_err *err)
         const char *name = text_in(entry, "name", NULL);
         json_t *paths = json_object_get(entry, "paths");
 
-        if (name && are_strings(paths) && !subscriber_find(engine, name))
+        if (name && is_installed(engine, name) && are_strings(paths) &&
+            !subscriber_find(engine, name))
             set_paths(subscriber_new(engine, name), paths);
     }
     return 0;

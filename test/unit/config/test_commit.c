@@ -174,7 +174,6 @@ TEST(a_reference_may_move_with_what_it_points_at)
 TEST(a_stored_part_that_no_schema_fits_is_kept_and_reported)
 {
     struct fake f;
-    AUTO(buf) struct buf schemas = {0};
     struct orb_err err;
     const char none[] = "{\"schemas\":[]}";
 
