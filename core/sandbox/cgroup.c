@@ -137,9 +137,9 @@ void cgroup_close(struct sandbox *sandbox)
     free(sandbox->cgroup_why);
 }
 
-int cgroup_enter_fd(struct sandbox *sandbox, const struct plan *plan)
+int cgroup_open_service(struct sandbox *sandbox, const struct plan *plan)
 {
-    AUTO_FREE char *dir = NULL, *path = NULL, *memory = NULL, *pids = NULL;
+    AUTO_FREE char *dir = NULL, *memory = NULL, *pids = NULL;
 
     if (!sandbox->cgroup_dir[0])
         return -1;
@@ -151,8 +151,7 @@ int cgroup_enter_fd(struct sandbox *sandbox, const struct plan *plan)
     put(dir, "memory.max", memory); /* absent without the controller; the rlimits stay */
     put(dir, "memory.swap.max", "0");
     put(dir, "pids.max", pids);
-    path = xasprintf("%s/cgroup.procs", dir);
-    return open(path, O_WRONLY | O_CLOEXEC);
+    return open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 bool cgroup_kill(struct sandbox *sandbox, const char *service)

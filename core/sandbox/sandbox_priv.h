@@ -27,9 +27,9 @@ struct sandbox {
 /* cgroup.c: no failure here is fatal, the sandbox goes on without and says so. */
 void cgroup_open(struct sandbox *sandbox, const char *root, const char *instance);
 void cgroup_close(struct sandbox *sandbox);
-/* Makes the service's cgroup with the plan's limits and returns its cgroup.procs for writing, -1
- * without cgroups. */
-int cgroup_enter_fd(struct sandbox *sandbox, const struct plan *plan);
+/* Makes the service's cgroup with the plan's limits and returns its directory, -1 without cgroups.
+ */
+int cgroup_open_service(struct sandbox *sandbox, const struct plan *plan);
 /* true: cgroup.kill was written. */
 bool cgroup_kill(struct sandbox *sandbox, const char *service);
 void cgroup_remove(struct sandbox *sandbox, const char *service);

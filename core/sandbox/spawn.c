@@ -3,6 +3,7 @@
  * 64 MB of host cost no more than 1 MB); it must therefore write to nothing but its own stack. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,7 +21,8 @@
 
 struct child {
     int fds[LAUNCH_FDS];
-    int cgroup_fd;
+    int cgroup_fd; /* directory, -1: none */
+    bool born_inside;
     char *const *argv;
     char *const *envp;
 };
@@ -41,8 +43,12 @@ static int child_main(void *arg)
     const struct sigaction standard = {.sa_handler = SIG_DFL};
     int high[LAUNCH_FDS];
 
-    if (c->cgroup_fd >= 0 && write(c->cgroup_fd, "0", 1) < 0)
-        child_fail(c, "cgroup");
+    if (c->cgroup_fd >= 0 && !c->born_inside) {
+        int procs = openat(c->cgroup_fd, "cgroup.procs", O_WRONLY | O_CLOEXEC);
+
+        if (procs < 0 || write(procs, "0", 1) < 0)
+            child_fail(c, "cgroup");
+    }
     for (int s = 1; s < NSIG; s++)
         sigaction(s, &standard, NULL); /* signals stay blocked until the stub is in charge */
     for (int i = 0; i < LAUNCH_FDS; i++) {
@@ -95,25 +101,95 @@ static int write_record(const struct sandbox *sandbox, const struct plan *plan, 
     return 0;
 }
 
+/* clone3 with a stack of its own for the child, which libc does not offer. The child never returns
+ * from run. */
+static long clone_into(struct clone_args *args, int (*run)(void *), void *arg)
+{
+#if defined(__x86_64__)
+    register long r __asm__("rax") = SYS_clone3;
+    register void *a0 __asm__("rdi") = args;
+    register size_t a1 __asm__("rsi") = sizeof *args;
+    register int (*child)(void *) __asm__("r12") = run;
+    register void *child_arg __asm__("r13") = arg;
+
+    __asm__ volatile("syscall\n\t"
+                     "test %%rax, %%rax\n\t"
+                     "jnz 1f\n\t"
+                     "xor %%ebp, %%ebp\n\t"
+                     "mov %%r13, %%rdi\n\t"
+                     "call *%%r12\n\t"
+                     "ud2\n"
+                     "1:"
+                     : "+r"(r)
+                     : "r"(a0), "r"(a1), "r"(child), "r"(child_arg)
+                     : "rcx", "r11", "memory", "cc");
+    return r;
+#elif defined(__aarch64__)
+    register long r __asm__("x0") = (long)args;
+    register size_t a1 __asm__("x1") = sizeof *args;
+    register long number __asm__("x8") = SYS_clone3;
+    register int (*child)(void *) __asm__("x9") = run;
+    register void *child_arg __asm__("x10") = arg;
+
+    __asm__ volatile("svc #0\n\t"
+                     "cbnz x0, 1f\n\t"
+                     "mov x29, #0\n\t"
+                     "mov x0, x10\n\t"
+                     "blr x9\n\t"
+                     "brk #1\n"
+                     "1:"
+                     : "+r"(r)
+                     : "r"(a1), "r"(number), "r"(child), "r"(child_arg)
+                     : "memory", "cc", "x30");
+    return r;
+#else
+    (void)args;
+    (void)run;
+    (void)arg;
+    return -ENOSYS;
+#endif
+}
+
+/* The child is born in its cgroup where the kernel can do that: moving it there afterwards waits
+ * for an RCU grace period (10 to 20 ms in which the host stands still). */
+static long clone_child(struct sandbox *sandbox, struct child *child, int flags, int *ret_pidfd)
+{
+    struct clone_args args = {.flags = (unsigned)flags | CLONE_INTO_CGROUP,
+                              .pidfd = (uintptr_t)ret_pidfd,
+                              .exit_signal = SIGCHLD,
+                              .stack = (uintptr_t)sandbox->stack,
+                              .stack_size = SANDBOX_STACK,
+                              .cgroup = (unsigned)child->cgroup_fd};
+    long pid;
+
+    if (child->cgroup_fd >= 0) {
+        child->born_inside = true;
+        pid = clone_into(&args, child_main, child);
+        if (pid >= 0)
+            return pid;
+        child->born_inside = false;
+    }
+    pid = clone(child_main, sandbox->stack + SANDBOX_STACK, flags | SIGCHLD, child, ret_pidfd);
+    return pid < 0 ? -errno : pid;
+}
+
 static int start(struct sandbox *sandbox, struct child *child, pid_t *ret_pid, int *ret_pidfd,
                  struct orb_err *err)
 {
-    int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD;
+    int flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD;
     sigset_t all, before;
     int pidfd = -1;
-    pid_t pid;
+    long pid;
 
     if (sandbox->tier >= 2)
         flags |= CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
-    pid = clone(child_main, sandbox->stack + SANDBOX_STACK, flags, child, &pidfd);
-    if (pid < 0)
-        pid = -errno;
+    pid = clone_child(sandbox, child, flags, &pidfd);
     sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid < 0)
         return orb_fail(err, (int)pid, "cannot start a process");
-    *ret_pid = pid;
+    *ret_pid = (pid_t)pid;
     *ret_pidfd = pidfd;
     return 0;
 }
@@ -161,7 +237,7 @@ static int launch(struct sandbox *sandbox, const struct plan *plan, const struct
 
     if (r < 0)
         return r;
-    cgroup_fd = cgroup_enter_fd(sandbox, plan);
+    cgroup_fd = cgroup_open_service(sandbox, plan);
     c.cgroup_fd = cgroup_fd;
     memcpy(c.fds,
            (int[LAUNCH_FDS]){sandbox->null_fd, ends->err[1], ends->err[1], ends->ipc[1], record_fd,
