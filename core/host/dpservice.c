@@ -138,7 +138,7 @@ static void conclude(struct dpservice *s, struct job *job)
     case JOB_CHECK:
         dataplane_plan_free(job->draft->plan);
         job->draft->plan = job->plan;
-        buf_addf(&job->out, "{\"rules\":%u}", job->draft->policy.rule_count);
+        dataplane_plan_describe(job->plan, &job->out);
         break;
     case JOB_APPLY:
         applied(s, job);
