@@ -83,7 +83,11 @@ def puts(count, seed=1, six=False, lan="lan0", wan="wan0", snat=False, fast_path
 
 def firewall(count, seed=1, six=False, lan="lan0", wan="wan0", snat=False):
     """The value of /firewall."""
-    return dict(base(lan, wan, snat), rules=rules(count, seed, six))
+    config = base(lan, wan, snat)
+    config["rules"] = rules(count, seed, six)
+    if snat:
+        config["nat"] = {"source": config.pop("source-nat")}
+    return config
 
 
 def main():

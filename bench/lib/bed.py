@@ -1,0 +1,77 @@
+"""What the benchmarks share: an appliance that logs little, figures, medians.
+
+Everything made is named orbb-NAME-PID and removed again, also when the run fails or is interrupted."""
+import json
+import os
+import signal
+import statistics
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "test", "lib"))
+import appliance  # noqa: E402  (test/lib is no package)
+
+run, Failed = appliance.run, appliance.Failed
+
+
+class Bed(appliance.Appliance):
+    """An orbitald in a namespace of its own."""
+
+    def __init__(self, build, name, **kw):
+        super().__init__(os.path.abspath(build), name, **kw)
+        self.ns = f"orbb-{name}-{os.getpid()}"
+        self.packages = [f"{self.build}/packages"]
+
+    def command(self, *more):
+        args = super().command(*more)
+        args[args.index("--log-level") + 1] = "warning"
+        args[args.index("--instance") + 1] = self.ns[5:].replace("-", "")[:16]
+        return args
+
+    def load(self, config, comment):
+        """Puts config in place of everything there is and commits it."""
+        path = f"{self.dir}/load.json"
+        with open(path, "w") as f:
+            json.dump(config, f)
+        self.ctl("config", "load", path, "--replace")
+        self.ctl("config", "commit", "--comment", comment)
+
+
+def need_root(name):
+    if os.geteuid() != 0:
+        sys.exit(f"bench {name}: needs root, for network namespaces")
+
+
+def stop_cleanly():
+    """SIGTERM and SIGHUP end a run as Ctrl-C does: with everything removed."""
+    def interrupt(*_):
+        raise KeyboardInterrupt
+    signal.signal(signal.SIGTERM, interrupt)
+    signal.signal(signal.SIGHUP, interrupt)
+
+
+def median(values):
+    return statistics.median(values)
+
+
+def figure(name, value, unit, versus, ratio=None, least=None, most=None):
+    """One entry of --json. least, most: the ratio's target; which one says what is better."""
+    target = f">= {least:g}" if least else f"<= {most:g}" if most else None
+    holds = None
+    if ratio is not None and target:
+        holds = ratio >= least if least else ratio <= most
+    return {"name": name, "value": round(value, 3), "unit": unit, "versus": versus,
+            "ratio": None if ratio is None else round(ratio, 3), "target": target, "holds": holds}
+
+
+def show(figures, notes, as_json):
+    if as_json:
+        print(json.dumps({"figures": figures}))
+        return
+    for f in figures:
+        ratio = "" if f["ratio"] is None else f"{f['ratio']:8.3f}"
+        word = "" if f["holds"] is None else "holds" if f["holds"] else "MISSED"
+        print(f"{f['name']:58} {f['value']:10.4g} {f['unit']:8} {ratio:>8}  {f['target'] or '-':8} "
+              f"{word:7} {f['versus'] or ''}".rstrip())
+    for note in notes:
+        print(note)
