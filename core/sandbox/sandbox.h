@@ -1,6 +1,6 @@
 /* From a launch plan to a confined process, and the facts the kernel reports about it.
- * docs/sandbox.md explains the order of steps. Spawn only from the main thread: PDEATHSIG is tied to
- * the spawning thread. */
+ * docs/sandbox.md explains the order of steps. Spawn only from the main thread: PDEATHSIG is tied
+ * to the spawning thread. */
 #ifndef CORE_SANDBOX_SANDBOX_H
 #define CORE_SANDBOX_SANDBOX_H
 
@@ -15,9 +15,9 @@
 #define PLAN_MAX_LIBRARIES 8
 
 struct plan_bind {
-    char name[16];      /* orb_socket() name */
-    bool udp;           /* else tcp, listening */
-    char address[46];   /* IPv4 or IPv6 literal */
+    char name[16];    /* orb_socket() name */
+    bool udp;         /* else tcp, listening */
+    char address[46]; /* IPv4 or IPv6 literal */
     uint16_t port;
 };
 
@@ -26,23 +26,23 @@ struct plan_bind {
 struct plan {
     char service[32];
     char instance[32];
-    uint32_t uid;             /* of the worker, never 0; equal gid */
-    char *package_dir;        /* absolute, on the host */
-    char *library;            /* relative to package_dir */
+    uint32_t uid;                        /* of the worker, never 0; equal gid */
+    char *package_dir;                   /* absolute, on the host */
+    char *library;                       /* relative to package_dir */
     char *libraries[PLAN_MAX_LIBRARIES]; /* SONAMEs, loaded by the stub before the sandbox closes */
     unsigned library_count;
-    uint64_t kernel_caps;     /* bit mask of CAP_*; only CAP_NET_ADMIN is ever set */
-    bool host_net;            /* stays in the host's network namespace (net.configure) */
-    bool netlink;             /* AF_NETLINK/NETLINK_ROUTE sockets allowed (net.configure) */
-    bool observe_net;         /* read-only route netlink descriptor named "netlink" */
+    uint64_t kernel_caps; /* bit mask of CAP_*; only CAP_NET_ADMIN is ever set */
+    bool host_net;        /* stays in the host's network namespace (net.configure) */
+    bool netlink;         /* AF_NETLINK/NETLINK_ROUTE sockets allowed (net.configure) */
+    bool observe_net;     /* read-only route netlink descriptor named "netlink" */
     struct plan_bind binds[PLAN_MAX_BINDS];
     unsigned bind_count;
-    char *state_dir;          /* host path given to fs.state, NULL: none; seen as /state inside */
-    uint64_t memory_bytes;    /* RLIMIT_DATA (and cgroup where a controller exists) */
-    uint32_t files;           /* RLIMIT_NOFILE */
-    uint32_t threads;         /* RLIMIT_NPROC */
+    char *state_dir;       /* host path given to fs.state, NULL: none; seen as /state inside */
+    uint64_t memory_bytes; /* RLIMIT_DATA (and cgroup where a controller exists) */
+    uint32_t files;        /* RLIMIT_NOFILE */
+    uint32_t threads;      /* RLIMIT_NPROC */
     int min_tier;
-    char hash[65];            /* hex BLAKE2b-256 of the canonical form */
+    char hash[65]; /* hex BLAKE2b-256 of the canonical form */
 };
 
 /* Canonical text of a plan (JSON, for `orbctl service show X sandbox` and for the hash). */
@@ -52,7 +52,8 @@ void plan_fini(struct plan *plan);
 /* Whether soname is on the compiled-in list of system libraries a manifest may name. */
 bool plan_library_allowed(const char *soname);
 
-struct sandbox; /* what is made once: own executable, void namespace, seccomp filters, cgroup root */
+struct sandbox; /* what is made once: own executable, void namespace, seccomp filters, cgroup root
+                 */
 
 struct sandbox_options {
     const char *exe;         /* path of orbitald; NULL: /proc/self/exe */
@@ -63,24 +64,24 @@ struct sandbox_options {
 int sandbox_new(const struct sandbox_options *options, struct sandbox **ret_sandbox,
                 struct orb_err *err);
 void sandbox_free(struct sandbox *sandbox);
-/* Highest tier this machine gives: 0 (no worker can start), 1, 2. reason (may be NULL): what the next
- * tier lacks. */
+/* Highest tier this machine gives: 0 (no worker can start), 1, 2. reason (may be NULL): what the
+ * next tier lacks. */
 int sandbox_tier(const struct sandbox *sandbox, struct buf *ret_reason);
 
 struct sandbox_child {
     pid_t pid;
     int pidfd;
-    int ipc_fd;    /* host's end of the socketpair, non-blocking */
-    int stderr_fd; /* worker's stdout and stderr, non-blocking pipe */
-    int crash_fd;  /* step failures and crash records, non-blocking pipe */
+    int ipc_fd;       /* host's end of the socketpair, non-blocking */
+    int stderr_fd;    /* worker's stdout and stderr, non-blocking pipe */
+    int crash_fd;     /* step failures and crash records, non-blocking pipe */
     char service[32]; /* of the plan; names the cgroup */
 };
 
 /* Starts a worker for plan. The caller owns the descriptors. */
 int sandbox_spawn(struct sandbox *sandbox, const struct plan *plan, struct sandbox_child *ret_child,
                   struct orb_err *err);
-/* Compares /proc/PID/{status,ns,mountinfo,cgroup} with the plan. ret_report: JSON object of what was
- * read. A difference is ORB_E_DENIED naming the layer. Call after the worker's HELLO. */
+/* Compares /proc/PID/{status,ns,mountinfo,cgroup} with the plan. ret_report: JSON object of what
+ * was read. A difference is ORB_E_DENIED naming the layer. Call after the worker's HELLO. */
 int sandbox_attest(struct sandbox *sandbox, const struct sandbox_child *child,
                    const struct plan *plan, struct buf *ret_report, struct orb_err *err);
 /* Kills everything the worker started (cgroup.kill where there is one, pidfd otherwise). */
@@ -89,8 +90,8 @@ void sandbox_kill(struct sandbox *sandbox, const struct sandbox_child *child, in
 /* How a worker ended. */
 struct verdict {
     bool signaled;
-    int status;          /* exit code or signal */
-    char step[48];       /* sandbox step that failed, "" when it got through */
+    int status;    /* exit code or signal */
+    char step[48]; /* sandbox step that failed, "" when it got through */
     int step_errno;
     char fault[160];     /* what the in-worker handler recorded, "" if nothing; untrusted */
     uint64_t frames[16]; /* return addresses, untrusted */
