@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -95,9 +96,18 @@ static int pinned(const char *pin, const char *name)
 
 /* ---- load, xdp, tc ---- */
 
+static void pin_as(int fd, const char *pin, const char *name)
+{
+    AUTO_FREE char *path = xasprintf("%s/%s", pin, name); /* libbpf's own would change its dots */
+
+    if (bpf_obj_pin(fd, path))
+        give_up("%s: %s", path, strerror(errno));
+}
+
 static int load(const char *pin, const char *netns, const char *dev, const char *mac)
 {
     struct gen *gen = gen__open();
+    struct bpf_program *program;
     uint32_t ifindex;
     uint8_t macs[12];
     int fd, r;
@@ -118,9 +128,12 @@ static int load(const char *pin, const char *netns, const char *dev, const char 
     fd = bpf_map__fd(gen->maps.devices);
     if (bpf_map_update_elem(fd, &ifindex, &ifindex, BPF_ANY))
         give_up("device map: %s", strerror(errno));
-    r = bpf_object__pin(gen->obj, pin);
-    if (r < 0)
-        give_up("pinning in %s: %s", pin, strerror(-r));
+    if (mkdir(pin, 0700))
+        give_up("%s: %s", pin, strerror(errno));
+    bpf_object__for_each_program(program, gen->obj)
+        pin_as(bpf_program__fd(program), pin, bpf_program__name(program));
+    pin_as(bpf_map__fd(gen->maps.counts), pin, "counts");
+    pin_as(bpf_map__fd(gen->maps.expect), pin, "expect");
     gen__destroy(gen);
     return 0;
 }

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import statistics
+import subprocess  # noqa: F401  (for the benchmarks)
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

@@ -1,0 +1,340 @@
+#!/usr/bin/env python3
+"""dataplane.py BUILD [--json] [--rounds N] [--rules N] - what forwarding costs, in CPU time per packet.
+
+A generator (live frames, 1024 UDP flows, rewritten whole each time) sends through a router to a counting
+sink, all on one core; CPU time of the sending thread and of that core's ksoftirqd is divided by the
+packets. All rows take turns in each round; medians are compared. Each row must deliver every packet, with
+the right addresses, hop count and checksum; one that does not is repeated and, at the third time, ends the
+run.
+
+Two routers with the same addresses: `edge`, a real orbitald with N rules and masquerade, and `plain`,
+which runs the programs to compare with. "Router alone" is a row less what generator and sink cost
+when they are neighbours."""
+import argparse
+import ctypes
+import json
+import os
+import resource
+import socket
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "lib"))
+import bed  # noqa: E402
+import rules  # noqa: E402
+
+FLOWS, FIRST_PORT, SERVER_PORT = 1024, 1024, 2000
+CLIENT, LAN, WAN, SERVER = "172.16.0.2", "172.16.0.1", "192.0.2.1", "192.0.2.2"
+DENIED = "100.64.0.0"  # no rule names it: forward's default drops it, behind every rule
+PACKETS, WARM_UP = 1 << 19, 1 << 16
+KERNEL_PACKETS = 1 << 18  # slower by a factor: the same time
+REFUSED_PACKETS = 1 << 15  # through every rule one by one
+ATTEMPTS = 3
+CLONE_NEWNET = 0x40000000
+
+
+class Lab:
+    """client - edge | plain - server, and the programs of bench/dataplane/gen.bpf.c."""
+
+    def __init__(self, build, box, cpu):
+        self.box, self.cpu = box, cpu
+        self.gen_path = os.path.join(os.path.abspath(build), "bench", "gen")
+        self.pin = f"{box.dir}/bpf/bench"
+        pid = os.getpid()
+        self.client, self.plain, self.server = (f"orbb-{n}-{pid}" for n in ("client", "plain", "server"))
+        self.repeated = 0
+
+    def inside(self, ns, *args):
+        return bed.run("nsenter", f"--net=/run/netns/{ns}", "--", *args)
+
+    def link(self, ns_a, a, ns_b, b):
+        bed.run("ip", "link", "add", a, "netns", ns_a, "type", "veth", "peer", "name", b, "netns", ns_b)
+        for ns, dev in ((ns_a, a), (ns_b, b)):
+            # Redirected frames reach a veth peer only when it polls; XDP cannot finish checksums.
+            self.inside(ns, "ethtool", "-K", dev, "gro", "on")
+            bed.run("ip", "-n", ns, "link", "set", dev, "up")
+
+    def mac(self, ns, dev):
+        return json.loads(self.inside(ns, "ip", "-j", "link", "show", "dev", dev).stdout)[0]["address"]
+
+    def gen(self, word, *args):
+        done = bed.run(self.gen_path, word, self.pin, *args, check=False)
+        if done.returncode:
+            raise bed.Failed(f"gen {word} {' '.join(map(str, args))}: {done.stderr.strip()}")
+        return done.stdout
+
+    def __enter__(self):
+        try:
+            self.build_up()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def build_up(self):
+        edge = self.box.ns
+        for ns in (self.client, self.plain, self.server):
+            bed.run("ip", "netns", "add", ns)
+            bed.run("ip", "-n", ns, "link", "set", "lo", "up")
+        self.link(self.client, "eth0", edge, "lan0")
+        self.link(edge, "wan0", self.server, "eth0")
+        self.link(self.client, "eth1", self.plain, "lan0")
+        self.link(self.plain, "wan0", self.server, "eth1")
+        for ns, dev, address in ((self.client, "eth0", CLIENT), (self.server, "eth0", SERVER),
+                                 (self.plain, "lan0", LAN), (self.plain, "wan0", WAN)):
+            bed.run("ip", "-n", ns, "addr", "add", f"{address}/24", "dev", dev)
+        bed.run("ip", "-n", self.client, "route", "add", "default", "via", LAN)
+        bed.run("ip", "-n", self.plain, "neigh", "replace", SERVER, "lladdr",
+                self.mac(self.server, "eth1"), "dev", "wan0", "nud", "permanent")
+        for ns in (self.plain, edge):
+            self.inside(ns, "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0",
+                        "net.ipv4.conf.default.rp_filter=0", "net.ipv4.conf.lan0.rp_filter=0")
+        self.gen("load", self.plain, "wan0", self.mac(self.server, "eth1"))
+        self.macs = {"eth0": self.mac(edge, "lan0"), "eth1": self.mac(self.plain, "lan0")}
+
+    def __exit__(self, *_):
+        for ns in (self.client, self.plain, self.server):
+            bed.run("ip", "netns", "del", ns, check=False)
+
+    def sink(self, dev, kind):
+        """xdp, tc, or none: of the two the cheaper one for what arrives."""
+        self.gen("xdp", self.server, dev, "sink" if kind == "xdp" else "none")
+        self.gen("tc", self.server, dev, "on" if kind == "tc" else "off")
+
+    def send(self, dev, packets, **keys):
+        keys = {"cpu": self.cpu, "flows": FLOWS, "mac": self.macs[dev], "source": CLIENT,
+                "destination": SERVER, "port": SERVER_PORT, "packets": packets, **keys}
+        return json.loads(self.gen("send", self.client, dev, *(f"{k}={v}" for k, v in keys.items())))
+
+    def measure(self, what, dev, packets, **keys):
+        """CPU nanoseconds per packet of a row that lost nothing."""
+        for _ in range(ATTEMPTS):
+            self.send(dev, min(WARM_UP, packets), **keys)
+            row = self.send(dev, packets, **keys)
+            if row["good"] == row["sent"] and not row["wrong"]:
+                return row["cpu_ns"]
+            self.repeated += 1
+        raise bed.Failed(f"{what}: {row['good']} of {row['sent']} packets arrived as they should, "
+                         f"{row['wrong']} wrong")
+
+    # ---- the appliance ----
+
+    def dropped(self):
+        """Packets that met forward's default."""
+        return self.box.call("dataplane@1", "counters")["default"]["forward"]["packets"]
+
+    def measure_denied(self, what, packets):
+        """As measure(), but every packet must have been refused and counted."""
+        keys = {"source": DENIED, "scan": 1}
+        self.send("eth0", packets // 8, **keys)
+        before = self.dropped()
+        row = self.send("eth0", packets, **keys)
+        refused = self.dropped() - before
+        if row["good"] or row["wrong"] or refused != packets:
+            raise bed.Failed(f"{what}: of {packets} packets {refused} were refused and "
+                             f"{row['good'] + row['wrong']} arrived")
+        return row["cpu_ns"]
+
+    def fast_path(self, mode):
+        if all(p["mode"] == mode for p in self.ports().values()):
+            return
+        for dev in ("lan0", "wan0"):
+            self.box.ctl("config", "set", "interfaces", dev, "fast-path", mode)
+        self.box.ctl("config", "commit")
+        self.box.until(10, lambda: all(p["mode"] == mode for p in self.ports().values()),
+                       f"both ports at {mode}: {self.ports()}")
+
+    def ports(self):
+        return self.box.json("show", "dataplane")["ports"]
+
+    def hits(self):
+        return sum(p["hits"] for p in self.ports().values())
+
+    def offload(self, word):
+        """Of the hosts: XDP cannot finish the checksums a socket left to the card."""
+        for ns in (self.client, self.server):
+            self.inside(ns, "ethtool", "-K", "eth0", "tx", word)
+
+    # ---- conntrack ----
+
+    def in_namespace(self, ns):
+        """This process's new sockets belong to ns from now on."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        with open(ns if "/" in ns else f"/run/netns/{ns}") as f:
+            if libc.setns(f.fileno(), CLONE_NEWNET):
+                raise OSError(ctypes.get_errno(), f"setns {ns}")
+
+    def converse(self):
+        """Every flow asks and is answered, again after two seconds: then conntrack calls it assured."""
+        resource.setrlimit(resource.RLIMIT_NOFILE, (FLOWS + 200, max(
+            FLOWS + 200, resource.getrlimit(resource.RLIMIT_NOFILE)[1])))
+        here = os.open("/proc/self/ns/net", os.O_RDONLY)
+        try:
+            self.in_namespace(self.server)
+            server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            server.bind((SERVER, SERVER_PORT))
+            self.in_namespace(self.client)
+            clients = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(FLOWS)]
+        finally:
+            self.in_namespace(f"/proc/self/fd/{here}")
+            os.close(here)
+        server.settimeout(2)
+        for n, s in enumerate(clients):
+            s.settimeout(2)
+            s.bind((CLIENT, FIRST_PORT + n))
+        for pause in (2.2, 0.1, 0):
+            for s in clients:
+                s.sendto(b"are you there?", (SERVER, SERVER_PORT))
+                text, back = server.recvfrom(100)
+                server.sendto(text, back)
+                s.recv(100)
+            time.sleep(pause)  # conntrack's clock, no event tells of it
+        for s in (server, *clients):
+            s.close()
+
+
+def round_of(lab, rows):
+    """One measurement of every row, appended to rows."""
+    def add(name, ns):
+        rows.setdefault(name, []).append(ns)
+
+    lab.gen("xdp", lab.plain, "lan0", "sink")
+    add("direct", lab.measure("generator and sink", "eth1", PACKETS, hops=64))
+    lab.sink("eth1", "xdp")
+    for name in ("fixed", "fib"):
+        lab.gen("xdp", lab.plain, "lan0", name)
+        add(name, lab.measure(name, "eth1", PACKETS))
+    lab.gen("xdp", lab.plain, "lan0", "none")
+    lab.sink("eth1", "tc")
+    add("bare kernel", lab.measure("bare kernel", "eth1", KERNEL_PACKETS))
+
+    lab.fast_path("xdp")
+    lab.sink("eth0", "xdp")
+    lab.send("eth0", WARM_UP, expect=WAN)
+    before = lab.hits()
+    add("xdp", lab.measure("XDP", "eth0", PACKETS, expect=WAN))
+    if lab.hits() - before < 0.99 * PACKETS:
+        raise bed.Failed(f"XDP: only {lab.hits() - before} of {PACKETS} packets were hits")
+    add("xdp denied", lab.measure_denied("denied at XDP", PACKETS))
+
+    lab.box.ctl("dataplane", "disable")
+    for kind in ("xdp", "tc"):
+        lab.sink("eth0", kind)
+        add(f"kernel, {kind} sink", lab.measure("kernel", "eth0", KERNEL_PACKETS, expect=WAN))
+    add("kernel denied", lab.measure_denied("denied by nftables", REFUSED_PACKETS))
+    lab.box.ctl("dataplane", "enable")
+
+    lab.fast_path("tcx")
+    before = lab.hits()
+    add("tcx", lab.measure("tcx", "eth0", KERNEL_PACKETS, expect=WAN))
+    if lab.hits() - before < 0.99 * KERNEL_PACKETS:
+        raise bed.Failed(f"tcx: only {lab.hits() - before} of {KERNEL_PACKETS} packets were hits")
+
+
+def throughput(lab, seconds=2):
+    """Mbit/s of one TCP connection, ports as they are."""
+    server = bed.subprocess.Popen(
+        ["nsenter", f"--net=/run/netns/{lab.server}", "--", "iperf3", "-s", "-1", "-B", SERVER],
+        stdout=bed.subprocess.DEVNULL)
+    try:
+        lab.box.until(5, lambda: ":5201 " in lab.inside(lab.server, "ss", "-Hltn").stdout + " ",
+                      "iperf3 listens")
+        done = lab.inside(lab.client, "iperf3", "-c", SERVER, "-t", str(seconds), "-J")
+        return json.loads(done.stdout)["end"]["sum_received"]["bits_per_second"] / 1e6
+    finally:
+        server.kill()
+        server.wait()
+
+
+def tcp_round(lab, rows):
+    lab.sink("eth0", "none")
+    lab.fast_path("tcx")
+    lab.offload("on")
+    rows.setdefault("tcx TCP", []).append(throughput(lab))
+    lab.box.ctl("dataplane", "disable")
+    rows.setdefault("kernel TCP", []).append(throughput(lab))
+    lab.box.ctl("dataplane", "enable")
+    lab.offload("off")
+
+
+def config(count):
+    return {"interfaces": {"lan0": {"addresses": [f"{LAN}/24"], "fast-path": "xdp"},
+                           "wan0": {"addresses": [f"{WAN}/24"], "fast-path": "xdp"}},
+            "firewall": rules.firewall(count, snat=True)}
+
+
+def figures_of(rows, count):
+    m = {name: bed.median(values) for name, values in rows.items()}
+    m["kernel"] = min(m["kernel, xdp sink"], m["kernel, tc sink"])
+    base = m["direct"]
+    ours = f"XDP, {count} rules, masquerade"
+
+    def versus(name, text):
+        return f"{text} {m[name]:.0f} ns"
+
+    def row(name, key):
+        return bed.figure(name, m[key], "ns", None)
+
+    def router(name, key, other, text, **target):
+        return bed.figure(name, m[key] - base, "ns", f"{text} {m[other] - base:.0f} ns",
+                          (m[other] - base) / (m[key] - base), **target)
+
+    return [
+        row("generator and sink alone", "direct"),
+        row("kernel forwarding without rules", "bare kernel"),
+        bed.figure(f"{ours}: total / fixed next hop", m["xdp"], "ns",
+                   versus("fixed", "fixed next hop"), m["xdp"] / m["fixed"], most=1.15),
+        router(f"{ours}: router alone, nftables / ours", "xdp", "kernel", "same rules in nftables",
+               least=8),
+        bed.figure(f"{ours}: total, nftables / ours", m["xdp"], "ns",
+                   versus("kernel", "same rules in nftables"), m["kernel"] / m["xdp"]),
+        router(f"{ours}: router alone, FIB forwarder / ours", "xdp", "fib",
+               "stateless FIB forwarder", least=1.8),
+        bed.figure(f"tcx, {count} rules, masquerade: total, nftables / ours", m["tcx"], "ns",
+                   versus("kernel", "same rules in nftables"), m["kernel"] / m["tcx"], least=1.9),
+        bed.figure(f"denied flood, {count} rules: total, nftables / ours", m["xdp denied"], "ns",
+                   versus("kernel denied", "nftables"), m["kernel denied"] / m["xdp denied"]),
+        bed.figure("TCP throughput, tcx / kernel", m["tcx TCP"], "Mbit/s",
+                   f"same rules in nftables {m['kernel TCP']:.0f} Mbit/s",
+                   m["tcx TCP"] / m["kernel TCP"], least=0.95),
+    ]
+
+
+def spread(rows):
+    for name, values in rows.items():
+        yield f"  {name:18} median {bed.median(values):8.1f}   {min(values):8.1f} to {max(values):8.1f}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("build")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rules", type=int, default=1000)
+    parser.add_argument("--cpu", type=int, default=os.cpu_count() - 1)
+    args = parser.parse_args()
+    bed.need_root("dataplane")
+    bed.stop_cleanly()
+    rows = {}
+    with bed.Bed(args.build, "edge", dataplane=True) as box, Lab(args.build, box, args.cpu) as lab:
+        box.start()
+        box.load(config(args.rules), "bench")
+        lab.offload("off")
+        lab.converse()
+        for _ in range(args.rounds):
+            round_of(lab, rows)
+            tcp_round(lab, rows)
+        repeated = lab.repeated
+    notes = [f"{args.rounds} rounds of {PACKETS} packets ({KERNEL_PACKETS} through the kernel) on core "
+             f"{args.cpu}, {repeated} rows repeated because something was lost", *spread(rows)]
+    bed.show(figures_of(rows, args.rules), notes, args.json)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except bed.Failed as e:
+        sys.exit(f"bench dataplane: {e}")
+    except KeyboardInterrupt:
+        sys.exit(130)
