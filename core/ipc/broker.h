@@ -1,6 +1,6 @@
 /* Routes frames between peers: resolution, access, contracts, limits, deadlines. Runs on the host's
- * loop; owned by struct orbitald. Peers are workers (given by the supervisor), clients of the control
- * socket, and providers inside the host. */
+ * loop; owned by struct orbitald. Peers are workers (given by the supervisor), clients of the
+ * control socket, and providers inside the host. */
 #ifndef CORE_IPC_BROKER_H
 #define CORE_IPC_BROKER_H
 
@@ -19,8 +19,8 @@ struct ipc_peer;
 
 /* ---- contracts (contract.c): one schema.json compiled ---- */
 
-/* Compiles schema.json text: interface, version, methods, events and config, unknown members refused
- * with their path. */
+/* Compiles schema.json text: interface, version, methods, events and config, unknown members
+ * refused with their path. */
 int contract_compile(const char *text, size_t len, struct contract **ret_contract,
                      struct orb_err *err);
 void contract_free(struct contract *contract);
@@ -44,19 +44,19 @@ struct peer_events {
     void (*failed)(void *arg, const char *text); /* FAIL frame */
     void (*log)(void *arg, const char *data, size_t len);
     void (*metric)(void *arg, const char *data, size_t len);
-    /* Connection ended: end of file, or thrown out (err->code ORB_E_PROTOCOL, ORB_E_LIMIT). The peer
-     * is freed by the broker after this call. */
+    /* Connection ended: end of file, or thrown out (err->code ORB_E_PROTOCOL, ORB_E_LIMIT). The
+     * peer is freed by the broker after this call. */
     void (*closed)(void *arg, const struct orb_err *err);
 };
 
 struct peer_spec {
     enum peer_kind kind;
-    char name[64];              /* service or user name */
-    char role[16];              /* "viewer", "operator", "admin"; "" for services */
-    const char *const *capabilities; /* services: granted ones, NULL ends; copied */
-    const struct contract *contract; /* of a service, NULL: none; the broker holds on to it */
-    bool has_config;            /* provides service.NAME@1 */
-    const char *welcome;        /* JSON object text merged into WELCOME, NULL: none; copied */
+    char name[64];                    /* service or user name */
+    char role[16];                    /* "viewer", "operator", "admin"; "" for services */
+    const char *const *capabilities;  /* services: granted ones, NULL ends; copied */
+    const struct contract *contract;  /* of a service, NULL: none; the broker holds on to it */
+    bool has_config;                  /* provides service.NAME@1 */
+    const char *welcome;              /* JSON object text merged into WELCOME, NULL: none; copied */
     const struct peer_events *events; /* NULL for clients */
     void *arg;
 };
@@ -128,7 +128,7 @@ int broker_session_close(struct broker *broker, uint32_t peer, uint32_t session,
                          struct orb_err *err);
 
 /* ---- looking in ---- */
-void broker_list(struct broker *broker, struct buf *ret_json);      /* interfaces and providers */
+void broker_list(struct broker *broker, struct buf *ret_json); /* interfaces and providers */
 int broker_describe(struct broker *broker, const char *interface, struct buf *ret_json,
                     struct orb_err *err);
 /* OpenMetrics lines of the broker: frames, bytes, requests, refusals, per peer. */

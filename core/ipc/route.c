@@ -292,8 +292,8 @@ void routes_leave(struct broker *broker, struct ipc_peer *provider)
             if (peer->routes[i].target.provider == provider) {
                 peer->routes[i].target.provider = NULL;
                 if (peer != provider) /* the handle is dead: tell at once, not at the next use */
-                    peer_send(peer, &(struct frame){.type = FRAME_GONE, .route = i + 1}, NULL,
-                              NULL, 0);
+                    peer_send(peer, &(struct frame){.type = FRAME_GONE, .route = i + 1}, NULL, NULL,
+                              0);
             }
 }
 

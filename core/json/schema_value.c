@@ -210,7 +210,8 @@ static int check_string(struct check *c, const struct schema *s, const struct sp
     AUTO(buf) struct buf words = {0};
     int r;
 
-    /* A character is 1 to 12 bytes (a surrogate pair in escapes): mostly the bytes decide already. */
+    /* A character is 1 to 12 bytes (a surrogate pair in escapes): mostly the bytes decide already.
+     */
     if (len > s->max_length || len / 12 < s->min_length) {
         uint64_t n = characters(p, p + len);
 

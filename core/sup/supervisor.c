@@ -70,7 +70,8 @@ static const struct contract *find_contract(const struct supervisor *sup, const 
     return NULL;
 }
 
-/* Do the interfaces the manifest uses exist, in a version that fits: same major, at least the minor? */
+/* Do the interfaces the manifest uses exist, in a version that fits: same major, at least the
+ * minor? */
 static int check_uses(const struct service *service, struct orb_err *err)
 {
     for (char *const *uses = service->package->manifest.uses; *uses; uses++) {

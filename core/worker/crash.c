@@ -13,8 +13,9 @@
 #include "core/worker/enter.h"
 
 #define STACK_BYTES 65536u
-#define PROBE_READ 30 /* fixed numbers: a handler gets no argument and there is no mutable global  \
-                       */
+#define PROBE_READ                                                                                 \
+    30 /* fixed numbers: a handler gets no argument and there is no mutable global                 \
+        */
 #define PROBE_WRITE 31
 
 void crash_report(enum crash_kind kind, int number, const char *text)

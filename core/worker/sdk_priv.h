@@ -22,7 +22,7 @@
 #define SDK_MAX_METRICS 256u              /* names */
 #define SDK_MAX_PATCH (64u * 1024 * 1024) /* bytes of an attached tree or a fetched patch */
 #define SDK_MAX_OPS 1000000u              /* operations in one patch */
-#define SDK_BURST_MS 1000u             /* calls closer together than this use a handle */
+#define SDK_BURST_MS 1000u                /* calls closer together than this use a handle */
 #define SDK_CALL_SLACK_MS 1000u           /* own deadline timers are the backstop of the broker's */
 #define SDK_CALL_CAP_MS 600000u           /* the broker's cap */
 #define SDK_FLUSH_MS 1000                 /* waited for the host to take the last frames */
