@@ -1,0 +1,112 @@
+/* Requests to the host. Exactly one is under way for an HTTP request, and its answer finds the
+ * request alive even when the client has left: q->calling keeps it. */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/api.h"
+
+static void send_call(struct request *q);
+
+static void on_again(struct request *q, const struct orb_err *err)
+{
+    if (err)
+        q->done(q, NULL, 0, err);
+    else
+        send_call(q);
+}
+
+/* The session had ended on the host's side before the call reached anybody: once, log in anew. */
+static void again(struct request *q)
+{
+    char token[API_TOKEN + 1];
+    struct orb_err err;
+    int r;
+
+    q->retried = true;
+    memcpy(token, q->session->token, sizeof token);
+    session_ended(q->session);
+    session_give_back(q);
+    r = session_take(q, token, true, on_again, &err);
+    explicit_bzero(token, sizeof token);
+    if (r != 0)
+        on_again(q, r < 0 ? &err : NULL);
+}
+
+static void on_answer(struct orb_ctx *ctx, void *arg, const char *text, size_t len,
+                      const struct orb_err *err)
+{
+    struct request *q = arg;
+
+    q->calling = false;
+    if (!q->gone) {
+        if (err && err->code == ORB_E_UNAUTHENTICATED && !q->as_host && !q->retried &&
+            q->session->shared)
+            again(q);
+        else
+            q->done(q, text, len, err);
+    }
+    request_continue(q);
+}
+
+static void send_call(struct request *q)
+{
+    uint32_t session = q->as_host ? 0 : q->session->id;
+    struct orb_err err;
+    int r;
+
+    if (q->input.failed)
+        r = orb_fail(&err, ORB_E_NOMEM, "the request could not be put together");
+    else
+        r = orb_call_as(q->api->ctx, session, q->to, q->call_method, text_str(&q->input),
+                        q->input.len, q->deadline_ms, on_answer, q, &err);
+    if (r < 0)
+        q->done(q, NULL, 0, &err);
+    else
+        q->calling = true;
+}
+
+static void prepare(struct request *q, const char *to, const char *method, request_fn *done)
+{
+    snprintf(q->to, sizeof q->to, "%s", to);
+    snprintf(q->call_method, sizeof q->call_method, "%s", method);
+    q->done = done;
+}
+
+void call_user(struct request *q, const char *to, const char *method, request_fn *done)
+{
+    prepare(q, to, method, done);
+    q->as_host = false;
+    q->deadline_ms = 0;
+    send_call(q);
+}
+
+void call_host(struct request *q, const char *method, uint32_t deadline_ms, request_fn *done)
+{
+    prepare(q, "host@1", method, done);
+    q->as_host = true;
+    q->deadline_ms = deadline_ms;
+    send_call(q);
+}
+
+void call_afresh(struct request *q, session_fn *then)
+{
+    char token[API_TOKEN + 1];
+    struct orb_err err;
+    int r;
+
+    memcpy(token, q->session->token, sizeof token);
+    r = session_take(q, token, false, then, &err);
+    explicit_bzero(token, sizeof token);
+    if (r < 0)
+        then(q, &err);
+}
+
+void call_on_reply(struct request *q, const char *text, size_t len, const struct orb_err *err)
+{
+    if (err)
+        answer_problem(q, 0, err);
+    else if (len)
+        answer_json(q, 200, text, len);
+    else
+        answer_json(q, 200, "{}", 2);
+}
