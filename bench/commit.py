@@ -29,6 +29,8 @@ class Side:
 
     def __init__(self, build, count):
         self.count = count
+        self.middle = str(count // 2 * 10)
+        self.given = config(count)
         self.box = bed.Bed(build, f"commit{count}", dataplane=True,
                            links=(("lan0", "lan0-peer"), ("wan0", "wan0-peer")))
         self.wire = None
@@ -40,7 +42,7 @@ class Side:
             self.box.start()
             self.wait_running()
             began = time.monotonic()
-            self.box.load(config(self.count), f"{self.count} rules")
+            self.box.load(self.given, f"{self.count} rules")
             self.load_s = time.monotonic() - began
             self.wire = wire.Wire(f"{self.box.dir}/run/control.sock")
         except BaseException:
@@ -66,13 +68,10 @@ class Side:
         return (time.perf_counter() - began) * 1000
 
     def rule_ms(self, n):
-        return self.commit_ms(f"/firewall/rules/{self.count // 2 * 10}/action",
-                              "accept" if self.action(n) else "drop")
-
-    def action(self, n):
-        """So that each commit changes something, whatever the rule was."""
-        was = config(self.count)["firewall"]["rules"][str(self.count // 2 * 10)]["action"]
-        return (n % 2 == 0) == (was == "drop")
+        """The rule in the middle takes the action it has not."""
+        given = self.given["firewall"]["rules"][self.middle]["action"]
+        other = "drop" if given == "accept" else "accept"
+        return self.commit_ms(f"/firewall/rules/{self.middle}/action", given if n % 2 else other)
 
     def note_ms(self, n):
         return self.commit_ms("/interfaces/lan0/description", f"office {n}")
