@@ -11,14 +11,16 @@
 #include <linux/types.h>
 #endif
 
-#define ABI_VERSION 0x4f524201u
+#define ABI_VERSION 0x4f524202u
 
 #define ABI_WAYS 4
 #define ABI_FLOW4_BUCKETS 16384 /* each CPU; powers of two */
 #define ABI_FLOW6_BUCKETS 8192
 #define ABI_PORTS 256
 #define ABI_NO_PORT 0xffff
-#define ABI_COUNTERS 65536 /* slot 0: the default of forward */
+#define ABI_COUNTERS 65536             /* slot 0: the default of forward */
+#define ABI_NOWHERE (ABI_COUNTERS - 1) /* a slot nobody reads */
+#define ABI_PROBES 32                  /* a rule's slot is among so many after its own */
 #define ABI_IFACES 2048
 
 /* One element. Words the programs read for every packet. */
@@ -34,6 +36,16 @@ struct fast_control {
     __u32 previous;       /* the generation in the other slot, 0: none */
     __u32 reserved[6];
 };
+
+/* conntrack's mark belongs to Orbital: the number of the rule that accepted the connection, or one
+ * of these; 0: it was there before any rule. */
+#define ABI_MARK_FORWARD 100000001u /* the default of forward … */
+#define ABI_MARK_INPUT 100000002u
+#define ABI_MARK_OUTPUT 100000003u
+
+/* The slot where the search for a rule's begins; after ABI_NOWHERE - 1 comes 1. */
+#define ABI_FIRST_SLOT(id) ((id) % (ABI_NOWHERE - 1) + 1)
+#define ABI_NEXT_SLOT(slot) ((slot) % (ABI_NOWHERE - 1) + 1)
 
 struct fast_iface_key {
     __u32 ifindex;

@@ -44,10 +44,8 @@ enum ct_result {
 };
 
 struct ct_flow {
-    struct ct_tuple leaving;  /* the packet as it leaves */
-    struct ct_tuple original; /* first direction, as the forward chain sees it: after DNAT, before
-                                 SNAT */
-    int reply;
+    struct ct_tuple leaving; /* the packet as it leaves */
+    __u32 mark;              /* what accepted it: a rule's number or ABI_MARK_FORWARD */
 };
 
 static __always_inline __u32 ct_hz(void)
@@ -103,15 +101,13 @@ static __always_inline void ct_refresh(struct nf_conn *ct, __u32 timeout_ms)
         bpf_ct_change_timeout(ct, timeout_ms);
 }
 
-static __always_inline void ct_fill(struct nf_conn *ct, struct ct_flow *flow, const int v6)
+static __always_inline void ct_fill(struct nf_conn *ct, struct ct_flow *flow, int reply,
+                                    const int v6)
 {
     struct nf_conntrack_tuple *first = &ct->tuplehash[0].tuple, *second = &ct->tuplehash[1].tuple;
 
-    ct_copy(flow->original.source, &first->src.u3, v6);
-    ct_copy(flow->original.destination, &second->src.u3, v6);
-    flow->original.source_port = first->src.u.all;
-    flow->original.destination_port = second->src.u.all;
-    if (flow->reply) {
+    flow->mark = bpf_core_field_exists(ct->mark) ? ct->mark : 0;
+    if (reply) {
         ct_copy(flow->leaving.source, &first->dst.u3, v6);
         ct_copy(flow->leaving.destination, &first->src.u3, v6);
         flow->leaving.source_port = first->dst.u.all;
@@ -154,8 +150,7 @@ static __always_inline enum ct_result ct_find(void *ctx, const int xdp, const st
     if (!ct) /* -ENOENT; anything else is a doubt */
         return opts.error == -2 ? CT_UNKNOWN : CT_PASS;
     if (!p->special && ct_is_plain(ct, p->protocol)) {
-        flow->reply = opts.dir == 1;
-        ct_fill(ct, flow, v6);
+        ct_fill(ct, flow, opts.dir == 1, v6);
         ct_refresh(ct,
                    p->protocol == PARSE_TCP ? control->tcp_timeout_ms : control->udp_timeout_ms);
         result = CT_FLOW;

@@ -91,7 +91,7 @@ struct {
     __type(value, __u32);
 } slow_tcx SEC(".maps");
 
-/* Only user space reads these: the rule id of each counter slot, the port of each index. */
+/* The rule id of each counter slot, plus 1. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, ABI_COUNTERS);
@@ -100,6 +100,7 @@ struct {
     __type(value, __u64);
 } rule_ids SEC(".maps");
 
+/* The port of each index: only user space reads it. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(max_entries, ABI_PORTS);

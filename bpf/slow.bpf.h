@@ -163,14 +163,37 @@ __attribute__((noinline)) int slow_look6(struct classify_key6 *key, struct class
     return 0;
 }
 
-/* The rule that decides about the original tuple. 0 found. */
+/* Where a rule counts, found by its number. */
+__attribute__((noinline)) __u32 slow_counter(__u32 id)
+{
+    __u32 slot = ABI_FIRST_SLOT(id);
+
+    if (id == ABI_MARK_FORWARD)
+        return 0;
+    if (!id)
+        return ABI_NOWHERE;
+    for (int i = 0; i < ABI_PROBES; i++) {
+        __u64 *owner = bpf_map_lookup_elem(&rule_ids, &slot);
+
+        if (!owner || !*owner)
+            break;
+        if (*owner == (__u64)id + 1)
+            return slot;
+        slot = ABI_NEXT_SLOT(slot);
+    }
+    return ABI_NOWHERE;
+}
+
+/* The rule that decides about a new flow. 0 found. */
 static __always_inline int slow_classify(struct slow *s, __u8 from, __u8 to,
                                          struct classify_rule *rule, const int v6)
 {
-    const struct ct_tuple *t = &s->flow.original;
-    __u16 source_port = PARSE_BE16(t->source_port);
-    __u16 destination_port = PARSE_BE16(t->destination_port);
+    struct ct_tuple tuple, *t = &tuple;
+    __u16 source_port, destination_port;
 
+    slow_tuple(&s->p, t, v6);
+    source_port = PARSE_BE16(t->source_port);
+    destination_port = PARSE_BE16(t->destination_port);
     if (s->p.protocol != PARSE_TCP && s->p.protocol != PARSE_UDP) {
         source_port = 0; /* an echo request: its type, code 0 */
         destination_port = v6 ? 128 << 8 : 8 << 8;
@@ -207,14 +230,14 @@ static __always_inline int slow_classify(struct slow *s, __u8 from, __u8 to,
 static __always_inline enum slow_verdict slow_route_new(void *ctx, const int xdp, struct slow *s,
                                                         const int v6)
 {
-    struct ct_tuple *t = &s->flow.original;
+    struct ct_tuple t;
     __u32 mtu = 1280;
     long r;
 
-    slow_tuple(&s->p, t, v6);
+    slow_tuple(&s->p, &t, v6);
     if (classify_may_dnat(s->blob, v6, s->p.protocol, PARSE_BE16(s->p.ports >> 16)))
         return SLOW_PASS;
-    r = slow_route(ctx, s, t->source, t->destination, s->p.ports, v6);
+    r = slow_route(ctx, s, t.source, t.destination, s->p.ports, v6);
     if (r == BPF_FIB_LKUP_RET_NOT_FWDED)
         return SLOW_LOCAL;
     if (r != BPF_FIB_LKUP_RET_SUCCESS && r != BPF_FIB_LKUP_RET_NO_NEIGH)
@@ -225,7 +248,8 @@ static __always_inline enum slow_verdict slow_route_new(void *ctx, const int xdp
     return hook_fits(ctx, xdp, &s->p, mtu) ? SLOW_DROP : SLOW_PASS;
 }
 
-/* Where a known flow goes. SLOW_FORWARD: there, if the rules still accept it. */
+/* Where a known flow goes. The rules have accepted it, and a commit that refuses it takes it out of
+ * conntrack: nftables does not ask them again either. */
 static __always_inline enum slow_verdict slow_route_known(void *ctx, struct slow *s, const int v6)
 {
     struct ct_tuple *leaving = &s->flow.leaving;
@@ -246,24 +270,21 @@ static __always_inline enum slow_verdict slow_route_known(void *ctx, struct slow
     return r == BPF_FIB_LKUP_RET_SUCCESS && s->fib.ifindex != s->ifindex ? SLOW_FORWARD : SLOW_PASS;
 }
 
-/* Asks the rules about what the route allows. */
+/* Who accepted it, or whether a rule refuses it; both decide where it is counted. */
 static __always_inline enum slow_verdict slow_rule(struct slow *s, enum slow_verdict verdict,
                                                    const int v6)
 {
     struct fast_iface *out = slow_iface(s->fib.ifindex, s->policy);
-    __u8 from = s->in->zone, to = out ? out->zone : 0;
     struct classify_rule rule = {};
 
     s->redirect = out ? out->redirect : ABI_NO_PORT;
-    if (verdict == SLOW_FORWARD && s->flow.reply) {
-        to = from;
-        from = out ? out->zone : 0;
+    if (verdict == SLOW_FORWARD) {
+        s->counter = slow_counter(s->flow.mark);
+        return SLOW_FORWARD;
     }
-    if (slow_classify(s, from, to, &rule, v6))
+    if (slow_classify(s, s->in->zone, out ? out->zone : 0, &rule, v6))
         return SLOW_PASS;
     s->counter = rule.counter;
-    if (verdict == SLOW_FORWARD) /* a limit or a log concerned its first packet */
-        return rule.action == CLASSIFY_ACCEPT ? SLOW_FORWARD : SLOW_PASS;
     if (rule.action != CLASSIFY_DROP || (rule.flags & (CLASSIFY_LIMITED | CLASSIFY_LOG)))
         return SLOW_PASS;
     return SLOW_DROP;

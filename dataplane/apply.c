@@ -18,6 +18,7 @@
 #include "bpf/fastpath.skel.h"
 #include "core/base/own.h"
 #include "dataplane/fast.h"
+#include "dataplane/nft.h"
 
 #define SELF_CHECKS 512
 
@@ -53,33 +54,6 @@ static int make_memory(struct dataplane *dp, struct dataplane_plan *plan, struct
         return orb_fail(err, -errno, "memory for the rules");
     }
     return 0;
-}
-
-/* The slot a rule counts in; it keeps it for ever, so that counters survive every swap. 0 (shared
- * with the default) when all are taken. */
-uint32_t plan_counter(struct dataplane *dp, uint32_t id)
-{
-    uint32_t start = id % (ABI_COUNTERS - 1) + 1, at = start;
-
-    do {
-        if (!dp->rule_ids[at])
-            dp->rule_ids[at] = (uint64_t)id + 1;
-        if (dp->rule_ids[at] == (uint64_t)id + 1)
-            return at;
-        at = at % (ABI_COUNTERS - 1) + 1;
-    } while (at != start);
-    return 0;
-}
-
-static void number_counters(struct dataplane *dp, struct dataplane_plan *plan)
-{
-    const struct classify_head *head = plan->memory;
-    struct classify_rule *rules = (void *)((char *)plan->memory + head->rule_table);
-
-    if (!dp->rule_ids)
-        return;
-    for (uint32_t i = 0; i < head->rules; i++)
-        rules[i].counter = plan_counter(dp, rules[i].id);
 }
 
 /* One header: near a rule half of the time, else anywhere. */
@@ -136,11 +110,21 @@ static const struct policy *current_policy(const struct dataplane *dp)
     return dp->current ? &dp->current->policy : NULL;
 }
 
+/* Milliseconds since start, which becomes now. */
+static uint32_t lap(uint64_t *start)
+{
+    uint64_t now = now_ms(), took = now - *start;
+
+    *start = now;
+    return (uint32_t)took;
+}
+
 int dataplane_prepare(struct dataplane *dataplane, const struct policy *policy,
                       struct dataplane_plan **ret_plan, struct orb_err *err)
 {
     AUTO(dataplane_plan) struct dataplane_plan *plan = xcalloc(1, sizeof(*plan));
     AUTO(buf) struct buf text = {0};
+    uint64_t start = now_ms();
     int r;
 
     plan->inner = -1;
@@ -156,12 +140,14 @@ int dataplane_prepare(struct dataplane *dataplane, const struct policy *policy,
         r = self_check(plan, err);
     if (r < 0)
         return r;
-    number_counters(dataplane, plan);
+    slot_number(dataplane, plan);
+    plan->times.build_ms = lap(&start);
     policy_nft(&plan->policy, current_policy(dataplane), dataplane->generation + 1, &text);
     plan->nft_bytes = text.len;
     r = ruleset_run(dataplane->ruleset, buf_str(&text), true, err);
     if (r < 0)
         return r;
+    plan->times.trial_ms = lap(&start);
     *ret_plan = take_ptr(plan);
     return 0;
 }
@@ -170,6 +156,11 @@ void dataplane_plan_describe(const struct dataplane_plan *plan, struct buf *ret_
 {
     buf_addf(ret_json, "{\"rules\":%u,\"nft_bytes\":%zu,\"classes\":%" PRIu32 "}",
              plan->policy.rule_count, plan->nft_bytes, plan->stats.classes);
+}
+
+struct dataplane_times dataplane_applied_times(const struct dataplane *dataplane)
+{
+    return dataplane->current ? dataplane->current->times : (struct dataplane_times){0};
 }
 
 /* The fast path's half: the idle slot, the ports, then the switch. */
@@ -226,33 +217,42 @@ static void purge(struct dataplane *dp)
 }
 
 /* The transaction's text. Where an earlier daemon's table is replaced, before is that table and the
- * counters go on. */
-static void compose(struct dataplane *dp, const struct policy *policy, uint32_t generation,
-                    struct buf *ret_text, struct buf *ret_before)
+ * counters go on; what is counted between reading and the transaction is lost. */
+static int compose(struct dataplane *dp, const struct policy *policy, uint32_t generation,
+                   struct tally_list *ret_carried, struct buf *ret_text, struct buf *ret_before,
+                   struct orb_err *err)
 {
-    const struct policy *old = current_policy(dp);
-    AUTO(buf) struct buf counters = {0}, plain = {0};
+    const struct nft_options options = {.table = "orbital",
+                                        .previous = current_policy(dp),
+                                        .generation = generation,
+                                        .carried = ret_carried};
+    int r = 0;
 
-    if (!old) {
+    if (!options.previous) {
         ruleset_list(dp->ruleset, "list table inet orbital", ret_before);
-        ruleset_list(dp->ruleset, "list counters table inet orbital", &counters);
+        r = tally_read(ret_carried, err);
     }
-    policy_nft(policy, old, generation, &plain);
-    carry_counters(buf_str(&counters), buf_str(&plain), ret_text);
+    nft_ruleset(policy, &options, ret_text);
+    return r;
 }
 
 int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, struct orb_err *err)
 {
     AUTO(dataplane_plan) struct dataplane_plan *owned = plan;
     AUTO(buf) struct buf text = {0}, before = {0};
+    AUTO(tally_list) struct tally_list carried = {0};
     const struct policy *old = current_policy(dataplane);
     uint32_t generation = dataplane->generation + 1;
+    uint64_t start = now_ms();
     int r;
 
-    compose(dataplane, &plan->policy, generation, &text, &before);
-    r = ruleset_run(dataplane->ruleset, buf_str(&text), false, err);
+    r = compose(dataplane, &plan->policy, generation, &carried, &text, &before, err);
+    if (!r)
+        r = ruleset_run(dataplane->ruleset, buf_str(&text), false, err);
     if (r < 0)
         return r;
+    plan->times.nft_ms = lap(&start);
+    slot_clear_new(dataplane, &plan->policy, old, &carried);
     r = settings_apply(dataplane, err);
     if (!r)
         r = switch_slot(dataplane, plan, generation, err);
@@ -267,7 +267,9 @@ int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, st
     dataplane->previous_text = buf_take(&before);
     dataplane->current = take_ptr(owned);
     dataplane->revertible = true;
+    dataplane->current->times.switch_ms = lap(&start);
     purge(dataplane);
+    dataplane->current->times.purge_ms = lap(&start);
     return 0;
 }
 
@@ -296,6 +298,8 @@ int dataplane_revert(struct dataplane *dataplane, struct orb_err *err)
                       dataplane->previous_text, generation, err);
     if (r < 0)
         return r;
+    if (back)
+        slot_clear_new(dataplane, &back->policy, current_policy(dataplane), NULL);
     if (back)
         r = switch_slot(dataplane, back, generation, err);
     else if (known)

@@ -27,6 +27,13 @@ int dataplane_prepare(struct dataplane *dataplane, const struct policy *policy,
 void dataplane_plan_free(struct dataplane_plan *plan);
 /* The answer to `check` of docs/dataplane.md: rules, nft_bytes, classes. */
 void dataplane_plan_describe(const struct dataplane_plan *plan, struct buf *ret_json);
+/* What the steps of a commit took. */
+struct dataplane_times {
+    uint32_t build_ms, trial_ms;          /* prepare: classifier with self-check, nftables */
+    uint32_t nft_ms, switch_ms, purge_ms; /* apply: transaction, slot and ports, conntrack */
+};
+/* That of the policy in force. */
+struct dataplane_times dataplane_applied_times(const struct dataplane *dataplane);
 /* nft transaction, outer-map update, attach/detach of ports, generation + 1, conntrack entries the
  * new policy denies deleted. Takes plan in any case. On failure everything is as before. */
 int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, struct orb_err *err);
@@ -39,8 +46,10 @@ int dataplane_set_enabled(struct dataplane *dataplane, bool enabled, struct orb_
 /* Removes links, pins and the nft table: factory reset and tests. */
 int dataplane_destroy(struct dataplane *dataplane, struct orb_err *err);
 
-/* JSON texts of docs/dataplane.md. */
-int dataplane_counters(struct dataplane *dataplane, struct buf *ret_json, struct orb_err *err);
+/* JSON texts of docs/dataplane.md. Counters: of rules above after, at most limit of them (0: all).
+ */
+int dataplane_counters(struct dataplane *dataplane, uint32_t after, unsigned limit,
+                       struct buf *ret_json, struct orb_err *err);
 int dataplane_status(struct dataplane *dataplane, struct buf *ret_json, struct orb_err *err);
 
 /* Route, neighbour, link and address events bump the freshness words. The host polls the descriptor

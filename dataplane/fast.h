@@ -1,8 +1,8 @@
 /* The inside of the data plane: struct dataplane and what its files offer each other.
  *
  * load.c programs, maps, pins · port.c which hook a port gets · link.c the interfaces there are ·
- * ruleset.c libnftables, carry.c its counters · flows.c conntrack · settings.c sysctls · apply.c
- * policies · report.c counters and status · dataplane.c the rest. */
+ * ruleset.c libnftables, tally.c its counters · slots.c the fast path's · flows.c conntrack ·
+ * settings.c sysctls · apply.c policies · report.c counters and status · dataplane.c the rest. */
 #ifndef DATAPLANE_FAST_H
 #define DATAPLANE_FAST_H
 
@@ -12,6 +12,7 @@
 #include "bpf/abi.h"
 #include "dataplane/classify.h"
 #include "dataplane/dataplane.h"
+#include "dataplane/tally.h"
 
 struct fastpath; /* the skeleton */
 
@@ -62,6 +63,7 @@ struct dataplane_plan {
     void *memory; /* its value */
     struct classify_stats stats;
     size_t nft_bytes;
+    struct dataplane_times times;
 };
 
 struct dataplane {
@@ -127,12 +129,15 @@ int ruleset_run(struct ruleset *ruleset, const char *text, bool dry, struct orb_
 /* Output of a list command; "" if there is no such table. */
 int ruleset_list(struct ruleset *ruleset, const char *command, struct buf *ret_text);
 
-/* carry.c */
-/* The next named counter of `nft list counters`; false at the end. The text is nft's own:
- * "counter NAME {" and in the next line "packets N bytes N". */
-bool carry_next(const char **text, char name[64], uint64_t *ret_packets, uint64_t *ret_bytes);
-/* text (of policy_nft) with counters that begin at the values of listing. */
-void carry_counters(const char *listing, const char *text, struct buf *ret_text);
+/* slots.c */
+/* ABI_NOWHERE: none. */
+uint32_t slot_find(const struct dataplane *dp, uint32_t id);
+/* Gives the rules of plan their slots. */
+void slot_number(struct dataplane *dp, const struct dataplane_plan *plan);
+/* Rules that were not in force before begin at 0; carried: what nftables had, where before is not
+ * known (NULL). */
+void slot_clear_new(struct dataplane *dp, const struct policy *now, const struct policy *before,
+                    const struct tally_list *carried);
 
 /* settings.c */
 int settings_apply(struct dataplane *dp, struct orb_err *err);
@@ -140,9 +145,6 @@ int settings_apply(struct dataplane *dp, struct orb_err *err);
 /* flows.c */
 /* Deletes from conntrack what the rules in force refuse. */
 int flows_purge(struct dataplane *dp, const struct dataplane_plan *plan, struct orb_err *err);
-
-/* apply.c */
-uint32_t plan_counter(struct dataplane *dp, uint32_t id);
 
 static inline void own_dataplane_plan(struct dataplane_plan **plan)
 {

@@ -15,6 +15,7 @@
 
 #include "bpf/classify.h"
 #include "core/base/own.h"
+#include "dataplane/attribute.h"
 #include "dataplane/fast.h"
 
 #define RECEIVE_BYTES 65536
@@ -50,27 +51,6 @@ struct purge {
     struct buf doomed; /* messages to send */
     unsigned count;
 };
-
-#define EACH_ATTRIBUTE(a, start, size)                                                             \
-    for (const struct nlattr *a = (const void *)(start), *end_ = (const void *)((start) + (size)); \
-         (const char *)a + sizeof(*a) <= (const char *)end_ && a->nla_len >= sizeof(*a) &&         \
-         (const char *)a + a->nla_len <= (const char *)end_;                                       \
-         a = (const void *)((const char *)a + NLA_ALIGN(a->nla_len)))
-
-static const char *attribute_data(const struct nlattr *a)
-{
-    return (const char *)(a + 1);
-}
-
-static size_t attribute_size(const struct nlattr *a)
-{
-    return a->nla_len - sizeof(*a);
-}
-
-static int attribute_type(const struct nlattr *a)
-{
-    return a->nla_type & NLA_TYPE_MASK;
-}
 
 static uint16_t read_port(const struct nlattr *a)
 {

@@ -2,14 +2,15 @@
  * family inet, rules in numeric order in up to three chains, so that a rule without from or to also
  * decides about the appliance's own traffic.
  *
- * Surprise: nothing here has a name except counters and limits. Sets and sub-chains are anonymous
- * and go with the rules, so a flush leaves no remains; counters keep their values across it,
- * because redefining an existing one changes nothing. That holds for limits too, therefore their
- * name says the rate. */
+ * Surprise: nothing here has a name except the set of counters and the limits. Other sets and
+ * sub-chains are anonymous and go with the rules, so a flush leaves no remains; counters keep their
+ * values across it, because redefining an existing one changes nothing. That holds for limits too,
+ * therefore their name says the rate. */
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <string.h>
 
+#include "bpf/abi.h"
 #include "core/base/own.h"
 #include "dataplane/nft.h"
 
@@ -146,6 +147,13 @@ static void add_matches(const struct policy_rule *rule, const char *zones, int f
                  rule->icmp_code);
 }
 
+/* A packet for the rule of this number. nftables prints constant keys so that it cannot read them
+ * again (1.0.6), and a packet without connection has no ct mark; hence a constant in disguise. */
+static void add_count(uint32_t key, struct buf *b)
+{
+    buf_addf(b, "add @tally { meta mark & 0 ^ %" PRIu32 " } ", key);
+}
+
 /* What happens to a packet that matched: limit first, so that only what is within it counts. */
 static void add_verdict(const struct policy_rule *rule, const char *verdict, struct buf *b)
 {
@@ -154,7 +162,9 @@ static void add_verdict(const struct policy_rule *rule, const char *verdict, str
         limit_name(b, rule);
         buf_adds(b, "\" ");
     }
-    buf_addf(b, "counter name \"rule_%" PRIu32 "\" ", rule->id);
+    if (rule->action == POLICY_ACCEPT)
+        buf_addf(b, "ct mark set %" PRIu32 " ", rule->id);
+    add_count(rule->id, b);
     if (rule->log)
         buf_addf(b, "log prefix \"orbital rule %" PRIu32 ": \" ", rule->id);
     buf_addf(b, "%s\n", verdict);
@@ -246,14 +256,19 @@ static void add_rules(const struct policy *policy, bool hook_from, bool hook_to,
 }
 
 /* The default as a last rule, so that it counts; the policy of the chain says the same. */
-static void add_default(const char *chain, enum policy_action action, struct buf *b)
+static void add_default(enum policy_action action, uint32_t key, struct buf *b)
 {
-    if (action != POLICY_REJECT) {
-        buf_addf(b, "counter name \"default_%s\" %s\n", chain, action_names[action]);
-        return;
+    if (action == POLICY_ACCEPT)
+        buf_addf(b, "ct mark set %" PRIu32 " ", key);
+    if (action == POLICY_REJECT) {
+        buf_adds(b, "meta l4proto tcp ");
+        add_count(key, b);
+        buf_adds(b, "reject with tcp reset\n");
     }
-    buf_addf(b, "meta l4proto tcp counter name \"default_%s\" reject with tcp reset\n", chain);
-    buf_addf(b, "counter name \"default_%s\" reject with icmpx type admin-prohibited\n", chain);
+    add_count(key, b);
+    buf_addf(b, "%s\n",
+             action == POLICY_REJECT ? "reject with icmpx type admin-prohibited"
+                                     : action_names[action]);
 }
 
 static void open_chain(const char *chain, enum policy_action action, struct buf *b)
@@ -270,26 +285,31 @@ static const char neighbours[] =
     "icmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, "
     "mld2-listener-report } accept\n";
 
+/* Later packets of a connection, both ways, count for the rule its mark names. One whose rule is
+ * gone is not in the set, one without mark is older than the rules: both go on, uncounted. */
+static const char known[] = "ct state established,related ct mark @tally accept\n";
+
 static void add_filter(const struct policy *policy, struct buf *b)
 {
     open_chain("forward", policy->forward, b);
+    buf_adds(b, known);
     buf_adds(b, "ct state vmap { established : accept, related : accept, invalid : drop }\n");
     add_rules(policy, false, false, b);
-    add_default("forward", policy->forward, b);
+    add_default(policy->forward, ABI_MARK_FORWARD, b);
     buf_adds(b, "}\n");
 
     open_chain("input", policy->input, b);
-    buf_adds(b, "iifname \"lo\" accept\nct state established,related accept\n");
+    buf_addf(b, "iifname \"lo\" accept\n%sct state established,related accept\n", known);
     buf_adds(b, neighbours);
     add_rules(policy, false, true, b);
-    add_default("input", policy->input, b);
+    add_default(policy->input, ABI_MARK_INPUT, b);
     buf_adds(b, "}\n");
 
     open_chain("output", policy->output, b);
-    buf_adds(b, "oifname \"lo\" accept\nct state established,related accept\n");
+    buf_addf(b, "oifname \"lo\" accept\n%sct state established,related accept\n", known);
     buf_adds(b, neighbours);
     add_rules(policy, true, false, b);
-    add_default("output", policy->output, b);
+    add_default(policy->output, ABI_MARK_OUTPUT, b);
     buf_adds(b, "}\n");
 }
 
@@ -299,37 +319,62 @@ static bool same_limit(const struct policy_rule *a, const struct policy_rule *b)
            a->limit_per_s == b->limit_per_s && a->limit_burst == b->limit_burst;
 }
 
-/* Named objects of rules that are gone; both lists are sorted by id. */
-static void drop_stale(const struct policy *policy, const struct policy *previous, struct buf *b)
+/* Limits and counters of rules that are gone. To add before deleting makes it hold whether or not
+ * somebody else took the counter away. */
+static void drop_stale(const struct policy *policy, const struct policy *previous,
+                       const char *table, struct buf *b)
 {
-    unsigned k = 0;
+    AUTO(buf) struct buf gone = {0};
 
     for (unsigned i = 0; i < previous->rule_count; i++) {
-        const struct policy_rule *old = &previous->rules[i];
-        const struct policy_rule *now = NULL;
+        const struct policy_rule *old = &previous->rules[i],
+                                 *now = policy_find_rule(policy, old->id);
 
-        while (k < policy->rule_count && policy->rules[k].id < old->id)
-            k++;
-        if (k < policy->rule_count && policy->rules[k].id == old->id)
-            now = &policy->rules[k];
         if (!now)
-            buf_addf(b, "delete counter inet orbital rule_%" PRIu32 "\n", old->id);
+            buf_addf(&gone, "%s%" PRIu32, gone.len ? ", " : "", old->id);
         if (old->limited && (!now || !same_limit(old, now))) {
-            buf_adds(b, "delete limit inet orbital ");
+            buf_addf(b, "delete limit inet %s ", table);
             limit_name(b, old);
             buf_addc(b, '\n');
         }
     }
+    if (gone.len)
+        buf_addf(b, "add element inet %s tally { %s }\ndelete element inet %s tally { %s }\n",
+                 table, buf_str(&gone), table, buf_str(&gone));
 }
 
-static void add_objects(const struct policy *policy, struct buf *b)
+static void add_element(uint32_t key, const struct tally_list *carried, const char **separator,
+                        struct buf *b)
 {
-    buf_adds(b, "counter default_forward { }\ncounter default_input { }\n"
-                "counter default_output { }\n");
+    const struct tally *old = carried ? tally_find(carried, key) : NULL;
+
+    buf_addf(b, "%s%" PRIu32, *separator, key);
+    if (old)
+        buf_addf(b, " counter packets %" PRIu64 " bytes %" PRIu64, old->packets, old->bytes);
+    *separator = ", ";
+}
+
+/* The counters: one set that no flush touches, because a thousand of its elements are made in the
+ * time of ten named counters. All are made here, so that no packet ever has to. */
+static void add_tally(const struct policy *policy, const struct nft_options *options, struct buf *b)
+{
+    const char *separator = "elements = { ";
+
+    buf_adds(b, "set tally {\ntype mark; size 65536; flags dynamic; counter;\n");
+    if (!options->previous)
+        for (uint32_t key = ABI_MARK_FORWARD; key <= ABI_MARK_OUTPUT; key++)
+            add_element(key, options->carried, &separator, b);
+    for (unsigned i = 0; i < policy->rule_count; i++)
+        if (!policy_find_rule(options->previous, policy->rules[i].id))
+            add_element(policy->rules[i].id, options->carried, &separator, b);
+    buf_adds(b, *separator == ',' ? " }\n}\n" : "}\n");
+}
+
+static void add_limits(const struct policy *policy, struct buf *b)
+{
     for (unsigned i = 0; i < policy->rule_count; i++) {
         const struct policy_rule *rule = &policy->rules[i];
 
-        buf_addf(b, "counter rule_%" PRIu32 " { }\n", rule->id);
         if (!rule->limited)
             continue;
         buf_adds(b, "limit ");
@@ -339,22 +384,34 @@ static void add_objects(const struct policy *policy, struct buf *b)
     }
 }
 
-void policy_nft(const struct policy *policy, const struct policy *previous, uint32_t generation,
-                struct buf *ret_text)
+void nft_ruleset(const struct policy *policy, const struct nft_options *options,
+                 struct buf *ret_text)
 {
+    const char *table = options->table;
     struct buf *b = ret_text;
 
-    buf_adds(b, "add table inet orbital\n");
-    if (previous) {
-        buf_adds(b, "flush table inet orbital\n");
-        drop_stale(policy, previous, b);
+    buf_addf(b, "add table inet %s\n", table);
+    if (options->previous) {
+        buf_addf(b, "flush table inet %s\n", table);
+        drop_stale(policy, options->previous, table, b);
     } else {
-        buf_adds(b, "delete table inet orbital\n");
+        buf_addf(b, "delete table inet %s\n", table);
     }
-    buf_adds(b, "table inet orbital {\n");
-    add_objects(policy, b);
-    buf_addf(b, "chain about {\ncounter comment \"generation %" PRIu32 "\"\n}\n", generation);
+    buf_addf(b, "table inet %s {\n", table);
+    add_tally(policy, options, b);
+    add_limits(policy, b);
+    buf_addf(b, "chain about {\ncounter comment \"generation %" PRIu32 "\"\n}\n",
+             options->generation);
     nft_add_nat(policy, b);
     add_filter(policy, b);
     buf_adds(b, "}\n");
+}
+
+void policy_nft(const struct policy *policy, const struct policy *previous, uint32_t generation,
+                struct buf *ret_text)
+{
+    const struct nft_options options = {
+        .table = "orbital", .previous = previous, .generation = generation};
+
+    nft_ruleset(policy, &options, ret_text);
 }

@@ -4,6 +4,17 @@
 #define DATAPLANE_NFT_H
 
 #include "dataplane/policy.h"
+#include "dataplane/tally.h"
+
+struct nft_options {
+    const char *table;             /* "orbital", or a name for a trial */
+    const struct policy *previous; /* as in policy_nft */
+    uint32_t generation;
+    const struct tally_list *carried; /* without previous: values to begin with; may be NULL */
+};
+/* policy_nft in full. */
+void nft_ruleset(const struct policy *policy, const struct nft_options *options,
+                 struct buf *ret_text);
 
 /* match: "iifname" or "oifname"; name: zone, "local" or "". false: the zone has no interface, so
  * nothing can match. */

@@ -288,3 +288,20 @@ int policy_check(const struct policy *policy, struct orb_err *err)
     }
     return 0;
 }
+
+const struct policy_rule *policy_find_rule(const struct policy *policy, uint32_t id)
+{
+    unsigned low = 0, high = policy ? policy->rule_count : 0;
+
+    while (low < high) {
+        unsigned middle = low + (high - low) / 2;
+
+        if (policy->rules[middle].id == id)
+            return &policy->rules[middle];
+        if (policy->rules[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}

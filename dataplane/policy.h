@@ -114,8 +114,8 @@ int policy_check(const struct policy *policy, struct orb_err *err);
 /* The complete nftables ruleset: text of one transaction replacing table inet orbital.
  * previous NULL: the table is deleted and made anew. Otherwise it must be what the kernel enforces
  * now (only rule ids and limits are looked at): counters of rules that stay keep their values.
- * Named counters: rule_ID, default_forward, default_input, default_output. The comment of the one
- * rule in chain "about" is "generation N". */
+ * Counters are the elements of the set "tally", by rule id and ABI_MARK_* of bpf/abi.h for the
+ * defaults. The comment of the one rule in chain "about" is "generation N". */
 void policy_nft(const struct policy *policy, const struct policy *previous, uint32_t generation,
                 struct buf *ret_text);
 
@@ -129,6 +129,8 @@ static inline void own_policy(struct policy *policy)
 unsigned policy_rule_families(const struct policy_rule *rule);
 /* Forward rules are those neither from nor to the appliance itself; with a missing match also. */
 bool policy_rule_forwards(const struct policy_rule *rule);
+/* NULL: no rule has this number. policy may be NULL. */
+const struct policy_rule *policy_find_rule(const struct policy *policy, uint32_t id);
 /* Number of a zone: index + 1, POLICY_ZONE_LOCAL for "local", -1 unknown. */
 int policy_zone_number(const struct policy *policy, const char *name);
 /* Number of the zone an interface is in, POLICY_ZONE_NONE if in none. */

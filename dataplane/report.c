@@ -1,21 +1,17 @@
 /* Counters and status as the JSON texts of docs/dataplane.md. A rule's packets are those nftables
  * counted on the kernel's way plus those the fast path forwarded or refused; nothing is counted by
- * both. */
+ * both, and together it is every packet of what the rule decided. */
 #include <inttypes.h>
 #include <string.h>
 
 #include "core/base/own.h"
 #include "dataplane/fast.h"
 
-struct tally {
-    uint64_t packets, bytes;
-};
-
 static struct tally fast_tally(const struct dataplane *dp, uint32_t slot)
 {
     struct tally sum = {0};
 
-    for (int cpu = 0; dp->counters && cpu < dp->cpus; cpu++) {
+    for (int cpu = 0; dp->counters && slot != ABI_NOWHERE && cpu < dp->cpus; cpu++) {
         const struct fast_counter *c = &dp->counters[(size_t)cpu * ABI_COUNTERS + slot];
 
         sum.packets += __atomic_load_n(&c->packets, __ATOMIC_RELAXED);
@@ -24,59 +20,57 @@ static struct tally fast_tally(const struct dataplane *dp, uint32_t slot)
     return sum;
 }
 
-static void add_tally(struct buf *b, const char *name, struct tally slow, struct tally fast)
+static void add_tally(struct buf *b, const struct tally *slow, struct tally fast)
 {
     buf_addf(b,
-             "\"%s\":{\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"fast_packets\":%" PRIu64
+             "{\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"fast_packets\":%" PRIu64
              ",\"fast_bytes\":%" PRIu64 "}",
-             name, slow.packets + fast.packets, slow.bytes + fast.bytes, fast.packets, fast.bytes);
+             slow->packets + fast.packets, slow->bytes + fast.bytes, fast.packets, fast.bytes);
 }
 
-static uint32_t find_slot(const struct dataplane *dp, uint64_t id)
+static void add_defaults(const struct dataplane *dp, const struct tally_list *list, struct buf *b)
 {
-    uint32_t start = (uint32_t)(id % (ABI_COUNTERS - 1)) + 1, at = start;
+    static const char *const names[] = {"forward", "input", "output"};
+    const char *separator = "";
 
-    if (!dp->rule_ids)
-        return 0;
-    do {
-        if (dp->rule_ids[at] == id + 1)
-            return at;
-        at = at % (ABI_COUNTERS - 1) + 1;
-    } while (at != start && dp->rule_ids[at]);
-    return 0;
-}
+    for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
+        const struct tally *slow = tally_find(list, ABI_MARK_FORWARD + i);
 
-int dataplane_counters(struct dataplane *dataplane, struct buf *ret_json, struct orb_err *err)
-{
-    AUTO(buf) struct buf text = {0}, defaults = {0};
-    const char *at, *separator = "";
-    struct tally slow = {0};
-    char name[64];
-
-    if (ruleset_list(dataplane->ruleset, "list counters table inet orbital", &text) < 0)
-        return orb_fail(err, ORB_E_KERNEL, "nftables cannot be reached");
-    buf_addf(ret_json, "{\"generation\":%" PRIu32 ",\"rules\":{", dataplane->generation);
-    at = buf_str(&text);
-    while (carry_next(&at, name, &slow.packets, &slow.bytes)) {
-        struct tally fast = {0};
-
-        if (!strncmp(name, "rule_", 5)) {
-            uint32_t slot = find_slot(dataplane, strtoull(name + 5, NULL, 10));
-
-            if (slot)
-                fast = fast_tally(dataplane, slot);
-            buf_adds(ret_json, separator);
-            add_tally(ret_json, name + 5, slow, fast);
-            separator = ",";
-        } else if (!strncmp(name, "default_", 8)) {
-            if (!strcmp(name, "default_forward"))
-                fast = fast_tally(dataplane, 0);
-            if (defaults.len)
-                buf_addc(&defaults, ',');
-            add_tally(&defaults, name + 8, slow, fast);
-        }
+        if (!slow)
+            continue;
+        buf_addf(b, "%s\"%s\":", separator, names[i]);
+        add_tally(b, slow, i == 0 ? fast_tally(dp, 0) : (struct tally){0});
+        separator = ",";
     }
-    buf_addf(ret_json, "},\"default\":{%s}}", buf_str(&defaults));
+}
+
+int dataplane_counters(struct dataplane *dataplane, uint32_t after, unsigned limit,
+                       struct buf *ret_json, struct orb_err *err)
+{
+    AUTO(tally_list) struct tally_list list = {0};
+    unsigned first, last, end;
+    int r = tally_read(&list, err);
+
+    if (r < 0)
+        return r;
+    first = tally_after(&list, after);
+    last = end = tally_after(&list, POLICY_MAX_RULE_ID);
+    if (first > end)
+        first = end;
+    if (limit && end - first > limit)
+        last = first + limit;
+    buf_addf(ret_json, "{\"generation\":%" PRIu32 ",\"rules\":{", dataplane->generation);
+    for (unsigned i = first; i < last; i++) {
+        buf_addf(ret_json, "%s\"%" PRIu32 "\":", i > first ? "," : "", list.items[i].key);
+        add_tally(ret_json, &list.items[i],
+                  fast_tally(dataplane, slot_find(dataplane, list.items[i].key)));
+    }
+    buf_adds(ret_json, "},\"default\":{");
+    add_defaults(dataplane, &list, ret_json);
+    buf_addc(ret_json, '}');
+    if (last < end)
+        buf_addf(ret_json, ",\"next\":%" PRIu32, list.items[last - 1].key);
+    buf_addc(ret_json, '}');
     return 0;
 }
 

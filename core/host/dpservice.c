@@ -11,6 +11,7 @@
 
 #define DRAFTS 4
 #define JOBS 64 /* waiting at most; more is `busy` */
+#define COUNTERS_PAGE 500
 
 struct draft {
     uint64_t tx; /* 0: free */
@@ -40,6 +41,8 @@ struct job {
     struct orb_err err;
     struct buf out;
     struct dataplane_plan *plan;
+    uint32_t after; /* counters: a page */
+    unsigned limit;
 };
 
 struct dpservice {
@@ -79,7 +82,8 @@ static void on_work(uv_work_t *work)
         job->result = dataplane_revert(s->dataplane, &job->err);
         break;
     case JOB_COUNTERS:
-        job->result = dataplane_counters(s->dataplane, &job->out, &job->err);
+        job->result =
+            dataplane_counters(s->dataplane, job->after, job->limit, &job->out, &job->err);
         break;
     case JOB_STATUS:
         job->result = dataplane_status(s->dataplane, &job->out, &job->err);
@@ -103,6 +107,8 @@ static void draft_drop(struct draft *draft)
 
 static void applied(struct dpservice *s, struct job *job)
 {
+    struct dataplane_times times = dataplane_applied_times(s->dataplane);
+
     policy_fini(&s->previous);
     s->previous = s->current;
     s->current = job->draft->policy;
@@ -112,7 +118,9 @@ static void applied(struct dpservice *s, struct job *job)
     buf_addf(&job->out, "{\"generation\":%u}", dataplane_generation(s->dataplane));
     log_info(s->host->log, "dataplane.applied", KV("tx", job->tx),
              KV("generation", dataplane_generation(s->dataplane)),
-             KV("rules", s->current.rule_count));
+             KV("rules", s->current.rule_count), KV("build_ms", times.build_ms),
+             KV("trial_ms", times.trial_ms), KV("nft_ms", times.nft_ms),
+             KV("switch_ms", times.switch_ms), KV("purge_ms", times.purge_ms));
 }
 
 static void reverted(struct dpservice *s)
@@ -188,28 +196,48 @@ static void start_next(struct dpservice *s)
     uv_queue_work(s->host->loop, &s->work, on_work, on_done);
 }
 
-static int enqueue(struct dpservice *s, enum job_kind kind, struct draft *draft, uint64_t tx,
-                   struct host_req *req, struct orb_err *err)
+/* NULL: refused. */
+static struct job *job_new(struct dpservice *s, enum job_kind kind, struct host_req *req,
+                           struct orb_err *err)
 {
     struct job *job;
 
-    if (!s->dataplane)
-        return orb_fail(err, ORB_E_UNAVAILABLE, "the data plane is not available: %s", s->why);
-    if (s->jobs == JOBS)
-        return orb_fail(err, ORB_E_BUSY, "%d data plane requests are waiting already", JOBS);
+    if (!s->dataplane) {
+        orb_fail(err, ORB_E_UNAVAILABLE, "the data plane is not available: %s", s->why);
+        return NULL;
+    }
+    if (s->jobs == JOBS) {
+        orb_fail(err, ORB_E_BUSY, "%d data plane requests are waiting already", JOBS);
+        return NULL;
+    }
     job = xcalloc(1, sizeof *job);
     job->service = s;
     job->kind = kind;
-    job->draft = draft;
-    job->tx = tx;
     job->req = req;
-    if (draft)
-        draft->busy = true;
+    return job;
+}
+
+static int queue(struct dpservice *s, struct job *job)
+{
     *s->last = job;
     s->last = &job->next;
     s->jobs++;
     start_next(s);
     return 1; /* answered by on_done */
+}
+
+static int enqueue(struct dpservice *s, enum job_kind kind, struct draft *draft, uint64_t tx,
+                   struct host_req *req, struct orb_err *err)
+{
+    struct job *job = job_new(s, kind, req, err);
+
+    if (!job)
+        return err->code;
+    job->draft = draft;
+    job->tx = tx;
+    if (draft)
+        draft->busy = true;
+    return queue(s, job);
 }
 
 /* ---- methods ---- */
@@ -290,6 +318,25 @@ static int on_draft(struct dpservice *s, const char *method, uint64_t tx, const 
     return enqueue(s, JOB_APPLY, draft, tx, req, err);
 }
 
+/* A page of them: the answer must fit into a message. */
+static int counters(struct dpservice *s, const char *input, size_t len, struct host_req *req,
+                    struct orb_err *err)
+{
+    int64_t after = 0, limit = COUNTERS_PAGE;
+    struct job *job = job_new(s, JOB_COUNTERS, req, err);
+    struct json_slice value;
+
+    if (!job)
+        return err->code;
+    if (json_member(input, len, "after", &value))
+        json_int64(&value, &after);
+    if (json_member(input, len, "limit", &value))
+        json_int64(&value, &limit);
+    job->after = (uint32_t)after;
+    job->limit = (unsigned)limit;
+    return queue(s, job);
+}
+
 static int dispatch(struct dpservice *s, const char *method, const char *input, size_t len,
                     struct host_req *req, struct buf *out, struct orb_err *err)
 {
@@ -297,7 +344,7 @@ static int dispatch(struct dpservice *s, const char *method, const char *input, 
     int64_t tx = 0;
 
     if (!strcmp(method, "counters"))
-        return enqueue(s, JOB_COUNTERS, NULL, 0, req, err);
+        return counters(s, input, len, req, err);
     if (!strcmp(method, "status"))
         return enqueue(s, JOB_STATUS, NULL, 0, req, err);
     if (!strcmp(method, "enable"))

@@ -69,7 +69,7 @@ static int run(struct dataplane *dp, struct policy *policy, char *line, struct b
     if (!strcmp(command, "status"))
         return dataplane_status(dp, out, err);
     if (!strcmp(command, "counters"))
-        return dataplane_counters(dp, out, err);
+        return dataplane_counters(dp, 0, 0, out, err);
     if (!strcmp(command, "enable") || !strcmp(command, "disable"))
         return dataplane_set_enabled(dp, !strcmp(command, "enable"), err);
     if (!strcmp(command, "events"))

@@ -23,8 +23,10 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "bpf/abi.h"
 #include "bpf/classify.h"
 #include "core/base/own.h"
+#include "dataplane/tally.h"
 #include "test/unit/dataplane/policies.h"
 
 #define ZONES 5 /* by zone number */
@@ -222,28 +224,23 @@ static bool choose(const struct lab *lab, const struct policy *policy, struct ra
 /* Reads all counters; returns their sum, by rule index in values. */
 static uint64_t read_counters(const struct policy *policy, uint64_t *values)
 {
-    FILE *pipe = popen("nft list counters table inet orbital", "r");
-    unsigned long long packets;
-    uint64_t sum = 0;
-    char line[256];
-    long at = -1;
-    unsigned id;
+    AUTO(tally_list) struct tally_list list = {0};
+    const struct tally *rest;
+    struct orb_err err = {0};
+    uint64_t sum;
 
-    if (!pipe)
-        stop("nft list counters");
-    while (fgets(line, sizeof(line), pipe)) {
-        if (sscanf(line, " counter rule_%u", &id) == 1)
-            at = (long)id / 10 - 1;
-        else if (strstr(line, "counter default_forward"))
-            at = (long)policy->rule_count;
-        else if (strstr(line, "counter "))
-            at = -1;
-        else if (at >= 0 && sscanf(line, " packets %llu", &packets) == 1) {
-            values[at] = packets;
-            sum += packets;
-        }
+    if (tally_read(&list, &err) < 0) {
+        printf("not ok - %s\n", err.text);
+        exit(1);
     }
-    pclose(pipe);
+    rest = tally_find(&list, ABI_MARK_FORWARD);
+    sum = values[policy->rule_count] = rest ? rest->packets : 0;
+    for (unsigned i = 0; i < policy->rule_count; i++) {
+        const struct tally *found = tally_find(&list, policy->rules[i].id);
+
+        values[i] = found ? found->packets : 0;
+        sum += values[i];
+    }
     return sum;
 }
 

@@ -5,7 +5,9 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "bpf/abi.h"
 #include "core/base/own.h"
+#include "dataplane/nft.h"
 #include "test/lib/harness.h"
 #include "test/unit/dataplane/policies.h"
 
@@ -118,10 +120,9 @@ TEST(counters_of_rules_that_stay_keep_their_values)
     load(&first, NULL, 1);
     ck_assert_int_eq(nft("-f",
                          "flush table inet orbital\n"
-                         "delete counter inet orbital rule_10\n"
-                         "delete counter inet orbital rule_16\n"
-                         "add counter inet orbital rule_10 { packets 77 bytes 7700 }\n"
-                         "add counter inet orbital rule_16 { packets 66 bytes 6600 }\n",
+                         "delete element inet orbital tally { 10, 16 }\n"
+                         "add element inet orbital tally { 10 counter packets 77 bytes 7700, "
+                         "16 counter packets 66 bytes 6600 }\n",
                          &output),
                      0);
     ck_assert_int_eq(policy_copy(&first, &second), 0);
@@ -139,8 +140,53 @@ TEST(counters_of_rules_that_stay_keep_their_values)
     load(&first, &second, 3);
     load(&first, NULL, 4);
     buf_clear(&output);
-    nft("list counters", NULL, &output);
+    nft("list set inet orbital tally", NULL, &output);
+    ck_assert_ptr_nonnull(strstr(buf_str(&output), "0x0000000a counter packets 0 bytes 0"));
     ck_assert_ptr_null(strstr(buf_str(&output), "packets 77"));
+}
+
+TEST(a_table_made_anew_begins_with_what_was_carried)
+{
+    struct tally items[] = {{10, 77, 7700}, {500, 5, 50}, {ABI_MARK_INPUT, 3, 30}};
+    const struct tally_list carried = {.items = items, .count = ARRAY_LEN(items)};
+    const struct nft_options options = {.table = "orbital", .generation = 1, .carried = &carried};
+    AUTO(tally_list) struct tally_list list = {0};
+    AUTO(policy) struct policy policy;
+    AUTO(buf) struct buf text = {0}, output = {0};
+    const struct tally *found;
+
+    own_namespace();
+    ck_assert_int_eq(tally_read(&list, NULL), 0);
+    ck_assert_uint_eq(list.count, 0);
+    policy_init(&policy);
+    put(&policy, rich);
+    nft_ruleset(&policy, &options, &text);
+    ck_assert_msg(nft("-f", buf_str(&text), &output) == 0, "%s", buf_str(&output));
+    ck_assert_int_eq(tally_read(&list, NULL), 0);
+    ck_assert_uint_eq(list.count, policy.rule_count + 3);
+    found = tally_find(&list, 10);
+    ck_assert_ptr_nonnull(found);
+    ck_assert_uint_eq(found->packets, 77);
+    ck_assert_uint_eq(found->bytes, 7700);
+    ck_assert_uint_eq(tally_find(&list, 11)->packets, 0);
+    ck_assert_uint_eq(tally_find(&list, ABI_MARK_INPUT)->bytes, 30);
+    ck_assert_ptr_null(tally_find(&list, 500));
+}
+
+TEST(nft_can_read_its_own_listing_again)
+{
+    AUTO(policy) struct policy policy;
+    AUTO(buf) struct buf first = {0}, second = {0}, output = {0};
+
+    own_namespace();
+    policy_init(&policy);
+    put(&policy, rich);
+    load(&policy, NULL, 1);
+    nft("list table inet orbital", NULL, &first);
+    nft("delete table inet orbital", NULL, &output);
+    ck_assert_msg(nft("-f", buf_str(&first), &output) == 0, "%s", buf_str(&output));
+    nft("list table inet orbital", NULL, &second);
+    ck_assert_str_eq(buf_str(&first), buf_str(&second));
 }
 
 TEST(nft_takes_random_policies)

@@ -1,0 +1,29 @@
+/* Walking the attributes of a netlink message: never beyond what the sizes say. */
+#ifndef DATAPLANE_ATTRIBUTE_H
+#define DATAPLANE_ATTRIBUTE_H
+
+#include <linux/netlink.h>
+#include <stddef.h>
+
+#define EACH_ATTRIBUTE(a, start, size)                                                             \
+    for (const struct nlattr *a = (const void *)(start), *end_ = (const void *)((start) + (size)); \
+         (const char *)a + sizeof(*a) <= (const char *)end_ && a->nla_len >= sizeof(*a) &&         \
+         (const char *)a + a->nla_len <= (const char *)end_;                                       \
+         a = (const void *)((const char *)a + NLA_ALIGN(a->nla_len)))
+
+static inline const char *attribute_data(const struct nlattr *a)
+{
+    return (const char *)(a + 1);
+}
+
+static inline size_t attribute_size(const struct nlattr *a)
+{
+    return a->nla_len - sizeof(*a);
+}
+
+static inline int attribute_type(const struct nlattr *a)
+{
+    return a->nla_type & NLA_TYPE_MASK;
+}
+
+#endif

@@ -1,0 +1,77 @@
+/* Where each rule counts in the fast path. A rule keeps its slot as long as it exists, across every
+ * commit and daemon; the programs find it by the number in conntrack's mark (slow_counter), so it
+ * is among the first ABI_PROBES after the rule's own. */
+#include <string.h>
+
+#include "bpf/classify.h"
+#include "core/base/own.h"
+#include "dataplane/fast.h"
+
+uint32_t slot_find(const struct dataplane *dp, uint32_t id)
+{
+    uint32_t at = ABI_FIRST_SLOT(id);
+
+    for (int i = 0; dp->rule_ids && i < ABI_PROBES && dp->rule_ids[at]; i++) {
+        if (dp->rule_ids[at] == (uint64_t)id + 1)
+            return at;
+        at = ABI_NEXT_SLOT(at);
+    }
+    return ABI_NOWHERE;
+}
+
+static bool has_rule(const struct dataplane_plan *plan, uint64_t id)
+{
+    return plan && policy_find_rule(&plan->policy, (uint32_t)id);
+}
+
+/* A free slot, or one of a rule that exists no more. */
+static uint32_t take(struct dataplane *dp, const struct dataplane_plan *plan, uint32_t id)
+{
+    uint32_t at = slot_find(dp, id);
+
+    if (at != ABI_NOWHERE)
+        return at;
+    at = ABI_FIRST_SLOT(id);
+    for (int i = 0; i < ABI_PROBES; i++) {
+        uint64_t owner = dp->rule_ids[at];
+
+        if (!owner || (dp->current && !has_rule(dp->current, owner - 1) &&
+                       !has_rule(dp->previous, owner - 1) && !has_rule(plan, owner - 1))) {
+            dp->rule_ids[at] = (uint64_t)id + 1;
+            return at;
+        }
+        at = ABI_NEXT_SLOT(at);
+    }
+    return ABI_NOWHERE;
+}
+
+void slot_number(struct dataplane *dp, const struct dataplane_plan *plan)
+{
+    const struct classify_head *head = plan->memory;
+    struct classify_rule *rules = (void *)((char *)plan->memory + head->rule_table);
+
+    if (!dp->rule_ids)
+        return;
+    for (uint32_t i = 0; i < head->rules; i++)
+        rules[i].counter = take(dp, plan, rules[i].id);
+}
+
+/* Those beyond reach of a slot count nowhere here; nftables' half goes on. */
+static void clear(struct dataplane *dp, uint32_t slot)
+{
+    for (int cpu = 0; slot != ABI_NOWHERE && cpu < dp->cpus; cpu++)
+        memset(&dp->counters[(size_t)cpu * ABI_COUNTERS + slot], 0, sizeof(*dp->counters));
+}
+
+void slot_clear_new(struct dataplane *dp, const struct policy *now, const struct policy *before,
+                    const struct tally_list *carried)
+{
+    if (!dp->rule_ids)
+        return;
+    for (unsigned i = 0; i < now->rule_count; i++) {
+        uint32_t id = now->rules[i].id;
+
+        if (before ? !policy_find_rule(before, id) : !tally_find(carried, id))
+            clear(dp, slot_find(dp, id));
+    }
+}
