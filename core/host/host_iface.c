@@ -254,11 +254,16 @@ static void on_auth_request(void *arg, struct host_req *req, const struct host_c
     AUTO(buf) struct buf out = {0};
     struct orb_err err = {0};
     int r = auth_dispatch(host, caller, method, input, len, &out, &err);
+    char ended[64] = "";
 
+    if (r == 0 && !strcmp(method, "token-revoke"))
+        text_member(input, len, "name", ended, sizeof ended);
     if (!strncmp(method, "token-", 6))
         log_notice(host->log, "audit.order", KV("user", caller->name), KV("method", method),
                    KV("result", r < 0 ? err.text : "ok"));
     answer(req, r, &out, &err);
+    if (ended[0]) /* after the answer: the caller may be one of them */
+        broker_sessions_end(host->broker, ended);
 }
 
 int auth_provide(struct orbitald *host, struct orb_err *err)

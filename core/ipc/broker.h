@@ -126,6 +126,9 @@ int broker_session_open(struct broker *broker, uint32_t peer, const char *user, 
                         uint32_t *ret_session, struct orb_err *err);
 int broker_session_close(struct broker *broker, uint32_t peer, uint32_t session,
                          struct orb_err *err);
+/* Ends every session of user: its requests in flight fail, the next one is refused
+ * (unauthenticated). */
+void broker_sessions_end(struct broker *broker, const char *user);
 
 /* ---- looking in ---- */
 void broker_list(struct broker *broker, struct buf *ret_json); /* interfaces and providers */

@@ -252,6 +252,10 @@ TEST(a_session_acts_with_its_users_role_and_ends)
     ck_assert_int_eq(broker_session_close(world.broker, id, session, &err), ORB_E_NOT_FOUND);
     say(&api, session, "say", "{\"text\":\"a\"}");
     wire_expect_err(&api, 5, "unauthenticated", "log in again");
+    /* who is put out is out at once */
+    broker_sessions_end(world.broker, "lee");
+    say(&api, viewer, "say", "{\"text\":\"a\"}");
+    wire_expect_err(&api, 5, "unauthenticated", "lee has ended");
     /* another's session is forged */
     say(&other, viewer, "say", "{\"text\":\"a\"}");
     wire_expect_err(&other, 0, "protocol", "is no session of other");
