@@ -116,6 +116,22 @@ static int link_of(const char *pid, const char *ns, char *ret_link, size_t size)
     return 0;
 }
 
+/* The mount namespace to copy is not the worker's own, either. */
+static bool is_prepared(const struct look *look, const char *link)
+{
+    char name[64];
+    struct stat st;
+
+    for (size_t i = 0; i < ARRAY_LEN(look->sandbox->root_fds); i++) {
+        if (fstat(look->sandbox->root_fds[i], &st) < 0)
+            return true;
+        snprintf(name, sizeof name, "mnt:[%lu]", (unsigned long)st.st_ino);
+        if (!strcmp(link, name))
+            return true;
+    }
+    return false;
+}
+
 static int check_namespaces(struct look *look)
 {
     static const char *const own[] = {"mnt", "pid", "ipc", "uts"};
@@ -128,7 +144,7 @@ static int check_namespaces(struct look *look)
             return orb_fail(look->err, -errno, "cannot read the %s namespace of %s", own[i],
                             look->plan->service);
         buf_addf(look->report, ",\"ns_%s\":\"%s\"", own[i], worker);
-        if (!strcmp(worker, host))
+        if (!strcmp(worker, host) || is_prepared(look, worker))
             return differ(look, "namespace", worker, "one of its own");
     }
     if (link_of(pid, "net", worker, sizeof worker) < 0 ||

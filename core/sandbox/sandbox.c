@@ -1,6 +1,7 @@
-/* What is made once for all workers: the open executable, the empty network namespace, the filters
- * and the cgroup. The surprise: the empty namespace is made by visiting it – the main thread
- * unshares, keeps a descriptor and returns; no helper process is left. */
+/* What is made once for all workers: the open executable, the empty network namespace, the file
+ * system they start from, the filters and the cgroup. The surprise: the empty namespace is made by
+ * visiting it – the main thread unshares, keeps a descriptor and returns; no helper process is
+ * left. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -76,9 +77,15 @@ static int open_all(struct sandbox *sandbox, const struct sandbox_options *optio
     sandbox->landlock_abi =
         (int)syscall(SYS_landlock_create_ruleset, NULL, (size_t)0, LANDLOCK_VERSION_FLAG);
     sandbox->tier = sandbox->landlock_abi < 1 ? 0 : geteuid() == 0 ? 2 : 1;
-    if (sandbox->tier == 2)
-        return make_void(sandbox, err);
-    return 0;
+    if (sandbox->tier < 2)
+        return 0;
+    for (int state = 0; state < 2; state++) {
+        int r = root_make(state, &sandbox->root_fds[state], err);
+
+        if (r < 0)
+            return r;
+    }
+    return make_void(sandbox, err);
 }
 
 int sandbox_new(const struct sandbox_options *options, struct sandbox **ret_sandbox,
@@ -91,6 +98,7 @@ int sandbox_new(const struct sandbox_options *options, struct sandbox **ret_sand
     if (!options)
         options = &defaults;
     sandbox->exe_fd = sandbox->null_fd = sandbox->void_fd = -1;
+    memset(sandbox->root_fds, -1, sizeof sandbox->root_fds);
     memset(sandbox->filter_fds, -1, sizeof sandbox->filter_fds);
     sandbox->base_filters = own_filters();
     sandbox->stack = xcalloc(1, SANDBOX_STACK);
@@ -113,6 +121,8 @@ void sandbox_free(struct sandbox *sandbox)
     for (unsigned profile = 0; profile < FILTER_PROFILES; profile++)
         for (unsigned phase = 0; phase < FILTER_PHASES; phase++)
             own_close(&sandbox->filter_fds[profile][phase]);
+    own_close(&sandbox->root_fds[0]);
+    own_close(&sandbox->root_fds[1]);
     own_close(&sandbox->void_fd);
     own_close(&sandbox->null_fd);
     own_close(&sandbox->exe_fd);

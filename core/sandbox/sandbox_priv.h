@@ -15,6 +15,7 @@ struct sandbox {
     int null_fd;
     int void_fd; /* the empty network namespace, -1 below tier 2 */
     ino_t void_inode;
+    int root_fds[2]; /* mount namespaces to copy, without and with /state; -1 below tier 2 */
     int filter_fds[FILTER_PROFILES][FILTER_PHASES];
     int tier;
     int landlock_abi;
@@ -23,6 +24,9 @@ struct sandbox {
     char *cgroup_why;      /* why there is none or no controller, "" otherwise */
     unsigned char *stack;  /* of the child between clone and exec */
 };
+
+/* root.c: makes the mount namespace workers copy. Takes some ms; once, at start. */
+int root_make(bool state, int *ret_fd, struct orb_err *err);
 
 /* cgroup.c: no failure here is fatal, the sandbox goes on without and says so. */
 void cgroup_open(struct sandbox *sandbox, const char *root, const char *instance);

@@ -182,7 +182,7 @@ static int start(struct sandbox *sandbox, struct child *child, pid_t *ret_pid, i
     long pid;
 
     if (sandbox->tier >= 2)
-        flags |= CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
+        flags |= CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
     pid = clone_child(sandbox, child, flags, &pidfd);
@@ -229,6 +229,7 @@ static int launch(struct sandbox *sandbox, const struct plan *plan, const struct
     char *sanitized[] = {options, NULL}, *none[] = {NULL}; /* the environment is empty */
     const int *filters = sandbox->filter_fds[(plan->state_dir ? FILTER_STATE : 0) |
                                              (plan->netlink ? FILTER_NETLINK : 0)];
+    const int root_fd = sandbox->root_fds[plan->state_dir != NULL];
     AUTO_FREE char *title = xasprintf("orbitald: %s", plan->service);
     char mode[] = "--worker", *argv[] = {title, mode, NULL};
     AUTO_FD int record_fd = -1, cgroup_fd = -1;
@@ -243,7 +244,7 @@ static int launch(struct sandbox *sandbox, const struct plan *plan, const struct
            (int[LAUNCH_FDS]){sandbox->null_fd, ends->err[1], ends->err[1], ends->ipc[1], record_fd,
                              ends->crash[1], filters[FILTER_A], filters[FILTER_B],
                              sandbox->void_fd >= 0 ? sandbox->void_fd : sandbox->null_fd,
-                             sandbox->exe_fd},
+                             root_fd >= 0 ? root_fd : sandbox->null_fd, sandbox->exe_fd},
            sizeof c.fds);
     return start(sandbox, &c, &child->pid, &child->pidfd, err);
 }

@@ -1,15 +1,15 @@
-/* The file system a worker sees: a read-only, noexec tmpfs with /pkg, and /state when granted; then
- * Landlock over the same two, so that neither layer alone is the wall. No /proc, no /dev and no
- * libraries of the system are there: what is already loaded is matched by SONAME in memory. */
+/* The file system a worker sees: a read-only, noexec tmpfs (core/sandbox/root.c) with /pkg, and
+ * /state when granted; then Landlock over the same two, so that neither layer alone is the wall. No
+ * /proc, no /dev and no libraries of the system are there: what is already loaded is matched by
+ * SONAME in memory. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <linux/mount.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -20,10 +20,11 @@
 #error "the kernel headers lack mount_setattr (5.12)"
 #endif
 
-/* Detached copy of one host directory with extra mount flags. */
+/* Detached copy of one host directory with extra mount flags. Private: what the host mounts below
+ * the original later must not show up here. */
 static int clone_dir(const char *path, uint64_t attributes)
 {
-    struct mount_attr attr = {.attr_set = attributes};
+    struct mount_attr attr = {.attr_set = attributes, .propagation = MS_PRIVATE};
     int fd = (int)syscall(SYS_open_tree, AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     int r;
 
@@ -37,65 +38,17 @@ static int clone_dir(const char *path, uint64_t attributes)
     return fd;
 }
 
-static int make_tmpfs(void)
-{
-    AUTO_FD int fs = (int)syscall(SYS_fsopen, "tmpfs", FSOPEN_CLOEXEC);
-    int fd;
-
-    if (fs < 0)
-        return -errno;
-    if (syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "size", "64k", 0) < 0 ||
-        syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "nr_inodes", "16", 0) < 0 ||
-        syscall(SYS_fsconfig, fs, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
-        syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
-        return -errno;
-    fd = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC,
-                      MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-    return fd < 0 ? -errno : fd;
-}
-
 static int attach(int fd, const char *path)
 {
     return syscall(SYS_move_mount, fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno
                                                                                         : 0;
 }
 
-/* The new root needs a place to hang for a moment; any directory will do. */
-static int hang(int root)
-{
-    static const char *const places[] = {"/tmp", "/run", "/proc"};
-    int r = -ENOENT;
-
-    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-        r = attach(root, places[i]);
-        if (!r)
-            return chdir(places[i]) < 0 ? -errno : 0;
-    }
-    return r;
-}
-
-static int swap_root(void)
-{
-    struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
-
-    if (syscall(SYS_pivot_root, ".", ".") < 0) {
-        /* A root that is the initramfs cannot be pivoted away from. */
-        if (errno != EINVAL || mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0)
-            return -errno;
-    } else if (umount2(".", MNT_DETACH) < 0)
-        return -errno;
-    if (chdir("/") < 0 || syscall(SYS_mount_setattr, AT_FDCWD, "/", 0, &attr, sizeof attr) < 0)
-        return -errno;
-    return 0;
-}
-
 int enter_root(struct enter *e)
 {
-    AUTO_FD int package = -1, state = -1, root = -1;
+    AUTO_FD int package = -1, state = -1;
     int r;
 
-    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-        return -errno;
     snprintf(e->detail, sizeof e->detail, "%.95s", e->launch.package_dir);
     package =
         clone_dir(e->launch.package_dir, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
@@ -109,18 +62,14 @@ int enter_root(struct enter *e)
             return state;
     }
     e->detail[0] = '\0';
-    root = make_tmpfs();
-    if (root < 0)
-        return root;
-    r = hang(root);
-    if (r < 0)
-        return r;
-    if (mkdir("pkg", 0555) < 0 || (state >= 0 && mkdir("state", 0755) < 0))
+    /* Into the namespace the host prepared, which makes its root ours, and on a copy of our own. */
+    if (setns(LAUNCH_FD_ROOT, CLONE_NEWNS) < 0 || unshare(CLONE_NEWNS) < 0)
         return -errno;
-    r = attach(package, "pkg");
+    close(LAUNCH_FD_ROOT);
+    r = attach(package, "/pkg");
     if (!r && state >= 0)
-        r = attach(state, "state");
-    return r < 0 ? r : swap_root();
+        r = attach(state, "/state");
+    return r;
 }
 
 /* The build machine's headers may be older than the running kernel: the later rights by number. */
