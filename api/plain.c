@@ -91,17 +91,11 @@ static void service(struct request *q, const char *method)
     call_user(q, "host@1", method, call_on_reply);
 }
 
-static void logs(struct request *q)
+/* The page asked for. false: answered already, with what is wrong. */
+static bool add_page(struct request *q)
 {
-    static const char *const texts[] = {"service", "level"}, *const numbers[] = {"after", "limit"};
+    static const char *const numbers[] = {"after", "limit"};
 
-    text_adds(&q->input, "{");
-    for (unsigned i = 0; i < 2; i++) {
-        const char *value = url_query(&q->url, texts[i]);
-
-        if (value)
-            text_add_member(&q->input, texts[i], value);
-    }
     for (unsigned i = 0; i < 2; i++) {
         const char *value = url_query(&q->url, numbers[i]);
         unsigned long long n;
@@ -110,12 +104,37 @@ static void logs(struct request *q)
             continue;
         if (!body_number(value, strlen(value), &n)) {
             invalid(q, "", i ? "limit: expected a number" : "after: expected a number");
-            return;
+            return false;
         }
         text_addf(&q->input, "%s\"%s\":%llu", q->input.len > 1 ? "," : "", numbers[i], n);
     }
+    return true;
+}
+
+static void logs(struct request *q)
+{
+    static const char *const texts[] = {"service", "level"};
+
+    text_adds(&q->input, "{");
+    for (unsigned i = 0; i < 2; i++) {
+        const char *value = url_query(&q->url, texts[i]);
+
+        if (value)
+            text_add_member(&q->input, texts[i], value);
+    }
+    if (!add_page(q))
+        return;
     text_adds(&q->input, "}");
     call_user(q, "host@1", "logs", call_on_reply);
+}
+
+static void counters(struct request *q)
+{
+    text_adds(&q->input, "{");
+    if (!add_page(q))
+        return;
+    text_adds(&q->input, "}");
+    call_user(q, "firewall@1", "counters", call_on_reply);
 }
 
 static bool is_name(const char *text, size_t max, const char *more)
@@ -181,7 +200,7 @@ void plain_start(struct request *q)
         logs(q);
         break;
     case ROUTE_COUNTERS:
-        call_user(q, "firewall@1", "counters", call_on_reply);
+        counters(q);
         break;
     default: /* config_start() has the others; request_continue() notices a route nobody has */
         invalid(q, "", "this route is not served");

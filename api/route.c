@@ -33,7 +33,7 @@ const struct route *route_table(void)
         {"GET", "api/v1/schema/{path*}", ROUTE_SCHEMA, 0, ""},
         {"POST", "api/v1/operations/{interface}/{method}", ROUTE_OPERATION, ROUTE_MAY_BODY, ""},
         {"GET", "api/v1/logs", ROUTE_LOGS, 0, "service level after limit"},
-        {"GET", "api/v1/firewall/counters", ROUTE_COUNTERS, 0, ""},
+        {"GET", "api/v1/firewall/counters", ROUTE_COUNTERS, 0, "after limit"},
         {NULL, NULL, ROUTE_COUNT, 0, NULL},
     };
 
