@@ -29,6 +29,37 @@ static void rule_row(struct table *t, const char *name, const json_t *e)
     table_cell(t, "%s", member_text(e, "description"));
 }
 
+/* All pages as one reply. */
+static int fetch_counters(struct cli *cli, json_t **ret_tree, struct orb_err *err)
+{
+    AUTO(json_t) json_t *all = NULL;
+    AUTO(buf) struct buf text = {0};
+    long long after = 0, next = 0;
+    int r;
+
+    do {
+        AUTO(json_t) json_t *page = NULL;
+        AUTO_FREE char *input = xasprintf("{\"after\":%lld}", after = next);
+
+        r = cli_tree(cli, "firewall@1", "counters", input, &page, err);
+        if (r < 0)
+            return r;
+        next = member_number(page, "next");
+        json_object_del(page, "next");
+        if (!all)
+            all = take_ptr(page);
+        else
+            json_array_extend(json_object_get(all, "rules"), json_object_get(page, "rules"));
+    } while (next > after);
+    if (cli->json) {
+        tree_dump(all, &text);
+        cli_print_json(cli, buf_str(&text));
+    } else {
+        *ret_tree = take_ptr(all);
+    }
+    return 0;
+}
+
 static int show_counters(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     static const char *const titles[] = {"RULE",    "FROM",  "TO",           "ACTION",
@@ -41,7 +72,7 @@ static int show_counters(struct cli *cli, int argc, char **argv, struct orb_err 
     int r = cli_words(argc, argv, 0, 0, "show firewall [counters|status]", err);
 
     if (r == 0)
-        r = fetch(cli, "firewall@1", "counters", &tree, err);
+        r = fetch_counters(cli, &tree, err);
     if (r < 0 || !tree)
         return r;
     table_start(&t, 8, titles);

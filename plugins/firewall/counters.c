@@ -5,7 +5,7 @@
 #include "plugins/firewall/plugin.h"
 
 #define DATAPLANE "dataplane@1"
-#define PAGE_MAX 1000 /* rules in one answer */
+#define PAGE_MAX 500 /* rules in one answer; dataplane@1 has the same limit */
 
 /* A request waiting for the data plane. */
 struct wait {
@@ -64,6 +64,7 @@ static void on_numbers(struct orb_ctx *ctx, void *arg, const cJSON *in, const st
     const struct rows *rows = &wait->self->rows;
     unsigned first = rows_after(rows, wait->after), last = rows->count;
     const cJSON *rest = cJSON_GetObjectItemCaseSensitive(in, "default"), **found;
+    const cJSON *next = cJSON_GetObjectItemCaseSensitive(in, "next");
     cJSON *out, *list;
 
     (void)ctx;
@@ -73,6 +74,10 @@ static void on_numbers(struct orb_ctx *ctx, void *arg, const cJSON *in, const st
         free(wait);
         return;
     }
+    if (cJSON_IsNumber(next)) /* no further than the numbers reach */
+        last = rows_after(rows, (uint32_t)next->valuedouble);
+    if (last < first)
+        last = first;
     if (last - first > wait->limit)
         last = first + wait->limit;
     found = join(rows, first, last, cJSON_GetObjectItemCaseSensitive(in, "rules"));
@@ -84,7 +89,8 @@ static void on_numbers(struct orb_ctx *ctx, void *arg, const cJSON *in, const st
     if (cJSON_IsObject(rest))
         cJSON_AddItemToObject(out, "default", cJSON_Duplicate(rest, true));
     if (last < rows->count)
-        cJSON_AddNumberToObject(out, "next", rows->items[last - 1].number);
+        cJSON_AddNumberToObject(out, "next",
+                                last > first ? rows->items[last - 1].number : next->valuedouble);
     free(found);
     orb_reply(wait->req, out);
     free(wait);
@@ -122,6 +128,7 @@ int on_counters(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struc
     const cJSON *after = cJSON_GetObjectItemCaseSensitive(in, "after");
     const cJSON *limit = cJSON_GetObjectItemCaseSensitive(in, "limit");
     struct wait *wait = wait_new(ctx, req, err);
+    cJSON *ask;
     int r;
 
     if (!wait)
@@ -130,7 +137,10 @@ int on_counters(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struc
     wait->limit = cJSON_IsNumber(limit) ? (unsigned)limit->valueint : PAGE_MAX;
     if (wait->limit < 1 || wait->limit > PAGE_MAX)
         wait->limit = PAGE_MAX;
-    r = orb_call(ctx, DATAPLANE, "counters", NULL, orb_req_left_ms(req), on_numbers, wait, err);
+    ask = cJSON_CreateObject();
+    cJSON_AddNumberToObject(ask, "after", wait->after);
+    cJSON_AddNumberToObject(ask, "limit", wait->limit);
+    r = orb_call(ctx, DATAPLANE, "counters", ask, orb_req_left_ms(req), on_numbers, wait, err);
     if (r < 0)
         free(wait);
     return r;

@@ -62,10 +62,16 @@ class Dataplane:
         else:
             del self.drafts[given["tx"]]
 
-    def counters(self, _):
-        return {"generation": self.generation, "default": {"forward": {"packets": 3, "bytes": 300}},
-                "rules": {key: {"packets": int(key), "bytes": 100 * int(key), "fast_packets": 1,
-                                "fast_bytes": 100} for key in self.running["rules"]}}
+    def counters(self, given):
+        after, limit = given.get("after", 0), given.get("limit", 500)
+        assert limit <= 500
+        above = sorted(int(key) for key in self.running["rules"] if int(key) > after)
+        page = {"generation": self.generation, "default": {"forward": {"packets": 3, "bytes": 300}},
+                "rules": {str(n): {"packets": n, "bytes": 100 * n, "fast_packets": 1,
+                                   "fast_bytes": 100} for n in above[:limit]}}
+        if len(above) > limit:
+            page["next"] = above[limit - 1]
+        return page
 
     def status(self, _):
         return {"generation": self.generation, "enabled": True, "ports": {"lan0": {"mode": "xdp"}}}
@@ -268,9 +274,12 @@ def thousands_of_rules_come_in_messages_that_fit():
     box.tree["firewall"] = {"zones": firewall["zones"], "rules": dict(list(firewall["rules"].items())[:1500])}
     with box as (plane, w):
         assert len(plane.running["rules"]) == 1500
-        first = w.call("counters", {}, src=9)
-        assert len(first["rules"]) == 1000 and first["next"] == 1000
-        assert len(w.call("counters", {"after": 1000}, src=9)["rules"]) == 500
+        seen, page = [], {"next": 0}
+        while "next" in page:
+            page = w.call("counters", {"after": page["next"]}, src=9)
+            assert len(page["rules"]) <= 500 and all(r["packets"] == r["rule"] for r in page["rules"])
+            seen += [r["rule"] for r in page["rules"]]
+        assert seen == list(range(1, 1501)), seen
         w.stop()
 
 
