@@ -1,0 +1,127 @@
+"""Every packet of what a rule decided is counted once, whichever way it took: the same conversations
+with the fast path at tcx, at XDP and switched off give the same numbers, which are what was sent.
+
+TCP's packets are what both hosts say they sent (OutSegs), its bytes follow: 52 of headers each, 60
+with a SYN."""
+import json
+import subprocess
+import sys
+import time
+
+import lab
+
+lab.need("ip", "nsenter", "ethtool", "nft", "ping")
+L = lab.Lab(sys.argv[1])
+L.offload(False)
+L.echo("tcp", 5004)
+L.echo("udp", 5004)
+V4 = "10.200.2.2"
+RULES = {
+    "10": {"from": "lan", "to": "wan", "protocol": "tcp", "destination-ports": ["5004"],
+           "action": "accept"},
+    "20": {"from": "lan", "to": "wan", "protocol": "udp", "destination-ports": ["5004"],
+           "action": "accept"},
+    "30": {"from": "lan", "to": "wan", "protocol": "udp", "destination-ports": ["7000"],
+           "action": "drop"},
+    "40": {"from": "lan", "to": "wan", "protocol": "icmp", "action": "accept"},
+    "50": {"from": "lan", "to": "wan", "protocol": "tcp", "destination-ports": ["6000"],
+           "action": "reject"},
+    "60": {"from": "lan", "to": "local", "protocol": "icmp", "action": "accept"},
+    "70": {"from": "wan", "to": "lan", "action": "drop"},
+}
+UDP, TCP, ROUNDS = 100, 50000, 6
+
+
+def segments():
+    """(sent, of those again) by TCP of both hosts."""
+    sent = again = 0
+    for name in (L.client, L.server):
+        keys, values = [line.split() for line in L.run(name, ["cat", "/proc/net/snmp"]).splitlines()
+                        if line.startswith("Tcp:")]
+        sent += int(values[keys.index("OutSegs")])
+        again += int(values[keys.index("RetransSegs")])
+    return sent, again
+
+
+def vector(d):
+    """What is not 0: {counter: (packets, bytes)}; and how many packets the fast path had."""
+    said = d.counters()
+    rows = list(said["rules"].items()) + list(said["default"].items())
+    return ({name: (c["packets"], c["bytes"]) for name, c in rows if c["packets"] or c["bytes"]},
+            sum(c["fast_packets"] for _, c in rows))
+
+
+def datagrams(port, count, size):
+    L.python(L.client, f"s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+             f"for i in range({count}): s.sendto(b'x' * {size}, ('{V4}', {port}))")
+
+
+def converse():
+    """The script. Returns the vector it must give."""
+    before, again = segments()
+    L.run(L.client, ["ping", "-q", "-c", "20", "-i", "0.02", V4])
+    L.run(L.client, ["ping", "-q", "-c", "20", "-i", "0.02", "10.200.1.1"])
+    L.run(L.router, ["ping", "-q", "-c", "7", "-i", "0.02", V4])
+    got, seen = L.talk("tcp", V4, 5004, ROUNDS, 0.01, TCP)
+    assert got == ROUNDS and L.talk("udp", V4, 5004, 40, 0.08, UDP)[0] == 40
+    datagrams(7000, 11, 5)
+    datagrams(9999, 13, 5)
+    assert L.talk("tcp", V4, 6000, 1)[0] == 0
+    deadline = time.monotonic() + 5
+    while "ESTAB" in (s := L.run(L.server, ["ss", "-tn"])) or "WAIT" in s or "LAST" in s:
+        assert time.monotonic() < deadline, s
+    sent, again_now = segments()
+    assert again_now == again, "something was sent twice"
+    sent -= before + 1  # the refused SYN is another rule's
+    payload = 2 * ROUNDS * TCP + len(seen) + 1
+    return {"10": (sent, payload + 52 * sent + 16), "20": (80, 80 * (UDP + 28)), "30": (11, 11 * 33),
+            "40": (40, 40 * 84), "50": (1, 60), "60": (40, 40 * 84), "forward": (13, 13 * 33),
+            "output": (14, 14 * 84)}
+
+
+for mode in ("tcx", "xdp", "off"):
+    d = L.dpctl()
+    d.apply(lab.policy("tcx" if mode == "off" else mode, RULES))
+    if mode == "off":
+        d.say("disable")
+    for name in (L.client, L.server, L.router):  # neighbours and what they cost are known
+        L.run(name, ["ping", "-q", "-c", "1", V4 if name != L.server else "10.200.2.1"])
+    d.apply(lab.policy("tcx" if mode == "off" else mode, {}))
+    d.apply(lab.policy("tcx" if mode == "off" else mode, RULES))
+    zero = vector(d)[0]
+    lab.check(f"{mode}: rules made anew begin at nothing {zero}", not set(zero) & set(RULES))
+    should = converse()
+    for name in zero:
+        should[name] = tuple(a + b for a, b in zip(should.get(name, (0, 0)), zero[name]))
+    deadline = time.monotonic() + 3
+    while (found := vector(d))[0] != should and time.monotonic() < deadline:
+        pass
+    lab.check(f"{mode}: counted {found[0]}, sent {should}", found[0] == should)
+    lab.check(f"{mode}: {found[1]} packets took the fast path",
+              found[1] == 0 if mode == "off" else found[1] > 100)
+    d.say("destroy")
+    d.kill()
+
+# A connection whose rule is gone goes on where another rule allows it, and counts nowhere.
+for mode in ("tcx", "xdp"):
+    d = L.dpctl()
+    d.apply(lab.policy(mode, RULES))
+    talk = L.start(L.client, [sys.executable, lab.__file__, "talk", "udp", V4, "5004", "60", "0.1",
+                              str(UDP), "1"], stdout=subprocess.PIPE)
+    deadline = time.monotonic() + 8
+    while d.rule(20)["fast_packets"] < 5 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    swapped = {"21" if n == "20" else n: r for n, r in RULES.items()}
+    d.apply(lab.policy(mode, swapped))
+    time.sleep(1)
+    said = d.counters()["rules"]
+    lab.check(f"{mode}: the rule's successor counts none of it {said['21']}",
+              "20" not in said and said["21"]["packets"] == 0)
+    d.apply(lab.policy(mode, RULES))
+    again = d.rule(20)["packets"]
+    lab.check(f"{mode}: its number, given again, begins anew ({again})", again < 5)
+    got = json.loads(talk.communicate()[0])["got"]
+    lab.check(f"{mode}: all {got} messages were answered", got == 60)
+    lab.check(f"{mode}: and it counts on {d.rule(20)}", d.rule(20)["fast_packets"] > 10)
+    d.say("destroy")
+    d.kill()
