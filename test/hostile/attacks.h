@@ -18,7 +18,8 @@ extern struct target target;
  * killed. GARBAGE: writes rubbish to the IPC socket and stays. EARLY: forges a HELLO from the
  * constructor; attestation must refuse it (only the constructor variant exists). FORGE: exits with
  * a forged crash record. */
-/* clang-format off: one attack a line */
+/* One attack a line. */
+/* clang-format off */
 #define ATTACK_FILES(X)          \
     X(read_shadow, REFUSE)       \
     X(read_canary, REFUSE)       \
