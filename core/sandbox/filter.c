@@ -308,39 +308,26 @@ static int add_socket_calls(scmp_filter_ctx f, unsigned profile)
     return r;
 }
 
-/* Memory calls. The guard belongs to A and, filters being cumulative, holds under B as well. Shared
- * memory is charged to nobody (RLIMIT_DATA counts private pages) and therefore refused. */
-static int add_memory_calls(scmp_filter_ctx f, enum filter_phase phase)
+/* Shared memory is charged to nobody (RLIMIT_DATA counts private pages) and therefore refused. */
+static int add_memory_calls(scmp_filter_ctx f)
 {
-    int r;
-
-    if (phase == FILTER_A) {
-        r = ALLOW_IF(f, mmap, SCMP_A0_64(SCMP_CMP_GE, FILTER_GUARD),
+    int r = ALLOW_IF(f, mmap, SCMP_A0_64(SCMP_CMP_GE, FILTER_GUARD),
                      SCMP_A3_32(SCMP_CMP_MASKED_EQ, MAP_TYPE, MAP_PRIVATE));
-        if (!r)
-            r = ALLOW_IF(f, mmap, SCMP_A0_64(SCMP_CMP_EQ, 0),
-                         SCMP_A3_32(SCMP_CMP_MASKED_EQ, MAP_TYPE | MAP_FIXED, MAP_PRIVATE));
-        if (!r)
-            r = ALLOW_IF(f, mprotect, SCMP_A0_64(SCMP_CMP_GE, FILTER_GUARD));
-        if (!r)
-            r = ALLOW_IF(f, munmap, SCMP_A0_64(SCMP_CMP_GE, FILTER_GUARD));
-        if (!r)
-            r = ALLOW_IF(f, mremap, SCMP_A0_64(SCMP_CMP_GE, FILTER_GUARD),
-                         SCMP_A3_32(SCMP_CMP_MASKED_EQ, MREMAP_FIXED, 0));
-        if (!r)
-            r = ALLOW_IF(f, seccomp, SCMP_A0_32(SCMP_CMP_EQ, SECCOMP_SET_MODE_FILTER),
-                         SCMP_A1_32(SCMP_CMP_EQ, SECCOMP_FILTER_FLAG_TSYNC),
-                         SCMP_A2_64(SCMP_CMP_EQ, FILTER_ADDRESS((unsigned long)FILTER_B)));
-        return r;
-    }
-    r = ALLOW_IF(f, mmap, SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
-                 SCMP_A3_32(SCMP_CMP_MASKED_EQ, MAP_TYPE, MAP_PRIVATE));
+
     if (!r)
-        r = ALLOW_IF(f, mprotect, SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+        r = ALLOW_IF(f, mmap, SCMP_A0_64(SCMP_CMP_EQ, 0),
+                     SCMP_A3_32(SCMP_CMP_MASKED_EQ, MAP_TYPE | MAP_FIXED, MAP_PRIVATE));
     if (!r)
-        r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(munmap), 0);
+        r = ALLOW_IF(f, mprotect, SCMP_A0_64(SCMP_CMP_GE, FILTER_GUARD));
     if (!r)
-        r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(mremap), 0);
+        r = ALLOW_IF(f, munmap, SCMP_A0_64(SCMP_CMP_GE, FILTER_GUARD));
+    if (!r)
+        r = ALLOW_IF(f, mremap, SCMP_A0_64(SCMP_CMP_GE, FILTER_GUARD),
+                     SCMP_A3_32(SCMP_CMP_MASKED_EQ, MREMAP_FIXED, 0));
+    if (!r)
+        r = ALLOW_IF(f, seccomp, SCMP_A0_32(SCMP_CMP_EQ, SECCOMP_SET_MODE_FILTER),
+                     SCMP_A1_32(SCMP_CMP_EQ, SECCOMP_FILTER_FLAG_TSYNC),
+                     SCMP_A2_64(SCMP_CMP_EQ, FILTER_ADDRESS((unsigned long)FILTER_B)));
     return r;
 }
 
@@ -357,32 +344,11 @@ static int add_process_calls(scmp_filter_ctx f)
     return r;
 }
 
-static int add_phase_calls(scmp_filter_ctx f, unsigned profile, enum filter_phase phase)
+static int build_a(scmp_filter_ctx f, unsigned profile)
 {
-    static const int opens[] = {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(access),
-                                SCMP_SYS(faccessat), SCMP_SYS(creat)};
     static const int newer[] = {SCMP_SYS(statx), SCMP_SYS(faccessat2)};
-    int r = 0;
+    int r = ADD_LIST(f, SCMP_ACT_ALLOW, allowed);
 
-    if (profile & FILTER_STATE)
-        r = ADD_LIST(f, SCMP_ACT_ALLOW, allowed_state);
-    else
-        r = ADD_LIST(f, SCMP_ACT_ERRNO(ENOSYS), newer);
-    if (!r && phase == FILTER_A)
-        r = ADD_LIST(f, SCMP_ACT_ALLOW, allowed_loading);
-    else if (!r && !(profile & FILTER_STATE))
-        r = ADD_LIST(f, SCMP_ACT_ERRNO(EACCES), opens);
-    return r;
-}
-
-static int build(scmp_filter_ctx f, unsigned profile, enum filter_phase phase)
-{
-    int r = seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-
-    if (!r)
-        r = seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a binary tree, not a list */
-    if (!r)
-        r = ADD_LIST(f, SCMP_ACT_ALLOW, allowed);
     if (!r)
         r = ADD_LIST(f, SCMP_ACT_ERRNO(ENOSYS), unknown);
     if (!r)
@@ -392,11 +358,35 @@ static int build(scmp_filter_ctx f, unsigned profile, enum filter_phase phase)
     if (!r)
         r = add_socket_calls(f, profile);
     if (!r)
-        r = add_memory_calls(f, phase);
+        r = add_memory_calls(f);
     if (!r)
         r = add_process_calls(f);
     if (!r)
-        r = add_phase_calls(f, profile, phase);
+        r = ADD_LIST(f, SCMP_ACT_ALLOW, allowed_loading);
+    if (r)
+        return r;
+    return profile & FILTER_STATE ? ADD_LIST(f, SCMP_ACT_ALLOW, allowed_state)
+                                  : ADD_LIST(f, SCMP_ACT_ERRNO(ENOSYS), newer);
+}
+
+/* Filters add up and the stricter answer counts: B takes away what A still allowed and says nothing
+ * about the rest. Loading a filter costs by its length. */
+static int build_b(scmp_filter_ctx f, unsigned profile)
+{
+    static const int opens[] = {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(access),
+                                SCMP_SYS(faccessat), SCMP_SYS(creat)};
+    static const int reads[] = {SCMP_SYS(pread64), SCMP_SYS(getcwd), SCMP_SYS(readlink)};
+    const struct scmp_arg_cmp executable = SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC);
+    int r = seccomp_rule_add_array(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mmap), 1, &executable);
+
+    if (!r)
+        r = seccomp_rule_add_array(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mprotect), 1, &executable);
+    if (!r)
+        r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(seccomp), 0);
+    if (!r && !(profile & FILTER_STATE))
+        r = ADD_LIST(f, SCMP_ACT_ERRNO(EACCES), opens);
+    if (!r && !(profile & FILTER_STATE))
+        r = ADD_LIST(f, SCMP_ACT_ERRNO(EPERM), reads);
     return r;
 }
 
@@ -423,14 +413,18 @@ static int pack(int raw_fd, enum filter_phase phase, int *ret_fd, struct orb_err
 int filter_make(unsigned profile, enum filter_phase phase, int *ret_fd, struct orb_err *err)
 {
     AUTO_FD int raw_fd = memfd_create("orbital-filter-raw", MFD_CLOEXEC);
-    scmp_filter_ctx f = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    scmp_filter_ctx f = seccomp_init(phase == FILTER_A ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_ALLOW);
     int r;
 
     if (raw_fd < 0 || !f) {
         seccomp_release(f);
         return orb_fail(err, -errno, "cannot start a system call filter");
     }
-    r = build(f, profile, phase);
+    r = seccomp_attr_set(f, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+    if (!r && phase == FILTER_A)
+        r = seccomp_attr_set(f, SCMP_FLTATR_CTL_OPTIMIZE, 2); /* a binary tree, not a list */
+    if (!r)
+        r = phase == FILTER_A ? build_a(f, profile) : build_b(f, profile);
     if (!r)
         r = seccomp_export_bpf(f, raw_fd);
     seccomp_release(f);

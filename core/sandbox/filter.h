@@ -13,7 +13,7 @@ enum filter_profile {
 
 enum filter_phase {
     FILTER_A, /* while the package is loaded */
-    FILTER_B, /* from then on: no open (but for FILTER_STATE), nothing becomes executable */
+    FILTER_B, /* on top from then on: no open (but for FILTER_STATE), nothing becomes executable */
     FILTER_PHASES
 };
 
