@@ -83,8 +83,8 @@ int sandbox_reap(struct sandbox *sandbox, struct sandbox_child *child, struct ve
 
 void sandbox_kill(struct sandbox *sandbox, const struct sandbox_child *child, int signal)
 {
-    if (signal == SIGKILL && cgroup_kill(sandbox, child->service))
-        return;
+    if (signal == SIGKILL) /* not alone: a worker may not have joined its cgroup yet */
+        cgroup_kill(sandbox, child->service);
     /* The worker is the first process of its pid namespace: with it the kernel ends the others. */
     syscall(SYS_pidfd_send_signal, child->pidfd, signal, NULL, 0);
 }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +48,17 @@ static unsigned own_filters(void)
         if (sscanf(line, "Seccomp_filters: %u", &count) == 1)
             break;
     return count;
+}
+
+static uint64_t ignored_signals(void)
+{
+    struct sigaction now;
+    uint64_t mask = 0;
+
+    for (int s = 1; s < NSIG; s++)
+        if (sigaction(s, NULL, &now) == 0 && now.sa_handler == SIG_IGN)
+            mask |= 1ull << (s - 1);
+    return mask;
 }
 
 static int make_filters(struct sandbox *sandbox, struct orb_err *err)
@@ -101,7 +113,7 @@ int sandbox_new(const struct sandbox_options *options, struct sandbox **ret_sand
     memset(sandbox->root_fds, -1, sizeof sandbox->root_fds);
     memset(sandbox->filter_fds, -1, sizeof sandbox->filter_fds);
     sandbox->base_filters = own_filters();
-    sandbox->stack = xcalloc(1, SANDBOX_STACK);
+    sandbox->ignored = ignored_signals();
     r = open_all(sandbox, options, err);
     if (!r)
         r = make_filters(sandbox, err);
@@ -127,7 +139,7 @@ void sandbox_free(struct sandbox *sandbox)
     own_close(&sandbox->null_fd);
     own_close(&sandbox->exe_fd);
     cgroup_close(sandbox);
-    free(sandbox->stack);
+    child_free_all(sandbox);
     free(sandbox);
 }
 

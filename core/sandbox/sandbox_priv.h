@@ -8,7 +8,22 @@
 #include "core/sandbox/launch.h"
 #include "core/sandbox/sandbox.h"
 
-#define SANDBOX_STACK 65536u
+#define CHILD_STACK 16384u
+
+/* One process between clone and exec: all the memory it may use. Taken again once it has left. */
+struct child {
+    int busy; /* cleared by the kernel at exec or exit */
+    struct child *next;
+    int fds[LAUNCH_FDS];
+    int cgroup_fd; /* directory, -1: none */
+    bool born_inside;
+    uint64_t ignored; /* signals, bit 0 = 1 */
+    const char *argv[3];
+    const char *envp[2];
+    char title[48];
+    struct crash_record record;
+    unsigned char stack[CHILD_STACK] __attribute__((aligned(16)));
+};
 
 struct sandbox {
     int exe_fd;
@@ -22,11 +37,19 @@ struct sandbox {
     unsigned base_filters; /* filters the host runs under itself; a worker inherits them */
     char *cgroup_dir;      /* …/orbital-INSTANCE, "" when there is none */
     char *cgroup_why;      /* why there is none or no controller, "" otherwise */
-    unsigned char *stack;  /* of the child between clone and exec */
+    uint64_t ignored;      /* signals ignored when the sandbox was made */
+    struct child *children;
 };
 
 /* root.c: makes the mount namespace workers copy. Takes some ms; once, at start. */
 int root_make(bool state, int *ret_fd, struct orb_err *err);
+
+/* child.c: a free child of the sandbox's list, made when there is none. */
+struct child *child_take(struct sandbox *sandbox);
+/* Clones and returns at once; the child goes on to exec. 0 or a negative errno. */
+int child_start(const struct sandbox *sandbox, struct child *child, pid_t *ret_pid, int *ret_pidfd);
+/* Waits for children that have not reached exec. */
+void child_free_all(struct sandbox *sandbox);
 
 /* cgroup.c: no failure here is fatal, the sandbox goes on without and says so. */
 void cgroup_open(struct sandbox *sandbox, const char *root, const char *instance);
