@@ -54,6 +54,7 @@ struct launch {
     uint32_t tier;
     uint32_t uid;
     uint64_t kernel_caps;
+    uint64_t bounding; /* what the worker finds in its bounding set */
     uint64_t memory_bytes;
     uint32_t files;
     uint32_t threads;
@@ -69,7 +70,7 @@ struct launch {
     char state_dir[LAUNCH_PATH]; /* "": none */
 };
 
-/* Fills record from plan. Errors: ORB_E_INVALID, ORB_E_LIMIT. */
+/* Fills record from plan, all but bounding. Errors: ORB_E_INVALID, ORB_E_LIMIT. */
 int launch_fill(const struct plan *plan, int tier, struct launch *ret_record, struct orb_err *err);
 
 enum crash_kind {

@@ -61,6 +61,8 @@ struct sandbox_options {
     const char *instance;
 };
 
+/* As root this empties the calling thread's capability bounding set but for CAP_NET_ADMIN and
+ * makes its permitted capabilities inheritable: what it starts later begins with no more. */
 int sandbox_new(const struct sandbox_options *options, struct sandbox **ret_sandbox,
                 struct orb_err *err);
 void sandbox_free(struct sandbox *sandbox);

@@ -38,6 +38,7 @@ struct sandbox {
     char *cgroup_dir;      /* …/orbital-INSTANCE, "" when there is none */
     char *cgroup_why;      /* why there is none or no controller, "" otherwise */
     uint64_t ignored;      /* signals ignored when the sandbox was made */
+    uint64_t bounding;     /* capabilities left in the host's bounding set; workers inherit it */
     struct child *children;
 };
 

@@ -51,6 +51,20 @@ static void shrink_threads(void)
     mallopt(M_ARENA_MAX, 2);
 }
 
+/* The host itself may be limited further; that stays. EPERM: a process without privileges asked for
+ * more. */
+static int set_limit(__rlimit_resource_t resource, const struct rlimit *to)
+{
+    struct rlimit before;
+    int r = prlimit(0, resource, to, &before);
+
+    if (r < 0 ? errno != EPERM || getrlimit(resource, &before) < 0
+              : before.rlim_max >= to->rlim_max)
+        return r;
+    before.rlim_cur = before.rlim_max;
+    return setrlimit(resource, &before);
+}
+
 int enter_limits(struct enter *e)
 {
     const struct limit limits[] = {
@@ -73,12 +87,9 @@ int enter_limits(struct enter *e)
     raise_oom_score();
     shrink_threads();
     for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
-        struct rlimit now, to = {limits[i].value, limits[i].value};
+        struct rlimit to = {limits[i].value, limits[i].value};
 
-        if (getrlimit((__rlimit_resource_t)limits[i].resource, &now) == 0 &&
-            to.rlim_max > now.rlim_max)
-            to.rlim_cur = to.rlim_max = now.rlim_max; /* the host itself may be limited further */
-        if (setrlimit((__rlimit_resource_t)limits[i].resource, &to) < 0) {
+        if (set_limit((__rlimit_resource_t)limits[i].resource, &to) < 0) {
             snprintf(e->detail, sizeof e->detail, "%s", limits[i].name);
             return -errno;
         }
@@ -103,9 +114,9 @@ int enter_privileges(struct enter *e)
                SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
     uid_t id = e->launch.uid;
 
-    for (int cap = 0; cap < 64; cap++)
-        if (!(e->launch.kernel_caps >> cap & 1) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 &&
-            errno != EINVAL) /* EINVAL: behind the last one this kernel knows */
+    for (int cap = 0; cap < 64; cap++) /* the host has dropped nearly all; it checks afterwards */
+        if ((e->launch.bounding & ~e->launch.kernel_caps) >> cap & 1 &&
+            prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
             return -errno;
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
         return -errno;
