@@ -50,6 +50,9 @@ void cli_pair(struct buf *ret_json, const char *key, const char *value);
 /* Path words or a JSON pointer → JSON pointer. */
 void cli_pointer(int argc, char **argv, struct buf *ret_pointer);
 
+/* Text of others for a terminal: control characters are shown, not sent. */
+void text_plain(const char *text, struct buf *ret_text);
+
 /* Text table: columns as wide as their longest cell. */
 struct table {
     unsigned columns;

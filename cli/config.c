@@ -15,20 +15,25 @@ static int parse_text(const char *text, json_t **ret_value, struct orb_err *err)
     return tree_parse(text, strlen(text), NULL, ret_value, err);
 }
 
-/* What the schema wants at pointer: its "type", "" when it does not say. */
-static int type_at(struct cli *cli, const char *pointer, char *type, size_t size,
+/* What the schema wants at pointer: its first "type", "" when it does not say; may it be a list? */
+static int type_at(struct cli *cli, const char *pointer, char *type, size_t size, bool *ret_list,
                    struct orb_err *err)
 {
     AUTO(buf) struct buf input = {0};
     AUTO(json_t) json_t *tree = NULL;
-    const json_t *value;
+    json_t *value, *one;
+    size_t i;
     int r;
+
+    *ret_list = false;
 
     cli_pair(&input, "path", pointer);
     r = cli_tree(cli, "config@1", "schema", buf_str(&input), &tree, err);
     if (r < 0)
         return r;
     value = json_object_get(tree, "type");
+    json_array_foreach (value, i, one)
+        *ret_list |= json_is_string(one) && !strcmp(json_string_value(one), "array");
     if (json_is_array(value))
         value = json_array_get(value, 0);
     snprintf(type, size, "%s", json_is_string(value) ? json_string_value(value) : "");
@@ -54,9 +59,10 @@ static json_t *word_value(const char *word, const char *type)
     return json_string(word);
 }
 
-/* The list at pointer in the candidate with one more word; a word already there is no change. */
-static int list_with(struct cli *cli, const char *pointer, const char *word, json_t **ret_list,
-                     struct orb_err *err)
+/* The list at pointer in the candidate with one more word; a word already there is no change. NULL:
+ * there is no list, and none is to be made (only_there). */
+static int list_with(struct cli *cli, const char *pointer, const char *word, bool only_there,
+                     json_t **ret_list, struct orb_err *err)
 {
     AUTO(buf) struct buf input = {0};
     AUTO(json_t) json_t *tree = NULL;
@@ -71,6 +77,8 @@ static int list_with(struct cli *cli, const char *pointer, const char *word, jso
     if (r < 0)
         return r;
     list = json_object_get(tree, "value");
+    if (only_there && !json_is_array(list))
+        return 0;
     list = json_is_array(list) ? json_copy(list) : json_array();
     json_array_foreach (list, i, item)
         if (json_is_string(item) && !strcmp(json_string_value(item), word)) {
@@ -83,7 +91,7 @@ static int list_with(struct cli *cli, const char *pointer, const char *word, jso
 }
 
 static int edit(struct cli *cli, const char *op, const char *pointer, const json_t *value,
-                struct orb_err *err)
+                bool tell, struct orb_err *err)
 {
     AUTO(buf) struct buf input = {0}, reply = {0};
     int r;
@@ -96,7 +104,7 @@ static int edit(struct cli *cli, const char *op, const char *pointer, const json
     }
     buf_adds(&input, "}]}");
     r = cli_call(cli, "config@1", "edit", buf_str(&input), &reply, err);
-    if (r == 0)
+    if (r == 0 && tell)
         cli_print_json(cli, buf_str(&reply));
     return r;
 }
@@ -107,20 +115,23 @@ static int config_set(struct cli *cli, int argc, char **argv, struct orb_err *er
     AUTO(json_t) json_t *value = NULL;
     const char *word;
     char type[16];
-    int r = cli_words(argc, argv, 2, -1, "config set PATH... VALUE", err);
+    bool list;
+    /* The value may begin with dashes. */
+    int r = cli_words(argc - (argc > 2), argv, 2 - (argc > 2), -1, "config set PATH... VALUE", err);
 
     if (r < 0)
         return r;
     word = argv[argc - 1];
     cli_pointer(argc - 1, argv, &pointer);
-    r = type_at(cli, buf_str(&pointer), type, sizeof type, err);
+    r = type_at(cli, buf_str(&pointer), type, sizeof type, &list, err);
     if (r < 0)
         return r;
-    if (!strcmp(type, "array") && word[0] != '[')
-        r = list_with(cli, buf_str(&pointer), word, &value, err);
-    else
+    /* Where one value or several may stand, several get one more and a single one is replaced. */
+    if (word[0] != '[' && (list || !strcmp(type, "array")))
+        r = list_with(cli, buf_str(&pointer), word, list, &value, err);
+    if (r == 0 && !value)
         value = word_value(word, type);
-    return r < 0 ? r : edit(cli, "set", buf_str(&pointer), value, err);
+    return r < 0 ? r : edit(cli, "set", buf_str(&pointer), value, true, err);
 }
 
 static int config_delete(struct cli *cli, int argc, char **argv, struct orb_err *err)
@@ -131,7 +142,7 @@ static int config_delete(struct cli *cli, int argc, char **argv, struct orb_err 
     if (r < 0)
         return r;
     cli_pointer(argc, argv, &pointer);
-    return edit(cli, "delete", buf_str(&pointer), NULL, err);
+    return edit(cli, "delete", buf_str(&pointer), NULL, true, err);
 }
 
 /* ---- show ---- */
@@ -163,7 +174,7 @@ static void print_tree(const json_t *value, int depth)
             continue;
         }
         if (json_is_string(member))
-            buf_adds(&text, json_string_value(member));
+            text_plain(json_string_value(member), &text);
         else
             tree_dump(member, &text);
         printf("%*s%s %s\n", depth * 4, "", keys[i], buf_str(&text));
@@ -390,6 +401,9 @@ static void print_changes(const json_t *tree)
         if (!old && !value)
             printf("- %s\n", member_text(change, "path"));
     }
+    if (json_is_true(json_object_get(tree, "truncated")))
+        printf("… the first %zu of %lld changes; `config show --candidate` shows all\n", i,
+               member_number(tree, "count"));
 }
 
 static int config_diff(struct cli *cli, int argc, char **argv, struct orb_err *err)
@@ -552,12 +566,18 @@ static int config_history(struct cli *cli, int argc, char **argv, struct orb_err
     AUTO(buf) struct buf text = {0};
     AUTO(json_t) json_t *tree = NULL;
     struct table t;
+    const char *limit = cli_option(&argc, argv, "--limit");
+    AUTO(buf) struct buf input = {0};
     json_t *e;
     size_t i;
-    int r = cli_words(argc, argv, 0, 0, "config history", err);
+    long n = 50;
+    int r = cli_words(argc, argv, 0, 0, "config history [--limit N]", err);
 
+    if (r == 0 && limit)
+        r = cli_number(limit, "--limit", 1, 500, &n, err);
+    buf_addf(&input, "{\"limit\":%ld}", n);
     if (r == 0)
-        r = cli_call(cli, "config@1", "history", NULL, &text, err);
+        r = cli_call(cli, "config@1", "history", buf_str(&input), &text, err);
     if (r < 0 || cli_print_json(cli, buf_str(&text)))
         return r;
     r = tree_parse(buf_str(&text), text.len, NULL, &tree, err);
@@ -583,29 +603,47 @@ static int config_history(struct cli *cli, int argc, char **argv, struct orb_err
 
 /* A change of /services in a candidate of its own would mix with the caller's edits: refuse then.
  */
+static int check_enable(struct cli *cli, const char *name, struct orb_err *err)
+{
+    AUTO(json_t) json_t *diff = NULL, *service = NULL;
+    AUTO(buf) struct buf input = {0};
+    int r;
+
+    cli_pair(&input, "name", name);
+    r = cli_tree(cli, "host@1", "service", buf_str(&input), &service, err);
+    if (r == 0)
+        r = cli_tree(cli, "config@1", "diff", NULL, &diff, err);
+    if (r == 0 && changes_of(diff))
+        r = orb_fail(err, ORB_E_CONFLICT,
+                     "your candidate holds %lld changes; commit or discard them first",
+                     changes_of(diff));
+    return r;
+}
+
 static int enable(struct cli *cli, bool on, int argc, char **argv, struct orb_err *err)
 {
-    AUTO(json_t) json_t *diff = NULL, *value = json_boolean(on), *tree = NULL;
-    AUTO(buf) struct buf pointer = {0}, input = {0};
-    const char *word = on ? "enable" : "disable";
+    AUTO(json_t) json_t *value = json_boolean(on);
+    AUTO(buf) struct buf pointer = {0}, input = {0}, text = {0};
+    struct orb_err ignored;
     int r = cli_words(argc, argv, 1, 1, on ? "service enable NAME" : "service disable NAME", err);
 
     if (r == 0)
-        r = cli_tree(cli, "config@1", "diff", NULL, &diff, err);
+        r = check_enable(cli, argv[0], err);
     if (r < 0)
         return r;
-    if (changes_of(diff))
-        return orb_fail(err, ORB_E_CONFLICT,
-                        "your candidate holds %lld changes; commit or discard them first",
-                        changes_of(diff));
     buf_adds(&pointer, "/services");
     pointer_add(&pointer, argv[0]);
     buf_adds(&pointer, "/enabled");
-    r = edit(cli, "set", buf_str(&pointer), value, err);
+    r = edit(cli, "set", buf_str(&pointer), value, false, err);
     if (r < 0)
         return r;
-    buf_addf(&input, "{\"comment\":\"service %s %s\"}", word, argv[0]);
-    return cli_tree(cli, "config@1", "commit", buf_str(&input), &tree, err);
+    buf_addf(&input, "{\"comment\":\"service %s %s\"}", on ? "enable" : "disable", argv[0]);
+    r = cli_call(cli, "config@1", "commit", buf_str(&input), &text, err);
+    if (r < 0) /* no trap in the next commit */
+        cli_call(cli, "config@1", "discard", NULL, &text, &ignored);
+    else
+        cli_print_json(cli, buf_str(&text));
+    return r;
 }
 
 static int service_enable(struct cli *cli, int argc, char **argv, struct orb_err *err)
@@ -637,7 +675,7 @@ const struct command config_commands[] = {
     {"config discard", "", "forget your candidate", config_discard},
     {"config rollback", "N", "load the revision N commits ago into your candidate",
      config_rollback},
-    {"config history", "", "who committed what, when", config_history},
+    {"config history", "[--limit N]", "who committed what, when", config_history},
     {"config lock", "", "let nobody else commit", config_lock},
     {"config unlock", "", "let others commit again", config_unlock},
     {0},

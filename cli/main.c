@@ -62,6 +62,30 @@ static int matches(const struct command *c, int argc, char **argv)
     return n;
 }
 
+/* The commands that begin with these words, or that these words begin with. */
+static int command_help(int argc, char **argv)
+{
+    AUTO(buf) struct buf words = {0};
+    unsigned shown = 0;
+
+    for (int i = 0; i < argc && argv[i][0] != '-'; i++)
+        buf_addf(&words, "%s ", argv[i]);
+    for (unsigned i = 0; i < ARRAY_LEN(tables); i++)
+        for (const struct command *c = tables[i]; c->words; c++) {
+            AUTO_FREE char *own = xasprintf("%s ", c->words);
+            size_t n = strlen(own) < words.len ? strlen(own) : words.len;
+
+            if (!n || strncmp(own, buf_str(&words), n))
+                continue;
+            printf("orbctl %s%s%s\n    %s\n", c->words, *c->arguments ? " " : "", c->arguments,
+                   c->help);
+            shown++;
+        }
+    if (!shown)
+        help();
+    return 0;
+}
+
 static const struct command *find(int argc, char **argv, int *ret_words)
 {
     const struct command *best = NULL;
@@ -150,7 +174,7 @@ static void take_out(int *argc, char **argv, int at, int n)
 
 bool cli_flag(int *argc, char **argv, const char *name)
 {
-    for (int i = 0; i < *argc; i++)
+    for (int i = 0; i < *argc && strcmp(argv[i], "--") != 0; i++)
         if (!strcmp(argv[i], name)) {
             take_out(argc, argv, i, 1);
             return true;
@@ -162,7 +186,7 @@ const char *cli_option(int *argc, char **argv, const char *name)
 {
     size_t len = strlen(name);
 
-    for (int i = 0; i < *argc; i++) {
+    for (int i = 0; i < *argc && strcmp(argv[i], "--") != 0; i++) {
         const char *value;
 
         if (!strcmp(argv[i], name) && i + 1 < *argc) {
@@ -224,12 +248,22 @@ void cli_pointer(int argc, char **argv, struct buf *ret_pointer)
         pointer_add(ret_pointer, argv[i]);
 }
 
+/* Exit status of what only prints. */
+static int printed(int result)
+{
+    if (result >= 0 && fflush(stdout) != EOF)
+        return 0;
+    fputs("orbctl: the output could not be written\n", stderr);
+    return orb_code_exit(ORB_E_IO);
+}
+
 int main(int argc, char **argv)
 {
     struct cli cli = {.socket = getenv("ORBITAL_SOCKET"), .client.fd = -1};
     struct orb_err err = {0};
     const struct command *command;
     const char *value;
+    bool wants_help;
     int words, r;
 
     argc--;
@@ -240,14 +274,24 @@ int main(int argc, char **argv)
         cli.socket = value;
     if (!cli.socket || !*cli.socket)
         cli.socket = DEFAULT_SOCKET;
-    if (argc && !strcmp(argv[0], "--version")) {
-        puts("orbctl " ORBITAL_VERSION);
-        return 0;
+    if (argc && !strcmp(argv[0], "--version"))
+        return printed(printf("orbctl " ORBITAL_VERSION "\n"));
+    wants_help = cli_flag(&argc, argv, "--help") || cli_flag(&argc, argv, "-h");
+    if (argc && !strcmp(argv[0], "help")) {
+        wants_help = true;
+        take_out(&argc, argv, 0, 1);
     }
-    if (!argc || !strcmp(argv[0], "--help") || !strcmp(argv[0], "help")) {
+    if (wants_help)
+        return printed(command_help(argc, argv));
+    if (!argc) {
         help();
-        return argc ? 0 : 2;
+        return 2;
     }
+    for (int i = 0; i < argc; i++)
+        if (!strcmp(argv[i], "--")) { /* what follows are words, whatever they look like */
+            take_out(&argc, argv, i, 1);
+            break;
+        }
     command = find(argc, argv, &words);
     r = command ? command->run(&cli, argc - words, argv + words, &err) : unknown(argc, argv, &err);
     client_close(&cli.client);
@@ -262,8 +306,8 @@ int main(int argc, char **argv)
         buf_add_json(&b, err.path, strlen(err.path));
         buf_adds(&b, ",\"text\":");
         buf_add_json(&b, err.text, strlen(err.text));
+        buf_adds(&b, "}}");
         puts(buf_str(&b));
-        puts("}}");
     }
     fprintf(stderr, "orbctl: %s%s%s\n", err.path, err.path[0] ? ": " : "", err.text);
     return orb_code_exit(err.code);

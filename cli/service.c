@@ -82,7 +82,7 @@ static void print_object(const json_t *object)
         AUTO(buf) struct buf text = {0};
 
         if (json_is_string(value))
-            buf_adds(&text, json_string_value(value));
+            text_plain(json_string_value(value), &text);
         else if (json_is_object(value) || json_is_array(value))
             tree_dump_pretty(value, &text);
         else
@@ -294,11 +294,15 @@ static int logs(struct cli *cli, int argc, char **argv, struct orb_err *err)
 
 static int metrics(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
+    AUTO(buf) struct buf text = {0};
     AUTO(json_t) json_t *tree = NULL;
     int r = cli_words(argc, argv, 0, 0, "metrics", err);
 
     if (r == 0)
-        r = cli_tree(cli, "host@1", "metrics", NULL, &tree, err);
+        r = cli_call(cli, "host@1", "metrics", NULL, &text, err);
+    if (r < 0 || cli_print_json(cli, buf_str(&text)))
+        return r;
+    r = tree_parse(buf_str(&text), text.len, NULL, &tree, err);
     if (r == 0)
         fputs(member_text(tree, "text"), stdout);
     return r;

@@ -12,15 +12,31 @@ void table_start(struct table *t, unsigned columns, const char *const *titles)
         table_cell(t, "%s", titles[i]);
 }
 
+void text_plain(const char *text, struct buf *ret_text)
+{
+    for (const char *p = text; *p; p++) {
+        unsigned char c = (unsigned char)*p;
+
+        if (c < 0x20 || c == 0x7f)
+            buf_addf(ret_text, "\\x%02x", c);
+        else if (c == 0xc2 && ((unsigned char)p[1] & 0xe0) == 0x80) /* C1 controls, too */
+            buf_addf(ret_text, "\\x%02x", (unsigned char)*++p);
+        else
+            buf_addc(ret_text, *p);
+    }
+}
+
 void table_cell(struct table *t, const char *format, ...)
 {
+    AUTO(buf) struct buf raw = {0};
     va_list args;
 
     t->cells = xrealloc(t->cells, (t->count + 1) * sizeof *t->cells);
     t->cells[t->count] = (struct buf){0};
     va_start(args, format);
-    buf_addv(&t->cells[t->count++], format, args);
+    buf_addv(&raw, format, args);
     va_end(args);
+    text_plain(buf_str(&raw), &t->cells[t->count++]);
 }
 
 /* Columns on the terminal: code points, near enough for what we print. */

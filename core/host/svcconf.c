@@ -6,6 +6,8 @@
 #include "core/host/host.h"
 #include "core/json/tree.h"
 
+#define KEEPER "config" /* the service that keeps the configuration */
+
 struct svcconf {
     struct orbitald *host;
     bool asking, again;
@@ -18,6 +20,8 @@ static void configure(struct orbitald *host, const char *name, const json_t *ent
     AUTO_FREE const char **list = NULL;
     struct orb_err err = {0};
 
+    if (!strcmp(name, KEEPER)) /* without it nothing could be enabled again */
+        enabled = grants = NULL;
     if (grants) {
         list = xcalloc(json_array_size(grants) + 1, sizeof *list);
         for (size_t i = 0; i < json_array_size(grants); i++)

@@ -284,6 +284,12 @@ void supervisor_stop(struct supervisor *sup)
     stop_some(sup);
 }
 
+/* What the configuration says, or the manifest where it says nothing. */
+static bool is_enabled(const struct service *service)
+{
+    return service->enabled < 0 ? service->package->manifest.enabled : service->enabled;
+}
+
 void supervisor_start(struct supervisor *sup)
 {
     sup->started_ms = now_ms();
@@ -291,7 +297,7 @@ void supervisor_start(struct supervisor *sup)
     for (unsigned i = 0; i < sup->count; i++) {
         struct service *s = sup->services[i];
 
-        s->wanted = s->enabled < 0 ? s->package->manifest.enabled : s->enabled;
+        s->wanted = is_enabled(s);
         if (s->wanted)
             service_event(s, EVENT_START);
     }
@@ -408,7 +414,7 @@ int supervisor_configure(struct supervisor *sup, const char *name, int enabled,
 {
     struct service *service;
     char old[sizeof service->plan.hash];
-    bool wanted;
+    bool was, wanted;
     int r = supervisor_find_or_fail(sup, name, &service, err);
 
     if (r < 0)
@@ -419,14 +425,16 @@ int supervisor_configure(struct supervisor *sup, const char *name, int enabled,
     r = replan(service, err);
     if (r < 0)
         return r;
+    was = is_enabled(service);
     service->enabled = enabled;
-    wanted = enabled < 0 ? service->package->manifest.enabled : enabled;
+    wanted = is_enabled(service);
     if (!sup->started_ms || sup->stopping)
         return 0;
-    if (wanted != service->wanted)
+    /* Only what changed: a service stopped by hand stays so when something else is committed. */
+    if (wanted != was)
         return wanted ? supervisor_service_start(sup, name, err)
                       : supervisor_service_stop(sup, name, err);
-    if (wanted && service->worker && strcmp(old, service->plan.hash))
+    if (service->wanted && service->worker && strcmp(old, service->plan.hash))
         return supervisor_service_restart(sup, name, err);
     return 0;
 }
