@@ -294,7 +294,7 @@ static unsigned merge(const struct kind *kind, char *merged, char *items, unsign
 
     while (i < count || k < entries->count) {
         struct entry *entry = k < entries->count ? &entries->items[k] : NULL;
-        char *item = items + (size_t)i * kind->size;
+        char *item = i < count ? items + (size_t)i * kind->size : NULL;
         int order = i == count ? 1 : !entry ? -1 : kind->compare(item, &entry->is);
 
         if (order < 0) {
