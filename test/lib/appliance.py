@@ -62,7 +62,7 @@ class Appliance:
 
     def command(self, *more):
         args = [f"{self.build}/orbitald", "--state", f"{self.dir}/state", "--run", f"{self.dir}/run",
-                "--instance", "t", "--first-config", "/nonexistent", "--log-level", "debug",
+                "--instance", self.ns, "--first-config", "/nonexistent", "--log-level", "debug",
                 "--log-output", "stderr"]
         for p in self.packages:
             args += ["--packages", p]
