@@ -143,11 +143,12 @@ static unsigned cost_of(const char *pattern, const struct url *url, char *ret_te
 static int unknown(const struct url *url, struct orb_err *err)
 {
     char asked[120] = "", best[120] = "", text[120];
-    unsigned best_cost = 9; /* beyond this a guess helps nobody */
+    unsigned best_cost;
     size_t used = 0;
 
     for (unsigned i = 0; i < url->count && used < sizeof asked - 1; i++)
         used += (size_t)snprintf(asked + used, sizeof asked - used, "/%s", url->segments[i]);
+    best_cost = used > 28 ? 9 : 2 + (unsigned)used / 4; /* beyond this a guess helps nobody */
     for (const struct route *row = route_table(); row->pattern; row++) {
         unsigned cost = cost_of(row->pattern, url, text, sizeof text);
 

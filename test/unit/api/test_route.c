@@ -101,6 +101,7 @@ TEST(a_mistyped_path_is_told_the_nearest)
         {"/api/v2/logs", "did you mean /api/v1/logs?"},
         {"/health", "did you mean /healthz?"},
         {"/nothing/at/all/like/it", "there is no /nothing/at/all/like/it; GET /api/v1 lists"},
+        {"/nothing", "there is no /nothing; GET /api/v1 lists"},
         {"/", "there is no /"},
     };
 
