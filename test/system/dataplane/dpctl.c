@@ -2,8 +2,8 @@
  * answers each with one line. It ends without detaching anything, as a daemon that dies.
  *
  *   dpctl NETNS-FILE BPFFS [no-kfunc]
- *   apply FILE · put FILE (merges into the running policy) · revert · status · counters · enable ·
- *   disable · events (waits for one, dispatches) · destroy · quit */
+ *   apply FILE · put FILE (merges into the running policy) · revert · status · counters · times (of
+ *   the last apply) · enable · disable · events (waits for one, dispatches) · destroy · quit */
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
@@ -70,6 +70,13 @@ static int run(struct dataplane *dp, struct policy *policy, char *line, struct b
         return dataplane_status(dp, out, err);
     if (!strcmp(command, "counters"))
         return dataplane_counters(dp, 0, 0, out, err);
+    if (!strcmp(command, "times")) {
+        struct dataplane_times t = dataplane_applied_times(dp);
+
+        buf_addf(out, "{\"build\":%u,\"trial\":%u,\"nft\":%u,\"switch\":%u,\"purge\":%u}",
+                 t.build_ms, t.trial_ms, t.nft_ms, t.switch_ms, t.purge_ms);
+        return 0;
+    }
     if (!strcmp(command, "enable") || !strcmp(command, "disable"))
         return dataplane_set_enabled(dp, !strcmp(command, "enable"), err);
     if (!strcmp(command, "events"))
