@@ -120,6 +120,8 @@ void cgroup_open(struct sandbox *sandbox, const char *root, const char *instance
     sweep(dir);
     memory = enable(own, dir, "memory");
     pids = enable(own, dir, "pids");
+    sandbox->cgroup_memory = memory >= 0;
+    sandbox->cgroup_pids = pids >= 0;
     if (memory < 0 || pids < 0) {
         free(sandbox->cgroup_why);
         sandbox->cgroup_why =
@@ -129,10 +131,27 @@ void cgroup_open(struct sandbox *sandbox, const char *root, const char *instance
     sandbox->cgroup_dir = take_ptr(dir);
 }
 
+/* The way back out of the leaf enable() moved the host to: only a cgroup without controllers for
+ * its children takes a process. */
+static void leave_leaf(const char *dir)
+{
+    AUTO_FREE char *own = xstrndup(dir, (size_t)(strrchr(dir, '/') - dir));
+    AUTO_FREE char *leaf = xasprintf("%s/host", dir);
+
+    if (!alone_in(leaf))
+        return;
+    put(dir, "cgroup.subtree_control", "-memory -pids");
+    put(own, "cgroup.subtree_control", "-memory -pids");
+    put(own, "cgroup.procs", "0");
+}
+
 void cgroup_close(struct sandbox *sandbox)
 {
-    if (sandbox->cgroup_dir && sandbox->cgroup_dir[0])
+    if (sandbox->cgroup_dir && sandbox->cgroup_dir[0]) {
+        leave_leaf(sandbox->cgroup_dir);
+        sweep(sandbox->cgroup_dir);
         rmdir(sandbox->cgroup_dir);
+    }
     free(sandbox->cgroup_dir);
     free(sandbox->cgroup_why);
 }
@@ -146,11 +165,15 @@ int cgroup_open_service(struct sandbox *sandbox, const struct plan *plan)
     dir = xasprintf("%s/%s", sandbox->cgroup_dir, plan->service);
     if (mkdir(dir, 0755) < 0 && errno != EEXIST)
         return -1;
-    memory = xasprintf("%" PRIu64, plan->memory_bytes ? plan->memory_bytes : LAUNCH_MEMORY);
-    pids = xasprintf("%" PRIu32, (plan->threads ? plan->threads : LAUNCH_THREADS) + 1);
-    put(dir, "memory.max", memory); /* absent without the controller; the rlimits stay */
-    put(dir, "memory.swap.max", "0");
-    put(dir, "pids.max", pids);
+    if (sandbox->cgroup_memory) { /* without the controller the rlimits stay */
+        memory = xasprintf("%" PRIu64, plan->memory_bytes ? plan->memory_bytes : LAUNCH_MEMORY);
+        put(dir, "memory.max", memory);
+        put(dir, "memory.swap.max", "0");
+    }
+    if (sandbox->cgroup_pids) {
+        pids = xasprintf("%" PRIu32, (plan->threads ? plan->threads : LAUNCH_THREADS) + 1);
+        put(dir, "pids.max", pids);
+    }
     return open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 

@@ -37,8 +37,10 @@ struct sandbox {
     unsigned base_filters; /* filters the host runs under itself; a worker inherits them */
     char *cgroup_dir;      /* …/orbital-INSTANCE, "" when there is none */
     char *cgroup_why;      /* why there is none or no controller, "" otherwise */
-    uint64_t ignored;      /* signals ignored when the sandbox was made */
-    uint64_t bounding;     /* capabilities left in the host's bounding set; workers inherit it */
+    bool cgroup_memory;    /* these controllers are there */
+    bool cgroup_pids;
+    uint64_t ignored;  /* signals ignored when the sandbox was made */
+    uint64_t bounding; /* capabilities left in the host's bounding set; workers inherit it */
     struct child *children;
 };
 

@@ -150,8 +150,33 @@ def killed_host(box):
     expect(box.json("config", "show", "acme-probe", "greeting") == "after", "the configuration is lost")
 
 
+def cgroup_of(pid):
+    """The version 2 cgroup a process is in, as a directory; None where there is none."""
+    with open("/proc/self/mountinfo") as f:
+        mounts = [line.split()[4] for line in f if " - cgroup2 " in line]
+    with open(f"/proc/{pid}/cgroup") as f:
+        paths = [line.strip()[3:] for line in f if line.startswith("0::")]
+    return f"{mounts[0]}{paths[0]}" if mounts and paths else None
+
+
+def cgroups_after_kill(box):
+    """A host that is killed leaves its workers' cgroups; the next start takes them over."""
+    before = cgroup_of(workers_of(box)[0])
+    parent = os.path.dirname(before) if before else None
+    stale = f"{parent}/stale" if parent else None
+    box.kill(signal.SIGKILL)
+    if stale:
+        os.mkdir(stale)  # of a service that is gone by now
+    box.start()
+    if not stale:
+        return
+    expect(not os.path.exists(stale), f"{stale} is left")
+    expect(all(os.path.dirname(cgroup_of(w)) == parent for w in workers_of(box)), "other cgroups")
+
+
 def clean_stop(box):
     workers = workers_of(box)
+    cgroups = os.path.dirname(cgroup_of(workers[0]) or "")
     code = box.kill(signal.SIGTERM)
     expect(code == 0, f"exit status {code}")
     text = box.log_text()
@@ -162,6 +187,9 @@ def clean_stop(box):
     for w in workers:
         expect(not os.path.exists(f"/proc/{w}"), f"worker {w} is left")
     expect("handles-left" not in text, "the loop had handles left")
+    if cgroups:
+        expect(os.path.basename(cgroups).startswith("orbital-"), f"workers were in {cgroups}")
+        expect(not os.path.exists(cgroups), f"{cgroups} is left")
 
 
 with Appliance(build, "host") as box:
@@ -202,5 +230,6 @@ with Appliance(build, "host") as box:
     tap.test("crashes cost no descriptor of the host", no_descriptor_is_lost, box)
     tap.test("a host that was stopped for a while kills nobody", stopped_host_does_not_kill, box)
     tap.test("the host killed takes its workers along and comes back with the configuration", killed_host, box)
+    tap.test("cgroups of a killed host are taken over", cgroups_after_kill, box)
     tap.test("SIGTERM stops services in reverse order and leaves nothing", clean_stop, box)
 tap.end()
