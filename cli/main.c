@@ -110,6 +110,11 @@ static int unknown(int argc, char **argv, struct orb_err *err)
     size_t count = 0;
     const char *near;
 
+    if (argv[0][0] == '-')
+        return orb_fail(err, ORB_E_INVALID,
+                        "option \"%s\" is unknown or lacks its value; expected --socket PATH, "
+                        "--json, --version or --help, then a command",
+                        argv[0]);
     for (int i = 0; i < argc && i < 2; i++)
         buf_addf(&given, "%s%s", i ? " " : "", argv[i]);
     for (unsigned i = 0; i < ARRAY_LEN(tables); i++)

@@ -140,13 +140,34 @@ static int set_instance(struct host_options *o, const char *name)
     return 0;
 }
 
+/* What the description alone cannot show: would the worker find what it loads? */
+static int check_libraries(const struct package *package, struct orb_err *err)
+{
+    AUTO_FREE char *path = xasprintf("%s/%s", package->dir, package->manifest.library);
+
+    if (access(path, R_OK) < 0)
+        return orb_fail_at(err, -errno, "/library", "cannot read %s", path);
+    for (unsigned i = 0; package->manifest.libraries[i]; i++) {
+        AUTO_FREE char *at = xasprintf("/libraries/%u", i);
+
+        if (!plan_library_allowed(package->manifest.libraries[i]))
+            return orb_fail_at(err, ORB_E_DENIED, at,
+                               "\"%s\" is not on the list of system libraries; put it into the "
+                               "package's lib/",
+                               package->manifest.libraries[i]);
+    }
+    return 0;
+}
+
 static int check_package(const char *dir)
 {
     AUTO_FREE char *real = realpath(dir, NULL);
     struct package *package = NULL;
     struct orb_err err = {0};
 
-    if (package_load(real ? real : dir, false, &package, &err) < 0) {
+    if (package_load(real ? real : dir, false, &package, &err) < 0 ||
+        check_libraries(package, &err) < 0) {
+        package_free(package);
         fprintf(stderr, "orbitald: %s%s%s\n", err.path, err.path[0] ? ": " : "", err.text);
         return orb_code_exit(err.code);
     }
