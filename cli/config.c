@@ -225,8 +225,8 @@ static void print_set(const json_t *value, const char **words, int depth)
 }
 
 /* Big values come in slices; the whole text is put together here. */
-static int get_text(struct cli *cli, const char *pointer, const char *source, struct buf *ret_text,
-                    struct orb_err *err)
+static int get_text(struct cli *cli, const char *pointer, const char *source, long revision,
+                    struct buf *ret_text, struct orb_err *err)
 {
     long long bytes = -1;
 
@@ -236,7 +236,10 @@ static int get_text(struct cli *cli, const char *pointer, const char *source, st
         const char *data;
         int r;
 
-        buf_addf(&input, "{\"source\":\"%s\",\"offset\":%zu,\"path\":", source, ret_text->len);
+        buf_addf(&input, "{\"source\":\"%s\",\"offset\":%zu,", source, ret_text->len);
+        if (revision >= 0)
+            buf_addf(&input, "\"revision\":%ld,", revision);
+        buf_adds(&input, "\"path\":");
         buf_add_json(&input, pointer, strlen(pointer));
         buf_addc(&input, '}');
         r = cli_tree(cli, "config@1", "get-part", buf_str(&input), &tree, err);
@@ -252,22 +255,6 @@ static int get_text(struct cli *cli, const char *pointer, const char *source, st
         buf_adds(ret_text, data);
     }
     return 0;
-}
-
-static int get_revision(struct cli *cli, const char *pointer, long revision, struct buf *ret_text,
-                        struct orb_err *err)
-{
-    AUTO(buf) struct buf input = {0};
-    AUTO(json_t) json_t *tree = NULL;
-    int r;
-
-    buf_addf(&input, "{\"revision\":%ld,\"path\":", revision);
-    buf_add_json(&input, pointer, strlen(pointer));
-    buf_addc(&input, '}');
-    r = cli_tree(cli, "config@1", "get", buf_str(&input), &tree, err);
-    if (r == 0)
-        tree_dump(json_object_get(tree, "value"), ret_text);
-    return r;
 }
 
 static int print_value(const char *text, size_t len, const char *format, int argc, char **argv,
@@ -312,22 +299,21 @@ static int config_show(struct cli *cli, int argc, char **argv, struct orb_err *e
     const char *revision = cli_option(&argc, argv, "--revision");
     bool candidate = cli_flag(&argc, argv, "--candidate");
     AUTO(buf) struct buf pointer = {0}, text = {0};
-    long n = 0;
+    long n = -1;
     int r = cli_words(argc, argv, 0, -1, expected, err);
 
     if (r == 0 && format && strcmp(format, "tree") && strcmp(format, "set") &&
         strcmp(format, "json"))
         r = orb_fail(err, ORB_E_INVALID, "--format: expected tree, set or json; got \"%s\"",
                      format);
+    if (r == 0 && revision && candidate)
+        r = orb_fail(err, ORB_E_INVALID, "--revision and --candidate exclude each other");
     if (r == 0 && revision)
         r = cli_number(revision, "--revision", 0, 1000000000, &n, err);
     if (r < 0)
         return r;
     cli_pointer(argc, argv, &pointer);
-    if (revision)
-        r = get_revision(cli, buf_str(&pointer), n, &text, err);
-    else
-        r = get_text(cli, buf_str(&pointer), candidate ? "candidate" : "running", &text, err);
+    r = get_text(cli, buf_str(&pointer), candidate ? "candidate" : "running", n, &text, err);
     if (r < 0)
         return r;
     if (!format)

@@ -21,9 +21,12 @@ static int unknown_interface(struct broker *broker, const char *name, struct orb
 {
     AUTO_FREE const char **names = xcalloc(broker->iface_count, sizeof(*names));
     AUTO(buf) struct buf all = {0};
+    const struct iface *own = strncmp(name, "service.", 8) ? NULL : iface_find(broker, name + 8);
     const char *near;
     size_t n = 0;
 
+    if (own && own->contract) /* it has a contract while its worker lives */
+        return orb_fail(err, ORB_E_UNAVAILABLE, "service %s is not running", name + 8);
     for (struct iface *i = broker->ifaces; i; i = i->next)
         if (i->contract && strncmp(i->name, "service.", 8) != 0)
             names[n++] = i->name;

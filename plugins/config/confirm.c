@@ -16,11 +16,6 @@ void confirm_started(struct engine *engine)
     engine->confirm_at = engine->host.now_ms(engine->host.arg) + (uint64_t)last->confirm_s * 1000;
 }
 
-static char *undo_comment(const struct revision *last)
-{
-    return xasprintf("not confirmed in %" PRIu32 " s", last->confirm_s);
-}
-
 void confirm_tick(struct engine *engine)
 {
     const struct revision *last;
@@ -37,7 +32,7 @@ void confirm_tick(struct engine *engine)
              KV("seconds", last->confirm_s));
     job = xcalloc(1, sizeof(*job));
     job->user = xstrdup("system");
-    job->comment = undo_comment(last);
+    job->comment = xasprintf("not confirmed in %" PRIu32 " s", last->confirm_s);
     job->undoes = last->revision;
     if (tx_enqueue(engine, job, true, &err) < 0)
         engine->confirm_at = engine->host.now_ms(engine->host.arg) + ENGINE_RETRY_MS;
@@ -78,15 +73,14 @@ int confirm_at_boot(struct engine *engine, struct orb_err *err)
     AUTO(json_t) json_t *patch = NULL;
     AUTO(json_t) json_t *inverse = json_array();
     AUTO(overlay) struct overlay undo = {0};
-    AUTO_FREE char *comment = NULL;
-    struct revision meta = {.user = (char *)"system"};
+    struct revision meta = {.user = (char *)"system",
+                            .comment = (char *)"not confirmed before a restart"};
     int r;
 
     if (!store_unconfirmed(&engine->store))
         return 0;
     last = &engine->store.list[engine->store.count - 1];
     meta.undoes = last->revision;
-    meta.comment = comment = undo_comment(last);
     log_warn(engine->host.log, "config.commit.not-confirmed", KV("revision", last->revision),
              KV("seconds", last->confirm_s), KV("when", "restart"));
     r = store_patch(&engine->store, last->revision, &patch, err);

@@ -7,6 +7,8 @@
 #include "plugins/config/engine_priv.h"
 
 #define DIFF_MAX_BYTES (180u * 1024)
+#define DIFF_MAX_LINES 1000u
+#define DIFF_LINE_BYTES 16384u /* what is larger is told member by member */
 #define HISTORY_DEFAULT 50u
 #define HISTORY_MAX 500u
 
@@ -219,37 +221,60 @@ static void diff_at(json_t *patch, const struct engine *e, const struct overlay 
     }
 }
 
-static json_t *masked_ops(const struct engine *e, const json_t *patch, bool *ret_cut)
-{
-    json_t *list = json_array();
-    size_t bytes = 0;
+struct lines {
+    json_t *list;
+    size_t bytes, count;
+    bool cut;
+};
 
-    *ret_cut = false;
+/* One line, or, for a large object that comes or goes, one for each of its members: a line that
+ * does not fit would tell nothing. */
+static void add_lines(struct lines *lines, const char *op, const char *path, json_t *value,
+                      json_t *old)
+{
+    json_t *line = json_object(), *member;
+    AUTO(buf) struct buf text = {0};
+    const char *key;
+
+    json_object_set_new(line, "op", json_string(op));
+    json_object_set_new(line, "path", json_string(path));
+    if (value)
+        json_object_set(line, "value", value);
+    if (old)
+        json_object_set(line, "old", old);
+    tree_dump(line, &text);
+    if (text.len > DIFF_LINE_BYTES && json_object_size(value ? value : old) && !(value && old)) {
+        json_decref(line);
+        json_object_foreach (value ? value : old, key, member) {
+            AUTO(buf) struct buf at = {0};
+
+            buf_adds(&at, path);
+            pointer_add(&at, key);
+            add_lines(lines, op, buf_str(&at), value ? member : NULL, old ? member : NULL);
+        }
+        return;
+    }
+    lines->count++;
+    lines->bytes += text.len;
+    lines->cut |= lines->bytes > DIFF_MAX_BYTES || lines->count > DIFF_MAX_LINES;
+    if (lines->cut)
+        json_decref(line);
+    else
+        json_array_append_new(lines->list, line);
+}
+
+static void masked_lines(const struct engine *e, const json_t *patch, struct lines *lines)
+{
     for (size_t i = 0; i < json_array_size(patch); i++) {
         const json_t *op = json_array_get(patch, i);
         const char *path = text_in(op, "path", "");
-        json_t *line = json_object();
-        AUTO(buf) struct buf text = {0};
+        AUTO(json_t) json_t *value = json_object_get(op, "value");
+        AUTO(json_t) json_t *old = json_object_get(op, "old");
 
-        json_object_set(line, "op", json_object_get(op, "op"));
-        json_object_set(line, "path", json_object_get(op, "path"));
-        for (int k = 0; k < 2; k++) {
-            json_t *v = json_object_get(op, k ? "old" : "value");
-
-            if (v)
-                json_object_set_new(line, k ? "old" : "value",
-                                    parts_mask(&e->parts, path, json_incref(v)));
-        }
-        tree_dump(line, &text);
-        bytes += text.len;
-        if (bytes > DIFF_MAX_BYTES || i == 1000) {
-            json_decref(line);
-            *ret_cut = true;
-            break;
-        }
-        json_array_append_new(list, line);
+        value = value ? parts_mask(&e->parts, path, json_incref(value)) : NULL;
+        old = old ? parts_mask(&e->parts, path, json_incref(old)) : NULL;
+        add_lines(lines, text_in(op, "op", "set"), path, value, old);
     }
-    return list;
 }
 
 static json_t *diff(const struct ask *ask, struct orb_err *err)
@@ -278,17 +303,19 @@ void method_diff(struct ask *ask)
 {
     struct orb_err err = {0};
     AUTO(json_t) json_t *patch = diff(ask, &err);
+    struct lines lines = {0};
     json_t *reply;
-    bool cut = false;
 
     if (!patch) {
         engine_refuse(ask->engine, ask->req, &err);
         return;
     }
     reply = json_object();
-    json_object_set_new(reply, "changes", masked_ops(ask->engine, patch, &cut));
-    json_object_set_new(reply, "count", json_integer((json_int_t)json_array_size(patch)));
-    if (cut)
+    lines.list = json_array();
+    masked_lines(ask->engine, patch, &lines);
+    json_object_set_new(reply, "changes", lines.list);
+    json_object_set_new(reply, "count", json_integer((json_int_t)lines.count));
+    if (lines.cut)
         json_object_set_new(reply, "truncated", json_true());
     engine_answer(ask->engine, ask->req, reply);
 }

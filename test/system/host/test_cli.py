@@ -78,7 +78,18 @@ def long_diff(box):
     box.ctl("config", "commit")
     box.ctl("config", "load", "-", stdin=json.dumps(tree))
     expect("of 1299 changes" in box.ctl("config", "diff").stdout, "a cut diff says so")
-    box.ctl("config", "discard")
+    tree["firewall"]["rules"] |= {str(n): {"action": "drop", "description": "x" * 200}
+                                  for n in range(2000, 4000)}
+    box.ctl("config", "load", "-", stdin=json.dumps(tree))
+    box.ctl("config", "commit")
+    revision = box.json("config", "history")["entries"][0]["revision"]
+    box.ctl("config", "delete", "firewall")
+    box.ctl("config", "commit")
+    old = json.loads(box.ctl("config", "show", "firewall", "--revision", str(revision),
+                             "--format", "json").stdout)
+    expect(len(old["rules"]) == 3299, "a large old revision is shown in parts")
+    expect("- /firewall/rules/" in box.ctl("config", "diff", str(revision)).stdout,
+           "what a large change took away is shown")
 
 
 def enabling(box):

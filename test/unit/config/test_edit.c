@@ -351,3 +351,36 @@ TEST(schema_tells_members_names_and_words)
                      ORB_E_SCHEMA);
     fake_free(&f);
 }
+
+TEST(a_large_object_that_comes_or_goes_is_told_member_by_member)
+{
+    struct fake f;
+    AUTO(buf) struct buf rules = {0};
+    json_t *changes, *change;
+    size_t i;
+
+    base(&f);
+    for (int n = 1; n <= 900; n++)
+        buf_addf(&rules, "%s\"%d\":{\"action\":\"drop\"}", n > 1 ? "," : "{", n + 100);
+    buf_addc(&rules, '}');
+    fake_set(&f, "/firewall/rules", buf_str(&rules));
+    fake_commit(&f);
+    for (int back = 0; back < 2; back++) {
+        unsigned rule_lines = 0;
+
+        ck_assert_int_eq(fake_ask(&f, "ada", 1, "diff",
+                                  back ? "{\"from\":2,\"to\":0}" : "{\"from\":0,\"to\":2}"),
+                         0);
+        changes = json_object_get(f.reply, "changes");
+        ck_assert_uint_eq(json_array_size(changes),
+                          json_integer_value(json_object_get(f.reply, "count")));
+        json_array_foreach (changes, i, change) {
+            const char *path = json_string_value(json_object_get(change, "path"));
+
+            ck_assert_ptr_nonnull(json_object_get(change, back ? "old" : "value"));
+            rule_lines += strncmp(path, "/firewall/rules/", 16) == 0;
+        }
+        ck_assert_uint_eq(rule_lines, 900);
+    }
+    fake_free(&f);
+}

@@ -347,6 +347,9 @@ TEST(a_service_is_called_only_once_it_is_open)
     wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = 1},
              "{\"to\":\"echo\",\"method\":\"say\"}", "{\"text\":\"a\"}");
     wire_expect_err(&caller, 1, "unavailable", "service echo is not running");
+    wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = 7},
+             "{\"to\":\"service.echo@1\",\"method\":\"apply\"}", "{}");
+    wire_expect_err(&caller, 7, "unavailable", "service echo is not running");
     spec.contract = world.echo;
     wire_connect(&world, &echo, &spec);
     wire_hello(&echo);
