@@ -116,10 +116,9 @@ def hardened():
         expect(not held >> number & 1, f"the daemon holds {name}")
     expect(re.search(r"^Seccomp:\s+2", status, re.M), "no system call filter")
     mounts = [line.split() for line in open(f"/proc/{main_pid()}/mountinfo")]
-    for where, flag in (("/", "ro"), ("/usr", "ro"), ("/var/lib/orbital", "rw"), ("/run/orbital", "rw"), ("/etc/orbital", "rw")):
+    for where, flag in (("/", "ro"), ("/var/lib/orbital", "rw"), ("/run/orbital", "rw"), ("/etc/orbital", "rw")):
         options = [m[5].split(",") for m in mounts if m[4] == where]
-        expect(options or where == "/usr", f"{where} is no mount")
-        expect(not options or flag in options[-1], f"{where} is {options[-1:]}")
+        expect(options and flag in options[-1], f"{where} is {options[-1:] or 'no mount of its own'}")
 
 
 def unit_group():
@@ -140,7 +139,7 @@ def limits():
 
 def others_are_refused():
     done = run("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "orbctl", "show", "services", check=False)
-    expect(done.returncode != 0, "nobody may talk to the daemon")
+    expect(done.returncode != 0 and "Permission denied" in done.stderr, f"status {done.returncode}: {done.stderr}")
 
 
 def commit():
@@ -248,7 +247,6 @@ def at_boot():
 
 def skippable(name, fn):
     """A test that may find that this machine lacks what it looks at, and says so."""
-    why = []
     tap.count += 1
     try:
         why = fn()

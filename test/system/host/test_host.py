@@ -138,7 +138,7 @@ def killed_host(box):
             try:
                 if open(f"/proc/{w}/stat").read().rsplit(")", 1)[1].split()[0] not in "ZX":
                     return False
-            except FileNotFoundError:
+            except (FileNotFoundError, ProcessLookupError):
                 pass
         return True
     while not gone():
