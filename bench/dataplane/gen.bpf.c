@@ -53,6 +53,13 @@ struct {
     __type(value, __u32);
 } devices SEC(".maps");
 
+struct {
+    __uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+    __uint(max_entries, GEN_DEVICES);
+    __type(key, __u32);
+    __type(value, __u32);
+} routed SEC(".maps"); /* as devices, for fib */
+
 /* ---- generator ---- */
 
 __u64 image[8];      /* the frame of flow 0, and 4 bytes more */
@@ -179,7 +186,8 @@ int fixed(struct xdp_md *ctx)
     return bpf_redirect_map(&devices, fixed_ifindex, XDP_PASS);
 }
 
-/* What xdp-forward of xdp-tools does: the kernel's routes, no state. */
+/* What xdp-forward of xdp-tools does for IPv4: the kernel's route, is its interface one of ours,
+ * send there by its index. No state. */
 SEC("xdp")
 int fib(struct xdp_md *ctx)
 {
@@ -196,10 +204,12 @@ int fib(struct xdp_md *ctx)
     look.ifindex = ctx->ingress_ifindex;
     if (bpf_fib_lookup(ctx, &look, sizeof(look), 0) != BPF_FIB_LKUP_RET_SUCCESS)
         return XDP_PASS;
+    if (!bpf_map_lookup_elem(&routed, &look.ifindex))
+        return XDP_PASS;
     hop(f.ip);
     __builtin_memcpy(f.eth->h_dest, look.dmac, 6);
     __builtin_memcpy(f.eth->h_source, look.smac, 6);
-    return bpf_redirect_map(&devices, look.ifindex, XDP_PASS);
+    return bpf_redirect_map(&routed, look.ifindex, XDP_PASS);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -110,7 +110,7 @@ static int load(const char *pin, const char *netns, const char *dev, const char 
     struct bpf_program *program;
     uint32_t ifindex;
     uint8_t macs[12];
-    int fd, r;
+    int r;
 
     if (!gen)
         give_up("the programs cannot be opened: %s", strerror(errno));
@@ -125,9 +125,9 @@ static int load(const char *pin, const char *netns, const char *dev, const char 
     r = gen__load(gen);
     if (r < 0)
         give_up("the programs cannot be loaded: %s", strerror(-r));
-    fd = bpf_map__fd(gen->maps.devices);
-    if (bpf_map_update_elem(fd, &ifindex, &ifindex, BPF_ANY))
-        give_up("device map: %s", strerror(errno));
+    if (bpf_map_update_elem(bpf_map__fd(gen->maps.devices), &ifindex, &ifindex, BPF_ANY) ||
+        bpf_map_update_elem(bpf_map__fd(gen->maps.routed), &ifindex, &ifindex, BPF_ANY))
+        give_up("device maps: %s", strerror(errno));
     if (mkdir(pin, 0700))
         give_up("%s: %s", pin, strerror(errno));
     bpf_object__for_each_program(program, gen->obj)
