@@ -1,12 +1,10 @@
-/* orbitald: reads the command line, builds the one struct orbitald, wires the rooms together and
+/* orbitald: builds the one struct orbitald, wires the rooms together and
  * runs the loop. The same binary is a worker when its first argument says so. */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <grp.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -18,27 +16,6 @@
 extern const char host_schema[], auth_schema[], dataplane_schema[], services_schema[];
 extern const size_t host_schema_len, auth_schema_len, dataplane_schema_len, services_schema_len;
 
-static const char usage[] =
-    "orbitald - the Orbital appliance daemon\n"
-    "\n"
-    "usage: orbitald [OPTION]...\n"
-    "\n"
-    "  --state DIR        datastore, keys, crash reports         (/var/lib/orbital)\n"
-    "  --run DIR          control socket                         (/run/orbital)\n"
-    "  --packages DIR     packages; the first is the shipped one, repeat for more\n"
-    "                     (/usr/lib/orbital/packages, then STATE/packages)\n"
-    "  --bpffs DIR        pins of the data plane                 (/sys/fs/bpf/orbital)\n"
-    "  --instance NAME    name of this instance                  (main)\n"
-    "  --first-config FILE  configuration of a new appliance     (/etc/orbital/config.json)\n"
-    "  --cgroup DIR       cgroup v2 directory for the workers; \"\" for none  (found)\n"
-    "  --no-dataplane     do not touch BPF or nftables\n"
-    "  --log-level L      debug, info, notice, warning, error    (info)\n"
-    "  --log-output O     stderr, journal, quiet  (journal under systemd, else stderr)\n"
-    "  --check-package DIR  say what is wrong with a package directory, and exit\n"
-    "  --version, --help\n"
-    "\n"
-    "Exit status: 0 stopped as asked, 1 could not start, 2 wrong command line.\n";
-
 struct run {
     struct orbitald host;
     uv_signal_t term, interrupt, hangup;
@@ -47,205 +24,7 @@ struct run {
     const char *notify_socket;
     uint64_t watchdog_ms;
     int lock_fd;
-    struct buf paths[4 + HOST_PACKAGE_DIRS]; /* options made absolute or composed */
 };
-
-enum option_id {
-    OPT_STATE = 256,
-    OPT_RUN,
-    OPT_PACKAGES,
-    OPT_BPFFS,
-    OPT_INSTANCE,
-    OPT_FIRST,
-    OPT_CGROUP,
-    OPT_NO_DATAPLANE,
-    OPT_LOG_LEVEL,
-    OPT_LOG_OUTPUT,
-    OPT_CHECK,
-    OPT_VERSION,
-    OPT_HELP
-};
-
-static const struct option options[] = {
-    {"state", required_argument, NULL, OPT_STATE},
-    {"run", required_argument, NULL, OPT_RUN},
-    {"packages", required_argument, NULL, OPT_PACKAGES},
-    {"bpffs", required_argument, NULL, OPT_BPFFS},
-    {"instance", required_argument, NULL, OPT_INSTANCE},
-    {"first-config", required_argument, NULL, OPT_FIRST},
-    {"cgroup", required_argument, NULL, OPT_CGROUP},
-    {"no-dataplane", no_argument, NULL, OPT_NO_DATAPLANE},
-    {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
-    {"log-output", required_argument, NULL, OPT_LOG_OUTPUT},
-    {"check-package", required_argument, NULL, OPT_CHECK},
-    {"version", no_argument, NULL, OPT_VERSION},
-    {"help", no_argument, NULL, OPT_HELP},
-    {NULL, 0, NULL, 0},
-};
-
-/* ---- command line ---- */
-
-static int add_packages(struct host_options *o, const char *dir)
-{
-    for (unsigned i = 0; i < HOST_PACKAGE_DIRS; i++)
-        if (!o->package_dirs[i]) {
-            o->package_dirs[i] = dir;
-            return 0;
-        }
-    fprintf(stderr, "orbitald: --packages %s: at most %d directories\n", dir, HOST_PACKAGE_DIRS);
-    return -1;
-}
-
-static int set_level(struct host_options *o, const char *name)
-{
-    int level = log_level_parse(name);
-
-    if (level < 0) {
-        fprintf(stderr,
-                "orbitald: --log-level: expected debug, info, notice, warning or error; got "
-                "\"%s\"\n",
-                name);
-        return -1;
-    }
-    o->level = (enum log_level)level;
-    return 0;
-}
-
-static int set_output(struct host_options *o, const char *name)
-{
-    if (!strcmp(name, "stderr"))
-        o->output = LOGS_STDERR;
-    else if (!strcmp(name, "journal"))
-        o->output = LOGS_JOURNAL;
-    else if (!strcmp(name, "quiet"))
-        o->output = LOGS_QUIET;
-    else {
-        fprintf(stderr, "orbitald: --log-output: expected stderr, journal or quiet; got \"%s\"\n",
-                name);
-        return -1;
-    }
-    return 0;
-}
-
-static int set_instance(struct host_options *o, const char *name)
-{
-    size_t len = strlen(name);
-
-    if (!len || len > 24 || strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != len) {
-        fprintf(stderr, "orbitald: --instance: expected 1 to 24 of a-z, 0-9 and -; got \"%s\"\n",
-                name);
-        return -1;
-    }
-    o->instance = name;
-    return 0;
-}
-
-/* What the description alone cannot show: would the worker find what it loads? */
-static int check_libraries(const struct package *package, struct orb_err *err)
-{
-    AUTO_FREE char *path = xasprintf("%s/%s", package->dir, package->manifest.library);
-
-    if (access(path, R_OK) < 0)
-        return orb_fail_at(err, -errno, "/library", "cannot read %s", path);
-    for (unsigned i = 0; package->manifest.libraries[i]; i++) {
-        AUTO_FREE char *at = xasprintf("/libraries/%u", i);
-
-        if (!plan_library_allowed(package->manifest.libraries[i]))
-            return orb_fail_at(err, ORB_E_DENIED, at,
-                               "\"%s\" is not on the list of system libraries; put it into the "
-                               "package's lib/",
-                               package->manifest.libraries[i]);
-    }
-    return 0;
-}
-
-static int check_package(const char *dir)
-{
-    AUTO_FREE char *real = realpath(dir, NULL);
-    struct package *package = NULL;
-    struct orb_err err = {0};
-
-    if (package_load(real ? real : dir, false, &package, &err) < 0 ||
-        check_libraries(package, &err) < 0) {
-        package_free(package);
-        fprintf(stderr, "orbitald: %s%s%s\n", err.path, err.path[0] ? ": " : "", err.text);
-        return orb_code_exit(err.code);
-    }
-    printf("%s %s: interface %s %s, fine\n", package->manifest.name, package->manifest.version,
-           contract_interface(package->contract), contract_version(package->contract));
-    package_free(package);
-    return 0;
-}
-
-/* 0 go on, 1 done with *ret_code, -1 wrong. */
-static int parse_one(struct host_options *o, int id, const char *value, int *ret_code)
-{
-    *ret_code = 0;
-    switch (id) {
-    case OPT_STATE:
-        o->state_dir = value;
-        return 0;
-    case OPT_RUN:
-        o->run_dir = value;
-        return 0;
-    case OPT_PACKAGES:
-        return add_packages(o, value);
-    case OPT_BPFFS:
-        o->bpffs = value;
-        return 0;
-    case OPT_INSTANCE:
-        return set_instance(o, value);
-    case OPT_FIRST:
-        o->first_config = value;
-        return 0;
-    case OPT_CGROUP:
-        o->cgroup = value;
-        return 0;
-    case OPT_NO_DATAPLANE:
-        o->no_dataplane = true;
-        return 0;
-    case OPT_LOG_LEVEL:
-        return set_level(o, value);
-    case OPT_LOG_OUTPUT:
-        return set_output(o, value);
-    case OPT_CHECK:
-        *ret_code = check_package(value);
-        return 1;
-    case OPT_VERSION:
-        puts("orbitald " ORBITAL_VERSION);
-        return 1;
-    case OPT_HELP:
-        fputs(usage, stdout);
-        return 1;
-    default:
-        return -1; /* getopt has said what is wrong */
-    }
-}
-
-static int parse(struct run *run, int argc, char **argv, int *ret_code)
-{
-    struct host_options *o = &run->host.options;
-    int id, r = 0;
-
-    while (r == 0 && (id = getopt_long(argc, argv, "", options, NULL)) != -1)
-        r = parse_one(o, id, optarg, ret_code);
-    if (r == 0 && optind < argc) {
-        fprintf(stderr, "orbitald: unexpected argument \"%s\"; options begin with --\n",
-                argv[optind]);
-        r = -1;
-    }
-    if (r < 0) {
-        fputs("Try `orbitald --help`.\n", stderr);
-        *ret_code = 2;
-        return 1;
-    }
-    if (r == 0 && !o->package_dirs[0]) {
-        o->package_dirs[0] = "/usr/lib/orbital/packages";
-        buf_addf(&run->paths[0], "%s/packages", o->state_dir);
-        o->package_dirs[1] = buf_str(&run->paths[0]);
-    }
-    return r;
-}
 
 /* ---- events ---- */
 
@@ -339,18 +118,6 @@ static int identify(void *arg, uid_t uid, gid_t gid, char name[64], char role[16
 
 /* ---- wiring ---- */
 
-/* Everything below works with absolute paths: workers have another root. */
-static void absolute(struct run *run, unsigned slot, const char **path)
-{
-    AUTO_FREE char *cwd = NULL;
-
-    if ((*path)[0] == '/')
-        return;
-    cwd = getcwd(NULL, 0);
-    buf_addf(&run->paths[slot], "%s/%s", cwd ? cwd : "", *path);
-    *path = buf_str(&run->paths[slot]);
-}
-
 /* One daemon a state directory: a second one is told so. The lock goes with the process. */
 static int lock_state(struct run *run, struct orb_err *err)
 {
@@ -373,11 +140,7 @@ static int make_dirs(struct run *run, struct orb_err *err)
     AUTO_FREE char *services = NULL;
     int r;
 
-    absolute(run, 1, &o->state_dir);
-    absolute(run, 2, &o->run_dir);
-    absolute(run, 3, &o->bpffs);
-    for (unsigned i = 0; o->package_dirs[i]; i++)
-        absolute(run, 4 + i, &o->package_dirs[i]);
+    options_absolute(o);
     services = xasprintf("%s/services", o->state_dir);
     r = dir_make(o->state_dir, 0755, err);
 
@@ -507,8 +270,7 @@ static void tear_down(struct run *run)
     logs_free(host->logs);
     if (run->lock_fd >= 0)
         close(run->lock_fd);
-    for (unsigned i = 0; i < ARRAY_LEN(run->paths); i++)
-        buf_fini(&run->paths[i]);
+    options_fini(&host->options);
 }
 
 static int run_loop(struct run *run, struct orb_err *err)
@@ -572,7 +334,7 @@ int main(int argc, char **argv)
 
     if (argc > 1 && !strcmp(argv[1], "--worker"))
         return worker_main(argc, argv);
-    if (parse(&run, argc, argv, &code))
+    if (options_parse(&run.host.options, argc, argv, &code))
         return code;
     signal(SIGPIPE, SIG_IGN);
     setrlimit(RLIMIT_NOFILE, &files);

@@ -24,7 +24,16 @@ struct host_options {
     enum logs_output output;
     enum log_level level;
     bool no_dataplane;
+    char *owned[HOST_PACKAGE_DIRS + 4]; /* strings made for the fields above */
+    unsigned owned_count;
 };
+
+/* Reads argv into options, which hold the defaults. 0: go on; 1: done (help, version, a check, or a
+ * wrong word, which was reported), exit with *ret_code. */
+int options_parse(struct host_options *options, int argc, char **argv, int *ret_code);
+/* Workers have another root: every directory becomes an absolute path. */
+void options_absolute(struct host_options *options);
+void options_fini(struct host_options *options);
 
 struct dpservice; /* dataplane@1 */
 struct svcconf;   /* /services of the configuration */
