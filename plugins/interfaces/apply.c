@@ -21,43 +21,6 @@ struct run {
     struct applied *applied;
 };
 
-static struct before *before_find(struct befores *befores, const char *name)
-{
-    for (unsigned i = 0; i < befores->count; i++) {
-        if (!strcmp(befores->items[i].name, name))
-            return &befores->items[i];
-    }
-    return NULL;
-}
-
-/* The record of a link, made on first sight and again when a new link took the name. fresh: it was
- * made now. NULL: no memory. */
-static struct before *before_get(struct befores *befores, const struct rtnl_link *link, bool *fresh)
-{
-    struct before *b = before_find(befores, link->name);
-
-    *fresh = !b || b->index != link->index;
-    if (!*fresh)
-        return b;
-    if (!b) {
-        struct before *items =
-            realloc(befores->items, (befores->count + 1) * sizeof(*befores->items));
-
-        if (!items)
-            return NULL;
-        befores->items = items;
-        b = &items[befores->count++];
-    }
-    *b = (struct before){.index = link->index, .mtu = link->mtu, .up = link->flags & IFF_UP};
-    memcpy(b->name, link->name, sizeof(b->name));
-    return b;
-}
-
-static void before_drop(struct befores *befores, struct before *b)
-{
-    *b = befores->items[--befores->count];
-}
-
 static int failed(struct orb_err *err, const char *name, const char *leaf, const char *doing)
 {
     char path[ORB_ERR_PATH] = "/interfaces";
@@ -150,31 +113,43 @@ static int set_links(struct run *run, struct orb_err *err)
             mtu = want->mtu;
         else if (b->mtu_changed)
             mtu = b->mtu;
-        b->mtu_changed = want->mtu != 0;
+        if (fresh || (want->mtu && !b->mtu_changed)) { /* noted before the kernel changes */
+            b->mtu_changed |= want->mtu != 0;
+            run->applied->not_kept |= !befores_save(run->befores);
+        }
         r = set_link(run, link, mtu, run->repair && !fresh ? -1 : want->enabled, err);
         if (r < 0 && !run->repair)
             return r;
+        if (b->mtu_changed && !want->mtu && r == 0) {
+            b->mtu_changed = false;
+            run->applied->not_kept |= !befores_save(run->befores);
+        }
     }
     return 0;
 }
 
-/* Links that left the configuration get back what they had. */
+/* Links that left the configuration get back what they had; also those it left while we were dead.
+ */
 static int release_links(struct run *run, struct orb_err *err)
 {
-    for (unsigned i = 0; i < run->old->count; i++) {
-        const char *name = run->old->items[i].name;
-        const struct rtnl_link *link = rtnl_find_link(&run->links, name);
-        struct before *b = before_find(run->befores, name);
+    bool dropped = false;
+
+    for (unsigned i = run->befores->count; i-- > 0;) {
+        struct before *b = &run->befores->items[i];
+        const struct rtnl_link *link = rtnl_find_link(&run->links, b->name);
         int r = 0;
 
-        if (wants_find(run->new, name) || !b)
+        if (wants_find(run->new, b->name))
             continue;
         if (link && link->index == b->index)
             r = set_link(run, link, b->mtu_changed ? b->mtu : 0, b->up, err);
         before_drop(run->befores, b);
+        dropped = true;
         if (r < 0 && !run->repair)
             return r;
     }
+    if (dropped)
+        run->applied->not_kept |= !befores_save(run->befores);
     return 0;
 }
 

@@ -4,26 +4,14 @@
 #ifndef PLUGINS_INTERFACES_APPLY_H
 #define PLUGINS_INTERFACES_APPLY_H
 
+#include "plugins/interfaces/before.h"
 #include "plugins/interfaces/model.h"
-
-/* What a link was before the configuration first touched it, so that leaving gives it back. */
-struct before {
-    char name[16];
-    int index;
-    unsigned mtu;
-    bool up;
-    bool mtu_changed;
-};
-
-struct befores {
-    struct before *items;
-    unsigned count;
-};
 
 struct applied {
     unsigned added, removed, links; /* addresses added and removed, links changed */
     unsigned absent;                /* configured links that do not exist */
     char absent_name[16];           /* one of them */
+    bool not_kept;                  /* the file of what was before could not be written */
 };
 
 /* Makes new so where old was. Stops at the first failure (error with path). repair: only put back

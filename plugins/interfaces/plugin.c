@@ -117,6 +117,8 @@ static int change_to(struct orb_ctx *ctx, const struct orb_change *change, struc
     self->current = wants;
     wants = old;
     note_absent(ctx, self, &applied);
+    if (applied.not_kept)
+        orb_log(ctx, ORB_WARNING, "interfaces.before_not_kept");
     orb_log(ctx, ORB_INFO, "interfaces.applied", ORB_I("added", applied.added),
             ORB_I("removed", applied.removed), ORB_I("links", applied.links));
     return 0;
@@ -251,6 +253,7 @@ static int on_init(struct orb_ctx *ctx, struct orb_err *err)
     if (!self)
         return orb_fail(err, ORB_E_NOMEM, "no memory for the service");
     orb_set_user(ctx, self);
+    befores_load(&self->befores, orb_state_dir(ctx));
     r = netlink_open(&self->requests, err);
     if (r == 0)
         r = netlink_events(&self->events, groups, err);
@@ -280,7 +283,7 @@ static void on_stop(struct orb_ctx *ctx)
     nl_socket_free(self->events);
     nl_socket_free(self->requests);
     wants_fini(&self->current);
-    free(self->befores.items);
+    befores_fini(&self->befores);
     free(self->seen);
     free(self);
 }

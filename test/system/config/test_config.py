@@ -10,7 +10,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
-from appliance import Appliance, Tap, expect, need_root  # noqa: E402
+from appliance import Appliance, Tap, expect, need_root, run  # noqa: E402
 
 need_root()
 build = sys.argv[1]
@@ -194,7 +194,28 @@ def killed_while_committing(box):
     print(f"# {seen['old']} ended with the old, {seen['new']} with the new revision")
 
 
-with Appliance(build, "config") as box:
+def link_gets_back(box):
+    """A link's MTU that no revision holds any more is nowhere but in the service's own memory."""
+    def link():
+        return json.loads(run(*box.inside("ip", "-j", "link", "show", "lan0")).stdout)[0]
+
+    expect(link()["mtu"] == 1500 and "UP" not in link()["flags"], f"{link()}")
+    box.call("config", "edit", {"ops": [{"op": "set", "path": "/interfaces/lan0", "value": {"mtu": 1400}}]})
+    commit(box, confirm_s=600)
+    expect(link()["mtu"] == 1400 and "UP" in link()["flags"], f"{link()}")
+    kill_host(box)
+    box.until(10, lambda: link()["mtu"] == 1500 and "UP" not in link()["flags"], "the link is as before")
+    box.call("config", "edit", {"ops": [{"op": "set", "path": "/interfaces/lan0", "value": {}}]})
+    commit(box)
+    box.call("config", "edit", {"ops": [{"op": "set", "path": "/interfaces/lan0/mtu", "value": 1300}]})
+    commit(box, confirm_s=600)
+    expect(link()["mtu"] == 1300, f"{link()}")
+    os.kill(box.service("interfaces")["pid"], signal.SIGKILL)
+    kill_config(box)
+    box.until(10, lambda: link()["mtu"] == 1500, "the MTU is as before")
+
+
+with Appliance(build, "config", links=[("lan0", "lan1")]) as box:
     box.start()
     tap.test("a first configuration is typed and committed", prepare_box, box)
     tap.test("wrong edits are refused with path and suggestion", refusals, box)
@@ -205,5 +226,6 @@ with Appliance(build, "config") as box:
     tap.test("a commit is undone unless a new session confirms it", confirmed, box)
     tap.test("the config service killed undoes what was not confirmed", unconfirmed_and_killed, box, kill_config)
     tap.test("so does the host killed", unconfirmed_and_killed, box, kill_host)
+    tap.test("a link gets back what it had, although nobody remembers it", link_gets_back, box)
     tap.test("killed while a commit runs: old or new, in store and services", killed_while_committing, box)
 tap.end()

@@ -1,0 +1,142 @@
+/* What links were before: see before.h. The file is written before the kernel is changed and
+ * replaced whole; it is not synced, because what makes it vanish, a power cut, gives links their
+ * MTU back. */
+#include <cjson/cJSON.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "plugins/interfaces/before.h"
+
+#define FILE_MAX (256 * 1024)
+
+struct before *before_find(struct befores *befores, const char *name)
+{
+    for (unsigned i = 0; i < befores->count; i++) {
+        if (!strcmp(befores->items[i].name, name))
+            return &befores->items[i];
+    }
+    return NULL;
+}
+
+static struct before *add(struct befores *befores)
+{
+    struct before *items = realloc(befores->items, (befores->count + 1) * sizeof(*befores->items));
+
+    if (!items)
+        return NULL;
+    befores->items = items;
+    return &items[befores->count++];
+}
+
+struct before *before_get(struct befores *befores, const struct rtnl_link *link, bool *fresh)
+{
+    struct before *b = before_find(befores, link->name);
+
+    *fresh = !b || b->index != link->index;
+    if (!*fresh)
+        return b;
+    if (!b)
+        b = add(befores);
+    if (!b)
+        return NULL;
+    *b = (struct before){.index = link->index, .mtu = link->mtu, .up = link->flags & IFF_UP};
+    memcpy(b->name, link->name, sizeof(b->name));
+    return b;
+}
+
+void before_drop(struct befores *befores, struct before *before)
+{
+    *before = befores->items[--befores->count];
+}
+
+void befores_fini(struct befores *befores)
+{
+    free(befores->items);
+    *befores = (struct befores){0};
+}
+
+static void read_item(struct befores *befores, const cJSON *item)
+{
+    const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "name"));
+    const cJSON *index = cJSON_GetObjectItemCaseSensitive(item, "index");
+    const cJSON *mtu = cJSON_GetObjectItemCaseSensitive(item, "mtu");
+    struct before *b;
+
+    if (!name || !*name || strlen(name) >= sizeof(b->name) || !cJSON_IsNumber(index) ||
+        !cJSON_IsNumber(mtu) || before_find(befores, name) || !(b = add(befores)))
+        return;
+    *b = (struct before){.index = index->valueint, .mtu = (unsigned)mtu->valueint};
+    snprintf(b->name, sizeof(b->name), "%s", name);
+    b->up = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "up"));
+    b->mtu_changed = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "mtu-changed"));
+}
+
+void befores_load(struct befores *befores, const char *dir)
+{
+    char *text;
+    ssize_t n;
+    cJSON *list, *item;
+    int fd;
+
+    *befores = (struct befores){0};
+    if (!dir || strlen(dir) + sizeof("/before.json.new") > sizeof(befores->file))
+        return;
+    snprintf(befores->file, sizeof(befores->file), "%s/before.json", dir);
+    fd = open(befores->file, O_RDONLY | O_CLOEXEC);
+    text = fd < 0 ? NULL : malloc(FILE_MAX);
+    n = text ? read(fd, text, FILE_MAX) : -1;
+    list = n > 0 ? cJSON_ParseWithLength(text, (size_t)n) : NULL;
+    cJSON_ArrayForEach (item, list)
+        read_item(befores, item);
+    cJSON_Delete(list);
+    free(text);
+    if (fd >= 0)
+        close(fd);
+}
+
+static bool replace(const char *file, const char *text)
+{
+    char new[sizeof(((struct befores *)0)->file) + 8];
+    size_t len = strlen(text);
+    bool ok;
+    int fd;
+
+    snprintf(new, sizeof(new), "%s.new", file);
+    fd = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return false;
+    ok = write(fd, text, len) == (ssize_t)len;
+    close(fd);
+    return ok && rename(new, file) == 0;
+}
+
+bool befores_save(const struct befores *befores)
+{
+    cJSON *list;
+    char *text;
+    bool ok;
+
+    if (!befores->file[0])
+        return true;
+    list = cJSON_CreateArray();
+    for (unsigned i = 0; i < befores->count; i++) {
+        const struct before *b = &befores->items[i];
+        cJSON *item = cJSON_CreateObject();
+
+        cJSON_AddStringToObject(item, "name", b->name);
+        cJSON_AddNumberToObject(item, "index", b->index);
+        cJSON_AddNumberToObject(item, "mtu", b->mtu);
+        cJSON_AddBoolToObject(item, "up", b->up);
+        cJSON_AddBoolToObject(item, "mtu-changed", b->mtu_changed);
+        cJSON_AddItemToArray(list, item);
+    }
+    text = cJSON_PrintUnformatted(list);
+    cJSON_Delete(list);
+    ok = text && replace(befores->file, text);
+    cJSON_free(text);
+    return ok;
+}

@@ -1,0 +1,38 @@
+/* What links were before the configuration first touched them, so that leaving gives it back. Kept
+ * in a file too: a commit that is undone because the host died must not leave its MTU behind. */
+#ifndef PLUGINS_INTERFACES_BEFORE_H
+#define PLUGINS_INTERFACES_BEFORE_H
+
+#include <stdbool.h>
+
+#include "orbital/error.h"
+#include "plugins/lib/rtnl.h"
+
+struct before {
+    char name[16];
+    int index;
+    unsigned mtu;
+    bool up;
+    bool mtu_changed;
+};
+
+struct befores {
+    struct before *items;
+    unsigned count;
+    char file[256]; /* "" for none */
+};
+
+/* Reads DIR/before.json; dir NULL: nothing is kept. What cannot be read is as if it were not there.
+ */
+void befores_load(struct befores *befores, const char *dir);
+/* Writes it; true, also without a file, unless writing failed. */
+bool befores_save(const struct befores *befores);
+void befores_fini(struct befores *befores);
+
+struct before *before_find(struct befores *befores, const char *name);
+/* The record of a link, made on first sight and again when a new link took the name. fresh: it was
+ * made now. NULL: no memory. */
+struct before *before_get(struct befores *befores, const struct rtnl_link *link, bool *fresh);
+void before_drop(struct befores *befores, struct before *before);
+
+#endif
