@@ -78,11 +78,23 @@ struct supervisor {
     uv_timer_t phase_timer;
 };
 
-/* supervisor.c */
+/* service.c */
 void service_event(struct service *service, enum service_event event);
 void service_set_state(struct service *service, enum service_state state);
-void supervisor_consider(struct supervisor *sup);
+/* The first dependency that is not Running, NULL when all are. */
+const char *service_missing(const struct service *service);
+/* → Starting; a process only when nothing is missing. */
+void service_spawn(struct service *service);
 struct service *supervisor_find(struct supervisor *sup, const char *name);
+
+/* boot.c: something changed; start what waited for it, advance the boot, go on stopping. */
+void supervisor_consider(struct supervisor *sup);
+/* As the configuration says, or the manifest. */
+bool service_enabled(const struct service *service);
+
+/* supervisor.c: the plan anew, from package and grants. */
+int service_replan(struct service *service, struct orb_err *err);
+/* orders.c */
 int supervisor_find_or_fail(struct supervisor *sup, const char *name, struct service **ret_service,
                             struct orb_err *err);
 void supervisor_put(struct supervisor *sup);

@@ -1,0 +1,144 @@
+/* Boot phases upwards, stopping downwards: what starts when, and what may end before what. */
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/sup/internal.h"
+
+static const char *name_of(const struct service *service)
+{
+    return service->package->manifest.name;
+}
+
+static bool given_up(const struct service *service)
+{
+    char *const *names = service->package->manifest.requires;
+
+    if (!service->wanted || service->state == SERVICE_FAILED || service->state == SERVICE_DISABLED)
+        return true;
+    if (!service->waiting || service->sup->held)
+        return false;
+    for (; *names; names++) {
+        const struct service *other = supervisor_find(service->sup, *names);
+
+        if (!other || given_up(other))
+            return true;
+    }
+    return false;
+}
+
+static bool phase_done(const struct supervisor *sup, enum boot_phase phase)
+{
+    for (unsigned i = 0; i < sup->count; i++) {
+        const struct service *s = sup->services[i];
+
+        if (s->package->manifest.phase <= phase && s->state != SERVICE_RUNNING && !given_up(s))
+            return false;
+    }
+    return true;
+}
+
+static void next_phase(struct supervisor *sup)
+{
+    sup->phase++;
+    sup->phase_ms[sup->phase] = now_ms() - sup->started_ms;
+    log_info(sup->log, "boot.phase", KV("phase", phase_name(sup->phase)),
+             KV("ms", sup->phase_ms[sup->phase]));
+    if (sup->setup.on_phase)
+        sup->setup.on_phase(sup->setup.arg, sup->phase);
+}
+
+static void on_phase_late(uv_timer_t *timer)
+{
+    struct supervisor *sup = container_of(timer, struct supervisor, phase_timer);
+
+    if (sup->phase == PHASE_OPERATIONAL || sup->stopping)
+        return;
+    log_warn(sup->log, "boot.phase-late", KV("phase", phase_name(sup->phase)));
+    next_phase(sup);
+    uv_timer_again(timer);
+    supervisor_consider(sup);
+}
+
+/* ---- stopping ---- */
+
+static bool has_live_dependant(const struct service *service)
+{
+    for (unsigned i = 0; i < service->sup->count; i++) {
+        const struct service *s = service->sup->services[i];
+
+        if (s->worker && strings_have(s->package->manifest.requires, name_of(service)))
+            return true;
+    }
+    return false;
+}
+
+static void stop_some(struct supervisor *sup)
+{
+    unsigned alive = 0;
+
+    for (unsigned i = 0; i < sup->count; i++) {
+        struct service *s = sup->services[i];
+
+        s->wanted = s->again = false;
+        if (!s->worker || !has_live_dependant(s))
+            service_event(s, EVENT_STOP);
+        alive += s->worker != NULL;
+    }
+    if (alive || sup->stopped_told)
+        return;
+    sup->stopped_told = true;
+    sup->setup.on_stopped(sup->setup.arg);
+}
+
+/* Something changed: start what waited for it, advance the boot, go on stopping. */
+void supervisor_consider(struct supervisor *sup)
+{
+    if (sup->stopping) {
+        stop_some(sup);
+        return;
+    }
+    for (unsigned i = 0; i < sup->count; i++) {
+        struct service *s = sup->services[i];
+
+        if (s->waiting && !s->worker && !service_missing(s))
+            service_spawn(s);
+    }
+    while (sup->phase < PHASE_OPERATIONAL && phase_done(sup, sup->phase))
+        next_phase(sup);
+    if (sup->phase == PHASE_OPERATIONAL)
+        uv_timer_stop(&sup->phase_timer);
+}
+
+void supervisor_release(struct supervisor *sup)
+{
+    if (!sup->held)
+        return;
+    sup->held = false;
+    supervisor_consider(sup);
+}
+
+void supervisor_stop(struct supervisor *sup)
+{
+    sup->stopping = true;
+    stop_some(sup);
+}
+
+/* What the configuration says, or the manifest where it says nothing. */
+bool service_enabled(const struct service *service)
+{
+    return service->enabled < 0 ? service->package->manifest.enabled : service->enabled;
+}
+
+void supervisor_start(struct supervisor *sup)
+{
+    sup->started_ms = now_ms();
+    uv_timer_start(&sup->phase_timer, on_phase_late, BOOT_PHASE_MS, BOOT_PHASE_MS);
+    for (unsigned i = 0; i < sup->count; i++) {
+        struct service *s = sup->services[i];
+
+        s->wanted = service_enabled(s);
+        if (s->wanted)
+            service_event(s, EVENT_START);
+    }
+    supervisor_consider(sup);
+}

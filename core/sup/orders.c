@@ -1,0 +1,121 @@
+/* Orders of people and of /services in the configuration. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/sup/internal.h"
+
+static const char *name_of(const struct service *service)
+{
+    return service->package->manifest.name;
+}
+
+int supervisor_find_or_fail(struct supervisor *sup, const char *name, struct service **ret_service,
+                            struct orb_err *err)
+{
+    const char *names[PACKAGE_MAX];
+    AUTO(buf) struct buf all = {0};
+    const char *near;
+
+    *ret_service = supervisor_find(sup, name);
+    if (*ret_service)
+        return 0;
+    for (unsigned i = 0; i < sup->count; i++) {
+        names[i] = name_of(sup->services[i]);
+        buf_addf(&all, "%s%s", i ? ", " : "", names[i]);
+    }
+    near = nearest_name(name, names, sup->count);
+    return orb_fail(err, ORB_E_NOT_FOUND, "no service \"%s\"; there are: %s%s%s%s", name,
+                    buf_str(&all), near ? "; did you mean " : "", near ? near : "",
+                    near ? "?" : "");
+}
+
+int supervisor_service_start(struct supervisor *sup, const char *name, struct orb_err *err)
+{
+    struct service *service;
+    int r = supervisor_find_or_fail(sup, name, &service, err);
+
+    if (r < 0)
+        return r;
+    if (sup->stopping)
+        return orb_fail(err, ORB_E_STATE, "the host is stopping");
+    service->wanted = true;
+    if (service->worker && service->worker->stopping) {
+        service->again = true;
+        return 0;
+    }
+    restart_reset(&service->restart);
+    service_event(service, EVENT_START);
+    return 0;
+}
+
+int supervisor_service_stop(struct supervisor *sup, const char *name, struct orb_err *err)
+{
+    struct service *service;
+    int r = supervisor_find_or_fail(sup, name, &service, err);
+
+    if (r < 0)
+        return r;
+    service->wanted = service->again = false;
+    service_event(service, EVENT_STOP);
+    return 0;
+}
+
+int supervisor_service_restart(struct supervisor *sup, const char *name, struct orb_err *err)
+{
+    struct service *service;
+    int r = supervisor_find_or_fail(sup, name, &service, err);
+
+    if (r < 0)
+        return r;
+    if (!service->worker)
+        return supervisor_service_start(sup, name, err);
+    service->wanted = service->again = true;
+    service_event(service, EVENT_STOP);
+    return 0;
+}
+
+static char **copy_strings(const char *const *list)
+{
+    char **copy;
+    unsigned n = 0;
+
+    if (!list)
+        return NULL;
+    while (list[n])
+        n++;
+    copy = xcalloc(n + 1, sizeof *copy);
+    for (unsigned i = 0; i < n; i++)
+        copy[i] = xstrdup(list[i]);
+    return copy;
+}
+
+int supervisor_configure(struct supervisor *sup, const char *name, int enabled,
+                         const char *const *grants, struct orb_err *err)
+{
+    struct service *service;
+    char old[sizeof service->plan.hash];
+    bool was, wanted;
+    int r = supervisor_find_or_fail(sup, name, &service, err);
+
+    if (r < 0)
+        return r;
+    memcpy(old, service->plan.hash, sizeof old);
+    strings_free(service->grants);
+    service->grants = copy_strings(grants);
+    r = service_replan(service, err);
+    if (r < 0)
+        return r;
+    was = service_enabled(service);
+    service->enabled = enabled;
+    wanted = service_enabled(service);
+    if (!sup->started_ms || sup->stopping)
+        return 0;
+    /* Only what changed: a service stopped by hand stays so when something else is committed. */
+    if (wanted != was)
+        return wanted ? supervisor_service_start(sup, name, err)
+                      : supervisor_service_stop(sup, name, err);
+    if (service->wanted && service->worker && strcmp(old, service->plan.hash))
+        return supervisor_service_restart(sup, name, err);
+    return 0;
+}
