@@ -20,7 +20,9 @@
 #include "dataplane/fast.h"
 #include "dataplane/nft.h"
 
-#define SELF_CHECKS 512
+#define SELF_CHECKS_MIN 64
+#define SELF_CHECKS_MAX 512
+#define SELF_CHECK_WORK 1000000 /* rules compared in all: some ten milliseconds */
 
 void dataplane_plan_free(struct dataplane_plan *plan)
 {
@@ -30,6 +32,7 @@ void dataplane_plan_free(struct dataplane_plan *plan)
         munmap(plan->memory, CLASSIFY_BLOB_BYTES);
     if (plan->inner >= 0)
         close(plan->inner);
+    nft_chains_fini(&plan->chains);
     policy_fini(&plan->policy);
     free(plan);
 }
@@ -87,7 +90,11 @@ static void random_header(const struct policy *policy, const uint32_t random[12]
 /* The data must say what the rules say, or it is not used. */
 static int self_check(const struct dataplane_plan *plan, struct orb_err *err)
 {
-    for (int i = 0; i < SELF_CHECKS; i++) {
+    unsigned checks = SELF_CHECK_WORK / (plan->policy.rule_count + 1);
+
+    if (checks < SELF_CHECKS_MIN)
+        checks = SELF_CHECKS_MIN;
+    for (unsigned i = 0; i < checks && i < SELF_CHECKS_MAX; i++) {
         struct classify_header header;
         uint32_t random[12];
         int is, should;
@@ -110,6 +117,38 @@ static const struct policy *current_policy(const struct dataplane *dp)
     return dp->current ? &dp->current->policy : NULL;
 }
 
+/* nftables from the policy in force to another. What differs is enough where the table is known to
+ * be as we left it, because nobody changed anything in nftables since. Else, as after the death of
+ * a daemon, it is made anew, and the counters go on; what is counted between reading them and the
+ * transaction is lost. dry: only asks the kernel. ret_bytes: of the text; may be NULL. */
+static int change_rules(struct dataplane *dp, const struct nft_text *to, uint32_t generation,
+                        struct tally_list *ret_carried, size_t *ret_bytes, bool dry,
+                        struct orb_err *err)
+{
+    const struct nft_text *from = dp->current ? &dp->current->chains : NULL;
+    AUTO(buf) struct buf text = {0};
+    uint32_t id = ruleset_id();
+    int r = -1;
+
+    if (from && id && id == dp->ruleset_id) {
+        nft_ruleset(to, from, generation, NULL, &text);
+        r = ruleset_run(dp->ruleset, buf_str(&text), dry, err);
+    }
+    if (r < 0) {
+        buf_clear(&text);
+        r = tally_read(ret_carried, err);
+        if (r < 0)
+            return r;
+        nft_ruleset(to, NULL, generation, ret_carried, &text);
+        r = ruleset_run(dp->ruleset, buf_str(&text), dry, err);
+    }
+    if (!dry) /* one transaction, ours */
+        dp->ruleset_id = r == 0 && id && ruleset_id() == id + 1 ? id + 1 : 0;
+    if (ret_bytes)
+        *ret_bytes = text.len;
+    return r;
+}
+
 /* Milliseconds since start, which becomes now. */
 static uint32_t lap(uint64_t *start)
 {
@@ -123,7 +162,7 @@ int dataplane_prepare(struct dataplane *dataplane, const struct policy *policy,
                       struct dataplane_plan **ret_plan, struct orb_err *err)
 {
     AUTO(dataplane_plan) struct dataplane_plan *plan = xcalloc(1, sizeof(*plan));
-    AUTO(buf) struct buf text = {0};
+    AUTO(tally_list) struct tally_list carried = {0};
     uint64_t start = now_ms();
     int r;
 
@@ -142,9 +181,9 @@ int dataplane_prepare(struct dataplane *dataplane, const struct policy *policy,
         return r;
     slot_number(dataplane, plan);
     plan->times.build_ms = lap(&start);
-    policy_nft(&plan->policy, current_policy(dataplane), dataplane->generation + 1, &text);
-    plan->nft_bytes = text.len;
-    r = ruleset_run(dataplane->ruleset, buf_str(&text), true, err);
+    nft_chains(&plan->policy, &plan->chains);
+    r = change_rules(dataplane, &plan->chains, dataplane->generation + 1, &carried,
+                     &plan->nft_bytes, true, err);
     if (r < 0)
         return r;
     plan->times.trial_ms = lap(&start);
@@ -189,17 +228,17 @@ static int switch_slot(struct dataplane *dp, const struct dataplane_plan *plan, 
 }
 
 /* nftables as it was: by its policy, or by the text that was there. */
-static int restore_rules(struct dataplane *dp, const struct policy *to, const struct policy *from,
-                         const char *text, uint32_t generation, struct orb_err *err)
+static int restore_rules(struct dataplane *dp, const struct dataplane_plan *to, const char *text,
+                         uint32_t generation, struct orb_err *err)
 {
+    AUTO(tally_list) struct tally_list carried = {0};
     AUTO(buf) struct buf all = {0};
 
-    if (to) {
-        policy_nft(to, from, generation, &all);
-    } else {
-        buf_adds(&all, "add table inet orbital\ndelete table inet orbital\n");
-        buf_adds(&all, text ? text : "");
-    }
+    if (to)
+        return change_rules(dp, &to->chains, generation, &carried, NULL, false, err);
+    dp->ruleset_id = 0;
+    buf_adds(&all, "add table inet orbital\ndelete table inet orbital\n");
+    buf_adds(&all, text ? text : "");
     return ruleset_run(dp->ruleset, buf_str(&all), false, err);
 }
 
@@ -216,39 +255,19 @@ static void purge(struct dataplane *dp)
     load_bump(dp);
 }
 
-/* The transaction's text. Where an earlier daemon's table is replaced, before is that table and the
- * counters go on; what is counted between reading and the transaction is lost. */
-static int compose(struct dataplane *dp, const struct policy *policy, uint32_t generation,
-                   struct tally_list *ret_carried, struct buf *ret_text, struct buf *ret_before,
-                   struct orb_err *err)
-{
-    const struct nft_options options = {.table = "orbital",
-                                        .previous = current_policy(dp),
-                                        .generation = generation,
-                                        .carried = ret_carried};
-    int r = 0;
-
-    if (!options.previous) {
-        ruleset_list(dp->ruleset, "list table inet orbital", ret_before);
-        r = tally_read(ret_carried, err);
-    }
-    nft_ruleset(policy, &options, ret_text);
-    return r;
-}
-
 int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, struct orb_err *err)
 {
     AUTO(dataplane_plan) struct dataplane_plan *owned = plan;
-    AUTO(buf) struct buf text = {0}, before = {0};
+    AUTO(buf) struct buf before = {0};
     AUTO(tally_list) struct tally_list carried = {0};
     const struct policy *old = current_policy(dataplane);
     uint32_t generation = dataplane->generation + 1;
     uint64_t start = now_ms();
     int r;
 
-    r = compose(dataplane, &plan->policy, generation, &carried, &text, &before, err);
-    if (!r)
-        r = ruleset_run(dataplane->ruleset, buf_str(&text), false, err);
+    if (!old) /* an earlier daemon's */
+        ruleset_list(dataplane->ruleset, "list table inet orbital", &before);
+    r = change_rules(dataplane, &plan->chains, generation, &carried, NULL, false, err);
     if (r < 0)
         return r;
     plan->times.nft_ms = lap(&start);
@@ -257,7 +276,8 @@ int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, st
     if (!r)
         r = switch_slot(dataplane, plan, generation, err);
     if (r < 0) { /* err says why; that going back fails, too, would only hide it */
-        restore_rules(dataplane, old, &plan->policy, buf_str(&before), dataplane->generation, NULL);
+        dataplane->ruleset_id = 0;
+        restore_rules(dataplane, dataplane->current, buf_str(&before), dataplane->generation, NULL);
         return r;
     }
     dataplane->generation = generation;
@@ -294,8 +314,7 @@ int dataplane_revert(struct dataplane *dataplane, struct orb_err *err)
 
     if (!dataplane->revertible)
         return orb_fail(err, ORB_E_STATE, "there is no policy to go back to");
-    r = restore_rules(dataplane, back ? &back->policy : NULL, current_policy(dataplane),
-                      dataplane->previous_text, generation, err);
+    r = restore_rules(dataplane, back, dataplane->previous_text, generation, err);
     if (r < 0)
         return r;
     if (back)

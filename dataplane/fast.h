@@ -12,7 +12,7 @@
 #include "bpf/abi.h"
 #include "dataplane/classify.h"
 #include "dataplane/dataplane.h"
-#include "dataplane/tally.h"
+#include "dataplane/nft.h"
 
 struct fastpath; /* the skeleton */
 
@@ -59,8 +59,9 @@ struct ruleset;
 
 struct dataplane_plan {
     struct policy policy;
-    int inner;    /* map with the classifier's data, -1 without fast path */
-    void *memory; /* its value */
+    struct nft_text chains; /* of policy */
+    int inner;              /* map with the classifier's data, -1 without fast path */
+    void *memory;           /* its value */
     struct classify_stats stats;
     size_t nft_bytes;
     struct dataplane_times times;
@@ -80,7 +81,8 @@ struct dataplane {
     uint32_t generation;
     bool enabled;
     struct ruleset *ruleset;
-    int events; /* rtnetlink */
+    uint32_t ruleset_id; /* after our last transaction; 0: somebody else may have come between */
+    int events;          /* rtnetlink */
     struct port_list ports;
     char warning[400];
     struct dataplane_plan *current;  /* NULL: what an earlier daemon left, or nothing */
@@ -128,6 +130,9 @@ void ruleset_close(struct ruleset *ruleset);
 int ruleset_run(struct ruleset *ruleset, const char *text, bool dry, struct orb_err *err);
 /* Output of a list command; "" if there is no such table. */
 int ruleset_list(struct ruleset *ruleset, const char *command, struct buf *ret_text);
+/* The number of nftables' last change in this namespace, whoever made it; each adds 1. 0: unknown.
+ */
+uint32_t ruleset_id(void);
 
 /* slots.c */
 /* ABI_NOWHERE: none. */

@@ -1,11 +1,9 @@
-/* The policy as nftables text: the slow path that alone would enforce everything. One table in
- * family inet, rules in numeric order in up to three chains, so that a rule without from or to also
- * decides about the appliance's own traffic.
+/* The rules as nftables text: the slow path that alone would enforce everything. Numeric order, in
+ * up to three hooks, so that a rule without from or to also decides about the appliance's own
+ * traffic.
  *
- * Surprise: nothing here has a name except the set of counters and the limits. Other sets and
- * sub-chains are anonymous and go with the rules, so a flush leaves no remains; counters keep their
- * values across it, because redefining an existing one changes nothing. That holds for limits too,
- * therefore their name says the rate. */
+ * Surprise: many rules stand in chains of about 64, for the sake of commits (nft_change.c), not of
+ * packets; each chain is named after its first rule. */
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <string.h>
@@ -14,21 +12,17 @@
 #include "core/base/own.h"
 #include "dataplane/nft.h"
 
+#define CHAIN_MIN 128 /* fewer rules stand in the hook's chain itself */
+#define CHAIN_BITS 6  /* a chain has 64 rules on the average */
+
+struct nft_hook {
+    const char *name;
+    bool from, to; /* packets there come from, go to the appliance */
+    uint32_t mark; /* of its default */
+    const char *state;
+};
+
 static const char *const action_names[] = {"accept", "drop", "reject"};
-
-static void limit_name(struct buf *b, const struct policy_rule *rule)
-{
-    buf_addf(b, "limit_%" PRIu32 "_%" PRIu32 "_%" PRIu32 "_%" PRIu32, rule->id, rule->limit_rate,
-             rule->limit_per_s, rule->limit_burst);
-}
-
-static const char *per_name(uint32_t seconds)
-{
-    return seconds == 60      ? "minute"
-           : seconds == 3600  ? "hour"
-           : seconds == 86400 ? "day"
-                              : "second";
-}
 
 static const struct policy_zone *find_zone(const struct policy *policy, const char *name)
 {
@@ -159,7 +153,7 @@ static void add_verdict(const struct policy_rule *rule, const char *verdict, str
 {
     if (rule->limited) {
         buf_adds(b, "limit name \"");
-        limit_name(b, rule);
+        nft_limit_name(b, rule);
         buf_adds(b, "\" ");
     }
     if (rule->action == POLICY_ACCEPT)
@@ -223,35 +217,89 @@ static bool same_zones(const struct policy_rule *a, const struct policy_rule *b)
     return !strcmp(a->from, b->from) && !strcmp(a->to, b->to);
 }
 
-/* Consecutive rules of one zone pair share the comparison of the interfaces: in a chain of its own,
- * where they are many enough. The kernel takes about a millisecond to make a chain. */
-#define CHAIN_MIN 64
+/* false: a zone without interfaces matches nothing. */
+static bool add_zones(const struct policy *policy, const struct nft_hook *hook,
+                      const struct policy_rule *rule, struct buf *b)
+{
+    return (hook->from || nft_interfaces(policy, "iifname", rule->from, b)) &&
+           (hook->to || nft_interfaces(policy, "oifname", rule->to, b));
+}
 
-static void add_rules(const struct policy *policy, bool hook_from, bool hook_to, struct buf *b)
+/* The rules of one hook, in order. */
+struct run {
+    const struct policy_rule **rules;
+    unsigned count;
+};
+
+static void choose_rules(const struct policy *policy, const struct nft_hook *hook, struct run *run)
+{
+    AUTO(buf) struct buf unused = {0};
+
+    for (unsigned i = 0; i < policy->rule_count; i++) {
+        const struct policy_rule *rule = &policy->rules[i];
+
+        buf_clear(&unused);
+        if (in_chain(rule, hook->from, hook->to) && add_zones(policy, hook, rule, &unused))
+            run->rules[run->count++] = rule;
+    }
+}
+
+/* How many of run make the next chain. Chains begin where the rule's own number says so: a rule
+ * that comes or goes changes one chain and moves none of the others. */
+static unsigned chain_length(const struct run *run, unsigned first)
+{
+    unsigned end = first + 1;
+
+    while (end < run->count && run->rules[end]->id * 2654435761u >> (32 - CHAIN_BITS))
+        end++;
+    return end - first;
+}
+
+/* Rules of one zone pair share the comparison of the interfaces. */
+static bool one_pair(const struct policy_rule *const *rules, unsigned count)
+{
+    for (unsigned i = 1; i < count; i++)
+        if (!same_zones(rules[0], rules[i]))
+            return false;
+    return true;
+}
+
+static void add_run(const struct policy *policy, const struct nft_hook *hook,
+                    const struct policy_rule *const *rules, unsigned count, bool pair,
+                    struct buf *b)
 {
     AUTO(buf) struct buf zones = {0};
 
-    for (unsigned i = 0; i < policy->rule_count;) {
-        const struct policy_rule *first = &policy->rules[i];
-        unsigned end = i;
-        bool grouped, known;
-
+    for (unsigned i = 0; i < count; i++) {
         buf_clear(&zones);
-        known = (hook_from || nft_interfaces(policy, "iifname", first->from, &zones)) &&
-                (hook_to || nft_interfaces(policy, "oifname", first->to, &zones));
-        while (end < policy->rule_count && same_zones(first, &policy->rules[end]))
-            end++;
-        grouped = zones.len && end - i >= CHAIN_MIN;
-        if (!known || !in_chain(first, hook_from, hook_to)) {
-            i = end; /* a zone without interfaces matches nothing */
-            continue;
-        }
-        if (grouped)
-            buf_addf(b, "%sjump {\n", buf_str(&zones));
-        for (; i < end; i++)
-            add_rule(&policy->rules[i], grouped ? "" : buf_str(&zones), b);
-        if (grouped)
-            buf_adds(b, "}\n");
+        if (!pair)
+            add_zones(policy, hook, rules[i], &zones);
+        add_rule(rules[i], buf_str(&zones), b);
+    }
+}
+
+static void add_rules(const struct policy *policy, const struct nft_hook *hook,
+                      struct nft_text *text, struct buf *base)
+{
+    AUTO_FREE const struct policy_rule **rules = xcalloc(policy->rule_count + 1, sizeof(*rules));
+    struct run run = {.rules = rules};
+
+    choose_rules(policy, hook, &run);
+    if (run.count < CHAIN_MIN) {
+        add_run(policy, hook, rules, run.count, false, base);
+        return;
+    }
+    for (unsigned i = 0, count; i < run.count; i += count) {
+        struct nft_chain *chain;
+        bool pair;
+
+        count = chain_length(&run, i);
+        pair = one_pair(&rules[i], count);
+        chain = nft_chain_new(text, hook->name, rules[i]->id);
+        add_run(policy, hook, &rules[i], count, pair, &chain->body);
+        if (pair)
+            add_zones(policy, hook, rules[i], base);
+        buf_addf(base, "jump %s\n", chain->name);
     }
 }
 
@@ -271,12 +319,6 @@ static void add_default(enum policy_action action, uint32_t key, struct buf *b)
                                      : action_names[action]);
 }
 
-static void open_chain(const char *chain, enum policy_action action, struct buf *b)
-{
-    buf_addf(b, "chain %s {\ntype filter hook %s priority filter; policy %s;\n", chain, chain,
-             action == POLICY_ACCEPT ? "accept" : "drop");
-}
-
 /* Without neighbour discovery IPv6 does not work at all, so no rule decides about it (RFC 4861: hop
  * limit 255 says it was not forwarded; RFC 3810 for the listener messages). */
 static const char neighbours[] =
@@ -289,129 +331,38 @@ static const char neighbours[] =
  * gone is not in the set, one without mark is older than the rules: both go on, uncounted. */
 static const char known[] = "ct state established,related ct mark @tally accept\n";
 
-static void add_filter(const struct policy *policy, struct buf *b)
+static const struct nft_hook hooks[] = {
+    {"forward", false, false, ABI_MARK_FORWARD,
+     "ct state vmap { established : accept, related : accept, invalid : drop }\n"},
+    {"input", false, true, ABI_MARK_INPUT, "ct state established,related accept\n"},
+    {"output", true, false, ABI_MARK_OUTPUT, "ct state established,related accept\n"}};
+
+static void add_hook(const struct policy *policy, const struct nft_hook *hook,
+                     enum policy_action action, struct nft_text *text)
 {
-    open_chain("forward", policy->forward, b);
-    buf_adds(b, known);
-    buf_adds(b, "ct state vmap { established : accept, related : accept, invalid : drop }\n");
-    add_rules(policy, false, false, b);
-    add_default(policy->forward, ABI_MARK_FORWARD, b);
-    buf_adds(b, "}\n");
+    AUTO(buf) struct buf b = {0};
 
-    open_chain("input", policy->input, b);
-    buf_addf(b, "iifname \"lo\" accept\n%sct state established,related accept\n", known);
-    buf_adds(b, neighbours);
-    add_rules(policy, false, true, b);
-    add_default(policy->input, ABI_MARK_INPUT, b);
-    buf_adds(b, "}\n");
-
-    open_chain("output", policy->output, b);
-    buf_addf(b, "oifname \"lo\" accept\n%sct state established,related accept\n", known);
-    buf_adds(b, neighbours);
-    add_rules(policy, true, false, b);
-    add_default(policy->output, ABI_MARK_OUTPUT, b);
-    buf_adds(b, "}\n");
+    buf_addf(&b, "type filter hook %s priority filter; policy %s;\n", hook->name,
+             action == POLICY_ACCEPT ? "accept" : "drop");
+    if (hook->to)
+        buf_adds(&b, "iifname \"lo\" accept\n");
+    if (hook->from)
+        buf_adds(&b, "oifname \"lo\" accept\n");
+    buf_adds(&b, known);
+    buf_adds(&b, hook->state);
+    if (hook->to || hook->from)
+        buf_adds(&b, neighbours);
+    add_rules(policy, hook, text, &b);
+    add_default(action, hook->mark, &b);
+    nft_chain_new(text, hook->name, 0)->body = b;
+    b = (struct buf){0};
 }
 
-static bool same_limit(const struct policy_rule *a, const struct policy_rule *b)
+void nft_chains(const struct policy *policy, struct nft_text *ret_text)
 {
-    return a->limited && b->limited && a->limit_rate == b->limit_rate &&
-           a->limit_per_s == b->limit_per_s && a->limit_burst == b->limit_burst;
-}
-
-/* Limits and counters of rules that are gone. To add before deleting makes it hold whether or not
- * somebody else took the counter away. */
-static void drop_stale(const struct policy *policy, const struct policy *previous,
-                       const char *table, struct buf *b)
-{
-    AUTO(buf) struct buf gone = {0};
-
-    for (unsigned i = 0; i < previous->rule_count; i++) {
-        const struct policy_rule *old = &previous->rules[i],
-                                 *now = policy_find_rule(policy, old->id);
-
-        if (!now)
-            buf_addf(&gone, "%s%" PRIu32, gone.len ? ", " : "", old->id);
-        if (old->limited && (!now || !same_limit(old, now))) {
-            buf_addf(b, "delete limit inet %s ", table);
-            limit_name(b, old);
-            buf_addc(b, '\n');
-        }
-    }
-    if (gone.len)
-        buf_addf(b, "add element inet %s tally { %s }\ndelete element inet %s tally { %s }\n",
-                 table, buf_str(&gone), table, buf_str(&gone));
-}
-
-static void add_element(uint32_t key, const struct tally_list *carried, const char **separator,
-                        struct buf *b)
-{
-    const struct tally *old = carried ? tally_find(carried, key) : NULL;
-
-    buf_addf(b, "%s%" PRIu32, *separator, key);
-    if (old)
-        buf_addf(b, " counter packets %" PRIu64 " bytes %" PRIu64, old->packets, old->bytes);
-    *separator = ", ";
-}
-
-/* The counters: one set that no flush touches, because a thousand of its elements are made in the
- * time of ten named counters. All are made here, so that no packet ever has to. */
-static void add_tally(const struct policy *policy, const struct nft_options *options, struct buf *b)
-{
-    const char *separator = "elements = { ";
-
-    buf_adds(b, "set tally {\ntype mark; size 65536; flags dynamic; counter;\n");
-    if (!options->previous)
-        for (uint32_t key = ABI_MARK_FORWARD; key <= ABI_MARK_OUTPUT; key++)
-            add_element(key, options->carried, &separator, b);
-    for (unsigned i = 0; i < policy->rule_count; i++)
-        if (!policy_find_rule(options->previous, policy->rules[i].id))
-            add_element(policy->rules[i].id, options->carried, &separator, b);
-    buf_adds(b, *separator == ',' ? " }\n}\n" : "}\n");
-}
-
-static void add_limits(const struct policy *policy, struct buf *b)
-{
-    for (unsigned i = 0; i < policy->rule_count; i++) {
-        const struct policy_rule *rule = &policy->rules[i];
-
-        if (!rule->limited)
-            continue;
-        buf_adds(b, "limit ");
-        limit_name(b, rule);
-        buf_addf(b, " { rate %" PRIu32 "/%s burst %" PRIu32 " packets; }\n", rule->limit_rate,
-                 per_name(rule->limit_per_s), rule->limit_burst);
-    }
-}
-
-void nft_ruleset(const struct policy *policy, const struct nft_options *options,
-                 struct buf *ret_text)
-{
-    const char *table = options->table;
-    struct buf *b = ret_text;
-
-    buf_addf(b, "add table inet %s\n", table);
-    if (options->previous) {
-        buf_addf(b, "flush table inet %s\n", table);
-        drop_stale(policy, options->previous, table, b);
-    } else {
-        buf_addf(b, "delete table inet %s\n", table);
-    }
-    buf_addf(b, "table inet %s {\n", table);
-    add_tally(policy, options, b);
-    add_limits(policy, b);
-    buf_addf(b, "chain about {\ncounter comment \"generation %" PRIu32 "\"\n}\n",
-             options->generation);
-    nft_add_nat(policy, b);
-    add_filter(policy, b);
-    buf_adds(b, "}\n");
-}
-
-void policy_nft(const struct policy *policy, const struct policy *previous, uint32_t generation,
-                struct buf *ret_text)
-{
-    const struct nft_options options = {
-        .table = "orbital", .previous = previous, .generation = generation};
-
-    nft_ruleset(policy, &options, ret_text);
+    *ret_text = (struct nft_text){.policy = policy};
+    nft_add_nat(policy, ret_text);
+    add_hook(policy, &hooks[0], policy->forward, ret_text);
+    add_hook(policy, &hooks[1], policy->input, ret_text);
+    add_hook(policy, &hooks[2], policy->output, ret_text);
 }

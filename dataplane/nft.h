@@ -6,15 +6,29 @@
 #include "dataplane/policy.h"
 #include "dataplane/tally.h"
 
-struct nft_options {
-    const char *table;             /* "orbital", or a name for a trial */
-    const struct policy *previous; /* as in policy_nft */
-    uint32_t generation;
-    const struct tally_list *carried; /* without previous: values to begin with; may be NULL */
+struct nft_chain {
+    char name[32];
+    struct buf body; /* what stands between its braces */
 };
-/* policy_nft in full. */
-void nft_ruleset(const struct policy *policy, const struct nft_options *options,
-                 struct buf *ret_text);
+
+/* All chains of a policy. */
+struct nft_text {
+    const struct policy *policy;
+    struct nft_chain *items;
+    unsigned count, size;
+};
+void nft_chains(const struct policy *policy, struct nft_text *ret_text);
+void nft_chains_fini(struct nft_text *text);
+/* A chain named after hook and, unless 0, rule; valid until the next. */
+struct nft_chain *nft_chain_new(struct nft_text *text, const char *hook, uint32_t rule);
+/* "limit_ID_RATE_PER_BURST" */
+void nft_limit_name(struct buf *b, const struct policy_rule *rule);
+
+/* policy_nft. old may be NULL; then carried (which may be NULL, too) is what the counters begin
+ * with.
+ */
+void nft_ruleset(const struct nft_text *now, const struct nft_text *old, uint32_t generation,
+                 const struct tally_list *carried, struct buf *ret_text);
 
 /* match: "iifname" or "oifname"; name: zone, "local" or "". false: the zone has no interface, so
  * nothing can match. */
@@ -28,6 +42,11 @@ void nft_ports(const char *match, int protocol, const struct policy_ports *ports
                struct buf *b);
 void nft_protocol(int protocol, struct buf *b);
 /* The chains of destination and source NAT. */
-void nft_add_nat(const struct policy *policy, struct buf *b);
+void nft_add_nat(const struct policy *policy, struct nft_text *text);
+
+static inline void own_nft_text(struct nft_text *text)
+{
+    nft_chains_fini(text);
+}
 
 #endif

@@ -71,16 +71,17 @@ static void add_source(const struct policy *policy, const struct policy_nat *nat
     }
 }
 
-void nft_add_nat(const struct policy *policy, struct buf *b)
+void nft_add_nat(const struct policy *policy, struct nft_text *text)
 {
-    buf_adds(b, "chain prerouting {\ntype nat hook prerouting priority dstnat; policy accept;\n");
+    struct buf *b = &nft_chain_new(text, "prerouting", 0)->body;
+
+    buf_adds(b, "type nat hook prerouting priority dstnat; policy accept;\n");
     for (unsigned i = 0; i < policy->nat_count; i++)
         if (!policy->nat[i].source)
             add_destination(policy, &policy->nat[i], b);
-    buf_adds(b, "}\nchain postrouting {\n"
-                "type nat hook postrouting priority srcnat; policy accept;\n");
+    b = &nft_chain_new(text, "postrouting", 0)->body;
+    buf_adds(b, "type nat hook postrouting priority srcnat; policy accept;\n");
     for (unsigned i = 0; i < policy->nat_count; i++)
         if (policy->nat[i].source)
             add_source(policy, &policy->nat[i], b);
-    buf_adds(b, "}\n");
 }

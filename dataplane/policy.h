@@ -111,9 +111,9 @@ int policy_copy(const struct policy *from, struct policy *to);
 int policy_put(struct policy *policy, const char *text, size_t len, struct orb_err *err);
 /* Cross checks: zones named exist, an interface is in one zone, limits. */
 int policy_check(const struct policy *policy, struct orb_err *err);
-/* The complete nftables ruleset: text of one transaction replacing table inet orbital.
- * previous NULL: the table is deleted and made anew. Otherwise it must be what the kernel enforces
- * now (only rule ids and limits are looked at): counters of rules that stay keep their values.
+/* The nftables ruleset as the text of one transaction. previous NULL: table inet orbital is deleted
+ * and made anew. Otherwise the table must be exactly what policy_nft made of previous: only what
+ * differs is sent, and counters of rules that stay keep their values.
  * Counters are the elements of the set "tally", by rule id and ABI_MARK_* of bpf/abi.h for the
  * defaults. The comment of the one rule in chain "about" is "generation N". */
 void policy_nft(const struct policy *policy, const struct policy *previous, uint32_t generation,

@@ -1,11 +1,16 @@
 /* libnftables behind a small door. It is loaded when the data plane opens and not linked: it drags
  * libnftnl, libmnl, gmp and a parser along, and every worker is the same binary. */
+#include <arpa/inet.h>
 #include <dlfcn.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <nftables/libnftables.h>
 
 #include "core/base/own.h"
+#include "dataplane/attribute.h"
 #include "dataplane/fast.h"
 
 #define RULESET_LIBRARY "libnftables.so.1"
@@ -108,4 +113,35 @@ int ruleset_list(struct ruleset *ruleset, const char *command, struct buf *ret_t
         buf_adds(ret_text, ruleset->get_output(ctx));
     ruleset->ctx_free(ctx);
     return 0;
+}
+
+uint32_t ruleset_id(void)
+{
+    struct {
+        struct nlmsghdr h;
+        struct nfgenmsg head;
+    } request = {.h = {.nlmsg_len = sizeof(request),
+                       .nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETGEN,
+                       .nlmsg_flags = NLM_F_REQUEST},
+                 .head = {.version = NFNETLINK_V0}};
+    char data[4096] __attribute__((aligned(8)));
+    const struct nlmsghdr *h = (void *)data;
+    const char *start = (const char *)NLMSG_DATA(h) + NLMSG_ALIGN(sizeof(struct nfgenmsg));
+    AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+    uint32_t id = 0;
+    ssize_t n;
+
+    if (fd < 0 || send(fd, &request, sizeof(request), 0) < 0)
+        return 0;
+    n = recv(fd, data, sizeof(data), 0);
+    if (n < 0 || !NLMSG_OK(h, (unsigned)n) ||
+        h->nlmsg_len < NLMSG_LENGTH(sizeof(struct nfgenmsg)) ||
+        h->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWGEN))
+        return 0;
+    EACH_ATTRIBUTE(a, start, (size_t)(data + h->nlmsg_len - start))
+    {
+        if (attribute_type(a) == NFTA_GEN_ID && attribute_size(a) >= sizeof(id))
+            memcpy(&id, attribute_data(a), sizeof(id));
+    }
+    return ntohl(id);
 }

@@ -1,0 +1,197 @@
+/* The transaction that leads from one policy to the next, or makes the table anew. Both policies
+ * are written as chains of text; only chains whose text differs are sent. A commit of one rule
+ * among ten thousand so costs some hundredths of the whole.
+ *
+ * Surprise: counters and limits outlive the rules that name them, because redefining an existing
+ * one changes nothing. Therefore a limit's name says its rate, and the counters are the elements of
+ * one set that is never flushed. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "bpf/abi.h"
+#include "core/base/own.h"
+#include "dataplane/nft.h"
+
+void nft_chains_fini(struct nft_text *text)
+{
+    for (unsigned i = 0; i < text->count; i++)
+        buf_fini(&text->items[i].body);
+    free(text->items);
+    *text = (struct nft_text){0};
+}
+
+struct nft_chain *nft_chain_new(struct nft_text *text, const char *hook, uint32_t rule)
+{
+    struct nft_chain *chain;
+
+    if (text->count == text->size) {
+        text->size = text->size ? text->size * 2 : 16;
+        text->items = xrealloc(text->items, text->size * sizeof(*text->items));
+    }
+    chain = &text->items[text->count++];
+    *chain = (struct nft_chain){0};
+    if (rule)
+        snprintf(chain->name, sizeof(chain->name), "%s_%" PRIu32, hook, rule);
+    else
+        snprintf(chain->name, sizeof(chain->name), "%s", hook);
+    return chain;
+}
+
+void nft_limit_name(struct buf *b, const struct policy_rule *rule)
+{
+    buf_addf(b, "limit_%" PRIu32 "_%" PRIu32 "_%" PRIu32 "_%" PRIu32, rule->id, rule->limit_rate,
+             rule->limit_per_s, rule->limit_burst);
+}
+
+static const char *per_name(uint32_t seconds)
+{
+    return seconds == 60      ? "minute"
+           : seconds == 3600  ? "hour"
+           : seconds == 86400 ? "day"
+                              : "second";
+}
+
+static bool same_limit(const struct policy_rule *a, const struct policy_rule *b)
+{
+    return a && b && a->limited && b->limited && a->limit_rate == b->limit_rate &&
+           a->limit_per_s == b->limit_per_s && a->limit_burst == b->limit_burst;
+}
+
+/* Limits and counters of rules that are gone. To add before deleting makes it hold whether or not
+ * somebody else took the counter away. */
+static void drop_stale(const struct policy *policy, const struct policy *previous, struct buf *b)
+{
+    AUTO(buf) struct buf gone = {0};
+
+    for (unsigned i = 0; i < previous->rule_count; i++) {
+        const struct policy_rule *old = &previous->rules[i];
+        const struct policy_rule *now = policy_find_rule(policy, old->id);
+
+        if (!now)
+            buf_addf(&gone, "%s%" PRIu32, gone.len ? ", " : "", old->id);
+        if (old->limited && !same_limit(old, now)) {
+            buf_adds(b, "delete limit inet orbital ");
+            nft_limit_name(b, old);
+            buf_addc(b, '\n');
+        }
+    }
+    if (gone.len)
+        buf_addf(
+            b, "add element inet orbital tally { %s }\ndelete element inet orbital tally { %s }\n",
+            buf_str(&gone), buf_str(&gone));
+}
+
+static void add_element(uint32_t key, const struct tally_list *carried, const char **separator,
+                        struct buf *b)
+{
+    const struct tally *old = carried ? tally_find(carried, key) : NULL;
+
+    buf_addf(b, "%s%" PRIu32, *separator, key);
+    if (old)
+        buf_addf(b, " counter packets %" PRIu64 " bytes %" PRIu64, old->packets, old->bytes);
+    *separator = ", ";
+}
+
+/* The counters, found by conntrack's mark. All are made here, so that no packet ever has to. */
+static void add_tally(const struct policy *policy, const struct policy *previous,
+                      const struct tally_list *carried, struct buf *b)
+{
+    const char *separator = "elements = { ";
+
+    buf_adds(b, "set tally {\ntype mark; size 65536; flags dynamic; counter;\n");
+    if (!previous)
+        for (uint32_t key = ABI_MARK_FORWARD; key <= ABI_MARK_OUTPUT; key++)
+            add_element(key, carried, &separator, b);
+    for (unsigned i = 0; i < policy->rule_count; i++)
+        if (!policy_find_rule(previous, policy->rules[i].id))
+            add_element(policy->rules[i].id, carried, &separator, b);
+    buf_adds(b, *separator == ',' ? " }\n}\n" : "}\n");
+}
+
+static void add_limits(const struct policy *policy, const struct policy *previous, struct buf *b)
+{
+    for (unsigned i = 0; i < policy->rule_count; i++) {
+        const struct policy_rule *rule = &policy->rules[i];
+
+        if (!rule->limited || same_limit(policy_find_rule(previous, rule->id), rule))
+            continue;
+        buf_adds(b, "limit ");
+        nft_limit_name(b, rule);
+        buf_addf(b, " { rate %" PRIu32 "/%s burst %" PRIu32 " packets; }\n", rule->limit_rate,
+                 per_name(rule->limit_per_s), rule->limit_burst);
+    }
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(const struct nft_chain *const *)a)->name,
+                  (*(const struct nft_chain *const *)b)->name);
+}
+
+static const struct nft_chain **sorted(const struct nft_text *text)
+{
+    const struct nft_chain **list = xcalloc(text->count + 1, sizeof(*list));
+
+    for (unsigned i = 0; i < text->count; i++)
+        list[i] = &text->items[i];
+    qsort(list, text->count, sizeof(*list), by_name);
+    return list;
+}
+
+/* Says which chains of now stand there already; flushes what differs, names what is gone. */
+static void compare(const struct nft_text *now, const struct nft_text *old, bool *same,
+                    struct buf *b, struct buf *ret_gone)
+{
+    AUTO_FREE const struct nft_chain **list = sorted(now);
+
+    for (unsigned i = 0; i < old->count; i++) {
+        const struct nft_chain *was = &old->items[i];
+        const struct nft_chain *const *found =
+            bsearch(&was, list, now->count, sizeof(*list), by_name);
+
+        if (found && !strcmp(buf_str(&was->body), buf_str(&(*found)->body))) {
+            same[*found - now->items] = true;
+            continue;
+        }
+        buf_addf(b, "flush chain inet orbital %s\n", was->name);
+        if (!found)
+            buf_addf(ret_gone, "delete chain inet orbital %s\n", was->name);
+    }
+}
+
+void nft_ruleset(const struct nft_text *now, const struct nft_text *old, uint32_t generation,
+                 const struct tally_list *carried, struct buf *ret_text)
+{
+    AUTO_FREE bool *same = xcalloc(now->count + 1, sizeof(*same));
+    const struct policy *previous = old ? old->policy : NULL;
+    AUTO(buf) struct buf gone = {0};
+    struct buf *b = ret_text;
+
+    if (old) {
+        buf_adds(b, "flush chain inet orbital about\n");
+        compare(now, old, same, b, &gone);
+        drop_stale(now->policy, previous, b);
+    } else {
+        buf_adds(b, "add table inet orbital\ndelete table inet orbital\n");
+    }
+    buf_adds(b, "table inet orbital {\n");
+    add_tally(now->policy, previous, carried, b);
+    add_limits(now->policy, previous, b);
+    buf_addf(b, "chain about {\ncounter comment \"generation %" PRIu32 "\"\n}\n", generation);
+    for (unsigned i = 0; i < now->count; i++)
+        if (!same[i])
+            buf_addf(b, "chain %s {\n%s}\n", now->items[i].name, buf_str(&now->items[i].body));
+    buf_adds(b, "}\n");
+    buf_adds(b, buf_str(&gone));
+}
+
+void policy_nft(const struct policy *policy, const struct policy *previous, uint32_t generation,
+                struct buf *ret_text)
+{
+    AUTO(nft_text) struct nft_text now = {0}, old = {0};
+
+    nft_chains(policy, &now);
+    if (previous)
+        nft_chains(previous, &old);
+    nft_ruleset(&now, previous ? &old : NULL, generation, NULL, ret_text);
+}
