@@ -49,6 +49,7 @@ struct api {
     unsigned session_count;
     struct request *requests;
     unsigned connections;
+    bool closed; /* one of them, in this run of the server */
     uint64_t request_count;
     size_t body_bytes;
     uint64_t committed_ms; /* when a commit was last seen */

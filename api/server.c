@@ -12,8 +12,13 @@ static void pump(struct api *api)
 {
     MHD_UNSIGNED_LONG_LONG wait_ms;
 
+    api->closed = false;
     MHD_run(api->daemon);
-    if (MHD_get_timeout(api->daemon, &wait_ms) == MHD_YES)
+    /* At the limit of connections the listening socket is not watched; it is again at the start of
+     * the run after one in which a connection closed, and nothing else would cause that run. */
+    if (api->closed)
+        orb_timer_start(api->timer, 0, 0);
+    else if (MHD_get_timeout(api->daemon, &wait_ms) == MHD_YES)
         orb_timer_start(api->timer, wait_ms, 0);
     else
         orb_timer_stop(api->timer);
@@ -49,6 +54,7 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
         *socket_context = (void *)(uintptr_t)orb_now_ms();
     } else {
         api->connections--;
+        api->closed = true;
     }
     if (!api->stopping)
         orb_gauge_set(api->ctx, "connections", api->connections);

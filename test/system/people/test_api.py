@@ -343,6 +343,29 @@ def leaving(box, token):
     check(box.service("api")["pid"] == pid, "it is the same worker")
 
 
+def stopped(box, token):
+    """The worker is told to stop while requests wait for an answer."""
+    config, waiting = box.service("config")["pid"], []
+    os.kill(config, signal.SIGSTOP)
+    try:
+        for _ in range(5):
+            s = box.connect()
+            s.sendall(f"GET {RUNNING} HTTP/1.1\r\nHost: localhost\r\n"
+                      f"Authorization: Bearer {token}\r\n\r\n".encode())
+            waiting.append(s)
+        check(box.http("GET", "/healthz").status == 200, "five requests wait")
+        mark = box.log_end()
+        box.must("service", "restart", "api")
+        how = box.lines[box.wait_log(r'worker\.exited .*"api"', 20, mark)]
+        check("exited with status 0" in how, "it ends in order", how)
+        box.wait_log(r'service\.ready .*"api"', 20, mark)
+    finally:
+        os.kill(config, signal.SIGCONT)
+    check(all(s.recv(100) == b"" for s in waiting), "whoever waited sees the connection close")
+    [s.close() for s in waiting]
+    check(box.http("GET", RUNNING, token).status == 200, "and may ask again")
+
+
 def crowd(box, token):
     wrong = []
 
@@ -421,6 +444,7 @@ def main():
         confirmed(box, tokens["admin"])
         revoking(box)
         leaving(box, tokens["admin"])
+        stopped(box, tokens["admin"])
         crowd(box, tokens["admin"])
         killed(box, tokens)
         secrets(box, tokens)
