@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -98,12 +99,28 @@ static void sweep(const char *dir)
         closedir(d);
 }
 
+/* Makes dir and holds it: two daemons that were given one instance name must not kill each other's
+ * workers. -EWOULDBLOCK when somebody else holds it. */
+static int hold(const char *dir, int *ret_lock)
+{
+    AUTO_FD int fd = -1;
+
+    if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+        return -errno;
+    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0)
+        return -errno;
+    *ret_lock = take_fd(&fd);
+    return 0;
+}
+
 void cgroup_open(struct sandbox *sandbox, const char *root, const char *instance)
 {
     AUTO_FREE char *own = root ? xstrdup(root) : find_own();
     AUTO_FREE char *dir = NULL;
-    int memory, pids;
+    int memory, pids, r;
 
+    sandbox->cgroup_lock = -1;
     sandbox->cgroup_dir = xstrdup("");
     sandbox->cgroup_why = xstrdup("");
     if (!own || !own[0]) {
@@ -112,9 +129,15 @@ void cgroup_open(struct sandbox *sandbox, const char *root, const char *instance
         return;
     }
     dir = xasprintf("%s/orbital-%s", own, instance ? instance : "default");
-    if (mkdir(dir, 0755) < 0 && errno != EEXIST) {
+    r = hold(dir, &sandbox->cgroup_lock);
+    if (r == -EWOULDBLOCK) {
+        free(dir);
+        dir = xasprintf("%s/orbital-%s-%d", own, instance ? instance : "default", (int)getpid());
+        r = hold(dir, &sandbox->cgroup_lock);
+    }
+    if (r < 0) {
         free(sandbox->cgroup_why);
-        sandbox->cgroup_why = xasprintf("cannot make %s: %s", dir, strerror(errno));
+        sandbox->cgroup_why = xasprintf("cannot make %s: %s", dir, strerror(-r));
         return;
     }
     sweep(dir);
@@ -151,6 +174,7 @@ void cgroup_close(struct sandbox *sandbox)
         leave_leaf(sandbox->cgroup_dir);
         sweep(sandbox->cgroup_dir);
         rmdir(sandbox->cgroup_dir);
+        close(sandbox->cgroup_lock);
     }
     free(sandbox->cgroup_dir);
     free(sandbox->cgroup_why);
@@ -163,7 +187,9 @@ int cgroup_open_service(struct sandbox *sandbox, const struct plan *plan)
     if (!sandbox->cgroup_dir[0])
         return -1;
     dir = xasprintf("%s/%s", sandbox->cgroup_dir, plan->service);
-    if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+    if (mkdir(dir, 0755) < 0 && errno != EEXIST &&
+        /* somebody tidied up too much: once more from above */
+        (errno != ENOENT || mkdir(sandbox->cgroup_dir, 0755) < 0 || mkdir(dir, 0755) < 0))
         return -1;
     if (sandbox->cgroup_memory) { /* without the controller the rlimits stay */
         memory = xasprintf("%" PRIu64, plan->memory_bytes ? plan->memory_bytes : LAUNCH_MEMORY);

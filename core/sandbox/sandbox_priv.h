@@ -36,6 +36,7 @@ struct sandbox {
     int landlock_abi;
     unsigned base_filters; /* filters the host runs under itself; a worker inherits them */
     char *cgroup_dir;      /* …/orbital-INSTANCE, "" when there is none */
+    int cgroup_lock;       /* held on cgroup_dir while this daemon lives; -1: none */
     char *cgroup_why;      /* why there is none or no controller, "" otherwise */
     bool cgroup_memory;    /* these controllers are there */
     bool cgroup_pids;

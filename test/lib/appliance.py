@@ -33,6 +33,7 @@ class Appliance:
         self.build, self.dataplane, self.links = build, dataplane, links
         self.ns = f"orbt-{name}-{os.getpid()}"
         self.dir = None
+        self.instance = self.ns
         self.daemon = None
         self.packages = [f"{build}/packages", f"{build}/third-party", *packages]
         self.notify = None
@@ -62,7 +63,7 @@ class Appliance:
 
     def command(self, *more):
         args = [f"{self.build}/orbitald", "--state", f"{self.dir}/state", "--run", f"{self.dir}/run",
-                "--instance", self.ns, "--first-config", "/nonexistent", "--log-level", "debug",
+                "--instance", self.instance, "--first-config", "/nonexistent", "--log-level", "debug",
                 "--log-output", "stderr"]
         for p in self.packages:
             args += ["--packages", p]

@@ -126,6 +126,20 @@ def second_daemon(box):
     expect(done.returncode == 1 and "another orbitald uses" in done.stderr, f"{done.returncode} {done.stderr}")
 
 
+def same_instance_name(box):
+    """Two daemons, one --instance: neither touches the other's workers."""
+    with Appliance(build, "twin") as twin:
+        twin.instance = box.instance
+        twin.start()
+        mine = {n: box.service(n)["pid"] for n in ("config", "interfaces")}
+        pid = twin.service("config")["pid"]
+        os.kill(pid, signal.SIGKILL)
+        twin.until(10, lambda: running(twin, "config", pid), "the twin's config runs again")
+        twin.kill(signal.SIGTERM)
+        for n, p in mine.items():
+            expect(box.service(n)["pid"] == p, f"{n} of the first daemon was touched")
+
+
 def killed_host(box):
     workers = workers_of(box)
     expect(len(workers) >= 4, f"only {workers}")
@@ -218,6 +232,7 @@ with Appliance(build, "host") as box:
         expect(plan["uid"] != 0, f"{plan}")
     tap.test("every worker is attested as confined", attested)
     tap.test("a second daemon on the same state is refused", second_daemon, box)
+    tap.test("a daemon of the same instance name leaves the other's workers alone", same_instance_name, box)
     tap.test("a segmentation fault is restarted and reported", crash, box, "segv",
              lambda r: r["signaled"] and r["status"] == signal.SIGSEGV and r["fault_untrusted"])
     tap.test("so is an abort", crash, box, "abort", lambda r: r["status"] in (134, signal.SIGABRT))
