@@ -1,0 +1,241 @@
+/* Edits of the caller's own candidate: words become JSON of the type the schema wants. */
+#include <string.h>
+
+#include "cli/config.h"
+#include "core/base/own.h"
+
+#define LOAD_SLICE (96u << 10)
+#define LOAD_MAX (64u << 20)
+
+static int parse_text(const char *text, json_t **ret_value, struct orb_err *err)
+{
+    return tree_parse(text, strlen(text), NULL, ret_value, err);
+}
+
+/* What the schema wants at pointer: its first "type", "" when it does not say; may it be a list? */
+static int type_at(struct cli *cli, const char *pointer, char *type, size_t size, bool *ret_list,
+                   struct orb_err *err)
+{
+    AUTO(buf) struct buf input = {0};
+    AUTO(json_t) json_t *tree = NULL;
+    json_t *value, *one;
+    size_t i;
+    int r;
+
+    *ret_list = false;
+
+    cli_pair(&input, "path", pointer);
+    r = cli_tree(cli, "config@1", "schema", buf_str(&input), &tree, err);
+    if (r < 0)
+        return r;
+    value = json_object_get(tree, "type");
+    json_array_foreach (value, i, one)
+        *ret_list |= json_is_string(one) && !strcmp(json_string_value(one), "array");
+    if (json_is_array(value))
+        value = json_array_get(value, 0);
+    snprintf(type, size, "%s", json_is_string(value) ? json_string_value(value) : "");
+    return 0;
+}
+
+/* A word typed by a person → JSON of the type the schema wants. What does not look like it goes as
+ * a string: the service's refusal then says what was expected. */
+static json_t *word_value(const char *word, const char *type)
+{
+    json_t *value = NULL;
+    bool plain = !strcmp(type, "integer") || !strcmp(type, "number") || !strcmp(type, "boolean") ||
+                 !strcmp(type, "null") || !*type;
+
+    if (word[0] == '{' || word[0] == '[' || word[0] == '"')
+        plain = true;
+    if (plain && parse_text(word, &value, NULL) == 0)
+        return value;
+    if (!strcmp(type, "boolean") && (!strcmp(word, "yes") || !strcmp(word, "on")))
+        return json_true();
+    if (!strcmp(type, "boolean") && (!strcmp(word, "no") || !strcmp(word, "off")))
+        return json_false();
+    return json_string(word);
+}
+
+/* The list at pointer in the candidate with one more word; a word already there is no change. NULL:
+ * there is no list, and none is to be made (only_there). */
+static int list_with(struct cli *cli, const char *pointer, const char *word, bool only_there,
+                     json_t **ret_list, struct orb_err *err)
+{
+    AUTO(buf) struct buf input = {0};
+    AUTO(json_t) json_t *tree = NULL;
+    json_t *list, *item;
+    size_t i;
+    int r;
+
+    buf_adds(&input, "{\"source\":\"candidate\",\"path\":");
+    buf_add_json(&input, pointer, strlen(pointer));
+    buf_addc(&input, '}');
+    r = cli_tree(cli, "config@1", "get", buf_str(&input), &tree, err);
+    if (r < 0)
+        return r;
+    list = json_object_get(tree, "value");
+    if (only_there && !json_is_array(list))
+        return 0;
+    list = json_is_array(list) ? json_copy(list) : json_array();
+    json_array_foreach (list, i, item)
+        if (json_is_string(item) && !strcmp(json_string_value(item), word)) {
+            *ret_list = list;
+            return 0;
+        }
+    json_array_append_new(list, json_string(word));
+    *ret_list = list;
+    return 0;
+}
+
+static int edit(struct cli *cli, const char *op, const char *pointer, const json_t *value,
+                bool tell, struct orb_err *err)
+{
+    AUTO(buf) struct buf input = {0}, reply = {0};
+    int r;
+
+    buf_addf(&input, "{\"ops\":[{\"op\":\"%s\",\"path\":", op);
+    buf_add_json(&input, pointer, strlen(pointer));
+    if (value) {
+        buf_adds(&input, ",\"value\":");
+        tree_dump(value, &input);
+    }
+    buf_adds(&input, "}]}");
+    r = cli_call(cli, "config@1", "edit", buf_str(&input), &reply, err);
+    if (r == 0 && tell)
+        cli_print_json(cli, buf_str(&reply));
+    return r;
+}
+
+int config_set(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    AUTO(buf) struct buf pointer = {0};
+    AUTO(json_t) json_t *value = NULL;
+    const char *word;
+    char type[16];
+    bool list;
+    /* The value may begin with dashes. */
+    int r = cli_words(argc - (argc > 2), argv, 2 - (argc > 2), -1, "config set PATH... VALUE", err);
+
+    if (r < 0)
+        return r;
+    word = argv[argc - 1];
+    cli_pointer(argc - 1, argv, &pointer);
+    r = type_at(cli, buf_str(&pointer), type, sizeof type, &list, err);
+    if (r < 0)
+        return r;
+    /* Where one value or several may stand, several get one more and a single one is replaced. */
+    if (word[0] != '[' && (list || !strcmp(type, "array")))
+        r = list_with(cli, buf_str(&pointer), word, list, &value, err);
+    if (r == 0 && !value)
+        value = word_value(word, type);
+    return r < 0 ? r : edit(cli, "set", buf_str(&pointer), value, true, err);
+}
+
+int config_delete(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    AUTO(buf) struct buf pointer = {0};
+    int r = cli_words(argc, argv, 1, -1, "config delete PATH...", err);
+
+    if (r < 0)
+        return r;
+    cli_pointer(argc, argv, &pointer);
+    return edit(cli, "delete", buf_str(&pointer), NULL, true, err);
+}
+
+/* ---- load ---- */
+
+/* The end of a slice must not cut a UTF-8 sequence. */
+static size_t slice_end(const struct buf *text, size_t from)
+{
+    size_t end = from + LOAD_SLICE < text->len ? from + LOAD_SLICE : text->len;
+
+    while (end < text->len && end > from && ((unsigned char)text->data[end] & 0xc0) == 0x80)
+        end--;
+    return end;
+}
+
+int config_load(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    static const struct json_limits limits = {.depth = JSON_MAX_DEPTH, .keys = JSON_MAX_TREE_KEYS};
+    bool merge = cli_flag(&argc, argv, "--merge");
+    bool replace = cli_flag(&argc, argv, "--replace");
+    AUTO(buf) struct buf text = {0}, reply = {0};
+    size_t at = 0;
+    int r = cli_words(argc, argv, 1, 1, "config load FILE [--merge|--replace]", err);
+
+    if (r == 0 && merge && replace)
+        r = orb_fail(err, ORB_E_INVALID, "--merge and --replace exclude each other");
+    if (r == 0)
+        r = file_read(strcmp(argv[0], "-") ? argv[0] : "/dev/stdin", LOAD_MAX, &text, err);
+    if (r == 0 && json_scan(buf_str(&text), text.len, &limits, err) < 0)
+        r = orb_wrap(err, "%s", argv[0]);
+    while (r == 0 && at < text.len) {
+        size_t end = slice_end(&text, at);
+        AUTO(buf) struct buf input = {0};
+
+        buf_addf(&input, "{\"offset\":%zu,\"last\":%s,\"mode\":\"%s\",\"data\":", at,
+                 end == text.len ? "true" : "false", replace ? "replace" : "merge");
+        buf_add_json(&input, text.data + at, end - at);
+        buf_addc(&input, '}');
+        r = cli_call(cli, "config@1", "load-part", buf_str(&input), &reply, err);
+        at = end;
+    }
+    if (r == 0)
+        cli_print_json(cli, buf_str(&reply));
+    return r;
+}
+
+/* A change of /services in a candidate of its own would mix with the caller's edits: refuse then.
+ */
+static int check_enable(struct cli *cli, const char *name, struct orb_err *err)
+{
+    AUTO(json_t) json_t *diff = NULL, *service = NULL;
+    AUTO(buf) struct buf input = {0};
+    int r;
+
+    cli_pair(&input, "name", name);
+    r = cli_tree(cli, "host@1", "service", buf_str(&input), &service, err);
+    if (r == 0)
+        r = cli_tree(cli, "config@1", "diff", NULL, &diff, err);
+    if (r == 0 && cli_changes(diff))
+        r = orb_fail(err, ORB_E_CONFLICT,
+                     "your candidate holds %lld changes; commit or discard them first",
+                     cli_changes(diff));
+    return r;
+}
+
+static int enable(struct cli *cli, bool on, int argc, char **argv, struct orb_err *err)
+{
+    AUTO(json_t) json_t *value = json_boolean(on);
+    AUTO(buf) struct buf pointer = {0}, input = {0}, text = {0};
+    struct orb_err ignored;
+    int r = cli_words(argc, argv, 1, 1, on ? "service enable NAME" : "service disable NAME", err);
+
+    if (r == 0)
+        r = check_enable(cli, argv[0], err);
+    if (r < 0)
+        return r;
+    buf_adds(&pointer, "/services");
+    pointer_add(&pointer, argv[0]);
+    buf_adds(&pointer, "/enabled");
+    r = edit(cli, "set", buf_str(&pointer), value, false, err);
+    if (r < 0)
+        return r;
+    buf_addf(&input, "{\"comment\":\"service %s %s\"}", on ? "enable" : "disable", argv[0]);
+    r = cli_call(cli, "config@1", "commit", buf_str(&input), &text, err);
+    if (r < 0) /* no trap in the next commit */
+        cli_call(cli, "config@1", "discard", NULL, &text, &ignored);
+    else
+        cli_print_json(cli, buf_str(&text));
+    return r;
+}
+
+int service_enable(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    return enable(cli, true, argc, argv, err);
+}
+
+int service_disable(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    return enable(cli, false, argc, argv, err);
+}
