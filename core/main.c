@@ -13,8 +13,8 @@
 #include "core/loop/scope.h"
 #include "core/sandbox/sandbox.h"
 
-extern const char host_schema[], auth_schema[], dataplane_schema[], services_schema[];
-extern const size_t host_schema_len, auth_schema_len, dataplane_schema_len, services_schema_len;
+extern const char host_schema[], auth_schema[], dataplane_schema[];
+extern const size_t host_schema_len, auth_schema_len, dataplane_schema_len;
 
 struct run {
     struct orbitald host;
@@ -160,8 +160,6 @@ static int compile_contracts(struct orbitald *host, struct orb_err *err)
     if (r == 0)
         r = contract_compile(dataplane_schema, dataplane_schema_len, &host->dataplane_contract,
                              err);
-    if (r == 0)
-        r = contract_compile(services_schema, services_schema_len, &host->services_contract, err);
     host->builtin[0] = host->host_contract;
     host->builtin[1] = host->auth_contract;
     host->builtin[2] = host->dataplane_contract;
@@ -206,6 +204,9 @@ static int build(struct run *run, struct orb_err *err)
     if (r < 0)
         return r;
     packages_scan(host->options.package_dirs, &host->packages, on_bad_package, run);
+    r = services_contract_make(&host->packages, &host->services_contract, err);
+    if (r < 0)
+        return orb_wrap(err, "the contract of /services");
     if (!host->packages.count)
         log_warn(host->log, "package.none", KV("dir", host->options.package_dirs[0]));
     expect_interfaces(host);

@@ -67,7 +67,11 @@ int dpservice_new(struct orbitald *host, struct dpservice **ret_service, struct 
 /* Waits for a running job, then frees itself through the loop. Pins stay. */
 void dpservice_close(struct dpservice *service);
 
-/* svcconf.c: reads /services when the config service is there and after every commit. */
+/* svcconf.c: the contract of /services, made of what is installed: a name or a grant nobody asks
+ * for is refused where it is typed. */
+int services_contract_make(const struct package_list *packages, struct contract **ret_contract,
+                           struct orb_err *err);
+/* Reads /services when the config service is there and after every commit. */
 int svcconf_new(struct orbitald *host, struct svcconf **ret_conf, struct orb_err *err);
 void svcconf_free(struct svcconf *conf);
 void svcconf_refresh(struct svcconf *conf);

@@ -26,7 +26,8 @@ static void answer(struct host_req *req, int r, const struct buf *out, const str
         host_reply(req, "{}", 2);
 }
 
-static void logs_query(struct orbitald *host, const char *input, size_t len, struct buf *out)
+static int logs_query(struct orbitald *host, const char *input, size_t len, struct buf *out,
+                      struct orb_err *err)
 {
     struct logs_query query = {.limit = 200};
     struct json_slice value;
@@ -35,6 +36,9 @@ static void logs_query(struct orbitald *host, const char *input, size_t len, str
 
     text_member(input, len, "service", service, sizeof service);
     text_member(input, len, "level", level, sizeof level);
+    if (service[0] && strcmp(service, "host") &&
+        supervisor_known(host->supervisor, service, err) < 0)
+        return err->code;
     if (service[0])
         query.service = service;
     if (level[0])
@@ -46,6 +50,7 @@ static void logs_query(struct orbitald *host, const char *input, size_t len, str
     if (json_member(input, len, "limit", &value) && json_int64(&value, &n) == 0)
         query.limit = (unsigned)n;
     logs_find(host->logs, &query, out);
+    return 0;
 }
 
 static void metrics_all(struct orbitald *host, struct buf *out)
@@ -134,7 +139,7 @@ static int dispatch(struct orbitald *host, const struct host_caller *caller, con
     else if (!strcmp(method, "service-restart"))
         return supervisor_service_restart(host->supervisor, name, err);
     else if (!strcmp(method, "logs"))
-        logs_query(host, input, len, out);
+        return logs_query(host, input, len, out, err);
     else if (!strcmp(method, "interfaces"))
         broker_list(host->broker, out);
     else if (!strcmp(method, "describe")) {

@@ -8,6 +8,53 @@
 
 #define KEEPER "config" /* the service that keeps the configuration */
 
+/* ---- the schema of /services: what is installed, and what it asks for ---- */
+
+static void add_package(struct buf *b, const struct package *package)
+{
+    const struct manifest *m = &package->manifest;
+    unsigned n = 0;
+
+    buf_add_json(b, m->name, strlen(m->name));
+    buf_adds(b, ":{\"type\":\"object\",\"description\":");
+    buf_add_json(b, m->description, strlen(m->description));
+    if (!strcmp(m->name, "config")) { /* without it nothing could be enabled again */
+        buf_adds(b, ",\"properties\":{\"enabled\":{\"type\":\"boolean\",\"const\":true,"
+                    "\"description\":\"keeps the configuration: it always runs\"}}}");
+        return;
+    }
+    buf_adds(b, ",\"properties\":{\"enabled\":{\"type\":\"boolean\",\"description\":"
+                "\"run this service\"},\"grants\":{\"type\":\"array\",\"uniqueItems\":true,"
+                "\"description\":\"capabilities granted of those its manifest asks for\"");
+    if (!m->capabilities[0])
+        buf_adds(b, ",\"maxItems\":0");
+    else
+        buf_adds(b, ",\"items\":{\"enum\":[");
+    for (; m->capabilities[n]; n++) {
+        buf_adds(b, n ? "," : "");
+        buf_add_json(b, m->capabilities[n], strlen(m->capabilities[n]));
+    }
+    buf_adds(b, n ? "]}}}}" : "}}}");
+}
+
+int services_contract_make(const struct package_list *packages, struct contract **ret_contract,
+                           struct orb_err *err)
+{
+    AUTO(buf) struct buf b = {0};
+
+    buf_adds(&b, "{\"interface\":\"services\",\"version\":\"1.0\",\"config\":{\"type\":\"object\","
+                 "\"title\":\"services\",\"description\":\"which packages run, and with what\","
+                 "\"additionalProperties\":false,\"properties\":{");
+    for (unsigned i = 0; i < packages->count; i++) {
+        buf_adds(&b, i ? "," : "");
+        add_package(&b, packages->items[i]);
+    }
+    buf_adds(&b, "}},\"methods\":{},\"events\":{}}");
+    return contract_compile(b.data, b.len, ret_contract, err);
+}
+
+/* ---- reading it ---- */
+
 struct svcconf {
     struct orbitald *host;
     bool asking, again;

@@ -30,6 +30,13 @@ int supervisor_find_or_fail(struct supervisor *sup, const char *name, struct ser
                     near ? "?" : "");
 }
 
+int supervisor_known(struct supervisor *sup, const char *name, struct orb_err *err)
+{
+    struct service *service;
+
+    return supervisor_find_or_fail(sup, name, &service, err);
+}
+
 int supervisor_service_start(struct supervisor *sup, const char *name, struct orb_err *err)
 {
     struct service *service;

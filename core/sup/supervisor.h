@@ -54,6 +54,9 @@ int supervisor_service_restart(struct supervisor *s, const char *name, struct or
 int supervisor_configure(struct supervisor *s, const char *name, int enabled,
                          const char *const *grants, struct orb_err *err);
 
+/* 0, or ORB_E_NOT_FOUND naming the services there are. */
+int supervisor_known(struct supervisor *s, const char *name, struct orb_err *err);
+
 /* JSON for host@1. */
 void supervisor_list(struct supervisor *s, struct buf *ret_json);
 int supervisor_show(struct supervisor *s, const char *name, struct buf *ret_json,
