@@ -218,13 +218,11 @@ uint64_t wall_us(void)
     return clock_ns(CLOCK_REALTIME) / 1000u;
 }
 
-int file_read(const char *path, size_t limit, struct buf *ret_data, struct orb_err *err)
+static int read_all(int fd, const char *path, size_t limit, struct buf *ret_data,
+                    struct orb_err *err)
 {
-    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
     AUTO(buf) struct buf b = {0};
 
-    if (fd < 0)
-        return orb_fail(err, -errno, "cannot read %s", path);
     for (;;) {
         ssize_t n = read(fd, buf_reserve(&b, 65536), 65536);
 
@@ -243,6 +241,28 @@ int file_read(const char *path, size_t limit, struct buf *ret_data, struct orb_e
     *ret_data = b;
     b = (struct buf){0};
     return 0;
+}
+
+int file_read(const char *path, size_t limit, struct buf *ret_data, struct orb_err *err)
+{
+    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return orb_fail(err, -errno, "cannot read %s", path);
+    return read_all(fd, path, limit, ret_data, err);
+}
+
+int file_read_regular(const char *path, size_t limit, struct buf *ret_data, struct orb_err *err)
+{
+    /* Not blocking: opening a FIFO nobody writes to would wait for ever. */
+    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return orb_fail(err, -errno, "cannot read %s", path);
+    if (!S_ISREG(st.st_mode))
+        return orb_fail(err, ORB_E_INVALID, "%s is no regular file", path);
+    return read_all(fd, path, limit, ret_data, err);
 }
 
 static int write_all(int fd, const char *p, size_t len)

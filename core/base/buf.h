@@ -53,6 +53,8 @@ uint64_t wall_us(void);
 /* Reads a whole file of at most limit bytes. Errors: negative errno, ORB_E_LIMIT. */
 struct orb_err;
 int file_read(const char *path, size_t limit, struct buf *ret_data, struct orb_err *err);
+/* The same for files others have laid out: a FIFO, device or directory is refused at once. */
+int file_read_regular(const char *path, size_t limit, struct buf *ret_data, struct orb_err *err);
 /* Writes atomically: temporary file in the same directory, fdatasync, rename, fsync of the
  * directory. mode: permission bits of the new file. */
 int file_replace(const char *path, const void *data, size_t len, unsigned mode,

@@ -38,7 +38,7 @@ static int load_contract(struct package *package, struct orb_err *err)
     AUTO_FREE char *path = xasprintf("%s/schema.json", package->dir);
     int r;
 
-    r = file_read(path, SCHEMA_MAX, &data, err);
+    r = file_read_regular(path, SCHEMA_MAX, &data, err);
     if (r < 0)
         return r;
     r = contract_compile(buf_str(&data), data.len, &package->contract, err);
@@ -56,7 +56,7 @@ int package_load(const char *dir, bool shipped, struct package **ret_package, st
 
     package->dir = xstrdup(dir);
     package->shipped = shipped;
-    r = file_read(path, MANIFEST_MAX, &data, err);
+    r = file_read_regular(path, MANIFEST_MAX, &data, err);
     if (r < 0)
         return r;
     r = manifest_parse(buf_str(&data), data.len, &package->manifest, err);
@@ -88,6 +88,27 @@ static const struct package *find(const struct package_list *list, const char *n
     return NULL;
 }
 
+/* An interface has one owner: whoever else claims it would be asked in its place as soon as the
+ * owner does not run, and would describe its part of the configuration. */
+static int check_interface(const struct package_list *list, const struct package *package,
+                           struct orb_err *err)
+{
+    static const char *const of_host[] = {"host", "auth", "dataplane", "services"};
+    const char *interface = contract_interface(package->contract);
+
+    for (unsigned i = 0; i < ARRAY_LEN(of_host); i++)
+        if (!strcmp(of_host[i], interface))
+            return orb_fail_at(err, ORB_E_CONFLICT, "/interface",
+                               "%s/schema.json: the interface %s belongs to the host", package->dir,
+                               interface);
+    for (unsigned i = 0; i < list->count; i++)
+        if (!strcmp(contract_interface(list->items[i]->contract), interface))
+            return orb_fail_at(err, ORB_E_CONFLICT, "/interface",
+                               "%s/schema.json: the interface %s belongs to package %s",
+                               package->dir, interface, list->items[i]->manifest.name);
+    return 0;
+}
+
 static int add(struct package_list *list, const char *path, bool shipped, struct orb_err *err)
 {
     AUTO(package) struct package *package = NULL;
@@ -100,37 +121,44 @@ static int add(struct package_list *list, const char *path, bool shipped, struct
         return orb_fail(err, ORB_E_CONFLICT, "%s: a package of this name is in %s already", path,
                         other->dir);
     r = package_load(path, shipped, &package, err);
+    if (r == 0)
+        r = check_interface(list, package, err);
     if (r < 0)
         return r;
     list->items[list->count++] = take_ptr(package);
     return 0;
 }
 
+static int is_visible(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+/* In the order of names: of two that claim the same, the same one is refused at every start. */
 static void scan_dir(const char *dir, bool shipped, struct package_list *list,
                      void (*on_error)(void *arg, const char *dir, const struct orb_err *err),
                      void *arg)
 {
-    DIR *handle = opendir(dir);
     struct orb_err err = {0};
-    struct dirent *entry;
+    struct dirent **entries;
+    int n = scandir(dir, &entries, is_visible, alphasort);
 
-    if (!handle) {
+    if (n < 0) {
         if (errno == ENOENT)
             return;
         orb_fail(&err, -errno, "cannot list %s", dir);
         on_error(arg, dir, &err);
         return;
     }
-    while ((entry = readdir(handle))) {
-        AUTO_FREE char *path = xasprintf("%s/%s", dir, entry->d_name);
+    for (int i = 0; i < n; i++) {
+        AUTO_FREE char *path = xasprintf("%s/%s", dir, entries[i]->d_name);
         AUTO_FREE char *manifest = xasprintf("%s/manifest.json", path);
 
-        if (entry->d_name[0] == '.' || access(manifest, F_OK) < 0)
-            continue;
-        if (add(list, path, shipped, &err) < 0)
+        if (access(manifest, F_OK) == 0 && add(list, path, shipped, &err) < 0)
             on_error(arg, path, &err);
+        free(entries[i]);
     }
-    closedir(handle);
+    free(entries);
 }
 
 void packages_scan(const char *const *dirs, struct package_list *ret_list,

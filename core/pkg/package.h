@@ -55,7 +55,8 @@ int package_load(const char *dir, bool shipped, struct package **ret_package, st
 void package_free(struct package *package);
 
 /* All packages below the directories (the first one is the shipped one), sorted by name. A package
- * that cannot be read is skipped, with its error handed to on_error. */
+ * that cannot be read, or claims an interface of the host or of a package found before (earlier
+ * directories first, then by name), is skipped, with its error handed to on_error. */
 struct package_list {
     struct package *items[PACKAGE_MAX];
     unsigned count;

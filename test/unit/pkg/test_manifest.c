@@ -1,6 +1,7 @@
 /* core/pkg: manifests, capabilities and the plans made of them. */
 #include <linux/capability.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/base/own.h"
 #include "core/pkg/package.h"
@@ -134,4 +135,69 @@ TEST(another_grant_is_another_plan)
     strings_free(x);
     strings_free(y);
     package_free(p);
+}
+
+static void lay_out(const char *root, const char *name, const char *interface)
+{
+    AUTO_FREE char *dir = xasprintf("%s/%s", root, name);
+    AUTO_FREE char *manifest = xasprintf("%s/manifest.json", dir);
+    AUTO_FREE char *schema = xasprintf("%s/schema.json", dir);
+    AUTO_FREE char *m =
+        xasprintf("{\"name\":\"%s\",\"version\":\"1.0.0\",\"library\":\"lib/a.so\"}", name);
+    AUTO_FREE char *s = xasprintf("{\"interface\":\"%s\",\"version\":\"1.0\"}", interface);
+    struct orb_err err;
+
+    ck_assert_int_eq(mkdir(dir, 0755), 0);
+    ck_assert_int_eq(file_replace(manifest, m, strlen(m), 0644, &err), 0);
+    ck_assert_int_eq(file_replace(schema, s, strlen(s), 0644, &err), 0);
+}
+
+struct refusals {
+    unsigned count;
+    char text[8][600];
+};
+
+static void on_refused(void *arg, const char *dir, const struct orb_err *err)
+{
+    struct refusals *r = arg;
+
+    if (r->count < ARRAY_LEN(r->text))
+        snprintf(r->text[r->count++], sizeof r->text[0], "%s|%s", dir, err->text);
+}
+
+TEST(an_interface_has_one_owner_and_the_hosts_are_nobodys)
+{
+    char shipped[] = "/tmp/orbital-test-XXXXXX", third[] = "/tmp/orbital-test-XXXXXX";
+    const char *const dirs[] = {shipped, third, NULL};
+    AUTO_FREE char *clean = NULL, *fifo = NULL;
+    struct refusals refusals = {0};
+    struct package_list list;
+
+    ck_assert_ptr_nonnull(mkdtemp(shipped));
+    ck_assert_ptr_nonnull(mkdtemp(third));
+    lay_out(shipped, "config", "config");
+    lay_out(third, "aaa", "config");
+    lay_out(third, "bbb", "host");
+    lay_out(third, "ccc", "services");
+    lay_out(third, "ddd", "own");
+    lay_out(third, "eee", "own");
+    fifo = xasprintf("%s/fff", third);
+    ck_assert_int_eq(mkdir(fifo, 0755), 0);
+    free(fifo);
+    fifo = xasprintf("%s/fff/manifest.json", third);
+    ck_assert_int_eq(mkfifo(fifo, 0644), 0);
+    packages_scan(dirs, &list, on_refused, &refusals);
+    ck_assert_uint_eq(list.count, 2);
+    ck_assert_str_eq(list.items[0]->manifest.name, "config");
+    ck_assert(list.items[0]->shipped);
+    ck_assert_str_eq(list.items[1]->manifest.name, "ddd");
+    ck_assert_uint_eq(refusals.count, 5);
+    ck_assert_ptr_nonnull(strstr(refusals.text[0], "belongs to package config"));
+    ck_assert_ptr_nonnull(strstr(refusals.text[1], "belongs to the host"));
+    ck_assert_ptr_nonnull(strstr(refusals.text[2], "belongs to the host"));
+    ck_assert_ptr_nonnull(strstr(refusals.text[3], "belongs to package ddd"));
+    ck_assert_ptr_nonnull(strstr(refusals.text[4], "no regular file"));
+    packages_fini(&list);
+    clean = xasprintf("rm -r %s %s", shipped, third);
+    ck_assert_int_eq(system(clean), 0);
 }
