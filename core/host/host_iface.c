@@ -6,6 +6,7 @@
 #include "core/json/scan.h"
 
 #define FIRST_CONFIG_MAX (200u << 10)
+#define SCHEMAS_MAX (255u << 10) /* with the closing brackets below FRAME_MAX */
 
 static void text_member(const char *input, size_t len, const char *key, char *to, size_t size)
 {
@@ -82,14 +83,32 @@ static void add_schema(struct buf *out, const char *package, const struct contra
     buf_addc(out, '}');
 }
 
+/* A schema for which the answer has no room is left out: its package cannot be configured, and no
+ * package can keep the others from it. */
+static void add_schemas(struct orbitald *host, bool shipped, struct buf *out)
+{
+    for (unsigned i = 0; i < host->packages.count; i++) {
+        const struct package *p = host->packages.items[i];
+        size_t before = out->len;
+
+        if (p->shipped != shipped || !contract_has_config(p->contract))
+            continue;
+        add_schema(out, p->manifest.name, p->contract);
+        if (out->len <= SCHEMAS_MAX)
+            continue;
+        out->len = before;
+        out->data[before] = '\0';
+        log_error(host->log, "package.schema-left-out", KV("package", p->manifest.name),
+                  KV("error", "the schemas of all packages together have no room in one answer"));
+    }
+}
+
 static void schemas(struct orbitald *host, struct buf *out)
 {
     buf_adds(out, "{\"schemas\":[");
     add_schema(out, "host", host->services_contract);
-    for (unsigned i = 0; i < host->packages.count; i++)
-        if (contract_has_config(host->packages.items[i]->contract))
-            add_schema(out, host->packages.items[i]->manifest.name,
-                       host->packages.items[i]->contract);
+    add_schemas(host, true, out);
+    add_schemas(host, false, out);
     buf_adds(out, "]}");
 }
 
