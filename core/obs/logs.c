@@ -109,19 +109,22 @@ static void store(struct logs *logs, struct stream *s, enum log_level level, con
         fprintf(stderr, "%-7s %-12s %s %s\n", log_level_name(level), s->name, event, kv);
 }
 
-static bool admitted(struct logs *logs, struct stream *s)
+/* A record costs by its size, too: few large ones would push everybody's records out of the files.
+ */
+static bool admitted(struct logs *logs, struct stream *s, size_t len)
 {
+    double cost = 1 + (double)(len / LOGS_COST_BYTES);
     uint64_t now = now_ms();
 
     s->tokens += (double)(now - s->refilled_ms) * LOGS_RATE / 1000;
     s->refilled_ms = now;
     if (s->tokens > LOGS_BURST)
         s->tokens = LOGS_BURST;
-    if (s->tokens < 1) {
+    if (s->tokens < cost) {
         s->dropped++;
         return false;
     }
-    s->tokens -= 1;
+    s->tokens -= cost;
     if (s->dropped != s->dropped_told) {
         AUTO_FREE char *kv =
             xasprintf("{\"count\":%llu}", (unsigned long long)(s->dropped - s->dropped_told));
@@ -202,6 +205,33 @@ struct log_sink *logs_sink(struct logs *logs)
     return &logs->sink;
 }
 
+/* The same JSON without the space between its values: a line break there would begin a line of the
+ * file that the service has written and the host has not. */
+static char *compact(const char *text, size_t len)
+{
+    char *to = xstrndup(text, len), *p = to;
+    bool quoted = false;
+
+    for (size_t i = 0; i < len; i++) {
+        if (!quoted && strchr(" \t\r\n", text[i]))
+            continue;
+        if (text[i] == '"')
+            quoted = !quoted;
+        *p++ = text[i];
+        if (quoted && text[i] == '\\' && i + 1 < len)
+            *p++ = text[++i];
+    }
+    *p = '\0';
+    return to;
+}
+
+static void plain(char *event)
+{
+    for (; *event; event++)
+        if ((unsigned char)*event < ' ' || *event == 0x7f)
+            *event = '?';
+}
+
 void logs_record(struct logs *logs, const char *service, const char *text, size_t len)
 {
     struct stream *s = stream_of(logs, service);
@@ -211,15 +241,16 @@ void logs_record(struct logs *logs, const char *service, const char *text, size_
     AUTO_FREE char *kv = NULL;
     int level;
 
-    if (!admitted(logs, s))
+    if (!admitted(logs, s, len))
         return;
     if (json_member(text, len, "event", &value))
         json_text(&value, event, sizeof event);
+    plain(event); /* it stands unquoted in the daemon's own output */
     if (json_member(text, len, "level", &value))
         json_text(&value, level_text, sizeof level_text);
     level = log_level_parse(level_text);
     if (json_member(text, len, "kv", &value) && value.type == 'o' && value.len <= LOGS_LINE)
-        kv = xstrndup(value.p, value.len);
+        kv = compact(value.p, value.len);
     store(logs, s, level < 0 ? LOG_LEVEL_INFO : (enum log_level)level, event, kv ? kv : "{}");
 }
 
@@ -227,7 +258,7 @@ static void output_line(struct logs *logs, struct stream *s, const char *line, s
 {
     AUTO(buf) struct buf kv = {0};
 
-    if (!len || !admitted(logs, s))
+    if (!len || !admitted(logs, s, len))
         return;
     buf_adds(&kv, "{\"line\":");
     buf_add_json(&kv, line, len < LOGS_LINE ? len : LOGS_LINE);
@@ -266,6 +297,22 @@ static bool wanted(const struct record *r, const struct logs_query *q)
     return r->line && r->level >= q->level && r->seq > q->after && r->time_us >= q->since_us;
 }
 
+/* Takes away what has no room in the answer: the end when following, else the oldest. */
+static void trim(const struct record **found, const struct logs_query *q, size_t *from, size_t *n)
+{
+    size_t room = q->bytes ? q->bytes : LOGS_ANSWER, i;
+
+    if (q->after) {
+        for (i = *from; i < *n && strlen(found[i]->line) < room; i++)
+            room -= strlen(found[i]->line) + 1;
+        *n = i;
+    } else {
+        for (i = *n; i > *from && strlen(found[i - 1]->line) < room; i--)
+            room -= strlen(found[i - 1]->line) + 1;
+        *from = i;
+    }
+}
+
 void logs_find(struct logs *logs, const struct logs_query *query, struct buf *ret_json)
 {
     size_t max = (size_t)logs->stream_count * LOGS_RING;
@@ -285,6 +332,7 @@ void logs_find(struct logs *logs, const struct logs_query *query, struct buf *re
         from = 0;
         n = query->limit;
     }
+    trim(found, query, &from, &n);
     buf_adds(ret_json, "{\"records\":[");
     for (size_t i = from; i < n; i++)
         buf_addf(ret_json, "%s%s", i > from ? "," : "", found[i]->line);
@@ -294,7 +342,7 @@ void logs_find(struct logs *logs, const struct logs_query *query, struct buf *re
 
 void logs_tail(struct logs *logs, const char *service, unsigned count, struct buf *ret_json)
 {
-    struct logs_query query = {.service = service, .limit = count};
+    struct logs_query query = {.service = service, .limit = count, .bytes = LOGS_TAIL};
 
     logs_find(logs, &query, ret_json);
 }

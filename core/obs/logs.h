@@ -17,6 +17,9 @@
 #define LOGS_FILES 4  /* old files kept: log.jsonl.1 … */
 #define LOGS_RATE 200 /* records per second and service */
 #define LOGS_BURST 1000
+#define LOGS_COST_BYTES 512      /* a record costs one more for each of these */
+#define LOGS_ANSWER (200u << 10) /* bytes of records in one answer; a frame holds 256 KiB */
+#define LOGS_TAIL (16u << 10)    /* in a crash report, of which several share a frame */
 
 struct logs;
 
@@ -44,6 +47,7 @@ struct logs_query {
     uint64_t after; /* sequence number; records behind it */
     uint64_t since_us;
     unsigned limit;
+    size_t bytes; /* of all records; 0: LOGS_ANSWER */
 };
 /* {"records":[{"seq","time_us","level","service","event","kv"}…],"next":seq}, oldest first. */
 void logs_find(struct logs *logs, const struct logs_query *query, struct buf *ret_json);

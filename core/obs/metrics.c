@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/own.h"
 #include "core/json/scan.h"
 
 struct metric {
@@ -43,17 +44,42 @@ static bool good_name(const char *name)
     return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(name);
 }
 
+/* Names the host itself reports of a service (core/sup/show.c): nobody speaks for the host. */
+static bool of_host(const char *name)
+{
+    static const char *const names[] = {"up", "restarts", "breaker_open"};
+
+    for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+        if (!strcmp(names[i], name))
+            return true;
+    return false;
+}
+
+/* Would a gauge of this name be a sample of a counter ("x_total" is one of "x")? */
+static bool looks_counted(const char *name)
+{
+    size_t n = strlen(name);
+
+    return n > 6 && !strcmp(name + n - 6, "_total");
+}
+
+/* One name has one type, whoever uses it: a family that stands twice makes the whole text
+ * unreadable for its readers. */
 static struct metric *find(struct metrics *m, const char *service, const char *name, bool gauge)
 {
     unsigned same = 0;
     struct metric *item;
 
+    if (of_host(name) || (gauge && looks_counted(name)))
+        return NULL;
     for (size_t i = 0; i < m->count; i++) {
         item = &m->items[i];
+        if (!strcmp(item->name, name) && item->gauge != gauge)
+            return NULL;
         if (strcmp(item->service, service))
             continue;
         if (!strcmp(item->name, name))
-            return item->gauge == gauge ? item : NULL;
+            return item;
         same++;
     }
     if (same == METRICS_PER_SERVICE)

@@ -125,3 +125,69 @@ TEST(metrics_are_grouped_by_name_and_bad_names_refused)
     ck_assert_ptr_nonnull(strstr(text.data, "orbital_metrics_refused_total 2\n"));
     metrics_free(m);
 }
+
+TEST(a_service_cannot_write_a_line_of_its_own_into_the_file)
+{
+    char dir[] = "/tmp/orbital-test-XXXXXX";
+    struct logs *logs;
+    AUTO(buf) struct buf text = {0};
+    AUTO_FREE char *path = NULL;
+    struct orb_err err;
+    static const char forged[] =
+        "{\"event\":\"a\\nb\",\"kv\":{\"k\":\n{\"service\":\"config\",\"s\":\"a b\\\" c\"}\r\n}}";
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    logs = quiet(dir);
+    logs_record(logs, "bad", forged, strlen(forged));
+    logs_free(logs);
+    path = xasprintf("%s/log.jsonl", dir);
+    ck_assert_int_eq(file_read(path, 10000, &text, &err), 0);
+    ck_assert_ptr_eq(strchr(text.data, '\n'), text.data + text.len - 1);
+    ck_assert_ptr_nonnull(strstr(text.data, "\"event\":\"a?b\""));
+    ck_assert_ptr_nonnull(
+        strstr(text.data, "\"kv\":{\"k\":{\"service\":\"config\",\"s\":\"a b\\\" c\"}}}"));
+    unlink(path);
+    ck_assert_int_eq(rmdir(dir), 0);
+}
+
+TEST(an_answer_has_room_in_a_frame_whatever_was_logged)
+{
+    struct logs *logs = quiet(NULL);
+    struct logs_query last = {.limit = 200}, after = {.limit = 1000, .after = 1}, tail = {0};
+    AUTO(buf) struct buf out = {0};
+    AUTO_FREE char *big = xcalloc(1, 4000);
+    AUTO(json_t) json_t *tree = NULL;
+
+    memset(big, 'x', 3999);
+    for (int i = 0; i < 500; i++)
+        log_info(logs_sink(logs), "fill", KV("data", (const char *)big));
+    ck_assert_uint_ge(count(logs, &last, &tree), 40);
+    ck_assert_int_eq(json_integer_value(json_object_get(tree, "next")), 500); /* the newest */
+    json_decref(tree);
+    ck_assert_uint_ge(count(logs, &after, &tree), 40);
+    ck_assert_int_lt(json_integer_value(json_object_get(tree, "next")),
+                     60); /* goes on from there */
+    logs_find(logs, &tail, &out);
+    ck_assert_uint_le(out.len, LOGS_ANSWER + 100);
+    buf_clear(&out);
+    logs_tail(logs, "host", 20, &out);
+    ck_assert_uint_le(out.len, LOGS_TAIL + 100);
+    logs_free(logs);
+}
+
+TEST(a_metric_speaks_neither_for_the_host_nor_in_two_types)
+{
+    struct metrics *m = metrics_new();
+    AUTO(buf) struct buf text = {0};
+    static const char *const frames[] = {
+        "{\"name\":\"up\",\"set\":1}", "{\"name\":\"restarts\",\"add\":1}",
+        "{\"name\":\"x_total\",\"set\":1}", "{\"name\":\"hits\",\"set\":1}"};
+
+    metrics_frame(m, "good", "{\"name\":\"hits\",\"add\":2}", 23);
+    for (unsigned i = 0; i < ARRAY_LEN(frames); i++)
+        metrics_frame(m, "bad", frames[i], strlen(frames[i]));
+    metrics_text(m, &text);
+    ck_assert_ptr_null(strstr(text.data, "bad"));
+    ck_assert_ptr_nonnull(strstr(text.data, "orbital_metrics_refused_total 4\n"));
+    metrics_free(m);
+}
