@@ -38,17 +38,44 @@ static void turn_away(int fd, const struct orb_err *err)
         return; /* it does not want to know */
 }
 
+bool listen_may_log(struct broker *broker)
+{
+    uint64_t now = uv_now(broker->loop);
+
+    if (now - broker->listen.told_ms >= 1000) {
+        broker->listen.told_ms = now;
+        broker->listen.told = 0;
+    }
+    return broker->listen.told++ < CLIENT_RECORDS;
+}
+
+/* All places are taken: of those who connected and never said HELLO the oldest makes room. */
+static int make_room(struct broker *broker, unsigned limit, struct orb_err *err)
+{
+    struct ipc_peer *oldest = NULL;
+    struct orb_err why;
+
+    for (struct ipc_peer *p = broker->peers; p; p = p->next)
+        if (p->accepted && !p->greeted && !p->dead && (!oldest || p->self.id < oldest->self.id))
+            oldest = p;
+    if (!oldest)
+        return orb_fail(err, ORB_E_BUSY, "%u clients are connected; at most %u%s",
+                        broker->listen.clients, limit,
+                        limit < CLIENTS_MAX ? " for others than administrators" : "");
+    orb_fail(&why, ORB_E_BUSY, "no HELLO came, and others want in");
+    peer_throw(oldest, &why);
+    return 0;
+}
+
 static int add_client(struct broker *broker, int fd, struct orb_err *err)
 {
     struct peer_spec spec = {.kind = PEER_USER};
     struct ipc_peer *peer;
     struct ucred who;
     socklen_t len = sizeof(who);
+    unsigned limit;
     int r;
 
-    if (broker->listen.clients >= CLIENTS_MAX)
-        return orb_fail(err, ORB_E_BUSY, "%u clients are connected; at most %d",
-                        broker->listen.clients, CLIENTS_MAX);
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0)
         return orb_fail(err, -errno, "cannot tell who connected");
     r = broker->listen.identify(broker->listen.arg, who.uid, who.gid, spec.name, spec.role, err);
@@ -56,6 +83,12 @@ static int add_client(struct broker *broker, int fd, struct orb_err *err)
         return r;
     if (!role_rank(spec.role))
         return orb_fail(err, ORB_E_DENIED, "user %s has no role here", spec.name);
+    /* The last places are for those who can put things right. */
+    limit = role_rank(spec.role) == RANK_CONFIGURE ? CLIENTS_MAX : CLIENTS_MAX - CLIENTS_FOR_ADMINS;
+    if (broker->listen.clients >= limit)
+        r = make_room(broker, limit, err);
+    if (r < 0)
+        return r;
     peer = broker_add_peer(broker, fd, &spec, err);
     if (!peer)
         return err->code;
@@ -90,7 +123,8 @@ static int accept_one(struct broker *broker)
         take_fd(&fd);
         return 1;
     }
-    log_notice(broker->log, "ipc.client-refused", KV("reason", err.text));
+    if (listen_may_log(broker))
+        log_notice(broker->log, "ipc.client-refused", KV("reason", err.text));
     turn_away(fd, &err);
     close(take_fd(&fd));
     reserve(broker);

@@ -207,7 +207,7 @@ void peer_throw(struct ipc_peer *peer, const struct orb_err *err)
     if (peer->dead)
         return;
     request_count(peer, err);
-    if (peer->client)
+    if (peer->client && listen_may_log(peer->broker))
         log_notice(peer->broker->log, "ipc.client-thrown-out", KV("user", peer->self.name),
                    KV("reason", err->text));
     peer_send_err(peer, 0, err);

@@ -15,7 +15,10 @@ typedef void frame_fn(struct ipc_peer *peer, struct inframe *in);
 
 void peer_poll_start(struct ipc_peer *peer)
 {
-    uv_poll_start(&peer->poll, UV_READABLE | (peer->want_write ? UV_WRITABLE : 0), peer_on_poll);
+    /* With frames left over we ask for room to write, because that comes at once. */
+    bool write = peer->want_write || peer->more;
+
+    uv_poll_start(&peer->poll, UV_READABLE | (write ? UV_WRITABLE : 0), peer_on_poll);
 }
 
 int envelope_string(const struct inframe *in, const char *key, char *to, size_t size,
@@ -190,9 +193,19 @@ void peer_frame(struct ipc_peer *peer, struct inframe *in)
     rule->fn(peer, in);
 }
 
-/* Handles the whole frames at data; returns the bytes used. */
+static void set_more(struct ipc_peer *peer, bool more)
+{
+    if (peer->more == more || peer->dead)
+        return;
+    peer->more = more;
+    peer_poll_start(peer);
+}
+
+/* Handles the whole frames at data; returns the bytes used. Bytes say little about what a frame
+ * costs, so it is time that one peer gets in a turn: what is left over waits for the next one. */
 static size_t consume(struct ipc_peer *peer, unsigned char *data, size_t len)
 {
+    uint64_t until = len > PEER_TURN_LOOK ? uv_hrtime() + PEER_TURN_NS : 0;
     size_t used = 0;
 
     while (!peer->dead) {
@@ -208,6 +221,10 @@ static size_t consume(struct ipc_peer *peer, unsigned char *data, size_t len)
         }
         used += FRAME_HEADER + in.h.len;
         peer_frame(peer, &in);
+        if (until && used < len && uv_hrtime() > until) {
+            set_more(peer, true);
+            break;
+        }
     }
     return used;
 }
@@ -321,6 +338,41 @@ static ssize_t read_some(struct ipc_peer *peer)
     return n;
 }
 
+/* The frames that the last turn had no time for. */
+static void resume(struct ipc_peer *peer)
+{
+    unsigned char *part = peer->part;
+    size_t len = peer->part_len, used;
+
+    peer->part = NULL;
+    peer->part_len = peer->part_cap = 0;
+    set_more(peer, false);
+    used = consume(peer, part, len);
+    broker_flush(peer->broker); /* nothing may borrow part from here on */
+    if (!peer->dead && used < len)
+        keep_part(peer, part + used, len - used);
+    free(part);
+}
+
+/* The other end is gone (POLLERR) and no further call comes; what it sent before still counts,
+ * unless it takes too long. */
+static void read_last(struct ipc_peer *peer)
+{
+    uint64_t until = uv_hrtime() + PEER_LAST_NS;
+    struct orb_err err;
+
+    while (!peer->dead && uv_hrtime() < until) {
+        if (peer->more)
+            resume(peer);
+        else if (read_some(peer) <= 0)
+            break;
+    }
+    if (peer->dead)
+        return;
+    orb_fail(&err, ORB_E_GONE, "%s closed the connection", peer->self.name);
+    peer_end(peer, &err);
+}
+
 void peer_on_poll(uv_poll_t *handle, int status, int events)
 {
     struct ipc_peer *peer = container_of(handle, struct ipc_peer, poll);
@@ -328,19 +380,13 @@ void peer_on_poll(uv_poll_t *handle, int status, int events)
     if (peer->dead)
         return;
     if (status < 0) {
-        /* The other end is gone (POLLERR); what it sent before still counts. */
-        while (!peer->dead && read_some(peer) > 0)
-            ;
-        if (!peer->dead) {
-            struct orb_err err;
-
-            orb_fail(&err, ORB_E_GONE, "%s closed the connection", peer->self.name);
-            peer_end(peer, &err);
-        }
+        read_last(peer);
         return;
     }
     if (events & UV_WRITABLE)
         peer_drain(peer);
-    if (!peer->dead && (events & UV_READABLE))
+    if (!peer->dead && peer->more)
+        resume(peer);
+    else if (!peer->dead && (events & UV_READABLE))
         read_some(peer);
 }

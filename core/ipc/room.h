@@ -14,7 +14,10 @@
 #include "core/loop/scope.h"
 
 #define IPC_ABI 1
-#define PEER_READ_TURN 65536u          /* bytes read from one peer in one turn of the loop */
+#define PEER_READ_TURN 65536u          /* most bytes read from one peer in one turn of the loop */
+#define PEER_TURN_NS 300000u           /* time for the frames of one peer in one turn */
+#define PEER_TURN_LOOK 2048u           /* bytes up to which nobody looks at the clock */
+#define PEER_LAST_NS 50000000u         /* for what a peer sent before its end */
 #define PEER_QUEUE_MAX (8u << 20)      /* bytes waiting for a peer; beyond it the peer is failed */
 #define PEER_QUEUE_REQUESTS (7u << 20) /* beyond it requests to it are refused */
 #define PEER_QUEUE_EVENTS (6u << 20)   /* beyond it events for it are dropped */
@@ -26,6 +29,8 @@
 #define LINK_MAX_REQUESTS 64   /* in flight from one principal to one provider */
 #define LINK_MAX_BYTES 262144u
 #define CLIENTS_MAX 128
+#define CLIENTS_FOR_ADMINS 16 /* of them */
+#define CLIENT_RECORDS 10     /* log records about refused clients a second */
 #define IFACES_MAX 1024
 #define PENDING_BLOCK 256u
 #define PENDING_BLOCKS 256u /* slot and generation share 32 bits, 16 each */
@@ -170,6 +175,7 @@ struct ipc_peer {
     size_t backlog_at, backlog_len, backlog_cap;
     bool dirty;
     bool want_write;
+    bool more; /* part holds whole frames, left over by the last turn */
     struct ipc_peer *dirty_next;
     struct ipc_peer *prev, *next;
     struct ipc_peer *ended_next;
@@ -216,6 +222,8 @@ struct broker {
         int fd, reserve;
         char path[108];
         unsigned clients;
+        unsigned told; /* records since told_ms */
+        uint64_t told_ms;
         int (*identify)(void *arg, uid_t uid, gid_t gid, char name[64], char role[16],
                         struct orb_err *err);
         void *arg;
@@ -340,6 +348,8 @@ void host_forget_all(struct broker *broker);
 
 /* ---- listen.c ---- */
 void listen_close(struct broker *broker);
+/* Whoever connects again and again must not fill the log. */
+bool listen_may_log(struct broker *broker);
 
 /* ---- envelope (read.c) ---- */
 /* Copies string members of a scanned envelope; a missing one is "". ORB_E_INVALID when one is no

@@ -267,15 +267,17 @@ TEST(a_session_acts_with_its_users_role_and_ends)
     world_fini(&world);
 }
 
+enum { OFFICE_CLOSED = 1, OFFICE_OF_ADMINS };
+
 static int identify(void *arg, uid_t uid, gid_t gid, char name[64], char role[16],
                     struct orb_err *err)
 {
     if (uid != getuid())
         return orb_fail(err, ORB_E_DENIED, "uid %u is not known", uid);
-    if (*(int *)arg)
+    if (*(int *)arg == OFFICE_CLOSED)
         return orb_fail(err, ORB_E_DENIED, "the office is closed");
     snprintf(name, 64, "me");
-    snprintf(role, 16, "operator");
+    snprintf(role, 16, *(int *)arg == OFFICE_OF_ADMINS ? "admin" : "operator");
     return 0;
 }
 
@@ -315,7 +317,16 @@ TEST(the_control_socket_knows_who_connects)
     wire_expect_err(&many[0], 0, "denied", "the office is closed");
     wire_expect_end(&many[0]);
     closed = 0;
-    for (int i = 0; i < 127; i++) {
+    for (int i = 0; i < 111; i++) {
+        connect_to(&world, &many[i], path);
+        wire_put(&many[i], (struct frame){.type = FRAME_HELLO, .corr = 1}, "{\"abi\":1}", NULL);
+        wire_expect(&many[i], &got, FRAME_WELCOME);
+    }
+    connect_to(&world, &many[127], path);
+    wire_expect_err(&many[127], 0, "busy", "112 clients are connected; at most 112 for others");
+    wire_expect_end(&many[127]);
+    closed = OFFICE_OF_ADMINS;
+    for (int i = 111; i < 127; i++) {
         connect_to(&world, &many[i], path);
         wire_put(&many[i], (struct frame){.type = FRAME_HELLO, .corr = 1}, "{\"abi\":1}", NULL);
         wire_expect(&many[i], &got, FRAME_WELCOME);
@@ -330,6 +341,33 @@ TEST(the_control_socket_knows_who_connects)
     wire_expect(&wire, &got, FRAME_WELCOME);
     world_fini(&world);
     ck_assert_int_eq(stat(path, &st), -1);
+    rmdir(dir);
+}
+
+TEST(who_connects_and_says_nothing_makes_room_for_who_speaks)
+{
+    char dir[] = "/tmp/orbt-ipc-XXXXXX";
+    struct world world;
+    struct wire wire, many[112];
+    AUTO(got) struct got got = {0};
+    AUTO_FREE char *path = NULL;
+    struct orb_err err;
+    int closed = 0;
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    path = xasprintf("%s/control.sock", dir);
+    world_init(&world);
+    ck_assert_int_eq(broker_listen(world.broker, path, identify, &closed, &err), 0);
+    for (int i = 0; i < 112; i++) {
+        connect_to(&world, &many[i], path);
+        world_turns(&world, 1);
+    }
+    connect_to(&world, &wire, path);
+    wire_put(&wire, (struct frame){.type = FRAME_HELLO, .corr = 1}, "{\"abi\":1}", NULL);
+    wire_expect(&wire, &got, FRAME_WELCOME);
+    wire_expect_err(&many[0], 0, "busy", "no HELLO came");
+    wire_expect_end(&many[0]);
+    world_fini(&world);
     rmdir(dir);
 }
 

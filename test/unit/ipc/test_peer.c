@@ -306,6 +306,44 @@ TEST(who_does_not_read_its_replies_is_failed_and_nobody_else_waits)
     world_fini(&world);
 }
 
+TEST(a_peer_with_much_to_do_is_served_in_turns_and_wholly)
+{
+    struct world world;
+    struct wire busy, other;
+    AUTO(buf) struct buf all = {0};
+    const char *env = "{\"to\":\"no-such-interface\",\"method\":\"x\"}";
+    const unsigned count = 700;
+    unsigned char head[FRAME_HEADER];
+    AUTO(got) struct got got = {0};
+
+    world_init(&world);
+    wire_service(&world, &busy, "busy", NULL);
+    wire_service(&world, &other, "other", NULL);
+    for (uint32_t i = 1; i <= count; i++) {
+        frame_put(head, &(struct frame){.len = (uint32_t)strlen(env),
+                                        .envlen = (uint16_t)strlen(env),
+                                        .type = FRAME_REQ,
+                                        .corr = i});
+        buf_add(&all, head, sizeof(head));
+        buf_adds(&all, env);
+    }
+    buf_add(&all, head, 10); /* and the beginning of one more */
+    wire_bytes(&busy, all.data, all.len);
+    wire_put(&other, (struct frame){.type = FRAME_REQ, .corr = 5}, env, NULL);
+    wire_expect_err(&other, 5, "not-found", "no interface");
+    for (uint32_t i = 1; i <= count; i++) {
+        wire_expect(&busy, &got, FRAME_ERR);
+        ck_assert_uint_eq(got.h.corr, i);
+    }
+    wire_bytes(&busy, head + 10, sizeof(head) - 10);
+    wire_bytes(&busy, env, strlen(env));
+    wire_expect(&busy, &got, FRAME_ERR);
+    ck_assert_uint_eq(got.h.corr, count);
+    wire_close(&busy);
+    wire_close(&other);
+    world_fini(&world);
+}
+
 TEST(routes_are_limited_and_shared_by_equal_targets)
 {
     static const char *const may[] = {"ipc.call:echo/*", NULL};
