@@ -182,7 +182,7 @@ int protocol_read(const json_t *value, int *ret_protocol, const struct place *at
     const char *text = json_string_value(value);
     struct policy_ports number;
     const char *why;
-    int index, r;
+    int index = 0, r;
 
     if (text && text[0] >= '0' && text[0] <= '9') {
         if (!policy_parse_ports(text, &number, &why) || number.lo != number.hi || number.lo > 255)
@@ -200,7 +200,7 @@ int action_read(const json_t *value, enum policy_action *ret_action, const struc
                 struct orb_err *err)
 {
     static const char *const words[] = {"accept", "drop", "reject"};
-    int index, r = word_read(value, words, ARRAY_LEN(words), &index, at, err);
+    int index = 0, r = word_read(value, words, ARRAY_LEN(words), &index, at, err);
 
     if (r == 0)
         *ret_action = (enum policy_action)index;

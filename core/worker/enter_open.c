@@ -77,8 +77,12 @@ int enter_sockets(struct enter *e)
 {
     int r = 0;
 
-    for (uint32_t i = 0; !r && i < e->launch.bind_count; i++)
-        r = open_bind(e, &e->launch.binds[i]);
+    for (uint32_t i = 0; !r && i < e->launch.bind_count; i++) {
+        /* A copy: what is said about it is written into the struct it comes from. */
+        struct plan_bind want = e->launch.binds[i];
+
+        r = open_bind(e, &want);
+    }
     return r;
 }
 
