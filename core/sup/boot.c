@@ -9,27 +9,32 @@ static const char *name_of(const struct service *service)
     return service->package->manifest.name;
 }
 
-static bool given_up(const struct service *service)
+/* Will it not run in this boot? Services that wait for each other in a circle never will. */
+static bool given_up(struct service *service)
 {
     char *const *names = service->package->manifest.requires;
+    bool never = false;
 
+    if (service->asked)
+        return true;
     if (!service->wanted || service->state == SERVICE_FAILED || service->state == SERVICE_DISABLED)
         return true;
     if (!service->waiting || service->sup->held)
         return false;
-    for (; *names; names++) {
-        const struct service *other = supervisor_find(service->sup, *names);
+    service->asked = true;
+    for (; *names && !never; names++) {
+        struct service *other = supervisor_find(service->sup, *names);
 
-        if (!other || given_up(other))
-            return true;
+        never = !other || given_up(other);
     }
-    return false;
+    service->asked = false;
+    return never;
 }
 
 static bool phase_done(const struct supervisor *sup, enum boot_phase phase)
 {
     for (unsigned i = 0; i < sup->count; i++) {
-        const struct service *s = sup->services[i];
+        struct service *s = sup->services[i];
 
         if (s->package->manifest.phase <= phase && s->state != SERVICE_RUNNING && !given_up(s))
             return false;

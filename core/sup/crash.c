@@ -100,8 +100,6 @@ static int give(int dir_fd, const char *name, uint32_t uid, int depth, struct or
                        : 0;
         return orb_fail(err, -errno, "cannot open state directory %s", name);
     }
-    if (fchown(fd, uid, uid) < 0 || fchmod(fd, 0700) < 0)
-        r = orb_fail(err, -errno, "cannot give %s to uid %u", name, uid);
     dir = fdopendir(fd);
     if (!dir) {
         close(fd);
@@ -110,11 +108,20 @@ static int give(int dir_fd, const char *name, uint32_t uid, int depth, struct or
     while (r == 0 && depth < 8 && (entry = readdir(dir)))
         if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
             r = give(dirfd(dir), entry->d_name, uid, depth + 1, err);
+    if (r == 0 && (fchown(dirfd(dir), uid, uid) < 0 || fchmod(dirfd(dir), 0700) < 0))
+        r = orb_fail(err, -errno, "cannot give %s to uid %u", name, uid);
     closedir(dir);
     return r;
 }
 
 int state_dir_give(const char *dir, uint32_t uid, struct orb_err *err)
 {
+    struct stat st;
+
+    /* The directory itself is given last, so its owner says that all below it was given. A service
+     * may have made any number of files: they are walked when its uid changed, not at every start.
+     */
+    if (lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == uid)
+        return chmod(dir, 0700) < 0 ? orb_fail(err, -errno, "cannot close %s", dir) : 0;
     return give(AT_FDCWD, dir, uid, 0, err);
 }

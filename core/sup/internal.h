@@ -48,6 +48,7 @@ struct service {
     bool wanted;
     bool waiting; /* Starting, but for a dependency */
     bool again;   /* start again once stopped */
+    bool asked;   /* given_up is asking its dependencies just now */
     char degraded[ORB_ERR_TEXT];
     char reason[ORB_ERR_TEXT]; /* of the last failure */
     struct restart restart;

@@ -116,7 +116,8 @@ void worker_kill(struct worker *worker, const char *reason)
     if (worker->killed)
         return;
     worker->killed = true;
-    snprintf(worker->reason, sizeof worker->reason, "%s", reason);
+    if (reason != worker->reason) /* it may be the one kept already */
+        snprintf(worker->reason, sizeof worker->reason, "%s", reason);
     log_warn(worker->service->sup->log, "worker.kill", KV("service", name_of(worker)),
              KV("reason", reason));
     uv_timer_stop(&worker->ping_timer);
@@ -253,7 +254,7 @@ static void on_peer_closed(void *arg, const struct orb_err *err)
 
     worker->peer = NULL;
     uv_timer_stop(&worker->ping_timer);
-    if (err && err->code == ORB_E_PROTOCOL) {
+    if (err && (err->code == ORB_E_PROTOCOL || err->code == ORB_E_VERSION)) {
         worker_kill(worker, err->text);
         return;
     }
