@@ -30,8 +30,10 @@ static void note_absent(struct orb_ctx *ctx, struct interfaces *self, const stru
     memcpy(self->absent, applied->absent_name, sizeof(self->absent));
 }
 
-/* One line for people about one interface that changes; "" when nothing does. */
-static void describe(const struct want *old, const struct want *new, char *to, size_t size)
+/* One line for people about one interface that changes, from old to new (either may be NULL); ""
+ * when nothing does. */
+static void describe(const char *name, const struct want *old, const struct want *new, char *to,
+                     size_t size)
 {
     unsigned add = 0, del = 0;
 
@@ -39,7 +41,7 @@ static void describe(const struct want *old, const struct want *new, char *to, s
         add += !want_has(old, &new->addrs[i]);
     for (unsigned i = 0; old && i < old->addr_count; i++)
         del += !want_has(new, &old->addrs[i]);
-    snprintf(to, size, "%s:", new ? new->name : old->name);
+    snprintf(to, size, "%s:", name);
     if (add)
         snprintf(to + strlen(to), size - strlen(to), " add %u address%s", add, add > 1 ? "es" : "");
     if (del)
@@ -60,14 +62,16 @@ static void plan(struct orb_ctx *ctx, const struct wants *old, const struct want
     char text[160];
 
     for (unsigned i = 0; i < new->count; i++) {
-        describe(wants_find(old, new->items[i].name), &new->items[i], text, sizeof(text));
+        const char *name = new->items[i].name;
+
+        describe(name, wants_find(old, name), &new->items[i], text, sizeof(text));
         if (*text)
             orb_plan_step(ctx, "live", text);
     }
     for (unsigned i = 0; i < old->count; i++) {
         if (wants_find(new, old->items[i].name))
             continue;
-        describe(&old->items[i], NULL, text, sizeof(text));
+        describe(old->items[i].name, &old->items[i], NULL, text, sizeof(text));
         orb_plan_step(ctx, "live", text);
     }
 }
