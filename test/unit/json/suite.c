@@ -60,7 +60,7 @@ static void skip(struct run *run, int cases, const char *why)
 
         if (r->groups && strncmp(r->text, why, sizeof r->text - 1) != 0)
             continue;
-        snprintf(r->text, sizeof r->text, "%s", why);
+        snprintf(r->text, sizeof r->text, "%.*s", (int)sizeof r->text - 1, why);
         r->groups++;
         return;
     }

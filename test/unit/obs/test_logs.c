@@ -88,7 +88,7 @@ TEST(the_file_is_rotated_and_old_ones_are_few)
     char dir[] = "/tmp/orbital-test-XXXXXX";
     struct logs *logs;
     AUTO_FREE char *big = xcalloc(1, 4000);
-    AUTO_FREE char *path = NULL, *old = NULL, *command = NULL;
+    AUTO_FREE char *path = NULL, *old = NULL;
     struct stat st;
 
     ck_assert_ptr_nonnull(mkdtemp(dir));
