@@ -17,7 +17,9 @@ static __always_inline __u16 rewrite_fold(__u64 sum)
 
 static __always_inline void rewrite_add(__u16 *check, __u16 delta)
 {
-    *check = ~rewrite_fold((__u64)(__u16) ~*check + delta);
+    __u32 sum = (__u32)(__u16) ~*check + delta;
+
+    *check = (__u16) ~((sum & 0xffff) + (sum >> 16)); /* two 16-bit numbers carry once */
 }
 
 /* One's complement difference of count words. */
