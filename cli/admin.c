@@ -19,7 +19,7 @@ static int whoami(struct cli *cli, int argc, char **argv, struct orb_err *err)
 
 static int token_create(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
-    AUTO(buf) struct buf input = {0}, text = {0};
+    AUTO(buf) struct buf input = {0};
     AUTO(json_t) json_t *tree = NULL;
     int r = cli_words(argc, argv, 2, 2, "token create NAME viewer|operator|admin", err);
 
@@ -30,10 +30,9 @@ static int token_create(struct cli *cli, int argc, char **argv, struct orb_err *
     buf_adds(&input, ",\"role\":");
     buf_add_json(&input, argv[1], strlen(argv[1]));
     buf_addc(&input, '}');
-    r = cli_call(cli, "auth@1", "token-create", buf_str(&input), &text, err);
-    if (r < 0 || cli_print_json(cli, buf_str(&text)))
+    r = cli_fetch(cli, "auth@1", "token-create", buf_str(&input), &tree, err);
+    if (r < 0 || !tree)
         return r;
-    r = tree_parse(buf_str(&text), text.len, NULL, &tree, err);
     if (r == 0)
         puts(member_text(tree, "token"));
     return r;
@@ -42,7 +41,6 @@ static int token_create(struct cli *cli, int argc, char **argv, struct orb_err *
 static int token_list(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     static const char *const titles[] = {"NAME", "ROLE"};
-    AUTO(buf) struct buf text = {0};
     AUTO(json_t) json_t *tree = NULL;
     struct table t;
     json_t *e;
@@ -50,11 +48,8 @@ static int token_list(struct cli *cli, int argc, char **argv, struct orb_err *er
     int r = cli_words(argc, argv, 0, 0, "token list", err);
 
     if (r == 0)
-        r = cli_call(cli, "auth@1", "token-list", NULL, &text, err);
-    if (r < 0 || cli_print_json(cli, buf_str(&text)))
-        return r;
-    r = tree_parse(buf_str(&text), text.len, NULL, &tree, err);
-    if (r < 0)
+        r = cli_fetch(cli, "auth@1", "token-list", NULL, &tree, err);
+    if (r < 0 || !tree)
         return r;
     table_start(&t, 2, titles);
     json_array_foreach (json_object_get(tree, "tokens"), i, e) {

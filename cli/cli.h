@@ -32,6 +32,10 @@ int cli_call(struct cli *cli, const char *to, const char *method, const char *in
              struct buf *ret_text, struct orb_err *err);
 int cli_tree(struct cli *cli, const char *to, const char *method, const char *input,
              json_t **ret_tree, struct orb_err *err);
+/* As cli_tree, for a reply that is shown: with --json it is printed as it came and *ret_tree, which
+ * the caller sets to NULL, stays so. */
+int cli_fetch(struct cli *cli, const char *to, const char *method, const char *input,
+              json_t **ret_tree, struct orb_err *err);
 /* --json: prints text as it is and returns true. */
 bool cli_print_json(const struct cli *cli, const char *text);
 

@@ -33,7 +33,7 @@ static void print_changes(const json_t *tree)
 
 static int config_diff(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
-    AUTO(buf) struct buf input = {0}, text = {0};
+    AUTO(buf) struct buf input = {0};
     AUTO(json_t) json_t *tree = NULL;
     long from = 0, to = 0;
     int r = cli_words(argc, argv, 0, 2, "config diff [N [M]]", err);
@@ -48,10 +48,9 @@ static int config_diff(struct cli *cli, int argc, char **argv, struct orb_err *e
         buf_addf(&input, "{\"from\":%ld,\"to\":%ld}", from, to);
     else if (argc == 1)
         buf_addf(&input, "{\"from\":%ld}", from);
-    r = cli_call(cli, "config@1", "diff", input.len ? buf_str(&input) : NULL, &text, err);
-    if (r < 0 || cli_print_json(cli, buf_str(&text)))
+    r = cli_fetch(cli, "config@1", "diff", input.len ? buf_str(&input) : NULL, &tree, err);
+    if (r < 0 || !tree)
         return r;
-    r = tree_parse(buf_str(&text), text.len, NULL, &tree, err);
     if (r == 0)
         print_changes(tree);
     return r;
@@ -67,15 +66,13 @@ long long cli_changes(const json_t *tree)
 
 static int config_validate(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
-    AUTO(buf) struct buf text = {0};
     AUTO(json_t) json_t *tree = NULL;
     int r = cli_words(argc, argv, 0, 0, "config validate", err);
 
     if (r == 0)
-        r = cli_call(cli, "config@1", "validate", NULL, &text, err);
-    if (r < 0 || cli_print_json(cli, buf_str(&text)))
+        r = cli_fetch(cli, "config@1", "validate", NULL, &tree, err);
+    if (r < 0 || !tree)
         return r;
-    r = tree_parse(buf_str(&text), text.len, NULL, &tree, err);
     if (r == 0)
         printf("valid; %lld changes\n", cli_changes(tree));
     return r;
@@ -96,7 +93,7 @@ static int config_commit(struct cli *cli, int argc, char **argv, struct orb_err 
     const char *confirm = cli_option(&argc, argv, "--confirm");
     const char *comment = cli_option(&argc, argv, "--comment");
     bool dry_run = cli_flag(&argc, argv, "--dry-run");
-    AUTO(buf) struct buf input = {0}, text = {0};
+    AUTO(buf) struct buf input = {0};
     AUTO(json_t) json_t *tree = NULL;
     long seconds = 0;
     int r = cli_words(argc, argv, 0, 0,
@@ -114,11 +111,8 @@ static int config_commit(struct cli *cli, int argc, char **argv, struct orb_err 
         buf_add_json(&input, comment, strlen(comment));
     }
     buf_addc(&input, '}');
-    r = cli_call(cli, "config@1", "commit", buf_str(&input), &text, err);
-    if (r < 0 || cli_print_json(cli, buf_str(&text)))
-        return r;
-    r = tree_parse(buf_str(&text), text.len, NULL, &tree, err);
-    if (r < 0)
+    r = cli_fetch(cli, "config@1", "commit", buf_str(&input), &tree, err);
+    if (r < 0 || !tree)
         return r;
     if (dry_run)
         printf("nothing was changed; a commit of %lld changes would:\n", cli_changes(tree));
@@ -130,14 +124,14 @@ static int config_commit(struct cli *cli, int argc, char **argv, struct orb_err 
     return 0;
 }
 
-static int simple(struct cli *cli, const char *method, const char *expected, const char *done,
-                  int argc, char **argv, struct orb_err *err)
+static int simple(struct cli *cli, const char *method, const char *input, const char *expected,
+                  const char *done, int argc, char **argv, struct orb_err *err)
 {
     AUTO(buf) struct buf text = {0};
     int r = cli_words(argc, argv, 0, 0, expected, err);
 
     if (r == 0)
-        r = cli_call(cli, "config@1", method, NULL, &text, err);
+        r = cli_call(cli, "config@1", method, input, &text, err);
     if (r == 0 && !cli_print_json(cli, buf_str(&text)))
         puts(done);
     return r;
@@ -145,27 +139,30 @@ static int simple(struct cli *cli, const char *method, const char *expected, con
 
 static int config_confirm(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
-    return simple(cli, "confirm", "config confirm", "confirmed", argc, argv, err);
+    return simple(cli, "confirm", NULL, "config confirm", "confirmed", argc, argv, err);
 }
 
 static int config_discard(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
-    return simple(cli, "discard", "config discard", "the candidate is empty", argc, argv, err);
+    return simple(cli, "discard", NULL, "config discard", "the candidate is empty", argc, argv,
+                  err);
 }
 
 static int config_lock(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
-    return simple(cli, "lock", "config lock", "locked", argc, argv, err);
+    return simple(cli, "lock", NULL, "config lock", "locked", argc, argv, err);
 }
 
 static int config_unlock(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
-    return simple(cli, "unlock", "config unlock", "unlocked", argc, argv, err);
+    const char *input = cli_flag(&argc, argv, "--force") ? "{\"force\":true}" : NULL;
+
+    return simple(cli, "unlock", input, "config unlock [--force]", "unlocked", argc, argv, err);
 }
 
 static int config_rollback(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
-    AUTO(buf) struct buf input = {0}, text = {0};
+    AUTO(buf) struct buf input = {0};
     AUTO(json_t) json_t *tree = NULL;
     long n = 0;
     int r = cli_words(argc, argv, 1, 1, "config rollback N (revisions back)", err);
@@ -175,10 +172,9 @@ static int config_rollback(struct cli *cli, int argc, char **argv, struct orb_er
     if (r < 0)
         return r;
     buf_addf(&input, "{\"n\":%ld}", n);
-    r = cli_call(cli, "config@1", "rollback", buf_str(&input), &text, err);
-    if (r < 0 || cli_print_json(cli, buf_str(&text)))
+    r = cli_fetch(cli, "config@1", "rollback", buf_str(&input), &tree, err);
+    if (r < 0 || !tree)
         return r;
-    r = tree_parse(buf_str(&text), text.len, NULL, &tree, err);
     if (r == 0)
         printf("%lld changes are in the candidate; `orbctl config commit` makes them so\n",
                cli_changes(tree));
@@ -188,7 +184,6 @@ static int config_rollback(struct cli *cli, int argc, char **argv, struct orb_er
 static int config_history(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     static const char *const titles[] = {"REVISION", "TIME", "USER", "STATE", "CHANGES", "COMMENT"};
-    AUTO(buf) struct buf text = {0};
     AUTO(json_t) json_t *tree = NULL;
     struct table t;
     const char *limit = cli_option(&argc, argv, "--limit");
@@ -202,11 +197,8 @@ static int config_history(struct cli *cli, int argc, char **argv, struct orb_err
         r = cli_number(limit, "--limit", 1, 500, &n, err);
     buf_addf(&input, "{\"limit\":%ld}", n);
     if (r == 0)
-        r = cli_call(cli, "config@1", "history", buf_str(&input), &text, err);
-    if (r < 0 || cli_print_json(cli, buf_str(&text)))
-        return r;
-    r = tree_parse(buf_str(&text), text.len, NULL, &tree, err);
-    if (r < 0)
+        r = cli_fetch(cli, "config@1", "history", buf_str(&input), &tree, err);
+    if (r < 0 || !tree)
         return r;
     table_start(&t, 6, titles);
     json_array_foreach (json_object_get(tree, "entries"), i, e) {
@@ -247,6 +239,7 @@ const struct command config_commands[] = {
      config_rollback},
     {"config history", "[--limit N]", "who committed what, when", config_history},
     {"config lock", "", "let nobody else commit", config_lock},
-    {"config unlock", "", "let others commit again", config_unlock},
+    {"config unlock", "[--force]", "let others commit again; --force: a lock of somebody else",
+     config_unlock},
     {0},
 };

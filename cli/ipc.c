@@ -8,7 +8,6 @@ static int ipc_list(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     static const char *const titles[] = {"INTERFACE", "VERSION", "PROVIDER",
                                          "STATE",     "METHODS", "TOPICS"};
-    AUTO(buf) struct buf text = {0};
     AUTO(json_t) json_t *tree = NULL;
     struct table t;
     json_t *e;
@@ -16,11 +15,8 @@ static int ipc_list(struct cli *cli, int argc, char **argv, struct orb_err *err)
     int r = cli_words(argc, argv, 0, 0, "ipc list", err);
 
     if (r == 0)
-        r = cli_call(cli, "host@1", "interfaces", NULL, &text, err);
-    if (r < 0 || cli_print_json(cli, buf_str(&text)))
-        return r;
-    r = tree_parse(buf_str(&text), text.len, NULL, &tree, err);
-    if (r < 0)
+        r = cli_fetch(cli, "host@1", "interfaces", NULL, &tree, err);
+    if (r < 0 || !tree)
         return r;
     table_start(&t, 6, titles);
     json_array_foreach (json_object_get(tree, "interfaces"), i, e) {
@@ -37,7 +33,7 @@ static int ipc_list(struct cli *cli, int argc, char **argv, struct orb_err *err)
 
 static int ipc_describe(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
-    AUTO(buf) struct buf input = {0}, text = {0};
+    AUTO(buf) struct buf input = {0};
     AUTO(json_t) json_t *tree = NULL;
     json_t *m;
     size_t i;
@@ -46,11 +42,8 @@ static int ipc_describe(struct cli *cli, int argc, char **argv, struct orb_err *
     if (r < 0)
         return r;
     cli_pair(&input, "interface", argv[0]);
-    r = cli_call(cli, "host@1", "describe", buf_str(&input), &text, err);
-    if (r < 0 || cli_print_json(cli, buf_str(&text)))
-        return r;
-    r = tree_parse(buf_str(&text), text.len, NULL, &tree, err);
-    if (r < 0)
+    r = cli_fetch(cli, "host@1", "describe", buf_str(&input), &tree, err);
+    if (r < 0 || !tree)
         return r;
     printf("%s %s\n", member_text(tree, "interface"), member_text(tree, "version"));
     json_array_foreach (json_object_get(tree, "methods"), i, m) {
@@ -68,18 +61,15 @@ static int ipc_describe(struct cli *cli, int argc, char **argv, struct orb_err *
 
 static int ipc_call(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
-    AUTO(buf) struct buf text = {0}, pretty = {0};
+    AUTO(buf) struct buf pretty = {0};
     AUTO(json_t) json_t *tree = NULL;
     int r = cli_words(argc, argv, 2, 3, "ipc call INTERFACE[@VERSION] METHOD [JSON]", err);
 
     if (r == 0 && argc == 3 && json_scan(argv[2], strlen(argv[2]), NULL, err) < 0)
         r = orb_wrap(err, "the input");
     if (r == 0)
-        r = cli_call(cli, argv[0], argv[1], argc == 3 ? argv[2] : NULL, &text, err);
-    if (r < 0 || cli_print_json(cli, buf_str(&text)))
-        return r;
-    r = tree_parse(buf_str(&text), text.len, NULL, &tree, err);
-    if (r < 0)
+        r = cli_fetch(cli, argv[0], argv[1], argc == 3 ? argv[2] : NULL, &tree, err);
+    if (r < 0 || !tree)
         return r;
     tree_dump_pretty(tree, &pretty);
     puts(buf_str(&pretty));

@@ -163,6 +163,17 @@ int cli_tree(struct cli *cli, const char *to, const char *method, const char *in
     return r < 0 ? r : client_call_tree(&cli->client, to, method, input, ret_tree, err);
 }
 
+int cli_fetch(struct cli *cli, const char *to, const char *method, const char *input,
+              json_t **ret_tree, struct orb_err *err)
+{
+    AUTO(buf) struct buf text = {0};
+    int r = cli_call(cli, to, method, input, &text, err);
+
+    if (r < 0 || cli_print_json(cli, buf_str(&text)))
+        return r;
+    return tree_parse(buf_str(&text), text.len, NULL, ret_tree, err);
+}
+
 bool cli_print_json(const struct cli *cli, const char *text)
 {
     if (cli->json)

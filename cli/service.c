@@ -37,7 +37,6 @@ static int show_services(struct cli *cli, int argc, char **argv, struct orb_err 
 {
     static const char *const titles[] = {"SERVICE", "STATE",    "VERSION", "PID",
                                          "UPTIME",  "RESTARTS", "BREAKER", ""};
-    AUTO(buf) struct buf text = {0};
     AUTO(json_t) json_t *tree = NULL;
     struct table t;
     json_t *s;
@@ -45,11 +44,8 @@ static int show_services(struct cli *cli, int argc, char **argv, struct orb_err 
     int r = cli_words(argc, argv, 0, 0, "show services", err);
 
     if (r == 0)
-        r = cli_call(cli, "host@1", "services", NULL, &text, err);
-    if (r < 0 || cli_print_json(cli, buf_str(&text)))
-        return r;
-    r = tree_parse(buf_str(&text), text.len, NULL, &tree, err);
-    if (r < 0)
+        r = cli_fetch(cli, "host@1", "services", NULL, &tree, err);
+    if (r < 0 || !tree)
         return r;
     table_start(&t, 8, titles);
     json_array_foreach (json_object_get(tree, "services"), i, s) {
@@ -125,7 +121,7 @@ static void print_crash(const json_t *c)
 static int service_show(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     static const char expected[] = "service show NAME [sandbox|crashes]";
-    AUTO(buf) struct buf text = {0}, input = {0};
+    AUTO(buf) struct buf input = {0};
     AUTO(json_t) json_t *tree = NULL;
     const char *what = "service";
     json_t *c;
@@ -139,11 +135,8 @@ static int service_show(struct cli *cli, int argc, char **argv, struct orb_err *
     else if (argc == 2)
         return orb_fail(err, ORB_E_INVALID, "\"%s\": expected: %s", argv[1], expected);
     cli_pair(&input, "name", argv[0]);
-    r = cli_call(cli, "host@1", what, buf_str(&input), &text, err);
-    if (r < 0 || cli_print_json(cli, buf_str(&text)))
-        return r;
-    r = tree_parse(buf_str(&text), text.len, NULL, &tree, err);
-    if (r < 0)
+    r = cli_fetch(cli, "host@1", what, buf_str(&input), &tree, err);
+    if (r < 0 || !tree)
         return r;
     if (strcmp(what, "crashes")) {
         print_object(tree);
@@ -294,15 +287,13 @@ static int logs(struct cli *cli, int argc, char **argv, struct orb_err *err)
 
 static int metrics(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
-    AUTO(buf) struct buf text = {0};
     AUTO(json_t) json_t *tree = NULL;
     int r = cli_words(argc, argv, 0, 0, "metrics", err);
 
     if (r == 0)
-        r = cli_call(cli, "host@1", "metrics", NULL, &text, err);
-    if (r < 0 || cli_print_json(cli, buf_str(&text)))
+        r = cli_fetch(cli, "host@1", "metrics", NULL, &tree, err);
+    if (r < 0 || !tree)
         return r;
-    r = tree_parse(buf_str(&text), text.len, NULL, &tree, err);
     if (r == 0)
         fputs(member_text(tree, "text"), stdout);
     return r;

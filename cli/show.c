@@ -4,19 +4,6 @@
 #include "cli/cli.h"
 #include "core/base/own.h"
 
-/* Runs the call; on success with *ret_tree NULL the reply was printed as JSON. */
-static int fetch(struct cli *cli, const char *to, const char *method, json_t **ret_tree,
-                 struct orb_err *err)
-{
-    AUTO(buf) struct buf text = {0};
-    int r = cli_call(cli, to, method, NULL, &text, err);
-
-    *ret_tree = NULL;
-    if (r < 0 || cli_print_json(cli, buf_str(&text)))
-        return r;
-    return tree_parse(buf_str(&text), text.len, NULL, ret_tree, err);
-}
-
 static void rule_row(struct table *t, const char *name, const json_t *e)
 {
     table_cell(t, "%s", name);
@@ -106,7 +93,7 @@ static int show_status(struct cli *cli, int argc, char **argv, struct orb_err *e
     int r = cli_words(argc, argv, 0, 0, "show dataplane", err);
 
     if (r == 0)
-        r = fetch(cli, "dataplane@1", "status", &tree, err);
+        r = cli_fetch(cli, "dataplane@1", "status", NULL, &tree, err);
     if (r < 0 || !tree)
         return r;
     printf("generation %lld, fast path %s%s\n", member_number(tree, "generation"),
@@ -148,7 +135,7 @@ static int show_interfaces(struct cli *cli, int argc, char **argv, struct orb_er
     int r = cli_words(argc, argv, 0, 0, "show interfaces", err);
 
     if (r == 0)
-        r = fetch(cli, "interfaces@1", "list", &tree, err);
+        r = cli_fetch(cli, "interfaces@1", "list", NULL, &tree, err);
     if (r < 0 || !tree)
         return r;
     table_start(&t, 5, titles);
@@ -179,7 +166,7 @@ static int show_routes(struct cli *cli, int argc, char **argv, struct orb_err *e
     int r = cli_words(argc, argv, 0, 0, "show routes", err);
 
     if (r == 0)
-        r = fetch(cli, "routing@1", "list", &tree, err);
+        r = cli_fetch(cli, "routing@1", "list", NULL, &tree, err);
     if (r < 0 || !tree)
         return r;
     table_start(&t, 4, titles);
@@ -209,7 +196,7 @@ static int show_boot(struct cli *cli, int argc, char **argv, struct orb_err *err
     int r = cli_words(argc, argv, 0, 0, "show boot", err);
 
     if (r == 0)
-        r = fetch(cli, "host@1", "boot", &tree, err);
+        r = cli_fetch(cli, "host@1", "boot", NULL, &tree, err);
     if (r < 0 || !tree)
         return r;
     printf("%s\n", member_text(tree, "phase"));
@@ -224,7 +211,7 @@ static int show_system(struct cli *cli, int argc, char **argv, struct orb_err *e
     int r = cli_words(argc, argv, 0, 0, "show system", err);
 
     if (r == 0)
-        r = fetch(cli, "host@1", "version", &tree, err);
+        r = cli_fetch(cli, "host@1", "version", NULL, &tree, err);
     if (r < 0 || !tree)
         return r;
     printf("orbitald %s, instance %s, pid %lld, up %lld s\n", member_text(tree, "version"),
