@@ -19,7 +19,7 @@
 #define SDK_QUEUE_MAX (64u * 1024 * 1024) /* beyond: the host does not read; the worker ends */
 #define SDK_MAX_CALLS 4096u               /* in flight */
 #define SDK_MAX_METHODS 512u              /* in WELCOME */
-#define SDK_MAX_METRICS 256u              /* names */
+#define SDK_MAX_METRICS 64u               /* names; the host keeps no more of a service */
 #define SDK_MAX_PATCH (64u * 1024 * 1024) /* bytes of an attached tree or a fetched patch */
 #define SDK_MAX_OPS 1000000u              /* operations in one patch */
 #define SDK_BURST_MS 1000u                /* calls closer together than this use a handle */

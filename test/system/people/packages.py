@@ -37,7 +37,7 @@ WRONG = [
     ("manifest", "restart", {"policy": "sometimes"}, 3, ["/restart/policy", "on-failure"]),
     ("manifest", "restart", {"polcy": "always"}, 3, ["/restart/polcy", "did you mean policy?"]),
     ("manifest", "limits", {"memory": 128}, 3, ["/limits/memory", "string", "128"]),
-    ("manifest", "limits", {"files": 1}, 3, ["/limits/files", "between 16 and 4096", "got 1"]),
+    ("manifest", "limits", {"files": 1}, 3, ["/limits/files", "between 32 and 4096", "got 1"]),
     ("manifest", "deadlines", {"ready-ms": 0}, 3, ["/deadlines/ready-ms", "100", "got 0"]),
     ("manifest", "min_tier", 9, 3, ["/min_tier", "between 1 and 3", "9"]),
     ("manifest", "enabled", "yes", 3, ["/enabled", "true or false", '"yes"']),
