@@ -29,7 +29,10 @@ extern struct nf_conn *bpf_skb_ct_lookup(struct __sk_buff *, struct bpf_sock_tup
                                          struct bpf_ct_opts___first *, __u32) __ksym;
 extern int bpf_ct_change_timeout(struct nf_conn *, __u32) __ksym;
 extern void bpf_ct_release(struct nf_conn *) __ksym;
-extern int CONFIG_HZ __kconfig __weak;
+
+/* The loader sets it before the verifier sees it: a constant for the programs. Not by __kconfig,
+ * which needs a file of the kernel's options that images leave out. */
+const volatile __u32 jiffies_per_second = 100;
 
 /* Network byte order; IPv4 in the first word. */
 struct ct_tuple {
@@ -50,7 +53,7 @@ struct ct_flow {
 
 static __always_inline __u32 ct_hz(void)
 {
-    return CONFIG_HZ ? CONFIG_HZ : 100;
+    return jiffies_per_second;
 }
 
 static __always_inline void ct_copy(__u32 *to, const union nf_inet_addr *from, const int v6)

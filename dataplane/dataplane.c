@@ -18,7 +18,7 @@ int dataplane_open(const struct dataplane_options *options, struct dataplane **r
     if (!r)
         r = bpffs_mount(dp->bpffs, err);
     if (!r)
-        r = load_programs(dp, options->no_kfunc, err);
+        r = load_programs(dp, options, err);
     if (!r) {
         dp->events = link_events(err);
         r = dp->events < 0 ? dp->events : 0;

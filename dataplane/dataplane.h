@@ -12,6 +12,7 @@ struct dataplane_plan; /* a prepared policy: compiled offline, self-checked */
 struct dataplane_options {
     const char *bpffs; /* directory for pins, mounted bpffs (mounted here if it is not) */
     bool no_kfunc;     /* test: behave as on a kernel without conntrack kfuncs */
+    bool no_tcx;       /* test: behave as on a kernel without tcx */
 };
 
 /* Loads the programs; adopts pinned maps, programs and links of an earlier daemon (nothing is

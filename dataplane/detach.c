@@ -9,8 +9,14 @@
 #include "core/base/own.h"
 #include "dataplane/fast.h"
 
-static bool is_wanted(const struct port_list *ports, bool xdp, uint32_t ifindex)
+/* hook: "xdp", "tcx", or "cls" and "clq" (clsact.c). */
+static bool is_wanted(const struct dataplane *dp, const struct port_list *ports, const char *hook,
+                      uint32_t ifindex)
 {
+    bool xdp = !strcmp(hook, "xdp");
+
+    if (!xdp && dp->clsact == !strcmp(hook, "tcx"))
+        return false;
     for (unsigned i = 0; ports && i < ports->count; i++) {
         const struct port *port = &ports->items[i];
 
@@ -34,8 +40,12 @@ void port_detach_others(struct dataplane *dp, const struct port_list *ports)
         char hook[4];
 
         if (sscanf(entry->d_name, "link_%3[a-z]_%u", hook, &ifindex) != 2 ||
-            is_wanted(ports, !strcmp(hook, "xdp"), ifindex))
+            is_wanted(dp, ports, hook, ifindex))
             continue;
+        if (!strncmp(hook, "cl", 2)) {
+            clsact_detach(dp, ifindex);
+            continue;
+        }
         path = xasprintf("%s/%s", dp->bpffs, entry->d_name);
         fd = bpf_obj_get(path);
         if (fd >= 0)

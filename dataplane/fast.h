@@ -1,8 +1,9 @@
 /* The inside of the data plane: struct dataplane and what its files offer each other.
  *
- * load.c programs, maps, pins · port.c which hook a port gets · link.c the interfaces there are ·
- * ruleset.c libnftables, tally.c its counters · slots.c the fast path's · flows.c conntrack ·
- * settings.c sysctls · apply.c policies · report.c counters and status · dataplane.c the rest. */
+ * load.c programs, maps, pins, complaint.c why not · port.c which hook a port gets, clsact.c the
+ * old one · link.c the interfaces there are · ruleset.c libnftables, tally.c its counters · slots.c
+ * the fast path's · flows.c conntrack · settings.c sysctls · apply.c policies · report.c counters
+ * and status · dataplane.c the rest. */
 #ifndef DATAPLANE_FAST_H
 #define DATAPLANE_FAST_H
 
@@ -46,7 +47,7 @@ struct port {
     enum policy_fast wanted;
     enum port_mode mode;
     bool redirect; /* XDP may send through it */
-    char reason[160];
+    char reason[320];
 };
 
 struct port_list {
@@ -70,8 +71,9 @@ struct dataplane_plan {
 struct dataplane {
     char *bpffs;
     struct fastpath *programs; /* NULL: no fast path here, for the reason below */
-    char reason[200];
+    char reason[320];
     bool adopted;
+    bool clsact; /* instead of tcx, which this kernel lacks */
     struct fast_control *control;
     struct fast_counter *counters;
     struct fast_stats *stats;
@@ -92,13 +94,18 @@ struct dataplane {
 };
 
 /* load.c */
-int load_programs(struct dataplane *dp, bool no_kfunc, struct orb_err *err);
+int load_programs(struct dataplane *dp, const struct dataplane_options *options,
+                  struct orb_err *err);
 void load_unload(struct dataplane *dp);
 /* What is pinned for maps of this daemon. links: also those, which detaches. */
 void load_unpin(const struct dataplane *dp, bool links);
 uint32_t load_version(void);
 /* A stale cache: entries made before are not used again. */
 void load_bump(struct dataplane *dp);
+
+/* complaint.c */
+/* What libbpf complains about goes there from now on, on this thread; NULL: nowhere. */
+void complaint_listen(struct buf *ret_text);
 
 /* mounts bpffs at path if nothing is */
 int bpffs_mount(const char *path, struct orb_err *err);
@@ -113,6 +120,14 @@ int link_events_drain(int fd);
 int64_t link_statistic(const char *interface, const char *suffix);
 /* Turns the card's taking off of VLAN tags off; false: it stays on. */
 bool link_keep_tags(const char *interface);
+
+/* clsact.c: where the kernel has no tcx. Negative errno. */
+bool clsact_needed(const struct dataplane *dp);
+int clsact_attach(const struct dataplane *dp, uint32_t ifindex);
+/* Nothing where nothing of ours is. */
+void clsact_detach(const struct dataplane *dp, uint32_t ifindex);
+/* The filter an earlier daemon pinned at path runs this one's program from now on. */
+int clsact_update(const struct dataplane *dp, const char *path, uint32_t ifindex);
 
 /* port.c, detach.c */
 /* Decides and attaches for every port of policy, describes all interfaces for policy slot `slot`.

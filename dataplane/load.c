@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <time.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -184,13 +185,21 @@ static void update_links(struct dataplane *dp)
     if (!dir)
         return;
     while ((entry = readdir(dir))) {
-        bool xdp = !strncmp(entry->d_name, "link_xdp_", 9);
         AUTO_FREE char *path = NULL;
         AUTO_FD int fd = -1;
+        uint32_t ifindex;
+        char hook[4];
+        bool xdp;
 
-        if (!xdp && strncmp(entry->d_name, "link_tcx_", 9) != 0)
+        if (sscanf(entry->d_name, "link_%3[a-z]_%u", hook, &ifindex) != 2)
             continue;
         path = pin_path(dp, entry->d_name);
+        if (!strncmp(hook, "cl", 2)) {
+            if (clsact_update(dp, path, ifindex) < 0)
+                unlink(path);
+            continue;
+        }
+        xdp = !strcmp(hook, "xdp");
         fd = bpf_obj_get(path);
         if (fd < 0 || bpf_link_update(fd,
                                       bpf_program__fd(xdp ? dp->programs->progs.orb_xdp_fast
@@ -213,24 +222,39 @@ static int start_control(struct dataplane *dp, struct orb_err *err)
     return 0;
 }
 
+/* CONFIG_HZ: the resolution of a coarse clock is one tick. */
+static uint32_t ticks_per_second(void)
+{
+    struct timespec tick = {0};
+
+    if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) < 0 || tick.tv_sec || tick.tv_nsec <= 0)
+        return 100;
+    return (uint32_t)((1000000000 + tick.tv_nsec / 2) / tick.tv_nsec);
+}
+
 /* Opens, takes over and loads. 1: the kernel cannot run it. */
 static int try_load(struct dataplane *dp, bool reuse, struct orb_err *err)
 {
+    AUTO(buf) struct buf complaint = {0};
     struct fastpath *skel = fastpath__open();
+    int r;
 
     if (!skel)
         return orb_fail(err, -errno, "reading the fast path's programs");
     size_maps(skel, dp->cpus);
+    skel->rodata->jiffies_per_second = ticks_per_second();
     dp->adopted = reuse && reuse_maps(dp, skel);
     if (reuse && !dp->adopted) {
         fastpath__destroy(skel);
         return try_load(dp, false, err);
     }
-    if (fastpath__load(skel)) {
+    complaint_listen(&complaint);
+    r = fastpath__load(skel);
+    complaint_listen(NULL);
+    if (r < 0) {
         snprintf(dp->reason, sizeof(dp->reason),
-                 "this kernel does not load the programs (%s; Linux 6.6 with conntrack for BPF is "
-                 "needed); nftables enforces alone",
-                 strerror(errno));
+                 "the kernel refuses the programs (%s: %.210s); nftables enforces alone",
+                 strerror(-r), complaint.len ? buf_str(&complaint) : "no further word");
         fastpath__destroy(skel);
         return 1;
     }
@@ -238,23 +262,19 @@ static int try_load(struct dataplane *dp, bool reuse, struct orb_err *err)
     return 0;
 }
 
-static int quiet(enum libbpf_print_level level, const char *format, va_list args)
-{
-    return 0;
-}
-
-int load_programs(struct dataplane *dp, bool no_kfunc, struct orb_err *err)
+int load_programs(struct dataplane *dp, const struct dataplane_options *options,
+                  struct orb_err *err)
 {
     int r;
 
-    libbpf_set_print(quiet);
+    complaint_listen(NULL);
     libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
     dp->cpus = libbpf_num_possible_cpus();
     if (dp->cpus <= 0)
         return orb_fail(err, dp->cpus, "counting CPUs");
-    if (no_kfunc) {
+    if (options->no_kfunc) {
         snprintf(dp->reason, sizeof(dp->reason),
-                 "this kernel lets no BPF program ask conntrack (Linux 6.6 does); nftables "
+                 "this kernel lets no BPF program ask conntrack (Linux 6.1 does); nftables "
                  "enforces alone");
         r = 1;
     } else {
@@ -263,6 +283,7 @@ int load_programs(struct dataplane *dp, bool no_kfunc, struct orb_err *err)
     if (r < 0)
         return r;
     if (r > 0) { /* programs of another kernel's daemon would follow no policy any more */
+        port_detach_others(dp, NULL);
         load_unpin(dp, true);
         return 0;
     }
@@ -277,6 +298,7 @@ int load_programs(struct dataplane *dp, bool no_kfunc, struct orb_err *err)
         r = fill_tables(dp->programs, err);
     if (r < 0)
         return r;
+    dp->clsact = options->no_tcx || clsact_needed(dp);
     update_links(dp);
     dp->generation = dp->control->generation;
     dp->enabled = dp->control->enabled;

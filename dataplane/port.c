@@ -196,14 +196,18 @@ static void attach_port(struct dataplane *dp, struct port *port, const struct li
         detach(dp, true, link->ifindex);
     if (port->mode == PORT_OFF) {
         detach(dp, false, link->ifindex);
+        clsact_detach(dp, link->ifindex);
         return;
     }
     /* Behind XDP, too: it takes what goes on to a port XDP cannot send through. */
-    r = attach(dp, false, link->ifindex);
+    r = dp->clsact ? clsact_attach(dp, link->ifindex) : attach(dp, false, link->ifindex);
     if (r < 0 && port->mode == PORT_TCX) {
         port->mode = PORT_OFF;
-        snprintf(port->reason, sizeof(port->reason), "tcx cannot be attached (Linux 6.6): %s",
-                 strerror(-r));
+        snprintf(port->reason, sizeof(port->reason), "%s cannot be attached: %s",
+                 dp->clsact ? "a clsact filter" : "tcx", strerror(-r));
+    } else if (dp->clsact && port->mode == PORT_TCX && !port->reason[0]) {
+        snprintf(port->reason, sizeof(port->reason),
+                 "attached by clsact: this kernel has no tcx (Linux 6.6)");
     }
 }
 
@@ -276,7 +280,7 @@ int port_apply(struct dataplane *dp, const struct policy *policy, uint32_t slot,
             continue;
         }
         if (!dp->programs || !dp->enabled) {
-            snprintf(port->reason, sizeof(port->reason), "%.150s",
+            snprintf(port->reason, sizeof(port->reason), "%.310s",
                      dp->programs ? "the fast path is switched off" : dp->reason);
             continue;
         }

@@ -1,7 +1,7 @@
 /* The data plane as a program, for the tests: runs commands from standard input, one a line, and
  * answers each with one line. It ends without detaching anything, as a daemon that dies.
  *
- *   dpctl NETNS-FILE BPFFS [no-kfunc]
+ *   dpctl NETNS-FILE BPFFS [no-kfunc|no-tcx]
  *   apply FILE · put FILE (merges into the running policy) · revert · status · counters · times (of
  *   the last apply) · enable · disable · events (waits for one, dispatches) · destroy · quit */
 #include <fcntl.h>
@@ -96,7 +96,7 @@ int main(int argc, char **argv)
     int netns;
 
     if (argc < 3) {
-        fprintf(stderr, "usage: dpctl NETNS-FILE BPFFS [no-kfunc]\n");
+        fprintf(stderr, "usage: dpctl NETNS-FILE BPFFS [no-kfunc|no-tcx]\n");
         return 2;
     }
     netns = open(argv[1], O_RDONLY | O_CLOEXEC);
@@ -107,6 +107,7 @@ int main(int argc, char **argv)
     close(netns);
     options.bpffs = argv[2];
     options.no_kfunc = argc > 3 && !strcmp(argv[3], "no-kfunc");
+    options.no_tcx = argc > 3 && !strcmp(argv[3], "no-tcx");
     policy_init(&policy);
     if (dataplane_open(&options, &dp, &err) < 0) {
         printf("error %s\n", err.text);

@@ -33,10 +33,10 @@ def need(*tools):
 class Dpctl:
     """One daemon's life; kill() ends it as a crash would."""
 
-    def __init__(self, lab, *options):
+    def __init__(self, lab, *options, before=()):
         self.lab = lab
         self.process = subprocess.Popen(
-            [lab.program, f"/run/netns/{lab.router}", lab.bpffs, *options],
+            [*before, lab.program, f"/run/netns/{lab.router}", lab.bpffs, *options],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.hello = self.process.stdout.readline().strip()
         if not self.hello.startswith("ready"):
@@ -145,8 +145,8 @@ class Lab:
         answer = json.loads(out)
         return answer["got"], answer["seen"]
 
-    def dpctl(self, *options):
-        child = Dpctl(self, *options)
+    def dpctl(self, *options, before=()):
+        child = Dpctl(self, *options, before=before)
         self.children.append(child.process)
         return child
 

@@ -8,7 +8,7 @@ import time
 
 import lab
 
-lab.need("ip", "nsenter", "ethtool", "nft", "ping")
+lab.need("ip", "nsenter", "ethtool", "nft", "ping", "prlimit")
 L = lab.Lab(sys.argv[1])
 L.offload(False)
 L.echo("tcp", 5000)
@@ -56,9 +56,10 @@ def retransmitted():
     return int(values[with_names.index("RetransSegs")])
 
 
-for mode in ("tcx", "xdp"):
-    d = L.dpctl()
-    d.apply(lab.policy(mode, ALLOW))
+for mode, name in (("tcx", "tcx"), ("xdp", "xdp"), ("clsact", "tcx")):
+    options = ["no-tcx"] if mode == "clsact" else []
+    d = L.dpctl(*options)
+    d.apply(lab.policy(name, ALLOW))
     L.run(L.client, ["ping", "-q", "-c", "2", V4])
     ping = L.start(L.client, ["ping", "-q", "-i", "0.005", "-c", "800", "-W", "1", V4],
                    stdout=subprocess.PIPE)
@@ -69,17 +70,17 @@ for mode in ("tcx", "xdp"):
         counted = d.rule(20)["packets"]
         d.kill()
         time.sleep(0.1)
-        d = L.dpctl()
+        d = L.dpctl(*options)
         lab.check(f"{mode}: the next daemon adopts ({d.hello})", d.hello == "ready adopted")
-        d.apply(lab.policy(mode, OTHER))
+        d.apply(lab.policy(name, OTHER))
         lab.check(f"{mode}: and counts on from {counted}", d.rule(20)["packets"] >= counted > 0)
     for i in range(20):
-        d.apply(lab.policy(mode, ALLOW if i % 2 else OTHER))
+        d.apply(lab.policy(name, ALLOW if i % 2 else OTHER))
     d.say("disable")
     lab.check(f"{mode}: disabled, no port has a hook",
               all(p["mode"] == "off" for p in d.status()["ports"].values()))
     d.say("enable")
-    d.apply(lab.policy(mode, OTHER))
+    d.apply(lab.policy(name, OTHER))
     d.say("revert")
     sent, received = lab.lost(ping.communicate()[0])
     lab.check(f"{mode}: {sent} pings over 3 kills and 24 changes, {received} answered",
@@ -94,7 +95,7 @@ for mode in ("tcx", "xdp"):
     talk = stream(6)
     time.sleep(1)
     generation = d.status()["generation"]
-    d.apply(lab.policy(mode, {"20": ALLOW["20"]}))
+    d.apply(lab.policy(name, {"20": ALLOW["20"]}))
     count, _, late = result(talk)
     lab.check(f"{mode}: a connection the new policy refuses stops at once ({count:.0f} round trips)",
               late < -1.5)
@@ -110,6 +111,12 @@ ports = d.status()["ports"]
 lab.check(f"without conntrack for BPF every port is off and says why: {ports['r0'].get('reason')}",
           all(p["mode"] == "off" and p["reason"] for p in ports.values()))
 lab.check("and nftables enforces alone", L.talk("tcp", V4, 5000, 3)[0] == 3)
+d.kill()
+d = L.dpctl(before=["prlimit", "--nofile=20"])
+d.apply(lab.policy("auto", ALLOW))
+why = d.status()["ports"]["r0"].get("reason", "")
+lab.check(f"a load that fails says which step, in libbpf's words: {why}",
+          "Too many open files: " in why and "no further word" not in why)
 d.apply(lab.policy("auto", {}))
 lab.check("both ways", L.talk("tcp", V4, 5000, 3, wait=0.5)[0] == 0)
 bad = lab.policy("auto", dict(ALLOW))

@@ -1,4 +1,4 @@
-"""Allowed traffic takes the fast path in both modes, denied traffic ends at the hook, both kinds of
+"""Allowed traffic takes the fast path in both modes and by clsact, denied traffic ends at the hook, both kinds of
 NAT work in both families, and a connection the new policy refuses stops at once."""
 import sys
 
@@ -11,7 +11,6 @@ for protocol in ("tcp", "udp"):
     for family in (4, 6):
         L.echo(protocol, 5000 + family, family)
         L.echo(protocol, 6000 + family, family)
-d = L.dpctl()
 V4, V6 = "10.200.2.2", "fd00:200:2::2"
 RULES = {
     "10": {"from": "lan", "to": "wan", "protocol": "tcp", "destination-ports": ["5000-5999"],
@@ -64,11 +63,13 @@ def allowed(mode, rule, protocol, host, port, pause, source):
     lab.check(f"{mode}: {fast} packets of it on the fast path, as rule {rule}", fast >= 40)
 
 
-for mode in ("tcx", "xdp"):
-    d.apply(lab.policy(mode, RULES))
+for mode, name in (("tcx", "tcx"), ("xdp", "xdp"), ("clsact", "tcx")):
+    d = L.dpctl(*["no-tcx"] if mode == "clsact" else [])
+    d.apply(lab.policy(name, RULES))
     ports = d.status()["ports"]
     lab.check(f"ports are in mode {mode}: {ports['r0']} {ports['r1']}",
-              ports["r0"]["mode"] == mode == ports["r1"]["mode"] and "reason" not in ports["r1"])
+              ports["r0"]["mode"] == name == ports["r1"]["mode"]
+              and ("clsact" in ports["r1"].get("reason", "")) == (mode == "clsact"))
     L.run(L.client, ["ping", "-q", "-c", "1", "10.200.1.1"])
     allowed(mode, 10, "tcp", V4, 5004, 0.001, "10.200.1.2")
     allowed(mode, 10, "tcp", V6, 5006, 0.001, "fd00:200:1::2")
@@ -76,7 +77,7 @@ for mode in ("tcx", "xdp"):
     allowed(mode, 20, "udp", V4, 5004, 0.08, "10.200.1.2")
     allowed(mode, 20, "udp", V6, 5006, 0.08, "fd00:200:1::2")
     denied(mode)
-    nat = lab.policy(mode, RULES)
+    nat = lab.policy(name, RULES)
     nat["source-nat"], nat["destination-nat"] = MASQUERADE, FORWARD
     d.apply(nat)
     allowed(mode, 10, "tcp", V4, 5004, 0.001, "10.200.2.1")
@@ -85,6 +86,5 @@ for mode in ("tcx", "xdp"):
     allowed(mode, 20, "udp", V6, 5006, 0.08, "fd00:200:2::1")
     allowed(mode, 10, "tcp", "10.200.1.1", 8004, 0.001, "10.200.2.1")
     allowed(mode, 10, "tcp", "fd00:200:1::1", 8006, 0.001, "fd00:200:2::1")
-    d.apply(lab.policy(mode, RULES))
-
-d.say("destroy")
+    d.say("destroy")
+    d.kill()

@@ -1,0 +1,144 @@
+/* The way in where the kernel has no tcx (before Linux 6.6): a direct-action filter at the clsact
+ * queueing discipline. A filter stays without anybody holding it, so nothing of ours would tell a
+ * later daemon which ports have one: the program is pinned at link_cls_IFINDEX, or at
+ * link_clq_IFINDEX where the discipline is ours, too.
+ *
+ * Surprise: only attach type and hook differ. The programs are of the same type, and what they
+ * return means the same: TCX_NEXT is TC_ACT_UNSPEC, so filters of others behind ours are asked. */
+#include <errno.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "bpf/fastpath.skel.h"
+#include "core/base/own.h"
+#include "dataplane/fast.h"
+
+/* Nobody else's: tc chooses priorities from 49152 downwards, people from 1 upwards. */
+#define OUR_PRIORITY 20306
+#define OUR_HANDLE 1
+
+#define ATTACH_TCX_INGRESS 46 /* enum bpf_attach_type of Linux 6.6 */
+#define NO_INTERFACE 0x7fffffff
+
+static char *pin_path(const struct dataplane *dp, const char *kind, uint32_t ifindex)
+{
+    return xasprintf("%s/%s_%u", dp->bpffs, kind, ifindex);
+}
+
+static bool is_pinned(const char *path)
+{
+    AUTO_FD int fd = bpf_obj_get(path);
+
+    return fd >= 0;
+}
+
+/* A kernel that knows tcx looks for the interface; one that does not refuses the attach type. */
+bool clsact_needed(const struct dataplane *dp)
+{
+    AUTO_FD int fd = bpf_link_create(bpf_program__fd(dp->programs->progs.orb_tcx_fast),
+                                     NO_INTERFACE, ATTACH_TCX_INGRESS, NULL);
+
+    return fd == -EINVAL;
+}
+
+static int put_filter(const struct dataplane *dp, const struct bpf_tc_hook *hook)
+{
+    LIBBPF_OPTS(bpf_tc_opts, options, .handle = OUR_HANDLE, .priority = OUR_PRIORITY,
+                .prog_fd = bpf_program__fd(dp->programs->progs.orb_tcx_fast),
+                .flags = BPF_TC_F_REPLACE);
+
+    return bpf_tc_attach(hook, &options);
+}
+
+static bool runs_already(const struct dataplane *dp, const struct bpf_tc_hook *hook)
+{
+    LIBBPF_OPTS(bpf_tc_opts, options, .handle = OUR_HANDLE, .priority = OUR_PRIORITY);
+    struct bpf_prog_info info = {0};
+    uint32_t len = sizeof(info);
+
+    return !bpf_obj_get_info_by_fd(bpf_program__fd(dp->programs->progs.orb_tcx_fast), &info,
+                                   &len) &&
+           !bpf_tc_query(hook, &options) && options.prog_id == info.id;
+}
+
+/* Pins this daemon's program at path, in one step where another one is pinned there. */
+static int pin(const struct dataplane *dp, const char *path, uint32_t ifindex)
+{
+    AUTO_FREE char *fresh = pin_path(dp, "new_cls", ifindex);
+
+    unlink(fresh);
+    if (bpf_obj_pin(bpf_program__fd(dp->programs->progs.orb_tcx_fast), fresh))
+        return -errno;
+    return rename(fresh, path) ? -errno : 0;
+}
+
+int clsact_attach(const struct dataplane *dp, uint32_t ifindex)
+{
+    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
+    AUTO_FREE char *shared = pin_path(dp, "link_cls", ifindex);
+    AUTO_FREE char *own = pin_path(dp, "link_clq", ifindex);
+    int r = bpf_tc_hook_create(&hook);
+    bool ours = r == 0 || is_pinned(own);
+
+    if (r < 0 && r != -EEXIST)
+        return r;
+    if (runs_already(dp, &hook) && is_pinned(ours ? own : shared))
+        return 0;
+    unlink(ours ? shared : own);
+    r = pin(dp, ours ? own : shared, ifindex); /* first: a filter nobody knows of would stay */
+    return r < 0 ? r : put_filter(dp, &hook);
+}
+
+/* Whether a discipline has any filter at one of its two ends; in doubt it has. */
+static bool has_filters(uint32_t ifindex, uint32_t parent)
+{
+    AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    struct {
+        struct nlmsghdr h;
+        struct tcmsg tc;
+    } request = {.h = {.nlmsg_len = sizeof(request),
+                       .nlmsg_type = RTM_GETTFILTER,
+                       .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+                 .tc = {.tcm_ifindex = (int)ifindex, .tcm_parent = parent}};
+    char data[8192] __attribute__((aligned(8)));
+    const struct nlmsghdr *answer = (void *)data;
+    ssize_t n;
+
+    if (fd < 0 || send(fd, &request, sizeof(request), 0) < 0)
+        return true;
+    n = recv(fd, data, sizeof(data), 0);
+    return n < (ssize_t)sizeof(struct nlmsghdr) || answer->nlmsg_type != NLMSG_DONE;
+}
+
+void clsact_detach(const struct dataplane *dp, uint32_t ifindex)
+{
+    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
+    LIBBPF_OPTS(bpf_tc_opts, options, .handle = OUR_HANDLE, .priority = OUR_PRIORITY);
+    AUTO_FREE char *shared = pin_path(dp, "link_cls", ifindex);
+    AUTO_FREE char *own = pin_path(dp, "link_clq", ifindex);
+    bool ours = is_pinned(own);
+
+    if (!ours && !is_pinned(shared))
+        return;
+    bpf_tc_detach(&hook, &options);
+    hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS; /* both: the discipline itself */
+    if (ours && !has_filters(ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)) &&
+        !has_filters(ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)))
+        bpf_tc_hook_destroy(&hook);
+    unlink(own);
+    unlink(shared);
+}
+
+int clsact_update(const struct dataplane *dp, const char *path, uint32_t ifindex)
+{
+    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
+    int r = put_filter(dp, &hook);
+
+    return r < 0 ? r : pin(dp, path, ifindex);
+}

@@ -1,0 +1,61 @@
+/* Why the kernel refused the programs, in libbpf's words: the first thing it complains about and,
+ * where that is the verifier, the verifier's last word.
+ *
+ * Surprise: libbpf prints through a function that is given no context, so the listener is kept for
+ * the thread; anything libbpf says while nobody listens is dropped. */
+#include <stdio.h>
+#include <string.h>
+
+#include <bpf/libbpf.h>
+
+#include "core/base/own.h"
+#include "dataplane/fast.h"
+
+#define MOST 104 /* of each is shown */
+
+static _Thread_local struct buf *listener;
+
+/* The line of the verifier's log that says what is wrong: the last one before its statistics. */
+static void add_verdict(const char *log)
+{
+    const char *line = strchr(log, '\n'), *found = NULL;
+    size_t len = 0;
+
+    for (const char *next; line; line = next) {
+        line++;
+        next = strchr(line, '\n');
+        if (!strncmp(line, "processed ", 10) || !strncmp(line, "-- END", 6) || !next)
+            break;
+        if (next > line) {
+            found = line;
+            len = (size_t)(next - line);
+        }
+    }
+    if (found)
+        buf_addf(listener, ": %.*s", len > MOST ? MOST : (int)len, found);
+}
+
+static int hear(enum libbpf_print_level level, const char *format, va_list args)
+{
+    AUTO_FREE char *text = NULL;
+    const char *begin;
+
+    if (!listener || level != LIBBPF_WARN || vasprintf(&text, format, args) < 0)
+        return 0;
+    if (strstr(text, "BEGIN PROG LOAD LOG")) {
+        add_verdict(text);
+        return 0;
+    }
+    if (listener->len || strstr(text, "Retrying")) /* what is tried again may succeed yet */
+        return 0;
+    begin = !strncmp(text, "libbpf: ", 8) ? text + 8 : text;
+    buf_addf(listener, "%.*s", (int)strcspn(begin, "\n") > MOST ? MOST : (int)strcspn(begin, "\n"),
+             begin);
+    return 0;
+}
+
+void complaint_listen(struct buf *ret_text)
+{
+    listener = ret_text;
+    libbpf_set_print(hear);
+}
