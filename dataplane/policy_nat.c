@@ -86,14 +86,37 @@ static bool parse_target(const char *text, struct policy_nat *nat)
     return true;
 }
 
+/* What no packet can come from or go to on its way through; NULL: it may be used. */
+static const char *impossible(const struct policy_range *address)
+{
+    static const uint8_t zero[15];
+    const uint8_t *a = address->lo;
+
+    if (address->family == AF_INET && a[0] == 255 && a[1] == 255 && a[2] == 255 && a[3] == 255)
+        return "the broadcast address";
+    if (address->family == AF_INET)
+        return a[0] == 0               ? "an unspecified address"
+               : a[0] == 127           ? "a loopback address"
+               : a[0] >> 4 == 224 >> 4 ? "a multicast address"
+                                       : NULL;
+    if (!memcmp(a, zero, 15) && a[15] <= 1)
+        return a[15] ? "the loopback address" : "the unspecified address";
+    return a[0] == 0xff ? "a multicast address" : NULL;
+}
+
 static int read_target(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
     struct nat_draft *draft = to;
+    const char *why;
 
     draft->has_target = true;
     if (!json_is_string(value) || !parse_target(json_string_value(value), draft->nat))
         return place_expected(at, "one address or address:port, like 10.1.0.2:80 or [fd00::2]:80",
                               value, err);
+    why = impossible(&draft->nat->to_address);
+    if (why)
+        return place_fail(at, err, "%s is %s; nothing can be translated to it",
+                          json_string_value(value), why);
     return 0;
 }
 
