@@ -337,6 +337,7 @@ TEST(paths_of_the_data_plane_become_paths_of_the_configuration)
         {"/rules/10/to", "/firewall/rules/10/to"},
         {"/source-nat/5/source/0", "/firewall/nat/source/5/source/0"},
         {"/destination-nat/5/port", "/firewall/nat/destination/5/port"},
+        {"/destination-nat/5/translate-to", "/firewall/nat/destination/5/translate-to"},
         {"/ports/lan0/fast-path", "/interfaces/lan0/fast-path"},
         {"/zones", "/firewall/zones"},
         {"/default/forward", "/firewall/default/forward"},
