@@ -1,0 +1,132 @@
+"""The run itself: attempts and their verdict, the appliance and what no attack may change in it."""
+import json
+import os
+import re
+import sys
+import time
+
+here = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [here, os.path.join(here, "..", "..", "lib")]
+from appliance import Failed, Tap, expect, need_root, run  # noqa: E402
+from wire import Control, quantile  # noqa: E402
+
+need_root()
+build = sys.argv[1]
+only = sys.argv[2:]
+tap = Tap()
+attempts, successes = [], []
+
+def attempt(name, fn, *args):
+    """One attempt: fn raises Failed when the attacker got what it wanted or the host was hurt."""
+    if only and not any(o in name for o in only):
+        return
+
+    def body():
+        attempts.append(name)
+        try:
+            fn(*args)
+        except Exception:
+            successes.append(name)
+            raise
+    tap.test(name, body)
+
+
+# ---- the appliance and what must never change in it ----
+
+GOOD = ("config", "interfaces", "routing", "acme-probe")
+
+
+class Watch:
+    def __init__(self, box):
+        self.box = box
+        self.sock = f"{box.dir}/run/control.sock"
+        self.pids = {n: box.service(n)["pid"] for n in GOOD}
+        self.control = Control(self.sock)
+        self.control.start()
+        self.revision = None
+        time.sleep(2)  # how long things take while nothing happens: the quantity measured
+        times, errors = self.control.take()
+        expect(not errors and len(times) > 100, f"the quiet run: {len(times)} answers, longest {max(times):.3f} s, {errors[:3]}")
+        self.quiet = quantile(times, 0.99)
+        self.median = quantile(times, 0.5)
+        self.ratios = []
+
+    def fds(self):
+        return len(os.listdir(f"/proc/{self.box.daemon.pid}/fd"))
+
+    def memory_mb(self):
+        text = open(f"/proc/{self.box.daemon.pid}/status").read()
+        return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) // 1024
+
+    def sound(self, label=None):
+        """Nobody but the attacker was hurt."""
+        expect(self.box.daemon.poll() is None, "the daemon is dead: " + self.box.log_text()[-600:])
+        begin = time.monotonic()
+        while self.control.count == 0 or not self.control.times:
+            expect(time.monotonic() - begin < 10, "the host answers nobody")
+            time.sleep(0.01)
+        times, errors = self.control.take()
+        expect(not errors, f"{len(errors)} requests of others failed: {errors[:2]}")
+        for name, pid in self.pids.items():
+            s = self.box.service(name)
+            expect(s["state"] == "Running" and s["pid"] == pid, f"{name} is {s['state']}, pid {s['pid']} was {pid}")
+        worst = max(times)
+        if label:
+            p99 = quantile(times, 0.99)
+            self.ratios.append((label, p99 / self.quiet))
+            print(f"# {label}: others' p50 {quantile(times, .5) * 1e3:.2f} ms (quiet {self.median * 1e3:.2f}), "
+                  f"p99 {p99 * 1e3:.2f} ms (quiet {self.quiet * 1e3:.2f}): ratio {p99 / self.quiet:.1f}, worst {worst * 1e3:.0f} ms", flush=True)
+        expect(worst < 1.5, f"an answer took {worst:.1f} s")
+
+
+def words_of(box, name):
+    """What the villain said on stderr, from the files: a flood soon leaves nothing of it in memory."""
+    found, mark = [], f'"service":"{name}","event":"output"'.encode()
+    for n in (4, 3, 2, 1, 0):
+        path = f"{box.dir}/state/log.jsonl" + (f".{n}" if n else "")
+        if os.path.exists(path):
+            found += [json.loads(line)["kv"]["line"] for line in open(path, "rb") if mark in line and b"villain" in line]
+    return found
+
+
+def no_win(box, name, begun=True):
+    words = words_of(box, name)
+    if begun:
+        expect(any("villain begins" in w for w in words), f"the attack never ran: {words[-3:]}")
+    won = [w for w in words if "villain won" in w]
+    expect(not won, won[0] if won else "")
+    odd = [w for w in words if "villain puzzled" in w]
+    expect(not odd, odd[0] if odd else "")
+
+
+def start(box, name):
+    box.ctl("service", "start", name)
+
+
+def stop(box, name):
+    box.ctl("service", "stop", name)
+    box.until(8, lambda: box.service(name)["pid"] == 0, f"{name} ends")
+
+
+def ended(box, watch, name, reason, begun=True):
+    """The worker is ended and its crash report says why."""
+    start(box, name)
+    report = box.until(10, lambda: box.json("service", "show", name, "crashes")["crashes"][:1], f"a report of {name}")[0]
+    stop(box, name)
+    told = f"{report['ended_because']} {report['fault_untrusted']} {report['sandbox_step']} status {report['status']}" \
+           f"{' signal ' + report['signal'] if report['signaled'] else ''}"
+    expect(re.search(reason, told), f"it ended because: {told}")
+    no_win(box, name, begun)
+    watch.sound()
+
+
+def lives(box, watch, name, seconds=2.0, mark=None, label=None):
+    """The worker may live: what it asked for was refused, and nobody else noticed."""
+    start(box, name)
+    if mark:
+        box.until(20, lambda: any(mark in w for w in words_of(box, name)), f"{mark} of {name}")
+    else:
+        time.sleep(seconds)  # the attack goes on for this long
+    no_win(box, name)
+    watch.sound(label)
+    stop(box, name)

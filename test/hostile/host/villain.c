@@ -1,0 +1,257 @@
+/* A hostile package. The driver (test_host.py) copies the module once per attack and writes the
+ * attack's name into the marker below, so that even an ELF constructor knows its part.
+ *
+ * Every attack announces itself ("villain begins NAME", on stderr, because that works before
+ * HELLO), and says "villain won: …" when it got something it must not get. What the host did about
+ * it is judged by the driver, from the host's side. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "orbital/orbital.h"
+#include "test/hostile/host/villain.h"
+
+/* Replaced in the file; volatile, so that no compiler believes it knows the text. */
+static volatile char marker[64] = "@@ATTACK@@";
+struct wire_in in;
+
+void shout(const char *format, ...)
+{
+    char line[300];
+    va_list args;
+    int n;
+
+    va_start(args, format);
+    n = vsnprintf(line, sizeof line - 1, format, args);
+    va_end(args);
+    line[n < (int)sizeof line - 1 ? n : (int)sizeof line - 2] = '\n';
+    (void)!write(STDERR_FILENO, line, strlen(line));
+}
+
+static bool is(const char *name)
+{
+    for (unsigned i = 0; i < sizeof marker; i++)
+        if (marker[i] != name[i] || !name[i])
+            return marker[i] == name[i];
+    return false;
+}
+
+/* What was tried and what the host said; anything but a refusal is a success of ours. */
+void refused(const char *what, const char *code, const char *expected)
+{
+    if (strcmp(code, "ok") == 0)
+        shout("villain won: %s: %.200s", what, in.text);
+    else if (strstr(expected, code))
+        shout("villain refused: %s: %s", what, code);
+    else
+        shout("villain puzzled: %s: %s, expected %s", what, code, expected);
+}
+
+void ready(void)
+{
+    wire_say(W_READY, "{\"revision\":0}");
+}
+
+void stay(void)
+{
+    wire_linger(&in, 0);
+}
+
+static const struct attack {
+    const char *name;
+    void (*run)(void);
+    bool constructor;
+    bool linger; /* stay alive afterwards, answering pings: the host alone decides */
+} attacks[] = {
+#define FRAME(x)                                                                                   \
+    {                                                                                              \
+#x, f_##x, false, true                                                                     \
+    }
+    FRAME(hello_twice),
+    FRAME(ready_twice),
+    FRAME(huge),
+    FRAME(zero),
+    FRAME(type_99),
+    FRAME(flags),
+    FRAME(envelope_long),
+    FRAME(envelope_huge),
+    FRAME(host_frames),
+    FRAME(fake_event),
+    FRAME(fake_peer),
+    FRAME(src_log),
+    FRAME(src_host),
+    FRAME(src_other),
+    FRAME(random),
+    FRAME(fds),
+#define PLAIN(letter, x)                                                                           \
+    {                                                                                              \
+#x, letter##_##x, false, true                                                              \
+    }
+    PLAIN(p, partial),
+    PLAIN(p, close),
+    PLAIN(p, shutdown),
+    PLAIN(p, exit_0),
+    PLAIN(p, exit_7),
+    PLAIN(p, ready_exit),
+    PLAIN(p, hang),
+    PLAIN(p, late_pong),
+    PLAIN(p, pong_flood),
+    PLAIN(p, memory),
+    PLAIN(p, fork),
+    PLAIN(p, fail_flood),
+    PLAIN(a, calls),
+    PLAIN(a, subscribe),
+    PLAIN(a, publish),
+    PLAIN(a, routes),
+    PLAIN(a, replies),
+    PLAIN(a, twice),
+    PLAIN(a, outputs),
+    PLAIN(a, json),
+    PLAIN(d, log),
+    PLAIN(d, metric),
+    PLAIN(d, stderr),
+    PLAIN(d, events),
+    PLAIN(d, events_big),
+    PLAIN(d, call),
+    PLAIN(d, metrics_call),
+    PLAIN(d, logs_call),
+    PLAIN(d, bad_call),
+    PLAIN(d, denied),
+    PLAIN(d, bad_json),
+    PLAIN(d, pending),
+    PLAIN(d, slow_reader),
+    PLAIN(d, tables),
+    {"log_words", w_log, false, true},
+    {"metric_words", w_metric, false, true},
+    PLAIN(w, log_big),
+    PLAIN(s, regex),
+    PLAIN(s, any),
+    PLAIN(s, unique),
+    PLAIN(x, state_files),
+    {"never_ready", stay, false, true},
+#define EARLY(x)                                                                                   \
+    {                                                                                              \
+        "c_" #x, c_##x, true, false                                                                \
+    }
+    EARLY(crash),
+    EARLY(hang),
+    EARLY(spin),
+    EARLY(exit),
+    EARLY(close),
+    EARLY(ready),
+    EARLY(greet),
+    EARLY(abi),
+    EARLY(garbage),
+    EARLY(fork),
+};
+
+static const struct attack *mine(void)
+{
+    for (unsigned i = 0; i < sizeof attacks / sizeof attacks[0]; i++)
+        if (is(attacks[i].name))
+            return &attacks[i];
+    return NULL;
+}
+
+static char own_path[80];
+
+__attribute__((constructor)) static void constructor(void)
+{
+    const struct attack *attack = mine();
+
+    /* The package of attack prepare_hang is v-prepare-hang, its configuration /v-prepare-hang. */
+    snprintf(own_path, sizeof own_path, "/v-");
+    for (unsigned i = 0; marker[i] && i < sizeof marker; i++)
+        own_path[3 + i] = marker[i] == '_' ? '-' : marker[i];
+
+    if (!attack || !attack->constructor)
+        return;
+    shout("villain begins %s", attack->name);
+    attack->run();
+}
+
+static int init(struct orb_ctx *ctx, struct orb_err *err)
+{
+    const struct attack *attack = mine();
+
+    if (attack && attack->constructor)
+        return 0;
+    if (attack) {
+        shout("villain begins %s", attack->name);
+        attack->run();
+        stay();
+    }
+    shout("villain begins (callbacks)");
+    return 0;
+}
+
+/* Configuration: takes part in commits, and spoils them. */
+static void answer_wrongly(const char *reply)
+{
+    /* The request is the SDK's; it lies unanswered in its hands, so answer every number there is.
+     */
+    for (uint32_t slot = 0; slot < 64; slot++)
+        for (uint32_t generation = 0; generation < 300; generation++)
+            wire_frame((struct wire_frame){.type = W_REP, .corr = slot << 16 | generation}, NULL,
+                       reply);
+}
+static int prepare(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
+{
+    if (change->initial)
+        return 0;
+    if (is("prepare_hang"))
+        for (;;)
+            pause();
+    if (is("prepare_never"))
+        return ORB_LATER;
+    if (is("prepare_exit"))
+        _exit(0);
+    if (is("prepare_shape")) {
+        answer_wrongly("{\"plan\":\"yes\",\"committed\":true}");
+        return ORB_LATER;
+    }
+    return 0;
+}
+static int apply(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
+{
+    if (change->initial)
+        return 0;
+    if (is("apply_hang"))
+        for (;;)
+            pause();
+    if (is("apply_exit"))
+        _exit(0);
+    if (is("apply_shape")) {
+        answer_wrongly("[true]");
+        return ORB_LATER;
+    }
+    return 0;
+}
+static int undo(struct orb_ctx *ctx, const struct orb_change *change, bool applied,
+                struct orb_err *err)
+{
+    return 0;
+}
+static int on_echo(struct orb_ctx *ctx, struct orb_req *req, const cJSON *given,
+                   struct orb_err *err)
+{
+    orb_reply(req, cJSON_Duplicate(given, 1));
+    return 0;
+}
+static const char *const paths[] = {own_path, NULL};
+static const struct orb_config config = {
+    .paths = paths, .prepare = prepare, .apply = apply, .abort = undo};
+static const struct orb_method methods[] = {{"echo", on_echo, 0}, {0}};
+
+#ifdef VILLAIN_NO_DESCRIPTOR
+__attribute__((visibility("default"))) extern const struct orb_plugin not_orbital_plugin;
+__attribute__((visibility("default")))
+const struct orb_plugin not_orbital_plugin = {.abi = 1, .init = init};
+#elif defined VILLAIN_ABI
+ORB_EXPORT extern const struct orb_plugin orbital_plugin;
+ORB_EXPORT const struct orb_plugin orbital_plugin = {.abi = VILLAIN_ABI, .init = init};
+#else
+ORB_PLUGIN(.name = "villain", .methods = methods, .init = init, .config = &config);
+#endif
