@@ -40,7 +40,7 @@ static void turn_away(int fd, const struct orb_err *err)
 
 bool listen_may_log(struct broker *broker)
 {
-    uint64_t now = uv_now(broker->loop);
+    uint64_t now = now_ms();
 
     if (now - broker->listen.told_ms >= 1000) {
         broker->listen.told_ms = now;
