@@ -44,7 +44,6 @@ const struct schema *schema_at(const struct schema *schema, const char *pointer,
 /* Facts for front ends. NULL / false when not given; a $ref is followed for what is not said here.
  */
 const char *schema_title(const struct schema *schema);
-const char *schema_description(const struct schema *schema);
 const char *schema_type(const struct schema *schema); /* "object", "string", …; NULL several */
 bool schema_flag(const struct schema *schema, const char *keyword); /* x-orb-secret, x-orb-risk */
 /* A keyword whose value is a text: x-orb-apply, x-orb-since, format, pattern, … */
@@ -58,14 +57,5 @@ const char *schema_ref_target(const struct schema *schema);
 typedef int schema_ref_fn(void *arg, const char *path, const char *target, const char *value);
 int schema_each_ref(const struct schema *schema, const char *text, size_t len,
                     const char *base_path, schema_ref_fn *cb, void *arg);
-/* Converts a word typed at a CLI into JSON text of the type the schema wants there (numbers and
- * booleans unquoted, "a b" arrays left to the caller). Always gives some JSON text. */
-void schema_word(const struct schema *schema, const char *word, struct buf *ret_text);
-/* Appends a JSON object that describes one level for completion, help and forms: what is given of
- * type (a name or several), title, description, enum, members, required, map (true: further names
- * are free), names and items (descriptions of those), ref, format, pattern, default, minimum,
- * maximum, exclusiveMinimum, exclusiveMaximum, minLength, maxLength, secret, risk, deprecated,
- * apply. */
-void schema_describe(const struct schema *schema, struct buf *ret_json);
 
 #endif

@@ -10,13 +10,6 @@
 #define DEEPEST 16
 #define MAX_TOKENS 64
 
-const struct schema *schema_target(const struct schema *s)
-{
-    for (int i = 0; s->only_ref && i < DEEPEST; i++)
-        s = s->ref;
-    return s;
-}
-
 static unsigned types_some(const struct schema_list *list, unsigned depth);
 
 static unsigned types_at(const struct schema *s, unsigned depth)
@@ -76,11 +69,6 @@ const char *schema_text(const struct schema *s, const char *keyword)
 const char *schema_title(const struct schema *s)
 {
     return schema_text(s, "title");
-}
-
-const char *schema_description(const struct schema *s)
-{
-    return schema_text(s, "description");
 }
 
 bool schema_flag(const struct schema *s, const char *keyword)
@@ -236,30 +224,4 @@ const struct schema *schema_at(const struct schema *s, const char *pointer, stru
         s = next;
     }
     return s;
-}
-
-static bool is_json(const char *word)
-{
-    return json_scan(word, strlen(word), NULL, NULL) == 0;
-}
-
-void schema_word(const struct schema *s, const char *word, struct buf *ret_text)
-{
-    unsigned types = schema_types_of(s), kind = SCHEMA_STRING;
-    size_t len = strlen(word);
-
-    if (word[0] && strchr("-0123456789", word[0]) && is_json(word))
-        kind = SCHEMA_NUMBER;
-    else if (strcmp(word, "true") == 0 || strcmp(word, "false") == 0)
-        kind = SCHEMA_BOOLEAN;
-    else if (strcmp(word, "null") == 0)
-        kind = SCHEMA_NULL;
-    else if ((word[0] == '{' || word[0] == '[' || word[0] == '"') && is_json(word))
-        kind = word[0] == '{' ? SCHEMA_OBJECT : word[0] == '[' ? SCHEMA_ARRAY : SCHEMA_STRING;
-    /* Where text may stand as well, other readings must fit the schema whole. */
-    if (kind != SCHEMA_STRING && (types & kind) &&
-        (!(types & SCHEMA_STRING) || schema_check(s, word, len, "", NULL) == 0))
-        buf_add(ret_text, word, len);
-    else
-        buf_add_json(ret_text, word, len);
 }

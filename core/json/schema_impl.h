@@ -133,9 +133,6 @@ struct unit {
 const struct member *schema_member(const struct schema *schema, const char *name, size_t len);
 /* Which types the schema lets through, references and combinations included. */
 unsigned schema_types_of(const struct schema *schema);
-/* Follows references while a node holds nothing else. */
-const struct schema *schema_target(const struct schema *schema);
-
 const struct format *schema_format(const char *name);
 /* The name nearest to a wrong format. */
 const char *schema_format_nearest(const char *name);
@@ -159,8 +156,5 @@ void schema_words_alternatives(const struct schema_list *list, struct buf *to);
 void schema_words_got(const struct json_slice *value, bool secret, struct buf *to);
 /* The whole sentence about a member that may not be there. */
 void schema_words_unknown(const struct schema *schema, const char *name, struct buf *to);
-/* Names of the members known here, references and combinations included. The caller frees the
- * list, the names belong to the schema. */
-const char **schema_known(const struct schema *schema, size_t *ret_count);
 
 #endif

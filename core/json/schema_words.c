@@ -186,7 +186,7 @@ static void known_add(const struct schema *s, unsigned depth, const char ***name
             known_add(lists[i]->all[j], depth + 4, names, count);
 }
 
-const char **schema_known(const struct schema *s, size_t *ret_count)
+static const char **known(const struct schema *s, size_t *ret_count)
 {
     const char **names = NULL;
 
@@ -198,7 +198,7 @@ const char **schema_known(const struct schema *s, size_t *ret_count)
 void schema_words_unknown(const struct schema *s, const char *name, struct buf *to)
 {
     size_t count;
-    AUTO_FREE const char **names = schema_known(s, &count);
+    AUTO_FREE const char **names = known(s, &count);
 
     if (count == 0) {
         buf_addf(to, "expected no member of this name; got \"%.60s\"", name);

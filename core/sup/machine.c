@@ -34,15 +34,6 @@ const char *state_name(enum service_state state)
     return names[state];
 }
 
-const char *event_name(enum service_event event)
-{
-    static const char *const names[] = {"start",     "ready", "exit",  "late",
-                                        "unhealthy", "stop",  "retry", "probe"};
-    static_assert(sizeof names / sizeof names[0] == SERVICE_EVENTS, "a name for every event");
-
-    return names[event];
-}
-
 const char *breaker_name(enum breaker_state state)
 {
     static const char *const names[] = {"closed", "open", "half-open"};

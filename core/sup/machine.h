@@ -43,7 +43,6 @@ enum service_action {
 
 enum service_action machine_action(enum service_state state, enum service_event event);
 const char *state_name(enum service_state state);
-const char *event_name(enum service_event event);
 
 #define BREAKER_MEMORY 32
 

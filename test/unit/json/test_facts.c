@@ -1,4 +1,4 @@
-/* What front ends ask a schema: schema_facts.c, schema_describe.c, schema_refs.c. */
+/* What front ends ask a schema: schema_facts.c and schema_refs.c. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,7 +41,6 @@ TEST(the_schema_of_a_path_is_found_through_maps_arrays_and_references)
     ck_assert_str_eq(schema_ref_target(at), "/interfaces");
     ck_assert_ptr_eq(schema_at(schema, "", NULL), schema);
     at = schema_at(schema, "/zones", NULL);
-    ck_assert_str_eq(schema_description(at), "by name");
     ck_assert(!schema_flag(at, "x-orb-secret"));
     at = schema_at(schema, "/key", NULL);
     ck_assert(schema_flag(at, "x-orb-secret"));
@@ -69,39 +68,6 @@ TEST(where_nothing_may_stand_the_known_names_are_told)
     ck_assert_ptr_null(schema_at(schema, "/zones/lan/interfaces/x", &err));
 }
 
-TEST(words_typed_become_what_the_schema_wants)
-{
-    static const struct {
-        const char *path, *word, *json;
-    } all[] = {
-        {"/zones/lan/mtu", "1400", "1400"},
-        {"/zones/lan/mtu", "abc", "\"abc\""},
-        {"/zones/lan/mtu", "1", "1"},
-        {"/key", "1400", "\"1400\""},
-        {"/key", "true", "\"true\""},
-        {"/key", "a\"b", "\"a\\\"b\""},
-        {"/port", "80", "80"},
-        {"/port", "80-90", "\"80-90\""},
-        {"/port", "70000", "\"70000\""},
-        {"/free/x", "true", "true"},
-        {"/free", "{\"a\":1}", "{\"a\":1}"},
-        {"/free/x", "{", "\"{\""},
-        {"/key", "", "\"\""},
-        {"/zones/lan/mode", "a", "\"a\""},
-        {"/zones/lan/mtu", "-", "\"-\""},
-    };
-    AUTO(schema) struct schema *schema = compile();
-
-    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-        const struct schema *at = schema_at(schema, all[i].path, NULL);
-        AUTO(buf) struct buf b = {0};
-
-        ck_assert_ptr_nonnull(at);
-        schema_word(at, all[i].word, &b);
-        ck_assert_str_eq(buf_str(&b), all[i].json);
-    }
-}
-
 static int on_ref(void *arg, const char *path, const char *target, const char *value)
 {
     buf_addf(arg, "%s>%s:%s ", path, target, value);
@@ -124,32 +90,4 @@ TEST(references_are_found_with_path_target_and_value)
     buf_clear(&b);
     ck_assert_int_eq(schema_each_ref(schema, stop, strlen(stop), "", on_ref, &b), 7);
     ck_assert_str_eq(b.data, "/via>/interfaces:stop ");
-}
-
-TEST(one_level_is_described_as_json)
-{
-    static const struct {
-        const char *path, *json;
-    } all[] = {
-        {"/zones", "{\"description\":\"by name\",\"map\":true,\"type\":\"object\"}"},
-        {"/zones/lan", "{\"members\":[\"interfaces\",\"mtu\",\"mode\"],"
-                       "\"required\":[\"interfaces\"],\"type\":\"object\"}"},
-        {"/zones/lan/interfaces", "{\"items\":{\"ref\":\"/interfaces\",\"title\":\"an interface\","
-                                  "\"type\":\"string\"},\"type\":\"array\"}"},
-        {"/zones/lan/mtu", "{\"default\":1500,\"minimum\":68,\"type\":\"integer\"}"},
-        {"/zones/lan/mode", "{\"enum\":[\"a\",\"b\"],\"type\":\"string\"}"},
-        {"/groups", "{\"map\":true,\"names\":{\"pattern\":\"^[a-z/]+$\",\"ref\":\"/zones\"},"
-                    "\"type\":\"object\"}"},
-        {"/via", "{\"enum\":[\"any\"],\"ref\":\"/interfaces\",\"type\":\"string\"}"},
-        {"/key", "{\"apply\":\"restart\",\"secret\":true,\"type\":\"string\"}"},
-        {"/port", "{\"format\":\"port-range\",\"type\":[\"string\",\"integer\"]}"},
-    };
-    AUTO(schema) struct schema *schema = compile();
-
-    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-        AUTO(buf) struct buf b = {0};
-
-        schema_describe(schema_at(schema, all[i].path, NULL), &b);
-        ck_assert_str_eq(buf_str(&b), all[i].json);
-    }
 }
