@@ -77,9 +77,9 @@ int on_list(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct or
     int r;
 
     (void)in;
-    r = rtnl_get_links(self->requests, &links, err);
+    r = rtnl_get_links(self->follow.requests, &links, err);
     if (r == 0)
-        r = rtnl_get_addrs(self->requests, &addrs, err);
+        r = rtnl_get_addrs(self->follow.requests, &addrs, err);
     if (r == 0) {
         out = cJSON_CreateObject();
         list = cJSON_AddArrayToObject(out, "links");

@@ -10,8 +10,6 @@
 
 #include "plugins/interfaces/plugin.h"
 
-#define REPAIR_MS 50
-
 static const cJSON *part(const struct orb_change *change)
 {
     return cJSON_GetObjectItemCaseSensitive(change->tree, "interfaces");
@@ -86,9 +84,9 @@ static int on_prepare(struct orb_ctx *ctx, const struct orb_change *change, stru
 
     r = wants_read(part(change), &wants, err);
     if (r == 0)
-        r = rtnl_get_links(self->requests, &links, err);
+        r = rtnl_get_links(self->follow.requests, &links, err);
     if (r == 0)
-        r = rtnl_get_addrs(self->requests, &addrs, err);
+        r = rtnl_get_addrs(self->follow.requests, &addrs, err);
     if (r == 0)
         r = wants_check(&wants, &links, &addrs, change->initial, err);
     if (r == 0)
@@ -110,11 +108,13 @@ static int change_to(struct orb_ctx *ctx, const struct orb_change *change, struc
     r = wants_read(part(change), &wants, err);
     if (r < 0)
         return r;
-    r = wants_apply(self->requests, &self->current, &wants, &self->befores, false, &applied, err);
+    r = wants_apply(self->follow.requests, &self->current, &wants, &self->befores, false, &applied,
+                    err);
     if (r < 0) {
         struct applied undone;
 
-        wants_apply(self->requests, &wants, &self->current, &self->befores, false, &undone, NULL);
+        wants_apply(self->follow.requests, &wants, &self->current, &self->befores, false, &undone,
+                    NULL);
         return r;
     }
     old = self->current;
@@ -145,8 +145,8 @@ static void on_repair(struct orb_ctx *ctx, void *arg)
     struct applied applied;
     struct orb_err err = {0};
 
-    if (wants_apply(self->requests, &self->current, &self->current, &self->befores, true, &applied,
-                    &err) < 0) {
+    if (wants_apply(self->follow.requests, &self->current, &self->current, &self->befores, true,
+                    &applied, &err) < 0) {
         orb_log(ctx, ORB_WARNING, "interfaces.repair_failed", ORB_S("reason", err.text));
         return;
     }
@@ -209,7 +209,7 @@ static void on_event(void *arg, struct nlmsghdr *header)
             return;
         publish(ctx, &link, gone);
     }
-    orb_timer_start(self->repair, REPAIR_MS, 0);
+    follow_repair_soon(&self->follow);
 }
 
 /* Events were lost: what happened shows in a fresh look. */
@@ -219,8 +219,8 @@ static void look_again(struct orb_ctx *ctx, struct interfaces *self)
     struct rtnl_link gone = {0};
 
     orb_log(ctx, ORB_WARNING, "interfaces.events_lost");
-    orb_timer_start(self->repair, REPAIR_MS, 0);
-    if (rtnl_get_links(self->requests, &links, NULL) < 0)
+    follow_repair_soon(&self->follow);
+    if (rtnl_get_links(self->follow.requests, &links, NULL) < 0)
         return;
     for (unsigned i = self->seen_count; i-- > 0;) {
         if (rtnl_link_of(&links, self->seen[i].index))
@@ -243,7 +243,7 @@ static void on_readable(struct orb_ctx *ctx, void *arg, int fd, unsigned events)
 
     (void)fd;
     (void)events;
-    if (netlink_drain(self->events, on_event, ctx) > 0)
+    if (netlink_drain(self->follow.events, on_event, ctx) > 0)
         look_again(ctx, self);
 }
 
@@ -258,17 +258,10 @@ static int on_init(struct orb_ctx *ctx, struct orb_err *err)
         return orb_fail(err, ORB_E_NOMEM, "no memory for the service");
     orb_set_user(ctx, self);
     befores_load(&self->befores, orb_state_dir(ctx));
-    r = netlink_open(&self->requests, err);
-    if (r == 0)
-        r = netlink_events(&self->events, groups, err);
+    r = follow_open(ctx, &self->follow, groups, on_readable, on_repair, self, err);
     if (r < 0)
         return r;
-    self->repair = orb_timer_new(ctx, on_repair, self);
-    self->watch =
-        orb_watch_new(ctx, nl_socket_get_fd(self->events), ORB_READABLE, on_readable, self, err);
-    if (!self->watch)
-        return ORB_E_INTERNAL;
-    r = rtnl_get_links(self->requests, &links, err);
+    r = rtnl_get_links(self->follow.requests, &links, err);
     for (unsigned i = 0; r == 0 && i < links.count; i++)
         remember(self, &links.items[i], false);
     free(links.items);
@@ -280,12 +273,7 @@ static void on_stop(struct orb_ctx *ctx)
     struct interfaces *self = orb_user(ctx);
 
     /* Addresses and links stay: a stopped service does not cut the network. */
-    if (self->watch)
-        orb_watch_free(self->watch);
-    if (self->repair)
-        orb_timer_free(self->repair);
-    nl_socket_free(self->events);
-    nl_socket_free(self->requests);
+    follow_close(&self->follow);
     wants_fini(&self->current);
     befores_fini(&self->befores);
     free(self->seen);

@@ -4,6 +4,7 @@
 
 #include "orbital/orbital.h"
 #include "plugins/interfaces/apply.h"
+#include "plugins/lib/follow.h"
 
 /* Last published state of a link. */
 struct seen {
@@ -13,9 +14,7 @@ struct seen {
 };
 
 struct interfaces {
-    struct nl_sock *requests, *events;
-    struct orb_watch *watch;
-    struct orb_timer *repair; /* runs once, 50 ms after the last event that may concern us */
+    struct follow follow;
     struct wants current;
     struct befores befores;
     struct seen *seen;

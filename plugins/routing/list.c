@@ -66,9 +66,9 @@ int on_list(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct or
     int r;
 
     (void)in;
-    r = rtnl_get_links(self->requests, &links, err);
+    r = rtnl_get_links(self->follow.requests, &links, err);
     if (r == 0)
-        r = rtnl_get_routes(self->requests, false, &routes, err);
+        r = rtnl_get_routes(self->follow.requests, false, &routes, err);
     if (r == 0) {
         out = cJSON_CreateObject();
         list = cJSON_AddArrayToObject(out, "routes");

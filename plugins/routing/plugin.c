@@ -8,7 +8,6 @@
 
 #include "plugins/routing/plugin.h"
 
-#define REPAIR_MS 50
 #define RETRY_MS 2000 /* while a route is missing although nothing happens */
 
 static void own_routes(struct routes_want *routes)
@@ -79,11 +78,11 @@ static int on_prepare(struct orb_ctx *ctx, const struct orb_change *change, stru
 
     r = routes_read(part(change, "routing"), &routes, err);
     if (r == 0 && !change->initial) {
-        r = reach_read(self->requests, part(change, "interfaces"), &reach, err);
+        r = reach_read(self->follow.requests, part(change, "interfaces"), &reach, err);
         if (r == 0)
             r = reach_check(&reach, &routes, err);
         if (r == 0)
-            r = routes_check_foreign(self->requests, &routes, err);
+            r = routes_check_foreign(self->follow.requests, &routes, err);
     }
     if (r == 0)
         plan(ctx, &self->current, &routes);
@@ -98,7 +97,7 @@ static void note_missing(struct orb_ctx *ctx, struct routing *self,
                 ORB_I("count", applied->missing), ORB_S("reason", why->text));
     memcpy(self->missing, applied->missing_key, sizeof(self->missing));
     if (applied->missing)
-        orb_timer_start(self->repair, RETRY_MS, 0);
+        orb_timer_start(self->follow.repair, RETRY_MS, 0);
 }
 
 /* The kernel as routes say. */
@@ -110,9 +109,9 @@ static int make(struct orb_ctx *ctx, struct routing *self, const struct routes_w
     struct orb_err why = {0};
     int r;
 
-    r = reach_read(self->requests, interfaces, &reach, err);
+    r = reach_read(self->follow.requests, interfaces, &reach, err);
     if (r == 0)
-        r = routes_apply(self->requests, routes, &reach, tolerant, &applied, &why);
+        r = routes_apply(self->follow.requests, routes, &reach, tolerant, &applied, &why);
     if (r < 0) {
         if (err && why.code)
             *err = why;
@@ -185,7 +184,7 @@ static void on_event(void *arg, struct nlmsghdr *header)
     if (rtnl_read_route(header, &route) && route.protocol != NETLINK_OURS &&
         route.protocol != RTPROT_KERNEL)
         return;
-    orb_timer_start(self->repair, REPAIR_MS, 0);
+    follow_repair_soon(&self->follow);
 }
 
 static void on_readable(struct orb_ctx *ctx, void *arg, int fd, unsigned events)
@@ -194,9 +193,9 @@ static void on_readable(struct orb_ctx *ctx, void *arg, int fd, unsigned events)
 
     (void)fd;
     (void)events;
-    if (netlink_drain(self->events, on_event, self) > 0) {
+    if (netlink_drain(self->follow.events, on_event, self) > 0) {
         orb_log(ctx, ORB_WARNING, "routing.events_lost");
-        orb_timer_start(self->repair, REPAIR_MS, 0);
+        follow_repair_soon(&self->follow);
     }
 }
 
@@ -205,20 +204,11 @@ static int on_init(struct orb_ctx *ctx, struct orb_err *err)
     static const int groups[] = {RTNLGRP_LINK,       RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
                                  RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,  0};
     struct routing *self = calloc(1, sizeof(*self));
-    int r;
 
     if (!self)
         return orb_fail(err, ORB_E_NOMEM, "no memory for the service");
     orb_set_user(ctx, self);
-    r = netlink_open(&self->requests, err);
-    if (r == 0)
-        r = netlink_events(&self->events, groups, err);
-    if (r < 0)
-        return r;
-    self->repair = orb_timer_new(ctx, on_repair, self);
-    self->watch =
-        orb_watch_new(ctx, nl_socket_get_fd(self->events), ORB_READABLE, on_readable, self, err);
-    return self->watch ? 0 : ORB_E_INTERNAL;
+    return follow_open(ctx, &self->follow, groups, on_readable, on_repair, self, err);
 }
 
 static void on_stop(struct orb_ctx *ctx)
@@ -226,12 +216,7 @@ static void on_stop(struct orb_ctx *ctx)
     struct routing *self = orb_user(ctx);
 
     /* Routes stay: a stopped service does not cut the network. */
-    if (self->watch)
-        orb_watch_free(self->watch);
-    if (self->repair)
-        orb_timer_free(self->repair);
-    nl_socket_free(self->events);
-    nl_socket_free(self->requests);
+    follow_close(&self->follow);
     routes_fini(&self->current);
     cJSON_Delete(self->interfaces);
     free(self);

@@ -4,11 +4,10 @@
 
 #include "orbital/orbital.h"
 #include "plugins/routing/apply.h"
+#include "plugins/lib/follow.h"
 
 struct routing {
-    struct nl_sock *requests, *events;
-    struct orb_watch *watch;
-    struct orb_timer *repair;
+    struct follow follow;
     struct routes_want current;
     cJSON *interfaces; /* /interfaces as it is now, NULL: nothing configured */
     char missing[64];  /* a route that cannot be made now, "" when all are there */
