@@ -147,9 +147,9 @@ char *buf_take(struct buf *b)
     return p;
 }
 
-/* Length of the valid UTF-8 sequence at p (RFC 3629), 0 when there is none. */
-static size_t utf8_len(const unsigned char *p, size_t left)
+size_t utf8_len(const char *text, size_t left)
 {
+    const unsigned char *p = (const unsigned char *)text;
     size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : p[0] >= 0xc2 ? 2 : 0;
 
     if (!n || p[0] > 0xf4 || left < n)
@@ -184,7 +184,7 @@ void buf_add_json(struct buf *b, const char *text, size_t len)
             buf_addf(b, "\\u%04x", c);
         else if (c < 0x80)
             buf_addc(b, (char)c);
-        else if ((n = utf8_len(p + i, len - i)))
+        else if ((n = utf8_len(text + i, len - i)))
             buf_add(b, p + i, n);
         else {
             buf_adds(b, "\xef\xbf\xbd");

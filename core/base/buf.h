@@ -25,6 +25,9 @@ void buf_addf(struct buf *b, const char *format, ...)
     __attribute__((format(printf, 2, 3), nonnull(2)));
 void buf_addv(struct buf *b, const char *format, va_list args)
     __attribute__((format(printf, 2, 0), nonnull(2)));
+/* Length of the UTF-8 sequence of several bytes at text (RFC 3629), 0 when there is none; left, at
+ * least 1, is how many bytes are there. */
+size_t utf8_len(const char *text, size_t left);
 /* Adds text as a quoted JSON string (RFC 8259 escapes; bytes that are not UTF-8 become U+FFFD). */
 void buf_add_json(struct buf *b, const char *text, size_t len);
 /* The C string, "" while empty; the buffer keeps it. */

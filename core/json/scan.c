@@ -85,23 +85,6 @@ static inline void space(struct scan *s)
         s->p = json_space(s->p, s->end);
 }
 
-/* Length of the UTF-8 sequence at p (RFC 3629), 0 when it is none. */
-static size_t utf8_len(const char *text, const char *end)
-{
-    const unsigned char *p = (const unsigned char *)text;
-    size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : p[0] >= 0xc2 ? 2 : 0;
-
-    if (!n || p[0] > 0xf4 || (size_t)(end - text) < n)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
-}
-
 /* The four hex digits behind "\u" at p; -1 when they are not four. */
 static int hex4(const char *p, const char *end)
 {
@@ -194,7 +177,7 @@ static int string(struct scan *s, bool *ret_escaped)
         } else if (c < 0x80) {
             p++;
         } else {
-            size_t n = utf8_len(p, end);
+            size_t n = utf8_len(p, (size_t)(end - p));
 
             if (!n)
                 return bad(s, p, "valid UTF-8");
