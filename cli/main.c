@@ -273,6 +273,23 @@ static int printed(int result)
     return orb_code_exit(ORB_E_IO);
 }
 
+/* Tells why, on both outputs when JSON is wanted; exit status of the error. */
+static int refused(const struct cli *cli, const struct orb_err *err)
+{
+    if (cli->json) {
+        AUTO(buf) struct buf b = {0};
+
+        buf_addf(&b, "{\"error\":{\"code\":\"%s\",\"path\":", orb_code_name(err->code));
+        buf_add_json(&b, err->path, strlen(err->path));
+        buf_adds(&b, ",\"text\":");
+        buf_add_json(&b, err->text, strlen(err->text));
+        buf_adds(&b, "}}");
+        puts(buf_str(&b));
+    }
+    fprintf(stderr, "orbctl: %s%s%s\n", err->path, err->path[0] ? ": " : "", err->text);
+    return orb_code_exit(err->code);
+}
+
 int main(int argc, char **argv)
 {
     struct cli cli = {.socket = getenv("ORBITAL_SOCKET"), .client.fd = -1};
@@ -315,16 +332,5 @@ int main(int argc, char **argv)
         r = orb_fail(&err, ORB_E_IO, "the output could not be written");
     if (r >= 0)
         return 0;
-    if (cli.json) {
-        AUTO(buf) struct buf b = {0};
-
-        buf_addf(&b, "{\"error\":{\"code\":\"%s\",\"path\":", orb_code_name(err.code));
-        buf_add_json(&b, err.path, strlen(err.path));
-        buf_adds(&b, ",\"text\":");
-        buf_add_json(&b, err.text, strlen(err.text));
-        buf_adds(&b, "}}");
-        puts(buf_str(&b));
-    }
-    fprintf(stderr, "orbctl: %s%s%s\n", err.path, err.path[0] ? ": " : "", err.text);
-    return orb_code_exit(err.code);
+    return refused(&cli, &err);
 }
