@@ -1,6 +1,7 @@
 /* The strict scanner every text from outside passes once. It is on the broker's path of every
  * frame, so an object of up to FEW_KEYS members allocates nothing; larger ones get a hash table
  * whose hash is keyed per process, because the keys come from outside. */
+#include "core/base/buf.h"
 #include "core/json/scan.h"
 
 #include <ctype.h>
