@@ -42,7 +42,7 @@ TEST(every_wrong_manifest_is_refused_with_place_and_words)
         {"{\"name\":\"a\",\"version\":\"1\",\"library\":\"lib/a.so\"}", "/version", "1"},
         {"{\"name\":\"a\",\"version\":\"1.0.0\",\"library\":\"../a.so\"}", "/library", "../a.so"},
         {"{" MINIMAL ",\"limits\":{\"memory\":\"64\"}}", "/limits/memory", "64"},
-        {"{" MINIMAL ",\"limits\":{\"files\":3}}", "/limits/files", "16"},
+        {"{" MINIMAL ",\"limits\":{\"files\":3}}", "/limits/files", "32"},
         {"{" MINIMAL ",\"capabilities\":[\"net.confgure\"]}", "/capabilities/0",
          "did you mean net.configure"},
         {"{" MINIMAL ",\"capabilities\":[\"net.bind:tcp/1.2.3:80#x\"]}", "/capabilities/0",
