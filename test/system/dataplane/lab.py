@@ -13,6 +13,10 @@ import time
 SKIP = 77
 
 
+# Linux 6.6 and later; before that every tcx is a filter at clsact.
+HAS_TCX = tuple(int(n) for n in re.findall(r"\d+", os.uname().release)[:2]) >= (6, 6)
+
+
 def sh(command, check=True, **more):
     r = subprocess.run(command, shell=True, capture_output=True, text=True, **more)
     if check and r.returncode:

@@ -56,7 +56,7 @@ def retransmitted():
     return int(values[with_names.index("RetransSegs")])
 
 
-for mode, name in (("tcx", "tcx"), ("xdp", "xdp"), ("clsact", "tcx")):
+for mode, name in (("tcx", "tcx"), ("xdp", "xdp"), ("clsact", "tcx"))[not lab.HAS_TCX:]:
     options = ["no-tcx"] if mode == "clsact" else []
     d = L.dpctl(*options)
     d.apply(lab.policy(name, ALLOW))
