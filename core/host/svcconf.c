@@ -60,44 +60,36 @@ struct svcconf {
     bool asking, again;
 };
 
-static void configure(struct orbitald *host, const char *name, const json_t *entry)
+/* What is not said: a shipped package runs as its manifest says, with all it asks for; one of
+ * somebody else runs only when it is enabled, with nothing that is not granted. */
+static void configure(struct orbitald *host, const struct package *package, const json_t *entry)
 {
+    const char *name = package->manifest.name;
     const json_t *enabled = json_object_get(entry, "enabled");
     const json_t *grants = json_object_get(entry, "grants");
     AUTO_FREE const char **list = NULL;
     struct orb_err err = {0};
+    int run = package->shipped ? -1 : 0;
 
     if (!strcmp(name, KEEPER)) /* without it nothing could be enabled again */
         enabled = grants = NULL;
-    if (grants) {
+    if (enabled)
+        run = json_is_true(enabled);
+    if (grants || !package->shipped) {
         list = xcalloc(json_array_size(grants) + 1, sizeof *list);
         for (size_t i = 0; i < json_array_size(grants); i++)
             list[i] = json_string_value(json_array_get(grants, i));
     }
-    if (supervisor_configure(host->supervisor, name, enabled ? json_is_true(enabled) : -1, list,
-                             &err) < 0)
+    if (supervisor_configure(host->supervisor, name, run, list, &err) < 0)
         log_error(host->log, "services.not-applied", KV("service", name), KV("error", err.text));
 }
 
 static void configure_all(struct orbitald *host, const json_t *services)
 {
-    static const char *const none[] = {NULL};
-    struct orb_err err = {0};
-
     for (unsigned i = 0; i < host->packages.count; i++) {
         const struct package *package = host->packages.items[i];
-        const char *name = package->manifest.name;
-        const json_t *entry = json_object_get(services, name);
 
-        if (entry && (package->shipped || json_object_get(entry, "grants")))
-            configure(host, name, entry);
-        else if (supervisor_configure(host->supervisor, name,
-                                      entry && json_is_true(json_object_get(entry, "enabled")) ? 1
-                                      : package->shipped                                       ? -1
-                                                                                               : 0,
-                                      package->shipped ? NULL : none, &err) < 0)
-            log_error(host->log, "services.not-applied", KV("service", name),
-                      KV("error", err.text));
+        configure(host, package, json_object_get(services, package->manifest.name));
     }
 }
 
