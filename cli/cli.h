@@ -67,6 +67,9 @@ void table_start(struct table *table, unsigned columns, const char *const *title
 void table_cell(struct table *table, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void table_print(struct table *table); /* and frees */
 
+/* "s" for any number but one. */
+const char *plural(long long number);
+
 /* Members of a reply, with safe fallbacks. */
 const char *member_text(const json_t *object, const char *key);
 long long member_number(const json_t *object, const char *key);

@@ -74,7 +74,7 @@ static int config_validate(struct cli *cli, int argc, char **argv, struct orb_er
     if (r < 0 || !tree)
         return r;
     if (r == 0)
-        printf("valid; %lld changes\n", cli_changes(tree));
+        printf("valid; %lld change%s\n", cli_changes(tree), plural(cli_changes(tree)));
     return r;
 }
 
@@ -115,9 +115,11 @@ static int config_commit(struct cli *cli, int argc, char **argv, struct orb_err 
     if (r < 0 || !tree)
         return r;
     if (dry_run)
-        printf("nothing was changed; a commit of %lld changes would:\n", cli_changes(tree));
+        printf("nothing was changed; a commit of %lld change%s would:\n", cli_changes(tree),
+               plural(cli_changes(tree)));
     else
-        printf("revision %lld, %lld changes\n", member_number(tree, "revision"), cli_changes(tree));
+        printf("revision %lld, %lld change%s\n", member_number(tree, "revision"), cli_changes(tree),
+               plural(cli_changes(tree)));
     print_plan(tree);
     if (confirm && !dry_run)
         printf("undone in %ld s unless `orbctl config confirm` says it works\n", seconds);
@@ -176,8 +178,8 @@ static int config_rollback(struct cli *cli, int argc, char **argv, struct orb_er
     if (r < 0 || !tree)
         return r;
     if (r == 0)
-        printf("%lld changes are in the candidate; `orbctl config commit` makes them so\n",
-               cli_changes(tree));
+        printf("%lld change%s in the candidate; `orbctl config commit` makes it running\n",
+               cli_changes(tree), plural(cli_changes(tree)));
     return r;
 }
 

@@ -199,8 +199,8 @@ static int check_enable(struct cli *cli, const char *name, struct orb_err *err)
         r = cli_tree(cli, "config@1", "diff", NULL, &diff, err);
     if (r == 0 && cli_changes(diff))
         r = orb_fail(err, ORB_E_CONFLICT,
-                     "your candidate holds %lld changes; commit or discard them first",
-                     cli_changes(diff));
+                     "your candidate holds %lld change%s; commit or discard first",
+                     cli_changes(diff), plural(cli_changes(diff)));
     return r;
 }
 

@@ -67,6 +67,11 @@ void table_print(struct table *t)
     *t = (struct table){0};
 }
 
+const char *plural(long long number)
+{
+    return number == 1 ? "" : "s";
+}
+
 const char *member_text(const json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));

@@ -167,7 +167,7 @@ def configuration(box):
           "an older revision")
     text = box.must("config", "diff", "1", "2")
     check("/interfaces/d0/mtu" in text and "1400" in text and "1410" in text, "two revisions", text)
-    check("1 changes" in box.must("config", "rollback", "1"), "rollback")
+    check("1 change in" in box.must("config", "rollback", "1"), "rollback")
     text = box.must("config", "commit", "--confirm", "60")
     check("undone in 60 s" in text, "a commit to be confirmed says so", text)
     check("confirmed" in box.must("config", "confirm"), "confirm")
