@@ -10,6 +10,7 @@
 
 #include "core/base/own.h"
 #include "core/host/host.h"
+#include "core/host/init.h"
 #include "core/loop/scope.h"
 #include "core/sandbox/sandbox.h"
 
@@ -18,7 +19,8 @@ extern const size_t host_schema_len, auth_schema_len, dataplane_schema_len;
 
 struct run {
     struct orbitald host;
-    uv_signal_t term, interrupt, hangup;
+    struct init init;
+    uv_signal_t term, interrupt, hangup, power;
     uv_timer_t watchdog;
     struct loop_scope scope;
     const char *notify_socket;
@@ -49,9 +51,18 @@ static void on_term(uv_signal_t *handle, int number)
     stop(container_of(handle, struct run, term));
 }
 
+/* To a first process the kernel says ctrl-alt-del with SIGINT. */
 static void on_interrupt(uv_signal_t *handle, int number)
 {
-    stop(container_of(handle, struct run, interrupt));
+    struct run *run = container_of(handle, struct run, interrupt);
+
+    run->init.restart = run->init.restart || !run->host.stopping;
+    stop(run);
+}
+
+static void on_power(uv_signal_t *handle, int number)
+{
+    stop(container_of(handle, struct run, power));
 }
 
 static void on_hangup(uv_signal_t *handle, int number)
@@ -237,22 +248,26 @@ static int build(struct run *run, struct orb_err *err)
     return r == 0 ? listen_control(run, err) : r;
 }
 
-static void watch_signals(struct run *run)
+static void watch_signal(struct run *run, uv_signal_t *handle, int number, uv_signal_cb cb)
+{
+    uv_signal_init(run->host.loop, handle);
+    loop_scope_adopt(&run->scope, (uv_handle_t *)handle);
+    uv_signal_start(handle, cb, number);
+}
+
+static void watch(struct run *run)
 {
     loop_scope_init(&run->scope, on_run_closed);
-    uv_signal_init(run->host.loop, &run->term);
-    loop_scope_adopt(&run->scope, (uv_handle_t *)&run->term);
-    uv_signal_start(&run->term, on_term, SIGTERM);
-    uv_signal_init(run->host.loop, &run->interrupt);
-    loop_scope_adopt(&run->scope, (uv_handle_t *)&run->interrupt);
-    uv_signal_start(&run->interrupt, on_interrupt, SIGINT);
-    uv_signal_init(run->host.loop, &run->hangup);
-    loop_scope_adopt(&run->scope, (uv_handle_t *)&run->hangup);
-    uv_signal_start(&run->hangup, on_hangup, SIGHUP);
     uv_timer_init(run->host.loop, &run->watchdog);
     loop_scope_adopt(&run->scope, (uv_handle_t *)&run->watchdog);
     if (run->watchdog_ms)
         uv_timer_start(&run->watchdog, on_watchdog, 0, run->watchdog_ms);
+    watch_signal(run, &run->term, SIGTERM, on_term);
+    watch_signal(run, &run->interrupt, SIGINT, on_interrupt);
+    watch_signal(run, &run->hangup, SIGHUP, on_hangup);
+    if (run->init.active)
+        watch_signal(run, &run->power, SIGPWR, on_power);
+    init_watch(&run->init, &run->host, &run->scope);
 }
 
 static void tear_down(struct run *run)
@@ -294,6 +309,7 @@ static int run_loop(struct run *run, struct orb_err *err)
     host->loop = &loop;
     log_notice(host->log, "host.start", KV("version", ORBITAL_VERSION),
                KV("instance", host->options.instance), KV("pid", getpid()));
+    init_log(&run->init, host->log);
     r = build(run, err);
     if (r < 0) {
         /* Nothing was started yet: close what was built and say why. */
@@ -305,7 +321,7 @@ static int run_loop(struct run *run, struct orb_err *err)
         uv_loop_close(&loop);
         return r;
     }
-    watch_signals(run);
+    watch(run);
     supervisor_start(host->supervisor);
     uv_run(&loop, UV_RUN_DEFAULT);
     if (uv_loop_close(&loop) < 0)
@@ -331,12 +347,14 @@ int main(int argc, char **argv)
                          .level = LOG_LEVEL_INFO},
     };
     struct orb_err err = {0};
-    int code;
+    int code, r;
 
     if (argc > 1 && !strcmp(argv[1], "--worker"))
         return worker_main(argc, argv);
-    if (options_parse(&run.host.options, argc, argv, &code))
-        return code;
+    init_begin(&run.init);
+    r = options_parse(&run.host.options, argc, argv, &code);
+    if (r)
+        return r < 0 ? init_end(&run.init, code) : code;
     signal(SIGPIPE, SIG_IGN);
     setrlimit(RLIMIT_NOFILE, &files);
     umask(0027);
@@ -346,5 +364,5 @@ int main(int argc, char **argv)
         code = 1;
     }
     tear_down(&run);
-    return code;
+    return init_end(&run.init, code);
 }

@@ -28,8 +28,8 @@ struct host_options {
     unsigned owned_count;
 };
 
-/* Reads argv into options, which hold the defaults. 0: go on; 1: done (help, version, a check, or a
- * wrong word, which was reported), exit with *ret_code. */
+/* Reads argv into options, which hold the defaults. 0: go on; 1: done (help, version, a check),
+ * exit with *ret_code; -1: a wrong word, which was reported, *ret_code is set as well. */
 int options_parse(struct host_options *options, int argc, char **argv, int *ret_code);
 /* Workers have another root: every directory becomes an absolute path. */
 void options_absolute(struct host_options *options);

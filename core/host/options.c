@@ -219,7 +219,7 @@ int options_parse(struct host_options *o, int argc, char **argv, int *ret_code)
     if (r < 0) {
         fputs("Try `orbitald --help`.\n", stderr);
         *ret_code = 2;
-        return 1;
+        return -1;
     }
     if (r == 0 && !o->package_dirs[0]) {
         o->package_dirs[0] = "/usr/lib/orbital/packages";

@@ -40,6 +40,9 @@ void supervisor_start(struct supervisor *supervisor);
 void supervisor_release(struct supervisor *supervisor);
 /* Stops all in reverse dependency order; on_stopped follows. */
 void supervisor_stop(struct supervisor *supervisor);
+/* For a first process, which is told of every child: pid has ended but was not waited for. True
+ * when it was a worker's: it is reaped and judged now. */
+bool supervisor_worker_ended(struct supervisor *supervisor, pid_t pid);
 /* After on_stopped: closes handles; memory goes with the last close callback. */
 void supervisor_close(struct supervisor *supervisor);
 

@@ -99,6 +99,19 @@ static void on_exit_ready(uv_poll_t *poll, int status, int events)
         finish(worker);
 }
 
+bool supervisor_worker_ended(struct supervisor *sup, pid_t pid)
+{
+    for (unsigned i = 0; i < sup->count; i++) {
+        struct worker *worker = sup->services[i]->worker;
+
+        if (!worker || worker->child.pid != pid)
+            continue;
+        finish(worker);
+        return true;
+    }
+    return false;
+}
+
 static void on_stderr(uv_poll_t *poll, int status, int events)
 {
     read_stderr(container_of(poll, struct worker, stderr_poll));
