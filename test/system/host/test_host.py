@@ -100,14 +100,14 @@ def no_descriptor_is_lost(box):
     def fds():
         return len(os.listdir(f"/proc/{box.daemon.pid}/fd"))
     box.until(10, lambda: running(box, "acme-probe"), "runs")
-    before = fds()
+    before = min(fds() for _ in range(50))  # a client's connection that is just closing counts not
     for _ in range(12):
         box.ctl("service", "start", "acme-probe")
         s = box.until(10, lambda: running(box, "acme-probe"), "runs")
         box.call("acme-probe", "crash", {"how": "exit"}, ok=False)
         box.until(10, lambda p=s["pid"]: running(box, "acme-probe", p), "again")
         restart(box)  # forgives the failures so far
-    box.until(5, lambda: fds() == before, f"{before} descriptors before, {fds()} after")
+    box.until(5, lambda: fds() <= before, f"{before} descriptors before, {fds()} after")
 
 
 def stopped_host_does_not_kill(box):
