@@ -35,7 +35,8 @@ static void add_verdict(const char *log)
         buf_addf(listener, ": %.*s", len > MOST ? MOST : (int)len, found);
 }
 
-static int hear(enum libbpf_print_level level, const char *format, va_list args)
+static int __attribute__((format(printf, 2, 0)))
+hear(enum libbpf_print_level level, const char *format, va_list args)
 {
     AUTO_FREE char *text = NULL;
     const char *begin;
