@@ -19,11 +19,16 @@ NAT = {"1": {"to": "wan", "action": "masquerade"},
 
 # A UDP socket whose flow is assured and in the cache. Arguments: host, port.
 HOT = """
+import select
 host, port = sys.argv[1], int(sys.argv[2])
 v6 = ":" in host
 s = socket.socket(socket.AF_INET6 if v6 else socket.AF_INET, socket.SOCK_DGRAM)
 s.settimeout(2)
 s.connect((host, port))
+def error():  # waits for what ICMP says about the socket
+    wait = select.poll()
+    wait.register(s, 0)
+    wait.poll(2000)
 def ask(size=100):
     s.send(b"x" * size)
     return len(s.recv(65536))
@@ -37,7 +42,7 @@ if v6: s.setsockopt(41, 23, 2)  # IPV6_MTU_DISCOVER, do
 else: s.setsockopt(0, 10, 2)
 try:
     s.send(b"x" * 1420)
-    time.sleep(0.3)
+    error()
     s.send(b"x")
 except OSError: pass
 print(s.getsockopt(41, 24) if v6 else s.getsockopt(0, 14))
@@ -51,7 +56,7 @@ else:
     s.setsockopt(0, 11, 1)
     s.setsockopt(0, 2, 1)
 s.send(b"x")
-time.sleep(0.3)
+error()
 _, control, _, _ = s.recvmsg(100, 1000, socket.MSG_ERRQUEUE)
 data = control[0][2][16:]
 print(socket.inet_ntop(s.family, data[8:24] if v6 else data[4:8]))
