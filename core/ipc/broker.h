@@ -42,6 +42,8 @@ struct peer_events {
     void (*ready)(void *arg, uint64_t revision);
     void (*pong)(void *arg, const char *degraded /* "" when fine */);
     void (*failed)(void *arg, const char *text); /* FAIL frame */
+    /* The whole list of what is wrong with the service now; it replaces the one before. */
+    void (*problems)(void *arg, const char *data, size_t len);
     void (*log)(void *arg, const char *data, size_t len);
     void (*metric)(void *arg, const char *data, size_t len);
     /* Connection ended: end of file, or thrown out (err->code ORB_E_PROTOCOL, ORB_E_LIMIT). The

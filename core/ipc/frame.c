@@ -84,7 +84,7 @@ const char *frame_type_name(unsigned type)
     static const char *const names[FRAME_TYPES] = {
         "none",   "HELLO", "WELCOME", "OPEN", "OPENED", "REQ",  "REP",  "ERR",
         "CANCEL", "SUB",   "UNSUB",   "PUB",  "EVENT",  "GAP",  "PING", "PONG",
-        "READY",  "LOG",   "METRIC",  "STOP", "FAIL",   "PEER", "GONE",
+        "READY",  "LOG",   "METRIC",  "STOP", "FAIL",   "PEER", "GONE", "PROBLEMS",
     };
 
     return type && type < FRAME_TYPES ? names[type] : "unknown";

@@ -34,6 +34,7 @@ enum frame_type {
     FRAME_FAIL,
     FRAME_PEER,
     FRAME_GONE,
+    FRAME_PROBLEMS,
     FRAME_TYPES
 };
 

@@ -104,6 +104,12 @@ static void on_metric(struct ipc_peer *peer, struct inframe *in)
         peer->events->metric(peer->arg, in->payload, in->len);
 }
 
+static void on_problems(struct ipc_peer *peer, struct inframe *in)
+{
+    if (peer->events && peer->events->problems)
+        peer->events->problems(peer->arg, in->payload, in->len);
+}
+
 /* by 0: nobody sends this to the host. raw: the function scans itself. answered: a payload that is
  * no JSON is answered with ERR, otherwise dropped with a complaint. */
 static const struct rule {
@@ -125,6 +131,7 @@ static const struct rule {
     [FRAME_LOG] = {on_log, BY_SERVICE, false, false},
     [FRAME_METRIC] = {on_metric, BY_SERVICE, false, false},
     [FRAME_FAIL] = {on_fail, BY_SERVICE, false, false},
+    [FRAME_PROBLEMS] = {on_problems, BY_SERVICE, false, false},
 };
 
 /* 0, or ORB_E_PROTOCOL: the peer is thrown out. */

@@ -3,6 +3,7 @@
 #define CORE_SUP_INTERNAL_H
 
 #include "core/loop/scope.h"
+#include "core/sup/problem.h"
 #include "core/sup/supervisor.h"
 
 #define CRASHES_KEPT 8
@@ -46,11 +47,12 @@ struct service {
     int enabled;         /* of the configuration; -1: as the manifest */
     enum service_state state;
     bool wanted;
-    bool waiting; /* Starting, but for a dependency */
-    bool again;   /* start again once stopped */
-    bool asked;   /* given_up is asking its dependencies just now */
-    char degraded[ORB_ERR_TEXT];
-    char reason[ORB_ERR_TEXT]; /* of the last failure */
+    bool waiting;                /* Starting, but for a dependency */
+    bool again;                  /* start again once stopped */
+    bool asked;                  /* given_up is asking its dependencies just now */
+    char degraded[ORB_ERR_TEXT]; /* its own answer to the last ping, "" when fine */
+    struct problems problems;    /* what it reported and did not take back */
+    char reason[ORB_ERR_TEXT];   /* of the last failure */
     struct restart restart;
     uint64_t next_ms;  /* when the timer fires */
     uint64_t since_ms; /* of the present state */
@@ -82,6 +84,11 @@ struct supervisor {
 /* service.c */
 void service_event(struct service *service, enum service_event event);
 void service_set_state(struct service *service, enum service_state state);
+/* Its health or its problems are others than before. */
+void service_health_changed(struct service *service);
+/* What is wrong with it in one sentence: its health's answer, else its worst problem; "" if fine.
+ */
+const char *service_degraded(const struct service *service);
 /* The first dependency that is not Running, NULL when all are. */
 const char *service_missing(const struct service *service);
 /* → Starting; a process only when nothing is missing. */

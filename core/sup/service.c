@@ -33,6 +33,19 @@ void service_set_state(struct service *service, enum service_state state)
         sup->setup.on_state(sup->setup.arg, name_of(service), state);
 }
 
+void service_health_changed(struct service *service)
+{
+    if (service->sup->setup.on_health)
+        service->sup->setup.on_health(service->sup->setup.arg, name_of(service));
+}
+
+const char *service_degraded(const struct service *service)
+{
+    if (service->degraded[0] || !service->problems.count)
+        return service->degraded;
+    return service->problems.items[0].what;
+}
+
 /* The first dependency that is not Running, NULL when all are. */
 const char *service_missing(const struct service *service)
 {

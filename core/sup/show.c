@@ -33,7 +33,7 @@ static void add_summary(const struct service *service, struct buf *b)
     add_text(b, "breaker", breaker_name(service->restart.breaker));
     buf_addf(b, ",\"next_ms\":%llu",
              (unsigned long long)(service->next_ms > now ? service->next_ms - now : 0));
-    add_text(b, "degraded", service->degraded);
+    add_text(b, "degraded", service_degraded(service));
     add_text(b, "reason", service->state == SERVICE_RUNNING ? "" : service->reason);
 }
 
@@ -79,6 +79,9 @@ int supervisor_show(struct supervisor *sup, const char *name, struct buf *ret_js
     add_list(ret_json, "requires", service->package->manifest.requires);
     add_list(ret_json, "capabilities", service->capabilities);
     add_list(ret_json, "asked", service->package->manifest.capabilities);
+    buf_adds(ret_json, ",\"problems\":");
+    problems_add_json(&service->problems, ret_json);
+    buf_addf(ret_json, ",\"more_problems\":%u", service->problems.more);
     buf_addf(ret_json, ",\"revision\":%llu,\"since_ms\":%llu,\"crashes\":%u}",
              (unsigned long long)service->revision,
              (unsigned long long)(now_ms() - service->since_ms), service->crash_count);

@@ -44,6 +44,7 @@ static void on_service_closed(struct loop_scope *scope)
     strings_free(service->capabilities);
     strings_free(service->grants);
     buf_fini(&service->attested);
+    problems_fini(&service->problems);
     for (unsigned i = 0; i < CRASHES_KEPT; i++)
         free(service->crashes[i].json);
     free(service);

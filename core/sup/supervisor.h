@@ -27,6 +27,8 @@ struct supervisor_setup {
     /* A boot phase was reached, or a service changed its state. */
     void (*on_phase)(void *arg, enum boot_phase phase);
     void (*on_state)(void *arg, const char *service, enum service_state state);
+    /* What a service says of its health, or its list of problems, changed. May be NULL. */
+    void (*on_health)(void *arg, const char *service);
     /* supervisor_stop is done: nothing runs any more. */
     void (*on_stopped)(void *arg);
     void *arg;

@@ -87,6 +87,7 @@ static void finish(struct worker *worker)
     if (!(clean && worker->stopping))
         crash_record(service, worker, &verdict);
     service->worker = NULL;
+    problems_fini(&service->problems);
     loop_scope_close(&worker->scope);
     service_judge(service, clean, reason);
 }
@@ -226,10 +227,12 @@ static void on_pong(void *arg, const char *degraded)
     struct service *service = worker->service;
 
     worker->last_pong_ms = now_ms();
-    if (strcmp(service->degraded, degraded))
-        log_notice(service->sup->log, "service.health", KV("service", name_of(worker)),
-                   KV("degraded", degraded));
+    if (!strcmp(service->degraded, degraded))
+        return;
+    log_notice(service->sup->log, "service.health", KV("service", name_of(worker)),
+               KV("degraded", degraded));
     snprintf(service->degraded, sizeof service->degraded, "%s", degraded);
+    service_health_changed(service);
 }
 
 static void on_failed(void *arg, const char *text)
@@ -252,6 +255,41 @@ static void on_metric(void *arg, const char *data, size_t len)
     struct worker *worker = arg;
 
     metrics_frame(worker->service->sup->setup.metrics, name_of(worker), data, len);
+}
+
+/* A problem that came or went is worth a record: the list alone knows only the present. */
+static void log_difference(const struct service *service, const struct problems *before,
+                           const struct problems *after)
+{
+    struct log_sink *log = service->sup->log;
+    const char *name = service->package->manifest.name;
+
+    for (unsigned i = 0; i < after->count; i++)
+        if (!problems_find(before, after->items[i].key))
+            log_warn(log, "service.problem", KV("service", name), KV("what", after->items[i].what),
+                     KV("path", after->items[i].path));
+    for (unsigned i = 0; i < before->count; i++)
+        if (!problems_find(after, before->items[i].key))
+            log_notice(log, "service.problem-gone", KV("service", name),
+                       KV("what", before->items[i].what), KV("path", before->items[i].path));
+}
+
+static void on_problems(void *arg, const char *data, size_t len)
+{
+    struct worker *worker = arg;
+    struct service *service = worker->service;
+    struct problems fresh = {0};
+    struct orb_err err = {0};
+
+    if (problems_read(&service->problems, data, len, now_ms(), &fresh, &err) < 0) {
+        log_warn(service->sup->log, "service.problems-refused", KV("service", name_of(worker)),
+                 KV("error", err.text));
+        return;
+    }
+    log_difference(service, &service->problems, &fresh);
+    problems_fini(&service->problems);
+    service->problems = fresh;
+    service_health_changed(service);
 }
 
 static void on_eof_grace(uv_timer_t *timer)
@@ -282,6 +320,7 @@ static const struct peer_events events = {
     .ready = on_ready,
     .pong = on_pong,
     .failed = on_failed,
+    .problems = on_problems,
     .log = on_log,
     .metric = on_metric,
     .closed = on_peer_closed,

@@ -246,6 +246,7 @@ static void close_all(struct orb_ctx *ctx)
     sdk_req_fini(ctx);
     sdk_event_fini(ctx);
     sdk_obs_fini(ctx);
+    sdk_problem_fini(ctx);
     sdk_loop_fini(ctx);
     loop_scope_close(&ctx->scope);
     /* Handles only close now; uv_stop() of before is used up by the first turn. */
@@ -273,6 +274,7 @@ int sdk_run(const struct sdk_setup *setup, const struct orb_plugin *plugin)
     timer_init(&ctx, &ctx.call_timer);
     timer_init(&ctx, &ctx.metric_timer);
     timer_init(&ctx, &ctx.attach_timer);
+    timer_init(&ctx, &ctx.problem_timer);
     r = sdk_wire_open(&ctx, &err);
     if (r < 0) {
         dprintf(STDERR_FILENO, "orbital: %s: %s\n", ctx.service, err.text);

@@ -106,6 +106,20 @@ struct sdk_metric {
     char name[SDK_NAME];
 };
 
+#define SDK_PROBLEM_KEY 128u
+#define SDK_PROBLEM_TODO 256u
+#define SDK_MAX_PROBLEMS 1024u /* kept; ORB_PROBLEMS_MAX of them are sent */
+
+struct sdk_problem {
+    struct sdk_problem *next;
+    enum orb_problem_level level;
+    bool gone; /* taken back in this turn */
+    char key[SDK_PROBLEM_KEY];
+    char what[ORB_ERR_TEXT];
+    char path[ORB_ERR_PATH];
+    char todo[SDK_PROBLEM_TODO];
+};
+
 /* One step taken back in reverse order: path held old (NULL: nothing). */
 struct sdk_undo {
     char *path;
@@ -180,6 +194,7 @@ struct orb_ctx {
     uv_timer_t call_timer;
     uv_timer_t metric_timer;
     uv_timer_t attach_timer;
+    uv_timer_t problem_timer;
     uint64_t call_timer_at; /* 0: not armed */
 
     const struct sdk_setup *setup;
@@ -211,6 +226,9 @@ struct orb_ctx {
     struct sdk_sub *subs;
     struct sdk_metric *metrics;
     unsigned metric_count;
+    struct sdk_problem *problems; /* oldest first */
+    unsigned problem_count;
+    struct buf problems_sent; /* the list the host has */
     struct sdk_conf conf;
     struct orb_timer *timers;
     struct orb_watch *watches;
@@ -283,6 +301,9 @@ void sdk_obs_on_timer(uv_timer_t *timer);
 /* Sends the counters now. */
 void sdk_obs_flush(struct orb_ctx *ctx);
 void sdk_obs_fini(struct orb_ctx *ctx);
+
+/* ---- sdk_problem.c ---- */
+void sdk_problem_fini(struct orb_ctx *ctx);
 
 /* ---- sdk_conf.c ---- */
 /* Asks the config service for the subscribed parts; goes on to sdk_started. */

@@ -197,6 +197,32 @@ void orb_log_kv(struct orb_ctx *ctx, enum orb_level level, const char *event,
 void orb_counter_add(struct orb_ctx *ctx, const char *name, uint64_t delta);
 void orb_gauge_set(struct orb_ctx *ctx, const char *name, double value);
 
+/* ---- problems ---- */
+
+/* Something a person should know of while it lasts: shown by `orbctl show health`, by the service's
+ * own page and by /readyz. FAILED: the appliance as a whole does not do what it is configured to do
+ * (believed of shipped services of the phases early, core and control; of others it counts as
+ * DEGRADED). */
+enum orb_problem_level { ORB_PROBLEM_DEGRADED, ORB_PROBLEM_FAILED };
+
+struct orb_problem {
+    enum orb_problem_level level;
+    const char *what; /* one sentence, at most 399 bytes: what does not fit, with the reason */
+    const char *path; /* JSON pointer of the configuration it is about; NULL or "": none */
+    const char *todo; /* what a person can do, at most 255 bytes; NULL or "": nothing to do */
+};
+
+#define ORB_PROBLEMS_MAX 32 /* sent to the host; further ones are counted in one last sentence */
+
+/* Reports a problem, or replaces the one of the same key (at most 127 bytes, stable, unique in this
+ * service, e.g. "address:/interfaces/lan0"). Everything is copied. The host learns of it at the end
+ * of the loop's turn; reporting the same again costs nothing and keeps the time since when it
+ * lasts. */
+void orb_problem_set(struct orb_ctx *ctx, const char *key, const struct orb_problem *problem);
+/* Takes a problem back; a key that ends with "*" takes back all keys that begin so. What is taken
+ * back and reported again in the same turn has never gone: clear all, then set what still holds. */
+void orb_problem_clear(struct orb_ctx *ctx, const char *key);
+
 /* ---- integers ---- */
 
 /* cJSON keeps numbers as doubles: beyond 2^53 a digit is lost. Reads an integer that is exact:

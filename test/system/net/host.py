@@ -9,7 +9,7 @@ import sys
 import time
 
 (HELLO, WELCOME, OPEN, OPENED, REQ, REP, ERR, CANCEL, SUB, UNSUB, PUB, EVENT, GAP, PING, PONG, READY,
- LOG, METRIC, STOP, FAIL, PEER, GONE) = range(1, 23)
+ LOG, METRIC, STOP, FAIL, PEER, GONE, PROBLEMS) = range(1, 24)
 CONFIG, USER = 7, 9  # peers
 SKIP = 77
 
@@ -79,6 +79,7 @@ class Worker:
         self.socket, self.parts, self.tree = ours, parts, tree
         self.buffer, self.corr, self.tx, self.revision = b"", 100, 0, 1
         self.logs, self.events, self.calls, self.ready = [], [], [], False
+        self.problems = {}
         self.provider = None  # function(method, input) -> output, plays dataplane@1
         self.methods = ([f"{self.name}/{m}" for m in methods] +
                         [f"service.{self.name}/{m}" for m in ("prepare", "apply", "abort")])
@@ -128,6 +129,8 @@ class Worker:
                 self.logs.append(payload)
             elif kind == PUB:
                 self.events.append((env["topic"], payload))
+            elif kind == PROBLEMS:
+                self.problems = {p["key"]: p for p in payload["problems"]}
             elif kind == FAIL:
                 raise Refused(payload)
             elif kind in (REQ, OPEN):
@@ -187,6 +190,12 @@ class Worker:
     def ping(self):
         self.send(PING)
         return self.until(lambda f: f[0] == PONG)[4].get("degraded")
+
+    def until_problems(self, wanted, seconds=10):
+        """Waits until wanted(the reported problems, by key) holds; returns them."""
+        while not wanted(self.problems):
+            self.until(lambda f: f[0] == PROBLEMS, seconds)
+        return self.problems
 
     def logged(self, event):
         """Waits for a log record."""

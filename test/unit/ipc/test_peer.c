@@ -57,6 +57,9 @@ TEST(the_supervisor_hears_what_a_worker_says)
     ck_assert_str_eq(wire.text, "{\"level\":\"info\"}");
     wire_put(&wire, (struct frame){.type = FRAME_METRIC}, NULL, "{\"name\":\"a\",\"add\":1}");
     world_until(&world, &wire.metrics);
+    wire_put(&wire, (struct frame){.type = FRAME_PROBLEMS}, NULL, "{\"problems\":[]}");
+    world_until(&world, &wire.problems);
+    ck_assert_str_eq(wire.text, "{\"problems\":[]}");
     wire_put(&wire, (struct frame){.type = FRAME_LOG}, NULL, "{\"level\":");
     wire_put(&wire, (struct frame){.type = FRAME_LOG}, NULL, "{}");
     world_turns(&world, 3);

@@ -132,6 +132,14 @@ static void on_metric(void *arg, const char *data, size_t len)
     keep(wire, data, len);
 }
 
+static void on_problems(void *arg, const char *data, size_t len)
+{
+    struct wire *wire = arg;
+
+    wire->problems++;
+    keep(wire, data, len);
+}
+
 static void on_closed(void *arg, const struct orb_err *err)
 {
     struct wire *wire = arg;
@@ -146,6 +154,7 @@ static const struct peer_events events = {
     .ready = on_ready,
     .pong = on_pong,
     .failed = on_failed,
+    .problems = on_problems,
     .log = on_log,
     .metric = on_metric,
     .closed = on_closed,

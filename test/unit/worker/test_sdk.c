@@ -1,5 +1,6 @@
 /* core/worker/sdk*.c without configuration: handshake, requests, calls, events, loop, endings. */
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -196,6 +197,32 @@ static int on_observe(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in,
     return 0;
 }
 
+static void report(struct orb_ctx *ctx, const char *key, enum orb_problem_level level,
+                   const char *what)
+{
+    orb_problem_set(ctx, key,
+                    &(struct orb_problem){.level = level, .what = what, .path = "/a", .todo = "x"});
+}
+
+/* {"set":[keys],"clear":[keys],"many":N}: clear first. */
+static int on_problem(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in,
+                      struct orb_err *err)
+{
+    const cJSON *item, *many = cJSON_GetObjectItemCaseSensitive(in, "many");
+    char key[32];
+
+    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(in, "clear"))
+        orb_problem_clear(ctx, item->valuestring);
+    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(in, "set"))
+        report(ctx, item->valuestring, ORB_PROBLEM_DEGRADED, item->valuestring);
+    for (int i = 0; many && i < many->valueint; i++) {
+        snprintf(key, sizeof(key), "n:%d", i);
+        report(ctx, key, i == many->valueint - 1 ? ORB_PROBLEM_FAILED : ORB_PROBLEM_DEGRADED, key);
+    }
+    orb_reply(req, NULL);
+    return 0;
+}
+
 static int on_fatal(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
 {
     orb_fail(err, ORB_E_KERNEL, "netlink is dead");
@@ -270,6 +297,7 @@ static const struct orb_method methods[] = {{"echo", on_echo, 0},
                                             {"loop", on_loop, 0},
                                             {"observe", on_observe, 0},
                                             {"fatal", on_fatal, 0},
+                                            {"problem", on_problem, 0},
                                             {"integers", on_integers, 0},
                                             {0}};
 
@@ -289,13 +317,14 @@ enum {
     OBSERVE,
     FATAL,
     INTEGERS,
+    PROBLEM,
     UNHANDLED
 };
 
 #define METHODS                                                                                    \
     "\"t/echo\",\"t/raw\",\"t/refuse\",\"t/silent-failure\",\"t/keep\",\"t/release\",\"t/big\","   \
     "\"t/relay\",\"t/as\",\"t/wrong-call\",\"t/subscribe\",\"t/loop\",\"t/observe\",\"t/fatal\","  \
-    "\"t/integers\",\"t/not-there\""
+    "\"t/integers\",\"t/problem\",\"t/not-there\""
 
 static const struct orb_plugin plugin = {.abi = ORB_PLUGIN_ABI,
                                          .name = "t",
@@ -587,6 +616,37 @@ TEST(integers_keep_every_digit_or_are_refused)
         FRAME_REP, &f);
     ck_assert_str_eq(f.payload, "{\"small\":1000000000000000,\"large\":9223372036854775807,"
                                 "\"exact\":9007199254740992}");
+    fakehost_stop(&h);
+}
+
+TEST(problems_go_to_the_host_as_one_list_and_only_when_they_changed)
+{
+    struct fakehost h;
+    struct fakeframe f;
+
+    start(&h);
+    ask(&h, PROBLEM, "{\"set\":[\"p:a\",\"p:b\",\"q\"]}", FRAME_REP, &f);
+    fakehost_expect(&h, FRAME_PROBLEMS, &f);
+    ck_assert_str_eq(f.payload,
+                     "{\"problems\":["
+                     "{\"level\":\"degraded\",\"key\":\"p:a\",\"what\":\"p:a\",\"path\":\"/a\","
+                     "\"todo\":\"x\"},"
+                     "{\"level\":\"degraded\",\"key\":\"p:b\",\"what\":\"p:b\",\"path\":\"/a\","
+                     "\"todo\":\"x\"},"
+                     "{\"level\":\"degraded\",\"key\":\"q\",\"what\":\"q\",\"path\":\"/a\","
+                     "\"todo\":\"x\"}],\"more\":0}");
+    ask(&h, PROBLEM, "{\"clear\":[\"*\"],\"set\":[\"q\",\"p:b\",\"p:a\"]}", FRAME_REP,
+        &f); /* as before */
+    fakehost_send(&h, FRAME_PING, 0, 1, 0, 0, NULL, NULL);
+    fakehost_expect(&h, FRAME_PONG, &f);
+    ask(&h, PROBLEM, "{\"clear\":[\"p:*\"],\"set\":[\"p:b\"]}", FRAME_REP, &f);
+    fakehost_expect(&h, FRAME_PROBLEMS, &f);
+    ck_assert_ptr_null(strstr(f.payload, "p:a"));
+    ck_assert_ptr_nonnull(strstr(f.payload, "p:b"));
+    ask(&h, PROBLEM, "{\"clear\":[\"*\"],\"many\":1200}", FRAME_REP, &f);
+    fakehost_expect(&h, FRAME_PROBLEMS, &f);
+    ck_assert_ptr_nonnull(strstr(f.payload, "\"more\":"));
+    ck_assert_ptr_null(strstr(f.payload, "\"p:b\""));
     fakehost_stop(&h);
 }
 

@@ -1,0 +1,40 @@
+/* What a service says is wrong with it (orb_problem_set of the SDK), as the host keeps it: texts
+ * are a service's words, so their sizes are bounded here, and nothing is believed beyond them. */
+#ifndef CORE_SUP_PROBLEM_H
+#define CORE_SUP_PROBLEM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/buf.h"
+#include "orbital/orbital.h"
+
+struct problem {
+    char key[128];
+    char what[ORB_ERR_TEXT]; /* one sentence */
+    char path[ORB_ERR_PATH]; /* JSON pointer into the configuration, "" when there is none */
+    char todo[256];          /* what a person can do, "" when nothing */
+    bool failed;             /* the service's own word: see enum orb_problem_level */
+    uint64_t since_ms;       /* monotonic; of the first report of this key */
+    uint64_t since_us;       /* the same by the wall clock */
+};
+
+struct problems {
+    struct problem *items; /* the worst first, in the order of the service */
+    unsigned count;        /* at most ORB_PROBLEMS_MAX */
+    unsigned more;         /* the service counts so many more */
+};
+
+/* Reads the list of a PROBLEMS frame (scanned JSON text); keys that are in before keep their time.
+ * now_ms: monotonic. ret_problems: the caller's to free. ORB_E_SCHEMA: not such a list. */
+int problems_read(const struct problems *before, const char *text, size_t len, uint64_t now_ms,
+                  struct problems *ret_problems, struct orb_err *err);
+/* The problem of this key, NULL when there is none. */
+const struct problem *problems_find(const struct problems *problems, const char *key);
+/* Empties the list. */
+void problems_fini(struct problems *problems);
+/* Appends the list as a JSON array of {level, what, path, todo, since_us}. */
+void problems_add_json(const struct problems *problems, struct buf *ret_json);
+
+#endif

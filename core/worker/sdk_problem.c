@@ -1,0 +1,153 @@
+/* Problems a service reports: kept here by key, sent to the host as one whole list whenever
+ * something changed, at the end of the loop's turn. The host replaces its list by it, so a frame
+ * that was lost with the worker leaves nothing behind. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/worker/sdk_priv.h"
+
+#define RETRY_MS 100 /* the host does not read just now */
+
+static void add_member(struct buf *b, const char *key, const char *text)
+{
+    buf_addf(b, ",\"%s\":", key);
+    buf_add_json(b, text, strlen(text));
+}
+
+static void add_problem(struct buf *b, unsigned at, const struct sdk_problem *p)
+{
+    buf_addf(b, "%s{\"level\":\"%s\"", at ? "," : "",
+             p->level == ORB_PROBLEM_FAILED ? "failed" : "degraded");
+    add_member(b, "key", p->key);
+    add_member(b, "what", p->what);
+    add_member(b, "path", p->path);
+    add_member(b, "todo", p->todo);
+    buf_addc(b, '}');
+}
+
+/* The worst first: what has no room is at least not what matters most. */
+static void describe(const struct orb_ctx *ctx, struct buf *b)
+{
+    static const enum orb_problem_level order[] = {ORB_PROBLEM_FAILED, ORB_PROBLEM_DEGRADED};
+    unsigned sent = 0;
+
+    buf_adds(b, "{\"problems\":[");
+    for (size_t i = 0; i < ARRAY_LEN(order); i++)
+        for (const struct sdk_problem *p = ctx->problems; p && sent < ORB_PROBLEMS_MAX; p = p->next)
+            if (p->level == order[i])
+                add_problem(b, sent++, p);
+    buf_addf(b, "],\"more\":%u}", ctx->problem_count - sent);
+}
+
+static void forget_gone(struct orb_ctx *ctx)
+{
+    struct sdk_problem **at = &ctx->problems;
+
+    while (*at) {
+        struct sdk_problem *p = *at;
+
+        if (!p->gone) {
+            at = &p->next;
+            continue;
+        }
+        *at = p->next;
+        free(p);
+        ctx->problem_count--;
+    }
+}
+
+static void on_problems_due(uv_timer_t *timer)
+{
+    struct orb_ctx *ctx = container_of(timer, struct orb_ctx, problem_timer);
+    AUTO(buf) struct buf b = {0};
+
+    forget_gone(ctx);
+    describe(ctx, &b);
+    if (b.len == ctx->problems_sent.len && !memcmp(b.data, ctx->problems_sent.data, b.len))
+        return; /* all was taken back and reported again */
+    if (sdk_wire_full(ctx) || sdk_wire_send(ctx, &(struct frame){.type = FRAME_PROBLEMS}, NULL, 0,
+                                            buf_str(&b), b.len, NULL) < 0) {
+        uv_timer_start(timer, on_problems_due, RETRY_MS, 0);
+        return;
+    }
+    buf_clear(&ctx->problems_sent);
+    buf_add(&ctx->problems_sent, b.data, b.len);
+}
+
+static void changed(struct orb_ctx *ctx)
+{
+    if (ctx->state != SDK_ENDED && !uv_is_active((uv_handle_t *)&ctx->problem_timer))
+        uv_timer_start(&ctx->problem_timer, on_problems_due, 0, 0);
+}
+
+static struct sdk_problem *find_or_add(struct orb_ctx *ctx, const char *key)
+{
+    struct sdk_problem **at = &ctx->problems;
+
+    for (; *at; at = &(*at)->next)
+        if (!strncmp((*at)->key, key, SDK_PROBLEM_KEY - 1))
+            return *at;
+    if (ctx->problem_count == SDK_MAX_PROBLEMS)
+        return NULL;
+    *at = xcalloc(1, sizeof(**at));
+    (*at)->gone = true; /* new: not known to the host */
+    snprintf((*at)->key, sizeof((*at)->key), "%s", key);
+    ctx->problem_count++;
+    return *at;
+}
+
+/* Copies text; true when that changed to. */
+static bool replace(char *to, size_t size, const char *text)
+{
+    size_t len = strnlen(text ? text : "", size - 1);
+
+    if (strlen(to) == len && (!len || !memcmp(to, text, len)))
+        return false;
+    if (len)
+        memcpy(to, text, len);
+    to[len] = '\0';
+    return true;
+}
+
+void orb_problem_set(struct orb_ctx *ctx, const char *key, const struct orb_problem *problem)
+{
+    struct sdk_problem *p = find_or_add(ctx, key);
+    bool differs;
+
+    if (!p)
+        return; /* more than a person could read are kept already */
+    differs = p->gone || p->level != problem->level;
+    differs |= replace(p->what, sizeof(p->what), problem->what);
+    differs |= replace(p->path, sizeof(p->path), problem->path);
+    differs |= replace(p->todo, sizeof(p->todo), problem->todo);
+    p->level = problem->level;
+    p->gone = false;
+    if (differs)
+        changed(ctx);
+}
+
+void orb_problem_clear(struct orb_ctx *ctx, const char *key)
+{
+    size_t len = strlen(key);
+    bool all = len && key[len - 1] == '*';
+
+    for (struct sdk_problem *p = ctx->problems; p; p = p->next) {
+        if (p->gone ||
+            (all ? strncmp(p->key, key, len - 1) : strncmp(p->key, key, SDK_PROBLEM_KEY - 1)))
+            continue;
+        p->gone = true;
+        changed(ctx);
+    }
+}
+
+void sdk_problem_fini(struct orb_ctx *ctx)
+{
+    while (ctx->problems) {
+        struct sdk_problem *p = ctx->problems;
+
+        ctx->problems = p->next;
+        free(p);
+    }
+    buf_fini(&ctx->problems_sent);
+}
