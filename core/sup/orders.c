@@ -47,6 +47,7 @@ int supervisor_service_start(struct supervisor *sup, const char *name, struct or
     if (sup->stopping)
         return orb_fail(err, ORB_E_STATE, "the host is stopping");
     service->wanted = true;
+    service->stopped_by[0] = '\0';
     if (service->worker && service->worker->stopping) {
         service->again = true;
         return 0;
@@ -56,7 +57,8 @@ int supervisor_service_start(struct supervisor *sup, const char *name, struct or
     return 0;
 }
 
-int supervisor_service_stop(struct supervisor *sup, const char *name, struct orb_err *err)
+int supervisor_service_stop(struct supervisor *sup, const char *name, const char *by,
+                            struct orb_err *err)
 {
     struct service *service;
     int r = supervisor_find_or_fail(sup, name, &service, err);
@@ -64,6 +66,7 @@ int supervisor_service_stop(struct supervisor *sup, const char *name, struct orb
     if (r < 0)
         return r;
     service->wanted = service->again = false;
+    snprintf(service->stopped_by, sizeof(service->stopped_by), "%s", by);
     service_event(service, EVENT_STOP);
     return 0;
 }
@@ -78,6 +81,7 @@ int supervisor_service_restart(struct supervisor *sup, const char *name, struct 
     if (!service->worker)
         return supervisor_service_start(sup, name, err);
     service->wanted = service->again = true;
+    service->stopped_by[0] = '\0';
     service_event(service, EVENT_STOP);
     return 0;
 }
@@ -121,7 +125,7 @@ int supervisor_configure(struct supervisor *sup, const char *name, int enabled,
     /* Only what changed: a service stopped by hand stays so when something else is committed. */
     if (wanted != was)
         return wanted ? supervisor_service_start(sup, name, err)
-                      : supervisor_service_stop(sup, name, err);
+                      : supervisor_service_stop(sup, name, "the configuration", err);
     if (service->wanted && service->worker && strcmp(old, service->plan.hash))
         return supervisor_service_restart(sup, name, err);
     return 0;

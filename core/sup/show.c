@@ -17,6 +17,26 @@ static uint64_t uptime_ms(const struct service *service)
     return now_ms() - service->worker->ready_ms;
 }
 
+/* Why it does not run, "" when it does: people see at once whether it failed or was stopped. */
+static void add_reason(const struct service *service, struct buf *b)
+{
+    char text[160];
+
+    if (service->state == SERVICE_DISABLED && service->stopped_by[0]) {
+        snprintf(text, sizeof(text), "stopped by %s", service->stopped_by);
+        add_text(b, "reason", text);
+    } else if (service->state == SERVICE_DISABLED && !service->reason[0] &&
+               !service_enabled(service)) {
+        snprintf(text, sizeof(text), "not enabled%s",
+                 service->package->shipped ? ""
+                                           : ": a third-party package runs once /services "
+                                             "enables it and grants what it needs");
+        add_text(b, "reason", text);
+    } else {
+        add_text(b, "reason", service->state == SERVICE_RUNNING ? "" : service->reason);
+    }
+}
+
 static void add_summary(const struct service *service, struct buf *b)
 {
     const struct manifest *m = &service->package->manifest;
@@ -34,7 +54,7 @@ static void add_summary(const struct service *service, struct buf *b)
     buf_addf(b, ",\"next_ms\":%llu",
              (unsigned long long)(service->next_ms > now ? service->next_ms - now : 0));
     add_text(b, "degraded", service_degraded(service));
-    add_text(b, "reason", service->state == SERVICE_RUNNING ? "" : service->reason);
+    add_reason(service, b);
 }
 
 void supervisor_list(struct supervisor *sup, struct buf *ret_json)

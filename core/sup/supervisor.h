@@ -52,7 +52,9 @@ enum boot_phase supervisor_phase(const struct supervisor *supervisor);
 
 /* Orders of people. ORB_E_NOT_FOUND names the services there are. */
 int supervisor_service_start(struct supervisor *s, const char *name, struct orb_err *err);
-int supervisor_service_stop(struct supervisor *s, const char *name, struct orb_err *err);
+/* by: who wants it, for `show services`. */
+int supervisor_service_stop(struct supervisor *s, const char *name, const char *by,
+                            struct orb_err *err);
 int supervisor_service_restart(struct supervisor *s, const char *name, struct orb_err *err);
 /* What /services/NAME of the configuration says: enabled (-1: as the manifest) and grants (NULL: as
  * shipped). A difference takes effect by a controlled restart. */

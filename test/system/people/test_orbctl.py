@@ -203,6 +203,7 @@ def services(box):
     box.must("service", "stop", "routing")
     box.wait_log(r'service\.state .*"routing".*"to":"Disabled"', 20, mark)
     check(box.service("routing")["pid"] == 0, "stop")
+    check(box.service("routing")["reason"] == "stopped by root", "who stopped it")
     mark = box.log_end()
     box.must("service", "start", "routing")
     box.wait_log(r'service\.ready .*"routing"', 20, mark)
