@@ -9,7 +9,8 @@
 struct cli {
     struct client client;
     const char *socket;
-    bool json; /* --json: the reply as it came */
+    unsigned wait_ms; /* for a daemon or service that is not there yet */
+    bool json;        /* --json: the reply as it came */
     bool open;
 };
 

@@ -2,6 +2,7 @@
 #include "cli/client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,17 +12,19 @@
 #include "core/base/own.h"
 #include "core/ipc/frame.h"
 
-static int write_all(int fd, const void *data, size_t len, struct orb_err *err)
+static int write_all(struct client *c, const void *data, size_t len, struct orb_err *err)
 {
     const char *p = data;
 
     while (len) {
-        ssize_t n = send(fd, p, len, MSG_NOSIGNAL);
+        ssize_t n = send(c->fd, p, len, MSG_NOSIGNAL);
 
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0)
+        if (n < 0) {
+            c->broken = true;
             return orb_fail(err, -errno, "the daemon does not take the request");
+        }
         p += n;
         len -= (size_t)n;
     }
@@ -47,7 +50,7 @@ static int send_frame(struct client *c, unsigned type, uint32_t corr, const char
         buf_add(&out, envelope, envlen);
     if (len)
         buf_add(&out, payload, len);
-    return write_all(c->fd, out.data, out.len, err);
+    return write_all(c, out.data, out.len, err);
 }
 
 /* Waits for one whole frame at the start of c->in. wait_ms below 0: for ever. */
@@ -69,6 +72,7 @@ static int receive(struct client *c, struct frame *f, int wait_ms, struct orb_er
         n = recv(c->fd, buf_reserve(&c->in, 65536), 65536, 0);
         if (n < 0 && errno == EINTR)
             continue;
+        c->broken = n <= 0;
         if (n < 0)
             return orb_fail(err, -errno, "the connection to the daemon broke");
         if (n == 0)
@@ -104,13 +108,13 @@ static int remote_error(const char *envelope, size_t len, struct orb_err *err)
 }
 
 /* The answer to corr: its payload in ret_text. Events in between are passed over. */
-static int wait_for(struct client *c, uint32_t corr, unsigned wanted, struct buf *ret_text,
-                    struct orb_err *err)
+static int wait_for(struct client *c, uint32_t corr, unsigned wanted, int wait_ms,
+                    struct buf *ret_text, struct orb_err *err)
 {
     for (;;) {
         struct frame f;
         const char *envelope;
-        int r = receive(c, &f, CLIENT_WAIT_MS, err);
+        int r = receive(c, &f, wait_ms, err);
 
         if (r < 0)
             return r;
@@ -135,16 +139,23 @@ static int wait_for(struct client *c, uint32_t corr, unsigned wanted, struct buf
 static int connect_to(struct client *c, const char *path, struct orb_err *err)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
+    int flags;
 
     if (strlen(path) >= sizeof to.sun_path)
         return orb_fail(err, ORB_E_INVALID, "the socket path %s is longer than %zu bytes", path,
                         sizeof to.sun_path - 1);
     strcpy(to.sun_path, path);
-    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (c->fd < 0)
         return orb_fail(err, -errno, "cannot make a socket");
-    if (connect(c->fd, (struct sockaddr *)&to, sizeof to) == 0)
+    flags = fcntl(c->fd, F_GETFL);
+    /* Blocking, a full queue of a daemon that hangs would hold us for ever. */
+    if (connect(c->fd, (struct sockaddr *)&to, sizeof to) == 0 &&
+        fcntl(c->fd, F_SETFL, flags & ~O_NONBLOCK) == 0)
         return 0;
+    if (errno == EAGAIN)
+        return orb_fail(err, ORB_E_UNAVAILABLE,
+                        "orbitald does not take connections at %s: its queue is full", path);
     if (errno == ENOENT || errno == ECONNREFUSED)
         return orb_fail(err, ORB_E_UNAVAILABLE,
                         "no orbitald listens at %s; is it running? (systemctl status orbitald, or "
@@ -153,27 +164,45 @@ static int connect_to(struct client *c, const char *path, struct orb_err *err)
     return orb_fail(err, -errno, "cannot connect to %s", path);
 }
 
-int client_open(struct client *c, const char *socket_path, struct orb_err *err)
+static int say_hello(struct client *c, struct orb_err *err)
 {
     AUTO(buf) struct buf welcome = {0};
     struct json_slice value;
-    int r;
+    int r = send_frame(c, FRAME_HELLO, 0, "{\"abi\":1,\"name\":\"orbctl\"}", NULL, err);
 
-    *c = (struct client){.fd = -1, .next_corr = 1};
-    r = connect_to(c, socket_path, err);
-    if (r == 0)
-        r = send_frame(c, FRAME_HELLO, 0, "{\"abi\":1,\"name\":\"orbctl\"}", NULL, err);
-    if (r == 0)
-        r = wait_for(c, 0, FRAME_WELCOME, &welcome, err);
-    if (r < 0) {
-        client_close(c);
-        return r;
+    while (r == 0) {
+        r = wait_for(c, 0, FRAME_WELCOME, wait_left_ms(c), &welcome, err);
+        if (r != ORB_E_DEADLINE)
+            break;
+        if (!wait_more(c, "it does not answer yet"))
+            return orb_fail(err, ORB_E_DEADLINE,
+                            "orbitald does not answer at %s; is it running? (systemctl status "
+                            "orbitald)",
+                            c->socket_path);
+        r = 0;
     }
+    if (r < 0)
+        return r;
     if (json_member(buf_str(&welcome), welcome.len, "user", &value))
         json_text(&value, c->user, sizeof c->user);
     if (json_member(buf_str(&welcome), welcome.len, "role", &value))
         json_text(&value, c->role, sizeof c->role);
     return 0;
+}
+
+int client_connect(struct client *c, struct orb_err *err)
+{
+    int r;
+
+    client_close(c);
+    c->broken = false;
+    c->connection++;
+    r = connect_to(c, c->socket_path, err);
+    if (r == 0)
+        r = say_hello(c, err);
+    if (r < 0)
+        client_close(c);
+    return r;
 }
 
 void client_close(struct client *c)
@@ -184,8 +213,8 @@ void client_close(struct client *c)
     buf_fini(&c->in);
 }
 
-int client_call(struct client *c, const char *to, const char *method, const char *input,
-                struct buf *ret_text, struct orb_err *err)
+int client_call_once(struct client *c, const char *to, const char *method, const char *input,
+                     struct buf *ret_text, struct orb_err *err)
 {
     AUTO(buf) struct buf envelope = {0};
     uint32_t corr = c->next_corr++;
@@ -199,7 +228,7 @@ int client_call(struct client *c, const char *to, const char *method, const char
     if (envelope.len > FRAME_MAX_ENVELOPE)
         return orb_fail(err, ORB_E_INVALID, "interface and method name are too long");
     r = send_frame(c, FRAME_REQ, corr, buf_str(&envelope), input ? input : "{}", err);
-    return r < 0 ? r : wait_for(c, corr, FRAME_REP, ret_text, err);
+    return r < 0 ? r : wait_for(c, corr, FRAME_REP, CLIENT_WAIT_MS, ret_text, err);
 }
 
 int client_call_tree(struct client *c, const char *to, const char *method, const char *input,
@@ -243,7 +272,7 @@ int client_watch(struct client *c, const char *interface, const char *topic,
     buf_addc(&envelope, '}');
     r = send_frame(c, FRAME_SUB, corr, buf_str(&envelope), NULL, err);
     if (r == 0)
-        r = wait_for(c, corr, FRAME_REP, &reply, err);
+        r = wait_for(c, corr, FRAME_REP, CLIENT_WAIT_MS, &reply, err);
     while (r == 0) {
         struct frame f;
 

@@ -2,6 +2,7 @@
 #ifndef CLI_CLIENT_H
 #define CLI_CLIENT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/base/buf.h"
@@ -10,18 +11,29 @@
 
 #define CLIENT_WAIT_MS 70000 /* longer than any method's own deadline */
 
+#define CLIENT_HELLO_MS 5000 /* a connection is answered at once, or somebody is very busy */
+
 struct client {
     int fd;
+    const char *socket_path;
+    unsigned wait_ms;    /* how long to wait for a daemon or a service that is about to be there */
+    uint64_t began_ms;   /* of the call that waits */
+    char told[96];       /* what was said to be waited for */
+    unsigned connection; /* counts those that were made */
+    bool broken;         /* the connection ended in the middle of something */
     uint32_t next_corr;
     struct buf in; /* bytes read and not yet used */
     char user[64], role[16];
 };
 
-/* Connects and says hello. The error tells what to start when nobody listens. */
-int client_open(struct client *client, const char *socket_path, struct orb_err *err);
+/* Connects and says hello. Where nobody listens, or nobody answers, it is tried again for wait_ms,
+ * and said on stderr what is waited for. The error tells what to start when nobody listens. */
+int client_open(struct client *client, const char *socket_path, unsigned wait_ms,
+                struct orb_err *err);
 void client_close(struct client *client);
 /* to: "config@1". input: JSON text, NULL for {}. The reply's text replaces ret_text. A remote error
- * comes back as its own code, path and text. */
+ * comes back as its own code, path and text. A service that is being started is waited for; a
+ * request whose connection broke is made again only where that does no harm (idempotent). */
 int client_call(struct client *client, const char *to, const char *method, const char *input,
                 struct buf *ret_text, struct orb_err *err);
 /* The same, parsed. The caller owns *ret_tree. */
@@ -32,5 +44,15 @@ int client_call_tree(struct client *client, const char *to, const char *method, 
 int client_watch(struct client *client, const char *interface, const char *topic,
                  int (*on_event)(void *arg, const char *topic, const char *text, size_t len),
                  void *arg, struct orb_err *err);
+
+/* ---- client.c for wait.c: once, without waiting ---- */
+int client_connect(struct client *client, struct orb_err *err);
+int client_call_once(struct client *client, const char *to, const char *method, const char *input,
+                     struct buf *ret_text, struct orb_err *err);
+/* ---- wait.c ---- */
+/* Is there time left? Says what is waited for, once it takes long. */
+bool wait_more(struct client *client, const char *what);
+/* One frame in at most this time. */
+int wait_left_ms(const struct client *client);
 
 #endif

@@ -85,6 +85,7 @@ static void print_set(const json_t *value, const char **words, int depth)
 static int get_text(struct cli *cli, const char *pointer, const char *source, long revision,
                     struct buf *ret_text, struct orb_err *err)
 {
+    unsigned connection = cli->client.connection;
     long long bytes = -1;
 
     while (bytes < 0 || (long long)ret_text->len < bytes) {
@@ -100,8 +101,16 @@ static int get_text(struct cli *cli, const char *pointer, const char *source, lo
         buf_add_json(&input, pointer, strlen(pointer));
         buf_addc(&input, '}');
         r = cli_tree(cli, "config@1", "get-part", buf_str(&input), &tree, err);
+        if (ret_text->len && cli->client.connection != connection) {
+            /* The daemon was started again in between: what it kept for us is gone. */
+            connection = cli->client.connection;
+            buf_clear(ret_text);
+            bytes = -1;
+            continue;
+        }
         if (r < 0)
             return r;
+        connection = cli->client.connection;
         data = member_text(tree, "data");
         if (bytes >= 0 && bytes != member_number(tree, "bytes"))
             return orb_fail(err, ORB_E_CONFLICT,

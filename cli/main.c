@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "core/base/own.h"
 
+#define DEFAULT_WAIT_S 10
 #define DEFAULT_SOCKET "/run/orbital/control.sock"
 
 static const struct command *const tables[] = {show_commands, service_commands, config_commands,
@@ -14,7 +15,7 @@ static const struct command *const tables[] = {show_commands, service_commands, 
 static const char head[] =
     "orbctl - operate an Orbital appliance\n"
     "\n"
-    "usage: orbctl [--socket PATH] [--json] COMMAND...\n"
+    "usage: orbctl [--socket PATH] [--wait SECONDS] [--json] COMMAND...\n"
     "\n"
     "A PATH is words (firewall rules 10 action) or a JSON pointer (/firewall/rules/10/action).\n"
     "\n";
@@ -22,6 +23,7 @@ static const char head[] =
 static const char tail[] =
     "\n"
     "Options: --socket PATH (or $ORBITAL_SOCKET; " DEFAULT_SOCKET "), --json (the reply as JSON),\n"
+    "--wait SECONDS (for a daemon or service that is being started, 10; 0 fails at once),\n"
     "--version, --help.\n"
     "Exit status: 0 done, 2 wrong command line or request, 3 does not fit the schema, 4 not "
     "found,\n"
@@ -113,7 +115,7 @@ static int unknown(int argc, char **argv, struct orb_err *err)
     if (argv[0][0] == '-')
         return orb_fail(err, ORB_E_INVALID,
                         "option \"%s\" is unknown or lacks its value; expected --socket PATH, "
-                        "--json, --version or --help, then a command",
+                        "--wait SECONDS, --json, --version or --help, then a command",
                         argv[0]);
     for (int i = 0; i < argc && i < 2; i++)
         buf_addf(&given, "%s%s", i ? " " : "", argv[i]);
@@ -142,7 +144,7 @@ static int ensure(struct cli *cli, struct orb_err *err)
 
     if (cli->open)
         return 0;
-    r = client_open(&cli->client, cli->socket, err);
+    r = client_open(&cli->client, cli->socket, cli->wait_ms, err);
     cli->open = r == 0;
     return r;
 }
@@ -290,9 +292,20 @@ static int refused(const struct cli *cli, const struct orb_err *err)
     return orb_code_exit(err->code);
 }
 
+static int set_wait(struct cli *cli, const char *text, struct orb_err *err)
+{
+    long seconds;
+    int r = cli_number(text, "--wait", 0, 86400, &seconds, err);
+
+    if (r == 0)
+        cli->wait_ms = (unsigned)seconds * 1000;
+    return r;
+}
+
 int main(int argc, char **argv)
 {
-    struct cli cli = {.socket = getenv("ORBITAL_SOCKET"), .client.fd = -1};
+    struct cli cli = {
+        .socket = getenv("ORBITAL_SOCKET"), .wait_ms = DEFAULT_WAIT_S * 1000, .client.fd = -1};
     struct orb_err err = {0};
     const struct command *command;
     const char *value;
@@ -302,6 +315,9 @@ int main(int argc, char **argv)
     argc--;
     argv++;
     cli.json = cli_flag(&argc, argv, "--json");
+    value = cli_option(&argc, argv, "--wait");
+    if (value && (r = set_wait(&cli, value, &err)) < 0)
+        return refused(&cli, &err);
     value = cli_option(&argc, argv, "--socket");
     if (value)
         cli.socket = value;

@@ -64,6 +64,18 @@ static int show_services(struct cli *cli, int argc, char **argv, struct orb_err 
         table_cell(&t, "%s", member_text(s, "breaker"));
         table_cell(&t, "%s", buf_str(&note));
     }
+    json_array_foreach (json_object_get(tree, "refused"), i, s) {
+        AUTO(buf)
+        struct buf name = {0}, note = {0}; /* a directory of anybody's may be called anything */
+
+        text_plain(member_text(s, "name"), &name);
+        text_plain(member_text(s, "error"), &note);
+        table_cell(&t, "%s", buf_str(&name));
+        table_cell(&t, "refused");
+        for (int k = 0; k < 5; k++)
+            table_cell(&t, "-");
+        table_cell(&t, "%s", buf_str(&note));
+    }
     table_print(&t);
     return 0;
 }

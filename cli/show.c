@@ -199,7 +199,11 @@ static int show_boot(struct cli *cli, int argc, char **argv, struct orb_err *err
         r = cli_fetch(cli, "host@1", "boot", NULL, &tree, err);
     if (r < 0 || !tree)
         return r;
-    printf("%s\n", member_text(tree, "phase"));
+    printf("%s%s%s%s\n", member_text(tree, "phase"), *member_text(tree, "step") ? ": " : "",
+           member_text(tree, "step"),
+           json_is_true(json_object_get(tree, "safe"))
+               ? " (safe mode: the last good configuration, shipped packages only)"
+               : "");
     json_array_foreach (json_object_get(tree, "phases"), i, e)
         printf("  %-12s after %lld ms\n", member_text(e, "phase"), member_number(e, "ms"));
     return 0;
@@ -214,9 +218,10 @@ static int show_system(struct cli *cli, int argc, char **argv, struct orb_err *e
         r = cli_fetch(cli, "host@1", "version", NULL, &tree, err);
     if (r < 0 || !tree)
         return r;
-    printf("orbitald %s, instance %s, pid %lld, up %lld s\n", member_text(tree, "version"),
+    printf("orbitald %s, instance %s, pid %lld, up %lld s%s\n", member_text(tree, "version"),
            member_text(tree, "instance"), member_number(tree, "pid"),
-           member_number(tree, "uptime_ms") / 1000);
+           member_number(tree, "uptime_ms") / 1000,
+           json_is_true(json_object_get(tree, "safe")) ? ", SAFE MODE" : "");
     return 0;
 }
 

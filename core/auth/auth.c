@@ -1,31 +1,31 @@
-/* Tokens in one small file, rewritten whole; identities from the kernel. */
+/* Tokens of the API and the changes of them; identities from the kernel. A file of tokens that is
+ * damaged costs the tokens, never the start. */
 #include "core/auth/auth.h"
 
-#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <sodium.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "core/auth/tokens.h"
 #include "core/base/own.h"
-#include "core/json/tree.h"
-
-#define HASH_BYTES 32
-#define FILE_MAX (1u << 20)
-
-struct token {
-    char name[64];
-    char role[16];
-    int64_t created_us;
-    unsigned char hash[HASH_BYTES];
-};
 
 struct auth {
-    char *dir;
     char *path;
     struct token tokens[AUTH_TOKENS];
     unsigned count;
+    struct orb_err damage; /* code 0: the file is fine */
+    bool changing;
+};
+
+struct auth_change {
+    char *path;
+    struct buf text; /* of the file to come */
+    bool set_aside;  /* what lies there is damaged */
+    struct token tokens[AUTH_TOKENS];
+    unsigned count;
+    char token[64]; /* the new one, "" when one is revoked */
 };
 
 static const char *const roles[] = {"viewer", "operator", "admin"};
@@ -38,72 +38,38 @@ bool auth_role_known(const char *role)
     return false;
 }
 
-static int read_token(const json_t *item, struct token *t)
+void auth_reload(struct auth *auth)
 {
-    const char *name = json_string_value(json_object_get(item, "name"));
-    const char *role = json_string_value(json_object_get(item, "role"));
-    const char *hash = json_string_value(json_object_get(item, "hash"));
-    size_t len = 0;
-
-    if (!name || !role || !hash || strlen(name) >= sizeof t->name || !auth_role_known(role))
-        return -1;
-    snprintf(t->name, sizeof t->name, "%s", name);
-    snprintf(t->role, sizeof t->role, "%s", role);
-    t->created_us = json_integer_value(json_object_get(item, "created_us"));
-    if (sodium_hex2bin(t->hash, sizeof t->hash, hash, strlen(hash), NULL, &len, NULL) < 0)
-        return -1;
-    return len == HASH_BYTES ? 0 : -1;
-}
-
-static int load(struct auth *auth, struct orb_err *err)
-{
-    AUTO(buf) struct buf data = {0};
-    AUTO(json_t) json_t *tree = NULL;
-    json_t *list;
-    int r;
-
-    if (access(auth->path, F_OK) < 0 && errno == ENOENT)
-        return 0;
-    r = file_read(auth->path, FILE_MAX, &data, err);
-    if (r < 0)
-        return r;
-    r = tree_parse(buf_str(&data), data.len, NULL, &tree, err);
-    if (r < 0)
-        return orb_wrap(err, "%s", auth->path);
-    list = json_object_get(tree, "tokens");
-    for (size_t i = 0; i < json_array_size(list) && auth->count < AUTH_TOKENS; i++) {
-        if (read_token(json_array_get(list, i), &auth->tokens[auth->count]) < 0)
-            return orb_fail(err, ORB_E_INVALID, "%s: token %zu is not as this program writes it",
-                            auth->path, i);
-        auth->count++;
-    }
-    return 0;
+    if (!auth->damage.code || auth->changing)
+        return;
+    auth->damage = (struct orb_err){0};
+    if (tokens_read(auth->path, auth->tokens, &auth->count, &auth->damage) < 0)
+        auth->count = 0;
 }
 
 int auth_new(const char *state_dir, struct auth **ret_auth, struct orb_err *err)
 {
     struct auth *auth;
-    int r;
 
     if (sodium_init() < 0)
         return orb_fail(err, ORB_E_INTERNAL, "libsodium cannot be initialised");
     auth = xcalloc(1, sizeof *auth);
-    auth->dir = xasprintf("%s/auth", state_dir);
-    auth->path = xasprintf("%s/tokens.json", auth->dir);
-    r = load(auth, err);
-    if (r < 0) {
-        auth_free(auth);
-        return r;
-    }
+    auth->path = xasprintf("%s/auth/tokens.json", state_dir);
+    auth->damage.code = ORB_E_INTERNAL; /* not read yet */
+    auth_reload(auth);
     *ret_auth = auth;
     return 0;
+}
+
+const struct orb_err *auth_damage(const struct auth *auth)
+{
+    return auth->damage.code ? &auth->damage : NULL;
 }
 
 void auth_free(struct auth *auth)
 {
     if (!auth)
         return;
-    free(auth->dir);
     free(auth->path);
     free(auth);
 }
@@ -142,31 +108,9 @@ int auth_identify(const struct auth *auth, uid_t uid, gid_t gid, char name[64], 
     return 0;
 }
 
-static void hash_of(const char *token, unsigned char hash[HASH_BYTES])
+static void hash_of(const char *token, unsigned char hash[TOKEN_HASH])
 {
-    crypto_generichash(hash, HASH_BYTES, (const unsigned char *)token, strlen(token), NULL, 0);
-}
-
-static int save(const struct auth *auth, struct orb_err *err)
-{
-    AUTO(buf) struct buf b = {0};
-    int r = dir_make(auth->dir, 0700, err);
-
-    if (r < 0)
-        return r;
-    buf_adds(&b, "{\"tokens\":[");
-    for (unsigned i = 0; i < auth->count; i++) {
-        const struct token *t = &auth->tokens[i];
-        char hex[HASH_BYTES * 2 + 1];
-
-        sodium_bin2hex(hex, sizeof hex, t->hash, HASH_BYTES);
-        buf_addf(&b, "%s{\"name\":", i ? "," : "");
-        buf_add_json(&b, t->name, strlen(t->name));
-        buf_addf(&b, ",\"role\":\"%s\",\"created_us\":%lld,\"hash\":\"%s\"}", t->role,
-                 (long long)t->created_us, hex);
-    }
-    buf_adds(&b, "]}\n");
-    return file_replace(auth->path, b.data, b.len, 0600, err);
+    crypto_generichash(hash, TOKEN_HASH, (const unsigned char *)token, strlen(token), NULL, 0);
 }
 
 static int index_of(const struct auth *auth, const char *name)
@@ -177,59 +121,122 @@ static int index_of(const struct auth *auth, const char *name)
     return -1;
 }
 
-int auth_token_create(struct auth *auth, const char *name, const char *role, struct buf *ret_token,
-                      struct orb_err *err)
+static int damaged(const struct auth *auth, struct orb_err *err)
 {
-    struct token *t = &auth->tokens[auth->count < AUTH_TOKENS ? auth->count : 0];
-    unsigned char secret[32];
-    char text[64];
-    int r;
+    return orb_fail(err, ORB_E_UNAVAILABLE,
+                    "no token can be checked: %s. Put the file back and reload the daemon, or make "
+                    "new tokens with `orbctl token create`: the old file is kept beside it",
+                    auth->damage.text);
+}
 
+/* Copy of what there is, to be changed; it counts from auth_change_end on. */
+static struct auth_change *change_begin(struct auth *auth)
+{
+    struct auth_change *change = xcalloc(1, sizeof *change);
+
+    change->path = xstrdup(auth->path);
+    change->set_aside = auth->damage.code != 0;
+    change->count = auth->count;
+    memcpy(change->tokens, auth->tokens, sizeof change->tokens);
+    auth->changing = true;
+    return change;
+}
+
+static void make_token(struct auth_change *change, const char *name, const char *role)
+{
+    struct token *t = &change->tokens[change->count++];
+    unsigned char secret[32];
+
+    randombytes_buf(secret, sizeof secret);
+    memcpy(change->token, "orb_", 4);
+    sodium_bin2base64(change->token + 4, sizeof change->token - 4, secret, sizeof secret,
+                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    sodium_memzero(secret, sizeof secret);
+    *t = (struct token){.created_us = (int64_t)wall_us()};
+    snprintf(t->name, sizeof t->name, "%s", name);
+    snprintf(t->role, sizeof t->role, "%s", role);
+    hash_of(change->token, t->hash);
+}
+
+int auth_token_create(struct auth *auth, const char *name, const char *role,
+                      struct auth_change **ret_change, struct orb_err *err)
+{
     if (!auth_role_known(role))
         return orb_fail_at(err, ORB_E_INVALID, "/role",
                            "expected viewer, operator or admin; got \"%s\"", role);
+    if (auth->changing)
+        return orb_fail(err, ORB_E_BUSY, "another token is being written; try again");
     if (index_of(auth, name) >= 0)
         return orb_fail_at(err, ORB_E_CONFLICT, "/name",
                            "there is a token \"%s\" already; revoke it first", name);
     if (auth->count == AUTH_TOKENS)
         return orb_fail(err, ORB_E_LIMIT, "there are %d tokens already; revoke one first",
                         AUTH_TOKENS);
-    randombytes_buf(secret, sizeof secret);
-    sodium_bin2base64(text, sizeof text, secret, sizeof secret,
-                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-    buf_addf(ret_token, "orb_%s", text);
-    *t = (struct token){.created_us = (int64_t)wall_us()};
-    snprintf(t->name, sizeof t->name, "%s", name);
-    snprintf(t->role, sizeof t->role, "%s", role);
-    hash_of(buf_str(ret_token), t->hash);
-    auth->count++;
-    r = save(auth, err);
-    if (r < 0)
-        auth->count--;
-    sodium_memzero(secret, sizeof secret);
-    return r;
+    *ret_change = change_begin(auth);
+    make_token(*ret_change, name, role);
+    tokens_text((*ret_change)->tokens, (*ret_change)->count, &(*ret_change)->text);
+    return 0;
 }
 
-int auth_token_revoke(struct auth *auth, const char *name, struct orb_err *err)
+int auth_token_revoke(struct auth *auth, const char *name, struct auth_change **ret_change,
+                      struct orb_err *err)
 {
+    struct auth_change *change;
     int i = index_of(auth, name);
-    struct token old;
-    int r;
 
+    if (auth->damage.code)
+        return damaged(auth, err);
+    if (auth->changing)
+        return orb_fail(err, ORB_E_BUSY, "another token is being written; try again");
     if (i < 0)
         return orb_fail_at(err, ORB_E_NOT_FOUND, "/name", "there is no token \"%s\"", name);
-    old = auth->tokens[i];
-    auth->tokens[i] = auth->tokens[--auth->count];
-    r = save(auth, err);
-    if (r < 0) {
-        auth->tokens[auth->count++] = auth->tokens[i];
-        auth->tokens[i] = old;
-    }
-    return r;
+    change = change_begin(auth);
+    change->tokens[i] = change->tokens[--change->count];
+    tokens_text(change->tokens, change->count, &change->text);
+    *ret_change = change;
+    return 0;
 }
 
-void auth_token_list(const struct auth *auth, struct buf *ret_json)
+int auth_change_write(const struct auth_change *change, struct orb_err *err)
 {
+    AUTO_FREE char *dir = xstrdup(change->path);
+    int r;
+
+    *strrchr(dir, '/') = '\0';
+    r = dir_make(dir, 0700, err);
+    if (r == 0 && change->set_aside)
+        r = tokens_set_aside(change->path, err);
+    return r < 0 ? r : file_replace(change->path, change->text.data, change->text.len, 0600, err);
+}
+
+const char *auth_change_token(const struct auth_change *change)
+{
+    return change->token;
+}
+
+void auth_change_end(struct auth *auth, struct auth_change *change, bool written)
+{
+    auth->changing = false;
+    if (written) {
+        memcpy(auth->tokens, change->tokens, sizeof auth->tokens);
+        auth->count = change->count;
+        auth->damage = (struct orb_err){0};
+    }
+    auth_change_free(change);
+}
+
+void auth_change_free(struct auth_change *change)
+{
+    sodium_memzero(change->token, sizeof change->token);
+    buf_fini(&change->text);
+    free(change->path);
+    free(change);
+}
+
+int auth_token_list(const struct auth *auth, struct buf *ret_json, struct orb_err *err)
+{
+    if (auth->damage.code)
+        return damaged(auth, err);
     buf_adds(ret_json, "{\"tokens\":[");
     for (unsigned i = 0; i < auth->count; i++) {
         buf_addf(ret_json, "%s{\"name\":", i ? "," : "");
@@ -238,17 +245,20 @@ void auth_token_list(const struct auth *auth, struct buf *ret_json)
                  (long long)auth->tokens[i].created_us);
     }
     buf_adds(ret_json, "]}");
+    return 0;
 }
 
 int auth_token_check(const struct auth *auth, const char *token, char name[64], char role[16],
                      struct orb_err *err)
 {
-    unsigned char hash[HASH_BYTES];
+    unsigned char hash[TOKEN_HASH];
     int found = -1;
 
+    if (auth->damage.code)
+        return damaged(auth, err);
     hash_of(token, hash);
     for (unsigned i = 0; i < auth->count; i++)
-        if (sodium_memcmp(hash, auth->tokens[i].hash, HASH_BYTES) == 0)
+        if (sodium_memcmp(hash, auth->tokens[i].hash, TOKEN_HASH) == 0)
             found = (int)i;
     if (found < 0)
         return orb_fail(err, ORB_E_UNAUTHENTICATED,

@@ -15,8 +15,13 @@
 
 struct auth;
 
-/* Reads STATE/auth/tokens.json (mode 0600; made when a token is). */
+/* Reads STATE/auth/tokens.json (mode 0600; made when a token is). A file that cannot be used is no
+ * error here: every token is refused until it is put right, see auth_damage. */
 int auth_new(const char *state_dir, struct auth **ret_auth, struct orb_err *err);
+/* Why no token can be checked, NULL when all is well. */
+const struct orb_err *auth_damage(const struct auth *auth);
+/* Reads the file once more if it was damaged. */
+void auth_reload(struct auth *auth);
 void auth_free(struct auth *auth);
 
 /* SO_PEERCRED → user and role: uid 0 and our own uid are admin, members of group "orbital"
@@ -26,14 +31,28 @@ int auth_identify(const struct auth *auth, uid_t uid, gid_t gid, char name[64], 
 
 bool auth_role_known(const char *role);
 
-/* A token is shown once, when made: "orb_" and 43 base64url characters (32 random bytes). Only its
+/* A change of the tokens in three steps, so that nobody waits for the disk: begun here, written on
+ * any thread, ended where it was begun; only then it counts. One at a time: ORB_E_BUSY.
+ * A token is shown once, when made: "orb_" and 43 base64url characters (32 random bytes). Only its
  * BLAKE2b-256 hash is kept. Errors: a name twice, an unknown role, too many. */
-int auth_token_create(struct auth *auth, const char *name, const char *role, struct buf *ret_token,
+struct auth_change;
+int auth_token_create(struct auth *auth, const char *name, const char *role,
+                      struct auth_change **ret_change, struct orb_err *err);
+/* ORB_E_NOT_FOUND; ORB_E_UNAVAILABLE while the file is damaged. */
+int auth_token_revoke(struct auth *auth, const char *name, struct auth_change **ret_change,
                       struct orb_err *err);
-int auth_token_revoke(struct auth *auth, const char *name, struct orb_err *err);
-/* {"tokens":[{"name","role","created_us"}]} */
-void auth_token_list(const struct auth *auth, struct buf *ret_json);
-/* Constant-time look-up. ORB_E_UNAUTHENTICATED when no such token. */
+/* Blocks until the disk has it. A damaged file is kept beside the new one. */
+int auth_change_write(const struct auth_change *change, struct orb_err *err);
+/* The new token, "" for a revocation. */
+const char *auth_change_token(const struct auth_change *change);
+/* Ends and frees it; written: auth_change_write succeeded. */
+void auth_change_end(struct auth *auth, struct auth_change *change, bool written);
+/* Only frees, for when auth is gone. */
+void auth_change_free(struct auth_change *change);
+/* {"tokens":[{"name","role","created_us"}]}; ORB_E_UNAVAILABLE while the file is damaged. */
+int auth_token_list(const struct auth *auth, struct buf *ret_json, struct orb_err *err);
+/* Constant-time look-up. ORB_E_UNAUTHENTICATED when no such token, ORB_E_UNAVAILABLE when none can
+ * be checked: the file is damaged. */
 int auth_token_check(const struct auth *auth, const char *token, char name[64], char role[16],
                      struct orb_err *err);
 

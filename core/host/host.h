@@ -24,6 +24,7 @@ struct host_options {
     enum logs_output output;
     enum log_level level;
     bool no_dataplane;
+    bool safe_mode;                     /* asked for; see struct orbitald */
     char *owned[HOST_PACKAGE_DIRS + 4]; /* strings made for the fields above */
     unsigned owned_count;
 };
@@ -48,12 +49,17 @@ struct orbitald {
     struct sandbox *sandbox;
     struct broker *broker;
     struct package_list packages;
+    struct buf refused; /* packages that are not: JSON objects with a comma between them */
     struct supervisor *supervisor;
     struct dpservice *dataplane;
     struct svcconf *svcconf;
     struct contract *host_contract, *auth_contract, *dataplane_contract, *services_contract;
     const struct contract *builtin[4]; /* the first three of these, NULL ends */
+    struct token_job *tokens_first;    /* auth_iface.c: changes of tokens that wait for the disk */
+    unsigned tokens_waiting;
     uint64_t started_ms;
+    const char *starting; /* the step of the start that is next, NULL: services are being started */
+    bool safe;            /* last good configuration, shipped packages only (starts.h) */
     bool stopping;
     int exit_code;
 };
@@ -61,6 +67,8 @@ struct orbitald {
 /* Provide host@1 and auth@1. */
 int host_provide(struct orbitald *host, struct orb_err *err);
 int auth_provide(struct orbitald *host, struct orb_err *err);
+/* Says whether the file of tokens can be used: call when it was read or written. */
+void host_check_tokens(struct orbitald *host);
 
 /* dpservice.c: provides dataplane@1; without a usable kernel its methods answer with the reason. */
 int dpservice_new(struct orbitald *host, struct dpservice **ret_service, struct orb_err *err);

@@ -133,8 +133,34 @@ static void version(struct orbitald *host, struct buf *out)
 {
     buf_addf(out, "{\"version\":\"%s\",\"instance\":", ORBITAL_VERSION);
     buf_add_json(out, host->options.instance, strlen(host->options.instance));
-    buf_addf(out, ",\"pid\":%d,\"uptime_ms\":%llu}", (int)getpid(),
-             (unsigned long long)(now_ms() - host->started_ms));
+    buf_addf(out, ",\"pid\":%d,\"uptime_ms\":%llu,\"safe\":%s}", (int)getpid(),
+             (unsigned long long)(now_ms() - host->started_ms), host->safe ? "true" : "false");
+}
+
+static void services(struct orbitald *host, struct buf *out)
+{
+    supervisor_list(host->supervisor, out);
+    if (!host->refused.len)
+        return;
+    out->len--; /* the closing bracket */
+    buf_addf(out, ",\"refused\":[%s]}", buf_str(&host->refused));
+}
+
+static void boot(struct orbitald *host, struct buf *out)
+{
+    supervisor_boot(host->supervisor, out);
+    out->len--; /* the closing bracket */
+    buf_addf(out, ",\"safe\":%s}", host->safe ? "true" : "false");
+}
+
+/* Before the packages are read there is little to tell. */
+static int not_yet(const struct orbitald *host, const char *method, struct buf *out,
+                   struct orb_err *err)
+{
+    if (strcmp(method, "boot"))
+        return orb_fail(err, ORB_E_UNAVAILABLE, "orbitald is starting (%s)", host->starting);
+    buf_addf(out, "{\"phase\":\"starting\",\"step\":\"%s\",\"phases\":[]}", host->starting);
+    return 0;
 }
 
 static int dispatch(struct orbitald *host, const struct host_caller *caller, const char *method,
@@ -144,7 +170,7 @@ static int dispatch(struct orbitald *host, const struct host_caller *caller, con
 
     text_member(input, len, "name", name, sizeof name);
     if (!strcmp(method, "services"))
-        supervisor_list(host->supervisor, out);
+        services(host, out);
     else if (!strcmp(method, "service"))
         return supervisor_show(host->supervisor, name, out, err);
     else if (!strcmp(method, "sandbox"))
@@ -167,7 +193,9 @@ static int dispatch(struct orbitald *host, const struct host_caller *caller, con
     } else if (!strcmp(method, "metrics"))
         metrics_all(host, out);
     else if (!strcmp(method, "boot"))
-        supervisor_boot(host->supervisor, out);
+        boot(host, out);
+    else if (!strcmp(method, "boot-mode"))
+        buf_addf(out, "{\"mode\":\"%s\"}", host->safe ? "safe" : "normal");
     else if (!strcmp(method, "version"))
         version(host, out);
     else if (!strcmp(method, "schemas"))
@@ -185,7 +213,9 @@ static void on_request(void *arg, struct host_req *req, const struct host_caller
     struct orbitald *host = arg;
     AUTO(buf) struct buf out = {0};
     struct orb_err err = {0};
-    int r = dispatch(host, caller, method, input, len, &out, &err);
+    int r = host->starting && strcmp(method, "version") != 0
+                ? not_yet(host, method, &out, &err)
+                : dispatch(host, caller, method, input, len, &out, &err);
 
     if (caller->kind == PEER_USER && !strncmp(method, "service-", 8))
         log_notice(host->log, "audit.order", KV("user", caller->name), KV("method", method),
@@ -196,101 +226,4 @@ static void on_request(void *arg, struct host_req *req, const struct host_caller
 int host_provide(struct orbitald *host, struct orb_err *err)
 {
     return broker_provide(host->broker, host->host_contract, on_request, host, err);
-}
-
-/* ---- auth@1 ---- */
-
-static const char *kind_name(enum peer_kind kind)
-{
-    return kind == PEER_SERVICE ? "service" : kind == PEER_USER ? "user" : "host";
-}
-
-static int login(struct orbitald *host, const struct host_caller *caller, const char *input,
-                 size_t len, struct buf *out, struct orb_err *err)
-{
-    char token[208], name[64], role[16];
-    uint32_t session;
-    int r;
-
-    text_member(input, len, "token", token, sizeof token);
-    r = auth_token_check(host->auth, token, name, role, err);
-    if (r < 0) {
-        log_warn(host->log, "audit.login-refused", KV("by", caller->name));
-        return r;
-    }
-    r = broker_session_open(host->broker, caller->peer, name, role, &session, err);
-    if (r < 0)
-        return r;
-    buf_addf(out, "{\"session\":%u,\"user\":", session);
-    buf_add_json(out, name, strlen(name));
-    buf_addf(out, ",\"role\":\"%s\"}", role);
-    return 0;
-}
-
-static int logout(struct orbitald *host, const struct host_caller *caller, const char *input,
-                  size_t len, struct orb_err *err)
-{
-    struct json_slice value;
-    int64_t session = 0;
-
-    if (json_member(input, len, "session", &value))
-        json_int64(&value, &session);
-    return broker_session_close(host->broker, caller->peer, (uint32_t)session, err);
-}
-
-static int auth_dispatch(struct orbitald *host, const struct host_caller *caller,
-                         const char *method, const char *input, size_t len, struct buf *out,
-                         struct orb_err *err)
-{
-    AUTO(buf) struct buf token = {0};
-    char name[64], role[16];
-    int r;
-
-    text_member(input, len, "name", name, sizeof name);
-    text_member(input, len, "role", role, sizeof role);
-    if (!strcmp(method, "whoami")) {
-        buf_addf(out, "{\"kind\":\"%s\",\"name\":", kind_name(caller->kind));
-        buf_add_json(out, caller->name, strlen(caller->name));
-        buf_addf(out, ",\"role\":\"%s\"}", caller->role);
-        return 0;
-    }
-    if (!strcmp(method, "login"))
-        return login(host, caller, input, len, out, err);
-    if (!strcmp(method, "logout"))
-        return logout(host, caller, input, len, err);
-    if (!strcmp(method, "token-revoke"))
-        return auth_token_revoke(host->auth, name, err);
-    if (!strcmp(method, "token-list")) {
-        auth_token_list(host->auth, out);
-        return 0;
-    }
-    r = auth_token_create(host->auth, name, role, &token, err);
-    if (r < 0)
-        return r;
-    buf_addf(out, "{\"token\":\"%s\"}", buf_str(&token));
-    return 0;
-}
-
-static void on_auth_request(void *arg, struct host_req *req, const struct host_caller *caller,
-                            const char *method, const char *input, size_t len)
-{
-    struct orbitald *host = arg;
-    AUTO(buf) struct buf out = {0};
-    struct orb_err err = {0};
-    int r = auth_dispatch(host, caller, method, input, len, &out, &err);
-    char ended[64] = "";
-
-    if (r == 0 && !strcmp(method, "token-revoke"))
-        text_member(input, len, "name", ended, sizeof ended);
-    if (!strncmp(method, "token-", 6))
-        log_notice(host->log, "audit.order", KV("user", caller->name), KV("method", method),
-                   KV("result", r < 0 ? err.text : "ok"));
-    answer(req, r, &out, &err);
-    if (ended[0]) /* after the answer: the caller may be one of them */
-        broker_sessions_end(host->broker, ended);
-}
-
-int auth_provide(struct orbitald *host, struct orb_err *err)
-{
-    return broker_provide(host->broker, host->auth_contract, on_auth_request, host, err);
 }

@@ -21,6 +21,7 @@ static const char usage[] =
     "  --first-config FILE  configuration of a new appliance     (/etc/orbital/config.json)\n"
     "  --cgroup DIR       cgroup v2 directory for the workers; \"\" for none  (found)\n"
     "  --no-dataplane     do not touch BPF or nftables\n"
+    "  --safe-mode        run the last good configuration with the shipped packages only\n"
     "  --log-level L      debug, info, notice, warning, error    (info)\n"
     "  --log-output O     stderr, journal, quiet  (journal under systemd, else stderr)\n"
     "  --check-package DIR  say what is wrong with a package directory, and exit\n"
@@ -37,6 +38,7 @@ enum option_id {
     OPT_FIRST,
     OPT_CGROUP,
     OPT_NO_DATAPLANE,
+    OPT_SAFE,
     OPT_LOG_LEVEL,
     OPT_LOG_OUTPUT,
     OPT_CHECK,
@@ -53,6 +55,7 @@ static const struct option options[] = {
     {"first-config", required_argument, NULL, OPT_FIRST},
     {"cgroup", required_argument, NULL, OPT_CGROUP},
     {"no-dataplane", no_argument, NULL, OPT_NO_DATAPLANE},
+    {"safe-mode", no_argument, NULL, OPT_SAFE},
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"log-output", required_argument, NULL, OPT_LOG_OUTPUT},
     {"check-package", required_argument, NULL, OPT_CHECK},
@@ -186,6 +189,9 @@ static int parse_one(struct host_options *o, int id, const char *value, int *ret
         return 0;
     case OPT_NO_DATAPLANE:
         o->no_dataplane = true;
+        return 0;
+    case OPT_SAFE:
+        o->safe_mode = true;
         return 0;
     case OPT_LOG_LEVEL:
         return set_level(o, value);

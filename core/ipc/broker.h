@@ -85,9 +85,14 @@ void peer_open(struct ipc_peer *peer);
 int broker_expect(struct broker *broker, const struct contract *contract, struct orb_err *err);
 void broker_unexpect(struct broker *broker, const struct contract *contract);
 
+/* What the host is doing before it knows what is installed, NULL: it knows. Until then an interface
+ * nobody has heard of is `unavailable`, not unknown. */
+void broker_starting(struct broker *broker, const char *step);
+
 /* Control socket: listens at path (mode 0660), accepts clients; identify decides user and role of a
- * connection from its SO_PEERCRED; negative refuses. */
-int broker_listen(struct broker *broker, const char *path,
+ * connection from its SO_PEERCRED; negative refuses. inherited: a socket that listens there already
+ * (systemd's), taken on success and then left in the file system at the end; -1: none. */
+int broker_listen(struct broker *broker, const char *path, int inherited,
                   int (*identify)(void *arg, uid_t uid, gid_t gid, char name[64], char role[16],
                                   struct orb_err *err),
                   void *arg, struct orb_err *err);

@@ -163,14 +163,32 @@ static int clear_path(const struct sockaddr_un *address, struct orb_err *err)
     return 0;
 }
 
-int broker_listen(struct broker *broker, const char *path,
+static int make_socket(const struct sockaddr_un *address, int *ret_fd, struct orb_err *err)
+{
+    const char *path = address->sun_path;
+    AUTO_FD int fd = -1;
+    int r = clear_path(address, err);
+
+    if (r < 0)
+        return r;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return orb_fail(err, -errno, "cannot make the control socket");
+    /* bind() gives the file the mode of the descriptor, less the umask: never wider for a moment */
+    if (fchmod(fd, 0660) < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
+        chmod(path, 0660) < 0 || listen(fd, CLIENTS_MAX) < 0)
+        return orb_fail(err, -errno, "cannot listen at %s", path);
+    *ret_fd = take_fd(&fd);
+    return 0;
+}
+
+int broker_listen(struct broker *broker, const char *path, int inherited,
                   int (*identify)(void *arg, uid_t uid, gid_t gid, char name[64], char role[16],
                                   struct orb_err *err),
                   void *arg, struct orb_err *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    AUTO_FD int fd = -1;
-    int r;
+    int fd = inherited, r = 0;
 
     if (broker->listen.on)
         return orb_fail(err, ORB_E_STATE, "the broker listens at %s already", broker->listen.path);
@@ -178,26 +196,24 @@ int broker_listen(struct broker *broker, const char *path,
         return orb_fail(err, ORB_E_INVALID, "socket path %.60s… is over %zu bytes", path,
                         sizeof(address.sun_path) - 1);
     memcpy(address.sun_path, path, strlen(path) + 1);
-    r = clear_path(&address, err);
+    if (fd < 0)
+        r = make_socket(&address, &fd, err);
     if (r < 0)
         return r;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return orb_fail(err, -errno, "cannot make the control socket");
-    /* bind() gives the file the mode of the descriptor, less the umask: never wider for a moment */
-    if (fchmod(fd, 0660) < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-        chmod(path, 0660) < 0 || listen(fd, CLIENTS_MAX) < 0)
-        return orb_fail(err, -errno, "cannot listen at %s", path);
     r = uv_poll_init(broker->loop, &broker->listen.poll, fd);
     if (r < 0) {
-        unlink(path);
+        if (inherited < 0) {
+            unlink(path);
+            close(fd);
+        }
         return orb_fail(err, r, "cannot watch %s", path);
     }
     loop_scope_adopt(&broker->scope, (uv_handle_t *)&broker->listen.poll);
     memcpy(broker->listen.path, address.sun_path, sizeof(broker->listen.path));
+    broker->listen.keep_file = inherited >= 0;
     broker->listen.identify = identify;
     broker->listen.arg = arg;
-    broker->listen.fd = take_fd(&fd);
+    broker->listen.fd = fd;
     broker->listen.reserve = -1;
     broker->listen.on = true;
     reserve(broker);
@@ -210,7 +226,8 @@ void listen_close(struct broker *broker)
     if (!broker->listen.on)
         return;
     broker->listen.on = false;
-    unlink(broker->listen.path);
+    if (!broker->listen.keep_file)
+        unlink(broker->listen.path);
     loop_scope_drop(&broker->scope, (uv_handle_t *)&broker->listen.poll);
     close(broker->listen.fd);
     if (broker->listen.reserve >= 0)

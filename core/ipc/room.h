@@ -198,6 +198,7 @@ struct broker {
     uv_timer_t timer;
     uint64_t timer_at; /* 0: not running */
     bool closing, scope_done;
+    char starting[32];   /* what the host is at before its services are known; "": they are */
     unsigned peers_left; /* whose memory still belongs to the loop */
     struct ipc_peer *host;
     struct ipc_peer *peers;
@@ -218,6 +219,7 @@ struct broker {
     struct host_req *reqs;
     struct {
         bool on;
+        bool keep_file; /* the socket is systemd's */
         uv_poll_t poll;
         int fd, reserve;
         char path[108];

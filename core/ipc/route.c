@@ -17,6 +17,11 @@ enum contract_rank role_rank(const char *role)
     return 0;
 }
 
+void broker_starting(struct broker *broker, const char *step)
+{
+    snprintf(broker->starting, sizeof(broker->starting), "%s", step ? step : "");
+}
+
 static int unknown_interface(struct broker *broker, const char *name, struct orb_err *err)
 {
     AUTO_FREE const char **names = xcalloc(broker->iface_count, sizeof(*names));
@@ -25,6 +30,8 @@ static int unknown_interface(struct broker *broker, const char *name, struct orb
     const char *near;
     size_t n = 0;
 
+    if (broker->starting[0])
+        return orb_fail(err, ORB_E_UNAVAILABLE, "orbitald is starting (%s)", broker->starting);
     if (own && own->contract) /* it has a contract while its worker lives */
         return orb_fail(err, ORB_E_UNAVAILABLE, "service %s is not running", name + 8);
     for (struct iface *i = broker->ifaces; i; i = i->next)

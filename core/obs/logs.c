@@ -156,10 +156,37 @@ static void on_write(struct log_sink *sink, const char *service, enum log_level 
     store(logs, stream_of(logs, service), level, event, buf_str(&kv));
 }
 
+/* The file anew; when that fails the one that is open stays. */
+static int open_file(struct logs *logs, struct orb_err *err)
+{
+    struct stat st;
+    int fd = open(logs->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0640);
+
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        if (logs->fd >= 0)
+            close(logs->fd);
+        logs->fd = fd;
+        logs->file_bytes = (uint64_t)st.st_size;
+        return 0;
+    }
+    if (fd < 0) {
+        orb_fail(err, -errno, "cannot open %s", logs->path);
+    } else {
+        close(fd);
+        orb_fail(err, ORB_E_INVALID, "%s is no regular file", logs->path);
+    }
+    return LOGS_NO_FILE;
+}
+
+int logs_reopen(struct logs *logs, struct orb_err *err)
+{
+    return logs->path ? open_file(logs, err) : 0;
+}
+
 int logs_new(const struct logs_options *options, struct logs **ret_logs, struct orb_err *err)
 {
     struct logs *logs = xcalloc(1, sizeof *logs);
-    struct stat st;
+    int r = 0;
 
     logs->sink.write = on_write;
     logs->fd = -1;
@@ -169,18 +196,10 @@ int logs_new(const struct logs_options *options, struct logs **ret_logs, struct 
         journal_open(&logs->journal);
     if (options->dir) {
         logs->path = xasprintf("%s/log.jsonl", options->dir);
-        logs->fd = open(logs->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-        if (logs->fd < 0) {
-            int r = orb_fail(err, -errno, "cannot open %s", logs->path);
-
-            logs_free(logs);
-            return r;
-        }
-        if (fstat(logs->fd, &st) == 0)
-            logs->file_bytes = (uint64_t)st.st_size;
+        r = open_file(logs, err);
     }
     *ret_logs = logs;
-    return 0;
+    return r;
 }
 
 void logs_free(struct logs *logs)

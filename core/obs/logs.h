@@ -31,8 +31,13 @@ struct logs_options {
     enum log_level level; /* least level shown on stderr */
 };
 
+#define LOGS_NO_FILE 1
+
+/* LOGS_NO_FILE: made, but log.jsonl cannot be written; err says why. */
 int logs_new(const struct logs_options *options, struct logs **ret_logs, struct orb_err *err);
 void logs_free(struct logs *logs);
+/* Opens log.jsonl anew, for who has moved it away. LOGS_NO_FILE: it cannot, err says why. */
+int logs_reopen(struct logs *logs, struct orb_err *err);
 /* The sink for the host's own records; lives as long as logs. */
 struct log_sink *logs_sink(struct logs *logs);
 

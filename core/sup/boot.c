@@ -131,6 +131,8 @@ void supervisor_stop(struct supervisor *sup)
 /* What the configuration says, or the manifest where it says nothing. */
 bool service_enabled(const struct service *service)
 {
+    if (service->sup->setup.shipped_only && !service->package->shipped)
+        return false;
     return service->enabled < 0 ? service->package->manifest.enabled : service->enabled;
 }
 

@@ -23,6 +23,7 @@ struct supervisor_setup {
     const char *instance;
     const char *state_dir; /* services' state and crash reports below it */
     const struct package_list *packages;
+    bool shipped_only; /* safe mode: a package of somebody else runs only when a person starts it */
     const struct contract *const *builtin; /* interfaces of the host itself, NULL ends */
     /* A boot phase was reached, or a service changed its state. */
     void (*on_phase)(void *arg, enum boot_phase phase);

@@ -354,18 +354,21 @@ static bool reads_config(const struct service *service)
     return false;
 }
 
-/* The state directory belongs to the service's uid, which may differ from the last run's. */
+/* The state directory belongs to the service's uid, which may differ from the last run's. One that
+ * cannot be given is no end: the service knows best what it can do without. */
 static int own_state(const struct service *service, struct orb_err *err)
 {
     const char *dir = service->plan.state_dir;
+    struct orb_err why = {0};
     int r;
 
     if (!dir)
         return 0;
     r = dir_make(dir, 0700, err);
-    if (r < 0)
-        return r;
-    return state_dir_give(dir, service->plan.uid, err);
+    if (r == 0 && state_dir_give(dir, service->plan.uid, &why) < 0)
+        log_error(service->sup->log, "service.state-not-given",
+                  KV("service", service->package->manifest.name), KV("error", why.text));
+    return r;
 }
 
 static int add_peer(struct worker *worker, struct orb_err *err)

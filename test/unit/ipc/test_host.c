@@ -305,7 +305,7 @@ TEST(the_control_socket_knows_who_connects)
     ck_assert_ptr_nonnull(mkdtemp(dir));
     path = xasprintf("%s/control.sock", dir);
     world_init(&world);
-    ck_assert_int_eq(broker_listen(world.broker, path, identify, &closed, &err), 0);
+    ck_assert_int_eq(broker_listen(world.broker, path, -1, identify, &closed, &err), 0);
     ck_assert_int_eq(stat(path, &st), 0);
     ck_assert_uint_eq(st.st_mode & 07777, 0660);
     connect_to(&world, &wire, path);
@@ -357,7 +357,7 @@ TEST(who_connects_and_says_nothing_makes_room_for_who_speaks)
     ck_assert_ptr_nonnull(mkdtemp(dir));
     path = xasprintf("%s/control.sock", dir);
     world_init(&world);
-    ck_assert_int_eq(broker_listen(world.broker, path, identify, &closed, &err), 0);
+    ck_assert_int_eq(broker_listen(world.broker, path, -1, identify, &closed, &err), 0);
     for (int i = 0; i < 112; i++) {
         connect_to(&world, &many[i], path);
         world_turns(&world, 1);
@@ -390,11 +390,13 @@ TEST(an_old_socket_file_is_replaced_and_a_live_one_is_not)
     close(fd);
     world_init(&world);
     world_init(&second);
-    ck_assert_int_eq(broker_listen(world.broker, path, identify, &closed, &err), 0);
-    ck_assert_int_eq(broker_listen(second.broker, path, identify, &closed, &err), ORB_E_CONFLICT);
+    ck_assert_int_eq(broker_listen(world.broker, path, -1, identify, &closed, &err), 0);
+    ck_assert_int_eq(broker_listen(second.broker, path, -1, identify, &closed, &err),
+                     ORB_E_CONFLICT);
     ck_assert_ptr_nonnull(strstr(err.text, "somebody else listens"));
     close(open(plain, O_CREAT | O_WRONLY, 0600));
-    ck_assert_int_eq(broker_listen(second.broker, plain, identify, &closed, &err), ORB_E_CONFLICT);
+    ck_assert_int_eq(broker_listen(second.broker, plain, -1, identify, &closed, &err),
+                     ORB_E_CONFLICT);
     ck_assert_ptr_nonnull(strstr(err.text, "is no socket"));
     world_fini(&second);
     world_fini(&world);
@@ -416,7 +418,7 @@ TEST(without_descriptors_clients_are_turned_away_and_the_host_goes_on)
     ck_assert_ptr_nonnull(mkdtemp(dir));
     path = xasprintf("%s/s", dir);
     world_init(&world);
-    ck_assert_int_eq(broker_listen(world.broker, path, identify, &closed, &err), 0);
+    ck_assert_int_eq(broker_listen(world.broker, path, -1, identify, &closed, &err), 0);
     connect_to(&world, &wire, path);
     top = dup(0);
     close(top);

@@ -1,0 +1,220 @@
+/* Waiting for a daemon that is being started, and for a service that is not there yet: a restart is
+ * no reason to fail. What is waited for is said on stderr once it takes longer than a moment. The
+ * surprise: a request whose connection broke may have been carried out, so only those the contract
+ * calls idempotent are made again. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/client.h"
+#include "core/base/own.h"
+
+#define PAUSE_MS 50
+#define TELL_AFTER_MS 1000
+
+static uint64_t waited_ms(const struct client *c)
+{
+    return now_ms() - c->began_ms;
+}
+
+int wait_left_ms(const struct client *c)
+{
+    uint64_t most = c->wait_ms > CLIENT_HELLO_MS ? c->wait_ms : CLIENT_HELLO_MS;
+    uint64_t waited = waited_ms(c);
+
+    if (!c->told[0] && waited < TELL_AFTER_MS)
+        return (int)(TELL_AFTER_MS - waited);
+    return waited < most ? (int)(most - waited) : 0;
+}
+
+bool wait_more(struct client *c, const char *what)
+{
+    uint64_t waited = waited_ms(c);
+    uint64_t most = c->fd >= 0 && c->wait_ms < CLIENT_HELLO_MS ? CLIENT_HELLO_MS : c->wait_ms;
+
+    if (waited >= most)
+        return false;
+    if (waited >= TELL_AFTER_MS && strcmp(c->told, what)) {
+        snprintf(c->told, sizeof c->told, "%s", what);
+        fprintf(stderr, "orbctl: waiting for orbitald: %s (up to %u s, see --wait)\n", what,
+                (unsigned)(most + 999) / 1000);
+    }
+    return true;
+}
+
+static void rest(void)
+{
+    const struct timespec pause = {.tv_nsec = PAUSE_MS * 1000000};
+
+    nanosleep(&pause, NULL);
+}
+
+/* Connections that cannot be made now and may be in a moment. */
+static bool may_come(const struct client *c, const struct orb_err *err)
+{
+    return err->code == ORB_E_UNAVAILABLE || err->code == ORB_E_BUSY || c->broken;
+}
+
+static int open_patiently(struct client *c, struct orb_err *err)
+{
+    int r;
+
+    while ((r = client_connect(c, err)) < 0 && may_come(c, err)) {
+        if (!c->wait_ms || !wait_more(c, err->code == ORB_E_BUSY ? "it has no room for a client"
+                                                                 : "nobody listens"))
+            return r;
+        rest();
+    }
+    return r;
+}
+
+int client_open(struct client *c, const char *socket_path, unsigned wait_ms, struct orb_err *err)
+{
+    *c = (struct client){.fd = -1,
+                         .next_corr = 1,
+                         .socket_path = socket_path,
+                         .wait_ms = wait_ms,
+                         .began_ms = now_ms()};
+    return open_patiently(c, err);
+}
+
+static int ask_host(struct client *c, const char *method, const char *input, json_t **ret_tree)
+{
+    AUTO(buf) struct buf text = {0};
+    struct orb_err err;
+    int r = client_call_once(c, "host@1", method, input, &text, &err);
+
+    return r < 0 ? r : tree_parse(buf_str(&text), text.len, NULL, ret_tree, &err);
+}
+
+/* Is the daemon on its way up? what: where it is. */
+static bool is_starting(struct client *c, char *what, size_t size)
+{
+    AUTO(json_t) json_t *boot = NULL;
+    const char *phase, *step;
+
+    if (ask_host(c, "boot", NULL, &boot) < 0)
+        return false;
+    phase = json_string_value(json_object_get(boot, "phase"));
+    step = json_string_value(json_object_get(boot, "step"));
+    if (!phase || !strcmp(phase, "operational"))
+        return false;
+    if (step)
+        snprintf(what, size, "starting (%.40s)", step);
+    else
+        snprintf(what, size, "starting (phase %.40s)", phase);
+    return true;
+}
+
+/* Is the service behind an interface between two of its processes? *ret_running: it runs by now. */
+static bool is_coming(struct client *c, const char *to, bool *ret_running, char *what, size_t size)
+{
+    AUTO(json_t) json_t *list = NULL;
+    size_t len = strcspn(to, "@"), i;
+    json_t *s;
+
+    if (!strncmp(to, "service.", 8)) {
+        to += 8;
+        len -= 8;
+    }
+    if (ask_host(c, "services", NULL, &list) < 0)
+        return false;
+    json_array_foreach (json_object_get(list, "services"), i, s) {
+        const char *name = json_string_value(json_object_get(s, "name"));
+        const char *state = json_string_value(json_object_get(s, "state"));
+
+        if (!name || !state || strlen(name) != len || strncmp(name, to, len))
+            continue;
+        *ret_running = !strcmp(state, "Running");
+        snprintf(what, size, "service %.40s is %s", name, state);
+        return !strcmp(state, "Starting") || !strcmp(state, "Restarting");
+    }
+    return false;
+}
+
+/* What the contract says: 1, 0, or below 0 when there is none to look at. */
+static int is_idempotent(struct client *c, const char *to, const char *method)
+{
+    AUTO_FREE char *interface = xstrndup(to, strcspn(to, "@"));
+    AUTO_FREE char *input = xasprintf("{\"interface\":\"%s\"}", interface);
+    AUTO(json_t) json_t *contract = NULL;
+    json_t *m;
+    size_t i;
+
+    if (strpbrk(interface, "\"\\") || ask_host(c, "describe", input, &contract) < 0)
+        return -1;
+    json_array_foreach (json_object_get(contract, "methods"), i, m) {
+        const char *name = json_string_value(json_object_get(m, "name"));
+
+        if (name && !strcmp(name, method))
+            return json_is_true(json_object_get(m, "idempotent"));
+    }
+    return 0;
+}
+
+/* The connection broke under a request: is there a daemon again, and may it be asked again? */
+static bool ask_again(struct client *c, const char *to, const char *method)
+{
+    struct orb_err err;
+    char what[80] = "";
+
+    while (c->wait_ms) {
+        bool starting;
+        int may;
+
+        if (c->broken && open_patiently(c, &err) < 0)
+            return false;
+        may = is_idempotent(c, to, method);
+        if (may >= 0)
+            return may;
+        /* Its services may not be known yet, and with them the contract. */
+        starting = !c->broken && is_starting(c, what, sizeof what);
+        if (!(starting || c->broken) || !wait_more(c, what))
+            return false;
+        rest();
+    }
+    return false;
+}
+
+/* Refused because something is not there: will it be in a moment? */
+static bool may_be_there(struct client *c, const char *to, unsigned *tries)
+{
+    struct orb_err err;
+    char what[80] = "";
+    bool running = false, coming = is_starting(c, what, sizeof what) ||
+                                   (!c->broken && is_coming(c, to, &running, what, sizeof what));
+
+    if (c->broken)
+        return open_patiently(c, &err) == 0;
+    /* Running by now: it came while we asked. Only once: it may be the service that refuses. */
+    if (!coming && !(running && (*tries)++ == 0))
+        return false;
+    return wait_more(c, what);
+}
+
+int client_call(struct client *c, const char *to, const char *method, const char *input,
+                struct buf *ret_text, struct orb_err *err)
+{
+    unsigned tries = 0;
+
+    c->began_ms = now_ms();
+    c->told[0] = '\0';
+    for (;;) {
+        int r = client_call_once(c, to, method, input, ret_text, err);
+
+        if (r >= 0)
+            return r;
+        if (c->broken) {
+            if (ask_again(c, to, method))
+                continue;
+            return orb_fail(
+                err, ORB_E_GONE,
+                "the daemon went away before it answered; whether it did what was asked "
+                "is not known: look, then ask again");
+        }
+        if (r != ORB_E_UNAVAILABLE || !c->wait_ms || !may_be_there(c, to, &tries))
+            return r;
+        rest();
+    }
+}

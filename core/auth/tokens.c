@@ -1,0 +1,171 @@
+/* One small file, rewritten whole. A sum over what it says stands at its end: one letter changed in
+ * a hash would else be another token, and nobody would know why theirs is refused. */
+#include "core/auth/tokens.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/own.h"
+#include "core/json/tree.h"
+
+#define FILE_MAX (1u << 20)
+#define SUM_BYTES 16
+#define ASIDE_TRIES 100
+
+static void sum_of(const struct token *tokens, unsigned count, char hex[SUM_BYTES * 2 + 1])
+{
+    unsigned char sum[SUM_BYTES];
+    crypto_generichash_state state;
+
+    crypto_generichash_init(&state, NULL, 0, sizeof sum);
+    for (unsigned i = 0; i < count; i++) {
+        const struct token *t = &tokens[i];
+        AUTO_FREE char *line =
+            xasprintf("%s\n%s\n%lld\n", t->name, t->role, (long long)t->created_us);
+
+        crypto_generichash_update(&state, (const unsigned char *)line, strlen(line));
+        crypto_generichash_update(&state, t->hash, sizeof t->hash);
+    }
+    crypto_generichash_final(&state, sum, sizeof sum);
+    sodium_bin2hex(hex, SUM_BYTES * 2 + 1, sum, sizeof sum);
+}
+
+static int read_token(const json_t *item, struct token *t)
+{
+    const char *name = json_string_value(json_object_get(item, "name"));
+    const char *role = json_string_value(json_object_get(item, "role"));
+    const char *hash = json_string_value(json_object_get(item, "hash"));
+    size_t len = 0;
+
+    if (!name || !role || !hash || strlen(name) >= sizeof t->name || !auth_role_known(role))
+        return -1;
+    snprintf(t->name, sizeof t->name, "%s", name);
+    snprintf(t->role, sizeof t->role, "%s", role);
+    t->created_us = json_integer_value(json_object_get(item, "created_us"));
+    if (sodium_hex2bin(t->hash, sizeof t->hash, hash, strlen(hash), NULL, &len, NULL) < 0)
+        return -1;
+    return len == TOKEN_HASH ? 0 : -1;
+}
+
+static int take(const char *path, const json_t *tree, struct token *tokens, unsigned *ret_count,
+                struct orb_err *err)
+{
+    json_t *list = json_object_get(tree, "tokens");
+    json_t *sum = json_object_get(tree, "sum"); /* files of version 0.1 have none */
+    char expected[SUM_BYTES * 2 + 1];
+    size_t count = json_array_size(list);
+
+    if (!json_is_array(list))
+        return orb_fail(err, ORB_E_INVALID, "%s: there is no list of tokens in it", path);
+    if (count > AUTH_TOKENS)
+        return orb_fail(err, ORB_E_LIMIT, "%s holds %zu tokens; at most %d", path, count,
+                        AUTH_TOKENS);
+    for (size_t i = 0; i < count; i++)
+        if (read_token(json_array_get(list, i), &tokens[i]) < 0)
+            return orb_fail(err, ORB_E_INVALID, "%s: token %zu is not as this program writes it",
+                            path, i);
+    sum_of(tokens, (unsigned)count, expected);
+    if (sum && (!json_is_string(sum) || strcmp(json_string_value(sum), expected)))
+        return orb_fail(err, ORB_E_INVALID, "%s: its checksum does not fit what it says", path);
+    *ret_count = (unsigned)count;
+    return 0;
+}
+
+/* Whoever may write the file, or give its directory another one, makes tokens. */
+static int check_owner(const char *path, const struct stat *st, struct orb_err *err)
+{
+    if (st->st_uid != 0 && st->st_uid != geteuid())
+        return orb_fail(err, ORB_E_DENIED,
+                        "%s belongs to uid %u, who could have written any token into it; give it "
+                        "to uid %u",
+                        path, (unsigned)st->st_uid, (unsigned)geteuid());
+    if (st->st_mode & (S_IWGRP | S_IWOTH))
+        return orb_fail(err, ORB_E_DENIED,
+                        "%s may be written by others (mode %04o); close it with chmod go-w", path,
+                        (unsigned)st->st_mode & 07777);
+    return 0;
+}
+
+static int check_owners(const char *path, struct orb_err *err)
+{
+    AUTO_FREE char *dir = xstrdup(path);
+    struct stat st;
+    int r;
+
+    *strrchr(dir, '/') = '\0';
+    if (stat(dir, &st) < 0)
+        return orb_fail(err, -errno, "cannot look at %s", dir);
+    r = check_owner(dir, &st, err);
+    if (r < 0)
+        return r;
+    if (stat(path, &st) < 0)
+        return orb_fail(err, -errno, "cannot look at %s", path);
+    return check_owner(path, &st, err);
+}
+
+int tokens_read(const char *path, struct token *tokens, unsigned *ret_count, struct orb_err *err)
+{
+    AUTO(buf) struct buf data = {0};
+    AUTO(json_t) json_t *tree = NULL;
+    struct stat st;
+    int r;
+
+    *ret_count = 0;
+    if (lstat(path, &st) < 0 && errno == ENOENT)
+        return 0;
+    r = file_read_regular(path, FILE_MAX, &data, err);
+    if (r == 0)
+        r = check_owners(path, err);
+    if (r < 0)
+        return r;
+    if (!data.len)
+        return orb_fail(err, ORB_E_INVALID, "%s is empty", path);
+    r = tree_parse(buf_str(&data), data.len, NULL, &tree, err);
+    return r < 0 ? orb_wrap(err, "%s", path) : take(path, tree, tokens, ret_count, err);
+}
+
+void tokens_text(const struct token *tokens, unsigned count, struct buf *ret_text)
+{
+    char sum[SUM_BYTES * 2 + 1];
+
+    buf_adds(ret_text, "{\"tokens\":[");
+    for (unsigned i = 0; i < count; i++) {
+        const struct token *t = &tokens[i];
+        char hex[TOKEN_HASH * 2 + 1];
+
+        sodium_bin2hex(hex, sizeof hex, t->hash, sizeof t->hash);
+        buf_addf(ret_text, "%s{\"name\":", i ? "," : "");
+        buf_add_json(ret_text, t->name, strlen(t->name));
+        buf_addf(ret_text, ",\"role\":\"%s\",\"created_us\":%lld,\"hash\":\"%s\"}", t->role,
+                 (long long)t->created_us, hex);
+    }
+    sum_of(tokens, count, sum);
+    buf_addf(ret_text, "],\"sum\":\"%s\"}\n", sum);
+}
+
+int tokens_set_aside(const char *path, struct orb_err *err)
+{
+    AUTO_FREE char *to = NULL;
+    time_t now = time(NULL);
+    char when[32];
+    struct tm tm;
+
+    gmtime_r(&now, &tm);
+    strftime(when, sizeof when, "%Y%m%dT%H%M%SZ", &tm);
+    for (int i = 0; i < ASIDE_TRIES; i++) {
+        free(to);
+        to = i ? xasprintf("%s.damaged-%s.%d", path, when, i)
+               : xasprintf("%s.damaged-%s", path, when);
+        if (renameat2(AT_FDCWD, path, AT_FDCWD, to, RENAME_NOREPLACE) == 0 || errno == ENOENT)
+            return 0;
+        if (errno != EEXIST)
+            break;
+    }
+    return orb_fail(err, -errno, "cannot set %s aside", path);
+}

@@ -1,0 +1,222 @@
+/* auth@1: who the caller is, sessions by token, and the tokens themselves. They are written on a
+ * thread: a disk that takes its time must not stop the loop. Whoever asks meanwhile waits in line.
+ */
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/host/host.h"
+#include "core/json/scan.h"
+
+#define WAITING_MAX 64
+
+/* One request that changes the tokens. */
+struct token_job {
+    struct token_job *next;
+    struct orbitald *host;
+    struct host_req *req;
+    char name[64], role[16], user[64];
+    bool revokes;
+    struct auth_change *change;
+    uv_work_t work;
+    struct orb_err err; /* of the writing; code 0: written */
+};
+
+static void text_member(const char *input, size_t len, const char *key, char *to, size_t size)
+{
+    struct json_slice value;
+
+    to[0] = '\0';
+    if (json_member(input, len, key, &value))
+        json_text(&value, to, size);
+}
+
+/* ---- sessions ---- */
+
+static const char *kind_name(enum peer_kind kind)
+{
+    return kind == PEER_SERVICE ? "service" : kind == PEER_USER ? "user" : "host";
+}
+
+static int login(struct orbitald *host, const struct host_caller *caller, const char *input,
+                 size_t len, struct buf *out, struct orb_err *err)
+{
+    char token[208], name[64], role[16];
+    uint32_t session;
+    int r;
+
+    text_member(input, len, "token", token, sizeof token);
+    r = auth_token_check(host->auth, token, name, role, err);
+    if (r < 0) {
+        log_warn(host->log, "audit.login-refused", KV("by", caller->name));
+        return r;
+    }
+    r = broker_session_open(host->broker, caller->peer, name, role, &session, err);
+    if (r < 0)
+        return r;
+    buf_addf(out, "{\"session\":%u,\"user\":", session);
+    buf_add_json(out, name, strlen(name));
+    buf_addf(out, ",\"role\":\"%s\"}", role);
+    return 0;
+}
+
+static int logout(struct orbitald *host, const struct host_caller *caller, const char *input,
+                  size_t len, struct orb_err *err)
+{
+    struct json_slice value;
+    int64_t session = 0;
+
+    if (json_member(input, len, "session", &value))
+        json_int64(&value, &session);
+    return broker_session_close(host->broker, caller->peer, (uint32_t)session, err);
+}
+
+/* ---- changes of the tokens ---- */
+
+static void start_next(struct orbitald *host);
+
+static void tell(struct token_job *job, int r, const struct orb_err *err)
+{
+    AUTO(buf) struct buf out = {0};
+
+    log_notice(job->host->log, "audit.order", KV("user", job->user),
+               KV("method", job->revokes ? "token-revoke" : "token-create"), KV("name", job->name),
+               KV("result", r < 0 ? err->text : "ok"));
+    if (r < 0) {
+        host_reply_error(job->req, err);
+        return;
+    }
+    if (!job->revokes)
+        buf_addf(&out, "{\"token\":\"%s\"}", auth_change_token(job->change));
+    else
+        buf_adds(&out, "{}");
+    host_reply(job->req, out.data, out.len);
+}
+
+static void leave_line(struct token_job *job)
+{
+    struct orbitald *host = job->host;
+
+    host->tokens_first = job->next;
+    host->tokens_waiting--;
+    free(job);
+    start_next(host);
+}
+
+static void on_write(uv_work_t *work)
+{
+    struct token_job *job = container_of(work, struct token_job, work);
+
+    auth_change_write(job->change, &job->err);
+}
+
+static void on_written(uv_work_t *work, int status)
+{
+    struct token_job *job = container_of(work, struct token_job, work);
+    struct orbitald *host = job->host;
+    bool written = status == 0 && job->err.code == 0;
+
+    if (status < 0)
+        orb_fail(&job->err, status, "the tokens were not written");
+    tell(job, job->err.code, &job->err);
+    auth_change_end(host->auth, take_ptr(job->change), written);
+    host_check_tokens(host);
+    if (written && job->revokes &&
+        host->broker) /* after the answer: the caller may be one of them */
+        broker_sessions_end(host->broker, job->name);
+    leave_line(job);
+}
+
+static void start_next(struct orbitald *host)
+{
+    struct token_job *job = host->tokens_first;
+    struct orb_err err = {0};
+    int r;
+
+    if (!job)
+        return;
+    r = job->revokes ? auth_token_revoke(host->auth, job->name, &job->change, &err)
+                     : auth_token_create(host->auth, job->name, job->role, &job->change, &err);
+    if (r == 0) {
+        r = uv_queue_work(host->loop, &job->work, on_write, on_written);
+        if (r == 0)
+            return;
+        auth_change_end(host->auth, take_ptr(job->change), false);
+        orb_fail(&err, r, "the tokens cannot be written");
+    }
+    tell(job, r, &err);
+    leave_line(job);
+}
+
+static int take_order(struct orbitald *host, struct host_req *req, const struct host_caller *caller,
+                      const char *method, const char *input, size_t len, struct orb_err *err)
+{
+    struct token_job *job, **end = &host->tokens_first;
+
+    if (host->tokens_waiting == WAITING_MAX)
+        return orb_fail(err, ORB_E_BUSY, "%d changes of tokens wait for the disk already",
+                        WAITING_MAX);
+    job = xcalloc(1, sizeof *job);
+    job->host = host;
+    job->req = req;
+    job->revokes = !strcmp(method, "token-revoke");
+    text_member(input, len, "name", job->name, sizeof job->name);
+    text_member(input, len, "role", job->role, sizeof job->role);
+    snprintf(job->user, sizeof job->user, "%s", caller->name);
+    while (*end)
+        end = &(*end)->next;
+    *end = job;
+    if (host->tokens_waiting++ == 0)
+        start_next(host);
+    return 0;
+}
+
+void host_check_tokens(struct orbitald *host)
+{
+    const struct orb_err *damage = auth_damage(host->auth);
+
+    if (damage)
+        log_error(host->log, "auth.tokens-refused", KV("error", damage->text));
+}
+
+/* ---- the interface ---- */
+
+static int auth_dispatch(struct orbitald *host, const struct host_caller *caller,
+                         const char *method, const char *input, size_t len, struct buf *out,
+                         struct orb_err *err)
+{
+    if (!strcmp(method, "login"))
+        return login(host, caller, input, len, out, err);
+    if (!strcmp(method, "logout"))
+        return logout(host, caller, input, len, err);
+    if (!strcmp(method, "token-list"))
+        return auth_token_list(host->auth, out, err);
+    buf_addf(out, "{\"kind\":\"%s\",\"name\":", kind_name(caller->kind));
+    buf_add_json(out, caller->name, strlen(caller->name));
+    buf_addf(out, ",\"role\":\"%s\"}", caller->role);
+    return 0;
+}
+
+static void on_auth_request(void *arg, struct host_req *req, const struct host_caller *caller,
+                            const char *method, const char *input, size_t len)
+{
+    struct orbitald *host = arg;
+    AUTO(buf) struct buf out = {0};
+    struct orb_err err = {0};
+    int r;
+
+    if (!strcmp(method, "token-create") || !strcmp(method, "token-revoke")) {
+        if (take_order(host, req, caller, method, input, len, &err) < 0)
+            host_reply_error(req, &err);
+        return;
+    }
+    r = auth_dispatch(host, caller, method, input, len, &out, &err);
+    if (r < 0)
+        host_reply_error(req, &err);
+    else
+        host_reply(req, out.len ? out.data : "{}", out.len ? out.len : 2);
+}
+
+int auth_provide(struct orbitald *host, struct orb_err *err)
+{
+    return broker_provide(host->broker, host->auth_contract, on_auth_request, host, err);
+}

@@ -1,0 +1,55 @@
+/* The standard action of most signals is the end of the process: a stray `pkill -USR1`, a timer or
+ * a closed terminal must not take a router off the air. The surprise: SIGSEGV and its like can be
+ * sent by kill(1), too, and are told from real faults by who sent them. */
+#include "core/host/signals.h"
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include "core/base/own.h"
+
+static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
+
+static void on_fault(int number, siginfo_t *info, void *context)
+{
+    (void)context;
+    if (info->si_code <= 0 && info->si_pid != getpid())
+        return; /* somebody else's kill(), nothing happened here */
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+/* Stops for a terminal stay as they are: who types ctrl-Z means it. */
+static bool stays(int number)
+{
+    static const int kept[] = {SIGKILL, SIGSTOP, SIGTERM, SIGINT,  SIGCHLD,
+                               SIGCONT, SIGTSTP, SIGURG,  SIGWINCH};
+
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+        if (number == kept[i])
+            return true;
+    for (size_t i = 0; i < ARRAY_LEN(faults); i++)
+        if (number == faults[i])
+            return true;
+    return number > SIGSYS && number < SIGRTMIN; /* the C library's own */
+}
+
+void signals_begin(void)
+{
+    struct sigaction fault = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_RESTART};
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    struct sigaction old;
+    sigset_t none;
+
+    for (int number = 1; number <= SIGRTMAX; number++)
+        if (!stays(number))
+            sigaction(number, &ignore, NULL);
+    for (size_t i = 0; i < ARRAY_LEN(faults); i++) /* a sanitizer's handler stays */
+        if (sigaction(faults[i], NULL, &old) == 0 &&
+            (old.sa_handler == SIG_DFL || old.sa_handler == SIG_IGN))
+            sigaction(faults[i], &fault, NULL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL); /* whoever started us may have blocked some */
+}

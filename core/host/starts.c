@@ -1,0 +1,65 @@
+/* RUN lies in memory: a reboot begins to count anew. One line a start, CLOCK_BOOTTIME in ms, which
+ * no clock that is set moves. */
+#include "core/host/starts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "core/base/buf.h"
+#include "core/base/own.h"
+
+#define FILE_MOST 4096
+#define KEPT 16
+
+static char *path_of(const char *run_dir)
+{
+    return xasprintf("%s/starts", run_dir);
+}
+
+/* Times of the file within the window, oldest first; at most the last KEPT. */
+static unsigned read_times(const char *path, uint64_t now_ms, uint64_t times[KEPT])
+{
+    AUTO(buf) struct buf data = {0};
+    unsigned count = 0;
+    char *p, *end;
+
+    if (file_read_regular(path, FILE_MOST, &data, NULL) < 0)
+        return 0;
+    for (p = data.data; p && *p; p = *end ? end + 1 : end) {
+        uint64_t at = strtoull(p, &end, 10);
+
+        if (end == p || at > now_ms || now_ms - at > STARTS_WINDOW_MS)
+            continue;
+        if (count == KEPT)
+            memmove(times, times + 1, --count * sizeof *times);
+        times[count++] = at;
+    }
+    return count;
+}
+
+unsigned starts_note(const char *run_dir, uint64_t now_ms, struct orb_err *err)
+{
+    AUTO_FREE char *path = path_of(run_dir);
+    AUTO_FREE char *new_path = xasprintf("%s.new", path);
+    AUTO(buf) struct buf text = {0};
+    AUTO_FD int fd = -1;
+    uint64_t times[KEPT + 1];
+    unsigned count = read_times(path, now_ms, times);
+
+    *err = (struct orb_err){0};
+    times[count++] = now_ms;
+    for (unsigned i = 0; i < count; i++)
+        buf_addf(&text, "%llu\n", (unsigned long long)times[i]);
+    fd = open(new_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 || write(fd, text.data, text.len) != (ssize_t)text.len || rename(new_path, path) < 0)
+        orb_fail(err, errno ? -errno : -EIO, "cannot write %s", path);
+    return count;
+}
+
+void starts_forget(const char *run_dir)
+{
+    AUTO_FREE char *path = path_of(run_dir);
+
+    unlink(path);
+}

@@ -1,0 +1,20 @@
+/* Counted starts. A daemon that is started again and again and never gets there is started for the
+ * third time in safe mode: the last good revision, and no package of somebody else. */
+#ifndef CORE_HOST_STARTS_H
+#define CORE_HOST_STARTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "orbital/error.h"
+
+#define STARTS_WINDOW_MS 60000
+#define STARTS_SAFE 3 /* this many within the window, none of which got there */
+
+/* Notes a start in RUN/starts and returns how many there were within the window, this one counted.
+ * now_ms: CLOCK_BOOTTIME. A file that cannot be read or written is as none; err then says why. */
+unsigned starts_note(const char *run_dir, uint64_t now_ms, struct orb_err *err);
+/* It got there, or a person stopped it: what was before no longer counts. */
+void starts_forget(const char *run_dir);
+
+#endif

@@ -1,0 +1,113 @@
+/* Two locks stand for one: flock() of the directory works where nothing can be written, the file
+ * `lock` is what versions before 0.2 look at, and works on file systems that lock no directories.
+ */
+#include "core/host/statedir.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/own.h"
+
+#define LOCK_TRIES 20 /* of 10 ms: a child of the daemon before may hold it until its exec */
+
+static int taken(const char *state_dir, struct orb_err *err)
+{
+    return orb_fail(err, ORB_E_STATE, "another orbitald uses %s; stop it or give another --state",
+                    state_dir);
+}
+
+/* 1: locked; 0: this file system cannot, errno says why. */
+static int lock_directory(const char *path, struct statedir *dir, struct orb_err *err)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+
+    dir->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir->dir_fd < 0)
+        return 0;
+    for (int i = 0; i < LOCK_TRIES; i++) {
+        if (flock(dir->dir_fd, LOCK_EX | LOCK_NB) == 0)
+            return 1;
+        if (errno != EWOULDBLOCK)
+            return 0;
+        nanosleep(&pause, NULL);
+    }
+    return taken(path, err);
+}
+
+static int lock_file(const char *state_dir, struct statedir *dir, struct orb_err *err)
+{
+    AUTO_FREE char *path = xasprintf("%s/lock", state_dir);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    dir->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (dir->lock_fd < 0) {
+        orb_fail(&dir->trouble, -errno, "cannot open %s", path);
+        return 0;
+    }
+    if (fcntl(dir->lock_fd, F_SETLK, &lock) == 0)
+        return 1;
+    if (errno == EAGAIN || errno == EACCES)
+        return taken(state_dir, err);
+    orb_fail(&dir->trouble, -errno, "cannot lock %s", path);
+    return 0;
+}
+
+static int lock(const char *state_dir, struct statedir *dir, struct orb_err *err)
+{
+    int directory = lock_directory(state_dir, dir, err);
+    int file = directory < 0 ? 0 : lock_file(state_dir, dir, err);
+
+    if (directory < 0 || file < 0)
+        return ORB_E_STATE;
+    if (!directory && !file)
+        orb_wrap(&dir->trouble, "nothing keeps a second daemon away from %s", state_dir);
+    return 0;
+}
+
+static void need_dir(const char *path, unsigned mode, struct statedir *dir)
+{
+    struct orb_err err = {0};
+
+    if (dir_make(path, mode, &err) < 0 && !dir->trouble.code)
+        dir->trouble = err;
+}
+
+int statedir_try(const char *state_dir, struct orb_err *err)
+{
+    AUTO_FREE char *path = xasprintf("%s/.try-%d", state_dir, (int)getpid());
+    AUTO_FD int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0 && errno != EEXIST)
+        return orb_fail(err, -errno, "cannot write below %s", state_dir);
+    if (unlink(path) < 0)
+        return orb_fail(err, -errno, "cannot write below %s", state_dir);
+    return 0;
+}
+
+int statedir_open(const struct host_options *options, struct statedir *ret_dir, struct orb_err *err)
+{
+    AUTO_FREE char *services = xasprintf("%s/services", options->state_dir);
+    struct orb_err local = {0};
+
+    *ret_dir = (struct statedir){.dir_fd = -1, .lock_fd = -1};
+    need_dir(options->state_dir, 0755, ret_dir);
+    need_dir(services, 0711, ret_dir);
+    need_dir(options->run_dir, 0755, ret_dir);
+    if (lock(options->state_dir, ret_dir, err) < 0)
+        return ORB_E_STATE;
+    if (!ret_dir->trouble.code && statedir_try(options->state_dir, &local) < 0)
+        ret_dir->trouble = local;
+    return 0;
+}
+
+void statedir_close(struct statedir *dir)
+{
+    if (dir->dir_fd >= 0)
+        close(dir->dir_fd);
+    if (dir->lock_fd >= 0)
+        close(dir->lock_fd);
+}

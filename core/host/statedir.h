@@ -1,0 +1,21 @@
+/* The directories a daemon works in, and the lock that keeps a second one out of them. */
+#ifndef CORE_HOST_STATEDIR_H
+#define CORE_HOST_STATEDIR_H
+
+#include "core/host/host.h"
+
+struct statedir {
+    int dir_fd, lock_fd;    /* both locked where the file system lets us; -1: not open */
+    struct orb_err trouble; /* what could not be made; code 0: all is as it should be */
+};
+
+/* Makes what is missing of STATE, STATE/services and RUN, and locks STATE. A file system that is
+ * read-only, full or dead is no error, but trouble: what is stored can still run. ORB_E_STATE:
+ * another daemon uses STATE. */
+int statedir_open(const struct host_options *options, struct statedir *ret_dir,
+                  struct orb_err *err);
+void statedir_close(struct statedir *dir);
+/* Can a file be made in STATE now? 0, or what keeps it from that. Blocks as long as the disk. */
+int statedir_try(const char *state_dir, struct orb_err *err);
+
+#endif

@@ -1,0 +1,163 @@
+/* The order matters: what a step uses was made by one before it. A step that fails is the end of
+ * the start; what can be done without is no failure but said by whoever does without it. */
+#include "core/host/steps.h"
+
+#include <string.h>
+
+#include "core/base/own.h"
+
+#define REFUSED_MOST (16u << 10) /* bytes told of packages that were refused */
+
+extern const char auth_schema[], dataplane_schema[];
+extern const size_t auth_schema_len, dataplane_schema_len;
+
+static int make_auth(struct steps *s, struct orb_err *err)
+{
+    struct orbitald *host = s->host;
+    int r = auth_new(host->options.state_dir, &host->auth, err);
+
+    if (r == 0)
+        r = contract_compile(auth_schema, auth_schema_len, &host->auth_contract, err);
+    if (r < 0)
+        return r;
+    host_check_tokens(host);
+    return auth_provide(host, err);
+}
+
+static int make_sandbox(struct steps *s, struct orb_err *err)
+{
+    struct orbitald *host = s->host;
+    struct sandbox_options options = {.cgroup_root = host->options.cgroup,
+                                      .instance = host->options.instance};
+
+    return sandbox_new(&options, &host->sandbox, err);
+}
+
+static void on_bad_package(void *arg, const char *dir, const struct orb_err *err)
+{
+    struct orbitald *host = arg;
+
+    const char *name = strrchr(dir, '/') ? strrchr(dir, '/') + 1 : dir;
+
+    log_error(host->log, "package.refused", KV("dir", dir), KV("path", err->path),
+              KV("error", err->text));
+    if (host->refused.len > REFUSED_MOST)
+        return;
+    buf_addf(&host->refused, "%s{\"name\":", host->refused.len ? "," : "");
+    buf_add_json(&host->refused, name, strlen(name));
+    buf_adds(&host->refused, ",\"dir\":");
+    buf_add_json(&host->refused, dir, strlen(dir));
+    buf_adds(&host->refused, ",\"error\":");
+    buf_add_json(&host->refused, err->text, strlen(err->text));
+    buf_addc(&host->refused, '}');
+}
+
+static void expect_interfaces(struct orbitald *host)
+{
+    struct orb_err err = {0};
+
+    for (unsigned i = 0; i < host->packages.count; i++)
+        if (broker_expect(host->broker, host->packages.items[i]->contract, &err) < 0)
+            log_warn(host->log, "package.interface-twice",
+                     KV("package", host->packages.items[i]->manifest.name), KV("error", err.text));
+}
+
+static int read_packages(struct steps *s, struct orb_err *err)
+{
+    struct orbitald *host = s->host;
+    int r;
+
+    packages_scan(host->options.package_dirs, &host->packages, on_bad_package, host);
+    r = services_contract_make(&host->packages, &host->services_contract, err);
+    if (r < 0)
+        return orb_wrap(err, "the contract of /services");
+    if (!host->packages.count)
+        log_warn(host->log, "package.none", KV("dir", host->options.package_dirs[0]));
+    expect_interfaces(host);
+    return 0;
+}
+
+static int make_dataplane(struct steps *s, struct orb_err *err)
+{
+    struct orbitald *host = s->host;
+    int r =
+        contract_compile(dataplane_schema, dataplane_schema_len, &host->dataplane_contract, err);
+
+    return r < 0 ? orb_wrap(err, "built-in contract") : dpservice_new(host, &host->dataplane, err);
+}
+
+static int make_supervisor(struct steps *s, struct orb_err *err)
+{
+    struct orbitald *host = s->host;
+    struct supervisor_setup setup = *s->supervisor;
+    int r;
+
+    host->builtin[0] = host->host_contract;
+    host->builtin[1] = host->auth_contract;
+    host->builtin[2] = host->dataplane_contract;
+    setup.loop = host->loop;
+    setup.broker = host->broker;
+    setup.sandbox = host->sandbox;
+    setup.logs = host->logs;
+    setup.metrics = host->metrics;
+    setup.instance = host->options.instance;
+    setup.state_dir = host->options.state_dir;
+    setup.packages = &host->packages;
+    setup.builtin = host->builtin;
+    r = supervisor_new(&setup, &host->supervisor, err);
+    return r < 0 ? r : svcconf_new(host, &host->svcconf, err);
+}
+
+static const struct {
+    const char *name;
+    int (*run)(struct steps *s, struct orb_err *err);
+} table[] = {
+    {"control", NULL}, /* a turn in which only the control socket is served */
+    {"tokens", make_auth},
+    {"sandbox", make_sandbox},
+    {"packages", read_packages},
+    {"data plane", make_dataplane},
+    {"services", make_supervisor},
+};
+
+static void on_turn(uv_idle_t *idle)
+{
+    struct steps *s = container_of(idle, struct steps, turn);
+    struct orb_err err = {0};
+    uint64_t began = now_ns();
+    int r = 0;
+
+    if (table[s->at].run)
+        r = table[s->at].run(s, &err);
+    log_debug(s->host->log, "boot.step", KV("step", table[s->at].name),
+              KV("us", (now_ns() - began) / 1000));
+    s->at++;
+    if (r == 0 && s->at < ARRAY_LEN(table)) {
+        s->host->starting = table[s->at].name;
+        broker_starting(s->host->broker, s->host->starting);
+        return;
+    }
+    steps_stop(s);
+    s->host->starting = NULL;
+    broker_starting(s->host->broker, NULL);
+    s->done(s->arg, r, &err);
+}
+
+void steps_start(struct steps *s, struct loop_scope *scope)
+{
+    uv_idle_init(s->host->loop, &s->turn);
+    loop_scope_adopt(scope, (uv_handle_t *)&s->turn);
+    s->at = 0;
+    s->running = true;
+    s->host->starting = table[0].name;
+    broker_starting(s->host->broker, s->host->starting);
+    uv_idle_start(&s->turn, on_turn);
+}
+
+void steps_stop(struct steps *s)
+{
+    if (!s->running)
+        return;
+    s->running = false;
+    uv_idle_stop(&s->turn);
+}

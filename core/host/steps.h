@@ -1,0 +1,24 @@
+/* What is built once the control socket answers: a step each turn of the loop, so that whoever asks
+ * meanwhile hears what is being done. */
+#ifndef CORE_HOST_STEPS_H
+#define CORE_HOST_STEPS_H
+
+#include "core/host/host.h"
+#include "core/loop/scope.h"
+
+struct steps {
+    struct orbitald *host;
+    const struct supervisor_setup *supervisor; /* what only main knows of it: the events */
+    /* r < 0: a step failed, nothing was started yet. Called once, unless steps_stop came first. */
+    void (*done)(void *arg, int r, const struct orb_err *err);
+    void *arg;
+    uv_idle_t turn;
+    unsigned at;
+    bool running;
+};
+
+/* The first five are the caller's; scope adopts the handle. host->starting names the step. */
+void steps_start(struct steps *steps, struct loop_scope *scope);
+void steps_stop(struct steps *steps);
+
+#endif

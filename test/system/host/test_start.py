@@ -1,0 +1,305 @@
+#!/usr/bin/env python3
+"""How orbitald starts when something around it is not right, and what ends it and what does not."""
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
+from appliance import Appliance, Failed, Tap, expect, need_root, run  # noqa: E402
+
+need_root()
+build = os.path.realpath(sys.argv[1])
+tap = Tap()
+# Signals by which nobody may end the daemon: all but TERM, INT, what nobody can refuse, and ctrl-Z.
+HARMLESS = [n for n in range(1, signal.SIGRTMAX + 1)
+            if n not in (signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGTSTP)
+            and n not in (32, 33)]
+
+
+def tokens_file(box):
+    return f"{box.dir}/state/auth/tokens.json"
+
+
+def damage_half(path):
+    data = open(path, "rb").read()
+    open(path, "wb").write(data[:60])
+
+
+def damage_letter(path):
+    """One digit of a hash: still JSON, still a token, and nobody's."""
+    data = open(path).read()
+    at = data.index('"hash":"') + 8
+    open(path, "w").write(data[:at] + ("0" if data[at] != "0" else "1") + data[at + 1:])
+
+
+def damage_dir(path):
+    os.unlink(path)
+    os.mkdir(path)
+
+
+DAMAGES = {
+    "half": damage_half,
+    "empty": lambda path: open(path, "w").close(),
+    "noise": lambda path: open(path, "wb").write(os.urandom(200)),
+    "a letter": damage_letter,
+    "a directory": damage_dir,
+    "somebody else's": lambda path: os.chown(path, 12345, 12345),
+    "a fifo": lambda path: (os.unlink(path), os.mkfifo(path)),
+    "open to all": lambda path: os.chmod(path, 0o666),
+}
+
+
+def tokens_damaged(name):
+    with Appliance(build, "tokens") as box:
+        box.start()
+        box.ctl("token", "create", "someone", "operator")
+        box.kill()
+        DAMAGES[name](tokens_file(box))
+        box.start()
+        refused = box.ctl("--wait", "0", "token", "list", ok=False)
+        expect(refused.returncode and "tokens.json" in refused.stderr and "token create" in refused.stderr,
+               f"refused says {refused.stderr!r}")
+        box.ctl("token", "create", "other", "viewer")
+        names = [t["name"] for t in box.call("auth@1", "token-list")["tokens"]]
+        expect(names == ["other"], f"tokens are {names}")
+        aside = [f for f in os.listdir(f"{box.dir}/state/auth") if f.startswith("tokens.json.damaged-")]
+        expect(len(aside) == 1, f"set aside: {aside}")
+
+
+def tokens_put_right():
+    with Appliance(build, "right") as box:
+        box.start()
+        box.ctl("token", "create", "someone", "operator")
+        box.kill()
+        good = open(tokens_file(box)).read()
+        damage_half(tokens_file(box))
+        box.start()
+        open(tokens_file(box), "w").write(good)
+        box.daemon.send_signal(signal.SIGHUP)
+        box.until(5, lambda: box.call("auth@1", "token-list")["tokens"][0]["name"] == "someone", "the tokens are back")
+
+
+def tokens_many():
+    """Changes that come together are all made, one behind the other."""
+    with Appliance(build, "many") as box:
+        box.start()
+        calls = [subprocess.Popen([f"{build}/orbctl", "token", "create", f"t{i}", "viewer"], stdout=subprocess.PIPE,
+                                  env={**os.environ, "ORBITAL_SOCKET": f"{box.dir}/run/control.sock"})
+                 for i in range(12)]
+        expect([c.communicate() and c.returncode for c in calls] == [0] * 12, "some were refused")
+        expect(len(box.call("auth@1", "token-list")["tokens"]) == 12, "some are missing")
+
+
+def in_the_way(*paths):
+    """A directory where a file is wanted."""
+    def check():
+        with Appliance(build, "way") as box:
+            for p in paths:
+                os.makedirs(f"{box.dir}/{p}")
+            box.start()
+            for p in paths:
+                expect(f"{box.dir}/{p}" in box.log_text(), f"{p} is not complained of")
+    return check
+
+
+def read_only():
+    """The state lies on a file system that turned read-only: what is stored runs, and a second daemon is
+    kept out all the same."""
+    with Appliance(build, "ro") as box:
+        os.mkdir(f"{box.dir}/state")
+        run("mount", "-t", "tmpfs", "tmpfs", f"{box.dir}/state")
+        try:
+            box.start()
+            box.kill(signal.SIGTERM)
+            run("mount", "-o", "remount,ro", f"{box.dir}/state")
+            box.start(wait=False)
+            box.until(20, lambda: box.json("show", "boot")["phase"] == "operational", "operational")
+            expect("Read-only file system" in box.log_text(), "nobody says so")
+            other = subprocess.run(box.command("--run", f"{box.dir}/run2"), capture_output=True, text=True,
+                                   timeout=20)
+            expect(other.returncode == 1 and "another orbitald uses" in other.stderr,
+                   f"the second: {other.returncode} {other.stderr!r}")
+            refused = box.ctl("--wait", "0", "token", "create", "x", "viewer", ok=False)
+            expect(refused.returncode and "Read-only" in refused.stderr, f"token: {refused.stderr!r}")
+        finally:
+            box.kill(signal.SIGTERM)
+            run("umount", "-l", f"{box.dir}/state", check=False)
+
+
+def signals_late():
+    with Appliance(build, "signals") as box:
+        box.start()
+        for n in HARMLESS:
+            box.daemon.send_signal(n)
+        box.json("show", "boot")
+        expect(box.daemon.poll() is None, f"ended with {box.daemon.poll()}")
+        expect(box.service("config")["state"] == "Running", "config does not run")
+        pid = box.service("config")["pid"]
+        ignored = int(next(line.split()[1] for line in open(f"/proc/{pid}/status") if line.startswith("SigIgn")), 16)
+        expect(ignored == 1 << (signal.SIGPIPE - 1), f"the worker ignores {ignored:#x}")
+        expect(box.kill(signal.SIGTERM) == 0, "TERM did not end it with 0")
+
+
+def signals_early():
+    """At every moment of the start, with the next of them each time."""
+    with Appliance(build, "early") as box:
+        for i, n in enumerate(HARMLESS):
+            begin = time.monotonic()
+            box.start(wait=False)
+            # exec has happened when its name is orbitald's; before that it is not ours
+            box.until(10, lambda: b"orbitald" in open(f"/proc/{box.daemon.pid}/cmdline", "rb").read().split(b"\0")[0], "exec")
+            until = begin + i * 0.002
+            while time.monotonic() < until and i % 4:
+                pass
+            if i % 4 == 0:
+                box.until(10, lambda: "control" in box.log_text(), "a start")
+            box.daemon.send_signal(n)
+            box.until(20, lambda: box.json("show", "boot"), f"an answer after signal {n}")
+            expect(box.daemon.poll() is None, f"signal {n} ended it with {box.daemon.poll()}")
+            box.kill(signal.SIGTERM)
+
+
+def reopened():
+    with Appliance(build, "reopen") as box:
+        box.start()
+        log = f"{box.dir}/state/log.jsonl"
+        os.rename(log, log + ".moved")
+        box.daemon.send_signal(signal.SIGUSR1)
+        box.until(5, lambda: "log.reopened" in open(log).read(), "a new file")
+
+
+def few_files():
+    with Appliance(build, "files") as box:
+        limited = ["prlimit", "--nofile=3000:3000", "setpriv", "--bounding-set", "-sys_resource"]
+        command = box.command
+        box.command = lambda *more: limited + command(*more)
+        box.start()
+        soft = next(line.split()[3] for line in open(f"/proc/{box.daemon.pid}/limits") if "open files" in line)
+        expect(soft == "3000", f"the limit is {soft}")
+        expect("host.few-files" in box.log_text(), "nobody says so")
+
+
+def too_many():
+    """The 129th package is refused, and shown."""
+    with Appliance(build, "over") as box:
+        more = f"{box.dir}/more"
+        for i in range(130):
+            name = f"copy-{i:03}"
+            os.makedirs(f"{more}/{name}")
+            for f in ("manifest.json", "schema.json"):
+                text = open(f"{build}/third-party/acme-probe/{f}").read()
+                open(f"{more}/{name}/{f}", "w").write(text.replace("acme-probe", name))
+        box.packages.append(more)
+        box.start()
+        refused = box.json("show", "services")["refused"]
+        expect(refused and all("128" in r["error"] for r in refused), f"refused: {refused}")
+        expect(f"{refused[0]['name']}  " in box.ctl("show", "services").stdout, "not shown")
+
+
+def handed_over():
+    """The control socket by LISTEN_FDS: calls wait in its queue while the daemon is dead."""
+    with Appliance(build, "inherit") as box:
+        os.mkdir(f"{box.dir}/run")
+        path = f"{box.dir}/run/control.sock"
+        with socket.socket(socket.AF_UNIX) as s:
+            s.bind(path)
+            os.chmod(path, 0o660)
+            s.listen(64)
+            early = subprocess.Popen([f"{build}/orbctl", "--json", "show", "boot"], stdout=subprocess.PIPE,
+                                     env={**os.environ, "ORBITAL_SOCKET": path})
+            command = box.command
+            box.command = lambda *more: ["sh", "-c", f'exec 3<&{s.fileno()}; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"',
+                                         "sh", *command(*more)]
+            popen = subprocess.Popen
+            subprocess.Popen = lambda *a, **kw: popen(*a, pass_fds=(s.fileno(),), **kw)
+            try:
+                box.start()
+            finally:
+                subprocess.Popen = popen
+            expect(early.wait(10) == 0, "the call that waited failed")
+            box.kill(signal.SIGTERM)
+            expect(os.path.exists(path), "the socket of somebody else was removed")
+            with socket.socket(socket.AF_UNIX) as c:
+                c.connect(path)  # still queued
+
+
+def wrong_socket():
+    """Something else is handed over: it says so and listens by itself."""
+    with Appliance(build, "wrong") as box:
+        with socket.socket(socket.AF_INET) as s:
+            s.bind(("127.0.0.1", 0))
+            s.listen()
+            command = box.command
+            box.command = lambda *more: ["sh", "-c", f'exec 3<&{s.fileno()}; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@"',
+                                         "sh", *command(*more)]
+            popen = subprocess.Popen
+            subprocess.Popen = lambda *a, **kw: popen(*a, pass_fds=(s.fileno(),), **kw)
+            try:
+                box.start()
+            finally:
+                subprocess.Popen = popen
+        expect("control.socket-refused" in box.log_text(), "nobody says so")
+
+
+def restart_loop():
+    """60 calls while the daemon is killed and started again and again."""
+    with Appliance(build, "loop") as box:
+        box.start()
+        bad = []
+        for i in range(12):
+            calls = [subprocess.Popen([f"{build}/orbctl", "--wait", "60", *words],
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                                      env={**os.environ, "ORBITAL_SOCKET": f"{box.dir}/run/control.sock"})
+                     for words in (["show", "services"], ["config", "show"], ["show", "system"],
+                                   ["config", "history"], ["service", "show", "config"])]
+            time.sleep(0.003 * i)  # another moment of the calls each time
+            box.kill()
+            box.start(wait=False)
+            bad += [c.args[3:] + [err] for c in calls for err in [c.communicate(timeout=60)[1]] if c.returncode]
+        expect(not bad, f"{len(bad)} of 60 calls failed: {bad[:3]}")
+
+
+def safe_mode():
+    """Three starts that got nowhere: the third is in safe mode; a stop by a person ends it."""
+    with Appliance(build, "safe") as box:
+        box.start()
+        box.kill(signal.SIGTERM)
+        for i in range(2):
+            box.start(wait=False)
+            box.until(10, lambda: len(open(f"{box.dir}/run/starts").readlines()) == i + 1, "a counted start")
+            box.kill()
+        box.start()
+        expect(box.json("show", "boot")["safe"] and box.json("show", "system")["safe"], "not in safe mode")
+        expect("SAFE MODE" in box.ctl("show", "system").stdout, "show system does not say so")
+        expect(box.service("acme-probe")["state"] == "Disabled", "a package of somebody else runs")
+        expect(not os.path.exists(f"{box.dir}/run/starts"), "it got there, and starts are still counted")
+        box.kill(signal.SIGTERM)
+        box.start()
+        expect(not box.json("show", "boot")["safe"], "still in safe mode")
+        box.kill(signal.SIGTERM)
+        command = box.command
+        box.command = lambda *more: command("--safe-mode", *more)
+        box.start()
+        expect(box.json("show", "boot")["safe"], "--safe-mode is not obeyed")
+
+
+for damage in DAMAGES:
+    tap.test(f"a file of tokens that is {damage} costs the tokens, not the start", tokens_damaged, damage)
+tap.test("a file of tokens that is put right counts again at a reload", tokens_put_right)
+tap.test("twelve tokens asked for at once are all made", tokens_many)
+tap.test("a log that cannot be written does not stop the start", in_the_way("state/log.jsonl"))
+tap.test("a lock that cannot be written does not stop the start", in_the_way("state/lock"))
+tap.test("a read-only state runs, refuses to write, and is locked", read_only)
+tap.test("no signal but TERM and INT ends the daemon, workers have them all", signals_late)
+tap.test("no signal ends the daemon while it starts", signals_early)
+tap.test("USR1 opens the log anew", reopened)
+tap.test("a lower limit of files is taken, and said", few_files)
+tap.test("a package too many is refused where everybody looks", too_many)
+tap.test("a control socket that was handed over is used and left", handed_over)
+tap.test("a socket that is not ours is refused, and said", wrong_socket)
+tap.test("calls of orbctl outlive kills of the daemon", restart_loop)
+tap.test("the third start that gets nowhere is in safe mode", safe_mode)
+tap.end()
