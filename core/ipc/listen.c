@@ -131,12 +131,11 @@ static int accept_one(struct broker *broker)
     return 1;
 }
 
-static void on_connection(uv_poll_t *handle, int status, int events)
+/* An error of the socket shows in accept(), which takes it away. */
+static void on_connection(struct loop_watch *poll, int status, int events)
 {
-    struct broker *broker = container_of(handle, struct broker, listen.poll);
+    struct broker *broker = container_of(poll, struct broker, listen.poll);
 
-    if (status < 0)
-        return;
     for (int i = 0; i < ACCEPTS_PER_TURN && broker->listen.on; i++)
         if (!accept_one(broker))
             return;
@@ -200,7 +199,7 @@ int broker_listen(struct broker *broker, const char *path, int inherited,
         r = make_socket(&address, &fd, err);
     if (r < 0)
         return r;
-    r = uv_poll_init(broker->loop, &broker->listen.poll, fd);
+    r = loop_watch_init(&broker->listen.poll, broker->loop, &broker->scope, fd, on_connection);
     if (r < 0) {
         if (inherited < 0) {
             unlink(path);
@@ -208,7 +207,6 @@ int broker_listen(struct broker *broker, const char *path, int inherited,
         }
         return orb_fail(err, r, "cannot watch %s", path);
     }
-    loop_scope_adopt(&broker->scope, (uv_handle_t *)&broker->listen.poll);
     memcpy(broker->listen.path, address.sun_path, sizeof(broker->listen.path));
     broker->listen.keep_file = inherited >= 0;
     broker->listen.identify = identify;
@@ -217,7 +215,7 @@ int broker_listen(struct broker *broker, const char *path, int inherited,
     broker->listen.reserve = -1;
     broker->listen.on = true;
     reserve(broker);
-    uv_poll_start(&broker->listen.poll, UV_READABLE, on_connection);
+    loop_watch_set(&broker->listen.poll, UV_READABLE);
     return 0;
 }
 
@@ -228,7 +226,7 @@ void listen_close(struct broker *broker)
     broker->listen.on = false;
     if (!broker->listen.keep_file)
         unlink(broker->listen.path);
-    loop_scope_drop(&broker->scope, (uv_handle_t *)&broker->listen.poll);
+    loop_watch_drop(&broker->listen.poll, &broker->scope);
     close(broker->listen.fd);
     if (broker->listen.reserve >= 0)
         close(broker->listen.reserve);

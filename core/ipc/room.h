@@ -11,7 +11,7 @@
 #include "core/ipc/broker.h"
 #include "core/ipc/contract.h"
 #include "core/ipc/frame.h"
-#include "core/loop/scope.h"
+#include "core/loop/watch.h"
 
 #define IPC_ABI 1
 #define PEER_READ_TURN 65536u          /* most bytes read from one peer in one turn of the loop */
@@ -220,7 +220,7 @@ struct broker {
     struct {
         bool on;
         bool keep_file; /* the socket is systemd's */
-        uv_poll_t poll;
+        struct loop_watch poll;
         int fd, reserve;
         char path[108];
         unsigned clients;

@@ -2,7 +2,7 @@
 #ifndef CORE_SUP_INTERNAL_H
 #define CORE_SUP_INTERNAL_H
 
-#include "core/loop/scope.h"
+#include "core/loop/watch.h"
 #include "core/sup/problem.h"
 #include "core/sup/supervisor.h"
 
@@ -18,8 +18,8 @@ struct worker {
     struct sandbox_child child;
     struct ipc_peer *peer; /* NULL once closed */
     struct loop_scope scope;
-    uv_poll_t exit_poll; /* pidfd */
-    uv_poll_t stderr_poll;
+    struct loop_watch exit_poll; /* pidfd */
+    struct loop_watch stderr_poll;
     uv_timer_t timer; /* ready deadline, then stop deadline, then kill grace */
     uv_timer_t ping_timer;
     uint64_t started_ms, ready_ms;

@@ -42,7 +42,7 @@ static void read_stderr(struct worker *worker)
         }
         if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
             if (worker->stderr_open)
-                uv_poll_stop(&worker->stderr_poll);
+                loop_watch_set(&worker->stderr_poll, 0);
             worker->stderr_open = false;
         }
         return;
@@ -92,7 +92,7 @@ static void finish(struct worker *worker)
     service_judge(service, clean, reason);
 }
 
-static void on_exit_ready(uv_poll_t *poll, int status, int events)
+static void on_exit_ready(struct loop_watch *poll, int status, int events)
 {
     struct worker *worker = container_of(poll, struct worker, exit_poll);
 
@@ -113,7 +113,7 @@ bool supervisor_worker_ended(struct supervisor *sup, pid_t pid)
     return false;
 }
 
-static void on_stderr(uv_poll_t *poll, int status, int events)
+static void on_stderr(struct loop_watch *poll, int status, int events)
 {
     read_stderr(container_of(poll, struct worker, stderr_poll));
 }
@@ -396,12 +396,10 @@ static void watch(struct worker *worker)
 {
     uv_loop_t *loop = worker->service->sup->setup.loop;
 
-    uv_poll_init(loop, &worker->exit_poll, worker->child.pidfd);
-    loop_scope_adopt(&worker->scope, (uv_handle_t *)&worker->exit_poll);
-    uv_poll_start(&worker->exit_poll, UV_READABLE, on_exit_ready);
-    uv_poll_init(loop, &worker->stderr_poll, worker->child.stderr_fd);
-    loop_scope_adopt(&worker->scope, (uv_handle_t *)&worker->stderr_poll);
-    uv_poll_start(&worker->stderr_poll, UV_READABLE, on_stderr);
+    loop_watch_init(&worker->exit_poll, loop, &worker->scope, worker->child.pidfd, on_exit_ready);
+    loop_watch_set(&worker->exit_poll, UV_READABLE);
+    loop_watch_init(&worker->stderr_poll, loop, &worker->scope, worker->child.stderr_fd, on_stderr);
+    loop_watch_set(&worker->stderr_poll, UV_READABLE);
     worker->stderr_open = true;
     uv_timer_init(loop, &worker->timer);
     loop_scope_adopt(&worker->scope, (uv_handle_t *)&worker->timer);

@@ -63,9 +63,9 @@ void orb_timer_free(struct orb_timer *timer)
     uv_close((uv_handle_t *)&timer->handle, on_timer_closed);
 }
 
-static void on_watch(uv_poll_t *handle, int status, int events)
+static void on_watch(struct loop_watch *poll, int status, int events)
 {
-    struct orb_watch *watch = container_of(handle, struct orb_watch, handle);
+    struct orb_watch *watch = container_of(poll, struct orb_watch, poll);
     unsigned seen = 0;
 
     if (watch->ctx->state == SDK_ENDED)
@@ -76,7 +76,7 @@ static void on_watch(uv_poll_t *handle, int status, int events)
         seen |= ORB_WRITABLE;
     if (status < 0)
         seen = ORB_READABLE | ORB_WRITABLE; /* the plugin's own read or write gets the error */
-    watch->cb(watch->ctx, watch->arg, watch->fd, seen);
+    watch->cb(watch->ctx, watch->arg, poll->fd, seen);
 }
 
 void orb_watch_set(struct orb_watch *watch, unsigned events)
@@ -87,25 +87,28 @@ void orb_watch_set(struct orb_watch *watch, unsigned events)
         wanted |= UV_READABLE;
     if (events & ORB_WRITABLE)
         wanted |= UV_WRITABLE;
-    if (wanted)
-        uv_poll_start(&watch->handle, wanted, on_watch);
-    else
-        uv_poll_stop(&watch->handle);
+    loop_watch_set(&watch->poll, wanted);
+}
+
+static void on_watch_closed(struct loop_scope *scope)
+{
+    free(container_of(scope, struct orb_watch, scope));
 }
 
 struct orb_watch *orb_watch_new(struct orb_ctx *ctx, int fd, unsigned events, orb_watch_fn *cb,
                                 void *arg, struct orb_err *err)
 {
     struct orb_watch *watch = xcalloc(1, sizeof *watch);
-    int r = uv_poll_init(&ctx->loop, &watch->handle, fd);
+    int r;
 
+    loop_scope_init(&watch->scope, on_watch_closed);
+    r = loop_watch_init(&watch->poll, &ctx->loop, &watch->scope, fd, on_watch);
     if (r < 0) {
         orb_fail(err, r, "descriptor %d cannot be watched", fd);
         free(watch);
         return NULL;
     }
     watch->ctx = ctx;
-    watch->fd = fd;
     watch->cb = cb;
     watch->arg = arg;
     watch->next = ctx->watches;
@@ -114,11 +117,6 @@ struct orb_watch *orb_watch_new(struct orb_ctx *ctx, int fd, unsigned events, or
     ctx->watches = watch;
     orb_watch_set(watch, events);
     return watch;
-}
-
-static void on_watch_closed(uv_handle_t *handle)
-{
-    free(container_of((uv_poll_t *)handle, struct orb_watch, handle));
 }
 
 void orb_watch_free(struct orb_watch *watch)
@@ -131,7 +129,7 @@ void orb_watch_free(struct orb_watch *watch)
         watch->ctx->watches = watch->next;
     if (watch->next)
         watch->next->prev = watch->prev;
-    uv_close((uv_handle_t *)&watch->handle, on_watch_closed);
+    loop_scope_close(&watch->scope);
 }
 
 void sdk_loop_fini(struct orb_ctx *ctx)

@@ -8,7 +8,7 @@
 
 #include "core/base/buf.h"
 #include "core/ipc/frame.h"
-#include "core/loop/scope.h"
+#include "core/loop/watch.h"
 #include "core/worker/sdk.h"
 
 #define SDK_READ_CHUNK 16384u        /* asked of one recv */
@@ -180,8 +180,8 @@ struct orb_watch {
     struct orb_ctx *ctx;
     struct orb_watch *prev;
     struct orb_watch *next;
-    uv_poll_t handle;
-    int fd;
+    struct loop_scope scope;
+    struct loop_watch poll;
     orb_watch_fn *cb;
     void *arg;
 };

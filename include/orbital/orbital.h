@@ -156,7 +156,12 @@ void orb_timer_free(struct orb_timer *timer);
 
 enum orb_io { ORB_READABLE = 1, ORB_WRITABLE = 2 };
 typedef void orb_watch_fn(struct orb_ctx *ctx, void *arg, int fd, unsigned events);
-/* Watches a descriptor the plugin owns; it must stay open until orb_watch_free. */
+/* Watches a descriptor the plugin owns; it must stay open until orb_watch_free. The callback runs
+ * while the descriptor is readable or writable, as asked for. An error of the descriptor (EPOLLERR)
+ * calls it with both bits: the plugin's own read or write gets the errno, and with it the error is
+ * gone, e.g. ENOBUFS of a netlink socket, which means that the kernel dropped events: read
+ * everything anew. Watching goes on afterwards; while an error stays the callback is called more
+ * and more rarely, at last once a second. */
 struct orb_watch *orb_watch_new(struct orb_ctx *ctx, int fd, unsigned events, orb_watch_fn *cb,
                                 void *arg, struct orb_err *err);
 void orb_watch_set(struct orb_watch *watch, unsigned events);

@@ -17,6 +17,8 @@ struct user {
     struct orb_timer *forgotten;
     struct orb_watch *watch;
     int pipe[2];
+    int broken[2];
+    int errors;
     int ticks;
     uint32_t gone;
 };
@@ -186,6 +188,37 @@ static int on_loop(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, st
     return 0;
 }
 
+/* The end of a pipe that nobody reads has an error; somebody reading takes it away. */
+static void on_broken(struct orb_ctx *ctx, void *arg, int fd, unsigned events)
+{
+    struct user *u = orb_user(ctx);
+    char path[32];
+
+    if (events == (ORB_READABLE | ORB_WRITABLE)) {
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        if (++u->errors == 2)
+            u->broken[0] = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        return;
+    }
+    orb_publish(ctx, u->errors == 2 ? "healed" : "odd", NULL, NULL);
+    orb_watch_free(u->watch);
+    u->watch = NULL;
+    close(u->broken[0]);
+    close(u->broken[1]);
+}
+
+static int on_break(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
+{
+    struct user *u = orb_user(ctx);
+
+    if (pipe2(u->broken, O_CLOEXEC | O_NONBLOCK) < 0)
+        return ORB_E_IO;
+    close(u->broken[0]);
+    u->watch = orb_watch_new(ctx, u->broken[1], ORB_WRITABLE, on_broken, NULL, err);
+    orb_reply(req, NULL);
+    return u->watch ? 0 : ORB_E_IO;
+}
+
 static int on_observe(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in,
                       struct orb_err *err)
 {
@@ -299,6 +332,7 @@ static const struct orb_method methods[] = {{"echo", on_echo, 0},
                                             {"fatal", on_fatal, 0},
                                             {"problem", on_problem, 0},
                                             {"integers", on_integers, 0},
+                                            {"break", on_break, 0},
                                             {0}};
 
 enum {
@@ -318,13 +352,14 @@ enum {
     FATAL,
     INTEGERS,
     PROBLEM,
-    UNHANDLED
+    UNHANDLED,
+    BREAK
 };
 
 #define METHODS                                                                                    \
     "\"t/echo\",\"t/raw\",\"t/refuse\",\"t/silent-failure\",\"t/keep\",\"t/release\",\"t/big\","   \
     "\"t/relay\",\"t/as\",\"t/wrong-call\",\"t/subscribe\",\"t/loop\",\"t/observe\",\"t/fatal\","  \
-    "\"t/integers\",\"t/problem\",\"t/not-there\""
+    "\"t/integers\",\"t/problem\",\"t/not-there\",\"t/break\""
 
 static const struct orb_plugin plugin = {.abi = ORB_PLUGIN_ABI,
                                          .name = "t",
@@ -583,6 +618,18 @@ TEST(timers_fire_descriptors_are_watched_and_both_may_free_themselves)
         ticked |= !strcmp(f.env, "{\"topic\":\"ticked\"}");
         was_read |= !strcmp(f.env, "{\"topic\":\"read\"}");
     }
+    fakehost_stop(&h);
+}
+
+TEST(a_descriptor_is_watched_beyond_its_errors)
+{
+    struct fakehost h;
+    struct fakeframe f;
+
+    start(&h);
+    ask(&h, BREAK, NULL, FRAME_REP, &f);
+    fakehost_expect(&h, FRAME_PUB, &f);
+    ck_assert_str_eq(f.env, "{\"topic\":\"healed\"}");
     fakehost_stop(&h);
 }
 
