@@ -1,24 +1,39 @@
 /* What a service needs to keep the kernel as the configuration says: a socket for requests, one for
- * the kernel's events, and a timer that repairs shortly after the last event that may concern it.
- */
+ * the kernel's events, and a timer that repairs: shortly after the last event that may concern it,
+ * and again, more and more rarely, while something does not fit. */
 #ifndef PLUGINS_LIB_FOLLOW_H
 #define PLUGINS_LIB_FOLLOW_H
 
 #include "orbital/orbital.h"
 #include "plugins/lib/netlink.h"
 
+#define FOLLOW_RETRY_MIN_MS 200
+#define FOLLOW_RETRY_MAX_MS 30000
+
 struct follow {
     struct nl_sock *requests, *events;
     struct orb_watch *watch;
     struct orb_timer *repair;
+    uint64_t due_ms;   /* when the repair runs, 0: none is planned */
+    uint64_t burst_ms; /* of the first event it is for */
+    unsigned retry_ms; /* the last pause, 0: everything fitted */
+    orb_timer_fn *on_repair;
+    void *arg;
 };
 
-/* follow: all zero. groups: of events, 0 ends them; on_readable drains follow->events. After a
- * failure follow_close() takes back what was made. */
+/* follow: all zero. groups: of events, 0 ends them; on_readable drains follow->events; when
+ * netlink_drain() says that some were lost it must also look at everything anew, for which
+ * follow_repair_soon() is enough where repairing does. After a failure follow_close() takes back
+ * what was made. */
 int follow_open(struct orb_ctx *ctx, struct follow *follow, const int *groups,
                 orb_watch_fn *on_readable, orb_timer_fn *on_repair, void *arg, struct orb_err *err);
-/* on_repair runs once, 50 ms after the last call: a burst of events is one repair. */
+/* on_repair runs once, 50 ms after the last call, at the latest 500 ms after the first: a burst of
+ * events is one repair, and events without end do not put it off for ever. */
 void follow_repair_soon(struct follow *follow);
+/* At the end of each repair, apply or abort. fits false: something does not fit or failed,
+ * on_repair runs again after 0.2 s, then twice as long each time up to 30 s, also without an event;
+ * the kernel's events still repair at once. true: nothing is left to do. */
+void follow_outcome(struct follow *follow, bool fits);
 void follow_close(struct follow *follow);
 
 #endif

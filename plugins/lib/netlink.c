@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <netlink/errno.h>
 #include <netlink/attr.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,13 +13,31 @@
 #include "plugins/lib/netlink.h"
 
 #define ANSWER_S 2
+/* Room for what the kernel says while the loop does other things. Doubled by the kernel, which
+ * counts its own overhead: about two thousand events. */
+#define EVENTS_BYTES (1 << 20)
+#define DRAIN_MAX 4096 /* messages in one turn of the loop */
+/* An interrupted dump is repeated: at once, then after 1, 2, 4, 8, 16, 16 … ms. */
+#define DUMP_TRIES 20
+#define DUMP_PAUSE_MAX_MS 16
 
 struct answer {
     netlink_each *each;
     void *arg;
-    int code; /* negative errno the kernel answered with */
+    uint32_t seq; /* of the request; 0: these are events */
+    bool done;    /* the request was answered to its end */
+    int code;     /* negative errno the kernel answered with */
     char text[200];
 };
+
+/* Beyond the system's limit where we may (CAP_NET_ADMIN), else up to it. */
+static void make_room(struct nl_sock *socket, int bytes)
+{
+    int fd = nl_socket_get_fd(socket);
+
+    if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+}
 
 int netlink_open(struct nl_sock **ret_socket, struct orb_err *err)
 {
@@ -34,7 +53,8 @@ int netlink_open(struct nl_sock **ret_socket, struct orb_err *err)
         return orb_fail(err, ORB_E_KERNEL, "cannot open a route netlink socket: %s",
                         nl_geterror(r));
     }
-    /* Both only make things better; a kernel without them works as well. */
+    /* These only make things better; a kernel without them works as well. */
+    make_room(socket, EVENTS_BYTES);
     setsockopt(nl_socket_get_fd(socket), SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof(one));
     setsockopt(nl_socket_get_fd(socket), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
     *ret_socket = socket;
@@ -57,6 +77,7 @@ int netlink_events(struct nl_sock **ret_socket, const int *groups, struct orb_er
         nl_socket_free(socket);
         return orb_fail(err, ORB_E_KERNEL, "cannot listen to route netlink: %s", nl_geterror(r));
     }
+    make_room(socket, EVENTS_BYTES);
     *ret_socket = socket;
     return 0;
 }
@@ -79,6 +100,7 @@ static int on_error(struct sockaddr_nl *from, struct nlmsgerr *error, void *arg)
 
     (void)from;
     answer->code = error->error < 0 ? error->error : -EIO;
+    answer->done = true;
     if (!(header->nlmsg_flags & NLM_F_ACK_TLVS))
         return NL_STOP;
     if (!(header->nlmsg_flags & NLM_F_CAPPED))
@@ -92,22 +114,25 @@ static int on_error(struct sockaddr_nl *from, struct nlmsgerr *error, void *arg)
     return NL_STOP;
 }
 
-static int on_stop(struct nl_msg *message, void *arg)
+static int on_done(struct nl_msg *message, void *arg)
 {
+    struct answer *answer = arg;
+
     (void)message;
-    (void)arg;
+    answer->done = true;
     return NL_STOP;
 }
 
-/* Events carry no sequence number of ours. */
+/* Events carry no sequence number of ours. An answer to an earlier request, one that came after we
+ * gave up waiting, is skipped: it must not spoil every later one. */
 static int on_sequence(struct nl_msg *message, void *arg)
 {
-    (void)message;
-    (void)arg;
-    return NL_OK;
+    const struct answer *answer = arg;
+
+    return !answer->seq || nlmsg_hdr(message)->nlmsg_seq == answer->seq ? NL_OK : NL_SKIP;
 }
 
-static int receive(struct nl_sock *socket, struct answer *answer, bool events)
+static int receive(struct nl_sock *socket, struct answer *answer)
 {
     struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
     int r;
@@ -115,13 +140,25 @@ static int receive(struct nl_sock *socket, struct answer *answer, bool events)
     if (!cb)
         return -NLE_NOMEM;
     nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, on_valid, answer);
-    nl_cb_set(cb, NL_CB_ACK, NL_CB_CUSTOM, on_stop, NULL);
+    nl_cb_set(cb, NL_CB_ACK, NL_CB_CUSTOM, on_done, answer);
+    nl_cb_set(cb, NL_CB_FINISH, NL_CB_CUSTOM, on_done, answer);
+    nl_cb_set(cb, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, on_sequence, answer);
     nl_cb_err(cb, NL_CB_CUSTOM, on_error, answer);
-    if (events)
-        nl_cb_set(cb, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, on_sequence, NULL);
-    r = nl_recvmsgs(socket, cb);
+    do
+        r = nl_recvmsgs(socket, cb);
+    while (r >= 0 && answer->seq && !answer->done);
     nl_cb_put(cb);
     return r;
+}
+
+/* Sends message and reads its answer to the end. */
+static int ask(struct nl_sock *socket, struct nl_msg *message, struct answer *answer)
+{
+    int r = nl_send_auto(socket, message);
+
+    answer->seq = nlmsg_hdr(message)->nlmsg_seq;
+    nlmsg_free(message);
+    return r < 0 ? r : receive(socket, answer);
 }
 
 /* Turns what the two layers said into one error. */
@@ -137,40 +174,59 @@ static int explain(int r, const struct answer *answer, struct orb_err *err)
 int netlink_send(struct nl_sock *socket, struct nl_msg *message, struct orb_err *err)
 {
     struct answer answer = {0};
-    int r;
 
     if (!message)
         return orb_fail(err, ORB_E_NOMEM, "no memory for a netlink message");
     nlmsg_hdr(message)->nlmsg_flags |= NLM_F_ACK;
-    r = nl_send_auto(socket, message);
-    nlmsg_free(message);
-    if (r >= 0)
-        r = receive(socket, &answer, false);
-    return explain(r, &answer, err);
+    return explain(ask(socket, message, &answer), &answer, err);
 }
 
-int netlink_dump(struct nl_sock *socket, int type, void *header, size_t len, netlink_each *cb,
-                 void *arg, struct orb_err *err)
+static bool worth_repeating(int r, const struct answer *answer)
 {
-    struct answer answer = {.each = cb, .arg = arg};
-    int r;
+    return (!answer->code && (r == -NLE_DUMP_INTR || r == -NLE_NOMEM || r == -NLE_AGAIN)) ||
+           answer->code == -EBUSY || answer->code == -EAGAIN;
+}
 
-    r = nl_send_simple(socket, type, NLM_F_DUMP, header, len);
-    if (r >= 0)
-        r = receive(socket, &answer, false);
-    return explain(r, &answer, err);
+int netlink_dump(struct nl_sock *socket, int type, const void *header, size_t len,
+                 const struct netlink_reader *reader, struct orb_err *err)
+{
+    unsigned pause = 0;
+
+    for (unsigned try = 1;; try++) {
+        struct answer answer = {.each = reader->each, .arg = reader->arg};
+        struct nl_msg *message = nlmsg_alloc_simple(type, NLM_F_DUMP);
+        int r;
+
+        if (!message || nlmsg_append(message, (void *)header, len, NLMSG_ALIGNTO) < 0) {
+            nlmsg_free(message);
+            return orb_fail(err, ORB_E_NOMEM, "no memory for a netlink message");
+        }
+        r = ask(socket, message, &answer);
+        if (!worth_repeating(r, &answer))
+            return explain(r, &answer, err);
+        if (try == DUMP_TRIES)
+            return orb_fail(err, ORB_E_BUSY,
+                            "they change faster than they can be read (%u attempts)", try);
+        reader->restart(reader->arg);
+        poll(NULL, 0, (int)pause);
+        pause = pause ? pause * 2 : 1;
+        if (pause > DUMP_PAUSE_MAX_MS)
+            pause = DUMP_PAUSE_MAX_MS;
+    }
 }
 
 int netlink_drain(struct nl_sock *socket, netlink_each *cb, void *arg)
 {
     struct answer answer = {.each = cb, .arg = arg};
+    int lost = 0;
 
-    for (;;) {
-        int r = receive(socket, &answer, true);
+    for (unsigned i = 0; i < DRAIN_MAX; i++) {
+        int r = receive(socket, &answer);
 
         if (r == -NLE_AGAIN)
-            return 0;
+            break;
         if (r < 0)
-            return 1; /* overrun: the kernel dropped events */
+            lost = 1; /* overrun: the kernel dropped events, those it kept still come */
     }
+    return lost;
 }

@@ -22,10 +22,18 @@ int netlink_events(struct nl_sock **ret_socket, const int *groups, struct orb_er
 int netlink_send(struct nl_sock *socket, struct nl_msg *message, struct orb_err *err);
 
 typedef void netlink_each(void *arg, struct nlmsghdr *header);
-/* Asks for a dump: type and family header; cb is called for each message. */
-int netlink_dump(struct nl_sock *socket, int type, void *header, size_t len, netlink_each *cb,
-                 void *arg, struct orb_err *err);
-/* Reads all waiting events. Returns 0, or 1 when some were lost (look at everything again). */
+struct netlink_reader {
+    netlink_each *each;         /* called for each message of a dump */
+    void (*restart)(void *arg); /* forget what each() saw: the dump begins anew */
+    void *arg;
+};
+/* Asks for a dump: type and family header. One that the kernel calls inconsistent (NLM_F_DUMP_INTR:
+ * something changed while it was written) is repeated, some twenty times within about 0.3 s. Error:
+ * the kernel's negative errno with its words, ORB_E_BUSY when no attempt was consistent. */
+int netlink_dump(struct nl_sock *socket, int type, const void *header, size_t len,
+                 const struct netlink_reader *reader, struct orb_err *err);
+/* Reads the waiting events, at most some thousand: what is left calls again. Returns 0, or 1 when
+ * the kernel dropped some (ENOBUFS): what happened shows only in reading everything anew. */
 int netlink_drain(struct nl_sock *socket, netlink_each *cb, void *arg);
 
 #endif

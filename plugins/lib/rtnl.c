@@ -193,10 +193,16 @@ static void on_route(void *arg, struct nlmsghdr *header)
         *to = route;
 }
 
+static void on_restart(void *arg)
+{
+    ((struct grow *)arg)->count = 0;
+}
+
 static int collect(struct nl_sock *socket, int type, void *header, size_t len, netlink_each *cb,
                    struct grow *g, struct orb_err *err)
 {
-    int r = netlink_dump(socket, type, header, len, cb, g, err);
+    struct netlink_reader reader = {.each = cb, .restart = on_restart, .arg = g};
+    int r = netlink_dump(socket, type, header, len, &reader, err);
 
     if (r == 0 && g->failed)
         r = orb_fail(err, ORB_E_NOMEM, "no memory for what the kernel reports");

@@ -8,8 +8,6 @@
 
 #include "plugins/routing/plugin.h"
 
-#define RETRY_MS 2000 /* while a route is missing although nothing happens */
-
 static void own_routes(struct routes_want *routes)
 {
     routes_fini(routes);
@@ -96,8 +94,7 @@ static void note_missing(struct orb_ctx *ctx, struct routing *self,
         orb_log(ctx, ORB_WARNING, "routing.missing", ORB_S("route", applied->missing_key),
                 ORB_I("count", applied->missing), ORB_S("reason", why->text));
     memcpy(self->missing, applied->missing_key, sizeof(self->missing));
-    if (applied->missing)
-        orb_timer_start(self->follow.repair, RETRY_MS, 0);
+    follow_outcome(&self->follow, applied->missing == 0);
 }
 
 /* The kernel as routes say. */
@@ -171,8 +168,10 @@ static void on_repair(struct orb_ctx *ctx, void *arg)
     struct routing *self = arg;
     struct orb_err err = {0};
 
-    if (make(ctx, self, &self->current, self->interfaces, true, "routing.repaired", &err) < 0)
-        orb_log(ctx, ORB_WARNING, "routing.repair_failed", ORB_S("reason", err.text));
+    if (make(ctx, self, &self->current, self->interfaces, true, "routing.repaired", &err) == 0)
+        return;
+    orb_log(ctx, ORB_WARNING, "routing.repair_failed", ORB_S("reason", err.text));
+    follow_outcome(&self->follow, false);
 }
 
 static void on_event(void *arg, struct nlmsghdr *header)
