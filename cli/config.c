@@ -240,6 +240,8 @@ const struct command config_commands[] = {
     {"config rollback", "N", "load the revision N commits ago into your candidate",
      config_rollback},
     {"config history", "[--limit N]", "who committed what, when", config_history},
+    {"config salvage", "[--accept]",
+     "what is wrong in the datastore; --accept: go on with what is left of it", config_salvage},
     {"config lock", "", "let nobody else commit", config_lock},
     {"config unlock", "[--force]", "let others commit again; --force: a lock of somebody else",
      config_unlock},

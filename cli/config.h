@@ -1,4 +1,4 @@
-/* Commands of config_edit.c and config_show.c, for the table in config.c. */
+/* Commands of the other config_*.c, for the table in config.c. */
 #ifndef CLI_CONFIG_H
 #define CLI_CONFIG_H
 
@@ -8,6 +8,7 @@ int config_set(struct cli *cli, int argc, char **argv, struct orb_err *err);
 int config_delete(struct cli *cli, int argc, char **argv, struct orb_err *err);
 int config_load(struct cli *cli, int argc, char **argv, struct orb_err *err);
 int config_show(struct cli *cli, int argc, char **argv, struct orb_err *err);
+int config_salvage(struct cli *cli, int argc, char **argv, struct orb_err *err);
 int service_enable(struct cli *cli, int argc, char **argv, struct orb_err *err);
 int service_disable(struct cli *cli, int argc, char **argv, struct orb_err *err);
 /* How many changes a reply tells of: a list, or a number. */

@@ -87,6 +87,22 @@ static int list_with(struct cli *cli, const char *pointer, const char *word, boo
     return 0;
 }
 
+/* An edit that a full disk keeps only in memory is there, and not for long. */
+static void warn_unsaved(const char *reply)
+{
+    AUTO(json_t) json_t *tree = NULL;
+    const char *why;
+
+    if (parse_text(reply, &tree, NULL) < 0)
+        return;
+    why = json_string_value(json_object_get(tree, "unsaved"));
+    if (why)
+        fprintf(stderr,
+                "warning: your candidate cannot be saved (%s); it is lost when the config service "
+                "ends\n",
+                why);
+}
+
 static int edit(struct cli *cli, const char *op, const char *pointer, const json_t *value,
                 bool tell, struct orb_err *err)
 {
@@ -101,6 +117,8 @@ static int edit(struct cli *cli, const char *op, const char *pointer, const json
     }
     buf_adds(&input, "}]}");
     r = cli_call(cli, "config@1", "edit", buf_str(&input), &reply, err);
+    if (r == 0)
+        warn_unsaved(buf_str(&reply));
     if (r == 0 && tell)
         cli_print_json(cli, buf_str(&reply));
     return r;
@@ -180,8 +198,10 @@ int config_load(struct cli *cli, int argc, char **argv, struct orb_err *err)
         r = cli_call(cli, "config@1", "load-part", buf_str(&input), &reply, err);
         at = end;
     }
-    if (r == 0)
+    if (r == 0) {
+        warn_unsaved(buf_str(&reply));
         cli_print_json(cli, buf_str(&reply));
+    }
     return r;
 }
 

@@ -70,6 +70,11 @@ int auth_provide(struct orbitald *host, struct orb_err *err);
 /* Says whether the file of tokens can be used: call when it was read or written. */
 void host_check_tokens(struct orbitald *host);
 
+/* enforced.c: host@1 enforced. Notes the revision and the transaction input names, if any, and
+ * answers with what is known. */
+int enforced_request(struct orbitald *host, const char *input, size_t len, struct buf *out,
+                     struct orb_err *err);
+
 /* dpservice.c: provides dataplane@1; without a usable kernel its methods answer with the reason. */
 int dpservice_new(struct orbitald *host, struct dpservice **ret_service, struct orb_err *err);
 /* Waits for a running job, then frees itself through the loop. Pins stay. */

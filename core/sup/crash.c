@@ -1,17 +1,13 @@
 /* What a crash leaves, kept so that a person can read it: in memory (the last ones) and as a file
- * below STATE/crashes. Also who owns a service's state directory. */
-#include <dirent.h>
+ * below STATE/crashes. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "core/base/own.h"
 #include "core/sup/internal.h"
 
 #define CRASH_LINES 20
-#define STRAYS_LOOKED_AT 4096
 
 static void add_text(struct buf *b, const char *key, const char *text)
 {
@@ -85,69 +81,4 @@ int supervisor_crashes(struct supervisor *sup, const char *name, struct buf *ret
     }
     buf_adds(ret_json, "]}");
     return 0;
-}
-
-static int give(int dir_fd, const char *name, uint32_t uid, int depth, struct orb_err *err)
-{
-    int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    struct dirent *entry;
-    int r = 0;
-    DIR *dir;
-
-    if (fd < 0) {
-        if (errno == ENOTDIR || errno == ELOOP)
-            return fchownat(dir_fd, name, uid, uid, AT_SYMLINK_NOFOLLOW) < 0
-                       ? orb_fail(err, -errno, "cannot give %s to uid %u", name, uid)
-                       : 0;
-        return orb_fail(err, -errno, "cannot open state directory %s", name);
-    }
-    dir = fdopendir(fd);
-    if (!dir) {
-        close(fd);
-        return orb_fail(err, -errno, "cannot list %s", name);
-    }
-    while (r == 0 && depth < 8 && (entry = readdir(dir)))
-        if (strcmp(entry->d_name, ".") && strcmp(entry->d_name, ".."))
-            r = give(dirfd(dir), entry->d_name, uid, depth + 1, err);
-    if (r == 0 && (fchown(dirfd(dir), uid, uid) < 0 || fchmod(dirfd(dir), 0700) < 0))
-        r = orb_fail(err, -errno, "cannot give %s to uid %u", name, uid);
-    closedir(dir);
-    return r;
-}
-
-/* Files right below the directory that somebody else (a person who restored a backup) has put
- * there.
- */
-static int give_strays(const char *path, uint32_t uid, struct orb_err *err)
-{
-    DIR *dir = opendir(path);
-    struct dirent *entry;
-    struct stat st;
-    int r = 0;
-
-    if (!dir)
-        return orb_fail(err, -errno, "cannot list %s", path);
-    for (int i = 0; r == 0 && i < STRAYS_LOOKED_AT && (entry = readdir(dir)); i++) {
-        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-            continue;
-        if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid != uid)
-            r = give(dirfd(dir), entry->d_name, uid, 0, err);
-    }
-    closedir(dir);
-    return r;
-}
-
-int state_dir_give(const char *dir, uint32_t uid, struct orb_err *err)
-{
-    struct stat st;
-
-    /* The directory itself is given last, so its owner says that all below it was given. A service
-     * may have made any number of files: they are walked when its uid changed, not at every start,
-     * when only the first level is looked at. What is right already is not written: the file system
-     * may be read-only. */
-    if (lstat(dir, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != uid)
-        return give(AT_FDCWD, dir, uid, 0, err);
-    if ((st.st_mode & 07777) != 0700 && chmod(dir, 0700) < 0)
-        return orb_fail(err, -errno, "cannot close %s", dir);
-    return give_strays(dir, uid, err);
 }

@@ -86,6 +86,17 @@ int supervisor_service_restart(struct supervisor *sup, const char *name, struct 
     return 0;
 }
 
+int supervisor_service_late(struct supervisor *sup, const char *name, const char *why,
+                            struct orb_err *err)
+{
+    struct service *service;
+    int r = supervisor_find_or_fail(sup, name, &service, err);
+
+    if (r == 0 && service->worker)
+        worker_kill(service->worker, why);
+    return r;
+}
+
 static char **copy_strings(const char *const *list)
 {
     char **copy;

@@ -57,6 +57,10 @@ int supervisor_service_start(struct supervisor *s, const char *name, struct orb_
 int supervisor_service_stop(struct supervisor *s, const char *name, const char *by,
                             struct orb_err *err);
 int supervisor_service_restart(struct supervisor *s, const char *name, struct orb_err *err);
+/* Of the config service: name missed a deadline, so it is not known what it does. Its worker is
+ * ended at once, without being asked, and restarted as after any death; why: for people. */
+int supervisor_service_late(struct supervisor *s, const char *name, const char *why,
+                            struct orb_err *err);
 /* What /services/NAME of the configuration says: enabled (-1: as the manifest) and grants (NULL: as
  * shipped). A difference takes effect by a controlled restart. */
 int supervisor_configure(struct supervisor *s, const char *name, int enabled,

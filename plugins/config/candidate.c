@@ -91,6 +91,16 @@ struct candidate *candidate_edit(struct engine *engine, const char *user, struct
     return c;
 }
 
+void candidates_moved(struct engine *engine, uint64_t from, uint64_t to)
+{
+    for (struct candidate *c = engine->candidates; c; c = c->next) {
+        for (size_t i = 0; i < c->changes.count; i++)
+            if (c->changes.list[i].base == from)
+                c->changes.list[i].base = to;
+        candidate_rewrite(engine, c);
+    }
+}
+
 void candidate_drop(struct engine *engine, const char *user)
 {
     AUTO_FREE char *path = file_of(engine, user);
@@ -120,35 +130,84 @@ static void line_add(struct buf *text, uint64_t base, const char *path, const js
     buf_adds(text, "}\n");
 }
 
-static void append(struct engine *engine, const struct candidate *c, const struct buf *lines)
+static void user_line(const struct candidate *c, struct buf *text)
 {
-    AUTO_FREE char *path = file_of(engine, c->user);
-    AUTO_FD int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    AUTO(buf) struct buf text = {0};
-
-    if (fd >= 0 && lseek(fd, 0, SEEK_END) == 0) {
-        buf_adds(&text, "{\"user\":");
-        buf_add_json(&text, c->user, strlen(c->user));
-        buf_adds(&text, "}\n");
-    }
-    buf_add(&text, buf_str(lines), lines->len);
-    if (fd < 0 || write(fd, text.data, text.len) != (ssize_t)text.len)
-        log_warn(engine->host.log, "config.candidate.not-saved", KV("user", c->user),
-                 KV("errno", errno));
+    buf_adds(text, "{\"user\":");
+    buf_add_json(text, c->user, strlen(c->user));
+    buf_adds(text, "}\n");
 }
 
-void candidate_rewrite(struct engine *engine, const struct candidate *candidate)
+/* Whole, or the file is as before. */
+static int write_whole(int fd, off_t from, const struct buf *text)
+{
+    ssize_t n = write(fd, text->data, text->len);
+    int r = n < 0 ? -errno : -ENOSPC;
+
+    if (n == (ssize_t)text->len)
+        return 0;
+    if (ftruncate(fd, from) < 0)
+        r = -errno;
+    return r;
+}
+
+static void saved(struct engine *engine, struct candidate *c, int result)
+{
+    c->unsaved = result;
+    if (result)
+        log_warn(engine->host.log, "config.candidate.not-saved", KV("user", c->user),
+                 KV("why", strerror(-result)));
+}
+
+static void append(struct engine *engine, struct candidate *c, const struct buf *lines)
+{
+    AUTO_FREE char *path = file_of(engine, c->user);
+    AUTO(buf) struct buf text = {0};
+    AUTO_FD int fd = -1;
+    off_t size;
+
+    if (c->unsaved) { /* what failed before is missing there */
+        candidate_rewrite(engine, c);
+        return;
+    }
+    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+    if (size < 0) {
+        saved(engine, c, -errno);
+        return;
+    }
+    if (size == 0)
+        user_line(c, &text);
+    buf_add(&text, buf_str(lines), lines->len);
+    saved(engine, c, write_whole(fd, size, &text));
+}
+
+const char *candidate_unsaved(const struct candidate *candidate)
+{
+    return candidate && candidate->unsaved ? strerror(-candidate->unsaved) : NULL;
+}
+
+/* Beside the old file, so that a disk that takes nothing does not cost what it holds. */
+void candidate_rewrite(struct engine *engine, struct candidate *candidate)
 {
     AUTO_FREE char *path = file_of(engine, candidate->user);
+    AUTO_FREE char *next = xasprintf("%s.new", path);
+    AUTO_FD int fd = open(next, O_WRONLY | O_TRUNC | O_CREAT | O_CLOEXEC, 0600);
     AUTO(buf) struct buf lines = {0};
+    int r = fd < 0 ? -errno : 0;
 
-    unlink(path);
+    user_line(candidate, &lines);
     for (size_t i = 0; i < candidate->changes.count; i++) {
         const struct change *c = &candidate->changes.list[i];
 
         line_add(&lines, c->base, c->path, c->value);
     }
-    append(engine, candidate, &lines);
+    if (r == 0)
+        r = write_whole(fd, 0, &lines);
+    if (r == 0 && rename(next, path) < 0)
+        r = -errno;
+    if (r < 0)
+        unlink(next);
+    saved(engine, candidate, r);
 }
 
 static void load_line(struct engine *engine, struct candidate **candidate, const char *line,

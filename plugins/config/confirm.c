@@ -55,7 +55,9 @@ int commit_alone(struct engine *engine, const struct revision *meta, json_t *pat
 
     m.tx = next_tx(engine);
     m.time_us = engine->host.wall_us(engine->host.arg);
-    r = store_prepare(&engine->store, &m, patch, err);
+    r = store_writable(&engine->store, err);
+    if (r == 0)
+        r = store_prepare(&engine->store, &m, patch, err);
     if (r < 0)
         return r;
     r = store_commit(&engine->store, err);
@@ -90,7 +92,15 @@ int confirm_at_boot(struct engine *engine, struct orb_err *err)
         return r;
     json_decref(inverse);
     inverse = overlay_patch(&undo, engine->store.running);
-    return commit_alone(engine, &meta, inverse, err);
+    if (commit_alone(engine, &meta, inverse, err) == 0)
+        return 0;
+    /* Nobody confirmed it, so it must not run, whatever the disk takes. */
+    log_error(engine->host.log, "config.undo.not-written", KV("why", err ? err->text : ""));
+    meta.time_us = engine->host.wall_us(engine->host.arg);
+    r = store_commit_unwritten(&engine->store, &meta, inverse, err);
+    if (r == 0)
+        refs_update(&engine->refs, &engine->parts, inverse);
+    return r;
 }
 
 void method_confirm(struct ask *ask)

@@ -80,6 +80,11 @@ void engine_arm(struct engine *engine)
 
     if (engine->jobs && !engine->tx)
         at = earlier(at, engine->grace_until);
+    if (engine->tx)
+        at = earlier(at, engine->tx->abort_at);
+    if (engine->store.unwritable && !engine->heal_at)
+        engine->heal_at = now + ENGINE_HEAL_MS;
+    at = earlier(at, engine->heal_at);
     if (store_snapshot_due(&engine->store) && !engine->snapshot_at)
         engine->snapshot_at = now + ENGINE_SNAPSHOT_MS;
     at = earlier(at, engine->snapshot_at);
@@ -87,23 +92,80 @@ void engine_arm(struct engine *engine)
         engine->host.wake(engine->host.arg, at > now ? at - now : 0);
 }
 
+static void snapshot_tick(struct engine *engine, uint64_t now)
+{
+    struct orb_err err;
+
+    if (!engine->snapshot_at || now < engine->snapshot_at || engine->tx)
+        return; /* a transaction on its way comes back here when it ends */
+    engine->snapshot_at = 0;
+    if (!store_snapshot_due(&engine->store) || store_snapshot(&engine->store, &err) == 0)
+        return;
+    log_error(engine->host.log, "config.snapshot.failed", KV("why", err.text));
+    engine_report(engine);
+}
+
+/* A disk that took nothing may have healed: then the problem goes without anybody's commit. */
+static void heal_tick(struct engine *engine, uint64_t now)
+{
+    if (!engine->heal_at || now < engine->heal_at || engine->tx)
+        return;
+    engine->heal_at = 0;
+    if (!engine->store.unwritable)
+        return;
+    store_writable(&engine->store, NULL);
+    engine_report(engine);
+}
+
 void engine_tick(struct engine *engine)
 {
     uint64_t now = engine->host.now_ms(engine->host.arg);
-    struct orb_err err;
 
     confirm_tick(engine);
+    if (engine->tx)
+        tx_abort_tick(engine->tx);
+    snapshot_tick(engine, now);
+    heal_tick(engine, now);
     tx_next(engine);
-    if (engine->snapshot_at && now >= engine->snapshot_at) {
-        engine->snapshot_at = 0;
-        if (engine->tx)
-            engine->snapshot_at = now + ENGINE_SNAPSHOT_MS;
-        else if (store_snapshot_due(&engine->store) && store_snapshot(&engine->store, &err) < 0) {
-            log_error(engine->host.log, "config.snapshot.failed", KV("why", err.text));
-            engine->store.commits = 0; /* the journal goes on; try again after as many commits */
-        }
-    }
-    engine_arm(engine);
+}
+
+/* ---- what is told to the host ---- */
+
+static void report(struct engine *engine, const char *key, bool failed, bool is, const char *what,
+                   const char *todo)
+{
+    if (engine->host.problem)
+        engine->host.problem(engine->host.arg, key, failed, is ? what : NULL, todo);
+}
+
+void engine_report(struct engine *engine)
+{
+    const struct store *s = &engine->store;
+    AUTO_FREE char *cannot =
+        xasprintf("commits are refused, as the configuration cannot be written: %s",
+                  s->renew ? s->renew : "");
+    AUTO_FREE char *behind = xasprintf("the second copy of the journal cannot be written: %s",
+                                       strerror(-s->journal.copy_error));
+    bool lost = s->damage.lost || s->held;
+
+    report(engine, "datastore", true, s->damage.text[0], s->damage.text,
+           lost ? "look with `orbctl config salvage`; put the files back and restart the service, "
+                  "or take what is left with `orbctl config salvage --accept`"
+                : "look with `orbctl config salvage`; `--accept`, or the next commit, makes the "
+                  "datastore whole again");
+    report(engine, "datastore:write", false, s->unwritable && !lost, cannot,
+           "make room, or the file system writable (/state is services/config in the daemon's "
+           "state directory); it is tried again by itself");
+    report(engine, "datastore:copy", false, s->journal.path && s->journal.copy_error, behind,
+           "make room, or the file system writable; it is tried again by itself");
+}
+
+void engine_enforced(struct engine *engine)
+{
+    const struct store *s = &engine->store;
+
+    if (engine->host.enforced && !s->held && (s->revision || s->void_tx))
+        engine->host.enforced(engine->host.arg, s->revision, s->void_tx);
 }
 
 /* ---- start ---- */
@@ -135,7 +197,10 @@ int engine_open(const struct engine_host *host, const char *state_dir, const cha
     e->unfit = json_object();
     r = parts_load(&e->parts, schemas, schemas_len, host->log, err);
     if (r == 0)
-        r = store_open(&e->store, state_dir, host->log, host->step, host->arg, err);
+        r = store_open(&e->store,
+                       &(struct store_setup){state_dir, host->log, host->step, host->arg,
+                                             host->was_enforced, host->was_void_tx},
+                       err);
     if (r == 0) {
         find_unfit(e);
         refs_build(&e->refs, &e->parts, e->store.running);
@@ -152,6 +217,8 @@ int engine_open(const struct engine_host *host, const char *state_dir, const cha
     e->grace_until = host->now_ms(host->arg) + ENGINE_GRACE_MS;
     *ret_fresh = e->store.fresh;
     *ret_engine = e;
+    engine_report(e);
+    engine_enforced(e);
     return 0;
 }
 
@@ -225,6 +292,8 @@ void engine_request(struct engine *engine, const struct engine_caller *caller, c
         {"unlock", method_unlock},
         {"schema", method_schema},
         {"subscribers", method_subscribers},
+        {"salvage", method_salvage},
+        {"salvage-accept", method_salvage_accept},
     };
     AUTO(json_t) json_t *in = NULL;
     struct ask ask = {.engine = engine, .caller = caller, .req = req};

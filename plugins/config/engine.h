@@ -34,16 +34,25 @@ struct engine_host {
     uint64_t (*now_ms)(void *arg);             /* monotonic */
     uint64_t (*wall_us)(void *arg);            /* since the epoch */
     void (*step)(void *arg, const char *name); /* fault tests; may be NULL */
+    /* Reports a problem, or, what NULL, takes it back; may be NULL. */
+    void (*problem)(void *arg, const char *key, bool failed, const char *what, const char *todo);
+    /* The running revision is one the kernel may be brought to; void_tx: a transaction that was
+     * refused and may yet be on the disk, 0: none. May be NULL. */
+    void (*enforced)(void *arg, uint64_t revision, uint64_t void_tx);
+    /* What enforced() was told last in the life of the kernel's state; 0: nothing. */
+    uint64_t was_enforced, was_void_tx;
 };
 
 struct engine_caller {
     uint32_t peer;
     bool service;
+    bool host;
     const char *name; /* user or service */
 };
 
 /* schemas: reply of host@1 schemas. Loads the state directory, cuts a torn journal, takes back what
- * was interrupted or not confirmed. ret_fresh: there was no configuration at all yet. */
+ * was interrupted or not confirmed. ret_fresh: there was no configuration at all yet. An error
+ * means that something cannot be read without which an older configuration would run. */
 int engine_open(const struct engine_host *host, const char *state_dir, const char *schemas,
                 size_t schemas_len, struct engine **ret_engine, bool *ret_fresh,
                 struct orb_err *err);

@@ -13,6 +13,8 @@
 #define ENGINE_GRACE_MS 3000u /* after a restart: for known subscribers to attach again */
 #define ENGINE_RETRY_MS 5000u
 #define ENGINE_SNAPSHOT_MS 1000u
+#define ENGINE_HEAL_MS 5000u  /* between attempts to write on a disk that took nothing */
+#define ENGINE_ABORT_MS 1000u /* for one service to go back, before the next is told as well */
 #define ENGINE_LOCK_MS (3600u * 1000)
 #define ENGINE_MAX_CANDIDATES 64u
 #define ENGINE_MAX_LOAD (64u * 1024 * 1024)
@@ -30,6 +32,7 @@ struct candidate {
     struct overlay changes;
     bool committing;
     struct buf load; /* text of load-part so far */
+    int unsaved;     /* negative errno: the file is behind, and written anew with the next edit */
 };
 
 /* ---- subscriber.c ---- */
@@ -59,7 +62,16 @@ struct waiting_attach {
 };
 
 /* ---- transaction.c ---- */
-enum part_state { PART_ASKED, PART_READY, PART_APPLIED, PART_FAILED, PART_OUT };
+/* PART_LATE: it missed a deadline; the host starts it anew, and it is asked nothing more. */
+enum part_state {
+    PART_ASKED,
+    PART_READY,
+    PART_APPLIED,
+    PART_FAILED,
+    PART_LATE,
+    PART_ABORTING,
+    PART_OUT
+};
 
 struct participant {
     struct tx *tx;
@@ -90,7 +102,9 @@ struct tx {
     struct participant *parts;
     size_t count, at; /* at: the participant being applied or aborted */
     size_t outstanding;
-    bool prepared; /* journaled */
+    uint64_t abort_at; /* monotonic: the next one is told to go back, 0: no abort is on its way */
+    bool prepared;     /* journaled */
+    bool unwritten;    /* an undo the disk does not take: it goes through in memory */
     uint64_t confirm_by_us;
     struct orb_err err; /* the first failure */
 };
@@ -119,6 +133,7 @@ struct engine {
     uint64_t grace_until; /* monotonic */
     uint64_t confirm_at;  /* monotonic; 0: nothing to undo */
     uint64_t snapshot_at;
+    uint64_t heal_at;
     uint32_t max_peer;   /* newest peer heard of; ids only grow */
     uint32_t apply_peer; /* the same when the unconfirmed commit was applied */
     char *lock_user;
@@ -139,6 +154,10 @@ void engine_reply(struct engine *engine, void *req, const struct buf *text);
 /* Dumps reply (taken) and answers. */
 void engine_answer(struct engine *engine, void *req, json_t *reply);
 void engine_step(const struct engine *engine, const char *name);
+/* Tells the host what stands against the store, or that nothing does any more. */
+void engine_report(struct engine *engine);
+/* Tells the host which revision the kernel is brought to. */
+void engine_enforced(struct engine *engine);
 /* Sets the next wish for engine_tick. */
 void engine_arm(struct engine *engine);
 /* Appends as much of text from offset as one frame carries, quoted: the value of "data". */
@@ -160,7 +179,11 @@ int candidate_op(struct engine *engine, struct candidate *candidate, const char 
 int candidate_replace(struct engine *engine, struct candidate *candidate, json_t *tree,
                       struct orb_err *err);
 /* Writes the file anew from memory. */
-void candidate_rewrite(struct engine *engine, const struct candidate *candidate);
+void candidate_rewrite(struct engine *engine, struct candidate *candidate);
+/* NULL, or why edits of this candidate end with the service. */
+const char *candidate_unsaved(const struct candidate *candidate);
+/* The tree of revision from is revision to now: what was based on one is based on the other. */
+void candidates_moved(struct engine *engine, uint64_t from, uint64_t to);
 void candidate_drop(struct engine *engine, const char *user);
 /* 0, or ORB_E_CONFLICT naming the paths others changed since. */
 int candidate_conflicts(struct engine *engine, const struct candidate *candidate,
@@ -186,9 +209,12 @@ void tx_prepared(struct tx *tx);
 void tx_apply(struct tx *tx);
 void tx_applied(struct tx *tx);
 void tx_abort(struct tx *tx);
+void tx_abort_tick(struct tx *tx);
 void tx_aborted(struct tx *tx);
-/* host@1 service-restart. */
+/* host@1 service-restart: for one that answers. */
 void service_restart(struct engine *engine, const char *name, const char *why);
+/* host@1 service-late: ends one that does not; its successor attaches to what is stored. */
+void service_late(struct engine *engine, const char *name, const char *why);
 
 /* confirm.c */
 void confirm_started(struct engine *engine);
@@ -206,6 +232,7 @@ method_fn method_get, method_get_part, method_diff, method_history, method_schem
 method_fn method_edit, method_load_part, method_discard, method_rollback, method_lock,
     method_unlock, method_validate;
 method_fn method_commit, method_confirm;
+method_fn method_salvage, method_salvage_accept;
 int lock_check(struct engine *engine, const char *user, struct orb_err *err);
 void dumps_free(struct engine *engine, uint32_t peer /* 0: all */);
 

@@ -1,7 +1,14 @@
 /* The append-only record of transactions. A file starts with a magic and the chain value it
- * continues from; each record is {u32 magic, u32 len, 32 bytes chain, len bytes JSON}, little
- * endian, where chain = BLAKE2b-256(chain before, len, JSON). So one comparison tells a torn or
- * changed record, and a record fits only behind the very history it was written for. */
+ * continues from; each record is {u32 magic, u32 len, 32 bytes chain, 32 bytes sum, len bytes
+ * JSON}, little endian, where sum = BLAKE2b-256(len, JSON) and chain = BLAKE2b-256(chain before,
+ * sum). So a record tells by itself whether it is whole (sum), and a record fits only behind the
+ * very history it was written for (chain). Records of the first format (magic OJR1) have no sum,
+ * and chain = BLAKE2b-256(chain before, len, JSON); they are read, never written.
+ *
+ * Every journal has a second copy, byte for byte the same. A record goes there once it is durable
+ * in the journal, never before: what the copy holds was durable, and a commit that was refused
+ * because the disk did not take it is not there. The copy is not synced, so that it costs a commit
+ * no wait: it guards against bytes that rot, and a power cut only makes it shorter. */
 #ifndef CONFIG_JOURNAL_H
 #define CONFIG_JOURNAL_H
 
@@ -13,36 +20,103 @@
 
 #define JOURNAL_CHAIN 32u
 #define JOURNAL_HEAD 40u  /* magic and chain at the start of the file */
-#define JOURNAL_FRAME 40u /* before each record's JSON */
-#define JOURNAL_MAX_RECORD (256u * 1024 * 1024)
-#define JOURNAL_MAX_FILE (1024ull * 1024 * 1024)
+#define JOURNAL_FRAME 72u /* before each record's JSON */
+/* Below the largest file a worker may write (RLIMIT_FSIZE, 256 MiB). */
+#define JOURNAL_MAX_FILE (240ull * 1024 * 1024)
+#define JOURNAL_MAX_RECORD (240u * 1024 * 1024)
+#define JOURNAL_TORN_RECORDS 2u /* prepared, committed: what a power cut may take of the end */
 
 struct journal {
-    int fd;
-    char *path;
+    int fd, copy_fd; /* copy_fd -1: there is no second copy now */
+    char *path, *copy_path;
     uint64_t end; /* where the next record goes */
     uint8_t chain[JOURNAL_CHAIN];
+    uint64_t copied; /* bytes of the journal that the copy holds */
+    int copy_error;  /* negative errno: why the copy is behind, 0: it is not */
+    bool doubt;      /* what stands behind end could not be taken back: takes no more records */
+    /* Before the newest record, for taking it back. */
+    uint64_t end_before;
+    uint8_t chain_before[JOURNAL_CHAIN];
 };
 
-/* Called for every whole record, oldest first; below 0 ends the reading with that error. */
+/* Called for every whole record, oldest first; below 0 ends the reading with that error. offset is
+ * the same in journal and copy. */
 typedef int journal_fn(void *arg, uint64_t offset, const char *text, size_t len,
                        struct orb_err *err);
 
-/* An empty journal that continues chain, durable when this returns. */
-int journal_create(const char *path, const uint8_t chain[JOURNAL_CHAIN],
+/* ---- writing ---- */
+
+/* An empty journal that continues chain, durable when this returns; whatever stands at path and
+ * copy_path is replaced. On failure it is not known whether it is there. */
+int journal_create(const char *path, const char *copy_path, const uint8_t chain[JOURNAL_CHAIN],
                    struct journal *ret_journal, struct orb_err *err);
-/* Reads all whole records. ret_cut: bytes of a torn tail; with writable they are cut off the file
- * (and kept in PATH.cut) and the journal is ready for more. chain NULL: whatever the file says. */
-int journal_open(const char *path, bool writable, const uint8_t *chain, journal_fn *cb, void *arg,
-                 struct journal *ret_journal, uint64_t *ret_cut, struct orb_err *err);
-/* Writes a record and does not wait for the disk. On failure the file is as before. */
+/* Opens for writing behind the record that ends at end, with chain there; what stands behind is cut
+ * off and kept in PATH.cut. copied: bytes that are the same in the copy. */
+int journal_open(const char *path, const char *copy_path, uint64_t end,
+                 const uint8_t chain[JOURNAL_CHAIN], uint64_t copied, struct journal *ret_journal,
+                 struct orb_err *err);
+/* Writes a record and does not wait for the disk. On failure the file is as before, or doubt is
+ * set. */
 int journal_append(struct journal *journal, const char *text, size_t len, struct orb_err *err);
+/* Makes the newest record durable, then gives it to the second copy. */
 int journal_sync(struct journal *journal, struct orb_err *err);
-/* The JSON of the record at offset. */
-int journal_read(const char *path, uint64_t offset, struct buf *ret_text, struct orb_err *err);
+/* Takes the newest record out again, durably; doubt is set when that cannot be proved. */
+void journal_take_back(struct journal *journal);
 void journal_close(struct journal *journal);
-/* Reads all records of a journal image in memory; returns the bytes that are whole (fuzzed). */
-size_t journal_walk(const char *data, size_t len, const uint8_t *chain, journal_fn *cb, void *arg,
-                    uint8_t ret_chain[JOURNAL_CHAIN], int *ret_result, struct orb_err *err);
+
+/* The JSON of the record at offset, from whichever of the two files has it whole. */
+int journal_read(const char *path, const char *copy_path, uint64_t offset, struct buf *ret_text,
+                 struct orb_err *err);
+
+/* ---- reading: journal_scan.c ---- */
+
+/* An image of a file in memory; len 0: it is not there. */
+struct journal_image {
+    const char *data;
+    size_t len;
+};
+
+struct journal_scan {
+    struct journal_image main, copy;
+    const uint8_t *chain; /* it must continue this; NULL: whatever the file says */
+    /* Chain values at which a later journal takes over; NULL: there is none. Records behind that
+     * point were taken back. */
+    const uint8_t *heads[2];
+};
+
+struct journal_found {
+    uint64_t end; /* behind the last record that fits; 0: nothing can be made of the file */
+    uint8_t chain[JOURNAL_CHAIN];
+    uint64_t records;
+    uint64_t repaired;  /* records the journal did not have whole and the copy did */
+    uint64_t first_bad; /* offset of the first of these */
+    bool holes;         /* not a torn end: bytes of the journal stand behind one of these, or they
+                           are more than a transaction has, or the head is one of them */
+    uint64_t tail;      /* bytes of the journal behind end */
+    bool damaged;       /* not a torn tail: records that were durable are missing at end */
+    bool taken_over;    /* ended at one of heads */
+};
+
+/* Reads the records that follow one another, each from the file that has it whole. A cb that fails
+ * ends it with that error, ret_found says where. */
+int journal_scan(const struct journal_scan *scan, journal_fn *cb, void *arg,
+                 struct journal_found *ret_found, struct orb_err *err);
+/* Calls cb for each record at or behind from that is whole in itself, whatever stands between.
+ * Returns how many there are (cb's result is not looked at); cb may be NULL. */
+uint64_t journal_behind(const struct journal_image *image, uint64_t from, journal_fn *cb,
+                        void *arg);
+/* The chain value at the start of an image; NULL: it is no journal. */
+const uint8_t *journal_head(const struct journal_image *image);
+
+/* ---- shared by the two files ---- */
+struct journal_record {
+    const char *text;
+    uint32_t len, size; /* size: with the frame */
+    uint8_t chain[JOURNAL_CHAIN];
+};
+/* Is there a whole record at `at`? before: the chain value in front of it, NULL: only its own sum
+ * is looked at. */
+bool journal_record_at(const struct journal_image *image, uint64_t at, const uint8_t *before,
+                       struct journal_record *ret_record);
 
 #endif

@@ -13,6 +13,8 @@ static void answer_changes(struct ask *ask, const struct candidate *c, bool ok)
     if (ok)
         json_object_set_new(reply, "ok", json_true());
     json_object_set_new(reply, "changes", json_integer(c ? (json_int_t)c->changes.count : 0));
+    if (!ok && candidate_unsaved(c))
+        json_object_set_new(reply, "unsaved", json_string(candidate_unsaved(c)));
     engine_answer(ask->engine, ask->req, reply);
 }
 

@@ -50,6 +50,10 @@ static int view(const struct ask *ask, const char *path, json_t **ret_value, uin
     const struct overlay *over = &none;
     int r;
 
+    /* A person may look at what is held back; nothing may go by it. */
+    if (e->store.held && (ask->caller->service || ask->caller->host))
+        return orb_fail(err, ORB_E_UNAVAILABLE, "the configuration is held back: %s",
+                        e->store.damage.text);
     if (*path && *path != '/')
         return orb_fail_at(err, ORB_E_INVALID, path,
                            "expected a path such as /firewall/rules/10; got \"%s\"", path);
@@ -334,28 +338,60 @@ static const char *state_of(const struct engine *e, size_t i)
     return "committed";
 }
 
+static void add_entry(json_t *list, const struct revision *r, const char *state)
+{
+    json_t *entry = json_object();
+
+    json_object_set_new(entry, "revision", json_integer((json_int_t)r->revision));
+    json_object_set_new(entry, "time", json_integer((json_int_t)(r->time_us / 1000000)));
+    json_object_set_new(entry, "user", json_string(r->user));
+    json_object_set_new(entry, "comment", json_string(r->comment));
+    json_object_set_new(entry, "state", json_string(state));
+    json_object_set_new(entry, "changes", json_integer((json_int_t)r->changes));
+    json_array_append_new(list, entry);
+}
+
+/* Lines of their own, newest first, that stand in front of revision below. */
+static void add_notes(const struct store *s, size_t *left, uint64_t below, json_t *list)
+{
+    for (; *left && s->notes[*left - 1].revision >= below; --*left) {
+        const struct note *n = &s->notes[*left - 1];
+
+        add_entry(list,
+                  &(struct revision){.revision = n->revision,
+                                     .time_us = n->time_us,
+                                     .user = n->user,
+                                     .comment = n->text},
+                  "noted");
+    }
+}
+
 void method_history(struct ask *ask)
 {
     struct engine *e = ask->engine;
+    const struct store *s = &e->store;
     uint64_t limit = number_in(ask->in, "limit", HISTORY_DEFAULT);
     json_t *reply = json_object(), *list = json_array();
-    size_t bytes = 0;
+    size_t bytes = 0, notes = s->note_count;
 
     if (limit > HISTORY_MAX)
         limit = HISTORY_MAX;
-    for (size_t i = e->store.count; i-- > 0 && limit && bytes < DIFF_MAX_BYTES; limit--) {
-        const struct revision *r = &e->store.list[i];
-        json_t *entry = json_object();
+    if (s->damage.text[0])
+        add_entry(list,
+                  &(struct revision){.revision = s->revision,
+                                     .time_us = s->damage.found_us,
+                                     .user = (char *)"system",
+                                     .comment = (char *)s->damage.text},
+                  "damaged");
+    for (size_t i = s->count; i-- > 0 && limit && bytes < DIFF_MAX_BYTES; limit--) {
+        const struct revision *r = &s->list[i];
 
-        json_object_set_new(entry, "revision", json_integer((json_int_t)r->revision));
-        json_object_set_new(entry, "time", json_integer((json_int_t)(r->time_us / 1000000)));
-        json_object_set_new(entry, "user", json_string(r->user));
-        json_object_set_new(entry, "comment", json_string(r->comment));
-        json_object_set_new(entry, "state", json_string(state_of(e, i)));
-        json_object_set_new(entry, "changes", json_integer((json_int_t)r->changes));
-        json_array_append_new(list, entry);
+        add_notes(s, &notes, r->revision, list);
+        add_entry(list, r, state_of(e, i));
         bytes += strlen(r->comment) + 200;
     }
+    if (limit)
+        add_notes(s, &notes, 0, list);
     json_object_set_new(reply, "entries", list);
     engine_answer(e, ask->req, reply);
 }

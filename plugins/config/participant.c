@@ -77,11 +77,25 @@ static void blame(struct participant *p, const char *doing, const char *verdict,
         orb_fail(&tx->err, ORB_E_GONE, "%s went away during %s; nothing was changed", p->name,
                  doing);
     else if (err->code == ORB_E_DEADLINE)
-        orb_fail(&tx->err, ORB_E_DEADLINE, "%s did not answer %s within %u s; nothing was changed",
+        orb_fail(&tx->err, ORB_E_DEADLINE,
+                 "%s did not answer %s within %u s; nothing was changed, and it is started anew",
                  p->name, doing, deadline_ms / 1000);
     else
         orb_fail_at(&tx->err, strcmp(doing, "prepare") == 0 ? ORB_E_VETO : err->code, err->path,
                     "%s %s: %s", p->name, verdict, err->text);
+}
+
+/* Did p miss a deadline? Then it is not known what it does, and it is not waited for again: it is
+ * ended, and its successor attaches to what is stored. */
+static bool late(struct participant *p, const char *doing, const struct orb_err *err)
+{
+    AUTO_FREE char *why = NULL;
+
+    if (err->code != ORB_E_DEADLINE)
+        return false;
+    why = xasprintf("it did not answer %s in time", doing);
+    service_late(p->tx->engine, p->name, why);
+    return true;
 }
 
 /* ---- prepare ---- */
@@ -108,11 +122,10 @@ static void prepare_result(struct participant *p, const char *text, size_t len,
         offline_plan(p); /* it was gone before we asked; it attaches to the result */
         return;
     }
-    p->state = is_gone(err) ? PART_OUT : PART_FAILED;
+    p->state = is_gone(err) ? PART_OUT : late(p, "prepare", err) ? PART_LATE : PART_FAILED;
     if (p->tx->job->undoes) {
         /* An undo goes through: going on without a service beats leaving the box cut off. */
         p->restart = p->state == PART_FAILED;
-        p->state = p->state == PART_FAILED ? PART_FAILED : PART_OUT;
         log_warn(p->tx->engine->host.log, "config.undo.without", KV("service", p->name),
                  KV("why", err->text));
         return;
@@ -171,10 +184,10 @@ static void apply_result(struct participant *p, const struct orb_err *err)
     if (!err) {
         p->state = PART_APPLIED;
     } else if (tx->job->undoes) {
-        p->restart = !is_gone(err);
+        p->restart = !late(p, "apply", err) && !is_gone(err);
         p->state = PART_OUT;
     } else {
-        p->state = is_gone(err) ? PART_OUT : PART_FAILED;
+        p->state = is_gone(err) ? PART_OUT : late(p, "apply", err) ? PART_LATE : PART_FAILED;
         blame(p, "apply", "could not apply it", err, ENGINE_APPLY_MS);
         tx_abort(tx);
         return;
@@ -222,7 +235,7 @@ static void on_restarted(void *arg, const char *text, size_t len, const struct o
         log_error(engine->host.log, "config.restart.refused", KV("why", err->text));
 }
 
-void service_restart(struct engine *engine, const char *name, const char *why)
+static void order(struct engine *engine, const char *method, const char *name, const char *why)
 {
     AUTO(buf) struct buf text = {0};
     struct orb_err err;
@@ -230,19 +243,39 @@ void service_restart(struct engine *engine, const char *name, const char *why)
     log_error(engine->host.log, "config.service.restarted", KV("service", name), KV("why", why));
     buf_adds(&text, "{\"name\":");
     buf_add_json(&text, name, strlen(name));
+    if (strcmp(method, "service-late") == 0) {
+        buf_adds(&text, ",\"why\":");
+        buf_add_json(&text, why, strlen(why));
+    }
     buf_addc(&text, '}');
-    if (engine->host.call(engine->host.arg, "host@1", "service-restart", text.data, text.len, 0,
-                          on_restarted, engine, &err) < 0)
+    if (engine->host.call(engine->host.arg, "host@1", method, text.data, text.len, 0, on_restarted,
+                          engine, &err) < 0)
         on_restarted(engine, NULL, 0, &err);
 }
 
+void service_restart(struct engine *engine, const char *name, const char *why)
+{
+    order(engine, "service-restart", name, why);
+}
+
+void service_late(struct engine *engine, const char *name, const char *why)
+{
+    order(engine, "service-late", name, why);
+}
+
+/* One that was asked has answered, or could not be asked. */
 static void abort_result(struct participant *p, const struct orb_err *err)
 {
+    struct tx *tx = p->tx;
+    bool newest = p == &tx->parts[tx->at];
+
     p->state = PART_OUT;
+    tx->outstanding--;
     /* A service that cannot go back is not known to be on any revision: start it anew. */
-    if (err && !is_gone(err))
-        service_restart(p->tx->engine, p->name, err->text);
-    abort_next(p->tx);
+    if (err && !late(p, "abort", err) && !is_gone(err))
+        service_restart(tx->engine, p->name, err->text);
+    if (newest || tx->outstanding == 0)
+        abort_next(tx);
 }
 
 static void on_aborted(void *arg, const char *text, size_t len, const struct orb_err *err)
@@ -250,31 +283,55 @@ static void on_aborted(void *arg, const char *text, size_t len, const struct orb
     abort_result(arg, err);
 }
 
-static void abort_next(struct tx *tx)
+static struct participant *next_to_abort(struct tx *tx)
 {
-    AUTO(buf) struct buf text = {0};
-    struct participant *p = NULL;
-    struct orb_err err = {0};
-
-    for (size_t i = tx->count; i-- > 0 && !p;) {
+    for (size_t i = tx->count; i-- > 0;) {
         enum part_state s = tx->parts[i].state;
 
         if (s == PART_READY || s == PART_APPLIED || s == PART_FAILED)
-            p = &tx->parts[i];
+            return &tx->parts[i];
     }
+    return NULL;
+}
+
+/* In reverse order, one after the other; but who takes long does not keep the next from going
+ * back: the refused change is live there. */
+static void abort_next(struct tx *tx)
+{
+    const struct engine_host *host = &tx->engine->host;
+    AUTO(buf) struct buf text = {0};
+    struct participant *p = next_to_abort(tx);
+    struct orb_err err = {0};
+
+    tx->abort_at = 0;
     if (!p) {
-        tx_aborted(tx);
+        if (tx->outstanding == 0)
+            tx_aborted(tx);
         return;
     }
+    p->state = PART_ABORTING;
+    tx->at = (size_t)(p - tx->parts);
+    tx->outstanding++;
+    tx->abort_at = host->now_ms(host->arg) + ENGINE_ABORT_MS;
     buf_addf(&text, "{\"tx\":%" PRIu64 ",\"applied\":%s}", tx->id, p->applying ? "true" : "false");
     if (ask(p, "abort", &text, ENGINE_APPLY_MS, on_aborted, &err) < 0) {
         abort_result(p, &err);
         return;
     }
     engine_step(tx->engine, "abort-sent");
+    engine_arm(tx->engine);
 }
 
 void tx_abort(struct tx *tx)
 {
+    tx->outstanding = 0; /* each was asked and has answered */
     abort_next(tx);
+}
+
+void tx_abort_tick(struct tx *tx)
+{
+    const struct engine_host *host = &tx->engine->host;
+
+    if (tx->abort_at && host->now_ms(host->arg) >= tx->abort_at)
+        abort_next(tx);
 }

@@ -10,11 +10,13 @@
 #include "plugins/config/engine.h"
 
 #define HOST_DEADLINE_MS 10000
+#define HOST_ENFORCED "enforced"
 
 struct plugin {
     struct orb_ctx *ctx;
     struct engine *engine;
     struct orb_timer *timer;
+    struct buf schemas; /* while starting */
     struct log_sink log;
 };
 
@@ -108,6 +110,39 @@ static void on_timer(struct orb_ctx *ctx, void *arg)
     engine_tick(p->engine);
 }
 
+static void host_problem(void *arg, const char *key, bool failed, const char *what,
+                         const char *todo)
+{
+    struct plugin *p = arg;
+    const struct orb_problem problem = {failed ? ORB_PROBLEM_FAILED : ORB_PROBLEM_DEGRADED, what,
+                                        "", todo};
+
+    if (what)
+        orb_problem_set(p->ctx, key, &problem);
+    else
+        orb_problem_clear(p->ctx, key);
+}
+
+static void on_enforced_told(struct orb_ctx *ctx, void *arg, const cJSON *out,
+                             const struct orb_err *err)
+{
+    if (err)
+        orb_log(ctx, ORB_ERROR, "config.enforced.not-told", ORB_S("why", err->text));
+}
+
+static void host_enforced(void *arg, uint64_t revision, uint64_t void_tx)
+{
+    struct plugin *p = arg;
+    cJSON *in = cJSON_CreateObject();
+    struct orb_err err;
+
+    orb_add_int64(in, "revision", (int64_t)revision);
+    orb_add_int64(in, "void_tx", (int64_t)void_tx);
+    if (orb_call(p->ctx, "host@1", HOST_ENFORCED, in, HOST_DEADLINE_MS, on_enforced_told, NULL,
+                 &err) < 0)
+        on_enforced_told(p->ctx, NULL, NULL, &err);
+}
+
 /* ---- start ---- */
 
 static void on_first(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
@@ -125,10 +160,18 @@ static void on_first(struct orb_ctx *ctx, void *arg, const cJSON *out, const str
     orb_ready(ctx, NULL);
 }
 
-static void on_schemas(struct orb_ctx *ctx, void *arg, const char *text, size_t len,
-                       const struct orb_err *err)
+static uint64_t count_of(const cJSON *out, const char *name)
+{
+    int64_t n;
+
+    return orb_int64(cJSON_GetObjectItemCaseSensitive(out, name), &n) == 0 && n > 0 ? (uint64_t)n
+                                                                                    : 0;
+}
+
+static void on_enforced(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
 {
     struct plugin *p = arg;
+    AUTO(buf) struct buf schemas = p->schemas;
     const struct engine_host host = {
         .arg = p,
         .log = &p->log,
@@ -139,15 +182,21 @@ static void on_schemas(struct orb_ctx *ctx, void *arg, const char *text, size_t 
         .wake = host_wake,
         .now_ms = host_now,
         .wall_us = host_wall,
+        .problem = host_problem,
+        .enforced = host_enforced,
+        .was_enforced = count_of(out, "revision"),
+        .was_void_tx = count_of(out, "void_tx"),
     };
     struct orb_err why;
     bool fresh = false;
 
+    p->schemas = (struct buf){0};
     if (err) {
         orb_ready(ctx, err);
         return;
     }
-    if (engine_open(&host, orb_state_dir(ctx), text, len, &p->engine, &fresh, &why) < 0) {
+    if (engine_open(&host, orb_state_dir(ctx), buf_str(&schemas), schemas.len, &p->engine, &fresh,
+                    &why) < 0) {
         orb_ready(ctx, &why);
         return;
     }
@@ -158,6 +207,22 @@ static void on_schemas(struct orb_ctx *ctx, void *arg, const char *text, size_t 
         return;
     }
     if (orb_call(ctx, "host@1", "first-config", NULL, HOST_DEADLINE_MS, on_first, p, &why) < 0)
+        orb_ready(ctx, &why);
+}
+
+static void on_schemas(struct orb_ctx *ctx, void *arg, const char *text, size_t len,
+                       const struct orb_err *err)
+{
+    struct plugin *p = arg;
+    struct orb_err why;
+
+    if (err) {
+        orb_ready(ctx, err);
+        return;
+    }
+    buf_clear(&p->schemas);
+    buf_add(&p->schemas, text, len);
+    if (orb_call(ctx, "host@1", HOST_ENFORCED, NULL, HOST_DEADLINE_MS, on_enforced, p, &why) < 0)
         orb_ready(ctx, &why);
 }
 
@@ -191,6 +256,7 @@ static void on_stop(struct orb_ctx *ctx)
 
     engine_free(p->engine);
     orb_timer_free(p->timer);
+    buf_fini(&p->schemas);
     free(p);
     orb_set_user(ctx, NULL);
 }
@@ -222,6 +288,7 @@ static int request(struct orb_ctx *ctx, struct orb_req *req, const char *method,
     const struct engine_caller caller = {
         .peer = peer->id,
         .service = strcmp(peer->kind, "service") == 0,
+        .host = strcmp(peer->kind, "host") == 0,
         .name = name,
     };
     AUTO(buf) struct buf text = {0};
@@ -260,6 +327,8 @@ METHOD(on_lock, "lock")
 METHOD(on_unlock, "unlock")
 METHOD(on_schema, "schema")
 METHOD(on_subscribers, "subscribers")
+METHOD(on_salvage, "salvage")
+METHOD(on_salvage_accept, "salvage-accept")
 
 static const struct orb_method methods[] = {
     {"attach", on_attach, ORB_RAW},
@@ -279,6 +348,8 @@ static const struct orb_method methods[] = {
     {"unlock", on_unlock, ORB_RAW},
     {"schema", on_schema, ORB_RAW},
     {"subscribers", on_subscribers, ORB_RAW},
+    {"salvage", on_salvage, ORB_RAW},
+    {"salvage-accept", on_salvage_accept, ORB_RAW},
     {0},
 };
 

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <sodium.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/base/own.h"
 #include "plugins/config/store_priv.h"
@@ -56,6 +57,23 @@ uint64_t *store_numbers(const struct store *store, const char *prefix, const cha
     return list;
 }
 
+uint64_t *store_journals(const struct store *store, size_t *ret_count)
+{
+    size_t a, b, n = 0;
+    AUTO_FREE uint64_t *first = store_numbers(store, "journal-", "", &a);
+    AUTO_FREE uint64_t *second = store_numbers(store, "last-good-", "", &b);
+    uint64_t *list = xcalloc(a + b + 1, sizeof(*list));
+
+    memcpy(list, first ? first : list, a * sizeof(*list));
+    memcpy(list + a, second ? second : list, b * sizeof(*list));
+    qsort(list, a + b, sizeof(*list), compare);
+    for (size_t i = 0; i < a + b; i++)
+        if (n == 0 || list[n - 1] != list[i])
+            list[n++] = list[i];
+    *ret_count = n;
+    return list;
+}
+
 static void sum_hex(const char *body, size_t len, char to[2 * SUM_BYTES + 1])
 {
     uint8_t sum[SUM_BYTES];
@@ -93,7 +111,7 @@ int snapshot_load(struct store *store, uint64_t number, uint8_t ret_chain[JOURNA
     size_t got = 0;
     int r;
 
-    r = file_read(path, MAX_SNAPSHOT, &text, err);
+    r = file_read_regular(path, MAX_SNAPSHOT, &text, err);
     if (r == 0)
         r = body_of(path, &text, &body, err);
     if (r == 0)
@@ -111,11 +129,12 @@ int snapshot_load(struct store *store, uint64_t number, uint8_t ret_chain[JOURNA
     json_decref(store->running);
     store->running = json_incref(config);
     store->revision = number;
+    store->snapshot_bytes = text.len;
     store->last_tx = (uint64_t)json_integer_value(json_object_get(tree, "tx"));
     return 0;
 }
 
-int snapshot_write(const struct store *store, struct orb_err *err)
+int snapshot_write(struct store *store, struct orb_err *err)
 {
     AUTO_FREE char *path = snapshot_path(store, store->revision);
     AUTO(buf) struct buf body = {0}, text = {0};
@@ -134,14 +153,39 @@ int snapshot_write(const struct store *store, struct orb_err *err)
     r = file_replace(path, text.data, text.len, 0600, err);
     if (r < 0)
         unlink(path); /* a snapshot that may not be durable must not outrank its journal */
+    else
+        store->snapshot_bytes = text.len;
     return r;
+}
+
+static uint64_t size_of(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+/* How many of the journals, oldest first, the history has to do without. */
+static size_t too_many(const struct store *store, const uint64_t *journals, size_t count)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = count; i-- > 0;) {
+        AUTO_FREE char *path = store_journal_path(store, journals[i]);
+
+        bytes += size_of(path);
+        if (count - i > STORE_JOURNALS_KEPT || bytes > STORE_HISTORY_BYTES)
+            return i + 1;
+    }
+    return 0;
 }
 
 void snapshot_prune(struct store *store)
 {
     size_t snapshots, journals, dropped = 0;
     AUTO_FREE uint64_t *s = store_numbers(store, "snapshot-", ".json", &snapshots);
-    AUTO_FREE uint64_t *j = store_numbers(store, "journal-", "", &journals);
+    AUTO_FREE uint64_t *j = store_journals(store, &journals);
+    size_t surplus = too_many(store, j, journals);
 
     for (size_t i = 0; i + STORE_SNAPSHOTS_KEPT < snapshots; i++) {
         AUTO_FREE char *path = snapshot_path(store, s[i]);
@@ -149,12 +193,14 @@ void snapshot_prune(struct store *store)
         unlink(path);
     }
     /* A journal goes only when a kept snapshot stands behind it. */
-    for (size_t i = 0; i + STORE_JOURNALS_KEPT < journals; i++) {
+    for (size_t i = 0; i < surplus && i + 1 < journals; i++) {
         AUTO_FREE char *path = store_journal_path(store, j[i]);
+        AUTO_FREE char *copy = store_copy_path(store, j[i]);
 
         if (snapshots < 2 || j[i + 1] > s[snapshots - 2])
             break;
         unlink(path);
+        unlink(copy);
         while (dropped < store->count && store->list[dropped].generation <= j[i])
             revision_fini(&store->list[dropped++]);
     }

@@ -26,6 +26,26 @@ char *store_journal_path(const struct store *store, uint64_t generation)
     return xasprintf("%s/journal-%" PRIu64, store->dir, generation);
 }
 
+char *store_copy_path(const struct store *store, uint64_t generation)
+{
+    return xasprintf("%s/last-good-%" PRIu64, store->dir, generation);
+}
+
+void store_must_renew(struct store *store, const char *why)
+{
+    char *text = xstrdup(why); /* it may be what is replaced */
+
+    free(store->renew);
+    store->renew = text;
+}
+
+void store_note(struct store *store, const char *user, const char *text, uint64_t time_us)
+{
+    store->notes = xrealloc(store->notes, (store->note_count + 1) * sizeof(*store->notes));
+    store->notes[store->note_count++] =
+        (struct note){store->revision, time_us, xstrdup(user), xstrdup(text)};
+}
+
 void store_push(struct store *store, struct revision *revision)
 {
     if (store->count == store->cap) {
@@ -49,10 +69,16 @@ void store_close(struct store *store)
     for (size_t i = 0; i < store->count; i++)
         revision_fini(&store->list[i]);
     free(store->list);
+    for (size_t i = 0; i < store->note_count; i++) {
+        free(store->notes[i].user);
+        free(store->notes[i].text);
+    }
+    free(store->notes);
     free(store->dir);
+    free(store->renew);
+    damage_fini(&store->damage);
     json_decref(store->running);
-    if (store->journal.path)
-        journal_close(&store->journal);
+    journal_close(&store->journal);
     *store = (struct store){0};
 }
 
@@ -62,8 +88,8 @@ static void record_prepared(const struct revision *meta, const json_t *patch, st
 {
     buf_addf(text,
              "{\"state\":\"prepared\",\"tx\":%" PRIu64 ",\"rev\":%" PRIu64 ",\"time\":%" PRIu64
-             ",\"user\":",
-             meta->tx, meta->revision, meta->time_us);
+             ",\"changes\":%zu,\"user\":",
+             meta->tx, meta->revision, meta->time_us, json_array_size(patch));
     buf_add_json(text, meta->user, strlen(meta->user));
     buf_adds(text, ",\"comment\":");
     buf_add_json(text, meta->comment, strlen(meta->comment));
@@ -72,17 +98,50 @@ static void record_prepared(const struct revision *meta, const json_t *patch, st
                  meta->confirm_by_us);
     if (meta->undoes)
         buf_addf(text, ",\"undoes\":%" PRIu64, meta->undoes);
-    buf_adds(text, ",\"patch\":");
+    buf_adds(text, ",\"patch\":"); /* last: who wants only the rest stops here */
     tree_dump(patch, text);
     buf_addc(text, '}');
 }
 
-int store_prepare(struct store *store, const struct revision *meta, json_t *patch,
-                  struct orb_err *err)
+/* A journal in doubt is left behind: what it may hold behind its end is void once the next one
+ * continues from there. */
+static void check_doubt(struct store *store, const char *why)
 {
-    AUTO(buf) struct buf text = {0};
+    if (!store->journal.doubt)
+        return;
+    store_must_renew(store, why);
+    store->unwritable = true;
+}
+
+static int append(struct store *store, const struct buf *text, struct orb_err *err)
+{
+    int r = store->journal.path ? journal_append(&store->journal, text->data, text->len, err)
+                                : orb_fail(err, ORB_E_STATE, "there is no journal to write to");
+
+    if (r < 0)
+        check_doubt(store, err ? err->text : "");
+    return r;
+}
+
+static int sync_newest(struct store *store, struct orb_err *err)
+{
+    int was = store->journal.copy_error;
+    int r = journal_sync(&store->journal, err);
+
+    if (r < 0) {
+        journal_take_back(&store->journal);
+        check_doubt(store, err ? err->text : "");
+    } else if (store->journal.copy_error && !was) {
+        log_warn(store->log, "config.last-good.behind", KV("file", store->journal.copy_path),
+                 KV("why", strerror(-store->journal.copy_error)));
+    }
+    return r;
+}
+
+static struct revision pending_of(const struct store *store, const struct revision *meta,
+                                  const json_t *patch)
+{
     struct revision p = *meta;
-    int r;
 
     p.revision = store->revision + 1;
     p.generation = store->generation;
@@ -90,25 +149,75 @@ int store_prepare(struct store *store, const struct revision *meta, json_t *patc
     p.changes = json_array_size(patch);
     p.user = xstrdup(meta->user);
     p.comment = xstrdup(meta->comment);
+    return p;
+}
+
+static void set_pending(struct store *store, struct revision pending, json_t *patch)
+{
+    store_drop_pending(store);
+    store->pending = pending;
+    store->pending_patch = json_incref(patch);
+    if (pending.tx > store->last_tx)
+        store->last_tx = pending.tx;
+}
+
+/* A record finds its room, and one that must be confirmed that of its undo as well, which may not
+ * fail for want of it. */
+static int make_room(struct store *store, const struct revision *meta, size_t len,
+                     struct orb_err *err)
+{
+    uint64_t need = (meta->confirm_s ? 2 : 1) * ((uint64_t)len + 4096);
+    struct orb_err why = {0};
+
+    if (need > JOURNAL_MAX_FILE - JOURNAL_HEAD)
+        return orb_fail(
+            err, ORB_E_LIMIT, "a change of %zu bytes%s is more than the journal holds (%llu bytes)",
+            len, meta->confirm_s ? " and its undo" : "", (unsigned long long)JOURNAL_MAX_FILE);
+    if (store->journal.end + need <= STORE_JOURNAL_FULL || store->journal.end <= JOURNAL_HEAD ||
+        store_unconfirmed(store))
+        return 0;
+    if (store_snapshot(store, &why) == 0 ||
+        (!store->renew && store->journal.end + need <= JOURNAL_MAX_FILE))
+        return 0;
+    if (err)
+        *err = why;
+    return orb_wrap(err, "the journal is full and no snapshot can be written");
+}
+
+int store_prepare(struct store *store, const struct revision *meta, json_t *patch,
+                  struct orb_err *err)
+{
+    AUTO(buf) struct buf text = {0};
+    struct revision p = pending_of(store, meta, patch);
+    int r;
+
     record_prepared(&p, patch, &text);
-    r = journal_append(&store->journal, text.data, text.len, err);
+    r = make_room(store, meta, text.len, err);
+    p.generation = store->generation;
+    p.offset = store->journal.end;
+    if (r == 0)
+        r = append(store, &text, err);
     if (r < 0) {
         revision_fini(&p);
         return r;
     }
-    store_drop_pending(store);
-    store->pending = p;
-    store->pending_patch = json_incref(patch);
-    if (p.tx > store->last_tx)
-        store->last_tx = p.tx;
+    set_pending(store, p, patch);
     store_step(store, "prepared-written");
-    r = journal_sync(&store->journal, err);
+    r = sync_newest(store, err);
     if (r < 0) {
-        store_abort(store, "the journal could not be made durable");
+        store_drop_pending(store);
         return r;
     }
     store_step(store, "prepared-synced");
     return 0;
+}
+
+static void is_committed(struct store *store)
+{
+    store->revision = store->pending.revision;
+    store->commits++;
+    store_push(store, &store->pending);
+    store_drop_pending(store);
 }
 
 int store_commit(struct store *store, struct orb_err *err)
@@ -118,21 +227,39 @@ int store_commit(struct store *store, struct orb_err *err)
 
     buf_addf(&text, "{\"state\":\"committed\",\"tx\":%" PRIu64 ",\"rev\":%" PRIu64 "}",
              store->pending.tx, store->pending.revision);
-    r = journal_append(&store->journal, text.data, text.len, err);
-    if (r < 0)
+    r = append(store, &text, err);
+    if (r < 0) {
+        if (store->journal.doubt)
+            store->void_tx = store->pending.tx;
         return r;
+    }
     store_step(store, "committed-written");
-    r = journal_sync(&store->journal, err);
-    if (r < 0)
+    r = sync_newest(store, err);
+    if (r < 0) {
+        if (store->journal.doubt)
+            store->void_tx = store->pending.tx;
         return r;
+    }
     store_step(store, "committed-synced");
     r = patch_apply(store->running, store->pending_patch, false, err);
     if (r < 0)
         return r;
-    store->revision = store->pending.revision;
-    store->commits++;
-    store_push(store, &store->pending);
-    store_drop_pending(store);
+    is_committed(store);
+    return 0;
+}
+
+int store_commit_unwritten(struct store *store, const struct revision *meta, json_t *patch,
+                           struct orb_err *err)
+{
+    int r = patch_apply(store->running, patch, false, err);
+
+    if (r < 0)
+        return r;
+    set_pending(store, pending_of(store, meta, patch), patch);
+    is_committed(store);
+    if (!store->renew)
+        store_must_renew(store, "the newest revision is not on the disk");
+    store->unwritable = true;
     return 0;
 }
 
@@ -144,8 +271,8 @@ void store_abort(struct store *store, const char *why)
     buf_addf(&text, "{\"state\":\"aborted\",\"tx\":%" PRIu64 ",\"why\":", store->pending.tx);
     buf_add_json(&text, why, strlen(why));
     buf_addc(&text, '}');
-    if (journal_append(&store->journal, text.data, text.len, &err) < 0 ||
-        journal_sync(&store->journal, &err) < 0)
+    if (!store->renew && store->journal.path &&
+        (append(store, &text, &err) < 0 || sync_newest(store, &err) < 0))
         log_warn(store->log, "config.journal.aborted-not-written", KV("why", err.text));
     store_drop_pending(store);
     store_step(store, "aborted-written");
@@ -154,13 +281,15 @@ void store_abort(struct store *store, const char *why)
 int store_confirm(struct store *store, struct orb_err *err)
 {
     AUTO(buf) struct buf text = {0};
-    int r;
+    int r = store_writable(store, err);
 
+    if (r < 0)
+        return r;
     buf_addf(&text, "{\"state\":\"confirmed\",\"rev\":%" PRIu64 "}", store->revision);
-    r = journal_append(&store->journal, text.data, text.len, err);
+    r = append(store, &text, err);
     if (r == 0) {
         store_step(store, "confirmed-written");
-        r = journal_sync(&store->journal, err);
+        r = sync_newest(store, err);
     }
     if (r < 0)
         return r;
@@ -197,6 +326,7 @@ int store_patch(const struct store *store, uint64_t revision, json_t **ret_patch
 {
     const struct revision *r = store_find(store, revision);
     AUTO_FREE char *path = NULL;
+    AUTO_FREE char *copy = NULL;
     AUTO(buf) struct buf text = {0};
     AUTO(json_t) json_t *record = NULL;
     json_t *patch;
@@ -208,7 +338,8 @@ int store_patch(const struct store *store, uint64_t revision, json_t **ret_patch
             "the history does not hold revision %" PRIu64 "; it holds %" PRIu64 " to %" PRIu64,
             revision, store->count ? store->list[0].revision : store->revision, store->revision);
     path = store_journal_path(store, r->generation);
-    result = journal_read(path, r->offset, &text, err);
+    copy = store_copy_path(store, r->generation);
+    result = journal_read(path, copy, r->offset, &text, err);
     if (result == 0)
         result = tree_parse(buf_str(&text), text.len, &store_limits, &record, err);
     if (result < 0)
@@ -236,41 +367,5 @@ int store_overlay(const struct store *store, uint64_t revision, struct overlay *
         if (r < 0)
             return r;
     }
-    return 0;
-}
-
-/* ---- snapshots ---- */
-
-bool store_snapshot_due(const struct store *store)
-{
-    return store->commits >= STORE_SNAPSHOT_EVERY && !store->pending_patch &&
-           !store_unconfirmed(store);
-}
-
-int store_snapshot(struct store *store, struct orb_err *err)
-{
-    AUTO_FREE char *path = store_journal_path(store, store->revision);
-    struct journal next = {.fd = -1};
-    int r;
-
-    /* The journal first: behind a snapshot there must be one that takes records, or the next boot
-     * would start from the snapshot and miss what went on into the old journal. */
-    r = journal_create(path, store->journal.chain, &next, err);
-    if (r < 0)
-        return r;
-    store_step(store, "snapshot-journal");
-    r = snapshot_write(store, err);
-    if (r < 0) {
-        unlink(path);
-        journal_close(&next);
-        return r;
-    }
-    store_step(store, "snapshot-written");
-    journal_close(&store->journal);
-    store->journal = next;
-    store->generation = store->revision;
-    store->commits = 0;
-    snapshot_prune(store);
-    store_step(store, "snapshot-pruned");
     return 0;
 }

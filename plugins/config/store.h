@@ -1,10 +1,15 @@
 /* The datastore: snapshots, journals and the running tree in memory. A state directory holds
  *
- *     snapshot-N.json   {"sum": BLAKE2b of the rest, "body": {"revision": N, "chain", "tx",
- * "config"}} journal-N         transactions behind revision N (journal.h)
+ *     snapshot-N.json   {"sum": BLAKE2b of the rest, "body": {"revision", "chain", "tx", "config"}}
+ *     journal-N         transactions behind revision N (journal.h)
+ *     last-good-N       the second copy of journal-N
  *
  * Loading = newest valid snapshot + the journals behind it. A transaction without its `committed`
- * record never happened. */
+ * record never happened.
+ *
+ * What is not as it was written is told apart (struct damage): a torn end is cut; what the second
+ * copy or an older snapshot makes good is damage, and the newest revision runs; what they do not
+ * make good runs older than it should, and then nothing is written before a person accepts it. */
 #ifndef CONFIG_STORE_H
 #define CONFIG_STORE_H
 
@@ -16,8 +21,14 @@
 #include "plugins/config/overlay.h"
 
 #define STORE_SNAPSHOT_EVERY 50u
+/* A journal is worth a snapshot when it is twice as large as one, so that reading the store at
+ * start follows the size of the tree and never the number of its changes. */
+#define STORE_SNAPSHOT_BYTES (1024u * 1024)
 #define STORE_SNAPSHOTS_KEPT 3u
 #define STORE_JOURNALS_KEPT 20u
+#define STORE_HISTORY_BYTES (64ull * 1024 * 1024) /* of journals kept for the history alone */
+/* From here on a commit makes the snapshot itself, before it is written. */
+#define STORE_JOURNAL_FULL (128ull * 1024 * 1024)
 
 struct revision {
     uint64_t revision, tx;
@@ -31,6 +42,34 @@ struct revision {
     char *user, *comment;
 };
 
+/* Something a person should read beside the revisions: what was lost, what was accepted. */
+struct note {
+    uint64_t revision, time_us;
+    char *user, *text;
+};
+
+struct damage {
+    bool rotten;             /* something that was durable is not whole, or not there, any more */
+    bool lost;               /* and what runs is, or may be, older than what there was */
+    uint64_t seen;           /* the largest revision number met anywhere */
+    uint64_t found_us;       /* since the epoch */
+    char text[ORB_ERR_TEXT]; /* the sentence about all of it; "": nothing is wrong */
+    json_t *findings;        /* [{"file", "byte", "text"}], NULL: none */
+};
+
+/* What the store is told when it is opened. */
+struct store_setup {
+    const char *dir;
+    struct log_sink *log;
+    void (*step)(void *arg, const char *name); /* fault tests; may be NULL */
+    void *step_arg;
+    /* The newest revision that the kernel's state was made by, as far as the host knows; 0: it does
+     * not. An older one is not handed out before a person accepts it. */
+    uint64_t enforced;
+    /* A transaction that was refused and could not be taken back; 0: none. */
+    uint64_t void_tx;
+};
+
 struct store {
     char *dir;
     struct log_sink *log;
@@ -42,7 +81,20 @@ struct store {
     uint64_t last_tx;
     uint64_t generation;
     struct journal journal;
-    unsigned commits; /* in this journal */
+    unsigned commits;        /* in this journal */
+    uint64_t snapshot_bytes; /* size of the newest snapshot */
+    uint64_t snapshot_skip;  /* the journal's size when a snapshot failed: not tried again before
+                                it grew as much again */
+    bool unwritable;         /* the last attempt to write failed, renew says how */
+    char
+        *renew; /* why the journal must be made anew before it takes a record, NULL: it takes one */
+    struct damage damage;
+    bool held; /* the tree may not be handed out: empty or older than the kernel's state */
+    uint64_t enforced;
+    uint64_t void_tx; /* refused, and yet perhaps on the disk; 0: none */
+
+    struct note *notes;
+    size_t note_count;
 
     struct revision *list; /* ascending, those whose journal is still here */
     size_t count, cap;
@@ -53,16 +105,21 @@ struct store {
     bool fresh;       /* found by store_open: there was nothing */
 };
 
-int store_open(struct store *store, const char *dir, struct log_sink *log,
-               void (*step)(void *arg, const char *name), void *step_arg, struct orb_err *err);
+/* Below 0: something cannot be read just now, and without it an older tree would run. */
+int store_open(struct store *store, const struct store_setup *setup, struct orb_err *err);
 void store_close(struct store *store);
 
 /* Record `prepared`, durable. meta: tx, user, comment, confirm fields, undoes; the rest is filled.
  * patch: overlay_patch form, kept by reference. */
 int store_prepare(struct store *store, const struct revision *meta, json_t *patch,
                   struct orb_err *err);
-/* Record `committed`, durable; then the running tree is the new one. */
+/* Record `committed`, durable; then the running tree is the new one. On failure the record was
+ * taken back, or void_tx names the transaction. */
 int store_commit(struct store *store, struct orb_err *err);
+/* A commit of the running tree in memory only, for what must not run although the disk takes
+ * nothing; it gets to the disk with the next one. */
+int store_commit_unwritten(struct store *store, const struct revision *meta, json_t *patch,
+                           struct orb_err *err);
 /* Record `aborted`. Failing to write it is harmless: without `committed` nothing happened. */
 void store_abort(struct store *store, const char *why);
 /* Record `confirmed` for the newest revision, durable. */
@@ -77,6 +134,15 @@ int store_patch(const struct store *store, uint64_t revision, json_t **ret_patch
 /* Lays over the running tree what makes it the tree of an older revision. */
 int store_overlay(const struct store *store, uint64_t revision, struct overlay *overlay,
                   struct orb_err *err);
+
+/* ---- renew.c ---- */
+
+/* May a commit begin? Makes the journal anew when it must be; otherwise says what a person has to
+ * do. */
+int store_writable(struct store *store, struct orb_err *err);
+/* What is readable of a damaged store becomes the configuration, under a revision number that was
+ * never used before. time_us, user: for the history. */
+int store_accept(struct store *store, const char *user, uint64_t time_us, struct orb_err *err);
 
 /* Worth a snapshot, and allowed now? */
 bool store_snapshot_due(const struct store *store);

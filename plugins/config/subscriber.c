@@ -225,6 +225,12 @@ void method_attach(struct ask *ask)
         engine_refuse(e, ask->req, &err);
         return;
     }
+    if (e->store.held) {
+        orb_fail(&err, ORB_E_UNAVAILABLE, "the configuration is held back: %s",
+                 e->store.damage.text);
+        engine_refuse(e, ask->req, &err);
+        return;
+    }
     if (!e->tx) {
         attach(e, ask->caller->name, ask->caller->peer, paths, ask->req);
         tx_next(e);

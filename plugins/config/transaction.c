@@ -111,6 +111,15 @@ static void refuse_job(struct engine *engine, struct job *job, const struct orb_
     engine_refuse(engine, job->req, err);
 }
 
+/* An undo brings back what could be reached: a disk that takes nothing is no reason to leave a
+ * person cut off. After a restart it would be undone again. */
+static int not_written(struct engine *engine, struct orb_err *err)
+{
+    log_error(engine->host.log, "config.undo.not-written", KV("why", err->text));
+    *err = (struct orb_err){0};
+    return 0;
+}
+
 /* Starts job; false: it waits for known subscribers and stays in the queue. */
 static bool begin(struct engine *engine, struct job *job)
 {
@@ -121,6 +130,13 @@ static bool begin(struct engine *engine, struct job *job)
                         : commit_patch(engine, job, &tx->patch, &err);
 
     tx->engine = engine;
+    if (r == 0 && !job->dry_run) {
+        r = store_writable(&engine->store, &err);
+        engine_report(engine);
+        tx->unwritten = r < 0 && job->undoes;
+    }
+    if (tx->unwritten)
+        r = not_written(engine, &err);
     if (r == 0 && !tx_participants(tx)) {
         tx_free(tx);
         return false;
@@ -249,17 +265,24 @@ static void check_unfit(const struct tx *tx)
 
 /* ---- phases ---- */
 
-void tx_prepared(struct tx *tx)
+static struct revision meta_of(const struct tx *tx)
 {
-    struct engine *e = tx->engine;
-    struct revision meta = {
+    const struct engine_host *host = &tx->engine->host;
+
+    return (struct revision){
         .tx = tx->id,
-        .time_us = e->host.wall_us(e->host.arg),
+        .time_us = host->wall_us(host->arg),
         .user = tx->job->user,
         .comment = tx->job->comment,
         .confirm_s = tx->job->confirm_s,
         .undoes = tx->job->undoes,
     };
+}
+
+void tx_prepared(struct tx *tx)
+{
+    struct engine *e = tx->engine;
+    struct revision meta = meta_of(tx);
 
     if (tx->err.code || tx->job->dry_run) {
         tx_abort(tx);
@@ -267,13 +290,37 @@ void tx_prepared(struct tx *tx)
     }
     if (meta.confirm_s)
         meta.confirm_by_us = tx->confirm_by_us = meta.time_us + (uint64_t)meta.confirm_s * 1000000u;
-    if (store_prepare(&e->store, &meta, tx->patch, &tx->err) < 0) {
-        tx_abort(tx);
-        return;
+    if (!tx->unwritten && store_prepare(&e->store, &meta, tx->patch, &tx->err) < 0) {
+        engine_report(e);
+        if (!tx->job->undoes) {
+            tx_abort(tx);
+            return;
+        }
+        tx->unwritten = true;
+        not_written(e, &tx->err);
     }
-    tx->prepared = true;
+    tx->prepared = !tx->unwritten;
     tx->at = 0;
     tx_apply(tx);
+}
+
+/* The last durable fact. */
+static int commit(struct tx *tx)
+{
+    struct engine *e = tx->engine;
+    struct revision meta = meta_of(tx);
+    int r = tx->unwritten ? -1 : store_commit(&e->store, &tx->err);
+
+    if (r < 0 && tx->job->undoes) {
+        if (!tx->unwritten)
+            not_written(e, &tx->err);
+        tx->unwritten = true;
+        r = store_commit_unwritten(&e->store, &meta, tx->patch, &tx->err);
+    }
+    if (r == 0 || e->store.void_tx == tx->id)
+        engine_enforced(e); /* before anybody hears of it */
+    engine_report(e);
+    return r;
 }
 
 void tx_applied(struct tx *tx)
@@ -281,7 +328,7 @@ void tx_applied(struct tx *tx)
     struct engine *e = tx->engine;
 
     engine_step(e, "applied-all");
-    if (store_commit(&e->store, &tx->err) < 0) {
+    if (commit(tx) < 0) {
         tx_abort(tx);
         return;
     }
@@ -302,8 +349,10 @@ void tx_applied(struct tx *tx)
 
 void tx_aborted(struct tx *tx)
 {
+    tx->abort_at = 0;
     if (tx->prepared)
         store_abort(&tx->engine->store, tx->err.text);
+    engine_report(tx->engine);
     tx_finish(tx);
 }
 

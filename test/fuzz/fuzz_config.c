@@ -1,32 +1,10 @@
-/* What the config service reads back from its disk, and the algebra of changes. The first byte
- * chooses: 'j' a journal file; otherwise JSON [base, [[path, value or null], …]], which must give a
- * patch that leads from base to what the overlay shows, and back. */
+/* The algebra of changes: JSON [base, [[path, value or null], …]] must give a patch that leads from
+ * base to what the overlay shows, and back. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/own.h"
-#include "plugins/config/journal.h"
 #include "plugins/config/overlay.h"
-
-static int on_record(void *arg, uint64_t offset, const char *text, size_t len, struct orb_err *err)
-{
-    size_t *bytes = arg;
-
-    *bytes += len + JOURNAL_FRAME;
-    return 0;
-}
-
-static void walk(const uint8_t *data, size_t len)
-{
-    uint8_t chain[JOURNAL_CHAIN];
-    struct orb_err err;
-    size_t bytes = JOURNAL_HEAD;
-    int r;
-    size_t whole = journal_walk((const char *)data, len, NULL, on_record, &bytes, chain, &r, &err);
-
-    if (whole > len || (whole && whole != bytes))
-        abort();
-}
 
 static bool usable(const char *path)
 {
@@ -82,10 +60,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     AUTO(json_t) json_t *in = NULL;
     struct orb_err err;
 
-    if (len && data[0] == 'j') {
-        walk(data + 1, len - 1);
-        return 0;
-    }
     if (tree_parse((const char *)data, len, NULL, &in, &err) == 0 &&
         json_is_object(json_array_get(in, 0)))
         change(json_array_get(in, 0), json_array_get(in, 1));

@@ -8,7 +8,8 @@
 #include "core/json/tree.h"
 #include "plugins/config/engine.h"
 
-enum fake_mode { FAKE_OK, FAKE_ERROR, FAKE_GONE, FAKE_TIMEOUT, FAKE_AWAY };
+/* FAKE_SILENT: the answer never comes, and the caller hears so when the deadline is over. */
+enum fake_mode { FAKE_OK, FAKE_ERROR, FAKE_GONE, FAKE_TIMEOUT, FAKE_AWAY, FAKE_SILENT };
 enum fake_phase { FAKE_PREPARE, FAKE_APPLY, FAKE_ABORT };
 
 struct fake_service {
@@ -25,6 +26,8 @@ struct fake_call {
     char *to, *method, *text;
     engine_done *done;
     void *arg;
+    uint64_t deadline;
+    bool silent;
     struct fake_call *next;
 };
 
@@ -44,6 +47,8 @@ struct fake {
     unsigned steps;      /* or the number of the step */
     unsigned kill_number;
     unsigned published;
+    json_t *problems;           /* {key: what} as they stand now */
+    uint64_t enforced, void_tx; /* what the host remembers; 0 after a reboot */
     /* of the last request */
     const char *method;
     bool answered;
@@ -63,9 +68,15 @@ void fake_advance(struct fake *f, uint64_t ms);
 /* Sends and pumps; format gives the JSON input. Returns 0 or the error's code. */
 int fake_ask(struct fake *f, const char *user, uint32_t peer, const char *method,
              const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* Only sends and pumps: f->answered, f->err and f->reply tell what came of it. */
+void fake_send(struct fake *f, const char *user, uint32_t peer, const char *method, const char *in);
 /* A commit by ada that must succeed. */
 void fake_set(struct fake *f, const char *path, const char *value);
 void fake_commit(struct fake *f);
+/* What a problem reported under key says, NULL: there is none. */
+const char *fake_problem(struct fake *f, const char *key);
+/* As fake_open, and the result instead of an end when it fails (f->err says why). */
+int fake_try_open(struct fake *f);
 /* The running tree as text, freed with the fake. */
 const char *fake_running(struct fake *f);
 

@@ -5,40 +5,71 @@
 #include <unistd.h>
 
 #include "core/base/own.h"
-#include "plugins/config/journal.h"
 #include "test/lib/harness.h"
 #include "test/unit/config/fake.h"
 
+/* Two revisions in journal-0 of f, which is closed then; where the second begins. */
+static size_t two_revisions(struct fake *f, char **ret_before, char **ret_after)
+{
+    AUTO_FREE char *path = NULL;
+    struct stat st;
+
+    fake_new(f);
+    path = xasprintf("%s/journal-0", f->dir);
+    fake_set(f, "/system/hostname", "\"one\"");
+    fake_commit(f);
+    *ret_before = xstrdup(fake_running(f));
+    ck_assert_int_eq(stat(path, &st), 0);
+    fake_set(f, "/system/hostname", "\"two\"");
+    fake_set(f, "/firewall/rules/10", "{\"action\":\"drop\"}");
+    fake_commit(f);
+    *ret_after = xstrdup(fake_running(f));
+    fake_close(f);
+    return (size_t)st.st_size;
+}
+
+static void put(const struct fake *f, const char *name, const void *data, size_t len)
+{
+    AUTO_FREE char *path = xasprintf("%s/%s", f->dir, name);
+    AUTO_FILE FILE *file = fopen(path, "we");
+
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_eq(fwrite(data, 1, len, file), len);
+}
+
+static void forget(const struct fake *f, const char *name)
+{
+    AUTO_FREE char *path = xasprintf("%s/%s", f->dir, name);
+
+    unlink(path);
+}
+
+static void whole_of(const struct fake *f, const char *name, struct buf *ret)
+{
+    AUTO_FREE char *path = xasprintf("%s/%s", f->dir, name);
+    struct orb_err err;
+
+    ck_assert_int_eq(file_read(path, 1 << 20, ret, &err), 0);
+}
+
+/* As after a power cut: the copy, which is not synced, holds nothing yet. */
 TEST(a_journal_torn_at_any_byte_of_its_last_transaction_gives_old_or_new)
 {
     struct fake f;
-    AUTO_FREE char *path = NULL;
     AUTO_FREE char *before = NULL;
     AUTO_FREE char *after = NULL;
     AUTO(buf) struct buf whole = {0};
-    struct stat st;
-    size_t start;
+    size_t start = two_revisions(&f, &before, &after);
     unsigned olds = 0, news = 0;
-    struct orb_err err;
 
-    fake_new(&f);
-    path = xasprintf("%s/journal-0", f.dir);
-    fake_set(&f, "/system/hostname", "\"one\"");
-    fake_commit(&f);
-    before = xstrdup(fake_running(&f));
-    ck_assert_int_eq(stat(path, &st), 0);
-    start = (size_t)st.st_size;
-    fake_set(&f, "/system/hostname", "\"two\"");
-    fake_set(&f, "/firewall/rules/10", "{\"action\":\"drop\"}");
-    fake_commit(&f);
-    after = xstrdup(fake_running(&f));
-    fake_close(&f);
-    ck_assert_int_eq(file_read(path, 1 << 20, &whole, &err), 0);
+    whole_of(&f, "journal-0", &whole);
     for (size_t len = start; len <= whole.len; len++) {
         const char *now;
 
-        ck_assert_int_eq(file_replace(path, whole.data, len, 0600, &err), 0);
+        put(&f, "journal-0", whole.data, len);
+        put(&f, "last-good-0", whole.data, start);
         buf_clear(&f.logged);
+        f.enforced = 0; /* the machine was off */
         fake_open(&f);
         now = fake_running(&f);
         if (strcmp(now, before) == 0)
@@ -48,6 +79,7 @@ TEST(a_journal_torn_at_any_byte_of_its_last_transaction_gives_old_or_new)
         else
             ck_abort_msg("%zu bytes: %s", len, now);
         ck_assert_uint_eq(engine_revision(f.engine), strcmp(now, after) == 0 ? 2 : 1);
+        ck_assert_ptr_null(fake_problem(&f, "datastore"));
         /* And it goes on from there. */
         fake_set(&f, "/interfaces/x", "{}");
         fake_commit(&f);
@@ -65,33 +97,60 @@ TEST(a_journal_torn_at_any_byte_of_its_last_transaction_gives_old_or_new)
     fake_free(&f);
 }
 
-TEST(a_changed_byte_anywhere_in_the_last_record_is_noticed)
+TEST(zeros_and_garbage_behind_a_torn_end_are_cut_as_well)
 {
     struct fake f;
-    AUTO_FREE char *path = NULL;
+    AUTO_FREE char *before = NULL;
+    AUTO_FREE char *after = NULL;
     AUTO(buf) struct buf whole = {0};
-    struct orb_err err;
-    size_t start;
+    size_t start = two_revisions(&f, &before, &after);
 
-    fake_new(&f);
-    path = xasprintf("%s/journal-0", f.dir);
-    fake_set(&f, "/system/hostname", "\"one\"");
-    fake_commit(&f);
-    fake_close(&f);
-    ck_assert_int_eq(file_read(path, 1 << 20, &whole, &err), 0);
-    start = whole.len;
+    whole_of(&f, "journal-0", &whole);
+    for (size_t len = start; len <= whole.len; len += 7)
+        for (int byte = 0; byte < 2; byte++) {
+            AUTO(buf) struct buf torn = {0};
+
+            buf_add(&torn, whole.data, len);
+            for (int i = 0; i < 4096; i++)
+                buf_addc(&torn, (char)(byte ? i * 37 + 11 : 0));
+            put(&f, "journal-0", torn.data, torn.len);
+            put(&f, "last-good-0", whole.data, start);
+            f.enforced = 0;
+            fake_open(&f);
+            ck_assert_str_eq(fake_running(&f), len == whole.len ? after : before);
+            ck_assert_ptr_null(fake_problem(&f, "datastore"));
+            fake_close(&f);
+        }
     fake_open(&f);
-    fake_set(&f, "/system/hostname", "\"two\"");
-    fake_commit(&f);
-    fake_close(&f);
-    ck_assert_int_eq(file_read(path, 1 << 20, &whole, &err), 0);
-    for (size_t i = start; i < whole.len; i++) {
-        whole.data[i] ^= 1;
-        ck_assert_int_eq(file_replace(path, whole.data, whole.len, 0600, &err), 0);
-        whole.data[i] ^= 1;
+    fake_free(&f);
+}
+
+TEST(what_a_torn_end_takes_of_the_journal_the_second_copy_gives_back)
+{
+    struct fake f;
+    AUTO_FREE char *before = NULL;
+    AUTO_FREE char *after = NULL;
+    AUTO(buf) struct buf whole = {0};
+    size_t start = two_revisions(&f, &before, &after);
+
+    whole_of(&f, "journal-0", &whole);
+    for (size_t len = start; len < whole.len; len += 3) {
+        put(&f, "journal-0", whole.data, len);
+        put(&f, "last-good-0", whole.data, whole.len);
+        forget(&f, "snapshot-2.json");
+        forget(&f, "journal-2");
+        forget(&f, "last-good-2");
         fake_open(&f);
-        ck_assert_str_eq(fake_running(&f), "{\"system\":{\"hostname\":\"one\"}}");
+        ck_assert_str_eq(fake_running(&f), after);
+        ck_assert_ptr_null(fake_problem(&f, "datastore"));
+        fake_set(&f, "/interfaces/x", "{}");
+        fake_commit(&f);
         fake_close(&f);
+        fake_open(&f);
+        ck_assert_ptr_nonnull(strstr(fake_running(&f), "\"x\":{}"));
+        ck_assert_uint_eq(engine_revision(f.engine), 3);
+        fake_close(&f);
+        f.enforced = 2;
     }
     fake_open(&f);
     fake_free(&f);
@@ -245,7 +304,8 @@ TEST(a_damaged_newest_snapshot_falls_back_to_the_one_before)
     text.data[text.len - 5] ^= 1;
     ck_assert_int_eq(file_replace(snapshot, text.data, text.len, 0600, &err), 0);
     fake_open(&f);
-    ck_assert_ptr_nonnull(strstr(buf_str(&f.logged), "config.snapshot.damaged"));
+    ck_assert_ptr_nonnull(strstr(fake_problem(&f, "datastore"), "snapshot-100.json"));
+    ck_assert_ptr_nonnull(strstr(fake_problem(&f, "datastore"), "nothing was lost"));
     ck_assert_str_eq(fake_running(&f), "{\"system\":{\"hostname\":\"h119\"}}");
     ck_assert_uint_eq(engine_revision(f.engine), 120);
     fake_free(&f);

@@ -64,14 +64,16 @@ static const struct failure failures[] = {
     {FAKE_PREPARE, FAKE_GONE, ORB_E_GONE, "firewall went away",
      "interfaces.prepare firewall.prepare interfaces.abort "},
     {FAKE_PREPARE, FAKE_TIMEOUT, ORB_E_DEADLINE, "firewall did not answer prepare within 10 s",
-     "interfaces.prepare firewall.prepare firewall.abort interfaces.abort "},
+     "interfaces.prepare firewall.prepare host@1.service-late({\"name\":\"firewall\",\"why\":\"it "
+     "did not answer prepare in time\"}) interfaces.abort "},
     {FAKE_APPLY, FAKE_ERROR, ORB_E_INVALID, "firewall could not apply it: no such zone",
      "interfaces.prepare firewall.prepare interfaces.apply firewall.apply firewall.abort+ "
      "interfaces.abort+ "},
     {FAKE_APPLY, FAKE_GONE, ORB_E_GONE, "firewall went away during apply",
      "interfaces.prepare firewall.prepare interfaces.apply firewall.apply interfaces.abort+ "},
     {FAKE_APPLY, FAKE_TIMEOUT, ORB_E_DEADLINE, "firewall did not answer apply within 20 s",
-     "interfaces.prepare firewall.prepare interfaces.apply firewall.apply firewall.abort+ "
+     "interfaces.prepare firewall.prepare interfaces.apply firewall.apply "
+     "host@1.service-late({\"name\":\"firewall\",\"why\":\"it did not answer apply in time\"}) "
      "interfaces.abort+ "},
 };
 
@@ -114,10 +116,68 @@ TEST(a_service_that_cannot_go_back_is_started_anew)
 
     two(&f, &a, &b);
     b->mode[FAKE_APPLY] = FAKE_ERROR;
-    a->mode[FAKE_ABORT] = FAKE_TIMEOUT;
+    a->mode[FAKE_ABORT] = FAKE_ERROR;
     ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{}"), ORB_E_INVALID);
     ck_assert_ptr_nonnull(
         strstr(buf_str(&f.trace), "host@1.service-restart({\"name\":\"interfaces\"})"));
+    fake_free(&f);
+}
+
+TEST(a_silent_service_is_ended_at_its_deadline_and_not_asked_again)
+{
+    static const enum fake_phase phases[] = {FAKE_PREPARE, FAKE_APPLY};
+
+    for (size_t i = 0; i < ARRAY_LEN(phases); i++) {
+        struct fake f;
+        struct fake_service *a, *b;
+        uint64_t begin;
+
+        two(&f, &a, &b);
+        b->mode[phases[i]] = b->mode[FAKE_ABORT] = FAKE_SILENT;
+        begin = f.now;
+        fake_send(&f, "ada", 1, "commit", "{}");
+        while (!f.answered)
+            fake_advance(&f, 500);
+        ck_assert_int_eq(f.err.code, ORB_E_DEADLINE);
+        ck_assert_uint_le(f.now - begin, (phases[i] == FAKE_APPLY ? 20000 : 10000) + 1000);
+        ck_assert_ptr_nonnull(
+            strstr(buf_str(&f.trace), "host@1.service-late({\"name\":\"firewall\""));
+        ck_assert_ptr_null(strstr(buf_str(&f.trace), "firewall.abort"));
+        ck_assert_uint_eq(a->revision, 1);
+        /* Its successor attaches to what is stored. */
+        engine_peer_gone(f.engine, b->peer);
+        b->mode[phases[i]] = b->mode[FAKE_ABORT] = FAKE_OK;
+        b->peer += 100;
+        fake_attach(&f, b);
+        ck_assert_uint_eq(b->revision, 1);
+        fake_commit(&f);
+        ck_assert_uint_eq(b->revision, 2);
+        fake_free(&f);
+    }
+}
+
+TEST(a_service_silent_in_abort_does_not_keep_the_others_on_a_refused_change)
+{
+    struct fake f;
+    struct fake_service *a, *b, *c;
+
+    two(&f, &a, &b);
+    c = &f.services[2];
+    fake_set(&f, "/system/hostname", "\"third\"");
+    buf_clear(&f.trace);
+    c->mode[FAKE_APPLY] = FAKE_ERROR;
+    b->mode[FAKE_ABORT] = FAKE_SILENT;
+    fake_send(&f, "ada", 1, "commit", "{}");
+    ck_assert(!f.answered);
+    ck_assert_ptr_null(strstr(buf_str(&f.trace), "interfaces.abort"));
+    fake_advance(&f, 1000);
+    ck_assert_ptr_nonnull(strstr(buf_str(&f.trace), "interfaces.abort+"));
+    ck_assert_uint_eq(a->revision, 1);
+    ck_assert(!f.answered);
+    while (!f.answered)
+        fake_advance(&f, 1000);
+    ck_assert_int_eq(f.err.code, ORB_E_INVALID);
+    ck_assert_ptr_nonnull(strstr(buf_str(&f.trace), "host@1.service-late({\"name\":\"firewall\""));
     fake_free(&f);
 }
 

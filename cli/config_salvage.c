@@ -1,0 +1,118 @@
+/* `config salvage`: what was found wrong in the datastore, what can still be read of it, and the
+ * decision of a person to go on with what is left. */
+#include <string.h>
+#include <time.h>
+
+#include "cli/config.h"
+#include "core/base/own.h"
+
+static void print_findings(const json_t *tree)
+{
+    json_t *finding;
+    size_t i;
+
+    json_array_foreach (json_object_get(tree, "findings"), i, finding) {
+        AUTO(buf) struct buf text = {0};
+
+        text_plain(member_text(finding, "text"), &text);
+        printf("%s, byte %lld: %s\n", member_text(finding, "file"), member_number(finding, "byte"),
+               buf_str(&text));
+    }
+}
+
+static void print_records(const json_t *tree)
+{
+    static const char *const titles[] = {"FILE", "BYTE",  "REVISION", "TIME",
+                                         "USER", "STATE", "CHANGES",  "COMMENT"};
+    const json_t *records = json_object_get(tree, "records");
+    struct table t;
+    json_t *e;
+    size_t i;
+
+    if (!json_array_size(records))
+        return;
+    puts("\nrecords that can be read:");
+    table_start(&t, 8, titles);
+    json_array_foreach ((json_t *)records, i, e) {
+        time_t when = (time_t)member_number(e, "time");
+        char stamp[32] = "";
+
+        if (when)
+            strftime(stamp, sizeof stamp, "%Y-%m-%d %H:%M:%S", localtime(&when));
+        table_cell(&t, "%s", member_text(e, "file"));
+        table_cell(&t, "%lld", member_number(e, "byte"));
+        table_cell(&t, "%lld", member_number(e, "revision"));
+        table_cell(&t, "%s", stamp);
+        table_cell(&t, "%s", member_text(e, "user"));
+        table_cell(&t, "%s", member_text(e, "state"));
+        table_cell(&t, "%lld", member_number(e, "changes"));
+        table_cell(&t, "%s", member_text(e, "comment"));
+    }
+    table_print(&t);
+    if (member_number(tree, "records_left_out"))
+        printf("… and %lld more\n", member_number(tree, "records_left_out"));
+}
+
+/* What `--accept` would do now, in one sentence. */
+static const char *consequence(const char *state)
+{
+    if (!strcmp(state, "repaired"))
+        return "Nothing was lost. `orbctl config salvage --accept`, or the next commit, moves the "
+               "configuration to files that are whole.";
+    if (!strcmp(state, "damaged"))
+        return "It runs, and no commit is taken: newer revisions may be lost. Put the files back "
+               "and `orbctl service restart config`, or go on with this one by `orbctl config "
+               "salvage --accept`.";
+    if (!strcmp(state, "held"))
+        return "It is handed to no service; the kernel stays as it is. `orbctl config show` shows "
+               "it. Put the files back and `orbctl service restart config`, or bring the kernel to "
+               "this one by `orbctl config salvage --accept`.";
+    return "The datastore is whole.";
+}
+
+static int show(struct cli *cli, struct orb_err *err)
+{
+    AUTO(json_t) json_t *tree = NULL;
+    AUTO(buf) struct buf text = {0};
+    const char *state;
+    int r = cli_fetch(cli, "config@1", "salvage", NULL, &tree, err);
+
+    if (r < 0 || !tree)
+        return r;
+    state = member_text(tree, "state");
+    if (strcmp(state, "whole")) {
+        text_plain(member_text(tree, "text"), &text);
+        printf("%s\n", buf_str(&text));
+        print_findings(tree);
+        print_records(tree);
+        putchar('\n');
+    }
+    printf("revision %lld%s. %s\n", member_number(tree, "revision"),
+           strcmp(state, "held") ? " runs" : " is stored", consequence(state));
+    return 0;
+}
+
+static int accept(struct cli *cli, struct orb_err *err)
+{
+    AUTO(json_t) json_t *tree = NULL;
+    int r = cli_fetch(cli, "config@1", "salvage-accept", NULL, &tree, err);
+
+    if (r < 0 || !tree)
+        return r;
+    if (member_number(tree, "from") == member_number(tree, "revision"))
+        printf("revision %lld is in files that are whole\n", member_number(tree, "revision"));
+    else
+        printf("what was left of revision %lld is revision %lld; the services are brought to it\n",
+               member_number(tree, "from"), member_number(tree, "revision"));
+    return 0;
+}
+
+int config_salvage(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    bool accepted = cli_flag(&argc, argv, "--accept");
+    int r = cli_words(argc, argv, 0, 0, "config salvage [--accept]", err);
+
+    if (r < 0)
+        return r;
+    return accepted ? accept(cli, err) : show(cli, err);
+}

@@ -1,0 +1,95 @@
+/* Which revision of the configuration the kernel's addresses, routes and rules were made by. It is
+ * kept for the config service, whose disk may come back older than what it said before: an older
+ * tree must not be brought over what a newer one made without a person.
+ *
+ * The file stands in the run directory and names the boot and the network namespace it is about:
+ * with either of them the kernel's state is another one, and what the file says is nothing. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/base/own.h"
+#include "core/host/host.h"
+#include "core/json/scan.h"
+
+#define FILE_MAX 256u
+
+struct enforced {
+    uint64_t revision; /* 0: not known */
+    uint64_t void_tx;  /* a transaction that was refused and may yet be on the disk, 0: none */
+};
+
+/* The life of the kernel's state in one word. */
+static char *this_life(void)
+{
+    AUTO(buf) struct buf boot = {0};
+    struct stat st = {0};
+
+    file_read("/proc/sys/kernel/random/boot_id", FILE_MAX, &boot, NULL);
+    stat("/proc/self/ns/net", &st);
+    return xasprintf("%.*s.%" PRIu64, (int)strcspn(buf_str(&boot), "\n"), buf_str(&boot),
+                     (uint64_t)st.st_ino);
+}
+
+static struct enforced read_enforced(const char *path)
+{
+    AUTO_FREE char *life = this_life();
+    AUTO(buf) struct buf text = {0};
+    struct enforced e = {0}, none = {0};
+    char word[FILE_MAX + 1];
+
+    if (file_read_regular(path, FILE_MAX, &text, NULL) < 0 ||
+        sscanf(buf_str(&text), "%256s %" SCNu64 " %" SCNu64, word, &e.revision, &e.void_tx) != 3 ||
+        strcmp(word, life))
+        return none;
+    return e;
+}
+
+/* Not synced: it lives no longer than the memory of the machine. */
+static int write_enforced(const char *path, const struct enforced *e, struct orb_err *err)
+{
+    AUTO_FREE char *life = this_life();
+    AUTO_FREE char *text = xasprintf("%s %" PRIu64 " %" PRIu64 "\n", life, e->revision, e->void_tx);
+    AUTO_FREE char *next = xasprintf("%s.new", path);
+    AUTO_FD int fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int r;
+
+    if (fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) &&
+        rename(next, path) == 0)
+        return 0;
+    r = orb_fail(err, -errno, "cannot write %s", path);
+    unlink(path); /* an old number would pass for the newest */
+    return r;
+}
+
+static uint64_t member(const char *input, size_t len, const char *key)
+{
+    struct json_slice value;
+    int64_t n;
+
+    return json_member(input, len, key, &value) && json_int64(&value, &n) == 0 && n > 0
+               ? (uint64_t)n
+               : 0;
+}
+
+int enforced_request(struct orbitald *host, const char *input, size_t len, struct buf *out,
+                     struct orb_err *err)
+{
+    AUTO_FREE char *path = xasprintf("%s/enforced", host->options.run_dir);
+    struct enforced e = read_enforced(path);
+    const struct enforced was = e;
+    uint64_t revision = member(input, len, "revision"), void_tx = member(input, len, "void_tx");
+    int r = 0;
+
+    if (revision)
+        e.revision = revision;
+    if (void_tx)
+        e.void_tx = void_tx;
+    if (e.revision != was.revision || e.void_tx != was.void_tx)
+        r = write_enforced(path, &e, err);
+    buf_addf(out, "{\"revision\":%" PRIu64 ",\"void_tx\":%" PRIu64 "}", e.revision, e.void_tx);
+    return r;
+}

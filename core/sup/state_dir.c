@@ -1,0 +1,81 @@
+/* The state directory of a service: everything in it is the service's, whoever put it there. A
+ * file that a person copied back as root, or whose mode went, would be one the service cannot
+ * read; so ownership and modes are looked at before every start. What is right already is not
+ * touched: a file system that is read-only, and right, keeps nothing from starting. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/sup/internal.h"
+
+#define MAX_DEPTH 8
+/* Looked at in one start when the directory is the service's already; a service may have made any
+ * number. When its uid changed all of them are. */
+#define MAX_ENTRIES 4096u
+
+struct giving {
+    uint32_t uid;
+    unsigned left;
+};
+
+/* Brings one entry to owner and at least mode. name is relative to dir_fd, never followed. */
+static int own_entry(const struct giving *g, int dir_fd, const char *name, const struct stat *st,
+                     struct orb_err *err)
+{
+    mode_t want = S_ISDIR(st->st_mode) ? 0700 : 0600;
+
+    if ((st->st_uid != g->uid || st->st_gid != g->uid) &&
+        fchownat(dir_fd, name, g->uid, g->uid, AT_SYMLINK_NOFOLLOW) < 0)
+        return orb_fail(err, -errno, "cannot give %s to uid %" PRIu32, name, g->uid);
+    if ((!S_ISDIR(st->st_mode) && !S_ISREG(st->st_mode)) || (st->st_mode & want) == want)
+        return 0;
+    if (fchmodat(dir_fd, name, (st->st_mode & 07777) | want, 0) < 0)
+        return orb_fail(err, -errno, "cannot change the mode of %s", name);
+    return 0;
+}
+
+static void give_below(struct giving *g, int dir_fd, const char *name, int depth)
+{
+    int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    struct dirent *entry;
+    struct stat st;
+
+    if (!dir && fd >= 0)
+        close(fd);
+    while (dir && g->left && (entry = readdir(dir))) {
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
+            fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        g->left--;
+        own_entry(g, dirfd(dir), entry->d_name, &st, NULL);
+        if (S_ISDIR(st.st_mode) && depth < MAX_DEPTH)
+            give_below(g, dirfd(dir), entry->d_name, depth + 1);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+int state_dir_give(const char *dir, uint32_t uid, struct orb_err *err)
+{
+    struct giving giving = {.uid = uid};
+    struct stat st;
+    int r;
+
+    if (lstat(dir, &st) < 0)
+        return orb_fail(err, -errno, "cannot look at the state directory %s", dir);
+    if (!S_ISDIR(st.st_mode))
+        return orb_fail(err, -ENOTDIR, "the state directory %s", dir);
+    giving.left = st.st_uid == uid ? MAX_ENTRIES : UINT32_MAX;
+    /* What cannot be given below it the service finds and says, by its name: that is no reason not
+     * to start it. The directory itself comes last, so its owner says that all below was given. */
+    give_below(&giving, AT_FDCWD, dir, 0);
+    r = own_entry(&giving, AT_FDCWD, dir, &st, err);
+    if (r == 0 && (st.st_mode & 077) && chmod(dir, 0700) < 0)
+        r = orb_fail(err, -errno, "cannot close %s", dir);
+    return r;
+}

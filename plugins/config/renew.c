@@ -1,0 +1,160 @@
+/* Going on with a new journal: after enough changes (a snapshot), after a record that could not be
+ * taken back, on a disk that takes writes again, and when a person accepts what is left of a
+ * damaged store. The new journal continues the chain from exactly the point that counts: what
+ * stands behind it in an older one is void from then on, so creating it is the one atomic step. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "plugins/config/store_priv.h"
+
+/* After an accepted loss revisions go on at the next multiple: whatever numbers the lost ones had,
+ * none is used twice. */
+#define NUMBERS_APART 1000u
+
+int store_rotate(struct store *store, struct orb_err *err)
+{
+    AUTO_FREE char *path = store_journal_path(store, store->revision);
+    AUTO_FREE char *copy = store_copy_path(store, store->revision);
+    struct journal next = {.fd = -1, .copy_fd = -1};
+    int r = journal_create(path, copy, store->journal.chain, &next, err);
+
+    if (r < 0) {
+        /* It may be there all the same, and then voids what the old one would still take. */
+        store_must_renew(store, err ? err->text : "the next journal could not be made");
+        store->unwritable = true;
+        return r;
+    }
+    store_step(store, "snapshot-journal");
+    journal_close(&store->journal);
+    store->journal = next;
+    store->generation = store->revision;
+    store->commits = 0;
+    store->snapshot_skip = 0;
+    return 0;
+}
+
+bool store_snapshot_due(const struct store *store)
+{
+    uint64_t worth = 2 * store->snapshot_bytes;
+
+    if (store->pending_patch || store->damage.lost || store->held || store->renew ||
+        store_unconfirmed(store))
+        return false;
+    if (worth < STORE_SNAPSHOT_BYTES)
+        worth = STORE_SNAPSHOT_BYTES;
+    return store->commits >= STORE_SNAPSHOT_EVERY ||
+           store->journal.end > worth + store->snapshot_skip;
+}
+
+int store_snapshot(struct store *store, struct orb_err *err)
+{
+    uint64_t size = store->journal.end;
+    int r = store_rotate(store, err);
+
+    if (r == 0)
+        r = snapshot_write(store, err);
+    if (r < 0) { /* the journal goes on; tried again when it is worth as much again */
+        store->commits = 0;
+        store->snapshot_skip = size;
+        return r;
+    }
+    store_step(store, "snapshot-written");
+    snapshot_prune(store);
+    store_step(store, "snapshot-pruned");
+    return 0;
+}
+
+/* The history's own line, in the journal that begins with it. */
+static void write_note(struct store *store, const char *user, uint64_t time_us, const char *what)
+{
+    AUTO(buf) struct buf text = {0};
+    struct orb_err err = {0};
+
+    buf_addf(&text, "{\"state\":\"noted\",\"rev\":%" PRIu64 ",\"time\":%" PRIu64 ",\"user\":",
+             store->revision, time_us);
+    buf_add_json(&text, user, strlen(user));
+    buf_adds(&text, ",\"text\":");
+    buf_add_json(&text, what, strlen(what));
+    buf_addc(&text, '}');
+    store_note(store, user, what, time_us);
+    if (journal_append(&store->journal, text.data, text.len, &err) < 0 ||
+        journal_sync(&store->journal, &err) < 0)
+        log_warn(store->log, "config.note.not-written", KV("why", err.text));
+    if (store->journal.doubt)
+        store_must_renew(store, err.text);
+}
+
+static int renew(struct store *store, struct orb_err *err)
+{
+    int r;
+
+    damage_keep(store);
+    r = store_rotate(store, err);
+    if (r == 0)
+        r = snapshot_write(store, err);
+    if (r < 0)
+        return r;
+    free(store->renew);
+    store->renew = NULL;
+    store->unwritable = false;
+    snapshot_prune(store);
+    return 0;
+}
+
+int store_writable(struct store *store, struct orb_err *err)
+{
+    AUTO_FREE char *why = NULL;
+    struct orb_err now = {0};
+
+    if (store->damage.lost || store->held)
+        return orb_fail(err, ORB_E_STATE,
+                        "no commit before a person has decided: %s; see `orbctl config salvage`",
+                        store->damage.text);
+    if (!store->renew)
+        return 0;
+    why = xstrdup(store->renew);
+    if (renew(store, &now) < 0) {
+        store_must_renew(store, now.text);
+        store->unwritable = true;
+        return orb_fail(err, ORB_E_IO,
+                        "the configuration cannot be written, so what is stored runs on "
+                        "unchanged: %s; commit again when the disk takes writes",
+                        now.text);
+    }
+    log_notice(store->log, "config.journal.renewed", KV("revision", store->revision),
+               KV("why", why));
+    if (store->damage.rotten) {
+        write_note(store, "system", wall_us(), store->damage.text);
+        damage_fini(&store->damage);
+    }
+    return 0;
+}
+
+int store_accept(struct store *store, const char *user, uint64_t time_us, struct orb_err *err)
+{
+    AUTO_FREE char *what = xstrdup(store->damage.text);
+    uint64_t was = store->revision, last = store->damage.seen;
+    bool apart = store->damage.lost || store->held;
+    int r;
+
+    if (!apart && !store->damage.rotten)
+        return orb_fail(err, ORB_E_STATE, "the datastore is whole; there is nothing to accept");
+    if (store->pending_patch)
+        return orb_fail(err, ORB_E_BUSY, "a commit is on its way; try again");
+    if (last < store->revision)
+        last = store->revision;
+    if (last < store->enforced)
+        last = store->enforced;
+    if (apart)
+        store->revision = (last / NUMBERS_APART + 1) * NUMBERS_APART;
+    r = renew(store, err);
+    if (r < 0) {
+        store->revision = was;
+        return r;
+    }
+    store->held = false;
+    damage_fini(&store->damage);
+    write_note(store, user, time_us, what);
+    return 0;
+}
