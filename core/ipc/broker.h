@@ -40,6 +40,7 @@ enum peer_kind { PEER_SERVICE, PEER_USER, PEER_HOST };
 struct peer_events {
     void (*hello)(void *arg);
     void (*ready)(void *arg, uint64_t revision);
+    void (*progress)(void *arg); /* a long callback goes on */
     void (*pong)(void *arg, const char *degraded /* "" when fine */);
     void (*failed)(void *arg, const char *text); /* FAIL frame */
     /* The whole list of what is wrong with the service now; it replaces the one before. */

@@ -35,6 +35,7 @@ enum frame_type {
     FRAME_PEER,
     FRAME_GONE,
     FRAME_PROBLEMS,
+    FRAME_PROGRESS,
     FRAME_TYPES
 };
 

@@ -104,6 +104,12 @@ static void on_metric(struct ipc_peer *peer, struct inframe *in)
         peer->events->metric(peer->arg, in->payload, in->len);
 }
 
+static void on_progress(struct ipc_peer *peer, struct inframe *in)
+{
+    if (peer->events && peer->events->progress)
+        peer->events->progress(peer->arg);
+}
+
 static void on_problems(struct ipc_peer *peer, struct inframe *in)
 {
     if (peer->events && peer->events->problems)
@@ -132,6 +138,7 @@ static const struct rule {
     [FRAME_METRIC] = {on_metric, BY_SERVICE, false, false},
     [FRAME_FAIL] = {on_fail, BY_SERVICE, false, false},
     [FRAME_PROBLEMS] = {on_problems, BY_SERVICE, false, false},
+    [FRAME_PROGRESS] = {on_progress, BY_SERVICE, true, false},
 };
 
 /* 0, or ORB_E_PROTOCOL: the peer is thrown out. */

@@ -19,6 +19,8 @@ static bool given_up(struct service *service)
         return true;
     if (!service->wanted || service->state == SERVICE_FAILED || service->state == SERVICE_DISABLED)
         return true;
+    if (service->state != SERVICE_RUNNING && service->restart.streak >= GIVEN_UP_AFTER)
+        return true;
     if (!service->waiting || service->sup->held)
         return false;
     service->asked = true;
@@ -52,11 +54,28 @@ static void next_phase(struct supervisor *sup)
         sup->setup.on_phase(sup->setup.arg, sup->phase);
 }
 
+/* Does a service this phase waits for still say that its start goes on? */
+static bool goes_on(const struct supervisor *sup)
+{
+    uint64_t now = now_ms();
+
+    if (now - sup->started_ms - sup->phase_ms[sup->phase] > BOOT_WORK_MS)
+        return false;
+    for (unsigned i = 0; i < sup->count; i++) {
+        const struct service *s = sup->services[i];
+
+        if (s->package->manifest.phase <= sup->phase && s->state == SERVICE_STARTING && s->worker &&
+            s->worker->progress_ms && now - s->worker->progress_ms < BOOT_PHASE_MS)
+            return true;
+    }
+    return false;
+}
+
 static void on_phase_late(uv_timer_t *timer)
 {
     struct supervisor *sup = container_of(timer, struct supervisor, phase_timer);
 
-    if (sup->phase == PHASE_OPERATIONAL || sup->stopping)
+    if (sup->phase == PHASE_OPERATIONAL || sup->stopping || goes_on(sup))
         return;
     log_warn(sup->log, "boot.phase-late", KV("phase", phase_name(sup->phase)));
     next_phase(sup);

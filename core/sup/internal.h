@@ -3,11 +3,15 @@
 #define CORE_SUP_INTERNAL_H
 
 #include "core/loop/watch.h"
+#include "core/sup/pace.h"
 #include "core/sup/problem.h"
 #include "core/sup/supervisor.h"
 
 #define CRASHES_KEPT 8
-#define BOOT_PHASE_MS 30000 /* a phase is given up after this long */
+#define BOOT_PHASE_MS 30000 /* a phase is given up after this long without progress */
+#define BOOT_WORK_MS 600000 /* and after this long with it */
+#define GIVEN_UP_AFTER 2    /* failed starts in a row: the boot goes on without it */
+#define READY_TICKS 10      /* looks at a worker that is not ready, within its deadline */
 #define EOF_GRACE_MS 200    /* between end of file and kill */
 #define HANG_GRACE_MS 300   /* between SIGABRT (for a stack) and SIGKILL */
 
@@ -23,7 +27,9 @@ struct worker {
     uv_timer_t timer; /* ready deadline, then stop deadline, then kill grace */
     uv_timer_t ping_timer;
     uint64_t started_ms, ready_ms;
-    uint64_t last_pong_ms, last_tick_ms;
+    struct pace pace;
+    uint64_t silent_ms;   /* of its own time since it last gave a sign of life */
+    uint64_t progress_ms; /* when it last said that work goes on, 0: never */
     bool said_hello;
     bool stopping;
     bool killed;
@@ -107,6 +113,11 @@ int service_replan(struct service *service, struct orb_err *err);
 int supervisor_find_or_fail(struct supervisor *sup, const char *name, struct service **ret_service,
                             struct orb_err *err);
 void supervisor_put(struct supervisor *sup);
+
+/* health.c: the deadlines of a worker's own loop: READY, then a PONG to every PING. */
+void health_spawned(struct worker *worker);
+void health_ready(struct worker *worker);
+void health_alive(struct worker *worker); /* it gave a sign of life */
 
 /* worker.c: spawn for the service's plan; on failure the service is judged as if it had ended. */
 int worker_spawn(struct service *service, struct orb_err *err);

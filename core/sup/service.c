@@ -125,7 +125,7 @@ static void run(struct service *service)
     struct worker *worker = service->worker;
 
     worker->ready_ms = now_ms();
-    uv_timer_stop(&worker->timer);
+    health_ready(worker);
     restart_running(&service->restart, now_ms());
     service->degraded[0] = '\0';
     peer_open(worker->peer);

@@ -163,35 +163,6 @@ void worker_stop(struct worker *worker)
 
 /* ---- what the broker tells ---- */
 
-static void on_ready_late(uv_timer_t *timer)
-{
-    struct worker *worker = container_of(timer, struct worker, timer);
-
-    service_event(worker->service, EVENT_LATE);
-}
-
-static void on_ping(uv_timer_t *timer)
-{
-    struct worker *worker = container_of(timer, struct worker, ping_timer);
-    const struct manifest *m = &worker->service->package->manifest;
-    uint64_t now = now_ms();
-    bool host_was_late = now - worker->last_tick_ms > m->ping_every_ms + 1000;
-
-    worker->last_tick_ms = now;
-    if (host_was_late)
-        worker->last_pong_ms = now; /* our own pause must not kill a healthy worker */
-    if (now - worker->last_pong_ms > m->ping_ms + m->ping_every_ms) {
-        service_event(worker->service, EVENT_UNHEALTHY);
-        return;
-    }
-    if (worker->service->state == SERVICE_RUNNING &&
-        restart_settle(&worker->service->restart, m, now))
-        log_notice(worker->service->sup->log, "service.breaker-closed",
-                   KV("service", name_of(worker)));
-    if (worker->peer)
-        peer_ping(worker->peer);
-}
-
 static void on_hello(void *arg)
 {
     struct worker *worker = arg;
@@ -207,9 +178,6 @@ static void on_hello(void *arg)
         worker_kill(worker, err.text);
         return;
     }
-    worker->last_pong_ms = worker->last_tick_ms = now_ms();
-    uv_timer_start(&worker->ping_timer, on_ping, service->package->manifest.ping_every_ms,
-                   service->package->manifest.ping_every_ms);
 }
 
 static void on_ready(void *arg, uint64_t revision)
@@ -226,13 +194,21 @@ static void on_pong(void *arg, const char *degraded)
     struct worker *worker = arg;
     struct service *service = worker->service;
 
-    worker->last_pong_ms = now_ms();
+    health_alive(worker);
     if (!strcmp(service->degraded, degraded))
         return;
     log_notice(service->sup->log, "service.health", KV("service", name_of(worker)),
                KV("degraded", degraded));
     snprintf(service->degraded, sizeof service->degraded, "%s", degraded);
     service_health_changed(service);
+}
+
+static void on_progress(void *arg)
+{
+    struct worker *worker = arg;
+
+    worker->progress_ms = now_ms();
+    health_alive(worker);
 }
 
 static void on_failed(void *arg, const char *text)
@@ -318,6 +294,7 @@ static void on_peer_closed(void *arg, const struct orb_err *err)
 static const struct peer_events events = {
     .hello = on_hello,
     .ready = on_ready,
+    .progress = on_progress,
     .pong = on_pong,
     .failed = on_failed,
     .problems = on_problems,
@@ -426,7 +403,7 @@ int worker_spawn(struct service *service, struct orb_err *err)
     loop_scope_init(&worker->scope, on_closed);
     watch(worker);
     r = add_peer(worker, err);
-    uv_timer_start(&worker->timer, on_ready_late, service->package->manifest.ready_ms, 0);
+    health_spawned(worker);
     if (r < 0)
         worker_kill(worker, err ? err->text : "no connection");
     take_ptr(worker); /* the loop's and the service's from here on */

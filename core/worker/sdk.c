@@ -109,6 +109,18 @@ void orb_ready(struct orb_ctx *ctx, const struct orb_err *err)
         send_ready(ctx);
 }
 
+void orb_progress(struct orb_ctx *ctx)
+{
+    uint64_t now = now_ms();
+
+    if (ctx->state == SDK_ENDED || ctx->state == SDK_HELLO ||
+        now - ctx->progress_at < SDK_PROGRESS_MS)
+        return;
+    ctx->progress_at = now;
+    if (sdk_wire_send(ctx, &(struct frame){.type = FRAME_PROGRESS}, NULL, 0, NULL, 0, NULL) == 0)
+        sdk_wire_drain(ctx, 0); /* the loop would only write it once the callback is over */
+}
+
 void sdk_started(struct orb_ctx *ctx)
 {
     struct orb_err err = {0};

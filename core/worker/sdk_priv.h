@@ -26,6 +26,7 @@
 #define SDK_CALL_SLACK_MS 1000u           /* own deadline timers are the backstop of the broker's */
 #define SDK_CALL_CAP_MS 600000u           /* the broker's cap */
 #define SDK_FLUSH_MS 1000                 /* waited for the host to take the last frames */
+#define SDK_PROGRESS_MS 100               /* progress is said at most this often */
 #define SDK_NAME 64u
 
 enum sdk_state { SDK_HELLO, SDK_STARTING, SDK_RUNNING, SDK_ENDED };
@@ -205,6 +206,7 @@ struct orb_ctx {
     bool loaded; /* init succeeded: stop is owed */
     bool ready_called;
     bool ready_later;
+    uint64_t progress_at; /* when it was said last */
 
     int fd;
     struct buf in;

@@ -202,6 +202,14 @@ void orb_log_kv(struct orb_ctx *ctx, enum orb_level level, const char *event,
 void orb_counter_add(struct orb_ctx *ctx, const char *name, uint64_t delta);
 void orb_gauge_set(struct orb_ctx *ctx, const char *name, double value);
 
+/* ---- long work ---- */
+
+/* A callback that takes long (reading a large file in init, applying a large change) says from time
+ * to time that it goes on: the deadlines ready-ms and ping-ms begin anew. Cheap: call it in the
+ * loop that does the work. Never call it where nothing was done since the last call: a service that
+ * hangs must be noticed. */
+void orb_progress(struct orb_ctx *ctx);
+
 /* ---- problems ---- */
 
 /* Something a person should know of while it lasts: shown by `orbctl show health`, by the service's

@@ -60,6 +60,8 @@ TEST(the_supervisor_hears_what_a_worker_says)
     wire_put(&wire, (struct frame){.type = FRAME_PROBLEMS}, NULL, "{\"problems\":[]}");
     world_until(&world, &wire.problems);
     ck_assert_str_eq(wire.text, "{\"problems\":[]}");
+    wire_put(&wire, (struct frame){.type = FRAME_PROGRESS}, NULL, NULL);
+    world_until(&world, &wire.progress);
     wire_put(&wire, (struct frame){.type = FRAME_LOG}, NULL, "{\"level\":");
     wire_put(&wire, (struct frame){.type = FRAME_LOG}, NULL, "{}");
     world_turns(&world, 3);

@@ -132,6 +132,11 @@ static void on_metric(void *arg, const char *data, size_t len)
     keep(wire, data, len);
 }
 
+static void on_progress(void *arg)
+{
+    ((struct wire *)arg)->progress++;
+}
+
 static void on_problems(void *arg, const char *data, size_t len)
 {
     struct wire *wire = arg;
@@ -155,6 +160,7 @@ static const struct peer_events events = {
     .pong = on_pong,
     .failed = on_failed,
     .problems = on_problems,
+    .progress = on_progress,
     .log = on_log,
     .metric = on_metric,
     .closed = on_closed,

@@ -282,6 +282,17 @@ static int on_integers(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in
     return 0;
 }
 
+/* Works for a while without giving the loop back. */
+static int on_long(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
+{
+    for (int i = 0; i < 3000; i++) {
+        usleep(100);
+        orb_progress(ctx);
+    }
+    orb_reply(req, cJSON_CreateObject());
+    return 0;
+}
+
 static int on_init(struct orb_ctx *ctx, struct orb_err *err)
 {
     struct user *u = calloc(1, sizeof *u);
@@ -333,6 +344,7 @@ static const struct orb_method methods[] = {{"echo", on_echo, 0},
                                             {"problem", on_problem, 0},
                                             {"integers", on_integers, 0},
                                             {"break", on_break, 0},
+                                            {"long", on_long, 0},
                                             {0}};
 
 enum {
@@ -352,6 +364,7 @@ enum {
     FATAL,
     INTEGERS,
     PROBLEM,
+    LONG,
     UNHANDLED,
     BREAK
 };
@@ -359,7 +372,7 @@ enum {
 #define METHODS                                                                                    \
     "\"t/echo\",\"t/raw\",\"t/refuse\",\"t/silent-failure\",\"t/keep\",\"t/release\",\"t/big\","   \
     "\"t/relay\",\"t/as\",\"t/wrong-call\",\"t/subscribe\",\"t/loop\",\"t/observe\",\"t/fatal\","  \
-    "\"t/integers\",\"t/problem\",\"t/not-there\",\"t/break\""
+    "\"t/integers\",\"t/problem\",\"t/long\",\"t/not-there\",\"t/break\""
 
 static const struct orb_plugin plugin = {.abi = ORB_PLUGIN_ABI,
                                          .name = "t",
@@ -663,6 +676,25 @@ TEST(integers_keep_every_digit_or_are_refused)
         FRAME_REP, &f);
     ck_assert_str_eq(f.payload, "{\"small\":1000000000000000,\"large\":9223372036854775807,"
                                 "\"exact\":9007199254740992}");
+    fakehost_stop(&h);
+}
+
+TEST(progress_leaves_while_the_callback_works_and_not_at_every_call)
+{
+    struct fakehost h;
+    struct fakeframe f;
+    unsigned said = 0;
+
+    start(&h);
+    fakehost_send(&h, FRAME_REQ, LONG, 5, 9, 9000, NULL, "{}");
+    for (;;) {
+        fakehost_read(&h, &f);
+        if (f.head.type == FRAME_REP)
+            break;
+        said += f.head.type == FRAME_PROGRESS;
+    }
+    ck_assert_uint_ge(said, 2);
+    ck_assert_uint_lt(said, 300);
     fakehost_stop(&h);
 }
 
