@@ -8,7 +8,7 @@
 #include <time.h>
 
 #include "core/base/own.h"
-#include "core/host/host.h"
+#include "core/host/good.h"
 #include "core/host/inherit.h"
 #include "core/host/init.h"
 #include "core/host/signals.h"
@@ -28,6 +28,7 @@ struct run {
     struct orbitald host;
     struct init init;
     struct steps steps;
+    struct good good;
     struct supervisor_setup supervisor;
     struct statedir state;
     struct orb_err failed; /* code 0: it did not */
@@ -139,6 +140,7 @@ static void on_phase(void *arg, enum boot_phase phase)
     if (phase == PHASE_OPERATIONAL) {
         starts_forget(run->host.options.run_dir);
         uv_timer_stop(&run->patience);
+        good_watch(&run->good);
     }
     if (phase > PHASE_EARLY && !run->host.stopping)
         supervisor_release(run->host.supervisor); /* config was given up: go on without */
@@ -248,6 +250,7 @@ static void watch(struct run *run)
         uv_timer_start(&run->watchdog, on_watchdog, 0, run->watchdog_ms);
     uv_timer_init(run->host.loop, &run->patience);
     loop_scope_adopt(&run->scope, (uv_handle_t *)&run->patience);
+    good_init(&run->good, &run->host, &run->scope);
     if (run->notify_socket)
         uv_timer_start(&run->patience, on_patience, 0, PATIENCE_MS);
     watch_signal(run, &run->term, SIGTERM, on_term);

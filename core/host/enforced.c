@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 
 #include "core/base/own.h"
-#include "core/host/host.h"
+#include "core/host/good.h"
 #include "core/json/scan.h"
 
 #define FILE_MAX 256u
@@ -84,8 +84,10 @@ int enforced_request(struct orbitald *host, const char *input, size_t len, struc
     uint64_t revision = member(input, len, "revision"), void_tx = member(input, len, "void_tx");
     int r = 0;
 
-    if (revision)
-        e.revision = revision;
+    if (revision) {
+        e.revision = host->revision = revision;
+        good_watch(host->good);
+    }
     if (void_tx)
         e.void_tx = void_tx;
     if (e.revision != was.revision || e.void_tx != was.void_tx)

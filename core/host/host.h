@@ -37,6 +37,7 @@ void options_absolute(struct host_options *options);
 void options_fini(struct host_options *options);
 
 struct dpservice; /* dataplane@1 */
+struct good;      /* good.h */
 struct svcconf;   /* /services of the configuration */
 
 struct orbitald {
@@ -58,6 +59,8 @@ struct orbitald {
     struct token_job *tokens_first;    /* auth_iface.c: changes of tokens that wait for the disk */
     unsigned tokens_waiting;
     uint64_t started_ms;
+    struct good *good;    /* main's */
+    uint64_t revision;    /* of the configuration, as the config service said; 0: not known */
     const char *starting; /* the step of the start that is next, NULL: services are being started */
     bool safe;            /* last good configuration, shipped packages only (starts.h) */
     bool stopping;

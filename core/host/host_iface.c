@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/host/good.h"
 #include "core/host/host.h"
 #include "core/json/scan.h"
 
@@ -202,7 +203,8 @@ static int dispatch(struct orbitald *host, const struct host_caller *caller, con
     else if (!strcmp(method, "boot"))
         boot(host, out);
     else if (!strcmp(method, "boot-mode"))
-        buf_addf(out, "{\"mode\":\"%s\"}", host->safe ? "safe" : "normal");
+        buf_addf(out, "{\"mode\":\"%s\",\"revision\":%llu}", host->safe ? "safe" : "normal",
+                 (unsigned long long)good_read(host->options.state_dir));
     else if (!strcmp(method, "version"))
         version(host, out);
     else if (!strcmp(method, "schemas"))

@@ -103,6 +103,37 @@ int confirm_at_boot(struct engine *engine, struct orb_err *err)
     return r;
 }
 
+/* What is run in safe mode is committed, so that history tells of it and commits can follow. */
+static int go_back(struct engine *engine, uint64_t revision, struct orb_err *err)
+{
+    AUTO_FREE char *comment = xasprintf(
+        "safe mode: revision %" PRIu64 " is the last that is known to run well", revision);
+    struct revision meta = {.user = (char *)"system", .comment = comment};
+    AUTO(overlay) struct overlay old = {0};
+    AUTO(json_t) json_t *patch = NULL;
+    int r = store_overlay(&engine->store, revision, &old, err);
+
+    if (r < 0)
+        return r;
+    patch = overlay_patch(&old, engine->store.running);
+    return json_array_size(patch) ? commit_alone(engine, &meta, patch, err) : 0;
+}
+
+void safe_at_boot(struct engine *engine)
+{
+    uint64_t revision = engine->host.safe_revision, was = engine->store.revision;
+    struct orb_err err = {0};
+
+    if (!revision || revision >= was || engine->store.held || engine->store.damage.lost)
+        return;
+    if (go_back(engine, revision, &err) < 0)
+        log_error(engine->host.log, "config.safe-mode.not-possible", KV("revision", revision),
+                  KV("why", err.text));
+    else
+        log_warn(engine->host.log, "config.safe-mode", KV("revision", revision),
+                 KV("instead_of", was));
+}
+
 void method_confirm(struct ask *ask)
 {
     struct engine *e = ask->engine;

@@ -199,13 +199,15 @@ int engine_open(const struct engine_host *host, const char *state_dir, const cha
     if (r == 0)
         r = store_open(&e->store,
                        &(struct store_setup){state_dir, host->log, host->step, host->arg,
-                                             host->was_enforced, host->was_void_tx},
+                                             host->progress, host->was_enforced, host->was_void_tx},
                        err);
     if (r == 0) {
         find_unfit(e);
         refs_build(&e->refs, &e->parts, e->store.running);
         r = confirm_at_boot(e, err);
     }
+    if (r == 0)
+        safe_at_boot(e);
     if (r == 0)
         r = subscribers_load(e, err);
     if (r == 0)

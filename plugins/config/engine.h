@@ -34,6 +34,7 @@ struct engine_host {
     uint64_t (*now_ms)(void *arg);             /* monotonic */
     uint64_t (*wall_us)(void *arg);            /* since the epoch */
     void (*step)(void *arg, const char *name); /* fault tests; may be NULL */
+    void (*progress)(void *arg);               /* a long piece of work goes on; may be NULL */
     /* Reports a problem, or, what NULL, takes it back; may be NULL. */
     void (*problem)(void *arg, const char *key, bool failed, const char *what, const char *todo);
     /* The running revision is one the kernel may be brought to; void_tx: a transaction that was
@@ -41,6 +42,8 @@ struct engine_host {
     void (*enforced)(void *arg, uint64_t revision, uint64_t void_tx);
     /* What enforced() was told last in the life of the kernel's state; 0: nothing. */
     uint64_t was_enforced, was_void_tx;
+    /* Safe mode: the last revision that is known to have run well; 0: go on with the newest. */
+    uint64_t safe_revision;
 };
 
 struct engine_caller {

@@ -136,6 +136,8 @@ static int on_record(void *arg, uint64_t offset, const char *text, size_t len, s
     const char *state;
     int r = parse_record(text, len, reading->replay, &record, err);
 
+    if (s->progress)
+        s->progress(s->step_arg);
     if (r < 0)
         return r;
     state = text_of(record, "state");

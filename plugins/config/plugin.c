@@ -16,7 +16,8 @@ struct plugin {
     struct orb_ctx *ctx;
     struct engine *engine;
     struct orb_timer *timer;
-    struct buf schemas; /* while starting */
+    struct buf schemas; /* while starting, as the two below */
+    uint64_t was_enforced, was_void_tx;
     struct log_sink log;
 };
 
@@ -168,9 +169,16 @@ static uint64_t count_of(const cJSON *out, const char *name)
                                                                                     : 0;
 }
 
-static void on_enforced(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
+static void host_progress(void *arg)
+{
+    orb_progress(((struct plugin *)arg)->ctx);
+}
+
+static void on_boot_mode(struct orb_ctx *ctx, void *arg, const cJSON *out,
+                         const struct orb_err *err)
 {
     struct plugin *p = arg;
+    const char *mode = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(out, "mode"));
     AUTO(buf) struct buf schemas = p->schemas;
     const struct engine_host host = {
         .arg = p,
@@ -184,8 +192,10 @@ static void on_enforced(struct orb_ctx *ctx, void *arg, const cJSON *out, const 
         .wall_us = host_wall,
         .problem = host_problem,
         .enforced = host_enforced,
-        .was_enforced = count_of(out, "revision"),
-        .was_void_tx = count_of(out, "void_tx"),
+        .progress = host_progress,
+        .was_enforced = p->was_enforced,
+        .was_void_tx = p->was_void_tx,
+        .safe_revision = mode && !strcmp(mode, "safe") ? count_of(out, "revision") : 0,
     };
     struct orb_err why;
     bool fresh = false;
@@ -207,6 +217,21 @@ static void on_enforced(struct orb_ctx *ctx, void *arg, const cJSON *out, const 
         return;
     }
     if (orb_call(ctx, "host@1", "first-config", NULL, HOST_DEADLINE_MS, on_first, p, &why) < 0)
+        orb_ready(ctx, &why);
+}
+
+static void on_enforced(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
+{
+    struct plugin *p = arg;
+    struct orb_err why;
+
+    if (err) {
+        orb_ready(ctx, err);
+        return;
+    }
+    p->was_enforced = count_of(out, "revision");
+    p->was_void_tx = count_of(out, "void_tx");
+    if (orb_call(ctx, "host@1", "boot-mode", NULL, HOST_DEADLINE_MS, on_boot_mode, p, &why) < 0)
         orb_ready(ctx, &why);
 }
 

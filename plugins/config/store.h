@@ -63,6 +63,8 @@ struct store_setup {
     struct log_sink *log;
     void (*step)(void *arg, const char *name); /* fault tests; may be NULL */
     void *step_arg;
+    void (*progress)(
+        void *arg); /* called with step_arg for each record that is read; may be NULL */
     /* The newest revision that the kernel's state was made by, as far as the host knows; 0: it does
      * not. An older one is not handed out before a person accepts it. */
     uint64_t enforced;
@@ -75,6 +77,7 @@ struct store {
     struct log_sink *log;
     void (*step)(void *arg, const char *name); /* fault tests; may be NULL */
     void *step_arg;
+    void (*progress)(void *arg);
 
     json_t *running;
     uint64_t revision;

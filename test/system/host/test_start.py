@@ -266,7 +266,12 @@ def safe_mode():
     """Three starts that got nowhere: the third is in safe mode; a stop by a person ends it."""
     with Appliance(build, "safe") as box:
         box.start()
+        for note in ("first", "second"):
+            box.ctl("config", "set", "interfaces", "lo", "description", note)
+            box.ctl("config", "commit")
         box.kill(signal.SIGTERM)
+        with open(f"{box.dir}/state/good-revision", "w") as f:  # what a minute of operation writes
+            f.write("1\n")
         for i in range(2):
             box.start(wait=False)
             box.until(10, lambda: len(open(f"{box.dir}/run/starts").readlines()) == i + 1, "a counted start")
@@ -275,6 +280,8 @@ def safe_mode():
         expect(box.json("show", "boot")["safe"] and box.json("show", "system")["safe"], "not in safe mode")
         expect("SAFE MODE" in box.ctl("show", "system").stdout, "show system does not say so")
         expect(box.service("acme-probe")["state"] == "Disabled", "a package of somebody else runs")
+        expect("first" in box.ctl("config", "show").stdout, "it does not run the last good revision")
+        expect("safe mode" in box.ctl("config", "history").stdout, "history does not say why")
         expect(not os.path.exists(f"{box.dir}/run/starts"), "it got there, and starts are still counted")
         box.kill(signal.SIGTERM)
         box.start()
@@ -284,6 +291,19 @@ def safe_mode():
         box.command = lambda *more: command("--safe-mode", *more)
         box.start()
         expect(box.json("show", "boot")["safe"], "--safe-mode is not obeyed")
+
+
+def hung_config():
+    """A config service that hangs is noticed within 5 s, as one that was stopped."""
+    with Appliance(build, "hung") as box:
+        box.start()
+        pid = box.service("config")["pid"]
+        begin = time.monotonic()
+        os.kill(pid, signal.SIGSTOP)
+        box.until(20, lambda: "no answer to ping in time" in box.log_text(), "somebody notices")
+        took = time.monotonic() - begin
+        expect(took < 5, f"noticed after {took:.1f} s")
+        box.until(10, lambda: box.service("config")["state"] == "Running", "it runs again")
 
 
 for damage in DAMAGES:
@@ -301,5 +321,6 @@ tap.test("a package too many is refused where everybody looks", too_many)
 tap.test("a control socket that was handed over is used and left", handed_over)
 tap.test("a socket that is not ours is refused, and said", wrong_socket)
 tap.test("calls of orbctl outlive kills of the daemon", restart_loop)
+tap.test("a hung config service is noticed within 5 s", hung_config)
 tap.test("the third start that gets nowhere is in safe mode", safe_mode)
 tap.end()

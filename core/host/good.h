@@ -1,0 +1,26 @@
+/* The last good revision: one with which the appliance was operational for a minute. Safe mode goes
+ * back to it. */
+#ifndef CORE_HOST_GOOD_H
+#define CORE_HOST_GOOD_H
+
+#include "core/host/host.h"
+#include "core/loop/scope.h"
+
+#define GOOD_AFTER_MS 60000
+
+struct good {
+    struct orbitald *host;
+    uv_timer_t timer;
+    uv_work_t work;
+    uint64_t writing; /* the revision a thread writes, 0: none does */
+    uint64_t written;
+    struct orb_err err; /* of the writing */
+};
+
+void good_init(struct good *good, struct orbitald *host, struct loop_scope *scope);
+/* The appliance is operational, or runs another revision (host->revision): the minute begins. */
+void good_watch(struct good *good);
+/* STATE/good-revision; 0: there is none, or it cannot be read. */
+uint64_t good_read(const char *state_dir);
+
+#endif
