@@ -33,10 +33,27 @@ static int make_sandbox(struct steps *s, struct orb_err *err)
     return sandbox_new(&options, &host->sandbox, err);
 }
 
+/* A package that was refused: noted on the thread, told on the loop. */
+struct refusal {
+    struct refusal *next;
+    char *dir;
+    struct orb_err err;
+};
+
 static void on_bad_package(void *arg, const char *dir, const struct orb_err *err)
 {
-    struct orbitald *host = arg;
+    struct steps *s = arg;
+    struct refusal *refusal = xcalloc(1, sizeof *refusal), **end = &s->refused;
 
+    refusal->dir = xstrdup(dir);
+    refusal->err = *err;
+    while (*end)
+        end = &(*end)->next;
+    *end = refusal;
+}
+
+static void tell_refusal(struct orbitald *host, const char *dir, const struct orb_err *err)
+{
     const char *name = strrchr(dir, '/') ? strrchr(dir, '/') + 1 : dir;
 
     log_error(host->log, "package.refused", KV("dir", dir), KV("path", err->path),
@@ -52,6 +69,20 @@ static void on_bad_package(void *arg, const char *dir, const struct orb_err *err
     buf_addc(&host->refused, '}');
 }
 
+/* Told, or only forgotten. */
+static void tell_refusals(struct steps *s, bool tell)
+{
+    while (s->refused) {
+        struct refusal *refusal = s->refused;
+
+        s->refused = refusal->next;
+        if (tell)
+            tell_refusal(s->host, refusal->dir, &refusal->err);
+        free(refusal->dir);
+        free(refusal);
+    }
+}
+
 static void expect_interfaces(struct orbitald *host)
 {
     struct orb_err err = {0};
@@ -62,12 +93,18 @@ static void expect_interfaces(struct orbitald *host)
                      KV("package", host->packages.items[i]->manifest.name), KV("error", err.text));
 }
 
-static int read_packages(struct steps *s, struct orb_err *err)
+/* On a thread: many files, and the contracts of all of them. */
+static void scan_packages(struct steps *s)
+{
+    packages_scan(s->host->options.package_dirs, &s->host->packages, on_bad_package, s);
+}
+
+static int take_packages(struct steps *s, struct orb_err *err)
 {
     struct orbitald *host = s->host;
     int r;
 
-    packages_scan(host->options.package_dirs, &host->packages, on_bad_package, host);
+    tell_refusals(s, true);
     r = services_contract_make(&host->packages, &host->services_contract, err);
     if (r < 0)
         return orb_wrap(err, "the contract of /services");
@@ -111,24 +148,22 @@ static int make_supervisor(struct steps *s, struct orb_err *err)
 static const struct {
     const char *name;
     int (*run)(struct steps *s, struct orb_err *err);
+    void (*thread)(struct steps *s); /* comes first, elsewhere */
 } table[] = {
-    {"control", NULL}, /* a turn in which only the control socket is served */
-    {"tokens", make_auth},
-    {"sandbox", make_sandbox},
-    {"packages", read_packages},
-    {"data plane", make_dataplane},
-    {"services", make_supervisor},
+    {"control", NULL, NULL}, /* a turn in which only the control socket is served */
+    {"tokens", make_auth, NULL},
+    {"sandbox", make_sandbox, NULL},
+    {"packages", take_packages, scan_packages},
+    {"data plane", make_dataplane, NULL},
+    {"services", make_supervisor, NULL},
 };
 
-static void on_turn(uv_idle_t *idle)
+static void run_step(struct steps *s)
 {
-    struct steps *s = container_of(idle, struct steps, turn);
     struct orb_err err = {0};
     uint64_t began = now_ns();
-    int r = 0;
+    int r = table[s->at].run ? table[s->at].run(s, &err) : 0;
 
-    if (table[s->at].run)
-        r = table[s->at].run(s, &err);
     log_debug(s->host->log, "boot.step", KV("step", table[s->at].name),
               KV("us", (now_ns() - began) / 1000));
     s->at++;
@@ -141,6 +176,39 @@ static void on_turn(uv_idle_t *idle)
     s->host->starting = NULL;
     broker_starting(s->host->broker, NULL);
     s->done(s->arg, r, &err);
+}
+
+static void on_turn(uv_idle_t *idle);
+
+static void on_thread(uv_work_t *work)
+{
+    struct steps *s = container_of(work, struct steps, work);
+
+    table[s->at].thread(s);
+}
+
+static void on_thread_done(uv_work_t *work, int status)
+{
+    struct steps *s = container_of(work, struct steps, work);
+
+    if (!s->running) { /* asked to stop meanwhile */
+        tell_refusals(s, false);
+        return;
+    }
+    uv_idle_start(&s->turn, on_turn);
+    run_step(s);
+}
+
+static void on_turn(uv_idle_t *idle)
+{
+    struct steps *s = container_of(idle, struct steps, turn);
+
+    if (!table[s->at].thread) {
+        run_step(s);
+        return;
+    }
+    uv_idle_stop(idle);
+    uv_queue_work(s->host->loop, &s->work, on_thread, on_thread_done);
 }
 
 void steps_start(struct steps *s, struct loop_scope *scope)

@@ -13,6 +13,8 @@ struct steps {
     void (*done)(void *arg, int r, const struct orb_err *err);
     void *arg;
     uv_idle_t turn;
+    uv_work_t work;          /* the part of a step that a thread does */
+    struct refusal *refused; /* packages, as the thread finds them */
     unsigned at;
     bool running;
 };
