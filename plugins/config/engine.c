@@ -113,7 +113,8 @@ static void heal_tick(struct engine *engine, uint64_t now)
     engine->heal_at = 0;
     if (!engine->store.unwritable)
         return;
-    store_writable(&engine->store, NULL);
+    if (store_writable(&engine->store, NULL) == 0)
+        engine_enforced(engine);
     engine_report(engine);
 }
 
@@ -164,8 +165,8 @@ void engine_enforced(struct engine *engine)
 {
     const struct store *s = &engine->store;
 
-    if (engine->host.enforced && !s->held && (s->revision || s->void_tx))
-        engine->host.enforced(engine->host.arg, s->revision, s->void_tx);
+    if (engine->host.enforced && !s->held && (s->written || s->void_tx))
+        engine->host.enforced(engine->host.arg, s->written, s->void_tx);
 }
 
 /* ---- start ---- */

@@ -105,6 +105,7 @@ static int judge(struct store *store, const struct snapshots *found, struct orb_
         if (!store->journal.path && !store->renew)
             store_must_renew(store, "the journal is not whole");
     }
+    store->written = store->revision;
     store->held = store->enforced > store->revision || (d->lost && !store->revision);
     damage_describe(store);
     return 0;

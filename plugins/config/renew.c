@@ -98,6 +98,7 @@ static int renew(struct store *store, struct orb_err *err)
     free(store->renew);
     store->renew = NULL;
     store->unwritable = false;
+    store->written = store->revision;
     snapshot_prune(store);
     return 0;
 }

@@ -245,6 +245,7 @@ int store_commit(struct store *store, struct orb_err *err)
     if (r < 0)
         return r;
     is_committed(store);
+    store->written = store->revision;
     return 0;
 }
 

@@ -81,6 +81,7 @@ struct store {
 
     json_t *running;
     uint64_t revision;
+    uint64_t written; /* the newest revision on the disk; older when it took nothing of an undo */
     uint64_t last_tx;
     uint64_t generation;
     struct journal journal;

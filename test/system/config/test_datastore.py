@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""The datastore of a real appliance rots, is emptied, put back as root, or stands on a disk that takes
+nothing: what runs, what the kernel keeps, what a person sees and can do."""
+import json
+import os
+import shutil
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
+from appliance import Appliance, Tap, expect, need_root, run  # noqa: E402
+
+need_root()
+build = sys.argv[1]
+tap = Tap()
+
+
+class Box(Appliance):
+    """With three revisions: three addresses, the newest beside the others."""
+
+    def __init__(self, name):
+        super().__init__(build, name, links=[("lan0", "far0")])
+
+    def store(self, name=""):
+        return f"{self.dir}/state/services/config/{name}"
+
+    def begin(self):
+        self.start()
+        for n in (1, 2, 3):
+            self.ctl("config", "set", "interfaces", "lan0", "addresses", f"10.9.{n}.1/24")
+            self.ctl("config", "commit")
+        expect(self.addresses() == {"10.9.1.1", "10.9.2.1", "10.9.3.1"}, f"{self.addresses()}")
+
+    def addresses(self):
+        links = json.loads(run(*self.inside("ip", "-j", "addr", "show", "lan0")).stdout)
+        return {a["local"] for a in links[0]["addr_info"] if a["family"] == "inet"}
+
+    def begin_again(self):
+        self.start(wait=False)
+        self.until(20, lambda: self.service("config")["state"] == "Running", "config runs")
+
+    def flip(self, text, *names):
+        for name in names:
+            data = bytearray(open(self.store(name), "rb").read())
+            at = data.find(text)
+            expect(at > 0, f"{text} is not in {name}")
+            data[at] ^= 1
+            open(self.store(name), "wb").write(data)
+
+    def degraded(self):
+        return self.service("config").get("degraded") or ""
+
+    def history(self):
+        return self.json("config", "history")["entries"]
+
+
+def one_copy_rots():
+    with Box("rot1") as box:
+        box.begin()
+        box.kill()
+        box.flip(b"10.9.1.1", "journal-0")
+        box.begin_again()
+        box.until(5, box.degraded, "config says that it is damaged")
+        expect("datastore damaged: journal-0" in box.degraded(), box.degraded())
+        expect(box.history()[0]["state"] == "damaged", f"{box.history()[0]}")
+        expect(box.history()[0]["revision"] == 3, f"{box.history()[0]}")
+        expect("nothing was lost" in box.ctl("config", "salvage").stdout, "salvage")
+        box.ctl("config", "set", "interfaces", "lan0", "mtu", "1400")
+        box.ctl("config", "commit")
+        box.until(5, lambda: not box.degraded(), "the next commit makes it whole")
+        expect(any(e["state"] == "noted" for e in box.history()), "the history remembers")
+        expect(os.path.exists(box.store("journal-0.damaged")), "the damaged file is kept")
+
+
+def both_copies_rot():
+    with Box("rot2") as box:
+        box.begin()
+        box.kill()
+        box.flip(b"10.9.3.1", "journal-0", "last-good-0")
+        box.begin_again()
+        box.until(5, box.degraded, "config says that it is damaged")
+        held = box.json("config", "salvage")
+        expect(held["state"] == "held" and held["revision"] == 2 and held["enforced"] == 3, f"{held}")
+        expect(box.addresses() == {"10.9.1.1", "10.9.2.1", "10.9.3.1"}, f"the kernel lost {box.addresses()}")
+        done = box.ctl("config", "set", "interfaces", "lan0", "mtu", "1400", ok=False)
+        done = box.ctl("config", "commit", ok=False)
+        expect(done.returncode and "config salvage" in done.stderr, f"a commit was taken: {done}")
+        box.ctl("config", "discard")
+        expect("revision 1000" in box.ctl("config", "salvage", "--accept").stdout, "accepted")
+        box.until(20, lambda: box.addresses() == {"10.9.1.1", "10.9.2.1"}, "the kernel follows the person")
+        box.until(5, lambda: not box.degraded(), "accepted is accepted")
+        box.ctl("config", "set", "interfaces", "lan0", "mtu", "1400")
+        box.ctl("config", "commit")
+        expect([e["revision"] for e in box.history()][:2] == [1001, 1000], f"{box.history()}")
+
+
+def emptied():
+    with Box("empty") as box:
+        box.begin()
+        box.kill()
+        shutil.rmtree(box.store())
+        box.begin_again()
+        box.until(5, box.degraded, "config says that it is older than the kernel")
+        expect("revision 3" in box.degraded(), box.degraded())
+        expect(box.addresses() == {"10.9.1.1", "10.9.2.1", "10.9.3.1"}, f"the kernel lost {box.addresses()}")
+        # The life of that memory is the kernel's: without it this is a new appliance.
+        box.kill()
+        os.unlink(f"{box.dir}/run/enforced")
+        shutil.rmtree(box.store())
+        box.start()
+        expect(not box.degraded(), box.degraded())
+
+
+def copied_back():
+    with Box("back") as box:
+        box.begin()
+        box.kill()
+        for name in os.listdir(box.store()):
+            os.chown(box.store(name), 0, 0)
+            os.chmod(box.store(name), 0o400)
+        box.start()
+        expect(not box.degraded() and box.history()[0]["revision"] == 3, f"{box.degraded()} {box.history()[0]}")
+        box.ctl("config", "set", "interfaces", "lan0", "mtu", "1400")
+        box.ctl("config", "commit")
+
+
+def read_only():
+    with Box("ro") as box:
+        os.mkdir(f"{box.dir}/state")
+        run("mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", f"{box.dir}/state")
+        try:
+            box.begin()
+            box.kill()
+            run("mount", "-o", "remount,ro", f"{box.dir}/state")
+            box.begin_again()
+            expect(box.history()[0]["revision"] == 3, f"{box.history()[0]}")
+            box.until(5, lambda: "Read-only file system" in box.degraded(), "config says why it refuses")
+            edit = box.ctl("config", "set", "interfaces", "lan0", "mtu", "1400")
+            expect("cannot be saved" in edit.stderr, f"{edit}")
+            done = box.ctl("config", "commit", ok=False)
+            expect(done.returncode == 10 and "Read-only file system" in done.stderr, f"{done}")
+            run("mount", "-o", "remount,rw", f"{box.dir}/state")
+            box.ctl("config", "commit")
+            box.until(10, lambda: not box.degraded(), "it is well again")
+            box.kill()
+            box.start()
+            expect(box.history()[0]["revision"] == 4, f"{box.history()[0]}")
+        finally:
+            box.kill()
+            run("umount", "-l", f"{box.dir}/state", check=False)
+
+
+tap.test("one copy of the journal rots: the newest revision runs, and it is said", one_copy_rots)
+tap.test("both rot: the kernel stays as it is until a person accepts what is left", both_copies_rot)
+tap.test("an emptied state directory is not brought over the kernel's state", emptied)
+tap.test("files that root copied back are read", copied_back)
+tap.test("a read-only disk at start runs what is stored, and heals without a restart", read_only)
+tap.end()
