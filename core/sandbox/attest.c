@@ -177,7 +177,8 @@ static int check_mount(struct look *look, const char *point, const char *options
         const char *options[5];
     } known[] = {{"/", {"ro", "nosuid", "nodev", "noexec"}},
                  {"/pkg", {"ro", "nosuid", "nodev"}},
-                 {"/state", {"rw", "nosuid", "nodev", "noexec"}}};
+                 /* Read-only where the file system is: less than the plan gives, not more. */
+                 {"/state", {"nosuid", "nodev", "noexec"}}};
 
     for (size_t i = 0; i < (look->plan->state_dir ? 3 : 2); i++) {
         if (strcmp(point, known[i].point))

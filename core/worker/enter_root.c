@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -38,6 +39,28 @@ static int clone_dir(const char *path, uint64_t attributes)
     return fd;
 }
 
+/* A mount that is read-only because its file system is follows that: when the disk takes writes
+ * again the service can write, without being started anew. One that somebody made read-only by
+ * itself stays so. */
+static int follow_file_system(int fd)
+{
+    struct mount_attr clear = {.attr_clr = MOUNT_ATTR_RDONLY},
+                      set = {.attr_set = MOUNT_ATTR_RDONLY};
+    struct statvfs st;
+
+    if (fstatvfs(fd, &st) < 0)
+        return -errno;
+    if (!(st.f_flag & ST_RDONLY))
+        return 0;
+    if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &clear, sizeof clear) < 0 ||
+        fstatvfs(fd, &st) < 0)
+        return -errno;
+    if (!(st.f_flag & ST_RDONLY) &&
+        syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &set, sizeof set) < 0)
+        return -errno;
+    return 0;
+}
+
 static int attach(int fd, const char *path)
 {
     return syscall(SYS_move_mount, fd, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno
@@ -58,8 +81,9 @@ int enter_root(struct enter *e)
         snprintf(e->detail, sizeof e->detail, "%.95s", e->launch.state_dir);
         state = clone_dir(e->launch.state_dir,
                           MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-        if (state < 0)
-            return state;
+        r = state < 0 ? state : follow_file_system(state);
+        if (r < 0)
+            return r;
     }
     e->detail[0] = '\0';
     /* Into the namespace the host prepared, which makes its root ours, and on a copy of our own. */
