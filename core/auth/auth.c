@@ -2,10 +2,12 @@
  * damaged costs the tokens, never the start. */
 #include "core/auth/auth.h"
 
+#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <sodium.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/auth/tokens.h"
@@ -204,8 +206,13 @@ int auth_change_write(const struct auth_change *change, struct orb_err *err)
 
     *strrchr(dir, '/') = '\0';
     r = dir_make(dir, 0700, err);
-    if (r == 0 && change->set_aside)
-        r = tokens_set_aside(change->path, err);
+    if (r == 0 && change->set_aside) {
+        /* Whoever owned the directory until now could give it another file. */
+        if (chown(dir, geteuid(), getegid()) < 0 || chmod(dir, 0700) < 0)
+            r = orb_fail(err, -errno, "cannot take %s", dir);
+        else
+            r = tokens_set_aside(change->path, err);
+    }
     return r < 0 ? r : file_replace(change->path, change->text.data, change->text.len, 0600, err);
 }
 

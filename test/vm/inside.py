@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Runs as root where systemd has booted with Orbital installed (test_boot.py starts it): the unit."""
+import grp
 import json
 import os
 import re
@@ -200,6 +201,35 @@ def killed():
     expect(not [w for w in workers if os.path.exists(f"/proc/{w}")], "workers outlive the daemon")
 
 
+def killed_often():
+    """More often than systemd's own limit would let it: it comes back each time, and no call fails."""
+    calls, last = [], 0
+    for _ in range(8):
+        last = until(20, lambda: main_pid() not in (0, last) and main_pid(), "a daemon")
+        calls += [subprocess.Popen(["orbctl", "--wait", "60", *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                  for words in (["show", "services"], ["show", "boot"], ["config", "show"])]
+        os.kill(last, signal.SIGKILL)
+    bad = [(c.args, err) for c in calls for err in [c.communicate(timeout=90)[1]] if c.returncode]
+    expect(not bad, f"{len(bad)} of {len(calls)} calls failed: {bad[:2]}")
+    until(60, operational, "operational again")
+    expect(ctl_json("show", "boot")["safe"], "so many starts that got nowhere are not safe mode")
+    run("systemctl", "restart", UNIT)
+    expect(not ctl_json("show", "boot")["safe"], "a restart by a person does not end safe mode")
+    until(10, lambda: all(services()[n]["state"] == "Running" for n in enabled_packages()), "every service runs again")
+
+
+def socket_held():
+    path = "/run/orbital/control.sock"
+    expect(run("systemctl", "show", "--value", "-p", "ActiveState", "orbitald.socket").stdout.strip() == "active", "no orbitald.socket")
+    st = os.stat(path)
+    expect(st.st_mode & 0o777 == 0o660, f"mode {st.st_mode:o}")
+    expect(grp.getgrgid(st.st_gid).gr_name == "orbital", f"group {st.st_gid}")
+    run("systemctl", "stop", UNIT)
+    expect(os.path.exists(path), "the socket went with the daemon")
+    expect(run("orbctl", "--wait", "60", "show", "services", check=False).returncode == 0, "a call does not wait for the daemon")
+    until(60, lambda: prop("StatusText") == "operational" and operational(), "operational again")
+
+
 def watchdog_fed():
     pid, restarts = main_pid(), prop("NRestarts")
     seconds = int(prop("WatchdogUSec").rstrip("s"))
@@ -243,6 +273,7 @@ def stop():
 def at_boot():
     run("systemctl", "enable", UNIT)
     expect(os.path.exists("/etc/systemd/system/multi-user.target.wants/orbitald.service"), "not wanted by multi-user.target")
+    expect(os.path.exists("/etc/systemd/system/sockets.target.wants/orbitald.socket"), "the socket is not wanted by sockets.target")
 
 
 def skippable(name, fn):
@@ -267,6 +298,8 @@ tap.test("a commit reaches the kernel", commit)
 tap.test("the fast path is attached, without tcx by clsact", fast_path)
 tap.test("the journal has the records with native fields", native_journal)
 tap.test("the daemon killed is started again and everything is back", killed)
+tap.test("a daemon killed again and again is started again, and its callers wait", killed_often)
+tap.test("the control socket is systemd's and outlives the daemon", socket_held)
 tap.test("the watchdog is fed", watchdog_fed)
 tap.test("the watchdog bites a daemon that does nothing", watchdog_bites)
 tap.test("a reload keeps the daemon", reload)

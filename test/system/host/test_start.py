@@ -49,6 +49,7 @@ DAMAGES = {
     "somebody else's": lambda path: os.chown(path, 12345, 12345),
     "a fifo": lambda path: (os.unlink(path), os.mkfifo(path)),
     "open to all": lambda path: os.chmod(path, 0o666),
+    "in a directory of somebody else's": lambda path: os.chown(os.path.dirname(path), 12345, 12345),
 }
 
 
@@ -60,13 +61,14 @@ def tokens_damaged(name):
         DAMAGES[name](tokens_file(box))
         box.start()
         refused = box.ctl("--wait", "0", "token", "list", ok=False)
-        expect(refused.returncode and "tokens.json" in refused.stderr and "token create" in refused.stderr,
+        expect(refused.returncode and "/state/auth" in refused.stderr and "token create" in refused.stderr,
                f"refused says {refused.stderr!r}")
         box.ctl("token", "create", "other", "viewer")
         names = [t["name"] for t in box.call("auth@1", "token-list")["tokens"]]
         expect(names == ["other"], f"tokens are {names}")
         aside = [f for f in os.listdir(f"{box.dir}/state/auth") if f.startswith("tokens.json.damaged-")]
         expect(len(aside) == 1, f"set aside: {aside}")
+        expect(os.stat(f"{box.dir}/state/auth").st_uid == 0, "the directory is still somebody else's")
 
 
 def tokens_put_right():
