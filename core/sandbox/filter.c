@@ -303,6 +303,9 @@ static int add_socket_calls(scmp_filter_ctx f, unsigned profile)
                  SCMP_A2_32(SCMP_CMP_EQ, NETLINK_ROUTE));
     if (!r)
         r = ALLOW_IF(f, setsockopt, SCMP_A1_32(SCMP_CMP_EQ, SOL_NETLINK));
+    if (!r) /* events wait there while the loop is busy; the kernel asks for CAP_NET_ADMIN */
+        r = ALLOW_IF(f, setsockopt, SCMP_A1_32(SCMP_CMP_EQ, SOL_SOCKET),
+                     SCMP_A2_32(SCMP_CMP_EQ, SO_RCVBUFFORCE));
     if (!r) /* the only socket that is not bound yet is a netlink one */
         r = seccomp_rule_add(f, SCMP_ACT_ALLOW, SCMP_SYS(bind), 0);
     return r;

@@ -1,23 +1,35 @@
 /* From what is wanted to what the kernel has: exactly the difference, and never a link or an
  * address that is not ours. Ours is what carries our protocol number (IFA_PROTO) or stood in the
- * configuration before. */
+ * configuration before. Each link, setting and address is applied by itself: what does not fit now
+ * is noted, the rest is made so. */
 #ifndef PLUGINS_INTERFACES_APPLY_H
 #define PLUGINS_INTERFACES_APPLY_H
 
 #include "plugins/interfaces/before.h"
 #include "plugins/interfaces/model.h"
 
-struct applied {
-    unsigned added, removed, links; /* addresses added and removed, links changed */
-    unsigned absent;                /* configured links that do not exist */
-    char absent_name[16];           /* one of them */
-    bool not_kept;                  /* the file of what was before could not be written */
+enum apply_mode {
+    APPLY_COMMIT, /* what the commit changes must work, else it ends with an error */
+    APPLY_UNDO,   /* back from a commit: as much as can be had */
+    APPLY_START,  /* everything, also the state of links that somebody changed meanwhile */
+    APPLY_REPAIR, /* what got lost; a link that somebody took down stays down */
 };
 
-/* Makes new so where old was. Stops at the first failure (error with path). repair: only put back
- * what got lost, leave links that somebody took down alone, and do not stop. */
-int wants_apply(struct nl_sock *socket, const struct wants *old, const struct wants *new,
-                struct befores *befores, bool repair, struct applied *ret_applied,
-                struct orb_err *err);
+struct applied {
+    unsigned added, removed, links; /* addresses added and removed, links changed */
+    unsigned settings;              /* settings of links put right */
+    unsigned moved;                 /* addresses brought into order */
+    bool not_kept;                  /* the file of what was before could not be written */
+    struct misfits misfits;         /* what does not fit; the caller's to free */
+};
+
+/* Makes new so where old was. now_ms: monotonic. Error (with path): only of APPLY_COMMIT for
+ * something that differs between old and new, or when the kernel cannot be read at all;
+ * ret_applied is filled in any case. */
+int wants_apply(struct nl_sock *socket, const struct wants *old, struct wants *new,
+                struct befores *befores, enum apply_mode mode, uint64_t now_ms,
+                struct applied *ret_applied, struct orb_err *err);
+/* Do the links have the settings that configured ones shall have? For a look without events. */
+bool wants_settings_right(const struct wants *wants, const struct rtnl_links *links);
 
 #endif

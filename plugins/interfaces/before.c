@@ -43,7 +43,12 @@ struct before *before_get(struct befores *befores, const struct rtnl_link *link,
         b = add(befores);
     if (!b)
         return NULL;
-    *b = (struct before){.index = link->index, .mtu = link->mtu, .up = link->flags & IFF_UP};
+    *b = (struct before){.index = link->index,
+                         .mtu = link->mtu,
+                         .up = link->flags & IFF_UP,
+                         .settings_known = link->has_inet,
+                         .promote = link->promote_secondaries,
+                         .linkdown = link->ignore_linkdown};
     memcpy(b->name, link->name, sizeof(b->name));
     return b;
 }
@@ -64,6 +69,7 @@ static void read_item(struct befores *befores, const cJSON *item)
     const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "name"));
     const cJSON *index = cJSON_GetObjectItemCaseSensitive(item, "index");
     const cJSON *mtu = cJSON_GetObjectItemCaseSensitive(item, "mtu");
+    const cJSON *promote;
     struct before *b;
 
     if (!name || !*name || strlen(name) >= sizeof(b->name) || !cJSON_IsNumber(index) ||
@@ -73,6 +79,10 @@ static void read_item(struct befores *befores, const cJSON *item)
     snprintf(b->name, sizeof(b->name), "%s", name);
     b->up = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "up"));
     b->mtu_changed = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "mtu-changed"));
+    promote = cJSON_GetObjectItemCaseSensitive(item, "promote-secondaries");
+    b->settings_known = cJSON_IsBool(promote);
+    b->promote = cJSON_IsTrue(promote);
+    b->linkdown = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "ignore-linkdown"));
 }
 
 void befores_load(struct befores *befores, const char *dir)
@@ -132,6 +142,10 @@ bool befores_save(const struct befores *befores)
         cJSON_AddNumberToObject(item, "mtu", b->mtu);
         cJSON_AddBoolToObject(item, "up", b->up);
         cJSON_AddBoolToObject(item, "mtu-changed", b->mtu_changed);
+        if (b->settings_known) {
+            cJSON_AddBoolToObject(item, "promote-secondaries", b->promote);
+            cJSON_AddBoolToObject(item, "ignore-linkdown", b->linkdown);
+        }
         cJSON_AddItemToArray(list, item);
     }
     text = cJSON_PrintUnformatted(list);

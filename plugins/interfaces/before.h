@@ -14,6 +14,9 @@ struct before {
     unsigned mtu;
     bool up;
     bool mtu_changed;
+    bool settings_known;    /* the next two are */
+    bool promote, linkdown; /* promote_secondaries, ignore_routes_with_linkdown */
+    bool fresh;             /* seen first in this run; not kept */
 };
 
 struct befores {

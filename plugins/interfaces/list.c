@@ -77,7 +77,7 @@ int on_list(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct or
     int r;
 
     (void)in;
-    r = rtnl_get_links(self->follow.requests, &links, err);
+    r = rtnl_get_links_counted(self->follow.requests, &links, err);
     if (r == 0)
         r = rtnl_get_addrs(self->follow.requests, &addrs, err);
     if (r == 0) {

@@ -10,7 +10,7 @@
 
 #define IPV6_MIN_MTU 1280
 
-static void path_of(char *to, size_t size, const char *name, const char *leaf, int index)
+void want_path(char *to, size_t size, const char *name, const char *leaf, int index)
 {
     snprintf(to, size, "/interfaces");
     pointer_push(to, size, name);
@@ -24,7 +24,7 @@ static int refuse(struct orb_err *err, const struct want *want, int index, const
 {
     char path[ORB_ERR_PATH], text[ADDRESS_TEXT];
 
-    path_of(path, sizeof(path), want->name, "addresses", index);
+    want_path(path, sizeof(path), want->name, "addresses", (int)want->places[index]);
     return orb_fail_at(err, ORB_E_VETO, path, "%s %s", prefix_text(&want->addrs[index], text), why);
 }
 
@@ -69,7 +69,7 @@ static int check_against(const struct wants *wants, const struct want *want, uns
                 !(other != want && address_is_link_local(&p->address))) {
                 snprintf(why, sizeof(why),
                          "is already an address of %s (/interfaces/%s/addresses/%u)", other->name,
-                         other->name, j);
+                         other->name, other->places[j]);
                 return refuse(err, want, (int)i, why);
             }
             if (other != want && !address_is_link_local(&p->address) && want->enabled &&
@@ -88,27 +88,60 @@ static int check_against(const struct wants *wants, const struct want *want, uns
     return 0;
 }
 
-static int read_addresses(const cJSON *list, struct want *want, struct orb_err *err)
+/* With left_out the error becomes a note there. */
+static int tolerate(int r, const struct orb_err *why, struct misfits *left_out)
 {
-    const cJSON *item;
-    char path[ORB_ERR_PATH];
+    char key[128];
 
-    want->addrs = calloc((size_t)cJSON_GetArraySize(list) + 1, sizeof(*want->addrs));
-    if (!want->addrs)
+    if (r != ORB_E_VETO || !left_out)
+        return r;
+    snprintf(key, sizeof(key), "value:%.120s", why->path);
+    misfits_add(left_out, key, why->path, why->text, "correct it and commit");
+    return 0;
+}
+
+static int read_address(const struct wants *wants, const char *text, unsigned place,
+                        struct want *want, struct orb_err *err)
+{
+    unsigned at = want->addr_count;
+    struct prefix *p = &want->addrs[at];
+    char path[ORB_ERR_PATH];
+    const char *wrong = text ? prefix_parse(text, p) : "is not text";
+    int r;
+
+    if (wrong) {
+        want_path(path, sizeof(path), want->name, "addresses", (int)place);
+        return orb_fail_at(err, ORB_E_VETO, path, "\"%s\" %s", text ? text : "", wrong);
+    }
+    want->places[at] = place;
+    wrong = unusable(p);
+    r = wrong ? refuse(err, want, (int)at, wrong) : check_against(wants, want, at, err);
+    want->addr_count += r == 0;
+    return r;
+}
+
+static int read_addresses(const struct wants *wants, const cJSON *list, struct want *want,
+                          struct misfits *left_out, struct orb_err *err)
+{
+    size_t count = (size_t)cJSON_GetArraySize(list) + 1;
+    const cJSON *item;
+    unsigned place = 0;
+
+    want->addrs = calloc(count, sizeof(*want->addrs));
+    want->places = calloc(count, sizeof(*want->places));
+    want->duplicate = calloc(count, sizeof(*want->duplicate));
+    if (!want->addrs || !want->places || !want->duplicate)
         return orb_fail(err, ORB_E_NOMEM, "no memory for the addresses of %s", want->name);
     cJSON_ArrayForEach (item, list) {
-        const char *text = cJSON_GetStringValue(item), *wrong;
-        struct prefix *p = &want->addrs[want->addr_count];
+        struct orb_err why = {0};
+        int r = read_address(wants, cJSON_GetStringValue(item), place++, want, &why);
 
-        wrong = text ? prefix_parse(text, p) : "is not text";
-        if (wrong) {
-            path_of(path, sizeof(path), want->name, "addresses", (int)want->addr_count);
-            return orb_fail_at(err, ORB_E_VETO, path, "\"%s\" %s", text ? text : "", wrong);
+        r = tolerate(r, &why, left_out);
+        if (r < 0) {
+            if (err)
+                *err = why;
+            return r;
         }
-        want->addr_count++;
-        wrong = unusable(p);
-        if (wrong)
-            return refuse(err, want, (int)want->addr_count - 1, wrong);
     }
     return 0;
 }
@@ -122,13 +155,13 @@ static int read_one(const cJSON *item, struct want *want, struct orb_err *err)
     snprintf(want->name, sizeof(want->name), "%s", item->string);
     snprintf(want->description, sizeof(want->description), "%s", note ? note : "");
     if (strlen(item->string) >= sizeof(want->name)) {
-        path_of(path, sizeof(path), item->string, NULL, -1);
+        want_path(path, sizeof(path), item->string, NULL, -1);
         return orb_fail_at(err, ORB_E_VETO, path, "\"%s\" is too long for an interface; at most 15",
                            item->string);
     }
     want->enabled = !cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(item, "enabled"));
     want->mtu = cJSON_IsNumber(mtu) ? (unsigned)mtu->valueint : 0;
-    return read_addresses(cJSON_GetObjectItemCaseSensitive(item, "addresses"), want, err);
+    return 0;
 }
 
 static int check_mtu_family(const struct want *want, struct orb_err *err)
@@ -138,7 +171,7 @@ static int check_mtu_family(const struct want *want, struct orb_err *err)
     for (unsigned i = 0; want->mtu && want->mtu < IPV6_MIN_MTU && i < want->addr_count; i++) {
         if (want->addrs[i].address.family != AF_INET6)
             continue;
-        path_of(path, sizeof(path), want->name, "mtu", -1);
+        want_path(path, sizeof(path), want->name, "mtu", -1);
         return orb_fail_at(err, ORB_E_VETO, path,
                            "MTU %u is too small for IPv6 (%s); expected at least %d", want->mtu,
                            prefix_text(&want->addrs[i], text), IPV6_MIN_MTU);
@@ -146,24 +179,37 @@ static int check_mtu_family(const struct want *want, struct orb_err *err)
     return 0;
 }
 
-int wants_read(const cJSON *interfaces, struct wants *ret_wants, struct orb_err *err)
+/* One more interface at the end of wants; on failure it is not there. */
+static int add_one(struct wants *wants, const cJSON *item, struct misfits *left_out,
+                   struct orb_err *err)
+{
+    struct want *want = &wants->items[wants->count];
+    int r = read_one(item, want, err);
+
+    if (r < 0)
+        return r;
+    wants->count++;
+    r = read_addresses(wants, cJSON_GetObjectItemCaseSensitive(item, "addresses"), want, left_out,
+                       err);
+    return r < 0 ? r : check_mtu_family(want, err);
+}
+
+int wants_read(const cJSON *interfaces, struct wants *ret_wants, struct misfits *left_out,
+               struct orb_err *err)
 {
     struct wants wants = {0};
     const cJSON *item;
-    int r = 0;
 
     wants.items = calloc((size_t)cJSON_GetArraySize(interfaces) + 1, sizeof(*wants.items));
     if (!wants.items)
         return orb_fail(err, ORB_E_NOMEM, "no memory for the interfaces");
     cJSON_ArrayForEach (item, interfaces) {
-        struct want *want = &wants.items[wants.count++];
+        struct orb_err why = {0};
+        int r = tolerate(add_one(&wants, item, left_out, &why), &why, left_out);
 
-        r = read_one(item, want, err);
-        if (r == 0)
-            r = check_mtu_family(want, err);
-        for (unsigned i = 0; r == 0 && i < want->addr_count; i++)
-            r = check_against(&wants, want, i, err);
         if (r < 0) {
+            if (err)
+                *err = why;
             wants_fini(&wants);
             return r;
         }
@@ -174,13 +220,39 @@ int wants_read(const cJSON *interfaces, struct wants *ret_wants, struct orb_err 
 
 void wants_fini(struct wants *wants)
 {
-    for (unsigned i = 0; i < wants->count; i++)
+    for (unsigned i = 0; i < wants->count; i++) {
         free(wants->items[i].addrs);
+        free(wants->items[i].places);
+        free(wants->items[i].duplicate);
+    }
     free(wants->items);
     *wants = (struct wants){0};
 }
 
-const struct want *wants_find(const struct wants *wants, const char *name)
+void wants_remember(const struct wants *from, struct wants *to)
+{
+    for (unsigned i = 0; i < to->count; i++) {
+        struct want *want = &to->items[i];
+        const struct want *was = wants_find(from, want->name);
+
+        if (!was || was == want)
+            continue;
+        want->state_pending = was->state_pending && was->enabled == want->enabled;
+        want->dad_next_ms = was->dad_next_ms;
+        want->dad_pause_ms = was->dad_pause_ms;
+        want->ordered_ms = was->ordered_ms;
+        want->link_local = was->link_local;
+        memcpy(want->link_local_mac, was->link_local_mac, sizeof(want->link_local_mac));
+        for (unsigned j = 0; j < want->addr_count; j++) {
+            for (unsigned k = 0; k < was->addr_count; k++) {
+                if (prefix_equal(&want->addrs[j], &was->addrs[k]))
+                    want->duplicate[j] = was->duplicate[k];
+            }
+        }
+    }
+}
+
+struct want *wants_find(const struct wants *wants, const char *name)
 {
     for (unsigned i = 0; i < wants->count; i++) {
         if (!strcmp(wants->items[i].name, name))
@@ -206,16 +278,16 @@ static int absent(const struct want *want, const struct rtnl_links *links, struc
     near_init(&near, want->name);
     for (unsigned i = 0; i < links->count; i++)
         near_offer(&near, links->items[i].name);
-    path_of(path, sizeof(path), want->name, NULL, -1);
+    want_path(path, sizeof(path), want->name, NULL, -1);
     return orb_fail_at(err, ORB_E_VETO, path, "there is no interface %s%s", want->name,
                        near_text(&near, hint, sizeof(hint)));
 }
 
-static int check_mtu(const struct want *want, const struct rtnl_link *link, struct orb_err *err)
+int want_check_mtu(const struct want *want, const struct rtnl_link *link, struct orb_err *err)
 {
     char path[ORB_ERR_PATH];
 
-    path_of(path, sizeof(path), want->name, "mtu", -1);
+    want_path(path, sizeof(path), want->name, "mtu", -1);
     if (want->mtu && want->mtu < link->min_mtu)
         return orb_fail_at(err, ORB_E_VETO, path, "%s cannot have MTU %u; it takes at least %u",
                            want->name, want->mtu, link->min_mtu);
@@ -225,47 +297,50 @@ static int check_mtu(const struct want *want, const struct rtnl_link *link, stru
     return 0;
 }
 
-/* Does another link, which is not in the configuration, hold one of want's addresses by itself? */
-static int check_foreign(const struct wants *wants, const struct want *want,
-                         const struct rtnl_links *links, const struct rtnl_addrs *addrs,
-                         struct orb_err *err)
+/* Does another link, which is not in the configuration, hold the address by itself? */
+int want_check_foreign(const struct wants *wants, const struct want *want, unsigned index,
+                       const struct rtnl_links *links, const struct rtnl_addrs *addrs,
+                       struct orb_err *err)
 {
+    const struct address *address = &want->addrs[index].address;
+
+    if (address_is_link_local(address))
+        return 0;
     for (unsigned i = 0; i < addrs->count; i++) {
         const struct rtnl_addr *a = &addrs->items[i];
-        const struct rtnl_link *link = rtnl_link_of(links, a->index);
+        const struct rtnl_link *link;
+        char why[120];
 
-        if (!link || a->protocol == NETLINK_OURS || wants_find(wants, link->name) ||
-            address_is_link_local(&a->prefix.address))
+        if (a->protocol == NETLINK_OURS || !address_equal(address, &a->prefix.address))
             continue;
-        for (unsigned j = 0; j < want->addr_count; j++) {
-            char why[120];
-
-            if (!address_equal(&want->addrs[j].address, &a->prefix.address))
-                continue;
-            snprintf(why, sizeof(why), "is already an address of %s, which is not configured",
-                     link->name);
-            return refuse(err, want, (int)j, why);
-        }
+        link = rtnl_link_of(links, a->index);
+        if (!link || wants_find(wants, link->name))
+            continue;
+        snprintf(why, sizeof(why), "is already an address of %s, which is not configured",
+                 link->name);
+        return refuse(err, want, (int)index, why);
     }
     return 0;
 }
 
-int wants_check(const struct wants *wants, const struct rtnl_links *links,
-                const struct rtnl_addrs *addrs, bool absent_ok, struct orb_err *err)
+int wants_check(const struct wants *old, const struct wants *wants, const struct rtnl_links *links,
+                const struct rtnl_addrs *addrs, struct orb_err *err)
 {
     for (unsigned i = 0; i < wants->count; i++) {
-        const struct want *want = &wants->items[i];
+        const struct want *want = &wants->items[i], *was = wants_find(old, want->name);
         const struct rtnl_link *link = rtnl_find_link(links, want->name);
-        int r;
+        int r = 0;
 
-        if (!link) {
-            if (absent_ok)
-                continue;
+        if (!link && !was)
             return absent(want, links, err);
+        if (!link)
+            continue;
+        if (!was || was->mtu != want->mtu)
+            r = want_check_mtu(want, link, err);
+        for (unsigned j = 0; r == 0 && j < want->addr_count; j++) {
+            if (!want_has(was, &want->addrs[j]))
+                r = want_check_foreign(wants, want, j, links, addrs, err);
         }
-        r = check_mtu(want, link, err);
-        if (r == 0)
-            r = check_foreign(wants, want, links, addrs, err);
         if (r < 0)
             return r;
     }

@@ -5,6 +5,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "plugins/interfaces/misfit.h"
 #include "plugins/lib/rtnl.h"
 
 struct want {
@@ -13,7 +14,16 @@ struct want {
     unsigned mtu; /* 0: the link's own */
     bool enabled;
     struct prefix *addrs;
+    unsigned *places; /* of addrs in the configuration's list */
     unsigned addr_count;
+    /* What applying remembers from one look to the next. */
+    bool state_pending;        /* the link could not be taken up or down yet */
+    bool *duplicate;           /* of each address: another machine has it, too */
+    uint64_t dad_next_ms;      /* when a duplicate IPv6 address is tried again */
+    unsigned dad_pause_ms;     /* the pause before that */
+    uint64_t ordered_ms;       /* when addresses were last put in order */
+    struct prefix link_local;  /* the kernel's own, to be put back; family 0: none seen */
+    uint8_t link_local_mac[8]; /* the hardware address it belongs to */
 };
 
 struct wants {
@@ -22,15 +32,28 @@ struct wants {
 };
 
 /* Parses the /interfaces part (NULL: nothing configured). Errors (ORB_E_VETO) carry the path and
- * cover everything that can be said without the kernel: addresses, duplicates, overlaps. */
-int wants_read(const cJSON *interfaces, struct wants *ret_wants, struct orb_err *err);
+ * cover everything that can be said without the kernel: addresses, duplicates, overlaps. With
+ * left_out what is wrong is left out and noted there instead: for a stored configuration, which an
+ * earlier version may have let pass. */
+int wants_read(const cJSON *interfaces, struct wants *ret_wants, struct misfits *left_out,
+               struct orb_err *err);
 void wants_fini(struct wants *wants);
-const struct want *wants_find(const struct wants *wants, const char *name);
+struct want *wants_find(const struct wants *wants, const char *name);
 bool want_has(const struct want *want, const struct prefix *prefix);
+/* Carries over what applying remembers of the same interfaces. */
+void wants_remember(const struct wants *from, struct wants *to);
 
-/* Checks against the kernel: links exist (absent_ok: need not), MTU limits, addresses that belong
- * to somebody else on another link. */
-int wants_check(const struct wants *wants, const struct rtnl_links *links,
-                const struct rtnl_addrs *addrs, bool absent_ok, struct orb_err *err);
+/* Checks what a commit changes, old to new, against the kernel: links exist, MTU limits, addresses
+ * that belong to somebody else on another link. What it leaves as it was is not looked at, nor is a
+ * link missed that was configured before: it was there, and will be configured when it is again. */
+int wants_check(const struct wants *old, const struct wants *wants, const struct rtnl_links *links,
+                const struct rtnl_addrs *addrs, struct orb_err *err);
+/* The parts, for applying: each says with path what is wrong; link may be of any state. */
+int want_check_mtu(const struct want *want, const struct rtnl_link *link, struct orb_err *err);
+int want_check_foreign(const struct wants *wants, const struct want *want, unsigned index,
+                       const struct rtnl_links *links, const struct rtnl_addrs *addrs,
+                       struct orb_err *err);
+/* "/interfaces/NAME/LEAF/INDEX"; leaf NULL and index below 0: without. */
+void want_path(char *to, size_t size, const char *name, const char *leaf, int index);
 
 #endif

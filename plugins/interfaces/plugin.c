@@ -1,7 +1,7 @@
 /* The interfaces service: addresses, state and MTU of links follow /interfaces. Netlink requests
- * are synchronous (the kernel answers inside the call). A configured link that does not exist
- * refuses a commit, but at start the machine must come up with what it has: then it only degrades
- * the health and is configured when it appears. */
+ * are synchronous (the kernel answers inside the call). A commit is refused for what it asks for
+ * itself. All else that does not fit – at start, after an event, beside a commit – is a problem of
+ * the service, and is tried again until it fits: the machine runs with what it has. */
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "plugins/interfaces/plugin.h"
+
+#define CHECK_MS 5000 /* between two looks at what changes without an event */
 
 static const cJSON *part(const struct orb_change *change)
 {
@@ -20,12 +22,46 @@ static void own_wants(struct wants *wants)
     wants_fini(wants);
 }
 
-static void note_absent(struct orb_ctx *ctx, struct interfaces *self, const struct applied *applied)
+static void report(struct orb_ctx *ctx, struct interfaces *self, const struct misfits *list)
 {
-    if (applied->absent && strcmp(self->absent, applied->absent_name))
-        orb_log(ctx, ORB_WARNING, "interfaces.absent", ORB_S("name", applied->absent_name),
-                ORB_I("count", applied->absent));
-    memcpy(self->absent, applied->absent_name, sizeof(self->absent));
+    for (unsigned i = 0; i < list->count; i++) {
+        const struct misfit *m = &list->items[i];
+
+        orb_problem_set(
+            ctx, m->key,
+            &(struct orb_problem){
+                .level = ORB_PROBLEM_DEGRADED, .what = m->what, .path = m->path, .todo = m->todo});
+        if (!misfits_has(&self->misfits, m->key))
+            orb_log(ctx, ORB_WARNING, "interfaces.misfit", ORB_S("what", m->what),
+                    ORB_S("path", m->path));
+    }
+}
+
+static void note_unreadable(struct applied *applied, const struct orb_err *why)
+{
+    misfits_add(&applied->misfits, "kernel", "/interfaces", why->text,
+                "it is tried again by itself");
+}
+
+/* What does not fit is told to people, and tried again. applied: its list is taken. */
+static void outcome(struct orb_ctx *ctx, struct interfaces *self, struct applied *applied)
+{
+    orb_problem_clear(ctx, "*");
+    report(ctx, self, &applied->misfits);
+    report(ctx, self, &self->left_out);
+    for (unsigned i = 0; i < self->misfits.count; i++) {
+        const struct misfit *m = &self->misfits.items[i];
+
+        if (!misfits_has(&applied->misfits, m->key))
+            orb_log(ctx, ORB_NOTICE, "interfaces.fits", ORB_S("what", m->what),
+                    ORB_S("path", m->path));
+    }
+    misfits_fini(&self->misfits);
+    self->misfits = applied->misfits;
+    applied->misfits = (struct misfits){0};
+    follow_outcome(&self->follow, self->misfits.count == 0);
+    if (applied->not_kept)
+        orb_log(ctx, ORB_WARNING, "interfaces.before_not_kept");
 }
 
 /* One line for people about one interface that changes, from old to new (either may be NULL); ""
@@ -74,6 +110,21 @@ static void plan(struct orb_ctx *ctx, const struct wants *old, const struct want
     }
 }
 
+static void plan_pending(struct orb_ctx *ctx, const struct wants *wants,
+                         const struct rtnl_links *links)
+{
+    char text[120];
+
+    for (unsigned i = 0; i < wants->count; i++) {
+        if (rtnl_find_link(links, wants->items[i].name))
+            continue;
+        snprintf(text, sizeof(text), "%s: does not exist now; configured when it appears",
+                 wants->items[i].name);
+        orb_plan_step(ctx, "live", text);
+    }
+}
+
+/* At start everything is taken that can be had; what does not fit is seen when it is applied. */
 static int on_prepare(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
 {
     __attribute__((cleanup(own_wants))) struct wants wants = {0};
@@ -82,47 +133,61 @@ static int on_prepare(struct orb_ctx *ctx, const struct orb_change *change, stru
     struct rtnl_addrs addrs = {0};
     int r;
 
-    r = wants_read(part(change), &wants, err);
+    if (change->initial)
+        return 0;
+    r = wants_read(part(change), &wants, NULL, err);
     if (r == 0)
         r = rtnl_get_links(self->follow.requests, &links, err);
     if (r == 0)
         r = rtnl_get_addrs(self->follow.requests, &addrs, err);
     if (r == 0)
-        r = wants_check(&wants, &links, &addrs, change->initial, err);
-    if (r == 0)
+        r = wants_check(&self->current, &wants, &links, &addrs, err);
+    if (r == 0) {
         plan(ctx, &self->current, &wants);
+        plan_pending(ctx, &wants, &links);
+    }
     free(links.items);
     free(addrs.items);
     return r;
 }
 
-/* Makes the tree so and remembers it as current. On failure the kernel is put back. */
-static int change_to(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
+/* Makes the tree so and remembers it as current. On failure, which only APPLY_COMMIT knows, the
+ * kernel is put back. */
+static int change_to(struct orb_ctx *ctx, const struct orb_change *change, enum apply_mode mode,
+                     struct orb_err *err)
 {
     __attribute__((cleanup(own_wants))) struct wants wants = {0};
     struct interfaces *self = orb_user(ctx);
+    struct misfits left_out = {0};
+    struct orb_err why = {0};
     struct applied applied;
     struct wants old;
     int r;
 
-    r = wants_read(part(change), &wants, err);
-    if (r < 0)
-        return r;
-    r = wants_apply(self->follow.requests, &self->current, &wants, &self->befores, false, &applied,
-                    err);
+    r = wants_read(part(change), &wants, mode == APPLY_COMMIT ? NULL : &left_out, err);
     if (r < 0) {
-        struct applied undone;
-
-        wants_apply(self->follow.requests, &wants, &self->current, &self->befores, false, &undone,
-                    NULL);
+        misfits_fini(&left_out);
+        return r;
+    }
+    r = wants_apply(self->follow.requests, &self->current, &wants, &self->befores, mode,
+                    orb_now_ms(), &applied, &why);
+    if (r < 0 && mode == APPLY_COMMIT) {
+        misfits_fini(&applied.misfits);
+        wants_apply(self->follow.requests, &wants, &self->current, &self->befores, APPLY_UNDO,
+                    orb_now_ms(), &applied, NULL);
+        outcome(ctx, self, &applied);
+        if (err)
+            *err = why;
         return r;
     }
     old = self->current;
     self->current = wants;
     wants = old;
-    note_absent(ctx, self, &applied);
-    if (applied.not_kept)
-        orb_log(ctx, ORB_WARNING, "interfaces.before_not_kept");
+    misfits_fini(&self->left_out);
+    self->left_out = left_out;
+    if (r < 0)
+        note_unreadable(&applied, &why);
+    outcome(ctx, self, &applied);
     orb_log(ctx, ORB_INFO, "interfaces.applied", ORB_I("added", applied.added),
             ORB_I("removed", applied.removed), ORB_I("links", applied.links));
     return 0;
@@ -130,14 +195,16 @@ static int change_to(struct orb_ctx *ctx, const struct orb_change *change, struc
 
 static int on_apply(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
 {
-    return change_to(ctx, change, err);
+    return change_to(ctx, change, change->initial ? APPLY_START : APPLY_COMMIT, err);
 }
 
 static int on_abort(struct orb_ctx *ctx, const struct orb_change *change, bool applied,
                     struct orb_err *err)
 {
-    return applied ? change_to(ctx, change, err) : 0;
+    return applied ? change_to(ctx, change, APPLY_UNDO, err) : 0;
 }
+
+static void look_again(struct orb_ctx *ctx, struct interfaces *self);
 
 static void on_repair(struct orb_ctx *ctx, void *arg)
 {
@@ -145,15 +212,30 @@ static void on_repair(struct orb_ctx *ctx, void *arg)
     struct applied applied;
     struct orb_err err = {0};
 
-    if (wants_apply(self->follow.requests, &self->current, &self->current, &self->befores, true,
-                    &applied, &err) < 0) {
+    if (self->events_lost)
+        look_again(ctx, self);
+    if (wants_apply(self->follow.requests, &self->current, &self->current, &self->befores,
+                    APPLY_REPAIR, orb_now_ms(), &applied, &err) < 0) {
         orb_log(ctx, ORB_WARNING, "interfaces.repair_failed", ORB_S("reason", err.text));
-        return;
+        note_unreadable(&applied, &err);
     }
-    note_absent(ctx, self, &applied);
-    if (applied.added || applied.links)
+    outcome(ctx, self, &applied);
+    if (applied.added || applied.links || applied.settings || applied.moved)
         orb_log(ctx, ORB_NOTICE, "interfaces.repaired", ORB_I("addresses", applied.added),
-                ORB_I("links", applied.links));
+                ORB_I("links", applied.links), ORB_I("settings", applied.settings),
+                ORB_I("moved", applied.moved));
+}
+
+/* Somebody's sysctl makes no event. */
+static void on_check(struct orb_ctx *ctx, void *arg)
+{
+    struct interfaces *self = arg;
+    struct rtnl_links links = {0};
+
+    if (rtnl_get_links(self->follow.requests, &links, NULL) == 0 &&
+        !wants_settings_right(&self->current, &links))
+        on_repair(ctx, self);
+    free(links.items);
 }
 
 /* Remembers the state of a link; true when it differs from what was known. */
@@ -218,10 +300,9 @@ static void look_again(struct orb_ctx *ctx, struct interfaces *self)
     struct rtnl_links links = {0};
     struct rtnl_link gone = {0};
 
-    orb_log(ctx, ORB_WARNING, "interfaces.events_lost");
-    follow_repair_soon(&self->follow);
     if (rtnl_get_links(self->follow.requests, &links, NULL) < 0)
         return;
+    self->events_lost = false;
     for (unsigned i = self->seen_count; i-- > 0;) {
         if (rtnl_link_of(&links, self->seen[i].index))
             continue;
@@ -243,13 +324,18 @@ static void on_readable(struct orb_ctx *ctx, void *arg, int fd, unsigned events)
 
     (void)fd;
     (void)events;
-    if (netlink_drain(self->follow.events, on_event, ctx) > 0)
-        look_again(ctx, self);
+    if (netlink_drain(self->follow.events, on_event, ctx) == 0)
+        return;
+    if (!self->events_lost)
+        orb_log(ctx, ORB_WARNING, "interfaces.events_lost");
+    self->events_lost = true;
+    follow_repair_soon(&self->follow);
 }
 
 static int on_init(struct orb_ctx *ctx, struct orb_err *err)
 {
-    static const int groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, 0};
+    static const int groups[] = {RTNLGRP_LINK,         RTNLGRP_IPV4_IFADDR,  RTNLGRP_IPV6_IFADDR,
+                                 RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF, 0};
     struct interfaces *self = calloc(1, sizeof(*self));
     struct rtnl_links links = {0};
     int r;
@@ -261,6 +347,8 @@ static int on_init(struct orb_ctx *ctx, struct orb_err *err)
     r = follow_open(ctx, &self->follow, groups, on_readable, on_repair, self, err);
     if (r < 0)
         return r;
+    self->check = orb_timer_new(ctx, on_check, self);
+    orb_timer_start(self->check, CHECK_MS, CHECK_MS);
     r = rtnl_get_links(self->follow.requests, &links, err);
     for (unsigned i = 0; r == 0 && i < links.count; i++)
         remember(self, &links.items[i], false);
@@ -274,20 +362,14 @@ static void on_stop(struct orb_ctx *ctx)
 
     /* Addresses and links stay: a stopped service does not cut the network. */
     follow_close(&self->follow);
+    if (self->check)
+        orb_timer_free(self->check);
+    misfits_fini(&self->left_out);
+    misfits_fini(&self->misfits);
     wants_fini(&self->current);
     befores_fini(&self->befores);
     free(self->seen);
     free(self);
-}
-
-static int on_health(struct orb_ctx *ctx, struct orb_err *err)
-{
-    struct interfaces *self = orb_user(ctx);
-
-    if (!self->absent[0])
-        return 0;
-    return orb_fail(err, ORB_E_STATE, "interface %s is configured but does not exist",
-                    self->absent);
 }
 
 static const struct orb_method methods[] = {{"list", on_list, 0}, {0}};
@@ -296,4 +378,4 @@ static const struct orb_config config = {
     .paths = paths, .prepare = on_prepare, .apply = on_apply, .abort = on_abort};
 
 ORB_PLUGIN(.name = "interfaces", .methods = methods, .config = &config, .init = on_init,
-           .stop = on_stop, .health = on_health);
+           .stop = on_stop);

@@ -15,11 +15,14 @@ struct seen {
 
 struct interfaces {
     struct follow follow;
+    struct orb_timer *check; /* of the settings that change without an event */
     struct wants current;
+    struct misfits left_out; /* of the configuration of the start */
+    struct misfits misfits;  /* as last reported */
     struct befores befores;
     struct seen *seen;
     unsigned seen_count;
-    char absent[16]; /* a configured link that does not exist, "" when all do */
+    bool events_lost;
 };
 
 /* Method list. */

@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <netlink/attr.h>
@@ -39,6 +41,39 @@ static void *grow(struct grow *g)
     return memset((char *)g->items + g->count++ * g->item, 0, g->item);
 }
 
+/* Element n of an array of integers, 0 beyond its end. */
+static uint32_t element(const struct nlattr *array, unsigned n)
+{
+    uint32_t value = 0;
+
+    if (array && nla_len(array) >= (int)((n + 1) * sizeof(value)))
+        memcpy(&value, (const char *)nla_data(array) + n * sizeof(value), sizeof(value));
+    return value;
+}
+
+static void read_settings(struct nlattr *families, struct rtnl_link *link)
+{
+    struct nlattr *a[AF_INET6 + 1], *in[IFLA_INET_MAX + 1], *in6[IFLA_INET6_MAX + 1];
+
+    if (!families || nla_parse_nested(a, AF_INET6, families, NULL) < 0)
+        return;
+    if (a[AF_INET] && nla_parse_nested(in, IFLA_INET_MAX, a[AF_INET], NULL) == 0 &&
+        in[IFLA_INET_CONF]) {
+        link->has_inet = true;
+        link->promote_secondaries =
+            element(in[IFLA_INET_CONF], IPV4_DEVCONF_PROMOTE_SECONDARIES - 1);
+        link->ignore_linkdown =
+            element(in[IFLA_INET_CONF], IPV4_DEVCONF_IGNORE_ROUTES_WITH_LINKDOWN - 1);
+    }
+    if (a[AF_INET6] && nla_parse_nested(in6, IFLA_INET6_MAX, a[AF_INET6], NULL) == 0 &&
+        in6[IFLA_INET6_CONF]) {
+        link->has_inet6 = true;
+        link->inet6_disabled = element(in6[IFLA_INET6_CONF], DEVCONF_DISABLE_IPV6);
+        if (in6[IFLA_INET6_ADDR_GEN_MODE])
+            link->addr_gen_mode = nla_get_u8(in6[IFLA_INET6_ADDR_GEN_MODE]);
+    }
+}
+
 bool rtnl_read_link(struct nlmsghdr *header, struct rtnl_link *ret_link)
 {
     struct nlattr *a[IFLA_MAX + 1], *info[IFLA_INFO_MAX + 1];
@@ -67,6 +102,7 @@ bool rtnl_read_link(struct nlmsghdr *header, struct rtnl_link *ret_link)
     if (a[IFLA_LINKINFO] && nla_parse_nested(info, IFLA_INFO_MAX, a[IFLA_LINKINFO], NULL) == 0 &&
         info[IFLA_INFO_KIND])
         nla_strlcpy(l.kind, info[IFLA_INFO_KIND], sizeof(l.kind));
+    read_settings(a[IFLA_AF_SPEC], &l);
     if (a[IFLA_STATS64] && nla_len(a[IFLA_STATS64]) >= 64) {
         struct rtnl_link_stats64 s = {0};
         size_t n = (size_t)nla_len(a[IFLA_STATS64]);
@@ -215,15 +251,33 @@ static int collect(struct nl_sock *socket, int type, void *header, size_t len, n
     return 0;
 }
 
-int rtnl_get_links(struct nl_sock *socket, struct rtnl_links *ret_links, struct orb_err *err)
+static int get_links(struct nl_sock *socket, uint32_t without, struct rtnl_links *ret_links,
+                     struct orb_err *err)
 {
-    struct ifinfomsg header = {.ifi_family = AF_UNSPEC};
+    struct {
+        struct ifinfomsg link;
+        struct nlattr attr;
+        uint32_t mask;
+    } header = {.link = {.ifi_family = AF_UNSPEC},
+                .attr = {.nla_len = NLA_HDRLEN + sizeof(uint32_t), .nla_type = IFLA_EXT_MASK},
+                .mask = without};
     struct grow g = {.item = sizeof(struct rtnl_link)};
     int r = collect(socket, RTM_GETLINK, &header, sizeof(header), on_link, &g, err);
 
     if (r == 0)
         *ret_links = (struct rtnl_links){g.items, g.count};
     return r;
+}
+
+int rtnl_get_links(struct nl_sock *socket, struct rtnl_links *ret_links, struct orb_err *err)
+{
+    return get_links(socket, RTEXT_FILTER_SKIP_STATS, ret_links, err);
+}
+
+int rtnl_get_links_counted(struct nl_sock *socket, struct rtnl_links *ret_links,
+                           struct orb_err *err)
+{
+    return get_links(socket, 0, ret_links, err);
 }
 
 int rtnl_get_addrs(struct nl_sock *socket, struct rtnl_addrs *ret_addrs, struct orb_err *err)
@@ -284,8 +338,34 @@ int rtnl_set_link(struct nl_sock *socket, int index, unsigned mtu, int up, struc
     return netlink_send(socket, message, err);
 }
 
+int rtnl_set_inet(struct nl_sock *socket, int index, int promote, int linkdown, struct orb_err *err)
+{
+    struct ifinfomsg m = {.ifi_family = AF_UNSPEC, .ifi_index = index};
+    struct nl_msg *message = nlmsg_alloc_simple(RTM_SETLINK, 0);
+    struct nlattr *families, *inet, *conf;
+    bool fits;
+
+    fits = message && nlmsg_append(message, &m, sizeof(m), NLMSG_ALIGNTO) == 0 &&
+           (families = nla_nest_start(message, IFLA_AF_SPEC)) &&
+           (inet = nla_nest_start(message, AF_INET)) &&
+           (conf = nla_nest_start(message, IFLA_INET_CONF)) &&
+           (promote < 0 ||
+            nla_put_u32(message, IPV4_DEVCONF_PROMOTE_SECONDARIES, (uint32_t)promote) == 0) &&
+           (linkdown < 0 || nla_put_u32(message, IPV4_DEVCONF_IGNORE_ROUTES_WITH_LINKDOWN,
+                                        (uint32_t)linkdown) == 0) &&
+           nla_nest_end(message, conf) == 0 && nla_nest_end(message, inet) == 0 &&
+           nla_nest_end(message, families) == 0;
+    if (!fits) {
+        nlmsg_free(message);
+        return orb_fail(err, ORB_E_NOMEM, "no memory for a netlink message");
+    }
+    return netlink_send(socket, message, err);
+}
+
+/* protocol and more: for RTM_NEWADDR. */
 static int change_addr(struct nl_sock *socket, int type, int flags, int index,
-                       const struct prefix *prefix, struct orb_err *err)
+                       const struct prefix *prefix, uint8_t protocol, uint32_t more,
+                       struct orb_err *err)
 {
     const struct address *address = &prefix->address;
     struct nl_msg *message = nlmsg_alloc_simple(type, flags);
@@ -303,7 +383,8 @@ static int change_addr(struct nl_sock *socket, int type, int flags, int index,
            nla_put(message, IFA_LOCAL, size, address->bytes) == 0 &&
            nla_put(message, IFA_ADDRESS, size, address->bytes) == 0;
     if (fits && type == RTM_NEWADDR)
-        fits = nla_put_u8(message, IFA_PROTO, NETLINK_OURS) == 0;
+        fits = nla_put_u8(message, IFA_PROTO, protocol) == 0 &&
+               (!more || nla_put_u32(message, IFA_FLAGS, more) == 0);
     if (fits && type == RTM_NEWADDR && address->family == AF_INET && prefix->len < 31) {
         for (unsigned bit = prefix->len; bit < 32; bit++)
             all.address.bytes[bit / 8] |= (uint8_t)(0x80 >> (bit % 8));
@@ -316,16 +397,23 @@ static int change_addr(struct nl_sock *socket, int type, int flags, int index,
     return netlink_send(socket, message, err);
 }
 
+int rtnl_add_addr_as(struct nl_sock *socket, int index, const struct prefix *prefix,
+                     uint8_t protocol, uint32_t flags, struct orb_err *err)
+{
+    return change_addr(socket, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, index, prefix, protocol,
+                       flags, err);
+}
+
 int rtnl_add_addr(struct nl_sock *socket, int index, const struct prefix *prefix,
                   struct orb_err *err)
 {
-    return change_addr(socket, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, index, prefix, err);
+    return rtnl_add_addr_as(socket, index, prefix, NETLINK_OURS, 0, err);
 }
 
 int rtnl_del_addr(struct nl_sock *socket, int index, const struct prefix *prefix,
                   struct orb_err *err)
 {
-    return change_addr(socket, RTM_DELADDR, 0, index, prefix, err);
+    return change_addr(socket, RTM_DELADDR, 0, index, prefix, 0, 0, err);
 }
 
 static bool put_hops(struct nl_msg *message, const struct rtnl_route *route)

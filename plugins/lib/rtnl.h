@@ -18,6 +18,10 @@ struct rtnl_link {
     unsigned mtu, min_mtu, max_mtu; /* max 0: no limit known */
     uint8_t mac[8];
     unsigned mac_len;
+    /* Settings below net.ipv4.conf and net.ipv6.conf. */
+    bool has_inet, promote_secondaries, ignore_linkdown;
+    bool has_inet6, inet6_disabled;
+    uint8_t addr_gen_mode; /* IN6_ADDR_GEN_MODE_* */
     uint64_t rx_packets, tx_packets, rx_bytes, tx_bytes, rx_dropped, tx_dropped;
 };
 
@@ -57,8 +61,11 @@ struct rtnl_routes {
     unsigned count;
 };
 
-/* Snapshots; free items with free(). ours_only: routes of protocol NETLINK_OURS alone. */
+/* Snapshots; free items with free(). ours_only: routes of protocol NETLINK_OURS alone. Links come
+ * without counters, which halves what the kernel has to write, unless they are asked for. */
 int rtnl_get_links(struct nl_sock *socket, struct rtnl_links *ret_links, struct orb_err *err);
+int rtnl_get_links_counted(struct nl_sock *socket, struct rtnl_links *ret_links,
+                           struct orb_err *err);
 int rtnl_get_addrs(struct nl_sock *socket, struct rtnl_addrs *ret_addrs, struct orb_err *err);
 int rtnl_get_routes(struct nl_sock *socket, bool ours_only, struct rtnl_routes *ret_routes,
                     struct orb_err *err);
@@ -73,6 +80,12 @@ const struct rtnl_link *rtnl_link_of(const struct rtnl_links *links, int index);
 
 /* mtu 0: leave; up: -1 leave, 0 down, 1 up. */
 int rtnl_set_link(struct nl_sock *socket, int index, unsigned mtu, int up, struct orb_err *err);
+/* promote_secondaries and ignore_routes_with_linkdown of IPv4; -1 leaves one as it is. */
+int rtnl_set_inet(struct nl_sock *socket, int index, int promote, int linkdown,
+                  struct orb_err *err);
+/* protocol: IFA_PROTO; flags: IFA_F_* beside. */
+int rtnl_add_addr_as(struct nl_sock *socket, int index, const struct prefix *prefix,
+                     uint8_t protocol, uint32_t flags, struct orb_err *err);
 int rtnl_add_addr(struct nl_sock *socket, int index, const struct prefix *prefix,
                   struct orb_err *err);
 int rtnl_del_addr(struct nl_sock *socket, int index, const struct prefix *prefix,

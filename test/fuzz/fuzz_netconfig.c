@@ -67,15 +67,32 @@ static void try_firewall(const cJSON *tree)
     work_fini(&work);
 }
 
+/* What is refused in a commit is left out at the start, and named: never a refusal there. */
+static void try_interfaces(const cJSON *interfaces)
+{
+    struct misfits left_out = {0};
+    struct wants wants = {0};
+    struct orb_err err = {0};
+    int r = wants_read(interfaces, &wants, NULL, &err);
+
+    refused_well(r, &err);
+    wants_fini(&wants);
+    if (wants_read(interfaces, &wants, &left_out, NULL) < 0 || (left_out.count > 0) != (r < 0))
+        abort();
+    for (unsigned i = 0; i < left_out.count; i++) {
+        if (left_out.items[i].path[0] != '/' || !left_out.items[i].what[0])
+            abort();
+    }
+    wants_fini(&wants);
+    misfits_fini(&left_out);
+}
+
 static void try_parts(const cJSON *tree)
 {
     struct routes_want routes = {0};
-    struct wants wants = {0};
     struct orb_err err = {0};
 
-    refused_well(wants_read(cJSON_GetObjectItemCaseSensitive(tree, "interfaces"), &wants, &err),
-                 &err);
-    wants_fini(&wants);
+    try_interfaces(cJSON_GetObjectItemCaseSensitive(tree, "interfaces"));
     refused_well(routes_read(cJSON_GetObjectItemCaseSensitive(tree, "routing"), &routes, &err),
                  &err);
     routes_fini(&routes);

@@ -1,7 +1,9 @@
 """The host's end of a worker's socket, scripted, and a network namespace of its own."""
+import contextlib
 import json
 import os
 import select
+import signal
 import socket
 import struct
 import subprocess
@@ -55,6 +57,71 @@ class Namespace:
         found = json.loads(self.ip("-j", "addr", "show", "dev", link))
         return sorted(f"{a['local']}/{a['prefixlen']}" for a in found[0]["addr_info"]
                       if a["scope"] != "link")
+
+    def listed(self, link):
+        """IPv4 addresses in the order of the kernel."""
+        found = json.loads(self.ip("-4", "-j", "addr", "show", "dev", link))
+        return [f"{a['local']}/{a['prefixlen']}" for a in found[0]["addr_info"]]
+
+    def pair(self, name):
+        """A new link whose other end is up, too."""
+        self.ip("link", "add", name, "type", "veth", "peer", "name", name + "-far")
+        self.ip("link", "set", name + "-far", "up")
+
+    def batch(self, lines):
+        subprocess.run(["ip", "-n", self.name, "-force", "-batch", "-"], input="".join(lines),
+                       text=True, check=True, capture_output=True)
+
+    def inside(self, *args):
+        return ["nsenter", f"--net=/run/netns/{self.name}", *args]
+
+    def sysctl(self, name, value=None):
+        """Reads or writes one; the value."""
+        done = sh(*self.inside("sysctl", "-n", name if value is None else f"{name}={value}"))
+        return done.strip()
+
+    @contextlib.contextmanager
+    def running(self, *args):
+        """A command in here that runs meanwhile, ended with what it started."""
+        process = subprocess.Popen(self.inside(*args), stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL, start_new_session=True)
+        try:
+            yield process
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+    @contextlib.contextmanager
+    def monitor(self, *what):
+        """`ip monitor`; yields a function that returns the lines up to now."""
+        process = subprocess.Popen(["ip", "-n", self.name, "monitor", *what], text=True,
+                                   stdout=subprocess.PIPE, start_new_session=True)
+        os.set_blocking(process.stdout.fileno(), False)
+        seen = []
+
+        def mark(address):
+            self.ip("addr", "add", address, "dev", "lo")
+            self.ip("addr", "del", address, "dev", "lo")
+            eventually(lambda: collect() or any(l.startswith("Deleted") and address in l for l in seen),
+                       "ip monitor reports")
+
+        def collect():
+            seen.extend(process.stdout.readlines())
+
+        def lines():
+            mark("127.77.0.2/32")
+            return [line for line in seen if "127.77.0." not in line]
+
+        try:
+            while not any("127.77.0.1/32" in line for line in seen):
+                self.ip("addr", "add", "127.77.0.1/32", "dev", "lo")
+                self.ip("addr", "del", "127.77.0.1/32", "dev", "lo")
+                select.select([process.stdout], [], [], 0.1)
+                collect()
+            yield lines
+        finally:
+            process.kill()
+            process.wait()
 
     def link(self, name):
         return json.loads(self.ip("-j", "link", "show", "dev", name))[0]
@@ -196,6 +263,14 @@ class Worker:
         while not wanted(self.problems):
             self.until(lambda f: f[0] == PROBLEMS, seconds)
         return self.problems
+
+    def until_quiet(self, seconds=0.3):
+        """Until the worker has sent nothing for so long."""
+        try:
+            while True:
+                self.until(lambda f: True, seconds)
+        except TimeoutError:
+            pass
 
     def logged(self, event):
         """Waits for a log record."""

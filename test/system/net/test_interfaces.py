@@ -1,4 +1,7 @@
 """The interfaces service against a kernel: in a network namespace, checked with iproute2."""
+import json
+import os
+import signal
 import sys
 
 from host import Namespace, Worker, eventually, main, refused
@@ -128,11 +131,12 @@ def wrong_configurations_are_refused_with_path_and_reason():
 def an_absent_link_degrades_the_start_and_is_configured_when_it_appears():
     with Box({"lan0": {"addresses": ["10.1.0.1/24"]}, "usb0": {"addresses": ["10.5.0.1/24"]}}) as (ns, w):
         assert ns.addresses("lan0") == ["10.1.0.1/24"]
-        assert "usb0" in w.ping()
+        problem = w.until_problems(lambda p: p)["link:usb0"]
+        assert problem["path"] == "/interfaces/usb0" and "does not exist" in problem["what"]
         ns.ip("link", "add", "usb0", "type", "veth", "peer", "name", "far2")
         w.logged("interfaces.repaired")
         assert ns.addresses("usb0") == ["10.5.0.1/24"] and "UP" in ns.link("usb0")["flags"]
-        assert w.ping() is None
+        w.until_problems(lambda p: not p)
         w.stop()
 
 
@@ -169,9 +173,178 @@ def list_shows_links():
         w.stop()
 
 
+def each_thing_is_applied_by_itself_at_start_and_again_when_it_may_fit():
+    box = Box({"aux0": {"mtu": 9000, "addresses": ["10.6.0.1/24"]},
+               "gone0": {"addresses": ["10.7.0.1/24"]},
+               "lan0": {"addresses": ["10.1.0.1/24", "10.8.0.1/24", "2001:db8:1::1/64"]},
+               "wan0": {"addresses": ["192.0.2.2/24", "2001:db8:2::1/64"]}})
+    with box as (ns, w):
+        w.kill()
+        ns.ip("addr", "flush", "dev", "lan0")
+        ns.ip("addr", "flush", "dev", "wan0")
+        ns.ip("link", "set", "wan0", "down")
+        ns.ip("link", "add", "aux0", "link", "far1", "type", "macvlan")  # no more than far1 takes
+        ns.ip("addr", "add", "10.8.0.1/24", "dev", "far0")
+        ns.sysctl("net.ipv6.conf.wan0.disable_ipv6", "1")
+        w = box.start()
+        assert ns.addresses("lan0") == ["10.1.0.1/24", "2001:db8:1::1/64"], ns.addresses("lan0")
+        assert ns.addresses("wan0") == ["192.0.2.2/24"] and ns.addresses("aux0") == ["10.6.0.1/24"]
+        found = w.until_problems(lambda p: len(p) == 4)
+        for key, path, word in (
+                ("mtu:aux0", "/interfaces/aux0/mtu", "MTU 9000"),
+                ("link:gone0", "/interfaces/gone0", "does not exist"),
+                ("address:lan0:10.8.0.1/24", "/interfaces/lan0/addresses/1", "address of far0"),
+                ("address:wan0:2001:db8:2::1/64", "/interfaces/wan0/addresses/1", "switched off")):
+            assert found[key]["path"] == path and word in found[key]["what"], found[key]
+            assert found[key]["todo"], found[key]
+        ns.pair("gone0")
+        ns.ip("addr", "del", "10.8.0.1/24", "dev", "far0")
+        ns.sysctl("net.ipv6.conf.wan0.disable_ipv6", "0")
+        ns.ip("link", "set", "far1", "mtu", "9000")
+        w.until_problems(lambda p: not p)
+        assert ns.link("aux0")["mtu"] == 9000 and ns.addresses("gone0") == ["10.7.0.1/24"]
+        assert "10.8.0.1/24" in ns.addresses("lan0")
+        assert "2001:db8:2::1/64" in ns.addresses("wan0")
+        w.stop()
+
+
+def a_commit_is_refused_only_for_what_it_changes():
+    parts = {"lan0": {"addresses": ["10.1.0.1/24"]},
+             "usb0": {"addresses": ["10.5.0.1/24", "2001:db8:5::1/64"], "mtu": 1400},
+             "wan0": {"addresses": ["192.0.2.2/24", "2001:db8:2::1/64"]}}
+    box = Box(parts)
+    with box as (ns, w):
+        ns.sysctl("net.ipv6.conf.wan0.disable_ipv6", "1")
+        w.until_problems(lambda p: "link:usb0" in p and "address:wan0:2001:db8:2::1/64" in p)
+        change = json.loads(json.dumps(parts))
+        change["lan0"] = {"addresses": ["10.1.0.1/24", "10.1.1.1/24"], "mtu": 1450, "description": "x"}
+        w.commit(interfaces=change)
+        assert ns.addresses("lan0") == ["10.1.0.1/24", "10.1.1.1/24"] and ns.link("lan0")["mtu"] == 1450
+        change["usb0"]["mtu"] = 1300  # configured before and missing now: it will be so
+        plan = w.commit(interfaces=change)
+        assert any("does not exist now" in line for line in plan), plan
+        change["wan0"]["description"] = "dark"
+        w.commit(interfaces=change)
+        refused(w, "/interfaces/usb1", "no interface usb1", interfaces={**change, "usb1": {}})
+        lost = {**change, "wan0": {"addresses": ["192.0.2.2/24", "2001:db8:2::1/64", "2001:db8:3::1/64"]}}
+        refused(w, "/interfaces/wan0/addresses/2", "switched off", interfaces=lost)
+        assert ns.addresses("wan0") == ["192.0.2.2/24"]
+        ns.pair("usb0")
+        w.until_problems(lambda p: "link:usb0" not in p)
+        assert ns.link("usb0")["mtu"] == 1300 and "10.5.0.1/24" in ns.addresses("usb0")
+        w.stop()
+
+
+def the_order_of_addresses_is_the_configurations():
+    def order():
+        return [a.split("/")[0] for a in ns.listed("lan0")]
+
+    with Box({"lan0": {"addresses": ["10.1.0.1/24", "10.1.0.9/24", "10.2.0.1/24"]}}) as (ns, w):
+        assert order() == ["10.1.0.1", "10.2.0.1", "10.1.0.9"], order()
+        with ns.monitor("address") as seen:
+            w.commit(interfaces={"lan0": {"addresses": ["10.1.0.9/24", "10.2.0.1/24"]}})
+            assert order() == ["10.1.0.9", "10.2.0.1"], order()
+            w.commit(interfaces={"lan0": {"addresses": ["10.2.0.1/24"]}})
+            lines = seen()
+        gone = [line for line in lines if line.startswith("Deleted") and "10.1.0.9/24" in line]
+        assert len(gone) == 1, f"a kept address went away: {lines}"
+        w.commit(interfaces={"lan0": {"addresses": ["10.2.0.1/24", "10.2.0.2/24", "10.2.0.3/24"]}})
+        w.commit(interfaces={"lan0": {"addresses": ["10.2.0.3/24", "10.2.0.1/24", "10.2.0.2/24"]}})
+        assert order() == ["10.2.0.3", "10.2.0.1", "10.2.0.2"], order()
+        assert "src 10.2.0.3" in ns.ip("route", "get", "10.2.0.77")
+        ns.ip("addr", "del", "10.2.0.3/24", "dev", "lan0")
+        eventually(lambda: order() == ["10.2.0.3", "10.2.0.1", "10.2.0.2"],
+                   "a deleted primary address is the primary one again")
+        w.stop()
+
+
+def settings_of_links_are_kept_and_given_back():
+    names = ["net.ipv4.conf.lan0.promote_secondaries", "net.ipv4.conf.lan0.ignore_routes_with_linkdown"]
+    with Box({}) as (ns, w):
+        for name in names:
+            ns.sysctl(name, "0")
+        w.commit(interfaces={"lan0": {"addresses": ["10.1.0.1/24"]}})
+        assert [ns.sysctl(name) for name in names] == ["1", "1"]
+        for name in names:
+            ns.sysctl(name, "0")
+            record = w.logged("interfaces.repaired")
+            assert record["kv"]["settings"] == 1 and ns.sysctl(name) == "1"
+        w.commit(interfaces={})
+        assert [ns.sysctl(name) for name in names] == ["0", "0"], "as they were before"
+        w.stop()
+
+
+def a_flushed_link_gets_its_link_local_address_back():
+    def own():
+        found = json.loads(ns.ip("-j", "addr", "show", "dev", "lan0"))[0]["addr_info"]
+        return [a["local"] for a in found if a["family"] == "inet6" and a["scope"] == "link"]
+
+    with Box({"lan0": {"addresses": ["10.1.0.1/24", "2001:db8::1/64"]}}) as (ns, w):
+        eventually(own, "lan0 has a link-local address")
+        before = own()
+        w.logged("interfaces.applied")
+        w.until_quiet()
+        ns.ip("addr", "flush", "dev", "lan0")
+        eventually(lambda: own() == before, f"{before} comes back")
+        eventually(lambda: ns.addresses("lan0") == ["10.1.0.1/24", "2001:db8::1/64"], "the others, too")
+        w.stop()
+
+
+def a_duplicate_ipv6_address_is_said_and_used_when_it_is_free():
+    with Box({}) as (ns, w), Namespace("ifd") as other:
+        other.sysctl("net.ipv6.conf.default.accept_dad", "0")
+        ns.ip("link", "add", "dup0", "type", "veth", "peer", "name", "there", "netns", other.name)
+        other.ip("link", "set", "there", "up")
+        other.ip("addr", "add", "2001:db8:9::1/64", "dev", "there", "nodad")
+        w.commit(interfaces={"dup0": {"addresses": ["2001:db8:9::1/64", "10.9.9.1/24"]}})
+        key = "duplicate:dup0:2001:db8:9::1/64"
+        problem = w.until_problems(lambda p: key in p)[key]
+        assert problem["path"] == "/interfaces/dup0/addresses/0", problem
+        other.ip("addr", "del", "2001:db8:9::1/64", "dev", "there")
+        w.until_problems(lambda p: not p, 20)
+        assert "dadfailed" not in ns.ip("-6", "addr", "show", "dev", "dup0")
+        w.stop()
+
+
+def lost_events_do_not_end_the_following():
+    if "--sandboxed" in sys.argv:
+        return  # the process that is stopped would be the one that carries the bytes
+    with Box({"lan0": {"addresses": ["10.1.0.1/24"]}}) as (ns, w):
+        w.until_quiet()
+        os.kill(w.process.pid, signal.SIGSTOP)
+        ns.batch(f"addr {word} 100.64.{i // 250}.{i % 250 + 1}/32 dev far1\n"
+                 for word in ("add", "del") for i in range(2500))
+        ns.ip("link", "set", "far0", "down")
+        os.kill(w.process.pid, signal.SIGCONT)
+        w.logged("interfaces.events_lost")
+        w.until(lambda f: ("link", {"name": "lan0", "up": True, "carrier": False}) in w.events)
+        for _ in range(2):
+            ns.ip("addr", "del", "10.1.0.1/24", "dev", "lan0")
+            eventually(lambda: ns.addresses("lan0") == ["10.1.0.1/24"], "followed after an overrun")
+        w.stop()
+
+
+def links_that_come_and_go_refuse_no_commit_and_stop_no_repair():
+    with Box({"lan0": {"addresses": ["10.1.0.1/24"]}}) as (ns, w):
+        ns.batch(f"link add many{i} type veth peer name peer{i}\n" for i in range(50))
+        churn = "while :; do ip link add churn0 type veth peer name churn1; ip link del churn0; done"
+        with ns.running("sh", "-c", churn):
+            for i in range(12):
+                w.commit(interfaces={"lan0": {"addresses": [f"10.1.{i}.1/24"]}})
+            ns.ip("addr", "del", "10.1.11.1/24", "dev", "lan0")
+            eventually(lambda: ns.addresses("lan0") == ["10.1.11.1/24"], "repaired under events without end")
+        w.stop()
+
+
 main([addresses_mtu_and_state_follow_the_configuration, what_is_not_ours_stays,
       an_address_moves_between_links_and_lengths, an_applied_change_goes_back,
       a_restart_removes_what_left_meanwhile_and_nothing_else,
       wrong_configurations_are_refused_with_path_and_reason,
       an_absent_link_degrades_the_start_and_is_configured_when_it_appears,
-      lost_addresses_come_back_and_link_events_are_published, list_shows_links])
+      lost_addresses_come_back_and_link_events_are_published, list_shows_links,
+      each_thing_is_applied_by_itself_at_start_and_again_when_it_may_fit,
+      a_commit_is_refused_only_for_what_it_changes, the_order_of_addresses_is_the_configurations,
+      settings_of_links_are_kept_and_given_back, a_flushed_link_gets_its_link_local_address_back,
+      a_duplicate_ipv6_address_is_said_and_used_when_it_is_free,
+      lost_events_do_not_end_the_following,
+      links_that_come_and_go_refuse_no_commit_and_stop_no_repair])

@@ -1,0 +1,206 @@
+/* Addresses of links: part of applying, see run.h. */
+#include <errno.h>
+#include <linux/if_addr.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "plugins/interfaces/order.h"
+#include "plugins/interfaces/run.h"
+
+#define ORDER_EVERY_MS 10000 /* when somebody else has another order in mind */
+
+static const struct rtnl_addr *find(const struct run *run, int index, const struct prefix *p)
+{
+    for (unsigned i = 0; i < run->addrs.count; i++) {
+        const struct rtnl_addr *a = &run->addrs.items[i];
+
+        if (a->index == index && prefix_equal(&a->prefix, p))
+            return a;
+    }
+    return NULL;
+}
+
+int run_remove_addresses(struct run *run, struct orb_err *err)
+{
+    for (unsigned i = 0; i < run->addrs.count; i++) {
+        const struct rtnl_addr *a = &run->addrs.items[i];
+        const struct rtnl_link *link = rtnl_link_of(&run->links, a->index);
+        struct trouble t = {.kind = "remove", .leaf = "addresses", .place = -1};
+        char text[ADDRESS_TEXT], doing[96];
+        struct orb_err why = {0};
+        bool was;
+        int r;
+
+        if (!link || want_has(wants_find(run->new, link->name), &a->prefix))
+            continue;
+        was = want_has(wants_find(run->old, link->name), &a->prefix);
+        if (a->protocol != NETLINK_OURS && !was)
+            continue;
+        r = rtnl_del_addr(run->socket, a->index, &a->prefix, &why);
+        run->applied->removed += r == 0;
+        /* Gone already: a secondary that went with its primary, or a link that vanished. */
+        if (r == 0 || r == -EADDRNOTAVAIL || r == -ENODEV)
+            continue;
+        snprintf(doing, sizeof(doing), "cannot remove address %s", prefix_text(&a->prefix, text));
+        t.name = link->name;
+        t.thing = text;
+        t.doing = doing;
+        t.todo = "see the kernel's reason; it is tried again by itself";
+        r = run_trouble(run, was, &t, &why, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* Adds address at of want, which the kernel does not have. */
+static int add(struct run *run, const struct want *want, unsigned at, const struct rtnl_link *link,
+               bool held, struct orb_err *err)
+{
+    const struct prefix *p = &want->addrs[at];
+    char text[ADDRESS_TEXT], doing[96];
+    struct trouble t = {.kind = "address",
+                        .name = want->name,
+                        .leaf = "addresses",
+                        .place = (int)want->places[at],
+                        .thing = prefix_text(p, text)};
+    struct orb_err why = {0};
+    int r = held ? 0 : want_check_foreign(run->new, want, at, &run->links, &run->addrs, &why);
+
+    if (r == 0) {
+        snprintf(doing, sizeof(doing), "cannot add address %s", text);
+        t.doing = doing;
+        t.todo = "see the kernel's reason; it is tried again by itself";
+        if (p->address.family == AF_INET6 && link->inet6_disabled) {
+            t.todo = "switch IPv6 on (sysctl net.ipv6.conf.*.disable_ipv6), or take the address "
+                     "out of the configuration";
+            r = orb_fail(&why, ORB_E_KERNEL, "IPv6 is switched off there (disable_ipv6)");
+        } else {
+            r = rtnl_add_addr(run->socket, link->index, p, &why);
+        }
+    } else {
+        t.todo = "take it away there, or out of the configuration";
+    }
+    if (r == 0) {
+        run->applied->added++;
+        return 0;
+    }
+    return run_trouble(run, !want_has(wants_find(run->old, want->name), p), &t, &why, err);
+}
+
+/* IPv4 in the order of the configuration. IPv6 in the opposite one: there the kernel lists, and
+ * among equals prefers, what was added last. */
+static int add_family(struct run *run, const struct want *want, const struct rtnl_link *link,
+                      int family, struct orb_err *err)
+{
+    bool will_be_down = !want->enabled || (run->mode == APPLY_REPAIR && !(link->flags & IFF_UP));
+
+    for (unsigned n = 0; n < want->addr_count; n++) {
+        unsigned at = family == AF_INET ? n : want->addr_count - 1 - n;
+        const struct prefix *p = &want->addrs[at];
+        const struct rtnl_addr *have;
+        int r;
+
+        if (p->address.family != family)
+            continue;
+        have = find(run, link->index, p);
+        /* In repair any owner will do: claiming again makes an event, and an event a repair. */
+        if (have && (run->mode == APPLY_REPAIR || have->protocol == NETLINK_OURS))
+            continue;
+        /* The kernel forgets IPv6 addresses of a link that is down; they come with it. */
+        if (will_be_down && family == AF_INET6)
+            continue;
+        r = add(run, want, at, link, have, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int run_add_addresses(struct run *run, struct orb_err *err)
+{
+    for (unsigned i = 0; i < run->new->count; i++) {
+        const struct want *want = &run->new->items[i];
+        const struct rtnl_link *link = rtnl_find_link(&run->links, want->name);
+        int r;
+
+        if (!link)
+            continue;
+        r = add_family(run, want, link, AF_INET, err);
+        if (r == 0)
+            r = add_family(run, want, link, AF_INET6, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* One step of ordering. While an address is away it is held with another length and without a route
+ * of its own, so that the machine never stops being reachable by it. */
+static int order_one(struct run *run, int index, const struct order_step *step, struct orb_err *err)
+{
+    struct prefix hold = step->prefix;
+    int r;
+
+    hold.len = step->prefix.len == 32 ? 31 : 32;
+    if (step->remove) {
+        rtnl_add_addr_as(run->socket, index, &hold, NETLINK_OURS, IFA_F_NOPREFIXROUTE, NULL);
+        return rtnl_del_addr(run->socket, index, &step->prefix, err);
+    }
+    r = rtnl_add_addr(run->socket, index, &step->prefix, err);
+    rtnl_del_addr(run->socket, index, &hold, NULL);
+    run->applied->moved += r == 0;
+    return r;
+}
+
+static int order(struct run *run, struct want *want, const struct rtnl_link *link,
+                 struct orb_err *err)
+{
+    struct trouble t = {.kind = "order", .name = want->name, .leaf = "addresses", .place = -1};
+    struct order_step *steps;
+    struct orb_err why = {0};
+    int count = order_steps(want->addrs, want->addr_count, link->index, &run->addrs, &steps);
+    int r = 0;
+
+    if (count < 0)
+        return orb_fail(err, ORB_E_NOMEM, "no memory for the addresses of %s", want->name);
+    if (count > 0 && run->mode == APPLY_REPAIR) {
+        if (want->ordered_ms && run->now_ms - want->ordered_ms < ORDER_EVERY_MS)
+            r = orb_fail(&why, ORB_E_CONFLICT, "something else keeps changing it");
+        else
+            want->ordered_ms = run->now_ms;
+    }
+    for (int i = 0; i < count && r == 0; i++)
+        r = order_one(run, link->index, &steps[i], &why);
+    free(steps);
+    if (r == 0)
+        return 0;
+    t.doing = "cannot keep the order of the addresses";
+    t.todo = "see what else manages this interface; it is tried again by itself";
+    return run_trouble(run, false, &t, &why, err);
+}
+
+int run_order(struct run *run, struct orb_err *err)
+{
+    int r;
+
+    if (run->applied->added || run->applied->removed) {
+        r = run_look(run, err);
+        if (r < 0)
+            return r;
+    }
+    for (unsigned i = 0; i < run->new->count; i++) {
+        struct want *want = &run->new->items[i];
+        const struct rtnl_link *link = rtnl_find_link(&run->links, want->name);
+
+        if (!link || want->addr_count < 2 || (link->has_inet && !link->promote_secondaries))
+            continue;
+        r = order(run, want, link, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}

@@ -1,0 +1,114 @@
+/* Duplicate IPv6 addresses, and link-local ones that somebody took away: part of applying, see
+ * run.h. The kernel never tries a duplicate address again by itself, so that is done here, more and
+ * more rarely. */
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "plugins/interfaces/run.h"
+
+#define DAD_PAUSE_MIN_MS 5000
+#define DAD_PAUSE_MAX_MS 60000
+#define PROTO_KERNEL_LL                                                                            \
+    3 /* IFAPROT_KERNEL_LL: what the kernel itself gives its link-local ones                       \
+       */
+
+/* Removed and added: the kernel asks the network again. */
+static void ask_again(struct run *run, const struct rtnl_addr *a)
+{
+    if (rtnl_del_addr(run->socket, a->index, &a->prefix, NULL) == 0)
+        rtnl_add_addr(run->socket, a->index, &a->prefix, NULL);
+}
+
+static void note_duplicate(struct run *run, const struct want *want, unsigned at)
+{
+    char text[ADDRESS_TEXT];
+    struct trouble t = {.kind = "duplicate",
+                        .name = want->name,
+                        .leaf = "addresses",
+                        .place = (int)want->places[at],
+                        .thing = prefix_text(&want->addrs[at], text),
+                        .todo = "give one of the two machines another address"};
+    struct orb_err why;
+
+    orb_fail(&why, ORB_E_STATE, "another machine on %s has address %s, too; it is not used here",
+             want->name, text);
+    run_trouble(run, false, &t, &why, NULL);
+}
+
+static void look_for_duplicates(struct run *run, struct want *want, int index)
+{
+    bool again = run->mode == APPLY_REPAIR && run->now_ms >= want->dad_next_ms, any = false;
+
+    for (unsigned i = 0; i < run->addrs.count; i++) {
+        const struct rtnl_addr *a = &run->addrs.items[i];
+
+        for (unsigned k = 0; a->index == index && k < want->addr_count; k++) {
+            if (a->prefix.address.family != AF_INET6 || !prefix_equal(&want->addrs[k], &a->prefix))
+                continue;
+            if (a->flags & IFA_F_DADFAILED)
+                want->duplicate[k] = true;
+            else if (!(a->flags & IFA_F_TENTATIVE))
+                want->duplicate[k] = false;
+            if (!want->duplicate[k])
+                continue;
+            any = true;
+            note_duplicate(run, want, k);
+            if (again && (a->flags & IFA_F_DADFAILED) && want->dad_next_ms)
+                ask_again(run, a);
+        }
+    }
+    if (!any) {
+        want->dad_next_ms = want->dad_pause_ms = 0;
+        return;
+    }
+    if (run->now_ms < want->dad_next_ms)
+        return;
+    want->dad_pause_ms = want->dad_pause_ms ? want->dad_pause_ms * 2 : DAD_PAUSE_MIN_MS;
+    if (want->dad_pause_ms > DAD_PAUSE_MAX_MS)
+        want->dad_pause_ms = DAD_PAUSE_MAX_MS;
+    want->dad_next_ms = run->now_ms + want->dad_pause_ms;
+}
+
+/* The kernel makes its link-local address when a link comes up, and not again when somebody flushes
+ * the link's addresses. Without it IPv6 has no neighbours. */
+static void keep_link_local(struct run *run, struct want *want, const struct rtnl_link *link)
+{
+    const struct rtnl_addr *own = NULL;
+
+    for (unsigned i = 0; i < run->addrs.count; i++) {
+        const struct rtnl_addr *a = &run->addrs.items[i];
+
+        if (a->index == link->index && a->prefix.address.family == AF_INET6 &&
+            address_is_link_local(&a->prefix.address) && !want_has(want, &a->prefix))
+            own = a;
+    }
+    if (own) {
+        want->link_local = own->prefix;
+        memcpy(want->link_local_mac, link->mac, sizeof(link->mac));
+        return;
+    }
+    if (!want->link_local.address.family || !(link->flags & IFF_UP) || !link->carrier ||
+        !link->has_inet6 || link->inet6_disabled || link->addr_gen_mode == IN6_ADDR_GEN_MODE_NONE ||
+        memcmp(want->link_local_mac, link->mac, sizeof(link->mac)) != 0)
+        return;
+    if (rtnl_add_addr_as(run->socket, link->index, &want->link_local, PROTO_KERNEL_LL, 0, NULL) ==
+        0)
+        run->applied->added++;
+}
+
+void run_detection(struct run *run)
+{
+    for (unsigned i = 0; i < run->new->count; i++) {
+        struct want *want = &run->new->items[i];
+        const struct rtnl_link *link = rtnl_find_link(&run->links, want->name);
+
+        if (!link)
+            continue;
+        look_for_duplicates(run, want, link->index);
+        keep_link_local(run, want, link);
+    }
+}

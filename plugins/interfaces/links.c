@@ -1,0 +1,178 @@
+/* Settings, MTU and state of links: part of applying, see run.h. */
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "plugins/interfaces/run.h"
+
+#define KERNEL_TODO "see the kernel's reason; it is tried again by itself"
+
+static bool settings_right(const struct rtnl_link *link)
+{
+    return !link->has_inet || (link->promote_secondaries && link->ignore_linkdown);
+}
+
+bool wants_settings_right(const struct wants *wants, const struct rtnl_links *links)
+{
+    for (unsigned i = 0; i < wants->count; i++) {
+        const struct rtnl_link *link = rtnl_find_link(links, wants->items[i].name);
+
+        if (link && !settings_right(link))
+            return false;
+    }
+    return true;
+}
+
+int run_settings(struct run *run, struct orb_err *err)
+{
+    for (unsigned i = 0; i < run->new->count; i++) {
+        const struct want *want = &run->new->items[i];
+        const struct rtnl_link *link = rtnl_find_link(&run->links, want->name);
+        struct trouble t = {.kind = "setting", .name = want->name, .place = -1};
+        struct orb_err why = {0};
+        struct before *b;
+        bool fresh;
+
+        if (!link)
+            continue;
+        b = before_get(run->befores, link, &fresh);
+        if (!b)
+            return orb_fail(err, ORB_E_NOMEM, "no memory for the state of %s", want->name);
+        if (fresh) /* noted before the kernel changes */
+            run->applied->not_kept |= !befores_save(run->befores);
+        b->fresh |= fresh;
+        if (settings_right(link))
+            continue;
+        if (rtnl_set_inet(run->socket, link->index, 1, 1, &why) == 0) {
+            run->applied->settings++;
+            continue;
+        }
+        t.doing = "cannot set promote_secondaries and ignore_routes_with_linkdown";
+        t.todo = KERNEL_TODO;
+        run_trouble(run, false, &t, &why, err);
+    }
+    return 0;
+}
+
+/* 1: changed, 0: it was so. */
+static int set_link(struct run *run, const struct rtnl_link *link, unsigned mtu, int up,
+                    struct orb_err *err)
+{
+    int r;
+
+    if (mtu == link->mtu)
+        mtu = 0;
+    if (up >= 0 && !!(link->flags & IFF_UP) == up)
+        up = -1;
+    if (!mtu && up < 0)
+        return 0;
+    r = rtnl_set_link(run->socket, link->index, mtu, up, err);
+    run->applied->links += r == 0;
+    return r < 0 ? r : 1;
+}
+
+static int set_mtu(struct run *run, const struct want *want, const struct rtnl_link *link,
+                   struct before *b, struct orb_err *err)
+{
+    const struct want *was = wants_find(run->old, want->name);
+    struct trouble t = {.kind = "mtu", .name = want->name, .leaf = "mtu", .place = -1};
+    unsigned mtu = want->mtu ? want->mtu : b->mtu_changed ? b->mtu : 0;
+    struct orb_err why = {0};
+    char doing[64];
+    int r;
+
+    if (want->mtu && !b->mtu_changed) {
+        b->mtu_changed = true;
+        run->applied->not_kept |= !befores_save(run->befores);
+    }
+    r = want_check_mtu(want, link, &why);
+    if (r == 0) {
+        snprintf(doing, sizeof(doing), "cannot set MTU %u", mtu);
+        t.doing = doing;
+        r = set_link(run, link, mtu, -1, &why);
+    }
+    if (r < 0) {
+        t.todo = "choose an MTU that the interface takes";
+        return run_trouble(run, !was || was->mtu != want->mtu, &t, &why, err);
+    }
+    if (b->mtu_changed && !want->mtu) {
+        b->mtu_changed = false;
+        run->applied->not_kept |= !befores_save(run->befores);
+    }
+    return 0;
+}
+
+static int set_state(struct run *run, struct want *want, const struct rtnl_link *link, bool fresh,
+                     struct orb_err *err)
+{
+    const struct want *was = wants_find(run->old, want->name);
+    bool touched = run->mode != APPLY_REPAIR && (!was || was->enabled != want->enabled);
+    struct trouble t = {.kind = "state", .name = want->name, .leaf = "enabled", .place = -1};
+    struct orb_err why = {0};
+    int r;
+
+    if (!touched && !fresh && !want->state_pending && run->mode != APPLY_START)
+        return 0;
+    r = set_link(run, link, 0, want->enabled, &why);
+    want->state_pending = r < 0;
+    if (r >= 0)
+        return 0;
+    t.doing = want->enabled ? "cannot take up the link" : "cannot take down the link";
+    t.todo = KERNEL_TODO;
+    return run_trouble(run, touched, &t, &why, err);
+}
+
+int run_links(struct run *run, struct orb_err *err)
+{
+    for (unsigned i = 0; i < run->new->count; i++) {
+        struct want *want = &run->new->items[i];
+        const struct rtnl_link *link = rtnl_find_link(&run->links, want->name);
+        struct before *b = link ? before_find(run->befores, want->name) : NULL;
+        bool fresh;
+        int r;
+
+        if (!b)
+            continue;
+        fresh = b->fresh;
+        b->fresh = false;
+        r = set_mtu(run, want, link, b, err);
+        if (r == 0)
+            r = set_state(run, want, link, fresh, err);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int run_release(struct run *run, struct orb_err *err)
+{
+    bool dropped = false;
+
+    for (unsigned i = run->befores->count; i-- > 0;) {
+        struct before b = run->befores->items[i];
+        const struct rtnl_link *link = rtnl_find_link(&run->links, b.name);
+        struct trouble t = {.kind = "release", .name = b.name, .place = -1};
+        struct orb_err why = {0};
+        int r = 0;
+
+        if (wants_find(run->new, b.name))
+            continue;
+        if (link && link->index == b.index) {
+            r = set_link(run, link, b.mtu_changed ? b.mtu : 0, b.up, &why);
+            if (link->has_inet && b.settings_known)
+                rtnl_set_inet(run->socket, link->index, b.promote, b.linkdown, NULL);
+        }
+        before_drop(run->befores, &run->befores->items[i]);
+        dropped = true;
+        if (r < 0) {
+            t.doing = "cannot give back MTU and state";
+            t.todo = KERNEL_TODO;
+            r = run_trouble(run, wants_find(run->old, b.name), &t, &why, err);
+        }
+        if (r < 0)
+            return r;
+    }
+    if (dropped)
+        run->applied->not_kept |= !befores_save(run->befores);
+    return 0;
+}
