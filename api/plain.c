@@ -28,25 +28,36 @@ static void on_health(struct request *q, const char *text, size_t len, const str
         answer_json(q, 200, well, sizeof well - 1);
 }
 
-static void on_boot(struct request *q, const char *text, size_t len, const struct orb_err *err)
+/* Text member of an object, "" when there is none. */
+static const char *text_of(const cJSON *object, const char *key)
 {
-    static const char wanted[] = "\"operational\"", ready[] = "{\"status\":\"ready\"}\n";
-    const char *phase = "\"unknown\"";
-    size_t phase_len = strlen(phase);
-    struct orb_err starting;
+    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
+
+    return text ? text : "";
+}
+
+static void on_verdict(struct request *q, const char *text, size_t len, const struct orb_err *err)
+{
+    cJSON *tree = err ? NULL : cJSON_ParseWithLength(text, len);
+    const char *verdict = text_of(tree, "verdict"), *phase = text_of(tree, "phase");
+    const cJSON *first = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(tree, "reasons"), 0);
+    struct orb_err why;
+    AUTO_TEXT t = {0};
 
     if (err) {
         unwell(q, err);
-        return;
+    } else if (strcmp(phase, "operational") || !strcmp(verdict, "failed")) {
+        orb_fail(&why, ORB_E_UNAVAILABLE,
+                 "the appliance is not ready (boot phase %s, verdict %s): %s", phase, verdict,
+                 text_of(first, "what"));
+        unwell(q, &why);
+    } else {
+        text_adds(&t, "{\"status\":\"ready\"");
+        text_add_member(&t, "verdict", verdict);
+        text_adds(&t, "}\n");
+        answer_json(q, 200, text_str(&t), t.len);
     }
-    body_member(text, len, "phase", &phase, &phase_len);
-    if (phase_len == sizeof wanted - 1 && !memcmp(phase, wanted, phase_len)) {
-        answer_json(q, 200, ready, sizeof ready - 1);
-        return;
-    }
-    orb_fail(&starting, ORB_E_UNAVAILABLE, "the appliance is starting; boot phase %.*s",
-             (int)phase_len, phase);
-    unwell(q, &starting);
+    cJSON_Delete(tree);
 }
 
 static void on_metrics(struct request *q, const char *text, size_t len, const struct orb_err *err)
@@ -167,7 +178,7 @@ void plain_start(struct request *q)
         call_host(q, "version", 2000, on_health);
         break;
     case ROUTE_READY:
-        call_host(q, "boot", 2000, on_boot);
+        call_host(q, "health", 2000, on_verdict);
         break;
     case ROUTE_METRICS:
         call_host(q, "metrics", 5000, on_metrics);

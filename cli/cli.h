@@ -12,6 +12,7 @@ struct cli {
     unsigned wait_ms; /* for a daemon or service that is not there yet */
     bool json;        /* --json: the reply as it came */
     bool open;
+    int status; /* exit status of a command that did what it was asked; 0 unless it says so */
 };
 
 /* A command: words after its own. Returns 0 or a code with err filled; prints its own result. */
@@ -26,7 +27,7 @@ struct command {
 
 /* Tables end with {0}; each in the file of its name. */
 extern const struct command service_commands[], config_commands[], show_commands[], ipc_commands[],
-    admin_commands[];
+    admin_commands[], health_commands[];
 
 /* Connects on first use. */
 int cli_call(struct cli *cli, const char *to, const char *method, const char *input,

@@ -10,7 +10,7 @@
 #define DEFAULT_SOCKET "/run/orbital/control.sock"
 
 static const struct command *const tables[] = {show_commands, service_commands, config_commands,
-                                               ipc_commands, admin_commands};
+                                               ipc_commands,  health_commands,  admin_commands};
 
 static const char head[] =
     "orbctl - operate an Orbital appliance\n"
@@ -347,6 +347,6 @@ int main(int argc, char **argv)
     if (fflush(stdout) == EOF && r == 0)
         r = orb_fail(&err, ORB_E_IO, "the output could not be written");
     if (r >= 0)
-        return 0;
+        return cli.status;
     return refused(&cli, &err);
 }

@@ -204,6 +204,10 @@ static int show_boot(struct cli *cli, int argc, char **argv, struct orb_err *err
            json_is_true(json_object_get(tree, "safe"))
                ? " (safe mode: the last good configuration, shipped packages only)"
                : "");
+    json_array_foreach (json_object_get(tree, "waiting"), i, e)
+        printf("%s%s", i ? ", " : "  waiting for ", json_string_value(e));
+    if (json_array_size(json_object_get(tree, "waiting")))
+        putchar('\n');
     json_array_foreach (json_object_get(tree, "phases"), i, e)
         printf("  %-12s after %lld ms\n", member_text(e, "phase"), member_number(e, "ms"));
     return 0;

@@ -17,6 +17,7 @@
 #include "core/host/steps.h"
 #include "core/loop/scope.h"
 #include "core/sandbox/sandbox.h"
+#include "core/host/verdict.h"
 
 #define FILES_WANTED 65536
 #define PATIENCE_MS 10000
@@ -52,6 +53,7 @@ static void on_stopped(void *arg)
 
     log_notice(host->log, "host.stopped");
     loop_scope_close(&run->scope);
+    health_close(take_ptr(host->health));
     dpservice_close(take_ptr(host->dataplane));
     supervisor_close(take_ptr(host->supervisor));
     broker_close(take_ptr(host->broker));
@@ -130,18 +132,28 @@ static void on_patience(uv_timer_t *timer)
                 "EXTEND_TIMEOUT_USEC=60000000\n");
 }
 
+/* The boot is through and the verdict is not failed: READY=1 was sent. */
+static void on_ready(void *arg)
+{
+    struct run *run = arg;
+
+    starts_forget(run->host.options.run_dir);
+    uv_timer_stop(&run->patience);
+    good_watch(&run->good);
+}
+
+static void on_health(void *arg, const char *service)
+{
+    struct run *run = arg;
+
+    health_changed(run->host.health);
+}
+
 static void on_phase(void *arg, enum boot_phase phase)
 {
     struct run *run = arg;
-    AUTO_FREE char *status = xasprintf(
-        "%sSTATUS=%s\n", phase == PHASE_OPERATIONAL ? "READY=1\n" : "", phase_name(phase));
 
-    notify_send(run->notify_socket, status);
-    if (phase == PHASE_OPERATIONAL) {
-        starts_forget(run->host.options.run_dir);
-        uv_timer_stop(&run->patience);
-        good_watch(&run->good);
-    }
+    health_changed(run->host.health);
     if (phase > PHASE_EARLY && !run->host.stopping)
         supervisor_release(run->host.supervisor); /* config was given up: go on without */
 }
@@ -155,6 +167,7 @@ static void on_state(void *arg, const char *service, enum service_state state)
     struct orb_err err;
 
     broker_publish(host->broker, "host", "service-state", event, strlen(event), &err);
+    health_changed(host->health);
     if (!strcmp(service, "config") && state == SERVICE_RUNNING && !host->stopping)
         svcconf_refresh(host->svcconf);
 }
@@ -221,8 +234,10 @@ static void begin(struct run *run)
     run->supervisor = (struct supervisor_setup){
         .on_phase = on_phase,
         .on_state = on_state,
+        .on_health = on_health,
         .on_stopped = on_stopped,
         .shipped_only = run->host.safe,
+        .absent = run->host.options.no_dataplane ? "dataplane" : NULL,
         .arg = run,
     };
     run->steps = (struct steps){
@@ -309,6 +324,14 @@ static void count_start(struct run *run)
     host->safe = host->options.safe_mode || count >= STARTS_SAFE;
     if (!host->safe)
         return;
+    host_problem_set(
+        host, "host.safe-mode", VERDICT_DEGRADED,
+        host->options.safe_mode
+            ? "safe mode was asked for: the last good configuration and the shipped "
+              "packages run"
+            : "safe mode after repeated failed starts: the last good configuration and "
+              "the shipped packages run",
+        "", "find out why (orbctl logs), mend it, then restart orbitald");
     log_error(host->log, "host.safe-mode", KV("asked", host->options.safe_mode),
               KV("starts", count), KV("within_s", STARTS_WINDOW_MS / 1000));
     notify_send(run->notify_socket, "STATUS=safe mode: starting\n");
@@ -357,7 +380,12 @@ static int run_loop(struct run *run, struct orb_err *err)
     init_log(&run->init, host->log);
     raise_limits(host->log);
     r = build(run, err);
+    if (r == 0)
+        r = health_new(host, run->notify_socket, on_ready, run, &host->health, err);
     if (r == 0) {
+        if (run->state.trouble.code)
+            host_problem_set(host, STATE_TROUBLE, VERDICT_DEGRADED, run->state.trouble.text, "",
+                             "mend the file system; it is tried again each second");
         count_start(run);
         watch(run);
         begin(run);

@@ -39,6 +39,7 @@ void options_fini(struct host_options *options);
 struct dpservice; /* dataplane@1 */
 struct good;      /* good.h */
 struct svcconf;   /* /services of the configuration */
+struct health;    /* the verdict over the appliance: verdict.h */
 
 struct orbitald {
     struct host_options options;
@@ -54,6 +55,7 @@ struct orbitald {
     struct supervisor *supervisor;
     struct dpservice *dataplane;
     struct svcconf *svcconf;
+    struct health *health;
     struct contract *host_contract, *auth_contract, *dataplane_contract, *services_contract;
     const struct contract *builtin[4]; /* the first three of these, NULL ends */
     struct token_job *tokens_first;    /* auth_iface.c: changes of tokens that wait for the disk */

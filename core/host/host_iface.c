@@ -5,6 +5,7 @@
 #include "core/host/good.h"
 #include "core/host/host.h"
 #include "core/json/scan.h"
+#include "core/host/verdict.h"
 
 #define FIRST_CONFIG_MAX (200u << 10)
 #define SCHEMAS_MAX (255u << 10) /* with the closing brackets below FRAME_MAX */
@@ -63,6 +64,7 @@ static void metrics_all(struct orbitald *host, struct buf *out)
              ORBITAL_VERSION);
     buf_addf(&text, "# TYPE orbital_uptime_seconds gauge\norbital_uptime_seconds %.3f\n",
              (double)(now_ms() - host->started_ms) / 1000);
+    health_metrics(host, &text);
     supervisor_metrics(host->supervisor, &text);
     broker_metrics(host->broker, &text);
     logs_metrics(host->logs, &text);
@@ -158,6 +160,10 @@ static void boot(struct orbitald *host, struct buf *out)
 static int not_yet(const struct orbitald *host, const char *method, struct buf *out,
                    struct orb_err *err)
 {
+    if (!strcmp(method, "health")) {
+        health_json(host, out);
+        return 0;
+    }
     if (strcmp(method, "boot"))
         return orb_fail(err, ORB_E_UNAVAILABLE, "orbitald is starting (%s)", host->starting);
     buf_addf(out, "{\"phase\":\"starting\",\"step\":\"%s\",\"phases\":[]}", host->starting);
@@ -202,6 +208,8 @@ static int dispatch(struct orbitald *host, const struct host_caller *caller, con
         metrics_all(host, out);
     else if (!strcmp(method, "boot"))
         boot(host, out);
+    else if (!strcmp(method, "health"))
+        health_json(host, out);
     else if (!strcmp(method, "boot-mode"))
         buf_addf(out, "{\"mode\":\"%s\",\"revision\":%llu}", host->safe ? "safe" : "normal",
                  (unsigned long long)good_read(host->options.state_dir));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/host/verdict.h"
 
 #define REFUSED_MOST (16u << 10) /* bytes told of packages that were refused */
 
@@ -55,9 +56,15 @@ static void on_bad_package(void *arg, const char *dir, const struct orb_err *err
 static void tell_refusal(struct orbitald *host, const char *dir, const struct orb_err *err)
 {
     const char *name = strrchr(dir, '/') ? strrchr(dir, '/') + 1 : dir;
+    char key[64];
+    AUTO_FREE char *what = xasprintf("the package %s was refused: %s%s%s", dir, err->path,
+                                     err->path[0] ? ": " : "", err->text);
 
     log_error(host->log, "package.refused", KV("dir", dir), KV("path", err->path),
               KV("error", err->text));
+    snprintf(key, sizeof(key), "package:%s", name);
+    host_problem_set(host, key, VERDICT_DEGRADED, what, "",
+                     "mend or remove the package, then restart orbitald");
     if (host->refused.len > REFUSED_MOST)
         return;
     buf_addf(&host->refused, "%s{\"name\":", host->refused.len ? "," : "");
@@ -120,6 +127,10 @@ static int make_dataplane(struct steps *s, struct orb_err *err)
     int r =
         contract_compile(dataplane_schema, dataplane_schema_len, &host->dataplane_contract, err);
 
+    if (host->options.no_dataplane)
+        host_problem_set(host, "dataplane.absent", VERDICT_DEGRADED,
+                         "orbitald runs with --no-dataplane: no firewall and no fast path", "",
+                         "restart it without that option");
     return r < 0 ? orb_wrap(err, "built-in contract") : dpservice_new(host, &host->dataplane, err);
 }
 

@@ -94,6 +94,7 @@ static void read_rest(const json_t *tree, struct manifest *m)
         if (!strcmp(phase, phase_names[i]))
             m->phase = (enum boot_phase)i;
     m->enabled = !enabled || json_is_true(enabled);
+    m->critical = json_is_true(json_object_get(tree, "critical"));
     m->memory_bytes = memory(limits);
     m->files = number(limits, "files", 64);
     m->threads = number(limits, "threads", 16);

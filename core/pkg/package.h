@@ -26,7 +26,8 @@ struct manifest {
     char **uses;         /* "interface@version" */
     char **capabilities; /* asked for */
     enum boot_phase phase;
-    bool enabled; /* started unless the configuration says otherwise */
+    bool enabled;  /* started unless the configuration says otherwise */
+    bool critical; /* its failure is the appliance's failure, whatever its phase */
     enum restart_policy restart;
     uint32_t backoff_ms, backoff_max_ms;
     uint32_t breaker_failures, breaker_window_s, breaker_cooldown_s, breaker_cooldown_max_s;

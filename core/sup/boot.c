@@ -33,6 +33,27 @@ static bool given_up(struct service *service)
     return never;
 }
 
+/* A feature that was given up is a feature less. Without a service of the phases before, the
+ * appliance does not do what it is there for, and is not called operational. */
+bool service_holds_boot(const struct service *service)
+{
+    const struct supervisor *sup = service->sup;
+    const struct manifest *m = &service->package->manifest;
+
+    return sup->phase < PHASE_OPERATIONAL && service->wanted && service->state != SERVICE_RUNNING &&
+           (m->phase <= PHASE_CONTROL ? service->package->shipped : m->phase <= sup->phase);
+}
+
+/* Services of the phases before the features must run; a person's stop is a wish, not a failure. */
+static bool may_be_operational(const struct supervisor *sup)
+{
+    for (unsigned i = 0; i < sup->count; i++)
+        if (sup->services[i]->package->manifest.phase <= PHASE_CONTROL &&
+            service_holds_boot(sup->services[i]))
+            return false;
+    return true;
+}
+
 static bool phase_done(const struct supervisor *sup, enum boot_phase phase)
 {
     for (unsigned i = 0; i < sup->count; i++) {
@@ -77,6 +98,8 @@ static void on_phase_late(uv_timer_t *timer)
 
     if (sup->phase == PHASE_OPERATIONAL || sup->stopping || goes_on(sup))
         return;
+    if (sup->phase == PHASE_FEATURES && !may_be_operational(sup))
+        return; /* supervisor_consider goes on once they run */
     log_warn(sup->log, "boot.phase-late", KV("phase", phase_name(sup->phase)));
     next_phase(sup);
     uv_timer_again(timer);
@@ -127,7 +150,8 @@ void supervisor_consider(struct supervisor *sup)
         if (s->waiting && !s->worker && !service_missing(s))
             service_spawn(s);
     }
-    while (sup->phase < PHASE_OPERATIONAL && phase_done(sup, sup->phase))
+    while (sup->phase < PHASE_OPERATIONAL && phase_done(sup, sup->phase) &&
+           (sup->phase < PHASE_FEATURES || may_be_operational(sup)))
         next_phase(sup);
     if (sup->phase == PHASE_OPERATIONAL)
         uv_timer_stop(&sup->phase_timer);
@@ -147,10 +171,23 @@ void supervisor_stop(struct supervisor *sup)
     stop_some(sup);
 }
 
+const char *service_lacks(const struct service *service)
+{
+    const char *absent = service->sup->setup.absent;
+    size_t len = absent ? strlen(absent) : 0;
+
+    for (char *const *uses = service->package->manifest.uses; absent && *uses; uses++)
+        if (!strncmp(*uses, absent, len) && (*uses)[len] == '@')
+            return absent;
+    return NULL;
+}
+
 /* What the configuration says, or the manifest where it says nothing. */
 bool service_enabled(const struct service *service)
 {
     if (service->sup->setup.shipped_only && !service->package->shipped)
+        return false;
+    if (service_lacks(service))
         return false;
     return service->enabled < 0 ? service->package->manifest.enabled : service->enabled;
 }

@@ -104,6 +104,10 @@ struct service *supervisor_find(struct supervisor *sup, const char *name);
 
 /* boot.c: something changed; start what waited for it, advance the boot, go on stopping. */
 void supervisor_consider(struct supervisor *sup);
+/* Must it run before the appliance is operational, and does it not? */
+bool service_holds_boot(const struct service *service);
+/* The interface it uses that this host does not serve, NULL: none. */
+const char *service_lacks(const struct service *service);
 /* As the configuration says, or the manifest. */
 bool service_enabled(const struct service *service);
 

@@ -25,6 +25,10 @@ static void add_reason(const struct service *service, struct buf *b)
     if (service->state == SERVICE_DISABLED && service->stopped_by[0]) {
         snprintf(text, sizeof(text), "stopped by %s", service->stopped_by);
         add_text(b, "reason", text);
+    } else if (service->state == SERVICE_DISABLED && service_lacks(service)) {
+        snprintf(text, sizeof(text), "it uses %s, which this daemon does not serve",
+                 service_lacks(service));
+        add_text(b, "reason", text);
     } else if (service->state == SERVICE_DISABLED && !service->reason[0] &&
                !service_enabled(service)) {
         snprintf(text, sizeof(text), "not enabled%s",
@@ -55,6 +59,32 @@ static void add_summary(const struct service *service, struct buf *b)
              (unsigned long long)(service->next_ms > now ? service->next_ms - now : 0));
     add_text(b, "degraded", service_degraded(service));
     add_reason(service, b);
+}
+
+void supervisor_each(const struct supervisor *sup,
+                     void (*see)(void *arg, const struct service_view *service), void *arg)
+{
+    for (unsigned i = 0; i < sup->count; i++) {
+        const struct service *s = sup->services[i];
+        const struct manifest *m = &s->package->manifest;
+        const struct service_view view = {
+            .name = m->name,
+            .state = s->state,
+            .phase = m->phase,
+            .breaker = s->restart.breaker,
+            .shipped = s->package->shipped,
+            .critical = m->critical,
+            .wanted = s->wanted,
+            .holds_boot = service_holds_boot(s),
+            .reason = s->reason,
+            .health = s->degraded,
+            .stopped_by = s->stopped_by,
+            .problems = &s->problems,
+            .since_ms = s->since_ms,
+        };
+
+        see(arg, &view);
+    }
 }
 
 void supervisor_list(struct supervisor *sup, struct buf *ret_json)
@@ -130,7 +160,12 @@ int supervisor_sandbox(struct supervisor *sup, const char *name, struct buf *ret
 void supervisor_boot(struct supervisor *sup, struct buf *ret_json)
 {
     buf_adds(ret_json, "{\"phase\":");
-    buf_addf(ret_json, "\"%s\",\"phases\":[", phase_name(sup->phase));
+    buf_addf(ret_json, "\"%s\",\"waiting\":[", phase_name(sup->phase));
+    for (unsigned i = 0, n = 0; i < sup->count; i++)
+        if (service_holds_boot(sup->services[i]))
+            buf_addf(ret_json, "%s\"%s\"", n++ ? "," : "",
+                     sup->services[i]->package->manifest.name);
+    buf_adds(ret_json, "],\"phases\":[");
     for (int p = PHASE_CORE; p <= (int)sup->phase; p++)
         buf_addf(ret_json, "%s{\"phase\":\"%s\",\"ms\":%llu}", p > PHASE_CORE ? "," : "",
                  phase_name((enum boot_phase)p), (unsigned long long)sup->phase_ms[p]);

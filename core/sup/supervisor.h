@@ -11,6 +11,7 @@
 #include "core/pkg/package.h"
 #include "core/sandbox/sandbox.h"
 #include "core/sup/machine.h"
+#include "core/sup/problem.h"
 
 struct supervisor;
 
@@ -23,6 +24,7 @@ struct supervisor_setup {
     const char *instance;
     const char *state_dir; /* services' state and crash reports below it */
     const struct package_list *packages;
+    const char *absent; /* interface of the host that is not served; who uses it is not started */
     bool shipped_only; /* safe mode: a package of somebody else runs only when a person starts it */
     const struct contract *const *builtin; /* interfaces of the host itself, NULL ends */
     /* A boot phase was reached, or a service changed its state. */
@@ -68,6 +70,24 @@ int supervisor_configure(struct supervisor *s, const char *name, int enabled,
 
 /* 0, or ORB_E_NOT_FOUND naming the services there are. */
 int supervisor_known(struct supervisor *s, const char *name, struct orb_err *err);
+
+/* One service as others see it; texts live until the callback returns. */
+struct service_view {
+    const char *name;
+    enum service_state state;
+    enum boot_phase phase;
+    enum breaker_state breaker;
+    bool shipped, critical;
+    bool wanted;            /* by configuration or manifest, and nobody stopped it */
+    bool holds_boot;        /* the boot cannot reach its end while this one does not run */
+    const char *reason;     /* of the last failure, or what it waits for; "" */
+    const char *health;     /* its own answer to the last ping; "" when fine */
+    const char *stopped_by; /* a person, or "the configuration"; "" */
+    const struct problems *problems;
+    uint64_t since_ms; /* of the state; monotonic */
+};
+void supervisor_each(const struct supervisor *s,
+                     void (*see)(void *arg, const struct service_view *service), void *arg);
 
 /* JSON for host@1. */
 void supervisor_list(struct supervisor *s, struct buf *ret_json);

@@ -1,0 +1,82 @@
+/* orbctl show health: the verdict over the appliance, for a person and for a script. */
+#include <string.h>
+#include <time.h>
+
+#include "cli/cli.h"
+#include "core/base/own.h"
+
+static void ago(long long since_us, char *to, size_t size)
+{
+    long long s = since_us ? (long long)time(NULL) - since_us / 1000000 : -1;
+
+    if (s < 0)
+        snprintf(to, size, "%s", "-");
+    else if (s >= 86400)
+        snprintf(to, size, "%lldd%lldh", s / 86400, s % 86400 / 3600);
+    else if (s >= 3600)
+        snprintf(to, size, "%lldh%lldm", s / 3600, s % 3600 / 60);
+    else if (s >= 60)
+        snprintf(to, size, "%lldm%llds", s / 60, s % 60);
+    else
+        snprintf(to, size, "%llds", s);
+}
+
+static void print_line(const char *title, const char *text)
+{
+    AUTO(buf) struct buf plain = {0};
+
+    if (!*text)
+        return;
+    text_plain(text, &plain);
+    printf("            %s%s\n", title, buf_str(&plain));
+}
+
+static void print_reason(const json_t *reason)
+{
+    AUTO(buf) struct buf what = {0};
+    char since[32];
+
+    ago(member_number(reason, "since_us"), since, sizeof(since));
+    text_plain(member_text(reason, "what"), &what);
+    printf("  %-9s %s\n", member_text(reason, "level"), buf_str(&what));
+    if (strcmp(since, "-"))
+        printf("            since %s ago%s%s\n", since,
+               *member_text(reason, "service") ? ", of " : "", member_text(reason, "service"));
+    print_line("at ", member_text(reason, "path"));
+    print_line("do: ", member_text(reason, "todo"));
+}
+
+/* 0 ok, 1 degraded, 2 failed. */
+static int status_of(const char *verdict)
+{
+    return !strcmp(verdict, "ok") ? 0 : !strcmp(verdict, "degraded") ? 1 : 2;
+}
+
+static int show_health(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    AUTO(json_t) json_t *tree = NULL;
+    AUTO(buf) struct buf text = {0};
+    json_t *reason;
+    size_t i;
+    int r = cli_words(argc, argv, 0, 0, "show health", err);
+
+    if (r == 0)
+        r = cli_call(cli, "host@1", "health", "{}", &text, err);
+    if (r == 0)
+        r = tree_parse(text.data, text.len, NULL, &tree, err);
+    if (r < 0)
+        return r;
+    cli->status = status_of(member_text(tree, "verdict"));
+    if (cli_print_json(cli, buf_str(&text)))
+        return 0;
+    printf("%s\n", member_text(tree, "verdict"));
+    json_array_foreach (json_object_get(tree, "reasons"), i, reason)
+        print_reason(reason);
+    return 0;
+}
+
+const struct command health_commands[] = {
+    {"show health", "", "is all right? each reason, since when, what to do (exit 0, 1, 2)",
+     show_health},
+    {0},
+};

@@ -1,0 +1,297 @@
+/* Collects what the verdict is made of and tells of its changes: STATUS= and READY=1 to systemd, a
+ * log record, the event health-changed.
+ *
+ * The disk is asked on the thread pool, once a second: a file system that hangs must not hang the
+ * host. All else is known at once, so a change of a service is in the verdict within the turn. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "core/base/own.h"
+#include "core/host/host.h"
+#include "core/host/statedir.h"
+#include "core/host/verdict.h"
+#include "core/loop/scope.h"
+
+#define CHECK_MS 1000
+#define MADE_US 1790000000000000ull /* 2026-09-21: no clock that is set stands before it */
+
+struct host_problem {
+    char key[64];
+    struct verdict_reason reason;
+};
+
+struct health {
+    struct orbitald *host;
+    const char *notify_socket;
+    void (*on_ready)(void *arg);
+    void *arg;
+    struct host_problem problems[HOST_PROBLEMS_MAX];
+    unsigned problem_count;
+    char *state_dir; /* the thread's */
+    struct verdict_machine machine, found;
+    char sentence[ORB_ERR_TEXT + 64]; /* told last */
+    enum verdict_level level;
+    bool ready, checking, closing;
+    bool try_state, state_mended; /* the thread's: see STATE_TROUBLE */
+    uv_work_t work;
+    uv_timer_t check, settle;
+    struct loop_scope scope;
+};
+
+/* ---- problems of the host ---- */
+
+static struct host_problem *find(struct health *health, const char *key)
+{
+    for (unsigned i = 0; i < health->problem_count; i++)
+        if (!strcmp(health->problems[i].key, key))
+            return &health->problems[i];
+    return NULL;
+}
+
+void host_problem_set(struct orbitald *host, const char *key, enum verdict_level level,
+                      const char *what, const char *path, const char *todo)
+{
+    struct health *health = host->health;
+    struct host_problem *p = health ? find(health, key) : NULL;
+
+    if (!health || (!p && health->problem_count == HOST_PROBLEMS_MAX))
+        return;
+    if (!p) {
+        p = &health->problems[health->problem_count++];
+        *p = (struct host_problem){.reason.since_us = wall_us()};
+        snprintf(p->key, sizeof(p->key), "%s", key);
+        log_warn(host->log, "host.problem", KV("key", key), KV("what", what));
+    }
+    p->reason.level = level;
+    snprintf(p->reason.what, sizeof(p->reason.what), "%s", what);
+    snprintf(p->reason.path, sizeof(p->reason.path), "%s", path ? path : "");
+    snprintf(p->reason.todo, sizeof(p->reason.todo), "%s", todo ? todo : "");
+    health_changed(health);
+}
+
+void host_problem_clear(struct orbitald *host, const char *key)
+{
+    struct health *health = host->health;
+    struct host_problem *p = health ? find(health, key) : NULL;
+
+    if (!p)
+        return;
+    log_notice(host->log, "host.problem-gone", KV("key", key), KV("what", p->reason.what));
+    *p = health->problems[--health->problem_count];
+    health_changed(health);
+}
+
+/* ---- the machine ---- */
+
+static int percent(unsigned long long used, unsigned long long of)
+{
+    return of ? (int)(used * 100 / of) : -1;
+}
+
+static int conntrack_percent(void)
+{
+    static const char *const paths[] = {"/proc/sys/net/netfilter/nf_conntrack_count",
+                                        "/proc/sys/net/netfilter/nf_conntrack_max"};
+    unsigned long long values[2] = {0};
+
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        AUTO_FILE FILE *file = fopen(paths[i], "re");
+
+        if (!file || fscanf(file, "%llu", &values[i]) != 1)
+            return -1;
+    }
+    return percent(values[0], values[1]);
+}
+
+static void on_check_work(uv_work_t *work)
+{
+    struct health *health = container_of(work, struct health, work);
+    struct verdict_machine *m = &health->found;
+    struct statvfs fs;
+
+    *m = (struct verdict_machine){
+        -1, -1, false, health->state_dir, conntrack_percent(), wall_us() < MADE_US};
+    health->state_mended = health->try_state && statedir_try(health->state_dir, NULL) == 0;
+    if (statvfs(health->state_dir, &fs) < 0)
+        return;
+    m->disk_read_only = fs.f_flag & ST_RDONLY;
+    m->disk_percent = percent(fs.f_blocks - fs.f_bavail, fs.f_blocks);
+    m->inodes_percent = percent(fs.f_files - fs.f_favail, fs.f_files);
+}
+
+static void on_checked(uv_work_t *work, int status)
+{
+    struct health *health = container_of(work, struct health, work);
+
+    health->checking = false;
+    if (health->closing) {
+        loop_scope_close(&health->scope);
+        return;
+    }
+    health->machine = health->found;
+    if (health->state_mended)
+        host_problem_clear(health->host, STATE_TROUBLE);
+    health_changed(health);
+}
+
+static void on_check(uv_timer_t *timer)
+{
+    struct health *health = container_of(timer, struct health, check);
+
+    if (health->checking)
+        return; /* the disk does not answer: what was known stays */
+    health->checking = true;
+    health->try_state = find(health, STATE_TROUBLE) != NULL;
+    uv_queue_work(health->host->loop, &health->work, on_check_work, on_checked);
+}
+
+/* ---- the verdict ---- */
+
+struct collect {
+    struct health_report *verdict;
+    struct buf waiting;
+    uint64_t now_us, now_ms;
+    bool has_config;
+};
+
+static void on_service(void *arg, const struct service_view *s)
+{
+    struct collect *c = arg;
+
+    c->has_config |= !strcmp(s->name, "config");
+    verdict_add_service(c->verdict, s, c->now_us, c->now_ms);
+    if (s->holds_boot)
+        buf_addf(&c->waiting, "%s%s", c->waiting.len ? ", " : "", s->name);
+}
+
+static void verdict_make(const struct orbitald *host, struct health_report *ret_verdict)
+{
+    struct health *health = host->health;
+    struct collect c = {.verdict = ret_verdict, .now_us = wall_us(), .now_ms = now_ms()};
+
+    *ret_verdict = (struct health_report){0};
+    for (unsigned i = 0; health && i < health->problem_count; i++)
+        verdict_add(ret_verdict, &health->problems[i].reason);
+    if (host->supervisor) {
+        supervisor_each(host->supervisor, on_service, &c);
+        verdict_add_boot(ret_verdict, supervisor_phase(host->supervisor), host->packages.count,
+                         c.has_config, buf_str(&c.waiting));
+    } else {
+        verdict_add(ret_verdict, &(struct verdict_reason){.level = VERDICT_FAILED,
+                                                          .what = "the daemon is starting"});
+    }
+    buf_fini(&c.waiting);
+    if (health)
+        verdict_add_machine(ret_verdict, &health->machine);
+    verdict_sort(ret_verdict);
+}
+
+static void tell(struct health *health, const struct health_report *verdict, const char *sentence)
+{
+    struct orbitald *host = health->host;
+    AUTO_FREE char *status = xasprintf("STATUS=%s\n", sentence);
+    AUTO(buf) struct buf event = {0};
+    struct orb_err err;
+
+    notify_send(health->notify_socket, status);
+    if (verdict->level == VERDICT_OK)
+        log_notice(host->log, "health.changed", KV("verdict", sentence));
+    else
+        log_warn(host->log, "health.changed", KV("verdict", sentence));
+    buf_addf(&event, "{\"verdict\":\"%s\",\"text\":", verdict_level_name(verdict->level));
+    buf_add_json(&event, sentence, strlen(sentence));
+    buf_addc(&event, '}');
+    broker_publish(host->broker, "host", "health-changed", buf_str(&event), event.len, &err);
+}
+
+static void on_settle(uv_timer_t *timer)
+{
+    struct health *health = container_of(timer, struct health, settle);
+    AUTO(health_report) struct health_report verdict;
+    char sentence[sizeof(health->sentence)];
+
+    if (health->host->stopping)
+        return;
+    verdict_make(health->host, &verdict);
+    verdict_sentence(&verdict, sentence, sizeof(sentence));
+    health->level = verdict.level;
+    if (strcmp(sentence, health->sentence)) {
+        memcpy(health->sentence, sentence, sizeof(sentence));
+        tell(health, &verdict, sentence);
+    }
+    if (health->ready || verdict.level == VERDICT_FAILED || !health->host->supervisor ||
+        supervisor_phase(health->host->supervisor) != PHASE_OPERATIONAL)
+        return;
+    health->ready = true;
+    notify_send(health->notify_socket, "READY=1\n");
+    health->on_ready(health->arg);
+}
+
+void health_changed(struct health *health)
+{
+    if (health && !health->closing && !uv_is_active((uv_handle_t *)&health->settle))
+        uv_timer_start(&health->settle, on_settle, 0, 0);
+}
+
+void health_json(const struct orbitald *host, struct buf *b)
+{
+    AUTO(health_report) struct health_report verdict;
+
+    verdict_make(host, &verdict);
+    verdict_json(&verdict, b);
+    b->len--; /* one member more */
+    buf_addf(b, ",\"phase\":\"%s\"}",
+             host->supervisor ? phase_name(supervisor_phase(host->supervisor)) : "starting");
+}
+
+void health_metrics(const struct orbitald *host, struct buf *b)
+{
+    buf_addf(b,
+             "# HELP orbital_health Verdict over the appliance: 0 ok, 1 degraded, 2 failed.\n"
+             "# TYPE orbital_health gauge\norbital_health %d\n",
+             host->health ? (int)host->health->level : VERDICT_FAILED);
+}
+
+/* ---- life ---- */
+
+static void on_closed(struct loop_scope *scope)
+{
+    struct health *health = container_of(scope, struct health, scope);
+
+    free(health->state_dir);
+    free(health);
+}
+
+int health_new(struct orbitald *host, const char *notify_socket, void (*on_ready)(void *arg),
+               void *arg, struct health **ret_health, struct orb_err *err)
+{
+    struct health *health = xcalloc(1, sizeof(*health));
+
+    health->host = host;
+    health->notify_socket = notify_socket;
+    health->on_ready = on_ready;
+    health->arg = arg;
+    health->state_dir = xstrdup(host->options.state_dir);
+    health->machine = (struct verdict_machine){-1, -1, false, health->state_dir, -1, false};
+    loop_scope_init(&health->scope, on_closed);
+    uv_timer_init(host->loop, &health->check);
+    loop_scope_adopt(&health->scope, (uv_handle_t *)&health->check);
+    uv_timer_init(host->loop, &health->settle);
+    loop_scope_adopt(&health->scope, (uv_handle_t *)&health->settle);
+    uv_timer_start(&health->check, on_check, 0, CHECK_MS);
+    *ret_health = health;
+    return 0;
+}
+
+void health_close(struct health *health)
+{
+    if (!health)
+        return;
+    health->closing = true;
+    uv_timer_stop(&health->check);
+    uv_timer_stop(&health->settle);
+    if (!health->checking)
+        loop_scope_close(&health->scope);
+}

@@ -1,0 +1,208 @@
+/* The rules of the verdict. A service of the phases early, core and control carries the appliance:
+ * it failing is the appliance failing; of any other it is a degradation, unless its manifest calls
+ * it critical. */
+#include "core/host/verdict.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/own.h"
+
+#define FULL_PERCENT 90
+
+const char *verdict_level_name(enum verdict_level level)
+{
+    static const char *const names[] = {"ok", "degraded", "failed"};
+
+    return names[level];
+}
+
+void verdict_fini(struct health_report *verdict)
+{
+    free(verdict->reasons);
+    *verdict = (struct health_report){0};
+}
+
+void verdict_add(struct health_report *verdict, const struct verdict_reason *reason)
+{
+    verdict->reasons = xrealloc(verdict->reasons, (verdict->count + 1) * sizeof(*verdict->reasons));
+    verdict->reasons[verdict->count++] = *reason;
+    if (reason->level > verdict->level)
+        verdict->level = reason->level;
+}
+
+static void add(struct health_report *verdict, enum verdict_level level, const char *service,
+                uint64_t since_us, const char *todo, const char *format, ...)
+    __attribute__((format(printf, 6, 7)));
+
+static void add(struct health_report *verdict, enum verdict_level level, const char *service,
+                uint64_t since_us, const char *todo, const char *format, ...)
+{
+    struct verdict_reason reason = {.level = level, .since_us = since_us};
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(reason.what, sizeof(reason.what), format, args);
+    va_end(args);
+    snprintf(reason.service, sizeof(reason.service), "%s", service);
+    snprintf(reason.todo, sizeof(reason.todo), "%s", todo);
+    verdict_add(verdict, &reason);
+}
+
+static bool carries(const struct service_view *s)
+{
+    return s->shipped && (s->phase <= PHASE_CONTROL || s->critical);
+}
+
+static const char *why(const struct service_view *s)
+{
+    return s->reason[0] ? s->reason : "no reason is known";
+}
+
+static void add_state(struct health_report *verdict, const struct service_view *s, uint64_t since)
+{
+    bool config = !strcmp(s->name, "config");
+    enum verdict_level down = carries(s) ? VERDICT_FAILED : VERDICT_DEGRADED;
+    char todo[128];
+
+    snprintf(todo, sizeof(todo), "orbctl service show %s; orbctl logs --service %s", s->name,
+             s->name);
+    if (s->state == SERVICE_FAILED && s->wanted)
+        add(verdict, down, s->name, since, todo, "%s has failed: %s", s->name, why(s));
+    else if (s->state == SERVICE_RESTARTING && s->wanted)
+        add(verdict, config ? VERDICT_FAILED : VERDICT_DEGRADED, s->name, since, todo,
+            "%s is being restarted: %s", s->name, why(s));
+    else if (s->state == SERVICE_STARTING && s->wanted)
+        add(verdict, config ? VERDICT_FAILED : VERDICT_DEGRADED, s->name, since, "",
+            "%s is not ready yet%s%s", s->name, s->reason[0] ? ": " : "", s->reason);
+    else if (s->state == SERVICE_DISABLED && s->stopped_by[0] &&
+             strcmp(s->stopped_by, "the configuration")) {
+        snprintf(todo, sizeof(todo), "orbctl service start %s", s->name);
+        add(verdict, config ? VERDICT_FAILED : VERDICT_DEGRADED, s->name, since, todo,
+            "%s was stopped by %s", s->name, s->stopped_by);
+    } else if (s->state == SERVICE_RUNNING && s->breaker != BREAKER_CLOSED)
+        add(verdict, VERDICT_DEGRADED, s->name, since, todo,
+            "%s failed often and runs on trial: its circuit breaker is not closed yet", s->name);
+}
+
+static void add_words(struct health_report *verdict, const struct service_view *s, uint64_t now)
+{
+    for (unsigned i = 0; i < s->problems->count; i++) {
+        const struct problem *p = &s->problems->items[i];
+        struct verdict_reason reason = {.level = p->failed && carries(s) ? VERDICT_FAILED
+                                                                         : VERDICT_DEGRADED,
+                                        .since_us = p->since_us};
+
+        snprintf(reason.what, sizeof(reason.what), "%s", p->what);
+        snprintf(reason.path, sizeof(reason.path), "%s", p->path);
+        snprintf(reason.todo, sizeof(reason.todo), "%s", p->todo);
+        snprintf(reason.service, sizeof(reason.service), "%s", s->name);
+        verdict_add(verdict, &reason);
+    }
+    if (s->problems->more)
+        add(verdict, VERDICT_DEGRADED, s->name, now, "", "%s reports %u more problems", s->name,
+            s->problems->more);
+    if (s->health[0])
+        add(verdict, VERDICT_DEGRADED, s->name, 0, "", "%s: %s", s->name, s->health);
+}
+
+void verdict_add_service(struct health_report *verdict, const struct service_view *service,
+                         uint64_t now_us, uint64_t now_ms)
+{
+    uint64_t ago_us = now_ms > service->since_ms ? (now_ms - service->since_ms) * 1000 : 0;
+
+    add_state(verdict, service, now_us > ago_us ? now_us - ago_us : 0);
+    if (service->state == SERVICE_RUNNING || service->state == SERVICE_STARTING)
+        add_words(verdict, service, now_us);
+}
+
+void verdict_add_boot(struct health_report *verdict, enum boot_phase phase, unsigned packages,
+                      bool has_config, const char *waiting)
+{
+    if (!packages)
+        add(verdict, VERDICT_FAILED, "", 0,
+            "check --packages and /usr/lib/orbital/packages; orbctl show packages",
+            "no package was found: nothing is configured and nothing runs");
+    else if (!has_config)
+        add(verdict, VERDICT_FAILED, "", 0, "install the shipped packages again",
+            "no package provides the configuration service");
+    if (phase < PHASE_OPERATIONAL)
+        add(verdict, VERDICT_DEGRADED, "", 0, "orbctl show boot",
+            "the boot has not reached its end: phase %s%s%s", phase_name(phase),
+            waiting[0] ? ", waiting for " : "", waiting);
+}
+
+void verdict_add_machine(struct health_report *verdict, const struct verdict_machine *m)
+{
+    if (m->disk_read_only)
+        add(verdict, VERDICT_DEGRADED, "", 0,
+            "find out why (dmesg), mount it read-write again: mount -o remount,rw",
+            "the file system of %s is mounted read-only: no commit can be stored", m->state_dir);
+    if (m->disk_percent > FULL_PERCENT || m->inodes_percent > FULL_PERCENT)
+        add(verdict, VERDICT_DEGRADED, "", 0, "make space: old logs, crash reports, other files",
+            "the file system of %s is %d %% full%s", m->state_dir,
+            m->disk_percent > m->inodes_percent ? m->disk_percent : m->inodes_percent,
+            m->disk_percent >= m->inodes_percent ? "" : " (inodes)");
+    if (m->conntrack_percent > FULL_PERCENT)
+        add(verdict, VERDICT_DEGRADED, "", 0,
+            "look for a flood (orbctl show firewall flows) or raise nf_conntrack_max",
+            "the table of connections is %d %% full: new ones will be dropped",
+            m->conntrack_percent);
+    if (m->clock_unset)
+        add(verdict, VERDICT_DEGRADED, "", 0, "set the clock (date, chrony)",
+            "the clock is not set: it stands before the day this program was made");
+}
+
+/* ---- shown ---- */
+
+static int compare(const void *a, const void *b)
+{
+    const struct verdict_reason *x = a, *y = b;
+
+    if (x->level != y->level)
+        return x->level > y->level ? -1 : 1;
+    if (x->since_us != y->since_us)
+        return x->since_us < y->since_us ? -1 : 1;
+    return strcmp(x->what, y->what);
+}
+
+void verdict_sort(struct health_report *verdict)
+{
+    if (verdict->count)
+        qsort(verdict->reasons, verdict->count, sizeof(*verdict->reasons), compare);
+}
+
+void verdict_sentence(const struct health_report *verdict, char *to, size_t size)
+{
+    const char *level = verdict_level_name(verdict->level);
+
+    if (!verdict->count)
+        snprintf(to, size, "%s", level);
+    else if (verdict->count == 1)
+        snprintf(to, size, "%s: %s", level, verdict->reasons[0].what);
+    else
+        snprintf(to, size, "%s: %s, and %u more", level, verdict->reasons[0].what,
+                 verdict->count - 1);
+}
+
+static void add_text(struct buf *b, const char *key, const char *text)
+{
+    buf_addf(b, ",\"%s\":", key);
+    buf_add_json(b, text, strlen(text));
+}
+
+void verdict_json(const struct health_report *verdict, struct buf *b)
+{
+    buf_addf(b, "{\"verdict\":\"%s\",\"reasons\":[", verdict_level_name(verdict->level));
+    for (unsigned i = 0; i < verdict->count; i++) {
+        const struct verdict_reason *r = &verdict->reasons[i];
+
+        buf_addf(b, "%s{\"level\":\"%s\"", i ? "," : "", verdict_level_name(r->level));
+        add_text(b, "what", r->what);
+        add_text(b, "service", r->service);
+        add_text(b, "path", r->path);
+        add_text(b, "todo", r->todo);
+        buf_addf(b, ",\"since_us\":%llu}", (unsigned long long)r->since_us);
+    }
+    buf_adds(b, "]}");
+}

@@ -1,0 +1,188 @@
+/* core/host/verdict.c: what each state of a service, of the boot and of the machine means. */
+#include "core/host/verdict.h"
+
+#include <string.h>
+
+#include "core/base/own.h"
+#include "test/lib/harness.h"
+
+static const struct problems fine;
+
+static struct service_view view(const char *name, enum service_state state, enum boot_phase phase)
+{
+    return (struct service_view){.name = name,
+                                 .state = state,
+                                 .phase = phase,
+                                 .shipped = true,
+                                 .wanted = true,
+                                 .reason = "",
+                                 .health = "",
+                                 .stopped_by = "",
+                                 .problems = &fine,
+                                 .since_ms = 1000};
+}
+
+static enum verdict_level level_of(struct service_view s, const char *words)
+{
+    AUTO(health_report) struct health_report v = {0};
+
+    verdict_add_service(&v, &s, 9000000, 3000);
+    if (words) {
+        ck_assert_uint_eq(v.count, 1);
+        ck_assert_msg(strstr(v.reasons[0].what, words), "%s", v.reasons[0].what);
+        ck_assert_str_eq(v.reasons[0].service, s.name);
+    } else {
+        ck_assert_uint_eq(v.count, 0);
+    }
+    return v.level;
+}
+
+TEST(a_failed_service_of_the_appliance_itself_is_failed_and_a_feature_is_degraded)
+{
+    struct service_view s = view("firewall", SERVICE_FAILED, PHASE_CONTROL);
+
+    s.reason = "it broke";
+    ck_assert_int_eq(level_of(s, "firewall has failed: it broke"), VERDICT_FAILED);
+    s.shipped = false; /* a third party's, whatever phase it claims */
+    ck_assert_int_eq(level_of(s, "has failed"), VERDICT_DEGRADED);
+    s = view("hotspot", SERVICE_FAILED, PHASE_FEATURES);
+    ck_assert_int_eq(level_of(s, "hotspot has failed: no reason is known"), VERDICT_DEGRADED);
+    s.critical = true;
+    ck_assert_int_eq(level_of(s, "hotspot"), VERDICT_FAILED);
+    s.wanted = false;
+    ck_assert_int_eq(level_of(s, NULL), VERDICT_OK);
+}
+
+TEST(a_config_service_that_does_not_run_is_failed_whatever_it_does_instead)
+{
+    ck_assert_int_eq(level_of(view("config", SERVICE_RESTARTING, PHASE_EARLY), "restarted"),
+                     VERDICT_FAILED);
+    ck_assert_int_eq(level_of(view("config", SERVICE_STARTING, PHASE_EARLY), "not ready"),
+                     VERDICT_FAILED);
+    ck_assert_int_eq(level_of(view("config", SERVICE_RUNNING, PHASE_EARLY), NULL), VERDICT_OK);
+    ck_assert_int_eq(level_of(view("routing", SERVICE_RESTARTING, PHASE_CONTROL), "restarted"),
+                     VERDICT_DEGRADED);
+}
+
+TEST(what_a_person_stopped_is_said_and_what_the_configuration_disabled_is_not)
+{
+    struct service_view s = view("routing", SERVICE_DISABLED, PHASE_CONTROL);
+
+    s.wanted = false;
+    s.stopped_by = "ada";
+    ck_assert_int_eq(level_of(s, "routing was stopped by ada"), VERDICT_DEGRADED);
+    s.stopped_by = "the configuration";
+    ck_assert_int_eq(level_of(s, NULL), VERDICT_OK);
+    s = view("config", SERVICE_DISABLED, PHASE_EARLY);
+    s.stopped_by = "ada";
+    ck_assert_int_eq(level_of(s, "stopped by ada"), VERDICT_FAILED);
+}
+
+TEST(the_breaker_and_its_own_words_degrade_a_running_service)
+{
+    struct service_view s = view("routing", SERVICE_RUNNING, PHASE_CONTROL);
+
+    s.breaker = BREAKER_HALF_OPEN;
+    ck_assert_int_eq(level_of(s, "circuit breaker"), VERDICT_DEGRADED);
+    s = view("routing", SERVICE_RUNNING, PHASE_CONTROL);
+    s.health = "no upstream";
+    ck_assert_int_eq(level_of(s, "routing: no upstream"), VERDICT_DEGRADED);
+}
+
+TEST(a_problem_called_failed_is_believed_of_the_appliances_own_services_only)
+{
+    struct problem one = {.key = "k", .what = "the datastore is damaged", .failed = true};
+    struct problems list = {.items = &one, .count = 1};
+    struct service_view s = view("config", SERVICE_RUNNING, PHASE_EARLY);
+
+    s.problems = &list;
+    ck_assert_int_eq(level_of(s, "damaged"), VERDICT_FAILED);
+    s.shipped = false;
+    ck_assert_int_eq(level_of(s, "damaged"), VERDICT_DEGRADED);
+    s = view("hotspot", SERVICE_RUNNING, PHASE_FEATURES);
+    s.problems = &list;
+    ck_assert_int_eq(level_of(s, "damaged"), VERDICT_DEGRADED);
+    s.state = SERVICE_DISABLED; /* what it said before it was stopped is old */
+    ck_assert_int_eq(level_of(s, NULL), VERDICT_OK);
+}
+
+static enum verdict_level boot(enum boot_phase phase, unsigned packages, bool config,
+                               const char *words)
+{
+    AUTO(health_report) struct health_report v = {0};
+
+    verdict_add_boot(&v, phase, packages, config, phase < PHASE_OPERATIONAL ? "firewall" : "");
+    ck_assert_msg(!words == !v.count && (!words || strstr(v.reasons[0].what, words)), "%s",
+                  v.count ? v.reasons[0].what : "no reason");
+    return v.level;
+}
+
+TEST(a_boot_without_packages_or_config_is_failed_and_one_under_way_is_degraded)
+{
+    ck_assert_int_eq(boot(PHASE_OPERATIONAL, 0, false, "no package was found"), VERDICT_FAILED);
+    ck_assert_int_eq(boot(PHASE_OPERATIONAL, 3, false, "configuration service"), VERDICT_FAILED);
+    ck_assert_int_eq(boot(PHASE_FEATURES, 3, true, "waiting for firewall"), VERDICT_DEGRADED);
+    ck_assert_int_eq(boot(PHASE_OPERATIONAL, 3, true, NULL), VERDICT_OK);
+}
+
+static enum verdict_level machine(struct verdict_machine m, const char *words)
+{
+    AUTO(health_report) struct health_report v = {0};
+
+    m.state_dir = "/state";
+    verdict_add_machine(&v, &m);
+    ck_assert_msg(!words == !v.count && (!words || strstr(v.reasons[0].what, words)), "%s",
+                  v.count ? v.reasons[0].what : "no reason");
+    return v.level;
+}
+
+TEST(what_the_machine_lacks_degrades)
+{
+    const struct verdict_machine none = {
+        .disk_percent = -1, .inodes_percent = -1, .conntrack_percent = -1};
+    struct verdict_machine m = none;
+
+    ck_assert_int_eq(machine(m, NULL), VERDICT_OK);
+    m.disk_percent = 90;
+    ck_assert_int_eq(machine(m, NULL), VERDICT_OK);
+    m.disk_percent = 91;
+    ck_assert_int_eq(machine(m, "/state is 91 % full"), VERDICT_DEGRADED);
+    m = none;
+    m.inodes_percent = 99;
+    ck_assert_int_eq(machine(m, "99 % full (inodes)"), VERDICT_DEGRADED);
+    m = none;
+    m.disk_read_only = true;
+    ck_assert_int_eq(machine(m, "read-only"), VERDICT_DEGRADED);
+    m = none;
+    m.conntrack_percent = 95;
+    ck_assert_int_eq(machine(m, "connections is 95 % full"), VERDICT_DEGRADED);
+    m = none;
+    m.clock_unset = true;
+    ck_assert_int_eq(machine(m, "clock"), VERDICT_DEGRADED);
+}
+
+TEST(the_worst_and_oldest_reason_comes_first_and_makes_the_sentence)
+{
+    AUTO(health_report) struct health_report v = {0};
+    AUTO(buf) struct buf json = {0};
+    char text[200];
+
+    verdict_sentence(&v, text, sizeof(text));
+    ck_assert_str_eq(text, "ok");
+    verdict_add(&v,
+                &(struct verdict_reason){.level = VERDICT_DEGRADED, .what = "A", .since_us = 1});
+    verdict_sentence(&v, text, sizeof(text));
+    ck_assert_str_eq(text, "degraded: A");
+    verdict_add(&v, &(struct verdict_reason){.level = VERDICT_FAILED, .what = "C", .since_us = 9});
+    verdict_add(
+        &v, &(struct verdict_reason){
+                .level = VERDICT_FAILED, .what = "B", .since_us = 8, .path = "/p", .todo = "do"});
+    verdict_sort(&v);
+    verdict_sentence(&v, text, sizeof(text));
+    ck_assert_str_eq(text, "failed: B, and 2 more");
+    verdict_json(&v, &json);
+    ck_assert_ptr_nonnull(strstr(buf_str(&json),
+                                 "{\"verdict\":\"failed\",\"reasons\":[{\"level\":"
+                                 "\"failed\",\"what\":\"B\",\"service\":\"\","
+                                 "\"path\":\"/p\",\"todo\":\"do\",\"since_us\":8}"));
+}
