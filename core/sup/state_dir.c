@@ -1,7 +1,8 @@
 /* The state directory of a service: everything in it is the service's, whoever put it there. A
  * file that a person copied back as root, or whose mode went, would be one the service cannot
- * read; so ownership and modes are looked at before every start. What is right already is not
- * touched: a file system that is read-only, and right, keeps nothing from starting. */
+ * read or write; so ownership and modes are looked at before every start. What is right already is
+ * not touched: a file system that is read-only, and right, keeps nothing from starting. Nor is a
+ * file that nobody at all may read: that was meant, and the service says what it makes of it. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +32,8 @@ static int own_entry(const struct giving *g, int dir_fd, const char *name, const
     if ((st->st_uid != g->uid || st->st_gid != g->uid) &&
         fchownat(dir_fd, name, g->uid, g->uid, AT_SYMLINK_NOFOLLOW) < 0)
         return orb_fail(err, -errno, "cannot give %s to uid %" PRIu32, name, g->uid);
-    if ((!S_ISDIR(st->st_mode) && !S_ISREG(st->st_mode)) || (st->st_mode & want) == want)
+    if ((!S_ISDIR(st->st_mode) && !S_ISREG(st->st_mode)) || (st->st_mode & want) == want ||
+        !(st->st_mode & 0444))
         return 0;
     if (fchmodat(dir_fd, name, (st->st_mode & 07777) | want, 0) < 0)
         return orb_fail(err, -errno, "cannot change the mode of %s", name);

@@ -80,8 +80,12 @@ void engine_arm(struct engine *engine)
 
     if (engine->jobs && !engine->tx)
         at = earlier(at, engine->grace_until);
-    if (engine->tx)
+    if (engine->tx) {
         at = earlier(at, engine->tx->abort_at);
+        if (at)
+            engine->host.wake(engine->host.arg, at > now ? at - now : 0);
+        return; /* the rest has time until it ends */
+    }
     if (engine->store.unwritable && !engine->heal_at)
         engine->heal_at = now + ENGINE_HEAL_MS;
     at = earlier(at, engine->heal_at);
@@ -118,15 +122,23 @@ static void heal_tick(struct engine *engine, uint64_t now)
     engine_report(engine);
 }
 
-void engine_tick(struct engine *engine)
+void engine_between(struct engine *engine)
 {
     uint64_t now = engine->host.now_ms(engine->host.arg);
 
+    /* Noted here as well: commits that queue up leave no time in which engine_arm() would. */
+    if (!engine->snapshot_at && store_snapshot_due(&engine->store))
+        engine->snapshot_at = now + ENGINE_SNAPSHOT_MS;
+    snapshot_tick(engine, now);
+    heal_tick(engine, now);
+}
+
+void engine_tick(struct engine *engine)
+{
     confirm_tick(engine);
     if (engine->tx)
         tx_abort_tick(engine->tx);
-    snapshot_tick(engine, now);
-    heal_tick(engine, now);
+    engine_between(engine);
     tx_next(engine);
 }
 

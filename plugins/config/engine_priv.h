@@ -154,6 +154,8 @@ void engine_reply(struct engine *engine, void *req, const struct buf *text);
 /* Dumps reply (taken) and answers. */
 void engine_answer(struct engine *engine, void *req, json_t *reply);
 void engine_step(const struct engine *engine, const char *name);
+/* What is due between two transactions: a snapshot, another attempt to write. */
+void engine_between(struct engine *engine);
 /* Tells the host what stands against the store, or that nothing does any more. */
 void engine_report(struct engine *engine);
 /* Tells the host which revision the kernel is brought to. */

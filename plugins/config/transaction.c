@@ -161,9 +161,11 @@ static bool begin(struct engine *engine, struct job *job)
 
 void tx_next(struct engine *engine)
 {
-    while (!engine->tx && engine->jobs)
+    while (!engine->tx && engine->jobs) {
+        engine_between(engine);
         if (!begin(engine, engine->jobs))
             break;
+    }
     engine_arm(engine);
 }
 

@@ -104,6 +104,7 @@ static void original_new(struct original *o, unsigned commits)
 
 static void original_free(struct original *o)
 {
+    fake_close(&o->f);
     for (size_t i = 0; i < o->count; i++)
         buf_fini(&o->files[i].data);
     for (size_t i = 0; i <= o->newest; i++)

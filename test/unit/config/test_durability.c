@@ -283,6 +283,88 @@ TEST(killed_at_any_step_of_a_snapshot_nothing_is_lost)
     ck_assert_uint_eq(n - 1, 4); /* journal, snapshot, pruned, and one that was not reached */
 }
 
+/* All rules anew, each time with another port: some 80 KB of record a commit. */
+static void load_rules(struct fake *f, int port, const char *options)
+{
+    AUTO(buf) struct buf in = {0};
+
+    buf_adds(&in, "{\"ops\":[{\"op\":\"set\",\"path\":\"/firewall/rules\",\"value\":{");
+    for (int i = 1; i <= 1000; i++)
+        buf_addf(&in, "%s\"%d\":{\"action\":\"drop\",\"port\":%d}", i > 1 ? "," : "", i, port);
+    buf_adds(&in, "}}]}");
+    ck_assert_int_eq(fake_ask(f, "ada", 1, "edit", "%s", in.data), 0);
+    ck_assert_msg(fake_ask(f, "ada", 1, "commit", "%s", options) == 0, "%s", f->err.text);
+}
+
+static uint64_t newest_journal(const struct fake *f)
+{
+    uint64_t revision = engine_revision(f->engine);
+
+    for (uint64_t n = revision + 1; n-- > 0;) {
+        AUTO_FREE char *path = xasprintf("%s/journal-%d", f->dir, (int)n);
+        struct stat st;
+
+        if (stat(path, &st) == 0)
+            return (uint64_t)st.st_size;
+    }
+    return 0;
+}
+
+TEST(large_commits_bring_a_snapshot_by_their_bytes)
+{
+    struct fake f;
+    uint64_t largest = 0;
+
+    fake_new(&f);
+    for (int i = 1; i <= 40; i++) {
+        load_rules(&f, i, "{}");
+        fake_advance(&f, 1000);
+        if (newest_journal(&f) > largest)
+            largest = newest_journal(&f);
+    }
+    ck_assert_uint_gt(largest, 100000);
+    ck_assert_uint_lt(largest, 2 << 20); /* 40 of them are 3 MB */
+    fake_close(&f);
+    fake_open(&f);
+    ck_assert_uint_eq(engine_revision(f.engine), 40);
+    /* The history is there all the same. */
+    ck_assert_int_eq(
+        fake_ask(&f, "ada", 1, "get", "{\"path\":\"/firewall/rules/7/port\",\"revision\":3}"), 0);
+    ck_assert_int_eq(json_integer_value(json_object_get(f.reply, "value")), 3);
+    fake_free(&f);
+}
+
+/* A snapshot due while a transaction is on its way comes when it ends, not with an idle second. */
+TEST(commits_without_a_pause_do_not_put_a_snapshot_off)
+{
+    struct fake f;
+
+    fake_new(&f);
+    for (int i = 1; i <= 40; i++) {
+        f.now += 1500; /* and nobody ticks */
+        load_rules(&f, i, "{}");
+    }
+    ck_assert_uint_lt(newest_journal(&f), 2 << 20);
+    fake_free(&f);
+}
+
+TEST(a_large_commit_that_waits_to_be_confirmed_is_undone_after_its_snapshot_and_a_restart)
+{
+    struct fake f;
+    AUTO_FREE char *before = NULL;
+
+    fake_new(&f);
+    for (int i = 1; i <= 9; i++)
+        load_rules(&f, i, "{}");
+    before = xstrdup(fake_running(&f));
+    load_rules(&f, 77, "{\"confirm_s\":60}");
+    fake_advance(&f, 2000);
+    fake_close(&f);
+    fake_open(&f);
+    ck_assert_str_eq(fake_running(&f), before);
+    fake_free(&f);
+}
+
 TEST(a_damaged_newest_snapshot_falls_back_to_the_one_before)
 {
     struct fake f;

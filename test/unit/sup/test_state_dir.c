@@ -66,12 +66,14 @@ TEST(files_that_somebody_else_put_there_are_the_services_again)
     ck_assert_int_eq(mkdir(sub, 0700), 0);
     ck_assert_int_eq(state_dir_give(d.path, d.uid, &err), 0);
     touch(&d, "copied-back", 0600);
-    touch(&d, "unreadable", 0);
+    touch(&d, "closed", 0);
+    touch(&d, "group-reads", 0040);
     touch(&d, "sub/deeper", 0400);
     touch(&d, "others-read", 0644);
     ck_assert_int_eq(state_dir_give(d.path, d.uid, &err), 0);
     expect(&d, "copied-back", 0600);
-    expect(&d, "unreadable", 0600);
+    expect(&d, "closed", 0);
+    expect(&d, "group-reads", 0640);
     expect(&d, "sub/deeper", 0600);
     expect(&d, "others-read", 0644);
     expect(&d, ".", 0700);
