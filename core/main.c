@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "core/base/own.h"
+#include "core/host/arp.h"
 #include "core/host/good.h"
 #include "core/host/inherit.h"
 #include "core/host/init.h"
@@ -55,6 +56,7 @@ static void on_stopped(void *arg)
     loop_scope_close(&run->scope);
     health_close(take_ptr(host->health));
     dpservice_close(take_ptr(host->dataplane));
+    arp_close(take_ptr(host->arp));
     supervisor_close(take_ptr(host->supervisor));
     broker_close(take_ptr(host->broker));
 }
@@ -287,6 +289,7 @@ static void tear_down(struct run *run)
     contract_free(host->host_contract);
     contract_free(host->auth_contract);
     contract_free(host->dataplane_contract);
+    contract_free(host->arp_contract);
     contract_free(host->services_contract);
     sandbox_free(host->sandbox);
     auth_free(host->auth);

@@ -37,6 +37,7 @@ void options_absolute(struct host_options *options);
 void options_fini(struct host_options *options);
 
 struct dpservice; /* dataplane@1 */
+struct arp;       /* arp@1 */
 struct good;      /* good.h */
 struct svcconf;   /* /services of the configuration */
 struct health;    /* the verdict over the appliance: verdict.h */
@@ -54,10 +55,12 @@ struct orbitald {
     struct buf refused; /* packages that are not: JSON objects with a comma between them */
     struct supervisor *supervisor;
     struct dpservice *dataplane;
+    struct arp *arp;
     struct svcconf *svcconf;
     struct health *health;
-    struct contract *host_contract, *auth_contract, *dataplane_contract, *services_contract;
-    const struct contract *builtin[4]; /* the first three of these, NULL ends */
+    struct contract *host_contract, *auth_contract, *dataplane_contract, *arp_contract,
+        *services_contract;
+    const struct contract *builtin[5]; /* the first four of these, NULL ends */
     struct token_job *tokens_first;    /* auth_iface.c: changes of tokens that wait for the disk */
     unsigned tokens_waiting;
     uint64_t started_ms;

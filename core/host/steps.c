@@ -5,12 +5,13 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/host/arp.h"
 #include "core/host/verdict.h"
 
 #define REFUSED_MOST (16u << 10) /* bytes told of packages that were refused */
 
-extern const char auth_schema[], dataplane_schema[];
-extern const size_t auth_schema_len, dataplane_schema_len;
+extern const char auth_schema[], dataplane_schema[], arp_schema[];
+extern const size_t auth_schema_len, dataplane_schema_len, arp_schema_len;
 
 static int make_auth(struct steps *s, struct orb_err *err)
 {
@@ -131,7 +132,12 @@ static int make_dataplane(struct steps *s, struct orb_err *err)
         host_problem_set(host, "dataplane.absent", VERDICT_DEGRADED,
                          "orbitald runs with --no-dataplane: no firewall and no fast path", "",
                          "restart it without that option");
-    return r < 0 ? orb_wrap(err, "built-in contract") : dpservice_new(host, &host->dataplane, err);
+    if (r == 0)
+        r = contract_compile(arp_schema, arp_schema_len, &host->arp_contract, err);
+    if (r < 0)
+        return orb_wrap(err, "built-in contract");
+    r = dpservice_new(host, &host->dataplane, err);
+    return r < 0 ? r : arp_new(host, &host->arp, err);
 }
 
 static int make_supervisor(struct steps *s, struct orb_err *err)
@@ -143,6 +149,7 @@ static int make_supervisor(struct steps *s, struct orb_err *err)
     host->builtin[0] = host->host_contract;
     host->builtin[1] = host->auth_contract;
     host->builtin[2] = host->dataplane_contract;
+    host->builtin[3] = host->arp_contract;
     setup.loop = host->loop;
     setup.broker = host->broker;
     setup.sandbox = host->sandbox;

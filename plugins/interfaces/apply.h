@@ -21,6 +21,7 @@ struct applied {
     unsigned moved;                 /* addresses brought into order */
     bool not_kept;                  /* the file of what was before could not be written */
     struct misfits misfits;         /* what does not fit; the caller's to free */
+    cJSON *watched; /* IPv4 addresses that no other may have, for arp@1; the caller's, or NULL */
 };
 
 /* Makes new so where old was. now_ms: monotonic. Error (with path): only of APPLY_COMMIT for

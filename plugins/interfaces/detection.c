@@ -1,6 +1,7 @@
 /* Duplicate IPv6 addresses, and link-local ones that somebody took away: part of applying, see
  * run.h. The kernel never tries a duplicate address again by itself, so that is done here, more and
  * more rarely. */
+#include <arpa/inet.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
 #include <net/if.h>
@@ -12,6 +13,7 @@
 
 #define DAD_PAUSE_MIN_MS 5000
 #define DAD_PAUSE_MAX_MS 60000
+#define WATCHED_MAX 1024 /* as arp@1 takes */
 #define PROTO_KERNEL_LL                                                                            \
     3 /* IFAPROT_KERNEL_LL: what the kernel itself gives its link-local ones                       \
        */
@@ -100,8 +102,31 @@ static void keep_link_local(struct run *run, struct want *want, const struct rtn
         run->applied->added++;
 }
 
+/* Where nobody can be asked (down, loopback, point-to-point, tunnel) nobody has it, too. */
+static void watch_addresses(struct run *run, const struct want *want, const struct rtnl_link *link)
+{
+    if (!(link->flags & IFF_UP) || !link->carrier || link->mac_len != 6 ||
+        (link->flags & (IFF_LOOPBACK | IFF_POINTOPOINT | IFF_NOARP)))
+        return;
+    for (unsigned k = 0; k < want->addr_count; k++) {
+        const struct address *address = &want->addrs[k].address;
+        char text[INET_ADDRSTRLEN];
+        cJSON *item;
+
+        if (address->family != AF_INET || cJSON_GetArraySize(run->applied->watched) >= WATCHED_MAX)
+            continue;
+        item = cJSON_CreateObject();
+        inet_ntop(AF_INET, address->bytes, text, sizeof(text));
+        cJSON_AddStringToObject(item, "interface", want->name);
+        cJSON_AddNumberToObject(item, "index", link->index);
+        cJSON_AddStringToObject(item, "address", text);
+        cJSON_AddItemToArray(run->applied->watched, item);
+    }
+}
+
 void run_detection(struct run *run)
 {
+    run->applied->watched = cJSON_CreateArray();
     for (unsigned i = 0; i < run->new->count; i++) {
         struct want *want = &run->new->items[i];
         const struct rtnl_link *link = rtnl_find_link(&run->links, want->name);
@@ -109,6 +134,7 @@ void run_detection(struct run *run)
         if (!link)
             continue;
         look_for_duplicates(run, want, link->index);
+        watch_addresses(run, want, link);
         keep_link_local(run, want, link);
     }
 }

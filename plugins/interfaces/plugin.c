@@ -49,6 +49,9 @@ static void outcome(struct orb_ctx *ctx, struct interfaces *self, struct applied
     orb_problem_clear(ctx, "*");
     report(ctx, self, &applied->misfits);
     report(ctx, self, &self->left_out);
+    conflicts_report(ctx, &self->conflicts);
+    conflicts_watch(ctx, &self->conflicts, applied->watched);
+    applied->watched = NULL;
     for (unsigned i = 0; i < self->misfits.count; i++) {
         const struct misfit *m = &self->misfits.items[i];
 
@@ -347,6 +350,7 @@ static int on_init(struct orb_ctx *ctx, struct orb_err *err)
     r = follow_open(ctx, &self->follow, groups, on_readable, on_repair, self, err);
     if (r < 0)
         return r;
+    conflicts_start(ctx, &self->conflicts);
     self->check = orb_timer_new(ctx, on_check, self);
     orb_timer_start(self->check, CHECK_MS, CHECK_MS);
     r = rtnl_get_links(self->follow.requests, &links, err);
@@ -366,6 +370,7 @@ static void on_stop(struct orb_ctx *ctx)
         orb_timer_free(self->check);
     misfits_fini(&self->left_out);
     misfits_fini(&self->misfits);
+    conflicts_fini(&self->conflicts);
     wants_fini(&self->current);
     befores_fini(&self->befores);
     free(self->seen);

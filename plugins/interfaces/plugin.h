@@ -4,6 +4,7 @@
 
 #include "orbital/orbital.h"
 #include "plugins/interfaces/apply.h"
+#include "plugins/interfaces/conflict.h"
 #include "plugins/lib/follow.h"
 
 /* Last published state of a link. */
@@ -23,6 +24,7 @@ struct interfaces {
     struct seen *seen;
     unsigned seen_count;
     bool events_lost;
+    struct conflicts conflicts;
 };
 
 /* Method list. */

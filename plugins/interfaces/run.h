@@ -45,7 +45,8 @@ int run_add_addresses(struct run *run, struct orb_err *err);
 /* Looks again when an address was added or removed. Brings addresses into the order of the
  * configuration. */
 int run_order(struct run *run, struct orb_err *err);
-/* Duplicate IPv6 addresses, and the kernel's own link-local ones that somebody took away. */
+/* Duplicate IPv6 addresses, and the kernel's own link-local ones that somebody took away; fills
+ * applied->watched. */
 void run_detection(struct run *run);
 
 #endif

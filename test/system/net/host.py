@@ -147,6 +147,7 @@ class Worker:
         self.buffer, self.corr, self.tx, self.revision = b"", 100, 0, 1
         self.logs, self.events, self.calls, self.ready = [], [], [], False
         self.problems = {}
+        self.watched = None  # what the worker told arp@1
         self.provider = None  # function(method, input) -> output, plays dataplane@1
         self.methods = ([f"{self.name}/{m}" for m in methods] +
                         [f"service.{self.name}/{m}" for m in ("prepare", "apply", "abort")])
@@ -212,6 +213,9 @@ class Worker:
             data = json.dumps({p: self.tree[p] for p in self.parts if p in self.tree})
             self.send(REP, corr=corr, payload={"revision": self.revision, "bytes": len(data),
                                                "data": data})
+        elif env["to"].startswith("arp@"):
+            self.watched = payload["addresses"]
+            self.send(REP, corr=corr, payload={"conflicts": []})
         else:
             self.calls.append((env["method"], payload))
             try:

@@ -1,0 +1,17 @@
+/* arp@1: notices that another machine has an IPv4 address of ours. The kernel does that for IPv6
+ * only, and a worker may not open packet sockets; so the interfaces service names the addresses and
+ * the host asks and listens. */
+#ifndef CORE_HOST_ARP_H
+#define CORE_HOST_ARP_H
+
+#include "core/host/host.h"
+
+struct arp;
+
+/* Provides arp@1 (host->arp_contract). Without the right to a packet socket its method answers with
+ * the reason. */
+int arp_new(struct orbitald *host, struct arp **ret_arp, struct orb_err *err);
+/* Frees itself through the loop. NULL is fine. */
+void arp_close(struct arp *arp);
+
+#endif

@@ -1,0 +1,136 @@
+/* ARP packets: see arp_packet.h. The filter is in the kernel, so that the talk of a large network
+ * does not wake the host. */
+#include "core/host/arp_packet.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <linux/filter.h>
+#include <linux/if_packet.h>
+#include <net/ethernet.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <netinet/if_ether.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "core/base/buf.h"
+#include "core/base/own.h"
+
+#define READS 64 /* foreign shapes passed over in one call */
+
+static int attach(int fd, struct sock_filter *program, unsigned len)
+{
+    struct sock_fprog filter = {.len = (unsigned short)len, .filter = program};
+
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)) < 0 ? -errno : 0;
+}
+
+int arp_packet_open(struct orb_err *err)
+{
+    struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
+    struct sockaddr_ll any = {.sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ARP)};
+    AUTO_FD int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return orb_fail(err, -errno, "cannot open a packet socket");
+    if (attach(fd, &nothing, 1) < 0 || bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0)
+        return orb_fail(err, -errno, "cannot listen to ARP");
+    return take_fd(&fd);
+}
+
+int arp_packet_listen(int fd, const struct in_addr *addresses, unsigned count, struct orb_err *err)
+{
+    AUTO_FREE struct sock_filter *program = xcalloc(2 * (size_t)count + 8, sizeof(*program));
+    const unsigned sender = offsetof(struct ether_arp, arp_spa);
+    unsigned n = 0;
+    int r;
+
+    /* Not what we send ourselves; Ethernet and IPv4; a sender that is one of the addresses. */
+    program[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_B | BPF_ABS,
+                                                (uint32_t)(SKF_AD_OFF + SKF_AD_PKTTYPE));
+    program[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 2, 0);
+    program[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0);
+    program[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+                                                ARPHRD_ETHER << 16 | ETHERTYPE_IP, 1, 0);
+    program[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
+    program[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, sender);
+    for (unsigned i = 0; i < count; i++) {
+        program[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+                                                    ntohl(addresses[i].s_addr), 0, 1);
+        program[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, sizeof(struct ether_arp));
+    }
+    program[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
+    r = attach(fd, program, n);
+    return r < 0 ? orb_fail(err, r, "cannot filter ARP for %u addresses", count) : 0;
+}
+
+static bool mac_of(int fd, int index, uint8_t mac[6])
+{
+    struct ifreq request = {.ifr_ifindex = index};
+
+    if (ioctl(fd, SIOCGIFNAME, &request) < 0 || ioctl(fd, SIOCGIFHWADDR, &request) < 0 ||
+        request.ifr_hwaddr.sa_family != ARPHRD_ETHER)
+        return false;
+    memcpy(mac, request.ifr_hwaddr.sa_data, 6);
+    return true;
+}
+
+void arp_packet_probe(int fd, int index, struct in_addr address)
+{
+    struct ether_arp ask = {.ea_hdr = {.ar_hrd = htons(ARPHRD_ETHER),
+                                       .ar_pro = htons(ETHERTYPE_IP),
+                                       .ar_hln = 6,
+                                       .ar_pln = 4,
+                                       .ar_op = htons(ARPOP_REQUEST)}};
+    struct sockaddr_ll to = {.sll_family = AF_PACKET,
+                             .sll_protocol = htons(ETH_P_ARP),
+                             .sll_ifindex = index,
+                             .sll_halen = 6};
+
+    if (!mac_of(fd, index, ask.arp_sha))
+        return;
+    memset(to.sll_addr, 0xff, 6);
+    memcpy(ask.arp_tpa, &address, sizeof(address));
+    if (sendto(fd, &ask, sizeof(ask), 0, (struct sockaddr *)&to, sizeof(to)) < 0)
+        return; /* nobody to ask */
+}
+
+int arp_packet_read(int fd, struct arp_claim *ret_claim)
+{
+    for (int i = 0; i < READS; i++) {
+        struct ether_arp said;
+        struct sockaddr_ll from;
+        socklen_t len = sizeof(from);
+        ssize_t n = recvfrom(fd, &said, sizeof(said), 0, (struct sockaddr *)&from, &len);
+
+        if (n < 0)
+            return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+        if (n < (ssize_t)sizeof(said) || said.ea_hdr.ar_hln != 6 || said.ea_hdr.ar_pln != 4)
+            continue;
+        ret_claim->index = from.sll_ifindex;
+        memcpy(&ret_claim->address, said.arp_spa, sizeof(ret_claim->address));
+        memcpy(ret_claim->mac, said.arp_sha, sizeof(ret_claim->mac));
+        return 1;
+    }
+    return 0;
+}
+
+bool arp_packet_is_own(const uint8_t mac[6])
+{
+    struct ifaddrs *list, *i;
+    bool own = false;
+
+    if (getifaddrs(&list) < 0)
+        return false;
+    for (i = list; i && !own; i = i->ifa_next) {
+        const struct sockaddr_ll *link = (const struct sockaddr_ll *)(void *)i->ifa_addr;
+
+        own = link && link->sll_family == AF_PACKET && link->sll_halen == 6 &&
+              !memcmp(link->sll_addr, mac, 6);
+    }
+    freeifaddrs(list);
+    return own;
+}

@@ -1,0 +1,30 @@
+/* ARP packets (RFC 826) on a packet socket: what other machines say of addresses that are ours, and
+ * the question of RFC 5227 whether somebody has one. Needs CAP_NET_RAW. */
+#ifndef CORE_HOST_ARP_PACKET_H
+#define CORE_HOST_ARP_PACKET_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "orbital/error.h"
+
+/* A non-blocking socket that hears nothing before arp_packet_listen(); negative: error. */
+int arp_packet_open(struct orb_err *err);
+/* From now on the kernel hands over ARP packets whose sender claims one of the addresses. */
+int arp_packet_listen(int fd, const struct in_addr *addresses, unsigned count, struct orb_err *err);
+/* Asks the machines on link index who has the address, without saying that we do. Errors do not
+ * matter: a link that is down has nobody to answer. */
+void arp_packet_probe(int fd, int index, struct in_addr address);
+
+struct arp_claim {
+    int index; /* of the link it came in by */
+    struct in_addr address;
+    uint8_t mac[6];
+};
+/* 1: a claim was read, 0: nothing waits, below 0: the socket's error, which is gone then. */
+int arp_packet_read(int fd, struct arp_claim *ret_claim);
+/* Is this the hardware address of a link of this machine? */
+bool arp_packet_is_own(const uint8_t mac[6]);
+
+#endif

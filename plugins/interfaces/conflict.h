@@ -1,0 +1,24 @@
+/* IPv4 addresses that another machine has, too. The host asks and listens (arp@1); the service
+ * tells it which addresses matter, and tells people what comes of it. */
+#ifndef PLUGINS_INTERFACES_CONFLICT_H
+#define PLUGINS_INTERFACES_CONFLICT_H
+
+#include <cjson/cJSON.h>
+
+#include "orbital/orbital.h"
+
+struct conflicts {
+    char *asked;  /* the list as the host has it; NULL: it has none */
+    cJSON *found; /* of {interface, address, mac} */
+    bool failed;  /* the host cannot, which was logged */
+};
+
+void conflicts_start(struct orb_ctx *ctx, struct conflicts *conflicts);
+void conflicts_fini(struct conflicts *conflicts);
+/* list: of {interface, index, address}, taken; NULL: no change. Asks the host when it differs from
+ * the one before. */
+void conflicts_watch(struct orb_ctx *ctx, struct conflicts *conflicts, cJSON *list);
+/* Sets the problems of all that is known; for after a clearing. */
+void conflicts_report(struct orb_ctx *ctx, const struct conflicts *conflicts);
+
+#endif

@@ -1,0 +1,95 @@
+"""Interfaces on a real appliance: what a replaced card, a card that is missing or a machine with our
+address costs, and what not."""
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../lib"))
+from appliance import Appliance, Tap, expect, need_root, run  # noqa: E402
+
+BUILD = sys.argv[1]
+
+
+class Box(Appliance):
+    """lan0 and wan0 go to a namespace of their own, "there"."""
+
+    def __init__(self, name):
+        super().__init__(BUILD, name)
+        self.there = f"{self.ns}-far"
+
+    def __enter__(self):
+        super().__enter__()
+        try:
+            run("ip", "netns", "add", self.there)
+            for near, far in (("lan0", "far0"), ("wan0", "far1")):
+                run("ip", "link", "add", near, "netns", self.ns, "type", "veth", "peer", "name", far,
+                    "netns", self.there)
+                self.far("link", "set", far, "up")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        super().__exit__()
+        run("ip", "netns", "del", self.there, check=False)
+
+    def far(self, *args):
+        return run("ip", "-n", self.there, *args)
+
+    def ip(self, *args):
+        return run("ip", "-n", self.ns, *args).stdout
+
+    def problems(self):
+        return {p["path"]: p["what"] for p in self.service("interfaces")["problems"]}
+
+    def commit(self, **interfaces):
+        self.ctl("config", "load", "-", "--replace", stdin=json.dumps({"interfaces": interfaces}))
+        self.ctl("config", "commit")
+
+
+def a_card_that_was_replaced_costs_its_own_mtu_and_nothing_else():
+    with Box("card") as box:
+        box.start()
+        box.commit(lan0={"addresses": ["10.1.0.1/24"], "mtu": 9000}, wan0={"addresses": ["192.0.2.2/24"]})
+        box.kill()
+        box.ip("link", "del", "lan0")
+        box.ip("link", "add", "lan0", "link", "wan0", "type", "macvlan")  # takes what wan0 takes
+        box.ip("addr", "flush", "dev", "wan0")
+        box.start()
+        expect("10.1.0.1/24" in box.ip("addr", "show", "dev", "lan0"), "lan0 has its address")
+        expect("192.0.2.2/24" in box.ip("addr", "show", "dev", "wan0"), "wan0 has its address")
+        expect("MTU 9000" in box.problems()["/interfaces/lan0/mtu"], box.problems())
+        expect(box.service("routing")["state"] == "Running", "what needs interfaces runs")
+        box.commit(lan0={"addresses": ["10.1.0.1/24"], "mtu": 9000},
+                   wan0={"addresses": ["192.0.2.2/24"], "description": "beside what does not fit"})
+        box.ip("link", "set", "wan0", "mtu", "9000")
+        box.until(10, lambda: not box.problems(), "the MTU is set when the card takes it")
+        expect("mtu 9000" in box.ip("link", "show", "dev", "lan0"), "it is so in the kernel")
+
+
+def another_machine_with_our_ipv4_address_is_said_and_forgotten_when_it_is_gone():
+    with Box("arp") as box:
+        box.start()
+        box.far("addr", "add", "10.1.0.1/24", "dev", "far0")
+        box.commit(lan0={"addresses": ["10.1.0.1/24", "10.1.0.7/24"]}, wan0={"addresses": ["192.0.2.2/24"]})
+        box.until(10, box.problems, "it is said")
+        expect(list(box.problems()) == ["/interfaces/lan0/addresses"], box.problems())
+        text = box.problems()["/interfaces/lan0/addresses"]
+        mac = json.loads(run("ip", "-n", box.there, "-j", "link", "show", "far0").stdout)[0]["address"]
+        expect("10.1.0.1" in text and mac in text and "lan0" in text, text)
+        box.far("addr", "del", "10.1.0.1/24", "dev", "far0")
+        box.until(20, lambda: not box.problems(), "it is forgotten")
+        # One that comes later speaks up itself.
+        box.far("addr", "add", "10.1.0.7/24", "dev", "far0")
+        box.far("neigh", "add", "10.1.0.99", "dev", "far0", "nud", "none")
+        run("ip", "netns", "exec", box.there, "ping", "-c1", "-W1", "10.1.0.99", check=False)
+        box.until(10, lambda: "10.1.0.7" in str(box.problems()), "a later one is said")
+
+
+need_root()
+tap = Tap()
+for case in (a_card_that_was_replaced_costs_its_own_mtu_and_nothing_else,
+             another_machine_with_our_ipv4_address_is_said_and_forgotten_when_it_is_gone):
+    tap.test(case.__name__.replace("_", " "), case)
+tap.end()
