@@ -33,7 +33,8 @@ struct run {
     struct good good;
     struct supervisor_setup supervisor;
     struct statedir state;
-    struct orb_err failed; /* code 0: it did not */
+    struct orb_err failed;                      /* code 0: it did not */
+    struct orb_err log_trouble, socket_trouble; /* found before there was a verdict to add to */
     uv_signal_t term, interrupt, hangup, power, reopen;
     uv_timer_t watchdog, patience;
     struct loop_scope scope;
@@ -111,15 +112,25 @@ static void on_hangup(uv_signal_t *handle, int number)
     svcconf_refresh(host->svcconf);
 }
 
+static void complain_of_log(struct orbitald *host, const struct orb_err *err)
+{
+    log_error(host->log, "log.no-file", KV("error", err->text));
+    host_problem_set(host, "log.no-file", VERDICT_DEGRADED, err->text, "",
+                     "make it writable, then `systemctl kill -s USR1 orbitald`; until then records "
+                     "are lost with the next restart");
+}
+
 static void on_reopen(uv_signal_t *handle, int number)
 {
     struct orbitald *host = &container_of(handle, struct run, reopen)->host;
     struct orb_err err = {0};
 
-    if (logs_reopen(host->logs, &err) != 0)
-        log_error(host->log, "log.no-file", KV("error", err.text));
-    else
-        log_notice(host->log, "log.reopened");
+    if (logs_reopen(host->logs, &err) != 0) {
+        complain_of_log(host, &err);
+        return;
+    }
+    log_notice(host->log, "log.reopened");
+    host_problem_clear(host, "log.no-file");
 }
 
 static void on_watchdog(uv_timer_t *timer)
@@ -192,6 +203,7 @@ static int listen_control(struct run *run, struct orb_err *err)
     int fd = inherit_listen(path, &odd);
     int r;
 
+    run->socket_trouble = odd;
     if (odd.code)
         log_error(run->host.log, "control.socket-refused", KV("error", odd.text));
     r = broker_listen(run->host.broker, path, fd, identify, run, err);
@@ -200,6 +212,7 @@ static int listen_control(struct run *run, struct orb_err *err)
     if (r == 0 || r == ORB_E_CONFLICT || r == ORB_E_INVALID)
         return r;
     /* Nobody can be told anything, but packets can be forwarded. */
+    run->socket_trouble = *err;
     log_error(run->host.log, "control.no-socket", KV("error", err->text));
     return 0;
 }
@@ -355,8 +368,7 @@ static int open_logs(struct run *run, struct orb_err *err)
         return r;
     }
     host->log = logs_sink(host->logs);
-    if (why.code)
-        log_error(host->log, "log.no-file", KV("error", why.text));
+    run->log_trouble = why;
     if (run->state.trouble.code)
         log_error(host->log, "state.trouble", KV("error", run->state.trouble.text));
     return 0;
@@ -389,6 +401,11 @@ static int run_loop(struct run *run, struct orb_err *err)
         if (run->state.trouble.code)
             host_problem_set(host, STATE_TROUBLE, VERDICT_DEGRADED, run->state.trouble.text, "",
                              "mend the file system; it is tried again each second");
+        if (run->log_trouble.code)
+            complain_of_log(host, &run->log_trouble);
+        if (run->socket_trouble.code)
+            host_problem_set(host, "control.socket", VERDICT_DEGRADED, run->socket_trouble.text, "",
+                             "correct orbitald.socket, or what lies there, and restart orbitald");
         count_start(run);
         watch(run);
         begin(run);

@@ -19,7 +19,8 @@ static bool given_up(struct service *service)
         return true;
     if (!service->wanted || service->state == SERVICE_FAILED || service->state == SERVICE_DISABLED)
         return true;
-    if (service->state != SERVICE_RUNNING && service->restart.streak >= GIVEN_UP_AFTER)
+    if (service->state != SERVICE_RUNNING &&
+        (service->late || service->restart.streak >= GIVEN_UP_AFTER))
         return true;
     if (!service->waiting || service->sup->held)
         return false;

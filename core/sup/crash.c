@@ -8,6 +8,7 @@
 #include "core/sup/internal.h"
 
 #define CRASH_LINES 20
+#define CRASH_FILES_WAITING 64
 
 static void add_text(struct buf *b, const char *key, const char *text)
 {
@@ -44,23 +45,87 @@ static void report(const struct service *service, const struct worker *worker,
     buf_addc(b, '}');
 }
 
+/* ---- to the disk, one after the other, on a thread ---- */
+
+struct crash_file {
+    struct crash_file *next;
+    struct supervisor *sup;
+    char *path;
+    struct buf text;
+    uv_work_t work;
+    struct orb_err err;
+};
+
+static void write_next(struct supervisor *sup);
+
+static void on_write(uv_work_t *work)
+{
+    struct crash_file *file = container_of(work, struct crash_file, work);
+    AUTO_FREE char *dir = xstrndup(file->path, (size_t)(strrchr(file->path, '/') - file->path));
+
+    if (dir_make(dir, 0700, &file->err) == 0)
+        file_replace(file->path, file->text.data, file->text.len, 0600, &file->err);
+}
+
+static void on_written(uv_work_t *work, int status)
+{
+    struct crash_file *file = container_of(work, struct crash_file, work);
+    struct supervisor *sup = file->sup;
+
+    if (file->err.code)
+        log_warn(sup->log, "crash.not-kept", KV("error", file->err.text));
+    sup->crash_files = file->next;
+    sup->crash_file_count--;
+    free(file->path);
+    buf_fini(&file->text);
+    free(file);
+    write_next(sup);
+    supervisor_put(sup);
+}
+
+static void write_next(struct supervisor *sup)
+{
+    if (sup->crash_files)
+        uv_queue_work(sup->setup.loop, &sup->crash_files->work, on_write, on_written);
+}
+
+/* Takes path and text. */
+static void keep(struct supervisor *sup, char *path, struct buf *text)
+{
+    struct crash_file *file, **end = &sup->crash_files;
+
+    if (sup->crash_file_count == CRASH_FILES_WAITING) {
+        log_warn(sup->log, "crash.not-kept", KV("error", "too many reports wait for the disk"));
+        free(path);
+        return;
+    }
+    file = xcalloc(1, sizeof *file);
+    file->sup = sup;
+    file->path = path;
+    file->text = *text;
+    *text = (struct buf){0};
+    while (*end)
+        end = &(*end)->next;
+    *end = file;
+    sup->open_scopes++; /* put back by on_written */
+    if (sup->crash_file_count++ == 0)
+        write_next(sup);
+}
+
 void crash_record(struct service *service, const struct worker *worker, const struct verdict *v)
 {
-    AUTO_FREE char *dir = xasprintf("%s/crashes", service->sup->setup.state_dir);
-    AUTO_FREE char *path = NULL;
     AUTO(buf) struct buf b = {0};
     struct crash *slot = &service->crashes[service->crash_count++ % CRASHES_KEPT];
-    struct orb_err err = {0};
 
     report(service, worker, v, &b);
     free(slot->json);
     slot->time_us = wall_us();
     slot->json = xstrdup(buf_str(&b));
     /* One file a slot: the newest CRASHES_KEPT of each service stay on disk. */
-    path = xasprintf("%s/%s-%u.json", dir, service->package->manifest.name,
-                     (service->crash_count - 1) % CRASHES_KEPT);
-    if (dir_make(dir, 0700, &err) < 0 || file_replace(path, b.data, b.len, 0600, &err) < 0)
-        log_warn(service->sup->log, "crash.not-kept", KV("error", err.text));
+    keep(service->sup,
+         xasprintf("%s/crashes/%s-%u.json", service->sup->setup.state_dir,
+                   service->package->manifest.name, (service->crash_count - 1) % CRASHES_KEPT),
+         &b);
 }
 
 int supervisor_crashes(struct supervisor *sup, const char *name, struct buf *ret_json,

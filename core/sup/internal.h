@@ -53,9 +53,10 @@ struct service {
     int enabled;         /* of the configuration; -1: as the manifest */
     enum service_state state;
     bool wanted;
-    bool waiting;                /* Starting, but for a dependency */
-    bool again;                  /* start again once stopped */
-    bool asked;                  /* given_up is asking its dependencies just now */
+    bool waiting; /* Starting, but for a dependency */
+    bool late;    /* was not ready in time, and is not since: the boot goes on without it */
+    bool again;   /* start again once stopped */
+    bool asked;   /* given_up is asking its dependencies just now */
     char degraded[ORB_ERR_TEXT]; /* its own answer to the last ping, "" when fine */
     char stopped_by[64];         /* who wants it not to run, "": nobody */
     struct problems problems;    /* what it reported and did not take back */
@@ -84,6 +85,8 @@ struct supervisor {
     bool stopping;
     bool stopped_told;
     unsigned open_scopes; /* own, services', workers'; the last to close frees the supervisor */
+    struct crash_file *crash_files; /* crash.c: reports on their way to the disk, the first being */
+    unsigned crash_file_count;      /* written */
     struct loop_scope scope;
     uv_timer_t phase_timer;
 };

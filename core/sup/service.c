@@ -126,6 +126,7 @@ static void run(struct service *service)
 
     worker->ready_ms = now_ms();
     health_ready(worker);
+    service->late = false;
     restart_running(&service->restart, now_ms());
     service->degraded[0] = '\0';
     peer_open(worker->peer);
@@ -158,6 +159,7 @@ void service_event(struct service *service, enum service_event event)
     case ACT_JUDGE: /* the exit path calls service_judge itself, with the verdict */
         break;
     case ACT_KILL:
+        service->late = service->late || event == EVENT_LATE;
         if (service->worker)
             worker_kill(service->worker,
                         event == EVENT_LATE ? "not ready in time" : "no answer to ping in time");

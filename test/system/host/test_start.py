@@ -145,14 +145,19 @@ def signals_late():
         expect(box.kill(signal.SIGTERM) == 0, "TERM did not end it with 0")
 
 
+def caught(pid, number):
+    mask = next(line.split()[1] for line in open(f"/proc/{pid}/status") if line.startswith("SigCgt"))
+    return int(mask, 16) >> (number - 1) & 1
+
+
 def signals_early():
     """At every moment of the start, with the next of them each time."""
     with Appliance(build, "early") as box:
         for i, n in enumerate(HARMLESS):
             begin = time.monotonic()
             box.start(wait=False)
-            # exec has happened when its name is orbitald's; before that it is not ours
-            box.until(10, lambda: b"orbitald" in open(f"/proc/{box.daemon.pid}/cmdline", "rb").read().split(b"\0")[0], "exec")
+            # before main() the kernel decides; SIGSYS is the last that main() takes first of all
+            box.until(10, lambda: caught(box.daemon.pid, signal.SIGSYS), "main")
             until = begin + i * 0.002
             while time.monotonic() < until and i % 4:
                 pass
@@ -280,6 +285,7 @@ def safe_mode():
             box.kill()
         box.start()
         expect(box.json("show", "boot")["safe"] and box.json("show", "system")["safe"], "not in safe mode")
+        expect("safe mode" in box.ctl("show", "health", ok=False).stdout, "the verdict does not know of it")
         expect("SAFE MODE" in box.ctl("show", "system").stdout, "show system does not say so")
         expect(box.service("acme-probe")["state"] == "Disabled", "a package of somebody else runs")
         expect("first" in box.ctl("config", "show").stdout, "it does not run the last good revision")
