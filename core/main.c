@@ -3,9 +3,7 @@
 #include <grp.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "core/base/own.h"
 #include "core/host/arp.h"
@@ -20,7 +18,6 @@
 #include "core/sandbox/sandbox.h"
 #include "core/host/verdict.h"
 
-#define FILES_WANTED 65536
 #define PATIENCE_MS 10000
 
 extern const char host_schema[];
@@ -213,7 +210,8 @@ static int listen_control(struct run *run, struct orb_err *err)
         return r;
     /* Nobody can be told anything, but packets can be forwarded. */
     run->socket_trouble = *err;
-    log_error(run->host.log, "control.no-socket", KV("error", err->text));
+    *err = (struct orb_err){0};
+    log_error(run->host.log, "control.no-socket", KV("error", run->socket_trouble.text));
     return 0;
 }
 
@@ -312,47 +310,6 @@ static void tear_down(struct run *run)
     options_fini(&host->options);
 }
 
-/* As many descriptors as we may have: what the limit is, is said where it is less than wanted. */
-static void raise_limits(struct log_sink *log)
-{
-    struct rlimit files = {.rlim_cur = FILES_WANTED, .rlim_max = FILES_WANTED};
-
-    if (setrlimit(RLIMIT_NOFILE, &files) == 0 || getrlimit(RLIMIT_NOFILE, &files) < 0)
-        return;
-    files.rlim_cur = files.rlim_max < FILES_WANTED ? files.rlim_max : FILES_WANTED;
-    setrlimit(RLIMIT_NOFILE, &files);
-    log_warn(log, "host.few-files", KV("limit", (long long)files.rlim_cur),
-             KV("wanted", FILES_WANTED));
-}
-
-static void count_start(struct run *run)
-{
-    struct orbitald *host = &run->host;
-    struct timespec now;
-    struct orb_err err;
-    unsigned count;
-
-    clock_gettime(CLOCK_BOOTTIME, &now);
-    count = starts_note(host->options.run_dir,
-                        (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000, &err);
-    if (err.code)
-        log_warn(host->log, "host.starts-not-counted", KV("error", err.text));
-    host->safe = host->options.safe_mode || count >= STARTS_SAFE;
-    if (!host->safe)
-        return;
-    host_problem_set(
-        host, "host.safe-mode", VERDICT_DEGRADED,
-        host->options.safe_mode
-            ? "safe mode was asked for: the last good configuration and the shipped "
-              "packages run"
-            : "safe mode after repeated failed starts: the last good configuration and "
-              "the shipped packages run",
-        "", "find out why (orbctl logs), mend it, then restart orbitald");
-    log_error(host->log, "host.safe-mode", KV("asked", host->options.safe_mode),
-              KV("starts", count), KV("within_s", STARTS_WINDOW_MS / 1000));
-    notify_send(run->notify_socket, "STATUS=safe mode: starting\n");
-}
-
 /* A log that cannot be written is a pity, a router that does not start is a disaster. */
 static int open_logs(struct run *run, struct orb_err *err)
 {
@@ -393,7 +350,7 @@ static int run_loop(struct run *run, struct orb_err *err)
     log_notice(host->log, "host.start", KV("version", ORBITAL_VERSION),
                KV("instance", host->options.instance), KV("pid", getpid()));
     init_log(&run->init, host->log);
-    raise_limits(host->log);
+    limits_raise(host->log);
     r = build(run, err);
     if (r == 0)
         r = health_new(host, run->notify_socket, on_ready, run, &host->health, err);
@@ -406,7 +363,7 @@ static int run_loop(struct run *run, struct orb_err *err)
         if (run->socket_trouble.code)
             host_problem_set(host, "control.socket", VERDICT_DEGRADED, run->socket_trouble.text, "",
                              "correct orbitald.socket, or what lies there, and restart orbitald");
-        count_start(run);
+        starts_count(host, run->notify_socket);
         watch(run);
         begin(run);
     } else if (host->broker) {
@@ -415,9 +372,11 @@ static int run_loop(struct run *run, struct orb_err *err)
     uv_run(&loop, UV_RUN_DEFAULT);
     if (uv_loop_close(&loop) < 0)
         log_error(host->log, "host.handles-left");
-    if (r == 0 && run->failed.code)
+    if (r == 0 && run->failed.code) {
         *err = run->failed;
-    return err->code;
+        r = err->code;
+    }
+    return r;
 }
 
 int main(int argc, char **argv)

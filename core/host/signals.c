@@ -6,9 +6,12 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "core/base/own.h"
+
+#define FILES_WANTED 65536
 
 static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
 
@@ -52,4 +55,16 @@ void signals_begin(void)
             sigaction(faults[i], &fault, NULL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL); /* whoever started us may have blocked some */
+}
+
+void limits_raise(struct log_sink *log)
+{
+    struct rlimit files = {.rlim_cur = FILES_WANTED, .rlim_max = FILES_WANTED};
+
+    if (setrlimit(RLIMIT_NOFILE, &files) == 0 || getrlimit(RLIMIT_NOFILE, &files) < 0)
+        return;
+    files.rlim_cur = files.rlim_max < FILES_WANTED ? files.rlim_max : FILES_WANTED;
+    setrlimit(RLIMIT_NOFILE, &files);
+    log_warn(log, "host.few-files", KV("limit", (long long)files.rlim_cur),
+             KV("wanted", FILES_WANTED));
 }

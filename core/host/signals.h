@@ -1,10 +1,15 @@
-/* What signals do to the daemon. */
+/* What the process sees to for itself: signals and limits. */
 #ifndef CORE_HOST_SIGNALS_H
 #define CORE_HOST_SIGNALS_H
+
+#include "core/base/log.h"
 
 /* First thing in main(): from here on only SIGTERM and SIGINT end the process, and what nobody can
  * refuse: SIGKILL, and faults of our own. Everything else is ignored until the loop takes what it
  * has a use for. Workers get the standard actions back (core/sandbox). */
 void signals_begin(void);
+
+/* As many descriptors as we may have; a limit below what is wanted is said. */
+void limits_raise(struct log_sink *log);
 
 #endif

@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/base/buf.h"
 #include "core/base/own.h"
+#include "core/host/verdict.h"
 
 #define FILE_MOST 4096
 #define KEPT 16
@@ -62,4 +64,31 @@ void starts_forget(const char *run_dir)
     AUTO_FREE char *path = path_of(run_dir);
 
     unlink(path);
+}
+
+void starts_count(struct orbitald *host, const char *notify_socket)
+{
+    struct timespec now;
+    struct orb_err err;
+    unsigned count;
+
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    count = starts_note(host->options.run_dir,
+                        (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000, &err);
+    if (err.code)
+        log_warn(host->log, "host.starts-not-counted", KV("error", err.text));
+    host->safe = host->options.safe_mode || count >= STARTS_SAFE;
+    if (!host->safe)
+        return;
+    host_problem_set(
+        host, "host.safe-mode", VERDICT_DEGRADED,
+        host->options.safe_mode
+            ? "safe mode was asked for: the last good configuration and the shipped "
+              "packages run"
+            : "safe mode after repeated failed starts: the last good configuration and "
+              "the shipped packages run",
+        "", "find out why (orbctl logs), mend it, then restart orbitald");
+    log_error(host->log, "host.safe-mode", KV("asked", host->options.safe_mode),
+              KV("starts", count), KV("within_s", STARTS_WINDOW_MS / 1000));
+    notify_send(notify_socket, "STATUS=safe mode: starting\n");
 }

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "orbital/error.h"
+#include "core/host/host.h"
 
 #define STARTS_WINDOW_MS 60000
 #define STARTS_SAFE 3 /* this many within the window, none of which got there */
@@ -14,6 +14,9 @@
 /* Notes a start in RUN/starts and returns how many there were within the window, this one counted.
  * now_ms: CLOCK_BOOTTIME. A file that cannot be read or written is as none; err then says why. */
 unsigned starts_note(const char *run_dir, uint64_t now_ms, struct orb_err *err);
+/* Counts this start and decides whether it is in safe mode: host->safe, with a problem, a record
+ * and a status for systemd. */
+void starts_count(struct orbitald *host, const char *notify_socket);
 /* It got there, or a person stopped it: what was before no longer counts. */
 void starts_forget(const char *run_dir);
 

@@ -107,6 +107,16 @@ def in_the_way(*paths):
     return check
 
 
+def no_socket():
+    """Nobody can be told anything, but the services run."""
+    with Appliance(build, "nosock") as box:
+        os.makedirs(f"{box.dir}/run/control.sock")
+        box.start(wait=False)
+        box.until(20, lambda: '"phase":"operational"' in box.log_text(), "operational")
+        expect("exists and is no socket" in box.log_text(), "nobody says so")
+        expect(box.kill(signal.SIGTERM) == 0, "it does not end as asked")
+
+
 def read_only():
     """The state lies on a file system that turned read-only: what is stored runs, and a second daemon is
     kept out all the same."""
@@ -320,6 +330,7 @@ tap.test("a file of tokens that is put right counts again at a reload", tokens_p
 tap.test("twelve tokens asked for at once are all made", tokens_many)
 tap.test("a log that cannot be written does not stop the start", in_the_way("state/log.jsonl"))
 tap.test("a lock that cannot be written does not stop the start", in_the_way("state/lock"))
+tap.test("a control socket that cannot be made costs the control socket", no_socket)
 tap.test("a read-only state runs, refuses to write, and is locked", read_only)
 tap.test("no signal but TERM and INT ends the daemon, workers have them all", signals_late)
 tap.test("no signal ends the daemon while it starts", signals_early)
