@@ -45,6 +45,7 @@ struct run {
     struct plan plans[VARIANTS];
     char dir[128];
     unsigned number, failed, not_ready;
+    const char *skip; /* why the attack under way shows nothing on this machine; NULL: it does */
 };
 
 static void result(struct run *run, bool ok, const char *name, const char *variant,
@@ -132,6 +133,40 @@ static bool ended(const struct sandbox_child *child, int wait_ms)
     return poll(&p, 1, wait_ms) == 1;
 }
 
+/* Runs one attack in a child of ours without the sandbox (but with own mounts and host name, so
+ * that nothing lasts). Returns the wait status: exit 0 when the attack says that it succeeded. */
+static int without_sandbox(struct run *run, const char *name)
+{
+    AUTO_FREE char *path = xasprintf("%s/hostile.so", run->plans[FROM_METHOD].package_dir);
+    int status = 0;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        int (*go)(const char *, const char *, pid_t);
+        int fd = open("/dev/null", O_WRONLY);
+        void *handle = dlopen(path, RTLD_NOW);
+
+        dup2(fd, 2);
+        if (unshare(CLONE_NEWNS | CLONE_NEWUTS) < 0 ||
+            mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || !handle)
+            _exit(3);
+        *(void **)&go = dlsym(handle, "hostile_attack");
+        _exit(go && go(name, run->host.canary, run->host.pid) == 0 ? 0 : 1);
+    }
+    waitpid(pid, &status, 0);
+    return status;
+}
+
+/* An attack that ended by this signal in the sandbox ends by it without one, too: it is this
+ * kernel or processor that refuses (int $0x80 where there is no 32-bit entry), and nothing was
+ * learned of the sandbox. */
+static bool machine_refuses(struct run *run, const char *name, int number)
+{
+    int status = without_sandbox(run, name);
+
+    return WIFSIGNALED(status) && WTERMSIG(status) == number;
+}
+
 static void judge_refusal(struct run *run, const struct row *row, struct sandbox_child *child,
                           struct buf *text, struct buf *why)
 {
@@ -154,7 +189,9 @@ static void judge_refusal(struct run *run, const struct row *row, struct sandbox
     if (!ended(child, 0))
         buf_adds(why, "no outcome in time; ");
     peer_end(run->sandbox, child, 0, &v);
-    if (!v.signaled || v.status != SIGSYS)
+    if (v.signaled && v.status != SIGSYS && machine_refuses(run, row->name, v.status))
+        run->skip = "the machine refuses it: the same attack ends so without the sandbox";
+    else if (!v.signaled || v.status != SIGSYS)
         buf_addf(why, "ended by %s %d (%s) instead of a refusal; ", v.signaled ? "signal" : "exit",
                  v.status, v.fault);
 }
@@ -314,7 +351,12 @@ static void attack(struct run *run, const struct row *row, enum variant variant)
         buf_adds(&why, "the host lost or won a descriptor; ");
     look_host(&run->host, &why);
     check_package(&run->plans[variant], &why);
-    result(run, why.len == 0, row->name, names[variant], &why);
+    if (run->skip && why.len == 0)
+        printf("ok %u - %s from %s # SKIP %s\n", ++run->number, row->name, names[variant],
+               run->skip);
+    else
+        result(run, why.len == 0, row->name, names[variant], &why);
+    run->skip = NULL;
     look_host_restore(&run->host);
 }
 
@@ -352,30 +394,6 @@ static void control_good_package(struct run *run)
     result(run, !v.signaled && v.status == 0, "control: it stops when asked", NULL, NULL);
 }
 
-/* Runs one attack in a child of ours without the sandbox (but with own mounts and host name, so
- * that nothing lasts). Returns whether the attack says that it succeeded. */
-static bool unconfined(struct run *run, const char *name)
-{
-    AUTO_FREE char *path = xasprintf("%s/hostile.so", run->plans[FROM_METHOD].package_dir);
-    int status = 0;
-    pid_t pid = fork();
-
-    if (pid == 0) {
-        int (*go)(const char *, const char *, pid_t);
-        int fd = open("/dev/null", O_WRONLY);
-        void *handle = dlopen(path, RTLD_NOW);
-
-        dup2(fd, 2);
-        if (unshare(CLONE_NEWNS | CLONE_NEWUTS) < 0 ||
-            mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || !handle)
-            _exit(3);
-        *(void **)&go = dlsym(handle, "hostile_attack");
-        _exit(go && go(name, run->host.canary, run->host.pid) == 0 ? 0 : 1);
-    }
-    waitpid(pid, &status, 0);
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
 static void control_unconfined(struct run *run)
 {
     static const char *const names[] = {
@@ -392,7 +410,9 @@ static void control_unconfined(struct run *run)
     AUTO(buf) struct buf why = {0};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (!unconfined(run, names[i]))
+        int status = without_sandbox(run, names[i]);
+
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
             buf_addf(&why, "%s ", names[i]);
         look_host_restore(&run->host);
     }
@@ -403,10 +423,10 @@ static void control_host_checks(struct run *run)
 {
     AUTO(buf) struct buf file = {0}, process = {0};
 
-    unconfined(run, "write_canary");
+    without_sandbox(run, "write_canary");
     result(run, look_host(&run->host, &file) == 1, "control: a changed file is seen", NULL, NULL);
     look_host_restore(&run->host);
-    unconfined(run, "kill_host");
+    without_sandbox(run, "kill_host");
     /* Not reaped: waitid with WNOWAIT waits until the signal has done its work. */
     waitid(P_PID, (id_t)run->host.pid, &(siginfo_t){0}, WEXITED | WNOWAIT);
     result(run, look_host(&run->host, &process) == 1, "control: a killed process is seen", NULL,
