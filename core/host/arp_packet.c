@@ -41,12 +41,12 @@ int arp_packet_open(struct orb_err *err)
     return take_fd(&fd);
 }
 
-int arp_packet_listen(int fd, const struct in_addr *addresses, unsigned count, struct orb_err *err)
+/* addresses NULL: any sender's. */
+static int listen_for(int fd, const struct in_addr *addresses, unsigned count)
 {
     AUTO_FREE struct sock_filter *program = xcalloc(2 * (size_t)count + 8, sizeof(*program));
-    const unsigned sender = offsetof(struct ether_arp, arp_spa);
+    const unsigned sender = offsetof(struct ether_arp, arp_spa), all = sizeof(struct ether_arp);
     unsigned n = 0;
-    int r;
 
     /* Not what we send ourselves; Ethernet and IPv4; a sender that is one of the addresses. */
     program[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_B | BPF_ABS,
@@ -57,13 +57,22 @@ int arp_packet_listen(int fd, const struct in_addr *addresses, unsigned count, s
                                                 ARPHRD_ETHER << 16 | ETHERTYPE_IP, 1, 0);
     program[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
     program[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, sender);
-    for (unsigned i = 0; i < count; i++) {
+    for (unsigned i = 0; addresses && i < count; i++) {
         program[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
                                                     ntohl(addresses[i].s_addr), 0, 1);
-        program[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, sizeof(struct ether_arp));
+        program[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, all);
     }
-    program[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, 0);
-    r = attach(fd, program, n);
+    program[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, addresses ? 0 : all);
+    return attach(fd, program, n);
+}
+
+int arp_packet_listen(int fd, const struct in_addr *addresses, unsigned count, struct orb_err *err)
+{
+    int r = listen_for(fd, addresses, count);
+
+    /* A long filter may be beyond net.core.optmem_max; then the reader looks for itself. */
+    if (r == -ENOMEM)
+        r = listen_for(fd, NULL, 0);
     return r < 0 ? orb_fail(err, r, "cannot filter ARP for %u addresses", count) : 0;
 }
 

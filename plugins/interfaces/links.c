@@ -23,13 +23,14 @@ bool wants_settings_right(const struct wants *wants, const struct rtnl_links *li
     return true;
 }
 
-int run_settings(struct run *run, struct orb_err *err)
+/* What links were is kept before the kernel is changed, in one go. */
+static int keep_before(struct run *run, struct orb_err *err)
 {
+    bool changed = false;
+
     for (unsigned i = 0; i < run->new->count; i++) {
         const struct want *want = &run->new->items[i];
         const struct rtnl_link *link = rtnl_find_link(&run->links, want->name);
-        struct trouble t = {.kind = "setting", .name = want->name, .place = -1};
-        struct orb_err why = {0};
         struct before *b;
         bool fresh;
 
@@ -38,10 +39,26 @@ int run_settings(struct run *run, struct orb_err *err)
         b = before_get(run->befores, link, &fresh);
         if (!b)
             return orb_fail(err, ORB_E_NOMEM, "no memory for the state of %s", want->name);
-        if (fresh) /* noted before the kernel changes */
-            run->applied->not_kept |= !befores_save(run->befores);
+        changed |= fresh || (want->mtu && !b->mtu_changed);
         b->fresh |= fresh;
-        if (settings_right(link))
+        b->mtu_changed |= want->mtu != 0;
+    }
+    if (changed)
+        run->applied->not_kept |= !befores_save(run->befores);
+    return 0;
+}
+
+int run_settings(struct run *run, struct orb_err *err)
+{
+    int r = keep_before(run, err);
+
+    for (unsigned i = 0; r == 0 && i < run->new->count; i++) {
+        const struct want *want = &run->new->items[i];
+        const struct rtnl_link *link = rtnl_find_link(&run->links, want->name);
+        struct trouble t = {.kind = "setting", .name = want->name, .place = -1};
+        struct orb_err why = {0};
+
+        if (!link || settings_right(link))
             continue;
         if (rtnl_set_inet(run->socket, link->index, 1, 1, &why) == 0) {
             run->applied->settings++;
@@ -51,7 +68,7 @@ int run_settings(struct run *run, struct orb_err *err)
         t.todo = KERNEL_TODO;
         run_trouble(run, false, &t, &why, err);
     }
-    return 0;
+    return r;
 }
 
 /* 1: changed, 0: it was so. */
@@ -81,10 +98,6 @@ static int set_mtu(struct run *run, const struct want *want, const struct rtnl_l
     char doing[64];
     int r;
 
-    if (want->mtu && !b->mtu_changed) {
-        b->mtu_changed = true;
-        run->applied->not_kept |= !befores_save(run->befores);
-    }
     r = want_check_mtu(want, link, &why);
     if (r == 0) {
         snprintf(doing, sizeof(doing), "cannot set MTU %u", mtu);
