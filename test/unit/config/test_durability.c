@@ -1,10 +1,12 @@
 /* What a crash may cost: the service killed at every step, the journal torn at every byte. */
+#include <sodium.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/base/own.h"
+#include "plugins/config/journal.h"
 #include "test/lib/harness.h"
 #include "test/unit/config/fake.h"
 
@@ -281,6 +283,66 @@ TEST(killed_at_any_step_of_a_snapshot_nothing_is_lost)
         fake_free(&f);
     }
     ck_assert_uint_eq(n - 1, 4); /* journal, snapshot, pruned, and one that was not reached */
+}
+
+struct old_format {
+    struct buf file;
+    uint8_t chain[32];
+};
+
+/* A record as versions before the second copy wrote it. */
+static int add_old_record(void *arg, uint64_t offset, const char *text, size_t len,
+                          struct orb_err *err)
+{
+    struct old_format *old = arg;
+    crypto_generichash_state state;
+    const uint8_t size[4] = {(uint8_t)len, (uint8_t)(len >> 8), 0, 0};
+
+    crypto_generichash_init(&state, NULL, 0, sizeof(old->chain));
+    crypto_generichash_update(&state, old->chain, sizeof(old->chain));
+    crypto_generichash_update(&state, size, sizeof(size));
+    crypto_generichash_update(&state, (const uint8_t *)text, len);
+    crypto_generichash_final(&state, old->chain, sizeof(old->chain));
+    buf_add(&old->file, "OJR1", 4);
+    buf_add(&old->file, size, sizeof(size));
+    buf_add(&old->file, old->chain, sizeof(old->chain));
+    buf_add(&old->file, text, len);
+    return 0;
+}
+
+TEST(a_journal_of_the_first_format_is_read_and_goes_on)
+{
+    struct fake f;
+    AUTO_FREE char *before = NULL;
+    AUTO_FREE char *after = NULL;
+    AUTO(buf) struct buf whole = {0};
+    struct old_format old = {0};
+
+    two_revisions(&f, &before, &after);
+    whole_of(&f, "journal-0", &whole);
+    buf_adds(&old.file, "orbjrn1\n");
+    buf_add(&old.file, old.chain, sizeof(old.chain));
+    journal_behind(&(struct journal_image){whole.data, whole.len}, 0, add_old_record, &old);
+    put(&f, "journal-0", old.file.data, old.file.len);
+    forget(&f, "last-good-0");
+    fake_open(&f);
+    ck_assert_str_eq(fake_running(&f), after);
+    ck_assert_ptr_null(fake_problem(&f, "datastore"));
+    fake_set(&f, "/interfaces/x", "{}");
+    fake_commit(&f);
+    fake_close(&f);
+    fake_open(&f);
+    ck_assert_uint_eq(engine_revision(f.engine), 3);
+    fake_close(&f);
+    /* From now on it has a second copy as well. */
+    old.file.data[200] ^= 1;
+    whole_of(&f, "journal-0", &whole);
+    put(&f, "journal-0", old.file.data, old.file.len);
+    fake_open(&f);
+    ck_assert_uint_eq(engine_revision(f.engine), 3);
+    ck_assert_ptr_nonnull(fake_problem(&f, "datastore"));
+    buf_fini(&old.file);
+    fake_free(&f);
 }
 
 /* All rules anew, each time with another port: some 80 KB of record a commit. */
