@@ -59,6 +59,13 @@ static void on_stopped(void *arg)
     broker_close(take_ptr(host->broker));
 }
 
+/* As long as the loop turns the start, or the stop, goes on, however long it takes. */
+static void on_patience(uv_timer_t *timer)
+{
+    notify_send(container_of(timer, struct run, patience)->notify_socket,
+                "EXTEND_TIMEOUT_USEC=60000000\n");
+}
+
 static void stop(struct run *run)
 {
     struct orbitald *host = &run->host;
@@ -68,6 +75,9 @@ static void stop(struct run *run)
     host->stopping = true;
     log_notice(host->log, "host.stopping");
     notify_send(run->notify_socket, "STOPPING=1\nSTATUS=stopping services\n");
+    if (run->notify_socket) /* each service has its own time to stop; systemd's is for all of them
+                             */
+        uv_timer_start(&run->patience, on_patience, 0, PATIENCE_MS);
     starts_forget(host->options.run_dir); /* it was asked to end, it did not fail */
     if (run->steps.running) {
         steps_stop(&run->steps);
@@ -133,13 +143,6 @@ static void on_reopen(uv_signal_t *handle, int number)
 static void on_watchdog(uv_timer_t *timer)
 {
     notify_send(container_of(timer, struct run, watchdog)->notify_socket, "WATCHDOG=1\n");
-}
-
-/* As long as the loop turns the start goes on, however long it takes. */
-static void on_patience(uv_timer_t *timer)
-{
-    notify_send(container_of(timer, struct run, patience)->notify_socket,
-                "EXTEND_TIMEOUT_USEC=60000000\n");
 }
 
 /* The boot is through and the verdict is not failed: READY=1 was sent. */
