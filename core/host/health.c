@@ -15,6 +15,7 @@
 #include "core/loop/scope.h"
 
 #define CHECK_MS 1000
+#define LOG_TROUBLE "log.no-file"   /* main.c sets it, too */
 #define MADE_US 1790000000000000ull /* 2026-09-21: no clock that is set stands before it */
 
 struct host_problem {
@@ -35,6 +36,7 @@ struct health {
     enum verdict_level level;
     bool ready, checking, closing;
     bool try_state, state_mended; /* the thread's: see STATE_TROUBLE */
+    bool log_failing;             /* when it was looked at last */
     uv_work_t work;
     uv_timer_t check, settle;
     struct loop_scope scope;
@@ -136,10 +138,28 @@ static void on_checked(uv_work_t *work, int status)
     health_changed(health);
 }
 
+/* Are records lost because the disk does not take them? */
+static void check_logs(struct health *health)
+{
+    char why[ORB_ERR_TEXT];
+    bool failing;
+
+    logs_look(health->host->logs);
+    failing = logs_trouble(health->host->logs, why, sizeof why);
+    if (failing)
+        host_problem_set(health->host, LOG_TROUBLE, VERDICT_DEGRADED, why, "",
+                         "make room, or make it writable; it is tried again with every record, and "
+                         "those since then are lost with the next restart");
+    else if (health->log_failing)
+        host_problem_clear(health->host, LOG_TROUBLE);
+    health->log_failing = failing;
+}
+
 static void on_check(uv_timer_t *timer)
 {
     struct health *health = container_of(timer, struct health, check);
 
+    check_logs(health);
     if (health->checking)
         return; /* the disk does not answer: what was known stays */
     health->checking = true;
@@ -269,6 +289,7 @@ int health_new(struct orbitald *host, const char *notify_socket, void (*on_ready
 {
     struct health *health = xcalloc(1, sizeof(*health));
 
+    health->log_failing = true; /* main.c may have said so */
     health->host = host;
     health->notify_socket = notify_socket;
     health->on_ready = on_ready;
