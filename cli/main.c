@@ -270,7 +270,7 @@ void cli_pointer(int argc, char **argv, struct buf *ret_pointer)
 /* Exit status of what only prints. */
 static int printed(int result)
 {
-    if (result >= 0 && fflush(stdout) != EOF)
+    if (result >= 0 && fflush(stdout) != EOF && !ferror(stdout))
         return 0;
     fputs("orbctl: the output could not be written\n", stderr);
     return orb_code_exit(ORB_E_IO);
