@@ -207,8 +207,8 @@ static void on_request(void *arg, struct host_req *req, const struct host_caller
     if (logs_request(host, req, method, input, len))
         return;
     r = host->starting && strcmp(method, "version") != 0
-                ? not_yet(host, method, &out, &err)
-                : dispatch(host, caller, method, input, len, &out, &err);
+            ? not_yet(host, method, &out, &err)
+            : dispatch(host, caller, method, input, len, &out, &err);
 
     if (caller->kind == PEER_USER && !strncmp(method, "service-", 8))
         log_notice(host->log, "audit.order", KV("user", caller->name), KV("method", method),
