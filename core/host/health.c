@@ -30,8 +30,8 @@ struct health {
     void *arg;
     struct host_problem problems[HOST_PROBLEMS_MAX];
     unsigned problem_count;
-    char *state_dir; /* the thread's */
-    struct verdict_machine machine, found;
+    char *state_dir;                  /* the thread's */
+    struct verdict_machine found;     /* the thread's */
     char sentence[ORB_ERR_TEXT + 64]; /* told last */
     enum verdict_level level;
     bool ready, checking, closing;
@@ -132,7 +132,15 @@ static void on_checked(uv_work_t *work, int status)
         loop_scope_close(&health->scope);
         return;
     }
-    health->machine = health->found;
+    for (unsigned kind = 0; kind < MACHINE_KINDS; kind++) {
+        struct verdict_reason r;
+
+        if (verdict_machine(&health->found, kind, &r))
+            host_problem_set(health->host, verdict_machine_key(kind), r.level, r.what, r.path,
+                             r.todo);
+        else
+            host_problem_clear(health->host, verdict_machine_key(kind));
+    }
     if (health->state_mended)
         host_problem_clear(health->host, STATE_TROUBLE);
     health_changed(health);
@@ -203,8 +211,6 @@ static void verdict_make(const struct orbitald *host, struct health_report *ret_
                                                           .what = "the daemon is starting"});
     }
     buf_fini(&c.waiting);
-    if (health)
-        verdict_add_machine(ret_verdict, &health->machine);
     verdict_sort(ret_verdict);
 }
 
@@ -295,7 +301,6 @@ int health_new(struct orbitald *host, const char *notify_socket, void (*on_ready
     health->on_ready = on_ready;
     health->arg = arg;
     health->state_dir = xstrdup(host->options.state_dir);
-    health->machine = (struct verdict_machine){-1, -1, false, health->state_dir, -1, false};
     loop_scope_init(&health->scope, on_closed);
     uv_timer_init(host->loop, &health->check);
     loop_scope_adopt(&health->scope, (uv_handle_t *)&health->check);
