@@ -225,6 +225,17 @@ def a_stored_value_that_is_wrong_costs_itself_and_a_link_made_anew_gets_everythi
         w.stop()
 
 
+def a_link_that_stands_on_another_may_come_first_in_a_commit():
+    with Box({}) as (ns, w):
+        ns.ip("link", "add", "above0", "link", "wan0", "type", "macvlan")
+        w.commit(interfaces={"above0": {"addresses": ["10.6.0.1/24"], "mtu": 9000}, "wan0": {"mtu": 9000}})
+        assert ns.link("above0")["mtu"] == 9000 and "UP" in ns.link("above0")["flags"]
+        refused(w, "/interfaces/above0/mtu", "cannot set MTU 9100",
+                interfaces={"above0": {"mtu": 9100}, "wan0": {"mtu": 9000}})
+        assert ns.addresses("above0") == ["10.6.0.1/24"] and ns.link("above0")["mtu"] == 9000
+        w.stop()
+
+
 def a_commit_is_refused_only_for_what_it_changes():
     parts = {"lan0": {"addresses": ["10.1.0.1/24"]},
              "usb0": {"addresses": ["10.5.0.1/24", "2001:db8:5::1/64"], "mtu": 1400},
@@ -361,6 +372,7 @@ main([addresses_mtu_and_state_follow_the_configuration, what_is_not_ours_stays,
       lost_addresses_come_back_and_link_events_are_published, list_shows_links,
       each_thing_is_applied_by_itself_at_start_and_again_when_it_may_fit,
       a_stored_value_that_is_wrong_costs_itself_and_a_link_made_anew_gets_everything,
+      a_link_that_stands_on_another_may_come_first_in_a_commit,
       a_commit_is_refused_only_for_what_it_changes, the_order_of_addresses_is_the_configurations,
       settings_of_links_are_kept_and_given_back, a_flushed_link_gets_its_link_local_address_back,
       a_duplicate_ipv6_address_is_said_and_used_when_it_is_free,
