@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "core/base/own.h"
-#include "plugins/config/journal.h"
+#include "plugins/config/store.h"
 #include "test/lib/harness.h"
 #include "test/unit/config/fake.h"
 
@@ -424,6 +424,62 @@ TEST(a_large_commit_that_waits_to_be_confirmed_is_undone_after_its_snapshot_and_
     fake_close(&f);
     fake_open(&f);
     ck_assert_str_eq(fake_running(&f), before);
+    fake_free(&f);
+}
+
+static uint64_t commit_text(struct store *s, char letter, size_t len, uint32_t confirm_s,
+                            uint64_t undoes)
+{
+    AUTO(buf) struct buf text = {0};
+    AUTO(json_t) json_t *patch = NULL;
+    struct revision meta = {.tx = s->last_tx + 1,
+                            .confirm_s = confirm_s,
+                            .undoes = undoes,
+                            .user = (char *)"ada",
+                            .comment = (char *)""};
+    struct orb_err err;
+
+    buf_adds(&text, "[{\"op\":\"set\",\"path\":\"/system\",\"value\":\"");
+    for (size_t i = 0; i < len; i++)
+        buf_addc(&text, letter);
+    buf_adds(&text, "\"}]");
+    ck_assert_int_eq(tree_parse(text.data, text.len, NULL, &patch, &err), 0);
+    ck_assert_msg(store_prepare(s, &meta, patch, &err) == 0, "%s", err.text);
+    ck_assert_msg(store_commit(s, &err) == 0, "%s", err.text);
+    return s->journal.end;
+}
+
+/* Nobody has an idle second, and a commit that waits for its confirmation takes the room its undo
+ * needs before it is written. */
+TEST(a_full_journal_is_left_for_a_snapshot_by_the_commit_that_would_not_fit)
+{
+    struct fake f;
+    struct store s;
+    struct orb_err err;
+    uint64_t largest = 0;
+
+    fake_new(&f);
+    fake_close(&f);
+    ck_assert_int_eq(store_open(&s, &(struct store_setup){.dir = f.dir, .log = &f.log}, &err), 0);
+    s.journal_full = 100000;
+    for (int i = 0; i < 60; i++) {
+        uint64_t end = commit_text(&s, (char)('a' + i % 26), 10000, 0, 0);
+
+        largest = end > largest ? end : largest;
+    }
+    ck_assert_uint_gt(largest, 80000);
+    ck_assert_uint_le(largest, 100000);
+    while (s.journal.end < 80000)
+        commit_text(&s, 'x', 10000, 0, 0);
+    commit_text(&s, 'y', 10000, 60,
+                0); /* left the journal, as with its undo it would be too much */
+    ck_assert_uint_lt(s.journal.end, 20000);
+    ck_assert(store_unconfirmed(&s));
+    ck_assert_uint_le(commit_text(&s, 'x', 10000, 0, s.revision), 100000);
+    store_close(&s);
+    fake_open(&f);
+    ck_assert_ptr_null(fake_problem(&f, "datastore"));
+    ck_assert_ptr_nonnull(strstr(fake_running(&f), "xxxx"));
     fake_free(&f);
 }
 
