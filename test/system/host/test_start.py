@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """How orbitald starts when something around it is not right, and what ends it and what does not."""
+import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -312,6 +314,37 @@ def safe_mode():
         expect(box.json("show", "boot")["safe"], "--safe-mode is not obeyed")
 
 
+def lay_out_slow(box, name, phase):
+    """The shipped packages and test/system/host/slow.c, shipped as well."""
+    shipped = f"{box.dir}/shipped"
+    if not os.path.isdir(shipped):
+        shutil.copytree(f"{build}/packages", shipped)
+        box.packages = [shipped]
+    os.makedirs(f"{shipped}/{name}/lib")
+    shutil.copy(f"{build}/test/system/host/slow.so", f"{shipped}/{name}/lib/slow.so")
+    with open(f"{shipped}/{name}/manifest.json", "w") as f:
+        json.dump({"name": name, "version": "1.0.0", "description": "starts slowly", "library": "lib/slow.so",
+                   "phase": phase, "requires": [], "uses": {}, "capabilities": [],
+                   "limits": {"memory": "64M", "files": 32, "threads": 4}, "deadlines": {"ready-ms": 1000}}, f)
+    with open(f"{shipped}/{name}/schema.json", "w") as f:
+        json.dump({"interface": name, "version": "1.0", "methods": {}, "events": {}}, f)
+
+
+def slow_starts():
+    """One that says that it goes on is waited for beyond its deadline, one that hangs is not."""
+    with Appliance(build, "slow") as box:
+        lay_out_slow(box, "hung", "features")
+        lay_out_slow(box, "working", "core")
+        begin = time.monotonic()
+        box.start()
+        took = time.monotonic() - begin
+        working = box.service("working")
+        expect(working["state"] == "Running" and not working["restarts"], f"working: {working}")
+        expect(box.service("hung")["state"] != "Running", "the hung one runs")
+        expect("not ready in time" in box.log_text(), "the hung one was not noticed")
+        expect(4 <= took < 20, f"operational after {took:.1f} s")
+
+
 def hung_config():
     """A config service that hangs is noticed within 5 s, as one that was stopped."""
     with Appliance(build, "hung") as box:
@@ -341,6 +374,7 @@ tap.test("a package too many is refused where everybody looks", too_many)
 tap.test("a control socket that was handed over is used and left", handed_over)
 tap.test("a socket that is not ours is refused, and said", wrong_socket)
 tap.test("calls of orbctl outlive kills of the daemon", restart_loop)
+tap.test("a start that goes on is waited for, one that hangs is not", slow_starts)
 tap.test("a hung config service is noticed within 5 s", hung_config)
 tap.test("the third start that gets nowhere is in safe mode", safe_mode)
 tap.end()
