@@ -34,7 +34,9 @@ struct fast_control {
     __u32 tcp_timeout_ms; /* … and of an established connection */
     __u32 generation;     /* of the policy in force; kept here for the next daemon */
     __u32 previous;       /* the generation in the other slot, 0: none */
-    __u32 reserved[6];
+    __u64 rules_digest;   /* of nftables' half (dataplane/base.c); 0: unknown */
+    __u64 object_digest;  /* of the programs that are pinned; 0: none are */
+    __u32 reserved[2];
 };
 
 /* conntrack's mark belongs to Orbital: the number of the rule that accepted the connection, or one

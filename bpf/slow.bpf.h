@@ -282,7 +282,9 @@ static __always_inline enum slow_verdict slow_rule(struct slow *s, enum slow_ver
         s->counter = slow_counter(s->flow.mark);
         return SLOW_FORWARD;
     }
-    if (slow_classify(s, s->in->zone, out ? out->zone : 0, &rule, v6))
+    if (!out) /* nobody described that interface (no room): its zone is unknown */
+        return SLOW_PASS;
+    if (slow_classify(s, s->in->zone, out->zone, &rule, v6))
         return SLOW_PASS;
     s->counter = rule.counter;
     if (rule.action != CLASSIFY_DROP || (rule.flags & (CLASSIFY_LIMITED | CLASSIFY_LOG)))

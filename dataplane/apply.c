@@ -1,9 +1,10 @@
 /* A policy's way into force, and back. Prepared offline, then in this order: nftables (which alone
- * would enforce it), sysctls, the idle slot of the fast path, the ports, one store that makes the
- * slot the one in force, a new epoch for the flow cache; last, conntrack forgets what is refused.
+ * would enforce it), the idle slot of the fast path, the ports, one store that makes the slot the
+ * one in force, a new epoch for the flow cache; then conntrack forgets what is refused, and last of
+ * all forwarding is switched on. The settings the rules rely on come before everything.
  *
  * Surprise: only nftables and the slots can fail, and both can be put back; a port that cannot be
- * attached is no failure but a reason in the status. */
+ * attached and a setting that cannot be made are no failures but reasons in the status. */
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/in.h>
@@ -117,6 +118,25 @@ static const struct policy *current_policy(const struct dataplane *dp)
     return dp->current ? &dp->current->policy : NULL;
 }
 
+/* Remembers the number of a transaction of ours; before: nftables' last one. When another one came
+ * between, nobody knows which of them is ours. */
+static void own_transaction(struct dataplane *dp, uint32_t before, bool done)
+{
+    uint32_t after = done ? ruleset_id() : 0;
+
+    dp->ruleset_id = before && after == before + 1 ? after : 0;
+    if (!done)
+        return;
+    if (dp->ruleset_id) {
+        watch_add(&dp->own, dp->ruleset_id);
+    } else {
+        dp->doubt_from = dp->doubt ? 0 : before; /* twice: it cannot be told any more */
+        dp->doubt_to = dp->doubt ? 0 : after;
+        dp->doubt = true;
+    }
+    table_digest(dp, 0); /* it was of the table before */
+}
+
 /* nftables from the policy in force to another. What differs is enough where the table is known to
  * be as we left it, because nobody changed anything in nftables since. Else, as after the death of
  * a daemon, it is made anew, and the counters go on; what is counted between reading them and the
@@ -142,8 +162,8 @@ static int change_rules(struct dataplane *dp, const struct nft_text *to, uint32_
         nft_ruleset(to, NULL, generation, ret_carried, &text);
         r = ruleset_run(dp->ruleset, buf_str(&text), dry, err);
     }
-    if (!dry) /* one transaction, ours */
-        dp->ruleset_id = r == 0 && id && ruleset_id() == id + 1 ? id + 1 : 0;
+    if (!dry)
+        own_transaction(dp, id, r == 0);
     if (ret_bytes)
         *ret_bytes = text.len;
     return r;
@@ -227,32 +247,80 @@ static int switch_slot(struct dataplane *dp, const struct dataplane_plan *plan, 
     return 0;
 }
 
-/* nftables as it was: by its policy, or by the text that was there. */
+/* nftables as it was: by its policy, by the text that was there, else closed. */
 static int restore_rules(struct dataplane *dp, const struct dataplane_plan *to, const char *text,
                          uint32_t generation, struct orb_err *err)
 {
     AUTO(tally_list) struct tally_list carried = {0};
     AUTO(buf) struct buf all = {0};
+    uint32_t id = ruleset_id();
+    int r;
 
     if (to)
         return change_rules(dp, &to->chains, generation, &carried, NULL, false, err);
-    dp->ruleset_id = 0;
-    buf_adds(&all, "add table inet orbital\ndelete table inet orbital\n");
-    buf_adds(&all, text ? text : "");
-    return ruleset_run(dp->ruleset, buf_str(&all), false, err);
+    if (text && *text) {
+        buf_adds(&all, "add table inet orbital\ndelete table inet orbital\n");
+        buf_adds(&all, text);
+        r = ruleset_run(dp->ruleset, buf_str(&all), false, err);
+    } else {
+        r = base_load(dp->ruleset, err);
+        dp->based |= r == 0;
+    }
+    own_transaction(dp, id, r == 0);
+    return r;
+}
+
+int apply_again(struct dataplane *dp, struct orb_err *err)
+{
+    int r;
+
+    dp->ruleset_id = 0; /* what differs is not enough: nobody knows what is there */
+    r = restore_rules(dp, dp->current, NULL, dp->generation, err);
+    dp->forget = true; /* meanwhile anything may have begun */
+    if (r < 0 || !dp->current)
+        return r;
+    return flows_purge(dp, dp->current, err);
 }
 
 /* The rules are in force by now: that conntrack cannot be asked stands in the status and undoes
  * nothing. */
 static void purge(struct dataplane *dp)
 {
+    char *trouble = dp->trouble[DATAPLANE_TROUBLE_FLOWS];
     struct orb_err err = {0};
 
-    dp->warning[0] = 0;
+    trouble[0] = 0;
     if (flows_purge(dp, dp->current, &err) < 0)
-        snprintf(dp->warning, sizeof(dp->warning), "connections of before may go on: %.300s",
+        snprintf(trouble, sizeof(dp->trouble[0]), "connections of before may go on: %.300s",
                  err.text);
+    else
+        dp->forget = false;
     load_bump(dp);
+}
+
+/* err says why it was not applied; that going back fails, too, would only hide it. */
+static void take_back(struct dataplane *dp, const char *text)
+{
+    dp->ruleset_id = 0;
+    if (restore_rules(dp, dp->current, text, dp->generation, NULL) < 0)
+        base_load(dp->ruleset, NULL);
+    settings_undo(dp);
+}
+
+/* The policy is in force. */
+static void conclude(struct dataplane *dp, struct dataplane_plan *plan, uint32_t generation,
+                     struct buf *before)
+{
+    dp->generation = generation;
+    dataplane_plan_free(dp->previous);
+    free(dp->previous_text);
+    dp->previous = dp->current;
+    dp->previous_text = dp->based ? xstrdup("") : buf_take(before);
+    dp->current = plan;
+    dp->revertible = true;
+    dp->based = false;
+    dp->change_count = 0;
+    dp->trouble[DATAPLANE_TROUBLE_RULES][0] = 0;
 }
 
 int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, struct orb_err *err)
@@ -265,30 +333,27 @@ int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, st
     uint64_t start = now_ms();
     int r;
 
-    if (!old) /* an earlier daemon's */
+    if (dataplane->detached)
+        return orb_fail(err, ORB_E_STATE, DETACHED);
+    if (!old && !dataplane->based) /* an earlier daemon's */
         ruleset_list(dataplane->ruleset, "list table inet orbital", &before);
+    settings_prepare(dataplane);
     r = change_rules(dataplane, &plan->chains, generation, &carried, NULL, false, err);
-    if (r < 0)
-        return r;
-    plan->times.nft_ms = lap(&start);
-    slot_clear_new(dataplane, &plan->policy, old, &carried);
-    r = settings_apply(dataplane, err);
-    if (!r)
-        r = switch_slot(dataplane, plan, generation, err);
-    if (r < 0) { /* err says why; that going back fails, too, would only hide it */
-        dataplane->ruleset_id = 0;
-        restore_rules(dataplane, dataplane->current, buf_str(&before), dataplane->generation, NULL);
+    if (r < 0) {
+        settings_undo(dataplane);
         return r;
     }
-    dataplane->generation = generation;
-    dataplane_plan_free(dataplane->previous);
-    free(dataplane->previous_text);
-    dataplane->previous = dataplane->current;
-    dataplane->previous_text = buf_take(&before);
-    dataplane->current = take_ptr(owned);
-    dataplane->revertible = true;
+    plan->times.nft_ms = lap(&start);
+    slot_clear_new(dataplane, &plan->policy, old, &carried);
+    r = switch_slot(dataplane, plan, generation, err);
+    if (r < 0) {
+        take_back(dataplane, buf_str(&before));
+        return r;
+    }
+    conclude(dataplane, take_ptr(owned), generation, &before);
     dataplane->current->times.switch_ms = lap(&start);
     purge(dataplane);
+    settings_forward(dataplane);
     dataplane->current->times.purge_ms = lap(&start);
     return 0;
 }
@@ -314,6 +379,8 @@ int dataplane_revert(struct dataplane *dataplane, struct orb_err *err)
 
     if (!dataplane->revertible)
         return orb_fail(err, ORB_E_STATE, "there is no policy to go back to");
+    if (dataplane->detached)
+        return orb_fail(err, ORB_E_STATE, DETACHED);
     r = restore_rules(dataplane, back, dataplane->previous_text, generation, err);
     if (r < 0)
         return r;

@@ -41,8 +41,8 @@ static bool is_pinned(const char *path)
 /* A kernel that knows tcx looks for the interface; one that does not refuses the attach type. */
 bool clsact_needed(const struct dataplane *dp)
 {
-    AUTO_FD int fd = bpf_link_create(bpf_program__fd(dp->programs->progs.orb_tcx_fast),
-                                     NO_INTERFACE, ATTACH_TCX_INGRESS, NULL);
+    AUTO_FD int fd =
+        bpf_link_create(dp->program[PROGRAM_TCX], NO_INTERFACE, ATTACH_TCX_INGRESS, NULL);
 
     return fd == -EINVAL;
 }
@@ -50,8 +50,7 @@ bool clsact_needed(const struct dataplane *dp)
 static int put_filter(const struct dataplane *dp, const struct bpf_tc_hook *hook)
 {
     LIBBPF_OPTS(bpf_tc_opts, options, .handle = OUR_HANDLE, .priority = OUR_PRIORITY,
-                .prog_fd = bpf_program__fd(dp->programs->progs.orb_tcx_fast),
-                .flags = BPF_TC_F_REPLACE);
+                .prog_fd = dp->program[PROGRAM_TCX], .flags = BPF_TC_F_REPLACE);
 
     return bpf_tc_attach(hook, &options);
 }
@@ -62,8 +61,7 @@ static bool runs_already(const struct dataplane *dp, const struct bpf_tc_hook *h
     struct bpf_prog_info info = {0};
     uint32_t len = sizeof(info);
 
-    return !bpf_obj_get_info_by_fd(bpf_program__fd(dp->programs->progs.orb_tcx_fast), &info,
-                                   &len) &&
+    return !bpf_obj_get_info_by_fd(dp->program[PROGRAM_TCX], &info, &len) &&
            !bpf_tc_query(hook, &options) && options.prog_id == info.id;
 }
 
@@ -73,7 +71,7 @@ static int pin(const struct dataplane *dp, const char *path, uint32_t ifindex)
     AUTO_FREE char *fresh = pin_path(dp, "new_cls", ifindex);
 
     unlink(fresh);
-    if (bpf_obj_pin(bpf_program__fd(dp->programs->progs.orb_tcx_fast), fresh))
+    if (bpf_obj_pin(dp->program[PROGRAM_TCX], fresh))
         return -errno;
     return rename(fresh, path) ? -errno : 0;
 }
@@ -93,6 +91,15 @@ int clsact_attach(const struct dataplane *dp, uint32_t ifindex)
     unlink(ours ? shared : own);
     r = pin(dp, ours ? own : shared, ifindex); /* first: a filter nobody knows of would stay */
     return r < 0 ? r : put_filter(dp, &hook);
+}
+
+bool clsact_alive(const struct dataplane *dp, uint32_t ifindex)
+{
+    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
+    AUTO_FREE char *shared = pin_path(dp, "link_cls", ifindex);
+    AUTO_FREE char *own = pin_path(dp, "link_clq", ifindex);
+
+    return runs_already(dp, &hook) && (is_pinned(own) || is_pinned(shared));
 }
 
 /* Whether a discipline has any filter at one of its two ends; in doubt it has. */

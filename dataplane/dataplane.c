@@ -1,9 +1,58 @@
 /* The data plane's life: open (adopt), close, switch off, destroy, and the events that make the
  * flow cache stale. Closing detaches nothing: packets flow on, and the next daemon takes over. */
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/own.h"
 #include "dataplane/fast.h"
+
+int dataplane_guard(const struct dataplane_options *options, bool *ret_loaded, struct orb_err *err)
+{
+    struct ruleset *ruleset = NULL;
+    enum table_state state;
+    uint64_t digest;
+    int r = ruleset_open(&ruleset, err);
+
+    *ret_loaded = false;
+    if (!r) {
+        state = table_look(&digest);
+        if ((state != TABLE_POLICY || !pins_left(options->bpffs, digest)) &&
+            state != TABLE_CLOSED) {
+            r = base_load(ruleset, err);
+            *ret_loaded = r == 0;
+        }
+    }
+    ruleset_close(ruleset);
+    if (r < 0) /* no rules at all: then nothing may be forwarded */
+        settings_close(options->found, NULL);
+    return r;
+}
+
+static int open_parts(struct dataplane *dp, const struct dataplane_options *options,
+                      struct orb_err *err)
+{
+    enum table_state state;
+    uint64_t digest;
+    int r = ruleset_open(&dp->ruleset, err);
+
+    if (!r)
+        r = bpffs_mount(dp->bpffs, err);
+    if (!r)
+        r = load_programs(dp, options, err);
+    if (r < 0)
+        return r;
+    dp->events = link_events(err);
+    if (dp->events < 0)
+        return dp->events;
+    dp->tables = watch_open(err);
+    if (dp->tables < 0)
+        return dp->tables;
+    state = table_look(&digest);
+    dp->based = dp->forget = state == TABLE_NONE || state == TABLE_CLOSED;
+    dp->digest = digest;
+    return 0;
+}
 
 int dataplane_open(const struct dataplane_options *options, struct dataplane **ret_dataplane,
                    struct orb_err *err)
@@ -12,17 +61,11 @@ int dataplane_open(const struct dataplane_options *options, struct dataplane **r
     int r;
 
     dp->bpffs = xstrdup(options->bpffs);
-    dp->events = -1;
+    dp->found = options->found ? xstrdup(options->found) : NULL;
+    dp->events = dp->tables = -1;
     dp->enabled = true;
-    r = ruleset_open(&dp->ruleset, err);
-    if (!r)
-        r = bpffs_mount(dp->bpffs, err);
-    if (!r)
-        r = load_programs(dp, options, err);
-    if (!r) {
-        dp->events = link_events(err);
-        r = dp->events < 0 ? dp->events : 0;
-    }
+    pthread_mutex_init(&dp->lock, NULL);
+    r = open_parts(dp, options, err);
     if (r < 0) {
         dataplane_close(dp);
         return r;
@@ -38,11 +81,15 @@ void dataplane_close(struct dataplane *dataplane)
     load_unload(dataplane);
     if (dataplane->events >= 0)
         close(dataplane->events);
+    if (dataplane->tables >= 0)
+        close(dataplane->tables);
     ruleset_close(dataplane->ruleset);
     dataplane_plan_free(dataplane->current);
     dataplane_plan_free(dataplane->previous);
     free(dataplane->previous_text);
     free(dataplane->bpffs);
+    free(dataplane->found);
+    pthread_mutex_destroy(&dataplane->lock);
     free(dataplane);
 }
 
@@ -56,27 +103,30 @@ uint32_t dataplane_generation(const struct dataplane *dataplane)
     return dataplane->generation;
 }
 
-/* Decides about the ports again, for the policy in force. */
-static int refresh_ports(struct dataplane *dp, struct orb_err *err)
+/* After dataplane_destroy. */
+static int attach_again(struct dataplane *dp, struct orb_err *err)
 {
-    AUTO_FREE struct port_list *ports = xcalloc(1, sizeof(*ports));
-    int r;
+    int r = dp->programs ? load_pin(dp, err) : 0;
 
-    if (!dp->current)
-        return 0;
-    r = port_apply(dp, &dp->current->policy, dp->control ? dp->control->policy : 0, ports, err);
+    if (!r)
+        r = apply_again(dp, err);
     if (r < 0)
         return r;
-    port_detach_others(dp, ports);
-    dp->ports = *ports;
+    dp->detached = false;
+    if (!dp->current)
+        return 0;
+    settings_prepare(dp);
+    settings_forward(dp);
     return 0;
 }
 
 int dataplane_set_enabled(struct dataplane *dataplane, bool enabled, struct orb_err *err)
 {
     bool before = dataplane->enabled;
-    int r;
+    int r = dataplane->detached && enabled ? attach_again(dataplane, err) : 0;
 
+    if (r < 0)
+        return r;
     if (!dataplane->programs && enabled)
         return orb_fail(err, ORB_E_UNAVAILABLE, "%s", dataplane->reason);
     dataplane->enabled = enabled;
@@ -84,7 +134,7 @@ int dataplane_set_enabled(struct dataplane *dataplane, bool enabled, struct orb_
         __atomic_store_n(&dataplane->control->enabled, enabled && before, __ATOMIC_SEQ_CST);
     if (!enabled && !dataplane->current)
         port_detach_others(dataplane, NULL);
-    r = refresh_ports(dataplane, err);
+    r = port_refresh(dataplane, err);
     if (r < 0) {
         dataplane->enabled = before;
         return r;
@@ -95,13 +145,40 @@ int dataplane_set_enabled(struct dataplane *dataplane, bool enabled, struct orb_
     return 0;
 }
 
+/* Links, pins, table, marks, settings: everything is tried, the first failure is told. */
+static int take_away(struct dataplane *dp, struct orb_err *err)
+{
+    int r, failed;
+
+    port_detach_others(dp, NULL);
+    load_unpin(dp, true);
+    failed =
+        ruleset_run(dp->ruleset, "add table inet orbital\ndelete table inet orbital\n", false, err);
+    r = flows_unmark(failed ? NULL : err);
+    if (!failed && r != -ENOENT)
+        failed = r;
+    r = found_restore(dp->found, failed ? NULL : err);
+    return failed ? failed : r;
+}
+
 int dataplane_destroy(struct dataplane *dataplane, struct orb_err *err)
 {
-    port_detach_others(dataplane, NULL);
-    load_unpin(dataplane, true);
+    dataplane->detached = true;
+    dataplane->ruleset_id = 0;
     dataplane->ports.count = 0;
-    return ruleset_run(dataplane->ruleset, "add table inet orbital\ndelete table inet orbital\n",
-                       false, err);
+    load_bump(dataplane);
+    return take_away(dataplane, err);
+}
+
+int dataplane_detach(const struct dataplane_options *options, struct orb_err *err)
+{
+    struct dataplane dp = {.bpffs = (char *)options->bpffs, .found = (char *)options->found};
+    int r = ruleset_open(&dp.ruleset, err);
+
+    if (!r)
+        r = take_away(&dp, err);
+    ruleset_close(dp.ruleset);
+    return r;
 }
 
 int dataplane_event_fd(const struct dataplane *dataplane)
@@ -109,13 +186,25 @@ int dataplane_event_fd(const struct dataplane *dataplane)
     return dataplane->events;
 }
 
-void dataplane_dispatch(struct dataplane *dataplane)
+int dataplane_table_fd(const struct dataplane *dataplane)
 {
-    if (link_events_drain(dataplane->events) > 0) {
-        struct orb_err err = {0};
+    return dataplane->tables;
+}
 
-        if (refresh_ports(dataplane, &err) < 0)
-            snprintf(dataplane->warning, sizeof(dataplane->warning), "%.380s", err.text);
-    }
-    load_bump(dataplane);
+/* A port wants a fast path. */
+static bool is_wanted(const struct dataplane *dp)
+{
+    for (unsigned i = 0; i < dp->ports.count; i++)
+        if (dp->ports.items[i].wanted != POLICY_FAST_OFF)
+            return true;
+    return false;
+}
+
+const char *dataplane_trouble(const struct dataplane *dataplane, enum dataplane_trouble which)
+{
+    if (which == DATAPLANE_TROUBLE_DETACHED)
+        return dataplane->detached ? DETACHED : "";
+    if (which == DATAPLANE_TROUBLE_FAST)
+        return !dataplane->programs && is_wanted(dataplane) ? dataplane->reason : "";
+    return dataplane->trouble[which];
 }

@@ -11,9 +11,16 @@ struct dataplane_plan; /* a prepared policy: compiled offline, self-checked */
 
 struct dataplane_options {
     const char *bpffs; /* directory for pins, mounted bpffs (mounted here if it is not) */
+    const char *found; /* file for the kernel's settings as they were found; NULL: not kept */
     bool no_kfunc;     /* test: behave as on a kernel without conntrack kfuncs */
     bool no_tcx;       /* test: behave as on a kernel without tcx */
 };
+
+/* Before any interface has an address: loads the closed base table, which forwards nothing and lets
+ * nothing in, unless the table of the policy last in force stands there. Takes some milliseconds,
+ * needs no BPF. ret_loaded: it was loaded. When nftables cannot be reached, forwarding is switched
+ * off instead, and the error says why. */
+int dataplane_guard(const struct dataplane_options *options, bool *ret_loaded, struct orb_err *err);
 
 /* Loads the programs; adopts pinned maps, programs and links of an earlier daemon (nothing is
  * detached, no packet lost) or makes them. */
@@ -44,8 +51,12 @@ uint32_t dataplane_generation(const struct dataplane *dataplane);
 
 /* fast path off (nft alone enforces) and on again. */
 int dataplane_set_enabled(struct dataplane *dataplane, bool enabled, struct orb_err *err);
-/* Removes links, pins and the nft table: factory reset and tests. */
+/* Removes links, pins, the nft table and conntrack's marks, and writes the kernel's settings back
+ * as they were found. Nothing is put back from now on; dataplane_set_enabled(true) brings the
+ * policy in force back. */
 int dataplane_destroy(struct dataplane *dataplane, struct orb_err *err);
+/* The same without a daemon. */
+int dataplane_detach(const struct dataplane_options *options, struct orb_err *err);
 
 /* JSON texts of docs/dataplane.md. Counters: of rules above after, at most limit of them (0: all).
  */
@@ -53,9 +64,41 @@ int dataplane_counters(struct dataplane *dataplane, uint32_t after, unsigned lim
                        struct buf *ret_json, struct orb_err *err);
 int dataplane_status(struct dataplane *dataplane, struct buf *ret_json, struct orb_err *err);
 
-/* Route, neighbour, link and address events bump the freshness words. The host polls the descriptor
- * and calls dispatch when it is readable. */
+/* What there is to look after; a set of bits. */
+enum {
+    DATAPLANE_PORTS = 1,    /* interfaces came, went or lost their program */
+    DATAPLANE_RULES = 2,    /* somebody else changed the table */
+    DATAPLANE_SETTINGS = 4, /* somebody else changed what the kernel is set to */
+    DATAPLANE_POLL = 8      /* what the kernel sends no events for; twice a second */
+};
+
+/* The descriptors the host polls: events of interfaces and routes, and of nftables. */
 int dataplane_event_fd(const struct dataplane *dataplane);
-void dataplane_dispatch(struct dataplane *dataplane);
+int dataplane_table_fd(const struct dataplane *dataplane);
+/* Call it when one of them is readable, also while another thread works on the data plane: reads
+ * them, makes the flow cache stale where it must be, and says what dataplane_tend has to look at.
+ * At most some milliseconds; what is left makes the descriptor readable again. */
+unsigned dataplane_dispatch(struct dataplane *dataplane);
+/* What was put back; sentences for the log, "" where nothing was. */
+struct dataplane_tended {
+    char rules[400], ports[400], settings[400];
+};
+/* Looks after `what` (may take as long as dataplane_apply) and puts back what somebody else
+ * changed. Negative: the table could not be put back; call it again later. */
+int dataplane_tend(struct dataplane *dataplane, unsigned what, struct dataplane_tended *ret_tended,
+                   struct orb_err *err);
+
+/* What is not as it should be, while it lasts. */
+enum dataplane_trouble {
+    DATAPLANE_TROUBLE_RULES,    /* the table is not what the policy says */
+    DATAPLANE_TROUBLE_SETTINGS, /* of the kernel */
+    DATAPLANE_TROUBLE_PORTS,    /* a program was taken away and cannot be put back */
+    DATAPLANE_TROUBLE_FLOWS,    /* connections of before may go on */
+    DATAPLANE_TROUBLE_FAST,     /* ports want a fast path that this kernel does not have */
+    DATAPLANE_TROUBLE_DETACHED,
+    DATAPLANE_TROUBLES
+};
+/* A sentence, "" for none. */
+const char *dataplane_trouble(const struct dataplane *dataplane, enum dataplane_trouble which);
 
 #endif

@@ -1,13 +1,15 @@
 /* The inside of the data plane: struct dataplane and what its files offer each other.
  *
  * load.c programs, maps, pins, complaint.c why not · port.c which hook a port gets, clsact.c the
- * old one · link.c the interfaces there are · ruleset.c libnftables, tally.c its counters · slots.c
- * the fast path's · flows.c conntrack · settings.c sysctls · apply.c policies · report.c counters
- * and status · dataplane.c the rest. */
+ * old one, describe.c all interfaces · link.c the interfaces there are · ruleset.c libnftables,
+ * tally.c its counters · slots.c the fast path's · flows.c conntrack · settings.c sysctls, found.c
+ * as they were · base.c the closed table · apply.c policies · watch.c who else changed something,
+ * tend.c putting it back · report.c counters and status · dataplane.c the rest. */
 #ifndef DATAPLANE_FAST_H
 #define DATAPLANE_FAST_H
 
 #include <net/if.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "bpf/abi.h"
@@ -16,6 +18,9 @@
 #include "dataplane/nft.h"
 
 struct fastpath; /* the skeleton */
+struct bpf_map;
+
+enum { PROGRAM_XDP, PROGRAM_TCX, PROGRAM_PROBE, PROGRAMS };
 
 struct link_info {
     uint32_t ifindex;
@@ -47,13 +52,30 @@ struct port {
     enum policy_fast wanted;
     enum port_mode mode;
     bool redirect; /* XDP may send through it */
+    bool behind;   /* tcx behind XDP */
     char reason[320];
 };
 
 struct port_list {
     struct port items[POLICY_MAX_PORTS];
     unsigned count;
+    unsigned undescribed;            /* interfaces the fast path has no room for */
+    char undescribed_name[IFNAMSIZ]; /* one of them */
 };
+
+/* Numbers of nftables' transactions. */
+#define WATCH_IDS 64
+struct watch_ids {
+    uint32_t items[WATCH_IDS]; /* a ring; 0: none */
+    unsigned next;
+};
+
+/* A kernel's setting this daemon wrote, and what stood there. */
+struct setting_change {
+    char path[160];
+    char before[24];
+};
+#define SETTING_CHANGES 8
 
 /* libnftables, loaded when first used: workers are the same binary and need not relocate it. */
 struct ruleset;
@@ -72,8 +94,10 @@ struct dataplane {
     char *bpffs;
     struct fastpath *programs; /* NULL: no fast path here, for the reason below */
     char reason[320];
+    int program[PROGRAMS]; /* descriptors; 0: none */
     bool adopted;
-    bool clsact; /* instead of tcx, which this kernel lacks */
+    bool verified; /* by the kernel for this daemon; else they are those of the one before */
+    bool clsact;   /* instead of tcx, which this kernel lacks */
     struct fast_control *control;
     struct fast_counter *counters;
     struct fast_stats *stats;
@@ -83,25 +107,64 @@ struct dataplane {
     uint32_t generation;
     bool enabled;
     struct ruleset *ruleset;
-    uint32_t ruleset_id; /* after our last transaction; 0: somebody else may have come between */
-    int events;          /* rtnetlink */
+    uint32_t ruleset_id;  /* after our last transaction; 0: somebody else may have come between */
+    struct watch_ids own; /* our transactions */
+    bool doubt;           /* somebody else's came between ours */
+    uint32_t doubt_from, doubt_to; /* numbers: after the first, up to the second */
+    uint64_t digest;               /* of the table as we left it; 0: not read yet */
+    bool based;                    /* the table is the closed one */
+    bool forget;                   /* connections that no rule marked began without the rules */
+    bool detached;                 /* everything of ours was taken away, as asked */
+    char *found;                   /* file of the settings as they were found; NULL: not kept */
+    struct setting_change changes[SETTING_CHANGES]; /* by the apply that is going on */
+    unsigned change_count;
+    uint64_t settings_ms; /* when they were looked at */
+    bool illiberal;       /* conntrack's windows cannot be made to fit: no fast path */
+    int events;           /* rtnetlink */
+    int tables;           /* nftables' events */
+    pthread_mutex_t lock; /* of the next four: the loop writes them, dataplane_tend takes them */
+    struct watch_ids touched; /* transactions that touched our table */
+    bool touching;            /* the one whose end was not read yet does */
+    bool lost_events;
+    char toucher[64];
     struct port_list ports;
-    char warning[400];
+    char trouble[DATAPLANE_TROUBLES][400];
     struct dataplane_plan *current;  /* NULL: what an earlier daemon left, or nothing */
     struct dataplane_plan *previous; /* what revert goes back to, with previous_text if NULL */
     char *previous_text;
     bool revertible;
 };
 
+#define DETACHED                                                                                   \
+    "the data plane was detached (orbctl dataplane detach); orbctl dataplane enable takes the "    \
+    "machine back"
+
 /* load.c */
 int load_programs(struct dataplane *dp, const struct dataplane_options *options,
                   struct orb_err *err);
 void load_unload(struct dataplane *dp);
-/* What is pinned for maps of this daemon. links: also those, which detaches. */
-void load_unpin(const struct dataplane *dp, bool links);
 uint32_t load_version(void);
 /* A stale cache: entries made before are not used again. */
 void load_bump(struct dataplane *dp);
+
+/* pins.c */
+/* To be freed. */
+char *pins_path(const struct dataplane *dp, const char *name);
+/* libbpf's own maps (.rodata, .kconfig) belong to the programs. */
+bool pins_wanted(const struct bpf_map *map);
+/* Pins what should be pinned and is not. */
+int load_pin(struct dataplane *dp, struct orb_err *err);
+/* What is pinned for maps and programs. links: also those, which detaches. */
+void load_unpin(const struct dataplane *dp, bool links);
+/* The words of the daemon before; false: there are none, or of another version. */
+bool pins_control(const char *bpffs, struct fast_control *ret_control);
+/* Whether nftables' table of that digest is as the daemon before left it, as far as it said. */
+bool pins_left(const char *bpffs, uint64_t digest);
+/* Takes the pinned programs over if they are those of that digest. */
+bool pins_programs(struct dataplane *dp, uint64_t digest);
+/* Pinned links run this daemon's programs from now on; no packet is lost between. One of an
+ * interface that is gone cannot be updated and goes. */
+void pins_update_links(struct dataplane *dp);
 
 /* complaint.c */
 /* What libbpf complains about goes there from now on, on this thread; NULL: nowhere. */
@@ -114,8 +177,9 @@ int bpffs_mount(const char *path, struct orb_err *err);
 int link_read(struct link_list *ret_list, struct orb_err *err);
 const struct link_info *link_find(const struct link_list *list, const char *name);
 int link_events(struct orb_err *err);
-/* Reads what is there. 1: something about interfaces changed, 0: routes or neighbours only. */
-int link_events_drain(int fd);
+/* Reads what is there. DATAPLANE_PORTS: something about interfaces changed; DATAPLANE_SETTINGS:
+ * about forwarding. Both when events were lost. */
+unsigned link_events_drain(int fd);
 /* Counter `name` of ethtool -S summed over queues ("*_" before it); -1 unknown. */
 int64_t link_statistic(const char *interface, const char *suffix);
 /* Turns the card's taking off of VLAN tags off; false: it stays on. */
@@ -124,6 +188,7 @@ bool link_keep_tags(const char *interface);
 /* clsact.c: where the kernel has no tcx. Negative errno. */
 bool clsact_needed(const struct dataplane *dp);
 int clsact_attach(const struct dataplane *dp, uint32_t ifindex);
+bool clsact_alive(const struct dataplane *dp, uint32_t ifindex);
 /* Nothing where nothing of ours is. */
 void clsact_detach(const struct dataplane *dp, uint32_t ifindex);
 /* The filter an earlier daemon pinned at path runs this one's program from now on. */
@@ -134,9 +199,18 @@ int clsact_update(const struct dataplane *dp, const char *path, uint32_t ifindex
  */
 int port_apply(struct dataplane *dp, const struct policy *policy, uint32_t slot,
                struct port_list *ret_ports, struct orb_err *err);
+/* Decides about the ports again, for the policy in force. */
+int port_refresh(struct dataplane *dp, struct orb_err *err);
+/* Whether its programs are where dp->ports says. */
+bool port_alive(const struct dataplane *dp, const struct port *port);
 /* Detaches what `ports` does not name. */
 void port_detach_others(struct dataplane *dp, const struct port_list *ports);
 const char *port_mode_name(enum port_mode mode);
+
+/* describe.c */
+/* Describes all interfaces for policy slot `slot`. */
+void describe_links(struct dataplane *dp, const struct policy *policy, uint32_t slot,
+                    const struct link_list *links, struct port_list *ports);
 
 /* ruleset.c */
 int ruleset_open(struct ruleset **ret_ruleset, struct orb_err *err);
@@ -159,12 +233,63 @@ void slot_number(struct dataplane *dp, const struct dataplane_plan *plan);
 void slot_clear_new(struct dataplane *dp, const struct policy *now, const struct policy *before,
                     const struct tally_list *carried);
 
-/* settings.c */
-int settings_apply(struct dataplane *dp, struct orb_err *err);
+/* base.c */
+#define DIGEST_START 14695981039346656037ull
+/* FNV-1a over 8 bytes at a time. */
+void digest_mix(uint64_t *digest, const void *data, size_t size);
+#define BASE_CHAIN "closed"
+enum table_state {
+    TABLE_UNKNOWN, /* the kernel did not say */
+    TABLE_NONE,
+    TABLE_BROKEN, /* parts are missing: it may let in what it should not */
+    TABLE_CLOSED, /* the base table */
+    TABLE_POLICY
+};
+/* digest: of everything in the table that decides; 0 unless the table is whole. */
+enum table_state table_look(uint64_t *ret_digest);
+/* Remembers the digest of the table as we left it, also for the next daemon. */
+void table_digest(struct dataplane *dp, uint64_t digest);
+/* The closed base table instead of whatever is there, in one transaction. */
+int base_load(struct ruleset *ruleset, struct orb_err *err);
+
+/* settings.c: what does not succeed stands in dp->trouble and refuses no policy. */
+/* Those the rules rely on; before them. */
+void settings_prepare(struct dataplane *dp);
+/* What settings_prepare changed is put back: the policy did not come into force. */
+void settings_undo(struct dataplane *dp);
+/* Forwarding; last of all. */
+void settings_forward(struct dataplane *dp);
+/* Puts back what somebody else changed; appends the names of those to ret_names. */
+void settings_check(struct dataplane *dp, struct buf *ret_names);
+/* Without any rules: nothing is forwarded. */
+int settings_close(const char *found, struct orb_err *err);
+
+/* found.c: the settings as they were before this program wrote them for the first time since the
+ * machine was started; path NULL: not kept. */
+void found_note(const char *path, const char *setting, const char *value);
+/* Writes them back, and forgets them. */
+int found_restore(const char *path, struct orb_err *err);
+
+/* watch.c */
+int watch_open(struct orb_err *err);
+/* Reads nftables' events; true: our table was touched, or events were lost. */
+bool watch_drain(struct dataplane *dp);
+void watch_add(struct watch_ids *ids, uint32_t id);
+bool watch_has(const struct watch_ids *ids, uint32_t id);
+/* SO_RCVBUFFORCE, or what an ordinary process gets. */
+void watch_buffer(int fd);
+
+/* apply.c */
+/* The table anew as the policy in force says (the base table when there is none), in one
+ * transaction with the counters that are left. */
+int apply_again(struct dataplane *dp, struct orb_err *err);
 
 /* flows.c */
-/* Deletes from conntrack what the rules in force refuse. */
+/* Deletes from conntrack what the rules in force refuse, with dp->forget also what no rule has
+ * marked. */
 int flows_purge(struct dataplane *dp, const struct dataplane_plan *plan, struct orb_err *err);
+/* The marks of rules: 0. */
+int flows_unmark(struct orb_err *err);
 
 static inline void own_dataplane_plan(struct dataplane_plan **plan)
 {

@@ -3,7 +3,11 @@
  * established before they look at anything else.)
  *
  * Surprise: conntrack does not remember interfaces, and zones are interfaces; they are found again
- * by asking the routes for both ends. Flows of the appliance itself are left alone. */
+ * by asking the routes for both ends. Flows of the appliance itself are left alone.
+ *
+ * A connection that no rule has marked began while there were no rules: nobody allowed it, and
+ * nobody translated it. Where that was possible (dp->forget) it is deleted, too; what goes on of it
+ * is new and meets the rules. */
 #include <errno.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -32,6 +36,7 @@ struct flow {
     uint8_t icmp_type, icmp_code;
     struct flow_end original[2], reply[2]; /* source, destination */
     uint32_t status;
+    uint32_t mark;
     const struct nlattr *tuple; /* CTA_TUPLE_ORIG as it came */
 };
 
@@ -49,7 +54,8 @@ struct purge {
     const void *memory;
     struct link_list links;
     struct buf doomed; /* messages to send */
-    unsigned count;
+    bool forget;       /* also what has no mark */
+    bool unmark;       /* nothing is deleted, marks are */
 };
 
 static uint16_t read_port(const struct nlattr *a)
@@ -116,6 +122,13 @@ static void read_tuple(const struct nlattr *outer, struct flow *flow, struct flo
     }
 }
 
+static uint32_t read_word(const struct nlattr *a)
+{
+    const uint8_t *p = (const uint8_t *)attribute_data(a);
+
+    return attribute_size(a) < 4 ? 0 : (uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
+}
+
 static void read_flow(const struct nlmsghdr *h, struct flow *flow)
 {
     const struct nfgenmsg *head = NLMSG_DATA(h);
@@ -132,10 +145,10 @@ static void read_flow(const struct nlmsghdr *h, struct flow *flow)
             read_tuple(a, flow, flow->original);
         } else if (attribute_type(a) == CTA_TUPLE_REPLY) {
             read_tuple(a, &reply, flow->reply);
-        } else if (attribute_type(a) == CTA_STATUS && attribute_size(a) >= 4) {
-            const uint8_t *p = (const uint8_t *)attribute_data(a);
-
-            flow->status = (uint32_t)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
+        } else if (attribute_type(a) == CTA_STATUS) {
+            flow->status = read_word(a);
+        } else if (attribute_type(a) == CTA_MARK) {
+            flow->mark = read_word(a);
         }
     }
 }
@@ -242,7 +255,36 @@ static void doom(struct purge *purge, const struct flow *flow)
     request.h.nlmsg_len = (uint32_t)(sizeof(request) + NLA_ALIGN(flow->tuple->nla_len));
     buf_add(&purge->doomed, &request, sizeof(request));
     buf_add(&purge->doomed, flow->tuple, NLA_ALIGN(flow->tuple->nla_len));
-    purge->count++;
+}
+
+static void unmark(struct purge *purge, const struct flow *flow)
+{
+    struct {
+        struct nlmsghdr h;
+        struct nfgenmsg head;
+        struct nlattr mark;
+        uint32_t value;
+    } request = {.h = {.nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW,
+                       .nlmsg_flags = NLM_F_REQUEST},
+                 .head = {.nfgen_family = flow->family, .version = NFNETLINK_V0},
+                 .mark = {.nla_len = sizeof(struct nlattr) + 4, .nla_type = CTA_MARK}};
+
+    request.h.nlmsg_len = (uint32_t)(sizeof(request) + NLA_ALIGN(flow->tuple->nla_len));
+    buf_add(&purge->doomed, &request, sizeof(request));
+    buf_add(&purge->doomed, flow->tuple, NLA_ALIGN(flow->tuple->nla_len));
+}
+
+static void judge(struct purge *purge, const struct flow *flow)
+{
+    if (!flow->tuple)
+        return;
+    if (purge->unmark) {
+        if (flow->mark)
+            unmark(purge, flow);
+        return;
+    }
+    if ((purge->forget && !flow->mark) || is_refused(purge, flow))
+        doom(purge, flow);
 }
 
 static int dump(struct purge *purge, struct orb_err *err)
@@ -273,13 +315,12 @@ static int dump(struct purge *purge, struct orb_err *err)
                 return orb_fail(err, ((const struct nlmsgerr *)NLMSG_DATA(h))->error,
                                 "reading conntrack's connections");
             read_flow(h, &flow);
-            if (flow.tuple && is_refused(purge, &flow))
-                doom(purge, &flow);
+            judge(purge, &flow);
         }
     }
 }
 
-static int delete_doomed(struct purge *purge, struct orb_err *err)
+static int send_all(struct purge *purge, struct orb_err *err)
 {
     size_t at = 0;
 
@@ -289,7 +330,7 @@ static int delete_doomed(struct purge *purge, struct orb_err *err)
         memcpy(&head, purge->doomed.data + at, sizeof(head));
         /* One that ended by itself meanwhile answers with an error nobody reads. */
         if (send(purge->conntrack, purge->doomed.data + at, head.nlmsg_len, 0) < 0)
-            return orb_fail(err, -errno, "deleting a connection from conntrack");
+            return orb_fail(err, -errno, "changing connections in conntrack");
         at += head.nlmsg_len;
     }
     return 0;
@@ -304,7 +345,8 @@ int flows_purge(struct dataplane *dp, const struct dataplane_plan *plan, struct 
                           .routes = routes,
                           .cache = cache,
                           .plan = plan,
-                          .memory = plan->memory};
+                          .memory = plan->memory,
+                          .forget = dp->forget};
     int r;
 
     if (conntrack < 0 || routes < 0)
@@ -313,8 +355,23 @@ int flows_purge(struct dataplane *dp, const struct dataplane_plan *plan, struct 
     if (!r)
         r = dump(&purge, err);
     if (!r)
-        r = delete_doomed(&purge, err);
+        r = send_all(&purge, err);
     buf_fini(&purge.doomed);
     free(purge.links.items);
+    return r;
+}
+
+int flows_unmark(struct orb_err *err)
+{
+    AUTO_FD int conntrack = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+    struct purge purge = {.conntrack = conntrack, .unmark = true};
+    int r;
+
+    if (conntrack < 0)
+        return orb_fail(err, -errno, "a netlink socket");
+    r = dump(&purge, err);
+    if (!r)
+        r = send_all(&purge, err);
+    buf_fini(&purge.doomed);
     return r;
 }

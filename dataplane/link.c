@@ -12,7 +12,8 @@
 #include "core/base/own.h"
 #include "dataplane/fast.h"
 
-#define LINK_MAX 4096
+#define READS 1024   /* one turn of the loop */
+#define DUMP_TRIES 8 /* of a list that changes while it is read */
 
 static void read_attributes(struct link_info *link, const struct nlmsghdr *h)
 {
@@ -46,8 +47,6 @@ static void add_link(struct link_list *list, const struct nlmsghdr *h)
     const struct ifinfomsg *info = NLMSG_DATA(h);
     struct link_info *link;
 
-    if (list->count >= LINK_MAX)
-        return;
     if (list->count % 64 == 0)
         list->items = xrealloc(list->items, (list->count + 64) * sizeof(*list->items));
     link = &list->items[list->count++];
@@ -58,7 +57,8 @@ static void add_link(struct link_list *list, const struct nlmsghdr *h)
     read_attributes(link, h);
 }
 
-int link_read(struct link_list *ret_list, struct orb_err *err)
+/* 1: links came or went meanwhile, so that some may be missing. */
+static int read_once(struct link_list *ret_list, struct orb_err *err)
 {
     AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     struct {
@@ -69,6 +69,7 @@ int link_read(struct link_list *ret_list, struct orb_err *err)
                        .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};
     AUTO(link_list) struct link_list list = {0};
     AUTO_FREE char *data = xcalloc(1, 65536);
+    bool changed = false;
 
     if (fd < 0 || send(fd, &request, sizeof(request), 0) < 0)
         return orb_fail(err, -errno, "asking for the interfaces");
@@ -79,10 +80,11 @@ int link_read(struct link_list *ret_list, struct orb_err *err)
         if (n < 0)
             return orb_fail(err, -errno, "reading the interfaces");
         for (const struct nlmsghdr *h = (void *)data; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
+            changed |= (h->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
             if (h->nlmsg_type == NLMSG_DONE) {
                 *ret_list = list;
                 memset(&list, 0, sizeof(list));
-                return 0;
+                return changed;
             }
             if (h->nlmsg_type == NLMSG_ERROR)
                 return orb_fail(err, ((const struct nlmsgerr *)NLMSG_DATA(h))->error,
@@ -91,6 +93,18 @@ int link_read(struct link_list *ret_list, struct orb_err *err)
                 add_link(&list, h);
         }
     }
+}
+
+int link_read(struct link_list *ret_list, struct orb_err *err)
+{
+    int r = read_once(ret_list, err);
+
+    for (int i = 1; r > 0 && i < DUMP_TRIES; i++) {
+        free(ret_list->items);
+        *ret_list = (struct link_list){0};
+        r = read_once(ret_list, err);
+    }
+    return r < 0 ? r : 0; /* links that come and go all the time tell so by events, too */
 }
 
 const struct link_info *link_find(const struct link_list *list, const char *name)
@@ -105,7 +119,8 @@ int link_events(struct orb_err *err)
 {
     static const int groups[] = {RTNLGRP_LINK,        RTNLGRP_NEIGH,      RTNLGRP_IPV4_IFADDR,
                                  RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
-                                 RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE};
+                                 RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE,  RTNLGRP_IPV4_NETCONF,
+                                 RTNLGRP_IPV6_NETCONF};
     AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
     struct sockaddr_nl address = {.nl_family = AF_NETLINK};
 
@@ -114,29 +129,32 @@ int link_events(struct orb_err *err)
     for (size_t i = 0; i < ARRAY_LEN(groups); i++)
         if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof(groups[i])) < 0)
             return orb_fail(err, -errno, "listening to route events");
+    watch_buffer(fd);
     return take_fd(&fd);
 }
 
-int link_events_drain(int fd)
+unsigned link_events_drain(int fd)
 {
-    char data[8192] __attribute__((aligned(8)));
-    int links = 0;
+    char data[32768] __attribute__((aligned(8)));
+    unsigned what = 0;
 
-    for (int i = 0; i < 4096; i++) {
+    for (int i = 0; fd >= 0 && i < READS; i++) {
         ssize_t n = recv(fd, data, sizeof(data), 0);
         unsigned len = (unsigned)n;
 
         if (n < 0 && errno == ENOBUFS) { /* some were lost: look at everything */
-            links = 1;
+            what = DATAPLANE_PORTS | DATAPLANE_SETTINGS;
             continue;
         }
         if (n < 0)
             break;
         for (const struct nlmsghdr *h = (void *)data; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len))
             if (h->nlmsg_type == RTM_NEWLINK || h->nlmsg_type == RTM_DELLINK)
-                links = 1;
+                what |= DATAPLANE_PORTS;
+            else if (h->nlmsg_type == RTM_NEWNETCONF)
+                what |= DATAPLANE_SETTINGS;
     }
-    return links;
+    return what;
 }
 
 static int ethtool(const char *interface, void *data)

@@ -1,15 +1,16 @@
-/* Programs and maps: loaded anew by each daemon, but over the pinned maps of the one before, so
- * that flows, counters and the policy in force stay. Order: version, maps, programs, the tail-call
- * tables, then the links, whose update is atomic for each port.
+/* Programs and maps: over the pinned maps of the daemon before, so that flows, counters and the
+ * policy in force stay; and with its programs, too, when they are the same. Order: version, maps,
+ * programs, the tail-call tables, then the links, whose update is atomic for each port.
  *
  * Surprise: libbpf adopts a pinned map by path only when it likes its details, and a device map
  * never (the kernel adds a flag); so every map goes through bpf_map__reuse_fd after our own
  * comparison. */
-#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/utsname.h>
 #include <time.h>
 
 #include <bpf/bpf.h>
@@ -33,29 +34,6 @@ void load_bump(struct dataplane *dp)
         __atomic_add_fetch(&dp->control->epoch, 1, __ATOMIC_SEQ_CST);
 }
 
-static char *pin_path(const struct dataplane *dp, const char *name)
-{
-    return xasprintf("%s/%s", dp->bpffs, name);
-}
-
-void load_unpin(const struct dataplane *dp, bool links)
-{
-    DIR *dir = opendir(dp->bpffs);
-    const struct dirent *entry;
-
-    if (!dir)
-        return;
-    while ((entry = readdir(dir))) {
-        AUTO_FREE char *path = NULL;
-
-        if (entry->d_name[0] == '.' || (!links && !strncmp(entry->d_name, "link_", 5)))
-            continue;
-        path = pin_path(dp, entry->d_name);
-        unlink(path);
-    }
-    closedir(dir);
-}
-
 /* Maps with a part for each CPU. */
 static void size_maps(struct fastpath *skel, int cpus)
 {
@@ -64,12 +42,6 @@ static void size_maps(struct fastpath *skel, int cpus)
 
     for (size_t i = 0; i < ARRAY_LEN(maps); i++)
         bpf_map__set_max_entries(maps[i], bpf_map__max_entries(maps[i]) * (uint32_t)cpus);
-}
-
-/* libbpf's own maps (.rodata, .kconfig) belong to the programs and are made anew. */
-static bool is_ours(const struct bpf_map *map)
-{
-    return !strchr(bpf_map__name(map), '.');
 }
 
 static bool map_fits(const struct bpf_map *map, int fd)
@@ -82,56 +54,27 @@ static bool map_fits(const struct bpf_map *map, int fd)
            info.max_entries == bpf_map__max_entries(map);
 }
 
-static bool version_fits(const struct dataplane *dp)
-{
-    AUTO_FREE char *path = pin_path(dp, "control");
-    AUTO_FD int fd = bpf_obj_get(path);
-    struct fast_control control = {0};
-    uint32_t zero = 0;
-
-    return fd >= 0 && !bpf_map_lookup_elem(fd, &zero, &control) &&
-           control.version == load_version();
-}
-
 /* Takes every pinned map over; false: something is missing or of another shape. */
 static bool reuse_maps(struct dataplane *dp, struct fastpath *skel)
 {
+    struct fast_control control;
     struct bpf_map *map;
 
-    if (!version_fits(dp))
+    if (!pins_control(dp->bpffs, &control))
         return false;
     bpf_object__for_each_map(map, skel->obj)
     {
         AUTO_FREE char *path = NULL;
         AUTO_FD int fd = -1;
 
-        if (!is_ours(map))
+        if (!pins_wanted(map))
             continue;
-        path = pin_path(dp, bpf_map__name(map));
+        path = pins_path(dp, bpf_map__name(map));
         fd = bpf_obj_get(path);
         if (fd < 0 || !map_fits(map, fd) || bpf_map__reuse_fd(map, fd))
             return false;
     }
     return true;
-}
-
-static int pin_maps(struct dataplane *dp, struct fastpath *skel, struct orb_err *err)
-{
-    struct bpf_map *map;
-
-    bpf_object__for_each_map(map, skel->obj)
-    {
-        AUTO_FREE char *path = NULL;
-        int r;
-
-        if (!is_ours(map))
-            continue;
-        path = pin_path(dp, bpf_map__name(map));
-        r = bpf_obj_pin(bpf_map__fd(map), path);
-        if (r < 0)
-            return orb_fail(err, -errno, "pinning a map at %s", path);
-    }
-    return 0;
 }
 
 static void *map_memory(const struct bpf_map *map, size_t stride)
@@ -175,41 +118,6 @@ static int fill_tables(struct fastpath *skel, struct orb_err *err)
     return 0;
 }
 
-/* The links of an earlier daemon run the new programs from now on; no packet is lost between. A
- * link of an interface that is gone cannot be updated and goes. */
-static void update_links(struct dataplane *dp)
-{
-    DIR *dir = opendir(dp->bpffs);
-    const struct dirent *entry;
-
-    if (!dir)
-        return;
-    while ((entry = readdir(dir))) {
-        AUTO_FREE char *path = NULL;
-        AUTO_FD int fd = -1;
-        uint32_t ifindex;
-        char hook[4];
-        bool xdp;
-
-        if (sscanf(entry->d_name, "link_%3[a-z]_%u", hook, &ifindex) != 2)
-            continue;
-        path = pin_path(dp, entry->d_name);
-        if (!strncmp(hook, "cl", 2)) {
-            if (clsact_update(dp, path, ifindex) < 0)
-                unlink(path);
-            continue;
-        }
-        xdp = !strcmp(hook, "xdp");
-        fd = bpf_obj_get(path);
-        if (fd < 0 || bpf_link_update(fd,
-                                      bpf_program__fd(xdp ? dp->programs->progs.orb_xdp_fast
-                                                          : dp->programs->progs.orb_tcx_fast),
-                                      NULL))
-            unlink(path);
-    }
-    closedir(dir);
-}
-
 static int start_control(struct dataplane *dp, struct orb_err *err)
 {
     struct fast_control *control = dp->control;
@@ -232,12 +140,51 @@ static uint32_t ticks_per_second(void)
     return (uint32_t)((1000000000 + tick.tv_nsec / 2) / tick.tv_nsec);
 }
 
-/* Opens, takes over and loads. 1: the kernel cannot run it. */
-static int try_load(struct dataplane *dp, bool reuse, struct orb_err *err)
+/* Of what the kernel was given to verify: other programs, other constants in them or another
+ * kernel make another digest. */
+static uint64_t object_digest(int cpus)
+{
+    struct utsname kernel = {0};
+    uint32_t constants[] = {ticks_per_second(), (uint32_t)cpus};
+    uint64_t digest = DIGEST_START;
+    size_t size;
+    const void *bytes = fastpath__elf_bytes(&size);
+
+    uname(&kernel);
+    digest_mix(&digest, bytes, size);
+    digest_mix(&digest, constants, sizeof(constants));
+    digest_mix(&digest, kernel.release, strlen(kernel.release));
+    digest_mix(&digest, kernel.version, strlen(kernel.version));
+    return digest ? digest : 1;
+}
+
+static int dup_fd(const struct bpf_program *program)
+{
+    return fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 3);
+}
+
+static int verify(struct dataplane *dp, struct fastpath *skel)
 {
     AUTO(buf) struct buf complaint = {0};
-    struct fastpath *skel = fastpath__open();
     int r;
+
+    complaint_listen(&complaint);
+    r = fastpath__load(skel);
+    complaint_listen(NULL);
+    if (r >= 0)
+        return 0;
+    snprintf(dp->reason, sizeof(dp->reason),
+             "the kernel refuses the programs (%s: %.210s); nftables enforces alone", strerror(-r),
+             complaint.len ? buf_str(&complaint) : "no further word");
+    return 1;
+}
+
+/* Opens, takes over and loads. 1: the kernel cannot run it. Programs that are pinned and the same
+ * as ours are used as they are: the kernel has verified them. */
+static int try_load(struct dataplane *dp, bool reuse, struct orb_err *err)
+{
+    struct fastpath *skel = fastpath__open();
+    int r = 0;
 
     if (!skel)
         return orb_fail(err, -errno, "reading the fast path's programs");
@@ -248,17 +195,49 @@ static int try_load(struct dataplane *dp, bool reuse, struct orb_err *err)
         fastpath__destroy(skel);
         return try_load(dp, false, err);
     }
-    complaint_listen(&complaint);
-    r = fastpath__load(skel);
-    complaint_listen(NULL);
-    if (r < 0) {
-        snprintf(dp->reason, sizeof(dp->reason),
-                 "the kernel refuses the programs (%s: %.210s); nftables enforces alone",
-                 strerror(-r), complaint.len ? buf_str(&complaint) : "no further word");
+    dp->verified = !dp->adopted || !pins_programs(dp, object_digest(dp->cpus));
+    if (dp->verified)
+        r = verify(dp, skel);
+    if (r) {
         fastpath__destroy(skel);
-        return 1;
+        return r;
     }
     dp->programs = skel;
+    if (dp->verified) {
+        dp->program[PROGRAM_XDP] = dup_fd(skel->progs.orb_xdp_fast);
+        dp->program[PROGRAM_TCX] = dup_fd(skel->progs.orb_tcx_fast);
+        dp->program[PROGRAM_PROBE] = dup_fd(skel->progs.orb_probe);
+    }
+    return 0;
+}
+
+/* Maps, tables and links are as this daemon's programs want them; last, what the next one goes by.
+ */
+static int take_over(struct dataplane *dp, const struct dataplane_options *options,
+                     struct orb_err *err)
+{
+    int r;
+
+    if (!dp->adopted)
+        load_unpin(dp, false);
+    r = map_memories(dp, err);
+    if (!r && dp->verified)
+        dp->control->object_digest = 0;
+    if (!r && !dp->adopted)
+        r = start_control(dp, err);
+    if (!r)
+        r = load_pin(dp, err);
+    if (!r && dp->verified)
+        r = fill_tables(dp->programs, err);
+    if (r < 0)
+        return r;
+    dp->clsact = options->no_tcx || clsact_needed(dp);
+    if (dp->verified)
+        pins_update_links(dp);
+    dp->control->object_digest = object_digest(dp->cpus);
+    dp->generation = dp->control->generation;
+    dp->enabled = dp->control->enabled;
+    load_bump(dp);
     return 0;
 }
 
@@ -287,23 +266,7 @@ int load_programs(struct dataplane *dp, const struct dataplane_options *options,
         load_unpin(dp, true);
         return 0;
     }
-    if (!dp->adopted)
-        load_unpin(dp, false);
-    r = dp->adopted ? 0 : pin_maps(dp, dp->programs, err);
-    if (!r)
-        r = map_memories(dp, err);
-    if (!r && !dp->adopted)
-        r = start_control(dp, err);
-    if (!r)
-        r = fill_tables(dp->programs, err);
-    if (r < 0)
-        return r;
-    dp->clsact = options->no_tcx || clsact_needed(dp);
-    update_links(dp);
-    dp->generation = dp->control->generation;
-    dp->enabled = dp->control->enabled;
-    load_bump(dp);
-    return 0;
+    return take_over(dp, options, err);
 }
 
 void load_unload(struct dataplane *dp)
@@ -325,6 +288,10 @@ void load_unload(struct dataplane *dp)
     dp->stats = NULL;
     dp->rule_ids = NULL;
     dp->port_names = NULL;
+    for (int i = 0; i < PROGRAMS; i++)
+        if (dp->program[i] > 0)
+            close(dp->program[i]);
+    memset(dp->program, 0, sizeof(dp->program));
     fastpath__destroy(dp->programs);
     dp->programs = NULL;
 }

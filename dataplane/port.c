@@ -48,11 +48,19 @@ static bool is_alive(int fd, uint32_t ifindex)
     return !bpf_obj_get_info_by_fd(fd, &info, &len) && info.xdp.ifindex == ifindex;
 }
 
+/* Its link is pinned, and still where it was put. */
+static bool is_attached(const struct dataplane *dp, bool xdp, uint32_t ifindex)
+{
+    AUTO_FREE char *path = link_path(dp, xdp, ifindex);
+    AUTO_FD int fd = bpf_obj_get(path);
+
+    return fd >= 0 && is_alive(fd, ifindex);
+}
+
 /* Negative errno. A link that is there already runs the program since load.c. */
 static int attach(const struct dataplane *dp, bool xdp, uint32_t ifindex)
 {
-    const struct bpf_program *program =
-        xdp ? dp->programs->progs.orb_xdp_fast : dp->programs->progs.orb_tcx_fast;
+    int program = dp->program[xdp ? PROGRAM_XDP : PROGRAM_TCX];
     LIBBPF_OPTS(bpf_link_create_opts, options, .flags = xdp ? XDP_FLAGS_DRV_MODE : 0);
     AUTO_FREE char *path = link_path(dp, xdp, ifindex);
     AUTO_FD int fd = bpf_obj_get(path);
@@ -63,7 +71,7 @@ static int attach(const struct dataplane *dp, bool xdp, uint32_t ifindex)
         unlink(path); /* its interface is gone */
         close(take_fd(&fd));
     }
-    fd = bpf_link_create(bpf_program__fd(program), (int)ifindex, xdp ? BPF_XDP : ATTACH_TCX_INGRESS,
+    fd = bpf_link_create(program, (int)ifindex, xdp ? BPF_XDP : ATTACH_TCX_INGRESS,
                          xdp ? &options : NULL);
     if (fd < 0)
         return fd;
@@ -91,6 +99,32 @@ static int port_index(struct dataplane *dp, const char *name, uint32_t ifindex)
     return found;
 }
 
+static bool is_named(const struct port_list *ports, const char *name)
+{
+    for (unsigned i = 0; i < ports->count; i++)
+        if (!strcmp(ports->items[i].name, name))
+            return true;
+    return false;
+}
+
+/* Places are kept for ports that may come back, until they are needed. */
+static void free_indexes(struct dataplane *dp, const struct port_list *wanted)
+{
+    unsigned taken = 0;
+
+    for (int i = 0; i < ABI_PORTS; i++)
+        taken += dp->port_names[i].name[0] != 0;
+    for (int i = 0; i < ABI_PORTS && taken + wanted->count > ABI_PORTS; i++) {
+        if (!dp->port_names[i].name[0] || is_named(wanted, dp->port_names[i].name) ||
+            is_named(&dp->ports, dp->port_names[i].name))
+            continue;
+        for (int cpu = 0; cpu < dp->cpus; cpu++)
+            memset(&dp->stats[(size_t)cpu * ABI_PORTS + (size_t)i], 0, sizeof(*dp->stats));
+        memset(&dp->port_names[i], 0, sizeof(dp->port_names[i]));
+        taken--;
+    }
+}
+
 /* Sends 8 frames of an experimental type through the device map and looks whether the other end of
  * the veth counted them. */
 static bool probe_redirect(struct dataplane *dp, const struct port *port,
@@ -107,8 +141,7 @@ static bool probe_redirect(struct dataplane *dp, const struct port *port,
     frame[13] = PROBE_ETHERTYPE & 255;
     frame[14] = (uint8_t)port->index;
     frame[15] = (uint8_t)(port->index >> 8);
-    if (before < 0 ||
-        bpf_prog_test_run_opts(bpf_program__fd(dp->programs->progs.orb_probe), &options))
+    if (before < 0 || bpf_prog_test_run_opts(dp->program[PROGRAM_PROBE], &options))
         return false;
     after = link_statistic(port->name, "xdp_xmit");
     return after >= before + 8;
@@ -201,6 +234,7 @@ static void attach_port(struct dataplane *dp, struct port *port, const struct li
     }
     /* Behind XDP, too: it takes what goes on to a port XDP cannot send through. */
     r = dp->clsact ? clsact_attach(dp, link->ifindex) : attach(dp, false, link->ifindex);
+    port->behind = r == 0 && port->mode == PORT_XDP;
     if (r < 0 && port->mode == PORT_TCX) {
         port->mode = PORT_OFF;
         snprintf(port->reason, sizeof(port->reason), "%s cannot be attached: %s",
@@ -211,51 +245,35 @@ static void attach_port(struct dataplane *dp, struct port *port, const struct li
     }
 }
 
-/* One entry for each interface there is: zones matter for interfaces that are no ports, too. */
-static int describe(struct dataplane *dp, const struct policy *policy, uint32_t slot,
-                    const struct link_list *links, const struct port_list *ports,
-                    struct orb_err *err)
+static void decide(struct dataplane *dp, struct port *port, const struct link_list *links)
 {
-    int fd = bpf_map__fd(dp->programs->maps.ifaces);
+    const struct link_info *link = link_find(links, port->name);
+    int index;
 
-    for (unsigned i = 0; i < links->count; i++) {
-        const struct link_info *link = &links->items[i];
-        struct fast_iface_key key = {.ifindex = link->ifindex, .policy = slot};
-        struct fast_iface iface = {.port = ABI_NO_PORT, .redirect = ABI_NO_PORT};
-
-        iface.zone = (uint8_t)policy_interface_zone(policy, link->name);
-        memcpy(iface.mac, link->mac, 6);
-        for (unsigned k = 0; k < ports->count; k++)
-            if (ports->items[k].ifindex == link->ifindex) {
-                iface.port = (uint16_t)ports->items[k].index;
-                iface.redirect = ports->items[k].redirect ? iface.port : ABI_NO_PORT;
-            }
-        if (bpf_map_update_elem(fd, &key, &iface, BPF_ANY))
-            return orb_fail(err, errno == E2BIG ? ORB_E_LIMIT : -errno,
-                            "describing %s to the fast path (at most %d interfaces)", link->name,
-                            ABI_IFACES / 2);
+    if (!link) {
+        snprintf(port->reason, sizeof(port->reason), "there is no such interface");
+        return;
     }
-    return 0;
-}
-
-/* Entries of the slot for interfaces that are gone. */
-static void forget(struct dataplane *dp, uint32_t slot, const struct link_list *links)
-{
-    int fd = bpf_map__fd(dp->programs->maps.ifaces);
-    AUTO_FREE struct fast_iface_key *keys = xcalloc(ABI_IFACES, sizeof(*keys));
-    struct fast_iface_key *last = NULL;
-    unsigned count = 0;
-
-    while (count < ABI_IFACES && !bpf_map_get_next_key(fd, last, &keys[count]))
-        last = &keys[count++];
-    for (unsigned i = 0; i < count; i++) {
-        bool there = keys[i].policy != slot;
-
-        for (unsigned k = 0; k < links->count && !there; k++)
-            there = links->items[k].ifindex == keys[i].ifindex;
-        if (!there)
-            bpf_map_delete_elem(fd, &keys[i]);
+    if (!dp->programs || !dp->enabled) {
+        snprintf(port->reason, sizeof(port->reason), "%.310s",
+                 dp->programs ? "the fast path is switched off" : dp->reason);
+        return;
     }
+    if (dp->illiberal) {
+        snprintf(port->reason, sizeof(port->reason), "%.310s",
+                 dp->trouble[DATAPLANE_TROUBLE_SETTINGS]);
+        return;
+    }
+    index = port_index(dp, port->name, link->ifindex);
+    if (index < 0) {
+        snprintf(port->reason, sizeof(port->reason), "the fast path has room for %d ports",
+                 ABI_PORTS);
+        return;
+    }
+    port->index = (uint32_t)index;
+    port->ifindex = link->ifindex;
+    attach_port(dp, port, link, links);
+    set_device(dp, port, link);
 }
 
 int port_apply(struct dataplane *dp, const struct policy *policy, uint32_t slot,
@@ -264,36 +282,46 @@ int port_apply(struct dataplane *dp, const struct policy *policy, uint32_t slot,
     AUTO(link_list) struct link_list links = {0};
     int r = link_read(&links, err);
 
-    ret_ports->count = 0;
+    memset(ret_ports, 0, sizeof(*ret_ports));
     if (r < 0)
         return r;
     for (unsigned i = 0; i < policy->port_count && i < POLICY_MAX_PORTS; i++) {
-        const struct link_info *link = link_find(&links, policy->ports[i].name);
         struct port *port = &ret_ports->items[ret_ports->count++];
-        int index;
 
-        memset(port, 0, sizeof(*port));
         memcpy(port->name, policy->ports[i].name, sizeof(port->name));
         port->wanted = policy->ports[i].fast;
-        if (!link) {
-            snprintf(port->reason, sizeof(port->reason), "there is no such interface");
-            continue;
-        }
-        if (!dp->programs || !dp->enabled) {
-            snprintf(port->reason, sizeof(port->reason), "%.310s",
-                     dp->programs ? "the fast path is switched off" : dp->reason);
-            continue;
-        }
-        index = port_index(dp, port->name, link->ifindex);
-        if (index < 0)
-            return orb_fail(err, ORB_E_LIMIT, "more than %d ports", ABI_PORTS);
-        port->index = (uint32_t)index;
-        port->ifindex = link->ifindex;
-        attach_port(dp, port, link, &links);
-        set_device(dp, port, link);
     }
-    if (!dp->programs)
+    if (dp->programs)
+        free_indexes(dp, ret_ports);
+    for (unsigned i = 0; i < ret_ports->count; i++)
+        decide(dp, &ret_ports->items[i], &links);
+    if (dp->programs)
+        describe_links(dp, policy, slot, &links, ret_ports);
+    return 0;
+}
+
+int port_refresh(struct dataplane *dp, struct orb_err *err)
+{
+    AUTO_FREE struct port_list *ports = xcalloc(1, sizeof(*ports));
+    int r;
+
+    if (!dp->current || dp->detached)
         return 0;
-    forget(dp, slot, &links);
-    return describe(dp, policy, slot, &links, ret_ports, err);
+    r = port_apply(dp, &dp->current->policy, dp->control ? dp->control->policy : 0, ports, err);
+    if (r < 0)
+        return r;
+    port_detach_others(dp, ports);
+    dp->ports = *ports;
+    return 0;
+}
+
+bool port_alive(const struct dataplane *dp, const struct port *port)
+{
+    if (port->mode == PORT_OFF)
+        return true;
+    if (port->mode == PORT_XDP && !is_attached(dp, true, port->ifindex))
+        return false;
+    if (port->mode == PORT_XDP && !port->behind)
+        return true;
+    return dp->clsact ? clsact_alive(dp, port->ifindex) : is_attached(dp, false, port->ifindex);
 }

@@ -101,24 +101,44 @@ static void add_port(const struct dataplane *dp, const struct port *port, struct
 {
     static const char *const wanted[] = {"auto", "xdp", "tcx", "off"};
     struct fast_stats stats = port_stats(dp, port);
+    bool alive = port_alive(dp, port); /* looked up, not remembered */
 
     buf_add_json(b, port->name, strlen(port->name));
     buf_addf(b,
              ":{\"mode\":\"%s\",\"wanted\":\"%s\",\"hits\":%" PRIu64 ",\"misses\":%" PRIu64
              ",\"passed\":%" PRIu64 ",\"dropped\":%" PRIu64,
-             port_mode_name(port->mode), wanted[port->wanted], (uint64_t)stats.hits,
-             (uint64_t)stats.misses, (uint64_t)stats.passed, (uint64_t)stats.dropped);
-    add_text(b, "reason", port->reason);
+             port_mode_name(alive ? port->mode : PORT_OFF), wanted[port->wanted],
+             (uint64_t)stats.hits, (uint64_t)stats.misses, (uint64_t)stats.passed,
+             (uint64_t)stats.dropped);
+    add_text(b, "reason",
+             alive ? port->reason : "its program was taken away by somebody; it is put back");
     buf_addc(b, '}');
 }
 
 int dataplane_status(struct dataplane *dataplane, struct buf *ret_json, struct orb_err *err)
 {
+    bool warned = false;
+
     buf_addf(ret_json, "{\"generation\":%" PRIu32 ",\"enabled\":%s,\"adopted\":%s",
              dataplane->generation, dataplane->enabled ? "true" : "false",
              dataplane->adopted ? "true" : "false");
     add_text(ret_json, "reason", dataplane->reason);
-    add_text(ret_json, "warning", dataplane->warning);
+    for (unsigned i = 0; i < DATAPLANE_TROUBLES && !warned; i++) {
+        warned = dataplane->trouble[i][0] != 0;
+        add_text(ret_json, "warning", dataplane->trouble[i]);
+    }
+    buf_addf(ret_json, ",\"table\":\"%s\"",
+             dataplane->detached  ? "detached"
+             : dataplane->current ? "policy"
+             : dataplane->based   ? "closed"
+                                  : "adopted");
+    if (dataplane->ports.undescribed) {
+        buf_addf(ret_json,
+                 ",\"unaccelerated\":{\"interfaces\":%u,\"one\":", dataplane->ports.undescribed);
+        buf_add_json(ret_json, dataplane->ports.undescribed_name,
+                     strlen(dataplane->ports.undescribed_name));
+        buf_adds(ret_json, "}");
+    }
     buf_adds(ret_json, ",\"ports\":{");
     for (unsigned i = 0; i < dataplane->ports.count; i++) {
         if (i)

@@ -1,5 +1,12 @@
-/* The kernel's settings the data plane relies on. They are set, never taken back: somebody else may
- * need them by then. */
+/* The kernel's settings the data plane relies on. One that is right already is not written: a
+ * container may have them read-only. What cannot be set stands in the status and keeps no policy
+ * from coming into force, because a machine without forwarding is safe and one without rules is
+ * not.
+ *
+ * Surprise: forwarding is switched on for the whole namespace. For IPv6 the kernel knows nothing
+ * else (before Linux 6.17), and a rule without zones holds for every interface; what may pass is
+ * the policy's business. The interfaces of zones are looked after one by one all the same. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,24 +15,69 @@
 #include "core/base/own.h"
 #include "dataplane/fast.h"
 
-static int write_setting(const char *path, const char *value)
+#define FORWARD4 "/proc/sys/net/ipv4/ip_forward"
+#define FORWARD6 "/proc/sys/net/ipv6/conf/all/forwarding"
+#define CONF4 "/proc/sys/net/ipv4/conf"
+#define CONF6 "/proc/sys/net/ipv6/conf"
+#define CONNTRACK "/proc/sys/net/netfilter/nf_conntrack_"
+
+static const struct {
+    const char *path, *value;
+    bool optional; /* not every kernel has it */
+} needed[] = {
+    /* conntrack does not see the segments the fast path forwards, so its windows are old. */
+    {CONNTRACK "tcp_be_liberal", "1", false},
+    {CONNTRACK "tcp_ignore_invalid_rst", "1", true},
+};
+
+/* The first word of a setting; negative errno. */
+static int read_setting(const char *path, char value[24])
+{
+    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n;
+
+    if (fd < 0)
+        return -errno;
+    n = read(fd, value, 23);
+    if (n < 0)
+        return -errno;
+    value[n] = 0;
+    value[strcspn(value, " \t\n")] = 0;
+    return 0;
+}
+
+static int write_value(const char *path, const char *value)
 {
     AUTO_FD int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-    if (fd < 0 || write(fd, value, strlen(value)) < 0)
-        return -errno;
-    return 0;
+    return fd < 0 || write(fd, value, strlen(value)) < 0 ? -errno : 0;
+}
+
+/* 1: changed, with what stood there; 0: it was right; negative errno. */
+static int set(const char *found, const char *path, const char *value, char before[24])
+{
+    int r = read_setting(path, before);
+
+    if (r < 0)
+        return r;
+    if (!strcmp(before, value))
+        return 0;
+    found_note(found, path, before);
+    r = write_value(path, value);
+    return r < 0 ? r : 1;
 }
 
 /* Whole seconds of a setting; fallback where there is none. */
 static uint32_t read_seconds(const char *path, uint32_t fallback)
 {
-    AUTO_FILE FILE *file = fopen(path, "re");
-    unsigned value;
+    char value[24];
+    char *end;
+    unsigned long seconds;
 
-    if (!file || fscanf(file, "%u", &value) != 1)
+    if (read_setting(path, value) < 0)
         return fallback;
-    return value;
+    seconds = strtoul(value, &end, 10);
+    return *end || end == value ? fallback : (uint32_t)seconds;
 }
 
 static uint32_t milliseconds(uint32_t seconds)
@@ -33,30 +85,144 @@ static uint32_t milliseconds(uint32_t seconds)
     return seconds > UINT32_MAX / 1000 ? UINT32_MAX : seconds * 1000;
 }
 
-int settings_apply(struct dataplane *dp, struct orb_err *err)
+static void complain(struct dataplane *dp, const char *path, const char *value, int r)
 {
-    static const struct {
-        const char *path, *value;
-        bool optional;
-    } settings[] = {
-        {"/proc/sys/net/ipv4/ip_forward", "1", false},
-        {"/proc/sys/net/ipv6/conf/all/forwarding", "1", true}, /* a kernel without IPv6 */
-        /* conntrack does not see the segments the fast path forwards, so its windows are old. */
-        {"/proc/sys/net/netfilter/nf_conntrack_tcp_be_liberal", "1", false},
-        {"/proc/sys/net/netfilter/nf_conntrack_tcp_ignore_invalid_rst", "1", true},
-    };
+    char *text = dp->trouble[DATAPLANE_TROUBLE_SETTINGS];
 
-    for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
-        int r = write_setting(settings[i].path, settings[i].value);
+    if (!text[0])
+        snprintf(text, sizeof(dp->trouble[0]), "%.160s cannot be set to %.20s: %.120s", path, value,
+                 strerror(-r));
+}
 
-        if (r < 0 && !settings[i].optional)
-            return orb_fail(err, r, "setting %s to %s", settings[i].path, settings[i].value);
+void settings_prepare(struct dataplane *dp)
+{
+    dp->change_count = 0;
+    dp->trouble[DATAPLANE_TROUBLE_SETTINGS][0] = 0;
+    dp->illiberal = false;
+    for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
+        struct setting_change *change = &dp->changes[dp->change_count];
+        int r = set(dp->found, needed[i].path, needed[i].value, change->before);
+
+        if (r > 0) {
+            snprintf(change->path, sizeof(change->path), "%s", needed[i].path);
+            dp->change_count++;
+        }
+        if (r < 0 && !needed[i].optional) {
+            dp->illiberal = true;
+            complain(dp, needed[i].path, needed[i].value, r);
+        }
     }
-    if (dp->control) {
-        dp->control->udp_timeout_ms = milliseconds(
-            read_seconds("/proc/sys/net/netfilter/nf_conntrack_udp_timeout_stream", 120));
-        dp->control->tcp_timeout_ms = milliseconds(
-            read_seconds("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established", 432000));
+    if (!dp->control)
+        return;
+    dp->control->udp_timeout_ms = milliseconds(read_seconds(CONNTRACK "udp_timeout_stream", 120));
+    dp->control->tcp_timeout_ms =
+        milliseconds(read_seconds(CONNTRACK "tcp_timeout_established", 432000));
+}
+
+void settings_undo(struct dataplane *dp)
+{
+    while (dp->change_count)
+        if (write_value(dp->changes[dp->change_count - 1].path,
+                        dp->changes[dp->change_count - 1].before) < 0)
+            break;
+        else
+            dp->change_count--;
+    dp->change_count = 0;
+}
+
+/* A router takes no route from an advertisement unless it is told to (accept_ra 2), and forgets
+ * those it has at the moment it becomes one. So who takes them as a host goes on taking them. */
+static void keep_advertised(const struct dataplane *dp)
+{
+    DIR *dir = opendir(CONF6);
+    const struct dirent *entry;
+
+    if (!dir)
+        return;
+    while ((entry = readdir(dir))) {
+        AUTO_FREE char *path = NULL;
+        char value[24];
+
+        if (entry->d_name[0] == '.' || !strcmp(entry->d_name, "all"))
+            continue;
+        path = xasprintf(CONF6 "/%s/accept_ra", entry->d_name);
+        if (!read_setting(path, value) && !strcmp(value, "1"))
+            set(dp->found, path, "2", value);
+    }
+    closedir(dir);
+}
+
+/* Appends the name of a setting that was not as it should be. */
+static void name(struct buf *names, const char *path)
+{
+    if (names)
+        buf_addf(names, "%s%s", names->len ? ", " : "", path + strlen("/proc/sys/"));
+}
+
+/* A missing one is a kernel, or an interface, without that protocol. */
+static void ensure(struct dataplane *dp, const char *path, const char *value, struct buf *names)
+{
+    char before[24];
+    int r = set(dp->found, path, value, before);
+
+    if (r > 0)
+        name(names, path);
+    else if (r < 0 && r != -ENOENT)
+        complain(dp, path, value, r);
+}
+
+static void ensure_interface(struct dataplane *dp, const char *interface, struct buf *names)
+{
+    AUTO_FREE char *four = xasprintf(CONF4 "/%s/forwarding", interface);
+    AUTO_FREE char *six = xasprintf(CONF6 "/%s/forwarding", interface);
+
+    ensure(dp, four, "1", names);
+    ensure(dp, six, "1", names);
+}
+
+/* Everything about forwarding. names: may be NULL. */
+static void ensure_forwarding(struct dataplane *dp, struct buf *names)
+{
+    const struct policy *policy = &dp->current->policy;
+    char value[24];
+
+    if (!read_setting(FORWARD6, value) && strcmp(value, "1") != 0)
+        keep_advertised(dp);
+    ensure(dp, FORWARD4, "1", names);
+    ensure(dp, FORWARD6, "1", names);
+    for (unsigned i = 0; i < policy->zone_count; i++)
+        for (unsigned k = 0; k < policy->zones[i].interface_count; k++)
+            ensure_interface(dp, policy->zones[i].interfaces[k], names);
+    for (unsigned i = 0; i < policy->port_count; i++)
+        ensure_interface(dp, policy->ports[i].name, names);
+}
+
+void settings_forward(struct dataplane *dp)
+{
+    ensure_forwarding(dp, NULL);
+}
+
+void settings_check(struct dataplane *dp, struct buf *ret_names)
+{
+    if (!dp->current)
+        return;
+    settings_prepare(dp);
+    for (unsigned i = 0; i < dp->change_count; i++)
+        name(ret_names, dp->changes[i].path);
+    dp->change_count = 0;
+    ensure_forwarding(dp, ret_names);
+}
+
+int settings_close(const char *found, struct orb_err *err)
+{
+    static const char *const paths[] = {FORWARD4, FORWARD6};
+    char before[24];
+
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        int r = set(found, paths[i], "0", before);
+
+        if (r < 0 && r != -ENOENT)
+            return orb_fail(err, r, "switching %s off", paths[i]);
     }
     return 0;
 }

@@ -1,111 +1,91 @@
 /* dataplane@1: drafts of a policy on their way into the kernel. Compiling and the nftables
  * transaction take milliseconds to hundreds of them, so each request that touches the data plane is
- * a job on libuv's thread pool, one at a time in order; the loop never waits. */
+ * a job on libuv's thread pool, one at a time in order; the loop never waits. The first job opens
+ * the data plane. Only the closed base table is loaded before anything else runs. */
 #include <string.h>
 
 #include "core/base/own.h"
-#include "core/host/host.h"
+#include "core/host/dpservice.h"
 #include "core/json/scan.h"
-#include "core/loop/scope.h"
-#include "dataplane/dataplane.h"
 
-#define DRAFTS 4
 #define JOBS 64 /* waiting at most; more is `busy` */
 #define COUNTERS_PAGE 500
-
-struct draft {
-    uint64_t tx; /* 0: free */
-    struct policy policy;
-    struct dataplane_plan *plan; /* after check */
-    bool busy;                   /* a job works on it */
-};
-
-enum job_kind {
-    JOB_CHECK,
-    JOB_APPLY,
-    JOB_REVERT,
-    JOB_COUNTERS,
-    JOB_STATUS,
-    JOB_ENABLE,
-    JOB_DISABLE
-};
-
-struct job {
-    struct job *next;
-    struct dpservice *service;
-    enum job_kind kind;
-    struct draft *draft;
-    uint64_t tx;
-    struct host_req *req;
-    int result;
-    struct orb_err err;
-    struct buf out;
-    struct dataplane_plan *plan;
-    uint32_t after; /* counters: a page */
-    unsigned limit;
-};
-
-struct dpservice {
-    struct orbitald *host;
-    struct dataplane *dataplane; /* NULL: not usable */
-    char why[ORB_ERR_TEXT];
-    struct policy current;
-    struct policy previous;
-    uint64_t applied_tx; /* what abort goes back from; 0: nothing */
-    uint64_t next_tx;
-    struct draft drafts[DRAFTS];
-    struct job *first, **last;
-    unsigned jobs;
-    bool running, dispatch_later, closing;
-    uv_work_t work;
-    struct loop_scope scope;
-    uv_poll_t events;
-};
 
 static void start_next(struct dpservice *s);
 
 /* ---- the thread's side ---- */
 
-static void on_work(uv_work_t *work)
+static void open_now(struct dpservice *s, struct dp_job *job)
 {
-    struct dpservice *s = container_of(work, struct dpservice, work);
-    struct job *job = s->first;
+    struct dataplane_options options = {.bpffs = s->host->options.bpffs, .found = s->found};
 
+    job->result = dataplane_open(&options, &s->opened, &job->err);
+}
+
+static void do_work(struct dpservice *s, struct dp_job *job)
+{
     switch (job->kind) {
-    case JOB_CHECK:
+    case DP_CHECK:
         job->result = dataplane_prepare(s->dataplane, &job->draft->policy, &job->plan, &job->err);
         break;
-    case JOB_APPLY:
+    case DP_APPLY:
         job->result = dataplane_apply(s->dataplane, take_ptr(job->draft->plan), &job->err);
         break;
-    case JOB_REVERT:
+    case DP_REVERT:
         job->result = dataplane_revert(s->dataplane, &job->err);
         break;
-    case JOB_COUNTERS:
+    case DP_COUNTERS:
         job->result =
             dataplane_counters(s->dataplane, job->after, job->limit, &job->out, &job->err);
         break;
-    case JOB_STATUS:
+    case DP_STATUS:
         job->result = dataplane_status(s->dataplane, &job->out, &job->err);
         break;
-    case JOB_ENABLE:
-    case JOB_DISABLE:
-        job->result = dataplane_set_enabled(s->dataplane, job->kind == JOB_ENABLE, &job->err);
+    case DP_ENABLE:
+    case DP_DISABLE:
+        job->result = dataplane_set_enabled(s->dataplane, job->kind == DP_ENABLE, &job->err);
+        break;
+    case DP_DETACH:
+        job->result = dataplane_destroy(s->dataplane, &job->err);
+        break;
+    case DP_TEND:
+        job->result = dataplane_tend(s->dataplane, job->what, &job->tended, &job->err);
+        break;
+    case DP_OPEN:
+        open_now(s, job);
         break;
     }
 }
 
+static int unavailable(const struct dpservice *s, struct orb_err *err)
+{
+    return orb_fail(err, ORB_E_UNAVAILABLE, "the data plane is not available: %s", s->why);
+}
+
+static void on_work(uv_work_t *work)
+{
+    struct dpservice *s = container_of(work, struct dpservice, work);
+    struct dp_job *job = s->first;
+    uint64_t start = now_ms();
+
+    if (s->dataplane || job->kind == DP_OPEN)
+        do_work(s, job);
+    else
+        job->result = unavailable(s, &job->err);
+    job->took_ms = now_ms() - start;
+}
+
 /* ---- the loop's side ---- */
 
-static void draft_drop(struct draft *draft)
+static void draft_drop(struct dp_draft *draft)
 {
     dataplane_plan_free(draft->plan);
     if (draft->tx)
         policy_fini(&draft->policy);
-    *draft = (struct draft){0};
+    *draft = (struct dp_draft){0};
 }
 
-static void applied(struct dpservice *s, struct job *job)
+static void applied(struct dpservice *s, struct dp_job *job)
 {
     struct dataplane_times times = dataplane_applied_times(s->dataplane);
 
@@ -134,54 +114,87 @@ static void reverted(struct dpservice *s)
                KV("generation", dataplane_generation(s->dataplane)));
 }
 
-static void conclude(struct dpservice *s, struct job *job)
+static void opened(struct dpservice *s, const struct dp_job *job)
+{
+    s->opening = false;
+    if (job->result < 0) {
+        snprintf(s->why, sizeof s->why, "there is no data plane: %.350s", job->err.text);
+        log_error(s->host->log, "dataplane.not-available", KV("error", job->err.text));
+        return;
+    }
+    s->dataplane = take_ptr(s->opened);
+    log_info(s->host->log, "dataplane.open",
+             KV("adopted", dataplane_adopted(s->dataplane) ? "yes" : "no"), KV("ms", job->took_ms));
+    if (!s->closing)
+        dpwatch_start(s);
+}
+
+static void detached(struct dpservice *s)
+{
+    log_warn(s->host->log, "dataplane.detached");
+}
+
+static void conclude(struct dpservice *s, struct dp_job *job)
 {
     if (job->draft)
         job->draft->busy = false;
+    if (job->kind == DP_OPEN) {
+        opened(s, job);
+        return;
+    }
+    if (job->kind == DP_TEND)
+        return;
     if (job->result < 0) {
         log_warn(s->host->log, "dataplane.failed", KV("tx", job->tx), KV("error", job->err.text));
         return;
     }
     switch (job->kind) {
-    case JOB_CHECK:
+    case DP_CHECK:
         dataplane_plan_free(job->draft->plan);
         job->draft->plan = job->plan;
         dataplane_plan_describe(job->plan, &job->out);
         break;
-    case JOB_APPLY:
+    case DP_APPLY:
         applied(s, job);
         break;
-    case JOB_REVERT:
+    case DP_REVERT:
         reverted(s);
+        break;
+    case DP_DETACH:
+        detached(s);
         break;
     default:
         break;
     }
 }
 
-static void on_done(uv_work_t *work, int status)
+static void answer(const struct dp_job *job)
 {
-    struct dpservice *s = container_of(work, struct dpservice, work);
-    struct job *job = s->first;
-
-    s->running = false;
-    s->first = job->next;
-    if (!s->first)
-        s->last = &s->first;
-    s->jobs--;
-    conclude(s, job);
     if (job->result < 0)
         host_reply_error(job->req, &job->err);
     else if (job->out.len)
         host_reply(job->req, job->out.data, job->out.len);
     else
         host_reply(job->req, "{}", 2);
+}
+
+static void on_done(uv_work_t *work, int status)
+{
+    struct dpservice *s = container_of(work, struct dpservice, work);
+    struct dp_job *job = s->first;
+
+    s->running = false;
+    s->first = job->next;
+    if (!s->first)
+        s->last = &s->first;
+    if (job->req)
+        s->jobs--;
+    conclude(s, job);
+    if (job->req)
+        answer(job);
+    dpwatch_done(s, job);
     buf_fini(&job->out);
     free(job);
-    if (s->dispatch_later) {
-        s->dispatch_later = false;
-        dataplane_dispatch(s->dataplane);
-    }
     if (s->closing && !s->first)
         loop_scope_close(&s->scope);
     else
@@ -197,13 +210,13 @@ static void start_next(struct dpservice *s)
 }
 
 /* NULL: refused. */
-static struct job *job_new(struct dpservice *s, enum job_kind kind, struct host_req *req,
-                           struct orb_err *err)
+static struct dp_job *job_new(struct dpservice *s, enum dp_job_kind kind, struct host_req *req,
+                              struct orb_err *err)
 {
-    struct job *job;
+    struct dp_job *job;
 
-    if (!s->dataplane) {
-        orb_fail(err, ORB_E_UNAVAILABLE, "the data plane is not available: %s", s->why);
+    if (!s->dataplane && !s->opening) {
+        unavailable(s, err);
         return NULL;
     }
     if (s->jobs == JOBS) {
@@ -217,19 +230,30 @@ static struct job *job_new(struct dpservice *s, enum job_kind kind, struct host_
     return job;
 }
 
-static int queue(struct dpservice *s, struct job *job)
+static int queue(struct dpservice *s, struct dp_job *job)
 {
     *s->last = job;
     s->last = &job->next;
-    s->jobs++;
+    if (job->req)
+        s->jobs++;
     start_next(s);
     return 1; /* answered by on_done */
 }
 
-static int enqueue(struct dpservice *s, enum job_kind kind, struct draft *draft, uint64_t tx,
+void dpservice_queue(struct dpservice *s, enum dp_job_kind kind, unsigned what)
+{
+    struct dp_job *job = xcalloc(1, sizeof *job);
+
+    job->service = s;
+    job->kind = kind;
+    job->what = what;
+    queue(s, job);
+}
+
+static int enqueue(struct dpservice *s, enum dp_job_kind kind, struct dp_draft *draft, uint64_t tx,
                    struct host_req *req, struct orb_err *err)
 {
-    struct job *job = job_new(s, kind, req, err);
+    struct dp_job *job = job_new(s, kind, req, err);
 
     if (!job)
         return err->code;
@@ -246,11 +270,11 @@ static int begin(struct dpservice *s, const char *input, size_t len, struct buf 
                  struct orb_err *err)
 {
     struct json_slice value;
-    struct draft *draft = NULL;
+    struct dp_draft *draft = NULL;
     int r = 0;
 
-    for (unsigned i = 0; i < DRAFTS; i++) {
-        struct draft *d = &s->drafts[i];
+    for (unsigned i = 0; i < DP_DRAFTS; i++) {
+        struct dp_draft *d = &s->drafts[i];
 
         if (!d->tx)
             draft = d;
@@ -258,7 +282,7 @@ static int begin(struct dpservice *s, const char *input, size_t len, struct buf 
             draft = d; /* none is free: the oldest one is forgotten */
     }
     if (!draft)
-        return orb_fail(err, ORB_E_BUSY, "%d drafts are being worked on", DRAFTS);
+        return orb_fail(err, ORB_E_BUSY, "%d drafts are being worked on", DP_DRAFTS);
     draft_drop(draft);
     policy_init(&draft->policy);
     if (!(json_member(input, len, "reset", &value) && value.type == 't'))
@@ -270,10 +294,10 @@ static int begin(struct dpservice *s, const char *input, size_t len, struct buf 
     return 0;
 }
 
-static int find_draft(struct dpservice *s, uint64_t tx, struct draft **ret_draft,
+static int find_draft(struct dpservice *s, uint64_t tx, struct dp_draft **ret_draft,
                       struct orb_err *err)
 {
-    for (unsigned i = 0; i < DRAFTS; i++) {
+    for (unsigned i = 0; i < DP_DRAFTS; i++) {
         if (s->drafts[i].tx != tx)
             continue;
         if (s->drafts[i].busy)
@@ -286,7 +310,7 @@ static int find_draft(struct dpservice *s, uint64_t tx, struct draft **ret_draft
                        (unsigned long long)tx);
 }
 
-static int put(struct draft *draft, const char *input, size_t len, struct orb_err *err)
+static int put(struct dp_draft *draft, const char *input, size_t len, struct orb_err *err)
 {
     dataplane_plan_free(draft->plan);
     draft->plan = NULL;
@@ -296,18 +320,18 @@ static int put(struct draft *draft, const char *input, size_t len, struct orb_er
 static int on_draft(struct dpservice *s, const char *method, uint64_t tx, const char *input,
                     size_t len, struct host_req *req, struct orb_err *err)
 {
-    struct draft *draft = NULL;
+    struct dp_draft *draft = NULL;
     int r;
 
     if (!strcmp(method, "abort") && tx == s->applied_tx)
-        return enqueue(s, JOB_REVERT, NULL, tx, req, err);
+        return enqueue(s, DP_REVERT, NULL, tx, req, err);
     r = find_draft(s, tx, &draft, err);
     if (r < 0)
         return r;
     if (!strcmp(method, "put"))
         return put(draft, input, len, err);
     if (!strcmp(method, "check"))
-        return enqueue(s, JOB_CHECK, draft, tx, req, err);
+        return enqueue(s, DP_CHECK, draft, tx, req, err);
     if (!strcmp(method, "abort")) {
         draft_drop(draft);
         return 0;
@@ -315,7 +339,7 @@ static int on_draft(struct dpservice *s, const char *method, uint64_t tx, const 
     if (!draft->plan)
         return orb_fail_at(err, ORB_E_STATE, "/tx", "draft %llu was not checked since its last put",
                            (unsigned long long)tx);
-    return enqueue(s, JOB_APPLY, draft, tx, req, err);
+    return enqueue(s, DP_APPLY, draft, tx, req, err);
 }
 
 /* A page of them: the answer must fit into a message. */
@@ -323,7 +347,7 @@ static int counters(struct dpservice *s, const char *input, size_t len, struct h
                     struct orb_err *err)
 {
     int64_t after = 0, limit = COUNTERS_PAGE;
-    struct job *job = job_new(s, JOB_COUNTERS, req, err);
+    struct dp_job *job = job_new(s, DP_COUNTERS, req, err);
     struct json_slice value;
 
     if (!job)
@@ -346,11 +370,13 @@ static int dispatch(struct dpservice *s, const char *method, const char *input, 
     if (!strcmp(method, "counters"))
         return counters(s, input, len, req, err);
     if (!strcmp(method, "status"))
-        return enqueue(s, JOB_STATUS, NULL, 0, req, err);
+        return enqueue(s, DP_STATUS, NULL, 0, req, err);
     if (!strcmp(method, "enable"))
-        return enqueue(s, JOB_ENABLE, NULL, 0, req, err);
+        return enqueue(s, DP_ENABLE, NULL, 0, req, err);
     if (!strcmp(method, "disable"))
-        return enqueue(s, JOB_DISABLE, NULL, 0, req, err);
+        return enqueue(s, DP_DISABLE, NULL, 0, req, err);
+    if (!strcmp(method, "detach"))
+        return enqueue(s, DP_DETACH, NULL, 0, req, err);
     if (!strcmp(method, "begin"))
         return begin(s, input, len, out, err);
     if (json_member(input, len, "tx", &value))
@@ -374,25 +400,16 @@ static void on_request(void *arg, struct host_req *req, const struct host_caller
 
 /* ---- life ---- */
 
-static void on_events(uv_poll_t *poll, int status, int events)
-{
-    struct dpservice *s = container_of(poll, struct dpservice, events);
-
-    if (s->running)
-        s->dispatch_later = true; /* the job's thread owns the data plane now */
-    else
-        dataplane_dispatch(s->dataplane);
-}
-
 static void on_closed(struct loop_scope *scope)
 {
     struct dpservice *s = container_of(scope, struct dpservice, scope);
 
-    for (unsigned i = 0; i < DRAFTS; i++)
+    for (unsigned i = 0; i < DP_DRAFTS; i++)
         draft_drop(&s->drafts[i]);
     policy_fini(&s->current);
     policy_fini(&s->previous);
     dataplane_close(s->dataplane);
+    free(s->found);
     free(s);
 }
 
@@ -405,29 +422,17 @@ void dpservice_close(struct dpservice *s)
         loop_scope_close(&s->scope);
 }
 
-static void open_dataplane(struct dpservice *s)
+/* Nothing has an address yet: what the last policy allows, or nothing. */
+static void guard(struct dpservice *s)
 {
-    struct dataplane_options options = {.bpffs = s->host->options.bpffs};
+    struct dataplane_options options = {.bpffs = s->host->options.bpffs, .found = s->found};
     struct orb_err err = {0};
-    int fd;
+    bool loaded = false;
 
-    if (s->host->options.no_dataplane) {
-        snprintf(s->why, sizeof s->why, "orbitald runs with --no-dataplane");
-        return;
-    }
-    if (dataplane_open(&options, &s->dataplane, &err) < 0) {
-        s->dataplane = NULL;
-        snprintf(s->why, sizeof s->why, "%.380s", err.text);
-        log_error(s->host->log, "dataplane.not-available", KV("error", err.text));
-        return;
-    }
-    log_info(s->host->log, "dataplane.open",
-             KV("adopted", dataplane_adopted(s->dataplane) ? "yes" : "no"));
-    fd = dataplane_event_fd(s->dataplane);
-    if (fd < 0 || uv_poll_init(s->host->loop, &s->events, fd) < 0)
-        return;
-    loop_scope_adopt(&s->scope, (uv_handle_t *)&s->events);
-    uv_poll_start(&s->events, UV_READABLE, on_events);
+    if (dataplane_guard(&options, &loaded, &err) < 0)
+        log_error(s->host->log, "dataplane.no-base-table", KV("error", err.text));
+    else if (loaded)
+        log_notice(s->host->log, "dataplane.closed");
 }
 
 int dpservice_new(struct orbitald *host, struct dpservice **ret_service, struct orb_err *err)
@@ -436,10 +441,17 @@ int dpservice_new(struct orbitald *host, struct dpservice **ret_service, struct 
 
     s->host = host;
     s->last = &s->first;
+    s->found = xasprintf("%s/found-settings", host->options.state_dir);
     policy_init(&s->current);
     policy_init(&s->previous);
     loop_scope_init(&s->scope, on_closed);
-    open_dataplane(s);
     *ret_service = s;
+    if (host->options.no_dataplane) {
+        snprintf(s->why, sizeof s->why, "orbitald runs with --no-dataplane");
+    } else {
+        guard(s);
+        s->opening = true;
+        dpservice_queue(s, DP_OPEN, 0);
+    }
     return broker_provide(host->broker, host->dataplane_contract, on_request, s, err);
 }

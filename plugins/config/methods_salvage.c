@@ -9,7 +9,6 @@
 #include "plugins/config/store_priv.h"
 
 #define MAX_RECORDS 200u
-#define MAX_BYTES (100u * 1024) /* of comments, so that the answer fits a frame */
 #define MAX_FILES 100u
 
 static int later(const void *a, const void *b)
@@ -44,7 +43,7 @@ static json_t *files_of(const struct store *store)
 struct listing {
     json_t *records;
     const char *file;
-    size_t left_out, bytes;
+    size_t left_out;
 };
 
 static int on_record(void *arg, uint64_t offset, const char *text, size_t len, struct orb_err *err)
@@ -56,8 +55,7 @@ static int on_record(void *arg, uint64_t offset, const char *text, size_t len, s
 
     if (tree_parse(text, len, &store_limits, &record, NULL) < 0)
         return 0;
-    l->bytes += strlen(text_in(record, "comment", ""));
-    if (json_array_size(l->records) >= MAX_RECORDS || l->bytes > MAX_BYTES) {
+    if (json_array_size(l->records) >= MAX_RECORDS) {
         l->left_out++;
         return 0;
     }

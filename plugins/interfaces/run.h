@@ -11,7 +11,6 @@ struct run {
     struct befores *befores;
     enum apply_mode mode;
     uint64_t now_ms;
-    bool first_pass; /* of run_links(): failures are no trouble yet */
     struct rtnl_links links;
     struct rtnl_addrs addrs;
     struct applied *applied;

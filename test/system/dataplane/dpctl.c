@@ -45,12 +45,13 @@ static int apply(struct dataplane *dp, struct policy *policy, const char *path, 
 
 static int wait_event(struct dataplane *dp, struct orb_err *err)
 {
-    struct pollfd fd = {.fd = dataplane_event_fd(dp), .events = POLLIN};
+    struct pollfd fds[] = {{.fd = dataplane_event_fd(dp), .events = POLLIN},
+                           {.fd = dataplane_table_fd(dp), .events = POLLIN}};
+    struct dataplane_tended tended;
 
-    if (poll(&fd, 1, 5000) != 1)
+    if (poll(fds, 2, 5000) < 1)
         return orb_fail(err, ORB_E_DEADLINE, "no event within 5 s");
-    dataplane_dispatch(dp);
-    return 0;
+    return dataplane_tend(dp, dataplane_dispatch(dp), &tended, err);
 }
 
 static int run(struct dataplane *dp, struct policy *policy, char *line, struct buf *out,

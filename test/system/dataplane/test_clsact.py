@@ -1,5 +1,6 @@
 """Where the kernel has no tcx the same programs run as a filter at clsact: what is attached, what of
 others is left alone, and that nothing is left behind when a port is switched off."""
+import os
 import sys
 
 import lab
@@ -57,7 +58,12 @@ lab.check("further commits leave it as it is", filters("r0") == before)
 
 d.kill()
 d = L.dpctl("no-tcx")
-lab.check("the next daemon runs its own program there, before any policy",
+lab.check("the next daemon leaves a program there that is its own",
+          filters("r0") == before and d.hello == "ready adopted")
+d.kill()
+os.unlink(os.path.join(L.bpffs, "prog_tcx"))  # as that of another build
+d = L.dpctl("no-tcx")
+lab.check("else it runs its own one there, before any policy",
           filters("r0") != before and d.hello == "ready adopted" and len(filters("r0")) == 1)
 d.apply(lab.policy("xdp", RULES))
 lab.check(f"behind XDP {d.status()['ports']['r0']}", d.status()["ports"]["r0"]["mode"] == "xdp")

@@ -1,0 +1,88 @@
+/* The inside of dataplane@1, shared by dpservice.c (requests) and dpwatch.c (looking after what is
+ * in force). */
+#ifndef CORE_HOST_DPSERVICE_H
+#define CORE_HOST_DPSERVICE_H
+
+#include "core/host/host.h"
+#include "core/loop/watch.h"
+#include "dataplane/dataplane.h"
+
+#define DP_DRAFTS 4
+
+struct dp_draft {
+    uint64_t tx; /* 0: free */
+    struct policy policy;
+    struct dataplane_plan *plan; /* after check */
+    bool busy;                   /* a job works on it */
+};
+
+enum dp_job_kind {
+    DP_OPEN, /* the first one; the others wait for it */
+    DP_CHECK,
+    DP_APPLY,
+    DP_REVERT,
+    DP_COUNTERS,
+    DP_STATUS,
+    DP_ENABLE,
+    DP_DISABLE,
+    DP_DETACH,
+    DP_TEND
+};
+
+struct dp_job {
+    struct dp_job *next;
+    struct dpservice *service;
+    enum dp_job_kind kind;
+    struct dp_draft *draft;
+    uint64_t tx;
+    struct host_req *req; /* NULL: our own */
+    int result;
+    struct orb_err err;
+    struct buf out;
+    struct dataplane_plan *plan;
+    uint32_t after; /* counters: a page */
+    unsigned limit;
+    unsigned what; /* tend */
+    struct dataplane_tended tended;
+    uint64_t took_ms;
+};
+
+struct dpservice {
+    struct orbitald *host;
+    struct dataplane *dataplane; /* NULL: not usable, or being opened */
+    struct dataplane *opened;    /* by the thread */
+    char *found;                 /* file of the settings as they were found */
+    bool opening;
+    char why[ORB_ERR_TEXT];
+    struct policy current;
+    struct policy previous;
+    uint64_t applied_tx; /* what abort goes back from; 0: nothing */
+    uint64_t next_tx;
+    struct dp_draft drafts[DP_DRAFTS];
+    struct dp_job *first, **last;
+    unsigned jobs;
+    bool running, closing;
+    uv_work_t work;
+    struct loop_scope scope;
+    /* dpwatch.c */
+    bool watching, tending;
+    struct loop_watch links, tables;
+    uv_timer_t poll, later;
+    unsigned what;       /* to be looked at, by the next job */
+    uint64_t not_before; /* ms; then the next job may begin */
+    uint64_t put_back;   /* ms; when somebody's change was put back last */
+    uint64_t pause;      /* ms; between two of those */
+};
+
+/* dpservice.c: a job of our own, behind those that wait. */
+void dpservice_queue(struct dpservice *service, enum dp_job_kind kind, unsigned what);
+
+/* dpwatch.c */
+/* The data plane is open: from now on it is looked after. */
+void dpwatch_start(struct dpservice *service);
+/* Tells the verdict what is not as it should be. */
+void dpwatch_problems(struct dpservice *service);
+/* A job is done: what it found, and what is not as it should be by now. */
+void dpwatch_done(struct dpservice *service, const struct dp_job *job);
+
+#endif

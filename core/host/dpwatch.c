@@ -1,0 +1,174 @@
+/* Looking after the data plane: events of interfaces and of nftables, and twice a second what the
+ * kernel sends no events for. The events are read at once, also while a job runs; what they ask for
+ * is done by a job of its own.
+ *
+ * Surprise: somebody who changes the same thing again and again (a reload in a loop) must not keep
+ * this process busy. After each time something was put back the next one waits longer, up to a
+ * second, and for at least as long as it took. */
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/host/dpservice.h"
+#include "core/host/verdict.h"
+
+#define POLL_MS 500
+#define PAUSE_MIN_MS 50
+#define PAUSE_MAX_MS 900 /* what somebody changed is back within a second */
+#define CALM_MS 5000     /* without a change: the next one is put back at once again */
+
+static void on_later(uv_timer_t *timer);
+
+static void tend(struct dpservice *s)
+{
+    uint64_t now = now_ms();
+
+    if (!s->what || s->tending || s->closing)
+        return;
+    if (now < s->not_before) {
+        uv_update_time(s->host->loop);
+        if (!uv_is_active((uv_handle_t *)&s->later))
+            uv_timer_start(&s->later, on_later, s->not_before - now, 0);
+        return;
+    }
+    s->tending = true;
+    dpservice_queue(s, DP_TEND, s->what);
+    s->what = 0;
+}
+
+static void on_later(uv_timer_t *timer)
+{
+    tend(container_of(timer, struct dpservice, later));
+}
+
+static void on_poll(uv_timer_t *timer)
+{
+    struct dpservice *s = container_of(timer, struct dpservice, poll);
+
+    s->what |= DATAPLANE_POLL;
+    tend(s);
+}
+
+static void dispatch(struct dpservice *s)
+{
+    s->what |= dataplane_dispatch(s->dataplane);
+    tend(s);
+}
+
+/* An overrun is read like everything else: then all is looked at anew. */
+static void on_links(struct loop_watch *watch, int status, int events)
+{
+    dispatch(container_of(watch, struct dpservice, links));
+}
+
+static void on_tables(struct loop_watch *watch, int status, int events)
+{
+    dispatch(container_of(watch, struct dpservice, tables));
+}
+
+static int watch_fd(struct dpservice *s, struct loop_watch *watch, int fd, loop_watch_fn *cb)
+{
+    int r = loop_watch_init(watch, s->host->loop, &s->scope, fd, cb);
+
+    if (r == 0)
+        loop_watch_set(watch, UV_READABLE);
+    return r;
+}
+
+void dpwatch_start(struct dpservice *s)
+{
+    int r = watch_fd(s, &s->links, dataplane_event_fd(s->dataplane), on_links);
+
+    if (r == 0)
+        r = watch_fd(s, &s->tables, dataplane_table_fd(s->dataplane), on_tables);
+    if (r < 0)
+        log_error(s->host->log, "dataplane.not-watched", KV("error", uv_strerror(r)));
+    uv_timer_init(s->host->loop, &s->poll);
+    loop_scope_adopt(&s->scope, (uv_handle_t *)&s->poll);
+    uv_timer_init(s->host->loop, &s->later);
+    loop_scope_adopt(&s->scope, (uv_handle_t *)&s->later);
+    uv_timer_start(&s->poll, on_poll, POLL_MS, POLL_MS);
+    s->watching = true;
+}
+
+/* How long somebody's next change waits. */
+static void pace(struct dpservice *s, const struct dp_job *job, bool changed)
+{
+    uint64_t now = now_ms();
+
+    if (changed) {
+        s->pause = now - s->put_back > CALM_MS ? PAUSE_MIN_MS : s->pause * 2;
+        s->put_back = now;
+    }
+    if (s->pause < job->took_ms && changed)
+        s->pause = job->took_ms;
+    if (s->pause > PAUSE_MAX_MS)
+        s->pause = PAUSE_MAX_MS > job->took_ms ? PAUSE_MAX_MS : job->took_ms;
+    s->not_before = now + (changed ? s->pause : job->took_ms);
+}
+
+static void tended(struct dpservice *s, const struct dp_job *job)
+{
+    const struct dataplane_tended *t = &job->tended;
+
+    s->tending = false;
+    if (t->rules[0])
+        log_warn(s->host->log, "dataplane.rules-put-back", KV("what", t->rules));
+    if (t->ports[0])
+        log_warn(s->host->log, "dataplane.ports-put-back", KV("what", t->ports));
+    if (t->settings[0])
+        log_warn(s->host->log, "dataplane.settings-put-back", KV("what", t->settings));
+    if (job->result < 0)
+        log_error(s->host->log, "dataplane.not-put-back", KV("error", job->err.text));
+    pace(s, job, job->result < 0 || t->rules[0] || t->ports[0] || t->settings[0]);
+}
+
+static void problem(struct dpservice *s, const char *key, enum verdict_level level,
+                    const char *what, const char *todo)
+{
+    if (*what)
+        host_problem_set(s->host, key, level, what, "", todo);
+    else
+        host_problem_clear(s->host, key);
+}
+
+void dpwatch_problems(struct dpservice *s)
+{
+    static const struct {
+        const char *key;
+        enum verdict_level level;
+        const char *todo;
+    } troubles[DATAPLANE_TROUBLES] = {
+        [DATAPLANE_TROUBLE_RULES] = {"dataplane.table", VERDICT_FAILED,
+                                     "stop what changes nftables' table inet orbital"},
+        [DATAPLANE_TROUBLE_SETTINGS] = {"dataplane.settings", VERDICT_DEGRADED,
+                                        "make /proc/sys writable for orbitald"},
+        [DATAPLANE_TROUBLE_PORTS] = {"dataplane.ports", VERDICT_DEGRADED,
+                                     "stop what detaches the fast path's programs"},
+        [DATAPLANE_TROUBLE_FLOWS] = {"dataplane.flows", VERDICT_DEGRADED,
+                                     "commit again, or conntrack -F"},
+        [DATAPLANE_TROUBLE_FAST] = {"dataplane.fast-path", VERDICT_DEGRADED,
+                                    "a kernel with BPF type information and conntrack, or "
+                                    "fast-path off for the ports"},
+        [DATAPLANE_TROUBLE_DETACHED] = {"dataplane.detached", VERDICT_FAILED,
+                                        "orbctl dataplane enable"},
+    };
+
+    problem(s, "dataplane.none", VERDICT_FAILED, s->opening || s->dataplane ? "" : s->why,
+            "nothing is filtered or forwarded until orbitald is started with a data plane");
+    for (unsigned i = 0; i < DATAPLANE_TROUBLES && s->dataplane; i++)
+        problem(s, troubles[i].key, troubles[i].level, dataplane_trouble(s->dataplane, i),
+                troubles[i].todo);
+}
+
+void dpwatch_done(struct dpservice *s, const struct dp_job *job)
+{
+    if (job->kind == DP_TEND)
+        tended(s, job);
+    if (!s->closing)
+        dpwatch_problems(s);
+    if (!s->watching)
+        return;
+    if (job->kind == DP_APPLY || job->kind == DP_REVERT || job->kind == DP_ENABLE)
+        s->what |= DATAPLANE_POLL; /* what the table is now */
+    tend(s);
+}

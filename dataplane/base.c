@@ -1,0 +1,234 @@
+/* The closed base table: what holds before any policy is known, and whenever none can be. It has
+ * the table's name, so that the policy's own transaction replaces it in one step.
+ *
+ * Surprise: a table that stands there already is kept, because it is the last policy that was in
+ * force; but only when it is whole. One that somebody emptied meanwhile would let everything in. */
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "core/base/own.h"
+#include "dataplane/attribute.h"
+#include "dataplane/fast.h"
+
+#define RECEIVE_BYTES 65536
+
+/* Replies to what the appliance asks and to what the last policy allowed go on. Errors, neighbour
+ * discovery and DHCP answers pass, because without them no link comes up; nothing is forwarded that
+ * conntrack does not know. The two chains that change no address make the kernel go on changing
+ * those of connections it knows. */
+static const char base[] =
+    "add table inet orbital\ndelete table inet orbital\n"
+    "table inet orbital {\n"
+    "chain " BASE_CHAIN " {\ncounter comment \"no policy is known: closed\"\n}\n"
+    "chain forward {\n"
+    "type filter hook forward priority filter; policy drop;\n"
+    "ct state vmap { established : accept, related : accept }\n"
+    "drop\n}\n"
+    "chain input {\n"
+    "type filter hook input priority filter; policy drop;\n"
+    "iifname \"lo\" accept\n"
+    "ct state established,related accept\n"
+    "ip6 hoplimit 255 icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, "
+    "nd-neighbor-advert } accept\n"
+    "icmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, "
+    "mld2-listener-report, destination-unreachable, packet-too-big, time-exceeded, "
+    "parameter-problem } accept\n"
+    "icmp type { destination-unreachable, time-exceeded, parameter-problem } accept\n"
+    "udp sport 67 udp dport 68 accept\n"
+    "udp sport 547 udp dport 546 accept\n"
+    "drop\n}\n"
+    "chain output {\n"
+    "type filter hook output priority filter; policy accept;\n"
+    "accept\n}\n"
+    "chain prerouting {\n"
+    "type nat hook prerouting priority dstnat; policy accept;\n}\n"
+    "chain postrouting {\n"
+    "type nat hook postrouting priority srcnat; policy accept;\n}\n"
+    "}\n";
+
+struct scan {
+    uint64_t digest;
+    bool closed;                   /* has the base table's chain */
+    bool hooked[NF_INET_NUMHOOKS]; /* filter chains at hooks */
+    bool ruled[NF_INET_NUMHOOKS];  /* the same with a rule */
+};
+
+void digest_mix(uint64_t *digest, const void *data, size_t size)
+{
+    const uint8_t *p = data;
+
+    for (; size >= 8; size -= 8, p += 8) {
+        uint64_t word;
+
+        memcpy(&word, p, 8);
+        *digest = (*digest ^ word) * 1099511628211ull;
+        *digest ^= *digest >> 29; /* a multiplication moves nothing downwards */
+    }
+    for (; size; size--)
+        *digest = (*digest ^ *p++) * 1099511628211ull;
+}
+
+static int hook_of(const char *chain)
+{
+    return !strcmp(chain, "forward")  ? NF_INET_FORWARD
+           : !strcmp(chain, "input")  ? NF_INET_LOCAL_IN
+           : !strcmp(chain, "output") ? NF_INET_LOCAL_OUT
+                                      : -1;
+}
+
+/* The string of an attribute, "" when it is none. */
+static const char *text_of(const struct nlattr *a)
+{
+    size_t size = attribute_size(a);
+
+    return size && !attribute_data(a)[size - 1] ? attribute_data(a) : "";
+}
+
+/* Handles and use counts differ each time a table is made; they say nothing about what it does. */
+static void scan_chain(struct scan *scan, const char *start, size_t size)
+{
+    const char *name = "";
+    bool hooked = false;
+
+    EACH_ATTRIBUTE(a, start, size)
+    {
+        int type = attribute_type(a);
+
+        if (type == NFTA_CHAIN_NAME)
+            name = text_of(a);
+        hooked |= type == NFTA_CHAIN_HOOK;
+        if (type == NFTA_CHAIN_NAME || type == NFTA_CHAIN_HOOK || type == NFTA_CHAIN_POLICY ||
+            type == NFTA_CHAIN_TYPE)
+            digest_mix(&scan->digest, a, a->nla_len);
+    }
+    scan->closed |= !strcmp(name, BASE_CHAIN);
+    if (hooked && hook_of(name) >= 0)
+        scan->hooked[hook_of(name)] = true;
+}
+
+static void scan_rule(struct scan *scan, const char *start, size_t size)
+{
+    EACH_ATTRIBUTE(a, start, size)
+    {
+        int type = attribute_type(a);
+
+        if (type == NFTA_RULE_CHAIN && hook_of(text_of(a)) >= 0)
+            scan->ruled[hook_of(text_of(a))] = true;
+        if (type == NFTA_RULE_CHAIN || type == NFTA_RULE_EXPRESSIONS)
+            digest_mix(&scan->digest, a, a->nla_len);
+    }
+}
+
+static void scan_message(struct scan *scan, const struct nlmsghdr *h)
+{
+    const char *start = (const char *)NLMSG_DATA(h) + NLMSG_ALIGN(sizeof(struct nfgenmsg));
+    size_t size;
+
+    if (h->nlmsg_len < NLMSG_LENGTH(sizeof(struct nfgenmsg)))
+        return;
+    size = (size_t)((const char *)h + h->nlmsg_len - start);
+    if (h->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWCHAIN))
+        scan_chain(scan, start, size);
+    else if (h->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE))
+        scan_rule(scan, start, size);
+    else if (h->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE))
+        EACH_ATTRIBUTE(a, start, size)
+    if (attribute_type(a) == NFTA_TABLE_FLAGS) /* a dormant table does nothing */
+        digest_mix(&scan->digest, a, a->nla_len);
+}
+
+static int ask(int fd, uint8_t message, uint16_t flags)
+{
+    struct {
+        struct nlmsghdr h;
+        struct nfgenmsg head;
+        struct nlattr table; /* the number of this attribute is 1 in each of them */
+        char name[8];
+    } request = {.h = {.nlmsg_len = sizeof(request),
+                       .nlmsg_type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | message),
+                       .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags)},
+                 .head = {.nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0},
+                 .table = {.nla_len = sizeof(struct nlattr) + sizeof("orbital"), .nla_type = 1},
+                 .name = "orbital"};
+
+    return send(fd, &request, sizeof(request), 0) < 0 ? -errno : 0;
+}
+
+/* Feeds what the kernel answers to scan. Negative errno; -EINTR: it changed meanwhile. */
+static int read_answer(int fd, struct scan *scan, bool dump)
+{
+    AUTO_FREE char *data = xcalloc(1, RECEIVE_BYTES);
+    bool changed = false;
+
+    for (;;) {
+        ssize_t n = recv(fd, data, RECEIVE_BYTES, 0);
+        unsigned len = (unsigned)n;
+
+        if (n < 0)
+            return -errno;
+        for (const struct nlmsghdr *h = (void *)data; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
+            changed |= (h->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+            if (h->nlmsg_type == NLMSG_ERROR)
+                return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+            if (h->nlmsg_type == NLMSG_DONE)
+                return changed ? -EINTR : 0;
+            scan_message(scan, h);
+            if (!dump)
+                return 0;
+        }
+    }
+}
+
+static int scan_once(int fd, struct scan *scan)
+{
+    static const uint8_t dumps[] = {NFT_MSG_GETCHAIN, NFT_MSG_GETRULE};
+    int r = ask(fd, NFT_MSG_GETTABLE, 0);
+
+    *scan = (struct scan){.digest = DIGEST_START};
+    if (!r)
+        r = read_answer(fd, scan, false);
+    for (size_t i = 0; !r && i < ARRAY_LEN(dumps); i++) {
+        r = ask(fd, dumps[i], NLM_F_DUMP);
+        if (!r)
+            r = read_answer(fd, scan, true);
+    }
+    return r;
+}
+
+enum table_state table_look(uint64_t *ret_digest)
+{
+    AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+    struct scan scan = {0};
+    int r = -EINTR;
+
+    *ret_digest = 0;
+    if (fd < 0)
+        return TABLE_UNKNOWN;
+    for (int i = 0; r == -EINTR && i < 8; i++)
+        r = scan_once(fd, &scan);
+    if (r == -ENOENT)
+        return TABLE_NONE;
+    if (r < 0)
+        return TABLE_UNKNOWN;
+    for (int hook = NF_INET_LOCAL_IN; hook <= NF_INET_LOCAL_OUT; hook++)
+        if (!scan.hooked[hook] || !scan.ruled[hook])
+            return TABLE_BROKEN;
+    *ret_digest = scan.digest ? scan.digest : 1;
+    return scan.closed ? TABLE_CLOSED : TABLE_POLICY;
+}
+
+void table_digest(struct dataplane *dp, uint64_t digest)
+{
+    dp->digest = digest;
+    if (dp->control)
+        dp->control->rules_digest = digest;
+}
+
+int base_load(struct ruleset *ruleset, struct orb_err *err)
+{
+    return ruleset_run(ruleset, base, false, err);
+}

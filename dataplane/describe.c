@@ -1,0 +1,89 @@
+/* The fast path's table of interfaces: which zone each is in, whether it is a port, its address.
+ *
+ * Surprise: there is room for ABI_IFACES / 2 of them in each of the two policies, and more is no
+ * error: one without an entry is left to the kernel by every program. */
+#include <errno.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "bpf/fastpath.skel.h"
+#include "core/base/own.h"
+#include "dataplane/fast.h"
+
+/* How much somebody needs a description: ports first, then what the policy names, then the rest. */
+#define RANKS 3
+static uint8_t rank(const struct policy *policy, const struct port_list *ports,
+                    const struct link_info *link)
+{
+    for (unsigned i = 0; i < ports->count; i++)
+        if (ports->items[i].ifindex == link->ifindex)
+            return 0;
+    return policy_interface_zone(policy, link->name) ? 1 : 2;
+}
+
+static int describe_link(struct dataplane *dp, const struct policy *policy, uint32_t slot,
+                         const struct link_info *link, const struct port_list *ports)
+{
+    struct fast_iface_key key = {.ifindex = link->ifindex, .policy = slot};
+    struct fast_iface iface = {.port = ABI_NO_PORT, .redirect = ABI_NO_PORT};
+
+    iface.zone = (uint8_t)policy_interface_zone(policy, link->name);
+    memcpy(iface.mac, link->mac, 6);
+    for (unsigned k = 0; k < ports->count; k++)
+        if (ports->items[k].ifindex == link->ifindex) {
+            iface.port = (uint16_t)ports->items[k].index;
+            iface.redirect = ports->items[k].redirect ? iface.port : ABI_NO_PORT;
+        }
+    return bpf_map_update_elem(bpf_map__fd(dp->programs->maps.ifaces), &key, &iface, BPF_ANY)
+               ? -errno
+               : 0;
+}
+
+/* Entries of the slot that are not chosen, and those of either for interfaces that are gone. */
+static void forget(struct dataplane *dp, uint32_t slot, const struct link_list *links,
+                   const bool *chosen)
+{
+    int fd = bpf_map__fd(dp->programs->maps.ifaces);
+    AUTO_FREE struct fast_iface_key *keys = xcalloc(ABI_IFACES, sizeof(*keys));
+    struct fast_iface_key *last = NULL;
+    unsigned count = 0;
+
+    while (count < ABI_IFACES && !bpf_map_get_next_key(fd, last, &keys[count]))
+        last = &keys[count++];
+    for (unsigned i = 0; i < count; i++) {
+        bool wanted = false;
+
+        for (unsigned k = 0; k < links->count && !wanted; k++)
+            wanted =
+                links->items[k].ifindex == keys[i].ifindex && (keys[i].policy != slot || chosen[k]);
+        if (!wanted)
+            bpf_map_delete_elem(fd, &keys[i]);
+    }
+}
+
+/* One entry for each interface there is: zones matter for interfaces that are no ports, too. Where
+ * there is no room for one, what comes from there and what goes there is the kernel's. */
+void describe_links(struct dataplane *dp, const struct policy *policy, uint32_t slot,
+                    const struct link_list *links, struct port_list *ports)
+{
+    AUTO_FREE bool *chosen = xcalloc(links->count + 1, sizeof(*chosen));
+    AUTO_FREE uint8_t *ranks = xcalloc(links->count + 1, 1);
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < links->count; i++)
+        ranks[i] = rank(policy, ports, &links->items[i]);
+    for (unsigned turn = 0; turn < RANKS; turn++)
+        for (unsigned i = 0; i < links->count && count < ABI_IFACES / 2; i++)
+            if (ranks[i] == turn) {
+                chosen[i] = true;
+                count++;
+            }
+    forget(dp, slot, links, chosen);
+    ports->undescribed = 0;
+    for (unsigned i = 0; i < links->count; i++)
+        if ((!chosen[i] || describe_link(dp, policy, slot, &links->items[i], ports) < 0) &&
+            !ports->undescribed++)
+            memcpy(ports->undescribed_name, links->items[i].name, IFNAMSIZ);
+}

@@ -1,0 +1,145 @@
+/* What lies in the data plane's bpffs: maps by name, programs (prog_NAME) and the links of ports.
+ * It outlives the daemon, and tells the next one what there is to take over. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "bpf/fastpath.skel.h"
+#include "core/base/own.h"
+#include "dataplane/fast.h"
+
+static const char *const program_names[PROGRAMS] = {
+    [PROGRAM_XDP] = "prog_xdp", [PROGRAM_TCX] = "prog_tcx", [PROGRAM_PROBE] = "prog_probe"};
+
+char *pins_path(const struct dataplane *dp, const char *name)
+{
+    return xasprintf("%s/%s", dp->bpffs, name);
+}
+
+void load_unpin(const struct dataplane *dp, bool links)
+{
+    DIR *dir = opendir(dp->bpffs);
+    const struct dirent *entry;
+
+    if (!dir)
+        return;
+    while ((entry = readdir(dir))) {
+        AUTO_FREE char *path = NULL;
+
+        if (entry->d_name[0] == '.' || (!links && !strncmp(entry->d_name, "link_", 5)))
+            continue;
+        path = pins_path(dp, entry->d_name);
+        unlink(path);
+    }
+    closedir(dir);
+}
+
+/* libbpf's own maps (.rodata, .kconfig) belong to the programs and are made anew. */
+bool pins_wanted(const struct bpf_map *map)
+{
+    return !strchr(bpf_map__name(map), '.');
+}
+
+bool pins_control(const char *bpffs, struct fast_control *ret_control)
+{
+    AUTO_FREE char *path = xasprintf("%s/control", bpffs);
+    AUTO_FD int fd = bpf_obj_get(path);
+    uint32_t zero = 0;
+
+    memset(ret_control, 0, sizeof(*ret_control));
+    return fd >= 0 && !bpf_map_lookup_elem(fd, &zero, ret_control) &&
+           ret_control->version == load_version();
+}
+
+bool pins_left(const char *bpffs, uint64_t digest)
+{
+    struct fast_control control;
+
+    return !pins_control(bpffs, &control) || !control.rules_digest ||
+           control.rules_digest == digest;
+}
+
+bool pins_programs(struct dataplane *dp, uint64_t digest)
+{
+    struct fast_control control;
+    bool all = pins_control(dp->bpffs, &control) && control.object_digest == digest;
+
+    for (int i = 0; i < PROGRAMS && all; i++) {
+        AUTO_FREE char *path = pins_path(dp, program_names[i]);
+
+        dp->program[i] = bpf_obj_get(path);
+        all = dp->program[i] > 0;
+    }
+    for (int i = 0; i < PROGRAMS && !all; i++) {
+        if (dp->program[i] > 0)
+            close(dp->program[i]);
+        dp->program[i] = 0;
+    }
+    return all;
+}
+
+/* replace: what is pinned there is another one's. */
+static int pin(const struct dataplane *dp, const char *name, int fd, bool replace,
+               struct orb_err *err)
+{
+    AUTO_FREE char *path = pins_path(dp, name);
+
+    if (replace)
+        unlink(path);
+    if (!bpf_obj_pin(fd, path) || errno == EEXIST)
+        return 0;
+    return orb_fail(err, -errno, "pinning at %s", path);
+}
+
+int load_pin(struct dataplane *dp, struct orb_err *err)
+{
+    bool fresh = dp->control && !dp->control->object_digest;
+    struct bpf_map *map;
+    int r = bpffs_mount(dp->bpffs, err);
+
+    bpf_object__for_each_map(map, dp->programs->obj)
+    {
+        if (!r && pins_wanted(map))
+            r = pin(dp, bpf_map__name(map), bpf_map__fd(map), false, err);
+    }
+    for (int i = 0; i < PROGRAMS && !r; i++)
+        r = pin(dp, program_names[i], dp->program[i], fresh, err);
+    return r;
+}
+
+/* The links of an earlier daemon run the new programs from now on; no packet is lost between. A
+ * link of an interface that is gone cannot be updated and goes. */
+void pins_update_links(struct dataplane *dp)
+{
+    DIR *dir = opendir(dp->bpffs);
+    const struct dirent *entry;
+
+    if (!dir)
+        return;
+    while ((entry = readdir(dir))) {
+        AUTO_FREE char *path = NULL;
+        AUTO_FD int fd = -1;
+        uint32_t ifindex;
+        char hook[4];
+        bool xdp;
+
+        if (sscanf(entry->d_name, "link_%3[a-z]_%u", hook, &ifindex) != 2)
+            continue;
+        path = pins_path(dp, entry->d_name);
+        if (!strncmp(hook, "cl", 2)) {
+            if (clsact_update(dp, path, ifindex) < 0)
+                unlink(path);
+            continue;
+        }
+        xdp = !strcmp(hook, "xdp");
+        fd = bpf_obj_get(path);
+        if (fd < 0 || bpf_link_update(fd, dp->program[xdp ? PROGRAM_XDP : PROGRAM_TCX], NULL))
+            unlink(path);
+    }
+    closedir(dir);
+}

@@ -1,0 +1,225 @@
+/* Looking after what is in force: what somebody else took away or changed is put back, and said.
+ * Runs on the thread of the data plane's work, so it may take its time. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/base/own.h"
+#include "dataplane/fast.h"
+
+#define SETTINGS_MS 3000 /* between two looks at them without events */
+
+struct touched {
+    struct watch_ids ids;
+    bool lost;
+    char who[64];
+};
+
+/* What the loop read since the last time. */
+static void take_touched(struct dataplane *dp, struct touched *ret_touched)
+{
+    pthread_mutex_lock(&dp->lock);
+    ret_touched->ids = dp->touched;
+    ret_touched->lost = dp->lost_events;
+    memcpy(ret_touched->who, dp->toucher, sizeof(ret_touched->who));
+    dp->touched = (struct watch_ids){0};
+    dp->lost_events = false;
+    pthread_mutex_unlock(&dp->lock);
+}
+
+/* One of the transactions that touched our table is not ours. More than the ring holds are not
+ * either: we do not make so many at once. */
+static bool is_foreign(const struct dataplane *dp, const struct touched *touched)
+{
+    for (unsigned i = 0; i < WATCH_IDS; i++)
+        if (touched->ids.items[i] && !watch_has(&dp->own, touched->ids.items[i]))
+            return true;
+    return touched->ids.next > WATCH_IDS;
+}
+
+/* The table is as we left it: its digest is kept for the next time, and for the next daemon. Where
+ * somebody touched it a moment ago, the event that tells of it is still to come. */
+static void remember(struct dataplane *dp)
+{
+    uint32_t id = ruleset_id();
+    uint64_t digest;
+    enum table_state state = table_look(&digest);
+
+    if ((state == TABLE_POLICY || state == TABLE_CLOSED) && id && ruleset_id() == id)
+        table_digest(dp, digest);
+}
+
+/* A transaction of ours and others came at once, and only one of them touched our table: that one
+ * is ours. */
+static void resolve(struct dataplane *dp, const struct touched *touched)
+{
+    uint32_t found = 0;
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < WATCH_IDS; i++)
+        if (touched->ids.items[i] && !watch_has(&dp->own, touched->ids.items[i])) {
+            found = touched->ids.items[i];
+            count++;
+        }
+    if (count != 1 || touched->lost || found <= dp->doubt_from || found > dp->doubt_to)
+        return;
+    watch_add(&dp->own, found);
+    dp->doubt = false;
+}
+
+static int put_back(struct dataplane *dp, const char *how, struct dataplane_tended *tended,
+                    struct orb_err *err)
+{
+    char *trouble = dp->trouble[DATAPLANE_TROUBLE_RULES];
+    int r;
+
+    r = apply_again(dp, err);
+    if (r < 0) {
+        snprintf(trouble, sizeof(dp->trouble[0]),
+                 "nftables' table inet orbital was changed by %s and cannot be put back: %.200s",
+                 how, err->text);
+        return r;
+    }
+    trouble[0] = 0;
+    dp->doubt = false;
+    dp->forget = false;
+    snprintf(tended->rules, sizeof(tended->rules),
+             "nftables' table inet orbital was changed by %s; it is %s again", how,
+             dp->current ? "what the policy says" : "closed");
+    load_bump(dp);
+    remember(dp);
+    return 0;
+}
+
+/* After events, and where a transaction of ours was mixed up with others: the table decides. */
+static int tend_rules(struct dataplane *dp, struct dataplane_tended *tended, struct orb_err *err)
+{
+    struct touched touched;
+    uint64_t digest;
+    enum table_state state;
+
+    take_touched(dp, &touched);
+    if (dp->doubt && !touched.ids.next && !touched.lost)
+        return 0; /* the events that tell are still to come */
+    if (dp->doubt)
+        resolve(dp, &touched);
+    if (dp->doubt || dp->trouble[DATAPLANE_TROUBLE_RULES][0] || is_foreign(dp, &touched))
+        return put_back(dp, touched.who[0] ? touched.who : "somebody else", tended, err);
+    if (!touched.lost && dp->digest)
+        return 0;
+    state = table_look(&digest);
+    if (state == TABLE_UNKNOWN)
+        return 0;
+    if (dp->digest ? digest != dp->digest : state != TABLE_POLICY && state != TABLE_CLOSED)
+        return put_back(dp, "somebody else", tended, err);
+    remember(dp);
+    return 0;
+}
+
+/* Names of ports whose programs somebody took away. */
+static void find_dead(const struct dataplane *dp, struct buf *names)
+{
+    for (unsigned i = 0; i < dp->ports.count; i++)
+        if (!port_alive(dp, &dp->ports.items[i]) &&
+            if_nametoindex(dp->ports.items[i].name) == dp->ports.items[i].ifindex)
+            buf_addf(names, "%s%s", names->len ? ", " : "", dp->ports.items[i].name);
+}
+
+static bool all_alive(const struct dataplane *dp)
+{
+    for (unsigned i = 0; i < dp->ports.count; i++)
+        if (!port_alive(dp, &dp->ports.items[i]))
+            return false;
+    return true;
+}
+
+static int tend_ports(struct dataplane *dp, struct dataplane_tended *tended, struct orb_err *err)
+{
+    char *trouble = dp->trouble[DATAPLANE_TROUBLE_PORTS];
+    AUTO(buf) struct buf dead = {0};
+    int r;
+
+    find_dead(dp, &dead);
+    r = port_refresh(dp, err);
+    load_bump(dp);
+    trouble[0] = 0;
+    if (r < 0) {
+        snprintf(trouble, sizeof(dp->trouble[0]), "the ports cannot be looked after: %.300s",
+                 err->text);
+        return r;
+    }
+    if (!dead.len)
+        return 0;
+    if (all_alive(dp))
+        snprintf(tended->ports, sizeof(tended->ports),
+                 "the fast path's program was taken away from %.300s; it is back", buf_str(&dead));
+    else
+        snprintf(trouble, sizeof(dp->trouble[0]),
+                 "the fast path's program was taken away from %.300s and cannot be put back",
+                 buf_str(&dead));
+    return 0;
+}
+
+static void tend_settings(struct dataplane *dp, struct dataplane_tended *tended)
+{
+    AUTO(buf) struct buf names = {0};
+    bool before = dp->illiberal;
+
+    settings_check(dp, &names);
+    if (names.len)
+        snprintf(tended->settings, sizeof(tended->settings),
+                 "somebody else changed %.300s; it is set again", buf_str(&names));
+    if (before != dp->illiberal)
+        port_refresh(dp, NULL);
+}
+
+/* The maps' pins are the next daemon's way to the flows of this one. */
+static unsigned look(struct dataplane *dp)
+{
+    AUTO_FREE char *control = xasprintf("%s/control", dp->bpffs);
+    unsigned what =
+        dp->doubt || !dp->digest || dp->trouble[DATAPLANE_TROUBLE_RULES][0] ? DATAPLANE_RULES : 0;
+
+    if (dp->programs && access(control, F_OK) < 0)
+        load_pin(dp, NULL);
+    if (!all_alive(dp))
+        what |= DATAPLANE_PORTS;
+    if (now_ms() - dp->settings_ms >= SETTINGS_MS)
+        what |= DATAPLANE_SETTINGS;
+    return what;
+}
+
+int dataplane_tend(struct dataplane *dataplane, unsigned what, struct dataplane_tended *ret_tended,
+                   struct orb_err *err)
+{
+    int r = 0, failed;
+
+    memset(ret_tended, 0, sizeof(*ret_tended));
+    if (dataplane->detached)
+        return 0;
+    if (what & DATAPLANE_POLL)
+        what |= look(dataplane);
+    if (what & DATAPLANE_RULES)
+        r = tend_rules(dataplane, ret_tended, err);
+    if (what & DATAPLANE_SETTINGS) {
+        dataplane->settings_ms = now_ms();
+        tend_settings(dataplane, ret_tended);
+    }
+    if (what & DATAPLANE_PORTS) {
+        failed = tend_ports(dataplane, ret_tended, r < 0 ? NULL : err);
+        r = r < 0 ? r : failed;
+    }
+    return r;
+}
+
+unsigned dataplane_dispatch(struct dataplane *dataplane)
+{
+    unsigned what = link_events_drain(dataplane->events);
+
+    load_bump(dataplane);
+    pthread_mutex_lock(&dataplane->lock);
+    if (watch_drain(dataplane))
+        what |= DATAPLANE_RULES;
+    pthread_mutex_unlock(&dataplane->lock);
+    return what;
+}
