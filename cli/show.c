@@ -156,6 +156,31 @@ static int show_interfaces(struct cli *cli, int argc, char **argv, struct orb_er
     return 0;
 }
 
+/* Configured next hops that are not in the table above, and why. */
+static void print_pending_routes(json_t *tree)
+{
+    static const char *const titles[] = {"NOT USED NOW", "NEXT HOP", "METRIC", "BECAUSE"};
+    struct table t;
+    json_t *e, *hop;
+    size_t i, k;
+
+    if (!json_array_size(json_object_get(tree, "pending")))
+        return;
+    putchar('\n');
+    table_start(&t, 4, titles);
+    json_array_foreach (json_object_get(tree, "pending"), i, e) {
+        json_array_foreach (json_object_get(e, "next-hops"), k, hop) {
+            const char *via = member_text(hop, "gateway");
+
+            table_cell(&t, "%s", member_text(e, "destination"));
+            table_cell(&t, "%s%s%s", via, *via ? " " : "", member_text(hop, "interface"));
+            table_cell(&t, "%lld", member_number(e, "metric"));
+            table_cell(&t, "%s", member_text(hop, "reason"));
+        }
+    }
+    table_print(&t);
+}
+
 static int show_routes(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     static const char *const titles[] = {"DESTINATION", "NEXT HOPS", "PROTOCOL", "METRIC"};
@@ -185,6 +210,7 @@ static int show_routes(struct cli *cli, int argc, char **argv, struct orb_err *e
         table_cell(&t, "%lld", member_number(e, "metric"));
     }
     table_print(&t);
+    print_pending_routes(tree);
     return 0;
 }
 
@@ -234,7 +260,7 @@ const struct command show_commands[] = {
     {"show firewall counters", "", "the same", show_counters},
     {"show dataplane", "", "ports, attach points, fast path", show_status},
     {"show interfaces", "", "links and addresses", show_interfaces},
-    {"show routes", "", "the main routing table", show_routes},
+    {"show routes", "", "the main routing table, and next hops not used now", show_routes},
     {"show system", "", "version, instance, uptime", show_system},
     {"show boot", "", "boot phases and when they were reached", show_boot},
     {0},

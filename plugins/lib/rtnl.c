@@ -21,7 +21,7 @@ struct grow {
     void *items;
     unsigned count, size;
     size_t item;
-    bool failed, ours_only;
+    bool failed;
 };
 
 /* One more zeroed item at the end, NULL when there is no memory. */
@@ -191,6 +191,7 @@ bool rtnl_read_route(struct nlmsghdr *header, struct rtnl_route *ret_route)
     r.metric = a[RTA_PRIORITY] ? nla_get_u32(a[RTA_PRIORITY]) : 0;
     r.protocol = m->rtm_protocol;
     r.type = m->rtm_type;
+    r.tos = m->rtm_tos;
     if (a[RTA_MULTIPATH]) {
         read_hops(a[RTA_MULTIPATH], m->rtm_family, &r);
     } else if (a[RTA_OIF] || a[RTA_GATEWAY]) {
@@ -219,16 +220,6 @@ static void on_addr(void *arg, struct nlmsghdr *header)
         *to = addr;
 }
 
-static void on_route(void *arg, struct nlmsghdr *header)
-{
-    struct rtnl_route route, *to;
-    struct grow *g = arg;
-
-    if (rtnl_read_route(header, &route) && (!g->ours_only || route.protocol == NETLINK_OURS) &&
-        (to = grow(g)))
-        *to = route;
-}
-
 static void on_restart(void *arg)
 {
     ((struct grow *)arg)->count = 0;
@@ -245,8 +236,7 @@ static int collect(struct nl_sock *socket, int type, void *header, size_t len, n
     if (r < 0) {
         free(g->items);
         return orb_wrap(err, "cannot read the kernel's %s",
-                        type == RTM_GETLINK ? "links"
-                                            : (type == RTM_GETADDR ? "addresses" : "routes"));
+                        type == RTM_GETLINK ? "links" : "addresses");
     }
     return 0;
 }
@@ -291,15 +281,90 @@ int rtnl_get_addrs(struct nl_sock *socket, struct rtnl_addrs *ret_addrs, struct 
     return r;
 }
 
-int rtnl_get_routes(struct nl_sock *socket, bool ours_only, struct rtnl_routes *ret_routes,
-                    struct orb_err *err)
-{
-    struct rtmsg header = {.rtm_family = AF_UNSPEC};
-    struct grow g = {.item = sizeof(struct rtnl_route), .ours_only = ours_only};
-    int r = collect(socket, RTM_GETROUTE, &header, sizeof(header), on_route, &g, err);
+struct walk {
+    rtnl_each_route *each;
+    void *arg;
+    uint8_t family;
+};
 
-    if (r == 0)
-        *ret_routes = (struct rtnl_routes){g.items, g.count};
+static void on_route(void *arg, struct nlmsghdr *header)
+{
+    struct walk *walk = arg;
+    struct rtnl_route route;
+
+    /* A kernel without IPv6 answers with what it has. */
+    if (rtnl_read_route(header, &route) && route.destination.address.family == walk->family)
+        walk->each(walk->arg, walk->family, &route);
+}
+
+static void on_walk_restart(void *arg)
+{
+    struct walk *walk = arg;
+
+    walk->each(walk->arg, walk->family, NULL);
+}
+
+/* protocol 0: all. With a protocol the kernel itself leaves out the others (since 4.20; before, the
+ * request is not strict and all come). */
+static int walk_routes(struct nl_sock *socket, uint8_t protocol, rtnl_each_route *each, void *arg,
+                       struct orb_err *err)
+{
+    static const uint8_t families[] = {AF_INET, AF_INET6};
+    int strict = 1, r = 0;
+
+    setsockopt(nl_socket_get_fd(socket), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &strict,
+               sizeof(strict));
+    for (size_t i = 0; r == 0 && i < sizeof(families); i++) {
+        struct rtmsg header = {.rtm_family = families[i], .rtm_protocol = protocol};
+        struct walk walk = {each, arg, families[i]};
+        struct netlink_reader reader = {on_route, on_walk_restart, &walk};
+
+        on_walk_restart(&walk);
+        r = netlink_dump(socket, RTM_GETROUTE, &header, sizeof(header), &reader, err);
+    }
+    strict = 0;
+    setsockopt(nl_socket_get_fd(socket), SOL_NETLINK, NETLINK_GET_STRICT_CHK, &strict,
+               sizeof(strict));
+    return r < 0 ? orb_wrap(err, "cannot read the kernel's routes") : 0;
+}
+
+int rtnl_walk_routes(struct nl_sock *socket, rtnl_each_route *each, void *arg, struct orb_err *err)
+{
+    return walk_routes(socket, 0, each, arg, err);
+}
+
+struct ours {
+    struct grow grow;
+    uint8_t family;
+    unsigned before; /* routes of the family before this one */
+};
+
+static void on_ours(void *arg, uint8_t family, const struct rtnl_route *route)
+{
+    struct ours *ours = arg;
+    struct rtnl_route *to;
+
+    if (!route) {
+        if (family != ours->family)
+            ours->before = ours->grow.count;
+        ours->family = family;
+        ours->grow.count = ours->before;
+    } else if (route->protocol == NETLINK_OURS && (to = grow(&ours->grow))) {
+        *to = *route;
+    }
+}
+
+int rtnl_get_routes(struct nl_sock *socket, struct rtnl_routes *ret_routes, struct orb_err *err)
+{
+    struct ours ours = {.grow = {.item = sizeof(struct rtnl_route)}};
+    int r = walk_routes(socket, NETLINK_OURS, on_ours, &ours, err);
+
+    if (r == 0 && ours.grow.failed)
+        r = orb_fail(err, ORB_E_NOMEM, "no memory for what the kernel reports");
+    if (r < 0)
+        free(ours.grow.items);
+    else
+        *ret_routes = (struct rtnl_routes){ours.grow.items, ours.grow.count};
     return r;
 }
 
@@ -416,6 +481,13 @@ int rtnl_del_addr(struct nl_sock *socket, int index, const struct prefix *prefix
     return change_addr(socket, RTM_DELADDR, 0, index, prefix, 0, 0, err);
 }
 
+static bool put_gateway(struct nl_msg *message, const struct rtnl_hop *hop)
+{
+    return !hop->has_gateway ||
+           nla_put(message, RTA_GATEWAY, (int)address_size(hop->gateway.family),
+                   hop->gateway.bytes) == 0;
+}
+
 static bool put_hops(struct nl_msg *message, const struct rtnl_route *route)
 {
     struct nlattr *all = nla_nest_start(message, RTA_MULTIPATH);
@@ -428,11 +500,10 @@ static bool put_hops(struct nl_msg *message, const struct rtnl_route *route)
         if (!to)
             return false;
         from = (uint32_t)((char *)to - (char *)nlmsg_hdr(message));
-        to->rtnh_flags = 0;
+        to->rtnh_flags = hop->onlink ? RTNH_F_ONLINK : 0;
         to->rtnh_hops = (uint8_t)(hop->weight - 1);
         to->rtnh_ifindex = hop->index;
-        if (nla_put(message, RTA_GATEWAY, (int)address_size(hop->gateway.family),
-                    hop->gateway.bytes) < 0)
+        if (!put_gateway(message, hop))
             return false;
         /* The message may have moved. */
         to = (struct rtnexthop *)((char *)nlmsg_hdr(message) + from);
@@ -457,7 +528,8 @@ static struct nl_msg *route_message(int type, int flags, const struct rtnl_route
     return message;
 }
 
-int rtnl_put_route(struct nl_sock *socket, const struct rtnl_route *route, struct orb_err *err)
+int rtnl_put_route(struct nl_sock *socket, const struct rtnl_route *route, bool replace,
+                   struct orb_err *err)
 {
     struct rtmsg m = {.rtm_family = route->destination.address.family,
                       .rtm_dst_len = route->destination.len,
@@ -465,14 +537,20 @@ int rtnl_put_route(struct nl_sock *socket, const struct rtnl_route *route, struc
                       .rtm_protocol = NETLINK_OURS,
                       .rtm_scope = RT_SCOPE_UNIVERSE,
                       .rtm_type = route->type};
-    struct nl_msg *message = route_message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, route, &m);
     const struct rtnl_hop *hop = route->hops;
-    bool fits = message;
+    struct nl_msg *message;
+    bool fits;
 
+    if (route->hop_count == 1 && !hop->has_gateway)
+        m.rtm_scope = RT_SCOPE_LINK;
+    if (route->hop_count == 1 && hop->onlink)
+        m.rtm_flags = RTNH_F_ONLINK;
+    message = route_message(RTM_NEWROUTE, NLM_F_CREATE | (replace ? NLM_F_REPLACE : NLM_F_EXCL),
+                            route, &m);
+    fits = message;
     if (fits && route->hop_count == 1)
-        fits = nla_put(message, RTA_GATEWAY, (int)address_size(hop->gateway.family),
-                       hop->gateway.bytes) == 0 &&
-               nla_put_u32(message, RTA_OIF, (uint32_t)hop->index) == 0;
+        fits =
+            put_gateway(message, hop) && nla_put_u32(message, RTA_OIF, (uint32_t)hop->index) == 0;
     else if (fits && route->hop_count)
         fits = put_hops(message, route);
     if (!fits) {

@@ -35,6 +35,7 @@ struct rtnl_addr {
 struct rtnl_hop {
     int index; /* 0: by gateway */
     bool has_gateway;
+    bool onlink; /* the gateway is a neighbour, whatever the addresses say; only for requests */
     struct address gateway;
     unsigned weight; /* 1… */
 };
@@ -44,6 +45,7 @@ struct rtnl_route {
     uint32_t metric;
     uint8_t protocol; /* RTPROT_* */
     uint8_t type;     /* RTN_* */
+    uint8_t tos;      /* other than 0: no route of ours, and in nobody's way */
     unsigned hop_count;
     struct rtnl_hop hops[RTNL_MAX_HOPS];
 };
@@ -61,14 +63,19 @@ struct rtnl_routes {
     unsigned count;
 };
 
-/* Snapshots; free items with free(). ours_only: routes of protocol NETLINK_OURS alone. Links come
- * without counters, which halves what the kernel has to write, unless they are asked for. */
+/* Snapshots; free items with free(). Links come without counters, which halves what the kernel has
+ * to write, unless they are asked for. */
 int rtnl_get_links(struct nl_sock *socket, struct rtnl_links *ret_links, struct orb_err *err);
 int rtnl_get_links_counted(struct nl_sock *socket, struct rtnl_links *ret_links,
                            struct orb_err *err);
 int rtnl_get_addrs(struct nl_sock *socket, struct rtnl_addrs *ret_addrs, struct orb_err *err);
-int rtnl_get_routes(struct nl_sock *socket, bool ours_only, struct rtnl_routes *ret_routes,
-                    struct orb_err *err);
+/* The routes of our protocol alone. */
+int rtnl_get_routes(struct nl_sock *socket, struct rtnl_routes *ret_routes, struct orb_err *err);
+/* Every route of the main table, of IPv4 and then of IPv6, without keeping any: there may be a
+ * million. route NULL: a dump begins (also anew, when the kernel interrupted one): forget what was
+ * seen of this family. */
+typedef void rtnl_each_route(void *arg, uint8_t family, const struct rtnl_route *route);
+int rtnl_walk_routes(struct nl_sock *socket, rtnl_each_route *each, void *arg, struct orb_err *err);
 
 /* Fill in from one message; false when it is none of that type (or not the main table). */
 bool rtnl_read_link(struct nlmsghdr *header, struct rtnl_link *ret_link);
@@ -90,8 +97,10 @@ int rtnl_add_addr(struct nl_sock *socket, int index, const struct prefix *prefix
                   struct orb_err *err);
 int rtnl_del_addr(struct nl_sock *socket, int index, const struct prefix *prefix,
                   struct orb_err *err);
-/* Makes or replaces (atomically) the route of this destination and metric. */
-int rtnl_put_route(struct nl_sock *socket, const struct rtnl_route *route, struct orb_err *err);
+/* Makes the route of this destination and metric. replace: in the place of the one that is there
+ * (atomically); otherwise -EEXIST when there is one, of whatever protocol. */
+int rtnl_put_route(struct nl_sock *socket, const struct rtnl_route *route, bool replace,
+                   struct orb_err *err);
 /* Removes the route of this destination and metric if it is of our protocol. */
 int rtnl_del_route(struct nl_sock *socket, const struct rtnl_route *route, struct orb_err *err);
 

@@ -1,6 +1,8 @@
 /* Applies static routes: see apply.h. A changed route is replaced in one request (NLM_F_REPLACE),
- * so there is no moment without it. IPv4 would also replace a stranger's route of the same
- * destination and metric, hence the check before. */
+ * so there is no moment without it; a new one is made with NLM_F_EXCL, because IPv4 would also
+ * replace a stranger's route of the same destination and metric. A next hop whose link is missing,
+ * down or without carrier is left out rather than left to the kernel: it would keep sending there
+ * (without carrier) or drop the whole route (when one of several is missing). */
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
@@ -9,84 +11,54 @@
 
 #include "plugins/routing/apply.h"
 
-const char *protocol_name(uint8_t protocol, char *to, size_t size)
-{
-    static const struct {
-        uint8_t number;
-        const char *name;
-    } names[] = {
-        {RTPROT_REDIRECT, "redirect"}, {RTPROT_KERNEL, "kernel"}, {RTPROT_BOOT, "boot"},
-        {RTPROT_STATIC, "static"},     {RTPROT_RA, "ra"},         {RTPROT_DHCP, "dhcp"},
-        {RTPROT_BGP, "bgp"},           {RTPROT_OSPF, "ospf"},     {NETLINK_OURS, "orbital"}};
+#define CONFLICT "the kernel has a route of this destination and metric that is not ours"
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-        if (names[i].number == protocol)
-            return names[i].name;
-    }
-    snprintf(to, size, "%u", protocol);
-    return to;
+struct pass {
+    struct nl_sock *socket;
+    const struct reach *reach;
+    struct rtnl_routes have; /* ours, by key */
+    bool *kept;
+    bool strict, retake;
+    struct routes_applied applied;
+};
+
+/* Kernel routes of one configured route and one metric. */
+struct group {
+    struct route_want *route;
+    struct rtnl_route kernel;
+    struct hop_want *hops[RTNL_MAX_HOPS]; /* of kernel.hops */
+    const struct rtnl_route *have;
+    bool held;
+};
+
+static int by_key(const void *a, const void *b)
+{
+    const struct rtnl_route *p = a, *q = b;
+    int r = memcmp(&p->destination, &q->destination, sizeof(p->destination));
+
+    return r ? r : (p->metric > q->metric) - (p->metric < q->metric);
 }
 
-static bool same_key(const struct rtnl_route *have, const struct route_want *want)
+static const struct rtnl_route *find(struct pass *pass, const struct rtnl_route *like)
 {
-    return have->metric == want->metric && prefix_equal(&have->destination, &want->destination);
+    if (!pass->have.count)
+        return NULL;
+    return bsearch(like, pass->have.items, pass->have.count, sizeof(*like), by_key);
 }
 
-int routes_check_foreign(struct nl_sock *socket, const struct routes_want *routes,
-                         struct orb_err *err)
+static void keep(struct pass *pass, const struct group *group)
 {
-    struct rtnl_routes have = {0};
-    int r = rtnl_get_routes(socket, false, &have, err);
-
-    for (unsigned i = 0; r == 0 && i < have.count; i++) {
-        const struct rtnl_route *route = &have.items[i];
-        char name[8], path[ORB_ERR_PATH];
-
-        if (route->protocol == NETLINK_OURS)
-            continue;
-        for (unsigned j = 0; r == 0 && j < routes->count; j++) {
-            if (!same_key(route, &routes->items[j]))
-                continue;
-            route_path(&routes->items[j], NULL, path, sizeof(path));
-            r = orb_fail_at(
-                err, ORB_E_VETO, path,
-                "the kernel already has a route to %s with metric %u (protocol %s) that "
-                "is not ours; give this one another metric or remove that one",
-                routes->items[j].key, route->metric,
-                protocol_name(route->protocol, name, sizeof(name)));
-        }
-    }
-    free(have.items);
-    return r;
+    if (group->have)
+        pass->kept[group->have - pass->have.items] = true;
 }
 
-/* The kernel's form of a wanted route. An unknown interface is an error with path. */
-static int resolve(const struct route_want *want, const struct reach *reach,
-                   struct rtnl_route *ret_route, struct orb_err *err)
+/* Keeps the text when it is the same: most reasons last. */
+static void set_why(char **why, const char *text)
 {
-    struct rtnl_route route = {.destination = want->destination,
-                               .metric = want->metric,
-                               .protocol = NETLINK_OURS,
-                               .type = want->blackhole ? RTN_BLACKHOLE : RTN_UNICAST,
-                               .hop_count = want->hop_count};
-
-    for (unsigned i = 0; i < want->hop_count; i++) {
-        const struct hop_want *hop = &want->hops[i];
-        const char *name = reach_interface(reach, hop);
-        const struct rtnl_link *link = name ? rtnl_find_link(&reach->links, name) : NULL;
-        char path[ORB_ERR_PATH];
-
-        if (!link) {
-            route_path(want, hop, path, sizeof(path));
-            return orb_fail_at(err, ORB_E_VETO, path, "next hop %s is not reachable now", hop->key);
-        }
-        route.hops[i] = (struct rtnl_hop){.index = link->index,
-                                          .has_gateway = true,
-                                          .gateway = hop->gateway,
-                                          .weight = hop->weight};
-    }
-    *ret_route = route;
-    return 0;
+    if (*why && text && !strcmp(*why, text))
+        return;
+    free(*why);
+    *why = text ? strdup(text) : NULL;
 }
 
 static bool has_hop(const struct rtnl_route *route, const struct rtnl_hop *hop, bool weighted)
@@ -94,53 +66,208 @@ static bool has_hop(const struct rtnl_route *route, const struct rtnl_hop *hop, 
     for (unsigned i = 0; i < route->hop_count; i++) {
         const struct rtnl_hop *h = &route->hops[i];
 
-        if (h->index == hop->index && h->has_gateway && address_equal(&h->gateway, &hop->gateway) &&
+        if (h->index == hop->index && h->has_gateway == hop->has_gateway &&
+            (!h->has_gateway || address_equal(&h->gateway, &hop->gateway)) &&
             (!weighted || h->weight == hop->weight))
             return true;
     }
     return false;
 }
 
-static bool is_there(const struct rtnl_routes *have, const struct rtnl_route *want)
+static bool is_there(const struct rtnl_route *have, const struct rtnl_route *want)
 {
-    for (unsigned i = 0; i < have->count; i++) {
-        const struct rtnl_route *h = &have->items[i];
-        bool same = h->metric == want->metric && h->type == want->type &&
-                    prefix_equal(&h->destination, &want->destination);
-
-        if (!same)
-            continue;
-        /* An IPv6 blackhole is reported with the loopback as its hop. */
-        if (want->type == RTN_BLACKHOLE)
-            return true;
-        if (h->hop_count != want->hop_count)
-            return false;
-        for (unsigned j = 0; j < want->hop_count; j++) {
-            if (!has_hop(h, &want->hops[j], want->hop_count > 1))
-                return false;
-        }
+    if (!have || have->type != want->type)
+        return false;
+    /* An IPv6 blackhole is reported with the loopback as its hop. */
+    if (want->type != RTN_UNICAST)
         return true;
+    if (have->hop_count != want->hop_count)
+        return false;
+    for (unsigned j = 0; j < want->hop_count; j++) {
+        if (!has_hop(have, &want->hops[j], want->hop_count > 1))
+            return false;
     }
-    return false;
+    return true;
 }
 
-static int remove_stale(struct nl_sock *socket, const struct rtnl_routes *have,
-                        const struct routes_want *routes, bool tolerant,
-                        struct routes_applied *applied, struct orb_err *err)
+static int put(struct pass *pass, const struct group *group, const struct rtnl_route *route,
+               struct orb_err *err)
 {
-    for (unsigned i = 0; i < have->count; i++) {
-        const struct rtnl_route *route = &have->items[i];
-        char text[ADDRESS_TEXT];
-        bool wanted = false;
+    int r = rtnl_put_route(pass->socket, route, group->have != NULL, err);
+
+    if (r == -EEXIST && group->held && pass->retake) {
+        r = rtnl_put_route(pass->socket, route, true, err);
+        pass->applied.retaken += r == 0;
+    }
+    pass->applied.put += r == 0;
+    return r;
+}
+
+/* The links went away since they were read, or an address is not there yet: no fault of the
+ * configuration, and an event will tell when it fits. */
+static bool will_pass(int code)
+{
+    return code == -ENETDOWN || code == -ENODEV || code == -ENXIO || code == -ENETUNREACH ||
+           code == -EHOSTUNREACH;
+}
+
+static int refused(const struct pass *pass, const struct group *group, const struct hop_want *hop,
+                   int code, struct orb_err *err)
+{
+    if (!pass->strict || !group->route->changed || will_pass(code))
+        return 0;
+    orb_wrap(err, "cannot make route %s", group->route->key);
+    if (err) {
+        err->code = ORB_E_KERNEL;
+        route_path(group->route, hop, err->path, sizeof(err->path));
+    }
+    return ORB_E_KERNEL;
+}
+
+/* Nothing new could be put: is what the kernel has from us at least part of what it should have? */
+static bool is_part(const struct group *group)
+{
+    for (unsigned i = 0; i < group->have->hop_count; i++) {
+        if (!has_hop(&group->kernel, &group->have->hops[i], false))
+            return false;
+    }
+    return group->have->type == RTN_UNICAST;
+}
+
+/* The kernel refuses some of the next hops: which? The others are put. */
+static int put_singly(struct pass *pass, struct group *group, struct orb_err *err)
+{
+    struct rtnl_route some = group->kernel;
+    unsigned made = 0;
+
+    for (unsigned i = 0; i < group->kernel.hop_count; i++) {
+        struct hop_want *hop = group->hops[i];
+        struct group now = *group;
         int r;
 
-        for (unsigned j = 0; !wanted && j < routes->count; j++)
-            wanted = same_key(route, &routes->items[j]);
-        if (wanted)
+        /* What was put a moment ago is replaced by more of it. */
+        now.have = made ? &some : group->have;
+        some.hops[made] = group->kernel.hops[i];
+        some.hop_count = made + 1;
+        r = put(pass, &now, &some, err);
+        if (r == 0) {
+            made++;
+            hop->held = true;
             continue;
-        r = rtnl_del_route(socket, route, err);
-        applied->removed += r == 0;
-        if (r == 0 || r == -ESRCH || tolerant)
+        }
+        set_why(&hop->why, r == -EEXIST ? CONFLICT : err->text);
+        hop->todo = "correct the next hop, or take it away";
+        r = refused(pass, group, hop, r, err);
+        if (r < 0)
+            return r;
+    }
+    if (!made && group->have && !is_part(group))
+        pass->kept[group->have - pass->have.items] = false;
+    return 0;
+}
+
+/* The configured hops of one metric that can be used now, and why the others cannot. */
+static void collect(struct pass *pass, struct group *group)
+{
+    for (unsigned i = 0; i < group->route->hop_count; i++) {
+        struct hop_want *hop = &group->route->hops[i];
+        char why[200];
+
+        if (hop->metric != group->kernel.metric)
+            continue;
+        group->held |= hop->held;
+        hop->held = false;
+        if (!reach_now(pass->reach, hop, &group->kernel.hops[group->kernel.hop_count], why,
+                       sizeof(why), &hop->todo)) {
+            set_why(&hop->why, why);
+            continue;
+        }
+        set_why(&hop->why, NULL);
+        group->hops[group->kernel.hop_count++] = hop;
+    }
+}
+
+static int put_group(struct pass *pass, struct route_want *route, uint32_t metric,
+                     struct orb_err *err)
+{
+    struct group group = {.route = route,
+                          .kernel = {.destination = route->destination,
+                                     .metric = metric,
+                                     .protocol = NETLINK_OURS,
+                                     .type = RTN_UNICAST}};
+    struct orb_err why = {0};
+    int r = 0;
+
+    collect(pass, &group);
+    group.have = find(pass, &group.kernel);
+    if (!group.kernel.hop_count)
+        return 0;
+    keep(pass, &group);
+    if (!is_there(group.have, &group.kernel))
+        r = put(pass, &group, &group.kernel, &why);
+    if (r < 0) {
+        r = put_singly(pass, &group, &why);
+        if (r < 0 && err)
+            *err = why;
+        return r;
+    }
+    for (unsigned i = 0; i < group.kernel.hop_count; i++)
+        group.hops[i]->held = true;
+    return 0;
+}
+
+static int put_last(struct pass *pass, struct route_want *route, struct orb_err *err)
+{
+    struct group group = {.route = route,
+                          .held = route->last_held,
+                          .kernel = {.destination = route->destination,
+                                     .metric = route_last_metric(route),
+                                     .protocol = NETLINK_OURS,
+                                     .type = route->last}};
+    struct orb_err why = {0};
+    int r = 0;
+
+    group.have = find(pass, &group.kernel);
+    keep(pass, &group);
+    if (!is_there(group.have, &group.kernel))
+        r = put(pass, &group, &group.kernel, &why);
+    route->last_held = r == 0;
+    set_why(&route->why, r == 0 ? NULL : (r == -EEXIST ? CONFLICT : why.text));
+    if (r < 0)
+        r = refused(pass, &group, NULL, r, &why);
+    if (r < 0 && err)
+        *err = why;
+    return r;
+}
+
+static int put_route(struct pass *pass, struct route_want *route, struct orb_err *err)
+{
+    int r = 0;
+
+    for (unsigned i = 0; r == 0 && i < route->hop_count; i++) {
+        uint32_t metric = route->hops[i].metric;
+        bool done = false;
+
+        for (unsigned j = 0; !done && j < i; j++)
+            done = route->hops[j].metric == metric;
+        if (!done)
+            r = put_group(pass, route, metric, err);
+    }
+    return r == 0 && route->last ? put_last(pass, route, err) : r;
+}
+
+static int remove_stale(struct pass *pass, struct orb_err *err)
+{
+    for (unsigned i = 0; i < pass->have.count; i++) {
+        const struct rtnl_route *route = &pass->have.items[i];
+        char text[ADDRESS_TEXT];
+        int r;
+
+        if (pass->kept[i])
+            continue;
+        r = rtnl_del_route(pass->socket, route, err);
+        pass->applied.removed += r == 0;
+        if (r == 0 || r == -ESRCH || !pass->strict)
             continue;
         orb_wrap(err, "cannot remove route %s", prefix_text(&route->destination, text));
         if (err)
@@ -150,53 +277,25 @@ static int remove_stale(struct nl_sock *socket, const struct rtnl_routes *have,
     return 0;
 }
 
-static int put_one(struct nl_sock *socket, const struct rtnl_routes *have,
-                   const struct route_want *want, const struct reach *reach,
-                   struct routes_applied *applied, struct orb_err *err)
+int routes_apply(struct nl_sock *socket, struct routes_want *routes, const struct reach *reach,
+                 bool strict, bool retake, struct routes_applied *ret_applied, struct orb_err *err)
 {
-    struct rtnl_route route;
-    int r = resolve(want, reach, &route, err);
-
-    if (r < 0 || is_there(have, &route))
-        return r;
-    r = rtnl_put_route(socket, &route, err);
-    if (r == 0) {
-        applied->put++;
-        return 0;
-    }
-    orb_wrap(err, "cannot make route %s", want->key);
-    if (err) {
-        err->code = ORB_E_KERNEL;
-        route_path(want, NULL, err->path, sizeof(err->path));
-    }
-    return ORB_E_KERNEL;
-}
-
-int routes_apply(struct nl_sock *socket, const struct routes_want *routes,
-                 const struct reach *reach, bool tolerant, struct routes_applied *ret_applied,
-                 struct orb_err *err)
-{
-    struct routes_applied applied = {0};
-    struct rtnl_routes have = {0};
-    int r = rtnl_get_routes(socket, true, &have, err);
+    struct pass pass = {.socket = socket, .reach = reach, .strict = strict, .retake = retake};
+    int r = rtnl_get_routes(socket, &pass.have, err);
 
     if (r < 0)
         return r;
-    for (unsigned i = 0; i < routes->count; i++) {
-        const struct route_want *want = &routes->items[i];
-
-        r = put_one(socket, &have, want, reach, &applied, err);
-        if (r < 0 && !tolerant)
-            break;
-        if (r < 0) {
-            applied.missing++;
-            memcpy(applied.missing_key, want->key, sizeof(want->key));
-            r = 0;
-        }
-    }
+    pass.kept = calloc(pass.have.count + 1, sizeof(*pass.kept));
+    if (!pass.kept)
+        r = orb_fail(err, ORB_E_NOMEM, "no memory for the routes");
+    else if (pass.have.count)
+        qsort(pass.have.items, pass.have.count, sizeof(*pass.have.items), by_key);
+    for (unsigned i = 0; r == 0 && i < routes->count; i++)
+        r = put_route(&pass, routes->sorted[i], err);
     if (r == 0)
-        r = remove_stale(socket, &have, routes, tolerant, &applied, err);
-    free(have.items);
-    *ret_applied = applied;
+        r = remove_stale(&pass, err);
+    free(pass.kept);
+    free(pass.have.items);
+    *ret_applied = pass.applied;
     return r;
 }

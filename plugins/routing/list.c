@@ -1,11 +1,13 @@
 /* Method `list`: the main table as the kernel has it, ours first. */
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "plugins/routing/plugin.h"
 
 #define LIST_MAX 700  /* routes in one answer: it must fit one frame … */
 #define HOPS_MAX 1500 /* … also when each has many next hops */
+#define PENDING_MAX 200
 
 static const char *type_name(uint8_t type)
 {
@@ -30,6 +32,19 @@ static const char *type_name(uint8_t type)
         return "other";
     }
 }
+
+struct bucket {
+    cJSON *list;
+    unsigned count, hops;
+};
+
+struct listing {
+    const struct rtnl_links *links;
+    struct bucket buckets[2][2]; /* ours, others; IPv4, IPv6 */
+    unsigned total[2];
+    cJSON *pending;
+    unsigned pending_hops;
+};
 
 static cJSON *route_json(const struct rtnl_route *route, const struct rtnl_links *links)
 {
@@ -56,38 +71,138 @@ static cJSON *route_json(const struct rtnl_route *route, const struct rtnl_links
     return to;
 }
 
+static void begin(struct listing *listing, int six)
+{
+    listing->total[six] = 0;
+    for (int others = 0; others < 2; others++) {
+        struct bucket *bucket = &listing->buckets[others][six];
+
+        cJSON_Delete(bucket->list);
+        *bucket = (struct bucket){.list = cJSON_CreateArray()};
+    }
+}
+
+/* Only as many as can be listed are kept: a full table has a million. */
+static void on_route(void *arg, uint8_t family, const struct rtnl_route *route)
+{
+    struct listing *listing = arg;
+    int six = family == AF_INET6;
+    struct bucket *bucket;
+
+    if (!route) {
+        begin(listing, six);
+        return;
+    }
+    listing->total[six]++;
+    bucket = &listing->buckets[route->protocol != NETLINK_OURS][six];
+    if (bucket->count == LIST_MAX || bucket->hops + route->hop_count > HOPS_MAX)
+        return;
+    bucket->count++;
+    bucket->hops += route->hop_count;
+    cJSON_AddItemToArray(bucket->list, route_json(route, listing->links));
+}
+
+/* Ours first, as many as fit. */
+static cJSON *merge(struct listing *listing)
+{
+    cJSON *all = cJSON_CreateArray();
+    unsigned listed = 0, hops = 0;
+
+    for (unsigned i = 0; i < 4; i++) {
+        struct bucket *bucket = &listing->buckets[i / 2][i % 2];
+        cJSON *item;
+
+        while ((item = cJSON_DetachItemFromArray(bucket->list, 0))) {
+            unsigned more =
+                (unsigned)cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(item, "next-hops"));
+
+            if (listed == LIST_MAX || hops + more > HOPS_MAX) {
+                cJSON_Delete(item);
+                continue;
+            }
+            listed++;
+            hops += more;
+            cJSON_AddItemToArray(all, item);
+        }
+    }
+    return all;
+}
+
+/* A next hop of the configuration that is not in the kernel now. */
+static cJSON *pending_json(const struct hop_want *hop)
+{
+    cJSON *to = cJSON_CreateObject();
+
+    if (*hop->key)
+        cJSON_AddStringToObject(to, "gateway", hop->key);
+    if (*hop->interface)
+        cJSON_AddStringToObject(to, "interface", hop->interface);
+    cJSON_AddStringToObject(to, "reason", hop->why);
+    return to;
+}
+
+/* One entry for each metric of which something is missing. */
+static void add_pending(struct listing *listing, const struct route_want *route, uint32_t metric)
+{
+    cJSON *hops = cJSON_CreateArray(), *to = cJSON_CreateObject();
+
+    for (unsigned i = 0; i < route->hop_count && listing->pending_hops < PENDING_MAX; i++) {
+        if (!route->hops[i].why || route->hops[i].metric != metric)
+            continue;
+        cJSON_AddItemToArray(hops, pending_json(&route->hops[i]));
+        listing->pending_hops++;
+    }
+    cJSON_AddStringToObject(to, "destination", route->key);
+    cJSON_AddNumberToObject(to, "metric", metric);
+    if (!cJSON_GetArraySize(hops)) {
+        cJSON_Delete(hops);
+        cJSON_Delete(to);
+        return;
+    }
+    cJSON_AddItemToObject(to, "next-hops", hops);
+    cJSON_AddItemToArray(listing->pending, to);
+}
+
+static void add_all_pending(struct listing *listing, const struct routes_want *routes)
+{
+    listing->pending = cJSON_CreateArray();
+    for (unsigned i = 0; i < routes->count; i++) {
+        const struct route_want *route = routes->sorted[i];
+
+        for (unsigned j = 0; j < route->hop_count; j++) {
+            bool first = true;
+
+            for (unsigned k = 0; first && k < j; k++)
+                first = route->hops[k].metric != route->hops[j].metric;
+            if (first)
+                add_pending(listing, route, route->hops[j].metric);
+        }
+    }
+}
+
 int on_list(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
 {
     struct routing *self = orb_user(ctx);
-    struct rtnl_routes routes = {0};
+    struct listing listing = {0};
     struct rtnl_links links = {0};
-    unsigned listed = 0, hops = 0;
-    cJSON *out, *list;
+    cJSON *out;
     int r;
 
     (void)in;
     r = rtnl_get_links(self->follow.requests, &links, err);
+    listing.links = &links;
     if (r == 0)
-        r = rtnl_get_routes(self->follow.requests, false, &routes, err);
+        r = rtnl_walk_routes(self->follow.requests, on_route, &listing, err);
     if (r == 0) {
+        add_all_pending(&listing, &self->current);
         out = cJSON_CreateObject();
-        list = cJSON_AddArrayToObject(out, "routes");
-        for (unsigned pass = 0; pass < 2; pass++) {
-            for (unsigned i = 0; i < routes.count; i++) {
-                const struct rtnl_route *route = &routes.items[i];
-
-                if ((route->protocol == NETLINK_OURS) != (pass == 0) || listed == LIST_MAX ||
-                    hops + route->hop_count > HOPS_MAX)
-                    continue;
-                cJSON_AddItemToArray(list, route_json(route, &links));
-                listed++;
-                hops += route->hop_count;
-            }
-        }
-        cJSON_AddNumberToObject(out, "total", routes.count);
+        cJSON_AddItemToObject(out, "routes", merge(&listing));
+        cJSON_AddItemToObject(out, "pending", listing.pending);
+        cJSON_AddNumberToObject(out, "total", listing.total[0] + listing.total[1]);
         orb_reply(req, out);
     }
+    for (unsigned i = 0; i < 4; i++)
+        cJSON_Delete(listing.buckets[i / 2][i % 2].list);
     free(links.items);
-    free(routes.items);
     return r;
 }

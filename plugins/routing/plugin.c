@@ -1,12 +1,17 @@
 /* The routing service: static routes of /routing/static. It also reads /interfaces, because a
  * change there may cut off a next hop (refused) and because the kernel silently drops routes when a
- * link goes down or loses its address: events bring them back within 50 ms of the last one. */
+ * link goes down or loses its address: events bring them back within 50 ms of the last one. What
+ * does not fit now stops nothing beside it: it is a problem of the service, and is tried again with
+ * the kernel's events and, in case none tells, with growing pauses. */
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "plugins/routing/plugin.h"
+
+#define RETAKE_MAX 10 /* routes taken back from a stranger … */
+#define RETAKE_MS 60000
 
 static void own_routes(struct routes_want *routes)
 {
@@ -18,32 +23,14 @@ static void own_reach(struct reach *reach)
     reach_fini(reach);
 }
 
+static void own_kernel(struct kernel *kernel)
+{
+    kernel_fini(kernel);
+}
+
 static const cJSON *part(const struct orb_change *change, const char *name)
 {
     return cJSON_GetObjectItemCaseSensitive(change->tree, name);
-}
-
-static const struct route_want *find(const struct routes_want *routes,
-                                     const struct route_want *like)
-{
-    for (unsigned i = 0; i < routes->count; i++) {
-        if (prefix_equal(&routes->items[i].destination, &like->destination))
-            return &routes->items[i];
-    }
-    return NULL;
-}
-
-static bool same(const struct route_want *a, const struct route_want *b)
-{
-    if (a->metric != b->metric || a->blackhole != b->blackhole || a->hop_count != b->hop_count)
-        return false;
-    for (unsigned i = 0; i < a->hop_count; i++) {
-        const struct hop_want *x = &a->hops[i], *y = &b->hops[i];
-
-        if (strcmp(x->key, y->key) || strcmp(x->interface, y->interface) || x->weight != y->weight)
-            return false;
-    }
-    return true;
 }
 
 static void plan(struct orb_ctx *ctx, const struct routes_want *old, const struct routes_want *new)
@@ -51,82 +38,126 @@ static void plan(struct orb_ctx *ctx, const struct routes_want *old, const struc
     char text[120];
 
     for (unsigned i = 0; i < new->count; i++) {
-        const struct route_want *was = find(old, &new->items[i]);
+        const struct route_want *route = new->sorted[i];
 
-        if (was && same(was, &new->items[i]))
+        if (!route->changed)
             continue;
-        snprintf(text, sizeof(text), "%s route %s", was ? "replace" : "add", new->items[i].key);
+        snprintf(text, sizeof(text), "%s route %s",
+                 routes_find(old, &route->destination) ? "replace" : "add", route->key);
         orb_plan_step(ctx, "live", text);
     }
     for (unsigned i = 0; i < old->count; i++) {
-        if (find(new, &old->items[i]))
+        if (routes_find(new, &old->sorted[i]->destination))
             continue;
-        snprintf(text, sizeof(text), "remove route %s", old->items[i].key);
+        snprintf(text, sizeof(text), "remove route %s", old->sorted[i]->key);
         orb_plan_step(ctx, "live", text);
     }
+}
+
+/* Only what the change itself brings or breaks is refused. */
+static int check(struct routing *self, const struct routes_want *routes, const cJSON *interfaces,
+                 struct orb_err *err)
+{
+    __attribute__((cleanup(own_kernel))) struct kernel kernel = {0};
+    __attribute__((cleanup(own_reach))) struct reach reach = {0}, before = {0};
+    int r = routes_check_misfits(routes, &self->current, err);
+
+    if (r == 0)
+        r = kernel_read(self->follow.requests, &kernel, err);
+    if (r == 0)
+        r = reach_make(&kernel, interfaces, routes, &reach, err);
+    if (r == 0)
+        r = reach_make(&kernel, self->interfaces, &self->current, &before, err);
+    if (r == 0)
+        r = reach_check(&reach, &before, routes, err);
+    return r == 0 ? routes_check_foreign(self->follow.requests, routes, err) : r;
 }
 
 /* At start everything is taken that can be had: a missing link must not cost the other routes. */
 static int on_prepare(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
 {
     __attribute__((cleanup(own_routes))) struct routes_want routes = {0};
-    __attribute__((cleanup(own_reach))) struct reach reach = {0};
     struct routing *self = orb_user(ctx);
-    int r;
+    int r = routes_read(part(change, "routing"), &routes, err);
 
-    r = routes_read(part(change, "routing"), &routes, err);
-    if (r == 0 && !change->initial) {
-        r = reach_read(self->follow.requests, part(change, "interfaces"), &reach, err);
-        if (r == 0)
-            r = reach_check(&reach, &routes, err);
-        if (r == 0)
-            r = routes_check_foreign(self->follow.requests, &routes, err);
-    }
+    if (r < 0)
+        return r;
+    routes_compare(&routes, &self->current);
+    if (!change->initial)
+        r = check(self, &routes, part(change, "interfaces"), err);
     if (r == 0)
         plan(ctx, &self->current, &routes);
     return r;
 }
 
-static void note_missing(struct orb_ctx *ctx, struct routing *self,
-                         const struct routes_applied *applied, const struct orb_err *why)
+/* A stranger that insists is left alone after a while, and reported. */
+static bool may_retake(struct routing *self)
 {
-    if (applied->missing && strcmp(self->missing, applied->missing_key))
-        orb_log(ctx, ORB_WARNING, "routing.missing", ORB_S("route", applied->missing_key),
-                ORB_I("count", applied->missing), ORB_S("reason", why->text));
-    memcpy(self->missing, applied->missing_key, sizeof(self->missing));
-    follow_outcome(&self->follow, applied->missing == 0);
+    uint64_t now = orb_now_ms();
+
+    if (now - self->retake_from_ms > RETAKE_MS) {
+        self->retake_from_ms = now;
+        self->retaken = 0;
+    }
+    return self->retaken < RETAKE_MAX;
 }
 
 /* The kernel as routes say. */
-static int make(struct orb_ctx *ctx, struct routing *self, const struct routes_want *routes,
-                const cJSON *interfaces, bool tolerant, const char *event, struct orb_err *err)
+static int make(struct orb_ctx *ctx, struct routing *self, struct routes_want *routes,
+                const cJSON *interfaces, bool strict, const char *event, struct orb_err *err)
 {
+    __attribute__((cleanup(own_kernel))) struct kernel kernel = {0};
     __attribute__((cleanup(own_reach))) struct reach reach = {0};
     struct routes_applied applied = {0};
-    struct orb_err why = {0};
-    int r;
+    int r = kernel_read(self->follow.requests, &kernel, err);
 
-    r = reach_read(self->follow.requests, interfaces, &reach, err);
     if (r == 0)
-        r = routes_apply(self->follow.requests, routes, &reach, tolerant, &applied, &why);
-    if (r < 0) {
-        if (err && why.code)
-            *err = why;
-        return r;
-    }
-    note_missing(ctx, self, &applied, &why);
-    if (applied.put || applied.removed)
-        orb_log(ctx, tolerant ? ORB_NOTICE : ORB_INFO, event, ORB_I("put", applied.put),
-                ORB_I("removed", applied.removed));
-    return 0;
+        r = reach_make(&kernel, interfaces, routes, &reach, err);
+    if (r == 0)
+        r = routes_apply(self->follow.requests, routes, &reach, strict, may_retake(self), &applied,
+                         err);
+    self->retaken += applied.retaken;
+    if (r == 0 && (applied.put || applied.removed))
+        orb_log(ctx, strict ? ORB_INFO : ORB_NOTICE, event, ORB_I("put", applied.put),
+                ORB_I("removed", applied.removed), ORB_I("retaken", applied.retaken));
+    return r;
 }
 
-static int change_to(struct orb_ctx *ctx, const struct orb_change *change, bool tolerant,
+/* The kernel could not be read: what is wanted stays wanted. */
+static void report_unread(struct orb_ctx *ctx, struct routing *self, struct orb_err *err)
+{
+    struct orb_problem problem = {
+        .level = ORB_PROBLEM_DEGRADED, .what = err->text, .todo = "it is tried again"};
+
+    orb_log(ctx, ORB_WARNING, "routing.repair_failed", ORB_S("reason", err->text));
+    orb_wrap(err, "the routes cannot be compared with the kernel's");
+    orb_problem_set(ctx, "repair", &problem);
+    follow_outcome(&self->follow, false);
+}
+
+static void report_read(struct orb_ctx *ctx, struct routing *self)
+{
+    orb_problem_clear(ctx, "repair");
+    follow_outcome(&self->follow, report_misfits(ctx, self) == 0);
+}
+
+static void repair(struct orb_ctx *ctx, struct routing *self, const char *event)
+{
+    struct orb_err err = {0};
+
+    if (make(ctx, self, &self->current, self->interfaces, false, event, &err) < 0)
+        report_unread(ctx, self, &err);
+    else
+        report_read(ctx, self);
+}
+
+static int change_to(struct orb_ctx *ctx, const struct orb_change *change, bool strict,
                      struct orb_err *err)
 {
     __attribute__((cleanup(own_routes))) struct routes_want routes = {0};
     const cJSON *interfaces = part(change, "interfaces");
     struct routing *self = orb_user(ctx);
+    struct orb_err why = {0};
     struct routes_want old;
     cJSON *copy = NULL;
     int r;
@@ -136,10 +167,13 @@ static int change_to(struct orb_ctx *ctx, const struct orb_change *change, bool 
         return r;
     if (interfaces && !(copy = cJSON_Duplicate(interfaces, true)))
         return orb_fail(err, ORB_E_NOMEM, "no memory for the interfaces");
-    r = make(ctx, self, &routes, interfaces, tolerant, "routing.applied", err);
-    if (r < 0) {
-        make(ctx, self, &self->current, self->interfaces, true, "routing.undone", NULL);
+    routes_compare(&routes, &self->current);
+    r = make(ctx, self, &routes, interfaces, strict, "routing.applied", &why);
+    if (r < 0 && strict) {
+        repair(ctx, self, "routing.undone");
         cJSON_Delete(copy);
+        if (err)
+            *err = why;
         return r;
     }
     old = self->current;
@@ -147,12 +181,16 @@ static int change_to(struct orb_ctx *ctx, const struct orb_change *change, bool 
     routes = old;
     cJSON_Delete(self->interfaces);
     self->interfaces = copy;
+    if (r < 0)
+        report_unread(ctx, self, &why);
+    else
+        report_read(ctx, self);
     return 0;
 }
 
 static int on_apply(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
 {
-    return change_to(ctx, change, change->initial, err);
+    return change_to(ctx, change, !change->initial, err);
 }
 
 /* On the way back routing goes first, while the interfaces are still as they should not be: what
@@ -160,30 +198,37 @@ static int on_apply(struct orb_ctx *ctx, const struct orb_change *change, struct
 static int on_abort(struct orb_ctx *ctx, const struct orb_change *change, bool applied,
                     struct orb_err *err)
 {
-    return applied ? change_to(ctx, change, true, err) : 0;
+    return applied ? change_to(ctx, change, false, err) : 0;
 }
 
 static void on_repair(struct orb_ctx *ctx, void *arg)
 {
-    struct routing *self = arg;
-    struct orb_err err = {0};
+    repair(ctx, arg, "routing.repaired");
+}
 
-    if (make(ctx, self, &self->current, self->interfaces, true, "routing.repaired", &err) == 0)
-        return;
-    orb_log(ctx, ORB_WARNING, "routing.repair_failed", ORB_S("reason", err.text));
-    follow_outcome(&self->follow, false);
+/* Foreign routes come and go by thousands (a routing daemon): only one that takes or leaves the
+ * place of ours concerns us. */
+static bool concerns_us(const struct routing *self, struct nlmsghdr *header)
+{
+    const struct route_want *want;
+    struct rtnl_route route;
+
+    if (header->nlmsg_type != RTM_NEWROUTE && header->nlmsg_type != RTM_DELROUTE)
+        return true;
+    if (header->nlmsg_pid == nl_socket_get_local_port(self->follow.requests))
+        return false; /* our own request */
+    if (!rtnl_read_route(header, &route))
+        return false; /* of another table */
+    want = routes_find(&self->current, &route.destination);
+    return want ? route_has_metric(want, route.metric) : route.protocol == NETLINK_OURS;
 }
 
 static void on_event(void *arg, struct nlmsghdr *header)
 {
     struct routing *self = arg;
-    struct rtnl_route route;
 
-    /* Foreign routes come and go by thousands (a routing daemon): no concern of ours. */
-    if (rtnl_read_route(header, &route) && route.protocol != NETLINK_OURS &&
-        route.protocol != RTPROT_KERNEL)
-        return;
-    follow_repair_soon(&self->follow);
+    if (concerns_us(self, header))
+        follow_repair_soon(&self->follow);
 }
 
 static void on_readable(struct orb_ctx *ctx, void *arg, int fd, unsigned events)
@@ -221,19 +266,10 @@ static void on_stop(struct orb_ctx *ctx)
     free(self);
 }
 
-static int on_health(struct orb_ctx *ctx, struct orb_err *err)
-{
-    struct routing *self = orb_user(ctx);
-
-    if (!self->missing[0])
-        return 0;
-    return orb_fail(err, ORB_E_STATE, "route %s cannot be made now", self->missing);
-}
-
 static const struct orb_method methods[] = {{"list", on_list, 0}, {0}};
 static const char *const paths[] = {"/routing", "/interfaces", NULL};
 static const struct orb_config config = {
     .paths = paths, .prepare = on_prepare, .apply = on_apply, .abort = on_abort};
 
 ORB_PLUGIN(.name = "routing", .methods = methods, .config = &config, .init = on_init,
-           .stop = on_stop, .health = on_health);
+           .stop = on_stop);

@@ -10,9 +10,13 @@ struct routing {
     struct follow follow;
     struct routes_want current;
     cJSON *interfaces; /* /interfaces as it is now, NULL: nothing configured */
-    char missing[64];  /* a route that cannot be made now, "" when all are there */
+    uint64_t missing;  /* a digest of what does not fit, 0: nothing */
+    uint64_t retake_from_ms;
+    unsigned retaken; /* since then */
 };
 
+/* Tells the host what does not fit (problems and, when that changed, the log); the number. */
+unsigned report_misfits(struct orb_ctx *ctx, struct routing *self);
 /* Method list. */
 int on_list(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err);
 

@@ -1,29 +1,53 @@
-/* Reachability of next hops: see reach.h. An address that carries our protocol number in the kernel
- * is there because of the present configuration; only the new configuration says whether it stays.
- */
+/* Connected networks: see reach.h. An address that carries our protocol number in the kernel is
+ * there because of the present configuration; only the configuration says whether it stays. */
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "plugins/lib/near.h"
 #include "plugins/routing/reach.h"
 
-static struct connected *add(struct reach *reach, unsigned *size, const char *name)
+int kernel_read(struct nl_sock *socket, struct kernel *ret_kernel, struct orb_err *err)
+{
+    struct kernel kernel = {0};
+    int r = rtnl_get_links(socket, &kernel.links, err);
+
+    if (r == 0)
+        r = rtnl_get_addrs(socket, &kernel.addrs, err);
+    if (r < 0)
+        kernel_fini(&kernel);
+    else
+        *ret_kernel = kernel;
+    return r;
+}
+
+void kernel_fini(struct kernel *kernel)
+{
+    free(kernel->links.items);
+    free(kernel->addrs.items);
+    *kernel = (struct kernel){0};
+}
+
+static int add(struct reach *reach, unsigned *size, const struct connected *connected,
+               struct orb_err *err)
 {
     if (reach->count == *size) {
         unsigned more = *size ? *size * 2 : 32;
         void *items = realloc(reach->items, more * sizeof(*reach->items));
 
         if (!items)
-            return NULL;
+            return orb_fail(err, ORB_E_NOMEM, "no memory for the connected networks");
         reach->items = items;
         *size = more;
     }
-    memset(&reach->items[reach->count], 0, sizeof(*reach->items));
-    snprintf(reach->items[reach->count].interface, sizeof(reach->items->interface), "%s", name);
-    return &reach->items[reach->count++];
+    reach->items[reach->count++] = *connected;
+    return 0;
+}
+
+static const cJSON *configured(const struct reach *reach, const char *name)
+{
+    return cJSON_GetObjectItemCaseSensitive(reach->interfaces, name);
 }
 
 static bool is_enabled(const cJSON *interface)
@@ -31,69 +55,83 @@ static bool is_enabled(const cJSON *interface)
     return !cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(interface, "enabled"));
 }
 
-static int add_configured(struct reach *reach, unsigned *size, const cJSON *interfaces,
-                          struct orb_err *err)
+static int add_configured(struct reach *reach, unsigned *size, struct orb_err *err)
 {
     const cJSON *interface, *item;
+    int r = 0;
 
-    cJSON_ArrayForEach (interface, interfaces) {
+    cJSON_ArrayForEach (interface, reach->interfaces) {
         const cJSON *list = cJSON_GetObjectItemCaseSensitive(interface, "addresses");
+        struct connected c = {.enabled = is_enabled(interface)};
 
+        snprintf(c.interface, sizeof(c.interface), "%s", interface->string);
         cJSON_ArrayForEach (item, list) {
             const char *text = cJSON_GetStringValue(item);
-            struct connected *c;
-            struct prefix p;
 
             /* What does not parse is for the interfaces service to refuse. */
-            if (!text || prefix_parse(text, &p))
-                continue;
-            c = add(reach, size, interface->string);
-            if (!c)
-                return orb_fail(err, ORB_E_NOMEM, "no memory for the connected networks");
-            c->prefix = p;
-            c->enabled = is_enabled(interface);
+            if (r == 0 && text && !prefix_parse(text, &c.prefix))
+                r = add(reach, size, &c, err);
         }
     }
-    return 0;
+    return r;
 }
 
-static int add_kernel(struct reach *reach, unsigned *size, const struct rtnl_addrs *addrs,
-                      const cJSON *interfaces, struct orb_err *err)
+static int add_kernel(struct reach *reach, unsigned *size, struct orb_err *err)
 {
-    for (unsigned i = 0; i < addrs->count; i++) {
+    const struct rtnl_addrs *addrs = &reach->kernel->addrs;
+    int r = 0;
+
+    for (unsigned i = 0; r == 0 && i < addrs->count; i++) {
         const struct rtnl_addr *a = &addrs->items[i];
-        const struct rtnl_link *link = rtnl_link_of(&reach->links, a->index);
+        const struct rtnl_link *link = rtnl_link_of(&reach->kernel->links, a->index);
+        struct connected c = {.prefix = a->prefix};
         const cJSON *item;
-        struct connected *c;
 
         if (!link || a->protocol == NETLINK_OURS || (link->flags & IFF_LOOPBACK))
             continue;
-        item = cJSON_GetObjectItemCaseSensitive(interfaces, link->name);
-        c = add(reach, size, link->name);
-        if (!c)
-            return orb_fail(err, ORB_E_NOMEM, "no memory for the connected networks");
-        c->prefix = a->prefix;
-        c->enabled = item ? is_enabled(item) : (link->flags & IFF_UP) != 0;
+        item = configured(reach, link->name);
+        snprintf(c.interface, sizeof(c.interface), "%s", link->name);
+        c.enabled = item ? is_enabled(item) : (link->flags & IFF_UP) != 0;
+        r = add(reach, size, &c, err);
     }
-    return 0;
+    return r;
 }
 
-int reach_read(struct nl_sock *socket, const cJSON *interfaces, struct reach *ret_reach,
-               struct orb_err *err)
+/* Routes by interface make their destinations neighbours. */
+static int add_routed(struct reach *reach, unsigned *size, const struct routes_want *routes,
+                      struct orb_err *err)
 {
-    struct rtnl_addrs addrs = {0};
-    struct reach reach = {0};
-    unsigned size = 0;
-    int r;
+    int r = 0;
 
-    r = rtnl_get_links(socket, &reach.links, err);
+    for (unsigned i = 0; i < routes->count; i++) {
+        const struct route_want *route = routes->sorted[i];
+
+        for (unsigned j = 0; r == 0 && j < route->hop_count; j++) {
+            struct connected c = {.prefix = route->destination, .by_route = true};
+            const cJSON *item;
+
+            if (*route->hops[j].key)
+                continue;
+            memcpy(c.interface, route->hops[j].interface, sizeof(c.interface));
+            item = configured(reach, c.interface);
+            c.enabled = !item || is_enabled(item);
+            r = add(reach, size, &c, err);
+        }
+    }
+    return r;
+}
+
+int reach_make(const struct kernel *kernel, const cJSON *interfaces,
+               const struct routes_want *routes, struct reach *ret_reach, struct orb_err *err)
+{
+    struct reach reach = {.kernel = kernel, .interfaces = interfaces};
+    unsigned size = 0;
+    int r = add_configured(&reach, &size, err);
+
     if (r == 0)
-        r = rtnl_get_addrs(socket, &addrs, err);
+        r = add_kernel(&reach, &size, err);
     if (r == 0)
-        r = add_configured(&reach, &size, interfaces, err);
-    if (r == 0)
-        r = add_kernel(&reach, &size, &addrs, interfaces, err);
-    free(addrs.items);
+        r = add_routed(&reach, &size, routes, err);
     if (r < 0)
         reach_fini(&reach);
     else
@@ -104,8 +142,12 @@ int reach_read(struct nl_sock *socket, const cJSON *interfaces, struct reach *re
 void reach_fini(struct reach *reach)
 {
     free(reach->items);
-    free(reach->links.items);
     *reach = (struct reach){0};
+}
+
+static bool is_live(const struct rtnl_link *link)
+{
+    return link && (link->flags & IFF_UP) && link->carrier;
 }
 
 static bool leads_to(const struct connected *c, const struct hop_want *hop)
@@ -114,96 +156,139 @@ static bool leads_to(const struct connected *c, const struct hop_want *hop)
            prefix_contains(&c->prefix, &hop->gateway) && c->prefix.len > 0;
 }
 
-const char *reach_interface(const struct reach *reach, const struct hop_want *hop)
+/* The longest prefix wins; of two interfaces in one network the one that works. */
+static const struct connected *best_of(const struct reach *reach, const struct hop_want *hop)
 {
     const struct connected *best = NULL;
 
     for (unsigned i = 0; i < reach->count; i++) {
         const struct connected *c = &reach->items[i];
+        const struct rtnl_links *links = &reach->kernel->links;
 
-        if (c->enabled && leads_to(c, hop) && (!best || c->prefix.len > best->prefix.len))
+        if (!c->enabled || !leads_to(c, hop))
+            continue;
+        if (!best || c->prefix.len > best->prefix.len ||
+            (c->prefix.len == best->prefix.len &&
+             !is_live(rtnl_find_link(links, best->interface)) &&
+             is_live(rtnl_find_link(links, c->interface))))
             best = c;
     }
-    if (best)
-        return best->interface;
-    /* Every interface that speaks IPv6 reaches its link-local neighbours. */
-    if (*hop->interface && hop->gateway.family == AF_INET6 &&
-        address_is_link_local(&hop->gateway) && rtnl_find_link(&reach->links, hop->interface))
-        return hop->interface;
-    return NULL;
+    return best;
 }
 
-/* "connected are 10.1.0.0/24 on lan0, …", at most six. */
-static void list_connected(const struct reach *reach, uint8_t family, char *to, size_t size)
+static bool is_broadcast(const struct connected *c, const struct address *address)
 {
-    unsigned shown = 0;
+    struct address all = c->prefix.address;
 
-    *to = 0;
+    if (all.family != AF_INET || c->by_route || c->prefix.len >= 31)
+        return false;
+    for (unsigned bit = c->prefix.len; bit < 32; bit++)
+        all.bytes[bit / 8] |= (uint8_t)(0x80 >> (bit % 8));
+    return address_equal(&all, address);
+}
+
+/* Is the gateway an address that no router of this network can have? */
+static enum fit unfit_gateway(const struct reach *reach, const struct hop_want *hop)
+{
     for (unsigned i = 0; i < reach->count; i++) {
         const struct connected *c = &reach->items[i];
-        struct prefix network = prefix_network(&c->prefix);
-        char text[ADDRESS_TEXT];
 
-        if (c->prefix.address.family != family || !c->enabled ||
-            address_is_link_local(&c->prefix.address))
-            continue;
-        if (shown == 6) {
-            snprintf(to + strlen(to), size - strlen(to), ", …");
-            return;
-        }
-        snprintf(to + strlen(to), size - strlen(to), "%s%s on %s",
-                 shown++ ? ", " : "connected: ", prefix_text(&network, text), c->interface);
+        if (!c->by_route && address_equal(&c->prefix.address, &hop->gateway))
+            return FIT_SELF;
+        if (is_broadcast(c, &hop->gateway))
+            return FIT_BROADCAST;
     }
-    if (!shown)
-        snprintf(to, size, "no %s network is connected", family == AF_INET ? "IPv4" : "IPv6");
+    return FIT_YES;
 }
 
-static int unreachable(const struct reach *reach, const struct route_want *route,
-                       const struct hop_want *hop, struct orb_err *err)
+/* An interface without an address of this family: it gets one by other hands (DHCP, a tunnel) when
+ * it works. */
+static bool may_get_address(const struct reach *reach, const struct hop_want *hop)
 {
-    char path[ORB_ERR_PATH], known[260], why[120] = "";
+    const cJSON *item = configured(reach, hop->interface);
 
-    route_path(route, hop, path, sizeof(path));
-    list_connected(reach, hop->gateway.family, known, sizeof(known));
-    if (*hop->interface)
-        snprintf(why, sizeof(why), " on %s", hop->interface);
+    if (!item || is_live(rtnl_find_link(&reach->kernel->links, hop->interface)))
+        return false;
+    for (unsigned i = 0; i < reach->count; i++) {
+        const struct connected *c = &reach->items[i];
+
+        if (!c->by_route && c->prefix.address.family == hop->gateway.family &&
+            !strcmp(c->interface, hop->interface))
+            return false;
+    }
+    return true;
+}
+
+/* Without an address in a network with it: by the interface named alone. */
+static bool is_neighbour(const struct hop_want *hop)
+{
+    return !hop->gateway.family || hop->onlink ||
+           (hop->gateway.family == AF_INET6 && address_is_link_local(&hop->gateway));
+}
+
+enum fit reach_fit(const struct reach *reach, const struct hop_want *hop)
+{
+    enum fit unfit = hop->gateway.family ? unfit_gateway(reach, hop) : FIT_YES;
+    const cJSON *item = configured(reach, hop->interface);
+
+    if (unfit != FIT_YES)
+        return unfit;
+    if (*hop->interface && !item && !rtnl_find_link(&reach->kernel->links, hop->interface))
+        return FIT_NO_INTERFACE;
+    if (item && !is_enabled(item))
+        return FIT_OFF;
+    if (is_neighbour(hop) || best_of(reach, hop))
+        return FIT_YES;
     for (unsigned i = 0; i < reach->count; i++) {
         if (!reach->items[i].enabled && leads_to(&reach->items[i], hop))
-            snprintf(why, sizeof(why), ": %s is switched off", reach->items[i].interface);
+            return FIT_OFF;
     }
-    return orb_fail_at(err, ORB_E_VETO, path, "next hop %s is not reachable%s; %s", hop->key, why,
-                       known);
+    return *hop->interface && may_get_address(reach, hop) ? FIT_YES : FIT_NOWHERE;
 }
 
-static int own_address(const struct reach *reach, const struct route_want *route,
-                       const struct hop_want *hop, struct orb_err *err)
+static bool unusable(const char **ret_todo, const char *todo)
 {
-    char path[ORB_ERR_PATH];
-
-    for (unsigned i = 0; i < reach->count; i++) {
-        if (!address_equal(&reach->items[i].prefix.address, &hop->gateway))
-            continue;
-        route_path(route, hop, path, sizeof(path));
-        return orb_fail_at(err, ORB_E_VETO, path,
-                           "next hop %s is this machine itself (%s); expected another router",
-                           hop->key, reach->items[i].interface);
-    }
-    return 0;
+    *ret_todo = todo;
+    return false;
 }
 
-int reach_check(const struct reach *reach, const struct routes_want *routes, struct orb_err *err)
+bool reach_now(const struct reach *reach, const struct hop_want *hop, struct rtnl_hop *ret_hop,
+               char *why, size_t size, const char **ret_todo)
 {
-    for (unsigned i = 0; i < routes->count; i++) {
-        const struct route_want *route = &routes->items[i];
+    const struct connected *best = hop->gateway.family ? best_of(reach, hop) : NULL;
+    const char *name = best ? best->interface : hop->interface;
+    const struct rtnl_link *link = rtnl_find_link(&reach->kernel->links, name);
+    enum fit unfit = hop->gateway.family ? unfit_gateway(reach, hop) : FIT_YES;
+    const cJSON *item = configured(reach, name);
 
-        for (unsigned j = 0; j < route->hop_count; j++) {
-            int r = own_address(reach, route, &route->hops[j], err);
-
-            if (r < 0)
-                return r;
-            if (!reach_interface(reach, &route->hops[j]))
-                return unreachable(reach, route, &route->hops[j], err);
-        }
+    if (unfit != FIT_YES) {
+        snprintf(why, size, "%s is %s", hop->key,
+                 unfit == FIT_SELF ? "an address of this machine itself"
+                                   : "the broadcast address of a connected network");
+        return unusable(ret_todo, "give the address of a router");
     }
-    return 0;
+    if (!*name) {
+        snprintf(why, size, "%s is in no connected network", hop->key);
+        return unusable(ret_todo, "give an interface an address in its network, or take the next "
+                                  "hop away");
+    }
+    if (!link) {
+        snprintf(why, size, "there is no interface %s", name);
+        return unusable(ret_todo, "bring the interface back, or take the next hop away");
+    }
+    if (!(link->flags & IFF_UP) || (item && !is_enabled(item))) {
+        snprintf(why, size, "interface %s is %s", name,
+                 item && !is_enabled(item) ? "switched off" : "down");
+        return unusable(ret_todo, "see orbctl show interfaces, or take the next hop away");
+    }
+    if (!link->carrier) {
+        snprintf(why, size, "interface %s has no carrier", name);
+        return unusable(ret_todo, "check the cable and the device at its other end");
+    }
+    *ret_hop = (struct rtnl_hop){.index = link->index,
+                                 .has_gateway = hop->gateway.family != 0,
+                                 .gateway = hop->gateway,
+                                 .onlink = hop->onlink || (best && best->by_route),
+                                 .weight = hop->weight};
+    return true;
 }

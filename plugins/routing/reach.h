@@ -1,29 +1,57 @@
-/* Which networks will be directly connected once a change is made: what the new /interfaces says
- * plus what the kernel has by other hands. */
+/* Which networks are directly connected: what /interfaces says (as it is or as it will be), what
+ * the kernel has by other hands, and what routes by interface cover. And what of that works now. */
 #ifndef PLUGINS_ROUTING_REACH_H
 #define PLUGINS_ROUTING_REACH_H
 
 #include "plugins/routing/model.h"
 
+/* What the kernel has, read once. */
+struct kernel {
+    struct rtnl_links links;
+    struct rtnl_addrs addrs;
+};
+
 struct connected {
     char interface[16];
     struct prefix prefix; /* the interface's own address and length */
     bool enabled;         /* false: configured on an interface that is switched off */
+    bool by_route;        /* a network behind the interface, without an address of ours in it */
 };
 
 struct reach {
     struct connected *items;
     unsigned count;
-    struct rtnl_links links;
+    const struct kernel *kernel;
+    const cJSON *interfaces;
 };
 
-/* interfaces: the part /interfaces as it will be (NULL: none). */
-int reach_read(struct nl_sock *socket, const cJSON *interfaces, struct reach *ret_reach,
-               struct orb_err *err);
+/* How a next hop fits the connected networks. */
+enum fit {
+    FIT_YES,
+    FIT_SELF,         /* an address of this machine */
+    FIT_BROADCAST,    /* the broadcast address of a connected network */
+    FIT_OFF,          /* its interface is switched off */
+    FIT_NO_INTERFACE, /* neither configured nor in the kernel */
+    FIT_NOWHERE,      /* in no connected network */
+};
+
+int kernel_read(struct nl_sock *socket, struct kernel *ret_kernel, struct orb_err *err);
+void kernel_fini(struct kernel *kernel);
+
+/* interfaces: the part /interfaces (NULL: none). kernel and interfaces are kept by reference. */
+int reach_make(const struct kernel *kernel, const cJSON *interfaces,
+               const struct routes_want *routes, struct reach *ret_reach, struct orb_err *err);
 void reach_fini(struct reach *reach);
-/* Checks every next hop of every route. Error (ORB_E_VETO) with path, why and what is connected. */
-int reach_check(const struct reach *reach, const struct routes_want *routes, struct orb_err *err);
-/* The interface that leads to a next hop, NULL when none does. */
-const char *reach_interface(const struct reach *reach, const struct hop_want *hop);
+
+/* By the configuration: a missing or broken link changes nothing, it may come back. */
+enum fit reach_fit(const struct reach *reach, const struct hop_want *hop);
+/* Refuses (ORB_E_VETO) the first next hop that does not fit, if its route is new or changed or if
+ * it did fit before; with path, why and what is connected. */
+int reach_check(const struct reach *reach, const struct reach *before,
+                const struct routes_want *routes, struct orb_err *err);
+/* Can the next hop be used now? Then its kernel form is written and true returned; otherwise why
+ * (size bytes) and what a person can do. */
+bool reach_now(const struct reach *reach, const struct hop_want *hop, struct rtnl_hop *ret_hop,
+               char *why, size_t size, const char **ret_todo);
 
 #endif

@@ -87,15 +87,31 @@ static void try_interfaces(const cJSON *interfaces)
     misfits_fini(&left_out);
 }
 
-static void try_parts(const cJSON *tree)
+static void try_routes(const cJSON *routing)
 {
     struct routes_want routes = {0};
     struct orb_err err = {0};
 
-    try_interfaces(cJSON_GetObjectItemCaseSensitive(tree, "interfaces"));
-    refused_well(routes_read(cJSON_GetObjectItemCaseSensitive(tree, "routing"), &routes, &err),
-                 &err);
+    if (routes_read(routing, &routes, &err) < 0)
+        abort();
+    for (unsigned i = 0; i < routes.misfit_count; i++) {
+        if (routes.misfits[i].path[0] != '/' || !routes.misfits[i].text[0])
+            abort();
+    }
+    for (unsigned i = 0; i < routes.count; i++) {
+        const struct route_want *route = routes.sorted[i];
+
+        if (routes_find(&routes, &route->destination) != route ||
+            (!route->hop_count && !route->last))
+            abort();
+    }
     routes_fini(&routes);
+}
+
+static void try_parts(const cJSON *tree)
+{
+    try_interfaces(cJSON_GetObjectItemCaseSensitive(tree, "interfaces"));
+    try_routes(cJSON_GetObjectItemCaseSensitive(tree, "routing"));
     try_firewall(tree);
 }
 

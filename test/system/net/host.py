@@ -53,6 +53,11 @@ class Namespace:
     def ip(self, *args):
         return sh("ip", "-n", self.name, *args)
 
+    def batch(self, lines):
+        """Many ip commands at once; goes on where one fails."""
+        subprocess.run(["ip", "-n", self.name, "-force", "-batch", "-"], input=lines, text=True,
+                       capture_output=True)
+
     def addresses(self, link):
         found = json.loads(self.ip("-j", "addr", "show", "dev", link))
         return sorted(f"{a['local']}/{a['prefixlen']}" for a in found[0]["addr_info"]

@@ -1,50 +1,6 @@
 """The routing service against a kernel: in a network namespace, checked with iproute2."""
-import sys
-
-from host import Namespace, Worker, eventually, main, refused
-
-RUNNER, MODULE = sys.argv[1:3]
-LINKS = {"lan0": ["10.1.0.1/24", "2001:db8:1::1/64"], "wan0": ["192.0.2.2/24", "2001:db8:2::2/64"]}
-
-
-def interfaces(**changed):
-    tree = {name: {"addresses": list(addresses)} for name, addresses in LINKS.items()}
-    tree.update(changed)
-    return tree
-
-
-class Box:
-    """Namespace with lan0 and wan0 up and addressed (as the interfaces service would), and a worker."""
-
-    def __init__(self, static=None):
-        self.space = Namespace("rt")
-        self.tree = {"interfaces": interfaces()}
-        if static is not None:
-            self.tree["routing"] = {"static": static}
-
-    def __enter__(self):
-        ns = self.space.__enter__()
-        for near, addresses in LINKS.items():
-            ns.ip("link", "add", near, "type", "veth", "peer", "name", "p" + near)
-            ns.ip("link", "set", "p" + near, "up")
-            ns.ip("link", "set", near, "up")
-            for address in addresses:
-                ns.ip("addr", "add", address, "dev", near, *(["nodad"] if ":" in address else []))
-        eventually(lambda: ns.link("wan0")["operstate"] == "UP", "wan0 is up")
-        self.worker = self.start()
-        return ns, self.worker
-
-    def start(self):
-        self.worker = Worker(RUNNER, MODULE, ["routing", "interfaces"], self.tree, self.space, ["list"])
-        try:
-            return self.worker.start()
-        except BaseException:
-            self.__exit__()
-            raise
-
-    def __exit__(self, *_):
-        self.worker.kill()
-        self.space.__exit__()
+from host import main, refused
+from routing_box import Box, interfaces
 
 
 def routes_of_both_families_follow_the_configuration():
@@ -114,10 +70,14 @@ def routes_the_kernel_dropped_come_back():
               "10.20.0.0/16": {"next-hops": {"10.1.0.2": {}}}}) as (ns, w):
         ns.ip("link", "set", "wan0", "down")
         w.logged("routing.missing")
-        assert list(ns.routes()) == ["10.20.0.0/16"] and "0.0.0.0/0" in w.ping()
+        problem = w.until_problems(bool)["/routing/static/0.0.0.0~10/next-hops/192.0.2.1"]
+        assert problem["what"] == ("route 0.0.0.0/0 does not use next hop 192.0.2.1: interface wan0 is "
+                                   "down") and problem["level"] == "degraded" and problem["todo"]
+        assert list(ns.routes()) == ["10.20.0.0/16"]
         ns.ip("link", "set", "wan0", "up")
         w.logged("routing.repaired")
-        assert ns.routes()["default"]["gateway"] == "192.0.2.1" and w.ping() is None
+        w.until_problems(lambda p: not p)
+        assert ns.routes()["default"]["gateway"] == "192.0.2.1"
         ns.ip("route", "del", "10.20.0.0/16")
         w.logged("routing.repaired")
         assert "10.20.0.0/16" in ns.routes()
@@ -132,7 +92,9 @@ def routes_the_kernel_dropped_come_back():
 def an_unreachable_next_hop_at_start_degrades_and_is_made_later():
     with Box({"10.20.0.0/16": {"next-hops": {"10.1.0.2": {}}},
               "10.30.0.0/16": {"next-hops": {"10.7.0.2": {}}}}) as (ns, w):
-        assert list(ns.routes()) == ["10.20.0.0/16"] and "10.30.0.0/16" in w.ping()
+        assert list(ns.routes()) == ["10.20.0.0/16"]
+        assert "10.7.0.2 is in no connected network" in w.until_problems(bool)[
+            "/routing/static/10.30.0.0~116/next-hops/10.7.0.2"]["what"]
         ns.ip("addr", "add", "10.7.0.1/24", "dev", "lan0")
         w.logged("routing.repaired")
         assert "10.30.0.0/16" in ns.routes()
@@ -157,7 +119,25 @@ def wrong_configurations_are_refused_with_path_and_reason():
         (static("0.0.0.0/0", **via("192.0.2.256")), default + "/next-hops/192.0.2.256",
          "not an IPv4 or IPv6 address"),
         (static("0.0.0.0/0"), default, "next-hops", "blackhole"),
-        (static("0.0.0.0/0", blackhole=True, **via("192.0.2.1")), default, "no next hops"),
+        (static("0.0.0.0/0", blackhole=True, reject=True), default, "at most one of"),
+        (static("0.0.0.0/0", blackhole=True, metric=4278198272, **via("192.0.2.1")),
+         default + "/next-hops/192.0.2.1", "metric below 4278198272"),
+        (static("0.0.0.0/0", **via("192.0.2.255")), default + "/next-hops/192.0.2.255",
+         "broadcast address"),
+        (static("0.0.0.0/0", **via("255.255.255.255")), default + "/next-hops/255.255.255.255",
+         "no router's address"),
+        (static("0.0.0.0/0", **via("127.0.0.9")), default + "/next-hops/127.0.0.9",
+         "no router's address"),
+        (static("0.0.0.0/0", **{"next-hops": {"192.0.3.1": {"onlink": True}}}),
+         default + "/next-hops/192.0.3.1", "interface"),
+        (static("0.0.0.0/0", **{"next-hops": {"192.0.3.1": {"interface": "wan0"}}}),
+         default + "/next-hops/192.0.3.1", "not reachable on wan0", '"onlink": true'),
+        (static("0.0.0.0/0", **{"next-hops": {"192.0.3.1": {"interface": "wan00", "onlink": True}}}),
+         default + "/next-hops/192.0.3.1", "no interface wan00", "wan0?"),
+        (static("10.40.0.0/16", interface="wlan9"), "/routing/static/10.40.0.0~116/interface",
+         "no interface wlan9"),
+        (static("2001:db8:9::/48", interface="lan0", **via("2001:db8:2::1")),
+         "/routing/static/2001:db8:9::~148/interface", "another metric"),
         (static("10.20.0.1/16", **via("10.1.0.2")), "/routing/static/10.20.0.1~116",
          "did you mean 10.20.0.0/16?"),
         (static("10.20.0.0", **via("10.1.0.2")), "/routing/static/10.20.0.0", "prefix length"),

@@ -1,0 +1,75 @@
+/* Routes of somebody else that are in the way of ours. */
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "plugins/routing/apply.h"
+
+const char *protocol_name(uint8_t protocol, char *to, size_t size)
+{
+    static const struct {
+        uint8_t number;
+        const char *name;
+    } names[] = {
+        {RTPROT_REDIRECT, "redirect"}, {RTPROT_KERNEL, "kernel"}, {RTPROT_BOOT, "boot"},
+        {RTPROT_STATIC, "static"},     {RTPROT_RA, "ra"},         {RTPROT_DHCP, "dhcp"},
+        {RTPROT_BGP, "bgp"},           {RTPROT_OSPF, "ospf"},     {NETLINK_OURS, "orbital"}};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        if (names[i].number == protocol)
+            return names[i].name;
+    }
+    snprintf(to, size, "%u", protocol);
+    return to;
+}
+
+struct search {
+    const struct routes_want *routes;
+    const struct route_want *met[2]; /* the first one in the way of a family: IPv4, IPv6 */
+    uint32_t metric[2];
+    uint8_t protocol[2];
+};
+
+static void on_route(void *arg, uint8_t family, const struct rtnl_route *route)
+{
+    struct search *search = arg;
+    const struct route_want *want;
+    int at = family == AF_INET ? 0 : 1;
+
+    if (!route)
+        search->met[at] = NULL;
+    if (!route || search->met[at] || route->protocol == NETLINK_OURS || route->tos)
+        return;
+    want = routes_find(search->routes, &route->destination);
+    if (!want || !want->changed || !route_has_metric(want, route->metric))
+        return;
+    search->met[at] = want;
+    search->metric[at] = route->metric;
+    search->protocol[at] = route->protocol;
+}
+
+int routes_check_foreign(struct nl_sock *socket, const struct routes_want *routes,
+                         struct orb_err *err)
+{
+    struct search search = {.routes = routes};
+    char name[8], path[ORB_ERR_PATH];
+    bool changed = false;
+    int r;
+
+    for (unsigned i = 0; !changed && i < routes->count; i++)
+        changed = routes->sorted[i]->changed;
+    if (!changed)
+        return 0; /* a full table takes long to read */
+    r = rtnl_walk_routes(socket, on_route, &search, err);
+    for (int at = 0; r == 0 && at < 2; at++) {
+        if (!search.met[at])
+            continue;
+        route_path(search.met[at], NULL, path, sizeof(path));
+        r = orb_fail_at(err, ORB_E_VETO, path,
+                        "the kernel already has a route to %s with metric %u (protocol %s) that "
+                        "is not ours; give this one another metric or remove that one",
+                        search.met[at]->key, search.metric[at],
+                        protocol_name(search.protocol[at], name, sizeof(name)));
+    }
+    return r;
+}

@@ -1,0 +1,76 @@
+/* What of the configuration is not in the kernel, as problems of the service: one for each next
+ * hop, route or unreadable entry, under its path. */
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "plugins/routing/plugin.h"
+
+struct report {
+    struct orb_ctx *ctx;
+    uint64_t digest;
+    unsigned count;
+    char path[ORB_ERR_PATH], what[ORB_ERR_TEXT]; /* of the first */
+};
+
+static void mix(uint64_t *digest, const char *text)
+{
+    for (; *text; text++)
+        *digest = (*digest ^ (uint8_t)*text) * 0x100000001b3u;
+    *digest = (*digest ^ 0xff) * 0x100000001b3u;
+}
+
+static void tell(struct report *report, const char *path, const char *what, const char *todo)
+{
+    struct orb_problem problem = {
+        .level = ORB_PROBLEM_DEGRADED, .what = what, .path = path, .todo = todo};
+
+    orb_problem_set(report->ctx, path, &problem);
+    if (!report->count++) {
+        snprintf(report->path, sizeof(report->path), "%s", path);
+        snprintf(report->what, sizeof(report->what), "%s", what);
+        report->digest = 0xcbf29ce484222325u;
+    }
+    mix(&report->digest, path);
+    mix(&report->digest, what);
+}
+
+static void tell_route(struct report *report, const struct route_want *route)
+{
+    char path[ORB_ERR_PATH], what[ORB_ERR_TEXT], text[64];
+
+    for (unsigned i = 0; i < route->hop_count; i++) {
+        const struct hop_want *hop = &route->hops[i];
+
+        if (!hop->why)
+            continue;
+        route_path(route, hop, path, sizeof(path));
+        snprintf(what, sizeof(what), "route %s does not use %s%s: %s", route->key,
+                 *hop->key ? "next hop " : "", hop_text(hop, text, sizeof(text)), hop->why);
+        tell(report, path, what, hop->todo);
+    }
+    if (!route->why)
+        return;
+    route_path(route, NULL, path, sizeof(path));
+    snprintf(what, sizeof(what), "route %s cannot be made: %s", route->key, route->why);
+    tell(report, path, what, "see orbctl show routes, or take the route away");
+}
+
+unsigned report_misfits(struct orb_ctx *ctx, struct routing *self)
+{
+    const struct routes_want *routes = &self->current;
+    struct report report = {.ctx = ctx};
+
+    orb_problem_clear(ctx, "/routing/*");
+    for (unsigned i = 0; i < routes->misfit_count; i++)
+        tell(&report, routes->misfits[i].path, routes->misfits[i].text, "correct it");
+    for (unsigned i = 0; i < routes->count; i++)
+        tell_route(&report, routes->sorted[i]);
+    if (report.count && report.digest != self->missing)
+        orb_log(ctx, ORB_WARNING, "routing.missing", ORB_S("path", report.path),
+                ORB_S("reason", report.what), ORB_I("count", report.count));
+    if (!report.count && self->missing)
+        orb_log(ctx, ORB_NOTICE, "routing.complete");
+    self->missing = report.digest;
+    return report.count;
+}
