@@ -281,6 +281,14 @@ static struct revision meta_of(const struct tx *tx)
     };
 }
 
+/* In words for the person who commits: what it means, and what to do. */
+static void say_not_written(struct tx *tx)
+{
+    if (tx->err.code != ORB_E_LIMIT)
+        orb_wrap(&tx->err, "nothing was changed, as the configuration cannot be written (make "
+                           "room, or the file system writable, and commit again)");
+}
+
 void tx_prepared(struct tx *tx)
 {
     struct engine *e = tx->engine;
@@ -295,6 +303,7 @@ void tx_prepared(struct tx *tx)
     if (!tx->unwritten && store_prepare(&e->store, &meta, tx->patch, &tx->err) < 0) {
         engine_report(e);
         if (!tx->job->undoes) {
+            say_not_written(tx);
             tx_abort(tx);
             return;
         }
@@ -331,6 +340,7 @@ void tx_applied(struct tx *tx)
 
     engine_step(e, "applied-all");
     if (commit(tx) < 0) {
+        say_not_written(tx);
         tx_abort(tx);
         return;
     }
