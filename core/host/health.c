@@ -209,7 +209,7 @@ static void tell(struct health *health, const struct health_report *verdict, con
 static void on_settle(uv_timer_t *timer)
 {
     struct health *health = container_of(timer, struct health, settle);
-    AUTO(health_report) struct health_report verdict;
+    AUTO(health_report) struct health_report verdict = {0};
     char sentence[sizeof(health->sentence)];
 
     if (health->host->stopping)
@@ -237,7 +237,7 @@ void health_changed(struct health *health)
 
 void health_json(const struct orbitald *host, struct buf *b)
 {
-    AUTO(health_report) struct health_report verdict;
+    AUTO(health_report) struct health_report verdict = {0};
 
     verdict_make(host, &verdict);
     verdict_json(&verdict, b);
