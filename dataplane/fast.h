@@ -267,6 +267,8 @@ int settings_close(const char *found, struct orb_err *err);
 /* found.c: the settings as they were before this program wrote them for the first time since the
  * machine was started; path NULL: not kept. */
 void found_note(const char *path, const char *setting, const char *value);
+/* Did this program write it? */
+bool found_has(const char *path, const char *setting);
 /* Writes them back, and forgets them. */
 int found_restore(const char *path, struct orb_err *err);
 

@@ -40,6 +40,15 @@ static bool is_noted(const struct buf *text, const char *setting)
     return strstr(buf_str(text), line) != NULL;
 }
 
+bool found_has(const char *path, const char *setting)
+{
+    AUTO(buf) struct buf text = {0};
+
+    if (path)
+        read_notes(path, &text);
+    return is_noted(&text, setting);
+}
+
 /* A state directory that cannot be written costs only the way back. */
 void found_note(const char *path, const char *setting, const char *value)
 {

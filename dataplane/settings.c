@@ -130,9 +130,18 @@ void settings_undo(struct dataplane *dp)
     dp->change_count = 0;
 }
 
+/* Appends the name of a setting that was not as it should be. */
+static void name(struct buf *names, const char *path)
+{
+    if (names)
+        buf_addf(names, "%s%s", names->len ? ", " : "", path + strlen("/proc/sys/"));
+}
+
 /* A router takes no route from an advertisement unless it is told to (accept_ra 2), and forgets
- * those it has at the moment it becomes one. So who takes them as a host goes on taking them. */
-static void keep_advertised(const struct dataplane *dp)
+ * those it has at the moment it becomes one. So who takes them as a host goes on taking them: at
+ * that moment every interface that does (switching), and afterwards those that somebody sets back,
+ * or that came later, where interfaces took advertisements before us. */
+static void keep_advertised(const struct dataplane *dp, bool switching, struct buf *names)
 {
     DIR *dir = opendir(CONF6);
     const struct dirent *entry;
@@ -146,17 +155,14 @@ static void keep_advertised(const struct dataplane *dp)
         if (entry->d_name[0] == '.' || !strcmp(entry->d_name, "all"))
             continue;
         path = xasprintf(CONF6 "/%s/accept_ra", entry->d_name);
-        if (!read_setting(path, value) && !strcmp(value, "1"))
-            set(dp->found, path, "2", value);
+        if (read_setting(path, value) < 0 || strcmp(value, "1") != 0 ||
+            (!switching && !found_has(dp->found, path) &&
+             !found_has(dp->found, CONF6 "/default/accept_ra")))
+            continue;
+        if (set(dp->found, path, "2", value) > 0 && !switching)
+            name(names, path);
     }
     closedir(dir);
-}
-
-/* Appends the name of a setting that was not as it should be. */
-static void name(struct buf *names, const char *path)
-{
-    if (names)
-        buf_addf(names, "%s%s", names->len ? ", " : "", path + strlen("/proc/sys/"));
 }
 
 /* A missing one is a kernel, or an interface, without that protocol. */
@@ -176,8 +182,11 @@ static void ensure_interface(struct dataplane *dp, const char *interface, struct
     AUTO_FREE char *four = xasprintf(CONF4 "/%s/forwarding", interface);
     AUTO_FREE char *six = xasprintf(CONF6 "/%s/forwarding", interface);
 
+    AUTO_FREE char *linkdown = xasprintf(CONF6 "/%s/ignore_routes_with_linkdown", interface);
+
     ensure(dp, four, "1", names);
     ensure(dp, six, "1", names);
+    ensure(dp, linkdown, "1", names); /* the interfaces service does the same for IPv4 */
 }
 
 /* Everything about forwarding. names: may be NULL. */
@@ -186,8 +195,7 @@ static void ensure_forwarding(struct dataplane *dp, struct buf *names)
     const struct policy *policy = &dp->current->policy;
     char value[24];
 
-    if (!read_setting(FORWARD6, value) && strcmp(value, "1") != 0)
-        keep_advertised(dp);
+    keep_advertised(dp, !read_setting(FORWARD6, value) && strcmp(value, "1") != 0, names);
     ensure(dp, FORWARD4, "1", names);
     ensure(dp, FORWARD6, "1", names);
     for (unsigned i = 0; i < policy->zone_count; i++)

@@ -13,8 +13,8 @@ BUILD = sys.argv[1]
 class Box(Appliance):
     """lan0 and wan0 go to a namespace of their own, "there"."""
 
-    def __init__(self, name):
-        super().__init__(BUILD, name)
+    def __init__(self, name, dataplane=False):
+        super().__init__(BUILD, name, dataplane=dataplane)
         self.there = f"{self.ns}-far"
 
     def __enter__(self):
@@ -39,6 +39,9 @@ class Box(Appliance):
 
     def ip(self, *args):
         return run("ip", "-n", self.ns, *args).stdout
+
+    def sysctl(self, name, value=None):
+        return run(*self.inside("sysctl", "-n", name if value is None else f"{name}={value}")).stdout.strip()
 
     def problems(self):
         return {p["path"]: p["what"] for p in self.service("interfaces")["problems"]}
@@ -87,9 +90,33 @@ def another_machine_with_our_ipv4_address_is_said_and_forgotten_when_it_is_gone(
         box.until(10, lambda: "10.1.0.7" in str(box.problems()), "a later one is said")
 
 
+def a_router_goes_on_taking_advertisements_where_it_did_and_says_who_stops_it():
+    with Box("ra", dataplane=True) as box:
+        for link in ("default", "lan0"):
+            box.sysctl(f"net.ipv6.conf.{link}.accept_ra", "1")
+        box.sysctl("net.ipv6.conf.wan0.accept_ra", "0")
+        box.sysctl("net.ipv6.conf.all.forwarding", "0")
+        box.start()
+        box.ctl("config", "load", "-", "--replace", stdin=json.dumps({
+            "interfaces": {"lan0": {"addresses": ["10.1.0.1/24"]}},
+            "firewall": {"zones": {"lan": {"interfaces": ["lan0"]}}, "default": {"input": "accept"}}}))
+        box.ctl("config", "commit")
+        expect(box.sysctl("net.ipv6.conf.lan0.accept_ra") == "2", "lan0 took them before")
+        expect(box.sysctl("net.ipv6.conf.wan0.accept_ra") == "0", "wan0 did not")
+        expect(box.sysctl("net.ipv6.conf.lan0.ignore_routes_with_linkdown") == "1", "no way into a dead link")
+        box.ip("link", "add", "usb0", "type", "veth", "peer", "name", "usb1")
+        for link in ("lan0", "usb0"):
+            box.sysctl(f"net.ipv6.conf.{link}.accept_ra", "1")
+        box.until(15, lambda: all(box.sysctl(f"net.ipv6.conf.{link}.accept_ra") == "2"
+                                  for link in ("lan0", "usb0")), "they are put back")
+        box.until(5, lambda: "net/ipv6/conf/lan0/accept_ra" in box.log_text(), "there is a record")
+        expect(box.sysctl("net.ipv6.conf.wan0.accept_ra") == "0", "wan0 still does not")
+
+
 need_root()
 tap = Tap()
 for case in (a_card_that_was_replaced_costs_its_own_mtu_and_nothing_else,
-             another_machine_with_our_ipv4_address_is_said_and_forgotten_when_it_is_gone):
+             another_machine_with_our_ipv4_address_is_said_and_forgotten_when_it_is_gone,
+             a_router_goes_on_taking_advertisements_where_it_did_and_says_who_stops_it):
     tap.test(case.__name__.replace("_", " "), case)
 tap.end()
