@@ -263,6 +263,15 @@ class Worker:
         """Aborts the transaction applied last; the caller restores self.tree."""
         self.call("abort", {"tx": self.tx, "applied": True})
 
+    def signal(self, number):
+        """To the worker, which is a descendant of the process we started when it is in a sandbox."""
+        pids = [self.process.pid]
+        for pid in pids:
+            with open(f"/proc/{pid}/task/{pid}/children") as f:
+                pids += [int(child) for child in f.read().split()]
+        for pid in pids:
+            os.kill(pid, number)
+
     def ping(self):
         self.send(PING)
         return self.until(lambda f: f[0] == PONG)[4].get("degraded")

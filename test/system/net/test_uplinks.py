@@ -2,7 +2,6 @@
 itself, and what does not fit is said and put right when it fits. In a network namespace, checked with
 iproute2."""
 import json
-import os
 import signal
 import time
 
@@ -248,11 +247,11 @@ def one_unreadable_route_stops_no_other_at_start():
 def lost_events_are_made_up_for():
     with Box({"0.0.0.0/0": {"next-hops": {"192.0.2.1": {}}}}) as (ns, w):
         for n in range(2):
-            os.kill(w.process.pid, signal.SIGSTOP)
+            w.signal(signal.SIGSTOP)
             batch = "".join(f"route {'add' if n == 0 else 'del'} 100.{64 + i // 250}.{i % 250}.0/24 "
                             "via 192.0.2.9\n" for i in range(3000))
             ns.batch("route del default\n" + batch)
-            os.kill(w.process.pid, signal.SIGCONT)
+            w.signal(signal.SIGCONT)
             w.logged("routing.events_lost")
             eventually(lambda: ways(ns) == ["192.0.2.1"], "the route is back after lost events", 2)
             ns.ip("route", "del", "default")

@@ -1,0 +1,167 @@
+/* plugins/routing: reading static routes, and which next hops fit. No kernel is asked. */
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugins/routing/reach.h"
+#include "test/lib/harness.h"
+
+static cJSON *json(const char *text)
+{
+    char *copy = strdup(text);
+    cJSON *tree;
+
+    for (char *c = copy; *c; c++)
+        *c = *c == '\'' ? '"' : *c;
+    tree = cJSON_Parse(copy);
+    free(copy);
+    ck_assert_ptr_nonnull(tree);
+    return tree;
+}
+
+/* text: what stands below "static", with ' for ". */
+static void read_routes(const char *text, struct routes_want *routes)
+{
+    cJSON *routing = cJSON_CreateObject();
+    struct orb_err err;
+
+    cJSON_AddItemToObject(routing, "static", json(text));
+    ck_assert_int_eq(routes_read(routing, routes, &err), 0);
+    cJSON_Delete(routing);
+}
+
+static const struct route_want *only(const struct routes_want *routes)
+{
+    ck_assert_uint_eq(routes->misfit_count, 0);
+    ck_assert_uint_eq(routes->count, 1);
+    return routes->sorted[0];
+}
+
+TEST(what_cannot_be_read_is_named_and_leaves_the_rest)
+{
+    struct routes_want routes;
+
+    read_routes("{'10.1.0.1/16':{'blackhole':true},'10.2.0.0/16':{},"
+                "'10.3.0.0/16':{'next-hops':{'10.0.0.1':{},'240.0.0.1':{}}},"
+                "'2001:db8::/32':{'blackhole':true},'2001:DB8::/32':{'blackhole':true},"
+                "'10.4.0.0/16':{'next-hops':{'10.0.0.1':{}}},"
+                "'10.5.0.0/16':{'unreachable':true,'reject':true}}",
+                &routes);
+    ck_assert_uint_eq(routes.count, 2);
+    ck_assert_str_eq(routes.sorted[0]->key, "10.4.0.0/16");
+    ck_assert_str_eq(routes.sorted[1]->key, "2001:db8::/32");
+    ck_assert_uint_eq(routes.misfit_count, 5);
+    ck_assert_str_eq(routes.misfits[0].path, "/routing/static/10.1.0.1~116");
+    ck_assert_str_eq(routes.misfits[2].path, "/routing/static/10.3.0.0~116/next-hops/240.0.0.1");
+    ck_assert_ptr_nonnull(strstr(routes.misfits[4].text, "same network as 2001:db8::/32"));
+    routes_fini(&routes);
+}
+
+TEST(a_commit_answers_for_its_own_misfits_only)
+{
+    struct routes_want before, after;
+    struct orb_err err;
+
+    read_routes("{'10.1.0.1/16':{'blackhole':true}}", &before);
+    read_routes("{'10.1.0.1/16':{'blackhole':true},'10.2.0.0/16':{'reject':true}}", &after);
+    ck_assert_int_eq(routes_check_misfits(&after, &before, &err), 0);
+    routes_fini(&after);
+    read_routes("{'10.1.0.1/16':{'blackhole':true},'10.3.0.1/16':{'reject':true}}", &after);
+    ck_assert_int_eq(routes_check_misfits(&after, &before, &err), ORB_E_VETO);
+    ck_assert_str_eq(err.path, "/routing/static/10.3.0.1~116");
+    routes_fini(&after);
+    routes_fini(&before);
+}
+
+TEST(metrics_of_next_hops_default_to_the_routes)
+{
+    struct routes_want routes;
+    const struct route_want *route;
+
+    read_routes("{'0.0.0.0/0':{'metric':7,'blackhole':true,"
+                "'next-hops':{'10.0.0.1':{},'10.0.0.2':{'metric':9}}}}",
+                &routes);
+    route = only(&routes);
+    ck_assert(route_has_metric(route, 7) && route_has_metric(route, 9));
+    ck_assert(route_has_metric(route, LAST_METRIC) && !route_has_metric(route, 0));
+    ck_assert_uint_eq(route->last, RTN_BLACKHOLE);
+    routes_fini(&routes);
+    read_routes("{'::/0':{'next-hops':{'2001:db8::1':{}}}}", &routes);
+    ck_assert(route_has_metric(only(&routes), 1024));
+    routes_fini(&routes);
+    read_routes("{'10.0.0.0/8':{'reject':true,'metric':5}}", &routes);
+    ck_assert_uint_eq(route_last_metric(only(&routes)), 5);
+    ck_assert(!route_has_metric(only(&routes), LAST_METRIC));
+    routes_fini(&routes);
+}
+
+TEST(only_what_a_person_changed_counts_as_changed)
+{
+    struct routes_want before, after;
+
+    read_routes("{'10.1.0.0/16':{'reject':true},'10.2.0.0/16':{'next-hops':{'10.0.0.1':{}}},"
+                "'10.3.0.0/16':{'next-hops':{'10.0.0.1':{}}}}",
+                &before);
+    before.sorted[1]->hops[0].held = true;
+    read_routes(
+        "{'10.3.0.0/16':{'next-hops':{'10.0.0.1':{'interface':'a','onlink':true}}},"
+        "'10.1.0.0/16':{'reject':true,'description':'x'},"
+        "'10.2.0.0/16':{'next-hops':{'10.0.0.1':{'weight':1}}},'10.4.0.0/16':{'reject':true}}",
+        &after);
+    routes_compare(&after, &before);
+    ck_assert(!after.sorted[0]->changed && !after.sorted[1]->changed);
+    ck_assert(after.sorted[2]->changed && after.sorted[3]->changed);
+    ck_assert(after.sorted[1]->hops[0].held);
+    routes_fini(&after);
+    routes_fini(&before);
+}
+
+/* One link, up, with or without carrier; interfaces: /interfaces with ' for ". */
+static void judge(const char *interfaces, bool carrier, const char *hop, enum fit fit,
+                  const char *why)
+{
+    struct rtnl_link link = {.index = 3, .name = "wan0", .flags = IFF_UP, .carrier = carrier};
+    struct kernel kernel = {.links = {&link, 1}};
+    char text[200], said[200] = "";
+    struct routes_want routes;
+    struct reach reach;
+    struct rtnl_hop out;
+    struct orb_err err;
+    const char *todo = "";
+    cJSON *tree = json(interfaces);
+
+    snprintf(text, sizeof(text), "{'0.0.0.0/0':{'next-hops':{%s}}}", hop);
+    read_routes(text, &routes);
+    ck_assert_int_eq(reach_make(&kernel, tree, &routes, &reach, &err), 0);
+    ck_assert_msg(reach_fit(&reach, only(&routes)->hops) == fit, "%s: fit %d, not %d", hop,
+                  reach_fit(&reach, only(&routes)->hops), fit);
+    ck_assert_msg(reach_now(&reach, only(&routes)->hops, &out, said, sizeof(said), &todo) == !why,
+                  "%s: %s", hop, said);
+    if (why)
+        ck_assert_msg(strstr(said, why) && *todo, "\"%s\" is not in \"%s\"", why, said);
+    reach_fini(&reach);
+    routes_fini(&routes);
+    cJSON_Delete(tree);
+}
+
+TEST(a_next_hop_fits_by_the_configuration_and_is_used_by_what_works)
+{
+    const char *both = "{'wan0':{'addresses':['192.0.2.2/24']},"
+                       "'wan1':{'addresses':['203.0.113.2/24']}}";
+    const char *off = "{'wan0':{'addresses':['192.0.2.2/24'],'enabled':false}}";
+    const char *single = "{'wan0':{'addresses':['203.0.113.7/32']},'wan1':{}}";
+
+    judge(both, true, "'192.0.2.1':{}", FIT_YES, NULL);
+    judge(both, false, "'192.0.2.1':{}", FIT_YES, "wan0 has no carrier");
+    judge(both, true, "'203.0.113.1':{}", FIT_YES, "there is no interface wan1");
+    judge(both, true, "'192.0.2.2':{}", FIT_SELF, "this machine itself");
+    judge(both, true, "'192.0.2.255':{}", FIT_BROADCAST, "broadcast");
+    judge(both, true, "'198.51.100.1':{}", FIT_NOWHERE, "in no connected network");
+    judge(both, true, "'192.0.2.1':{'interface':'wan9'}", FIT_NO_INTERFACE, "no interface wan9");
+    judge(off, true, "'192.0.2.1':{}", FIT_OFF, "in no connected network");
+    judge(off, true, "'192.0.2.1':{'interface':'wan0'}", FIT_OFF, "switched off");
+    judge(single, true, "'192.0.2.1':{'interface':'wan0'}", FIT_NOWHERE, NULL);
+    judge(single, true, "'192.0.2.1':{'interface':'wan0','onlink':true}", FIT_YES, NULL);
+    judge(single, true, "'192.0.2.1':{'interface':'wan1'}", FIT_YES, "there is no interface wan1");
+}
