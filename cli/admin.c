@@ -1,5 +1,6 @@
 /* Tokens, who one is, and the fast path's switch. */
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli.h"
 #include "core/base/own.h"
@@ -97,9 +98,38 @@ static int dataplane_disable(struct cli *cli, int argc, char **argv, struct orb_
     return fast_path(cli, "disable", argc, argv, err);
 }
 
+/* false: a person at a terminal said no; who is not asked has to say --yes. */
+static bool is_sure(const char *question)
+{
+    char answer[16] = "";
+
+    if (!isatty(STDIN_FILENO))
+        return false;
+    fprintf(stderr, "%s [y/N] ", question);
+    return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+static int dataplane_detach(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    bool yes = cli_flag(&argc, argv, "--yes");
+    AUTO(buf) struct buf text = {0};
+    int r = cli_words(argc, argv, 0, 0, "dataplane detach [--yes]", err);
+
+    if (r < 0)
+        return r;
+    if (!yes && !is_sure("From then on nothing is filtered, translated or forwarded. Detach?"))
+        return orb_fail(err, ORB_E_STATE, "nothing was detached; say --yes where nobody is asked");
+    r = cli_call(cli, "dataplane@1", "detach", NULL, &text, err);
+    if (r == 0)
+        cli_print_json(cli, buf_str(&text));
+    return r;
+}
+
 const struct command admin_commands[] = {
+    {"dataplane detach", "[--yes]", "take filter, fast path and settings away from the kernel",
+     dataplane_detach},
     {"dataplane disable", "", "fast path off; nftables alone enforces", dataplane_disable},
-    {"dataplane enable", "", "fast path on again", dataplane_enable},
+    {"dataplane enable", "", "fast path on again; after detach: everything", dataplane_enable},
     {"token create", "NAME viewer|operator|admin", "make an API token; shown once", token_create},
     {"token list", "", "names and roles of the tokens", token_list},
     {"token revoke", "NAME", "make a token worthless at once", token_revoke},

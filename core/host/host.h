@@ -24,6 +24,7 @@ struct host_options {
     enum logs_output output;
     enum log_level level;
     bool no_dataplane;
+    bool detach;                        /* take everything away and exit */
     bool safe_mode;                     /* asked for; see struct orbitald */
     char *owned[HOST_PACKAGE_DIRS + 4]; /* strings made for the fields above */
     unsigned owned_count;

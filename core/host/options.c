@@ -5,7 +5,9 @@
 
 #include "core/base/own.h"
 #include "core/host/host.h"
+#include "core/host/statedir.h"
 #include "core/sandbox/sandbox.h"
+#include "dataplane/dataplane.h"
 
 static const char usage[] =
     "orbitald - the Orbital appliance daemon\n"
@@ -24,6 +26,8 @@ static const char usage[] =
     "  --safe-mode        run the last good configuration with the shipped packages only\n"
     "  --log-level L      debug, info, notice, warning, error    (info)\n"
     "  --log-output O     stderr, journal, quiet  (journal under systemd, else stderr)\n"
+    "  --detach           take filter, fast path and settings of a daemon that does not run\n"
+    "                     away from the kernel, and exit\n"
     "  --check-package DIR  say what is wrong with a package directory, and exit\n"
     "  --version, --help\n"
     "\n"
@@ -42,6 +46,7 @@ enum option_id {
     OPT_LOG_LEVEL,
     OPT_LOG_OUTPUT,
     OPT_CHECK,
+    OPT_DETACH,
     OPT_VERSION,
     OPT_HELP
 };
@@ -59,6 +64,7 @@ static const struct option options[] = {
     {"log-level", required_argument, NULL, OPT_LOG_LEVEL},
     {"log-output", required_argument, NULL, OPT_LOG_OUTPUT},
     {"check-package", required_argument, NULL, OPT_CHECK},
+    {"detach", no_argument, NULL, OPT_DETACH},
     {"version", no_argument, NULL, OPT_VERSION},
     {"help", no_argument, NULL, OPT_HELP},
     {NULL, 0, NULL, 0},
@@ -200,6 +206,9 @@ static int parse_one(struct host_options *o, int id, const char *value, int *ret
     case OPT_CHECK:
         *ret_code = check_package(value);
         return 1;
+    case OPT_DETACH:
+        o->detach = true;
+        return 0;
     case OPT_VERSION:
         puts("orbitald " ORBITAL_VERSION);
         return 1;
@@ -209,6 +218,29 @@ static int parse_one(struct host_options *o, int id, const char *value, int *ret
     default:
         return -1; /* getopt has said what is wrong */
     }
+}
+
+/* Only where no daemon would put everything back at once. The exit status. */
+static int detach(struct host_options *o)
+{
+    AUTO_FREE char *found = NULL;
+    struct dataplane_options paths;
+    struct statedir dir;
+    struct orb_err err = {0};
+    int r;
+
+    options_absolute(o);
+    found = xasprintf("%s/found-settings", o->state_dir);
+    paths = (struct dataplane_options){.bpffs = o->bpffs, .found = found};
+    r = statedir_open(o, &dir, &err);
+    if (r == 0) {
+        r = dataplane_detach(&paths, &err);
+        statedir_close(&dir);
+    }
+    if (r < 0)
+        fprintf(stderr, "orbitald: %s%s\n", err.text,
+                r == ORB_E_STATE ? "; a daemon that runs is told orbctl dataplane detach" : "");
+    return r < 0;
 }
 
 int options_parse(struct host_options *o, int argc, char **argv, int *ret_code)
@@ -230,6 +262,10 @@ int options_parse(struct host_options *o, int argc, char **argv, int *ret_code)
     if (r == 0 && !o->package_dirs[0]) {
         o->package_dirs[0] = "/usr/lib/orbital/packages";
         o->package_dirs[1] = keep(o, xasprintf("%s/packages", o->state_dir));
+    }
+    if (r == 0 && o->detach) {
+        *ret_code = detach(o);
+        return 1;
     }
     return r;
 }
