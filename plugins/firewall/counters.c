@@ -67,8 +67,7 @@ static void on_numbers(struct orb_ctx *ctx, void *arg, const cJSON *in, const st
     const cJSON *next = cJSON_GetObjectItemCaseSensitive(in, "next");
     cJSON *out, *list;
 
-    (void)ctx;
-    talk_note(wait->self, err);
+    talk_note(ctx, wait->self, err);
     if (err) {
         orb_reply_error(wait->req, err);
         free(wait);
@@ -101,8 +100,7 @@ static void on_text(struct orb_ctx *ctx, void *arg, const char *text, size_t len
 {
     struct wait *wait = arg;
 
-    (void)ctx;
-    talk_note(wait->self, err);
+    talk_note(ctx, wait->self, err);
     if (err)
         orb_reply_error(wait->req, err);
     else

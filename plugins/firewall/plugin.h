@@ -33,8 +33,8 @@ int talk_prepare(struct orb_ctx *ctx, const struct orb_change *change, struct or
 int talk_apply(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err);
 int talk_abort(struct orb_ctx *ctx, const struct orb_change *change, bool applied,
                struct orb_err *err);
-/* Remembers whether the data plane answers, for the health. */
-void talk_note(struct firewall *self, const struct orb_err *err);
+/* Remembers whether the data plane answers, for the health, and reports it as a problem. */
+void talk_note(struct orb_ctx *ctx, struct firewall *self, const struct orb_err *err);
 
 /* counters.c: methods. */
 int on_counters(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err);

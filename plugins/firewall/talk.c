@@ -12,11 +12,18 @@
 
 static void send_next(struct orb_ctx *ctx, struct firewall *self);
 
-void talk_note(struct firewall *self, const struct orb_err *err)
+void talk_note(struct orb_ctx *ctx, struct firewall *self, const struct orb_err *err)
 {
+    struct orb_problem problem = {.level = ORB_PROBLEM_FAILED,
+                                  .what = self->trouble,
+                                  .path = "/firewall",
+                                  .todo = "orbctl show dataplane, then orbctl service restart "
+                                          "firewall"};
+
     switch (err ? err->code : 0) {
     case 0:
         self->trouble[0] = 0;
+        orb_problem_clear(ctx, "data-plane");
         break;
     case ORB_E_INVALID:
     case ORB_E_SCHEMA:
@@ -26,6 +33,7 @@ void talk_note(struct firewall *self, const struct orb_err *err)
         break; /* the person's mistake or a passing one: the data plane works */
     default:
         snprintf(self->trouble, sizeof(self->trouble), "%s", err->text);
+        orb_problem_set(ctx, "data-plane", &problem);
         break;
     }
 }
@@ -58,7 +66,7 @@ static void fail(struct orb_ctx *ctx, struct firewall *self, const struct orb_er
 {
     struct talk *talk = &self->talk;
 
-    talk_note(self, err);
+    talk_note(ctx, self, err);
     talk->failure = *err;
     if (err->path[0])
         translate_path(err->path, talk->failure.path, sizeof(talk->failure.path));
@@ -79,7 +87,7 @@ static void on_checked(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
         fail(ctx, self, err, "accept");
         return;
     }
-    talk_note(self, NULL);
+    talk_note(ctx, self, NULL);
     orb_config_done(ctx, NULL);
 }
 
@@ -199,7 +207,7 @@ static void on_applied(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
     const cJSON *generation = cJSON_GetObjectItemCaseSensitive(out, "generation");
     struct orb_err failure;
 
-    talk_note(self, err);
+    talk_note(ctx, self, err);
     if (err) {
         /* The draft stays ours: the abort that follows drops it. */
         failure = *err;
@@ -237,7 +245,7 @@ static void on_aborted(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
     struct orb_err failure;
 
     (void)out;
-    talk_note(self, err);
+    talk_note(ctx, self, err);
     self->talk.state = TALK_NONE;
     if (!err) {
         orb_config_done(ctx, NULL);
