@@ -9,7 +9,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from appliance import Appliance, Tap, expect, need_root, run  # noqa: E402
 
-need_root()
+need_root("bpf", "bpffs")
 build, source = sys.argv[1], sys.argv[2]
 tap = Tap()
 shipped = sorted(os.listdir(f"{build}/packages"))

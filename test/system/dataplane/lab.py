@@ -10,6 +10,9 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
+import machine  # noqa: E402
+
 SKIP = 77
 
 
@@ -25,9 +28,7 @@ def sh(command, check=True, **more):
 
 
 def need(*tools):
-    if os.geteuid():
-        print("skipped: needs root")
-        sys.exit(SKIP)
+    machine.need("namespaces", "settings", "bpf", "bpffs")
     for tool in tools:
         if not shutil.which(tool):
             print(f"skipped: {tool} is missing")

@@ -188,7 +188,7 @@ def rows(pairs):
                 yield a, b
 
 
-need_root()
+need_root("bpf", "bpffs")
 build = sys.argv[1]
 objects = dict(zip(("aborts", "hangs"), sys.argv[2].split(",")))
 only = [a for a in sys.argv[3:] if not a.startswith("--")]

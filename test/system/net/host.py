@@ -10,6 +10,9 @@ import subprocess
 import sys
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
+import machine  # noqa: E402
+
 (HELLO, WELCOME, OPEN, OPENED, REQ, REP, ERR, CANCEL, SUB, UNSUB, PUB, EVENT, GAP, PING, PONG, READY,
  LOG, METRIC, STOP, FAIL, PEER, GONE, PROBLEMS, PROGRESS) = range(1, 25)
 CONFIG, USER = 7, 9  # peers
@@ -38,8 +41,7 @@ class Namespace:
     """ip netns with a name of this test's own; removed with everything in it on the way out."""
 
     def __init__(self, test):
-        if os.geteuid():
-            skip("needs root (network namespaces)")
+        machine.need("namespaces", "settings", *(["landlock"] if "--sandboxed" in sys.argv else []))
         self.name = f"orbt-net-{test}-{os.getpid()}"
 
     def __enter__(self):

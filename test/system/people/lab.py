@@ -11,6 +11,9 @@ import tempfile
 import threading
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
+import machine  # noqa: E402
+
 SKIP = 77
 CLONE_NEWNET = 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
@@ -74,8 +77,7 @@ def parse(raw):
 
 class Appliance:
     def __init__(self, build, test):
-        if os.geteuid():
-            skip("needs root (network namespaces, the sandbox)")
+        machine.need("namespaces", "landlock", "settings")
         for tool in ("ip", "nsenter", "curl"):
             if not shutil.which(tool):
                 skip(f"needs {tool}")
