@@ -27,7 +27,7 @@ struct command {
 
 /* Tables end with {0}; each in the file of its name. */
 extern const struct command service_commands[], config_commands[], show_commands[], ipc_commands[],
-    admin_commands[], health_commands[];
+    admin_commands[], health_commands[], logs_commands[];
 
 /* Connects on first use. */
 int cli_call(struct cli *cli, const char *to, const char *method, const char *input,
@@ -58,6 +58,17 @@ void cli_pointer(int argc, char **argv, struct buf *ret_pointer);
 
 /* Text of others for a terminal: control characters are shown, not sent. */
 void text_plain(const char *text, struct buf *ret_text);
+
+/* "3m20s" */
+void text_duration(long long ms, char *to, size_t size);
+/* logs.c: one crash report, for people. */
+void crash_print(const json_t *report);
+
+/* when.c: a point in time as people write it: 10m, 2h30m (ago), 03:00 (the last one there was),
+ * 2026-11-27, "2026-11-27 03:00", 2026-11-27T03:00:00Z, yesterday, now. what: for the error. In
+ * microseconds since the epoch; now_us: the present. */
+int when_parse(const char *text, const char *what, int64_t now_us, int64_t *ret_us,
+               struct orb_err *err);
 
 /* Text table: columns as wide as their longest cell. */
 struct table {

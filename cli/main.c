@@ -9,8 +9,9 @@
 #define DEFAULT_WAIT_S 10
 #define DEFAULT_SOCKET "/run/orbital/control.sock"
 
-static const struct command *const tables[] = {show_commands, service_commands, config_commands,
-                                               ipc_commands,  health_commands,  admin_commands};
+static const struct command *const tables[] = {show_commands,   service_commands, logs_commands,
+                                               config_commands, ipc_commands,     health_commands,
+                                               admin_commands};
 
 static const char head[] =
     "orbctl - operate an Orbital appliance\n"
@@ -269,7 +270,7 @@ void cli_pointer(int argc, char **argv, struct buf *ret_pointer)
 /* Exit status of what only prints. */
 static int printed(int result)
 {
-    if (result >= 0 && fflush(stdout) != EOF)
+    if (result >= 0 && fflush(stdout) != EOF && !ferror(stdout))
         return 0;
     fputs("orbctl: the output could not be written\n", stderr);
     return orb_code_exit(ORB_E_IO);

@@ -107,30 +107,28 @@ static bool is_starting(struct client *c, char *what, size_t size)
     return true;
 }
 
-/* Is the service behind an interface between two of its processes? *ret_running: it runs by now. */
-static bool is_coming(struct client *c, const char *to, bool *ret_running, char *what, size_t size)
+/* What the host says of the service behind an interface: "" when it knows none. */
+static void state_of(struct client *c, const char *to, char *name, size_t name_size, char *state,
+                     size_t state_size)
 {
     AUTO(json_t) json_t *list = NULL;
-    size_t len = strcspn(to, "@"), i;
+    size_t i;
     json_t *s;
 
-    if (!strncmp(to, "service.", 8)) {
-        to += 8;
-        len -= 8;
-    }
+    name[0] = state[0] = '\0';
     if (ask_host(c, "services", NULL, &list) < 0)
-        return false;
+        return;
+    if (!strncmp(to, "service.", 8))
+        to += 8;
     json_array_foreach (json_object_get(list, "services"), i, s) {
-        const char *name = json_string_value(json_object_get(s, "name"));
-        const char *state = json_string_value(json_object_get(s, "state"));
+        const char *n = json_string_value(json_object_get(s, "name"));
+        const char *is = json_string_value(json_object_get(s, "state"));
 
-        if (!name || !state || strlen(name) != len || strncmp(name, to, len))
+        if (!n || !is || strlen(n) != strcspn(to, "@") || strncmp(n, to, strlen(n)))
             continue;
-        *ret_running = !strcmp(state, "Running");
-        snprintf(what, size, "service %.40s is %s", name, state);
-        return !strcmp(state, "Starting") || !strcmp(state, "Restarting");
+        snprintf(name, name_size, "%s", n);
+        snprintf(state, state_size, "%s", is);
     }
-    return false;
 }
 
 /* What the contract says: 1, 0, or below 0 when there is none to look at. */
@@ -181,15 +179,19 @@ static bool ask_again(struct client *c, const char *to, const char *method)
 static bool may_be_there(struct client *c, const char *to, unsigned *tries)
 {
     struct orb_err err;
-    char what[80] = "";
-    bool running = false, coming = is_starting(c, what, sizeof what) ||
-                                   (!c->broken && is_coming(c, to, &running, what, sizeof what));
+    char what[96] = "", name[64], state[24];
+    bool starting = is_starting(c, what, sizeof what);
 
+    if (!c->broken)
+        state_of(c, to, name, sizeof name, state, sizeof state);
     if (c->broken)
         return open_patiently(c, &err) == 0;
-    /* Running by now: it came while we asked. Only once: it may be the service that refuses. */
-    if (!coming && !(running && (*tries)++ == 0))
-        return false;
+    if (!state[0])
+        return starting && wait_more(c, what);
+    if (!strcmp(state, "Starting") || !strcmp(state, "Restarting"))
+        snprintf(what, sizeof what, "service %s is %s", name, state);
+    else if (strcmp(state, "Running") != 0 || (*tries)++ > 0)
+        return false; /* it will not come, or it runs and refuses by itself */
     return wait_more(c, what);
 }
 

@@ -59,6 +59,13 @@ static void on_stopped(void *arg)
     broker_close(take_ptr(host->broker));
 }
 
+/* As long as the loop turns the start, or the stop, goes on, however long it takes. */
+static void on_patience(uv_timer_t *timer)
+{
+    notify_send(container_of(timer, struct run, patience)->notify_socket,
+                "EXTEND_TIMEOUT_USEC=60000000\n");
+}
+
 static void stop(struct run *run)
 {
     struct orbitald *host = &run->host;
@@ -68,6 +75,9 @@ static void stop(struct run *run)
     host->stopping = true;
     log_notice(host->log, "host.stopping");
     notify_send(run->notify_socket, "STOPPING=1\nSTATUS=stopping services\n");
+    if (run->notify_socket) /* each service has its own time to stop; systemd's is for all of them
+                             */
+        uv_timer_start(&run->patience, on_patience, 0, PATIENCE_MS);
     starts_forget(host->options.run_dir); /* it was asked to end, it did not fail */
     if (run->steps.running) {
         steps_stop(&run->steps);
@@ -107,6 +117,7 @@ static void on_hangup(uv_signal_t *handle, int number)
         host_check_tokens(host);
     }
     svcconf_refresh(host->svcconf);
+    logconf_refresh(host->logconf);
 }
 
 static void complain_of_log(struct orbitald *host, const struct orb_err *err)
@@ -133,13 +144,6 @@ static void on_reopen(uv_signal_t *handle, int number)
 static void on_watchdog(uv_timer_t *timer)
 {
     notify_send(container_of(timer, struct run, watchdog)->notify_socket, "WATCHDOG=1\n");
-}
-
-/* As long as the loop turns the start goes on, however long it takes. */
-static void on_patience(uv_timer_t *timer)
-{
-    notify_send(container_of(timer, struct run, patience)->notify_socket,
-                "EXTEND_TIMEOUT_USEC=60000000\n");
 }
 
 /* The boot is through and the verdict is not failed: READY=1 was sent. */
@@ -178,8 +182,10 @@ static void on_state(void *arg, const char *service, enum service_state state)
 
     broker_publish(host->broker, "host", "service-state", event, strlen(event), &err);
     health_changed(host->health);
-    if (!strcmp(service, "config") && state == SERVICE_RUNNING && !host->stopping)
+    if (!strcmp(service, "config") && state == SERVICE_RUNNING && !host->stopping) {
         svcconf_refresh(host->svcconf);
+        logconf_refresh(host->logconf);
+    }
 }
 
 static int identify(void *arg, uid_t uid, gid_t gid, char name[64], char role[16],
@@ -295,6 +301,7 @@ static void tear_down(struct run *run)
     struct orbitald *host = &run->host;
 
     svcconf_free(host->svcconf);
+    logconf_free(host->logconf);
     packages_fini(&host->packages);
     buf_fini(&host->refused);
     contract_free(host->host_contract);
@@ -302,6 +309,7 @@ static void tear_down(struct run *run)
     contract_free(host->dataplane_contract);
     contract_free(host->arp_contract);
     contract_free(host->services_contract);
+    contract_free(host->system_contract);
     sandbox_free(host->sandbox);
     auth_free(host->auth);
     metrics_free(host->metrics);
@@ -326,6 +334,10 @@ static int open_logs(struct run *run, struct orb_err *err)
     }
     host->log = logs_sink(host->logs);
     run->log_trouble = why;
+    /* The first record: where one run of the daemon ends and the next begins. */
+    log_notice(host->log, "host.start", KV("version", ORBITAL_VERSION),
+               KV("instance", host->options.instance), KV("pid", getpid()),
+               KV("run", logs_run(host->logs)));
     if (run->state.trouble.code)
         log_error(host->log, "state.trouble", KV("error", run->state.trouble.text));
     return 0;
@@ -347,8 +359,6 @@ static int run_loop(struct run *run, struct orb_err *err)
     host->started_ms = now_ms();
     uv_loop_init(&loop);
     host->loop = &loop;
-    log_notice(host->log, "host.start", KV("version", ORBITAL_VERSION),
-               KV("instance", host->options.instance), KV("pid", getpid()));
     init_log(&run->init, host->log);
     limits_raise(host->log);
     r = build(run, err);

@@ -15,6 +15,7 @@
 #include "core/loop/scope.h"
 
 #define CHECK_MS 1000
+#define LOG_TROUBLE "log.no-file"   /* main.c sets it, too */
 #define MADE_US 1790000000000000ull /* 2026-09-21: no clock that is set stands before it */
 
 struct host_problem {
@@ -29,12 +30,13 @@ struct health {
     void *arg;
     struct host_problem problems[HOST_PROBLEMS_MAX];
     unsigned problem_count;
-    char *state_dir; /* the thread's */
-    struct verdict_machine machine, found;
+    char *state_dir;                  /* the thread's */
+    struct verdict_machine found;     /* the thread's */
     char sentence[ORB_ERR_TEXT + 64]; /* told last */
     enum verdict_level level;
     bool ready, checking, closing;
     bool try_state, state_mended; /* the thread's: see STATE_TROUBLE */
+    bool log_failing;             /* when it was looked at last */
     uv_work_t work;
     uv_timer_t check, settle;
     struct loop_scope scope;
@@ -130,16 +132,42 @@ static void on_checked(uv_work_t *work, int status)
         loop_scope_close(&health->scope);
         return;
     }
-    health->machine = health->found;
+    for (unsigned kind = 0; kind < MACHINE_KINDS; kind++) {
+        struct verdict_reason r;
+
+        if (verdict_machine(&health->found, kind, &r))
+            host_problem_set(health->host, verdict_machine_key(kind), r.level, r.what, r.path,
+                             r.todo);
+        else
+            host_problem_clear(health->host, verdict_machine_key(kind));
+    }
     if (health->state_mended)
         host_problem_clear(health->host, STATE_TROUBLE);
     health_changed(health);
+}
+
+/* Are records lost because the disk does not take them? */
+static void check_logs(struct health *health)
+{
+    char why[ORB_ERR_TEXT];
+    bool failing;
+
+    logs_look(health->host->logs);
+    failing = logs_trouble(health->host->logs, why, sizeof why);
+    if (failing)
+        host_problem_set(health->host, LOG_TROUBLE, VERDICT_DEGRADED, why, "",
+                         "make room, or make it writable; it is tried again with every record, and "
+                         "those since then are lost with the next restart");
+    else if (health->log_failing)
+        host_problem_clear(health->host, LOG_TROUBLE);
+    health->log_failing = failing;
 }
 
 static void on_check(uv_timer_t *timer)
 {
     struct health *health = container_of(timer, struct health, check);
 
+    check_logs(health);
     if (health->checking)
         return; /* the disk does not answer: what was known stays */
     health->checking = true;
@@ -183,8 +211,6 @@ static void verdict_make(const struct orbitald *host, struct health_report *ret_
                                                           .what = "the daemon is starting"});
     }
     buf_fini(&c.waiting);
-    if (health)
-        verdict_add_machine(ret_verdict, &health->machine);
     verdict_sort(ret_verdict);
 }
 
@@ -269,12 +295,12 @@ int health_new(struct orbitald *host, const char *notify_socket, void (*on_ready
 {
     struct health *health = xcalloc(1, sizeof(*health));
 
+    health->log_failing = true; /* main.c may have said so */
     health->host = host;
     health->notify_socket = notify_socket;
     health->on_ready = on_ready;
     health->arg = arg;
     health->state_dir = xstrdup(host->options.state_dir);
-    health->machine = (struct verdict_machine){-1, -1, false, health->state_dir, -1, false};
     loop_scope_init(&health->scope, on_closed);
     uv_timer_init(host->loop, &health->check);
     loop_scope_adopt(&health->scope, (uv_handle_t *)&health->check);

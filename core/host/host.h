@@ -42,6 +42,7 @@ struct arp;       /* arp@1 */
 struct good;      /* good.h */
 struct svcconf;   /* /services of the configuration */
 struct health;    /* the verdict over the appliance: verdict.h */
+struct logconf;   /* /system/logging of the configuration */
 
 struct orbitald {
     struct host_options options;
@@ -59,8 +60,11 @@ struct orbitald {
     struct arp *arp;
     struct svcconf *svcconf;
     struct health *health;
+    struct logconf *logconf;
+    struct log_job *log_first; /* logs_iface.c: questions that wait for the disk */
+    unsigned log_waiting;
     struct contract *host_contract, *auth_contract, *dataplane_contract, *arp_contract,
-        *services_contract;
+        *services_contract, *system_contract;
     const struct contract *builtin[5]; /* the first four of these, NULL ends */
     struct token_job *tokens_first;    /* auth_iface.c: changes of tokens that wait for the disk */
     unsigned tokens_waiting;
@@ -97,6 +101,18 @@ int services_contract_make(const struct package_list *packages, struct contract 
 int svcconf_new(struct orbitald *host, struct svcconf **ret_conf, struct orb_err *err);
 void svcconf_free(struct svcconf *conf);
 void svcconf_refresh(struct svcconf *conf);
+
+/* logconf.c: the same for /system/logging, which the host heeds itself. */
+int system_contract_make(const struct package_list *packages, struct contract **ret_contract,
+                         struct orb_err *err);
+int logconf_new(struct orbitald *host, struct logconf **ret_conf, struct orb_err *err);
+void logconf_free(struct logconf *conf);
+void logconf_refresh(struct logconf *conf);
+
+/* logs_iface.c: host@1 logs and log-runs, which look into files on a thread. false: it is another
+ * method; else req will be answered. */
+bool logs_request(struct orbitald *host, struct host_req *req, const char *method,
+                  const char *input, size_t len);
 
 /* sd_notify(3) datagram to $NOTIFY_SOCKET, nothing without one. */
 void notify_send(const char *socket_path, const char *text);

@@ -29,33 +29,6 @@ static void answer(struct host_req *req, int r, const struct buf *out, const str
         host_reply(req, "{}", 2);
 }
 
-static int logs_query(struct orbitald *host, const char *input, size_t len, struct buf *out,
-                      struct orb_err *err)
-{
-    struct logs_query query = {.limit = 200};
-    struct json_slice value;
-    char service[64], level[16];
-    int64_t n;
-
-    text_member(input, len, "service", service, sizeof service);
-    text_member(input, len, "level", level, sizeof level);
-    if (service[0] && strcmp(service, "host") &&
-        supervisor_known(host->supervisor, service, err) < 0)
-        return err->code;
-    if (service[0])
-        query.service = service;
-    if (level[0])
-        query.level = (enum log_level)log_level_parse(level);
-    if (json_member(input, len, "after", &value) && json_int64(&value, &n) == 0)
-        query.after = (uint64_t)n;
-    if (json_member(input, len, "since_us", &value) && json_int64(&value, &n) == 0)
-        query.since_us = (uint64_t)n;
-    if (json_member(input, len, "limit", &value) && json_int64(&value, &n) == 0)
-        query.limit = (unsigned)n;
-    logs_find(host->logs, &query, out);
-    return 0;
-}
-
 static void metrics_all(struct orbitald *host, struct buf *out)
 {
     AUTO(buf) struct buf text = {0};
@@ -110,6 +83,7 @@ static void schemas(struct orbitald *host, struct buf *out)
 {
     buf_adds(out, "{\"schemas\":[");
     add_schema(out, "host", host->services_contract);
+    add_schema(out, "host", host->system_contract);
     add_schemas(host, true, out);
     add_schemas(host, false, out);
     buf_adds(out, "]}");
@@ -197,8 +171,6 @@ static int dispatch(struct orbitald *host, const struct host_caller *caller, con
         return supervisor_service_late(host->supervisor, name, why, err);
     } else if (!strcmp(method, "enforced"))
         return enforced_request(host, input, len, out, err);
-    else if (!strcmp(method, "logs"))
-        return logs_query(host, input, len, out, err);
     else if (!strcmp(method, "interfaces"))
         broker_list(host->broker, out);
     else if (!strcmp(method, "describe")) {
@@ -230,9 +202,13 @@ static void on_request(void *arg, struct host_req *req, const struct host_caller
     struct orbitald *host = arg;
     AUTO(buf) struct buf out = {0};
     struct orb_err err = {0};
-    int r = host->starting && strcmp(method, "version") != 0
-                ? not_yet(host, method, &out, &err)
-                : dispatch(host, caller, method, input, len, &out, &err);
+    int r;
+
+    if (logs_request(host, req, method, input, len))
+        return;
+    r = host->starting && strcmp(method, "version") != 0
+            ? not_yet(host, method, &out, &err)
+            : dispatch(host, caller, method, input, len, &out, &err);
 
     if (caller->kind == PEER_USER && !strncmp(method, "service-", 8))
         log_notice(host->log, "audit.order", KV("user", caller->name), KV("method", method),

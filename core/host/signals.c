@@ -46,13 +46,13 @@ void signals_begin(void)
     struct sigaction old;
     sigset_t none;
 
-    for (int number = 1; number <= SIGRTMAX; number++)
-        if (!stays(number))
-            sigaction(number, &ignore, NULL);
     for (size_t i = 0; i < ARRAY_LEN(faults); i++) /* a sanitizer's handler stays */
         if (sigaction(faults[i], NULL, &old) == 0 &&
             (old.sa_handler == SIG_DFL || old.sa_handler == SIG_IGN))
             sigaction(faults[i], &fault, NULL);
+    for (int number = 1; number <= SIGRTMAX; number++)
+        if (!stays(number))
+            sigaction(number, &ignore, NULL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL); /* whoever started us may have blocked some */
 }

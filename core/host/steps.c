@@ -116,6 +116,9 @@ static int take_packages(struct steps *s, struct orb_err *err)
     r = services_contract_make(&host->packages, &host->services_contract, err);
     if (r < 0)
         return orb_wrap(err, "the contract of /services");
+    r = system_contract_make(&host->packages, &host->system_contract, err);
+    if (r < 0)
+        return orb_wrap(err, "the contract of /system");
     if (!host->packages.count)
         log_warn(host->log, "package.none", KV("dir", host->options.package_dirs[0]));
     expect_interfaces(host);
@@ -160,7 +163,9 @@ static int make_supervisor(struct steps *s, struct orb_err *err)
     setup.packages = &host->packages;
     setup.builtin = host->builtin;
     r = supervisor_new(&setup, &host->supervisor, err);
-    return r < 0 ? r : svcconf_new(host, &host->svcconf, err);
+    if (r == 0)
+        r = svcconf_new(host, &host->svcconf, err);
+    return r < 0 ? r : logconf_new(host, &host->logconf, err);
 }
 
 static const struct {

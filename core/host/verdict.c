@@ -103,7 +103,8 @@ static void add_words(struct health_report *verdict, const struct service_view *
         add(verdict, VERDICT_DEGRADED, s->name, now, "", "%s reports %u more problems", s->name,
             s->problems->more);
     if (s->health[0])
-        add(verdict, VERDICT_DEGRADED, s->name, 0, "", "%s: %s", s->name, s->health);
+        add(verdict, VERDICT_DEGRADED, s->name, s->health_since_us, "", "%s: %s", s->name,
+            s->health);
 }
 
 void verdict_add_service(struct health_report *verdict, const struct service_view *service,
@@ -132,25 +133,53 @@ void verdict_add_boot(struct health_report *verdict, enum boot_phase phase, unsi
             waiting[0] ? ", waiting for " : "", waiting);
 }
 
-void verdict_add_machine(struct health_report *verdict, const struct verdict_machine *m)
+const char *verdict_machine_key(enum verdict_machine_kind kind)
 {
-    if (m->disk_read_only)
-        add(verdict, VERDICT_DEGRADED, "", 0,
-            "find out why (dmesg), mount it read-write again: mount -o remount,rw",
-            "the file system of %s is mounted read-only: no commit can be stored", m->state_dir);
-    if (m->disk_percent > FULL_PERCENT || m->inodes_percent > FULL_PERCENT)
-        add(verdict, VERDICT_DEGRADED, "", 0, "make space: old logs, crash reports, other files",
-            "the file system of %s is %d %% full%s", m->state_dir,
-            m->disk_percent > m->inodes_percent ? m->disk_percent : m->inodes_percent,
-            m->disk_percent >= m->inodes_percent ? "" : " (inodes)");
-    if (m->conntrack_percent > FULL_PERCENT)
-        add(verdict, VERDICT_DEGRADED, "", 0,
-            "look for a flood (orbctl show firewall flows) or raise nf_conntrack_max",
-            "the table of connections is %d %% full: new ones will be dropped",
-            m->conntrack_percent);
-    if (m->clock_unset)
-        add(verdict, VERDICT_DEGRADED, "", 0, "set the clock (date, chrony)",
-            "the clock is not set: it stands before the day this program was made");
+    static const char *const keys[] = {"machine.read-only", "machine.disk", "machine.conntrack",
+                                       "machine.clock"};
+
+    return keys[kind];
+}
+
+static bool disk_reason(const struct verdict_machine *m, struct verdict_reason *r)
+{
+    bool inodes = m->inodes_percent > m->disk_percent;
+    int most = inodes ? m->inodes_percent : m->disk_percent;
+
+    snprintf(r->what, sizeof(r->what), "the file system of %s is %d %% full%s", m->state_dir, most,
+             inodes ? " (inodes)" : "");
+    snprintf(r->todo, sizeof(r->todo), "make space: old logs, crash reports, other files");
+    return most > FULL_PERCENT;
+}
+
+bool verdict_machine(const struct verdict_machine *m, enum verdict_machine_kind kind,
+                     struct verdict_reason *ret_reason)
+{
+    struct verdict_reason *r = ret_reason;
+
+    *r = (struct verdict_reason){.level = VERDICT_DEGRADED};
+    switch (kind) {
+    case MACHINE_READ_ONLY:
+        snprintf(r->what, sizeof(r->what),
+                 "the file system of %s is mounted read-only: no commit can be stored",
+                 m->state_dir);
+        snprintf(r->todo, sizeof(r->todo),
+                 "find out why (dmesg), then mount it read-write again: mount -o remount,rw");
+        return m->disk_read_only;
+    case MACHINE_DISK:
+        return disk_reason(m, r);
+    case MACHINE_CONNTRACK:
+        snprintf(r->what, sizeof(r->what),
+                 "the table of connections is %d %% full: new ones will be dropped",
+                 m->conntrack_percent);
+        snprintf(r->todo, sizeof(r->todo), "look for a flood, or raise nf_conntrack_max");
+        return m->conntrack_percent > FULL_PERCENT;
+    default:
+        snprintf(r->what, sizeof(r->what),
+                 "the clock is not set: it stands before the day this program was made");
+        snprintf(r->todo, sizeof(r->todo), "set the clock (date, chrony)");
+        return m->clock_unset;
+    }
 }
 
 /* ---- shown ---- */

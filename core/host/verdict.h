@@ -60,7 +60,17 @@ struct verdict_machine {
     int conntrack_percent;
     bool clock_unset; /* the wall clock stands before the day this program was written */
 };
-void verdict_add_machine(struct health_report *verdict, const struct verdict_machine *machine);
+enum verdict_machine_kind {
+    MACHINE_READ_ONLY,
+    MACHINE_DISK,
+    MACHINE_CONNTRACK,
+    MACHINE_CLOCK,
+    MACHINE_KINDS
+};
+/* True: so it is, and ret_reason says it (without since). The key is for host_problem_set. */
+bool verdict_machine(const struct verdict_machine *machine, enum verdict_machine_kind kind,
+                     struct verdict_reason *ret_reason);
+const char *verdict_machine_key(enum verdict_machine_kind kind);
 
 /* The worst first, the older before the younger. */
 void verdict_sort(struct health_report *verdict);

@@ -3,44 +3,25 @@
 #include "core/obs/logs.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/random.h>
 
 #include "core/base/own.h"
 #include "core/json/scan.h"
-#include "core/obs/journal.h"
+#include "core/obs/logline.h"
+#include "core/obs/logs_priv.h"
 
-struct record {
-    uint64_t seq;
-    uint64_t time_us;
-    enum log_level level;
-    char *line; /* the JSON object */
-};
+#define KV_BYTES (LOGLINE_BYTES - 1024) /* the rest is the head */
+#define CUT_BYTES 4096                  /* what is kept of a record that is too long */
 
-struct stream {
-    char name[64];
-    struct record ring[LOGS_RING];
-    uint64_t written;
-    double tokens;
-    uint64_t refilled_ms;
-    uint64_t dropped, dropped_told;
-    struct buf partial; /* an unfinished line of output */
-};
-
-struct logs {
-    struct log_sink sink; /* first */
-    struct stream *streams[LOGS_SERVICES];
-    unsigned stream_count;
-    uint64_t seq;
-    char *path;
-    int fd;
-    uint64_t file_bytes;
-    enum logs_output output;
-    enum log_level level;
-    struct journal journal;
-};
+static enum log_level level_for(const struct logs *logs, const char *service)
+{
+    for (unsigned i = 0; i < logs->level_count; i++)
+        if (!strcmp(logs->levels[i].service, service))
+            return logs->levels[i].level;
+    return logs->keep;
+}
 
 static struct stream *stream_of(struct logs *logs, const char *service)
 {
@@ -55,42 +36,61 @@ static struct stream *stream_of(struct logs *logs, const char *service)
     snprintf(s->name, sizeof s->name, "%s", service);
     s->tokens = LOGS_BURST;
     s->refilled_ms = now_ms();
+    s->gone = logs->first_seq - 1;
+    s->keep = level_for(logs, s->name);
     logs->streams[logs->stream_count++] = s;
     return s;
 }
 
-static void rotate(struct logs *logs)
+void logs_levels(struct logs *logs, int level, const struct logs_level *levels, unsigned count)
 {
-    close(logs->fd);
-    for (int i = LOGS_FILES - 1; i >= 0; i--) {
-        AUTO_FREE char *from = i ? xasprintf("%s.%d", logs->path, i) : xstrdup(logs->path);
-        AUTO_FREE char *to = xasprintf("%s.%d", logs->path, i + 1);
+    enum log_level least = logs->level < LOG_LEVEL_INFO ? logs->level : LOG_LEVEL_INFO;
 
-        rename(from, to);
+    logs->keep = level < 0 ? least : (enum log_level)level;
+    free(logs->levels);
+    logs->levels = xcalloc(count + 1, sizeof logs->levels[0]);
+    logs->level_count = count;
+    for (unsigned i = 0; i < count; i++)
+        logs->levels[i] = levels[i];
+    for (unsigned i = 0; i < logs->stream_count; i++)
+        logs->streams[i]->keep = level_for(logs, logs->streams[i]->name);
+}
+
+/* What was ordered by whom, and where a run of the daemon begins, is kept whatever the level. */
+static bool kept(const struct logs *logs, const struct stream *s, enum log_level level,
+                 const char *event)
+{
+    return level >= s->keep || (!strcmp(s->name, "host") &&
+                                (!strcmp(event, "host.start") || !strncmp(event, "audit.", 6)));
+}
+
+static void add_kv(struct buf *line, const char *kv)
+{
+    size_t len = strlen(kv);
+
+    buf_adds(line, ",\"kv\":");
+    if (len <= KV_BYTES) {
+        buf_add(line, kv, len);
+    } else {
+        buf_addf(line, "{\"too_long_bytes\":%zu,\"begins\":", len);
+        buf_add_json(line, kv, CUT_BYTES);
+        buf_addc(line, '}');
     }
-    logs->fd = open(logs->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-    logs->file_bytes = 0;
+    buf_addc(line, '}');
 }
 
-static void to_file(struct logs *logs, const char *line)
-{
-    size_t len = strlen(line);
-
-    if (logs->fd < 0)
-        return;
-    if (logs->file_bytes + len + 1 > LOGS_FILE_BYTES)
-        rotate(logs);
-    if (logs->fd < 0 || dprintf(logs->fd, "%s\n", line) < 0)
-        return; /* a full disk must not stop the host; the ring still has the record */
-    logs->file_bytes += len + 1;
-}
+static void tell_files(struct logs *logs);
+static void tell_dropped(struct logs *logs, struct stream *s);
 
 static void store(struct logs *logs, struct stream *s, enum log_level level, const char *event,
                   const char *kv)
 {
     struct record *r = &s->ring[s->written++ % LOGS_RING];
     AUTO(buf) struct buf line = {0};
+    unsigned changes = logs->file_changes;
 
+    if (r->line)
+        s->gone = r->seq;
     free(r->line);
     r->seq = ++logs->seq;
     r->time_us = wall_us();
@@ -100,13 +100,59 @@ static void store(struct logs *logs, struct stream *s, enum log_level level, con
     buf_add_json(&line, s->name, strlen(s->name));
     buf_adds(&line, ",\"event\":");
     buf_add_json(&line, event, strlen(event));
-    buf_addf(&line, ",\"kv\":%s}", kv);
+    add_kv(&line, kv);
+    r->len = line.len;
     r->line = buf_take(&line);
-    to_file(logs, r->line);
+    if (logs->file)
+        changes = logfile_add(logs->file, r->line, r->len);
     if (logs->output == LOGS_JOURNAL)
         journal_send(&logs->journal, level, s->name, event, kv);
     else if (logs->output == LOGS_STDERR && level >= logs->level)
         fprintf(stderr, "%-7s %-12s %s %s\n", log_level_name(level), s->name, event, kv);
+    if (changes != logs->file_changes)
+        tell_files(logs);
+}
+
+/* Says that the files take no records any more, or again and what they have missed. */
+static void tell_files(struct logs *logs)
+{
+    struct stream *host = stream_of(logs, "host");
+    struct logfile_state state;
+    AUTO(buf) struct buf kv = {0};
+
+    logfile_state(logs->file, &state);
+    logs->file_changes = state.changes; /* first: what is said is a record itself */
+    buf_addf(&kv, "{\"lost\":%llu,\"error\":", (unsigned long long)(state.lost - logs->lost_told));
+    buf_add_json(&kv, state.why, strlen(state.why));
+    buf_addc(&kv, '}');
+    if (!state.failing)
+        logs->lost_told = state.lost;
+    store(logs, host, state.failing ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN,
+          state.failing ? "log.not-written" : "log.written-again", buf_str(&kv));
+}
+
+void logs_look(struct logs *logs)
+{
+    struct logfile_state state;
+
+    for (unsigned i = 0; i < logs->stream_count; i++)
+        tell_dropped(logs, logs->streams[i]);
+    if (!logs->file)
+        return;
+    logfile_state(logs->file, &state);
+    if (state.changes != logs->file_changes)
+        tell_files(logs);
+}
+
+static void tell_dropped(struct logs *logs, struct stream *s)
+{
+    AUTO_FREE char *kv = NULL;
+
+    if (s->dropped == s->dropped_told)
+        return;
+    kv = xasprintf("{\"count\":%llu}", (unsigned long long)(s->dropped - s->dropped_told));
+    s->dropped_told = s->dropped;
+    store(logs, s, LOG_LEVEL_WARN, "log.dropped", kv);
 }
 
 /* A record costs by its size, too: few large ones would push everybody's records out of the files.
@@ -125,13 +171,7 @@ static bool admitted(struct logs *logs, struct stream *s, size_t len)
         return false;
     }
     s->tokens -= cost;
-    if (s->dropped != s->dropped_told) {
-        AUTO_FREE char *kv =
-            xasprintf("{\"count\":%llu}", (unsigned long long)(s->dropped - s->dropped_told));
-
-        s->dropped_told = s->dropped;
-        store(logs, s, LOG_LEVEL_WARN, "log.dropped", kv);
-    }
+    tell_dropped(logs, s);
     return true;
 }
 
@@ -139,7 +179,11 @@ static void on_write(struct log_sink *sink, const char *service, enum log_level 
                      const char *event, const struct log_kv *pairs)
 {
     struct logs *logs = container_of(sink, struct logs, sink);
+    struct stream *s = stream_of(logs, service);
     AUTO(buf) struct buf kv = {0};
+
+    if (!kept(logs, s, level, event))
+        return;
 
     buf_addc(&kv, '{');
     for (const struct log_kv *p = pairs; p->key; p++) {
@@ -153,59 +197,66 @@ static void on_write(struct log_sink *sink, const char *service, enum log_level 
             buf_addf(&kv, "%lld", (long long)p->number);
     }
     buf_addc(&kv, '}');
-    store(logs, stream_of(logs, service), level, event, buf_str(&kv));
-}
-
-/* The file anew; when that fails the one that is open stays. */
-static int open_file(struct logs *logs, struct orb_err *err)
-{
-    struct stat st;
-    int fd = open(logs->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0640);
-
-    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-        if (logs->fd >= 0)
-            close(logs->fd);
-        logs->fd = fd;
-        logs->file_bytes = (uint64_t)st.st_size;
-        return 0;
-    }
-    if (fd < 0) {
-        orb_fail(err, -errno, "cannot open %s", logs->path);
-    } else {
-        close(fd);
-        orb_fail(err, ORB_E_INVALID, "%s is no regular file", logs->path);
-    }
-    return LOGS_NO_FILE;
+    store(logs, s, level, event, buf_str(&kv));
 }
 
 int logs_reopen(struct logs *logs, struct orb_err *err)
 {
-    return logs->path ? open_file(logs, err) : 0;
+    return logs->file && logfile_reopen(logs->file, err) < 0 ? LOGS_NO_FILE : 0;
+}
+
+static void name_run(char *run, size_t size)
+{
+    unsigned char bytes[8];
+    uint64_t fallback = now_ns();
+
+    if (getrandom(bytes, sizeof bytes, GRND_NONBLOCK) != (ssize_t)sizeof bytes)
+        memcpy(bytes, &fallback, sizeof bytes);
+    for (size_t i = 0; i < sizeof bytes && i * 2 + 2 < size; i++)
+        snprintf(run + i * 2, size - i * 2, "%02x", bytes[i]);
+}
+
+/* Numbers rise over restarts: from the last one in the files, and from the clock where those know
+ * nothing of what was in memory only. */
+static void begin_numbers(struct logs *logs, uint64_t last)
+{
+    uint64_t clock = wall_us();
+
+    logs->began_us = clock;
+    logs->seq = last > clock ? last : clock;
+    logs->first_seq = logs->seq + 1;
 }
 
 int logs_new(const struct logs_options *options, struct logs **ret_logs, struct orb_err *err)
 {
     struct logs *logs = xcalloc(1, sizeof *logs);
-    int r = 0;
+    struct orb_err why = {0};
+    uint64_t last = 0;
 
     logs->sink.write = on_write;
-    logs->fd = -1;
     logs->output = options->output;
     logs->level = options->level;
     if (options->output == LOGS_JOURNAL)
         journal_open(&logs->journal);
     if (options->dir) {
         logs->path = xasprintf("%s/log.jsonl", options->dir);
-        r = open_file(logs, err);
+        logs->file = logfile_start(logs->path, &last, &why);
     }
+    begin_numbers(logs, last);
+    name_run(logs->run, sizeof logs->run);
+    logs_levels(logs, -1, NULL, 0);
     *ret_logs = logs;
-    return r;
+    if (!why.code)
+        return 0;
+    *err = why;
+    return LOGS_NO_FILE;
 }
 
 void logs_free(struct logs *logs)
 {
     if (!logs)
         return;
+    logfile_close(logs->file);
     for (unsigned i = 0; i < logs->stream_count; i++) {
         for (unsigned k = 0; k < LOGS_RING; k++)
             free(logs->streams[i]->ring[k].line);
@@ -213,8 +264,7 @@ void logs_free(struct logs *logs)
         free(logs->streams[i]);
     }
     journal_close(&logs->journal);
-    if (logs->fd >= 0)
-        close(logs->fd);
+    free(logs->levels);
     free(logs->path);
     free(logs);
 }
@@ -222,6 +272,11 @@ void logs_free(struct logs *logs)
 struct log_sink *logs_sink(struct logs *logs)
 {
     return &logs->sink;
+}
+
+const char *logs_run(const struct logs *logs)
+{
+    return logs->run;
 }
 
 /* The same JSON without the space between its values: a line break there would begin a line of the
@@ -260,24 +315,26 @@ void logs_record(struct logs *logs, const char *service, const char *text, size_
     AUTO_FREE char *kv = NULL;
     int level;
 
-    if (!admitted(logs, s, len))
+    if (json_member(text, len, "level", &value))
+        json_text(&value, level_text, sizeof level_text);
+    level = log_level_parse(level_text);
+    if (level < 0)
+        level = LOG_LEVEL_INFO;
+    if ((enum log_level)level < s->keep || !admitted(logs, s, len))
         return;
     if (json_member(text, len, "event", &value))
         json_text(&value, event, sizeof event);
     plain(event); /* it stands unquoted in the daemon's own output */
-    if (json_member(text, len, "level", &value))
-        json_text(&value, level_text, sizeof level_text);
-    level = log_level_parse(level_text);
     if (json_member(text, len, "kv", &value) && value.type == 'o' && value.len <= LOGS_LINE)
         kv = compact(value.p, value.len);
-    store(logs, s, level < 0 ? LOG_LEVEL_INFO : (enum log_level)level, event, kv ? kv : "{}");
+    store(logs, s, (enum log_level)level, event, kv ? kv : "{}");
 }
 
 static void output_line(struct logs *logs, struct stream *s, const char *line, size_t len)
 {
     AUTO(buf) struct buf kv = {0};
 
-    if (!len || !admitted(logs, s, len))
+    if (!len || s->keep > LOG_LEVEL_INFO || !admitted(logs, s, len))
         return;
     buf_adds(&kv, "{\"line\":");
     buf_add_json(&kv, line, len < LOGS_LINE ? len : LOGS_LINE);
@@ -304,70 +361,11 @@ void logs_output(struct logs *logs, const char *service, const char *data, size_
     }
 }
 
-static int by_seq(const void *a, const void *b)
-{
-    const struct record *const *x = a, *const *y = b;
-
-    return (*x)->seq < (*y)->seq ? -1 : (*x)->seq > (*y)->seq;
-}
-
-static bool wanted(const struct record *r, const struct logs_query *q)
-{
-    return r->line && r->level >= q->level && r->seq > q->after && r->time_us >= q->since_us;
-}
-
-/* Takes away what has no room in the answer: the end when following, else the oldest. */
-static void trim(const struct record **found, const struct logs_query *q, size_t *from, size_t *n)
-{
-    size_t room = q->bytes ? q->bytes : LOGS_ANSWER, i;
-
-    if (q->after) {
-        for (i = *from; i < *n && strlen(found[i]->line) < room; i++)
-            room -= strlen(found[i]->line) + 1;
-        *n = i;
-    } else {
-        for (i = *n; i > *from && strlen(found[i - 1]->line) < room; i--)
-            room -= strlen(found[i - 1]->line) + 1;
-        *from = i;
-    }
-}
-
-void logs_find(struct logs *logs, const struct logs_query *query, struct buf *ret_json)
-{
-    size_t max = (size_t)logs->stream_count * LOGS_RING;
-    AUTO_FREE const struct record **found = xcalloc(max, sizeof *found);
-    size_t n = 0, from;
-
-    for (unsigned i = 0; i < logs->stream_count; i++) {
-        if (query->service && strcmp(query->service, logs->streams[i]->name))
-            continue;
-        for (unsigned k = 0; k < LOGS_RING; k++)
-            if (wanted(&logs->streams[i]->ring[k], query))
-                found[n++] = &logs->streams[i]->ring[k];
-    }
-    qsort(found, n, sizeof *found, by_seq);
-    from = query->limit && n > query->limit ? n - query->limit : 0;
-    if (query->after && query->limit && n > query->limit) { /* following: oldest first, no gap */
-        from = 0;
-        n = query->limit;
-    }
-    trim(found, query, &from, &n);
-    buf_adds(ret_json, "{\"records\":[");
-    for (size_t i = from; i < n; i++)
-        buf_addf(ret_json, "%s%s", i > from ? "," : "", found[i]->line);
-    buf_addf(ret_json, "],\"next\":%llu}",
-             (unsigned long long)(n > from ? found[n - 1]->seq : query->after));
-}
-
-void logs_tail(struct logs *logs, const char *service, unsigned count, struct buf *ret_json)
-{
-    struct logs_query query = {.service = service, .limit = count, .bytes = LOGS_TAIL};
-
-    logs_find(logs, &query, ret_json);
-}
-
 void logs_metrics(struct logs *logs, struct buf *ret_text)
 {
+    struct logfile_state state;
+
+    logs_look(logs);
     buf_adds(ret_text, "# TYPE orbital_log_records counter\n");
     for (unsigned i = 0; i < logs->stream_count; i++)
         buf_addf(ret_text, "orbital_log_records_total{service=\"%s\"} %llu\n",
@@ -376,4 +374,23 @@ void logs_metrics(struct logs *logs, struct buf *ret_text)
     for (unsigned i = 0; i < logs->stream_count; i++)
         buf_addf(ret_text, "orbital_log_dropped_total{service=\"%s\"} %llu\n",
                  logs->streams[i]->name, (unsigned long long)logs->streams[i]->dropped);
+    if (!logs->file)
+        return;
+    logfile_state(logs->file, &state);
+    buf_addf(ret_text,
+             "# TYPE orbital_log_lost counter\norbital_log_lost_total %llu\n"
+             "# TYPE orbital_log_not_written gauge\norbital_log_not_written %d\n",
+             (unsigned long long)state.lost, state.failing);
+}
+
+bool logs_trouble(struct logs *logs, char *why, size_t size)
+{
+    struct logfile_state state;
+
+    if (!logs->file)
+        return false;
+    logfile_state(logs->file, &state);
+    if (state.failing)
+        snprintf(why, size, "%s", state.why);
+    return state.failing;
 }

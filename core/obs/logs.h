@@ -1,8 +1,10 @@
-/* The one collector of log records: a bounded ring per service (queryable), JSON-lines files with
- * rotation, and stderr or journald. A service that floods loses its own records, counted. */
+/* The one collector of log records: a bounded ring per service, JSON-lines files that outlive the
+ * daemon (logfile.h), and stderr or journald. A service that floods loses its own records, counted.
+ */
 #ifndef CORE_OBS_LOGS_H
 #define CORE_OBS_LOGS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,9 +15,7 @@
 #define LOGS_RING 512 /* records kept per service */
 #define LOGS_SERVICES 160
 #define LOGS_LINE 4096 /* bytes of one record */
-#define LOGS_FILE_BYTES (4u << 20)
-#define LOGS_FILES 4  /* old files kept: log.jsonl.1 … */
-#define LOGS_RATE 200 /* records per second and service */
+#define LOGS_RATE 200  /* records per second and service */
 #define LOGS_BURST 1000
 #define LOGS_COST_BYTES 512      /* a record costs one more for each of these */
 #define LOGS_ANSWER (200u << 10) /* bytes of records in one answer; a frame holds 256 KiB */
@@ -28,7 +28,7 @@ enum logs_output { LOGS_STDERR, LOGS_JOURNAL, LOGS_QUIET };
 struct logs_options {
     const char *dir; /* for log.jsonl; NULL: no files */
     enum logs_output output;
-    enum log_level level; /* least level shown on stderr */
+    enum log_level level; /* least level shown on stderr; below info: also of what is recorded */
 };
 
 #define LOGS_NO_FILE 1
@@ -46,18 +46,57 @@ void logs_record(struct logs *logs, const char *service, const char *text, size_
 /* Bytes from a worker's stdout/stderr: whole lines become records of event "output". */
 void logs_output(struct logs *logs, const char *service, const char *data, size_t len);
 
+/* ---- levels ---- */
+
+struct logs_level {
+    char service[64];
+    enum log_level level;
+};
+/* What is recorded, from now on: level is the least of all, those of levels of one service each. A
+ * level below 0: as options.level, at most info. Records below leave nothing anywhere. */
+void logs_levels(struct logs *logs, int level, const struct logs_level *levels, unsigned count);
+
+/* ---- looking for records ---- */
+
 struct logs_query {
     const char *service; /* NULL: all */
     enum log_level level;
-    uint64_t after; /* sequence number; records behind it */
-    uint64_t since_us;
+    uint64_t after;  /* sequence number; the oldest records behind it. 0: the newest there are */
+    bool newest;     /* the newest ones, also with after */
+    uint64_t before; /* only those before it, 0: all */
+    uint64_t since_us, until_us;
+    const char *grep; /* a pattern (logread.h), NULL: all */
     unsigned limit;
     size_t bytes; /* of all records; 0: LOGS_ANSWER */
 };
-/* {"records":[{"seq","time_us","level","service","event","kv"}…],"next":seq}, oldest first. */
+/* In memory only, grep is not heeded: {"records":[{"seq","time_us","level","service","event","kv"}
+ * …],"next":N,"first":N,"more":bool,"skipped":N}, oldest first. next: ask after it for what
+ * follows; first: ask before it for what is older; more: there may be more in the direction asked
+ * for; skipped: lines of files that are no records. */
 void logs_find(struct logs *logs, const struct logs_query *query, struct buf *ret_json);
+/* The same in files and memory, in steps: new on the loop, run on any thread, unless the memory has
+ * all (search_done), answer and free on the loop. logs must live until then. */
+struct logs_search;
+int logs_search_new(struct logs *logs, const struct logs_query *query, struct logs_search **ret,
+                    struct orb_err *err);
+bool logs_search_done(const struct logs_search *search);
+void logs_search_run(struct logs_search *search);
+/* Errors: of the pattern. *ret_found: how many records. */
+int logs_search_answer(struct logs_search *search, struct buf *ret_json, size_t *ret_found,
+                       struct orb_err *err);
+void logs_search_free(struct logs_search *search);
+/* On any thread: {"runs":[{"seq","time_us","run"}…]} of the daemon, oldest first, the last one is
+ * this one. */
+void logs_runs(struct logs *logs, struct buf *ret_json);
+/* The id of this run of the daemon, for its first record ("run" of host.start). */
+const char *logs_run(const struct logs *logs);
+
 /* The last lines a service wrote to stderr (for crash reports), newest last. */
 void logs_tail(struct logs *logs, const char *service, unsigned count, struct buf *ret_json);
+/* Says what has not been said yet: records lost to a flood, or to a full disk. */
+void logs_look(struct logs *logs);
+/* Do the files take no records? why: a sentence. */
+bool logs_trouble(struct logs *logs, char *why, size_t size);
 /* Records dropped for flooding, all services, as OpenMetrics lines. */
 void logs_metrics(struct logs *logs, struct buf *ret_text);
 

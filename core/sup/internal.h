@@ -58,6 +58,7 @@ struct service {
     bool again;   /* start again once stopped */
     bool asked;   /* given_up is asking its dependencies just now */
     char degraded[ORB_ERR_TEXT]; /* its own answer to the last ping, "" when fine */
+    uint64_t degraded_us;        /* since when, wall clock */
     char stopped_by[64];         /* who wants it not to run, "": nobody */
     struct problems problems;    /* what it reported and did not take back */
     char reason[ORB_ERR_TEXT];   /* of the last failure */

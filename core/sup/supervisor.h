@@ -78,10 +78,11 @@ struct service_view {
     enum boot_phase phase;
     enum breaker_state breaker;
     bool shipped, critical;
-    bool wanted;            /* by configuration or manifest, and nobody stopped it */
-    bool holds_boot;        /* the boot cannot reach its end while this one does not run */
-    const char *reason;     /* of the last failure, or what it waits for; "" */
-    const char *health;     /* its own answer to the last ping; "" when fine */
+    bool wanted;        /* by configuration or manifest, and nobody stopped it */
+    bool holds_boot;    /* the boot cannot reach its end while this one does not run */
+    const char *reason; /* of the last failure, or what it waits for; "" */
+    const char *health; /* its own answer to the last ping; "" when fine */
+    uint64_t health_since_us;
     const char *stopped_by; /* a person, or "the configuration"; "" */
     const struct problems *problems;
     uint64_t since_ms; /* of the state; monotonic */

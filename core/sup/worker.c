@@ -199,6 +199,8 @@ static void on_pong(void *arg, const char *degraded)
         return;
     log_notice(service->sup->log, "service.health", KV("service", name_of(worker)),
                KV("degraded", degraded));
+    if (!service->degraded[0])
+        service->degraded_us = wall_us();
     snprintf(service->degraded, sizeof service->degraded, "%s", degraded);
     service_health_changed(service);
 }

@@ -1,9 +1,4 @@
-/* Candidates: what a user has edited and not yet committed, as changes over the running tree. Every
- * edit is appended to candidate-USER.ops, so it survives the service; it is not synced, because an
- * edit that a power cut takes is only typed again, and a hundred syncs would make scripts slow. */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
+/* Candidates: what a user has edited and not yet committed, as changes over the running tree. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,25 +6,6 @@
 #include "core/base/own.h"
 #include "plugins/config/engine_priv.h"
 #include "plugins/config/validate.h"
-
-#define PREFIX "candidate-"
-#define SUFFIX ".ops"
-#define MAX_FILE (128u * 1024 * 1024)
-
-static const struct json_limits file_limits = {.depth = 64, .keys = JSON_MAX_TREE_KEYS};
-
-static char *file_of(const struct engine *engine, const char *user)
-{
-    AUTO(buf) struct buf name = {0};
-
-    for (const char *p = user; *p; p++) {
-        if ((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '-' || *p == '_')
-            buf_addc(&name, *p);
-        else
-            buf_addf(&name, "%%%02x", (unsigned char)*p);
-    }
-    return xasprintf("%s/" PREFIX "%s" SUFFIX, engine->store.dir, buf_str(&name));
-}
 
 static void candidate_free(struct candidate *c)
 {
@@ -57,7 +33,7 @@ struct candidate *candidate_find(struct engine *engine, const char *user)
     return NULL;
 }
 
-static struct candidate *candidate_new(struct engine *engine, const char *user)
+struct candidate *candidate_new(struct engine *engine, const char *user)
 {
     struct candidate *c = xcalloc(1, sizeof(*c));
 
@@ -103,8 +79,6 @@ void candidates_moved(struct engine *engine, uint64_t from, uint64_t to)
 
 void candidate_drop(struct engine *engine, const char *user)
 {
-    AUTO_FREE char *path = file_of(engine, user);
-
     for (struct candidate **at = &engine->candidates; *at; at = &(*at)->next) {
         struct candidate *c = *at;
 
@@ -114,168 +88,7 @@ void candidate_drop(struct engine *engine, const char *user)
         candidate_free(c);
         break;
     }
-    unlink(path);
-}
-
-/* ---- the file: lines {"user"} then {"base","path","value"?} ---- */
-
-static void line_add(struct buf *text, uint64_t base, const char *path, const json_t *value)
-{
-    buf_addf(text, "{\"base\":%" PRIu64 ",\"path\":", base);
-    buf_add_json(text, path, strlen(path));
-    if (value) {
-        buf_adds(text, ",\"value\":");
-        tree_dump(value, text);
-    }
-    buf_adds(text, "}\n");
-}
-
-static void user_line(const struct candidate *c, struct buf *text)
-{
-    buf_adds(text, "{\"user\":");
-    buf_add_json(text, c->user, strlen(c->user));
-    buf_adds(text, "}\n");
-}
-
-/* Whole, or the file is as before. */
-static int write_whole(int fd, off_t from, const struct buf *text)
-{
-    ssize_t n = write(fd, text->data, text->len);
-    int r = n < 0 ? -errno : -ENOSPC;
-
-    if (n == (ssize_t)text->len)
-        return 0;
-    if (ftruncate(fd, from) < 0)
-        r = -errno;
-    return r;
-}
-
-static void saved(struct engine *engine, struct candidate *c, int result)
-{
-    c->unsaved = result;
-    if (result)
-        log_warn(engine->host.log, "config.candidate.not-saved", KV("user", c->user),
-                 KV("why", strerror(-result)));
-}
-
-static void append(struct engine *engine, struct candidate *c, const struct buf *lines)
-{
-    AUTO_FREE char *path = file_of(engine, c->user);
-    AUTO(buf) struct buf text = {0};
-    AUTO_FD int fd = -1;
-    off_t size;
-
-    if (c->unsaved) { /* what failed before is missing there */
-        candidate_rewrite(engine, c);
-        return;
-    }
-    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
-    size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
-    if (size < 0) {
-        saved(engine, c, -errno);
-        return;
-    }
-    if (size == 0)
-        user_line(c, &text);
-    buf_add(&text, buf_str(lines), lines->len);
-    saved(engine, c, write_whole(fd, size, &text));
-}
-
-const char *candidate_unsaved(const struct candidate *candidate)
-{
-    return candidate && candidate->unsaved ? strerror(-candidate->unsaved) : NULL;
-}
-
-/* Beside the old file, so that a disk that takes nothing does not cost what it holds. */
-void candidate_rewrite(struct engine *engine, struct candidate *candidate)
-{
-    AUTO_FREE char *path = file_of(engine, candidate->user);
-    AUTO_FREE char *next = xasprintf("%s.new", path);
-    AUTO_FD int fd = open(next, O_WRONLY | O_TRUNC | O_CREAT | O_CLOEXEC, 0600);
-    AUTO(buf) struct buf lines = {0};
-    int r = fd < 0 ? -errno : 0;
-
-    user_line(candidate, &lines);
-    for (size_t i = 0; i < candidate->changes.count; i++) {
-        const struct change *c = &candidate->changes.list[i];
-
-        line_add(&lines, c->base, c->path, c->value);
-    }
-    if (r == 0)
-        r = write_whole(fd, 0, &lines);
-    if (r == 0 && rename(next, path) < 0)
-        r = -errno;
-    if (r < 0)
-        unlink(next);
-    saved(engine, candidate, r);
-}
-
-static void load_line(struct engine *engine, struct candidate **candidate, const char *line,
-                      size_t len)
-{
-    AUTO(json_t) json_t *entry = NULL;
-    const char *path;
-    struct orb_err err;
-
-    if (tree_parse(line, len, &file_limits, &entry, &err) < 0)
-        return; /* the torn last line: that edit was never answered */
-    path = text_in(entry, "path", NULL);
-    if (!path) {
-        *candidate = candidate_new(engine, text_in(entry, "user", "?"));
-        return;
-    }
-    if (!*candidate || *path != '/')
-        return;
-    (*candidate)->changes.stamp = number_in(entry, "base", 0);
-    if (overlay_set(&(*candidate)->changes, engine->store.running, path,
-                    json_incref(json_object_get(entry, "value")), &err) < 0)
-        log_warn(engine->host.log, "config.candidate.line-lost", KV("path", path),
-                 KV("why", err.text));
-}
-
-static void load_file(struct engine *engine, const char *name)
-{
-    AUTO_FREE char *path = xasprintf("%s/%s", engine->store.dir, name);
-    AUTO(buf) struct buf text = {0};
-    struct candidate *candidate = NULL;
-    struct orb_err err;
-
-    if (file_read(path, MAX_FILE, &text, &err) < 0) {
-        log_warn(engine->host.log, "config.candidate.unreadable", KV("file", name),
-                 KV("why", err.text));
-        return;
-    }
-    for (const char *p = buf_str(&text), *end; *p; p = end + 1) {
-        end = strchr(p, '\n');
-        if (!end)
-            break;
-        load_line(engine, &candidate, p, (size_t)(end - p));
-    }
-    if (candidate)
-        candidate_rewrite(engine, candidate);
-}
-
-int candidates_load(struct engine *engine, struct orb_err *err)
-{
-    DIR *dir = opendir(engine->store.dir);
-    struct dirent *entry;
-    AUTO(json_t) json_t *names = json_array();
-    json_t *name;
-    size_t i;
-
-    if (!dir)
-        return orb_fail(err, -errno, "cannot read %s", engine->store.dir);
-    while ((entry = readdir(dir))) {
-        size_t n = strlen(entry->d_name);
-
-        if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) == 0 && n > strlen(SUFFIX) &&
-            strcmp(entry->d_name + n - strlen(SUFFIX), SUFFIX) == 0)
-            json_array_append_new(names, json_string(entry->d_name));
-    }
-    closedir(dir);
-    json_array_foreach (names, i, name)
-        load_file(engine, json_string_value(name));
-    return 0;
+    candidate_forget(engine, user);
 }
 
 /* ---- edits ---- */
@@ -290,7 +103,7 @@ static int put(struct engine *engine, struct candidate *c, const char *path, jso
         json_decref(value);
         return r;
     }
-    line_add(lines, c->changes.stamp, path, value);
+    candidate_line(lines, c->changes.stamp, path, value);
     return overlay_set(&c->changes, engine->store.running, path, value, err);
 }
 
@@ -371,7 +184,7 @@ int candidate_op(struct engine *engine, struct candidate *candidate, const char 
     else
         r = put(engine, candidate, path, NULL, &lines, err);
     if (lines.len)
-        append(engine, candidate, &lines);
+        candidate_append(engine, candidate, &lines);
     return r;
 }
 

@@ -233,6 +233,7 @@ int engine_open(const struct engine_host *host, const char *state_dir, const cha
     *ret_fresh = e->store.fresh;
     *ret_engine = e;
     engine_report(e);
+    candidates_report(e);
     engine_enforced(e);
     return 0;
 }

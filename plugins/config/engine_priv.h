@@ -32,6 +32,7 @@ struct candidate {
     struct overlay changes;
     bool committing;
     struct buf load; /* text of load-part so far */
+    unsigned lost;   /* changes that could not be read back */
     int unsaved;     /* negative errno: the file is behind, and written anew with the next edit */
 };
 
@@ -171,6 +172,7 @@ const char *text_in(const json_t *in, const char *key, const char *fallback);
 /* candidate.c */
 int candidates_load(struct engine *engine, struct orb_err *err);
 void candidates_free(struct engine *engine);
+void candidates_report(struct engine *engine);
 struct candidate *candidate_find(struct engine *engine, const char *user);
 /* The user's candidate, made when there is none; NULL with err when it may not be edited now. */
 struct candidate *candidate_edit(struct engine *engine, const char *user, struct orb_err *err);
@@ -180,6 +182,15 @@ int candidate_op(struct engine *engine, struct candidate *candidate, const char 
 /* Makes the candidate's tree exactly tree (borrowed). */
 int candidate_replace(struct engine *engine, struct candidate *candidate, json_t *tree,
                       struct orb_err *err);
+struct candidate *candidate_new(struct engine *engine, const char *user);
+
+/* candidate_file.c */
+/* Adds a line of the file to text; value NULL: a deletion. */
+void candidate_line(struct buf *text, uint64_t base, const char *path, const json_t *value);
+/* Appends lines of changes that c has already. */
+void candidate_append(struct engine *engine, struct candidate *c, const struct buf *lines);
+/* The file and its problem go. */
+void candidate_forget(struct engine *engine, const char *user);
 /* Writes the file anew from memory. */
 void candidate_rewrite(struct engine *engine, struct candidate *candidate);
 /* NULL, or why edits of this candidate end with the service. */

@@ -147,6 +147,7 @@ int store_open(struct store *store, const struct store_setup *setup, struct orb_
                             .step = setup->step,
                             .step_arg = setup->step_arg,
                             .progress = setup->progress,
+                            .journal_full = STORE_JOURNAL_FULL,
                             .enforced = setup->enforced,
                             .void_tx = setup->void_tx,
                             .journal = {.fd = -1, .copy_fd = -1}};

@@ -288,7 +288,7 @@ static void judge_pair(struct store *store, const struct pair *pair, bool voided
         return;
     store->damage.rotten = store->damage.lost = true;
     damage_found(store, pair->path, found->end,
-                 "what stands there is not whole, in neither copy, and was once");
+                 "a record that was there is damaged in both copies");
     journal_behind(&main, found->end, on_stray, store);
     journal_behind(&copy, found->end, on_stray, store);
 }

@@ -9,6 +9,7 @@
 #include "plugins/config/store_priv.h"
 
 #define MAX_RECORDS 200u
+#define MAX_BYTES (100u * 1024) /* of comments, so that the answer fits a frame */
 #define MAX_FILES 100u
 
 static int later(const void *a, const void *b)
@@ -43,7 +44,7 @@ static json_t *files_of(const struct store *store)
 struct listing {
     json_t *records;
     const char *file;
-    size_t left_out;
+    size_t left_out, bytes;
 };
 
 static int on_record(void *arg, uint64_t offset, const char *text, size_t len, struct orb_err *err)
@@ -55,7 +56,8 @@ static int on_record(void *arg, uint64_t offset, const char *text, size_t len, s
 
     if (tree_parse(text, len, &store_limits, &record, NULL) < 0)
         return 0;
-    if (json_array_size(l->records) >= MAX_RECORDS) {
+    l->bytes += strlen(text_in(record, "comment", ""));
+    if (json_array_size(l->records) >= MAX_RECORDS || l->bytes > MAX_BYTES) {
         l->left_out++;
         return 0;
     }

@@ -173,7 +173,7 @@ static int make_room(struct store *store, const struct revision *meta, size_t le
         return orb_fail(
             err, ORB_E_LIMIT, "a change of %zu bytes%s is more than the journal holds (%llu bytes)",
             len, meta->confirm_s ? " and its undo" : "", (unsigned long long)JOURNAL_MAX_FILE);
-    if (store->journal.end + need <= STORE_JOURNAL_FULL || store->journal.end <= JOURNAL_HEAD ||
+    if (store->journal.end + need <= store->journal_full || store->journal.end <= JOURNAL_HEAD ||
         store_unconfirmed(store))
         return 0;
     if (store_snapshot(store, &why) == 0 ||

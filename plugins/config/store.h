@@ -86,6 +86,7 @@ struct store {
     uint64_t generation;
     struct journal journal;
     unsigned commits;        /* in this journal */
+    uint64_t journal_full;   /* STORE_JOURNAL_FULL, smaller in tests */
     uint64_t snapshot_bytes; /* size of the newest snapshot */
     uint64_t snapshot_skip;  /* the journal's size when a snapshot failed: not tried again before
                                 it grew as much again */

@@ -88,7 +88,7 @@ static int set_link(struct run *run, const struct rtnl_link *link, unsigned mtu,
     return r < 0 ? r : 1;
 }
 
-static int set_mtu(struct run *run, const struct want *want, const struct rtnl_link *link,
+static int set_mtu(struct run *run, struct want *want, const struct rtnl_link *link,
                    struct before *b, struct orb_err *err)
 {
     const struct want *was = wants_find(run->old, want->name);
@@ -104,6 +104,9 @@ static int set_mtu(struct run *run, const struct want *want, const struct rtnl_l
         t.doing = doing;
         r = set_link(run, link, mtu, -1, &why);
     }
+    want->once_more = r < 0 && run->first_pass;
+    if (want->once_more)
+        return 0;
     if (r < 0) {
         t.todo = "choose an MTU that the interface takes";
         return run_trouble(run, !was || was->mtu != want->mtu, &t, &why, err);
@@ -128,33 +131,44 @@ static int set_state(struct run *run, struct want *want, const struct rtnl_link 
         return 0;
     r = set_link(run, link, 0, want->enabled, &why);
     want->state_pending = r < 0;
-    if (r >= 0)
+    want->once_more |= r < 0 && run->first_pass;
+    if (r >= 0 || run->first_pass)
         return 0;
     t.doing = want->enabled ? "cannot take up the link" : "cannot take down the link";
     t.todo = KERNEL_TODO;
     return run_trouble(run, touched, &t, &why, err);
 }
 
+static int set_one(struct run *run, struct want *want, const struct rtnl_link *link,
+                   struct orb_err *err)
+{
+    struct before *b = before_find(run->befores, want->name);
+    int r = b ? set_mtu(run, want, link, b, err) : 0;
+
+    if (r == 0 && b)
+        r = set_state(run, want, link, b->fresh, err);
+    return r;
+}
+
+/* What stands on another link (macvlan, VLAN) may need that one's MTU or state first, wherever it
+ * is in the configuration: what did not work is tried once more behind all others. */
 int run_links(struct run *run, struct orb_err *err)
 {
-    for (unsigned i = 0; i < run->new->count; i++) {
-        struct want *want = &run->new->items[i];
-        const struct rtnl_link *link = rtnl_find_link(&run->links, want->name);
-        struct before *b = link ? before_find(run->befores, want->name) : NULL;
-        bool fresh;
-        int r;
+    int r = 0;
 
-        if (!b)
-            continue;
-        fresh = b->fresh;
-        b->fresh = false;
-        r = set_mtu(run, want, link, b, err);
-        if (r == 0)
-            r = set_state(run, want, link, fresh, err);
-        if (r < 0)
-            return r;
+    for (unsigned pass = 0; pass < 2; pass++) {
+        run->first_pass = pass == 0;
+        for (unsigned i = 0; r == 0 && i < run->new->count; i++) {
+            struct want *want = &run->new->items[i];
+            const struct rtnl_link *link = rtnl_find_link(&run->links, want->name);
+
+            if (link && (pass == 0 || want->once_more))
+                r = set_one(run, want, link, err);
+        }
     }
-    return 0;
+    for (unsigned i = 0; r == 0 && i < run->befores->count; i++)
+        run->befores->items[i].fresh = false;
+    return r;
 }
 
 int run_release(struct run *run, struct orb_err *err)

@@ -17,6 +17,7 @@ struct want {
     unsigned *places; /* of addrs in the configuration's list */
     unsigned addr_count;
     /* What applying remembers from one look to the next. */
+    bool once_more;            /* of run_links() alone: the first pass did not do it */
     bool state_pending;        /* the link could not be taken up or down yet */
     bool *duplicate;           /* of each address: another machine has it, too */
     uint64_t dad_next_ms;      /* when a duplicate IPv6 address is tried again */

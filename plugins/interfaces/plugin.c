@@ -22,7 +22,8 @@ static void own_wants(struct wants *wants)
     wants_fini(wants);
 }
 
-static void report(struct orb_ctx *ctx, struct interfaces *self, const struct misfits *list)
+/* Those that are not in known are logged, too. */
+static void report(struct orb_ctx *ctx, const struct misfits *list, const struct misfits *known)
 {
     for (unsigned i = 0; i < list->count; i++) {
         const struct misfit *m = &list->items[i];
@@ -31,7 +32,7 @@ static void report(struct orb_ctx *ctx, struct interfaces *self, const struct mi
             ctx, m->key,
             &(struct orb_problem){
                 .level = ORB_PROBLEM_DEGRADED, .what = m->what, .path = m->path, .todo = m->todo});
-        if (!misfits_has(&self->misfits, m->key))
+        if (!misfits_has(known, m->key))
             orb_log(ctx, ORB_WARNING, "interfaces.misfit", ORB_S("what", m->what),
                     ORB_S("path", m->path));
     }
@@ -47,8 +48,8 @@ static void note_unreadable(struct applied *applied, const struct orb_err *why)
 static void outcome(struct orb_ctx *ctx, struct interfaces *self, struct applied *applied)
 {
     orb_problem_clear(ctx, "*");
-    report(ctx, self, &applied->misfits);
-    report(ctx, self, &self->left_out);
+    report(ctx, &applied->misfits, &self->misfits);
+    report(ctx, &self->left_out, &self->left_out);
     conflicts_report(ctx, &self->conflicts);
     conflicts_watch(ctx, &self->conflicts, applied->watched);
     applied->watched = NULL;
@@ -188,6 +189,7 @@ static int change_to(struct orb_ctx *ctx, const struct orb_change *change, enum 
     wants = old;
     misfits_fini(&self->left_out);
     self->left_out = left_out;
+    report(ctx, &self->left_out, &(struct misfits){0});
     if (r < 0)
         note_unreadable(&applied, &why);
     outcome(ctx, self, &applied);

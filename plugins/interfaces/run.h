@@ -11,6 +11,7 @@ struct run {
     struct befores *befores;
     enum apply_mode mode;
     uint64_t now_ms;
+    bool first_pass; /* of run_links(): failures are no trouble yet */
     struct rtnl_links links;
     struct rtnl_addrs addrs;
     struct applied *applied;

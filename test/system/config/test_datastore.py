@@ -95,6 +95,16 @@ def both_copies_rot():
         done = box.ctl("config", "commit", ok=False)
         expect(done.returncode and "config salvage" in done.stderr, f"a commit was taken: {done}")
         box.ctl("config", "discard")
+        # Files that are put back count again, without anybody's acceptance.
+        pid = box.service("config")["pid"]
+        box.flip(b"00.9.3.1", "journal-0", "last-good-0")
+        box.ctl("service", "restart", "config")
+        box.until(10, lambda: box.service("config")["pid"] not in (0, pid) and not box.degraded()
+                  and box.history()[0]["revision"] == 3, "what was put back runs")
+        pid = box.service("config")["pid"]
+        box.flip(b"10.9.3.1", "journal-0", "last-good-0")
+        box.ctl("service", "restart", "config")
+        box.until(10, lambda: box.service("config")["pid"] not in (0, pid) and box.degraded(), "damaged again")
         expect("revision 1000" in box.ctl("config", "salvage", "--accept").stdout, "accepted")
         box.until(20, lambda: box.addresses() == {"10.9.1.1", "10.9.2.1"}, "the kernel follows the person")
         box.until(5, lambda: not box.degraded(), "accepted is accepted")

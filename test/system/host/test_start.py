@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """How orbitald starts when something around it is not right, and what ends it and what does not."""
+import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +19,9 @@ tap = Tap()
 HARMLESS = [n for n in range(1, signal.SIGRTMAX + 1)
             if n not in (signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGTSTP)
             and n not in (32, 33)]
+FAULTS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS)
+if b"__asan_init" in open(f"{build}/orbitald", "rb").read():
+    HARMLESS = [n for n in HARMLESS if n not in FAULTS]  # they are the sanitizer's
 
 
 def tokens_file(box):
@@ -141,6 +146,10 @@ def read_only():
             run("umount", "-l", f"{box.dir}/state", check=False)
 
 
+def ignored(pid):
+    return int(next(line.split()[1] for line in open(f"/proc/{pid}/status") if line.startswith("SigIgn")), 16)
+
+
 def signals_late():
     with Appliance(build, "signals") as box:
         box.start()
@@ -149,15 +158,9 @@ def signals_late():
         box.json("show", "boot")
         expect(box.daemon.poll() is None, f"ended with {box.daemon.poll()}")
         expect(box.service("config")["state"] == "Running", "config does not run")
-        pid = box.service("config")["pid"]
-        ignored = int(next(line.split()[1] for line in open(f"/proc/{pid}/status") if line.startswith("SigIgn")), 16)
-        expect(ignored == 1 << (signal.SIGPIPE - 1), f"the worker ignores {ignored:#x}")
+        mask = ignored(box.service("config")["pid"])
+        expect(mask == 1 << (signal.SIGPIPE - 1), f"the worker ignores {mask:#x}")
         expect(box.kill(signal.SIGTERM) == 0, "TERM did not end it with 0")
-
-
-def caught(pid, number):
-    mask = next(line.split()[1] for line in open(f"/proc/{pid}/status") if line.startswith("SigCgt"))
-    return int(mask, 16) >> (number - 1) & 1
 
 
 def signals_early():
@@ -166,8 +169,8 @@ def signals_early():
         for i, n in enumerate(HARMLESS):
             begin = time.monotonic()
             box.start(wait=False)
-            # before main() the kernel decides; SIGSYS is the last that main() takes first of all
-            box.until(10, lambda: caught(box.daemon.pid, signal.SIGSYS), "main")
+            # before main() the kernel decides; this one is the last of those main() takes first of all
+            box.until(10, lambda: ignored(box.daemon.pid) >> (signal.SIGRTMAX - 1) & 1, "main")
             until = begin + i * 0.002
             while time.monotonic() < until and i % 4:
                 pass
@@ -311,6 +314,37 @@ def safe_mode():
         expect(box.json("show", "boot")["safe"], "--safe-mode is not obeyed")
 
 
+def lay_out_slow(box, name, phase):
+    """The shipped packages and test/system/host/slow.c, shipped as well."""
+    shipped = f"{box.dir}/shipped"
+    if not os.path.isdir(shipped):
+        shutil.copytree(f"{build}/packages", shipped)
+        box.packages = [shipped]
+    os.makedirs(f"{shipped}/{name}/lib")
+    shutil.copy(f"{build}/test/system/host/slow.so", f"{shipped}/{name}/lib/slow.so")
+    with open(f"{shipped}/{name}/manifest.json", "w") as f:
+        json.dump({"name": name, "version": "1.0.0", "description": "starts slowly", "library": "lib/slow.so",
+                   "phase": phase, "requires": [], "uses": {}, "capabilities": [],
+                   "limits": {"memory": "64M", "files": 32, "threads": 4}, "deadlines": {"ready-ms": 1000}}, f)
+    with open(f"{shipped}/{name}/schema.json", "w") as f:
+        json.dump({"interface": name, "version": "1.0", "methods": {}, "events": {}}, f)
+
+
+def slow_starts():
+    """One that says that it goes on is waited for beyond its deadline, one that hangs is not."""
+    with Appliance(build, "slow") as box:
+        lay_out_slow(box, "hung", "features")
+        lay_out_slow(box, "working", "core")
+        begin = time.monotonic()
+        box.start()
+        took = time.monotonic() - begin
+        working = box.service("working")
+        expect(working["state"] == "Running" and not working["restarts"], f"working: {working}")
+        expect(box.service("hung")["state"] != "Running", "the hung one runs")
+        expect("not ready in time" in box.log_text(), "the hung one was not noticed")
+        expect(4 <= took < 20, f"operational after {took:.1f} s")
+
+
 def hung_config():
     """A config service that hangs is noticed within 5 s, as one that was stopped."""
     with Appliance(build, "hung") as box:
@@ -340,6 +374,7 @@ tap.test("a package too many is refused where everybody looks", too_many)
 tap.test("a control socket that was handed over is used and left", handed_over)
 tap.test("a socket that is not ours is refused, and said", wrong_socket)
 tap.test("calls of orbctl outlive kills of the daemon", restart_loop)
+tap.test("a start that goes on is waited for, one that hangs is not", slow_starts)
 tap.test("a hung config service is noticed within 5 s", hung_config)
 tap.test("the third start that gets nowhere is in safe mode", safe_mode)
 tap.end()

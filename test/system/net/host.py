@@ -307,7 +307,7 @@ class Worker:
         try:
             while True:
                 self.until(lambda f: False, 5)
-        except EOFError:
+        except (EOFError, ConnectionResetError):  # reset: it ended before it read an answer of ours
             pass
         assert self.process.wait(5) == 0, f"{self.name} ended with {self.process.returncode}"
 

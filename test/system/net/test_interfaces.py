@@ -208,6 +208,34 @@ def each_thing_is_applied_by_itself_at_start_and_again_when_it_may_fit():
         w.stop()
 
 
+def a_stored_value_that_is_wrong_costs_itself_and_a_link_made_anew_gets_everything():
+    wrong = {"addresses": ["10.1.0.0/24", "10.1.0.1/24"], "mtu": 1400}  # an older version let it pass
+    with Box({"lan0": wrong, "wan0": {"addresses": ["10.1.0.7/24", "192.0.2.2/24"]}}) as (ns, w):
+        assert ns.addresses("lan0") == ["10.1.0.1/24"] and ns.addresses("wan0") == ["192.0.2.2/24"]
+        found = w.until_problems(lambda p: len(p) == 2)
+        assert "network itself" in found["value:/interfaces/lan0/addresses/0"]["what"], found
+        assert "overlaps" in found["value:/interfaces/wan0/addresses/0"]["what"], found
+        ns.ip("link", "del", "lan0")
+        w.until_problems(lambda p: "link:lan0" in p)
+        ns.pair("lan0")
+        w.until_problems(lambda p: "link:lan0" not in p)
+        assert ns.addresses("lan0") == ["10.1.0.1/24"] and ns.link("lan0")["mtu"] == 1400
+        assert "UP" in ns.link("lan0")["flags"]
+        assert ns.sysctl("net.ipv4.conf.lan0.promote_secondaries") == "1"
+        w.stop()
+
+
+def a_link_that_stands_on_another_may_come_first_in_a_commit():
+    with Box({}) as (ns, w):
+        ns.ip("link", "add", "above0", "link", "wan0", "type", "macvlan")
+        w.commit(interfaces={"above0": {"addresses": ["10.6.0.1/24"], "mtu": 9000}, "wan0": {"mtu": 9000}})
+        assert ns.link("above0")["mtu"] == 9000 and "UP" in ns.link("above0")["flags"]
+        refused(w, "/interfaces/above0/mtu", "cannot set MTU 9100",
+                interfaces={"above0": {"mtu": 9100}, "wan0": {"mtu": 9000}})
+        assert ns.addresses("above0") == ["10.6.0.1/24"] and ns.link("above0")["mtu"] == 9000
+        w.stop()
+
+
 def a_commit_is_refused_only_for_what_it_changes():
     parts = {"lan0": {"addresses": ["10.1.0.1/24"]},
              "usb0": {"addresses": ["10.5.0.1/24", "2001:db8:5::1/64"], "mtu": 1400},
@@ -343,6 +371,8 @@ main([addresses_mtu_and_state_follow_the_configuration, what_is_not_ours_stays,
       an_absent_link_degrades_the_start_and_is_configured_when_it_appears,
       lost_addresses_come_back_and_link_events_are_published, list_shows_links,
       each_thing_is_applied_by_itself_at_start_and_again_when_it_may_fit,
+      a_stored_value_that_is_wrong_costs_itself_and_a_link_made_anew_gets_everything,
+      a_link_that_stands_on_another_may_come_first_in_a_commit,
       a_commit_is_refused_only_for_what_it_changes, the_order_of_addresses_is_the_configurations,
       settings_of_links_are_kept_and_given_back, a_flushed_link_gets_its_link_local_address_back,
       a_duplicate_ipv6_address_is_said_and_used_when_it_is_free,

@@ -1,10 +1,12 @@
 /* What a crash may cost: the service killed at every step, the journal torn at every byte. */
+#include <sodium.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/base/own.h"
+#include "plugins/config/store.h"
 #include "test/lib/harness.h"
 #include "test/unit/config/fake.h"
 
@@ -283,6 +285,66 @@ TEST(killed_at_any_step_of_a_snapshot_nothing_is_lost)
     ck_assert_uint_eq(n - 1, 4); /* journal, snapshot, pruned, and one that was not reached */
 }
 
+struct old_format {
+    struct buf file;
+    uint8_t chain[32];
+};
+
+/* A record as versions before the second copy wrote it. */
+static int add_old_record(void *arg, uint64_t offset, const char *text, size_t len,
+                          struct orb_err *err)
+{
+    struct old_format *old = arg;
+    crypto_generichash_state state;
+    const uint8_t size[4] = {(uint8_t)len, (uint8_t)(len >> 8), 0, 0};
+
+    crypto_generichash_init(&state, NULL, 0, sizeof(old->chain));
+    crypto_generichash_update(&state, old->chain, sizeof(old->chain));
+    crypto_generichash_update(&state, size, sizeof(size));
+    crypto_generichash_update(&state, (const uint8_t *)text, len);
+    crypto_generichash_final(&state, old->chain, sizeof(old->chain));
+    buf_add(&old->file, "OJR1", 4);
+    buf_add(&old->file, size, sizeof(size));
+    buf_add(&old->file, old->chain, sizeof(old->chain));
+    buf_add(&old->file, text, len);
+    return 0;
+}
+
+TEST(a_journal_of_the_first_format_is_read_and_goes_on)
+{
+    struct fake f;
+    AUTO_FREE char *before = NULL;
+    AUTO_FREE char *after = NULL;
+    AUTO(buf) struct buf whole = {0};
+    struct old_format old = {0};
+
+    two_revisions(&f, &before, &after);
+    whole_of(&f, "journal-0", &whole);
+    buf_adds(&old.file, "orbjrn1\n");
+    buf_add(&old.file, old.chain, sizeof(old.chain));
+    journal_behind(&(struct journal_image){whole.data, whole.len}, 0, add_old_record, &old);
+    put(&f, "journal-0", old.file.data, old.file.len);
+    forget(&f, "last-good-0");
+    fake_open(&f);
+    ck_assert_str_eq(fake_running(&f), after);
+    ck_assert_ptr_null(fake_problem(&f, "datastore"));
+    fake_set(&f, "/interfaces/x", "{}");
+    fake_commit(&f);
+    fake_close(&f);
+    fake_open(&f);
+    ck_assert_uint_eq(engine_revision(f.engine), 3);
+    fake_close(&f);
+    /* From now on it has a second copy as well. */
+    old.file.data[200] ^= 1;
+    whole_of(&f, "journal-0", &whole);
+    put(&f, "journal-0", old.file.data, old.file.len);
+    fake_open(&f);
+    ck_assert_uint_eq(engine_revision(f.engine), 3);
+    ck_assert_ptr_nonnull(fake_problem(&f, "datastore"));
+    buf_fini(&old.file);
+    fake_free(&f);
+}
+
 /* All rules anew, each time with another port: some 80 KB of record a commit. */
 static void load_rules(struct fake *f, int port, const char *options)
 {
@@ -362,6 +424,62 @@ TEST(a_large_commit_that_waits_to_be_confirmed_is_undone_after_its_snapshot_and_
     fake_close(&f);
     fake_open(&f);
     ck_assert_str_eq(fake_running(&f), before);
+    fake_free(&f);
+}
+
+static uint64_t commit_text(struct store *s, char letter, size_t len, uint32_t confirm_s,
+                            uint64_t undoes)
+{
+    AUTO(buf) struct buf text = {0};
+    AUTO(json_t) json_t *patch = NULL;
+    struct revision meta = {.tx = s->last_tx + 1,
+                            .confirm_s = confirm_s,
+                            .undoes = undoes,
+                            .user = (char *)"ada",
+                            .comment = (char *)""};
+    struct orb_err err;
+
+    buf_adds(&text, "[{\"op\":\"set\",\"path\":\"/system\",\"value\":\"");
+    for (size_t i = 0; i < len; i++)
+        buf_addc(&text, letter);
+    buf_adds(&text, "\"}]");
+    ck_assert_int_eq(tree_parse(text.data, text.len, NULL, &patch, &err), 0);
+    ck_assert_msg(store_prepare(s, &meta, patch, &err) == 0, "%s", err.text);
+    ck_assert_msg(store_commit(s, &err) == 0, "%s", err.text);
+    return s->journal.end;
+}
+
+/* Nobody has an idle second, and a commit that waits for its confirmation takes the room its undo
+ * needs before it is written. */
+TEST(a_full_journal_is_left_for_a_snapshot_by_the_commit_that_would_not_fit)
+{
+    struct fake f;
+    struct store s;
+    struct orb_err err;
+    uint64_t largest = 0;
+
+    fake_new(&f);
+    fake_close(&f);
+    ck_assert_int_eq(store_open(&s, &(struct store_setup){.dir = f.dir, .log = &f.log}, &err), 0);
+    s.journal_full = 100000;
+    for (int i = 0; i < 60; i++) {
+        uint64_t end = commit_text(&s, (char)('a' + i % 26), 10000, 0, 0);
+
+        largest = end > largest ? end : largest;
+    }
+    ck_assert_uint_gt(largest, 80000);
+    ck_assert_uint_le(largest, 100000);
+    while (s.journal.end < 80000)
+        commit_text(&s, 'x', 10000, 0, 0);
+    commit_text(&s, 'y', 10000, 60,
+                0); /* left the journal, as with its undo it would be too much */
+    ck_assert_uint_lt(s.journal.end, 20000);
+    ck_assert(store_unconfirmed(&s));
+    ck_assert_uint_le(commit_text(&s, 'x', 10000, 0, s.revision), 100000);
+    store_close(&s);
+    fake_open(&f);
+    ck_assert_ptr_null(fake_problem(&f, "datastore"));
+    ck_assert_ptr_nonnull(strstr(fake_running(&f), "xxxx"));
     fake_free(&f);
 }
 

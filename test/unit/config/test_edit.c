@@ -384,3 +384,40 @@ TEST(a_large_object_that_comes_or_goes_is_told_member_by_member)
     }
     fake_free(&f);
 }
+
+/* Each byte of a saved candidate: an edit may be missing, and that is said, but none is changed. */
+TEST(a_rotten_candidate_loses_edits_and_never_changes_one)
+{
+    struct fake f;
+    AUTO_FREE char *path = NULL;
+    AUTO(buf) struct buf whole = {0};
+    unsigned lost = 0;
+
+    fake_new(&f);
+    fake_set(&f, "/system/hostname", "\"gateway\"");
+    fake_set(&f, "/interfaces/lan0/mtu", "1400");
+    path = xasprintf("%s/candidate-ada.ops", f.dir);
+    ck_assert_int_eq(file_read(path, 1 << 16, &whole, NULL), 0);
+    fake_close(&f);
+    for (size_t i = 0; i < whole.len; i++) {
+        AUTO_FREE char *text = NULL;
+        const char *problem;
+
+        whole.data[i] ^= 1;
+        ck_assert_int_eq(file_replace(path, whole.data, whole.len, 0600, NULL), 0);
+        whole.data[i] ^= 1;
+        fake_open(&f);
+        problem = fake_problem(&f, "candidate:ada");
+        ck_assert_int_eq(fake_ask(&f, "ada", 1, "diff", "{}"), 0);
+        text = xstrdup(buf_str(&f.text));
+        ck_assert_msg(!strstr(text, "hostname") || strstr(text, "\"gateway\""), "%zu: %s", i, text);
+        ck_assert_msg(!strstr(text, "mtu") || strstr(text, "1400"), "%zu: %s", i, text);
+        lost += problem != NULL;
+        fake_ask(&f, "ada", 1, "discard", "{}");
+        ck_assert_ptr_null(fake_problem(&f, "candidate:ada"));
+        fake_close(&f);
+    }
+    ck_assert_uint_gt(lost, whole.len / 2);
+    fake_open(&f);
+    fake_free(&f);
+}

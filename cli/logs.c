@@ -1,0 +1,455 @@
+/* What happened: log records and crash reports, of this run of the daemon and of those before. */
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/cli.h"
+#include "core/base/own.h"
+
+#define PAGE 1000  /* records of one answer */
+#define NEWEST 200 /* shown where nothing else is asked for */
+#define NEWEST_MOST 100000
+#define FOLLOW_MS 200                      /* between questions */
+#define FOLLOW_WAIT_MS (7u * 86400 * 1000) /* for a daemon that is being restarted */
+
+enum style { STYLE_SHORT, STYLE_FULL, STYLE_JSON };
+
+struct request {
+    const char *service, *level, *grep;
+    int64_t since_us, until_us;
+    int64_t after, before; /* of the next question */
+    enum style style;
+    long newest; /* 0: all there are */
+    bool follow, ranged;
+    int64_t skipped;
+};
+
+/* ---- one record ---- */
+
+static void add_pairs(const json_t *record, struct buf *line)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach (json_object_get(record, "kv"), key, value) {
+        AUTO(buf) struct buf v = {0};
+
+        tree_dump(value, &v);
+        buf_addc(line, ' ');
+        text_plain(key, line);
+        buf_addf(line, "=%s", buf_str(&v));
+    }
+}
+
+static void print_record(const json_t *record, enum style style)
+{
+    long long us = member_number(record, "time_us");
+    time_t when = (time_t)(us / 1000000);
+    AUTO(buf) struct buf line = {0}, service = {0}, event = {0};
+    char text[40], zone[8];
+    struct tm tm;
+
+    if (style == STYLE_JSON) {
+        tree_dump(record, &line);
+        puts(buf_str(&line));
+        return;
+    }
+    add_pairs(record, &line);
+    text_plain(member_text(record, "service"), &service);
+    text_plain(member_text(record, "event"), &event);
+    localtime_r(&when, &tm);
+    strftime(text, sizeof text, style == STYLE_FULL ? "%Y-%m-%d %H:%M:%S" : "%H:%M:%S", &tm);
+    strftime(zone, sizeof zone, "%z", &tm);
+    if (style == STYLE_FULL)
+        printf("%s.%06lld%s %-7s %-12s %s%s\n", text, us % 1000000, zone,
+               member_text(record, "level"), buf_str(&service), buf_str(&event), buf_str(&line));
+    else
+        printf("%s.%03lld %-7s %-12s %s%s\n", text, us / 1000 % 1000, member_text(record, "level"),
+               buf_str(&service), buf_str(&event), buf_str(&line));
+}
+
+/* ---- asking ---- */
+
+static void add_text(struct buf *b, const char *key, const char *text)
+{
+    if (!text)
+        return;
+    buf_addf(b, ",\"%s\":", key);
+    buf_add_json(b, text, strlen(text));
+}
+
+static void add_number(struct buf *b, const char *key, int64_t n)
+{
+    if (n > 0)
+        buf_addf(b, ",\"%s\":%" PRId64, key, n);
+}
+
+/* limit 0: the oldest ones behind after, else so many of the newest. */
+static int ask(struct cli *cli, struct request *q, long limit, json_t **ret_tree,
+               struct orb_err *err)
+{
+    AUTO(buf) struct buf input = {0};
+    int r;
+
+    buf_addf(&input, "{\"limit\":%ld,\"newest\":%s", limit && limit < PAGE ? limit : PAGE,
+             limit ? "true" : "false");
+    add_number(&input, "after", q->after);
+    add_number(&input, "before", q->before);
+    add_number(&input, "since_us", q->since_us);
+    add_number(&input, "until_us", q->until_us);
+    add_text(&input, "service", q->service);
+    add_text(&input, "level", q->level);
+    add_text(&input, "grep", q->grep);
+    buf_addc(&input, '}');
+    r = cli_tree(cli, "host@1", "logs", buf_str(&input), ret_tree, err);
+    if (r == 0)
+        q->skipped += member_number(*ret_tree, "skipped");
+    return r;
+}
+
+static int print_page(const json_t *page, enum style style, struct orb_err *err)
+{
+    const json_t *record;
+    size_t i;
+
+    json_array_foreach (json_object_get(page, "records"), i, record)
+        print_record(record, style);
+    return fflush(stdout) == EOF ? orb_fail(err, ORB_E_IO, "the output is closed") : 0;
+}
+
+/* From q->after on, until there is no more. */
+static int forward(struct cli *cli, struct request *q, struct orb_err *err)
+{
+    bool more = true;
+    int r = 0;
+
+    while (r == 0 && more) {
+        AUTO(json_t) json_t *page = NULL;
+        int64_t next;
+
+        r = ask(cli, q, 0, &page, err);
+        if (r == 0)
+            r = print_page(page, q->style, err);
+        next = member_number(page, "next");
+        more = json_is_true(json_object_get(page, "more")) && next > q->after;
+        if (next > q->after)
+            q->after = next;
+    }
+    return r;
+}
+
+struct pages {
+    json_t **list;
+    size_t count;
+};
+
+/* The newest records: pages from the newest back, then printed from the oldest on. */
+static int newest(struct cli *cli, struct request *q, struct pages *pages, struct orb_err *err)
+{
+    long left = q->newest;
+    int64_t next = 0;
+    bool more = true;
+    int r = 0;
+
+    while (r == 0 && more && left > 0) {
+        json_t *page = NULL;
+
+        r = ask(cli, q, left, &page, err);
+        if (r < 0)
+            break;
+        pages->list = xrealloc(pages->list, (pages->count + 1) * sizeof pages->list[0]);
+        pages->list[pages->count++] = page;
+        left -= (long)json_array_size(json_object_get(page, "records"));
+        if (pages->count == 1)
+            next = member_number(page, "next");
+        more = json_is_true(json_object_get(page, "more")) &&
+               (!q->before || member_number(page, "first") < q->before);
+        q->before = member_number(page, "first");
+    }
+    for (size_t i = pages->count; r == 0 && i > 0; i--)
+        r = print_page(pages->list[i - 1], q->style, err);
+    q->before = 0;
+    q->after = next;
+    return r;
+}
+
+static int show_newest(struct cli *cli, struct request *q, struct orb_err *err)
+{
+    struct pages pages = {0};
+    int r = newest(cli, q, &pages, err);
+
+    for (size_t i = 0; i < pages.count; i++)
+        json_decref(pages.list[i]);
+    free(pages.list);
+    return r;
+}
+
+/* ---- runs of the daemon ---- */
+
+/* boot: 0 this run of the daemon, -1 the one before, 1 the first one that is known. */
+static int pick_run(struct cli *cli, long boot, struct request *q, struct orb_err *err)
+{
+    AUTO(json_t) json_t *tree = NULL;
+    const json_t *runs;
+    long count, at;
+    int r = cli_tree(cli, "host@1", "log-runs", "{}", &tree, err);
+
+    if (r < 0)
+        return r;
+    runs = json_object_get(tree, "runs");
+    count = (long)json_array_size(runs);
+    at = boot > 0 ? boot - 1 : count - 1 + boot;
+    if (at < 0 || at >= count)
+        return orb_fail(err, ORB_E_NOT_FOUND,
+                        "--boot %ld: the log knows %ld run%s of the daemon; expected %ld to 0",
+                        boot, count, plural(count), 1 - count);
+    q->after = member_number(json_array_get(runs, (size_t)at), "seq") - 1;
+    if (at + 1 < count)
+        q->before = member_number(json_array_get(runs, (size_t)at + 1), "seq");
+    return 0;
+}
+
+static int list_boots(struct cli *cli, struct orb_err *err)
+{
+    static const char *const titles[] = {"BOOT", "BEGAN", "ID"};
+    AUTO(json_t) json_t *tree = NULL;
+    struct table t;
+    const json_t *run;
+    size_t i, count;
+    int r = cli_fetch(cli, "host@1", "log-runs", "{}", &tree, err);
+
+    if (r < 0 || !tree)
+        return r;
+    table_start(&t, 3, titles);
+    count = json_array_size(json_object_get(tree, "runs"));
+    json_array_foreach (json_object_get(tree, "runs"), i, run) {
+        time_t when = (time_t)(member_number(run, "time_us") / 1000000);
+        struct tm tm;
+        char text[40];
+
+        strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", localtime_r(&when, &tm));
+        table_cell(&t, "%ld", (long)i + 1 - (long)count);
+        table_cell(&t, "%s", text);
+        table_cell(&t, "%s", member_text(run, "run"));
+    }
+    table_print(&t);
+    return 0;
+}
+
+/* ---- the command ---- */
+
+static const char usage[] = "logs [-f] [-n N] [--service S] [--level L] [--since T] [--until T] "
+                            "[--boot N] [--grep PATTERN] [-o short|full|json] [--list-boots]";
+
+static int parse_boot(const char *text, long *ret_boot, struct orb_err *err)
+{
+    char *end;
+    long n = strtol(text, &end, 10);
+
+    if (!*text || *end || n < -100000 || n > 100000)
+        return orb_fail(err, ORB_E_INVALID,
+                        "--boot: expected 0 (this run of the daemon), -1 (the one before) and so "
+                        "on; got \"%s\"",
+                        text);
+    *ret_boot = n;
+    return 0;
+}
+
+static int parse_style(const char *text, enum style *ret_style, struct orb_err *err)
+{
+    static const char *const names[] = {"short", "full", "json"};
+
+    for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+        if (!strcmp(names[i], text)) {
+            *ret_style = (enum style)i;
+            return 0;
+        }
+    return orb_fail(err, ORB_E_INVALID, "-o: expected short, full or json; got \"%s\"", text);
+}
+
+struct words {
+    const char *since, *until, *boot, *count, *style;
+    bool list;
+};
+
+static void take_words(struct cli *cli, int *argc, char **argv, struct request *q, struct words *w)
+{
+    q->follow = cli_flag(argc, argv, "-f") || cli_flag(argc, argv, "--follow");
+    w->list = cli_flag(argc, argv, "--list-boots");
+    w->since = cli_option(argc, argv, "--since");
+    w->until = cli_option(argc, argv, "--until");
+    w->boot = cli_option(argc, argv, "--boot");
+    w->count = cli_option(argc, argv, "--limit");
+    if (!w->count)
+        w->count = cli_option(argc, argv, "-n");
+    w->style = cli_option(argc, argv, "-o");
+    q->service = cli_option(argc, argv, "--service");
+    q->level = cli_option(argc, argv, "--level");
+    q->grep = cli_option(argc, argv, "--grep");
+    q->style = cli->json ? STYLE_JSON : STYLE_SHORT;
+    q->ranged = w->since || w->until || w->boot || q->grep;
+}
+
+static int read_words(struct cli *cli, const struct words *w, struct request *q,
+                      struct orb_err *err)
+{
+    int64_t now = (int64_t)wall_us();
+    long boot = 0;
+    int r = 0;
+
+    if (w->count)
+        r = cli_number(w->count, "-n", 1, NEWEST_MOST, &q->newest, err);
+    else if (!q->ranged)
+        q->newest = NEWEST;
+    if (r == 0 && w->style)
+        r = parse_style(w->style, &q->style, err);
+    if (r == 0 && w->since)
+        r = when_parse(w->since, "--since", now, &q->since_us, err);
+    if (r == 0 && w->until)
+        r = when_parse(w->until, "--until", now, &q->until_us, err);
+    if (r == 0 && w->since && w->until && q->until_us < q->since_us)
+        return orb_fail(err, ORB_E_INVALID, "--until %s lies before --since %s", w->until,
+                        w->since);
+    if (r == 0 && q->follow && w->until)
+        return orb_fail(err, ORB_E_INVALID, "-f has no end: leave --until away");
+    if (r == 0 && q->grep && !*q->grep)
+        q->grep = NULL;
+    if (r == 0 && w->boot)
+        r = parse_boot(w->boot, &boot, err);
+    if (r == 0 && w->boot)
+        r = pick_run(cli, boot, q, err);
+    return r;
+}
+
+static int follow(struct cli *cli, struct request *q, struct orb_err *err)
+{
+    const struct timespec pause = {.tv_nsec = FOLLOW_MS * 1000000};
+    int r = 0;
+
+    if (cli->wait_ms)
+        cli->client.wait_ms = FOLLOW_WAIT_MS;
+    q->before = 0;
+    while (r == 0) {
+        nanosleep(&pause, NULL);
+        r = forward(cli, q, err);
+    }
+    return r;
+}
+
+static int logs(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    struct request q = {0};
+    struct words words;
+    int r;
+
+    take_words(cli, &argc, argv, &q, &words);
+    r = cli_words(argc, argv, 0, 0, usage, err);
+    if (r == 0 && words.list)
+        return list_boots(cli, err);
+    if (r == 0)
+        r = read_words(cli, &words, &q, err);
+    if (r < 0)
+        return r;
+    if (!q.newest && !q.after)
+        q.after = 1; /* from the first one on */
+    r = q.newest ? show_newest(cli, &q, err) : forward(cli, &q, err);
+    if (r == 0 && q.skipped)
+        fprintf(stderr,
+                "orbctl: %" PRId64 " line%s of the log files could not be read: damaged, or "
+                "not of orbitald\n",
+                q.skipped, plural(q.skipped));
+    return r == 0 && q.follow ? follow(cli, &q, err) : r;
+}
+
+/* ---- crashes ---- */
+
+void crash_print(const json_t *c)
+{
+    time_t when = (time_t)(member_number(c, "time_us") / 1000000);
+    char text[40], up[32];
+    const json_t *record;
+    struct tm tm;
+    size_t i;
+
+    strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", localtime_r(&when, &tm));
+    text_duration(member_number(c, "uptime_ms"), up, sizeof up);
+    printf("%s  pid %lld  after %s  ", text, member_number(c, "pid"), up);
+    if (json_is_true(json_object_get(c, "signaled")))
+        printf("signal %lld (%s)", member_number(c, "status"), member_text(c, "signal"));
+    else
+        printf("exit status %lld", member_number(c, "status"));
+    if (*member_text(c, "ended_because"))
+        printf("; %s", member_text(c, "ended_because"));
+    if (*member_text(c, "load_error"))
+        printf("; %s", member_text(c, "load_error"));
+    else if (*member_text(c, "sandbox_step"))
+        printf("; sandbox step %s: %s", member_text(c, "sandbox_step"),
+               member_text(c, "sandbox_error"));
+    if (*member_text(c, "fault_untrusted"))
+        printf("\n    the worker itself says: %s", member_text(c, "fault_untrusted"));
+    putchar('\n');
+    json_array_foreach (json_object_get(json_object_get(c, "log"), "records"), i, record) {
+        AUTO(buf) struct buf event = {0}, kv = {0};
+
+        text_plain(member_text(record, "event"), &event);
+        tree_dump(json_object_get(record, "kv"), &kv);
+        printf("    %-8s %s %s\n", member_text(record, "level"), buf_str(&event), buf_str(&kv));
+    }
+}
+
+static int crashes_of(struct cli *cli, const char *service, bool name_them, json_t *all,
+                      struct orb_err *err)
+{
+    AUTO(buf) struct buf input = {0};
+    AUTO(json_t) json_t *tree = NULL;
+    json_t *c;
+    size_t i;
+    int r;
+
+    cli_pair(&input, "name", service);
+    r = cli_tree(cli, "host@1", "crashes", buf_str(&input), &tree, err);
+    json_array_foreach (json_object_get(tree, "crashes"), i, c) {
+        json_array_append(all, c);
+        if (cli->json)
+            continue;
+        if (name_them)
+            printf("%s  ", service);
+        crash_print(c);
+    }
+    return r;
+}
+
+static int crashes(struct cli *cli, int argc, char **argv, struct orb_err *err)
+{
+    AUTO(json_t) json_t *list = NULL, *all = json_array();
+    AUTO(buf) struct buf text = {0};
+    const json_t *s;
+    size_t i;
+    int r = cli_words(argc, argv, 0, 1, "crashes [SERVICE]", err);
+
+    if (r == 0 && argc)
+        r = crashes_of(cli, argv[0], false, all, err);
+    else if (r == 0)
+        r = cli_tree(cli, "host@1", "services", NULL, &list, err);
+    json_array_foreach (json_object_get(list, "services"), i, s)
+        if (r == 0)
+            r = crashes_of(cli, member_text(s, "name"), true, all, err);
+    if (r < 0)
+        return r;
+    if (cli->json) {
+        tree_dump(all, &text);
+        printf("{\"crashes\":%s}\n", buf_str(&text));
+    } else if (!json_array_size(all)) {
+        puts("no crashes");
+    }
+    return 0;
+}
+
+const struct command logs_commands[] = {
+    {"logs",
+     "[-f] [-n N] [--service S] [--level L] [--since T] [--until T] [--boot N] [--grep P] [-o "
+     "short|full|json]",
+     "log records, also of earlier runs of the daemon (--list-boots)", logs},
+    {"crashes", "[SERVICE]", "crash reports, also of earlier runs of the daemon", crashes},
+    {0},
+};

@@ -1,0 +1,122 @@
+/* /system/logging of the configuration: what is recorded of whom. The host is its reader, as of
+ * /services; a commit that touched it counts from then on. */
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/host/host.h"
+#include "core/json/tree.h"
+
+struct logconf {
+    struct orbitald *host;
+    bool asking, again;
+};
+
+int system_contract_make(const struct package_list *packages, struct contract **ret_contract,
+                         struct orb_err *err)
+{
+    AUTO(buf) struct buf b = {0};
+
+    buf_adds(&b, "{\"interface\":\"system\",\"version\":\"1.0\",\"config\":{\"type\":\"object\","
+                 "\"title\":\"system\",\"description\":\"the appliance itself\","
+                 "\"additionalProperties\":false,\"properties\":{\"logging\":{\"type\":\"object\","
+                 "\"description\":\"what is recorded\",\"additionalProperties\":false,"
+                 "\"properties\":{\"level\":{\"$ref\":\"#/$defs/level\"},\"services\":{"
+                 "\"type\":\"object\",\"description\":\"levels of single services\","
+                 "\"additionalProperties\":false,\"properties\":{"
+                 "\"host\":{\"$ref\":\"#/$defs/level\"}");
+    for (unsigned i = 0; i < packages->count; i++) {
+        const char *name = packages->items[i]->manifest.name;
+
+        buf_addc(&b, ',');
+        buf_add_json(&b, name, strlen(name));
+        buf_adds(&b, ":{\"$ref\":\"#/$defs/level\"}");
+    }
+    buf_adds(&b, "}}}}}},\"methods\":{},\"events\":{},\"$defs\":{\"level\":{"
+                 "\"enum\":[\"debug\",\"info\",\"notice\",\"warning\",\"error\"],"
+                 "\"description\":\"the least level that is recorded\"}}}");
+    return contract_compile(b.data, b.len, ret_contract, err);
+}
+
+static int level_of(const json_t *value)
+{
+    return json_is_string(value) ? log_level_parse(json_string_value(value)) : -1;
+}
+
+static void configure(struct orbitald *host, const json_t *logging)
+{
+    json_t *services = json_object_get(logging, "services"), *value;
+    AUTO_FREE struct logs_level *list = xcalloc(json_object_size(services) + 1, sizeof *list);
+    unsigned count = 0;
+    const char *name;
+
+    json_object_foreach (services, name, value) {
+        int level = level_of(value);
+
+        if (level < 0)
+            continue;
+        snprintf(list[count].service, sizeof list[count].service, "%s", name);
+        list[count++].level = (enum log_level)level;
+    }
+    logs_levels(host->logs, level_of(json_object_get(logging, "level")), list, count);
+}
+
+static void on_answer(void *arg, const char *text, size_t len, const struct orb_err *err)
+{
+    struct logconf *conf = arg;
+    AUTO(json_t) json_t *tree = NULL;
+    struct orb_err parse = {0};
+
+    conf->asking = false;
+    if (conf->again) {
+        conf->again = false;
+        logconf_refresh(conf);
+        return;
+    }
+    if (err)
+        log_warn(conf->host->log, "logging.not-read", KV("error", err->text));
+    else if (tree_parse(text, len, NULL, &tree, &parse) < 0)
+        log_warn(conf->host->log, "logging.not-read", KV("error", parse.text));
+    else
+        configure(conf->host, json_object_get(tree, "value"));
+}
+
+void logconf_refresh(struct logconf *conf)
+{
+    static const char input[] = "{\"path\":\"/system/logging\"}";
+    struct orb_err err = {0};
+
+    if (conf->asking) {
+        conf->again = true;
+        return;
+    }
+    conf->asking = true;
+    if (broker_call(conf->host->broker, "config@1", "get", input, sizeof input - 1, 5000, on_answer,
+                    conf, &err) < 0)
+        on_answer(conf, NULL, 0, &err);
+}
+
+static void on_committed(void *arg, const char *interface, const char *topic, const char *text,
+                         size_t len)
+{
+    logconf_refresh(arg);
+}
+
+int logconf_new(struct orbitald *host, struct logconf **ret_conf, struct orb_err *err)
+{
+    struct logconf *conf = xcalloc(1, sizeof *conf);
+    int r;
+
+    conf->host = host;
+    r = broker_subscribe(host->broker, "config", "committed", on_committed, conf, err);
+    if (r < 0) {
+        free(conf);
+        return r;
+    }
+    *ret_conf = conf;
+    return 0;
+}
+
+void logconf_free(struct logconf *conf)
+{
+    free(conf);
+}

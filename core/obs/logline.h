@@ -1,0 +1,32 @@
+/* One line of a log file, read without building a tree: {"seq":N,"time_us":N,"level":"…",
+ * "service":"…","event":"…","kv":{…}} in this order, as logs.c writes it. */
+#ifndef CORE_OBS_LOGLINE_H
+#define CORE_OBS_LOGLINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/buf.h"
+#include "core/base/log.h"
+
+#define LOGLINE_BYTES (32u << 10) /* of one line; longer ones are not ours */
+
+struct logline {
+    uint64_t seq, time_us;
+    enum log_level level;
+    const char *service; /* within the line, not terminated */
+    size_t service_len;
+};
+
+/* The fields by which records are chosen. false: no line of ours. What stands behind them is looked
+ * at by logline_whole. */
+bool logline_read(const char *line, size_t len, struct logline *ret_line);
+/* Is the line one JSON object with event and kv? */
+bool logline_whole(const char *line, size_t len);
+/* Is this whole line the first word of a run of the daemon? ret_run: its id, "" without one. */
+bool logline_starts_run(const char *line, size_t len, char ret_run[40]);
+/* The line (a whole one) as a person reads it: service event key=value key=value. */
+void logline_sentence(const char *line, size_t len, struct buf *ret_text);
+
+#endif

@@ -1,0 +1,288 @@
+/* Records found in memory and in the files, made one answer. Both sources give a sorted page of
+ * what is next in the direction asked for; what lies beyond the nearer edge of the two is left for
+ * the next page. */
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/obs/logline.h"
+#include "core/obs/logs_priv.h"
+
+#define SETTLE_MS 1000    /* a disk that takes longer than this is not waited for */
+#define GREP_RECORDS 2000 /* of the memory, for one page of a search by pattern */
+#define GREP_BYTES (1u << 20)
+
+struct logs_search {
+    struct logs *logs;
+    struct logread_query query;
+    char *service;
+    struct logread_page memory, files;
+    bool complete; /* the memory has all */
+    uint64_t last; /* number of the last record at the time */
+    struct orb_err err;
+};
+
+static int by_seq(const void *a, const void *b)
+{
+    const struct record *const *x = a, *const *y = b;
+
+    return (*x)->seq < (*y)->seq ? -1 : (*x)->seq > (*y)->seq;
+}
+
+static bool fits(const struct record *r, const struct stream *s, const struct logread_query *q)
+{
+    const struct logline line = {.seq = r->seq,
+                                 .time_us = r->time_us,
+                                 .level = r->level,
+                                 .service = s->name,
+                                 .service_len = strlen(s->name)};
+
+    return r->line && logread_fits(q, &line);
+}
+
+/* The page that the memory gives; *ret_gone: below this it has not all. */
+static void find(struct logs *logs, const struct logread_query *q, struct logread_page *page,
+                 uint64_t *ret_gone)
+{
+    size_t max = (size_t)logs->stream_count * LOGS_RING + 1, n = 0;
+    AUTO_FREE const struct record **found = xcalloc(max, sizeof *found);
+
+    *ret_gone = logs->first_seq - 1;
+    for (unsigned i = 0; i < logs->stream_count; i++) {
+        const struct stream *s = logs->streams[i];
+
+        if (q->service && strcmp(q->service, s->name))
+            continue;
+        if (s->gone > *ret_gone)
+            *ret_gone = s->gone;
+        for (unsigned k = 0; k < LOGS_RING; k++)
+            if (fits(&s->ring[k], s, q))
+                found[n++] = &s->ring[k];
+    }
+    qsort(found, n, sizeof *found, by_seq);
+    for (size_t i = q->newest && n > q->limit ? n - q->limit : 0; i < n; i++)
+        if (!logread_take(page, q, found[i]->seq, found[i]->line, found[i]->len))
+            break;
+    if (q->newest && n > q->limit && !page->more) {
+        page->more = true;
+        page->edge = page->items[page->from].seq;
+    }
+}
+
+static struct logread_query plain_query(const struct logs_query *q)
+{
+    return (struct logread_query){.service = q->service,
+                                  .level = q->level,
+                                  .after = q->after,
+                                  .before = q->before,
+                                  .since_us = q->since_us,
+                                  .until_us = q->until_us,
+                                  .newest = q->newest || !q->after,
+                                  .limit = q->limit ? q->limit : SIZE_MAX,
+                                  .bytes = q->bytes ? q->bytes : LOGS_ANSWER};
+}
+
+static void write_page(const struct logread_page *page, const struct logread_query *q,
+                       uint64_t last, struct buf *out)
+{
+    uint64_t next = q->before ? q->after : last, first = 0;
+
+    if (next < q->after)
+        next = q->after;
+    buf_adds(out, "{\"records\":[");
+    for (size_t i = page->from; i < page->count; i++) {
+        buf_adds(out, i > page->from ? "," : "");
+        buf_add(out, page->items[i].text, page->items[i].len);
+    }
+    if (page->more && !q->newest)
+        next = page->edge;
+    else if (q->before && page->count > page->from)
+        next = page->items[page->count - 1].seq;
+    if (page->more && q->newest)
+        first = page->edge;
+    else if (page->count > page->from)
+        first = page->items[page->from].seq;
+    buf_addf(out, "],\"next\":%llu,\"first\":%llu,\"more\":%s,\"skipped\":%llu}",
+             (unsigned long long)next, (unsigned long long)first, page->more ? "true" : "false",
+             (unsigned long long)page->skipped);
+}
+
+void logs_find(struct logs *logs, const struct logs_query *query, struct buf *ret_json)
+{
+    struct logread_query q = plain_query(query);
+    struct logread_page page = {0};
+    uint64_t gone;
+
+    find(logs, &q, &page, &gone);
+    write_page(&page, &q, logs->seq, ret_json);
+    logread_page_fini(&page);
+}
+
+void logs_tail(struct logs *logs, const char *service, unsigned count, struct buf *ret_json)
+{
+    struct logs_query query = {.service = service, .limit = count, .bytes = LOGS_TAIL};
+
+    logs_find(logs, &query, ret_json);
+}
+
+/* ---- with the files ---- */
+
+/* Nothing that is asked for lies where the memory has not all. */
+static bool is_complete(const struct logs_search *s, uint64_t gone)
+{
+    const struct logread_query *q = &s->query;
+    const struct logread_page *m = &s->memory;
+
+    if (!s->logs->file)
+        return true;
+    if (!q->newest)
+        return q->after >= gone;
+    return m->more && m->items[m->from].seq > gone;
+}
+
+int logs_search_new(struct logs *logs, const struct logs_query *query, struct logs_search **ret,
+                    struct orb_err *err)
+{
+    struct logs_search *s = xcalloc(1, sizeof *s);
+    struct logread_query q;
+    uint64_t gone;
+    int r = 0;
+
+    s->logs = logs;
+    s->query = plain_query(query);
+    if (query->grep)
+        r = loggrep_new(query->grep, &s->query.grep, err);
+    if (r < 0) {
+        free(s);
+        return r;
+    }
+    if (query->service)
+        s->query.service = s->service = xstrdup(query->service);
+    logs_look(logs);
+    q = s->query;
+    if (q.grep) { /* patterns are for the thread */
+        q.limit = GREP_RECORDS;
+        q.bytes = GREP_BYTES;
+    }
+    find(logs, &q, &s->memory, &gone);
+    s->last = logs->seq;
+    s->complete = !q.grep && is_complete(s, gone);
+    *ret = s;
+    return 0;
+}
+
+bool logs_search_done(const struct logs_search *search)
+{
+    return search->complete;
+}
+
+static int grep_memory(struct logs_search *s)
+{
+    struct logread_page *m = &s->memory;
+    size_t kept = m->from;
+    int r = 0;
+
+    for (size_t i = m->from; i < m->count; i++) {
+        struct logread_item item = m->items[i];
+
+        if (r >= 0)
+            r = loggrep_match(s->query.grep, item.text, item.len, &s->err);
+        if (r > 0)
+            m->items[kept++] = item;
+        else
+            free(item.text);
+    }
+    m->count = kept;
+    return r < 0 ? r : 0;
+}
+
+void logs_search_run(struct logs_search *s)
+{
+    if (s->query.grep && grep_memory(s) < 0)
+        return;
+    if (!s->logs->file)
+        return;
+    logfile_settle(s->logs->file, SETTLE_MS);
+    logread_files(s->logs->path, &s->query, &s->files, &s->err);
+}
+
+static bool within(const struct logread_query *q, const struct logread_page *page, uint64_t seq)
+{
+    return !page->more || (q->newest ? seq >= page->edge : seq <= page->edge);
+}
+
+/* The next item of both pages in order of numbers, one of two that are the same. */
+static const struct logread_item *next_item(const struct logread_page *a, size_t *i,
+                                            const struct logread_page *b, size_t *k)
+{
+    bool has_a = *i < a->count, has_b = *k < b->count;
+
+    if (has_a && has_b && a->items[*i].seq == b->items[*k].seq)
+        ++*k;
+    else if (has_b && (!has_a || b->items[*k].seq < a->items[*i].seq))
+        return &b->items[(*k)++];
+    return has_a ? &a->items[(*i)++] : NULL;
+}
+
+static void merge(const struct logs_search *s, struct logread_page *page)
+{
+    const struct logread_page *a = &s->memory, *b = &s->files;
+    size_t i = a->from, k = b->from;
+    const struct logread_item *item;
+    uint64_t edge = 0;
+
+    for (const struct logread_page *p = a; p; p = p == a ? b : NULL)
+        if (p->more && (!edge || (s->query.newest ? p->edge > edge : p->edge < edge)))
+            edge = p->edge;
+    while ((item = next_item(a, &i, b, &k)))
+        if (within(&s->query, a, item->seq) && within(&s->query, b, item->seq) &&
+            !logread_take(page, &s->query, item->seq, item->text, item->len))
+            break;
+    if (edge && !page->more) {
+        page->more = true;
+        page->edge = edge;
+    }
+    page->skipped = b->skipped;
+}
+
+int logs_search_answer(struct logs_search *s, struct buf *ret_json, size_t *ret_found,
+                       struct orb_err *err)
+{
+    struct logread_page page = {0};
+
+    if (s->err.code) {
+        *err = s->err;
+        return s->err.code;
+    }
+    merge(s, &page);
+    *ret_found = page.count - page.from;
+    write_page(&page, &s->query, s->last, ret_json);
+    logread_page_fini(&page);
+    return 0;
+}
+
+void logs_search_free(struct logs_search *s)
+{
+    if (!s)
+        return;
+    logread_page_fini(&s->memory);
+    logread_page_fini(&s->files);
+    loggrep_free(s->query.grep);
+    free(s->service);
+    free(s);
+}
+
+void logs_runs(struct logs *logs, struct buf *ret_json)
+{
+    AUTO(buf) struct buf runs = {0};
+
+    if (logs->file) {
+        logfile_settle(logs->file, SETTLE_MS);
+        logread_runs(logs->path, &runs);
+    }
+    buf_addf(ret_json, "{\"runs\":[%s", buf_str(&runs));
+    if (!strstr(buf_str(&runs), logs->run)) /* the files do not take it */
+        buf_addf(ret_json, "%s{\"seq\":%llu,\"time_us\":%llu,\"run\":\"%s\"}", runs.len ? "," : "",
+                 (unsigned long long)logs->first_seq, (unsigned long long)logs->began_us,
+                 logs->run);
+    buf_adds(ret_json, "]}");
+}

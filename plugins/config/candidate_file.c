@@ -1,0 +1,270 @@
+/* The file of a candidate: every edit is appended to candidate-USER.ops, so it survives the
+ * service; it is not synced, because an edit that a power cut takes is only typed again, and a
+ * hundred syncs would make scripts slow. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "plugins/config/engine_priv.h"
+
+#define PREFIX "candidate-"
+#define SUFFIX ".ops"
+#define MAX_FILE (128u * 1024 * 1024)
+
+static const struct json_limits file_limits = {.depth = 64, .keys = JSON_MAX_TREE_KEYS};
+
+static char *file_of(const struct engine *engine, const char *user)
+{
+    AUTO(buf) struct buf name = {0};
+
+    for (const char *p = user; *p; p++) {
+        if ((*p >= 'a' && *p <= 'z') || (*p >= '0' && *p <= '9') || *p == '-' || *p == '_')
+            buf_addc(&name, *p);
+        else
+            buf_addf(&name, "%%%02x", (unsigned char)*p);
+    }
+    return xasprintf("%s/" PREFIX "%s" SUFFIX, engine->store.dir, buf_str(&name));
+}
+
+/* ---- the file: lines {"user","sums"} then {"base","path","value"?,"sum"} ---- */
+
+/* A line's own checksum ends it, so that a bit that rots costs an edit and never changes one. */
+#define SUM_TAIL 18u /* ,"sum":"01234567"} */
+
+static void sum_add(struct buf *text, size_t from)
+{
+    uint8_t sum[4], whole[16];
+
+    crypto_generichash(whole, sizeof(whole), (const uint8_t *)text->data + from, text->len - from,
+                       NULL, 0);
+    memcpy(sum, whole, sizeof(sum));
+    buf_addf(text, ",\"sum\":\"%02x%02x%02x%02x\"}\n", sum[0], sum[1], sum[2], sum[3]);
+}
+
+static bool sum_fits(const char *line, size_t len)
+{
+    AUTO(buf) struct buf again = {0};
+
+    if (len <= SUM_TAIL)
+        return false;
+    buf_add(&again, line, len - SUM_TAIL);
+    sum_add(&again, 0);
+    return again.len == len + 1 && memcmp(again.data, line, len) == 0;
+}
+
+void candidate_line(struct buf *text, uint64_t base, const char *path, const json_t *value)
+{
+    size_t from = text->len;
+
+    buf_addf(text, "{\"base\":%" PRIu64 ",\"path\":", base);
+    buf_add_json(text, path, strlen(path));
+    if (value) {
+        buf_adds(text, ",\"value\":");
+        tree_dump(value, text);
+    }
+    sum_add(text, from);
+}
+
+static void user_line(const struct candidate *c, struct buf *text)
+{
+    buf_adds(text, "{\"user\":");
+    buf_add_json(text, c->user, strlen(c->user));
+    buf_adds(text, ",\"sums\":true}\n");
+}
+
+/* Whole, or the file is as before. */
+static int write_whole(int fd, off_t from, const struct buf *text)
+{
+    ssize_t n = write(fd, text->data, text->len);
+    int r = n < 0 ? -errno : -ENOSPC;
+
+    if (n == (ssize_t)text->len)
+        return 0;
+    if (ftruncate(fd, from) < 0)
+        r = -errno;
+    return r;
+}
+
+static void saved(struct engine *engine, struct candidate *c, int result)
+{
+    c->unsaved = result;
+    if (result)
+        log_warn(engine->host.log, "config.candidate.not-saved", KV("user", c->user),
+                 KV("why", strerror(-result)));
+}
+
+void candidate_append(struct engine *engine, struct candidate *c, const struct buf *lines)
+{
+    AUTO_FREE char *path = file_of(engine, c->user);
+    AUTO(buf) struct buf text = {0};
+    AUTO_FD int fd = -1;
+    off_t size;
+
+    if (c->unsaved) { /* what failed before is missing there */
+        candidate_rewrite(engine, c);
+        return;
+    }
+    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+    if (size < 0) {
+        saved(engine, c, -errno);
+        return;
+    }
+    if (size == 0)
+        user_line(c, &text);
+    buf_add(&text, buf_str(lines), lines->len);
+    saved(engine, c, write_whole(fd, size, &text));
+}
+
+const char *candidate_unsaved(const struct candidate *candidate)
+{
+    return candidate && candidate->unsaved ? strerror(-candidate->unsaved) : NULL;
+}
+
+/* Beside the old file, so that a disk that takes nothing does not cost what it holds. */
+void candidate_rewrite(struct engine *engine, struct candidate *candidate)
+{
+    AUTO_FREE char *path = file_of(engine, candidate->user);
+    AUTO_FREE char *next = xasprintf("%s.new", path);
+    AUTO_FD int fd = open(next, O_WRONLY | O_TRUNC | O_CREAT | O_CLOEXEC, 0600);
+    AUTO(buf) struct buf lines = {0};
+    int r = fd < 0 ? -errno : 0;
+
+    user_line(candidate, &lines);
+    for (size_t i = 0; i < candidate->changes.count; i++) {
+        const struct change *c = &candidate->changes.list[i];
+
+        candidate_line(&lines, c->base, c->path, c->value);
+    }
+    if (r == 0)
+        r = write_whole(fd, 0, &lines);
+    if (r == 0 && rename(next, path) < 0)
+        r = -errno;
+    if (r < 0)
+        unlink(next);
+    saved(engine, candidate, r);
+}
+
+/* A file being read back. sums: its lines have them (files of older versions have none). */
+struct loading {
+    struct engine *engine;
+    struct candidate *candidate;
+    bool sums;
+    unsigned lost;
+};
+
+static void load_change(struct loading *l, const char *path, const json_t *entry)
+{
+    struct candidate *c = l->candidate;
+    struct orb_err err;
+
+    c->changes.stamp = number_in(entry, "base", 0);
+    if (overlay_set(&c->changes, l->engine->store.running, path,
+                    json_incref(json_object_get(entry, "value")), &err) == 0)
+        return;
+    log_warn(l->engine->host.log, "config.candidate.line-lost", KV("path", path),
+             KV("why", err.text));
+    l->lost++;
+}
+
+static void load_line(struct loading *l, const char *line, size_t len)
+{
+    AUTO(json_t) json_t *entry = NULL;
+    const char *path;
+    struct orb_err err;
+
+    if ((l->sums && !sum_fits(line, len)) ||
+        tree_parse(line, len, &file_limits, &entry, &err) < 0) {
+        l->lost++;
+        return;
+    }
+    path = text_in(entry, "path", NULL);
+    if (!l->candidate && !path && text_in(entry, "user", NULL)) {
+        l->candidate = candidate_new(l->engine, text_in(entry, "user", "?"));
+        l->sums = json_is_true(json_object_get(entry, "sums"));
+    } else if (!l->candidate || !path || *path != '/') {
+        l->lost++;
+    } else {
+        load_change(l, path, entry);
+    }
+}
+
+static void load_file(struct engine *engine, const char *name)
+{
+    AUTO_FREE char *path = xasprintf("%s/%s", engine->store.dir, name);
+    AUTO(buf) struct buf text = {0};
+    struct loading l = {.engine = engine};
+    struct orb_err err;
+
+    if (file_read_regular(path, MAX_FILE, &text, &err) < 0) {
+        log_warn(engine->host.log, "config.candidate.unreadable", KV("file", name),
+                 KV("why", err.text));
+        return;
+    }
+    for (const char *p = buf_str(&text), *end; p < buf_str(&text) + text.len; p = end + 1) {
+        end = memchr(p, '\n', text.len - (size_t)(p - buf_str(&text)));
+        if (!end) /* the torn last line: that edit was never answered */
+            break;
+        load_line(&l, p, (size_t)(end - p));
+    }
+    if (l.lost)
+        log_error(engine->host.log, "config.candidate.damaged", KV("file", name),
+                  KV("lost", l.lost));
+    if (!l.candidate)
+        return;
+    l.candidate->lost = l.lost;
+    candidate_rewrite(engine, l.candidate);
+}
+
+/* Edits that were lost are a problem until the candidate is committed or discarded. */
+void candidates_report(struct engine *engine)
+{
+    for (struct candidate *c = engine->candidates; c && engine->host.problem; c = c->next) {
+        AUTO_FREE char *key = xasprintf("candidate:%s", c->user);
+        AUTO_FREE char *what =
+            xasprintf("%u uncommitted change%s of %s could not be read back and %s missing",
+                      c->lost, c->lost == 1 ? "" : "s", c->user, c->lost == 1 ? "is" : "are");
+
+        if (c->lost)
+            engine->host.problem(engine->host.arg, key, false, what,
+                                 "compare with `orbctl config diff`, then commit or discard");
+    }
+}
+
+int candidates_load(struct engine *engine, struct orb_err *err)
+{
+    DIR *dir = opendir(engine->store.dir);
+    struct dirent *entry;
+    AUTO(json_t) json_t *names = json_array();
+    json_t *name;
+    size_t i;
+
+    if (!dir)
+        return orb_fail(err, -errno, "cannot read %s", engine->store.dir);
+    while ((entry = readdir(dir))) {
+        size_t n = strlen(entry->d_name);
+
+        if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) == 0 && n > strlen(SUFFIX) &&
+            strcmp(entry->d_name + n - strlen(SUFFIX), SUFFIX) == 0)
+            json_array_append_new(names, json_string(entry->d_name));
+    }
+    closedir(dir);
+    json_array_foreach (names, i, name)
+        load_file(engine, json_string_value(name));
+    return 0;
+}
+
+void candidate_forget(struct engine *engine, const char *user)
+{
+    AUTO_FREE char *path = file_of(engine, user);
+    AUTO_FREE char *key = xasprintf("candidate:%s", user);
+
+    unlink(path);
+    if (engine->host.problem)
+        engine->host.problem(engine->host.arg, key, false, NULL, "");
+}

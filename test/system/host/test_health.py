@@ -1,0 +1,430 @@
+#!/usr/bin/env python3
+"""The table of faults: each is injected into a running or a starting appliance, must be named by
+`show health` with its level, and must be gone from it once it is mended.
+
+    test_health.py BUILD [ROW]..."""
+import json
+import os
+import shutil
+import signal
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
+from appliance import Appliance, Failed, Tap, expect, need_root, run  # noqa: E402
+
+need_root()
+build = sys.argv[1]
+only = sys.argv[2:]
+tap = Tap()
+
+CONFIG = {
+    "interfaces": {
+        "lan0": {"addresses": ["10.1.0.1/24", "2001:db8:1::1/64"], "description": "office"},
+        "wan0": {"addresses": ["192.0.2.2/24"]},
+        "wan1": {"addresses": ["203.0.113.2/24"]},
+    },
+    "routing": {"static": {
+        "0.0.0.0/0": {"next-hops": {"192.0.2.1": {"interface": "wan0"}}},
+        "198.51.100.0/24": {"next-hops": {"203.0.113.1": {"interface": "wan1"}}}}},
+    "firewall": {"zones": {"lan": {"interfaces": ["lan0"]}, "wan": {"interfaces": ["wan0", "wan1"]}},
+                 "default": {"input": "accept", "forward": "drop"},
+                 "rules": {"10": {"from": "lan", "to": "wan", "action": "accept"}}},
+    "services": {"acme-probe": {"enabled": True, "grants": ["config.read:/acme-probe"]}},
+}
+
+
+class Box(Appliance):
+    def __init__(self, name):
+        super().__init__(build, name, dataplane=True)
+        self.far = f"{self.ns}-far"
+        self.more = []
+
+    def command(self, *more):
+        return super().command(*more, *self.more)
+
+    def __enter__(self):
+        super().__enter__()
+        try:
+            run("ip", "netns", "add", self.far)
+            for link in ("lan0", "wan0", "wan1"):
+                self.wire(link)
+            os.makedirs(f"{self.dir}/state")
+            run("mount", "-t", "tmpfs", "-o", "size=48m,nr_inodes=4000,mode=0755", "orbt-state", f"{self.dir}/state")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        self.kill(signal.SIGTERM)
+        run("umount", f"{self.dir}/state", check=False)
+        run("ip", "netns", "del", self.far, check=False)
+        super().__exit__()
+
+    def wire(self, link):
+        run("ip", "link", "add", link, "netns", self.ns, "type", "veth", "peer", "name", f"far-{link}", "netns", self.far)
+        run("ip", "-n", self.far, "link", "set", f"far-{link}", "up")
+
+    def sh(self, *args, check=True):
+        return run(*self.inside(*args), check=check).stdout
+
+    def health(self):
+        done = self.ctl("--json", "show", "health", ok=False)
+        report = json.loads(done.stdout)
+        expect(done.returncode == ["ok", "degraded", "failed"].index(report["verdict"]),
+               f"exit status {done.returncode} of {report['verdict']}")
+        return report
+
+    def reason(self, level, *words):
+        """The first reason of that level in which all words stand."""
+        for r in self.health()["reasons"]:
+            if r["level"] == level and all(w in json.dumps(r) for w in words):
+                return r
+        return None
+
+    def load(self, config):
+        self.ctl("config", "load", "-", "--replace", stdin=json.dumps(config))
+        self.ctl("config", "commit")
+
+    def fine(self, seconds=20):
+        try:
+            self.until(seconds, lambda: self.health()["verdict"] == "ok", "the verdict ok")
+        except Failed as e:
+            raise Failed(f"{e}: {json.dumps(self.health()['reasons'])}") from None
+
+    def pid(self, service):
+        return self.service(service)["pid"]
+
+    def logged(self, start, *words):
+        with open(f"{self.dir}/log", errors="replace") as f:
+            f.seek(start)
+            return any(all(w in line for w in words) for line in f)
+
+    def log_end(self):
+        return os.path.getsize(f"{self.dir}/log")
+
+
+# ---- faults of a running appliance: (name, level, words of the reason, inject, heal) ----
+
+def stop(name):
+    return (lambda box: box.ctl("service", "stop", name), lambda box: box.ctl("service", "start", name))
+
+
+def stopped(name, level):
+    return (f"{name} is stopped by a person", level, [f"{name} was stopped by root"], *stop(name))
+
+
+def fill(box):
+    with open(f"{box.dir}/state/filler", "wb") as f:
+        f.write(b"\0" * (45 << 20))
+
+
+def unfill(box):
+    os.unlink(f"{box.dir}/state/filler")
+
+
+def many_files(box):
+    os.makedirs(f"{box.dir}/state/many")
+    for n in range(3800):
+        try:
+            open(f"{box.dir}/state/many/{n}", "w").close()
+        except OSError:
+            return
+
+
+def probe_fails(box):
+    box.ctl("config", "set", "acme-probe", "crash-after-ms", "10")
+    box.ctl("config", "commit")
+
+
+def probe_mended(box):
+    box.ctl("config", "delete", "acme-probe", "crash-after-ms")
+    box.ctl("config", "commit")
+    box.ctl("service", "start", "acme-probe")
+
+
+def link_gone(link):
+    def back(box):
+        box.wire(link)
+    return (lambda box: box.sh("ip", "link", "del", link), back)
+
+
+def link_renamed(box):
+    box.sh("ip", "link", "set", "wan1", "down")
+    box.sh("ip", "link", "set", "wan1", "name", "ens9")
+
+
+def link_renamed_back(box):
+    box.sh("ip", "link", "set", "ens9", "down")
+    box.sh("ip", "link", "set", "ens9", "name", "wan1")
+
+
+def ipv6(value):
+    return lambda box: box.sh("sysctl", "-qw", f"net.ipv6.conf.lan0.disable_ipv6={value}")
+
+
+def small_card(box):
+    """wan1 is now a card that takes less than its configured MTU."""
+    box.ctl("config", "set", "interfaces", "wan1", "mtu", "1500")
+    box.ctl("config", "commit")
+    box.sh("ip", "link", "del", "wan1")
+    box.sh("ip", "link", "add", "below", "mtu", "1300", "type", "veth", "peer", "name", "below-far")
+    box.sh("ip", "link", "add", "wan1", "link", "below", "type", "macvlan")
+
+
+def old_card(box):
+    box.sh("ip", "link", "del", "wan1")
+    box.sh("ip", "link", "del", "below", check=False)
+    box.wire("wan1")
+    box.ctl("config", "delete", "interfaces", "wan1", "mtu")
+    box.ctl("config", "commit")
+
+
+def twin(family, address):
+    """Another machine on the LAN answers for our address."""
+    def inject(box):
+        run("ip", "-n", box.far, *family, "addr", "add", address, "dev", "far-lan0", *(["nodad"] if family else []))
+        if family:
+            box.sh("ip", "-6", "addr", "del", address, "dev", "lan0")  # put back, and checked by DAD
+
+    def heal(box):
+        run("ip", "-n", box.far, *family, "addr", "del", address, "dev", "far-lan0")
+        if family:
+            box.sh("ip", "-6", "addr", "del", address, "dev", "lan0", check=False)
+    return inject, heal
+
+
+def hung(name):
+    """Its loop does not turn; the health check ends it and another process takes over."""
+    def inject(box):
+        inject.pid = box.pid(name)
+        os.kill(inject.pid, signal.SIGSTOP)
+
+    def heal(box):
+        box.until(30, lambda: box.pid(name) not in (0, inject.pid), f"{name} is another process")
+    return inject, heal
+
+
+LIVE = [
+    stopped("config", "failed"),
+    stopped("interfaces", "degraded"),
+    stopped("routing", "degraded"),
+    stopped("firewall", "degraded"),
+    stopped("api", "degraded"),
+    stopped("acme-probe", "degraded"),
+    ("a feature fails again and again", "degraded", ["acme-probe has failed"], probe_fails, probe_mended),
+    ("the state directory is full", "degraded", ["% full"], fill, unfill),
+    ("the state directory has no inodes", "degraded", ["(inodes)"], many_files,
+     lambda box: shutil.rmtree(f"{box.dir}/state/many")),
+    ("a link is gone", "degraded", ["interfaces", "wan1"], *link_gone("wan1")),
+    ("the link of a next hop is gone", "degraded", ["routing", "198.51.100.0"], *link_gone("wan1")),
+    ("a link has another name", "degraded", ["interfaces", "wan1"], link_renamed, link_renamed_back),
+    ("a card takes no such MTU", "degraded", ["wan1", "mtu"], small_card, old_card),
+    ("IPv6 is off on a link with such an address", "degraded", ["2001:db8:1::1"], ipv6(1), ipv6(0)),
+    ("another machine has our IPv6 address", "degraded", ["2001:db8:1::1"], *twin(["-6"], "2001:db8:1::1/64")),
+]
+
+
+def live(box, level, words, inject, heal):
+    try:
+        inject(box)
+        found = box.until(20, lambda: box.reason(level, *words), f"a reason of level {level} with {words}")
+        expect(found["what"] and found["since_us"] > 0, f"{found}")
+    except Failed as e:
+        raise Failed(f"{e}: {json.dumps(box.health()['reasons'])}") from None
+    finally:
+        heal(box)
+    box.until(20, lambda: not box.reason(level, *words), "the reason goes")
+    box.fine()
+
+
+# ---- faults that are put right within a moment: (name, words of the records, inject) ----
+
+MENDED = [
+    ("the table of rules is flushed by somebody", ["dataplane.", "table"], ["nft", "flush", "ruleset"]),
+    ("the table of rules is deleted", ["dataplane.", "table"], ["nft", "delete", "table", "inet", "orbital"]),
+    ("a rule is added to ours", ["dataplane.", "table"],
+     ["nft", "insert", "rule", "inet", "orbital", "forward", "accept"]),
+    ("forwarding is switched off", ["ip_forward"], ["sysctl", "-qw", "net.ipv4.ip_forward=0"]),
+    ("an address is taken away", ["interfaces."], ["ip", "addr", "del", "10.1.0.1/24", "dev", "lan0"]),
+    ("a route is taken away", ["routing."], ["ip", "route", "del", "default"]),
+]
+
+
+def picture(box):
+    """What the kernel is to hold."""
+    table = "\n".join(line for line in box.sh("nft", "-s", "list", "table", "inet", "orbital", check=False).splitlines()
+                      if "generation" not in line)
+    return (table, box.sh("sysctl", "-n", "net.ipv4.ip_forward"),
+            sorted(box.sh("ip", "-br", "-4", "addr").split()), box.sh("ip", "route", "show", "default"))
+
+
+def mended(box, words, command):
+    before, end = picture(box), box.log_end()
+    box.sh(*command)
+    try:
+        box.until(10, lambda: picture(box) == before, "the kernel is as before")
+    except Failed as e:
+        raise Failed(f"{e}: {picture(box)}, expected {before}") from None
+    box.until(5, lambda: box.logged(end, *words), f"a record with {words}")
+    box.fine()
+
+
+# ---- faults at the start: one start may have several ----
+
+def package(box, name, manifest=None, library=None):
+    """A copy of a shipped package below the first package directory, spoilt."""
+    folder = f"{box.dir}/packages"
+    if not os.path.isdir(folder):
+        shutil.copytree(f"{build}/packages", folder)
+        box.packages = [folder, f"{build}/third-party", f"{box.dir}/extra"]
+        os.makedirs(f"{box.dir}/extra", exist_ok=True)
+    where = f"{folder}/{name}"
+    if manifest is not None:
+        with open(f"{where}/manifest.json", "w") as f:
+            f.write(manifest)
+    if library is not None:
+        with open(f"{where}/lib/{name}.so", "w") as f:
+            f.write(library)
+    return where
+
+
+def start(box, expected, prepare, words_ok=True):
+    """Stops, prepares, starts, and wants each (level, words) among the reasons."""
+    box.kill(signal.SIGTERM)
+    prepare(box)
+    box.start(wait=False)
+    try:
+        for level, words in expected:
+            box.until(30, lambda: box.reason(level, *words), f"a reason of level {level} with {words}")
+    except Failed as e:
+        raise Failed(f"{e}: {json.dumps(box.health()['reasons'])}") from None
+
+
+def tokens(text):
+    def write(box):
+        with open(f"{box.dir}/state/auth/tokens.json", "w") as f:
+            f.write(text)
+    return write
+
+
+def flipped(box):
+    folder = f"{box.dir}/state/services/config"
+    path = max((f"{folder}/{f}" for f in os.listdir(folder) if f.startswith("journal-")), key=os.path.getsize)
+    with open(path, "r+b") as f:
+        f.seek(os.path.getsize(path) // 3)
+        byte = f.read(1)[0]
+        f.seek(-1, os.SEEK_CUR)
+        f.write(bytes([byte ^ 1]))
+
+
+def read_only(box):
+    run("mount", "-o", "remount,ro", f"{box.dir}/state")
+
+
+def empty_packages(box):
+    os.makedirs(f"{box.dir}/none", exist_ok=True)
+    box.packages = [f"{box.dir}/none"]
+
+
+def without_config(box):
+    package(box, "api")
+    shutil.rmtree(f"{box.dir}/packages/config")
+
+
+def again(box):
+    """All as it was."""
+    shutil.rmtree(f"{box.dir}/packages", ignore_errors=True)
+    box.packages = [f"{build}/packages", f"{build}/third-party"]
+    box.more = []
+
+
+BOOT = [
+    ("no package at all", [("failed", ["no package was found"])], empty_packages),
+    ("no configuration service", [("failed", ["configuration service"])], without_config),
+    ("a shipped package with a manifest that is none", [("degraded", ["routing", "refused"])],
+     lambda box: package(box, "routing", manifest="{")),
+    ("a firewall that does not load", [("failed", ["firewall has failed"])],
+     lambda box: package(box, "firewall", library="nonsense")),
+    ("interfaces that do not load", [("failed", ["interfaces has failed"])],
+     lambda box: package(box, "interfaces", library="nonsense")),
+    ("a config service that does not load", [("failed", ["config has failed"])],
+     lambda box: package(box, "config", library="nonsense")),
+    ("half a file of tokens", [("degraded", ["tokens.json"])], tokens('{"tokens": [')),
+    ("tokens.json is another file", [("degraded", ["tokens.json"])], tokens("[1]")),
+    ("safe mode", [("degraded", ["safe mode"])], lambda box: box.more.append("--safe-mode")),
+    ("no data plane", [("degraded", ["--no-dataplane"])], lambda box: box.more.append("--no-dataplane")),
+    ("a bit of the journal is another", [("failed", ["damaged"])], flipped),
+    ("the state directory is read-only", [("degraded", ["read-only"])], read_only),
+]
+
+
+def boot(box, expected, prepare):
+    keep = f"{box.dir}/keep"
+    shutil.rmtree(keep, ignore_errors=True)
+    box.kill(signal.SIGTERM)
+    shutil.copytree(f"{box.dir}/state", keep, symlinks=True)
+    again(box)
+    try:
+        start(box, expected, prepare)
+    finally:
+        box.kill(signal.SIGTERM)
+        run("mount", "-o", "remount,rw", f"{box.dir}/state")
+        again(box)
+        for entry in os.listdir(f"{box.dir}/state"):
+            path = f"{box.dir}/state/{entry}"
+            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+        shutil.copytree(keep, f"{box.dir}/state", symlinks=True, dirs_exist_ok=True)
+        run("chown", "-R", f"--reference={keep}", f"{box.dir}/state", check=False)
+
+
+# ---- what others are told ----
+
+def readyz(box):
+    """The answer of /readyz, asked from inside the namespace."""
+    done = run(*box.inside("curl", "-s", "-o", "-", "-w", "\n%{http_code}", "http://127.0.0.1:8080/readyz"), check=False)
+    body, _, code = done.stdout.rpartition("\n")
+    return int(code or 0), body
+
+
+def told(box):
+    box.fine()
+    expect(readyz(box)[0] == 200, f"/readyz while ok: {readyz(box)}")
+    begin = box.log_end()
+    box.ctl("service", "stop", "config")
+    box.until(10, lambda: readyz(box)[0] == 503 and "config" in readyz(box)[1], "/readyz is 503 and says config")
+    text = box.ctl("show", "health", ok=False)
+    expect(text.returncode == 2 and text.stdout.startswith("failed\n") and "do: " in text.stdout, text.stdout)
+    box.until(5, lambda: box.logged(begin, "health.changed", "failed"), "a record of the change")
+    box.ctl("service", "start", "config")
+    box.fine()
+    expect(readyz(box)[0] == 200, f"/readyz when mended: {readyz(box)}")
+
+
+def wanted(name):
+    return not only or any(o in name for o in only)
+
+
+with Box("health") as box:
+    box.start()
+    box.load(CONFIG)
+    box.until(20, lambda: box.service("acme-probe")["state"] == "Running", "acme-probe runs")
+    for note in ("one", "two", "three"):
+        box.ctl("config", "set", "interfaces", "lan0", "description", note)
+        box.ctl("config", "commit")
+    box.ctl("token", "create", "somebody", "operator")
+    tap.test("all is well to begin with", box.fine)
+    if wanted("told"):
+        tap.test("HTTP, the log and people are told of the verdict", told, box)
+    for name, level, words, inject, heal in LIVE:
+        if wanted(name):
+            tap.test(f"{level}: {name}", live, box, level, words, inject, heal)
+    for name, words, command in MENDED:
+        if wanted(name):
+            tap.test(f"put right at once: {name}", mended, box, words, command)
+    for name, expected, prepare in BOOT:
+        if wanted(name):
+            tap.test(f"{expected[0][0]}: {name}", boot, box, expected, prepare)
+    box.start()
+    tap.test("all is well in the end", box.fine)
+tap.end()
