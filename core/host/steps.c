@@ -54,6 +54,15 @@ static void on_bad_package(void *arg, const char *dir, const struct orb_err *err
     *end = refusal;
 }
 
+/* A package directly below the first package directory is the appliance's own. */
+static bool is_shipped(const struct orbitald *host, const char *dir)
+{
+    const char *shipped = host->options.package_dirs[0];
+    size_t len = shipped ? strlen(shipped) : 0;
+
+    return len && !strncmp(dir, shipped, len) && (dir[len] == '/' || shipped[len - 1] == '/');
+}
+
 static void tell_refusal(struct orbitald *host, const char *dir, const struct orb_err *err)
 {
     const char *name = strrchr(dir, '/') ? strrchr(dir, '/') + 1 : dir;
@@ -64,7 +73,8 @@ static void tell_refusal(struct orbitald *host, const char *dir, const struct or
     log_error(host->log, "package.refused", KV("dir", dir), KV("path", err->path),
               KV("error", err->text));
     snprintf(key, sizeof(key), "package:%s", name);
-    host_problem_set(host, key, VERDICT_DEGRADED, what, "",
+    /* What phase it would have had is not known: the firewall may be what is missing. */
+    host_problem_set(host, key, is_shipped(host, dir) ? VERDICT_FAILED : VERDICT_DEGRADED, what, "",
                      "mend or remove the package, then restart orbitald");
     if (host->refused.len > REFUSED_MOST)
         return;

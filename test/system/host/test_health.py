@@ -119,6 +119,16 @@ def fill(box):
         f.write(b"\0" * (45 << 20))
 
 
+def fill_up(box):
+    """To the last byte."""
+    with open(f"{box.dir}/state/filler", "wb", buffering=0) as f:
+        try:
+            while f.write(b"\0" * 4096):
+                pass
+        except OSError:
+            pass
+
+
 def unfill(box):
     os.unlink(f"{box.dir}/state/filler")
 
@@ -165,7 +175,7 @@ def ipv6(value):
 
 def small_card(box):
     """wan1 is now a card that takes less than its configured MTU."""
-    box.ctl("config", "set", "interfaces", "wan1", "mtu", "1500")
+    box.ctl("config", "set", "interfaces", "wan1", "mtu", "1400")
     box.ctl("config", "commit")
     box.sh("ip", "link", "del", "wan1")
     box.sh("ip", "link", "add", "below", "mtu", "1300", "type", "veth", "peer", "name", "below-far")
@@ -194,15 +204,14 @@ def twin(family, address):
     return inject, heal
 
 
-def hung(name):
-    """Its loop does not turn; the health check ends it and another process takes over."""
-    def inject(box):
-        inject.pid = box.pid(name)
-        os.kill(inject.pid, signal.SIGSTOP)
+def twin4(box):
+    """As above for IPv4: the other machine is heard when it looks for somebody."""
+    run("ip", "-n", box.far, "addr", "add", "10.1.0.1/24", "dev", "far-lan0")
+    run("ip", "netns", "exec", box.far, "ping", "-c1", "-W1", "10.1.0.99", check=False)
 
-    def heal(box):
-        box.until(30, lambda: box.pid(name) not in (0, inject.pid), f"{name} is another process")
-    return inject, heal
+
+def twin4_gone(box):
+    run("ip", "-n", box.far, "addr", "del", "10.1.0.1/24", "dev", "far-lan0")
 
 
 LIVE = [
@@ -221,6 +230,11 @@ LIVE = [
     ("a link has another name", "degraded", ["interfaces", "wan1"], link_renamed, link_renamed_back),
     ("a card takes no such MTU", "degraded", ["wan1", "mtu"], small_card, old_card),
     ("IPv6 is off on a link with such an address", "degraded", ["2001:db8:1::1"], ipv6(1), ipv6(0)),
+    ("records find no room", "degraded", ["log.jsonl", "No space"], fill_up, unfill),
+    ("both links of the outside are gone", "degraded", ["interfaces", "wan0"],
+     lambda box: (box.sh("ip", "link", "del", "wan0"), box.sh("ip", "link", "del", "wan1")),
+     lambda box: (box.wire("wan0"), box.wire("wan1"))),
+    ("another machine has our IPv4 address", "degraded", ["10.1.0.1"], twin4, twin4_gone),
     ("another machine has our IPv6 address", "degraded", ["2001:db8:1::1"], *twin(["-6"], "2001:db8:1::1/64")),
 ]
 
@@ -289,7 +303,29 @@ def package(box, name, manifest=None, library=None):
     return where
 
 
-def start(box, expected, prepare, words_ok=True):
+def third_party(box, manifest=None, library=None):
+    """As package(), of a package that is not shipped."""
+    folder = f"{box.dir}/theirs"
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(f"{build}/third-party", folder)
+    for text, path in ((manifest, "manifest.json"), (library, "lib/acme-probe.so")):
+        if text is not None:
+            with open(f"{folder}/acme-probe/{path}", "w") as f:
+                f.write(text)
+    box.packages = [f"{build}/packages", folder]
+
+
+def directory(path):
+    """Where a file of the state is, stands a directory."""
+    def make(box):
+        where = f"{box.dir}/state/{path}"
+        if os.path.exists(where):
+            os.unlink(where)
+        os.makedirs(where)
+    return make
+
+
+def start(box, expected, prepare):
     """Stops, prepares, starts, and wants each (level, words) among the reasons."""
     box.kill(signal.SIGTERM)
     prepare(box)
@@ -342,12 +378,26 @@ def again(box):
 BOOT = [
     ("no package at all", [("failed", ["no package was found"])], empty_packages),
     ("no configuration service", [("failed", ["configuration service"])], without_config),
-    ("a shipped package with a manifest that is none", [("degraded", ["routing", "refused"])],
+    ("a shipped package with a manifest that is none", [("failed", ["routing", "refused"])],
      lambda box: package(box, "routing", manifest="{")),
     ("a firewall that does not load", [("failed", ["firewall has failed"])],
      lambda box: package(box, "firewall", library="nonsense")),
     ("interfaces that do not load", [("failed", ["interfaces has failed"])],
      lambda box: package(box, "interfaces", library="nonsense")),
+    ("routing that does not load", [("failed", ["routing has failed"])],
+     lambda box: package(box, "routing", library="nonsense")),
+    ("an API that does not load", [("failed", ["api has failed"])],
+     lambda box: package(box, "api", library="nonsense")),
+    ("a firewall whose library is missing", [("failed", ["firewall has failed"])],
+     lambda box: os.unlink(package(box, "firewall") + "/lib/firewall.so")),
+    ("a package of somebody else that does not load", [("degraded", ["acme-probe has failed"])],
+     lambda box: third_party(box, library="nonsense")),
+    ("a package of somebody else without a manifest", [("degraded", ["acme-probe", "refused"])],
+     lambda box: third_party(box, manifest="")),
+    ("tokens.json is a directory", [("degraded", ["tokens.json"])], directory("auth/tokens.json")),
+    ("the log file is a directory", [("degraded", ["log.jsonl"])], directory("log.jsonl")),
+    ("two faults at once", [("failed", ["firewall has failed"]), ("degraded", ["tokens.json"])],
+     lambda box: (package(box, "firewall", library="nonsense"), tokens("[1]")(box))),
     ("a config service that does not load", [("failed", ["config has failed"])],
      lambda box: package(box, "config", library="nonsense")),
     ("half a file of tokens", [("degraded", ["tokens.json"])], tokens('{"tokens": [')),
