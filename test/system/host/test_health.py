@@ -119,16 +119,6 @@ def fill(box):
         f.write(b"\0" * (45 << 20))
 
 
-def fill_up(box):
-    """To the last byte."""
-    with open(f"{box.dir}/state/filler", "wb", buffering=0) as f:
-        try:
-            while f.write(b"\0" * 4096):
-                pass
-        except OSError:
-            pass
-
-
 def unfill(box):
     os.unlink(f"{box.dir}/state/filler")
 
@@ -230,7 +220,6 @@ LIVE = [
     ("a link has another name", "degraded", ["interfaces", "wan1"], link_renamed, link_renamed_back),
     ("a card takes no such MTU", "degraded", ["wan1", "mtu"], small_card, old_card),
     ("IPv6 is off on a link with such an address", "degraded", ["2001:db8:1::1"], ipv6(1), ipv6(0)),
-    ("records find no room", "degraded", ["log.jsonl", "No space"], fill_up, unfill),
     ("both links of the outside are gone", "degraded", ["interfaces", "wan0"],
      lambda box: (box.sh("ip", "link", "del", "wan0"), box.sh("ip", "link", "del", "wan1")),
      lambda box: (box.wire("wan0"), box.wire("wan1"))),
