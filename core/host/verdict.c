@@ -9,6 +9,8 @@
 #include "core/base/own.h"
 
 #define FULL_PERCENT 90
+#define ABSENCE_US 10000000u /* longer than any start should take */
+#define ABSENCE_FAILURES 3
 
 const char *verdict_level_name(enum verdict_level level)
 {
@@ -59,9 +61,21 @@ static const char *why(const struct service_view *s)
     return s->reason[0] ? s->reason : "no reason is known";
 }
 
-static void add_state(struct health_report *verdict, const struct service_view *s, uint64_t since)
+/* A restart is a moment of degradation. One that lasts, or follows upon others, is no restart any
+ * more: what the service is there for is not done. Without the configuration nothing is right. */
+static enum verdict_level level_of_absence(const struct service_view *s, uint64_t ago_us)
 {
-    bool config = !strcmp(s->name, "config");
+    bool lasts = ago_us > ABSENCE_US || s->failures_in_a_row >= ABSENCE_FAILURES;
+
+    if (!strcmp(s->name, "config") || (carries(s) && lasts))
+        return VERDICT_FAILED;
+    return VERDICT_DEGRADED;
+}
+
+static void add_state(struct health_report *verdict, const struct service_view *s, uint64_t since,
+                      uint64_t ago_us)
+{
+    enum verdict_level absent = level_of_absence(s, ago_us);
     enum verdict_level down = carries(s) ? VERDICT_FAILED : VERDICT_DEGRADED;
     char todo[128];
 
@@ -70,16 +84,15 @@ static void add_state(struct health_report *verdict, const struct service_view *
     if (s->state == SERVICE_FAILED && s->wanted)
         add(verdict, down, s->name, since, todo, "%s has failed: %s", s->name, why(s));
     else if (s->state == SERVICE_RESTARTING && s->wanted)
-        add(verdict, config ? VERDICT_FAILED : VERDICT_DEGRADED, s->name, since, todo,
-            "%s is being restarted: %s", s->name, why(s));
+        add(verdict, absent, s->name, since, todo, "%s is being restarted: %s", s->name, why(s));
     else if (s->state == SERVICE_STARTING && s->wanted)
-        add(verdict, config ? VERDICT_FAILED : VERDICT_DEGRADED, s->name, since, "",
-            "%s is not ready yet%s%s", s->name, s->reason[0] ? ": " : "", s->reason);
+        add(verdict, absent, s->name, since, "", "%s is not ready yet%s%s", s->name,
+            s->reason[0] ? ": " : "", s->reason);
     else if (s->state == SERVICE_DISABLED && s->stopped_by[0] &&
              strcmp(s->stopped_by, "the configuration")) {
         snprintf(todo, sizeof(todo), "orbctl service start %s", s->name);
-        add(verdict, config ? VERDICT_FAILED : VERDICT_DEGRADED, s->name, since, todo,
-            "%s was stopped by %s", s->name, s->stopped_by);
+        add(verdict, strcmp(s->name, "config") ? VERDICT_DEGRADED : VERDICT_FAILED, s->name, since,
+            todo, "%s was stopped by %s", s->name, s->stopped_by);
     } else if (s->state == SERVICE_RUNNING && s->breaker != BREAKER_CLOSED)
         add(verdict, VERDICT_DEGRADED, s->name, since, todo,
             "%s failed often and runs on trial: its circuit breaker is not closed yet", s->name);
@@ -112,7 +125,7 @@ void verdict_add_service(struct health_report *verdict, const struct service_vie
 {
     uint64_t ago_us = now_ms > service->since_ms ? (now_ms - service->since_ms) * 1000 : 0;
 
-    add_state(verdict, service, now_us > ago_us ? now_us - ago_us : 0);
+    add_state(verdict, service, now_us > ago_us ? now_us - ago_us : 0, ago_us);
     if (service->state == SERVICE_RUNNING || service->state == SERVICE_STARTING)
         add_words(verdict, service, now_us);
 }

@@ -402,7 +402,7 @@ def boot(box, expected, prepare):
     keep = f"{box.dir}/keep"
     shutil.rmtree(keep, ignore_errors=True)
     box.kill(signal.SIGTERM)
-    shutil.copytree(f"{box.dir}/state", keep, symlinks=True)
+    run("cp", "-a", f"{box.dir}/state", keep)
     again(box)
     try:
         start(box, expected, prepare)
@@ -413,8 +413,7 @@ def boot(box, expected, prepare):
         for entry in os.listdir(f"{box.dir}/state"):
             path = f"{box.dir}/state/{entry}"
             shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
-        shutil.copytree(keep, f"{box.dir}/state", symlinks=True, dirs_exist_ok=True)
-        run("chown", "-R", f"--reference={keep}", f"{box.dir}/state", check=False)
+        run("cp", "-a", f"{keep}/.", f"{box.dir}/state")
 
 
 # ---- what others are told ----

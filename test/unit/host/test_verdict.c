@@ -64,6 +64,21 @@ TEST(a_config_service_that_does_not_run_is_failed_whatever_it_does_instead)
                      VERDICT_DEGRADED);
 }
 
+TEST(a_service_that_does_not_come_back_is_failed_after_a_while)
+{
+    AUTO(health_report) struct health_report late = {0};
+    struct service_view s = view("routing", SERVICE_STARTING, PHASE_CONTROL);
+
+    verdict_add_service(&late, &s, 99000000, 12000); /* since 11 s */
+    ck_assert_int_eq(late.level, VERDICT_FAILED);
+    s.state = SERVICE_RESTARTING;
+    s.failures_in_a_row = 3;
+    ck_assert_int_eq(level_of(s, "restarted"), VERDICT_FAILED);
+    s = view("hotspot", SERVICE_RESTARTING, PHASE_FEATURES);
+    s.failures_in_a_row = 30;
+    ck_assert_int_eq(level_of(s, "restarted"), VERDICT_DEGRADED);
+}
+
 TEST(what_a_person_stopped_is_said_and_what_the_configuration_disabled_is_not)
 {
     struct service_view s = view("routing", SERVICE_DISABLED, PHASE_CONTROL);
