@@ -126,7 +126,8 @@ void logs_tail(struct logs *logs, const char *service, unsigned count, struct bu
 
 /* ---- with the files ---- */
 
-/* Nothing that is asked for lies where the memory has not all. */
+/* Nothing that is asked for lies where the memory has not all, and all of it is on its way to stay:
+ * what a person was told outlives the daemon. */
 static bool is_complete(const struct logs_search *s, uint64_t gone)
 {
     const struct logread_query *q = &s->query;
@@ -134,6 +135,8 @@ static bool is_complete(const struct logs_search *s, uint64_t gone)
 
     if (!s->logs->file)
         return true;
+    if (!logfile_settle(s->logs->file, 0))
+        return false;
     if (!q->newest)
         return q->after >= gone;
     return m->more && m->items[m->from].seq > gone;

@@ -78,10 +78,12 @@ enum crash_kind {
     CRASH_CLOSED,   /* the sandbox is complete; what follows may come from the package */
     CRASH_LOAD,     /* loading the package failed: text = why */
     CRASH_FAULT,    /* a signal: number, code, addr, frames */
+    CRASH_LOADED,   /* the library is loaded: what ends it now is no fault of loading */
 };
 
 #define CRASH_MAGIC 0x4f524243u
 #define CRASH_FRAMES 16
+#define CRASH_TEXT 400 /* what a loader says names a library and a symbol */
 
 /* Smaller than PIPE_BUF, so a record arrives whole. */
 struct crash_record {
@@ -92,7 +94,7 @@ struct crash_record {
     uint64_t addr;
     uint32_t frame_count;
     uint32_t thread;
-    char text[160];
+    char text[CRASH_TEXT];
     uint64_t frames[CRASH_FRAMES];
 };
 

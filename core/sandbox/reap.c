@@ -49,7 +49,7 @@ static void read_records(int fd, struct verdict *v)
             record.magic != CRASH_MAGIC)
             return;
         if (record.kind == CRASH_CLOSED)
-            closed = true;
+            closed = v->loading = true;
         else if (record.kind == CRASH_STEP && !closed && stopped) {
             copy_printable(v->step, sizeof v->step, record.text, sizeof record.text);
             v->step_errno = record.number;
@@ -57,8 +57,11 @@ static void read_records(int fd, struct verdict *v)
             snprintf(v->step, sizeof v->step, "load");
             v->step_errno = record.number;
             copy_printable(v->fault, sizeof v->fault, record.text, sizeof record.text);
-        } else if (record.kind == CRASH_FAULT && closed)
+        } else if (record.kind == CRASH_LOADED) {
+            v->loading = false;
+        } else if (record.kind == CRASH_FAULT && closed) {
             take_fault(v, &record);
+        }
     }
 }
 

@@ -93,9 +93,10 @@ void sandbox_kill(struct sandbox *sandbox, const struct sandbox_child *child, in
 struct verdict {
     bool signaled;
     int status;    /* exit code or signal */
-    char step[48]; /* sandbox step that failed, "" when it got through */
+    char step[48]; /* sandbox step that failed, "" when it got through; "load": see fault */
     int step_errno;
-    char fault[160];     /* what the in-worker handler recorded, "" if nothing; untrusted */
+    bool loading;    /* it ended before its library was loaded; untrusted */
+    char fault[400]; /* what the in-worker handler or the loader said, "" if nothing; untrusted */
     uint64_t frames[16]; /* return addresses, untrusted */
     unsigned frame_count;
 };

@@ -1,13 +1,17 @@
 /* What a crash leaves, kept so that a person can read it: in memory (the last ones) and as a file
- * below STATE/crashes. */
+ * each below STATE/crashes, so that a restart of the daemon takes none of them away. Files are read
+ * when they are first needed, and written on a thread: a disk may take its time. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/json/scan.h"
 #include "core/sup/internal.h"
 
 #define CRASH_LINES 20
+#define CRASH_FILE_MOST (30u << 10) /* so that all of a service fit into an answer */
+#define CRASHES_ANSWER (250u << 10)
 #define CRASH_FILES_WAITING 64
 
 static void add_text(struct buf *b, const char *key, const char *text)
@@ -34,9 +38,11 @@ static void report(const struct service *service, const struct worker *worker,
     add_text(b, "signal", v->signaled ? strsignal(v->status) : "");
     add_text(b, "ended_because", worker->reason);
     add_text(b, "sandbox_step", v->step);
-    if (v->step[0])
+    if (!strcmp(v->step, "load"))
+        add_text(b, "load_error", v->fault);
+    else if (v->step[0])
         add_text(b, "sandbox_error", strerror(v->step_errno));
-    add_text(b, "fault_untrusted", v->fault);
+    add_text(b, "fault_untrusted", strcmp(v->step, "load") ? v->fault : "");
     buf_adds(b, ",\"frames_untrusted\":[");
     for (unsigned i = 0; i < v->frame_count; i++)
         buf_addf(b, "%s\"0x%llx\"", i ? "," : "", (unsigned long long)v->frames[i]);
@@ -112,20 +118,68 @@ static void keep(struct supervisor *sup, char *path, struct buf *text)
         write_next(sup);
 }
 
+static char *path_of(const struct service *service, unsigned slot)
+{
+    return xasprintf("%s/crashes/%s-%u.json", service->sup->setup.state_dir,
+                     service->package->manifest.name, slot);
+}
+
+static void read_one(struct service *service, unsigned slot)
+{
+    AUTO_FREE char *path = path_of(service, slot);
+    struct crash *c = &service->crashes[slot];
+    AUTO(buf) struct buf text = {0};
+    struct json_slice value;
+    struct orb_err err = {0};
+    int64_t time_us = 0;
+    int r = file_read_regular(path, CRASH_FILE_MOST, &text, &err);
+
+    if (r == -ENOENT)
+        return;
+    if (r == 0)
+        r = json_scan(buf_str(&text), text.len, NULL, &err);
+    if (r == 0 &&
+        (buf_str(&text)[0] != '{' || !json_member(text.data, text.len, "time_us", &value) ||
+         json_int64(&value, &time_us) < 0 || time_us <= 0))
+        r = orb_fail(&err, ORB_E_INVALID, "it is no crash report");
+    if (r < 0) {
+        log_warn(service->sup->log, "crash.not-read", KV("file", path), KV("error", err.text));
+        return;
+    }
+    c->time_us = (uint64_t)time_us;
+    c->json = buf_take(&text);
+}
+
+/* Once: what earlier runs of the daemon left. The next report takes the place of the oldest. */
+static void load(struct service *service)
+{
+    const struct crash *c = service->crashes;
+
+    if (service->crashes_read)
+        return;
+    service->crashes_read = true;
+    for (unsigned i = 0; i < CRASHES_KEPT; i++)
+        read_one(service, i);
+    for (unsigned i = 1; i < CRASHES_KEPT; i++)
+        if (c[i].time_us < c[service->crash_slot].time_us)
+            service->crash_slot = i;
+}
+
 void crash_record(struct service *service, const struct worker *worker, const struct verdict *v)
 {
     AUTO(buf) struct buf b = {0};
-    struct crash *slot = &service->crashes[service->crash_count++ % CRASHES_KEPT];
+    struct crash *slot;
 
+    load(service);
+    slot = &service->crashes[service->crash_slot];
     report(service, worker, v, &b);
     free(slot->json);
     slot->time_us = wall_us();
     slot->json = xstrdup(buf_str(&b));
     /* One file a slot: the newest CRASHES_KEPT of each service stay on disk. */
-    keep(service->sup,
-         xasprintf("%s/crashes/%s-%u.json", service->sup->setup.state_dir,
-                   service->package->manifest.name, (service->crash_count - 1) % CRASHES_KEPT),
-         &b);
+    keep(service->sup, path_of(service, service->crash_slot), &b);
+    service->crash_slot = (service->crash_slot + 1) % CRASHES_KEPT;
+    service->crash_count++;
 }
 
 int supervisor_crashes(struct supervisor *sup, const char *name, struct buf *ret_json,
@@ -137,11 +191,12 @@ int supervisor_crashes(struct supervisor *sup, const char *name, struct buf *ret
 
     if (r < 0)
         return r;
+    load(service);
     buf_adds(ret_json, "{\"crashes\":[");
     for (unsigned i = 0; i < CRASHES_KEPT; i++) {
-        const struct crash *c = &service->crashes[(service->crash_count + i) % CRASHES_KEPT];
+        const struct crash *c = &service->crashes[(service->crash_slot + i) % CRASHES_KEPT];
 
-        if (c->json)
+        if (c->json && ret_json->len + strlen(c->json) < CRASHES_ANSWER) /* one frame */
             buf_addf(ret_json, "%s%s", n++ ? "," : "", c->json);
     }
     buf_adds(ret_json, "]}");

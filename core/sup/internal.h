@@ -68,7 +68,9 @@ struct service {
     uint64_t revision;
     struct worker *worker; /* NULL: no process */
     struct crash crashes[CRASHES_KEPT];
-    unsigned crash_count;
+    unsigned crash_slot;  /* of the next one: the oldest */
+    unsigned crash_count; /* since the daemon started */
+    bool crashes_read;    /* those of earlier runs are among them */
     struct buf attested;
     struct loop_scope scope;
     uv_timer_t timer; /* backoff, breaker */

@@ -52,17 +52,21 @@ static void read_stderr(struct worker *worker)
 static void describe_verdict(const struct worker *worker, const struct verdict *v, char *text,
                              size_t size)
 {
-    if (v->step[0])
+    const char *when = v->loading ? " while its library was loaded" : "";
+
+    if (!strcmp(v->step, "load"))
+        snprintf(text, size, "the package cannot be loaded: %s", v->fault);
+    else if (v->step[0])
         snprintf(text, size, "the sandbox failed at step %s: %s", v->step, strerror(v->step_errno));
     else if (worker->reason[0])
         snprintf(text, size, "%s", worker->reason);
     else if (v->signaled)
-        snprintf(text, size, "killed by signal %d (%s)%s%s", v->status, strsignal(v->status),
-                 v->fault[0] ? ": " : "", v->fault);
+        snprintf(text, size, "killed by signal %d (%s)%s%s%s", v->status, strsignal(v->status),
+                 when, v->fault[0] ? ": " : "", v->fault);
     else if (v->status == 134)
-        snprintf(text, size, "aborted%s%s", v->fault[0] ? ": " : "", v->fault);
+        snprintf(text, size, "aborted%s%s%s", when, v->fault[0] ? ": " : "", v->fault);
     else
-        snprintf(text, size, "exited with status %d", v->status);
+        snprintf(text, size, "exited with status %d%s", v->status, when);
 }
 
 static void finish(struct worker *worker)
@@ -71,7 +75,7 @@ static void finish(struct worker *worker)
     struct supervisor *sup = service->sup;
     struct verdict verdict = {0};
     struct orb_err err = {0};
-    char reason[ORB_ERR_TEXT];
+    char reason[512]; /* the service keeps its beginning */
     bool clean;
 
     if (sandbox_reap(sup->setup.sandbox, &worker->child, &verdict, &err) != 0)

@@ -11,6 +11,7 @@
 
 #include "core/base/own.h"
 #include "core/worker/enter.h"
+#include "core/worker/library.h"
 
 struct step {
     const char *name;
@@ -60,7 +61,7 @@ static void read_launch(struct enter *e)
 static void walk(struct enter *e)
 {
     for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
-        char text[sizeof((struct crash_record *)0)->text];
+        char text[CRASH_TEXT];
         int r;
 
         if (steps[i].tier > e->launch.tier)
@@ -74,17 +75,31 @@ static void walk(struct enter *e)
     }
 }
 
+/* The directory is the sandbox's own and tells a person nothing. */
+static const char *without_dir(const char *text, const char *dir)
+{
+    size_t n = strlen(dir);
+
+    if (!text)
+        return "the loader does not say why";
+    return !strncmp(text, dir, n) && text[n] == '/' ? text + n + 1 : text;
+}
+
 static const struct orb_plugin *load(const struct enter *e)
 {
     const struct orb_plugin *plugin;
-    char path[LAUNCH_PATH + sizeof e->launch.library + 2];
+    char path[LAUNCH_PATH + sizeof e->launch.library + 2], text[CRASH_TEXT];
+    const char *dir = e->launch.tier >= 2 ? "/pkg" : e->launch.package_dir;
     void *handle;
+    int r;
 
-    snprintf(path, sizeof path, "%s/%s", e->launch.tier >= 2 ? "/pkg" : e->launch.package_dir,
-             e->launch.library);
+    snprintf(path, sizeof path, "%s/%s", dir, e->launch.library);
+    r = library_check(path, text, sizeof text);
+    if (r)
+        fail(CRASH_LOAD, r, text);
     handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!handle)
-        fail(CRASH_LOAD, ENOEXEC, dlerror());
+        fail(CRASH_LOAD, ENOEXEC, without_dir(dlerror(), dir));
     plugin = dlsym(handle, "orbital_plugin");
     if (!plugin)
         fail(CRASH_LOAD, ENOENT, "the library exports no orbital_plugin (use ORB_PLUGIN)");
@@ -113,6 +128,7 @@ int worker_main(int argc, char **argv)
     walk(e);
     crash_report(CRASH_CLOSED, 0, "");
     plugin = load(e);
+    crash_report(CRASH_LOADED, 0, "");
     r = enter_filter_b();
     if (r < 0)
         fail(CRASH_LOAD, -r, "filter B");
