@@ -123,7 +123,9 @@ static bool has_filters(uint32_t ifindex, uint32_t parent)
     return n < (ssize_t)sizeof(struct nlmsghdr) || answer->nlmsg_type != NLMSG_DONE;
 }
 
-void clsact_detach(const struct dataplane *dp, uint32_t ifindex)
+/* Making or removing a discipline stops the device for a moment, and packets are lost: one that is
+ * ours stays while the fast path is only switched off. Its pin says that it is ours. */
+void clsact_detach(const struct dataplane *dp, uint32_t ifindex, bool for_good)
 {
     LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
     LIBBPF_OPTS(bpf_tc_opts, options, .handle = OUR_HANDLE, .priority = OUR_PRIORITY);
@@ -134,6 +136,8 @@ void clsact_detach(const struct dataplane *dp, uint32_t ifindex)
     if (!ours && !is_pinned(shared))
         return;
     bpf_tc_detach(&hook, &options);
+    if (ours && !for_good)
+        return;
     hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS; /* both: the discipline itself */
     if (ours && !has_filters(ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS)) &&
         !has_filters(ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS)))

@@ -190,7 +190,8 @@ bool clsact_needed(const struct dataplane *dp);
 int clsact_attach(const struct dataplane *dp, uint32_t ifindex);
 bool clsact_alive(const struct dataplane *dp, uint32_t ifindex);
 /* Nothing where nothing of ours is. */
-void clsact_detach(const struct dataplane *dp, uint32_t ifindex);
+/* for_good: the discipline goes, too, if it is ours and nobody uses it. */
+void clsact_detach(const struct dataplane *dp, uint32_t ifindex, bool for_good);
 /* The filter an earlier daemon pinned at path runs this one's program from now on. */
 int clsact_update(const struct dataplane *dp, const char *path, uint32_t ifindex);
 

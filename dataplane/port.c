@@ -229,7 +229,7 @@ static void attach_port(struct dataplane *dp, struct port *port, const struct li
         detach(dp, true, link->ifindex);
     if (port->mode == PORT_OFF) {
         detach(dp, false, link->ifindex);
-        clsact_detach(dp, link->ifindex);
+        clsact_detach(dp, link->ifindex, dp->enabled);
         return;
     }
     /* Behind XDP, too: it takes what goes on to a port XDP cannot send through. */
