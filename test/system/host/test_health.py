@@ -157,6 +157,7 @@ def link_renamed(box):
 def link_renamed_back(box):
     box.sh("ip", "link", "set", "ens9", "down")
     box.sh("ip", "link", "set", "ens9", "name", "wan1")
+    box.sh("ip", "link", "set", "wan1", "up")  # whoever took it down takes it up
 
 
 def ipv6(value):
@@ -237,7 +238,10 @@ def live(box, level, words, inject, heal):
         raise Failed(f"{e}: {json.dumps(box.health()['reasons'])}") from None
     finally:
         heal(box)
-    box.until(20, lambda: not box.reason(level, *words), "the reason goes")
+    try:
+        box.until(20, lambda: not box.reason(level, *words), "the reason goes")
+    except Failed as e:
+        raise Failed(f"{e}: {json.dumps(box.health()['reasons'])}") from None
     box.fine()
 
 
