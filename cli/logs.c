@@ -268,7 +268,8 @@ static int parse_style(const char *text, enum style *ret_style, struct orb_err *
 }
 
 struct words {
-    const char *since, *until, *boot, *count, *style;
+    const char *since, *until, *boot, *style;
+    const char *count, *count_word; /* and which of its two names was used */
     bool list;
 };
 
@@ -279,9 +280,12 @@ static void take_words(struct cli *cli, int *argc, char **argv, struct request *
     w->since = cli_option(argc, argv, "--since");
     w->until = cli_option(argc, argv, "--until");
     w->boot = cli_option(argc, argv, "--boot");
+    w->count_word = "--limit";
     w->count = cli_option(argc, argv, "--limit");
-    if (!w->count)
-        w->count = cli_option(argc, argv, "-n");
+    if (!w->count) {
+        w->count_word = "-n";
+        w->count = cli_option(argc, argv, w->count_word);
+    }
     w->style = cli_option(argc, argv, "-o");
     q->service = cli_option(argc, argv, "--service");
     q->level = cli_option(argc, argv, "--level");
@@ -298,7 +302,7 @@ static int read_words(struct cli *cli, const struct words *w, struct request *q,
     int r = 0;
 
     if (w->count)
-        r = cli_number(w->count, "-n", 1, NEWEST_MOST, &q->newest, err);
+        r = cli_number(w->count, w->count_word, 1, NEWEST_MOST, &q->newest, err);
     else if (!q->ranged)
         q->newest = NEWEST;
     if (r == 0 && w->style)
