@@ -44,9 +44,10 @@ def chosen(box):
     begin = records(box, "--boot", "0")[0]["time_us"] / 1e6
     whole = records(box, "--since", f"{int(now - begin) + 1}s")
     expect(whole and all(r["time_us"] / 1e6 > begin - 1.5 for r in whole), "--since")
-    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(begin))
+    stamp = box.ctl("logs", "--boot", "0", "-o", "full").stdout[:len("2026-01-01 00:00:00.000000+0000")]
     early = records(box, "--until", stamp)
-    expect(early and all(r["time_us"] / 1e6 < begin for r in early), "--until")
+    expect(early and all(r["time_us"] / 1e6 < begin for r in early), f"--until {stamp}, the run began at {begin}: {early[-2:]}")
+    expect(early[-1]["seq"] == records(box, "--boot", "-1")[-1]["seq"], "--until the start of a run ends with the run before")
     ready = box.ctl("logs", "--boot", "0", "--grep", r'service\.ready service="(api|routing)"').stdout
     expect(len(ready.splitlines()) == 2, f"--grep: {ready}")
     expect(len(records(box, "-n", "3")) == 3, "-n")
