@@ -109,7 +109,7 @@ static int attach_again(struct dataplane *dp, struct orb_err *err)
     int r = dp->programs ? load_pin(dp, err) : 0;
 
     if (!r)
-        r = apply_again(dp, err);
+        r = rules_again(dp, err);
     if (r < 0)
         return r;
     dp->detached = false;

@@ -3,7 +3,8 @@
  * load.c programs, maps, pins, complaint.c why not · port.c which hook a port gets, clsact.c the
  * old one, describe.c all interfaces · link.c the interfaces there are · ruleset.c libnftables,
  * tally.c its counters · slots.c the fast path's · flows.c conntrack · settings.c sysctls, found.c
- * as they were · base.c the closed table · apply.c policies · watch.c who else changed something,
+ * as they were · base.c the closed table · plan.c policies compiled, rules.c in
+ * nftables, apply.c in force · watch.c who else changed something,
  * tend.c putting it back · report.c counters and status · dataplane.c the rest. */
 #ifndef DATAPLANE_FAST_H
 #define DATAPLANE_FAST_H
@@ -282,10 +283,23 @@ bool watch_has(const struct watch_ids *ids, uint32_t id);
 /* SO_RCVBUFFORCE, or what an ordinary process gets. */
 void watch_buffer(int fd);
 
-/* apply.c */
+/* plan.c */
+/* Milliseconds since start, which becomes now. */
+uint32_t plan_lap(uint64_t *start);
+
+/* rules.c */
+/* nftables from the policy in force to another. What differs is enough where the table is known to
+ * be as we left it, because nobody changed anything in nftables since. Else, as after the death of
+ * a daemon, it is made anew, and the counters go on; what is counted between reading them and the
+ * transaction is lost. dry: only asks the kernel. ret_bytes: of the text; may be NULL. */
+int rules_change(struct dataplane *dp, const struct nft_text *to, uint32_t generation,
+                 struct tally_list *ret_carried, size_t *ret_bytes, bool dry, struct orb_err *err);
+/* nftables as it was: by its policy (NULL: not known), by the text that was there, else closed. */
+int rules_restore(struct dataplane *dp, const struct dataplane_plan *to, const char *text,
+                  uint32_t generation, struct orb_err *err);
 /* The table anew as the policy in force says (the base table when there is none), in one
  * transaction with the counters that are left. */
-int apply_again(struct dataplane *dp, struct orb_err *err);
+int rules_again(struct dataplane *dp, struct orb_err *err);
 
 /* flows.c */
 /* Deletes from conntrack what the rules in force refuse, with dp->forget also what no rule has

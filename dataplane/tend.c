@@ -73,7 +73,7 @@ static int put_back(struct dataplane *dp, const char *how, struct dataplane_tend
     char *trouble = dp->trouble[DATAPLANE_TROUBLE_RULES];
     int r;
 
-    r = apply_again(dp, err);
+    r = rules_again(dp, err);
     if (r < 0) {
         snprintf(trouble, sizeof(dp->trouble[0]),
                  "nftables' table inet orbital was changed by %s and cannot be put back: %.200s",

@@ -1,5 +1,5 @@
-/* The inside of dataplane@1, shared by dpservice.c (requests) and dpwatch.c (looking after what is
- * in force). */
+/* The inside of dataplane@1, shared by dpservice.c (requests), dpjobs.c (the thread that does them)
+ * and dpwatch.c (looking after what is in force). */
 #ifndef CORE_HOST_DPSERVICE_H
 #define CORE_HOST_DPSERVICE_H
 
@@ -74,8 +74,20 @@ struct dpservice {
     uint64_t pause;      /* ms; between two of those */
 };
 
-/* dpservice.c: a job of our own, behind those that wait. */
-void dpservice_queue(struct dpservice *service, enum dp_job_kind kind, unsigned what);
+/* dpservice.c: forgets a draft; its place is free. */
+void dpservice_drop(struct dp_draft *draft);
+
+/* dpjobs.c */
+/* A job for a request, not queued yet. NULL: refused. */
+struct dp_job *dpjobs_new(struct dpservice *service, enum dp_job_kind kind, struct host_req *req,
+                          struct orb_err *err);
+/* Behind those that wait; 1: answered when it is done. Takes job. */
+int dpjobs_queue(struct dpservice *service, struct dp_job *job);
+/* Both, for a draft (NULL: none). Negative: refused. */
+int dpjobs_request(struct dpservice *service, enum dp_job_kind kind, struct dp_draft *draft,
+                   uint64_t tx, struct host_req *req, struct orb_err *err);
+/* A job of our own. */
+void dpjobs_own(struct dpservice *service, enum dp_job_kind kind, unsigned what);
 
 /* dpwatch.c */
 /* The data plane is open: from now on it is looked after. */

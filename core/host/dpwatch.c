@@ -31,7 +31,7 @@ static void tend(struct dpservice *s)
         return;
     }
     s->tending = true;
-    dpservice_queue(s, DP_TEND, s->what);
+    dpjobs_own(s, DP_TEND, s->what);
     s->what = 0;
 }
 

@@ -1,0 +1,251 @@
+/* The jobs of dataplane@1. Compiling and the nftables transaction take milliseconds to hundreds of
+ * them, so each request that touches the data plane is a job on libuv's thread pool, one at a time
+ * in order; the loop never waits. The first job opens the data plane. */
+#include "core/base/own.h"
+#include "core/host/dpservice.h"
+
+#define JOBS 64 /* waiting at most; more is `busy` */
+
+static void start_next(struct dpservice *s);
+
+/* ---- the thread's side ---- */
+
+static void open_now(struct dpservice *s, struct dp_job *job)
+{
+    struct dataplane_options options = {.bpffs = s->host->options.bpffs, .found = s->found};
+
+    job->result = dataplane_open(&options, &s->opened, &job->err);
+}
+
+static void do_work(struct dpservice *s, struct dp_job *job)
+{
+    switch (job->kind) {
+    case DP_CHECK:
+        job->result = dataplane_prepare(s->dataplane, &job->draft->policy, &job->plan, &job->err);
+        break;
+    case DP_APPLY:
+        job->result = dataplane_apply(s->dataplane, take_ptr(job->draft->plan), &job->err);
+        break;
+    case DP_REVERT:
+        job->result = dataplane_revert(s->dataplane, &job->err);
+        break;
+    case DP_COUNTERS:
+        job->result =
+            dataplane_counters(s->dataplane, job->after, job->limit, &job->out, &job->err);
+        break;
+    case DP_STATUS:
+        job->result = dataplane_status(s->dataplane, &job->out, &job->err);
+        break;
+    case DP_ENABLE:
+    case DP_DISABLE:
+        job->result = dataplane_set_enabled(s->dataplane, job->kind == DP_ENABLE, &job->err);
+        break;
+    case DP_DETACH:
+        job->result = dataplane_destroy(s->dataplane, &job->err);
+        break;
+    case DP_TEND:
+        job->result = dataplane_tend(s->dataplane, job->what, &job->tended, &job->err);
+        break;
+    case DP_OPEN:
+        open_now(s, job);
+        break;
+    }
+}
+
+static int unavailable(const struct dpservice *s, struct orb_err *err)
+{
+    return orb_fail(err, ORB_E_UNAVAILABLE, "the data plane is not available: %s", s->why);
+}
+
+static void on_work(uv_work_t *work)
+{
+    struct dpservice *s = container_of(work, struct dpservice, work);
+    struct dp_job *job = s->first;
+    uint64_t start = now_ms();
+
+    if (s->dataplane || job->kind == DP_OPEN)
+        do_work(s, job);
+    else
+        job->result = unavailable(s, &job->err);
+    job->took_ms = now_ms() - start;
+}
+
+/* ---- the loop's side ---- */
+
+static void applied(struct dpservice *s, struct dp_job *job)
+{
+    struct dataplane_times times = dataplane_applied_times(s->dataplane);
+
+    policy_fini(&s->previous);
+    s->previous = s->current;
+    s->current = job->draft->policy;
+    policy_init(&job->draft->policy);
+    s->applied_tx = job->tx;
+    dpservice_drop(job->draft);
+    buf_addf(&job->out, "{\"generation\":%u}", dataplane_generation(s->dataplane));
+    log_info(s->host->log, "dataplane.applied", KV("tx", job->tx),
+             KV("generation", dataplane_generation(s->dataplane)),
+             KV("rules", s->current.rule_count), KV("build_ms", times.build_ms),
+             KV("trial_ms", times.trial_ms), KV("nft_ms", times.nft_ms),
+             KV("switch_ms", times.switch_ms), KV("purge_ms", times.purge_ms));
+}
+
+static void reverted(struct dpservice *s)
+{
+    struct policy old = s->current;
+
+    s->current = s->previous;
+    s->previous = old;
+    s->applied_tx = 0;
+    log_notice(s->host->log, "dataplane.reverted",
+               KV("generation", dataplane_generation(s->dataplane)));
+}
+
+static void opened(struct dpservice *s, const struct dp_job *job)
+{
+    s->opening = false;
+    if (job->result < 0) {
+        snprintf(s->why, sizeof s->why, "there is no data plane: %.350s", job->err.text);
+        log_error(s->host->log, "dataplane.not-available", KV("error", job->err.text));
+        return;
+    }
+    s->dataplane = take_ptr(s->opened);
+    log_info(s->host->log, "dataplane.open",
+             KV("adopted", dataplane_adopted(s->dataplane) ? "yes" : "no"), KV("ms", job->took_ms));
+    if (!s->closing)
+        dpwatch_start(s);
+}
+
+static void detached(struct dpservice *s)
+{
+    log_warn(s->host->log, "dataplane.detached");
+}
+
+static void conclude(struct dpservice *s, struct dp_job *job)
+{
+    if (job->draft)
+        job->draft->busy = false;
+    if (job->kind == DP_OPEN) {
+        opened(s, job);
+        return;
+    }
+    if (job->kind == DP_TEND)
+        return;
+    if (job->result < 0) {
+        log_warn(s->host->log, "dataplane.failed", KV("tx", job->tx), KV("error", job->err.text));
+        return;
+    }
+    switch (job->kind) {
+    case DP_CHECK:
+        dataplane_plan_free(job->draft->plan);
+        job->draft->plan = job->plan;
+        dataplane_plan_describe(job->plan, &job->out);
+        break;
+    case DP_APPLY:
+        applied(s, job);
+        break;
+    case DP_REVERT:
+        reverted(s);
+        break;
+    case DP_DETACH:
+        detached(s);
+        break;
+    default:
+        break;
+    }
+}
+
+static void answer(const struct dp_job *job)
+{
+    if (job->result < 0)
+        host_reply_error(job->req, &job->err);
+    else if (job->out.len)
+        host_reply(job->req, job->out.data, job->out.len);
+    else
+        host_reply(job->req, "{}", 2);
+}
+
+static void on_done(uv_work_t *work, int status)
+{
+    struct dpservice *s = container_of(work, struct dpservice, work);
+    struct dp_job *job = s->first;
+
+    s->running = false;
+    s->first = job->next;
+    if (!s->first)
+        s->last = &s->first;
+    if (job->req)
+        s->jobs--;
+    conclude(s, job);
+    if (job->req)
+        answer(job);
+    dpwatch_done(s, job);
+    buf_fini(&job->out);
+    free(job);
+    if (s->closing && !s->first)
+        loop_scope_close(&s->scope);
+    else
+        start_next(s);
+}
+
+static void start_next(struct dpservice *s)
+{
+    if (s->running || !s->first)
+        return;
+    s->running = true;
+    uv_queue_work(s->host->loop, &s->work, on_work, on_done);
+}
+
+struct dp_job *dpjobs_new(struct dpservice *s, enum dp_job_kind kind, struct host_req *req,
+                          struct orb_err *err)
+{
+    struct dp_job *job;
+
+    if (!s->dataplane && !s->opening) {
+        unavailable(s, err);
+        return NULL;
+    }
+    if (s->jobs == JOBS) {
+        orb_fail(err, ORB_E_BUSY, "%d data plane requests are waiting already", JOBS);
+        return NULL;
+    }
+    job = xcalloc(1, sizeof *job);
+    job->service = s;
+    job->kind = kind;
+    job->req = req;
+    return job;
+}
+
+int dpjobs_queue(struct dpservice *s, struct dp_job *job)
+{
+    *s->last = job;
+    s->last = &job->next;
+    if (job->req)
+        s->jobs++;
+    start_next(s);
+    return 1; /* answered by on_done */
+}
+
+void dpjobs_own(struct dpservice *s, enum dp_job_kind kind, unsigned what)
+{
+    struct dp_job *job = xcalloc(1, sizeof *job);
+
+    job->service = s;
+    job->kind = kind;
+    job->what = what;
+    dpjobs_queue(s, job);
+}
+
+int dpjobs_request(struct dpservice *s, enum dp_job_kind kind, struct dp_draft *draft, uint64_t tx,
+                   struct host_req *req, struct orb_err *err)
+{
+    struct dp_job *job = dpjobs_new(s, kind, req, err);
+
+    if (!job)
+        return err->code;
+    job->draft = draft;
+    job->tx = tx;
+    if (draft)
+        draft->busy = true;
+    return dpjobs_queue(s, job);
+}

@@ -1,0 +1,154 @@
+/* A policy compiled offline: the classifier's data, checked against the rules themselves, and what
+ * nftables says to the text. Nothing of it is in force yet. */
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+
+#include <bpf/bpf.h>
+
+#include "bpf/classify.h"
+#include "core/base/own.h"
+#include "dataplane/fast.h"
+#include "dataplane/nft.h"
+
+#define SELF_CHECKS_MIN 64
+#define SELF_CHECKS_MAX 512
+#define SELF_CHECK_WORK 1000000 /* rules compared in all: some ten milliseconds */
+
+void dataplane_plan_free(struct dataplane_plan *plan)
+{
+    if (!plan)
+        return;
+    if (plan->memory)
+        munmap(plan->memory, CLASSIFY_BLOB_BYTES);
+    if (plan->inner >= 0)
+        close(plan->inner);
+    nft_chains_fini(&plan->chains);
+    policy_fini(&plan->policy);
+    free(plan);
+}
+
+/* Without fast path the data is still wanted, for flows_purge. */
+static int make_memory(struct dataplane *dp, struct dataplane_plan *plan, struct orb_err *err)
+{
+    LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+
+    if (dp->programs) {
+        plan->inner =
+            bpf_map_create(BPF_MAP_TYPE_ARRAY, "policy", 4, CLASSIFY_BLOB_BYTES, 1, &options);
+        if (plan->inner < 0)
+            return orb_fail(err, plan->inner, "making a map of %u bytes for the rules",
+                            CLASSIFY_BLOB_BYTES);
+        flags = MAP_SHARED;
+    }
+    plan->memory = mmap(NULL, CLASSIFY_BLOB_BYTES, PROT_READ | PROT_WRITE, flags, plan->inner, 0);
+    if (plan->memory == MAP_FAILED) {
+        plan->memory = NULL;
+        return orb_fail(err, -errno, "memory for the rules");
+    }
+    return 0;
+}
+
+/* One header: near a rule half of the time, else anywhere. */
+static void random_header(const struct policy *policy, const uint32_t random[12],
+                          struct classify_header *header)
+{
+    const struct policy_rule *rule = NULL;
+
+    memset(header, 0, sizeof(*header));
+    header->family = random[0] & 1 ? AF_INET : AF_INET6;
+    memcpy(header->source, &random[1], header->family == AF_INET ? 4 : 16);
+    memcpy(header->destination, &random[5], header->family == AF_INET ? 4 : 16);
+    header->protocol = random[0] & 2 ? IPPROTO_TCP : random[0] & 4 ? IPPROTO_UDP : random[9] & 255;
+    header->source_port = (uint16_t)random[10];
+    header->destination_port = (uint16_t)(random[10] >> 16);
+    header->zone_from = (uint8_t)(random[11] % (policy->zone_count + 1));
+    header->zone_to = (uint8_t)((random[11] >> 16) % (policy->zone_count + 1));
+    if ((random[0] & 8) || !policy->rule_count)
+        return;
+    rule = &policy->rules[random[9] % policy->rule_count];
+    if (rule->source_count && rule->sources[0].family == header->family)
+        memcpy(header->source, rule->sources[0].lo, 16);
+    if (rule->destination_count && rule->destinations[0].family == header->family)
+        memcpy(header->destination, rule->destinations[0].hi, 16);
+    if (rule->protocol >= 0)
+        header->protocol = (uint8_t)rule->protocol;
+    if (rule->destination_port_count)
+        header->destination_port = rule->destination_ports[0].lo;
+}
+
+/* The data must say what the rules say, or it is not used. */
+static int self_check(const struct dataplane_plan *plan, struct orb_err *err)
+{
+    unsigned checks = SELF_CHECK_WORK / (plan->policy.rule_count + 1);
+
+    if (checks < SELF_CHECKS_MIN)
+        checks = SELF_CHECKS_MIN;
+    for (unsigned i = 0; i < checks && i < SELF_CHECKS_MAX; i++) {
+        struct classify_header header;
+        uint32_t random[12];
+        int is, should;
+
+        if (getrandom(random, sizeof(random), 0) != sizeof(random))
+            return orb_fail(err, -errno, "no random numbers");
+        random_header(&plan->policy, random, &header);
+        is = classify_lookup(plan->memory, CLASSIFY_BLOB_BYTES, &header);
+        should = classify_linear(&plan->policy, &header);
+        if (is != should)
+            return orb_fail(err, ORB_E_INTERNAL,
+                            "the compiled rules disagree with the rules (entry %d instead of %d)",
+                            is, should);
+    }
+    return 0;
+}
+
+uint32_t plan_lap(uint64_t *start)
+{
+    uint64_t now = now_ms(), took = now - *start;
+
+    *start = now;
+    return (uint32_t)took;
+}
+
+int dataplane_prepare(struct dataplane *dataplane, const struct policy *policy,
+                      struct dataplane_plan **ret_plan, struct orb_err *err)
+{
+    AUTO(dataplane_plan) struct dataplane_plan *plan = xcalloc(1, sizeof(*plan));
+    AUTO(tally_list) struct tally_list carried = {0};
+    uint64_t start = now_ms();
+    int r;
+
+    plan->inner = -1;
+    policy_init(&plan->policy);
+    r = policy_check(policy, err);
+    if (!r)
+        r = policy_copy(policy, &plan->policy);
+    if (!r)
+        r = make_memory(dataplane, plan, err);
+    if (!r)
+        r = classify_build(&plan->policy, plan->memory, CLASSIFY_BLOB_BYTES, &plan->stats, err);
+    if (!r)
+        r = self_check(plan, err);
+    if (r < 0)
+        return r;
+    slot_number(dataplane, plan);
+    plan->times.build_ms = plan_lap(&start);
+    nft_chains(&plan->policy, &plan->chains);
+    r = rules_change(dataplane, &plan->chains, dataplane->generation + 1, &carried,
+                     &plan->nft_bytes, true, err);
+    if (r < 0)
+        return r;
+    plan->times.trial_ms = plan_lap(&start);
+    *ret_plan = take_ptr(plan);
+    return 0;
+}
+
+void dataplane_plan_describe(const struct dataplane_plan *plan, struct buf *ret_json)
+{
+    buf_addf(ret_json, "{\"rules\":%u,\"nft_bytes\":%zu,\"classes\":%" PRIu32 "}",
+             plan->policy.rule_count, plan->nft_bytes, plan->stats.classes);
+}

@@ -1,0 +1,87 @@
+/* nftables' table from one policy to another, and back. Each is one transaction, and the number of
+ * each of ours is remembered, so that watch.c and tend.c tell it from somebody else's. */
+#include <string.h>
+
+#include "core/base/own.h"
+#include "dataplane/fast.h"
+#include "dataplane/nft.h"
+
+/* Remembers the number of a transaction of ours; before: nftables' last one. When another one came
+ * between, nobody knows which of them is ours. */
+static void own_transaction(struct dataplane *dp, uint32_t before, bool done)
+{
+    uint32_t after = done ? ruleset_id() : 0;
+
+    dp->ruleset_id = before && after == before + 1 ? after : 0;
+    if (!done)
+        return;
+    if (dp->ruleset_id) {
+        watch_add(&dp->own, dp->ruleset_id);
+    } else {
+        dp->doubt_from = dp->doubt ? 0 : before; /* twice: it cannot be told any more */
+        dp->doubt_to = dp->doubt ? 0 : after;
+        dp->doubt = true;
+    }
+    table_digest(dp, 0); /* it was of the table before */
+}
+
+int rules_change(struct dataplane *dp, const struct nft_text *to, uint32_t generation,
+                 struct tally_list *ret_carried, size_t *ret_bytes, bool dry, struct orb_err *err)
+{
+    const struct nft_text *from = dp->current ? &dp->current->chains : NULL;
+    AUTO(buf) struct buf text = {0};
+    uint32_t id = ruleset_id();
+    int r = -1;
+
+    if (from && id && id == dp->ruleset_id) {
+        nft_ruleset(to, from, generation, NULL, &text);
+        r = ruleset_run(dp->ruleset, buf_str(&text), dry, err);
+    }
+    if (r < 0) {
+        buf_clear(&text);
+        r = tally_read(ret_carried, err);
+        if (r < 0)
+            return r;
+        nft_ruleset(to, NULL, generation, ret_carried, &text);
+        r = ruleset_run(dp->ruleset, buf_str(&text), dry, err);
+    }
+    if (!dry)
+        own_transaction(dp, id, r == 0);
+    if (ret_bytes)
+        *ret_bytes = text.len;
+    return r;
+}
+
+int rules_restore(struct dataplane *dp, const struct dataplane_plan *to, const char *text,
+                  uint32_t generation, struct orb_err *err)
+{
+    AUTO(tally_list) struct tally_list carried = {0};
+    AUTO(buf) struct buf all = {0};
+    uint32_t id = ruleset_id();
+    int r;
+
+    if (to)
+        return rules_change(dp, &to->chains, generation, &carried, NULL, false, err);
+    if (text && *text) {
+        buf_adds(&all, "add table inet orbital\ndelete table inet orbital\n");
+        buf_adds(&all, text);
+        r = ruleset_run(dp->ruleset, buf_str(&all), false, err);
+    } else {
+        r = base_load(dp->ruleset, err);
+        dp->based |= r == 0;
+    }
+    own_transaction(dp, id, r == 0);
+    return r;
+}
+
+int rules_again(struct dataplane *dp, struct orb_err *err)
+{
+    int r;
+
+    dp->ruleset_id = 0; /* what differs is not enough: nobody knows what is there */
+    r = rules_restore(dp, dp->current, NULL, dp->generation, err);
+    dp->forget = true; /* meanwhile anything may have begun */
+    if (r < 0 || !dp->current)
+        return r;
+    return flows_purge(dp, dp->current, err);
+}
