@@ -164,11 +164,13 @@ static int dispatch(struct orbitald *host, const struct host_caller *caller, con
         return supervisor_service_stop(host->supervisor, name, caller->name, err);
     else if (!strcmp(method, "service-restart"))
         return supervisor_service_restart(host->supervisor, name, err);
-    else if (!strcmp(method, "service-late")) {
+    else if (!strcmp(method, "service-late") || !strcmp(method, "service-needed")) {
         char why[160];
 
         text_member(input, len, "why", why, sizeof why);
-        return supervisor_service_late(host->supervisor, name, why, err);
+        return (!strcmp(method, "service-late")
+                    ? supervisor_service_late
+                    : supervisor_service_needed)(host->supervisor, name, why, err);
     } else if (!strcmp(method, "enforced"))
         return enforced_request(host, input, len, out, err);
     else if (!strcmp(method, "interfaces"))

@@ -97,6 +97,19 @@ int supervisor_service_late(struct supervisor *sup, const char *name, const char
     return r;
 }
 
+int supervisor_service_needed(struct supervisor *sup, const char *name, const char *why,
+                              struct orb_err *err)
+{
+    struct service *service;
+    int r = supervisor_find_or_fail(sup, name, &service, err);
+
+    if (r < 0 || !service_enabled(service) || (service->wanted && service->state != SERVICE_FAILED))
+        return r;
+    log_notice(sup->log, "service.needed", KV("service", name), KV("why", why),
+               KV("stopped_by", service->stopped_by));
+    return supervisor_service_start(sup, name, err);
+}
+
 static char **copy_strings(const char *const *list)
 {
     char **copy;

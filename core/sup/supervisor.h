@@ -63,6 +63,10 @@ int supervisor_service_restart(struct supervisor *s, const char *name, struct or
  * ended at once, without being asked, and restarted as after any death; why: for people. */
 int supervisor_service_late(struct supervisor *s, const char *name, const char *why,
                             struct orb_err *err);
+/* Of the config service: what name did was undone while it did not run, so it must run again to
+ * take it back. Nothing for one that will run anyway, or that the configuration disables. */
+int supervisor_service_needed(struct supervisor *s, const char *name, const char *why,
+                              struct orb_err *err);
 /* What /services/NAME of the configuration says: enabled (-1: as the manifest) and grants (NULL: as
  * shipped). A difference takes effect by a controlled restart. */
 int supervisor_configure(struct supervisor *s, const char *name, int enabled,

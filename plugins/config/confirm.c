@@ -12,8 +12,39 @@ void confirm_started(struct engine *engine)
 {
     const struct revision *last = &engine->store.list[engine->store.count - 1];
 
+    for (struct subscriber *s = engine->subscribers; s; s = s->next)
+        s->tried = s->presence == SUB_ATTACHED;
     engine->apply_peer = engine->max_peer;
     engine->confirm_at = engine->host.now_ms(engine->host.arg) + (uint64_t)last->confirm_s * 1000;
+}
+
+void tx_back(struct tx *tx)
+{
+    struct engine *engine = tx->engine;
+
+    for (size_t i = 0; i < tx->count && tx->job->undoes; i++) {
+        const struct participant *p = &tx->parts[i];
+        const struct subscriber *s = subscriber_find(engine, p->name);
+
+        if (p->restart)
+            service_restart(engine, p->name, "it did not follow an undone commit");
+        else if (p->state == PART_OUT && s && s->tried)
+            service_needed(engine, p->name, "a commit that it applied was undone");
+    }
+}
+
+void undone_tick(struct engine *engine)
+{
+    if (!engine->undone || engine->host.now_ms(engine->host.arg) < engine->grace_until)
+        return;
+    for (struct subscriber *s = engine->subscribers; s; s = s->next) {
+        AUTO(json_t) json_t *mine = subscriber_patch(s, engine->undone);
+
+        if (mine && s->presence != SUB_ATTACHED)
+            service_needed(engine, s->name, "a commit that it may have applied was undone");
+    }
+    json_decref(engine->undone);
+    engine->undone = NULL;
 }
 
 void confirm_tick(struct engine *engine)
@@ -92,6 +123,7 @@ int confirm_at_boot(struct engine *engine, struct orb_err *err)
         return r;
     json_decref(inverse);
     inverse = overlay_patch(&undo, engine->store.running);
+    engine->undone = json_incref(inverse);
     if (commit_alone(engine, &meta, inverse, err) == 0)
         return 0;
     /* Nobody confirmed it, so it must not run, whatever the disk takes. */

@@ -78,7 +78,7 @@ void engine_arm(struct engine *engine)
     uint64_t now = engine->host.now_ms(engine->host.arg);
     uint64_t at = engine->confirm_at;
 
-    if (engine->jobs && !engine->tx)
+    if (engine->undone || (engine->jobs && !engine->tx))
         at = earlier(at, engine->grace_until);
     if (engine->tx) {
         at = earlier(at, engine->tx->abort_at);
@@ -136,6 +136,7 @@ void engine_between(struct engine *engine)
 void engine_tick(struct engine *engine)
 {
     confirm_tick(engine);
+    undone_tick(engine);
     if (engine->tx)
         tx_abort_tick(engine->tx);
     engine_between(engine);
@@ -235,6 +236,7 @@ int engine_open(const struct engine_host *host, const char *state_dir, const cha
     engine_report(e);
     candidates_report(e);
     engine_enforced(e);
+    engine_arm(e);
     return 0;
 }
 
@@ -276,6 +278,7 @@ void engine_free(struct engine *engine)
     candidates_free(engine);
     refs_fini(&engine->refs);
     json_decref(engine->unfit);
+    json_decref(engine->undone);
     store_close(&engine->store);
     parts_fini(&engine->parts);
     free(engine->lock_user);

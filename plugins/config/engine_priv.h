@@ -49,6 +49,7 @@ struct subscriber {
     char **paths;
     size_t path_count;
     enum presence presence;
+    bool tried; /* it brought what waits to be confirmed into the kernel, or may have */
     uint32_t peer;
     uint64_t revision; /* handed out at attach */
     struct buf text;   /* what attach hands out in slices */
@@ -132,6 +133,7 @@ struct engine {
     struct tx *tx;
     struct dump *dumps;
     uint64_t grace_until; /* monotonic */
+    json_t *undone;       /* the patch that was undone at start, until the grace is over */
     uint64_t confirm_at;  /* monotonic; 0: nothing to undo */
     uint64_t snapshot_at;
     uint64_t heal_at;
@@ -224,10 +226,18 @@ void tx_applied(struct tx *tx);
 void tx_abort(struct tx *tx);
 void tx_abort_tick(struct tx *tx);
 void tx_aborted(struct tx *tx);
+/* confirm.c: after an undo, whoever did not follow and brought into the kernel what was undone is
+ * started anew, also when a person stopped it: an undo that leaves the kernel as it was leaves that
+ * person cut off. */
+void tx_back(struct tx *tx);
+/* The same for what was undone at the start, once known subscribers had time to attach. */
+void undone_tick(struct engine *engine);
 /* host@1 service-restart: for one that answers. */
 void service_restart(struct engine *engine, const char *name, const char *why);
 /* host@1 service-late: ends one that does not; its successor attaches to what is stored. */
 void service_late(struct engine *engine, const char *name, const char *why);
+/* host@1 service-needed: starts one that a person stopped; it attaches to what is stored. */
+void service_needed(struct engine *engine, const char *name, const char *why);
 
 /* confirm.c */
 void confirm_started(struct engine *engine);

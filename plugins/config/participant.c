@@ -188,6 +188,8 @@ static void apply_result(struct participant *p, const struct orb_err *err)
         p->state = PART_OUT;
     } else {
         p->state = is_gone(err) ? PART_OUT : late(p, "apply", err) ? PART_LATE : PART_FAILED;
+        if (p->state == PART_OUT)
+            service_needed(tx->engine, p->name, "it went away with a refused change half done");
         blame(p, "apply", "could not apply it", err, ENGINE_APPLY_MS);
         tx_abort(tx);
         return;
@@ -240,10 +242,12 @@ static void order(struct engine *engine, const char *method, const char *name, c
     AUTO(buf) struct buf text = {0};
     struct orb_err err;
 
-    log_error(engine->host.log, "config.service.restarted", KV("service", name), KV("why", why));
+    if (strcmp(method, "service-needed") != 0) /* the host says whether it had to start it */
+        log_error(engine->host.log, "config.service.restarted", KV("service", name),
+                  KV("why", why));
     buf_adds(&text, "{\"name\":");
     buf_add_json(&text, name, strlen(name));
-    if (strcmp(method, "service-late") == 0) {
+    if (strcmp(method, "service-restart") != 0) {
         buf_adds(&text, ",\"why\":");
         buf_add_json(&text, why, strlen(why));
     }
@@ -263,6 +267,11 @@ void service_late(struct engine *engine, const char *name, const char *why)
     order(engine, "service-late", name, why);
 }
 
+void service_needed(struct engine *engine, const char *name, const char *why)
+{
+    order(engine, "service-needed", name, why);
+}
+
 /* One that was asked has answered, or could not be asked. */
 static void abort_result(struct participant *p, const struct orb_err *err)
 {
@@ -272,8 +281,12 @@ static void abort_result(struct participant *p, const struct orb_err *err)
     p->state = PART_OUT;
     tx->outstanding--;
     /* A service that cannot go back is not known to be on any revision: start it anew. */
-    if (err && !late(p, "abort", err) && !is_gone(err))
-        service_restart(tx->engine, p->name, err->text);
+    if (err && !late(p, "abort", err)) {
+        if (!is_gone(err))
+            service_restart(tx->engine, p->name, err->text);
+        else if (p->applying)
+            service_needed(tx->engine, p->name, "it went away before a refused change was undone");
+    }
     if (newest || tx->outstanding == 0)
         abort_next(tx);
 }

@@ -199,6 +199,7 @@ static void attach(struct engine *engine, const char *name, uint32_t peer, const
     if (set_paths(s, paths) || is_new)
         save(engine);
     s->presence = SUB_ATTACHED;
+    s->tried |= store_unconfirmed(&engine->store);
     s->peer = peer;
     s->revision = engine->store.revision;
     buf_fini(&s->text);

@@ -348,14 +348,12 @@ void tx_applied(struct tx *tx)
     if (json_object_size(e->unfit))
         check_unfit(tx);
     e->confirm_at = 0;
+    tx_back(tx);
     if (tx->job->confirm_s)
         confirm_started(e);
     log_info(e->host.log, "config.committed", KV("revision", e->store.revision),
              KV("user", tx->job->user), KV("changes", json_array_size(tx->patch)));
     publish(tx);
-    for (size_t i = 0; i < tx->count; i++)
-        if (tx->parts[i].restart)
-            service_restart(e, tx->parts[i].name, "it did not follow an undone commit");
     tx_finish(tx);
 }
 

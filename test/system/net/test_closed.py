@@ -1,68 +1,14 @@
 """It fails closed, and what others take away comes back: a real appliance between two hosts."""
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
-from appliance import Appliance, Tap, need_root, run  # noqa: E402
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from closed_lab import Box, Tap, need_root, run  # noqa: E402
 
 BUILD = sys.argv[1]
-CONFIG = {
-    "interfaces": {"lan0": {"addresses": ["10.1.0.1/24"], "fast-path": "tcx"},
-                   "wan0": {"addresses": ["192.0.2.2/24"], "fast-path": "tcx"}},
-    "firewall": {"zones": {"lan": {"interfaces": ["lan0"]}, "wan": {"interfaces": ["wan0"]}},
-                 "default": {"input": "drop", "forward": "drop"},
-                 "rules": {"10": {"from": "lan", "to": "wan", "protocol": "icmp", "action": "accept"}},
-                 "nat": {"source": {"10": {"to": "wan"}}}}}
-
-
-class Box(Appliance):
-    """lan0 and wan0, whose other ends are hosts in namespaces of their own."""
-
-    def __enter__(self):
-        super().__enter__()
-        for host, port, address, other in (("lan", "lan0", "10.1.0.2/24", "10.1.0.1"),
-                                           ("wan", "wan0", "192.0.2.1/24", "192.0.2.2")):
-            ns = f"{self.ns}-{host}"
-            run("ip", "netns", "add", ns)
-            run("ip", "link", "add", "eth0", "netns", ns, "type", "veth", "peer", "name", port,
-                "netns", self.ns)
-            run("ip", "-n", ns, "addr", "add", address, "dev", "eth0")
-            run("ip", "-n", ns, "link", "set", "eth0", "up")
-            run("ip", "-n", ns, "route", "add", "default", "via", other)
-        return self
-
-    def __exit__(self, *args):
-        super().__exit__(*args)
-        for host in ("lan", "wan"):
-            run("ip", "netns", "del", f"{self.ns}-{host}", check=False)
-
-    def pings(self, host, to):
-        return run("ip", "netns", "exec", f"{self.ns}-{host}", "ping", "-c1", "-W1", to,
-                   check=False).returncode == 0
-
-    def nft(self, *words, check=True):
-        return run(*self.inside("nft", *words), check=check).stdout
-
-    def table(self):
-        return self.nft("list", "table", "inet", "orbital", check=False)
-
-    def sysctl(self, name, value=None):
-        if value is not None:
-            run(*self.inside("sysctl", "-qw", f"{name}={value}"))
-        return run(*self.inside("sysctl", "-n", name)).stdout.strip()
-
-    def right(self):
-        """The policy holds: what is allowed passes, what is refused does not."""
-        return self.pings("lan", "192.0.2.1") and not self.pings("wan", "192.0.2.2")
-
-    def reboot(self):
-        self.nft("flush", "ruleset")
-        run("umount", f"{self.dir}/bpf")
-        run("mount", "-t", "bpf", "bpf", f"{self.dir}/bpf")
 
 
 def put_back(box, what, change):
@@ -70,11 +16,11 @@ def put_back(box, what, change):
     assert "hook forward" in good, good
     for words in change:
         box.nft(*words, check=False)
-    box.until(3, lambda: "rules-put-back" in box.log_text()[box.mark:] and
+    box.until(3, lambda: "rules-put-back" in box.said() and
               "bad_" not in box.table() and "forward_policy_gone" not in box.table() and
               box.table().count("hook ") == good.count("hook "), f"{what} is put back")
     assert box.right(), what
-    box.mark = len(box.log_text())
+    box.seen()
 
 
 def rules(box):
@@ -92,7 +38,7 @@ def strangers(box):
     box.nft("add", "table", "inet", "stranger")
     box.nft("delete", "table", "inet", "stranger")
     time.sleep(0.7)  # a put back that must not come; it would within 0.1 s
-    assert "rules-put-back" not in box.log_text()[box.mark:]
+    assert "rules-put-back" not in box.said()
 
 
 def storm(box):
@@ -108,18 +54,18 @@ def storm(box):
         loop.kill()
         loop.wait()
     seconds = time.monotonic() - begin
-    count = box.log_text()[box.mark:].count("rules-put-back")
+    count = box.said().count("rules-put-back")
     assert 1 <= count <= 8 + 4 * seconds, f"{count} times in {seconds:.1f} s"
     box.until(5, lambda: "hook forward" in box.table(), "the table is there after the storm")
     assert box.right()
-    box.mark = len(box.log_text())
+    box.seen()
 
 
 def links(box):
     pin = next(p for p in os.listdir(f"{box.dir}/bpf") if p.startswith("link_tcx"))
     os.unlink(f"{box.dir}/bpf/{pin}")
     box.until(5, lambda: os.path.exists(f"{box.dir}/bpf/{pin}") and
-              "ports-put-back" in box.log_text()[box.mark:], "a link that went is attached again")
+              "ports-put-back" in box.said(), "a link that went is attached again")
     ports = box.json("show", "dataplane")["ports"]
     assert all(p["mode"] == "tcx" for p in ports.values()), ports
 
@@ -127,7 +73,7 @@ def links(box):
 def settings(box):
     box.sysctl("net.ipv4.ip_forward", 0)
     box.until(5, lambda: box.sysctl("net.ipv4.ip_forward") == "1" and
-              "settings-put-back" in box.log_text()[box.mark:], "forwarding is on again")
+              "settings-put-back" in box.said(), "forwarding is on again")
 
 
 def cold_start(box):
@@ -147,7 +93,7 @@ def cold_start(box):
     assert not box.pings("lan", "192.0.2.1") and not box.pings("wan", "192.0.2.2")
     box.packages = packages
     box.kill()
-    box.mark = len(box.log_text())
+    box.seen()
     box.start()
     box.until(10, box.right, "with the firewall the policy is in force")
 
@@ -156,7 +102,7 @@ def flushed_while_dead(box):
     box.kill()
     box.nft("insert", "rule", "inet", "orbital", "input", "accept")
     box.start(wait=False)
-    box.until(20, lambda: "dataplane.closed" in box.log_text()[box.mark:],
+    box.until(20, lambda: "dataplane.closed" in box.said(),
               "a table that somebody changed meanwhile is not trusted")
     box.until(20, box.right, "the policy is in force again")
 
@@ -180,11 +126,7 @@ def main():
     need_root()
     tap = Tap()
     with Box(BUILD, "closed", dataplane=True) as box:
-        box.mark = 0
-        box.start()
-        box.ctl("config", "load", "-", stdin=json.dumps(CONFIG))
-        box.ctl("config", "commit")
-        box.until(10, box.right, "the policy holds")
+        box.configure()
         for name, fn in (("rules that somebody changed are put back", rules),
                          ("changes of other tables are nobody's business here", strangers),
                          ("a loop of flushes keeps nobody busy", storm),

@@ -119,6 +119,75 @@ TEST(the_undo_goes_through_although_a_service_refuses)
         }
 }
 
+static bool is_needed(const struct fake *f)
+{
+    return strstr(buf_str(&f->trace), "host@1.service-needed({\"name\":\"system\"") != NULL;
+}
+
+TEST(a_service_that_was_stopped_meanwhile_runs_again_for_the_undo)
+{
+    struct fake f;
+    struct fake_service *s = start(&f);
+
+    engine_peer_gone(f.engine, s->peer);
+    fake_advance(&f, 59999);
+    ck_assert(!is_needed(&f));
+    fake_advance(&f, 1);
+    ck_assert(is_needed(&f));
+    expect_undone(&f, "not confirmed ");
+    fake_free(&f);
+}
+
+TEST(so_does_one_that_attached_to_what_waits)
+{
+    struct fake f;
+    struct fake_service *s;
+
+    fake_new(&f);
+    s = fake_service(&f, "system", "/system");
+    engine_peer_gone(f.engine, s->peer);
+    fake_set(&f, "/system/hostname", "\"new\"");
+    ck_assert_int_eq(fake_ask(&f, "ada", 2000, "commit", "{\"confirm_s\":60}"), 0);
+    fake_attach(&f, s);
+    engine_peer_gone(f.engine, s->peer);
+    fake_advance(&f, 60000);
+    ck_assert(is_needed(&f));
+    fake_free(&f);
+}
+
+TEST(one_that_did_not_run_at_all_is_left_alone)
+{
+    struct fake f;
+    struct fake_service *s;
+
+    fake_new(&f);
+    s = fake_service(&f, "system", "/system");
+    engine_peer_gone(f.engine, s->peer);
+    fake_set(&f, "/system/hostname", "\"new\"");
+    ck_assert_int_eq(fake_ask(&f, "ada", 2000, "commit", "{\"confirm_s\":60}"), 0);
+    fake_advance(&f, 60000);
+    ck_assert_uint_eq(engine_revision(f.engine), 2);
+    ck_assert(!is_needed(&f));
+    fake_free(&f);
+}
+
+TEST(after_a_restart_who_does_not_come_back_is_started_for_the_undo)
+{
+    for (int back = 0; back < 2; back++) {
+        struct fake f;
+        struct fake_service *s = start(&f);
+
+        fake_close(&f);
+        fake_open(&f);
+        if (back)
+            fake_attach(&f, s);
+        ck_assert_uint_eq(f.wake_at, f.now + 3000);
+        fake_advance(&f, 3000);
+        ck_assert_int_eq(is_needed(&f), !back);
+        fake_free(&f);
+    }
+}
+
 TEST(killed_at_any_step_of_the_undo_it_is_undone_after_the_restart)
 {
     bool reached = true;

@@ -70,7 +70,10 @@ static const struct failure failures[] = {
      "interfaces.prepare firewall.prepare interfaces.apply firewall.apply firewall.abort+ "
      "interfaces.abort+ "},
     {FAKE_APPLY, FAKE_GONE, ORB_E_GONE, "firewall went away during apply",
-     "interfaces.prepare firewall.prepare interfaces.apply firewall.apply interfaces.abort+ "},
+     "interfaces.prepare firewall.prepare interfaces.apply firewall.apply "
+     "host@1.service-needed({\"name\":\"firewall\",\"why\":\"it went away with a refused change "
+     "half "
+     "done\"}) interfaces.abort+ "},
     {FAKE_APPLY, FAKE_TIMEOUT, ORB_E_DEADLINE, "firewall did not answer apply within 20 s",
      "interfaces.prepare firewall.prepare interfaces.apply firewall.apply "
      "host@1.service-late({\"name\":\"firewall\",\"why\":\"it did not answer apply in time\"}) "

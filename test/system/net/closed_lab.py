@@ -1,0 +1,76 @@
+"""A real appliance between two hosts, for what its filter does when others interfere."""
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
+from appliance import Appliance, Failed, Tap, need_root, run  # noqa: E402,F401
+
+CONFIG = {
+    "interfaces": {"lan0": {"addresses": ["10.1.0.1/24"], "fast-path": "tcx"},
+                   "wan0": {"addresses": ["192.0.2.2/24"], "fast-path": "tcx"}},
+    "firewall": {"zones": {"lan": {"interfaces": ["lan0"]}, "wan": {"interfaces": ["wan0"]}},
+                 "default": {"input": "drop", "forward": "drop"},
+                 "rules": {"10": {"from": "lan", "to": "wan", "protocol": "icmp", "action": "accept"}},
+                 "nat": {"source": {"10": {"to": "wan"}}}}}
+
+
+class Box(Appliance):
+    """lan0 and wan0, whose other ends are hosts in namespaces of their own."""
+
+    def __enter__(self):
+        super().__enter__()
+        for host, port, address, other in (("lan", "lan0", "10.1.0.2/24", "10.1.0.1"),
+                                           ("wan", "wan0", "192.0.2.1/24", "192.0.2.2")):
+            ns = f"{self.ns}-{host}"
+            run("ip", "netns", "add", ns)
+            run("ip", "link", "add", "eth0", "netns", ns, "type", "veth", "peer", "name", port,
+                "netns", self.ns)
+            run("ip", "-n", ns, "addr", "add", address, "dev", "eth0")
+            run("ip", "-n", ns, "link", "set", "eth0", "up")
+            run("ip", "-n", ns, "route", "add", "default", "via", other)
+        return self
+
+    def __exit__(self, *args):
+        super().__exit__(*args)
+        for host in ("lan", "wan"):
+            run("ip", "netns", "del", f"{self.ns}-{host}", check=False)
+
+    def pings(self, host, to):
+        return run("ip", "netns", "exec", f"{self.ns}-{host}", "ping", "-c1", "-W1", to,
+                   check=False).returncode == 0
+
+    def nft(self, *words, check=True):
+        return run(*self.inside("nft", *words), check=check).stdout
+
+    def table(self):
+        return self.nft("list", "table", "inet", "orbital", check=False)
+
+    def sysctl(self, name, value=None):
+        if value is not None:
+            run(*self.inside("sysctl", "-qw", f"{name}={value}"))
+        return run(*self.inside("sysctl", "-n", name)).stdout.strip()
+
+    def right(self):
+        """The policy holds: what is allowed passes, what is refused does not."""
+        return self.pings("lan", "192.0.2.1") and not self.pings("wan", "192.0.2.2")
+
+    def reboot(self):
+        self.nft("flush", "ruleset")
+        run("umount", f"{self.dir}/bpf")
+        run("mount", "-t", "bpf", "bpf", f"{self.dir}/bpf")
+
+    def configure(self, config=None):
+        self.mark = 0
+        self.start()
+        self.ctl("config", "load", "-", stdin=json.dumps(config or CONFIG))
+        self.ctl("config", "commit")
+        self.until(10, self.right, "the policy holds")
+        self.seen()
+
+    def said(self):
+        """What the log has since the last seen()."""
+        return self.log_text()[self.mark:]
+
+    def seen(self):
+        self.mark = len(self.log_text())
