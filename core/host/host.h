@@ -88,6 +88,9 @@ void host_check_tokens(struct orbitald *host);
 int enforced_request(struct orbitald *host, const char *input, size_t len, struct buf *out,
                      struct orb_err *err);
 
+/* follow.c: host@1 follow. What the verdict compares the services' own words with. */
+int follow_request(struct orbitald *host, const char *input, size_t len, struct orb_err *err);
+
 /* dpservice.c: provides dataplane@1; without a usable kernel its methods answer with the reason. */
 int dpservice_new(struct orbitald *host, struct dpservice **ret_service, struct orb_err *err);
 /* Waits for a running job, then frees itself through the loop. Pins stay. */

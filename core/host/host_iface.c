@@ -173,6 +173,8 @@ static int dispatch(struct orbitald *host, const struct host_caller *caller, con
                     : supervisor_service_needed)(host->supervisor, name, why, err);
     } else if (!strcmp(method, "enforced"))
         return enforced_request(host, input, len, out, err);
+    else if (!strcmp(method, "follow"))
+        return follow_request(host, input, len, err);
     else if (!strcmp(method, "interfaces"))
         broker_list(host->broker, out);
     else if (!strcmp(method, "describe")) {

@@ -11,6 +11,8 @@
 #define FULL_PERCENT 90
 #define ABSENCE_US 10000000u /* longer than any start should take */
 #define ABSENCE_FAILURES 3
+#define BEHIND_US 2000000u /* longer than it takes to say so after a commit */
+#define CONFIGURATION "the configuration"
 
 const char *verdict_level_name(enum verdict_level level)
 {
@@ -72,6 +74,53 @@ static enum verdict_level level_of_absence(const struct service_view *s, uint64_
     return VERDICT_DEGRADED;
 }
 
+/* It does not run, and nobody wants it to. What it put into the kernel stays there, so that is
+ * right until the configuration moves on. */
+static void add_stopped(struct health_report *verdict, const struct service_view *s, uint64_t since)
+{
+    enum verdict_level down = carries(s) ? VERDICT_FAILED : VERDICT_DEGRADED;
+    bool by_configuration = !strcmp(s->stopped_by, CONFIGURATION);
+    char todo[128];
+
+    snprintf(todo, sizeof(todo), "orbctl service start %s", s->name);
+    if (by_configuration && carries(s) && s->configured)
+        add(verdict, VERDICT_DEGRADED, s->name, since,
+            "enable it below /services, or delete its part of the configuration",
+            "%s is switched off by the configuration that configures it: nothing of that is done",
+            s->name);
+    else if (by_configuration)
+        return;
+    else if (!strcmp(s->name, "config"))
+        add(verdict, VERDICT_FAILED, s->name, since, todo, "config was stopped by %s",
+            s->stopped_by);
+    else if (s->revision && s->due > s->revision)
+        add(verdict, down, s->name, since, todo,
+            "%s was stopped by %s, and what it did follows revision %llu: revision %llu changed it",
+            s->name, s->stopped_by, (unsigned long long)s->revision, (unsigned long long)s->due);
+    else
+        add(verdict, VERDICT_DEGRADED, s->name, since, todo,
+            "%s was stopped by %s: what it did stays, and follows nothing any more", s->name,
+            s->stopped_by);
+}
+
+/* It runs, and does not do what was committed. */
+static void add_behind(struct health_report *verdict, const struct service_view *s, uint64_t now_us,
+                       uint64_t now_ms)
+{
+    uint64_t ago_us = now_ms > s->behind_ms ? (now_ms - s->behind_ms) * 1000 : 0;
+    enum verdict_level down = carries(s) ? VERDICT_FAILED : VERDICT_DEGRADED;
+    char todo[160];
+
+    if (!s->behind_ms || ago_us < BEHIND_US)
+        return;
+    snprintf(todo, sizeof(todo), "orbctl logs --service %s; orbctl service restart %s", s->name,
+             s->name);
+    add(verdict, ago_us > ABSENCE_US ? down : VERDICT_DEGRADED, s->name,
+        now_us > ago_us ? now_us - ago_us : 0, todo,
+        "%s follows revision %llu of the configuration and not %llu, the one that was committed",
+        s->name, (unsigned long long)s->revision, (unsigned long long)s->due);
+}
+
 static void add_state(struct health_report *verdict, const struct service_view *s, uint64_t since,
                       uint64_t ago_us)
 {
@@ -88,12 +137,9 @@ static void add_state(struct health_report *verdict, const struct service_view *
     else if (s->state == SERVICE_STARTING && s->wanted)
         add(verdict, absent, s->name, since, "", "%s is not ready yet%s%s", s->name,
             s->reason[0] ? ": " : "", s->reason);
-    else if (s->state == SERVICE_DISABLED && s->stopped_by[0] &&
-             strcmp(s->stopped_by, "the configuration")) {
-        snprintf(todo, sizeof(todo), "orbctl service start %s", s->name);
-        add(verdict, strcmp(s->name, "config") ? VERDICT_DEGRADED : VERDICT_FAILED, s->name, since,
-            todo, "%s was stopped by %s", s->name, s->stopped_by);
-    } else if (s->state == SERVICE_RUNNING && s->breaker != BREAKER_CLOSED)
+    else if (!s->wanted && s->stopped_by[0])
+        add_stopped(verdict, s, since);
+    else if (s->state == SERVICE_RUNNING && s->breaker != BREAKER_CLOSED)
         add(verdict, VERDICT_DEGRADED, s->name, since, todo,
             "%s failed often and runs on trial: its circuit breaker is not closed yet", s->name);
 }
@@ -126,6 +172,8 @@ void verdict_add_service(struct health_report *verdict, const struct service_vie
     uint64_t ago_us = now_ms > service->since_ms ? (now_ms - service->since_ms) * 1000 : 0;
 
     add_state(verdict, service, now_us > ago_us ? now_us - ago_us : 0, ago_us);
+    if (service->state == SERVICE_RUNNING && service->wanted)
+        add_behind(verdict, service, now_us, now_ms);
     if (service->state == SERVICE_RUNNING || service->state == SERVICE_STARTING)
         add_words(verdict, service, now_us);
 }

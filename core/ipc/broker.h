@@ -41,6 +41,8 @@ struct peer_events {
     void (*hello)(void *arg);
     void (*ready)(void *arg, uint64_t revision);
     void (*progress)(void *arg); /* a long callback goes on */
+    /* From READY on: what it does follows another revision now. */
+    void (*applied)(void *arg, uint64_t revision);
     void (*pong)(void *arg, const char *degraded /* "" when fine */);
     void (*failed)(void *arg, const char *text); /* FAIL frame */
     /* The whole list of what is wrong with the service now; it replaces the one before. */

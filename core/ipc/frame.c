@@ -82,9 +82,10 @@ int frame_get(const unsigned char *data, size_t len, struct frame *ret_frame, st
 const char *frame_type_name(unsigned type)
 {
     static const char *const names[FRAME_TYPES] = {
-        "none",   "HELLO", "WELCOME", "OPEN",  "OPENED", "REQ",      "REP",      "ERR",   "CANCEL",
-        "SUB",    "UNSUB", "PUB",     "EVENT", "GAP",    "PING",     "PONG",     "READY", "LOG",
-        "METRIC", "STOP",  "FAIL",    "PEER",  "GONE",   "PROBLEMS", "PROGRESS",
+        "none", "HELLO",  "WELCOME",  "OPEN",     "OPENED",  "REQ",   "REP",
+        "ERR",  "CANCEL", "SUB",      "UNSUB",    "PUB",     "EVENT", "GAP",
+        "PING", "PONG",   "READY",    "LOG",      "METRIC",  "STOP",  "FAIL",
+        "PEER", "GONE",   "PROBLEMS", "PROGRESS", "APPLIED",
     };
 
     return type && type < FRAME_TYPES ? names[type] : "unknown";

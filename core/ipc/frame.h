@@ -36,6 +36,7 @@ enum frame_type {
     FRAME_GONE,
     FRAME_PROBLEMS,
     FRAME_PROGRESS,
+    FRAME_APPLIED,
     FRAME_TYPES
 };
 

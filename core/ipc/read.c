@@ -38,11 +38,28 @@ int envelope_string(const struct inframe *in, const char *key, char *to, size_t 
     return 0;
 }
 
-static void on_ready(struct ipc_peer *peer, struct inframe *in)
+/* The number in READY and APPLIED; false: it is none, and the peer is thrown out. */
+static bool revision_of(struct ipc_peer *peer, const struct inframe *in, uint64_t *ret_revision)
 {
     struct json_slice value;
     struct orb_err err;
     int64_t revision = 0;
+
+    if (json_member(in->payload, in->len, "revision", &value) &&
+        (json_int64(&value, &revision) < 0 || revision < 0)) {
+        orb_fail(&err, ORB_E_PROTOCOL, "\"revision\" of %s is no revision number",
+                 frame_type_name(in->h.type));
+        peer_throw(peer, &err);
+        return false;
+    }
+    *ret_revision = (uint64_t)revision;
+    return true;
+}
+
+static void on_ready(struct ipc_peer *peer, struct inframe *in)
+{
+    struct orb_err err;
+    uint64_t revision;
 
     if (peer->ready_seen) {
         orb_fail(&err, ORB_E_PROTOCOL, "a second READY");
@@ -50,14 +67,22 @@ static void on_ready(struct ipc_peer *peer, struct inframe *in)
         return;
     }
     peer->ready_seen = true;
-    if (json_member(in->payload, in->len, "revision", &value) &&
-        (json_int64(&value, &revision) < 0 || revision < 0)) {
-        orb_fail(&err, ORB_E_PROTOCOL, "\"revision\" of READY is no revision number");
+    if (revision_of(peer, in, &revision) && peer->events && peer->events->ready)
+        peer->events->ready(peer->arg, revision);
+}
+
+static void on_applied(struct ipc_peer *peer, struct inframe *in)
+{
+    struct orb_err err;
+    uint64_t revision;
+
+    if (!peer->ready_seen) {
+        orb_fail(&err, ORB_E_PROTOCOL, "APPLIED before READY");
         peer_throw(peer, &err);
         return;
     }
-    if (peer->events && peer->events->ready)
-        peer->events->ready(peer->arg, (uint64_t)revision);
+    if (revision_of(peer, in, &revision) && peer->events && peer->events->applied)
+        peer->events->applied(peer->arg, revision);
 }
 
 static void on_pong(struct ipc_peer *peer, struct inframe *in)
@@ -139,6 +164,7 @@ static const struct rule {
     [FRAME_FAIL] = {on_fail, BY_SERVICE, false, false},
     [FRAME_PROBLEMS] = {on_problems, BY_SERVICE, false, false},
     [FRAME_PROGRESS] = {on_progress, BY_SERVICE, true, false},
+    [FRAME_APPLIED] = {on_applied, BY_SERVICE, false, false},
 };
 
 /* 0, or ORB_E_PROTOCOL: the peer is thrown out. */

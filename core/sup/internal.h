@@ -63,9 +63,12 @@ struct service {
     struct problems problems;    /* what it reported and did not take back */
     char reason[ORB_ERR_TEXT];   /* of the last failure */
     struct restart restart;
-    uint64_t next_ms;  /* when the timer fires */
-    uint64_t since_ms; /* of the present state */
-    uint64_t revision;
+    uint64_t next_ms;      /* when the timer fires */
+    uint64_t since_ms;     /* of the present state */
+    uint64_t revision;     /* the last one it said it follows, 0: none in this run of the host */
+    uint64_t due;          /* the newest that changed what it reads, 0: not known */
+    uint64_t behind_ms;    /* since when revision is not due, 0: it is */
+    bool configured;       /* its own part of the configuration is not empty */
     struct worker *worker; /* NULL: no process */
     struct crash crashes[CRASHES_KEPT];
     unsigned crash_slot;  /* of the next one: the oldest */
@@ -87,6 +90,7 @@ struct supervisor {
     bool held; /* services behind phase early wait for supervisor_release */
     bool stopping;
     bool stopped_told;
+    uint64_t applying;    /* the revision a transaction brings services to just now, 0: none */
     unsigned open_scopes; /* own, services', workers'; the last to close frees the supervisor */
     struct crash_file *crash_files; /* crash.c: reports on their way to the disk, the first being */
     unsigned crash_file_count;      /* written */
@@ -108,6 +112,9 @@ const char *service_missing(const struct service *service);
 void service_spawn(struct service *service);
 struct service *supervisor_find(struct supervisor *sup, const char *name);
 
+/* follow.c: revision, due or applying may be another one. */
+void service_follow(struct service *service);
+
 /* boot.c: something changed; start what waited for it, advance the boot, go on stopping. */
 void supervisor_consider(struct supervisor *sup);
 /* Must it run before the appliance is operational, and does it not? */
@@ -124,10 +131,10 @@ int supervisor_find_or_fail(struct supervisor *sup, const char *name, struct ser
                             struct orb_err *err);
 void supervisor_put(struct supervisor *sup);
 
-/* health.c: the deadlines of a worker's own loop: READY, then a PONG to every PING. */
-void health_spawned(struct worker *worker);
-void health_ready(struct worker *worker);
-void health_alive(struct worker *worker); /* it gave a sign of life */
+/* liveness.c: the deadlines of a worker's own loop: READY, then a PONG to every PING. */
+void liveness_spawned(struct worker *worker);
+void liveness_ready(struct worker *worker);
+void liveness_alive(struct worker *worker); /* it gave a sign of life */
 
 /* worker.c: spawn for the service's plan; on failure the service is judged as if it had ended. */
 int worker_spawn(struct service *service, struct orb_err *err);

@@ -125,7 +125,7 @@ static void run(struct service *service)
     struct worker *worker = service->worker;
 
     worker->ready_ms = now_ms();
-    health_ready(worker);
+    liveness_ready(worker);
     service->late = false;
     restart_running(&service->restart, now_ms());
     service->degraded[0] = '\0';

@@ -22,8 +22,10 @@ static void add_reason(const struct service *service, struct buf *b)
 {
     char text[160];
 
-    if (service->state == SERVICE_DISABLED && service->stopped_by[0]) {
-        snprintf(text, sizeof(text), "stopped by %s", service->stopped_by);
+    if (!service->wanted && service->stopped_by[0]) { /* also while it still ends */
+        snprintf(text, sizeof(text), "%s by %s",
+                 service->state == SERVICE_DISABLED ? "stopped" : "being stopped",
+                 service->stopped_by);
         add_text(b, "reason", text);
     } else if (service->state == SERVICE_DISABLED && service_lacks(service)) {
         snprintf(text, sizeof(text), "it uses %s, which this daemon does not serve",
@@ -83,6 +85,10 @@ void supervisor_each(const struct supervisor *sup,
             .stopped_by = s->stopped_by,
             .problems = &s->problems,
             .since_ms = s->since_ms,
+            .revision = s->revision,
+            .due = s->due,
+            .behind_ms = s->behind_ms,
+            .configured = s->configured,
         };
 
         see(arg, &view);
@@ -134,8 +140,8 @@ int supervisor_show(struct supervisor *sup, const char *name, struct buf *ret_js
     buf_adds(ret_json, ",\"problems\":");
     problems_add_json(&service->problems, ret_json);
     buf_addf(ret_json, ",\"more_problems\":%u", service->problems.more);
-    buf_addf(ret_json, ",\"revision\":%llu,\"since_ms\":%llu,\"crashes\":%u}",
-             (unsigned long long)service->revision,
+    buf_addf(ret_json, ",\"revision\":%llu,\"revision_due\":%llu,\"since_ms\":%llu,\"crashes\":%u}",
+             (unsigned long long)service->revision, (unsigned long long)service->due,
              (unsigned long long)(now_ms() - service->since_ms), service->crash_count);
     return 0;
 }

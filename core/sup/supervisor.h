@@ -72,6 +72,13 @@ int supervisor_service_needed(struct supervisor *s, const char *name, const char
 int supervisor_configure(struct supervisor *s, const char *name, int enabled,
                          const char *const *grants, struct orb_err *err);
 
+/* What the config service says of the revisions (follow.c). applying: the revision a transaction is
+ * bringing services to just now, 0: none. Afterwards, for each service the configuration has
+ * something for: due, the newest revision that changed what it reads (0: not known, what was known
+ * stays), and whether its own part is not empty. Names that are not installed are ignored. */
+void supervisor_applying(struct supervisor *s, uint64_t applying);
+void supervisor_due(struct supervisor *s, const char *name, uint64_t due, bool configured);
+
 /* 0, or ORB_E_NOT_FOUND naming the services there are. */
 int supervisor_known(struct supervisor *s, const char *name, struct orb_err *err);
 
@@ -90,7 +97,11 @@ struct service_view {
     uint64_t health_since_us;
     const char *stopped_by; /* a person, or "the configuration"; "" */
     const struct problems *problems;
-    uint64_t since_ms; /* of the state; monotonic */
+    uint64_t since_ms;  /* of the state; monotonic */
+    uint64_t revision;  /* what it does follows this one; 0: none yet */
+    uint64_t due;       /* and should follow this one; 0: not known */
+    uint64_t behind_ms; /* monotonic: since when they differ, 0: they do not, or may just now */
+    bool configured;    /* its own part of the configuration is not empty */
 };
 void supervisor_each(const struct supervisor *s,
                      void (*see)(void *arg, const struct service_view *service), void *arg);

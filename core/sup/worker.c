@@ -191,6 +191,15 @@ static void on_ready(void *arg, uint64_t revision)
     worker->service->revision = revision;
     if (!worker->stopping && !worker->killed)
         service_event(worker->service, EVENT_READY);
+    service_follow(worker->service);
+}
+
+static void on_applied(void *arg, uint64_t revision)
+{
+    struct worker *worker = arg;
+
+    worker->service->revision = revision;
+    service_follow(worker->service);
 }
 
 static void on_pong(void *arg, const char *degraded)
@@ -198,7 +207,7 @@ static void on_pong(void *arg, const char *degraded)
     struct worker *worker = arg;
     struct service *service = worker->service;
 
-    health_alive(worker);
+    liveness_alive(worker);
     if (!strcmp(service->degraded, degraded))
         return;
     log_notice(service->sup->log, "service.health", KV("service", name_of(worker)),
@@ -214,7 +223,7 @@ static void on_progress(void *arg)
     struct worker *worker = arg;
 
     worker->progress_ms = now_ms();
-    health_alive(worker);
+    liveness_alive(worker);
 }
 
 static void on_failed(void *arg, const char *text)
@@ -301,6 +310,7 @@ static const struct peer_events events = {
     .hello = on_hello,
     .ready = on_ready,
     .progress = on_progress,
+    .applied = on_applied,
     .pong = on_pong,
     .failed = on_failed,
     .problems = on_problems,
@@ -409,7 +419,7 @@ int worker_spawn(struct service *service, struct orb_err *err)
     loop_scope_init(&worker->scope, on_closed);
     watch(worker);
     r = add_peer(worker, err);
-    health_spawned(worker);
+    liveness_spawned(worker);
     if (r < 0)
         worker_kill(worker, err ? err->text : "no connection");
     take_ptr(worker); /* the loop's and the service's from here on */

@@ -87,13 +87,25 @@ static void complete(struct orb_err *err, int code, const char *what)
         orb_fail(err, code, "%s failed", what);
 }
 
-static void send_ready(struct orb_ctx *ctx)
+static void send_revision(struct orb_ctx *ctx, unsigned type)
 {
     AUTO(buf) struct buf b = {0};
 
     buf_addf(&b, "{\"revision\":%" PRIu64 "}", ctx->conf.revision);
-    sdk_wire_send(ctx, &(struct frame){.type = FRAME_READY}, NULL, 0, buf_str(&b), b.len, NULL);
+    sdk_wire_send(ctx, &(struct frame){.type = (uint8_t)type}, NULL, 0, buf_str(&b), b.len, NULL);
+    ctx->conf.told = ctx->conf.revision;
+}
+
+static void send_ready(struct orb_ctx *ctx)
+{
+    send_revision(ctx, FRAME_READY);
     ctx->state = SDK_RUNNING;
+}
+
+void sdk_applied(struct orb_ctx *ctx)
+{
+    if (ctx->state == SDK_RUNNING && ctx->conf.told != ctx->conf.revision)
+        send_revision(ctx, FRAME_APPLIED);
 }
 
 void orb_ready(struct orb_ctx *ctx, const struct orb_err *err)

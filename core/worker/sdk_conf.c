@@ -138,6 +138,7 @@ static void finished_sync(struct orb_ctx *ctx, const struct orb_err *err)
     drop_patch(conf);
     conf->revision = conf->change.revision;
     conf->state = SDK_CONF_IDLE;
+    sdk_applied(ctx);
     sdk_started(ctx);
     settle(ctx);
 }
@@ -182,6 +183,7 @@ static void finished(struct orb_ctx *ctx, const struct orb_err *err)
             drop_patch(conf);
             conf->before = conf->revision;
             conf->revision = conf->change.revision;
+            sdk_applied(ctx); /* before the config service hears of it */
         }
         answer(ctx, NULL, err);
         break;
@@ -189,6 +191,7 @@ static void finished(struct orb_ctx *ctx, const struct orb_err *err)
         drop_patch(conf);
         conf->state = SDK_CONF_IDLE;
         conf->revision = conf->change.revision;
+        sdk_applied(ctx);
         if (err)
             orb_log(ctx, ORB_ERROR, "sdk.abort-failed", ORB_I("tx", (int64_t)conf->change.tx),
                     ORB_S("text", err->text));
@@ -416,6 +419,7 @@ void sdk_conf_attached(struct orb_ctx *ctx, cJSON *tree, uint64_t revision)
         drop_patch(conf);
         conf->revision = revision;
         conf->state = SDK_CONF_IDLE;
+        sdk_applied(ctx);
         settle(ctx);
         return;
     }

@@ -148,6 +148,7 @@ struct sdk_conf {
     const char **paths; /* the plugin's, or all that are granted; NULL ends */
     uint64_t revision;  /* applied */
     uint64_t before;    /* applied before that */
+    uint64_t told;      /* of revision: what the host knows */
     bool applied;       /* told to abort() */
     cJSON *tree;
     cJSON *patch;
@@ -254,6 +255,8 @@ void sdk_end(struct orb_ctx *ctx, int exit_code);
 void sdk_frame(struct orb_ctx *ctx, const struct sdk_frame *frame);
 /* The first configuration is applied (or there is none): ready, then READY. */
 void sdk_started(struct orb_ctx *ctx);
+/* conf.revision may be another one: the host hears of it once READY was sent. */
+void sdk_applied(struct orb_ctx *ctx);
 /* Tree of a JSON text of the host; NULL when it is none. */
 cJSON *sdk_parse(const char *text, size_t len);
 /* Member as string or "". */

@@ -236,6 +236,8 @@ int engine_open(const struct engine_host *host, const char *state_dir, const cha
     engine_report(e);
     candidates_report(e);
     engine_enforced(e);
+    engine_follow(e);
+    follow_unserved(e);
     engine_arm(e);
     return 0;
 }
@@ -357,8 +359,9 @@ int engine_health(const struct engine *engine, struct orb_err *err)
     json_t *why;
 
     json_object_foreach (engine->unfit, name, why)
-        return orb_fail(err, ORB_E_SCHEMA, "/%s is kept but does not fit: %s", name,
-                        json_string_value(why));
+        if (follow_is_served(engine, name)) /* else it is a problem of its own */
+            return orb_fail(err, ORB_E_SCHEMA, "/%s is kept but does not fit: %s", name,
+                            json_string_value(why));
     return 0;
 }
 

@@ -40,6 +40,8 @@ struct engine_host {
     /* The running revision is one the kernel may be brought to; void_tx: a transaction that was
      * refused and may yet be on the disk, 0: none. May be NULL. */
     void (*enforced)(void *arg, uint64_t revision, uint64_t void_tx);
+    /* Which revision services should follow: the input of host@1 follow. May be NULL. */
+    void (*follow)(void *arg, const char *text, size_t len);
     /* What enforced() was told last in the life of the kernel's state; 0: nothing. */
     uint64_t was_enforced, was_void_tx;
     /* Safe mode: the last revision that is known to have run well; 0: go on with the newest. */

@@ -52,6 +52,7 @@ struct subscriber {
     bool tried; /* it brought what waits to be confirmed into the kernel, or may have */
     uint32_t peer;
     uint64_t revision; /* handed out at attach */
+    uint64_t due;      /* the newest that changed what it reads; 0: not known in this run */
     struct buf text;   /* what attach hands out in slices */
 };
 
@@ -131,6 +132,7 @@ struct engine {
     struct waiting_attach *waiting;
     struct job *jobs;
     struct tx *tx;
+    uint64_t applying; /* the revision tx is bringing services to, 0: none */
     struct dump *dumps;
     uint64_t grace_until; /* monotonic */
     json_t *undone;       /* the patch that was undone at start, until the grace is over */
@@ -163,6 +165,14 @@ void engine_between(struct engine *engine);
 void engine_report(struct engine *engine);
 /* Tells the host which revision the kernel is brought to. */
 void engine_enforced(struct engine *engine);
+/* follow.c: tells the host which revision each service should follow. */
+void engine_follow(struct engine *engine);
+/* tx was committed: who has a part in it should follow that. */
+void follow_committed(struct tx *tx);
+/* Stored parts that no installed package has: the host hears of each, and when one has gone. */
+void follow_unserved(struct engine *engine);
+void follow_part_gone(struct engine *engine, const char *part);
+bool follow_is_served(const struct engine *engine, const char *part);
 /* Sets the next wish for engine_tick. */
 void engine_arm(struct engine *engine);
 /* Appends as much of text from offset as one frame carries, quoted: the value of "data". */

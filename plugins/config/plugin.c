@@ -144,6 +144,17 @@ static void host_enforced(void *arg, uint64_t revision, uint64_t void_tx)
         on_enforced_told(p->ctx, NULL, NULL, &err);
 }
 
+static void host_follow(void *arg, const char *text, size_t len)
+{
+    struct plugin *p = arg;
+    cJSON *in = cJSON_ParseWithLength(text, len);
+    struct orb_err err;
+
+    if (orb_call(p->ctx, "host@1", "follow", in, HOST_DEADLINE_MS, on_enforced_told, NULL, &err) <
+        0)
+        on_enforced_told(p->ctx, NULL, NULL, &err);
+}
+
 /* ---- start ---- */
 
 static void on_first(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
@@ -192,6 +203,7 @@ static void on_boot_mode(struct orb_ctx *ctx, void *arg, const cJSON *out,
         .wall_us = host_wall,
         .problem = host_problem,
         .enforced = host_enforced,
+        .follow = host_follow,
         .progress = host_progress,
         .was_enforced = p->was_enforced,
         .was_void_tx = p->was_void_tx,

@@ -201,7 +201,7 @@ static void attach(struct engine *engine, const char *name, uint32_t peer, const
     s->presence = SUB_ATTACHED;
     s->tried |= store_unconfirmed(&engine->store);
     s->peer = peer;
-    s->revision = engine->store.revision;
+    s->revision = s->due = engine->store.revision;
     buf_fini(&s->text);
     parts = slice_of_tree(s, engine->store.running);
     tree_dump(parts, &s->text);
@@ -209,6 +209,7 @@ static void attach(struct engine *engine, const char *name, uint32_t peer, const
     answer_slice(engine, req, &s->text, 0, true, s->revision);
     if (s->text.len < SLICE_BYTES / 2)
         buf_fini(&s->text); /* it went out whole */
+    engine_follow(engine);
 }
 
 void method_attach(struct ask *ask)

@@ -204,6 +204,10 @@ void tx_finish(struct tx *tx)
     if (c && !job->undoes)
         c->committing = false;
     engine->tx = NULL;
+    if (engine->applying) {
+        engine->applying = 0;
+        engine_follow(engine);
+    }
     if (tx->err.code) {
         refuse_job(engine, job, &tx->err);
     } else {
@@ -260,8 +264,10 @@ static void check_unfit(const struct tx *tx)
     {
         json_t *value = json_object_get(e->store.running, name);
 
-        if (!value || validate_part(&e->parts, name, value, NULL) == 0)
+        if (!value || validate_part(&e->parts, name, value, NULL) == 0) {
+            follow_part_gone(e, name);
             json_object_del(e->unfit, name);
+        }
     }
 }
 
@@ -312,6 +318,8 @@ void tx_prepared(struct tx *tx)
     }
     tx->prepared = !tx->unwritten;
     tx->at = 0;
+    e->applying = e->store.revision + 1;
+    engine_follow(e);
     tx_apply(tx);
 }
 
@@ -344,6 +352,7 @@ void tx_applied(struct tx *tx)
         tx_abort(tx);
         return;
     }
+    follow_committed(tx);
     refs_update(&e->refs, &e->parts, tx->patch);
     if (json_object_size(e->unfit))
         check_unfit(tx);

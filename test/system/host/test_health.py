@@ -132,6 +132,34 @@ def many_files(box):
             return
 
 
+def passed_by(box):
+    """A commit changes the rules while the firewall is stopped: what the kernel has is another revision's."""
+    box.ctl("service", "stop", "firewall")
+    box.until(5, lambda: box.service("firewall")["state"] == "Disabled", "the firewall is stopped")
+    box.ctl("config", "set", "firewall", "rules", "10", "action", "drop")
+    box.ctl("config", "commit")
+
+
+def caught_up(box):
+    box.ctl("config", "set", "firewall", "rules", "10", "action", "accept")
+    box.ctl("config", "commit")
+    box.ctl("service", "start", "firewall")
+
+
+def undone_without(box):
+    """A commit that is not confirmed is undone while the service that applied it is stopped."""
+    box.ctl("config", "set", "firewall", "rules", "10", "action", "drop")
+    box.ctl("config", "commit", "--confirm", "2")
+    box.ctl("service", "stop", "firewall")
+
+
+def switched_off(value):
+    def commit(box):
+        box.ctl("config", "set", "services", "firewall", "enabled", value)
+        box.ctl("config", "commit")
+    return commit
+
+
 def probe_fails(box):
     box.ctl("config", "set", "acme-probe", "crash-after-ms", "10")
     box.ctl("config", "commit")
@@ -212,6 +240,13 @@ LIVE = [
     stopped("firewall", "degraded"),
     stopped("api", "degraded"),
     stopped("acme-probe", "degraded"),
+    ("the configuration moves on while the firewall is stopped", "failed",
+     ["firewall was stopped by root", "follows revision", "changed it", "service start firewall"], passed_by, caught_up),
+    ("a commit is undone while the firewall is stopped", "failed",
+     ["firewall was stopped by root", "follows revision", "changed it"], undone_without,
+     lambda box: box.ctl("service", "start", "firewall")),
+    ("the configuration switches off what it configures", "degraded", ["firewall is switched off"],
+     switched_off("false"), switched_off("true")),
     ("a feature fails again and again", "degraded", ["acme-probe has failed"], probe_fails, probe_mended),
     ("the state directory is full", "degraded", ["% full"], fill, unfill),
     ("the state directory has no inodes", "degraded", ["(inodes)"], many_files,
@@ -356,9 +391,12 @@ def empty_packages(box):
     box.packages = [f"{box.dir}/none"]
 
 
-def without_config(box):
-    package(box, "api")
-    shutil.rmtree(f"{box.dir}/packages/config")
+def without(*names):
+    def take(box):
+        package(box, "api")
+        for name in names:
+            shutil.rmtree(f"{box.dir}/packages/{name}")
+    return take
 
 
 def again(box):
@@ -370,7 +408,11 @@ def again(box):
 
 BOOT = [
     ("no package at all", [("failed", ["no package was found"])], empty_packages),
-    ("no configuration service", [("failed", ["configuration service"])], without_config),
+    ("no configuration service", [("failed", ["configuration service"])], without("config")),
+    ("a configured firewall whose package is not there", [("failed", ["/firewall is configured", "no installed package"])],
+     without("firewall")),
+    ("neither interfaces nor routing", [("failed", ["/interfaces is configured"]), ("failed", ["/routing is configured"])],
+     without("interfaces", "routing")),
     ("a shipped package with a manifest that is none", [("failed", ["routing", "refused"])],
      lambda box: package(box, "routing", manifest="{")),
     ("a firewall that does not load", [("failed", ["firewall has failed"])],

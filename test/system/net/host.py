@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import machine  # noqa: E402
 
 (HELLO, WELCOME, OPEN, OPENED, REQ, REP, ERR, CANCEL, SUB, UNSUB, PUB, EVENT, GAP, PING, PONG, READY,
- LOG, METRIC, STOP, FAIL, PEER, GONE, PROBLEMS, PROGRESS) = range(1, 25)
+ LOG, METRIC, STOP, FAIL, PEER, GONE, PROBLEMS, PROGRESS, APPLIED) = range(1, 26)
 CONFIG, USER = 7, 9  # peers
 SKIP = 77
 

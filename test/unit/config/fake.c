@@ -36,7 +36,7 @@ static const char system_schema[] =
     "\"hostname\":{\"type\":\"string\",\"maxLength\":63},"
     "\"password\":{\"type\":\"string\",\"minLength\":6,\"x-orb-secret\":true}}}}";
 
-static void schemas(struct buf *to)
+static void schemas(const struct fake *f, struct buf *to)
 {
     static const char *const list[][2] = {{"firewall", firewall_schema},
                                           {"interfaces", interfaces_schema},
@@ -44,7 +44,10 @@ static void schemas(struct buf *to)
 
     buf_adds(to, "{\"schemas\":[");
     for (size_t i = 0; i < ARRAY_LEN(list); i++) {
-        buf_addf(to, "%s{\"package\":\"%s\",\"text\":", i ? "," : "", list[i][0]);
+        if (f->without && !strcmp(f->without, list[i][0]))
+            continue;
+        buf_addf(to, "%s{\"package\":\"%s\",\"text\":", to->data[to->len - 1] == '[' ? "" : ",",
+                 list[i][0]);
         buf_add_json(to, list[i][1], strlen(list[i][1]));
         buf_addc(to, '}');
     }
@@ -151,6 +154,35 @@ static void on_enforced(void *arg, uint64_t revision, uint64_t void_tx)
     f->void_tx = void_tx ? void_tx : f->void_tx;
 }
 
+static void on_follow(void *arg, const char *text, size_t len)
+{
+    struct fake *f = arg;
+    struct orb_err err;
+
+    json_decref(f->follow);
+    f->follow = NULL;
+    ck_assert_int_eq(tree_parse(text, len, NULL, &f->follow, &err), 0);
+    f->applying = f->applying
+                      ? f->applying
+                      : (uint64_t)json_integer_value(json_object_get(f->follow, "applying"));
+}
+
+uint64_t fake_due(struct fake *f, const char *service, bool *ret_configured)
+{
+    json_t *s;
+    size_t i;
+
+    json_array_foreach (json_object_get(f->follow, "services"), i, s) {
+        if (strcmp(json_string_value(json_object_get(s, "name")), service))
+            continue;
+        if (ret_configured)
+            *ret_configured = json_is_true(json_object_get(s, "configured"));
+        return (uint64_t)json_integer_value(json_object_get(s, "due"));
+    }
+    ck_abort_msg("the host was told nothing of %s", service);
+    return 0;
+}
+
 static void on_wake(void *arg, uint64_t after_ms)
 {
     struct fake *f = arg;
@@ -192,7 +224,8 @@ void fake_new(struct fake *f)
                                    .wall_us = on_wall,
                                    .step = on_step,
                                    .problem = on_problem,
-                                   .enforced = on_enforced};
+                                   .enforced = on_enforced,
+                                   .follow = on_follow};
     f->problems = json_object();
     /* In memory: hundreds of starts and thousands of syncs are no work for a disk. */
     snprintf(f->dir, sizeof(f->dir), "%s/orbt-config-XXXXXX",
@@ -208,7 +241,7 @@ int fake_try_open(struct fake *f)
 {
     AUTO(buf) struct buf text = {0};
 
-    schemas(&text);
+    schemas(f, &text);
     f->err = (struct orb_err){0};
     f->host.was_enforced = f->enforced;
     f->host.was_void_tx = f->void_tx;
@@ -258,6 +291,7 @@ void fake_free(struct fake *f)
     rmdir(f->dir);
     json_decref(f->reply);
     json_decref(f->problems);
+    json_decref(f->follow);
     buf_fini(&f->trace);
     buf_fini(&f->logged);
     buf_fini(&f->text);

@@ -49,6 +49,9 @@ struct fake {
     unsigned published;
     json_t *problems;           /* {key: what} as they stand now */
     uint64_t enforced, void_tx; /* what the host remembers; 0 after a reboot */
+    json_t *follow;             /* what the host was told last of the revisions */
+    uint64_t applying;          /* the first one of them that was not 0 */
+    const char *without;        /* a package that is not installed */
     /* of the last request */
     const char *method;
     bool answered;
@@ -75,6 +78,8 @@ void fake_set(struct fake *f, const char *path, const char *value);
 void fake_commit(struct fake *f);
 /* What a problem reported under key says, NULL: there is none. */
 const char *fake_problem(struct fake *f, const char *key);
+/* The revision the host was told service should follow; ret_configured may be NULL. */
+uint64_t fake_due(struct fake *f, const char *service, bool *ret_configured);
 /* As fake_open, and the result instead of an end when it fails (f->err says why). */
 int fake_try_open(struct fake *f);
 /* The running tree as text, freed with the fake. */

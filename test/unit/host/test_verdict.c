@@ -86,11 +86,78 @@ TEST(what_a_person_stopped_is_said_and_what_the_configuration_disabled_is_not)
     s.wanted = false;
     s.stopped_by = "ada";
     ck_assert_int_eq(level_of(s, "routing was stopped by ada"), VERDICT_DEGRADED);
+    s.state = SERVICE_RUNNING; /* it still ends */
+    ck_assert_int_eq(level_of(s, "routing was stopped by ada"), VERDICT_DEGRADED);
+    s.state = SERVICE_DISABLED;
     s.stopped_by = "the configuration";
     ck_assert_int_eq(level_of(s, NULL), VERDICT_OK);
     s = view("config", SERVICE_DISABLED, PHASE_EARLY);
+    s.wanted = false;
     s.stopped_by = "ada";
     ck_assert_int_eq(level_of(s, "stopped by ada"), VERDICT_FAILED);
+}
+
+TEST(what_was_stopped_is_failed_once_the_configuration_moves_on)
+{
+    struct service_view s = view("firewall", SERVICE_DISABLED, PHASE_CONTROL);
+
+    s.wanted = false;
+    s.stopped_by = "ada";
+    s.revision = s.due = 4;
+    ck_assert_int_eq(level_of(s, "what it did stays"), VERDICT_DEGRADED);
+    s.due = 6;
+    ck_assert_int_eq(level_of(s, "follows revision 4: revision 6 changed it"), VERDICT_FAILED);
+    s.shipped = false;
+    ck_assert_int_eq(level_of(s, "follows revision 4"), VERDICT_DEGRADED);
+    s = view("hotspot", SERVICE_DISABLED, PHASE_FEATURES);
+    s.wanted = false;
+    s.stopped_by = "ada";
+    s.revision = 4;
+    s.due = 6;
+    ck_assert_int_eq(level_of(s, "follows revision 4"), VERDICT_DEGRADED);
+}
+
+TEST(what_the_configuration_both_configures_and_switches_off_is_said)
+{
+    struct service_view s = view("firewall", SERVICE_DISABLED, PHASE_CONTROL);
+
+    s.wanted = false;
+    s.stopped_by = "the configuration";
+    ck_assert_int_eq(level_of(s, NULL), VERDICT_OK);
+    s.configured = true;
+    ck_assert_int_eq(level_of(s, "switched off by the configuration"), VERDICT_DEGRADED);
+    s.phase = PHASE_FEATURES; /* somebody keeps what he does not need just now */
+    ck_assert_int_eq(level_of(s, NULL), VERDICT_OK);
+}
+
+static enum verdict_level behind(uint64_t for_ms, bool shipped, const char *words)
+{
+    AUTO(health_report) struct health_report v = {0};
+    struct service_view s = view("firewall", SERVICE_RUNNING, PHASE_CONTROL);
+
+    s.revision = 4;
+    s.due = 6;
+    s.shipped = shipped;
+    s.behind_ms = 1000000;
+    verdict_add_service(&v, &s, 9000000000, 1000000 + for_ms);
+    ck_assert_msg(!words == !v.count && (!words || strstr(v.reasons[0].what, words)), "%s",
+                  v.count ? v.reasons[0].what : "no reason");
+    if (words) {
+        ck_assert_uint_eq(v.reasons[0].since_us, 9000000000 - for_ms * 1000);
+        ck_assert_ptr_nonnull(strstr(v.reasons[0].todo, "orbctl service restart firewall"));
+    }
+    return v.level;
+}
+
+TEST(a_running_service_that_does_not_follow_what_was_committed_is_degraded_then_failed)
+{
+    ck_assert_int_eq(behind(500, true, NULL), VERDICT_OK);
+    ck_assert_int_eq(behind(3000, true,
+                            "firewall follows revision 4 of the configuration and not "
+                            "6, the one that was committed"),
+                     VERDICT_DEGRADED);
+    ck_assert_int_eq(behind(11000, true, "follows revision 4"), VERDICT_FAILED);
+    ck_assert_int_eq(behind(11000, false, "follows revision 4"), VERDICT_DEGRADED);
 }
 
 TEST(the_breaker_and_its_own_words_degrade_a_running_service)

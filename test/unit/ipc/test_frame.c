@@ -46,7 +46,7 @@ TEST(headers_out_of_bounds_are_refused_with_the_limit)
         const char *words;
     } rows[] = {
         {{.type = 0}, "type 0 is not known"},
-        {{.type = FRAME_TYPES}, "types are 1 to 24"},
+        {{.type = FRAME_TYPES}, "types are 1 to 25"},
         {{.type = 255}, "type 255"},
         {{.type = FRAME_REQ, .flags = 1}, "flags are 0x01"},
         {{.type = FRAME_REQ, .len = FRAME_MAX + 1}, "262145 is over the limit of 262144"},

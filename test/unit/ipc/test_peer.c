@@ -62,6 +62,9 @@ TEST(the_supervisor_hears_what_a_worker_says)
     ck_assert_str_eq(wire.text, "{\"problems\":[]}");
     wire_put(&wire, (struct frame){.type = FRAME_PROGRESS}, NULL, NULL);
     world_until(&world, &wire.progress);
+    wire_put(&wire, (struct frame){.type = FRAME_APPLIED}, NULL, "{\"revision\":42}");
+    world_until(&world, &wire.applied);
+    ck_assert_uint_eq(wire.revision, 42);
     wire_put(&wire, (struct frame){.type = FRAME_LOG}, NULL, "{\"level\":");
     wire_put(&wire, (struct frame){.type = FRAME_LOG}, NULL, "{}");
     world_turns(&world, 3);
@@ -123,6 +126,8 @@ TEST(frames_that_break_the_protocol_end_the_connection)
         {&service, true, {.type = 0}, NULL, NULL, "type 0"},
         {&service, true, {.type = 77}, NULL, NULL, "type 77 is not known"},
         {&service, true, {.type = FRAME_READY}, NULL, "{\"revision\":-1}", "revision"},
+        {&service, true, {.type = FRAME_APPLIED}, NULL, "{\"revision\":1}", "before READY"},
+        {&user, true, {.type = FRAME_APPLIED}, NULL, NULL, "does not send APPLIED"},
     };
     struct world world;
 

@@ -132,6 +132,14 @@ static void on_metric(void *arg, const char *data, size_t len)
     keep(wire, data, len);
 }
 
+static void on_applied(void *arg, uint64_t revision)
+{
+    struct wire *wire = arg;
+
+    wire->applied++;
+    wire->revision = revision;
+}
+
 static void on_progress(void *arg)
 {
     ((struct wire *)arg)->progress++;
@@ -161,6 +169,7 @@ static const struct peer_events events = {
     .failed = on_failed,
     .problems = on_problems,
     .progress = on_progress,
+    .applied = on_applied,
     .log = on_log,
     .metric = on_metric,
     .closed = on_closed,

@@ -113,7 +113,8 @@ void fakehost_expect(struct fakehost *host, unsigned type, struct fakeframe *ret
     do
         fakehost_read(host, ret);
     while (ret->head.type != type &&
-           (ret->head.type == FRAME_LOG || ret->head.type == FRAME_METRIC));
+           (ret->head.type == FRAME_LOG || ret->head.type == FRAME_METRIC ||
+            ret->head.type == FRAME_APPLIED));
     ck_assert_msg(ret->head.type == type, "expected %s, the worker sent %s %s %s",
                   frame_type_name(type), frame_type_name(ret->head.type), ret->env, ret->payload);
 }

@@ -324,6 +324,33 @@ TEST(abort_after_apply_goes_back_to_what_was)
     fakehost_stop(&h);
 }
 
+static void expect_applied(struct fakehost *h, const char *payload)
+{
+    struct fakeframe f;
+
+    fakehost_expect(h, FRAME_APPLIED, &f);
+    ck_assert_str_eq(f.payload, payload);
+}
+
+TEST(the_host_hears_of_each_revision_before_the_config_service_does)
+{
+    struct fakehost h;
+
+    start(&h);
+    ask(&h, PREPARE, SET_B);
+    until_stage(&h, "prepare");
+    expect_ok(&h, PLAN);
+    ask(&h, APPLY, "{\"tx\":5}");
+    until_stage(&h, "apply");
+    expect_applied(&h, "{\"revision\":13}");
+    expect_ok(&h, "{}");
+    ask(&h, ABORT, "{\"tx\":5,\"applied\":true}");
+    until_stage(&h, "abort-applied");
+    expect_applied(&h, "{\"revision\":12}");
+    expect_ok(&h, "{}");
+    fakehost_stop(&h);
+}
+
 TEST(a_veto_names_the_path_and_leaves_the_tree)
 {
     struct fakehost h;

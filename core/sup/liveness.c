@@ -20,7 +20,7 @@ static uint64_t spent(struct worker *worker, uint64_t every_ms)
     return ms < every_ms * 2 ? ms : every_ms;
 }
 
-void health_alive(struct worker *worker)
+void liveness_alive(struct worker *worker)
 {
     worker->silent_ms = 0;
 }
@@ -45,7 +45,7 @@ static void on_ready_tick(uv_timer_t *timer)
     service_event(worker->service, EVENT_LATE);
 }
 
-void health_spawned(struct worker *worker)
+void liveness_spawned(struct worker *worker)
 {
     uint64_t tick = ready_tick(worker);
 
@@ -73,7 +73,7 @@ static void on_ping(uv_timer_t *timer)
         peer_ping(worker->peer);
 }
 
-void health_ready(struct worker *worker)
+void liveness_ready(struct worker *worker)
 {
     uint64_t every = manifest_of(worker)->ping_every_ms;
 

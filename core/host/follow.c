@@ -1,0 +1,30 @@
+/* host@1 follow: the config service says which revision each service should follow. */
+#include "core/base/own.h"
+#include "core/host/host.h"
+#include "core/host/verdict.h"
+#include "core/json/tree.h"
+
+static uint64_t number(const json_t *object, const char *key)
+{
+    json_int_t n = json_integer_value(json_object_get(object, key));
+
+    return n > 0 ? (uint64_t)n : 0;
+}
+
+int follow_request(struct orbitald *host, const char *input, size_t len, struct orb_err *err)
+{
+    AUTO(json_t) json_t *in = NULL;
+    json_t *service;
+    size_t i;
+    int r = tree_parse(input, len, NULL, &in, err);
+
+    if (r < 0)
+        return r;
+    supervisor_applying(host->supervisor, number(in, "applying"));
+    json_array_foreach (json_object_get(in, "services"), i, service)
+        supervisor_due(host->supervisor, json_string_value(json_object_get(service, "name")),
+                       number(service, "due"),
+                       json_is_true(json_object_get(service, "configured")));
+    health_changed(host->health);
+    return 0;
+}
