@@ -34,6 +34,9 @@ extern void bpf_ct_release(struct nf_conn *) __ksym;
  * which needs a file of the kernel's options that images leave out. */
 const volatile __u32 jiffies_per_second = 100;
 
+/* 0: this kernel is locked down and lets no program read its memory by address. */
+const volatile __u32 may_read_kernel = 1;
+
 /* Network byte order; IPv4 in the first word. */
 struct ct_tuple {
     __u32 source[4], destination[4];
@@ -66,21 +69,45 @@ static __always_inline void ct_copy(__u32 *to, const union nf_inet_addr *from, c
     }
 }
 
+/* A member read through a pointer that the connection holds. Surprise: for each such pointer that
+ * is loaded directly the verifier searches all of the kernel's types by name, and again on each way
+ * that leads there, which was half of the time that loading took. Read by address it is a number.
+ * Negative: it cannot be read. */
+#define CT_READ(to, pointer, member)                                                               \
+    (may_read_kernel ? bpf_probe_read_kernel(to, sizeof(*(to)), &(pointer)->member)                \
+                     : (*(to) = (pointer)->member, 0))
+
 /* IPsec policies decide after routing; a redirect would send in the clear what they protect. */
 static __always_inline int ct_has_xfrm(struct nf_conn *ct)
 {
-    struct net___xfrm *net = (void *)ct->ct_net.net;
+    unsigned int forward = 0, out = 0;
+    struct net *found = 0;
+    struct net___xfrm *net;
 
-    if (!bpf_core_field_exists(net->xfrm.policy_count))
+    if (!bpf_core_field_exists(struct net___xfrm, xfrm.policy_count))
         return 0;
-    return net->xfrm.policy_count[1] || net->xfrm.policy_count[2];
+    if (CT_READ(&found, ct, ct_net.net))
+        return 1;
+    net = (void *)found;
+    return CT_READ(&out, net, xfrm.policy_count[1]) ||
+           CT_READ(&forward, net, xfrm.policy_count[2]) || out || forward;
+}
+
+/* A helper, or a doubt about it. */
+static __always_inline int ct_has_helper(struct nf_conn *ct)
+{
+    struct nf_ct_ext *ext = 0;
+    __u8 offset = 0;
+
+    if (CT_READ(&ext, ct, ext))
+        return 1;
+    return ext && (CT_READ(&offset, ext, offset[NF_CT_EXT_HELPER]) || offset);
 }
 
 static __always_inline int ct_is_plain(struct nf_conn *ct, __u8 protocol)
 {
     const __u64 want = IPS_CONFIRMED | IPS_ASSURED | IPS_SEEN_REPLY;
     const __u64 doubt = IPS_DYING | IPS_SEQ_ADJUST | IPS_TEMPLATE | IPS_HELPER;
-    struct nf_ct_ext *ext = ct->ext;
     __u64 status = ct->status;
 
     if ((status & (want | doubt)) != want)
@@ -89,9 +116,7 @@ static __always_inline int ct_is_plain(struct nf_conn *ct, __u8 protocol)
         return 0;
     /* An extension for sequence adjustment alone says nothing: connections made by netlink (another
      * router's, synchronised) always have one. The status bit says that it is used. */
-    if (ext && ext->offset[NF_CT_EXT_HELPER])
-        return 0;
-    return !ct_has_xfrm(ct);
+    return !ct_has_helper(ct) && !ct_has_xfrm(ct);
 }
 
 /* As the kernel would on this packet, but never shorter than what is left. */

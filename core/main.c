@@ -1,6 +1,7 @@
 /* orbitald: builds the one struct orbitald, wires the rooms together and
  * runs the loop. The same binary is a worker when its first argument says so. */
 #include <grp.h>
+#include <malloc.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -410,6 +411,8 @@ int main(int argc, char **argv)
 
     if (argc > 1 && !strcmp(argv[1], "--worker"))
         return worker_main(argc, argv);
+    /* Else each thread of the pool keeps memory of its own for rules any of them may compile. */
+    mallopt(M_ARENA_MAX, 1);
     signals_begin();
     init_begin(&run.init);
     r = options_parse(&run.host.options, argc, argv, &code);

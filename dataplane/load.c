@@ -140,12 +140,21 @@ static uint32_t ticks_per_second(void)
     return (uint32_t)((1000000000 + tick.tv_nsec / 2) / tick.tv_nsec);
 }
 
+/* Lockdown for confidentiality takes the helper away that reads the kernel's memory. */
+static bool may_read_kernel(void)
+{
+    AUTO(buf) struct buf text = {0};
+
+    return file_read("/sys/kernel/security/lockdown", 256, &text, NULL) < 0 ||
+           !strstr(buf_str(&text), "[confidentiality]");
+}
+
 /* Of what the kernel was given to verify: other programs, other constants in them or another
  * kernel make another digest. */
 static uint64_t object_digest(int cpus)
 {
     struct utsname kernel = {0};
-    uint32_t constants[] = {ticks_per_second(), (uint32_t)cpus};
+    uint32_t constants[] = {ticks_per_second(), (uint32_t)cpus, may_read_kernel()};
     uint64_t digest = DIGEST_START;
     size_t size;
     const void *bytes = fastpath__elf_bytes(&size);
@@ -190,6 +199,7 @@ static int try_load(struct dataplane *dp, bool reuse, struct orb_err *err)
         return orb_fail(err, -errno, "reading the fast path's programs");
     size_maps(skel, dp->cpus);
     skel->rodata->jiffies_per_second = ticks_per_second();
+    skel->rodata->may_read_kernel = may_read_kernel();
     dp->adopted = reuse && reuse_maps(dp, skel);
     if (reuse && !dp->adopted) {
         fastpath__destroy(skel);
