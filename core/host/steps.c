@@ -7,6 +7,7 @@
 #include "core/base/own.h"
 #include "core/host/arp.h"
 #include "core/host/verdict.h"
+#include "core/sup/uids.h"
 
 #define REFUSED_MOST (16u << 10) /* bytes told of packages that were refused */
 
@@ -114,7 +115,10 @@ static void expect_interfaces(struct orbitald *host)
 /* On a thread: many files, and the contracts of all of them. */
 static void scan_packages(struct steps *s)
 {
-    packages_scan(s->host->options.package_dirs, &s->host->packages, on_bad_package, s);
+    struct orbitald *host = s->host;
+
+    packages_scan(host->options.package_dirs, &host->packages, on_bad_package, s);
+    uids_assign(host->options.state_dir, &host->packages, on_bad_package, s, &s->uids);
 }
 
 static int take_packages(struct steps *s, struct orb_err *err)
@@ -123,6 +127,8 @@ static int take_packages(struct steps *s, struct orb_err *err)
     int r;
 
     tell_refusals(s, true);
+    if (s->uids.code) /* costs nothing now: they are known from the directories as well */
+        log_warn(host->log, "package.uids-file", KV("error", s->uids.text));
     r = services_contract_make(&host->packages, &host->services_contract, err);
     if (r < 0)
         return orb_wrap(err, "the contract of /services");

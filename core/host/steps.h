@@ -15,6 +15,7 @@ struct steps {
     uv_idle_t turn;
     uv_work_t work;          /* the part of a step that a thread does */
     struct refusal *refused; /* packages, as the thread finds them */
+    struct orb_err uids; /* of the thread: what is wrong with the file of uids; code 0: nothing */
     unsigned at;
     bool running;
 };

@@ -46,6 +46,7 @@ const char *phase_name(enum boot_phase phase);
 
 struct package {
     char *dir;
+    uint32_t uid; /* it runs under: core/sup/uids.h; 0: not chosen yet */
     bool shipped; /* from the first package directory: granted what it asks for */
     struct manifest manifest;
     struct contract *contract; /* compiled schema.json */
@@ -75,8 +76,6 @@ int capability_check(const char *capability, struct orb_err *err);
 struct plan_context {
     const char *instance;
     const char *state_root; /* services' own state below this */
-    uint32_t uid_base;      /* uid = base + index */
-    unsigned index;
 };
 int package_plan(const struct package *package, const char *const *grants,
                  const struct plan_context *context, struct plan *ret_plan, char ***ret_effective,

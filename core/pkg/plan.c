@@ -173,7 +173,7 @@ int package_plan(const struct package *package, const char *const *grants,
 
     snprintf(plan.service, sizeof plan.service, "%s", m->name);
     snprintf(plan.instance, sizeof plan.instance, "%s", context->instance);
-    plan.uid = context->uid_base + context->index;
+    plan.uid = package->uid;
     plan.package_dir = xstrdup(package->dir);
     plan.library = xstrdup(m->library);
     for (unsigned i = 0; m->libraries[i] && i < PLAN_MAX_LIBRARIES; i++)

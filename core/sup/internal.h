@@ -46,7 +46,6 @@ struct crash {
 struct service {
     struct supervisor *sup;
     const struct package *package;
-    unsigned index;
     struct plan plan;
     char **capabilities; /* granted */
     char **grants;       /* of the configuration; NULL: as shipped */

@@ -11,8 +11,6 @@ int service_replan(struct service *service, struct orb_err *err)
     struct plan_context context = {
         .instance = service->sup->setup.instance,
         .state_root = state_root,
-        .uid_base = 61000,
-        .index = service->index,
     };
     struct plan plan;
     char **capabilities;
@@ -83,7 +81,6 @@ int supervisor_new(const struct supervisor_setup *setup, struct supervisor **ret
 
         service->sup = sup;
         service->package = setup->packages->items[i];
-        service->index = i;
         service->enabled = -1;
         service->state = SERVICE_DISABLED;
         service->since_ms = now_ms();

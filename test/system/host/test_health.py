@@ -146,13 +146,6 @@ def caught_up(box):
     box.ctl("service", "start", "firewall")
 
 
-def undone_without(box):
-    """A commit that is not confirmed is undone while the service that applied it is stopped."""
-    box.ctl("config", "set", "firewall", "rules", "10", "action", "drop")
-    box.ctl("config", "commit", "--confirm", "2")
-    box.ctl("service", "stop", "firewall")
-
-
 def switched_off(value):
     def commit(box):
         box.ctl("config", "set", "services", "firewall", "enabled", value)
@@ -242,9 +235,6 @@ LIVE = [
     stopped("acme-probe", "degraded"),
     ("the configuration moves on while the firewall is stopped", "failed",
      ["firewall was stopped by root", "follows revision", "changed it", "service start firewall"], passed_by, caught_up),
-    ("a commit is undone while the firewall is stopped", "failed",
-     ["firewall was stopped by root", "follows revision", "changed it"], undone_without,
-     lambda box: box.ctl("service", "start", "firewall")),
     ("the configuration switches off what it configures", "degraded", ["firewall is switched off"],
      switched_off("false"), switched_off("true")),
     ("a feature fails again and again", "degraded", ["acme-probe has failed"], probe_fails, probe_mended),

@@ -62,8 +62,7 @@ TEST(every_wrong_manifest_is_refused_with_place_and_words)
     }
 }
 
-static const struct plan_context context = {
-    .instance = "t", .state_root = "/s", .uid_base = 61000, .index = 3};
+static const struct plan_context context = {.instance = "t", .state_root = "/s"};
 
 static struct package *package_of(const char *capabilities, bool shipped)
 {
@@ -73,6 +72,7 @@ static struct package *package_of(const char *capabilities, bool shipped)
 
     ck_assert_msg(parse(text, &p->manifest, &err) == 0, "%s", err.text);
     p->dir = xstrdup("/p/a");
+    p->uid = 61003;
     p->shipped = shipped;
     return p;
 }
