@@ -23,11 +23,16 @@ SETTLED_ROUNDS = 300
 class Fault:
     """One thing that is wrong. level: the least bad verdict; words: one of them is in it. breaks:
     what cannot work any more, of "flow" (LAN to WAN), "lan", "dmz", "commit" ("perhaps commit": while
-    there is room it may)."""
+    there is room it may). told_by: the services without which nobody knows of it."""
 
-    def __init__(self, name, level, words, breaks=(), kind=None, apply=lambda box: None):
+    def __init__(self, name, level, words, breaks=(), kind=None, apply=lambda box: None, told_by=()):
         self.name, self.level, self.words, self.breaks = name, level, words, set(breaks)
-        self.kind, self.apply = kind or name, apply
+        self.kind, self.apply, self.told_by = kind or name, apply, told_by
+
+    def is_told(self, text, beside):
+        """Does text name this fault, or is who would say so broken by one of the faults beside it?"""
+        return (not self.words or any(w in text for w in self.words) or
+                any(f.kind in self.told_by for f in beside))
 
 
 def journals(box):
@@ -94,12 +99,14 @@ def faults():
         Fault("routing-aborts", 2, ["routing"], ("flow",), "routing", spoil_package("routing", "aborts")),
         Fault("config-aborts", 2, ["config"], ("flow", "lan", "dmz", "commit"), "config",
               spoil_package("config", "aborts")),
-        Fault("journal-bit", 2, ["damaged"], kind="store", apply=flip_bit),
+        Fault("journal-bit", 2, ["damaged"], kind="store", apply=flip_bit, told_by=("config",)),
         Fault("state-read-only", 1, ["read-only", "Read-only"], ("commit",), "disk", read_only),
         Fault("state-full", 1, ["full", "space"], ("perhaps commit",), "disk", fill),
         Fault("tokens-half", 1, ["tokens"], kind="tokens", apply=half_tokens),
-        Fault("card-missing", 1, ["dmz0"], ("dmz",), "card", lambda box: setattr(box, "card", None)),
-        Fault("card-too-small", 1, ["dmz0"], (), "card", lambda box: setattr(box, "card", "small")),
+        Fault("card-missing", 1, ["dmz0"], ("dmz",), "card", lambda box: setattr(box, "card", None),
+              ("interfaces", "config")),
+        Fault("card-too-small", 1, ["dmz0"], (), "card", lambda box: setattr(box, "card", "small"),
+              ("interfaces", "config")),
     ]
 
 
@@ -155,7 +162,7 @@ def check_verdict(box, chosen):
 
     def right():
         code, text = health(box)
-        return code == worst and all(not f.words or any(w in text for w in f.words) for f in chosen)
+        return code == worst and all(f.is_told(text, chosen) for f in chosen)
     try:
         box.until(20, right, f"the verdict {LEVELS[worst]}")
     except Exception as e:

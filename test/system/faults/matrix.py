@@ -1,0 +1,140 @@
+"""One cell of the matrix of faults: a service, a phase of the commit, before or after its work, and
+what happens there. See docs/operations.md, Transactions: whatever happens, all is old or all is new."""
+import os
+import signal
+import time
+
+from lab import DEADLINE_S, SERVICES, Failed, expect
+
+PHASES = ("prepare", "apply", "abort", "taken-back")
+WHENS = ("before", "after")
+KINDS = ("error", "kill", "stop", "hang", "silent", "config-killed", "host-killed")
+LATE = ("stop", "hang", "silent")  # these end by a deadline
+SETTLE_S = 20
+NEWS_S = 1.0  # past a deadline a refused commit may be live no longer
+
+
+class Cell:
+    def __init__(self, service, phase, when, kind):
+        self.service, self.phase, self.when, self.kind = service, phase, when, kind
+
+    @property
+    def name(self):
+        return f"{self.service} {self.phase} {self.when} {self.kind}"
+
+    @property
+    def text(self):
+        """What wrapper.c is asked for. abort: the service's own apply failed; taken-back: another's."""
+        kind = self.kind if self.kind in ("error", "hang", "silent", "lie") else "hold"
+        if self.phase in ("prepare", "apply"):
+            return f"fault {self.service} {self.phase} {self.when} {kind}"
+        other = self.service if self.phase == "abort" else "routing" if self.service == "acme-probe" else "acme-probe"
+        return f"fault {other} apply after error; {self.service} abort {self.when} {kind}"
+
+    @property
+    def limit_s(self):
+        return DEADLINE_S["abort" if self.phase == "taken-back" else self.phase] + NEWS_S
+
+
+def controls():
+    return [Cell(s, "apply", "before", "lie") for s in ("interfaces", "routing")]
+
+
+def cells():
+    return controls() + [Cell(s, p, w, k) for s in SERVICES for p in PHASES for w in WHENS for k in KINDS]
+
+
+def selection():
+    """What every run of the suite tries: each service in each phase, each kind at least once."""
+    few = [Cell(s, p, WHENS[(i + j) % 2], ("error", "kill")[(i + j // 2) % 2])
+           for i, s in enumerate(SERVICES) for j, p in enumerate(PHASES)]
+    return controls() + few + [
+        Cell("firewall", "apply", "after", "config-killed"),
+        Cell("interfaces", "taken-back", "before", "config-killed"),
+        Cell("routing", "apply", "after", "host-killed"),
+        Cell("interfaces", "prepare", "after", "stop"),
+        Cell("firewall", "apply", "before", "hang"),
+        Cell("routing", "prepare", "after", "silent")]
+
+
+def strike(box, cell):
+    """What comes from outside while the service waits at the point of the fault."""
+    if cell.kind in ("kill", "stop"):
+        os.kill(box.service(cell.service)["pid"], signal.SIGKILL if cell.kind == "kill" else signal.SIGSTOP)
+    elif cell.kind == "config-killed":
+        os.kill(box.service("config")["pid"], signal.SIGKILL)
+    elif cell.kind == "host-killed":
+        box.kill(signal.SIGKILL)
+        box.start(wait=False)
+
+
+def forgive(box):
+    """A start by hand forgets earlier deaths: the breaker must not judge the matrix."""
+    for name, service in box.services().items():
+        if service["restarts"] >= 3:
+            box.ctl("service", "restart", name)
+
+
+def spoilt_commit(box, cell):
+    """Commits with the fault. Returns orbctl's status, what it said, and how long that took."""
+    reached = len(box.log_text())
+    begin = time.monotonic()
+    commit = box.begin_commit()
+    try:
+        box.until(15, lambda: box.reached(reached) or commit.poll() is not None, "the fault is reached")
+        expect(box.reached(reached), "the fault was not reached")
+        strike(box, cell)
+        said = commit.communicate(timeout=60)[0].strip()
+    finally:
+        if commit.poll() is None:
+            commit.kill()
+            commit.wait()
+    took = time.monotonic() - begin
+    return commit.returncode, said, took, begin
+
+
+def check_time(box, cell, begin, took, said):
+    """A refused commit is not live for longer than a deadline and a second."""
+    expect(took <= cell.limit_s, f"the answer took {took:.1f} s: {said}")
+    while box.matches("old"):
+        late = time.monotonic() - begin
+        expect(late <= cell.limit_s, f"after {late:.1f} s the refused commit is live: {box.matches('old')}")
+        time.sleep(0.05)
+
+
+def try_lie(box, cell):
+    """The control: what a service that lies leaves behind is seen."""
+    box.commit(True, cell.text)
+    odd = box.matches("new")
+    expect(odd, "a service that applied nothing was not noticed")
+    box.ctl("service", "restart", cell.service)
+    box.settle(SETTLE_S)
+    after(box, "new")
+    return f"seen: {odd}"
+
+
+def try_cell(box, cell):
+    if cell.kind == "lie":
+        return try_lie(box, cell)
+    box.edit(True, cell.text)
+    status, said, took, begin = spoilt_commit(box, cell)
+    if cell.kind in LATE:
+        check_time(box, cell, begin, took, said)
+    if not cell.kind.endswith("-killed"):
+        expect(status != 0, f"the commit was accepted: {said}")
+    which = box.settle(SETTLE_S)
+    expect(which == "old" or cell.kind.endswith("-killed"), f"refused, and yet it runs: {said}")
+    expect(which == "new" or status != 0, f"accepted, and yet it does not run: {said}")
+    after(box, which)
+    return f"{which}, answered after {took:.1f} s: {said}"
+
+
+def after(box, which):
+    """Commits work, there and back."""
+    forgive(box)
+    box.settle(SETTLE_S)
+    for new in ("old", "new", "old") if which == "new" else ("new", "old"):
+        box.commit(new == "new", "there and back")
+        expect(not box.matches(new), f"the next commit ({new}) does not run: {box.matches(new)}")
+    box.settle(SETTLE_S)
+
