@@ -101,6 +101,19 @@ static bool build_rules(struct classify_builder *builder, const struct policy *p
     return true;
 }
 
+/* Ports of one destination NAT rule for one protocol. */
+static void mark_ports(const struct policy_nat *nat, uint64_t *bits)
+{
+    static const struct policy_ports any = {0, 65535};
+    unsigned count = nat->destination_port_count ? nat->destination_port_count : 1;
+    const struct policy_ports *ports = nat->destination_port_count ? nat->destination_ports : &any;
+
+    for (unsigned i = 0; i < count; i++)
+        for (uint32_t port = ports[i].lo; port <= ports[i].hi; port++)
+            bits[port / 64] |= 1ull << (port & 63);
+}
+
+/* An exception translates nothing; that what it holds for may pass one of the others is safe. */
 static bool build_dnat(struct classify_builder *builder, const struct policy *policy)
 {
     struct classify_head *head = classify_at(builder, 0);
@@ -108,13 +121,10 @@ static bool build_dnat(struct classify_builder *builder, const struct policy *po
     for (unsigned i = 0; i < policy->nat_count; i++) {
         const struct policy_nat *nat = &policy->nat[i];
         unsigned family = nat->to_address.family == AF_INET ? 0 : 1;
-        bool udp = nat->protocol == IPPROTO_UDP;
-        uint32_t lo = nat->port.lo, hi = lo ? nat->port.hi : 65535;
-        uint64_t *ports;
 
-        if (nat->source)
+        if (nat->source || nat->action == POLICY_NAT_NONE)
             continue;
-        if (!udp && nat->protocol != IPPROTO_TCP) {
+        if (!policy_has_ports(nat->protocol)) {
             head->dnat_flags[family] |= CLASSIFY_DNAT_ANY;
             continue;
         }
@@ -122,9 +132,9 @@ static bool build_dnat(struct classify_builder *builder, const struct policy *po
             head->dnat_ports[family] = classify_alloc(builder, 2 * 8192, 64);
         if (!head->dnat_ports[family])
             return false;
-        ports = classify_at(builder, head->dnat_ports[family] + (udp ? 8192 : 0));
-        for (uint32_t port = lo; port <= hi; port++)
-            ports[port / 64] |= 1ull << (port & 63);
+        for (unsigned udp = 0; udp < 2; udp++)
+            if (policy_protocol_is(nat->protocol, udp ? IPPROTO_UDP : IPPROTO_TCP))
+                mark_ports(nat, classify_at(builder, head->dnat_ports[family] + udp * 8192));
     }
     return true;
 }

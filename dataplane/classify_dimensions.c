@@ -173,6 +173,16 @@ static void add_class(struct classes *classes, int value)
     classes->of[value] = (uint16_t)classes->count++;
 }
 
+static void add_protocol_class(struct classes *classes, int protocol)
+{
+    if (protocol != POLICY_TCP_UDP) {
+        add_class(classes, protocol);
+        return;
+    }
+    add_class(classes, IPPROTO_TCP);
+    add_class(classes, IPPROTO_UDP);
+}
+
 /* Per class the rules it lets match: words of bits, one after the other. */
 static uint64_t *class_bits(const struct classes *classes, const int *wanted, uint32_t count,
                             unsigned words)
@@ -181,7 +191,7 @@ static uint64_t *class_bits(const struct classes *classes, const int *wanted, ui
 
     for (size_t class = 0; class < classes->count; class ++)
         for (uint32_t slot = 0; slot < count; slot++)
-            if (wanted[slot] < 0 || wanted[slot] == classes->value[class])
+            if (policy_protocol_is(wanted[slot], classes->value[class]))
                 bits[class * words + slot / 64] |= 1ull << (slot & 63);
     return bits;
 }
@@ -244,7 +254,7 @@ int classify_context(struct classify_builder *builder, const struct policy *poli
         protocol[slot] = rule->protocol;
         add_class(&classes[0], from[slot]);
         add_class(&classes[1], to[slot]);
-        add_class(&classes[2], protocol[slot]);
+        add_protocol_class(&classes[2], protocol[slot]);
     }
     *ret_count = classes[0].count * classes[1].count * classes[2].count;
     if (*ret_count > CLASSIFY_MAX_CONTEXTS)

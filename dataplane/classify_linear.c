@@ -39,7 +39,7 @@ static bool matches(const struct policy *policy, const struct policy_rule *rule,
 {
     if (!policy_rule_forwards(rule))
         return false;
-    if (rule->protocol >= 0 && rule->protocol != header->protocol)
+    if (!policy_protocol_is(rule->protocol, header->protocol))
         return false;
     if (rule->protocol == IPPROTO_ICMP && header->family != AF_INET)
         return false;

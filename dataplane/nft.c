@@ -92,6 +92,11 @@ void nft_addresses(const char *match, int family, const struct policy_range *ran
     buf_adds(b, " } ");
 }
 
+const char *nft_port_word(int protocol)
+{
+    return protocol == IPPROTO_TCP ? "tcp" : protocol == IPPROTO_UDP ? "udp" : "th";
+}
+
 static void add_port(struct buf *b, const struct policy_ports *ports)
 {
     buf_addf(b, ports->lo == ports->hi ? "%u" : "%u-%u", ports->lo, ports->hi);
@@ -102,7 +107,7 @@ void nft_ports(const char *match, int protocol, const struct policy_ports *ports
 {
     if (!count || (count == 1 && ports[0].lo == 0 && ports[0].hi == 65535))
         return;
-    buf_addf(b, "%s %s ", protocol == IPPROTO_TCP ? "tcp" : "udp", match);
+    buf_addf(b, "%s %s ", nft_port_word(protocol), match);
     if (count > 1)
         buf_adds(b, "{ ");
     for (unsigned i = 0; i < count; i++) {
@@ -115,7 +120,9 @@ void nft_ports(const char *match, int protocol, const struct policy_ports *ports
 
 void nft_protocol(int protocol, struct buf *b)
 {
-    if (protocol >= 0)
+    if (protocol == POLICY_TCP_UDP)
+        buf_adds(b, "meta l4proto { 6, 17 } ");
+    else if (protocol >= 0)
         buf_addf(b, "meta l4proto %d ", protocol);
 }
 
@@ -166,7 +173,7 @@ static void add_verdict(const struct policy_rule *rule, const char *verdict, str
 
 static void add_family(const struct policy_rule *rule, const char *zones, int family, struct buf *b)
 {
-    bool any = rule->protocol < 0;
+    bool any = rule->protocol < 0 || rule->protocol == POLICY_TCP_UDP;
 
     if (rule->action != POLICY_REJECT) {
         add_matches(rule, zones, family, b);

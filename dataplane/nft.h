@@ -41,6 +41,8 @@ void nft_addresses(const char *match, int family, const struct policy_range *ran
 void nft_ports(const char *match, int protocol, const struct policy_ports *ports, unsigned count,
                struct buf *b);
 void nft_protocol(int protocol, struct buf *b);
+/* "tcp", "udp", or what stands for both before sport and dport. */
+const char *nft_port_word(int protocol);
 /* The chains of destination and source NAT. */
 void nft_add_nat(const struct policy *policy, struct nft_text *text);
 

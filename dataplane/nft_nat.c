@@ -5,69 +5,66 @@
 #include "core/base/own.h"
 #include "dataplane/nft.h"
 
+/* Verb, target address and, where it changes, port. A range moves as a whole by a map: nft's own
+ * range of ports would choose one at random. */
 static void add_target(const char *verb, const struct policy_nat *nat, struct buf *b)
 {
+    const struct policy_ports *to = &nat->to_ports;
+    const struct policy_ports *from = nat->destination_ports;
     bool four = nat->to_address.family == AF_INET;
+    bool range = to->lo != to->hi;
 
     buf_addf(b, "%s %s to ", verb, four ? "ip" : "ip6");
-    if (!four && nat->to_port)
+    if (range && from->lo == to->lo) { /* each port stays */
+        policy_print_range(b, &nat->to_address);
+        buf_addc(b, '\n');
+        return;
+    }
+    if (!four && to->lo)
         buf_addc(b, '[');
     policy_print_range(b, &nat->to_address);
-    if (!four && nat->to_port)
+    if (!four && to->lo)
         buf_addc(b, ']');
-    if (nat->to_port)
-        buf_addf(b, ":%u", nat->to_port);
+    if (range) {
+        buf_addf(b, ":%s dport map { ", nft_port_word(nat->protocol));
+        for (unsigned i = 0; i <= (unsigned)to->hi - to->lo; i++)
+            buf_addf(b, "%s%u : %u", i ? ", " : "", from->lo + i, to->lo + i);
+        buf_adds(b, " }");
+    } else if (to->lo) {
+        buf_addf(b, ":%u", to->lo);
+    }
     buf_addc(b, '\n');
 }
 
-static void add_destination(const struct policy *policy, const struct policy_nat *nat,
-                            struct buf *b)
+static void add_action(const char *verb, const struct policy_nat *nat, struct buf *b)
 {
-    AUTO(buf) struct buf zone = {0};
-    int family = nat->to_address.family;
-
-    if (!nft_interfaces(policy, "iifname", nat->zone, &zone))
-        return;
-    buf_addf(b, "%smeta nfproto %s ", buf_str(&zone), family == AF_INET ? "ipv4" : "ipv6");
-    if (nat->match_count)
-        nft_addresses("daddr", family, nat->matches, nat->match_count, b);
-    else
-        buf_adds(b, "fib daddr type local ");
-    nft_protocol(nat->protocol, b);
-    nft_ports("dport", nat->protocol, &nat->port, nat->port.lo ? 1 : 0, b);
-    add_target("dnat", nat, b);
+    if (nat->action == POLICY_NAT_TRANSLATE)
+        add_target(verb, nat, b);
+    else /* an exception: accept is the end of the chain */
+        buf_adds(b, nat->action == POLICY_NAT_NONE ? "accept\n" : "masquerade\n");
 }
 
-static bool has_family(const struct policy_nat *nat, int family)
-{
-    for (unsigned i = 0; i < nat->match_count; i++)
-        if (nat->matches[i].family == family)
-            return true;
-    return false;
-}
-
-static void add_source(const struct policy *policy, const struct policy_nat *nat, struct buf *b)
+static void add_rule(const struct policy *policy, const struct policy_nat *nat, struct buf *b)
 {
     static const int families[] = {AF_INET, AF_INET6};
     AUTO(buf) struct buf zone = {0};
 
-    if (!nft_interfaces(policy, "oifname", nat->zone, &zone))
+    if (!nft_interfaces(policy, nat->source ? "oifname" : "iifname", nat->zone, &zone))
         return;
     for (size_t i = 0; i < ARRAY_LEN(families); i++) {
         int family = families[i];
 
-        /* IPv6 addresses are hidden only where asked for (source ["::/0"]). */
-        if (nat->match_count ? !has_family(nat, family) : nat->masquerade && family == AF_INET6)
-            continue;
-        if (!nat->masquerade && nat->to_address.family != family)
+        if (!(policy_nat_families(nat) & (family == AF_INET ? POLICY_IPV4 : POLICY_IPV6)))
             continue;
         buf_addf(b, "%smeta nfproto %s ", buf_str(&zone), family == AF_INET ? "ipv4" : "ipv6");
-        nft_addresses("saddr", family, nat->matches, nat->match_count, b);
+        nft_addresses("saddr", family, nat->sources, nat->source_count, b);
+        nft_addresses("daddr", family, nat->destinations, nat->destination_count, b);
+        if (!nat->source && !nat->destination_count)
+            buf_adds(b, "fib daddr type local ");
         nft_protocol(nat->protocol, b);
-        if (nat->masquerade)
-            buf_adds(b, "masquerade\n");
-        else
-            add_target("snat", nat, b);
+        nft_ports("sport", nat->protocol, nat->source_ports, nat->source_port_count, b);
+        nft_ports("dport", nat->protocol, nat->destination_ports, nat->destination_port_count, b);
+        add_action(nat->source ? "snat" : "dnat", nat, b);
     }
 }
 
@@ -78,10 +75,10 @@ void nft_add_nat(const struct policy *policy, struct nft_text *text)
     buf_adds(b, "type nat hook prerouting priority dstnat; policy accept;\n");
     for (unsigned i = 0; i < policy->nat_count; i++)
         if (!policy->nat[i].source)
-            add_destination(policy, &policy->nat[i], b);
+            add_rule(policy, &policy->nat[i], b);
     b = &nft_chain_new(text, "postrouting", 0)->body;
     buf_adds(b, "type nat hook postrouting priority srcnat; policy accept;\n");
     for (unsigned i = 0; i < policy->nat_count; i++)
         if (policy->nat[i].source)
-            add_source(policy, &policy->nat[i], b);
+            add_rule(policy, &policy->nat[i], b);
 }

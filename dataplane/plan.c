@@ -75,7 +75,9 @@ static void random_header(const struct policy *policy, const uint32_t random[12]
         memcpy(header->source, rule->sources[0].lo, 16);
     if (rule->destination_count && rule->destinations[0].family == header->family)
         memcpy(header->destination, rule->destinations[0].hi, 16);
-    if (rule->protocol >= 0)
+    if (rule->protocol == POLICY_TCP_UDP)
+        header->protocol = random[0] & 4 ? IPPROTO_TCP : IPPROTO_UDP;
+    else if (rule->protocol >= 0)
         header->protocol = (uint8_t)rule->protocol;
     if (rule->destination_port_count)
         header->destination_port = rule->destination_ports[0].lo;

@@ -18,6 +18,10 @@
 #define POLICY_MAX_LIST 65536    /* addresses or ports in one list */
 #define POLICY_MAX_RANGES 131072 /* addresses in the whole policy */
 #define POLICY_NAME 32
+#define POLICY_MAX_SHIFTED 65536 /* ports of all destination NAT rules that go to other ports */
+
+/* Beside IPPROTO_*: TCP and UDP in one rule. */
+#define POLICY_TCP_UDP 256
 
 /* Zone numbers of the fast path: index in zones + 1. */
 #define POLICY_ZONE_NONE 0
@@ -45,7 +49,7 @@ struct policy_rule {
     uint32_t id;            /* the rule's number, stable across generations */
     char from[POLICY_NAME]; /* zone, "local", "" any */
     char to[POLICY_NAME];
-    int protocol; /* IPPROTO_*, -1 any */
+    int protocol; /* IPPROTO_*, POLICY_TCP_UDP, -1 any */
     struct policy_range *sources;
     unsigned source_count; /* 0: any */
     struct policy_range *destinations;
@@ -75,17 +79,29 @@ struct policy_port {
     enum policy_fast fast;
 };
 
+enum policy_nat_action {
+    POLICY_NAT_TRANSLATE,
+    POLICY_NAT_MASQUERADE, /* source NAT only */
+    POLICY_NAT_NONE        /* an exception: what matches stays as it is */
+};
+
 struct policy_nat {
     uint32_t id;
     bool source;            /* else destination NAT */
     char zone[POLICY_NAME]; /* "to" of source NAT, "from" of destination NAT */
-    int protocol;
-    struct policy_range *matches; /* source (SNAT) or destination (DNAT) addresses */
-    unsigned match_count;
-    struct policy_ports port; /* DNAT: matched port range; lo 0: any */
-    bool masquerade;
-    struct policy_range to_address; /* lo = the address, unless masquerade */
-    uint16_t to_port;               /* 0: unchanged */
+    int protocol;           /* as in a rule */
+    struct policy_range *sources;
+    unsigned source_count;
+    struct policy_range *destinations; /* DNAT: 0 of them: the appliance's own */
+    unsigned destination_count;
+    struct policy_ports *source_ports;
+    unsigned source_port_count;
+    struct policy_ports *destination_ports; /* "port" of destination NAT */
+    unsigned destination_port_count;
+    enum policy_nat_action action;
+    struct policy_range to_address; /* POLICY_NAT_TRANSLATE: lo = the address */
+    /* lo 0: unchanged; one port: all go there; as many as destination_ports: each to its own. */
+    struct policy_ports to_ports;
 };
 
 /* Entries are sorted: rules and nat by id, zones and ports by name. Lists of addresses and ports
@@ -105,6 +121,7 @@ struct policy {
 void policy_init(struct policy *policy);
 void policy_fini(struct policy *policy);
 void policy_rule_fini(struct policy_rule *rule);
+void policy_nat_fini(struct policy_nat *nat);
 int policy_copy(const struct policy *from, struct policy *to);
 /* Merges one `put` payload of docs/dataplane.md (scanned JSON text): entries set by key, null
  * deletes. Errors carry the path below the payload. The policy is unchanged on failure. */
@@ -127,6 +144,18 @@ static inline void own_policy(struct policy *policy)
 /* Families (POLICY_IPV4 | POLICY_IPV6) of packets a rule can match: those of its addresses, of both
  * lists if both are given, and of its protocol (icmp, icmpv6). 0: none. */
 unsigned policy_rule_families(const struct policy_rule *rule);
+/* The same of a NAT rule: also those of its target; masquerade without addresses is IPv4's. */
+unsigned policy_nat_families(const struct policy_nat *nat);
+/* Whether a rule for protocol wanted (may be -1, POLICY_TCP_UDP) holds for a packet of another. */
+static inline bool policy_protocol_is(int wanted, int protocol)
+{
+    return wanted < 0 || wanted == protocol ||
+           (wanted == POLICY_TCP_UDP && (protocol == 6 || protocol == 17));
+}
+static inline bool policy_has_ports(int protocol)
+{
+    return protocol == 6 || protocol == 17 || protocol == POLICY_TCP_UDP;
+}
 /* Forward rules are those neither from nor to the appliance itself; with a missing match also. */
 bool policy_rule_forwards(const struct policy_rule *rule);
 /* NULL: no rule has this number. policy may be NULL. */
@@ -139,6 +168,13 @@ int policy_interface_zone(const struct policy *policy, const char *interface);
 /* Sort, join overlapping and adjacent entries; return the new count. */
 unsigned policy_merge_ranges(struct policy_range *ranges, unsigned count);
 unsigned policy_merge_ports(struct policy_ports *ports, unsigned count);
+/* What of list is not in out; without list: of everything (addresses: of out's families). Both are
+ * merged first. ret has room for count + out_count entries (+ 2 for addresses, + 1 for ports);
+ * returns how many it is. */
+unsigned policy_exclude_ranges(struct policy_range *list, unsigned count, struct policy_range *out,
+                               unsigned out_count, struct policy_range *ret);
+unsigned policy_exclude_ports(struct policy_ports *list, unsigned count, struct policy_ports *out,
+                              unsigned out_count, struct policy_ports *ret);
 
 /* "192.0.2.0/24", "2001:db8::1", "10.0.0.1-10.0.0.9". false: what is wrong stands in why. */
 bool policy_parse_range(const char *text, struct policy_range *ret_range, const char **ret_why);

@@ -39,6 +39,9 @@ int name_read(const json_t *value, char *to, size_t size, const struct place *at
 bool name_valid(const char *name, size_t size);
 int ranges_read(const json_t *value, struct policy_range **ranges, unsigned *count,
                 const struct place *at, struct orb_err *err);
+/* Ports as an array; single: one alone may stand as text, too. */
+int ports_read(const json_t *value, bool single, struct policy_ports **ports, unsigned *count,
+               const struct place *at, struct orb_err *err);
 int protocol_read(const json_t *value, int *ret_protocol, const struct place *at,
                   struct orb_err *err);
 int action_read(const json_t *value, enum policy_action *ret_action, const struct place *at,

@@ -9,6 +9,7 @@
 struct nat_draft {
     struct policy_nat *nat;
     bool has_action, has_target;
+    bool fold; /* several ports may go to one */
 };
 
 static int read_zone(void *to, const json_t *value, const struct place *at, struct orb_err *err)
@@ -21,44 +22,82 @@ static int read_protocol(void *to, const json_t *value, const struct place *at, 
     return protocol_read(value, &((struct nat_draft *)to)->nat->protocol, at, err);
 }
 
-static int read_matches(void *to, const json_t *value, const struct place *at, struct orb_err *err)
+static int read_sources(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
     struct policy_nat *nat = ((struct nat_draft *)to)->nat;
 
-    return ranges_read(value, &nat->matches, &nat->match_count, at, err);
+    return ranges_read(value, &nat->sources, &nat->source_count, at, err);
+}
+
+static int read_destinations(void *to, const json_t *value, const struct place *at,
+                             struct orb_err *err)
+{
+    struct policy_nat *nat = ((struct nat_draft *)to)->nat;
+
+    return ranges_read(value, &nat->destinations, &nat->destination_count, at, err);
+}
+
+static int read_source_ports(void *to, const json_t *value, const struct place *at,
+                             struct orb_err *err)
+{
+    struct policy_nat *nat = ((struct nat_draft *)to)->nat;
+
+    return ports_read(value, false, &nat->source_ports, &nat->source_port_count, at, err);
+}
+
+static int read_destination_ports(void *to, const json_t *value, const struct place *at,
+                                  struct orb_err *err)
+{
+    struct policy_nat *nat = ((struct nat_draft *)to)->nat;
+
+    return ports_read(value, false, &nat->destination_ports, &nat->destination_port_count, at, err);
 }
 
 static int read_port(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
     struct policy_nat *nat = ((struct nat_draft *)to)->nat;
-    const char *why;
+    int r = ports_read(value, true, &nat->destination_ports, &nat->destination_port_count, at, err);
 
-    if (!json_is_string(value))
-        return place_expected(at, "a port as text like \"8080\" or \"8000-8010\"", value, err);
-    if (!policy_parse_ports(json_string_value(value), &nat->port, &why) || !nat->port.lo)
+    if (r == 0 && nat->destination_port_count && !nat->destination_ports[0].lo)
         return place_expected(at, "a port or range of 1 to 65535", value, err);
-    return 0;
+    return r;
 }
 
-static int read_action(void *to, const json_t *value, const struct place *at, struct orb_err *err)
+static int read_fold(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
-    static const char *const words[] = {"masquerade", "snat"};
-    struct nat_draft *draft = to;
-    int index, r = word_read(value, words, ARRAY_LEN(words), &index, at, err);
-
-    if (r < 0)
-        return r;
-    draft->has_action = true;
-    draft->nat->masquerade = index == 0;
+    if (!json_is_boolean(value))
+        return place_expected(at, "true or false", value, err);
+    ((struct nat_draft *)to)->fold = json_is_true(value);
     return 0;
 }
 
-/* "10.1.0.2", "10.1.0.2:80", "2001:db8::2", "[2001:db8::2]:80". */
+static int read_source_action(void *to, const json_t *value, const struct place *at,
+                              struct orb_err *err)
+{
+    static const char *const words[] = {"snat", "masquerade", "none"};
+    struct nat_draft *draft = to;
+    int index = 0, r = word_read(value, words, ARRAY_LEN(words), &index, at, err);
+
+    draft->has_action = true;
+    draft->nat->action = (enum policy_nat_action)index;
+    return r;
+}
+
+static int read_destination_action(void *to, const json_t *value, const struct place *at,
+                                   struct orb_err *err)
+{
+    static const char *const words[] = {"dnat", "none"};
+    int index = 0, r = word_read(value, words, ARRAY_LEN(words), &index, at, err);
+
+    ((struct nat_draft *)to)->nat->action = index ? POLICY_NAT_NONE : POLICY_NAT_TRANSLATE;
+    return r;
+}
+
+/* "10.1.0.2", "10.1.0.2:80", "10.1.0.2:80-89", "2001:db8::2", "[2001:db8::2]:80". */
 static bool parse_target(const char *text, struct policy_nat *nat)
 {
     const char *end = NULL, *port = NULL, *why;
     char address[INET6_ADDRSTRLEN];
-    struct policy_ports ports;
     size_t len;
 
     if (*text == '[') {
@@ -80,10 +119,7 @@ static bool parse_target(const char *text, struct policy_nat *nat)
         return false;
     if (!port)
         return true;
-    if (!policy_parse_ports(port, &ports, &why) || ports.lo != ports.hi || !ports.lo)
-        return false;
-    nat->to_port = ports.lo;
-    return true;
+    return policy_parse_ports(port, &nat->to_ports, &why) && nat->to_ports.lo;
 }
 
 /* What no packet can come from or go to on its way through; NULL: it may be used. */
@@ -111,7 +147,9 @@ static int read_target(void *to, const json_t *value, const struct place *at, st
 
     draft->has_target = true;
     if (!json_is_string(value) || !parse_target(json_string_value(value), draft->nat))
-        return place_expected(at, "one address or address:port, like 10.1.0.2:80 or [fd00::2]:80",
+        return place_expected(at,
+                              "one address or address:port, like 10.1.0.2:80, "
+                              "10.1.0.2:8000-8009 or [fd00::2]:80",
                               value, err);
     why = impossible(&draft->nat->to_address);
     if (why)
@@ -120,53 +158,118 @@ static int read_target(void *to, const json_t *value, const struct place *at, st
     return 0;
 }
 
-static int check_family(const struct policy_nat *nat, const char *list, const struct place *at,
+/* An address of the target's family is in each list. */
+static int check_family(const struct policy_nat *nat, const struct policy_range *ranges,
+                        unsigned count, const char *list, const struct place *at,
                         struct orb_err *err)
 {
     struct place here = {at, list, 0};
 
-    for (unsigned i = 0; i < nat->match_count; i++)
-        if (nat->matches[i].family == nat->to_address.family)
+    for (unsigned i = 0; i < count; i++)
+        if (ranges[i].family == nat->to_address.family)
             return 0;
-    return nat->match_count
-               ? place_fail(&here, err, "no address here is of the family of translate-to")
-               : 0;
+    return count ? place_fail(&here, err, "no address here is of the family of translate-to") : 0;
+}
+
+static int check_families(const struct policy_nat *nat, const struct place *at, struct orb_err *err)
+{
+    int r = 0;
+
+    if (nat->action == POLICY_NAT_TRANSLATE)
+        r = check_family(nat, nat->sources, nat->source_count, "source", at, err);
+    if (r == 0 && nat->action == POLICY_NAT_TRANSLATE)
+        r = check_family(nat, nat->destinations, nat->destination_count, "destination", at, err);
+    return r;
+}
+
+static int check_ports(const struct policy_nat *nat, const struct place *at, struct orb_err *err)
+{
+    if ((nat->source_port_count || nat->destination_port_count || nat->to_ports.lo) &&
+        !policy_has_ports(nat->protocol))
+        return place_fail(at, err,
+                          "ports need \"protocol\": \"tcp\" or \"udp\", or \"tcp_udp\" for both");
+    return 0;
 }
 
 static int check_source(const struct nat_draft *draft, const struct place *at, struct orb_err *err)
 {
     const struct policy_nat *nat = draft->nat;
+    int r;
 
     if (!*nat->zone)
         return place_fail(at, err, "source NAT needs \"to\", the zone packets leave to");
-    if (nat->masquerade && draft->has_target)
+    if (nat->action == POLICY_NAT_MASQUERADE && draft->has_target)
         return place_fail(at, err,
                           "masquerade takes the interface's address; leave translate-to "
                           "out or use \"action\": \"snat\"");
-    if (!nat->masquerade && !draft->has_target)
+    if (nat->action == POLICY_NAT_NONE && draft->has_target)
+        return place_fail(at, err, "an exception translates nothing; leave translate-to out");
+    if (nat->action == POLICY_NAT_TRANSLATE && !draft->has_target)
         return place_fail(at, err,
-                          "source NAT needs \"action\": \"masquerade\" or an address in "
-                          "\"translate-to\"");
-    if (nat->to_port)
+                          "source NAT needs \"action\": \"masquerade\" or \"none\", or an address "
+                          "in \"translate-to\"");
+    if (nat->to_ports.lo)
         return place_fail(at, err,
                           "the port of source NAT is chosen by the kernel; give an "
                           "address alone in \"translate-to\"");
-    return nat->masquerade ? 0 : check_family(nat, "source", at, err);
+    r = check_ports(nat, at, err);
+    return r < 0 ? r : check_families(nat, at, err);
+}
+
+static unsigned count_ports(const struct policy_nat *nat)
+{
+    unsigned count = 0;
+
+    if (!nat->destination_port_count)
+        return 65535;
+    for (unsigned i = 0; i < nat->destination_port_count; i++)
+        count += nat->destination_ports[i].hi - nat->destination_ports[i].lo + 1u;
+    return count;
+}
+
+/* Ports of the target: one for one, or a range for a range as long. Anything else would send
+ * several ports to one, which nobody wants without knowing. */
+static int check_target_ports(const struct nat_draft *draft, const struct place *at,
+                              struct orb_err *err)
+{
+    const struct policy_nat *nat = draft->nat;
+    unsigned from = count_ports(nat), to = nat->to_ports.hi - nat->to_ports.lo + 1u;
+    struct place here = {at, "translate-to", 0};
+
+    if (!nat->to_ports.lo || (from == to && nat->destination_port_count < 2))
+        return 0;
+    if (to == 1 && draft->fold)
+        return 0;
+    if (to == 1)
+        return place_fail(&here, err,
+                          "%u ports would all go to port %u; give a range as long as theirs, leave "
+                          "the port out to keep each, or say \"fold\": true if that is wanted",
+                          from, nat->to_ports.lo);
+    if (nat->destination_port_count > 1)
+        return place_fail(&here, err,
+                          "a list of ports cannot go to a range; give one range as long, or make "
+                          "an entry for each part of the list");
+    return place_fail(&here, err,
+                      "%u ports cannot go to %u; the range must be as long as the one of \"port\"",
+                      from, to);
 }
 
 static int check_destination(const struct nat_draft *draft, const struct place *at,
                              struct orb_err *err)
 {
     const struct policy_nat *nat = draft->nat;
-    bool has_ports = nat->protocol == IPPROTO_TCP || nat->protocol == IPPROTO_UDP;
+    int r;
 
-    if (!draft->has_target)
+    if (nat->action == POLICY_NAT_NONE && draft->has_target)
+        return place_fail(at, err, "an exception translates nothing; leave translate-to out");
+    if (nat->action != POLICY_NAT_NONE && !draft->has_target)
         return place_fail(at, err,
                           "destination NAT needs \"translate-to\", an address or "
-                          "address:port");
-    if ((nat->port.lo || nat->to_port) && !has_ports)
-        return place_fail(at, err, "ports need \"protocol\": \"tcp\" or \"udp\"");
-    return check_family(nat, "destination", at, err);
+                          "address:port, or \"action\": \"none\"");
+    r = check_ports(nat, at, err);
+    if (r == 0)
+        r = check_families(nat, at, err);
+    return r < 0 ? r : check_target_ports(draft, at, err);
 }
 
 int nat_read(struct policy_nat *nat, const char *key, bool source, const json_t *value,
@@ -174,13 +277,20 @@ int nat_read(struct policy_nat *nat, const char *key, bool source, const json_t 
 {
     static const struct member source_members[] = {{"to", read_zone},
                                                    {"protocol", read_protocol},
-                                                   {"source", read_matches},
-                                                   {"action", read_action},
+                                                   {"source", read_sources},
+                                                   {"destination", read_destinations},
+                                                   {"source-ports", read_source_ports},
+                                                   {"destination-ports", read_destination_ports},
+                                                   {"action", read_source_action},
                                                    {"translate-to", read_target}};
     static const struct member destination_members[] = {{"from", read_zone},
                                                         {"protocol", read_protocol},
-                                                        {"destination", read_matches},
+                                                        {"source", read_sources},
+                                                        {"destination", read_destinations},
+                                                        {"source-ports", read_source_ports},
                                                         {"port", read_port},
+                                                        {"fold", read_fold},
+                                                        {"action", read_destination_action},
                                                         {"translate-to", read_target}};
     struct nat_draft draft = {.nat = nat};
     int r;

@@ -71,7 +71,7 @@ static void fini_port(void *item)
 
 static void fini_nat(void *item)
 {
-    free(((struct policy_nat *)item)->matches);
+    policy_nat_fini(item);
 }
 
 static const struct kind {

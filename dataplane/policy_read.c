@@ -1,11 +1,9 @@
-/* Tools of the `put` reader: places, members by table, words, numbers, names, addresses. */
+/* Tools of the `put` reader: places, members by table, words, numbers, names. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <netinet/in.h>
 
 #include "core/base/own.h"
 #include "dataplane/policy_json.h"
@@ -144,56 +142,6 @@ int name_read(const json_t *value, char *to, size_t size, const struct place *at
         return place_expected(at, want, value, err);
     snprintf(to, size, "%s", json_string_value(value));
     return 0;
-}
-
-int ranges_read(const json_t *value, struct policy_range **ranges, unsigned *count,
-                const struct place *at, struct orb_err *err)
-{
-    size_t size = json_array_size(value);
-    const char *why;
-
-    if (!json_is_array(value))
-        return place_expected(at, "an array of addresses", value, err);
-    if (size > POLICY_MAX_LIST) {
-        place_fail(at, err, "%zu addresses in one list; the limit is %d", size, POLICY_MAX_LIST);
-        return err ? (err->code = ORB_E_LIMIT) : ORB_E_LIMIT;
-    }
-    *ranges = calloc(size + 1, sizeof(**ranges));
-    if (!*ranges)
-        return orb_fail(err, ORB_E_NOMEM, "no memory for %zu addresses", size);
-    for (size_t i = 0; i < size; i++) {
-        const json_t *item = json_array_get(value, i);
-        struct place here = {at, NULL, i};
-
-        if (!json_is_string(item))
-            return place_expected(&here, "an address as text", item, err);
-        if (!policy_parse_range(json_string_value(item), &(*ranges)[i], &why))
-            return place_fail(&here, err, "\"%.80s\": %s", json_string_value(item), why);
-    }
-    *count = policy_merge_ranges(*ranges, (unsigned)size);
-    return 0;
-}
-
-int protocol_read(const json_t *value, int *ret_protocol, const struct place *at,
-                  struct orb_err *err)
-{
-    static const char *const words[] = {"any", "tcp", "udp", "icmp", "icmpv6"};
-    static const int numbers[] = {-1, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6};
-    const char *text = json_string_value(value);
-    struct policy_ports number;
-    const char *why;
-    int index = 0, r;
-
-    if (text && text[0] >= '0' && text[0] <= '9') {
-        if (!policy_parse_ports(text, &number, &why) || number.lo != number.hi || number.lo > 255)
-            return place_expected(at, "a protocol number from 0 to 255", value, err);
-        *ret_protocol = number.lo;
-        return 0;
-    }
-    r = word_read(value, words, ARRAY_LEN(words), &index, at, err);
-    if (r == 0)
-        *ret_protocol = numbers[index];
-    return r;
 }
 
 int action_read(const json_t *value, enum policy_action *ret_action, const struct place *at,

@@ -59,38 +59,12 @@ static int read_destination(void *to, const json_t *value, const struct place *a
     return ranges_read(value, &rule->destinations, &rule->destination_count, at, err);
 }
 
-static int read_ports(const json_t *value, struct policy_ports **ports, unsigned *count,
-                      const struct place *at, struct orb_err *err)
-{
-    size_t size = json_array_size(value);
-    const char *why;
-
-    if (!json_is_array(value))
-        return place_expected(at, "an array of ports like [\"80\", \"1024-65535\"]", value, err);
-    if (size > POLICY_MAX_LIST)
-        return place_fail(at, err, "%zu ports in one list; the limit is %d", size, POLICY_MAX_LIST);
-    *ports = calloc(size + 1, sizeof(**ports));
-    if (!*ports)
-        return orb_fail(err, ORB_E_NOMEM, "no memory for %zu ports", size);
-    for (size_t i = 0; i < size; i++) {
-        const json_t *item = json_array_get(value, i);
-        struct place here = {at, NULL, i};
-
-        if (!json_is_string(item))
-            return place_expected(&here, "a port as text like \"80\" or \"1024-65535\"", item, err);
-        if (!policy_parse_ports(json_string_value(item), &(*ports)[i], &why))
-            return place_fail(&here, err, "\"%.40s\": %s", json_string_value(item), why);
-    }
-    *count = policy_merge_ports(*ports, (unsigned)size);
-    return 0;
-}
-
 static int read_source_ports(void *to, const json_t *value, const struct place *at,
                              struct orb_err *err)
 {
     struct policy_rule *rule = ((struct rule_draft *)to)->rule;
 
-    return read_ports(value, &rule->source_ports, &rule->source_port_count, at, err);
+    return ports_read(value, false, &rule->source_ports, &rule->source_port_count, at, err);
 }
 
 static int read_destination_ports(void *to, const json_t *value, const struct place *at,
@@ -98,7 +72,8 @@ static int read_destination_ports(void *to, const json_t *value, const struct pl
 {
     struct policy_rule *rule = ((struct rule_draft *)to)->rule;
 
-    return read_ports(value, &rule->destination_ports, &rule->destination_port_count, at, err);
+    return ports_read(value, false, &rule->destination_ports, &rule->destination_port_count, at,
+                      err);
 }
 
 static int read_icmp_type(void *to, const json_t *value, const struct place *at,
@@ -262,7 +237,8 @@ int rule_read(struct policy_rule *rule, const char *key, const json_t *value,
     if (!draft.has_action)
         return place_fail(at, err, "rule %s has no action; expected accept, drop or reject", key);
     if ((rule->source_port_count || rule->destination_port_count) &&
-        rule->protocol != IPPROTO_TCP && rule->protocol != IPPROTO_UDP)
-        return place_fail(at, err, "ports need \"protocol\": \"tcp\" or \"udp\"");
+        !policy_has_ports(rule->protocol))
+        return place_fail(at, err,
+                          "ports need \"protocol\": \"tcp\" or \"udp\", or \"tcp_udp\" for both");
     return draft.icmp_type ? read_icmp(rule, draft.icmp_type, at, err) : 0;
 }

@@ -1,4 +1,4 @@
-/* Addresses and ports as text: reading, joining, printing. Ranges are kept whole, not split into
+/* Addresses and ports as text: reading, printing. Ranges are kept whole, not split into
  * prefixes: nft and the classifier both think in intervals. */
 #include <arpa/inet.h>
 #include <stdlib.h>
@@ -110,65 +110,6 @@ bool policy_parse_ports(const char *text, struct policy_ports *ret_ports, const 
     }
     *ret_ports = (struct policy_ports){(uint16_t)lo, (uint16_t)hi};
     return true;
-}
-
-static int compare_ranges(const void *a, const void *b)
-{
-    const struct policy_range *x = a, *y = b;
-    int r = (x->family > y->family) - (x->family < y->family);
-
-    return r ? r : memcmp(x->lo, y->lo, sizeof(x->lo));
-}
-
-/* Whether next begins at or before the address behind hi. */
-static bool touches(const struct policy_range *range, const struct policy_range *next)
-{
-    uint8_t behind[16];
-    unsigned i = range_bytes(range);
-
-    if (range->family != next->family)
-        return false;
-    memcpy(behind, range->hi, sizeof(behind));
-    while (i > 0 && ++behind[i - 1] == 0)
-        i--;
-    return i == 0 || memcmp(next->lo, behind, sizeof(behind)) <= 0;
-}
-
-unsigned policy_merge_ranges(struct policy_range *ranges, unsigned count)
-{
-    unsigned last = 0;
-
-    if (count < 2)
-        return count;
-    qsort(ranges, count, sizeof(*ranges), compare_ranges);
-    for (unsigned i = 1; i < count; i++) {
-        if (!touches(&ranges[last], &ranges[i]))
-            ranges[++last] = ranges[i];
-        else if (memcmp(ranges[last].hi, ranges[i].hi, sizeof(ranges[i].hi)) < 0)
-            memcpy(ranges[last].hi, ranges[i].hi, sizeof(ranges[i].hi));
-    }
-    return last + 1;
-}
-
-static int compare_ports(const void *a, const void *b)
-{
-    return ((const struct policy_ports *)a)->lo - ((const struct policy_ports *)b)->lo;
-}
-
-unsigned policy_merge_ports(struct policy_ports *ports, unsigned count)
-{
-    unsigned last = 0;
-
-    if (count < 2)
-        return count;
-    qsort(ports, count, sizeof(*ports), compare_ports);
-    for (unsigned i = 1; i < count; i++) {
-        if (ports[i].lo > ports[last].hi + 1)
-            ports[++last] = ports[i];
-        else if (ports[last].hi < ports[i].hi)
-            ports[last].hi = ports[i].hi;
-    }
-    return last + 1;
 }
 
 /* Prefix length when the range is one, else -1. */

@@ -130,14 +130,23 @@ static bool is_port_range(const char *text)
            decimal(end + 1, 65535, &high, &end) && !*end && low <= high;
 }
 
-/* What rules match: also the name of a group of ports. */
+/* Also the name of a service; which names there are is not this library's knowledge. */
+static bool is_port_name(const char *text)
+{
+    if (*text < 'a' || *text > 'z')
+        return is_port_range(text);
+    return !text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-")];
+}
+
+/* What rules match: also the name of a group of ports; "!" before any of them. */
 static bool is_port_match(const char *text)
 {
     static const char letters[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
 
+    text += *text == '!';
     if (*text != '@')
-        return is_port_range(text);
+        return is_port_name(text);
     text++;
     return *text && *text != '.' && *text != '-' && !text[strspn(text, letters)];
 }
@@ -175,7 +184,10 @@ static const struct format formats[] = {
     {"ifname", is_ifname, "an interface name like eth0 (at most 15 characters)", false},
     {"port", is_port, "a port between 1 and 65535", true},
     {"port-range", is_port_range, "a port or a range like 1024-2047", true},
-    {"port-match", is_port_match, "a port of 1 to 65535, a range like 1024-2047, or @GROUP", true},
+    {"port-name", is_port_name,
+     "a port of 1 to 65535, a range like 1024-2047, or a service like https", true},
+    {"port-match", is_port_match,
+     "a port of 1 to 65535, a range like 1024-2047, a service like https, or @GROUP", true},
     {"duration", is_duration, "a duration like 500ms, 30s or 1h30m (units ms s m h d w)", false},
 };
 

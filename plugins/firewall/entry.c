@@ -8,13 +8,13 @@
 #define ENTRY_MAX (150 * 1024) /* bytes of one entry: it must fit one frame */
 
 static const struct protocol protocols[] = {
-    {"any", "any", 0, false}, {"tcp", "tcp", 0, true},
-    {"udp", "udp", 0, true},  {"icmp", "icmp", FAMILY_4, false},
-    {"igmp", "2", 0, false},  {"icmpv6", "icmpv6", FAMILY_6, false},
-    {"gre", "47", 0, false},  {"esp", "50", 0, false},
-    {"ah", "51", 0, false},   {"ospf", "89", 0, false},
-    {"pim", "103", 0, false}, {"vrrp", "112", 0, false},
-    {"sctp", "132", 0, false}};
+    {"any", "any", 0, false},  {"tcp", "tcp", 0, true},
+    {"udp", "udp", 0, true},   {"icmp", "icmp", FAMILY_4, false},
+    {"igmp", "2", 0, false},   {"icmpv6", "icmpv6", FAMILY_6, false},
+    {"gre", "47", 0, false},   {"esp", "50", 0, false},
+    {"ah", "51", 0, false},    {"ospf", "89", 0, false},
+    {"pim", "103", 0, false},  {"vrrp", "112", 0, false},
+    {"sctp", "132", 0, false}, {"tcp_udp", "tcp_udp", 0, true}};
 #define PROTOCOLS (sizeof(protocols) / sizeof(*protocols))
 
 const cJSON *entry_member(const struct entry *e, const char *name)
@@ -155,7 +155,8 @@ int entry_put_ports(struct entry *e, const char *leaf, const struct protocol *pr
     if (!value)
         return 0;
     if (!protocol->ports)
-        return entry_refuse(e, leaf, "ports need \"protocol\": \"tcp\" or \"udp\"", err);
+        return entry_refuse(
+            e, leaf, "ports need \"protocol\": \"tcp\" or \"udp\", or \"tcp_udp\" for both", err);
     leaf_path(e, leaf, path);
     entry_put_name(e, leaf);
     return resolve_ports(e->view, value, path, e->out, err);

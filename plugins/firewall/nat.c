@@ -22,11 +22,41 @@ static int put_target(struct entry *e, unsigned *families, struct orb_err *err)
     return 0;
 }
 
+/* What both kinds match: protocol, target (which decides the family), addresses, source ports. */
+static int put_matches(struct entry *e, const struct protocol **ret_protocol, struct orb_err *err)
+{
+    unsigned families = FAMILY_4 | FAMILY_6;
+    int r = entry_put_protocol(e, ret_protocol, err);
+
+    if (r == 0 && (*ret_protocol)->families)
+        families = (*ret_protocol)->families;
+    if (r == 0)
+        r = put_target(e, &families, err);
+    if (r == 0)
+        r = entry_put_addresses(e, "source", &families, err);
+    if (r == 0)
+        r = entry_put_addresses(e, "destination", &families, err);
+    return r == 0 ? entry_put_ports(e, "source-ports", *ret_protocol, err) : r;
+}
+
+/* "none", "exclude": an exception. */
+static bool is_exception(const char *action)
+{
+    return !strcmp(action, "none") || !strcmp(action, "exclude");
+}
+
+static int check_exception(const struct entry *e, struct orb_err *err)
+{
+    return entry_text(e, "translate-to")
+               ? entry_refuse(e, "translate-to",
+                              "an exception translates nothing; leave this out, or the action", err)
+               : 0;
+}
+
 int translate_source_nat(const struct view *view, const cJSON *item, struct buf *out,
                          struct orb_err *err)
 {
     const struct protocol *protocol;
-    unsigned families = FAMILY_4 | FAMILY_6;
     const char *action;
     struct entry e;
     int r;
@@ -45,53 +75,77 @@ int translate_source_nat(const struct view *view, const cJSON *item, struct buf 
                             err);
     if (!strcmp(action, "snat") && !entry_text(&e, "translate-to"))
         return entry_refuse(&e, "action", "snat needs an address in translate-to", err);
-    r = entry_put_zone(&e, "to", false, err);
+    r = is_exception(action) ? check_exception(&e, err) : 0;
     if (r == 0)
-        r = entry_put_protocol(&e, &protocol, err);
-    if (r == 0 && protocol->families)
-        families = protocol->families;
+        r = entry_put_zone(&e, "to", false, err);
     if (r == 0)
-        r = put_target(&e, &families, err);
+        r = put_matches(&e, &protocol, err);
     if (r == 0)
-        r = entry_put_addresses(&e, "source", &families, err);
+        r = entry_put_ports(&e, "destination-ports", protocol, err);
     if (r < 0)
         return r;
-    entry_put_text(&e, "action", action);
+    entry_put_text(&e, "action", is_exception(action) ? "none" : action);
     return entry_end(&e, err);
+}
+
+/* The target names one port. */
+static bool has_one_port(const char *to)
+{
+    const char *port = !to                                   ? NULL
+                       : *to == '['                          ? strstr(to, "]:")
+                       : strchr(to, ':') == strrchr(to, ':') ? strchr(to, ':')
+                                                             : NULL;
+
+    return port && !strchr(port, '-');
+}
+
+bool translate_folds(const struct view *view, const cJSON *item)
+{
+    const cJSON *port = cJSON_GetObjectItemCaseSensitive(item, "port");
+    const char *to = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "translate-to"));
+    struct buf ports = {0};
+    bool several = !port;
+
+    if (!has_one_port(to) || cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "fold")) ||
+        cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(item, "enabled")))
+        return false;
+    if (port && resolve_ports(view, port, "", &ports, NULL) == 0)
+        several = strpbrk(buf_str(&ports), ",-!") != NULL;
+    buf_fini(&ports);
+    return several;
 }
 
 int translate_destination_nat(const struct view *view, const cJSON *item, struct buf *out,
                               struct orb_err *err)
 {
     const struct protocol *protocol;
-    unsigned families = FAMILY_4 | FAMILY_6;
-    const cJSON *port;
+    const char *action;
     struct entry e;
-    int r;
+    int r = 0;
 
     if (!entry_begin(&e, view, item, "/firewall/nat/destination", out))
         return 0;
+    action = entry_text(&e, "action");
     if (!entry_text(&e, "from"))
         return entry_refuse(&e, "from", "destination NAT needs the zone packets come from", err);
-    if (!entry_text(&e, "translate-to"))
+    if (action && is_exception(action))
+        r = check_exception(&e, err);
+    else if (!entry_text(&e, "translate-to"))
         return entry_refuse(&e, "translate-to", "destination NAT needs the real destination", err);
-    r = entry_put_zone(&e, "from", false, err);
     if (r == 0)
-        r = entry_put_protocol(&e, &protocol, err);
-    if (r == 0 && protocol->families)
-        families = protocol->families;
+        r = entry_put_zone(&e, "from", false, err);
     if (r == 0)
-        r = put_target(&e, &families, err);
+        r = put_matches(&e, &protocol, err);
     if (r == 0)
-        r = entry_put_addresses(&e, "destination", &families, err);
-    port = entry_member(&e, "port");
-    if (r == 0 && port) {
-        char number[16];
-
-        if (!protocol->ports)
-            return entry_refuse(&e, "port", "a port needs \"protocol\": \"tcp\" or \"udp\"", err);
-        snprintf(number, sizeof(number), "%d", port->valueint);
-        entry_put_text(&e, "port", cJSON_IsNumber(port) ? number : cJSON_GetStringValue(port));
+        r = entry_put_ports(&e, "port", protocol, err);
+    if (r < 0)
+        return r;
+    if (action && is_exception(action))
+        entry_put_text(&e, "action", "none");
+    /* Only where it is said, or was so before it had to be said. */
+    if (cJSON_IsTrue(entry_member(&e, "fold")) || (view->old && translate_folds(view, item))) {
+        entry_put_name(&e, "fold");
+        buf_adds(out, "true");
     }
-    return r < 0 ? r : entry_end(&e, err);
+    return entry_end(&e, err);
 }

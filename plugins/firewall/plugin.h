@@ -36,6 +36,9 @@ int talk_abort(struct orb_ctx *ctx, const struct orb_change *change, bool applie
 /* Remembers whether the data plane answers, for the health, and reports it as a problem. */
 void talk_note(struct orb_ctx *ctx, struct firewall *self, const struct orb_err *err);
 
+/* fold.c: problems about the destination NAT of a configuration that is in force. */
+void fold_report(struct orb_ctx *ctx, const cJSON *tree);
+
 /* counters.c: methods. */
 int on_counters(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err);
 int on_status(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err);

@@ -6,28 +6,48 @@
 #include <sys/socket.h>
 
 #include "plugins/firewall/resolve.h"
+#include "plugins/firewall/services.h"
 #include "plugins/lib/address.h"
 #include "plugins/lib/near.h"
 
-/* One kind of list. add appends one element to out, or says what is wrong with it. */
-struct kind {
-    const char *what; /* "addresses": the member of a group, too */
-    const char *(*add)(const cJSON *item, struct buf *out, unsigned *families);
+/* Families of what is in a list, and of what "!" takes out of it. */
+struct seen {
+    unsigned in, out;
 };
 
-static const char *add_address(const cJSON *item, struct buf *out, unsigned *families)
+/* One element: text without its "!", NULL when it is a number. */
+struct element {
+    const cJSON *item;
+    const char *text;
+    bool negated;
+};
+
+/* One kind of list. add appends one element to out; false: why says what is wrong with it. */
+struct kind {
+    const char *what; /* "addresses": the member of a group, too */
+    bool (*add)(const struct element *element, struct buf *out, struct seen *seen, char why[160]);
+};
+
+static bool say(char why[160], const char *text)
 {
-    const char *text = cJSON_GetStringValue(item), *wrong;
+    snprintf(why, 160, "%s", text);
+    return false;
+}
+
+static bool add_address(const struct element *element, struct buf *out, struct seen *seen,
+                        char why[160])
+{
+    const char *wrong;
     struct address lo, hi;
 
-    if (!text)
-        return "is not text";
-    wrong = range_parse(text, &lo, &hi);
+    if (!element->text)
+        return say(why, "is not text");
+    wrong = range_parse(element->text, &lo, &hi);
     if (wrong)
-        return wrong;
-    *families |= lo.family == AF_INET ? FAMILY_4 : FAMILY_6;
-    buf_add_json(out, text, strlen(text));
-    return NULL;
+        return say(why, wrong);
+    *(element->negated ? &seen->out : &seen->in) |= lo.family == AF_INET ? FAMILY_4 : FAMILY_6;
+    buf_addf(out, "\"%s%s\"", element->negated ? "!" : "", element->text);
+    return true;
 }
 
 /* A decimal number of at most five digits up to 65535; -1 otherwise. Moves *text behind it. */
@@ -40,34 +60,47 @@ static int port_number(const char **text)
     return digits && digits < 6 && n <= 65535 ? n : -1;
 }
 
-static const char *add_port(const cJSON *item, struct buf *out, unsigned *families)
+/* A port, a range, or the name of a service. */
+static bool parse_ports(const char *text, int *ret_lo, int *ret_hi, char why[160])
 {
-    const char *text = cJSON_GetStringValue(item);
     int lo, hi;
 
-    (void)families;
-    if (cJSON_IsNumber(item)) {
-        if (item->valueint < 0 || item->valueint > 65535)
-            return "is not a port; expected 0 to 65535";
-        buf_addf(out, "\"%d\"", item->valueint);
-        return NULL;
+    if (*text >= 'a' && *text <= 'z') {
+        *ret_lo = *ret_hi = service_port(text, why, 160);
+        return *ret_lo >= 0;
     }
-    if (!text)
-        return "is not a port";
     lo = hi = port_number(&text);
     if (*text == '-' && lo >= 0) {
         text++;
         hi = port_number(&text);
     }
     if (lo < 0 || hi < 0 || *text)
-        return "is not a port or range of ports; expected 0 to 65535";
+        return say(why, "is not a port or range of ports; expected 0 to 65535, or a name like "
+                        "https");
     if (lo > hi)
-        return "is a range whose first port is above its last";
-    if (lo == hi)
-        buf_addf(out, "\"%d\"", lo);
-    else
-        buf_addf(out, "\"%d-%d\"", lo, hi);
-    return NULL;
+        return say(why, "is a range whose first port is above its last");
+    *ret_lo = lo;
+    *ret_hi = hi;
+    return true;
+}
+
+static bool add_port(const struct element *element, struct buf *out, struct seen *seen,
+                     char why[160])
+{
+    int lo = element->item->valueint, hi = lo;
+
+    (void)seen;
+    if (!element->text && !cJSON_IsNumber(element->item))
+        return say(why, "is not a port");
+    if (!element->text && (lo < 0 || lo > 65535))
+        return say(why, "is not a port; expected 0 to 65535");
+    if (element->text && !parse_ports(element->text, &lo, &hi, why))
+        return false;
+    buf_addf(out, "\"%s%d", element->negated ? "!" : "", lo);
+    if (lo != hi)
+        buf_addf(out, "-%d", hi);
+    buf_addc(out, '"');
+    return true;
 }
 
 static const struct kind addresses = {"addresses", add_address};
@@ -97,46 +130,46 @@ static void group_path(const cJSON *group, const struct kind *kind, char *to, si
 }
 
 /* The elements of a group's list, comma-separated. */
-static int add_group(const cJSON *group, const struct kind *kind, struct buf *out,
-                     unsigned *families, struct orb_err *err)
+static int add_group(const cJSON *group, const struct kind *kind, bool negated, struct buf *out,
+                     struct seen *seen, struct orb_err *err)
 {
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(group, kind->what), *item;
-    char path[ORB_ERR_PATH];
+    char path[ORB_ERR_PATH], why[160];
     int index = 0;
 
     cJSON_ArrayForEach (item, list) {
-        const char *wrong;
+        struct element element = {item, cJSON_GetStringValue(item), negated};
 
         if (index)
             buf_addc(out, ',');
-        wrong = kind->add(item, out, families);
-        if (wrong) {
+        if (!kind->add(&element, out, seen, why)) {
             group_path(group, kind, path, sizeof(path));
-            return wrong_at(path, index, item, wrong, err);
+            return wrong_at(path, index, item, why, err);
         }
         index++;
     }
     return index;
 }
 
-/* One element of a rule's list: a literal or @group. */
+/* One element of a rule's list: a literal or @group, with "!" before it what is not meant. */
 static int add_element(const struct view *view, const struct kind *kind, const cJSON *item,
-                       const char *path, int index, struct buf *out, unsigned *families,
+                       const char *path, int index, struct buf *out, struct seen *seen,
                        struct orb_err *err)
 {
-    const char *text = cJSON_GetStringValue(item), *wrong;
+    struct element element = {item, cJSON_GetStringValue(item), false};
     const cJSON *group;
     char hint[64], why[160];
     struct near near;
     int r;
 
-    if (!text || text[0] != '@') {
-        wrong = kind->add(item, out, families);
-        return wrong ? wrong_at(path, index, item, wrong, err) : 0;
-    }
-    group = cJSON_GetObjectItemCaseSensitive(view->groups, text + 1);
+    element.negated = element.text && *element.text == '!';
+    if (element.negated)
+        element.text++;
+    if (!element.text || element.text[0] != '@')
+        return kind->add(&element, out, seen, why) ? 0 : wrong_at(path, index, item, why, err);
+    group = cJSON_GetObjectItemCaseSensitive(view->groups, element.text + 1);
     if (!group) {
-        near_init(&near, text + 1);
+        near_init(&near, element.text + 1);
         near_offer_keys(&near, view->groups);
         if (near.best)
             snprintf(hint, sizeof(hint), "; did you mean @%s?", near.best);
@@ -145,7 +178,7 @@ static int add_element(const struct view *view, const struct kind *kind, const c
         snprintf(why, sizeof(why), "names a group that does not exist%s", hint);
         return wrong_at(path, index, item, why, err);
     }
-    r = add_group(group, kind, out, families, err);
+    r = add_group(group, kind, element.negated, out, seen, err);
     if (r == 0) {
         snprintf(why, sizeof(why), "names a group without %s", kind->what);
         return wrong_at(path, index, item, why, err);
@@ -154,19 +187,19 @@ static int add_element(const struct view *view, const struct kind *kind, const c
 }
 
 static int resolve(const struct view *view, const struct kind *kind, const cJSON *value,
-                   const char *path, struct buf *out, unsigned *families, struct orb_err *err)
+                   const char *path, struct buf *out, struct seen *seen, struct orb_err *err)
 {
     const cJSON *item;
     int index = 0, r = 0;
 
     buf_addc(out, '[');
     if (!cJSON_IsArray(value)) {
-        r = add_element(view, kind, value, path, -1, out, families, err);
+        r = add_element(view, kind, value, path, -1, out, seen, err);
     } else {
         cJSON_ArrayForEach (item, value) {
             if (index)
                 buf_addc(out, ',');
-            r = add_element(view, kind, item, path, index++, out, families, err);
+            r = add_element(view, kind, item, path, index++, out, seen, err);
             if (r < 0)
                 break;
         }
@@ -181,26 +214,30 @@ static int resolve(const struct view *view, const struct kind *kind, const cJSON
 int resolve_addresses(const struct view *view, const cJSON *value, const char *path,
                       struct buf *out, unsigned *ret_families, struct orb_err *err)
 {
-    return resolve(view, &addresses, value, path, out, ret_families, err);
+    struct seen seen = {0};
+    int r = resolve(view, &addresses, value, path, out, &seen, err);
+
+    *ret_families |= seen.in ? seen.in : seen.out;
+    return r;
 }
 
 int resolve_ports(const struct view *view, const cJSON *value, const char *path, struct buf *out,
                   struct orb_err *err)
 {
-    unsigned families = 0;
+    struct seen seen = {0};
 
-    return resolve(view, &ports, value, path, out, &families, err);
+    return resolve(view, &ports, value, path, out, &seen, err);
 }
 
 int resolve_check_group(const cJSON *group, struct orb_err *err)
 {
     struct buf ignored = {0};
-    unsigned families = 0;
+    struct seen seen = {0};
     int r;
 
-    r = add_group(group, &addresses, &ignored, &families, err);
+    r = add_group(group, &addresses, false, &ignored, &seen, err);
     if (r >= 0)
-        r = add_group(group, &ports, &ignored, &families, err);
+        r = add_group(group, &ports, false, &ignored, &seen, err);
     buf_fini(&ignored);
     return r < 0 ? r : 0;
 }

@@ -219,6 +219,7 @@ static void on_applied(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
     }
     self->talk.state = TALK_APPLIED;
     follow(self, self->talk.change->tree);
+    fold_report(ctx, self->talk.change->tree);
     orb_log(ctx, ORB_INFO, "firewall.applied",
             ORB_I("generation", generation ? (int64_t)generation->valuedouble : 0),
             ORB_I("messages", self->talk.work.puts.count), ORB_I("full", self->talk.work.full));

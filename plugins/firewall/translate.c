@@ -13,6 +13,7 @@ void view_init(struct view *view, const cJSON *tree)
     view->interfaces = cJSON_GetObjectItemCaseSensitive(tree, "interfaces");
     view->zones = cJSON_GetObjectItemCaseSensitive(view->firewall, "zones");
     view->groups = cJSON_GetObjectItemCaseSensitive(view->firewall, "groups");
+    view->old = false;
 }
 
 static int put_icmp(struct entry *e, const struct protocol *protocol, struct orb_err *err)

@@ -5,6 +5,7 @@
 #define PLUGINS_FIREWALL_TRANSLATE_H
 
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 
 #include "core/base/buf.h"
 #include "orbital/error.h"
@@ -15,6 +16,7 @@ struct view {
     const cJSON *interfaces;
     const cJSON *zones;
     const cJSON *groups;
+    bool old; /* the entry stood there before: what was allowed then stays so */
 };
 
 void view_init(struct view *view, const cJSON *tree);
@@ -29,6 +31,8 @@ translate_fn translate_destination_nat;
 translate_fn translate_zone;
 translate_fn translate_port; /* item: an interface of /interfaces */
 
+/* Whether a destination NAT entry sends several ports to one without saying "fold". */
+bool translate_folds(const struct view *view, const cJSON *item);
 /* The three defaults, complete. Nothing configured: forward drop, input and output accept. */
 void translate_default(const struct view *view, struct buf *out);
 /* What no entry shows: groups well-formed, zones with known interfaces, none in two zones. */

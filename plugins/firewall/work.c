@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "plugins/firewall/services.h"
 #include "plugins/firewall/translate.h"
 #include "plugins/firewall/work.h"
 
@@ -153,7 +154,32 @@ static int put_zones(struct work *work, const struct view *view, struct orb_err 
     return 0;
 }
 
-static int put_everything(struct work *work, const struct view *view, struct orb_err *err)
+/* Whether pointer names what stands at, or below, above. */
+static bool is_below(const char *pointer, const char *above)
+{
+    size_t len = strlen(above);
+
+    return !strncmp(pointer, above, len) && (!pointer[len] || pointer[len] == '/');
+}
+
+/* Whether a change touches this destination NAT entry or what it stands in. */
+static bool is_touched(const struct orb_change *change, const char *key)
+{
+    char entry[80];
+    const cJSON *op;
+
+    snprintf(entry, sizeof(entry), "/firewall/nat/destination/%.31s", key);
+    cJSON_ArrayForEach (op, change->patch) {
+        const char *path = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(op, "path"));
+
+        if (!path || is_below(path, entry) || is_below(entry, path))
+            return true;
+    }
+    return false;
+}
+
+static int put_everything(struct work *work, struct view *view, const struct orb_change *change,
+                          struct orb_err *err)
 {
     static const enum work_kind order[] = {WORK_PORT, WORK_RULE, WORK_SOURCE_NAT,
                                            WORK_DESTINATION_NAT};
@@ -172,6 +198,8 @@ static int put_everything(struct work *work, const struct view *view, struct orb
             if (cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(item, "enabled")) &&
                 order[k] != WORK_PORT)
                 continue;
+            view->old = order[k] == WORK_DESTINATION_NAT &&
+                        (change->initial || !is_touched(change, item->string));
             r = put_entry(work, view, order[k], item, item->string, err);
             if (r < 0)
                 return r;
@@ -223,7 +251,7 @@ int work_build(struct work *work, const struct orb_change *change, struct orb_er
     /* One member of a message must hold all entries of its kind. */
     if (work->count)
         qsort(work->items, work->count, sizeof(*work->items), by_kind);
-    r = work->full ? put_everything(work, &view, err) : put_touched(work, &view, err);
+    r = work->full ? put_everything(work, &view, change, err) : put_touched(work, &view, err);
     puts_end(&work->puts);
     return r;
 }
@@ -245,4 +273,7 @@ void work_describe(const struct work_item *item, const cJSON *tree, char *to, si
             cJSON_GetObjectItemCaseSensitive(map_of(&view, item->kind), item->key);
     snprintf(to, size, "%s%s%s %s", kinds[item->kind].word, *item->key ? " " : "", item->key,
              there ? (item->quiet ? "gets another description" : "changes") : "goes");
+    if (there && !item->quiet && item->kind != WORK_DEFAULT && item->kind != WORK_PORT)
+        services_describe(cJSON_GetObjectItemCaseSensitive(map_of(&view, item->kind), item->key),
+                          to, size);
 }

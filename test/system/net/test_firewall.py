@@ -139,6 +139,9 @@ def one_changed_rule_is_sent_alone():
         w.calls.clear()
         assert w.patch([{"op": "delete", "path": "/firewall/rules/20"}]) == ["rule 20 goes"]
         assert list(plane.running["rules"]) == ["10"]
+        plan = w.patch([set_at("/firewall/rules/10/destination-ports", ["https", "!domain", 99])])
+        assert plan == ["rule 10 changes (https is 443, domain is 53)"], plan
+        assert plane.running["rules"]["10"]["destination-ports"] == ["443", "!53", "99"]
         methods(w)
         w.patch([set_at("/interfaces/wan0/fast-path", "tcx")])
         assert plane.running["ports"]["wan0"] == {"fast-path": "tcx"}

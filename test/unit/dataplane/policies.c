@@ -95,6 +95,26 @@ static void range6(struct policy_range *range, bool narrow, struct random *rando
     }
 }
 
+/* As "!" does: without one of its own addresses, or everything but it. */
+static void take_out(struct policy_range **list, unsigned *count, struct random *random)
+{
+    struct policy_range out = (*list)[random_below(random, *count)];
+    struct policy_range *kept = xcalloc(*count + 4, sizeof(*kept));
+    bool all = random_below(random, 2);
+    unsigned left;
+
+    if (!all)
+        memcpy(out.hi, out.lo, sizeof(out.hi));
+    left = policy_exclude_ranges(*list, all ? 0 : *count, &out, 1, kept);
+    if (!left) {
+        free(kept);
+        return;
+    }
+    free(*list);
+    *list = kept;
+    *count = left;
+}
+
 static void ranges(struct policy_range **list, unsigned *count, int family, bool narrow,
                    struct random *random)
 {
@@ -118,6 +138,8 @@ static void ranges(struct policy_range **list, unsigned *count, int family, bool
         }
     }
     *count = policy_merge_ranges(*list, n);
+    if (random_below(random, 6) == 0)
+        take_out(list, count, random);
 }
 
 static void ports(struct policy_ports **list, unsigned *count, struct random *random)
@@ -166,7 +188,8 @@ static void copy_addresses(const struct policy_rule *from, struct policy_rule *t
 static void random_rule(struct policy *policy, const struct policies_shape *shape,
                         struct random *random)
 {
-    static const int protocols[] = {-1, 6, 6, 6, 17, 17, IPPROTO_ICMP, IPPROTO_ICMPV6, 47, 0, 255};
+    static const int protocols[] = {-1, 6, 6,  POLICY_TCP_UDP, 17, 17, IPPROTO_ICMP, IPPROTO_ICMPV6,
+                                    47, 0, 255};
     unsigned n = policy->rule_count;
     struct policy_rule *rule = &policy->rules[n];
     int family = !shape->six ? AF_INET : (int[]){AF_INET, AF_INET6, 0}[random_below(random, 3)];
@@ -190,7 +213,7 @@ static void random_rule(struct policy *policy, const struct policies_shape *shap
         if (narrow || random_below(random, 5))
             ranges(&rule->destinations, &rule->destination_count, family, narrow, random);
     }
-    if (rule->protocol == 6 || rule->protocol == 17) {
+    if (policy_has_ports(rule->protocol)) {
         if (random_below(random, 5) == 0)
             ports(&rule->source_ports, &rule->source_port_count, random);
         if (random_below(random, 4))
@@ -326,9 +349,9 @@ void policies_header(const struct policy *policy, struct random *random,
         header.zone_from = (uint8_t)policy_zone_number(policy, rule->from);
     if (*rule->to && random_below(random, 8))
         header.zone_to = (uint8_t)policy_zone_number(policy, rule->to);
-    header.protocol = rule->protocol >= 0 && random_below(random, 16) ? (uint8_t)rule->protocol
-                      : random_below(random, 2)                       ? 6
-                                                                      : 17;
+    header.protocol = random_below(random, 2) ? 6 : 17;
+    if (rule->protocol >= 0 && rule->protocol != POLICY_TCP_UDP && random_below(random, 16))
+        header.protocol = (uint8_t)rule->protocol;
     pick_address(rule->sources, rule->source_count, header.family, header.source, random);
     pick_address(rule->destinations, rule->destination_count, header.family, header.destination,
                  random);

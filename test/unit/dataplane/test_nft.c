@@ -31,15 +31,27 @@ static const char rich[] =
     "\"destination\":[\"1.2.3.4\",\"1.2.3.9\"],\"action\":\"accept\"},"
     "\"18\":{\"protocol\":\"tcp\",\"destination-ports\":[\"0\",\"65535\"],\"action\":\"drop\"},"
     "\"19\":{\"protocol\":\"tcp\",\"destination-ports\":[\"0-65535\"],\"source\":[\"::/0\"],"
-    "\"action\":\"drop\"}},"
+    "\"action\":\"drop\"},"
+    "\"20\":{\"protocol\":\"tcp_udp\",\"destination-ports\":[\"53\",\"80-90\"],\"source\":"
+    "[\"!10.0.0.0/8\",\"!fd00::/8\"],\"action\":\"reject\"}},"
     "\"source-nat\":{\"10\":{\"to\":\"wan\",\"source\":[\"10.1.0.0/24\",\"::/0\"],"
     "\"action\":\"masquerade\"},\"11\":{\"to\":\"wan\",\"action\":\"masquerade\"},"
-    "\"12\":{\"to\":\"wan\",\"source\":[\"fd00::/8\"],\"translate-to\":\"2001:db8::9\"}},"
+    "\"12\":{\"to\":\"wan\",\"source\":[\"fd00::/8\"],\"translate-to\":\"2001:db8::9\"},"
+    "\"13\":{\"to\":\"wan\",\"destination\":[\"10.2.0.0/16\",\"fd01::/"
+    "16\"],\"protocol\":\"tcp_udp\","
+    "\"source-ports\":[\"1-99\"],\"destination-ports\":[\"443\",\"80\"],\"action\":\"none\"}},"
     "\"destination-nat\":{\"10\":{\"from\":\"wan\",\"protocol\":\"tcp\",\"port\":\"8080\","
     "\"destination\":[\"192.0.2.2/32\"],\"translate-to\":\"10.1.0.2:80\"},"
     "\"11\":{\"from\":\"wan\",\"protocol\":\"udp\",\"port\":\"5000-5010\","
-    "\"translate-to\":\"[fd00::2]:7000\"},"
-    "\"12\":{\"translate-to\":\"10.9.9.9\",\"destination\":[\"192.0.2.7\"]}}}";
+    "\"translate-to\":\"[fd00::2]:7000-7010\"},"
+    "\"12\":{\"translate-to\":\"10.9.9.9\",\"destination\":[\"192.0.2.7\"]},"
+    "\"13\":{\"from\":\"wan\",\"protocol\":\"tcp_udp\",\"port\":[\"53\",\"!80\",\"8000-8100\"],"
+    "\"source\":[\"!10.0.0.0/8\"],\"source-ports\":[\"1024-65535\"],\"translate-to\":\"10.1.0.3\"},"
+    "\"14\":{\"from\":\"wan\",\"protocol\":\"tcp_udp\",\"port\":\"200-300\","
+    "\"translate-to\":\"10.1.0.3:300-400\"},"
+    "\"15\":{\"from\":\"wan\",\"protocol\":\"tcp\",\"port\":\"200-300\",\"fold\":true,"
+    "\"translate-to\":\"10.1.0.3:30\"},"
+    "\"16\":{\"from\":\"wan\",\"protocol\":\"udp\",\"action\":\"none\"}}}";
 
 static void put(struct policy *policy, const char *text)
 {
@@ -125,7 +137,7 @@ TEST(counters_of_rules_that_stay_keep_their_values)
                          &output),
                      0);
     ck_assert_int_eq(policy_copy(&first, &second), 0);
-    put(&second, "{\"rules\":{\"16\":null,\"20\":{\"action\":\"drop\"},"
+    put(&second, "{\"rules\":{\"16\":null,\"200\":{\"action\":\"drop\"},"
                  "\"11\":{\"action\":\"accept\",\"limit\":{\"rate\":5,\"burst\":9}},"
                  "\"13\":{\"action\":\"accept\"}},\"default\":{\"forward\":\"accept\"}}");
     load(&second, &first, 2);

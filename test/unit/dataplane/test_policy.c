@@ -121,6 +121,45 @@ static const struct bad {
      "/destination-nat/10/port", "1 to 65535"},
     {DNAT("\"translate-to\":\"10.0.0.1\",\"destination\":[\"::1\"]"),
      "/destination-nat/10/destination", "family"},
+    {DNAT("\"translate-to\":\"10.0.0.1\",\"source\":[\"::1\"]"), "/destination-nat/10/source",
+     "family"},
+    {DNAT("\"translate-to\":\"10.0.0.1:80\",\"protocol\":\"tcp\""),
+     "/destination-nat/10/translate-to", "65535 ports|port 80|\"fold\": true"},
+    {DNAT("\"translate-to\":\"10.0.0.1:9000\",\"protocol\":\"tcp\",\"port\":\"8000-8002\""),
+     "/destination-nat/10/translate-to", "3 ports|port 9000|as long as theirs"},
+    {DNAT("\"translate-to\":\"10.0.0.1:80\",\"protocol\":\"tcp\",\"port\":[\"80\",\"443\"]"),
+     "/destination-nat/10/translate-to", "2 ports|keep each"},
+    {DNAT("\"translate-to\":\"10.0.0.1:9000-9003\",\"protocol\":\"tcp\",\"port\":\"8000-8002\""),
+     "/destination-nat/10/translate-to", "3 ports cannot go to 4"},
+    {DNAT("\"translate-to\":\"10.0.0.1:9000-9001\",\"protocol\":\"tcp\",\"port\":\"8000\""),
+     "/destination-nat/10/translate-to", "1 ports cannot go to 2"},
+    {DNAT("\"translate-to\":\"10.0.0.1:9000-9001\",\"protocol\":\"tcp\",\"port\":[\"80\",\"90\"],"
+          "\"fold\":true"),
+     "/destination-nat/10/translate-to", "list of ports|an entry for each"},
+    {DNAT("\"translate-to\":\"10.0.0.1:9001-9000\",\"protocol\":\"tcp\",\"port\":\"80-81\""),
+     "/destination-nat/10/translate-to", "10.1.0.2:8000-8009"},
+    {DNAT("\"translate-to\":\"10.0.0.1\",\"action\":\"none\""), "/destination-nat/10",
+     "exception|leave translate-to out"},
+    {DNAT("\"action\":\"non\""), "/destination-nat/10/action", "did you mean none?"},
+    {DNAT("\"translate-to\":\"10.0.0.1\",\"source-ports\":[\"1\"]"), "/destination-nat/10",
+     "ports need"},
+    {DNAT("\"translate-to\":\"10.0.0.1\",\"fold\":1"), "/destination-nat/10/fold", "true or false"},
+    {SNAT("\"to\":\"wan\",\"action\":\"none\",\"translate-to\":\"1.2.3.4\""), "/source-nat/10",
+     "exception"},
+    {SNAT("\"to\":\"wan\",\"action\":\"none\",\"destination-ports\":[\"80\"]"), "/source-nat/10",
+     "ports need"},
+    {SNAT("\"to\":\"wan\",\"translate-to\":\"1.2.3.4\",\"destination\":[\"::/0\"]"),
+     "/source-nat/10/destination", "family"},
+    {RULE("\"action\":\"drop\",\"source\":[\"!10.0.0.0/33\"]"), "/rules/10/source/0",
+     "!10.0.0.0/33|0 to 32"},
+    {RULE("\"action\":\"drop\",\"source\":[\"!0.0.0.0/0\"]"), "/rules/10/source",
+     "matches nothing|taken out"},
+    {RULE("\"action\":\"drop\",\"source\":[\"10.0.0.0/8\",\"!10.0.0.0/7\"]"), "/rules/10/source",
+     "matches nothing"},
+    {RULE("\"action\":\"drop\",\"protocol\":\"tcp\",\"source-ports\":[\"!0-65535\"]"),
+     "/rules/10/source-ports", "every port"},
+    {RULE("\"action\":\"drop\",\"protocol\":\"tcpudp\""), "/rules/10/protocol",
+     "did you mean tcp_udp?"},
 };
 
 static void has_words(const char *text, const char *words, const char *input)
@@ -168,6 +207,13 @@ static const struct bad bad_policies[] = {
     {SNAT("\"to\":\"local\",\"action\":\"masquerade\""), "/source-nat/10/to", "no interface"},
     {DNAT("\"from\":\"wna\",\"translate-to\":\"10.0.0.1\""), "/destination-nat/10/from",
      "no zone \"wna\""},
+    {SNAT("\"to\":\"lan\",\"source\":[\"10.0.0.0/8\"],\"destination\":[\"::/0\"],"
+          "\"action\":\"none\""),
+     "/source-nat/10", "never matches|family"},
+    {"{\"destination-nat\":{\"1\":{\"from\":\"lan\",\"protocol\":\"tcp\",\"port\":\"1-40000\","
+     "\"translate-to\":\"10.0.0.1:2-40001\"},\"2\":{\"from\":\"lan\",\"protocol\":\"udp\",\"port\":"
+     "\"1-40000\",\"translate-to\":\"10.0.0.1:2-40001\"}}}",
+     "/destination-nat", "80000 ports|65536"},
 };
 
 TEST(every_refused_policy_says_where_and_what)
@@ -209,11 +255,60 @@ TEST(puts_set_replace_and_delete_by_key)
                   "\"destination-nat\":{\"7\":{\"translate-to\":\"[fd00::1]:80\","
                   "\"protocol\":\"tcp\",\"port\":\"8080\"}}}");
     ck_assert_uint_eq(policy.nat_count, 2);
-    ck_assert_uint_eq(policy.nat[0].to_port, 80);
+    ck_assert_uint_eq(policy.nat[0].to_ports.lo, 80);
     ck_assert_int_eq(policy.nat[0].to_address.family, AF_INET6);
     must(&policy, "{\"source-nat\":{\"7\":null}}");
     ck_assert_uint_eq(policy.nat_count, 1);
     ck_assert(!policy.nat[0].source);
+}
+
+/* How a list of addresses or ports of rule 10 reads, as nft text. */
+static void expect_list(const char *member, const char *list, const char *text)
+{
+    AUTO_FREE char *put_text =
+        xasprintf("{\"rules\":{\"10\":{\"action\":\"drop\",\"protocol\":\"tcp\",\"%s\":[%s]}}}",
+                  member, list);
+    AUTO(policy) struct policy policy;
+    AUTO(buf) struct buf nft = {0};
+
+    policy_init(&policy);
+    must(&policy, put_text);
+    policy_nft(&policy, NULL, 1, &nft);
+    ck_assert_msg(strstr(buf_str(&nft), text) != NULL, "%s: no \"%s\" in\n%s", list, text,
+                  buf_str(&nft));
+}
+
+TEST(what_is_taken_out_is_out_and_nothing_else)
+{
+    expect_list("source", "\"!10.0.0.0/8\"",
+                "ip saddr { 0.0.0.0-9.255.255.255, 11.0.0.0-255.255.255.255 } ");
+    expect_list("source", "\"!0.0.0.0/1\"", "ip saddr 128.0.0.0/1 ");
+    expect_list("source", "\"!255.255.255.255\",\"!0.0.0.0\"", "ip saddr 0.0.0.1-255.255.255.254 ");
+    expect_list("source", "\"10.0.0.0/24\",\"!10.0.0.7\",\"!10.0.0.9-10.0.0.255\",\"!9.0.0.0/8\"",
+                "ip saddr { 10.0.0.0-10.0.0.6, 10.0.0.8 } ");
+    expect_list("source", "\"10.0.0.0/24\",\"10.9.0.0/24\",\"!10.0.0.128-10.9.0.127\"",
+                "ip saddr { 10.0.0.0/25, 10.9.0.128/25 } ");
+    expect_list("destination", "\"!8000::/1\"", "ip6 daddr ::/1 ");
+    expect_list("destination", "\"!2001:db8::\"",
+                "ip6 daddr { ::-2001:db7:ffff:ffff:ffff:ffff:ffff:ffff, "
+                "2001:db8::1-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff } ");
+    expect_list("source-ports", "\"!53\"", "tcp sport { 0-52, 54-65535 } ");
+    expect_list("source-ports", "\"!0\",\"!65535\"", "tcp sport 1-65534 ");
+    expect_list("destination-ports", "\"20-30\",\"40\",\"!22-25\",\"!30\"",
+                "tcp dport { 20-21, 26-29, 40 } ");
+}
+
+TEST(a_list_that_only_takes_out_holds_for_the_families_it_names)
+{
+    AUTO(policy) struct policy policy;
+
+    policy_init(&policy);
+    must(&policy, "{\"rules\":{\"1\":{\"action\":\"drop\",\"source\":[\"!10.0.0.0/8\"]},"
+                  "\"2\":{\"action\":\"drop\",\"source\":[\"!10.0.0.0/8\",\"!fd00::/8\"]},"
+                  "\"3\":{\"action\":\"drop\",\"source\":[\"10.0.0.0/8\",\"!fd00::/8\"]}}}");
+    ck_assert_uint_eq(policy_rule_families(&policy.rules[0]), POLICY_IPV4);
+    ck_assert_uint_eq(policy_rule_families(&policy.rules[1]), POLICY_IPV4 | POLICY_IPV6);
+    ck_assert_uint_eq(policy_rule_families(&policy.rules[2]), POLICY_IPV4);
 }
 
 TEST(addresses_and_ports_are_joined)

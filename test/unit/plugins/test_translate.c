@@ -108,9 +108,106 @@ TEST(the_whole_configuration_becomes_the_policy)
            "'source-nat':{'10':{'to':'wan','action':'masquerade'},"
            "'20':{'to':'wan','translate-to':'192.0.2.9','source':['10.1.0.9'],'action':'snat'}},"
            "'destination-nat':{'10':{'from':'wan','protocol':'tcp','translate-to':'10.1.0.2:80',"
-           "'port':'8080'}}");
+           "'port':['8080']}}");
     expect_taken(&work);
     work_fini(&work);
+}
+
+TEST(names_exceptions_and_groups_are_written_out)
+{
+    struct work work = {0};
+    struct orb_err err = {0};
+    int r;
+
+    r = build(
+        "{" OFFICE "'firewall':{" ZONES GROUPS "'rules':{'10':{'protocol':'tcp_udp',"
+        "'source':['10.0.0.0/8','!@blocked','!10.9.0.1'],'destination':'!@v6',"
+        "'destination-ports':['domain','https','!@web','!22'],'action':'drop'},"
+        "'20':{'protocol':'tcp','source-ports':'!ssh','action':'drop'}},"
+        "'nat':{'source':{'5':{'to':'wan','destination':'10.2.0.0/16','action':'exclude'},"
+        "'6':{'to':'wan','protocol':'udp','source-ports':'ntp','destination-ports':123,"
+        "'action':'none'}},"
+        "'destination':{'7':{'from':'wan','source':'!10.0.0.0/8','protocol':'tcp','port':'@web',"
+        "'translate-to':'10.1.0.2'},"
+        "'8':{'from':'lan','protocol':'tcp_udp','port':'dns','action':'exclude'},"
+        "'9':{'from':'wan','protocol':'tcp','port':'80-81','translate-to':'10.1.0.2:80',"
+        "'fold':true}}}}}",
+        NULL, &work, &err);
+    ck_assert_msg(r == ORB_E_VETO, "IPv4 and IPv6 in one rule");
+    ck_assert_str_eq(err.path, "/firewall/rules/10/destination");
+    work_fini(&work);
+    r = build(
+        "{" OFFICE "'firewall':{" ZONES GROUPS "'rules':{'10':{'protocol':'tcp_udp',"
+        "'source':['10.0.0.0/8','!@blocked','!10.9.0.1'],"
+        "'destination-ports':['domain','https','!@web','!22'],'action':'drop'},"
+        "'20':{'protocol':'tcp','source-ports':'!ssh','action':'drop'}},"
+        "'nat':{'source':{'5':{'to':'wan','destination':'10.2.0.0/16','action':'exclude'},"
+        "'6':{'to':'wan','protocol':'udp','source-ports':'ntp','destination-ports':123,"
+        "'action':'none'}},"
+        "'destination':{'7':{'from':'wan','source':'!10.0.0.0/8','protocol':'tcp','port':'@web',"
+        "'translate-to':'10.1.0.2'},"
+        "'8':{'from':'lan','protocol':'tcp_udp','port':'dns','action':'exclude'},"
+        "'9':{'from':'wan','protocol':'tcp','port':'80-81','translate-to':'10.1.0.2:80',"
+        "'fold':true}}}}}",
+        NULL, &work, &err);
+    ck_assert_msg(r == 0, "%s: %s", err.path, err.text);
+    expect(&work,
+           "'zones':{'lan':{'interfaces':['lan0']},'wan':{'interfaces':['wan0']}},"
+           "'default':{'forward':'drop','input':'accept','output':'accept'},"
+           "'ports':{'lan0':{'fast-path':'xdp'},'wan0':{'fast-path':'auto'}},"
+           "'rules':{'10':{'protocol':'tcp_udp',"
+           "'source':['10.0.0.0/8','!198.51.100.0/24','!2001:db8:bad::/48','!10.9.0.1'],"
+           "'destination-ports':['53','443','!80','!443','!8000-8100','!22'],'action':'drop'},"
+           "'20':{'protocol':'tcp','source-ports':['!22'],'action':'drop'}},"
+           "'source-nat':{'5':{'to':'wan','destination':['10.2.0.0/16'],'action':'none'},"
+           "'6':{'to':'wan','protocol':'udp','source-ports':['123'],'destination-ports':['123'],"
+           "'action':'none'}},"
+           "'destination-nat':{'7':{'from':'wan','protocol':'tcp','translate-to':'10.1.0.2',"
+           "'source':['!10.0.0.0/8'],'port':['80','443','8000-8100']},"
+           "'8':{'from':'lan','protocol':'tcp_udp','port':['53'],'action':'none'},"
+           "'9':{'from':'wan','protocol':'tcp','translate-to':'10.1.0.2:80','port':['80-81'],"
+           "'fold':true}}");
+    expect_taken(&work);
+    work_fini(&work);
+}
+
+/* Where several ports went to one before that had to be said, it goes on until the entry changes.
+ */
+TEST(an_old_fold_goes_on_and_a_new_one_is_not_made)
+{
+    static const char tree[] =
+        "{" OFFICE "'firewall':{" ZONES GROUPS "'nat':{'destination':{'5':{'from':'wan','protocol':"
+        "'tcp','port':'8000-8002','translate-to':'10.1.0.2:9000'},'6':{'from':'wan','protocol':'"
+        "tcp',"
+        "'port':'81','translate-to':'10.1.0.2:9001'}}}}}";
+    static const struct {
+        const char *patch;
+        bool folds;
+    } table[] = {
+        {NULL, true},
+        {"[{'op':'set','path':'/firewall/zones/lan'}]", true},
+        {"[{'op':'set','path':'/firewall/zones/lan'},{'op':'set','path':'/firewall/nat/destination/"
+         "6'}]",
+         true},
+        {"[{'op':'set','path':'/firewall/nat/destination/5/port'}]", false},
+        {"[{'op':'set','path':'/firewall/nat/destination/5'},{'op':'set','path':'/firewall/zones/"
+         "lan'}]",
+         false},
+        {"[{'op':'set','path':'/firewall'}]", false},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        struct work work = {0};
+        struct orb_err err = {0};
+
+        ck_assert_msg(build(tree, table[i].patch, &work, &err) == 0, "%s: %s", err.path, err.text);
+        ck_assert_uint_eq(work.puts.count, 1);
+        ck_assert_msg((strstr(work.puts.items[0], "\"port\":[\"8000-8002\"],\"fold\":true") !=
+                       NULL) == table[i].folds,
+                      "%zu: %s", i, work.puts.items[0]);
+        ck_assert_ptr_null(strstr(work.puts.items[0], "\"port\":[\"81\"],\"fold\""));
+        work_fini(&work);
+    }
 }
 
 TEST(nothing_configured_forwards_nothing)
@@ -250,6 +347,34 @@ static const struct {
     {"'nat':{'destination':{'10':{'from':'wan'}}}",
      "/firewall/nat/destination/10/translate-to",
      {"real destination", ""}},
+    {"'nat':{'destination':{'10':{'from':'wan','action':'none','translate-to':'10.1.0.2'}}}",
+     "/firewall/nat/destination/10/translate-to",
+     {"exception", "leave this out"}},
+    {"'nat':{'source':{'10':{'to':'wan','action':'exclude','translate-to':'10.1.0.2'}}}",
+     "/firewall/nat/source/10/translate-to",
+     {"exception", "leave this out"}},
+    {"'nat':{'source':{'10':{'to':'wan','destination':'@wbe','action':'none'}}}",
+     "/firewall/nat/source/10/destination",
+     {"does not exist", "did you mean @web?"}},
+    {"'nat':{'source':{'10':{'to':'wan','source':'10.0.0.0/"
+     "8','destination':'@v6','action':'none'}}}",
+     "/firewall/nat/source/10/destination",
+     {"only IPv6", "IPv4"}},
+    {"'nat':{'source':{'10':{'to':'wan','source-ports':'80'}}}",
+     "/firewall/nat/source/10/source-ports",
+     {"tcp_udp", "both"}},
+    {"'rules':{'10':{'protocol':'tcp','destination-ports':['http','htpps'],'action':'drop'}}",
+     "/firewall/rules/10/destination-ports/1",
+     {"no known service", "did you mean https?"}},
+    {"'rules':{'10':{'source':['10.0.0.0/8','!@blokced'],'action':'drop'}}",
+     "/firewall/rules/10/source/1",
+     {"!@blokced", "did you mean @blocked?"}},
+    {"'rules':{'10':{'source':'!10.0.0.300','action':'drop'}}",
+     "/firewall/rules/10/source",
+     {"!10.0.0.300", "not an address"}},
+    {"'rules':{'10':{'source':'!10.0.0.0/8','destination':'@v6','action':'drop'}}",
+     "/firewall/rules/10/destination",
+     {"only IPv6", "IPv4"}},
 };
 
 TEST(what_is_wrong_is_refused_with_the_path_of_the_configuration)

@@ -1,0 +1,14 @@
+/* Names of services for ports. */
+#ifndef PLUGINS_FIREWALL_SERVICES_H
+#define PLUGINS_FIREWALL_SERVICES_H
+
+#include <cjson/cJSON.h>
+#include <stddef.h>
+
+/* The port of a service. -1: no such name; why says so, with the nearest one. */
+int service_port(const char *name, char *why, size_t size);
+/* Appends " (http is 80, …)" to text for the services an entry of the configuration names; what
+ * does not fit is left out. */
+void services_describe(const cJSON *entry, char *text, size_t size);
+
+#endif
