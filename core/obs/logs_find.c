@@ -198,14 +198,20 @@ static int grep_memory(struct logs_search *s)
     return r < 0 ? r : 0;
 }
 
+/* Surprise: the files are read later than the memory. A record that came in between is the next
+ * page's, because `next` is the last one of before. */
 void logs_search_run(struct logs_search *s)
 {
+    struct logread_query q = s->query;
+
+    if (!q.before || q.before > s->last)
+        q.before = s->last + 1;
     if (s->query.grep && grep_memory(s) < 0)
         return;
     if (!s->logs->file)
         return;
     logfile_settle(s->logs->file, SETTLE_MS);
-    logread_files(s->logs->path, &s->query, &s->files, &s->err);
+    logread_files(s->logs->path, &q, &s->files, &s->err);
 }
 
 static bool within(const struct logread_query *q, const struct logread_page *page, uint64_t seq)

@@ -311,6 +311,35 @@ TEST(patterns_that_are_wrong_or_cost_too_much_are_refused)
     logs_free(logs);
 }
 
+TEST(a_record_that_comes_during_a_search_is_told_once)
+{
+    char *dir = make();
+    struct logs *logs = begin(dir);
+
+    for (unsigned round = 0; round < 6; round++) {
+        struct logs_query q = {.after = 1, .limit = 1000, .grep = round % 2 ? "while" : NULL};
+        AUTO(buf) struct buf out = {0};
+        AUTO(json_t) json_t *page = NULL, *rest = NULL;
+        struct logs_search *search;
+        struct orb_err err = {0};
+        size_t found;
+
+        ck_assert_int_eq(logs_search_new(logs, &q, &search, &err), 0);
+        ck_assert(!logs_search_done(search));
+        log_info(logs_sink(logs), "meanwhile", KV("round", round));
+        logs_search_run(search); /* the files have it by then */
+        ck_assert_int_eq(logs_search_answer(search, &out, &found, &err), 0);
+        logs_search_free(search);
+        ck_assert_uint_eq(found, round);
+        ck_assert_int_eq(tree_parse(out.data, out.len, NULL, &page, &err), 0);
+        q.after = (uint64_t)number(page, "next");
+        rest = ask(logs, &q);
+        ck_assert_uint_eq(json_array_size(json_object_get(rest, "records")), 1);
+    }
+    logs_free(logs);
+    clean(dir);
+}
+
 TEST(following_loses_and_repeats_nothing_over_a_restart)
 {
     char *dir = make();
