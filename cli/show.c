@@ -82,6 +82,41 @@ static int show_counters(struct cli *cli, int argc, char **argv, struct orb_err 
     return 0;
 }
 
+static void show_unaccelerated(const json_t *tree)
+{
+    json_t *ports = json_object_get(tree, "ports"), *p;
+    const json_t *others = json_object_get(tree, "unaccelerated");
+    const char *key;
+
+    json_object_foreach (ports, key, p) {
+        if (strcmp(member_text(p, "mode"), "off") == 0 && strcmp(member_text(p, "wanted"), "off"))
+            printf("unaccelerated: %s: %s\n", key, member_text(p, "reason"));
+    }
+    if (others)
+        printf("unaccelerated: %lld interfaces (one is %s) have no room in the fast path and are "
+               "left to the kernel\n",
+               member_number(others, "interfaces"), member_text(others, "one"));
+}
+
+/* What holds, and all that is not as it should be: a sentence each. */
+static void show_table(const json_t *tree)
+{
+    static const char *const words[][2] = {
+        {"closed", "no policy is in force: the table is closed, nothing is let in or forwarded"},
+        {"adopted", "the policy of an earlier daemon is in force"},
+        {"missing", "the table is missing: nothing is filtered until it is put back"},
+        {"detached", "the data plane was detached: nothing is filtered"}};
+    const char *table = member_text(tree, "table");
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (strcmp(table, words[i][0]) == 0)
+            printf("table: %s\n", words[i][1]);
+    if (*member_text(tree, "warning"))
+        printf("warning: %s\n", member_text(tree, "warning"));
+    if (*member_text(tree, "reason"))
+        printf("no fast path: %s\n", member_text(tree, "reason"));
+}
+
 static int show_status(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     static const char *const titles[] = {"PORT",   "MODE",   "WANTED",  "HITS",
@@ -100,6 +135,8 @@ static int show_status(struct cli *cli, int argc, char **argv, struct orb_err *e
            json_is_true(json_object_get(tree, "enabled")) ? "on" : "off",
            json_is_true(json_object_get(tree, "adopted")) ? ", adopted from an earlier daemon"
                                                           : "");
+    show_table(tree);
+    show_unaccelerated(tree);
     table_start(&t, 8, titles);
     json_object_foreach (json_object_get(tree, "ports"), key, p) {
         table_cell(&t, "%s", key);

@@ -221,6 +221,15 @@ enum table_state table_look(uint64_t *ret_digest)
     return scan.closed ? TABLE_CLOSED : TABLE_POLICY;
 }
 
+bool table_missing(void)
+{
+    AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
+    struct scan scan = {0};
+    int r = fd < 0 ? -errno : ask(fd, NFT_MSG_GETTABLE, 0);
+
+    return (r ? r : read_answer(fd, &scan, false)) == -ENOENT;
+}
+
 void table_digest(struct dataplane *dp, uint64_t digest)
 {
     dp->digest = digest;

@@ -79,6 +79,9 @@ int dataplane_table_fd(const struct dataplane *dataplane);
  * them, makes the flow cache stale where it must be, and says what dataplane_tend has to look at.
  * At most some milliseconds; what is left makes the descriptor readable again. */
 unsigned dataplane_dispatch(struct dataplane *dataplane);
+/* Somebody else changed the table, and dataplane_tend has not put it back yet: true, and a
+ * sentence. Only while no other thread works on the data plane. */
+bool dataplane_disturbed(struct dataplane *dataplane, char *ret_what, size_t size);
 /* What was put back; sentences for the log, "" where nothing was. */
 struct dataplane_tended {
     char rules[400], ports[400], settings[400];

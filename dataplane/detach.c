@@ -43,7 +43,7 @@ void port_detach_others(struct dataplane *dp, const struct port_list *ports)
             is_wanted(dp, ports, hook, ifindex))
             continue;
         if (!strncmp(hook, "cl", 2)) {
-            clsact_detach(dp, ifindex, true);
+            clsact_detach(dp, ifindex, !ports || dp->enabled);
             continue;
         }
         path = xasprintf("%s/%s", dp->bpffs, entry->d_name);

@@ -155,6 +155,8 @@ char *pins_path(const struct dataplane *dp, const char *name);
 bool pins_wanted(const struct bpf_map *map);
 /* Pins what should be pinned and is not. */
 int load_pin(struct dataplane *dp, struct orb_err *err);
+/* Everything that should be pinned is (links are looked at by port_alive). */
+bool pins_whole(const struct dataplane *dp);
 /* What is pinned for maps and programs. links: also those, which detaches. */
 void load_unpin(const struct dataplane *dp, bool links);
 /* The words of the daemon before; false: there are none, or of another version. */
@@ -249,6 +251,8 @@ enum table_state {
 };
 /* digest: of everything in the table that decides; 0 unless the table is whole. */
 enum table_state table_look(uint64_t *ret_digest);
+/* There is no table of ours at all. */
+bool table_missing(void);
 /* Remembers the digest of the table as we left it, also for the next daemon. */
 void table_digest(struct dataplane *dp, uint64_t digest);
 /* The closed base table instead of whatever is there, in one transaction. */
@@ -257,6 +261,8 @@ int base_load(struct ruleset *ruleset, struct orb_err *err);
 /* settings.c: what does not succeed stands in dp->trouble and refuses no policy. */
 /* Those the rules rely on; before them. */
 void settings_prepare(struct dataplane *dp);
+/* One of those the rules rely on was changed by somebody; the kernel sends no events for them. */
+bool settings_wrong(const struct dataplane *dp);
 /* What settings_prepare changed is put back: the policy did not come into force. */
 void settings_undo(struct dataplane *dp);
 /* Forwarding; last of all. */

@@ -112,6 +112,25 @@ int load_pin(struct dataplane *dp, struct orb_err *err)
     return r;
 }
 
+bool pins_whole(const struct dataplane *dp)
+{
+    struct bpf_map *map;
+    bool whole = true;
+
+    bpf_object__for_each_map(map, dp->programs->obj)
+    {
+        AUTO_FREE char *path = pins_path(dp, bpf_map__name(map));
+
+        whole &= !pins_wanted(map) || !access(path, F_OK);
+    }
+    for (int i = 0; i < PROGRAMS; i++) {
+        AUTO_FREE char *path = pins_path(dp, program_names[i]);
+
+        whole &= !access(path, F_OK);
+    }
+    return whole;
+}
+
 /* The links of an earlier daemon run the new programs from now on; no packet is lost between. A
  * link of an interface that is gone cannot be updated and goes. */
 void pins_update_links(struct dataplane *dp)

@@ -115,23 +115,38 @@ static void add_port(const struct dataplane *dp, const struct port *port, struct
     buf_addc(b, '}');
 }
 
+/* Looked up, not remembered. */
+static const char *table_word(const struct dataplane *dp)
+{
+    if (dp->detached)
+        return "detached";
+    if (table_missing())
+        return "missing";
+    return dp->current ? "policy" : dp->based ? "closed" : "adopted";
+}
+
+/* All that is wrong, in one text. */
+static void add_warnings(struct dataplane *dp, struct buf *b)
+{
+    AUTO(buf) struct buf all = {0};
+    char disturbed[240] = "";
+
+    for (unsigned i = 0; i < DATAPLANE_TROUBLES; i++)
+        if (dp->trouble[i][0])
+            buf_addf(&all, "%s%s", all.len ? "; " : "", dp->trouble[i]);
+    if (dataplane_disturbed(dp, disturbed, sizeof(disturbed)))
+        buf_addf(&all, "%s%s", all.len ? "; " : "", disturbed);
+    add_text(b, "warning", buf_str(&all));
+}
+
 int dataplane_status(struct dataplane *dataplane, struct buf *ret_json, struct orb_err *err)
 {
-    bool warned = false;
-
     buf_addf(ret_json, "{\"generation\":%" PRIu32 ",\"enabled\":%s,\"adopted\":%s",
              dataplane->generation, dataplane->enabled ? "true" : "false",
              dataplane->adopted ? "true" : "false");
     add_text(ret_json, "reason", dataplane->reason);
-    for (unsigned i = 0; i < DATAPLANE_TROUBLES && !warned; i++) {
-        warned = dataplane->trouble[i][0] != 0;
-        add_text(ret_json, "warning", dataplane->trouble[i]);
-    }
-    buf_addf(ret_json, ",\"table\":\"%s\"",
-             dataplane->detached  ? "detached"
-             : dataplane->current ? "policy"
-             : dataplane->based   ? "closed"
-                                  : "adopted");
+    add_warnings(dataplane, ret_json);
+    add_text(ret_json, "table", table_word(dataplane));
     if (dataplane->ports.undescribed) {
         buf_addf(ret_json,
                  ",\"unaccelerated\":{\"interfaces\":%u,\"one\":", dataplane->ports.undescribed);

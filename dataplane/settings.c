@@ -119,6 +119,16 @@ void settings_prepare(struct dataplane *dp)
         milliseconds(read_seconds(CONNTRACK "tcp_timeout_established", 432000));
 }
 
+bool settings_wrong(const struct dataplane *dp)
+{
+    bool wrong = false;
+    char value[24];
+
+    for (size_t i = 0; i < ARRAY_LEN(needed) && dp->current && !dp->illiberal; i++)
+        wrong |= !read_setting(needed[i].path, value) && strcmp(value, needed[i].value) != 0;
+    return wrong;
+}
+
 void settings_undo(struct dataplane *dp)
 {
     while (dp->change_count)

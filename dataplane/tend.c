@@ -133,6 +133,20 @@ static bool all_alive(const struct dataplane *dp)
     return true;
 }
 
+/* The maps' pins are the next daemon's way to the flows of this one. */
+static int put_pins_back(struct dataplane *dp, struct dataplane_tended *tended, struct orb_err *err)
+{
+    int r = 0;
+
+    if (!dp->programs || pins_whole(dp))
+        return 0;
+    r = load_pin(dp, err);
+    if (!r)
+        snprintf(tended->ports, sizeof(tended->ports),
+                 "pins of the fast path were removed from %.200s; they are there again", dp->bpffs);
+    return r;
+}
+
 static int tend_ports(struct dataplane *dp, struct dataplane_tended *tended, struct orb_err *err)
 {
     char *trouble = dp->trouble[DATAPLANE_TROUBLE_PORTS];
@@ -140,7 +154,9 @@ static int tend_ports(struct dataplane *dp, struct dataplane_tended *tended, str
     int r;
 
     find_dead(dp, &dead);
-    r = port_refresh(dp, err);
+    r = put_pins_back(dp, tended, err);
+    if (!r)
+        r = port_refresh(dp, err);
     load_bump(dp);
     trouble[0] = 0;
     if (r < 0) {
@@ -173,18 +189,14 @@ static void tend_settings(struct dataplane *dp, struct dataplane_tended *tended)
         port_refresh(dp, NULL);
 }
 
-/* The maps' pins are the next daemon's way to the flows of this one. */
 static unsigned look(struct dataplane *dp)
 {
-    AUTO_FREE char *control = xasprintf("%s/control", dp->bpffs);
     unsigned what =
         dp->doubt || !dp->digest || dp->trouble[DATAPLANE_TROUBLE_RULES][0] ? DATAPLANE_RULES : 0;
 
-    if (dp->programs && access(control, F_OK) < 0)
-        load_pin(dp, NULL);
-    if (!all_alive(dp))
+    if (!all_alive(dp) || (dp->programs && !pins_whole(dp)))
         what |= DATAPLANE_PORTS;
-    if (now_ms() - dp->settings_ms >= SETTINGS_MS)
+    if (now_ms() - dp->settings_ms >= SETTINGS_MS || settings_wrong(dp))
         what |= DATAPLANE_SETTINGS;
     return what;
 }
@@ -210,6 +222,23 @@ int dataplane_tend(struct dataplane *dataplane, unsigned what, struct dataplane_
         r = r < 0 ? r : failed;
     }
     return r;
+}
+
+bool dataplane_disturbed(struct dataplane *dataplane, char *ret_what, size_t size)
+{
+    struct touched touched = {0};
+
+    if (dataplane->detached)
+        return false;
+    pthread_mutex_lock(&dataplane->lock);
+    touched.ids = dataplane->touched;
+    memcpy(touched.who, dataplane->toucher, sizeof(touched.who));
+    pthread_mutex_unlock(&dataplane->lock);
+    if (!is_foreign(dataplane, &touched))
+        return false;
+    snprintf(ret_what, size, "nftables' table inet orbital was changed by %s; it is being put back",
+             touched.who);
+    return true;
 }
 
 unsigned dataplane_dispatch(struct dataplane *dataplane)

@@ -66,6 +66,8 @@ struct dpservice {
     struct loop_scope scope;
     /* dpwatch.c */
     bool watching, tending;
+    bool unsettled;      /* the verdict says that others change the table */
+    char disturbed[240]; /* the sentence about it */
     struct loop_watch links, tables;
     uv_timer_t poll, later;
     unsigned what;       /* to be looked at, by the next job */

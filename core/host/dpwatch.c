@@ -15,35 +15,68 @@
 #define PAUSE_MIN_MS 50
 #define PAUSE_MAX_MS 900 /* what somebody changed is back within a second */
 #define CALM_MS 5000     /* without a change: the next one is put back at once again */
+#define SOON_MS 100      /* what takes no longer is put back before anybody asks */
+
+#define TABLE_KEY "dataplane.table"
+#define TABLE_TODO "stop what changes nftables' table inet orbital"
 
 static void on_later(uv_timer_t *timer);
+
+/* What others changed is not put back at once: people hear of it, until it has been calm. */
+static void unsettled(struct dpservice *s)
+{
+    s->unsettled = true;
+    host_problem_set(s->host, TABLE_KEY, VERDICT_FAILED, s->disturbed, "", TABLE_TODO);
+}
+
+/* The rules as they are now, known only while nobody works on them. */
+static bool is_disturbed(struct dpservice *s)
+{
+    return (s->what & DATAPLANE_RULES) && !s->running &&
+           dataplane_disturbed(s->dataplane, s->disturbed, sizeof(s->disturbed));
+}
 
 static void tend(struct dpservice *s)
 {
     uint64_t now = now_ms();
+    bool disturbed;
 
     if (!s->what || s->tending || s->closing)
         return;
+    disturbed = is_disturbed(s);
+    uv_update_time(s->host->loop);
     if (now < s->not_before) {
-        uv_update_time(s->host->loop);
+        if (disturbed)
+            unsettled(s);
         if (!uv_is_active((uv_handle_t *)&s->later))
             uv_timer_start(&s->later, on_later, s->not_before - now, 0);
         return;
     }
     s->tending = true;
+    if (disturbed)
+        uv_timer_start(&s->later, on_later, SOON_MS, 0);
     dpjobs_own(s, DP_TEND, s->what);
     s->what = 0;
 }
 
 static void on_later(uv_timer_t *timer)
 {
-    tend(container_of(timer, struct dpservice, later));
+    struct dpservice *s = container_of(timer, struct dpservice, later);
+
+    if (s->tending)
+        unsettled(s);
+    else
+        tend(s);
 }
 
 static void on_poll(uv_timer_t *timer)
 {
     struct dpservice *s = container_of(timer, struct dpservice, poll);
 
+    if (s->unsettled && !s->running && now_ms() - s->put_back > CALM_MS) {
+        s->unsettled = false;
+        dpwatch_problems(s);
+    }
     s->what |= DATAPLANE_POLL;
     tend(s);
 }
@@ -111,6 +144,7 @@ static void tended(struct dpservice *s, const struct dp_job *job)
     const struct dataplane_tended *t = &job->tended;
 
     s->tending = false;
+    uv_timer_stop(&s->later);
     if (t->rules[0])
         log_warn(s->host->log, "dataplane.rules-put-back", KV("what", t->rules));
     if (t->ports[0])
@@ -138,8 +172,7 @@ void dpwatch_problems(struct dpservice *s)
         enum verdict_level level;
         const char *todo;
     } troubles[DATAPLANE_TROUBLES] = {
-        [DATAPLANE_TROUBLE_RULES] = {"dataplane.table", VERDICT_FAILED,
-                                     "stop what changes nftables' table inet orbital"},
+        [DATAPLANE_TROUBLE_RULES] = {TABLE_KEY, VERDICT_FAILED, TABLE_TODO},
         [DATAPLANE_TROUBLE_SETTINGS] = {"dataplane.settings", VERDICT_DEGRADED,
                                         "make /proc/sys writable for orbitald"},
         [DATAPLANE_TROUBLE_PORTS] = {"dataplane.ports", VERDICT_DEGRADED,
@@ -155,9 +188,12 @@ void dpwatch_problems(struct dpservice *s)
 
     problem(s, "dataplane.none", VERDICT_FAILED, s->opening || s->dataplane ? "" : s->why,
             "nothing is filtered or forwarded until orbitald is started with a data plane");
-    for (unsigned i = 0; i < DATAPLANE_TROUBLES && s->dataplane; i++)
-        problem(s, troubles[i].key, troubles[i].level, dataplane_trouble(s->dataplane, i),
-                troubles[i].todo);
+    for (unsigned i = 0; i < DATAPLANE_TROUBLES && s->dataplane; i++) {
+        const char *what = dataplane_trouble(s->dataplane, i);
+
+        if (i != DATAPLANE_TROUBLE_RULES || *what || !s->unsettled)
+            problem(s, troubles[i].key, troubles[i].level, what, troubles[i].todo);
+    }
 }
 
 void dpwatch_done(struct dpservice *s, const struct dp_job *job)

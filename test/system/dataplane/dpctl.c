@@ -3,7 +3,8 @@
  *
  *   dpctl NETNS-FILE BPFFS [no-kfunc|no-tcx]
  *   apply FILE · put FILE (merges into the running policy) · revert · status · counters · times (of
- *   the last apply) · enable · disable · events (waits for one, dispatches) · destroy · quit */
+ *   the last apply) · enable · disable · events (waits for one, dispatches) · tend (what was put
+ * back) · destroy · quit */
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
@@ -54,6 +55,16 @@ static int wait_event(struct dataplane *dp, struct orb_err *err)
     return dataplane_tend(dp, dataplane_dispatch(dp), &tended, err);
 }
 
+static int tend(struct dataplane *dp, struct buf *out, struct orb_err *err)
+{
+    struct dataplane_tended tended;
+    int r = dataplane_tend(dp, dataplane_dispatch(dp) | DATAPLANE_POLL, &tended, err);
+
+    if (!r)
+        buf_addf(out, "%s;%s;%s", tended.rules, tended.ports, tended.settings);
+    return r;
+}
+
 static int run(struct dataplane *dp, struct policy *policy, char *line, struct buf *out,
                struct orb_err *err)
 {
@@ -67,6 +78,8 @@ static int run(struct dataplane *dp, struct policy *policy, char *line, struct b
         return apply(dp, policy, argument, false, err);
     if (!strcmp(command, "revert"))
         return dataplane_revert(dp, err);
+    if (!strcmp(command, "tend"))
+        return tend(dp, out, err);
     if (!strcmp(command, "status"))
         return dataplane_status(dp, out, err);
     if (!strcmp(command, "counters"))

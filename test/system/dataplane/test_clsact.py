@@ -51,6 +51,14 @@ lab.check(f"auto takes it, too: {ports['r0']['reason']}",
 check("one filter each", "r0", 1, 1)
 check("beside a foreign one", "r1", 1, 1)
 lab.check("it refuses", refused(d) == 50)
+d.say("tend")
+for what, hand in (("filter", ["filter", "del", "dev", "r0", "ingress"]), ("discipline", ["qdisc", "del", "dev", "r0", "clsact"])):
+    tc(*hand)
+    lab.check(f"no status claims a deleted {what}", d.status()["ports"]["r0"]["mode"] == "off")
+    said = d.say("tend")
+    lab.check(f"a deleted {what} is put back and said: {said}", "r0; it is back" in said)
+    check("put back", "r0", 1, 1)
+    lab.check("and refuses, and nothing more is said", refused(d) == 50 and d.say("tend") == ";;")
 before = filters("r0")
 for _ in range(3):
     d.apply(lab.policy("auto", RULES))

@@ -4,7 +4,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
-from appliance import Appliance, Failed, Tap, need_root, run  # noqa: E402,F401
+from appliance import Appliance, Failed, Tap, expect, need_root, run  # noqa: E402,F401
 
 CONFIG = {
     "interfaces": {"lan0": {"addresses": ["10.1.0.1/24"], "fast-path": "tcx"},
@@ -74,3 +74,6 @@ class Box(Appliance):
 
     def seen(self):
         self.mark = len(self.log_text())
+
+    def index(self, link):
+        return json.loads(run(*self.inside("ip", "-j", "link", "show", "dev", link)).stdout)[0]["ifindex"]

@@ -91,6 +91,7 @@ def cold_start(box):
     assert "closed" in box.table()
     box.until(20, lambda: "10.1.0.1" in run(*box.inside("ip", "addr")).stdout, "the addresses")
     assert not box.pings("lan", "192.0.2.1") and not box.pings("wan", "192.0.2.2")
+    assert "the table is closed" in box.ctl("show", "dataplane").stdout
     box.packages = packages
     box.kill()
     box.seen()
@@ -114,6 +115,7 @@ def detach(box):
     assert not box.table() and not os.listdir(f"{box.dir}/bpf") or \
         not [p for p in os.listdir(f"{box.dir}/bpf") if "debug" not in p]
     assert box.json("show", "dataplane")["table"] == "detached"
+    assert "nothing is filtered" in box.ctl("show", "dataplane").stdout
     box.ctl("dataplane", "enable")
     box.until(10, box.right, "enable brings everything back")
     box.kill(signal.SIGTERM)

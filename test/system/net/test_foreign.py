@@ -1,0 +1,262 @@
+"""What others do to the filter and the fast path while it runs: it is back within a second, with one record
+each, and no status claims what is not there."""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from closed_lab import CONFIG, Box, Tap, expect, need_root, run  # noqa: E402
+
+BUILD = sys.argv[1]
+SECOND = 3  # what must be back within a second, on a machine that does other things as well
+
+
+def mode_of(box, port="lan0"):
+    return box.json("show", "dataplane")["ports"][port]["mode"]
+
+
+def modes(box, mode):
+    config = json.loads(json.dumps(CONFIG))
+    for port in config["interfaces"].values():
+        port["fast-path"] = mode
+    box.ctl("config", "load", "-", stdin=json.dumps(config))
+    if box.json("config", "diff")["changes"]:
+        box.ctl("config", "commit")
+    box.until(5, lambda: mode_of(box) == mode and mode_of(box, "wan0") == mode, f"both ports at {mode}")
+    box.seen()
+
+
+def pin(box, hook, port="lan0"):
+    return f"{box.dir}/bpf/link_{hook}_{box.index(port)}"
+
+
+def has_xdp(box, port="lan0"):
+    link = json.loads(run(*box.inside("ip", "-j", "-d", "link", "show", "dev", port)).stdout)[0]
+    return "xdp" in link
+
+
+def verdict(box):
+    return json.loads(box.ctl("--json", "show", "health", ok=False).stdout)["verdict"]
+
+
+def detach(box, hook):
+    identity = json.loads(run("bpftool", "-j", "link", "show", "pinned", pin(box, hook)).stdout)["id"]
+    run("bpftool", "link", "detach", "id", identity)
+
+
+def records(box, word):
+    return len(re.findall(word, box.said()))
+
+
+def one_record(box, word, what):
+    time.sleep(0.7)  # a second record that must not come: the links are looked at twice a second
+    expect(records(box, word) == 1, f"{what}: {records(box, word)} records {word}")
+    expect(box.right(), what)
+    box.seen()
+
+
+def link_taken(box, hook):
+    detach(box, hook)
+    # Reading the status looks at the links: never a claim in between.
+    expect(mode_of(box) == "off" or "ports-put-back" in box.said(), "no fast path is claimed that is not there")
+    box.until(SECOND, lambda: "ports-put-back" in box.said(), f"{hook} is attached again")
+    expect(mode_of(box) == hook, "and told")
+    one_record(box, "ports-put-back", f"a detached {hook}")
+
+
+def links(box):
+    for hook in ("tcx", "xdp"):
+        modes(box, hook)
+        link_taken(box, hook)
+
+
+def behind(box):
+    """The program behind XDP takes what XDP cannot send: it is looked after as well."""
+    modes(box, "xdp")
+    detach(box, "tcx")
+    box.until(SECOND, lambda: "ports-put-back" in box.said(), "tcx behind XDP is attached again")
+    one_record(box, "ports-put-back", "tcx behind XDP")
+
+
+def xdp_off(box):
+    modes(box, "xdp")
+    for command in (("ip", "link", "set", "dev", "lan0", "xdp", "off"),
+                    ("bpftool", "net", "detach", "xdp", "dev", "lan0")):
+        run(*box.inside(*command), check=False)  # the kernel refuses: a link holds it
+        expect(mode_of(box) == "xdp" and has_xdp(box), " ".join(command))
+
+
+def pins(box):
+    modes(box, "tcx")
+    for name in sorted(os.listdir(f"{box.dir}/bpf")):
+        if os.path.isfile(f"{box.dir}/bpf/{name}") and "." not in name:
+            os.unlink(f"{box.dir}/bpf/{name}")
+    box.until(SECOND, lambda: os.path.exists(pin(box, "tcx")) and os.path.exists(f"{box.dir}/bpf/control"),
+              "all pins are there again")
+    one_record(box, "ports-put-back", "all pins removed")
+    names = os.listdir(f"{box.dir}/bpf")
+    expect({"prog_xdp", "prog_tcx", "flows4", "link_tcx_%d" % box.index("wan0")} <= set(names), names)
+
+
+def maps_alone(box):
+    before = set(os.listdir(f"{box.dir}/bpf"))
+    for name in ("flows4", "policies", "prog_tcx"):
+        os.unlink(f"{box.dir}/bpf/{name}")
+    box.until(SECOND, lambda: set(os.listdir(f"{box.dir}/bpf")) == before, "single pins are there again")
+
+
+def unmounted(box):
+    run("umount", f"{box.dir}/bpf")
+    try:
+        box.until(SECOND, lambda: os.path.exists(pin(box, "tcx")), "the pins are there again")
+        expect(mode_of(box) == "tcx" and box.right(), "and the ports")
+    finally:
+        if not os.path.ismount(f"{box.dir}/bpf"):
+            run("mount", "-t", "bpf", "bpf", f"{box.dir}/bpf")
+    box.seen()
+
+
+def foreign_program(box):
+    """Somebody else's XDP program stands there first: ours goes behind it, and takes its place later."""
+    modes(box, "off")
+    with tempfile.TemporaryDirectory(prefix=f"{box.ns}-prog.") as where:
+        with open(f"{where}/pass.c", "w") as f:
+            f.write('__attribute__((section("xdp"), used)) int p(void *c) { return 2; }\n'
+                    'char l[] __attribute__((section("license"), used)) = "GPL";\n')
+        run("clang", "-O2", "-target", "bpf", "-c", f"{where}/pass.c", "-o", f"{where}/pass.o")
+        run(*box.inside("ip", "link", "set", "dev", "lan0", "xdp", "obj", f"{where}/pass.o", "sec", "xdp"))
+    config = {"interfaces": {"lan0": {"fast-path": "xdp"}, "wan0": {"fast-path": "xdp"}}}
+    box.ctl("config", "load", "-", stdin=json.dumps(config))
+    box.ctl("config", "commit")
+    port = box.json("show", "dataplane")["ports"]["lan0"]
+    expect(port["mode"] == "tcx" and "XDP" in port["reason"], port)
+    expect(box.right(), "with the other's program")
+    run(*box.inside("ip", "link", "set", "dev", "lan0", "xdp", "off"))
+    box.until(SECOND, lambda: mode_of(box) == "xdp", "ours is there once the other is gone")
+    expect(box.right(), "with ours")
+
+
+HANDS = (("flush", "ruleset"), ("delete", "table", "inet", "orbital"), ("flush", "chain", "inet", "orbital", "input"),
+         ("insert", "rule", "inet", "orbital", "input", "accept"),
+         ("add", "rule", "inet", "orbital", "forward", "counter", "accept"))
+
+
+def is_whole(box, good):
+    return shape(box) == good
+
+
+def shape(box):
+    """The table without what counts."""
+    return re.sub(r"counter packets \d+ bytes \d+", "counter", re.sub(r"elements = \{[^}]*\}", "", box.table()))
+
+
+def rule_deleted(box):
+    good = shape(box)
+    listing = box.nft("-a", "list", "chain", "inet", "orbital", "input")
+    handle = re.findall(r"# handle (\d+)", listing)[-1]
+    box.nft("delete", "rule", "inet", "orbital", "input", "handle", handle)
+    box.until(SECOND, lambda: "rules-put-back" in box.said() and is_whole(box, good), "the rule is back")
+    one_record(box, "rules-put-back", "a deleted rule")
+
+
+def during_commits(box):
+    """Each hand at each moment of a commit: the commit holds or says why not, and the table is the policy's."""
+    stop = threading.Event()
+
+    def hands():
+        i = 0
+        while not stop.wait(0.03):
+            box.nft(*HANDS[i % len(HANDS)], check=False)
+            i += 1
+    worker = threading.Thread(target=hands)
+    worker.start()
+    done = 0
+    try:
+        for n in range(12):
+            box.ctl("config", "set", "firewall", "rules", "20",
+                    json.dumps({"from": "lan", "to": "wan", "protocol": "tcp",
+                                "destination-ports": [str(1000 + n)], "action": "accept"}))
+            commit = box.ctl("config", "commit", ok=False)
+            expect(commit.returncode == 0 or "nftables" in commit.stderr, commit.stderr)
+            done += commit.returncode == 0
+    finally:
+        stop.set()
+        worker.join()
+    expect(done, "no commit at all went through")
+    box.ctl("config", "set", "firewall", "rules", "20", json.dumps(
+        {"from": "lan", "to": "wan", "protocol": "tcp", "destination-ports": ["4711"], "action": "accept"}))
+    box.ctl("config", "commit", ok=False)
+    port = box.json("config", "show", "firewall", "rules", "20")["destination-ports"][0]
+    box.until(SECOND, lambda: f"dport {port}" in box.table() and box.table().count("hook ") >= 5 and
+              not re.search(r"counter packets \d+ bytes \d+ accept", box.table()), "the table is the policy's")
+    expect(box.right(), "after it")
+    box.until(10, lambda: verdict(box) == "ok", "nothing is wrong any more")
+    box.seen()
+
+
+def burst(box):
+    """Ten flushes in a second."""
+    good = shape(box)
+    told = 0
+    for _ in range(10):
+        box.nft("flush", "ruleset")
+        begin = time.monotonic()
+        if box.table():
+            told += 1
+        else:
+            said = verdict(box), box.ctl("show", "dataplane").stdout
+            told += bool(box.table()) or (said[0] == "failed" and "table: the table is missing" in said[1])
+        time.sleep(max(0, 0.1 - (time.monotonic() - begin)))
+    last = time.monotonic()
+    box.until(SECOND, lambda: is_whole(box, good), "the table is back")
+    print(f"# {time.monotonic() - last:.2f} s after the last of ten flushes the table is whole")
+    time.sleep(1)
+    count = records(box, "rules-put-back")
+    expect(1 <= count <= 10, f"{count} records of ten flushes")
+    expect(told == 10, f"{10 - told} times the table was gone and the verdict did not say so")
+    box.until(5, lambda: verdict(box) == "ok", "nothing is wrong any more")
+    expect(box.right(), "after the burst")
+    box.seen()
+
+
+SETTINGS = (("net.ipv4.ip_forward", "0"), ("net.ipv6.conf.all.forwarding", "0"),
+            ("net.ipv4.conf.lan0.forwarding", "0"), ("net.ipv6.conf.wan0.forwarding", "0"),
+            ("net.netfilter.nf_conntrack_tcp_be_liberal", "0"),
+            ("net.ipv6.conf.lan0.ignore_routes_with_linkdown", "0"))
+
+
+def settings(box):
+    for name, bad in SETTINGS:
+        good = box.sysctl(name)
+        expect(good != bad, f"{name} is {good}")
+        box.sysctl(name, bad)
+        box.until(SECOND, lambda: box.sysctl(name) == good, f"{name} is {good} again")
+        box.until(SECOND, lambda: "settings-put-back" in box.said(), f"{name}: a record")
+        box.seen()
+    expect(box.right(), "after it")
+
+
+def main():
+    need_root()
+    tap = Tap()
+    with Box(BUILD, "foreign", dataplane=True) as box:
+        for host in ("lan", "wan"):
+            run("ip", "netns", "exec", f"{box.ns}-{host}", "ethtool", "-K", "eth0", "gro", "on", "tx", "off")
+        box.configure()
+        for name, fn in (("a link that somebody detached", links), ("the one behind XDP", behind),
+                         ("XDP switched off by ip and bpftool", xdp_off), ("all pins removed", pins),
+                         ("some pins removed", maps_alone), ("the file system of the pins unmounted", unmounted),
+                         ("another program at XDP", foreign_program), ("a deleted rule", rule_deleted),
+                         ("hands during commits", during_commits), ("ten flushes in a second", burst),
+                         ("settings", settings)):
+            if len(sys.argv) < 3 or sys.argv[2] in name:
+                tap.test(name, fn, box)
+    tap.end()
+
+
+main()
