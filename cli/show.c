@@ -209,7 +209,8 @@ static void print_pending_routes(json_t *tree)
         json_array_foreach (json_object_get(e, "next-hops"), k, hop) {
             const char *via = member_text(hop, "gateway");
 
-            table_cell(&t, "%s", member_text(e, "destination"));
+            table_cell(&t, "%s%s%s", member_text(e, "destination"),
+                       *member_text(e, "table") ? " of table " : "", member_text(e, "table"));
             table_cell(&t, "%s%s%s", via, *via ? " " : "", member_text(hop, "interface"));
             table_cell(&t, "%lld", member_number(e, "metric"));
             table_cell(&t, "%s", member_text(hop, "reason"));
@@ -218,9 +219,40 @@ static void print_pending_routes(json_t *tree)
     table_print(&t);
 }
 
+/* The kernel's policy rules, when there are others than its own three. */
+static void print_policy(json_t *tree)
+{
+    static const char *const titles[] = {"RULE",      "FAMILY", "FROM",    "TO",
+                                         "INTERFACE", "MARK",   "DECIDES", "PROTOCOL"};
+    static const char *const leaves[] = {"family", "from", "to", "interface", "mark"};
+    bool others = false;
+    struct table t;
+    json_t *e;
+    size_t i;
+
+    json_array_foreach (json_object_get(tree, "policy"), i, e)
+        others |= strcmp(member_text(e, "protocol"), "kernel") != 0;
+    if (!others)
+        return;
+    putchar('\n');
+    table_start(&t, 8, titles);
+    json_array_foreach (json_object_get(tree, "policy"), i, e) {
+        bool table = !strcmp(member_text(e, "action"), "table");
+
+        table_cell(&t, "%lld", member_number(e, "number"));
+        for (size_t k = 0; k < sizeof(leaves) / sizeof(*leaves); k++)
+            table_cell(&t, "%s", member_text(e, leaves[k]));
+        table_cell(&t, "%s%s%s", table ? "table " : "",
+                   table ? member_text(e, "table") : member_text(e, "action"),
+                   json_is_true(json_object_get(e, "more")) ? ", and more" : "");
+        table_cell(&t, "%s", member_text(e, "protocol"));
+    }
+    table_print(&t);
+}
+
 static int show_routes(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
-    static const char *const titles[] = {"DESTINATION", "NEXT HOPS", "PROTOCOL", "METRIC"};
+    static const char *const titles[] = {"DESTINATION", "TABLE", "NEXT HOPS", "PROTOCOL", "METRIC"};
     AUTO(json_t) json_t *tree = NULL;
     struct table t;
     json_t *e, *hop;
@@ -231,7 +263,7 @@ static int show_routes(struct cli *cli, int argc, char **argv, struct orb_err *e
         r = cli_fetch(cli, "routing@1", "list", NULL, &tree, err);
     if (r < 0 || !tree)
         return r;
-    table_start(&t, 4, titles);
+    table_start(&t, 5, titles);
     json_array_foreach (json_object_get(tree, "routes"), i, e) {
         AUTO(buf) struct buf hops = {0};
 
@@ -241,13 +273,17 @@ static int show_routes(struct cli *cli, int argc, char **argv, struct orb_err *e
             buf_addf(&hops, "%s%s%s%s", k ? ", " : "", via, *via ? " " : "",
                      member_text(hop, "interface"));
         }
+        if (*member_text(e, "preferred-source"))
+            buf_addf(&hops, " from %s", member_text(e, "preferred-source"));
         table_cell(&t, "%s", member_text(e, "destination"));
+        table_cell(&t, "%s", member_text(e, "table"));
         table_cell(&t, "%s", hops.len ? buf_str(&hops) : member_text(e, "type"));
         table_cell(&t, "%s", member_text(e, "protocol"));
         table_cell(&t, "%lld", member_number(e, "metric"));
     }
     table_print(&t);
     print_pending_routes(tree);
+    print_policy(tree);
     return 0;
 }
 
@@ -297,7 +333,8 @@ const struct command show_commands[] = {
     {"show firewall counters", "", "the same", show_counters},
     {"show dataplane", "", "ports, attach points, fast path", show_status},
     {"show interfaces", "", "links and addresses", show_interfaces},
-    {"show routes", "", "the main routing table, and next hops not used now", show_routes},
+    {"show routes", "", "the routing tables, next hops not used now, and policy rules",
+     show_routes},
     {"show system", "", "version, instance, uptime", show_system},
     {"show boot", "", "boot phases and when they were reached", show_boot},
     {0},

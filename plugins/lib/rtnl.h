@@ -1,4 +1,4 @@
-/* What the kernel has – links, addresses, routes of the main table – as plain arrays, and the few
+/* What the kernel has – links, addresses, routes, policy rules – as plain arrays, and the few
  * requests that change it. */
 #ifndef PLUGINS_LIB_RTNL_H
 #define PLUGINS_LIB_RTNL_H
@@ -35,19 +35,35 @@ struct rtnl_addr {
 struct rtnl_hop {
     int index; /* 0: by gateway */
     bool has_gateway;
-    bool onlink; /* the gateway is a neighbour, whatever the addresses say; only for requests */
+    bool onlink; /* the gateway is a neighbour, whatever the addresses say */
     struct address gateway;
     unsigned weight; /* 1… */
 };
 
 struct rtnl_route {
+    uint32_t table; /* RT_TABLE_* or a number */
     struct prefix destination;
     uint32_t metric;
     uint8_t protocol; /* RTPROT_* */
     uint8_t type;     /* RTN_* */
-    uint8_t tos;      /* other than 0: no route of ours, and in nobody's way */
+    bool aside;       /* for a TOS or a source prefix: no route of ours, and in nobody's way */
+    bool extra;       /* has what no route of ours has: metrics, encapsulation, a nexthop object */
+    struct address source; /* preferred one; family 0: none */
     unsigned hop_count;
     struct rtnl_hop hops[RTNL_MAX_HOPS];
+};
+
+struct rtnl_rule {
+    uint8_t family;
+    uint32_t priority;
+    struct prefix from, to; /* family 0: any */
+    char iif[16];           /* "": any */
+    uint32_t mark, mask;    /* of the packet; mask 0: any */
+    uint8_t action;         /* FR_ACT_* */
+    uint32_t table;         /* of FR_ACT_TO_TBL */
+    bool ignore_default;    /* routes of prefix length 0 do not count */
+    uint8_t protocol;       /* RTPROT_* */
+    bool extra;             /* says what no rule of ours does */
 };
 
 struct rtnl_links {
@@ -62,6 +78,10 @@ struct rtnl_routes {
     struct rtnl_route *items;
     unsigned count;
 };
+struct rtnl_rules {
+    struct rtnl_rule *items;
+    unsigned count;
+};
 
 /* Snapshots; free items with free(). Links come without counters, which halves what the kernel has
  * to write, unless they are asked for. */
@@ -69,18 +89,21 @@ int rtnl_get_links(struct nl_sock *socket, struct rtnl_links *ret_links, struct 
 int rtnl_get_links_counted(struct nl_sock *socket, struct rtnl_links *ret_links,
                            struct orb_err *err);
 int rtnl_get_addrs(struct nl_sock *socket, struct rtnl_addrs *ret_addrs, struct orb_err *err);
-/* The routes of our protocol alone. */
+/* The routes of our protocol alone, of every table. */
 int rtnl_get_routes(struct nl_sock *socket, struct rtnl_routes *ret_routes, struct orb_err *err);
-/* Every route of the main table, of IPv4 and then of IPv6, without keeping any: there may be a
+/* The rules of both families, each in the order in which the kernel tries them. */
+int rtnl_get_rules(struct nl_sock *socket, struct rtnl_rules *ret_rules, struct orb_err *err);
+/* Every route of every table, of IPv4 and then of IPv6, without keeping any: there may be a
  * million. route NULL: a dump begins (also anew, when the kernel interrupted one): forget what was
  * seen of this family. */
 typedef void rtnl_each_route(void *arg, uint8_t family, const struct rtnl_route *route);
 int rtnl_walk_routes(struct nl_sock *socket, rtnl_each_route *each, void *arg, struct orb_err *err);
 
-/* Fill in from one message; false when it is none of that type (or not the main table). */
+/* Fill in from one message; false when it is none of that type. */
 bool rtnl_read_link(struct nlmsghdr *header, struct rtnl_link *ret_link);
 bool rtnl_read_addr(struct nlmsghdr *header, struct rtnl_addr *ret_addr);
 bool rtnl_read_route(struct nlmsghdr *header, struct rtnl_route *ret_route);
+bool rtnl_read_rule(struct nlmsghdr *header, struct rtnl_rule *ret_rule);
 
 const struct rtnl_link *rtnl_find_link(const struct rtnl_links *links, const char *name);
 const struct rtnl_link *rtnl_link_of(const struct rtnl_links *links, int index);
@@ -97,11 +120,15 @@ int rtnl_add_addr(struct nl_sock *socket, int index, const struct prefix *prefix
                   struct orb_err *err);
 int rtnl_del_addr(struct nl_sock *socket, int index, const struct prefix *prefix,
                   struct orb_err *err);
-/* Makes the route of this destination and metric. replace: in the place of the one that is there
- * (atomically); otherwise -EEXIST when there is one, of whatever protocol. */
+/* Makes the route of this table, destination and metric. replace: in the place of the first that is
+ * there (atomically); otherwise -EEXIST when there is one, of whatever protocol. */
 int rtnl_put_route(struct nl_sock *socket, const struct rtnl_route *route, bool replace,
                    struct orb_err *err);
-/* Removes the route of this destination and metric if it is of our protocol. */
+/* Removes the route of this table, destination and metric if it is of our protocol; of several such
+ * IPv4 ones the one with these next hops. */
 int rtnl_del_route(struct nl_sock *socket, const struct rtnl_route *route, struct orb_err *err);
+/* Adds behind those of the same priority; -EEXIST when there is one that says the same. */
+int rtnl_add_rule(struct nl_sock *socket, const struct rtnl_rule *rule, struct orb_err *err);
+int rtnl_del_rule(struct nl_sock *socket, const struct rtnl_rule *rule, struct orb_err *err);
 
 #endif

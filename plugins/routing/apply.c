@@ -12,9 +12,12 @@
 #include "plugins/routing/apply.h"
 
 #define CONFLICT "the kernel has a route of this destination and metric that is not ours"
+#define BEHIND "a route of this destination and metric that is not ours stands before it"
+#define JOINED "something else keeps adding next hops to it"
 
 struct pass {
     struct nl_sock *socket;
+    struct routes_want *routes;
     const struct reach *reach;
     struct rtnl_routes have; /* ours, by key */
     bool *kept;
@@ -29,21 +32,65 @@ struct group {
     struct hop_want *hops[RTNL_MAX_HOPS]; /* of kernel.hops */
     const struct rtnl_route *have;
     bool held;
+    bool behind; /* somebody else's route decides before ours */
 };
 
 static int by_key(const void *a, const void *b)
 {
     const struct rtnl_route *p = a, *q = b;
-    int r = memcmp(&p->destination, &q->destination, sizeof(p->destination));
+    int r = (p->table > q->table) - (p->table < q->table);
 
+    if (!r)
+        r = memcmp(&p->destination, &q->destination, sizeof(p->destination));
     return r ? r : (p->metric > q->metric) - (p->metric < q->metric);
 }
 
+/* whole: with weight and onlink. */
+static bool has_hop(const struct rtnl_route *route, const struct rtnl_hop *hop, bool whole)
+{
+    for (unsigned i = 0; i < route->hop_count; i++) {
+        const struct rtnl_hop *h = &route->hops[i];
+
+        if (h->index == hop->index && h->has_gateway == hop->has_gateway &&
+            (!h->has_gateway || address_equal(&h->gateway, &hop->gateway)) &&
+            (!whole || (h->weight == hop->weight && h->onlink == hop->onlink)))
+            return true;
+    }
+    return false;
+}
+
+static bool is_there(const struct rtnl_route *have, const struct rtnl_route *want)
+{
+    if (!have || have->type != want->type || have->extra)
+        return false;
+    /* An IPv6 blackhole is reported with the loopback as its hop. */
+    if (want->type != RTN_UNICAST)
+        return true;
+    if (have->hop_count != want->hop_count || have->source.family != want->source.family ||
+        (want->source.family && !address_equal(&have->source, &want->source)))
+        return false;
+    for (unsigned j = 0; j < want->hop_count; j++) {
+        if (!has_hop(have, &want->hops[j], true))
+            return false;
+    }
+    return true;
+}
+
+/* Several when somebody else had put one before ours: then the one that is as it should be. */
 static const struct rtnl_route *find(struct pass *pass, const struct rtnl_route *like)
 {
+    const struct rtnl_route *end = pass->have.items + pass->have.count, *any, *r;
+
     if (!pass->have.count)
         return NULL;
-    return bsearch(like, pass->have.items, pass->have.count, sizeof(*like), by_key);
+    any = bsearch(like, pass->have.items, pass->have.count, sizeof(*like), by_key);
+    for (r = any; r && r > pass->have.items && !by_key(r - 1, like); r--)
+        ;
+    for (; r && r < end && !by_key(r, like); r++) {
+        if (is_there(r, like))
+            return r;
+    }
+    return any;
 }
 
 static void keep(struct pass *pass, const struct group *group)
@@ -52,8 +99,7 @@ static void keep(struct pass *pass, const struct group *group)
         pass->kept[group->have - pass->have.items] = true;
 }
 
-/* Keeps the text when it is the same: most reasons last. */
-static void set_why(char **why, const char *text)
+void set_why(char **why, const char *text)
 {
     if (*why && text && !strcmp(*why, text))
         return;
@@ -61,44 +107,39 @@ static void set_why(char **why, const char *text)
     *why = text ? strdup(text) : NULL;
 }
 
-static bool has_hop(const struct rtnl_route *route, const struct rtnl_hop *hop, bool weighted)
+/* Did somebody add next hops to the route that was ours? IPv6 makes one of routes of one metric. */
+static bool is_joined(const struct group *group)
 {
-    for (unsigned i = 0; i < route->hop_count; i++) {
-        const struct rtnl_hop *h = &route->hops[i];
-
-        if (h->index == hop->index && h->has_gateway == hop->has_gateway &&
-            (!h->has_gateway || address_equal(&h->gateway, &hop->gateway)) &&
-            (!weighted || h->weight == hop->weight))
+    for (unsigned i = 0; group->held && !group->route->changed && group->have &&
+                         group->have->type == RTN_UNICAST && i < group->have->hop_count;
+         i++) {
+        if (!has_hop(&group->kernel, &group->have->hops[i], false))
             return true;
     }
     return false;
 }
 
-static bool is_there(const struct rtnl_route *have, const struct rtnl_route *want)
-{
-    if (!have || have->type != want->type)
-        return false;
-    /* An IPv6 blackhole is reported with the loopback as its hop. */
-    if (want->type != RTN_UNICAST)
-        return true;
-    if (have->hop_count != want->hop_count)
-        return false;
-    for (unsigned j = 0; j < want->hop_count; j++) {
-        if (!has_hop(have, &want->hops[j], want->hop_count > 1))
-            return false;
-    }
-    return true;
-}
-
 static int put(struct pass *pass, const struct group *group, const struct rtnl_route *route,
                struct orb_err *err)
 {
-    int r = rtnl_put_route(pass->socket, route, group->have != NULL, err);
+    bool strange = group->behind || is_joined(group);
+    int r;
 
-    if (r == -EEXIST && group->held && pass->retake) {
-        r = rtnl_put_route(pass->socket, route, true, err);
-        pass->applied.retaken += r == 0;
+    if (strange && !pass->retake)
+        return orb_fail(err, -EEXIST, "%s", group->behind ? BEHIND : JOINED);
+    /* Ours stands behind the stranger's and decides nothing; replacing is done to the first. */
+    if (group->behind && group->have)
+        rtnl_del_route(pass->socket, group->have, NULL);
+    r = rtnl_put_route(pass->socket, route, group->have || group->behind, err);
+    if (r == -EEXIST) {
+        if (group->held && pass->retake) {
+            strange = true;
+            r = rtnl_put_route(pass->socket, route, true, err);
+        } else {
+            orb_fail(err, -EEXIST, CONFLICT);
+        }
     }
+    pass->applied.retaken += r == 0 && strange;
     pass->applied.put += r == 0;
     return r;
 }
@@ -155,7 +196,7 @@ static int put_singly(struct pass *pass, struct group *group, struct orb_err *er
             hop->held = true;
             continue;
         }
-        set_why(&hop->why, r == -EEXIST ? CONFLICT : err->text);
+        set_why(&hop->why, err->text);
         hop->todo = "correct the next hop, or take it away";
         r = refused(pass, group, hop, r, err);
         if (r < 0)
@@ -164,6 +205,19 @@ static int put_singly(struct pass *pass, struct group *group, struct orb_err *er
     if (!made && group->have && !is_part(group))
         pass->kept[group->have - pass->have.items] = false;
     return 0;
+}
+
+/* One that the machine does not have now costs no route: what is forwarded needs it not. */
+static void choose_source(struct pass *pass, struct group *group, struct hop_want *hop)
+{
+    char why[200];
+
+    if (!hop->source.family || reach_source_now(pass->reach, &hop->source, why, sizeof(why))) {
+        set_why(&hop->no_source, NULL);
+        group->kernel.source = hop->source;
+    } else {
+        set_why(&hop->no_source, why);
+    }
 }
 
 /* The configured hops of one metric that can be used now, and why the others cannot. */
@@ -176,7 +230,9 @@ static void collect(struct pass *pass, struct group *group)
         if (hop->metric != group->kernel.metric)
             continue;
         group->held |= hop->held;
+        group->behind |= hop->behind;
         hop->held = false;
+        set_why(&hop->no_source, NULL);
         if (!reach_now(pass->reach, hop, &group->kernel.hops[group->kernel.hop_count], why,
                        sizeof(why), &hop->todo)) {
             set_why(&hop->why, why);
@@ -184,6 +240,7 @@ static void collect(struct pass *pass, struct group *group)
         }
         set_why(&hop->why, NULL);
         group->hops[group->kernel.hop_count++] = hop;
+        choose_source(pass, group, hop);
     }
 }
 
@@ -191,7 +248,8 @@ static int put_group(struct pass *pass, struct route_want *route, uint32_t metri
                      struct orb_err *err)
 {
     struct group group = {.route = route,
-                          .kernel = {.destination = route->destination,
+                          .kernel = {.table = route->table->id,
+                                     .destination = route->destination,
                                      .metric = metric,
                                      .protocol = NETLINK_OURS,
                                      .type = RTN_UNICAST}};
@@ -203,7 +261,7 @@ static int put_group(struct pass *pass, struct route_want *route, uint32_t metri
     if (!group.kernel.hop_count)
         return 0;
     keep(pass, &group);
-    if (!is_there(group.have, &group.kernel))
+    if (group.behind || !is_there(group.have, &group.kernel))
         r = put(pass, &group, &group.kernel, &why);
     if (r < 0) {
         r = put_singly(pass, &group, &why);
@@ -220,7 +278,9 @@ static int put_last(struct pass *pass, struct route_want *route, struct orb_err 
 {
     struct group group = {.route = route,
                           .held = route->last_held,
-                          .kernel = {.destination = route->destination,
+                          .behind = route->last_behind,
+                          .kernel = {.table = route->table->id,
+                                     .destination = route->destination,
                                      .metric = route_last_metric(route),
                                      .protocol = NETLINK_OURS,
                                      .type = route->last}};
@@ -229,10 +289,10 @@ static int put_last(struct pass *pass, struct route_want *route, struct orb_err 
 
     group.have = find(pass, &group.kernel);
     keep(pass, &group);
-    if (!is_there(group.have, &group.kernel))
+    if (group.behind || !is_there(group.have, &group.kernel))
         r = put(pass, &group, &group.kernel, &why);
     route->last_held = r == 0;
-    set_why(&route->why, r == 0 ? NULL : (r == -EEXIST ? CONFLICT : why.text));
+    set_why(&route->why, r == 0 ? NULL : why.text);
     if (r < 0)
         r = refused(pass, &group, NULL, r, &why);
     if (r < 0 && err)
@@ -245,13 +305,8 @@ static int put_route(struct pass *pass, struct route_want *route, struct orb_err
     int r = 0;
 
     for (unsigned i = 0; r == 0 && i < route->hop_count; i++) {
-        uint32_t metric = route->hops[i].metric;
-        bool done = false;
-
-        for (unsigned j = 0; !done && j < i; j++)
-            done = route->hops[j].metric == metric;
-        if (!done)
-            r = put_group(pass, route, metric, err);
+        if (route_is_first(route, &route->hops[i]))
+            r = put_group(pass, route, route->hops[i].metric, err);
     }
     return r == 0 && route->last ? put_last(pass, route, err) : r;
 }
@@ -277,10 +332,26 @@ static int remove_stale(struct pass *pass, struct orb_err *err)
     return 0;
 }
 
+static int apply_all(struct pass *pass, struct orb_err *err)
+{
+    struct rtnl_rules rules = {0};
+    int r = 0;
+
+    for (unsigned i = 0; r == 0 && i < pass->routes->count; i++)
+        r = put_route(pass, pass->routes->sorted[i], err);
+    if (r == 0)
+        r = rules_add(pass->socket, pass->routes, pass->strict, &rules, &pass->applied.rules, err);
+    if (r < 0)
+        return r;
+    rules_remove(pass->socket, pass->routes, &rules, &pass->applied.rules);
+    return remove_stale(pass, err);
+}
+
 int routes_apply(struct nl_sock *socket, struct routes_want *routes, const struct reach *reach,
                  bool strict, bool retake, struct routes_applied *ret_applied, struct orb_err *err)
 {
-    struct pass pass = {.socket = socket, .reach = reach, .strict = strict, .retake = retake};
+    struct pass pass = {
+        .socket = socket, .routes = routes, .reach = reach, .strict = strict, .retake = retake};
     int r = rtnl_get_routes(socket, &pass.have, err);
 
     if (r < 0)
@@ -290,10 +361,8 @@ int routes_apply(struct nl_sock *socket, struct routes_want *routes, const struc
         r = orb_fail(err, ORB_E_NOMEM, "no memory for the routes");
     else if (pass.have.count)
         qsort(pass.have.items, pass.have.count, sizeof(*pass.have.items), by_key);
-    for (unsigned i = 0; r == 0 && i < routes->count; i++)
-        r = put_route(&pass, routes->sorted[i], err);
     if (r == 0)
-        r = remove_stale(&pass, err);
+        r = apply_all(&pass, err);
     free(pass.kept);
     free(pass.have.items);
     *ret_applied = pass.applied;

@@ -46,17 +46,17 @@ static int nowhere(const struct reach *reach, const char *path, const struct hop
                        hop->key, hop->interface, known);
 }
 
-static int no_interface(const struct reach *reach, const char *path, const struct hop_want *hop,
+static int no_interface(const struct reach *reach, const char *path, const char *name,
                         struct orb_err *err)
 {
     struct near near;
     char text[60];
 
-    near_init(&near, hop->interface);
+    near_init(&near, name);
     near_offer_keys(&near, reach->interfaces);
     for (unsigned i = 0; i < reach->kernel->links.count; i++)
         near_offer(&near, reach->kernel->links.items[i].name);
-    return orb_fail_at(err, ORB_E_VETO, path, "there is no interface %s%s", hop->interface,
+    return orb_fail_at(err, ORB_E_VETO, path, "there is no interface %s%s", name,
                        near_text(&near, text, sizeof(text)));
 }
 
@@ -98,15 +98,68 @@ static int refuse_fit(const struct reach *reach, enum fit fit, const struct rout
                            "next hop %s is the broadcast address of a connected network; expected "
                            "the address of a router in it",
                            hop->key);
+    case FIT_NETWORK:
+        return orb_fail_at(err, ORB_E_VETO, path,
+                           "next hop %s is a connected network itself; expected the address of a "
+                           "router in it",
+                           hop->key);
     case FIT_OFF:
         return orb_fail_at(err, ORB_E_VETO, path, "%s%s is not reachable: %s is switched off",
                            *hop->key ? "next hop " : "", hop_text(hop, text, sizeof(text)),
                            switched_off(reach, hop));
     case FIT_NO_INTERFACE:
-        return no_interface(reach, path, hop, err);
+        return no_interface(reach, path, hop->interface, err);
     default:
         return nowhere(reach, path, hop, err);
     }
+}
+
+static int refuse_source(const struct reach *reach, const struct route_want *route,
+                         const struct hop_want *hop, struct orb_err *err)
+{
+    char path[ORB_ERR_PATH], text[ADDRESS_TEXT];
+
+    route_source_path(route, hop, path, sizeof(path));
+    for (unsigned i = 0; i < reach->count; i++) {
+        const struct connected *c = &reach->items[i];
+
+        if (!c->by_route && address_equal(&c->prefix.address, &hop->source))
+            return orb_fail_at(err, ORB_E_VETO, path,
+                               "preferred source %s is on %s, which is switched off",
+                               address_text(&hop->source, text), c->interface);
+    }
+    return orb_fail_at(err, ORB_E_VETO, path,
+                       "preferred source %s is no address of this machine; expected one of those "
+                       "below /interfaces",
+                       address_text(&hop->source, text));
+}
+
+static int check_hop(const struct reach *reach, const struct reach *before,
+                     const struct route_want *route, const struct hop_want *hop,
+                     struct orb_err *err)
+{
+    enum fit fit = reach_fit(reach, hop);
+
+    /* What did not fit before is no reason to refuse something else. */
+    if (fit != FIT_YES && (route->changed || reach_fit(before, hop) == FIT_YES))
+        return refuse_fit(reach, fit, route, hop, err);
+    if (hop->source.family && !reach_has(reach, &hop->source) &&
+        (route->changed || reach_has(before, &hop->source)))
+        return refuse_source(reach, route, hop, err);
+    return 0;
+}
+
+static int check_rule(const struct reach *reach, const struct reach *before,
+                      const struct rule_want *rule, struct orb_err *err)
+{
+    char path[ORB_ERR_PATH];
+
+    if (!*rule->interface || reach_knows(reach, rule->interface) ||
+        (!rule->changed && !reach_knows(before, rule->interface)))
+        return 0;
+    rule_path(rule, path, sizeof(path));
+    pointer_push(path, sizeof(path), "interface");
+    return no_interface(reach, path, rule->interface, err);
 }
 
 int reach_check(const struct reach *reach, const struct reach *before,
@@ -116,13 +169,17 @@ int reach_check(const struct reach *reach, const struct reach *before,
         const struct route_want *route = routes->sorted[i];
 
         for (unsigned j = 0; j < route->hop_count; j++) {
-            const struct hop_want *hop = &route->hops[j];
-            enum fit fit = reach_fit(reach, hop);
+            int r = check_hop(reach, before, route, &route->hops[j], err);
 
-            /* What did not fit before is no reason to refuse something else. */
-            if (fit != FIT_YES && (route->changed || reach_fit(before, hop) == FIT_YES))
-                return refuse_fit(reach, fit, route, hop, err);
+            if (r < 0)
+                return r;
         }
+    }
+    for (unsigned i = 0; i < routes->rule_count; i++) {
+        int r = check_rule(reach, before, &routes->rules[i], err);
+
+        if (r < 0)
+            return r;
     }
     return 0;
 }

@@ -1,4 +1,5 @@
-/* Routes of somebody else that are in the way of ours. */
+/* Routes of somebody else that are in the way of ours: of the same table, destination and metric.
+ */
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -38,9 +39,9 @@ static void on_route(void *arg, uint8_t family, const struct rtnl_route *route)
 
     if (!route)
         search->met[at] = NULL;
-    if (!route || search->met[at] || route->protocol == NETLINK_OURS || route->tos)
+    if (!route || search->met[at] || route->protocol == NETLINK_OURS || route->aside)
         return;
-    want = routes_find(search->routes, &route->destination);
+    want = routes_find(search->routes, route->table, &route->destination);
     if (!want || !want->changed || !route_has_metric(want, route->metric))
         return;
     search->met[at] = want;
@@ -72,4 +73,82 @@ int routes_check_foreign(struct nl_sock *socket, const struct routes_want *route
                         protocol_name(search.protocol[at], name, sizeof(name)));
     }
     return r;
+}
+
+/* The marks of one metric: of its first next hop, or of what stands behind them. */
+static void marks_of(struct route_want *route, uint32_t metric, bool **ret_met, bool **ret_behind)
+{
+    *ret_met = NULL;
+    if (route->last && route_last_metric(route) == metric) {
+        *ret_met = &route->last_met;
+        *ret_behind = &route->last_behind;
+    }
+    for (unsigned i = 0; !*ret_met && i < route->hop_count; i++) {
+        if (route->hops[i].metric != metric)
+            continue;
+        *ret_met = &route->hops[i].met;
+        *ret_behind = &route->hops[i].behind;
+    }
+}
+
+static void forget(struct routes_want *routes, uint8_t family)
+{
+    for (unsigned i = 0; i < routes->count; i++) {
+        struct route_want *route = routes->sorted[i];
+
+        if (route->destination.address.family != family)
+            continue;
+        route->last_met = route->last_behind = false;
+        for (unsigned j = 0; j < route->hop_count; j++)
+            route->hops[j].met = route->hops[j].behind = false;
+    }
+}
+
+/* The kernel lists routes of one destination and metric in the order in which it would use them:
+ * all but the first are of no effect. One of somebody else before ours took its place; where there
+ * is none of ours, ours waits (or was replaced), which shows when it is put. */
+static void on_order(void *arg, uint8_t family, const struct rtnl_route *route)
+{
+    struct routes_want *routes = arg;
+    struct route_want *want;
+    bool *met, *behind;
+
+    if (!route) {
+        forget(routes, family);
+        return;
+    }
+    if (family != AF_INET || route->aside)
+        return;
+    want = routes_find(routes, route->table, &route->destination);
+    if (!want)
+        return;
+    marks_of(want, route->metric, &met, &behind);
+    if (!met)
+        return;
+    if (route->protocol != NETLINK_OURS)
+        *met = true; /* the stranger's, until ours comes behind it */
+    else if (*met)
+        *behind = true;
+    else
+        *met = false;
+}
+
+int routes_look_for_strangers(struct nl_sock *socket, struct routes_want *routes,
+                              struct orb_err *err)
+{
+    return rtnl_walk_routes(socket, on_order, routes, err);
+}
+
+bool routes_have_strangers(const struct routes_want *routes)
+{
+    for (unsigned i = 0; i < routes->count; i++) {
+        const struct route_want *route = routes->sorted[i];
+        bool any = route->last_behind;
+
+        for (unsigned j = 0; !any && j < route->hop_count; j++)
+            any = route->hops[j].behind;
+        if (any)
+            return true;
+    }
+    return false;
 }

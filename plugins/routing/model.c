@@ -1,4 +1,4 @@
-/* One static route: parse and check. */
+/* One static route: parse and check. What is between its next hops stands in hops.c. */
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,9 +10,19 @@
 
 #define IPV6_METRIC 1024 /* what the kernel makes of metric 0 */
 
+void table_path(const struct table_want *table, char *to, size_t size)
+{
+    snprintf(to, size, "/routing");
+    if (*table->name) {
+        pointer_push(to, size, "tables");
+        pointer_push(to, size, table->name);
+    }
+    pointer_push(to, size, "static");
+}
+
 void route_path(const struct route_want *route, const struct hop_want *hop, char *to, size_t size)
 {
-    snprintf(to, size, "/routing/static");
+    table_path(route->table, to, size);
     pointer_push(to, size, route->key);
     if (hop && !*hop->key) {
         pointer_push(to, size, "interface");
@@ -20,6 +30,13 @@ void route_path(const struct route_want *route, const struct hop_want *hop, char
         pointer_push(to, size, "next-hops");
         pointer_push(to, size, hop->key);
     }
+}
+
+void route_source_path(const struct route_want *route, const struct hop_want *hop, char *to,
+                       size_t size)
+{
+    route_path(route, hop->own_source ? hop : NULL, to, size);
+    pointer_push(to, size, "preferred-source");
 }
 
 const char *hop_text(const struct hop_want *hop, char *to, size_t size)
@@ -60,159 +77,82 @@ static int read_destination(struct route_want *route, struct orb_err *err)
     return 0;
 }
 
-/* No router has such an address: 0/8, loopback, multicast, 240/4 with the broadcast address. */
-static bool is_no_router(const struct address *a)
-{
-    static const uint8_t loopback[16] = {[15] = 1};
-
-    if (address_is_multicast(a) || address_is_zero(a))
-        return true;
-    if (a->family == AF_INET)
-        return a->bytes[0] == 0 || a->bytes[0] == 127 || a->bytes[0] >= 240;
-    return !memcmp(a->bytes, loopback, sizeof(loopback));
-}
-
-static int check_gateway(const struct route_want *route, struct hop_want *hop, struct orb_err *err)
-{
-    char text[160];
-
-    if (address_parse(hop->key, &hop->gateway) < 0) {
-        snprintf(text, sizeof(text), "\"%s\" is not an IPv4 or IPv6 address", hop->key);
-        return route_refuse(err, route, hop, text);
-    }
-    if (hop->gateway.family != route->destination.address.family) {
-        snprintf(text, sizeof(text), "next hop %s is %s, the destination %s is not", hop->key,
-                 hop->gateway.family == AF_INET ? "IPv4" : "IPv6", route->key);
-        return route_refuse(err, route, hop, text);
-    }
-    if (is_no_router(&hop->gateway)) {
-        snprintf(text, sizeof(text),
-                 "%s is no router's address; expected the unicast address of a "
-                 "router",
-                 hop->key);
-        return route_refuse(err, route, hop, text);
-    }
-    if (hop->gateway.family == AF_INET6 && address_is_link_local(&hop->gateway) && !*hop->interface)
-        return route_refuse(err, route, hop, "a link-local next hop needs its interface");
-    if (hop->onlink && !*hop->interface)
-        return route_refuse(err, route, hop,
-                            "\"onlink\": true needs the interface on which the router is; give "
-                            "\"interface\" as well");
-    return 0;
-}
-
-static uint32_t read_metric(const cJSON *item, uint32_t otherwise)
-{
-    const cJSON *metric = cJSON_GetObjectItemCaseSensitive(item, "metric");
-
-    return cJSON_IsNumber(metric) ? (uint32_t)metric->valuedouble : otherwise;
-}
-
-static int read_hop(const cJSON *item, const struct route_want *route, struct hop_want *hop,
-                    struct orb_err *err)
-{
-    const cJSON *weight = cJSON_GetObjectItemCaseSensitive(item, "weight");
-    const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "interface"));
-
-    snprintf(hop->key, sizeof(hop->key), "%s", item->string);
-    snprintf(hop->interface, sizeof(hop->interface), "%s", name ? name : "");
-    hop->weight = cJSON_IsNumber(weight) ? (unsigned)weight->valueint : 1;
-    hop->metric = read_metric(item, route->metric);
-    hop->onlink = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "onlink"));
-    if (hop->weight < 1 || hop->weight > 256)
-        return route_refuse(err, route, hop, "expected a weight between 1 and 256");
-    return check_gateway(route, hop, err);
-}
-
-/* IPv6 shares traffic among gateways only. */
-static int check_mixed(const struct route_want *route, const struct hop_want *own,
-                       struct orb_err *err)
-{
-    char text[200];
-
-    for (unsigned i = 0; i < route->hop_count; i++) {
-        const struct hop_want *hop = &route->hops[i];
-
-        if (route->destination.address.family != AF_INET6 || hop == own ||
-            hop->metric != own->metric)
-            continue;
-        snprintf(text, sizeof(text),
-                 "IPv6 cannot share traffic between an interface without a router and next hop %s; "
-                 "give one of them another metric",
-                 hop->key);
-        return route_refuse(err, route, own, text);
-    }
-    return 0;
-}
-
-static int read_hops(const cJSON *hops, const char *interface, struct route_want *route,
-                     struct orb_err *err)
-{
-    unsigned size = (unsigned)cJSON_GetArraySize(hops) + (interface ? 1 : 0);
-    const cJSON *item;
-    int r = 0;
-
-    if (size > RTNL_MAX_HOPS)
-        return route_refuse(err, route, NULL, "more than 32 next hops");
-    route->hops = calloc(size + 1, sizeof(*route->hops));
-    if (!route->hops)
-        return orb_fail(err, ORB_E_NOMEM, "no memory for the routes");
-    cJSON_ArrayForEach (item, hops) {
-        struct hop_want *hop = &route->hops[route->hop_count++];
-
-        r = read_hop(item, route, hop, err);
-        for (unsigned i = 0; r == 0 && i + 1 < route->hop_count; i++) {
-            if (address_equal(&route->hops[i].gateway, &hop->gateway))
-                r = route_refuse(err, route, hop, "the same next hop stands here twice");
-        }
-        if (r < 0)
-            return r;
-    }
-    if (interface) {
-        struct hop_want *own = &route->hops[route->hop_count++];
-
-        snprintf(own->interface, sizeof(own->interface), "%s", interface);
-        own->weight = 1;
-        own->metric = route->metric;
-        return check_mixed(route, own, err);
-    }
-    return 0;
-}
-
-static int read_last(const cJSON *item, struct route_want *route, struct orb_err *err)
+int last_read(const cJSON *item, const char *path, uint8_t *ret_last, struct orb_err *err)
 {
     static const struct {
         const char *name;
         uint8_t type;
     } kinds[] = {
         {"blackhole", RTN_BLACKHOLE}, {"unreachable", RTN_UNREACHABLE}, {"reject", RTN_PROHIBIT}};
+    uint8_t last = 0;
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
         if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, kinds[i].name)))
             continue;
-        if (route->last)
-            return route_refuse(
-                err, route, NULL,
+        if (last)
+            return orb_fail_at(
+                err, ORB_E_VETO, path,
                 "expected at most one of \"blackhole\", \"unreachable\" and \"reject\"");
-        route->last = kinds[i].type;
+        last = kinds[i].type;
     }
+    *ret_last = last;
     return 0;
 }
 
-int route_read(const cJSON *item, struct route_want *route, struct orb_err *err)
+int source_read(const cJSON *item, uint8_t family, const char *path, struct address *ret_source,
+                struct orb_err *err)
 {
-    const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "interface"));
+    const char *text =
+        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "preferred-source"));
+    struct address source;
+
+    if (!text)
+        return 0;
+    if (address_parse(text, &source) < 0)
+        return orb_fail_at(err, ORB_E_VETO, path, "\"%s\" is not an IPv4 or IPv6 address", text);
+    if (source.family != family)
+        return orb_fail_at(err, ORB_E_VETO, path,
+                           "preferred source %s is %s, the destination is not", text,
+                           source.family == AF_INET ? "IPv4" : "IPv6");
+    if (address_is_multicast(&source) || address_is_zero(&source) ||
+        (family == AF_INET6 && address_is_link_local(&source)))
+        return orb_fail_at(err, ORB_E_VETO, path,
+                           "%s cannot be a source; expected one of this machine's own addresses",
+                           text);
+    *ret_source = source;
+    return 0;
+}
+
+static int read_source(const cJSON *item, struct route_want *route, struct orb_err *err)
+{
+    char path[ORB_ERR_PATH];
+
+    route_path(route, NULL, path, sizeof(path));
+    pointer_push(path, sizeof(path), "preferred-source");
+    return source_read(item, route->destination.address.family, path, &route->source, err);
+}
+
+int route_read(const cJSON *item, const struct table_want *table, struct route_want *route,
+               struct orb_err *err)
+{
+    const cJSON *metric = cJSON_GetObjectItemCaseSensitive(item, "metric");
+    char path[ORB_ERR_PATH];
     int r;
 
+    route->table = table;
     snprintf(route->key, sizeof(route->key), "%s", item->string);
     r = read_destination(route, err);
     if (r < 0)
         return r;
-    route->metric =
-        read_metric(item, route->destination.address.family == AF_INET6 ? IPV6_METRIC : 0);
-    r = read_last(item, route, err);
+    route->metric = cJSON_IsNumber(metric)                          ? (uint32_t)metric->valuedouble
+                    : route->destination.address.family == AF_INET6 ? IPV6_METRIC
+                                                                    : 0;
+    route_path(route, NULL, path, sizeof(path));
+    r = last_read(item, path, &route->last, err);
     if (r == 0)
-        r = read_hops(cJSON_GetObjectItemCaseSensitive(item, "next-hops"), name, route, err);
+        r = read_source(item, route, err);
+    if (r == 0)
+        r = route_read_hops(item, route, err);
     if (r < 0)
         return r;
     for (unsigned i = 0; route->last && i < route->hop_count; i++) {

@@ -1,6 +1,7 @@
-/* /routing/static as wanted: parsed and checked without the kernel. A route that cannot be read
- * stops no other one: it is a misfit with its path, and the caller decides (a commit refuses the
- * misfits it brings, a start goes on without them). */
+/* /routing as wanted: static routes of the main and of other tables, and the policy rules that
+ * choose a table; parsed and checked without the kernel. A route or rule that cannot be read stops
+ * no other one: it is a misfit with its path, and the caller decides (a commit refuses the misfits
+ * it brings, a start goes on without them). */
 #ifndef PLUGINS_ROUTING_MODEL_H
 #define PLUGINS_ROUTING_MODEL_H
 
@@ -12,28 +13,57 @@
  * person gives; the one routing daemons use for it as well. */
 #define LAST_METRIC 4278198272u
 
+struct table_want {
+    char name[32]; /* "": the main table */
+    uint32_t id;
+};
+
 struct hop_want {
     struct address gateway; /* family 0: none, everything is a neighbour on the interface */
-    char key[48];           /* as configured; "" is the route's own interface */
+    char key[64];           /* as configured: ADDRESS or ADDRESS%INTERFACE; "" is the route's own
+                             * interface */
     char interface[16];     /* "": by address */
+    uint32_t table;
     unsigned weight;
-    uint32_t metric; /* as the kernel will report it */
-    bool onlink;     /* a neighbour on the interface although no address there covers it */
-    bool held;       /* the kernel had it from us when we last looked */
-    char *why;       /* why the kernel has it not, NULL: it has, or nobody looked yet */
+    uint32_t metric;       /* as the kernel will report it */
+    bool onlink;           /* a neighbour on the interface although no address there covers it */
+    bool own_source;       /* else source is the route's */
+    struct address source; /* preferred source; family 0: none */
+    bool held;             /* the kernel had it from us when we last looked */
+    bool behind; /* somebody else's route decides before this one; of the first hop of a metric */
+    bool met;    /* while looking for such: somebody else's was met; likewise */
+    char *why;   /* why the kernel has it not, NULL: it has, or nobody looked yet */
     const char *todo;
+    char *no_source; /* why it is used without its preferred source; NULL: with it, or has none */
 };
 
 struct route_want {
     char key[64]; /* as configured */
+    const struct table_want *table;
     struct prefix destination;
     uint32_t metric; /* of hops that name none, as the kernel will report it */
     uint8_t last;    /* RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT; 0: none */
-    bool changed;    /* not as in the configuration before */
-    bool last_held;  /* as hop_want.held, of the last one */
-    char *why;       /* why the last one is not in the kernel */
+    struct address source;
+    bool changed;   /* not as in the configuration before */
+    bool last_held; /* as hop_want.held, of the last one; likewise behind and met */
+    bool last_behind;
+    bool last_met;
+    char *why; /* why the last one is not in the kernel */
     struct hop_want *hops;
     unsigned hop_count;
+};
+
+/* One policy rule; in the kernel one or, when it names no address, one for each family. */
+struct rule_want {
+    unsigned number;        /* the kernel's priority */
+    struct prefix from, to; /* family 0: any */
+    char interface[16];     /* "": any */
+    uint32_t mark, mask;    /* mask 0: any */
+    uint32_t table;         /* unless last */
+    bool ignore_default;
+    uint8_t last; /* RTN_BLACKHOLE, RTN_UNREACHABLE, RTN_PROHIBIT; 0: the table decides */
+    bool changed; /* not as in the configuration before */
+    char *why;    /* why the kernel has it not */
 };
 
 struct route_misfit {
@@ -42,33 +72,64 @@ struct route_misfit {
 };
 
 struct routes_want {
-    struct route_want **sorted; /* by destination, none twice */
+    struct table_want *tables; /* the main one first */
+    unsigned table_count;
+    struct route_want **sorted; /* by table and destination, none twice */
     unsigned count;
     struct route_want *items; /* their memory */
     unsigned item_count;
+    struct rule_want *rules; /* by number */
+    unsigned rule_count;
     struct route_misfit *misfits;
     unsigned misfit_count;
 };
 
-/* Parses one member of /routing/static into *route (all zero; what it allocated stays in it also
- * after a failure). Error: ORB_E_VETO with path, or no memory. */
-int route_read(const cJSON *item, struct route_want *route, struct orb_err *err);
+/* Parses one member of a map of routes into *route (all zero; what it allocated stays in it also
+ * after a failure). table: kept by reference. Error: ORB_E_VETO with path, or no memory. */
+int route_read(const cJSON *item, const struct table_want *table, struct route_want *route,
+               struct orb_err *err);
+/* The rest of it: next-hops and interface. */
+int route_read_hops(const cJSON *item, struct route_want *route, struct orb_err *err);
+/* Parses one member of /routing/policy into *rule (all zero). Errors as route_read(). */
+int rule_read(const cJSON *item, const struct routes_want *routes, struct rule_want *rule,
+              struct orb_err *err);
 /* Parses the /routing part (NULL: nothing). Error: no memory. */
 int routes_read(const cJSON *routing, struct routes_want *ret_routes, struct orb_err *err);
 void routes_fini(struct routes_want *routes);
-/* The route to exactly this network, NULL: none. */
-struct route_want *routes_find(const struct routes_want *routes, const struct prefix *destination);
+/* Remembers what cannot be read. */
+int routes_note(struct routes_want *routes, const struct orb_err *why, struct orb_err *err);
+/* The route of this table to exactly this network, NULL: none. */
+struct route_want *routes_find(const struct routes_want *routes, uint32_t table,
+                               const struct prefix *destination);
+/* The table's name; a number, written to to, when it is none of ours. */
+const char *routes_table_name(const struct routes_want *routes, uint32_t table, char *to,
+                              size_t size);
 /* Does a configured route make (or want to make) a kernel route of this metric? */
 bool route_has_metric(const struct route_want *route, uint32_t metric);
+/* Is the hop the first one of its metric? */
+bool route_is_first(const struct route_want *route, const struct hop_want *hop);
 /* The metric of what stands behind the next hops. */
 uint32_t route_last_metric(const struct route_want *route);
+/* "blackhole", "unreachable", "reject": reads whichever is true; more than one is refused at path.
+ */
+int last_read(const cJSON *item, const char *path, uint8_t *ret_last, struct orb_err *err);
+/* A preferred source address of this family, family 0 when there is none; refused at path. */
+int source_read(const cJSON *item, uint8_t family, const char *path, struct address *ret_source,
+                struct orb_err *err);
 /* Marks in new what differs from old, and takes over what is known of the rest. */
 void routes_compare(struct routes_want *new, const struct routes_want *old);
 /* Refuses (ORB_E_VETO, path) the first misfit that old did not have. */
 int routes_check_misfits(const struct routes_want *new, const struct routes_want *old,
                          struct orb_err *err);
+/* JSON pointer of a rule. */
+void rule_path(const struct rule_want *rule, char *to, size_t size);
+/* JSON pointer of a map of routes: of the main table's or another one's. */
+void table_path(const struct table_want *table, char *to, size_t size);
 /* JSON pointer of a route or, hop not NULL, of one of its next hops. */
 void route_path(const struct route_want *route, const struct hop_want *hop, char *to, size_t size);
+/* JSON pointer of the preferred source that holds for one of its next hops. */
+void route_source_path(const struct route_want *route, const struct hop_want *hop, char *to,
+                       size_t size);
 /* Fails with ORB_E_VETO at that path. */
 int route_refuse(struct orb_err *err, const struct route_want *route, const struct hop_want *hop,
                  const char *text);

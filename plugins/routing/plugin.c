@@ -33,25 +33,64 @@ static const cJSON *part(const struct orb_change *change, const char *name)
     return cJSON_GetObjectItemCaseSensitive(change->tree, name);
 }
 
+static const struct rule_want *find_rule(const struct routes_want *routes, unsigned number)
+{
+    for (unsigned i = 0; i < routes->rule_count; i++) {
+        if (routes->rules[i].number == number)
+            return &routes->rules[i];
+    }
+    return NULL;
+}
+
+static void plan_rules(struct orb_ctx *ctx, const struct routes_want *old,
+                       const struct routes_want *new)
+{
+    char text[60];
+
+    for (unsigned i = 0; i < new->rule_count; i++) {
+        const struct rule_want *rule = &new->rules[i];
+
+        if (!rule->changed)
+            continue;
+        snprintf(text, sizeof(text), "%s policy rule %u",
+                 find_rule(old, rule->number) ? "replace" : "add", rule->number);
+        orb_plan_step(ctx, "live", text);
+    }
+    for (unsigned i = 0; i < old->rule_count; i++) {
+        if (find_rule(new, old->rules[i].number))
+            continue;
+        snprintf(text, sizeof(text), "remove policy rule %u", old->rules[i].number);
+        orb_plan_step(ctx, "live", text);
+    }
+}
+
+/* "route 10.0.0.0/8", "route 10.0.0.0/8 of table guests". */
+static void plan_route(struct orb_ctx *ctx, const char *word, const struct route_want *route)
+{
+    char text[160];
+
+    snprintf(text, sizeof(text), "%s route %s%s%s", word, route->key,
+             *route->table->name ? " of table " : "", route->table->name);
+    orb_plan_step(ctx, "live", text);
+}
+
 static void plan(struct orb_ctx *ctx, const struct routes_want *old, const struct routes_want *new)
 {
-    char text[120];
-
     for (unsigned i = 0; i < new->count; i++) {
         const struct route_want *route = new->sorted[i];
 
-        if (!route->changed)
-            continue;
-        snprintf(text, sizeof(text), "%s route %s",
-                 routes_find(old, &route->destination) ? "replace" : "add", route->key);
-        orb_plan_step(ctx, "live", text);
+        if (route->changed)
+            plan_route(ctx,
+                       routes_find(old, route->table->id, &route->destination) ? "replace" : "add",
+                       route);
     }
     for (unsigned i = 0; i < old->count; i++) {
-        if (routes_find(new, &old->sorted[i]->destination))
-            continue;
-        snprintf(text, sizeof(text), "remove route %s", old->sorted[i]->key);
-        orb_plan_step(ctx, "live", text);
+        const struct route_want *route = old->sorted[i];
+
+        if (!routes_find(new, route->table->id, &route->destination))
+            plan_route(ctx, "remove", route);
     }
+    plan_rules(ctx, old, new);
 }
 
 /* Only what the change itself brings or breaks is refused. */
@@ -70,6 +109,8 @@ static int check(struct routing *self, const struct routes_want *routes, const c
         r = reach_make(&kernel, self->interfaces, &self->current, &before, err);
     if (r == 0)
         r = reach_check(&reach, &before, routes, err);
+    if (r == 0)
+        r = rules_check_foreign(self->follow.requests, routes, err);
     return r == 0 ? routes_check_foreign(self->follow.requests, routes, err) : r;
 }
 
@@ -113,13 +154,19 @@ static int make(struct orb_ctx *ctx, struct routing *self, struct routes_want *r
 
     if (r == 0)
         r = reach_make(&kernel, interfaces, routes, &reach, err);
+    /* A full table takes long to read: only when there may be something to find. */
+    if (r == 0 && self->strangers)
+        r = routes_look_for_strangers(self->follow.requests, routes, err);
     if (r == 0)
         r = routes_apply(self->follow.requests, routes, &reach, strict, may_retake(self), &applied,
                          err);
     self->retaken += applied.retaken;
-    if (r == 0 && (applied.put || applied.removed))
+    if (r == 0)
+        self->strangers = routes_have_strangers(routes);
+    if (r == 0 && (applied.put || applied.removed || applied.rules))
         orb_log(ctx, strict ? ORB_INFO : ORB_NOTICE, event, ORB_I("put", applied.put),
-                ORB_I("removed", applied.removed), ORB_I("retaken", applied.retaken));
+                ORB_I("removed", applied.removed), ORB_I("retaken", applied.retaken),
+                ORB_I("rules", applied.rules));
     return r;
 }
 
@@ -208,19 +255,34 @@ static void on_repair(struct orb_ctx *ctx, void *arg)
 
 /* Foreign routes come and go by thousands (a routing daemon): only one that takes or leaves the
  * place of ours concerns us. */
-static bool concerns_us(const struct routing *self, struct nlmsghdr *header)
+static bool route_concerns_us(struct routing *self, const struct rtnl_route *route)
 {
-    const struct route_want *want;
-    struct rtnl_route route;
+    const struct route_want *want = routes_find(&self->current, route->table, &route->destination);
 
-    if (header->nlmsg_type != RTM_NEWROUTE && header->nlmsg_type != RTM_DELROUTE)
-        return true;
+    if (!want || route->aside || !route_has_metric(want, route->metric))
+        return route->protocol == NETLINK_OURS;
+    if (route->protocol != NETLINK_OURS && route->destination.address.family == AF_INET)
+        self->strangers = true;
+    return true;
+}
+
+static bool rule_concerns_us(const struct routing *self, const struct rtnl_rule *rule)
+{
+    return rule->protocol == NETLINK_OURS || find_rule(&self->current, rule->priority);
+}
+
+static bool concerns_us(struct routing *self, struct nlmsghdr *header)
+{
+    struct rtnl_route route;
+    struct rtnl_rule rule;
+
     if (header->nlmsg_pid == nl_socket_get_local_port(self->follow.requests))
         return false; /* our own request */
-    if (!rtnl_read_route(header, &route))
-        return false; /* of another table */
-    want = routes_find(&self->current, &route.destination);
-    return want ? route_has_metric(want, route.metric) : route.protocol == NETLINK_OURS;
+    if (header->nlmsg_type == RTM_NEWROUTE || header->nlmsg_type == RTM_DELROUTE)
+        return rtnl_read_route(header, &route) && route_concerns_us(self, &route);
+    if (header->nlmsg_type == RTM_NEWRULE || header->nlmsg_type == RTM_DELRULE)
+        return rtnl_read_rule(header, &rule) && rule_concerns_us(self, &rule);
+    return true;
 }
 
 static void on_event(void *arg, struct nlmsghdr *header)
@@ -239,18 +301,21 @@ static void on_readable(struct orb_ctx *ctx, void *arg, int fd, unsigned events)
     (void)events;
     if (netlink_drain(self->follow.events, on_event, self) > 0) {
         orb_log(ctx, ORB_WARNING, "routing.events_lost");
+        self->strangers = true;
         follow_repair_soon(&self->follow);
     }
 }
 
 static int on_init(struct orb_ctx *ctx, struct orb_err *err)
 {
-    static const int groups[] = {RTNLGRP_LINK,       RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-                                 RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,  0};
+    static const int groups[] = {
+        RTNLGRP_LINK,       RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
+        RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE,   0};
     struct routing *self = calloc(1, sizeof(*self));
 
     if (!self)
         return orb_fail(err, ORB_E_NOMEM, "no memory for the service");
+    self->strangers = true; /* what happened before is not known */
     orb_set_user(ctx, self);
     return follow_open(ctx, &self->follow, groups, on_readable, on_repair, self, err);
 }

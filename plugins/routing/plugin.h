@@ -13,6 +13,7 @@ struct routing {
     uint64_t missing;  /* a digest of what does not fit, 0: nothing */
     uint64_t retake_from_ms;
     unsigned retaken; /* since then */
+    bool strangers;   /* somebody else's routes may decide before ours */
 };
 
 /* Tells the host what does not fit (problems and, when that changed, the log); the number. */

@@ -1,5 +1,7 @@
 /* Connected networks: see reach.h. An address that carries our protocol number in the kernel is
  * there because of the present configuration; only the configuration says whether it stays. */
+#include <linux/if_addr.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,7 +109,8 @@ static int add_routed(struct reach *reach, unsigned *size, const struct routes_w
         const struct route_want *route = routes->sorted[i];
 
         for (unsigned j = 0; r == 0 && j < route->hop_count; j++) {
-            struct connected c = {.prefix = route->destination, .by_route = true};
+            struct connected c = {
+                .prefix = route->destination, .by_route = true, .table = route->table->id};
             const cJSON *item;
 
             if (*route->hops[j].key)
@@ -152,6 +155,9 @@ static bool is_live(const struct rtnl_link *link)
 
 static bool leads_to(const struct connected *c, const struct hop_want *hop)
 {
+    /* The kernel looks for a gateway in the route's own table and in the main one. */
+    if (c->table && c->table != hop->table && c->table != RT_TABLE_MAIN)
+        return false;
     return (!*hop->interface || !strcmp(c->interface, hop->interface)) &&
            prefix_contains(&c->prefix, &hop->gateway) && c->prefix.len > 0;
 }
@@ -187,6 +193,16 @@ static bool is_broadcast(const struct connected *c, const struct address *addres
     return address_equal(&all, address);
 }
 
+/* With another length than a point-to-point one the network has an address that is no router's. */
+static bool is_network(const struct connected *c, const struct address *address)
+{
+    bool four = c->prefix.address.family == AF_INET;
+    struct prefix network = prefix_network(&c->prefix);
+
+    return !c->by_route && c->prefix.len < (four ? 31 : 127) && !address_is_link_local(address) &&
+           address_equal(&network.address, address);
+}
+
 /* Is the gateway an address that no router of this network can have? */
 static enum fit unfit_gateway(const struct reach *reach, const struct hop_want *hop)
 {
@@ -197,6 +213,8 @@ static enum fit unfit_gateway(const struct reach *reach, const struct hop_want *
             return FIT_SELF;
         if (is_broadcast(c, &hop->gateway))
             return FIT_BROADCAST;
+        if (is_network(c, &hop->gateway) && leads_to(c, hop))
+            return FIT_NETWORK;
     }
     return FIT_YES;
 }
@@ -226,6 +244,11 @@ static bool is_neighbour(const struct hop_want *hop)
            (hop->gateway.family == AF_INET6 && address_is_link_local(&hop->gateway));
 }
 
+bool reach_knows(const struct reach *reach, const char *name)
+{
+    return configured(reach, name) || rtnl_find_link(&reach->kernel->links, name);
+}
+
 enum fit reach_fit(const struct reach *reach, const struct hop_want *hop)
 {
     enum fit unfit = hop->gateway.family ? unfit_gateway(reach, hop) : FIT_YES;
@@ -233,7 +256,7 @@ enum fit reach_fit(const struct reach *reach, const struct hop_want *hop)
 
     if (unfit != FIT_YES)
         return unfit;
-    if (*hop->interface && !item && !rtnl_find_link(&reach->kernel->links, hop->interface))
+    if (*hop->interface && !reach_knows(reach, hop->interface))
         return FIT_NO_INTERFACE;
     if (item && !is_enabled(item))
         return FIT_OFF;
@@ -244,6 +267,14 @@ enum fit reach_fit(const struct reach *reach, const struct hop_want *hop)
             return FIT_OFF;
     }
     return *hop->interface && may_get_address(reach, hop) ? FIT_YES : FIT_NOWHERE;
+}
+
+static const char *unfit_text(enum fit unfit)
+{
+    if (unfit == FIT_SELF)
+        return "an address of this machine itself";
+    return unfit == FIT_BROADCAST ? "the broadcast address of a connected network"
+                                  : "a connected network itself";
 }
 
 static bool unusable(const char **ret_todo, const char *todo)
@@ -262,9 +293,7 @@ bool reach_now(const struct reach *reach, const struct hop_want *hop, struct rtn
     const cJSON *item = configured(reach, name);
 
     if (unfit != FIT_YES) {
-        snprintf(why, size, "%s is %s", hop->key,
-                 unfit == FIT_SELF ? "an address of this machine itself"
-                                   : "the broadcast address of a connected network");
+        snprintf(why, size, "%s is %s", hop->key, unfit_text(unfit));
         return unusable(ret_todo, "give the address of a router");
     }
     if (!*name) {
@@ -291,4 +320,50 @@ bool reach_now(const struct reach *reach, const struct hop_want *hop, struct rtn
                                  .onlink = hop->onlink || (best && best->by_route),
                                  .weight = hop->weight};
     return true;
+}
+
+bool reach_has(const struct reach *reach, const struct address *source)
+{
+    for (unsigned i = 0; i < reach->count; i++) {
+        const struct connected *c = &reach->items[i];
+
+        if (!c->by_route && c->enabled && address_equal(&c->prefix.address, source))
+            return true;
+    }
+    for (unsigned i = 0; i < reach->kernel->addrs.count; i++) {
+        const struct rtnl_addr *a = &reach->kernel->addrs.items[i];
+        const struct rtnl_link *link = rtnl_link_of(&reach->kernel->links, a->index);
+
+        /* Those of the loopback connect to nothing, and may be the source of anything. */
+        if (link && (link->flags & IFF_LOOPBACK) && a->protocol != NETLINK_OURS &&
+            address_equal(&a->prefix.address, source))
+            return true;
+    }
+    return false;
+}
+
+bool reach_source_now(const struct reach *reach, const struct address *source, char *why,
+                      size_t size)
+{
+    char text[ADDRESS_TEXT];
+
+    address_text(source, text);
+    for (unsigned i = 0; i < reach->kernel->addrs.count; i++) {
+        const struct rtnl_addr *a = &reach->kernel->addrs.items[i];
+        const struct rtnl_link *link = rtnl_link_of(&reach->kernel->links, a->index);
+
+        if (!link || !address_equal(&a->prefix.address, source))
+            continue;
+        if (a->flags & IFA_F_DADFAILED)
+            snprintf(why, size, "another machine on %s has address %s, too", link->name, text);
+        else if ((a->flags & IFA_F_TENTATIVE) && !(a->flags & IFA_F_OPTIMISTIC))
+            snprintf(why, size, "%s is being looked for on other machines of %s", text, link->name);
+        else if (!(link->flags & IFF_UP))
+            snprintf(why, size, "interface %s, which has address %s, is down", link->name, text);
+        else
+            return true;
+        return false;
+    }
+    snprintf(why, size, "this machine does not have address %s now", text);
+    return false;
 }

@@ -16,6 +16,7 @@ struct connected {
     struct prefix prefix; /* the interface's own address and length */
     bool enabled;         /* false: configured on an interface that is switched off */
     bool by_route;        /* a network behind the interface, without an address of ours in it */
+    uint32_t table;       /* where a route makes it so; 0: it is so for all */
 };
 
 struct reach {
@@ -30,6 +31,7 @@ enum fit {
     FIT_YES,
     FIT_SELF,         /* an address of this machine */
     FIT_BROADCAST,    /* the broadcast address of a connected network */
+    FIT_NETWORK,      /* the network itself (IPv6: the anycast address of its routers, us) */
     FIT_OFF,          /* its interface is switched off */
     FIT_NO_INTERFACE, /* neither configured nor in the kernel */
     FIT_NOWHERE,      /* in no connected network */
@@ -43,15 +45,22 @@ int reach_make(const struct kernel *kernel, const cJSON *interfaces,
                const struct routes_want *routes, struct reach *ret_reach, struct orb_err *err);
 void reach_fini(struct reach *reach);
 
+/* Is there an interface of this name, configured or in the kernel? */
+bool reach_knows(const struct reach *reach, const char *name);
 /* By the configuration: a missing or broken link changes nothing, it may come back. */
 enum fit reach_fit(const struct reach *reach, const struct hop_want *hop);
-/* Refuses (ORB_E_VETO) the first next hop that does not fit, if its route is new or changed or if
- * it did fit before; with path, why and what is connected. */
+/* Is it an address of this machine, by the configuration? */
+bool reach_has(const struct reach *reach, const struct address *source);
+/* Refuses (ORB_E_VETO) the first next hop or preferred source that does not fit, if its route is
+ * new or changed or if it did fit before; with path, why and what is connected. */
 int reach_check(const struct reach *reach, const struct reach *before,
                 const struct routes_want *routes, struct orb_err *err);
 /* Can the next hop be used now? Then its kernel form is written and true returned; otherwise why
  * (size bytes) and what a person can do. */
 bool reach_now(const struct reach *reach, const struct hop_want *hop, struct rtnl_hop *ret_hop,
                char *why, size_t size, const char **ret_todo);
+/* Can packets be sent from source now? As reach_now(). */
+bool reach_source_now(const struct reach *reach, const struct address *source, char *why,
+                      size_t size);
 
 #endif

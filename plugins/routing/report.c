@@ -1,5 +1,5 @@
 /* What of the configuration is not in the kernel, as problems of the service: one for each next
- * hop, route or unreadable entry, under its path. */
+ * hop, source, route, rule or unreadable entry, under its path. */
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,18 +42,35 @@ static void tell_route(struct report *report, const struct route_want *route)
     for (unsigned i = 0; i < route->hop_count; i++) {
         const struct hop_want *hop = &route->hops[i];
 
-        if (!hop->why)
-            continue;
-        route_path(route, hop, path, sizeof(path));
-        snprintf(what, sizeof(what), "route %s does not use %s%s: %s", route->key,
-                 *hop->key ? "next hop " : "", hop_text(hop, text, sizeof(text)), hop->why);
-        tell(report, path, what, hop->todo);
+        if (hop->why) {
+            route_path(route, hop, path, sizeof(path));
+            snprintf(what, sizeof(what), "route %s does not use %s%s: %s", route->key,
+                     *hop->key ? "next hop " : "", hop_text(hop, text, sizeof(text)), hop->why);
+            tell(report, path, what, hop->todo);
+        }
+        if (hop->no_source) {
+            route_source_path(route, hop, path, sizeof(path));
+            snprintf(what, sizeof(what), "route %s is used without its preferred source: %s",
+                     route->key, hop->no_source);
+            tell(report, path, what, "see orbctl show interfaces, or take the source away");
+        }
     }
     if (!route->why)
         return;
     route_path(route, NULL, path, sizeof(path));
     snprintf(what, sizeof(what), "route %s cannot be made: %s", route->key, route->why);
     tell(report, path, what, "see orbctl show routes, or take the route away");
+}
+
+static void tell_rule(struct report *report, const struct rule_want *rule)
+{
+    char path[ORB_ERR_PATH], what[ORB_ERR_TEXT];
+
+    if (!rule->why)
+        return;
+    rule_path(rule, path, sizeof(path));
+    snprintf(what, sizeof(what), "policy rule %u: %s", rule->number, rule->why);
+    tell(report, path, what, "see ip rule, or give the rule another number");
 }
 
 unsigned report_misfits(struct orb_ctx *ctx, struct routing *self)
@@ -66,6 +83,8 @@ unsigned report_misfits(struct orb_ctx *ctx, struct routing *self)
         tell(&report, routes->misfits[i].path, routes->misfits[i].text, "correct it");
     for (unsigned i = 0; i < routes->count; i++)
         tell_route(&report, routes->sorted[i]);
+    for (unsigned i = 0; i < routes->rule_count; i++)
+        tell_rule(&report, &routes->rules[i]);
     if (report.count && report.digest != self->missing)
         orb_log(ctx, ORB_WARNING, "routing.missing", ORB_S("path", report.path),
                 ORB_S("reason", report.what), ORB_I("count", report.count));

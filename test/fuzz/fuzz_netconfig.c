@@ -101,7 +101,7 @@ static void try_routes(const cJSON *routing)
     for (unsigned i = 0; i < routes.count; i++) {
         const struct route_want *route = routes.sorted[i];
 
-        if (routes_find(&routes, &route->destination) != route ||
+        if (routes_find(&routes, route->table->id, &route->destination) != route ||
             (!route->hop_count && !route->last))
             abort();
     }

@@ -1,0 +1,27 @@
+/* Shared by the parts of rtnl.h: arrays that grow while a dump is read. */
+#ifndef PLUGINS_LIB_RTNL_PRIV_H
+#define PLUGINS_LIB_RTNL_PRIV_H
+
+#include <netlink/attr.h>
+
+#include "plugins/lib/rtnl.h"
+
+struct rtnl_grow {
+    void *items;
+    unsigned count, size;
+    size_t item;
+    bool failed;
+};
+
+/* One more zeroed item at the end, NULL when there is no memory. */
+void *rtnl_grow(struct rtnl_grow *g);
+/* Dumps into g: each gets g as its argument. what: "links", for the error. After a failure nothing
+ * is kept. */
+int rtnl_collect(struct nl_sock *socket, int type, const void *header, size_t len,
+                 netlink_each *each, struct rtnl_grow *g, const char *what, struct orb_err *err);
+/* An address attribute; false when it is none of this family. */
+bool rtnl_read_address(const struct nlattr *attr, uint8_t family, struct address *ret);
+/* Sends message (taken) when it is there and fits, else frees it: no memory. */
+int rtnl_send(struct nl_sock *socket, struct nl_msg *message, bool fits, struct orb_err *err);
+
+#endif

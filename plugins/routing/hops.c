@@ -1,0 +1,196 @@
+/* The next hops of one static route: parse and check. */
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "plugins/lib/near.h"
+#include "plugins/routing/model.h"
+
+/* No router has such an address: 0/8, loopback, multicast, 240/4 with the broadcast address. */
+static bool is_no_router(const struct address *a)
+{
+    static const uint8_t loopback[16] = {[15] = 1};
+
+    if (address_is_multicast(a) || address_is_zero(a))
+        return true;
+    if (a->family == AF_INET)
+        return a->bytes[0] == 0 || a->bytes[0] == 127 || a->bytes[0] >= 240;
+    return !memcmp(a->bytes, loopback, sizeof(loopback));
+}
+
+/* ADDRESS or ADDRESS%INTERFACE: two uplinks may have routers of the same address. */
+static int read_key(const struct route_want *route, struct hop_want *hop, struct orb_err *err)
+{
+    const char *zone = strchr(hop->key, '%');
+    char text[160], address[64];
+
+    snprintf(address, sizeof(address), "%s", hop->key);
+    address[zone ? zone - hop->key : (ptrdiff_t)strlen(address)] = 0;
+    if (address_parse(address, &hop->gateway) < 0) {
+        snprintf(text, sizeof(text), "\"%s\" is not an IPv4 or IPv6 address", address);
+        return route_refuse(err, route, hop, text);
+    }
+    if (!zone)
+        return 0;
+    if (*hop->interface && strcmp(hop->interface, zone + 1) != 0) {
+        snprintf(text, sizeof(text),
+                 "next hop %s names two interfaces, %s and %s; leave \"interface\" away", hop->key,
+                 zone + 1, hop->interface);
+        return route_refuse(err, route, hop, text);
+    }
+    if (!zone[1] || strlen(zone + 1) >= sizeof(hop->interface)) {
+        snprintf(text, sizeof(text), "\"%s\" is no name of an interface", zone + 1);
+        return route_refuse(err, route, hop, text);
+    }
+    snprintf(hop->interface, sizeof(hop->interface), "%s", zone + 1);
+    return 0;
+}
+
+static int check_gateway(const struct route_want *route, struct hop_want *hop, struct orb_err *err)
+{
+    char text[240];
+
+    if (hop->gateway.family != route->destination.address.family) {
+        snprintf(text, sizeof(text), "next hop %s is %s, the destination %s is not", hop->key,
+                 hop->gateway.family == AF_INET ? "IPv4" : "IPv6", route->key);
+        return route_refuse(err, route, hop, text);
+    }
+    if (is_no_router(&hop->gateway)) {
+        snprintf(text, sizeof(text),
+                 "%s is no router's address; expected the unicast address of a "
+                 "router",
+                 hop->key);
+        return route_refuse(err, route, hop, text);
+    }
+    if (hop->gateway.family == AF_INET6 && address_is_link_local(&hop->gateway) && !*hop->interface)
+        return route_refuse(err, route, hop, "a link-local next hop needs its interface");
+    if (hop->onlink && !*hop->interface)
+        return route_refuse(err, route, hop,
+                            "\"onlink\": true needs the interface on which the router is; give "
+                            "\"interface\" as well");
+    return 0;
+}
+
+static int read_source(const cJSON *item, const struct route_want *route, struct hop_want *hop,
+                       struct orb_err *err)
+{
+    char path[ORB_ERR_PATH];
+
+    hop->own_source = cJSON_GetObjectItemCaseSensitive(item, "preferred-source") != NULL;
+    hop->source = route->source;
+    route_path(route, hop, path, sizeof(path));
+    pointer_push(path, sizeof(path), "preferred-source");
+    return source_read(item, route->destination.address.family, path, &hop->source, err);
+}
+
+static int read_hop(const cJSON *item, const struct route_want *route, struct hop_want *hop,
+                    struct orb_err *err)
+{
+    const cJSON *weight = cJSON_GetObjectItemCaseSensitive(item, "weight");
+    const cJSON *metric = cJSON_GetObjectItemCaseSensitive(item, "metric");
+    const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "interface"));
+    int r;
+
+    snprintf(hop->key, sizeof(hop->key), "%s", item->string);
+    snprintf(hop->interface, sizeof(hop->interface), "%s", name ? name : "");
+    hop->table = route->table->id;
+    hop->weight = cJSON_IsNumber(weight) ? (unsigned)weight->valueint : 1;
+    hop->metric = cJSON_IsNumber(metric) ? (uint32_t)metric->valuedouble : route->metric;
+    hop->onlink = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "onlink"));
+    if (hop->weight < 1 || hop->weight > 256)
+        return route_refuse(err, route, hop, "expected a weight between 1 and 256");
+    r = read_key(route, hop, err);
+    if (r == 0)
+        r = check_gateway(route, hop, err);
+    return r < 0 ? r : read_source(item, route, hop, err);
+}
+
+/* IPv6 shares traffic among gateways only. */
+static int check_mixed(const struct route_want *route, const struct hop_want *own,
+                       struct orb_err *err)
+{
+    char text[200];
+
+    for (unsigned i = 0; i < route->hop_count; i++) {
+        const struct hop_want *hop = &route->hops[i];
+
+        if (route->destination.address.family != AF_INET6 || hop == own ||
+            hop->metric != own->metric)
+            continue;
+        snprintf(text, sizeof(text),
+                 "IPv6 cannot share traffic between an interface without a router and next hop %s; "
+                 "give one of them another metric",
+                 hop->key);
+        return route_refuse(err, route, own, text);
+    }
+    return 0;
+}
+
+/* Against those before it: the same router twice, or two sources where the kernel has one. */
+static int check_others(const struct route_want *route, const struct hop_want *hop,
+                        struct orb_err *err)
+{
+    char text[240];
+
+    for (const struct hop_want *other = route->hops; other < hop; other++) {
+        bool apart =
+            *other->interface && *hop->interface && strcmp(other->interface, hop->interface) != 0;
+
+        if (address_equal(&other->gateway, &hop->gateway) && !apart) {
+            snprintf(text, sizeof(text),
+                     "next hop %s is the same router as %s; write routers of one address on two "
+                     "interfaces as ADDRESS%%INTERFACE",
+                     hop->key, other->key);
+            return route_refuse(err, route, hop, text);
+        }
+        if (hop->metric != other->metric ||
+            (hop->source.family == other->source.family &&
+             (!hop->source.family || address_equal(&hop->source, &other->source))))
+            continue;
+        snprintf(
+            text, sizeof(text),
+            "next hops of one metric have one preferred source, and that of %s is another one; "
+            "give one of them another metric",
+            other->key);
+        return route_refuse(err, route, hop, text);
+    }
+    return 0;
+}
+
+/* The route's own interface: everything is a neighbour there. */
+static int add_own(struct route_want *route, const char *interface, struct orb_err *err)
+{
+    struct hop_want *own = &route->hops[route->hop_count++];
+
+    snprintf(own->interface, sizeof(own->interface), "%s", interface);
+    own->table = route->table->id;
+    own->weight = 1;
+    own->metric = route->metric;
+    own->source = route->source;
+    return check_mixed(route, own, err);
+}
+
+int route_read_hops(const cJSON *item, struct route_want *route, struct orb_err *err)
+{
+    const cJSON *hops = cJSON_GetObjectItemCaseSensitive(item, "next-hops"), *hop;
+    const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "interface"));
+    unsigned size = (unsigned)cJSON_GetArraySize(hops) + (name ? 1 : 0);
+
+    if (size > RTNL_MAX_HOPS)
+        return route_refuse(err, route, NULL, "more than 32 next hops");
+    route->hops = calloc(size + 1, sizeof(*route->hops));
+    if (!route->hops)
+        return orb_fail(err, ORB_E_NOMEM, "no memory for the routes");
+    cJSON_ArrayForEach (hop, hops) {
+        struct hop_want *to = &route->hops[route->hop_count++];
+        int r = read_hop(hop, route, to, err);
+
+        if (r == 0)
+            r = check_others(route, to, err);
+        if (r < 0)
+            return r;
+    }
+    return name ? add_own(route, name, err) : 0;
+}

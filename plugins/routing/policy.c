@@ -1,0 +1,149 @@
+/* One policy rule: parse and check. */
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugins/lib/near.h"
+#include "plugins/routing/model.h"
+
+void rule_path(const struct rule_want *rule, char *to, size_t size)
+{
+    snprintf(to, size, "/routing/policy/%u", rule->number);
+}
+
+/* Fails at a leaf (NULL: at the rule itself). */
+static int refuse(struct orb_err *err, const struct rule_want *rule, const char *leaf,
+                  const char *text)
+{
+    char path[ORB_ERR_PATH];
+
+    rule_path(rule, path, sizeof(path));
+    if (leaf)
+        pointer_push(path, sizeof(path), leaf);
+    return orb_fail_at(err, ORB_E_VETO, path, "%s", text);
+}
+
+static const char *text_of(const cJSON *item, const char *leaf)
+{
+    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, leaf));
+}
+
+static int read_network(const cJSON *item, const char *leaf, const struct rule_want *rule,
+                        struct prefix *ret, struct orb_err *err)
+{
+    const char *value = text_of(item, leaf), *wrong;
+    char text[200], fit[ADDRESS_TEXT];
+    struct prefix network;
+
+    if (!value)
+        return 0;
+    wrong = prefix_parse(value, ret);
+    if (wrong) {
+        snprintf(text, sizeof(text), "\"%s\" %s", value, wrong);
+        return refuse(err, rule, leaf, text);
+    }
+    network = prefix_network(ret);
+    if (prefix_equal(&network, ret))
+        return 0;
+    snprintf(text, sizeof(text), "%s has bits set behind its prefix length; did you mean %s?",
+             value, prefix_text(&network, fit));
+    return refuse(err, rule, leaf, text);
+}
+
+/* A decimal or hexadecimal number of 32 bits up to end; false when it is none. */
+static bool read_number(const char *text, char end, uint32_t *ret, const char **ret_rest)
+{
+    unsigned long long n;
+    char *rest;
+
+    if (*text < '0' || *text > '9')
+        return false;
+    errno = 0;
+    n = strtoull(text, &rest, text[0] == '0' && (text[1] | 0x20) == 'x' ? 16 : 10);
+    if (errno || n > UINT32_MAX || (*rest && *rest != end))
+        return false;
+    *ret = (uint32_t)n;
+    *ret_rest = rest;
+    return true;
+}
+
+/* MARK or MARK/MASK. */
+static int read_mark(const cJSON *item, struct rule_want *rule, struct orb_err *err)
+{
+    const char *text = text_of(item, "mark"), *rest = "";
+
+    if (!text)
+        return 0;
+    rule->mask = UINT32_MAX;
+    if (!read_number(text, '/', &rule->mark, &rest) ||
+        (*rest && !read_number(rest + 1, 0, &rule->mask, &rest)))
+        return refuse(err, rule, "mark",
+                      "expected MARK or MARK/MASK, numbers of 32 bits such as 0x10/0xff");
+    if (!rule->mask)
+        return refuse(err, rule, "mark", "mask 0 matches every packet; leave \"mark\" away");
+    if (rule->mark & ~rule->mask)
+        return refuse(err, rule, "mark", "the mark has bits that the mask takes away");
+    return 0;
+}
+
+static int read_table(const cJSON *item, const struct routes_want *routes, struct rule_want *rule,
+                      struct orb_err *err)
+{
+    const char *name = text_of(item, "table");
+    char text[160], hint[64];
+    struct near near;
+
+    rule->table = RT_TABLE_MAIN;
+    if (!name)
+        return 0;
+    if (rule->last)
+        return refuse(err, rule, "table",
+                      "expected either a table or one of \"blackhole\", \"unreachable\" and "
+                      "\"reject\"");
+    near_init(&near, name);
+    for (unsigned i = 1; i < routes->table_count; i++) {
+        near_offer(&near, routes->tables[i].name);
+        if (strcmp(routes->tables[i].name, name) != 0)
+            continue;
+        rule->table = routes->tables[i].id;
+        return 0;
+    }
+    snprintf(text, sizeof(text), "there is no table %.40s below /routing/tables%s", name,
+             near_text(&near, hint, sizeof(hint)));
+    return refuse(err, rule, "table", text);
+}
+
+int rule_read(const cJSON *item, const struct routes_want *routes, struct rule_want *rule,
+              struct orb_err *err)
+{
+    const char *interface = text_of(item, "interface");
+    char path[ORB_ERR_PATH];
+    int r;
+
+    rule->number = (unsigned)strtoul(item->string, NULL, 10);
+    if (rule->number < 1 || rule->number >= 32766)
+        return refuse(err, rule, NULL,
+                      "expected a number between 1 and 32765: those behind are the kernel's");
+    snprintf(rule->interface, sizeof(rule->interface), "%s", interface ? interface : "");
+    rule->ignore_default = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "ignore-default"));
+    rule_path(rule, path, sizeof(path));
+    r = last_read(item, path, &rule->last, err);
+    if (r == 0)
+        r = read_network(item, "from", rule, &rule->from, err);
+    if (r == 0)
+        r = read_network(item, "to", rule, &rule->to, err);
+    if (r == 0)
+        r = read_mark(item, rule, err);
+    if (r == 0)
+        r = read_table(item, routes, rule, err);
+    if (r < 0)
+        return r;
+    if (rule->from.address.family && rule->to.address.family &&
+        rule->from.address.family != rule->to.address.family)
+        return refuse(err, rule, "to", "expected networks of one family in \"from\" and \"to\"");
+    if (rule->last && rule->ignore_default)
+        return refuse(err, rule, "ignore-default", "expected it beside a table only");
+    return 0;
+}

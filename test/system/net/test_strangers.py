@@ -1,0 +1,150 @@
+"""Other hands at our routes: put before them, joined to them, changed, taken apart. In a network
+namespace, checked with iproute2."""
+import json
+import time
+
+from host import eventually, main, refused
+from routing_box import LINKS, Box
+
+UPLINKS = {**LINKS, "wan1": ["203.0.113.2/24", "2001:db8:3::2/64"]}
+BOTH = {"0.0.0.0/0": {"next-hops": {"192.0.2.1": {}, "203.0.113.1": {"weight": 3}}},
+        "::/0": {"next-hops": {"2001:db8:2::1": {}, "2001:db8:3::1": {}}}}
+FOUR = {"0.0.0.0/0": {"next-hops": {"192.0.2.1": {}}}, "10.20.0.0/16": {"blackhole": True}}
+
+
+def shown(ns, destination="default", family="-4"):
+    """The kernel's routes to it, in the order in which it uses them."""
+    return json.loads(ns.ip(family, "-j", "route", "show", destination))
+
+
+def gateways(ns, destination="default", family="-4"):
+    return sorted(hop["gateway"] for route in shown(ns, destination, family)
+                  for hop in route.get("nexthops", [route]) if "gateway" in hop)
+
+
+def is_ours_alone(ns, destination="default", family="-4"):
+    return [route.get("protocol") for route in shown(ns, destination, family)] == ["201"]
+
+
+def a_route_put_before_ours_loses_the_place():
+    with Box(FOUR) as (ns, w):
+        for before in (["default", "via", "192.0.2.66"], ["default", "dev", "lan0"],
+                       ["unreachable", "default"]):
+            ns.ip("route", "prepend", *before)
+            eventually(lambda: is_ours_alone(ns) and gateways(ns) == ["192.0.2.1"],
+                       f"{before} is gone", 2)
+        ns.ip("route", "prepend", "10.20.0.0/16", "via", "10.1.0.66")
+        eventually(lambda: is_ours_alone(ns, "10.20.0.0/16"), "the blackhole decides again", 2)
+        assert shown(ns, "10.20.0.0/16")[0]["type"] == "blackhole"
+        w.until_quiet()
+        assert not w.problems, w.problems
+        # Behind ours it decides nothing, and stays.
+        ns.ip("route", "append", "default", "via", "192.0.2.66")
+        w.until_quiet()
+        assert [r["gateway"] for r in shown(ns)] == ["192.0.2.1", "192.0.2.66"], shown(ns)
+        refused(w, "/routing/static/0.0.0.0~10", "not ours",
+                routing={"static": {"0.0.0.0/0": {"next-hops": {"192.0.2.9": {}}}}})
+        w.stop()
+
+
+def one_before_ours_at_start_loses_the_place_too():
+    box = Box(FOUR)
+    with box as (ns, w):
+        w.kill()
+        ns.ip("route", "prepend", "default", "via", "192.0.2.66")
+        w = box.start()
+        assert is_ours_alone(ns) and gateways(ns) == ["192.0.2.1"], shown(ns)
+        w.until_quiet()
+        assert not w.problems, w.problems
+        w.stop()
+
+
+def a_route_of_ours_that_goes_while_another_stands_before_it_is_the_one_that_goes():
+    box = Box(FOUR)
+    with box as (ns, w):
+        w.kill()
+        ns.ip("route", "prepend", "default", "via", "192.0.2.66")
+        box.tree["routing"] = {"static": {}}
+        w = box.start()
+        assert gateways(ns) == ["192.0.2.66"] and shown(ns)[0].get("protocol") is None, shown(ns)
+        w.stop()
+
+
+def one_that_insists_is_said():
+    at = "/routing/static/0.0.0.0~10/next-hops/192.0.2.1"
+    with Box(FOUR) as (ns, w):
+        end = time.monotonic() + 15
+        while at not in w.problems:
+            assert time.monotonic() < end, w.problems
+            if not any(r.get("gateway") == "192.0.2.66" for r in shown(ns)):
+                ns.ip("route", "prepend", "default", "via", "192.0.2.66")
+            w.ping()
+        assert "stands before it" in w.problems[at]["what"], w.problems[at]
+        w.commit(interfaces={n: {"addresses": a} for n, a in LINKS.items()},
+                 routing={"static": {**FOUR, "10.21.0.0/16": {"reject": True}}})
+        assert at in w.problems, "a commit beside it does not make it right"
+        ns.ip("route", "del", "default", "via", "192.0.2.66")
+        w.until_problems(lambda p: not p)
+        assert is_ours_alone(ns)
+        w.stop()
+
+
+def next_hops_that_are_taken_or_joined_are_put_right():
+    with Box(BOTH, UPLINKS) as (ns, w):
+        def right():
+            hops = {h["gateway"]: h["weight"] for r in shown(ns) for h in r.get("nexthops", [])}
+            return is_ours_alone(ns) and hops == {"192.0.2.1": 1, "203.0.113.1": 3} and \
+                is_ours_alone(ns, family="-6") and \
+                gateways(ns, family="-6") == ["2001:db8:2::1", "2001:db8:3::1"]
+
+        assert right(), shown(ns)
+        for words in (
+                ["-6", "route", "del", "default", "via", "2001:db8:3::1"],
+                ["-6", "route", "append", "default", "via", "2001:db8:2::66", "metric", "1024"],
+                ["-6", "route", "replace", "default", "via", "2001:db8:2::66", "metric", "1024"],
+                ["-4", "route", "replace", "default", "via", "192.0.2.66"],
+                # One of ours, changed: weights, onlink, an MTU, a source that nobody asked for.
+                ["-4", "route", "change", "default", "proto", "201", "nexthop", "via", "192.0.2.1",
+                 "nexthop", "via", "203.0.113.1"],
+                ["-4", "route", "change", "default", "proto", "201", "nexthop", "via", "192.0.2.1", "dev",
+                 "wan0", "onlink", "nexthop", "via", "203.0.113.1", "weight", "3"],
+                ["-4", "route", "change", "default", "proto", "201", "mtu", "1400", "nexthop", "via",
+                 "192.0.2.1", "nexthop", "via", "203.0.113.1", "weight", "3"],
+                ["-4", "route", "change", "default", "proto", "201", "src", "10.1.0.1", "nexthop", "via",
+                 "192.0.2.1", "nexthop", "via", "203.0.113.1", "weight", "3"],
+                ["-4", "route", "add", "default", "via", "192.0.2.9", "metric", "7", "proto", "201"]):
+            ns.ip(*words)
+            eventually(right, f"after ip {' '.join(words)}", 2)
+        w.until_quiet()
+        assert not w.problems, w.problems
+        w.stop()
+
+
+def a_nexthop_object_in_place_of_ours_loses_it():
+    with Box(FOUR) as (ns, w):
+        ns.ip("nexthop", "add", "id", "7", "via", "192.0.2.66", "dev", "wan0")
+        ns.ip("route", "replace", "default", "nhid", "7", "proto", "201")
+        eventually(lambda: is_ours_alone(ns) and gateways(ns) == ["192.0.2.1"] and
+                   "nhid" not in shown(ns)[0], "our route without an object", 2)
+        w.stop()
+
+
+def routes_for_a_tos_or_a_source_are_in_nobodys_way():
+    with Box({**FOUR, "::/0": {"next-hops": {"2001:db8:2::1": {}}}}) as (ns, w):
+        ns.ip("route", "add", "default", "via", "192.0.2.66", "tos", "0x10")
+        ns.ip("-6", "route", "add", "default", "from", "2001:db8:1::/64", "via", "2001:db8:2::66",
+              "metric", "1024")
+        w.commit(routing={"static": {"0.0.0.0/0": {"next-hops": {"192.0.2.9": {}}},
+                                     "::/0": {"next-hops": {"2001:db8:2::9": {}}}}})
+        assert not w.problems
+        w.commit(routing={"static": {}})
+        assert gateways(ns) == ["192.0.2.66"], shown(ns)
+        assert "2001:db8:2::66" in ns.ip("-6", "route", "show", "default")
+        w.stop()
+
+
+main([a_route_put_before_ours_loses_the_place, one_before_ours_at_start_loses_the_place_too,
+      a_route_of_ours_that_goes_while_another_stands_before_it_is_the_one_that_goes,
+      one_that_insists_is_said, next_hops_that_are_taken_or_joined_are_put_right,
+      a_nexthop_object_in_place_of_ours_loses_it,
+      routes_for_a_tos_or_a_source_are_in_nobodys_way])
