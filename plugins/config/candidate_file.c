@@ -15,6 +15,8 @@
 #define PREFIX "candidate-"
 #define SUFFIX ".ops"
 #define MAX_FILE (128u * 1024 * 1024)
+#define WORTH_REWRITING                                                                            \
+    (4u * 1024 * 1024) /* edits of edits: the file is larger than what is left */
 
 static const struct json_limits file_limits = {.depth = 64, .keys = JSON_MAX_TREE_KEYS};
 
@@ -105,10 +107,11 @@ void candidate_append(struct engine *engine, struct candidate *c, const struct b
     AUTO_FD int fd = -1;
     off_t size;
 
-    if (c->unsaved) { /* what failed before is missing there */
-        candidate_rewrite(engine, c);
+    if (c->unsaved || c->appended > WORTH_REWRITING + c->rewritten) {
+        candidate_rewrite(engine, c); /* what failed before is missing there, or it grew */
         return;
     }
+    c->appended += lines->len;
     fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
     size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
     if (size < 0) {
@@ -141,6 +144,10 @@ void candidate_rewrite(struct engine *engine, struct candidate *candidate)
 
         candidate_line(&lines, c->base, c->path, c->value);
     }
+    candidate->appended = 0;
+    candidate->rewritten = lines.len;
+    if (r == 0 && lines.len > MAX_FILE) /* it would not be read back */
+        r = -EFBIG;
     if (r == 0)
         r = write_whole(fd, 0, &lines);
     if (r == 0 && rename(next, path) < 0)
@@ -153,10 +160,19 @@ void candidate_rewrite(struct engine *engine, struct candidate *candidate)
 /* A file being read back. sums: its lines have them (files of older versions have none). */
 struct loading {
     struct engine *engine;
+    const char *file;
     struct candidate *candidate;
     bool sums;
     unsigned lost;
 };
+
+/* A name that rotted, or a file copied under another's name, is nobody's. */
+static bool is_file_of(const struct loading *l, const char *user)
+{
+    AUTO_FREE char *path = user ? file_of(l->engine, user) : NULL;
+
+    return path && strcmp(strrchr(path, '/') + 1, l->file) == 0;
+}
 
 static void load_change(struct loading *l, const char *path, const json_t *entry)
 {
@@ -184,8 +200,8 @@ static void load_line(struct loading *l, const char *line, size_t len)
         return;
     }
     path = text_in(entry, "path", NULL);
-    if (!l->candidate && !path && text_in(entry, "user", NULL)) {
-        l->candidate = candidate_new(l->engine, text_in(entry, "user", "?"));
+    if (!l->candidate && !path && is_file_of(l, text_in(entry, "user", NULL))) {
+        l->candidate = candidate_new(l->engine, text_in(entry, "user", ""));
         l->sums = json_is_true(json_object_get(entry, "sums"));
     } else if (!l->candidate || !path || *path != '/') {
         l->lost++;
@@ -194,16 +210,28 @@ static void load_line(struct loading *l, const char *line, size_t len)
     }
 }
 
+/* Whose they are stands in the file; its name is what is known. */
+static void unreadable(struct engine *engine, const char *name, const struct orb_err *err)
+{
+    AUTO_FREE char *key = xasprintf("file:%s", name);
+    AUTO_FREE char *what = xasprintf("uncommitted changes cannot be read: %s", err->text);
+
+    log_error(engine->host.log, "config.candidate.unreadable", KV("file", name),
+              KV("why", err->text));
+    if (engine->host.problem)
+        engine->host.problem(engine->host.arg, key, false, what,
+                             "make the file readable and restart the service, or remove it");
+}
+
 static void load_file(struct engine *engine, const char *name)
 {
     AUTO_FREE char *path = xasprintf("%s/%s", engine->store.dir, name);
     AUTO(buf) struct buf text = {0};
-    struct loading l = {.engine = engine};
+    struct loading l = {.engine = engine, .file = name};
     struct orb_err err;
 
     if (file_read_regular(path, MAX_FILE, &text, &err) < 0) {
-        log_warn(engine->host.log, "config.candidate.unreadable", KV("file", name),
-                 KV("why", err.text));
+        unreadable(engine, name, &err);
         return;
     }
     for (const char *p = buf_str(&text), *end; p < buf_str(&text) + text.len; p = end + 1) {
@@ -215,8 +243,12 @@ static void load_file(struct engine *engine, const char *name)
     if (l.lost)
         log_error(engine->host.log, "config.candidate.damaged", KV("file", name),
                   KV("lost", l.lost));
-    if (!l.candidate)
+    if (!l.candidate) {
+        orb_fail(&err, ORB_E_IO, "%s does not say whose they are", name);
+        if (l.lost)
+            unreadable(engine, name, &err);
         return;
+    }
     l.candidate->lost = l.lost;
     candidate_rewrite(engine, l.candidate);
 }
@@ -264,7 +296,11 @@ void candidate_forget(struct engine *engine, const char *user)
     AUTO_FREE char *path = file_of(engine, user);
     AUTO_FREE char *key = xasprintf("candidate:%s", user);
 
+    AUTO_FREE char *file = xasprintf("file:%s", strrchr(path, '/') + 1);
+
     unlink(path);
-    if (engine->host.problem)
-        engine->host.problem(engine->host.arg, key, false, NULL, "");
+    if (!engine->host.problem)
+        return;
+    engine->host.problem(engine->host.arg, key, false, NULL, "");
+    engine->host.problem(engine->host.arg, file, false, NULL, "");
 }

@@ -10,6 +10,7 @@
 #include "plugins/config/store_priv.h"
 
 #define MAX_FINDINGS 50u
+#define MAX_KEPT 10u /* of one name */
 
 static const char *name_of(const char *path)
 {
@@ -83,39 +84,77 @@ void damage_describe(struct store *store)
              store->revision, outcome(store));
 }
 
-/* A directory, a FIFO: not ours, and in the way of the file that belongs there. */
-static int set_aside(const char *path, const char *kept)
+/* A name for what is kept of file that is not taken yet; NULL: all are. Freed by the caller. */
+static char *kept_name(const struct store *store, const char *file)
 {
     struct stat st;
 
-    if (lstat(path, &st) < 0 || S_ISREG(st.st_mode))
-        return 0;
-    return rename(path, kept) < 0 ? -errno : 1;
+    for (unsigned n = 1; n < MAX_KEPT; n++) {
+        AUTO_FREE char *name = n == 1 ? xasprintf("%s/%s.damaged", store->dir, file)
+                                      : xasprintf("%s/%s.damaged-%u", store->dir, file, n);
+
+        if (lstat(name, &st) < 0 && errno == ENOENT)
+            return take_ptr(name);
+    }
+    return NULL;
+}
+
+static void not_kept(const struct store *store, const char *file, const char *why)
+{
+    log_warn(store->log, "config.damaged.not-kept", KV("file", file), KV("why", why));
+}
+
+void damage_set_aside(const struct store *store, const char *file)
+{
+    AUTO_FREE char *path = xasprintf("%s/%s", store->dir, file);
+    AUTO_FREE char *kept = kept_name(store, file);
+
+    if (!kept)
+        not_kept(store, file, "too many were kept before");
+    else if (rename(path, kept) < 0 && errno != ENOENT)
+        not_kept(store, file, strerror(errno));
+}
+
+const char *damage_file(const struct store *store, size_t i)
+{
+    return json_string_value(json_object_get(json_array_get(store->damage.findings, i), "file"));
+}
+
+/* Is it one of the files of the present revision, which renewing replaces? */
+static bool is_present(const struct store *store, const char *file)
+{
+    AUTO_FREE char *journal = store_journal_path(store, store->revision);
+    AUTO_FREE char *copy = store_copy_path(store, store->revision);
+    AUTO_FREE char *snapshot = xasprintf("snapshot-%" PRIu64 ".json", store->revision);
+
+    return !strcmp(file, name_of(journal)) || !strcmp(file, name_of(copy)) ||
+           !strcmp(file, snapshot);
+}
+
+static void keep_copy(const struct store *store, const char *file)
+{
+    AUTO_FREE char *path = xasprintf("%s/%s", store->dir, file);
+    AUTO_FREE char *kept = kept_name(store, file);
+    AUTO(buf) struct buf data = {0};
+    struct orb_err err = {0};
+    struct stat st;
+
+    if (lstat(path, &st) < 0)
+        return;
+    if (!S_ISREG(st.st_mode) || !kept || st.st_size > (off_t)JOURNAL_MAX_FILE)
+        damage_set_aside(store, file);
+    else if (store_read(store, path, JOURNAL_MAX_FILE, &data, &err) < 0 ||
+             file_replace(kept, data.data, data.len, 0600, &err) < 0)
+        not_kept(store, file, err.text);
 }
 
 void damage_keep(struct store *store)
 {
-    json_t *finding;
-    size_t i;
+    const char *file, *before = "";
 
-    json_array_foreach (store->damage.findings, i, finding) {
-        const char *file = json_string_value(json_object_get(finding, "file"));
-        AUTO_FREE char *path = xasprintf("%s/%s", store->dir, file);
-        AUTO_FREE char *kept = xasprintf("%s.damaged", path);
-        AUTO(buf) struct buf data = {0};
-        struct orb_err err = {0};
-        int r;
-
-        if (access(path, F_OK) < 0 || access(kept, F_OK) == 0)
-            continue;
-        r = set_aside(path, kept);
-        if (r == 0)
-            r = file_read_regular(path, JOURNAL_MAX_FILE, &data, &err);
-        if (r == 0)
-            r = file_replace(kept, data.data, data.len, 0600, &err);
-        if (r < 0)
-            log_warn(store->log, "config.damaged.not-kept", KV("file", path), KV("why", err.text));
-    }
+    for (size_t i = 0; (file = damage_file(store, i)); before = file, i++)
+        if (is_present(store, file) && strcmp(file, before))
+            keep_copy(store, file);
 }
 
 void damage_fini(struct damage *damage)

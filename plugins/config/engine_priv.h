@@ -33,7 +33,9 @@ struct candidate {
     bool committing;
     struct buf load; /* text of load-part so far */
     unsigned lost;   /* changes that could not be read back */
-    int unsaved;     /* negative errno: the file is behind, and written anew with the next edit */
+    size_t appended; /* bytes, to a file that had rewritten bytes when it was written anew */
+    size_t rewritten;
+    int unsaved; /* negative errno: the file is behind, and written anew with the next edit */
 };
 
 /* ---- subscriber.c ---- */

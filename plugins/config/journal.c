@@ -50,10 +50,26 @@ static int read_at(int fd, void *data, size_t len, uint64_t offset)
 
 /* ---- the second copy ---- */
 
+/* A directory, a FIFO, a link: not ours, and in the way of the file that belongs there. */
+static int clear_way(const char *path)
+{
+    AUTO_FREE char *kept = xasprintf("%s.damaged", path);
+    struct stat st;
+
+    if (lstat(path, &st) < 0)
+        return errno == ENOENT ? 0 : -errno;
+    return S_ISREG(st.st_mode) || rename(path, kept) == 0 ? 0 : -errno;
+}
+
 static int open_copy(struct journal *j)
 {
+    int r;
+
     if (j->copy_fd >= 0)
         return 0;
+    r = clear_way(j->copy_path);
+    if (r < 0)
+        return r;
     j->copy_fd = open(j->copy_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (j->copy_fd < 0)
         return -errno;
@@ -99,8 +115,14 @@ int journal_create(const char *path, const char *copy_path, const uint8_t chain[
     memcpy(head + JOURNAL_MAGIC, chain, JOURNAL_CHAIN);
     memcpy(j.chain, chain, JOURNAL_CHAIN);
     /* First the copy of a journal that may be replaced: it would not be one any more. */
-    if (unlink(copy_path) < 0 && errno != ENOENT)
-        return orb_fail(err, -errno, "cannot remove %s", copy_path);
+    r = clear_way(copy_path);
+    if (r == 0 && unlink(copy_path) < 0 && errno != ENOENT)
+        r = -errno;
+    if (r < 0)
+        return orb_fail(err, r, "cannot remove %s", copy_path);
+    r = clear_way(path);
+    if (r < 0)
+        return orb_fail(err, r, "cannot move away what stands at %s", path);
     r = file_replace(path, head, sizeof(head), 0600, err);
     if (r < 0)
         return r;
@@ -195,6 +217,31 @@ int journal_sync(struct journal *journal, struct orb_err *err)
     return 0;
 }
 
+static bool is_same(int fd, const char *path, uint64_t size)
+{
+    struct stat ours, there;
+
+    return fstat(fd, &ours) == 0 && stat(path, &there) == 0 && ours.st_dev == there.st_dev &&
+           ours.st_ino == there.st_ino && (uint64_t)there.st_size == size;
+}
+
+const char *journal_disturbed(struct journal *journal)
+{
+    struct stat st;
+
+    if (journal->copy_fd >= 0 && !is_same(journal->copy_fd, journal->copy_path, journal->copied)) {
+        close(journal->copy_fd);
+        journal->copy_fd = -1;
+        journal->copied = 0;
+    }
+    if (is_same(journal->fd, journal->path, journal->end))
+        return NULL;
+    if (stat(journal->path, &st) < 0)
+        return errno == ENOENT ? "somebody removed it" : strerror(errno);
+    return (uint64_t)st.st_size == journal->end ? "somebody put another file in its place"
+                                                : "somebody changed its size";
+}
+
 void journal_take_back(struct journal *journal)
 {
     /* Set first: a sync that fails says nothing about what is on the disk. */
@@ -206,7 +253,7 @@ void journal_take_back(struct journal *journal)
 
 static int read_one(const char *path, uint64_t offset, struct buf *ret_text, struct orb_err *err)
 {
-    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     AUTO(buf) struct buf image = {0};
     struct journal_record record;
     uint32_t len = 0;

@@ -60,6 +60,10 @@ int journal_open(const char *path, const char *copy_path, uint64_t end,
 int journal_append(struct journal *journal, const char *text, size_t len, struct orb_err *err);
 /* Makes the newest record durable, then gives it to the second copy. */
 int journal_sync(struct journal *journal, struct orb_err *err);
+/* NULL, or what somebody else did to the file since the last record: it is gone, another one, or of
+ * another size, and a record behind that would not be found again. A copy that was touched is made
+ * anew with the next record. */
+const char *journal_disturbed(struct journal *journal);
 /* Takes the newest record out again, durably; doubt is set when that cannot be proved. */
 void journal_take_back(struct journal *journal);
 void journal_close(struct journal *journal);
@@ -86,15 +90,19 @@ struct journal_scan {
 
 struct journal_found {
     uint64_t end; /* behind the last record that fits; 0: nothing can be made of the file */
-    uint8_t chain[JOURNAL_CHAIN];
+    uint8_t begin[JOURNAL_CHAIN], chain[JOURNAL_CHAIN]; /* in front of the first record, at end */
     uint64_t records;
     uint64_t repaired;  /* records the journal did not have whole and the copy did */
     uint64_t first_bad; /* offset of the first of these */
-    bool holes;         /* not a torn end: bytes of the journal stand behind one of these, or they
-                           are more than a transaction has, or the head is one of them */
+    bool holes;         /* not a torn end: bytes of the journal stand behind one of these, or in
+                           its place, or they are more than a transaction has, or the head is one
+                           of them */
     uint64_t tail;      /* bytes of the journal behind end */
     bool damaged;       /* not a torn tail: records that were durable are missing at end */
-    bool taken_over;    /* ended at one of heads */
+    bool disputed;    /* at end both files go on, whole, and not alike: one is of another history */
+    bool copy_rotten; /* the copy is not what the journal is, and no power cut leaves it so */
+    uint64_t copy_bad; /* first byte of that */
+    bool taken_over;   /* ended at one of heads */
 };
 
 /* Reads the records that follow one another, each from the file that has it whole. A cb that fails

@@ -11,6 +11,7 @@ const char journal_mark[JOURNAL_MARK + 1] = "OJR2";
 static const char magic_1[JOURNAL_MAGIC + 1] = "orbjrn1\n";
 static const char mark_1[JOURNAL_MARK + 1] = "OJR1";
 #define FRAME_1 40u
+#define SECTOR 512u
 
 static uint32_t get32(const uint8_t *p)
 {
@@ -178,15 +179,78 @@ static void judge_end(const struct journal_scan *scan, struct journal_found *fou
                      (scan->copy.len > end || journal_behind(&scan->main, end, NULL, NULL) > 0);
 }
 
+/* Sectors of zeros are what a power cut leaves in a file that is not synced. */
+static bool is_lost_sector(const struct journal_image *image, uint64_t at)
+{
+    uint64_t from = at / SECTOR * SECTOR;
+    uint64_t to = from + SECTOR < image->len ? from + SECTOR : image->len;
+
+    for (uint64_t i = from; i < to; i++)
+        if (image->data[i])
+            return false;
+    return true;
+}
+
+/* Is image, as far as it reaches, something else than want in these bytes, and not as a power cut
+ * leaves it? */
+static bool is_rotten(const struct journal_image *image, const struct journal_image *want,
+                      uint64_t from, uint64_t size, uint64_t *ret_at)
+{
+    uint64_t to = from + size < image->len ? from + size : image->len;
+
+    if (from >= to || memcmp(image->data + from, want->data + from, to - from) == 0)
+        return false;
+    while (image->data[from] == want->data[from])
+        from++;
+    *ret_at = from;
+    return !is_lost_sector(image, from);
+}
+
+static void check_copy(const struct journal_scan *scan, uint64_t from, uint64_t size,
+                       struct journal_found *found)
+{
+    if (!found->copy_rotten)
+        found->copy_rotten = is_rotten(&scan->copy, &scan->main, from, size, &found->copy_bad);
+}
+
 /* A head that is not what it must be counts as something the copy had to give. */
 static void check_head(const struct journal_scan *scan, struct journal_found *found)
 {
     const uint8_t *head = journal_head(&scan->main);
 
-    if (head && memcmp(head, found->chain, JOURNAL_CHAIN) == 0)
+    if (head && memcmp(head, found->chain, JOURNAL_CHAIN) == 0) {
+        check_copy(scan, 0, JOURNAL_HEAD, found);
         return;
+    }
     found->repaired++;
     found->holes = true;
+}
+
+/* The record at found->end from the file that has it; false: neither has, or they do not agree. */
+static bool next_record(const struct journal_scan *scan, struct journal_found *found,
+                        struct journal_record *ret_record)
+{
+    const struct journal_image *main = &scan->main, *copy = &scan->copy;
+    uint64_t at = found->end, bad;
+    struct journal_record other;
+
+    if (!journal_record_at(main, at, found->chain, ret_record)) {
+        if (!journal_record_at(copy, at, found->chain, ret_record))
+            return false;
+        if (!found->repaired++)
+            found->first_bad = at;
+        found->holes |= main->len > at + ret_record->size ||
+                        found->repaired > JOURNAL_TORN_RECORDS ||
+                        is_rotten(main, copy, at, ret_record->size, &bad);
+        return true;
+    }
+    if (copy->len > at && copy->len - at >= ret_record->size &&
+        !memcmp(main->data + at, copy->data + at, ret_record->size))
+        return true;
+    found->disputed = journal_record_at(copy, at, found->chain, &other);
+    if (!found->disputed)
+        check_copy(scan, at, ret_record->size, found);
+    return !found->disputed;
 }
 
 int journal_scan(const struct journal_scan *scan, journal_fn *cb, void *arg,
@@ -207,19 +271,14 @@ int journal_scan(const struct journal_scan *scan, journal_fn *cb, void *arg,
         return 0;
     }
     check_head(scan, &found);
+    memcpy(found.begin, found.chain, JOURNAL_CHAIN);
     found.end = JOURNAL_HEAD;
     for (;;) {
         found.taken_over = is_head(scan, found.chain);
         if (found.taken_over)
             break;
-        if (!journal_record_at(&scan->main, found.end, found.chain, &record)) {
-            if (!journal_record_at(&scan->copy, found.end, found.chain, &record))
-                break;
-            if (!found.repaired++)
-                found.first_bad = found.end;
-            found.holes |=
-                scan->main.len > found.end + record.size || found.repaired > JOURNAL_TORN_RECORDS;
-        }
+        if (!next_record(scan, &found, &record))
+            break;
         r = cb(arg, found.end, record.text, record.len, err);
         if (r < 0)
             break;

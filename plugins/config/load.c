@@ -17,6 +17,8 @@ struct snapshots {
     uint64_t newest;
     size_t count;
     bool loaded;
+    uint64_t disputed; /* the newest that the journal behind it does not go on from, 0: none */
+    bool trust_all;    /* take such a one as well */
     struct orb_err unreadable; /* code 0: all that are there can be read */
 };
 
@@ -26,26 +28,73 @@ static bool is_unreadable(int code)
     return code < 0 && code > -1000 && code != -ENOENT;
 }
 
-static void load_snapshot(struct store *store, uint8_t chain[JOURNAL_CHAIN], struct snapshots *ret)
+/* Does the journal behind it say the same of where it begins? One of them is of another appliance,
+ * or of another time, when it does not. */
+static bool belongs(const struct store *store, uint64_t number, const uint8_t *chain)
 {
-    AUTO_FREE uint64_t *numbers = store_numbers(store, "snapshot-", ".json", &ret->count);
+    struct journal_heads heads;
 
-    ret->newest = ret->count ? numbers[ret->count - 1] : 0;
-    damage_seen(store, ret->newest);
-    for (size_t i = ret->count; i-- > 0;) {
+    heads_read(store, number, &heads);
+    for (size_t i = 0; i < heads.count; i++)
+        if (memcmp(heads.chain[i], chain, JOURNAL_CHAIN) == 0)
+            return true;
+    return heads.count == 0;
+}
+
+static void begin_empty(struct store *store, uint8_t *ret_chain)
+{
+    json_decref(store->running);
+    store->running = json_object();
+    store->revision = store->last_tx = store->snapshot_bytes = 0;
+    memset(ret_chain, 0, JOURNAL_CHAIN);
+}
+
+static int try_snapshot(struct store *store, uint64_t number, uint8_t *chain,
+                        struct snapshots *found, struct orb_err *err)
+{
+    int r = found->loaded ? snapshot_check(store, number, err)
+                          : snapshot_load(store, number, chain, err);
+
+    if (r < 0 && is_unreadable(err->code))
+        found->unreadable = *err;
+    if (r == 0 && !found->loaded && !belongs(store, number, chain)) {
+        if (found->trust_all) {
+            store->damage.foreign = store->damage.lost = true;
+        } else {
+            found->disputed = number > found->disputed ? number : found->disputed;
+            r = orb_fail(err, ORB_E_INVALID,
+                         "journal-%" PRIu64 " does not go on from it, so one of them is of another "
+                         "appliance or time",
+                         number);
+        }
+    }
+    return r;
+}
+
+/* The newest that can be used; older ones are only looked at, as they are what is left the day the
+ * newest rots. */
+static void load_snapshot(struct store *store, uint8_t chain[JOURNAL_CHAIN],
+                          struct snapshots *found)
+{
+    AUTO_FREE uint64_t *numbers = store_numbers(store, "snapshot-", ".json", &found->count);
+
+    found->newest = found->count ? numbers[found->count - 1] : 0;
+    damage_seen(store, found->newest);
+    for (size_t i = found->count; i-- > 0;) {
         AUTO_FREE char *file = xasprintf("snapshot-%" PRIu64 ".json", numbers[i]);
         struct orb_err err = {0};
 
-        if (snapshot_load(store, numbers[i], chain, &err) == 0) {
-            ret->loaded = true;
-            return;
+        if (try_snapshot(store, numbers[i], chain, found, &err) == 0) {
+            found->loaded = true;
+            continue;
         }
-        if (is_unreadable(err.code))
-            ret->unreadable = err;
         store->damage.rotten = true;
         damage_found(store, file, 0, "%s", err.text);
+        if (!found->loaded)
+            begin_empty(store, chain);
     }
-    memset(chain, 0, JOURNAL_CHAIN);
+    if (!found->loaded)
+        begin_empty(store, chain);
 }
 
 /* Is there anything that only an appliance that ran before leaves behind? */
@@ -100,13 +149,13 @@ static int judge(struct store *store, const struct snapshots *found, struct orb_
         d->lost = true;
     }
     /* The kernel's state lives as long as this memory of it: nothing newer was ever answered. */
-    if (d->lost && store->revision && store->enforced == store->revision) {
+    if (d->lost && !d->foreign && store->revision && store->enforced == store->revision) {
         d->lost = false;
         if (!store->journal.path && !store->renew)
             store_must_renew(store, "the journal is not whole");
     }
     store->written = store->revision;
-    store->held = store->enforced > store->revision || (d->lost && !store->revision);
+    store->held = store->enforced > store->revision || (d->lost && !store->revision) || d->foreign;
     damage_describe(store);
     return 0;
 }
@@ -135,9 +184,32 @@ static void take_back_interrupted(struct store *store)
     store_drop_pending(store);
 }
 
-int store_open(struct store *store, const struct store_setup *setup, struct orb_err *err)
+static int read_files(struct store *store, struct snapshots *found, bool used, struct orb_err *err)
 {
     uint8_t chain[JOURNAL_CHAIN];
+    int r;
+
+    load_snapshot(store, chain, found);
+    memcpy(store->journal.chain, chain, JOURNAL_CHAIN);
+    r = load_journals(store, chain, err);
+    if (r >= 0 && store->list_error)
+        r = orb_fail(err, store->list_error, "cannot list %s", store->dir);
+    if (r == 0)
+        start_empty(store, found, used);
+    return r;
+}
+
+static void forget_read(struct store *store)
+{
+    store_drop_pending(store);
+    for (size_t i = 0; i < store->count; i++)
+        revision_fini(&store->list[i]);
+    store->count = 0;
+    journal_close(&store->journal);
+}
+
+int store_open(struct store *store, const struct store_setup *setup, struct orb_err *err)
+{
     struct snapshots found = {0};
     bool used;
     int r;
@@ -154,18 +226,16 @@ int store_open(struct store *store, const struct store_setup *setup, struct orb_
     if (sodium_init() < 0)
         return orb_fail(err, ORB_E_INTERNAL, "libsodium did not start");
     r = look_around(store, &used, err);
-    if (r < 0)
-        return r;
-    load_snapshot(store, chain, &found);
-    if (!store->running)
-        store->running = json_object();
-    memcpy(store->journal.chain, chain, JOURNAL_CHAIN);
-    r = load_journals(store, chain, err);
-    if (r < 0)
-        return r;
     if (r == 0)
-        start_empty(store, &found, used);
-    r = judge(store, &found, err);
+        r = read_files(store, &found, used, err);
+    if (r >= 0 && found.disputed > store->revision) {
+        /* Nothing else leads there: better that than something older, in the hands of a person. */
+        forget_read(store);
+        found = (struct snapshots){.trust_all = true};
+        r = read_files(store, &found, used, err);
+    }
+    if (r >= 0)
+        r = judge(store, &found, err);
     if (r < 0)
         return r;
     open_for_writing(store);

@@ -2,7 +2,6 @@
  * in order, each read from its two files at once. */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "core/base/own.h"
@@ -14,13 +13,6 @@ struct reading {
     uint64_t generation;
     bool replay;
     bool voided; /* ended at a commit that was refused */
-};
-
-/* A journal and its copy in memory. */
-struct pair {
-    char *path, *copy_path;
-    struct buf main, copy;
-    struct orb_err main_err; /* code 0: it was read */
 };
 
 /* ---- records ---- */
@@ -168,88 +160,46 @@ static int on_stray(void *arg, uint64_t offset, const char *text, size_t len, st
     return 0;
 }
 
-/* ---- files ---- */
-
-static void pair_read(const struct store *store, uint64_t generation, struct pair *ret)
-{
-    struct orb_err err;
-
-    *ret = (struct pair){.path = store_journal_path(store, generation),
-                         .copy_path = store_copy_path(store, generation)};
-    file_read_regular(ret->path, JOURNAL_MAX_FILE + JOURNAL_MAX_FILE / 4, &ret->main,
-                      &ret->main_err);
-    file_read_regular(ret->copy_path, JOURNAL_MAX_FILE + JOURNAL_MAX_FILE / 4, &ret->copy, &err);
-}
-
-static void own_pair(struct pair *pair)
-{
-    free(pair->path);
-    free(pair->copy_path);
-    buf_fini(&pair->main);
-    buf_fini(&pair->copy);
-}
-
-static struct journal_image image(const struct buf *data)
-{
-    return (struct journal_image){data->data, data->len};
-}
-
-/* The chain values at which the journal of generation next begins, by its two files. */
-static void heads_of(const struct store *store, uint64_t next, uint8_t heads[2][JOURNAL_CHAIN],
-                     const uint8_t *ret_heads[2])
-{
-    AUTO_FREE char *path = store_journal_path(store, next);
-    AUTO_FREE char *copy = store_copy_path(store, next);
-    const char *files[2] = {path, copy};
-
-    for (int i = 0; i < 2; i++) {
-        AUTO_FILE FILE *f = fopen(files[i], "re");
-        char data[JOURNAL_HEAD];
-        struct journal_image head = {data, JOURNAL_HEAD};
-        const uint8_t *chain;
-
-        ret_heads[i] = NULL;
-        if (!f || fread(data, 1, sizeof(data), f) != sizeof(data))
-            continue;
-        chain = journal_head(&head);
-        if (chain)
-            ret_heads[i] = memcpy(heads[i], chain, JOURNAL_CHAIN);
-    }
-}
-
-static uint64_t same_bytes(const struct buf *a, const struct buf *b, uint64_t limit)
-{
-    uint64_t n = 0;
-
-    while (n < limit && n < a->len && n < b->len && a->data[n] == b->data[n])
-        n++;
-    return n;
-}
-
 /* ---- history ---- */
+
+static void judge_old(struct store *store, const struct pair *pair, bool whole,
+                      const struct journal_found *found, const char *why)
+{
+    if (whole && found->holes) {
+        damage_found(store, pair->path, found->first_bad,
+                     "%" PRIu64 " records are not whole and were read from %s", found->repaired,
+                     strrchr(pair->copy_path, '/') + 1);
+    } else if (whole && found->copy_rotten) {
+        damage_found(store, pair->copy_path, found->copy_bad, "it is not what the journal is");
+    } else if (!whole) {
+        damage_found(store, pair->path, found->end, "%s; the history begins behind it",
+                     *why ? why : "records of the history are missing");
+    } else {
+        return;
+    }
+    store->damage.rotten = true;
+}
 
 /* History in front of the snapshot: only the index is wanted, damage costs history, not state. */
 static void index_old(struct store *store, uint64_t generation, const uint64_t *next)
 {
     AUTO(pair) struct pair pair = {0};
     struct reading reading = {.store = store, .generation = generation};
-    uint8_t heads[2][JOURNAL_CHAIN];
+    struct journal_heads heads;
     struct journal_scan scan = {0};
     struct journal_found found;
     struct orb_err err = {0};
+    bool whole;
     int r;
 
     pair_read(store, generation, &pair);
-    scan.main = image(&pair.main);
-    scan.copy = image(&pair.copy);
-    if (next)
-        heads_of(store, *next, heads, scan.heads);
+    pair_scan(store, &pair, next, &heads, &scan);
     r = journal_scan(&scan, on_record, &reading, &found, &err);
     store_drop_pending(store);
-    if (r == 0 && found.end && (found.taken_over || !found.tail))
+    whole = r == 0 && found.end && (found.taken_over || (!next && !found.tail));
+    judge_old(store, &pair, whole, &found, r < 0 ? err.text : pair.main_err.text);
+    if (whole)
         return;
-    log_warn(store->log, "config.history.damaged", KV("file", pair.path), KV("bytes", found.tail),
-             KV("why", err.text));
     for (size_t i = 0; i < store->count; i++)
         revision_fini(&store->list[i]);
     store->count = 0;
@@ -268,7 +218,7 @@ static int main_is_unreadable(const struct pair *pair)
 static void judge_pair(struct store *store, const struct pair *pair, bool voided,
                        const struct journal_found *found)
 {
-    struct journal_image main = image(&pair->main), copy = image(&pair->copy);
+    struct journal_image main = pair_image(&pair->main), copy = pair_image(&pair->copy);
 
     if (pair->main_err.code) {
         /* The copy is not synced: it may be shorter than what was here. */
@@ -279,6 +229,9 @@ static void judge_pair(struct store *store, const struct pair *pair, bool voided
         damage_found(store, pair->path, found->first_bad,
                      "%" PRIu64 " records are not whole and were read from %s", found->repaired,
                      strrchr(pair->copy_path, '/') + 1);
+    } else if (found->copy_rotten) {
+        store->damage.rotten = true;
+        damage_found(store, pair->copy_path, found->copy_bad, "it is not what the journal is");
     }
     if (!found->end && !pair->main_err.code) {
         store->damage.rotten = store->damage.lost = true;
@@ -287,8 +240,10 @@ static void judge_pair(struct store *store, const struct pair *pair, bool voided
     if (!found->damaged || voided)
         return;
     store->damage.rotten = store->damage.lost = true;
-    damage_found(store, pair->path, found->end,
-                 "a record that was there is damaged in both copies");
+    damage_found(store, pair->path, found->end, "%s",
+                 found->disputed ? "it and its second copy go on differently, so one of them is "
+                                   "of another appliance or time"
+                                 : "a record that was there is damaged in both copies");
     journal_behind(&main, found->end, on_stray, store);
     journal_behind(&copy, found->end, on_stray, store);
 }
@@ -310,7 +265,7 @@ static void go_on(struct store *store, const struct pair *pair, const struct rea
         return;
     }
     if (journal_open(pair->path, pair->copy_path, found->end, found->chain,
-                     same_bytes(&pair->main, &pair->copy, found->end), &store->journal, &err) == 0)
+                     pair_same_bytes(pair, found->end), &store->journal, &err) == 0)
         return;
     log_warn(store->log, "config.store.not-writable", KV("why", err.text));
     memcpy(store->journal.chain, found->chain, JOURNAL_CHAIN);
@@ -324,7 +279,8 @@ static int replay(struct store *store, uint64_t generation, const uint64_t *next
 {
     AUTO(pair) struct pair pair = {0};
     struct reading reading = {.store = store, .generation = generation, .replay = true};
-    uint8_t heads[2][JOURNAL_CHAIN], chain[JOURNAL_CHAIN];
+    uint8_t chain[JOURNAL_CHAIN];
+    struct journal_heads heads;
     struct journal_scan scan = {.chain = chain};
     struct journal_found found;
     struct orb_err why = {0};
@@ -339,10 +295,7 @@ static int replay(struct store *store, uint64_t generation, const uint64_t *next
             *err = pair.main_err;
         return pair.main_err.code;
     }
-    scan.main = image(&pair.main);
-    scan.copy = image(&pair.copy);
-    if (next)
-        heads_of(store, *next, heads, scan.heads);
+    pair_scan(store, &pair, next, &heads, &scan);
     r = journal_scan(&scan, on_record, &reading, &found, &why);
     memcpy(store->journal.chain, found.end ? found.chain : chain, JOURNAL_CHAIN);
     store->journal.end = found.end;

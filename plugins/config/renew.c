@@ -99,8 +99,24 @@ static int renew(struct store *store, struct orb_err *err)
     store->renew = NULL;
     store->unwritable = false;
     store->written = store->revision;
+    if (store->damage.rotten)
+        damage_clear(store);
     snapshot_prune(store);
     return 0;
+}
+
+/* A journal that somebody removed or changed under the running service would take records that are
+ * never found again; what is in memory is the configuration. */
+static void look_at_journal(struct store *store)
+{
+    const char *what =
+        store->journal.path && !store->renew ? journal_disturbed(&store->journal) : NULL;
+
+    if (!what)
+        return;
+    store->damage.rotten = true;
+    damage_found(store, store->journal.path, 0, "%s while the service ran", what);
+    damage_describe(store);
 }
 
 int store_writable(struct store *store, struct orb_err *err)
@@ -112,6 +128,9 @@ int store_writable(struct store *store, struct orb_err *err)
         return orb_fail(err, ORB_E_STATE,
                         "no commit before a person has decided: %s; see `orbctl config salvage`",
                         store->damage.text);
+    look_at_journal(store);
+    if (!store->renew && store->damage.rotten)
+        store_must_renew(store, "the datastore is not whole");
     if (!store->renew)
         return 0;
     why = xstrdup(store->renew);

@@ -1,6 +1,7 @@
 /* Snapshots of the running tree. The checksum comes first and covers the bytes of "body" as they
  * stand in the file, so a reader needs no canonical form to verify it. */
 #include <dirent.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <sodium.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 #define SUM_BYTES 32u
 #define MAX_SNAPSHOT (512u * 1024 * 1024)
+#define MAX_NUMBER 1000000000000000ull /* of a revision: fits a JSON number everywhere */
 
 static const char head[] = "{\"sum\":\"";
 static const char middle[] = "\",\"body\":";
@@ -28,7 +30,21 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-uint64_t *store_numbers(const struct store *store, const char *prefix, const char *suffix,
+/* N of PREFIX N SUFFIX, written as we do: no other spelling is a file of ours. */
+static bool number_of(const char *name, const char *prefix, const char *suffix,
+                      uint64_t *ret_number)
+{
+    const char *digits = name + strlen(prefix);
+    AUTO_FREE char *ours = NULL;
+
+    if (strncmp(name, prefix, strlen(prefix)) || *digits < '0' || *digits > '9')
+        return false;
+    *ret_number = strtoull(digits, NULL, 10);
+    ours = xasprintf("%s%" PRIu64 "%s", prefix, *ret_number, suffix);
+    return *ret_number <= MAX_NUMBER && strcmp(ours, name) == 0;
+}
+
+uint64_t *store_numbers(struct store *store, const char *prefix, const char *suffix,
                         size_t *ret_count)
 {
     DIR *dir = opendir(store->dir);
@@ -36,19 +52,18 @@ uint64_t *store_numbers(const struct store *store, const char *prefix, const cha
     uint64_t *list = NULL;
     size_t n = 0;
 
-    while (dir && (entry = readdir(dir))) {
-        const char *digits = entry->d_name + strlen(prefix);
-        char *end;
+    if (!dir)
+        store->list_error = -errno;
+    for (errno = 0; dir && (entry = readdir(dir)); errno = 0) {
         uint64_t number;
 
-        if (strncmp(entry->d_name, prefix, strlen(prefix)) || *digits < '0' || *digits > '9')
-            continue;
-        number = strtoull(digits, &end, 10);
-        if (strcmp(end, suffix))
+        if (!number_of(entry->d_name, prefix, suffix, &number))
             continue;
         list = xrealloc(list, (n + 1) * sizeof(*list));
         list[n++] = number;
     }
+    if (dir && errno)
+        store->list_error = -errno;
     if (dir)
         closedir(dir);
     if (n)
@@ -57,7 +72,7 @@ uint64_t *store_numbers(const struct store *store, const char *prefix, const cha
     return list;
 }
 
-uint64_t *store_journals(const struct store *store, size_t *ret_count)
+uint64_t *store_journals(struct store *store, size_t *ret_count)
 {
     size_t a, b, n = 0;
     AUTO_FREE uint64_t *first = store_numbers(store, "journal-", "", &a);
@@ -100,6 +115,15 @@ static int body_of(const char *path, const struct buf *text, struct buf *ret_bod
     return 0;
 }
 
+int snapshot_check(const struct store *store, uint64_t number, struct orb_err *err)
+{
+    AUTO_FREE char *path = snapshot_path(store, number);
+    AUTO(buf) struct buf text = {0}, body = {0};
+    int r = store_read(store, path, MAX_SNAPSHOT, &text, err);
+
+    return r < 0 ? r : body_of(path, &text, &body, err);
+}
+
 int snapshot_load(struct store *store, uint64_t number, uint8_t ret_chain[JOURNAL_CHAIN],
                   struct orb_err *err)
 {
@@ -111,7 +135,7 @@ int snapshot_load(struct store *store, uint64_t number, uint8_t ret_chain[JOURNA
     size_t got = 0;
     int r;
 
-    r = file_read_regular(path, MAX_SNAPSHOT, &text, err);
+    r = store_read(store, path, MAX_SNAPSHOT, &text, err);
     if (r == 0)
         r = body_of(path, &text, &body, err);
     if (r == 0)

@@ -78,6 +78,7 @@ void store_close(struct store *store)
     free(store->renew);
     damage_fini(&store->damage);
     json_decref(store->running);
+    json_decref(store->unconfirmed);
     journal_close(&store->journal);
     *store = (struct store){0};
 }
@@ -214,6 +215,8 @@ int store_prepare(struct store *store, const struct revision *meta, json_t *patc
 
 static void is_committed(struct store *store)
 {
+    json_decref(store->unconfirmed);
+    store->unconfirmed = store->pending.confirm_s ? json_incref(store->pending_patch) : NULL;
     store->revision = store->pending.revision;
     store->commits++;
     store_push(store, &store->pending);
@@ -338,6 +341,10 @@ int store_patch(const struct store *store, uint64_t revision, json_t **ret_patch
             err, ORB_E_NOT_FOUND,
             "the history does not hold revision %" PRIu64 "; it holds %" PRIu64 " to %" PRIu64,
             revision, store->count ? store->list[0].revision : store->revision, store->revision);
+    if (store->unconfirmed && revision == store->revision) {
+        *ret_patch = json_incref(store->unconfirmed);
+        return 0;
+    }
     path = store_journal_path(store, r->generation);
     copy = store_copy_path(store, r->generation);
     result = journal_read(path, copy, r->offset, &text, err);
@@ -346,7 +353,8 @@ int store_patch(const struct store *store, uint64_t revision, json_t **ret_patch
     if (result < 0)
         return result;
     patch = json_object_get(record, "patch");
-    if (!json_is_array(patch))
+    if (!json_is_array(patch) ||
+        json_integer_value(json_object_get(record, "tx")) != (json_int_t)r->tx)
         return orb_fail(err, ORB_E_IO, "%s has no patch for revision %" PRIu64, path, revision);
     *ret_patch = json_incref(patch);
     return 0;

@@ -51,6 +51,7 @@ struct note {
 struct damage {
     bool rotten;             /* something that was durable is not whole, or not there, any more */
     bool lost;               /* and what runs is, or may be, older than what there was */
+    bool foreign;            /* or of another appliance */
     uint64_t seen;           /* the largest revision number met anywhere */
     uint64_t found_us;       /* since the epoch */
     char text[ORB_ERR_TEXT]; /* the sentence about all of it; "": nothing is wrong */
@@ -104,8 +105,11 @@ struct store {
     struct revision *list; /* ascending, those whose journal is still here */
     size_t count, cap;
 
+    json_t *unconfirmed; /* patch of the newest revision while it waits to be confirmed: taking it
+                            back must not hang on a file; NULL after a restart */
     struct revision pending; /* prepared, neither committed nor aborted */
     json_t *pending_patch;
+    int list_error;   /* negative errno: the directory could not be listed */
     bool interrupted; /* found by store_open: a transaction was cut off by the end of the service */
     bool fresh;       /* found by store_open: there was nothing */
 };

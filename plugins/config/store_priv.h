@@ -19,6 +19,39 @@ void store_must_renew(struct store *store, const char *why);
 /* A new journal that continues the present chain, from the present revision on, in use at once. */
 int store_rotate(struct store *store, struct orb_err *err);
 
+/* ---- load_files.c ---- */
+/* A whole regular file, with progress; limit in bytes. */
+int store_read(const struct store *store, const char *path, size_t limit, struct buf *ret_data,
+               struct orb_err *err);
+
+/* A journal and its copy in memory. */
+struct pair {
+    char *path, *copy_path;
+    struct buf main, copy;
+    struct orb_err main_err; /* code 0: it was read */
+};
+
+/* The chain values at which a journal begins, by its two files; fewer when they cannot be read. */
+struct journal_heads {
+    size_t count;
+    uint8_t chain[2][JOURNAL_CHAIN];
+};
+
+void pair_read(const struct store *store, uint64_t generation, struct pair *ret_pair);
+void pair_fini(struct pair *pair);
+static inline void own_pair(struct pair *pair)
+{
+    pair_fini(pair);
+}
+struct journal_image pair_image(const struct buf *data);
+/* How many bytes, up to limit, are the same in both files from the start. */
+uint64_t pair_same_bytes(const struct pair *pair, uint64_t limit);
+void heads_read(const struct store *store, uint64_t generation, struct journal_heads *ret_heads);
+/* Both files for journal_scan, which ends where generation next begins (NULL: there is none). The
+ * scan points into pair and heads. */
+void pair_scan(const struct store *store, const struct pair *pair, const uint64_t *next,
+               struct journal_heads *heads, struct journal_scan *ret_scan);
+
 /* ---- damage.c ---- */
 /* byte 0: of the file as a whole. Logs it. */
 void damage_found(struct store *store, const char *file, uint64_t byte, const char *format, ...)
@@ -26,19 +59,30 @@ void damage_found(struct store *store, const char *file, uint64_t byte, const ch
 void damage_seen(struct store *store, uint64_t revision);
 /* Makes the one sentence of what was found; revision: what runs. */
 void damage_describe(struct store *store);
-/* Keeps a second name, FILE.damaged, for each file found damaged. */
+/* Keeps a copy, FILE.damaged, of each file found damaged that the next journal replaces. */
 void damage_keep(struct store *store);
+/* Gives a file of the state directory another name, FILE.damaged; needs no room for that. */
+void damage_set_aside(const struct store *store, const char *file);
+/* The file that finding i is about; NULL: there are no more. */
+const char *damage_file(const struct store *store, size_t i);
+/* mend.c: once that journal and its snapshot are durable: damaged files that nothing needs any more
+ * become FILE.damaged, and journals of the history are made whole from their two files, or go as
+ * well. */
+void damage_clear(struct store *store);
 void damage_fini(struct damage *damage);
 
 /* load_journals.c: the journals behind the snapshot, whose chain value is given. */
 int load_journals(struct store *store, const uint8_t *chain, struct orb_err *err);
 
-/* Numbers N of the files PREFIX N SUFFIX in the state directory, ascending; freed by the caller. */
-uint64_t *store_numbers(const struct store *store, const char *prefix, const char *suffix,
+/* Numbers N of the files PREFIX N SUFFIX in the state directory, ascending; freed by the caller. A
+ * directory that cannot be listed sets list_error. */
+uint64_t *store_numbers(struct store *store, const char *prefix, const char *suffix,
                         size_t *ret_count);
 /* The same for journals, whether the first or the second copy is there. */
-uint64_t *store_journals(const struct store *store, size_t *ret_count);
+uint64_t *store_journals(struct store *store, size_t *ret_count);
 
+/* Is snapshot N whole? Its content is not looked at. */
+int snapshot_check(const struct store *store, uint64_t number, struct orb_err *err);
 /* Fills running, revision, last_tx from snapshot N. ret_chain: where its journal starts. */
 int snapshot_load(struct store *store, uint64_t number, uint8_t ret_chain[JOURNAL_CHAIN],
                   struct orb_err *err);

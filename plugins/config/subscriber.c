@@ -135,7 +135,7 @@ int subscribers_load(struct engine *engine, struct orb_err *err)
 
     if (access(file, F_OK) < 0)
         return 0;
-    if (file_read(file, MAX_FILE, &text, &why) < 0 ||
+    if (file_read_regular(file, MAX_FILE, &text, &why) < 0 ||
         tree_parse(buf_str(&text), text.len, NULL, &list, &why) < 0) {
         log_warn(engine->host.log, "config.subscribers.unreadable", KV("why", why.text));
         return 0; /* only an order and a courtesy: they attach again by themselves */

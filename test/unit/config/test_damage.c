@@ -9,10 +9,8 @@
 #include "core/base/own.h"
 #include "plugins/config/store.h"
 #include "test/lib/harness.h"
-#include "test/unit/config/fake.h"
+#include "test/unit/config/original.h"
 
-#define MAX_FILES 12
-#define MAX_TREES 64
 /* Sanitizers make each start ten times as slow, and look for something else. */
 #ifdef __SANITIZE_ADDRESS__
 #define DAMAGES 1000
@@ -22,163 +20,12 @@
 #define STRIDE 1
 #endif
 
-struct file {
-    char name[256];
-    struct buf data;
-};
-
-/* A state directory as it was, and the tree of each of its revisions. */
-struct original {
-    struct fake f;
-    struct file files[MAX_FILES];
-    size_t count;
-    char *trees[MAX_TREES];
-    uint64_t newest;
-};
-
-static void put(const struct original *o, const char *name, const void *data, size_t len)
-{
-    AUTO_FREE char *path = xasprintf("%s/%s", o->f.dir, name);
-    AUTO_FILE FILE *file = fopen(path, "we");
-
-    ck_assert_msg(file, "%s", path);
-    if (len)
-        ck_assert_uint_eq(fwrite(data, 1, len, file), len);
-}
-
-/* Everything back as it was: what a start changed or left is gone. */
-static void restore(const struct original *o)
-{
-    DIR *dir = opendir(o->f.dir);
-    struct dirent *entry;
-
-    while ((entry = readdir(dir))) {
-        AUTO_FREE char *path = xasprintf("%s/%s", o->f.dir, entry->d_name);
-
-        if (entry->d_name[0] != '.' && unlink(path) < 0)
-            rmdir(path);
-    }
-    closedir(dir);
-    for (size_t i = 0; i < o->count; i++)
-        put(o, o->files[i].name, o->files[i].data.data, o->files[i].data.len);
-}
-
-static void read_all(struct original *o)
-{
-    DIR *dir = opendir(o->f.dir);
-    struct dirent *entry;
-
-    while ((entry = readdir(dir))) {
-        AUTO_FREE char *path = xasprintf("%s/%s", o->f.dir, entry->d_name);
-        struct file *file = &o->files[o->count];
-
-        if (strncmp(entry->d_name, "journal-", 8) && strncmp(entry->d_name, "snapshot-", 9) &&
-            strncmp(entry->d_name, "last-good-", 10))
-            continue;
-        ck_assert_uint_lt(o->count, MAX_FILES);
-        snprintf(file->name, sizeof(file->name), "%s", entry->d_name);
-        ck_assert_int_eq(file_read(path, 1 << 24, &file->data, NULL), 0);
-        o->count++;
-    }
-    closedir(dir);
-}
-
-static void commit_one(struct original *o, unsigned i)
-{
-    AUTO_FREE char *path = xasprintf("/firewall/rules/%u", 10 * (i % 7 + 1));
-    AUTO_FREE char *name = xasprintf("\"host-%u\"", i);
-
-    fake_set(&o->f, "/system/hostname", name);
-    fake_set(&o->f, path, i % 3 ? "{\"action\":\"drop\"}" : "{\"action\":\"accept\",\"port\":80}");
-    fake_commit(&o->f);
-    o->newest = engine_revision(o->f.engine);
-    o->trees[o->newest] = xstrdup(fake_running(&o->f));
-}
-
-/* commits: up to 49 there is one journal and no snapshot. */
-static void original_new(struct original *o, unsigned commits)
-{
-    *o = (struct original){0};
-    fake_new(&o->f);
-    o->trees[0] = xstrdup("{}");
-    for (unsigned i = 0; i < commits; i++) {
-        commit_one(o, i);
-        fake_advance(&o->f, 2000);
-    }
-    fake_close(&o->f);
-    read_all(o);
-}
-
-static void original_free(struct original *o)
-{
-    fake_close(&o->f);
-    for (size_t i = 0; i < o->count; i++)
-        buf_fini(&o->files[i].data);
-    for (size_t i = 0; i <= o->newest; i++)
-        free(o->trees[i]);
-    restore(&(struct original){.f = o->f});
-    fake_open(&o->f);
-    fake_free(&o->f);
-}
-
-/* What a start makes of the directory as it is now: "" when it is right, or what is wrong. */
-static char *verdict(struct original *o, uint64_t enforced, uint64_t *ret_revision)
-{
-    struct store store = {0};
-    struct store_setup setup = {.dir = o->f.dir, .log = &o->f.log, .enforced = enforced};
-    AUTO(buf) struct buf tree = {0};
-    struct orb_err err = {0};
-    char *wrong = NULL;
-    int r = store_open(&store, &setup, &err);
-
-    *ret_revision = UINT64_MAX;
-    if (r < 0) { /* it cannot be read and does not run */
-        store_close(&store);
-        return xstrdup(err.text[0] ? "" : "it does not run, and does not say why");
-    }
-    tree_dump(store.running, &tree);
-    if (store.revision > o->newest || strcmp(buf_str(&tree), o->trees[store.revision]))
-        wrong = xasprintf("revision %" PRIu64 " is %.200s", store.revision, buf_str(&tree));
-    else if (store.revision < o->newest && !store.damage.text[0])
-        wrong =
-            xasprintf("revision %" PRIu64 " of %" PRIu64 ", silently", store.revision, o->newest);
-    else if (store.revision < o->newest && store_writable(&store, NULL) == 0)
-        wrong = xasprintf("revision %" PRIu64 " takes commits", store.revision);
-    else if (!store.revision && o->newest && !store.held)
-        wrong = xstrdup("an empty tree is handed out");
-    else if (enforced > store.revision && !store.held)
-        wrong =
-            xasprintf("revision %" PRIu64 " is handed out over %" PRIu64, store.revision, enforced);
-    *ret_revision = store.revision;
-    store_close(&store);
-    buf_clear(&o->f.logged);
-    return wrong ? wrong : xstrdup("");
-}
-
 /* ---- bits ---- */
 
 static uint32_t next_random(uint64_t *state)
 {
     *state = *state * 6364136223846793005u + 1442695040888963407u;
     return (uint32_t)(*state >> 33);
-}
-
-static void flip(struct original *o, size_t file, size_t bit)
-{
-    struct buf *data = &o->files[file].data;
-
-    data->data[bit / 8] = (char)(data->data[bit / 8] ^ 1 << bit % 8);
-    put(o, o->files[file].name, data->data, data->len);
-    data->data[bit / 8] = (char)(data->data[bit / 8] ^ 1 << bit % 8);
-}
-
-static size_t file_named(const struct original *o, const char *name)
-{
-    for (size_t i = 0; i < o->count; i++)
-        if (strcmp(o->files[i].name, name) == 0)
-            return i;
-    ck_abort_msg("there is no %s", name);
-    return 0;
 }
 
 /* The other of the two copies of a journal. */
@@ -188,7 +35,7 @@ static size_t twin_of(const struct original *o, size_t file)
     AUTO_FREE char *name = xasprintf(
         "%s%s", strncmp(o->files[file].name, "journal", 7) ? "journal" : "last-good", dash);
 
-    return strncmp(o->files[file].name, "snapshot", 8) ? file_named(o, name) : file;
+    return strncmp(o->files[file].name, "snapshot", 8) ? original_file(o, name) : file;
 }
 
 /* Only what a damage, or a start after it, can have changed. */
@@ -196,9 +43,9 @@ static void restore_pair(const struct original *o, size_t file)
 {
     size_t twin = twin_of(o, file);
 
-    put(o, o->files[file].name, o->files[file].data.data, o->files[file].data.len);
+    original_put(o, o->files[file].name, o->files[file].data.data, o->files[file].data.len);
     if (twin != file)
-        put(o, o->files[twin].name, o->files[twin].data.data, o->files[twin].data.len);
+        original_put(o, o->files[twin].name, o->files[twin].data.data, o->files[twin].data.len);
 }
 
 /* One bit in one file, the same bit in both copies, or a bit in each of two files. */
@@ -211,10 +58,10 @@ static char *one_damage(struct original *o, uint64_t *random, unsigned n, uint64
 
     char *wrong;
 
-    flip(o, a, bit);
+    original_flip(o, a, bit);
     if (b != a && other < 8 * o->files[b].data.len)
-        flip(o, b, other);
-    wrong = verdict(o, 0, ret_revision);
+        original_flip(o, b, other);
+    wrong = original_verdict(o, 0, ret_revision);
     restore_pair(o, a);
     restore_pair(o, b);
     return wrong;
@@ -256,8 +103,8 @@ TEST(any_one_file_may_rot_anywhere_and_the_newest_tree_runs)
             AUTO_FREE char *wrong = NULL;
 
             restore_pair(&o, i);
-            flip(&o, i, 8 * byte + byte % 8);
-            wrong = verdict(&o, o.newest, &revision);
+            original_flip(&o, i, 8 * byte + byte % 8);
+            wrong = original_verdict(&o, o.newest, &revision);
             ck_assert_msg(!*wrong && revision == o.newest, "%s byte %zu: revision %" PRIu64 " %s",
                           o.files[i].name, byte, revision, wrong);
             restore_pair(&o, i);
@@ -275,11 +122,11 @@ TEST(both_copies_torn_at_any_byte_give_old_or_new_and_never_less)
         for (int both = 0; both < 2; both++) {
             AUTO_FREE char *wrong = NULL;
 
-            restore(&o);
-            put(&o, "journal-0", o.files[0].data.data, len);
+            original_restore(&o);
+            original_put(&o, "journal-0", o.files[0].data.data, len);
             if (both)
-                put(&o, "last-good-0", o.files[0].data.data, len);
-            wrong = verdict(&o, both ? o.newest : 0, &revision);
+                original_put(&o, "last-good-0", o.files[0].data.data, len);
+            wrong = original_verdict(&o, both ? o.newest : 0, &revision);
             ck_assert_msg(!*wrong && (both || revision == o.newest), "%zu bytes: %s", len, wrong);
         }
     original_free(&o);
@@ -299,12 +146,12 @@ static void harm(struct original *o, size_t i, enum harm harm)
     if (harm == DIRECTORY)
         ck_assert_int_eq(mkdir(path, 0700), 0);
     if (harm == EMPTY || harm == HALF)
-        put(o, file->name, file->data.data, harm == HALF ? file->data.len / 2 : 0);
+        original_put(o, file->name, file->data.data, harm == HALF ? file->data.len / 2 : 0);
     if (harm >= FIRST && harm <= LAST)
-        flip(o, i,
-             harm == FIRST    ? 0
-             : harm == MIDDLE ? 4 * file->data.len
-                              : 8 * file->data.len - 9);
+        original_flip(o, i,
+                      harm == FIRST    ? 0
+                      : harm == MIDDLE ? 4 * file->data.len
+                                       : 8 * file->data.len - 9);
 }
 
 TEST(each_file_missing_empty_half_flipped_or_a_directory)
@@ -320,9 +167,9 @@ TEST(each_file_missing_empty_half_flipped_or_a_directory)
             for (int h = 0; h < HARMS; h++) {
                 AUTO_FREE char *wrong = NULL;
 
-                restore(&o);
+                original_restore(&o);
                 harm(&o, i, (enum harm)h);
-                wrong = verdict(&o, 0, &revision);
+                wrong = original_verdict(&o, 0, &revision);
                 ck_assert_msg(!*wrong && revision == o.newest, "%s harm %d: %" PRIu64 " %s",
                               o.files[i].name, h, revision, wrong);
             }
@@ -341,10 +188,10 @@ TEST(any_two_files_harmed_are_never_silent)
             for (int h = 0; h < HARMS * HARMS; h += STRIDE) {
                 AUTO_FREE char *wrong = NULL;
 
-                restore(&o);
+                original_restore(&o);
                 harm(&o, i, (enum harm)(h / HARMS));
                 harm(&o, k, (enum harm)(h % HARMS));
-                wrong = verdict(&o, o.newest, &revision);
+                wrong = original_verdict(&o, o.newest, &revision);
                 ck_assert_msg(!*wrong, "%s %d, %s %d: %s", o.files[i].name, h / HARMS,
                               o.files[k].name, h % HARMS, wrong);
             }
@@ -362,8 +209,8 @@ static void lose_three_of_six(struct original *o)
     original_new(o, 6);
     at = memmem(o->files[0].data.data, o->files[0].data.len, "host-2", 6);
     byte = (size_t)(at - o->files[0].data.data);
-    flip(o, 0, 8 * byte);
-    flip(o, 1, 8 * byte);
+    original_flip(o, 0, 8 * byte);
+    original_flip(o, 1, 8 * byte);
 }
 
 TEST(what_is_lost_is_said_and_no_commit_is_taken_before_a_person_accepts)
@@ -423,7 +270,7 @@ TEST(damage_that_cost_nothing_is_said_until_the_next_commit)
     struct fake *f = &o.f;
 
     original_new(&o, 6);
-    flip(&o, file_named(&o, "journal-0"), 8 * 100);
+    original_flip(&o, original_file(&o, "journal-0"), 8 * 100);
     fake_open(f);
     ck_assert_str_eq(fake_running(f), o.trees[6]);
     ck_assert_ptr_nonnull(strstr(fake_problem(f, "datastore"), "nothing was lost"));
@@ -481,7 +328,7 @@ TEST(an_emptied_state_directory_is_no_new_appliance_while_the_kernel_remembers)
 
     fake_new(&f);
     fake_close(&f);
-    restore(&(struct original){.f = f});
+    original_restore(&(struct original){.f = f});
     f.enforced = 4;
     fake_open(&f);
     ck_assert(!f.fresh);

@@ -1,5 +1,6 @@
 /* Edits and their refusals, as a user meets them. */
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/base/own.h"
 #include "test/lib/harness.h"
@@ -408,16 +409,46 @@ TEST(a_rotten_candidate_loses_edits_and_never_changes_one)
         whole.data[i] ^= 1;
         fake_open(&f);
         problem = fake_problem(&f, "candidate:ada");
+        if (!problem)
+            problem = fake_problem(&f, "file:candidate-ada.ops");
         ck_assert_int_eq(fake_ask(&f, "ada", 1, "diff", "{}"), 0);
         text = xstrdup(buf_str(&f.text));
         ck_assert_msg(!strstr(text, "hostname") || strstr(text, "\"gateway\""), "%zu: %s", i, text);
         ck_assert_msg(!strstr(text, "mtu") || strstr(text, "1400"), "%zu: %s", i, text);
+        ck_assert_msg(problem || (strstr(text, "hostname") && strstr(text, "mtu")) ||
+                          i + 1 == whole.len,
+                      "byte %zu costs an edit and nobody says so: %s", i, text);
         lost += problem != NULL;
         fake_ask(&f, "ada", 1, "discard", "{}");
         ck_assert_ptr_null(fake_problem(&f, "candidate:ada"));
+        ck_assert_ptr_null(fake_problem(&f, "file:candidate-ada.ops"));
         fake_close(&f);
     }
     ck_assert_uint_gt(lost, whole.len / 2);
     fake_open(&f);
+    fake_free(&f);
+}
+
+TEST(edits_of_edits_do_not_let_the_file_of_a_candidate_grow_for_ever)
+{
+    struct fake f;
+    AUTO_FREE char *path = NULL;
+    AUTO(buf) struct buf large = {0};
+    struct stat st;
+
+    fake_new(&f);
+    path = xasprintf("%s/candidate-ada.ops", f.dir);
+    buf_adds(&large, "{\"0\":{\"action\":\"drop\"}");
+    for (unsigned i = 1; i < 900; i++)
+        buf_addf(&large, ",\"%u\":{\"action\":\"drop\"}", i);
+    buf_addc(&large, '}');
+    for (unsigned i = 0; i < 400; i++)
+        fake_set(&f, "/firewall/rules", buf_str(&large));
+    ck_assert_int_eq(stat(path, &st), 0);
+    ck_assert_int_lt(st.st_size, 6 << 20);
+    fake_close(&f);
+    fake_open(&f);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{}"), 0);
+    ck_assert_ptr_nonnull(strstr(fake_running(&f), "\"899\""));
     fake_free(&f);
 }

@@ -1,0 +1,136 @@
+/* Files of the datastore as bytes: read piece by piece, so that a slow disk is seen to go on. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/own.h"
+#include "plugins/config/store_priv.h"
+
+#define CHUNK (256u * 1024)
+#define MORE 4096u /* looked for behind what there was when it was opened */
+#define MAX_JOURNAL (JOURNAL_MAX_FILE + JOURNAL_MAX_FILE / 4)
+
+/* Not blocking: opening a FIFO nobody writes to would wait for ever. */
+static int open_regular(const char *path, size_t limit, size_t *ret_size, struct orb_err *err)
+{
+    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    struct stat st;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return orb_fail(err, -errno, "cannot read %s", path);
+    if (!S_ISREG(st.st_mode))
+        return orb_fail(err, ORB_E_INVALID, "%s is no regular file", path);
+    if ((uint64_t)st.st_size > limit)
+        return orb_fail(err, ORB_E_LIMIT, "%s is larger than %zu bytes", path, limit);
+    *ret_size = (size_t)st.st_size;
+    return take_fd(&fd);
+}
+
+int store_read(const struct store *store, const char *path, size_t limit, struct buf *ret_data,
+               struct orb_err *err)
+{
+    size_t size = 0;
+    AUTO_FD int fd = open_regular(path, limit, &size, err);
+    AUTO(buf) struct buf b = {0};
+    ssize_t n = 1;
+
+    if (fd < 0)
+        return fd;
+    buf_reserve(&b, size + MORE);
+    while (n && b.len <= limit) {
+        size_t want = size > b.len + CHUNK ? CHUNK : size > b.len ? size - b.len : MORE;
+
+        n = read(fd, buf_reserve(&b, want), want);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return orb_fail(err, -errno, "cannot read %s", path);
+        b.len += (size_t)n;
+        b.data[b.len] = '\0';
+        if (store->progress)
+            store->progress(store->step_arg);
+    }
+    if (b.len > limit)
+        return orb_fail(err, ORB_E_LIMIT, "%s is larger than %zu bytes", path, limit);
+    buf_fini(ret_data);
+    *ret_data = b;
+    b = (struct buf){0};
+    return 0;
+}
+
+/* ---- pairs ---- */
+
+void pair_read(const struct store *store, uint64_t generation, struct pair *ret_pair)
+{
+    struct orb_err err;
+
+    *ret_pair = (struct pair){.path = store_journal_path(store, generation),
+                              .copy_path = store_copy_path(store, generation)};
+    store_read(store, ret_pair->path, MAX_JOURNAL, &ret_pair->main, &ret_pair->main_err);
+    store_read(store, ret_pair->copy_path, MAX_JOURNAL, &ret_pair->copy, &err);
+}
+
+void pair_fini(struct pair *pair)
+{
+    free(pair->path);
+    free(pair->copy_path);
+    buf_fini(&pair->main);
+    buf_fini(&pair->copy);
+}
+
+struct journal_image pair_image(const struct buf *data)
+{
+    return (struct journal_image){data->data, data->len};
+}
+
+uint64_t pair_same_bytes(const struct pair *pair, uint64_t limit)
+{
+    const struct buf *a = &pair->main, *b = &pair->copy;
+    uint64_t n = 0;
+
+    while (n < limit && n < a->len && n < b->len && a->data[n] == b->data[n])
+        n++;
+    return n;
+}
+
+static bool read_head(const char *path, uint8_t *ret_chain)
+{
+    size_t size;
+    AUTO_FD int fd = open_regular(path, SIZE_MAX / 2, &size, NULL);
+    char data[JOURNAL_HEAD];
+    struct journal_image head = {data, JOURNAL_HEAD};
+    const uint8_t *chain;
+
+    if (fd < 0 || read(fd, data, sizeof(data)) != (ssize_t)sizeof(data))
+        return false;
+    chain = journal_head(&head);
+    if (chain)
+        memcpy(ret_chain, chain, JOURNAL_CHAIN);
+    return chain;
+}
+
+void heads_read(const struct store *store, uint64_t generation, struct journal_heads *ret_heads)
+{
+    AUTO_FREE char *path = store_journal_path(store, generation);
+    AUTO_FREE char *copy = store_copy_path(store, generation);
+    const char *files[2] = {path, copy};
+
+    ret_heads->count = 0;
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        if (read_head(files[i], ret_heads->chain[ret_heads->count]))
+            ret_heads->count++;
+}
+
+void pair_scan(const struct store *store, const struct pair *pair, const uint64_t *next,
+               struct journal_heads *heads, struct journal_scan *ret_scan)
+{
+    ret_scan->main = pair_image(&pair->main);
+    ret_scan->copy = pair_image(&pair->copy);
+    heads->count = 0;
+    if (next)
+        heads_read(store, *next, heads);
+    for (size_t i = 0; i < heads->count; i++)
+        ret_scan->heads[i] = heads->chain[i];
+}
