@@ -11,6 +11,7 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "..", "lib"))
 from appliance import Appliance, Failed, Tap, expect, need_root, run  # noqa: E402,F401
+import elf  # noqa: E402
 import fastpath  # noqa: E402
 
 SERVICES = ("interfaces", "routing", "firewall", "acme-probe")
@@ -50,6 +51,16 @@ def tree(new, text):
     }
 
 
+def wrap(library, wrapper, calls):
+    """Puts the wrapper in the place of a package's library; it answers those of calls that there are."""
+    real = os.path.join(os.path.dirname(library), "real.so")
+    os.rename(library, real)
+    shutil.copy(wrapper, library)
+    for path in (library, real):
+        os.chmod(path, 0o755)
+    return elf.take_away(real, calls)
+
+
 def without_counts(table):
     """The rules: chains and sets in the order of their names, without what is counted there."""
     text = re.sub(r'comment "generation \d+"|\t\telements = \{[^}]*counter[^}]*\}\n', "", table)
@@ -86,14 +97,7 @@ class Box(Appliance):
         for folder in self.shipped:
             shutil.copytree(folder, where, dirs_exist_ok=True)
         for name in SERVICES:
-            library = f"{where}/{name}/lib/{name}.so"
-            with open(library, "rb") as f:
-                code = f.read()
-            with open(f"{where}/{name}/lib/real.so", "wb") as f:
-                f.write(code.replace(b"\0orb_config_done\0", b"\0orb_faulty_done\0"))
-            shutil.copy(self.wrapper, library)
-            for path in (library, f"{where}/{name}/lib/real.so"):
-                os.chmod(path, 0o755)
+            wrap(f"{where}/{name}/lib/{name}.so", self.wrapper, ["orb_config_done"])
         os.chmod(where, 0o755)
         self.packages = [where]
 

@@ -9,15 +9,13 @@
  * waits until whoever asked is gone; signals come from outside, where the
  * log says "fault.reached": the first process of a PID namespace cannot kill itself).
  *
- * Surprise: the real one is patched to call orb_faulty_done (here) for orb_config_done; in the
- * process the daemon's own symbol would come first. Nothing of a first configuration is spoilt. */
-#include <dlfcn.h>
+ * Surprise: the real one calls real_done() here for orb_config_done (elf.py). Nothing of a first
+ * configuration is spoilt. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "orbital/orbital.h"
+#include "test/system/faults/real.h"
 
 #define LOG_MS 50     /* until the log has left; then the loop is blocked */
 #define HOLD_MS 60000 /* somebody forgot us: the test sees it */
@@ -145,8 +143,8 @@ static int run(struct orb_ctx *ctx, enum phase phase, const struct orb_change *c
 }
 
 /* The real one's orb_config_done. */
-ORB_EXPORT void orb_faulty_done(struct orb_ctx *ctx, const struct orb_err *err);
-void orb_faulty_done(struct orb_ctx *ctx, const struct orb_err *err)
+void real_done(struct orb_ctx *ctx, const struct orb_err *err) TAKEN("_config_done");
+void real_done(struct orb_ctx *ctx, const struct orb_err *err)
 {
     struct fault *fault = &self.faults[self.phase];
     struct orb_err own = {0};
@@ -191,25 +189,9 @@ static void on_peer_gone(struct orb_ctx *ctx, uint32_t peer)
         self.real->peer_gone(ctx, peer);
 }
 
-static void __attribute__((noreturn)) give_up(const char *doing)
-{
-    const char *why = dlerror();
-
-    fprintf(stderr, "fault wrapper: %s: %s\n", doing, why ? why : "?");
-    abort();
-}
-
 static void __attribute__((constructor)) begin(void)
 {
-    Dl_info own;
-    void *handle;
-
-    if (!dladdr(&self, &own) || !dlopen(own.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_GLOBAL))
-        give_up("making own symbols known");
-    handle = dlopen("/pkg/lib/real.so", RTLD_NOW | RTLD_LOCAL);
-    self.real = handle ? dlsym(handle, "orbital_plugin") : NULL;
-    if (!self.real)
-        give_up("loading the real package");
+    self.real = real_load(&self);
     orbital_plugin = *self.real;
     orbital_plugin.peer_gone = on_peer_gone;
     self.config = *self.real->config;
