@@ -1,6 +1,5 @@
 /* orbitald: builds the one struct orbitald, wires the rooms together and
  * runs the loop. The same binary is a worker when its first argument says so. */
-#include <grp.h>
 #include <malloc.h>
 #include <signal.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "core/host/good.h"
 #include "core/host/inherit.h"
 #include "core/host/init.h"
+#include "core/host/names.h"
 #include "core/host/signals.h"
 #include "core/host/starts.h"
 #include "core/host/statedir.h"
@@ -56,6 +56,7 @@ static void on_stopped(void *arg)
     health_close(take_ptr(host->health));
     dpservice_close(take_ptr(host->dataplane));
     arp_close(take_ptr(host->arp));
+    names_close(take_ptr(host->names));
     supervisor_close(take_ptr(host->supervisor));
     broker_close(take_ptr(host->broker));
 }
@@ -194,7 +195,15 @@ static int identify(void *arg, uid_t uid, gid_t gid, char name[64], char role[16
 {
     struct run *run = arg;
 
-    return auth_identify(run->host.auth, uid, gid, name, role, err);
+    return names_identify(run->host.names, uid, gid, name, role);
+}
+
+static void on_name_known(void *arg)
+{
+    struct run *run = arg;
+
+    if (run->host.broker)
+        broker_identified(run->host.broker);
 }
 
 /* ---- wiring ---- */
@@ -202,7 +211,6 @@ static int identify(void *arg, uid_t uid, gid_t gid, char name[64], char role[16
 static int listen_control(struct run *run, struct orb_err *err)
 {
     AUTO_FREE char *path = xasprintf("%s/control.sock", run->host.options.run_dir);
-    const struct group *group = getgrnam("orbital");
     struct orb_err odd;
     int fd = inherit_listen(path, &odd);
     int r;
@@ -211,8 +219,8 @@ static int listen_control(struct run *run, struct orb_err *err)
     if (odd.code)
         log_error(run->host.log, "control.socket-refused", KV("error", odd.text));
     r = broker_listen(run->host.broker, path, fd, identify, run, err);
-    if (r == 0 && group)
-        (void)!chown(path, 0, group->gr_gid);
+    if (r == 0 && names_new(&run->host, path, on_name_known, run, &run->host.names, &odd) < 0)
+        log_error(run->host.log, "control.no-names", KV("error", odd.text));
     if (r == 0 || r == ORB_E_CONFLICT || r == ORB_E_INVALID)
         return r;
     /* Nobody can be told anything, but packets can be forwarded. */
@@ -378,6 +386,7 @@ static int run_loop(struct run *run, struct orb_err *err)
         watch(run);
         begin(run);
     } else if (host->broker) {
+        names_close(take_ptr(host->names));
         broker_close(take_ptr(host->broker));
     }
     uv_run(&loop, UV_RUN_DEFAULT);

@@ -76,38 +76,61 @@ void auth_free(struct auth *auth)
     free(auth);
 }
 
-static bool in_group(uid_t uid, gid_t gid, const char *name)
-{
-    const struct group *group = getgrnam(name);
-    const struct passwd *user;
+#define GROUP "orbital"
+#define NSS_BYTES (1u << 20) /* of an entry: a group of very many members */
 
-    if (!group)
+/* The functions with _r, as others ask on other threads. */
+static bool find_group(struct group *ret_group, char *bytes)
+{
+    struct group *found = NULL;
+
+    return getgrnam_r(GROUP, ret_group, bytes, NSS_BYTES, &found) == 0 && found;
+}
+
+bool auth_group(gid_t *ret_gid)
+{
+    AUTO_FREE char *bytes = xcalloc(1, NSS_BYTES);
+    struct group group;
+
+    if (!find_group(&group, bytes))
         return false;
-    if (group->gr_gid == gid)
+    *ret_gid = group.gr_gid;
+    return true;
+}
+
+static bool in_group(gid_t gid, const char *user)
+{
+    AUTO_FREE char *bytes = xcalloc(1, NSS_BYTES);
+    struct group group;
+
+    if (!find_group(&group, bytes))
+        return false;
+    if (group.gr_gid == gid)
         return true;
-    user = getpwuid(uid);
-    for (char **m = group->gr_mem; user && *m; m++)
-        if (!strcmp(*m, user->pw_name))
+    for (char **m = group.gr_mem; user && *m; m++)
+        if (!strcmp(*m, user))
             return true;
     return false;
 }
 
-int auth_identify(const struct auth *auth, uid_t uid, gid_t gid, char name[64], char role[16],
-                  struct orb_err *err)
+bool auth_look_up(uid_t uid, gid_t gid, char name[64], char role[16])
 {
-    const struct passwd *user = getpwuid(uid);
+    AUTO_FREE char *bytes = xcalloc(1, NSS_BYTES);
+    struct passwd entry, *user = NULL;
 
-    (void)auth;
-    (void)err;
+    bool sure = getpwuid_r(uid, &entry, bytes, NSS_BYTES, &user) == 0;
+
+    if (!sure)
+        user = NULL;
     if (user)
         snprintf(name, 64, "%s", user->pw_name);
     else
         snprintf(name, 64, "uid-%u", (unsigned)uid);
     snprintf(role, 16, "%s",
-             uid == 0 || uid == geteuid()    ? "admin"
-             : in_group(uid, gid, "orbital") ? "operator"
-                                             : "viewer");
-    return 0;
+             uid == 0 || uid == geteuid()                 ? "admin"
+             : in_group(gid, user ? user->pw_name : NULL) ? "operator"
+                                                          : "viewer");
+    return sure;
 }
 
 static void hash_of(const char *token, unsigned char hash[TOKEN_HASH])

@@ -25,9 +25,12 @@ void auth_reload(struct auth *auth);
 void auth_free(struct auth *auth);
 
 /* SO_PEERCRED → user and role: uid 0 and our own uid are admin, members of group "orbital"
- * operator, everybody else who may open the socket viewer. */
-int auth_identify(const struct auth *auth, uid_t uid, gid_t gid, char name[64], char role[16],
-                  struct orb_err *err);
+ * operator, everybody else who may open the socket viewer. Asks the user database, which may block
+ * for as long as it likes: not on the loop. false: the database failed, and the name is made of the
+ * number. */
+bool auth_look_up(uid_t uid, gid_t gid, char name[64], char role[16]);
+/* Is there a group "orbital"? Blocks likewise. */
+bool auth_group(gid_t *ret_gid);
 
 bool auth_role_known(const char *role);
 

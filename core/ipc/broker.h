@@ -93,12 +93,16 @@ void broker_unexpect(struct broker *broker, const struct contract *contract);
 void broker_starting(struct broker *broker, const char *step);
 
 /* Control socket: listens at path (mode 0660), accepts clients; identify decides user and role of a
- * connection from its SO_PEERCRED; negative refuses. inherited: a socket that listens there already
- * (systemd's), taken on success and then left in the file system at the end; -1: none. */
+ * connection from its SO_PEERCRED; negative refuses; positive: it will be known later, so the
+ * connection waits, and broker_identified() asks for it again. inherited: a socket that listens
+ * there already (systemd's), taken on success and then left in the file system at the end; -1:
+ * none. */
 int broker_listen(struct broker *broker, const char *path, int inherited,
                   int (*identify)(void *arg, uid_t uid, gid_t gid, char name[64], char role[16],
                                   struct orb_err *err),
                   void *arg, struct orb_err *err);
+
+void broker_identified(struct broker *broker);
 
 /* ---- the host as provider and caller ---- */
 

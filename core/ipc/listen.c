@@ -67,6 +67,18 @@ static int make_room(struct broker *broker, unsigned limit, struct orb_err *err)
     return 0;
 }
 
+/* Not known yet who it is: it waits, and holds up nobody. */
+static int let_wait(struct broker *broker, int fd, struct orb_err *err)
+{
+    if (broker->listen.waiting_count == LISTEN_WAITING)
+        return orb_fail(err, ORB_E_BUSY,
+                        "the user database does not answer, and %d connections wait for it already",
+                        LISTEN_WAITING);
+    broker->listen.waiting[broker->listen.waiting_count++] = fd;
+    return 0;
+}
+
+/* On success fd is the broker's. */
 static int add_client(struct broker *broker, int fd, struct orb_err *err)
 {
     struct peer_spec spec = {.kind = PEER_USER};
@@ -79,8 +91,8 @@ static int add_client(struct broker *broker, int fd, struct orb_err *err)
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0)
         return orb_fail(err, -errno, "cannot tell who connected");
     r = broker->listen.identify(broker->listen.arg, who.uid, who.gid, spec.name, spec.role, err);
-    if (r < 0)
-        return r;
+    if (r)
+        return r < 0 ? r : let_wait(broker, fd, err);
     if (!role_rank(spec.role))
         return orb_fail(err, ORB_E_DENIED, "user %s has no role here", spec.name);
     /* The last places are for those who can put things right. */
@@ -95,6 +107,30 @@ static int add_client(struct broker *broker, int fd, struct orb_err *err)
     peer->accepted = true;
     broker->listen.clients++;
     return 0;
+}
+
+static void refuse(struct broker *broker, int fd, const struct orb_err *err)
+{
+    if (listen_may_log(broker))
+        log_notice(broker->log, "ipc.client-refused", KV("reason", err->text));
+    turn_away(fd, err);
+    close(fd);
+    reserve(broker);
+}
+
+void broker_identified(struct broker *broker)
+{
+    int waiting[LISTEN_WAITING];
+    unsigned count = broker->listen.waiting_count;
+
+    memcpy(waiting, broker->listen.waiting, sizeof(waiting));
+    broker->listen.waiting_count = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct orb_err err;
+
+        if (add_client(broker, waiting[i], &err) < 0)
+            refuse(broker, waiting[i], &err);
+    }
 }
 
 /* 1: somebody was accepted or turned away; 0: nobody waits. */
@@ -119,15 +155,10 @@ static int accept_one(struct broker *broker)
         orb_fail(&err, code, "no descriptor left for another client");
     else
         code = add_client(broker, fd, &err);
-    if (code == 0) {
+    if (code == 0)
         take_fd(&fd);
-        return 1;
-    }
-    if (listen_may_log(broker))
-        log_notice(broker->log, "ipc.client-refused", KV("reason", err.text));
-    turn_away(fd, &err);
-    close(take_fd(&fd));
-    reserve(broker);
+    else
+        refuse(broker, take_fd(&fd), &err);
     return 1;
 }
 
@@ -226,6 +257,8 @@ void listen_close(struct broker *broker)
     broker->listen.on = false;
     if (!broker->listen.keep_file)
         unlink(broker->listen.path);
+    while (broker->listen.waiting_count)
+        close(broker->listen.waiting[--broker->listen.waiting_count]);
     loop_watch_drop(&broker->listen.poll, &broker->scope);
     close(broker->listen.fd);
     if (broker->listen.reserve >= 0)

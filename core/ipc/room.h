@@ -31,6 +31,7 @@
 #define CLIENTS_MAX 128
 #define CLIENTS_FOR_ADMINS 16 /* of them */
 #define CLIENT_RECORDS 10     /* log records about refused clients a second */
+#define LISTEN_WAITING 32     /* connections that wait for the user database */
 #define IFACES_MAX 1024
 #define PENDING_BLOCK 256u
 #define PENDING_BLOCKS 256u /* slot and generation share 32 bits, 16 each */
@@ -224,6 +225,8 @@ struct broker {
         int fd, reserve;
         char path[108];
         unsigned clients;
+        int waiting[LISTEN_WAITING]; /* connections of whom it is not known yet who they are */
+        unsigned waiting_count;
         unsigned told; /* records since told_ms */
         uint64_t told_ms;
         int (*identify)(void *arg, uid_t uid, gid_t gid, char name[64], char role[16],

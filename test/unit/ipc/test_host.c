@@ -267,7 +267,7 @@ TEST(a_session_acts_with_its_users_role_and_ends)
     world_fini(&world);
 }
 
-enum { OFFICE_CLOSED = 1, OFFICE_OF_ADMINS };
+enum { OFFICE_CLOSED = 1, OFFICE_OF_ADMINS, OFFICE_ASKS };
 
 static int identify(void *arg, uid_t uid, gid_t gid, char name[64], char role[16],
                     struct orb_err *err)
@@ -276,6 +276,8 @@ static int identify(void *arg, uid_t uid, gid_t gid, char name[64], char role[16
         return orb_fail(err, ORB_E_DENIED, "uid %u is not known", uid);
     if (*(int *)arg == OFFICE_CLOSED)
         return orb_fail(err, ORB_E_DENIED, "the office is closed");
+    if (*(int *)arg == OFFICE_ASKS)
+        return 1;
     snprintf(name, 64, "me");
     snprintf(role, 16, *(int *)arg == OFFICE_OF_ADMINS ? "admin" : "operator");
     return 0;
@@ -289,6 +291,50 @@ static void connect_to(struct world *world, struct wire *wire, const char *path)
     snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
     wire->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     ck_assert_int_eq(connect(wire->fd, (struct sockaddr *)&address, sizeof(address)), 0);
+}
+
+TEST(who_is_not_known_yet_waits_and_holds_up_nobody)
+{
+    char dir[] = "/tmp/orbt-ipc-XXXXXX";
+    struct world world;
+    struct wire waits, gone, knows, many[40];
+    AUTO(got) struct got got = {0};
+    AUTO_FREE char *path = NULL;
+    struct orb_err err;
+    int office = OFFICE_ASKS;
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    path = xasprintf("%s/control.sock", dir);
+    world_init(&world);
+    ck_assert_int_eq(broker_listen(world.broker, path, -1, identify, &office, &err), 0);
+    connect_to(&world, &waits, path);
+    wire_put(&waits, (struct frame){.type = FRAME_HELLO, .corr = 1}, "{\"abi\":1}", NULL);
+    connect_to(&world, &gone, path);
+    world_turns(&world, 5);
+    close(gone.fd);
+    office = 0;
+    connect_to(&world, &knows, path);
+    wire_put(&knows, (struct frame){.type = FRAME_HELLO, .corr = 1}, "{\"abi\":1}", NULL);
+    wire_expect(&knows, &got, FRAME_WELCOME);
+    office = OFFICE_ASKS;
+    broker_identified(world.broker); /* of somebody else: they go on waiting */
+    world_turns(&world, 5);
+    office = 0;
+    broker_identified(world.broker);
+    wire_expect(&waits, &got, FRAME_WELCOME);
+    ck_assert_ptr_nonnull(strstr(got.payload, "\"user\":\"me\""));
+    office = OFFICE_ASKS;
+    for (int i = 0; i < 33; i++)
+        connect_to(&world, &many[i], path);
+    wire_expect_err(&many[32], 0, "busy", "32 connections wait for it already");
+    office = OFFICE_CLOSED;
+    broker_identified(world.broker);
+    wire_expect_err(&many[0], 0, "denied", "the office is closed");
+    office = OFFICE_ASKS;
+    connect_to(&world, &many[33], path); /* waits until the end */
+    world_turns(&world, 5);
+    world_fini(&world);
+    rmdir(dir);
 }
 
 TEST(the_control_socket_knows_who_connects)

@@ -1,0 +1,264 @@
+/* One thread, one question at a time: whoever hangs hangs alone. The memory is shared by the loop
+ * and the thread, and the last of them frees it; a thread that never comes back ends with the
+ * process. */
+#include "core/host/names.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/host/host.h"
+#include "core/host/verdict.h"
+#include "core/loop/scope.h"
+
+#define KNOWN_MAX 64
+#define FRESH_MS 60000u /* who was taken out of the group is noticed after this long */
+#define RETRY_MS 2000u  /* the database failed: it is asked again after this */
+#define SLOW_MS 5000u   /* from here on people are told */
+#define STACK_BYTES (512u << 10)
+#define PROBLEM "names.slow"
+
+struct who {
+    uid_t uid;
+    gid_t gid;
+    char name[64];
+    char role[16];
+    uint64_t at_ms; /* 0: not known yet */
+    bool sure;      /* the database said so, and did not fail */
+};
+
+struct names {
+    struct orbitald *host;
+    void (*on_known)(void *arg);
+    void *arg;
+    char *path;
+    pthread_mutex_t lock; /* of everything below */
+    pthread_cond_t asked;
+    struct who known[KNOWN_MAX]; /* the oldest is given up for a new one */
+    struct who question, answer;
+    bool has_question, has_answer, closed, group_known, group_set;
+    gid_t group;
+    unsigned holders;  /* loop and thread */
+    uint64_t asked_ms; /* 0: nobody waits */
+    uv_async_t answered;
+    uv_timer_t slow;
+    struct loop_scope scope;
+};
+
+/* Called with the lock held, which goes with it. */
+static void put(struct names *names)
+{
+    bool last = --names->holders == 0;
+
+    pthread_mutex_unlock(&names->lock);
+    if (!last)
+        return;
+    pthread_mutex_destroy(&names->lock);
+    pthread_cond_destroy(&names->asked);
+    free(names->path);
+    free(names);
+}
+
+/* ---- the thread ---- */
+
+static void look_up_group(struct names *names)
+{
+    gid_t group = 0;
+    bool there = auth_group(&group);
+
+    pthread_mutex_lock(&names->lock);
+    names->group = group;
+    names->group_known = there;
+    if (!names->closed)
+        uv_async_send(&names->answered);
+    pthread_mutex_unlock(&names->lock);
+}
+
+static void *on_thread(void *arg)
+{
+    struct names *names = arg;
+
+    look_up_group(names);
+    pthread_mutex_lock(&names->lock);
+    while (!names->closed) {
+        struct who who;
+
+        if (!names->has_question || names->has_answer) {
+            pthread_cond_wait(&names->asked, &names->lock);
+            continue;
+        }
+        who = names->question;
+        names->has_question = false;
+        pthread_mutex_unlock(&names->lock);
+        who.sure = auth_look_up(who.uid, who.gid, who.name, who.role);
+        pthread_mutex_lock(&names->lock);
+        names->answer = who;
+        names->has_answer = true;
+        if (!names->closed)
+            uv_async_send(&names->answered);
+    }
+    put(names);
+    return NULL;
+}
+
+static int start_thread(struct names *names, struct orb_err *err)
+{
+    sigset_t all, before;
+    pthread_attr_t attr;
+    pthread_t thread;
+    int r;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before); /* signals are the loop's */
+    pthread_attr_init(&attr);
+    pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attr, STACK_BYTES);
+    r = pthread_create(&thread, &attr, on_thread, names);
+    pthread_attr_destroy(&attr);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return r ? orb_fail(err, -r, "cannot start the thread that asks for names") : 0;
+}
+
+/* ---- the loop ---- */
+
+static struct who *find(struct names *names, uid_t uid, gid_t gid)
+{
+    for (unsigned i = 0; i < KNOWN_MAX; i++)
+        if (names->known[i].at_ms && names->known[i].uid == uid && names->known[i].gid == gid)
+            return &names->known[i];
+    return NULL;
+}
+
+static struct who *place_for(struct names *names, const struct who *who)
+{
+    struct who *to = find(names, who->uid, who->gid);
+
+    for (unsigned i = 0; !to && i < KNOWN_MAX; i++)
+        if (!names->known[i].at_ms)
+            return &names->known[i];
+    if (to)
+        return to;
+    to = &names->known[0];
+    for (unsigned i = 1; i < KNOWN_MAX; i++)
+        if (names->known[i].at_ms < to->at_ms)
+            to = &names->known[i];
+    return to;
+}
+
+static void on_answered(uv_async_t *async)
+{
+    struct names *names = container_of(async, struct names, answered);
+    bool set_group, told;
+    gid_t group;
+
+    pthread_mutex_lock(&names->lock);
+    told = names->has_answer;
+    if (told) {
+        struct who *to = place_for(names, &names->answer);
+
+        *to = names->answer;
+        to->at_ms = now_ms();
+        names->has_answer = false;
+    }
+    group = names->group;
+    set_group = names->group_known && !names->group_set && names->path;
+    names->group_set = names->group_set || set_group;
+    pthread_mutex_unlock(&names->lock);
+    if (set_group && chown(names->path, 0, group) < 0)
+        log_warn(names->host->log, "control.group-not-set", KV("path", names->path));
+    if (!told)
+        return;
+    names->asked_ms = 0;
+    uv_timer_stop(&names->slow);
+    host_problem_clear(names->host, PROBLEM);
+    names->on_known(names->arg);
+}
+
+static void on_slow(uv_timer_t *timer)
+{
+    struct names *names = container_of(timer, struct names, slow);
+
+    host_problem_set(names->host, PROBLEM, VERDICT_DEGRADED,
+                     "the user database does not answer: nobody but root can connect anew", "",
+                     "getent passwd; /etc/nsswitch.conf says who is asked");
+}
+
+int names_identify(struct names *names, uid_t uid, gid_t gid, char name[64], char role[16])
+{
+    const struct who *who;
+    int r = 0;
+
+    if (uid == 0) {
+        snprintf(name, 64, "root");
+        snprintf(role, 16, "admin");
+        return 0;
+    }
+    if (!names) { /* no thread could be started: numbers do */
+        snprintf(name, 64, "uid-%u", (unsigned)uid);
+        snprintf(role, 16, "viewer");
+        return 0;
+    }
+    pthread_mutex_lock(&names->lock);
+    who = find(names, uid, gid);
+    if (who && now_ms() - who->at_ms < (who->sure ? FRESH_MS : RETRY_MS)) {
+        snprintf(name, 64, "%s", who->name);
+        snprintf(role, 16, "%s", who->role);
+    } else {
+        r = 1; /* one question at a time: who waits behind it asks again when it is answered */
+        if (!names->asked_ms) {
+            names->question = (struct who){.uid = uid, .gid = gid};
+            names->has_question = true;
+            names->asked_ms = now_ms();
+            uv_timer_start(&names->slow, on_slow, SLOW_MS, 0);
+            pthread_cond_signal(&names->asked);
+        }
+    }
+    pthread_mutex_unlock(&names->lock);
+    return r;
+}
+
+static void on_closed(struct loop_scope *scope)
+{
+    struct names *names = container_of(scope, struct names, scope);
+
+    pthread_mutex_lock(&names->lock);
+    put(names);
+}
+
+int names_new(struct orbitald *host, const char *path, void (*on_known)(void *arg), void *arg,
+              struct names **ret_names, struct orb_err *err)
+{
+    struct names *names = xcalloc(1, sizeof *names);
+
+    names->host = host;
+    names->on_known = on_known;
+    names->arg = arg;
+    names->path = path ? xstrdup(path) : NULL;
+    names->holders = 2;
+    pthread_mutex_init(&names->lock, NULL);
+    pthread_cond_init(&names->asked, NULL);
+    loop_scope_init(&names->scope, on_closed);
+    uv_async_init(host->loop, &names->answered, on_answered);
+    loop_scope_adopt(&names->scope, (uv_handle_t *)&names->answered);
+    uv_timer_init(host->loop, &names->slow);
+    loop_scope_adopt(&names->scope, (uv_handle_t *)&names->slow);
+    if (start_thread(names, err) < 0) {
+        names->holders--;
+        names_close(names);
+        return err ? err->code : ORB_E_INTERNAL;
+    }
+    *ret_names = names;
+    return 0;
+}
+
+void names_close(struct names *names)
+{
+    if (!names)
+        return;
+    pthread_mutex_lock(&names->lock);
+    names->closed = true;
+    pthread_cond_signal(&names->asked);
+    pthread_mutex_unlock(&names->lock);
+    loop_scope_close(&names->scope);
+}
