@@ -7,10 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "plugins/interfaces/order.h"
 #include "plugins/interfaces/run.h"
-
-#define ORDER_EVERY_MS 10000 /* when somebody else has another order in mind */
 
 static const struct rtnl_addr *find(const struct run *run, int index, const struct prefix *p)
 {
@@ -132,73 +129,6 @@ int run_add_addresses(struct run *run, struct orb_err *err)
         r = add_family(run, want, link, AF_INET, err);
         if (r == 0)
             r = add_family(run, want, link, AF_INET6, err);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
-/* One step of ordering. While an address is away it is held with another length and without a route
- * of its own, so that the machine never stops being reachable by it. */
-static int order_one(struct run *run, int index, const struct order_step *step, struct orb_err *err)
-{
-    struct prefix hold = step->prefix;
-    int r;
-
-    hold.len = step->prefix.len == 32 ? 31 : 32;
-    if (step->remove) {
-        rtnl_add_addr_as(run->socket, index, &hold, NETLINK_OURS, IFA_F_NOPREFIXROUTE, NULL);
-        return rtnl_del_addr(run->socket, index, &step->prefix, err);
-    }
-    r = rtnl_add_addr(run->socket, index, &step->prefix, err);
-    rtnl_del_addr(run->socket, index, &hold, NULL);
-    run->applied->moved += r == 0;
-    return r;
-}
-
-static int order(struct run *run, struct want *want, const struct rtnl_link *link,
-                 struct orb_err *err)
-{
-    struct trouble t = {.kind = "order", .name = want->name, .leaf = "addresses", .place = -1};
-    struct order_step *steps;
-    struct orb_err why = {0};
-    int count = order_steps(want->addrs, want->addr_count, link->index, &run->addrs, &steps);
-    int r = 0;
-
-    if (count < 0)
-        return orb_fail(err, ORB_E_NOMEM, "no memory for the addresses of %s", want->name);
-    if (count > 0 && run->mode == APPLY_REPAIR) {
-        if (want->ordered_ms && run->now_ms - want->ordered_ms < ORDER_EVERY_MS)
-            r = orb_fail(&why, ORB_E_CONFLICT, "something else keeps changing it");
-        else
-            want->ordered_ms = run->now_ms;
-    }
-    for (int i = 0; i < count && r == 0; i++)
-        r = order_one(run, link->index, &steps[i], &why);
-    free(steps);
-    if (r == 0)
-        return 0;
-    t.doing = "cannot keep the order of the addresses";
-    t.todo = "see what else manages this interface; it is tried again by itself";
-    return run_trouble(run, false, &t, &why, err);
-}
-
-int run_order(struct run *run, struct orb_err *err)
-{
-    int r;
-
-    if (run->applied->added || run->applied->removed) {
-        r = run_look(run, err);
-        if (r < 0)
-            return r;
-    }
-    for (unsigned i = 0; i < run->new->count; i++) {
-        struct want *want = &run->new->items[i];
-        const struct rtnl_link *link = rtnl_find_link(&run->links, want->name);
-
-        if (!link || want->addr_count < 2 || (link->has_inet && !link->promote_secondaries))
-            continue;
-        r = order(run, want, link, err);
         if (r < 0)
             return r;
     }

@@ -75,6 +75,21 @@ static void look_for_duplicates(struct run *run, struct want *want, int index)
     want->dad_next_ms = run->now_ms + want->dad_pause_ms;
 }
 
+/* What the kernel would have made of the hardware address (RFC 4291, appendix A): for a link that
+ * had lost its address before we first looked. */
+static bool guess_link_local(const struct rtnl_link *link, struct prefix *ret)
+{
+    if (link->addr_gen_mode != IN6_ADDR_GEN_MODE_EUI64 || link->mac_len != 6 ||
+        (link->flags & (IFF_LOOPBACK | IFF_POINTOPOINT | IFF_NOARP | IFF_SLAVE)))
+        return false;
+    *ret = (struct prefix){
+        .len = 64,
+        .address = {.family = AF_INET6,
+                    .bytes = {0xfe, 0x80, [8] = link->mac[0] ^ 2, link->mac[1], link->mac[2], 0xff,
+                              0xfe, link->mac[3], link->mac[4], link->mac[5]}}};
+    return true;
+}
+
 /* The kernel makes its link-local address when a link comes up, and not again when somebody flushes
  * the link's addresses. Without it IPv6 has no neighbours. */
 static void keep_link_local(struct run *run, struct want *want, const struct rtnl_link *link)
@@ -93,8 +108,12 @@ static void keep_link_local(struct run *run, struct want *want, const struct rtn
         memcpy(want->link_local_mac, link->mac, sizeof(link->mac));
         return;
     }
-    if (!want->link_local.address.family || !(link->flags & IFF_UP) || !link->carrier ||
-        !link->has_inet6 || link->inet6_disabled || link->addr_gen_mode == IN6_ADDR_GEN_MODE_NONE ||
+    if (!(link->flags & IFF_UP) || !link->carrier || !link->has_inet6 || link->inet6_disabled ||
+        link->addr_gen_mode == IN6_ADDR_GEN_MODE_NONE)
+        return;
+    if (!want->link_local.address.family && guess_link_local(link, &want->link_local))
+        memcpy(want->link_local_mac, link->mac, sizeof(link->mac));
+    if (!want->link_local.address.family ||
         memcmp(want->link_local_mac, link->mac, sizeof(link->mac)) != 0)
         return;
     if (rtnl_add_addr_as(run->socket, link->index, &want->link_local, PROTO_KERNEL_LL, 0, NULL) ==

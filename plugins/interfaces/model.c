@@ -241,6 +241,7 @@ void wants_remember(const struct wants *from, struct wants *to)
         want->dad_next_ms = was->dad_next_ms;
         want->dad_pause_ms = was->dad_pause_ms;
         want->ordered_ms = was->ordered_ms;
+        want->ordered = was->ordered;
         want->link_local = was->link_local;
         memcpy(want->link_local_mac, was->link_local_mac, sizeof(want->link_local_mac));
         for (unsigned j = 0; j < want->addr_count; j++) {

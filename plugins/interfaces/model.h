@@ -22,7 +22,8 @@ struct want {
     bool *duplicate;           /* of each address: another machine has it, too */
     uint64_t dad_next_ms;      /* when a duplicate IPv6 address is tried again */
     unsigned dad_pause_ms;     /* the pause before that */
-    uint64_t ordered_ms;       /* when addresses were last put in order */
+    uint64_t ordered_ms;       /* since when addresses were put in order … */
+    unsigned ordered;          /* … so many times */
     struct prefix link_local;  /* the kernel's own, to be put back; family 0: none seen */
     uint8_t link_local_mac[8]; /* the hardware address it belongs to */
 };

@@ -221,3 +221,45 @@ int order_steps(const struct prefix *want, unsigned count, int index, const stru
     *ret_steps = play.steps;
     return r;
 }
+
+/* Where the kernel lists an IPv6 address; -1: nowhere that matters. */
+static int place6(const struct prefix *prefix, int index, const struct rtnl_addrs *have)
+{
+    if (prefix->address.family != AF_INET6 || address_is_link_local(&prefix->address))
+        return -1;
+    for (unsigned i = 0; i < have->count; i++) {
+        const struct rtnl_addr *a = &have->items[i];
+
+        if (a->index == index && prefix_equal(&a->prefix, prefix))
+            return a->flags & IFA_F_DADFAILED ? -1 : (int)i;
+    }
+    return -1;
+}
+
+int order6_moves(const struct prefix *want, unsigned count, int index,
+                 const struct rtnl_addrs *have, unsigned **ret_moves)
+{
+    unsigned *moves = calloc((size_t)count + 1, sizeof(*moves)), n = 0;
+    int next = (int)have->count;
+    bool moving = false;
+
+    *ret_moves = NULL;
+    if (!moves)
+        return ORB_E_NOMEM;
+    /* From the last one on: what moves comes before all that stay. */
+    for (unsigned i = count; i-- > 0;) {
+        int at = place6(&want[i], index, have);
+
+        if (at < 0)
+            continue;
+        moving |= at > next;
+        next = at;
+        if (moving)
+            moves[n++] = i;
+    }
+    if (n)
+        *ret_moves = moves;
+    else
+        free(moves);
+    return (int)n;
+}

@@ -1,4 +1,4 @@
-/* The order of a link's IPv4 addresses. The kernel lists primary addresses (the first of each
+/* The order of a link's addresses. The kernel lists, of IPv4, primary addresses (the first of each
  * network) in the order they were added, then the secondary ones; the primary one is the source of
  * what the machine itself sends into that network. An address changes its place only by being
  * removed and added again. */
@@ -20,5 +20,12 @@ struct order_step {
  * none. Returns the number of steps, ORB_E_NOMEM without memory. */
 int order_steps(const struct prefix *want, unsigned count, int index, const struct rtnl_addrs *have,
                 struct order_step **ret_steps);
+/* Of IPv6 the kernel lists, and among equals prefers, what was added last. The fewest addresses
+ * that must be removed and added again, in this order, so that the kernel lists those of want that
+ * it has in the order of want: places in want. Link-local ones, duplicates that the kernel does not
+ * use and addresses of others are passed over. ret_moves: the caller's to free(), NULL for none.
+ * Returns their number, ORB_E_NOMEM without memory. */
+int order6_moves(const struct prefix *want, unsigned count, int index,
+                 const struct rtnl_addrs *have, unsigned **ret_moves);
 
 #endif

@@ -94,3 +94,49 @@ TEST(what_is_missing_or_somebody_elses_is_passed_over)
               "-10.1.0.1/24 +10.1.0.1/24");
     steps_are("10.1.0.1/24 169.254.0.1/16", "169.254.0.1/16 10.1.0.1/24", "");
 }
+
+/* have: as the kernel lists it, "!" marks one that another machine has; expected: what moves. */
+static void moves_are(const char *want, const char *have, const char *expected)
+{
+    struct prefix wanted[16];
+    struct rtnl_addr addrs[16] = {0};
+    struct rtnl_addrs list = {.items = addrs};
+    unsigned count = read_list(want, wanted, NULL), *moves;
+    char word[64], said[512] = "";
+    int used, n;
+
+    for (; sscanf(have, "%63s%n", word, &used) == 1; have += used) {
+        struct rtnl_addr *a = &addrs[list.count++];
+        bool failed = word[0] == '!';
+
+        *a = (struct rtnl_addr){.index = LINK, .flags = failed ? IFA_F_DADFAILED : 0};
+        ck_assert_ptr_null(prefix_parse(word + failed, &a->prefix));
+    }
+    n = order6_moves(wanted, count, LINK, &list, &moves);
+    for (int i = 0; i < n; i++) {
+        char text[ADDRESS_TEXT];
+
+        snprintf(said + strlen(said), sizeof(said) - strlen(said), "%s%s", i ? " " : "",
+                 prefix_text(&wanted[moves[i]], text));
+    }
+    free(moves);
+    ck_assert_str_eq(said, expected);
+}
+
+TEST(ipv6_addresses_that_come_too_late_in_the_kernels_list_move)
+{
+    moves_are("a::1/64 a::2/64 a::3/64", "a::1/64 a::2/64 a::3/64", "");
+    moves_are("a::1/64 a::2/64 a::3/64", "a::2/64 a::1/64 a::3/64", "a::1/64");
+    moves_are("a::1/64 a::2/64 a::3/64", "a::3/64 a::1/64 a::2/64", "a::2/64 a::1/64");
+    moves_are("a::1/64 a::2/64 a::3/64", "a::1/64 a::3/64 a::2/64", "a::2/64 a::1/64");
+    moves_are("a::1/64 a::2/64 a::3/64", "a::3/64 a::2/64 a::1/64", "a::2/64 a::1/64");
+}
+
+TEST(ipv6_addresses_that_do_not_matter_move_nothing)
+{
+    moves_are("a::1/64 a::2/64 a::3/64", "a::3/64 b::7/64", "");
+    moves_are("a::1/64 fe80::1/64 a::3/64", "a::1/64 a::3/64 fe80::1/64", "");
+    moves_are("a::1/64 a::2/64", "!a::2/64 a::1/64", "");
+    moves_are("a::1/64 10.0.0.1/24", "b::1/64 a::1/64", "");
+    moves_are("a::1/64 a::2/64", "b::1/64 a::2/64 c::1/64 a::1/64", "a::1/64");
+}

@@ -1,0 +1,126 @@
+"""Addresses of links: their order, and who talks to them meanwhile. In a network namespace, checked with
+iproute2 and with connections that must go on."""
+import json
+import subprocess
+
+from host import Namespace, eventually, main
+from interfaces_box import Box
+
+TALK = """
+import socket, sys, time
+s = socket.create_connection((sys.argv[1], 7), 5)
+s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+worst = n = 0
+print("talks", flush=True)
+s.settimeout(5)
+end = time.monotonic() + 30
+while time.monotonic() < end and not __import__("select").select([sys.stdin], [], [], 0)[0]:
+    at = time.monotonic()
+    s.sendall(b"%08d" % n)
+    got = b""
+    while len(got) < 8:
+        got += s.recv(8 - len(got)) or sys.exit("closed")
+    worst, n = max(worst, time.monotonic() - at), n + 1
+print(n, worst, flush=True)
+"""
+ECHO = """
+import socket, threading
+s = socket.create_server(("::", 7), family=socket.AF_INET6, dualstack_ipv6=True)
+def serve(c):
+    while data := c.recv(64):
+        c.sendall(data)
+while True:
+    threading.Thread(target=serve, args=(s.accept()[0],), daemon=True).start()
+"""
+
+
+def listed6(ns, link="lan0"):
+    found = json.loads(ns.ip("-6", "-j", "addr", "show", "dev", link))
+    return [a["local"] for a in found[0]["addr_info"] if a["scope"] == "global"]
+
+
+def settled(ns, link="lan0"):
+    return "tentative" not in ns.ip("-6", "addr", "show", "dev", link)
+
+
+def commit(w, *addresses):
+    w.commit(interfaces={"dup0": {"addresses": list(addresses)}})
+
+
+def the_order_of_ipv6_addresses_is_the_configurations():
+    with Box({"lan0": {"addresses": ["2001:db8:1::1/64", "10.1.0.1/24", "2001:db8:1::2/64"]}}) as (ns, w):
+        assert listed6(ns) == ["2001:db8:1::1", "2001:db8:1::2"], listed6(ns)
+        for order in (["2001:db8:1::1", "2001:db8:1::2", "2001:db8:1::3"],
+                      ["2001:db8:9::1", "2001:db8:1::1", "2001:db8:1::2", "2001:db8:1::3"],
+                      ["2001:db8:9::1", "2001:db8:1::3", "2001:db8:1::2"],
+                      ["2001:db8:1::2", "2001:db8:9::1", "2001:db8:7::1", "2001:db8:1::3"]):
+            eventually(lambda: settled(ns), "addresses are usable")
+            w.commit(interfaces={"lan0": {"addresses": [a + "/64" for a in order]}})
+            assert listed6(ns) == order, (order, listed6(ns))
+        eventually(lambda: settled(ns), "addresses are usable")
+        assert "src 2001:db8:1::2 " in ns.ip("-6", "route", "get", "2001:db8:1::77")
+        # Whoever removes and adds one changes the order, and it is put back; nothing is left over.
+        ns.ip("addr", "del", "2001:db8:1::2/64", "dev", "lan0")
+        eventually(lambda: listed6(ns) == order, "a deleted address is the first one again")
+        ns.ip("addr", "del", "2001:db8:1::3/64", "dev", "lan0")
+        eventually(lambda: listed6(ns) == order, "a deleted address is the last one again")
+        eventually(lambda: settled(ns), "addresses are usable")
+        w.until_quiet()
+        assert not w.problems, w.problems
+        assert listed6(ns, "lo") == [] and "201" not in ns.ip("-6", "route"), ns.ip("-6", "route")
+        assert "nodad" not in ns.ip("-6", "addr", "show", "dev", "lan0")
+        w.stop()
+
+
+def connections_go_on_while_their_address_moves():
+    with Box({}) as (ns, w), Namespace("ifd") as far:
+        ns.ip("link", "add", "dup0", "type", "veth", "peer", "name", "there", "netns", far.name)
+        far.ip("link", "set", "there", "up")
+        for address in ("2001:db8:1::99/64", "10.1.0.99/24"):
+            far.ip("addr", "add", address, "dev", "there", *(["nodad"] if ":" in address else []))
+        commit(w, "2001:db8:1::1/64", "10.1.0.1/24")
+        eventually(lambda: settled(ns, "dup0"), "the address is usable")
+        with ns.running("python3", "-c", ECHO):
+            for address in ("2001:db8:1::1", "10.1.0.1"):
+                eventually(lambda: subprocess.run(
+                    far.inside("python3", "-c", f"import socket; socket.create_connection(('{address}', 7), 1)"),
+                    capture_output=True).returncode == 0, "somebody answers")
+            talks = [subprocess.Popen(far.inside("python3", "-c", TALK, address), text=True,
+                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                     for address in ("2001:db8:1::1", "10.1.0.1")]
+            try:
+                assert all(t.stdout.readline() == "talks\n" for t in talks)
+                for n in range(2, 8):  # each new one comes behind, and the one that talks moves
+                    commit(w, "2001:db8:1::1/64", *(f"2001:db8:1::{i}/64" for i in range(2, n)),
+                           "10.1.0.7/24", "10.1.0.1/24")
+                    commit(w, *(f"2001:db8:1::{i}/64" for i in range(2, n)), "2001:db8:1::1/64",
+                           "10.1.0.1/24", "10.1.0.7/24")
+                assert listed6(ns, "dup0")[-1] == "2001:db8:1::1", listed6(ns, "dup0")
+                for t in talks:
+                    said = t.communicate("stop", 20)[0].split()
+                    assert t.returncode == 0 and int(said[0]) > 100, said
+                    assert float(said[1]) < 1, f"it stood still for {said[1]} s"
+            finally:
+                for t in talks:
+                    t.kill()
+                    t.wait()
+        w.stop()
+
+
+def a_link_local_address_that_was_lost_before_we_looked_comes_back():
+    def own():
+        found = json.loads(ns.ip("-6", "-j", "addr", "show", "dev", "lan0"))
+        return [a["local"] for a in found[0]["addr_info"] if a["scope"] == "link"]
+
+    box = Box({"lan0": {"addresses": ["10.1.0.1/24"]}})
+    with box as (ns, w):
+        eventually(own, "lan0 has a link-local address")
+        before = own()
+        w.kill()
+        ns.ip("-6", "addr", "flush", "dev", "lan0")
+        w = box.start()
+        eventually(lambda: own() == before, f"{before} comes back")
+        w.stop()
+
+
+main([a_link_local_address_that_was_lost_before_we_looked_comes_back, the_order_of_ipv6_addresses_is_the_configurations, connections_go_on_while_their_address_moves])
