@@ -68,10 +68,10 @@ static void purge(struct dataplane *dp)
 }
 
 /* err says why it was not applied; that going back fails, too, would only hide it. */
-static void take_back(struct dataplane *dp, const char *text)
+static void take_back(struct dataplane *dp, const struct dataplane_plan *to, const char *text)
 {
     dp->ruleset_id = 0;
-    if (rules_restore(dp, dp->current, text, dp->generation, NULL) < 0)
+    if (rules_restore(dp, to, text, dp->generation, NULL) < 0)
         base_load(dp->ruleset, NULL);
     settings_undo(dp);
 }
@@ -100,10 +100,14 @@ int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, st
     const struct policy *old = current_policy(dataplane);
     uint32_t generation = dataplane->generation + 1;
     uint64_t start = now_ms();
+    bool kept;
     int r;
 
     if (dataplane->detached)
         return orb_fail(err, ORB_E_STATE, DETACHED);
+    kept = rules_left(dataplane, &plan->chains);
+    if (kept)
+        old = &plan->policy;
     if (!old && !dataplane->based) /* an earlier daemon's */
         ruleset_list(dataplane->ruleset, "list table inet orbital", &before);
     settings_prepare(dataplane);
@@ -116,10 +120,11 @@ int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, st
     slot_clear_new(dataplane, &plan->policy, old, &carried);
     r = switch_slot(dataplane, plan, generation, err);
     if (r < 0) {
-        take_back(dataplane, buf_str(&before));
+        take_back(dataplane, kept ? plan : dataplane->current, buf_str(&before));
         return r;
     }
     conclude(dataplane, take_ptr(owned), generation, &before);
+    dataplane->kept = kept;
     dataplane->current->times.switch_ms = plan_lap(&start);
     purge(dataplane);
     settings_forward(dataplane);
@@ -143,14 +148,16 @@ int dataplane_revert(struct dataplane *dataplane, struct orb_err *err)
 {
     struct dataplane_plan *back = dataplane->previous;
     uint32_t generation = dataplane->generation + 1;
-    bool known = back || (dataplane->previous_text && dataplane->previous_text[0]);
+    bool known =
+        back || dataplane->kept || (dataplane->previous_text && dataplane->previous_text[0]);
     int r;
 
     if (!dataplane->revertible)
         return orb_fail(err, ORB_E_STATE, "there is no policy to go back to");
     if (dataplane->detached)
         return orb_fail(err, ORB_E_STATE, DETACHED);
-    r = rules_restore(dataplane, back, dataplane->previous_text, generation, err);
+    r = rules_restore(dataplane, dataplane->kept ? dataplane->current : back,
+                      dataplane->previous_text, generation, err);
     if (r < 0)
         return r;
     if (back)
@@ -168,6 +175,7 @@ int dataplane_revert(struct dataplane *dataplane, struct orb_err *err)
     dataplane_plan_free(dataplane->current);
     dataplane->current = back;
     dataplane->previous = NULL;
+    dataplane->kept = false;
     dataplane->revertible = false;
     dataplane->generation = generation;
     if (back)

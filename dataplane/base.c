@@ -52,6 +52,7 @@ static const char base[] =
 
 struct scan {
     uint64_t digest;
+    uint64_t policy;               /* by the comment in chain about */
     bool closed;                   /* has the base table's chain */
     bool hooked[NF_INET_NUMHOOKS]; /* filter chains at hooks */
     bool ruled[NF_INET_NUMHOOKS];  /* the same with a rule */
@@ -110,12 +111,31 @@ static void scan_chain(struct scan *scan, const char *start, size_t size)
         scan->hooked[hook_of(name)] = true;
 }
 
+/* A comment is user space's own data: type 0, length, text. */
+static uint64_t policy_of(const struct nlattr *a)
+{
+    const char *data = attribute_data(a), *word;
+    size_t size = attribute_size(a);
+    char text[128];
+
+    if (size < 2 || data[0] || (uint8_t)data[1] > size - 2)
+        return 0;
+    snprintf(text, sizeof(text), "%.*s", (int)(uint8_t)data[1], data + 2);
+    word = strstr(text, NFT_POLICY_WORD);
+    return word ? strtoull(word + strlen(NFT_POLICY_WORD), NULL, 16) : 0;
+}
+
 static void scan_rule(struct scan *scan, const char *start, size_t size)
 {
+    bool about = false;
+
     EACH_ATTRIBUTE(a, start, size)
     {
         int type = attribute_type(a);
 
+        about |= type == NFTA_RULE_CHAIN && !strcmp(text_of(a), NFT_ABOUT);
+        if (about && type == NFTA_RULE_USERDATA)
+            scan->policy = policy_of(a);
         if (type == NFTA_RULE_CHAIN && hook_of(text_of(a)) >= 0)
             scan->ruled[hook_of(text_of(a))] = true;
         if (type == NFTA_RULE_CHAIN || type == NFTA_RULE_EXPRESSIONS)
@@ -199,13 +219,15 @@ static int scan_once(int fd, struct scan *scan)
     return r;
 }
 
-enum table_state table_look(uint64_t *ret_digest)
+enum table_state table_look(uint64_t *ret_digest, uint64_t *ret_policy)
 {
     AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
     struct scan scan = {0};
     int r = -EINTR;
 
     *ret_digest = 0;
+    if (ret_policy)
+        *ret_policy = 0;
     if (fd < 0)
         return TABLE_UNKNOWN;
     for (int i = 0; r == -EINTR && i < 8; i++)
@@ -218,6 +240,8 @@ enum table_state table_look(uint64_t *ret_digest)
         if (!scan.hooked[hook] || !scan.ruled[hook])
             return TABLE_BROKEN;
     *ret_digest = scan.digest ? scan.digest : 1;
+    if (ret_policy)
+        *ret_policy = scan.policy;
     return scan.closed ? TABLE_CLOSED : TABLE_POLICY;
 }
 

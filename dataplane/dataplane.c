@@ -16,7 +16,7 @@ int dataplane_guard(const struct dataplane_options *options, bool *ret_loaded, s
 
     *ret_loaded = false;
     if (!r) {
-        state = table_look(&digest);
+        state = table_look(&digest, NULL);
         if ((state != TABLE_POLICY || !pins_left(options->bpffs, digest)) &&
             state != TABLE_CLOSED) {
             r = base_load(ruleset, err);
@@ -29,11 +29,25 @@ int dataplane_guard(const struct dataplane_options *options, bool *ret_loaded, s
     return r;
 }
 
+/* What stands there; and whether it is, to the last rule, what the daemon before left. */
+static void look_at_table(struct dataplane *dp)
+{
+    uint32_t id = ruleset_id();
+    uint64_t digest, policy;
+    enum table_state state = table_look(&digest, &policy);
+
+    dp->based = dp->forget = state == TABLE_NONE || state == TABLE_CLOSED;
+    dp->digest = digest;
+    if (state != TABLE_POLICY || !dp->control || dp->control->rules_digest != digest || !id ||
+        ruleset_id() != id)
+        return;
+    dp->left = policy;
+    dp->ruleset_id = id;
+}
+
 static int open_parts(struct dataplane *dp, const struct dataplane_options *options,
                       struct orb_err *err)
 {
-    enum table_state state;
-    uint64_t digest;
     int r = ruleset_open(&dp->ruleset, err);
 
     if (!r)
@@ -48,9 +62,7 @@ static int open_parts(struct dataplane *dp, const struct dataplane_options *opti
     dp->tables = watch_open(err);
     if (dp->tables < 0)
         return dp->tables;
-    state = table_look(&digest);
-    dp->based = dp->forget = state == TABLE_NONE || state == TABLE_CLOSED;
-    dp->digest = digest;
+    look_at_table(dp);
     return 0;
 }
 

@@ -113,10 +113,12 @@ struct dataplane {
     bool doubt;           /* somebody else's came between ours */
     uint32_t doubt_from, doubt_to; /* numbers: after the first, up to the second */
     uint64_t digest;               /* of the table as we left it; 0: not read yet */
-    bool based;                    /* the table is the closed one */
-    bool forget;                   /* connections that no rule marked began without the rules */
-    bool detached;                 /* everything of ours was taken away, as asked */
-    char *found;                   /* file of the settings as they were found; NULL: not kept */
+    uint64_t left; /* of the policy whose table the daemon before left, untouched; 0: unknown */
+    bool kept;     /* the policy in force is that one; so is what revert goes back to */
+    bool based;    /* the table is the closed one */
+    bool forget;   /* connections that no rule marked began without the rules */
+    bool detached; /* everything of ours was taken away, as asked */
+    char *found;   /* file of the settings as they were found; NULL: not kept */
     struct setting_change changes[SETTING_CHANGES]; /* by the apply that is going on */
     unsigned change_count;
     uint64_t settings_ms; /* when they were looked at */
@@ -249,8 +251,9 @@ enum table_state {
     TABLE_CLOSED, /* the base table */
     TABLE_POLICY
 };
-/* digest: of everything in the table that decides; 0 unless the table is whole. */
-enum table_state table_look(uint64_t *ret_digest);
+/* digest: of everything in the table that decides; 0 unless the table is whole. policy: of the
+ * policy that it says it is of, 0: it does not say; may be NULL. */
+enum table_state table_look(uint64_t *ret_digest, uint64_t *ret_policy);
 /* There is no table of ours at all. */
 bool table_missing(void);
 /* Remembers the digest of the table as we left it, also for the next daemon. */
@@ -294,10 +297,14 @@ void watch_buffer(int fd);
 uint32_t plan_lap(uint64_t *start);
 
 /* rules.c */
+/* Reckons the digest by which the table names its policy. */
+void rules_number(struct nft_text *chains);
+/* Whether the table is the one of that policy that the daemon before left. */
+bool rules_left(const struct dataplane *dp, const struct nft_text *chains);
 /* nftables from the policy in force to another. What differs is enough where the table is known to
- * be as we left it, because nobody changed anything in nftables since. Else, as after the death of
- * a daemon, it is made anew, and the counters go on; what is counted between reading them and the
- * transaction is lost. dry: only asks the kernel. ret_bytes: of the text; may be NULL. */
+ * be as we, or the daemon before, left it, because nobody changed anything in nftables since. Else
+ * it is made anew, and the counters go on; what is counted between reading them and the transaction
+ * is lost. dry: only asks the kernel. ret_bytes: of the text; may be NULL. */
 int rules_change(struct dataplane *dp, const struct nft_text *to, uint32_t generation,
                  struct tally_list *ret_carried, size_t *ret_bytes, bool dry, struct orb_err *err);
 /* nftables as it was: by its policy (NULL: not known), by the text that was there, else closed. */

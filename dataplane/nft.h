@@ -11,11 +11,16 @@ struct nft_chain {
     struct buf body; /* what stands between its braces */
 };
 
+/* The chain whose one rule says, in its comment, which policy the table is of. */
+#define NFT_ABOUT "about"
+#define NFT_POLICY_WORD " policy "
+
 /* All chains of a policy. */
 struct nft_text {
     const struct policy *policy;
     struct nft_chain *items;
     unsigned count, size;
+    uint64_t digest; /* of all that the table says by it, which names it; 0: not reckoned */
 };
 void nft_chains(const struct policy *policy, struct nft_text *ret_text);
 void nft_chains_fini(struct nft_text *text);

@@ -168,7 +168,7 @@ void nft_ruleset(const struct nft_text *now, const struct nft_text *old, uint32_
     struct buf *b = ret_text;
 
     if (old) {
-        buf_adds(b, "flush chain inet orbital about\n");
+        buf_adds(b, "flush chain inet orbital " NFT_ABOUT "\n");
         compare(now, old, same, b, &gone);
         drop_stale(now->policy, previous, b);
     } else {
@@ -177,7 +177,8 @@ void nft_ruleset(const struct nft_text *now, const struct nft_text *old, uint32_
     buf_adds(b, "table inet orbital {\n");
     add_tally(now->policy, previous, carried, b);
     add_limits(now->policy, previous, b);
-    buf_addf(b, "chain about {\ncounter comment \"generation %" PRIu32 "\"\n}\n", generation);
+    buf_addf(b, "chain " NFT_ABOUT " {\ncounter comment \"generation %" PRIu32, generation);
+    buf_addf(b, NFT_POLICY_WORD "%016" PRIx64 "\"\n}\n", now->digest);
     for (unsigned i = 0; i < now->count; i++)
         if (!same[i])
             buf_addf(b, "chain %s {\n%s}\n", now->items[i].name, buf_str(&now->items[i].body));

@@ -140,6 +140,7 @@ int dataplane_prepare(struct dataplane *dataplane, const struct policy *policy,
     slot_number(dataplane, plan);
     plan->times.build_ms = plan_lap(&start);
     nft_chains(&plan->policy, &plan->chains);
+    rules_number(&plan->chains);
     r = rules_change(dataplane, &plan->chains, dataplane->generation + 1, &carried,
                      &plan->nft_bytes, true, err);
     if (r < 0)

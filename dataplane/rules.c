@@ -22,13 +22,39 @@ static void own_transaction(struct dataplane *dp, uint32_t before, bool done)
         dp->doubt_to = dp->doubt ? 0 : after;
         dp->doubt = true;
     }
+    dp->left = 0;
     table_digest(dp, 0); /* it was of the table before */
+}
+
+void rules_number(struct nft_text *chains)
+{
+    AUTO(buf) struct buf text = {0};
+
+    chains->digest = 0;
+    nft_ruleset(chains, NULL, 0, NULL, &text);
+    chains->digest = DIGEST_START;
+    digest_mix(&chains->digest, buf_str(&text), text.len);
+}
+
+/* Named sets are no part of the table's digest: no counter may be missing. */
+bool rules_left(const struct dataplane *dp, const struct nft_text *chains)
+{
+    AUTO(tally_list) struct tally_list tallies = {0};
+
+    if (dp->current || !dp->left || dp->left != chains->digest || tally_read(&tallies, NULL) < 0)
+        return false;
+    for (unsigned i = 0; i < chains->policy->rule_count; i++)
+        if (!tally_find(&tallies, chains->policy->rules[i].id))
+            return false;
+    return true;
 }
 
 int rules_change(struct dataplane *dp, const struct nft_text *to, uint32_t generation,
                  struct tally_list *ret_carried, size_t *ret_bytes, bool dry, struct orb_err *err)
 {
-    const struct nft_text *from = dp->current ? &dp->current->chains : NULL;
+    const struct nft_text *from = dp->current          ? &dp->current->chains
+                                  : rules_left(dp, to) ? to
+                                                       : NULL;
     AUTO(buf) struct buf text = {0};
     uint32_t id = ruleset_id();
     int r = -1;

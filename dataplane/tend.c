@@ -43,7 +43,7 @@ static void remember(struct dataplane *dp)
 {
     uint32_t id = ruleset_id();
     uint64_t digest;
-    enum table_state state = table_look(&digest);
+    enum table_state state = table_look(&digest, NULL);
 
     if ((state == TABLE_POLICY || state == TABLE_CLOSED) && id && ruleset_id() == id)
         table_digest(dp, digest);
@@ -107,7 +107,7 @@ static int tend_rules(struct dataplane *dp, struct dataplane_tended *tended, str
         return put_back(dp, touched.who[0] ? touched.who : "somebody else", tended, err);
     if (!touched.lost && dp->digest)
         return 0;
-    state = table_look(&digest);
+    state = table_look(&digest, NULL);
     if (state == TABLE_UNKNOWN)
         return 0;
     if (dp->digest ? digest != dp->digest : state != TABLE_POLICY && state != TABLE_CLOSED)

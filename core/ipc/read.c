@@ -59,7 +59,7 @@ static bool revision_of(struct ipc_peer *peer, const struct inframe *in, uint64_
 static void on_ready(struct ipc_peer *peer, struct inframe *in)
 {
     struct orb_err err;
-    uint64_t revision;
+    uint64_t revision = 0;
 
     if (peer->ready_seen) {
         orb_fail(&err, ORB_E_PROTOCOL, "a second READY");
@@ -74,7 +74,7 @@ static void on_ready(struct ipc_peer *peer, struct inframe *in)
 static void on_applied(struct ipc_peer *peer, struct inframe *in)
 {
     struct orb_err err;
-    uint64_t revision;
+    uint64_t revision = 0;
 
     if (!peer->ready_seen) {
         orb_fail(&err, ORB_E_PROTOCOL, "APPLIED before READY");

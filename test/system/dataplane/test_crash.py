@@ -56,6 +56,55 @@ def retransmitted():
     return int(values[with_names.index("RetransSegs")])
 
 
+def table():
+    """The lines of nftables' table but those of counters and generation; the first has the table's number, which is
+    new when the table is."""
+    return [line for line in L.run(L.router, ["nft", "-a", "-s", "list", "table", "inet", "orbital"]).splitlines()
+            if not any(word in line for word in ("generation", "elements", "counter ", "counter,"))]
+
+
+def remembered(d):
+    """The daemon has looked at the table as its own transaction left it."""
+    d.say("events")
+
+
+def kept():
+    """The table of the policy that the next daemon is given is not made anew; any other one is."""
+    d = L.dpctl()
+    d.apply(lab.policy("auto", ALLOW))
+    remembered(d)
+    L.run(L.client, ["ping", "-q", "-c", "3", V4])
+    before, counted, generation = table(), d.rule(20)["packets"], d.status()["generation"]
+    d.kill()
+    d = L.dpctl()
+    d.apply(lab.policy("auto", ALLOW))
+    lab.check("the table of the same policy is kept over a death", table() == before)
+    lab.check("with its counters", d.rule(20)["packets"] == counted > 0)
+    lab.check("and a generation of its own", d.status()["generation"] == generation + 1)
+    remembered(d)
+    d.say("revert")
+    lab.check("revert keeps it, too", table() == before)
+    d.apply(lab.policy("auto", OTHER))
+    lab.check("another policy is applied", table() != before and d.rule(20)["packets"] >= counted)
+    remembered(d)
+    d.kill()
+    before = table()
+    for change in ("insert rule inet orbital forward accept", "delete element inet orbital tally { 20 }"):
+        L.run(L.router, ["nft", *change.split()])
+        d = L.dpctl()
+        d.apply(lab.policy("auto", OTHER))
+        lab.check(f"a table that was changed meanwhile is made anew ({change})",
+                  table()[0] != before[0] and table()[1:] == before[1:] and d.rule(20)["packets"] >= 0)
+        before = table()
+        remembered(d)
+        d.kill()
+    d = L.dpctl()
+    d.apply(lab.policy("auto", {}))
+    lab.check("another policy than the one left is applied", table() != before)
+    d.say("destroy")
+    d.kill()
+
+
 for mode, name in (("tcx", "tcx"), ("xdp", "xdp"), ("clsact", "tcx"))[not lab.HAS_TCX:]:
     options = ["no-tcx"] if mode == "clsact" else []
     d = L.dpctl(*options)
@@ -106,6 +155,7 @@ for mode, name in (("tcx", "tcx"), ("xdp", "xdp"), ("clsact", "tcx"))[not lab.HA
     d.say("destroy")
     d.kill()
 
+kept()
 d = L.dpctl("no-kfunc")
 d.apply(lab.policy("auto", ALLOW))
 ports = d.status()["ports"]
