@@ -76,6 +76,13 @@ static int show_services(struct cli *cli, int argc, char **argv, struct orb_err 
             table_cell(&t, "-");
         table_cell(&t, "%s", buf_str(&note));
     }
+    if (member_number(tree, "refused_more")) {
+        table_cell(&t, "%lld more", member_number(tree, "refused_more"));
+        table_cell(&t, "refused");
+        for (int k = 0; k < 5; k++)
+            table_cell(&t, "-");
+        table_cell(&t, "orbctl logs --grep package.refused");
+    }
     table_print(&t);
     return 0;
 }

@@ -309,6 +309,10 @@ static int show_boot(struct cli *cli, int argc, char **argv, struct orb_err *err
         putchar('\n');
     json_array_foreach (json_object_get(tree, "phases"), i, e)
         printf("  %-12s after %lld ms\n", member_text(e, "phase"), member_number(e, "ms"));
+    if (json_array_size(json_object_get(tree, "given_up")))
+        printf("without, as this machine does not give it:\n");
+    json_array_foreach (json_object_get(tree, "given_up"), i, e)
+        printf("  %s: %s\n", member_text(e, "feature"), member_text(e, "reason"));
     return 0;
 }
 

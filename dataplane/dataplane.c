@@ -212,6 +212,26 @@ static bool is_wanted(const struct dataplane *dp)
     return false;
 }
 
+void dataplane_given_up(const struct dataplane *dp,
+                        void (*each)(void *arg, const char *feature, const char *reason), void *arg)
+{
+    if (!dp->programs)
+        each(arg, "fast path", dp->reason);
+    else if (dp->clsact)
+        each(arg, "tcx (Linux 6.6)", "this kernel has none; clsact is used instead");
+    for (unsigned i = 0; dp->programs && i < dp->ports.count; i++) {
+        const struct port *port = &dp->ports.items[i];
+        char feature[64];
+
+        if (port->wanted == POLICY_FAST_OFF || port->mode == PORT_XDP || !port->reason[0] ||
+            (dp->clsact && port->mode == PORT_TCX))
+            continue;
+        snprintf(feature, sizeof(feature), port->mode == PORT_TCX ? "XDP at %s" : "fast path at %s",
+                 port->name);
+        each(arg, feature, port->reason);
+    }
+}
+
 const char *dataplane_trouble(const struct dataplane *dataplane, enum dataplane_trouble which)
 {
     if (which == DATAPLANE_TROUBLE_DETACHED)

@@ -101,6 +101,11 @@ enum dataplane_trouble {
     DATAPLANE_TROUBLE_DETACHED,
     DATAPLANE_TROUBLES
 };
+/* Each thing it goes without here, and why: nothing of that is wrong. Only while no other thread
+ * works on the data plane. */
+void dataplane_given_up(const struct dataplane *dataplane,
+                        void (*each)(void *arg, const char *feature, const char *reason),
+                        void *arg);
 /* A sentence, "" for none. */
 const char *dataplane_trouble(const struct dataplane *dataplane, enum dataplane_trouble which);
 

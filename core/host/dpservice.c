@@ -162,6 +162,7 @@ static void on_closed(struct loop_scope *scope)
     policy_fini(&s->previous);
     dataplane_close(s->dataplane);
     free(s->found);
+    strings_free(s->given_up);
     free(s);
 }
 

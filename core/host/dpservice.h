@@ -62,6 +62,7 @@ struct dpservice {
     struct dp_job *first, **last;
     unsigned jobs;
     bool running, closing;
+    char **given_up; /* pairs of a feature and why it is not there, NULL ends */
     uv_work_t work;
     struct loop_scope scope;
     /* dpwatch.c */

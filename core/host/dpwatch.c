@@ -165,6 +165,37 @@ static void problem(struct dpservice *s, const char *key, enum verdict_level lev
         host_problem_clear(s->host, key);
 }
 
+static void on_given_up(void *arg, const char *feature, const char *reason)
+{
+    struct dpservice *s = arg;
+    unsigned n = 0;
+
+    while (s->given_up[n])
+        n++;
+    s->given_up = xrealloc(s->given_up, (n + 3) * sizeof *s->given_up);
+    s->given_up[n] = xstrdup(feature);
+    s->given_up[n + 1] = xstrdup(reason);
+    s->given_up[n + 2] = NULL;
+}
+
+/* Noted while nobody else works on the data plane. */
+static void note_given_up(struct dpservice *s)
+{
+    strings_free(s->given_up);
+    s->given_up = xcalloc(1, sizeof *s->given_up);
+    if (s->dataplane)
+        dataplane_given_up(s->dataplane, on_given_up, s);
+    else if (!s->opening)
+        on_given_up(s, "data plane", s->why);
+}
+
+void dpservice_given_up(const struct dpservice *s,
+                        void (*each)(void *arg, const char *feature, const char *reason), void *arg)
+{
+    for (char **pair = s ? s->given_up : NULL; pair && *pair; pair += 2)
+        each(arg, pair[0], pair[1]);
+}
+
 void dpwatch_problems(struct dpservice *s)
 {
     static const struct {
@@ -186,6 +217,7 @@ void dpwatch_problems(struct dpservice *s)
                                         "orbctl dataplane enable"},
     };
 
+    note_given_up(s);
     problem(s, "dataplane.none", VERDICT_FAILED, s->opening || s->dataplane ? "" : s->why,
             "nothing is filtered or forwarded until orbitald is started with a data plane");
     for (unsigned i = 0; i < DATAPLANE_TROUBLES && s->dataplane; i++) {

@@ -30,6 +30,8 @@ struct health {
     void *arg;
     struct host_problem problems[HOST_PROBLEMS_MAX];
     unsigned problem_count;
+    bool overflown;                   /* one found no room, and may be there still */
+    enum verdict_level lost_level;    /* of the worst such */
     char *state_dir;                  /* the thread's */
     struct verdict_machine found;     /* the thread's */
     char sentence[ORB_ERR_TEXT + 64]; /* told last */
@@ -58,8 +60,17 @@ void host_problem_set(struct orbitald *host, const char *key, enum verdict_level
     struct health *health = host->health;
     struct host_problem *p = health ? find(health, key) : NULL;
 
-    if (!health || (!p && health->problem_count == HOST_PROBLEMS_MAX))
+    if (!health)
         return;
+    if (!p && health->problem_count == HOST_PROBLEMS_MAX) {
+        if (!health->overflown || level > health->lost_level) {
+            log_warn(host->log, "host.problem", KV("key", key), KV("what", what));
+            health->lost_level = level;
+            health->overflown = true;
+            health_changed(health);
+        }
+        return;
+    }
     if (!p) {
         p = &health->problems[health->problem_count++];
         *p = (struct host_problem){.reason.since_us = wall_us()};
@@ -82,6 +93,8 @@ void host_problem_clear(struct orbitald *host, const char *key)
         return;
     log_notice(host->log, "host.problem-gone", KV("key", key), KV("what", p->reason.what));
     *p = health->problems[--health->problem_count];
+    health->overflown = false; /* if there is still one, it is set again */
+    health->lost_level = VERDICT_OK;
     health_changed(health);
 }
 
@@ -202,6 +215,14 @@ static void verdict_make(const struct orbitald *host, struct health_report *ret_
     *ret_verdict = (struct health_report){0};
     for (unsigned i = 0; health && i < health->problem_count; i++)
         verdict_add(ret_verdict, &health->problems[i].reason);
+    if (health && health->overflown) {
+        struct verdict_reason more = {.level = health->lost_level};
+
+        snprintf(more.what, sizeof(more.what), "more than %d things are wrong with the host",
+                 HOST_PROBLEMS_MAX);
+        snprintf(more.todo, sizeof(more.todo), "orbctl logs --grep host.problem");
+        verdict_add(ret_verdict, &more);
+    }
     if (host->supervisor) {
         supervisor_each(host->supervisor, on_service, &c);
         verdict_add_boot(ret_verdict, supervisor_phase(host->supervisor), host->packages.count,

@@ -55,7 +55,8 @@ struct orbitald {
     struct sandbox *sandbox;
     struct broker *broker;
     struct package_list packages;
-    struct buf refused; /* packages that are not: JSON objects with a comma between them */
+    struct buf refused;    /* packages that are not: JSON objects with a comma between them */
+    unsigned refused_more; /* for which there was no room */
     struct supervisor *supervisor;
     struct dpservice *dataplane;
     struct arp *arp;
@@ -95,6 +96,12 @@ int follow_request(struct orbitald *host, const char *input, size_t len, struct 
 
 /* dpservice.c: provides dataplane@1; without a usable kernel its methods answer with the reason. */
 int dpservice_new(struct orbitald *host, struct dpservice **ret_service, struct orb_err *err);
+/* What the data plane goes without, as of its last job; service may be NULL. */
+void dpservice_given_up(const struct dpservice *service,
+                        void (*each)(void *arg, const char *feature, const char *reason),
+                        void *arg);
+/* given_up.c: appends a JSON list of {feature, reason}. */
+void given_up_json(const struct orbitald *host, struct buf *ret_json);
 /* Waits for a running job, then frees itself through the loop. Pins stay. */
 void dpservice_close(struct dpservice *service);
 

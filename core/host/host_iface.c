@@ -120,14 +120,17 @@ static void services(struct orbitald *host, struct buf *out)
     if (!host->refused.len)
         return;
     out->len--; /* the closing bracket */
-    buf_addf(out, ",\"refused\":[%s]}", buf_str(&host->refused));
+    buf_addf(out, ",\"refused\":[%s],\"refused_more\":%u}", buf_str(&host->refused),
+             host->refused_more);
 }
 
 static void boot(struct orbitald *host, struct buf *out)
 {
     supervisor_boot(host->supervisor, out);
     out->len--; /* the closing bracket */
-    buf_addf(out, ",\"safe\":%s}", host->safe ? "true" : "false");
+    buf_addf(out, ",\"safe\":%s,\"given_up\":", host->safe ? "true" : "false");
+    given_up_json(host, out);
+    buf_addc(out, '}');
 }
 
 /* Before the packages are read there is little to tell. */

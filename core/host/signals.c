@@ -11,8 +11,6 @@
 
 #include "core/base/own.h"
 
-#define FILES_WANTED 65536
-
 static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
 
 static void on_fault(int number, siginfo_t *info, void *context)
@@ -64,7 +62,10 @@ void limits_raise(struct log_sink *log)
     if (setrlimit(RLIMIT_NOFILE, &files) == 0 || getrlimit(RLIMIT_NOFILE, &files) < 0)
         return;
     files.rlim_cur = files.rlim_max < FILES_WANTED ? files.rlim_max : FILES_WANTED;
-    setrlimit(RLIMIT_NOFILE, &files);
+    if (setrlimit(RLIMIT_NOFILE, &files) < 0)
+        getrlimit(RLIMIT_NOFILE, &files); /* then it is what it was */
+    if (files.rlim_cur >= FILES_WANTED)
+        return;
     log_warn(log, "host.few-files", KV("limit", (long long)files.rlim_cur),
              KV("wanted", FILES_WANTED));
 }

@@ -3,6 +3,7 @@
 #include "core/host/steps.h"
 
 #include <string.h>
+#include <sys/resource.h>
 
 #include "core/base/own.h"
 #include "core/host/arp.h"
@@ -10,6 +11,9 @@
 #include "core/sup/uids.h"
 
 #define REFUSED_MOST (16u << 10) /* bytes told of packages that were refused */
+#define REFUSED_REASONS 16       /* in the verdict, which has others to tell as well */
+#define FILES_OF_HOST 512u
+#define FILES_OF_SERVICE 16u
 
 extern const char auth_schema[], dataplane_schema[], arp_schema[];
 extern const size_t auth_schema_len, dataplane_schema_len, arp_schema_len;
@@ -64,21 +68,42 @@ static bool is_shipped(const struct orbitald *host, const char *dir)
     return len && !strncmp(dir, shipped, len) && (dir[len] == '/' || shipped[len - 1] == '/');
 }
 
-static void tell_refusal(struct orbitald *host, const char *dir, const struct orb_err *err)
+/* A reason for each of the first; one for all behind them. */
+static void add_problem(struct steps *s, const char *dir, const char *what)
 {
+    enum verdict_level level = is_shipped(s->host, dir) ? VERDICT_FAILED : VERDICT_DEGRADED;
+    AUTO_FREE char *all = NULL;
+    char key[32];
+
+    s->refused_count++;
+    snprintf(key, sizeof(key), "package:%u", s->refused_count);
+    if (level > s->refused_level && s->refused_count > REFUSED_REASONS)
+        s->refused_level = level;
+    if (s->refused_count > REFUSED_REASONS) {
+        all = xasprintf("%u more packages were refused, the last one is %s",
+                        s->refused_count - REFUSED_REASONS, dir);
+        snprintf(key, sizeof(key), "packages");
+        level = s->refused_level;
+    }
+    /* What phase it would have had is not known: the firewall may be what is missing. */
+    host_problem_set(s->host, key, level, all ? all : what, "",
+                     "mend or remove the package, then restart orbitald");
+}
+
+static void tell_refusal(struct steps *s, const char *dir, const struct orb_err *err)
+{
+    struct orbitald *host = s->host;
     const char *name = strrchr(dir, '/') ? strrchr(dir, '/') + 1 : dir;
-    char key[64];
     AUTO_FREE char *what = xasprintf("the package %s was refused: %s%s%s", dir, err->path,
                                      err->path[0] ? ": " : "", err->text);
 
     log_error(host->log, "package.refused", KV("dir", dir), KV("path", err->path),
               KV("error", err->text));
-    snprintf(key, sizeof(key), "package:%s", name);
-    /* What phase it would have had is not known: the firewall may be what is missing. */
-    host_problem_set(host, key, is_shipped(host, dir) ? VERDICT_FAILED : VERDICT_DEGRADED, what, "",
-                     "mend or remove the package, then restart orbitald");
-    if (host->refused.len > REFUSED_MOST)
+    add_problem(s, dir, what);
+    if (host->refused.len > REFUSED_MOST) {
+        host->refused_more++;
         return;
+    }
     buf_addf(&host->refused, "%s{\"name\":", host->refused.len ? "," : "");
     buf_add_json(&host->refused, name, strlen(name));
     buf_adds(&host->refused, ",\"dir\":");
@@ -96,7 +121,7 @@ static void tell_refusals(struct steps *s, bool tell)
 
         s->refused = refusal->next;
         if (tell)
-            tell_refusal(s->host, refusal->dir, &refusal->err);
+            tell_refusal(s, refusal->dir, &refusal->err);
         free(refusal->dir);
         free(refusal);
     }
@@ -121,6 +146,22 @@ static void scan_packages(struct steps *s)
     uids_assign(host->options.state_dir, &host->packages, on_bad_package, s, &s->uids);
 }
 
+/* A worker needs descriptors of ours: with too few the last services would never start. */
+static void check_files(struct orbitald *host)
+{
+    unsigned need = FILES_OF_HOST + FILES_OF_SERVICE * host->packages.count;
+    AUTO_FREE char *what = NULL;
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= need)
+        return;
+    what = xasprintf("orbitald may have %llu files open; %u packages and their clients need up to "
+                     "%u",
+                     (unsigned long long)files.rlim_cur, host->packages.count, need);
+    host_problem_set(host, "host.few-files", VERDICT_DEGRADED, what, "",
+                     "LimitNOFILE=65536 in the unit, then restart orbitald");
+}
+
 static int take_packages(struct steps *s, struct orb_err *err)
 {
     struct orbitald *host = s->host;
@@ -138,6 +179,7 @@ static int take_packages(struct steps *s, struct orb_err *err)
     if (!host->packages.count)
         log_warn(host->log, "package.none", KV("dir", host->options.package_dirs[0]));
     expect_interfaces(host);
+    check_files(host);
     return 0;
 }
 

@@ -189,3 +189,26 @@ int sandbox_tier(const struct sandbox *sandbox, struct buf *ret_reason)
         buf_addf(ret_reason, "; %s: memory and thread limits are per process", sandbox->cgroup_why);
     return sandbox->tier;
 }
+
+void sandbox_given_up(const struct sandbox *sandbox,
+                      void (*each)(void *arg, const char *feature, const char *reason), void *arg)
+{
+    AUTO_FREE char *landlock = NULL;
+    AUTO_FREE char *cgroup = NULL;
+
+    if (!sandbox)
+        return;
+    if (sandbox->tier == 0)
+        each(arg, "sandbox", "it needs a kernel with Landlock (5.13, CONFIG_SECURITY_LANDLOCK)");
+    else if (sandbox->tier == 1)
+        each(arg, "sandbox tier 2",
+             "it needs root: namespaces, a uid and a cgroup of its own for each service");
+    landlock = xasprintf("Landlock of this kernel is version %d", sandbox->landlock_abi);
+    if (sandbox->landlock_abi > 0 && sandbox->landlock_abi < 4)
+        each(arg, "Landlock rules for TCP (version 4, Linux 6.7)", landlock);
+    if (sandbox->landlock_abi > 0 && sandbox->landlock_abi < 6)
+        each(arg, "Landlock rules for signals (version 6, Linux 6.12)", landlock);
+    cgroup = xasprintf("%s: limits of memory and threads are per process", sandbox->cgroup_why);
+    if (sandbox->cgroup_why[0])
+        each(arg, sandbox->cgroup_dir[0] ? "some limits by cgroup" : "limits by cgroup", cgroup);
+}

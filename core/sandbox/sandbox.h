@@ -69,6 +69,10 @@ void sandbox_free(struct sandbox *sandbox);
 /* Highest tier this machine gives: 0 (no worker can start), 1, 2. reason (may be NULL): what the
  * next tier lacks. */
 int sandbox_tier(const struct sandbox *sandbox, struct buf *ret_reason);
+/* Each thing the sandbox would use and this machine does not give, with the reason. sandbox may be
+ * NULL. */
+void sandbox_given_up(const struct sandbox *sandbox,
+                      void (*each)(void *arg, const char *feature, const char *reason), void *arg);
 
 struct sandbox_child {
     pid_t pid;

@@ -95,6 +95,7 @@ struct service_view {
     const char *reason; /* of the last failure, or what it waits for; "" */
     const char *health; /* its own answer to the last ping; "" when fine */
     uint64_t health_since_us;
+    const char *lacks;      /* an interface it uses that this host does not serve, NULL: none */
     const char *stopped_by; /* a person, or "the configuration"; "" */
     const struct problems *problems;
     uint64_t since_ms;  /* of the state; monotonic */

@@ -38,9 +38,12 @@ class Box(Appliance):
         super().__init__(build, name, dataplane=True)
         self.far = f"{self.ns}-far"
         self.more = []
+        self.prefix = []  # of the daemon's command, inside the namespace
 
     def command(self, *more):
-        return super().command(*more, *self.more)
+        command = super().command(*more, *self.more)
+        at = command.index("--") + 1
+        return command[:at] + self.prefix + command[at:]
 
     def __enter__(self):
         super().__enter__()
@@ -394,6 +397,30 @@ def again(box):
     shutil.rmtree(f"{box.dir}/packages", ignore_errors=True)
     box.packages = [f"{build}/packages", f"{build}/third-party"]
     box.more = []
+    box.prefix = []
+
+
+def crowd(box):
+    """More packages than there may be."""
+    folder = f"{box.dir}/crowd"
+    shutil.rmtree(folder, ignore_errors=True)
+    for n in range(150):
+        where = f"{folder}/crowd-{n:03}"
+        os.makedirs(f"{where}/lib")
+        for file, key in (("manifest.json", "name"), ("schema.json", "interface")):
+            with open(f"{build}/third-party/acme-probe/{file}") as f:
+                tree = json.load(f)
+            tree[key] = f"crowd-{n:03}"
+            tree.pop("config", None)
+            if key == "name":
+                tree["capabilities"] = []
+            with open(f"{where}/{file}", "w") as f:
+                json.dump(tree, f)
+    box.packages = [f"{build}/packages", folder]
+
+
+def few_files(box):
+    box.prefix = ["setpriv", "--bounding-set=-sys_resource", "prlimit", "--nofile=520:520"]
 
 
 BOOT = [
@@ -405,6 +432,9 @@ BOOT = [
      without("interfaces", "routing")),
     ("a shipped package with a manifest that is none", [("failed", ["routing", "refused"])],
      lambda box: package(box, "routing", manifest="{")),
+    ("more packages than there may be", [("degraded", ["crowd-123", "more than 128 packages"]),
+                                         ("degraded", ["more packages were refused", "crowd-149"])], crowd),
+    ("few open files", [("degraded", ["files open"])], few_files),
     ("a firewall that does not load", [("failed", ["firewall has failed"])],
      lambda box: package(box, "firewall", library="nonsense")),
     ("interfaces that do not load", [("failed", ["interfaces has failed"])],
@@ -475,6 +505,45 @@ def told(box):
     expect(readyz(box)[0] == 200, f"/readyz when mended: {readyz(box)}")
 
 
+def lists_what_it_goes_without(box):
+    """A machine without cgroups to use, BPF's type information and files: all of it is named, with the reason."""
+    box.ctl("dataplane", "detach", "--yes")  # else the programs of before are used as they are
+    box.kill(signal.SIGTERM)
+    again(box)
+    few_files(box)
+    box.prefix = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /sys/kernel/btf && exec "$@"', "sh", *box.prefix]
+    box.more = ["--cgroup", "/nonexistent"]
+    try:
+        box.start()
+        box.until(10, lambda: any(g["feature"] == "fast path" for g in box.json("show", "boot")["given_up"]), "the fast path is listed")
+        listed = {g["feature"]: g["reason"] for g in box.json("show", "boot")["given_up"]}
+        expect("/nonexistent" in listed["limits by cgroup"] and listed["fast path"] and "520" in listed["65536 open files"], f"{listed}")
+        text = box.ctl("show", "boot").stdout
+        expect(all(f"  {feature}: {reason}" in text for feature, reason in listed.items()), text)
+    finally:
+        box.kill(signal.SIGTERM)
+        again(box)
+        box.start()
+    box.until(10, lambda: "fast path" not in {g["feature"] for g in box.json("show", "boot")["given_up"]},
+              "the fast path is back")
+
+
+def names_all_it_refused(box):
+    box.kill(signal.SIGTERM)
+    again(box)
+    crowd(box)
+    box.start()
+    services = box.json("show", "services")
+    expect(len(services["services"]) == 128, f"{len(services['services'])} services")
+    names = [r["name"] for r in services["refused"]]
+    expect(len(names) + services["refused_more"] == 27 and "crowd-123" in names, f"{names}, and {services['refused_more']}")
+    expect("crowd-123" in box.ctl("show", "services").stdout, "show services does not name it")
+    expect(len(box.health()["reasons"]) < 25, "each of them is a reason")
+    box.kill(signal.SIGTERM)
+    again(box)
+    box.start()
+
+
 def wanted(name):
     return not only or any(o in name for o in only)
 
@@ -499,6 +568,11 @@ with Box("health") as box:
     for name, expected, prepare in BOOT:
         if wanted(name):
             tap.test(f"{expected[0][0]}: {name}", boot, box, expected, prepare)
+    if wanted("goes without"):
+        tap.test("show boot lists what the machine does not give", lists_what_it_goes_without, box)
+    if wanted("crowd"):
+        tap.test("packages above the limit are named", names_all_it_refused, box)
+    box.kill(signal.SIGTERM)
     box.start()
     tap.test("all is well in the end", box.fine)
 tap.end()
