@@ -11,7 +11,7 @@
 #include <linux/types.h>
 #endif
 
-#define ABI_VERSION 0x4f524202u
+#define ABI_VERSION 0x4f524203u
 
 #define ABI_WAYS 4
 #define ABI_FLOW4_BUCKETS 16384 /* each CPU; powers of two */
@@ -22,6 +22,7 @@
 #define ABI_NOWHERE (ABI_COUNTERS - 1) /* a slot nobody reads */
 #define ABI_PROBES 32                  /* a rule's slot is among so many after its own */
 #define ABI_IFACES 2048
+#define ABI_SUSPECTS 1024 /* a power of two */
 
 /* One element. Words the programs read for every packet. */
 struct fast_control {
@@ -36,8 +37,20 @@ struct fast_control {
     __u32 previous;       /* the generation in the other slot, 0: none */
     __u64 rules_digest;   /* of nftables' half (dataplane/base.c); 0: unknown */
     __u64 object_digest;  /* of the programs that are pinned; 0: none are */
-    __u32 reserved[2];
+    __u32 company;        /* COMPANY_*: what else decides here (dataplane/company.c) */
+    __u32 reserved;
 };
+
+/* Whoever sets one of these makes a new epoch afterwards. READING: something changed and was not
+ * read yet, so everything is the kernel's. IP4, IP6: another table decides about forwarded packets,
+ * all are the kernel's. NEW4, NEW6: something decides about first packets, none is refused here.
+ * KEEP_PRIORITY: forwarding does not set a packet's priority by its TOS. */
+#define COMPANY_READING 1u
+#define COMPANY_IP4 2u
+#define COMPANY_IP6 4u
+#define COMPANY_NEW4 8u
+#define COMPANY_NEW6 16u
+#define COMPANY_KEEP_PRIORITY 32u
 
 /* conntrack's mark belongs to Orbital: the number of the rule that accepted the connection, or one
  * of these; 0: it was there before any rule. */
@@ -60,12 +73,20 @@ struct fast_iface {
     __u8 pad;
     __u16 port;     /* index of statistics and of the device map, ABI_NO_PORT: none */
     __u16 redirect; /* the same index if XDP may send through it, else ABI_NO_PORT */
-    __u32 reserved;
+    __u32 flags;    /* IFACE_* */
 };
+
+/* IN, OUT: something else decides about what comes in here, leaves here: all of it is the kernel's.
+ * XDP: it is in front of tcx. */
+#define IFACE_IN 1u
+#define IFACE_OUT 2u
+#define IFACE_XDP 4u
 
 #define FLOW_PASS 1 /* for the kernel: local, or forwarded in a way we do not */
 #define FLOW_DROP 2 /* refused by a plain drop; holds only as long as conntrack knows no flow */
 #define FLOW_NAT 4
+#define FLOW_XDP 8        /* XDP sends it; what it lets pass is meant for the kernel */
+#define FLOW_PRIORITY 255 /* the packet's priority stays as it is */
 
 /* Addresses and ports in network byte order, as they leave. */
 struct flow4 {
@@ -82,7 +103,8 @@ struct flow4 {
     __u16 source_port, destination_port; /* together one word */
     __u16 address_delta, l4_delta;       /* one's complement; l4_delta includes address_delta */
     __u16 port, redirect;
-    __u16 pad;
+    __u8 tos; /* without ECN: another one may take another way */
+    __u8 priority;
 };
 
 struct flow6 {
@@ -99,7 +121,8 @@ struct flow6 {
     __u16 source_port, destination_port;
     __u16 address_delta, l4_delta;
     __u16 port, redirect;
-    __u16 pad;
+    __u8 tos; /* without ECN: another one may take another way */
+    __u8 priority;
 };
 
 /* key4: source << 32 | destination, ports << 32 | protocol << 24 | ifindex. The whole tuple is
@@ -113,6 +136,19 @@ struct bucket6 {
     __u64 key[ABI_WAYS][5];
     struct flow6 flow[ABI_WAYS];
 };
+
+/* A neighbour the kernel has not heard of for a while: the next packet to it is the kernel's, which
+ * then asks it, as it would without a fast path. At the slot of its hash. */
+struct suspect {
+    __u64 who;     /* ABI_WHO */
+    __u32 waiting; /* 0: that packet went there */
+    __u32 reserved;
+};
+
+/* Its interface and its address, of which the last four bytes, as they stand in memory, are low. */
+#define ABI_WHO(oif, mac_low) ((__u64)(oif) << 32 | (mac_low))
+#define ABI_SUSPECT_SLOT(who)                                                                      \
+    ((__u32)(((who) ^ (who) >> 32) * 2654435761u >> 20) & (ABI_SUSPECTS - 1))
 
 struct fast_counter {
     __u64 packets, bytes; /* bytes of IP, as nftables counts */
@@ -141,6 +177,6 @@ _Static_assert(sizeof(struct bucket4) == 320, "a line of keys, then a line for e
 _Static_assert(sizeof(struct bucket6) == 512, "no hidden padding");
 _Static_assert(sizeof(struct fast_counter) == 16 && sizeof(struct fast_stats) == 32,
                "array values");
-_Static_assert(sizeof(struct fast_port) == 32, "array value");
+_Static_assert(sizeof(struct fast_port) == 32 && sizeof(struct suspect) == 16, "array values");
 
 #endif

@@ -4,7 +4,7 @@
 #ifndef BPF_CONNTRACK_BPF_H
 #define BPF_CONNTRACK_BPF_H
 
-#include "bpf/hook.bpf.h"
+#include "bpf/flow.bpf.h"
 
 /* The first form of the kernel's struct, which later kernels accept too. */
 struct bpf_ct_opts___first {
@@ -30,10 +30,6 @@ extern struct nf_conn *bpf_skb_ct_lookup(struct __sk_buff *, struct bpf_sock_tup
 extern int bpf_ct_change_timeout(struct nf_conn *, __u32) __ksym;
 extern void bpf_ct_release(struct nf_conn *) __ksym;
 
-/* The loader sets it before the verifier sees it: a constant for the programs. Not by __kconfig,
- * which needs a file of the kernel's options that images leave out. */
-const volatile __u32 jiffies_per_second = 100;
-
 /* 0: this kernel is locked down and lets no program read its memory by address. */
 const volatile __u32 may_read_kernel = 1;
 
@@ -52,7 +48,14 @@ enum ct_result {
 struct ct_flow {
     struct ct_tuple leaving; /* the packet as it leaves */
     __u32 mark;              /* what accepted it: a rule's number or ABI_MARK_FORWARD */
+    __u32 way_out;           /* masqueraded for this interface: no other may send it; 0: any */
 };
+
+#define CT_NO_WAY ~0u /* masqueraded, but nobody knows for which */
+
+struct nf_conn_nat___way {
+    int masq_index;
+} __attribute__((preserve_access_index));
 
 static __always_inline __u32 ct_hz(void)
 {
@@ -93,15 +96,30 @@ static __always_inline int ct_has_xfrm(struct nf_conn *ct)
            CT_READ(&forward, net, xfrm.policy_count[2]) || out || forward;
 }
 
-/* A helper, or a doubt about it. */
-static __always_inline int ct_has_helper(struct nf_conn *ct)
+/* Where the connection's extension `id` lies in *ret_ext, 0: it has none. Negative: it cannot be
+ * read. */
+static __always_inline int ct_extension(struct nf_conn *ct, __u32 id, struct nf_ct_ext **ret_ext)
 {
     struct nf_ct_ext *ext = 0;
     __u8 offset = 0;
 
     if (CT_READ(&ext, ct, ext))
+        return -1;
+    *ret_ext = ext;
+    if (ext && CT_READ(&offset, ext, offset[id]))
+        return -1;
+    return offset;
+}
+
+/* A helper, or time-outs of its own (nftables: ct timeout). */
+static __always_inline int ct_has_own_ways(struct nf_conn *ct)
+{
+    struct nf_ct_ext *ext;
+
+    if (ct_extension(ct, bpf_core_enum_value(enum nf_ct_ext_id, NF_CT_EXT_HELPER), &ext))
         return 1;
-    return ext && (CT_READ(&offset, ext, offset[NF_CT_EXT_HELPER]) || offset);
+    return bpf_core_enum_value_exists(enum nf_ct_ext_id, NF_CT_EXT_TIMEOUT) &&
+           ct_extension(ct, bpf_core_enum_value(enum nf_ct_ext_id, NF_CT_EXT_TIMEOUT), &ext);
 }
 
 static __always_inline int ct_is_plain(struct nf_conn *ct, __u8 protocol)
@@ -116,7 +134,29 @@ static __always_inline int ct_is_plain(struct nf_conn *ct, __u8 protocol)
         return 0;
     /* An extension for sequence adjustment alone says nothing: connections made by netlink (another
      * router's, synchronised) always have one. The status bit says that it is used. */
-    return !ct_has_helper(ct) && !ct_has_xfrm(ct);
+    return !ct_has_own_ways(ct) && !ct_has_xfrm(ct);
+}
+
+/* Extensions lie behind one another at offsets only the connection knows. */
+static __always_inline __u32 ct_way_out(struct nf_conn *ct)
+{
+    struct nf_ct_ext *ext = 0;
+    __u32 way = 0;
+    int offset;
+
+    if (!bpf_core_enum_value_exists(enum nf_ct_ext_id, NF_CT_EXT_NAT))
+        return 0;
+    offset = ct_extension(ct, bpf_core_enum_value(enum nf_ct_ext_id, NF_CT_EXT_NAT), &ext);
+    if (!offset)
+        return 0;
+    if (offset < 0)
+        return CT_NO_WAY;
+    if (!may_read_kernel || !bpf_core_field_exists(struct nf_conn_nat___way, masq_index))
+        return ct->status & IPS_SRC_NAT ? CT_NO_WAY : 0;
+    offset += bpf_core_field_offset(struct nf_conn_nat___way, masq_index);
+    if (bpf_probe_read_kernel(&way, sizeof(way), (const char *)ext + offset))
+        return CT_NO_WAY;
+    return way;
 }
 
 /* As the kernel would on this packet, but never shorter than what is left. */
@@ -141,6 +181,7 @@ static __always_inline void ct_fill(struct nf_conn *ct, struct ct_flow *flow, in
         flow->leaving.source_port = first->dst.u.all;
         flow->leaving.destination_port = first->src.u.all;
     } else {
+        flow->way_out = ct_way_out(ct);
         ct_copy(flow->leaving.source, &second->dst.u3, v6);
         ct_copy(flow->leaving.destination, &second->src.u3, v6);
         flow->leaving.source_port = second->dst.u.all;

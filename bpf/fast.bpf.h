@@ -9,18 +9,20 @@
 
 /* The checks both families share, and the sending. Evaluates to nothing when the packet may be
  * rewritten; verdict is then what the program returns. */
-#define FAST_CHECKS(ctx, xdp, p, f, control, verdict)                                              \
+#define FAST_CHECKS(ctx, xdp, p, f, tos_now, control, verdict)                                     \
     do {                                                                                           \
         if (!(f) || (f)->epoch != (control)->epoch || flow_over((f)->refresh) ||                   \
-            ((f)->flags & FLOW_DROP))                                                              \
+            ((f)->flags & FLOW_DROP) || (f)->tos != (tos_now))                                     \
             goto slow;                                                                             \
-        if (((f)->flags & FLOW_PASS) || (p)->special || !hook_is_ours(xdp, p, (f)->own) ||         \
-            !hook_fits(ctx, xdp, p, (f)->mtu) || flow_over((f)->punt)) {                           \
+        if (((f)->flags & ((xdp) ? FLOW_PASS : FLOW_PASS | FLOW_XDP)) || (p)->special ||           \
+            !hook_is_ours(xdp, p, (f)->own) || !hook_fits(ctx, xdp, p, (f)->mtu) ||                \
+            flow_over((f)->punt)) {                                                                \
             struct fast_stats *s_ = hook_stats((f)->port);                                         \
             if (s_)                                                                                \
                 s_->passed++;                                                                      \
-            if (flow_over((f)->punt)) /* the slow program sets the next */                         \
-                (f)->epoch = 0;                                                                    \
+            /* The hook that sends counts the time; the other one's pass goes to it. */            \
+            if (((xdp) ? 1 : 0) == (((f)->flags & FLOW_XDP) != 0) && flow_over((f)->punt))         \
+                (f)->punt = flow_next_punt();                                                      \
             return hook_pass(xdp);                                                                 \
         }                                                                                          \
         if (xdp) {                                                                                 \
@@ -28,6 +30,7 @@
             if ((verdict) != XDP_REDIRECT)                                                         \
                 return XDP_PASS;                                                                   \
         } else {                                                                                   \
+            hook_priority(ctx, xdp, (f)->priority);                                                \
             (verdict) = bpf_redirect((f)->oif, 0);                                                 \
         }                                                                                          \
         hook_count((f)->counter, (p)->length);                                                     \
@@ -59,7 +62,7 @@ static __always_inline int fast_path(void *ctx, const int xdp)
         if (!bucket)
             return hook_pass(xdp);
         flow = flow_find4(bucket, &at);
-        FAST_CHECKS(ctx, xdp, &p, flow, control, verdict);
+        FAST_CHECKS(ctx, xdp, &p, flow, hook_tos4(&p), control, verdict);
         rewrite4(ctx, xdp, &p, flow);
         return verdict;
     }
@@ -73,7 +76,7 @@ static __always_inline int fast_path(void *ctx, const int xdp)
         if (!bucket)
             return hook_pass(xdp);
         flow = flow_find6(bucket, &at);
-        FAST_CHECKS(ctx, xdp, &p, flow, control, verdict);
+        FAST_CHECKS(ctx, xdp, &p, flow, hook_tos6(&p), control, verdict);
         rewrite6(ctx, xdp, &p, flow);
         return verdict;
     }

@@ -45,8 +45,9 @@ static __always_inline enum parse_result hook_parse(void *ctx, const int xdp, st
     } else {
         struct __sk_buff *skb = ctx;
 
-        /* A tag the stack already took off stands beside the data: VLANs are the kernel's. */
-        if (skb->vlan_present || skb->pkt_type)
+        /* A tag the stack already took off stands beside the data: VLANs are the kernel's. So is
+         * what somebody marked: rules about routes may ask for it. */
+        if (skb->vlan_present || skb->pkt_type || skb->mark)
             return PARSE_OTHER;
         data = (void *)(long)skb->data;
         end = (void *)(long)skb->data_end;
@@ -78,6 +79,24 @@ static __always_inline int hook_is_ours(const int xdp, const struct packet *p, c
     const __u16 *to = p->data, *mac = (const __u16 *)own;
 
     return !xdp || (to[0] == mac[0] && to[1] == mac[1] && to[2] == mac[2]);
+}
+
+/* DSCP of a packet, in its place. */
+static __always_inline __u8 hook_tos4(const struct packet *p)
+{
+    return p->ip4->tos & 0xfc;
+}
+
+static __always_inline __u8 hook_tos6(const struct packet *p)
+{
+    return PARSE_BE16(*(const __u16 *)p->ip6) >> 4 & 0xfc;
+}
+
+/* A queueing discipline may ask for it. */
+static __always_inline void hook_priority(void *ctx, const int xdp, __u8 priority)
+{
+    if (!xdp && priority != FLOW_PRIORITY)
+        ((struct __sk_buff *)ctx)->priority = priority;
 }
 
 static __always_inline struct fast_stats *hook_stats(__u32 port)

@@ -100,6 +100,14 @@ struct {
     __type(value, __u64);
 } rule_ids SEC(".maps");
 
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, ABI_SUSPECTS);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __type(key, __u32);
+    __type(value, struct suspect);
+} suspects SEC(".maps");
+
 /* The port of each index: only user space reads it. */
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);

@@ -12,10 +12,6 @@
 #include "bpf/flow.bpf.h"
 #include "bpf/rewrite.bpf.h"
 
-#define SLOW_PUNT_S                                                                                \
-    32 /* so often one packet of each flow goes through the kernel: its neighbour                  \
-          entries must be used to be confirmed */
-
 enum slow_verdict { SLOW_PASS, SLOW_LOCAL, SLOW_DROP, SLOW_FORWARD };
 
 struct slow {
@@ -23,13 +19,13 @@ struct slow {
     struct fast_control *control;
     struct fast_iface *in;
     const void *blob;
-    __u32 ifindex, epoch, policy;
+    __u32 ifindex, epoch, policy, company;
     /* SLOW_FORWARD */
     struct ct_flow flow;
     struct bpf_fib_lookup fib;
     __u32 counter;
     __u16 redirect;
-    __u8 zone_out;
+    __u8 turn; /* the entry is right, but this packet is the kernel's */
 };
 
 static __always_inline struct fast_iface *slow_iface(__u32 ifindex, __u32 policy)
@@ -51,11 +47,14 @@ static __always_inline int slow_begin(void *ctx, const int xdp, struct slow *s)
     /* Read first: what is looked up from here on belongs at least to this epoch. */
     s->epoch = *(volatile __u32 *)&s->control->epoch;
     s->policy = *(volatile __u32 *)&s->control->policy & 1;
+    s->company = *(volatile __u32 *)&s->control->company;
+    if (s->company & COMPANY_READING)
+        return 0;
     s->ifindex = hook_ifindex(ctx, xdp);
     if (s->ifindex >> 24)
         return 0;
     s->in = slow_iface(s->ifindex, s->policy);
-    if (!s->in)
+    if (!s->in || (s->in->flags & IFACE_IN))
         return 0;
     inner = bpf_map_lookup_elem(&policies, &s->policy);
     if (!inner)
@@ -267,23 +266,52 @@ static __always_inline enum slow_verdict slow_route_known(void *ctx, struct slow
     r = slow_route(ctx, s, came.source, leaving->destination, ports, v6);
     if (r == BPF_FIB_LKUP_RET_NOT_FWDED)
         return SLOW_LOCAL;
-    return r == BPF_FIB_LKUP_RET_SUCCESS && s->fib.ifindex != s->ifindex ? SLOW_FORWARD : SLOW_PASS;
+    if (r != BPF_FIB_LKUP_RET_SUCCESS || s->fib.ifindex == s->ifindex)
+        return SLOW_PASS;
+    /* The kernel forgets a masqueraded connection whose way out changed, and does so itself. */
+    return s->flow.way_out && s->flow.way_out != s->fib.ifindex ? SLOW_PASS : SLOW_FORWARD;
+}
+
+/* The next packet to a neighbour the kernel doubts is the kernel's, once. */
+static __always_inline int slow_is_suspect(const struct slow *s)
+{
+    __u64 who = ABI_WHO(s->fib.ifindex, *(const __u32 *)(s->fib.dmac + 2));
+    __u32 slot = ABI_SUSPECT_SLOT(who);
+    struct suspect *suspect = bpf_map_lookup_elem(&suspects, &slot);
+
+    if (!suspect || suspect->who != who || !suspect->waiting)
+        return 0;
+    suspect->waiting = 0;
+    return 1;
+}
+
+/* XDP sends what it can; behind it tcx sends the rest, and lets pass what XDP let pass. */
+static __always_inline enum slow_verdict slow_sender(const int xdp, struct slow *s)
+{
+    int sends = xdp ? s->redirect != ABI_NO_PORT
+                    : !(s->in->flags & IFACE_XDP) || s->redirect == ABI_NO_PORT;
+
+    if (!xdp && !sends)
+        return SLOW_PASS;
+    s->turn = sends && slow_is_suspect(s);
+    return SLOW_FORWARD;
 }
 
 /* Who accepted it, or whether a rule refuses it; both decide where it is counted. */
-static __always_inline enum slow_verdict slow_rule(struct slow *s, enum slow_verdict verdict,
-                                                   const int v6)
+static __always_inline enum slow_verdict slow_rule(const int xdp, struct slow *s,
+                                                   enum slow_verdict verdict, const int v6)
 {
     struct fast_iface *out = slow_iface(s->fib.ifindex, s->policy);
     struct classify_rule rule = {};
 
-    s->redirect = out ? out->redirect : ABI_NO_PORT;
+    /* Nobody described that interface (no room): its zone is unknown, and what else decides. */
+    if (!out || (out->flags & IFACE_OUT))
+        return SLOW_PASS;
+    s->redirect = out->redirect;
     if (verdict == SLOW_FORWARD) {
         s->counter = slow_counter(s->flow.mark);
-        return SLOW_FORWARD;
+        return slow_sender(xdp, s);
     }
-    if (!out) /* nobody described that interface (no room): its zone is unknown */
-        return SLOW_PASS;
     if (slow_classify(s, s->in->zone, out->zone, &rule, v6))
         return SLOW_PASS;
     s->counter = rule.counter;
@@ -299,9 +327,11 @@ static __always_inline enum slow_verdict slow_decide(void *ctx, const int xdp, s
     enum ct_result ct = CT_UNKNOWN;
     enum slow_verdict verdict;
 
+    if (s->company & (v6 ? COMPANY_IP6 : COMPANY_IP4))
+        return SLOW_PASS;
     if (s->p.protocol == PARSE_TCP || s->p.protocol == PARSE_UDP)
         ct = ct_find(ctx, xdp, &s->p, s->control, &s->flow, v6);
-    if (ct == CT_PASS)
+    if (ct == CT_PASS || (ct == CT_UNKNOWN && (s->company & (v6 ? COMPANY_NEW6 : COMPANY_NEW4))))
         return SLOW_PASS;
     if (ct == CT_UNKNOWN && refused)
         return SLOW_DROP;
@@ -310,7 +340,7 @@ static __always_inline enum slow_verdict slow_decide(void *ctx, const int xdp, s
     else
         verdict = slow_route_known(ctx, s, v6);
     if (verdict == SLOW_DROP || verdict == SLOW_FORWARD)
-        verdict = slow_rule(s, verdict, v6);
+        verdict = slow_rule(xdp, s, verdict, v6);
     return verdict;
 }
 
@@ -323,10 +353,19 @@ static __always_inline int slow_differs(const __u32 *a, const __u32 *b, const in
     return bits != 0;
 }
 
-/* Writes an entry; the epoch last, so that it is never valid half-way. */
-#define SLOW_FILL(s, b, f, at, verdict, words)                                                     \
+/* What ip_forward() makes of the TOS; IPv6 keeps what there is. */
+static __always_inline __u8 slow_priority(const struct slow *s, const int v6)
+{
+    if (v6 || (s->company & COMPANY_KEEP_PRIORITY))
+        return FLOW_PRIORITY;
+    return 0x4620 >> (s->p.ip4->tos >> 1 & 0xc) & 0xf;
+}
+
+/* Writes an entry; the epoch last, so that it is never valid half-way. One packet in FLOW_PUNT_S is
+ * the kernel's, by the clock of the hook that sends. */
+#define SLOW_FILL(xdp, s, b, f, at, verdict, words)                                                \
     do {                                                                                           \
-        __u32 now_ = (__u32)bpf_jiffies64(), punt_ = now_ + SLOW_PUNT_S * ct_hz();                 \
+        __u32 now_ = (__u32)bpf_jiffies64(), punt_ = flow_next_punt();                             \
         if (!(f)) {                                                                                \
             __u64 way_ = FLOW_PICK(b, (s)->epoch, (verdict) == SLOW_FORWARD, (at)->hash);          \
             (f) = &(b)->flow[way_];                                                                \
@@ -334,6 +373,10 @@ static __always_inline int slow_differs(const __u32 *a, const __u32 *b, const in
             __builtin_memcpy((b)->key[way_], (at)->key, sizeof((at)->key));                        \
         } else if ((__s32)((f)->punt - now_) > 0 && (__s32)((f)->punt - punt_) <= 0) {             \
             punt_ = (f)->punt;                                                                     \
+        } else if ((xdp) && (s)->redirect == ABI_NO_PORT) {                                        \
+            punt_ = now_ - 1;                                                                      \
+        } else {                                                                                   \
+            (s)->turn = 1;                                                                         \
         }                                                                                          \
         (f)->epoch = 0;                                                                            \
         (f)->refresh = now_ + ct_hz();                                                             \
@@ -342,13 +385,15 @@ static __always_inline int slow_differs(const __u32 *a, const __u32 *b, const in
         (f)->port = (s)->in->port;                                                                 \
         __builtin_memcpy((f)->own, (s)->in->mac, 6);                                               \
         (f)->flags = (verdict) == SLOW_DROP ? FLOW_DROP : FLOW_PASS;                               \
+        (f)->tos = (words) == 4 ? hook_tos6(&(s)->p) : hook_tos4(&(s)->p);                         \
+        (f)->priority = slow_priority(s, (words) == 4);                                            \
         (f)->mtu = 0;                                                                              \
         if ((verdict) == SLOW_FORWARD)                                                             \
-            SLOW_FILL_FORWARD(s, f, at, words);                                                    \
+            SLOW_FILL_FORWARD(xdp, s, f, at, words);                                               \
         (f)->epoch = (s)->epoch;                                                                   \
     } while (0)
 
-#define SLOW_FILL_FORWARD(s, f, at, words)                                                         \
+#define SLOW_FILL_FORWARD(xdp, s, f, at, words)                                                    \
     do {                                                                                           \
         struct ct_tuple came_;                                                                     \
         __u32 ports_ =                                                                             \
@@ -368,7 +413,8 @@ static __always_inline int slow_differs(const __u32 *a, const __u32 *b, const in
         (f)->mtu = (s)->fib.mtu_result;                                                            \
         __builtin_memcpy((f)->mac, (s)->fib.dmac, 6);                                              \
         __builtin_memcpy((f)->mac + 6, (s)->fib.smac, 6);                                          \
-        (f)->flags =                                                                               \
+        (f)->flags = (xdp) && (s)->redirect != ABI_NO_PORT ? FLOW_XDP : 0;                         \
+        (f)->flags |=                                                                              \
             slow_differs(came_.source, (s)->flow.leaving.source, words) ||                         \
                     slow_differs(came_.destination, (s)->flow.leaving.destination, words) ||       \
                     ports_ != (s)->p.ports                                                         \
@@ -399,6 +445,8 @@ static __always_inline void slow_stats(__u32 port, enum slow_verdict verdict)
             (verdict) = SLOW_PASS;                                                                 \
         if ((verdict) == SLOW_FORWARD && (xdp) && (s)->redirect == ABI_NO_PORT)                    \
             (verdict) = SLOW_PASS;                                                                 \
+        if ((verdict) == SLOW_FORWARD && (s)->turn)                                                \
+            (verdict) = SLOW_PASS;                                                                 \
         slow_stats((s)->in->port, verdict);                                                        \
         if ((verdict) == SLOW_DROP) {                                                              \
             hook_count((s)->counter, (s)->p.length);                                               \
@@ -411,6 +459,7 @@ static __always_inline void slow_stats(__u32 port, enum slow_verdict verdict)
             if (action_ != XDP_REDIRECT)                                                           \
                 return XDP_PASS;                                                                   \
         } else {                                                                                   \
+            hook_priority(ctx, xdp, (f)->priority);                                                \
             action_ = bpf_redirect((s)->fib.ifindex, 0);                                           \
         }                                                                                          \
         hook_count((s)->counter, (s)->p.length);                                                   \
@@ -443,12 +492,13 @@ static __always_inline int slow_start(void *ctx, const int xdp, struct slow *s, 
             return hook_pass(xdp);                                                                 \
         flow_ = find(bucket_, &at_);                                                               \
         refused_ = flow_ && flow_->epoch == s_.epoch && !flow_over(flow_->refresh) &&              \
-                   (flow_->flags & FLOW_DROP);                                                     \
+                   (flow_->flags & FLOW_DROP) &&                                                   \
+                   flow_->tos == (v6 ? hook_tos6(&s_.p) : hook_tos4(&s_.p));                       \
         if (refused_)                                                                              \
             s_.counter = flow_->counter;                                                           \
         verdict_ = slow_decide(ctx, xdp, &s_, refused_, v6);                                       \
         if (verdict_ != SLOW_PASS && !(verdict_ == SLOW_DROP && refused_))                         \
-            SLOW_FILL(&s_, bucket_, flow_, &at_, verdict_, words);                                 \
+            SLOW_FILL(xdp, &s_, bucket_, flow_, &at_, verdict_, words);                            \
         SLOW_FINISH(ctx, xdp, &s_, flow_, verdict_, rewrite);                                      \
     } while (0)
 

@@ -164,8 +164,9 @@ static void join(const json_t *list, struct buf *b)
 
 static int show_interfaces(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
-    static const char *const titles[] = {"INTERFACE", "STATE", "MTU", "MAC", "ADDRESSES"};
-    AUTO(json_t) json_t *tree = NULL;
+    static const char *const titles[] = {"INTERFACE", "STATE",     "MTU",       "MAC",
+                                         "ADDRESSES", "FAST PATH", "ITS REASON"};
+    AUTO(json_t) json_t *tree = NULL, *fast = NULL;
     struct table t;
     json_t *e, *list;
     size_t i;
@@ -175,12 +176,16 @@ static int show_interfaces(struct cli *cli, int argc, char **argv, struct orb_er
         r = cli_fetch(cli, "interfaces@1", "list", NULL, &tree, err);
     if (r < 0 || !tree)
         return r;
-    table_start(&t, 5, titles);
+    if (cli_fetch(cli, "dataplane@1", "status", NULL, &fast, NULL) < 0) /* then it is not told */
+        fast = NULL;
+    table_start(&t, 7, titles);
     list = json_object_get(tree, "interfaces");
     if (!list)
         list = json_object_get(tree, "links");
     json_array_foreach (list, i, e) {
         AUTO(buf) struct buf addresses = {0};
+        const json_t *port =
+            json_object_get(json_object_get(fast, "ports"), member_text(e, "name"));
 
         join(json_object_get(e, "addresses"), &addresses);
         table_cell(&t, "%s", member_text(e, "name"));
@@ -188,6 +193,8 @@ static int show_interfaces(struct cli *cli, int argc, char **argv, struct orb_er
         table_cell(&t, "%lld", member_number(e, "mtu"));
         table_cell(&t, "%s", member_text(e, "mac"));
         table_cell(&t, "%s", buf_str(&addresses));
+        table_cell(&t, "%s", member_text(port, "mode"));
+        table_cell(&t, "%s", member_text(port, "reason"));
     }
     table_print(&t);
     return 0;

@@ -44,6 +44,7 @@ static int switch_slot(struct dataplane *dp, const struct dataplane_plan *plan, 
         dp->control->previous = dp->control->generation;
         dp->control->generation = generation;
         __atomic_store_n(&dp->control->policy, slot, __ATOMIC_SEQ_CST);
+        company_described(dp, true);
         load_bump(dp);
     }
     port_detach_others(dp, ports);
@@ -140,6 +141,7 @@ static int switch_back(struct dataplane *dp, uint32_t generation)
         return 0;
     dp->control->generation = generation;
     __atomic_store_n(&dp->control->policy, !dp->control->policy, __ATOMIC_SEQ_CST);
+    company_described(dp, false);
     load_bump(dp);
     return 0;
 }

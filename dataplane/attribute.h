@@ -26,4 +26,15 @@ static inline int attribute_type(const struct nlattr *a)
     return a->nla_type & NLA_TYPE_MASK;
 }
 
+/* The first of that type inside outer, NULL: there is none. */
+static inline const struct nlattr *attribute_find(const struct nlattr *outer, int type)
+{
+    EACH_ATTRIBUTE(a, attribute_data(outer), attribute_size(outer))
+    {
+        if (attribute_type(a) == type)
+            return a;
+    }
+    return NULL;
+}
+
 #endif

@@ -19,8 +19,7 @@
 #include "core/base/own.h"
 #include "dataplane/fast.h"
 
-/* Nobody else's: tc chooses priorities from 49152 downwards, people from 1 upwards. */
-#define OUR_PRIORITY 20306
+#define OUR_PRIORITY CLSACT_PRIORITY
 #define OUR_HANDLE 1
 
 #define ATTACH_TCX_INGRESS 46 /* enum bpf_attach_type of Linux 6.6 */

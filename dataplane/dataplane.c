@@ -63,6 +63,10 @@ static int open_parts(struct dataplane *dp, const struct dataplane_options *opti
     if (dp->tables < 0)
         return dp->tables;
     look_at_table(dp);
+    r = company_watch_open(dp);
+    if (r < 0)
+        return orb_fail(err, r, "watching what else decides about packets");
+    company_read(dp);
     return 0;
 }
 
@@ -74,7 +78,7 @@ int dataplane_open(const struct dataplane_options *options, struct dataplane **r
 
     dp->bpffs = xstrdup(options->bpffs);
     dp->found = options->found ? xstrdup(options->found) : NULL;
-    dp->events = dp->tables = -1;
+    dp->events = dp->tables = dp->watch = dp->ipsec = dp->clock = -1;
     dp->enabled = true;
     pthread_mutex_init(&dp->lock, NULL);
     r = open_parts(dp, options, err);
@@ -91,6 +95,8 @@ void dataplane_close(struct dataplane *dataplane)
     if (!dataplane)
         return;
     load_unload(dataplane);
+    company_watch_close(dataplane);
+    company_fini(&dataplane->company);
     if (dataplane->events >= 0)
         close(dataplane->events);
     if (dataplane->tables >= 0)
@@ -195,7 +201,7 @@ int dataplane_detach(const struct dataplane_options *options, struct orb_err *er
 
 int dataplane_event_fd(const struct dataplane *dataplane)
 {
-    return dataplane->events;
+    return dataplane->watch;
 }
 
 int dataplane_table_fd(const struct dataplane *dataplane)

@@ -64,11 +64,15 @@ int dataplane_counters(struct dataplane *dataplane, uint32_t after, unsigned lim
                        struct buf *ret_json, struct orb_err *err);
 int dataplane_status(struct dataplane *dataplane, struct buf *ret_json, struct orb_err *err);
 
+/* OpenMetrics text: ports whose packets are left to the kernel because of something else. */
+void dataplane_metrics(const struct dataplane *dataplane, struct buf *ret_text);
+
 /* What there is to look after; a set of bits. */
 enum {
     DATAPLANE_PORTS = 1,    /* interfaces came, went or lost their program */
     DATAPLANE_RULES = 2,    /* somebody else changed the table */
     DATAPLANE_SETTINGS = 4, /* somebody else changed what the kernel is set to */
+    DATAPLANE_COMPANY = 16, /* something else that decides about packets came, went or changed */
     DATAPLANE_POLL = 8      /* what the kernel sends no events for; twice a second */
 };
 

@@ -24,17 +24,21 @@ static uint8_t rank(const struct policy *policy, const struct port_list *ports,
 }
 
 static int describe_link(struct dataplane *dp, const struct policy *policy, uint32_t slot,
-                         const struct link_info *link, const struct port_list *ports)
+                         const struct link_info *link, const struct link_list *links,
+                         const struct port_list *ports)
 {
+    struct company_sum sum = company_sum(dp, link, links);
     struct fast_iface_key key = {.ifindex = link->ifindex, .policy = slot};
     struct fast_iface iface = {.port = ABI_NO_PORT, .redirect = ABI_NO_PORT};
 
+    iface.flags = (sum.in ? IFACE_IN : 0) | (sum.out ? IFACE_OUT : 0);
     iface.zone = (uint8_t)policy_interface_zone(policy, link->name);
     memcpy(iface.mac, link->mac, 6);
     for (unsigned k = 0; k < ports->count; k++)
         if (ports->items[k].ifindex == link->ifindex) {
             iface.port = (uint16_t)ports->items[k].index;
             iface.redirect = ports->items[k].redirect ? iface.port : ABI_NO_PORT;
+            iface.flags |= ports->items[k].mode == PORT_XDP ? IFACE_XDP : 0;
         }
     return bpf_map_update_elem(bpf_map__fd(dp->programs->maps.ifaces), &key, &iface, BPF_ANY)
                ? -errno
@@ -83,7 +87,7 @@ void describe_links(struct dataplane *dp, const struct policy *policy, uint32_t 
     forget(dp, slot, links, chosen);
     ports->undescribed = 0;
     for (unsigned i = 0; i < links->count; i++)
-        if ((!chosen[i] || describe_link(dp, policy, slot, &links->items[i], ports) < 0) &&
+        if ((!chosen[i] || describe_link(dp, policy, slot, &links->items[i], links, ports) < 0) &&
             !ports->undescribed++)
             memcpy(ports->undescribed_name, links->items[i].name, IFNAMSIZ);
 }

@@ -3,9 +3,9 @@
  * load.c programs, maps, pins, complaint.c why not · port.c which hook a port gets, clsact.c the
  * old one, describe.c all interfaces · link.c the interfaces there are · ruleset.c libnftables,
  * tally.c its counters · slots.c the fast path's · flows.c conntrack · settings.c sysctls, found.c
- * as they were · base.c the closed table · plan.c policies compiled, rules.c in
- * nftables, apply.c in force · watch.c who else changed something,
- * tend.c putting it back · report.c counters and status · dataplane.c the rest. */
+ * as they were · company*.c what else decides, dump.c netlink's lists · base.c the closed table ·
+ * plan.c policies compiled, rules.c in nftables, apply.c in force · watch.c who else changed
+ * something, tend.c putting it back · report.c counters and status · dataplane.c the rest. */
 #ifndef DATAPLANE_FAST_H
 #define DATAPLANE_FAST_H
 
@@ -15,6 +15,7 @@
 
 #include "bpf/abi.h"
 #include "dataplane/classify.h"
+#include "dataplane/company.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/nft.h"
 
@@ -54,6 +55,7 @@ struct port {
     enum port_mode mode;
     bool redirect; /* XDP may send through it */
     bool behind;   /* tcx behind XDP */
+    bool company;  /* something else decides, too: reason */
     char reason[320];
 };
 
@@ -125,7 +127,14 @@ struct dataplane {
     bool illiberal;       /* conntrack's windows cannot be made to fit: no fast path */
     int events;           /* rtnetlink */
     int tables;           /* nftables' events */
-    pthread_mutex_t lock; /* of the next four: the loop writes them, dataplane_tend takes them */
+    int ipsec, clock;     /* IPsec's events; ticks for what has none; -1: not there */
+    int watch;            /* epoll over all of them but tables */
+    struct suspect *suspects;
+    struct company company;  /* as last read */
+    uint64_t company_unseen; /* state of what sends no events, when it was read */
+    uint64_t legacy_state;   /* of iptables' old tables; the loop's */
+    pthread_mutex_t lock;    /* of the next five: the loop writes them, dataplane_tend takes them */
+    uint32_t company_changes;
     struct watch_ids touched; /* transactions that touched our table */
     bool touching;            /* the one whose end was not read yet does */
     bool lost_events;
@@ -183,14 +192,19 @@ int link_read(struct link_list *ret_list, struct orb_err *err);
 const struct link_info *link_find(const struct link_list *list, const char *name);
 int link_events(struct orb_err *err);
 /* Reads what is there. DATAPLANE_PORTS: something about interfaces changed; DATAPLANE_SETTINGS:
- * about forwarding. Both when events were lost. */
-unsigned link_events_drain(int fd);
+ * about forwarding; DATAPLANE_COMPANY: about queueing disciplines and filters. All when events were
+ * lost. LINK_EVENTS: there were any. */
+#define LINK_EVENTS (1u << 31)
+unsigned link_events_drain(struct dataplane *dp);
 /* Counter `name` of ethtool -S summed over queues ("*_" before it); -1 unknown. */
 int64_t link_statistic(const char *interface, const char *suffix);
 /* Turns the card's taking off of VLAN tags off; false: it stays on. */
 bool link_keep_tags(const char *interface);
 
 /* clsact.c: where the kernel has no tcx. Negative errno. */
+/* Of our filter, nobody else's: tc chooses priorities from 49152 downwards, people from 1 upwards.
+ */
+#define CLSACT_PRIORITY 20306
 bool clsact_needed(const struct dataplane *dp);
 int clsact_attach(const struct dataplane *dp, uint32_t ifindex);
 bool clsact_alive(const struct dataplane *dp, uint32_t ifindex);
@@ -285,8 +299,9 @@ int found_restore(const char *path, struct orb_err *err);
 
 /* watch.c */
 int watch_open(struct orb_err *err);
-/* Reads nftables' events; true: our table was touched, or events were lost. */
-bool watch_drain(struct dataplane *dp);
+/* Reads nftables' events; true: our table was touched, or events were lost. others: a table,
+ * chain or rule of somebody else changed. */
+bool watch_drain(struct dataplane *dp, bool *ret_others);
 void watch_add(struct watch_ids *ids, uint32_t id);
 bool watch_has(const struct watch_ids *ids, uint32_t id);
 /* SO_RCVBUFFORCE, or what an ordinary process gets. */

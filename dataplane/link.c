@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/ethtool.h>
 #include <linux/if_link.h>
+#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <string.h>
@@ -117,10 +118,10 @@ const struct link_info *link_find(const struct link_list *list, const char *name
 
 int link_events(struct orb_err *err)
 {
-    static const int groups[] = {RTNLGRP_LINK,        RTNLGRP_NEIGH,      RTNLGRP_IPV4_IFADDR,
-                                 RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
-                                 RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE,  RTNLGRP_IPV4_NETCONF,
-                                 RTNLGRP_IPV6_NETCONF};
+    static const int groups[] = {RTNLGRP_LINK,         RTNLGRP_NEIGH,      RTNLGRP_IPV4_IFADDR,
+                                 RTNLGRP_IPV6_IFADDR,  RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+                                 RTNLGRP_IPV4_RULE,    RTNLGRP_IPV6_RULE,  RTNLGRP_IPV4_NETCONF,
+                                 RTNLGRP_IPV6_NETCONF, RTNLGRP_TC};
     AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
     struct sockaddr_nl address = {.nl_family = AF_NETLINK};
 
@@ -133,26 +134,70 @@ int link_events(struct orb_err *err)
     return take_fd(&fd);
 }
 
-unsigned link_events_drain(int fd)
+/* The kernel has not heard of a neighbour for a while. It asks again when it has a packet for it,
+ * so the next one must go there (slow_is_suspect). */
+static void suspect(struct dataplane *dp, const struct nlmsghdr *h)
+{
+    const struct ndmsg *message = NLMSG_DATA(h);
+    int len = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*message));
+
+    if (!dp->suspects || !(message->ndm_state & NUD_STALE))
+        return;
+    for (const struct rtattr *a = (const void *)(message + 1); RTA_OK(a, len);
+         a = RTA_NEXT(a, len)) {
+        struct suspect *slot;
+        uint32_t low;
+        uint64_t who;
+
+        if (a->rta_type != NDA_LLADDR || RTA_PAYLOAD(a) != 6)
+            continue;
+        memcpy(&low, (const char *)RTA_DATA(a) + 2, sizeof(low));
+        who = ABI_WHO((uint32_t)message->ndm_ifindex, low);
+        slot = &dp->suspects[ABI_SUSPECT_SLOT(who)];
+        __atomic_store_n(&slot->who, who, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&slot->waiting, 1, __ATOMIC_SEQ_CST);
+    }
+}
+
+static unsigned read_event(struct dataplane *dp, const struct nlmsghdr *h)
+{
+    switch (h->nlmsg_type) {
+    case RTM_NEWLINK:
+    case RTM_DELLINK:
+        return DATAPLANE_PORTS;
+    case RTM_NEWNETCONF:
+        return DATAPLANE_SETTINGS;
+    case RTM_NEWQDISC:
+    case RTM_DELQDISC:
+    case RTM_NEWTFILTER:
+    case RTM_DELTFILTER:
+        return DATAPLANE_COMPANY;
+    case RTM_NEWNEIGH:
+        suspect(dp, h);
+        return 0;
+    default:
+        return 0;
+    }
+}
+
+unsigned link_events_drain(struct dataplane *dp)
 {
     char data[32768] __attribute__((aligned(8)));
     unsigned what = 0;
 
-    for (int i = 0; fd >= 0 && i < READS; i++) {
-        ssize_t n = recv(fd, data, sizeof(data), 0);
+    for (int i = 0; dp->events >= 0 && i < READS; i++) {
+        ssize_t n = recv(dp->events, data, sizeof(data), 0);
         unsigned len = (unsigned)n;
 
         if (n < 0 && errno == ENOBUFS) { /* some were lost: look at everything */
-            what = DATAPLANE_PORTS | DATAPLANE_SETTINGS;
+            what |= LINK_EVENTS | DATAPLANE_PORTS | DATAPLANE_SETTINGS | DATAPLANE_COMPANY;
             continue;
         }
         if (n < 0)
             break;
+        what |= LINK_EVENTS;
         for (const struct nlmsghdr *h = (void *)data; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len))
-            if (h->nlmsg_type == RTM_NEWLINK || h->nlmsg_type == RTM_DELLINK)
-                what |= DATAPLANE_PORTS;
-            else if (h->nlmsg_type == RTM_NEWNETCONF)
-                what |= DATAPLANE_SETTINGS;
+            what |= read_event(dp, h);
     }
     return what;
 }

@@ -94,7 +94,9 @@ static int map_memories(struct dataplane *dp, struct orb_err *err)
     dp->stats = map_memory(skel->maps.stats, sizeof(*dp->stats));
     dp->rule_ids = map_memory(skel->maps.rule_ids, sizeof(*dp->rule_ids));
     dp->port_names = map_memory(skel->maps.port_names, sizeof(*dp->port_names));
-    if (!dp->control || !dp->counters || !dp->stats || !dp->rule_ids || !dp->port_names)
+    dp->suspects = map_memory(skel->maps.suspects, sizeof(*dp->suspects));
+    if (!dp->suspects || !dp->control || !dp->counters || !dp->stats || !dp->rule_ids ||
+        !dp->port_names)
         return orb_fail(err, -errno, "mapping the fast path's memory");
     return 0;
 }
@@ -231,6 +233,8 @@ static int take_over(struct dataplane *dp, const struct dataplane_options *optio
     if (!dp->adopted)
         load_unpin(dp, false);
     r = map_memories(dp, err);
+    if (!r) /* until it was read what else decides here */
+        __atomic_or_fetch(&dp->control->company, COMPANY_READING, __ATOMIC_SEQ_CST);
     if (!r && dp->verified)
         dp->control->object_digest = 0;
     if (!r && !dp->adopted)
@@ -293,6 +297,9 @@ void load_unload(struct dataplane *dp)
         munmap(dp->rule_ids, sizeof(*dp->rule_ids) * ABI_COUNTERS);
     if (dp->port_names)
         munmap(dp->port_names, sizeof(*dp->port_names) * ABI_PORTS);
+    if (dp->suspects)
+        munmap(dp->suspects, sizeof(*dp->suspects) * ABI_SUSPECTS);
+    dp->suspects = NULL;
     dp->control = NULL;
     dp->counters = NULL;
     dp->stats = NULL;

@@ -212,12 +212,17 @@ static enum port_mode choose(const struct port *port, const struct link_info *li
     return PORT_XDP;
 }
 
+/* shaped: what leaves there must go through its queueing discipline. ret_yields: that takes XDP
+ * away from it. */
 static void attach_port(struct dataplane *dp, struct port *port, const struct link_info *link,
-                        const struct link_list *links)
+                        const struct link_list *links, bool shaped, bool *ret_yields)
 {
     int r;
 
     port->mode = choose(port, link, links, port->reason, sizeof(port->reason));
+    *ret_yields = port->mode == PORT_XDP && shaped;
+    if (*ret_yields)
+        port->mode = PORT_TCX;
     if (port->mode == PORT_XDP) {
         r = attach(dp, true, link->ifindex);
         if (r < 0) {
@@ -248,6 +253,7 @@ static void attach_port(struct dataplane *dp, struct port *port, const struct li
 static void decide(struct dataplane *dp, struct port *port, const struct link_list *links)
 {
     const struct link_info *link = link_find(links, port->name);
+    struct company_sum sum;
     int index;
 
     if (!link) {
@@ -272,8 +278,11 @@ static void decide(struct dataplane *dp, struct port *port, const struct link_li
     }
     port->index = (uint32_t)index;
     port->ifindex = link->ifindex;
-    attach_port(dp, port, link, links);
+    sum = company_sum(dp, link, links);
+    attach_port(dp, port, link, links, sum.shaped, &sum.shaped);
     set_device(dp, port, link);
+    if (port->mode != PORT_OFF)
+        port->company = company_explain(dp, &sum, port->reason, sizeof(port->reason));
 }
 
 int port_apply(struct dataplane *dp, const struct policy *policy, uint32_t slot,

@@ -163,3 +163,17 @@ int dataplane_status(struct dataplane *dataplane, struct buf *ret_json, struct o
     buf_adds(ret_json, "}}");
     return 0;
 }
+
+void dataplane_metrics(const struct dataplane *dataplane, struct buf *ret_text)
+{
+    buf_adds(ret_text,
+             "# HELP orbital_fast_path_company Something else on the box decides about packets of "
+             "the port, so that they or some of them are left to the kernel.\n"
+             "# TYPE orbital_fast_path_company gauge\n");
+    for (unsigned i = 0; i < dataplane->ports.count; i++) {
+        const struct port *port = &dataplane->ports.items[i];
+
+        buf_addf(ret_text, "orbital_fast_path_company{port=\"%s\",mode=\"%s\"} %d\n", port->name,
+                 port_mode_name(port->mode), port->company);
+    }
+}

@@ -196,6 +196,8 @@ static unsigned look(struct dataplane *dp)
 
     if (!all_alive(dp) || (dp->programs && !pins_whole(dp)))
         what |= DATAPLANE_PORTS;
+    if (company_is_stale(dp))
+        what |= DATAPLANE_COMPANY;
     if (now_ms() - dp->settings_ms >= SETTINGS_MS || settings_wrong(dp))
         what |= DATAPLANE_SETTINGS;
     return what;
@@ -217,6 +219,8 @@ int dataplane_tend(struct dataplane *dataplane, unsigned what, struct dataplane_
         dataplane->settings_ms = now_ms();
         tend_settings(dataplane, ret_tended);
     }
+    if (what & DATAPLANE_COMPANY)
+        company_read(dataplane);
     if (what & DATAPLANE_PORTS) {
         failed = tend_ports(dataplane, ret_tended, r < 0 ? NULL : err);
         r = r < 0 ? r : failed;
@@ -243,12 +247,21 @@ bool dataplane_disturbed(struct dataplane *dataplane, char *ret_what, size_t siz
 
 unsigned dataplane_dispatch(struct dataplane *dataplane)
 {
-    unsigned what = link_events_drain(dataplane->events);
+    bool others, company;
+    unsigned what;
 
-    load_bump(dataplane);
     pthread_mutex_lock(&dataplane->lock);
-    if (watch_drain(dataplane))
+    what = link_events_drain(dataplane);
+    if (company_watch_drain(dataplane, &company))
+        what |= LINK_EVENTS;
+    if (watch_drain(dataplane, &others))
         what |= DATAPLANE_RULES;
+    if (others || company)
+        what |= DATAPLANE_COMPANY;
+    if (what & DATAPLANE_COMPANY)
+        company_changed(dataplane);
     pthread_mutex_unlock(&dataplane->lock);
-    return what;
+    if (what & (LINK_EVENTS | DATAPLANE_COMPANY))
+        load_bump(dataplane);
+    return what & ~LINK_EVENTS;
 }

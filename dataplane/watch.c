@@ -92,7 +92,13 @@ static void end(struct dataplane *dp, const char *start, size_t size)
     snprintf(dp->toucher, sizeof(dp->toucher), "%s, process %u", name, ntohl(pid));
 }
 
-static void read_message(struct dataplane *dp, const struct nlmsghdr *h)
+/* Elements of sets come and go often, and what they decide about is known to be decided. */
+static bool is_structure(unsigned message)
+{
+    return message <= NFT_MSG_DELRULE || message >= NFT_MSG_NEWFLOWTABLE;
+}
+
+static void read_message(struct dataplane *dp, const struct nlmsghdr *h, bool *others)
 {
     const struct nfgenmsg *head = NLMSG_DATA(h);
     const char *start = (const char *)head + NLMSG_ALIGN(sizeof(*head));
@@ -103,27 +109,30 @@ static void read_message(struct dataplane *dp, const struct nlmsghdr *h)
     size = (size_t)((const char *)h + h->nlmsg_len - start);
     if ((h->nlmsg_type & 255) == NFT_MSG_NEWGEN)
         end(dp, start, size);
+    else if (is_our_table(head->nfgen_family, start, size))
+        dp->touching = true;
     else
-        dp->touching |= is_our_table(head->nfgen_family, start, size);
+        *others |= is_structure(h->nlmsg_type & 255);
 }
 
-bool watch_drain(struct dataplane *dp)
+bool watch_drain(struct dataplane *dp, bool *ret_others)
 {
     char data[16384] __attribute__((aligned(8)));
     unsigned before = dp->touched.next;
 
+    *ret_others = false;
     for (int i = 0; dp->tables >= 0 && i < READS; i++) {
         ssize_t n = recv(dp->tables, data, sizeof(data), 0);
         unsigned len = (unsigned)n;
 
         if (n < 0 && errno == ENOBUFS) {
-            dp->lost_events = true;
+            dp->lost_events = *ret_others = true;
             continue;
         }
         if (n < 0)
             break;
         for (const struct nlmsghdr *h = (void *)data; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len))
-            read_message(dp, h);
+            read_message(dp, h, ret_others);
     }
     return dp->touched.next != before || dp->lost_events;
 }

@@ -161,6 +161,7 @@ static void on_closed(struct loop_scope *scope)
     policy_fini(&s->current);
     policy_fini(&s->previous);
     dataplane_close(s->dataplane);
+    buf_fini(&s->metrics);
     free(s->found);
     strings_free(s->given_up);
     free(s);
@@ -186,6 +187,12 @@ static void guard(struct dpservice *s)
         log_error(s->host->log, "dataplane.no-base-table", KV("error", err.text));
     else if (loaded)
         log_notice(s->host->log, "dataplane.closed");
+}
+
+void dpservice_metrics(const struct dpservice *s, struct buf *b)
+{
+    if (s)
+        buf_add(b, s->metrics.data, s->metrics.len);
 }
 
 int dpservice_new(struct orbitald *host, struct dpservice **ret_service, struct orb_err *err)

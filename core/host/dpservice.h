@@ -75,6 +75,7 @@ struct dpservice {
     uint64_t not_before; /* ms; then the next job may begin */
     uint64_t put_back;   /* ms; when somebody's change was put back last */
     uint64_t pause;      /* ms; between two of those */
+    struct buf metrics;  /* as of the last job */
 };
 
 /* dpservice.c: forgets a draft; its place is free. */

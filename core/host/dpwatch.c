@@ -234,6 +234,9 @@ void dpwatch_done(struct dpservice *s, const struct dp_job *job)
         tended(s, job);
     if (!s->closing)
         dpwatch_problems(s);
+    buf_clear(&s->metrics);
+    if (s->dataplane)
+        dataplane_metrics(s->dataplane, &s->metrics);
     if (!s->watching)
         return;
     if (job->kind == DP_APPLY || job->kind == DP_REVERT || job->kind == DP_ENABLE)

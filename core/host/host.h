@@ -104,6 +104,8 @@ void dpservice_given_up(const struct dpservice *service,
 void given_up_json(const struct orbitald *host, struct buf *ret_json);
 /* Waits for a running job, then frees itself through the loop. Pins stay. */
 void dpservice_close(struct dpservice *service);
+/* OpenMetrics text; service may be NULL. */
+void dpservice_metrics(const struct dpservice *service, struct buf *ret_text);
 
 /* svcconf.c: the contract of /services, made of what is installed: a name or a grant nobody asks
  * for is refused where it is typed. */

@@ -41,6 +41,7 @@ static void metrics_all(struct orbitald *host, struct buf *out)
     supervisor_metrics(host->supervisor, &text);
     broker_metrics(host->broker, &text);
     logs_metrics(host->logs, &text);
+    dpservice_metrics(host->dataplane, &text);
     metrics_text(host->metrics, &text);
     buf_adds(&text, "# EOF\n");
     buf_adds(out, "{\"text\":");

@@ -1,15 +1,21 @@
 /* The data plane as a program, for the tests: runs commands from standard input, one a line, and
  * answers each with one line. It ends without detaching anything, as a daemon that dies.
  *
- *   dpctl NETNS-FILE BPFFS [no-kfunc|no-tcx]
+ *   dpctl NETNS-FILE BPFFS [no-kfunc|no-tcx] [live]
+ *   live: looks after the data plane by itself, as the host does
  *   apply FILE · put FILE (merges into the running policy) · revert · status · counters · times (of
  *   the last apply) · enable · disable · events (waits for one, dispatches) · tend (what was put
- * back) · destroy · quit */
+ *   back) · age (the next packet of each IPv4 flow in the cache is the one in FLOW_PUNT_S) ·
+ *   destroy · quit */
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
+#include <sys/mman.h>
 
+#include <bpf/bpf.h>
+
+#include "bpf/abi.h"
 #include "core/base/own.h"
 #include "dataplane/dataplane.h"
 
@@ -65,8 +71,31 @@ static int tend(struct dataplane *dp, struct buf *out, struct orb_err *err)
     return r;
 }
 
-static int run(struct dataplane *dp, struct policy *policy, char *line, struct buf *out,
-               struct orb_err *err)
+/* As if everything had been in the cache for so long, at up to 1000 jiffies a second. */
+static int age(const char *bpffs, struct orb_err *err)
+{
+    AUTO_FREE char *path = xasprintf("%s/flows4", bpffs);
+    AUTO_FD int fd = bpf_obj_get(path);
+    struct bpf_map_info info = {0};
+    uint32_t len = sizeof(info);
+    struct bucket4 *buckets;
+
+    if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
+        return orb_fail(err, ORB_E_INTERNAL, "no %s", path);
+    buckets =
+        mmap(NULL, info.max_entries * sizeof(*buckets), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (buckets == MAP_FAILED)
+        return orb_fail(err, ORB_E_INTERNAL, "mapping %s", path);
+    for (uint32_t i = 0; i < info.max_entries; i++)
+        for (int way = 0; way < ABI_WAYS; way++)
+            if (buckets[i].flow[way].epoch)
+                buckets[i].flow[way].punt -= 33000;
+    munmap(buckets, info.max_entries * sizeof(*buckets));
+    return 0;
+}
+
+static int run(struct dataplane *dp, struct policy *policy, const char *bpffs, char *line,
+               struct buf *out, struct orb_err *err)
 {
     const char *command = strtok(line, " \n"), *argument = strtok(NULL, " \n");
 
@@ -95,9 +124,49 @@ static int run(struct dataplane *dp, struct policy *policy, char *line, struct b
         return dataplane_set_enabled(dp, !strcmp(command, "enable"), err);
     if (!strcmp(command, "events"))
         return wait_event(dp, err);
+    if (!strcmp(command, "age"))
+        return age(bpffs, err);
     if (!strcmp(command, "destroy"))
         return dataplane_destroy(dp, err);
     return orb_fail(err, ORB_E_INVALID, "unknown command %s", command);
+}
+
+/* Until there is something to read from standard input. */
+static void look_after(struct dataplane *dp)
+{
+    struct pollfd fds[] = {{.fd = 0, .events = POLLIN},
+                           {.fd = dataplane_event_fd(dp), .events = POLLIN},
+                           {.fd = dataplane_table_fd(dp), .events = POLLIN}};
+
+    for (uint64_t polled = 0; !fds[0].revents;) {
+        struct dataplane_tended tended;
+        unsigned what = 0;
+
+        if (poll(fds, 3, 500) > 0)
+            what = dataplane_dispatch(dp);
+        if (now_ms() - polled >= 500) {
+            what |= DATAPLANE_POLL;
+            polled = now_ms();
+        }
+        if (what)
+            dataplane_tend(dp, what, &tended, NULL);
+    }
+}
+
+/* false: the end. */
+static bool next_line(struct dataplane *dp, bool live, char *line, int size)
+{
+    if (live)
+        look_after(dp);
+    return fgets(line, size, stdin) && strcmp(line, "quit\n") != 0;
+}
+
+static bool has_option(int argc, char **argv, const char *option)
+{
+    for (int i = 3; i < argc; i++)
+        if (!strcmp(argv[i], option))
+            return true;
+    return false;
 }
 
 int main(int argc, char **argv)
@@ -110,7 +179,7 @@ int main(int argc, char **argv)
     int netns;
 
     if (argc < 3) {
-        fprintf(stderr, "usage: dpctl NETNS-FILE BPFFS [no-kfunc|no-tcx]\n");
+        fprintf(stderr, "usage: dpctl NETNS-FILE BPFFS [no-kfunc|no-tcx] [live]\n");
         return 2;
     }
     netns = open(argv[1], O_RDONLY | O_CLOEXEC);
@@ -120,8 +189,8 @@ int main(int argc, char **argv)
     }
     close(netns);
     options.bpffs = argv[2];
-    options.no_kfunc = argc > 3 && !strcmp(argv[3], "no-kfunc");
-    options.no_tcx = argc > 3 && !strcmp(argv[3], "no-tcx");
+    options.no_kfunc = has_option(argc, argv, "no-kfunc");
+    options.no_tcx = has_option(argc, argv, "no-tcx");
     policy_init(&policy);
     if (dataplane_open(&options, &dp, &err) < 0) {
         printf("error %s\n", err.text);
@@ -129,9 +198,9 @@ int main(int argc, char **argv)
     }
     printf("ready %s\n", dataplane_adopted(dp) ? "adopted" : "new");
     fflush(stdout);
-    while (fgets(line, sizeof(line), stdin) && strcmp(line, "quit\n") != 0) {
+    while (next_line(dp, has_option(argc, argv, "live"), line, sizeof(line))) {
         AUTO(buf) struct buf out = {0};
-        int r = run(dp, &policy, line, &out, &err);
+        int r = run(dp, &policy, options.bpffs, line, &out, &err);
 
         if (r < 0)
             printf("error %s%s%s\n", err.path, err.path[0] ? ": " : "", err.text);

@@ -83,6 +83,7 @@ class Lab:
         self.directory = tempfile.mkdtemp(prefix=f"{tag}-")
         self.bpffs = f"/run/{tag}/bpf"
         self.children = []
+        self.extra = []  # namespaces of a test's own
         atexit.register(self.close)
         for name in (self.client, self.router, self.server):
             sh(f"ip netns add {name}; ip -n {name} link set lo up; ip netns exec {name} sysctl -qw "
@@ -160,7 +161,7 @@ class Lab:
             if child.poll() is None:
                 child.kill()
                 child.wait()
-        for name in (self.client, self.router, self.server):
+        for name in (self.client, self.router, self.server, *self.extra):
             sh(f"ip netns del {name}", check=False)
         sh(f"umount {self.bpffs}; rmdir {self.bpffs} {os.path.dirname(self.bpffs)}", check=False)
         shutil.rmtree(self.directory, ignore_errors=True)

@@ -1,0 +1,309 @@
+/* What else decides, gathered from the kernel and published to the programs.
+ *
+ * Surprise: between a change and the end of the next reading nobody knows what holds. The event
+ * itself sets COMPANY_READING (company_watch.c), and everything is the kernel's; a reading takes it
+ * away only if nothing changed while it went on. */
+#include "dataplane/company.h"
+
+#include <errno.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/rtnetlink.h>
+#include <linux/xfrm.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "dataplane/dump.h"
+#include "dataplane/fast.h"
+
+#define TRIES 8 /* of lists that change while they are read */
+#define PLACES_STEP 32
+
+#ifndef NFNL_SUBSYS_CTNETLINK_EXP
+#define NFNL_SUBSYS_CTNETLINK_EXP 2
+#endif
+#ifndef XFRM_MSG_GETDEFAULT /* Linux 5.15 */
+#define XFRM_MSG_GETDEFAULT 0x28
+#endif
+#define XFRM_BLOCKS 1 /* of struct xfrm_userpolicy_default */
+
+/* ---- gathering ---- */
+
+void company_note(struct company *company, uint32_t flags, const char *why)
+{
+    static const uint32_t of[COMPANY_WHYS] = {[COMPANY_WHY4] = COMPANY_IP4,
+                                              [COMPANY_WHY6] = COMPANY_IP6,
+                                              [COMPANY_WHY_NEW] = COMPANY_NEW4 | COMPANY_NEW6};
+
+    company->flags |= flags;
+    for (unsigned i = 0; i < COMPANY_WHYS; i++)
+        if ((flags & of[i]) && !company->why[i][0])
+            snprintf(company->why[i], sizeof(company->why[i]), "%s", why);
+}
+
+struct company_place *company_place(struct company *company, const char *name, uint32_t ifindex,
+                                    const char *why)
+{
+    struct company_place *place;
+
+    if (!name)
+        name = "";
+    for (unsigned i = 0; i < company->count; i++) {
+        place = &company->places[i];
+        if (place->ifindex == ifindex && !strcmp(place->name, name) && !strcmp(place->why, why))
+            return place;
+    }
+    if (company->count == COMPANY_PLACES) { /* the last one stands for the rest */
+        company_note(company, COMPANY_IP4 | COMPANY_IP6 | COMPANY_NEW4 | COMPANY_NEW6, why);
+        return &company->places[COMPANY_PLACES - 1];
+    }
+    if (company->count % PLACES_STEP == 0)
+        company->places =
+            xrealloc(company->places, (company->count + PLACES_STEP) * sizeof(*company->places));
+    place = &company->places[company->count++];
+    *place = (struct company_place){.ifindex = ifindex};
+    snprintf(place->name, sizeof(place->name), "%s", name);
+    snprintf(place->why, sizeof(place->why), "%s", why);
+    return place;
+}
+
+void company_fini(struct company *company)
+{
+    free(company->places);
+    *company = (struct company){0};
+}
+
+static bool on_expectation(void *arg, const struct nlmsghdr *h)
+{
+    *(bool *)arg = true;
+    return false;
+}
+
+/* Somebody's helper waits for a connection that no rule may allow. */
+static bool has_expectations(void)
+{
+    struct {
+        struct nlmsghdr h;
+        struct nfgenmsg head;
+    } request = {.h = {.nlmsg_len = sizeof(request),
+                       .nlmsg_type = NFNL_SUBSYS_CTNETLINK_EXP << 8 | IPCTNL_MSG_EXP_GET,
+                       .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+                 .head = {.nfgen_family = AF_UNSPEC, .version = NFNETLINK_V0}};
+    bool found = false;
+
+    dump_run(NETLINK_NETFILTER, &request.h, on_expectation, &found);
+    return found;
+}
+
+static bool on_policies(void *arg, const struct nlmsghdr *h)
+{
+    const char *start = (const char *)NLMSG_DATA(h) + NLMSG_ALIGN(sizeof(uint32_t));
+    int len = (int)((const char *)h + h->nlmsg_len - start);
+
+    if (h->nlmsg_type != XFRM_MSG_NEWSPDINFO)
+        return false;
+    for (const struct rtattr *a = (const void *)start; RTA_OK(a, len); a = RTA_NEXT(a, len)) {
+        struct xfrmu_spdinfo info;
+
+        if (a->rta_type != XFRMA_SPD_INFO || RTA_PAYLOAD(a) < sizeof(info))
+            continue;
+        memcpy(&info, RTA_DATA(a), sizeof(info));
+        *(bool *)arg |= info.outcnt || info.fwdcnt;
+    }
+    return false;
+}
+
+static bool on_default(void *arg, const struct nlmsghdr *h)
+{
+    const uint8_t *action = NLMSG_DATA(h); /* in, fwd, out */
+
+    if (h->nlmsg_type == XFRM_MSG_GETDEFAULT && h->nlmsg_len >= NLMSG_LENGTH(3))
+        *(bool *)arg |= action[1] == XFRM_BLOCKS || action[2] == XFRM_BLOCKS;
+    return false;
+}
+
+/* IPsec policies decide after routing; a redirect would send in the clear what they protect. */
+static bool has_ipsec(void)
+{
+    struct {
+        struct nlmsghdr h;
+        uint32_t flags;
+    } request = {.h = {.nlmsg_len = sizeof(request),
+                       .nlmsg_type = XFRM_MSG_GETSPDINFO,
+                       .nlmsg_flags = NLM_F_REQUEST},
+                 .flags = ~0u};
+    bool found = false;
+
+    dump_run(NETLINK_XFRM, &request.h, on_policies, &found);
+    request.h.nlmsg_type = XFRM_MSG_GETDEFAULT;
+    request.flags = 0;
+    dump_run(NETLINK_XFRM, &request.h, on_default, &found);
+    return found;
+}
+
+/* net.ipv4.ip_forward_update_priority; kernels before 4.18 always do. */
+static bool keeps_priority(void)
+{
+    AUTO(buf) struct buf text = {0};
+
+    return file_read("/proc/sys/net/ipv4/ip_forward_update_priority", 16, &text, NULL) >= 0 &&
+           buf_str(&text)[0] == '0';
+}
+
+static int gather(const struct dataplane *dp, struct company *company)
+{
+    const uint32_t fresh = COMPANY_NEW4 | COMPANY_NEW6, all = fresh | COMPANY_IP4 | COMPANY_IP6;
+    int r = company_read_nft(company);
+
+    if (!r)
+        r = company_read_tc(company);
+    if (r < 0)
+        return r;
+    company_read_legacy(company);
+    company_read_tcx(dp, company);
+    if (has_ipsec())
+        company_note(company, all, "IPsec policies");
+    if (has_expectations())
+        company_note(company, fresh, "conntrack expectations");
+    if (keeps_priority())
+        company->flags |= COMPANY_KEEP_PRIORITY;
+    return 0;
+}
+
+/* ---- the whole ---- */
+
+/* What is about interfaces is about everything where the fast path's table of interfaces does not
+ * say it. */
+static uint32_t flags_of(const struct dataplane *dp, bool described)
+{
+    return dp->company.flags | (!described && dp->company.count ? COMPANY_IP4 | COMPANY_IP6 : 0);
+}
+
+static void publish(struct dataplane *dp, uint32_t changes, bool known)
+{
+    uint32_t flags = flags_of(dp, dp->current != NULL); /* a policy describes its interfaces */
+
+    pthread_mutex_lock(&dp->lock);
+    if (!known || changes != dp->company_changes)
+        flags |= COMPANY_READING;
+    __atomic_store_n(&dp->control->company, flags, __ATOMIC_SEQ_CST);
+    pthread_mutex_unlock(&dp->lock);
+    load_bump(dp);
+}
+
+void company_described(struct dataplane *dp, bool described)
+{
+    pthread_mutex_lock(&dp->lock);
+    __atomic_store_n(&dp->control->company,
+                     flags_of(dp, described) | (dp->control->company & COMPANY_READING),
+                     __ATOMIC_SEQ_CST);
+    pthread_mutex_unlock(&dp->lock);
+}
+
+int company_read(struct dataplane *dp)
+{
+    struct company fresh = {0};
+    uint32_t changes;
+    int r = -EINTR;
+
+    if (!dp->programs)
+        return 0;
+    pthread_mutex_lock(&dp->lock);
+    changes = dp->company_changes;
+    pthread_mutex_unlock(&dp->lock);
+    dp->company_unseen = company_tcx_state(dp) + has_expectations();
+    for (int i = 0; r == -EINTR && i < TRIES; i++) {
+        company_fini(&fresh);
+        r = gather(dp, &fresh);
+    }
+    if (r < 0) {
+        company_fini(&fresh);
+        publish(dp, changes, false);
+        return r;
+    }
+    company_fini(&dp->company);
+    dp->company = fresh;
+    port_refresh(dp, NULL);
+    publish(dp, changes, true);
+    return 0;
+}
+
+bool company_is_stale(struct dataplane *dp)
+{
+    if (!dp->programs)
+        return false;
+    return (__atomic_load_n(&dp->control->company, __ATOMIC_SEQ_CST) & COMPANY_READING) ||
+           dp->company_unseen != company_tcx_state(dp) + has_expectations();
+}
+
+static bool is_here(const struct company_place *place, const struct link_info *link)
+{
+    if (place->ifindex)
+        return place->ifindex == link->ifindex;
+    return place->prefix ? !strncmp(place->name, link->name, strlen(place->name))
+                         : !strcmp(place->name, link->name);
+}
+
+static bool is_in_vrf(const struct link_info *link, const struct link_list *links)
+{
+    for (unsigned i = 0; link->master && i < links->count; i++)
+        if (links->items[i].ifindex == link->master)
+            return !strcmp(links->items[i].kind, "vrf");
+    return false;
+}
+
+struct company_sum company_sum(const struct dataplane *dp, const struct link_info *link,
+                               const struct link_list *links)
+{
+    struct company_sum sum = {.why = ""};
+
+    if (is_in_vrf(link, links))
+        sum = (struct company_sum){.in = true, .out = true, .why = "a VRF it belongs to"};
+    for (unsigned i = 0; i < dp->company.count; i++) {
+        const struct company_place *place = &dp->company.places[i];
+
+        if (!is_here(place, link))
+            continue;
+        if (!*sum.why || ((place->in || place->out) && !sum.in && !sum.out))
+            sum.why = place->why;
+        sum.in |= place->in;
+        sum.out |= place->out;
+        sum.shaped |= place->shaped;
+    }
+    return sum;
+}
+
+static void add(char *reason, uint64_t size, const char *what, const char *why)
+{
+    size_t len = strlen(reason);
+
+    snprintf(reason + len, size - len, "%s%s: %s", len ? "; " : "", what, why);
+}
+
+bool company_explain(const struct dataplane *dp, const struct company_sum *sum, char *reason,
+                     uint64_t size)
+{
+    const struct company *company = &dp->company;
+    const uint32_t both = COMPANY_IP4 | COMPANY_IP6;
+
+    if (sum->shaped)
+        add(reason, size, "what leaves here goes by tcx", sum->why);
+    if (sum->in || sum->out)
+        add(reason, size,
+            sum->in && sum->out ? "what comes in and leaves here is the kernel's"
+            : sum->in           ? "what comes in here is the kernel's"
+                                : "what leaves here is the kernel's",
+            sum->why);
+    if ((company->flags & both) == both)
+        add(reason, size, "everything is the kernel's", company->why[COMPANY_WHY4]);
+    else if (company->flags & both)
+        add(reason, size,
+            company->flags & COMPANY_IP4 ? "IPv4 is the kernel's" : "IPv6 is the kernel's",
+            company->why[company->flags & COMPANY_IP4 ? COMPANY_WHY4 : COMPANY_WHY6]);
+    else if (company->flags & (COMPANY_NEW4 | COMPANY_NEW6))
+        add(reason, size, "first packets are the kernel's", company->why[COMPANY_WHY_NEW]);
+    else
+        return sum->shaped || sum->in || sum->out;
+    return true;
+}

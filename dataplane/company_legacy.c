@@ -1,0 +1,146 @@
+/* Tables of iptables as it was before nftables (ip_tables, ip6_tables). The kernel sends no events
+ * about them, but lists those that are in use here, and says how many entries each has.
+ *
+ * Surprise: asking for the entries of a table that is not listed would make it. */
+#include "dataplane/company.h"
+
+#include <arpa/inet.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/x_tables.h>
+#include <linux/netfilter_ipv4/ip_tables.h>
+#include <linux/netfilter_ipv6/ip6_tables.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "bpf/abi.h"
+#include "core/base/own.h"
+#include "dataplane/fast.h"
+
+#define NAMES_BYTES 4096
+#define ENTRIES_BYTES 65536 /* of a table that holds nothing but its chains' policies */
+
+/* ip6_tables has the same requests; its entries are longer. */
+struct family {
+    int family, level;
+    size_t target; /* where an entry says where its target is */
+    const char *names;
+    const char *program;
+    uint32_t all, fresh; /* COMPANY_* */
+};
+
+static const struct family families[] = {
+    {AF_INET, IPPROTO_IP, offsetof(struct ipt_entry, target_offset),
+     "/proc/thread-self/net/ip_tables_names", "iptables", COMPANY_IP4, COMPANY_NEW4},
+    {AF_INET6, IPPROTO_IPV6, offsetof(struct ip6t_entry, target_offset),
+     "/proc/thread-self/net/ip6_tables_names", "ip6tables", COMPANY_IP6, COMPANY_NEW6},
+};
+
+struct table {
+    const struct family *family;
+    struct ipt_getinfo info;
+    bool decides; /* has rules, or a policy that does not accept */
+};
+
+typedef void table_fn(void *arg, const struct table *table);
+
+/* One entry for each chain's policy, and one that ends the table. */
+static bool has_rules(const struct ipt_getinfo *info)
+{
+    return info->num_entries > (unsigned)__builtin_popcount(info->valid_hooks) + 1;
+}
+
+static int verdict_at(const struct family *family, const struct ipt_get_entries *entries,
+                      size_t offset)
+{
+    const char *table = (const char *)entries->entrytable;
+    uint16_t target = 0;
+    int verdict = 0;
+
+    if (offset + family->target + sizeof(target) <= entries->size)
+        memcpy(&target, table + offset + family->target, sizeof(target));
+    offset += target + offsetof(struct xt_standard_target, verdict);
+    if (target && offset + sizeof(verdict) <= entries->size)
+        memcpy(&verdict, table + offset, sizeof(verdict));
+    return verdict;
+}
+
+/* Of the chains forwarded packets meet. */
+static bool policies_accept(int fd, const struct table *table)
+{
+    static const unsigned hooks[] = {NF_INET_PRE_ROUTING, NF_INET_FORWARD, NF_INET_POST_ROUTING};
+    socklen_t size = (socklen_t)(sizeof(struct ipt_get_entries) + table->info.size);
+    AUTO_FREE struct ipt_get_entries *entries = NULL;
+
+    if (table->info.size > ENTRIES_BYTES)
+        return false;
+    entries = xcalloc(1, size);
+    memcpy(entries->name, table->info.name, sizeof(entries->name));
+    entries->size = table->info.size;
+    if (getsockopt(fd, table->family->level, IPT_SO_GET_ENTRIES, entries, &size) < 0)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(hooks); i++)
+        if ((table->info.valid_hooks & 1u << hooks[i]) &&
+            verdict_at(table->family, entries, table->info.underflow[hooks[i]]) != -NF_ACCEPT - 1)
+            return false;
+    return true;
+}
+
+static void each_table(table_fn *each, void *arg)
+{
+    for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+        const struct family *family = &families[i];
+        AUTO(buf) struct buf names = {0};
+        AUTO_FD int fd = -1;
+        char *rest = NULL;
+
+        if (file_read(family->names, NAMES_BYTES, &names, NULL) < 0 || !names.len)
+            continue;
+        buf_str(&names);
+        fd = socket(family->family, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+        for (char *name = strtok_r(names.data, "\n", &rest); fd >= 0 && name;
+             name = strtok_r(NULL, "\n", &rest)) {
+            struct table table = {.family = family};
+            socklen_t size = sizeof(table.info);
+
+            snprintf(table.info.name, sizeof(table.info.name), "%s", name);
+            if (getsockopt(fd, family->level, IPT_SO_GET_INFO, &table.info, &size) < 0)
+                continue;
+            table.decides = has_rules(&table.info) || !policies_accept(fd, &table);
+            each(arg, &table);
+        }
+    }
+}
+
+static void read_table(void *arg, const struct table *table)
+{
+    const struct family *family = table->family;
+    bool nat = !strcmp(table->info.name, "nat");
+    char why[COMPANY_TEXT];
+
+    if (!table->decides)
+        return;
+    snprintf(why, sizeof(why), "%s table %.32s", family->program, table->info.name);
+    company_note(arg, nat ? family->fresh : family->fresh | family->all, why);
+}
+
+void company_read_legacy(struct company *company)
+{
+    each_table(read_table, company);
+}
+
+static void mix_table(void *arg, const struct table *table)
+{
+    if (!table->decides)
+        return;
+    digest_mix(arg, &table->family->family, sizeof(table->family->family));
+    digest_mix(arg, table->info.name, sizeof(table->info.name));
+}
+
+uint64_t company_legacy_state(void)
+{
+    uint64_t state = DIGEST_START;
+
+    each_table(mix_table, &state);
+    return state;
+}

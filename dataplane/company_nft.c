@@ -1,0 +1,259 @@
+/* Chains of others at nftables' hooks. What they say about forwarded packets is not understood, but
+ * where it is heard: a chain without rules that accepts decides nothing, one whose rules all begin
+ * with an interface decides about that interface, one of type nat about first packets; any other
+ * about everything of its family. iptables-nft's chains are such chains, too. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bpf/abi.h"
+#include "core/base/buf.h"
+#include "dataplane/attribute.h"
+#include "dataplane/company_nft.h"
+#include "dataplane/dump.h"
+
+#ifndef NFT_TABLE_F_DORMANT
+#define NFT_TABLE_F_DORMANT 1
+#endif
+#define SHOWN 64 /* of what is shown; longer names are cut */
+
+struct reading {
+    struct company *company;
+    struct buf dormant; /* names of tables: family byte, name, 0 */
+    struct buf filters; /* struct company_chain: whose rules are to be read */
+};
+
+uint32_t company_word(const struct nlattr *a)
+{
+    uint32_t value = 0;
+
+    if (attribute_size(a) >= sizeof(value))
+        memcpy(&value, attribute_data(a), sizeof(value));
+    return ntohl(value);
+}
+
+static void text(const struct nlattr *a, char *to, size_t size)
+{
+    snprintf(to, size, "%.*s", (int)attribute_size(a), attribute_data(a));
+}
+
+static const char *family_name(uint8_t family)
+{
+    switch (family) {
+    case NFPROTO_INET:
+        return "inet";
+    case NFPROTO_IPV4:
+        return "ip";
+    case NFPROTO_IPV6:
+        return "ip6";
+    case NFPROTO_NETDEV:
+        return "netdev";
+    default:
+        return "";
+    }
+}
+
+void company_describe(const struct company_chain *chain, char why[COMPANY_TEXT])
+{
+    snprintf(why, COMPANY_TEXT, "nftables table %s %.*s, chain %.*s", family_name(chain->family),
+             SHOWN, chain->table, SHOWN, chain->name);
+}
+
+const char *company_attributes(const struct nlmsghdr *h, size_t *size)
+{
+    const struct nfgenmsg *head = NLMSG_DATA(h);
+    const char *start = (const char *)head + NLMSG_ALIGN(sizeof(*head));
+
+    *size = h->nlmsg_len < NLMSG_LENGTH(sizeof(*head))
+                ? 0
+                : (size_t)((const char *)h + h->nlmsg_len - start);
+    return start;
+}
+
+/* ---- tables ---- */
+
+static bool on_table(void *arg, const struct nlmsghdr *h)
+{
+    struct reading *reading = arg;
+    const struct nfgenmsg *head = NLMSG_DATA(h);
+    char name[NFT_TABLE_MAXNAMELEN] = "";
+    uint32_t flags = 0;
+    size_t size;
+    const char *start = company_attributes(h, &size);
+
+    EACH_ATTRIBUTE(a, start, size)
+    {
+        if (attribute_type(a) == NFTA_TABLE_NAME)
+            text(a, name, sizeof(name));
+        else if (attribute_type(a) == NFTA_TABLE_FLAGS)
+            flags = company_word(a);
+    }
+    if (flags & NFT_TABLE_F_DORMANT) {
+        buf_addc(&reading->dormant, (char)head->nfgen_family);
+        buf_add(&reading->dormant, name, strlen(name) + 1);
+    }
+    return true;
+}
+
+static bool is_dormant(const struct reading *reading, uint8_t family, const char *name)
+{
+    for (size_t at = 0; at < reading->dormant.len;) {
+        const char *entry = reading->dormant.data + at;
+
+        if ((uint8_t)entry[0] == family && !strcmp(entry + 1, name))
+            return true;
+        at += strlen(entry + 1) + 2;
+    }
+    return false;
+}
+
+/* ---- chains ---- */
+
+static void read_chain(const struct nlmsghdr *h, struct company_chain *chain)
+{
+    size_t size;
+    const char *start = company_attributes(h, &size);
+    const struct nlattr *number;
+
+    chain->family = ((const struct nfgenmsg *)NLMSG_DATA(h))->nfgen_family;
+    chain->accepts = true;
+    EACH_ATTRIBUTE(a, start, size)
+    {
+        switch (attribute_type(a)) {
+        case NFTA_CHAIN_TABLE:
+            text(a, chain->table, sizeof(chain->table));
+            break;
+        case NFTA_CHAIN_NAME:
+            text(a, chain->name, sizeof(chain->name));
+            break;
+        case NFTA_CHAIN_HOOK:
+            chain->hooked = true;
+            chain->devices = a;
+            number = attribute_find(a, NFTA_HOOK_HOOKNUM);
+            chain->hook = number ? company_word(number) : NF_INET_NUMHOOKS;
+            break;
+        case NFTA_CHAIN_POLICY:
+            chain->accepts = company_word(a) == NF_ACCEPT;
+            break;
+        case NFTA_CHAIN_USE:
+            chain->rules = company_word(a);
+            break;
+        case NFTA_CHAIN_TYPE:
+            chain->nat = attribute_size(a) == sizeof("nat") && !memcmp(attribute_data(a), "nat", 4);
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+/* At a device's own hook, `hooked` names it. Egress is not honoured where a program redirects. */
+static void note_device(struct company *company, const struct nlattr *device, bool prefix,
+                        bool egress, const char *why)
+{
+    struct company_place *place;
+    char name[IFNAMSIZ];
+
+    text(device, name, sizeof(name));
+    place = company_place(company, name, 0, why);
+    place->in |= !egress;
+    place->out |= egress;
+    place->prefix |= prefix;
+}
+
+static void note_devices(struct company *company, const struct company_chain *chain, bool egress)
+{
+    const struct nlattr *one = attribute_find(chain->devices, NFTA_HOOK_DEV);
+    const struct nlattr *list = attribute_find(chain->devices, NFTA_HOOK_DEVS);
+    char why[COMPANY_TEXT];
+
+    company_describe(chain, why);
+    if (one)
+        note_device(company, one, false, egress, why);
+    if (!list)
+        return;
+    EACH_ATTRIBUTE(a, attribute_data(list), attribute_size(list))
+    {
+        note_device(company, a, attribute_type(a) != NFTA_DEVICE_NAME, egress, why); /* "eth*" */
+    }
+}
+
+uint32_t company_family(uint8_t family, uint32_t ip4, uint32_t ip6)
+{
+    return family == NFPROTO_IPV4 ? ip4 : family == NFPROTO_IPV6 ? ip6 : ip4 | ip6;
+}
+
+/* A chain that says something about packets this box forwards. */
+static void note_chain(struct reading *reading, const struct company_chain *chain)
+{
+    struct company *company = reading->company;
+    char why[COMPANY_TEXT];
+    bool routed = chain->hook == NF_INET_PRE_ROUTING || chain->hook == NF_INET_FORWARD ||
+                  chain->hook == NF_INET_POST_ROUTING;
+
+    company_describe(chain, why);
+    if (chain->family == NFPROTO_NETDEV)
+        note_devices(company, chain, chain->hook != NF_NETDEV_INGRESS);
+    else if (chain->family == NFPROTO_INET && chain->hook == NF_INET_INGRESS)
+        note_devices(company, chain, false);
+    if (!*family_name(chain->family) || chain->family == NFPROTO_NETDEV || !routed)
+        return;
+    if (!chain->nat || chain->hook == NF_INET_PRE_ROUTING)
+        company_note(company, company_family(chain->family, COMPANY_NEW4, COMPANY_NEW6), why);
+    if (chain->nat)
+        return;
+    if (!chain->accepts)
+        company_note(company, company_family(chain->family, COMPANY_IP4, COMPANY_IP6), why);
+    else
+        buf_add(&reading->filters, chain, sizeof(*chain));
+}
+
+static bool on_chain(void *arg, const struct nlmsghdr *h)
+{
+    struct reading *reading = arg;
+    struct company_chain chain = {0};
+
+    if (h->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWCHAIN))
+        return true;
+    read_chain(h, &chain);
+    if (chain.hooked && (chain.rules || !chain.accepts) &&
+        !(chain.family == NFPROTO_INET && !strcmp(chain.table, "orbital")) &&
+        !is_dormant(reading, chain.family, chain.table))
+        note_chain(reading, &chain);
+    return true;
+}
+
+static int dump_all(uint8_t message, dump_fn *each, struct reading *reading)
+{
+    struct {
+        struct nlmsghdr h;
+        struct nfgenmsg head;
+    } request = {.h = {.nlmsg_len = sizeof(request),
+                       .nlmsg_type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | message),
+                       .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+                 .head = {.nfgen_family = NFPROTO_UNSPEC, .version = NFNETLINK_V0}};
+
+    return dump_run(NETLINK_NETFILTER, &request.h, each, reading);
+}
+
+int company_read_nft(struct company *company)
+{
+    struct reading reading = {.company = company};
+    int r = dump_all(NFT_MSG_GETTABLE, on_table, &reading);
+
+    if (!r)
+        r = dump_all(NFT_MSG_GETCHAIN, on_chain, &reading);
+    for (size_t at = 0; !r && at < reading.filters.len; at += sizeof(struct company_chain)) {
+        struct company_chain chain;
+
+        memcpy(&chain, reading.filters.data + at, sizeof(chain));
+        r = company_read_rules(company, &chain);
+    }
+    buf_fini(&reading.dormant);
+    buf_fini(&reading.filters);
+    return r;
+}

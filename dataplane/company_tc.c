@@ -1,0 +1,211 @@
+/* Queueing disciplines and filters. What XDP sends passes neither the discipline nor the filters of
+ * the way out; what tcx sends passes both, so a port that has some of somebody's choice sends by
+ * tcx. Filters at ingress stand beside our program or behind it, and are never asked about what it
+ * sends: there the kernel decides. */
+#include <errno.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <bpf/bpf.h>
+
+#include "bpf/abi.h"
+#include "core/base/own.h"
+#include "dataplane/company.h"
+#include "dataplane/dump.h"
+#include "dataplane/fast.h"
+
+#define ATTACH_TCX_INGRESS 46 /* enum bpf_attach_type of Linux 6.6 */
+#define ATTACH_TCX_EGRESS 47
+#define PROGRAMS_SHOWN 16 /* at one hook of one port; more are foreign anyway */
+
+#ifndef TCA_INGRESS_BLOCK
+#define TCA_INGRESS_BLOCK 13
+#define TCA_EGRESS_BLOCK 14
+#endif
+
+struct reading {
+    struct company *company;
+    struct buf filtered; /* uint32_t: interfaces with clsact or ingress */
+};
+
+/* What distributions give every interface. They neither slow down nor sort by what somebody set. */
+static bool is_default(const char *kind)
+{
+    static const char *const kinds[] = {"noqueue", "pfifo_fast", "fq_codel", "mq", "noop"};
+
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (!strcmp(kind, kinds[i]))
+            return true;
+    return false;
+}
+
+static void shape(struct company *company, uint32_t ifindex, const char *what, const char *kind)
+{
+    char why[COMPANY_TEXT];
+
+    snprintf(why, sizeof(why), "%s%.32s", what, kind);
+    company_place(company, NULL, ifindex, why)->shaped = true;
+}
+
+static bool on_discipline(void *arg, const struct nlmsghdr *h)
+{
+    struct reading *reading = arg;
+    const struct tcmsg *message = NLMSG_DATA(h);
+    int len = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*message));
+    uint32_t ifindex = (uint32_t)message->tcm_ifindex, in_block = 0, out_block = 0;
+    char kind[32] = "";
+
+    for (const struct rtattr *a = TCA_RTA(message); RTA_OK(a, len); a = RTA_NEXT(a, len)) {
+        if (a->rta_type == TCA_KIND)
+            snprintf(kind, sizeof(kind), "%.*s", (int)RTA_PAYLOAD(a), (const char *)RTA_DATA(a));
+        else if (a->rta_type == TCA_INGRESS_BLOCK && RTA_PAYLOAD(a) >= 4)
+            memcpy(&in_block, RTA_DATA(a), 4);
+        else if (a->rta_type == TCA_EGRESS_BLOCK && RTA_PAYLOAD(a) >= 4)
+            memcpy(&out_block, RTA_DATA(a), 4);
+    }
+    if (h->nlmsg_type != RTM_NEWQDISC || !ifindex || is_default(kind))
+        return true;
+    if (strcmp(kind, "clsact") != 0 && strcmp(kind, "ingress") != 0) {
+        shape(reading->company, ifindex, "queueing discipline ", kind);
+        return true;
+    }
+    if (in_block)
+        company_place(reading->company, NULL, ifindex, "a shared block of tc filters")->in = true;
+    if (out_block)
+        shape(reading->company, ifindex, "a shared block of tc filters", "");
+    buf_add(&reading->filtered, &ifindex, sizeof(ifindex));
+    return true;
+}
+
+struct filters {
+    bool found;
+    char kind[32];
+};
+
+static bool on_filter(void *arg, const struct nlmsghdr *h)
+{
+    struct filters *filters = arg;
+    const struct tcmsg *message = NLMSG_DATA(h);
+    int len = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*message));
+
+    if (h->nlmsg_type != RTM_NEWTFILTER || message->tcm_info >> 16 == CLSACT_PRIORITY)
+        return true;
+    filters->found = true;
+    for (const struct rtattr *a = TCA_RTA(message); RTA_OK(a, len); a = RTA_NEXT(a, len))
+        if (a->rta_type == TCA_KIND)
+            snprintf(filters->kind, sizeof(filters->kind), "%.*s", (int)RTA_PAYLOAD(a),
+                     (const char *)RTA_DATA(a));
+    return false;
+}
+
+static int ask(uint16_t type, uint32_t ifindex, uint32_t parent, dump_fn *each, void *arg)
+{
+    struct {
+        struct nlmsghdr h;
+        struct tcmsg message;
+    } request = {.h = {.nlmsg_len = sizeof(request),
+                       .nlmsg_type = type,
+                       .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+                 .message = {.tcm_ifindex = (int)ifindex, .tcm_parent = parent}};
+
+    return dump_run(NETLINK_ROUTE, &request.h, each, arg);
+}
+
+static int read_filters(struct company *company, uint32_t ifindex, bool egress)
+{
+    struct filters filters = {0};
+    int r = ask(RTM_GETTFILTER, ifindex,
+                TC_H_MAKE(TC_H_CLSACT, egress ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS), on_filter,
+                &filters);
+
+    if (filters.found && egress)
+        shape(company, ifindex, "tc egress filter ", filters.kind);
+    if (filters.found && !egress) {
+        char why[COMPANY_TEXT];
+
+        snprintf(why, sizeof(why), "tc ingress filter %.32s", filters.kind);
+        company_place(company, NULL, ifindex, why)->in = true;
+    }
+    return r == -EINTR || r == -ENOBUFS ? r : 0; /* an interface that went has none */
+}
+
+int company_read_tc(struct company *company)
+{
+    struct reading reading = {.company = company};
+    int r = ask(RTM_GETQDISC, 0, 0, on_discipline, &reading);
+
+    if (r == -EOPNOTSUPP) /* a kernel without any */
+        r = 0;
+    for (size_t at = 0; !r && at < reading.filtered.len; at += sizeof(uint32_t)) {
+        uint32_t ifindex;
+
+        memcpy(&ifindex, reading.filtered.data + at, sizeof(ifindex));
+        r = read_filters(company, ifindex, false);
+        if (!r)
+            r = read_filters(company, ifindex, true);
+    }
+    buf_fini(&reading.filtered);
+    return r;
+}
+
+/* ---- tcx ---- */
+
+/* Programs at a hook of an interface that are not `own`. */
+static unsigned others(uint32_t ifindex, uint32_t hook, uint32_t own)
+{
+    uint32_t ids[PROGRAMS_SHOWN] = {0};
+    LIBBPF_OPTS(bpf_prog_query_opts, options, .prog_ids = ids, .prog_cnt = PROGRAMS_SHOWN);
+    unsigned count = 0;
+    int r = bpf_prog_query_opts((int)ifindex, hook, &options);
+
+    if (r == -ENOSPC)
+        return PROGRAMS_SHOWN;
+    for (unsigned i = 0; !r && i < options.prog_cnt && i < PROGRAMS_SHOWN; i++)
+        count += ids[i] != own;
+    return count;
+}
+
+static uint32_t own_program(const struct dataplane *dp)
+{
+    struct bpf_prog_info info = {0};
+    uint32_t len = sizeof(info);
+
+    return bpf_obj_get_info_by_fd(dp->program[PROGRAM_TCX], &info, &len) ? 0 : info.id;
+}
+
+void company_read_tcx(const struct dataplane *dp, struct company *company)
+{
+    uint32_t own = own_program(dp);
+
+    for (unsigned i = 0; !dp->clsact && i < dp->ports.count; i++) {
+        const struct port *port = &dp->ports.items[i];
+
+        if (!port->ifindex)
+            continue;
+        if (others(port->ifindex, ATTACH_TCX_INGRESS, own))
+            company_place(company, NULL, port->ifindex, "another program at tcx ingress")->in =
+                true;
+        if (others(port->ifindex, ATTACH_TCX_EGRESS, own))
+            shape(company, port->ifindex, "another program at tcx egress", "");
+    }
+}
+
+uint64_t company_tcx_state(const struct dataplane *dp)
+{
+    uint32_t own = own_program(dp);
+    uint64_t state = DIGEST_START;
+
+    for (unsigned i = 0; !dp->clsact && i < dp->ports.count; i++) {
+        const struct port *port = &dp->ports.items[i];
+        unsigned counts[] = {port->ifindex,
+                             port->ifindex ? others(port->ifindex, ATTACH_TCX_INGRESS, own) : 0,
+                             port->ifindex ? others(port->ifindex, ATTACH_TCX_EGRESS, own) : 0};
+
+        if (counts[1] || counts[2])
+            digest_mix(&state, counts, sizeof(counts));
+    }
+    return state;
+}

@@ -1,0 +1,47 @@
+/* Asking the kernel for lists. A socket for each: an answer that is not read to its end disturbs no
+ * other one. */
+#include "dataplane/dump.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "core/base/buf.h"
+#include "core/base/own.h"
+
+#define RECEIVE_BYTES 65536
+
+/* 1: there is more to come. */
+static int read_messages(const char *data, unsigned len, bool dump, dump_fn *each, void *arg,
+                         bool *changed)
+{
+    for (const struct nlmsghdr *h = (const void *)data; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
+        *changed |= (h->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+        if (h->nlmsg_type == NLMSG_ERROR)
+            return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+        if (h->nlmsg_type == NLMSG_DONE)
+            return *changed ? -EINTR : 0;
+        if (!each(arg, h) || !dump)
+            return 0;
+    }
+    return 1;
+}
+
+int dump_run(int protocol, const struct nlmsghdr *request, dump_fn *each, void *arg)
+{
+    AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+    AUTO_FREE char *data = xcalloc(1, RECEIVE_BYTES);
+    bool changed = false;
+    int r = 1;
+
+    if (fd < 0 || send(fd, request, request->nlmsg_len, 0) < 0)
+        return -errno;
+    while (r > 0) {
+        ssize_t n = recv(fd, data, RECEIVE_BYTES, 0);
+
+        if (n < 0)
+            return -errno;
+        r = read_messages(data, (unsigned)n, request->nlmsg_flags & NLM_F_ROOT, each, arg,
+                          &changed);
+    }
+    return r;
+}

@@ -1,0 +1,178 @@
+"""What else decides on the box: tables, filters, disciplines and IPsec of others. A conversation that the fast path
+carries obeys each of them at once, as with the fast path off, and goes back to the fast path when it is gone."""
+import struct
+import socket
+import sys
+import time
+
+import lab
+import stream
+
+lab.need("ip", "nsenter", "ethtool", "nft", "tc")
+L = lab.Lab(sys.argv[1])
+L.offload(False)
+V4 = "10.200.2.2"
+PORT = 5004
+RULES = {"10": {"from": "lan", "to": "wan", "action": "accept"}}
+OBEYS = 0.6  # seconds on a busy machine; without events it would be up to 1 and more
+stream.answer(L, L.server, V4, PORT, "server")
+
+
+def nft(text):
+    L.run(L.router, ["nft", text])
+
+
+# iptables' old tables, whose program may not be here: the policy of FORWARD, by the kernel's own interface.
+LEGACY = """
+import ctypes
+s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+libc = ctypes.CDLL(None, use_errno=True)
+def get(option, data):
+    b = ctypes.create_string_buffer(data, len(data)); n = ctypes.c_uint(len(data))
+    if libc.getsockopt(s.fileno(), 0, option, b, ctypes.byref(n)): raise OSError(ctypes.get_errno(), "getsockopt")
+    return bytearray(b.raw)
+info = get(64, b"filter".ljust(84, b"\\0"))
+hooks, *rest = struct.unpack("I5I5III", info[32:84])
+entry, under, count, size = rest[:5], rest[5:10], rest[10], rest[11]
+table = get(65, b"filter".ljust(32, b"\\0") + struct.pack("Q", size) + bytes(size))[40:]
+at = under[2] + struct.unpack_from("H", table, under[2] + 88)[0] + 32
+struct.pack_into("i", table, at, -1 if sys.argv[1] == "DROP" else -2)
+counters = ctypes.create_string_buffer(16 * count)
+replace = b"filter".ljust(32, b"\\0") + struct.pack("III5I5II", hooks, count, size, *entry, *under, count)
+replace = replace.ljust(88, b"\\0") + struct.pack("Q", ctypes.addressof(counters)) + bytes(table)
+if libc.setsockopt(s.fileno(), 0, 64, replace, len(replace)): raise OSError(ctypes.get_errno(), "setsockopt")
+"""
+
+
+def has_legacy():
+    try:
+        L.python(L.router, LEGACY, "ACCEPT")
+        return True
+    except RuntimeError:
+        return False
+
+
+def chain(family, spec, rule="drop", device=""):
+    device = f"device {device} " if device else ""
+    return (lambda: nft(f"add table {family} others; add chain {family} others c "
+                        f"{{ type filter hook {spec.format(device)}; }}; add rule {family} others c {rule}"),
+            lambda: nft(f"delete table {family} others"))
+
+
+def legacy(policy):
+    return lambda: L.python(L.router, LEGACY, policy)
+
+
+def ip(*words):
+    return lambda: L.run(L.router, ["ip", *words])
+
+
+POLICY = ["xfrm", "policy", "{}", "src", "10.200.1.0/24", "dst", "10.200.2.0/24", "dir", "fwd"]
+COMPANY = {
+    "a forward chain": (*chain("inet", "forward priority -10"), "chain c"),
+    "a chain that refuses by default": (
+        lambda: nft("add table ip others; add chain ip others c "
+                    "{ type filter hook forward priority 10; policy drop; }"),
+        lambda: nft("delete table ip others"), "chain c"),
+    "a prerouting chain": (*chain("ip", "prerouting priority raw", "udp dport 5004 drop"), "chain c"),
+    "a postrouting chain of an interface": (
+        *chain("ip", "postrouting priority 0", "oifname \"r1\" drop"), "chain c"),
+    "an ingress chain": (*chain("netdev", "ingress {}priority 0", device="r0"), "chain c"),
+    "an egress chain": (*chain("netdev", "egress {}priority 0", device="r1"), "chain c"),
+    "an IPsec policy": (ip(*[w.format("add") for w in POLICY], "action", "block"),
+                        ip(*[w.format("delete") for w in POLICY]), "IPsec"),
+}
+if has_legacy():
+    COMPANY["iptables' old tables"] = (legacy("DROP"), legacy("ACCEPT"), "iptables table filter")
+else:
+    print("# skipped: this kernel has no old iptables")
+
+
+def reasons(d):
+    return " ".join(p.get("reason", "") for p in d.status()["ports"].values())
+
+
+def back(d, mode):
+    """The fast path carries it again."""
+    end = time.monotonic() + 5
+    while mode != "off" and time.monotonic() < end:
+        before = stream.hits(d)
+        time.sleep(0.1)
+        if stream.hits(d) - before >= 4:
+            return True
+    return mode == "off"
+
+
+def obeys(d, mode, talk, what):
+    come, go, why = COMPANY[what]
+    come()
+    took = talk.stands(time.monotonic())
+    lab.check(f"{mode}: {what} that refuses is obeyed after {took if took is None else round(took, 2)} s",
+              took is not None and took < OBEYS)
+    said = reasons(d)
+    lab.check(f"{mode}: the status says so: {said}", mode == "off" or why in said)
+    go()
+    lab.check(f"{mode}: when it is gone the conversation goes on", talk.flows() is not None)
+    lab.check(f"{mode}: by the fast path, without a reason {reasons(d)}",
+              back(d, mode) and why not in reasons(d))
+
+
+def leaves_alone(d, mode, what, family, spec, rule):
+    """Somebody who decides about something else."""
+    come, go = chain(family, spec, rule)
+    come()
+    lab.check(f"{mode}: {what} takes nothing away", back(d, mode))
+    go()
+
+
+def new_element(mode, talk):
+    """A set-based blocker that is there before the conversation, as intrusion prevention does it."""
+    nft("add table inet ban; add set inet ban bad { type ipv4_addr; }; add chain inet ban c "
+        "{ type filter hook forward priority -10; }; add rule inet ban c ip saddr @bad drop")
+    lab.check(f"{mode}: a blocker without anybody to block", talk.flows() is not None)
+    nft("add element inet ban bad { 10.200.2.2 }")
+    took = talk.stands(time.monotonic())
+    lab.check(f"{mode}: one who is banned is cut off", took is not None and took < OBEYS)
+    nft("delete table inet ban")
+    lab.check(f"{mode}: and answers when nobody bans him", talk.flows() is not None)
+
+
+def discipline(d, mode):
+    """What leaves goes through the queueing discipline somebody put there."""
+    L.run(L.router, ["tc", "qdisc", "add", "dev", "r1", "root", "tbf", "rate", "100mbit", "burst",
+                     "64kb", "latency", "50ms"])
+    lab.check(f"{mode}: a shaped port does not slow the rest down", back(d, mode))
+    ports = d.status()["ports"]
+    lab.check(f"{mode}: it sends by tcx, and says why: {ports['r1']}",
+              mode == "off" or ports["r1"]["mode"] == "tcx" and
+              (mode == "tcx" or "tbf" in ports["r1"]["reason"]))
+
+    def sent():
+        return int(L.run(L.router, ["tc", "-s", "qdisc", "show", "dev", "r1"])
+                   .split("pkt")[0].split()[-1])
+    before, asked = sent(), time.monotonic()
+    while sent() - before < 20 and time.monotonic() - asked < 5:
+        time.sleep(0.02)
+    lab.check(f"{mode}: its packets pass the discipline", sent() - before >= 20)
+    L.run(L.router, ["tc", "qdisc", "del", "dev", "r1", "root"])
+    lab.check(f"{mode}: without it all is as before", back(d, mode))
+    lab.check(f"{mode}: the port's hook, too", d.status()["ports"]["r1"]["mode"] == mode)
+
+
+for mode in ("off", "tcx", "xdp"):
+    d = L.dpctl("live")
+    d.apply(lab.policy(mode, RULES))
+    talk = stream.Stream(L, V4, PORT)
+    talk.assured()
+    lab.check(f"{mode}: the fast path carries it", back(d, mode))
+    for what in COMPANY:
+        obeys(d, mode, talk, what)
+    new_element(mode, talk)
+    leaves_alone(d, mode, "a chain about IPv6", "ip6", "forward priority 0", "drop")
+    leaves_alone(d, mode, "a chain about another interface", "inet", "forward priority 0",
+                 "iifname \"elsewhere*\" drop")
+    leaves_alone(d, mode, "a chain for local packets", "inet", "input priority 10", "counter")
+    discipline(d, mode)
+    talk.close()
+    d.say("destroy")
+    d.kill()
