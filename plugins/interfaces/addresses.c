@@ -53,6 +53,39 @@ int run_remove_addresses(struct run *run, struct orb_err *err)
     return 0;
 }
 
+/* IPv6 has an address once on a link: one of another length, by other hands, would only be changed,
+ * and keep that length. */
+static void make_way(struct run *run, int index, const struct prefix *p)
+{
+    for (unsigned i = 0; i < run->addrs.count; i++) {
+        const struct rtnl_addr *a = &run->addrs.items[i];
+
+        if (a->index == index && a->prefix.len != p->len &&
+            address_equal(&a->prefix.address, &p->address))
+            rtnl_del_addr(run->socket, index, &a->prefix, NULL);
+    }
+}
+
+/* Asks the kernel for it; what is known to fail is said in better words. */
+static int add_to_link(struct run *run, const struct rtnl_link *link, const struct prefix *p,
+                       const char **todo, struct orb_err *why)
+{
+    if (p->address.family != AF_INET6)
+        return rtnl_add_addr(run->socket, link->index, p, why);
+    if (link->inet6_disabled) {
+        *todo = "switch IPv6 on (sysctl net.ipv6.conf.*.disable_ipv6), or take the address out of "
+                "the configuration";
+        return orb_fail(why, ORB_E_KERNEL, "IPv6 is switched off there (disable_ipv6)");
+    }
+    if (!link->has_inet6 && link->mtu < WANT_MTU_IPV6) {
+        *todo = "give the interface a larger MTU, or take the address out of the configuration";
+        return orb_fail(why, ORB_E_KERNEL, "IPv6 needs an MTU of %d, and it is %u", WANT_MTU_IPV6,
+                        link->mtu);
+    }
+    make_way(run, link->index, p);
+    return rtnl_add_addr(run->socket, link->index, p, why);
+}
+
 /* Adds address at of want, which the kernel does not have. */
 static int add(struct run *run, const struct want *want, unsigned at, const struct rtnl_link *link,
                bool held, struct orb_err *err)
@@ -71,13 +104,7 @@ static int add(struct run *run, const struct want *want, unsigned at, const stru
         snprintf(doing, sizeof(doing), "cannot add address %s", text);
         t.doing = doing;
         t.todo = "see the kernel's reason; it is tried again by itself";
-        if (p->address.family == AF_INET6 && link->inet6_disabled) {
-            t.todo = "switch IPv6 on (sysctl net.ipv6.conf.*.disable_ipv6), or take the address "
-                     "out of the configuration";
-            r = orb_fail(&why, ORB_E_KERNEL, "IPv6 is switched off there (disable_ipv6)");
-        } else {
-            r = rtnl_add_addr(run->socket, link->index, p, &why);
-        }
+        r = add_to_link(run, link, p, &t.todo, &why);
     } else {
         t.todo = "take it away there, or out of the configuration";
     }

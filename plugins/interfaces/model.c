@@ -8,8 +8,6 @@
 #include "plugins/interfaces/model.h"
 #include "plugins/lib/near.h"
 
-#define IPV6_MIN_MTU 1280
-
 void want_path(char *to, size_t size, const char *name, const char *leaf, int index)
 {
     snprintf(to, size, "/interfaces");
@@ -168,13 +166,13 @@ static int check_mtu_family(const struct want *want, struct orb_err *err)
 {
     char path[ORB_ERR_PATH], text[ADDRESS_TEXT];
 
-    for (unsigned i = 0; want->mtu && want->mtu < IPV6_MIN_MTU && i < want->addr_count; i++) {
+    for (unsigned i = 0; want->mtu && want->mtu < WANT_MTU_IPV6 && i < want->addr_count; i++) {
         if (want->addrs[i].address.family != AF_INET6)
             continue;
         want_path(path, sizeof(path), want->name, "mtu", -1);
         return orb_fail_at(err, ORB_E_VETO, path,
                            "MTU %u is too small for IPv6 (%s); expected at least %d", want->mtu,
-                           prefix_text(&want->addrs[i], text), IPV6_MIN_MTU);
+                           prefix_text(&want->addrs[i], text), WANT_MTU_IPV6);
     }
     return 0;
 }

@@ -8,6 +8,8 @@
 #include "plugins/interfaces/misfit.h"
 #include "plugins/lib/rtnl.h"
 
+#define WANT_MTU_IPV6 1280 /* the kernel switches IPv6 off below it */
+
 struct want {
     char name[16];
     char description[256];

@@ -27,9 +27,10 @@ struct rtnl_link {
 
 struct rtnl_addr {
     int index;
-    struct prefix prefix;
-    uint8_t protocol; /* IFA_PROTO; 0 on kernels before 5.18 */
-    uint32_t flags;   /* IFA_F_* */
+    struct prefix prefix;  /* ours */
+    struct prefix network; /* what it connects to: on point-to-point links that of the peer */
+    uint8_t protocol;      /* IFA_PROTO; 0 on kernels before 5.18 */
+    uint32_t flags;        /* IFA_F_* */
 };
 
 struct rtnl_hop {
@@ -89,8 +90,9 @@ int rtnl_get_links(struct nl_sock *socket, struct rtnl_links *ret_links, struct 
 int rtnl_get_links_counted(struct nl_sock *socket, struct rtnl_links *ret_links,
                            struct orb_err *err);
 int rtnl_get_addrs(struct nl_sock *socket, struct rtnl_addrs *ret_addrs, struct orb_err *err);
-/* The routes of our protocol alone, of every table. */
-int rtnl_get_routes(struct nl_sock *socket, struct rtnl_routes *ret_routes, struct orb_err *err);
+/* The routes of one protocol alone, of every table. */
+int rtnl_get_routes(struct nl_sock *socket, uint8_t protocol, struct rtnl_routes *ret_routes,
+                    struct orb_err *err);
 /* The rules of both families, each in the order in which the kernel tries them. */
 int rtnl_get_rules(struct nl_sock *socket, struct rtnl_rules *ret_rules, struct orb_err *err);
 /* Every route of every table, of IPv4 and then of IPv6, without keeping any: there may be a
@@ -124,8 +126,8 @@ int rtnl_del_addr(struct nl_sock *socket, int index, const struct prefix *prefix
  * there (atomically); otherwise -EEXIST when there is one, of whatever protocol. */
 int rtnl_put_route(struct nl_sock *socket, const struct rtnl_route *route, bool replace,
                    struct orb_err *err);
-/* Removes the route of this table, destination and metric if it is of our protocol; of several such
- * IPv4 ones the one with these next hops. */
+/* Removes the route of this table, destination and metric if it is of the same protocol; of several
+ * such IPv4 ones the one with these next hops. */
 int rtnl_del_route(struct nl_sock *socket, const struct rtnl_route *route, struct orb_err *err);
 /* Adds behind those of the same priority; -EEXIST when there is one that says the same. */
 int rtnl_add_rule(struct nl_sock *socket, const struct rtnl_rule *rule, struct orb_err *err);

@@ -20,6 +20,8 @@ bool rtnl_read_addr(struct nlmsghdr *header, struct rtnl_addr *ret_addr)
         return false;
     r.index = (int)m->ifa_index;
     r.prefix.len = m->ifa_prefixlen;
+    r.network = r.prefix;
+    rtnl_read_address(a[IFA_ADDRESS], m->ifa_family, &r.network.address);
     r.flags = a[IFA_FLAGS] ? nla_get_u32(a[IFA_FLAGS]) : m->ifa_flags;
     r.protocol = a[IFA_PROTO] ? nla_get_u8(a[IFA_PROTO]) : 0;
     *ret_addr = r;

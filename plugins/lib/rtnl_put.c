@@ -54,7 +54,7 @@ static struct nl_msg *route_message(int type, int flags, const struct rtnl_route
 
     m->rtm_family = to->address.family;
     m->rtm_dst_len = to->len;
-    m->rtm_protocol = NETLINK_OURS;
+    m->rtm_protocol = route->protocol;
     m->rtm_table = route->table < 256 ? (uint8_t)route->table : RT_TABLE_COMPAT;
     if (!message || nlmsg_append(message, m, sizeof(*m), NLMSG_ALIGNTO) < 0 ||
         nla_put(message, RTA_DST, (int)address_size(to->address.family), to->address.bytes) < 0 ||

@@ -121,7 +121,7 @@ int rtnl_walk_routes(struct nl_sock *socket, rtnl_each_route *each, void *arg, s
 
 struct ours {
     struct rtnl_grow grow;
-    uint8_t family;
+    uint8_t protocol, family;
     unsigned before; /* routes of the family before this one */
 };
 
@@ -135,15 +135,17 @@ static void on_ours(void *arg, uint8_t family, const struct rtnl_route *route)
             ours->before = ours->grow.count;
         ours->family = family;
         ours->grow.count = ours->before;
-    } else if (route->protocol == NETLINK_OURS && !route->aside && (to = rtnl_grow(&ours->grow))) {
+    } else if (route->protocol == ours->protocol && !route->aside &&
+               (to = rtnl_grow(&ours->grow))) {
         *to = *route;
     }
 }
 
-int rtnl_get_routes(struct nl_sock *socket, struct rtnl_routes *ret_routes, struct orb_err *err)
+int rtnl_get_routes(struct nl_sock *socket, uint8_t protocol, struct rtnl_routes *ret_routes,
+                    struct orb_err *err)
 {
-    struct ours ours = {.grow = {.item = sizeof(struct rtnl_route)}};
-    int r = walk_routes(socket, NETLINK_OURS, on_ours, &ours, err);
+    struct ours ours = {.grow = {.item = sizeof(struct rtnl_route)}, .protocol = protocol};
+    int r = walk_routes(socket, protocol, on_ours, &ours, err);
 
     if (r == 0 && ours.grow.failed)
         r = orb_fail(err, ORB_E_NOMEM, "no memory for what the kernel reports");

@@ -352,7 +352,7 @@ int routes_apply(struct nl_sock *socket, struct routes_want *routes, const struc
 {
     struct pass pass = {
         .socket = socket, .routes = routes, .reach = reach, .strict = strict, .retake = retake};
-    int r = rtnl_get_routes(socket, &pass.have, err);
+    int r = rtnl_get_routes(socket, NETLINK_OURS, &pass.have, err);
 
     if (r < 0)
         return r;

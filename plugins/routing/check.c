@@ -14,7 +14,7 @@ static void list_connected(const struct reach *reach, uint8_t family, char *to, 
     *to = 0;
     for (unsigned i = 0; i < reach->count; i++) {
         const struct connected *c = &reach->items[i];
-        struct prefix network = prefix_network(&c->prefix);
+        struct prefix network = prefix_network(&c->network);
         char text[ADDRESS_TEXT];
 
         if (c->prefix.address.family != family || !c->enabled ||
@@ -78,7 +78,7 @@ static int self(const struct reach *reach, const char *path, const struct hop_wa
 static const char *switched_off(const struct reach *reach, const struct hop_want *hop)
 {
     for (unsigned i = 0; !*hop->interface && i < reach->count; i++) {
-        if (!reach->items[i].enabled && prefix_contains(&reach->items[i].prefix, &hop->gateway))
+        if (!reach->items[i].enabled && prefix_contains(&reach->items[i].network, &hop->gateway))
             return reach->items[i].interface;
     }
     return hop->interface;

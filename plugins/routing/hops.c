@@ -96,6 +96,7 @@ static int read_hop(const cJSON *item, const struct route_want *route, struct ho
     snprintf(hop->key, sizeof(hop->key), "%s", item->string);
     snprintf(hop->interface, sizeof(hop->interface), "%s", name ? name : "");
     hop->table = route->table->id;
+    hop->family = route->destination.address.family;
     hop->weight = cJSON_IsNumber(weight) ? (unsigned)weight->valueint : 1;
     hop->metric = cJSON_IsNumber(metric) ? (uint32_t)metric->valuedouble : route->metric;
     hop->onlink = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "onlink"));
@@ -166,6 +167,7 @@ static int add_own(struct route_want *route, const char *interface, struct orb_e
 
     snprintf(own->interface, sizeof(own->interface), "%s", interface);
     own->table = route->table->id;
+    own->family = route->destination.address.family;
     own->weight = 1;
     own->metric = route->metric;
     own->source = route->source;

@@ -8,7 +8,9 @@
 #include "plugins/lib/near.h"
 #include "plugins/routing/model.h"
 
-#define IPV6_METRIC 1024 /* what the kernel makes of metric 0 */
+/* IPv6 has no metric 0. Better than 1024, that of default routes by router advertisement: which of
+ * two equal ones the kernel uses is a matter of chance. */
+#define IPV6_METRIC 512
 
 void table_path(const struct table_want *table, char *to, size_t size)
 {

@@ -24,6 +24,7 @@ struct hop_want {
                              * interface */
     char interface[16];     /* "": by address */
     uint32_t table;
+    uint8_t family; /* of the destination */
     unsigned weight;
     uint32_t metric;       /* as the kernel will report it */
     bool onlink;           /* a neighbour on the interface although no address there covers it */

@@ -150,10 +150,15 @@ static int make(struct orb_ctx *ctx, struct routing *self, struct routes_want *r
     __attribute__((cleanup(own_kernel))) struct kernel kernel = {0};
     __attribute__((cleanup(own_reach))) struct reach reach = {0};
     struct routes_applied applied = {0};
+    unsigned connected = 0;
     int r = kernel_read(self->follow.requests, &kernel, err);
 
     if (r == 0)
         r = reach_make(&kernel, interfaces, routes, &reach, err);
+    if (r == 0 && self->cut_off)
+        r = connected_restore(self->follow.requests, &reach, &connected, err);
+    if (connected)
+        orb_log(ctx, ORB_WARNING, "routing.networks_put_back", ORB_I("count", connected));
     /* A full table takes long to read: only when there may be something to find. */
     if (r == 0 && self->strangers)
         r = routes_look_for_strangers(self->follow.requests, routes, err);
@@ -163,6 +168,8 @@ static int make(struct orb_ctx *ctx, struct routing *self, struct routes_want *r
     self->retaken += applied.retaken;
     if (r == 0)
         self->strangers = routes_have_strangers(routes);
+    if (r == 0)
+        self->cut_off = false;
     if (r == 0 && (applied.put || applied.removed || applied.rules))
         orb_log(ctx, strict ? ORB_INFO : ORB_NOTICE, event, ORB_I("put", applied.put),
                 ORB_I("removed", applied.removed), ORB_I("retaken", applied.retaken),
@@ -266,6 +273,16 @@ static bool route_concerns_us(struct routing *self, const struct rtnl_route *rou
     return true;
 }
 
+/* A connected network's route that a person or program removed; the kernel itself has no port. */
+static bool is_cut_off(struct routing *self, const struct nlmsghdr *header,
+                       const struct rtnl_route *route)
+{
+    if (header->nlmsg_type != RTM_DELROUTE || route->protocol != RTPROT_KERNEL ||
+        route->table != RT_TABLE_MAIN || route->type != RTN_UNICAST || !header->nlmsg_pid)
+        return false;
+    return self->cut_off = true;
+}
+
 static bool rule_concerns_us(const struct routing *self, const struct rtnl_rule *rule)
 {
     return rule->protocol == NETLINK_OURS || find_rule(&self->current, rule->priority);
@@ -279,7 +296,8 @@ static bool concerns_us(struct routing *self, struct nlmsghdr *header)
     if (header->nlmsg_pid == nl_socket_get_local_port(self->follow.requests))
         return false; /* our own request */
     if (header->nlmsg_type == RTM_NEWROUTE || header->nlmsg_type == RTM_DELROUTE)
-        return rtnl_read_route(header, &route) && route_concerns_us(self, &route);
+        return rtnl_read_route(header, &route) &&
+               (route_concerns_us(self, &route) || is_cut_off(self, header, &route));
     if (header->nlmsg_type == RTM_NEWRULE || header->nlmsg_type == RTM_DELRULE)
         return rtnl_read_rule(header, &rule) && rule_concerns_us(self, &rule);
     return true;
@@ -301,7 +319,7 @@ static void on_readable(struct orb_ctx *ctx, void *arg, int fd, unsigned events)
     (void)events;
     if (netlink_drain(self->follow.events, on_event, self) > 0) {
         orb_log(ctx, ORB_WARNING, "routing.events_lost");
-        self->strangers = true;
+        self->strangers = self->cut_off = true;
         follow_repair_soon(&self->follow);
     }
 }
@@ -315,7 +333,7 @@ static int on_init(struct orb_ctx *ctx, struct orb_err *err)
 
     if (!self)
         return orb_fail(err, ORB_E_NOMEM, "no memory for the service");
-    self->strangers = true; /* what happened before is not known */
+    self->strangers = self->cut_off = true; /* what happened before is not known */
     orb_set_user(ctx, self);
     return follow_open(ctx, &self->follow, groups, on_readable, on_repair, self, err);
 }

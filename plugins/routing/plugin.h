@@ -14,6 +14,7 @@ struct routing {
     uint64_t retake_from_ms;
     unsigned retaken; /* since then */
     bool strangers;   /* somebody else's routes may decide before ours */
+    bool cut_off;     /* somebody may have removed routes to networks of our addresses */
 };
 
 /* Tells the host what does not fit (problems and, when that changed, the log); the number. */

@@ -71,11 +71,25 @@ static int add_configured(struct reach *reach, unsigned *size, struct orb_err *e
             const char *text = cJSON_GetStringValue(item);
 
             /* What does not parse is for the interfaces service to refuse. */
-            if (r == 0 && text && !prefix_parse(text, &c.prefix))
-                r = add(reach, size, &c, err);
+            if (r < 0 || !text || prefix_parse(text, &c.prefix))
+                continue;
+            c.network = c.prefix;
+            r = add(reach, size, &c, err);
         }
     }
     return r;
+}
+
+/* One that the kernel has by other hands may be configured as well. */
+static bool is_configured(const struct reach *reach, const struct connected *c)
+{
+    for (unsigned i = 0; i < reach->count; i++) {
+        if (!strcmp(reach->items[i].interface, c->interface) &&
+            prefix_equal(&reach->items[i].prefix, &c->prefix) &&
+            prefix_equal(&reach->items[i].network, &c->network))
+            return true;
+    }
+    return false;
 }
 
 static int add_kernel(struct reach *reach, unsigned *size, struct orb_err *err)
@@ -86,13 +100,15 @@ static int add_kernel(struct reach *reach, unsigned *size, struct orb_err *err)
     for (unsigned i = 0; r == 0 && i < addrs->count; i++) {
         const struct rtnl_addr *a = &addrs->items[i];
         const struct rtnl_link *link = rtnl_link_of(&reach->kernel->links, a->index);
-        struct connected c = {.prefix = a->prefix};
+        struct connected c = {.prefix = a->prefix, .network = a->network};
         const cJSON *item;
 
         if (!link || a->protocol == NETLINK_OURS || (link->flags & IFF_LOOPBACK))
             continue;
         item = configured(reach, link->name);
         snprintf(c.interface, sizeof(c.interface), "%s", link->name);
+        if (is_configured(reach, &c))
+            continue;
         c.enabled = item ? is_enabled(item) : (link->flags & IFF_UP) != 0;
         r = add(reach, size, &c, err);
     }
@@ -109,8 +125,10 @@ static int add_routed(struct reach *reach, unsigned *size, const struct routes_w
         const struct route_want *route = routes->sorted[i];
 
         for (unsigned j = 0; r == 0 && j < route->hop_count; j++) {
-            struct connected c = {
-                .prefix = route->destination, .by_route = true, .table = route->table->id};
+            struct connected c = {.prefix = route->destination,
+                                  .network = route->destination,
+                                  .by_route = true,
+                                  .table = route->table->id};
             const cJSON *item;
 
             if (*route->hops[j].key)
@@ -159,7 +177,7 @@ static bool leads_to(const struct connected *c, const struct hop_want *hop)
     if (c->table && c->table != hop->table && c->table != RT_TABLE_MAIN)
         return false;
     return (!*hop->interface || !strcmp(c->interface, hop->interface)) &&
-           prefix_contains(&c->prefix, &hop->gateway) && c->prefix.len > 0;
+           prefix_contains(&c->network, &hop->gateway) && c->network.len > 0;
 }
 
 /* The longest prefix wins; of two interfaces in one network the one that works. */
@@ -173,8 +191,8 @@ static const struct connected *best_of(const struct reach *reach, const struct h
 
         if (!c->enabled || !leads_to(c, hop))
             continue;
-        if (!best || c->prefix.len > best->prefix.len ||
-            (c->prefix.len == best->prefix.len &&
+        if (!best || c->network.len > best->network.len ||
+            (c->network.len == best->network.len &&
              !is_live(rtnl_find_link(links, best->interface)) &&
              is_live(rtnl_find_link(links, c->interface))))
             best = c;
@@ -184,11 +202,11 @@ static const struct connected *best_of(const struct reach *reach, const struct h
 
 static bool is_broadcast(const struct connected *c, const struct address *address)
 {
-    struct address all = c->prefix.address;
+    struct address all = c->network.address;
 
-    if (all.family != AF_INET || c->by_route || c->prefix.len >= 31)
+    if (all.family != AF_INET || c->by_route || c->network.len >= 31)
         return false;
-    for (unsigned bit = c->prefix.len; bit < 32; bit++)
+    for (unsigned bit = c->network.len; bit < 32; bit++)
         all.bytes[bit / 8] |= (uint8_t)(0x80 >> (bit % 8));
     return address_equal(&all, address);
 }
@@ -196,10 +214,10 @@ static bool is_broadcast(const struct connected *c, const struct address *addres
 /* With another length than a point-to-point one the network has an address that is no router's. */
 static bool is_network(const struct connected *c, const struct address *address)
 {
-    bool four = c->prefix.address.family == AF_INET;
-    struct prefix network = prefix_network(&c->prefix);
+    bool four = c->network.address.family == AF_INET;
+    struct prefix network = prefix_network(&c->network);
 
-    return !c->by_route && c->prefix.len < (four ? 31 : 127) && !address_is_link_local(address) &&
+    return !c->by_route && c->network.len < (four ? 31 : 127) && !address_is_link_local(address) &&
            address_equal(&network.address, address);
 }
 
@@ -309,6 +327,13 @@ bool reach_now(const struct reach *reach, const struct hop_want *hop, struct rtn
         snprintf(why, size, "interface %s is %s", name,
                  item && !is_enabled(item) ? "switched off" : "down");
         return unusable(ret_todo, "see orbctl show interfaces, or take the next hop away");
+    }
+    if (hop->family == AF_INET6 && (!link->has_inet6 || link->inet6_disabled)) {
+        snprintf(why, size, "IPv6 is switched off on interface %s%s", name,
+                 link->has_inet6    ? " (disable_ipv6)"
+                 : link->mtu < 1280 ? " (its MTU is below 1280)"
+                                    : "");
+        return unusable(ret_todo, "switch IPv6 on there, or take the next hop away");
     }
     if (!link->carrier) {
         snprintf(why, size, "interface %s has no carrier", name);

@@ -13,10 +13,11 @@ struct kernel {
 
 struct connected {
     char interface[16];
-    struct prefix prefix; /* the interface's own address and length */
-    bool enabled;         /* false: configured on an interface that is switched off */
-    bool by_route;        /* a network behind the interface, without an address of ours in it */
-    uint32_t table;       /* where a route makes it so; 0: it is so for all */
+    struct prefix prefix;  /* the interface's own address and length */
+    struct prefix network; /* what is reached by it; another one on point-to-point links */
+    bool enabled;          /* false: configured on an interface that is switched off */
+    bool by_route;         /* a network behind the interface, without an address of ours in it */
+    uint32_t table;        /* where a route makes it so; 0: it is so for all */
 };
 
 struct reach {
@@ -62,5 +63,9 @@ bool reach_now(const struct reach *reach, const struct hop_want *hop, struct rtn
 /* Can packets be sent from source now? As reach_now(). */
 bool reach_source_now(const struct reach *reach, const struct address *source, char *why,
                       size_t size);
+/* Puts back the routes to the networks of configured addresses that somebody removed although the
+ * addresses are there: the kernel makes them once, with the address. Their number. */
+int connected_restore(struct nl_sock *socket, const struct reach *reach, unsigned *ret_count,
+                      struct orb_err *err);
 
 #endif

@@ -3,7 +3,7 @@ iproute2 and with connections that must go on."""
 import json
 import subprocess
 
-from host import Namespace, eventually, main
+from host import Namespace, eventually, main, refused
 from interfaces_box import Box
 
 TALK = """
@@ -123,4 +123,28 @@ def a_link_local_address_that_was_lost_before_we_looked_comes_back():
         w.stop()
 
 
-main([a_link_local_address_that_was_lost_before_we_looked_comes_back, the_order_of_ipv6_addresses_is_the_configurations, connections_go_on_while_their_address_moves])
+def an_ipv6_address_of_another_length_makes_way():
+    with Box({}) as (ns, w):
+        ns.ip("link", "set", "lan0", "up")
+        ns.ip("addr", "add", "2001:db8:1::1/56", "dev", "lan0")
+        w.commit(interfaces={"lan0": {"addresses": ["2001:db8:1::1/64"]}})
+        assert ns.addresses("lan0") == ["2001:db8:1::1/64"], ns.addresses("lan0")
+        ns.ip("addr", "del", "2001:db8:1::1/64", "dev", "lan0")
+        eventually(lambda: ns.addresses("lan0") == ["2001:db8:1::1/64"], "it is back")
+        w.until_quiet()
+        ns.batch(["addr del 2001:db8:1::1/64 dev lan0\n", "addr add 2001:db8:1::1/128 dev lan0\n"])
+        eventually(lambda: ns.addresses("lan0") == ["2001:db8:1::1/64"], "its length is back")
+        w.until_quiet()
+        assert not w.problems and len(w.logs) < 20, "nothing goes round in circles"
+        w.stop()
+
+
+def an_mtu_too_small_for_ipv6_is_said_with_both_numbers():
+    with Box({}) as (ns, w):
+        ns.ip("link", "set", "lan0", "mtu", "1000")
+        refused(w, "/interfaces/lan0/addresses/0", "an MTU of 1280, and it is 1000",
+                interfaces={"lan0": {"addresses": ["2001:db8:1::1/64"]}})
+
+
+main([an_ipv6_address_of_another_length_makes_way,
+      an_mtu_too_small_for_ipv6_is_said_with_both_numbers, a_link_local_address_that_was_lost_before_we_looked_comes_back, the_order_of_ipv6_addresses_is_the_configurations, connections_go_on_while_their_address_moves])

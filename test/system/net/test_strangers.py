@@ -100,8 +100,8 @@ def next_hops_that_are_taken_or_joined_are_put_right():
         assert right(), shown(ns)
         for words in (
                 ["-6", "route", "del", "default", "via", "2001:db8:3::1"],
-                ["-6", "route", "append", "default", "via", "2001:db8:2::66", "metric", "1024"],
-                ["-6", "route", "replace", "default", "via", "2001:db8:2::66", "metric", "1024"],
+                ["-6", "route", "append", "default", "via", "2001:db8:2::66", "metric", "512"],
+                ["-6", "route", "replace", "default", "via", "2001:db8:2::66", "metric", "512"],
                 ["-4", "route", "replace", "default", "via", "192.0.2.66"],
                 # One of ours, changed: weights, onlink, an MTU, a source that nobody asked for.
                 ["-4", "route", "change", "default", "proto", "201", "nexthop", "via", "192.0.2.1",
@@ -133,7 +133,7 @@ def routes_for_a_tos_or_a_source_are_in_nobodys_way():
     with Box({**FOUR, "::/0": {"next-hops": {"2001:db8:2::1": {}}}}) as (ns, w):
         ns.ip("route", "add", "default", "via", "192.0.2.66", "tos", "0x10")
         ns.ip("-6", "route", "add", "default", "from", "2001:db8:1::/64", "via", "2001:db8:2::66",
-              "metric", "1024")
+              "metric", "512")
         w.commit(routing={"static": {"0.0.0.0/0": {"next-hops": {"192.0.2.9": {}}},
                                      "::/0": {"next-hops": {"2001:db8:2::9": {}}}}})
         assert not w.problems
@@ -143,7 +143,57 @@ def routes_for_a_tos_or_a_source_are_in_nobodys_way():
         w.stop()
 
 
-main([a_route_put_before_ours_loses_the_place, one_before_ours_at_start_loses_the_place_too,
+def a_flushed_table_gets_the_networks_of_our_addresses_back():
+    static = {**FOUR, "::/0": {"next-hops": {"2001:db8:2::1": {}}}}
+    with Box(static, {**LINKS, "wan1": ["203.0.113.2/32"]}) as (ns, w):
+        before = ns.ip("route"), ns.ip("-6", "route").replace("201", "orbital")
+        for family in ("-4", "-6"):
+            ns.ip(family, "route", "flush", "table", "main")
+        eventually(lambda: is_ours_alone(ns) and is_ours_alone(ns, family="-6"), "our routes are back", 3)
+        assert ns.ip("route") == before[0], ns.ip("route")
+        for network in ("2001:db8:1::/64", "2001:db8:2::/64"):
+            assert f"{network} dev" in ns.ip("-6", "route"), ns.ip("-6", "route")
+        # They go with their addresses, as the kernel's own do.
+        ns.ip("addr", "del", "10.1.0.1/24", "dev", "lan0")
+        assert "10.1.0.0/24" not in ns.ip("route")
+        w.until_quiet()
+        assert "10.1.0.0/24" not in ns.ip("route") and not w.problems, w.problems
+        w.stop()
+
+
+def a_default_route_by_router_advertisement_stands_behind_ours():
+    box = Box({})
+    with box as (ns, w):
+        ns.ip("-6", "route", "add", "default", "via", "fe80::99", "dev", "lan0", "proto", "ra", "metric",
+              "1024")
+        w.commit(routing={"static": {"::/0": {"next-hops": {"2001:db8:2::1": {}}}}})
+        assert json.loads(ns.ip("-6", "-j", "route", "get", "2001:db8:77::1"))[0]["gateway"] == "2001:db8:2::1"
+        ns.ip("link", "set", "pwan0", "down")
+        w.until_problems(bool)
+        assert json.loads(ns.ip("-6", "-j", "route", "get", "2001:db8:77::1"))[0]["gateway"] == "fe80::99"
+        w.stop()
+
+
+def a_peer_of_somebody_elses_address_may_be_a_next_hop():
+    with Box({}, {**LINKS, "ppp0": []}) as (ns, w):
+        ns.ip("addr", "add", "10.64.0.1", "peer", "10.64.0.2/32", "dev", "ppp0")
+        w.commit(routing={"static": {"0.0.0.0/0": {"next-hops": {"10.64.0.2": {}}}}})
+        assert gateways(ns) == ["10.64.0.2"]
+        refused(w, "/routing/static/0.0.0.0~10/next-hops/10.64.0.1", "this machine itself (ppp0)",
+                routing={"static": {"0.0.0.0/0": {"next-hops": {"10.64.0.1": {}}}}})
+        ns.sysctl("net.ipv6.conf.ppp0.disable_ipv6", "1")
+        w.commit(routing={"static": {"::/0": {"next-hops": {"fe80::1%ppp0": {}}}}})
+        problem = w.until_problems(bool)["/routing/static/::~10/next-hops/fe80::1%ppp0"]
+        assert "IPv6 is switched off on interface ppp0" in problem["what"], problem
+        ns.sysctl("net.ipv6.conf.ppp0.disable_ipv6", "0")
+        w.until_problems(lambda p: not p)
+        assert gateways(ns, family="-6") == ["fe80::1"]
+        w.stop()
+
+
+main([a_flushed_table_gets_the_networks_of_our_addresses_back,
+      a_default_route_by_router_advertisement_stands_behind_ours,
+      a_peer_of_somebody_elses_address_may_be_a_next_hop, a_route_put_before_ours_loses_the_place, one_before_ours_at_start_loses_the_place_too,
       a_route_of_ours_that_goes_while_another_stands_before_it_is_the_one_that_goes,
       one_that_insists_is_said, next_hops_that_are_taken_or_joined_are_put_right,
       a_nexthop_object_in_place_of_ours_loses_it,

@@ -193,7 +193,7 @@ def a_stranger_that_takes_the_place_of_our_route_loses_it():
     with Box(BOTH, UPLINKS) as (ns, w):
         ns.ip("route", "replace", "default", "via", "192.0.2.66")
         eventually(lambda: both(ns), "the IPv4 route is back", 1.5)
-        ns.ip("-6", "route", "replace", "default", "via", "2001:db8:2::66", "metric", "1024")
+        ns.ip("-6", "route", "replace", "default", "via", "2001:db8:2::66", "metric", "512")
         eventually(lambda: both(ns), "the IPv6 route is back", 1.5)
         ns.ip("route", "flush", "proto", "201")
         eventually(lambda: both(ns), "flushed routes are back", 1.5)

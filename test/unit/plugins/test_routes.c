@@ -88,7 +88,7 @@ TEST(metrics_of_next_hops_default_to_the_routes)
     ck_assert_uint_eq(route->last, RTN_BLACKHOLE);
     routes_fini(&routes);
     read_routes("{'::/0':{'next-hops':{'2001:db8::1':{}}}}", &routes);
-    ck_assert(route_has_metric(only(&routes), 1024));
+    ck_assert(route_has_metric(only(&routes), 512));
     routes_fini(&routes);
     read_routes("{'10.0.0.0/8':{'reject':true,'metric':5}}", &routes);
     ck_assert_uint_eq(route_last_metric(only(&routes)), 5);
