@@ -125,6 +125,7 @@ void orb_progress(struct orb_ctx *ctx)
 {
     uint64_t now = now_ms();
 
+    sdk_alone_progress(ctx);
     if (ctx->state == SDK_ENDED || ctx->state == SDK_HELLO ||
         now - ctx->progress_at < SDK_PROGRESS_MS)
         return;
@@ -299,6 +300,7 @@ int sdk_run(const struct sdk_setup *setup, const struct orb_plugin *plugin)
     timer_init(&ctx, &ctx.metric_timer);
     timer_init(&ctx, &ctx.attach_timer);
     timer_init(&ctx, &ctx.problem_timer);
+    timer_init(&ctx, &ctx.alone_timer);
     r = sdk_wire_open(&ctx, &err);
     if (r < 0) {
         dprintf(STDERR_FILENO, "orbital: %s: %s\n", ctx.service, err.text);

@@ -56,8 +56,11 @@ static void step(struct orb_ctx *ctx)
     else
         r = config->abort ? config->abort(ctx, &conf->change, conf->applied, &err) : 0;
     conf->calling = false;
-    if (r == ORB_LATER && !conf->early)
+    if (r == ORB_LATER && !conf->early) {
+        if (!conf->req && ctx->state == SDK_RUNNING)
+            sdk_alone_start(ctx, SDK_ALONE_MS);
         return;
+    }
     if (conf->early) {
         err = conf->early_err;
         r = err.code;
@@ -169,6 +172,7 @@ static void finished(struct orb_ctx *ctx, const struct orb_err *err)
 {
     struct sdk_conf *conf = &ctx->conf;
 
+    sdk_alone_end(ctx);
     switch (conf->state) {
     case SDK_CONF_SYNC_PREPARE:
     case SDK_CONF_SYNC_APPLY:
@@ -400,6 +404,9 @@ void sdk_conf_provider_gone(struct orb_ctx *ctx)
         return;
     conf->owner = 0;
     conf->again = true;
+    /* The one that would have noticed a deadline is gone. */
+    if (is_working(conf) && conf->req)
+        sdk_alone_until(ctx, conf->req->deadline_at);
     settle(ctx);
 }
 

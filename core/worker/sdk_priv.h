@@ -26,6 +26,7 @@
 #define SDK_CALL_SLACK_MS 1000u           /* own deadline timers are the backstop of the broker's */
 #define SDK_CALL_CAP_MS 600000u           /* the broker's cap */
 #define SDK_FLUSH_MS 1000                 /* waited for the host to take the last frames */
+#define SDK_ALONE_MS 20000u               /* for a step nobody waits for; as apply in a commit */
 #define SDK_PROGRESS_MS 100               /* progress is said at most this often */
 #define SDK_NAME 64u
 
@@ -197,6 +198,8 @@ struct orb_ctx {
     uv_timer_t metric_timer;
     uv_timer_t attach_timer;
     uv_timer_t problem_timer;
+    uv_timer_t alone_timer; /* sdk_alone.c */
+    uint32_t alone_ms;
     uint64_t call_timer_at; /* 0: not armed */
 
     const struct sdk_setup *setup;
@@ -318,6 +321,16 @@ void sdk_conf_gone(struct orb_ctx *ctx, uint32_t peer);
 /* The config service this worker attached to is gone. */
 void sdk_conf_provider_gone(struct orb_ctx *ctx);
 void sdk_conf_fini(struct orb_ctx *ctx);
+
+/* ---- sdk_alone.c ---- */
+/* The step that is being worked on has so long; then the worker ends as failed. */
+void sdk_alone_start(struct orb_ctx *ctx, uint32_t ms);
+/* The same with the time of orb_now_ms() when it is over. */
+void sdk_alone_until(struct orb_ctx *ctx, uint64_t at);
+void sdk_alone_end(struct orb_ctx *ctx);
+/* The work goes on: the time begins anew. */
+void sdk_alone_progress(struct orb_ctx *ctx);
+void sdk_alone_on_timer(uv_timer_t *timer);
 
 /* ---- sdk_attach.c ---- */
 /* (Re)starts attach; the tree arrives in sdk_conf_attached. */

@@ -77,6 +77,7 @@ class Box(Appliance):
                          links=[("lan0", "lan1"), ("wan0", "wan1"), ("dmz0", "dmz1")])
         self.wrapper, self.shipped = wrapper, self.packages
         self.seen = {}  # "old", "new": what the kernel looks like
+        self.ordinary_s = 0.0  # what a commit without faults took last
 
     def __enter__(self):
         super().__enter__()
@@ -132,6 +133,9 @@ class Box(Appliance):
         for name, service in self.services().items():
             if service["state"] != "Running":
                 raise Lost(f"{name} is {service['state']}")
+        for s in self.call("config", "subscribers")["subscribers"]:
+            if s["state"] != "attached":
+                raise Lost(f"{s['service']} is {s['state']} to the config service")
         revision, targets = self.running()
         which = next(iter(targets))
         probe = self.call("acme-probe", "status")
@@ -152,8 +156,10 @@ class Box(Appliance):
         self.ctl("config", "load", "-", "--replace", stdin=json.dumps(tree(new, text)))
 
     def commit(self, new, text):
+        begin = time.monotonic()
         self.edit(new, text)
         self.ctl("config", "commit")
+        self.ordinary_s = time.monotonic() - begin
 
     def begin_commit(self):
         return subprocess.Popen([f"{self.build}/orbctl", "--wait", "0", "config", "commit"], text=True,

@@ -48,6 +48,26 @@ static int answer_later(struct orb_ctx *ctx)
     return ORB_LATER;
 }
 
+/* Eight times as long as the caller's deadline of 200 ms, saying that it goes on. */
+static void on_step(struct orb_ctx *ctx, void *arg)
+{
+    static int left = 16;
+
+    orb_progress(ctx);
+    if (--left)
+        return;
+    orb_timer_free(later);
+    later = NULL;
+    orb_config_done(ctx, NULL);
+}
+
+static int work_on(struct orb_ctx *ctx)
+{
+    later = orb_timer_new(ctx, on_step, NULL);
+    orb_timer_start(later, 100, 100);
+    return ORB_LATER;
+}
+
 static int on_prepare(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
 {
     const char *mode = mode_of(change);
@@ -74,6 +94,10 @@ static int on_apply(struct orb_ctx *ctx, const struct orb_change *change, struct
     tell(ctx, "apply", change);
     if (!strcmp(mode_of(change), "broken"))
         return orb_fail(err, ORB_E_KERNEL, "EINVAL of the kernel");
+    if (!strcmp(mode_of(change), "never"))
+        return ORB_LATER;
+    if (!strcmp(mode_of(change), "slow"))
+        return work_on(ctx);
     return !strcmp(mode_of(change), "later") ? answer_later(ctx) : 0;
 }
 
@@ -509,6 +533,48 @@ TEST(when_the_config_service_restarts_the_worker_undoes_and_attaches_again)
                  "\"tx\":0,\"revision\":14,\"initial\":false,\"tree\":{\"fw\":{\"a\":1},\"if\":{}},"
                  "\"patch\":[{\"op\":\"set\",\"path\":\"/if\",\"value\":{}}]");
     until_stage(&h, "apply");
+    fakehost_stop(&h);
+}
+
+/* An apply of this mode is on its way with 200 ms left when the config service goes away. */
+static void alone_with(struct fakehost *h, const char *mode)
+{
+    AUTO_FREE char *in = xasprintf("{\"tx\":5,\"revision\":13,\"patch\":[{\"op\":\"set\",\"path\":"
+                                   "\"/fw/mode\",\"value\":\"%s\"}]}",
+                                   mode);
+
+    start(h);
+    ask(h, PREPARE, in);
+    until_stage(h, "prepare");
+    expect_ok(h, PLAN);
+    fakehost_send(h, FRAME_REQ, APPLY, CORR, 7, 200, NULL, "{\"tx\":5}");
+    until_stage(h, "apply");
+    fakehost_send(h, FRAME_GONE, 0, 0, 7, 0, NULL, NULL);
+}
+
+TEST(a_step_that_nobody_waits_for_and_never_ends_is_the_worker_s_end)
+{
+    struct fakehost h;
+    struct fakeframe f;
+
+    alone_with(&h, "never");
+    fakehost_expect(&h, FRAME_FAIL, &f);
+    ck_assert_msg(strstr(f.payload, "it did not answer apply of revision 13 in time") != NULL, "%s",
+                  f.payload);
+    ck_assert_int_eq(fakehost_wait(&h), 1);
+}
+
+TEST(a_step_that_says_it_goes_on_may_take_longer_than_its_deadline)
+{
+    struct fakehost h;
+    struct fakeframe f;
+
+    alone_with(&h, "slow");
+    do {
+        fakehost_read(&h, &f);
+        ck_assert_int_ne(f.head.type, FRAME_FAIL);
+    } while (f.head.type != FRAME_REQ); /* progress, logs, the cancelled answer */
+    ck_assert_str_eq(f.env, "{\"to\":\"config@1\",\"method\":\"attach\"}");
     fakehost_stop(&h);
 }
 

@@ -1,0 +1,56 @@
+/* A step of the configuration that nobody waits for: the config service that asked is gone, or
+ * there was none because the worker catches up by itself. Nobody else would notice that the plugin
+ * never answers, what it did half would stay, and the worker would never attach again: when the
+ * time is over the worker ends, and its successor begins with what is stored. */
+#include <inttypes.h>
+
+#include "core/base/own.h"
+#include "core/worker/sdk_priv.h"
+
+static const char *doing(enum sdk_conf_state state)
+{
+    switch (state) {
+    case SDK_CONF_PREPARING:
+    case SDK_CONF_SYNC_PREPARE:
+        return "prepare";
+    case SDK_CONF_ABORTING:
+        return "abort";
+    default:
+        return "apply";
+    }
+}
+
+void sdk_alone_on_timer(uv_timer_t *timer)
+{
+    struct orb_ctx *ctx = container_of(timer, struct orb_ctx, alone_timer);
+    struct orb_err err;
+
+    orb_fail(&err, ORB_E_DEADLINE, "it did not answer %s of revision %" PRIu64 " in time",
+             doing(ctx->conf.state), ctx->conf.change.revision);
+    sdk_fail(ctx, &err);
+}
+
+void sdk_alone_start(struct orb_ctx *ctx, uint32_t ms)
+{
+    ctx->alone_ms = ms;
+    uv_update_time(&ctx->loop); /* a callback may have taken long */
+    uv_timer_start(&ctx->alone_timer, sdk_alone_on_timer, ms, 0);
+}
+
+void sdk_alone_until(struct orb_ctx *ctx, uint64_t at)
+{
+    uint64_t now = orb_now_ms();
+
+    sdk_alone_start(ctx, at > now ? (uint32_t)(at - now) : 0);
+}
+
+void sdk_alone_end(struct orb_ctx *ctx)
+{
+    uv_timer_stop(&ctx->alone_timer);
+}
+
+void sdk_alone_progress(struct orb_ctx *ctx)
+{
+    if (uv_is_active((uv_handle_t *)&ctx->alone_timer))
+        uv_timer_start(&ctx->alone_timer, sdk_alone_on_timer, ctx->alone_ms, 0);
+}
