@@ -3,6 +3,7 @@
 #include "core/json/tree.h"
 
 #include <stdlib.h>
+#include <math.h>
 #include <string.h>
 
 #include "core/base/own.h"
@@ -234,4 +235,37 @@ int tree_delete(json_t *root, const char *pointer, bool prune)
             break;
     }
     return 1;
+}
+
+#define EXACT 9007199254740992.0 /* 2^53: up to here a double has every integer */
+
+json_t *tree_integers(json_t *value)
+{
+    const char *key;
+    json_t *member;
+    void *next;
+    size_t i;
+
+    if (json_is_real(value)) {
+        double d = json_real_value(value);
+
+        if (d != trunc(d) || d < -EXACT || d > EXACT)
+            return value;
+        json_decref(value);
+        return json_integer((json_int_t)d);
+    }
+    json_object_foreach_safe(value, next, key, member)
+    {
+        if (json_is_real(member))
+            json_object_set_new(value, key, tree_integers(json_incref(member)));
+        else
+            tree_integers(member);
+    }
+    json_array_foreach (value, i, member) {
+        if (json_is_real(member))
+            json_array_set_new(value, i, tree_integers(json_incref(member)));
+        else
+            tree_integers(member);
+    }
+    return value;
 }

@@ -16,6 +16,9 @@ static inline void own_json_t(json_t **json)
 /* Scan + build. limits as json_scan. The caller owns the result. */
 int tree_parse(const char *text, size_t len, const struct json_limits *limits, json_t **ret_tree,
                struct orb_err *err);
+/* Whole numbers become integers, whatever their spelling: 1400.0 and 14e2 are 1400. In place; value
+ * itself is returned, or what replaces it (taken). */
+json_t *tree_integers(json_t *value);
 /* Compact text with sorted keys (numeric keys in numeric order): the canonical form. */
 void tree_dump(const json_t *tree, struct buf *ret_text);
 /* The same with two-space indentation. */

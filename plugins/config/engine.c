@@ -81,7 +81,7 @@ void engine_arm(struct engine *engine)
     if (engine->undone || (engine->jobs && !engine->tx))
         at = earlier(at, engine->grace_until);
     if (engine->tx) {
-        at = earlier(at, engine->tx->abort_at);
+        at = earlier(at, engine->tx->turn_at);
         if (at)
             engine->host.wake(engine->host.arg, at > now ? at - now : 0);
         return; /* the rest has time until it ends */
@@ -138,7 +138,7 @@ void engine_tick(struct engine *engine)
     confirm_tick(engine);
     undone_tick(engine);
     if (engine->tx)
-        tx_abort_tick(engine->tx);
+        tx_turn_tick(engine->tx);
     engine_between(engine);
     tx_next(engine);
 }
@@ -253,6 +253,7 @@ int engine_first(struct engine *engine, const char *text, size_t len, struct orb
 
     if (r < 0)
         return r;
+    tree = tree_integers(tree);
     if (!json_is_object(tree))
         return orb_fail(err, ORB_E_SCHEMA, "expected an object of parts, {\"system\": {…}, …}");
     patch = json_array();

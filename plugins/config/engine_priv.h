@@ -13,8 +13,11 @@
 #define ENGINE_GRACE_MS 3000u /* after a restart: for known subscribers to attach again */
 #define ENGINE_RETRY_MS 5000u
 #define ENGINE_SNAPSHOT_MS 1000u
-#define ENGINE_HEAL_MS 5000u  /* between attempts to write on a disk that took nothing */
-#define ENGINE_ABORT_MS 1000u /* for one service to go back, before the next is told as well */
+#define ENGINE_HEAL_MS 5000u /* between attempts to write on a disk that took nothing */
+#define ENGINE_ABORT_MS                                                                            \
+    1000u                   /* a refused change is live at most so much longer than a deadline     \
+                             */
+#define ENGINE_TURN_MS 500u /* for the services to follow one after the other; then all at once */
 #define ENGINE_LOCK_MS (3600u * 1000)
 #define ENGINE_MAX_CANDIDATES 64u
 #define ENGINE_MAX_LOAD (64u * 1024 * 1024)
@@ -107,7 +110,9 @@ struct tx {
     struct participant *parts;
     size_t count, at; /* at: the participant being applied or aborted */
     size_t outstanding;
-    uint64_t abort_at; /* monotonic: the next one is told to go back, 0: no abort is on its way */
+    uint64_t live_at;  /* monotonic: the first was told to apply, 0: nobody was */
+    uint64_t abort_at; /* monotonic: the first was told to go back, 0: it goes forward */
+    uint64_t turn_at;  /* monotonic: all who are left are told at once, 0: each waits its turn */
     bool prepared;     /* journaled */
     bool unwritten;    /* an undo the disk does not take: it goes through in memory */
     uint64_t confirm_by_us;
@@ -236,7 +241,7 @@ void tx_prepared(struct tx *tx);
 void tx_apply(struct tx *tx);
 void tx_applied(struct tx *tx);
 void tx_abort(struct tx *tx);
-void tx_abort_tick(struct tx *tx);
+void tx_turn_tick(struct tx *tx);
 void tx_aborted(struct tx *tx);
 /* confirm.c: after an undo, whoever did not follow and brought into the kernel what was undone is
  * started anew, also when a person stopped it: an undo that leaves the kernel as it was leaves that

@@ -77,7 +77,7 @@ static int edit_replace(struct engine *e, struct candidate *c, const json_t *ops
 void method_edit(struct ask *ask)
 {
     struct engine *e = ask->engine;
-    const json_t *ops = json_object_get(ask->in, "ops");
+    const json_t *ops = tree_integers(json_object_get(ask->in, "ops"));
     const json_t *first = json_array_get(ops, 0);
     AUTO(overlay) struct overlay before = {0};
     struct orb_err err;
@@ -120,6 +120,7 @@ static int load_whole(struct engine *e, struct candidate *c, const char *mode, s
 
     if (r < 0)
         return r;
+    tree = tree_integers(tree);
     if (strcmp(mode, "replace") == 0)
         return candidate_replace(e, c, tree, err);
     keep(&before, &c->changes);

@@ -177,10 +177,22 @@ void tx_prepare(struct tx *tx)
 
 /* ---- apply ---- */
 
+static uint64_t now_of(const struct tx *tx)
+{
+    return tx->engine->host.now_ms(tx->engine->host.arg);
+}
+
+static bool is_newest(const struct participant *p)
+{
+    return p->tx->at < p->tx->count && p == &p->tx->parts[p->tx->at];
+}
+
 static void apply_result(struct participant *p, const struct orb_err *err)
 {
     struct tx *tx = p->tx;
+    bool newest = is_newest(p);
 
+    tx->outstanding--;
     if (!err) {
         p->state = PART_APPLIED;
     } else if (tx->job->undoes) {
@@ -194,8 +206,10 @@ static void apply_result(struct participant *p, const struct orb_err *err)
         tx_abort(tx);
         return;
     }
-    tx->at++;
-    tx_apply(tx);
+    if (newest)
+        tx->at++;
+    if (newest || tx->outstanding == 0)
+        tx_apply(tx);
 }
 
 static void on_applied(void *arg, const char *text, size_t len, const struct orb_err *err)
@@ -212,17 +226,26 @@ void tx_apply(struct tx *tx)
     while (tx->at < tx->count && tx->parts[tx->at].state != PART_READY)
         tx->at++;
     if (tx->at == tx->count) {
-        tx_applied(tx);
+        tx->turn_at = 0;
+        if (tx->outstanding == 0)
+            tx_applied(tx);
         return;
+    }
+    if (!tx->live_at) {
+        tx->live_at = now_of(tx);
+        /* What is being undone is live: nobody waits long for who takes long. */
+        tx->turn_at = tx->job->undoes ? tx->live_at + ENGINE_TURN_MS : 0;
     }
     p = &tx->parts[tx->at];
     p->applying = true;
+    tx->outstanding++;
     buf_addf(&text, "{\"tx\":%" PRIu64 "}", tx->id);
     if (ask(p, "apply", &text, ENGINE_APPLY_MS, on_applied, &err) < 0) {
         apply_result(p, &err);
         return;
     }
     engine_step(tx->engine, "apply-sent");
+    engine_arm(tx->engine);
 }
 
 /* ---- abort ---- */
@@ -276,7 +299,7 @@ void service_needed(struct engine *engine, const char *name, const char *why)
 static void abort_result(struct participant *p, const struct orb_err *err)
 {
     struct tx *tx = p->tx;
-    bool newest = p == &tx->parts[tx->at];
+    bool newest = is_newest(p);
 
     p->state = PART_OUT;
     tx->outstanding--;
@@ -307,17 +330,31 @@ static struct participant *next_to_abort(struct tx *tx)
     return NULL;
 }
 
-/* In reverse order, one after the other; but who takes long does not keep the next from going
+/* A refused change is live no longer than one deadline and a second, whoever takes long and
+ * whatever time the others have had already: who does not go back by then is ended. */
+static uint32_t abort_ms(const struct participant *p)
+{
+    const struct tx *tx = p->tx;
+    uint64_t now = now_of(tx), live = now - tx->live_at, asked = now - tx->abort_at;
+
+    if (!p->applying)
+        return ENGINE_APPLY_MS;
+    if (live + ENGINE_ABORT_MS < ENGINE_APPLY_MS)
+        return (uint32_t)(ENGINE_APPLY_MS - live);
+    return asked < ENGINE_TURN_MS ? ENGINE_ABORT_MS - (uint32_t)asked
+                                  : ENGINE_ABORT_MS - ENGINE_TURN_MS;
+}
+
+/* In reverse order, one after the other; but who takes long does not keep the others from going
  * back: the refused change is live there. */
 static void abort_next(struct tx *tx)
 {
-    const struct engine_host *host = &tx->engine->host;
     AUTO(buf) struct buf text = {0};
     struct participant *p = next_to_abort(tx);
     struct orb_err err = {0};
 
-    tx->abort_at = 0;
     if (!p) {
+        tx->turn_at = 0;
         if (tx->outstanding == 0)
             tx_aborted(tx);
         return;
@@ -325,9 +362,8 @@ static void abort_next(struct tx *tx)
     p->state = PART_ABORTING;
     tx->at = (size_t)(p - tx->parts);
     tx->outstanding++;
-    tx->abort_at = host->now_ms(host->arg) + ENGINE_ABORT_MS;
     buf_addf(&text, "{\"tx\":%" PRIu64 ",\"applied\":%s}", tx->id, p->applying ? "true" : "false");
-    if (ask(p, "abort", &text, ENGINE_APPLY_MS, on_aborted, &err) < 0) {
+    if (ask(p, "abort", &text, abort_ms(p), on_aborted, &err) < 0) {
         abort_result(p, &err);
         return;
     }
@@ -338,13 +374,29 @@ static void abort_next(struct tx *tx)
 void tx_abort(struct tx *tx)
 {
     tx->outstanding = 0; /* each was asked and has answered */
+    tx->abort_at = now_of(tx);
+    tx->turn_at = tx->abort_at + ENGINE_TURN_MS;
     abort_next(tx);
 }
 
-void tx_abort_tick(struct tx *tx)
+void tx_turn_tick(struct tx *tx)
 {
-    const struct engine_host *host = &tx->engine->host;
-
-    if (tx->abort_at && host->now_ms(host->arg) >= tx->abort_at)
-        abort_next(tx);
+    if (!tx->turn_at || now_of(tx) < tx->turn_at)
+        return;
+    tx->turn_at = 0;
+    tx->outstanding++; /* this function's own, so that it ends in one place */
+    if (tx->abort_at)
+        while (next_to_abort(tx))
+            abort_next(tx);
+    else
+        while (tx->at < tx->count) {
+            tx->at++;
+            tx_apply(tx);
+        }
+    if (--tx->outstanding)
+        return;
+    if (tx->abort_at)
+        tx_aborted(tx);
+    else
+        tx_applied(tx);
 }

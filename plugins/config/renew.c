@@ -2,6 +2,7 @@
  * taken back, on a disk that takes writes again, and when a person accepts what is left of a
  * damaged store. The new journal continues the chain from exactly the point that counts: what
  * stands behind it in an older one is void from then on, so creating it is the one atomic step. */
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -139,8 +140,12 @@ int store_writable(struct store *store, struct orb_err *err)
         store->unwritable = true;
         return orb_fail(err, ORB_E_IO,
                         "the configuration cannot be written, so what is stored runs on "
-                        "unchanged: %s; commit again when the disk takes writes",
-                        now.text);
+                        "unchanged: %s; %s",
+                        now.text,
+                        now.code == -ENOENT
+                            ? "its directory was removed or replaced: `orbctl service restart "
+                              "config` uses the one that is there now"
+                            : "commit again when the disk takes writes");
     }
     log_notice(store->log, "config.journal.renewed", KV("revision", store->revision),
                KV("why", why));

@@ -2,6 +2,7 @@
  * The running tree changes only after the `committed` record is on the disk. */
 #include "plugins/config/store.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -121,6 +122,12 @@ static int append(struct store *store, const struct buf *text, struct orb_err *e
 
     if (r < 0)
         check_doubt(store, err ? err->text : "");
+    /* Only room comes back by itself: a file that may not be written (made immutable, on a bad
+     * sector) stays so, and another one may be. */
+    if (r < 0 && r != -ENOSPC && r != -EDQUOT && store->journal.path && !store->renew) {
+        store_must_renew(store, err ? err->text : "");
+        store->unwritable = true;
+    }
     return r;
 }
 

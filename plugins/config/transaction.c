@@ -368,7 +368,7 @@ void tx_applied(struct tx *tx)
 
 void tx_aborted(struct tx *tx)
 {
-    tx->abort_at = 0;
+    tx->turn_at = 0;
     if (tx->prepared)
         store_abort(&tx->engine->store, tx->err.text);
     engine_report(tx->engine);

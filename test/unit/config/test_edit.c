@@ -452,3 +452,26 @@ TEST(edits_of_edits_do_not_let_the_file_of_a_candidate_grow_for_ever)
     ck_assert_ptr_nonnull(strstr(fake_running(&f), "\"899\""));
     fake_free(&f);
 }
+
+TEST(a_whole_number_is_an_integer_whatever_its_spelling)
+{
+    static const char *const same[] = {"1400.0", "14e2", "1.4E3", "1400"};
+    struct fake f;
+
+    fake_new(&f);
+    fake_set(&f, "/interfaces/lan0/mtu", "1400");
+    fake_commit(&f);
+    for (size_t i = 0; i < ARRAY_LEN(same); i++) {
+        fake_set(&f, "/interfaces/lan0/mtu", same[i]);
+        ck_assert_int_eq(fake_ask(&f, "ada", 1, "edit",
+                                  "{\"ops\":[{\"op\":\"merge\",\"path\":\"/interfaces\",\"value\":"
+                                  "{\"lan0\":{\"mtu\":%s}}}]}",
+                                  same[i]),
+                         0);
+        ck_assert_int_eq(fake_ask(&f, "ada", 1, "diff", "{}"), 0);
+        ck_assert_int_eq(json_integer_value(tree_get(f.reply, "/count")), 0);
+        ck_assert_int_eq(json_array_size(tree_get(f.reply, "/changes")), 0);
+    }
+    ck_assert_ptr_nonnull(strstr(fake_running(&f), "\"mtu\":1400}"));
+    fake_free(&f);
+}

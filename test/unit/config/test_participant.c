@@ -306,3 +306,97 @@ TEST(a_large_patch_is_fetched_in_slices)
     ck_assert_uint_eq(engine_revision(f.engine), 2);
     fake_free(&f);
 }
+
+/* Four services that are all touched, in the order of attaching. */
+static void four(struct fake *f, struct fake_service *s[4])
+{
+    static const char *const names[] = {"interfaces", "firewall", "system", "routing"};
+    static const char *const paths[] = {"/interfaces", "/firewall", "/system", "/system"};
+
+    fake_new(f);
+    fake_set(f, "/system/hostname", "\"old\"");
+    fake_commit(f);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        s[i] = fake_service(f, names[i], paths[i]);
+    fake_set(f, "/interfaces/lan0", "{}");
+    fake_set(f, "/firewall/rules/10", "{\"action\":\"drop\"}");
+    fake_set(f, "/system/hostname", "\"new\"");
+    buf_clear(&f->trace);
+}
+
+/* ms until the commit, or the undo, is answered or the box is on revision. */
+static uint64_t until_over(struct fake *f, uint64_t revision)
+{
+    uint64_t begin = f->now;
+
+    while (!f->answered && (!revision || engine_revision(f->engine) != revision)) {
+        fake_advance(f, 100);
+        ck_assert_uint_lt(f->now - begin, 120000);
+    }
+    return f->now - begin;
+}
+
+TEST(two_services_silent_in_abort_keep_nobody_on_a_refused_change)
+{
+    struct fake f;
+    struct fake_service *s[4];
+
+    four(&f, s);
+    s[3]->mode[FAKE_APPLY] = FAKE_ERROR;
+    s[2]->mode[FAKE_ABORT] = s[1]->mode[FAKE_ABORT] = FAKE_SILENT;
+    fake_send(&f, "ada", 1, "commit", "{}");
+    fake_advance(&f, 1000);
+    ck_assert_ptr_nonnull(strstr(buf_str(&f.trace), "interfaces.abort+"));
+    ck_assert_uint_eq(s[0]->revision, 1);
+    ck_assert_uint_le(1000 + until_over(&f, 0), 21000);
+    ck_assert_ptr_nonnull(strstr(buf_str(&f.trace), "service-late({\"name\":\"firewall\""));
+    ck_assert_ptr_nonnull(strstr(buf_str(&f.trace), "service-late({\"name\":\"system\""));
+    fake_free(&f);
+}
+
+TEST(a_service_silent_in_abort_after_another_was_silent_in_apply_is_ended_a_second_later)
+{
+    struct fake f;
+    struct fake_service *s[4];
+
+    four(&f, s);
+    s[3]->mode[FAKE_APPLY] = FAKE_SILENT;
+    for (int i = 0; i < 3; i++)
+        s[i]->mode[FAKE_ABORT] = FAKE_SILENT;
+    fake_send(&f, "ada", 1, "commit", "{}");
+    ck_assert_uint_le(until_over(&f, 0), 21100);
+    ck_assert_int_eq(f.err.code, ORB_E_DEADLINE);
+    for (int i = 0; i < 4; i++) {
+        AUTO_FREE char *late = xasprintf("service-late({\"name\":\"%s\"", s[i]->name);
+
+        ck_assert_ptr_nonnull(strstr(buf_str(&f.trace), late));
+    }
+    fake_free(&f);
+}
+
+TEST(services_silent_in_an_undo_keep_nobody_on_what_is_undone)
+{
+    static const enum fake_phase phases[] = {FAKE_PREPARE, FAKE_APPLY};
+
+    for (size_t i = 0; i < ARRAY_LEN(phases); i++) {
+        struct fake f;
+        struct fake_service *s[4];
+        uint64_t deadline = phases[i] == FAKE_APPLY ? 20000 : 10000;
+
+        four(&f, s);
+        ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{\"confirm_s\":5}"), 0);
+        s[0]->mode[phases[i]] = s[1]->mode[phases[i]] = FAKE_SILENT;
+        buf_clear(&f.trace);
+        f.answered = false;
+        fake_advance(&f, 5000);
+        fake_advance(&f, phases[i] == FAKE_APPLY ? 1000 : 11000);
+        ck_assert_ptr_nonnull(strstr(buf_str(&f.trace), "system.apply"));
+        ck_assert_ptr_nonnull(strstr(buf_str(&f.trace), "routing.apply"));
+        ck_assert_uint_le(until_over(&f, 3), deadline + 1100);
+        ck_assert_uint_eq(s[2]->revision, 3);
+        ck_assert_uint_eq(s[3]->revision, 3);
+        ck_assert_ptr_nonnull(strstr(buf_str(&f.trace), "service-late({\"name\":\"interfaces\""));
+        ck_assert_ptr_nonnull(strstr(buf_str(&f.trace), "service-late({\"name\":\"firewall\""));
+        fake_free(&f);
+    }
+}
