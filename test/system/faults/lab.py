@@ -1,5 +1,6 @@
 """An appliance whose packages do what is asked of them at the worst moment (wrapper.c), and what a
 kernel, a store and the services say that they work by."""
+import difflib
 import json
 import os
 import re
@@ -63,7 +64,7 @@ def wrap(library, wrapper, calls):
 
 def without_counts(table):
     """The rules: chains and sets in the order of their names, without what is counted there."""
-    text = re.sub(r'comment "generation \d+"|\t\telements = \{[^}]*counter[^}]*\}\n', "", table)
+    text = re.sub(r'generation \d+|\t\telements = \{[^}]*counter[^}]*\}\n', "", table)
     return "\n\n".join(sorted(block.rstrip("}\n") for block in text.split("\n\n")))
 
 
@@ -173,8 +174,9 @@ class Box(Appliance):
             now = self.kernel()
             if which in self.seen:
                 odd = [p for p in now if now[p] != self.seen[which][p]]
-                expect(not odd, f"the same configuration twice is not the same kernel: {odd}: "
-                       + "; ".join(f"{now[p]} was {self.seen[which][p]}" for p in odd))
+                expect(not odd, "the same configuration twice is not the same kernel:\n" + "\n".join(
+                    line for p in odd for line in difflib.unified_diff(
+                        self.seen[which][p].split("\n"), now[p].split("\n"), lineterm="", n=0)))
             self.seen[which] = now
         same = [p for p in self.seen["old"] if self.seen["old"][p] == self.seen["new"][p]]
         expect(not same, f"old and new do not differ in {same}")
