@@ -349,6 +349,8 @@ static int open_logs(struct run *run, struct orb_err *err)
                KV("run", logs_run(host->logs)));
     if (run->state.trouble.code)
         log_error(host->log, "state.trouble", KV("error", run->state.trouble.text));
+    if (run->state.unlocked.code)
+        log_error(host->log, "state.not-locked", KV("error", run->state.unlocked.text));
     return 0;
 }
 
@@ -364,6 +366,7 @@ static int run_loop(struct run *run, struct orb_err *err)
         r = open_logs(run, err);
     if (r < 0)
         return r;
+    host->state = &run->state;
     host->metrics = metrics_new();
     host->started_ms = now_ms();
     uv_loop_init(&loop);
@@ -377,6 +380,10 @@ static int run_loop(struct run *run, struct orb_err *err)
         if (run->state.trouble.code)
             host_problem_set(host, STATE_TROUBLE, VERDICT_DEGRADED, run->state.trouble.text, "",
                              "mend the file system; it is tried again each second");
+        if (run->state.unlocked.code)
+            host_problem_set(host, STATE_LOCK, VERDICT_DEGRADED, run->state.unlocked.text, "",
+                             "take away what stands there, or mend the file system; it is tried "
+                             "again each second");
         if (run->log_trouble.code)
             complain_of_log(host, &run->log_trouble);
         if (run->socket_trouble.code)

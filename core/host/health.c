@@ -38,6 +38,7 @@ struct health {
     enum verdict_level level;
     bool ready, checking, closing;
     bool try_state, state_mended; /* the thread's: see STATE_TROUBLE */
+    bool try_lock, locked;        /* the thread's: see STATE_LOCK */
     bool log_failing;             /* when it was looked at last */
     uv_work_t work;
     uv_timer_t check, settle;
@@ -129,6 +130,8 @@ static void on_check_work(uv_work_t *work)
     *m = (struct verdict_machine){
         -1, -1, false, health->state_dir, conntrack_percent(), wall_us() < MADE_US};
     health->state_mended = health->try_state && statedir_try(health->state_dir, NULL) == 0;
+    health->locked =
+        health->try_lock && statedir_lock(health->state_dir, health->host->state, NULL) == 0;
     if (statvfs(health->state_dir, &fs) < 0)
         return;
     m->disk_read_only = fs.f_flag & ST_RDONLY;
@@ -156,6 +159,8 @@ static void on_checked(uv_work_t *work, int status)
     }
     if (health->state_mended)
         host_problem_clear(health->host, STATE_TROUBLE);
+    if (health->locked)
+        host_problem_clear(health->host, STATE_LOCK);
     health_changed(health);
 }
 
@@ -185,6 +190,7 @@ static void on_check(uv_timer_t *timer)
         return; /* the disk does not answer: what was known stays */
     health->checking = true;
     health->try_state = find(health, STATE_TROUBLE) != NULL;
+    health->try_lock = find(health, STATE_LOCK) != NULL;
     uv_queue_work(health->host->loop, &health->work, on_check_work, on_checked);
 }
 

@@ -41,6 +41,7 @@ struct dpservice; /* dataplane@1 */
 struct arp;       /* arp@1 */
 struct good;      /* good.h */
 struct svcconf;   /* /services of the configuration */
+struct statedir;  /* statedir.h */
 struct names;     /* who a uid is: names.h */
 struct health;    /* the verdict over the appliance: verdict.h */
 struct logconf;   /* /system/logging of the configuration */
@@ -62,6 +63,7 @@ struct orbitald {
     struct arp *arp;
     struct svcconf *svcconf;
     struct names *names;
+    struct statedir *state; /* main's */
     struct health *health;
     struct logconf *logconf;
     struct log_job *log_first; /* logs_iface.c: questions that wait for the disk */

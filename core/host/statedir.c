@@ -38,33 +38,37 @@ static int lock_directory(const char *path, struct statedir *dir, struct orb_err
     return taken(path, err);
 }
 
-static int lock_file(const char *state_dir, struct statedir *dir, struct orb_err *err)
+int statedir_lock(const char *state_dir, struct statedir *dir, struct orb_err *err)
 {
     AUTO_FREE char *path = xasprintf("%s/lock", state_dir);
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    AUTO_FD int fd = -1;
 
-    dir->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (dir->lock_fd < 0) {
-        orb_fail(&dir->trouble, -errno, "cannot open %s", path);
+    if (dir->lock_fd >= 0)
         return 0;
-    }
-    if (fcntl(dir->lock_fd, F_SETLK, &lock) == 0)
-        return 1;
-    if (errno == EAGAIN || errno == EACCES)
-        return taken(state_dir, err);
-    orb_fail(&dir->trouble, -errno, "cannot lock %s", path);
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    if (fd < 0)
+        return orb_fail(err, -errno, "cannot open %s", path);
+    if (fcntl(fd, F_SETLK, &lock) < 0)
+        return errno == EAGAIN || errno == EACCES ? taken(state_dir, err)
+                                                  : orb_fail(err, -errno, "cannot lock %s", path);
+    dir->lock_fd = take_fd(&fd);
     return 0;
 }
 
 static int lock(const char *state_dir, struct statedir *dir, struct orb_err *err)
 {
     int directory = lock_directory(state_dir, dir, err);
-    int file = directory < 0 ? 0 : lock_file(state_dir, dir, err);
+    int file = directory < 0 ? 0 : statedir_lock(state_dir, dir, &dir->unlocked);
 
-    if (directory < 0 || file < 0)
+    if (directory < 0)
         return ORB_E_STATE;
-    if (!directory && !file)
-        orb_wrap(&dir->trouble, "nothing keeps a second daemon away from %s", state_dir);
+    if (file == ORB_E_STATE) {
+        *err = dir->unlocked;
+        return ORB_E_STATE;
+    }
+    if (file < 0 && !directory)
+        orb_wrap(&dir->unlocked, "nothing keeps a second daemon away from %s", state_dir);
     return 0;
 }
 

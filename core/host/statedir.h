@@ -5,8 +5,9 @@
 #include "core/host/host.h"
 
 struct statedir {
-    int dir_fd, lock_fd;    /* both locked where the file system lets us; -1: not open */
-    struct orb_err trouble; /* what could not be made; code 0: all is as it should be */
+    int dir_fd, lock_fd;     /* both locked where the file system lets us; -1: not open */
+    struct orb_err trouble;  /* what could not be made; code 0: all is as it should be */
+    struct orb_err unlocked; /* why the file `lock` is not held; code 0: it is */
 };
 
 /* Makes what is missing of STATE, STATE/services and RUN, and locks STATE. A file system that is
@@ -14,6 +15,10 @@ struct statedir {
  * another daemon uses STATE. */
 int statedir_open(const struct host_options *options, struct statedir *ret_dir,
                   struct orb_err *err);
+/* Tries the file `lock` once more when it is not held. 0: it is held now. Blocks as long as the
+ * disk.
+ */
+int statedir_lock(const char *state_dir, struct statedir *dir, struct orb_err *err);
 void statedir_close(struct statedir *dir);
 /* Can a file be made in STATE now? 0, or what keeps it from that. Blocks as long as the disk. */
 int statedir_try(const char *state_dir, struct orb_err *err);

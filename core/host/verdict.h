@@ -91,6 +91,8 @@ void host_problem_set(struct orbitald *host, const char *key, enum verdict_level
 void host_problem_clear(struct orbitald *host, const char *key);
 /* The key of what keeps the state directory from being written: cleared by health.c once it can. */
 #define STATE_TROUBLE "state.trouble"
+/* The same for the file `lock` in it. */
+#define STATE_LOCK "state.lock"
 
 /* ---- health.c ---- */
 

@@ -2,7 +2,7 @@
 """The table of faults: each is injected into a running or a starting appliance, must be named by
 `show health` with its level, and must be gone from it once it is mended.
 
-    test_health.py BUILD [ROW]..."""
+    test_health.py BUILD OLD-CLOCK-LIBRARY [ROW]..."""
 import json
 import os
 import shutil
@@ -13,8 +13,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from appliance import Appliance, Failed, Tap, expect, need_root, run  # noqa: E402
 
 need_root()
-build = sys.argv[1]
-only = sys.argv[2:]
+build, clock = sys.argv[1:3]
+only = sys.argv[3:]
 tap = Tap()
 
 CONFIG = {
@@ -126,6 +126,17 @@ def unfill(box):
     os.unlink(f"{box.dir}/state/filler")
 
 
+def fill_all(box):
+    """Not one byte is left: records of the log are lost as well."""
+    fd = os.open(f"{box.dir}/state/filler", os.O_WRONLY | os.O_CREAT)
+    try:
+        while os.write(fd, b"\0" * 4096):
+            pass
+    except OSError:
+        os.close(fd)
+    box.until(20, lambda: box.ctl("service", "restart", "api") and box.reason("degraded", "% full"), "the disk is full")
+
+
 def many_files(box):
     os.makedirs(f"{box.dir}/state/many")
     for n in range(3800):
@@ -229,6 +240,18 @@ def twin4_gone(box):
     run("ip", "-n", box.far, "addr", "del", "10.1.0.1/24", "dev", "far-lan0")
 
 
+def lock_in_the_way(box):
+    """Whoever looks after the state put something where the lock is; noticed by the next start."""
+    box.kill(signal.SIGTERM)
+    os.unlink(f"{box.dir}/state/lock")
+    os.mkdir(f"{box.dir}/state/lock")
+    box.start()
+
+
+def lock_out_of_the_way(box):
+    os.rmdir(f"{box.dir}/state/lock")
+
+
 LIVE = [
     stopped("config", "failed"),
     stopped("interfaces", "degraded"),
@@ -242,6 +265,10 @@ LIVE = [
      switched_off("false"), switched_off("true")),
     ("a feature fails again and again", "degraded", ["acme-probe has failed"], probe_fails, probe_mended),
     ("the state directory is full", "degraded", ["% full"], fill, unfill),
+    ("records of the log are lost", "degraded", ["are lost with the next restart"], fill_all, unfill),
+    ("the data plane is taken away by a person", "failed", ["detached", "dataplane enable"],
+     lambda box: box.ctl("dataplane", "detach", "--yes"), lambda box: box.ctl("dataplane", "enable")),
+    ("the lock cannot be taken any more", "degraded", ["state/lock"], lock_in_the_way, lock_out_of_the_way),
     ("the state directory has no inodes", "degraded", ["(inodes)"], many_files,
      lambda box: shutil.rmtree(f"{box.dir}/state/many")),
     ("a link is gone", "degraded", ["interfaces", "wan1"], *link_gone("wan1")),
@@ -284,6 +311,24 @@ MENDED = [
     ("an address is taken away", ["interfaces."], ["ip", "addr", "del", "10.1.0.1/24", "dev", "lan0"]),
     ("a route is taken away", ["routing."], ["ip", "route", "del", "default"]),
 ]
+
+
+# ---- processes that stand still: (service, level, words of the verdict in the log meanwhile) ----
+
+STILL = [
+    ("config", "failed", ["health.changed", "failed: config is being restarted: no answer to ping"]),
+    ("routing", "degraded", ["health.changed", "degraded: routing is being restarted: no answer to ping"]),
+    ("firewall", "degraded", ["health.changed", "degraded: firewall is being restarted: no answer to ping"]),
+]
+
+
+def still(box, service, words):
+    """Too short to be asked for: the record of the change is the witness."""
+    end, pid = box.log_end(), box.pid(service)
+    os.kill(pid, signal.SIGSTOP)
+    box.until(20, lambda: box.logged(end, *words), f"a record with {words}")
+    box.until(20, lambda: box.service(service)["state"] == "Running" and box.pid(service) != pid, "it runs again")
+    box.fine()
 
 
 def picture(box):
@@ -334,6 +379,10 @@ def third_party(box, manifest=None, library=None):
             with open(f"{folder}/acme-probe/{path}", "w") as f:
                 f.write(text)
     box.packages = [f"{build}/packages", folder]
+
+
+PROBE = {"name": "acme-probe", "version": "1.0.0", "description": "fails when told to", "library": "lib/acme-probe.so",
+         "phase": "features", "requires": ["config"], "uses": {"config": "1.0"}, "capabilities": ["config.read:/acme-probe"]}
 
 
 def directory(path):
@@ -447,6 +496,8 @@ BOOT = [
      lambda box: os.unlink(package(box, "firewall") + "/lib/firewall.so")),
     ("a package of somebody else that does not load", [("degraded", ["acme-probe has failed"])],
      lambda box: third_party(box, library="nonsense")),
+    ("a package that asks for a sandbox the machine does not give", [("degraded", ["acme-probe", "asks for sandbox tier 3"])],
+     lambda box: third_party(box, manifest=json.dumps({**PROBE, "min_tier": 3}))),
     ("a package of somebody else without a manifest", [("degraded", ["acme-probe", "refused"])],
      lambda box: third_party(box, manifest="")),
     ("tokens.json is a directory", [("degraded", ["tokens.json"])], directory("auth/tokens.json")),
@@ -528,6 +579,73 @@ def lists_what_it_goes_without(box):
               "the fast path is back")
 
 
+def on_trial(box):
+    """A service that failed often runs again, and is not trusted yet."""
+    manifest = {**PROBE,
+                "restart": {"policy": "always", "backoff-ms": 10, "backoff-max-ms": 20,
+                            "breaker": {"failures": 3, "window-s": 60, "cooldown-s": 1, "cooldown-max-s": 1, "healthy-s": 6}}}
+    box.kill(signal.SIGTERM)
+    third_party(box, manifest=json.dumps(manifest))
+    box.start()
+    try:
+        probe_fails(box)
+        box.until(30, lambda: box.reason("degraded", "acme-probe has failed"), "the breaker is open")
+        box.ctl("config", "delete", "acme-probe", "crash-after-ms")
+        box.ctl("config", "commit")
+        box.until(30, lambda: box.reason("degraded", "acme-probe failed often and runs on trial"), "it runs on trial")
+        box.fine()
+    finally:
+        box.kill(signal.SIGTERM)
+        again(box)
+        box.start()
+
+
+def connections_full(box):
+    """More than 90 % of the connections there may be; the limit is the machine's, so another one is shown to the daemon."""
+    limit = f"{box.dir}/limit"
+    path = "/proc/sys/net/netfilter/nf_conntrack_max"
+
+    def allow(number):
+        with open(limit, "w") as f:
+            f.write(f"{number}\n")
+
+    allow(1000000)
+    box.kill(signal.SIGTERM)
+    box.prefix = ["unshare", "-m", "sh", "-c", f'mount --bind {limit} {path} && exec "$@"', "sh"]
+    box.start()
+    try:
+        box.fine()
+        run("ip", "-n", box.far, "addr", "add", "10.1.0.9/24", "dev", "far-lan0")
+        run("ip", "netns", "exec", box.far, "ping", "-c1", "-W1", "10.1.0.1", check=False)
+        box.until(30, lambda: int(box.sh("sysctl", "-n", "net.netfilter.nf_conntrack_count")) > 0 or
+                  run("ip", "netns", "exec", box.far, "ping", "-c1", "-W1", "10.1.0.1", check=False) and False, "a connection")
+        allow(1)
+        box.until(30, lambda: box.reason("degraded", "table of connections is"), "the verdict says so")
+        allow(1000000)
+        box.until(30, lambda: not box.reason("degraded", "table of connections is"), "the reason goes")
+    finally:
+        run("ip", "-n", box.far, "addr", "del", "10.1.0.9/24", "dev", "far-lan0", check=False)
+        box.kill(signal.SIGTERM)
+        again(box)
+        box.start()
+
+
+def clock_unset(box):
+    """A machine whose clock has no battery: it stands in 2020 until somebody sets it."""
+    old = f"{box.dir}/old-clock"
+    open(old, "w").close()
+    box.kill(signal.SIGTERM)
+    box.start(env={"LD_PRELOAD": clock, "OLD_CLOCK": old, "ASAN_OPTIONS": "verify_asan_link_order=0"})
+    try:
+        box.until(30, lambda: box.reason("degraded", "the clock is not set", "set the clock"), "the verdict says so")
+        os.unlink(old)
+        box.until(30, lambda: not box.reason("degraded", "the clock is not set"), "the reason goes")
+        box.fine()
+    finally:
+        box.kill(signal.SIGTERM)
+        box.start()
+
+
 def names_all_it_refused(box):
     box.kill(signal.SIGTERM)
     again(box)
@@ -542,6 +660,13 @@ def names_all_it_refused(box):
     box.kill(signal.SIGTERM)
     again(box)
     box.start()
+
+
+def alone(function, box):
+    try:
+        function(box)
+    except Failed as e:
+        raise Failed(f"{e}: {json.dumps(box.health()['reasons'])}") from None
 
 
 def wanted(name):
@@ -568,6 +693,15 @@ with Box("health") as box:
     for name, expected, prepare in BOOT:
         if wanted(name):
             tap.test(f"{expected[0][0]}: {name}", boot, box, expected, prepare)
+    box.start()
+    for service, level, words in STILL:
+        if wanted(f"{service} stands still"):
+            tap.test(f"{level}: {service} stands still, and is restarted", still, box, service, words)
+    for name, function in (("degraded: a service runs on trial", on_trial),
+                           ("degraded: the table of connections is full", connections_full),
+                           ("degraded: the clock is not set", clock_unset)):
+        if wanted(name):
+            tap.test(name, alone, function, box)
     if wanted("goes without"):
         tap.test("show boot lists what the machine does not give", lists_what_it_goes_without, box)
     if wanted("crowd"):
