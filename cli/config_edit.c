@@ -12,55 +12,80 @@ static int parse_text(const char *text, json_t **ret_value, struct orb_err *err)
     return tree_parse(text, strlen(text), NULL, ret_value, err);
 }
 
-/* What the schema wants at pointer: its first "type", "" when it does not say; may it be a list? */
-static int type_at(struct cli *cli, const char *pointer, char *type, size_t size, bool *ret_list,
-                   struct orb_err *err)
+/* What may stand at a place. */
+struct wanted {
+    bool known;                               /* the schema says */
+    bool number, boolean, null, list, others; /* others: text, objects */
+};
+
+static void want(struct wanted *wanted, const char *type)
+{
+    wanted->known = true;
+    if (!strcmp(type, "integer") || !strcmp(type, "number"))
+        wanted->number = true;
+    else if (!strcmp(type, "boolean"))
+        wanted->boolean = true;
+    else if (!strcmp(type, "null"))
+        wanted->null = true;
+    else if (!strcmp(type, "array"))
+        wanted->list = true;
+    else
+        wanted->others = true;
+}
+
+static int wanted_at(struct cli *cli, const char *pointer, struct wanted *ret_wanted,
+                     struct orb_err *err)
 {
     AUTO(buf) struct buf input = {0};
     AUTO(json_t) json_t *tree = NULL;
-    json_t *value, *one;
+    json_t *type, *one;
     size_t i;
     int r;
-
-    *ret_list = false;
 
     cli_pair(&input, "path", pointer);
     r = cli_tree(cli, "config@1", "schema", buf_str(&input), &tree, err);
     if (r < 0)
         return r;
-    value = json_object_get(tree, "type");
-    json_array_foreach (value, i, one)
-        *ret_list |= json_is_string(one) && !strcmp(json_string_value(one), "array");
-    if (json_is_array(value))
-        value = json_array_get(value, 0);
-    snprintf(type, size, "%s", json_is_string(value) ? json_string_value(value) : "");
+    *ret_wanted = (struct wanted){0};
+    type = json_object_get(tree, "type");
+    if (json_is_string(type))
+        want(ret_wanted, json_string_value(type));
+    json_array_foreach (type, i, one)
+        want(ret_wanted, json_is_string(one) ? json_string_value(one) : "");
     return 0;
 }
 
-/* A word typed by a person → JSON of the type the schema wants. What does not look like it goes as
- * a string: the service's refusal then says what was expected. */
-static json_t *word_value(const char *word, const char *type)
+static bool fits(const json_t *value, const struct wanted *wanted)
 {
-    json_t *value = NULL;
-    bool plain = !strcmp(type, "integer") || !strcmp(type, "number") || !strcmp(type, "boolean") ||
-                 !strcmp(type, "null") || !*type;
+    return json_is_number(value)    ? wanted->number
+           : json_is_boolean(value) ? wanted->boolean
+           : json_is_null(value)    ? wanted->null
+                                    : false;
+}
 
-    if (word[0] == '{' || word[0] == '[' || word[0] == '"')
-        plain = true;
-    if (plain && parse_text(word, &value, NULL) == 0)
-        return value;
-    if (!strcmp(type, "boolean") && (!strcmp(word, "yes") || !strcmp(word, "on")))
+/* A word typed by a person → JSON of a type the schema wants. What does not look like it goes as a
+ * string: the service's refusal then says what was expected. */
+static json_t *word_value(const char *word, const struct wanted *wanted)
+{
+    AUTO(json_t) json_t *value = NULL;
+    bool is_json = parse_text(word, &value, NULL) == 0;
+
+    if (is_json && (!wanted->known || fits(value, wanted) || strchr("{[\"", word[0])))
+        return take_ptr(value);
+    if (wanted->boolean && (!strcmp(word, "yes") || !strcmp(word, "on")))
         return json_true();
-    if (!strcmp(type, "boolean") && (!strcmp(word, "no") || !strcmp(word, "off")))
+    if (wanted->boolean && (!strcmp(word, "no") || !strcmp(word, "off")))
         return json_false();
     return json_string(word);
 }
 
 /* The list at pointer in the candidate with one more word; a word already there is no change. NULL:
- * there is no list, and none is to be made (only_there). */
-static int list_with(struct cli *cli, const char *pointer, const char *word, bool only_there,
-                     json_t **ret_list, struct orb_err *err)
+ * there is no list, and a single value may stand there. */
+static int list_with(struct cli *cli, const char *pointer, const struct wanted *wanted,
+                     const char *word, json_t **ret_list, struct orb_err *err)
 {
+    bool only_there = wanted->number || wanted->boolean || wanted->null || wanted->others;
+    AUTO(json_t) json_t *more = word_value(word, wanted);
     AUTO(buf) struct buf input = {0};
     AUTO(json_t) json_t *tree = NULL;
     json_t *list, *item;
@@ -78,11 +103,11 @@ static int list_with(struct cli *cli, const char *pointer, const char *word, boo
         return 0;
     list = json_is_array(list) ? json_copy(list) : json_array();
     json_array_foreach (list, i, item)
-        if (json_is_string(item) && !strcmp(json_string_value(item), word)) {
+        if (json_equal(item, more)) {
             *ret_list = list;
             return 0;
         }
-    json_array_append_new(list, json_string(word));
+    json_array_append(list, more);
     *ret_list = list;
     return 0;
 }
@@ -129,8 +154,7 @@ int config_set(struct cli *cli, int argc, char **argv, struct orb_err *err)
     AUTO(buf) struct buf pointer = {0};
     AUTO(json_t) json_t *value = NULL;
     const char *word;
-    char type[16];
-    bool list;
+    struct wanted wanted;
     /* The value may begin with dashes. */
     int r = cli_words(argc - (argc > 2), argv, 2 - (argc > 2), -1, "config set PATH... VALUE", err);
 
@@ -138,14 +162,14 @@ int config_set(struct cli *cli, int argc, char **argv, struct orb_err *err)
         return r;
     word = argv[argc - 1];
     cli_pointer(argc - 1, argv, &pointer);
-    r = type_at(cli, buf_str(&pointer), type, sizeof type, &list, err);
+    r = wanted_at(cli, buf_str(&pointer), &wanted, err);
     if (r < 0)
         return r;
     /* Where one value or several may stand, several get one more and a single one is replaced. */
-    if (word[0] != '[' && (list || !strcmp(type, "array")))
-        r = list_with(cli, buf_str(&pointer), word, list, &value, err);
+    if (word[0] != '[' && wanted.list)
+        r = list_with(cli, buf_str(&pointer), &wanted, word, &value, err);
     if (r == 0 && !value)
-        value = word_value(word, type);
+        value = word_value(word, &wanted);
     return r < 0 ? r : edit(cli, "set", buf_str(&pointer), value, true, err);
 }
 

@@ -38,6 +38,16 @@ static void print_tree(const json_t *value, int depth)
     }
 }
 
+/* Would `config set` take these words for something else than this text? Then it stands in quotes.
+ */
+static bool looks_like_json(const char *text)
+{
+    AUTO(json_t) json_t *value = NULL;
+
+    return *text == '{' || *text == '[' || *text == '"' ||
+           tree_parse(text, strlen(text), NULL, &value, NULL) == 0;
+}
+
 /* A word as a shell and `config set` take it. */
 static void print_word(const char *word)
 {
@@ -70,7 +80,7 @@ static void print_set(const json_t *value, const char **words, int depth)
     printf("set");
     for (int i = 0; i < depth; i++)
         print_word(words[i]);
-    if (json_is_string(value))
+    if (json_is_string(value) && !looks_like_json(json_string_value(value)))
         print_word(json_string_value(value));
     else {
         AUTO(buf) struct buf text = {0};

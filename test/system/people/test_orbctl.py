@@ -3,6 +3,7 @@ the place, what was found and what was expected; every command, for people and a
 import json
 import re
 import select
+import shlex
 import signal
 import subprocess
 import sys
@@ -120,6 +121,25 @@ def wrong_words(box):
         check(done.returncode == code and set(error) == {"code", "path", "text"} and
               all(w in done.stderr for w in words), f"orbctl --json {line}: the error as JSON", done)
     check(box.ask("config", "diff")["count"] == 0, "none of it left anything in the candidate")
+
+
+def set_commands(box):
+    """What is printed as set commands gives the same back, also where a text looks like JSON."""
+    texts = ["plain", "it's \"quoted\"", "\"all of it\"", "[1]", "{}", "12", "true", "null", "-x --json", "two\nlines",
+             "\\u0041 $HOME `id`", "B\u00fcro \U0001f6a7", "1e5", "'", " "]
+    want = {"routing": {"static": {f"10.{n}.0.0/16": {"blackhole": True, "description": text}
+                                   for n, text in enumerate(texts)}},
+            "firewall": {"groups": {"g": {"ports": ["80", 443, "1-9"]}},
+                         "rules": {"10": {"action": "accept", "protocol": "tcp", "destination-ports": "80",
+                                          "source-ports": 53}}}}
+    box.must("config", "load", "-", "--replace", stdin=json.dumps(want))
+    lines = box.must("config", "show", "--candidate", "--format", "set")
+    box.must("config", "load", "-", "--replace", stdin="{}")
+    for words in lines.split("\nset "):
+        box.must("config", "set", "--", *shlex.split(words.removeprefix("set ")))
+    got = box.ask("config", "show", "--candidate")
+    check(got == want, "set commands give back what they were printed from", got)
+    box.must("config", "discard")
 
 
 def configuration(box):
@@ -337,6 +357,7 @@ def main():
         words(box)
         wrong_words(box)
         packages.check_all(tap, box.build, box.dir)
+        set_commands(box)
         configuration(box)
         services(box)
         looking(box)
