@@ -6,8 +6,9 @@
  *   apply FILE · put FILE (merges into the running policy) · revert · status · counters · times (of
  *   the last apply) · enable · disable · events (waits for one, dispatches) · tend (what was put
  *   back) · age (the next packet of each IPv4 flow in the cache is the one in FLOW_PUNT_S) ·
- *   destroy · quit */
+ *   other-in, other-out [INTERFACE] (somebody's program at tcx) · destroy · quit */
 #include <fcntl.h>
+#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
@@ -18,6 +19,11 @@
 #include "bpf/abi.h"
 #include "core/base/own.h"
 #include "dataplane/dataplane.h"
+
+struct files {
+    const char *bpffs;
+    int link; /* of somebody else's program; -1: none */
+};
 
 static int read_policy(const char *path, struct policy *policy, struct orb_err *err)
 {
@@ -94,7 +100,27 @@ static int age(const char *bpffs, struct orb_err *err)
     return 0;
 }
 
-static int run(struct dataplane *dp, struct policy *policy, const char *bpffs, char *line,
+/* A program of somebody else's at tcx of an interface, which lets nothing pass. link: what the last
+ * call made; it goes with this process or with the next call. Without an interface that is all. */
+static int other(int *link, const char *interface, bool egress, struct orb_err *err)
+{
+    const struct bpf_insn drop[] = {
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 2},
+        {.code = BPF_JMP | BPF_EXIT}};
+    AUTO_FD int program = -1;
+
+    if (*link >= 0)
+        close(*link);
+    *link = -1;
+    if (!interface)
+        return 0;
+    program = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "other", "GPL", drop, ARRAY_LEN(drop), NULL);
+    if (program >= 0) /* BPF_TCX_INGRESS, BPF_TCX_EGRESS */
+        *link = bpf_link_create(program, (int)if_nametoindex(interface), egress ? 47 : 46, NULL);
+    return *link < 0 ? orb_fail(err, ORB_E_INTERNAL, "no program at tcx of %s", interface) : 0;
+}
+
+static int run(struct dataplane *dp, struct policy *policy, struct files *files, char *line,
                struct buf *out, struct orb_err *err)
 {
     const char *command = strtok(line, " \n"), *argument = strtok(NULL, " \n");
@@ -124,8 +150,10 @@ static int run(struct dataplane *dp, struct policy *policy, const char *bpffs, c
         return dataplane_set_enabled(dp, !strcmp(command, "enable"), err);
     if (!strcmp(command, "events"))
         return wait_event(dp, err);
+    if (!strcmp(command, "other-in") || !strcmp(command, "other-out"))
+        return other(&files->link, argument, !strcmp(command, "other-out"), err);
     if (!strcmp(command, "age"))
-        return age(bpffs, err);
+        return age(files->bpffs, err);
     if (!strcmp(command, "destroy"))
         return dataplane_destroy(dp, err);
     return orb_fail(err, ORB_E_INVALID, "unknown command %s", command);
@@ -172,6 +200,7 @@ static bool has_option(int argc, char **argv, const char *option)
 int main(int argc, char **argv)
 {
     struct dataplane_options options = {0};
+    struct files files = {.link = -1};
     struct dataplane *dp = NULL;
     struct policy policy = {0};
     struct orb_err err = {0};
@@ -188,7 +217,7 @@ int main(int argc, char **argv)
         return 77;
     }
     close(netns);
-    options.bpffs = argv[2];
+    options.bpffs = files.bpffs = argv[2];
     options.no_kfunc = has_option(argc, argv, "no-kfunc");
     options.no_tcx = has_option(argc, argv, "no-tcx");
     policy_init(&policy);
@@ -200,7 +229,7 @@ int main(int argc, char **argv)
     fflush(stdout);
     while (next_line(dp, has_option(argc, argv, "live"), line, sizeof(line))) {
         AUTO(buf) struct buf out = {0};
-        int r = run(dp, &policy, options.bpffs, line, &out, &err);
+        int r = run(dp, &policy, &files, line, &out, &err);
 
         if (r < 0)
             printf("error %s%s%s\n", err.path, err.path[0] ? ": " : "", err.text);

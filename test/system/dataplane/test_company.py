@@ -1,7 +1,5 @@
 """What else decides on the box: tables, filters, disciplines and IPsec of others. A conversation that the fast path
 carries obeys each of them at once, as with the fast path off, and goes back to the fast path when it is gone."""
-import struct
-import socket
 import sys
 import time
 
@@ -137,6 +135,62 @@ def new_element(mode, talk):
     lab.check(f"{mode}: and answers when nobody bans him", talk.flows() is not None)
 
 
+def at_tcx(d, mode, talk):
+    """Somebody's program behind ours, and one where packets leave. The kernel tells nobody, so it is looked at."""
+    for where, port in (("in", "r0"), ("out", "r1")):
+        d.say(f"other-{where} {port}")
+        took = talk.stands(time.monotonic())
+        lab.check(f"{mode}: a program at tcx, {where}, is obeyed after {took if took is None else round(took, 2)} s",
+                  took is not None and took < 1.5)
+        d.say(f"other-{where}")
+        lab.check(f"{mode}: without it the conversation goes on", talk.flows() is not None and back(d, mode))
+
+
+# The client asks for a connection to itself (active FTP); another one is refused as before.
+FTP_SERVER = """
+import subprocess
+control = socket.create_server(("10.200.2.2", 21))
+client = subprocess.Popen(["nsenter", "--net=" + sys.argv[1], sys.executable, "-c", '''
+import socket
+back = [socket.create_server(("10.200.1.2", port)) for port in (4321, 4322)]
+c = socket.create_connection(("10.200.2.2", 21), 5)
+c.settimeout(8)
+for line in ("USER x", "PORT 10,200,1,2,16,225"):
+    c.sendall(line.encode() + bytes([13, 10]))
+    c.recv(10)
+c.recv(10)
+'''])
+c, _ = control.accept()
+c.settimeout(5)
+c.recv(100)
+c.send(b"331")
+c.recv(100)
+for port, word in ((4321, "expected"), (4322, "let in")):
+    s = socket.socket()
+    s.settimeout(1.5)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("10.200.2.2", 20))
+    try:
+        s.connect(("10.200.1.2", port))
+        print(word)
+    except OSError:
+        print("refused")
+    s.close()
+c.send(b"x")
+client.wait()
+"""
+
+
+def expected(mode):
+    """What a helper waits for is no first packet like another: rules refuse it, conntrack allows it."""
+    nft("table ip helpers {\nct helper f {\ntype \"ftp\" protocol tcp\n}\nchain c {\ntype filter hook prerouting "
+        "priority 0\niifname \"r0\" tcp dport 21 ct helper set \"f\"\n}\n}")
+    out = L.python(L.server, FTP_SERVER, f"/run/netns/{L.client}").split()
+    lab.check(f"{mode}: a connection a helper expects is let in, and only that: {out}",
+              out == ["expected", "refused"])
+    nft("delete table ip helpers")
+
+
 def discipline(d, mode):
     """What leaves goes through the queueing discipline somebody put there."""
     L.run(L.router, ["tc", "qdisc", "add", "dev", "r1", "root", "tbf", "rate", "100mbit", "burst",
@@ -168,6 +222,9 @@ for mode in ("off", "tcx", "xdp"):
     for what in COMPANY:
         obeys(d, mode, talk, what)
     new_element(mode, talk)
+    expected(mode)
+    if lab.HAS_TCX:
+        at_tcx(d, mode, talk)
     leaves_alone(d, mode, "a chain about IPv6", "ip6", "forward priority 0", "drop")
     leaves_alone(d, mode, "a chain about another interface", "inet", "forward priority 0",
                  "iifname \"elsewhere*\" drop")

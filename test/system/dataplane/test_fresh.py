@@ -87,18 +87,38 @@ def once_in_a_while(d, mode):
     lab.check(f"{mode}: {seen} packets went through the kernel when their time had come", 2 <= seen <= 8)
 
 
-def by_dscp(d, mode, host, tos):
-    """Rules about routes may ask for DSCP, and one flow may have more than one."""
-    v = "-6" if ":" in host else "-4"
-    via = "fd00:200:3::2" if ":" in host else "10.200.3.2"
-    lab.sh(f"ip -n {L.router} {v} route add default via {via} table 100; "
-           f"ip -n {L.router} {v} rule add tos 0x10 lookup 100")
-    talk = stream.Stream(L, host, 5005, tos)
-    lab.check(f"{mode}: a marked conversation to {host} goes the way of its DSCP", talk.flows("other") is not None)
-    time.sleep(2.6)  # the point: conntrack's time until the fast path carries it
-    lab.check(f"{mode}: and goes on there", talk.flows("other") is not None and talk.last()[2].startswith("other"))
-    talk.close()
-    lab.sh(f"ip -n {L.router} {v} rule del tos 0x10 lookup 100")
+# Rules and routes that ask for more than the destination: what adds them, and what takes them away.
+WAYS = {
+    "DSCP": (V4, 0x10, "ip -n {r} rule {word} tos 0x10 lookup 100"),
+    "port": (V4, 0, "ip -n {r} rule {word} ipproto udp dport 5005 lookup 100"),
+    "source": (V6, 0, "ip -n {r} -6 rule {word} from fd00:200:1::/64 lookup 100"),
+    "subtree": (V6, 0, "ip -n {r} -6 route {word} " + V6 + " from fd00:200:1::/64 via fd00:200:3::2 metric 1"),
+}
+
+
+def by_more(mode):
+    """They hold for conversations the fast path carries, all at once."""
+    lab.sh(f"ip -n {L.router} route add default via 10.200.3.2 table 100; "
+           f"ip -n {L.router} -6 route add default via fd00:200:3::2 table 100")
+    for pair in (("DSCP", "source"), ("port", "subtree")):
+        talks = {}
+        for what in pair:
+            host, tos, command = WAYS[what]
+            talks[what] = stream.Stream(L, host, 5005, tos)
+            lab.check(f"{mode}: a conversation to {host}", talks[what].flows("server") is not None)
+        time.sleep(2.6)  # the point: conntrack's time until the fast path carries it
+        for what in pair:
+            lab.sh(WAYS[what][2].format(r=L.router, word="add"))
+            took = talks[what].flows("other", 5)
+            lab.check(f"{mode}: it goes the way of its {what} after {took if took is None else round(took, 2)} s",
+                      took is not None and took < 1)
+        time.sleep(1.2)  # the point: the entry asks anew
+        for what in pair:
+            said = talks[what].last()[2]
+            lab.check(f"{mode}: and goes on there", said.startswith("other"))
+            talks[what].close()
+            lab.sh(WAYS[what][2].format(r=L.router, word="del"))
+    lab.sh(f"ip -n {L.router} route flush table 100; ip -n {L.router} -6 route flush table 100")
 
 
 # Doubted after at most 0.75 s, asked 1 s later, given up 0.3 s after that, and looked for.
@@ -129,10 +149,10 @@ for number, mode in enumerate(("off", "tcx", "xdp")):
     ping("10.200.3.2", "fd00:200:3::2", "10.200.2.2", "fd00:200:2::2")
     once_in_a_while(d, mode) if mode != "off" else None
     switch(d, mode, talks)
-    by_dscp(d, mode, V4, 0x10)
     talks[V6].close()
     talks[V4].close()
     route(2)
+    by_more(mode)
     talk = stream.Stream(L, V4, 5005)
     talk.assured()
     swap(mode, talk, number + 1)
