@@ -7,6 +7,7 @@ import platform
 import struct
 
 MAP_LOOKUP, MAP_NEXT_KEY, OBJ_GET, MAP_FD_BY_ID, INFO_BY_FD = 1, 4, 7, 14, 15
+LINK_DETACH = 34
 NUMBER = {"x86_64": 321, "aarch64": 280, "riscv64": 280}.get(platform.machine())
 CONTROL, IFACE_KEY, IFACE = "=8I", "=II", "=B6sxHHI"
 libc = ctypes.CDLL(None, use_errno=True)
@@ -74,3 +75,13 @@ def enforced(where):
         blob = inner.get(struct.pack("=I", 0))
     return "\n".join([f"enabled {enabled}", *sorted(zones),
                       f"classifier {hashlib.sha256(blob).hexdigest()[:16]}"])
+
+
+def detach(path):
+    """Takes the program of a pinned link away; the pin stays."""
+    name = ctypes.create_string_buffer(path.encode())
+    fd = bpf(OBJ_GET, struct.pack("=QII", ctypes.addressof(name), 0, 0))
+    try:
+        bpf(LINK_DETACH, struct.pack("=I", fd))
+    finally:
+        os.close(fd)

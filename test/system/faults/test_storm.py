@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""A storm (storm.py), and what is left when it is over: the kernel is what the configuration says,
+commits work, and nothing is held that was not held before.
+
+    test_storm.py BUILD WRAPPER [--seconds N] [--seed N]
+
+From 60 s on the host itself dies as well. FAULTS_LOG names a directory for the daemon's log."""
+import os
+import signal
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import cells  # noqa: E402
+import matrix  # noqa: E402
+from lab import Box, Tap, expect, need_root  # noqa: E402
+from storm import Belongings, Storm, cgroups  # noqa: E402
+
+SETTLE_S = 40
+
+
+def option(name, fallback):
+    return int(sys.argv[sys.argv.index(name) + 1]) if name in sys.argv else fallback
+
+
+def rage(box, seconds, seed):
+    storm = Storm(box, seed, hosts_too=seconds >= 60)
+    end = time.monotonic() + seconds
+    calm = time.monotonic() + 30
+    while time.monotonic() < end:
+        storm.blow()
+        if time.monotonic() > calm:  # one that died often is not what is tried here
+            matrix.forgive(box)
+            calm = time.monotonic() + 30
+    print(f"# seed {seed}:", ", ".join(f"{n} {name}" for name, n in sorted(storm.done.items())), flush=True)
+    expect(sum(storm.done.values()) >= 10, f"only {storm.done} in {seconds} s")
+
+
+def calm(box):
+    """The services that a breaker holds are started, as a person would."""
+    box.until(SETTLE_S, lambda: matrix.forgive(box) is None, "the host answers")
+    which = box.settle(SETTLE_S)
+    for new in (which == "old", which != "old"):
+        box.commit(new, f"after the storm {new}")
+        expect(box.settle(SETTLE_S) == ("new" if new else "old"), "commits do not run")
+    box.until(SETTLE_S, lambda: box.ctl("show", "health", ok=False).returncode == 0, "health is ok")
+
+
+def holds_no_more(box, before):
+    def same():
+        more = Belongings(box).more_than(before)
+        if more:
+            raise ValueError(more)
+        return True
+    box.until(20, same, "nothing is held that was not held before")
+
+
+def leaves_nothing(box):
+    expect(cgroups(box.instance), "no cgroup was seen while it ran: is there no cgroup2 here?")
+    box.kill(signal.SIGTERM)
+    expect(not cgroups(box.instance), f"cgroups are left: {cgroups(box.instance)}")
+
+
+need_root("bpf", "bpffs")
+build, wrapper = sys.argv[1:3]
+seconds, number = option("--seconds", 6), option("--seed", int(time.time()))
+tap = Tap()
+with Box(build, "storm", wrapper) as box:
+    box.start()
+    box.learn()
+    first = Belongings(box)
+    tap.test(f"{seconds} seconds of storm, seed {number}", rage, box, seconds, number)
+    tap.test("afterwards store, services and kernel agree, and commits work", calm, box)
+    tap.test("nothing is held that was not held before", holds_no_more, box, first)
+    if tap.bad:
+        cells.keep_log(box, f"storm {number}")
+    tap.test("after the end no cgroup is left", leaves_nothing, box)
+tap.end()
