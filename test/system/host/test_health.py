@@ -693,6 +693,7 @@ with Box("health") as box:
     for name, expected, prepare in BOOT:
         if wanted(name):
             tap.test(f"{expected[0][0]}: {name}", boot, box, expected, prepare)
+    box.kill(signal.SIGTERM)
     box.start()
     for service, level, words in STILL:
         if wanted(f"{service} stands still"):
