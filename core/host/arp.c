@@ -17,6 +17,7 @@
 #define AGAIN_MS 2000 /* between two questions about an address that is taken */
 #define FREE_MS 5000  /* nobody claimed it for so long: two questions unanswered */
 #define CLAIMS 128    /* one turn of the loop */
+#define OWN_MS 1000   /* between two looks at our own hardware addresses */
 
 struct entry {
     char interface[16];
@@ -25,7 +26,7 @@ struct entry {
     unsigned probes; /* still to be sent */
     bool taken;
     uint8_t mac[6]; /* by whom */
-    uint64_t claimed_ms, asked_ms;
+    uint64_t claimed_ms, asked_ms, told_ms;
 };
 
 struct arp {
@@ -37,6 +38,8 @@ struct arp {
     struct orb_err why;
     struct entry *entries;
     unsigned count;
+    struct arp_own own;
+    uint64_t own_ms; /* when it was read, 0: anew when it is needed */
 };
 
 /* ---- what is said ---- */
@@ -88,6 +91,20 @@ static void on_tick(uv_timer_t *timer)
         uv_timer_stop(timer);
 }
 
+/* Reading them takes long where there are many links, and anybody can send claims without end. */
+static bool is_own(struct arp *arp, const uint8_t mac[6])
+{
+    uint64_t now = now_ms();
+
+    if (arp_own_has(&arp->own, mac))
+        return true;
+    if (arp->own_ms && now - arp->own_ms < OWN_MS)
+        return false;
+    arp_own_read(&arp->own);
+    arp->own_ms = now;
+    return arp_own_has(&arp->own, mac);
+}
+
 static void take_claim(struct arp *arp, const struct arp_claim *claim)
 {
     for (unsigned i = 0; i < arp->count; i++) {
@@ -95,12 +112,15 @@ static void take_claim(struct arp *arp, const struct arp_claim *claim)
 
         if (e->index != claim->index || e->address.s_addr != claim->address.s_addr)
             continue;
-        if (arp_packet_is_own(claim->mac))
+        if (is_own(arp, claim->mac))
             return;
         e->claimed_ms = now_ms();
-        if (e->taken && !memcmp(e->mac, claim->mac, sizeof e->mac))
-            return;
+        if (e->taken &&
+            (!memcmp(e->mac, claim->mac, sizeof e->mac) || e->claimed_ms - e->told_ms < TICK_MS))
+            return; /* said already; one that changes its address all the time is said now and then
+                     */
         e->taken = true;
+        e->told_ms = e->claimed_ms;
         memcpy(e->mac, claim->mac, sizeof e->mac);
         tell(arp, e);
         uv_timer_start(&arp->timer, on_tick, TICK_MS, TICK_MS);
@@ -197,6 +217,8 @@ static int watch(struct arp *arp, const char *input, size_t len, struct buf *out
     free(arp->entries);
     arp->entries = take_ptr(entries);
     arp->count = count;
+    arp_own_fini(&arp->own); /* links may have come and gone */
+    arp->own_ms = 0;
     uv_timer_start(&arp->timer, on_tick, 0, TICK_MS);
     buf_adds(out, "{\"conflicts\":[");
     for (unsigned i = 0, n = 0; i < count; i++) {
@@ -230,6 +252,7 @@ static void on_closed(struct loop_scope *scope)
     if (arp->fd >= 0)
         close(arp->fd);
     free(arp->entries);
+    arp_own_fini(&arp->own);
     free(arp);
 }
 

@@ -127,19 +127,37 @@ int arp_packet_read(int fd, struct arp_claim *ret_claim)
     return 0;
 }
 
-bool arp_packet_is_own(const uint8_t mac[6])
+void arp_own_read(struct arp_own *own)
 {
     struct ifaddrs *list, *i;
-    bool own = false;
+    unsigned count = 0;
 
     if (getifaddrs(&list) < 0)
-        return false;
-    for (i = list; i && !own; i = i->ifa_next) {
+        return;
+    for (i = list; i; i = i->ifa_next)
+        count += i->ifa_addr && i->ifa_addr->sa_family == AF_PACKET;
+    arp_own_fini(own);
+    own->macs = xcalloc(count + 1, sizeof *own->macs);
+    for (i = list; i; i = i->ifa_next) {
         const struct sockaddr_ll *link = (const struct sockaddr_ll *)(void *)i->ifa_addr;
 
-        own = link && link->sll_family == AF_PACKET && link->sll_halen == 6 &&
-              !memcmp(link->sll_addr, mac, 6);
+        if (link && link->sll_family == AF_PACKET && link->sll_halen == 6)
+            memcpy(own->macs[own->count++], link->sll_addr, 6);
     }
     freeifaddrs(list);
-    return own;
+}
+
+bool arp_own_has(const struct arp_own *own, const uint8_t mac[6])
+{
+    for (unsigned i = 0; i < own->count; i++) {
+        if (!memcmp(own->macs[i], mac, 6))
+            return true;
+    }
+    return false;
+}
+
+void arp_own_fini(struct arp_own *own)
+{
+    free(own->macs);
+    *own = (struct arp_own){0};
 }

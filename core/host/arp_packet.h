@@ -24,7 +24,15 @@ struct arp_claim {
 };
 /* 1: a claim was read, 0: nothing waits, below 0: the socket's error, which is gone then. */
 int arp_packet_read(int fd, struct arp_claim *ret_claim);
-/* Is this the hardware address of a link of this machine? */
-bool arp_packet_is_own(const uint8_t mac[6]);
+/* The hardware addresses of this machine's links. */
+struct arp_own {
+    uint8_t (*macs)[6];
+    unsigned count;
+};
+/* Reads them from the kernel, which takes long where there are many links. After a failure the list
+ * is as before. */
+void arp_own_read(struct arp_own *own);
+bool arp_own_has(const struct arp_own *own, const uint8_t mac[6]);
+void arp_own_fini(struct arp_own *own);
 
 #endif

@@ -16,6 +16,9 @@
 /* Room for what the kernel says while the loop does other things. Doubled by the kernel, which
  * counts its own overhead: about two thousand events. */
 #define EVENTS_BYTES (1 << 20)
+/* As much as the kernel writes of a dump at once: the fewer pieces, the less changes between two.
+ */
+#define PIECE_BYTES (32 * 1024)
 #define DRAIN_MAX 4096 /* messages in one turn of the loop */
 /* An interrupted dump is repeated: at once, then after 1, 2, 4, 8, 16, 16 … ms. */
 #define DUMP_TRIES 20
@@ -55,6 +58,7 @@ int netlink_open(struct nl_sock **ret_socket, struct orb_err *err)
     }
     /* These only make things better; a kernel without them works as well. */
     make_room(socket, EVENTS_BYTES);
+    nl_socket_set_msg_buf_size(socket, PIECE_BYTES);
     setsockopt(nl_socket_get_fd(socket), SOL_NETLINK, NETLINK_EXT_ACK, &one, sizeof(one));
     setsockopt(nl_socket_get_fd(socket), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
     *ret_socket = socket;
