@@ -65,7 +65,9 @@ void found_note(const char *path, const char *setting, const char *value)
     if (!had)
         header(&text);
     buf_addf(&text, "%s %s\n", setting, value);
-    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | (had ? O_APPEND : O_TRUNC), 0600);
+    fd = open(path,
+              O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | (had ? O_APPEND : O_TRUNC),
+              0600);
     if (fd >= 0)
         (void)!write(fd, text.data + had, text.len - had);
 }

@@ -280,6 +280,18 @@ static int write_all(int fd, const char *p, size_t len)
     return 0;
 }
 
+int file_create(const char *path, unsigned mode)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+
+    if (fd < 0 && errno == EEXIST) {
+        if (unlink(path) < 0 && errno != ENOENT)
+            return -errno;
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
+    }
+    return fd < 0 ? -errno : fd;
+}
+
 int file_replace(const char *path, const void *data, size_t len, unsigned mode, struct orb_err *err)
 {
     AUTO_FREE char *tmp = xasprintf("%s.new", path);
@@ -289,9 +301,9 @@ int file_replace(const char *path, const void *data, size_t len, unsigned mode, 
     char *slash = strrchr(dir, '/');
     int r;
 
-    fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    fd = file_create(tmp, mode);
     if (fd < 0)
-        return orb_fail(err, -errno, "cannot create %s", tmp);
+        return orb_fail(err, fd, "cannot create %s", tmp);
     r = write_all(fd, data, len);
     if (r == 0 && fdatasync(fd) < 0)
         r = -errno;

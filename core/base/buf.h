@@ -58,6 +58,10 @@ struct orb_err;
 int file_read(const char *path, size_t limit, struct buf *ret_data, struct orb_err *err);
 /* The same for files others have laid out: a FIFO, device or directory is refused at once. */
 int file_read_regular(const char *path, size_t limit, struct buf *ret_data, struct orb_err *err);
+/* A new, empty, regular file to write to, in the place of whatever file lies there (a FIFO would
+ * hold the writer for ever, a link lead it elsewhere). Descriptor, or negative errno: EEXIST,
+ * EISDIR or EPERM: a directory. */
+int file_create(const char *path, unsigned mode);
 /* Writes atomically: temporary file in the same directory, fdatasync, rename, fsync of the
  * directory. mode: permission bits of the new file. */
 int file_replace(const char *path, const void *data, size_t len, unsigned mode,

@@ -54,9 +54,11 @@ static int write_enforced(const char *path, const struct enforced *e, struct orb
     AUTO_FREE char *life = this_life();
     AUTO_FREE char *text = xasprintf("%s %" PRIu64 " %" PRIu64 "\n", life, e->revision, e->void_tx);
     AUTO_FREE char *next = xasprintf("%s.new", path);
-    AUTO_FD int fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    AUTO_FD int fd = file_create(next, 0600);
     int r;
 
+    if (fd < 0)
+        errno = -fd;
     if (fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text) &&
         rename(next, path) == 0)
         return 0;

@@ -50,12 +50,13 @@ static int mount_missing(unsigned i)
     return 0;
 }
 
-/* A kernel without /dev/console in its initramfs starts us without a single descriptor. */
-static void open_console(void)
+/* Opens what is missing of 0 to 2: what is said on 2 would else be written into the file that
+ * happens to get this number. */
+static void open_standard(const char *path)
 {
     for (int fd = 0; fd <= 2; fd++)
-        if (fcntl(fd, F_GETFD) < 0 && open("/dev/console", O_RDWR | O_NOCTTY) < 0 &&
-            open("/dev/null", O_RDWR) < 0)
+        if (fcntl(fd, F_GETFD) < 0 && open(path, O_RDWR | O_NOCTTY) < 0 &&
+            open("/dev/null", O_RDWR) < 0 && open("/", O_RDONLY | O_DIRECTORY) < 0)
             return;
 }
 
@@ -73,11 +74,13 @@ static int loopback_up(void)
 void init_begin(struct init *init)
 {
     init->active = getpid() == 1;
-    if (!init->active)
+    if (!init->active) {
+        open_standard("/dev/null");
         return;
+    }
     for (unsigned i = 0; i < INIT_MOUNTS; i++)
         init->mounts[i] = mount_missing(i);
-    open_console();
+    open_standard("/dev/console"); /* an initramfs without it starts us without any */
     init->loopback = loopback_up();
     reboot(RB_DISABLE_CAD); /* ctrl-alt-del becomes our SIGINT; a container may not, and need not */
 }

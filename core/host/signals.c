@@ -51,14 +51,27 @@ void signals_begin(void)
     for (int number = 1; number <= SIGRTMAX; number++)
         if (!stays(number))
             sigaction(number, &ignore, NULL);
+    signal(SIGCHLD, SIG_DFL); /* ignored, as it may be inherited, nobody learns how a child ended */
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL); /* whoever started us may have blocked some */
+}
+
+/* A soft limit may be raised by the process itself; that of files would end in lost records. */
+static void raise_file_size(void)
+{
+    struct rlimit size;
+
+    if (getrlimit(RLIMIT_FSIZE, &size) < 0 || size.rlim_cur == size.rlim_max)
+        return;
+    size.rlim_cur = size.rlim_max;
+    setrlimit(RLIMIT_FSIZE, &size);
 }
 
 void limits_raise(struct log_sink *log)
 {
     struct rlimit files = {.rlim_cur = FILES_WANTED, .rlim_max = FILES_WANTED};
 
+    raise_file_size();
     if (setrlimit(RLIMIT_NOFILE, &files) == 0 || getrlimit(RLIMIT_NOFILE, &files) < 0)
         return;
     files.rlim_cur = files.rlim_max < FILES_WANTED ? files.rlim_max : FILES_WANTED;

@@ -53,8 +53,10 @@ unsigned starts_note(const char *run_dir, uint64_t now_ms, struct orb_err *err)
     times[count++] = now_ms;
     for (unsigned i = 0; i < count; i++)
         buf_addf(&text, "%llu\n", (unsigned long long)times[i]);
-    fd = open(new_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0 || write(fd, text.data, text.len) != (ssize_t)text.len || rename(new_path, path) < 0)
+    fd = file_create(new_path, 0600);
+    if (fd < 0)
+        orb_fail(err, fd, "cannot create %s", new_path);
+    else if (write(fd, text.data, text.len) != (ssize_t)text.len || rename(new_path, path) < 0)
         orb_fail(err, errno ? -errno : -EIO, "cannot write %s", path);
     return count;
 }

@@ -112,7 +112,7 @@ void candidate_append(struct engine *engine, struct candidate *c, const struct b
         return;
     }
     c->appended += lines->len;
-    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+    fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
     size = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
     if (size < 0) {
         saved(engine, c, -errno);
@@ -134,9 +134,9 @@ void candidate_rewrite(struct engine *engine, struct candidate *candidate)
 {
     AUTO_FREE char *path = file_of(engine, candidate->user);
     AUTO_FREE char *next = xasprintf("%s.new", path);
-    AUTO_FD int fd = open(next, O_WRONLY | O_TRUNC | O_CREAT | O_CLOEXEC, 0600);
+    AUTO_FD int fd = file_create(next, 0600);
     AUTO(buf) struct buf lines = {0};
-    int r = fd < 0 ? -errno : 0;
+    int r = fd < 0 ? fd : 0;
 
     user_line(candidate, &lines);
     for (size_t i = 0; i < candidate->changes.count; i++) {

@@ -116,7 +116,8 @@ static bool replace(const char *file, const char *text)
     int fd;
 
     snprintf(new, sizeof(new), "%s.new", file);
-    fd = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    unlink(new); /* whatever lies there: a FIFO would hold us for ever */
+    fd = open(new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return false;
     ok = write(fd, text, len) == (ssize_t)len;

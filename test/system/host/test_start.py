@@ -358,6 +358,25 @@ def hung_config():
         box.until(10, lambda: box.service("config")["state"] == "Running", "it runs again")
 
 
+def inherited():
+    """Whoever starts the daemon may have closed 0 to 2 and ignored SIGCHLD: records do not end in files of the state,
+    and the ends of workers are noticed."""
+    def closed():
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        for fd in (0, 1, 2):
+            os.close(fd)
+    with Appliance(build, "inherited") as box:
+        box.daemon = subprocess.Popen(box.command(), preexec_fn=closed)
+        box.until(20, lambda: box.json("show", "boot")["phase"] == "operational", "operational")
+        pid = box.service("routing")["pid"]
+        os.kill(pid, signal.SIGKILL)
+        box.until(10, lambda: box.service("routing")["pid"] not in (0, pid), "the end of a worker is noticed")
+        expect([os.readlink(f"/proc/{box.daemon.pid}/fd/{fd}") for fd in (0, 1, 2)] == ["/dev/null"] * 3, "0 to 2 are files")
+        expect(box.kill(signal.SIGTERM) == 0, "it stops")
+        bad = [line for line in open(f"{box.dir}/state/log.jsonl") if not line.startswith('{"seq":')]
+        expect(not bad, f"in the log: {bad[:2]}")
+
+
 for damage in DAMAGES:
     tap.test(f"a file of tokens that is {damage} costs the tokens, not the start", tokens_damaged, damage)
 tap.test("a file of tokens that is put right counts again at a reload", tokens_put_right)
@@ -370,6 +389,7 @@ tap.test("no signal but TERM and INT ends the daemon, workers have them all", si
 tap.test("no signal ends the daemon while it starts", signals_early)
 tap.test("USR1 opens the log anew", reopened)
 tap.test("a lower limit of files is taken, and said", few_files)
+tap.test("closed descriptors and an ignored SIGCHLD are not inherited", inherited)
 tap.test("a package too many is refused where everybody looks", too_many)
 tap.test("a control socket that was handed over is used and left", handed_over)
 tap.test("a socket that is not ours is refused, and said", wrong_socket)

@@ -58,6 +58,35 @@ TEST(file_replace_is_whole_or_absent)
     rmdir(dir);
 }
 
+TEST(what_lies_in_the_place_of_a_new_file_neither_holds_nor_leads_the_writer)
+{
+    char dir[] = "/tmp/orbital-test-XXXXXX";
+    AUTO_FREE char *path = NULL, *new = NULL, *other = NULL;
+    AUTO(buf) struct buf b = {0};
+    struct orb_err err;
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    path = xasprintf("%s/f", dir);
+    new = xasprintf("%s/f.new", dir);
+    other = xasprintf("%s/other", dir);
+    ck_assert_int_eq(mkfifo(new, 0600), 0);
+    ck_assert_int_eq(file_replace(path, "one", 3, 0600, &err), 0);
+    ck_assert_int_eq(file_replace(other, "kept", 4, 0600, &err), 0);
+    ck_assert_int_eq(symlink(other, new), 0);
+    ck_assert_int_eq(file_replace(path, "two", 3, 0600, &err), 0);
+    ck_assert_int_eq(file_read(other, 100, &b, &err), 0);
+    ck_assert_str_eq(buf_str(&b), "kept");
+    ck_assert_int_eq(mkdir(new, 0700), 0);
+    ck_assert_int_lt(file_replace(path, "three", 5, 0600, &err), 0);
+    ck_assert_ptr_nonnull(strstr(err.text, new));
+    ck_assert_int_eq(file_read(path, 100, &b, &err), 0);
+    ck_assert_str_eq(buf_str(&b), "two");
+    ck_assert_int_eq(rmdir(new), 0);
+    unlink(other);
+    unlink(path);
+    ck_assert_int_eq(rmdir(dir), 0);
+}
+
 TEST(the_nearest_name_is_suggested_only_when_near)
 {
     static const char *const names[] = {"tcp", "udp", "icmp", "any"};

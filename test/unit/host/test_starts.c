@@ -48,6 +48,24 @@ TEST(a_start_that_got_there_makes_those_before_forgotten)
     away(dir);
 }
 
+TEST(a_fifo_in_the_place_of_the_file_does_not_hold_the_start)
+{
+    static const char *const names[] = {"starts", "starts.new"};
+    struct orb_err err;
+    char dir[64];
+
+    in_new_dir(dir);
+    for (size_t i = 0; i < 2; i++) {
+        AUTO_FREE char *path = xasprintf("%s/%s", dir, names[i]);
+
+        ck_assert_int_eq(mkfifo(path, 0600), 0);
+        ck_assert_uint_eq(starts_note(dir, 1000, &err), 1);
+        ck_assert_int_eq(err.code, 0);
+        starts_forget(dir);
+    }
+    away(dir);
+}
+
 TEST(a_thousand_starts_and_times_to_come_do_no_harm)
 {
     struct orb_err err;
