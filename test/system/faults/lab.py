@@ -103,6 +103,13 @@ class Box(Appliance):
         os.chmod(where, 0o755)
         self.packages = [where]
 
+    def start(self, wait=True, env=None):
+        """As an appliance starts, with more time: several at once, on a machine that does other things."""
+        super().start(wait=False, env=env)
+        if wait:
+            self.until(90, lambda: self.json("show", "boot")["phase"] == "operational", "operational")
+        return self.daemon
+
     # ---- what is there ----
 
     def kernel(self):
