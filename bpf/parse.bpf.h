@@ -38,8 +38,17 @@ struct packet {
     __u16 length; /* IP bytes, host order */
     __u16 segment_head; /* IP and L4 header: what each segment of a GSO packet repeats */
     __u8 protocol;
-    __u8 special; /* TCP: FIN, SYN or RST is set */
+    __u8 special; /* TCP: FIN 1, SYN 2, RST 4, no ACK 8; 0: a plain segment */
 };
+
+/* Conntrack begins no connection with this packet, and nftables drops it as invalid before any rule
+ * (net/netfilter/nf_conntrack_proto_tcp.c: from no state only SYN and plain segments lead on). */
+#define PARSE_SYN 2
+#define PARSE_NO_ACK 8
+static __always_inline int parse_begins_nothing(const struct packet *p)
+{
+    return p->special && p->special != (PARSE_SYN | PARSE_NO_ACK);
+}
 
 /* What follows the IP header at p->l4; room: IP payload bytes by the IP header. 1 ours. */
 static __always_inline int parse_l4(struct packet *p, __u16 room)
@@ -57,7 +66,7 @@ static __always_inline int parse_l4(struct packet *p, __u16 room)
         offset = (byte[12] >> 4) * 4;
         if (offset < 20 || offset > room)
             return 0;
-        p->special = byte[13] & 7;
+        p->special = (byte[13] & 7) | (~byte[13] & 16) >> 1;
         p->segment_head += offset;
         p->ports = *(const __u32 *)p->l4;
         return 1;

@@ -333,6 +333,8 @@ static __always_inline enum slow_verdict slow_decide(void *ctx, const int xdp, s
         ct = ct_find(ctx, xdp, &s->p, s->control, &s->flow, v6);
     if (ct == CT_PASS || (ct == CT_UNKNOWN && (s->company & (v6 ? COMPANY_NEW6 : COMPANY_NEW4))))
         return SLOW_PASS;
+    if (ct == CT_UNKNOWN && parse_begins_nothing(&s->p))
+        return SLOW_PASS;
     if (ct == CT_UNKNOWN && refused)
         return SLOW_DROP;
     if (ct == CT_UNKNOWN)

@@ -76,7 +76,7 @@ class Appliance:
         self.daemon = subprocess.Popen(self.command(), stdout=self.log, stderr=self.log,
                                        env={**os.environ, **(env or {})})
         if wait:
-            self.until(20, lambda: self.json("show", "boot")["phase"] == "operational", "operational")
+            self.until(60, lambda: self.json("show", "boot")["phase"] == "operational", "operational")
         return self.daemon
 
     def kill(self, number=signal.SIGKILL, wait=20):

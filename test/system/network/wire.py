@@ -1,0 +1,148 @@
+"""Packets as bytes: built and read by hand, so that each is exactly what the script says. IPv4 carries the
+number of a packet in its identification (RFC 791), IPv6 in its flow label (RFC 8200): both cross a router."""
+import ipaddress
+import socket
+import struct
+import zlib
+
+ICMP, TCP, UDP, ICMP6 = 1, 6, 17, 58
+FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+NAMES = {ICMP: "icmp", TCP: "tcp", UDP: "udp", ICMP6: "icmp6"}
+ND = range(130, 144)  # multicast listeners and neighbours: the hosts' kernels speak these
+ERRORS4, ERRORS6 = (3, 4, 5, 11, 12), (1, 2, 3, 4)
+
+
+def is6(address):
+    return ":" in address
+
+
+def packed(address):
+    return ipaddress.ip_address(address).packed
+
+
+def checksum(data):
+    data += b"\0" * (len(data) % 2)
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return ~total & 0xffff
+
+
+def pseudo(src, dst, protocol, length):
+    if len(src) == 16:
+        return src + dst + struct.pack("!II", length, protocol)
+    return src + dst + struct.pack("!BBH", 0, protocol, length)
+
+
+def transport(src, dst, protocol, head, at, payload):
+    """head with the checksum at offset AT filled in, and the payload."""
+    whole = head + payload
+    if protocol == ICMP:
+        total = checksum(whole)
+    else:
+        total = checksum(pseudo(src, dst, protocol, len(whole)) + whole)
+    if protocol == UDP and not total:
+        total = 0xffff
+    return whole[:at] + struct.pack("!H", total) + whole[at + 2:]
+
+
+def tcp(src, dst, sport, dport, flags, seq, ack, payload=b""):
+    head = struct.pack("!HHIIBBHHH", sport, dport, seq & 0xffffffff, ack & 0xffffffff, 5 << 4, flags, 65000, 0, 0)
+    return transport(packed(src), packed(dst), TCP, head, 16, payload)
+
+
+def udp(src, dst, sport, dport, payload=b""):
+    return transport(packed(src), packed(dst), UDP, struct.pack("!HHHH", sport, dport, 8 + len(payload), 0), 6, payload)
+
+
+def icmp(src, dst, kind, code, rest, payload=b""):
+    return transport(packed(src), packed(dst), ICMP6 if is6(src) else ICMP, struct.pack("!BBHI", kind, code, 0, rest), 2, payload)
+
+
+def ip(src, dst, protocol, number, body, ttl=64, offset=0, more=False, dont=True):
+    if is6(src):
+        return struct.pack("!IHBB", 6 << 28 | number, len(body), protocol, ttl) + packed(src) + packed(dst) + body
+    where = offset // 8 | (0x2000 if more else 0) | (0x4000 if dont and not more and not offset else 0)
+    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), number, where, ttl, protocol, 0) + packed(src) + packed(dst)
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + body
+
+
+def frame(to, source, packet):
+    return to + source + (b"\x86\xdd" if packet[0] >> 4 == 6 else b"\x08\x00") + packet
+
+
+def layers(packet):
+    """(version, number, protocol, ttl, class, src, dst, offset, more, body) or None."""
+    try:
+        if packet[0] >> 4 == 4:
+            size = (packet[0] & 15) * 4
+            _, tos, length, number, where, ttl, protocol = struct.unpack("!BBHHHBB", packet[:10])
+            src, dst = socket.inet_ntop(socket.AF_INET, packet[12:16]), socket.inet_ntop(socket.AF_INET, packet[16:20])
+            return 4, number, protocol, ttl, tos, src, dst, (where & 0x1fff) * 8, bool(where & 0x2000), packet[size:length]
+        if packet[0] >> 4 == 6:
+            word, length, protocol, ttl = struct.unpack("!IHBB", packet[:8])
+            src, dst = socket.inet_ntop(socket.AF_INET6, packet[8:24]), socket.inet_ntop(socket.AF_INET6, packet[24:40])
+            return 6, word & 0xfffff, protocol, ttl, word >> 20 & 0xff, src, dst, 0, False, packet[40:40 + length]
+    except (struct.error, IndexError, ValueError):
+        pass
+    return None
+
+
+def sums_hold(version, protocol, src, dst, packet, body):
+    if version == 4 and checksum(packet[:20]):
+        return False
+    if protocol == ICMP:
+        return not checksum(body)
+    if protocol == UDP and body[6:8] == b"\0\0":
+        return version == 4
+    return not checksum(pseudo(packed(src), packed(dst), protocol, len(body)) + body)
+
+
+class Seen:
+    """What a host saw of one packet. number: the script's; None: the router made it."""
+
+    def __init__(self, number, protocol, src, dst, sport, dport, text, seq=0, payload=b"", raw=b""):
+        self.number, self.protocol, self.src, self.dst, self.sport, self.dport = number, protocol, src, dst, sport, dport
+        self.text, self.seq, self.payload, self.raw = text, seq, payload, raw
+
+
+def port(number, sport):
+    return f":{number}" if sport is not None else ""
+
+
+def seen(packet, numbers):
+    """Seen of an IP packet, or None for what the hosts' kernels and neighbours say among themselves."""
+    found = layers(packet)
+    if not found:
+        return None
+    version, number, protocol, ttl, tos, src, dst, offset, more, body = found
+    if protocol not in NAMES or protocol == ICMP6 and body and body[0] in ND:
+        return None
+    sport = dport = None
+    seq, payload, extra, ours = 0, body, "", number in numbers
+    whole = not offset and not more
+    if whole and protocol == TCP and len(body) >= 20:
+        sport, dport, seq, ack, size, flags = struct.unpack("!HHIIBB", body[:14])
+        payload = body[(size >> 4) * 4:]
+        ours = ours and flags & ~RST or number in numbers
+        extra = f"{''.join(n for b, n in zip((2, 16, 8, 1, 4), 'SAPFR') if flags & b)} seq {seq} ack {ack}"
+    elif whole and protocol == UDP and len(body) >= 8:
+        sport, dport = struct.unpack("!HH", body[:4])
+        payload = body[8:]
+    elif whole and protocol in (ICMP, ICMP6) and len(body) >= 8:
+        kind, code, _, rest = struct.unpack("!BBHI", body[:8])
+        payload = body[8:]
+        extra = f"{kind}/{code} {rest:#x}"
+        if kind in (8, 128) and not ours:
+            return None  # a ping of the router's own: that is how it is made to know its neighbours
+        if kind in (ERRORS4 if protocol == ICMP else ERRORS6):
+            inner = layers(payload)
+            about = f"{inner[1]} {inner[5]} > {inner[6]} {inner[9][:4].hex()}" if inner else "?"
+            text = f"{NAMES[protocol]} {extra} {src} > {dst} about {about}"
+            return Seen(number if ours else None, protocol, src, dst, None, None, text, raw=packet)
+    elif not whole:
+        extra = f"fragment {offset}{'+' if more else ''}"
+    good = "" if not whole or not ours or sums_hold(version, protocol, src, dst, packet, body) else " BAD CHECKSUM"
+    text = (f"{NAMES[protocol]} {src}{port(sport, sport)} > {dst}{port(dport, dport)} {extra} ttl {ttl} tos {tos:#x} "
+            f"{len(payload)} bytes {zlib.crc32(payload):08x}{good}")
+    return Seen(number if ours else None, protocol, src, dst, sport, dport, text, seq, payload, packet)
