@@ -67,6 +67,7 @@ TEST(one_file_of_another_appliance_is_never_taken_for_ours)
             put_of(&o, &other, o.files[i].name, o.files[i].name);
             wrong = original_verdict(&o, 0, &revision);
             ck_assert_msg(!*wrong, "%u commits, %s: %s", commits[k], o.files[i].name, wrong);
+            free(wrong);
             wrong = original_verdict(&o, o.newest, &revision);
             ck_assert_msg(!*wrong, "%u commits, %s, enforced: %s", commits[k], o.files[i].name,
                           wrong);
@@ -118,6 +119,7 @@ TEST(files_under_each_others_names_are_never_taken_for_each_other)
             ck_assert_msg(!*wrong, "%s <-> %s: %s", o.files[i].name, o.files[k].name, wrong);
             original_restore(&o);
             put_of(&o, &o, o.files[i].name, o.files[k].name);
+            free(wrong);
             wrong = original_verdict(&o, 0, &revision);
             ck_assert_msg(!*wrong, "%s -> %s: %s", o.files[i].name, o.files[k].name, wrong);
         }
