@@ -8,6 +8,8 @@
 #include "core/base/own.h"
 #include "plugins/config/engine_priv.h"
 
+#define SAFE_PROBLEM "safe-mode"
+
 void confirm_started(struct engine *engine)
 {
     const struct revision *last = &engine->store.list[engine->store.count - 1];
@@ -151,6 +153,20 @@ static int go_back(struct engine *engine, uint64_t revision, struct orb_err *err
     return json_array_size(patch) ? commit_alone(engine, &meta, patch, err) : 0;
 }
 
+/* Until a person commits something, or the service starts anew. */
+static void tell_safe(struct engine *engine, const char *what)
+{
+    if (engine->host.problem)
+        engine->host.problem(engine->host.arg, SAFE_PROBLEM, false, what,
+                             "mend what kept orbitald from running, then commit again, or go "
+                             "back with `orbctl config rollback`");
+}
+
+void safe_over(struct engine *engine)
+{
+    tell_safe(engine, NULL);
+}
+
 void safe_at_boot(struct engine *engine)
 {
     uint64_t revision = engine->host.safe_revision, was = engine->store.revision;
@@ -158,12 +174,24 @@ void safe_at_boot(struct engine *engine)
 
     if (!revision || revision >= was || engine->store.held || engine->store.damage.lost)
         return;
-    if (go_back(engine, revision, &err) < 0)
+    if (go_back(engine, revision, &err) < 0) {
+        AUTO_FREE char *what = xasprintf("safe mode could not go back to revision %" PRIu64
+                                         ", so %" PRIu64 " runs: %s",
+                                         revision, was, err.text);
+
         log_error(engine->host.log, "config.safe-mode.not-possible", KV("revision", revision),
                   KV("why", err.text));
-    else
+        tell_safe(engine, what);
+    } else {
+        AUTO_FREE char *what = xasprintf("safe mode runs revision %" PRIu64 " instead of %" PRIu64
+                                         ", which was committed last",
+                                         revision, was);
+
         log_warn(engine->host.log, "config.safe-mode", KV("revision", revision),
                  KV("instead_of", was));
+        if (engine->store.revision != was) /* else the two are the same */
+            tell_safe(engine, what);
+    }
 }
 
 void method_confirm(struct ask *ask)

@@ -261,6 +261,8 @@ void confirm_started(struct engine *engine);
 void confirm_tick(struct engine *engine);
 /* Safe mode: goes back to the last revision that is known to run well, if another is the newest. */
 void safe_at_boot(struct engine *engine);
+/* A person has committed something: what runs is what is wanted. */
+void safe_over(struct engine *engine);
 int confirm_at_boot(struct engine *engine, struct orb_err *err);
 /* Commits a patch with nobody taking part (before subscribers attach). */
 int commit_alone(struct engine *engine, const struct revision *meta, json_t *patch,

@@ -357,6 +357,8 @@ void tx_applied(struct tx *tx)
     if (json_object_size(e->unfit))
         check_unfit(tx);
     e->confirm_at = 0;
+    if (!tx->job->undoes)
+        safe_over(e);
     tx_back(tx);
     if (tx->job->confirm_s)
         confirm_started(e);

@@ -441,6 +441,13 @@ def without(*names):
     return take
 
 
+def safe_and_older(box):
+    """The last revision known to run well is not the last one committed."""
+    with open(f"{box.dir}/state/good-revision", "w") as f:
+        f.write("1\n")
+    box.more.append("--safe-mode")
+
+
 def again(box):
     """All as it was."""
     shutil.rmtree(f"{box.dir}/packages", ignore_errors=True)
@@ -509,6 +516,8 @@ BOOT = [
     ("half a file of tokens", [("degraded", ["tokens.json"])], tokens('{"tokens": [')),
     ("tokens.json is another file", [("degraded", ["tokens.json"])], tokens("[1]")),
     ("safe mode", [("degraded", ["safe mode"])], lambda box: box.more.append("--safe-mode")),
+    ("safe mode runs an older revision", [("degraded", ["safe mode was asked for"]),
+                                          ("degraded", ["safe mode runs revision 1 instead of"])], safe_and_older),
     ("no data plane", [("degraded", ["--no-dataplane"])], lambda box: box.more.append("--no-dataplane")),
     ("a bit of the journal is another", [("failed", ["damaged"])], flipped),
     ("the state directory is read-only", [("degraded", ["read-only"])], read_only),
@@ -531,6 +540,8 @@ def boot(box, expected, prepare):
             path = f"{box.dir}/state/{entry}"
             shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
         run("cp", "-a", f"{keep}/.", f"{box.dir}/state")
+        if os.path.exists(f"{box.dir}/run/enforced"):  # else an older state would be held back, rightly
+            os.unlink(f"{box.dir}/run/enforced")
 
 
 # ---- what others are told ----

@@ -216,3 +216,28 @@ TEST(killed_at_any_step_of_the_undo_it_is_undone_after_the_restart)
         fake_free(&f);
     }
 }
+
+TEST(safe_mode_says_which_revision_runs_instead_of_which_until_the_next_commit)
+{
+    struct fake f;
+    const char *what;
+
+    fake_new(&f);
+    fake_set(&f, "/system/hostname", "\"good\"");
+    fake_commit(&f);
+    fake_set(&f, "/system/hostname", "\"bad\"");
+    fake_commit(&f);
+    fake_close(&f);
+    f.host.safe_revision = 1;
+    fake_open(&f);
+    ck_assert_str_eq(fake_running(&f), "{\"system\":{\"hostname\":\"good\"}}");
+    what = fake_problem(&f, "safe-mode");
+    ck_assert_ptr_nonnull(what);
+    ck_assert_ptr_nonnull(strstr(what, "revision 1 instead of 2, which was committed last"));
+    f.host.safe_revision = 0;
+    fake_advance(&f, 10000);
+    fake_set(&f, "/system/hostname", "\"better\"");
+    fake_commit(&f);
+    ck_assert_ptr_null(fake_problem(&f, "safe-mode"));
+    fake_free(&f);
+}
