@@ -85,7 +85,7 @@ def start():
         raise Failed(done.stderr + run("journalctl", "--no-pager", "-n", "60", "-u", UNIT).stdout)
     print(f"# active after {time.monotonic() - begin:.2f} s")
     expect(prop("ActiveState") == "active", f"{prop('ActiveState')}")
-    expect(prop("StatusText") == "operational", f"status {prop('StatusText')!r}")
+    expect(prop("StatusText") == "ok", f"status {prop('StatusText')!r}")
     expect(operational(), "READY=1 came before the appliance was operational")
 
 
@@ -184,7 +184,7 @@ def native_journal():
 
 def back(pid):
     # generous: under emulation the verifier alone takes six seconds
-    until(60, lambda: main_pid() not in (0, pid) and prop("StatusText") == "operational" and operational(), "operational again")
+    until(60, lambda: main_pid() not in (0, pid) and prop("StatusText") == "ok" and operational(), "operational again")
     expect(ctl_json("config", "show", "interfaces", "lan0", "addresses") == ["10.1.0.1/24"], "the configuration is lost")
     expect(configured(), "the kernel lost what was configured")
     until(10, lambda: all(services()[n]["state"] == "Running" for n in enabled_packages()), "every service runs again")
@@ -201,14 +201,25 @@ def killed():
     expect(not [w for w in workers if os.path.exists(f"/proc/{w}")], "workers outlive the daemon")
 
 
+def starts_counted():
+    try:
+        return len(open("/run/orbital/starts").read().split())
+    except FileNotFoundError:
+        return 0
+
+
 def killed_often():
     """More often than systemd's own limit would let it: it comes back each time, and no call fails."""
-    calls, last = [], 0
-    for _ in range(8):
+    calls, last, kills = [], 0, 0
+    while kills < 8 or starts_counted() < 3:
+        expect(kills < 30, "so many starts were killed before they got anywhere, and are not counted")
+        kills += 1
+        had = starts_counted()
         last = until(20, lambda: main_pid() not in (0, last) and main_pid(), "a daemon")
-        calls += [subprocess.Popen(["orbctl", "--wait", "60", *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-                  for words in (["show", "services"], ["show", "boot"], ["config", "show"])]
+        until(20, lambda: starts_counted() > had or operational(), "its start is counted")
         os.kill(last, signal.SIGKILL)
+        calls += kills <= 8 and [subprocess.Popen(["orbctl", "--wait", "60", *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                  for words in (["show", "services"], ["show", "boot"], ["config", "show"])] or []
     bad = [(c.args, err) for c in calls for err in [c.communicate(timeout=90)[1]] if c.returncode]
     expect(not bad, f"{len(bad)} of {len(calls)} calls failed: {bad[:2]}")
     until(60, operational, "operational again")
@@ -227,7 +238,65 @@ def socket_held():
     run("systemctl", "stop", UNIT)
     expect(os.path.exists(path), "the socket went with the daemon")
     expect(run("orbctl", "--wait", "60", "show", "services", check=False).returncode == 0, "a call does not wait for the daemon")
-    until(60, lambda: prop("StatusText") == "operational" and operational(), "operational again")
+    until(60, lambda: prop("StatusText") == "ok" and operational(), "operational again")
+
+
+def signals():
+    pid, restarts = main_pid(), prop("NRestarts")
+    for name in ("USR1", "USR2", "ALRM", "HUP", "PIPE", "QUIT", "ABRT", "SEGV", "RTMIN"):
+        run("systemctl", "kill", "--kill-who=main", "-s", name, UNIT)
+    until(10, operational, "it answers")
+    expect(main_pid() == pid and prop("NRestarts") == restarts, "a signal ended the daemon")
+
+
+def repaired():
+    """A program that cannot run, more often than systemd's own limit would let it, then a good one."""
+    program = "/usr/sbin/orbitald"
+    os.rename(program, program + ".good")
+    try:
+        with open(program, "w") as f:
+            f.write("#!/bin/false\n")
+        os.chmod(program, 0o755)
+        before = int(prop("NRestarts"))
+        os.kill(main_pid(), signal.SIGKILL)
+        until(30, lambda: int(prop("NRestarts")) >= before + 7, "seven starts that fail")
+    finally:
+        os.rename(program + ".good", program)
+    until(60, operational, "the good one runs")
+    run("systemctl", "restart", UNIT)
+    until(60, lambda: prop("StatusText") == "ok", "all is well")
+
+
+def restarted_under_requests():
+    asking = [subprocess.Popen(["bash", "-c", "for i in {1..15}; do orbctl --wait 60 show services >/dev/null || exit; done"],
+                               stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    for _ in range(2):
+        run("systemctl", "restart", UNIT)
+    for a in asking:
+        err = a.communicate(timeout=120)[1]
+        expect(a.returncode == 0, f"a call failed over a restart: {err}")
+
+
+def slow_start():
+    """A start that goes on is not ended by the unit's limit, here 2 s."""
+    drop_in = f"/run/systemd/system/{UNIT}.d"
+    os.makedirs(drop_in, exist_ok=True)
+    with open(f"{drop_in}/slow.conf", "w") as f:
+        f.write("[Service]\nTimeoutStartSec=2s\n")
+    run("systemctl", "daemon-reload")
+    before = int(prop("NRestarts"))
+    run("systemctl", "stop", UNIT)
+    run("systemctl", "start", "--no-block", UNIT)
+    config = until(20, lambda: services()["config"]["pid"], "the config service")
+    os.kill(config, signal.SIGSTOP)
+    pid = main_pid()
+    time.sleep(4)  # the time itself is what is tested
+    expect(prop("ActiveState") == "activating" and main_pid() == pid, f"{prop('ActiveState')} after 4 of 2 s")
+    os.kill(config, signal.SIGCONT)
+    until(60, lambda: prop("ActiveState") == "active", "it is started in the end")
+    expect(main_pid() == pid and int(prop("NRestarts")) in (0, before), "it was started again meanwhile")
+    os.unlink(f"{drop_in}/slow.conf")
+    run("systemctl", "daemon-reload")
 
 
 def watchdog_fed():
@@ -300,6 +369,10 @@ tap.test("the journal has the records with native fields", native_journal)
 tap.test("the daemon killed is started again and everything is back", killed)
 tap.test("a daemon killed again and again is started again, and its callers wait", killed_often)
 tap.test("the control socket is systemd's and outlives the daemon", socket_held)
+tap.test("no signal but TERM and INT ends the daemon", signals)
+tap.test("a program that fails again and again and is then mended runs", repaired)
+tap.test("calls wait for a daemon that is restarted", restarted_under_requests)
+tap.test("a start that goes on outlives TimeoutStartSec", slow_start)
 tap.test("the watchdog is fed", watchdog_fed)
 tap.test("the watchdog bites a daemon that does nothing", watchdog_bites)
 tap.test("a reload keeps the daemon", reload)
