@@ -1,8 +1,11 @@
 /* The closed base table: what holds before any policy is known, and whenever none can be. It has
- * the table's name, so that the policy's own transaction replaces it in one step.
+ * the table's name, so that the policy's own transaction replaces it in one step. Where that table
+ * is somebody else's (nftables lets a process own one) or cannot be made, the same stands under a
+ * name of its own, until the table is ours again: a packet must pass every table.
  *
  * Surprise: a table that stands there already is kept, because it is the last policy that was in
  * force; but only when it is whole. One that somebody emptied meanwhile would let everything in. */
+#include <assert.h>
 #include <errno.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -15,14 +18,13 @@
 #include "dataplane/fast.h"
 
 #define RECEIVE_BYTES 65536
+#define OUR_TABLE "orbital"
 
 /* Replies to what the appliance asks and to what the last policy allowed go on. Errors, neighbour
  * discovery and DHCP answers pass, because without them no link comes up; nothing is forwarded that
  * conntrack does not know. The two chains that change no address make the kernel go on changing
  * those of connections it knows. */
 static const char base[] =
-    "add table inet orbital\ndelete table inet orbital\n"
-    "table inet orbital {\n"
     "chain " BASE_CHAIN " {\ncounter comment \"no policy is known: closed\"\n}\n"
     "chain forward {\n"
     "type filter hook forward priority filter; policy drop;\n"
@@ -54,6 +56,7 @@ struct scan {
     uint64_t digest;
     uint64_t policy;               /* by the comment in chain about */
     bool closed;                   /* has the base table's chain */
+    bool flagged;                  /* asleep, or another process' own */
     bool hooked[NF_INET_NUMHOOKS]; /* filter chains at hooks */
     bool ruled[NF_INET_NUMHOOKS];  /* the same with a rule */
 };
@@ -143,6 +146,20 @@ static void scan_rule(struct scan *scan, const char *start, size_t size)
     }
 }
 
+/* A dormant table does nothing, and nobody but its owner changes one that is owned. */
+static void scan_table(struct scan *scan, const char *start, size_t size)
+{
+    EACH_ATTRIBUTE(a, start, size)
+    {
+        uint32_t flags;
+
+        if (attribute_type(a) != NFTA_TABLE_FLAGS || attribute_size(a) < sizeof(flags))
+            continue;
+        memcpy(&flags, attribute_data(a), sizeof(flags));
+        scan->flagged |= flags != 0;
+    }
+}
+
 static void scan_message(struct scan *scan, const struct nlmsghdr *h)
 {
     const char *start = (const char *)NLMSG_DATA(h) + NLMSG_ALIGN(sizeof(struct nfgenmsg));
@@ -156,26 +173,27 @@ static void scan_message(struct scan *scan, const struct nlmsghdr *h)
     else if (h->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE))
         scan_rule(scan, start, size);
     else if (h->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE))
-        EACH_ATTRIBUTE(a, start, size)
-    if (attribute_type(a) == NFTA_TABLE_FLAGS) /* a dormant table does nothing */
-        digest_mix(&scan->digest, a, a->nla_len);
+        scan_table(scan, start, size);
 }
 
-static int ask(int fd, uint8_t message, uint16_t flags)
+static int ask(int fd, const char *table, uint8_t message, uint16_t flags)
 {
     struct {
         struct nlmsghdr h;
         struct nfgenmsg head;
         struct nlattr table; /* the number of this attribute is 1 in each of them */
-        char name[8];
-    } request = {.h = {.nlmsg_len = sizeof(request),
-                       .nlmsg_type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | message),
+        char name[16];
+    } request = {.h = {.nlmsg_type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | message),
                        .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags)},
                  .head = {.nfgen_family = NFPROTO_INET, .version = NFNETLINK_V0},
-                 .table = {.nla_len = sizeof(struct nlattr) + sizeof("orbital"), .nla_type = 1},
-                 .name = "orbital"};
+                 .table = {.nla_type = 1}};
 
-    return send(fd, &request, sizeof(request), 0) < 0 ? -errno : 0;
+    static_assert(sizeof(BASE_FALLBACK) <= sizeof(request.name), "the names fit");
+    snprintf(request.name, sizeof(request.name), "%s", table);
+    request.table.nla_len = (uint16_t)(sizeof(struct nlattr) + strlen(table) + 1);
+    request.h.nlmsg_len =
+        (uint32_t)(offsetof(__typeof__(request), table) + NLA_ALIGN(request.table.nla_len));
+    return send(fd, &request, request.h.nlmsg_len, 0) < 0 ? -errno : 0;
 }
 
 /* Feeds what the kernel answers to scan. Negative errno; -EINTR: it changed meanwhile. */
@@ -206,13 +224,13 @@ static int read_answer(int fd, struct scan *scan, bool dump)
 static int scan_once(int fd, struct scan *scan)
 {
     static const uint8_t dumps[] = {NFT_MSG_GETCHAIN, NFT_MSG_GETRULE};
-    int r = ask(fd, NFT_MSG_GETTABLE, 0);
+    int r = ask(fd, OUR_TABLE, NFT_MSG_GETTABLE, 0);
 
     *scan = (struct scan){.digest = DIGEST_START};
     if (!r)
         r = read_answer(fd, scan, false);
     for (size_t i = 0; !r && i < ARRAY_LEN(dumps); i++) {
-        r = ask(fd, dumps[i], NLM_F_DUMP);
+        r = ask(fd, OUR_TABLE, dumps[i], NLM_F_DUMP);
         if (!r)
             r = read_answer(fd, scan, true);
     }
@@ -236,6 +254,8 @@ enum table_state table_look(uint64_t *ret_digest, uint64_t *ret_policy)
         return TABLE_NONE;
     if (r < 0)
         return TABLE_UNKNOWN;
+    if (scan.flagged)
+        return TABLE_BROKEN;
     for (int hook = NF_INET_LOCAL_IN; hook <= NF_INET_LOCAL_OUT; hook++)
         if (!scan.hooked[hook] || !scan.ruled[hook])
             return TABLE_BROKEN;
@@ -245,13 +265,18 @@ enum table_state table_look(uint64_t *ret_digest, uint64_t *ret_policy)
     return scan.closed ? TABLE_CLOSED : TABLE_POLICY;
 }
 
-bool table_missing(void)
+static bool is_missing(const char *table)
 {
     AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
     struct scan scan = {0};
-    int r = fd < 0 ? -errno : ask(fd, NFT_MSG_GETTABLE, 0);
+    int r = fd < 0 ? -errno : ask(fd, table, NFT_MSG_GETTABLE, 0);
 
     return (r ? r : read_answer(fd, &scan, false)) == -ENOENT;
+}
+
+bool table_missing(void)
+{
+    return is_missing(OUR_TABLE);
 }
 
 void table_digest(struct dataplane *dp, uint64_t digest)
@@ -259,9 +284,31 @@ void table_digest(struct dataplane *dp, uint64_t digest)
     dp->digest = digest;
     if (dp->control)
         dp->control->rules_digest = digest;
+    found_table_note(dp->found, digest);
+}
+
+/* In one transaction instead of whatever is there. */
+static int load_as(struct ruleset *ruleset, const char *table, struct orb_err *err)
+{
+    AUTO(buf) struct buf text = {0};
+
+    buf_addf(&text, "add table inet %s\ndelete table inet %s\ntable inet %s {\n%s", table, table,
+             table, base);
+    return ruleset_run(ruleset, buf_str(&text), false, err);
 }
 
 int base_load(struct ruleset *ruleset, struct orb_err *err)
 {
-    return ruleset_run(ruleset, base, false, err);
+    return load_as(ruleset, OUR_TABLE, err);
+}
+
+int base_fallback(struct ruleset *ruleset)
+{
+    return is_missing(BASE_FALLBACK) ? load_as(ruleset, BASE_FALLBACK, NULL) : 0;
+}
+
+void base_fallback_end(struct ruleset *ruleset)
+{
+    if (!is_missing(BASE_FALLBACK))
+        ruleset_run(ruleset, "delete table inet " BASE_FALLBACK "\n", false, NULL);
 }

@@ -13,18 +13,19 @@ int dataplane_guard(const struct dataplane_options *options, bool *ret_loaded, s
     enum table_state state;
     uint64_t digest;
     int r = ruleset_open(&ruleset, err);
+    bool closed = false;
 
     *ret_loaded = false;
     if (!r) {
         state = table_look(&digest, NULL);
-        if ((state != TABLE_POLICY || !pins_left(options->bpffs, digest)) &&
-            state != TABLE_CLOSED) {
+        if ((state != TABLE_POLICY || !pins_left(options, digest)) && state != TABLE_CLOSED) {
             r = base_load(ruleset, err);
             *ret_loaded = r == 0;
         }
+        closed = r < 0 && base_fallback(ruleset) == 0;
     }
     ruleset_close(ruleset);
-    if (r < 0) /* no rules at all: then nothing may be forwarded */
+    if (r < 0 && !closed) /* no rules at all: then nothing may be forwarded */
         settings_close(options->found, NULL);
     return r;
 }
@@ -50,8 +51,6 @@ static int open_parts(struct dataplane *dp, const struct dataplane_options *opti
 {
     int r = ruleset_open(&dp->ruleset, err);
 
-    if (!r)
-        r = bpffs_mount(dp->bpffs, err);
     if (!r)
         r = load_programs(dp, options, err);
     if (r < 0)
@@ -170,6 +169,7 @@ static int take_away(struct dataplane *dp, struct orb_err *err)
 
     port_detach_others(dp, NULL);
     load_unpin(dp, true);
+    base_fallback_end(dp->ruleset);
     failed =
         ruleset_run(dp->ruleset, "add table inet orbital\ndelete table inet orbital\n", false, err);
     r = flows_unmark(failed ? NULL : err);

@@ -115,12 +115,13 @@ struct dataplane {
     bool doubt;           /* somebody else's came between ours */
     uint32_t doubt_from, doubt_to; /* numbers: after the first, up to the second */
     uint64_t digest;               /* of the table as we left it; 0: not read yet */
-    uint64_t left; /* of the policy whose table the daemon before left, untouched; 0: unknown */
-    bool kept;     /* the policy in force is that one; so is what revert goes back to */
-    bool based;    /* the table is the closed one */
-    bool forget;   /* connections that no rule marked began without the rules */
-    bool detached; /* everything of ours was taken away, as asked */
-    char *found;   /* file of the settings as they were found; NULL: not kept */
+    uint64_t left;     /* of the policy whose table the daemon before left, untouched; 0: unknown */
+    bool kept;         /* the policy in force is that one; so is what revert goes back to */
+    bool based;        /* the table is the closed one */
+    unsigned failures; /* to put the table back, in a row */
+    bool forget;       /* connections that no rule marked began without the rules */
+    bool detached;     /* everything of ours was taken away, as asked */
+    char *found;       /* file of the settings as they were found; NULL: not kept */
     struct setting_change changes[SETTING_CHANGES]; /* by the apply that is going on */
     unsigned change_count;
     uint64_t settings_ms; /* when they were looked at */
@@ -172,8 +173,11 @@ bool pins_whole(const struct dataplane *dp);
 void load_unpin(const struct dataplane *dp, bool links);
 /* The words of the daemon before; false: there are none, or of another version. */
 bool pins_control(const char *bpffs, struct fast_control *ret_control);
-/* Whether nftables' table of that digest is as the daemon before left it, as far as it said. */
-bool pins_left(const char *bpffs, uint64_t digest);
+/* Whether nftables' table of that digest is as the daemon before left it. It says so in its pins
+ * and, for machines without BPF and daemons of another version, in the state directory; a table
+ * that nobody vouches for is not trusted. A digest of 0: it died before it could read its own
+ * table. */
+bool pins_left(const struct dataplane_options *options, uint64_t digest);
 /* Takes the pinned programs over if they are those of that digest. */
 bool pins_programs(struct dataplane *dp, uint64_t digest);
 /* Pinned links run this daemon's programs from now on; no packet is lost between. One of an
@@ -274,6 +278,11 @@ bool table_missing(void);
 void table_digest(struct dataplane *dp, uint64_t digest);
 /* The closed base table instead of whatever is there, in one transaction. */
 int base_load(struct ruleset *ruleset, struct orb_err *err);
+/* Our table cannot be made, or is somebody else's: the same under another name. */
+#define BASE_FALLBACK "orbital_closed"
+int base_fallback(struct ruleset *ruleset);
+/* Our table is in force (again), or everything is taken away. */
+void base_fallback_end(struct ruleset *ruleset);
 
 /* settings.c: what does not succeed stands in dp->trouble and refuses no policy. */
 /* Those the rules rely on; before them. */
@@ -294,6 +303,10 @@ int settings_close(const char *found, struct orb_err *err);
 void found_note(const char *path, const char *setting, const char *value);
 /* Did this program write it? */
 bool found_has(const char *path, const char *setting);
+/* Which digest nftables' table has; path as above, the file lies beside it. */
+void found_table_note(const char *path, uint64_t digest);
+/* false: nothing is noted. */
+bool found_table(const char *path, uint64_t *ret_digest);
 /* Writes them back, and forgets them. */
 int found_restore(const char *path, struct orb_err *err);
 

@@ -3,6 +3,7 @@
  * first line; each further line is PATH VALUE. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -70,6 +71,43 @@ void found_note(const char *path, const char *setting, const char *value)
               0600);
     if (fd >= 0)
         (void)!write(fd, text.data + had, text.len - had);
+}
+
+static char *table_path(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return xasprintf("%.*s/table-digest", slash ? (int)(slash - path) : 1, slash ? path : ".");
+}
+
+/* One that cannot be written is gone as well: an old number would pass for the newest. */
+void found_table_note(const char *path, uint64_t digest)
+{
+    AUTO_FREE char *file = path ? table_path(path) : NULL;
+    AUTO_FREE char *next = path ? xasprintf("%s.new", file) : NULL;
+    AUTO(buf) struct buf text = {0};
+    AUTO_FD int fd = -1;
+
+    if (!path)
+        return;
+    header(&text);
+    buf_addf(&text, "%016" PRIx64 "\n", digest);
+    fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 || write(fd, text.data, text.len) != (ssize_t)text.len || rename(next, file) < 0)
+        unlink(file);
+}
+
+bool found_table(const char *path, uint64_t *ret_digest)
+{
+    AUTO_FREE char *file = path ? table_path(path) : NULL;
+    AUTO(buf) struct buf text = {0};
+    AUTO(buf) struct buf first = {0};
+
+    if (!path)
+        return false;
+    header(&first);
+    read_notes(file, &text);
+    return text.len && sscanf(text.data + first.len, "%" SCNx64, ret_digest) == 1;
 }
 
 int found_restore(const char *path, struct orb_err *err)

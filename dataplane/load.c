@@ -255,9 +255,22 @@ static int take_over(struct dataplane *dp, const struct dataplane_options *optio
     return 0;
 }
 
+/* What fails here costs speed and nothing else. 1. */
+static int give_up(struct dataplane *dp, const struct orb_err *why)
+{
+    load_unload(dp);
+    dp->adopted = false;
+    snprintf(dp->reason, sizeof(dp->reason),
+             "the fast path cannot be made (%.230s); nftables "
+             "enforces alone",
+             why->text);
+    return 1;
+}
+
 int load_programs(struct dataplane *dp, const struct dataplane_options *options,
                   struct orb_err *err)
 {
+    struct orb_err why = {0};
     int r;
 
     complaint_listen(NULL);
@@ -265,22 +278,25 @@ int load_programs(struct dataplane *dp, const struct dataplane_options *options,
     dp->cpus = libbpf_num_possible_cpus();
     if (dp->cpus <= 0)
         return orb_fail(err, dp->cpus, "counting CPUs");
-    if (options->no_kfunc) {
+    if (bpffs_mount(dp->bpffs, &why) < 0) {
+        r = give_up(dp, &why);
+    } else if (options->no_kfunc) {
         snprintf(dp->reason, sizeof(dp->reason),
                  "this kernel lets no BPF program ask conntrack (Linux 6.1 does); nftables "
                  "enforces alone");
         r = 1;
     } else {
-        r = try_load(dp, true, err);
+        r = try_load(dp, true, &why);
+        if (r == 0)
+            r = take_over(dp, options, &why);
+        if (r < 0)
+            r = give_up(dp, &why);
     }
-    if (r < 0)
-        return r;
     if (r > 0) { /* programs of another kernel's daemon would follow no policy any more */
         port_detach_others(dp, NULL);
         load_unpin(dp, true);
-        return 0;
     }
-    return take_over(dp, options, err);
+    return 0;
 }
 
 void load_unload(struct dataplane *dp)

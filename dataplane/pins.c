@@ -56,12 +56,16 @@ bool pins_control(const char *bpffs, struct fast_control *ret_control)
            ret_control->version == load_version();
 }
 
-bool pins_left(const char *bpffs, uint64_t digest)
+bool pins_left(const struct dataplane_options *options, uint64_t digest)
 {
     struct fast_control control;
+    uint64_t noted;
 
-    return !pins_control(bpffs, &control) || !control.rules_digest ||
-           control.rules_digest == digest;
+    if (pins_control(options->bpffs, &control))
+        noted = control.rules_digest;
+    else if (!found_table(options->found, &noted))
+        return false;
+    return !noted || noted == digest;
 }
 
 bool pins_programs(struct dataplane *dp, uint64_t digest)

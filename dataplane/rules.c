@@ -15,6 +15,7 @@ static void own_transaction(struct dataplane *dp, uint32_t before, bool done)
     dp->ruleset_id = before && after == before + 1 ? after : 0;
     if (!done)
         return;
+    base_fallback_end(dp->ruleset);
     if (dp->ruleset_id) {
         watch_add(&dp->own, dp->ruleset_id);
     } else {

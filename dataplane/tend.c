@@ -75,12 +75,16 @@ static int put_back(struct dataplane *dp, const char *how, struct dataplane_tend
 
     r = rules_again(dp, err);
     if (r < 0) {
+        bool closed = dp->failures++ && base_fallback(dp->ruleset) == 0; /* once may be chance */
+
         snprintf(trouble, sizeof(dp->trouble[0]),
-                 "nftables' table inet orbital was changed by %s and cannot be put back: %.200s",
-                 how, err->text);
+                 "nftables' table inet orbital was changed by %s and cannot be put back: %.200s%s",
+                 how, err->text,
+                 closed ? "; meanwhile everything is closed (table inet " BASE_FALLBACK ")" : "");
         return r;
     }
     trouble[0] = 0;
+    dp->failures = 0;
     dp->doubt = false;
     dp->forget = false;
     snprintf(tended->rules, sizeof(tended->rules),

@@ -1,6 +1,8 @@
 /* The jobs of dataplane@1. Compiling and the nftables transaction take milliseconds to hundreds of
  * them, so each request that touches the data plane is a job on libuv's thread pool, one at a time
  * in order; the loop never waits. The first job opens the data plane. */
+#include <string.h>
+
 #include "core/base/own.h"
 #include "core/host/dpservice.h"
 
@@ -105,10 +107,15 @@ static void opened(struct dpservice *s, const struct dp_job *job)
 {
     s->opening = false;
     if (job->result < 0) {
+        if (!strstr(s->why, job->err.text))
+            log_error(s->host->log, "dataplane.not-available", KV("error", job->err.text));
         snprintf(s->why, sizeof s->why, "there is no data plane: %.350s", job->err.text);
-        log_error(s->host->log, "dataplane.not-available", KV("error", job->err.text));
+        if (!s->closing)
+            dpwatch_reopen(s);
         return;
     }
+    s->failing_ms = 0;
+    s->why[0] = 0;
     s->dataplane = take_ptr(s->opened);
     log_info(s->host->log, "dataplane.open",
              KV("adopted", dataplane_adopted(s->dataplane) ? "yes" : "no"), KV("ms", job->took_ms));

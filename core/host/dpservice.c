@@ -205,6 +205,7 @@ int dpservice_new(struct orbitald *host, struct dpservice **ret_service, struct 
     policy_init(&s->current);
     policy_init(&s->previous);
     loop_scope_init(&s->scope, on_closed);
+    dpwatch_init(s);
     *ret_service = s;
     if (host->options.no_dataplane) {
         snprintf(s->why, sizeof s->why, "orbitald runs with --no-dataplane");

@@ -71,11 +71,13 @@ struct dpservice {
     char disturbed[240]; /* the sentence about it */
     struct loop_watch links, tables;
     uv_timer_t poll, later;
-    unsigned what;       /* to be looked at, by the next job */
-    uint64_t not_before; /* ms; then the next job may begin */
-    uint64_t put_back;   /* ms; when somebody's change was put back last */
-    uint64_t pause;      /* ms; between two of those */
-    struct buf metrics;  /* as of the last job */
+    unsigned what;             /* to be looked at, by the next job */
+    uint64_t not_before;       /* ms; then the next job may begin */
+    uint64_t put_back;         /* ms; when somebody's change was put back last */
+    uint64_t pause;            /* ms; between two of those */
+    uint64_t failing_ms;       /* the pause after the last failure; 0: it succeeded */
+    char failed[ORB_ERR_TEXT]; /* what was logged about it */
+    struct buf metrics;        /* as of the last job */
 };
 
 /* dpservice.c: forgets a draft; its place is free. */
@@ -94,6 +96,10 @@ int dpjobs_request(struct dpservice *service, enum dp_job_kind kind, struct dp_d
 void dpjobs_own(struct dpservice *service, enum dp_job_kind kind, unsigned what);
 
 /* dpwatch.c */
+/* Before anything else of this file. */
+void dpwatch_init(struct dpservice *service);
+/* It could not be opened: once more, later. */
+void dpwatch_reopen(struct dpservice *service);
 /* The data plane is open: from now on it is looked after. */
 void dpwatch_start(struct dpservice *service);
 /* Tells the verdict what is not as it should be. */

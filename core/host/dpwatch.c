@@ -15,7 +15,9 @@
 #define PAUSE_MIN_MS 50
 #define PAUSE_MAX_MS 900 /* what somebody changed is back within a second */
 #define CALM_MS 5000     /* without a change: the next one is put back at once again */
-#define SOON_MS 100      /* what takes no longer is put back before anybody asks */
+#define FAIL_MAX_MS 5000 /* between attempts that fail, unless somebody changes something */
+#define OPEN_MAX_MS 30000
+#define SOON_MS 100 /* what takes no longer is put back before anybody asks */
 
 #define TABLE_KEY "dataplane.table"
 #define TABLE_TODO "stop what changes nftables' table inet orbital"
@@ -63,7 +65,9 @@ static void on_later(uv_timer_t *timer)
 {
     struct dpservice *s = container_of(timer, struct dpservice, later);
 
-    if (s->tending)
+    if (!s->watching)
+        dpjobs_own(s, DP_OPEN, 0);
+    else if (s->tending)
         unsettled(s);
     else
         tend(s);
@@ -83,7 +87,12 @@ static void on_poll(uv_timer_t *timer)
 
 static void dispatch(struct dpservice *s)
 {
-    s->what |= dataplane_dispatch(s->dataplane);
+    unsigned what = dataplane_dispatch(s->dataplane);
+    uint64_t soon = now_ms() + PAUSE_MAX_MS;
+
+    s->what |= what;
+    if (what && s->failing_ms && s->not_before > soon)
+        s->not_before = soon; /* it may work by now */
     tend(s);
 }
 
@@ -107,6 +116,22 @@ static int watch_fd(struct dpservice *s, struct loop_watch *watch, int fd, loop_
     return r;
 }
 
+void dpwatch_init(struct dpservice *s)
+{
+    uv_timer_init(s->host->loop, &s->poll);
+    loop_scope_adopt(&s->scope, (uv_handle_t *)&s->poll);
+    uv_timer_init(s->host->loop, &s->later);
+    loop_scope_adopt(&s->scope, (uv_handle_t *)&s->later);
+}
+
+void dpwatch_reopen(struct dpservice *s)
+{
+    s->failing_ms = s->failing_ms ? s->failing_ms * 2 : 1000;
+    if (s->failing_ms > OPEN_MAX_MS)
+        s->failing_ms = OPEN_MAX_MS;
+    uv_timer_start(&s->later, on_later, s->failing_ms, 0);
+}
+
 void dpwatch_start(struct dpservice *s)
 {
     int r = watch_fd(s, &s->links, dataplane_event_fd(s->dataplane), on_links);
@@ -115,10 +140,6 @@ void dpwatch_start(struct dpservice *s)
         r = watch_fd(s, &s->tables, dataplane_table_fd(s->dataplane), on_tables);
     if (r < 0)
         log_error(s->host->log, "dataplane.not-watched", KV("error", uv_strerror(r)));
-    uv_timer_init(s->host->loop, &s->poll);
-    loop_scope_adopt(&s->scope, (uv_handle_t *)&s->poll);
-    uv_timer_init(s->host->loop, &s->later);
-    loop_scope_adopt(&s->scope, (uv_handle_t *)&s->later);
     uv_timer_start(&s->poll, on_poll, POLL_MS, POLL_MS);
     s->watching = true;
 }
@@ -137,6 +158,16 @@ static void pace(struct dpservice *s, const struct dp_job *job, bool changed)
     if (s->pause > PAUSE_MAX_MS)
         s->pause = PAUSE_MAX_MS > job->took_ms ? PAUSE_MAX_MS : job->took_ms;
     s->not_before = now + (changed ? s->pause : job->took_ms);
+    if (job->result == 0) {
+        s->failing_ms = 0;
+        s->failed[0] = 0;
+        return;
+    }
+    s->failing_ms = s->failing_ms ? s->failing_ms * 2 : PAUSE_MIN_MS;
+    if (s->failing_ms > FAIL_MAX_MS)
+        s->failing_ms = FAIL_MAX_MS;
+    if (s->not_before < now + s->failing_ms)
+        s->not_before = now + s->failing_ms;
 }
 
 static void tended(struct dpservice *s, const struct dp_job *job)
@@ -151,8 +182,10 @@ static void tended(struct dpservice *s, const struct dp_job *job)
         log_warn(s->host->log, "dataplane.ports-put-back", KV("what", t->ports));
     if (t->settings[0])
         log_warn(s->host->log, "dataplane.settings-put-back", KV("what", t->settings));
-    if (job->result < 0)
+    if (job->result < 0 && strcmp(s->failed, job->err.text) != 0) {
         log_error(s->host->log, "dataplane.not-put-back", KV("error", job->err.text));
+        snprintf(s->failed, sizeof(s->failed), "%s", job->err.text);
+    }
     pace(s, job, job->result < 0 || t->rules[0] || t->ports[0] || t->settings[0]);
 }
 
@@ -218,8 +251,10 @@ void dpwatch_problems(struct dpservice *s)
     };
 
     note_given_up(s);
-    problem(s, "dataplane.none", VERDICT_FAILED, s->opening || s->dataplane ? "" : s->why,
-            "nothing is filtered or forwarded until orbitald is started with a data plane");
+    problem(s, "dataplane.none", VERDICT_FAILED, s->dataplane ? "" : s->why,
+            s->host->options.no_dataplane
+                ? "nothing is filtered or forwarded until orbitald is started with a data plane"
+                : "nothing but the closed base table is in force; it is tried again");
     for (unsigned i = 0; i < DATAPLANE_TROUBLES && s->dataplane; i++) {
         const char *what = dataplane_trouble(s->dataplane, i);
 

@@ -13,13 +13,14 @@ static int on_init(struct orb_ctx *ctx, struct orb_err *err)
     if (!self)
         return orb_fail(err, ORB_E_NOMEM, "no memory for the service");
     orb_set_user(ctx, self);
-    return 0;
+    return retry_init(ctx, self, err);
 }
 
 static void on_stop(struct orb_ctx *ctx)
 {
     struct firewall *self = orb_user(ctx);
 
+    retry_fini(self);
     work_fini(&self->talk.work);
     rows_fini(&self->rows);
     free(self);

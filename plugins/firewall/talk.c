@@ -34,7 +34,25 @@ void talk_note(struct orb_ctx *ctx, struct firewall *self, const struct orb_err 
     default:
         snprintf(self->trouble, sizeof(self->trouble), "%s", err->text);
         orb_problem_set(ctx, "data-plane", &problem);
+        retry_probe(self);
         break;
+    }
+}
+
+/* Ends the callback that waits. What fails at the start is owed: the service runs and tries again
+ * (retry.c). A commit that fails changes nothing, what was owed before is owed still. */
+static void done(struct orb_ctx *ctx, struct firewall *self, const struct orb_err *failure)
+{
+    struct talk *talk = &self->talk;
+
+    if (!failure || !failure->code) {
+        orb_config_done(ctx, NULL);
+    } else if (talk->first) {
+        retry_owe(ctx, self, talk->change, failure);
+        orb_config_done(ctx, NULL);
+    } else {
+        retry_resume(ctx, self);
+        orb_config_done(ctx, failure);
     }
 }
 
@@ -57,7 +75,7 @@ static void on_dropped(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
         orb_log(ctx, ORB_WARNING, "firewall.draft_not_dropped", ORB_S("reason", err->text));
     work_fini(&self->talk.work);
     self->talk.state = TALK_NONE;
-    orb_config_done(ctx, &failure);
+    done(ctx, self, &failure);
 }
 
 /* The data plane refused: with the configuration's path, after the draft is gone. */
@@ -88,7 +106,7 @@ static void on_checked(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
         return;
     }
     talk_note(ctx, self, NULL);
-    orb_config_done(ctx, NULL);
+    done(ctx, self, NULL);
 }
 
 static void on_put(struct orb_ctx *ctx, void *arg, const char *text, size_t len,
@@ -162,6 +180,18 @@ static void plan(struct orb_ctx *ctx, const struct work *work, const cJSON *tree
     }
 }
 
+/* done(), before anything was promised. */
+static int refuse(struct orb_ctx *ctx, struct firewall *self, const struct orb_change *change,
+                  const struct orb_err *err)
+{
+    work_fini(&self->talk.work);
+    if (change->initial)
+        retry_owe(ctx, self, change, err);
+    else
+        retry_resume(ctx, self);
+    return change->initial ? 0 : err->code;
+}
+
 int talk_prepare(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
 {
     struct firewall *self = orb_user(ctx);
@@ -169,19 +199,23 @@ int talk_prepare(struct orb_ctx *ctx, const struct orb_change *change, struct or
     cJSON *in;
     int r;
 
+    retry_cancel(ctx, self);
     work_fini(&talk->work);
     talk->state = TALK_NONE;
     talk->failure = (struct orb_err){0};
+    talk->change = change;
+    talk->first = change->initial;
+    talk->work.full = self->retry.owed;
     r = work_build(&talk->work, change, err);
     if (r < 0)
-        return r;
+        return refuse(ctx, self, change, err);
     plan(ctx, &talk->work, change->tree);
     if (!talk->work.puts.count)
         return 0;
     in = cJSON_CreateObject();
     cJSON_AddBoolToObject(in, "reset", talk->work.full);
     r = orb_call(ctx, DATAPLANE, "begin", in, 0, on_begun, self, err);
-    return r < 0 ? r : ORB_LATER;
+    return r < 0 ? refuse(ctx, self, change, err) : ORB_LATER;
 }
 
 /* The table of rules follows what is now in force. */
@@ -214,10 +248,13 @@ static void on_applied(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
         orb_wrap(&failure, "the data plane did not apply the policy");
         if (err->path[0])
             translate_path(err->path, failure.path, sizeof(failure.path));
-        orb_config_done(ctx, &failure);
+        if (self->talk.first)
+            self->talk.state = TALK_NONE; /* nobody will abort it */
+        done(ctx, self, &failure);
         return;
     }
     self->talk.state = TALK_APPLIED;
+    retry_paid(ctx, self);
     follow(self, self->talk.change->tree);
     fold_report(ctx, self->talk.change->tree);
     orb_log(ctx, ORB_INFO, "firewall.applied",
@@ -232,12 +269,13 @@ int talk_apply(struct orb_ctx *ctx, const struct orb_change *change, struct orb_
     int r;
 
     if (self->talk.state == TALK_NONE) {
-        follow(self, change->tree);
+        if (!self->retry.owed)
+            follow(self, change->tree);
         return 0;
     }
     self->talk.change = change;
     r = orb_call(ctx, DATAPLANE, "apply", tx_input(&self->talk), 0, on_applied, self, err);
-    return r < 0 ? r : ORB_LATER;
+    return r < 0 ? refuse(ctx, self, change, err) : ORB_LATER;
 }
 
 static void on_aborted(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
@@ -248,6 +286,7 @@ static void on_aborted(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
     (void)out;
     talk_note(ctx, self, err);
     self->talk.state = TALK_NONE;
+    retry_resume(ctx, self);
     if (!err) {
         orb_config_done(ctx, NULL);
         return;
@@ -267,8 +306,10 @@ int talk_abort(struct orb_ctx *ctx, const struct orb_change *change, bool applie
     if (applied)
         rows_load(&self->rows, cJSON_GetObjectItemCaseSensitive(firewall, "rules"));
     work_fini(&self->talk.work);
-    if (self->talk.state == TALK_NONE)
+    if (self->talk.state == TALK_NONE) {
+        retry_resume(ctx, self);
         return 0;
+    }
     /* Drops the draft, or goes back when it is the running policy. */
     r = orb_call(ctx, DATAPLANE, "abort", tx_input(&self->talk), 0, on_aborted, self, err);
     return r < 0 ? r : ORB_LATER;

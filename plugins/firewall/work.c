@@ -242,7 +242,7 @@ int work_build(struct work *work, const struct orb_change *change, struct orb_er
     int r;
 
     view_init(&view, change->tree);
-    work->full = change->initial;
+    work->full |= change->initial;
     cJSON_ArrayForEach (op, change->patch) {
         if (work->full)
             break;

@@ -23,7 +23,8 @@ struct work {
     struct puts puts;
 };
 
-/* Fills work (zeroed by the caller, work_fini in any case). Errors: as translate.h. */
+/* Fills work (zeroed by the caller, or full set: everything is sent; work_fini in any case).
+ * Errors: as translate.h. */
 int work_build(struct work *work, const struct orb_change *change, struct orb_err *err);
 void work_fini(struct work *work);
 /* A line for people about one item. */

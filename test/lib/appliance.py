@@ -38,6 +38,7 @@ class Appliance:
         self.daemon = None
         self.packages = [f"{build}/packages", f"{build}/third-party", *packages]
         self.notify = None
+        self.bpffs = None  # DIR/bpf
 
     def __enter__(self):
         self.dir = tempfile.mkdtemp(prefix=f"{self.ns}.", dir="/run")
@@ -68,7 +69,7 @@ class Appliance:
                 "--log-output", "stderr"]
         for p in self.packages:
             args += ["--packages", p]
-        args += ["--bpffs", f"{self.dir}/bpf"] if self.dataplane else ["--no-dataplane"]
+        args += ["--bpffs", self.bpffs or f"{self.dir}/bpf"] if self.dataplane else ["--no-dataplane"]
         return self.inside(*args, *more)
 
     def start(self, wait=True, env=None):

@@ -1,6 +1,7 @@
 """A real appliance between two hosts, for what its filter does when others interfere."""
 import json
 import os
+import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
@@ -56,15 +57,25 @@ class Box(Appliance):
         return self.pings("lan", "192.0.2.1") and not self.pings("wan", "192.0.2.2")
 
     def reboot(self):
+        """Nothing of a daemon is left in the kernel: no table, pins or addresses."""
         self.nft("flush", "ruleset")
         run("umount", f"{self.dir}/bpf")
         run("mount", "-t", "bpf", "bpf", f"{self.dir}/bpf")
+        for link in ("lan0", "wan0"):
+            run(*self.inside("ip", "addr", "flush", "dev", link))
+            run(*self.inside("ip", "link", "set", link, "down"))
+        shutil.rmtree(f"{self.dir}/run", ignore_errors=True)
+
+    def commit(self, config):
+        """The whole configuration."""
+        self.ctl("config", "load", "-", "--replace", stdin=json.dumps(config))
+        if self.json("config", "diff")["changes"]:
+            self.ctl("config", "commit")
 
     def configure(self, config=None):
         self.mark = 0
         self.start()
-        self.ctl("config", "load", "-", stdin=json.dumps(config or CONFIG))
-        self.ctl("config", "commit")
+        self.commit(config or CONFIG)
         self.until(10, self.right, "the policy holds")
         self.seen()
 
@@ -77,3 +88,7 @@ class Box(Appliance):
 
     def index(self, link):
         return json.loads(run(*self.inside("ip", "-j", "link", "show", "dev", link)).stdout)[0]["ifindex"]
+
+
+def is_closed(box):
+    return not (box.pings("lan", "192.0.2.1") or box.pings("wan", "192.0.2.2") or box.pings("lan", "10.1.0.1"))

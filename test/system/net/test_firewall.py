@@ -78,13 +78,15 @@ class Dataplane:
 
 
 class Box:
-    def __init__(self, firewall=FIREWALL):
+    def __init__(self, firewall=FIREWALL, refuse=None):
+        self.refuse = refuse or {}
         self.tree = {"interfaces": copy.deepcopy(INTERFACES)}
         if firewall is not None:
             self.tree["firewall"] = copy.deepcopy(firewall)
 
     def __enter__(self):
         self.plane = Dataplane()
+        self.plane.refuse = dict(self.refuse)
         self.worker = Worker(RUNNER, MODULE, ["firewall", "interfaces"], self.tree,
                              methods=["counters", "status"])
         self.worker.provider = self.plane
@@ -232,10 +234,74 @@ def an_absent_data_plane_refuses_and_degrades():
         plane.refuse["begin"] = Refused({"code": "unavailable", "text": "no service provides dataplane@1"})
         firewall = dict(FIREWALL, default={"forward": "accept"})
         refused(w, "", "the data plane did not begin the policy", "no service", firewall=firewall)
-        assert "no service provides" in w.ping()
+        assert "no service provides" in w.ping() and "data-plane" in w.problems
         plane.refuse.clear()
+        w.until_problems(lambda p: not p)
         w.commit(firewall=firewall)
         assert plane.running["default"]["forward"] == "accept" and w.ping() is None
+        w.stop()
+
+
+NO_MEMORY = Refused({"code": "kernel", "text": "nft has no memory"})
+
+
+def what_fails_at_the_start_is_tried_again_until_it_is_in_force():
+    for method in ("begin", "put", "check", "apply"):
+        with Box(refuse={method: NO_MEMORY}) as (plane, w):
+            w.until_problems(lambda p: "not-in-force" in p)
+            problem = w.problems["not-in-force"]
+            assert problem["level"] == "failed" and "nft has no memory" in problem["what"], problem
+            plane.refuse.clear()
+            w.until_problems(lambda p: not p)
+            assert set(plane.running["rules"]) == {"10", "20"}, plane.running
+            assert w.ping() is None
+            methods(w)
+            w.patch([set_at("/firewall/rules/20/action", "reject")])
+            assert w.calls[0] == ("begin", {"reset": False}), "from now on as ever"
+            w.stop()
+
+
+def a_commit_in_between_sends_everything_and_mends_it():
+    with Box(refuse={"apply": NO_MEMORY}) as (plane, w):
+        w.until_problems(lambda p: "not-in-force" in p)
+        plane.refuse.clear()
+        methods(w)
+        w.patch([set_at("/firewall/rules/20/action", "reject")])
+        assert w.calls[0] == ("begin", {"reset": True}), w.calls
+        assert plane.running["rules"]["20"]["action"] == "reject" and "10" in plane.running["rules"]
+        w.until_problems(lambda p: not p)
+        generation = plane.generation
+        w.until_quiet(1.3)
+        assert plane.generation == generation, "nothing is tried any more"
+        w.stop()
+
+
+def a_commit_that_comes_to_nothing_leaves_it_to_be_tried_again():
+    with Box(refuse={"apply": NO_MEMORY}) as (plane, w):
+        w.until_problems(lambda p: "not-in-force" in p)
+        firewall = copy.deepcopy(FIREWALL)
+        firewall["rules"]["10"]["destination-ports"] = "@wbe"
+        refused(w, "/firewall/rules/10/destination-ports", "did you mean @web?", firewall=firewall)
+        plane.refuse.clear()
+        before = copy.deepcopy(w.tree)
+        w.patch([set_at("/firewall/rules/30", {"action": "drop"})])
+        w.undo()
+        w.tree.update(before)
+        assert plane.running["rules"] == {}, "the data plane went back to what was before: nothing"
+        w.until_problems(lambda p: not p and set(plane.running["rules"]) == {"10", "20"})
+        w.stop()
+
+
+def a_stored_mistake_is_said_and_a_commit_mends_it():
+    firewall = copy.deepcopy(FIREWALL)
+    firewall["rules"]["10"]["destination-ports"] = "@wbe"
+    with Box(firewall) as (plane, w):
+        w.until_problems(lambda p: "not-in-force" in p)
+        assert w.problems["not-in-force"]["path"] == "/firewall/rules/10/destination-ports"
+        assert plane.generation == 0
+        w.patch([set_at("/firewall/rules/10/destination-ports", "@web")])
+        assert set(plane.running["rules"]) == {"10", "20"}
+        w.until_problems(lambda p: not p)
         w.stop()
 
 
@@ -292,4 +358,8 @@ main([the_first_configuration_is_sent_whole, without_firewall_nothing_is_forward
       a_refusal_of_the_data_plane_carries_the_configurations_path,
       abort_drops_a_draft_and_takes_an_applied_policy_back,
       a_failed_apply_is_told_and_its_draft_dropped, an_absent_data_plane_refuses_and_degrades,
+      what_fails_at_the_start_is_tried_again_until_it_is_in_force,
+      a_commit_in_between_sends_everything_and_mends_it,
+      a_commit_that_comes_to_nothing_leaves_it_to_be_tried_again,
+      a_stored_mistake_is_said_and_a_commit_mends_it,
       counters_join_configuration_and_numbers_in_pages, thousands_of_rules_come_in_messages_that_fit])

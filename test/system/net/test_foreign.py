@@ -24,9 +24,7 @@ def modes(box, mode):
     config = json.loads(json.dumps(CONFIG))
     for port in config["interfaces"].values():
         port["fast-path"] = mode
-    box.ctl("config", "load", "-", stdin=json.dumps(config))
-    if box.json("config", "diff")["changes"]:
-        box.ctl("config", "commit")
+    box.commit(config)
     box.until(5, lambda: mode_of(box) == mode and mode_of(box, "wan0") == mode, f"both ports at {mode}")
     box.seen()
 

@@ -1,0 +1,292 @@
+/* What could not be brought into force when the service started is tried again, by itself and with
+ * growing pauses; until then the closed base table, or the policy of before, stays in force and the
+ * verdict says why. A service that ended instead would take no commit that mends it.
+ *
+ * Surprise: the commit that mends it may come while an attempt is on its way. It then sends the
+ * whole policy, and the attempt ends at its next step; the data plane takes drafts one by one. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "plugins/firewall/plugin.h"
+#include "plugins/firewall/translate.h"
+
+#define DATAPLANE "dataplane@1"
+#define WAIT_MS 1000
+#define WAIT_MAX_MS 30000
+#define PROBE_MS 3000
+
+static void send_next(struct orb_ctx *ctx, struct firewall *self);
+
+static void report(struct orb_ctx *ctx, struct firewall *self)
+{
+    struct orb_problem problem = {.level = ORB_PROBLEM_FAILED,
+                                  .what = self->retry.what,
+                                  .path = self->retry.path,
+                                  .todo =
+                                      "it is tried again by itself; orbctl show dataplane says "
+                                      "more, a commit that mends the rules takes effect at once"};
+
+    orb_problem_set(ctx, "not-in-force", &problem);
+}
+
+static void wait(struct orb_ctx *ctx, struct firewall *self)
+{
+    struct retry *retry = &self->retry;
+
+    retry->talking = false;
+    report(ctx, self);
+    if (!retry->work.puts.count)
+        return; /* nothing but another configuration helps */
+    orb_timer_start(retry->timer, retry->wait_ms, 0);
+    retry->wait_ms = retry->wait_ms * 2 > WAIT_MAX_MS ? WAIT_MAX_MS : retry->wait_ms * 2;
+}
+
+static void describe(struct orb_ctx *ctx, struct retry *retry, const struct orb_err *err)
+{
+    char what[sizeof(retry->what)];
+
+    snprintf(what, sizeof(what), "the rules of the configuration are not in force: %.300s",
+             err->text);
+    snprintf(retry->path, sizeof(retry->path), "%s", err->path[0] ? err->path : "/firewall");
+    if (!strcmp(what, retry->what))
+        return;
+    memcpy(retry->what, what, sizeof(what));
+    orb_log(ctx, ORB_ERROR, "firewall.not_in_force", ORB_S("reason", err->text));
+}
+
+static cJSON *tx_input(const struct retry *retry)
+{
+    cJSON *in = cJSON_CreateObject();
+
+    cJSON_AddNumberToObject(in, "tx", retry->tx);
+    return in;
+}
+
+/* The draft is not waited for: one that is forgotten over there is no harm. */
+static void on_dropped(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
+{
+    (void)ctx;
+    (void)arg;
+    (void)out;
+    (void)err;
+}
+
+static void fail(struct orb_ctx *ctx, struct firewall *self, const struct orb_err *err)
+{
+    struct retry *retry = &self->retry;
+    struct orb_err told = *err;
+
+    if (retry->tx)
+        orb_call(ctx, DATAPLANE, "abort", tx_input(retry), 0, on_dropped, self, NULL);
+    retry->tx = 0;
+    if (err->path[0])
+        translate_path(err->path, told.path, sizeof(told.path));
+    describe(ctx, retry, &told);
+    wait(ctx, self);
+}
+
+/* True: a commit is on its way, or has mended it. */
+static bool is_over(struct orb_ctx *ctx, struct firewall *self)
+{
+    struct retry *retry = &self->retry;
+
+    if (retry->owed && !retry->cancelled)
+        return false;
+    if (retry->tx)
+        orb_call(ctx, DATAPLANE, "abort", tx_input(retry), 0, on_dropped, self, NULL);
+    retry->tx = 0;
+    retry->talking = false;
+    return true;
+}
+
+static void forget(struct orb_ctx *ctx, struct retry *retry)
+{
+    retry->owed = retry->cancelled = retry->paid = false;
+    retry->what[0] = 0;
+    orb_timer_stop(retry->timer);
+    work_fini(&retry->work);
+    orb_problem_clear(ctx, "not-in-force");
+}
+
+static void on_applied(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
+{
+    struct firewall *self = arg;
+
+    (void)out;
+    if (err) {
+        if (!is_over(ctx, self))
+            fail(ctx, self, err);
+        return;
+    }
+    self->retry.tx = 0;
+    self->retry.talking = false;
+    orb_log(ctx, ORB_NOTICE, "firewall.in_force", ORB_I("messages", self->retry.work.puts.count));
+    if (self->retry.cancelled)
+        retry_paid(ctx, self); /* the commit that begins sends everything all the same */
+    else
+        forget(ctx, &self->retry);
+}
+
+static void on_checked(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
+{
+    struct firewall *self = arg;
+    struct orb_err failure;
+
+    (void)out;
+    if (is_over(ctx, self))
+        return;
+    if (err)
+        fail(ctx, self, err);
+    else if (orb_call(ctx, DATAPLANE, "apply", tx_input(&self->retry), 0, on_applied, self,
+                      &failure) < 0)
+        fail(ctx, self, &failure);
+}
+
+static void on_put(struct orb_ctx *ctx, void *arg, const char *text, size_t len,
+                   const struct orb_err *err)
+{
+    struct firewall *self = arg;
+
+    (void)text;
+    (void)len;
+    if (is_over(ctx, self))
+        return;
+    if (err) {
+        fail(ctx, self, err);
+        return;
+    }
+    self->retry.next++;
+    send_next(ctx, self);
+}
+
+static void send_next(struct orb_ctx *ctx, struct firewall *self)
+{
+    AUTO(buf) struct buf text = {0};
+    struct retry *retry = &self->retry;
+    struct orb_err err;
+    int r;
+
+    if (retry->next < retry->work.puts.count) {
+        buf_addf(&text, "{\"tx\":%.0f,%s}", retry->tx, retry->work.puts.items[retry->next]);
+        r = orb_call_text(ctx, DATAPLANE, "put", buf_str(&text), text.len, 0, on_put, self, &err);
+    } else {
+        r = orb_call(ctx, DATAPLANE, "check", tx_input(retry), 0, on_checked, self, &err);
+    }
+    if (r < 0)
+        fail(ctx, self, &err);
+}
+
+static void on_begun(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
+{
+    struct firewall *self = arg;
+    const cJSON *tx = cJSON_GetObjectItemCaseSensitive(out, "tx");
+
+    self->retry.tx = cJSON_IsNumber(tx) ? tx->valuedouble : 0;
+    if (is_over(ctx, self))
+        return;
+    if (err) {
+        fail(ctx, self, err);
+        return;
+    }
+    self->retry.next = 0;
+    send_next(ctx, self);
+}
+
+static void on_probed(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
+{
+    struct firewall *self = arg;
+
+    (void)out;
+    if (err)
+        retry_probe(self);
+    else
+        talk_note(ctx, self, NULL);
+}
+
+static void probe(struct orb_ctx *ctx, struct firewall *self)
+{
+    if (self->trouble[0] && orb_call(ctx, DATAPLANE, "status", NULL, 0, on_probed, self, NULL) < 0)
+        retry_probe(self);
+}
+
+void retry_probe(struct firewall *self)
+{
+    if (!self->retry.owed)
+        orb_timer_start(self->retry.timer, PROBE_MS, 0);
+}
+
+static void on_timer(struct orb_ctx *ctx, void *arg)
+{
+    struct firewall *self = arg;
+    struct retry *retry = &self->retry;
+    struct orb_err err;
+    cJSON *in;
+
+    if (!retry->owed)
+        probe(ctx, self);
+    if (!retry->owed || retry->talking || retry->cancelled)
+        return;
+    retry->talking = true;
+    retry->tx = 0;
+    in = cJSON_CreateObject();
+    cJSON_AddBoolToObject(in, "reset", true);
+    if (orb_call(ctx, DATAPLANE, "begin", in, 0, on_begun, self, &err) < 0)
+        fail(ctx, self, &err);
+}
+
+int retry_init(struct orb_ctx *ctx, struct firewall *self, struct orb_err *err)
+{
+    self->retry.timer = orb_timer_new(ctx, on_timer, self);
+    return self->retry.timer ? 0 : orb_fail(err, ORB_E_NOMEM, "no memory for a timer");
+}
+
+void retry_fini(struct firewall *self)
+{
+    orb_timer_free(self->retry.timer);
+    work_fini(&self->retry.work);
+}
+
+void retry_owe(struct orb_ctx *ctx, struct firewall *self, const struct orb_change *change,
+               const struct orb_err *err)
+{
+    struct retry *retry = &self->retry;
+    const cJSON *firewall = cJSON_GetObjectItemCaseSensitive(change->tree, "firewall");
+
+    work_fini(&retry->work);
+    if (work_build(&retry->work, change, NULL) < 0)
+        work_fini(&retry->work);
+    rows_load(&self->rows, cJSON_GetObjectItemCaseSensitive(firewall, "rules"));
+    retry->owed = true;
+    retry->cancelled = false;
+    retry->wait_ms = WAIT_MS;
+    retry->tx = 0;
+    describe(ctx, retry, err);
+    talk_note(ctx, self, NULL); /* one problem is enough */
+    wait(ctx, self);
+}
+
+void retry_cancel(struct orb_ctx *ctx, struct firewall *self)
+{
+    if (self->retry.paid)
+        forget(ctx, &self->retry);
+    self->retry.cancelled = self->retry.owed;
+    orb_timer_stop(self->retry.timer);
+}
+
+void retry_resume(struct orb_ctx *ctx, struct firewall *self)
+{
+    if (!self->retry.owed || !self->retry.cancelled)
+        return;
+    self->retry.cancelled = self->retry.paid = false;
+    self->retry.wait_ms = WAIT_MS;
+    wait(ctx, self);
+}
+
+void retry_paid(struct orb_ctx *ctx, struct firewall *self)
+{
+    if (!self->retry.owed)
+        return;
+    self->retry.paid = true;
+    orb_problem_clear(ctx, "not-in-force");
+}
