@@ -22,6 +22,8 @@ int dataplane_guard(const struct dataplane_options *options, bool *ret_loaded, s
             r = base_load(ruleset, err);
             *ret_loaded = r == 0;
         }
+        if (r == 0)
+            base_fallback_end(ruleset);
         closed = r < 0 && base_fallback(ruleset) == 0;
     }
     ruleset_close(ruleset);
