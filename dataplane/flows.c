@@ -274,6 +274,16 @@ static void unmark(struct purge *purge, const struct flow *flow)
     buf_add(&purge->doomed, flow->tuple, NLA_ALIGN(flow->tuple->nla_len));
 }
 
+/* No rule has marked it, or the kernel's translation never saw its first packet: the chains of
+ * translation are always there with the rules. The mark alone does not tell: a packet of such a
+ * flow that no answer came to is new to the rules, and they mark it a moment before this looks. */
+static bool began_without(const struct flow *flow)
+{
+    const uint32_t seen = IPS_SRC_NAT_DONE | IPS_DST_NAT_DONE;
+
+    return !flow->mark || (flow->status & seen) != seen;
+}
+
 static void judge(struct purge *purge, const struct flow *flow)
 {
     if (!flow->tuple)
@@ -283,7 +293,7 @@ static void judge(struct purge *purge, const struct flow *flow)
             unmark(purge, flow);
         return;
     }
-    if ((purge->forget && !flow->mark) || is_refused(purge, flow))
+    if ((purge->forget && began_without(flow)) || is_refused(purge, flow))
         doom(purge, flow);
 }
 

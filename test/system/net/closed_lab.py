@@ -86,6 +86,11 @@ class Box(Appliance):
     def seen(self):
         self.mark = len(self.log_text())
 
+    def file(self, text):
+        with open(f"{self.dir}/given", "w") as f:
+            f.write(text)
+        return f.name
+
     def index(self, link):
         return json.loads(run(*self.inside("ip", "-j", "link", "show", "dev", link)).stdout)[0]["ifindex"]
 
