@@ -30,11 +30,12 @@
 #define CLASSIFY_ACCEPT 0
 #define CLASSIFY_DROP 1
 #define CLASSIFY_REJECT 2
+#define CLASSIFY_UNDECIDED 3 /* default_forward only: nftables records it */
 
 /* Flags of a rule. */
-#define CLASSIFY_LIMITED                                                                           \
-    1 /* matches only within a rate: what it decides is not known from here                        \
-       */
+#define CLASSIFY_UNSURE                                                                            \
+    1 /* asks for what is not looked up here, too (a rate, a MAC address, TCP flags): whether it   \
+         decides is not known */
 #define CLASSIFY_LOG 2
 
 /* Host byte order throughout. Zones: index + 1 in the policy (sorted by name), 0 none. ICMP:
@@ -108,7 +109,8 @@ struct classify_head {
     __u32 dnat_ports[2];   /* u64[1024]: ports of destination NAT rules for TCP; then for UDP */
     __u32 rules;           /* of both families: slots are below this */
     __u32 rule_table;      /* struct classify_rule[rules]: IPv4 slots, then IPv6 slots */
-    __u32 pad[3];
+    __u32 asks; /* 1: rules decide about known or invalid packets, too: everything passes */
+    __u32 pad[2];
     struct classify_table table[2]; /* IPv4, IPv6 */
 };
 

@@ -60,7 +60,7 @@ static __always_inline int slow_begin(void *ctx, const int xdp, struct slow *s)
     if (!inner)
         return 0;
     s->blob = bpf_map_lookup_elem(inner, &zero);
-    return s->blob != 0;
+    return s->blob && !((const struct classify_head *)s->blob)->asks;
 }
 
 /* Addresses the kernel does not forward, or only with more care. */
@@ -315,7 +315,7 @@ static __always_inline enum slow_verdict slow_rule(const int xdp, struct slow *s
     if (slow_classify(s, s->in->zone, out->zone, &rule, v6))
         return SLOW_PASS;
     s->counter = rule.counter;
-    if (rule.action != CLASSIFY_DROP || (rule.flags & (CLASSIFY_LIMITED | CLASSIFY_LOG)))
+    if (rule.action != CLASSIFY_DROP || (rule.flags & (CLASSIFY_UNSURE | CLASSIFY_LOG)))
         return SLOW_PASS;
     return SLOW_DROP;
 }

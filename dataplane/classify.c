@@ -40,8 +40,9 @@ static uint32_t choose_rules(const struct policy *policy, unsigned family, uint3
     for (unsigned i = 0; i < policy->rule_count; i++) {
         const struct policy_rule *rule = &policy->rules[i];
 
-        if (!policy_rule_forwards(rule) || !(policy_rule_families(rule) & family) ||
-            !zone_known(policy, rule->from) || !zone_known(policy, rule->to))
+        if (!policy_rule_forwards(rule) || !policy_rule_decides_new(rule) ||
+            !(policy_rule_families(rule) & family) || !zone_known(policy, rule->from) ||
+            !zone_known(policy, rule->to))
             continue;
         if (count < CLASSIFY_MAX_RULES)
             slots[count] = i;
@@ -95,7 +96,8 @@ static bool build_rules(struct classify_builder *builder, const struct policy *p
 
             out->id = rule->id;
             out->action = (__u8)rule->action;
-            out->flags = (rule->limited ? CLASSIFY_LIMITED : 0) | (rule->log ? CLASSIFY_LOG : 0);
+            out->flags =
+                (policy_rule_unsure(rule) ? CLASSIFY_UNSURE : 0) | (rule->log ? CLASSIFY_LOG : 0);
             out->index = slots[family][i];
         }
     return true;
@@ -139,6 +141,23 @@ static bool build_dnat(struct classify_builder *builder, const struct policy *po
     return true;
 }
 
+/* Whether a rule that names states could decide otherwise about a packet than the programs would.
+ */
+static bool asks_states(const struct policy *policy)
+{
+    for (unsigned i = 0; i < policy->rule_count; i++) {
+        const struct policy_rule *rule = &policy->rules[i];
+        unsigned states = rule->more && policy_rule_forwards(rule) ? rule->more->states : 0;
+
+        if ((states & (POLICY_ESTABLISHED | POLICY_RELATED)) &&
+            (rule->action != POLICY_ACCEPT || rule->log))
+            return true;
+        if ((states & POLICY_INVALID) && (rule->action != POLICY_DROP || rule->log))
+            return true;
+    }
+    return false;
+}
+
 int classify_build(const struct policy *policy, void *memory, size_t size,
                    struct classify_stats *ret_stats, struct orb_err *err)
 {
@@ -155,7 +174,11 @@ int classify_build(const struct policy *policy, void *memory, size_t size,
     memset(head, 0, sizeof(*head));
     builder.used = sizeof(*head);
     head->magic = CLASSIFY_MAGIC;
-    head->default_forward = policy->forward;
+    head->default_forward =
+        policy->log_defaults & POLICY_LOG_FORWARD && policy->forward == POLICY_DROP
+            ? CLASSIFY_UNDECIDED
+            : policy->forward;
+    head->asks = asks_states(policy);
     for (unsigned i = 0; i < 2 && r == 0; i++) {
         uint32_t count = choose_rules(policy, i ? POLICY_IPV6 : POLICY_IPV4, slots[i]);
 

@@ -31,5 +31,8 @@ struct classify_header {
  */
 int classify_lookup(const void *memory, size_t size, const struct classify_header *header);
 int classify_linear(const struct policy *policy, const struct classify_header *header);
+/* Whether one rule of policy could be for such a packet (unsure ones: as far as can be seen). */
+bool classify_matches(const struct policy *policy, const struct policy_rule *rule,
+                      const struct classify_header *header);
 
 #endif

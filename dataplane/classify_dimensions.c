@@ -183,6 +183,14 @@ static void add_protocol_class(struct classes *classes, int protocol)
     add_class(classes, IPPROTO_UDP);
 }
 
+/* A protocol or zone a rule is for: -1 any, below that EXCEPT. */
+#define EXCEPT(value) (-2 - (value))
+
+static bool wants(int wanted, int value)
+{
+    return wanted < -1 ? value != EXCEPT(wanted) : policy_protocol_is(wanted, value);
+}
+
 /* Per class the rules it lets match: words of bits, one after the other. */
 static uint64_t *class_bits(const struct classes *classes, const int *wanted, uint32_t count,
                             unsigned words)
@@ -191,7 +199,7 @@ static uint64_t *class_bits(const struct classes *classes, const int *wanted, ui
 
     for (size_t class = 0; class < classes->count; class ++)
         for (uint32_t slot = 0; slot < count; slot++)
-            if (policy_protocol_is(wanted[slot], classes->value[class]))
+            if (wants(wanted[slot], classes->value[class]))
                 bits[class * words + slot / 64] |= 1ull << (slot & 63);
     return bits;
 }
@@ -210,9 +218,11 @@ static uint32_t context_row(struct classify_builder *builder, struct classify_cu
     return classify_cursor_row(builder, cursor);
 }
 
-static int rule_zone(const struct policy *policy, const char *name)
+static int rule_zone(const struct policy *policy, const char *name, bool out)
 {
-    return *name ? policy_zone_number(policy, name) : -1;
+    int number = *name ? policy_zone_number(policy, name) : -1;
+
+    return number >= 0 && out ? EXCEPT(number) : number;
 }
 
 static bool context_tables(struct classify_builder *builder, const struct classes *from,
@@ -249,11 +259,11 @@ int classify_context(struct classify_builder *builder, const struct policy *poli
     for (uint32_t slot = 0; slot < table->rules; slot++) {
         const struct policy_rule *rule = &policy->rules[slots[slot]];
 
-        from[slot] = rule_zone(policy, rule->from);
-        to[slot] = rule_zone(policy, rule->to);
+        from[slot] = rule_zone(policy, rule->from, rule->from_not);
+        to[slot] = rule_zone(policy, rule->to, rule->to_not);
         protocol[slot] = rule->protocol;
-        add_class(&classes[0], from[slot]);
-        add_class(&classes[1], to[slot]);
+        add_class(&classes[0], from[slot] < -1 ? EXCEPT(from[slot]) : from[slot]);
+        add_class(&classes[1], to[slot] < -1 ? EXCEPT(to[slot]) : to[slot]);
         add_protocol_class(&classes[2], protocol[slot]);
     }
     *ret_count = classes[0].count * classes[1].count * classes[2].count;

@@ -29,15 +29,15 @@ static bool in_ports(const struct policy_ports *ports, unsigned count, uint16_t 
     return false;
 }
 
-static bool in_zone(const struct policy *policy, const char *name, uint8_t zone)
+static bool in_zone(const struct policy *policy, const char *name, bool out, uint8_t zone)
 {
-    return !*name || policy_zone_number(policy, name) == zone;
+    return !*name || (policy_zone_number(policy, name) == zone) != out;
 }
 
-static bool matches(const struct policy *policy, const struct policy_rule *rule,
-                    const struct classify_header *header)
+bool classify_matches(const struct policy *policy, const struct policy_rule *rule,
+                      const struct classify_header *header)
 {
-    if (!policy_rule_forwards(rule))
+    if (!policy_rule_forwards(rule) || !policy_rule_decides_new(rule))
         return false;
     if (!policy_protocol_is(rule->protocol, header->protocol))
         return false;
@@ -55,14 +55,14 @@ static bool matches(const struct policy *policy, const struct policy_rule *rule,
            in_ranges(rule->sources, rule->source_count, header->family, header->source) &&
            in_ranges(rule->destinations, rule->destination_count, header->family,
                      header->destination) &&
-           in_zone(policy, rule->from, header->zone_from) &&
-           in_zone(policy, rule->to, header->zone_to);
+           in_zone(policy, rule->from, rule->from_not, header->zone_from) &&
+           in_zone(policy, rule->to, rule->to_not, header->zone_to);
 }
 
 int classify_linear(const struct policy *policy, const struct classify_header *header)
 {
     for (unsigned i = 0; i < policy->rule_count; i++)
-        if (matches(policy, &policy->rules[i], header))
+        if (classify_matches(policy, &policy->rules[i], header))
             return (int)i;
     return -1;
 }

@@ -20,6 +20,7 @@
 #include "bpf/classify.h"
 #include "core/base/own.h"
 #include "dataplane/attribute.h"
+#include "dataplane/doubt.h"
 #include "dataplane/fast.h"
 
 #define RECEIVE_BYTES 65536
@@ -54,8 +55,9 @@ struct purge {
     const void *memory;
     struct link_list links;
     struct buf doomed; /* messages to send */
-    bool forget;       /* also what has no mark */
-    bool unmark;       /* nothing is deleted, marks are */
+    struct doubt doubt;
+    bool forget; /* also what has no mark */
+    bool unmark; /* nothing is deleted, marks are */
 };
 
 static uint16_t read_port(const struct nlattr *a)
@@ -240,7 +242,8 @@ static bool is_refused(struct purge *purge, const struct flow *flow)
     if (found < 0)
         return purge->plan->policy.forward != POLICY_ACCEPT;
     rule = &purge->plan->policy.rules[found];
-    return rule->action != POLICY_ACCEPT && !rule->limited;
+    return policy_rule_unsure(rule) ? doubt_refuses(&purge->doubt, &header, flow->mark)
+                                    : rule->action != POLICY_ACCEPT;
 }
 
 static void doom(struct purge *purge, const struct flow *flow)
@@ -351,12 +354,14 @@ int flows_purge(struct dataplane *dp, const struct dataplane_plan *plan, struct 
     AUTO_FD int conntrack = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
     AUTO_FD int routes = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     AUTO_FREE struct route *cache = xcalloc(ROUTE_CACHE, sizeof(*cache));
-    struct purge purge = {.conntrack = conntrack,
-                          .routes = routes,
-                          .cache = cache,
-                          .plan = plan,
-                          .memory = plan->memory,
-                          .forget = dp->forget};
+    struct purge purge = {
+        .conntrack = conntrack,
+        .routes = routes,
+        .cache = cache,
+        .plan = plan,
+        .memory = plan->memory,
+        .forget = dp->forget,
+        .doubt = {.now = &plan->policy, .before = dp->previous ? &dp->previous->policy : NULL}};
     int r;
 
     if (conntrack < 0 || routes < 0)
@@ -367,6 +372,7 @@ int flows_purge(struct dataplane *dp, const struct dataplane_plan *plan, struct 
     if (!r)
         r = send_all(&purge, err);
     buf_fini(&purge.doomed);
+    doubt_fini(&purge.doubt);
     free(purge.links.items);
     return r;
 }

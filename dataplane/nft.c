@@ -17,12 +17,13 @@
 
 struct nft_hook {
     const char *name;
-    bool from, to; /* packets there come from, go to the appliance */
-    uint32_t mark; /* of its default */
+    bool from, to;        /* packets there come from, go to the appliance */
+    uint32_t mark;        /* of its default */
+    unsigned log;         /* POLICY_LOG_*, of its default */
+    unsigned first, then; /* states (POLICY_NEW …) that are asked before known connections pass, and
+                             those that reach the rules */
     const char *state;
 };
-
-static const char *const action_names[] = {"accept", "drop", "reject"};
 
 static const struct policy_zone *find_zone(const struct policy *policy, const char *name)
 {
@@ -31,19 +32,21 @@ static const struct policy_zone *find_zone(const struct policy *policy, const ch
     return number > 0 && number != POLICY_ZONE_LOCAL ? &policy->zones[number - 1] : NULL;
 }
 
-bool nft_interfaces(const struct policy *policy, const char *match, const char *name, struct buf *b)
+bool nft_interfaces(const struct policy *policy, const char *match, const char *name, bool out,
+                    struct buf *b)
 {
     const struct policy_zone *zone = find_zone(policy, name);
+    const char *not = out ? "!= " : "";
 
     if (!*name || !strcmp(name, "local"))
         return true;
     if (!zone || !zone->interface_count)
-        return false;
+        return out;
     if (zone->interface_count == 1) {
-        buf_addf(b, "%s \"%s\" ", match, zone->interfaces[0]);
+        buf_addf(b, "%s %s\"%s\" ", match, not, zone->interfaces[0]);
         return true;
     }
-    buf_addf(b, "%s { ", match);
+    buf_addf(b, "%s %s{ ", match, not );
     for (unsigned i = 0; i < zone->interface_count; i++)
         buf_addf(b, "%s\"%s\"", i ? ", " : "", zone->interfaces[i]);
     buf_adds(b, " } ");
@@ -126,110 +129,35 @@ void nft_protocol(int protocol, struct buf *b)
         buf_addf(b, "meta l4proto %d ", protocol);
 }
 
-/* The conditions of a rule for one family (0: both); zones: those about interfaces. */
-static void add_matches(const struct policy_rule *rule, const char *zones, int family,
-                        struct buf *b)
-{
-    buf_adds(b, zones);
-    if (family)
-        buf_addf(b, "meta nfproto %s ", family == AF_INET ? "ipv4" : "ipv6");
-    if (family) {
-        nft_addresses("saddr", family, rule->sources, rule->source_count, b);
-        nft_addresses("daddr", family, rule->destinations, rule->destination_count, b);
-    }
-    nft_protocol(rule->protocol, b);
-    nft_ports("sport", rule->protocol, rule->source_ports, rule->source_port_count, b);
-    nft_ports("dport", rule->protocol, rule->destination_ports, rule->destination_port_count, b);
-    if (rule->icmp_type >= 0)
-        buf_addf(b, "%s type %d ", rule->protocol == IPPROTO_ICMP ? "icmp" : "icmpv6",
-                 rule->icmp_type);
-    if (rule->icmp_code >= 0)
-        buf_addf(b, "%s code %d ", rule->protocol == IPPROTO_ICMP ? "icmp" : "icmpv6",
-                 rule->icmp_code);
-}
-
-/* A packet for the rule of this number. nftables prints constant keys so that it cannot read them
- * again (1.0.6), and a packet without connection has no ct mark; hence a constant in disguise. */
-static void add_count(uint32_t key, struct buf *b)
-{
-    buf_addf(b, "add @tally { meta mark & 0 ^ %" PRIu32 " } ", key);
-}
-
-/* What happens to a packet that matched: limit first, so that only what is within it counts. */
-static void add_verdict(const struct policy_rule *rule, const char *verdict, struct buf *b)
-{
-    if (rule->limited) {
-        buf_adds(b, "limit name \"");
-        nft_limit_name(b, rule);
-        buf_adds(b, "\" ");
-    }
-    if (rule->action == POLICY_ACCEPT)
-        buf_addf(b, "ct mark set %" PRIu32 " ", rule->id);
-    add_count(rule->id, b);
-    if (rule->log)
-        buf_addf(b, "log prefix \"orbital rule %" PRIu32 ": \" ", rule->id);
-    buf_addf(b, "%s\n", verdict);
-}
-
-static void add_family(const struct policy_rule *rule, const char *zones, int family, struct buf *b)
-{
-    bool any = rule->protocol < 0 || rule->protocol == POLICY_TCP_UDP;
-
-    if (rule->action != POLICY_REJECT) {
-        add_matches(rule, zones, family, b);
-        add_verdict(rule, action_names[rule->action], b);
-        return;
-    }
-    /* A TCP peer understands a reset, everybody else an ICMP error. */
-    if (any || rule->protocol == IPPROTO_TCP) {
-        add_matches(rule, zones, family, b);
-        if (any)
-            buf_adds(b, "meta l4proto tcp ");
-        add_verdict(rule, "reject with tcp reset", b);
-    }
-    if (rule->protocol != IPPROTO_TCP) {
-        add_matches(rule, zones, family, b);
-        if (any)
-            buf_adds(b, "meta l4proto != tcp ");
-        add_verdict(rule, "reject with icmpx type admin-prohibited", b);
-    }
-}
-
-static void add_rule(const struct policy_rule *rule, const char *zones, struct buf *b)
-{
-    unsigned families = policy_rule_families(rule);
-
-    if (families == (POLICY_IPV4 | POLICY_IPV6) && !rule->source_count &&
-        !rule->destination_count) {
-        add_family(rule, zones, 0, b);
-        return;
-    }
-    if (families & POLICY_IPV4)
-        add_family(rule, zones, AF_INET, b);
-    if (families & POLICY_IPV6)
-        add_family(rule, zones, AF_INET6, b);
-}
-
 /* The three chains. hook_from, hook_to: whether packets there come from or go to the appliance. */
 static bool in_chain(const struct policy_rule *rule, bool hook_from, bool hook_to)
 {
     bool from = !strcmp(rule->from, "local"), to = !strcmp(rule->to, "local");
 
-    return (from ? hook_from : !hook_from || !*rule->from) &&
-           (to ? hook_to : !hook_to || !*rule->to);
+    /* Not from a zone, or from a card of this address: only what came from outside. */
+    if (rule->from_not || (rule->more && rule->more->mac_count))
+        from = !hook_from && (rule->from_not || !from);
+    else
+        from = from ? hook_from : !hook_from || !*rule->from;
+    if (rule->to_not)
+        to = !hook_to;
+    else
+        to = to ? hook_to : !hook_to || !*rule->to;
+    return from && to;
 }
 
 static bool same_zones(const struct policy_rule *a, const struct policy_rule *b)
 {
-    return !strcmp(a->from, b->from) && !strcmp(a->to, b->to);
+    return a->from_not == b->from_not && a->to_not == b->to_not && !strcmp(a->from, b->from) &&
+           !strcmp(a->to, b->to);
 }
 
 /* false: a zone without interfaces matches nothing. */
 static bool add_zones(const struct policy *policy, const struct nft_hook *hook,
                       const struct policy_rule *rule, struct buf *b)
 {
-    return (hook->from || nft_interfaces(policy, "iifname", rule->from, b)) &&
-           (hook->to || nft_interfaces(policy, "oifname", rule->to, b));
+    return (hook->from || nft_interfaces(policy, "iifname", rule->from, rule->from_not, b)) &&
+           (hook->to || nft_interfaces(policy, "oifname", rule->to, rule->to_not, b));
 }
 
 /* The rules of one hook, in order. */
@@ -246,6 +174,8 @@ static void choose_rules(const struct policy *policy, const struct nft_hook *hoo
         const struct policy_rule *rule = &policy->rules[i];
 
         buf_clear(&unused);
+        if (rule->more && rule->more->states && !(rule->more->states & hook->then))
+            continue;
         if (in_chain(rule, hook->from, hook->to) && add_zones(policy, hook, rule, &unused))
             run->rules[run->count++] = rule;
     }
@@ -281,7 +211,8 @@ static void add_run(const struct policy *policy, const struct nft_hook *hook,
         buf_clear(&zones);
         if (!pair)
             add_zones(policy, hook, rules[i], &zones);
-        add_rule(rules[i], buf_str(&zones), b);
+        nft_rule(rules[i], buf_str(&zones),
+                 rules[i]->more ? rules[i]->more->states & hook->then : 0, false, b);
     }
 }
 
@@ -310,6 +241,29 @@ static void add_rules(const struct policy *policy, const struct nft_hook *hook,
     }
 }
 
+/* Rules that name states of known connections are asked before these pass. */
+static void add_first(const struct policy *policy, const struct nft_hook *hook, struct buf *b)
+{
+    AUTO(buf) struct buf zones = {0};
+
+    for (unsigned i = 0; i < policy->rule_count; i++) {
+        const struct policy_rule *rule = &policy->rules[i];
+        unsigned states = rule->more ? rule->more->states & hook->first : 0;
+
+        buf_clear(&zones);
+        if (states && in_chain(rule, hook->from, hook->to) && add_zones(policy, hook, rule, &zones))
+            nft_rule(rule, buf_str(&zones), states, true, b);
+    }
+}
+
+static void add_default_log(const struct policy *policy, const struct nft_hook *hook, struct buf *b)
+{
+    if (!(policy->log_defaults & hook->log))
+        return;
+    nft_limit(&policy->log_limit, b);
+    buf_addf(b, "log prefix \"orbital default %s: \"\n", hook->name);
+}
+
 /* The default as a last rule, so that it counts; the policy of the chain says the same. */
 static void add_default(enum policy_action action, uint32_t key, struct buf *b)
 {
@@ -317,13 +271,13 @@ static void add_default(enum policy_action action, uint32_t key, struct buf *b)
         buf_addf(b, "ct mark set %" PRIu32 " ", key);
     if (action == POLICY_REJECT) {
         buf_adds(b, "meta l4proto tcp ");
-        add_count(key, b);
+        nft_count(key, b);
         buf_adds(b, "reject with tcp reset\n");
     }
-    add_count(key, b);
-    buf_addf(b, "%s\n",
-             action == POLICY_REJECT ? "reject with icmpx type admin-prohibited"
-                                     : action_names[action]);
+    nft_count(key, b);
+    buf_adds(b, action == POLICY_REJECT ? "reject with icmpx type admin-prohibited\n"
+                : action == POLICY_DROP ? "drop\n"
+                                        : "accept\n");
 }
 
 /* Without neighbour discovery IPv6 does not work at all, so no rule decides about it (RFC 4861: hop
@@ -338,11 +292,16 @@ static const char neighbours[] =
  * gone is not in the set, one without mark is older than the rules: both go on, uncounted. */
 static const char known[] = "ct state established,related ct mark @tally accept\n";
 
+#define OWN (POLICY_NEW | POLICY_UNTRACKED | POLICY_INVALID)
+
 static const struct nft_hook hooks[] = {
-    {"forward", false, false, ABI_MARK_FORWARD,
+    {"forward", false, false, ABI_MARK_FORWARD, POLICY_LOG_FORWARD,
+     POLICY_ESTABLISHED | POLICY_RELATED | POLICY_INVALID, POLICY_NEW | POLICY_UNTRACKED,
      "ct state vmap { established : accept, related : accept, invalid : drop }\n"},
-    {"input", false, true, ABI_MARK_INPUT, "ct state established,related accept\n"},
-    {"output", true, false, ABI_MARK_OUTPUT, "ct state established,related accept\n"}};
+    {"input", false, true, ABI_MARK_INPUT, POLICY_LOG_INPUT, POLICY_ESTABLISHED | POLICY_RELATED,
+     OWN, "ct state established,related accept\n"},
+    {"output", true, false, ABI_MARK_OUTPUT, POLICY_LOG_OUTPUT, POLICY_ESTABLISHED | POLICY_RELATED,
+     OWN, "ct state established,related accept\n"}};
 
 static void add_hook(const struct policy *policy, const struct nft_hook *hook,
                      enum policy_action action, struct nft_text *text)
@@ -355,11 +314,13 @@ static void add_hook(const struct policy *policy, const struct nft_hook *hook,
         buf_adds(&b, "iifname \"lo\" accept\n");
     if (hook->from)
         buf_adds(&b, "oifname \"lo\" accept\n");
+    add_first(policy, hook, &b);
     buf_adds(&b, known);
     buf_adds(&b, hook->state);
     if (hook->to || hook->from)
         buf_adds(&b, neighbours);
     add_rules(policy, hook, text, &b);
+    add_default_log(policy, hook, &b);
     add_default(action, hook->mark, &b);
     nft_chain_new(text, hook->name, 0)->body = b;
     b = (struct buf){0};
@@ -369,6 +330,8 @@ void nft_chains(const struct policy *policy, struct nft_text *ret_text)
 {
     *ret_text = (struct nft_text){.policy = policy};
     nft_add_nat(policy, ret_text);
+    nft_add_mss(policy, ret_text);
+    nft_rule_chains(policy, ret_text);
     add_hook(policy, &hooks[0], policy->forward, ret_text);
     add_hook(policy, &hooks[1], policy->input, ret_text);
     add_hook(policy, &hooks[2], policy->output, ret_text);

@@ -35,10 +35,23 @@ void nft_limit_name(struct buf *b, const struct policy_rule *rule);
 void nft_ruleset(const struct nft_text *now, const struct nft_text *old, uint32_t generation,
                  const struct tally_list *carried, struct buf *ret_text);
 
-/* match: "iifname" or "oifname"; name: zone, "local" or "". false: the zone has no interface, so
- * nothing can match. */
-bool nft_interfaces(const struct policy *policy, const char *match, const char *name,
+/* match: "iifname" or "oifname"; name: zone, "local" or ""; out: all interfaces but its own. false:
+ * the zone has no interface, so nothing can match. */
+bool nft_interfaces(const struct policy *policy, const char *match, const char *name, bool out,
                     struct buf *b);
+/* One rule. zones: its conditions about interfaces; states: of conntrack, 0 all that come there;
+ * known: it stands before known connections pass. */
+void nft_rule(const struct policy_rule *rule, const char *zones, unsigned states, bool known,
+              struct buf *b);
+/* Chains rules lead to. */
+void nft_rule_chains(const struct policy *policy, struct nft_text *text);
+/* Counts the packet for a rule's number or a default's mark. */
+void nft_count(uint32_t key, struct buf *b);
+/* A limit as a condition, nothing for rate 0; and its unit. */
+void nft_limit(const struct policy_limit *limit, struct buf *b);
+const char *nft_per(uint32_t seconds);
+/* The set of sources of a limit per source: "sources4_ID_RATE_PER_BURST". */
+void nft_sources_name(struct buf *b, const struct policy_rule *rule, int family);
 /* match: "saddr" or "daddr". */
 void nft_addresses(const char *match, int family, const struct policy_range *ranges, unsigned count,
                    struct buf *b);
@@ -50,6 +63,8 @@ void nft_protocol(int protocol, struct buf *b);
 const char *nft_port_word(int protocol);
 /* The chains of destination and source NAT. */
 void nft_add_nat(const struct policy *policy, struct nft_text *text);
+/* The chain that bounds TCP segments, if a zone asks for it. */
+void nft_add_mss(const struct policy *policy, struct nft_text *text);
 
 static inline void own_nft_text(struct nft_text *text)
 {

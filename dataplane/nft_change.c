@@ -5,6 +5,7 @@
  * Surprise: counters and limits outlive the rules that name them, because redefining an existing
  * one changes nothing. Therefore a limit's name says its rate, and the counters are the elements of
  * one set that is never flushed. */
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -43,18 +44,37 @@ void nft_limit_name(struct buf *b, const struct policy_rule *rule)
              rule->limit_per_s, rule->limit_burst);
 }
 
-static const char *per_name(uint32_t seconds)
+void nft_sources_name(struct buf *b, const struct policy_rule *rule, int family)
 {
-    return seconds == 60      ? "minute"
-           : seconds == 3600  ? "hour"
-           : seconds == 86400 ? "day"
-                              : "second";
+    buf_addf(b, "sources%d_%" PRIu32 "_%" PRIu32 "_%" PRIu32 "_%" PRIu32, family == AF_INET ? 4 : 6,
+             rule->id, rule->limit_rate, rule->limit_per_s, rule->limit_burst);
+}
+
+static bool per_source(const struct policy_rule *rule)
+{
+    return rule->more && rule->more->per_source;
 }
 
 static bool same_limit(const struct policy_rule *a, const struct policy_rule *b)
 {
     return a && b && a->limited && b->limited && a->limit_rate == b->limit_rate &&
-           a->limit_per_s == b->limit_per_s && a->limit_burst == b->limit_burst;
+           a->limit_per_s == b->limit_per_s && a->limit_burst == b->limit_burst &&
+           per_source(a) == per_source(b);
+}
+
+static void drop_limit(const struct policy_rule *rule, struct buf *b)
+{
+    if (!per_source(rule)) {
+        buf_adds(b, "delete limit inet orbital ");
+        nft_limit_name(b, rule);
+        buf_addc(b, '\n');
+        return;
+    }
+    for (int i = 0; i < 2; i++) {
+        buf_adds(b, "delete set inet orbital ");
+        nft_sources_name(b, rule, i ? AF_INET6 : AF_INET);
+        buf_addc(b, '\n');
+    }
 }
 
 /* Limits and counters of rules that are gone. To add before deleting makes it hold whether or not
@@ -69,11 +89,8 @@ static void drop_stale(const struct policy *policy, const struct policy *previou
 
         if (!now)
             buf_addf(&gone, "%s%" PRIu32, gone.len ? ", " : "", old->id);
-        if (old->limited && !same_limit(old, now)) {
-            buf_adds(b, "delete limit inet orbital ");
-            nft_limit_name(b, old);
-            buf_addc(b, '\n');
-        }
+        if (old->limited && !same_limit(old, now))
+            drop_limit(old, b);
     }
     if (gone.len)
         buf_addf(
@@ -108,6 +125,22 @@ static void add_tally(const struct policy *policy, const struct policy *previous
     buf_adds(b, *separator == ',' ? " }\n}\n" : "}\n");
 }
 
+/* A source is forgotten when its burst is whole again, for then nothing is lost. When there is no
+ * room for another one, the rule does not match: what accepts lets in nobody more. */
+static void add_sources(const struct policy_rule *rule, struct buf *b)
+{
+    uint64_t refill = (uint64_t)rule->limit_burst * rule->limit_per_s / rule->limit_rate;
+    uint64_t timeout = refill + rule->limit_per_s;
+
+    timeout = timeout < 10 ? 10 : timeout > 86400 ? 86400 : timeout;
+    for (int i = 0; i < 2; i++) {
+        buf_adds(b, "set ");
+        nft_sources_name(b, rule, i ? AF_INET6 : AF_INET);
+        buf_addf(b, " {\ntype %s; size %u; flags dynamic,timeout; timeout %" PRIu64 "s;\n}\n",
+                 i ? "ipv6_addr" : "ipv4_addr", POLICY_SOURCES, timeout);
+    }
+}
+
 static void add_limits(const struct policy *policy, const struct policy *previous, struct buf *b)
 {
     for (unsigned i = 0; i < policy->rule_count; i++) {
@@ -115,10 +148,14 @@ static void add_limits(const struct policy *policy, const struct policy *previou
 
         if (!rule->limited || same_limit(policy_find_rule(previous, rule->id), rule))
             continue;
+        if (per_source(rule)) {
+            add_sources(rule, b);
+            continue;
+        }
         buf_adds(b, "limit ");
         nft_limit_name(b, rule);
         buf_addf(b, " { rate %" PRIu32 "/%s burst %" PRIu32 " packets; }\n", rule->limit_rate,
-                 per_name(rule->limit_per_s), rule->limit_burst);
+                 nft_per(rule->limit_per_s), rule->limit_burst);
     }
 }
 

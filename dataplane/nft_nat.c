@@ -49,7 +49,7 @@ static void add_rule(const struct policy *policy, const struct policy_nat *nat, 
     static const int families[] = {AF_INET, AF_INET6};
     AUTO(buf) struct buf zone = {0};
 
-    if (!nft_interfaces(policy, nat->source ? "oifname" : "iifname", nat->zone, &zone))
+    if (!nft_interfaces(policy, nat->source ? "oifname" : "iifname", nat->zone, false, &zone))
         return;
     for (size_t i = 0; i < ARRAY_LEN(families); i++) {
         int family = families[i];
@@ -65,6 +65,33 @@ static void add_rule(const struct policy *policy, const struct policy_nat *nat, 
         nft_ports("sport", nat->protocol, nat->source_ports, nat->source_port_count, b);
         nft_ports("dport", nat->protocol, nat->destination_ports, nat->destination_port_count, b);
         add_action(nat->source ? "snat" : "dnat", nat, b);
+    }
+}
+
+/* The largest segment both ends announce, where either leaves or comes by a zone. Both SYNs of a
+ * connection are always the kernel's. It is never made larger. */
+void nft_add_mss(const struct policy *policy, struct nft_text *text)
+{
+    static const char *const matches[] = {"oifname", "iifname"};
+    struct buf *b = NULL;
+
+    for (unsigned i = 0; i < policy->zone_count; i++) {
+        const struct policy_zone *zone = &policy->zones[i];
+
+        if (!zone->mss || !zone->interface_count)
+            continue;
+        if (!b) {
+            b = &nft_chain_new(text, "mss", 0)->body;
+            buf_adds(b, "type filter hook forward priority mangle; policy accept;\n");
+        }
+        for (size_t k = 0; k < ARRAY_LEN(matches); k++) {
+            nft_interfaces(policy, matches[k], zone->name, false, b);
+            buf_adds(b, "tcp flags & (syn | rst) == syn tcp option maxseg size set ");
+            if (zone->mss == POLICY_MSS_PMTU)
+                buf_adds(b, "rt mtu\n");
+            else
+                buf_addf(b, "%d\n", zone->mss);
+        }
     }
 }
 

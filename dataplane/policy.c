@@ -20,6 +20,9 @@ void policy_rule_fini(struct policy_rule *rule)
     free(rule->destinations);
     free(rule->source_ports);
     free(rule->destination_ports);
+    if (rule->more)
+        free(rule->more->macs);
+    free(rule->more);
 }
 
 void policy_nat_fini(struct policy_nat *nat)
@@ -62,12 +65,25 @@ static bool copy_array(void *ret_to, const void *from, size_t count, size_t size
 #define COPY_LIST(to, from, list, count)                                                           \
     copy_array(&(to)->list, (from)->list, (from)->count, sizeof(*(from)->list))
 
+static bool copy_more(const struct policy_rule *from, struct policy_rule *to)
+{
+    if (!from->more)
+        return true;
+    to->more = malloc(sizeof(*to->more));
+    if (!to->more)
+        return false;
+    *to->more = *from->more;
+    to->more->macs = NULL;
+    return COPY_LIST(to->more, from->more, macs, mac_count);
+}
+
 static bool copy_rule(const struct policy_rule *from, struct policy_rule *to)
 {
     *to = *from;
     to->sources = to->destinations = NULL;
     to->source_ports = to->destination_ports = NULL;
-    return COPY_LIST(to, from, sources, source_count) &&
+    to->more = NULL;
+    return copy_more(from, to) && COPY_LIST(to, from, sources, source_count) &&
            COPY_LIST(to, from, destinations, destination_count) &&
            COPY_LIST(to, from, source_ports, source_port_count) &&
            COPY_LIST(to, from, destination_ports, destination_port_count);
@@ -92,6 +108,8 @@ int policy_copy(const struct policy *from, struct policy *to)
     copy.forward = from->forward;
     copy.input = from->input;
     copy.output = from->output;
+    copy.log_defaults = from->log_defaults;
+    copy.log_limit = from->log_limit;
     copy.rules = calloc(from->rule_count + 1, sizeof(*copy.rules));
     copy.zones = calloc(from->zone_count + 1, sizeof(*copy.zones));
     copy.nat = calloc(from->nat_count + 1, sizeof(*copy.nat));
@@ -164,7 +182,52 @@ unsigned policy_nat_families(const struct policy_nat *nat)
 
 bool policy_rule_forwards(const struct policy_rule *rule)
 {
-    return strcmp(rule->from, "local") && strcmp(rule->to, "local");
+    return (rule->from_not || strcmp(rule->from, "local")) &&
+           (rule->to_not || strcmp(rule->to, "local"));
+}
+
+bool policy_rule_decides_new(const struct policy_rule *rule)
+{
+    return !rule->more || !rule->more->states ||
+           (rule->more->states & (POLICY_NEW | POLICY_UNTRACKED));
+}
+
+bool policy_rule_unsure(const struct policy_rule *rule)
+{
+    const struct policy_more *more = rule->more;
+
+    /* "new" is what conntrack does not know, unless something else takes packets from it. */
+    return rule->limited || (more && (more->mac_count || more->tcp_mask ||
+                                      (more->states && !(more->states & POLICY_NEW))));
+}
+
+static bool same_bytes(const void *a, unsigned count_a, const void *b, unsigned count_b,
+                       size_t size)
+{
+    return count_a == count_b && (!count_a || !memcmp(a, b, count_a * size));
+}
+
+#define SAME_LIST(a, b, list, count)                                                               \
+    same_bytes((a)->list, (a)->count, (b)->list, (b)->count, sizeof(*(a)->list))
+
+static bool same_more(const struct policy_rule *a, const struct policy_rule *b)
+{
+    static const struct policy_more nothing;
+    const struct policy_more *x = a->more ? a->more : &nothing, *y = b->more ? b->more : &nothing;
+
+    return SAME_LIST(x, y, macs, mac_count) && x->macs_not == y->macs_not &&
+           x->tcp_mask == y->tcp_mask && x->tcp_flags == y->tcp_flags && x->states == y->states;
+}
+
+bool policy_rule_matches_same(const struct policy_rule *a, const struct policy_rule *b)
+{
+    return !strcmp(a->from, b->from) && !strcmp(a->to, b->to) && a->from_not == b->from_not &&
+           a->to_not == b->to_not && a->protocol == b->protocol && a->action == b->action &&
+           a->icmp_type == b->icmp_type && a->icmp_code == b->icmp_code &&
+           SAME_LIST(a, b, sources, source_count) &&
+           SAME_LIST(a, b, destinations, destination_count) &&
+           SAME_LIST(a, b, source_ports, source_port_count) &&
+           SAME_LIST(a, b, destination_ports, destination_port_count) && same_more(a, b);
 }
 
 int policy_zone_number(const struct policy *policy, const char *name)

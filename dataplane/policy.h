@@ -22,6 +22,9 @@
 
 /* Beside IPPROTO_*: TCP and UDP in one rule. */
 #define POLICY_TCP_UDP 256
+#define POLICY_MAX_MACS 4096 /* in one rule */
+#define POLICY_LOG_PREFIX 64 /* with the NUL */
+#define POLICY_SOURCES 65536 /* remembered by a limit per source, of each family */
 
 /* Zone numbers of the fast path: index in zones + 1. */
 #define POLICY_ZONE_NONE 0
@@ -45,11 +48,47 @@ struct policy_ports {
     uint16_t hi;
 };
 
+enum policy_reject {
+    POLICY_REJECT_AUTO, /* a reset for TCP, administratively prohibited for the rest */
+    POLICY_REJECT_TCP_RESET,
+    POLICY_REJECT_PORT,
+    POLICY_REJECT_HOST,
+    POLICY_REJECT_NET,
+    POLICY_REJECT_ADMIN
+};
+
+/* Connection states a rule may name. */
+#define POLICY_NEW 1u
+#define POLICY_ESTABLISHED 2u
+#define POLICY_RELATED 4u
+#define POLICY_INVALID 8u
+#define POLICY_UNTRACKED 16u
+
+struct policy_limit {
+    uint32_t rate; /* packets per per_s seconds; 0: no limit */
+    uint32_t per_s;
+    uint32_t burst;
+};
+
+/* What few rules say. */
+struct policy_more {
+    uint8_t (*macs)[6]; /* of the sender */
+    unsigned mac_count; /* 0: any */
+    bool macs_not;      /* none of them */
+    uint8_t tcp_mask;   /* TCP flags looked at, 0: none … */
+    uint8_t tcp_flags;  /* … and those of them that are set */
+    uint8_t states;  /* POLICY_NEW …; 0: what reaches the rules (new, and no known connection) */
+    bool per_source; /* the rule's limit is one for each source address */
+    struct policy_limit log_limit;
+    char log_prefix[POLICY_LOG_PREFIX]; /* "": none */
+};
+
 struct policy_rule {
     uint32_t id;            /* the rule's number, stable across generations */
     char from[POLICY_NAME]; /* zone, "local", "" any */
     char to[POLICY_NAME];
-    int protocol; /* IPPROTO_*, POLICY_TCP_UDP, -1 any */
+    bool from_not, to_not; /* any interface but those of that zone */
+    int protocol;          /* IPPROTO_*, POLICY_TCP_UDP, -1 any */
     struct policy_range *sources;
     unsigned source_count; /* 0: any */
     struct policy_range *destinations;
@@ -61,18 +100,25 @@ struct policy_rule {
     int icmp_type; /* -1 any */
     int icmp_code; /* -1 any */
     enum policy_action action;
+    enum policy_reject reject;
     bool log;
     bool limited;
     uint32_t limit_rate; /* packets per limit_per seconds */
     uint32_t limit_per_s;
     uint32_t limit_burst;
+    struct policy_more *more; /* NULL: nothing of it */
 };
 
 struct policy_zone {
     char name[POLICY_NAME];
     char (*interfaces)[16]; /* IFNAMSIZ */
     unsigned interface_count;
+    int mss; /* largest TCP segment through its interfaces; 0: as it is, POLICY_MSS_PMTU: by the MTU
+              */
 };
+#define POLICY_MSS_PMTU (-1)
+#define POLICY_MSS_MIN 536
+#define POLICY_MSS_MAX 65495
 
 struct policy_port {
     char name[16];
@@ -116,7 +162,13 @@ struct policy {
     struct policy_nat *nat;
     unsigned nat_count;
     enum policy_action forward, input, output; /* defaults: drop, accept, accept */
+    unsigned log_defaults;                     /* POLICY_LOG_FORWARD … */
+    struct policy_limit log_limit;             /* of these */
 };
+
+#define POLICY_LOG_FORWARD 1u
+#define POLICY_LOG_INPUT 2u
+#define POLICY_LOG_OUTPUT 4u
 
 void policy_init(struct policy *policy);
 void policy_fini(struct policy *policy);
@@ -158,6 +210,13 @@ static inline bool policy_has_ports(int protocol)
 }
 /* Forward rules are those neither from nor to the appliance itself; with a missing match also. */
 bool policy_rule_forwards(const struct policy_rule *rule);
+/* Whether a rule decides about connections conntrack does not know yet, as most do. */
+bool policy_rule_decides_new(const struct policy_rule *rule);
+/* Whether a packet the classifier finds the rule for may still not match it: for what only
+ * nftables looks at (rates, MAC addresses, TCP flags). */
+bool policy_rule_unsure(const struct policy_rule *rule);
+/* Whether two rules are for the same packets and do the same with them; rates and records aside. */
+bool policy_rule_matches_same(const struct policy_rule *a, const struct policy_rule *b);
 /* NULL: no rule has this number. policy may be NULL. */
 const struct policy_rule *policy_find_rule(const struct policy *policy, uint32_t id);
 /* Number of a zone: index + 1, POLICY_ZONE_LOCAL for "local", -1 unknown. */

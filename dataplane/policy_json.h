@@ -47,6 +47,18 @@ int protocol_read(const json_t *value, int *ret_protocol, const struct place *at
 int action_read(const json_t *value, enum policy_action *ret_action, const struct place *at,
                 struct orb_err *err);
 
+/* "echo-request", "8", "3/4" of a rule whose protocol is known. */
+int icmp_read(struct policy_rule *rule, const char *text, const struct place *at,
+              struct orb_err *err);
+/* {"rate", "per", "burst"}; ret_per_source NULL: "per-source" is no member of it. */
+int limit_read(const json_t *value, struct policy_limit *ret_limit, bool *ret_per_source,
+               const struct place *at, struct orb_err *err);
+/* The members of policy_more. to: struct policy_more *. */
+extern const struct member more_members[];
+#define MORE_MEMBERS 5
+/* What they need of the rest of the rule. */
+int more_check(const struct policy_rule *rule, const struct place *at, struct orb_err *err);
+
 /* What one entry of each map says; key is the entry's name. to is zeroed and owned by the caller,
  * also on failure. */
 int rule_read(struct policy_rule *to, const char *key, const json_t *value, const struct place *at,

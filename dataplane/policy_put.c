@@ -27,6 +27,8 @@ struct entries {
 struct draft {
     struct entries maps[MAP_COUNT];
     enum policy_action forward, input, output;
+    unsigned log_defaults;
+    struct policy_limit log_limit;
 };
 
 static int compare_rules(const void *a, const void *b)
@@ -164,6 +166,23 @@ static int read_interfaces(void *to, const json_t *value, const struct place *at
     return 0;
 }
 
+static int read_mss(void *to, const json_t *value, const struct place *at, struct orb_err *err)
+{
+    struct policy_zone *zone = to;
+    int64_t mss = 0;
+    int r;
+
+    if (json_is_string(value) && !strcmp(json_string_value(value), "pmtu")) {
+        zone->mss = POLICY_MSS_PMTU;
+        return 0;
+    }
+    if (json_is_string(value))
+        return place_expected(at, "\"pmtu\" or an integer from 536 to 65495", value, err);
+    r = integer_read(value, POLICY_MSS_MIN, POLICY_MSS_MAX, &mss, at, err);
+    zone->mss = (int)mss;
+    return r;
+}
+
 static int read_fast_path(void *to, const json_t *value, const struct place *at,
                           struct orb_err *err)
 {
@@ -178,7 +197,8 @@ static int read_fast_path(void *to, const json_t *value, const struct place *at,
 static int entry_read(enum map map, const char *key, const json_t *value, struct entry *entry,
                       const struct place *at, struct orb_err *err)
 {
-    static const struct member zone_members[] = {{"interfaces", read_interfaces}};
+    static const struct member zone_members[] = {{"interfaces", read_interfaces},
+                                                 {"mss-clamp", read_mss}};
     static const struct member port_members[] = {{"fast-path", read_fast_path}};
 
     switch (map) {
@@ -268,11 +288,44 @@ static int read_output(void *to, const json_t *value, const struct place *at, st
     return action_read(value, &((struct draft *)to)->output, at, err);
 }
 
+static int read_log(void *to, const json_t *value, const struct place *at, struct orb_err *err)
+{
+    static const char *const words[] = {"forward", "input", "output"};
+    struct draft *draft = to;
+    size_t i;
+    json_t *item;
+
+    if (!json_is_array(value))
+        return place_expected(at, "an array of forward, input, output", value, err);
+    json_array_foreach ((json_t *)value, i, item) {
+        struct place here = {at, NULL, i};
+        int index = 0, r = word_read(item, words, ARRAY_LEN(words), &index, &here, err);
+
+        if (r < 0)
+            return r;
+        draft->log_defaults |= 1u << index;
+    }
+    return 0;
+}
+
+static int read_log_limit(void *to, const json_t *value, const struct place *at,
+                          struct orb_err *err)
+{
+    return limit_read(value, &((struct draft *)to)->log_limit, NULL, at, err);
+}
+
+/* What is recorded is said whole or not at all, unlike the actions. */
 static int read_default(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
-    static const struct member members[] = {
-        {"forward", read_forward}, {"input", read_input}, {"output", read_output}};
+    static const struct member members[] = {{"forward", read_forward},
+                                            {"input", read_input},
+                                            {"output", read_output},
+                                            {"log", read_log},
+                                            {"log-limit", read_log_limit}};
+    struct draft *draft = to;
 
+    draft->log_defaults = 0;
+    draft->log_limit = (struct policy_limit){0};
     return members_read(to, value, members, ARRAY_LEN(members), at, err);
 }
 
@@ -352,7 +405,9 @@ static int merge_all(struct policy *policy, struct draft *draft, struct orb_err 
                               .nat_count = counts[MAP_NAT],
                               .forward = draft->forward,
                               .input = draft->input,
-                              .output = draft->output};
+                              .output = draft->output,
+                              .log_defaults = draft->log_defaults,
+                              .log_limit = draft->log_limit};
     return 0;
 }
 
@@ -368,8 +423,11 @@ int policy_put(struct policy *policy, const char *text, size_t len, struct orb_e
     static const struct json_limits limits = {JSON_MAX_DEPTH, 4 * POLICY_MAX_RULES};
     AUTO(json_t) json_t *tree = NULL;
     AUTO(draft)
-    struct draft draft = {
-        .forward = policy->forward, .input = policy->input, .output = policy->output};
+    struct draft draft = {.forward = policy->forward,
+                          .input = policy->input,
+                          .output = policy->output,
+                          .log_defaults = policy->log_defaults,
+                          .log_limit = policy->log_limit};
     int r = tree_parse(text, len, &limits, &tree, err);
 
     if (r < 0)

@@ -84,7 +84,7 @@ int members_read(void *to, const json_t *object, const struct member *members, s
         while (i < count && strcmp(members[i].name, key))
             i++;
         if (i == count) {
-            const char *names[16];
+            const char *names[32];
 
             for (i = 0; i < count && i < ARRAY_LEN(names); i++)
                 names[i] = members[i].name;

@@ -29,14 +29,31 @@ uint32_t rule_key(const char *key)
     return id;
 }
 
+/* "!lan": any zone, or none, but that one. */
+static int read_zone(const json_t *value, char name[POLICY_NAME], bool *ret_not,
+                     const struct place *at, struct orb_err *err)
+{
+    const char *text = json_string_value(value);
+    AUTO(json_t) json_t *rest = NULL;
+
+    *ret_not = text && *text == '!';
+    if (*ret_not)
+        rest = json_string(text + 1);
+    return name_read(rest ? rest : value, name, POLICY_NAME, at, err);
+}
+
 static int read_from(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
-    return name_read(value, ((struct rule_draft *)to)->rule->from, POLICY_NAME, at, err);
+    struct policy_rule *rule = ((struct rule_draft *)to)->rule;
+
+    return read_zone(value, rule->from, &rule->from_not, at, err);
 }
 
 static int read_to(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
-    return name_read(value, ((struct rule_draft *)to)->rule->to, POLICY_NAME, at, err);
+    struct policy_rule *rule = ((struct rule_draft *)to)->rule;
+
+    return read_zone(value, rule->to, &rule->to_not, at, err);
 }
 
 static int read_protocol(void *to, const json_t *value, const struct place *at, struct orb_err *err)
@@ -100,116 +117,71 @@ static int read_log(void *to, const json_t *value, const struct place *at, struc
     return 0;
 }
 
-static int read_rate(void *to, const json_t *value, const struct place *at, struct orb_err *err)
+static int read_reject(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
-    int64_t rate;
-    int r = integer_read(value, 1, 1000000, &rate, at, err);
+    static const char *const words[] = {"tcp-reset", "port-unreachable", "host-unreachable",
+                                        "net-unreachable", "admin-prohibited"};
+    int index = 0, r = word_read(value, words, ARRAY_LEN(words), &index, at, err);
 
-    if (r == 0)
-        ((struct policy_rule *)to)->limit_rate = (uint32_t)rate;
+    ((struct rule_draft *)to)->rule->reject = (enum policy_reject)(POLICY_REJECT_TCP_RESET + index);
     return r;
 }
 
-static int read_per(void *to, const json_t *value, const struct place *at, struct orb_err *err)
+/* The rule's extra part, made at the first need. */
+static struct policy_more *more_of(struct policy_rule *rule)
 {
-    static const char *const words[] = {"second", "minute", "hour", "day"};
-    static const uint32_t seconds[] = {1, 60, 3600, 86400};
-    int index, r = word_read(value, words, ARRAY_LEN(words), &index, at, err);
-
-    if (r == 0)
-        ((struct policy_rule *)to)->limit_per_s = seconds[index];
-    return r;
-}
-
-static int read_burst(void *to, const json_t *value, const struct place *at, struct orb_err *err)
-{
-    int64_t burst;
-    int r = integer_read(value, 1, 1000000, &burst, at, err);
-
-    if (r == 0)
-        ((struct policy_rule *)to)->limit_burst = (uint32_t)burst;
-    return r;
+    if (!rule->more)
+        rule->more = xcalloc(1, sizeof(*rule->more));
+    return rule->more;
 }
 
 static int read_limit(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
-    static const struct member members[] = {
-        {"rate", read_rate}, {"per", read_per}, {"burst", read_burst}};
     struct policy_rule *rule = ((struct rule_draft *)to)->rule;
-    int r;
+    struct policy_limit limit;
+    bool per_source = false;
+    int r = limit_read(value, &limit, &per_source, at, err);
 
+    if (r < 0)
+        return r;
     rule->limited = true;
-    rule->limit_per_s = 1;
-    rule->limit_burst = 5;
-    r = members_read(rule, value, members, ARRAY_LEN(members), at, err);
-    if (r == 0 && !rule->limit_rate)
-        return place_fail(at, err, "a limit needs a rate, for example {\"rate\": 10}");
-    return r;
+    rule->limit_rate = limit.rate;
+    rule->limit_per_s = limit.per_s;
+    rule->limit_burst = limit.burst;
+    if (per_source)
+        more_of(rule)->per_source = true;
+    return 0;
 }
 
-struct icmp_name {
-    const char *name;
-    int type4, type6; /* -1: not in this protocol */
-};
-static const struct icmp_name icmp_names[] = {{"echo-request", 8, 128},
-                                              {"echo-reply", 0, 129},
-                                              {"destination-unreachable", 3, 1},
-                                              {"packet-too-big", -1, 2},
-                                              {"time-exceeded", 11, 3},
-                                              {"parameter-problem", 12, 4},
-                                              {"redirect", 5, 137},
-                                              {"router-advertisement", 9, 134},
-                                              {"router-solicitation", 10, 133},
-                                              {"neighbour-solicitation", -1, 135},
-                                              {"neighbour-advertisement", -1, 136},
-                                              {"timestamp-request", 13, -1},
-                                              {"timestamp-reply", 14, -1}};
-
-static bool icmp_number(const char *text, size_t len, int *ret_number)
+static int read_more(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
-    int number = 0;
+    struct policy_rule *rule = ((struct rule_draft *)to)->rule;
 
-    if (!len || len > 3)
-        return false;
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] < '0' || text[i] > '9')
-            return false;
-        number = number * 10 + (text[i] - '0');
-    }
-    *ret_number = number;
-    return number <= 255;
+    for (size_t i = 0; i < MORE_MEMBERS; i++)
+        if (!strcmp(at->token, more_members[i].name))
+            return more_members[i].read(more_of(rule), value, at, err);
+    return place_fail(at, err, "unknown member");
 }
 
-static int read_icmp(struct policy_rule *rule, const char *text, const struct place *at,
-                     struct orb_err *err)
+/* What members need of each other. */
+static int check_members(const struct rule_draft *draft, const struct place *at,
+                         struct orb_err *err)
 {
-    const struct place here = {at, "icmp-type", 0};
-    const char *names[ARRAY_LEN(icmp_names)], *near;
-    size_t len = strcspn(text, "/"), count = 0;
-    bool six = rule->protocol == IPPROTO_ICMPV6;
+    const struct policy_rule *rule = draft->rule;
+    struct place here = {at, "reject-with", 0};
 
-    if (!six && rule->protocol != IPPROTO_ICMP)
-        return place_fail(&here, err, "icmp-type needs \"protocol\": \"icmp\" or \"icmpv6\"");
-    if (icmp_number(text, len, &rule->icmp_type) &&
-        (!text[len] || icmp_number(text + len + 1, strlen(text + len + 1), &rule->icmp_code)))
-        return 0;
-    for (size_t i = 0; i < ARRAY_LEN(icmp_names); i++) {
-        int type = six ? icmp_names[i].type6 : icmp_names[i].type4;
-
-        if (type < 0)
-            continue;
-        if (!strcmp(icmp_names[i].name, text)) {
-            rule->icmp_type = type;
-            return 0;
-        }
-        names[count++] = icmp_names[i].name;
-    }
-    near = nearest_name(text, names, count);
-    return place_fail(&here, err,
-                      "\"%.40s\" is no %s type; expected a name like echo-request, a number or "
-                      "type/code%s%s%s",
-                      text, six ? "ICMPv6" : "ICMP", near ? "; did you mean " : "",
-                      near ? near : "", near ? "?" : "");
+    if (!draft->has_action)
+        return place_fail(
+            at, err, "rule %" PRIu32 " has no action; expected accept, drop or reject", rule->id);
+    if ((rule->source_port_count || rule->destination_port_count) &&
+        !policy_has_ports(rule->protocol))
+        return place_fail(at, err,
+                          "ports need \"protocol\": \"tcp\" or \"udp\", or \"tcp_udp\" for both");
+    if (rule->reject != POLICY_REJECT_AUTO && rule->action != POLICY_REJECT)
+        return place_fail(&here, err, "only \"action\": \"reject\" answers");
+    if (rule->reject == POLICY_REJECT_TCP_RESET && rule->protocol != IPPROTO_TCP)
+        return place_fail(&here, err, "tcp-reset needs \"protocol\": \"tcp\"");
+    return rule->more ? more_check(rule, at, err) : 0;
 }
 
 int rule_read(struct policy_rule *rule, const char *key, const json_t *value,
@@ -225,7 +197,13 @@ int rule_read(struct policy_rule *rule, const char *key, const json_t *value,
                                             {"icmp-type", read_icmp_type},
                                             {"action", read_action},
                                             {"log", read_log},
-                                            {"limit", read_limit}};
+                                            {"reject-with", read_reject},
+                                            {"limit", read_limit},
+                                            {"source-mac", read_more},
+                                            {"tcp-flags", read_more},
+                                            {"state", read_more},
+                                            {"log-prefix", read_more},
+                                            {"log-limit", read_more}};
     struct rule_draft draft = {.rule = rule};
     int r;
 
@@ -234,11 +212,8 @@ int rule_read(struct policy_rule *rule, const char *key, const json_t *value,
     r = members_read(&draft, value, members, ARRAY_LEN(members), at, err);
     if (r < 0)
         return r;
-    if (!draft.has_action)
-        return place_fail(at, err, "rule %s has no action; expected accept, drop or reject", key);
-    if ((rule->source_port_count || rule->destination_port_count) &&
-        !policy_has_ports(rule->protocol))
-        return place_fail(at, err,
-                          "ports need \"protocol\": \"tcp\" or \"udp\", or \"tcp_udp\" for both");
-    return draft.icmp_type ? read_icmp(rule, draft.icmp_type, at, err) : 0;
+    r = check_members(&draft, at, err);
+    if (r < 0)
+        return r;
+    return draft.icmp_type ? icmp_read(rule, draft.icmp_type, at, err) : 0;
 }

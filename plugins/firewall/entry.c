@@ -80,21 +80,23 @@ int entry_end(struct entry *e, struct orb_err *err)
 
 int entry_put_zone(struct entry *e, const char *leaf, bool local_ok, struct orb_err *err)
 {
-    const char *name = entry_text(e, leaf);
+    const char *name = entry_text(e, leaf), *zone = name;
     char text[160], hint[64];
     struct near near;
 
     if (!name)
         return 0;
-    if (!strcmp(name, "local") && !local_ok)
+    if (*name == '!' && local_ok)
+        zone++;
+    if (!strcmp(zone, "local") && !local_ok)
         return entry_refuse(e, leaf, "local is this machine and has no interface; name a zone",
                             err);
-    if (strcmp(name, "local") && !cJSON_GetObjectItemCaseSensitive(e->view->zones, name)) {
-        near_init(&near, name);
+    if (strcmp(zone, "local") && !cJSON_GetObjectItemCaseSensitive(e->view->zones, zone)) {
+        near_init(&near, zone);
         near_offer_keys(&near, e->view->zones);
         if (local_ok)
             near_offer(&near, "local");
-        snprintf(text, sizeof(text), "there is no zone %s%s", name,
+        snprintf(text, sizeof(text), "there is no zone %s%s", zone,
                  near_text(&near, hint, sizeof(hint)));
         return entry_refuse(e, leaf, text, err);
     }

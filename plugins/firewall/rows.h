@@ -8,7 +8,7 @@
 
 struct row {
     uint32_t number;
-    char from[32], to[32]; /* "" any */
+    char from[33], to[33]; /* "" any */
     char action[8];
     char *description; /* NULL: none */
 };

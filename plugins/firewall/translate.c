@@ -7,6 +7,10 @@
 
 #include "plugins/firewall/entry.h"
 
+/* What no rule names is all the noise of the Internet: without a bound the log would be full of it.
+ */
+#define DEFAULT_LOG_LIMIT "{\"rate\":10,\"per\":\"second\",\"burst\":20}"
+
 void view_init(struct view *view, const cJSON *tree)
 {
     view->firewall = cJSON_GetObjectItemCaseSensitive(tree, "firewall");
@@ -31,18 +35,60 @@ static int put_icmp(struct entry *e, const struct protocol *protocol, struct orb
     return 0;
 }
 
-static void put_limit(struct entry *e)
+/* {"rate", "per", "burst"}, complete. */
+static void put_limit(struct buf *out, const cJSON *limit)
 {
-    const cJSON *limit = entry_member(e, "limit");
     const cJSON *rate = cJSON_GetObjectItemCaseSensitive(limit, "rate");
     const cJSON *burst = cJSON_GetObjectItemCaseSensitive(limit, "burst");
     const char *per = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(limit, "per"));
 
-    if (!limit)
-        return;
-    entry_put_name(e, "limit");
-    buf_addf(e->out, "{\"rate\":%d,\"per\":\"%s\",\"burst\":%d}", rate ? rate->valueint : 0,
+    buf_addf(out, "{\"rate\":%d,\"per\":\"%s\",\"burst\":%d", rate ? rate->valueint : 0,
              per ? per : "second", burst ? burst->valueint : 5);
+    if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(limit, "per-source")))
+        buf_adds(out, ",\"per-source\":true");
+    buf_addc(out, '}');
+}
+
+/* A list of words, or one, as an array. */
+static void put_words(struct buf *out, const cJSON *value)
+{
+    const cJSON *item = cJSON_IsArray(value) ? value->child : value;
+
+    buf_addc(out, '[');
+    for (const char *separator = ""; item; item = cJSON_IsArray(value) ? item->next : NULL) {
+        const char *text = cJSON_GetStringValue(item);
+
+        buf_adds(out, separator);
+        buf_add_json(out, text ? text : "", text ? strlen(text) : 0);
+        separator = ",";
+    }
+    buf_addc(out, ']');
+}
+
+/* What is written as it stands: the schema and the data plane check it. */
+static void put_more(struct entry *e)
+{
+    static const char *const lists[] = {"source-mac", "tcp-flags", "state"};
+    static const char *const texts[] = {"reject-with", "log-prefix"};
+    static const char *const limits[] = {"limit", "log-limit"};
+
+    if (cJSON_IsTrue(entry_member(e, "log"))) {
+        entry_put_name(e, "log");
+        buf_adds(e->out, "true");
+    }
+    for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
+        if (entry_member(e, lists[i])) {
+            entry_put_name(e, lists[i]);
+            put_words(e->out, entry_member(e, lists[i]));
+        }
+    for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+        if (entry_text(e, texts[i]))
+            entry_put_text(e, texts[i], entry_text(e, texts[i]));
+    for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++)
+        if (entry_member(e, limits[i])) {
+            entry_put_name(e, limits[i]);
+            put_limit(e->out, entry_member(e, limits[i]));
+        }
 }
 
 int translate_rule(const struct view *view, const cJSON *item, struct buf *out, struct orb_err *err)
@@ -80,17 +126,13 @@ int translate_rule(const struct view *view, const cJSON *item, struct buf *out, 
     if (!entry_text(&e, "action"))
         return entry_refuse(&e, "action", "expected accept, drop or reject", err);
     entry_put_text(&e, "action", entry_text(&e, "action"));
-    if (cJSON_IsTrue(entry_member(&e, "log"))) {
-        entry_put_name(&e, "log");
-        buf_adds(out, "true");
-    }
-    put_limit(&e);
+    put_more(&e);
     return entry_end(&e, err);
 }
 
 int translate_zone(const struct view *view, const cJSON *item, struct buf *out, struct orb_err *err)
 {
-    const cJSON *name;
+    const cJSON *name, *mss;
     struct entry e;
     bool any = false;
 
@@ -106,6 +148,13 @@ int translate_zone(const struct view *view, const cJSON *item, struct buf *out, 
         buf_add_json(out, text ? text : "", text ? strlen(text) : 0);
     }
     buf_addc(out, ']');
+    mss = entry_member(&e, "mss-clamp");
+    if (cJSON_IsNumber(mss)) {
+        entry_put_name(&e, "mss-clamp");
+        buf_addf(out, "%d", mss->valueint);
+    } else if (mss) {
+        entry_put_text(&e, "mss-clamp", entry_text(&e, "mss-clamp"));
+    }
     return entry_end(&e, err);
 }
 
@@ -126,6 +175,7 @@ void translate_default(const struct view *view, struct buf *out)
     static const char *const names[][2] = {
         {"forward", "drop"}, {"input", "accept"}, {"output", "accept"}};
     const cJSON *all = cJSON_GetObjectItemCaseSensitive(view->firewall, "default");
+    const cJSON *limit = cJSON_GetObjectItemCaseSensitive(all, "log-limit");
 
     buf_addc(out, '{');
     for (unsigned i = 0; i < 3; i++) {
@@ -136,6 +186,15 @@ void translate_default(const struct view *view, struct buf *out)
             action = names[i][1];
         buf_addf(out, "%s\"%s\":", i ? "," : "", names[i][0]);
         buf_add_json(out, action, strlen(action));
+    }
+    if (cJSON_GetObjectItemCaseSensitive(all, "log")) {
+        buf_adds(out, ",\"log\":");
+        put_words(out, cJSON_GetObjectItemCaseSensitive(all, "log"));
+        buf_adds(out, ",\"log-limit\":");
+        if (limit)
+            put_limit(out, limit);
+        else
+            buf_adds(out, DEFAULT_LOG_LIMIT);
     }
     buf_addc(out, '}');
 }

@@ -58,6 +58,8 @@ def ask(protocol, host, port, source_port, messages, wait):
     answer = ""
     try:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if protocol == "udp":  # IP_RECVERR, IPV6_RECVERR: every ICMP error, not only the fatal ones
+            s.setsockopt(*((socket.IPPROTO_IPV6, 25) if ":" in host else (socket.IPPROTO_IP, 11)), 1)
         if source_port:
             s.bind(("::" if family == socket.AF_INET6 else "0.0.0.0", source_port))
         s.connect((host, port))

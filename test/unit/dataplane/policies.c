@@ -185,6 +185,52 @@ static void copy_addresses(const struct policy_rule *from, struct policy_rule *t
                from->destination_count * sizeof(*to->destinations));
 }
 
+/* What the classifier cannot look up, or not alone. The packets of the tests are SYNs from
+ * 02:02:02:02:02:02. */
+static void add_more(struct policy_rule *rule, struct random *random)
+{
+    static const uint8_t states[] = {POLICY_NEW, POLICY_NEW | POLICY_ESTABLISHED,
+                                     POLICY_ESTABLISHED, POLICY_UNTRACKED,
+                                     POLICY_NEW | POLICY_UNTRACKED};
+    struct policy_more *more = xcalloc(1, sizeof(*more));
+
+    rule->more = more;
+    if (random_below(random, 2)) {
+        more->mac_count = 1 + random_below(random, 3);
+        more->macs = xcalloc(more->mac_count, sizeof(*more->macs));
+        more->macs_not = random_below(random, 2);
+        for (unsigned i = 0; i < more->mac_count; i++)
+            memset(more->macs[i], (int)random_below(random, 2) * 2 + (int)i, 6);
+    }
+    if (rule->protocol == 6 && random_below(random, 2)) {
+        more->tcp_mask = (uint8_t)(random_next(random) | 2);
+        more->tcp_flags = random_below(random, 3) ? 2 : more->tcp_mask & 0x12;
+    }
+    if (random_below(random, 3) == 0)
+        more->states = states[random_below(random, ARRAY_LEN(states))];
+    rule->log = random_below(random, 3) == 0;
+    if (rule->log && random_below(random, 2))
+        more->log_limit = (struct policy_limit){1 + random_below(random, 100), 60, 5};
+    if (rule->action == POLICY_REJECT)
+        rule->reject = (enum policy_reject)(POLICY_REJECT_PORT + random_below(random, 4));
+}
+
+bool policies_asks(const struct policy_rule *rule, const struct classify_header *header)
+{
+    static const uint8_t mac[6] = {2, 2, 2, 2, 2, 2};
+    const struct policy_more *more = rule->more;
+    bool listed = false;
+
+    if (!more)
+        return true;
+    for (unsigned i = 0; i < more->mac_count; i++)
+        listed |= !memcmp(more->macs[i], mac, 6);
+    return (!more->mac_count || listed != more->macs_not) &&
+           (!more->tcp_mask ||
+            (header->protocol == 6 && (2 & more->tcp_mask) == more->tcp_flags)) &&
+           (!more->states || (more->states & POLICY_NEW));
+}
+
 static void random_rule(struct policy *policy, const struct policies_shape *shape,
                         struct random *random)
 {
@@ -222,6 +268,11 @@ static void random_rule(struct policy *policy, const struct policies_shape *shap
         rule->icmp_type = random_below(random, 3) ? (int)random_below(random, 256) : -1;
         if (rule->icmp_type >= 0 && random_below(random, 2))
             rule->icmp_code = (int)random_below(random, 4) * 85;
+    }
+    if (shape->more && random_below(random, 3) == 0) {
+        rule->from_not = *rule->from && random_below(random, 2);
+        rule->to_not = *rule->to && random_below(random, 2);
+        add_more(rule, random);
     }
     policy->rule_count++;
 }

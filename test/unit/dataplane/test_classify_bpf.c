@@ -103,7 +103,7 @@ static uint64_t wanted(const struct policy *policy, const struct classify_header
         return UINT64_MAX;
     rule = &policy->rules[index];
     return (uint64_t)rule->id << 8 | (unsigned)rule->action << 4 |
-           (rule->limited ? CLASSIFY_LIMITED : 0) | (rule->log ? CLASSIFY_LOG : 0);
+           (policy_rule_unsure(rule) ? CLASSIFY_UNSURE : 0) | (rule->log ? CLASSIFY_LOG : 0);
 }
 
 static void compare(struct lab *lab, const struct policy *policy, int family, unsigned points,

@@ -12,9 +12,10 @@
 #include "test/unit/dataplane/policies.h"
 
 static const char rich[] =
-    "{\"zones\":{\"lan\":{\"interfaces\":[\"lan0\"]},"
-    "\"wan\":{\"interfaces\":[\"wan0\",\"wan1\"]},\"empty\":{}},"
-    "\"default\":{\"forward\":\"reject\",\"input\":\"drop\",\"output\":\"accept\"},"
+    "{\"zones\":{\"lan\":{\"interfaces\":[\"lan0\"],\"mss-clamp\":1400},"
+    "\"wan\":{\"interfaces\":[\"wan0\",\"wan1\"],\"mss-clamp\":\"pmtu\"},\"empty\":{}},"
+    "\"default\":{\"forward\":\"reject\",\"input\":\"drop\",\"output\":\"accept\","
+    "\"log\":[\"forward\",\"input\"],\"log-limit\":{\"rate\":10,\"burst\":20}},"
     "\"rules\":{\"10\":{\"from\":\"lan\",\"to\":\"wan\",\"protocol\":\"tcp\","
     "\"source\":[\"10.1.0.0/24\",\"10.1.1.0/24\",\"10.3.0.1-10.3.0.77\",\"2001:db8::/32\"],"
     "\"source-ports\":[\"1024-65535\"],\"destination-ports\":[\"80\",\"443\",\"444-450\"],"
@@ -33,7 +34,23 @@ static const char rich[] =
     "\"19\":{\"protocol\":\"tcp\",\"destination-ports\":[\"0-65535\"],\"source\":[\"::/0\"],"
     "\"action\":\"drop\"},"
     "\"20\":{\"protocol\":\"tcp_udp\",\"destination-ports\":[\"53\",\"80-90\"],\"source\":"
-    "[\"!10.0.0.0/8\",\"!fd00::/8\"],\"action\":\"reject\"}},"
+    "[\"!10.0.0.0/8\",\"!fd00::/8\"],\"action\":\"reject\"},"
+    "\"21\":{\"from\":\"!wan\",\"to\":\"!lan\",\"source-mac\":[\"02:00:00:00:00:01\"],"
+    "\"action\":\"drop\"},"
+    "\"22\":{\"source-mac\":[\"!02:00:00:00:00:01\",\"!02:00:00:00:00:02\"],\"action\":\"accept\"},"
+    "\"23\":{\"protocol\":\"tcp\",\"tcp-flags\":[\"syn\",\"!ack\"],\"state\":[\"new\",\"invalid\"],"
+    "\"log\":true,\"log-prefix\":\"odd ones\",\"log-limit\":{\"rate\":2,\"per\":\"hour\"},"
+    "\"limit\":{\"rate\":4,\"per\":\"minute\",\"per-source\":true},\"action\":\"accept\"},"
+    "\"24\":{\"state\":[\"established\",\"related\"],\"log\":true,\"action\":\"accept\"},"
+    "\"25\":{\"state\":[\"established\",\"untracked\"],\"limit\":{\"rate\":4},\"action\":"
+    "\"reject\"},"
+    "\"26\":{\"action\":\"reject\",\"reject-with\":\"port-unreachable\"},"
+    "\"27\":{\"action\":\"reject\",\"reject-with\":\"host-unreachable\",\"log\":true,"
+    "\"log-limit\":{\"rate\":1}},"
+    "\"28\":{\"action\":\"reject\",\"reject-with\":\"net-unreachable\"},"
+    "\"29\":{\"protocol\":\"tcp\",\"action\":\"reject\",\"reject-with\":\"tcp-reset\"},"
+    "\"30\":{\"from\":\"!local\",\"protocol\":\"icmp\",\"icmp-type\":\"fragmentation-needed\","
+    "\"action\":\"reject\",\"reject-with\":\"admin-prohibited\"}},"
     "\"source-nat\":{\"10\":{\"to\":\"wan\",\"source\":[\"10.1.0.0/24\",\"::/0\"],"
     "\"action\":\"masquerade\"},\"11\":{\"to\":\"wan\",\"action\":\"masquerade\"},"
     "\"12\":{\"to\":\"wan\",\"source\":[\"fd00::/8\"],\"translate-to\":\"2001:db8::9\"},"
@@ -185,6 +202,76 @@ TEST(a_table_made_anew_begins_with_what_was_carried)
     ck_assert_ptr_null(tally_find(&list, 500));
 }
 
+/* What a rule with more expressions reads like, in the hook where it stands. */
+TEST(each_expression_is_in_the_text)
+{
+    static const char *const lines[] = {
+        "iifname != { \"wan0\", \"wan1\" } oifname != \"lan0\" ether saddr { 02:00:00:00:00:01 } ",
+        "ether saddr != { 02:00:00:00:00:01, 02:00:00:00:00:02 } ",
+        "tcp flags & 0x12 == 0x2 update @sources4_23_4_60_5 { ip saddr limit rate 4/minute burst 5 "
+        "packets } goto then_23\n",
+        "update @sources6_23_4_60_5 { ip6 saddr & ffff:ffff:ffff:ffff:: limit rate 4/minute ",
+        "set sources4_23_4_60_5 {\ntype ipv4_addr; size 65536; flags dynamic,timeout; timeout "
+        "135s;",
+        "chain then_23 {\nlimit rate 2/hour burst 5 packets log prefix \"orbital rule 23: odd "
+        "ones: \" \n"
+        "ct mark set 23 add @tally { meta mark & 0 ^ 23 } accept\n}",
+        "chain known_24 {\nlog prefix \"orbital rule 24: \" \nct mark @tally accept\naccept\n}",
+        "ct state established,related goto known_24\n",
+        "ct state established meta l4proto tcp limit name \"limit_25_4_1_5\" add @tally",
+        "ct state new,invalid ",
+        "add @tally { meta mark & 0 ^ 26 } reject with icmpx type port-unreachable\n",
+        "add @tally { meta mark & 0 ^ 27 } reject with icmpx type host-unreachable\n",
+        "reject with icmpx type no-route\n",
+        "icmp type 3 icmp code 4 ",
+        "limit rate 10/second burst 20 packets log prefix \"orbital default forward: \"\n",
+        "log prefix \"orbital default input: \"\n",
+        "oifname { \"wan0\", \"wan1\" } tcp flags & (syn | rst) == syn tcp option maxseg size set "
+        "rt mtu\n",
+        "iifname \"lan0\" tcp flags & (syn | rst) == syn tcp option maxseg size set 1400\n",
+    };
+    AUTO(policy) struct policy policy;
+    AUTO(buf) struct buf text = {0};
+    const char *output;
+
+    policy_init(&policy);
+    put(&policy, rich);
+    policy_nft(&policy, NULL, 1, &text);
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++)
+        ck_assert_msg(strstr(buf_str(&text), lines[i]) != NULL, "no %s", lines[i]);
+    /* Packets of the machine itself have no sender's address and come from no other zone. */
+    output = strstr(buf_str(&text), "chain output {");
+    ck_assert_ptr_nonnull(output);
+    ck_assert_ptr_null(strstr(output, "ether saddr"));
+    ck_assert_ptr_null(strstr(output, "orbital default"));
+}
+
+TEST(a_limit_per_source_that_changes_takes_another_set)
+{
+    AUTO(policy) struct policy first, second;
+    AUTO(buf) struct buf output = {0};
+
+    own_namespace();
+    policy_init(&first);
+    put(&first, rich);
+    load(&first, NULL, 1);
+    ck_assert_int_eq(policy_copy(&first, &second), 0);
+    put(&second,
+        "{\"rules\":{\"23\":{\"action\":\"accept\",\"limit\":{\"rate\":9,\"per-source\":true}},"
+        "\"24\":{\"action\":\"drop\"}},\"default\":{\"input\":\"drop\"},"
+        "\"zones\":{\"lan\":{\"interfaces\":[\"lan0\"]},\"wan\":{\"interfaces\":[\"wan0\"]}}}");
+    load(&second, &first, 2);
+    nft("list table inet orbital", NULL, &output);
+    ck_assert_ptr_nonnull(strstr(buf_str(&output), "set sources4_23_9_1_5"));
+    ck_assert_ptr_null(strstr(buf_str(&output), "sources6_23_4_60_5"));
+    ck_assert_ptr_null(strstr(buf_str(&output), "chain then_23"));
+    ck_assert_ptr_null(strstr(buf_str(&output), "chain known_24"));
+    ck_assert_ptr_null(strstr(buf_str(&output), "chain mss"));
+    ck_assert_ptr_null(strstr(buf_str(&output), "orbital default"));
+    load(&first, &second, 3);
+    load(&first, &first, 4);
+}
+
 TEST(nft_can_read_its_own_listing_again)
 {
     AUTO(policy) struct policy policy;
@@ -207,7 +294,7 @@ TEST(nft_takes_random_policies)
     for (unsigned round = 0; round < 12; round++) {
         struct random random = {round + 1};
         struct policies_shape shape = {
-            .rules = 1 + round * 20, .zones = round & 1, .six = round & 2};
+            .rules = 1 + round * 20, .zones = round & 1, .six = round & 2, .more = round & 4};
         AUTO(policy) struct policy policy;
 
         policies_random(&policy, &shape, &random);
@@ -328,7 +415,7 @@ TEST(random_policies_change_into_each_other)
     for (unsigned round = 0; round < 6; round++) {
         struct random random = {round / 2 + 1};
         struct policies_shape shape = {
-            .rules = 40 + round * 40, .zones = round & 1, .six = round & 2};
+            .rules = 40 + round * 40, .zones = round & 1, .six = round & 2, .more = round > 1};
         struct policy policy;
 
         policies_random(&policy, &shape, &random);

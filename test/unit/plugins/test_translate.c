@@ -171,6 +171,38 @@ TEST(names_exceptions_and_groups_are_written_out)
     work_fini(&work);
 }
 
+TEST(what_few_rules_say_is_written_out)
+{
+    struct work work = {0};
+    struct orb_err err = {0};
+    int r;
+
+    r = build(
+        "{" OFFICE "'firewall':{'zones':{'lan':{'interfaces':['lan0'],'mss-clamp':1400},"
+        "'wan':{'interfaces':['wan0'],'mss-clamp':'pmtu'}},"
+        "'default':{'log':['forward','input']},'rules':{"
+        "'10':{'from':'!wan','to':'!local','source-mac':'02:00:00:00:00:01','protocol':'tcp',"
+        "'tcp-flags':['syn','!ack'],'state':'new','action':'reject','reject-with':'tcp-reset',"
+        "'log':true,'log-prefix':'odd','log-limit':{'rate':1,'per':'hour'},"
+        "'limit':{'rate':4,'per':'minute','burst':4,'per-source':true}}}}}",
+        NULL, &work, &err);
+    ck_assert_msg(r == 0, "%s: %s", err.path, err.text);
+    expect(
+        &work,
+        "'zones':{'lan':{'interfaces':['lan0'],'mss-clamp':1400},"
+        "'wan':{'interfaces':['wan0'],'mss-clamp':'pmtu'}},"
+        "'default':{'forward':'drop','input':'accept','output':'accept','log':['forward','input'],"
+        "'log-limit':{'rate':10,'per':'second','burst':20}},"
+        "'ports':{'lan0':{'fast-path':'xdp'},'wan0':{'fast-path':'auto'}},"
+        "'rules':{'10':{'from':'!wan','to':'!local','protocol':'tcp','action':'reject','log':true,"
+        "'source-mac':['02:00:00:00:00:01'],'tcp-flags':['syn','!ack'],'state':['new'],"
+        "'reject-with':'tcp-reset','log-prefix':'odd',"
+        "'limit':{'rate':4,'per':'minute','burst':4,'per-source':true},"
+        "'log-limit':{'rate':1,'per':'hour','burst':5}}}");
+    expect_taken(&work);
+    work_fini(&work);
+}
+
 /* Where several ports went to one before that had to be said, it goes on until the entry changes.
  */
 TEST(an_old_fold_goes_on_and_a_new_one_is_not_made)
@@ -277,6 +309,10 @@ static const struct {
     {"'rules':{'10':{'from':'lna','action':'drop'}}",
      "/firewall/rules/10/from",
      {"no zone lna", "did you mean lan?"}},
+    {"'rules':{'10':{'from':'!lna','action':'drop'}}",
+     "/firewall/rules/10/from",
+     {"no zone lna", "did you mean lan?"}},
+    {"'nat':{'source':{'10':{'to':'!wan'}}}", "/firewall/nat/source/10/to", {"no zone !wan", ""}},
     {"'rules':{'10':{'to':'locl','action':'drop'}}",
      "/firewall/rules/10/to",
      {"no zone locl", "did you mean local?"}},

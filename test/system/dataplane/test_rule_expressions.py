@@ -1,0 +1,184 @@
+"""What rules can ask and answer, with real packets: the same at off, tcx and xdp."""
+import json
+import os
+import subprocess
+import sys
+import time
+
+import lab
+
+lab.need("ip", "nsenter", "ethtool", "nft")
+TALKS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "talks.py")
+L = lab.Lab(sys.argv[1])
+L.offload(False)
+S, S6, OTHER = "10.200.2.2", "fd00:200:2::2", "10.200.2.9"
+L.run(L.server, ["ip", "addr", "add", f"{OTHER}/24", "dev", "s0"])
+PORTS = [53, 80, 443, *range(5000, 5012), *range(6000, 6008), 9000, 9001]
+server = L.start(L.server, [sys.executable, TALKS, "serve", *map(str, PORTS)], stdout=subprocess.PIPE)
+assert server.stdout.readline() == "ready\n"
+L.echo("tcp", 7000)
+MAC = json.loads(L.run(L.client, ["ip", "-j", "link", "show", "c0"]))[0]["address"]
+STRANGER = "02:00:5e:00:00:99"
+
+
+def rule(port, action, protocol="tcp", **more):
+    return {"from": "lan", "protocol": protocol, "destination-ports": str(port).split(), "action": action,
+            **more}
+
+
+RULES = {
+    "5": rule(5008, "drop", state=["established"]),
+    "10": rule("5000 7000", "accept", **{"source-mac": [STRANGER, MAC]}),
+    "11": rule(5001, "accept", **{"source-mac": [STRANGER]}),
+    "12": rule(5002, "accept", **{"source-mac": [f"!{STRANGER}"]}),
+    "13": rule(5003, "accept", **{"source-mac": [f"!{MAC}"]}),
+    "20": rule(53, "accept", "tcp_udp"),
+    "21": rule(5004, "drop", **{"tcp-flags": ["syn", "!ack"]}),
+    "22": rule(5004, "accept"),
+    "23": rule(5005, "accept", **{"tcp-flags": ["syn", "!fin"]}, state=["new"]),
+    "24": rule(5006, "drop", **{"tcp-flags": ["rst"]}),
+    "25": rule(5006, "accept", state=["new", "untracked"], log=True,
+               **{"log-prefix": "six", "log-limit": {"rate": 1, "burst": 1}}),
+    "26": rule(5007, "accept", state=["established"]),
+    "27": rule(5008, "accept"),
+    "30": {"from": "!wan", "to": "!lan", "protocol": "udp", "destination-ports": ["5009"],
+           "action": "accept"},
+    "31": {"from": "!lan", "protocol": "udp", "destination-ports": ["5010"], "action": "accept"},
+    "32": {"from": "lan", "protocol": "tcp", "destination": ["10.200.2.0/24", f"!{S}"],
+           "destination-ports": ["5010-5011", "!5011"], "action": "accept"},
+    "40": rule(6000, "reject", **{"reject-with": "tcp-reset"}),
+    "41": rule(6001, "reject", "tcp_udp", **{"reject-with": "port-unreachable"}),
+    "42": rule(6002, "reject", "tcp_udp", **{"reject-with": "host-unreachable"}),
+    "43": rule(6003, "reject", "tcp_udp", **{"reject-with": "net-unreachable"}),
+    "44": rule(6004, "reject", "tcp_udp", **{"reject-with": "admin-prohibited"}),
+    "45": rule(6005, "reject", "tcp_udp"),
+    "46": rule(6006, "reject", log=True, **{"log-limit": {"rate": 1}}),
+    "50": rule(9000, "accept", limit={"rate": 1, "per": "hour", "burst": 3, "per-source": True}),
+    "51": rule(9001, "accept"),
+}
+REFUSED, GONE, NO_NET, DENIED = ("Connection refused", "No route to host", "Network is unreachable",
+                                 "Permission denied")
+SILENCE = "silence"
+ROWS = {
+    "a MAC address of the list": (("tcp", S, 5000, 0, 60), 5000),
+    "a MAC address not of the list": (("tcp", S, 5001, 0, 1), SILENCE),
+    "none of these MAC addresses": (("tcp", S, 5002, 0, 60), 5002),
+    "all but this MAC address": (("tcp", S, 5003, 0, 1), SILENCE),
+    "tcp_udp is TCP": (("tcp", S, 53, 0, 5), 53),
+    "and UDP": (("udp", S, 53, 0, 5), 53),
+    "and both of IPv6": (("udp", S6, 53, 0, 5), 53),
+    "flags that match refuse": (("tcp", S, 5004, 0, 1), SILENCE),
+    "flags that match accept": (("tcp", S, 5005, 0, 60), 5005),
+    "flags that do not match do not": (("tcp", S, 5006, 0, 5), 5006),
+    "established alone begins nothing": (("tcp", S, 5007, 0, 1), SILENCE),
+    "established may be refused": (("tcp", S, 5008, 0, 2), SILENCE),
+    "not from and not to a zone": (("udp", S, 5009, 0, 5), 5009),
+    "not from this zone": (("udp", S, 5010, 0, 1), SILENCE),
+    "the net without a host": (("tcp", OTHER, 5010, 0, 60), 5010),
+    "is not for the host": (("tcp", S, 5010, 0, 1), SILENCE),
+    "ports without a port": (("tcp", OTHER, 5011, 0, 1), SILENCE),
+    "tcp-reset": (("tcp", S, 6000, 0, 1), REFUSED),
+    "port-unreachable for TCP": (("tcp", S, 6001, 0, 1), REFUSED),
+    "port-unreachable for UDP": (("udp", S, 6001, 0, 1), REFUSED),
+    "host-unreachable": (("tcp", S, 6002, 0, 1), GONE),
+    "net-unreachable": (("tcp", S, 6003, 0, 1), NO_NET),
+    "admin-prohibited": (("tcp", S, 6004, 0, 1), GONE),
+    "reject of TCP as ever": (("tcp", S, 6005, 0, 1), REFUSED),
+    "reject of UDP as ever": (("udp", S, 6005, 0, 1), GONE),
+    "reject that is recorded": (("tcp", S, 6006, 0, 1), REFUSED),
+    "IPv6 tcp-reset": (("tcp", S6, 6000, 0, 1), REFUSED),
+    "IPv6 port-unreachable": (("udp", S6, 6001, 0, 1), REFUSED),
+    "IPv6 host-unreachable": (("udp", S6, 6002, 0, 1), GONE),
+    "IPv6 net-unreachable": (("udp", S6, 6003, 0, 1), NO_NET),
+    "IPv6 admin-prohibited": (("udp", S6, 6004, 0, 1), DENIED),
+    **{f"of six from one source, {i}": (("tcp", S, 9000, 0, 1), None) for i in range(6)},
+}
+
+
+def ask():
+    r = subprocess.run(L.inside(L.client) + [sys.executable, TALKS, "ask"], capture_output=True, text=True,
+                       input=json.dumps([row[0] for row in ROWS.values()]))
+    if r.returncode:
+        raise RuntimeError(r.stderr)
+    return json.loads(r.stdout)
+
+
+def talk():
+    return L.start(L.client, [sys.executable, lab.__file__, "talk", "tcp", S, "7000", "70", "0.02", "100", "1"],
+                   stdout=subprocess.PIPE)
+
+
+def accepted(number):
+    return d.rule(number)["packets"]
+
+
+def until(holds):
+    end = time.monotonic() + 10
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.01)
+    return holds()
+
+
+def mac_rules_and_commits(mode):
+    """What a MAC address let in goes on, until that very rule is another one."""
+    policy = lab.policy(mode, {number: r for number, r in RULES.items() if number != "5"})
+    before = accepted(10)
+    child = talk()
+    until(lambda: accepted(10) > before + 20)
+    policy["rules"]["60"] = rule(7777, "accept")
+    d.apply(policy)
+    got = json.loads(child.communicate()[0])["got"]
+    lab.check(f"{mode}: a commit leaves a connection alone that a MAC address let in ({got} of 70)", got == 70)
+    before = accepted(10)
+    child = talk()
+    until(lambda: accepted(10) > before + 20)
+    policy["rules"]["10"] = rule("5000 7000", "accept", **{"source-mac": [STRANGER]})
+    d.apply(policy)
+    got = json.loads(child.communicate()[0])["got"]
+    lab.check(f"{mode}: and cuts it when the rule asks for another one ({got} of 70)", got < 70)
+
+
+def segments(mode):
+    policy = lab.policy(mode, {"1": {"from": "lan", "action": "accept"}})
+    policy["zones"]["wan"]["mss-clamp"] = 1000
+    code = ("s=socket.create_connection((sys.argv[1],5000));"
+            "print(s.getsockopt(socket.IPPROTO_TCP,socket.TCP_MAXSEG))")
+    d.apply(policy)
+    sizes = [int(L.python(L.client, code, host)) for host in (S, S6)]
+    lab.check(f"{mode}: segments are bounded by a number {sizes}", all(900 < size <= 1000 for size in sizes))
+    policy["zones"]["wan"]["mss-clamp"] = "pmtu"
+    L.run(L.router, ["ip", "link", "set", "r1", "mtu", "1400"])
+    d.apply(policy)
+    sizes = [int(L.python(L.client, code, host)) for host in (S, S6)]
+    L.run(L.router, ["ip", "link", "set", "r1", "mtu", "1500"])
+    lab.check(f"{mode}: and by the MTU of the way out {sizes}",
+              1300 < sizes[0] <= 1360 and 1300 < sizes[1] <= 1340)
+
+
+for mode in ("off", "tcx", "xdp"):
+    d = L.dpctl()
+    policy = lab.policy(mode, dict(RULES))
+    policy["default"]["log"], policy["default"]["log-limit"] = ["forward", "input"], {"rate": 1}
+    d.apply(policy)
+    got = d.status()["ports"]["r0"]["mode"]
+    lab.check(f"{mode}: the port is {got}", got == mode)
+    answers = dict(zip(ROWS, ask()))
+    wrong = [f"{name}: {answers[name]}, not {want}" for name, (_, want) in ROWS.items()
+             if want is not None and answers[name].split()[:1] != [str(want)] and answers[name] != want]
+    lab.check(f"{mode}: all {len(ROWS)} conversations are as they should be {wrong or ''}", not wrong)
+    let_in = sum(answers[name] != SILENCE for name, (_, want) in ROWS.items() if want is None)
+    lab.check(f"{mode}: of six connections at once from one source {let_in} came in", let_in == 3)
+    if mode == "off":
+        lab.check("off: nothing took the fast path", accepted(10) > 100 and not d.rule(10)["fast_packets"])
+    else:  # rule 5 decides about known connections: all of them are the kernel's
+        lab.check(f"{mode}: where rules decide about known connections these are the kernel's",
+                  accepted(10) > 100 and not d.rule(10)["fast_packets"])
+    del policy["rules"]["5"]
+    d.apply(policy)
+    mac_rules_and_commits(mode)
+    if mode != "off":
+        lab.check(f"{mode}: what a MAC address let in takes the fast path {d.rule(10)}",
+                  d.rule(10)["fast_packets"] > 50)
+    segments(mode)
+    d.say("destroy")
+    d.kill()
