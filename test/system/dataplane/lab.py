@@ -91,7 +91,8 @@ class Lab:
         self.wire("c0", self.client, "r0", 1)
         self.wire("s0", self.server, "r1", 2)
         sh(f"ip netns exec {self.router} sysctl -qw net.ipv4.ip_forward=1 "
-           "net.ipv6.conf.all.forwarding=1")
+           "net.ipv6.conf.all.forwarding=1 net.ipv4.icmp_ratelimit=0 net.ipv4.icmp_msgs_per_sec=100000 "
+           "net.ipv6.icmp.ratelimit=0")  # a refusal each time, however quick the next one comes
 
     def wire(self, host, namespace, port, net):
         sh(f"ip link add {host} netns {namespace} type veth peer name {port} netns {self.router}")
@@ -101,11 +102,11 @@ class Lab:
                f"ip -n {name} link set {dev} up")
         sh(f"ip -n {namespace} route add default via 10.200.{net}.1; "
            f"ip -n {namespace} -6 route add default via fd00:200:{net}::1")
-        for _ in range(200):
-            if "LOWER_UP" in sh(f"ip -n {namespace} link show {host}"):
+        for _ in range(100):  # carrier comes first, IPv6 a little later
+            if all(sh(f"ip netns exec {namespace} ping -c1 -W0.2 {a} >/dev/null && echo yes", check=False)
+                   for a in (f"10.200.{net}.1", f"fd00:200:{net}::1")):
                 return
-            time.sleep(0.01)
-        raise RuntimeError(f"{host} has no carrier")
+        raise RuntimeError(f"{host} does not reach the router")
 
     def has_vlans(self):
         name = f"ip -n {self.client} link"
