@@ -223,12 +223,13 @@ int dataplane_tend(struct dataplane *dataplane, unsigned what, struct dataplane_
         dataplane->settings_ms = now_ms();
         tend_settings(dataplane, ret_tended);
     }
-    if (what & DATAPLANE_COMPANY)
-        company_read(dataplane);
-    if (what & DATAPLANE_PORTS) {
+    /* Reading the company attaches what is missing: what somebody took away is noted before. */
+    if ((what & DATAPLANE_PORTS) || ((what & DATAPLANE_COMPANY) && !all_alive(dataplane))) {
         failed = tend_ports(dataplane, ret_tended, r < 0 ? NULL : err);
         r = r < 0 ? r : failed;
     }
+    if (what & DATAPLANE_COMPANY)
+        company_read(dataplane);
     return r;
 }
 
