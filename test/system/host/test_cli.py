@@ -35,12 +35,12 @@ def dashes(box):
 
 def lists(box):
     ports = ("firewall", "rules", "10", "destination-ports")
-    box.ctl("config", "set", *ports, '["80"]')
+    box.ctl("config", "set", *ports, '[80]')
     box.ctl("config", "set", *ports, "443")
-    expect(shown(box, *ports) == ["80", "443"], f"{shown(box, *ports)}")
+    expect(shown(box, *ports) == [80, 443], f"{shown(box, *ports)}")
     box.ctl("config", "set", "firewall", "rules", "11", "destination-ports", "80")
     box.ctl("config", "set", "firewall", "rules", "11", "destination-ports", "443")
-    expect(shown(box, "firewall", "rules", "11", "destination-ports") == "443", "one is replaced")
+    expect(shown(box, "firewall", "rules", "11", "destination-ports") == 443, "one is replaced")
     box.ctl("config", "discard")
 
 
