@@ -46,7 +46,7 @@ static __always_inline enum parse_result hook_parse(void *ctx, const int xdp, st
         struct __sk_buff *skb = ctx;
 
         /* A tag the stack already took off stands beside the data: VLANs are the kernel's. So is
-         * what somebody marked: rules about routes may ask for it. */
+         * marked packets: policy routing (fwmark) may match them. */
         if (skb->vlan_present || skb->pkt_type || skb->mark)
             return PARSE_OTHER;
         data = (void *)(long)skb->data;

@@ -73,7 +73,7 @@ struct dpservice {
     uv_timer_t poll, later;
     unsigned what;             /* to be looked at, by the next job */
     uint64_t not_before;       /* ms; then the next job may begin */
-    uint64_t put_back;         /* ms; when somebody's change was put back last */
+    uint64_t put_back;         /* ms; when a foreign change was last put back */
     uint64_t pause;            /* ms; between two of those */
     uint64_t failing_ms;       /* the pause after the last failure; 0: it succeeded */
     char failed[ORB_ERR_TEXT]; /* what was logged about it */
@@ -92,7 +92,7 @@ int dpjobs_queue(struct dpservice *service, struct dp_job *job);
 /* Both, for a draft (NULL: none). Negative: refused. */
 int dpjobs_request(struct dpservice *service, enum dp_job_kind kind, struct dp_draft *draft,
                    uint64_t tx, struct host_req *req, struct orb_err *err);
-/* A job of our own. */
+/* A job the host itself queued, not a service's request. */
 void dpjobs_own(struct dpservice *service, enum dp_job_kind kind, unsigned what);
 
 /* dpwatch.c */
