@@ -243,7 +243,7 @@ const struct command config_commands[] = {
     {"config salvage", "[--accept]",
      "what is wrong in the datastore; --accept: go on with what is left of it", config_salvage},
     {"config lock", "", "let nobody else commit", config_lock},
-    {"config unlock", "[--force]", "let others commit again; --force: a lock of somebody else",
-     config_unlock},
+    {"config unlock", "[--force]",
+     "let others commit again; --force: also a lock of another session", config_unlock},
     {0},
 };

@@ -111,7 +111,8 @@ static void add_port(const struct dataplane *dp, const struct port *port, struct
              (uint64_t)stats.hits, (uint64_t)stats.misses, (uint64_t)stats.passed,
              (uint64_t)stats.dropped);
     add_text(b, "reason",
-             alive ? port->reason : "its program was taken away by somebody; it is put back");
+             alive ? port->reason
+                   : "its program was detached from outside; it is being attached again");
     buf_addc(b, '}');
 }
 

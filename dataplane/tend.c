@@ -108,14 +108,14 @@ static int tend_rules(struct dataplane *dp, struct dataplane_tended *tended, str
     if (dp->doubt)
         resolve(dp, &touched);
     if (dp->doubt || dp->trouble[DATAPLANE_TROUBLE_RULES][0] || is_foreign(dp, &touched))
-        return put_back(dp, touched.who[0] ? touched.who : "somebody else", tended, err);
+        return put_back(dp, touched.who[0] ? touched.who : "another process", tended, err);
     if (!touched.lost && dp->digest)
         return 0;
     state = table_look(&digest, NULL);
     if (state == TABLE_UNKNOWN)
         return 0;
     if (dp->digest ? digest != dp->digest : state != TABLE_POLICY && state != TABLE_CLOSED)
-        return put_back(dp, "somebody else", tended, err);
+        return put_back(dp, "another process", tended, err);
     remember(dp);
     return 0;
 }
@@ -188,7 +188,7 @@ static void tend_settings(struct dataplane *dp, struct dataplane_tended *tended)
     settings_check(dp, &names);
     if (names.len)
         snprintf(tended->settings, sizeof(tended->settings),
-                 "somebody else changed %.300s; it is set again", buf_str(&names));
+                 "another process changed %.300s; it is set again", buf_str(&names));
     if (before != dp->illiberal)
         port_refresh(dp, NULL);
 }

@@ -185,7 +185,7 @@ static int clear_path(const struct sockaddr_un *address, struct orb_err *err)
     if (!S_ISSOCK(st.st_mode))
         return orb_fail(err, ORB_E_STATE, "%s exists and is no socket", address->sun_path);
     if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0 || errno == EAGAIN)
-        return orb_fail(err, ORB_E_CONFLICT, "somebody else listens at %s", address->sun_path);
+        return orb_fail(err, ORB_E_CONFLICT, "another process listens at %s", address->sun_path);
     if (errno != ECONNREFUSED)
         return orb_fail(err, -errno, "cannot tell who listens at %s", address->sun_path);
     if (unlink(address->sun_path) < 0)

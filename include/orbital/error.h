@@ -31,7 +31,7 @@ struct orb_err {
     X(ORB_E_NOT_FOUND, -1004, "not-found", 404, 4, "there is no such thing")                       \
     X(ORB_E_DENIED, -1005, "denied", 403, 5, "not allowed")                                        \
     X(ORB_E_UNAUTHENTICATED, -1006, "unauthenticated", 401, 5, "who you are is not known")         \
-    X(ORB_E_CONFLICT, -1007, "conflict", 409, 6, "somebody else changed the same thing")           \
+    X(ORB_E_CONFLICT, -1007, "conflict", 409, 6, "changed elsewhere in the meantime")              \
     X(ORB_E_LOCKED, -1008, "config.locked", 423, 6, "the configuration is locked")                 \
     X(ORB_E_VETO, -1009, "config.veto", 422, 7, "a service refused the change")                    \
     X(ORB_E_DEADLINE, -1010, "deadline", 504, 8, "the answer did not come in time")                \
@@ -44,7 +44,7 @@ struct orb_err {
     X(ORB_E_IO, -1017, "io", 500, 10, "the system refused an operation")                           \
     X(ORB_E_KERNEL, -1018, "kernel", 500, 10, "the kernel refused an operation")                   \
     X(ORB_E_NOMEM, -1019, "no-memory", 503, 10, "out of memory")                                   \
-    X(ORB_E_INTERNAL, -1020, "internal", 500, 11, "a mistake of our own")                          \
+    X(ORB_E_INTERNAL, -1020, "internal", 500, 11, "internal error")                                \
     X(ORB_E_STATE, -1021, "state", 409, 6, "not possible in the present state")
 
 enum orb_code {

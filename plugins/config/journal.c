@@ -237,9 +237,9 @@ const char *journal_disturbed(struct journal *journal)
     if (is_same(journal->fd, journal->path, journal->end))
         return NULL;
     if (stat(journal->path, &st) < 0)
-        return errno == ENOENT ? "somebody removed it" : strerror(errno);
-    return (uint64_t)st.st_size == journal->end ? "somebody put another file in its place"
-                                                : "somebody changed its size";
+        return errno == ENOENT ? "it was removed" : strerror(errno);
+    return (uint64_t)st.st_size == journal->end ? "another file was put in its place"
+                                                : "its size was changed";
 }
 
 void journal_take_back(struct journal *journal)

@@ -439,7 +439,7 @@ TEST(an_old_socket_file_is_replaced_and_a_live_one_is_not)
     ck_assert_int_eq(broker_listen(world.broker, path, -1, identify, &closed, &err), 0);
     ck_assert_int_eq(broker_listen(second.broker, path, -1, identify, &closed, &err),
                      ORB_E_CONFLICT);
-    ck_assert_ptr_nonnull(strstr(err.text, "somebody else listens"));
+    ck_assert_ptr_nonnull(strstr(err.text, "another process listens"));
     close(open(plain, O_CREAT | O_WRONLY, 0600));
     ck_assert_int_eq(broker_listen(second.broker, plain, -1, identify, &closed, &err), ORB_E_STATE);
     ck_assert_ptr_nonnull(strstr(err.text, "is no socket"));
