@@ -14,7 +14,7 @@ static int whoami(struct cli *cli, int argc, char **argv, struct orb_err *err)
         r = cli_call(cli, "auth@1", "whoami", NULL, &text, err);
     if (r < 0 || cli_print_json(cli, buf_str(&text)))
         return r;
-    printf("%s (%s)\n", cli->client.user, cli->client.role);
+    out("%s (%s)\n", cli->client.user, cli->client.role);
     return 0;
 }
 
@@ -35,7 +35,7 @@ static int token_create(struct cli *cli, int argc, char **argv, struct orb_err *
     if (r < 0 || !tree)
         return r;
     if (r == 0)
-        puts(member_text(tree, "token"));
+        out("%s\n", member_text(tree, "token"));
     return r;
 }
 
@@ -105,7 +105,7 @@ static bool is_sure(const char *question)
 
     if (!isatty(STDIN_FILENO))
         return false;
-    fprintf(stderr, "%s [y/N] ", question);
+    out_err("%s [y/N] ", question);
     return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "cli/client.h"
+#include "cli/out.h"
 
 struct cli {
     struct client client;
@@ -41,10 +42,15 @@ int cli_fetch(struct cli *cli, const char *to, const char *method, const char *i
 /* --json: prints text as it is and returns true. */
 bool cli_print_json(const struct cli *cli, const char *text);
 
+/* Tells why a command failed, on both outputs when JSON is wanted. Returns the exit status. */
+int cli_refused(const struct cli *cli, const struct orb_err *err);
+
 /* Option --NAME VALUE or --NAME=VALUE among argv: taken out, value returned; NULL when absent.
  * A missing value is reported by cli_leftovers. */
 const char *cli_option(int *argc, char **argv, const char *name);
 bool cli_flag(int *argc, char **argv, const char *name);
+/* Takes n words out of argv. */
+void cli_take_out(int *argc, char **argv, int at, int n);
 /* Wrong number of words or an unknown option: ORB_E_INVALID saying what was expected. max < 0: any
  */
 int cli_words(int argc, char **argv, int min, int max, const char *expected, struct orb_err *err);
@@ -56,9 +62,12 @@ void cli_pair(struct buf *ret_json, const char *key, const char *value);
 /* Path words or a JSON pointer → JSON pointer. */
 void cli_pointer(int argc, char **argv, struct buf *ret_pointer);
 
-/* Text of others for a terminal: control characters are shown, not sent. */
-void text_plain(const char *text, struct buf *ret_text);
+/* A value as JSON in one line, nothing in it for the terminal to act on. */
+void json_plain(const json_t *value, struct buf *ret_text);
 
+/* Local time; "?" for a time that no calendar has. s: since the epoch. */
+enum time_part { TIME_FULL, TIME_CLOCK, TIME_ZONE }; /* 2026-11-27 10:45:30, 10:45:30, +0100 */
+void text_time(long long s, enum time_part part, char *to, size_t size);
 /* "3m20s" */
 void text_duration(long long ms, char *to, size_t size);
 /* logs.c: one crash report, for people. */

@@ -16,19 +16,19 @@ static void print_changes(const json_t *tree)
         AUTO(buf) struct buf to = {0}, from = {0};
 
         if (old)
-            tree_dump(old, &from);
+            json_plain(old, &from);
         if (value)
-            tree_dump(value, &to);
+            json_plain(value, &to);
         if (old)
-            printf("- %s %s\n", member_text(change, "path"), buf_str(&from));
+            out("- %s %s\n", member_text(change, "path"), buf_str(&from));
         if (value)
-            printf("+ %s %s\n", member_text(change, "path"), buf_str(&to));
+            out("+ %s %s\n", member_text(change, "path"), buf_str(&to));
         if (!old && !value)
-            printf("- %s\n", member_text(change, "path"));
+            out("- %s\n", member_text(change, "path"));
     }
     if (json_is_true(json_object_get(tree, "truncated")))
-        printf("… the first %zu of %lld changes; `config show --candidate` shows all\n", i,
-               member_number(tree, "count"));
+        out("… the first %zu of %lld changes; `config show --candidate` shows all\n", i,
+            member_number(tree, "count"));
 }
 
 static int config_diff(struct cli *cli, int argc, char **argv, struct orb_err *err)
@@ -74,7 +74,7 @@ static int config_validate(struct cli *cli, int argc, char **argv, struct orb_er
     if (r < 0 || !tree)
         return r;
     if (r == 0)
-        printf("valid; %lld change%s\n", cli_changes(tree), plural(cli_changes(tree)));
+        out("valid; %lld change%s\n", cli_changes(tree), plural(cli_changes(tree)));
     return r;
 }
 
@@ -84,8 +84,8 @@ static void print_plan(const json_t *tree)
     size_t i;
 
     json_array_foreach (json_object_get(tree, "plan"), i, step)
-        printf("  %-12s %-8s %s\n", member_text(step, "service"), member_text(step, "kind"),
-               member_text(step, "text"));
+        out("  %-12s %-8s %s\n", member_text(step, "service"), member_text(step, "kind"),
+            member_text(step, "text"));
 }
 
 static int config_commit(struct cli *cli, int argc, char **argv, struct orb_err *err)
@@ -115,14 +115,14 @@ static int config_commit(struct cli *cli, int argc, char **argv, struct orb_err 
     if (r < 0 || !tree)
         return r;
     if (dry_run)
-        printf("nothing was changed; a commit of %lld change%s would:\n", cli_changes(tree),
-               plural(cli_changes(tree)));
+        out("nothing was changed; a commit of %lld change%s would:\n", cli_changes(tree),
+            plural(cli_changes(tree)));
     else
-        printf("revision %lld, %lld change%s\n", member_number(tree, "revision"), cli_changes(tree),
-               plural(cli_changes(tree)));
+        out("revision %lld, %lld change%s\n", member_number(tree, "revision"), cli_changes(tree),
+            plural(cli_changes(tree)));
     print_plan(tree);
     if (confirm && !dry_run)
-        printf("undone in %ld s unless `orbctl config confirm` says it works\n", seconds);
+        out("undone in %ld s unless `orbctl config confirm` says it works\n", seconds);
     return 0;
 }
 
@@ -135,7 +135,7 @@ static int simple(struct cli *cli, const char *method, const char *input, const 
     if (r == 0)
         r = cli_call(cli, "config@1", method, input, &text, err);
     if (r == 0 && !cli_print_json(cli, buf_str(&text)))
-        puts(done);
+        out("%s\n", done);
     return r;
 }
 
@@ -178,8 +178,8 @@ static int config_rollback(struct cli *cli, int argc, char **argv, struct orb_er
     if (r < 0 || !tree)
         return r;
     if (r == 0)
-        printf("%lld change%s in the candidate; `orbctl config commit` makes it running\n",
-               cli_changes(tree), plural(cli_changes(tree)));
+        out("%lld change%s in the candidate; `orbctl config commit` makes it running\n",
+            cli_changes(tree), plural(cli_changes(tree)));
     return r;
 }
 
@@ -205,10 +205,10 @@ static int config_history(struct cli *cli, int argc, char **argv, struct orb_err
     table_start(&t, 6, titles);
     json_array_foreach (json_object_get(tree, "entries"), i, e) {
         long long when = member_number(e, "time");
-        time_t s = (time_t)(when > 100000000000 ? when / 1000000 : when); /* µs or s */
+        long long s = when > 100000000000 ? when / 1000000 : when; /* µs or s */
         char stamp[32];
 
-        strftime(stamp, sizeof stamp, "%Y-%m-%d %H:%M:%S", localtime(&s));
+        text_time(s, TIME_FULL, stamp, sizeof(stamp));
         table_cell(&t, "%lld", member_number(e, "revision"));
         table_cell(&t, "%s", stamp);
         table_cell(&t, "%s", member_text(e, "user"));

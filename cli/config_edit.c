@@ -122,8 +122,7 @@ static void warn_unsaved(const char *reply)
         return;
     why = json_string_value(json_object_get(tree, "unsaved"));
     if (why)
-        fprintf(stderr,
-                "warning: your candidate cannot be saved (%s); it is lost when the config service "
+        out_err("warning: your candidate cannot be saved (%s); it is lost when the config service "
                 "ends\n",
                 why);
 }
@@ -251,7 +250,7 @@ static int check_enable(struct cli *cli, const char *name, struct orb_err *err)
 static int enable(struct cli *cli, bool on, int argc, char **argv, struct orb_err *err)
 {
     AUTO(json_t) json_t *value = json_boolean(on);
-    AUTO(buf) struct buf pointer = {0}, input = {0}, text = {0};
+    AUTO(buf) struct buf pointer = {0}, input = {0}, text = {0}, comment = {0};
     struct orb_err ignored;
     int r = cli_words(argc, argv, 1, 1, on ? "service enable NAME" : "service disable NAME", err);
 
@@ -265,7 +264,8 @@ static int enable(struct cli *cli, bool on, int argc, char **argv, struct orb_er
     r = edit(cli, "set", buf_str(&pointer), value, false, err);
     if (r < 0)
         return r;
-    buf_addf(&input, "{\"comment\":\"service %s %s\"}", on ? "enable" : "disable", argv[0]);
+    buf_addf(&comment, "service %s %s", on ? "enable" : "disable", argv[0]);
+    cli_pair(&input, "comment", buf_str(&comment));
     r = cli_call(cli, "config@1", "commit", buf_str(&input), &text, err);
     if (r < 0) /* no trap in the next commit */
         cli_call(cli, "config@1", "discard", NULL, &text, &ignored);

@@ -12,11 +12,8 @@ static void print_findings(const json_t *tree)
     size_t i;
 
     json_array_foreach (json_object_get(tree, "findings"), i, finding) {
-        AUTO(buf) struct buf text = {0};
-
-        text_plain(member_text(finding, "text"), &text);
-        printf("%s, byte %lld: %s\n", member_text(finding, "file"), member_number(finding, "byte"),
-               buf_str(&text));
+        out("%s, byte %lld: %s\n", member_text(finding, "file"), member_number(finding, "byte"),
+            member_text(finding, "text"));
     }
 }
 
@@ -31,14 +28,14 @@ static void print_records(const json_t *tree)
 
     if (!json_array_size(records))
         return;
-    puts("\nrecords that can be read:");
+    out("\nrecords that can be read:\n");
     table_start(&t, 8, titles);
     json_array_foreach ((json_t *)records, i, e) {
-        time_t when = (time_t)member_number(e, "time");
+        long long when = member_number(e, "time");
         char stamp[32] = "";
 
         if (when)
-            strftime(stamp, sizeof stamp, "%Y-%m-%d %H:%M:%S", localtime(&when));
+            text_time(when, TIME_FULL, stamp, sizeof(stamp));
         table_cell(&t, "%s", member_text(e, "file"));
         table_cell(&t, "%lld", member_number(e, "byte"));
         table_cell(&t, "%lld", member_number(e, "revision"));
@@ -50,7 +47,7 @@ static void print_records(const json_t *tree)
     }
     table_print(&t);
     if (member_number(tree, "records_left_out"))
-        printf("… and %lld more\n", member_number(tree, "records_left_out"));
+        out("… and %lld more\n", member_number(tree, "records_left_out"));
 }
 
 /* What `--accept` would do now, in one sentence. */
@@ -73,7 +70,6 @@ static const char *consequence(const char *state)
 static int show(struct cli *cli, struct orb_err *err)
 {
     AUTO(json_t) json_t *tree = NULL;
-    AUTO(buf) struct buf text = {0};
     const char *state;
     int r = cli_fetch(cli, "config@1", "salvage", NULL, &tree, err);
 
@@ -81,14 +77,13 @@ static int show(struct cli *cli, struct orb_err *err)
         return r;
     state = member_text(tree, "state");
     if (strcmp(state, "whole")) {
-        text_plain(member_text(tree, "text"), &text);
-        printf("%s\n", buf_str(&text));
+        out("%s\n", member_text(tree, "text"));
         print_findings(tree);
         print_records(tree);
-        putchar('\n');
+        out("\n");
     }
-    printf("revision %lld%s. %s\n", member_number(tree, "revision"),
-           strcmp(state, "held") ? " runs" : " is stored", consequence(state));
+    out("revision %lld%s. %s\n", member_number(tree, "revision"),
+        strcmp(state, "held") ? " runs" : " is stored", consequence(state));
     return 0;
 }
 
@@ -100,10 +95,10 @@ static int accept(struct cli *cli, struct orb_err *err)
     if (r < 0 || !tree)
         return r;
     if (member_number(tree, "from") == member_number(tree, "revision"))
-        printf("revision %lld is in files that are whole\n", member_number(tree, "revision"));
+        out("revision %lld is in files that are whole\n", member_number(tree, "revision"));
     else
-        printf("what was left of revision %lld is revision %lld; the services are brought to it\n",
-               member_number(tree, "from"), member_number(tree, "revision"));
+        out("what was left of revision %lld is revision %lld; the services are brought to it\n",
+            member_number(tree, "from"), member_number(tree, "revision"));
     return 0;
 }
 

@@ -4,6 +4,8 @@
 #include "cli/config.h"
 #include "core/base/own.h"
 
+#define VALUE_MAX (256 << 20) /* bytes of a configuration: far more than any that runs */
+
 static void print_tree(const json_t *value, int depth)
 {
     AUTO_FREE const char **keys = xcalloc(json_object_size(value) + 1, sizeof *keys);
@@ -25,16 +27,16 @@ static void print_tree(const json_t *value, int depth)
 
         member = json_object_get(value, keys[i]);
         if (json_is_object(member)) {
-            printf("%*s%s {\n", depth * 4, "", keys[i]);
+            out("%*s%s {\n", depth * 4, "", keys[i]);
             print_tree(member, depth + 1);
-            printf("%*s}\n", depth * 4, "");
+            out("%*s}\n", depth * 4, "");
             continue;
         }
         if (json_is_string(member))
-            text_plain(json_string_value(member), &text);
+            buf_adds(&text, json_string_value(member));
         else
-            tree_dump(member, &text);
-        printf("%*s%s %s\n", depth * 4, "", keys[i], buf_str(&text));
+            json_plain(member, &text);
+        out("%*s%s %s\n", depth * 4, "", keys[i], buf_str(&text));
     }
 }
 
@@ -48,20 +50,21 @@ static bool looks_like_json(const char *text)
            tree_parse(text, strlen(text), NULL, &value, NULL) == 0;
 }
 
-/* A word as a shell and `config set` take it. */
+/* A word as a shell and `config set` take it. Keys that cannot be shown are escaped. */
 static void print_word(const char *word)
 {
     if (*word && strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                               "_.:/@%+=,-") == strlen(word))
-        printf(" %s", word);
+        out(" %s", word);
     else {
-        printf(" '");
+        AUTO(buf) struct buf quoted = {0};
+
         for (; *word; word++)
             if (*word == '\'')
-                printf("'\\''");
+                buf_adds(&quoted, "'\\''");
             else
-                putchar(*word);
-        putchar('\'');
+                buf_addc(&quoted, *word);
+        out(" '%s'", buf_str(&quoted));
     }
 }
 
@@ -77,18 +80,20 @@ static void print_set(const json_t *value, const char **words, int depth)
         }
         return;
     }
-    printf("set");
+    out("set");
     for (int i = 0; i < depth; i++)
         print_word(words[i]);
-    if (json_is_string(value) && !looks_like_json(json_string_value(value)))
+    /* What cannot be shown stands there as JSON, whose \u escapes `config set` reads. */
+    if (json_is_string(value) && !looks_like_json(json_string_value(value)) &&
+        text_is_plain(json_string_value(value)))
         print_word(json_string_value(value));
     else {
         AUTO(buf) struct buf text = {0};
 
-        tree_dump(value, &text);
+        json_plain(value, &text);
         print_word(buf_str(&text));
     }
-    putchar('\n');
+    out("\n");
 }
 
 /* Big values come in slices; the whole text is put together here. */
@@ -126,6 +131,10 @@ static int get_text(struct cli *cli, const char *pointer, const char *source, lo
             return orb_fail(err, ORB_E_CONFLICT,
                             "the configuration changed while it was read; try again");
         bytes = member_number(tree, "bytes");
+        if (bytes > VALUE_MAX)
+            return orb_fail(err, ORB_E_PROTOCOL,
+                            "the config service tells of a text of %lld bytes; at most %d are read",
+                            bytes, VALUE_MAX);
         if (!*data && bytes > (long long)ret_text->len)
             return orb_fail(err, ORB_E_PROTOCOL, "the config service sent an empty slice");
         buf_adds(ret_text, data);
@@ -146,12 +155,12 @@ static int print_value(const char *text, size_t len, const char *format, int arg
     if (r < 0)
         return r;
     if (json_is_null(value)) {
-        fputs("nothing is configured here\n", stderr);
+        out_err("nothing is configured here\n");
         return 0;
     }
     if (!strcmp(format, "json") || !json_is_object(value)) {
         tree_dump_pretty(value, &pretty);
-        puts(buf_str(&pretty));
+        out_json(buf_str(&pretty));
         return 0;
     }
     if (!strcmp(format, "tree")) {

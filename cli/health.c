@@ -23,25 +23,19 @@ static void ago(long long since_us, char *to, size_t size)
 
 static void print_line(const char *title, const char *text)
 {
-    AUTO(buf) struct buf plain = {0};
-
-    if (!*text)
-        return;
-    text_plain(text, &plain);
-    printf("            %s%s\n", title, buf_str(&plain));
+    if (*text)
+        out("            %s%s\n", title, text);
 }
 
 static void print_reason(const json_t *reason)
 {
-    AUTO(buf) struct buf what = {0};
     char since[32];
 
     ago(member_number(reason, "since_us"), since, sizeof(since));
-    text_plain(member_text(reason, "what"), &what);
-    printf("  %-9s %s\n", member_text(reason, "level"), buf_str(&what));
+    out("  %-9s %s\n", member_text(reason, "level"), member_text(reason, "what"));
     if (strcmp(since, "-"))
-        printf("            since %s ago%s%s\n", since,
-               *member_text(reason, "service") ? ", of " : "", member_text(reason, "service"));
+        out("            since %s ago%s%s\n", since, *member_text(reason, "service") ? ", of " : "",
+            member_text(reason, "service"));
     print_line("at ", member_text(reason, "path"));
     print_line("do: ", member_text(reason, "todo"));
 }
@@ -69,7 +63,7 @@ static int show_health(struct cli *cli, int argc, char **argv, struct orb_err *e
     cli->status = status_of(member_text(tree, "verdict"));
     if (cli_print_json(cli, buf_str(&text)))
         return 0;
-    printf("%s\n", member_text(tree, "verdict"));
+    out("%s\n", member_text(tree, "verdict"));
     json_array_foreach (json_object_get(tree, "reasons"), i, reason)
         print_reason(reason);
     return 0;

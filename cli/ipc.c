@@ -45,17 +45,17 @@ static int ipc_describe(struct cli *cli, int argc, char **argv, struct orb_err *
     r = cli_fetch(cli, "host@1", "describe", buf_str(&input), &tree, err);
     if (r < 0 || !tree)
         return r;
-    printf("%s %s\n", member_text(tree, "interface"), member_text(tree, "version"));
+    out("%s %s\n", member_text(tree, "interface"), member_text(tree, "version"));
     json_array_foreach (json_object_get(tree, "methods"), i, m) {
         AUTO(buf) struct buf in = {0};
 
-        tree_dump(json_object_get(m, "input"), &in);
-        printf("\n  %s (%s)\n      %s\n      input: %s\n", member_text(m, "name"),
-               member_text(m, "requires"), member_text(m, "description"), buf_str(&in));
+        json_plain(json_object_get(m, "input"), &in);
+        out("\n  %s (%s)\n      %s\n      input: %s\n", member_text(m, "name"),
+            member_text(m, "requires"), member_text(m, "description"), buf_str(&in));
     }
     json_array_foreach (json_object_get(tree, "events"), i, m)
-        printf("\n  event %s (%s, %s)\n      %s\n", member_text(m, "name"),
-               member_text(m, "requires"), member_text(m, "class"), member_text(m, "description"));
+        out("\n  event %s (%s, %s)\n      %s\n", member_text(m, "name"), member_text(m, "requires"),
+            member_text(m, "class"), member_text(m, "description"));
     return 0;
 }
 
@@ -72,14 +72,21 @@ static int ipc_call(struct cli *cli, int argc, char **argv, struct orb_err *err)
     if (r < 0 || !tree)
         return r;
     tree_dump_pretty(tree, &pretty);
-    puts(buf_str(&pretty));
+    out_json(buf_str(&pretty));
     return 0;
 }
 
 static int on_event(void *arg, const char *topic, const char *text, size_t len)
 {
-    printf("{\"topic\":\"%s\",\"payload\":%.*s}\n", topic, (int)len, text);
-    return fflush(stdout) == EOF;
+    AUTO(buf) struct buf line = {0};
+
+    buf_adds(&line, "{\"topic\":");
+    buf_add_json(&line, topic, strlen(topic));
+    buf_adds(&line, ",\"payload\":");
+    buf_add(&line, text, len);
+    buf_addc(&line, '}');
+    out_json(buf_str(&line));
+    return !out_flush();
 }
 
 static int ipc_watch(struct cli *cli, int argc, char **argv, struct orb_err *err)

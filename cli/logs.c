@@ -32,40 +32,33 @@ static void add_pairs(const json_t *record, struct buf *line)
     json_t *value;
 
     json_object_foreach (json_object_get(record, "kv"), key, value) {
-        AUTO(buf) struct buf v = {0};
-
-        tree_dump(value, &v);
         buf_addc(line, ' ');
         text_plain(key, line);
-        buf_addf(line, "=%s", buf_str(&v));
+        buf_addc(line, '=');
+        json_plain(value, line);
     }
 }
 
 static void print_record(const json_t *record, enum style style)
 {
     long long us = member_number(record, "time_us");
-    time_t when = (time_t)(us / 1000000);
-    AUTO(buf) struct buf line = {0}, service = {0}, event = {0};
+    AUTO(buf) struct buf line = {0};
     char text[40], zone[8];
-    struct tm tm;
 
     if (style == STYLE_JSON) {
         tree_dump(record, &line);
-        puts(buf_str(&line));
+        out_json(buf_str(&line));
         return;
     }
     add_pairs(record, &line);
-    text_plain(member_text(record, "service"), &service);
-    text_plain(member_text(record, "event"), &event);
-    localtime_r(&when, &tm);
-    strftime(text, sizeof text, style == STYLE_FULL ? "%Y-%m-%d %H:%M:%S" : "%H:%M:%S", &tm);
-    strftime(zone, sizeof zone, "%z", &tm);
+    text_time(us / 1000000, style == STYLE_FULL ? TIME_FULL : TIME_CLOCK, text, sizeof(text));
+    text_time(us / 1000000, TIME_ZONE, zone, sizeof(zone));
     if (style == STYLE_FULL)
-        printf("%s.%06lld%s %-7s %-12s %s%s\n", text, us % 1000000, zone,
-               member_text(record, "level"), buf_str(&service), buf_str(&event), buf_str(&line));
+        out("%s.%06lld%s %-7s %-12s %s%s\n", text, us % 1000000, zone, member_text(record, "level"),
+            member_text(record, "service"), member_text(record, "event"), buf_str(&line));
     else
-        printf("%s.%03lld %-7s %-12s %s%s\n", text, us / 1000 % 1000, member_text(record, "level"),
-               buf_str(&service), buf_str(&event), buf_str(&line));
+        out("%s.%03lld %-7s %-12s %s%s\n", text, us / 1000 % 1000, member_text(record, "level"),
+            member_text(record, "service"), member_text(record, "event"), buf_str(&line));
 }
 
 /* ---- asking ---- */
@@ -114,7 +107,7 @@ static int print_page(const json_t *page, enum style style, struct orb_err *err)
 
     json_array_foreach (json_object_get(page, "records"), i, record)
         print_record(record, style);
-    return fflush(stdout) == EOF ? orb_fail(err, ORB_E_IO, "the output is closed") : 0;
+    return out_flush() ? 0 : orb_fail(err, ORB_E_IO, "the output is closed");
 }
 
 /* From q->after on, until there is no more. */
@@ -223,11 +216,9 @@ static int list_boots(struct cli *cli, struct orb_err *err)
     table_start(&t, 3, titles);
     count = json_array_size(json_object_get(tree, "runs"));
     json_array_foreach (json_object_get(tree, "runs"), i, run) {
-        time_t when = (time_t)(member_number(run, "time_us") / 1000000);
-        struct tm tm;
         char text[40];
 
-        strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", localtime_r(&when, &tm));
+        text_time(member_number(run, "time_us") / 1000000, TIME_FULL, text, sizeof(text));
         table_cell(&t, "%ld", (long)i + 1 - (long)count);
         table_cell(&t, "%s", text);
         table_cell(&t, "%s", member_text(run, "run"));
@@ -358,8 +349,7 @@ static int logs(struct cli *cli, int argc, char **argv, struct orb_err *err)
         q.after = 1; /* from the first one on */
     r = q.newest ? show_newest(cli, &q, err) : forward(cli, &q, err);
     if (r == 0 && q.skipped)
-        fprintf(stderr,
-                "orbctl: %" PRId64 " line%s of the log files could not be read: damaged, or "
+        out_err("orbctl: %" PRId64 " line%s of the log files could not be read: damaged, or "
                 "not of orbitald\n",
                 q.skipped, plural(q.skipped));
     return r == 0 && q.follow ? follow(cli, &q, err) : r;
@@ -369,35 +359,33 @@ static int logs(struct cli *cli, int argc, char **argv, struct orb_err *err)
 
 void crash_print(const json_t *c)
 {
-    time_t when = (time_t)(member_number(c, "time_us") / 1000000);
     char text[40], up[32];
     const json_t *record;
-    struct tm tm;
     size_t i;
 
-    strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", localtime_r(&when, &tm));
+    text_time(member_number(c, "time_us") / 1000000, TIME_FULL, text, sizeof(text));
     text_duration(member_number(c, "uptime_ms"), up, sizeof up);
-    printf("%s  pid %lld  after %s  ", text, member_number(c, "pid"), up);
+    out("%s  pid %lld  after %s  ", text, member_number(c, "pid"), up);
     if (json_is_true(json_object_get(c, "signaled")))
-        printf("signal %lld (%s)", member_number(c, "status"), member_text(c, "signal"));
+        out("signal %lld (%s)", member_number(c, "status"), member_text(c, "signal"));
     else
-        printf("exit status %lld", member_number(c, "status"));
+        out("exit status %lld", member_number(c, "status"));
     if (*member_text(c, "ended_because"))
-        printf("; %s", member_text(c, "ended_because"));
+        out("; %s", member_text(c, "ended_because"));
     if (*member_text(c, "load_error"))
-        printf("; %s", member_text(c, "load_error"));
+        out("; %s", member_text(c, "load_error"));
     else if (*member_text(c, "sandbox_step"))
-        printf("; sandbox step %s: %s", member_text(c, "sandbox_step"),
-               member_text(c, "sandbox_error"));
+        out("; sandbox step %s: %s", member_text(c, "sandbox_step"),
+            member_text(c, "sandbox_error"));
     if (*member_text(c, "fault_untrusted"))
-        printf("\n    the worker itself says: %s", member_text(c, "fault_untrusted"));
-    putchar('\n');
+        out("\n    the worker itself says: %s", member_text(c, "fault_untrusted"));
+    out("\n");
     json_array_foreach (json_object_get(json_object_get(c, "log"), "records"), i, record) {
-        AUTO(buf) struct buf event = {0}, kv = {0};
+        AUTO(buf) struct buf kv = {0};
 
-        text_plain(member_text(record, "event"), &event);
-        tree_dump(json_object_get(record, "kv"), &kv);
-        printf("    %-8s %s %s\n", member_text(record, "level"), buf_str(&event), buf_str(&kv));
+        json_plain(json_object_get(record, "kv"), &kv);
+        out("    %-8s %s %s\n", member_text(record, "level"), member_text(record, "event"),
+            buf_str(&kv));
     }
 }
 
@@ -417,7 +405,7 @@ static int crashes_of(struct cli *cli, const char *service, bool name_them, json
         if (cli->json)
             continue;
         if (name_them)
-            printf("%s  ", service);
+            out("%s  ", service);
         crash_print(c);
     }
     return r;
@@ -441,10 +429,12 @@ static int crashes(struct cli *cli, int argc, char **argv, struct orb_err *err)
     if (r < 0)
         return r;
     if (cli->json) {
+        buf_adds(&text, "{\"crashes\":");
         tree_dump(all, &text);
-        printf("{\"crashes\":%s}\n", buf_str(&text));
+        buf_addc(&text, '}');
+        out_json(buf_str(&text));
     } else if (!json_array_size(all)) {
-        puts("no crashes");
+        out("no crashes\n");
     }
     return 0;
 }

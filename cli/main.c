@@ -33,18 +33,18 @@ static const char tail[] =
 
 static void help(void)
 {
-    fputs(head, stdout);
+    out_lines(head);
     for (unsigned i = 0; i < ARRAY_LEN(tables); i++) {
         for (const struct command *c = tables[i]; c->words; c++) {
             AUTO_FREE char *left = xasprintf("%s %s", c->words, c->arguments);
 
             if (strlen(left) > 42)
-                printf("  %s\n  %-42s  %s\n", left, "", c->help);
+                out("  %s\n  %-42s  %s\n", left, "", c->help);
             else
-                printf("  %-42s  %s\n", left, c->help);
+                out("  %-42s  %s\n", left, c->help);
         }
     }
-    fputs(tail, stdout);
+    out_lines(tail);
 }
 
 /* How many words of argv the command's own words take, 0 when they do not match. */
@@ -66,7 +66,7 @@ static int matches(const struct command *c, int argc, char **argv)
 }
 
 /* The commands that begin with these words, or that these words begin with. */
-static int command_help(int argc, char **argv)
+static void command_help(int argc, char **argv)
 {
     AUTO(buf) struct buf words = {0};
     unsigned shown = 0;
@@ -80,13 +80,12 @@ static int command_help(int argc, char **argv)
 
             if (!n || strncmp(own, buf_str(&words), n))
                 continue;
-            printf("orbctl %s%s%s\n    %s\n", c->words, *c->arguments ? " " : "", c->arguments,
-                   c->help);
+            out("orbctl %s%s%s\n    %s\n", c->words, *c->arguments ? " " : "", c->arguments,
+                c->help);
             shown++;
         }
     if (!shown)
         help();
-    return 0;
 }
 
 static const struct command *find(int argc, char **argv, int *ret_words)
@@ -137,160 +136,13 @@ static int unknown(int argc, char **argv, struct orb_err *err)
                     near ? "?" : "");
 }
 
-/* ---- helpers of every command ---- */
-
-static int ensure(struct cli *cli, struct orb_err *err)
-{
-    int r;
-
-    if (cli->open)
-        return 0;
-    r = client_open(&cli->client, cli->socket, cli->wait_ms, err);
-    cli->open = r == 0;
-    return r;
-}
-
-int cli_call(struct cli *cli, const char *to, const char *method, const char *input,
-             struct buf *ret_text, struct orb_err *err)
-{
-    int r = ensure(cli, err);
-
-    return r < 0 ? r : client_call(&cli->client, to, method, input, ret_text, err);
-}
-
-int cli_tree(struct cli *cli, const char *to, const char *method, const char *input,
-             json_t **ret_tree, struct orb_err *err)
-{
-    int r = ensure(cli, err);
-
-    return r < 0 ? r : client_call_tree(&cli->client, to, method, input, ret_tree, err);
-}
-
-int cli_fetch(struct cli *cli, const char *to, const char *method, const char *input,
-              json_t **ret_tree, struct orb_err *err)
-{
-    AUTO(buf) struct buf text = {0};
-    int r = cli_call(cli, to, method, input, &text, err);
-
-    if (r < 0 || cli_print_json(cli, buf_str(&text)))
-        return r;
-    return tree_parse(buf_str(&text), text.len, NULL, ret_tree, err);
-}
-
-bool cli_print_json(const struct cli *cli, const char *text)
-{
-    if (cli->json)
-        puts(text);
-    return cli->json;
-}
-
-static void take_out(int *argc, char **argv, int at, int n)
-{
-    for (int i = at; i + n <= *argc; i++)
-        argv[i] = i + n < *argc ? argv[i + n] : NULL;
-    *argc -= n;
-}
-
-bool cli_flag(int *argc, char **argv, const char *name)
-{
-    for (int i = 0; i < *argc && strcmp(argv[i], "--") != 0; i++)
-        if (!strcmp(argv[i], name)) {
-            take_out(argc, argv, i, 1);
-            return true;
-        }
-    return false;
-}
-
-const char *cli_option(int *argc, char **argv, const char *name)
-{
-    size_t len = strlen(name);
-
-    for (int i = 0; i < *argc && strcmp(argv[i], "--") != 0; i++) {
-        const char *value;
-
-        if (!strcmp(argv[i], name) && i + 1 < *argc) {
-            value = argv[i + 1];
-            take_out(argc, argv, i, 2);
-            return value;
-        }
-        if (!strncmp(argv[i], name, len) && argv[i][len] == '=') {
-            value = argv[i] + len + 1;
-            take_out(argc, argv, i, 1);
-            return value;
-        }
-    }
-    return NULL;
-}
-
-int cli_words(int argc, char **argv, int min, int max, const char *expected, struct orb_err *err)
-{
-    for (int i = 0; i < argc; i++)
-        if (!strncmp(argv[i], "--", 2) && argv[i][2])
-            return orb_fail(err, ORB_E_INVALID,
-                            "option \"%s\" is unknown here or lacks its value; expected: %s",
-                            argv[i], expected);
-    if (argc < min)
-        return orb_fail(err, ORB_E_INVALID, "something is missing; expected: %s", expected);
-    if (max >= 0 && argc > max)
-        return orb_fail(err, ORB_E_INVALID, "\"%s\" is too much; expected: %s", argv[max],
-                        expected);
-    return 0;
-}
-
-int cli_number(const char *text, const char *what, long min, long max, long *ret_number,
-               struct orb_err *err)
-{
-    char *end;
-    long n = strtol(text, &end, 10);
-
-    if (!*text || *end || n < min || n > max)
-        return orb_fail(err, ORB_E_INVALID, "%s: expected a number from %ld to %ld; got \"%s\"",
-                        what, min, max, text);
-    *ret_number = n;
-    return 0;
-}
-
-void cli_pair(struct buf *ret_json, const char *key, const char *value)
-{
-    buf_addf(ret_json, "{\"%s\":", key);
-    buf_add_json(ret_json, value, strlen(value));
-    buf_addc(ret_json, '}');
-}
-
-void cli_pointer(int argc, char **argv, struct buf *ret_pointer)
-{
-    if (argc == 1 && argv[0][0] == '/') {
-        buf_adds(ret_pointer, strcmp(argv[0], "/") ? argv[0] : "");
-        return;
-    }
-    for (int i = 0; i < argc; i++)
-        pointer_add(ret_pointer, argv[i]);
-}
-
 /* Exit status of what only prints. */
-static int printed(int result)
+static int printed(void)
 {
-    if (result >= 0 && fflush(stdout) != EOF && !ferror(stdout))
+    if (out_flush())
         return 0;
-    fputs("orbctl: the output could not be written\n", stderr);
+    out_err("orbctl: the output could not be written\n");
     return orb_code_exit(ORB_E_IO);
-}
-
-/* Tells why, on both outputs when JSON is wanted; exit status of the error. */
-static int refused(const struct cli *cli, const struct orb_err *err)
-{
-    if (cli->json) {
-        AUTO(buf) struct buf b = {0};
-
-        buf_addf(&b, "{\"error\":{\"code\":\"%s\",\"path\":", orb_code_name(err->code));
-        buf_add_json(&b, err->path, strlen(err->path));
-        buf_adds(&b, ",\"text\":");
-        buf_add_json(&b, err->text, strlen(err->text));
-        buf_adds(&b, "}}");
-        puts(buf_str(&b));
-    }
-    fprintf(stderr, "orbctl: %s%s%s\n", err->path, err->path[0] ? ": " : "", err->text);
-    return orb_code_exit(err->code);
 }
 
 static int set_wait(struct cli *cli, const char *text, struct orb_err *err)
@@ -318,36 +170,40 @@ int main(int argc, char **argv)
     cli.json = cli_flag(&argc, argv, "--json");
     value = cli_option(&argc, argv, "--wait");
     if (value && (r = set_wait(&cli, value, &err)) < 0)
-        return refused(&cli, &err);
+        return cli_refused(&cli, &err);
     value = cli_option(&argc, argv, "--socket");
     if (value)
         cli.socket = value;
     if (!cli.socket || !*cli.socket)
         cli.socket = DEFAULT_SOCKET;
-    if (argc && !strcmp(argv[0], "--version"))
-        return printed(printf("orbctl " ORBITAL_VERSION "\n"));
+    if (argc && !strcmp(argv[0], "--version")) {
+        out("orbctl " ORBITAL_VERSION "\n");
+        return printed();
+    }
     wants_help = cli_flag(&argc, argv, "--help") || cli_flag(&argc, argv, "-h");
     if (argc && !strcmp(argv[0], "help")) {
         wants_help = true;
-        take_out(&argc, argv, 0, 1);
+        cli_take_out(&argc, argv, 0, 1);
     }
-    if (wants_help)
-        return printed(command_help(argc, argv));
+    if (wants_help) {
+        command_help(argc, argv);
+        return printed();
+    }
     if (!argc) {
         help();
         return 2;
     }
     for (int i = 0; i < argc; i++)
         if (!strcmp(argv[i], "--")) { /* what follows are words, whatever they look like */
-            take_out(&argc, argv, i, 1);
+            cli_take_out(&argc, argv, i, 1);
             break;
         }
     command = find(argc, argv, &words);
     r = command ? command->run(&cli, argc - words, argv + words, &err) : unknown(argc, argv, &err);
     client_close(&cli.client);
-    if (fflush(stdout) == EOF && r == 0)
+    if (!out_flush() && r == 0)
         r = orb_fail(&err, ORB_E_IO, "the output could not be written");
     if (r >= 0)
         return cli.status;
-    return refused(&cli, &err);
+    return cli_refused(&cli, &err);
 }

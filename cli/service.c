@@ -65,16 +65,11 @@ static int show_services(struct cli *cli, int argc, char **argv, struct orb_err 
         table_cell(&t, "%s", buf_str(&note));
     }
     json_array_foreach (json_object_get(tree, "refused"), i, s) {
-        AUTO(buf)
-        struct buf name = {0}, note = {0}; /* a directory of anybody's may be called anything */
-
-        text_plain(member_text(s, "name"), &name);
-        text_plain(member_text(s, "error"), &note);
-        table_cell(&t, "%s", buf_str(&name));
+        table_cell(&t, "%s", member_text(s, "name"));
         table_cell(&t, "refused");
         for (int k = 0; k < 5; k++)
             table_cell(&t, "-");
-        table_cell(&t, "%s", buf_str(&note));
+        table_cell(&t, "%s", member_text(s, "error"));
     }
     if (member_number(tree, "refused_more")) {
         table_cell(&t, "%lld more", member_number(tree, "refused_more"));
@@ -96,13 +91,16 @@ static void print_object(const json_t *object)
     json_object_foreach ((json_t *)object, key, value) {
         AUTO(buf) struct buf text = {0};
 
-        if (json_is_string(value))
-            text_plain(json_string_value(value), &text);
-        else if (json_is_object(value) || json_is_array(value))
+        out("%-18s ", key);
+        if (json_is_string(value)) {
+            out("%s\n", json_string_value(value));
+            continue;
+        }
+        if (json_is_object(value) || json_is_array(value))
             tree_dump_pretty(value, &text);
         else
             tree_dump(value, &text);
-        printf("%-18s %s\n", key, buf_str(&text));
+        out_json(buf_str(&text));
     }
 }
 
@@ -133,7 +131,7 @@ static int service_show(struct cli *cli, int argc, char **argv, struct orb_err *
     json_array_foreach (json_object_get(tree, "crashes"), i, c)
         crash_print(c);
     if (!json_array_size(json_object_get(tree, "crashes")))
-        puts("no crashes");
+        out("no crashes\n");
     return 0;
 }
 
@@ -177,7 +175,7 @@ static int metrics(struct cli *cli, int argc, char **argv, struct orb_err *err)
     if (r < 0 || !tree)
         return r;
     if (r == 0)
-        fputs(member_text(tree, "text"), stdout);
+        out_lines(member_text(tree, "text"));
     return r;
 }
 

@@ -90,12 +90,12 @@ static void show_unaccelerated(const json_t *tree)
 
     json_object_foreach (ports, key, p) {
         if (strcmp(member_text(p, "mode"), "off") == 0 && strcmp(member_text(p, "wanted"), "off"))
-            printf("unaccelerated: %s: %s\n", key, member_text(p, "reason"));
+            out("unaccelerated: %s: %s\n", key, member_text(p, "reason"));
     }
     if (others)
-        printf("unaccelerated: %lld interfaces (one is %s) have no room in the fast path and are "
-               "left to the kernel\n",
-               member_number(others, "interfaces"), member_text(others, "one"));
+        out("unaccelerated: %lld interfaces (one is %s) have no room in the fast path and are "
+            "left to the kernel\n",
+            member_number(others, "interfaces"), member_text(others, "one"));
 }
 
 /* What holds, and all that is not as it should be: a sentence each. */
@@ -110,11 +110,11 @@ static void show_table(const json_t *tree)
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (strcmp(table, words[i][0]) == 0)
-            printf("table: %s\n", words[i][1]);
+            out("table: %s\n", words[i][1]);
     if (*member_text(tree, "warning"))
-        printf("warning: %s\n", member_text(tree, "warning"));
+        out("warning: %s\n", member_text(tree, "warning"));
     if (*member_text(tree, "reason"))
-        printf("no fast path: %s\n", member_text(tree, "reason"));
+        out("no fast path: %s\n", member_text(tree, "reason"));
 }
 
 static int show_status(struct cli *cli, int argc, char **argv, struct orb_err *err)
@@ -131,10 +131,9 @@ static int show_status(struct cli *cli, int argc, char **argv, struct orb_err *e
         r = cli_fetch(cli, "dataplane@1", "status", NULL, &tree, err);
     if (r < 0 || !tree)
         return r;
-    printf("generation %lld, fast path %s%s\n", member_number(tree, "generation"),
-           json_is_true(json_object_get(tree, "enabled")) ? "on" : "off",
-           json_is_true(json_object_get(tree, "adopted")) ? ", adopted from an earlier daemon"
-                                                          : "");
+    out("generation %lld, fast path %s%s\n", member_number(tree, "generation"),
+        json_is_true(json_object_get(tree, "enabled")) ? "on" : "off",
+        json_is_true(json_object_get(tree, "adopted")) ? ", adopted from an earlier daemon" : "");
     show_table(tree);
     show_unaccelerated(tree);
     table_start(&t, 8, titles);
@@ -210,7 +209,7 @@ static void print_pending_routes(json_t *tree)
 
     if (!json_array_size(json_object_get(tree, "pending")))
         return;
-    putchar('\n');
+    out("\n");
     table_start(&t, 4, titles);
     json_array_foreach (json_object_get(tree, "pending"), i, e) {
         json_array_foreach (json_object_get(e, "next-hops"), k, hop) {
@@ -241,7 +240,7 @@ static void print_policy(json_t *tree)
         others |= strcmp(member_text(e, "protocol"), "kernel") != 0;
     if (!others)
         return;
-    putchar('\n');
+    out("\n");
     table_start(&t, 8, titles);
     json_array_foreach (json_object_get(tree, "policy"), i, e) {
         bool table = !strcmp(member_text(e, "action"), "table");
@@ -305,21 +304,21 @@ static int show_boot(struct cli *cli, int argc, char **argv, struct orb_err *err
         r = cli_fetch(cli, "host@1", "boot", NULL, &tree, err);
     if (r < 0 || !tree)
         return r;
-    printf("%s%s%s%s\n", member_text(tree, "phase"), *member_text(tree, "step") ? ": " : "",
-           member_text(tree, "step"),
-           json_is_true(json_object_get(tree, "safe"))
-               ? " (safe mode: the last good configuration, shipped packages only)"
-               : "");
+    out("%s%s%s%s\n", member_text(tree, "phase"), *member_text(tree, "step") ? ": " : "",
+        member_text(tree, "step"),
+        json_is_true(json_object_get(tree, "safe"))
+            ? " (safe mode: the last good configuration, shipped packages only)"
+            : "");
     json_array_foreach (json_object_get(tree, "waiting"), i, e)
-        printf("%s%s", i ? ", " : "  waiting for ", json_string_value(e));
+        out("%s%s", i ? ", " : "  waiting for ", json_string_value(e));
     if (json_array_size(json_object_get(tree, "waiting")))
-        putchar('\n');
+        out("\n");
     json_array_foreach (json_object_get(tree, "phases"), i, e)
-        printf("  %-12s after %lld ms\n", member_text(e, "phase"), member_number(e, "ms"));
+        out("  %-12s after %lld ms\n", member_text(e, "phase"), member_number(e, "ms"));
     if (json_array_size(json_object_get(tree, "given_up")))
-        printf("without, as this machine does not give it:\n");
+        out("without, as this machine does not give it:\n");
     json_array_foreach (json_object_get(tree, "given_up"), i, e)
-        printf("  %s: %s\n", member_text(e, "feature"), member_text(e, "reason"));
+        out("  %s: %s\n", member_text(e, "feature"), member_text(e, "reason"));
     return 0;
 }
 
@@ -332,10 +331,10 @@ static int show_system(struct cli *cli, int argc, char **argv, struct orb_err *e
         r = cli_fetch(cli, "host@1", "version", NULL, &tree, err);
     if (r < 0 || !tree)
         return r;
-    printf("orbitald %s, instance %s, pid %lld, up %lld s%s\n", member_text(tree, "version"),
-           member_text(tree, "instance"), member_number(tree, "pid"),
-           member_number(tree, "uptime_ms") / 1000,
-           json_is_true(json_object_get(tree, "safe")) ? ", SAFE MODE" : "");
+    out("orbitald %s, instance %s, pid %lld, up %lld s%s\n", member_text(tree, "version"),
+        member_text(tree, "instance"), member_number(tree, "pid"),
+        member_number(tree, "uptime_ms") / 1000,
+        json_is_true(json_object_get(tree, "safe")) ? ", SAFE MODE" : "");
     return 0;
 }
 

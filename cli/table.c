@@ -1,6 +1,8 @@
 /* Human output: tables, and safe reading of replies. */
+#include <limits.h>
 #include <stdarg.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli/cli.h"
 #include "core/base/own.h"
@@ -12,41 +14,15 @@ void table_start(struct table *t, unsigned columns, const char *const *titles)
         table_cell(t, "%s", titles[i]);
 }
 
-void text_plain(const char *text, struct buf *ret_text)
-{
-    for (const char *p = text; *p; p++) {
-        unsigned char c = (unsigned char)*p;
-
-        if (c < 0x20 || c == 0x7f)
-            buf_addf(ret_text, "\\x%02x", c);
-        else if (c == 0xc2 && ((unsigned char)p[1] & 0xe0) == 0x80) /* C1 controls, too */
-            buf_addf(ret_text, "\\x%02x", (unsigned char)*++p);
-        else
-            buf_addc(ret_text, *p);
-    }
-}
-
 void table_cell(struct table *t, const char *format, ...)
 {
-    AUTO(buf) struct buf raw = {0};
     va_list args;
 
     t->cells = xrealloc(t->cells, (t->count + 1) * sizeof *t->cells);
     t->cells[t->count] = (struct buf){0};
     va_start(args, format);
-    buf_addv(&raw, format, args);
+    text_format(&t->cells[t->count++], format, args);
     va_end(args);
-    text_plain(buf_str(&raw), &t->cells[t->count++]);
-}
-
-/* Columns on the terminal: code points, near enough for what we print. */
-static int width(const struct buf *cell)
-{
-    int n = 0;
-
-    for (size_t i = 0; i < cell->len; i++)
-        n += ((unsigned char)cell->data[i] & 0xc0) != 0x80;
-    return n;
 }
 
 void table_print(struct table *t)
@@ -54,17 +30,27 @@ void table_print(struct table *t)
     AUTO_FREE int *widths = xcalloc(t->columns, sizeof *widths);
 
     for (unsigned i = 0; i < t->count; i++)
-        if (width(&t->cells[i]) > widths[i % t->columns])
-            widths[i % t->columns] = width(&t->cells[i]);
+        if (text_width(buf_str(&t->cells[i])) > widths[i % t->columns])
+            widths[i % t->columns] = text_width(buf_str(&t->cells[i]));
     for (unsigned i = 0; i < t->count; i++) {
         bool last = i % t->columns == t->columns - 1;
-        int pad = last ? 0 : widths[i % t->columns] - width(&t->cells[i]) + 2;
+        int pad = last ? 0 : widths[i % t->columns] - text_width(buf_str(&t->cells[i])) + 2;
 
-        printf("%s%*s%s", buf_str(&t->cells[i]), pad, "", last ? "\n" : "");
+        out("%s%*s", buf_str(&t->cells[i]), pad, "");
+        if (last)
+            out("\n");
         buf_fini(&t->cells[i]);
     }
     free(t->cells);
     *t = (struct table){0};
+}
+
+void json_plain(const json_t *value, struct buf *ret_text)
+{
+    AUTO(buf) struct buf text = {0};
+
+    tree_dump(value, &text);
+    text_json(buf_str(&text), ret_text);
 }
 
 const char *plural(long long number)
@@ -81,5 +67,29 @@ const char *member_text(const json_t *object, const char *key)
 
 long long member_number(const json_t *object, const char *key)
 {
-    return (long long)json_number_value(json_object_get(object, key));
+    const json_t *value = json_object_get(object, key);
+    double real;
+
+    if (!json_is_real(value))
+        return json_integer_value(value);
+    real = json_real_value(value);
+    return real < -9e18 ? LLONG_MIN : real > 9e18 ? LLONG_MAX : (long long)real;
+}
+
+void text_time(long long s, enum time_part part, char *to, size_t size)
+{
+    time_t when = (time_t)s;
+    struct tm tm;
+    size_t n;
+
+    if (!localtime_r(&when, &tm))
+        n = 0;
+    else if (part == TIME_ZONE)
+        n = strftime(to, size, "%z", &tm);
+    else if (part == TIME_CLOCK)
+        n = strftime(to, size, "%H:%M:%S", &tm);
+    else
+        n = strftime(to, size, "%Y-%m-%d %H:%M:%S", &tm);
+    if (!n)
+        snprintf(to, size, "?");
 }

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "cli/client.h"
+#include "cli/out.h"
 #include "core/base/own.h"
 
 #define PAUSE_MS 50
@@ -37,7 +38,7 @@ bool wait_more(struct client *c, const char *what)
         return false;
     if (waited >= TELL_AFTER_MS && strcmp(c->told, what)) {
         snprintf(c->told, sizeof c->told, "%s", what);
-        fprintf(stderr, "orbctl: waiting for orbitald: %s (up to %u s, see --wait)\n", what,
+        out_err("orbctl: waiting for orbitald: %s (up to %u s, see --wait)\n", what,
                 (unsigned)(most + 999) / 1000);
     }
     return true;

@@ -1,0 +1,150 @@
+/* What every command needs: its options and words, and calls of the daemon. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "core/base/own.h"
+
+static int ensure(struct cli *cli, struct orb_err *err)
+{
+    int r;
+
+    if (cli->open)
+        return 0;
+    r = client_open(&cli->client, cli->socket, cli->wait_ms, err);
+    cli->open = r == 0;
+    return r;
+}
+
+int cli_call(struct cli *cli, const char *to, const char *method, const char *input,
+             struct buf *ret_text, struct orb_err *err)
+{
+    int r = ensure(cli, err);
+
+    return r < 0 ? r : client_call(&cli->client, to, method, input, ret_text, err);
+}
+
+int cli_tree(struct cli *cli, const char *to, const char *method, const char *input,
+             json_t **ret_tree, struct orb_err *err)
+{
+    int r = ensure(cli, err);
+
+    return r < 0 ? r : client_call_tree(&cli->client, to, method, input, ret_tree, err);
+}
+
+int cli_fetch(struct cli *cli, const char *to, const char *method, const char *input,
+              json_t **ret_tree, struct orb_err *err)
+{
+    AUTO(buf) struct buf text = {0};
+    int r = cli_call(cli, to, method, input, &text, err);
+
+    if (r < 0 || cli_print_json(cli, buf_str(&text)))
+        return r;
+    return tree_parse(buf_str(&text), text.len, NULL, ret_tree, err);
+}
+
+bool cli_print_json(const struct cli *cli, const char *text)
+{
+    if (cli->json)
+        out_json(text);
+    return cli->json;
+}
+
+void cli_take_out(int *argc, char **argv, int at, int n)
+{
+    for (int i = at; i + n <= *argc; i++)
+        argv[i] = i + n < *argc ? argv[i + n] : NULL;
+    *argc -= n;
+}
+
+bool cli_flag(int *argc, char **argv, const char *name)
+{
+    for (int i = 0; i < *argc && strcmp(argv[i], "--") != 0; i++)
+        if (!strcmp(argv[i], name)) {
+            cli_take_out(argc, argv, i, 1);
+            return true;
+        }
+    return false;
+}
+
+const char *cli_option(int *argc, char **argv, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (int i = 0; i < *argc && strcmp(argv[i], "--") != 0; i++) {
+        const char *value;
+
+        if (!strcmp(argv[i], name) && i + 1 < *argc) {
+            value = argv[i + 1];
+            cli_take_out(argc, argv, i, 2);
+            return value;
+        }
+        if (!strncmp(argv[i], name, len) && argv[i][len] == '=') {
+            value = argv[i] + len + 1;
+            cli_take_out(argc, argv, i, 1);
+            return value;
+        }
+    }
+    return NULL;
+}
+
+int cli_words(int argc, char **argv, int min, int max, const char *expected, struct orb_err *err)
+{
+    for (int i = 0; i < argc; i++)
+        if (!strncmp(argv[i], "--", 2) && argv[i][2])
+            return orb_fail(err, ORB_E_INVALID,
+                            "option \"%s\" is unknown here or lacks its value; expected: %s",
+                            argv[i], expected);
+    if (argc < min)
+        return orb_fail(err, ORB_E_INVALID, "something is missing; expected: %s", expected);
+    if (max >= 0 && argc > max)
+        return orb_fail(err, ORB_E_INVALID, "\"%s\" is too much; expected: %s", argv[max],
+                        expected);
+    return 0;
+}
+
+int cli_number(const char *text, const char *what, long min, long max, long *ret_number,
+               struct orb_err *err)
+{
+    char *end;
+    long n = strtol(text, &end, 10);
+
+    if (!*text || *end || n < min || n > max)
+        return orb_fail(err, ORB_E_INVALID, "%s: expected a number from %ld to %ld; got \"%s\"",
+                        what, min, max, text);
+    *ret_number = n;
+    return 0;
+}
+
+void cli_pair(struct buf *ret_json, const char *key, const char *value)
+{
+    buf_addf(ret_json, "{\"%s\":", key);
+    buf_add_json(ret_json, value, strlen(value));
+    buf_addc(ret_json, '}');
+}
+
+void cli_pointer(int argc, char **argv, struct buf *ret_pointer)
+{
+    if (argc == 1 && argv[0][0] == '/') {
+        buf_adds(ret_pointer, strcmp(argv[0], "/") ? argv[0] : "");
+        return;
+    }
+    for (int i = 0; i < argc; i++)
+        pointer_add(ret_pointer, argv[i]);
+}
+
+int cli_refused(const struct cli *cli, const struct orb_err *err)
+{
+    if (cli->json) {
+        AUTO(buf) struct buf b = {0};
+
+        buf_addf(&b, "{\"error\":{\"code\":\"%s\",\"path\":", orb_code_name(err->code));
+        buf_add_json(&b, err->path, strlen(err->path));
+        buf_adds(&b, ",\"text\":");
+        buf_add_json(&b, err->text, strlen(err->text));
+        buf_adds(&b, "}}");
+        out_json(buf_str(&b));
+    }
+    out_err("orbctl: %s%s%s\n", err->path, err->path[0] ? ": " : "", err->text);
+    return orb_code_exit(err->code);
+}

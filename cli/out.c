@@ -1,0 +1,321 @@
+/* One printer for people; cli/out.h says what it promises. The surprise: the format is read here
+ * and not by printf, as only so the newline of a format and the newline of an argument differ. */
+#include "cli/out.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/own.h"
+
+/* ---- what has no visible shape ---- */
+
+struct range {
+    uint32_t from, to;
+};
+
+/* Unicode 15.1: Cc, Cf, Zl, Zp, Default_Ignorable_Code_Point, and noncharacters of the first plane;
+ * in ascending order. */
+static const struct range unseen[] = {
+    {0x00, 0x1f},       {0x7f, 0x9f},       {0xad, 0xad},       {0x34f, 0x34f},
+    {0x600, 0x605},     {0x61c, 0x61c},     {0x6dd, 0x6dd},     {0x70f, 0x70f},
+    {0x890, 0x891},     {0x8e2, 0x8e2},     {0x115f, 0x1160},   {0x17b4, 0x17b5},
+    {0x180b, 0x180f},   {0x200b, 0x200f},   {0x2028, 0x202e},   {0x2060, 0x206f},
+    {0x3164, 0x3164},   {0xfdd0, 0xfdef},   {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},
+    {0xffa0, 0xffa0},   {0xfff0, 0xfffb},   {0xfffe, 0xffff},   {0x110bd, 0x110bd},
+    {0x110cd, 0x110cd}, {0x13430, 0x1343f}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a},
+    {0xe0000, 0xe0fff},
+};
+
+static bool is_unseen(uint32_t code)
+{
+    for (size_t i = 0; i < ARRAY_LEN(unseen) && unseen[i].from <= code; i++)
+        if (code <= unseen[i].to)
+            return true;
+    return false;
+}
+
+/* The code point at text and its length; *ret_code is UINT32_MAX for a byte that is not UTF-8. */
+static size_t decode(const char *text, uint32_t *ret_code)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    size_t n;
+
+    *ret_code = p[0];
+    if (p[0] < 0x80)
+        return 1;
+    n = utf8_len(text, strnlen(text, 4));
+    if (!n) {
+        *ret_code = UINT32_MAX;
+        return 1;
+    }
+    *ret_code = p[0] & (0xffu >> (n + 1));
+    for (size_t i = 1; i < n; i++)
+        *ret_code = *ret_code << 6 | (p[i] & 0x3f);
+    return n;
+}
+
+/* ---- escaping ---- */
+
+static void add_escape(struct buf *b, unsigned char byte, uint32_t code)
+{
+    if (code == UINT32_MAX)
+        buf_addf(b, "\\x%02x", byte);
+    else if (code < 0x100)
+        buf_addf(b, "\\x%02x", (unsigned)code);
+    else if (code < 0x10000)
+        buf_addf(b, "\\u%04x", (unsigned)code);
+    else
+        buf_addf(b, "\\U%08x", (unsigned)code);
+}
+
+static void add_plain(struct buf *b, const char *text, size_t len, bool lines)
+{
+    for (size_t i = 0; i < len && text[i];) {
+        uint32_t code;
+        size_t n = decode(text + i, &code);
+
+        if (n > len - i) { /* a precision that cuts a sequence */
+            n = 1;
+            code = UINT32_MAX;
+        }
+        if (lines && (code == '\n' || code == '\t'))
+            buf_addc(b, (char)code);
+        else if (code == UINT32_MAX || is_unseen(code))
+            add_escape(b, (unsigned char)text[i], code);
+        else
+            buf_add(b, text + i, n);
+        i += n;
+    }
+}
+
+void text_plain(const char *text, struct buf *ret_text)
+{
+    add_plain(ret_text, text, SIZE_MAX, false);
+}
+
+void text_lines(const char *text, struct buf *ret_text)
+{
+    add_plain(ret_text, text, SIZE_MAX, true);
+}
+
+bool text_is_plain(const char *text)
+{
+    while (*text) {
+        uint32_t code;
+
+        text += decode(text, &code);
+        if (code == UINT32_MAX || is_unseen(code))
+            return false;
+    }
+    return true;
+}
+
+static void add_json_escape(struct buf *b, uint32_t code)
+{
+    if (code == UINT32_MAX)
+        buf_adds(b, "\\ufffd");
+    else if (code < 0x10000)
+        buf_addf(b, "\\u%04x", (unsigned)code);
+    else
+        buf_addf(b, "\\u%04x\\u%04x", (unsigned)(0xd7c0 + (code >> 10)),
+                 (unsigned)(0xdc00 + (code & 0x3ff)));
+}
+
+void text_json(const char *text, struct buf *ret_text)
+{
+    bool inside = false;
+
+    while (*text) {
+        uint32_t code;
+        size_t n = decode(text, &code);
+
+        if (!inside && (code == '\n' || code == '\t' || code == '\r'))
+            buf_addc(ret_text, code == '\r' ? ' ' : (char)code);
+        else if (code == UINT32_MAX || is_unseen(code))
+            add_json_escape(ret_text, code);
+        else
+            buf_add(ret_text, text, n);
+        if (code == '"')
+            inside = !inside;
+        if (inside && code == '\\' && text[1] >= 0x20 && text[1] < 0x7f)
+            buf_addc(ret_text, *++text); /* an escaped quote ends nothing */
+        text += n;
+    }
+}
+
+int text_width(const char *text)
+{
+    int n = 0;
+
+    for (; *text; text++)
+        n += ((unsigned char)*text & 0xc0) != 0x80;
+    return n;
+}
+
+/* ---- formats ---- */
+
+struct conversion {
+    char spec[16]; /* for snprintf, with * for width and precision */
+    size_t len;
+    bool left;
+    int width, precision;
+    int longs; /* l's; 3: z */
+};
+
+static int read_number(const char **p, va_list *args)
+{
+    int n = 0;
+
+    if (**p == '*') {
+        ++*p;
+        return va_arg(*args, int);
+    }
+    while (**p >= '0' && **p <= '9')
+        n = n * 10 + (*(*p)++ - '0');
+    return n;
+}
+
+/* Behind the %: up to the letter of the conversion. */
+static const char *read_conversion(const char *p, struct conversion *c, va_list *args)
+{
+    *c = (struct conversion){.spec = "%", .len = 1, .precision = -1};
+    for (; *p == '-' || *p == '0' || *p == '+'; p++) {
+        c->left |= *p == '-';
+        if (c->len < 4)
+            c->spec[c->len++] = *p;
+    }
+    c->width = read_number(&p, args);
+    if (*p == '.') {
+        p++;
+        c->precision = read_number(&p, args);
+    }
+    for (; *p == 'l' || *p == 'z'; p++)
+        c->longs = *p == 'z' ? 3 : c->longs + 1;
+    return p;
+}
+
+static void add_integer(struct buf *b, struct conversion *c, char letter, va_list *args)
+{
+    bool is_signed = letter == 'd' || letter == 'i';
+    long long n;
+
+    if (c->longs == 3)
+        n = (long long)va_arg(*args, size_t);
+    else if (c->longs == 2)
+        n = va_arg(*args, long long);
+    else if (c->longs == 1)
+        n = is_signed ? va_arg(*args, long) : (long long)va_arg(*args, unsigned long);
+    else
+        n = is_signed ? va_arg(*args, int) : (long long)va_arg(*args, unsigned);
+    snprintf(c->spec + c->len, sizeof(c->spec) - c->len, "*.*ll%c", letter);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    buf_addf(b, c->spec, c->width, c->precision, n);
+#pragma GCC diagnostic pop
+}
+
+static void add_text(struct buf *b, const struct conversion *c, const char *text)
+{
+    AUTO(buf) struct buf plain = {0};
+    int pad;
+
+    add_plain(&plain, text ? text : "", c->precision >= 0 ? (size_t)c->precision : SIZE_MAX, false);
+    pad = c->width - text_width(buf_str(&plain));
+    if (pad > 0 && !c->left)
+        buf_addf(b, "%*s", pad, "");
+    buf_adds(b, buf_str(&plain));
+    if (pad > 0 && c->left)
+        buf_addf(b, "%*s", pad, "");
+}
+
+/* One conversion; the character behind it. An unknown letter is our own mistake and shown as it
+ * stands (no argument can be taken after it). */
+static const char *convert(struct buf *b, const char *p, va_list *args)
+{
+    struct conversion c;
+    char letter[2] = "";
+
+    p = read_conversion(p, &c, args);
+    switch (*p) {
+    case 's':
+        add_text(b, &c, va_arg(*args, const char *));
+        break;
+    case 'c':
+        letter[0] = (char)va_arg(*args, int);
+        add_text(b, &c, letter);
+        break;
+    case 'd':
+    case 'i':
+    case 'u':
+    case 'x':
+        add_integer(b, &c, *p, args);
+        break;
+    case '%':
+        buf_addc(b, '%');
+        break;
+    default:
+        return p;
+    }
+    return p + 1;
+}
+
+void text_format(struct buf *ret_text, const char *format, va_list args)
+{
+    va_list own;
+
+    va_copy(own, args);
+    while (*format) {
+        if (*format == '%')
+            format = convert(ret_text, format + 1, &own);
+        else
+            buf_addc(ret_text, *format++);
+    }
+    va_end(own);
+}
+
+/* ---- to the terminal ---- */
+
+void out(const char *format, ...)
+{
+    AUTO(buf) struct buf text = {0};
+    va_list args;
+
+    va_start(args, format);
+    text_format(&text, format, args);
+    va_end(args);
+    fwrite(buf_str(&text), 1, text.len, stdout);
+}
+
+void out_err(const char *format, ...)
+{
+    AUTO(buf) struct buf text = {0};
+    va_list args;
+
+    va_start(args, format);
+    text_format(&text, format, args);
+    va_end(args);
+    fwrite(buf_str(&text), 1, text.len, stderr);
+}
+
+void out_lines(const char *text)
+{
+    AUTO(buf) struct buf plain = {0};
+
+    text_lines(text, &plain);
+    fwrite(buf_str(&plain), 1, plain.len, stdout);
+}
+
+void out_json(const char *text)
+{
+    AUTO(buf) struct buf plain = {0};
+
+    text_json(text, &plain);
+    buf_addc(&plain, '\n');
+    fwrite(plain.data, 1, plain.len, stdout);
+}
+
+bool out_flush(void)
+{
+    return fflush(stdout) != EOF && !ferror(stdout);
+}

@@ -1,0 +1,48 @@
+/* The only way to the terminal: nothing orbctl writes bypasses these functions (tools/printer reads
+ * the objects). Whatever came from elsewhere is escaped on its way, so that no text of a service, a
+ * file or a user moves the cursor, sets a title, forges a line or changes its reading order.
+ *
+ * Escaped are: what is below 0x20 or 0x7f, C1 controls, bytes that are not UTF-8, and every code
+ * point without a visible shape of its own: bidirectional controls, line separators, format
+ * characters, tags, variation selectors, fillers. For a person it looks like \x1b, \u202e or
+ * \U000e0001; in JSON like \u202e. */
+#ifndef CLI_OUT_H
+#define CLI_OUT_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+
+#include "core/base/buf.h"
+
+/* ---- to the terminal ---- */
+
+/* printf for stdout and stderr: the bytes of the format are ours and go as they are, each %s is
+ * escaped (also newlines and tabs). Conversions: s d i u x z-, l- and ll-integers, c, %; with
+ * width,
+ * `-`, `0`, `*` and precision. Width counts code points. */
+void out(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void out_err(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Text of several lines: its newlines and tabs are kept, everything else is escaped. */
+void out_lines(const char *text);
+/* JSON text and a newline. Stays the same JSON value. */
+void out_json(const char *text);
+/* Everything written by now has left; false: the output is closed or full. */
+bool out_flush(void);
+
+/* ---- to a buffer ---- */
+
+/* Adds text, escaped; of an escaped text it changes nothing. */
+void text_plain(const char *text, struct buf *ret_text);
+/* Is there nothing to escape? */
+bool text_is_plain(const char *text);
+/* As text_plain, newlines and tabs are kept. */
+void text_lines(const char *text, struct buf *ret_text);
+/* JSON stays JSON: inside strings \u escapes, outside of them white space only. */
+void text_json(const char *text, struct buf *ret_text);
+/* What out prints. */
+void text_format(struct buf *ret_text, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+/* Columns on the terminal: code points, near enough for what we print. */
+int text_width(const char *text);
+
+#endif
