@@ -38,7 +38,7 @@ struct fast_control {
     __u64 rules_digest;   /* of nftables' half (dataplane/base.c); 0: unknown */
     __u64 object_digest;  /* of the programs that are pinned; 0: none are */
     __u32 company;        /* COMPANY_*: what else decides here (dataplane/company.c) */
-    __u32 reserved;
+    __u32 unsettled;      /* 1: connections may run by rules that are not in force any more */
 };
 
 /* Whoever sets one of these makes a new epoch afterwards. READING: something changed and was not
@@ -57,6 +57,11 @@ struct fast_control {
 #define ABI_MARK_FORWARD 100000001u /* the default of forward … */
 #define ABI_MARK_INPUT 100000002u
 #define ABI_MARK_OUTPUT 100000003u
+/* Bits beside it: a commit ended this TCP connection. Its packets are refused, without a word or by
+ * a reset. */
+#define ABI_MARK_HELD 0x40000000u
+#define ABI_MARK_RESET 0x20000000u
+#define ABI_MARK_ENDED (ABI_MARK_HELD | ABI_MARK_RESET)
 
 /* The slot where the search for a rule's begins; after ABI_NOWHERE - 1 comes 1. */
 #define ABI_FIRST_SLOT(id) ((id) % (ABI_NOWHERE - 1) + 1)

@@ -132,6 +132,8 @@ static __always_inline int ct_is_plain(struct nf_conn *ct, __u8 protocol)
         return 0;
     if (protocol == PARSE_TCP && ct->proto.tcp.state != TCP_CONNTRACK_ESTABLISHED)
         return 0;
+    if (bpf_core_field_exists(ct->mark) && (ct->mark & ABI_MARK_ENDED))
+        return 0;
     /* An extension for sequence adjustment alone says nothing: connections made by netlink (another
      * router's, synchronised) always have one. The status bit says that it is used. */
     return !ct_has_own_ways(ct) && !ct_has_xfrm(ct);

@@ -54,17 +54,19 @@ static int switch_slot(struct dataplane *dp, const struct dataplane_plan *plan, 
 
 /* The rules are in force by now: that conntrack cannot be asked stands in the status and undoes
  * nothing. */
-static void purge(struct dataplane *dp)
+static void purge(struct dataplane *dp, const struct dataplane_plan *before)
 {
     char *trouble = dp->trouble[DATAPLANE_TROUBLE_FLOWS];
     struct orb_err err = {0};
 
     trouble[0] = 0;
-    if (flows_purge(dp, dp->current, &err) < 0)
+    if (flows_purge(dp, dp->current, before, &err) < 0) {
         snprintf(trouble, sizeof(dp->trouble[0]), "connections of before may go on: %.300s",
                  err.text);
-    else
+    } else {
         dp->forget = false;
+        flows_settle(dp, true);
+    }
     load_bump(dp);
 }
 
@@ -101,7 +103,7 @@ int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, st
     const struct policy *old = current_policy(dataplane);
     uint32_t generation = dataplane->generation + 1;
     uint64_t start = now_ms();
-    bool kept;
+    bool kept, unsettled = flows_unsettled(dataplane);
     int r;
 
     if (dataplane->detached)
@@ -112,8 +114,10 @@ int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, st
     if (!old && !dataplane->based) /* an earlier daemon's */
         ruleset_list(dataplane->ruleset, "list table inet orbital", &before);
     settings_prepare(dataplane);
+    flows_settle(dataplane, false);
     r = rules_change(dataplane, &plan->chains, generation, &carried, NULL, false, err);
     if (r < 0) {
+        flows_settle(dataplane, !unsettled);
         settings_undo(dataplane);
         return r;
     }
@@ -122,12 +126,13 @@ int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, st
     r = switch_slot(dataplane, plan, generation, err);
     if (r < 0) {
         take_back(dataplane, kept ? plan : dataplane->current, buf_str(&before));
+        flows_settle(dataplane, !unsettled);
         return r;
     }
     conclude(dataplane, take_ptr(owned), generation, &before);
     dataplane->kept = kept;
     dataplane->current->times.switch_ms = plan_lap(&start);
-    purge(dataplane);
+    purge(dataplane, kept && !unsettled ? dataplane->current : dataplane->previous);
     settings_forward(dataplane);
     dataplane->current->times.purge_ms = plan_lap(&start);
     return 0;
@@ -146,8 +151,21 @@ static int switch_back(struct dataplane *dp, uint32_t generation)
     return 0;
 }
 
+/* What the policy taken back ended goes on, where that is still possible. */
+static void purge_back(struct dataplane *dp, const struct dataplane_plan *from)
+{
+    if (dp->current) {
+        purge(dp, from);
+        return;
+    }
+    if (flows_resume(NULL) == 0)
+        flows_settle(dp, true);
+    load_bump(dp);
+}
+
 int dataplane_revert(struct dataplane *dataplane, struct orb_err *err)
 {
+    AUTO(dataplane_plan) struct dataplane_plan *from = NULL;
     struct dataplane_plan *back = dataplane->previous;
     uint32_t generation = dataplane->generation + 1;
     bool known =
@@ -158,6 +176,7 @@ int dataplane_revert(struct dataplane *dataplane, struct orb_err *err)
         return orb_fail(err, ORB_E_STATE, "there is no policy to go back to");
     if (dataplane->detached)
         return orb_fail(err, ORB_E_STATE, DETACHED);
+    flows_settle(dataplane, false);
     r = rules_restore(dataplane, dataplane->kept ? dataplane->current : back,
                       dataplane->previous_text, generation, err);
     if (r < 0)
@@ -174,13 +193,12 @@ int dataplane_revert(struct dataplane *dataplane, struct orb_err *err)
         return r;
     if (!back && !known)
         dataplane->ports.count = 0;
-    dataplane_plan_free(dataplane->current);
+    from = take_ptr(dataplane->current);
     dataplane->current = back;
     dataplane->previous = NULL;
     dataplane->kept = false;
     dataplane->revertible = false;
     dataplane->generation = generation;
-    if (back)
-        purge(dataplane);
+    purge_back(dataplane, from);
     return 0;
 }

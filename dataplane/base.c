@@ -28,11 +28,13 @@ static const char base[] =
     "chain " BASE_CHAIN " {\ncounter comment \"no policy is known: closed\"\n}\n"
     "chain forward {\n"
     "type filter hook forward priority filter; policy drop;\n"
+    "ct mark & 0x60000000 != 0 drop\n" /* ABI_MARK_ENDED */
     "ct state vmap { established : accept, related : accept }\n"
     "drop\n}\n"
     "chain input {\n"
     "type filter hook input priority filter; policy drop;\n"
     "iifname \"lo\" accept\n"
+    "ct mark & 0x60000000 != 0 drop\n"
     "ct state established,related accept\n"
     "ip6 hoplimit 255 icmpv6 type { nd-router-solicit, nd-router-advert, nd-neighbor-solicit, "
     "nd-neighbor-advert } accept\n"

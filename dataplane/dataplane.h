@@ -64,7 +64,14 @@ int dataplane_counters(struct dataplane *dataplane, uint32_t after, unsigned lim
                        struct buf *ret_json, struct orb_err *err);
 int dataplane_status(struct dataplane *dataplane, struct buf *ret_json, struct orb_err *err);
 
-/* OpenMetrics text: ports whose packets are left to the kernel because of something else. */
+/* Connections that changes of policy ended, since the daemon started. */
+struct dataplane_ended {
+    uint64_t refused;    /* by a rule or a default */
+    uint64_t translated; /* NAT would give them other addresses or ports */
+};
+struct dataplane_ended dataplane_ended(const struct dataplane *dataplane);
+
+/* OpenMetrics text: connections ended, ports whose packets are left to the kernel because of something else. */
 void dataplane_metrics(const struct dataplane *dataplane, struct buf *ret_text);
 
 /* What there is to look after; a set of bits. */

@@ -52,7 +52,8 @@ bool doubt_refuses(struct doubt *doubt, const struct classify_header *header, ui
     }
     if (action != POLICY_ACCEPT)
         return !(by && by->action == POLICY_ACCEPT && policy_rule_unsure(by) &&
-                 (!sure || by->id < sure->id) && !is_changed(doubt, by));
+                 (!sure || by->id < sure->id) && !is_changed(doubt, by) &&
+                 classify_matches(doubt->now, by, header));
     for (unsigned i = 0; i < doubt->changed_count; i++)
         if ((!sure || doubt->changed[i]->id < sure->id) &&
             classify_matches(doubt->now, doubt->changed[i], header))

@@ -2,7 +2,7 @@
  *
  * load.c programs, maps, pins, complaint.c why not · port.c which hook a port gets, clsact.c the
  * old one, describe.c all interfaces · link.c the interfaces there are · ruleset.c libnftables,
- * tally.c its counters · slots.c the fast path's · flows.c conntrack · settings.c sysctls, found.c
+ * tally.c its counters · slots.c the fast path's · flows.c conntrack, judge.c which connections stay · settings.c sysctls, found.c
  * as they were · company*.c what else decides, dump.c netlink's lists · base.c the closed table ·
  * plan.c policies compiled, rules.c in nftables, apply.c in force · watch.c who else changed
  * something, tend.c putting it back · report.c counters and status · dataplane.c the rest. */
@@ -119,6 +119,7 @@ struct dataplane {
     bool kept;         /* the policy in force is that one; so is what revert goes back to */
     bool based;        /* the table is the closed one */
     unsigned failures; /* to put the table back, in a row */
+    struct dataplane_ended ended;
     bool forget;       /* connections that no rule marked began without the rules */
     bool detached;     /* everything of ours was taken away, as asked */
     char *found;       /* file of the settings as they were found; NULL: not kept */
@@ -343,11 +344,18 @@ int rules_restore(struct dataplane *dp, const struct dataplane_plan *to, const c
 int rules_again(struct dataplane *dp, struct orb_err *err);
 
 /* flows.c */
-/* Deletes from conntrack what the rules in force refuse, with dp->forget also what no rule has
- * marked. */
-int flows_purge(struct dataplane *dp, const struct dataplane_plan *plan, struct orb_err *err);
+/* Ends the connections that the rules in force refuse or would translate otherwise, and counts them
+ * in dp->ended; with dp->forget also deletes what no rule has marked. before: the policy they ran
+ * by, NULL: unknown. */
+int flows_purge(struct dataplane *dp, const struct dataplane_plan *plan,
+                const struct dataplane_plan *before, struct orb_err *err);
+/* Connections may run by rules that are not in force any more: told to the next daemon, too. */
+bool flows_unsettled(const struct dataplane *dp);
+void flows_settle(struct dataplane *dp, bool settled);
 /* The marks of rules: 0. */
 int flows_unmark(struct orb_err *err);
+/* What was ended and is still known goes on: nobody knows which policy is in force. */
+int flows_resume(struct orb_err *err);
 
 static inline void own_dataplane_plan(struct dataplane_plan **plan)
 {

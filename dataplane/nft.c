@@ -5,6 +5,7 @@
  * Surprise: many rules stand in chains of about 64, for the sake of commits (nft_change.c), not of
  * packets; each chain is named after its first rule. */
 #include <arpa/inet.h>
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -129,8 +130,7 @@ void nft_protocol(int protocol, struct buf *b)
         buf_addf(b, "meta l4proto %d ", protocol);
 }
 
-/* The three chains. hook_from, hook_to: whether packets there come from or go to the appliance. */
-static bool in_chain(const struct policy_rule *rule, bool hook_from, bool hook_to)
+bool nft_at_hook(const struct policy_rule *rule, bool hook_from, bool hook_to)
 {
     bool from = !strcmp(rule->from, "local"), to = !strcmp(rule->to, "local");
 
@@ -176,7 +176,7 @@ static void choose_rules(const struct policy *policy, const struct nft_hook *hoo
         buf_clear(&unused);
         if (rule->more && rule->more->states && !(rule->more->states & hook->then))
             continue;
-        if (in_chain(rule, hook->from, hook->to) && add_zones(policy, hook, rule, &unused))
+        if (nft_at_hook(rule, hook->from, hook->to) && add_zones(policy, hook, rule, &unused))
             run->rules[run->count++] = rule;
     }
 }
@@ -251,7 +251,8 @@ static void add_first(const struct policy *policy, const struct nft_hook *hook, 
         unsigned states = rule->more ? rule->more->states & hook->first : 0;
 
         buf_clear(&zones);
-        if (states && in_chain(rule, hook->from, hook->to) && add_zones(policy, hook, rule, &zones))
+        if (states && nft_at_hook(rule, hook->from, hook->to) &&
+            add_zones(policy, hook, rule, &zones))
             nft_rule(rule, buf_str(&zones), states, true, b);
     }
 }
@@ -292,6 +293,14 @@ static const char neighbours[] =
  * gone is not in the set, one without mark is older than the rules: both go on, uncounted. */
 static const char known[] = "ct state established,related ct mark @tally accept\n";
 
+/* A commit ended it: neither end's packets pass, until it is over or a policy accepts it again. */
+static const char ended[] = "ct mark & 0x60000000 != 0 goto ended\n";
+static const char ended_chain[] = "meta l4proto != tcp drop\n"
+                                  "ct mark & 0x20000000 == 0 drop\n"
+                                  "tcp flags & rst == rst accept\n"
+                                  "reject with tcp reset\n";
+static_assert(ABI_MARK_ENDED == 0x60000000 && ABI_MARK_RESET == 0x20000000, "as written above");
+
 #define OWN (POLICY_NEW | POLICY_UNTRACKED | POLICY_INVALID)
 
 static const struct nft_hook hooks[] = {
@@ -306,7 +315,7 @@ static const struct nft_hook hooks[] = {
 static void add_hook(const struct policy *policy, const struct nft_hook *hook,
                      enum policy_action action, struct nft_text *text)
 {
-    AUTO(buf) struct buf b = {0};
+    AUTO(buf) struct buf b = {0}, first = {0};
 
     buf_addf(&b, "type filter hook %s priority filter; policy %s;\n", hook->name,
              action == POLICY_ACCEPT ? "accept" : "drop");
@@ -314,8 +323,11 @@ static void add_hook(const struct policy *policy, const struct nft_hook *hook,
         buf_adds(&b, "iifname \"lo\" accept\n");
     if (hook->from)
         buf_adds(&b, "oifname \"lo\" accept\n");
-    add_first(policy, hook, &b);
-    buf_adds(&b, known);
+    add_first(policy, hook, &first);
+    if (first.len)
+        buf_addf(&b, "%s%s%s", ended, buf_str(&first), known);
+    else /* what counts for a rule was not ended */
+        buf_addf(&b, "%s%s", known, ended);
     buf_adds(&b, hook->state);
     if (hook->to || hook->from)
         buf_adds(&b, neighbours);
@@ -332,6 +344,7 @@ void nft_chains(const struct policy *policy, struct nft_text *ret_text)
     nft_add_nat(policy, ret_text);
     nft_add_mss(policy, ret_text);
     nft_rule_chains(policy, ret_text);
+    buf_adds(&nft_chain_new(ret_text, "ended", 0)->body, ended_chain);
     add_hook(policy, &hooks[0], policy->forward, ret_text);
     add_hook(policy, &hooks[1], policy->input, ret_text);
     add_hook(policy, &hooks[2], policy->output, ret_text);

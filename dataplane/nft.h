@@ -39,6 +39,9 @@ void nft_ruleset(const struct nft_text *now, const struct nft_text *old, uint32_
  * the zone has no interface, so nothing can match. */
 bool nft_interfaces(const struct policy *policy, const char *match, const char *name, bool out,
                     struct buf *b);
+/* Whether a rule is asked at a hook. hook_from, hook_to: packets there come from, go to the
+ * appliance; neither: they are forwarded. */
+bool nft_at_hook(const struct policy_rule *rule, bool hook_from, bool hook_to);
 /* One rule. zones: its conditions about interfaces; states: of conntrack, 0 all that come there;
  * known: it stands before known connections pass. */
 void nft_rule(const struct policy_rule *rule, const char *zones, unsigned states, bool known,

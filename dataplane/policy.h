@@ -234,6 +234,10 @@ unsigned policy_exclude_ranges(struct policy_range *list, unsigned count, struct
                                unsigned out_count, struct policy_range *ret);
 unsigned policy_exclude_ports(struct policy_ports *list, unsigned count, struct policy_ports *out,
                               unsigned out_count, struct policy_ports *ret);
+/* Whether a merged list has it; an empty one has everything. */
+bool policy_in_ranges(const struct policy_range *ranges, unsigned count, uint8_t family,
+                      const uint8_t address[16]);
+bool policy_in_ports(const struct policy_ports *ports, unsigned count, uint16_t port);
 
 /* "192.0.2.0/24", "2001:db8::1", "10.0.0.1-10.0.0.9". false: what is wrong stands in why. */
 bool policy_parse_range(const char *text, struct policy_range *ret_range, const char **ret_why);

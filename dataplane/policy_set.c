@@ -168,3 +168,41 @@ unsigned policy_exclude_ports(struct policy_ports *list, unsigned count, struct 
     }
     return found;
 }
+
+bool policy_in_ranges(const struct policy_range *ranges, unsigned count, uint8_t family,
+                      const uint8_t address[16])
+{
+    unsigned low = 0, high = count;
+    size_t bytes = family == AF_INET ? 4 : 16;
+
+    while (low < high) {
+        unsigned middle = low + (high - low) / 2;
+        const struct policy_range *range = &ranges[middle];
+
+        if (range->family < family ||
+            (range->family == family && memcmp(range->hi, address, bytes) < 0))
+            low = middle + 1;
+        else if (range->family > family || memcmp(range->lo, address, bytes) > 0)
+            high = middle;
+        else
+            return true;
+    }
+    return !count;
+}
+
+bool policy_in_ports(const struct policy_ports *ports, unsigned count, uint16_t port)
+{
+    unsigned low = 0, high = count;
+
+    while (low < high) {
+        unsigned middle = low + (high - low) / 2;
+
+        if (ports[middle].hi < port)
+            low = middle + 1;
+        else if (ports[middle].lo > port)
+            high = middle;
+        else
+            return true;
+    }
+    return !count;
+}

@@ -165,8 +165,20 @@ int dataplane_status(struct dataplane *dataplane, struct buf *ret_json, struct o
     return 0;
 }
 
+struct dataplane_ended dataplane_ended(const struct dataplane *dataplane)
+{
+    return dataplane->ended;
+}
+
 void dataplane_metrics(const struct dataplane *dataplane, struct buf *ret_text)
 {
+    buf_addf(ret_text,
+             "# HELP orbital_flows_ended Connections that a commit ended, because the new policy "
+             "refuses them or translates them to other addresses or ports.\n"
+             "# TYPE orbital_flows_ended counter\n"
+             "orbital_flows_ended_total{reason=\"refused\"} %" PRIu64 "\n"
+             "orbital_flows_ended_total{reason=\"translated\"} %" PRIu64 "\n",
+             dataplane->ended.refused, dataplane->ended.translated);
     buf_adds(ret_text,
              "# HELP orbital_fast_path_company Something else on the box decides about packets of "
              "the port, so that they or some of them are left to the kernel.\n"

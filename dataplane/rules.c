@@ -110,5 +110,5 @@ int rules_again(struct dataplane *dp, struct orb_err *err)
     dp->forget = true; /* meanwhile anything may have begun */
     if (r < 0 || !dp->current)
         return r;
-    return flows_purge(dp, dp->current, err);
+    return flows_purge(dp, dp->current, dp->current, err);
 }

@@ -128,6 +128,23 @@ static void detached(struct dpservice *s)
     log_warn(s->host->log, "dataplane.detached");
 }
 
+/* What a job did to connections that ran. */
+static void log_ended(struct dpservice *s)
+{
+    struct dataplane_ended now = {0};
+    uint64_t refused, translated;
+
+    if (s->dataplane)
+        now = dataplane_ended(s->dataplane);
+    refused = now.refused - s->ended.refused;
+    translated = now.translated - s->ended.translated;
+    s->ended = now;
+    if (refused || translated)
+        log_notice(s->host->log, "dataplane.flows-ended", KV("flows", refused + translated),
+                   KV("refused", refused), KV("translated", translated),
+                   KV("generation", dataplane_generation(s->dataplane)));
+}
+
 static void conclude(struct dpservice *s, struct dp_job *job)
 {
     if (job->draft)
@@ -184,6 +201,7 @@ static void on_done(uv_work_t *work, int status)
     if (job->req)
         s->jobs--;
     conclude(s, job);
+    log_ended(s);
     if (job->req)
         answer(job);
     dpwatch_done(s, job);

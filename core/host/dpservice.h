@@ -54,6 +54,7 @@ struct dpservice {
     char *found;                 /* file of the settings as they were found */
     bool opening;
     char why[ORB_ERR_TEXT];
+    struct dataplane_ended ended; /* as logged */
     struct policy current;
     struct policy previous;
     uint64_t applied_tx; /* what abort goes back from; 0: nothing */

@@ -1,0 +1,262 @@
+/* Two policies, one connection. What rules cannot tell from conntrack (MAC addresses, rates) is
+ * doubt.c's; translation is flow_nat.c's.
+ *
+ * Surprise: most connections need no look-up. The mark names the rule that accepted them: while it
+ * stands as it was, and no rule before it that refuses is new, they stay, whatever their interfaces
+ * are, which conntrack does not remember. */
+#include "dataplane/judge.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bpf/abi.h"
+#include "bpf/classify.h"
+#include "core/base/own.h"
+#include "dataplane/nft.h"
+
+#define LINEAR_RULES 32 /* more of them are worth the classifier */
+
+static void view_init(struct judge_view *view, const struct policy *policy, enum flow_hook hook,
+                      const void *memory)
+{
+    struct policy *p = &view->policy;
+
+    *p = *policy;
+    view->memory = hook == FLOW_HOOK_FORWARD ? memory : NULL;
+    if (hook == FLOW_HOOK_FORWARD)
+        return;
+    p->forward = hook == FLOW_HOOK_INPUT ? policy->input : policy->output;
+    p->rules = xcalloc(policy->rule_count + 1, sizeof(*p->rules));
+    p->rule_count = 0;
+    for (unsigned i = 0; i < policy->rule_count; i++) {
+        struct policy_rule *rule = &p->rules[p->rule_count];
+
+        if (!nft_at_hook(&policy->rules[i], hook == FLOW_HOOK_OUTPUT, hook == FLOW_HOOK_INPUT))
+            continue;
+        *rule = policy->rules[i];
+        if (hook == FLOW_HOOK_INPUT)
+            rule->to[0] = 0;
+        else
+            rule->from[0] = 0;
+        p->rule_count++;
+    }
+}
+
+static void view_fini(struct judge_view *view, enum flow_hook hook)
+{
+    if (hook != FLOW_HOOK_FORWARD)
+        free(view->policy.rules);
+    free(view->built);
+}
+
+/* Too many rules of this kind, or no memory: they are asked one after the other. */
+static void view_build(struct judge_view *view)
+{
+    view->tried = true;
+    if (view->policy.rule_count <= LINEAR_RULES)
+        return;
+    view->built = calloc(1, CLASSIFY_BLOB_BYTES);
+    if (view->built &&
+        classify_build(&view->policy, view->built, CLASSIFY_BLOB_BYTES, NULL, NULL) == 0)
+        view->memory = view->built;
+}
+
+/* NULL: the default. */
+static const struct policy_rule *look_up(struct judge_view *view,
+                                         const struct classify_header *header)
+{
+    int found;
+
+    if (!view->memory && !view->tried)
+        view_build(view);
+    found = view->memory ? classify_lookup(view->memory, CLASSIFY_BLOB_BYTES, header)
+                         : classify_linear(&view->policy, header);
+    return found < 0 ? NULL : &view->policy.rules[found];
+}
+
+static bool same_rule(const struct judge *judge, const struct policy_rule *a,
+                      const struct policy_rule *b)
+{
+    return a && b && policy_rule_matches_same(a, b) &&
+           flow_zone_alike(judge->now, judge->before, a->from) &&
+           flow_zone_alike(judge->now, judge->before, a->to);
+}
+
+static void compare(const struct judge *judge, struct judge_side *side)
+{
+    const struct policy *now = &side->now.policy, *before = &side->before.policy;
+
+    side->alike = now->forward == before->forward && now->rule_count == before->rule_count;
+    for (unsigned i = 0; i < now->rule_count; i++) {
+        const struct policy_rule *rule = &now->rules[i];
+
+        if (same_rule(judge, rule, policy_find_rule(before, rule->id)))
+            continue;
+        side->alike = false;
+        if (rule->action != POLICY_ACCEPT && rule->id < side->first)
+            side->first = rule->id;
+    }
+}
+
+void judge_init(struct judge *judge, const struct policy *now, const void *memory,
+                const struct policy *before, const void *memory_before)
+{
+    *judge = (struct judge){.now = now, .before = before};
+    for (unsigned hook = 0; hook < FLOW_HOOKS; hook++) {
+        struct judge_side *side = &judge->sides[hook];
+
+        side->mark = ABI_MARK_FORWARD + hook;
+        side->first = UINT32_MAX;
+        view_init(&side->now, now, hook, memory);
+        side->doubt.now = &side->now.policy;
+        if (!before)
+            continue;
+        view_init(&side->before, before, hook, memory_before);
+        side->doubt.before = &side->before.policy;
+        compare(judge, side);
+    }
+    judge->nat_alike = before && flow_nat_alike(now, before);
+}
+
+void judge_fini(struct judge *judge)
+{
+    for (unsigned hook = 0; hook < FLOW_HOOKS; hook++) {
+        struct judge_side *side = &judge->sides[hook];
+
+        doubt_fini(&side->doubt);
+        view_fini(&side->now, hook);
+        if (judge->before)
+            view_fini(&side->before, hook);
+    }
+}
+
+bool judge_idle(const struct judge *judge)
+{
+    for (unsigned hook = 0; hook < FLOW_HOOKS; hook++)
+        if (!judge->sides[hook].alike)
+            return false;
+    return judge->nat_alike;
+}
+
+/* Nothing has changed in what accepted it. */
+static bool verdict_stands(const struct judge *judge, uint32_t mark, enum flow_hook hook)
+{
+    const struct judge_side *side = &judge->sides[hook];
+    const struct policy_rule *rule;
+
+    if (!judge->before || side->alike)
+        return side->alike;
+    if (mark == side->mark)
+        return side->now.policy.forward == POLICY_ACCEPT && side->first == UINT32_MAX;
+    rule = policy_find_rule(&side->now.policy, mark);
+    return rule && rule->action == POLICY_ACCEPT && mark < side->first &&
+           same_rule(judge, rule, policy_find_rule(&side->before.policy, mark));
+}
+
+bool judge_settled(const struct judge *judge, const struct flow *flow, enum flow_hook hook)
+{
+    return judge->nat_alike && verdict_stands(judge, flow->mark, hook);
+}
+
+/* The packet the hook's chain met first: destination translated, source not yet. */
+static struct classify_header header_of(const struct policy *policy, const struct flow *flow,
+                                        const struct flow_way *way)
+{
+    const struct flow_end *source = &flow->original[0], *destination = &flow->reply[0];
+    struct classify_header header = {.family = flow->family,
+                                     .protocol = flow->protocol,
+                                     .source_port = source->port,
+                                     .destination_port = destination->port};
+
+    memcpy(header.source, source->address, 16);
+    memcpy(header.destination, destination->address, 16);
+    if (way->hook != FLOW_HOOK_OUTPUT)
+        header.zone_from = (uint8_t)policy_interface_zone(policy, way->in);
+    if (way->hook != FLOW_HOOK_INPUT)
+        header.zone_to = (uint8_t)policy_interface_zone(policy, way->out);
+    if (flow->protocol == IPPROTO_ICMP || flow->protocol == IPPROTO_ICMPV6) {
+        header.source_port = 0;
+        header.destination_port = (uint16_t)(flow->icmp_type << 8 | flow->icmp_code);
+    }
+    return header;
+}
+
+static bool explains_mark(struct judge_side *side, struct judge_view *view, const struct flow *flow,
+                          const struct flow_way *way)
+{
+    struct classify_header header;
+    const struct policy_rule *found, *by;
+
+    if (!flow->mark)
+        return true;
+    header = header_of(&view->policy, flow, way);
+    found = look_up(view, &header);
+    if (!found)
+        return flow->mark == side->mark;
+    if (found->id == flow->mark)
+        return true;
+    by = policy_find_rule(&view->policy, flow->mark);
+    /* What is unsure may not have matched then. */
+    return policy_rule_unsure(found) && (by ? by->id > found->id : flow->mark == side->mark) &&
+           (!by || classify_matches(&view->policy, by, &header));
+}
+
+int judge_explains(struct judge *judge, const struct flow *flow, const struct flow_way *way)
+{
+    struct judge_side *side = &judge->sides[way->hook];
+    const struct policy *policy = judge->before ? judge->before : judge->now;
+    int points = explains_mark(side, judge->before ? &side->before : &side->now, flow, way);
+    bool holds = true;
+
+    for (int source = 0; source < 2 && holds; source++) {
+        struct flow_nat nat = flow_nat_of(policy, source, flow, way);
+
+        holds = flow_nat_holds(&nat, source, flow, way);
+    }
+    return points + holds;
+}
+
+static enum judge_fate verdict(struct judge *judge, const struct flow *flow,
+                               const struct flow_way *way)
+{
+    struct judge_side *side = &judge->sides[way->hook];
+    struct classify_header header = header_of(&side->now.policy, flow, way);
+    const struct policy_rule *rule = look_up(&side->now, &header);
+    enum policy_action action = rule ? rule->action : side->now.policy.forward;
+
+    if (rule && policy_rule_unsure(rule))
+        return doubt_refuses(&side->doubt, &header, flow->mark) ? JUDGE_DROPPED : JUDGE_STAYS;
+    return action == POLICY_ACCEPT   ? JUDGE_STAYS
+           : action == POLICY_REJECT ? JUDGE_REJECTED
+                                     : JUDGE_DROPPED;
+}
+
+/* Translated by others it may be, too: only what this policy asks for differs from what the one
+ * before asked for. */
+static bool retranslates(const struct judge *judge, const struct flow *flow,
+                         const struct flow_way *way)
+{
+    for (int source = 0; source < 2; source++) {
+        struct flow_nat now = flow_nat_of(judge->now, source, flow, way);
+        struct flow_nat before = {.kind = FLOW_NAT_NONE};
+
+        if (judge->before)
+            before = flow_nat_of(judge->before, source, flow, way);
+        if (!flow_nat_same(&now, &before) && !flow_nat_holds(&now, source, flow, way))
+            return true;
+    }
+    return false;
+}
+
+enum judge_fate judge_flow(struct judge *judge, const struct flow *flow, const struct flow_way *way,
+                           bool ended)
+{
+    enum judge_fate fate = JUDGE_STAYS;
+
+    if (ended || !verdict_stands(judge, flow->mark, way->hook))
+        fate = verdict(judge, flow, way);
+    if (fate == JUDGE_STAYS && !judge->nat_alike && retranslates(judge, flow, way))
+        fate = JUDGE_TRANSLATED;
+    return fate;
+}

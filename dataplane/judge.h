@@ -1,0 +1,56 @@
+/* Whether a connection that runs would begin the same way under another policy: accepted, and
+ * translated as it is. Pure: what the kernel knows comes as arguments. */
+#ifndef DATAPLANE_JUDGE_H
+#define DATAPLANE_JUDGE_H
+
+#include "dataplane/doubt.h"
+#include "dataplane/flow_nat.h"
+
+enum judge_fate {
+    JUDGE_STAYS,
+    JUDGE_DROPPED,   /* a rule or default refuses it without a word */
+    JUDGE_REJECTED,  /* … and says so */
+    JUDGE_TRANSLATED /* it would get other addresses or ports */
+};
+
+/* What a policy says at one hook, written as a policy about forwarding. */
+struct judge_view {
+    struct policy policy; /* borrows the lists of its rules */
+    const void *memory;   /* the classifier's data, NULL: rule by rule */
+    void *built;          /* the same if it is ours */
+    bool tried;
+};
+
+struct judge_side {
+    struct judge_view now, before;
+    struct doubt doubt;
+    uint32_t mark;  /* of the default */
+    uint32_t first; /* number of the first rule that refuses and was not so before; ~0: none */
+    bool alike;     /* both say the same */
+};
+
+struct judge {
+    const struct policy *now, *before;
+    struct judge_side sides[FLOW_HOOKS];
+    bool nat_alike;
+};
+
+/* before NULL: unknown. memory: what classify_build made of now, of before; NULL: it is built when
+ * needed. The policies must outlive judge. */
+void judge_init(struct judge *judge, const struct policy *now, const void *memory,
+                const struct policy *before, const void *memory_before);
+void judge_fini(struct judge *judge);
+/* Nothing that could end a connection differs. */
+bool judge_idle(const struct judge *judge);
+/* Whatever way it takes, nothing has changed for it. */
+bool judge_settled(const struct judge *judge, const struct flow *flow, enum flow_hook hook);
+/* How much of what conntrack says about it (the rule that accepted it, its translation) follows
+ * from the policy before if this is its way: 0 to JUDGE_EXPLAINED. Where that policy is unknown,
+ * from the one now. */
+int judge_explains(struct judge *judge, const struct flow *flow, const struct flow_way *way);
+#define JUDGE_EXPLAINED 2
+/* ended: an earlier commit has ended it, so that only what the policy says now counts. */
+enum judge_fate judge_flow(struct judge *judge, const struct flow *flow, const struct flow_way *way,
+                           bool ended);
+
+#endif
