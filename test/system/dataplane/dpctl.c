@@ -146,6 +146,13 @@ static int run(struct dataplane *dp, struct policy *policy, struct files *files,
                  t.build_ms, t.trial_ms, t.nft_ms, t.switch_ms, t.purge_ms);
         return 0;
     }
+    if (!strcmp(command, "ended")) {
+        struct dataplane_ended e = dataplane_ended(dp);
+
+        buf_addf(out, "{\"refused\":%llu,\"translated\":%llu}", (unsigned long long)e.refused,
+                 (unsigned long long)e.translated);
+        return 0;
+    }
     if (!strcmp(command, "enable") || !strcmp(command, "disable"))
         return dataplane_set_enabled(dp, !strcmp(command, "enable"), err);
     if (!strcmp(command, "events"))

@@ -1,0 +1,267 @@
+"""A commit holds for what already runs: connections that the new policy refuses end, those it would translate
+otherwise end or are translated anew, all others lose nothing. The servers speak without being asked, and the
+policy lets them begin connections of their own: that must not bring back what was ended."""
+import json
+import os
+import subprocess
+import sys
+import time
+
+import lab
+
+lab.need("ip", "nsenter", "ethtool", "nft", "ping")
+RUNNING = os.path.join(os.path.dirname(os.path.abspath(__file__)), "running.py")
+L = lab.Lab(sys.argv[1])
+L.offload(False)
+S, S2, S6, S26 = "10.200.2.2", "10.200.2.3", "fd00:200:2::2", "fd00:200:2::3"
+ROUTER, ROUTER6, SPECIAL = "10.200.1.1", "fd00:200:1::1", "10.200.2.77"
+OWN, HIDDEN = "10.200.1.2", "10.200.2.1"
+L.run(L.server, ["ip", "addr", "add", f"{S2}/24", "dev", "s0"])
+L.run(L.server, ["ip", "addr", "add", f"{S26}/64", "dev", "s0", "nodad"])
+L.run(L.router, ["ip", "addr", "add", f"{SPECIAL}/32", "dev", "r1"])
+
+
+def serve(name, addresses, ports):
+    child = L.start(name, [sys.executable, RUNNING, "serve", ",".join(addresses), ",".join(map(str, ports))],
+                    stdout=subprocess.PIPE)
+    assert child.stdout.readline() == "ready\n"
+
+
+serve(L.server, (S, S2, S6, S26), (*range(5001, 5013), *range(5020, 5027), *range(5030, 5036)))
+serve(L.router, (ROUTER, ROUTER6), (2201, 2202, 2203, 2204, 8008))
+
+
+class Talk:
+    """Conversations of one host."""
+
+    def __init__(self, name, table):
+        self.path = os.path.join(L.directory, f"talk-{len(L.children)}")
+        self.child = L.start(name, [sys.executable, RUNNING, "talk", self.path], stdin=subprocess.PIPE)
+        json.dump(table, self.child.stdin)
+        self.child.stdin.close()
+
+    def now(self):
+        try:
+            with open(self.path) as f:
+                return json.load(f)
+        except FileNotFoundError:
+            return {}
+
+    def until(self, what, holds, names=None, seconds=20):
+        """Until holds(conversation, the moment the waiting began) is true for each."""
+        begun, end = time.monotonic(), time.monotonic() + seconds
+        while True:
+            now = self.now()
+            wrong = {n: c for n, c in now.items() if (names is None or n in names) and not holds(c, begun)}
+            if now and not wrong:
+                return
+            if time.monotonic() > end or self.child.poll() is not None:
+                print(f"# {wrong}")
+                lab.check(what, False)
+            time.sleep(0.05)
+
+    def close(self):
+        self.child.kill()
+        self.child.wait()
+
+
+def flows(c, since):
+    return c["at"] > since and not c["error"]
+
+
+def accept(port, protocol="tcp", **more):
+    return {"from": "lan", "to": "wan", "protocol": protocol, "destination-ports": [str(port)],
+            "action": "accept", **more}
+
+
+def refuse(port, protocol="tcp", action="drop", **more):
+    return {"protocol": protocol, "destination-ports": [str(port)], "action": action, **more}
+
+
+# Servers may begin what they like, the router too.
+ALWAYS = {"900": {"from": "wan", "action": "accept"}, "10": accept(5001, "tcp_udp")}
+NAT_PORTS = {"800": {"from": "lan", "to": "wan", "protocol": "tcp_udp", "destination-ports": ["5020-5035"],
+                     "action": "accept"},
+             "801": {"from": "lan", "to": "wan", "protocol": "icmp", "action": "accept"}}
+GROUP = [f"{OWN}", "10.200.1.9", "fd00:200:1::2", "fd00:200:1::9"]
+BEFORE_RULES = {
+    **ALWAYS, **NAT_PORTS, "20": accept(5002), "30": accept(5003), "40": accept(5004, "udp"),
+    "50": accept(5005, "udp", source=GROUP), "60": accept(5006, "udp", source=GROUP[0:1] + GROUP[2:3]),
+    "70": accept(5007), "80": accept(5008, limit={"rate": 1000}),
+}
+AFTER_RULES = {
+    **ALWAYS, **NAT_PORTS, "25": refuse(5003), "30": accept(5003),
+    "50": accept(5005, "udp", source=GROUP[1:2] + GROUP[3:4]), "60": accept(5006, "udp", source=GROUP),
+    "65": refuse(5007, action="reject"), "70": accept(5007), "80": accept(5008, limit={"rate": 10}),
+    "100": refuse(2201, **{"from": "lan", "to": "local"}),
+    "101": refuse(2203, "udp", **{"from": "lan", "to": "local"}),
+    "102": refuse(2204, action="reject", **{"from": "lan", "to": "local"}),
+    "110": refuse(5010, **{"from": "local", "to": "wan"}), "111": refuse(5012, "udp", to="wan"),
+}
+del AFTER_RULES["80"]
+AFTER_RULES["81"] = accept(5008)
+
+
+def forward(port, to, protocol="udp", **more):
+    return {"from": "lan", "protocol": protocol, "port": str(port), "translate-to": to, **more}
+
+
+BEFORE_NAT = {
+    "source-nat": {"5": {"to": "wan", "protocol": "udp", "destination-ports": ["5032"], "action": "none"},
+                   "10": {"to": "wan", "protocol": "udp", "destination-ports": ["5030"], "action": "masquerade"},
+                   "20": {"to": "wan", "protocol": "udp", "destination-ports": ["5031"], "action": "masquerade"},
+                   "30": {"to": "wan", "protocol": "udp", "destination-ports": ["5033"], "translate-to": SPECIAL},
+                   "40": {"to": "wan", "protocol": "tcp", "destination-ports": ["5034"], "action": "masquerade"},
+                   "50": {"to": "wan", "protocol": "tcp_udp", "destination-ports": ["5035"],
+                          "action": "masquerade"}},
+    "destination-nat": {"1": forward(8001, f"{S}:5020"), "2": forward(8002, f"{S}:5020", "tcp"),
+                        "3": forward(8003, f"{S}:5021"), "4": forward(8004, f"{S}:5022"),
+                        "5": forward("8005-8006", f"{S}:5023-5024"), "7": forward(8007, f"{S}:5021", "tcp_udp"),
+                        "9": forward(8009, f"[{S6}]:5020"), "10": forward(8010, f"[{S6}]:5020", "tcp")}}
+AFTER_NAT = {
+    "source-nat": {"10": {"to": "wan", "protocol": "udp", "destination-ports": ["5030"],
+                          "translate-to": SPECIAL},
+                   "25": {"to": "wan", "protocol": "udp", "destination-ports": ["5032"], "action": "masquerade"},
+                   "29": {"to": "wan", "protocol": "udp", "destination": [f"{S}/32"],
+                          "destination-ports": ["5033"], "action": "none"},
+                   "30": {"to": "wan", "protocol": "udp", "destination-ports": ["5033"], "translate-to": SPECIAL},
+                   "51": {"to": "wan", "protocol": "tcp_udp", "destination-ports": ["5035"],
+                          "action": "masquerade"}},
+    "destination-nat": {"1": forward(8001, f"{S2}:5020"), "2": forward(8002, f"{S2}:5020", "tcp"),
+                        "4": forward(8004, f"{S}:5025"), "5": forward("8005-8006", f"{S}:5024-5025"),
+                        "7": forward(8007, f"{S}:5021", "tcp_udp"), "8": forward(8008, f"{S}:5026"),
+                        "9": forward(8009, f"[{S26}]:5020"), "10": forward(8010, f"[{S26}]:5020", "tcp")}}
+
+# What runs, what it hears before, and after: "ends", "stays", or another answer. "resumes": ends without a word,
+# so that it goes on when the commit is taken back.
+BOTH = {  # over IPv4 and IPv6
+    "another rule goes": ("tcp", 5001, "stays"), "another rule goes, UDP": ("udp", 5001, "stays"),
+    "its rule goes": ("tcp", 5002, "resumes"), "a rule before it refuses": ("tcp", 5003, "resumes"),
+    "its rule goes, UDP": ("udp", 5004, "ends"), "its address leaves the group": ("udp", 5005, "ends"),
+    "an address joins the group": ("udp", 5006, "stays"), "a rule rejects it": ("tcp", 5007, "reset"),
+    "its rule gets another number": ("tcp", 5008, "stays"),
+}
+ROWS = {f"{name}, IPv{6 if ':' in host else 4}": (protocol, host, port, f"{host} {port}", after)
+        for name, (protocol, port, after) in BOTH.items() for host in (S, S6)}
+ROWS.update({
+    "input: a rule refuses": ("tcp", ROUTER, 2201, f"{ROUTER} 2201", "resumes"),
+    "input: IPv6": ("tcp", ROUTER6, 2201, f"{ROUTER6} 2201", "resumes"),
+    "input: UDP": ("udp", ROUTER, 2203, f"{ROUTER} 2203", "ends"),
+    "input: a rule rejects": ("tcp", ROUTER, 2204, f"{ROUTER} 2204", "reset"),
+    "input: another one": ("tcp", ROUTER, 2202, f"{ROUTER} 2202", "stays"),
+    "input: another one, UDP": ("udp", ROUTER6, 2202, f"{ROUTER6} 2202", "stays"),
+    "target": ("udp", ROUTER, 8001, f"{S} 5020", f"{S2} 5020 {OWN}"),
+    "target of TCP": ("tcp", ROUTER, 8002, f"{S} 5020", "reset"),
+    "target is deleted": ("udp", ROUTER, 8003, f"{S} 5021", "ends"),
+    "port of the target": ("udp", ROUTER, 8004, f"{S} 5022", f"{S} 5025"),
+    "range is shifted": ("udp", ROUTER, 8006, f"{S} 5024", f"{S} 5025"),
+    "range, the first": ("udp", ROUTER, 8005, f"{S} 5023", f"{S} 5024"),
+    "another target": ("udp", ROUTER, 8007, f"{S} 5021", "stays"),
+    "another target of TCP": ("tcp", ROUTER, 8007, f"{S} 5021", "stays"),
+    "target comes": ("udp", ROUTER, 8008, f"{ROUTER} 8008", f"{S} 5026"),
+    "IPv6 target": ("udp", ROUTER6, 8009, f"{S6} 5020", f"{S26} 5020"),
+    "IPv6 target of TCP": ("tcp", ROUTER6, 8010, f"{S6} 5020", "reset"),
+    "masquerade becomes an address": ("udp", S, 5030, f"{S} 5030 {HIDDEN}", f"{S} 5030 {SPECIAL}"),
+    "masquerade goes": ("udp", S, 5031, f"{S} 5031 {HIDDEN}", f"{S} 5031 {OWN}"),
+    "masquerade comes": ("udp", S, 5032, f"{S} 5032 {OWN}", f"{S} 5032 {HIDDEN}"),
+    "an exception comes": ("udp", S, 5033, f"{S} 5033 {SPECIAL}", f"{S} 5033 {OWN}"),
+    "an exception for another": ("udp", S2, 5033, f"{S2} 5033 {SPECIAL}", "stays"),
+    "masquerade of TCP goes": ("tcp", S, 5034, f"{S} 5034 {HIDDEN}", "reset"),
+    "masquerade by another entry": ("udp", S, 5035, f"{S} 5035 {HIDDEN}", "stays"),
+    "masquerade of TCP by another entry": ("tcp", S, 5035, f"{S} 5035 {HIDDEN}", "stays"),
+})
+OUTPUT_ROWS = {
+    "output: a rule refuses": ("tcp", S, 5010, f"{S} 5010", "resumes"),
+    "output: IPv6": ("tcp", S6, 5010, f"{S6} 5010", "resumes"),
+    "output: UDP by a rule without from": ("udp", S, 5012, f"{S} 5012", "ends"),
+    "output: another one": ("tcp", S, 5011, f"{S} 5011", "stays"),
+    "output: another one, UDP": ("udp", S6, 5011, f"{S6} 5011", "stays"),
+}
+
+
+def start(name, rows):
+    talk = Talk(name, {n: row[:3] for n, row in rows.items()})
+    for n, row in rows.items():
+        talk.until(f"{n}: it runs", lambda c, t, row=row: flows(c, t) and c["said"].startswith(row[3]), [n])
+    return talk
+
+
+def look(mode, talk, rows):
+    """What became of each."""
+    since = time.monotonic()
+    for n, row in rows.items():
+        if row[4] == "stays":
+            talk.until(f"{mode}: {n}: it stays", lambda c, t, row=row: flows(c, t) and c["said"].startswith(row[3]),
+                       [n])
+        elif row[4] == "reset":
+            talk.until(f"{mode}: {n}: it is reset", lambda c, t: c["error"], [n])
+        elif row[4] not in ("ends", "resumes"):
+            talk.until(f"{mode}: {n}: it is translated anew",
+                       lambda c, t, row=row: flows(c, t) and c["said"].startswith(row[4]), [n])
+    while time.monotonic() - since < 0.6:
+        time.sleep(0.05)  # the point: nothing comes in this time
+    for n, c in talk.now().items():
+        if rows[n][4] in ("ends", "resumes"):
+            lab.check(f"{mode}: {n}: it ends ({time.monotonic() - c['at']:.2f} s ago, {c['error']})",
+                      time.monotonic() - c["at"] > 0.4)
+
+
+def lossless(mode, talk, rows, when):
+    for n, c in talk.now().items():
+        if rows[n][4] == "stays":
+            lab.check(f"{mode}: {n}: nothing is lost {when} ({c['got']} answers, {c['gaps']} missing)",
+                      c["gaps"] == 0 and c["got"] > 50)
+
+
+def resumed(mode, talk, rows):
+    names = [n for n, row in rows.items() if row[4] == "resumes"]
+    talk.until(f"{mode}: what a commit that is taken back ended goes on", flows, names)
+
+
+PING = ["ping", "-i", "0.05", "-O", S]
+for mode in ("off", "tcx", "xdp"):
+    L.run(L.router, ["nft", "flush", "ruleset"])
+    before = lab.policy(mode, BEFORE_RULES, **BEFORE_NAT)
+    after = lab.policy(mode, AFTER_RULES, **AFTER_NAT)
+    d = L.dpctl()
+    d.apply(before)
+    client, router = start(L.client, ROWS), start(L.router, OUTPUT_ROWS)
+    begun = time.monotonic()
+    while mode != "off" and time.monotonic() - begun < 2.5:
+        time.sleep(0.05)  # the point: conntrack takes them for streams after two seconds
+    d.kill()
+    d = L.dpctl()
+    d.apply(before)
+    lab.check(f"{mode}: the same policy by another daemon ends nothing", json.loads(d.say("ended")) ==
+              {"refused": 0, "translated": 0})
+    d.apply(after)
+    ended = json.loads(d.say("ended"))
+    look(mode, client, ROWS)
+    look(mode, router, OUTPUT_ROWS)
+    every = [r[4] for r in (*ROWS.values(), *OUTPUT_ROWS.values())]
+    lab.check(f"{mode}: as many are counted as ended ({ended}, {len(every) - every.count('stays')})",
+              sum(ended.values()) == len(every) - every.count("stays"))
+    d.say("revert")
+    resumed(mode, client, ROWS)
+    resumed(mode, router, OUTPUT_ROWS)
+    ended = json.loads(d.say("ended"))  # going back translates what it had translated
+    for i in range(10):
+        d.apply(lab.policy(mode, {**BEFORE_RULES, "500": refuse(9000 + i)}, **BEFORE_NAT))
+    lossless(mode, client, ROWS, "by a dozen commits")
+    lossless(mode, router, OUTPUT_ROWS, "by a dozen commits")
+    lab.check(f"{mode}: unrelated commits end nothing ({json.loads(d.say('ended'))})",
+              json.loads(d.say("ended")) == ended)
+    moved = lab.policy(mode, BEFORE_RULES, **BEFORE_NAT)
+    moved["zones"] = {"lan": {"interfaces": ["r0"]}, "wan": {"interfaces": ["r9"]}, "dmz": {"interfaces": ["r1"]}}
+    d.apply(moved)
+    since = time.monotonic()
+    while time.monotonic() - since < 0.6:
+        time.sleep(0.05)  # the point: nothing comes in this time
+    for n, c in client.now().items():
+        if ROWS[n][4] == "stays" and not n.startswith("input"):
+            lab.check(f"{mode}: {n}: it ends with its zone's interface", time.monotonic() - c["at"] > 0.4)
+    client.until(f"{mode}: what has nothing to do with it stays", flows, ["input: another one"])
+    client.close()
+    router.close()
+    d.say("destroy")
+    d.kill()
