@@ -71,7 +71,8 @@ struct dataplane_ended {
 };
 struct dataplane_ended dataplane_ended(const struct dataplane *dataplane);
 
-/* OpenMetrics text: connections ended, ports whose packets are left to the kernel because of something else. */
+/* OpenMetrics text: connections ended, ports whose packets are left to the kernel because of
+ * something else. */
 void dataplane_metrics(const struct dataplane *dataplane, struct buf *ret_text);
 
 /* What there is to look after; a set of bits. */

@@ -2,10 +2,11 @@
  *
  * load.c programs, maps, pins, complaint.c why not · port.c which hook a port gets, clsact.c the
  * old one, describe.c all interfaces · link.c the interfaces there are · ruleset.c libnftables,
- * tally.c its counters · slots.c the fast path's · flows.c conntrack, judge.c which connections stay · settings.c sysctls, found.c
- * as they were · company*.c what else decides, dump.c netlink's lists · base.c the closed table ·
- * plan.c policies compiled, rules.c in nftables, apply.c in force · watch.c who else changed
- * something, tend.c putting it back · report.c counters and status · dataplane.c the rest. */
+ * tally.c its counters · slots.c the fast path's · flows.c conntrack, judge.c which connections
+ * stay · settings.c sysctls, found.c as they were · company*.c what else decides, dump.c netlink's
+ * lists · base.c the closed table · plan.c policies compiled, rules.c in nftables, apply.c in force
+ * · watch.c who else changed something, tend.c putting it back · report.c counters and status ·
+ * dataplane.c the rest. */
 #ifndef DATAPLANE_FAST_H
 #define DATAPLANE_FAST_H
 
@@ -120,9 +121,9 @@ struct dataplane {
     bool based;        /* the table is the closed one */
     unsigned failures; /* to put the table back, in a row */
     struct dataplane_ended ended;
-    bool forget;       /* connections that no rule marked began without the rules */
-    bool detached;     /* everything of ours was taken away, as asked */
-    char *found;       /* file of the settings as they were found; NULL: not kept */
+    bool forget;   /* connections that no rule marked began without the rules */
+    bool detached; /* everything of ours was taken away, as asked */
+    char *found;   /* file of the settings as they were found; NULL: not kept */
     struct setting_change changes[SETTING_CHANGES]; /* by the apply that is going on */
     unsigned change_count;
     uint64_t settings_ms; /* when they were looked at */
