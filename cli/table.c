@@ -49,7 +49,8 @@ void json_plain(const json_t *value, struct buf *ret_text)
 {
     AUTO(buf) struct buf text = {0};
 
-    tree_dump(value, &text);
+    if (value)
+        tree_dump(value, &text);
     text_json(buf_str(&text), ret_text);
 }
 

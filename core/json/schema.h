@@ -48,6 +48,9 @@ const char *schema_type(const struct schema *schema); /* "object", "string", …
 bool schema_flag(const struct schema *schema, const char *keyword); /* x-orb-secret, x-orb-risk */
 /* A keyword whose value is a text: x-orb-apply, x-orb-since, format, pattern, … */
 const char *schema_text(const struct schema *schema, const char *keyword);
+/* Is the value at pointer below schema secret: under x-orb-secret, wherever around it the keyword
+ * stands, also behind $ref, allOf, anyOf and oneOf? */
+bool schema_hides(const struct schema *schema, const char *pointer);
 /* x-orb-ref: JSON pointer of the map whose keys this value must be; NULL when none. */
 const char *schema_ref_target(const struct schema *schema);
 /* Calls cb for every value in text that stands under an x-orb-ref: its path below base_path, the

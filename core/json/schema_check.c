@@ -25,7 +25,9 @@ static int check_unique(struct check *c, const struct spot *spot, const struct j
         tree_dump_equal(json_array_get(tree, i), &text);
         if (json_object_get(seen, text.data))
             return schema_say(c, &at, ORB_E_SCHEMA, "expected each element once; got %.100s again",
-                              text.data);
+                              text.data[0] == '{'   ? "this object"
+                              : text.data[0] == '[' ? "this array"
+                                                    : text.data);
         if (json_object_set_new(seen, text.data, json_true()) < 0)
             tree = (json_decref(tree), NULL);
     }
@@ -370,12 +372,28 @@ void schema_check_init(struct check *c, const char *text, size_t len, const char
     };
 }
 
+/* What was found is left out of the sentence; what was expected stays. */
+static void hide_found(struct orb_err *err)
+{
+    char *got = strstr(err->text, "; got ");
+
+    if (got)
+        snprintf(got, sizeof(err->text) - (size_t)(got - err->text),
+                 "; got something else (it is secret)");
+}
+
 int schema_check(const struct schema *schema, const char *text, size_t len, const char *base_path,
                  struct orb_err *err)
 {
     struct check c;
     const char *ignored;
+    int r;
 
     schema_check_init(&c, text, len, base_path, err);
-    return schema_check_value(&c, schema, NULL, json_space(text, c.end), &ignored);
+    r = schema_check_value(&c, schema, NULL, json_space(text, c.end), &ignored);
+    if (r == ORB_E_SCHEMA && err && schema->unit->has_secrets &&
+        (strlen(err->path) == sizeof(err->path) - 1 ||
+         schema_hides(schema, err->path + strlen(c.base))))
+        hide_found(err);
+    return r;
 }

@@ -153,11 +153,13 @@ int schema_read_const(struct compile *c, struct schema *s, json_t *value, size_t
 int schema_read_unique(struct compile *c, struct schema *s, json_t *value, size_t field)
 {
     s->unique = json_is_true(value);
+    c->unit->has_secrets |= field && json_is_true(value);
     return json_is_boolean(value) ? 0 : schema_expected(c, "true or false", value);
 }
 
 int schema_read_flag(struct compile *c, struct schema *s, json_t *value, size_t field)
 {
+    c->unit->has_secrets |= field && json_is_true(value);
     return json_is_boolean(value) ? 0 : schema_expected(c, "true or false", value);
 }
 

@@ -127,6 +127,7 @@ struct unit {
     pcre2_match_context *match;
     struct schema *any; /* accepts everything; what schema_at gives in open objects */
     bool strict_objects;
+    bool has_secrets; /* x-orb-secret stands somewhere */
 };
 
 /* The member entry of a name, NULL when properties and required do not have it. */

@@ -229,7 +229,7 @@ static const struct keyword keywords[] = {
     {"$ref", read_ref, 0},
     {"$defs", read_defs, 0},
     {"x-orb-ref", schema_read_target, 0},
-    {"x-orb-secret", schema_read_flag, 0},
+    {"x-orb-secret", schema_read_flag, 1},
     {"x-orb-apply", schema_read_apply, 0},
     {"x-orb-risk", schema_read_flag, 0},
     {"x-orb-order", NULL, 0},

@@ -27,6 +27,13 @@ void tree_dump_pretty(const json_t *tree, struct buf *ret_text);
  * comparing, not for storing. */
 void tree_dump_equal(const json_t *tree, struct buf *ret_text);
 
+struct schema;
+/* Replaces what is secret (schema_hides) or under no schema in value, which stands at pointer below
+ * schema, by the text mask. value is taken, the result is the caller's; what is changed is a copy.
+ */
+json_t *schema_mask(const struct schema *schema, const char *pointer, json_t *value,
+                    const char *mask);
+
 /* JSON pointer (RFC 6901) look-up; NULL when absent. Borrowed. */
 json_t *tree_get(const json_t *root, const char *pointer);
 /* Sets the value at pointer, making objects on the way; value is taken (also on failure). */

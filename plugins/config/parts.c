@@ -43,7 +43,6 @@ static int load_one(struct part *ret_part, const char *package, const char *text
     }
     part.name = xstrdup(name);
     part.package = xstrdup(package);
-    part.secrets = strstr(text, "x-orb-secret") != NULL;
     r = schema_compile_in(text, len, "/config", true, &part.schema, err);
     if (r < 0) {
         part_fini(&part);
@@ -222,35 +221,10 @@ const json_t *shape_at(const struct parts *parts, const char *path)
 
 /* ---- secrets ---- */
 
-static json_t *mask(const struct schema *schema, json_t *value)
-{
-    json_t *copy, *member;
-    const char *key;
-
-    if (schema_flag(schema, "x-orb-secret")) {
-        json_decref(value);
-        return json_string(SECRET_MASK);
-    }
-    if (!json_is_object(value))
-        return value;
-    copy = json_object();
-    json_object_foreach (value, key, member) {
-        AUTO(buf) struct buf at = {0};
-        const struct schema *below;
-
-        pointer_add(&at, key);
-        below = schema_at(schema, buf_str(&at), NULL);
-        json_object_set_new(copy, key,
-                            below ? mask(below, json_incref(member)) : json_incref(member));
-    }
-    json_decref(value);
-    return copy;
-}
-
 json_t *parts_mask(const struct parts *parts, const char *path, json_t *value)
 {
     const struct part *part;
-    const struct schema *schema;
+    const char *rest = "";
 
     if (!value)
         return NULL;
@@ -267,9 +241,17 @@ json_t *parts_mask(const struct parts *parts, const char *path, json_t *value)
         json_decref(value);
         return copy;
     }
-    part = parts_of(parts, path, NULL);
-    if (!part || !part->secrets)
-        return value;
-    schema = parts_schema(parts, path, NULL);
-    return schema ? mask(schema, value) : value;
+    part = parts_of(parts, path, &rest);
+    if (part)
+        return schema_mask(part->schema, rest, value, SECRET_MASK);
+    json_decref(value);
+    return json_string(SECRET_MASK);
+}
+
+bool parts_hide(const struct parts *parts, const char *path)
+{
+    const char *rest = "";
+    const struct part *part = parts_of(parts, path, &rest);
+
+    return !part || schema_hides(part->schema, rest);
 }

@@ -18,7 +18,6 @@ struct part {
     char *package;
     struct schema *schema;
     json_t *doc; /* schema.json */
-    bool secrets;
 };
 
 struct parts {
@@ -51,9 +50,12 @@ bool shape_combines(const json_t *node);
 /* The schema object at path with members merged from $ref, for people; NULL when not known. */
 const json_t *shape_at(const struct parts *parts, const char *path);
 
-/* Replaces values under x-orb-secret below path by "********" in a copy of what needs it. Takes and
+/* Replaces what is secret below path by "********" in a copy of what needs it: values under
+ * x-orb-secret, values no schema describes, and parts of packages that are not there. Takes and
  * returns value. */
 json_t *parts_mask(const struct parts *parts, const char *path, json_t *value);
+/* Is the value at path secret? */
+bool parts_hide(const struct parts *parts, const char *path);
 #define SECRET_MASK "********"
 
 #endif

@@ -6,8 +6,8 @@
 
 #include "core/base/own.h"
 
-static int check_value(const struct schema *schema, const char *path, const json_t *value,
-                       struct orb_err *err)
+static int check_value(const struct parts *parts, const struct schema *schema, const char *path,
+                       const json_t *value, struct orb_err *err)
 {
     AUTO(buf) struct buf text = {0};
     struct orb_err why = {0};
@@ -15,8 +15,8 @@ static int check_value(const struct schema *schema, const char *path, const json
     tree_dump(value, &text);
     if (schema_check(schema, buf_str(&text), text.len, path, &why) == 0)
         return 0;
-    if (schema_flag(schema, "x-orb-secret"))
-        return orb_fail_at(err, why.code, path,
+    if (strlen(why.path) == sizeof(why.path) - 1 || parts_hide(parts, why.path))
+        return orb_fail_at(err, why.code, why.path,
                            "the value does not fit (it is a secret and not shown)");
     if (err)
         *err = why;
@@ -62,6 +62,101 @@ static int walk_members(const struct edit *e, const char *path, json_t *object)
     return 0;
 }
 
+static bool is_mask(const json_t *value)
+{
+    return json_is_string(value) && strcmp(json_string_value(value), SECRET_MASK) == 0;
+}
+
+static bool has_mask(const json_t *value)
+{
+    const char *key;
+    json_t *one;
+    size_t i;
+
+    json_object_foreach ((json_t *)value, key, one)
+        if (has_mask(one))
+            return true;
+    json_array_foreach (value, i, one)
+        if (has_mask(one))
+            return true;
+    return is_mask(value);
+}
+
+/* The stored element that shows as given, the one at its own place before others. NULL: none, or
+ * several that differ in their secrets. shown: the stored list, masked. */
+static json_t *stored_as(const json_t *stored, const json_t *shown, const json_t *given, size_t at)
+{
+    json_t *found = NULL, *one;
+    size_t i;
+
+    if (at < json_array_size(shown) && json_equal(json_array_get(shown, at), given))
+        return json_array_get(stored, at);
+    json_array_foreach (shown, i, one) {
+        if (!json_equal(one, given))
+            continue;
+        if (found && !json_equal(found, json_array_get(stored, i)))
+            return NULL;
+        found = json_array_get(stored, i);
+    }
+    return found;
+}
+
+static json_t *without_masks(const json_t *value)
+{
+    json_t *copy, *one;
+    const char *key;
+    size_t i;
+
+    if (is_mask(value))
+        return json_string("");
+    copy = json_copy((json_t *)value);
+    json_object_foreach ((json_t *)value, key, one)
+        json_object_set_new(copy, key, without_masks(one));
+    json_array_foreach (value, i, one)
+        json_array_set_new(copy, i, without_masks(one));
+    return copy;
+}
+
+/* Does a mask of this element stand where a secret does? */
+static bool masks_secret(const struct edit *e, const char *path, const json_t *element)
+{
+    AUTO(buf) struct buf at = {0};
+    AUTO(json_t) json_t *shown = NULL;
+
+    buf_addf(&at, "%s/0", path);
+    shown = parts_mask(e->parts, buf_str(&at), without_masks(element));
+    return has_mask(shown);
+}
+
+/* A list with masks in it: each element that has one becomes the stored one that shows as it does,
+ * so that no secret ends up beside what it does not belong to. */
+static int keep_secrets(const struct edit *e, const char *path, json_t **list)
+{
+    AUTO(json_t) json_t *stored = NULL, *shown = NULL, *copy = NULL;
+    json_t *one;
+    size_t i;
+
+    if (!has_mask(*list))
+        return 0;
+    stored = overlay_get(e->overlay, e->base, path);
+    shown = stored ? parts_mask(e->parts, path, json_deep_copy(stored)) : NULL;
+    copy = json_copy(*list);
+    json_array_foreach (*list, i, one) {
+        json_t *kept = has_mask(one) ? stored_as(stored, shown, one, i) : NULL;
+
+        if (kept)
+            json_array_set(copy, i, kept);
+        else if (has_mask(one) && masks_secret(e, path, one))
+            return orb_fail_at(e->err, ORB_E_SCHEMA, path,
+                               "\"" SECRET_MASK "\" in element %zu stands for a secret that is "
+                               "already configured, and no element there looks like this one; "
+                               "give the secret itself",
+                               i);
+    }
+    *list = take_ptr(copy);
+    return 0;
+}
+
 /* *value is replaced (a new reference) only for a masked secret. */
 static int walk(const struct edit *e, const struct schema *schema, const char *path, json_t **value)
 {
@@ -72,8 +167,7 @@ static int walk(const struct edit *e, const struct schema *schema, const char *p
                            "null is no value here; use delete to take something away");
     if (json_is_object(*value) && (!type || strcmp(type, "object") == 0))
         return walk_members(e, path, *value);
-    if (schema_flag(schema, "x-orb-secret") && json_is_string(*value) &&
-        strcmp(json_string_value(*value), SECRET_MASK) == 0) {
+    if (is_mask(*value) && parts_hide(e->parts, path)) {
         json_t *now = overlay_get(e->overlay, e->base, path);
 
         if (!now)
@@ -83,7 +177,13 @@ static int walk(const struct edit *e, const struct schema *schema, const char *p
         *value = now;
         return 0;
     }
-    return check_value(schema, path, *value, e->err);
+    if (json_is_array(*value)) {
+        int r = keep_secrets(e, path, value);
+
+        if (r < 0)
+            return r;
+    }
+    return check_value(e->parts, schema, path, *value, e->err);
 }
 
 /* Lists are values: their items have no place of their own that two people could edit. */
@@ -193,7 +293,7 @@ static int check_whole(const struct check *c, const char *path)
         return 0;
     if (!schema)
         return c->err ? c->err->code : ORB_E_SCHEMA;
-    return check_value(schema, path, value, c->err);
+    return check_value(c->parts, schema, path, value, c->err);
 }
 
 /* Checks the object at the first end bytes of path, above an op. 1: it was checked as a whole. */
@@ -245,7 +345,7 @@ static int check_op(const struct check *c, const char *path, const json_t *value
     schema = parts_schema(c->parts, path, c->err);
     if (!schema)
         return c->err ? c->err->code : ORB_E_SCHEMA;
-    return check_value(schema, path, value, c->err);
+    return check_value(c->parts, schema, path, value, c->err);
 }
 
 int validate_patch(const struct parts *parts, const struct refs *refs, const struct overlay *exact,
@@ -275,5 +375,5 @@ int validate_part(const struct parts *parts, const char *name, const json_t *val
     schema = parts_schema(parts, buf_str(&at), err);
     if (!schema)
         return err ? err->code : ORB_E_SCHEMA;
-    return check_value(schema, buf_str(&at), value, err);
+    return check_value(parts, schema, buf_str(&at), value, err);
 }

@@ -34,7 +34,10 @@ static const char interfaces_schema[] =
 static const char system_schema[] =
     "{\"interface\":\"system\",\"version\":\"1.0\",\"config\":{\"type\":\"object\",\"properties\":{"
     "\"hostname\":{\"type\":\"string\",\"maxLength\":63},"
-    "\"password\":{\"type\":\"string\",\"minLength\":6,\"x-orb-secret\":true}}}}";
+    "\"password\":{\"type\":\"string\",\"minLength\":6,\"x-orb-secret\":true},"
+    "\"users\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
+    "\"name\":{\"type\":\"string\"},\"key\":{\"anyOf\":[{\"type\":\"string\",\"maxLength\":9,"
+    "\"x-orb-secret\":true}]}}}}}}}";
 
 static void schemas(const struct fake *f, struct buf *to)
 {

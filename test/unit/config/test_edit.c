@@ -276,6 +276,53 @@ TEST(secrets_are_never_shown_and_a_shown_mask_given_back_keeps_them)
     fake_free(&f);
 }
 
+TEST(masks_in_a_list_keep_the_secrets_of_the_elements_they_stand_for)
+{
+    static const char users[] = "[{\"name\":\"a\",\"key\":\"key-of-a\"},"
+                                "{\"name\":\"b\",\"key\":\"key-of-b\"}]";
+    struct fake f;
+
+    base(&f);
+    fake_set(&f, "/system/users", users);
+    fake_commit(&f);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "get", "{\"path\":\"/system\"}"), 0);
+    ck_assert_ptr_null(strstr(buf_str(&f.text), "key-of"));
+    fake_set(&f, "/system/users",
+             "[{\"name\":\"b\",\"key\":\"********\"},"
+             "{\"name\":\"a\",\"key\":\"********\"}]");
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "diff", "{}"), 0);
+    ck_assert_ptr_null(strstr(buf_str(&f.text), "key-of"));
+    fake_commit(&f);
+    ck_assert_ptr_nonnull(strstr(fake_running(&f), "[{\"key\":\"key-of-b\",\"name\":\"b\"},"
+                                                   "{\"key\":\"key-of-a\",\"name\":\"a\"}]"));
+    /* No element looks like this one: its secret is not known, and none is made up. */
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "edit",
+                              "{\"ops\":[{\"op\":\"set\",\"path\":\"/system/users\",\"value\":[{"
+                              "\"name\":\"c\",\"key\":\"********\"}]}]}"),
+                     ORB_E_SCHEMA);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "edit",
+                              "{\"ops\":[{\"op\":\"set\",\"path\":\"/system/users\",\"value\":[{"
+                              "\"name\":\"c\",\"key\":\"far-too-long\"}]}]}"),
+                     ORB_E_SCHEMA);
+    ck_assert_ptr_null(strstr(buf_str(&f.text), "far-too-long"));
+    fake_set(&f, "/system/users", "[{\"name\":\"********\"}]"); /* a name like any other */
+    fake_free(&f);
+}
+
+TEST(a_part_whose_package_is_not_there_is_not_shown)
+{
+    struct fake f;
+
+    base(&f);
+    fake_close(&f);
+    f.without = "system";
+    fake_open(&f);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "get", "{\"path\":\"\"}"), 0);
+    ck_assert_ptr_null(strstr(buf_str(&f.text), "hunter22"));
+    ck_assert_ptr_nonnull(strstr(buf_str(&f.text), "\"system\":\"********\""));
+    fake_free(&f);
+}
+
 TEST(merge_follows_rfc_7396_and_replace_starts_from_nothing)
 {
     struct fake f;

@@ -1,0 +1,171 @@
+/* What of a value may be shown: everything that a schema with x-orb-secret governs is masked,
+ * wherever the keyword stands (behind references and combinations, in items, patterns, further and
+ * named members), and everything that no schema describes. The surprise: alternatives are not
+ * tried, all of them count, as a secret that fits the wrong alternative is a secret all the same.
+ */
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/json/schema_impl.h"
+
+#define SET_MAX 64 /* schemas for one value; where there are more it is masked */
+#define MAX_TOKENS 64
+
+/* All schemas that have a say on one value. */
+struct set {
+    const struct schema *list[SET_MAX];
+    size_t count;
+    bool secret;  /* one says so, or not all could be looked at */
+    bool unknown; /* none says what may stand here */
+    bool open;    /* whatever stands here, none says anything of it */
+};
+
+static void add(struct set *set, const struct schema *s, bool names);
+
+static void add_list(struct set *set, const struct schema_list *list, bool names)
+{
+    for (size_t i = 0; i < list->count && !set->secret; i++)
+        add(set, list->all[i], names);
+}
+
+/* names: also what the names of members must be; a secret among those hides the whole object. */
+static void add(struct set *set, const struct schema *s, bool names)
+{
+    struct set below = {0};
+
+    if (!s || s->kind == SCHEMA_NEVER)
+        return;
+    for (size_t i = 0; i < set->count; i++)
+        if (set->list[i] == s)
+            return;
+    if (set->count == SET_MAX) {
+        set->secret = true;
+        return;
+    }
+    set->list[set->count++] = s;
+    set->secret |= json_is_true(json_object_get(s->json, "x-orb-secret"));
+    if (names && s->names)
+        add(&below, s->names, false);
+    set->secret |= below.secret;
+    add(set, s->ref, names);
+    add_list(set, &s->all_of, names);
+    add_list(set, &s->any_of, names);
+    add_list(set, &s->one_of, names);
+}
+
+static bool is_index(const char *token)
+{
+    return *token && strspn(token, "0123456789") == strlen(token);
+}
+
+/* From the schemas of a value to those of its member or element. None describes it, and one
+ * forbids what it does not describe: unknown. */
+static void step(const struct set *from, const char *name, bool member, bool element,
+                 struct set *to)
+{
+    size_t len = strlen(name);
+    bool open = from->open, closed = false;
+
+    for (size_t i = 0; i < from->count; i++) {
+        const struct schema *s = from->list[i];
+        const struct member *m = member ? schema_member(s, name, len) : NULL;
+        bool known = m && m->schema;
+        unsigned types = s->types ? s->types : SCHEMA_ANY;
+
+        if (known)
+            add(to, m->schema, true);
+        for (size_t k = 0; member && k < s->pattern_count; k++) {
+            int fits = schema_match(s->unit, &s->patterns[k], name, len);
+
+            to->secret |= fits < 0;
+            known |= fits > 0;
+            if (fits > 0)
+                add(to, s->patterns[k].schema, true);
+        }
+        if (member && !known && s->additional)
+            add(to, s->additional, true);
+        if (element && s->items)
+            add(to, s->items, true);
+        closed |= member && s->additional && s->additional->kind == SCHEMA_NEVER;
+        open |= (member && (types & SCHEMA_OBJECT) && !s->additional) ||
+                (element && (types & SCHEMA_ARRAY) && !s->items);
+    }
+    to->unknown = !to->count && (closed || !open);
+    to->open = !to->count && !to->unknown;
+}
+
+/* NULL: nothing needs to be hidden. */
+static json_t *masked(const struct set *set, const json_t *value, const char *mask);
+
+static void masked_at(const struct set *set, const char *name, bool member, const json_t *value,
+                      const char *mask, json_t **ret_new)
+{
+    struct set below = {0};
+
+    step(set, name, member, !member, &below);
+    *ret_new = masked(&below, value, mask);
+}
+
+static json_t *masked(const struct set *set, const json_t *value, const char *mask)
+{
+    json_t *copy = NULL, *one, *now;
+    const char *key;
+    size_t i;
+
+    if (set->secret || set->unknown)
+        return json_string(mask);
+    json_object_foreach ((json_t *)value, key, one) {
+        masked_at(set, key, true, one, mask, &now);
+        if (now && !copy)
+            copy = json_copy((json_t *)value);
+        if (now)
+            json_object_set_new(copy, key, now);
+    }
+    json_array_foreach (value, i, one) {
+        masked_at(set, "0", false, one, mask, &now);
+        if (now && !copy)
+            copy = json_copy((json_t *)value);
+        if (now)
+            json_array_set_new(copy, i, now);
+    }
+    return copy;
+}
+
+/* The schemas at a pointer. */
+static void descend(const struct schema *s, const char *pointer, struct set *ret_set)
+{
+    const char *tokens[MAX_TOKENS];
+    AUTO_FREE char *storage = NULL;
+    int n = pointer_split(pointer, tokens, MAX_TOKENS, &storage);
+
+    *ret_set = (struct set){.secret = n < 0};
+    add(ret_set, s, true);
+    for (int i = 0; i < n && !ret_set->secret && !ret_set->unknown; i++) {
+        struct set below = {0};
+
+        step(ret_set, tokens[i], true, is_index(tokens[i]), &below);
+        *ret_set = below;
+    }
+}
+
+json_t *schema_mask(const struct schema *schema, const char *pointer, json_t *value,
+                    const char *mask)
+{
+    struct set set;
+    json_t *now;
+
+    descend(schema, pointer, &set);
+    now = masked(&set, value, mask);
+    if (!now)
+        return value;
+    json_decref(value);
+    return now;
+}
+
+bool schema_hides(const struct schema *schema, const char *pointer)
+{
+    struct set set;
+
+    descend(schema, pointer, &set);
+    return set.secret;
+}
