@@ -252,9 +252,9 @@ int file_read(const char *path, size_t limit, struct buf *ret_data, struct orb_e
     return read_all(fd, path, limit, ret_data, err);
 }
 
-int file_read_regular(const char *path, size_t limit, struct buf *ret_data, struct orb_err *err)
+int file_open_regular(const char *path, size_t limit, size_t *ret_size, struct orb_err *err)
 {
-    /* Not blocking: opening a FIFO nobody writes to would wait for ever. */
+    /* Not blocking: opening a FIFO without a writer would wait for ever. */
     AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     struct stat st;
 
@@ -262,7 +262,18 @@ int file_read_regular(const char *path, size_t limit, struct buf *ret_data, stru
         return orb_fail(err, -errno, "cannot read %s", path);
     if (!S_ISREG(st.st_mode))
         return orb_fail(err, ORB_E_INVALID, "%s is no regular file", path);
-    return read_all(fd, path, limit, ret_data, err);
+    if ((uint64_t)st.st_size > limit)
+        return orb_fail(err, ORB_E_LIMIT, "%s is larger than %zu bytes", path, limit);
+    if (ret_size)
+        *ret_size = (size_t)st.st_size;
+    return take_fd(&fd);
+}
+
+int file_read_regular(const char *path, size_t limit, struct buf *ret_data, struct orb_err *err)
+{
+    AUTO_FD int fd = file_open_regular(path, limit, NULL, err);
+
+    return fd < 0 ? fd : read_all(fd, path, limit, ret_data, err);
 }
 
 static int write_all(int fd, const char *p, size_t len)

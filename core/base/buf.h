@@ -56,7 +56,11 @@ uint64_t wall_us(void);
 /* Reads a whole file of at most limit bytes. Errors: negative errno, ORB_E_LIMIT. */
 struct orb_err;
 int file_read(const char *path, size_t limit, struct buf *ret_data, struct orb_err *err);
-/* The same for files others have laid out: a FIFO, device or directory is refused at once. */
+/* Opens for reading a file others have laid out: a FIFO, device or directory is refused at once,
+ * and one of more than limit bytes. ret_size: its bytes now; may be NULL. Descriptor, or errors:
+ * negative errno, ORB_E_INVALID, ORB_E_LIMIT. */
+int file_open_regular(const char *path, size_t limit, size_t *ret_size, struct orb_err *err);
+/* file_read of what file_open_regular opens. */
 int file_read_regular(const char *path, size_t limit, struct buf *ret_data, struct orb_err *err);
 /* A new, empty, regular file to write to, in the place of whatever file lies there (a FIFO would
  * hold the writer for ever, a link lead it elsewhere). Descriptor, or negative errno: EEXIST,

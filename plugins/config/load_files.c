@@ -1,8 +1,6 @@
 /* Files of the datastore as bytes: read piece by piece, so that a slow disk is seen to go on. */
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/own.h"
@@ -12,27 +10,11 @@
 #define MORE 4096u /* looked for behind what there was when it was opened */
 #define MAX_JOURNAL (JOURNAL_MAX_FILE + JOURNAL_MAX_FILE / 4)
 
-/* Not blocking: opening a FIFO nobody writes to would wait for ever. */
-static int open_regular(const char *path, size_t limit, size_t *ret_size, struct orb_err *err)
-{
-    AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    struct stat st;
-
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return orb_fail(err, -errno, "cannot read %s", path);
-    if (!S_ISREG(st.st_mode))
-        return orb_fail(err, ORB_E_INVALID, "%s is no regular file", path);
-    if ((uint64_t)st.st_size > limit)
-        return orb_fail(err, ORB_E_LIMIT, "%s is larger than %zu bytes", path, limit);
-    *ret_size = (size_t)st.st_size;
-    return take_fd(&fd);
-}
-
 int store_read(const struct store *store, const char *path, size_t limit, struct buf *ret_data,
                struct orb_err *err)
 {
     size_t size = 0;
-    AUTO_FD int fd = open_regular(path, limit, &size, err);
+    AUTO_FD int fd = file_open_regular(path, limit, &size, err);
     AUTO(buf) struct buf b = {0};
     ssize_t n = 1;
 
@@ -98,7 +80,7 @@ uint64_t pair_same_bytes(const struct pair *pair, uint64_t limit)
 static bool read_head(const char *path, uint8_t *ret_chain)
 {
     size_t size;
-    AUTO_FD int fd = open_regular(path, SIZE_MAX / 2, &size, NULL);
+    AUTO_FD int fd = file_open_regular(path, SIZE_MAX / 2, &size, NULL);
     char data[JOURNAL_HEAD];
     struct journal_image head = {data, JOURNAL_HEAD};
     const uint8_t *chain;
