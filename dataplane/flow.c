@@ -10,6 +10,8 @@
 #include "core/base/own.h"
 #include "dataplane/attribute.h"
 
+#define HELD_S 432000 /* five days, as the kernel keeps an established connection by itself */
+
 /* What a tuple says beside its ends. */
 struct tuple {
     struct flow_end *ends;
@@ -174,7 +176,8 @@ uint64_t flow_hash(uint8_t family, uint8_t protocol, const struct flow_end ends[
     return hash;
 }
 
-static void add_message(const struct flow *flow, uint16_t type, const struct nlattr *more,
+/* more: attributes, may be NULL. */
+static void add_message(const struct flow *flow, uint16_t type, const void *more, size_t rest,
                         struct buf *b)
 {
     struct {
@@ -183,26 +186,125 @@ static void add_message(const struct flow *flow, uint16_t type, const struct nla
     } request = {.h = {.nlmsg_type = (uint16_t)(NFNL_SUBSYS_CTNETLINK << 8 | type),
                        .nlmsg_flags = NLM_F_REQUEST},
                  .head = {.nfgen_family = flow->family, .version = NFNETLINK_V0}};
-    size_t rest = more ? NLA_ALIGN(more->nla_len) : 0;
 
     request.h.nlmsg_len = (uint32_t)(sizeof(request) + NLA_ALIGN(flow->tuple->nla_len) + rest);
     buf_add(b, &request, sizeof(request));
     buf_add(b, flow->tuple, NLA_ALIGN(flow->tuple->nla_len));
-    if (more)
-        buf_add(b, more, rest);
+    buf_add(b, more, rest);
 }
 
 void flow_delete(const struct flow *flow, struct buf *ret_messages)
 {
-    add_message(flow, IPCTNL_MSG_CT_DELETE, flow->id, ret_messages);
+    add_message(flow, IPCTNL_MSG_CT_DELETE, flow->id, flow->id ? NLA_ALIGN(flow->id->nla_len) : 0,
+                ret_messages);
+}
+
+/* ---- a new connection ---- */
+
+#define CREATED_S 30 /* it waits so long for its first packet: as UDP without an answer does */
+
+static void add_attribute(struct buf *b, uint16_t type, const void *data, size_t size)
+{
+    static const char zeros[NLA_ALIGNTO];
+    struct nlattr head = {.nla_len = (uint16_t)(sizeof(head) + size), .nla_type = type};
+
+    buf_add(b, &head, sizeof(head));
+    buf_add(b, data, size);
+    buf_add(b, zeros, NLA_ALIGN(size) - size);
+}
+
+static void add_port(struct buf *b, uint16_t type, uint16_t port)
+{
+    uint16_t value = htons(port);
+
+    add_attribute(b, type, &value, sizeof(value));
+}
+
+static void add_nest(struct buf *b, uint16_t type, const struct buf *inside)
+{
+    add_attribute(b, type | NLA_F_NESTED, inside->data, inside->len);
+}
+
+/* The answers to flow, as if it were not translated. */
+static void add_reply(const struct flow *flow, struct buf *b)
+{
+    const struct flow_end *from = &flow->original[1], *to = &flow->original[0];
+    AUTO(buf) struct buf addresses = {0}, ports = {0}, tuple = {0};
+    bool four = flow->family == AF_INET;
+    size_t size = four ? 4 : 16;
+
+    add_attribute(&addresses, four ? CTA_IP_V4_SRC : CTA_IP_V6_SRC, from->address, size);
+    add_attribute(&addresses, four ? CTA_IP_V4_DST : CTA_IP_V6_DST, to->address, size);
+    add_attribute(&ports, CTA_PROTO_NUM, &flow->protocol, 1);
+    add_port(&ports, CTA_PROTO_SRC_PORT, from->port);
+    add_port(&ports, CTA_PROTO_DST_PORT, to->port);
+    add_nest(&tuple, CTA_TUPLE_IP, &addresses);
+    add_nest(&tuple, CTA_TUPLE_PROTO, &ports);
+    add_nest(b, CTA_TUPLE_REPLY, &tuple);
+}
+
+/* port 0: any. */
+static void add_nat(uint16_t type, uint8_t family, const uint8_t *address, uint16_t port,
+                    struct buf *b)
+{
+    AUTO(buf) struct buf nat = {0}, ports = {0};
+    bool four = family == AF_INET;
+    size_t size = four ? 4 : 16;
+
+    add_attribute(&nat, four ? CTA_NAT_V4_MINIP : CTA_NAT_V6_MINIP, address, size);
+    add_attribute(&nat, four ? CTA_NAT_V4_MAXIP : CTA_NAT_V6_MAXIP, address, size);
+    if (port) {
+        add_port(&ports, CTA_PROTONAT_PORT_MIN, port);
+        add_port(&ports, CTA_PROTONAT_PORT_MAX, port);
+        add_nest(&nat, CTA_NAT_PROTO, &ports);
+    }
+    add_nest(b, type, &nat);
+}
+
+void flow_create(const struct flow *flow, const struct flow_end *destination,
+                 const uint8_t source[16], struct buf *ret_messages)
+{
+    struct {
+        struct nlmsghdr h;
+        struct nfgenmsg head;
+    } request = {.h = {.nlmsg_type = NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_NEW,
+                       .nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE | NLM_F_EXCL},
+                 .head = {.nfgen_family = flow->family, .version = NFNETLINK_V0}};
+    AUTO(buf) struct buf b = {0};
+    uint32_t timeout = htonl(CREATED_S);
+
+    buf_add(&b, flow->tuple, NLA_ALIGN(flow->tuple->nla_len));
+    add_reply(flow, &b);
+    add_attribute(&b, CTA_TIMEOUT, &timeout, sizeof(timeout));
+    add_nat(CTA_NAT_SRC, flow->family, source, 0, &b);
+    add_nat(CTA_NAT_DST, flow->family, destination->address, destination->port, &b);
+    request.h.nlmsg_len = (uint32_t)(sizeof(request) + b.len);
+    buf_add(ret_messages, &request, sizeof(request));
+    buf_add(ret_messages, b.data, b.len);
+}
+
+/* An attribute of one word, as all of a connection's are. */
+struct word {
+    struct nlattr head;
+    uint32_t value;
+};
+
+static struct word word_of(uint16_t type, uint32_t value)
+{
+    return (struct word){{.nla_len = sizeof(struct word), .nla_type = type}, htonl(value)};
 }
 
 void flow_set_mark(const struct flow *flow, uint32_t mark, struct buf *ret_messages)
 {
-    struct {
-        struct nlattr head;
-        uint32_t value;
-    } attribute = {{.nla_len = sizeof(attribute), .nla_type = CTA_MARK}, htonl(mark)};
+    struct word word = word_of(CTA_MARK, mark);
 
-    add_message(flow, IPCTNL_MSG_CT_NEW, &attribute.head, ret_messages);
+    add_message(flow, IPCTNL_MSG_CT_NEW, &word, sizeof(word), ret_messages);
+}
+
+void flow_hold(const struct flow *flow, uint32_t mark, struct buf *ret_messages)
+{
+    struct word words[] = {word_of(CTA_MARK, mark), word_of(CTA_TIMEOUT, HELD_S),
+                           word_of(CTA_STATUS, flow->status | IPS_FIXED_TIMEOUT)};
+
+    add_message(flow, IPCTNL_MSG_CT_NEW, words, sizeof(words), ret_messages);
 }

@@ -37,6 +37,13 @@ uint64_t flow_hash(uint8_t family, uint8_t protocol, const struct flow_end ends[
 void flow_read(const struct nlmsghdr *h, struct flow *ret_flow);
 /* Appends the message that deletes this connection, and none that took its place meanwhile. */
 void flow_delete(const struct flow *flow, struct buf *ret_messages);
+/* Appends the message that makes it anew, of UDP, as its first packet would: translated to
+ * destination, leaving with the address source. Port 0 of destination: as it was. */
+void flow_create(const struct flow *flow, const struct flow_end *destination,
+                 const uint8_t source[16], struct buf *ret_messages);
+/* Appends the message that sets its mark and has conntrack keep it for days, whatever its ends say
+ * (for good: the kernel lets nobody take that back). */
+void flow_hold(const struct flow *flow, uint32_t mark, struct buf *ret_messages);
 /* Appends the message that sets its mark. */
 void flow_set_mark(const struct flow *flow, uint32_t mark, struct buf *ret_messages);
 

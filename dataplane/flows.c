@@ -6,7 +6,9 @@
  * connection would go on then, begun anew by the other end's next segment wherever the rules let
  * that end begin one; so conntrack keeps those, with a bit in the mark by which nftables refuses
  * their packets. A policy that accepts them again, as after a commit that was not confirmed, takes
- * the bit away.
+ * the bit away. Other connections have that bit for a moment before they go, until answers that
+ * were on their way have arrived; and what gets another target is made anew at once, before the old
+ * one speaks.
  *
  * A connection that no rule has marked began while there were no rules: nobody allowed it, and
  * nobody translated it. Where that was possible (dp->forget) it is deleted, too; what goes on of it
@@ -21,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include "core/base/own.h"
 #include "dataplane/dump.h"
@@ -29,6 +32,7 @@
 #include "dataplane/ways.h"
 
 #define SEND_BYTES 65536
+#define ANSWERS_MS 20 /* for what is on its way, to a server and back */
 
 struct hashes {
     uint64_t *items;
@@ -39,11 +43,12 @@ struct purge {
     struct judge judge;
     struct ways ways;
     struct dataplane_ended *ended;
-    struct buf messages;
-    struct hashes gone; /* what ended, for the connections it expected */
-    bool expected;      /* there are such */
-    bool forget;        /* also what has no mark */
-    bool idle;          /* the policy is as before */
+    struct dataplane *dp;
+    struct buf first, messages; /* in the second a moment after those in the first */
+    struct hashes gone;         /* what ended, for the connections it expected */
+    bool expected;              /* there are such */
+    bool forget;                /* also what has no mark */
+    bool idle;                  /* the policy is as before */
     bool guess; /* the policy before is unknown, and what ran may not follow from this one */
 };
 
@@ -76,6 +81,36 @@ static void remember(struct hashes *hashes, uint64_t hash)
     hashes->items[hashes->count++] = hash;
 }
 
+static void forget(struct purge *purge, const struct flow *flow)
+{
+    if (flow->status & IPS_SEEN_REPLY)
+        flow_set_mark(flow, flow->mark | ABI_MARK_HELD, &purge->first);
+    flow_delete(flow, &purge->messages);
+}
+
+/* To the target it has now. Masquerade needs a packet, to know by which interface it leaves. */
+static void make_anew(struct purge *purge, const struct flow *flow, const struct flow_way *way)
+{
+    struct flow_nat target = flow_nat_of(purge->judge.now, false, flow, way), source;
+    struct flow_end destination = {.port = target.port};
+    struct flow anew = *flow;
+    struct flow_way new_way;
+
+    if (flow->protocol != IPPROTO_UDP || target.kind != FLOW_NAT_TO)
+        return;
+    memcpy(destination.address, target.address, sizeof(destination.address));
+    anew.reply[0] = destination;
+    if (!anew.reply[0].port)
+        anew.reply[0].port = flow->original[1].port;
+    if (!ways_find(&purge->ways, &anew, &new_way))
+        return;
+    source = flow_nat_of(purge->judge.now, true, &anew, &new_way);
+    if (source.kind != FLOW_NAT_MASQUERADE)
+        flow_create(flow, &destination,
+                    source.kind == FLOW_NAT_TO ? source.address : flow->original[0].address,
+                    &purge->messages);
+}
+
 /* mark: with the bits it had. */
 static void end_flow(struct purge *purge, const struct flow *flow, uint32_t mark,
                      enum judge_fate fate)
@@ -84,7 +119,9 @@ static void end_flow(struct purge *purge, const struct flow *flow, uint32_t mark
 
     remember(&purge->gone, flow_hash(flow->family, flow->protocol, flow->original));
     if (!holds_on(flow))
-        flow_delete(flow, &purge->messages);
+        forget(purge, flow);
+    else if (mark != (flow->mark | bit) && bit == ABI_MARK_HELD)
+        flow_hold(flow, flow->mark | bit, &purge->messages);
     else if (mark != (flow->mark | bit))
         flow_set_mark(flow, flow->mark | bit, &purge->messages);
     if (mark & ABI_MARK_ENDED)
@@ -138,16 +175,18 @@ static void judge_one(struct purge *purge, struct flow *flow)
         return;
     }
     purge->expected |= flow->expected;
-    if (purge->idle || flow->expected || !ways_find(&purge->ways, flow, &way))
+    if (purge->idle || flow->expected || (!ended && judge_settled(&purge->judge, flow)))
         return;
-    if (!ended && judge_settled(&purge->judge, flow, way.hook))
+    if (!ways_find(&purge->ways, flow, &way))
         return;
     if (!ended && !purge->guess)
         explain(purge, flow, &way);
     fate = judge_flow(&purge->judge, flow, &way, ended);
     if (fate != JUDGE_STAYS)
         end_flow(purge, flow, mark, fate);
-    else if (ended)
+    if (fate == JUDGE_TRANSLATED)
+        make_anew(purge, flow, &way);
+    if (fate == JUDGE_STAYS && ended)
         flow_set_mark(flow, flow->mark, &purge->messages);
 }
 
@@ -247,10 +286,13 @@ static int walk(struct purge *purge, struct orb_err *err)
             qsort(purge->gone.items, purge->gone.count, sizeof(uint64_t), by_value);
         r = dump(each_expected, purge, err);
     }
-    if (!r)
-        r = send_all(&purge->messages, err);
     ways_close(&purge->ways);
-    return r;
+    if (!r && purge->first.len) {
+        r = send_all(&purge->first, err);
+        load_bump(purge->dp);
+        nanosleep(&(struct timespec){.tv_nsec = ANSWERS_MS * 1000000L}, NULL);
+    }
+    return r ? r : send_all(&purge->messages, err);
 }
 
 int flows_purge(struct dataplane *dp, const struct dataplane_plan *plan,
@@ -258,7 +300,7 @@ int flows_purge(struct dataplane *dp, const struct dataplane_plan *plan,
 {
     struct dataplane_ended ended = {0};
     struct purge purge = {
-        .ended = &ended, .forget = dp->forget, .guess = flows_unsettled(dp) && !before};
+        .dp = dp, .ended = &ended, .forget = dp->forget, .guess = flows_unsettled(dp) && !before};
     int r = 0;
 
     judge_init(&purge.judge, &plan->policy, plan->memory, before ? &before->policy : NULL,
@@ -267,6 +309,7 @@ int flows_purge(struct dataplane *dp, const struct dataplane_plan *plan,
     if (purge.forget || !purge.idle)
         r = walk(&purge, err);
     judge_fini(&purge.judge);
+    buf_fini(&purge.first);
     buf_fini(&purge.messages);
     free(purge.gone.items);
     if (r < 0)

@@ -83,15 +83,31 @@ static bool same_rule(const struct judge *judge, const struct policy_rule *a,
            flow_zone_alike(judge->now, judge->before, a->to);
 }
 
-static void compare(const struct judge *judge, struct judge_side *side)
+/* The view of forwarding has all rules: its data numbers them so. */
+static bool is_at(const struct policy_rule *rule, enum flow_hook hook)
+{
+    return hook != FLOW_HOOK_FORWARD || policy_rule_forwards(rule);
+}
+
+static unsigned count_rules(const struct policy *policy, enum flow_hook hook)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < policy->rule_count; i++)
+        count += is_at(&policy->rules[i], hook);
+    return count;
+}
+
+static void compare(const struct judge *judge, struct judge_side *side, enum flow_hook hook)
 {
     const struct policy *now = &side->now.policy, *before = &side->before.policy;
 
-    side->alike = now->forward == before->forward && now->rule_count == before->rule_count;
+    side->alike =
+        now->forward == before->forward && count_rules(now, hook) == count_rules(before, hook);
     for (unsigned i = 0; i < now->rule_count; i++) {
         const struct policy_rule *rule = &now->rules[i];
 
-        if (same_rule(judge, rule, policy_find_rule(before, rule->id)))
+        if (!is_at(rule, hook) || same_rule(judge, rule, policy_find_rule(before, rule->id)))
             continue;
         side->alike = false;
         if (rule->action != POLICY_ACCEPT && rule->id < side->first)
@@ -114,7 +130,7 @@ void judge_init(struct judge *judge, const struct policy *now, const void *memor
             continue;
         view_init(&side->before, before, hook, memory_before);
         side->doubt.before = &side->before.policy;
-        compare(judge, side);
+        compare(judge, side, hook);
     }
     judge->nat_alike = before && flow_nat_alike(now, before);
 }
@@ -154,9 +170,28 @@ static bool verdict_stands(const struct judge *judge, uint32_t mark, enum flow_h
            same_rule(judge, rule, policy_find_rule(&side->before.policy, mark));
 }
 
-bool judge_settled(const struct judge *judge, const struct flow *flow, enum flow_hook hook)
+/* Where the rule of that number, or the default, may have accepted it. */
+static bool may_be_at(const struct judge_side *side, uint32_t mark, enum flow_hook hook)
 {
-    return judge->nat_alike && verdict_stands(judge, flow->mark, hook);
+    const struct policy_rule *rule = policy_find_rule(&side->before.policy, mark);
+
+    return mark == side->mark || (rule && is_at(rule, hook));
+}
+
+bool judge_settled(const struct judge *judge, const struct flow *flow)
+{
+    bool known = false;
+
+    if (!judge->nat_alike)
+        return false;
+    for (unsigned hook = 0; hook < FLOW_HOOKS; hook++) {
+        if (!may_be_at(&judge->sides[hook], flow->mark, hook))
+            continue;
+        known = true;
+        if (!verdict_stands(judge, flow->mark, hook))
+            return false;
+    }
+    return known;
 }
 
 /* The packet the hook's chain met first: destination translated, source not yet. */

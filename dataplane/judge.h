@@ -43,7 +43,7 @@ void judge_fini(struct judge *judge);
 /* Nothing that could end a connection differs. */
 bool judge_idle(const struct judge *judge);
 /* Whatever way it takes, nothing has changed for it. */
-bool judge_settled(const struct judge *judge, const struct flow *flow, enum flow_hook hook);
+bool judge_settled(const struct judge *judge, const struct flow *flow);
 /* How much of what conntrack says about it (the rule that accepted it, its translation) follows
  * from the policy before if this is its way: 0 to JUDGE_EXPLAINED. Where that policy is unknown,
  * from the one now. */

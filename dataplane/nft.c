@@ -293,11 +293,13 @@ static const char neighbours[] =
  * gone is not in the set, one without mark is older than the rules: both go on, uncounted. */
 static const char known[] = "ct state established,related ct mark @tally accept\n";
 
-/* A commit ended it: neither end's packets pass, until it is over or a policy accepts it again. */
+/* A commit ended it: neither end's packets pass, until it is over or a policy accepts it again.
+ * Resets do: each end may close it for the other one, too. If they did not, a peer could have
+ * conntrack forget it by a reset the other end never sees, whose next segment began it anew. */
 static const char ended[] = "ct mark & 0x60000000 != 0 goto ended\n";
 static const char ended_chain[] = "meta l4proto != tcp drop\n"
-                                  "ct mark & 0x20000000 == 0 drop\n"
                                   "tcp flags & rst == rst accept\n"
+                                  "ct mark & 0x20000000 == 0 drop\n"
                                   "reject with tcp reset\n";
 static_assert(ABI_MARK_ENDED == 0x60000000 && ABI_MARK_RESET == 0x20000000, "as written above");
 

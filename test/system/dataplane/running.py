@@ -1,7 +1,8 @@
 """Many conversations at once that go on while policies change, for tests of what a change does to them.
 
   running.py serve ADDRESS,… PORT,…   UDP and TCP on each; every answer says who got the question, from whom, and
-                                      its number. TCP answers also come unasked, as from a server that streams.
+                                      its number. TCP answers, and those from port 5040, also come unasked, as
+                                      from a server that streams.
   running.py talk PATH                table from standard input: {name: [protocol, host, port]}; each asks every
                                       20 ms; what came stands in PATH, made anew 50 times a second
 """
@@ -47,13 +48,27 @@ def accept(listener):
         threading.Thread(target=serve_one, args=listener.accept(), daemon=True).start()
 
 
+def stream_plain(u, peers):
+    own = u.getsockname()
+    while True:
+        time.sleep(0.001)  # the point: it speaks without being asked, and more often than it is
+        for peer in list(peers):
+            try:
+                u.sendto(f"{own[0]} {own[1]} {peer[0]} -\n".encode(), peer)
+            except OSError:
+                pass  # an ICMP error about an earlier answer
+
+
 def serve(addresses, ports):
-    plain = {}
+    plain, peers = {}, {}
     for address in addresses:
         for port in ports:
             u = socket.socket(family_of(address), socket.SOCK_DGRAM)
             u.bind((address, port))
             plain[u.fileno()] = u
+            if port == 5040:
+                peers[u.fileno()] = set()
+                threading.Thread(target=stream_plain, args=(u, peers[u.fileno()]), daemon=True).start()
             t = socket.socket(family_of(address), socket.SOCK_STREAM)
             t.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             t.bind((address, port))
@@ -65,6 +80,7 @@ def serve(addresses, ports):
             u = plain[fd]
             try:
                 data, peer = u.recvfrom(2000)
+                peers.get(fd, set()).add(peer)
                 own = u.getsockname()
                 u.sendto(f"{own[0]} {own[1]} {peer[0]} {data.decode().strip()}\n".encode(), peer)
             except OSError:

@@ -27,7 +27,7 @@ def serve(name, addresses, ports):
     assert child.stdout.readline() == "ready\n"
 
 
-serve(L.server, (S, S2, S6, S26), (*range(5001, 5013), *range(5020, 5027), *range(5030, 5036)))
+serve(L.server, (S, S2, S6, S26), (*range(5001, 5013), *range(5020, 5027), *range(5030, 5036), 5040))
 serve(L.router, (ROUTER, ROUTER6), (2201, 2202, 2203, 2204, 8008))
 
 
@@ -80,7 +80,7 @@ def refuse(port, protocol="tcp", action="drop", **more):
 
 # Servers may begin what they like, the router too.
 ALWAYS = {"900": {"from": "wan", "action": "accept"}, "10": accept(5001, "tcp_udp")}
-NAT_PORTS = {"800": {"from": "lan", "to": "wan", "protocol": "tcp_udp", "destination-ports": ["5020-5035"],
+NAT_PORTS = {"800": {"from": "lan", "to": "wan", "protocol": "tcp_udp", "destination-ports": ["5020-5040"],
                      "action": "accept"},
              "801": {"from": "lan", "to": "wan", "protocol": "icmp", "action": "accept"}}
 GROUP = [f"{OWN}", "10.200.1.9", "fd00:200:1::2", "fd00:200:1::9"]
@@ -106,6 +106,8 @@ def forward(port, to, protocol="udp", **more):
     return {"from": "lan", "protocol": protocol, "port": str(port), "translate-to": to, **more}
 
 
+# What these servers begin looks like the answer of a port forward.
+BACK = {"60": {"to": "lan", "protocol": "udp", "source-ports": ["5040"], "action": "masquerade"}}
 BEFORE_NAT = {
     "source-nat": {"5": {"to": "wan", "protocol": "udp", "destination-ports": ["5032"], "action": "none"},
                    "10": {"to": "wan", "protocol": "udp", "destination-ports": ["5030"], "action": "masquerade"},
@@ -113,11 +115,12 @@ BEFORE_NAT = {
                    "30": {"to": "wan", "protocol": "udp", "destination-ports": ["5033"], "translate-to": SPECIAL},
                    "40": {"to": "wan", "protocol": "tcp", "destination-ports": ["5034"], "action": "masquerade"},
                    "50": {"to": "wan", "protocol": "tcp_udp", "destination-ports": ["5035"],
-                          "action": "masquerade"}},
+                          "action": "masquerade"}, **BACK},
     "destination-nat": {"1": forward(8001, f"{S}:5020"), "2": forward(8002, f"{S}:5020", "tcp"),
                         "3": forward(8003, f"{S}:5021"), "4": forward(8004, f"{S}:5022"),
                         "5": forward("8005-8006", f"{S}:5023-5024"), "7": forward(8007, f"{S}:5021", "tcp_udp"),
-                        "9": forward(8009, f"[{S6}]:5020"), "10": forward(8010, f"[{S6}]:5020", "tcp")}}
+                        "9": forward(8009, f"[{S6}]:5020"), "10": forward(8010, f"[{S6}]:5020", "tcp"),
+                        "11": forward(5040, S)}}
 AFTER_NAT = {
     "source-nat": {"10": {"to": "wan", "protocol": "udp", "destination-ports": ["5030"],
                           "translate-to": SPECIAL},
@@ -126,11 +129,12 @@ AFTER_NAT = {
                           "destination-ports": ["5033"], "action": "none"},
                    "30": {"to": "wan", "protocol": "udp", "destination-ports": ["5033"], "translate-to": SPECIAL},
                    "51": {"to": "wan", "protocol": "tcp_udp", "destination-ports": ["5035"],
-                          "action": "masquerade"}},
+                          "action": "masquerade"}, **BACK},
     "destination-nat": {"1": forward(8001, f"{S2}:5020"), "2": forward(8002, f"{S2}:5020", "tcp"),
                         "4": forward(8004, f"{S}:5025"), "5": forward("8005-8006", f"{S}:5024-5025"),
                         "7": forward(8007, f"{S}:5021", "tcp_udp"), "8": forward(8008, f"{S}:5026"),
-                        "9": forward(8009, f"[{S26}]:5020"), "10": forward(8010, f"[{S26}]:5020", "tcp")}}
+                        "9": forward(8009, f"[{S26}]:5020"), "10": forward(8010, f"[{S26}]:5020", "tcp"),
+                        "11": forward(5040, S2)}}
 
 # What runs, what it hears before, and after: "ends", "stays", or another answer. "resumes": ends without a word,
 # so that it goes on when the commit is taken back.
@@ -152,6 +156,7 @@ ROWS.update({
     "input: another one, UDP": ("udp", ROUTER6, 2202, f"{ROUTER6} 2202", "stays"),
     "target": ("udp", ROUTER, 8001, f"{S} 5020", f"{S2} 5020 {OWN}"),
     "target of TCP": ("tcp", ROUTER, 8002, f"{S} 5020", "reset"),
+    "target of one that speaks unasked": ("udp", ROUTER, 5040, f"{S} 5040", f"{S2} 5040 {OWN}"),
     "target is deleted": ("udp", ROUTER, 8003, f"{S} 5021", "ends"),
     "port of the target": ("udp", ROUTER, 8004, f"{S} 5022", f"{S} 5025"),
     "range is shifted": ("udp", ROUTER, 8006, f"{S} 5024", f"{S} 5025"),
@@ -241,7 +246,7 @@ for mode in ("off", "tcx", "xdp"):
     every = [r[4] for r in (*ROWS.values(), *OUTPUT_ROWS.values())]
     lab.check(f"{mode}: as many are counted as ended ({ended}, {len(every) - every.count('stays')})",
               sum(ended.values()) == len(every) - every.count("stays"))
-    d.say("revert")
+    d.apply(before) if mode == "tcx" else d.say("revert")
     resumed(mode, client, ROWS)
     resumed(mode, router, OUTPUT_ROWS)
     ended = json.loads(d.say("ended"))  # going back translates what it had translated

@@ -92,7 +92,7 @@ static enum judge_fate fate_of(const struct policy *before, const struct policy 
     struct judge judge;
 
     judge_init(&judge, now, NULL, before, NULL);
-    if (!judge_settled(&judge, flow, way->hook))
+    if (!judge_settled(&judge, flow))
         fate = judge_flow(&judge, flow, way, false);
     if (judge_idle(&judge))
         ck_assert_int_eq(fate, JUDGE_STAYS);
