@@ -301,10 +301,12 @@ void flow_set_mark(const struct flow *flow, uint32_t mark, struct buf *ret_messa
     add_message(flow, IPCTNL_MSG_CT_NEW, &word, sizeof(word), ret_messages);
 }
 
+/* Two messages: the kernel refuses the second where the time is fixed already. */
 void flow_hold(const struct flow *flow, uint32_t mark, struct buf *ret_messages)
 {
-    struct word words[] = {word_of(CTA_MARK, mark), word_of(CTA_TIMEOUT, HELD_S),
+    struct word words[] = {word_of(CTA_TIMEOUT, HELD_S),
                            word_of(CTA_STATUS, flow->status | IPS_FIXED_TIMEOUT)};
 
+    flow_set_mark(flow, mark, ret_messages);
     add_message(flow, IPCTNL_MSG_CT_NEW, words, sizeof(words), ret_messages);
 }
