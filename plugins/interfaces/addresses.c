@@ -131,8 +131,10 @@ static int add_family(struct run *run, const struct want *want, const struct rtn
         if (p->address.family != family)
             continue;
         have = find(run, link->index, p);
-        /* In repair any owner will do: claiming again makes an event, and an event a repair. */
-        if (have && (run->mode == APPLY_REPAIR || have->protocol == NETLINK_OURS))
+        /* In repair any owner will do: claiming again makes an event, and an event a repair. One
+         * that somebody gave an end is claimed: it would go, and be no source before that. */
+        if (have && (have->flags & IFA_F_PERMANENT) &&
+            (run->mode == APPLY_REPAIR || have->protocol == NETLINK_OURS))
             continue;
         /* The kernel forgets IPv6 addresses of a link that is down; they come with it. */
         if (will_be_down && family == AF_INET6)

@@ -54,6 +54,7 @@ static int note_absent(struct run *run, struct orb_err *err)
 
         if (rtnl_find_link(&run->links, name))
             continue;
+        run->new->items[i].state_pending = true;
         t.todo = "plug it in, or take it out of the configuration";
         orb_fail(&why, ORB_E_STATE, "interface %s is configured but does not exist", name);
         r = run_trouble(run, !wants_find(run->old, name), &t, &why, err);
@@ -95,8 +96,10 @@ int wants_apply(struct nl_sock *socket, const struct wants *old, struct wants *n
         r = run_add_addresses(&run, err);
     if (r == 0)
         r = run_order(&run, err);
-    if (r == 0)
+    if (r == 0) {
         run_detection(&run);
+        run_usable(&run);
+    }
     free(run.links.items);
     free(run.addrs.items);
     return r;

@@ -66,6 +66,10 @@ static void outcome(struct orb_ctx *ctx, struct interfaces *self, struct applied
     follow_outcome(&self->follow, self->misfits.count == 0);
     if (applied->not_kept)
         orb_log(ctx, ORB_WARNING, "interfaces.before_not_kept");
+    if (applied->twins[0][0] && memcmp(self->twins, applied->twins, sizeof(self->twins)) != 0)
+        orb_log(ctx, ORB_WARNING, "interfaces.same_mac", ORB_S("interface", applied->twins[0]),
+                ORB_S("other", applied->twins[1]));
+    memcpy(self->twins, applied->twins, sizeof(self->twins));
 }
 
 /* One line for people about one interface that changes, from old to new (either may be NULL); ""
@@ -209,16 +213,14 @@ static int on_abort(struct orb_ctx *ctx, const struct orb_change *change, bool a
     return applied ? change_to(ctx, change, APPLY_UNDO, err) : 0;
 }
 
-static void look_again(struct orb_ctx *ctx, struct interfaces *self);
-
 static void on_repair(struct orb_ctx *ctx, void *arg)
 {
     struct interfaces *self = arg;
     struct applied applied;
     struct orb_err err = {0};
 
-    if (self->events_lost)
-        look_again(ctx, self);
+    if (self->events_lost && seen_all(ctx, self))
+        self->events_lost = false;
     if (wants_apply(self->follow.requests, &self->current, &self->current, &self->befores,
                     APPLY_REPAIR, orb_now_ms(), &applied, &err) < 0) {
         orb_log(ctx, ORB_WARNING, "interfaces.repair_failed", ORB_S("reason", err.text));
@@ -243,84 +245,19 @@ static void on_check(struct orb_ctx *ctx, void *arg)
     free(links.items);
 }
 
-/* Remembers the state of a link; true when it differs from what was known. */
-static bool remember(struct interfaces *self, const struct rtnl_link *link, bool gone)
-{
-    bool up = !gone && (link->flags & IFF_UP), carrier = !gone && link->carrier;
-    struct seen *seen = NULL, *items;
-    bool differs;
-
-    for (unsigned i = 0; i < self->seen_count && !seen; i++) {
-        if (self->seen[i].index == link->index)
-            seen = &self->seen[i];
-    }
-    if (gone) {
-        if (seen)
-            *seen = self->seen[--self->seen_count];
-        return seen;
-    }
-    if (!seen) {
-        items = realloc(self->seen, (self->seen_count + 1) * sizeof(*items));
-        if (!items)
-            return false;
-        self->seen = items;
-        seen = &items[self->seen_count++];
-        seen->index = 0;
-    }
-    differs = seen->index != link->index || seen->up != up || seen->carrier != carrier ||
-              strcmp(seen->name, link->name);
-    *seen = (struct seen){.index = link->index, .up = up, .carrier = carrier};
-    memcpy(seen->name, link->name, sizeof(seen->name));
-    return differs;
-}
-
-static void publish(struct orb_ctx *ctx, const struct rtnl_link *link, bool gone)
-{
-    cJSON *payload = cJSON_CreateObject();
-
-    cJSON_AddStringToObject(payload, "name", link->name);
-    cJSON_AddBoolToObject(payload, "up", !gone && (link->flags & IFF_UP));
-    cJSON_AddBoolToObject(payload, "carrier", !gone && link->carrier);
-    orb_publish(ctx, "link", payload, NULL);
-}
-
 static void on_event(void *arg, struct nlmsghdr *header)
 {
     struct orb_ctx *ctx = arg;
     struct interfaces *self = orb_user(ctx);
-    bool gone = header->nlmsg_type == RTM_DELLINK;
     struct rtnl_link link;
+    bool news = true;
 
-    if (rtnl_read_link(header, &link)) {
-        if (!remember(self, &link, gone))
-            return;
-        publish(ctx, &link, gone);
-    }
-    follow_repair_soon(&self->follow);
-}
-
-/* Events were lost: what happened shows in a fresh look. */
-static void look_again(struct orb_ctx *ctx, struct interfaces *self)
-{
-    struct rtnl_links links = {0};
-    struct rtnl_link gone = {0};
-
-    if (rtnl_get_links(self->follow.requests, &links, NULL) < 0)
+    if (rtnl_read_link(header, &link))
+        news = header->nlmsg_type == RTM_DELLINK ? seen_gone(ctx, self, &link)
+                                                 : seen_link(ctx, self, &link);
+    if (!news)
         return;
-    self->events_lost = false;
-    for (unsigned i = self->seen_count; i-- > 0;) {
-        if (rtnl_link_of(&links, self->seen[i].index))
-            continue;
-        gone.index = self->seen[i].index;
-        memcpy(gone.name, self->seen[i].name, sizeof(gone.name));
-        remember(self, &gone, true);
-        publish(ctx, &gone, true);
-    }
-    for (unsigned i = 0; i < links.count; i++) {
-        if (remember(self, &links.items[i], false))
-            publish(ctx, &links.items[i], false);
-    }
-    free(links.items);
+    follow_repair_soon(&self->follow);
 }
 
 static void on_readable(struct orb_ctx *ctx, void *arg, int fd, unsigned events)
@@ -357,7 +294,7 @@ static int on_init(struct orb_ctx *ctx, struct orb_err *err)
     orb_timer_start(self->check, CHECK_MS, CHECK_MS);
     r = rtnl_get_links(self->follow.requests, &links, err);
     for (unsigned i = 0; r == 0 && i < links.count; i++)
-        remember(self, &links.items[i], false);
+        seen_link(NULL, self, &links.items[i]);
     free(links.items);
     return r;
 }

@@ -7,11 +7,13 @@
 #include "plugins/interfaces/conflict.h"
 #include "plugins/lib/follow.h"
 
-/* Last published state of a link. */
+/* A link as it was last seen. */
 struct seen {
     int index;
     char name[16];
     bool up, carrier;
+    unsigned mtu;
+    int master;
 };
 
 struct interfaces {
@@ -24,8 +26,16 @@ struct interfaces {
     struct seen *seen;
     unsigned seen_count;
     bool events_lost;
+    char twins[2][16]; /* links with one hardware address, as last said */
     struct conflicts conflicts;
 };
+
+/* One event about a link. Whether it is news; name, state and carrier are published. A ctx of NULL
+ * publishes nothing. */
+bool seen_link(struct orb_ctx *ctx, struct interfaces *self, const struct rtnl_link *link);
+bool seen_gone(struct orb_ctx *ctx, struct interfaces *self, const struct rtnl_link *link);
+/* Events were lost: what happened shows in a fresh look. False: not now. */
+bool seen_all(struct orb_ctx *ctx, struct interfaces *self);
 
 /* Method list. */
 int on_list(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err);

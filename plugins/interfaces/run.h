@@ -49,5 +49,7 @@ int run_order(struct run *run, struct orb_err *err);
 /* Duplicate IPv6 addresses, and the kernel's own link-local ones that somebody took away; fills
  * applied->watched. */
 void run_detection(struct run *run);
+/* What is there and does not work all the same; fills applied->twins. */
+void run_usable(struct run *run);
 
 #endif

@@ -15,6 +15,8 @@ struct rtnl_link {
     unsigned flags; /* IFF_* */
     uint8_t operstate;
     bool carrier;
+    int master;      /* index of the bridge, bond or VRF it belongs to; 0: none */
+    char member[16]; /* the kind of its master: "bridge", "bond", "vrf"…; "": none */
     unsigned mtu, min_mtu, max_mtu; /* max 0: no limit known */
     uint8_t mac[8];
     unsigned mac_len;

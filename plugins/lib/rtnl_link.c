@@ -71,9 +71,13 @@ bool rtnl_read_link(struct nlmsghdr *header, struct rtnl_link *ret_link)
         l.mac_len = (unsigned)nla_len(a[IFLA_ADDRESS]);
         memcpy(l.mac, nla_data(a[IFLA_ADDRESS]), l.mac_len);
     }
-    if (a[IFLA_LINKINFO] && nla_parse_nested(info, IFLA_INFO_MAX, a[IFLA_LINKINFO], NULL) == 0 &&
-        info[IFLA_INFO_KIND])
-        nla_strlcpy(l.kind, info[IFLA_INFO_KIND], sizeof(l.kind));
+    l.master = a[IFLA_MASTER] ? (int)nla_get_u32(a[IFLA_MASTER]) : 0;
+    if (a[IFLA_LINKINFO] && nla_parse_nested(info, IFLA_INFO_MAX, a[IFLA_LINKINFO], NULL) == 0) {
+        if (info[IFLA_INFO_KIND])
+            nla_strlcpy(l.kind, info[IFLA_INFO_KIND], sizeof(l.kind));
+        if (info[IFLA_INFO_SLAVE_KIND])
+            nla_strlcpy(l.member, info[IFLA_INFO_SLAVE_KIND], sizeof(l.member));
+    }
     read_settings(a[IFLA_AF_SPEC], &l);
     if (a[IFLA_STATS64] && nla_len(a[IFLA_STATS64]) >= 64) {
         struct rtnl_link_stats64 s = {0};

@@ -1,0 +1,93 @@
+/* What is as configured, or nearly, and does not work all the same: a link that another program
+ * took down or up, addresses on a link whose packets belong to a bridge, two links with one
+ * hardware address. Part of applying, see run.h. */
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "plugins/interfaces/run.h"
+
+/* Not taken up again: taking a link down by hand is how a person stops it in a hurry. */
+static void look_at_state(struct run *run, const struct want *want, const struct rtnl_link *link)
+{
+    struct trouble t = {.kind = "state", .name = want->name, .leaf = "enabled", .place = -1};
+    bool up = link->flags & IFF_UP;
+    struct orb_err why;
+
+    if (want->state_pending || up == want->enabled)
+        return;
+    t.todo = want->enabled ? "take it up (ip link set NAME up), or set enabled to false"
+                           : "take it down (ip link set NAME down), or set enabled to true";
+    orb_fail(&why, ORB_E_STATE,
+             up ? "interface %s is disabled, but another program took it up"
+                : "another program took interface %s down",
+             want->name);
+    run_trouble(run, false, &t, &why, NULL);
+}
+
+/* What takes every packet away from its members; a VRF leaves them theirs. */
+static bool takes_packets(const char *kind)
+{
+    static const char *const kinds[] = {"bridge", "bond", "team", "openvswitch"};
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (!strcmp(kind, kinds[i]))
+            return true;
+    }
+    return false;
+}
+
+static void look_at_master(struct run *run, const struct want *want, const struct rtnl_link *link)
+{
+    struct trouble t = {.kind = "member",
+                        .name = want->name,
+                        .leaf = "addresses",
+                        .place = -1,
+                        .todo = "give the addresses to that interface, or take this one out of it"};
+    const struct rtnl_link *master = rtnl_link_of(&run->links, link->master);
+    struct orb_err why;
+
+    if (!want->addr_count || !takes_packets(link->member))
+        return;
+    orb_fail(&why, ORB_E_STATE,
+             "interface %s is a member of %s %s, which takes its packets: its addresses do not "
+             "answer",
+             want->name, link->member, master ? master->name : "of another network namespace");
+    run_trouble(run, false, &t, &why, NULL);
+}
+
+/* A card's address is its own; VLANs, bridges and such take that of what they stand on. */
+static bool is_card(const struct rtnl_link *link)
+{
+    return link->mac_len == 6 && !link->master && (!link->kind[0] || !strcmp(link->kind, "veth"));
+}
+
+static void look_for_twin(struct run *run, unsigned at, const struct rtnl_link *link)
+{
+    struct applied *applied = run->applied;
+
+    for (unsigned i = 0; i < at && is_card(link) && !applied->twins[0][0]; i++) {
+        const struct want *want = &run->new->items[i];
+        const struct rtnl_link *other = rtnl_find_link(&run->links, want->name);
+
+        if (!other || !want->addr_count || !is_card(other) || memcmp(other->mac, link->mac, 6) != 0)
+            continue;
+        snprintf(applied->twins[0], sizeof(applied->twins[0]), "%s", other->name);
+        snprintf(applied->twins[1], sizeof(applied->twins[1]), "%s", link->name);
+    }
+}
+
+void run_usable(struct run *run)
+{
+    for (unsigned i = 0; i < run->new->count; i++) {
+        const struct want *want = &run->new->items[i];
+        const struct rtnl_link *link = rtnl_find_link(&run->links, want->name);
+
+        if (!link)
+            continue;
+        look_at_state(run, want, link);
+        look_at_master(run, want, link);
+        if (want->addr_count)
+            look_for_twin(run, i, link);
+    }
+}
