@@ -55,6 +55,7 @@ static void tend(struct dpservice *s)
         return;
     }
     s->tending = true;
+    uv_timer_stop(&s->later); /* it waited for this */
     if (disturbed)
         uv_timer_start(&s->later, on_later, SOON_MS, 0);
     dpjobs_own(s, DP_TEND, s->what);

@@ -3,6 +3,7 @@ each, and no status claims what is not there."""
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -222,6 +223,29 @@ def burst(box):
     box.seen()
 
 
+def settings_under_pace(box):
+    """Settings switched again and again, on a machine that is late, are no change of the table."""
+    def switch_off():
+        box.sysctl("net.ipv4.ip_forward", "0")
+
+    def is_back():
+        return box.sysctl("net.ipv4.ip_forward") == "1"
+
+    for _ in range(5):  # the pauses grow
+        switch_off()
+        box.until(SECOND, is_back, "forwarding is on again")
+    for _ in range(3):
+        switch_off()
+        time.sleep(0.05)
+        box.daemon.send_signal(signal.SIGSTOP)
+        time.sleep(1)
+        box.daemon.send_signal(signal.SIGCONT)
+        box.until(SECOND, is_back, "forwarding is on again")
+    expect("dataplane.table" not in box.said(), [line for line in box.said().splitlines() if ".table" in line])
+    box.until(SECOND, lambda: verdict(box) == "ok", "nothing is wrong")
+    box.seen()
+
+
 SETTINGS = (("net.ipv4.ip_forward", "0"), ("net.ipv6.conf.all.forwarding", "0"),
             ("net.ipv4.conf.lan0.forwarding", "0"), ("net.ipv6.conf.wan0.forwarding", "0"),
             ("net.netfilter.nf_conntrack_tcp_be_liberal", "0"),
@@ -251,7 +275,7 @@ def main():
                          ("some pins removed", maps_alone), ("the file system of the pins unmounted", unmounted),
                          ("another program at XDP", foreign_program), ("a deleted rule", rule_deleted),
                          ("hands during commits", during_commits), ("ten flushes in a second", burst),
-                         ("settings", settings)):
+                         ("settings", settings), ("settings again and again", settings_under_pace)):
             if len(sys.argv) < 3 or sys.argv[2] in name:
                 tap.test(name, fn, box)
     tap.end()
