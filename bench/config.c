@@ -71,6 +71,11 @@ static uint64_t on_now(void *arg)
     return now_ms();
 }
 
+static uint64_t on_now_us(void *arg)
+{
+    return now_us();
+}
+
 static uint64_t on_wall(void *arg)
 {
     return wall_us();
@@ -78,8 +83,11 @@ static uint64_t on_wall(void *arg)
 
 static void ask(struct bed *b, bool service, const char *method, const char *text)
 {
-    struct engine_caller caller = {
-        .peer = 1, .service = service, .name = service ? "firewall" : "ada"};
+    static const char *const grants[] = {"config.read:/", NULL};
+    struct engine_caller caller = {.peer = 1,
+                                   .kind = service ? CALLER_SERVICE : CALLER_USER,
+                                   .name = service ? "firewall" : "ada",
+                                   .grants = grants};
 
     engine_request(b->engine, &caller, method, text, strlen(text), b);
     while (b->done) {
@@ -92,8 +100,15 @@ static void ask(struct bed *b, bool service, const char *method, const char *tex
 
 static int start(struct bed *b, const char *place, unsigned rules)
 {
-    const struct engine_host host = {b,          NULL,    on_call, on_reply, on_refuse,
-                                     on_publish, on_wake, on_now,  on_wall,  NULL};
+    const struct engine_host host = {.arg = b,
+                                     .call = on_call,
+                                     .reply = on_reply,
+                                     .refuse = on_refuse,
+                                     .publish = on_publish,
+                                     .wake = on_wake,
+                                     .now_ms = on_now,
+                                     .now_us = on_now_us,
+                                     .wall_us = on_wall};
     AUTO(buf) struct buf schemas = {0}, first = {0};
     struct orb_err err;
     bool fresh;

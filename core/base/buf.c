@@ -208,6 +208,11 @@ uint64_t now_ns(void)
     return clock_ns(CLOCK_MONOTONIC);
 }
 
+uint64_t now_us(void)
+{
+    return now_ns() / 1000;
+}
+
 uint64_t now_ms(void)
 {
     return clock_ns(CLOCK_MONOTONIC) / 1000000u;

@@ -49,6 +49,7 @@ char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2), no
 
 /* CLOCK_MONOTONIC. */
 uint64_t now_ms(void);
+uint64_t now_us(void);
 uint64_t now_ns(void);
 /* CLOCK_REALTIME, microseconds since the epoch. */
 uint64_t wall_us(void);

@@ -33,11 +33,6 @@ static void text_member(const char *input, size_t len, const char *key, char *to
 
 /* ---- sessions ---- */
 
-static const char *kind_name(enum peer_kind kind)
-{
-    return kind == PEER_SERVICE ? "service" : kind == PEER_USER ? "user" : "host";
-}
-
 static int login(struct orbitald *host, const struct host_caller *caller, const char *input,
                  size_t len, struct buf *out, struct orb_err *err)
 {
@@ -196,7 +191,7 @@ static int auth_dispatch(struct orbitald *host, const struct host_caller *caller
         return logout(host, caller, input, len, err);
     if (!strcmp(method, "token-list"))
         return auth_token_list(host->auth, out, err);
-    buf_addf(out, "{\"kind\":\"%s\",\"name\":", kind_name(caller->kind));
+    buf_addf(out, "{\"kind\":\"%s\",\"name\":", peer_kind_name(caller->kind));
     buf_add_json(out, caller->name, strlen(caller->name));
     buf_addf(out, ",\"role\":\"%s\"}", caller->role);
     return 0;

@@ -82,7 +82,13 @@ static void add_schemas(struct orbitald *host, bool shipped, struct buf *out)
 
 static void schemas(struct orbitald *host, struct buf *out)
 {
-    buf_adds(out, "{\"schemas\":[");
+    unsigned n = 0;
+
+    buf_adds(out, "{\"third_party\":[");
+    for (unsigned i = 0; i < host->packages.count; i++)
+        if (!host->packages.items[i]->shipped)
+            buf_addf(out, "%s\"%s\"", n++ ? "," : "", host->packages.items[i]->manifest.name);
+    buf_adds(out, "],\"schemas\":[");
     add_schema(out, "host", host->services_contract);
     add_schema(out, "host", host->system_contract);
     add_schemas(host, true, out);
@@ -218,7 +224,7 @@ static void on_request(void *arg, struct host_req *req, const struct host_caller
             ? not_yet(host, method, &out, &err)
             : dispatch(host, caller, method, input, len, &out, &err);
 
-    if (caller->kind == PEER_USER && !strncmp(method, "service-", 8))
+    if (peer_kind_is_person(caller->kind) && !strncmp(method, "service-", 8))
         log_notice(host->log, "audit.order", KV("user", caller->name), KV("method", method),
                    KV("input", input), KV("result", r < 0 ? err.text : "ok"));
     answer(req, r, &out, &err);

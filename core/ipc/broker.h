@@ -33,7 +33,13 @@ void contract_describe(const struct contract *contract, struct buf *ret_json);
 
 /* ---- broker ---- */
 
-enum peer_kind { PEER_SERVICE, PEER_USER, PEER_HOST };
+/* Who a principal is: kind and name together; the names of different kinds are not related.
+ * PEER_USER: a local user, known by SO_PEERCRED; PEER_TOKEN: the owner of an API token, known by a
+ * session. */
+enum peer_kind { PEER_SERVICE, PEER_USER, PEER_TOKEN, PEER_HOST };
+const char *peer_kind_name(enum peer_kind kind); /* "service", "user", "token", "host" */
+/* Has it a role (and no capabilities)? */
+bool peer_kind_is_person(enum peer_kind kind);
 
 /* What the supervisor wants to hear of a worker's connection. Calls come on the loop. data/len: the
  * scanned payload of the frame. */

@@ -1,5 +1,6 @@
 /* Who requests are made by: connections and the sessions a connection acts for, found by id. Ids
  * count up and do not come back, so a provider may key state by them until it hears GONE. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "core/ipc/room.h"
@@ -11,6 +12,7 @@ void principal_add(struct broker *broker, struct principal *who)
     do
         who->id = ++broker->last_id;
     while (who->id == 0 || principal_find(broker, who->id));
+    who->opened_us = uv_hrtime() / 1000;
     bucket = &broker->ids[who->id % ID_BUCKETS];
     who->next_in_bucket = *bucket;
     *bucket = who;
@@ -54,23 +56,49 @@ struct principal *principal_of(struct ipc_peer *peer, uint32_t src, struct orb_e
     return who;
 }
 
-static const char *kind_name(enum peer_kind kind)
+const char *peer_kind_name(enum peer_kind kind)
 {
-    return kind == PEER_USER ? "user" : kind == PEER_HOST ? "host" : "service";
+    static const char *const names[] = {
+        [PEER_SERVICE] = "service",
+        [PEER_USER] = "user",
+        [PEER_TOKEN] = "token",
+        [PEER_HOST] = "host",
+    };
+
+    return names[kind];
 }
 
-/* Tells provider who is about to ask it for the first time. */
+bool peer_kind_is_person(enum peer_kind kind)
+{
+    return kind == PEER_USER || kind == PEER_TOKEN;
+}
+
+static void add_grants(struct buf *to, const struct principal *who)
+{
+    char *const *granted = who->kind == PEER_SERVICE ? who->owner->capabilities : NULL;
+
+    buf_adds(to, ",\"grants\":[");
+    for (unsigned i = 0; granted && granted[i]; i++) {
+        buf_adds(to, i ? "," : "");
+        buf_add_json(to, granted[i], strlen(granted[i]));
+    }
+    buf_addc(to, ']');
+}
+
+/* Tells provider who is about to ask it for the first time, and what they may. */
 static void announce(const struct principal *who, struct ipc_peer *provider)
 {
     AUTO(buf) struct buf text = {0};
 
-    buf_addf(&text, "{\"id\":%u,\"kind\":\"%s\",\"name\":", who->id, kind_name(who->kind));
+    buf_addf(&text, "{\"id\":%u,\"kind\":\"%s\",\"name\":", who->id, peer_kind_name(who->kind));
     buf_add_json(&text, who->name, strlen(who->name));
     buf_adds(&text, ",\"role\":");
-    if (who->kind == PEER_USER)
+    if (peer_kind_is_person(who->kind))
         buf_add_json(&text, who->role, strlen(who->role));
     else
         buf_adds(&text, "\"service\"");
+    buf_addf(&text, ",\"opened_us\":%" PRIu64, who->opened_us);
+    add_grants(&text, who);
     buf_addc(&text, '}');
     peer_send(provider, &(struct frame){.type = FRAME_PEER, .src = who->id}, NULL, buf_str(&text),
               text.len);
@@ -207,7 +235,7 @@ int broker_session_open(struct broker *broker, uint32_t peer_number, const char 
         return orb_fail(err, ORB_E_LIMIT, "%s has %d sessions open already", peer->self.name,
                         PEER_MAX_SESSIONS);
     session = xcalloc(1, sizeof(*session));
-    session->kind = PEER_USER;
+    session->kind = PEER_TOKEN;
     session->owner = peer;
     session->rank = role_rank(role);
     snprintf(session->name, sizeof(session->name), "%s", user);

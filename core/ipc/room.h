@@ -51,6 +51,7 @@ struct principal {
     char name[64];
     char role[16];
     enum contract_rank rank; /* what a user's role covers; 0 for services */
+    uint64_t opened_us;      /* monotonic: when it was made known here */
     bool closed;             /* a session that ended; remembered so that a late use is no crime */
     struct ipc_peer *owner;
     struct link *links;

@@ -178,7 +178,7 @@ int route_access(const struct principal *who, const struct target *target, struc
 
     if (who->kind == PEER_HOST)
         return 0;
-    if (who->kind == PEER_USER)
+    if (peer_kind_is_person(who->kind))
         return judge_user(who, target->method->rank, "call", iface, name, err);
     if (granted(who->owner, "ipc.call:", iface, name))
         return 0;

@@ -16,6 +16,8 @@ struct kind {
 
 static const struct kind kinds[] = {
     {"config.read", true, "config.read:/firewall"},
+    {"config.write", true, "config.write:/firewall/zones"},
+    {"config.secret", true, "config.secret:/vpn/key"},
     {"ipc.call", true, "ipc.call:config/get"},
     {"ipc.subscribe", true, "ipc.subscribe:config/committed"},
     {"net.bind", true, "net.bind:tcp/127.0.0.1:8080#http"},
@@ -78,6 +80,18 @@ static int parse_bind(const char *text, struct plan_bind *ret_bind)
     return 0;
 }
 
+/* An RFC 6901 pointer of printable characters, not the empty one. */
+static bool is_path(const char *text)
+{
+    if (*text != '/')
+        return false;
+    for (; *text; text++)
+        if ((unsigned char)*text <= ' ' || *text == 127 ||
+            (*text == '~' && text[1] != '0' && text[1] != '1'))
+            return false;
+    return true;
+}
+
 int capability_check(const char *capability, struct orb_err *err)
 {
     const struct kind *kind = kind_of(capability);
@@ -96,8 +110,8 @@ int capability_check(const char *capability, struct orb_err *err)
                         near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     }
     ok = !!argument == kind->has_argument;
-    if (ok && !strcmp(kind->prefix, "config.read"))
-        ok = argument[1] == '/';
+    if (ok && !strncmp(kind->prefix, "config.", 7))
+        ok = is_path(argument + 1);
     else if (ok && !strncmp(kind->prefix, "ipc.", 4))
         ok = argument[1] != '/' && strchr(argument, '/') && strchr(argument, '/')[1];
     else if (ok && !strcmp(kind->prefix, "net.bind"))
@@ -151,14 +165,25 @@ static int apply(struct plan *plan, const char *capability, const struct plan_co
     return 0;
 }
 
+/* What a subtree is granted for cannot be done without these calls. A commit is granted by its own
+ * name. */
 static void implied(char ***list, unsigned *count, const char *capability)
 {
-    if (strncmp(capability, "config.read:", 12))
-        return;
-    if (!strings_have(*list, "ipc.call:config/attach"))
-        add(list, count, "ipc.call:config/attach");
-    if (!strings_have(*list, "ipc.call:config/fetch"))
-        add(list, count, "ipc.call:config/fetch");
+    static const struct {
+        const char *prefix, *calls[4];
+    } rows[] = {
+        {"config.read:", {"ipc.call:config/attach", "ipc.call:config/fetch"}},
+        {"config.write:",
+         {"ipc.call:config/edit", "ipc.call:config/validate", "ipc.call:config/discard"}},
+    };
+
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+        if (strncmp(capability, rows[i].prefix, strlen(rows[i].prefix)) != 0)
+            continue;
+        for (unsigned k = 0; k < ARRAY_LEN(rows[i].calls) && rows[i].calls[k]; k++)
+            if (!strings_have(*list, rows[i].calls[k]))
+                add(list, count, rows[i].calls[k]);
+    }
 }
 
 int package_plan(const struct package *package, const char *const *grants,

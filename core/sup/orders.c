@@ -37,11 +37,32 @@ int supervisor_known(struct supervisor *sup, const char *name, struct orb_err *e
     return supervisor_find_or_fail(sup, name, &service, err);
 }
 
+/* What runs is the configuration's word; orders are about what it lets run. */
+static int may_run(const struct service *service, struct orb_err *err)
+{
+    const char *name = name_of(service), *lacks = service_lacks(service);
+
+    if (service_enabled(service))
+        return 0;
+    if (lacks)
+        return orb_fail(err, ORB_E_STATE, "%s is not started: this host serves no %s", name, lacks);
+    if (service->sup->setup.shipped_only && !service->package->shipped)
+        return orb_fail(err, ORB_E_STATE,
+                        "%s is not started: only shipped packages run in safe mode", name);
+    return orb_fail(
+        err, ORB_E_STATE,
+        "%s is not enabled in the configuration; to enable it: `orbctl config set services "
+        "%s enabled true` and `orbctl config commit`",
+        name, name);
+}
+
 int supervisor_service_start(struct supervisor *sup, const char *name, struct orb_err *err)
 {
     struct service *service;
     int r = supervisor_find_or_fail(sup, name, &service, err);
 
+    if (r == 0)
+        r = may_run(service, err);
     if (r < 0)
         return r;
     if (sup->stopping)
@@ -76,6 +97,8 @@ int supervisor_service_restart(struct supervisor *sup, const char *name, struct 
     struct service *service;
     int r = supervisor_find_or_fail(sup, name, &service, err);
 
+    if (r == 0)
+        r = may_run(service, err);
     if (r < 0)
         return r;
     if (!service->worker)
@@ -110,6 +133,15 @@ int supervisor_service_needed(struct supervisor *sup, const char *name, const ch
     return supervisor_service_start(sup, name, err);
 }
 
+static bool same_strings(char *const *a, char *const *b)
+{
+    while (*a && *b && !strcmp(*a, *b)) {
+        a++;
+        b++;
+    }
+    return !*a && !*b;
+}
+
 static char **copy_strings(const char *const *list)
 {
     char **copy;
@@ -129,16 +161,20 @@ int supervisor_configure(struct supervisor *sup, const char *name, int enabled,
                          const char *const *grants, struct orb_err *err)
 {
     struct service *service;
-    char old[sizeof service->plan.hash];
-    bool was, wanted;
+    char old[sizeof service->plan.hash], **granted;
+    bool was, wanted, same;
     int r = supervisor_find_or_fail(sup, name, &service, err);
 
     if (r < 0)
         return r;
     memcpy(old, service->plan.hash, sizeof old);
+    granted = copy_strings((const char *const *)service->capabilities);
     strings_free(service->grants);
     service->grants = copy_strings(grants);
     r = service_replan(service, err);
+    same =
+        r == 0 && same_strings(granted, service->capabilities) && !strcmp(old, service->plan.hash);
+    strings_free(granted);
     if (r < 0)
         return r;
     was = service_enabled(service);
@@ -150,7 +186,7 @@ int supervisor_configure(struct supervisor *sup, const char *name, int enabled,
     if (wanted != was)
         return wanted ? supervisor_service_start(sup, name, err)
                       : supervisor_service_stop(sup, name, "the configuration", err);
-    if (service->wanted && service->worker && strcmp(old, service->plan.hash))
+    if (service->wanted && service->worker && !same)
         return supervisor_service_restart(sup, name, err);
     return 0;
 }

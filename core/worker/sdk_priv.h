@@ -39,6 +39,7 @@ struct sdk_peer {
     char kind[16];
     char name[SDK_NAME];
     char role[16];
+    char **grants; /* NULL ends */
 };
 
 enum sdk_own_method { SDK_OWN_NONE, SDK_OWN_PREPARE, SDK_OWN_APPLY, SDK_OWN_ABORT };

@@ -52,8 +52,12 @@ int sdk_req_methods(struct orb_ctx *ctx, const cJSON *list, struct orb_err *err)
 
 static void peer_unref(struct sdk_peer *peer)
 {
-    if (--peer->refs == 0)
-        free(peer);
+    if (--peer->refs)
+        return;
+    for (char **grant = peer->grants; *grant; grant++)
+        free(*grant);
+    free(peer->grants);
+    free(peer);
 }
 
 static struct sdk_peer **peer_find(struct orb_ctx *ctx, uint32_t id)
@@ -65,12 +69,24 @@ static struct sdk_peer **peer_find(struct orb_ctx *ctx, uint32_t id)
     return at;
 }
 
+static char **strings_of(const cJSON *list)
+{
+    char **strings = xcalloc((size_t)cJSON_GetArraySize(list) + 1, sizeof *strings);
+    const cJSON *item;
+    size_t n = 0;
+
+    cJSON_ArrayForEach (item, list)
+        if (cJSON_IsString(item))
+            strings[n++] = xstrdup(item->valuestring);
+    return strings;
+}
+
 void sdk_req_peer(struct orb_ctx *ctx, const struct sdk_frame *frame)
 {
     cJSON *tree = sdk_parse(frame->payload, frame->len);
     const cJSON *id = cJSON_GetObjectItemCaseSensitive(tree, "id");
     struct sdk_peer *peer;
-    int64_t number;
+    int64_t number, opened = 0;
 
     if (orb_int64(id, &number) < 0 || number < 0 || number > UINT32_MAX ||
         *peer_find(ctx, (uint32_t)number)) {
@@ -83,7 +99,11 @@ void sdk_req_peer(struct orb_ctx *ctx, const struct sdk_frame *frame)
     snprintf(peer->kind, sizeof peer->kind, "%s", sdk_text_of(tree, "kind"));
     snprintf(peer->name, sizeof peer->name, "%s", sdk_text_of(tree, "name"));
     snprintf(peer->role, sizeof peer->role, "%s", sdk_text_of(tree, "role"));
-    peer->pub = (struct orb_peer){(uint32_t)number, peer->kind, peer->name, peer->role};
+    peer->grants = strings_of(cJSON_GetObjectItemCaseSensitive(tree, "grants"));
+    orb_int64(cJSON_GetObjectItemCaseSensitive(tree, "opened_us"), &opened);
+    peer->pub = (struct orb_peer){
+        (uint32_t)number, peer->kind, peer->name, peer->role, (const char *const *)peer->grants,
+        (uint64_t)opened};
     peer->next = ctx->peers;
     ctx->peers = peer;
     cJSON_Delete(tree);

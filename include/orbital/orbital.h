@@ -36,9 +36,13 @@ struct orb_watch; /* made by orb_watch_new */
 /* Who sent a request, as the host vouches for it. Strings live until the callback returns. */
 struct orb_peer {
     uint32_t id;      /* unique while the peer lives; see orb_plugin.peer_gone */
-    const char *kind; /* "service", "user" or "host" */
-    const char *name; /* service name or user name */
-    const char *role; /* users: "viewer", "operator", "admin"; services: "service" */
+    const char *kind; /* "service", "user" (a local one), "token" (owner of an API token), "host" */
+    const char *name; /* of that kind: a token and a user of the same name are two */
+    const char *role; /* people: "viewer", "operator", "admin"; services: "service" */
+    /* What follows is the host's word as well: the capabilities a service was granted (NULL ends;
+     * none for the others), and when the connection or session was opened (orb_now_ms's clock). */
+    const char *const *grants;
+    uint64_t opened_us;
 };
 
 /* ---- requests this package answers ---- */

@@ -33,7 +33,7 @@ static char *file_of(const struct engine *engine, const char *user)
     return xasprintf("%s/" PREFIX "%s" SUFFIX, engine->store.dir, buf_str(&name));
 }
 
-/* ---- the file: lines {"user","sums"} then {"base","path","value"?,"sum"} ---- */
+/* ---- the file: lines {"user","kinds","sums"} then {"base","path","value"?,"sum"} ---- */
 
 /* A line's own checksum ends it, so that a bit that rots costs an edit and never changes one. */
 #define SUM_TAIL 18u /* ,"sum":"01234567"} */
@@ -76,7 +76,7 @@ static void user_line(const struct candidate *c, struct buf *text)
 {
     buf_adds(text, "{\"user\":");
     buf_add_json(text, c->user, strlen(c->user));
-    buf_adds(text, ",\"sums\":true}\n");
+    buf_adds(text, ",\"kinds\":true,\"sums\":true}\n");
 }
 
 /* Whole, or the file is as before. */
@@ -203,6 +203,9 @@ static void load_line(struct loading *l, const char *line, size_t len)
     if (!l->candidate && !path && is_file_of(l, text_in(entry, "user", NULL))) {
         l->candidate = candidate_new(l->engine, text_in(entry, "user", ""));
         l->sums = json_is_true(json_object_get(entry, "sums"));
+        if (!json_object_get(entry, "kinds")) /* names were one space then */
+            log_notice(l->engine->host.log, "config.candidate.taken-over",
+                       KV("user", l->candidate->user), KV("file", l->file));
     } else if (!l->candidate || !path || *path != '/') {
         l->lost++;
     } else {

@@ -16,7 +16,7 @@ void confirm_started(struct engine *engine)
 
     for (struct subscriber *s = engine->subscribers; s; s = s->next)
         s->tried = s->presence == SUB_ATTACHED;
-    engine->apply_peer = engine->max_peer;
+    engine->applied_us = engine->host.now_us(engine->host.arg);
     engine->confirm_at = engine->host.now_ms(engine->host.arg) + (uint64_t)last->confirm_s * 1000;
 }
 
@@ -40,7 +40,7 @@ void undone_tick(struct engine *engine)
     if (!engine->undone || engine->host.now_ms(engine->host.arg) < engine->grace_until)
         return;
     for (struct subscriber *s = engine->subscribers; s; s = s->next) {
-        AUTO(json_t) json_t *mine = subscriber_patch(s, engine->undone);
+        AUTO(json_t) json_t *mine = subscriber_patch(engine, s, engine->undone);
 
         if (mine && s->presence != SUB_ATTACHED)
             service_needed(engine, s->name, "a commit that it may have applied was undone");
@@ -64,7 +64,7 @@ void confirm_tick(struct engine *engine)
     log_warn(engine->host.log, "config.commit.not-confirmed", KV("revision", last->revision),
              KV("seconds", last->confirm_s));
     job = xcalloc(1, sizeof(*job));
-    job->user = xstrdup("system");
+    job->user = xstrdup(ENGINE_ITSELF);
     job->comment = xasprintf("not confirmed in %" PRIu32 " s", last->confirm_s);
     job->undoes = last->revision;
     if (tx_enqueue(engine, job, true, &err) < 0)
@@ -108,7 +108,7 @@ int confirm_at_boot(struct engine *engine, struct orb_err *err)
     AUTO(json_t) json_t *patch = NULL;
     AUTO(json_t) json_t *inverse = json_array();
     AUTO(overlay) struct overlay undo = {0};
-    struct revision meta = {.user = (char *)"system",
+    struct revision meta = {.user = (char *)ENGINE_ITSELF,
                             .comment = (char *)"not confirmed before a restart"};
     int r;
 
@@ -142,7 +142,7 @@ static int go_back(struct engine *engine, uint64_t revision, struct orb_err *err
 {
     AUTO_FREE char *comment = xasprintf(
         "safe mode: revision %" PRIu64 " is the last that is known to run well", revision);
-    struct revision meta = {.user = (char *)"system", .comment = comment};
+    struct revision meta = {.user = (char *)ENGINE_ITSELF, .comment = comment};
     AUTO(overlay) struct overlay old = {0};
     AUTO(json_t) json_t *patch = NULL;
     int r = store_overlay(&engine->store, revision, &old, err);
@@ -206,7 +206,7 @@ void method_confirm(struct ask *ask)
     else if (e->confirm_at <= e->host.now_ms(e->host.arg))
         r = orb_fail(&err, ORB_E_STATE, "too late: revision %" PRIu64 " is being undone",
                      e->store.revision);
-    else if (ask->caller->peer <= e->apply_peer)
+    else if (ask->caller->opened_us <= e->applied_us)
         r = orb_fail(&err, ORB_E_STATE,
                      "this session was open before the change was applied, so it proves nothing; "
                      "open a new connection and confirm from there (%" PRIu64 " s left)",
@@ -219,7 +219,7 @@ void method_confirm(struct ask *ask)
     }
     e->confirm_at = 0;
     log_notice(e->host.log, "config.commit.confirmed", KV("revision", e->store.revision),
-               KV("user", ask->caller->name));
+               KV("user", (const char *)ask->who));
     reply = json_object();
     json_object_set_new(reply, "revision", json_integer((json_int_t)e->store.revision));
     engine_answer(e, ask->req, reply);

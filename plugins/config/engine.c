@@ -290,32 +290,48 @@ void engine_free(struct engine *engine)
 
 /* ---- requests ---- */
 
+/* FOR_ALL: services as far as their grants go. FOR_PEOPLE: what concerns the whole tree, holds
+ * others up, or proves that a person can still reach the box. */
+enum for_whom { FOR_ALL, FOR_SERVICES, FOR_PEOPLE };
+
+static int check_whom(const struct ask *ask, const char *method, enum for_whom whom,
+                      struct orb_err *err)
+{
+    if (whom == FOR_SERVICES && ask->caller->kind != CALLER_SERVICE)
+        return orb_fail(err, ORB_E_DENIED, "config/%s is for services; %s is none", method,
+                        ask->who);
+    if (whom == FOR_PEOPLE && !caller_is_person(ask->caller))
+        return orb_fail(err, ORB_E_DENIED, "config/%s is for people; %s is none", method, ask->who);
+    return 0;
+}
+
 void engine_request(struct engine *engine, const struct engine_caller *caller, const char *method,
                     const char *text, size_t len, void *req)
 {
     static const struct {
         const char *name;
         method_fn *call;
+        enum for_whom whom;
     } methods[] = {
-        {"attach", method_attach},
-        {"fetch", method_fetch},
-        {"get", method_get},
-        {"get-part", method_get_part},
-        {"edit", method_edit},
-        {"load-part", method_load_part},
-        {"diff", method_diff},
-        {"validate", method_validate},
-        {"commit", method_commit},
-        {"confirm", method_confirm},
-        {"discard", method_discard},
-        {"rollback", method_rollback},
-        {"history", method_history},
-        {"lock", method_lock},
-        {"unlock", method_unlock},
-        {"schema", method_schema},
-        {"subscribers", method_subscribers},
-        {"salvage", method_salvage},
-        {"salvage-accept", method_salvage_accept},
+        {"attach", method_attach, FOR_SERVICES},
+        {"fetch", method_fetch, FOR_SERVICES},
+        {"get", method_get, FOR_ALL},
+        {"get-part", method_get_part, FOR_ALL},
+        {"edit", method_edit, FOR_ALL},
+        {"load-part", method_load_part, FOR_PEOPLE},
+        {"diff", method_diff, FOR_ALL},
+        {"validate", method_validate, FOR_ALL},
+        {"commit", method_commit, FOR_ALL},
+        {"confirm", method_confirm, FOR_PEOPLE},
+        {"discard", method_discard, FOR_ALL},
+        {"rollback", method_rollback, FOR_PEOPLE},
+        {"history", method_history, FOR_ALL},
+        {"lock", method_lock, FOR_PEOPLE},
+        {"unlock", method_unlock, FOR_PEOPLE},
+        {"schema", method_schema, FOR_ALL},
+        {"subscribers", method_subscribers, FOR_ALL},
+        {"salvage", method_salvage, FOR_PEOPLE},
+        {"salvage-accept", method_salvage_accept, FOR_PEOPLE},
     };
     AUTO(json_t) json_t *in = NULL;
     struct ask ask = {.engine = engine, .caller = caller, .req = req};
@@ -326,11 +342,14 @@ void engine_request(struct engine *engine, const struct engine_caller *caller, c
         return;
     }
     ask.in = in;
-    if (caller->peer > engine->max_peer)
-        engine->max_peer = caller->peer;
+    caller_identity(caller, ask.who, sizeof(ask.who));
     for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
         if (strcmp(methods[i].name, method))
             continue;
+        if (check_whom(&ask, method, methods[i].whom, &err) < 0) {
+            engine_refuse(engine, req, &err);
+            return;
+        }
         methods[i].call(&ask);
         engine_arm(engine);
         return;

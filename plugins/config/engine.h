@@ -32,6 +32,7 @@ struct engine_host {
     /* Wants engine_tick() after after_ms; replaces an earlier wish. */
     void (*wake)(void *arg, uint64_t after_ms);
     uint64_t (*now_ms)(void *arg);             /* monotonic */
+    uint64_t (*now_us)(void *arg);             /* the same clock */
     uint64_t (*wall_us)(void *arg);            /* since the epoch */
     void (*step)(void *arg, const char *name); /* fault tests; may be NULL */
     void (*progress)(void *arg);               /* a long piece of work goes on; may be NULL */
@@ -48,11 +49,16 @@ struct engine_host {
     uint64_t safe_revision;
 };
 
+/* Kind and name are one identity: a token, a user and a service of the same name are three. */
+enum caller_kind { CALLER_USER, CALLER_TOKEN, CALLER_SERVICE, CALLER_HOST };
+
+/* Who asks, as the broker vouches for it. */
 struct engine_caller {
     uint32_t peer;
-    bool service;
-    bool host;
-    const char *name; /* user or service */
+    enum caller_kind kind;
+    const char *name;
+    const char *const *grants; /* capabilities of a service, NULL ends; NULL: none */
+    uint64_t opened_us;        /* when its connection or session was opened, monotonic */
 };
 
 /* schemas: reply of host@1 schemas. Loads the state directory, cuts a torn journal, takes back what

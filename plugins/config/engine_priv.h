@@ -24,14 +24,16 @@
 #define ENGINE_MAX_JOBS 64u
 #define ENGINE_MAX_DUMPS 16u
 #define ENGINE_MAX_CONFIRM_S 86400u
+#define ENGINE_ITSELF "system" /* the name under which the engine commits */
+#define GRANT_PATH_MAX 1024u
 #define SLICE_BYTES (128u * 1024)  /* of text */
 #define SLICE_QUOTED (200u * 1024) /* of the same text as a JSON string in a frame */
 #define INLINE_BYTES (128u * 1024) /* patch or value inside a frame */
 
-/* ---- candidate.c: one per user, kept in memory and in candidate-USER.ops ---- */
+/* ---- candidate.c: one per identity, kept in memory and in candidate-USER.ops ---- */
 struct candidate {
     struct candidate *next;
-    char *user;
+    char *user; /* identity: caller_identity() */
     struct overlay changes;
     bool committing;
     struct buf load; /* text of load-part so far */
@@ -51,7 +53,8 @@ enum presence {
 struct subscriber {
     struct subscriber *next; /* in the order of first attaching: dependencies come first */
     char *name;
-    char **paths;
+    char **paths;   /* attached to: each was granted */
+    char **secrets; /* below which it sees secrets, NULL ends */
     size_t path_count;
     enum presence presence;
     bool tried; /* it brought what waits to be confirmed into the kernel, or may have */
@@ -59,6 +62,9 @@ struct subscriber {
     uint64_t revision; /* handed out at attach */
     uint64_t due;      /* the newest that changed what it reads; 0: not known in this run */
     struct buf text;   /* what attach hands out in slices */
+    unsigned strikes;  /* transactions it spoilt since it followed one */
+    bool left_out;     /* so it is not asked */
+    uint64_t probe_at; /* monotonic: it is asked again */
 };
 
 struct waiting_attach {
@@ -66,6 +72,7 @@ struct waiting_attach {
     char *name;
     uint32_t peer;
     json_t *paths;
+    char **secrets;
     void *req;
 };
 
@@ -87,6 +94,8 @@ struct participant {
     uint32_t peer;
     enum part_state state;
     bool applying;   /* apply was sent: an abort must say so */
+    bool probed;     /* it was left out: its failure costs nobody the commit */
+    bool anew;       /* not asked: the host starts it anew after the commit */
     bool restart;    /* cannot follow: the host starts it anew after the commit */
     struct buf text; /* its part of the patch */
     json_t *plan;
@@ -146,8 +155,7 @@ struct engine {
     uint64_t confirm_at;  /* monotonic; 0: nothing to undo */
     uint64_t snapshot_at;
     uint64_t heal_at;
-    uint32_t max_peer;   /* newest peer heard of; ids only grow */
-    uint32_t apply_peer; /* the same when the unconfirmed commit was applied */
+    uint64_t applied_us; /* monotonic: when the unconfirmed commit was applied */
     char *lock_user;
     uint64_t lock_at; /* monotonic */
 };
@@ -158,6 +166,7 @@ struct ask {
     const struct engine_caller *caller;
     const json_t *in;
     void *req;
+    char who[80]; /* caller_identity() */
 };
 
 /* engine.c */
@@ -187,6 +196,40 @@ void slice_add(struct buf *to, const struct buf *text, size_t offset, size_t *re
 /* Number of a member; fallback when it is absent. */
 uint64_t number_in(const json_t *in, const char *key, uint64_t fallback);
 const char *text_in(const json_t *in, const char *key, const char *fallback);
+
+/* grants.c */
+/* Kind and name in one word: a local user is the bare name, the others are "token:NAME",
+ * "service:NAME", "host:NAME". */
+void caller_identity(const struct engine_caller *caller, char *to, size_t size);
+bool caller_is_person(const struct engine_caller *caller);
+/* May it see what stands at path, an RFC 6901 pointer ("" is the whole tree)? Anybody but a service
+ * may. The check_ forms refuse with ORB_E_DENIED and name the capability. */
+bool caller_reads(const struct engine_caller *caller, const char *path);
+int caller_check_read(const struct engine_caller *caller, const char *path, struct orb_err *err);
+int caller_check_write(const struct engine_caller *caller, const char *path, struct orb_err *err);
+int caller_check_candidate(const struct engine_caller *caller, const struct candidate *candidate,
+                           struct orb_err *err);
+/* The paths below which it sees secrets, NULL ends; freed with paths_free. */
+char **caller_secrets(const struct engine_caller *caller);
+void paths_free(char **paths);
+static inline void own_paths(char ***paths)
+{
+    paths_free(*paths);
+}
+/* Does its entry of /services (NULL: none) grant what it attached to and sees in clear? */
+bool grants_cover(const struct engine *engine, const struct subscriber *s, const json_t *entry);
+/* Does /services grant the service to read path, as it is configured now? */
+bool grants_configured(const struct engine *engine, const char *name, const char *path);
+/* Takes and returns value (may be NULL), which stands at path, with secrets masked that do not lie
+ * below one of the paths. */
+json_t *grants_show(const struct engine *engine, char *const *secrets, const char *path,
+                    json_t *value);
+/* The ops of patch that lie in the subtrees; one above is cut down to them. */
+json_t *patch_within(const json_t *patch, char *const *paths, size_t count);
+/* The same with what the caller may read. */
+json_t *patch_readable(const struct engine_caller *caller, const json_t *patch);
+/* A copy of patch with secrets masked as in grants_show. */
+json_t *patch_shown(const struct engine *engine, char *const *secrets, const json_t *patch);
 
 /* candidate.c */
 int candidates_load(struct engine *engine, struct orb_err *err);
@@ -226,8 +269,18 @@ int subscribers_load(struct engine *engine, struct orb_err *err);
 void subscribers_free(struct engine *engine);
 void subscribers_serve(struct engine *engine); /* answers waiting attaches */
 struct subscriber *subscriber_find(struct engine *engine, const char *name);
-/* The ops of patch that concern the subscriber; NULL when none does. */
-json_t *subscriber_patch(const struct subscriber *sub, const json_t *patch);
+/* The ops of patch that concern the subscriber, as it may see them; NULL when none does. */
+json_t *subscriber_patch(const struct engine *engine, const struct subscriber *sub,
+                         const json_t *patch);
+
+/* bypass.c */
+/* NULL, or why s is not asked, in words for the plan. ret_stays: it may go on reading what it
+ * reads. */
+const char *bypass_reason(const struct tx *tx, const struct subscriber *s, bool *ret_stays);
+/* It hung or died when it was asked: after some of these in a row it is left out. */
+void bypass_spoilt(struct engine *engine, const char *name);
+void bypass_followed(struct engine *engine, const char *name);
+void bypass_committed(struct tx *tx);
 
 /* transaction.c, participant.c */
 int tx_enqueue(struct engine *engine, struct job *job, bool first, struct orb_err *err);

@@ -11,6 +11,7 @@
 #define DIFF_LINE_BYTES 16384u /* what is larger is told member by member */
 #define HISTORY_DEFAULT 50u
 #define HISTORY_MAX 500u
+#define HISTORY_READ 50u /* revisions whose changes are looked at for one service */
 
 void dumps_free(struct engine *engine, uint32_t peer)
 {
@@ -43,20 +44,23 @@ static int view(const struct ask *ask, const char *path, json_t **ret_value, uin
                 struct orb_err *err)
 {
     struct engine *e = ask->engine;
-    const struct candidate *c = candidate_find(e, ask->caller->name);
+    const struct candidate *c = candidate_find(e, ask->who);
     uint64_t revision = number_in(ask->in, "revision", e->store.revision);
     AUTO(overlay) struct overlay old = {0};
     AUTO(overlay) struct overlay none = {0};
     const struct overlay *over = &none;
+    AUTO(paths) char **secrets = NULL;
     int r;
 
     /* A person may look at what is held back; nothing may go by it. */
-    if (e->store.held && (ask->caller->service || ask->caller->host))
+    if (e->store.held && !caller_is_person(ask->caller))
         return orb_fail(err, ORB_E_UNAVAILABLE, "the configuration is held back: %s",
                         e->store.damage.text);
     if (*path && *path != '/')
         return orb_fail_at(err, ORB_E_INVALID, path,
                            "expected a path such as /firewall/rules/10; got \"%s\"", path);
+    if (caller_check_read(ask->caller, path, err) < 0)
+        return err->code;
     if (strcmp(text_in(ask->in, "source", "running"), "candidate") == 0) {
         if (c)
             over = &c->changes;
@@ -66,16 +70,18 @@ static int view(const struct ask *ask, const char *path, json_t **ret_value, uin
             return r;
         over = &old;
     }
-    *ret_value = parts_mask(&e->parts, path, overlay_get(over, e->store.running, path));
+    secrets = caller_secrets(ask->caller);
+    *ret_value = grants_show(e, secrets, path, overlay_get(over, e->store.running, path));
     *ret_revision = revision;
     if (!*ret_value && *path && !parts_schema(&e->parts, path, err))
         return err->code; /* not "not configured" but a name nobody knows */
     return 0;
 }
 
-/* Stored parts that fit no schema, as far as path shows them. */
-static json_t *problems_at(const struct engine *e, const char *path)
+/* Stored parts that fit no schema, as far as path shows them and the caller may see them. */
+static json_t *problems_at(const struct ask *ask, const char *path)
 {
+    const struct engine *e = ask->engine;
     json_t *list = json_array();
     const char *name;
     json_t *why;
@@ -85,7 +91,7 @@ static json_t *problems_at(const struct engine *e, const char *path)
         json_t *entry;
 
         pointer_add(&at, name);
-        if (!path_touches(path, buf_str(&at)))
+        if (!path_touches(path, buf_str(&at)) || !caller_reads(ask->caller, buf_str(&at)))
             continue;
         entry = json_object();
         json_object_set_new(entry, "path", json_string(buf_str(&at)));
@@ -115,7 +121,7 @@ void method_get(struct ask *ask)
     json_object_set_new(reply, "revision", json_integer((json_int_t)revision));
     json_object_set_new(reply, "path", json_string(path));
     json_object_set_new(reply, "value", value ? json_incref(value) : json_null());
-    problems = problems_at(e, path);
+    problems = problems_at(ask, path);
     if (json_array_size(problems))
         json_object_set(reply, "problems", problems);
     tree_dump(reply, &text);
@@ -267,16 +273,18 @@ static void add_lines(struct lines *lines, const char *op, const char *path, jso
         json_array_append_new(lines->list, line);
 }
 
-static void masked_lines(const struct engine *e, const json_t *patch, struct lines *lines)
+static void masked_lines(const struct ask *ask, const json_t *patch, struct lines *lines)
 {
+    AUTO(paths) char **secrets = caller_secrets(ask->caller);
+
     for (size_t i = 0; i < json_array_size(patch); i++) {
         const json_t *op = json_array_get(patch, i);
         const char *path = text_in(op, "path", "");
         AUTO(json_t) json_t *value = json_object_get(op, "value");
         AUTO(json_t) json_t *old = json_object_get(op, "old");
 
-        value = value ? parts_mask(&e->parts, path, json_incref(value)) : NULL;
-        old = old ? parts_mask(&e->parts, path, json_incref(old)) : NULL;
+        value = grants_show(ask->engine, secrets, path, json_incref(value));
+        old = grants_show(ask->engine, secrets, path, json_incref(old));
         add_lines(lines, text_in(op, "op", "set"), path, value, old);
     }
 }
@@ -284,7 +292,7 @@ static void masked_lines(const struct engine *e, const json_t *patch, struct lin
 static json_t *diff(const struct ask *ask, struct orb_err *err)
 {
     struct engine *e = ask->engine;
-    const struct candidate *c = candidate_find(e, ask->caller->name);
+    const struct candidate *c = candidate_find(e, ask->who);
     bool from_given = json_object_get(ask->in, "from");
     bool to_given = json_object_get(ask->in, "to");
     AUTO(overlay) struct overlay from = {0};
@@ -306,7 +314,8 @@ static json_t *diff(const struct ask *ask, struct orb_err *err)
 void method_diff(struct ask *ask)
 {
     struct orb_err err = {0};
-    AUTO(json_t) json_t *patch = diff(ask, &err);
+    AUTO(json_t) json_t *all = diff(ask, &err);
+    AUTO(json_t) json_t *patch = all ? patch_readable(ask->caller, all) : NULL;
     struct lines lines = {0};
     json_t *reply;
 
@@ -316,7 +325,7 @@ void method_diff(struct ask *ask)
     }
     reply = json_object();
     lines.list = json_array();
-    masked_lines(ask->engine, patch, &lines);
+    masked_lines(ask, patch, &lines);
     json_object_set_new(reply, "changes", lines.list);
     json_object_set_new(reply, "count", json_integer((json_int_t)lines.count));
     if (lines.cut)
@@ -366,16 +375,52 @@ static void add_notes(const struct store *s, size_t *left, uint64_t below, json_
     }
 }
 
+/* A service hears of the revisions that changed what it may read, and nothing people wrote. */
+static void service_history(struct ask *ask, uint64_t limit, json_t *list)
+{
+    const struct store *s = &ask->engine->store;
+    size_t last = s->count > HISTORY_READ ? s->count - HISTORY_READ : 0;
+
+    for (size_t i = s->count; i-- > last && limit;) {
+        struct revision r = s->list[i];
+        AUTO(json_t) json_t *patch = NULL;
+        AUTO(json_t) json_t *mine = NULL;
+
+        if (store_patch(s, r.revision, &patch, NULL) < 0)
+            continue;
+        mine = patch_readable(ask->caller, patch);
+        r.changes = json_array_size(mine);
+        r.comment = (char *)"";
+        if (!r.changes)
+            continue;
+        add_entry(list, &r, state_of(ask->engine, i));
+        limit--;
+    }
+}
+
+static void answer_history(struct ask *ask, json_t *list)
+{
+    json_t *reply = json_object();
+
+    json_object_set_new(reply, "entries", list);
+    engine_answer(ask->engine, ask->req, reply);
+}
+
 void method_history(struct ask *ask)
 {
     struct engine *e = ask->engine;
     const struct store *s = &e->store;
     uint64_t limit = number_in(ask->in, "limit", HISTORY_DEFAULT);
-    json_t *reply = json_object(), *list = json_array();
+    json_t *list = json_array();
     size_t bytes = 0, notes = s->note_count;
 
     if (limit > HISTORY_MAX)
         limit = HISTORY_MAX;
+    if (!caller_reads(ask->caller, "")) {
+        service_history(ask, limit, list);
+        answer_history(ask, list);
+        return;
+    }
     if (s->damage.text[0])
         add_entry(list,
                   &(struct revision){.revision = s->revision,
@@ -392,6 +437,5 @@ void method_history(struct ask *ask)
     }
     if (limit)
         add_notes(s, &notes, 0, list);
-    json_object_set_new(reply, "entries", list);
-    engine_answer(e, ask->req, reply);
+    answer_history(ask, list);
 }

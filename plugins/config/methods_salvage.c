@@ -133,14 +133,14 @@ void method_salvage_accept(struct ask *ask)
     int r = e->tx ? orb_fail(&err, ORB_E_BUSY, "a commit is on its way; try again") : 0;
 
     if (r == 0)
-        r = store_accept(&e->store, ask->caller->name, e->host.wall_us(e->host.arg), &err);
+        r = store_accept(&e->store, ask->who, e->host.wall_us(e->host.arg), &err);
     engine_report(e);
     if (r < 0) {
         engine_refuse(e, ask->req, &err);
         return;
     }
     log_notice(e->host.log, "config.salvage.accepted", KV("revision", e->store.revision),
-               KV("from", from), KV("user", ask->caller->name));
+               KV("from", from), KV("user", (const char *)ask->who));
     candidates_moved(e, from, e->store.revision);
     engine_enforced(e);
     e->host.publish(e->host.arg, e->store.revision, &(const char *){"/"}, 1);

@@ -10,7 +10,7 @@
 
 #define MAX_PLAN_STEPS 200
 
-static void offline_plan(struct participant *p)
+static void not_asked(struct participant *p, const char *why)
 {
     json_t *step = json_object();
 
@@ -18,9 +18,13 @@ static void offline_plan(struct participant *p)
     json_decref(p->plan);
     p->plan = json_array();
     json_object_set_new(step, "kind", json_string("offline"));
-    json_object_set_new(step, "text",
-                        json_string("is not running; takes this over when it starts"));
+    json_object_set_new(step, "text", json_string(why));
     json_array_append_new(p->plan, step);
+}
+
+static void offline_plan(struct participant *p)
+{
+    not_asked(p, "is not running; takes this over when it starts");
 }
 
 bool tx_participants(struct tx *tx)
@@ -28,20 +32,28 @@ bool tx_participants(struct tx *tx)
     struct engine *e = tx->engine;
 
     for (struct subscriber *s = e->subscribers; s; s = s->next) {
-        AUTO(json_t) json_t *mine = subscriber_patch(s, tx->patch);
+        AUTO(json_t) json_t *mine = subscriber_patch(e, s, tx->patch);
         struct participant *p;
+
+        const char *bypass;
+        bool stays;
 
         if (!mine)
             continue;
-        if (s->presence == SUB_UNKNOWN && e->host.now_ms(e->host.arg) < e->grace_until)
+        bypass = bypass_reason(tx, s, &stays);
+        if (!bypass && s->presence == SUB_UNKNOWN && e->host.now_ms(e->host.arg) < e->grace_until)
             return false;
         tx->parts = xrealloc(tx->parts, (tx->count + 1) * sizeof(*tx->parts));
         p = &tx->parts[tx->count++];
         *p = (struct participant){.tx = tx, .name = xstrdup(s->name), .peer = s->peer};
         /* Unknown and yet not back: it is gone, or it never took part in a transaction and so did
          * not notice that we were away. Asking tells. */
+        p->probed = s->left_out;
+        p->anew = bypass && stays && s->presence == SUB_ATTACHED;
         if (s->presence == SUB_OFFLINE)
             offline_plan(p);
+        else if (bypass)
+            not_asked(p, bypass);
         else
             tree_dump(mine, &p->text);
     }
@@ -123,6 +135,10 @@ static void prepare_result(struct participant *p, const char *text, size_t len,
         return;
     }
     p->state = is_gone(err) ? PART_OUT : late(p, "prepare", err) ? PART_LATE : PART_FAILED;
+    if (p->state != PART_FAILED)
+        bypass_spoilt(p->tx->engine, p->name);
+    if (p->state != PART_FAILED && p->probed)
+        return;
     if (p->tx->job->undoes) {
         /* An undo goes through: going on without a service beats leaving the box cut off. */
         p->restart = p->state == PART_FAILED;
@@ -195,11 +211,14 @@ static void apply_result(struct participant *p, const struct orb_err *err)
     tx->outstanding--;
     if (!err) {
         p->state = PART_APPLIED;
+        bypass_followed(tx->engine, p->name);
     } else if (tx->job->undoes) {
         p->restart = !late(p, "apply", err) && !is_gone(err);
         p->state = PART_OUT;
     } else {
         p->state = is_gone(err) ? PART_OUT : late(p, "apply", err) ? PART_LATE : PART_FAILED;
+        if (p->state != PART_FAILED)
+            bypass_spoilt(tx->engine, p->name);
         if (p->state == PART_OUT)
             service_needed(tx->engine, p->name, "it went away with a refused change half done");
         blame(p, "apply", "could not apply it", err, ENGINE_APPLY_MS);

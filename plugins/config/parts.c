@@ -21,6 +21,8 @@ void parts_fini(struct parts *parts)
     for (size_t i = 0; i < parts->count; i++)
         part_fini(&parts->list[i]);
     parts->count = 0;
+    json_decref(parts->third_party);
+    parts->third_party = NULL;
 }
 
 /* One schema.json. 1: it describes no configuration. */
@@ -63,6 +65,11 @@ int parts_load(struct parts *parts, const char *text, size_t len, struct log_sin
 
     if (r < 0)
         return r;
+    parts->third_party = json_object();
+    json_array_foreach (json_object_get(reply, "third_party"), i, entry) {
+        if (json_is_string(entry))
+            json_object_set_new(parts->third_party, json_string_value(entry), json_true());
+    }
     json_array_foreach (json_object_get(reply, "schemas"), i, entry) {
         const char *package = json_string_value(json_object_get(entry, "package"));
         json_t *schema = json_object_get(entry, "text");
@@ -79,6 +86,11 @@ int parts_load(struct parts *parts, const char *text, size_t len, struct log_sin
                       KV("why", why.text));
     }
     return 0;
+}
+
+bool parts_third_party(const struct parts *parts, const char *package)
+{
+    return json_object_get(parts->third_party, package);
 }
 
 const struct part *parts_of(const struct parts *parts, const char *path, const char **ret_rest)

@@ -23,14 +23,16 @@ struct part {
 struct parts {
     struct part list[PARTS_MAX];
     size_t count;
+    json_t *third_party; /* {package: true}: those that were not shipped */
 };
 
-/* text: {"schemas": [{"package", "text"}]}. A schema that cannot be compiled is logged and left
- * out.
+/* text: {"schemas": [{"package", "text"}], "third_party": [package]}. A schema that cannot be
+ * compiled is logged and left out.
  */
 int parts_load(struct parts *parts, const char *text, size_t len, struct log_sink *log,
                struct orb_err *err);
 void parts_fini(struct parts *parts);
+bool parts_third_party(const struct parts *parts, const char *package);
 /* The part a path lies in, or NULL. ret_rest (may be NULL): the pointer inside the part. */
 const struct part *parts_of(const struct parts *parts, const char *path, const char **ret_rest);
 /* The schema of what may stand at path; NULL with err: the first name that is not known, and which

@@ -99,6 +99,11 @@ static uint64_t host_now(void *arg)
     return orb_now_ms();
 }
 
+static uint64_t host_now_us(void *arg)
+{
+    return now_us();
+}
+
 static uint64_t host_wall(void *arg)
 {
     return wall_us();
@@ -200,6 +205,7 @@ static void on_boot_mode(struct orb_ctx *ctx, void *arg, const cJSON *out,
         .publish = host_publish,
         .wake = host_wake,
         .now_ms = host_now,
+        .now_us = host_now_us,
         .wall_us = host_wall,
         .problem = host_problem,
         .enforced = host_enforced,
@@ -315,6 +321,21 @@ static int on_health(struct orb_ctx *ctx, struct orb_err *err)
 
 /* ---- requests ---- */
 
+/* A kind that is not known has the fewest rights. */
+static enum caller_kind kind_of(const char *word)
+{
+    static const char *const words[] = {
+        [CALLER_USER] = "user",
+        [CALLER_TOKEN] = "token",
+        [CALLER_HOST] = "host",
+    };
+
+    for (unsigned i = 0; i < ARRAY_LEN(words); i++)
+        if (words[i] && !strcmp(words[i], word))
+            return (enum caller_kind)i;
+    return CALLER_SERVICE;
+}
+
 static int request(struct orb_ctx *ctx, struct orb_req *req, const char *method,
                    struct orb_err *err)
 {
@@ -324,9 +345,10 @@ static int request(struct orb_ctx *ctx, struct orb_req *req, const char *method,
     AUTO_FREE char *name = xstrdup(peer->name);
     const struct engine_caller caller = {
         .peer = peer->id,
-        .service = strcmp(peer->kind, "service") == 0,
-        .host = strcmp(peer->kind, "host") == 0,
+        .kind = kind_of(peer->kind),
         .name = name,
+        .grants = peer->grants,
+        .opened_us = peer->opened_us,
     };
     AUTO(buf) struct buf text = {0};
     const char *in;

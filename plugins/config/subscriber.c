@@ -15,9 +15,18 @@ static void subscriber_free(struct subscriber *s)
     for (size_t i = 0; i < s->path_count; i++)
         free(s->paths[i]);
     free(s->paths);
+    paths_free(s->secrets);
     free(s->name);
     buf_fini(&s->text);
     free(s);
+}
+
+static void waiting_free(struct waiting_attach *w)
+{
+    json_decref(w->paths);
+    paths_free(w->secrets);
+    free(w->name);
+    free(w);
 }
 
 void subscribers_free(struct engine *engine)
@@ -32,9 +41,7 @@ void subscribers_free(struct engine *engine)
         struct waiting_attach *w = engine->waiting;
 
         engine->waiting = w->next;
-        json_decref(w->paths);
-        free(w->name);
-        free(w);
+        waiting_free(w);
     }
 }
 
@@ -153,18 +160,20 @@ int subscribers_load(struct engine *engine, struct orb_err *err)
 
 /* ---- attach ---- */
 
-/* {part: subtree}: the running tree cut down to the paths. */
-static json_t *slice_of_tree(const struct subscriber *s, const json_t *running)
+/* {part: subtree}: the running tree cut down to the paths, as the subscriber may see it. */
+static json_t *slice_of_tree(const struct engine *engine, const struct subscriber *s)
 {
+    const json_t *running = engine->store.running;
     json_t *parts = json_object();
 
     for (size_t i = 0; i < s->path_count; i++) {
-        const char *path = s->paths[i];
-        json_t *value = tree_get(running, strcmp(path, "/") == 0 ? "" : path);
+        const char *path = strcmp(s->paths[i], "/") == 0 ? "" : s->paths[i];
+        AUTO(json_t) json_t *value = tree_get(running, path);
 
+        value = grants_show(engine, s->secrets, path, json_incref(value));
         if (!value)
             continue;
-        if (!*path || strcmp(path, "/") == 0)
+        if (!*path)
             json_object_update(parts, value);
         else if (!tree_get(parts, path))
             tree_set(parts, path, json_incref(value), NULL);
@@ -187,29 +196,58 @@ static void answer_slice(struct engine *engine, void *req, const struct buf *tex
     engine_reply(engine, req, &reply);
 }
 
-static void attach(struct engine *engine, const char *name, uint32_t peer, const json_t *paths,
-                   void *req)
+static void attach(struct engine *engine, struct waiting_attach *w)
 {
-    struct subscriber *s = subscriber_find(engine, name);
+    struct subscriber *s = subscriber_find(engine, w->name);
     bool is_new = !s;
     json_t *parts;
 
     if (!s)
-        s = subscriber_new(engine, name);
-    if (set_paths(s, paths) || is_new)
+        s = subscriber_new(engine, w->name);
+    paths_free(s->secrets);
+    s->secrets = take_ptr(w->secrets);
+    if (set_paths(s, w->paths) || is_new)
         save(engine);
     s->presence = SUB_ATTACHED;
     s->tried |= store_unconfirmed(&engine->store);
-    s->peer = peer;
+    s->peer = w->peer;
     s->revision = s->due = engine->store.revision;
     buf_fini(&s->text);
-    parts = slice_of_tree(s, engine->store.running);
+    parts = slice_of_tree(engine, s);
     tree_dump(parts, &s->text);
     json_decref(parts);
-    answer_slice(engine, req, &s->text, 0, true, s->revision);
+    answer_slice(engine, w->req, &s->text, 0, true, s->revision);
     if (s->text.len < SLICE_BYTES / 2)
         buf_fini(&s->text); /* it went out whole */
     engine_follow(engine);
+}
+
+/* Each path lies in what the broker says was granted, and in what is configured: a process whose
+ * grants were taken away gets nothing more before it was started anew. */
+static int check_attach(const struct ask *ask, const json_t *paths, struct orb_err *err)
+{
+    const struct engine *e = ask->engine;
+    unsigned n = 0;
+
+    for (const struct subscriber *other = e->subscribers; other; other = other->next)
+        n++;
+    if (!are_strings(paths) || n > MAX_SUBSCRIBERS)
+        return orb_fail(err, ORB_E_DENIED, "attach is for services, with a list of paths");
+    for (size_t i = 0; i < json_array_size(paths); i++) {
+        const char *path = json_string_value(json_array_get(paths, i));
+
+        if (*path && *path != '/')
+            return orb_fail_at(err, ORB_E_INVALID, path,
+                               "expected a path such as /firewall; got \"%.120s\"", path);
+        path = strcmp(path, "/") ? path : "";
+        if (caller_check_read(ask->caller, path, err) < 0)
+            return err->code;
+        if (!grants_configured(e, ask->caller->name, path))
+            return orb_fail_at(err, ORB_E_DENIED, path,
+                               "the grants of %s have changed; it attaches when it was restarted",
+                               ask->caller->name);
+    }
+    return 0;
 }
 
 void method_attach(struct ask *ask)
@@ -218,31 +256,27 @@ void method_attach(struct ask *ask)
     const json_t *paths = json_object_get(ask->in, "paths");
     struct waiting_attach *w, **at = &e->waiting;
     struct orb_err err;
-    unsigned n = 0;
+    int r = check_attach(ask, paths, &err);
 
-    for (struct subscriber *s = e->subscribers; s; s = s->next)
-        n++;
-    if (!ask->caller->service || !are_strings(paths) || n > MAX_SUBSCRIBERS) {
-        orb_fail(&err, ORB_E_DENIED, "attach is for services, with a list of paths");
+    if (r == 0 && e->store.held)
+        r = orb_fail(&err, ORB_E_UNAVAILABLE, "the configuration is held back: %s",
+                     e->store.damage.text);
+    if (r < 0) {
         engine_refuse(e, ask->req, &err);
-        return;
-    }
-    if (e->store.held) {
-        orb_fail(&err, ORB_E_UNAVAILABLE, "the configuration is held back: %s",
-                 e->store.damage.text);
-        engine_refuse(e, ask->req, &err);
-        return;
-    }
-    if (!e->tx) {
-        attach(e, ask->caller->name, ask->caller->peer, paths, ask->req);
-        tx_next(e);
         return;
     }
     w = xcalloc(1, sizeof(*w));
     w->name = xstrdup(ask->caller->name);
     w->peer = ask->caller->peer;
     w->paths = json_deep_copy(paths);
+    w->secrets = caller_secrets(ask->caller);
     w->req = ask->req;
+    if (!e->tx) {
+        attach(e, w);
+        waiting_free(w);
+        tx_next(e);
+        return;
+    }
     while (*at)
         at = &(*at)->next;
     *at = w;
@@ -252,19 +286,16 @@ void subscribers_serve(struct engine *engine)
 {
     while (engine->waiting && !engine->tx) {
         struct waiting_attach *w = engine->waiting;
+        struct orb_err err;
 
         engine->waiting = w->next;
         if (w->peer) {
-            attach(engine, w->name, w->peer, w->paths, w->req);
+            attach(engine, w);
         } else {
-            struct orb_err err;
-
             orb_fail(&err, ORB_E_GONE, "%s went away before it was attached", w->name);
             engine_refuse(engine, w->req, &err);
         }
-        json_decref(w->paths);
-        free(w->name);
-        free(w);
+        waiting_free(w);
     }
 }
 
@@ -280,7 +311,8 @@ void method_fetch(struct ask *ask)
         text = s && s->peer == ask->caller->peer ? &s->text : NULL;
     } else {
         for (size_t i = 0; e->tx && i < e->tx->count; i++)
-            if (strcmp(e->tx->parts[i].name, ask->caller->name) == 0)
+            if (strcmp(e->tx->parts[i].name, ask->caller->name) == 0 &&
+                (!e->tx->parts[i].peer || e->tx->parts[i].peer == ask->caller->peer))
                 text = &e->tx->parts[i].text;
     }
     if (!text || offset >= text->len) {
@@ -293,34 +325,12 @@ void method_fetch(struct ask *ask)
 
 /* ---- transactions ---- */
 
-/* What an op above the subscribed path means for that path. */
-static void project(json_t *to, const json_t *op, const char *path, const char *sub)
+json_t *subscriber_patch(const struct engine *engine, const struct subscriber *sub,
+                         const json_t *patch)
 {
-    const char *rest = sub + strlen(path);
+    AUTO(json_t) json_t *within = patch_within(patch, sub->paths, sub->path_count);
+    json_t *mine = patch_shown(engine, sub->secrets, within);
 
-    patch_diff(to, sub, tree_get(json_object_get(op, "old"), rest),
-               tree_get(json_object_get(op, "value"), rest));
-}
-
-json_t *subscriber_patch(const struct subscriber *sub, const json_t *patch)
-{
-    json_t *mine = json_array();
-
-    for (size_t i = 0; i < json_array_size(patch); i++) {
-        json_t *op = json_array_get(patch, i);
-        const char *path = text_in(op, "path", "");
-
-        for (size_t k = 0; k < sub->path_count; k++) {
-            const char *top = strcmp(sub->paths[k], "/") == 0 ? "" : sub->paths[k];
-
-            if (path_under(path, top)) {
-                json_array_append(mine, op);
-                break;
-            }
-            if (path_under(top, path))
-                project(mine, op, path, top);
-        }
-    }
     if (json_array_size(mine))
         return mine;
     json_decref(mine);
@@ -333,8 +343,11 @@ void method_subscribers(struct ask *ask)
     json_t *list = json_array(), *reply = json_object();
 
     for (struct subscriber *s = ask->engine->subscribers; s; s = s->next) {
-        json_t *entry = json_object();
+        json_t *entry;
 
+        if (ask->caller->kind == CALLER_SERVICE && strcmp(s->name, ask->caller->name) != 0)
+            continue;
+        entry = json_object();
         json_object_set_new(entry, "service", json_string(s->name));
         json_object_set_new(entry, "paths", paths_json(s));
         json_object_set_new(entry, "state", json_string(words[s->presence]));

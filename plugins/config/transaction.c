@@ -360,6 +360,7 @@ void tx_applied(struct tx *tx)
     if (!tx->job->undoes)
         safe_over(e);
     tx_back(tx);
+    bypass_committed(tx);
     if (tx->job->confirm_s)
         confirm_started(e);
     log_info(e->host.log, "config.committed", KV("revision", e->store.revision),
@@ -382,7 +383,12 @@ void method_commit(struct ask *ask)
     struct job *job = xcalloc(1, sizeof(*job));
     struct orb_err err;
 
-    job->user = xstrdup(ask->caller->name);
+    if (caller_check_candidate(ask->caller, candidate_find(ask->engine, ask->who), &err) < 0) {
+        job_free(job);
+        engine_refuse(ask->engine, ask->req, &err);
+        return;
+    }
+    job->user = xstrdup(ask->who);
     job->comment = xstrdup(text_in(ask->in, "comment", ""));
     job->confirm_s = (uint32_t)number_in(ask->in, "confirm_s", 0);
     job->dry_run = json_is_true(json_object_get(ask->in, "dry_run"));

@@ -130,6 +130,7 @@ static const struct attack {
     PLAIN(s, any),
     PLAIN(s, unique),
     PLAIN(x, state_files),
+    PLAIN(g, authority),
     {"never_ready", stay, false, true},
 #define EARLY(x)                                                                                   \
     {                                                                                              \
@@ -204,6 +205,8 @@ static int prepare(struct orb_ctx *ctx, const struct orb_change *change, struct 
     if (is("prepare_hang"))
         for (;;)
             pause();
+    if (is("prepare_error"))
+        return orb_fail(err, ORB_E_INVALID, "never");
     if (is("prepare_never"))
         return ORB_LATER;
     if (is("prepare_exit"))

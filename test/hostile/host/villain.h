@@ -82,6 +82,7 @@ void s_regex(void);
 void s_any(void);
 void s_unique(void);
 void x_state_files(void);
+void g_authority(void);
 
 /* villain_protocol.c: from an ELF constructor, before HELLO */
 void c_crash(void);

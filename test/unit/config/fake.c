@@ -39,13 +39,21 @@ static const char system_schema[] =
     "\"name\":{\"type\":\"string\"},\"key\":{\"anyOf\":[{\"type\":\"string\",\"maxLength\":9,"
     "\"x-orb-secret\":true}]}}}}}}}";
 
+static const char services_schema[] =
+    "{\"interface\":\"services\",\"version\":\"1.0\",\"config\":{\"type\":\"object\","
+    "\"additionalProperties\":{\"type\":\"object\",\"properties\":{"
+    "\"enabled\":{\"type\":\"boolean\"},\"limits\":{\"type\":\"object\","
+    "\"additionalProperties\":true},"
+    "\"grants\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}}}}}}";
+
 static void schemas(const struct fake *f, struct buf *to)
 {
     static const char *const list[][2] = {{"firewall", firewall_schema},
                                           {"interfaces", interfaces_schema},
-                                          {"system", system_schema}};
+                                          {"system", system_schema},
+                                          {"services", services_schema}};
 
-    buf_adds(to, "{\"schemas\":[");
+    buf_adds(to, "{\"third_party\":[\"guest\"],\"schemas\":[");
     for (size_t i = 0; i < ARRAY_LEN(list); i++) {
         if (f->without && !strcmp(f->without, list[i][0]))
             continue;
@@ -198,6 +206,11 @@ static uint64_t on_now(void *arg)
     return ((struct fake *)arg)->now;
 }
 
+static uint64_t on_now_us(void *arg)
+{
+    return ++((struct fake *)arg)->us;
+}
+
 static uint64_t on_wall(void *arg)
 {
     return ((struct fake *)arg)->wall + ((struct fake *)arg)->now * 1000;
@@ -224,6 +237,7 @@ void fake_new(struct fake *f)
                                    .publish = on_publish,
                                    .wake = on_wake,
                                    .now_ms = on_now,
+                                   .now_us = on_now_us,
                                    .wall_us = on_wall,
                                    .step = on_step,
                                    .problem = on_problem,
@@ -297,6 +311,7 @@ void fake_free(struct fake *f)
     json_decref(f->follow);
     buf_fini(&f->trace);
     buf_fini(&f->logged);
+    buf_fini(&f->sent);
     buf_fini(&f->text);
     munmap(f->services, MAX_SERVICES * sizeof(*f->services));
 }
@@ -316,7 +331,10 @@ struct fake_service *fake_service(struct fake *f, const char *name, const char *
 
 void fake_attach(struct fake *f, struct fake_service *s)
 {
-    struct engine_caller caller = {.peer = s->peer, .service = true, .name = s->name};
+    AUTO_FREE char *grant = xasprintf("config.read:%s", s->path);
+    const char *const grants[] = {grant, s->secret[0] ? s->secret : NULL, NULL};
+    struct engine_caller caller = {
+        .peer = s->peer, .kind = CALLER_SERVICE, .name = s->name, .grants = grants};
     AUTO_FREE char *in = xasprintf("{\"paths\":[\"%s\"]}", s->path);
 
     f->answered = false;
@@ -368,6 +386,10 @@ static void answer(struct fake *f, const struct fake_call *c, struct fake_servic
     ck_assert_int_eq(tree_parse(c->text, strlen(c->text), NULL, &in, &err), 0);
     while (strcmp(phases[phase], c->method))
         phase++;
+    if (phase == FAKE_PREPARE) {
+        buf_clear(&f->sent);
+        buf_adds(&f->sent, c->text);
+    }
     if (s->mode[phase] != FAKE_SILENT)
         service_answer(s, (enum fake_phase)phase, in);
     buf_addf(&f->trace, "%s.%s%s ", s->name, c->method,
@@ -484,8 +506,20 @@ void fake_advance(struct fake *f, uint64_t ms)
 
 void fake_send(struct fake *f, const char *user, uint32_t peer, const char *method, const char *in)
 {
-    struct engine_caller caller = {.peer = peer, .name = user};
+    /* A prefix says the kind, as in what is shown. Sessions are opened in the order of numbers. */
+    static const char *const kinds[] = {"", "token:", "service:", "host:"};
+    struct engine_caller caller = {.peer = peer, .name = user, .grants = f->grants};
 
+    for (unsigned i = 1; i < ARRAY_LEN(kinds); i++)
+        if (!strncmp(user, kinds[i], strlen(kinds[i]))) {
+            caller.kind = (enum caller_kind)i;
+            caller.name = user + strlen(kinds[i]);
+        }
+    if (peer > f->newest_peer) {
+        f->newest_peer = peer;
+        f->newest_us = ++f->us;
+    }
+    caller.opened_us = peer == f->newest_peer ? f->newest_us : 0;
     f->answered = false;
     f->err = (struct orb_err){0};
     json_decref(f->reply);

@@ -15,6 +15,7 @@ enum fake_phase { FAKE_PREPARE, FAKE_APPLY, FAKE_ABORT };
 struct fake_service {
     char name[16];
     char path[32];
+    char secret[48]; /* another capability, "": none */
     uint32_t peer;
     enum fake_mode mode[3];
     /* What a real one keeps: the revision it works by, and a transaction on its way. */
@@ -42,6 +43,7 @@ struct fake {
     unsigned service_count;
     struct fake_call *calls;
     struct buf trace;    /* "firewall.prepare system.prepare firewall.apply …" */
+    struct buf sent;     /* the input of the last prepare */
     struct buf logged;   /* event names */
     const char *kill_at; /* step at which the process ends */
     unsigned steps;      /* or the number of the step */
@@ -52,6 +54,10 @@ struct fake {
     json_t *follow;             /* what the host was told last of the revisions */
     uint64_t applying;          /* the first one of them that was not 0 */
     const char *without;        /* a package that is not installed */
+    uint64_t us;                /* monotonic, another one each time it is asked */
+    uint32_t newest_peer;       /* of fake_ask, and when it was opened */
+    uint64_t newest_us;
+    const char *const *grants; /* of a "service:NAME" in fake_ask */
     /* of the last request */
     const char *method;
     bool answered;

@@ -294,7 +294,9 @@ TEST(an_older_tree_is_not_handed_out_over_what_a_newer_one_made)
 {
     struct original o;
     struct fake *f = &o.f;
-    struct engine_caller service = {.peer = 9, .service = true, .name = "firewall"};
+    static const char *const grants[] = {"config.read:/firewall", NULL};
+    struct engine_caller service = {
+        .peer = 9, .kind = CALLER_SERVICE, .name = "firewall", .grants = grants};
     static const char paths[] = "{\"paths\":[\"/firewall\"]}";
     uint64_t newest;
 

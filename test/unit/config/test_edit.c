@@ -394,7 +394,7 @@ TEST(schema_tells_members_names_and_words)
     ck_assert_int_eq(fake_ask(&f, "ada", 1, "schema", "{\"path\":\"/firewall/rules/10\"}"), 0);
     ck_assert(json_is_true(json_object_get(tree_get(f.reply, "/members/action"), "required")));
     ck_assert_int_eq(fake_ask(&f, "ada", 1, "schema", "{\"path\":\"/\"}"), 0);
-    ck_assert_uint_eq(json_object_size(json_object_get(f.reply, "members")), 3);
+    ck_assert_uint_eq(json_object_size(json_object_get(f.reply, "members")), 4);
     ck_assert_int_eq(fake_ask(&f, "ada", 1, "schema", "{\"path\":\"/system/hostnam\"}"),
                      ORB_E_SCHEMA);
     fake_free(&f);

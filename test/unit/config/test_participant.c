@@ -226,7 +226,9 @@ TEST(attach_waits_for_the_transaction_to_end)
     struct fake f;
     struct fake_service *a, *b;
     struct engine_caller ada = {.peer = 9, .name = "ada"};
-    struct engine_caller late = {.peer = 77, .service = true, .name = "late"};
+    static const char *const grants[] = {"config.read:/interfaces", NULL};
+    struct engine_caller late = {
+        .peer = 77, .kind = CALLER_SERVICE, .name = "late", .grants = grants};
     const char *in = "{\"paths\":[\"/interfaces\"]}";
 
     two(&f, &a, &b);
@@ -273,7 +275,7 @@ TEST(a_large_patch_is_fetched_in_slices)
     struct fake_service *a, *b;
     struct engine_caller ada = {.peer = 9, .name = "ada"};
     AUTO(buf) struct buf rules = {0}, got = {0};
-    struct engine_caller fw = {.service = true, .name = "firewall"};
+    struct engine_caller fw = {.kind = CALLER_SERVICE, .name = "firewall"};
     size_t bytes;
 
     two(&f, &a, &b);

@@ -224,7 +224,7 @@ TEST(a_session_acts_with_its_users_role_and_ends)
     say(&api, session, "say", "{\"text\":\"a\"}");
     wire_expect(&api, &got, FRAME_REP);
     ck_assert_str_eq(desk.caller, "kim");
-    ck_assert_int_eq(desk.kind, PEER_USER);
+    ck_assert_int_eq(desk.kind, PEER_TOKEN);
     ck_assert_uint_eq(desk.peer, session);
     say(&api, viewer, "set", "{}");
     wire_expect_err(&api, 5, "denied", "lee may not call echo/set: it requires the role admin");

@@ -48,6 +48,12 @@ TEST(every_wrong_manifest_is_refused_with_place_and_words)
         {"{" MINIMAL ",\"capabilities\":[\"net.bind:tcp/1.2.3:80#x\"]}", "/capabilities/0",
          "net.bind:tcp/127.0.0.1:8080#http"},
         {"{" MINIMAL ",\"capabilities\":[\"config.read\"]}", "/capabilities/0", "config.read:/"},
+        {"{" MINIMAL ",\"capabilities\":[\"config.write:a\"]}", "/capabilities/0",
+         "config.write:/"},
+        {"{" MINIMAL ",\"capabilities\":[\"config.secret:/a~2\"]}", "/capabilities/0",
+         "well-formed"},
+        {"{" MINIMAL ",\"capabilities\":[\"config.read:/a\\u0001\"]}", "/capabilities/0",
+         "well-formed"},
         {"{" MINIMAL ",\"restart\":{\"policy\":\"sometimes\"}}", "/restart/policy", "always"},
         {"{" MINIMAL ",\"name\":\"b\"}", "", "once"},
     };
@@ -114,6 +120,7 @@ TEST(a_third_party_gets_asked_and_granted_only)
     ck_assert(!plan.host_net && !plan.kernel_caps && !plan.state_dir);
     ck_assert(strings_have(effective, "config.read:/a"));
     ck_assert(!strings_have(effective, "config.read:/firewall"));
+    ck_assert(!strings_have(effective, "ipc.call:config/edit"));
     plan_fini(&plan);
     strings_free(effective);
     package_free(p);

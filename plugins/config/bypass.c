@@ -1,0 +1,173 @@
+/* Who is not asked in a transaction although it reads what changes. A commit that disables a
+ * service, or takes something away from it, is not the service's to hold up. Nor is any commit
+ * one's that hangs or dies each time it is asked: it is left out, which is a problem of the
+ * appliance until it has followed once more. Whoever was not asked and still runs is started anew
+ * after the commit, and attaches to what is stored. */
+#include <string.h>
+
+#include "core/base/own.h"
+#include "plugins/config/engine_priv.h"
+
+#define STRIKES 3u             /* transactions in a row that it spoilt */
+#define PROBE_MS (600u * 1000) /* then it is asked again, at nobody's cost */
+
+/* ---- the word of /services ---- */
+
+static const json_t *entry_now(const struct engine *engine, const char *name)
+{
+    return json_object_get(json_object_get(engine->store.running, "services"), name);
+}
+
+/* The entry of /services as the patch leaves it; NULL: none. */
+static json_t *entry_after(const struct engine *engine, const char *name, const json_t *patch)
+{
+    AUTO(buf) struct buf path = {0};
+    AUTO(json_t) json_t *tree = json_object();
+    AUTO(json_t) json_t *ops = NULL;
+    const json_t *now = entry_now(engine, name);
+    char *at;
+
+    buf_adds(&path, "/services");
+    pointer_add(&path, name);
+    at = path.data;
+    if (now)
+        tree_set(tree, at, json_deep_copy(now), NULL);
+    ops = patch_within(patch, &at, 1);
+    for (size_t i = 0; i < json_array_size(ops); i++) {
+        const json_t *op = json_array_get(ops, i);
+        json_t *value = json_object_get(op, "value");
+
+        if (value)
+            tree_set(tree, text_in(op, "path", ""), json_deep_copy(value), NULL);
+        else
+            tree_delete(tree, text_in(op, "path", ""), false);
+    }
+    return json_incref(tree_get(tree, at));
+}
+
+/* What is not said: a shipped package runs, with all it asks for; another does not. */
+static bool is_enabled(const struct engine *engine, const char *name, const json_t *entry)
+{
+    const json_t *enabled = json_object_get(entry, "enabled");
+
+    return enabled ? json_is_true(enabled) : !parts_third_party(&engine->parts, name);
+}
+
+static bool has_all(const json_t *list, const json_t *of)
+{
+    json_t *item, *other;
+    size_t i, k;
+    bool found;
+
+    json_array_foreach ((json_t *)of, i, item) {
+        found = false;
+        json_array_foreach ((json_t *)list, k, other)
+            found = found || json_equal(item, other);
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+/* Does the administrator end it, or start it anew with less than it has? */
+static bool takes_away(const struct engine *engine, const char *name, const json_t *now,
+                       const json_t *after)
+{
+    const json_t *grants = json_object_get(now, "grants"), *left = json_object_get(after, "grants");
+    const json_t *limits = json_object_get(now, "limits");
+    const json_t *bounds = json_object_get(after, "limits");
+
+    if (is_enabled(engine, name, now) && !is_enabled(engine, name, after))
+        return true;
+    if (limits != bounds && !(limits && bounds && json_equal(limits, bounds)))
+        return true;
+    if (!left)
+        return grants && parts_third_party(&engine->parts, name);
+    return grants ? !has_all(left, grants) : !parts_third_party(&engine->parts, name);
+}
+
+const char *bypass_reason(const struct tx *tx, const struct subscriber *s, bool *ret_stays)
+{
+    const struct engine *e = tx->engine;
+    const json_t *now = entry_now(e, s->name);
+    AUTO(json_t) json_t *after = entry_after(e, s->name, tx->patch);
+
+    *ret_stays = is_enabled(e, s->name, after) && grants_cover(e, s, after);
+    if (takes_away(e, s->name, now, after))
+        return *ret_stays ? "is not asked, as what it is granted changes; it starts anew with it"
+                          : "is not asked, as it is disabled or loses what it read";
+    if (!is_enabled(e, s->name, now) || !grants_cover(e, s, now))
+        return "is not asked, as it is not granted what it read";
+    if (s->left_out && e->host.now_ms(e->host.arg) < s->probe_at)
+        return "is left out, as it spoilt the last commits; it starts anew";
+    return NULL;
+}
+
+/* ---- who spoils each transaction ---- */
+
+static void tell(struct engine *engine, const struct subscriber *s, bool is)
+{
+    AUTO_FREE char *key = xasprintf("left-out:%s", s->name);
+    AUTO_FREE char *what = xasprintf(
+        "%s is left out of commits: the last %u ended because it hung or died when it was "
+        "asked to follow",
+        s->name, s->strikes);
+    AUTO_FREE char *todo =
+        xasprintf("see `orbctl service show %s crashes`; put the package right, or "
+                  "set /services/%s/enabled false",
+                  s->name, s->name);
+
+    if (engine->host.problem)
+        engine->host.problem(engine->host.arg, key, false, is ? what : NULL, todo);
+}
+
+void bypass_spoilt(struct engine *engine, const char *name)
+{
+    struct subscriber *s = subscriber_find(engine, name);
+
+    if (!s || ++s->strikes < STRIKES)
+        return;
+    s->probe_at = engine->host.now_ms(engine->host.arg) + PROBE_MS;
+    s->left_out = true;
+    log_error(engine->host.log, "config.service.left-out", KV("service", name),
+              KV("spoilt", s->strikes));
+    tell(engine, s, true);
+}
+
+void bypass_followed(struct engine *engine, const char *name)
+{
+    struct subscriber *s = subscriber_find(engine, name);
+
+    if (!s)
+        return;
+    if (s->left_out) {
+        log_notice(engine->host.log, "config.service.takes-part", KV("service", name));
+        tell(engine, s, false);
+    }
+    s->left_out = false;
+    s->strikes = 0;
+}
+
+void bypass_committed(struct tx *tx)
+{
+    struct engine *e = tx->engine;
+
+    for (struct subscriber *s = e->subscribers; s; s = s->next) {
+        AUTO(buf) struct buf path = {0};
+        char *at;
+
+        buf_adds(&path, "/services");
+        pointer_add(&path, s->name);
+        at = path.data;
+        if (s->strikes) { /* the administrator has looked at it */
+            AUTO(json_t) json_t *ops = patch_within(tx->patch, &at, 1);
+
+            if (json_array_size(ops))
+                bypass_followed(e, s->name);
+        }
+    }
+    for (size_t i = 0; i < tx->count; i++)
+        if (tx->parts[i].anew)
+            service_restart(e, tx->parts[i].name,
+                            "it was not asked whether it can follow a commit");
+}

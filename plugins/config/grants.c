@@ -1,0 +1,271 @@
+/* What a caller may see and change. People are judged by their role in the broker; of a service the
+ * broker says with its first request what it was granted, and nothing the service says itself adds
+ * to that: it reads below config.read:PATH, sees secrets below config.secret:PATH in clear, and
+ * edits below config.write:PATH. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "plugins/config/engine_priv.h"
+
+#define READ "config.read:"
+#define WRITE "config.write:"
+#define SECRET "config.secret:"
+
+void caller_identity(const struct engine_caller *caller, char *to, size_t size)
+{
+    static const char *const prefixes[] = {
+        [CALLER_USER] = "user:",
+        [CALLER_TOKEN] = "token:",
+        [CALLER_SERVICE] = "service:",
+        [CALLER_HOST] = "host:",
+    };
+    /* A local user is shown by the bare name, unless that would read as somebody else. */
+    bool bare = caller->kind == CALLER_USER && !strchr(caller->name, ':') &&
+                strcmp(caller->name, ENGINE_ITSELF) != 0;
+
+    snprintf(to, size, "%s%s", bare ? "" : prefixes[caller->kind], caller->name);
+}
+
+bool caller_is_person(const struct engine_caller *caller)
+{
+    return caller->kind == CALLER_USER || caller->kind == CALLER_TOKEN;
+}
+
+/* The pointer a grant of this kind names, NULL: it is of another kind. "" is the whole tree. */
+static const char *path_of(const char *grant, const char *kind, char *to, size_t size)
+{
+    size_t n = strlen(kind), len;
+
+    if (strncmp(grant, kind, n) != 0)
+        return NULL;
+    len = strlen(grant + n);
+    if (len >= size)
+        return NULL;
+    memcpy(to, grant + n, len + 1);
+    if (len && to[len - 1] == '/')
+        to[len - 1] = '\0';
+    return to;
+}
+
+static char **paths_of(const char *const *grants, const char *kind)
+{
+    char **list = xcalloc(1, sizeof(*list)), path[GRANT_PATH_MAX];
+    size_t n = 0;
+
+    for (; grants && *grants; grants++) {
+        if (!path_of(*grants, kind, path, sizeof(path)))
+            continue;
+        list = xrealloc(list, (n + 2) * sizeof(*list));
+        list[n++] = xstrdup(path);
+        list[n] = NULL;
+    }
+    return list;
+}
+
+void paths_free(char **paths)
+{
+    for (char **p = paths; p && *p; p++)
+        free(*p);
+    free(paths);
+}
+
+static bool covered(char *const *paths, const char *path)
+{
+    for (; paths && *paths; paths++)
+        if (path_under(path, *paths))
+            return true;
+    return false;
+}
+
+static bool is_granted(const struct engine_caller *caller, const char *kind, const char *path)
+{
+    AUTO(paths) char **paths = NULL;
+
+    if (caller->kind != CALLER_SERVICE)
+        return true;
+    paths = paths_of(caller->grants, kind);
+    return covered(paths, path);
+}
+
+bool caller_reads(const struct engine_caller *caller, const char *path)
+{
+    return is_granted(caller, READ, path);
+}
+
+static int refuse(const struct engine_caller *caller, const char *verb, const char *kind,
+                  const char *path, struct orb_err *err)
+{
+    const char *shown = *path ? path : "/";
+
+    return orb_fail_at(err, ORB_E_DENIED, shown,
+                       "service %s may not %s %.120s: it lacks the capability %s%.120s",
+                       caller->name, verb, shown, kind, shown);
+}
+
+int caller_check_read(const struct engine_caller *caller, const char *path, struct orb_err *err)
+{
+    return caller_reads(caller, path) ? 0 : refuse(caller, "read", READ, path, err);
+}
+
+int caller_check_write(const struct engine_caller *caller, const char *path, struct orb_err *err)
+{
+    return is_granted(caller, WRITE, path) ? 0 : refuse(caller, "change", WRITE, path, err);
+}
+
+int caller_check_candidate(const struct engine_caller *caller, const struct candidate *candidate,
+                           struct orb_err *err)
+{
+    for (size_t i = 0; candidate && i < candidate->changes.count; i++)
+        if (caller_check_write(caller, candidate->changes.list[i].path, err) < 0)
+            return err->code;
+    return 0;
+}
+
+char **caller_secrets(const struct engine_caller *caller)
+{
+    return paths_of(caller->kind == CALLER_SERVICE ? caller->grants : NULL, SECRET);
+}
+
+/* ---- what is configured ---- */
+
+/* The old grants of a process are in force until it ends, and what it attached to before this start
+ * is known from a file: both may be more than /services grants now. */
+static bool entry_covers(const struct engine *engine, const char *name, const json_t *entry,
+                         const char *kind, const char *path)
+{
+    const json_t *grants = json_object_get(entry, "grants");
+    char at[GRANT_PATH_MAX];
+
+    if (!grants)
+        return !parts_third_party(&engine->parts, name); /* shipped: all it asks for */
+    for (size_t i = 0; i < json_array_size(grants); i++) {
+        const char *grant = json_string_value(json_array_get(grants, i));
+
+        if (grant && path_of(grant, kind, at, sizeof(at)) && path_under(path, at))
+            return true;
+    }
+    return false;
+}
+
+bool grants_cover(const struct engine *engine, const struct subscriber *s, const json_t *entry)
+{
+    for (size_t i = 0; i < s->path_count; i++) {
+        const char *path = strcmp(s->paths[i], "/") == 0 ? "" : s->paths[i];
+
+        if (!entry_covers(engine, s->name, entry, READ, path))
+            return false;
+    }
+    for (char **path = s->secrets; path && *path; path++)
+        if (!entry_covers(engine, s->name, entry, SECRET, *path))
+            return false;
+    return true;
+}
+
+bool grants_configured(const struct engine *engine, const char *name, const char *path)
+{
+    const json_t *services = json_object_get(engine->store.running, "services");
+
+    return entry_covers(engine, name, json_object_get(services, name), READ, path);
+}
+
+/* ---- what of a value, and of a patch, is shown ---- */
+
+json_t *grants_show(const struct engine *engine, char *const *secrets, const char *path,
+                    json_t *value)
+{
+    AUTO(json_t) json_t *clear = json_incref(value);
+    json_t *shown = parts_mask(&engine->parts, path, value);
+    bool own = false;
+
+    for (; shown && secrets && *secrets; secrets++) {
+        const char *rest = *secrets + strlen(path);
+        json_t *below;
+
+        if (path_under(path, *secrets)) {
+            json_decref(shown);
+            return json_incref(clear);
+        }
+        if (!path_under(*secrets, path) || !(below = tree_get(clear, rest)))
+            continue;
+        if (!own) { /* what masking left alone is shared with the running tree */
+            json_t *copy = json_deep_copy(shown);
+
+            json_decref(shown);
+            shown = copy;
+            own = true;
+        }
+        tree_set(shown, rest, json_deep_copy(below), NULL);
+    }
+    return shown;
+}
+
+/* What an op above the path means for that path. */
+static void project(json_t *to, const json_t *op, const char *path, const char *sub)
+{
+    const char *rest = sub + strlen(path);
+
+    patch_diff(to, sub, tree_get(json_object_get(op, "old"), rest),
+               tree_get(json_object_get(op, "value"), rest));
+}
+
+json_t *patch_within(const json_t *patch, char *const *paths, size_t count)
+{
+    json_t *mine = json_array();
+
+    for (size_t i = 0; i < json_array_size(patch); i++) {
+        json_t *op = json_array_get(patch, i);
+        const char *path = text_in(op, "path", "");
+
+        for (size_t k = 0; k < count; k++) {
+            const char *top = strcmp(paths[k], "/") == 0 ? "" : paths[k];
+
+            if (path_under(path, top)) {
+                json_array_append(mine, op);
+                break;
+            }
+            if (path_under(top, path))
+                project(mine, op, path, top);
+        }
+    }
+    return mine;
+}
+
+json_t *patch_readable(const struct engine_caller *caller, const json_t *patch)
+{
+    AUTO(paths) char **paths = NULL;
+    size_t n = 0;
+
+    if (caller->kind != CALLER_SERVICE)
+        return json_incref((json_t *)patch);
+    paths = paths_of(caller->grants, READ);
+    while (paths[n])
+        n++;
+    return patch_within(patch, paths, n);
+}
+
+/* A change of nothing but a secret that is not shown is none. */
+json_t *patch_shown(const struct engine *engine, char *const *secrets, const json_t *patch)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < json_array_size(patch); i++) {
+        json_t *op = json_array_get(patch, i), *shown = json_copy(op);
+        const char *path = text_in(op, "path", ""), *const sides[] = {"value", "old"};
+        bool both = true;
+
+        for (size_t k = 0; k < ARRAY_LEN(sides); k++) {
+            json_t *value = json_object_get(op, sides[k]);
+
+            both = both && value;
+            if (value)
+                json_object_set_new(shown, sides[k],
+                                    grants_show(engine, secrets, path, json_incref(value)));
+        }
+        if (both && json_equal(json_object_get(shown, "value"), json_object_get(shown, "old")))
+            json_decref(shown);
+        else
+            json_array_append_new(list, shown);
+    }
+    return list;
+}

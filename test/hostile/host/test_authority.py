@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+"""What a package says gives it nothing: only what the host knows of it does. Attempts by frames, by
+answers to transactions, by names and by orders; each has a control that shows the way is open to who
+may go it."""
+import json
+import os
+import shutil
+import sys
+import tempfile
+
+here = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [here, os.path.join(here, "..", "..", "lib")]
+from appliance import Appliance, expect, run  # noqa: E402
+from lab import attempt, attempts, build, lives, start, stop, successes, tap, Watch  # noqa: E402
+from packages import manifest, package  # noqa: E402
+from wire import Client, Refused  # noqa: E402
+
+SECRET = "SECRET-OF-ANOTHER"
+GRANTS = {
+    "v-authority": ["config.read:/v-authority", "ipc.call:config/*"],
+    "v-prepare-error": ["config.read:/v-prepare-error"],
+    "v-prepare-exit": ["config.read:/v-prepare-exit"],
+    "v-named": ["ipc.call:acme-probe/*", "ipc.call:host/*"],
+}
+
+
+def commit(box, *edits, comment="a comment of people"):
+    """By the local root; edits: (path, value), None deletes. Raises Refused."""
+    c = Client(f"{box.dir}/run/control.sock", timeout=60)
+    try:
+        ops = [{"op": "delete", "path": p} if v is None else {"op": "set", "path": p, "value": v} for p, v in edits]
+        c.call("config@1", "edit", {"ops": ops})
+        try:
+            return c.call("config@1", "commit", {"comment": comment})
+        except Refused:
+            c.call("config@1", "discard")
+            raise
+    finally:
+        c.close()
+
+
+def is_refused(box, code, *edits):
+    try:
+        commit(box, *edits)
+    except Refused as e:
+        expect(e.code in code.split(), f"refused with {e}")
+        return str(e)
+    expect(False, f"{edits} was committed")
+
+
+def running(box, name):
+    box.until(15, lambda: box.service(name)["state"] == "Running", f"{name} runs")
+
+
+# ---- what a package may read, see and change ----
+
+def reads(box, watch):
+    lives(box, watch, "v-authority", mark="notes: authority")
+
+
+def caps_in_force(box, watch):
+    """A grant that no kernel enforces is gone with the process that had it."""
+    start(box, "v-authority")
+    running(box, "v-authority")
+    pid = box.service("v-authority")["pid"]
+    commit(box, ("/services/v-authority/grants", ["config.read:/v-authority"]))
+    box.until(15, lambda: box.service("v-authority")["pid"] not in (0, pid), "it starts anew with less")
+    commit(box, ("/services/v-authority/grants", GRANTS["v-authority"]))
+    running(box, "v-authority")
+    stop(box, "v-authority")
+
+
+# ---- what a package may hold up ----
+
+def vetoes(box, watch):
+    """Control: it may refuse what concerns itself. But not its own end, nor less for itself."""
+    name = "v-prepare-error"
+    start(box, name)
+    running(box, name)
+    is_refused(box, "config.veto", (f"/{name}/x", 1))
+    commit(box, ("/acme-probe/greeting", f"{SECRET} 2"))
+    commit(box, (f"/{name}/x", 2), (f"/services/{name}/grants", []))
+    commit(box, (f"/services/{name}/grants", GRANTS[name]))
+    running(box, name)
+    is_refused(box, "config.veto", (f"/{name}/x", 3))
+    commit(box, (f"/{name}/x", 4), (f"/services/{name}/enabled", False))
+    box.until(10, lambda: box.service(name)["pid"] == 0, "it ends")
+    watch.sound()
+
+
+def left_out(box, watch):
+    """It dies in each prepare: after three commits it takes part no more, and that is a problem."""
+    name = "v-prepare-exit"
+    start(box, name)
+    for n in range(3):
+        box.until(20, lambda: attached(box, name), f"{name} is attached")
+        is_refused(box, "peer-gone", (f"/{name}/x", n))
+    box.until(20, lambda: attached(box, name), f"{name} is attached")
+    commit(box, (f"/{name}/x", 10))
+    told = json.dumps(box.call("host@1", "health"))
+    expect("left out of commits" in told, f"health says {told[-600:]}")
+    box.until(20, lambda: attached(box, name), f"{name} follows by starting anew")
+    commit(box, (f"/services/{name}/enabled", False))
+    box.until(10, lambda: "left out of commits" not in json.dumps(box.call("host@1", "health")), "the problem ends with it")
+    watch.sound()
+
+
+def attached(box, name):
+    list_ = box.call("config@1", "subscribers")["subscribers"]
+    return box.service(name)["state"] == "Running" and {s["service"]: s["state"] for s in list_}.get(name) == "attached"
+
+
+# ---- who somebody is, and who may start what ----
+
+def http(box, token, path):
+    done = run(*box.inside("curl", "-s", "-S", "-H", f"Authorization: Bearer {token}", f"http://127.0.0.1:8080/api/v1/{path}"))
+    return json.loads(done.stdout)
+
+
+def token_named_root(box, watch):
+    running(box, "api")
+    token = box.ctl("token", "create", "root", "viewer").stdout.strip()
+    other = box.ctl("token", "create", "boss", "admin").stdout.strip()
+    box.ctl("config", "set", "acme-probe", "greeting", f"{SECRET} of the local root")
+    seen = http(box, token, "config/diff")
+    expect(seen.get("count") == 0, f"the token sees the candidate of the local root: {seen}")
+    expect(box.json("config", "diff")["count"] == 1, "the control: root sees the own one")
+    box.ctl("config", "discard")
+    expect(http(box, other, "config/diff").get("count") == 0, "no control: the token's own diff")
+    whoami = box.call("auth@1", "whoami")
+    expect(whoami["kind"] == "user" and whoami["name"] == "root", f"{whoami}")
+
+
+def starts(box, watch):
+    for name in ("v-named", "v-authority"):
+        for word in ("start", "restart"):
+            done = box.ctl("service", word, name, ok=False)
+            expect(done.returncode != 0, f"service {word} {name} went through")
+            expect("not enabled" in done.stderr and f"set services {name} enabled true" in done.stderr, done.stderr)
+        expect(box.service(name)["pid"] == 0, f"{name} runs")
+    pid = box.service("acme-probe")["pid"]
+    expect(pid, "the control does not run")
+
+
+def stays_stopped(box, watch):
+    """An order between the commit that disables it and its end."""
+    start(box, "v-authority")
+    running(box, "v-authority")
+    commit(box, ("/services/v-authority/enabled", False))
+    for _ in range(20):
+        done = box.ctl("service", "restart", "v-authority", ok=False)
+        expect(done.returncode != 0, "restarted although it is disabled")
+    box.until(10, lambda: box.service("v-authority")["pid"] == 0, "it ends")
+
+
+def confirms(box, watch):
+    """A connection that was open, and silent, before the change proves nothing."""
+    early = Client(watch.sock)
+    c = Client(watch.sock, timeout=60)
+    c.call("config@1", "edit", {"ops": [{"op": "set", "path": "/acme-probe/greeting", "value": f"{SECRET} 3"}]})
+    c.call("config@1", "commit", {"confirm_s": 60})
+    for who in (early, c):
+        try:
+            who.call("config@1", "confirm")
+            expect(False, "an older session confirmed")
+        except Refused as e:
+            expect(e.code == "state" and "new connection" in str(e), f"refused with {e}")
+    late = Client(watch.sock)
+    late.call("config@1", "confirm")
+    for each in (early, c, late):
+        each.close()
+
+
+def main(root):
+    for name, grants in GRANTS.items():
+        package(root, name, name[2:].replace("-", "_"), mani=manifest(name, capabilities=grants, restart={
+            "backoff-ms": 20, "backoff-max-ms": 50, "breaker": {"failures": 32, "window-s": 60, "cooldown-s": 60}}))
+    with Appliance(build, "authority", packages=[root]) as box:
+        box.start()
+        commit(box, *[(f"/services/{name}", {"grants": grants, "enabled": False}) for name, grants in GRANTS.items()],
+               ("/services/firewall", {"enabled": False}),
+               ("/services/acme-probe", {"grants": ["config.read:/acme-probe"], "enabled": True}),
+               ("/acme-probe/greeting", f"{SECRET} 1"), ("/v-authority/x", 1))
+        running(box, "acme-probe")
+        watch = Watch(box)
+        attempt("a package reads and edits outside of what it was granted", reads, box, watch)
+        attempt("a grant outlives its being taken away", caps_in_force, box, watch)
+        attempt("a package refuses its own end", vetoes, box, watch)
+        attempt("a package spoils every commit", left_out, box, watch)
+        attempt("a token named root sees what root edits", token_named_root, box, watch)
+        attempt("an order starts what the configuration does not", starts, box, watch)
+        attempt("an order starts what was disabled just now", stays_stopped, box, watch)
+        attempt("a session of before confirms", confirms, box, watch)
+        tap.test("nobody else was hurt", watch.sound)
+        watch.control.ending = True
+
+
+base = tempfile.mkdtemp(prefix=f"orbt-authority-{os.getpid()}.", dir="/run")
+os.chmod(base, 0o755)
+try:
+    main(base)
+finally:
+    shutil.rmtree(base, ignore_errors=True)
+print(f"# {len(attempts)} attempts, {len(successes)} successes{': ' + ', '.join(successes) if successes else ''}")
+tap.end()

@@ -1,0 +1,448 @@
+/* Authority: what a service gets is what the broker says it was granted, whoever asks is kind and
+ * name, and no service holds up a commit that is about itself. */
+#include <string.h>
+
+#include "core/base/own.h"
+#include "test/lib/harness.h"
+#include "test/unit/config/fake.h"
+
+static const char *const on_guest[] = {"config.read:/interfaces", NULL};
+
+/* guest is of a third party, may read /interfaces and is attached to it. */
+static struct fake_service *world(struct fake *f)
+{
+    fake_new(f);
+    fake_set(f, "/services/guest",
+             "{\"enabled\":true,\"grants\":[\"config.read:/interfaces\",\"config.read:/system\"]}");
+    fake_set(f, "/interfaces/lan0", "{\"description\":\"x\"}");
+    fake_set(f, "/firewall/zones/inside", "{\"interfaces\":[\"lan0\"]}");
+    fake_set(f, "/system", "{\"hostname\":\"box\",\"password\":\"geheim-1\"}");
+    fake_commit(f);
+    f->grants = on_guest;
+    return fake_service(f, "guest", "/interfaces");
+}
+
+static void refused(struct fake *f, const char *method, const char *in, const char *words)
+{
+    ck_assert_int_eq(fake_ask(f, "service:guest", 1001, method, "%s", in), ORB_E_DENIED);
+    ck_assert_msg(strstr(f->err.text, words), "%s %s: %s", method, in, f->err.text);
+}
+
+TEST(attach_is_refused_outside_the_granted_subtrees)
+{
+    static const char *const outside[] = {"/",
+                                          "",
+                                          "/services",
+                                          "/system",
+                                          "/interface",
+                                          "/interfacesx",
+                                          "/interfaces~1",
+                                          "/firewall/zones/interfaces"};
+    struct fake f;
+
+    world(&f);
+    for (size_t i = 0; i < ARRAY_LEN(outside); i++) {
+        AUTO_FREE char *in = xasprintf("{\"paths\":[\"/interfaces\",\"%s\"]}", outside[i]);
+
+        refused(&f, "attach", in, "config.read:");
+        ck_assert(!f.reply);
+    }
+    refused(&f, "attach", "{\"paths\":[\"/interfaces/../system\",\"/x\"]}", "config.read:/x");
+    ck_assert_int_eq(
+        fake_ask(&f, "service:guest", 1001, "attach", "{\"paths\":[\"/interfaces/lan0\"]}"), 0);
+    ck_assert_str_eq(json_string_value(json_object_get(f.reply, "data")),
+                     "{\"interfaces\":{\"lan0\":{\"description\":\"x\"}}}");
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "attach", "{\"paths\":[]}"), ORB_E_DENIED);
+    fake_free(&f);
+}
+
+TEST(what_is_configured_binds_a_process_that_was_granted_more_before)
+{
+    struct fake f;
+
+    world(&f);
+    fake_set(&f, "/services/guest/grants", "[\"config.read:/system\"]");
+    fake_commit(&f);
+    refused(&f, "attach", "{\"paths\":[\"/interfaces\"]}", "grants of guest have changed");
+    fake_set(&f, "/services/guest/grants", "[\"config.read:/interfaces\"]");
+    fake_commit(&f);
+    ck_assert_int_eq(fake_ask(&f, "service:guest", 1001, "attach", "{\"paths\":[\"/interfaces\"]}"),
+                     0);
+    fake_free(&f);
+}
+
+TEST(reading_methods_show_a_service_what_it_may_read)
+{
+    static const char *const reads[] = {"get", "get-part"};
+    static const char *const outside[] = {"", "/", "/system/hostname", "/firewall"};
+    struct fake f;
+
+    world(&f);
+    for (size_t m = 0; m < ARRAY_LEN(reads); m++)
+        for (size_t i = 0; i < ARRAY_LEN(outside); i++) {
+            AUTO_FREE char *in =
+                xasprintf("{\"path\":\"%s\"%s}", outside[i], m ? ",\"offset\":0" : "");
+            AUTO_FREE char *old = xasprintf("{\"path\":\"%s\",\"revision\":0%s}", outside[i],
+                                            m ? ",\"offset\":0" : "");
+
+            refused(&f, reads[m], in, "config.read:");
+            refused(&f, reads[m], old, "config.read:");
+        }
+    ck_assert_int_eq(fake_ask(&f, "service:guest", 1001, "get", "{\"path\":\"/interfaces/lan0\"}"),
+                     0);
+    ck_assert_str_eq(json_string_value(tree_get(f.reply, "/value/description")), "x");
+    ck_assert_int_eq(fake_ask(&f, "service:guest", 1001, "diff", "{\"from\":0}"), 0);
+    ck_assert_uint_eq(json_array_size(json_object_get(f.reply, "changes")), 1);
+    ck_assert_str_eq(json_string_value(tree_get(f.reply, "/changes/0/path")), "/interfaces");
+    ck_assert_int_eq(
+        fake_ask(&f, "service:guest", 1001, "schema", "{\"path\":\"/firewall/zones\"}"), 0);
+    ck_assert_uint_eq(json_array_size(json_object_get(f.reply, "names")), 0);
+    ck_assert_int_eq(fake_ask(&f, "service:guest", 1001, "schema", "{\"path\":\"/interfaces\"}"),
+                     0);
+    ck_assert_uint_eq(json_array_size(json_object_get(f.reply, "names")), 1);
+    fake_free(&f);
+}
+
+TEST(history_and_subscribers_are_a_services_own)
+{
+    struct fake f;
+
+    world(&f);
+    fake_service(&f, "firewall", "/firewall");
+    fake_set(&f, "/system/hostname", "\"other\"");
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{\"comment\":\"geheim\"}"), 0);
+    fake_set(&f, "/interfaces/lan0/mtu", "1400");
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{\"comment\":\"geheim\"}"), 0);
+    ck_assert_int_eq(fake_ask(&f, "service:guest", 1001, "history", "{}"), 0);
+    ck_assert_uint_eq(json_array_size(json_object_get(f.reply, "entries")), 2);
+    ck_assert_int_eq(json_integer_value(tree_get(f.reply, "/entries/0/revision")), 3);
+    ck_assert_int_eq(json_integer_value(tree_get(f.reply, "/entries/0/changes")), 1);
+    ck_assert_ptr_null(strstr(buf_str(&f.text), "geheim"));
+    ck_assert_int_eq(fake_ask(&f, "service:guest", 1001, "subscribers", "{}"), 0);
+    ck_assert_uint_eq(json_array_size(json_object_get(f.reply, "subscribers")), 1);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "history", "{}"), 0);
+    ck_assert_uint_eq(json_array_size(json_object_get(f.reply, "entries")), 3);
+    fake_free(&f);
+}
+
+static struct fake_service *reader_of_system(struct fake *f, const char *more)
+{
+    struct fake_service *s;
+
+    fake_new(f);
+    fake_set(f, "/system", "{\"hostname\":\"box\",\"password\":\"geheim-1\"}");
+    fake_commit(f);
+    s = fake_service(f, "system", "/system");
+    snprintf(s->secret, sizeof(s->secret), "%s", more);
+    fake_attach(f, s);
+    return s;
+}
+
+TEST(secrets_are_seen_below_config_secret_only)
+{
+    static const struct {
+        const char *grant;
+        bool sees;
+    } rows[] = {{"", false},
+                {"config.secret:/interfaces", false},
+                {"config.secret:/system/hostname", false},
+                {"config.secret:/system/password", true},
+                {"config.secret:/", true}};
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct fake f;
+        const char *sent;
+
+        reader_of_system(&f, rows[i].grant);
+        ck_assert(rows[i].sees == (strstr(buf_str(&f.text), "geheim-1") != NULL));
+        fake_set(&f, "/system", "{\"hostname\":\"new\",\"password\":\"geheim-2\"}");
+        fake_send(&f, "ada", 1, "commit", "{\"dry_run\":true}"); /* answered by fake_pump */
+        ck_assert_int_eq(f.err.code, 0);
+        ck_assert_ptr_nonnull(strstr(buf_str(&f.trace), "system.prepare"));
+        sent = buf_str(&f.sent);
+        ck_assert(rows[i].sees == (strstr(sent, "geheim-2") != NULL));
+        ck_assert(rows[i].sees == (strstr(sent, "geheim-1") != NULL));
+        ck_assert_ptr_nonnull(strstr(sent, "new"));
+        fake_free(&f);
+    }
+}
+
+TEST(a_change_of_a_secret_is_none_for_who_does_not_see_it)
+{
+    struct fake f;
+
+    reader_of_system(&f, "");
+    fake_set(&f, "/system/password", "\"geheim-2\"");
+    buf_clear(&f.trace);
+    fake_commit(&f);
+    ck_assert_str_eq(buf_str(&f.trace), "");
+    fake_free(&f);
+}
+
+TEST(a_service_edits_below_config_write_and_commits_nothing_else)
+{
+    static const char *const writes[] = {"config.read:/interfaces", "config.write:/interfaces/lan0",
+                                         NULL};
+    static const char *const outside[] = {"/system/hostname", "/interfaces", "/interfaces/lan1", "",
+                                          "/"};
+    static const char *const people[][2] = {
+        {"load-part", "{\"offset\":0,\"data\":\"{}\",\"last\":true,\"mode\":\"replace\"}"},
+        {"confirm", "{}"},
+        {"rollback", "{\"n\":1}"},
+        {"lock", "{}"},
+        {"unlock", "{\"force\":true}"},
+        {"salvage", "{}"},
+        {"salvage-accept", "{}"}};
+    struct fake f;
+
+    world(&f);
+    f.grants = writes;
+    for (size_t i = 0; i < ARRAY_LEN(outside); i++) {
+        AUTO_FREE char *in =
+            xasprintf("{\"ops\":[{\"op\":\"merge\",\"path\":\"%s\",\"value\":{}}]}", outside[i]);
+
+        refused(&f, "edit", in, "config.write:");
+    }
+    refused(&f, "edit", "{\"ops\":[{\"op\":\"delete\",\"path\":\"/services/guest\"}]}", "write");
+    refused(
+        &f, "edit",
+        "{\"replace\":true,\"ops\":[{\"op\":\"set\",\"path\":\"/interfaces/lan0\",\"value\":{}}]"
+        "}",
+        "config.write:/");
+    for (size_t i = 0; i < ARRAY_LEN(people); i++)
+        refused(&f, people[i][0], people[i][1], "is for people");
+    ck_assert_int_eq(fake_ask(&f, "service:guest", 1001, "edit",
+                              "{\"ops\":[{\"op\":\"set\",\"path\":\"/interfaces/lan0/mtu\","
+                              "\"value\":1300}]}"),
+                     0);
+    f.grants = on_guest; /* taken away meanwhile */
+    refused(&f, "commit", "{}", "config.write:/interfaces/lan0/mtu");
+    f.grants = writes;
+    ck_assert_int_eq(fake_ask(&f, "service:guest", 1001, "commit", "{}"), 0);
+    ck_assert_ptr_nonnull(strstr(fake_running(&f), "1300"));
+    fake_free(&f);
+}
+
+/* ---- commits about the service itself ---- */
+
+TEST(a_service_cannot_hold_up_what_ends_it_or_takes_from_it)
+{
+    static const char *const values[][2] = {{"/services/guest/enabled", "false"},
+                                            {"/services/guest/grants", "[]"},
+                                            {"/services/guest/grants", "[\"config.read:/system\"]"},
+                                            {"/services/guest/limits", "{\"memory\":1}"},
+                                            {"/services/guest", "{}"},
+                                            {"/services", "{}"}};
+    static const enum fake_mode modes[] = {FAKE_ERROR, FAKE_SILENT, FAKE_TIMEOUT, FAKE_GONE};
+
+    for (size_t i = 0; i < ARRAY_LEN(values) * ARRAY_LEN(modes); i++) {
+        const char *const *change = values[i / ARRAY_LEN(modes)];
+        struct fake f;
+        struct fake_service *guest = world(&f);
+        bool ends = strcmp(change[0], "/services/guest/limits") != 0;
+
+        guest->mode[FAKE_PREPARE] = guest->mode[FAKE_APPLY] = modes[i % ARRAY_LEN(modes)];
+        fake_set(&f, "/interfaces/lan0/mtu", "1400"); /* it reads this */
+        fake_set(&f, change[0], change[1]);
+        buf_clear(&f.trace);
+        fake_commit(&f);
+        ck_assert_ptr_null(strstr(buf_str(&f.trace), "guest."));
+        ck_assert(ends == !strstr(buf_str(&f.trace), "service-restart({\"name\":\"guest\"})"));
+        ck_assert_str_eq(json_string_value(tree_get(f.reply, "/plan/0/service")), "guest");
+        /* Until the host has ended the process it is asked nothing either. */
+        fake_set(&f, "/interfaces/lan0/mtu", "1401");
+        if (ends)
+            fake_commit(&f);
+        ck_assert_ptr_null(strstr(buf_str(&f.trace), "guest.prepare "));
+        fake_free(&f);
+    }
+}
+
+TEST(a_commit_that_gives_more_is_asked_for_as_any_other)
+{
+    struct fake f;
+    struct fake_service *guest = world(&f);
+
+    guest->mode[FAKE_PREPARE] = FAKE_ERROR;
+    fake_set(&f, "/interfaces/lan0/mtu", "1400");
+    fake_set(&f, "/services/guest/grants",
+             "[\"fs.state\",\"config.read:/system\",\"config.read:/interfaces\"]");
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{}"), ORB_E_VETO);
+    fake_free(&f);
+}
+
+static void spoil(struct fake *f, int code)
+{
+    static int mtu = 1000;
+    AUTO_FREE char *value = xasprintf("%d", mtu++);
+
+    fake_set(f, "/interfaces/lan0/mtu", value);
+    fake_send(f, "ada", 1, "commit", "{}");
+    for (int i = 0; !f->answered && i < 100; i++)
+        fake_advance(f, 500);
+    ck_assert_int_eq(f->err.code, code);
+}
+
+TEST(one_that_spoils_each_commit_is_left_out_and_it_is_said)
+{
+    static const struct {
+        enum fake_phase phase;
+        enum fake_mode mode;
+        int code;
+    } rows[] = {{FAKE_PREPARE, FAKE_SILENT, ORB_E_DEADLINE},
+                {FAKE_APPLY, FAKE_SILENT, ORB_E_DEADLINE},
+                {FAKE_PREPARE, FAKE_GONE, ORB_E_GONE},
+                {FAKE_APPLY, FAKE_GONE, ORB_E_GONE}};
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct fake f;
+        struct fake_service *guest = world(&f);
+
+        guest->mode[rows[i].phase] = rows[i].mode;
+        for (int n = 0; n < 3; n++) {
+            ck_assert_ptr_null(fake_problem(&f, "left-out:guest"));
+            spoil(&f, rows[i].code);
+            fake_attach(&f, guest);
+        }
+        ck_assert_ptr_nonnull(strstr(fake_problem(&f, "left-out:guest"), "guest is left out"));
+        buf_clear(&f.trace);
+        spoil(&f, 0);
+        ck_assert_ptr_null(strstr(buf_str(&f.trace), "guest."));
+        ck_assert_ptr_nonnull(strstr(buf_str(&f.trace), "service-restart({\"name\":\"guest\"})"));
+        fake_attach(&f, guest);
+        ck_assert_uint_eq(guest->revision, engine_revision(f.engine));
+        /* Asked again after a while: that it spoils again costs nobody the commit. */
+        f.now += 600 * 1000;
+        if (rows[i].phase == FAKE_PREPARE) {
+            spoil(&f, 0);
+            fake_attach(&f, guest);
+            f.now += 600 * 1000;
+        }
+        guest->mode[rows[i].phase] = FAKE_OK;
+        spoil(&f, 0);
+        ck_assert_ptr_null(fake_problem(&f, "left-out:guest"));
+        fake_free(&f);
+    }
+}
+
+TEST(a_refusal_is_no_reason_to_be_left_out)
+{
+    struct fake f;
+    struct fake_service *guest = world(&f);
+
+    guest->mode[FAKE_PREPARE] = FAKE_ERROR;
+    for (int n = 0; n < 6; n++)
+        spoil(&f, ORB_E_VETO);
+    ck_assert_ptr_null(fake_problem(&f, "left-out:guest"));
+    fake_free(&f);
+}
+
+/* ---- who somebody is ---- */
+
+TEST(a_token_and_a_service_named_as_a_user_are_others)
+{
+    static const char *const others[] = {"token:ada", "service:ada"};
+    static const char *const all[] = {"config.read:/", "config.write:/", NULL};
+    struct fake f;
+
+    fake_new(&f);
+    f.grants = all;
+    fake_set(&f, "/system/hostname", "\"ada-s\"");
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        ck_assert_int_eq(fake_ask(&f, others[i], 5, "diff", "{}"), 0);
+        ck_assert_int_eq(json_integer_value(json_object_get(f.reply, "count")), 0);
+        ck_assert_int_eq(fake_ask(&f, others[i], 5, "commit", "{}"), ORB_E_STATE);
+        ck_assert_int_eq(fake_ask(&f, others[i], 5, "discard", "{}"), 0);
+    }
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "lock", "{}"), 0);
+    ck_assert_int_eq(fake_ask(&f, "token:ada", 5, "lock", "{}"), ORB_E_LOCKED);
+    ck_assert_int_eq(fake_ask(&f, "token:ada", 5, "unlock", "{}"), ORB_E_LOCKED);
+    fake_commit(&f);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "unlock", "{}"), 0);
+    ck_assert_int_eq(fake_ask(&f, "token:ada", 5, "edit",
+                              "{\"ops\":[{\"op\":\"set\",\"path\":\"/system/hostname\",\"value\":"
+                              "\"token-s\"}]}"),
+                     0);
+    fake_close(&f); /* each file is its owner's */
+    fake_open(&f);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "diff", "{}"), 0);
+    ck_assert_int_eq(json_integer_value(json_object_get(f.reply, "count")), 0);
+    ck_assert_int_eq(fake_ask(&f, "token:ada", 5, "commit", "{}"), 0);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "history", "{}"), 0);
+    ck_assert_str_eq(json_string_value(tree_get(f.reply, "/entries/0/user")), "token:ada");
+    ck_assert_str_eq(json_string_value(tree_get(f.reply, "/entries/1/user")), "ada");
+    fake_free(&f);
+}
+
+TEST(nobody_is_named_as_another_kind_or_as_the_service_itself)
+{
+    static const char *const names[] = {"token:kim", "service:config", "system", "user:kim"};
+    struct fake f;
+
+    fake_new(&f);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct engine_caller odd = {.peer = 5, .name = names[i]};
+        AUTO_FREE char *in = xasprintf("{\"ops\":[{\"op\":\"set\",\"path\":\"/system/hostname\","
+                                       "\"value\":\"h%zu\"}]}",
+                                       i);
+        AUTO_FREE char *shown = xasprintf("user:%s", names[i]);
+
+        engine_request(f.engine, &odd, "edit", in, strlen(in), NULL);
+        engine_request(f.engine, &odd, "commit", "{}", 2, NULL);
+        fake_pump(&f);
+        ck_assert_int_eq(fake_ask(&f, "ada", 1, "history", "{}"), 0);
+        ck_assert_str_eq(json_string_value(tree_get(f.reply, "/entries/0/user")), shown);
+    }
+    fake_free(&f);
+}
+
+TEST(the_file_of_an_older_version_is_the_local_users_and_it_is_said)
+{
+    static const char line[] = "{\"user\":\"ada\"}\n"
+                               "{\"base\":0,\"path\":\"/system/hostname\",\"value\":\"old\"}\n";
+    struct fake f;
+    FILE *file;
+
+    fake_new(&f);
+    fake_close(&f);
+    {
+        AUTO_FREE char *path = xasprintf("%s/candidate-ada.ops", f.dir);
+
+        file = fopen(path, "w");
+        ck_assert_ptr_nonnull(file);
+        fputs(line, file);
+        fclose(file);
+    }
+    fake_open(&f);
+    ck_assert_ptr_nonnull(strstr(buf_str(&f.logged), "config.candidate.taken-over user=ada"));
+    ck_assert_int_eq(fake_ask(&f, "token:ada", 5, "commit", "{}"), ORB_E_STATE);
+    buf_clear(&f.logged);
+    fake_close(&f);
+    fake_open(&f);
+    ck_assert_ptr_null(strstr(buf_str(&f.logged), "taken-over"));
+    fake_commit(&f);
+    ck_assert_ptr_nonnull(strstr(fake_running(&f), "old"));
+    fake_free(&f);
+}
+
+TEST(a_session_that_was_open_and_silent_before_the_apply_proves_nothing)
+{
+    struct fake f;
+    struct engine_caller early = {.peer = 900000, .name = "ada"}, late;
+
+    fake_new(&f);
+    early.opened_us = f.host.now_us(f.host.arg);
+    fake_set(&f, "/system/hostname", "\"new\"");
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{\"confirm_s\":60}"), 0);
+    f.answered = false;
+    f.method = NULL;
+    engine_request(f.engine, &early, "confirm", "{}", 2, &f);
+    ck_assert_int_eq(f.err.code, ORB_E_STATE);
+    late = early;
+    late.opened_us = f.host.now_us(f.host.arg);
+    f.answered = false;
+    f.err = (struct orb_err){0};
+    engine_request(f.engine, &late, "confirm", "{}", 2, &f);
+    ck_assert_int_eq(f.err.code, 0);
+    fake_free(&f);
+}
