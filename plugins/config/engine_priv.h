@@ -209,7 +209,8 @@ int caller_check_read(const struct engine_caller *caller, const char *path, stru
 int caller_check_write(const struct engine_caller *caller, const char *path, struct orb_err *err);
 int caller_check_candidate(const struct engine_caller *caller, const struct candidate *candidate,
                            struct orb_err *err);
-/* The paths below which it sees secrets, NULL ends; freed with paths_free. */
+/* The paths below which it sees secrets, NULL ends; freed with paths_free. NULL: it is no service,
+ * and sees none. */
 char **caller_secrets(const struct engine_caller *caller);
 void paths_free(char **paths);
 static inline void own_paths(char ***paths)
@@ -221,7 +222,7 @@ bool grants_cover(const struct engine *engine, const struct subscriber *s, const
 /* Does /services grant the service to read path, as it is configured now? */
 bool grants_configured(const struct engine *engine, const char *name, const char *path);
 /* Takes and returns value (may be NULL), which stands at path, with secrets masked that do not lie
- * below one of the paths. */
+ * below one of the paths. secrets NULL: as people see it. */
 json_t *grants_show(const struct engine *engine, char *const *secrets, const char *path,
                     json_t *value);
 /* The ops of patch that lie in the subtrees; one above is cut down to them. */

@@ -124,7 +124,7 @@ int caller_check_candidate(const struct engine_caller *caller, const struct cand
 
 char **caller_secrets(const struct engine_caller *caller)
 {
-    return paths_of(caller->kind == CALLER_SERVICE ? caller->grants : NULL, SECRET);
+    return caller->kind == CALLER_SERVICE ? paths_of(caller->grants, SECRET) : NULL;
 }
 
 /* ---- what is configured ---- */
@@ -171,21 +171,44 @@ bool grants_configured(const struct engine *engine, const char *name, const char
 
 /* ---- what of a value, and of a patch, is shown ---- */
 
+/* The whole tree, part by part. */
+static json_t *show_parts(const struct engine *engine, char *const *secrets, json_t *value)
+{
+    json_t *copy = json_object(), *member;
+    const char *key;
+
+    json_object_foreach (value, key, member) {
+        AUTO(buf) struct buf at = {0};
+
+        pointer_add(&at, key);
+        json_object_set_new(copy, key,
+                            grants_show(engine, secrets, buf_str(&at), json_incref(member)));
+    }
+    json_decref(value);
+    return copy;
+}
+
 json_t *grants_show(const struct engine *engine, char *const *secrets, const char *path,
                     json_t *value)
 {
-    AUTO(json_t) json_t *clear = json_incref(value);
-    json_t *shown = parts_mask(&engine->parts, path, value);
+    AUTO(json_t) json_t *clear = NULL;
+    json_t *shown;
     bool own = false;
 
-    for (; shown && secrets && *secrets; secrets++) {
+    if (!value || !secrets)
+        return parts_mask(&engine->parts, path, value);
+    if (covered(secrets, path))
+        return value;
+    if (!*path)
+        return show_parts(engine, secrets, value);
+    if (!parts_of(&engine->parts, path, NULL))
+        return value; /* nothing marks a secret there, and a mask would be no value it can read */
+    clear = json_incref(value);
+    shown = parts_mask(&engine->parts, path, value);
+    for (; *secrets; secrets++) {
         const char *rest = *secrets + strlen(path);
         json_t *below;
 
-        if (path_under(path, *secrets)) {
-            json_decref(shown);
-            return json_incref(clear);
-        }
         if (!path_under(*secrets, path) || !(below = tree_get(clear, rest)))
             continue;
         if (!own) { /* what masking left alone is shared with the running tree */
