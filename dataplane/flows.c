@@ -118,7 +118,9 @@ static void end_flow(struct purge *purge, const struct flow *flow, uint32_t mark
     uint32_t bit = fate == JUDGE_DROPPED ? ABI_MARK_HELD : ABI_MARK_RESET;
 
     remember(&purge->gone, flow_hash(flow->family, flow->protocol, flow->original));
-    if (!holds_on(flow))
+    if (fate == JUDGE_DOUBTED)
+        flow_delete(flow, &purge->messages);
+    else if (!holds_on(flow))
         forget(purge, flow);
     else if (mark != (flow->mark | bit) && bit == ABI_MARK_HELD)
         flow_hold(flow, flow->mark | bit, &purge->messages);

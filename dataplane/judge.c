@@ -261,7 +261,7 @@ static enum judge_fate verdict(struct judge *judge, const struct flow *flow,
     enum policy_action action = rule ? rule->action : side->now.policy.forward;
 
     if (rule && policy_rule_unsure(rule))
-        return doubt_refuses(&side->doubt, &header, flow->mark) ? JUDGE_DROPPED : JUDGE_STAYS;
+        return doubt_refuses(&side->doubt, &header, flow->mark) ? JUDGE_DOUBTED : JUDGE_STAYS;
     return action == POLICY_ACCEPT   ? JUDGE_STAYS
            : action == POLICY_REJECT ? JUDGE_REJECTED
                                      : JUDGE_DROPPED;
@@ -291,7 +291,10 @@ enum judge_fate judge_flow(struct judge *judge, const struct flow *flow, const s
 
     if (ended || !verdict_stands(judge, flow->mark, way->hook))
         fate = verdict(judge, flow, way);
-    if (fate == JUDGE_STAYS && !judge->nat_alike && retranslates(judge, flow, way))
-        fate = JUDGE_TRANSLATED;
-    return fate;
+    if (judge->nat_alike || !retranslates(judge, flow, way))
+        return fate;
+    /* Rules that refuse it may well accept it where it goes now. */
+    return fate == JUDGE_STAYS || flow_nat_of(judge->now, false, flow, way).kind == FLOW_NAT_TO
+               ? JUDGE_TRANSLATED
+               : fate;
 }

@@ -10,6 +10,7 @@ enum judge_fate {
     JUDGE_STAYS,
     JUDGE_DROPPED,   /* a rule or default refuses it without a word */
     JUDGE_REJECTED,  /* … and says so */
+    JUDGE_DOUBTED,   /* refused or not: only its next packet can tell (doubt.h) */
     JUDGE_TRANSLATED /* it would get other addresses or ports */
 };
 

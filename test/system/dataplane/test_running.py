@@ -87,19 +87,18 @@ GROUP = [f"{OWN}", "10.200.1.9", "fd00:200:1::2", "fd00:200:1::9"]
 BEFORE_RULES = {
     **ALWAYS, **NAT_PORTS, "20": accept(5002), "30": accept(5003), "40": accept(5004, "udp"),
     "50": accept(5005, "udp", source=GROUP), "60": accept(5006, "udp", source=GROUP[0:1] + GROUP[2:3]),
-    "70": accept(5007), "80": accept(5008, limit={"rate": 1000}),
+    "70": accept(5007), "80": accept(5008, limit={"rate": 1000}), "90": accept(5009),
 }
 AFTER_RULES = {
     **ALWAYS, **NAT_PORTS, "25": refuse(5003), "30": accept(5003),
     "50": accept(5005, "udp", source=GROUP[1:2] + GROUP[3:4]), "60": accept(5006, "udp", source=GROUP),
-    "65": refuse(5007, action="reject"), "70": accept(5007), "80": accept(5008, limit={"rate": 10}),
+    "65": refuse(5007, action="reject"), "70": accept(5007), "81": accept(5008),
+    "88": refuse(5009, **{"source-mac": ["02:00:00:00:00:99"]}), "90": accept(5009),
     "100": refuse(2201, **{"from": "lan", "to": "local"}),
     "101": refuse(2203, "udp", **{"from": "lan", "to": "local"}),
     "102": refuse(2204, action="reject", **{"from": "lan", "to": "local"}),
     "110": refuse(5010, **{"from": "local", "to": "wan"}), "111": refuse(5012, "udp", to="wan"),
 }
-del AFTER_RULES["80"]
-AFTER_RULES["81"] = accept(5008)
 
 
 def forward(port, to, protocol="udp", **more):
@@ -154,6 +153,7 @@ ROWS.update({
     "input: a rule rejects": ("tcp", ROUTER, 2204, f"{ROUTER} 2204", "reset"),
     "input: another one": ("tcp", ROUTER, 2202, f"{ROUTER} 2202", "stays"),
     "input: another one, UDP": ("udp", ROUTER6, 2202, f"{ROUTER6} 2202", "stays"),
+    "its MAC address might be refused": ("tcp", S, 5009, f"{S} 5009", f"{S} 5009"),
     "target": ("udp", ROUTER, 8001, f"{S} 5020", f"{S2} 5020 {OWN}"),
     "target of TCP": ("tcp", ROUTER, 8002, f"{S} 5020", "reset"),
     "target of one that speaks unasked": ("udp", ROUTER, 5040, f"{S} 5040", f"{S2} 5040 {OWN}"),

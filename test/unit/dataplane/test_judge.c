@@ -67,6 +67,7 @@ static struct flow flow_of(const char *text)
 static const char *const fates[] = {[JUDGE_STAYS] = "stays",
                                     [JUDGE_DROPPED] = "dropped",
                                     [JUDGE_REJECTED] = "rejected",
+                                    [JUDGE_DOUBTED] = "doubted",
                                     [JUDGE_TRANSLATED] = "translated"};
 
 /* way: "lan0>wan0", ">wan0" from the appliance, "wan0>" to it; "own": what it was sent to is the
@@ -181,7 +182,7 @@ static const struct row rule_rows[] = {
      "icmp 10.1.0.2/0 192.0.2.9/0 mark=10", "lan0>wan0", "dropped"},
     {"a MAC address may be its sender's", OPEN,
      RULES("\"5\":{\"source-mac\":[\"02:00:00:00:00:01\"],\"action\":\"drop\"}," ACCEPTED),
-     FLOW "mark=10", "lan0>wan0", "dropped"},
+     FLOW "mark=10", "lan0>wan0", "doubted"},
     {"what accepted it by MAC address stands",
      RULES("\"10\":{\"source-mac\":[\"02:00:00:00:00:01\"],\"action\":\"accept\"}"),
      RULES("\"10\":{\"source-mac\":[\"02:00:00:00:00:01\"],\"action\":\"accept\"},"
@@ -248,6 +249,19 @@ static const struct row local_rows[] = {
 static const struct row nat_rows[] = {
     {"the target stays", DNAT(TO("5060", "10.1.0.2")), DNAT(TO("5060", "10.1.0.2:5060")),
      TRANSLATED, "wan0>lan0 own", "stays"},
+    {"the target and its rule change",
+     "{" ZONES ",\"destination-nat\":{" TO(
+         "5060", "10.1.0.2") "},\"rules\":{\"10\":{"
+                             "\"destination\":[\"10.1.0.2\"],\"action\":\"accept\"}}}",
+     "{" ZONES ",\"destination-nat\":{" TO(
+         "5060", "10.1.0.3") "},\"rules\":{\"10\":{"
+                             "\"destination\":[\"10.1.0.3\"],\"action\":\"accept\"}}}",
+     SENT "10.1.0.2/5060 192.0.2.9/5060 mark=10", "wan0>lan0 own", "translated"},
+    {"the target goes with its rule",
+     "{" ZONES ",\"destination-nat\":{" TO(
+         "5060", "10.1.0.2") "},\"rules\":{\"10\":{"
+                             "\"destination\":[\"10.1.0.2\"],\"action\":\"accept\"}}}",
+     RULES(""), SENT "10.1.0.2/5060 192.0.2.9/5060 mark=10", "wan0>lan0 own", "dropped"},
     {"the target changes", DNAT(TO("5060", "10.1.0.2")), DNAT(TO("5060", "10.1.0.3")), TRANSLATED,
      "wan0>lan0 own", "translated"},
     {"its port changes", DNAT(TO("5060", "10.1.0.2")), DNAT(TO("5060", "10.1.0.2:5061")),
