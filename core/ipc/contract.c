@@ -99,9 +99,8 @@ static int get_string(json_t *object, const char *member, const char *path, char
 }
 
 /* Compiles the schema at object/member; absent: only {} fits. */
-static int get_schema(const struct contract *c, json_t *object, const char *member,
-                      const char *path, char **ret_text, struct schema **ret_schema,
-                      struct orb_err *err)
+static int get_schema(struct contract *c, json_t *object, const char *member, const char *path,
+                      char **ret_text, struct schema **ret_schema, struct orb_err *err)
 {
     json_t *value = json_object_get(object, member);
     AUTO(buf) struct buf text = {0};
@@ -111,7 +110,7 @@ static int get_schema(const struct contract *c, json_t *object, const char *memb
         return schema_compile(nothing, sizeof(nothing) - 1, true, ret_schema, err);
     tree_dump(value, &text);
     *ret_text = buf_take(&text);
-    return schema_compile_in(c->text, c->len, at, true, ret_schema, err);
+    return schema_unit_compile(c->unit, at, ret_schema, err);
 }
 
 static int get_timeout(json_t *object, const char *path, uint32_t *ret_ms, struct orb_err *err)
@@ -354,18 +353,22 @@ int contract_compile(const char *text, size_t len, struct contract **ret_contrac
     c->len = len;
     r = read_head(c, root, err);
     if (r == 0)
+        r = schema_unit_new(c->text, c->len, true, &c->unit, err);
+    if (r == 0)
         r = add_members(c, root, err);
     if (r == 0 && json_object_get(root, "config")) {
         struct schema *schema = NULL;
 
-        r = schema_compile_in(c->text, c->len, "/config", true, &schema, err);
-        schema_free(schema);
+        r = schema_unit_compile(c->unit, "/config", &schema, err);
         c->config = true;
     }
+    if (r == ORB_E_LIMIT && c->interface)
+        orb_wrap(err, "the contract of the interface %s", c->interface);
     if (r < 0) {
         contract_free(c);
         return r;
     }
+    schema_unit_finish(c->unit);
     *ret_contract = c;
     return 0;
 }
@@ -377,6 +380,14 @@ const struct contract *contract_ref(const struct contract *contract)
     return contract;
 }
 
+/* One that was said belongs to the unit. */
+static void schema_drop(char *text, struct schema *schema)
+{
+    if (!text)
+        schema_free(schema);
+    free(text);
+}
+
 void contract_free(struct contract *c)
 {
     if (!c || --c->refs)
@@ -384,17 +395,15 @@ void contract_free(struct contract *c)
     for (size_t i = 0; i < c->method_count; i++) {
         free(c->methods[i].name);
         free(c->methods[i].description);
-        free(c->methods[i].input_text);
-        free(c->methods[i].output_text);
-        schema_free(c->methods[i].input);
-        schema_free(c->methods[i].output);
+        schema_drop(c->methods[i].input_text, c->methods[i].input);
+        schema_drop(c->methods[i].output_text, c->methods[i].output);
     }
     for (size_t i = 0; i < c->event_count; i++) {
         free(c->events[i].name);
         free(c->events[i].description);
-        free(c->events[i].payload_text);
-        schema_free(c->events[i].payload);
+        schema_drop(c->events[i].payload_text, c->events[i].payload);
     }
+    schema_unit_free(c->unit);
     free(c->methods);
     free(c->events);
     free(c->interface);

@@ -48,7 +48,8 @@ struct contract {
     bool config;
     char *text;
     size_t len;
-    char *defs_text;                 /* "$defs" of the file, NULL: none */
+    struct unit *unit; /* all schemas of the file, apart from those of what is not said */
+    char *defs_text;   /* "$defs" of the file, NULL: none */
     struct contract_method *methods; /* sorted by name */
     size_t method_count;
     struct contract_event *events; /* sorted by name */

@@ -21,13 +21,29 @@ int schema_compile(const char *text, size_t len, bool strict_objects, struct sch
  * ("#/$defs/…") are resolved in the whole document. */
 int schema_compile_in(const char *doc, size_t len, const char *pointer, bool strict_objects,
                       struct schema **ret_schema, struct orb_err *err);
+/* Several schemas of one document, whose parts they share: each is compiled once, and the budget is
+ * that of the document. A schema at "" or any other pointer is found by schema_unit_compile; before
+ * the first check schema_unit_finish is called. The unit frees its schemas. */
+struct unit;
+int schema_unit_new(const char *doc, size_t len, bool strict_objects, struct unit **ret_unit,
+                    struct orb_err *err);
+int schema_unit_compile(struct unit *unit, const char *pointer, struct schema **ret_schema,
+                        struct orb_err *err);
+void schema_unit_finish(struct unit *unit);
+void schema_unit_free(struct unit *unit);
+
+/* For schema_compile and schema_compile_in: with all that was compiled for it. */
 void schema_free(struct schema *schema);
 static inline void own_schema(struct schema **schema)
 {
     schema_free(*schema);
 }
 
-/* Checks a value. base_path: JSON pointer put before the path in errors, e.g. "/firewall". The text
+/* Compiling costs at most a budget (100000 schemas, names and steps of patterns a document), and so
+ * does a check (some units for each byte of the value): ORB_E_LIMIT. Patterns run in
+ * time proportional to text × pattern (regex.h).
+ *
+ * Checks a value. base_path: JSON pointer put before the path in errors, e.g. "/firewall". The text
  * must have passed json_scan. Errors: ORB_E_SCHEMA, path set, text like
  * `expected one of tcp, udp, icmp; got "tpc"; did you mean tcp?` */
 int schema_check(const struct schema *schema, const char *text, size_t len, const char *base_path,

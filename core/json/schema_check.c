@@ -1,6 +1,8 @@
 /* Checks scanned text against a compiled schema in one pass, without a tree. Only enum, const and
- * uniqueItems on objects and arrays build one, of just that value. Every visit of a schema is
- * counted: alternatives in alternatives could otherwise cost exponential time. */
+ * uniqueItems on objects and arrays build one, of just that value. Whatever is done is charged
+ * in units against a budget that grows with the value alone: schemas come from packages, and
+ * alternatives in alternatives, long lists of names or texts read again and again could otherwise
+ * cost any time. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,16 +10,36 @@
 #include "core/json/reader.h"
 #include "core/json/schema_check.h"
 
-#define MAX_NESTING 200 /* schemas within schemas, references included */
-#define FREE_VISITS 10000
-#define VISITS_PER_BYTE 64
+#define MAX_NESTING 200  /* schemas within schemas, references included */
+#define FREE_UNITS 20000 /* a unit: some 50 ns */
+#define UNITS_PER_BYTE 3
+#define UNIT_BYTES 32 /* read once; made into a tree to be compared: half a byte */
+#define NAMES_ON_STACK 512
+
+int schema_charge(struct check *c, const struct spot *spot, uint64_t units)
+{
+    if (c->budget >= units) {
+        c->budget -= units;
+        return 0;
+    }
+    c->budget = 0;
+    return schema_say(c, spot, ORB_E_LIMIT, "the value is too costly to check against its schema");
+}
+
+uint64_t schema_match_units(const struct pattern *pattern, size_t len)
+{
+    return 1 + len * regex_size(pattern->regex) / 32 + regex_size(pattern->regex) / 64;
+}
 
 static int check_unique(struct check *c, const struct spot *spot, const struct json_slice *v)
 {
-    AUTO(json_t) json_t *tree = json_loadb(v->p, v->len, JSON_REJECT_DUPLICATES, NULL);
-    AUTO(json_t) json_t *seen = json_object();
+    AUTO(json_t) json_t *tree = NULL, *seen = json_object();
     AUTO(buf) struct buf text = {0};
+    int r = schema_charge(c, spot, v->len * 2);
 
+    if (r < 0)
+        return r;
+    tree = json_loadb(v->p, v->len, JSON_REJECT_DUPLICATES, NULL);
     for (size_t i = 0; tree && i < json_array_size(tree); i++) {
         struct spot at = {.up = spot, .index = i};
 
@@ -52,6 +74,9 @@ static int check_array(struct check *c, const struct schema *s, const struct spo
                 return r;
         } else {
             p = json_value(p, end, &v);
+            r = schema_charge(c, &at, 1 + v.len / UNIT_BYTES);
+            if (r < 0)
+                return r;
         }
         if (p == before)
             break; /* only text that never was scanned */
@@ -89,24 +114,36 @@ static int check_name(struct check *c, const struct schema *s, const struct spot
     return r;
 }
 
+/* The names of a schema that an object has. */
+struct names {
+    bool *seen; /* NULL: not asked for */
+    size_t required;
+};
+
 /* One member against every schema that concerns it; name is its key, decoded. */
 static int check_member(struct check *c, const struct schema *s, const struct spot *at,
                         const char *name, size_t len, const char *p, const char **ret_end,
-                        size_t *required)
+                        struct names *names)
 {
     const struct member *m = schema_member(s, name, len);
     bool known = m && m->schema;
     struct json_slice v;
-    int r = 0;
+    int r = schema_charge(c, at, 1 + len / UNIT_BYTES);
 
     *ret_end = NULL;
-    *required += m && m->required;
-    if (s->names)
+    names->required += m && m->required;
+    if (m && names->seen)
+        names->seen[m - s->members] = true;
+    if (r == 0 && s->names)
         r = check_name(c, s, at);
     if (r == 0 && known)
         r = schema_check_value(c, m->schema, at, p, ret_end);
     for (size_t i = 0; r == 0 && i < s->pattern_count; i++) {
-        int matches = schema_match(s->unit, &s->patterns[i], name, len);
+        int matches = schema_charge(c, at, schema_match_units(&s->patterns[i], len));
+
+        if (matches < 0)
+            return matches;
+        matches = schema_match(&s->patterns[i], name, len);
 
         if (matches < 0)
             return schema_too_costly(c, at, &s->patterns[i], matches);
@@ -122,49 +159,46 @@ static int check_member(struct check *c, const struct schema *s, const struct sp
         }
         r = schema_check_value(c, s->additional, at, p, ret_end);
     }
-    if (r == 0 && !*ret_end)
+    if (r == 0 && !*ret_end) {
         *ret_end = json_value(p, c->end, &v);
+        r = schema_charge(c, at, v.len / UNIT_BYTES);
+    }
     return r;
 }
 
 static int check_required(struct check *c, const struct schema *s, const struct spot *spot,
-                          const char *p, size_t len)
+                          const struct names *names)
 {
-    struct json_slice v;
-
-    for (size_t i = 0; i < s->member_count; i++)
-        if (s->members[i].required && !json_member(p, len, s->members[i].name, &v))
+    for (size_t i = 0; i < s->member_count && names->required < s->required_count; i++)
+        if (s->members[i].required && !names->seen[i])
             return schema_say(c, spot, ORB_E_SCHEMA, "expected a member %s; it is missing",
                               s->members[i].name);
     return 0;
 }
 
 static int check_dependent(struct check *c, const struct schema *s, const struct spot *spot,
-                           const char *p, size_t len)
+                           const struct names *names)
 {
-    struct json_slice v;
-
     for (size_t i = 0; i < s->dependency_count; i++) {
         const struct dependency *d = &s->dependencies[i];
+        int r = schema_charge(c, spot, 1 + d->count / 16);
 
-        if (!json_member(p, len, d->name, &v))
-            continue;
-        for (size_t j = 0; j < json_array_size(d->needs); j++) {
-            const char *name = json_string_value(json_array_get(d->needs, j));
-
-            if (!json_member(p, len, name, &v))
+        if (r < 0)
+            return r;
+        for (size_t j = 0; names->seen[d->member] && j < d->count; j++)
+            if (!names->seen[d->needs[j]])
                 return schema_say(c, spot, ORB_E_SCHEMA,
-                                  "expected a member %s beside %s; it is missing", name, d->name);
-        }
+                                  "expected a member %s beside %s; it is missing",
+                                  s->members[d->needs[j]].name, s->members[d->member].name);
     }
     return 0;
 }
 
-static int check_object(struct check *c, const struct schema *s, const struct spot *spot,
-                        const char *p, const char **ret_end)
+static int check_members(struct check *c, const struct schema *s, const struct spot *spot,
+                         const char *p, const char **ret_end, struct names *names)
 {
-    const char *start = p, *end = c->end;
-    size_t count = 0, required = 0, len;
+    const char *end = c->end;
+    size_t count = 0, len;
     int r;
 
     p = json_space(p + 1, end);
@@ -183,7 +217,7 @@ static int check_object(struct check *c, const struct schema *s, const struct sp
         p = json_space(p, end);
         if (p < end && *p == ':')
             p = json_space(p + 1, end);
-        r = check_member(c, s, &at, name, len, p, &p, &required);
+        r = check_member(c, s, &at, name, len, p, &p, names);
         if (r < 0)
             return r;
         count++;
@@ -192,14 +226,32 @@ static int check_object(struct check *c, const struct schema *s, const struct sp
             p = json_space(p + 1, end);
     }
     *ret_end = p < end ? p + 1 : end;
-    if (required < s->required_count) {
-        r = check_required(c, s, spot, start, (size_t)(*ret_end - start));
-        if (r < 0)
-            return r;
-    }
+    r = check_required(c, s, spot, names);
+    if (r < 0)
+        return r;
     if (count < s->min_members || count > s->max_members)
         return schema_wrong_count(c, spot, "members", count, s->min_members, s->max_members);
-    return check_dependent(c, s, spot, start, (size_t)(*ret_end - start));
+    return check_dependent(c, s, spot, names);
+}
+
+static int check_object(struct check *c, const struct schema *s, const struct spot *spot,
+                        const char *p, const char **ret_end)
+{
+    bool few[NAMES_ON_STACK];
+    AUTO_FREE bool *many = NULL;
+    struct names names = {0};
+    int r;
+
+    if (s->required_count || s->dependency_count) {
+        r = schema_charge(c, spot, s->member_count / UNIT_BYTES);
+        if (r < 0)
+            return r;
+        if (s->member_count > NAMES_ON_STACK)
+            names.seen = many = xcalloc(s->member_count, sizeof(*many));
+        else
+            names.seen = memset(few, 0, s->member_count * sizeof(*few));
+    }
+    return check_members(c, s, spot, p, ret_end, &names);
 }
 
 static unsigned type_of(const struct json_slice *v)
@@ -307,8 +359,12 @@ static int check_normal(struct check *c, const struct schema *s, const struct sp
     bool container = *p == '{' || *p == '[';
     int r;
 
-    if (!container || s->has_choices || s->has_const)
+    if (!container || s->has_choices || s->has_const) {
         *ret_end = json_value(p, c->end, &v);
+        r = schema_charge(c, spot, container ? v.len * 2 : v.len / UNIT_BYTES);
+        if (r < 0)
+            return r;
+    }
     if (s->has_choices || s->has_const) {
         r = schema_check_choices(c, s, spot, &v);
         if (r < 0)
@@ -340,15 +396,15 @@ int schema_check_value(struct check *c, const struct schema *s, const struct spo
 
     if (p >= c->end)
         return schema_say(c, spot, ORB_E_SCHEMA, "expected a value; got the end of the text");
-    if (c->visits-- == 0)
-        return schema_say(c, spot, ORB_E_LIMIT,
-                          "the value is too costly to check against its schema");
+    r = schema_charge(c, spot, 1);
+    if (r < 0)
+        return r;
     if (c->depth == MAX_NESTING)
         return schema_say(c, spot, ORB_E_LIMIT, "schemas are nested too deeply; the limit is %d",
                           MAX_NESTING);
     if (s->kind == SCHEMA_ALWAYS) {
         *ret_end = json_value(p, c->end, &v);
-        return 0;
+        return schema_charge(c, spot, v.len / UNIT_BYTES);
     }
     if (s->kind == SCHEMA_NEVER) {
         *ret_end = json_value(p, c->end, &v);
@@ -366,7 +422,7 @@ void schema_check_init(struct check *c, const char *text, size_t len, const char
 {
     *c = (struct check){
         .end = text + len,
-        .visits = FREE_VISITS + (uint64_t)len * VISITS_PER_BYTE,
+        .budget = FREE_UNITS + (uint64_t)len * UNITS_PER_BYTE,
         .base = base_path ? base_path : "",
         .err = err,
     };

@@ -6,7 +6,7 @@
 
 struct check {
     const char *end; /* of the text */
-    uint64_t visits; /* of schemas still allowed */
+    uint64_t budget; /* units left: a schema looked at, 32 bytes of the value read, … */
     unsigned depth;
     unsigned quiet; /* above 0: an alternative is tried, its mismatches need no words */
     const char *base;
@@ -26,6 +26,11 @@ void schema_check_init(struct check *c, const char *text, size_t len, const char
 /* Checks the value that starts at p and says where it ends (on success). */
 int schema_check_value(struct check *c, const struct schema *s, const struct spot *spot,
                        const char *p, const char **ret_end);
+
+/* Takes so many units; ORB_E_LIMIT when they are used up. */
+int schema_charge(struct check *c, const struct spot *spot, uint64_t units);
+/* What the match of a pattern costs. */
+uint64_t schema_match_units(const struct pattern *pattern, size_t len);
 
 /* Each fills the error, unless an alternative is tried, and returns its code (schema_value.c). */
 int schema_say(struct check *c, const struct spot *spot, int code, const char *format, ...)

@@ -7,6 +7,7 @@
 struct compile {
     struct unit *unit;
     struct buf path; /* of the keyword being read, in the document */
+    unsigned depth;  /* schemas within schemas, references included */
     struct orb_err *err;
 };
 
@@ -18,6 +19,12 @@ typedef int keyword_fn(struct compile *c, struct schema *s, json_t *value, size_
 int schema_compile_node(struct compile *c, json_t *json, struct schema **ret_schema);
 int schema_read_keyword(struct compile *c, struct schema *s, const char *name, json_t *value);
 int schema_compile_pattern(struct compile *c, const char *text, struct pattern *pattern);
+
+/* The member entry of a name, made where there is none yet. */
+int schema_member_add(struct compile *c, struct schema *s, const char *name,
+                      struct member **ret_member);
+/* Takes so many units from what the document may cost; ORB_E_LIMIT when it is used up. */
+int schema_spend(struct compile *c, uint64_t units);
 
 /* Fill the error with the present path; return its code. */
 int schema_wrong(struct compile *c, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -7,8 +7,6 @@
 #include "core/base/own.h"
 #include "core/json/schema_compile.h"
 
-#define PATTERN_BYTES 1000
-
 int schema_read_types(struct compile *c, struct schema *s, json_t *value, size_t field)
 {
     static const char *const names[] = {"object", "array",   "string", "integer",
@@ -36,26 +34,16 @@ int schema_read_types(struct compile *c, struct schema *s, json_t *value, size_t
 
 int schema_compile_pattern(struct compile *c, const char *text, struct pattern *pattern)
 {
-    PCRE2_UCHAR words[128];
-    PCRE2_SIZE at;
-    int why;
+    char why[160];
 
-    if (strlen(text) > PATTERN_BYTES)
+    if (strlen(text) > REGEX_BYTES)
         return schema_wrong(c, "a pattern of %zu bytes; the limit is %d", strlen(text),
-                            PATTERN_BYTES);
+                            REGEX_BYTES);
     pattern->text = text;
-    pattern->code =
-        pcre2_compile((PCRE2_SPTR)text, PCRE2_ZERO_TERMINATED,
-                      PCRE2_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_ALT_BSUX | PCRE2_NEVER_BACKSLASH_C,
-                      &why, &at, NULL);
-    if (!pattern->code) {
-        pcre2_get_error_message(why, words, sizeof words);
-        return schema_wrong(c, "expected a regular expression; got \"%s\": %s at byte %zu", text,
-                            (char *)words, at);
-    }
-    /* Where executable memory is not to be had, the interpreter serves. */
-    pcre2_jit_compile(pattern->code, PCRE2_JIT_COMPLETE);
-    return 0;
+    pattern->regex = regex_compile(text, why, sizeof(why));
+    if (!pattern->regex)
+        return schema_wrong(c, "expected a regular expression; got \"%s\": %s", text, why);
+    return schema_spend(c, 20 + regex_size(pattern->regex));
 }
 
 int schema_read_pattern(struct compile *c, struct schema *s, json_t *value, size_t field)
@@ -132,15 +120,37 @@ static void choice_set(struct choice *choice, const json_t *value)
     choice->text = buf_take(&text);
 }
 
+int schema_text_order(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    if (a_len != b_len)
+        return a_len < b_len ? -1 : 1;
+    return memcmp(a, b, a_len);
+}
+
+/* Texts first, in their order. */
+static int choice_order(const void *a, const void *b)
+{
+    const struct choice *x = a, *y = b;
+
+    if ((x->type == SCHEMA_STRING) != (y->type == SCHEMA_STRING))
+        return x->type == SCHEMA_STRING ? -1 : 1;
+    return schema_text_order(x->text, x->len, y->text, y->len);
+}
+
 int schema_read_enum(struct compile *c, struct schema *s, json_t *value, size_t field)
 {
     if (!json_is_array(value) || json_array_size(value) == 0)
         return schema_expected(c, "an array of values", value);
     s->choices = xcalloc(json_array_size(value), sizeof *s->choices);
     s->has_choices = true;
-    for (size_t i = 0; i < json_array_size(value); i++)
+    for (size_t i = 0; i < json_array_size(value); i++) {
         choice_set(&s->choices[s->choice_count++], json_array_get(value, i));
-    return 0;
+        s->text_count += s->choices[i].type == SCHEMA_STRING;
+    }
+    s->shown = xcalloc(s->choice_count, sizeof(*s->shown));
+    memcpy(s->shown, s->choices, s->choice_count * sizeof(*s->shown));
+    qsort(s->choices, s->choice_count, sizeof(*s->choices), choice_order);
+    return schema_spend(c, s->choice_count);
 }
 
 int schema_read_const(struct compile *c, struct schema *s, json_t *value, size_t field)

@@ -9,47 +9,7 @@
 
 #define DEEPEST 16
 #define MAX_TOKENS 64
-
-static unsigned types_some(const struct schema_list *list, unsigned depth);
-
-static unsigned types_at(const struct schema *s, unsigned depth)
-{
-    unsigned types = s->types ? s->types : SCHEMA_ANY, mask = 0;
-
-    if (s->kind == SCHEMA_NEVER)
-        return 0;
-    if (depth > DEEPEST)
-        return types;
-    for (size_t i = 0; i < s->choice_count; i++)
-        mask |= s->choices[i].type;
-    if (s->has_choices)
-        types &= mask;
-    if (s->has_const)
-        types &= s->only.type;
-    if (s->ref)
-        types &= types_at(s->ref, depth + 1);
-    for (size_t i = 0; i < s->all_of.count; i++)
-        types &= types_at(s->all_of.all[i], depth + 4);
-    if (s->any_of.count)
-        types &= types_some(&s->any_of, depth);
-    if (s->one_of.count)
-        types &= types_some(&s->one_of, depth);
-    return types;
-}
-
-static unsigned types_some(const struct schema_list *list, unsigned depth)
-{
-    unsigned types = 0;
-
-    for (size_t i = 0; i < list->count; i++)
-        types |= types_at(list->all[i], depth + 4);
-    return types;
-}
-
-unsigned schema_types_of(const struct schema *s)
-{
-    return types_at(s, 0);
-}
+#define WALK_NODES 2000 /* looked at for one answer */
 
 /* A keyword here or, when it is not said here, where $ref leads. */
 static const json_t *fact(const struct schema *s, const char *keyword)
@@ -76,24 +36,27 @@ bool schema_flag(const struct schema *s, const char *keyword)
     return json_is_true(fact(s, keyword));
 }
 
-static const char *target_at(const struct schema *s, unsigned depth)
+static const char *target_at(const struct schema *s, unsigned depth, unsigned *left)
 {
     const struct schema_list *lists[] = {&s->all_of, &s->any_of, &s->one_of};
     const char *target = s->ref_target;
 
-    if (depth > DEEPEST)
+    if (depth > DEEPEST || !*left)
         return NULL;
+    --*left;
     if (!target && s->ref)
-        target = target_at(s->ref, depth + 1);
+        target = target_at(s->ref, depth + 1, left);
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)
         for (size_t j = 0; !target && j < lists[i]->count; j++)
-            target = target_at(lists[i]->all[j], depth + 4);
+            target = target_at(lists[i]->all[j], depth + 4, left);
     return target;
 }
 
 const char *schema_ref_target(const struct schema *s)
 {
-    return target_at(s, 0);
+    unsigned left = WALK_NODES;
+
+    return target_at(s, 0, &left);
 }
 
 const char *schema_type(const struct schema *s)
@@ -124,41 +87,44 @@ static bool is_index(const char *token)
     return token[0] && strspn(token, "0123456789") == strlen(token);
 }
 
-static const struct schema *step(const struct schema *s, const char *token, unsigned depth);
+static const struct schema *step(const struct schema *s, const char *token, unsigned depth,
+                                 unsigned *left);
 
 static const struct schema *step_list(const struct schema_list *list, const char *token,
-                                      unsigned depth)
+                                      unsigned depth, unsigned *left)
 {
     const struct schema *found = NULL;
 
     for (size_t i = 0; i < list->count && !found; i++)
-        found = step(list->all[i], token, depth);
+        found = step(list->all[i], token, depth, left);
     return found;
 }
 
 /* The schema of the member or element token; NULL when this node has nothing to say on it. */
-static const struct schema *step(const struct schema *s, const char *token, unsigned depth)
+static const struct schema *step(const struct schema *s, const char *token, unsigned depth,
+                                 unsigned *left)
 {
     const struct member *m = schema_member(s, token, strlen(token));
     const struct schema *found = NULL;
 
-    if (depth > DEEPEST)
+    if (depth > DEEPEST || !*left)
         return NULL;
+    --*left;
     if (m && m->schema)
         return m->schema->kind == SCHEMA_NEVER ? NULL : m->schema;
     for (size_t i = 0; i < s->pattern_count; i++)
-        if (schema_match(s->unit, &s->patterns[i], token, strlen(token)) > 0)
+        if (schema_match(&s->patterns[i], token, strlen(token)) > 0)
             return s->patterns[i].schema;
     if (s->items && is_index(token))
         found = s->items;
     if (!found && s->ref)
-        found = step(s->ref, token, depth + 1);
+        found = step(s->ref, token, depth + 1, left);
     if (!found)
-        found = step_list(&s->all_of, token, depth + 4);
+        found = step_list(&s->all_of, token, depth + 4, left);
     if (!found)
-        found = step_list(&s->any_of, token, depth + 4);
+        found = step_list(&s->any_of, token, depth + 4, left);
     if (!found)
-        found = step_list(&s->one_of, token, depth + 4);
+        found = step_list(&s->one_of, token, depth + 4, left);
     if (!found && s->additional && s->additional->kind != SCHEMA_NEVER)
         found = s->additional;
     return found;
@@ -206,7 +172,8 @@ const struct schema *schema_at(const struct schema *s, const char *pointer, stru
         return NULL;
     }
     for (int i = 0; i < n; i++) {
-        const struct schema *next = step(s, tokens[i], 0);
+        unsigned left = WALK_NODES;
+        const struct schema *next = step(s, tokens[i], 0, &left);
 
         pointer_add(&path, tokens[i]);
         if (name_fits(s, tokens[i], path.data, err) < 0)

@@ -8,9 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
+#include "core/json/regex.h"
 #include "core/json/schema.h"
 #include "core/json/tree.h"
 
@@ -44,7 +42,7 @@ struct member {
 
 struct pattern {
     const char *text;
-    pcre2_code *code;
+    struct regex *regex;
     struct schema *schema; /* of patternProperties */
 };
 
@@ -61,8 +59,9 @@ struct schema_list {
 };
 
 struct dependency {
-    const char *name;
-    const json_t *needs; /* array of strings */
+    uint32_t member; /* number among members; so are those of needs */
+    uint16_t *needs; /* each once */
+    size_t count;
 };
 
 struct format {
@@ -76,7 +75,10 @@ struct schema {
     struct unit *unit;
     const json_t *json; /* facts for people are read from here */
     enum schema_kind kind;
-    unsigned types; /* 0: no type keyword */
+    unsigned types;     /* 0: no type keyword */
+    unsigned all_types; /* references and combinations included */
+    bool all_types_known;
+    uint32_t number; /* among the nodes of its unit */
 
     struct member *members;
     size_t member_count;
@@ -103,8 +105,9 @@ struct schema {
     bool has_minimum, has_maximum, has_above, has_below, has_multiple;
     bool has_number; /* any of them */
 
-    struct choice *choices; /* enum or const */
-    size_t choice_count;
+    struct choice *choices; /* enum: texts first, sorted; then the others */
+    size_t choice_count, text_count;
+    struct choice *shown; /* enum in the order of the file; texts belong to choices */
     bool has_choices, has_const;
     struct choice only; /* const */
 
@@ -118,13 +121,12 @@ struct schema {
 };
 
 struct unit {
-    struct schema *root;
     json_t *document;
     struct schema **nodes;
     size_t node_count;
     struct schema **by_json; /* hash table on the address of the node in the document */
     size_t by_json_slots;
-    pcre2_match_context *match;
+    uint64_t budget;    /* left for compiling */
     struct schema *any; /* accepts everything; what schema_at gives in open objects */
     bool strict_objects;
     bool has_secrets; /* x-orb-secret stands somewhere */
@@ -132,7 +134,7 @@ struct unit {
 
 /* The member entry of a name, NULL when properties and required do not have it. */
 const struct member *schema_member(const struct schema *schema, const char *name, size_t len);
-/* Which types the schema lets through, references and combinations included. */
+/* Which types the schema lets through, references and combinations included (schema_finish.c). */
 unsigned schema_types_of(const struct schema *schema);
 const struct format *schema_format(const char *name);
 /* The name nearest to a wrong format. */
@@ -143,9 +145,10 @@ struct number schema_number(const char *p, size_t len);
 int schema_number_compare(const struct number *a, const struct number *b);
 bool schema_number_multiple(const struct number *n, const struct number *of);
 
-/* 1 matches, 0 not, ORB_E_LIMIT when the pattern costs too much or the text is too long. */
-int schema_match(const struct unit *unit, const struct pattern *pattern, const char *text,
-                 size_t len);
+/* 1 matches, 0 not, ORB_E_LIMIT when the text is too long. */
+int schema_match(const struct pattern *pattern, const char *text, size_t len);
+/* -1, 0 or 1: the order of the texts of an enum. */
+int schema_text_order(const char *a, size_t a_len, const char *b, size_t b_len);
 
 /* Words for errors (schema_words.c), appended. */
 void schema_words_types(unsigned types, struct buf *to);

@@ -41,20 +41,6 @@ static int read_schemas(struct compile *c, struct schema *s, json_t *value, size
     return 0;
 }
 
-/* Members may be named by properties or by required first; both add to one list. */
-static struct member *member_of(struct schema *s, const char *name)
-{
-    struct member *m;
-
-    for (size_t i = 0; i < s->member_count; i++)
-        if (strcmp(s->members[i].name, name) == 0)
-            return &s->members[i];
-    s->members = xrealloc(s->members, (s->member_count + 1) * sizeof *s->members);
-    m = &s->members[s->member_count++];
-    *m = (struct member){.name = name, .len = strlen(name)};
-    return m;
-}
-
 static int read_properties(struct compile *c, struct schema *s, json_t *value, size_t field)
 {
     const char *name;
@@ -65,14 +51,17 @@ static int read_properties(struct compile *c, struct schema *s, json_t *value, s
     json_object_foreach (value, name, one) {
         size_t before = schema_enter(c, name);
         struct schema *schema;
+        struct member *member;
         int r = schema_compile_node(c, one, &schema);
 
+        if (r == 0)
+            r = schema_member_add(c, s, name, &member);
         if (r < 0)
             return r;
-        member_of(s, name)->schema = schema;
+        member->schema = schema;
         schema_leave(c, before);
     }
-    return s->member_count > UINT16_MAX / 4 ? schema_wrong(c, "too many properties") : 0;
+    return 0;
 }
 
 static bool all_strings(const json_t *value)
@@ -87,9 +76,43 @@ static int read_required(struct compile *c, struct schema *s, json_t *value, siz
 {
     if (!all_strings(value))
         return schema_expected(c, "an array of names", value);
-    for (size_t i = 0; i < json_array_size(value); i++)
-        member_of(s, json_string_value(json_array_get(value, i)))->required = true;
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        struct member *member;
+        int r = schema_member_add(c, s, json_string_value(json_array_get(value, i)), &member);
+
+        if (r < 0)
+            return r;
+        member->required = true;
+    }
     return 0;
+}
+
+/* The names that must stand beside one; each once, however often it is said. */
+static int read_needs(struct compile *c, struct schema *s, const char *name, const json_t *list,
+                      struct dependency *d)
+{
+    AUTO_FREE bool *seen = NULL;
+    struct member *member;
+    int r = schema_member_add(c, s, name, &member);
+
+    if (r < 0)
+        return r;
+    d->member = (uint32_t)(member - s->members);
+    for (size_t i = 0; r == 0 && i < json_array_size(list); i++)
+        r = schema_member_add(c, s, json_string_value(json_array_get(list, i)), &member);
+    if (r < 0)
+        return r;
+    seen = xcalloc(s->member_count, sizeof(*seen));
+    d->needs = xcalloc(json_array_size(list), sizeof(*d->needs));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *need = json_string_value(json_array_get(list, i));
+        size_t number = (size_t)(schema_member(s, need, strlen(need)) - s->members);
+
+        if (!seen[number])
+            d->needs[d->count++] = (uint16_t)number;
+        seen[number] = true;
+    }
+    return schema_spend(c, s->member_count / 64);
 }
 
 static int read_dependent(struct compile *c, struct schema *s, json_t *value, size_t field)
@@ -101,9 +124,13 @@ static int read_dependent(struct compile *c, struct schema *s, json_t *value, si
         return schema_expected(c, "an object of arrays of names", value);
     s->dependencies = xcalloc(json_object_size(value), sizeof *s->dependencies);
     json_object_foreach (value, name, needs) {
+        int r;
+
         if (!all_strings(needs))
             return schema_expected(c, "an array of names", needs);
-        s->dependencies[s->dependency_count++] = (struct dependency){name, needs};
+        r = read_needs(c, s, name, needs, &s->dependencies[s->dependency_count++]);
+        if (r < 0)
+            return r;
     }
     return 0;
 }

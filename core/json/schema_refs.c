@@ -44,7 +44,7 @@ static int walk_member(struct walk *w, const struct schema *s, const struct json
     if (r == 0 && known)
         r = walk_value(w, m->schema, &item->value);
     for (size_t i = 0; r == 0 && i < s->pattern_count; i++)
-        if (schema_match(s->unit, &s->patterns[i], name, strlen(name)) > 0) {
+        if (schema_match(&s->patterns[i], name, strlen(name)) > 0) {
             known = true;
             r = walk_value(w, s->patterns[i].schema, &item->value);
         }

@@ -75,7 +75,7 @@ static void step(const struct set *from, const char *name, bool member, bool ele
         if (known)
             add(to, m->schema, true);
         for (size_t k = 0; member && k < s->pattern_count; k++) {
-            int fits = schema_match(s->unit, &s->patterns[k], name, len);
+            int fits = schema_match(&s->patterns[k], name, len);
 
             to->secret |= fits < 0;
             known |= fits > 0;

@@ -67,20 +67,9 @@ int schema_wrong_count(struct check *c, const struct spot *spot, const char *wha
                       (unsigned long long)n);
 }
 
-int schema_match(const struct unit *unit, const struct pattern *pattern, const char *text,
-                 size_t len)
+int schema_match(const struct pattern *pattern, const char *text, size_t len)
 {
-    pcre2_match_data *data;
-    int r;
-
-    if (len > SUBJECT_BYTES)
-        return ORB_E_LIMIT;
-    data = pcre2_match_data_create(1, NULL);
-    if (!data)
-        return ORB_E_NOMEM;
-    r = pcre2_match(pattern->code, (PCRE2_SPTR)text, len, 0, 0, data, unit->match);
-    pcre2_match_data_free(data);
-    return r >= 0 ? 1 : r == PCRE2_ERROR_NOMATCH ? 0 : ORB_E_LIMIT;
+    return len > SUBJECT_BYTES ? ORB_E_LIMIT : regex_match(pattern->regex, text, len);
 }
 
 int schema_too_costly(struct check *c, const struct spot *spot, const struct pattern *pattern,
@@ -88,8 +77,7 @@ int schema_too_costly(struct check *c, const struct spot *spot, const struct pat
 {
     return schema_say(
         c, spot, r,
-        "the text cannot be checked against the pattern %.100s: longer than %d bytes or too "
-        "costly",
+        "the text cannot be checked against the pattern %.100s: it is longer than %d bytes",
         pattern->text, SUBJECT_BYTES);
 }
 
@@ -144,6 +132,24 @@ static int is_choice(const struct choice *choice, const struct json_slice *v, co
     return equal->len == choice->len && memcmp(equal->data, choice->text, choice->len) == 0;
 }
 
+static int is_text_choice(const struct schema *s, const char *text, size_t len)
+{
+    size_t low = 0, high = s->text_count;
+
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        int order = schema_text_order(text, len, s->choices[mid].text, s->choices[mid].len);
+
+        if (order == 0)
+            return 1;
+        if (order < 0)
+            high = mid;
+        else
+            low = mid + 1;
+    }
+    return 0;
+}
+
 /* enum and const. */
 int schema_check_choices(struct check *c, const struct schema *s, const struct spot *spot,
                          const struct json_slice *v)
@@ -167,10 +173,14 @@ int schema_check_choices(struct check *c, const struct schema *s, const struct s
     }
     if (s->has_const)
         r = is_choice(&s->only, v, plain, len, &equal);
-    if (r > 0 && s->has_choices) {
-        r = 0;
-        for (size_t i = 0; i < s->choice_count && r == 0; i++)
+    if (r > 0 && s->has_choices && plain) {
+        r = is_text_choice(s, plain, len);
+    } else if (r > 0 && s->has_choices) {
+        r = schema_charge(c, spot, (s->choice_count - s->text_count) / 2);
+        for (size_t i = s->text_count; i < s->choice_count && r == 0; i++)
             r = is_choice(&s->choices[i], v, plain, len, &equal);
+        if (r == ORB_E_LIMIT)
+            return r;
     }
     if (r > 0)
         return 0;
@@ -218,15 +228,18 @@ static int check_string(struct check *c, const struct schema *s, const struct sp
         if (n < s->min_length || n > s->max_length)
             return schema_wrong_count(c, spot, "characters", n, s->min_length, s->max_length);
     }
-    if (!s->pattern.code && !s->format)
+    if (!s->pattern.regex && !s->format)
         return 0;
     plain = xcalloc(1, len + 1);
     plain[len = json_unescape(p, len, plain)] = '\0';
     if (s->format && !s->format->test(plain))
         return schema_mismatch(c, s, spot, v, s->format->words);
-    if (!s->pattern.code)
+    if (!s->pattern.regex)
         return 0;
-    r = schema_match(s->unit, &s->pattern, plain, len);
+    r = schema_charge(c, spot, schema_match_units(&s->pattern, len));
+    if (r < 0)
+        return r;
+    r = schema_match(&s->pattern, plain, len);
     if (r < 0)
         return schema_too_costly(c, spot, &s->pattern, r);
     if (r > 0)

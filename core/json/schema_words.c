@@ -9,7 +9,8 @@
 
 #define SHOWN_NAMES 12
 #define SHOWN_BYTES 60
-#define DEEPEST 16 /* how far references are followed for words */
+#define KNOWN_MAX 500 /* names looked at for the nearest */
+#define DEEPEST 16    /* how far references are followed for words */
 
 void schema_words_types(unsigned types, struct buf *to)
 {
@@ -49,7 +50,7 @@ static void add_near(const char *word, const char *const *names, size_t count, s
 
 static size_t choices_of(const struct schema *s, const struct choice **ret_choices)
 {
-    *ret_choices = s->has_choices ? s->choices : &s->only;
+    *ret_choices = s->has_choices ? s->shown : &s->only;
     return s->has_choices ? s->choice_count : 1;
 }
 
@@ -126,7 +127,7 @@ void schema_words_alternatives(const struct schema_list *list, struct buf *to)
         const struct schema *s = list->all[i];
         const char *title = schema_title(s);
 
-        while (s->only_ref && s->ref != list->all[i] && !title)
+        for (int hops = 0; s->only_ref && !title && hops < DEEPEST; hops++)
             s = s->ref;
         if (i)
             buf_adds(to, ", ");
@@ -163,13 +164,15 @@ void schema_words_got(const struct json_slice *v, bool secret, struct buf *to)
     }
 }
 
-static void known_add(const struct schema *s, unsigned depth, const char ***names, size_t *count)
+static void known_add(const struct schema *s, unsigned depth, const char ***names, size_t *count,
+                      unsigned *left)
 {
     const struct schema_list *lists[] = {&s->all_of, &s->any_of, &s->one_of};
 
-    if (depth > DEEPEST)
+    if (depth > DEEPEST || !*left)
         return;
-    for (size_t i = 0; i < s->member_count; i++) {
+    --*left;
+    for (size_t i = 0; i < s->member_count && *count < KNOWN_MAX; i++) {
         bool there = !s->members[i].schema || s->members[i].schema->kind == SCHEMA_NEVER;
 
         for (size_t j = 0; j < *count && !there; j++)
@@ -180,18 +183,20 @@ static void known_add(const struct schema *s, unsigned depth, const char ***name
         (*names)[(*count)++] = s->members[i].name;
     }
     if (s->ref)
-        known_add(s->ref, depth + 1, names, count);
+        known_add(s->ref, depth + 1, names, count, left);
     for (size_t i = 0; i < ARRAY_LEN(lists); i++)
         for (size_t j = 0; j < lists[i]->count; j++)
-            known_add(lists[i]->all[j], depth + 4, names, count);
+            known_add(lists[i]->all[j], depth + 4, names, count, left);
 }
 
 static const char **known(const struct schema *s, size_t *ret_count)
 {
     const char **names = NULL;
 
+    unsigned left = KNOWN_MAX;
+
     *ret_count = 0;
-    known_add(s, 0, &names, ret_count);
+    known_add(s, 0, &names, ret_count, &left);
     return names;
 }
 

@@ -43,7 +43,7 @@ static int load_contract(struct package *package, struct orb_err *err)
         return r;
     r = contract_compile(buf_str(&data), data.len, &package->contract, err);
     if (r < 0)
-        return orb_wrap(err, "%s", path);
+        return orb_wrap(err, "package %s: %s", package->manifest.name, path);
     return 0;
 }
 
