@@ -45,6 +45,7 @@ struct purge {
     struct dataplane_ended *ended;
     struct dataplane *dp;
     struct buf first, messages; /* in the second a moment after those in the first */
+    struct hashes back;         /* what was ended and goes on */
     struct hashes gone;         /* what ended, for the connections it expected */
     bool expected;              /* there are such */
     bool forget;                /* also what has no mark */
@@ -188,8 +189,10 @@ static void judge_one(struct purge *purge, struct flow *flow)
         end_flow(purge, flow, mark, fate);
     if (fate == JUDGE_TRANSLATED)
         make_anew(purge, flow, &way);
-    if (fate == JUDGE_STAYS && ended)
+    if (fate == JUDGE_STAYS && ended) {
+        remember(&purge->back, flow_hash(flow->family, flow->protocol, flow->original));
         flow_set_mark(flow, flow->mark, &purge->messages);
+    }
 }
 
 static bool is_ours(const struct flow *flow)
@@ -216,7 +219,18 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* It ends with the one that expected it. */
+static void sort(struct hashes *hashes)
+{
+    if (hashes->count)
+        qsort(hashes->items, hashes->count, sizeof(*hashes->items), by_value);
+}
+
+static bool has(const struct hashes *hashes, uint64_t hash)
+{
+    return hashes->count && bsearch(&hash, hashes->items, hashes->count, sizeof(hash), by_value);
+}
+
+/* It ends with the one that expected it, and goes on with it. */
 static bool each_expected(void *arg, const struct nlmsghdr *h)
 {
     struct purge *purge = arg;
@@ -230,9 +244,9 @@ static bool each_expected(void *arg, const struct nlmsghdr *h)
     hash = flow_hash(flow.family, flow.master_protocol, flow.master);
     mark = flow.mark;
     flow.mark &= ~ABI_MARK_ENDED;
-    if (bsearch(&hash, purge->gone.items, purge->gone.count, sizeof(hash), by_value))
+    if (has(&purge->gone, hash))
         end_flow(purge, &flow, mark, JUDGE_DROPPED);
-    else if (mark & ABI_MARK_ENDED)
+    else if ((mark & ABI_MARK_ENDED) && has(&purge->back, hash))
         flow_set_mark(&flow, flow.mark, &purge->messages);
     return true;
 }
@@ -284,8 +298,8 @@ static int walk(struct purge *purge, struct orb_err *err)
     if (!r)
         r = dump(each_flow, purge, err);
     if (!r && purge->expected) {
-        if (purge->gone.count)
-            qsort(purge->gone.items, purge->gone.count, sizeof(uint64_t), by_value);
+        sort(&purge->gone);
+        sort(&purge->back);
         r = dump(each_expected, purge, err);
     }
     ways_close(&purge->ways);
@@ -314,6 +328,7 @@ int flows_purge(struct dataplane *dp, const struct dataplane_plan *plan,
     buf_fini(&purge.first);
     buf_fini(&purge.messages);
     free(purge.gone.items);
+    free(purge.back.items);
     if (r < 0)
         return r;
     dp->ended.refused += ended.refused;

@@ -319,3 +319,26 @@ for mode in ("off", "tcx"):
     talk.close()
     d.say("destroy")
     d.kill()
+
+# ---- what a helper expected ends with the connection that did, and goes on with it ----
+ENTRIES = os.path.join(os.path.dirname(RUNNING), "entries.py")
+FIRST, SECOND = [OWN, S, 4000, 21], [OWN, S, 4010, 2121]
+FAMILY = [(FIRST, 10, None), ([OWN, S, 4001, 5555], 10, FIRST), (SECOND, 20, None), ([OWN, S, 4011, 5556], 20, SECOND)]
+HELD = 0x40000000
+
+
+def marks(make):
+    given = json.dumps([{"tuple": t, "mark": m, "master": master, "make": make} for t, m, master in FAMILY])
+    return json.loads(subprocess.run(L.inside(L.router) + [sys.executable, ENTRIES], input=given, text=True,
+                                     capture_output=True, check=True).stdout)
+
+
+d = L.dpctl()
+d.apply(lab.policy("off", {"10": accept(21), "20": accept(2121)}))
+lab.check("two connections and what they expected", marks(True) == [10, 10, 20, 20])
+d.apply(lab.policy("off", {"20": accept(2121)}))
+lab.check(f"what was expected ends with it {marks(False)}", marks(False) == [10 | HELD, 10 | HELD, 20, 20])
+d.apply(lab.policy("off", {"20": accept(2121), "30": accept(9999)}))
+lab.check(f"and stays so {marks(False)}", marks(False) == [10 | HELD, 10 | HELD, 20, 20])
+d.apply(lab.policy("off", {"10": accept(21), "20": accept(2121)}))
+lab.check(f"and goes on with it {marks(False)}", marks(False) == [10, 10, 20, 20])
