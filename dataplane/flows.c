@@ -27,9 +27,8 @@
 
 #include "core/base/own.h"
 #include "dataplane/dump.h"
+#include "dataplane/explain.h"
 #include "dataplane/fast.h"
-#include "dataplane/judge.h"
-#include "dataplane/ways.h"
 
 #define SEND_BYTES 65536
 #define ANSWERS_MS 20 /* for what is on its way, to a server and back */
@@ -42,6 +41,7 @@ struct hashes {
 struct purge {
     struct judge judge;
     struct ways ways;
+    struct explain explain;
     struct dataplane_ended *ended;
     struct dataplane *dp;
     struct buf first, messages; /* in the second a moment after those in the first */
@@ -135,35 +135,6 @@ static void end_flow(struct purge *purge, const struct flow *flow, uint32_t mark
         purge->ended->refused++;
 }
 
-/* The interface routes name is not always the one: an answer may go another way than the question
- * came. The way that explains what conntrack has is the right one. */
-static void explain(struct purge *purge, const struct flow *flow, struct flow_way *way)
-{
-    int best = judge_explains(&purge->judge, flow, way);
-    const struct link_list *links = &purge->ways.links;
-
-    for (unsigned end = 0; end < 2; end++)
-        for (unsigned i = 0; i < links->count && best < JUDGE_EXPLAINED; i++) {
-            struct flow_way other = *way;
-            int points;
-
-            if (way->hook == (end ? FLOW_HOOK_INPUT : FLOW_HOOK_OUTPUT))
-                continue;
-            if (end) {
-                other.out = links->items[i].name;
-                other.hidden =
-                    ways_has(&purge->ways, other.out, flow->family, flow->reply[1].address);
-            } else {
-                other.in = links->items[i].name;
-            }
-            points = judge_explains(&purge->judge, flow, &other);
-            if (points > best) {
-                best = points;
-                *way = other;
-            }
-        }
-}
-
 static void judge_one(struct purge *purge, struct flow *flow)
 {
     uint32_t mark = flow->mark;
@@ -183,7 +154,7 @@ static void judge_one(struct purge *purge, struct flow *flow)
     if (!ways_find(&purge->ways, flow, &way))
         return;
     if (!ended && !purge->guess)
-        explain(purge, flow, &way);
+        explain_way(&purge->explain, flow, &way);
     fate = judge_flow(&purge->judge, flow, &way, ended);
     if (fate != JUDGE_STAYS)
         end_flow(purge, flow, mark, fate);
@@ -295,6 +266,7 @@ static int walk(struct purge *purge, struct orb_err *err)
 {
     int r = ways_open(&purge->ways, err);
 
+    explain_init(&purge->explain, &purge->judge, &purge->ways);
     if (!r)
         r = dump(each_flow, purge, err);
     if (!r && purge->expected) {
@@ -302,6 +274,7 @@ static int walk(struct purge *purge, struct orb_err *err)
         sort(&purge->back);
         r = dump(each_expected, purge, err);
     }
+    explain_fini(&purge->explain);
     ways_close(&purge->ways);
     if (!r && purge->first.len) {
         r = send_all(&purge->first, err);

@@ -223,7 +223,8 @@ static bool explains_mark(struct judge_side *side, struct judge_view *view, cons
     struct classify_header header;
     const struct policy_rule *found, *by;
 
-    if (!flow->mark)
+    /* Its rule was gone already: another one accepts it, and nothing says which. */
+    if (!flow->mark || (flow->mark != side->mark && !policy_find_rule(&view->policy, flow->mark)))
         return true;
     header = header_of(&view->policy, flow, way);
     found = look_up(view, &header);

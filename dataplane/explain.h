@@ -1,0 +1,22 @@
+/* Which way a connection really takes, where the routes name another one. */
+#ifndef DATAPLANE_EXPLAIN_H
+#define DATAPLANE_EXPLAIN_H
+
+#include "dataplane/judge.h"
+#include "dataplane/ways.h"
+
+struct explain {
+    struct judge *judge;
+    const struct ways *ways;
+    const char **names; /* one interface for each two zones, before and now */
+    unsigned count;
+    unsigned tries; /* left, for the whole walk */
+};
+
+/* judge and ways must outlive it. */
+void explain_init(struct explain *explain, struct judge *judge, const struct ways *ways);
+void explain_fini(struct explain *explain);
+/* way: what the routes say; changed to one that explains more of what conntrack has. */
+void explain_way(struct explain *explain, const struct flow *flow, struct flow_way *way);
+
+#endif
