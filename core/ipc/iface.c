@@ -12,22 +12,72 @@ struct iface *iface_find(struct broker *broker, const char *name)
     return NULL;
 }
 
-struct iface *iface_get(struct broker *broker, const char *name, struct orb_err *err)
+static struct iface *make(struct broker *broker, const char *name)
 {
-    struct iface *iface = iface_find(broker, name);
+    struct iface *iface = xcalloc(1, sizeof(*iface));
 
-    if (iface)
-        return iface;
-    if (broker->iface_count == IFACES_MAX) {
-        orb_fail(err, ORB_E_LIMIT, "%d interfaces are known already", IFACES_MAX);
-        return NULL;
-    }
-    iface = xcalloc(1, sizeof(*iface));
     iface->name = xstrdup(name);
     iface->next = broker->ifaces;
     broker->ifaces = iface;
     broker->iface_count++;
     return iface;
+}
+
+/* From here on it stays: how many there are is the matter of packages, not of who asks for what. */
+static void become_known(struct broker *broker, struct iface *iface)
+{
+    if (!iface->known)
+        broker->early_ifaces--;
+    iface->known = true;
+}
+
+struct iface *iface_get(struct broker *broker, const char *name, struct orb_err *err)
+{
+    struct iface *iface = iface_find(broker, name);
+
+    if (iface && iface->known)
+        return iface;
+    if (broker->iface_count - broker->early_ifaces == IFACES_MAX) {
+        orb_fail(err, ORB_E_LIMIT, "%d interfaces are known already", IFACES_MAX);
+        return NULL;
+    }
+    if (!iface) {
+        iface = make(broker, name);
+        broker->early_ifaces++;
+    }
+    become_known(broker, iface);
+    return iface;
+}
+
+struct iface *iface_get_early(struct ipc_peer *peer, const char *name, struct orb_err *err)
+{
+    struct broker *broker = peer->broker;
+    struct iface *iface = iface_find(broker, name);
+
+    if (peer->early_count == PEER_MAX_EARLY) {
+        orb_fail(err, ORB_E_LIMIT, "%s waits for %d interfaces already that nobody provides",
+                 peer->self.name, PEER_MAX_EARLY);
+        return NULL;
+    }
+    if (iface)
+        return iface;
+    broker->early_ifaces++;
+    return make(broker, name);
+}
+
+void iface_maybe_free(struct broker *broker, struct iface *iface)
+{
+    struct iface **at = &broker->ifaces;
+
+    if (iface->known || iface->subs)
+        return;
+    while (*at != iface)
+        at = &(*at)->next;
+    *at = iface->next;
+    broker->iface_count--;
+    broker->early_ifaces--;
+    free(iface->name);
+    free(iface);
 }
 
 static void drop_values(struct iface *iface)

@@ -26,6 +26,7 @@ void peer_free(struct ipc_peer *peer)
     contract_free(peer->service_contract);
     contract_free((struct contract *)(uintptr_t)peer->contract);
     routes_free(peer);
+    charges_free(peer);
     free(peer->welcome);
     free(peer->part);
     free(peer->backlog);

@@ -144,6 +144,7 @@ struct pending *pending_new(struct broker *broker, struct principal *who,
     };
     link->requests++;
     link->bytes += bytes;
+    target->provider->owed += FRAME_HEADER; /* its CANCEL */
     list_in(p);
     broker->heap_count++;
     heap_up(broker, broker->heap_count - 1, p);
@@ -159,6 +160,7 @@ void pending_end(struct pending *p)
     host_forget(p);
     list_out(p);
     heap_remove(broker, p);
+    p->target.provider->owed -= FRAME_HEADER;
     p->link->requests--;
     p->link->bytes -= p->bytes;
     p->live = false;

@@ -104,18 +104,26 @@ static void announce(const struct principal *who, struct ipc_peer *provider)
               text.len);
 }
 
-struct link *link_get(struct principal *who, struct ipc_peer *provider)
+struct link *link_have(const struct principal *who, const struct ipc_peer *provider)
 {
     struct link *link = who->links;
 
     while (link && link->provider != provider)
         link = link->next;
+    return link;
+}
+
+struct link *link_get(struct principal *who, struct ipc_peer *provider)
+{
+    struct link *link = link_have(who, provider);
+
     if (link)
         return link;
     link = xcalloc(1, sizeof(*link));
     link->provider = provider;
     link->next = who->links;
     who->links = link;
+    provider->owed += FRAME_HEADER; /* its GONE */
     announce(who, provider);
     return link;
 }
@@ -126,6 +134,7 @@ void links_close(struct principal *who)
         struct link *link = who->links;
 
         who->links = link->next;
+        link->provider->owed -= FRAME_HEADER;
         peer_send(link->provider, &(struct frame){.type = FRAME_GONE, .src = who->id}, NULL, NULL,
                   0);
         free(link);

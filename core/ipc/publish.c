@@ -215,6 +215,13 @@ static int check_topic(const struct iface *iface, const char *topic, struct orb_
                     topic, c->event_count ? buf_str(&all) : "none");
 }
 
+static bool is_known(struct broker *broker, const char *name)
+{
+    const struct iface *iface = iface_find(broker, name);
+
+    return iface && iface->known;
+}
+
 /* A service with the capability may subscribe before anybody provides the interface. */
 static int find_source(struct ipc_peer *peer, const char *to, const char *topic,
                        struct iface **ret_iface, struct orb_err *err)
@@ -227,11 +234,14 @@ static int find_source(struct ipc_peer *peer, const char *to, const char *topic,
         r = check_topic(*ret_iface, topic, err);
     if (r == 0)
         return route_access_event(&peer->self, *ret_iface, topic, err);
-    if (r != ORB_E_NOT_FOUND || peer->client || iface_find(peer->broker, name))
+    if (r != ORB_E_NOT_FOUND || peer->client || is_known(peer->broker, name))
         return r;
     if (route_access_event(&peer->self, &unknown, topic, NULL) < 0)
         return r;
-    *ret_iface = iface_get(peer->broker, name, err);
+    *ret_iface = iface_find(peer->broker, name);
+    if (*ret_iface && find_sub(*ret_iface, peer, topic))
+        return 0;
+    *ret_iface = iface_get_early(peer, name, err);
     return *ret_iface ? 0 : err->code;
 }
 
@@ -252,11 +262,15 @@ static int subscribe(struct ipc_peer *peer, const char *to, const char *topic,
     if (find_sub(iface, peer, "*"))
         return orb_fail(err, ORB_E_CONFLICT, "%s hears all topics of %s already", peer->self.name,
                         iface->name);
-    if (peer->sub_count == PEER_MAX_SUBS)
+    if (peer->sub_count == PEER_MAX_SUBS) {
+        iface_maybe_free(peer->broker, iface);
         return orb_fail(err, ORB_E_LIMIT, "%s has %d subscriptions already", peer->self.name,
                         PEER_MAX_SUBS);
+    }
     sub = xcalloc(1, sizeof(*sub));
     sub->peer = peer;
+    sub->early = !iface->known;
+    peer->early_count += sub->early;
     snprintf(sub->topic, sizeof(sub->topic), "%s", topic);
     sub->next = iface->subs;
     iface->subs = sub;
@@ -322,7 +336,9 @@ void publish_on_unsub(struct ipc_peer *peer, struct inframe *in)
     sub = *at;
     *at = sub->next;
     peer->sub_count--;
+    peer->early_count -= sub->early;
     free(sub);
+    iface_maybe_free(peer->broker, iface);
     peer_send(peer, &(struct frame){.type = FRAME_REP, .corr = in->h.corr}, NULL, "{}", 2);
 }
 
@@ -348,16 +364,22 @@ int broker_subscribe(struct broker *broker, const char *interface, const char *t
 
 void subs_leave(struct ipc_peer *peer)
 {
-    for (struct iface *i = peer->broker->ifaces; i && peer->sub_count; i = i->next)
+    struct iface *next;
+
+    for (struct iface *i = peer->broker->ifaces; i && peer->sub_count; i = next) {
+        next = i->next;
         for (struct sub **at = &i->subs; *at;) {
             struct sub *sub = *at;
 
             if (sub->peer == peer) {
                 *at = sub->next;
                 peer->sub_count--;
+                peer->early_count -= sub->early;
                 free(sub);
             } else {
                 at = &sub->next;
             }
         }
+        iface_maybe_free(peer->broker, i);
+    }
 }

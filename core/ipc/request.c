@@ -16,24 +16,27 @@ void request_count(struct ipc_peer *peer, const struct orb_err *err)
         peer_complain(peer, "ipc.denied", err);
 }
 
-static int check_limits(const struct principal *who, const struct link *link, uint32_t bytes,
-                        struct orb_err *err)
+/* Before the provider hears anything of it: what a request may cost the provider's queue, with the
+ * announcement of its caller, CANCEL and GONE, has room there or is not begun. link may be NULL. */
+static int check_limits(const struct principal *who, const struct target *target,
+                        const struct link *link, uint32_t bytes, struct orb_err *err)
 {
-    const char *to = link->provider->self.name;
+    struct ipc_peer *provider = target->provider;
+    const char *to = provider->self.name;
+    size_t queued = peer_queued(provider) + provider->owed;
 
-    if (link->requests >= LINK_MAX_REQUESTS)
+    if (link && link->requests >= LINK_MAX_REQUESTS)
         return orb_fail(err, ORB_E_BUSY, "%s has %u requests to %s in flight; at most %d",
                         who->name, link->requests, to, LINK_MAX_REQUESTS);
-    if (link->requests && link->bytes + bytes > LINK_MAX_BYTES)
+    if (link && link->requests && link->bytes + bytes > LINK_MAX_BYTES)
         return orb_fail(err, ORB_E_BUSY, "%s has %u bytes of requests to %s in flight; at most %u",
                         who->name, link->bytes, to, LINK_MAX_BYTES);
     if (who->owner->call_count >= PEER_MAX_PENDING)
         return orb_fail(err, ORB_E_BUSY, "%s has %u requests in flight; at most %d",
                         who->owner->self.name, who->owner->call_count, PEER_MAX_PENDING);
-    if (peer_queued(link->provider) > PEER_QUEUE_REQUESTS)
-        return orb_fail(err, ORB_E_BUSY, "%s does not keep up: %zu bytes wait for it", to,
-                        peer_queued(link->provider));
-    return 0;
+    if (queued > (target->iface->early ? PEER_QUEUE_CONFIG : PEER_QUEUE_REQUESTS))
+        return orb_fail(err, ORB_E_BUSY, "%s does not keep up: %zu bytes wait for it", to, queued);
+    return charge_check(provider, who, bytes, err);
 }
 
 static void forward(struct pending *p, struct inframe *in, uint32_t deadline_ms)
@@ -72,11 +75,11 @@ int request_submit(struct principal *who, const struct target *target, struct in
     uint32_t bytes = FRAME_HEADER + (uint32_t)in->len;
     uint32_t deadline_ms = in->h.deadline_ms ? in->h.deadline_ms : method->timeout_ms;
     struct pending *p;
-    struct link *link;
+    struct ipc_peer *provider = target->provider;
+    uint64_t before = provider->queued_ever;
     int r;
 
-    link = link_get(who, target->provider);
-    r = check_limits(who, link, bytes, err);
+    r = check_limits(who, target, link_have(who, provider), bytes, err);
     if (r == 0)
         r = json_scan(in->payload, in->len, NULL, err);
     if (r == 0)
@@ -85,7 +88,7 @@ int request_submit(struct principal *who, const struct target *target, struct in
         return r;
     if (deadline_ms > CONTRACT_TIMEOUT_MAX_MS)
         deadline_ms = CONTRACT_TIMEOUT_MAX_MS;
-    p = pending_new(broker, who, target, link, bytes, deadline_ms);
+    p = pending_new(broker, who, target, link_get(who, provider), bytes, deadline_ms);
     if (!p)
         return orb_fail(err, ORB_E_BUSY, "%u requests are in flight in all; no more fit",
                         PENDING_BLOCK * PENDING_BLOCKS);
@@ -94,6 +97,8 @@ int request_submit(struct principal *who, const struct target *target, struct in
     p->done = done;
     p->arg = arg;
     forward(p, in, deadline_ms);
+    if (provider->queued_ever != before) /* p may have ended already */
+        charge_add(provider, who, (size_t)(provider->queued_ever - before));
     return 0;
 }
 
@@ -229,6 +234,13 @@ void request_on_rep(struct ipc_peer *peer, struct inframe *in)
     caller = p->caller;
     if (caller->fd < 0) {
         request_answer(p, in->payload, in->len);
+        return;
+    }
+    if (peer_queued(caller) > PEER_QUEUE_REPLIES) { /* what others say is no reason to end it */
+        orb_fail(&err, ORB_E_LIMIT,
+                 "%s does not read: %zu bytes wait for it, so the answer is lost",
+                 caller->self.name, peer_queued(caller));
+        request_fail(p, &err);
         return;
     }
     h.corr = p->corr;

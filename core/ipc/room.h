@@ -14,16 +14,22 @@
 #include "core/loop/watch.h"
 
 #define IPC_ABI 1
-#define PEER_READ_TURN 65536u          /* most bytes read from one peer in one turn of the loop */
-#define PEER_TURN_NS 300000u           /* time for the frames of one peer in one turn */
-#define PEER_TURN_LOOK 2048u           /* bytes up to which nobody looks at the clock */
-#define PEER_LAST_NS 50000000u         /* for what a peer sent before its end */
-#define PEER_QUEUE_MAX (8u << 20)      /* bytes waiting for a peer; beyond it the peer is failed */
-#define PEER_QUEUE_REQUESTS (7u << 20) /* beyond it requests to it are refused */
-#define PEER_QUEUE_EVENTS (6u << 20)   /* beyond it events for it are dropped */
+#define PEER_READ_TURN 65536u  /* most bytes read from one peer in one turn of the loop */
+#define PEER_TURN_NS 300000u   /* time for the frames of one peer in one turn */
+#define PEER_TURN_LOOK 2048u   /* bytes up to which nobody looks at the clock */
+#define PEER_LAST_NS 50000000u /* for what a peer sent before its end */
+/* Bytes waiting for a peer; beyond it the peer is failed. The steps below it are so far apart that
+ * what one kind of frame may take leaves the others their part. */
+#define PEER_QUEUE_MAX (8u << 20)
+#define PEER_QUEUE_REPLIES (15u << 19)  /* beyond it answers to it become errors */
+#define PEER_QUEUE_CONFIG (14u << 19)   /* beyond it transactions do not ask it */
+#define PEER_QUEUE_REQUESTS (13u << 19) /* beyond it requests to it are refused */
+#define PEER_QUEUE_EVENTS (6u << 20)    /* beyond it events for it are dropped */
+#define PEER_QUEUE_CAUSE (3u << 20)     /* of it, requests of one identity */
 #define PEER_IOV 64
 #define PEER_MAX_ROUTES 1024
 #define PEER_MAX_SUBS 256
+#define PEER_MAX_EARLY 16      /* of them to interfaces nobody has provided yet */
 #define PEER_MAX_SESSIONS 1024 /* open ones; as many closed ones are remembered */
 #define PEER_MAX_PENDING 4096  /* requests of one connection, all its sessions together */
 #define LINK_MAX_REQUESTS 64   /* in flight from one principal to one provider */
@@ -67,6 +73,16 @@ struct link {
     uint32_t bytes;
 };
 
+/* What waits in a peer's queue on one identity's account, over all its connections. Two stretches
+ * of the queue, so that what was read long ago is forgotten although more keeps coming. */
+struct charge {
+    struct charge *next;
+    enum peer_kind kind;
+    char name[64];
+    size_t bytes[2];
+    uint64_t end[2]; /* of the stretch, in bytes ever queued for the peer */
+};
+
 struct topic_value { /* last value of a state topic */
     char *topic;
     char *text;
@@ -77,6 +93,7 @@ struct topic_value { /* last value of a state topic */
 struct sub {
     struct ipc_peer *peer; /* NULL: the host, cb */
     char topic[52];        /* "*": all */
+    bool early;            /* made before anybody provided the interface */
     uint64_t dropped;      /* since the last GAP */
     host_event *cb;
     void *arg;
@@ -92,6 +109,7 @@ struct iface {
     void *arg;
     uint32_t base; /* method numbers of the provider start here (+ 1) */
     bool early;    /* service.NAME: served from HELLO on */
+    bool known;    /* it has, or had, a contract; else it is here for its subscribers only */
     struct sub *subs;
     struct topic_value *values;
     struct iface *next;
@@ -162,7 +180,10 @@ struct ipc_peer {
     unsigned session_count, session_closed;
     struct route *routes;
     unsigned route_count;
-    unsigned sub_count;
+    unsigned sub_count, early_count;
+    size_t owed;            /* bytes of CANCEL and GONE that requests and links may yet need */
+    uint64_t queued_ever;   /* bytes */
+    struct charge *charges; /* whose requests wait in its queue */
     struct pending *calls;  /* made by it */
     struct pending *serves; /* waiting for its answer */
     unsigned call_count;
@@ -209,7 +230,7 @@ struct broker {
     struct principal *ids[ID_BUCKETS];
     uint32_t last_id;
     struct iface *ifaces;
-    unsigned iface_count;
+    unsigned iface_count, early_ifaces; /* of them for subscribers only */
     unsigned char *arena;
     size_t arena_used;
     struct scratch *scratch;
@@ -281,6 +302,10 @@ void broker_maybe_free(struct broker *broker);
 /* ---- iface.c ---- */
 struct iface *iface_find(struct broker *broker, const char *name);
 struct iface *iface_get(struct broker *broker, const char *name, struct orb_err *err);
+/* For a subscriber of what nobody has provided yet; it is charged to the peer. */
+struct iface *iface_get_early(struct ipc_peer *peer, const char *name, struct orb_err *err);
+/* Frees it when it was here for a subscriber who is gone. */
+void iface_maybe_free(struct broker *broker, struct iface *iface);
 int iface_provide(struct broker *broker, const struct contract *contract, struct ipc_peer *peer,
                   uint32_t base, bool early, struct iface **ret_iface, struct orb_err *err);
 void iface_leave(struct broker *broker, struct ipc_peer *peer);
@@ -310,10 +335,20 @@ void principal_remove(struct broker *broker, struct principal *who);
 struct principal *principal_find(struct broker *broker, uint32_t id);
 /* The one behind src of peer's frame: NULL with err; ORB_E_PROTOCOL when it was forged. */
 struct principal *principal_of(struct ipc_peer *peer, uint32_t src, struct orb_err *err);
+struct link *link_have(const struct principal *who, const struct ipc_peer *provider);
+/* Made, and announced to the provider, when there is none. */
 struct link *link_get(struct principal *who, struct ipc_peer *provider);
 void links_close(struct principal *who); /* tells GONE */
 void links_leave(struct broker *broker, struct ipc_peer *provider);
 void sessions_close(struct ipc_peer *peer);
+
+/* ---- charge.c ---- */
+/* May who have len more bytes of requests waiting for the provider? ORB_E_BUSY. */
+int charge_check(struct ipc_peer *provider, const struct principal *who, size_t len,
+                 struct orb_err *err);
+/* They were queued just now. */
+void charge_add(struct ipc_peer *provider, const struct principal *who, size_t len);
+void charges_free(struct ipc_peer *peer);
 
 /* ---- pending.c ---- */
 struct pending *pending_new(struct broker *broker, struct principal *who,

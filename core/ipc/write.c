@@ -250,6 +250,7 @@ void peer_send_borrowed(struct ipc_peer *peer, const unsigned char *data, size_t
         peer->iov[peer->iov_count++] = (struct iovec){(void *)(uintptr_t)data, len};
     }
     peer->iov_bytes += len;
+    peer->queued_ever += len;
     mark_dirty(peer);
 }
 

@@ -5,21 +5,25 @@ may go it."""
 import json
 import os
 import shutil
+import signal
 import sys
 import tempfile
+import time
 
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [here, os.path.join(here, "..", "..", "lib")]
 from appliance import Appliance, expect, run  # noqa: E402
-from lab import attempt, attempts, build, lives, start, stop, successes, tap, Watch  # noqa: E402
+from lab import attempt, attempts, build, lives, no_win, start, stop, successes, tap, Watch, words_of  # noqa: E402
 from packages import manifest, package  # noqa: E402
-from wire import Client, Refused  # noqa: E402
+from wire import Client, frame, Refused, REQ  # noqa: E402
 
 SECRET = "SECRET-OF-ANOTHER"
 GRANTS = {
     "v-authority": ["config.read:/v-authority", "ipc.call:config/*"],
     "v-prepare-error": ["config.read:/v-prepare-error"],
     "v-prepare-exit": ["config.read:/v-prepare-exit"],
+    "v-names": ["ipc.subscribe:service.*/x"],
+    "v-first": ["config.read:/v-first"],
     "v-named": ["ipc.call:acme-probe/*", "ipc.call:host/*"],
 }
 
@@ -171,6 +175,50 @@ def confirms(box, watch):
         each.close()
 
 
+# ---- what one may cost others ----
+
+def many_names(box, watch):
+    """Interfaces that nobody provides must not use up the room of those somebody does."""
+    start(box, "v-names")
+    box.until(30, lambda: any("notes: names" in w for w in words_of(box, "v-names")), "the names were tried")
+    no_win(box, "v-names")
+    start(box, "v-first")  # for the first time: its interfaces are made now
+    running(box, "v-first")
+    stop(box, "v-first")
+    stop(box, "v-names")
+    watch.sound("many names")
+
+
+def crowds_out(box, watch):
+    """A service that is busy for a moment, and clients that ask and hang up: it is not ended for that, and
+    works when it is back."""
+    watch.sound()
+    pid = box.service("acme-probe")["pid"]
+    text, busy, asked = "x" * 3800, 0, 0
+    env = {"to": "acme-probe@1", "method": "echo"}
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            c = Client(watch.sock)
+            c.send(b"".join(frame(REQ, env, {"text": text}, corr=i) for i in range(1, 61)) +
+                   frame(REQ, {"to": "nothing", "method": "x"}, {}, corr=99))
+            asked += 60
+            while True:
+                type, corr, env_, _ = c.next()
+                busy += "does not keep up" in json.dumps(env_)
+                if corr == 99:
+                    break
+            c.close()
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    expect(asked > 1000 and busy, f"no flood: {asked} requests, {busy} busy")
+    box.until(10, lambda: Client(watch.sock).call("acme-probe@1", "echo", {"text": "back"}) == {"text": "back"}, "it answers again")
+    expect(box.service("acme-probe")["pid"] == pid, "it was ended for what others sent")
+    watch.control.take()  # those requests met the stopped service
+    watch.sound()
+
+
 def main(root):
     for name, grants in GRANTS.items():
         package(root, name, name[2:].replace("-", "_"), mani=manifest(name, capabilities=grants, restart={
@@ -191,6 +239,8 @@ def main(root):
         attempt("an order starts what the configuration does not", starts, box, watch)
         attempt("an order starts what was disabled just now", stays_stopped, box, watch)
         attempt("a session of before confirms", confirms, box, watch)
+        attempt("interfaces that nobody has use up all room", many_names, box, watch)
+        attempt("a service that is busy is thrown out for what others sent", crowds_out, box, watch)
         tap.test("nobody else was hurt", watch.sound)
         watch.control.ending = True
 

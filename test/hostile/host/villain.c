@@ -131,6 +131,7 @@ static const struct attack {
     PLAIN(s, unique),
     PLAIN(x, state_files),
     PLAIN(g, authority),
+    PLAIN(g, names),
     {"never_ready", stay, false, true},
 #define EARLY(x)                                                                                   \
     {                                                                                              \

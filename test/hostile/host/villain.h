@@ -83,6 +83,7 @@ void s_any(void);
 void s_unique(void);
 void x_state_files(void);
 void g_authority(void);
+void g_names(void);
 
 /* villain_protocol.c: from an ELF constructor, before HELLO */
 void c_crash(void);

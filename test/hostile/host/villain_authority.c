@@ -104,3 +104,26 @@ void g_authority(void)
     shout("villain notes: authority");
     stay();
 }
+
+/* Interfaces that nobody has, by the thousand: known and forgotten again, then held. */
+void g_names(void)
+{
+    char env[80];
+    unsigned held = 0;
+
+    ready();
+    for (unsigned n = 0; n < 3000; n++) {
+        snprintf(env, sizeof env, "{\"to\":\"service.n%u\",\"topic\":\"x\"}", n);
+        if (strcmp(wire_ask(&in, W_SUB, 0, 0, env, NULL), "ok") != 0)
+            shout("villain puzzled: the control: SUB is refused: %.150s", in.text);
+        wire_ask(&in, W_UNSUB, 0, 0, env, NULL);
+    }
+    for (unsigned n = 0; n < 3000; n++) {
+        snprintf(env, sizeof env, "{\"to\":\"service.n%u\",\"topic\":\"x\"}", n);
+        held += strcmp(wire_ask(&in, W_SUB, 0, 0, env, NULL), "ok") == 0;
+    }
+    if (held > 64)
+        shout("villain won: %u interfaces nobody has are kept for it", held);
+    shout("villain notes: names");
+    stay();
+}

@@ -1,0 +1,88 @@
+/* Whose requests wait in a peer's queue. A peer that is busy for a moment must not be lost, nor be
+ * closed to others, because of one who keeps asking; connections are no measure of that, for one
+ * can have many, one after the other. */
+#include <string.h>
+
+#include "core/ipc/room.h"
+
+#define CHARGED_FROM (1u << 20) /* a queue shorter than that is nobody's concern */
+
+static void forget_read(struct charge *c, uint64_t read)
+{
+    if (c->end[0] > read)
+        return;
+    c->bytes[0] = c->bytes[1];
+    c->end[0] = c->end[1];
+    c->bytes[1] = 0;
+    if (c->end[0] <= read)
+        c->bytes[0] = 0;
+}
+
+/* NULL: nothing of who waits. Those of whom nothing does are forgotten on the way. */
+static struct charge *find(struct ipc_peer *provider, const struct principal *who)
+{
+    uint64_t read = provider->queued_ever - peer_queued(provider);
+    struct charge **at = &provider->charges, *found = NULL;
+
+    while (*at) {
+        struct charge *c = *at;
+
+        forget_read(c, read);
+        if (!c->bytes[0]) {
+            *at = c->next;
+            free(c);
+            continue;
+        }
+        if (c->kind == who->kind && strcmp(c->name, who->name) == 0)
+            found = c;
+        at = &c->next;
+    }
+    return found;
+}
+
+int charge_check(struct ipc_peer *provider, const struct principal *who, size_t len,
+                 struct orb_err *err)
+{
+    const struct charge *c;
+    size_t bytes;
+
+    if (provider->fd < 0 || who->kind == PEER_HOST || peer_queued(provider) < PEER_QUEUE_CAUSE)
+        return 0;
+    c = find(provider, who);
+    bytes = c ? c->bytes[0] + c->bytes[1] : 0;
+    if (bytes + len <= PEER_QUEUE_CAUSE)
+        return 0;
+    return orb_fail(
+        err, ORB_E_BUSY, "%s does not keep up: %zu bytes of %s %s wait for it; at most %u of one",
+        provider->self.name, bytes, peer_kind_name(who->kind), who->name, PEER_QUEUE_CAUSE);
+}
+
+void charge_add(struct ipc_peer *provider, const struct principal *who, size_t len)
+{
+    struct charge *c;
+    bool more;
+
+    if (provider->fd < 0 || who->kind == PEER_HOST || peer_queued(provider) < CHARGED_FROM)
+        return;
+    c = find(provider, who);
+    if (!c) {
+        c = xcalloc(1, sizeof(*c));
+        c->kind = who->kind;
+        memcpy(c->name, who->name, sizeof(c->name));
+        c->next = provider->charges;
+        provider->charges = c;
+    }
+    more = c->bytes[0] != 0;
+    c->bytes[more] += len;
+    c->end[more] = provider->queued_ever;
+}
+
+void charges_free(struct ipc_peer *peer)
+{
+    while (peer->charges) {
+        struct charge *c = peer->charges;
+
+        peer->charges = c->next;
+        free(c);
+    }
+}

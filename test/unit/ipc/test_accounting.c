@@ -1,0 +1,185 @@
+/* Who pays: a peer is not lost, and not closed to others, because of what one keeps sending it. */
+#include "test/unit/ipc/wire.h"
+
+static char big[3900];
+
+static const char *say(void)
+{
+    snprintf(big, sizeof(big), "{\"text\":\"%0*d\"}", (int)sizeof(big) - 20, 0);
+    return big;
+}
+
+/* Connects, asks 60 times and hangs up. 1: an answer said busy. */
+static int ask_and_leave(struct world *world, const char *name)
+{
+    static const char env[] = "{\"to\":\"echo\",\"method\":\"say\"}";
+    struct wire user;
+    AUTO(got) struct got got = {0};
+    int busy;
+
+    wire_user(world, &user, name, "viewer");
+    for (uint32_t i = 1; i <= 60; i++)
+        wire_put(&user, (struct frame){.type = FRAME_REQ, .corr = i}, env, say());
+    wire_put(&user, (struct frame){.type = FRAME_REQ, .corr = 99}, "{\"to\":\"none\"}", NULL);
+    wire_get(&user, &got); /* the broker has seen all of them */
+    busy = strstr(got.env, "\"busy\"") != NULL;
+    while (got.h.corr != 99)
+        wire_get(&user, &got);
+    wire_close(&user);
+    world_until(world, &user.closed);
+    return busy;
+}
+
+TEST(a_provider_that_is_busy_is_not_ended_by_who_asks_it)
+{
+    static const char *const names[] = {"kim", "lee", "max", "noa"};
+    struct world world;
+    struct wire echo;
+    AUTO(got) struct got got = {0};
+    unsigned seen[FRAME_APPLIED + 1] = {0};
+    int busy = 0;
+
+    world_init(&world);
+    wire_echo(&world, &echo);
+    for (unsigned i = 0; i < 400; i++)
+        busy += ask_and_leave(&world, names[i % 4]);
+    ck_assert_int_gt(busy, 300);
+    ck_assert_int_eq(echo.closed, 0);
+    /* Nothing of what was refused is announced, cancelled or said to be gone. */
+    peer_ping(echo.peer);
+    do {
+        wire_get(&echo, &got);
+        seen[got.h.type]++;
+    } while (got.h.type != FRAME_PING);
+    ck_assert_uint_gt(seen[FRAME_REQ], 1000);
+    ck_assert_uint_lt(seen[FRAME_PEER], 60);
+    ck_assert_uint_eq(seen[FRAME_CANCEL], seen[FRAME_REQ]);
+    ck_assert_uint_eq(seen[FRAME_GONE], seen[FRAME_PEER]);
+    world_fini(&world);
+    wire_close(&echo);
+}
+
+TEST(one_who_keeps_asking_leaves_others_their_part)
+{
+    struct world world;
+    struct wire echo, lee;
+    AUTO(got) struct got got = {0};
+    unsigned left = 0;
+
+    world_init(&world);
+    wire_echo(&world, &echo);
+    while (!ask_and_leave(&world, "kim"))
+        ck_assert_uint_lt(++left, 40);
+    ck_assert_uint_gt(left, 8);
+    ck_assert_int_eq(ask_and_leave(&world, "kim"), 1); /* also over another connection */
+    wire_user(&world, &lee, "lee", "viewer");
+    wire_put(&lee, (struct frame){.type = FRAME_REQ, .corr = 1},
+             "{\"to\":\"echo\",\"method\":\"say\"}", "{\"text\":\"of lee\"}");
+    do
+        wire_get(&echo, &got);
+    while (!strstr(got.payload, "of lee"));
+    /* What was read is forgotten. */
+    ck_assert_int_eq(ask_and_leave(&world, "kim"), 0);
+    world_fini(&world);
+    wire_close(&echo);
+    wire_close(&lee);
+}
+
+TEST(answers_nobody_reads_become_errors_and_end_nobody)
+{
+    static const char *const may[] = {"ipc.call:echo/*", NULL};
+    struct world world;
+    struct wire echo, caller;
+    AUTO(got) struct got got = {0};
+    AUTO_FREE char *huge = xasprintf("{\"text\":\"%0*d\"}", 250000, 0);
+
+    world_init(&world);
+    wire_echo(&world, &echo);
+    wire_service(&world, &caller, "caller", may);
+    for (uint32_t i = 1; i <= 60; i++)
+        wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = i},
+                 "{\"to\":\"echo\",\"method\":\"say\"}", "{\"text\":\"x\"}");
+    wire_expect(&echo, &got, FRAME_PEER);
+    for (uint32_t i = 1; i <= 60; i++) {
+        wire_expect(&echo, &got, FRAME_REQ);
+        wire_put(&echo, (struct frame){.type = FRAME_REP, .corr = got.h.corr}, NULL, huge);
+        world_turns(&world, 6);
+    }
+    ck_assert_int_eq(caller.closed, 0);
+    for (uint32_t i = 1; i <= 60; i++) {
+        wire_get(&caller, &got);
+        ck_assert(got.h.type == FRAME_REP || strstr(got.env, "does not read"));
+    }
+    ck_assert_int_eq(got.h.type, FRAME_ERR);
+    world_fini(&world);
+    wire_close(&echo);
+    wire_close(&caller);
+}
+
+static void sub(struct wire *wire, enum frame_type type, unsigned n)
+{
+    AUTO_FREE char *env = xasprintf("{\"to\":\"service.n%u\",\"topic\":\"x\"}", n);
+
+    wire_put(wire, (struct frame){.type = type, .corr = 5}, env, NULL);
+}
+
+TEST(interfaces_nobody_has_are_freed_with_their_subscriptions)
+{
+    static const char *const may[] = {"ipc.subscribe:service.*/x", NULL};
+    struct world world;
+    struct wire wire, other;
+    AUTO(got) struct got got = {0};
+    AUTO(buf) struct buf list = {0};
+
+    world_init(&world);
+    wire_service(&world, &wire, "loud", may);
+    for (unsigned n = 0; n < 3000; n++) {
+        sub(&wire, FRAME_SUB, n);
+        wire_expect(&wire, &got, FRAME_REP);
+        sub(&wire, FRAME_UNSUB, n);
+        wire_expect(&wire, &got, FRAME_REP);
+    }
+    for (unsigned n = 0; n < 16; n++) {
+        sub(&wire, FRAME_SUB, n);
+        wire_expect(&wire, &got, FRAME_REP);
+    }
+    sub(&wire, FRAME_SUB, 16);
+    wire_expect_err(&wire, 5, "limit", "waits for 16 interfaces");
+    sub(&wire, FRAME_SUB, 3); /* again what it has */
+    wire_expect(&wire, &got, FRAME_REP);
+    wire_close(&wire);
+    wire_service(&world, &other, "other", may);
+    sub(&other, FRAME_UNSUB, 3);
+    wire_expect_err(&other, 5, "not-found", "does not hear");
+    for (unsigned n = 0; n < 16; n++) {
+        sub(&other, FRAME_SUB, n);
+        wire_expect(&other, &got, FRAME_REP);
+    }
+    world_fini(&world);
+    wire_close(&other);
+}
+
+TEST(who_waits_for_an_interface_hears_of_it_and_it_stays)
+{
+    static const char *const may[] = {"ipc.subscribe:echo/*", NULL};
+    struct world world;
+    struct wire wire, echo;
+    AUTO(got) struct got got = {0};
+
+    world_init(&world);
+    wire_service(&world, &wire, "early", may);
+    wire_put(&wire, (struct frame){.type = FRAME_SUB, .corr = 5},
+             "{\"to\":\"echo\",\"topic\":\"tick\"}", NULL);
+    wire_expect(&wire, &got, FRAME_REP);
+    wire_echo(&world, &echo);
+    wire_put(&echo, (struct frame){.type = FRAME_PUB}, "{\"topic\":\"tick\"}", "{}");
+    wire_expect(&wire, &got, FRAME_EVENT);
+    wire_put(&wire, (struct frame){.type = FRAME_UNSUB, .corr = 5},
+             "{\"to\":\"echo\",\"topic\":\"tick\"}", NULL);
+    wire_expect(&wire, &got, FRAME_REP);
+    wire_put(&echo, (struct frame){.type = FRAME_PUB}, "{\"topic\":\"tick\"}", "{}");
+    wire_quiet(&wire);
+    world_fini(&world);
+    wire_close(&wire);
+    wire_close(&echo);
+}
