@@ -19,6 +19,7 @@
 
 struct enforced {
     uint64_t revision; /* 0: not known */
+    uint64_t id;       /* of that revision: another appliance's has another one; 0: not known */
     uint64_t void_tx;  /* a transaction that was refused and may yet be on the disk, 0: none */
 };
 
@@ -42,7 +43,8 @@ static struct enforced read_enforced(const char *path)
     char word[FILE_MAX + 1];
 
     if (file_read_regular(path, FILE_MAX, &text, NULL) < 0 ||
-        sscanf(buf_str(&text), "%256s %" SCNu64 " %" SCNu64, word, &e.revision, &e.void_tx) != 3 ||
+        sscanf(buf_str(&text), "%256s %" SCNu64 " %" SCNu64 " %" SCNu64, word, &e.revision,
+               &e.void_tx, &e.id) < 3 || /* a daemon before this one wrote three */
         strcmp(word, life))
         return none;
     return e;
@@ -52,7 +54,8 @@ static struct enforced read_enforced(const char *path)
 static int write_enforced(const char *path, const struct enforced *e, struct orb_err *err)
 {
     AUTO_FREE char *life = this_life();
-    AUTO_FREE char *text = xasprintf("%s %" PRIu64 " %" PRIu64 "\n", life, e->revision, e->void_tx);
+    AUTO_FREE char *text =
+        xasprintf("%s %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", life, e->revision, e->void_tx, e->id);
     AUTO_FREE char *next = xasprintf("%s.new", path);
     AUTO_FD int fd = file_create(next, 0600);
     int r;
@@ -88,12 +91,16 @@ int enforced_request(struct orbitald *host, const char *input, size_t len, struc
 
     if (revision) {
         e.revision = host->revision = revision;
+        e.id = member(input, len, "id");
         good_watch(host->good);
     }
     if (void_tx)
         e.void_tx = void_tx;
-    if (e.revision != was.revision || e.void_tx != was.void_tx)
+    if (e.revision != was.revision || e.id != was.id || e.void_tx != was.void_tx)
         r = write_enforced(path, &e, err);
-    buf_addf(out, "{\"revision\":%" PRIu64 ",\"void_tx\":%" PRIu64 "}", e.revision, e.void_tx);
+    buf_addf(out,
+             "{\"revision\":%" PRIu64 ",\"id\":%" PRIu64 ",\"void_tx\":%" PRIu64
+             ",\"good\":%" PRIu64 "}",
+             e.revision, e.id, e.void_tx, good_read(host->options.state_dir));
     return r;
 }

@@ -70,6 +70,13 @@ void damage_describe(struct store *store)
     d->found_us = wall_us();
     if (!d->rotten && !d->lost && !store->held)
         return;
+    if (!d->rotten && !d->lost && d->foreign) {
+        snprintf(d->text, sizeof(d->text),
+                 "the stored configuration is of another appliance or time: its revision %" PRIu64
+                 " is not the one the kernel works by; %s",
+                 store->enforced, outcome(store));
+        return;
+    }
     if (!d->rotten && !d->lost) {
         snprintf(d->text, sizeof(d->text),
                  "the stored configuration is revision %" PRIu64 ", older than revision %" PRIu64

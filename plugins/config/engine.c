@@ -179,7 +179,7 @@ void engine_enforced(struct engine *engine)
     const struct store *s = &engine->store;
 
     if (engine->host.enforced && !s->held && (s->written || s->void_tx))
-        engine->host.enforced(engine->host.arg, s->written, s->void_tx);
+        engine->host.enforced(engine->host.arg, s->written, store_id(s, s->written), s->void_tx);
 }
 
 /* ---- start ---- */
@@ -213,7 +213,9 @@ int engine_open(const struct engine_host *host, const char *state_dir, const cha
     if (r == 0)
         r = store_open(&e->store,
                        &(struct store_setup){state_dir, host->log, host->step, host->arg,
-                                             host->progress, host->was_enforced, host->was_void_tx},
+                                             host->progress, host->was_enforced,
+                                             host->was_enforced_id, host->was_void_tx,
+                                             host->was_good},
                        err);
     if (r == 0) {
         find_unfit(e);

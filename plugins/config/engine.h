@@ -38,13 +38,14 @@ struct engine_host {
     void (*progress)(void *arg);               /* a long piece of work goes on; may be NULL */
     /* Reports a problem, or, what NULL, takes it back; may be NULL. */
     void (*problem)(void *arg, const char *key, bool failed, const char *what, const char *todo);
-    /* The running revision is one the kernel may be brought to; void_tx: a transaction that was
-     * refused and may yet be on the disk, 0: none. May be NULL. */
-    void (*enforced)(void *arg, uint64_t revision, uint64_t void_tx);
+    /* The running revision is one the kernel may be brought to; id: store_id(); void_tx: a
+     * transaction that was refused and may yet be on the disk, 0: none. May be NULL. */
+    void (*enforced)(void *arg, uint64_t revision, uint64_t id, uint64_t void_tx);
     /* Which revision services should follow: the input of host@1 follow. May be NULL. */
     void (*follow)(void *arg, const char *text, size_t len);
     /* What enforced() was told last in the life of the kernel's state; 0: nothing. */
-    uint64_t was_enforced, was_void_tx;
+    uint64_t was_enforced, was_enforced_id, was_void_tx;
+    uint64_t was_good; /* the newest revision that is known to have run, over reboots; 0: none */
     /* Safe mode: the last revision that is known to have run well; 0: go on with the newest. */
     uint64_t safe_revision;
 };

@@ -103,10 +103,12 @@ struct journal_found {
     bool copy_rotten; /* the copy is not what the journal is, and no power cut leaves it so */
     uint64_t copy_bad; /* first byte of that */
     bool taken_over;   /* ended at one of heads */
+    bool closed;       /* ended at a record for which cb returned more than 0 */
 };
 
 /* Reads the records that follow one another, each from the file that has it whole. A cb that fails
- * ends it with that error, ret_found says where. */
+ * ends it with that error, ret_found says where; one that returns more than 0 ends it in front of
+ * that record, and what stands behind is not looked at. */
 int journal_scan(const struct journal_scan *scan, journal_fn *cb, void *arg,
                  struct journal_found *ret_found, struct orb_err *err);
 /* Calls cb for each record at or behind from that is whole in itself, whatever stands between.

@@ -175,7 +175,7 @@ static void judge_end(const struct journal_scan *scan, struct journal_found *fou
     uint64_t end = found->end ? found->end : JOURNAL_HEAD;
 
     found->tail = scan->main.len > found->end ? scan->main.len - found->end : 0;
-    found->damaged = !found->taken_over &&
+    found->damaged = !found->taken_over && !found->closed &&
                      (scan->copy.len > end || journal_behind(&scan->main, end, NULL, NULL) > 0);
 }
 
@@ -253,6 +253,20 @@ static bool next_record(const struct journal_scan *scan, struct journal_found *f
     return !found->disputed;
 }
 
+/* Where a later journal takes over a last record says so, and it rots like any other. */
+static void check_closing(const struct journal_scan *scan, struct journal_found *found)
+{
+    struct journal_record record;
+
+    if (journal_record_at(&scan->main, found->end, found->chain, &record)) {
+        check_copy(scan, found->end, record.size, found);
+    } else if (journal_record_at(&scan->copy, found->end, found->chain, &record)) {
+        if (!found->repaired++)
+            found->first_bad = found->end;
+        found->holes = true;
+    }
+}
+
 int journal_scan(const struct journal_scan *scan, journal_fn *cb, void *arg,
                  struct journal_found *ret_found, struct orb_err *err)
 {
@@ -275,12 +289,15 @@ int journal_scan(const struct journal_scan *scan, journal_fn *cb, void *arg,
     found.end = JOURNAL_HEAD;
     for (;;) {
         found.taken_over = is_head(scan, found.chain);
-        if (found.taken_over)
+        if (found.taken_over) {
+            check_closing(scan, &found);
             break;
+        }
         if (!next_record(scan, &found, &record))
             break;
         r = cb(arg, found.end, record.text, record.len, err);
-        if (r < 0)
+        found.closed = r > 0;
+        if (r)
             break;
         memcpy(found.chain, record.chain, JOURNAL_CHAIN);
         found.end += record.size;

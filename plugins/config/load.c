@@ -45,7 +45,7 @@ static void begin_empty(struct store *store, uint8_t *ret_chain)
 {
     json_decref(store->running);
     store->running = json_object();
-    store->revision = store->last_tx = store->snapshot_bytes = 0;
+    store->revision = store->id = store->last_tx = store->snapshot_bytes = 0;
     memset(ret_chain, 0, JOURNAL_CHAIN);
 }
 
@@ -131,7 +131,7 @@ static void start_empty(struct store *store, const struct snapshots *found, bool
         store->damage.rotten = store->damage.lost = true;
         damage_found(store, path, 0, "it is missing, and so is its second copy");
     } else {
-        store->fresh = !store->enforced;
+        store->fresh = !store->enforced && !store->good;
     }
 }
 
@@ -139,7 +139,12 @@ static void start_empty(struct store *store, const struct snapshots *found, bool
 static int judge(struct store *store, const struct snapshots *found, struct orb_err *err)
 {
     struct damage *d = &store->damage;
+    uint64_t id = store_id(store, store->enforced);
 
+    /* The same number of another history: a state directory of another appliance, or of this one
+     * at another time. */
+    if (store->enforced_id && id && id != store->enforced_id)
+        d->foreign = true;
     if (found->newest > store->revision) {
         if (found->unreadable.code) {
             if (err)
@@ -153,6 +158,11 @@ static int judge(struct store *store, const struct snapshots *found, struct orb_
         d->lost = false;
         if (!store->journal.path && !store->renew)
             store_must_renew(store, "the journal is not whole");
+    }
+    if (store->good > store->revision) {
+        d->lost = true;
+        damage_found(store, "good-revision", 0,
+                     "revision %" PRIu64 " ran here, and nothing of it is left", store->good);
     }
     store->written = store->revision;
     store->held = store->enforced > store->revision || (d->lost && !store->revision) || d->foreign;
@@ -221,6 +231,8 @@ int store_open(struct store *store, const struct store_setup *setup, struct orb_
                             .progress = setup->progress,
                             .journal_full = STORE_JOURNAL_FULL,
                             .enforced = setup->enforced,
+                            .enforced_id = setup->enforced_id,
+                            .good = setup->good,
                             .void_tx = setup->void_tx,
                             .journal = {.fd = -1, .copy_fd = -1}};
     if (sodium_init() < 0)

@@ -46,12 +46,11 @@ int store_read(const struct store *store, const char *path, size_t limit, struct
 
 void pair_read(const struct store *store, uint64_t generation, struct pair *ret_pair)
 {
-    struct orb_err err;
 
     *ret_pair = (struct pair){.path = store_journal_path(store, generation),
                               .copy_path = store_copy_path(store, generation)};
     store_read(store, ret_pair->path, MAX_JOURNAL, &ret_pair->main, &ret_pair->main_err);
-    store_read(store, ret_pair->copy_path, MAX_JOURNAL, &ret_pair->copy, &err);
+    store_read(store, ret_pair->copy_path, MAX_JOURNAL, &ret_pair->copy, &ret_pair->copy_err);
 }
 
 void pair_fini(struct pair *pair)

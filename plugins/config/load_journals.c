@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "plugins/config/journal_priv.h"
 #include "plugins/config/store_priv.h"
 
 /* One journal being read. replay: its records also change the running tree. */
@@ -12,7 +13,8 @@ struct reading {
     struct store *store;
     uint64_t generation;
     bool replay;
-    bool voided; /* ended at a commit that was refused */
+    bool voided;      /* ended at a commit that was refused */
+    uint64_t goes_on; /* in the journal of this number, as its last record says; 0: it has none */
 };
 
 /* ---- records ---- */
@@ -47,7 +49,7 @@ static int parse_record(const char *text, size_t len, bool whole, json_t **ret_r
     return tree_parse(head.data, head.len, &store_limits, ret_record, err);
 }
 
-static void on_prepared(struct reading *reading, uint64_t offset, const json_t *record)
+static void on_prepared(struct reading *reading, uint64_t offset, uint64_t id, const json_t *record)
 {
     struct store *s = reading->store;
     const json_t *patch = json_object_get(record, "patch");
@@ -56,6 +58,7 @@ static void on_prepared(struct reading *reading, uint64_t offset, const json_t *
     s->pending = (struct revision){
         .revision = number_of(record, "rev"),
         .tx = number_of(record, "tx"),
+        .id = id,
         .generation = reading->generation,
         .offset = offset,
         .time_us = number_of(record, "time"),
@@ -88,6 +91,7 @@ static int on_committed(struct reading *reading, const json_t *record, struct or
         if (r < 0)
             return r;
         s->revision = s->pending.revision;
+        s->id = s->pending.id;
         s->commits++;
     }
     store_push(s, &s->pending);
@@ -106,6 +110,7 @@ static int on_aborted(struct reading *reading, const json_t *record, struct orb_
         if (reading->replay) {
             r = patch_apply(s->running, s->pending_patch, true, err);
             s->revision--;
+            s->id = s->count > 1 ? s->list[s->count - 2].id : 0;
         }
         revision_fini(last);
         s->count--;
@@ -137,7 +142,7 @@ static int on_record(void *arg, uint64_t offset, const char *text, size_t len, s
         s->last_tx = number_of(record, "tx");
     damage_seen(s, number_of(record, "rev"));
     if (strcmp(state, "prepared") == 0)
-        on_prepared(reading, offset, record);
+        on_prepared(reading, offset, record_id(text, len), record);
     else if (strcmp(state, "committed") == 0)
         return on_committed(reading, record, err);
     else if (strcmp(state, "aborted") == 0)
@@ -147,7 +152,12 @@ static int on_record(void *arg, uint64_t offset, const char *text, size_t len, s
     else if (strcmp(state, "confirmed") == 0 && s->count &&
              s->list[s->count - 1].revision == number_of(record, "rev"))
         s->list[s->count - 1].confirmed = true;
-    return 0;
+    else if (strcmp(state, "continued") == 0)
+        reading->goes_on = number_of(record, "rev");
+    else if (strcmp(state, "confirmed"))
+        return orb_fail(err, ORB_E_INVALID, "a record \"%.20s\", which this version does not know",
+                        state);
+    return reading->goes_on > 0;
 }
 
 /* Behind a gap: only which numbers were used. */
@@ -158,6 +168,14 @@ static int on_stray(void *arg, uint64_t offset, const char *text, size_t len, st
     if (parse_record(text, len, false, &record, NULL) == 0)
         damage_seen(arg, number_of(record, "rev"));
     return 0;
+}
+
+/* Only a journal of the first format has none. A copy that could not be written is behind, or not
+ * there: that is no damage as long as it is known, but here nothing is. */
+static bool is_copy_missing(const struct pair *pair, const struct journal_found *found)
+{
+    return pair->copy_err.code && found->records && pair->main.len >= JOURNAL_MAGIC &&
+           !memcmp(pair->main.data, journal_magic, JOURNAL_MAGIC);
 }
 
 /* ---- history ---- */
@@ -171,6 +189,8 @@ static void judge_old(struct store *store, const struct pair *pair, bool whole,
                      strrchr(pair->copy_path, '/') + 1);
     } else if (whole && found->copy_rotten) {
         damage_found(store, pair->copy_path, found->copy_bad, "it is not what the journal is");
+    } else if (whole && is_copy_missing(pair, found)) {
+        damage_found(store, pair->copy_path, 0, "%s", pair->copy_err.text);
     } else if (!whole) {
         damage_found(store, pair->path, found->end, "%s; the history begins behind it",
                      *why ? why : "records of the history are missing");
@@ -232,6 +252,9 @@ static void judge_pair(struct store *store, const struct pair *pair, bool voided
     } else if (found->copy_rotten) {
         store->damage.rotten = true;
         damage_found(store, pair->copy_path, found->copy_bad, "it is not what the journal is");
+    } else if (is_copy_missing(pair, found)) {
+        store->damage.rotten = true;
+        damage_found(store, pair->copy_path, 0, "%s", pair->copy_err.text);
     }
     if (!found->end && !pair->main_err.code) {
         store->damage.rotten = store->damage.lost = true;
@@ -300,12 +323,19 @@ static int replay(struct store *store, uint64_t generation, const uint64_t *next
     memcpy(store->journal.chain, found.end ? found.chain : chain, JOURNAL_CHAIN);
     store->journal.end = found.end;
     store->generation = generation;
-    judge_pair(store, &pair, reading.voided, &found);
     if (r < 0 && !reading.voided) {
         store->damage.rotten = store->damage.lost = true;
         damage_found(store, pair.path, found.end, "%s", why.text);
     }
-    if (found.tail && !found.taken_over)
+    judge_pair(store, &pair, reading.voided, &found);
+    if (reading.goes_on && !next) {
+        AUTO_FREE char *gone = store_journal_path(store, reading.goes_on);
+
+        store->damage.rotten = store->damage.lost = true;
+        damage_seen(store, reading.goes_on);
+        damage_found(store, gone, 0, "it is missing, and so is its second copy");
+    }
+    if (found.tail && !found.taken_over && !found.closed)
         log_warn(store->log, "config.journal.torn", KV("file", pair.path), KV("bytes", found.tail),
                  KV("revision", store->revision));
     go_on(store, &pair, &reading, &found, !next);

@@ -17,7 +17,7 @@ struct plugin {
     struct engine *engine;
     struct orb_timer *timer;
     struct buf schemas; /* while starting, as the two below */
-    uint64_t was_enforced, was_void_tx;
+    uint64_t was_enforced, was_enforced_id, was_void_tx, was_good;
     struct log_sink log;
 };
 
@@ -136,13 +136,14 @@ static void on_enforced_told(struct orb_ctx *ctx, void *arg, const cJSON *out,
         orb_log(ctx, ORB_ERROR, "config.enforced.not-told", ORB_S("why", err->text));
 }
 
-static void host_enforced(void *arg, uint64_t revision, uint64_t void_tx)
+static void host_enforced(void *arg, uint64_t revision, uint64_t id, uint64_t void_tx)
 {
     struct plugin *p = arg;
     cJSON *in = cJSON_CreateObject();
     struct orb_err err;
 
     orb_add_int64(in, "revision", (int64_t)revision);
+    orb_add_int64(in, "id", (int64_t)id);
     orb_add_int64(in, "void_tx", (int64_t)void_tx);
     if (orb_call(p->ctx, "host@1", HOST_ENFORCED, in, HOST_DEADLINE_MS, on_enforced_told, NULL,
                  &err) < 0)
@@ -212,7 +213,9 @@ static void on_boot_mode(struct orb_ctx *ctx, void *arg, const cJSON *out,
         .follow = host_follow,
         .progress = host_progress,
         .was_enforced = p->was_enforced,
+        .was_enforced_id = p->was_enforced_id,
         .was_void_tx = p->was_void_tx,
+        .was_good = p->was_good,
         .safe_revision = mode && !strcmp(mode, "safe") ? count_of(out, "revision") : 0,
     };
     struct orb_err why;
@@ -248,6 +251,8 @@ static void on_enforced(struct orb_ctx *ctx, void *arg, const cJSON *out, const 
         return;
     }
     p->was_enforced = count_of(out, "revision");
+    p->was_enforced_id = count_of(out, "id");
+    p->was_good = count_of(out, "good");
     p->was_void_tx = count_of(out, "void_tx");
     if (orb_call(ctx, "host@1", "boot-mode", NULL, HOST_DEADLINE_MS, on_boot_mode, p, &why) < 0)
         orb_ready(ctx, &why);

@@ -13,6 +13,23 @@
  * none is used twice. */
 #define NUMBERS_APART 1000u
 
+/* The last record of a journal says where it goes on: without it the loss of all the files of the
+ * next one would look like the end. Written once that one is durable; going without is no harm. */
+static void close_journal(struct store *store)
+{
+    AUTO(buf) struct buf text = {0};
+    struct orb_err err;
+
+    if (store->journal.path && !store->journal.doubt && !store->renew &&
+        store->generation != store->revision) {
+        buf_addf(&text, "{\"state\":\"continued\",\"rev\":%" PRIu64 "}", store->revision);
+        if (journal_append(&store->journal, text.data, text.len, &err) < 0 ||
+            journal_sync(&store->journal, &err) < 0)
+            log_warn(store->log, "config.journal.not-closed", KV("why", err.text));
+    }
+    journal_close(&store->journal);
+}
+
 int store_rotate(struct store *store, struct orb_err *err)
 {
     AUTO_FREE char *path = store_journal_path(store, store->revision);
@@ -27,7 +44,7 @@ int store_rotate(struct store *store, struct orb_err *err)
         return r;
     }
     store_step(store, "snapshot-journal");
-    journal_close(&store->journal);
+    close_journal(store);
     store->journal = next;
     store->generation = store->revision;
     store->commits = 0;
@@ -159,7 +176,7 @@ int store_writable(struct store *store, struct orb_err *err)
 int store_accept(struct store *store, const char *user, uint64_t time_us, struct orb_err *err)
 {
     AUTO_FREE char *what = xstrdup(store->damage.text);
-    uint64_t was = store->revision, last = store->damage.seen;
+    uint64_t was = store->revision, was_id = store->id, last = store->damage.seen;
     bool apart = store->damage.lost || store->held;
     int r;
 
@@ -171,11 +188,16 @@ int store_accept(struct store *store, const char *user, uint64_t time_us, struct
         last = store->revision;
     if (last < store->enforced)
         last = store->enforced;
-    if (apart)
+    if (last < store->good)
+        last = store->good;
+    if (apart) {
         store->revision = (last / NUMBERS_APART + 1) * NUMBERS_APART;
+        store->id = record_id((const char *)&time_us, sizeof(time_us)); /* it has no record */
+    }
     r = renew(store, err);
     if (r < 0) {
         store->revision = was;
+        store->id = was_id;
         return r;
     }
     store->held = false;

@@ -155,6 +155,7 @@ int snapshot_load(struct store *store, uint64_t number, uint8_t ret_chain[JOURNA
     store->revision = number;
     store->snapshot_bytes = text.len;
     store->last_tx = (uint64_t)json_integer_value(json_object_get(tree, "tx"));
+    store->id = (uint64_t)json_integer_value(json_object_get(tree, "id"));
     return 0;
 }
 
@@ -166,8 +167,10 @@ int snapshot_write(struct store *store, struct orb_err *err)
     int r;
 
     sodium_bin2hex(chain, sizeof(chain), store->journal.chain, JOURNAL_CHAIN);
-    buf_addf(&body, "{\"revision\":%" PRIu64 ",\"tx\":%" PRIu64 ",\"chain\":\"%s\",\"config\":",
-             store->revision, store->last_tx, chain);
+    buf_addf(&body,
+             "{\"revision\":%" PRIu64 ",\"id\":%" PRIu64 ",\"tx\":%" PRIu64
+             ",\"chain\":\"%s\",\"config\":",
+             store->revision, store->id, store->last_tx, chain);
     tree_dump(store->running, &body);
     buf_addc(&body, '}');
     sum_hex(body.data, body.len, sum);

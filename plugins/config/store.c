@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sodium.h>
 #include <string.h>
 
 #include "core/base/own.h"
@@ -85,6 +86,18 @@ void store_close(struct store *store)
 }
 
 /* ---- records ---- */
+
+uint64_t record_id(const char *text, size_t len)
+{
+    uint8_t hash[crypto_generichash_BYTES_MIN];
+    uint64_t id = 0;
+
+    crypto_generichash(hash, sizeof(hash), (const uint8_t *)text, len, NULL, 0);
+    for (size_t i = 0; i < sizeof(id); i++)
+        id = id << 8 | hash[i];
+    id >>= 11; /* a JSON number everywhere */
+    return id ? id : 1;
+}
 
 static void record_prepared(const struct revision *meta, const json_t *patch, struct buf *text)
 {
@@ -203,6 +216,7 @@ int store_prepare(struct store *store, const struct revision *meta, json_t *patc
     r = make_room(store, meta, text.len, err);
     p.generation = store->generation;
     p.offset = store->journal.end;
+    p.id = record_id(text.data, text.len);
     if (r == 0)
         r = append(store, &text, err);
     if (r < 0) {
@@ -225,6 +239,7 @@ static void is_committed(struct store *store)
     json_decref(store->unconfirmed);
     store->unconfirmed = store->pending.confirm_s ? json_incref(store->pending_patch) : NULL;
     store->revision = store->pending.revision;
+    store->id = store->pending.id;
     store->commits++;
     store_push(store, &store->pending);
     store_drop_pending(store);
@@ -316,6 +331,13 @@ bool store_unconfirmed(const struct store *store)
 }
 
 /* ---- history ---- */
+
+uint64_t store_id(const struct store *store, uint64_t revision)
+{
+    const struct revision *r = store_find(store, revision);
+
+    return revision == store->revision ? store->id : r ? r->id : 0;
+}
 
 const struct revision *store_find(const struct store *store, uint64_t revision)
 {

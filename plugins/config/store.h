@@ -32,6 +32,7 @@
 
 struct revision {
     uint64_t revision, tx;
+    uint64_t id;                 /* store_id() */
     uint64_t generation, offset; /* where its record lies */
     uint64_t time_us;
     uint64_t undoes; /* revision this one took back, 0: none */
@@ -69,8 +70,11 @@ struct store_setup {
     /* The newest revision that the kernel's state was made by, as far as the host knows; 0: it does
      * not. An older one is not handed out before a person accepts it. */
     uint64_t enforced;
+    uint64_t enforced_id; /* its store_id() as it was told; another one: another history */
     /* A transaction that was refused and could not be taken back; 0: none. */
     uint64_t void_tx;
+    uint64_t
+        good; /* the newest revision that is known to have run, also before a reboot; 0: none */
 };
 
 struct store {
@@ -82,6 +86,7 @@ struct store {
 
     json_t *running;
     uint64_t revision;
+    uint64_t id;      /* of it */
     uint64_t written; /* the newest revision on the disk; older when it took nothing of an undo */
     uint64_t last_tx;
     uint64_t generation;
@@ -96,8 +101,8 @@ struct store {
         *renew; /* why the journal must be made anew before it takes a record, NULL: it takes one */
     struct damage damage;
     bool held; /* the tree may not be handed out: empty or older than the kernel's state */
-    uint64_t enforced;
-    uint64_t void_tx; /* refused, and yet perhaps on the disk; 0: none */
+    uint64_t enforced, enforced_id, good; /* as in struct store_setup */
+    uint64_t void_tx;                     /* refused, and yet perhaps on the disk; 0: none */
 
     struct note *notes;
     size_t note_count;
@@ -136,6 +141,9 @@ int store_confirm(struct store *store, struct orb_err *err);
 
 /* Is the newest revision waiting for its confirmation? */
 bool store_unconfirmed(const struct store *store);
+/* Tells revisions of the same number apart: made of its record, so another appliance, or another
+ * time, has another one. Below 2^53; 0: not known. */
+uint64_t store_id(const struct store *store, uint64_t revision);
 const struct revision *store_find(const struct store *store, uint64_t revision);
 /* The patch of a revision, read from disk. */
 int store_patch(const struct store *store, uint64_t revision, json_t **ret_patch,

@@ -13,6 +13,8 @@ void store_drop_pending(struct store *store);
 char *store_journal_path(const struct store *store, uint64_t generation);
 char *store_copy_path(const struct store *store, uint64_t generation);
 void revision_fini(struct revision *revision);
+/* What tells a `prepared` record from every other: store_id() of its revision. */
+uint64_t record_id(const char *text, size_t len);
 void store_note(struct store *store, const char *user, const char *text, uint64_t time_us);
 /* Replaces the reason for making the journal anew. */
 void store_must_renew(struct store *store, const char *why);
@@ -28,7 +30,7 @@ int store_read(const struct store *store, const char *path, size_t limit, struct
 struct pair {
     char *path, *copy_path;
     struct buf main, copy;
-    struct orb_err main_err; /* code 0: it was read */
+    struct orb_err main_err, copy_err; /* code 0: it was read */
 };
 
 /* The chain values at which a journal begins, by its two files; fewer when they cannot be read. */

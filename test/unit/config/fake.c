@@ -156,12 +156,14 @@ static void on_problem(void *arg, const char *key, bool failed, const char *what
         json_object_del(f->problems, key);
 }
 
-static void on_enforced(void *arg, uint64_t revision, uint64_t void_tx)
+static void on_enforced(void *arg, uint64_t revision, uint64_t id, uint64_t void_tx)
 {
     struct fake *f = arg;
 
     ck_assert_uint_ge(revision, f->enforced); /* it never goes back */
     f->enforced = revision;
+    f->told = revision;
+    f->enforced_id = id;
     f->void_tx = void_tx ? void_tx : f->void_tx;
 }
 
@@ -261,6 +263,9 @@ int fake_try_open(struct fake *f)
     schemas(f, &text);
     f->err = (struct orb_err){0};
     f->host.was_enforced = f->enforced;
+    /* A test that sets only the number means that nothing more is known of it. */
+    f->host.was_enforced_id = f->enforced == f->told ? f->enforced_id : 0;
+    f->host.was_good = f->good;
     f->host.was_void_tx = f->void_tx;
     json_object_clear(f->problems);
     return engine_open(&f->host, f->dir, text.data, text.len, &f->engine, &f->fresh, &f->err);

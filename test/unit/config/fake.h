@@ -49,8 +49,10 @@ struct fake {
     unsigned steps;      /* or the number of the step */
     unsigned kill_number;
     unsigned published;
-    json_t *problems;           /* {key: what} as they stand now */
-    uint64_t enforced, void_tx; /* what the host remembers; 0 after a reboot */
+    json_t *problems; /* {key: what} as they stand now */
+    /* What the host remembers; 0 after a reboot. */
+    uint64_t enforced, void_tx, good;
+    uint64_t told, enforced_id; /* the id is that of revision told */
     json_t *follow;             /* what the host was told last of the revisions */
     uint64_t applying;          /* the first one of them that was not 0 */
     const char *without;        /* a package that is not installed */

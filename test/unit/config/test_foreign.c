@@ -48,6 +48,11 @@ static void take_away(const struct fake *f, const char *name)
     ck_assert_int_eq(unlink(path), 0);
 }
 
+static int pass(void *arg, uint64_t offset, const char *text, size_t len, struct orb_err *err)
+{
+    return 0;
+}
+
 /* ---- of another appliance ---- */
 
 TEST(one_file_of_another_appliance_is_never_taken_for_ours)
@@ -97,6 +102,138 @@ TEST(a_snapshot_of_another_appliance_gives_way_to_what_the_journals_say)
     ck_assert_str_eq(json_string_value(tree_get(o.f.reply, "/state")), "held");
     fake_close(&o.f);
     original_free(&other);
+    original_free(&o);
+}
+
+TEST(a_whole_state_directory_of_another_appliance_is_not_handed_out)
+{
+    struct original o, other;
+    struct fake *f = &o.f;
+
+    original_new(&o, 6);
+    fake_open(f); /* and tells what the kernel is made by */
+    fake_close(f);
+    original_other(&other, 9, "other");
+    for (size_t i = 0; i < other.count; i++)
+        put_of(&o, &other, other.files[i].name, other.files[i].name);
+    fake_open(f);
+    ck_assert_ptr_nonnull(strstr(fake_problem(f, "datastore"), "of another appliance"));
+    ck_assert_int_eq(fake_ask(f, "ada", 1, "salvage", "{}"), 0);
+    ck_assert_str_eq(json_string_value(tree_get(f->reply, "/state")), "held");
+    ck_assert_uint_eq(f->enforced, 6);
+    ck_assert_int_eq(fake_ask(f, "ada", 1, "salvage-accept", "{}"), 0);
+    ck_assert_uint_eq(engine_revision(f->engine), 1000);
+    ck_assert_str_eq(fake_running(f), other.trees[9]);
+    fake_close(f);
+    fake_open(f);
+    ck_assert_ptr_null(fake_problem(f, "datastore"));
+    ck_assert_uint_eq(engine_revision(f->engine), 1000);
+    original_free(&other);
+    original_free(&o);
+}
+
+/* All there is of what came last, as by a directory whose newest entries a crash took. */
+TEST(the_loss_of_all_newest_files_at_once_is_never_taken_for_the_end)
+{
+    struct original o;
+    struct fake *f = &o.f;
+
+    original_new(&o, 55);
+    take_away(f, "snapshot-50.json");
+    take_away(f, "journal-50");
+    take_away(f, "last-good-50");
+    f->enforced = 0; /* and the machine was started anew */
+    fake_open(f);
+    ck_assert_ptr_nonnull(strstr(fake_problem(f, "datastore"), "journal-50: it is missing"));
+    ck_assert_uint_eq(engine_revision(f->engine), 50);
+    fake_set(f, "/system/hostname", "\"other\"");
+    ck_assert_int_eq(fake_ask(f, "ada", 1, "commit", "{}"), ORB_E_STATE);
+    ck_assert_int_eq(fake_ask(f, "ada", 1, "salvage-accept", "{}"), 0);
+    ck_assert_uint_eq(engine_revision(f->engine), 1000);
+    fake_close(f);
+    fake_open(f);
+    ck_assert_ptr_null(fake_problem(f, "datastore"));
+    fake_close(f);
+    original_free(&o);
+}
+
+/* What ran well is noted outside of the service's directory. */
+TEST(what_is_older_than_what_ran_here_is_said_after_a_reboot_too)
+{
+    struct original o;
+    struct fake *f = &o.f;
+
+    original_new(&o, 6);
+    f->enforced = 0;
+    f->good = 7;
+    fake_open(f);
+    ck_assert_ptr_nonnull(strstr(fake_problem(f, "datastore"), "revision 7 ran here"));
+    ck_assert_uint_eq(engine_revision(f->engine), 6);
+    fake_close(f);
+    for (size_t i = 0; i < o.count; i++)
+        take_away(f, o.files[i].name);
+    f->enforced = 0;
+    fake_open(f); /* emptied: no new appliance */
+    ck_assert(!f->fresh);
+    ck_assert_ptr_nonnull(strstr(fake_problem(f, "datastore"), "nothing that is whole is left"));
+    ck_assert_int_eq(fake_ask(f, "ada", 1, "salvage", "{}"), 0);
+    ck_assert_str_eq(json_string_value(tree_get(f->reply, "/state")), "held");
+    ck_assert_int_eq(fake_ask(f, "ada", 1, "salvage-accept", "{}"), 0);
+    ck_assert_uint_eq(engine_revision(f->engine), 1000);
+    fake_close(f);
+    original_free(&o);
+}
+
+/* A journal of a newer version: what it means is not known, so nothing behind it is taken. */
+TEST(a_record_of_a_kind_that_is_not_known_is_not_passed_over)
+{
+    static const char strange[] = "{\"state\":\"renamed\",\"rev\":7}";
+    struct original o;
+    struct fake *f = &o.f;
+    AUTO_FREE char *path = NULL, *copy = NULL;
+    struct journal j;
+    struct journal_found found;
+    struct orb_err err;
+
+    original_new(&o, 6);
+    path = path_of(f, "journal-0");
+    copy = path_of(f, "last-good-0");
+    {
+        const struct buf *data = &o.files[original_file(&o, "journal-0")].data;
+        const struct journal_scan scan = {.main = {data->data, data->len}};
+
+        ck_assert_int_eq(journal_scan(&scan, pass, NULL, &found, &err), 0);
+    }
+    ck_assert_int_eq(journal_open(path, copy, found.end, found.chain, found.end, &j, &err), 0);
+    ck_assert_int_eq(journal_append(&j, strange, strlen(strange), &err), 0);
+    ck_assert_int_eq(journal_sync(&j, &err), 0);
+    journal_close(&j);
+    f->enforced = 0;
+    fake_open(f);
+    ck_assert_ptr_nonnull(strstr(fake_problem(f, "datastore"), "\"renamed\", which this version"));
+    ck_assert_uint_eq(engine_revision(f->engine), 6);
+    fake_set(f, "/system/hostname", "\"other\"");
+    ck_assert_int_eq(fake_ask(f, "ada", 1, "commit", "{}"), ORB_E_STATE);
+    fake_close(f);
+    original_free(&o);
+}
+
+TEST(a_second_copy_that_is_gone_is_said)
+{
+    static const char *const copies[] = {"last-good-0", "last-good-50"};
+    struct original o;
+    struct fake *f = &o.f;
+
+    original_new(&o, 55);
+    for (size_t i = 0; i < ARRAY_LEN(copies); i++) {
+        original_restore(&o);
+        take_away(f, copies[i]);
+        f->enforced = 0;
+        fake_open(f);
+        ck_assert_ptr_nonnull(strstr(fake_problem(f, "datastore"), copies[i]));
+        ck_assert_ptr_nonnull(strstr(fake_problem(f, "datastore"), "nothing was lost"));
+        fake_close(f);
+    }
     original_free(&o);
 }
 
