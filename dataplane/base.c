@@ -22,13 +22,14 @@
 
 /* Replies to what the appliance asks and to what the last policy allowed go on. Errors, neighbour
  * discovery and DHCP answers pass, because without them no link comes up; nothing is forwarded that
- * conntrack does not know. The two chains that change no address make the kernel go on changing
+ * no rule has marked. The two chains that change no address make the kernel go on changing
  * those of connections it knows. */
 static const char base[] =
     "chain " BASE_CHAIN " {\ncounter comment \"no policy is known: closed\"\n}\n"
     "chain forward {\n"
     "type filter hook forward priority filter; policy drop;\n"
     "ct mark & 0x60000000 != 0 drop\n" /* ABI_MARK_ENDED */
+    "ct mark 0 drop\n"                 /* no rule has allowed it */
     "ct state vmap { established : accept, related : accept }\n"
     "drop\n}\n"
     "chain input {\n"

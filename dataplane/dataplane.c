@@ -64,6 +64,8 @@ static int open_parts(struct dataplane *dp, const struct dataplane_options *opti
     if (dp->tables < 0)
         return dp->tables;
     look_at_table(dp);
+    if (dp->based)
+        flows_forget_unanswered(NULL); /* flows_purge looks again */
     r = company_watch_open(dp);
     if (r < 0)
         return orb_fail(err, r, "watching what else decides about packets");

@@ -353,6 +353,9 @@ int flows_purge(struct dataplane *dp, const struct dataplane_plan *plan,
 /* Connections may run by rules that are not in force any more: told to the next daemon, too. */
 bool flows_unsettled(const struct dataplane *dp);
 void flows_settle(struct dataplane *dp, bool settled);
+/* Deletes what no rule has marked and nobody has answered: it would be new to the first policy's
+ * rules, and go on untranslated until flows_purge finds it. */
+int flows_forget_unanswered(struct orb_err *err);
 /* The marks of rules: 0. */
 int flows_unmark(struct orb_err *err);
 /* What was ended and is still known goes on: nobody knows which policy is in force. */

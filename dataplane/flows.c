@@ -11,8 +11,8 @@
  * one speaks.
  *
  * A connection that no rule has marked began while there were no rules: nobody allowed it, and
- * nobody translated it. Where that was possible (dp->forget) it is deleted, too; what goes on of it
- * is new and meets the rules. */
+ * nobody translated it. Where that was possible (dp->forget) it is deleted, too, and so is one that
+ * is not translated though the policy says it is; what goes on of it is new and meets the rules. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netfilter/nf_conntrack_common.h>
@@ -63,6 +63,25 @@ static bool began_without(const struct flow *flow)
     const uint32_t seen = IPS_SRC_NAT_DONE | IPS_DST_NAT_DONE;
 
     return !flow->mark || (flow->status & seen) != seen;
+}
+
+/* The policy would translate it, and nothing has: it began while the chains of translation were
+ * empty. Another program may have emptied them; and a transaction's new chains are met by packets
+ * before their rules are. Marks do not tell: the rules about forwarding may have been there. */
+static bool is_untranslated(struct purge *purge, const struct flow *flow)
+{
+    struct flow_way way;
+
+    if (flow->expected || !ways_find(&purge->ways, flow, &way))
+        return false;
+    for (int source = 0; source < 2; source++) {
+        struct flow_nat nat = flow_nat_of(purge->judge.now, source, flow, &way);
+
+        if (nat.kind != FLOW_NAT_NONE && !(flow->status & (source ? IPS_SRC_NAT : IPS_DST_NAT)) &&
+            !flow_nat_holds(&nat, source, flow, &way))
+            return true;
+    }
+    return false;
 }
 
 /* Both ends would go on with it. */
@@ -143,7 +162,7 @@ static void judge_one(struct purge *purge, struct flow *flow)
     struct flow_way way;
 
     flow->mark &= ~ABI_MARK_ENDED;
-    if (purge->forget && began_without(flow)) {
+    if (purge->forget && (began_without(flow) || is_untranslated(purge, flow))) {
         remember(&purge->gone, flow_hash(flow->family, flow->protocol, flow->original));
         flow_delete(flow, &purge->messages);
         return;
@@ -352,6 +371,28 @@ static int take_marks(uint32_t bits, struct orb_err *err)
 int flows_unmark(struct orb_err *err)
 {
     return take_marks(~0u, err);
+}
+
+static bool each_unanswered(void *arg, const struct nlmsghdr *h)
+{
+    struct unmark *unmark = arg;
+    struct flow flow;
+
+    flow_read(h, &flow);
+    if (flow.tuple && !flow.mark && !(flow.status & IPS_SEEN_REPLY))
+        flow_delete(&flow, &unmark->messages);
+    return true;
+}
+
+int flows_forget_unanswered(struct orb_err *err)
+{
+    struct unmark unmark = {0};
+    int r = dump(each_unanswered, &unmark, err);
+
+    if (!r)
+        r = send_all(&unmark.messages, err);
+    buf_fini(&unmark.messages);
+    return r;
 }
 
 int flows_resume(struct orb_err *err)

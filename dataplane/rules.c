@@ -103,8 +103,13 @@ int rules_restore(struct dataplane *dp, const struct dataplane_plan *to, const c
 
 int rules_again(struct dataplane *dp, struct orb_err *err)
 {
+    bool based = dp->based;
     int r;
 
+    if (dp->current && table_missing()) { /* many rules take a second: nothing passes meanwhile */
+        rules_restore(dp, NULL, NULL, dp->generation, NULL);
+        dp->based = based;
+    }
     dp->ruleset_id = 0; /* what differs is not enough: nobody knows what is there */
     r = rules_restore(dp, dp->current, NULL, dp->generation, err);
     dp->forget = true; /* meanwhile anything may have begun */
