@@ -99,7 +99,8 @@ int statedir_open(const struct host_options *options, struct statedir *ret_dir, 
 
     *ret_dir = (struct statedir){.dir_fd = -1, .lock_fd = -1};
     need_dir(options->state_dir, 0755, ret_dir);
-    need_dir(services, 0711, ret_dir);
+    need_dir(services, 0700, ret_dir); /* what a service makes there, no other user reaches */
+    (void)chmod(services, 0700);       /* of an older version; fails where nothing can be written */
     need_dir(options->run_dir, 0755, ret_dir);
     if (lock(options->state_dir, ret_dir, err) < 0)
         return ORB_E_STATE;

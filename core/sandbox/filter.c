@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <netinet/tcp.h>
@@ -23,6 +24,9 @@
 
 #ifndef MSG_FASTOPEN
 #define MSG_FASTOPEN 0x20000000
+#endif
+#ifndef SO_PEERPIDFD /* since Linux 6.5 */
+#define SO_PEERPIDFD 77
 #endif
 
 /* CLONE_VM|FS|FILES|SIGHAND|THREAD|SYSVSEM|SETTLS|PARENT_SETTID|CHILD_CLEARTID: pthread_create */
@@ -44,7 +48,6 @@ static const int allowed[] = {
     SCMP_SYS(listen),
     SCMP_SYS(getsockname),
     SCMP_SYS(getpeername),
-    SCMP_SYS(getsockopt),
     SCMP_SYS(sendfile),
     SCMP_SYS(epoll_wait),
     SCMP_SYS(epoll_pwait),
@@ -71,7 +74,6 @@ static const int allowed[] = {
     SCMP_SYS(lstat),
     SCMP_SYS(futex),
     SCMP_SYS(brk),
-    SCMP_SYS(madvise),
     SCMP_SYS(sched_yield),
     SCMP_SYS(sched_getaffinity),
     SCMP_SYS(membarrier),
@@ -109,51 +111,20 @@ static const int allowed[] = {
 
 /* What dlopen needs on top; the directories it may read are Landlock's business. */
 static const int allowed_loading[] = {
-    SCMP_SYS(open),    SCMP_SYS(openat), SCMP_SYS(access),   SCMP_SYS(faccessat),
-    SCMP_SYS(pread64), SCMP_SYS(getcwd), SCMP_SYS(readlink),
+    SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(pread64), SCMP_SYS(getcwd), SCMP_SYS(readlink),
 };
 
 /* fs.state, confined to /state by the mount tree and Landlock. No links and no device nodes: what
  * the host later finds there is a plain file. */
 static const int allowed_state[] = {
-    SCMP_SYS(open),
-    SCMP_SYS(openat),
-    SCMP_SYS(access),
-    SCMP_SYS(faccessat),
-    SCMP_SYS(faccessat2),
-    SCMP_SYS(creat),
-    SCMP_SYS(rename),
-    SCMP_SYS(renameat),
-    SCMP_SYS(renameat2),
-    SCMP_SYS(unlink),
-    SCMP_SYS(unlinkat),
-    SCMP_SYS(mkdir),
-    SCMP_SYS(mkdirat),
-    SCMP_SYS(rmdir),
-    SCMP_SYS(fsync),
-    SCMP_SYS(fdatasync),
-    SCMP_SYS(ftruncate),
-    SCMP_SYS(truncate),
-    SCMP_SYS(getdents64),
-    SCMP_SYS(fallocate),
-    SCMP_SYS(fadvise64),
-    SCMP_SYS(flock),
-    SCMP_SYS(fchmod),
-    SCMP_SYS(chmod),
-    SCMP_SYS(fchmodat),
-    SCMP_SYS(utimensat),
-    SCMP_SYS(pread64),
-    SCMP_SYS(pwrite64),
-    SCMP_SYS(preadv),
-    SCMP_SYS(pwritev),
-    SCMP_SYS(copy_file_range),
-    SCMP_SYS(getcwd),
-    SCMP_SYS(umask),
-    SCMP_SYS(statx),
-    SCMP_SYS(statfs),
-    SCMP_SYS(fstatfs),
-    SCMP_SYS(sync_file_range),
-    SCMP_SYS(readlink),
+    SCMP_SYS(access),          SCMP_SYS(faccessat), SCMP_SYS(faccessat2),      SCMP_SYS(rename),
+    SCMP_SYS(renameat),        SCMP_SYS(renameat2), SCMP_SYS(unlink),          SCMP_SYS(unlinkat),
+    SCMP_SYS(mkdir),           SCMP_SYS(mkdirat),   SCMP_SYS(rmdir),           SCMP_SYS(fsync),
+    SCMP_SYS(fdatasync),       SCMP_SYS(ftruncate), SCMP_SYS(truncate),        SCMP_SYS(getdents64),
+    SCMP_SYS(fallocate),       SCMP_SYS(fadvise64), SCMP_SYS(flock),           SCMP_SYS(utimensat),
+    SCMP_SYS(pread64),         SCMP_SYS(pwrite64),  SCMP_SYS(preadv),          SCMP_SYS(pwritev),
+    SCMP_SYS(copy_file_range), SCMP_SYS(getcwd),    SCMP_SYS(umask),           SCMP_SYS(statx),
+    SCMP_SYS(statfs),          SCMP_SYS(fstatfs),   SCMP_SYS(sync_file_range), SCMP_SYS(readlink),
     SCMP_SYS(readlinkat),
 };
 
@@ -239,12 +210,14 @@ struct option {
     int level, name;
 };
 
+/* Not SO_REUSEADDR: sockets arrive bound, and a second UDP service could take half of the packets.
+ */
 static const struct option socket_options[] = {
-    {SOL_SOCKET, SO_REUSEADDR},      {SOL_SOCKET, SO_KEEPALIVE},   {SOL_SOCKET, SO_LINGER},
-    {SOL_SOCKET, SO_SNDBUF},         {SOL_SOCKET, SO_RCVBUF},      {SOL_SOCKET, SO_RCVTIMEO},
-    {SOL_SOCKET, SO_SNDTIMEO},       {IPPROTO_TCP, TCP_NODELAY},   {IPPROTO_TCP, TCP_CORK},
-    {IPPROTO_TCP, TCP_KEEPIDLE},     {IPPROTO_TCP, TCP_KEEPINTVL}, {IPPROTO_TCP, TCP_KEEPCNT},
-    {IPPROTO_TCP, TCP_USER_TIMEOUT}, {IPPROTO_TCP, TCP_QUICKACK},
+    {SOL_SOCKET, SO_KEEPALIVE},   {SOL_SOCKET, SO_LINGER},    {SOL_SOCKET, SO_SNDBUF},
+    {SOL_SOCKET, SO_RCVBUF},      {SOL_SOCKET, SO_RCVTIMEO},  {SOL_SOCKET, SO_SNDTIMEO},
+    {IPPROTO_TCP, TCP_NODELAY},   {IPPROTO_TCP, TCP_CORK},    {IPPROTO_TCP, TCP_KEEPIDLE},
+    {IPPROTO_TCP, TCP_KEEPINTVL}, {IPPROTO_TCP, TCP_KEEPCNT}, {IPPROTO_TCP, TCP_USER_TIMEOUT},
+    {IPPROTO_TCP, TCP_QUICKACK},
 };
 
 static int add_list(scmp_filter_ctx f, uint32_t action, const int *list, size_t count)
@@ -297,6 +270,8 @@ static int add_socket_calls(scmp_filter_ctx f, unsigned profile)
         r = ALLOW_IF(f, sendmmsg, SCMP_A3_32(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0));
     if (!r)
         r = ALLOW_IF(f, socketpair, SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX));
+    if (!r) /* a pidfd of the host would name it for good */
+        r = ALLOW_IF(f, getsockopt, SCMP_A2_32(SCMP_CMP_NE, SO_PEERPIDFD));
     if (r || !(profile & FILTER_NETLINK))
         return r;
     r = ALLOW_IF(f, socket, SCMP_A0_32(SCMP_CMP_EQ, AF_NETLINK),
@@ -325,6 +300,8 @@ static int add_memory_calls(scmp_filter_ctx f)
     if (!r)
         r = ALLOW_IF(f, munmap, SCMP_A0_64(SCMP_CMP_GE, FILTER_GUARD));
     if (!r)
+        r = ALLOW_IF(f, madvise, SCMP_A0_64(SCMP_CMP_GE, FILTER_GUARD));
+    if (!r)
         r = ALLOW_IF(f, mremap, SCMP_A0_64(SCMP_CMP_GE, FILTER_GUARD),
                      SCMP_A3_32(SCMP_CMP_MASKED_EQ, MREMAP_FIXED, 0));
     if (!r)
@@ -334,12 +311,36 @@ static int add_memory_calls(scmp_filter_ctx f)
     return r;
 }
 
+/* Files come into being without set-user-ID and set-group-ID and get neither later. The mode counts
+ * only where a file may be created; else the register holds anything. */
+static int add_file_calls(scmp_filter_ctx f, unsigned profile)
+{
+    const uint32_t bits = S_ISUID | S_ISGID, makes = O_CREAT | (O_TMPFILE & ~O_DIRECTORY);
+    int r = ALLOW_IF(f, open, SCMP_A1_32(SCMP_CMP_MASKED_EQ, makes, 0));
+
+    if (!r)
+        r = ALLOW_IF(f, openat, SCMP_A2_32(SCMP_CMP_MASKED_EQ, makes, 0));
+    if (r || !(profile & FILTER_STATE))
+        return r;
+    r = ALLOW_IF(f, open, SCMP_A2_32(SCMP_CMP_MASKED_EQ, bits, 0));
+    if (!r)
+        r = ALLOW_IF(f, openat, SCMP_A3_32(SCMP_CMP_MASKED_EQ, bits, 0));
+    if (!r)
+        r = ALLOW_IF(f, creat, SCMP_A1_32(SCMP_CMP_MASKED_EQ, bits, 0));
+    if (!r)
+        r = ALLOW_IF(f, chmod, SCMP_A1_32(SCMP_CMP_MASKED_EQ, bits, 0));
+    if (!r)
+        r = ALLOW_IF(f, fchmod, SCMP_A1_32(SCMP_CMP_MASKED_EQ, bits, 0));
+    if (!r)
+        r = ALLOW_IF(f, fchmodat, SCMP_A2_32(SCMP_CMP_MASKED_EQ, bits, 0));
+    return r;
+}
+
 static int add_process_calls(scmp_filter_ctx f)
 {
     int r = ALLOW_IF(f, clone, SCMP_A0_64(SCMP_CMP_EQ, CLONE_THREAD_FLAGS));
 
-    if (!r)
-        r = ALLOW_IF(f, prctl, SCMP_A0_32(SCMP_CMP_EQ, PR_SET_NAME));
+    /* Not PR_SET_NAME: in a list of processes a worker could pass for another program. */
     if (!r)
         r = ALLOW_IF(f, prctl, SCMP_A0_32(SCMP_CMP_EQ, PR_SET_VMA));
     if (!r) /* reading own limits */
@@ -362,6 +363,8 @@ static int build_a(scmp_filter_ctx f, unsigned profile)
         r = add_socket_calls(f, profile);
     if (!r)
         r = add_memory_calls(f);
+    if (!r)
+        r = add_file_calls(f, profile);
     if (!r)
         r = add_process_calls(f);
     if (!r)

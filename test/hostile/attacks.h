@@ -98,6 +98,8 @@ extern struct target target;
     X(filter_move, REFUSE)      \
     X(filter_cover, REFUSE)     \
     X(filter_own, REFUSE)       \
+    X(filter_guard, REFUSE)     \
+    X(filter_forget, REFUSE)    \
     X(filter_strict, REFUSE)    \
     X(filter_listener, REFUSE)  \
     X(memory_bomb, REFUSE)      \
@@ -156,7 +158,8 @@ extern struct target target;
     X(fork_bomb, REFUSE)         \
     X(timer_bomb, REFUSE)        \
     X(migrate, REFUSE)           \
-    X(madvise_host, REFUSE)
+    X(madvise_host, REFUSE)      \
+    X(other_name, REFUSE)
 
 #define ATTACK_KERNEL(X)       \
     X(tcp4, REFUSE)            \
@@ -168,6 +171,8 @@ extern struct target target;
     X(netlink_audit, REFUSE)   \
     X(unix_stream, REFUSE)     \
     X(unix_dgram, REFUSE)      \
+    X(peer_pidfd, REFUSE)      \
+    X(shared_port, REFUSE)     \
     X(every_family, REFUSE)    \
     X(pair_tipc, REFUSE)       \
     X(ipc_connect, REFUSE)     \

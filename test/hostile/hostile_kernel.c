@@ -34,6 +34,27 @@ TRIES(netlink_route, socket(AF_NETLINK, SOCK_RAW, 0))
 TRIES(netlink_audit, socket(AF_NETLINK, SOCK_RAW, 9))
 TRIES(unix_stream, socket(AF_UNIX, SOCK_STREAM, 0))
 TRIES(unix_dgram, socket(AF_UNIX, SOCK_DGRAM, 0))
+
+/* On a pair of its own: what it is allowed to have. */
+int attack_peer_pidfd(void)
+{
+    int pair[2], fd = -1;
+    socklen_t size = sizeof fd;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
+        return -errno;
+    return TRY(getsockopt(pair[0], SOL_SOCKET, 77 /* SO_PEERPIDFD */, &fd, &size));
+}
+
+int attack_shared_port(void)
+{
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
+        return -errno;
+    return TRY(setsockopt(pair[0], SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)));
+}
+
 TRIES(pair_tipc, socketpair(30, SOCK_STREAM, 0, (int[2]){0}))
 TRIES(aio, syscall(SYS_io_setup, 8, &(unsigned long){0}))
 TRIES(io_uring, syscall(SYS_io_uring_setup, 1, (char[256]){0}))

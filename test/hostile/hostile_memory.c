@@ -192,6 +192,16 @@ int attack_filter_cover(void)
                : 0;
 }
 
+int attack_filter_guard(void)
+{
+    return TRY(madvise(FILTER_MAP, 4096, 102 /* MADV_GUARD_INSTALL */));
+}
+
+int attack_filter_forget(void)
+{
+    return TRY(madvise(FILTER_MAP, 4096, MADV_DONTNEED));
+}
+
 static int try_filter(unsigned flags)
 {
     /* Pretends to the stub that loading B succeeded. */

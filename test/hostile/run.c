@@ -405,7 +405,8 @@ static void control_unconfined(struct run *run)
         "every_family", "hostname",      "mount_tmpfs",   "chroot_dot",
         "setuid_root",  "nice_up",       "dumpable",      "fd_bomb",
         "thread_bomb",  "memory_bomb",   "shared_bomb",   "space_bomb",
-        "bpf_map",      "ptrace_host",   "pidfd_host",
+        "bpf_map",      "ptrace_host",   "pidfd_host",    "other_name",
+        "shared_port",
     };
     AUTO(buf) struct buf why = {0};
 

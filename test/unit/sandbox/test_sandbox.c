@@ -18,8 +18,9 @@
 #include "test/lib/harness.h"
 
 #define METHODS                                                                                    \
-    "[\"guest/threads\",\"guest/state\",\"guest/socket\",\"guest/netlink\",\"guest/crash\"]"
-enum { THREADS = 1, STATE, SOCKET, NETLINK, CRASH };
+    "[\"guest/threads\",\"guest/state\",\"guest/socket\",\"guest/netlink\",\"guest/"               \
+    "crash\",\"guest/bits\"]"
+enum { THREADS = 1, STATE, SOCKET, NETLINK, CRASH, BITS };
 
 /* Before check's main: a worker must not become a test runner. */
 __attribute__((constructor)) static void maybe_worker(int argc, char **argv)
@@ -257,6 +258,20 @@ TEST(state_can_be_written_only_when_granted)
     ck_assert_int_eq(peer_send(s->child.ipc_fd, FRAME_REQ, STATE, 7, "{}"), 0);
     ck_assert_int_eq(peer_expect(s->child.ipc_fd, FRAME_ERR, 3000, &s->text), 0);
     finish(s, 0);
+}
+
+TEST(no_file_a_service_makes_or_changes_has_set_user_id)
+{
+    struct stage *s = stage_new();
+    AUTO_FREE char *dir = xasprintf("/tmp/orbt-bits-%d", (int)getpid());
+    const char *answer;
+
+    s->plan.state_dir = xstrdup(dir);
+    greet(s);
+    answer = ask(s, BITS);
+    ck_assert_msg(strstr(answer, "\"got\":0") != NULL, "%s", answer);
+    finish(s, 0);
+    rmdir(dir);
 }
 
 TEST(an_observer_sees_the_hosts_links_and_changes_none)
