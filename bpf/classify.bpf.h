@@ -178,12 +178,20 @@ static __always_inline __u32 classify_zone_pair(__u8 from, __u8 to)
     return (__u32)(from & (CLASSIFY_ZONES - 1)) << 6 | (to & (CLASSIFY_ZONES - 1));
 }
 
-/* Slot of the first forward rule that matches, CLASSIFY_NONE: the default decides. blob: the map
- * value, not NULL. */
-static __always_inline __u32 classify4(const void *blob, const struct classify_key4 *key)
+/* One of CLASSIFY_TABLES, whatever the number. */
+static __always_inline const struct classify_table *classify_table(const void *blob, __u32 number)
 {
-    const struct classify_table *table = &((const struct classify_head *)blob)->table[0];
+    return &((const struct classify_head *)blob)->table[number < CLASSIFY_TABLES ? number : 0];
+}
+
+/* Slot of the first rule of a list (CLASSIFY_NEW …) that matches, CLASSIFY_NONE: none does. blob:
+ * the map value, not NULL. */
+static __always_inline __u32 classify4(const void *blob, __u32 list,
+                                       const struct classify_key4 *key)
+{
+    const struct classify_table *table = classify_table(blob, list);
     __u64 row[5];
+    __u32 slot;
 
     if (!table->rules)
         return CLASSIFY_NONE;
@@ -191,12 +199,14 @@ static __always_inline __u32 classify4(const void *blob, const struct classify_k
                   key->source_port, key->destination_port, row);
     row[3] = (__u64)classify_address4(blob, table->source4, key->source) << 3;
     row[4] = (__u64)classify_address4(blob, table->destination4, key->destination) << 3;
-    return classify_and(blob, row, table->summary_bytes);
+    slot = classify_and(blob, row, table->summary_bytes);
+    return slot == CLASSIFY_NONE ? slot : slot + table->first_slot;
 }
 
-static __always_inline __u32 classify6(const void *blob, const struct classify_key6 *key)
+static __always_inline __u32 classify6(const void *blob, __u32 list,
+                                       const struct classify_key6 *key)
 {
-    const struct classify_table *table = &((const struct classify_head *)blob)->table[1];
+    const struct classify_table *table = classify_table(blob, list + 1);
     __u64 row[5];
     __u32 slot;
 

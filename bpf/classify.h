@@ -17,7 +17,7 @@
  * more than needed. 10 000 rules of ClassBench's kind take 5 MiB; 16 384 rules in each family,
  * every one with addresses of its own, 13 MiB. Must be a power of two: offsets are masked. */
 #define CLASSIFY_BLOB_BYTES (16u << 20)
-#define CLASSIFY_MAGIC 0x4f52430au /* changes with the layout */
+#define CLASSIFY_MAGIC 0x4f52430bu /* changes with the layout */
 
 #define CLASSIFY_NONE (~0u)
 #define CLASSIFY_MAX_RULES 16384 /* per family: 4 summary words */
@@ -26,11 +26,18 @@
 #define CLASSIFY_ZONE_LOCAL 63
 #define CLASSIFY_SEARCH_STEPS 19 /* < 2^19 IPv6 intervals */
 
+/* Three lists of rules, each with a table for IPv4 and, behind it, IPv6. */
+#define CLASSIFY_NEW 0   /* packets conntrack does not know */
+#define CLASSIFY_KNOWN 2 /* those of connections it does: rules that name the state established */
+#define CLASSIFY_TRACK 4 /* before conntrack: what it does not see; zone_to is 0 */
+#define CLASSIFY_TABLES 6
+
 /* Values of action and default_forward; the same as enum policy_action. */
 #define CLASSIFY_ACCEPT 0
 #define CLASSIFY_DROP 1
 #define CLASSIFY_REJECT 2
 #define CLASSIFY_UNDECIDED 3 /* default_forward only: nftables records it */
+#define CLASSIFY_NOTRACK 3   /* of CLASSIFY_TRACK: conntrack does not see it */
 
 /* Flags of a rule. */
 #define CLASSIFY_UNSURE                                                                            \
@@ -62,7 +69,7 @@ struct classify_rule {
     __u8 action;
     __u8 flags;
     __u16 pad;
-    __u32 index;   /* into policy->rules */
+    __u32 index;   /* into policy->rules, or policy->notracks */
     __u32 counter; /* free for the loader: where it counts this rule; 0 after classify_build */
 };
 
@@ -107,11 +114,13 @@ struct classify_head {
     __u32 default_forward; /* action */
     __u32 dnat_flags[2];   /* IPv4, IPv6 */
     __u32 dnat_ports[2];   /* u64[1024]: ports of destination NAT rules for TCP; then for UDP */
-    __u32 rules;           /* of both families: slots are below this */
-    __u32 rule_table;      /* struct classify_rule[rules]: IPv4 slots, then IPv6 slots */
-    __u32 asks; /* 1: rules decide about known or invalid packets, too: everything passes */
+    __u32 rules;           /* of all tables: slots are below this */
+    __u32 rule_table;      /* struct classify_rule[rules]: the slots of table after table */
+    __u32
+        asks_invalid; /* 1: a rule accepts, answers or records invalid packets: a first packet that
+                         the programs would refuse may be one (its checksum is not looked at) */
     __u32 pad[2];
-    struct classify_table table[2]; /* IPv4, IPv6 */
+    struct classify_table table[CLASSIFY_TABLES];
 };
 
 _Static_assert(sizeof(struct classify_key4) == 16, "no hidden padding");

@@ -60,7 +60,7 @@ static __always_inline int slow_begin(void *ctx, const int xdp, struct slow *s)
     if (!inner)
         return 0;
     s->blob = bpf_map_lookup_elem(inner, &zero);
-    return s->blob && !((const struct classify_head *)s->blob)->asks;
+    return s->blob != 0;
 }
 
 /* Addresses the kernel does not forward, or only with more care. */
@@ -111,55 +111,59 @@ static __always_inline long slow_route(void *ctx, struct slow *s, const __u32 *s
     return bpf_fib_lookup(ctx, fib, sizeof(*fib), 0);
 }
 
-static __always_inline void slow_tuple(const struct packet *p, struct ct_tuple *t, const int v6)
+/* Addresses as they came; destination behind source, as in the header. */
+static __always_inline const __u32 *slow_source(const struct packet *p, const int v6)
 {
-    if (v6) {
-        __builtin_memcpy(t->source, &p->ip6->saddr, 16);
-        __builtin_memcpy(t->destination, &p->ip6->daddr, 16);
-    } else {
-        t->source[0] = p->ip4->saddr;
-        t->destination[0] = p->ip4->daddr;
-    }
-    t->source_port = (__u16)p->ports;
-    t->destination_port = p->ports >> 16;
+    return v6 ? (const __u32 *)&p->ip6->saddr : (const __u32 *)&p->ip4->saddr;
+}
+
+static __always_inline const __u32 *slow_destination(const struct packet *p, const int v6)
+{
+    return v6 ? (const __u32 *)&p->ip6->daddr : (const __u32 *)&p->ip4->daddr;
+}
+
+/* What decides about a packet: an action in the low byte, the rule's flags in the next, where it
+ * counts in the upper half. Negative: it cannot be told, or no rule does. */
+#define SLOW_NO_RULE (-2)
+#define SLOW_ACTION(found) ((__u8)(found))
+#define SLOW_FLAGS(found) ((__u8)((found) >> 8))
+#define SLOW_COUNTER(found) ((__u32)((found) >> 32))
+
+static __always_inline long slow_found(const void *blob, __u32 slot)
+{
+    struct classify_rule rule;
+
+    if (!classify_rule(blob, slot, &rule))
+        return SLOW_NO_RULE;
+    return (long)rule.counter << 32 | rule.flags << 8 | rule.action;
 }
 
 /* The look-ups are functions of their own: the verifier then walks them once instead of once for
- * each way that leads here. 0: rule is what decides. */
-__attribute__((noinline)) int slow_look4(struct classify_key4 *key, struct classify_rule *rule,
-                                         __u32 policy)
+ * each way that leads here. list: CLASSIFY_NEW …. */
+__attribute__((noinline)) long slow_look4(struct classify_key4 *key, __u32 policy, __u32 list)
 {
     __u32 zero = 0;
     void *blob;
 
-    if (!key || !rule)
+    if (!key)
         return -1;
     blob = bpf_map_lookup_elem(&policies, &policy);
     if (blob)
         blob = bpf_map_lookup_elem(blob, &zero);
-    if (!blob)
-        return -1;
-    if (!classify_rule(blob, classify4(blob, key), rule))
-        rule->action = classify_default(blob);
-    return 0;
+    return blob ? slow_found(blob, classify4(blob, list, key)) : -1;
 }
 
-__attribute__((noinline)) int slow_look6(struct classify_key6 *key, struct classify_rule *rule,
-                                         __u32 policy)
+__attribute__((noinline)) long slow_look6(struct classify_key6 *key, __u32 policy, __u32 list)
 {
     __u32 zero = 0;
     void *blob;
 
-    if (!key || !rule)
+    if (!key)
         return -1;
     blob = bpf_map_lookup_elem(&policies, &policy);
     if (blob)
         blob = bpf_map_lookup_elem(blob, &zero);
-    if (!blob)
-        return -1;
-    if (!classify_rule(blob, classify6(blob, key), rule))
-        rule->action = classify_default(blob);
-    return 0;
+    return blob ? slow_found(blob, classify6(blob, list, key)) : -1;
 }
 
 /* Where a rule counts, found by its number. */
@@ -183,45 +187,46 @@ __attribute__((noinline)) __u32 slow_counter(__u32 id)
     return ABI_NOWHERE;
 }
 
-/* The rule that decides about a new flow. 0 found. */
-static __always_inline int slow_classify(struct slow *s, __u8 from, __u8 to,
-                                         struct classify_rule *rule, const int v6)
+/* What a list says about the packet. leaving: known flows, whose destination is translated before
+ * the rules see it. */
+static __always_inline long slow_classify(struct slow *s, __u32 list, const int leaving, __u8 to,
+                                          const int v6)
 {
-    struct ct_tuple tuple, *t = &tuple;
-    __u16 source_port, destination_port;
+    const struct packet *p = &s->p;
+    const struct ct_tuple *out = &s->flow.leaving;
+    __u16 source_port = PARSE_BE16((__u16)p->ports);
+    __u16 destination_port = PARSE_BE16(leaving ? out->destination_port : p->ports >> 16);
 
-    slow_tuple(&s->p, t, v6);
-    source_port = PARSE_BE16(t->source_port);
-    destination_port = PARSE_BE16(t->destination_port);
-    if (s->p.protocol != PARSE_TCP && s->p.protocol != PARSE_UDP) {
+    if (p->protocol != PARSE_TCP && p->protocol != PARSE_UDP) {
         source_port = 0; /* an echo request: its type, code 0 */
         destination_port = v6 ? 128 << 8 : 8 << 8;
     }
     if (v6) {
+        const __u32 *a = (const __u32 *)&p->ip6->saddr;
+        const __u32 *b = leaving ? out->destination : a + 4;
         struct classify_key6 key = {
-            .source_hi = (__u64)PARSE_BE32(t->source[0]) << 32 | PARSE_BE32(t->source[1]),
-            .source_lo = (__u64)PARSE_BE32(t->source[2]) << 32 | PARSE_BE32(t->source[3]),
-            .destination_hi =
-                (__u64)PARSE_BE32(t->destination[0]) << 32 | PARSE_BE32(t->destination[1]),
-            .destination_lo =
-                (__u64)PARSE_BE32(t->destination[2]) << 32 | PARSE_BE32(t->destination[3]),
+            .source_hi = (__u64)PARSE_BE32(a[0]) << 32 | PARSE_BE32(a[1]),
+            .source_lo = (__u64)PARSE_BE32(a[2]) << 32 | PARSE_BE32(a[3]),
+            .destination_hi = (__u64)PARSE_BE32(b[0]) << 32 | PARSE_BE32(b[1]),
+            .destination_lo = (__u64)PARSE_BE32(b[2]) << 32 | PARSE_BE32(b[3]),
             .source_port = source_port,
             .destination_port = destination_port,
-            .protocol = s->p.protocol,
-            .zone_from = from,
+            .protocol = p->protocol,
+            .zone_from = s->in->zone,
             .zone_to = to};
 
-        return slow_look6(&key, rule, s->policy);
+        return slow_look6(&key, s->policy, list);
     } else {
-        struct classify_key4 key = {.source = PARSE_BE32(t->source[0]),
-                                    .destination = PARSE_BE32(t->destination[0]),
+        struct classify_key4 key = {.source = PARSE_BE32(p->ip4->saddr),
+                                    .destination =
+                                        PARSE_BE32(leaving ? out->destination[0] : p->ip4->daddr),
                                     .source_port = source_port,
                                     .destination_port = destination_port,
-                                    .protocol = s->p.protocol,
-                                    .zone_from = from,
+                                    .protocol = p->protocol,
+                                    .zone_from = s->in->zone,
                                     .zone_to = to};
 
-        return slow_look4(&key, rule, s->policy);
+        return slow_look4(&key, s->policy, list);
     }
 }
 
@@ -229,14 +234,12 @@ static __always_inline int slow_classify(struct slow *s, __u8 from, __u8 to,
 static __always_inline enum slow_verdict slow_route_new(void *ctx, const int xdp, struct slow *s,
                                                         const int v6)
 {
-    struct ct_tuple t;
     __u32 mtu = 1280;
     long r;
 
-    slow_tuple(&s->p, &t, v6);
     if (classify_may_dnat(s->blob, v6, s->p.protocol, PARSE_BE16(s->p.ports >> 16)))
         return SLOW_PASS;
-    r = slow_route(ctx, s, t.source, t.destination, s->p.ports, v6);
+    r = slow_route(ctx, s, slow_source(&s->p, v6), slow_destination(&s->p, v6), s->p.ports, v6);
     if (r == BPF_FIB_LKUP_RET_NOT_FWDED)
         return SLOW_LOCAL;
     if (r != BPF_FIB_LKUP_RET_SUCCESS && r != BPF_FIB_LKUP_RET_NO_NEIGH)
@@ -253,17 +256,15 @@ static __always_inline enum slow_verdict slow_route_known(void *ctx, struct slow
 {
     struct ct_tuple *leaving = &s->flow.leaving;
     __u32 ports = (__u32)leaving->destination_port << 16 | (__u16)s->p.ports;
-    struct ct_tuple came;
     long r;
 
-    slow_tuple(&s->p, &came, v6);
     /* The way back must be the way it came, as rp_filter demands; an asymmetric flow stays with
      * the kernel, which knows whether that is wanted. */
-    r = slow_route(ctx, s, leaving->destination, came.source, s->p.ports, v6);
+    r = slow_route(ctx, s, leaving->destination, slow_source(&s->p, v6), s->p.ports, v6);
     if ((r != BPF_FIB_LKUP_RET_SUCCESS && r != BPF_FIB_LKUP_RET_NO_NEIGH) ||
         s->fib.ifindex != s->ifindex)
         return SLOW_PASS;
-    r = slow_route(ctx, s, came.source, leaving->destination, ports, v6);
+    r = slow_route(ctx, s, slow_source(&s->p, v6), leaving->destination, ports, v6);
     if (r == BPF_FIB_LKUP_RET_NOT_FWDED)
         return SLOW_LOCAL;
     if (r != BPF_FIB_LKUP_RET_SUCCESS || s->fib.ifindex == s->ifindex)
@@ -297,25 +298,57 @@ static __always_inline enum slow_verdict slow_sender(const int xdp, struct slow 
     return SLOW_FORWARD;
 }
 
+static __always_inline int slow_has(const struct slow *s, __u32 list, const int v6)
+{
+    return ((const struct classify_head *)s->blob)->table[list + v6].rules != 0;
+}
+
+/* Conntrack is not to see it: the rules are asked about each such packet. */
+static __always_inline int slow_is_untracked(struct slow *s, const int v6)
+{
+    long found;
+
+    if (!slow_has(s, CLASSIFY_TRACK, v6))
+        return 0;
+    found = slow_classify(s, CLASSIFY_TRACK, 0, 0, v6);
+    return found != SLOW_NO_RULE && (found < 0 || SLOW_ACTION(found) != CLASSIFY_ACCEPT);
+}
+
+/* A rule that names the state of known connections does more than to accept this packet. Rules see
+ * it between the two translations. */
+static __always_inline int slow_is_asked(struct slow *s, __u8 to, const int v6)
+{
+    long found;
+
+    if (!slow_has(s, CLASSIFY_KNOWN, v6))
+        return 0;
+    found = slow_classify(s, CLASSIFY_KNOWN, 1, to, v6);
+    return found != SLOW_NO_RULE &&
+           (found < 0 || SLOW_ACTION(found) != CLASSIFY_ACCEPT || SLOW_FLAGS(found));
+}
+
 /* Who accepted it, or whether a rule refuses it; both decide where it is counted. */
 static __always_inline enum slow_verdict slow_rule(const int xdp, struct slow *s,
                                                    enum slow_verdict verdict, const int v6)
 {
     struct fast_iface *out = slow_iface(s->fib.ifindex, s->policy);
-    struct classify_rule rule = {};
+    long found;
 
     /* Nobody described that interface (no room): its zone is unknown, and what else decides. */
     if (!out || (out->flags & IFACE_OUT))
         return SLOW_PASS;
     s->redirect = out->redirect;
     if (verdict == SLOW_FORWARD) {
+        if (slow_is_asked(s, out->zone, v6))
+            return SLOW_PASS;
         s->counter = slow_counter(s->flow.mark);
         return slow_sender(xdp, s);
     }
-    if (slow_classify(s, s->in->zone, out->zone, &rule, v6))
-        return SLOW_PASS;
-    s->counter = rule.counter;
-    if (rule.action != CLASSIFY_DROP || (rule.flags & (CLASSIFY_UNSURE | CLASSIFY_LOG)))
+    found = slow_classify(s, CLASSIFY_NEW, 0, out->zone, v6);
+    if (found == SLOW_NO_RULE)
+        found = classify_default(s->blob);
+    s->counter = SLOW_COUNTER(found);
+    if (found < 0 || SLOW_ACTION(found) != CLASSIFY_DROP || SLOW_FLAGS(found))
         return SLOW_PASS;
     return SLOW_DROP;
 }
@@ -327,13 +360,14 @@ static __always_inline enum slow_verdict slow_decide(void *ctx, const int xdp, s
     enum ct_result ct = CT_UNKNOWN;
     enum slow_verdict verdict;
 
-    if (s->company & (v6 ? COMPANY_IP6 : COMPANY_IP4))
+    if ((s->company & (v6 ? COMPANY_IP6 : COMPANY_IP4)) || slow_is_untracked(s, v6))
         return SLOW_PASS;
     if (s->p.protocol == PARSE_TCP || s->p.protocol == PARSE_UDP)
         ct = ct_find(ctx, xdp, &s->p, s->control, &s->flow, v6);
     if (ct == CT_PASS || (ct == CT_UNKNOWN && (s->company & (v6 ? COMPANY_NEW6 : COMPANY_NEW4))))
         return SLOW_PASS;
-    if (ct == CT_UNKNOWN && parse_begins_nothing(&s->p))
+    if (ct == CT_UNKNOWN &&
+        (parse_begins_nothing(&s->p) || ((const struct classify_head *)s->blob)->asks_invalid))
         return SLOW_PASS;
     if (ct == CT_UNKNOWN && refused)
         return SLOW_DROP;
@@ -397,16 +431,16 @@ static __always_inline __u8 slow_priority(const struct slow *s, const int v6)
 
 #define SLOW_FILL_FORWARD(xdp, s, f, at, words)                                                    \
     do {                                                                                           \
-        struct ct_tuple came_;                                                                     \
+        const __u32 *from_ = slow_source(&(s)->p, (words) == 4);                                   \
+        const __u32 *to_ = slow_destination(&(s)->p, (words) == 4);                                \
         __u32 ports_ =                                                                             \
             (__u32)(s)->flow.leaving.destination_port << 16 | (s)->flow.leaving.source_port;       \
         __u64 delta_;                                                                              \
-        slow_tuple(&(s)->p, &came_, (words) == 4);                                                 \
         __builtin_memcpy(&(f)->source, (s)->flow.leaving.source, (words)*4);                       \
         __builtin_memcpy(&(f)->destination, (s)->flow.leaving.destination, (words)*4);             \
         *(__u32 *)&(f)->source_port = ports_;                                                      \
-        delta_ = (__u64)rewrite_delta(came_.source, (s)->flow.leaving.source, words) +             \
-                 rewrite_delta(came_.destination, (s)->flow.leaving.destination, words);           \
+        delta_ = (__u64)rewrite_delta(from_, (s)->flow.leaving.source, words) +                    \
+                 rewrite_delta(to_, (s)->flow.leaving.destination, words);                         \
         (f)->address_delta = rewrite_fold(delta_);                                                 \
         delta_ += (__u64)(__u32) ~(s)->p.ports + ports_;                                           \
         (f)->l4_delta = rewrite_fold(delta_);                                                      \
@@ -416,12 +450,11 @@ static __always_inline __u8 slow_priority(const struct slow *s, const int v6)
         __builtin_memcpy((f)->mac, (s)->fib.dmac, 6);                                              \
         __builtin_memcpy((f)->mac + 6, (s)->fib.smac, 6);                                          \
         (f)->flags = (xdp) && (s)->redirect != ABI_NO_PORT ? FLOW_XDP : 0;                         \
-        (f)->flags |=                                                                              \
-            slow_differs(came_.source, (s)->flow.leaving.source, words) ||                         \
-                    slow_differs(came_.destination, (s)->flow.leaving.destination, words) ||       \
-                    ports_ != (s)->p.ports                                                         \
-                ? FLOW_NAT                                                                         \
-                : 0;                                                                               \
+        (f)->flags |= slow_differs(from_, (s)->flow.leaving.source, words) ||                      \
+                              slow_differs(to_, (s)->flow.leaving.destination, words) ||           \
+                              ports_ != (s)->p.ports                                               \
+                          ? FLOW_NAT                                                               \
+                          : 0;                                                                     \
     } while (0)
 
 static __always_inline void slow_stats(__u32 port, enum slow_verdict verdict)

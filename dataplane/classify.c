@@ -14,7 +14,7 @@
 _Static_assert(CLASSIFY_MAX_RULES == POLICY_MAX_RULES, "one limit");
 _Static_assert(CLASSIFY_ZONE_LOCAL == POLICY_ZONE_LOCAL, "one numbering");
 _Static_assert(CLASSIFY_ACCEPT == (int)POLICY_ACCEPT && CLASSIFY_DROP == (int)POLICY_DROP &&
-                   CLASSIFY_REJECT == (int)POLICY_REJECT,
+                   CLASSIFY_REJECT == (int)POLICY_REJECT && CLASSIFY_NOTRACK == (int)POLICY_NOTRACK,
                "actions are copied");
 
 static int no_room(const struct classify_builder *builder, const struct policy *policy,
@@ -31,28 +31,72 @@ static bool zone_known(const struct policy *policy, const char *name)
     return !*name || policy_zone_number(policy, name) >= 0;
 }
 
-/* Rules that take part in one family, in order. Returns how many there are, also above the limit.
- */
-static uint32_t choose_rules(const struct policy *policy, unsigned family, uint32_t *slots)
-{
-    uint32_t count = 0;
+/* A rule that names the state established does nothing to a packet of the fast path where it asks
+ * for a flag that the kernel's packets alone have. */
+#define KERNELS_FLAGS 7 /* FIN, SYN, RST */
 
+static bool decides_known(const struct policy_rule *rule)
+{
+    const struct policy_more *more = rule->more;
+
+    return more && policy_rule_forwards(rule) && (more->states & POLICY_ESTABLISHED) &&
+           !(more->tcp_mask & more->tcp_flags & KERNELS_FLAGS);
+}
+
+/* Whether some of them do more than to accept what is accepted anyway. */
+static bool asks_known(const struct policy *policy)
+{
+    for (unsigned i = 0; i < policy->rule_count; i++)
+        if (decides_known(&policy->rules[i]) &&
+            (policy->rules[i].action != POLICY_ACCEPT || policy->rules[i].log))
+            return true;
+    return false;
+}
+
+/* The same about invalid ones, which are dropped. */
+static bool asks_invalid(const struct policy *policy)
+{
     for (unsigned i = 0; i < policy->rule_count; i++) {
         const struct policy_rule *rule = &policy->rules[i];
 
-        if (!policy_rule_forwards(rule) || !policy_rule_decides_new(rule) ||
-            !(policy_rule_families(rule) & family) || !zone_known(policy, rule->from) ||
-            !zone_known(policy, rule->to))
-            continue;
-        if (count < CLASSIFY_MAX_RULES)
-            slots[count] = i;
-        count++;
+        if (rule->more && policy_rule_forwards(rule) && (rule->more->states & POLICY_INVALID) &&
+            (rule->action != POLICY_DROP || rule->log))
+            return true;
+    }
+    return false;
+}
+
+static bool takes_part(const struct policy *policy, unsigned list, const struct policy_rule *rule)
+{
+    if (!zone_known(policy, rule->from) || !zone_known(policy, rule->to))
+        return false;
+    return list == CLASSIFY_TRACK   ? true
+           : list == CLASSIFY_KNOWN ? decides_known(rule)
+                                    : policy_rule_forwards(rule) && policy_rule_decides_new(rule);
+}
+
+/* Rules of a list for one family, in order. chosen has room for all. */
+static uint32_t choose_rules(const struct policy *policy, unsigned list, unsigned family,
+                             const struct policy_rule **chosen)
+{
+    bool track = list == CLASSIFY_TRACK;
+    unsigned all = track ? policy->notrack_count : policy->rule_count;
+    uint32_t count = 0;
+
+    if (list == CLASSIFY_KNOWN && !asks_known(policy))
+        return 0;
+    for (unsigned i = 0; i < all; i++) {
+        const struct policy_rule *rule = track ? &policy->notracks[i] : &policy->rules[i];
+
+        if (takes_part(policy, list, rule) && (policy_rule_families(rule) & family))
+            chosen[count++] = rule;
     }
     return count;
 }
 
 static int build_family(struct classify_builder *builder, const struct policy *policy, int family,
-                        const uint32_t *slots, struct classify_table *table, struct orb_err *err)
+                        const struct policy_rule *const *rules, struct classify_table *table,
+                        struct orb_err *err)
 {
     size_t contexts;
     bool fits = true;
@@ -64,9 +108,9 @@ static int build_family(struct classify_builder *builder, const struct policy *p
     builder->summary_words = (builder->words + 63) / 64;
     builder->line_count = (builder->words + CLASSIFY_LINE_WORDS - 1) / CLASSIFY_LINE_WORDS;
     table->summary_bytes = builder->summary_words * 8;
-    r = classify_context(builder, policy, slots, table, &contexts);
+    r = classify_context(builder, policy, rules, table, &contexts);
     if (r == 0)
-        fits = classify_dimensions(builder, policy, family, slots, table);
+        fits = classify_dimensions(builder, family, rules, table);
     classify_intern_fini(&builder->rows);
     if (r > 0)
         return orb_fail(err, ORB_E_LIMIT,
@@ -75,30 +119,34 @@ static int build_family(struct classify_builder *builder, const struct policy *p
     return r < 0 || !fits ? no_room(builder, policy, err) : 0;
 }
 
-/* Slots of both families. */
+/* Slots of all tables, one after the other. */
 static bool build_rules(struct classify_builder *builder, const struct policy *policy,
-                        uint32_t *const slots[2])
+                        const struct policy_rule **const chosen[CLASSIFY_TABLES])
 {
     struct classify_head *head = classify_at(builder, 0);
     struct classify_rule *out;
 
-    head->rules = head->table[0].rules + head->table[1].rules;
-    head->table[1].first_slot = head->table[0].rules;
+    for (unsigned i = 0; i < CLASSIFY_TABLES; i++) {
+        head->table[i].first_slot = head->rules;
+        head->rules += head->table[i].rules;
+    }
     if (!head->rules)
         return true;
     head->rule_table = classify_alloc(builder, head->rules * sizeof(*out), 64);
     if (!head->rule_table)
         return false;
     out = classify_at(builder, head->rule_table);
-    for (unsigned family = 0; family < 2; family++)
-        for (uint32_t i = 0; i < head->table[family].rules; i++, out++) {
-            const struct policy_rule *rule = &policy->rules[slots[family][i]];
+    for (unsigned table = 0; table < CLASSIFY_TABLES; table++)
+        for (uint32_t i = 0; i < head->table[table].rules; i++, out++) {
+            const struct policy_rule *rule = chosen[table][i];
+            bool unsure =
+                table < CLASSIFY_KNOWN ? policy_rule_unsure(rule) : policy_rule_is_blind(rule);
 
             out->id = rule->id;
             out->action = (__u8)rule->action;
-            out->flags =
-                (policy_rule_unsure(rule) ? CLASSIFY_UNSURE : 0) | (rule->log ? CLASSIFY_LOG : 0);
-            out->index = slots[family][i];
+            out->flags = (unsure ? CLASSIFY_UNSURE : 0) | (rule->log ? CLASSIFY_LOG : 0);
+            out->index =
+                (uint32_t)(rule - (table < CLASSIFY_TRACK ? policy->rules : policy->notracks));
         }
     return true;
 }
@@ -141,29 +189,40 @@ static bool build_dnat(struct classify_builder *builder, const struct policy *po
     return true;
 }
 
-/* Whether a rule that names states could decide otherwise about a packet than the programs would.
- */
-static bool asks_states(const struct policy *policy)
+static void build_head(const struct policy *policy, struct classify_head *head)
 {
-    for (unsigned i = 0; i < policy->rule_count; i++) {
-        const struct policy_rule *rule = &policy->rules[i];
-        unsigned states = rule->more && policy_rule_forwards(rule) ? rule->more->states : 0;
+    memset(head, 0, sizeof(*head));
+    head->magic = CLASSIFY_MAGIC;
+    head->default_forward =
+        policy->log_defaults & POLICY_LOG_FORWARD && policy->forward == POLICY_DROP
+            ? CLASSIFY_UNDECIDED
+            : policy->forward;
+    head->asks_invalid = asks_invalid(policy);
+}
 
-        if ((states & (POLICY_ESTABLISHED | POLICY_RELATED)) &&
-            (rule->action != POLICY_ACCEPT || rule->log))
-            return true;
-        if ((states & POLICY_INVALID) && (rule->action != POLICY_DROP || rule->log))
-            return true;
-    }
-    return false;
+/* Table number i, as CLASSIFY_NEW … and the family say. */
+static int build_table(struct classify_builder *builder, const struct policy *policy, unsigned i,
+                       const struct policy_rule **chosen, struct orb_err *err)
+{
+    struct classify_head *head = classify_at(builder, 0);
+    bool six = i & 1;
+    uint32_t count = choose_rules(policy, i & ~1u, six ? POLICY_IPV6 : POLICY_IPV4, chosen);
+
+    if (count > CLASSIFY_MAX_RULES)
+        return orb_fail(err, ORB_E_LIMIT, "%u rules forward IPv%d; the limit is %d", count,
+                        six ? 6 : 4, CLASSIFY_MAX_RULES);
+    head->table[i].rules = count;
+    return build_family(builder, policy, six ? AF_INET6 : AF_INET, chosen, &head->table[i], err);
 }
 
 int classify_build(const struct policy *policy, void *memory, size_t size,
                    struct classify_stats *ret_stats, struct orb_err *err)
 {
-    AUTO_FREE uint32_t *slots4 = xcalloc(CLASSIFY_MAX_RULES, sizeof(*slots4));
-    AUTO_FREE uint32_t *slots6 = xcalloc(CLASSIFY_MAX_RULES, sizeof(*slots6));
-    uint32_t *const slots[2] = {slots4, slots6};
+    unsigned most =
+        policy->rule_count > policy->notrack_count ? policy->rule_count : policy->notrack_count;
+    AUTO_FREE const struct policy_rule **all =
+        xcalloc((size_t)CLASSIFY_TABLES * (most + 1), sizeof(*all));
+    const struct policy_rule **chosen[CLASSIFY_TABLES];
     struct classify_builder builder = {
         .memory = memory, .size = size < CLASSIFY_BLOB_BYTES ? size : CLASSIFY_BLOB_BYTES};
     struct classify_head *head = memory;
@@ -171,29 +230,16 @@ int classify_build(const struct policy *policy, void *memory, size_t size,
 
     if (size < sizeof(*head))
         return no_room(&builder, policy, err);
-    memset(head, 0, sizeof(*head));
+    build_head(policy, head);
     builder.used = sizeof(*head);
-    head->magic = CLASSIFY_MAGIC;
-    head->default_forward =
-        policy->log_defaults & POLICY_LOG_FORWARD && policy->forward == POLICY_DROP
-            ? CLASSIFY_UNDECIDED
-            : policy->forward;
-    head->asks = asks_states(policy);
-    for (unsigned i = 0; i < 2 && r == 0; i++) {
-        uint32_t count = choose_rules(policy, i ? POLICY_IPV6 : POLICY_IPV4, slots[i]);
-
-        if (count > CLASSIFY_MAX_RULES) {
-            r = orb_fail(err, ORB_E_LIMIT, "%u rules forward IPv%d; the limit is %d", count,
-                         i ? 6 : 4, CLASSIFY_MAX_RULES);
-            break;
-        }
-        head->table[i].rules = count;
-        r = build_family(&builder, policy, i ? AF_INET6 : AF_INET, slots[i], &head->table[i], err);
+    for (unsigned i = 0; i < CLASSIFY_TABLES && r == 0; i++) {
+        chosen[i] = &all[(size_t)i * (most + 1)];
+        r = build_table(&builder, policy, i, chosen[i], err);
     }
     classify_intern_fini(&builder.lines);
     if (r < 0)
         return r;
-    if (!build_rules(&builder, policy, slots) || !build_dnat(&builder, policy))
+    if (!build_rules(&builder, policy, chosen) || !build_dnat(&builder, policy))
         return no_room(&builder, policy, err);
     head->bytes = (__u32)builder.used;
     if (ret_stats)
@@ -202,7 +248,8 @@ int classify_build(const struct policy *policy, void *memory, size_t size,
     return 0;
 }
 
-int classify_lookup(const void *memory, size_t size, const struct classify_header *header)
+static int look(const void *memory, size_t size, uint32_t list,
+                const struct classify_header *header)
 {
     struct classify_rule rule;
     uint32_t slot;
@@ -220,7 +267,7 @@ int classify_lookup(const void *memory, size_t size, const struct classify_heade
         memcpy(&key.destination, header->destination, 4);
         key.source = ntohl(key.source);
         key.destination = ntohl(key.destination);
-        slot = classify4(memory, &key);
+        slot = classify4(memory, list, &key);
     } else {
         struct classify_key6 key = {.source_port = header->source_port,
                                     .destination_port = header->destination_port,
@@ -235,7 +282,22 @@ int classify_lookup(const void *memory, size_t size, const struct classify_heade
         key.source_lo = be64toh(halves[1]);
         key.destination_hi = be64toh(halves[2]);
         key.destination_lo = be64toh(halves[3]);
-        slot = classify6(memory, &key);
+        slot = classify6(memory, list, &key);
     }
     return classify_rule(memory, slot, &rule) ? (int)rule.index : -1;
+}
+
+int classify_lookup(const void *memory, size_t size, const struct classify_header *header)
+{
+    return look(memory, size, CLASSIFY_NEW, header);
+}
+
+int classify_lookup_known(const void *memory, size_t size, const struct classify_header *header)
+{
+    return look(memory, size, CLASSIFY_KNOWN, header);
+}
+
+int classify_lookup_track(const void *memory, size_t size, const struct classify_header *header)
+{
+    return look(memory, size, CLASSIFY_TRACK, header);
 }

@@ -31,6 +31,13 @@ struct classify_header {
  */
 int classify_lookup(const void *memory, size_t size, const struct classify_header *header);
 int classify_linear(const struct policy *policy, const struct classify_header *header);
+/* The same about packets of known connections (rules that name the state established; -1: it is
+ * accepted, also where the data says nothing about it because all of them accept), and about what
+ * conntrack is not to see: index into policy->notracks, zone_to does not matter. */
+int classify_lookup_known(const void *memory, size_t size, const struct classify_header *header);
+int classify_linear_known(const struct policy *policy, const struct classify_header *header);
+int classify_lookup_track(const void *memory, size_t size, const struct classify_header *header);
+int classify_linear_track(const struct policy *policy, const struct classify_header *header);
 /* Whether one rule of policy could be for such a packet (unsure ones: as far as can be seen). */
 bool classify_matches(const struct policy *policy, const struct policy_rule *rule,
                       const struct classify_header *header);

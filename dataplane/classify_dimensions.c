@@ -101,8 +101,8 @@ static bool add_rule(struct classify_edges *edges, enum dimension dimension, uin
     return add_port_list(edges, slot, rule->destination_ports, rule->destination_port_count);
 }
 
-static size_t sweep(struct classify_builder *builder, const struct policy *policy,
-                    enum dimension dimension, int family, const uint32_t *slots, uint32_t count,
+static size_t sweep(struct classify_builder *builder, enum dimension dimension, int family,
+                    const struct policy_rule *const *rules, uint32_t count,
                     struct classify_interval **ret_intervals)
 {
     AUTO(edges) struct classify_edges edges = {0};
@@ -110,7 +110,7 @@ static size_t sweep(struct classify_builder *builder, const struct policy *polic
 
     classify_cursor_init(&cursor);
     for (uint32_t slot = 0; slot < count; slot++)
-        if (!add_rule(&edges, dimension, slot, family, &policy->rules[slots[slot]]))
+        if (!add_rule(&edges, dimension, slot, family, rules[slot]))
             classify_cursor_flip(&cursor, slot, true);
     return classify_sweep(builder, &cursor, &edges, ret_intervals);
 }
@@ -129,8 +129,8 @@ static uint32_t port_table(struct classify_builder *builder,
     return offset;
 }
 
-bool classify_dimensions(struct classify_builder *builder, const struct policy *policy, int family,
-                         const uint32_t *slots, struct classify_table *table)
+bool classify_dimensions(struct classify_builder *builder, int family,
+                         const struct policy_rule *const *rules, struct classify_table *table)
 {
     uint32_t *const port_tables[] = {&table->source_ports, &table->destination_ports};
     uint32_t *const tries[] = {&table->source4, &table->destination4};
@@ -139,7 +139,7 @@ bool classify_dimensions(struct classify_builder *builder, const struct policy *
     for (int i = 0; i < 4; i++) {
         static const enum dimension order[] = {SOURCE_PORT, DESTINATION_PORT, SOURCE, DESTINATION};
         AUTO_FREE struct classify_interval *intervals = NULL;
-        size_t count = sweep(builder, policy, order[i], family, slots, table->rules, &intervals);
+        size_t count = sweep(builder, order[i], family, rules, table->rules, &intervals);
 
         if (!count)
             return false;
@@ -246,7 +246,8 @@ static bool context_tables(struct classify_builder *builder, const struct classe
 }
 
 int classify_context(struct classify_builder *builder, const struct policy *policy,
-                     const uint32_t *slots, struct classify_table *table, size_t *ret_count)
+                     const struct policy_rule *const *rules, struct classify_table *table,
+                     size_t *ret_count)
 {
     struct classes classes[3] = {
         {.value = {-1}, .count = 1}, {.value = {-1}, .count = 1}, {.value = {-1}, .count = 1}};
@@ -257,7 +258,7 @@ int classify_context(struct classify_builder *builder, const struct policy *poli
     struct classify_cursor cursor;
 
     for (uint32_t slot = 0; slot < table->rules; slot++) {
-        const struct policy_rule *rule = &policy->rules[slots[slot]];
+        const struct policy_rule *rule = rules[slot];
 
         from[slot] = rule_zone(policy, rule->from, rule->from_not);
         to[slot] = rule_zone(policy, rule->to, rule->to_not);

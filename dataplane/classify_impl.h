@@ -18,8 +18,8 @@ struct classify_intern {
 struct classify_builder {
     char *memory;
     size_t size, used;
-    struct classify_intern lines; /* of both families */
-    /* Of the family being built: */
+    struct classify_intern lines; /* of all tables */
+    /* Of the table being built: */
     struct classify_intern rows;
     unsigned words, summary_words, line_count;
     uint32_t classes;
@@ -79,12 +79,13 @@ uint32_t classify_trie4(struct classify_builder *builder, const struct classify_
 bool classify_search6(struct classify_builder *builder, const struct classify_interval *intervals,
                       size_t count, struct classify_search *ret_search);
 
-/* One family's rules: slots[i] is an index into policy->rules. false: no room. */
-bool classify_dimensions(struct classify_builder *builder, const struct policy *policy, int family,
-                         const uint32_t *slots, struct classify_table *table);
+/* One family of a list of table->rules rules. false: no room. */
+bool classify_dimensions(struct classify_builder *builder, int family,
+                         const struct policy_rule *const *rules, struct classify_table *table);
 /* Zone pair and protocol. 0 done, -1 no room, 1 too many combinations (*ret_count of them). */
 int classify_context(struct classify_builder *builder, const struct policy *policy,
-                     const uint32_t *slots, struct classify_table *table, size_t *ret_count);
+                     const struct policy_rule *const *rules, struct classify_table *table,
+                     size_t *ret_count);
 #define CLASSIFY_MAX_CONTEXTS 65536
 
 #endif

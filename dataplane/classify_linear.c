@@ -34,11 +34,9 @@ static bool in_zone(const struct policy *policy, const char *name, bool out, uin
     return !*name || (policy_zone_number(policy, name) == zone) != out;
 }
 
-bool classify_matches(const struct policy *policy, const struct policy_rule *rule,
-                      const struct classify_header *header)
+static bool matches(const struct policy *policy, const struct policy_rule *rule,
+                    const struct classify_header *header)
 {
-    if (!policy_rule_forwards(rule) || !policy_rule_decides_new(rule))
-        return false;
     if (!policy_protocol_is(rule->protocol, header->protocol))
         return false;
     if (rule->protocol == IPPROTO_ICMP && header->family != AF_INET)
@@ -57,6 +55,37 @@ bool classify_matches(const struct policy *policy, const struct policy_rule *rul
                      header->destination) &&
            in_zone(policy, rule->from, rule->from_not, header->zone_from) &&
            in_zone(policy, rule->to, rule->to_not, header->zone_to);
+}
+
+bool classify_matches(const struct policy *policy, const struct policy_rule *rule,
+                      const struct classify_header *header)
+{
+    return policy_rule_forwards(rule) && policy_rule_decides_new(rule) &&
+           matches(policy, rule, header);
+}
+
+int classify_linear_known(const struct policy *policy, const struct classify_header *header)
+{
+    const unsigned never = 7; /* FIN, SYN and RST are no packets of the fast path */
+
+    for (unsigned i = 0; i < policy->rule_count; i++) {
+        const struct policy_more *more = policy->rules[i].more;
+
+        if (more && (more->states & POLICY_ESTABLISHED) &&
+            policy_rule_forwards(&policy->rules[i]) &&
+            !(more->tcp_mask & more->tcp_flags & never) &&
+            matches(policy, &policy->rules[i], header))
+            return (int)i;
+    }
+    return -1;
+}
+
+int classify_linear_track(const struct policy *policy, const struct classify_header *header)
+{
+    for (unsigned i = 0; i < policy->notrack_count; i++)
+        if (matches(policy, &policy->notracks[i], header))
+            return (int)i;
+    return -1;
 }
 
 int classify_linear(const struct policy *policy, const struct classify_header *header)

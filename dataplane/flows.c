@@ -175,6 +175,11 @@ static void judge_one(struct purge *purge, struct flow *flow)
     if (!ended && !purge->guess)
         explain_way(&purge->explain, flow, &way);
     fate = judge_flow(&purge->judge, flow, &way, ended);
+    if (fate == JUDGE_UNTRACKED) {
+        remember(&purge->gone, flow_hash(flow->family, flow->protocol, flow->original));
+        flow_delete(flow, &purge->messages);
+        return;
+    }
     if (fate != JUDGE_STAYS)
         end_flow(purge, flow, mark, fate);
     if (fate == JUDGE_TRANSLATED)

@@ -115,10 +115,21 @@ static void compare(const struct judge *judge, struct judge_side *side, enum flo
     }
 }
 
+static bool same_notracks(const struct judge *judge)
+{
+    const struct policy *now = judge->now, *before = judge->before;
+
+    for (unsigned i = 0; i < now->notrack_count && i < before->notrack_count; i++)
+        if (!same_rule(judge, &now->notracks[i], &before->notracks[i]))
+            return false;
+    return now->notrack_count == before->notrack_count;
+}
+
 void judge_init(struct judge *judge, const struct policy *now, const void *memory,
                 const struct policy *before, const void *memory_before)
 {
-    *judge = (struct judge){.now = now, .before = before};
+    *judge = (struct judge){
+        .now = now, .before = before, .memory = memory, .memory_before = memory_before};
     for (unsigned hook = 0; hook < FLOW_HOOKS; hook++) {
         struct judge_side *side = &judge->sides[hook];
 
@@ -133,6 +144,7 @@ void judge_init(struct judge *judge, const struct policy *now, const void *memor
         compare(judge, side, hook);
     }
     judge->nat_alike = before && flow_nat_alike(now, before);
+    judge->track_alike = !before || same_notracks(judge);
 }
 
 void judge_fini(struct judge *judge)
@@ -152,7 +164,7 @@ bool judge_idle(const struct judge *judge)
     for (unsigned hook = 0; hook < FLOW_HOOKS; hook++)
         if (!judge->sides[hook].alike)
             return false;
-    return judge->nat_alike;
+    return judge->nat_alike && judge->track_alike;
 }
 
 /* Nothing has changed in what accepted it. */
@@ -182,7 +194,7 @@ bool judge_settled(const struct judge *judge, const struct flow *flow)
 {
     bool known = false;
 
-    if (!judge->nat_alike)
+    if (!judge->nat_alike || !judge->track_alike)
         return false;
     for (unsigned hook = 0; hook < FLOW_HOOKS; hook++) {
         if (!may_be_at(&judge->sides[hook], flow->mark, hook))
@@ -285,11 +297,46 @@ static bool retranslates(const struct judge *judge, const struct flow *flow,
     return false;
 }
 
+/* Whether conntrack is not to see packets from the one end to the other that come in there (NULL:
+ * from the appliance itself). */
+static bool leaves_out(const struct policy *policy, const void *memory, const struct flow *flow,
+                       const struct flow_end ends[2], const char *in)
+{
+    struct classify_header header = {.family = flow->family,
+                                     .protocol = flow->protocol,
+                                     .source_port = ends[0].port,
+                                     .destination_port = ends[1].port};
+    int found;
+
+    memcpy(header.source, ends[0].address, 16);
+    memcpy(header.destination, ends[1].address, 16);
+    header.zone_from = in ? (uint8_t)policy_interface_zone(policy, in) : POLICY_ZONE_LOCAL;
+    found = memory ? classify_lookup_track(memory, CLASSIFY_BLOB_BYTES, &header)
+                   : classify_linear_track(policy, &header);
+    return found >= 0 && policy->notracks[found].action == POLICY_NOTRACK;
+}
+
+static bool untracks(const struct judge *judge, const struct flow *flow, const struct flow_way *way)
+{
+    for (int reply = 0; reply < 2; reply++) {
+        bool own = way->hook == (reply ? FLOW_HOOK_INPUT : FLOW_HOOK_OUTPUT);
+        const char *in = own ? NULL : reply ? way->out : way->in;
+        const struct flow_end *ends = reply ? flow->reply : flow->original;
+
+        if (leaves_out(judge->now, judge->memory, flow, ends, in) &&
+            !leaves_out(judge->before, judge->memory_before, flow, ends, in))
+            return true;
+    }
+    return false;
+}
+
 enum judge_fate judge_flow(struct judge *judge, const struct flow *flow, const struct flow_way *way,
                            bool ended)
 {
     enum judge_fate fate = JUDGE_STAYS;
 
+    if (!judge->track_alike && untracks(judge, flow, way))
+        return JUDGE_UNTRACKED;
     if (ended || !verdict_stands(judge, flow->mark, way->hook))
         fate = verdict(judge, flow, way);
     if (judge->nat_alike || !retranslates(judge, flow, way))

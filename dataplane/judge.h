@@ -8,10 +8,11 @@
 
 enum judge_fate {
     JUDGE_STAYS,
-    JUDGE_DROPPED,   /* a rule or default refuses it without a word */
-    JUDGE_REJECTED,  /* … and says so */
-    JUDGE_DOUBTED,   /* refused or not: only its next packet can tell (doubt.h) */
-    JUDGE_TRANSLATED /* it would get other addresses or ports */
+    JUDGE_DROPPED,    /* a rule or default refuses it without a word */
+    JUDGE_REJECTED,   /* … and says so */
+    JUDGE_DOUBTED,    /* refused or not: only its next packet can tell (doubt.h) */
+    JUDGE_TRANSLATED, /* it would get other addresses or ports */
+    JUDGE_UNTRACKED   /* conntrack would not see one of its directions */
 };
 
 /* What a policy says at one hook, written as a policy about forwarding. */
@@ -33,7 +34,9 @@ struct judge_side {
 struct judge {
     const struct policy *now, *before;
     struct judge_side sides[FLOW_HOOKS];
+    const void *memory, *memory_before; /* may be NULL */
     bool nat_alike;
+    bool track_alike; /* the same is not tracked, or it is unknown what was not */
 };
 
 /* before NULL: unknown. memory: what classify_build made of now, of before; NULL: it is built when

@@ -345,6 +345,7 @@ void nft_chains(const struct policy *policy, struct nft_text *ret_text)
     *ret_text = (struct nft_text){.policy = policy};
     nft_add_nat(policy, ret_text);
     nft_add_mss(policy, ret_text);
+    nft_add_notrack(policy, ret_text);
     nft_rule_chains(policy, ret_text);
     buf_adds(&nft_chain_new(ret_text, "ended", 0)->body, ended_chain);
     add_hook(policy, &hooks[0], policy->forward, ret_text);

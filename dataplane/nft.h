@@ -46,6 +46,8 @@ bool nft_at_hook(const struct policy_rule *rule, bool hook_from, bool hook_to);
  * known: it stands before known connections pass. */
 void nft_rule(const struct policy_rule *rule, const char *zones, unsigned states, bool known,
               struct buf *b);
+/* What conntrack does not see, or an exception of it. */
+void nft_notrack(const struct policy_rule *rule, const char *zones, struct buf *b);
 /* Chains rules lead to. */
 void nft_rule_chains(const struct policy *policy, struct nft_text *text);
 /* Counts the packet for a rule's number or a default's mark. */
@@ -66,6 +68,8 @@ void nft_protocol(int protocol, struct buf *b);
 const char *nft_port_word(int protocol);
 /* The chains of destination and source NAT. */
 void nft_add_nat(const struct policy *policy, struct nft_text *text);
+/* The chains before conntrack, if there is something for them. */
+void nft_add_notrack(const struct policy *policy, struct nft_text *text);
 /* The chain that bounds TCP segments, if a zone asks for it. */
 void nft_add_mss(const struct policy *policy, struct nft_text *text);
 

@@ -1,6 +1,7 @@
 /* NAT chains. Forward rules see translated destinations and untranslated sources: destination NAT
  * is done before them, source NAT behind. */
 #include <arpa/inet.h>
+#include <string.h>
 
 #include "core/base/own.h"
 #include "dataplane/nft.h"
@@ -92,6 +93,32 @@ void nft_add_mss(const struct policy *policy, struct nft_text *text)
             else
                 buf_addf(b, "%d\n", zone->mss);
         }
+    }
+}
+
+/* What comes in, and what the appliance sends. */
+void nft_add_notrack(const struct policy *policy, struct nft_text *text)
+{
+    struct buf *in, *out;
+    unsigned at = text->count;
+
+    if (!policy->notrack_count)
+        return;
+    nft_chain_new(text, "track_prerouting", 0);
+    nft_chain_new(text, "track_output", 0);
+    in = &text->items[at].body;
+    out = &text->items[at + 1].body;
+    buf_adds(in, "type filter hook prerouting priority raw; policy accept;\n");
+    buf_adds(out, "type filter hook output priority raw; policy accept;\n");
+    for (unsigned i = 0; i < policy->notrack_count; i++) {
+        const struct policy_rule *rule = &policy->notracks[i];
+        bool local = !strcmp(rule->from, "local") && !rule->from_not;
+        AUTO(buf) struct buf zones = {0};
+
+        if (!local && nft_interfaces(policy, "iifname", rule->from, rule->from_not, &zones))
+            nft_notrack(rule, buf_str(&zones), in);
+        if (local || !*rule->from)
+            nft_notrack(rule, "", out);
     }
 }
 

@@ -239,6 +239,26 @@ void nft_rule(const struct policy_rule *rule, const char *zones, unsigned states
         add_family(rule, &where, AF_INET6, b);
 }
 
+void nft_notrack(const struct policy_rule *rule, const char *zones, struct buf *b)
+{
+    const char *verdict = rule->action == POLICY_ACCEPT ? "accept\n" : "notrack accept\n";
+    unsigned families = policy_rule_families(rule);
+    struct where where = {.zones = zones};
+
+    if (families == (POLICY_IPV4 | POLICY_IPV6) && !rule->source_count &&
+        !rule->destination_count) {
+        add_matches(rule, &where, 0, b);
+        buf_adds(b, verdict);
+        return;
+    }
+    for (int i = 0; i < 2; i++) {
+        if (!(families & (i ? POLICY_IPV6 : POLICY_IPV4)))
+            continue;
+        add_matches(rule, &where, i ? AF_INET6 : AF_INET, b);
+        buf_adds(b, verdict);
+    }
+}
+
 static void add_chain(const struct policy_rule *rule, bool known, struct nft_text *text)
 {
     struct nft_chain *chain = nft_chain_new(text, known ? "known" : "then", rule->id);

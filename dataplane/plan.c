@@ -57,6 +57,8 @@ static int make_memory(struct dataplane *dp, struct dataplane_plan *plan, struct
 static void random_header(const struct policy *policy, const uint32_t random[12],
                           struct classify_header *header)
 {
+    bool track = policy->notrack_count && (random[0] & 16);
+    unsigned count = track ? policy->notrack_count : policy->rule_count;
     const struct policy_rule *rule = NULL;
 
     memset(header, 0, sizeof(*header));
@@ -68,9 +70,9 @@ static void random_header(const struct policy *policy, const uint32_t random[12]
     header->destination_port = (uint16_t)(random[10] >> 16);
     header->zone_from = (uint8_t)(random[11] % (policy->zone_count + 1));
     header->zone_to = (uint8_t)((random[11] >> 16) % (policy->zone_count + 1));
-    if ((random[0] & 8) || !policy->rule_count)
+    if ((random[0] & 8) || !count)
         return;
-    rule = &policy->rules[random[9] % policy->rule_count];
+    rule = (track ? policy->notracks : policy->rules) + random[9] % count;
     if (rule->source_count && rule->sources[0].family == header->family)
         memcpy(header->source, rule->sources[0].lo, 16);
     if (rule->destination_count && rule->destinations[0].family == header->family)
@@ -87,23 +89,31 @@ static void random_header(const struct policy *policy, const uint32_t random[12]
 static int self_check(const struct dataplane_plan *plan, struct orb_err *err)
 {
     unsigned checks = SELF_CHECK_WORK / (plan->policy.rule_count + 1);
+    const struct classify_head *head = plan->memory;
+    bool known = head->table[CLASSIFY_KNOWN].rules || head->table[CLASSIFY_KNOWN + 1].rules;
 
     if (checks < SELF_CHECKS_MIN)
         checks = SELF_CHECKS_MIN;
     for (unsigned i = 0; i < checks && i < SELF_CHECKS_MAX; i++) {
         struct classify_header header;
         uint32_t random[12];
-        int is, should;
+        int is[3], should[3];
 
         if (getrandom(random, sizeof(random), 0) != sizeof(random))
             return orb_fail(err, -errno, "no random numbers");
         random_header(&plan->policy, random, &header);
-        is = classify_lookup(plan->memory, CLASSIFY_BLOB_BYTES, &header);
-        should = classify_linear(&plan->policy, &header);
-        if (is != should)
-            return orb_fail(err, ORB_E_INTERNAL,
-                            "the compiled rules disagree with the rules (entry %d instead of %d)",
-                            is, should);
+        is[0] = classify_lookup(plan->memory, CLASSIFY_BLOB_BYTES, &header);
+        should[0] = classify_linear(&plan->policy, &header);
+        is[1] = classify_lookup_known(plan->memory, CLASSIFY_BLOB_BYTES, &header);
+        should[1] = known ? classify_linear_known(&plan->policy, &header) : -1;
+        is[2] = classify_lookup_track(plan->memory, CLASSIFY_BLOB_BYTES, &header);
+        should[2] = classify_linear_track(&plan->policy, &header);
+        for (int k = 0; k < 3; k++)
+            if (is[k] != should[k])
+                return orb_fail(err, ORB_E_INTERNAL,
+                                "the compiled rules disagree with the rules (entry %d instead of "
+                                "%d)",
+                                is[k], should[k]);
     }
     return 0;
 }

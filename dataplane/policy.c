@@ -41,10 +41,13 @@ void policy_fini(struct policy *policy)
         free(policy->zones[i].interfaces);
     for (unsigned i = 0; i < policy->nat_count; i++)
         policy_nat_fini(&policy->nat[i]);
+    for (unsigned i = 0; i < policy->notrack_count; i++)
+        policy_rule_fini(&policy->notracks[i]);
     free(policy->rules);
     free(policy->zones);
     free(policy->ports);
     free(policy->nat);
+    free(policy->notracks);
     policy_init(policy);
 }
 
@@ -89,6 +92,19 @@ static bool copy_rule(const struct policy_rule *from, struct policy_rule *to)
            COPY_LIST(to, from, destination_ports, destination_port_count);
 }
 
+/* *ret_count are to be freed, also on failure. */
+static bool copy_rules(const struct policy_rule *from, unsigned count, struct policy_rule *to,
+                       unsigned *ret_count)
+{
+    while (*ret_count < count) {
+        unsigned i = (*ret_count)++;
+
+        if (!copy_rule(&from[i], &to[i]))
+            return false;
+    }
+    return true;
+}
+
 static bool copy_nat(const struct policy_nat *from, struct policy_nat *to)
 {
     *to = *from;
@@ -113,14 +129,14 @@ int policy_copy(const struct policy *from, struct policy *to)
     copy.rules = calloc(from->rule_count + 1, sizeof(*copy.rules));
     copy.zones = calloc(from->zone_count + 1, sizeof(*copy.zones));
     copy.nat = calloc(from->nat_count + 1, sizeof(*copy.nat));
-    if (!copy.rules || !copy.zones || !copy.nat || !COPY_LIST(&copy, from, ports, port_count))
+    copy.notracks = calloc(from->notrack_count + 1, sizeof(*copy.notracks));
+    if (!copy.rules || !copy.zones || !copy.nat || !copy.notracks ||
+        !COPY_LIST(&copy, from, ports, port_count))
         goto no_memory;
     copy.port_count = from->port_count;
-    for (; copy.rule_count < from->rule_count; copy.rule_count++)
-        if (!copy_rule(&from->rules[copy.rule_count], &copy.rules[copy.rule_count])) {
-            copy.rule_count++;
-            goto no_memory;
-        }
+    if (!copy_rules(from->rules, from->rule_count, copy.rules, &copy.rule_count) ||
+        !copy_rules(from->notracks, from->notrack_count, copy.notracks, &copy.notrack_count))
+        goto no_memory;
     for (; copy.zone_count < from->zone_count; copy.zone_count++) {
         const struct policy_zone *zone = &from->zones[copy.zone_count];
 
@@ -192,13 +208,16 @@ bool policy_rule_decides_new(const struct policy_rule *rule)
            (rule->more->states & (POLICY_NEW | POLICY_UNTRACKED));
 }
 
+bool policy_rule_is_blind(const struct policy_rule *rule)
+{
+    return rule->limited || (rule->more && (rule->more->mac_count || rule->more->tcp_mask));
+}
+
 bool policy_rule_unsure(const struct policy_rule *rule)
 {
-    const struct policy_more *more = rule->more;
-
     /* "new" is what conntrack does not know, unless something else takes packets from it. */
-    return rule->limited || (more && (more->mac_count || more->tcp_mask ||
-                                      (more->states && !(more->states & POLICY_NEW))));
+    return policy_rule_is_blind(rule) ||
+           (rule->more && rule->more->states && !(rule->more->states & POLICY_NEW));
 }
 
 static bool same_bytes(const void *a, unsigned count_a, const void *b, unsigned count_b,

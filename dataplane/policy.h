@@ -14,7 +14,8 @@
 #define POLICY_MAX_RULE_ID 99999999
 #define POLICY_MAX_ZONES 62
 #define POLICY_MAX_PORTS 256
-#define POLICY_MAX_NAT 1024      /* of each kind */
+#define POLICY_MAX_NAT 1024 /* of each kind */
+#define POLICY_MAX_NOTRACK 1024
 #define POLICY_MAX_LIST 65536    /* addresses or ports in one list */
 #define POLICY_MAX_RANGES 131072 /* addresses in the whole policy */
 #define POLICY_NAME 32
@@ -33,7 +34,8 @@
 #define POLICY_IPV4 1u
 #define POLICY_IPV6 2u
 
-enum policy_action { POLICY_ACCEPT, POLICY_DROP, POLICY_REJECT };
+/* NOTRACK is for notracks alone, where ACCEPT is an exception. */
+enum policy_action { POLICY_ACCEPT, POLICY_DROP, POLICY_REJECT, POLICY_NOTRACK };
 enum policy_fast { POLICY_FAST_AUTO, POLICY_FAST_XDP, POLICY_FAST_TCX, POLICY_FAST_OFF };
 
 /* Inclusive range of addresses, network byte order; family AF_INET uses the first 4 bytes. */
@@ -150,8 +152,8 @@ struct policy_nat {
     struct policy_ports to_ports;
 };
 
-/* Entries are sorted: rules and nat by id, zones and ports by name. Lists of addresses and ports
- * that policy_put made are sorted, without overlap, neighbours joined. */
+/* Entries are sorted: rules, nat and notracks by id, zones and ports by name. Lists of addresses
+ * and ports that policy_put made are sorted, without overlap, neighbours joined. */
 struct policy {
     struct policy_rule *rules;
     unsigned rule_count;
@@ -161,6 +163,9 @@ struct policy {
     unsigned port_count;
     struct policy_nat *nat;
     unsigned nat_count;
+    /* What conntrack does not see: from, protocol, addresses, ports and action of each are used. */
+    struct policy_rule *notracks;
+    unsigned notrack_count;
     enum policy_action forward, input, output; /* defaults: drop, accept, accept */
     unsigned log_defaults;                     /* POLICY_LOG_FORWARD … */
     struct policy_limit log_limit;             /* of these */
@@ -210,10 +215,12 @@ static inline bool policy_has_ports(int protocol)
 }
 /* Forward rules are those neither from nor to the appliance itself; with a missing match also. */
 bool policy_rule_forwards(const struct policy_rule *rule);
+/* Whether a rule asks for what the classifier does not see (rates, MAC addresses, TCP flags). */
+bool policy_rule_is_blind(const struct policy_rule *rule);
 /* Whether a rule decides about connections conntrack does not know yet, as most do. */
 bool policy_rule_decides_new(const struct policy_rule *rule);
-/* Whether a packet the classifier finds the rule for may still not match it: for what only
- * nftables looks at (rates, MAC addresses, TCP flags). */
+/* Whether a new packet the classifier finds the rule for may still not match it: for what only
+ * nftables looks at. */
 bool policy_rule_unsure(const struct policy_rule *rule);
 /* Whether two rules are for the same packets and do the same with them; rates and records aside. */
 bool policy_rule_matches_same(const struct policy_rule *a, const struct policy_rule *b);

@@ -23,6 +23,24 @@ static int check_zone(const struct policy *policy, const char *name, const char 
                        near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
+static int check_notrack(const struct policy *policy, const struct policy_rule *rule,
+                         struct orb_err *err)
+{
+    char path[64], what[48];
+    int r;
+
+    snprintf(what, sizeof(what), "notrack rule %" PRIu32, rule->id);
+    snprintf(path, sizeof(path), "/notrack/%" PRIu32 "/from", rule->id);
+    r = check_zone(policy, rule->from, path, what, err);
+    if (r < 0 || policy_rule_families(rule))
+        return r;
+    snprintf(path, sizeof(path), "/notrack/%" PRIu32, rule->id);
+    return orb_fail_at(err, ORB_E_SCHEMA, path,
+                       "%s never matches: no address family is common to its sources, "
+                       "destinations and protocol",
+                       what);
+}
+
 static int check_rule(const struct policy *policy, const struct policy_rule *rule,
                       struct orb_err *err)
 {
@@ -88,6 +106,11 @@ static int check_counts(const struct policy *policy, struct orb_err *err)
         forward[1] += families & POLICY_IPV6 ? 1 : 0;
         ranges += rule->source_count + rule->destination_count;
     }
+    for (unsigned i = 0; i < policy->notrack_count; i++)
+        ranges += policy->notracks[i].source_count + policy->notracks[i].destination_count;
+    if (policy->notrack_count > POLICY_MAX_NOTRACK)
+        return orb_fail_at(err, ORB_E_LIMIT, "/notrack", "%u notrack rules; the limit is %d",
+                           policy->notrack_count, POLICY_MAX_NOTRACK);
     for (unsigned i = 0; i < 2; i++)
         if (forward[i] > POLICY_MAX_RULES)
             return orb_fail_at(err, ORB_E_LIMIT, "/rules",
@@ -163,6 +186,11 @@ int policy_check(const struct policy *policy, struct orb_err *err)
     }
     for (unsigned i = 0; i < policy->nat_count; i++) {
         r = check_nat(policy, &policy->nat[i], err);
+        if (r < 0)
+            return r;
+    }
+    for (unsigned i = 0; i < policy->notrack_count; i++) {
+        r = check_notrack(policy, &policy->notracks[i], err);
         if (r < 0)
             return r;
     }

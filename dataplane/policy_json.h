@@ -63,6 +63,8 @@ int more_check(const struct policy_rule *rule, const struct place *at, struct or
  * also on failure. */
 int rule_read(struct policy_rule *to, const char *key, const json_t *value, const struct place *at,
               struct orb_err *err);
+int notrack_read(struct policy_rule *to, const char *key, const json_t *value,
+                 const struct place *at, struct orb_err *err);
 int nat_read(struct policy_nat *to, const char *key, bool source, const json_t *value,
              const struct place *at, struct orb_err *err);
 /* Key of a rule: 1 to POLICY_MAX_RULE_ID; 0 when it is none. */

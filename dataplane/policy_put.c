@@ -17,7 +17,7 @@ struct entry {
     } is;
 };
 
-enum map { MAP_RULES, MAP_ZONES, MAP_PORTS, MAP_NAT, MAP_COUNT };
+enum map { MAP_RULES, MAP_ZONES, MAP_PORTS, MAP_NAT, MAP_NOTRACK, MAP_COUNT };
 
 struct entries {
     struct entry *items;
@@ -85,6 +85,7 @@ static const struct kind {
     [MAP_ZONES] = {sizeof(struct policy_zone), compare_zones, fini_zone},
     [MAP_PORTS] = {sizeof(struct policy_port), compare_port_names, fini_port},
     [MAP_NAT] = {sizeof(struct policy_nat), compare_nat, fini_nat},
+    [MAP_NOTRACK] = {sizeof(struct policy_rule), compare_rules, fini_rule},
 };
 
 static inline void own_draft(struct draft *draft)
@@ -110,10 +111,11 @@ static int entry_key(enum map map, bool source, const char *key, struct entry *e
     switch (map) {
     case MAP_RULES:
     case MAP_NAT:
+    case MAP_NOTRACK:
         if (!rule_key(key))
             return place_fail(at, err, "\"%.40s\" is no rule number; expected 1 to %d", key,
                               POLICY_MAX_RULE_ID);
-        if (map == MAP_RULES)
+        if (map != MAP_NAT)
             entry->is.rule.id = rule_key(key);
         else
             entry->is.nat = (struct policy_nat){.id = rule_key(key), .source = source};
@@ -204,6 +206,8 @@ static int entry_read(enum map map, const char *key, const json_t *value, struct
     switch (map) {
     case MAP_RULES:
         return rule_read(&entry->is.rule, key, value, at, err);
+    case MAP_NOTRACK:
+        return notrack_read(&entry->is.rule, key, value, at, err);
     case MAP_ZONES:
         return members_read(&entry->is.zone, value, zone_members, ARRAY_LEN(zone_members), at, err);
     case MAP_PORTS:
@@ -271,6 +275,11 @@ static int read_destination_nat(void *to, const json_t *value, const struct plac
                                 struct orb_err *err)
 {
     return read_map(to, MAP_NAT, false, value, at, err);
+}
+
+static int read_notracks(void *to, const json_t *value, const struct place *at, struct orb_err *err)
+{
+    return read_map(to, MAP_NOTRACK, false, value, at, err);
 }
 
 static int read_forward(void *to, const json_t *value, const struct place *at, struct orb_err *err)
@@ -371,11 +380,13 @@ static unsigned merge(const struct kind *kind, char *merged, char *items, unsign
 
 static int merge_all(struct policy *policy, struct draft *draft, struct orb_err *err)
 {
-    void *items[MAP_COUNT] = {policy->rules, policy->zones, policy->ports, policy->nat};
+    void *items[MAP_COUNT] = {policy->rules, policy->zones, policy->ports, policy->nat,
+                              policy->notracks};
     unsigned counts[MAP_COUNT] = {policy->rule_count, policy->zone_count, policy->port_count,
-                                  policy->nat_count};
+                                  policy->nat_count, policy->notrack_count};
     static const unsigned limits[MAP_COUNT] = {2 * POLICY_MAX_RULES, POLICY_MAX_ZONES,
-                                               POLICY_MAX_PORTS, 2 * POLICY_MAX_NAT};
+                                               POLICY_MAX_PORTS, 2 * POLICY_MAX_NAT,
+                                               POLICY_MAX_NOTRACK};
     void *merged[MAP_COUNT] = {NULL};
 
     for (int map = 0; map < MAP_COUNT; map++) {
@@ -403,6 +414,8 @@ static int merge_all(struct policy *policy, struct draft *draft, struct orb_err 
                               .port_count = counts[MAP_PORTS],
                               .nat = merged[MAP_NAT],
                               .nat_count = counts[MAP_NAT],
+                              .notracks = merged[MAP_NOTRACK],
+                              .notrack_count = counts[MAP_NOTRACK],
                               .forward = draft->forward,
                               .input = draft->input,
                               .output = draft->output,
@@ -419,7 +432,8 @@ int policy_put(struct policy *policy, const char *text, size_t len, struct orb_e
                                             {"default", read_default},
                                             {"rules", read_rules},
                                             {"source-nat", read_source_nat},
-                                            {"destination-nat", read_destination_nat}};
+                                            {"destination-nat", read_destination_nat},
+                                            {"notrack", read_notracks}};
     static const struct json_limits limits = {JSON_MAX_DEPTH, 4 * POLICY_MAX_RULES};
     AUTO(json_t) json_t *tree = NULL;
     AUTO(draft)

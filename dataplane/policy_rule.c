@@ -184,6 +184,35 @@ static int check_members(const struct rule_draft *draft, const struct place *at,
     return rule->more ? more_check(rule, at, err) : 0;
 }
 
+static int read_tracking(void *to, const json_t *value, const struct place *at, struct orb_err *err)
+{
+    static const char *const words[] = {"notrack", "none"};
+    int index = 0, r = word_read(value, words, ARRAY_LEN(words), &index, at, err);
+
+    ((struct rule_draft *)to)->rule->action = index ? POLICY_ACCEPT : POLICY_NOTRACK;
+    return r;
+}
+
+int notrack_read(struct policy_rule *rule, const char *key, const json_t *value,
+                 const struct place *at, struct orb_err *err)
+{
+    static const struct member members[] = {{"from", read_from},
+                                            {"protocol", read_protocol},
+                                            {"source", read_source},
+                                            {"destination", read_destination},
+                                            {"source-ports", read_source_ports},
+                                            {"destination-ports", read_destination_ports},
+                                            {"action", read_tracking}};
+    struct rule_draft draft = {.rule = rule, .has_action = true};
+    int r;
+
+    rule->id = rule_key(key);
+    rule->protocol = rule->icmp_type = rule->icmp_code = -1;
+    rule->action = POLICY_NOTRACK;
+    r = members_read(&draft, value, members, ARRAY_LEN(members), at, err);
+    return r < 0 ? r : check_members(&draft, at, err);
+}
+
 int rule_read(struct policy_rule *rule, const char *key, const json_t *value,
               const struct place *at, struct orb_err *err)
 {

@@ -52,7 +52,7 @@ void slot_number(struct dataplane *dp, const struct dataplane_plan *plan)
 
     if (!dp->rule_ids)
         return;
-    for (uint32_t i = 0; i < head->rules; i++)
+    for (uint32_t i = 0; i < head->table[CLASSIFY_TRACK].first_slot; i++)
         rules[i].counter = take(dp, plan, rules[i].id);
 }
 

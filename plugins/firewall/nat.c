@@ -88,6 +88,37 @@ int translate_source_nat(const struct view *view, const cJSON *item, struct buf 
     return entry_end(&e, err);
 }
 
+int translate_notrack(const struct view *view, const cJSON *item, struct buf *out,
+                      struct orb_err *err)
+{
+    unsigned families = FAMILY_4 | FAMILY_6;
+    const struct protocol *protocol;
+    const char *action;
+    struct entry e;
+    int r;
+
+    if (!entry_begin(&e, view, item, "/firewall/notrack", out))
+        return 0;
+    action = entry_text(&e, "action");
+    r = entry_put_zone(&e, "from", true, err);
+    if (r == 0)
+        r = entry_put_protocol(&e, &protocol, err);
+    if (r == 0 && protocol->families)
+        families = protocol->families;
+    if (r == 0)
+        r = entry_put_addresses(&e, "source", &families, err);
+    if (r == 0)
+        r = entry_put_addresses(&e, "destination", &families, err);
+    if (r == 0)
+        r = entry_put_ports(&e, "source-ports", protocol, err);
+    if (r == 0)
+        r = entry_put_ports(&e, "destination-ports", protocol, err);
+    if (r < 0)
+        return r;
+    entry_put_text(&e, "action", action && is_exception(action) ? "none" : "notrack");
+    return entry_end(&e, err);
+}
+
 /* The target names one port. */
 static bool has_one_port(const char *to)
 {

@@ -207,6 +207,7 @@ void translate_path(const char *path, char *to, size_t size)
                  {"/destination-nat", "/firewall/nat/destination"},
                  {"/ports", "/interfaces"},
                  {"/rules", "/firewall/rules"},
+                 {"/notrack", "/firewall/notrack"},
                  {"/zones", "/firewall/zones"},
                  {"/default", "/firewall/default"}};
 

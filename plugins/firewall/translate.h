@@ -28,6 +28,7 @@ typedef int translate_fn(const struct view *view, const cJSON *item, struct buf 
 translate_fn translate_rule;
 translate_fn translate_source_nat;
 translate_fn translate_destination_nat;
+translate_fn translate_notrack;
 translate_fn translate_zone;
 translate_fn translate_port; /* item: an interface of /interfaces */
 

@@ -19,6 +19,7 @@ static const struct {
     [WORK_RULE] = {"rules", translate_rule, "rule"},
     [WORK_SOURCE_NAT] = {"source-nat", translate_source_nat, "source NAT"},
     [WORK_DESTINATION_NAT] = {"destination-nat", translate_destination_nat, "destination NAT"},
+    [WORK_NOTRACK] = {"notrack", translate_notrack, "notrack rule"},
     [WORK_PORT] = {"ports", translate_port, "fast path of"},
     [WORK_DEFAULT] = {"default", NULL, "defaults"}};
 
@@ -73,6 +74,8 @@ static void touch_firewall(struct work *work, char *const *tokens, int n)
         add_item(work, WORK_DEFAULT, "", false);
     } else if (n >= 3 && !strcmp(tokens[1], "rules")) {
         add_item(work, WORK_RULE, tokens[2], n > 3 && !strcmp(tokens[3], "description"));
+    } else if (n >= 3 && !strcmp(tokens[1], "notrack")) {
+        add_item(work, WORK_NOTRACK, tokens[2], n > 3 && !strcmp(tokens[3], "description"));
     } else if (n >= 4 && !strcmp(tokens[1], "nat")) {
         bool source = !strcmp(tokens[2], "source");
 
@@ -109,6 +112,8 @@ static const cJSON *map_of(const struct view *view, enum work_kind kind)
         return cJSON_GetObjectItemCaseSensitive(nat, "source");
     case WORK_DESTINATION_NAT:
         return cJSON_GetObjectItemCaseSensitive(nat, "destination");
+    case WORK_NOTRACK:
+        return cJSON_GetObjectItemCaseSensitive(view->firewall, "notrack");
     case WORK_PORT:
         return view->interfaces;
     default:
@@ -182,7 +187,7 @@ static int put_everything(struct work *work, struct view *view, const struct orb
                           struct orb_err *err)
 {
     static const enum work_kind order[] = {WORK_PORT, WORK_RULE, WORK_SOURCE_NAT,
-                                           WORK_DESTINATION_NAT};
+                                           WORK_DESTINATION_NAT, WORK_NOTRACK};
     const cJSON *item;
     int r;
 

@@ -8,7 +8,14 @@
 #include "orbital/orbital.h"
 #include "plugins/firewall/puts.h"
 
-enum work_kind { WORK_RULE, WORK_SOURCE_NAT, WORK_DESTINATION_NAT, WORK_PORT, WORK_DEFAULT };
+enum work_kind {
+    WORK_RULE,
+    WORK_SOURCE_NAT,
+    WORK_DESTINATION_NAT,
+    WORK_NOTRACK,
+    WORK_PORT,
+    WORK_DEFAULT
+};
 
 struct work_item {
     enum work_kind kind;

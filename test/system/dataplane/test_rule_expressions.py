@@ -13,10 +13,11 @@ L = lab.Lab(sys.argv[1])
 L.offload(False)
 S, S6, OTHER = "10.200.2.2", "fd00:200:2::2", "10.200.2.9"
 L.run(L.server, ["ip", "addr", "add", f"{OTHER}/24", "dev", "s0"])
-PORTS = [53, 80, 443, *range(5000, 5012), *range(6000, 6008), 9000, 9001]
+PORTS = [53, 54, 55, 56, 80, 443, *range(5000, 5012), *range(6000, 6008), 9000, 9001]
 server = L.start(L.server, [sys.executable, TALKS, "serve", *map(str, PORTS)], stdout=subprocess.PIPE)
 assert server.stdout.readline() == "ready\n"
 L.echo("tcp", 7000)
+L.echo("udp", 7001)
 MAC = json.loads(L.run(L.client, ["ip", "-j", "link", "show", "c0"]))[0]["address"]
 STRANGER = "02:00:5e:00:00:99"
 
@@ -27,11 +28,16 @@ def rule(port, action, protocol="tcp", **more):
 
 
 RULES = {
+    "4": rule(5001, "accept", state=["invalid", "related"], log=True, **{"log-limit": {"rate": 1}}),
     "5": rule(5008, "drop", state=["established"]),
+    "6": rule(7000, "drop", state=["established"], **{"tcp-flags": ["rst"]}),
     "10": rule("5000 7000", "accept", **{"source-mac": [STRANGER, MAC]}),
     "11": rule(5001, "accept", **{"source-mac": [STRANGER]}),
     "12": rule(5002, "accept", **{"source-mac": [f"!{STRANGER}"]}),
     "13": rule(5003, "accept", **{"source-mac": [f"!{MAC}"]}),
+    "14": rule(56, "accept", "udp", state=["new"]),
+    "15": rule("54-55", "accept", "udp", state=["untracked"]),
+    "16": {"from": "wan", "protocol": "udp", "source-ports": ["54"], "action": "accept"},
     "20": rule(53, "accept", "tcp_udp"),
     "21": rule(5004, "drop", **{"tcp-flags": ["syn", "!ack"]}),
     "22": rule(5004, "accept"),
@@ -56,6 +62,8 @@ RULES = {
     "50": rule(9000, "accept", limit={"rate": 1, "per": "hour", "burst": 3, "per-source": True}),
     "51": rule(9001, "accept"),
 }
+NOTRACK = {"10": {"from": "lan", "protocol": "udp", "destination-ports": ["54-56"]},
+           "20": {"from": "wan", "protocol": "udp", "source-ports": ["54"]}}
 REFUSED, GONE, NO_NET, DENIED = ("Connection refused", "No route to host", "Network is unreachable",
                                  "Permission denied")
 SILENCE = "silence"
@@ -67,6 +75,10 @@ ROWS = {
     "tcp_udp is TCP": (("tcp", S, 53, 0, 5), 53),
     "and UDP": (("udp", S, 53, 0, 5), 53),
     "and both of IPv6": (("udp", S6, 53, 0, 5), 53),
+    "untracked both ways": (("udp", S, 54, 0, 5), 54),
+    "untracked both ways, IPv6": (("udp", S6, 54, 0, 5), 54),
+    "the answers need a rule, too": (("udp", S, 55, 0, 1), SILENCE),
+    "untracked is not new": (("udp", S, 56, 0, 1), SILENCE),
     "flags that match refuse": (("tcp", S, 5004, 0, 1), SILENCE),
     "flags that match accept": (("tcp", S, 5005, 0, 60), 5005),
     "flags that do not match do not": (("tcp", S, 5006, 0, 5), 5006),
@@ -138,6 +150,31 @@ def mac_rules_and_commits(mode):
     lab.check(f"{mode}: and cuts it when the rule asks for another one ({got} of 70)", got < 70)
 
 
+def cut_by(mode, policy, what):
+    """Whether a UDP conversation that runs ends by the commit of policy."""
+    before = accepted(70)
+    child = L.start(L.client, [sys.executable, lab.__file__, "talk", "udp", S, "7001", "150", "0.02", "30", "0.5"],
+                    stdout=subprocess.PIPE)
+    runs = until(lambda: accepted(70) > before + 20)
+    d.apply(policy)
+    got = json.loads(child.communicate()[0])["got"]
+    lab.check(f"{mode}: {what} ({got} of 150)", runs and got < 150)
+
+
+def known_and_tracked(mode, policy):
+    """Rules about known connections, and what is no longer tracked, hold for what runs."""
+    policy["rules"]["70"] = rule(7001, "accept", "udp")
+    d.apply(policy)
+    cut_by(mode, {**policy, "rules": {**policy["rules"], "7": rule(7001, "drop", "udp", state=["established"])}},
+           "a rule about known connections cuts one")
+    d.apply(policy)
+    answers = {"5": {"from": "wan", "protocol": "udp", "source-ports": ["7001"]}}
+    cut_by(mode, {**policy, "notrack": answers}, "one whose answers are no longer tracked ends for want of a rule")
+    d.apply({**policy, "notrack": {**answers, "4": {"source": [S], "action": "none"}}})
+    got = L.talk("udp", S, 7001, count=5)[0]
+    lab.check(f"{mode}: an exception before it is tracked ({got} of 5)", got == 5)
+
+
 def segments(mode):
     policy = lab.policy(mode, {"1": {"from": "lan", "action": "accept"}})
     policy["zones"]["wan"]["mss-clamp"] = 1000
@@ -157,7 +194,7 @@ def segments(mode):
 
 for mode in ("off", "tcx", "xdp"):
     d = L.dpctl()
-    policy = lab.policy(mode, dict(RULES))
+    policy = lab.policy(mode, dict(RULES), notrack=NOTRACK)
     policy["default"]["log"], policy["default"]["log-limit"] = ["forward", "input"], {"rate": 1}
     d.apply(policy)
     got = d.status()["ports"]["r0"]["mode"]
@@ -170,11 +207,12 @@ for mode in ("off", "tcx", "xdp"):
     lab.check(f"{mode}: of six connections at once from one source {let_in} came in", let_in == 3)
     if mode == "off":
         lab.check("off: nothing took the fast path", accepted(10) > 100 and not d.rule(10)["fast_packets"])
-    else:  # rule 5 decides about known connections: all of them are the kernel's
-        lab.check(f"{mode}: where rules decide about known connections these are the kernel's",
-                  accepted(10) > 100 and not d.rule(10)["fast_packets"])
-    del policy["rules"]["5"]
-    d.apply(policy)
+    else:  # rule 5 decides about known connections to one port: others take the fast path
+        lab.check(f"{mode}: a rule about known connections of one port leaves others alone {d.rule(10)}",
+                  d.rule(10)["fast_packets"] > 50)
+        lab.check(f"{mode}: what conntrack does not see is the kernel's {d.rule(15)}",
+                  d.rule(15)["packets"] == 6 + 5 and not d.rule(15)["fast_packets"])
+    known_and_tracked(mode, policy)
     mac_rules_and_commits(mode)
     if mode != "off":
         lab.check(f"{mode}: what a MAC address let in takes the fast path {d.rule(10)}",

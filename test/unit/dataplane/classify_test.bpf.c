@@ -81,9 +81,9 @@ static __always_inline int run(__u32 family)
                                      .zone_from = key->zone_from,
                                      .zone_to = key->zone_to};
 
-        slot = classify4(data, &four);
+        slot = classify4(data, CLASSIFY_NEW, &four);
     } else {
-        slot = classify6(data, key);
+        slot = classify6(data, CLASSIFY_NEW, key);
     }
     *result = classify_rule(data, slot, &rule) ? (__u64)rule.id << 8 | rule.action << 4 | rule.flags
                                                : ~0ull;

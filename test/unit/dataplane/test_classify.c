@@ -191,6 +191,95 @@ TEST(a_large_group_costs_one_rule)
     ck_assert_uint_gt(compare(&policy, blob, 300, &random), 100);
 }
 
+/* The list of what is not tracked, made of the rules of another policy. */
+static void add_notracks(struct policy *policy, const struct policies_shape *shape,
+                         struct random *random)
+{
+    AUTO(policy) struct policy other;
+
+    policies_random(&other, shape, random);
+    policy->notracks = take_ptr(other.rules);
+    policy->notrack_count = other.rule_count;
+    other.rule_count = 0;
+    for (unsigned i = 0; i < policy->notrack_count; i++) {
+        policy->notracks[i].to[0] = 0;
+        policy->notracks[i].to_not = false;
+        policy->notracks[i].action = random_below(random, 4) ? POLICY_NOTRACK : POLICY_ACCEPT;
+    }
+}
+
+TEST(rules_about_known_connections_and_notrack_are_lists_of_their_own)
+{
+    unsigned hits[3] = {0};
+
+    for (unsigned round = 0; round < 40; round++) {
+        struct random random = {round + 77};
+        struct policies_shape shape = {
+            .rules = 1 + round * 3, .zones = round & 1, .six = round & 2, .more = true};
+        AUTO(policy) struct policy policy;
+        AUTO_FREE void *blob = NULL;
+        const struct classify_head *head;
+
+        policies_random(&policy, &shape, &random);
+        add_notracks(&policy, &shape, &random);
+        blob = build(&policy, NULL);
+        head = blob;
+        hits[0] += compare(&policy, blob, 300, &random);
+        for (unsigned i = 0; i < 300; i++) {
+            struct classify_header header;
+            int known, track;
+
+            policies_header(&policy, &random, &header);
+            known = classify_lookup_known(blob, BLOB, &header);
+            if (head->table[CLASSIFY_KNOWN].rules || head->table[CLASSIFY_KNOWN + 1].rules)
+                ck_assert_int_eq(known, classify_linear_known(&policy, &header));
+            else
+                ck_assert_int_eq(known, -1);
+            track = classify_lookup_track(blob, BLOB, &header);
+            ck_assert_int_eq(track, classify_linear_track(&policy, &header));
+            hits[1] += known >= 0;
+            hits[2] += track >= 0;
+        }
+    }
+    for (int i = 0; i < 3; i++)
+        ck_assert_msg(hits[i] > 100, "list %d was hit %u times", i, hits[i]);
+}
+
+TEST(accepting_known_connections_asks_for_nothing)
+{
+    static const struct {
+        const char *rule;
+        bool known, invalid;
+    } rows[] = {
+        {"\"action\":\"accept\",\"state\":[\"established\",\"related\"]", false, false},
+        {"\"action\":\"drop\",\"state\":[\"invalid\"]", false, false},
+        {"\"action\":\"reject\",\"state\":[\"related\"]", false, false},
+        {"\"action\":\"drop\",\"state\":[\"established\"]", true, false},
+        {"\"action\":\"accept\",\"state\":[\"established\"],\"log\":true", true, false},
+        {"\"action\":\"drop\",\"state\":[\"established\"],\"to\":\"local\"", false, false},
+        {"\"action\":\"drop\",\"state\":[\"established\"],\"protocol\":\"tcp\","
+         "\"tcp-flags\":[\"rst\"]",
+         false, false},
+        {"\"action\":\"accept\",\"state\":[\"invalid\"]", false, true},
+        {"\"action\":\"drop\",\"state\":[\"invalid\"],\"log\":true", false, true},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO_FREE char *text = xasprintf("{\"rules\":{\"10\":{%s}}}", rows[i].rule);
+        AUTO(policy) struct policy policy;
+        AUTO_FREE void *blob = NULL;
+        struct orb_err err = {0};
+        const struct classify_head *head;
+
+        policy_init(&policy);
+        ck_assert_msg(policy_put(&policy, text, strlen(text), &err) == 0, "%s", err.text);
+        blob = build(&policy, NULL);
+        head = blob;
+        ck_assert_msg((head->table[CLASSIFY_KNOWN].rules != 0) == rows[i].known, "%s", text);
+        ck_assert_msg((head->asks_invalid != 0) == rows[i].invalid, "%s", text);
+    }
+}
+
 TEST(rules_of_the_appliance_itself_take_no_part)
 {
     AUTO(policy) struct policy policy;

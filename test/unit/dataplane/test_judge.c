@@ -64,11 +64,10 @@ static struct flow flow_of(const char *text)
     return flow;
 }
 
-static const char *const fates[] = {[JUDGE_STAYS] = "stays",
-                                    [JUDGE_DROPPED] = "dropped",
-                                    [JUDGE_REJECTED] = "rejected",
-                                    [JUDGE_DOUBTED] = "doubted",
-                                    [JUDGE_TRANSLATED] = "translated"};
+static const char *const fates[] = {
+    [JUDGE_STAYS] = "stays",           [JUDGE_DROPPED] = "dropped",
+    [JUDGE_REJECTED] = "rejected",     [JUDGE_DOUBTED] = "doubted",
+    [JUDGE_TRANSLATED] = "translated", [JUDGE_UNTRACKED] = "untracked"};
 
 /* way: "lan0>wan0", ">wan0" from the appliance, "wan0>" to it; "own": what it was sent to is the
  * appliance's; "hidden": masqueraded. */
@@ -329,6 +328,38 @@ static const struct row nat_rows[] = {
      "wan0>lan0 own", "translated"},
 };
 
+#define TRACK(text) "{" ZONES ",\"notrack\":{" text "}," ACCEPT "}"
+#define DNS "\"10\":{\"from\":\"lan\",\"protocol\":\"udp\",\"destination-ports\":[\"53\"]}"
+#define ASKS "udp 10.1.0.2/4000 192.0.2.9/53 "
+
+static const struct row track_rows[] = {
+    {"notrack comes", TRACK(""), TRACK(DNS), ASKS "mark=100000001", "lan0>wan0", "untracked"},
+    {"notrack for another port", TRACK(""), TRACK(DNS),
+     "udp 10.1.0.2/4000 192.0.2.9/54 mark=100000001", "lan0>wan0", "stays"},
+    {"notrack from another zone", TRACK(""), TRACK(DNS), ASKS "mark=100000001", "wan0>lan0",
+     "stays"},
+    {"notrack goes", TRACK(DNS), TRACK(""), ASKS "mark=100000001", "lan0>wan0", "stays"},
+    {"it was not tracked before", TRACK(DNS), TRACK(DNS ",\"20\":{\"protocol\":\"47\"}"),
+     ASKS "mark=100000001", "lan0>wan0", "stays"},
+    {"nobody knows what was tracked", NULL, TRACK(DNS), ASKS "mark=100000001", "lan0>wan0",
+     "stays"},
+    {"an exception before it", TRACK(""),
+     TRACK("\"5\":{\"source\":[\"10.1.0.2\"],\"action\":\"none\"}," DNS), ASKS "mark=100000001",
+     "lan0>wan0", "stays"},
+    {"its answers alone", TRACK(""),
+     TRACK("\"10\":{\"from\":\"wan\",\"source\":[\"192.0.2.0/24\"]}"), ASKS "mark=100000001",
+     "lan0>wan0", "untracked"},
+    {"what the appliance sends", TRACK(""),
+     TRACK("\"10\":{\"from\":\"local\",\"protocol\":\"udp\"}"),
+     "udp 192.0.2.2/4000 192.0.2.9/53 mark=100000003", ">wan0", "untracked"},
+    {"what the appliance answers", TRACK(""),
+     TRACK("\"10\":{\"from\":\"local\",\"protocol\":\"udp\"}"),
+     "udp 192.0.2.9/4000 192.0.2.2/53 mark=100000002", "wan0>", "untracked"},
+    {"what is forwarded is not the appliance's", TRACK(""),
+     TRACK("\"10\":{\"from\":\"local\",\"protocol\":\"udp\"}"), ASKS "mark=100000001", "lan0>wan0",
+     "stays"},
+};
+
 static void check_rows(const struct row *rows, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -360,6 +391,11 @@ TEST(rules_for_input_and_output_end_connections_of_the_appliance)
 TEST(a_translation_that_changes_ends_what_it_was_made_for)
 {
     check_rows(nat_rows, ARRAY_LEN(nat_rows));
+}
+
+TEST(what_is_no_longer_tracked_ends)
+{
+    check_rows(track_rows, ARRAY_LEN(track_rows));
 }
 
 TEST(the_way_that_explains_mark_and_translation_is_found)

@@ -51,6 +51,11 @@ static const char rich[] =
     "\"29\":{\"protocol\":\"tcp\",\"action\":\"reject\",\"reject-with\":\"tcp-reset\"},"
     "\"30\":{\"from\":\"!local\",\"protocol\":\"icmp\",\"icmp-type\":\"fragmentation-needed\","
     "\"action\":\"reject\",\"reject-with\":\"admin-prohibited\"}},"
+    "\"notrack\":{\"5\":{\"from\":\"lan\",\"source\":[\"10.1.0.9\"],\"action\":\"none\"},"
+    "\"10\":{\"from\":\"!wan\",\"protocol\":\"tcp_udp\",\"destination-ports\":[\"53\",\"123\"]},"
+    "\"20\":{\"from\":\"local\",\"protocol\":\"udp\",\"source-ports\":[\"53\"]},"
+    "\"30\":{\"destination\":[\"10.9.0.0/16\",\"fd09::/16\"]},"
+    "\"40\":{\"from\":\"empty\",\"protocol\":\"47\"}},"
     "\"source-nat\":{\"10\":{\"to\":\"wan\",\"source\":[\"10.1.0.0/24\",\"::/0\"],"
     "\"action\":\"masquerade\"},\"11\":{\"to\":\"wan\",\"action\":\"masquerade\"},"
     "\"12\":{\"to\":\"wan\",\"source\":[\"fd00::/8\"],\"translate-to\":\"2001:db8::9\"},"
@@ -229,6 +234,14 @@ TEST(each_expression_is_in_the_text)
         "oifname { \"wan0\", \"wan1\" } tcp flags & (syn | rst) == syn tcp option maxseg size set "
         "rt mtu\n",
         "iifname \"lan0\" tcp flags & (syn | rst) == syn tcp option maxseg size set 1400\n",
+        "chain track_prerouting {\ntype filter hook prerouting priority raw; policy accept;\n"
+        "iifname \"lan0\" meta nfproto ipv4 ip saddr 10.1.0.9 accept\n"
+        "iifname != { \"wan0\", \"wan1\" } meta l4proto { 6, 17 } th dport { 53, 123 } notrack "
+        "accept\n"
+        "meta nfproto ipv4 ip daddr 10.9.0.0/16 notrack accept\n"
+        "meta nfproto ipv6 ip6 daddr fd09::/16 notrack accept\n}",
+        "chain track_output {\ntype filter hook output priority raw; policy accept;\n"
+        "meta l4proto 17 udp sport 53 notrack accept\nmeta nfproto ipv4 ip daddr 10.9.0.0/16 ",
     };
     AUTO(policy) struct policy policy;
     AUTO(buf) struct buf text = {0};

@@ -22,6 +22,7 @@ static void must(struct policy *policy, const char *text)
 }
 
 #define RULE(members) "{\"rules\":{\"10\":{" members "}}}"
+#define NOTRACK(members) "{\"notrack\":{\"10\":{" members "}}}"
 #define SNAT(members) "{\"source-nat\":{\"10\":{" members "}}}"
 #define DNAT(members) "{\"destination-nat\":{\"10\":{" members "}}}"
 
@@ -92,6 +93,10 @@ static const struct bad {
     {"{\"ports\":{\"lan0\":{\"fast-path\":\"xpd\"}}}", "/ports/lan0/fast-path",
      "did you mean xdp?"},
     {"{\"default\":{\"forward\":\"deny\"}}", "/default/forward", "accept, drop, reject|deny"},
+    {NOTRACK("\"to\":\"wan\""), "/notrack/10/to", "unknown"},
+    {NOTRACK("\"action\":\"notrak\""), "/notrack/10/action", "did you mean notrack?"},
+    {NOTRACK("\"destination-ports\":[\"53\"]"), "/notrack/10", "\"tcp\" or \"udp\""},
+    {"{\"notrack\":{\"ten\":{}}}", "/notrack/ten", "no rule number"},
     {SNAT("\"action\":\"masquerade\""), "/source-nat/10", "needs \"to\""},
     {SNAT("\"to\":\"wan\""), "/source-nat/10", "masquerade"},
     {SNAT("\"to\":\"wan\",\"action\":\"masquerade\",\"translate-to\":\"1.2.3.4\""),
@@ -301,6 +306,13 @@ TEST(puts_set_replace_and_delete_by_key)
     must(&policy, "{\"source-nat\":{\"7\":null}}");
     ck_assert_uint_eq(policy.nat_count, 1);
     ck_assert(!policy.nat[0].source);
+    must(&policy, "{\"notrack\":{\"20\":{\"from\":\"w\"},\"3\":{\"action\":\"none\"}}}");
+    ck_assert_uint_eq(policy.notrack_count, 2);
+    ck_assert_int_eq(policy.notracks[0].action, POLICY_ACCEPT);
+    ck_assert_int_eq(policy.notracks[1].action, POLICY_NOTRACK);
+    must(&policy, "{\"notrack\":{\"3\":null}}");
+    ck_assert_uint_eq(policy.notrack_count, 1);
+    ck_assert_uint_eq(policy.notracks[0].id, 20);
 }
 
 /* How a list of addresses or ports of rule 10 reads, as nft text. */

@@ -268,10 +268,18 @@ static const struct {
      "[{'op':'set','path':'/firewall/rules/10/description'},"
      "{'op':'set','path':'/firewall/rules/10/action'},"
      "{'op':'set','path':'/firewall/nat/source/5'},{'op':'delete','path':'/firewall/rules/9'},"
+     "{'op':'delete','path':'/firewall/notrack/6'},"
      "{'op':'set','path':'/firewall/default/forward'}]",
-     "'rules':{'10':{'action':'drop'},'9':null},'source-nat':{'5':null},"
+     "'rules':{'10':{'action':'drop'},'9':null},'source-nat':{'5':null},'notrack':{'6':null},"
      "'default':{'forward':'drop','input':'accept','output':'accept'}",
      false},
+    {"'notrack':{'10':{'from':'local','protocol':'udp','source-ports':53,'description':'dns'},"
+     "'20':{'source':'10.0.0.0/8','action':'exclude'}}",
+     "[{'op':'set','path':'/firewall/notrack/10'},{'op':'set','path':'/firewall/notrack/20'}]",
+     "'notrack':{'10':{'from':'local','protocol':'udp','source-ports':['53'],'action':'notrack'},"
+     "'20':{'source':['10.0.0.0/8'],'action':'none'}}",
+     false},
+    {"'rules':{}", "[{'op':'set','path':'/firewall/notrack/10/description'}]", NULL, false},
     {"'rules':{}", "[{'op':'set','path':'/interfaces/lan0/fast-path'}]",
      "'ports':{'lan0':{'fast-path':'xdp'}}", false},
     {"'rules':{}", "[{'op':'delete','path':'/interfaces/usb0'}]", "'ports':{'usb0':null}", false},
@@ -312,6 +320,12 @@ static const struct {
     {"'rules':{'10':{'from':'!lna','action':'drop'}}",
      "/firewall/rules/10/from",
      {"no zone lna", "did you mean lan?"}},
+    {"'notrack':{'10':{'from':'lna'}}",
+     "/firewall/notrack/10/from",
+     {"no zone lna", "did you mean lan?"}},
+    {"'notrack':{'10':{'protocol':'icmp','source':'fd00::1'}}",
+     "/firewall/notrack/10/source",
+     {"IPv6", ""}},
     {"'nat':{'source':{'10':{'to':'!wan'}}}", "/firewall/nat/source/10/to", {"no zone !wan", ""}},
     {"'rules':{'10':{'to':'locl','action':'drop'}}",
      "/firewall/rules/10/to",
