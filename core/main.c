@@ -12,6 +12,7 @@
 #include "core/host/init.h"
 #include "core/host/names.h"
 #include "core/host/signals.h"
+#include "core/host/stall.h"
 #include "core/host/starts.h"
 #include "core/host/statedir.h"
 #include "core/host/steps.h"
@@ -28,6 +29,7 @@ struct run {
     struct orbitald host;
     struct init init;
     struct steps steps;
+    struct stall stall;
     struct good good;
     struct supervisor_setup supervisor;
     struct statedir state;
@@ -76,6 +78,7 @@ static void stop(struct run *run)
         return;
     host->stopping = true;
     log_notice(host->log, "host.stopping");
+    logs_hurry(host);
     notify_send(run->notify_socket, "STOPPING=1\nSTATUS=stopping services\n");
     if (run->notify_socket) /* each service has its own time to stop; systemd's is for all of them
                              */
@@ -294,6 +297,8 @@ static void watch(struct run *run)
     uv_timer_init(run->host.loop, &run->patience);
     loop_scope_adopt(&run->scope, (uv_handle_t *)&run->patience);
     good_init(&run->good, &run->host, &run->scope);
+    stall_watch(&run->stall, &run->host, &run->scope);
+    logs_iface_watch(&run->host, &run->scope);
     if (run->notify_socket)
         uv_timer_start(&run->patience, on_patience, 0, PATIENCE_MS);
     watch_signal(run, &run->term, SIGTERM, on_term);
@@ -370,6 +375,7 @@ static int run_loop(struct run *run, struct orb_err *err)
     host->metrics = metrics_new();
     host->started_ms = now_ms();
     uv_loop_init(&loop);
+    uv_loop_configure(&loop, UV_METRICS_IDLE_TIME);
     host->loop = &loop;
     init_log(&run->init, host->log);
     limits_raise(host->log);

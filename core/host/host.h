@@ -45,6 +45,7 @@ struct statedir;  /* statedir.h */
 struct names;     /* who a uid is: names.h */
 struct health;    /* the verdict over the appliance: verdict.h */
 struct logconf;   /* /system/logging of the configuration */
+struct stall;     /* how long the loop does not look: stall.h */
 
 struct orbitald {
     struct host_options options;
@@ -68,6 +69,9 @@ struct orbitald {
     struct logconf *logconf;
     struct log_job *log_first; /* logs_iface.c: questions that wait for the disk */
     unsigned log_waiting;
+    uv_timer_t log_pause; /* between two answers, so that others are served as well */
+    bool log_paused;
+    struct stall *stall; /* main's */
     struct contract *host_contract, *auth_contract, *dataplane_contract, *arp_contract,
         *services_contract, *system_contract;
     const struct contract *builtin[5]; /* the first four of these, NULL ends */
@@ -110,9 +114,10 @@ void dpservice_close(struct dpservice *service);
 void dpservice_metrics(const struct dpservice *service, struct buf *ret_text);
 
 /* svcconf.c: the contract of /services, made of what is installed: a name or a grant nobody asks
- * for is refused where it is typed. */
+ * for is refused where it is typed. ret_short: names of packages that ask for more than there is
+ * room for; their grants are taken unchecked. */
 int services_contract_make(const struct package_list *packages, struct contract **ret_contract,
-                           struct orb_err *err);
+                           struct buf *ret_short, struct orb_err *err);
 /* Reads /services when the config service is there and after every commit. */
 int svcconf_new(struct orbitald *host, struct svcconf **ret_conf, struct orb_err *err);
 void svcconf_free(struct svcconf *conf);
@@ -129,6 +134,11 @@ void logconf_refresh(struct logconf *conf);
  * method; else req will be answered. */
 bool logs_request(struct orbitald *host, struct host_req *req, const char *method,
                   const char *input, size_t len);
+
+/* Makes the pause timer of log_pause; the handle belongs to scope. logs_hurry ends a pause. */
+struct loop_scope;
+void logs_iface_watch(struct orbitald *host, struct loop_scope *scope);
+void logs_hurry(struct orbitald *host);
 
 /* sd_notify(3) datagram to $NOTIFY_SOCKET, nothing without one. */
 void notify_send(const char *socket_path, const char *text);

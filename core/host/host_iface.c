@@ -5,6 +5,7 @@
 #include "core/host/good.h"
 #include "core/host/host.h"
 #include "core/json/scan.h"
+#include "core/host/stall.h"
 #include "core/host/verdict.h"
 
 #define FIRST_CONFIG_MAX (200u << 10)
@@ -40,6 +41,7 @@ static void metrics_all(struct orbitald *host, struct buf *out)
     health_metrics(host, &text);
     supervisor_metrics(host->supervisor, &text);
     broker_metrics(host->broker, &text);
+    stall_metrics(host->stall, &text);
     logs_metrics(host->logs, &text);
     dpservice_metrics(host->dataplane, &text);
     metrics_text(host->metrics, &text);
@@ -60,39 +62,69 @@ static void add_schema(struct buf *out, const char *package, const struct contra
     buf_addc(out, '}');
 }
 
+/* What one package of a third party may take of the answer, and all that ship and the host must
+ * have taken before. */
+#define THIRD_SCHEMA_MAX (64u << 10)
+
 /* A schema for which the answer has no room is left out: its package cannot be configured, and no
  * package can keep the others from it. */
-static void add_schemas(struct orbitald *host, bool shipped, struct buf *out)
+static void add_one(struct orbitald *host, const struct package *p, struct buf *out)
 {
-    for (unsigned i = 0; i < host->packages.count; i++) {
-        const struct package *p = host->packages.items[i];
-        size_t before = out->len;
+    AUTO_FREE char *key = xasprintf("package.schema:%s", p->manifest.name);
+    size_t before = out->len;
 
-        if (p->shipped != shipped || !contract_has_config(p->contract))
-            continue;
-        add_schema(out, p->manifest.name, p->contract);
-        if (out->len <= SCHEMAS_MAX)
-            continue;
+    add_schema(out, p->manifest.name, p->contract);
+    if (out->len <= SCHEMAS_MAX && (p->shipped || out->len - before <= THIRD_SCHEMA_MAX)) {
+        host_problem_clear(host, key);
+        return;
+    }
+    {
+        AUTO_FREE char *what = xasprintf(
+            "package %s cannot be configured: its schema.json has %zu bytes in the answer with "
+            "all schemas; a package may take %u, all together %u",
+            p->manifest.name, out->len - before, THIRD_SCHEMA_MAX, SCHEMAS_MAX);
+
         out->len = before;
         out->data[before] = '\0';
+        host_problem_set(host, key, VERDICT_DEGRADED, what, "",
+                         "make its schema smaller, or remove packages");
         log_error(host->log, "package.schema-left-out", KV("package", p->manifest.name),
-                  KV("error", "the schemas of all packages together have no room in one answer"));
+                  KV("error", what));
     }
 }
 
+static int by_size(const void *a, const void *b)
+{
+    const struct package *const *x = a, *const *y = b;
+    size_t x_len, y_len;
+
+    contract_text((*x)->contract, &x_len);
+    contract_text((*y)->contract, &y_len);
+    return x_len < y_len ? -1 : x_len > y_len;
+}
+
+/* Those that ship before others, and of others the small ones before the large ones. */
 static void schemas(struct orbitald *host, struct buf *out)
 {
-    unsigned n = 0;
+    const struct package *others[PACKAGE_MAX];
+    size_t count = 0;
 
-    buf_adds(out, "{\"third_party\":[");
-    for (unsigned i = 0; i < host->packages.count; i++)
-        if (!host->packages.items[i]->shipped)
-            buf_addf(out, "%s\"%s\"", n++ ? "," : "", host->packages.items[i]->manifest.name);
-    buf_adds(out, "],\"schemas\":[");
+    buf_adds(out, "{\"schemas\":[");
     add_schema(out, "host", host->services_contract);
     add_schema(out, "host", host->system_contract);
-    add_schemas(host, true, out);
-    add_schemas(host, false, out);
+    for (unsigned i = 0; i < host->packages.count; i++) {
+        const struct package *p = host->packages.items[i];
+
+        if (!contract_has_config(p->contract))
+            continue;
+        if (p->shipped)
+            add_one(host, p, out);
+        else
+            others[count++] = p;
+    }
+    qsort(others, count, sizeof(others[0]), by_size);
+    for (size_t i = 0; i < count; i++)
+        add_one(host, others[i], out);
     buf_adds(out, "]}");
 }
 

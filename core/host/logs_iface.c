@@ -1,18 +1,25 @@
 /* host@1 logs and log-runs. What the memory does not have is looked for in files, on a thread, one
- * question after the other: people who read logs never hold more than one thread of the pool. */
+ * question after the other: people who read logs never hold more than one thread of the pool. What
+ * the loop itself does for an answer (records looked up, copied, checked) takes a millisecond or
+ * two; between two answers it is free for others three times as long. */
 #include <string.h>
 
 #include "core/base/own.h"
 #include "core/host/host.h"
 #include "core/json/scan.h"
+#include "core/loop/scope.h"
 
 #define WAITING_MAX 32
+#define PAUSE_TIMES 3
 
 struct log_job {
     struct log_job *next;
     struct orbitald *host;
     struct host_req *req;
-    struct logs_search *search; /* NULL: the runs are asked for */
+    struct logs_search *search; /* of logs, once it is the first in the line */
+    bool runs_asked;
+    uint64_t spent_ns; /* by the loop */
+    struct buf input;  /* of logs */
     struct buf runs;
     struct orb_err unknown; /* the service is not installed: the error unless it has records */
     uv_work_t work;
@@ -46,7 +53,7 @@ static void answer(struct log_job *job)
     size_t found = 1;
     int r = 0;
 
-    if (job->search)
+    if (!job->runs_asked)
         r = logs_search_answer(job->search, &out, &found, &err);
     else
         buf_add(&out, buf_str(&job->runs), job->runs.len);
@@ -64,66 +71,65 @@ static void job_free(struct log_job *job)
 {
     logs_search_free(job->search);
     buf_fini(&job->runs);
+    buf_fini(&job->input);
     free(job);
 }
 
-static void leave_line(struct log_job *job)
+static void on_pause(uv_timer_t *timer)
+{
+    struct orbitald *host = container_of(timer, struct orbitald, log_pause);
+
+    host->log_paused = false;
+    start_next(host);
+}
+
+/* took_ns: what the loop has spent on this one. */
+static void leave_line(struct log_job *job, uint64_t took_ns)
 {
     struct orbitald *host = job->host;
+    uint64_t pause_ms = took_ns * PAUSE_TIMES / 1000000;
 
     host->log_first = job->next;
     host->log_waiting--;
     job_free(job);
-    start_next(host);
+    if (!host->log_first)
+        return;
+    if (host->stopping || uv_is_closing((uv_handle_t *)&host->log_pause)) {
+        start_next(host);
+        return;
+    }
+    host->log_paused = true;
+    uv_timer_start(&host->log_pause, on_pause, pause_ms ? pause_ms : 1, 0);
+}
+
+void logs_iface_watch(struct orbitald *host, struct loop_scope *scope)
+{
+    uv_timer_init(host->loop, &host->log_pause);
+    loop_scope_adopt(scope, (uv_handle_t *)&host->log_pause);
+}
+
+void logs_hurry(struct orbitald *host)
+{
+    if (!host->log_paused)
+        return;
+    uv_timer_stop(&host->log_pause);
+    on_pause(&host->log_pause);
 }
 
 static void on_look(uv_work_t *work)
 {
     struct log_job *job = container_of(work, struct log_job, work);
 
-    if (job->search)
+    if (!job->runs_asked)
         logs_search_run(job->search);
     else
         logs_runs(job->host->logs, &job->runs);
 }
 
-static void on_looked(uv_work_t *work, int status)
+static int begin_search(struct log_job *job, struct orb_err *err)
 {
-    struct log_job *job = container_of(work, struct log_job, work);
-
-    answer(job);
-    leave_line(job);
-}
-
-static void start_next(struct orbitald *host)
-{
-    struct log_job *job = host->log_first;
-    struct orb_err err;
-    int r;
-
-    if (!job)
-        return;
-    r = uv_queue_work(host->loop, &job->work, on_look, on_looked);
-    if (r == 0)
-        return;
-    orb_fail(&err, r, "the log files cannot be read");
-    host_reply_error(job->req, &err);
-    leave_line(job);
-}
-
-static void stand_in_line(struct log_job *job)
-{
-    struct log_job **end = &job->host->log_first;
-
-    while (*end)
-        end = &(*end)->next;
-    *end = job;
-    if (job->host->log_waiting++ == 0)
-        start_next(job->host);
-}
-
-static int begin_search(struct log_job *job, const char *input, size_t len, struct orb_err *err)
-{
+    const char *input = buf_str(&job->input);
+    size_t len = job->input.len;
     char service[64], level[16], grep[256];
     struct orbitald *host = job->host;
     struct json_slice value;
@@ -151,31 +157,72 @@ static int begin_search(struct log_job *job, const char *input, size_t len, stru
     return logs_search_new(host->logs, &q, &job->search, err);
 }
 
+static void on_looked(uv_work_t *work, int status)
+{
+    struct log_job *job = container_of(work, struct log_job, work);
+    uint64_t before = uv_hrtime();
+
+    answer(job);
+    leave_line(job, job->spent_ns + uv_hrtime() - before);
+}
+
+static void start_next(struct orbitald *host)
+{
+    struct log_job *job = host->log_first;
+    uint64_t before = uv_hrtime();
+    struct orb_err err;
+    int r = 0;
+
+    if (!job)
+        return;
+    if (!job->runs_asked)
+        r = begin_search(job, &err);
+    job->spent_ns = uv_hrtime() - before;
+    if (r == 0 && job->search && logs_search_done(job->search)) {
+        answer(job);
+        leave_line(job, uv_hrtime() - before);
+        return;
+    }
+    if (r == 0) {
+        r = uv_queue_work(host->loop, &job->work, on_look, on_looked);
+        if (r == 0)
+            return;
+        orb_fail(&err, r, "the log files cannot be read");
+    }
+    host_reply_error(job->req, &err);
+    leave_line(job, 0);
+}
+
+static void stand_in_line(struct log_job *job)
+{
+    struct log_job **end = &job->host->log_first;
+
+    while (*end)
+        end = &(*end)->next;
+    *end = job;
+    if (job->host->log_waiting++ == 0)
+        start_next(job->host);
+}
+
 bool logs_request(struct orbitald *host, struct host_req *req, const char *method,
                   const char *input, size_t len)
 {
-    bool search = !strcmp(method, "logs");
+    bool runs = !strcmp(method, "log-runs");
     struct log_job *job;
     struct orb_err err = {0};
-    int r = 0;
 
-    if (!search && strcmp(method, "log-runs"))
+    if (!runs && strcmp(method, "logs"))
         return false;
+    if (host->log_waiting == WAITING_MAX) {
+        orb_fail(&err, ORB_E_BUSY, "%d questions wait for the logs already", WAITING_MAX);
+        host_reply_error(req, &err);
+        return true;
+    }
     job = xcalloc(1, sizeof *job);
     job->host = host;
     job->req = req;
-    if (host->log_waiting == WAITING_MAX)
-        r = orb_fail(&err, ORB_E_BUSY, "%d questions wait for the log files already", WAITING_MAX);
-    if (r == 0 && search)
-        r = begin_search(job, input, len, &err);
-    if (r == 0 && !(search && logs_search_done(job->search))) {
-        stand_in_line(job);
-        return true;
-    }
-    if (r == 0)
-        answer(job);
-    else
-        host_reply_error(req, &err);
-    job_free(job);
+    job->runs_asked = runs;
+    buf_add(&job->input, input, len);
+    stand_in_line(job);
     return true;
 }

@@ -165,14 +165,23 @@ static void check_files(struct orbitald *host)
 static int take_packages(struct steps *s, struct orb_err *err)
 {
     struct orbitald *host = s->host;
+    AUTO(buf) struct buf unlisted = {0};
     int r;
 
     tell_refusals(s, true);
     if (s->uids.code) /* costs nothing now: they are known from the directories as well */
         log_warn(host->log, "package.uids-file", KV("error", s->uids.text));
-    r = services_contract_make(&host->packages, &host->services_contract, err);
+    r = services_contract_make(&host->packages, &host->services_contract, &unlisted, err);
     if (r < 0)
         return orb_wrap(err, "the contract of /services");
+    if (unlisted.len) {
+        AUTO_FREE char *what = xasprintf(
+            "the capabilities asked for by %.200s have no room in the schema of /services",
+            buf_str(&unlisted));
+
+        host_problem_set(host, "package.grants-unlisted", VERDICT_DEGRADED, what, "/services",
+                         "remove the package, or grant it by the names in its manifest");
+    }
     r = system_contract_make(&host->packages, &host->system_contract, err);
     if (r < 0)
         return orb_wrap(err, "the contract of /system");

@@ -10,10 +10,29 @@
 
 /* ---- the schema of /services: what is installed, and what it asks for ---- */
 
+/* What packages of third parties may take of the schema together, and one of them. Their share is
+ * small beside a frame, so that no package keeps the others from being configured. */
+#define THIRD_BYTES (32u << 10)
+#define ENTRY_BYTES (4u << 10)
+
+static void add_grants(struct buf *b, const struct manifest *m)
+{
+    unsigned n = 0;
+
+    if (!m->capabilities[0])
+        buf_adds(b, ",\"maxItems\":0");
+    else
+        buf_adds(b, ",\"items\":{\"enum\":[");
+    for (; m->capabilities[n]; n++) {
+        buf_adds(b, n ? "," : "");
+        buf_add_json(b, m->capabilities[n], strlen(m->capabilities[n]));
+    }
+    buf_adds(b, n ? "]}" : "");
+}
+
 static void add_package(struct buf *b, const struct package *package)
 {
     const struct manifest *m = &package->manifest;
-    unsigned n = 0;
 
     buf_add_json(b, m->name, strlen(m->name));
     buf_adds(b, ":{\"type\":\"object\",\"description\":");
@@ -26,30 +45,53 @@ static void add_package(struct buf *b, const struct package *package)
     buf_adds(b, ",\"properties\":{\"enabled\":{\"type\":\"boolean\",\"description\":"
                 "\"run this service\"},\"grants\":{\"type\":\"array\",\"uniqueItems\":true,"
                 "\"description\":\"capabilities granted of those its manifest asks for\"");
-    if (!m->capabilities[0])
-        buf_adds(b, ",\"maxItems\":0");
-    else
-        buf_adds(b, ",\"items\":{\"enum\":[");
-    for (; m->capabilities[n]; n++) {
-        buf_adds(b, n ? "," : "");
-        buf_add_json(b, m->capabilities[n], strlen(m->capabilities[n]));
+    add_grants(b, m);
+    buf_adds(b, "}}}");
+}
+
+/* An entry that has no room: it can be enabled and granted what it asks for all the same. */
+static void add_short(struct buf *b, const struct package *package)
+{
+    buf_add_json(b, package->manifest.name, strlen(package->manifest.name));
+    buf_adds(b, ":{\"$ref\":\"#/$defs/other\"}");
+}
+
+/* taken: bytes of third parties so far. */
+static void add_entry(struct buf *b, const struct package *package, size_t *taken,
+                      struct buf *ret_short)
+{
+    size_t before = b->len, len;
+
+    add_package(b, package);
+    len = b->len - before;
+    if (package->shipped)
+        return;
+    if (len > ENTRY_BYTES || *taken + len > THIRD_BYTES) {
+        b->len = before;
+        add_short(b, package);
+        buf_addf(ret_short, "%s%s", ret_short->len ? ", " : "", package->manifest.name);
+        return;
     }
-    buf_adds(b, n ? "]}}}}" : "}}}");
+    *taken += len;
 }
 
 int services_contract_make(const struct package_list *packages, struct contract **ret_contract,
-                           struct orb_err *err)
+                           struct buf *ret_short, struct orb_err *err)
 {
     AUTO(buf) struct buf b = {0};
+    size_t taken = 0;
 
     buf_adds(&b, "{\"interface\":\"services\",\"version\":\"1.0\",\"config\":{\"type\":\"object\","
                  "\"title\":\"services\",\"description\":\"which packages run, and with what\","
                  "\"additionalProperties\":false,\"properties\":{");
     for (unsigned i = 0; i < packages->count; i++) {
         buf_adds(&b, i ? "," : "");
-        add_package(&b, packages->items[i]);
+        add_entry(&b, packages->items[i], &taken, ret_short);
     }
-    buf_adds(&b, "}},\"methods\":{},\"events\":{}}");
+    buf_adds(&b, "}},\"$defs\":{\"other\":{\"type\":\"object\",\"properties\":{\"enabled\":{"
+                 "\"type\":\"boolean\"},\"grants\":{\"type\":\"array\",\"uniqueItems\":true,"
+                 "\"maxItems\":64,\"items\":{\"type\":\"string\",\"maxLength\":120}}}}},"
+                 "\"methods\":{},\"events\":{}}");
     return contract_compile(b.data, b.len, ret_contract, err);
 }
 

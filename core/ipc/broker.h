@@ -157,4 +157,7 @@ int broker_describe(struct broker *broker, const char *interface, struct buf *re
 /* OpenMetrics lines of the broker: frames, bytes, requests, refusals, per peer. */
 void broker_metrics(struct broker *broker, struct buf *ret_text);
 
+/* Who was served longest since the last call, and how long, in nanoseconds; broker may be NULL. */
+uint64_t broker_busiest(struct broker *broker, char *who, size_t size);
+
 #endif

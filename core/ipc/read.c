@@ -413,12 +413,8 @@ static void read_last(struct ipc_peer *peer)
     peer_end(peer, &err);
 }
 
-void peer_on_poll(uv_poll_t *handle, int status, int events)
+static void serve(struct ipc_peer *peer, int status, int events)
 {
-    struct ipc_peer *peer = container_of(handle, struct ipc_peer, poll);
-
-    if (peer->dead)
-        return;
     if (status < 0) {
         read_last(peer);
         return;
@@ -429,4 +425,30 @@ void peer_on_poll(uv_poll_t *handle, int status, int events)
         resume(peer);
     else if (!peer->dead && (events & UV_READABLE))
         read_some(peer);
+}
+
+void peer_on_poll(uv_poll_t *handle, int status, int events)
+{
+    struct ipc_peer *peer = container_of(handle, struct ipc_peer, poll);
+    struct broker *broker = peer->broker;
+    uint64_t before = uv_hrtime(), took;
+
+    if (peer->dead)
+        return;
+    serve(peer, status, events);
+    took = uv_hrtime() - before; /* its memory is the loop's, also when it died meanwhile */
+    if (took > broker->busiest_ns) {
+        broker->busiest_ns = took;
+        snprintf(broker->busiest, sizeof(broker->busiest), "%s", peer->self.name);
+    }
+}
+
+uint64_t broker_busiest(struct broker *broker, char *who, size_t size)
+{
+    uint64_t ns = broker ? broker->busiest_ns : 0;
+
+    snprintf(who, size, "%s", ns ? broker->busiest : "");
+    if (broker)
+        broker->busiest_ns = 0;
+    return ns;
 }

@@ -219,7 +219,9 @@ struct broker {
     uv_prepare_t prepare;
     uv_check_t check;
     uv_timer_t timer;
-    uint64_t timer_at; /* 0: not running */
+    uint64_t timer_at;   /* 0: not running */
+    uint64_t busiest_ns; /* the longest that one peer was served since it was asked for */
+    char busiest[64];    /* its name */
     bool closing, scope_done;
     char starting[32];   /* what the host is at before its services are known; "": they are */
     unsigned peers_left; /* whose memory still belongs to the loop */

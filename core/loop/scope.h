@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#define LOOP_SCOPE_HANDLES 16
+#define LOOP_SCOPE_HANDLES 24
 
 struct loop_scope {
     uv_handle_t *handles[LOOP_SCOPE_HANDLES];

@@ -9,6 +9,7 @@
 
 #define MANIFEST_MAX (64u << 10)
 #define SCHEMA_MAX (256u << 10)
+#define SCHEMA_OTHERS_MAX (64u << 10) /* of a package that does not ship with the appliance */
 
 void package_free(struct package *package)
 {
@@ -38,7 +39,7 @@ static int load_contract(struct package *package, struct orb_err *err)
     AUTO_FREE char *path = xasprintf("%s/schema.json", package->dir);
     int r;
 
-    r = file_read_regular(path, SCHEMA_MAX, &data, err);
+    r = file_read_regular(path, package->shipped ? SCHEMA_MAX : SCHEMA_OTHERS_MAX, &data, err);
     if (r < 0)
         return r;
     r = contract_compile(buf_str(&data), data.len, &package->contract, err);

@@ -92,6 +92,15 @@ static bool is_path(const char *text)
     return true;
 }
 
+/* Capabilities are shown, logged, and put into the schema of /services. */
+static bool is_printable(const char *text)
+{
+    for (; *text; text++)
+        if (*text <= ' ' || *text > '~' || *text == '"' || *text == '\\')
+            return false;
+    return true;
+}
+
 int capability_check(const char *capability, struct orb_err *err)
 {
     const struct kind *kind = kind_of(capability);
@@ -102,6 +111,11 @@ int capability_check(const char *capability, struct orb_err *err)
     const char *near;
     bool ok;
 
+    if (!is_printable(capability) || strlen(capability) > CAPABILITY_MAX)
+        return orb_fail(err, ORB_E_INVALID,
+                        "a capability is at most %d printable ASCII characters without blanks, "
+                        "quotes and backslashes",
+                        CAPABILITY_MAX);
     if (!kind) {
         for (unsigned i = 0; i < ARRAY_LEN(kinds); i++)
             names[i] = kinds[i].prefix;

@@ -53,7 +53,7 @@ TEST(every_wrong_manifest_is_refused_with_place_and_words)
         {"{" MINIMAL ",\"capabilities\":[\"config.secret:/a~2\"]}", "/capabilities/0",
          "well-formed"},
         {"{" MINIMAL ",\"capabilities\":[\"config.read:/a\\u0001\"]}", "/capabilities/0",
-         "well-formed"},
+         "printable"},
         {"{" MINIMAL ",\"restart\":{\"policy\":\"sometimes\"}}", "/restart/policy", "always"},
         {"{" MINIMAL ",\"name\":\"b\"}", "", "once"},
     };

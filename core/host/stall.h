@@ -1,0 +1,26 @@
+/* How long the loop does not look at its descriptors: while it stands, nobody is answered and no
+ * deadline is kept. Measured in each turn, told in metrics, and logged with who was served when it
+ * took longer than anybody should wait. */
+#ifndef CORE_HOST_STALL_H
+#define CORE_HOST_STALL_H
+
+#include "core/host/host.h"
+#include "core/loop/scope.h"
+
+#define STALL_MS 50 /* a turn that takes longer is logged */
+#define STALL_BUCKETS 6
+
+struct stall {
+    struct orbitald *host;
+    uv_prepare_t prepare;
+    uint64_t seen_ns, idle_ns, cpu_ns; /* when the last turn ended */
+    uint64_t buckets[STALL_BUCKETS], count, sum_ns, most_ns;
+    uint64_t logged_ms, unlogged;
+};
+
+/* The loop must have been configured with UV_METRICS_IDLE_TIME. The handle belongs to scope. */
+void stall_watch(struct stall *stall, struct orbitald *host, struct loop_scope *scope);
+/* OpenMetrics text; stall may be NULL. */
+void stall_metrics(const struct stall *stall, struct buf *ret_text);
+
+#endif
