@@ -216,6 +216,10 @@ int client_call(struct client *c, const char *to, const char *method, const char
                 "the daemon went away before it answered; whether it did what was asked "
                 "is not known: look, then ask again");
         }
+        if (r == ORB_E_GONE && wait_more(c, "the service went away") && ask_again(c, to, method)) {
+            rest();
+            continue;
+        }
         if (r != ORB_E_UNAVAILABLE || !c->wait_ms || !may_be_there(c, to, &tries))
             return r;
         rest();

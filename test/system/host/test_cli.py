@@ -2,6 +2,7 @@
 """orbctl on a real appliance: what a person types, also when it is wrong."""
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -119,6 +120,33 @@ def stopped_by_hand(box):
     box.until(10, lambda: box.service("api")["state"] == "Running", "started again")
 
 
+def in_flight(box):
+    """Requests of people that were not answered yet."""
+    text = box.call("host@1", "metrics")["text"]
+    return max((int(line.split()[-1]) for line in text.splitlines()
+                if line.startswith("orbital_ipc_peer_in_flight{") and 'peer="root"' in line), default=0)
+
+
+def service_dies(box):
+    """A question that the service took with it is asked again; an order is not."""
+    def asked(*words):
+        pid = box.service("config")["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            call = subprocess.Popen([f"{build}/orbctl", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                    text=True, env={**os.environ, "ORBITAL_SOCKET": f"{box.dir}/run/control.sock"})
+            box.until(4, lambda: in_flight(box) > 0, "the question is with the service")
+            expect(call.poll() is None, "it was answered by a service that is stopped")
+        finally:
+            os.kill(pid, signal.SIGKILL)
+        out, err = call.communicate(timeout=30)
+        return call.returncode, out, err
+    code, out, err = asked("config", "history")
+    expect(code == 0 and "REVISION" in out, f"history: {code} {err}")
+    code, out, err = asked("config", "discard")
+    expect(code in (0, 8), f"discard: {code} {err}")
+
+
 def away(box):
     env = {**os.environ, "ORBITAL_SOCKET": "/nonexistent/control.sock"}
     done = run(f"{build}/orbctl", "show", "services", check=False, env=env)
@@ -142,5 +170,6 @@ with Appliance(build, "cli", links=[("lan0", "lan1")]) as box:
     tap.test("a diff that was cut says so", long_diff, box)
     tap.test("services that are not there, and the config service, cannot be disabled", enabling, box)
     tap.test("what a person stopped stays stopped over commits", stopped_by_hand, box)
+    tap.test("a question to a service that dies is asked again", service_dies, box)
     tap.test("no daemon, a bad socket and a full disk are told", away, box)
 tap.end()
