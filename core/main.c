@@ -35,6 +35,8 @@ struct run {
     struct statedir state;
     struct orb_err failed;                      /* code 0: it did not */
     struct orb_err log_trouble, socket_trouble; /* found before there was a verdict to add to */
+    struct orb_err starts_trouble;
+    unsigned starts; /* within the window, this one counted */
     uv_signal_t term, interrupt, hangup, power, reopen;
     uv_timer_t watchdog, patience;
     struct loop_scope scope;
@@ -187,6 +189,8 @@ static void on_state(void *arg, const char *service, enum service_state state)
 
     broker_publish(host->broker, "host", "service-state", event, strlen(event), &err);
     health_changed(host->health);
+    if (!strcmp(service, "config") && state != SERVICE_RUNNING)
+        host->applying = 0; /* an interrupted transaction is none any more */
     if (!strcmp(service, "config") && state == SERVICE_RUNNING && !host->stopping) {
         svcconf_refresh(host->svcconf);
         logconf_refresh(host->logconf);
@@ -367,8 +371,10 @@ static int run_loop(struct run *run, struct orb_err *err)
 
     options_absolute(&host->options);
     r = statedir_open(&host->options, &run->state, err);
-    if (r == 0)
+    if (r == 0) { /* first of all: whatever ends the daemon from here on is a start that failed */
+        run->starts = starts_note(host->options.run_dir, &run->starts_trouble);
         r = open_logs(run, err);
+    }
     if (r < 0)
         return r;
     host->state = &run->state;
@@ -395,10 +401,12 @@ static int run_loop(struct run *run, struct orb_err *err)
         if (run->socket_trouble.code)
             host_problem_set(host, "control.socket", VERDICT_DEGRADED, run->socket_trouble.text, "",
                              "correct orbitald.socket, or what lies there, and restart orbitald");
-        starts_count(host, run->notify_socket);
+        starts_judge(host, run->starts, &run->starts_trouble, run->notify_socket);
         watch(run);
         begin(run);
     } else if (host->broker) {
+        if (r == ORB_E_CONFLICT) /* of another daemon, which does not fail to start */
+            starts_forget(host->options.run_dir);
         names_close(take_ptr(host->names));
         broker_close(take_ptr(host->broker));
     }

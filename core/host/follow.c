@@ -1,4 +1,8 @@
-/* host@1 follow: the config service says which revision each service should follow. */
+/* host@1 follow: the config service says which revision each service should follow, and whether it
+ * is in the middle of something that nobody else can end. */
+#include <inttypes.h>
+#include <string.h>
+
 #include "core/base/own.h"
 #include "core/host/host.h"
 #include "core/host/verdict.h"
@@ -20,11 +24,30 @@ int follow_request(struct orbitald *host, const char *input, size_t len, struct 
 
     if (r < 0)
         return r;
+    host->applying = number(in, "applying");
+    host->unconfirmed = number(in, "unconfirmed");
     supervisor_applying(host->supervisor, number(in, "applying"));
     json_array_foreach (json_object_get(in, "services"), i, service)
         supervisor_due(host->supervisor, json_string_value(json_object_get(service, "name")),
                        number(service, "due"),
                        json_is_true(json_object_get(service, "configured")));
     health_changed(host->health);
+    return 0;
+}
+
+int follow_may_stop(const struct orbitald *host, const char *service, struct orb_err *err)
+{
+    if (strcmp(service, "config"))
+        return 0;
+    if (host->unconfirmed)
+        return orb_fail(err, ORB_E_STATE,
+                        "revision %" PRIu64 " waits for its confirmation, and without the config "
+                        "service nobody would undo it: `orbctl config confirm` first, or let it be "
+                        "undone (`orbctl service restart config` does so at once)",
+                        host->unconfirmed);
+    if (host->applying)
+        return orb_fail(err, ORB_E_BUSY,
+                        "revision %" PRIu64 " is being applied; try again in a moment",
+                        host->applying);
     return 0;
 }

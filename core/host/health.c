@@ -274,7 +274,10 @@ static void on_settle(uv_timer_t *timer)
         memcpy(health->sentence, sentence, sizeof(sentence));
         tell(health, &verdict, sentence);
     }
-    if (health->ready || verdict.level == VERDICT_FAILED || !health->host->supervisor ||
+    /* Safe mode is what is left: that it runs an older revision is failed, and yet as far as a
+     * start gets. */
+    if (health->ready || (verdict.level == VERDICT_FAILED && !health->host->safe) ||
+        !health->host->supervisor ||
         supervisor_phase(health->host->supervisor) != PHASE_OPERATIONAL)
         return;
     health->ready = true;

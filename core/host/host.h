@@ -78,7 +78,8 @@ struct orbitald {
     struct token_job *tokens_first;    /* auth_iface.c: changes of tokens that wait for the disk */
     unsigned tokens_waiting;
     uint64_t started_ms;
-    struct good *good;    /* main's */
+    struct good *good;              /* main's */
+    uint64_t applying, unconfirmed; /* revisions, as the config service said; 0: none (follow.c) */
     uint64_t revision;    /* of the configuration, as the config service said; 0: not known */
     const char *starting; /* the step of the start that is next, NULL: services are being started */
     bool safe;            /* last good configuration, shipped packages only (starts.h) */
@@ -99,6 +100,9 @@ int enforced_request(struct orbitald *host, const char *input, size_t len, struc
 
 /* follow.c: host@1 follow. What the verdict compares the services' own words with. */
 int follow_request(struct orbitald *host, const char *input, size_t len, struct orb_err *err);
+/* May a person stop this service now? Not the config service while only it can undo, or end, what
+ * it has begun. */
+int follow_may_stop(const struct orbitald *host, const char *service, struct orb_err *err);
 
 /* dpservice.c: provides dataplane@1; without a usable kernel its methods answer with the reason. */
 int dpservice_new(struct orbitald *host, struct dpservice **ret_service, struct orb_err *err);

@@ -203,7 +203,9 @@ static int dispatch(struct orbitald *host, const struct host_caller *caller, con
     else if (!strcmp(method, "service-start"))
         return supervisor_service_start(host->supervisor, name, err);
     else if (!strcmp(method, "service-stop"))
-        return supervisor_service_stop(host->supervisor, name, caller->name, err);
+        return follow_may_stop(host, name, err) < 0
+                   ? err->code
+                   : supervisor_service_stop(host->supervisor, name, caller->name, err);
     else if (!strcmp(method, "service-restart"))
         return supervisor_service_restart(host->supervisor, name, err);
     else if (!strcmp(method, "service-late") || !strcmp(method, "service-needed")) {

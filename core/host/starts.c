@@ -40,7 +40,7 @@ static unsigned read_times(const char *path, uint64_t now_ms, uint64_t times[KEP
     return count;
 }
 
-unsigned starts_note(const char *run_dir, uint64_t now_ms, struct orb_err *err)
+unsigned starts_note_at(const char *run_dir, uint64_t now_ms, struct orb_err *err)
 {
     AUTO_FREE char *path = path_of(run_dir);
     AUTO_FREE char *new_path = xasprintf("%s.new", path);
@@ -68,17 +68,20 @@ void starts_forget(const char *run_dir)
     unlink(path);
 }
 
-void starts_count(struct orbitald *host, const char *notify_socket)
+unsigned starts_note(const char *run_dir, struct orb_err *err)
 {
     struct timespec now;
-    struct orb_err err;
-    unsigned count;
 
     clock_gettime(CLOCK_BOOTTIME, &now);
-    count = starts_note(host->options.run_dir,
-                        (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000, &err);
-    if (err.code)
-        log_warn(host->log, "host.starts-not-counted", KV("error", err.text));
+    return starts_note_at(run_dir, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000,
+                          err);
+}
+
+void starts_judge(struct orbitald *host, unsigned count, const struct orb_err *trouble,
+                  const char *notify_socket)
+{
+    if (trouble->code)
+        log_warn(host->log, "host.starts-not-counted", KV("error", trouble->text));
     host->safe = host->options.safe_mode || count >= STARTS_SAFE;
     if (!host->safe)
         return;

@@ -12,11 +12,14 @@
 #define STARTS_SAFE 3 /* this many within the window, none of which got there */
 
 /* Notes a start in RUN/starts and returns how many there were within the window, this one counted.
- * now_ms: CLOCK_BOOTTIME. A file that cannot be read or written is as none; err then says why. */
-unsigned starts_note(const char *run_dir, uint64_t now_ms, struct orb_err *err);
-/* Counts this start and decides whether it is in safe mode: host->safe, with a problem, a record
- * and a status for systemd. */
-void starts_count(struct orbitald *host, const char *notify_socket);
+ * A file that cannot be read or written is as none; err then says why, else its code is 0. */
+unsigned starts_note(const char *run_dir, struct orb_err *err);
+/* The same at another time, of CLOCK_BOOTTIME. */
+unsigned starts_note_at(const char *run_dir, uint64_t now_ms, struct orb_err *err);
+/* Decides from what starts_note() said whether this start is in safe mode: host->safe, with a
+ * problem, a record and a status for systemd. */
+void starts_judge(struct orbitald *host, unsigned count, const struct orb_err *trouble,
+                  const char *notify_socket);
 /* It got there, or a person stopped it: what was before no longer counts. */
 void starts_forget(const char *run_dir);
 

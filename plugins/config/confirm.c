@@ -153,18 +153,19 @@ static int go_back(struct engine *engine, uint64_t revision, struct orb_err *err
     return json_array_size(patch) ? commit_alone(engine, &meta, patch, err) : 0;
 }
 
-/* Until a person commits something, or the service starts anew. */
-static void tell_safe(struct engine *engine, const char *what)
+/* Until a person commits something, or the service starts anew. older: what runs is not what was
+ * committed last. */
+static void tell_safe(struct engine *engine, bool older, const char *what)
 {
     if (engine->host.problem)
-        engine->host.problem(engine->host.arg, SAFE_PROBLEM, false, what,
+        engine->host.problem(engine->host.arg, SAFE_PROBLEM, older, what,
                              "mend what kept orbitald from running, then commit again, or go "
                              "back with `orbctl config rollback`");
 }
 
 void safe_over(struct engine *engine)
 {
-    tell_safe(engine, NULL);
+    tell_safe(engine, false, NULL);
 }
 
 void safe_at_boot(struct engine *engine)
@@ -181,7 +182,7 @@ void safe_at_boot(struct engine *engine)
 
         log_error(engine->host.log, "config.safe-mode.not-possible", KV("revision", revision),
                   KV("why", err.text));
-        tell_safe(engine, what);
+        tell_safe(engine, false, what);
     } else {
         AUTO_FREE char *what = xasprintf("safe mode runs revision %" PRIu64 " instead of %" PRIu64
                                          ", which was committed last",
@@ -190,7 +191,7 @@ void safe_at_boot(struct engine *engine)
         log_warn(engine->host.log, "config.safe-mode", KV("revision", revision),
                  KV("instead_of", was));
         if (engine->store.revision != was) /* else the two are the same */
-            tell_safe(engine, what);
+            tell_safe(engine, true, what);
     }
 }
 
@@ -218,6 +219,7 @@ void method_confirm(struct ask *ask)
         return;
     }
     e->confirm_at = 0;
+    engine_follow(e);
     log_notice(e->host.log, "config.commit.confirmed", KV("revision", e->store.revision),
                KV("user", (const char *)ask->who));
     reply = json_object();

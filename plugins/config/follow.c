@@ -47,7 +47,8 @@ void engine_follow(struct engine *engine)
 
     if (!engine->host.follow)
         return;
-    buf_addf(&text, "{\"applying\":%" PRIu64 ",\"services\":[", engine->applying);
+    buf_addf(&text, "{\"applying\":%" PRIu64 ",\"unconfirmed\":%" PRIu64 ",\"services\":[",
+             engine->applying, store_unconfirmed(&engine->store) ? engine->store.revision : 0);
     for (struct subscriber *s = engine->subscribers; s; s = s->next)
         add(&text, s->name, s->due, has_configured_part(engine, s->name));
     for (size_t i = 0; i < engine->parts.count; i++) {

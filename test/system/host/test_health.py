@@ -517,7 +517,7 @@ BOOT = [
     ("tokens.json is another file", [("degraded", ["tokens.json"])], tokens("[1]")),
     ("safe mode", [("degraded", ["safe mode"])], lambda box: box.more.append("--safe-mode")),
     ("safe mode runs an older revision", [("degraded", ["safe mode was asked for"]),
-                                          ("degraded", ["safe mode runs revision 1 instead of"])], safe_and_older),
+                                          ("failed", ["safe mode runs revision 1 instead of"])], safe_and_older),
     ("no data plane", [("degraded", ["--no-dataplane"])], lambda box: box.more.append("--no-dataplane")),
     ("a bit of the journal is another", [("failed", ["damaged"])], flipped),
     ("the state directory is read-only", [("degraded", ["read-only"])], read_only),

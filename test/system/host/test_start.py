@@ -20,7 +20,8 @@ HARMLESS = [n for n in range(1, signal.SIGRTMAX + 1)
             if n not in (signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGTSTP)
             and n not in (32, 33)]
 FAULTS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGABRT, signal.SIGTRAP, signal.SIGSYS)
-if b"__asan_init" in open(f"{build}/orbitald", "rb").read():
+ASAN = b"__asan_init" in open(f"{build}/orbitald", "rb").read()
+if ASAN:
     HARMLESS = [n for n in HARMLESS if n not in FAULTS]  # they are the sanitizer's
 
 
@@ -314,6 +315,22 @@ def safe_mode():
         expect(box.json("show", "boot")["safe"], "--safe-mode is not obeyed")
 
 
+def dead_before_anything_is_built():
+    """However early a start ends, it is counted; one that another daemon's lock refuses is none."""
+    with Appliance(build, "early") as box:
+        early = {"LD_PRELOAD": f"{build}/test/system/host/die_early.so"}
+        for i in range(2):
+            box.start(wait=False, env=early)
+            expect(box.daemon.wait(20) == -signal.SIGKILL, "it did not die")
+            expect(len(open(f"{box.dir}/run/starts").readlines()) == i + 1, "the start was not counted")
+        box.start()
+        expect(box.json("show", "boot")["safe"], "not in safe mode")
+        for _ in range(3):
+            second = subprocess.run(box.command(), capture_output=True, text=True)
+            expect(second.returncode == 1, f"a second daemon: {second}")
+        expect(not os.path.exists(f"{box.dir}/run/starts"), "a refused second daemon was counted")
+
+
 def lay_out_slow(box, name, phase):
     """The shipped packages and test/system/host/slow.c, shipped as well."""
     shipped = f"{box.dir}/shipped"
@@ -397,4 +414,6 @@ tap.test("calls of orbctl outlive kills of the daemon", restart_loop)
 tap.test("a start that goes on is waited for, one that hangs is not", slow_starts)
 tap.test("a hung config service is noticed within 5 s", hung_config)
 tap.test("the third start that gets nowhere is in safe mode", safe_mode)
+if not ASAN:
+    tap.test("a start that dies before anything is built is counted", dead_before_anything_is_built)
 tap.end()

@@ -69,6 +69,18 @@ def left_alone(box):
     box.ctl("service", "start", "firewall")
 
 
+def config_stopped(box):
+    """Only the config service can undo it, so it is not stopped before that is done."""
+    refuse_everything(box, *RULES)
+    refused = box.ctl("service", "stop", "config", ok=False)
+    assert refused.returncode and "waits for its confirmation" in refused.stderr, refused
+    comes_back(box, "the config service was to be stopped")
+    box.ctl("service", "stop", "config")  # now nothing waits any more
+    box.until(10, lambda: box.service("config")["state"] == "Disabled", "it is stopped")
+    box.ctl("service", "start", "config")
+    box.until(10, lambda: box.service("config")["state"] == "Running", "it runs again")
+
+
 def main():
     need_root()
     tap = Tap()
@@ -78,6 +90,7 @@ def main():
                          ("the same, and the config service killed", config_killed_as_well),
                          ("the interfaces service stopped by hand", interfaces_stopped),
                          ("the firewall disabled by what is undone", disabled_by_the_same_commit),
+                         ("the config service stopped by hand", config_stopped),
                          ("a service that took no part stays stopped", left_alone)):
             tap.test(name, fn, box)
     tap.end()

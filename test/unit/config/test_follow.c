@@ -53,6 +53,28 @@ TEST(a_transaction_under_way_is_told_before_anybody_applies_and_its_end_after)
     fake_free(&f);
 }
 
+TEST(the_host_knows_while_a_commit_waits_for_its_confirmation)
+{
+    struct fake f;
+
+    fake_new(&f);
+    fake_set(&f, "/system/hostname", "\"a\"");
+    fake_commit(&f);
+    ck_assert_uint_eq(json_integer_value(json_object_get(f.follow, "unconfirmed")), 0);
+    for (int confirmed = 0; confirmed < 2; confirmed++) {
+        fake_set(&f, "/system/hostname", confirmed ? "\"c\"" : "\"b\"");
+        ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{\"confirm_s\":30}"), 0);
+        ck_assert_uint_eq(json_integer_value(json_object_get(f.follow, "unconfirmed")),
+                          engine_revision(f.engine));
+        if (confirmed)
+            ck_assert_int_eq(fake_ask(&f, "ada", 9, "confirm", "{}"), 0);
+        else
+            fake_advance(&f, 31000);
+        ck_assert_uint_eq(json_integer_value(json_object_get(f.follow, "unconfirmed")), 0);
+    }
+    fake_free(&f);
+}
+
 TEST(a_service_that_is_away_should_follow_what_passes_it_by)
 {
     struct fake f;

@@ -27,10 +27,10 @@ TEST(starts_within_a_minute_are_counted_and_older_ones_are_not)
     char dir[64];
 
     in_new_dir(dir);
-    ck_assert_uint_eq(starts_note(dir, 100000, &err), 1);
-    ck_assert_uint_eq(starts_note(dir, 130000, &err), 2);
-    ck_assert_uint_eq(starts_note(dir, 160000, &err), 3);
-    ck_assert_uint_eq(starts_note(dir, 191000, &err), 2);
+    ck_assert_uint_eq(starts_note_at(dir, 100000, &err), 1);
+    ck_assert_uint_eq(starts_note_at(dir, 130000, &err), 2);
+    ck_assert_uint_eq(starts_note_at(dir, 160000, &err), 3);
+    ck_assert_uint_eq(starts_note_at(dir, 191000, &err), 2);
     ck_assert_int_eq(err.code, 0);
     away(dir);
 }
@@ -41,10 +41,10 @@ TEST(a_start_that_got_there_makes_those_before_forgotten)
     char dir[64];
 
     in_new_dir(dir);
-    starts_note(dir, 1000, &err);
-    starts_note(dir, 2000, &err);
+    starts_note_at(dir, 1000, &err);
+    starts_note_at(dir, 2000, &err);
     starts_forget(dir);
-    ck_assert_uint_eq(starts_note(dir, 3000, &err), 1);
+    ck_assert_uint_eq(starts_note_at(dir, 3000, &err), 1);
     away(dir);
 }
 
@@ -59,7 +59,7 @@ TEST(a_fifo_in_the_place_of_the_file_does_not_hold_the_start)
         AUTO_FREE char *path = xasprintf("%s/%s", dir, names[i]);
 
         ck_assert_int_eq(mkfifo(path, 0600), 0);
-        ck_assert_uint_eq(starts_note(dir, 1000, &err), 1);
+        ck_assert_uint_eq(starts_note_at(dir, 1000, &err), 1);
         ck_assert_int_eq(err.code, 0);
         starts_forget(dir);
     }
@@ -73,9 +73,9 @@ TEST(a_thousand_starts_and_times_to_come_do_no_harm)
 
     in_new_dir(dir);
     for (unsigned i = 0; i < 1000; i++)
-        ck_assert_uint_ge(starts_note(dir, 500000 + i, &err),
+        ck_assert_uint_ge(starts_note_at(dir, 500000 + i, &err),
                           i < STARTS_SAFE ? i + 1 : STARTS_SAFE);
-    ck_assert_uint_eq(starts_note(dir, 1000, &err), 1); /* another boot */
+    ck_assert_uint_eq(starts_note_at(dir, 1000, &err), 1); /* another boot */
     away(dir);
 }
 
@@ -91,7 +91,7 @@ TEST(a_file_of_anything_is_as_none)
         AUTO_FREE char *path = xasprintf("%s/starts", dir);
 
         ck_assert_int_eq(file_replace(path, things[i], strlen(things[i]), 0600, NULL), 0);
-        ck_assert_uint_eq(starts_note(dir, 70000, &err), 1);
+        ck_assert_uint_eq(starts_note_at(dir, 70000, &err), 1);
         ck_assert_int_eq(err.code, 0);
     }
     away(dir);
@@ -101,6 +101,6 @@ TEST(a_place_that_cannot_be_written_is_said)
 {
     struct orb_err err;
 
-    ck_assert_uint_eq(starts_note("/nonexistent/dir", 1000, &err), 1);
+    ck_assert_uint_eq(starts_note_at("/nonexistent/dir", 1000, &err), 1);
     ck_assert_ptr_nonnull(strstr(err.text, "/nonexistent/dir/starts"));
 }
