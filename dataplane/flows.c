@@ -31,6 +31,7 @@
 #include "dataplane/fast.h"
 
 #define SEND_BYTES 65536
+#define HELD_MAX 8192 /* more would fill conntrack: who is banned may have opened them for that */
 #define ANSWERS_MS 20 /* for what is on its way, to a server and back */
 
 struct hashes {
@@ -45,6 +46,7 @@ struct purge {
     struct dataplane_ended *ended;
     struct dataplane *dp;
     struct buf first, messages; /* in the second a moment after those in the first */
+    unsigned held;              /* connections that end and are kept */
     struct hashes back;         /* what was ended and goes on */
     struct hashes gone;         /* what ended, for the connections it expected */
     bool expected;              /* there are such */
@@ -140,7 +142,7 @@ static void end_flow(struct purge *purge, const struct flow *flow, uint32_t mark
     remember(&purge->gone, flow_hash(flow->family, flow->protocol, flow->original));
     if (fate == JUDGE_DOUBTED)
         flow_delete(flow, &purge->messages);
-    else if (!holds_on(flow))
+    else if (!holds_on(flow) || purge->held++ >= HELD_MAX)
         forget(purge, flow);
     else if (mark != (flow->mark | bit) && bit == ABI_MARK_HELD)
         flow_hold(flow, flow->mark | bit, &purge->messages);

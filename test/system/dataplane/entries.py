@@ -1,7 +1,7 @@
 """Entries of conntrack, made and asked by netlink inside a namespace: for connections nobody can make by sending.
 
   entries.py         a list from standard input, each {"tuple": [source, destination, source port, port], "mark":
-                     number, "master": tuple or null, "make": true or false}; prints the marks they have
+                     number, "master": tuple or null, "make": true or false}; prints the marks they have, null where there is none
 """
 import json
 import socket
@@ -51,6 +51,8 @@ def make(s, entry):
 
 def mark_of(s, entry):
     answer, at = ask(s, GET, 0, end(ORIGINAL, *entry["tuple"])), 20
+    if struct.unpack_from("=H", answer, 4)[0] == 2:  # an error: there is none
+        return None
     while at < struct.unpack_from("=I", answer)[0]:
         size, kind = struct.unpack_from("=HH", answer, at)
         if kind & 0x3fff == MARK:

@@ -327,8 +327,8 @@ FAMILY = [(FIRST, 10, None), ([OWN, S, 4001, 5555], 10, FIRST), (SECOND, 20, Non
 HELD = 0x40000000
 
 
-def marks(make):
-    given = json.dumps([{"tuple": t, "mark": m, "master": master, "make": make} for t, m, master in FAMILY])
+def marks(make, entries=FAMILY):
+    given = json.dumps([{"tuple": t, "mark": m, "master": master, "make": make} for t, m, master in entries])
     return json.loads(subprocess.run(L.inside(L.router) + [sys.executable, ENTRIES], input=given, text=True,
                                      capture_output=True, check=True).stdout)
 
@@ -342,3 +342,12 @@ d.apply(lab.policy("off", {"20": accept(2121), "30": accept(9999)}))
 lab.check(f"and stays so {marks(False)}", marks(False) == [10 | HELD, 10 | HELD, 20, 20])
 d.apply(lab.policy("off", {"10": accept(21), "20": accept(2121)}))
 lab.check(f"and goes on with it {marks(False)}", marks(False) == [10, 10, 20, 20])
+
+# ---- who is banned cannot fill conntrack with what is kept ----
+KEPT = 8192
+CROWD = [([OWN, f"10.200.77.{i >> 12}", 1024 + (i & 4095), 21], 10, None) for i in range(KEPT + 500)]
+marks(True, CROWD)
+d.apply(lab.policy("off", {"20": accept(2121)}))
+left = marks(False, CROWD)
+lab.check(f"some thousand are kept, the others forgotten ({len(left) - left.count(None)} of {len(left)})",
+          all(m in (None, 10 | HELD) for m in left) and KEPT - 10 < len(left) - left.count(None) <= KEPT)
