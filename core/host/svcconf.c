@@ -46,7 +46,7 @@ static void add_package(struct buf *b, const struct package *package)
                 "\"run this service\"},\"grants\":{\"type\":\"array\",\"uniqueItems\":true,"
                 "\"description\":\"capabilities granted of those its manifest asks for\"");
     add_grants(b, m);
-    buf_adds(b, "}}}");
+    buf_adds(b, "},\"limits\":{\"$ref\":\"#/$defs/limits\"}}}");
 }
 
 /* An entry that has no room: it can be enabled and granted what it asks for all the same. */
@@ -75,6 +75,26 @@ static void add_entry(struct buf *b, const struct package *package, size_t *take
     *taken += len;
 }
 
+/* The members are those of struct limits. */
+static const char limits_schema[] =
+    "{\"type\":\"object\",\"additionalProperties\":false,\"description\":"
+    "\"at most this of what its manifest asks for, instead of the host's "
+    "ceilings\",\"properties\":{"
+    "\"memory\":{\"type\":\"string\",\"pattern\":\"^[1-9][0-9]{0,5}[KMG]$\",\"description\":"
+    "\"64M; third parties 256M\"},"
+    "\"files\":{\"type\":\"integer\",\"minimum\":32,\"maximum\":4096,\"description\":"
+    "\"descriptors; third parties 256\"},"
+    "\"threads\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":256,\"description\":"
+    "\"third parties 64\"},"
+    "\"ready-ms\":{\"type\":\"integer\",\"minimum\":100,\"maximum\":600000,\"description\":"
+    "\"to be ready; third parties 30000\"},"
+    "\"ping-every-ms\":{\"type\":\"integer\",\"minimum\":50,\"maximum\":600000,\"description\":"
+    "\"between two pings; third parties 10000\"},"
+    "\"ping-ms\":{\"type\":\"integer\",\"minimum\":100,\"maximum\":600000,\"description\":"
+    "\"to answer a ping; third parties 10000\"},"
+    "\"stop-ms\":{\"type\":\"integer\",\"minimum\":100,\"maximum\":600000,\"description\":"
+    "\"to end when told to; third parties 5000\"}}}";
+
 int services_contract_make(const struct package_list *packages, struct contract **ret_contract,
                            struct buf *ret_short, struct orb_err *err)
 {
@@ -90,8 +110,9 @@ int services_contract_make(const struct package_list *packages, struct contract 
     }
     buf_adds(&b, "}},\"$defs\":{\"other\":{\"type\":\"object\",\"properties\":{\"enabled\":{"
                  "\"type\":\"boolean\"},\"grants\":{\"type\":\"array\",\"uniqueItems\":true,"
-                 "\"maxItems\":64,\"items\":{\"type\":\"string\",\"maxLength\":120}}}}},"
-                 "\"methods\":{},\"events\":{}}");
+                 "\"maxItems\":64,\"items\":{\"type\":\"string\",\"maxLength\":120}},"
+                 "\"limits\":{\"$ref\":\"#/$defs/limits\"}}},");
+    buf_addf(&b, "\"limits\":%s},\"methods\":{},\"events\":{}}", limits_schema);
     return contract_compile(b.data, b.len, ret_contract, err);
 }
 
@@ -102,6 +123,19 @@ struct svcconf {
     bool asking, again;
 };
 
+static struct limits limits_of(const json_t *entry)
+{
+    struct limits limits = {0};
+    const char *name;
+    json_t *value;
+
+    json_object_foreach (json_object_get(entry, "limits"), name, value)
+        limits_set(&limits, name,
+                   json_is_string(value) ? memory_of(json_string_value(value))
+                                         : (uint64_t)json_integer_value(value));
+    return limits;
+}
+
 /* What is not said: a shipped package runs as its manifest says, with all it asks for; one of
  * somebody else runs only when it is enabled, with nothing that is not granted. */
 static void configure(struct orbitald *host, const struct package *package, const json_t *entry)
@@ -109,12 +143,15 @@ static void configure(struct orbitald *host, const struct package *package, cons
     const char *name = package->manifest.name;
     const json_t *enabled = json_object_get(entry, "enabled");
     const json_t *grants = json_object_get(entry, "grants");
+    struct limits limits = limits_of(entry);
     AUTO_FREE const char **list = NULL;
     struct orb_err err = {0};
     int run = package->shipped ? -1 : 0;
 
-    if (!strcmp(name, KEEPER)) /* without it nothing could be enabled again */
+    if (!strcmp(name, KEEPER)) { /* without it nothing could be enabled again */
         enabled = grants = NULL;
+        limits = (struct limits){0};
+    }
     if (enabled)
         run = json_is_true(enabled);
     if (grants || !package->shipped) {
@@ -122,7 +159,7 @@ static void configure(struct orbitald *host, const struct package *package, cons
         for (size_t i = 0; i < json_array_size(grants); i++)
             list[i] = json_string_value(json_array_get(grants, i));
     }
-    if (supervisor_configure(host->supervisor, name, run, list, &err) < 0)
+    if (supervisor_configure(host->supervisor, name, run, list, &limits, &err) < 0)
         log_error(host->log, "services.not-applied", KV("service", name), KV("error", err.text));
 }
 

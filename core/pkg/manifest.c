@@ -53,15 +53,11 @@ static void text(const json_t *object, const char *key, char *to, size_t size)
     snprintf(to, size, "%s", value ? value : "");
 }
 
-static uint64_t memory(const json_t *limits)
+uint64_t memory_of(const char *text)
 {
-    const char *value = json_string_value(json_object_get(limits, "memory"));
     char *end;
-    uint64_t n;
+    uint64_t n = strtoull(text, &end, 10);
 
-    if (!value)
-        return 128u << 20;
-    n = strtoull(value, &end, 10);
     return n << (*end == 'K' ? 10 : *end == 'M' ? 20 : 30);
 }
 
@@ -86,6 +82,7 @@ static void read_rest(const json_t *tree, struct manifest *m)
 {
     const json_t *limits = json_object_get(tree, "limits");
     const json_t *deadlines = json_object_get(tree, "deadlines");
+    const char *memory = json_string_value(json_object_get(limits, "memory"));
     const char *phase = json_string_value(json_object_get(tree, "phase"));
     const json_t *enabled = json_object_get(tree, "enabled");
 
@@ -95,13 +92,15 @@ static void read_rest(const json_t *tree, struct manifest *m)
             m->phase = (enum boot_phase)i;
     m->enabled = !enabled || json_is_true(enabled);
     m->critical = json_is_true(json_object_get(tree, "critical"));
-    m->memory_bytes = memory(limits);
-    m->files = number(limits, "files", 64);
-    m->threads = number(limits, "threads", 16);
-    m->ready_ms = number(deadlines, "ready-ms", 10000);
-    m->ping_every_ms = number(deadlines, "ping-every-ms", 1000);
-    m->ping_ms = number(deadlines, "ping-ms", 5000);
-    m->stop_ms = number(deadlines, "stop-ms", 3000);
+    m->limits = (struct limits){
+        .memory_bytes = memory ? memory_of(memory) : 128u << 20,
+        .files = number(limits, "files", 64),
+        .threads = number(limits, "threads", 16),
+        .ready_ms = number(deadlines, "ready-ms", 10000),
+        .ping_every_ms = number(deadlines, "ping-every-ms", 1000),
+        .ping_ms = number(deadlines, "ping-ms", 5000),
+        .stop_ms = number(deadlines, "stop-ms", 3000),
+    };
     m->min_tier = (int)number(tree, "min_tier", 2);
 }
 

@@ -67,6 +67,11 @@ int package_load(const char *dir, bool shipped, struct package **ret_package, st
         return orb_fail_at(err, ORB_E_INVALID, "/name",
                            "%s: the name is \"%s\", expected \"%s\" as its directory is called",
                            path, package->manifest.name, base_name(dir));
+    if (!shipped && package->manifest.phase < PHASE_FEATURES) {
+        package->asked_phase = package->manifest.phase;
+        package->manifest.phase = PHASE_FEATURES;
+        package->phase_raised = true;
+    }
     r = load_contract(package, err);
     if (r < 0)
         return r;

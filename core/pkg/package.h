@@ -17,6 +17,13 @@
 enum boot_phase { PHASE_EARLY, PHASE_CORE, PHASE_CONTROL, PHASE_FEATURES, PHASE_OPERATIONAL };
 enum restart_policy { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
 
+/* Ceilings of one service. In what is configured 0 says nothing. */
+struct limits {
+    uint64_t memory_bytes;
+    uint32_t files, threads;
+    uint32_t ready_ms, ping_every_ms, ping_ms, stop_ms;
+};
+
 struct manifest {
     char name[PACKAGE_NAME];
     char version[24];
@@ -33,9 +40,7 @@ struct manifest {
     uint32_t backoff_ms, backoff_max_ms;
     uint32_t breaker_failures, breaker_window_s, breaker_cooldown_s, breaker_cooldown_max_s;
     uint32_t breaker_healthy_s;
-    uint64_t memory_bytes;
-    uint32_t files, threads;
-    uint32_t ready_ms, ping_every_ms, ping_ms, stop_ms;
+    struct limits limits; /* asked for */
     int min_tier;
 };
 
@@ -44,12 +49,24 @@ int manifest_parse(const char *text, size_t len, struct manifest *ret_manifest,
                    struct orb_err *err);
 void manifest_fini(struct manifest *manifest);
 const char *phase_name(enum boot_phase phase);
+/* "64M" (K, M or G) in bytes. */
+uint64_t memory_of(const char *text);
+
+struct package;
+/* What the package asks for, no more than configured says, or, where that says nothing, than the
+ * host's ceiling for third parties. ret_lowered: the name of a limit that was lowered, or NULL. */
+struct limits limits_in_force(const struct package *package, const struct limits *configured,
+                              const char **ret_lowered);
+/* Sets the limit of that name ("memory", "stop-ms", …); false: there is none. */
+bool limits_set(struct limits *limits, const char *name, uint64_t value);
 
 struct package {
     char *dir;
     uint32_t uid; /* it runs under: core/sup/uids.h; 0: not chosen yet */
     bool shipped; /* from the first package directory: granted what it asks for */
     struct manifest manifest;
+    bool phase_raised; /* the manifest names asked_phase, which is for shipped packages */
+    enum boot_phase asked_phase;
     struct contract *contract; /* compiled schema.json */
 };
 
@@ -77,6 +94,7 @@ int capability_check(const char *capability, struct orb_err *err);
 struct plan_context {
     const char *instance;
     const char *state_root; /* services' own state below this */
+    struct limits limits;   /* in force */
 };
 int package_plan(const struct package *package, const char *const *grants,
                  const struct plan_context *context, struct plan *ret_plan, char ***ret_effective,

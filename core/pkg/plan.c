@@ -217,9 +217,9 @@ int package_plan(const struct package *package, const char *const *grants,
     plan.library = xstrdup(m->library);
     for (unsigned i = 0; m->libraries[i] && i < PLAN_MAX_LIBRARIES; i++)
         plan.libraries[plan.library_count++] = xstrdup(m->libraries[i]);
-    plan.memory_bytes = m->memory_bytes;
-    plan.files = m->files;
-    plan.threads = m->threads;
+    plan.memory_bytes = context->limits.memory_bytes;
+    plan.files = context->limits.files;
+    plan.threads = context->limits.threads;
     plan.min_tier = m->min_tier;
     for (unsigned i = 0; r == 0 && m->capabilities[i]; i++) {
         if (!granted(package, grants, m->capabilities[i]))

@@ -42,7 +42,7 @@ bool service_holds_boot(const struct service *service)
     const struct manifest *m = &service->package->manifest;
 
     return sup->phase < PHASE_OPERATIONAL && service->wanted && service->state != SERVICE_RUNNING &&
-           (m->phase <= PHASE_CONTROL ? service->package->shipped : m->phase <= sup->phase);
+           service->package->shipped && (m->phase <= PHASE_CONTROL || m->phase <= sup->phase);
 }
 
 /* Services of the phases before the features must run; a person's stop is a wish, not a failure. */
@@ -55,12 +55,14 @@ static bool may_be_operational(const struct supervisor *sup)
     return true;
 }
 
+/* Packages of third parties are waited for by nobody. */
 static bool phase_done(const struct supervisor *sup, enum boot_phase phase)
 {
     for (unsigned i = 0; i < sup->count; i++) {
         struct service *s = sup->services[i];
 
-        if (s->package->manifest.phase <= phase && s->state != SERVICE_RUNNING && !given_up(s))
+        if (s->package->shipped && s->package->manifest.phase <= phase &&
+            s->state != SERVICE_RUNNING && !given_up(s))
             return false;
     }
     return true;
@@ -86,8 +88,9 @@ static bool goes_on(const struct supervisor *sup)
     for (unsigned i = 0; i < sup->count; i++) {
         const struct service *s = sup->services[i];
 
-        if (s->package->manifest.phase <= sup->phase && s->state == SERVICE_STARTING && s->worker &&
-            s->worker->progress_ms && now - s->worker->progress_ms < BOOT_PHASE_MS)
+        if (s->package->shipped && s->package->manifest.phase <= sup->phase &&
+            s->state == SERVICE_STARTING && s->worker && s->worker->progress_ms &&
+            now - s->worker->progress_ms < BOOT_PHASE_MS)
             return true;
     }
     return false;
@@ -166,9 +169,20 @@ void supervisor_release(struct supervisor *sup)
     supervisor_consider(sup);
 }
 
+/* However many of them wait for each other, and whatever time their limits give each. */
+static void on_stop_late(uv_timer_t *timer)
+{
+    struct supervisor *sup = container_of(timer, struct supervisor, phase_timer);
+
+    for (unsigned i = 0; i < sup->count; i++)
+        if (sup->services[i]->worker && !sup->services[i]->package->shipped)
+            worker_kill(sup->services[i]->worker, "the host stops and does not wait for it");
+}
+
 void supervisor_stop(struct supervisor *sup)
 {
     sup->stopping = true;
+    uv_timer_start(&sup->phase_timer, on_stop_late, STOP_OTHERS_MS, 0);
     stop_some(sup);
 }
 

@@ -11,6 +11,7 @@
 #define BOOT_PHASE_MS 30000 /* a phase is given up after this long without progress */
 #define BOOT_WORK_MS 600000 /* and after this long with it */
 #define GIVEN_UP_AFTER 2    /* failed starts in a row: the boot goes on without it */
+#define STOP_OTHERS_MS 5000 /* packages of third parties, all together, when the host stops */
 #define READY_TICKS 10      /* looks at a worker that is not ready, within its deadline */
 #define EOF_GRACE_MS 200    /* between end of file and kill */
 #define HANG_GRACE_MS 300   /* between SIGABRT (for a stack) and SIGKILL */
@@ -47,9 +48,11 @@ struct service {
     struct supervisor *sup;
     const struct package *package;
     struct plan plan;
-    char **capabilities; /* granted */
-    char **grants;       /* of the configuration; NULL: as shipped */
-    int enabled;         /* of the configuration; -1: as the manifest */
+    char **capabilities;  /* granted */
+    char **grants;        /* of the configuration; NULL: as shipped */
+    struct limits limits; /* in force */
+    struct limits bounds; /* of the configuration; 0: nothing said */
+    int enabled;          /* of the configuration; -1: as the manifest */
     enum service_state state;
     bool wanted;
     bool waiting; /* Starting, but for a dependency */

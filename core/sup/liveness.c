@@ -29,7 +29,7 @@ void liveness_alive(struct worker *worker)
 
 static uint64_t ready_tick(const struct worker *worker)
 {
-    uint64_t tick = manifest_of(worker)->ready_ms / READY_TICKS;
+    uint64_t tick = worker->service->limits.ready_ms / READY_TICKS;
 
     return tick ? tick : 1;
 }
@@ -39,7 +39,7 @@ static void on_ready_tick(uv_timer_t *timer)
     struct worker *worker = container_of(timer, struct worker, timer);
 
     worker->silent_ms += spent(worker, ready_tick(worker));
-    if (worker->silent_ms < manifest_of(worker)->ready_ms)
+    if (worker->silent_ms < worker->service->limits.ready_ms)
         return;
     uv_timer_stop(timer);
     service_event(worker->service, EVENT_LATE);
@@ -60,9 +60,10 @@ static void on_ping(uv_timer_t *timer)
 {
     struct worker *worker = container_of(timer, struct worker, ping_timer);
     const struct manifest *m = manifest_of(worker);
+    const struct limits *limits = &worker->service->limits;
 
-    worker->silent_ms += spent(worker, m->ping_every_ms);
-    if (worker->silent_ms > m->ping_ms + m->ping_every_ms) {
+    worker->silent_ms += spent(worker, limits->ping_every_ms);
+    if (worker->silent_ms > limits->ping_ms + limits->ping_every_ms) {
         service_event(worker->service, EVENT_UNHEALTHY);
         return;
     }
@@ -75,7 +76,7 @@ static void on_ping(uv_timer_t *timer)
 
 void liveness_ready(struct worker *worker)
 {
-    uint64_t every = manifest_of(worker)->ping_every_ms;
+    uint64_t every = worker->service->limits.ping_every_ms;
 
     uv_timer_stop(&worker->timer);
     worker->silent_ms = 0;

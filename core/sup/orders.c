@@ -158,7 +158,8 @@ static char **copy_strings(const char *const *list)
 }
 
 int supervisor_configure(struct supervisor *sup, const char *name, int enabled,
-                         const char *const *grants, struct orb_err *err)
+                         const char *const *grants, const struct limits *limits,
+                         struct orb_err *err)
 {
     struct service *service;
     char old[sizeof service->plan.hash], **granted;
@@ -169,6 +170,7 @@ int supervisor_configure(struct supervisor *sup, const char *name, int enabled,
         return r;
     memcpy(old, service->plan.hash, sizeof old);
     granted = copy_strings((const char *const *)service->capabilities);
+    service->bounds = *limits;
     strings_free(service->grants);
     service->grants = copy_strings(grants);
     r = service_replan(service, err);

@@ -8,9 +8,12 @@
 int service_replan(struct service *service, struct orb_err *err)
 {
     AUTO_FREE char *state_root = xasprintf("%s/services", service->sup->setup.state_dir);
+    const char *lowered;
+    struct limits limits = limits_in_force(service->package, &service->bounds, &lowered);
     struct plan_context context = {
         .instance = service->sup->setup.instance,
         .state_root = state_root,
+        .limits = limits,
     };
     struct plan plan;
     char **capabilities;
@@ -22,6 +25,10 @@ int service_replan(struct service *service, struct orb_err *err)
     plan_fini(&service->plan);
     strings_free(service->capabilities);
     service->plan = plan;
+    if (lowered && memcmp(&limits, &service->limits, sizeof limits))
+        log_notice(service->sup->log, "service.limits-lowered",
+                   KV("service", service->package->manifest.name), KV("limit", lowered));
+    service->limits = limits;
     service->capabilities = capabilities;
     return 0;
 }
@@ -89,6 +96,11 @@ int supervisor_new(const struct supervisor_setup *setup, struct supervisor **ret
         loop_scope_adopt(&service->scope, (uv_handle_t *)&service->timer);
         sup->services[sup->count++] = service;
         sup->open_scopes++;
+        if (service->package->phase_raised)
+            log_warn(sup->log, "service.phase-ignored",
+                     KV("service", service->package->manifest.name),
+                     KV("asked", phase_name(service->package->asked_phase)),
+                     KV("phase", phase_name(service->package->manifest.phase)));
         if (!service->package->shipped) {
             service->grants = xcalloc(1, sizeof *service->grants); /* nothing until granted */
             service->enabled = 0;

@@ -67,10 +67,11 @@ int supervisor_service_late(struct supervisor *s, const char *name, const char *
  * take it back. Nothing for one that will run anyway, or that the configuration disables. */
 int supervisor_service_needed(struct supervisor *s, const char *name, const char *why,
                               struct orb_err *err);
-/* What /services/NAME of the configuration says: enabled (-1: as the manifest) and grants (NULL: as
- * shipped). A difference takes effect by a controlled restart. */
+/* What /services/NAME of the configuration says: enabled (-1: as the manifest), grants (NULL: as
+ * shipped) and limits (0: nothing said). A difference takes effect by a controlled restart. */
 int supervisor_configure(struct supervisor *s, const char *name, int enabled,
-                         const char *const *grants, struct orb_err *err);
+                         const char *const *grants, const struct limits *limits,
+                         struct orb_err *err);
 
 /* What the config service says of the revisions (follow.c). applying: the revision a transaction is
  * bringing services to just now, 0: none. Afterwards, for each service the configuration has

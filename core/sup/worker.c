@@ -159,7 +159,7 @@ void worker_stop(struct worker *worker)
     uv_timer_stop(&worker->ping_timer);
     if (worker->peer && worker->said_hello) {
         peer_stop(worker->peer);
-        uv_timer_start(&worker->timer, on_stop_late, worker->service->package->manifest.stop_ms, 0);
+        uv_timer_start(&worker->timer, on_stop_late, worker->service->limits.stop_ms, 0);
     } else {
         sandbox_kill(worker->service->sup->setup.sandbox, &worker->child, SIGKILL);
     }

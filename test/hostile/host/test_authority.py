@@ -219,7 +219,62 @@ def crowds_out(box, watch):
     watch.sound()
 
 
+# ---- what its manifest asks for ----
+
+ALL = {"limits": {"memory": "999999G", "files": 4096, "threads": 256},
+       "deadlines": {"ready-ms": 600000, "ping-every-ms": 600000, "ping-ms": 600000, "stop-ms": 600000}}
+
+
+def lay_out_greedy(root):
+    package(root, "v-greedy", "greedy", mani=manifest("v-greedy", phase="early", requires=[], **ALL))
+    package(root, "v-never", "never_ready", mani=manifest("v-never", phase="early", requires=[], **ALL))
+    before = []
+    for n in range(4):  # each ends only when those that require it have ended
+        name = f"v-stays-{n}"
+        package(root, name, "pong_flood", mani=manifest(name, requires=before, **ALL))
+        before = [name]
+
+
+def limits(box, watch):
+    """The manifest's numbers end at the host's ceilings, and only the configuration moves those."""
+    plan = box.json("service", "show", "v-greedy", "sandbox")
+    plan = plan.get("plan", plan)
+    expect(plan["memory"] == 256 << 20 and plan["files"] == 256 and plan["threads"] == 64, f"{plan}")
+    is_refused(box, "schema", ("/services/v-greedy/limits", {"memory": "lots"}))
+    commit(box, ("/services/v-greedy/limits", {"memory": "512M", "threads": 3}))
+    box.until(5, lambda: [box.json("service", "show", "v-greedy", "sandbox").get("plan", box.json("service", "show", "v-greedy", "sandbox"))[k]
+                          for k in ("memory", "files", "threads")] == [512 << 20, 256, 3], "the control: the configuration moves them")
+    members = box.call("config@1", "schema", {"path": "/services/v-greedy/limits"})["members"]
+    expect({"memory", "files", "stop-ms"} <= set(members), f"completion knows {list(members)}")
+    commit(box, ("/services/v-greedy/limits", None))
+
+
+def holds_up(box, watch):
+    """Neither the start nor the end of the daemon waits for it."""
+    watch.control.ending = True
+    for name in ("v-never", *(f"v-stays-{n}" for n in range(4))):
+        start(box, name)
+    for n in range(4):
+        running(box, f"v-stays-{n}")
+    begin = time.monotonic()
+    box.kill(signal.SIGTERM, wait=60)
+    took = time.monotonic() - begin
+    print(f"# the daemon ended after {took:.1f} s")
+    expect(took < 12, f"the end of the daemon took {took:.1f} s")
+    begin = time.monotonic()
+    box.start()
+    took = time.monotonic() - begin
+    print(f"# operational after {took:.1f} s")
+    expect(took < 12, f"operational after {took:.1f} s")
+    expect(box.service("v-never")["state"] != "Running" and box.service("v-never")["pid"], "no control: it does not run at all")
+    expect("service.phase-ignored" in box.log_text(), "nobody says that its phase is ignored")
+    begin = time.monotonic()
+    box.kill(signal.SIGTERM, wait=60)
+    expect(time.monotonic() - begin < 12, "the end of the daemon took long")
+
+
 def main(root):
+    lay_out_greedy(root)
     for name, grants in GRANTS.items():
         package(root, name, name[2:].replace("-", "_"), mani=manifest(name, capabilities=grants, restart={
             "backoff-ms": 20, "backoff-max-ms": 50, "breaker": {"failures": 32, "window-s": 60, "cooldown-s": 60}}))
@@ -242,7 +297,8 @@ def main(root):
         attempt("interfaces that nobody has use up all room", many_names, box, watch)
         attempt("a service that is busy is thrown out for what others sent", crowds_out, box, watch)
         tap.test("nobody else was hurt", watch.sound)
-        watch.control.ending = True
+        attempt("a manifest sets its own limits", limits, box, watch)
+        attempt("a package holds up the start and the end of the daemon", holds_up, box, watch)
 
 
 base = tempfile.mkdtemp(prefix=f"orbt-authority-{os.getpid()}.", dir="/run")

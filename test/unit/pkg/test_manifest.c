@@ -22,7 +22,7 @@ TEST(a_minimal_manifest_has_sensible_defaults)
     ck_assert_msg(parse("{" MINIMAL "}", &m, &err) == 0, "%s %s", err.path, err.text);
     ck_assert_int_eq(m.restart, RESTART_ALWAYS);
     ck_assert_uint_eq(m.breaker_failures, 5);
-    ck_assert_uint_eq(m.memory_bytes, 128u << 20);
+    ck_assert_uint_eq(m.limits.memory_bytes, 128u << 20);
     ck_assert_int_eq(m.phase, PHASE_FEATURES);
     ck_assert(m.enabled);
     manifest_fini(&m);
@@ -207,4 +207,57 @@ TEST(an_interface_has_one_owner_and_the_hosts_are_nobodys)
     packages_fini(&list);
     clean = xasprintf("rm -r %s %s", shipped, third);
     ck_assert_int_eq(system(clean), 0);
+}
+
+TEST(a_third_party_gets_no_more_than_the_hosts_ceilings)
+{
+    static const char manifest[] =
+        "{" MINIMAL ",\"limits\":{\"memory\":\"999999G\",\"files\":4096,\"threads\":256},"
+        "\"deadlines\":{\"ready-ms\":600000,\"ping-every-ms\":600000,\"ping-ms\":600000,"
+        "\"stop-ms\":600000}}";
+    struct package p = {.shipped = false};
+    struct limits nothing = {0}, said = {0}, got;
+    const char *lowered;
+    struct orb_err err;
+
+    ck_assert_msg(parse(manifest, &p.manifest, &err) == 0, "%s", err.text);
+    got = limits_in_force(&p, &nothing, &lowered);
+    ck_assert_ptr_nonnull(lowered);
+    ck_assert_uint_eq(got.memory_bytes, 256u << 20);
+    ck_assert_uint_eq(got.files, 256);
+    ck_assert_uint_eq(got.threads, 64);
+    ck_assert_uint_eq(got.ready_ms, 30000);
+    ck_assert_uint_eq(got.ping_every_ms, 10000);
+    ck_assert_uint_eq(got.ping_ms, 10000);
+    ck_assert_uint_eq(got.stop_ms, 5000);
+    /* The administrator's word replaces the ceiling, upwards and downwards. */
+    ck_assert(limits_set(&said, "memory", 1ull << 30));
+    ck_assert(limits_set(&said, "threads", 2));
+    ck_assert(!limits_set(&said, "memor", 1));
+    got = limits_in_force(&p, &said, &lowered);
+    ck_assert_uint_eq(got.memory_bytes, 1ull << 30);
+    ck_assert_uint_eq(got.threads, 2);
+    ck_assert_uint_eq(got.files, 256);
+    p.shipped = true; /* what is shipped asks for what it needs */
+    got = limits_in_force(&p, &nothing, &lowered);
+    ck_assert_ptr_null(lowered);
+    ck_assert_uint_eq(got.stop_ms, 600000);
+    manifest_fini(&p.manifest);
+}
+
+TEST(what_is_asked_below_the_ceiling_stays)
+{
+    struct package p = {.shipped = false};
+    struct limits nothing = {0}, much = {.memory_bytes = 1ull << 40, .stop_ms = 600000}, got;
+    const char *lowered;
+    struct orb_err err;
+
+    ck_assert_int_eq(parse("{" MINIMAL ",\"limits\":{\"memory\":\"64M\"}}", &p.manifest, &err), 0);
+    got = limits_in_force(&p, &nothing, &lowered);
+    ck_assert_ptr_null(lowered);
+    ck_assert_uint_eq(got.memory_bytes, 64u << 20);
+    got = limits_in_force(&p, &much, &lowered); /* a ceiling gives nothing that is not asked for */
+    ck_assert_uint_eq(got.memory_bytes, 64u << 20);
+    ck_assert_uint_eq(got.stop_ms, 3000);
+    manifest_fini(&p.manifest);
 }
