@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "core/base/own.h"
 #include "core/host/host.h"
@@ -15,7 +16,9 @@
 #include "core/loop/scope.h"
 
 #define CHECK_MS 1000
-#define LOG_TROUBLE "log.no-file"   /* main.c sets it, too */
+#define LOG_TROUBLE "log.no-file" /* main.c sets it, too */
+#define STATE_REPLACED "state.replaced"
+#define LOG_GONE_CHECKS 2           /* a rotation takes it away for a moment */
 #define MADE_US 1790000000000000ull /* 2026-09-21: no clock that is set stands before it */
 
 struct host_problem {
@@ -39,6 +42,8 @@ struct health {
     bool ready, checking, closing;
     bool try_state, state_mended; /* the thread's: see STATE_TROUBLE */
     bool try_lock, locked;        /* the thread's: see STATE_LOCK */
+    struct orb_err replaced;      /* the thread's: code 0: the state directory is what it was */
+    unsigned log_gone;            /* the thread's: checks in a row that found no log file */
     bool log_failing;             /* when it was looked at last */
     uv_work_t work;
     uv_timer_t check, settle;
@@ -125,6 +130,7 @@ static void on_check_work(uv_work_t *work)
 {
     struct health *health = container_of(work, struct health, work);
     struct verdict_machine *m = &health->found;
+    AUTO_FREE char *log = xasprintf("%s/log.jsonl", health->state_dir);
     struct statvfs fs;
 
     *m = (struct verdict_machine){
@@ -132,11 +138,26 @@ static void on_check_work(uv_work_t *work)
     health->state_mended = health->try_state && statedir_try(health->state_dir, NULL) == 0;
     health->locked =
         health->try_lock && statedir_lock(health->state_dir, health->host->state, NULL) == 0;
+    health->replaced = (struct orb_err){0};
+    statedir_same(health->state_dir, health->host->state, &health->replaced);
+    health->log_gone = access(log, F_OK) < 0 && errno == ENOENT ? health->log_gone + 1 : 0;
     if (statvfs(health->state_dir, &fs) < 0)
         return;
     m->disk_read_only = fs.f_flag & ST_RDONLY;
     m->disk_percent = percent(fs.f_blocks - fs.f_bavail, fs.f_blocks);
     m->inodes_percent = percent(fs.f_files - fs.f_favail, fs.f_files);
+}
+
+/* Somebody removed or moved the file and did not say so: what is written to it now nobody finds. */
+static void follow_log(struct health *health)
+{
+    struct orb_err err;
+
+    if (health->log_gone < LOG_GONE_CHECKS || health->replaced.code)
+        return;
+    health->log_gone = 0;
+    if (logs_reopen(health->host->logs, &err) == 0)
+        log_warn(health->host->log, "log.was-removed");
 }
 
 static void on_checked(uv_work_t *work, int status)
@@ -157,6 +178,14 @@ static void on_checked(uv_work_t *work, int status)
         else
             host_problem_clear(health->host, verdict_machine_key(kind));
     }
+    if (health->replaced.code)
+        host_problem_set(health->host, STATE_REPLACED, VERDICT_DEGRADED, health->replaced.text, "",
+                         "put it back; what is committed meanwhile is refused or stored there no "
+                         "more. Without it the configuration is lost with the next restart: keep "
+                         "`orbctl config show` of now");
+    else
+        host_problem_clear(health->host, STATE_REPLACED);
+    follow_log(health);
     if (health->state_mended)
         host_problem_clear(health->host, STATE_TROUBLE);
     if (health->locked)

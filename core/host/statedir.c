@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -90,6 +91,24 @@ int statedir_try(const char *state_dir, struct orb_err *err)
     if (unlink(path) < 0)
         return orb_fail(err, -errno, "cannot write below %s", state_dir);
     return 0;
+}
+
+bool statedir_same(const char *state_dir, const struct statedir *dir, struct orb_err *err)
+{
+    AUTO_FREE char *services = xasprintf("%s/services", state_dir);
+    struct stat was, is;
+
+    if (dir->dir_fd < 0 || fstat(dir->dir_fd, &was) < 0)
+        return true; /* it was not there at start, which is said already */
+    if (stat(state_dir, &is) == 0 && (is.st_dev != was.st_dev || is.st_ino != was.st_ino)) {
+        orb_fail(err, ORB_E_STATE, "another directory stands at %s since the daemon was started",
+                 state_dir);
+        return false;
+    }
+    if (stat(services, &is) == 0 || (errno != ENOENT && errno != ENOTDIR))
+        return true;
+    orb_fail(err, ORB_E_STATE, "%s was removed while the daemon ran", services);
+    return false;
 }
 
 int statedir_open(const struct host_options *options, struct statedir *ret_dir, struct orb_err *err)

@@ -2,6 +2,8 @@
 #ifndef CORE_HOST_STATEDIR_H
 #define CORE_HOST_STATEDIR_H
 
+#include <stdbool.h>
+
 #include "core/host/host.h"
 
 struct statedir {
@@ -22,5 +24,8 @@ int statedir_lock(const char *state_dir, struct statedir *dir, struct orb_err *e
 void statedir_close(struct statedir *dir);
 /* Can a file be made in STATE now? 0, or what keeps it from that. Blocks as long as the disk. */
 int statedir_try(const char *state_dir, struct orb_err *err);
+/* Is what the path names now what was opened, with the services' directories in it? false: err says
+ * what is missing. May take long. */
+bool statedir_same(const char *state_dir, const struct statedir *dir, struct orb_err *err);
 
 #endif

@@ -77,7 +77,8 @@ int state_dir_give(const char *dir, uint32_t uid, struct orb_err *err)
      * to start it. The directory itself comes last, so its owner says that all below was given. */
     give_below(&giving, AT_FDCWD, dir, 0);
     r = own_entry(&giving, AT_FDCWD, dir, &st, err);
-    if (r == 0 && (st.st_mode & 077) && chmod(dir, 0700) < 0)
+    /* Not a bit more or less: without its own it is of no use to the service. */
+    if (r == 0 && (st.st_mode & 0777) != 0700 && chmod(dir, 0700) < 0)
         r = orb_fail(err, -errno, "cannot close %s", dir);
     return r;
 }

@@ -261,6 +261,22 @@ def loaders_words():
         expect(not wrong, "\n".join(wrong))
 
 
+def taken_away():
+    """The log file, then the whole state directory, under the daemon that runs."""
+    with Appliance(build, "taken") as box:
+        box.start()
+        path = f"{box.dir}/state/log.jsonl"
+        os.unlink(path)
+        box.until(10, lambda: os.path.exists(path) and "log.was-removed" in open(path).read(), "the log goes on")
+        os.rename(f"{box.dir}/state", f"{box.dir}/kept")
+        box.until(10, lambda: "was removed while the daemon ran" in box.ctl("show", "health", ok=False).stdout, "it is said")
+        os.mkdir(f"{box.dir}/state")
+        box.until(10, lambda: "another directory stands" in box.ctl("show", "health", ok=False).stdout, "another is none")
+        os.rmdir(f"{box.dir}/state")
+        os.rename(f"{box.dir}/kept", f"{box.dir}/state")
+        box.until(10, lambda: "state" not in box.ctl("show", "health", ok=False).stdout, "put back")
+
+
 tap = Tap()
 with Appliance(build, "logs") as appliance:
     appliance.start()
@@ -272,5 +288,6 @@ with Appliance(build, "logs") as appliance:
     tap.test("crash reports outlive the daemon", crashes, appliance)
     tap.test("scrapes are no records", scrapes, appliance)
 tap.test("a full disk has whole lines or none, and it is said", full_disk)
+tap.test("files that are taken away under the daemon are missed", taken_away)
 tap.test("what the loader said reaches people", loaders_words)
 tap.end()

@@ -120,6 +120,18 @@ TEST(a_read_only_file_system_that_is_right_keeps_nothing_from_starting)
     dir_free(&d);
 }
 
+TEST(a_directory_nobody_may_read_is_the_services_again)
+{
+    struct dir d;
+    struct orb_err err;
+
+    dir_new(&d);
+    ck_assert_int_eq(chmod(d.path, 0), 0);
+    ck_assert_int_eq(state_dir_give(d.path, d.uid, &err), 0);
+    expect(&d, ".", 0700);
+    dir_free(&d);
+}
+
 TEST(what_is_no_directory_is_named)
 {
     struct dir d;
