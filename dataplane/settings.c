@@ -149,8 +149,8 @@ static void name(struct buf *names, const char *path)
 
 /* A router takes no route from an advertisement unless it is told to (accept_ra 2), and forgets
  * those it has at the moment it becomes one. So who takes them as a host goes on taking them: at
- * that moment every interface that does (switching), and afterwards those that somebody sets back,
- * or that came later, where interfaces took advertisements before us. */
+ * that moment every interface that does (switching), and afterwards those that another program sets
+ * to anything else, or that came later, where interfaces took advertisements before us. */
 static void keep_advertised(const struct dataplane *dp, bool switching, struct buf *names)
 {
     DIR *dir = opendir(CONF6);
@@ -165,7 +165,8 @@ static void keep_advertised(const struct dataplane *dp, bool switching, struct b
         if (entry->d_name[0] == '.' || !strcmp(entry->d_name, "all"))
             continue;
         path = xasprintf(CONF6 "/%s/accept_ra", entry->d_name);
-        if (read_setting(path, value) < 0 || strcmp(value, "1") != 0 ||
+        if (read_setting(path, value) < 0 || !strcmp(value, "2") ||
+            (strcmp(value, "1") != 0 && !found_has(dp->found, path)) ||
             (!switching && !found_has(dp->found, path) &&
              !found_has(dp->found, CONF6 "/default/accept_ra")))
             continue;

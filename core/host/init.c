@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -35,7 +36,19 @@ static const struct {
 
 /* ---- the beginning ---- */
 
-static int mount_missing(unsigned i)
+/* The first process of a container may share its mounts with who started it. They become its own;
+ * what is mounted outside still comes. The machine's own first process keeps those it has: the
+ * kernel's threads (getpgid says 0 of them, and the second process is one) use them, too. */
+static void own_mounts(struct init *init)
+{
+    if (init->own_mounts || getpgid(2) == 0)
+        return;
+    init->own_mounts = true;
+    if (unshare(CLONE_NEWNS) == 0)
+        mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL);
+}
+
+static int mount_missing(struct init *init, unsigned i)
 {
     struct statx st;
 
@@ -45,6 +58,7 @@ static int mount_missing(unsigned i)
         return -errno;
     if (st.stx_attributes & STATX_ATTR_MOUNT_ROOT)
         return WAS_THERE;
+    own_mounts(init);
     if (mount(mounts[i].type, mounts[i].at, mounts[i].type, mounts[i].flags, mounts[i].data) < 0)
         return -errno;
     return 0;
@@ -79,7 +93,7 @@ void init_begin(struct init *init)
         return;
     }
     for (unsigned i = 0; i < INIT_MOUNTS; i++)
-        init->mounts[i] = mount_missing(i);
+        init->mounts[i] = mount_missing(init, i);
     open_standard("/dev/console"); /* an initramfs without it starts us without any */
     init->loopback = loopback_up();
     reboot(RB_DISABLE_CAD); /* ctrl-alt-del becomes our SIGINT; a container may not, and need not */

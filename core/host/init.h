@@ -10,8 +10,9 @@
 #define INIT_FAIL_S 10 /* between "cannot go on" and power off: time to read it */
 
 struct init {
-    bool active;  /* we are PID 1 */
-    bool restart; /* at the end: start the machine anew, do not power it off */
+    bool active;     /* we are PID 1 */
+    bool restart;    /* at the end: start the machine anew, do not power it off */
+    bool own_mounts; /* nobody outside sees what is mounted */
     int mounts[INIT_MOUNTS];
     int loopback;
     struct orbitald *host;

@@ -81,6 +81,16 @@ static void need_dir(const char *path, unsigned mode, struct statedir *dir)
         dir->trouble = err;
 }
 
+/* For everybody: the sockets and files in it have modes of their own, and clients need no more. */
+static void need_run_dir(const char *path, struct statedir *dir)
+{
+    bool is_new = access(path, F_OK) < 0;
+
+    need_dir(path, 0755, dir);
+    if (is_new && chmod(path, 0755) < 0 && !dir->trouble.code)
+        orb_fail(&dir->trouble, -errno, "cannot set the mode of %s", path);
+}
+
 int statedir_try(const char *state_dir, struct orb_err *err)
 {
     AUTO_FREE char *path = xasprintf("%s/.try-%d", state_dir, (int)getpid());
@@ -120,7 +130,7 @@ int statedir_open(const struct host_options *options, struct statedir *ret_dir, 
     need_dir(options->state_dir, 0755, ret_dir);
     need_dir(services, 0700, ret_dir); /* what a service makes there, no other user reaches */
     (void)chmod(services, 0700);       /* of an older version; fails where nothing can be written */
-    need_dir(options->run_dir, 0755, ret_dir);
+    need_run_dir(options->run_dir, ret_dir);
     if (lock(options->state_dir, ret_dir, err) < 0)
         return ORB_E_STATE;
     if (!ret_dir->trouble.code && statedir_try(options->state_dir, &local) < 0)

@@ -13,6 +13,7 @@
 #define REFUSED_MOST (16u << 10) /* bytes told of packages that were refused */
 #define REFUSED_REASONS 16       /* in the verdict, which has others to tell as well */
 #define FILES_OF_HOST 512u
+#define FILE_LEAST (1u << 20) /* bytes: filters, locks and counts fit */
 #define FILES_OF_SERVICE 16u
 
 extern const char auth_schema[], dataplane_schema[], arp_schema[];
@@ -36,7 +37,15 @@ static int make_sandbox(struct steps *s, struct orb_err *err)
     struct orbitald *host = s->host;
     struct sandbox_options options = {.cgroup_root = host->options.cgroup,
                                       .instance = host->options.instance};
+    struct rlimit size;
 
+    if (getrlimit(RLIMIT_FSIZE, &size) == 0 && size.rlim_cur < FILE_LEAST)
+        return orb_fail(
+            err, ORB_E_STATE,
+            "orbitald may write files of at most %llu bytes (RLIMIT_FSIZE) and needs at "
+            "least %u to start: start it without that limit (LimitFSIZE=infinity in "
+            "the unit, ulimit -f unlimited in a shell)",
+            (unsigned long long)size.rlim_cur, FILE_LEAST);
     return sandbox_new(&options, &host->sandbox, err);
 }
 

@@ -86,6 +86,7 @@ int enter_limits(struct enter *e)
 
     raise_oom_score();
     shrink_threads();
+    signal(SIGXFSZ, SIG_IGN); /* a file that grows too large is an error, EFBIG, and not the end */
     for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
         struct rlimit to = {limits[i].value, limits[i].value};
 

@@ -30,6 +30,14 @@ class Box(Appliance):
 
     def __enter__(self):
         super().__enter__()
+        try:
+            self.fill()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def fill(self):
         where = f"{self.dir}/packages"
         for name in ("config", "interfaces"):
             shutil.copytree(f"{self.packages[0]}/{name}", f"{where}/{name}")
@@ -39,7 +47,6 @@ class Box(Appliance):
         self.packages = [where]
         if self.template:
             run("cp", "-a", self.template, f"{self.dir}/state")
-        return self
 
     def begin(self):
         self.start(wait=False)

@@ -165,6 +165,31 @@ def error_stays_readable():
         expect("--instance: expected" in text and text.rstrip().endswith("orbitald: power off"), text)
 
 
+# $1: where the mounts are listed before and after; all in mounts of this test's own.
+SHARED = """X=$1; shift
+mount --make-rprivate /
+cat /proc/self/mountinfo >$X/before
+unshare --pid --fork --kill-child "$@" >$X/log 2>&1 &
+until grep -q host.start $X/log; do kill -0 $! || break; read -t 0.05 _ <>$X/never; done
+cat /proc/self/mountinfo >$X/after
+kill -9 $!
+wait
+"""
+
+
+def mounts_of_others_stay():
+    """First in a process namespace, with the mounts of who started it."""
+    with Appliance(build, "inits") as box:
+        os.mkfifo(f"{box.dir}/never")
+        run(*box.inside("unshare", "--mount", "bash", "-c", SHARED, "sh", box.dir,
+                        *box.command()[len(box.inside()):]), check=False)
+        text = open(f"{box.dir}/log").read()
+        expect("host.start" in text, f"it did not start: {text[-300:]}")
+        before, after = (sorted(open(f"{box.dir}/{name}")) for name in ("before", "after"))
+        expect(before == after, f"others see {[line for line in after if line not in before]}")
+
+
+tap.test("the mounts of who started it stay as they are", mounts_of_others_stay)
 with Machine(build, "init") as box:
     box.start()
     tap.test("the appliance is operational with orbitald as pid 1", operational, box)

@@ -160,7 +160,7 @@ def signals_late():
         expect(box.daemon.poll() is None, f"ended with {box.daemon.poll()}")
         expect(box.service("config")["state"] == "Running", "config does not run")
         mask = ignored(box.service("config")["pid"])
-        expect(mask == 1 << (signal.SIGPIPE - 1), f"the worker ignores {mask:#x}")
+        expect(mask == 1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1), f"the worker ignores {mask:#x}")
         expect(box.kill(signal.SIGTERM) == 0, "TERM did not end it with 0")
 
 
@@ -394,6 +394,26 @@ def inherited():
         expect(not bad, f"in the log: {bad[:2]}")
 
 
+def run_directory():
+    """Who is in group orbital reaches the control socket also where no systemd made its directory."""
+    with Appliance(build, "rundir") as box:
+        box.start()
+        expect(os.stat(f"{box.dir}/run").st_mode & 0o7777 == 0o755, oct(os.stat(f"{box.dir}/run").st_mode))
+
+
+def large_files():
+    """A file that grows too large is an error for a worker, and the daemon says what it lacks."""
+    with Appliance(build, "large") as box:
+        box.start()
+        for name in ("config", "routing"):
+            status = open(f"/proc/{box.service(name)['pid']}/status").read()
+            ignored = int(next(x for x in status.splitlines() if x.startswith("SigIgn")).split()[1], 16)
+            expect(ignored >> (signal.SIGXFSZ - 1) & 1, f"{name} would be ended by SIGXFSZ")
+        box.kill(signal.SIGTERM)
+        done = run("prlimit", "--fsize=0:0", "--", *box.command(), check=False)
+        expect(done.returncode == 1 and "RLIMIT_FSIZE" in done.stderr and "LimitFSIZE" in done.stderr, done.stderr[-400:])
+
+
 for damage in DAMAGES:
     tap.test(f"a file of tokens that is {damage} costs the tokens, not the start", tokens_damaged, damage)
 tap.test("a file of tokens that is put right counts again at a reload", tokens_put_right)
@@ -406,6 +426,8 @@ tap.test("no signal but TERM and INT ends the daemon, workers have them all", si
 tap.test("no signal ends the daemon while it starts", signals_early)
 tap.test("USR1 opens the log anew", reopened)
 tap.test("a lower limit of files is taken, and said", few_files)
+tap.test("the directory of the control socket is open to all", run_directory)
+tap.test("a file too large ends nobody, no file at all is said", large_files)
 tap.test("closed descriptors and an ignored SIGCHLD are not inherited", inherited)
 tap.test("a package too many is refused where everybody looks", too_many)
 tap.test("a control socket that was handed over is used and left", handed_over)

@@ -55,11 +55,6 @@ class Namespace:
     def ip(self, *args):
         return sh("ip", "-n", self.name, *args)
 
-    def batch(self, lines):
-        """Many ip commands at once; goes on where one fails."""
-        subprocess.run(["ip", "-n", self.name, "-force", "-batch", "-"], input=lines, text=True,
-                       capture_output=True)
-
     def addresses(self, link):
         found = json.loads(self.ip("-j", "addr", "show", "dev", link))
         return sorted(f"{a['local']}/{a['prefixlen']}" for a in found[0]["addr_info"]
@@ -76,6 +71,7 @@ class Namespace:
         self.ip("link", "set", name + "-far", "up")
 
     def batch(self, lines):
+        """Many ip commands at once, each with its newline; goes on where one fails, and fails then."""
         subprocess.run(["ip", "-n", self.name, "-force", "-batch", "-"], input="".join(lines),
                        text=True, check=True, capture_output=True)
 

@@ -144,6 +144,8 @@ def a_router_goes_on_taking_advertisements_where_it_did_and_says_who_stops_it():
         box.until(15, lambda: all(box.sysctl(f"net.ipv6.conf.{link}.accept_ra") == "2"
                                   for link in ("lan0", "usb0")), "they are put back")
         box.until(5, lambda: "net/ipv6/conf/lan0/accept_ra" in box.log_text(), "there is a record")
+        box.sysctl("net.ipv6.conf.lan0.accept_ra", "0")
+        box.until(15, lambda: box.sysctl("net.ipv6.conf.lan0.accept_ra") == "2", "one switched off is put back, too")
         expect(box.sysctl("net.ipv6.conf.wan0.accept_ra") == "0", "wan0 still does not")
 
 
