@@ -53,7 +53,7 @@ def who(box, tokens):
     r = box.http("PUT", MINE, body="x" * 100000)
     check(r.status == 401, "without a token no body is read", r)
     r = box.http("GET", "/api/v1/whoami", tokens["viewer"])
-    check(r.json() == {"kind": "user", "name": "vic", "role": "viewer"}, "the host knows the user", r)
+    check(r.json() == {"kind": "token", "name": "vic", "role": "viewer"}, "the host knows the user", r)
 
 
 def services(box, tokens):
@@ -121,7 +121,7 @@ def editing(box, token):
     check(link["mtu"] == 1450 and any(a["local"] == "10.9.0.1" for a in link["addr_info"]),
           "the kernel has it", link)
     r = box.http("GET", "/api/v1/config/history?limit=1", token)
-    check(r.json()["entries"][0]["comment"] == "first" and r.json()["entries"][0]["user"] == "ada",
+    check(r.json()["entries"][0]["comment"] == "first" and r.json()["entries"][0]["user"] == "token:ada",
           "history says who", r)
     r = box.http("PUT", MINE + "/routing/static/10.8.0.0%2F16", token,
                  {"next-hops": {"10.9.0.2": {}}})
