@@ -150,7 +150,9 @@ def read_only():
         try:
             box.begin()
             box.kill()
-            run("mount", "-o", "remount,ro", f"{box.dir}/state")
+            # Workers of the killed daemon end a moment after it, and with them who may write.
+            box.until(10, lambda: run("mount", "-o", "remount,ro", f"{box.dir}/state", check=False).returncode == 0,
+                      "nobody writes any more")
             box.begin_again()
             expect(box.history()[0]["revision"] == 3, f"{box.history()[0]}")
             box.until(5, lambda: "Read-only file system" in box.degraded(), "config says why it refuses")
