@@ -16,6 +16,7 @@ struct token_job {
     struct orbitald *host;
     struct host_req *req;
     char name[64], role[16], user[64];
+    enum peer_kind kind; /* of user */
     bool revokes;
     struct auth_change *change;
     uv_work_t work;
@@ -75,6 +76,7 @@ static void tell(struct token_job *job, int r, const struct orb_err *err)
     AUTO(buf) struct buf out = {0};
 
     log_notice(job->host->log, "audit.order", KV("user", job->user),
+               KV("kind", peer_kind_name(job->kind)),
                KV("method", job->revokes ? "token-revoke" : "token-create"), KV("name", job->name),
                KV("result", r < 0 ? err->text : "ok"));
     if (r < 0) {
@@ -157,6 +159,7 @@ static int take_order(struct orbitald *host, struct host_req *req, const struct 
     job->revokes = !strcmp(method, "token-revoke");
     text_member(input, len, "name", job->name, sizeof job->name);
     text_member(input, len, "role", job->role, sizeof job->role);
+    job->kind = caller->kind;
     snprintf(job->user, sizeof job->user, "%s", caller->name);
     while (*end)
         end = &(*end)->next;

@@ -259,7 +259,8 @@ static void on_request(void *arg, struct host_req *req, const struct host_caller
             : dispatch(host, caller, method, input, len, &out, &err);
 
     if (peer_kind_is_person(caller->kind) && !strncmp(method, "service-", 8))
-        log_notice(host->log, "audit.order", KV("user", caller->name), KV("method", method),
+        log_notice(host->log, "audit.order", KV("user", caller->name),
+                   KV("kind", peer_kind_name(caller->kind)), KV("method", method),
                    KV("input", input), KV("result", r < 0 ? err.text : "ok"));
     answer(req, r, &out, &err);
 }
