@@ -22,6 +22,7 @@ struct request {
     long newest; /* 0: all there are */
     bool follow, ranged;
     int64_t skipped;
+    int64_t began; /* number of the first record of the daemon's run */
 };
 
 /* ---- one record ---- */
@@ -110,6 +111,19 @@ static int print_page(const json_t *page, enum style style, struct orb_err *err)
     return out_flush() ? 0 : orb_fail(err, ORB_E_IO, "the output is closed");
 }
 
+/* Numbers rise over restarts of the daemon, unless its files were lost and the clock was set back:
+ * then those of the new run are below what was seen, and are taken from its first one on. */
+static bool began_anew(const json_t *page, struct request *q)
+{
+    int64_t began = member_number(page, "began"), before = q->began;
+
+    q->began = began;
+    if (!before || began == before || began > q->after)
+        return false;
+    q->after = began - 1;
+    return true;
+}
+
 /* From q->after on, until there is no more. */
 static int forward(struct cli *cli, struct request *q, struct orb_err *err)
 {
@@ -121,6 +135,8 @@ static int forward(struct cli *cli, struct request *q, struct orb_err *err)
         int64_t next;
 
         r = ask(cli, q, 0, &page, err);
+        if (r == 0 && began_anew(page, q))
+            continue;
         if (r == 0)
             r = print_page(page, q->style, err);
         next = member_number(page, "next");
@@ -153,8 +169,10 @@ static int newest(struct cli *cli, struct request *q, struct pages *pages, struc
         pages->list = xrealloc(pages->list, (pages->count + 1) * sizeof pages->list[0]);
         pages->list[pages->count++] = page;
         left -= (long)json_array_size(json_object_get(page, "records"));
-        if (pages->count == 1)
+        if (pages->count == 1) {
             next = member_number(page, "next");
+            q->began = member_number(page, "began");
+        }
         more = json_is_true(json_object_get(page, "more")) &&
                (!q->before || member_number(page, "first") < q->before);
         q->before = member_number(page, "first");

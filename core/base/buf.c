@@ -223,6 +223,14 @@ uint64_t wall_us(void)
     return clock_ns(CLOCK_REALTIME) / 1000u;
 }
 
+uint64_t wall_of(uint64_t at_ms)
+{
+    uint64_t now = now_ns() / 1000u, at = at_ms * 1000u, ago = now > at ? now - at : 0;
+    uint64_t wall = wall_us();
+
+    return wall > ago ? wall - ago : 0;
+}
+
 static int read_all(int fd, const char *path, size_t limit, struct buf *ret_data,
                     struct orb_err *err)
 {

@@ -53,6 +53,9 @@ uint64_t now_us(void);
 uint64_t now_ns(void);
 /* CLOCK_REALTIME, microseconds since the epoch. */
 uint64_t wall_us(void);
+/* When a moment of now_ms() was, by the wall clock as it stands now, microseconds since the epoch.
+ * What is kept as a moment of now_ms() is shown right after the clock was set, too. */
+uint64_t wall_of(uint64_t at_ms);
 
 /* Reads a whole file of at most limit bytes. Errors: negative errno, ORB_E_LIMIT. */
 struct orb_err;

@@ -23,7 +23,8 @@
 
 struct host_problem {
     char key[64];
-    struct verdict_reason reason;
+    struct verdict_reason reason; /* since_us is not set */
+    uint64_t since_ms;
 };
 
 struct health {
@@ -79,7 +80,7 @@ void host_problem_set(struct orbitald *host, const char *key, enum verdict_level
     }
     if (!p) {
         p = &health->problems[health->problem_count++];
-        *p = (struct host_problem){.reason.since_us = wall_us()};
+        *p = (struct host_problem){.since_ms = now_ms()};
         snprintf(p->key, sizeof(p->key), "%s", key);
         log_warn(host->log, "host.problem", KV("key", key), KV("what", what));
     }
@@ -248,8 +249,12 @@ static void verdict_make(const struct orbitald *host, struct health_report *ret_
     struct collect c = {.verdict = ret_verdict, .now_us = wall_us(), .now_ms = now_ms()};
 
     *ret_verdict = (struct health_report){0};
-    for (unsigned i = 0; health && i < health->problem_count; i++)
-        verdict_add(ret_verdict, &health->problems[i].reason);
+    for (unsigned i = 0; health && i < health->problem_count; i++) {
+        struct verdict_reason reason = health->problems[i].reason;
+
+        reason.since_us = wall_of(health->problems[i].since_ms);
+        verdict_add(ret_verdict, &reason);
+    }
     if (health && health->overflown) {
         struct verdict_reason more = {.level = health->lost_level};
 

@@ -53,6 +53,14 @@ static void add(struct health_report *verdict, enum verdict_level level, const c
     verdict_add(verdict, &reason);
 }
 
+/* When a moment of now_ms() was, by the wall clock as it stands now. */
+static uint64_t wall_at(uint64_t at_ms, uint64_t now_us, uint64_t now_ms)
+{
+    uint64_t ago_us = now_ms > at_ms ? (now_ms - at_ms) * 1000 : 0;
+
+    return now_us > ago_us ? now_us - ago_us : 0;
+}
+
 static bool carries(const struct service_view *s)
 {
     return s->shipped && (s->phase <= PHASE_CONTROL || s->critical);
@@ -116,7 +124,7 @@ static void add_behind(struct health_report *verdict, const struct service_view 
     snprintf(todo, sizeof(todo), "orbctl logs --service %s; orbctl service restart %s", s->name,
              s->name);
     add(verdict, ago_us > ABSENCE_US ? down : VERDICT_DEGRADED, s->name,
-        now_us > ago_us ? now_us - ago_us : 0, todo,
+        wall_at(s->behind_ms, now_us, now_ms), todo,
         "%s follows revision %llu of the configuration and not %llu, the one that was committed",
         s->name, (unsigned long long)s->revision, (unsigned long long)s->due);
 }
@@ -144,13 +152,14 @@ static void add_state(struct health_report *verdict, const struct service_view *
             "%s failed often and runs on trial: its circuit breaker is not closed yet", s->name);
 }
 
-static void add_words(struct health_report *verdict, const struct service_view *s, uint64_t now)
+static void add_words(struct health_report *verdict, const struct service_view *s, uint64_t now_us,
+                      uint64_t now_ms)
 {
     for (unsigned i = 0; i < s->problems->count; i++) {
         const struct problem *p = &s->problems->items[i];
         struct verdict_reason reason = {.level = p->failed && carries(s) ? VERDICT_FAILED
                                                                          : VERDICT_DEGRADED,
-                                        .since_us = p->since_us};
+                                        .since_us = wall_at(p->since_ms, now_us, now_ms)};
 
         snprintf(reason.what, sizeof(reason.what), "%s", p->what);
         snprintf(reason.path, sizeof(reason.path), "%s", p->path);
@@ -159,11 +168,11 @@ static void add_words(struct health_report *verdict, const struct service_view *
         verdict_add(verdict, &reason);
     }
     if (s->problems->more)
-        add(verdict, VERDICT_DEGRADED, s->name, now, "", "%s reports %u more problems", s->name,
+        add(verdict, VERDICT_DEGRADED, s->name, now_us, "", "%s reports %u more problems", s->name,
             s->problems->more);
     if (s->health[0])
-        add(verdict, VERDICT_DEGRADED, s->name, s->health_since_us, "", "%s: %s", s->name,
-            s->health);
+        add(verdict, VERDICT_DEGRADED, s->name, wall_at(s->health_since_ms, now_us, now_ms), "",
+            "%s: %s", s->name, s->health);
 }
 
 void verdict_add_service(struct health_report *verdict, const struct service_view *service,
@@ -171,11 +180,11 @@ void verdict_add_service(struct health_report *verdict, const struct service_vie
 {
     uint64_t ago_us = now_ms > service->since_ms ? (now_ms - service->since_ms) * 1000 : 0;
 
-    add_state(verdict, service, now_us > ago_us ? now_us - ago_us : 0, ago_us);
+    add_state(verdict, service, wall_at(service->since_ms, now_us, now_ms), ago_us);
     if (service->state == SERVICE_RUNNING && service->wanted)
         add_behind(verdict, service, now_us, now_ms);
     if (service->state == SERVICE_RUNNING || service->state == SERVICE_STARTING)
-        add_words(verdict, service, now_us);
+        add_words(verdict, service, now_us, now_ms);
 }
 
 void verdict_add_boot(struct health_report *verdict, enum boot_phase phase, unsigned packages,

@@ -7,10 +7,25 @@
 #include "core/base/own.h"
 #include "core/obs/logline.h"
 
+/* When it was, by the clock as it stands now. */
+static uint64_t time_of(const struct logread_query *q, const struct logline *l)
+{
+    int64_t time_us = (int64_t)l->time_us;
+
+    if (l->seq < q->shifts_from)
+        return l->time_us;
+    for (unsigned i = 0; i < q->shift_count; i++)
+        if (l->seq < q->shifts[i].seq)
+            time_us += q->shifts[i].by_us;
+    return time_us > 0 ? (uint64_t)time_us : 0;
+}
+
 bool logread_fits(const struct logread_query *q, const struct logline *l)
 {
+    uint64_t time_us = time_of(q, l);
+
     return l->seq > q->after && (!q->before || l->seq < q->before) && l->level >= q->level &&
-           l->time_us >= q->since_us && (!q->until_us || l->time_us < q->until_us) &&
+           time_us >= q->since_us && (!q->until_us || time_us < q->until_us) &&
            (!q->service || (strlen(q->service) == l->service_len &&
                             !memcmp(q->service, l->service, l->service_len)));
 }

@@ -16,7 +16,15 @@
 #define LOGREAD_PATTERN 200             /* bytes of a pattern */
 #define LOGREAD_RUNS_BYTES (150u << 10) /* of one answer */
 
+#define LOGREAD_SHIFTS 16
+
 struct loggrep;
+
+/* The wall clock was set by so much before the record of this number. */
+struct logread_shift {
+    uint64_t seq;
+    int64_t by_us;
+};
 
 /* A Perl-compatible pattern, matched against logline_sentence; without regard to case while it has
  * no capital letter. ORB_E_INVALID says at which byte it is wrong. */
@@ -30,9 +38,13 @@ struct logread_query {
     enum log_level level;
     uint64_t after, before;      /* sequence numbers, both exclusive; before 0: no end */
     uint64_t since_us, until_us; /* until_us 0: no end */
-    bool newest;                 /* the newest ones that fit, else the oldest */
-    size_t limit, bytes;         /* of the page; both at least 1 */
-    struct loggrep *grep;        /* NULL: all */
+    /* Times of records from this number on are taken by the clock as it stands now. */
+    uint64_t shifts_from;
+    struct logread_shift shifts[LOGREAD_SHIFTS];
+    unsigned shift_count;
+    bool newest;          /* the newest ones that fit, else the oldest */
+    size_t limit, bytes;  /* of the page; both at least 1 */
+    struct loggrep *grep; /* NULL: all */
 };
 
 struct logread_item {

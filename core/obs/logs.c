@@ -81,19 +81,22 @@ static void add_kv(struct buf *line, const char *kv)
 
 static void tell_files(struct logs *logs);
 static void tell_dropped(struct logs *logs, struct stream *s);
+static void tell_clock(struct logs *logs);
 
 static void store(struct logs *logs, struct stream *s, enum log_level level, const char *event,
                   const char *kv)
 {
-    struct record *r = &s->ring[s->written++ % LOGS_RING];
     AUTO(buf) struct buf line = {0};
     unsigned changes = logs->file_changes;
+    struct record *r;
 
+    tell_clock(logs);
+    r = &s->ring[s->written++ % LOGS_RING];
     if (r->line)
         s->gone = r->seq;
     free(r->line);
     r->seq = ++logs->seq;
-    r->time_us = wall_us();
+    r->time_us = logs_clock_now();
     r->level = level;
     buf_addf(&line, "{\"seq\":%llu,\"time_us\":%llu,\"level\":\"%s\",\"service\":",
              (unsigned long long)r->seq, (unsigned long long)r->time_us, log_level_name(level));
@@ -131,10 +134,23 @@ static void tell_files(struct logs *logs)
           state.failing ? "log.not-written" : "log.written-again", buf_str(&kv));
 }
 
+/* Says that the wall clock was set. The record's own time is the first by the new one. */
+static void tell_clock(struct logs *logs)
+{
+    AUTO_FREE char *kv = NULL;
+    int64_t by_us;
+
+    if (!logs_clock_look(&logs->clock, logs->seq + 1, &by_us))
+        return;
+    kv = xasprintf("{\"by_s\":%lld}", (long long)(by_us / 1000000));
+    store(logs, stream_of(logs, "host"), LOG_LEVEL_NOTICE, "clock.set", kv);
+}
+
 void logs_look(struct logs *logs)
 {
     struct logfile_state state;
 
+    tell_clock(logs);
     for (unsigned i = 0; i < logs->stream_count; i++)
         tell_dropped(logs, logs->streams[i]);
     if (!logs->file)
@@ -220,8 +236,9 @@ static void name_run(char *run, size_t size)
  * nothing of what was in memory only. */
 static void begin_numbers(struct logs *logs, uint64_t last)
 {
-    uint64_t clock = wall_us();
+    uint64_t clock = logs_clock_now();
 
+    logs_clock_init(&logs->clock);
     logs->began_us = clock;
     logs->seq = last > clock ? last : clock;
     logs->first_seq = logs->seq + 1;

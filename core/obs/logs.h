@@ -70,9 +70,11 @@ struct logs_query {
     size_t bytes; /* of all records; 0: LOGS_ANSWER */
 };
 /* In memory only, grep is not heeded: {"records":[{"seq","time_us","level","service","event","kv"}
- * …],"next":N,"first":N,"more":bool,"skipped":N}, oldest first. next: ask after it for what
- * follows; first: ask before it for what is older; more: there may be more in the direction asked
- * for; skipped: lines of files that are no records. */
+ * …],"next":N,"first":N,"more":bool,"skipped":N,"began":N}, oldest first. next: ask after it for
+ * what follows; first: ask before it for what is older; more: there may be more in the direction
+ * asked for; skipped: lines of files that are no records; began: number of the first record of this
+ * run of the daemon. since_us and until_us: by the clock as it stands now for records of this run,
+ * by the clock of their day for older ones. */
 void logs_find(struct logs *logs, const struct logs_query *query, struct buf *ret_json);
 /* The same in files and memory, in steps: new on the loop, run on any thread, unless the memory has
  * all (search_done), answer and free on the loop. logs must live until then. */

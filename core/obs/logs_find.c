@@ -68,9 +68,9 @@ static void find(struct logs *logs, const struct logread_query *q, struct logrea
     }
 }
 
-static struct logread_query plain_query(const struct logs_query *q)
+static struct logread_query plain_query(const struct logs *logs, const struct logs_query *q)
 {
-    return (struct logread_query){.service = q->service,
+    struct logread_query plain = {.service = q->service,
                                   .level = q->level,
                                   .after = q->after,
                                   .before = q->before,
@@ -78,11 +78,16 @@ static struct logread_query plain_query(const struct logs_query *q)
                                   .until_us = q->until_us,
                                   .newest = q->newest || !q->after,
                                   .limit = q->limit ? q->limit : SIZE_MAX,
-                                  .bytes = q->bytes ? q->bytes : LOGS_ANSWER};
+                                  .bytes = q->bytes ? q->bytes : LOGS_ANSWER,
+                                  .shifts_from = logs->first_seq,
+                                  .shift_count = logs->clock.count};
+
+    memcpy(plain.shifts, logs->clock.shifts, sizeof plain.shifts);
+    return plain;
 }
 
-static void write_page(const struct logread_page *page, const struct logread_query *q,
-                       uint64_t last, struct buf *out)
+static void write_page(const struct logs *logs, const struct logread_page *page,
+                       const struct logread_query *q, uint64_t last, struct buf *out)
 {
     uint64_t next = q->before ? q->after : last, first = 0;
 
@@ -101,19 +106,19 @@ static void write_page(const struct logread_page *page, const struct logread_que
         first = page->edge;
     else if (page->count > page->from)
         first = page->items[page->from].seq;
-    buf_addf(out, "],\"next\":%llu,\"first\":%llu,\"more\":%s,\"skipped\":%llu}",
+    buf_addf(out, "],\"next\":%llu,\"first\":%llu,\"more\":%s,\"skipped\":%llu,\"began\":%llu}",
              (unsigned long long)next, (unsigned long long)first, page->more ? "true" : "false",
-             (unsigned long long)page->skipped);
+             (unsigned long long)page->skipped, (unsigned long long)logs->first_seq);
 }
 
 void logs_find(struct logs *logs, const struct logs_query *query, struct buf *ret_json)
 {
-    struct logread_query q = plain_query(query);
+    struct logread_query q = plain_query(logs, query);
     struct logread_page page = {0};
     uint64_t gone;
 
     find(logs, &q, &page, &gone);
-    write_page(&page, &q, logs->seq, ret_json);
+    write_page(logs, &page, &q, logs->seq, ret_json);
     logread_page_fini(&page);
 }
 
@@ -151,7 +156,7 @@ int logs_search_new(struct logs *logs, const struct logs_query *query, struct lo
     int r = 0;
 
     s->logs = logs;
-    s->query = plain_query(query);
+    s->query = plain_query(logs, query);
     if (query->grep)
         r = loggrep_new(query->grep, &s->query.grep, err);
     if (r < 0) {
@@ -264,7 +269,7 @@ int logs_search_answer(struct logs_search *s, struct buf *ret_json, size_t *ret_
     }
     merge(s, &page);
     *ret_found = page.count - page.from;
-    write_page(&page, &s->query, s->last, ret_json);
+    write_page(s->logs, &page, &s->query, s->last, ret_json);
     logread_page_fini(&page);
     return 0;
 }

@@ -27,6 +27,13 @@ struct stream {
     struct buf partial; /* an unfinished line of output */
 };
 
+/* How the wall clock was set during this run. */
+struct logs_clock {
+    int64_t apart_us; /* wall clock less CLOCK_BOOTTIME, when it was looked at last */
+    struct logread_shift shifts[LOGREAD_SHIFTS]; /* oldest first */
+    unsigned count;
+};
+
 struct logs {
     struct log_sink sink; /* first */
     struct stream *streams[LOGS_SERVICES];
@@ -41,9 +48,17 @@ struct logs {
     enum logs_output output;
     enum log_level level; /* of the output */
     enum log_level keep;  /* where levels says nothing else */
+    struct logs_clock clock;
     struct logs_level *levels;
     unsigned level_count;
     struct journal journal;
 };
+
+/* logs_clock.c */
+/* The wall clock for a record, microseconds; small enough for every reader of numbers. */
+uint64_t logs_clock_now(void);
+void logs_clock_init(struct logs_clock *clock);
+/* Was the clock set since the last time? next: number of the record that says so. */
+bool logs_clock_look(struct logs_clock *clock, uint64_t next, int64_t *ret_by_us);
 
 #endif

@@ -21,12 +21,13 @@ static void add_text(struct buf *b, const char *key, const char *text)
 }
 
 static void report(const struct service *service, const struct worker *worker,
-                   const struct verdict *v, struct buf *b)
+                   const struct verdict *v, uint64_t number, struct buf *b)
 {
     const struct manifest *m = &service->package->manifest;
     uint64_t now = now_ms();
 
-    buf_addf(b, "{\"time_us\":%llu", (unsigned long long)wall_us());
+    buf_addf(b, "{\"number\":%llu,\"time_us\":%llu", (unsigned long long)number,
+             (unsigned long long)wall_us());
     add_text(b, "service", m->name);
     add_text(b, "version", m->version);
     add_text(b, "instance", service->sup->setup.instance);
@@ -131,7 +132,7 @@ static void read_one(struct service *service, unsigned slot)
     AUTO(buf) struct buf text = {0};
     struct json_slice value;
     struct orb_err err = {0};
-    int64_t time_us = 0;
+    int64_t time_us = 0, number = 0;
     int r = file_read_regular(path, CRASH_FILE_MOST, &text, &err);
 
     if (r == -ENOENT)
@@ -146,8 +147,17 @@ static void read_one(struct service *service, unsigned slot)
         log_warn(service->sup->log, "crash.not-read", KV("file", path), KV("error", err.text));
         return;
     }
+    if (json_member(text.data, text.len, "number", &value) && json_int64(&value, &number) == 0 &&
+        number > 0)
+        c->number = (uint64_t)number;
     c->time_us = (uint64_t)time_us;
     c->json = buf_take(&text);
+}
+
+/* By number: the clock may have been set between two reports. */
+static bool is_older(const struct crash *a, const struct crash *b)
+{
+    return a->number != b->number ? a->number < b->number : a->time_us < b->time_us;
 }
 
 /* Once: what earlier runs of the daemon left. The next report takes the place of the oldest. */
@@ -161,7 +171,7 @@ static void load(struct service *service)
     for (unsigned i = 0; i < CRASHES_KEPT; i++)
         read_one(service, i);
     for (unsigned i = 1; i < CRASHES_KEPT; i++)
-        if (c[i].time_us < c[service->crash_slot].time_us)
+        if (is_older(&c[i], &c[service->crash_slot]))
             service->crash_slot = i;
 }
 
@@ -169,10 +179,15 @@ void crash_record(struct service *service, const struct worker *worker, const st
 {
     AUTO(buf) struct buf b = {0};
     struct crash *slot;
+    uint64_t last = 0;
 
     load(service);
     slot = &service->crashes[service->crash_slot];
-    report(service, worker, v, &b);
+    for (unsigned i = 0; i < CRASHES_KEPT; i++)
+        if (service->crashes[i].number > last)
+            last = service->crashes[i].number;
+    report(service, worker, v, last + 1, &b);
+    slot->number = last + 1;
     free(slot->json);
     slot->time_us = wall_us();
     slot->json = xstrdup(buf_str(&b));

@@ -39,6 +39,7 @@ struct worker {
 };
 
 struct crash {
+    uint64_t number; /* of the report, over restarts; 0: of a version that had none */
     uint64_t time_us;
     char *json; /* the report */
 };
@@ -60,7 +61,7 @@ struct service {
     bool again;   /* start again once stopped */
     bool asked;   /* given_up is asking its dependencies just now */
     char degraded[ORB_ERR_TEXT]; /* its own answer to the last ping, "" when fine */
-    uint64_t degraded_us;        /* since when, wall clock */
+    uint64_t degraded_ms;        /* since when, monotonic */
     char stopped_by[64];         /* who wants it not to run, "": nobody */
     struct problems problems;    /* what it reported and did not take back */
     char reason[ORB_ERR_TEXT];   /* of the last failure */

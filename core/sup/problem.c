@@ -23,12 +23,11 @@ const struct problem *problems_find(const struct problems *problems, const char 
     return NULL;
 }
 
-static void keep_since(const struct problems *before, struct problem *p, uint64_t now)
+static uint64_t since_of(const struct problems *before, const char *key, uint64_t now)
 {
-    const struct problem *old = problems_find(before, p->key);
+    const struct problem *old = problems_find(before, key);
 
-    p->since_ms = old ? old->since_ms : now;
-    p->since_us = old ? old->since_us : wall_us();
+    return old ? old->since_ms : now;
 }
 
 int problems_read(const struct problems *before, const char *text, size_t len, uint64_t now_ms,
@@ -58,7 +57,7 @@ int problems_read(const struct problems *before, const char *text, size_t len, u
         text_of(item, "path", p->path, sizeof(p->path));
         text_of(item, "todo", p->todo, sizeof(p->todo));
         p->failed = level && !strcmp(level, "failed");
-        keep_since(before, p, now_ms);
+        p->since_ms = since_of(before, p->key, now_ms);
         if (p->what[0])
             fresh.count++;
     }
@@ -91,7 +90,7 @@ void problems_add_json(const struct problems *problems, struct buf *b)
         add_text(b, "what", p->what);
         add_text(b, "path", p->path);
         add_text(b, "todo", p->todo);
-        buf_addf(b, ",\"since_us\":%llu}", (unsigned long long)p->since_us);
+        buf_addf(b, ",\"since_us\":%llu}", (unsigned long long)wall_of(p->since_ms));
     }
     buf_addc(b, ']');
 }

@@ -17,7 +17,6 @@ struct problem {
     char todo[256];          /* what a person can do, "" when nothing */
     bool failed;             /* the service's own word: see enum orb_problem_level */
     uint64_t since_ms;       /* monotonic; of the first report of this key */
-    uint64_t since_us;       /* the same by the wall clock */
 };
 
 struct problems {

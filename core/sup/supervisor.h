@@ -95,7 +95,7 @@ struct service_view {
     unsigned failures_in_a_row;
     const char *reason; /* of the last failure, or what it waits for; "" */
     const char *health; /* its own answer to the last ping; "" when fine */
-    uint64_t health_since_us;
+    uint64_t health_since_ms;
     const char *lacks;      /* an interface it uses that this host does not serve, NULL: none */
     const char *stopped_by; /* a person, or "the configuration"; "" */
     const struct problems *problems;

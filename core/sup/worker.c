@@ -213,7 +213,7 @@ static void on_pong(void *arg, const char *degraded)
     log_notice(service->sup->log, "service.health", KV("service", name_of(worker)),
                KV("degraded", degraded));
     if (!service->degraded[0])
-        service->degraded_us = wall_us();
+        service->degraded_ms = now_ms();
     snprintf(service->degraded, sizeof service->degraded, "%s", degraded);
     service_health_changed(service);
 }

@@ -71,13 +71,17 @@ void confirm_tick(struct engine *engine)
         engine->confirm_at = engine->host.now_ms(engine->host.arg) + ENGINE_RETRY_MS;
 }
 
-uint64_t next_tx(const struct engine *engine)
+uint64_t next_tx(struct engine *engine)
 {
     /* From the clock, so that a number is not used twice even when the transaction it named never
-     * reached the journal; services compare it. */
+     * reached the journal; services compare it. The clock may be set back meanwhile. */
     uint64_t ms = engine->host.wall_us(engine->host.arg) / 1000;
+    uint64_t last = engine->store.last_tx;
 
-    return ms > engine->store.last_tx ? ms : engine->store.last_tx + 1;
+    if (last < engine->given_tx)
+        last = engine->given_tx;
+    engine->given_tx = ms > last ? ms : last + 1;
+    return engine->given_tx;
 }
 
 int commit_alone(struct engine *engine, const struct revision *meta, json_t *patch,

@@ -156,6 +156,7 @@ struct engine {
     uint64_t snapshot_at;
     uint64_t heal_at;
     uint64_t applied_us; /* monotonic: when the unconfirmed commit was applied */
+    uint64_t given_tx;   /* number of the transaction begun last, 0: none in this run */
     char *lock_user;
     uint64_t lock_at; /* monotonic */
 };
@@ -321,7 +322,7 @@ int confirm_at_boot(struct engine *engine, struct orb_err *err);
 /* Commits a patch with nobody taking part (before subscribers attach). */
 int commit_alone(struct engine *engine, const struct revision *meta, json_t *patch,
                  struct orb_err *err);
-uint64_t next_tx(const struct engine *engine);
+uint64_t next_tx(struct engine *engine);
 
 /* methods_*.c: each answers its request */
 typedef void method_fn(struct ask *ask);

@@ -39,6 +39,7 @@ class Appliance:
         self.packages = [f"{build}/packages", f"{build}/third-party", *packages]
         self.notify = None
         self.bpffs = None  # DIR/bpf
+        self.env = {}  # more environment of orbctl
 
     def __enter__(self):
         self.dir = tempfile.mkdtemp(prefix=f"{self.ns}.", dir="/run")
@@ -93,7 +94,7 @@ class Appliance:
 
     def ctl(self, *args, ok=True, stdin=None):
         done = run(f"{self.build}/orbctl", *args, check=False, input=stdin,
-                   env={**os.environ, "ORBITAL_SOCKET": f"{self.dir}/run/control.sock"})
+                   env={**os.environ, "ORBITAL_SOCKET": f"{self.dir}/run/control.sock", **self.env})
         if ok and done.returncode:
             raise Failed(f"orbctl {' '.join(args)}: status {done.returncode}: {done.stderr.strip()}")
         return done

@@ -4,6 +4,7 @@
 
 #include "core/base/own.h"
 #include "core/json/tree.h"
+#include "core/obs/logline.h"
 #include "core/obs/logread.h"
 #include "core/obs/logs.h"
 #include "test/lib/harness.h"
@@ -362,4 +363,24 @@ TEST(following_loses_and_repeats_nothing_over_a_restart)
     ck_assert_uint_eq(seen, 5); /* of six: the last b comes with the next question */
     logs_free(logs);
     clean(dir);
+}
+
+TEST(times_of_this_run_are_taken_by_the_clock_as_it_stands_now)
+{
+    struct logread_query q = {.since_us = 1000, .until_us = 2000, .shifts_from = 10};
+    struct logline old = {.seq = 9, .time_us = 500}, first = {.seq = 10, .time_us = 500};
+    struct logline between = {.seq = 20, .time_us = 5500}, last = {.seq = 30, .time_us = 1500};
+
+    q.shifts[q.shift_count++] = (struct logread_shift){.seq = 15, .by_us = 5000};
+    q.shifts[q.shift_count++] = (struct logread_shift){.seq = 25, .by_us = -4000};
+    ck_assert(!logread_fits(&q, &old)); /* of a run before: what its clock said */
+    ck_assert(logread_fits(&q, &first));
+    ck_assert(logread_fits(&q, &between));
+    ck_assert(logread_fits(&q, &last));
+    first.time_us = 2500; /* 3500 now */
+    ck_assert(!logread_fits(&q, &first));
+    q.since_us = 0;
+    first.time_us = 0;
+    q.shifts[0].by_us = -9000; /* before the epoch: as early as can be said */
+    ck_assert(logread_fits(&q, &first));
 }
