@@ -173,7 +173,8 @@ def paper(root):
     bad("s-member", "an unknown member", "unknown", sch=schema("s-member", trusted=True))
     bad("s-list", "a list", "object", sch="[]")
     bad("s-version", "a version that is none", "MAJOR", sch=schema("s-version", version="one"))
-    bad("s-methods", "5000 methods", "at most|keys|members", sch=schema("s-methods", methods={f"m{i}": {"requires": "observe"} for i in range(5000)}))
+    for count, limit in (1500, "at most|keys|members"), (5000, "larger than 65536 bytes"):
+        bad(f"s-methods-{count}", f"{count} methods", limit, sch=schema(f"s-methods-{count}", methods={f"m{i}": {"requires": "observe"} for i in range(count)}))
     for file in ("manifest", "schema"):
         for kind in ("fifo", "directory", "endless", "gone"):
             name = f"k-{file}-{kind}"

@@ -146,6 +146,7 @@ def replaced(box, watch, root):
     other = f"{root}/.other"
     shutil.copytree(f"{root}/{name}", other)
     write(f"{other}/lib/{name}.so", b"\x7fELF" + bytes(3000))
+    start(box, name)
     for i in range(40):
         box.ctl("service", "restart", name)
         os.rename(f"{root}/{name}", f"{root}/.swap")
