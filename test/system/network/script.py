@@ -147,7 +147,7 @@ SLOW = {"age", "config", "foreign"}  # these wait: the worlds do them at the sam
 
 
 def perform(world, step):
-    return STEPS[step[0]](world, *step[1:])
+    return [world.plain(line) for line in STEPS[step[0]](world, *step[1:])]
 
 
 # ---- what other programs do; each with how it is taken back ----
@@ -190,7 +190,8 @@ def foreigners(r, specs):
     ])
 
 
-UNDO = ("for t in x1 x3 x4 x5 x6; do nft delete table inet $t; done; nft delete table netdev x2; tc qdisc del dev wan0 root; tc qdisc del dev wan1 root; "
+# Most of it is not there, which ends nothing: each command is tried.
+UNDO = ("set +e; for t in x1 x3 x4 x5 x6; do nft delete table inet $t; done; nft delete table netdev x2; tc qdisc del dev wan0 root; tc qdisc del dev wan1 root; "
         "for f in -4 -6; do ip $f rule flush; ip $f rule add pref 32766 lookup main; done; ip -4 rule add pref 32767 lookup default; ip rule add pref 0 lookup local; "
         "ip -6 rule add pref 0 lookup local; ip route flush table 100; ip route flush table 101; ip -6 route flush table 100; ip -6 route flush table 101; "
         "ip xfrm policy flush; for d in 198.51.100.10 198.51.100.11 10.2.0.2 10.2.0.3; do ip route del $d; ip route del unreachable $d; ip route del blackhole $d; ip route del prohibit $d; done; "

@@ -4,6 +4,7 @@ import ctypes
 import itertools
 import json
 import os
+import re
 import select
 import socket
 import struct
@@ -25,6 +26,7 @@ ROUTER = {"lan0": ["10.1.0.1/24", "fd00:1::1/64"], "dmz0": ["10.2.0.1/24", "fd00
           "wan0": ["192.0.2.2/24", "fd00:10::2/64"], "wan1": ["203.0.113.2/24", "fd00:11::2/64"]}
 NEIGHBOURS = ["10.1.0.2", "10.1.0.3", "10.1.0.4", "10.2.0.2", "10.2.0.3", "192.0.2.1", "203.0.113.1",
               "fd00:1::2", "fd00:1::3", "fd00:2::2", "fd00:10::1", "fd00:11::1"]
+SCRIPT_PORTS = {*range(20000, 20100), 1, 53, 80, 443, 8000, 9000}
 GUARD = "table inet guard { chain in { type filter hook input priority -300; policy drop; icmpv6 type { 133-137 } accept; }; }"
 ETH_P_ALL = 3
 LATE_S = 1.0  # what the oracle heard of may come so late on a busy machine
@@ -57,6 +59,7 @@ class World:
 
     def forget(self):
         self.numbers, self.number, self.talks, self.heard = set(), 0, {}, []
+        self.chosen = {}  # ports the router chose at random: their names, in order of appearance
         self.counts, self.expected = [], None  # how much was heard of each packet: here, and in the oracle
 
     def __enter__(self):
@@ -141,13 +144,33 @@ class World:
         return all(ports[p]["mode"] == self.mode for p in ROUTER)
 
     def known(self):
-        """The router learns of its neighbours as they ask for it; what it may send itself is the configuration's."""
+        """The router learns of its neighbours as they ask for it; what it may send itself is the configuration's, and so is whether
+        it answers a ping. So each address that is missing asks anew, alone: who knows the router does not ask."""
+        there = self.neighbours()
+        missing = [a for a in NEIGHBOURS if a not in there]
         for host, (port, addresses) in HOSTS.items():
             near = {wire.is6(a): a.split("/")[0] for a in ROUTER[port]}
-            text = "".join(f"ping -c1 -W0.1 -I {a} {near[wire.is6(a)]} & " for a in (x.split("/")[0] for x in addresses) if a in NEIGHBOURS)
-            run("nsenter", f"--net=/run/netns/{self.name(host)}", "--", "sh", "-c", text + "wait", check=False)
-        found = [x["dst"] for x in json.loads(self.router("ip", "-j", "neigh").stdout or "[]") if "lladdr" in x]
-        return all(a in found for a in NEIGHBOURS)
+            text = "".join(f"ip neigh flush dev e0; ping -c1 -W0.1 -I {a} {near[wire.is6(a)]}; "
+                           for a in (x.split("/")[0] for x in addresses) if a in missing)
+            if text:
+                run("nsenter", f"--net=/run/netns/{self.name(host)}", "--", "sh", "-c", text, check=False)
+        there = self.neighbours()
+        return all(a in there for a in missing)
+
+    def port_name(self, number):
+        """A port of the script as it is; where a translation finds its port taken the kernel chooses another by chance."""
+        if number in SCRIPT_PORTS:
+            return str(number)
+        return self.chosen.setdefault(number, f"chosen{len(self.chosen) + 1}")
+
+    def plain(self, text):
+        """A line about a packet without what is chance."""
+        text = re.sub(r"(?<=:)[0-9]{4,5}(?= )", lambda m: self.port_name(int(m[0])), text)
+        return re.sub(r"(?<= about )(.* )([0-9a-f]{4})([0-9a-f]{4})$", lambda m: m[1] + " ".join(
+            self.port_name(int(x, 16)) for x in (m[2], m[3])), text)
+
+    def neighbours(self):
+        return [x["dst"] for x in json.loads(self.router("ip", "-j", "neigh").stdout or "[]") if "lladdr" in x]
 
     def hits(self):
         ports = self.box.json("show", "dataplane")["ports"]
