@@ -65,6 +65,8 @@ class Box(Appliance):
             run(*self.inside("ip", "addr", "flush", "dev", link))
             run(*self.inside("ip", "link", "set", link, "down"))
         shutil.rmtree(f"{self.dir}/run", ignore_errors=True)
+        if os.path.exists(f"{self.dir}/state/found-settings"):
+            os.unlink(f"{self.dir}/state/found-settings")  # void: another boot has another boot_id
 
     def commit(self, config):
         """The whole configuration."""
