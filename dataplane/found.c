@@ -119,7 +119,9 @@ int found_restore(const char *path, struct orb_err *err)
     if (!path)
         return 0;
     read_notes(path, &text);
-    line = strtok_r(text.len ? text.data : NULL, "\n", &rest);
+    if (!text.len)
+        return 0; /* nothing was changed since the machine was started */
+    line = strtok_r(text.data, "\n", &rest);
     while (line && (line = strtok_r(NULL, "\n", &rest))) {
         char *value = strchr(line, ' ');
         AUTO_FD int fd = -1;

@@ -118,6 +118,18 @@ def detach(box):
     assert "nothing is filtered" in box.ctl("show", "dataplane").stdout
     box.ctl("dataplane", "enable")
     box.until(10, box.right, "enable brings everything back")
+    note = f"{box.dir}/state/found-settings"
+    for lines in "", "00000000-0000-0000-0000-000000000000 net:[1]\n/proc/sys/net/ipv4/ip_forward 7\n":
+        if os.path.exists(note):
+            os.unlink(note)  # nothing was changed since the boot, or before another one
+        if lines:
+            with open(note, "w", encoding="ascii") as file:
+                file.write(lines)
+        box.ctl("dataplane", "detach", "--yes")
+        assert box.daemon.poll() is None, "the daemon goes on"
+        assert box.sysctl("net.ipv4.ip_forward") == "1", "what another boot noted is not taken"
+    box.ctl("dataplane", "enable")
+    box.until(10, box.right, "and again")
     box.kill(signal.SIGTERM)
     done = run(*box.command("--detach"), check=False)
     assert done.returncode == 0, done.stderr
