@@ -267,7 +267,13 @@ def taken_away():
         box.start()
         path = f"{box.dir}/state/log.jsonl"
         os.unlink(path)
-        box.until(10, lambda: os.path.exists(path) and "log.was-removed" in open(path).read(), "the log goes on")
+        made = iter(range(1000))
+
+        def goes_on():
+            name = f"after{next(made)}"
+            box.ctl("token", "create", name, "viewer")
+            return os.path.exists(path) and f"after{int(name[5:]) - 1}" in open(path).read()
+        box.until(30, goes_on, "the log goes on")
         os.rename(f"{box.dir}/state", f"{box.dir}/kept")
         box.until(10, lambda: "was removed while the daemon ran" in box.ctl("show", "health", ok=False).stdout, "it is said")
         os.mkdir(f"{box.dir}/state")
