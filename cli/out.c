@@ -276,26 +276,30 @@ void text_format(struct buf *ret_text, const char *format, va_list args)
 
 /* ---- to the terminal ---- */
 
-void out(const char *format, ...)
+static void print(FILE *file, const char *format, va_list args)
 {
     AUTO(buf) struct buf text = {0};
+
+    text_format(&text, format, args);
+    fwrite(buf_str(&text), 1, text.len, file);
+}
+
+void out(const char *format, ...)
+{
     va_list args;
 
     va_start(args, format);
-    text_format(&text, format, args);
+    print(stdout, format, args);
     va_end(args);
-    fwrite(buf_str(&text), 1, text.len, stdout);
 }
 
 void out_err(const char *format, ...)
 {
-    AUTO(buf) struct buf text = {0};
     va_list args;
 
     va_start(args, format);
-    text_format(&text, format, args);
+    print(stderr, format, args);
     va_end(args);
-    fwrite(buf_str(&text), 1, text.len, stderr);
 }
 
 void out_lines(const char *text)

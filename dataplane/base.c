@@ -1,10 +1,11 @@
 /* The closed base table: what holds before any policy is known, and whenever none can be. It has
  * the table's name, so that the policy's own transaction replaces it in one step. Where that table
- * is somebody else's (nftables lets a process own one) or cannot be made, the same stands under a
+ * is owned by another process (nftables flag `owner`) or cannot be made, the same stands under a
  * name of its own, until the table is ours again: a packet must pass every table.
  *
  * Surprise: a table that stands there already is kept, because it is the last policy that was in
- * force; but only when it is whole. One that somebody emptied meanwhile would let everything in. */
+ * force; but only when it is whole. One that another process emptied meanwhile would let everything
+ * in. */
 #include <assert.h>
 #include <errno.h>
 #include <linux/netfilter.h>

@@ -280,7 +280,7 @@ bool table_missing(void);
 void table_digest(struct dataplane *dp, uint64_t digest);
 /* The closed base table instead of whatever is there, in one transaction. */
 int base_load(struct ruleset *ruleset, struct orb_err *err);
-/* Our table cannot be made, or is somebody else's: the same under another name. */
+/* The table cannot be made, or another process owns it: the same under another name. */
 #define BASE_FALLBACK "orbital_closed"
 int base_fallback(struct ruleset *ruleset);
 /* Our table is in force (again), or everything is taken away. */

@@ -223,7 +223,8 @@ int dataplane_tend(struct dataplane *dataplane, unsigned what, struct dataplane_
         dataplane->settings_ms = now_ms();
         tend_settings(dataplane, ret_tended);
     }
-    /* Reading the company attaches what is missing: what somebody took away is noted before. */
+    /* Reading the company attaches what is missing: what was detached from outside is noted before.
+     */
     if ((what & DATAPLANE_PORTS) || ((what & DATAPLANE_COMPANY) && !all_alive(dataplane))) {
         failed = tend_ports(dataplane, ret_tended, r < 0 ? NULL : err);
         r = r < 0 ? r : failed;

@@ -15,7 +15,7 @@
 #define PAUSE_MIN_MS 50
 #define PAUSE_MAX_MS 900 /* what somebody changed is back within a second */
 #define CALM_MS 5000     /* without a change: the next one is put back at once again */
-#define FAIL_MAX_MS 5000 /* between attempts that fail, unless somebody changes something */
+#define FAIL_MAX_MS 5000 /* longest backoff after failures; a change from outside ends it */
 #define OPEN_MAX_MS 30000
 #define SOON_MS 100 /* what takes no longer is put back before anybody asks */
 

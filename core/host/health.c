@@ -149,7 +149,8 @@ static void on_check_work(uv_work_t *work)
     m->inodes_percent = percent(fs.f_files - fs.f_favail, fs.f_files);
 }
 
-/* Somebody removed or moved the file and did not say so: what is written to it now nobody finds. */
+/* The log file was removed or renamed without a signal to reopen: records would go to an unlinked
+ * file. */
 static void follow_log(struct health *health)
 {
     struct orb_err err;

@@ -16,8 +16,9 @@ void request_count(struct ipc_peer *peer, const struct orb_err *err)
         peer_complain(peer, "ipc.denied", err);
 }
 
-/* Before the provider hears anything of it: what a request may cost the provider's queue, with the
- * announcement of its caller, CANCEL and GONE, has room there or is not begun. link may be NULL. */
+/* Quota check before anything is sent to the provider: its write queue must have room for the
+ * request, the PEER frame of the caller, CANCEL and GONE; else the request is refused. link may be
+ * NULL. */
 static int check_limits(const struct principal *who, const struct target *target,
                         const struct link *link, uint32_t bytes, struct orb_err *err)
 {

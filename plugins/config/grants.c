@@ -20,7 +20,7 @@ void caller_identity(const struct engine_caller *caller, char *to, size_t size)
         [CALLER_SERVICE] = "service:",
         [CALLER_HOST] = "host:",
     };
-    /* A local user is shown by the bare name, unless that would read as somebody else. */
+    /* A local user is shown by the bare name, unless that would read as another identity. */
     bool bare = caller->kind == CALLER_USER && !strchr(caller->name, ':') &&
                 strcmp(caller->name, ENGINE_ITSELF) != 0;
 

@@ -132,7 +132,8 @@ static int add_family(struct run *run, const struct want *want, const struct rtn
             continue;
         have = find(run, link->index, p);
         /* In repair any owner will do: claiming again makes an event, and an event a repair. One
-         * that somebody gave an end is claimed: it would go, and be no source before that. */
+         * whose lifetime was limited from outside is claimed: it would expire, deprecated before.
+         */
         if (have && (have->flags & IFA_F_PERMANENT) &&
             (run->mode == APPLY_REPAIR || have->protocol == NETLINK_OURS))
             continue;

@@ -114,7 +114,7 @@ def attached(box, name):
     return box.service(name)["state"] == "Running" and {s["service"]: s["state"] for s in list_}.get(name) == "attached"
 
 
-# ---- who somebody is, and who may start what ----
+# ---- identities, and who may start what ----
 
 def http(box, token, path):
     done = run(*box.inside("curl", "-s", "-S", "-H", f"Authorization: Bearer {token}", f"http://127.0.0.1:8080/api/v1/{path}"))
@@ -178,7 +178,7 @@ def confirms(box, watch):
 # ---- what one may cost others ----
 
 def many_names(box, watch):
-    """Interfaces that nobody provides must not use up the room of those somebody does."""
+    """Interfaces without a provider must not use up the limit for interfaces that have a provider."""
     start(box, "v-names")
     box.until(30, lambda: any("notes: names" in w for w in words_of(box, "v-names")), "the names were tried")
     no_win(box, "v-names")

@@ -337,7 +337,7 @@ TEST(a_refusal_is_no_reason_to_be_left_out)
     fake_free(&f);
 }
 
-/* ---- who somebody is ---- */
+/* ---- identities ---- */
 
 TEST(a_token_and_a_service_named_as_a_user_are_others)
 {
