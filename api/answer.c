@@ -10,6 +10,7 @@ static void make(struct request *q, unsigned status, const char *type, const cha
     if (q->status)
         return;
     q->status = status;
+    q->answer_bytes = len;
     q->response =
         MHD_create_response_from_buffer(len, (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
     if (type)

@@ -13,7 +13,11 @@
 #include "orbital/orbital.h"
 
 #define API_CONNECTIONS 256
-#define API_IDLE_S 30
+#define API_CONNECTIONS_WANTED 192  /* with more open, one gives way for each that comes */
+#define API_IDLE_S 30               /* between requests of a connection, and of one without bytes */
+#define API_HEAD_MS 10000           /* from a connection's start to the end of its first head */
+#define API_LEAST_RATE 16384        /* bytes a second of a body or an answer, after that time */
+#define API_USER_WORK 64            /* requests of a user that wait for the host at once */
 #define API_MEMORY (32u << 10)      /* of a connection: request line and headers */
 #define API_BODY_MAX (1u << 20)     /* of a request */
 #define API_DRAIN_MAX (8u << 20)    /* read and thrown away of a body that is too large */
@@ -40,6 +44,28 @@ struct session {
     struct request *waiting;
 };
 
+enum connection_state {
+    CONNECTION_HEAD, /* waits for a request's head */
+    CONNECTION_BODY,
+    CONNECTION_WORK, /* waits for the host: no fault of the client */
+    CONNECTION_ANSWER,
+};
+
+/* One TCP connection, as long as libmicrohttpd has it. */
+struct connection {
+    struct api *api;
+    struct connection *prev, *next;
+    int fd; /* libmicrohttpd's */
+    enum connection_state state;
+    uint64_t since_ms; /* of the state */
+    uint64_t opened_ms;
+    uint64_t owner;          /* whom it counts for: the source address, then the user */
+    struct request *request; /* set in CONNECTION_BODY */
+    size_t answer_bytes;
+    bool answered; /* not its first request */
+    bool closing;
+};
+
 struct api {
     struct orb_ctx *ctx;
     struct MHD_Daemon *daemon;
@@ -48,8 +74,11 @@ struct api {
     struct session *sessions;
     unsigned session_count;
     struct request *requests;
-    unsigned connections;
-    bool closed; /* one of them, in this run of the server */
+    struct connection *connections;
+    unsigned connection_count;
+    struct orb_timer *look; /* at slow connections */
+    uint64_t cut_off;       /* connections: too slow, or in the way of others */
+    bool closed;            /* one of them, in this run of the server */
     uint64_t request_count;
     size_t body_bytes;
     uint64_t committed_ms; /* when a commit was last seen */
@@ -101,6 +130,7 @@ struct request {
 
     /* values read or written in slices */
     struct text value;
+    size_t answer_bytes;
     size_t at;
     bool loading; /* a body is on its way in slices */
 
@@ -115,6 +145,27 @@ void server_stop(struct api *api);
 /* A connection was resumed: nothing happens on its descriptor, so the server is run from the loop's
  * next turn. */
 void server_wake(struct api *api);
+
+/* ---- connection.c ---- */
+
+void connection_start(struct api *api);
+void connection_on_change(void *cls, struct MHD_Connection *connection, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code);
+/* NULL: there was no memory for it. */
+struct connection *connection_of(struct MHD_Connection *connection);
+/* What it does from now on; q: the request, which says whom it counts for. */
+void connection_is(struct connection *c, enum connection_state state, struct request *q);
+/* When it is too late for what it does, 0: never. */
+uint64_t connection_due(const struct connection *c);
+/* How many others of its owner wait for the host. */
+unsigned connection_working(const struct connection *c);
+/* What a source is: an IPv4 address, the /64 of an IPv6 one, all of this machine. */
+uint64_t connection_source(const struct sockaddr *address);
+
+/* ---- framing.c ---- */
+
+/* Refuses a head that two readers could understand in two ways. version: of the request line. */
+int framing_check(struct MHD_Connection *connection, const char *version, struct orb_err *err);
 
 /* ---- request.c ---- */
 

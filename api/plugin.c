@@ -8,7 +8,8 @@ static int on_status(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, 
     const struct api *api = orb_user(ctx);
     cJSON *out = cJSON_CreateObject();
 
-    orb_add_int64(out, "connections", api->connections);
+    orb_add_int64(out, "connections", api->connection_count);
+    orb_add_int64(out, "cut-off", (int64_t)api->cut_off);
     orb_add_int64(out, "sessions", api->session_count);
     orb_add_int64(out, "requests", (int64_t)api->request_count);
     orb_reply(req, out);

@@ -61,12 +61,19 @@ static void on_session(struct request *q, const struct orb_err *err)
         refuse(q, 0, err, NULL);
 }
 
-static void do_head(struct request *q)
+static void do_head(struct request *q, const char *version)
 {
     char token[API_TOKEN + 1], allow[64];
     struct orb_err err = {0};
     unsigned status;
-    int r = head_check(q, &status, allow, &err);
+    int r = framing_check(q->connection, version, &err);
+
+    if (r < 0) { /* where the next request would begin is not known */
+        refuse(q, 400, &err, NULL);
+        answer_header(q, MHD_HTTP_HEADER_CONNECTION, "close");
+        return;
+    }
+    r = head_check(q, &status, allow, &err);
 
     /* Who has no token learns nothing of what there is, the open routes aside. */
     if (!q->route || !(q->route->flags & ROUTE_OPEN)) {
@@ -112,9 +119,17 @@ static enum MHD_Result do_body(struct request *q, const char *data, size_t len)
 
 static void do_work(struct request *q)
 {
+    struct connection *c = connection_of(q->connection);
     struct orb_err err;
 
     q->step = STEP_WORK;
+    connection_is(c, CONNECTION_WORK, q);
+    if (q->session && connection_working(c) >= API_USER_WORK) {
+        orb_fail(&err, ORB_E_BUSY, "%d requests of %.40s are being answered, the limit",
+                 API_USER_WORK, q->session->user);
+        refuse(q, 0, &err, NULL);
+        return;
+    }
     if (q->body_seen > API_BODY_MAX) {
         orb_fail(&err, ORB_E_LIMIT, "the body has %zu bytes; at most %u are taken", q->body_seen,
                  API_BODY_MAX);
@@ -134,8 +149,12 @@ static void do_work(struct request *q)
 
 static enum MHD_Result respond(struct request *q)
 {
+    struct connection *c = connection_of(q->connection);
+
     if (!q->response)
         return MHD_NO; /* no memory even for the response */
+    c->answer_bytes = q->answer_bytes;
+    connection_is(c, CONNECTION_ANSWER, q);
     return MHD_queue_response(q->connection, q->status, q->response);
 }
 
@@ -145,35 +164,32 @@ static void suspend(struct request *q)
     MHD_suspend_connection(q->connection);
 }
 
-static uint64_t opened(struct MHD_Connection *connection)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-
-    return info ? (uint64_t)(uintptr_t)info->socket_context : 0;
-}
-
 enum MHD_Result request_on_access(void *cls, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *upload_data,
                                   size_t *upload_data_size, void **con_cls)
 {
     struct request *q = *con_cls;
+    struct connection *c = connection_of(connection);
 
-    if (!q)
+    if (!q || !c)
         return MHD_NO;
     if (!q->connection) {
         q->connection = connection;
-        q->opened_ms = opened(connection);
+        q->opened_ms = c->opened_ms;
         snprintf(q->method, sizeof q->method, "%s", method);
-        do_head(q);
-        if (q->step == STEP_AUTH && !q->status)
+        connection_is(c, CONNECTION_BODY, q);
+        do_head(q, version);
+        if (q->step == STEP_AUTH && !q->status) {
+            connection_is(c, CONNECTION_WORK, q);
             suspend(q);
+        }
         return q->status ? respond(q) : MHD_YES;
     }
     if (q->status)
         return respond(q);
     if (q->step == STEP_AUTH) {
         q->step = STEP_BODY;
+        connection_is(c, CONNECTION_BODY, q);
         return MHD_YES;
     }
     if (*upload_data_size) {
@@ -237,9 +253,13 @@ void request_on_completed(void *cls, struct MHD_Connection *connection, void **c
     struct request *q = *con_cls;
     struct api *api = cls;
 
+    struct connection *c = connection_of(connection);
+
     *con_cls = NULL;
     if (!q)
         return;
+    if (c)
+        connection_is(c, CONNECTION_HEAD, NULL);
     if (q->connection && !api->stopping) {
         api->request_count++;
         orb_counter_add(api->ctx, "requests", 1);

@@ -44,22 +44,6 @@ static void on_expiry(struct orb_ctx *ctx, void *arg)
     session_expire(arg);
 }
 
-static void on_connection(void *cls, struct MHD_Connection *connection, void **socket_context,
-                          enum MHD_ConnectionNotificationCode code)
-{
-    struct api *api = cls;
-
-    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        api->connections++;
-        *socket_context = (void *)(uintptr_t)orb_now_ms();
-    } else {
-        api->connections--;
-        api->closed = true;
-    }
-    if (!api->stopping)
-        orb_gauge_set(api->ctx, "connections", api->connections);
-}
-
 /* We decode the target ourselves, strictly (url.h). */
 static size_t leave_escaped(void *cls, struct MHD_Connection *connection, char *s)
 {
@@ -87,15 +71,17 @@ int server_start(struct api *api, struct orb_err *err)
     if (fd < 0)
         return orb_fail(err, ORB_E_STATE,
                         "there is no socket \"http\"; the manifest asks for net.bind:…#http");
+    connection_start(api);
     api->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
         request_on_access, api, MHD_OPTION_EXTERNAL_LOGGER, on_message, api,
         MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, request_on_uri, api,
         MHD_OPTION_NOTIFY_COMPLETED, request_on_completed, api, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, api, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, api,
+        connection_on_change, api, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, api,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)API_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)API_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)API_MEMORY,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+        /* not strict: its refusal of a missing Host is two responses; framing.c is stricter */
+        MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_END);
     if (!api->daemon)
         return orb_fail(err, ORB_E_IO, "the HTTP server does not start on socket %d", fd);
     info = MHD_get_daemon_info(api->daemon, MHD_DAEMON_INFO_EPOLL_FD);
@@ -132,5 +118,6 @@ void server_stop(struct api *api)
         next = q->next;
         request_free(q);
     }
+    orb_timer_free(api->look);
     session_fini(api);
 }

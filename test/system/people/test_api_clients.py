@@ -1,0 +1,146 @@
+"""test_api_clients.py BUILD - clients of the API that are slow, many, or say two things at once."""
+import select
+import socket
+import sys
+import time
+
+from lab import Appliance, Tap, receive
+
+tap = Tap()
+check = tap.check
+HOST = b"Host: localhost\r\n"
+CUT_MS = 10000  # for the first head
+
+
+def raw(box, data, seconds=3):
+    """What comes back until the end, and whether the end came."""
+    s, out = box.connect(), b""
+    s.settimeout(seconds)
+    try:
+        s.sendall(data)
+        while piece := s.recv(65536):
+            out += piece
+        return out, True
+    except TimeoutError:
+        return out, False
+    except ConnectionError:
+        return out, True
+    finally:
+        s.close()
+
+
+def framing(box, token):
+    who = HOST + b"Authorization: Bearer " + token.encode() + b"\r\n"
+    second = b"GET /api/v1/whoami HTTP/1.1\r\n" + who + b"Connection: close\r\n\r\n"
+    post = b"POST /api/v1/config/discard HTTP/1.1\r\nContent-Type: application/json\r\n"
+    get = b"GET /healthz HTTP/1.1\r\n"
+    chunks = b"2\r\n{}\r\n0\r\n\r\n"
+    out, ended = raw(box, post + who + b"Content-Length: 2\r\n\r\n{}" + second)
+    check(ended and out.count(b"HTTP/1.1 200") == 2, "control: two plain requests, two answers", out)
+    out, ended = raw(box, post + who + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + second)
+    check(ended and out.count(b"HTTP/1.1 200") == 2, "control: chunks alone", out)
+    for name, data in {
+            "two lengths": post + who + b"Content-Length: 2\r\nContent-Length: 40\r\n\r\n{}",
+            "a length twice": post + who + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+            "length and chunks": post + who + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n"
+            + chunks,
+            "chunks and length": post + who + b"Transfer-Encoding: chunked\r\ncontent-length: 12\r\n\r\n"
+            + chunks,
+            "chunks twice": post + who + b"Transfer-Encoding: chunked\r\n" * 2 + b"\r\n" + chunks,
+            "another coding": post + who + b"Transfer-Encoding: gzip, chunked\r\n\r\n" + chunks,
+            "a coding with a blank": post + who + b"Transfer-Encoding: \x0bchunked\r\n\r\n" + chunks,
+            "chunks in HTTP/1.0": post.replace(b"1.1", b"1.0") + who +
+            b"Transfer-Encoding: chunked\r\n\r\n" + chunks,
+            "a blank before the colon": get + HOST + b"Transfer-Encoding : chunked\r\n\r\n" + chunks,
+            "two hosts": get + HOST + b"Host: evil.example\r\n\r\n",
+            "no host": get + b"\r\n",
+            "two tokens": b"GET /api/v1/whoami HTTP/1.1\r\n" + who + b"Authorization: Bearer x\r\n\r\n",
+            "two types": post + who + b"Content-Length: 2\r\nContent-Type: text/plain\r\n\r\n{}",
+            "a carriage return": get + HOST + b"X: a\rHost: b\r\n\r\n"}.items():
+        out, ended = raw(box, data + second)
+        check(ended and out.startswith(b"HTTP/1.1 400") and out.count(b"HTTP/1.1 ") == 1,
+              f"{name}: one 400, and nothing more is read", out)
+
+
+def slow(box):
+    """A byte now and then does not keep a connection, and a slow client that ends is answered."""
+    begun = time.monotonic()
+    hung = [box.connect() for _ in range(8)]
+    fair = box.connect()
+    text = b"GET /healthz HTTP/1.1\r\n" + HOST + b"\r\n"
+    for s in hung:
+        s.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: ")
+    ended, said = {}, []
+    while len(ended) < len(hung) and time.monotonic() - begun < 40:
+        for s in hung:
+            if s in ended:
+                continue
+            try:
+                s.sendall(b"x")
+            except OSError:
+                pass
+        if text:
+            fair.sendall(text[:8])
+            text = text[8:]
+        for s in select.select([s for s in hung if s not in ended], [], [], 0.5)[0]:
+            try:
+                said.append(s.recv(4096))
+            except OSError:
+                said.append(b"")
+            ended[s] = time.monotonic() - begun
+    check(len(ended) == len(hung), "clients that never end a head are cut off", len(ended))
+    check(all(t * 1000 >= CUT_MS - 500 for t in ended.values()), "not before their time",
+          sorted(ended.values()))
+    check(any(t.startswith(b"HTTP/1.1 408") for t in said), "with 408", said)
+    check(receive(fair).status == 200, "control: a slow head that ends in time is answered")
+    [s.close() for s in hung + [fair]]
+
+
+def many(box, token):
+    """Connections without a token, many more than there are, beside a user's."""
+    kept = box.connect()
+    ask = b"GET /api/v1/whoami HTTP/1.1\r\n" + HOST + f"Authorization: Bearer {token}\r\n\r\n".encode()
+    kept.sendall(ask)
+    check(receive(kept).status == 200, "a user has a connection")
+    crowd, slowest = [], 0
+    try:
+        for i in range(400):
+            crowd.append(box.connect())
+            crowd[-1].sendall(b"GET /healthz HTTP/1.1\r\n")
+            if i % 40 == 39:
+                at = time.monotonic()
+                r = box.http("GET", "/api/v1/whoami", token)
+                slowest = max(slowest, time.monotonic() - at)
+                if r.status != 200:
+                    break
+        check(r.status == 200, "the same user gets in anew beside 400 that hold theirs", r)
+        check(slowest < 5, "without waiting for one of them to end", slowest)
+        kept.sendall(ask)
+        check(receive(kept).status == 200, "and keeps the connection it had")
+        lost = sum(1 for s in select.select(crowd, [], [], 0)[0] if gone(s))
+        check(lost >= 100, "control: those of the crowd were too many", lost)
+    finally:
+        [s.close() for s in crowd + [kept]]
+    status = box.ask("ipc", "call", "api", "status")
+    check(status["cut-off"] >= 100, "status counts them", status)
+
+
+def gone(s):
+    try:
+        return s.recv(4096, socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def main():
+    with Appliance(sys.argv[1], "clients") as box:
+        token = box.token("ada", "admin")
+        framing(box, token)
+        many(box, token)
+        slow(box)
+    tap.end()
+
+
+main()
