@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "core/obs/logline.h"
 #include "core/obs/logs_priv.h"
 
 #define SETTLE_MS 1000    /* a disk that takes longer than this is not waited for */
@@ -20,53 +19,6 @@ struct logs_search {
     uint64_t last; /* number of the last record at the time */
     struct orb_err err;
 };
-
-static int by_seq(const void *a, const void *b)
-{
-    const struct record *const *x = a, *const *y = b;
-
-    return (*x)->seq < (*y)->seq ? -1 : (*x)->seq > (*y)->seq;
-}
-
-static bool fits(const struct record *r, const struct stream *s, const struct logread_query *q)
-{
-    const struct logline line = {.seq = r->seq,
-                                 .time_us = r->time_us,
-                                 .level = r->level,
-                                 .service = s->name,
-                                 .service_len = strlen(s->name)};
-
-    return r->line && logread_fits(q, &line);
-}
-
-/* The page that the memory gives; *ret_gone: below this it has not all. */
-static void find(struct logs *logs, const struct logread_query *q, struct logread_page *page,
-                 uint64_t *ret_gone)
-{
-    size_t max = (size_t)logs->stream_count * LOGS_RING + 1, n = 0;
-    AUTO_FREE const struct record **found = xcalloc(max, sizeof *found);
-
-    *ret_gone = logs->first_seq - 1;
-    for (unsigned i = 0; i < logs->stream_count; i++) {
-        const struct stream *s = logs->streams[i];
-
-        if (q->service && strcmp(q->service, s->name))
-            continue;
-        if (s->gone > *ret_gone)
-            *ret_gone = s->gone;
-        for (unsigned k = 0; k < LOGS_RING; k++)
-            if (fits(&s->ring[k], s, q))
-                found[n++] = &s->ring[k];
-    }
-    qsort(found, n, sizeof *found, by_seq);
-    for (size_t i = q->newest && n > q->limit ? n - q->limit : 0; i < n; i++)
-        if (!logread_take(page, q, found[i]->seq, found[i]->line, found[i]->len))
-            break;
-    if (q->newest && n > q->limit && !page->more) {
-        page->more = true;
-        page->edge = page->items[page->from].seq;
-    }
-}
 
 static struct logread_query plain_query(const struct logs *logs, const struct logs_query *q)
 {
@@ -117,7 +69,7 @@ void logs_find(struct logs *logs, const struct logs_query *query, struct buf *re
     struct logread_page page = {0};
     uint64_t gone;
 
-    find(logs, &q, &page, &gone);
+    logs_memory_find(logs, &q, &page, &gone);
     write_page(logs, &page, &q, logs->seq, ret_json);
     logread_page_fini(&page);
 }
@@ -171,7 +123,7 @@ int logs_search_new(struct logs *logs, const struct logs_query *query, struct lo
         q.limit = GREP_RECORDS;
         q.bytes = GREP_BYTES;
     }
-    find(logs, &q, &s->memory, &gone);
+    logs_memory_find(logs, &q, &s->memory, &gone);
     s->last = logs->seq;
     s->complete = !q.grep && is_complete(s, gone);
     *ret = s;

@@ -54,6 +54,11 @@ struct logs {
     struct journal journal;
 };
 
+/* logs_memory.c */
+/* The page that the memory gives; *ret_gone: up to this number it has not all. */
+void logs_memory_find(const struct logs *logs, const struct logread_query *query,
+                      struct logread_page *ret_page, uint64_t *ret_gone);
+
 /* logs_clock.c */
 /* The wall clock for a record, microseconds; small enough for every reader of numbers. */
 uint64_t logs_clock_now(void);

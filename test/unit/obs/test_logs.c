@@ -1,6 +1,7 @@
 /* core/obs: rings, rates, files, metrics. */
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "core/base/own.h"
 #include "core/json/tree.h"
@@ -266,4 +267,113 @@ TEST(a_metric_speaks_neither_for_the_host_nor_in_two_types)
     ck_assert_ptr_null(strstr(text.data, "bad"));
     ck_assert_ptr_nonnull(strstr(text.data, "orbital_metrics_refused_total 4\n"));
     metrics_free(m);
+}
+
+/* ---- the memory with all it may hold ---- */
+
+#define CROWD (LOGS_SERVICES - 1) /* and host */
+
+static struct logs *crowd(unsigned each)
+{
+    static const char text[] = "{\"level\":\"%s\",\"event\":\"e\",\"kv\":{\"i\":%u}}";
+    struct logs *logs = quiet(NULL);
+
+    log_info(logs_sink(logs), "first");
+    for (unsigned i = 0; i < each * CROWD; i++) {
+        unsigned who = i * 2654435761u % CROWD; /* in no order */
+        AUTO_FREE char *name = xasprintf("svc%u", who);
+        AUTO_FREE char *record = xasprintf(text, i % 7 ? "info" : "warning", i);
+
+        logs_record(logs, name, record, strlen(record));
+    }
+    return logs;
+}
+
+static bool wanted(unsigned i, const struct logs_query *q)
+{
+    char name[16];
+
+    snprintf(name, sizeof name, "svc%u", i * 2654435761u % CROWD);
+    return (q->level < LOG_LEVEL_WARN || i % 7 == 0) && (!q->service || !strcmp(q->service, name));
+}
+
+/* Are the records of the page the newest, or the oldest, of those that fit? Returns how many. */
+static unsigned judged(struct logs *logs, const struct logs_query *q, unsigned all)
+{
+    AUTO(json_t) json_t *tree = NULL;
+    unsigned n = (unsigned)count(logs, q, &tree), at = 0, step = 0;
+    const json_t *list = json_object_get(tree, "records");
+
+    for (unsigned k = 0; k < n; k++) {
+        unsigned place = q->newest ? n - 1 - k : k;
+        const json_t *kv = json_object_get(json_array_get(list, place), "kv");
+
+        do
+            at = q->newest ? all - 1 - step++ : step++;
+        while (!wanted(at, q));
+        ck_assert_int_eq(json_integer_value(json_object_get(kv, "i")), at);
+    }
+    return n;
+}
+
+TEST(records_of_many_services_come_in_order_from_either_end)
+{
+    enum { EACH = 40, ALL = EACH * CROWD };
+    static const unsigned limits[] = {1, 3, 200, 1000};
+    struct logs *logs = crowd(EACH);
+
+    for (unsigned i = 0; i < ARRAY_LEN(limits) * 8; i++) {
+        struct logs_query q = {.limit = limits[i / 8], .newest = i & 1};
+        unsigned fitting = 0;
+
+        q.level = i & 2 ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG;
+        q.service = i & 4 ? "svc77" : NULL;
+        if (!q.newest) {
+            AUTO(json_t) json_t *tree = NULL;
+            struct logs_query host = {.service = "host"};
+
+            count(logs, &host, &tree); /* after the record of the host itself */
+            q.after = (uint64_t)json_integer_value(
+                json_object_get(json_array_get(json_object_get(tree, "records"), 0), "seq"));
+        }
+        for (unsigned k = 0; k < ALL; k++)
+            fitting += wanted(k, &q);
+        ck_assert_uint_eq(judged(logs, &q, ALL), fitting < q.limit ? fitting : q.limit);
+    }
+    logs_free(logs);
+}
+
+static uint64_t spent_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* The loop itself looks through the memory; what fits nothing is the dearest. */
+TEST(a_look_through_a_full_memory_is_short)
+{
+    struct logs *logs = crowd(LOGS_RING);
+    struct logs_query queries[] = {{.level = LOG_LEVEL_ERROR},
+                                   {.until_us = 1},
+                                   {.limit = 1000},
+                                   {.limit = 1000, .newest = true},
+                                   {.limit = 1000, .after = 1}};
+
+    for (unsigned i = 0; i < ARRAY_LEN(queries); i++) {
+        uint64_t least = UINT64_MAX;
+
+        for (unsigned k = 0; k < 5; k++) {
+            AUTO(buf) struct buf out = {0};
+            uint64_t before = spent_ns(), took;
+
+            logs_find(logs, &queries[i], &out);
+            took = spent_ns() - before;
+            least = took < least ? took : least;
+        }
+        printf("# query %u: %.2f ms\n", i, (double)least / 1e6);
+        ck_assert_uint_lt(least, 50000000);
+    }
+    logs_free(logs);
 }
