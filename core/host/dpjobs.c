@@ -1,6 +1,7 @@
 /* The jobs of dataplane@1. Compiling and the nftables transaction take milliseconds to hundreds of
  * them, so each request that touches the data plane is a job on libuv's thread pool, one at a time
  * in order; the loop never waits. The first job opens the data plane. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "core/base/own.h"
@@ -74,9 +75,20 @@ static void on_work(uv_work_t *work)
 
 /* ---- the loop's side ---- */
 
+/* What the job that is over did to connections that ran. */
+static struct dataplane_ended ended_now(const struct dpservice *s)
+{
+    struct dataplane_ended now = dataplane_ended(s->dataplane);
+
+    now.refused -= s->ended.refused;
+    now.translated -= s->ended.translated;
+    return now;
+}
+
 static void applied(struct dpservice *s, struct dp_job *job)
 {
     struct dataplane_times times = dataplane_applied_times(s->dataplane);
+    struct dataplane_ended ended = ended_now(s);
 
     policy_fini(&s->previous);
     s->previous = s->current;
@@ -84,7 +96,9 @@ static void applied(struct dpservice *s, struct dp_job *job)
     policy_init(&job->draft->policy);
     s->applied_tx = job->tx;
     dpservice_drop(job->draft);
-    buf_addf(&job->out, "{\"generation\":%u}", dataplane_generation(s->dataplane));
+    buf_addf(&job->out,
+             "{\"generation\":%u,\"ended\":{\"refused\":%" PRIu64 ",\"translated\":%" PRIu64 "}}",
+             dataplane_generation(s->dataplane), ended.refused, ended.translated);
     log_info(s->host->log, "dataplane.applied", KV("tx", job->tx),
              KV("generation", dataplane_generation(s->dataplane)),
              KV("rules", s->current.rule_count), KV("build_ms", times.build_ms),
@@ -128,20 +142,20 @@ static void detached(struct dpservice *s)
     log_warn(s->host->log, "dataplane.detached");
 }
 
-/* What a job did to connections that ran. */
 static void log_ended(struct dpservice *s)
 {
-    struct dataplane_ended now = {0};
-    uint64_t refused, translated;
+    struct dataplane_ended ended;
 
-    if (s->dataplane)
-        now = dataplane_ended(s->dataplane);
-    refused = now.refused - s->ended.refused;
-    translated = now.translated - s->ended.translated;
-    s->ended = now;
-    if (refused || translated)
-        log_notice(s->host->log, "dataplane.flows-ended", KV("flows", refused + translated),
-                   KV("refused", refused), KV("translated", translated),
+    if (!s->dataplane) {
+        s->ended = (struct dataplane_ended){0};
+        return;
+    }
+    ended = ended_now(s);
+    s->ended = dataplane_ended(s->dataplane);
+    if (ended.refused || ended.translated)
+        log_notice(s->host->log, "dataplane.flows-ended",
+                   KV("flows", ended.refused + ended.translated), KV("refused", ended.refused),
+                   KV("translated", ended.translated),
                    KV("generation", dataplane_generation(s->dataplane)));
 }
 

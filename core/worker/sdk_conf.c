@@ -99,7 +99,8 @@ void orb_plan_step(struct orb_ctx *ctx, const char *kind, const char *text)
     struct sdk_conf *conf = &ctx->conf;
     cJSON *line;
 
-    if (conf->state != SDK_CONF_PREPARING || cJSON_GetArraySize(conf->plan) >= MAX_PLAN)
+    if ((conf->state != SDK_CONF_PREPARING && conf->state != SDK_CONF_APPLYING) ||
+        cJSON_GetArraySize(conf->plan) >= MAX_PLAN)
         return;
     if (!conf->plan)
         conf->plan = cJSON_CreateArray();
@@ -146,10 +147,19 @@ static void finished_sync(struct orb_ctx *ctx, const struct orb_err *err)
     settle(ctx);
 }
 
+/* {"plan": […]}, as prepare and apply are answered. */
+static cJSON *take_plan(struct sdk_conf *conf)
+{
+    cJSON *out = cJSON_CreateObject();
+
+    cJSON_AddItemToObject(out, "plan", conf->plan ? conf->plan : cJSON_CreateArray());
+    conf->plan = NULL;
+    return out;
+}
+
 static void finished_prepare(struct orb_ctx *ctx, const struct orb_err *err)
 {
     struct sdk_conf *conf = &ctx->conf;
-    cJSON *out;
 
     if (err) {
         sdk_tree_undo(conf->tree, conf->undo, conf->undo_count, NULL);
@@ -162,10 +172,7 @@ static void finished_prepare(struct orb_ctx *ctx, const struct orb_err *err)
         return;
     }
     conf->state = SDK_CONF_PREPARED;
-    out = cJSON_CreateObject();
-    cJSON_AddItemToObject(out, "plan", conf->plan ? conf->plan : cJSON_CreateArray());
-    conf->plan = NULL;
-    answer(ctx, out, NULL);
+    answer(ctx, take_plan(conf), NULL);
 }
 
 static void finished(struct orb_ctx *ctx, const struct orb_err *err)
@@ -189,7 +196,7 @@ static void finished(struct orb_ctx *ctx, const struct orb_err *err)
             conf->revision = conf->change.revision;
             sdk_applied(ctx); /* before the config service hears of it */
         }
-        answer(ctx, NULL, err);
+        answer(ctx, err || !conf->plan ? NULL : take_plan(conf), err);
         break;
     default: /* SDK_CONF_ABORTING */
         drop_patch(conf);

@@ -127,7 +127,8 @@ struct orb_change {
     const cJSON *patch;
 };
 
-/* A prepared plan for people: one line a step. Copied. kind: "live", "reload" or "restart". */
+/* For people, one line a step: in prepare what the change will do, in apply what only showed then
+ * (running connections that ended, say). Copied. kind: "live", "reload" or "restart". */
 void orb_plan_step(struct orb_ctx *ctx, const char *kind, const char *text);
 
 struct orb_config {

@@ -112,22 +112,28 @@ static bool late(struct participant *p, const char *doing, const struct orb_err 
 
 /* ---- prepare ---- */
 
+/* The steps an answer names, at most so many, behind those the service named before. */
+static void add_plan(struct participant *p, const char *text, size_t len)
+{
+    AUTO(json_t) json_t *reply = NULL;
+    json_t *plan;
+
+    if (tree_parse(text, len, NULL, &reply, NULL) < 0)
+        return;
+    plan = json_object_get(reply, "plan");
+    while (json_array_size(plan) > MAX_PLAN_STEPS)
+        json_array_remove(plan, json_array_size(plan) - 1);
+    if (!p->plan)
+        p->plan = json_array();
+    json_array_extend(p->plan, plan);
+}
+
 static void prepare_result(struct participant *p, const char *text, size_t len,
                            const struct orb_err *err)
 {
-    struct orb_err why;
-    json_t *reply = NULL;
-
     if (!err) {
         p->state = PART_READY;
-        if (tree_parse(text, len, NULL, &reply, &why) == 0) {
-            json_t *plan = json_object_get(reply, "plan");
-
-            while (json_array_size(plan) > MAX_PLAN_STEPS)
-                json_array_remove(plan, json_array_size(plan) - 1);
-            p->plan = json_incref(plan);
-            json_decref(reply);
-        }
+        add_plan(p, text, len);
         return;
     }
     if (err->code == ORB_E_UNAVAILABLE || (p->tx->job->undoes && err->code == ORB_E_GONE)) {
@@ -233,6 +239,8 @@ static void apply_result(struct participant *p, const struct orb_err *err)
 
 static void on_applied(void *arg, const char *text, size_t len, const struct orb_err *err)
 {
+    if (!err)
+        add_plan(arg, text, len);
     apply_result(arg, err);
 }
 

@@ -235,6 +235,24 @@ static void follow(struct firewall *self, const cJSON *tree)
     }
 }
 
+/* Running connections the commit ended, for who made it. */
+static void tell_ended(struct orb_ctx *ctx, const cJSON *out)
+{
+    const cJSON *ended = cJSON_GetObjectItemCaseSensitive(out, "ended");
+    const cJSON *refused = cJSON_GetObjectItemCaseSensitive(ended, "refused");
+    const cJSON *translated = cJSON_GetObjectItemCaseSensitive(ended, "translated");
+    double no = refused ? refused->valuedouble : 0,
+           other = translated ? translated->valuedouble : 0;
+    char text[160];
+
+    if (no + other <= 0)
+        return;
+    snprintf(text, sizeof(text),
+             "ended %.0f running connection%s: %.0f refused, %.0f translated otherwise from now on",
+             no + other, no + other == 1 ? "" : "s", no, other);
+    orb_plan_step(ctx, "live", text);
+}
+
 static void on_applied(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
 {
     struct firewall *self = arg;
@@ -257,6 +275,7 @@ static void on_applied(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
     retry_paid(ctx, self);
     follow(self, self->talk.change->tree);
     fold_report(ctx, self->talk.change->tree);
+    tell_ended(ctx, out);
     orb_log(ctx, ORB_INFO, "firewall.applied",
             ORB_I("generation", generation ? (int64_t)generation->valuedouble : 0),
             ORB_I("messages", self->talk.work.puts.count), ORB_I("full", self->talk.work.full));

@@ -77,7 +77,8 @@ class Box(Appliance):
 
 def a_commit_that_is_not_confirmed(box):
     box.ctl("config", "set", "firewall", "groups", "banned", "addresses", PEER)
-    box.ctl("config", "commit", "--confirm", "2")
+    said = box.ctl("config", "commit", "--confirm", "2").stdout
+    expect("ended 2 running connections: 2 refused, 0 translated" in said, f"the commit says how many: {said}")
     box.stands("session", "query")
     box.flows("session", "query")  # the same connection, after the commit was taken back
     expect(box.ended() == (2, 2), f"two are counted: {box.ended()}")
@@ -88,7 +89,8 @@ def services_that_restart(box):
     box.ctl("service", "restart", "firewall")
     box.until(20, lambda: box.service("firewall")["state"] == "Running", "the firewall runs again")
     box.ctl("config", "set", "firewall", "rules", "40", '{"from": "wan", "action": "drop"}')
-    box.ctl("config", "commit")
+    said = box.ctl("config", "commit").stdout
+    expect("ended" not in said, f"a commit that ends nothing says nothing of it: {said}")
     box.kill()
     box.start()
     box.flows("session", "query")

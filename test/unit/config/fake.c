@@ -400,7 +400,9 @@ static void answer(struct fake *f, const struct fake_call *c, struct fake_servic
     buf_addf(&f->trace, "%s.%s%s ", s->name, c->method,
              json_is_true(json_object_get(in, "applied")) ? "+" : "");
     if (s->mode[phase] == FAKE_OK) {
-        c->done(c->arg, phase ? "{}" : ok, phase ? 2 : strlen(ok), NULL);
+        const char *text = phase == FAKE_PREPARE || (phase == FAKE_APPLY && s->tells) ? ok : "{}";
+
+        c->done(c->arg, text, strlen(text), NULL);
         return;
     }
     if (s->mode[phase] == FAKE_ERROR)

@@ -16,6 +16,7 @@ struct fake_service {
     char name[16];
     char path[32];
     char secret[48]; /* another capability, "": none */
+    bool tells;      /* a step of its plan in apply, too */
     uint32_t peer;
     enum fake_mode mode[3];
     /* What a real one keeps: the revision it works by, and a transaction on its way. */

@@ -34,6 +34,20 @@ TEST(only_touched_services_take_part_all_prepare_before_any_applies)
     fake_free(&f);
 }
 
+TEST(what_a_service_tells_in_apply_stands_behind_its_plan)
+{
+    struct fake f;
+    struct fake_service *a, *b;
+
+    two(&f, &a, &b);
+    a->tells = true;
+    fake_commit(&f);
+    ck_assert_uint_eq(json_array_size(json_object_get(f.reply, "plan")), 3);
+    ck_assert_str_eq(json_string_value(tree_get(f.reply, "/plan/1/service")), "interfaces");
+    ck_assert_str_eq(json_string_value(tree_get(f.reply, "/plan/2/service")), "firewall");
+    fake_free(&f);
+}
+
 TEST(a_dry_run_returns_the_plan_and_changes_nothing)
 {
     struct fake f;

@@ -96,6 +96,8 @@ static int on_apply(struct orb_ctx *ctx, const struct orb_change *change, struct
         return orb_fail(err, ORB_E_KERNEL, "EINVAL of the kernel");
     if (!strcmp(mode_of(change), "never"))
         return ORB_LATER;
+    if (!strcmp(mode_of(change), "tells"))
+        orb_plan_step(ctx, "live", "one thing");
     if (!strcmp(mode_of(change), "slow"))
         return work_on(ctx);
     return !strcmp(mode_of(change), "later") ? answer_later(ctx) : 0;
@@ -289,6 +291,22 @@ TEST(prepare_shows_the_new_tree_and_apply_follows)
     ask(&h, APPLY, "{\"tx\":5}");
     until_stage(&h, "apply");
     expect_ok(&h, "{}");
+    fakehost_stop(&h);
+}
+
+TEST(what_only_shows_in_apply_is_told_then)
+{
+    struct fakehost h;
+
+    start(&h);
+    ask(&h, PREPARE,
+        "{\"tx\":5,\"revision\":13,\"patch\":["
+        "{\"op\":\"set\",\"path\":\"/fw/mode\",\"value\":\"tells\"}]}");
+    until_stage(&h, "prepare");
+    expect_ok(&h, PLAN);
+    ask(&h, APPLY, "{\"tx\":5}");
+    until_stage(&h, "apply");
+    expect_ok(&h, PLAN);
     fakehost_stop(&h);
 }
 
