@@ -194,9 +194,9 @@ static void build_head(const struct policy *policy, struct classify_head *head)
     memset(head, 0, sizeof(*head));
     head->magic = CLASSIFY_MAGIC;
     head->default_forward =
-        policy->log_defaults & POLICY_LOG_FORWARD && policy->forward == POLICY_DROP
+        policy->defaults.log & POLICY_LOG_FORWARD && policy->defaults.forward == POLICY_DROP
             ? CLASSIFY_UNDECIDED
-            : policy->forward;
+            : policy->defaults.forward;
     head->asks_invalid = asks_invalid(policy);
 }
 

@@ -38,7 +38,7 @@ static void build(struct doubt *doubt)
 bool doubt_refuses(struct doubt *doubt, const struct classify_header *header, uint32_t mark)
 {
     const struct policy_rule *sure = NULL, *by = policy_find_rule(doubt->now, mark);
-    enum policy_action action = doubt->now->forward;
+    enum policy_action action = doubt->now->defaults.forward;
     int found;
 
     if (!doubt->memory && !doubt->failed)

@@ -26,7 +26,8 @@ static void view_init(struct judge_view *view, const struct policy *policy, enum
     view->memory = hook == FLOW_HOOK_FORWARD ? memory : NULL;
     if (hook == FLOW_HOOK_FORWARD)
         return;
-    p->forward = hook == FLOW_HOOK_INPUT ? policy->input : policy->output;
+    p->defaults.forward =
+        hook == FLOW_HOOK_INPUT ? policy->defaults.input : policy->defaults.output;
     p->rules = xcalloc(policy->rule_count + 1, sizeof(*p->rules));
     p->rule_count = 0;
     for (unsigned i = 0; i < policy->rule_count; i++) {
@@ -102,8 +103,8 @@ static void compare(const struct judge *judge, struct judge_side *side, enum flo
 {
     const struct policy *now = &side->now.policy, *before = &side->before.policy;
 
-    side->alike =
-        now->forward == before->forward && count_rules(now, hook) == count_rules(before, hook);
+    side->alike = now->defaults.forward == before->defaults.forward &&
+                  count_rules(now, hook) == count_rules(before, hook);
     for (unsigned i = 0; i < now->rule_count; i++) {
         const struct policy_rule *rule = &now->rules[i];
 
@@ -176,7 +177,7 @@ static bool verdict_stands(const struct judge *judge, uint32_t mark, enum flow_h
     if (!judge->before || side->alike)
         return side->alike;
     if (mark == side->mark)
-        return side->now.policy.forward == POLICY_ACCEPT && side->first == UINT32_MAX;
+        return side->now.policy.defaults.forward == POLICY_ACCEPT && side->first == UINT32_MAX;
     rule = policy_find_rule(&side->now.policy, mark);
     return rule && rule->action == POLICY_ACCEPT && mark < side->first &&
            same_rule(judge, rule, policy_find_rule(&side->before.policy, mark));
@@ -271,7 +272,7 @@ static enum judge_fate verdict(struct judge *judge, const struct flow *flow,
     struct judge_side *side = &judge->sides[way->hook];
     struct classify_header header = header_of(&side->now.policy, flow, way);
     const struct policy_rule *rule = look_up(&side->now, &header);
-    enum policy_action action = rule ? rule->action : side->now.policy.forward;
+    enum policy_action action = rule ? rule->action : side->now.policy.defaults.forward;
 
     if (rule && policy_rule_unsure(rule))
         return doubt_refuses(&side->doubt, &header, flow->mark) ? JUDGE_DOUBTED : JUDGE_STAYS;

@@ -259,9 +259,9 @@ static void add_first(const struct policy *policy, const struct nft_hook *hook, 
 
 static void add_default_log(const struct policy *policy, const struct nft_hook *hook, struct buf *b)
 {
-    if (!(policy->log_defaults & hook->log))
+    if (!(policy->defaults.log & hook->log))
         return;
-    nft_limit(&policy->log_limit, b);
+    nft_limit(&policy->defaults.log_limit, b);
     buf_addf(b, "log prefix \"orbital default %s: \"\n", hook->name);
 }
 
@@ -348,7 +348,7 @@ void nft_chains(const struct policy *policy, struct nft_text *ret_text)
     nft_add_notrack(policy, ret_text);
     nft_rule_chains(policy, ret_text);
     buf_adds(&nft_chain_new(ret_text, "ended", 0)->body, ended_chain);
-    add_hook(policy, &hooks[0], policy->forward, ret_text);
-    add_hook(policy, &hooks[1], policy->input, ret_text);
-    add_hook(policy, &hooks[2], policy->output, ret_text);
+    add_hook(policy, &hooks[0], policy->defaults.forward, ret_text);
+    add_hook(policy, &hooks[1], policy->defaults.input, ret_text);
+    add_hook(policy, &hooks[2], policy->defaults.output, ret_text);
 }

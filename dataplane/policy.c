@@ -10,8 +10,8 @@
 
 void policy_init(struct policy *policy)
 {
-    *policy =
-        (struct policy){.forward = POLICY_DROP, .input = POLICY_ACCEPT, .output = POLICY_ACCEPT};
+    *policy = (struct policy){
+        .defaults = {.forward = POLICY_DROP, .input = POLICY_ACCEPT, .output = POLICY_ACCEPT}};
 }
 
 void policy_rule_fini(struct policy_rule *rule)
@@ -121,11 +121,7 @@ int policy_copy(const struct policy *from, struct policy *to)
     struct policy copy;
 
     policy_init(&copy);
-    copy.forward = from->forward;
-    copy.input = from->input;
-    copy.output = from->output;
-    copy.log_defaults = from->log_defaults;
-    copy.log_limit = from->log_limit;
+    copy.defaults = from->defaults;
     copy.rules = calloc(from->rule_count + 1, sizeof(*copy.rules));
     copy.zones = calloc(from->zone_count + 1, sizeof(*copy.zones));
     copy.nat = calloc(from->nat_count + 1, sizeof(*copy.nat));

@@ -152,6 +152,13 @@ struct policy_nat {
     struct policy_ports to_ports;
 };
 
+/* What happens to packets no rule names. */
+struct policy_defaults {
+    enum policy_action forward, input, output; /* drop, accept, accept unless they are said */
+    unsigned log;                              /* POLICY_LOG_FORWARD … */
+    struct policy_limit log_limit;             /* of these */
+};
+
 /* Entries are sorted: rules, nat and notracks by id, zones and ports by name. Lists of addresses
  * and ports that policy_put made are sorted, without overlap, neighbours joined. */
 struct policy {
@@ -166,9 +173,7 @@ struct policy {
     /* What conntrack does not see: from, protocol, addresses, ports and action of each are used. */
     struct policy_rule *notracks;
     unsigned notrack_count;
-    enum policy_action forward, input, output; /* defaults: drop, accept, accept */
-    unsigned log_defaults;                     /* POLICY_LOG_FORWARD … */
-    struct policy_limit log_limit;             /* of these */
+    struct policy_defaults defaults;
 };
 
 #define POLICY_LOG_FORWARD 1u

@@ -23,51 +23,51 @@ static int check_zone(const struct policy *policy, const char *name, const char 
                        near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
-static int check_notrack(const struct policy *policy, const struct policy_rule *rule,
-                         struct orb_err *err)
-{
-    char path[64], what[48];
-    int r;
+/* A rule, or an entry of what is not tracked. map: where it stands; kind: what it is called. */
+struct subject {
+    const struct policy *policy;
+    const struct policy_rule *rule;
+    const char *map, *kind;
+};
 
-    snprintf(what, sizeof(what), "notrack rule %" PRIu32, rule->id);
-    snprintf(path, sizeof(path), "/notrack/%" PRIu32 "/from", rule->id);
-    r = check_zone(policy, rule->from, path, what, err);
-    if (r < 0 || policy_rule_families(rule))
-        return r;
-    snprintf(path, sizeof(path), "/notrack/%" PRIu32, rule->id);
-    return orb_fail_at(err, ORB_E_SCHEMA, path,
-                       "%s never matches: no address family is common to its sources, "
-                       "destinations and protocol",
-                       what);
+static int refuse(const struct subject *it, const char *leaf, const char *why, struct orb_err *err)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/%s/%" PRIu32 "%s", it->map, it->rule->id, leaf);
+    return orb_fail_at(err, ORB_E_SCHEMA, path, "%s %" PRIu32 " never matches: %s", it->kind,
+                       it->rule->id, why);
 }
 
-static int check_rule(const struct policy *policy, const struct policy_rule *rule,
-                      struct orb_err *err)
+static int check_end(const struct subject *it, const char *leaf, const char *zone,
+                     struct orb_err *err)
 {
-    char path[64], what[32];
-    int r;
+    char path[64], what[48];
 
-    snprintf(what, sizeof(what), "rule %" PRIu32, rule->id);
-    snprintf(path, sizeof(path), "/rules/%" PRIu32 "/from", rule->id);
-    r = check_zone(policy, rule->from, path, what, err);
-    if (r < 0)
-        return r;
-    snprintf(path, sizeof(path), "/rules/%" PRIu32 "/to", rule->id);
-    r = check_zone(policy, rule->to, path, what, err);
+    snprintf(what, sizeof(what), "%s %" PRIu32, it->kind, it->rule->id);
+    snprintf(path, sizeof(path), "/%s/%" PRIu32 "%s", it->map, it->rule->id, leaf);
+    return check_zone(it->policy, zone, path, what, err);
+}
+
+static int check_rule(const struct subject *it, struct orb_err *err)
+{
+    const struct policy_rule *rule = it->rule;
+    int r = check_end(it, "/from", rule->from, err);
+
+    if (r == 0)
+        r = check_end(it, "/to", rule->to, err);
     if (r < 0)
         return r;
     if (!strcmp(rule->from, "local") && !strcmp(rule->to, "local"))
-        return orb_fail_at(err, ORB_E_SCHEMA, path,
-                           "rule %" PRIu32 " never matches: traffic of the appliance with itself "
-                           "always passes; one of from and to must be another zone",
-                           rule->id);
-    if (policy_rule_families(rule))
-        return 0;
-    snprintf(path, sizeof(path), "/rules/%" PRIu32, rule->id);
-    return orb_fail_at(err, ORB_E_SCHEMA, path,
-                       "rule %" PRIu32 " never matches: no address family is common to its "
-                       "sources, destinations and protocol",
-                       rule->id);
+        return refuse(it, "/to",
+                      "traffic of the appliance with itself always passes; one of from and to must "
+                      "be another zone",
+                      err);
+    return policy_rule_families(rule)
+               ? 0
+               : refuse(it, "",
+                        "no address family is common to its sources, destinations and protocol",
+                        err);
 }
 
 static int check_zones(const struct policy *policy, struct orb_err *err)
@@ -180,7 +180,7 @@ int policy_check(const struct policy *policy, struct orb_err *err)
     if (r < 0)
         return r;
     for (unsigned i = 0; i < policy->rule_count; i++) {
-        r = check_rule(policy, &policy->rules[i], err);
+        r = check_rule(&(struct subject){policy, &policy->rules[i], "rules", "rule"}, err);
         if (r < 0)
             return r;
     }
@@ -190,7 +190,8 @@ int policy_check(const struct policy *policy, struct orb_err *err)
             return r;
     }
     for (unsigned i = 0; i < policy->notrack_count; i++) {
-        r = check_notrack(policy, &policy->notracks[i], err);
+        r = check_rule(&(struct subject){policy, &policy->notracks[i], "notrack", "notrack rule"},
+                       err);
         if (r < 0)
             return r;
     }

@@ -67,6 +67,13 @@ int notrack_read(struct policy_rule *to, const char *key, const json_t *value,
                  const struct place *at, struct orb_err *err);
 int nat_read(struct policy_nat *to, const char *key, bool source, const json_t *value,
              const struct place *at, struct orb_err *err);
+int zone_read(struct policy_zone *to, const json_t *value, const struct place *at,
+              struct orb_err *err);
+int port_read(struct policy_port *to, const json_t *value, const struct place *at,
+              struct orb_err *err);
+/* Actions that are not named stay; what is recorded is said whole or not at all. */
+int default_read(struct policy_defaults *to, const json_t *value, const struct place *at,
+                 struct orb_err *err);
 /* Key of a rule: 1 to POLICY_MAX_RULE_ID; 0 when it is none. */
 uint32_t rule_key(const char *key);
 

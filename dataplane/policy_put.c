@@ -26,9 +26,7 @@ struct entries {
 
 struct draft {
     struct entries maps[MAP_COUNT];
-    enum policy_action forward, input, output;
-    unsigned log_defaults;
-    struct policy_limit log_limit;
+    struct policy_defaults defaults;
 };
 
 static int compare_rules(const void *a, const void *b)
@@ -139,79 +137,18 @@ static int entry_key(enum map map, bool source, const char *key, struct entry *e
     }
 }
 
-static int read_interfaces(void *to, const json_t *value, const struct place *at,
-                           struct orb_err *err)
-{
-    struct policy_zone *zone = to;
-    size_t size = json_array_size(value);
-
-    if (!json_is_array(value))
-        return place_expected(at, "an array of interface names", value, err);
-    if (size > POLICY_MAX_PORTS)
-        return place_fail(at, err, "%zu interfaces in one zone; the limit is %d", size,
-                          POLICY_MAX_PORTS);
-    zone->interfaces = calloc(size + 1, sizeof(*zone->interfaces));
-    if (!zone->interfaces)
-        return orb_fail(err, ORB_E_NOMEM, "no memory for %zu names", size);
-    for (size_t i = 0; i < size; i++) {
-        struct place here = {at, NULL, i};
-        int r = name_read(json_array_get(value, i), zone->interfaces[i],
-                          sizeof(zone->interfaces[i]), &here, err);
-
-        if (r < 0)
-            return r;
-        for (size_t k = 0; k < i; k++)
-            if (!strcmp(zone->interfaces[k], zone->interfaces[i]))
-                return place_fail(&here, err, "interface %s is listed twice", zone->interfaces[i]);
-        zone->interface_count = (unsigned)i + 1;
-    }
-    return 0;
-}
-
-static int read_mss(void *to, const json_t *value, const struct place *at, struct orb_err *err)
-{
-    struct policy_zone *zone = to;
-    int64_t mss = 0;
-    int r;
-
-    if (json_is_string(value) && !strcmp(json_string_value(value), "pmtu")) {
-        zone->mss = POLICY_MSS_PMTU;
-        return 0;
-    }
-    if (json_is_string(value))
-        return place_expected(at, "\"pmtu\" or an integer from 536 to 65495", value, err);
-    r = integer_read(value, POLICY_MSS_MIN, POLICY_MSS_MAX, &mss, at, err);
-    zone->mss = (int)mss;
-    return r;
-}
-
-static int read_fast_path(void *to, const json_t *value, const struct place *at,
-                          struct orb_err *err)
-{
-    static const char *const words[] = {"auto", "xdp", "tcx", "off"};
-    int index, r = word_read(value, words, ARRAY_LEN(words), &index, at, err);
-
-    if (r == 0)
-        ((struct policy_port *)to)->fast = (enum policy_fast)index;
-    return r;
-}
-
 static int entry_read(enum map map, const char *key, const json_t *value, struct entry *entry,
                       const struct place *at, struct orb_err *err)
 {
-    static const struct member zone_members[] = {{"interfaces", read_interfaces},
-                                                 {"mss-clamp", read_mss}};
-    static const struct member port_members[] = {{"fast-path", read_fast_path}};
-
     switch (map) {
     case MAP_RULES:
         return rule_read(&entry->is.rule, key, value, at, err);
     case MAP_NOTRACK:
         return notrack_read(&entry->is.rule, key, value, at, err);
     case MAP_ZONES:
-        return members_read(&entry->is.zone, value, zone_members, ARRAY_LEN(zone_members), at, err);
+        return zone_read(&entry->is.zone, value, at, err);
     case MAP_PORTS:
-        return members_read(&entry->is.port, value, port_members, ARRAY_LEN(port_members), at, err);
+        return port_read(&entry->is.port, value, at, err);
     default:
         return nat_read(&entry->is.nat, key, entry->is.nat.source, value, at, err);
     }
@@ -282,60 +219,9 @@ static int read_notracks(void *to, const json_t *value, const struct place *at, 
     return read_map(to, MAP_NOTRACK, false, value, at, err);
 }
 
-static int read_forward(void *to, const json_t *value, const struct place *at, struct orb_err *err)
-{
-    return action_read(value, &((struct draft *)to)->forward, at, err);
-}
-
-static int read_input(void *to, const json_t *value, const struct place *at, struct orb_err *err)
-{
-    return action_read(value, &((struct draft *)to)->input, at, err);
-}
-
-static int read_output(void *to, const json_t *value, const struct place *at, struct orb_err *err)
-{
-    return action_read(value, &((struct draft *)to)->output, at, err);
-}
-
-static int read_log(void *to, const json_t *value, const struct place *at, struct orb_err *err)
-{
-    static const char *const words[] = {"forward", "input", "output"};
-    struct draft *draft = to;
-    size_t i;
-    json_t *item;
-
-    if (!json_is_array(value))
-        return place_expected(at, "an array of forward, input, output", value, err);
-    json_array_foreach ((json_t *)value, i, item) {
-        struct place here = {at, NULL, i};
-        int index = 0, r = word_read(item, words, ARRAY_LEN(words), &index, &here, err);
-
-        if (r < 0)
-            return r;
-        draft->log_defaults |= 1u << index;
-    }
-    return 0;
-}
-
-static int read_log_limit(void *to, const json_t *value, const struct place *at,
-                          struct orb_err *err)
-{
-    return limit_read(value, &((struct draft *)to)->log_limit, NULL, at, err);
-}
-
-/* What is recorded is said whole or not at all, unlike the actions. */
 static int read_default(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
-    static const struct member members[] = {{"forward", read_forward},
-                                            {"input", read_input},
-                                            {"output", read_output},
-                                            {"log", read_log},
-                                            {"log-limit", read_log_limit}};
-    struct draft *draft = to;
-
-    draft->log_defaults = 0;
-    draft->log_limit = (struct policy_limit){0};
-    return members_read(to, value, members, ARRAY_LEN(members), at, err);
+    return default_read(&((struct draft *)to)->defaults, value, at, err);
 }
 
 static int read_tx(void *to, const json_t *value, const struct place *at, struct orb_err *err)
@@ -416,11 +302,7 @@ static int merge_all(struct policy *policy, struct draft *draft, struct orb_err 
                               .nat_count = counts[MAP_NAT],
                               .notracks = merged[MAP_NOTRACK],
                               .notrack_count = counts[MAP_NOTRACK],
-                              .forward = draft->forward,
-                              .input = draft->input,
-                              .output = draft->output,
-                              .log_defaults = draft->log_defaults,
-                              .log_limit = draft->log_limit};
+                              .defaults = draft->defaults};
     return 0;
 }
 
@@ -437,11 +319,7 @@ int policy_put(struct policy *policy, const char *text, size_t len, struct orb_e
     static const struct json_limits limits = {JSON_MAX_DEPTH, 4 * POLICY_MAX_RULES};
     AUTO(json_t) json_t *tree = NULL;
     AUTO(draft)
-    struct draft draft = {.forward = policy->forward,
-                          .input = policy->input,
-                          .output = policy->output,
-                          .log_defaults = policy->log_defaults,
-                          .log_limit = policy->log_limit};
+    struct draft draft = {.defaults = policy->defaults};
     int r = tree_parse(text, len, &limits, &tree, err);
 
     if (r < 0)

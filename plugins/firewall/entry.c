@@ -104,7 +104,8 @@ int entry_put_zone(struct entry *e, const char *leaf, bool local_ok, struct orb_
     return 0;
 }
 
-int entry_put_protocol(struct entry *e, const struct protocol **ret_protocol, struct orb_err *err)
+int entry_put_protocol(struct entry *e, const struct protocol **ret_protocol, unsigned *families,
+                       struct orb_err *err)
 {
     const char *name = entry_text(e, "protocol");
     char text[120];
@@ -121,10 +122,12 @@ int entry_put_protocol(struct entry *e, const struct protocol **ret_protocol, st
     }
     entry_put_text(e, "protocol", protocols[i].wire);
     *ret_protocol = &protocols[i];
+    if (protocols[i].families)
+        *families &= protocols[i].families;
     return 0;
 }
 
-int entry_put_addresses(struct entry *e, const char *leaf, unsigned *families, struct orb_err *err)
+static int put_addresses(struct entry *e, const char *leaf, unsigned *families, struct orb_err *err)
 {
     const cJSON *value = entry_member(e, leaf);
     char path[ORB_ERR_PATH];
@@ -148,8 +151,8 @@ int entry_put_addresses(struct entry *e, const char *leaf, unsigned *families, s
     return 0;
 }
 
-int entry_put_ports(struct entry *e, const char *leaf, const struct protocol *protocol,
-                    struct orb_err *err)
+static int put_ports(struct entry *e, const char *leaf, const struct protocol *protocol,
+                     struct orb_err *err)
 {
     const cJSON *value = entry_member(e, leaf);
     char path[ORB_ERR_PATH];
@@ -162,4 +165,16 @@ int entry_put_ports(struct entry *e, const char *leaf, const struct protocol *pr
     leaf_path(e, leaf, path);
     entry_put_name(e, leaf);
     return resolve_ports(e->view, value, path, e->out, err);
+}
+
+int entry_put_ends(struct entry *e, const struct protocol *protocol, unsigned families,
+                   const char *ports, struct orb_err *err)
+{
+    int r = put_addresses(e, "source", &families, err);
+
+    if (r == 0)
+        r = put_addresses(e, "destination", &families, err);
+    if (r == 0)
+        r = put_ports(e, "source-ports", protocol, err);
+    return r == 0 ? put_ports(e, ports, protocol, err) : r;
 }

@@ -38,10 +38,12 @@ void entry_put_name(struct entry *e, const char *name);
 void entry_put_text(struct entry *e, const char *name, const char *text);
 /* A zone name, or "local" where allowed. */
 int entry_put_zone(struct entry *e, const char *leaf, bool local_ok, struct orb_err *err);
-int entry_put_protocol(struct entry *e, const struct protocol **ret_protocol, struct orb_err *err);
-/* An address list. families: what is possible so far, narrowed by it. */
-int entry_put_addresses(struct entry *e, const char *leaf, unsigned *families, struct orb_err *err);
-int entry_put_ports(struct entry *e, const char *leaf, const struct protocol *protocol,
-                    struct orb_err *err);
+/* families: what is possible so far, narrowed by it. */
+int entry_put_protocol(struct entry *e, const struct protocol **ret_protocol, unsigned *families,
+                       struct orb_err *err);
+/* source, destination, source-ports and, in the leaf ports, destination ports. families: what the
+ * rest of the entry leaves possible. */
+int entry_put_ends(struct entry *e, const struct protocol *protocol, unsigned families,
+                   const char *ports, struct orb_err *err);
 
 #endif

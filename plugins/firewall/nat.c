@@ -22,21 +22,16 @@ static int put_target(struct entry *e, unsigned *families, struct orb_err *err)
     return 0;
 }
 
-/* What both kinds match: protocol, target (which decides the family), addresses, source ports. */
-static int put_matches(struct entry *e, const struct protocol **ret_protocol, struct orb_err *err)
+/* What both kinds match: protocol, target (which decides the family), addresses, ports. */
+static int put_matches(struct entry *e, const char *ports, struct orb_err *err)
 {
     unsigned families = FAMILY_4 | FAMILY_6;
-    int r = entry_put_protocol(e, ret_protocol, err);
+    const struct protocol *protocol;
+    int r = entry_put_protocol(e, &protocol, &families, err);
 
-    if (r == 0 && (*ret_protocol)->families)
-        families = (*ret_protocol)->families;
     if (r == 0)
         r = put_target(e, &families, err);
-    if (r == 0)
-        r = entry_put_addresses(e, "source", &families, err);
-    if (r == 0)
-        r = entry_put_addresses(e, "destination", &families, err);
-    return r == 0 ? entry_put_ports(e, "source-ports", *ret_protocol, err) : r;
+    return r == 0 ? entry_put_ends(e, protocol, families, ports, err) : r;
 }
 
 /* "none", "exclude": an exception. */
@@ -56,7 +51,6 @@ static int check_exception(const struct entry *e, struct orb_err *err)
 int translate_source_nat(const struct view *view, const cJSON *item, struct buf *out,
                          struct orb_err *err)
 {
-    const struct protocol *protocol;
     const char *action;
     struct entry e;
     int r;
@@ -79,9 +73,7 @@ int translate_source_nat(const struct view *view, const cJSON *item, struct buf 
     if (r == 0)
         r = entry_put_zone(&e, "to", false, err);
     if (r == 0)
-        r = put_matches(&e, &protocol, err);
-    if (r == 0)
-        r = entry_put_ports(&e, "destination-ports", protocol, err);
+        r = put_matches(&e, "destination-ports", err);
     if (r < 0)
         return r;
     entry_put_text(&e, "action", is_exception(action) ? "none" : action);
@@ -102,17 +94,9 @@ int translate_notrack(const struct view *view, const cJSON *item, struct buf *ou
     action = entry_text(&e, "action");
     r = entry_put_zone(&e, "from", true, err);
     if (r == 0)
-        r = entry_put_protocol(&e, &protocol, err);
-    if (r == 0 && protocol->families)
-        families = protocol->families;
+        r = entry_put_protocol(&e, &protocol, &families, err);
     if (r == 0)
-        r = entry_put_addresses(&e, "source", &families, err);
-    if (r == 0)
-        r = entry_put_addresses(&e, "destination", &families, err);
-    if (r == 0)
-        r = entry_put_ports(&e, "source-ports", protocol, err);
-    if (r == 0)
-        r = entry_put_ports(&e, "destination-ports", protocol, err);
+        r = entry_put_ends(&e, protocol, families, "destination-ports", err);
     if (r < 0)
         return r;
     entry_put_text(&e, "action", action && is_exception(action) ? "none" : "notrack");
@@ -149,7 +133,6 @@ bool translate_folds(const struct view *view, const cJSON *item)
 int translate_destination_nat(const struct view *view, const cJSON *item, struct buf *out,
                               struct orb_err *err)
 {
-    const struct protocol *protocol;
     const char *action;
     struct entry e;
     int r = 0;
@@ -166,9 +149,7 @@ int translate_destination_nat(const struct view *view, const cJSON *item, struct
     if (r == 0)
         r = entry_put_zone(&e, "from", false, err);
     if (r == 0)
-        r = put_matches(&e, &protocol, err);
-    if (r == 0)
-        r = entry_put_ports(&e, "port", protocol, err);
+        r = put_matches(&e, "port", err);
     if (r < 0)
         return r;
     if (action && is_exception(action))

@@ -108,17 +108,9 @@ int translate_rule(const struct view *view, const cJSON *item, struct buf *out, 
         return entry_refuse(&e, "to", "packets from this machine to itself are never filtered",
                             err);
     if (r == 0)
-        r = entry_put_protocol(&e, &protocol, err);
-    if (r == 0 && protocol->families)
-        families = protocol->families;
+        r = entry_put_protocol(&e, &protocol, &families, err);
     if (r == 0)
-        r = entry_put_addresses(&e, "source", &families, err);
-    if (r == 0)
-        r = entry_put_addresses(&e, "destination", &families, err);
-    if (r == 0)
-        r = entry_put_ports(&e, "source-ports", protocol, err);
-    if (r == 0)
-        r = entry_put_ports(&e, "destination-ports", protocol, err);
+        r = entry_put_ends(&e, protocol, families, "destination-ports", err);
     if (r == 0)
         r = put_icmp(&e, protocol, err);
     if (r < 0)

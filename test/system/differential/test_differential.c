@@ -343,7 +343,7 @@ static void try_policy(struct lab *lab, unsigned seed, unsigned rules, void *blo
         memcpy(policy.rules[i].from, policy.rules[i - i % 80].from, POLICY_NAME);
         memcpy(policy.rules[i].to, policy.rules[i - i % 80].to, POLICY_NAME);
     }
-    policy.forward = seed % 4 ? POLICY_DROP : POLICY_ACCEPT;
+    policy.defaults.forward = seed % 4 ? POLICY_DROP : POLICY_ACCEPT;
     if (classify_build(&policy, blob, CLASSIFY_BLOB_BYTES, NULL, &err) < 0) {
         printf("not ok - %s\n", err.text);
         exit(1);

@@ -294,8 +294,8 @@ TEST(puts_set_replace_and_delete_by_key)
     ck_assert_uint_eq(policy.rule_count, 3);
     ck_assert_uint_eq(policy.rules[1].id, 50);
     ck_assert_int_eq(policy.rules[2].action, POLICY_ACCEPT);
-    ck_assert_int_eq(policy.input, POLICY_DROP);
-    ck_assert_int_eq(policy.forward, POLICY_DROP);
+    ck_assert_int_eq(policy.defaults.input, POLICY_DROP);
+    ck_assert_int_eq(policy.defaults.forward, POLICY_DROP);
     must(&policy, "{\"source-nat\":{\"7\":{\"to\":\"w\",\"action\":\"masquerade\"}},"
                   "\"zones\":{\"w\":{}},"
                   "\"destination-nat\":{\"7\":{\"translate-to\":\"[fd00::1]:80\","
