@@ -35,7 +35,8 @@ enum launch_fd {
     LAUNCH_FD_FILTER_B,
     LAUNCH_FD_VOID, /* the empty network namespace; /dev/null when the worker stays in the host's */
     LAUNCH_FD_ROOT, /* the mount namespace to copy; /dev/null below tier 2 */
-    LAUNCH_FD_EXE,  /* closed by exec */
+    LAUNCH_FD_BIND, /* and the next ones: the sockets of binds; /dev/null where there is none */
+    LAUNCH_FD_EXE = LAUNCH_FD_BIND + PLAN_MAX_BINDS, /* closed by exec */
     LAUNCH_FDS
 };
 

@@ -164,6 +164,7 @@ void sandbox_free(struct sandbox *sandbox)
     own_close(&sandbox->void_fd);
     own_close(&sandbox->null_fd);
     own_close(&sandbox->exe_fd);
+    ports_close(sandbox);
     cgroup_close(sandbox);
     child_free_all(sandbox);
     free(sandbox);

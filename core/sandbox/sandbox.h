@@ -83,7 +83,13 @@ struct sandbox_child {
     char service[32]; /* of the plan; names the cgroup */
 };
 
-/* Starts a worker for plan. The caller owns the descriptors. */
+/* Makes and keeps the sockets of plan's binds for its service, and closes those it had and plan has
+ * not. One that cannot be made is an error, and the others are there all the same. */
+int sandbox_hold(struct sandbox *sandbox, const struct plan *plan, struct orb_err *err);
+/* The service may not run: its ports are anybody's. */
+void sandbox_release(struct sandbox *sandbox, const char *service);
+/* Starts a worker for plan, with duplicates of the sockets held for it (made now if need be). The
+ * caller owns the descriptors. */
 int sandbox_spawn(struct sandbox *sandbox, const struct plan *plan, struct sandbox_child *ret_child,
                   struct orb_err *err);
 /* Compares /proc/PID/{status,ns,mountinfo,cgroup} with the plan. ret_report: JSON object of what

@@ -43,6 +43,7 @@ struct sandbox {
     uint64_t ignored;  /* signals ignored when the sandbox was made */
     uint64_t bounding; /* capabilities left in the host's bounding set; workers inherit it */
     struct child *children;
+    struct port *ports; /* ports.c */
 };
 
 /* root.c: makes the mount namespace workers copy. Takes some ms; once, at start. */
@@ -54,6 +55,12 @@ struct child *child_take(struct sandbox *sandbox);
 int child_start(const struct sandbox *sandbox, struct child *child, pid_t *ret_pid, int *ret_pidfd);
 /* Waits for children that have not reached exec. */
 void child_free_all(struct sandbox *sandbox);
+
+/* ports.c: the sockets for a worker that starts now, in the order of plan's binds. They stay the
+ * sandbox's. */
+int ports_prepare(struct sandbox *sandbox, const struct plan *plan, int fds[PLAN_MAX_BINDS],
+                  struct orb_err *err);
+void ports_close(struct sandbox *sandbox);
 
 /* cgroup.c: no failure here is fatal, the sandbox goes on without and says so. */
 void cgroup_open(struct sandbox *sandbox, const char *root, const char *instance);

@@ -85,9 +85,15 @@ static int launch(struct sandbox *sandbox, const struct plan *plan, const struct
                                              (plan->netlink ? FILTER_NETLINK : 0)];
     const int root_fd = sandbox->root_fds[plan->state_dir != NULL];
     AUTO_FD int record_fd = -1, cgroup_fd = -1;
+    int binds[PLAN_MAX_BINDS];
     struct child *c;
-    int r = write_record(sandbox, plan, &record_fd, err);
+    int r;
 
+    for (unsigned i = 0; i < PLAN_MAX_BINDS; i++)
+        binds[i] = sandbox->null_fd;
+    r = ports_prepare(sandbox, plan, binds, err);
+    if (!r)
+        r = write_record(sandbox, plan, &record_fd, err);
     if (r < 0)
         return r;
     cgroup_fd = cgroup_open_service(sandbox, plan);
@@ -101,8 +107,10 @@ static int launch(struct sandbox *sandbox, const struct plan *plan, const struct
            (int[LAUNCH_FDS]){sandbox->null_fd, ends->err[1], ends->err[1], ends->ipc[1], record_fd,
                              ends->crash[1], filters[FILTER_A], filters[FILTER_B],
                              sandbox->void_fd >= 0 ? sandbox->void_fd : sandbox->null_fd,
-                             root_fd >= 0 ? root_fd : sandbox->null_fd, sandbox->exe_fd},
+                             root_fd >= 0 ? root_fd : sandbox->null_fd},
            sizeof c->fds);
+    memcpy(c->fds + LAUNCH_FD_BIND, binds, sizeof binds);
+    c->fds[LAUNCH_FD_EXE] = sandbox->exe_fd;
     r = child_start(sandbox, c, &child->pid, &child->pidfd);
     return r < 0 ? orb_fail(err, r, "cannot start a process") : 0;
 }

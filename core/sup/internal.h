@@ -127,7 +127,10 @@ const char *service_lacks(const struct service *service);
 /* As the configuration says, or the manifest. */
 bool service_enabled(const struct service *service);
 
-/* supervisor.c: the plan anew, from package and grants. */
+/* supervisor.c: keeps the ports of a service that may run, and lets go of those of one that may
+ * not. What cannot be had is logged, and tried again for each worker. */
+void service_hold_ports(struct service *service);
+/* The plan anew, from package and grants. */
 int service_replan(struct service *service, struct orb_err *err);
 /* orders.c */
 int supervisor_find_or_fail(struct supervisor *sup, const char *name, struct service **ret_service,

@@ -182,6 +182,7 @@ int supervisor_configure(struct supervisor *sup, const char *name, int enabled,
     was = service_enabled(service);
     service->enabled = enabled;
     wanted = service_enabled(service);
+    service_hold_ports(service);
     if (!sup->started_ms || sup->stopping)
         return 0;
     /* Only what changed: a service stopped by hand stays so when something else is committed. */

@@ -33,6 +33,18 @@ int service_replan(struct service *service, struct orb_err *err)
     return 0;
 }
 
+void service_hold_ports(struct service *service)
+{
+    struct supervisor *sup = service->sup;
+    struct orb_err err = {0};
+
+    if (!service_enabled(service))
+        sandbox_release(sup->setup.sandbox, service->package->manifest.name);
+    else if (sandbox_hold(sup->setup.sandbox, &service->plan, &err) < 0)
+        log_error(sup->log, "service.port-not-held", KV("service", service->package->manifest.name),
+                  KV("error", err.text));
+}
+
 void supervisor_put(struct supervisor *sup)
 {
     if (--sup->open_scopes)
@@ -106,6 +118,8 @@ int supervisor_new(const struct supervisor_setup *setup, struct supervisor **ret
             service->enabled = 0;
         }
         r = service_replan(service, err);
+        if (r == 0)
+            service_hold_ports(service);
     }
     if (r < 0) {
         supervisor_close(sup);

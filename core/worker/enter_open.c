@@ -1,12 +1,9 @@
-/* What a worker may hold on to from the world it is about to leave: declared sockets, libraries of
- * the system, a view of the network. Opened here, inside the service's cgroup, and not by the host,
- * because cgroup programs follow the cgroup of a socket's creator. */
-#include <arpa/inet.h>
+/* What a worker may hold on to from the world it is about to leave: declared sockets, which the
+ * host made, libraries of the system, a view of the network. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,27 +11,6 @@
 #include <unistd.h>
 
 #include "core/worker/enter.h"
-
-#define BACKLOG 128
-
-static socklen_t parse_address(const struct plan_bind *want, struct sockaddr_storage *ret_address)
-{
-    struct sockaddr_in *v4 = (struct sockaddr_in *)ret_address;
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret_address;
-
-    memset(ret_address, 0, sizeof *ret_address);
-    if (inet_pton(AF_INET, want->address, &v4->sin_addr) == 1) {
-        v4->sin_family = AF_INET;
-        v4->sin_port = htons(want->port);
-        return sizeof *v4;
-    }
-    if (inet_pton(AF_INET6, want->address, &v6->sin6_addr) == 1) {
-        v6->sin6_family = AF_INET6;
-        v6->sin6_port = htons(want->port);
-        return sizeof *v6;
-    }
-    return 0;
-}
 
 static int add_socket(struct enter *e, const char *name, int fd)
 {
@@ -45,45 +21,15 @@ static int add_socket(struct enter *e, const char *name, int fd)
     return 0;
 }
 
-static int open_bind(struct enter *e, const struct plan_bind *want)
-{
-    struct sockaddr_storage address;
-    socklen_t len = parse_address(want, &address);
-    int on = 1, fd, r;
-
-    snprintf(e->detail, sizeof e->detail, "%s/%s:%u", want->udp ? "udp" : "tcp", want->address,
-             want->port);
-    if (!len)
-        return -EINVAL;
-    fd = socket(address.ss_family,
-                (want->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
-        return -errno;
-    /* UDP: no SO_REUSEADDR, a second service must not share the port unseen. */
-    if ((!want->udp && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0) ||
-        (want->udp && setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof on) < 0) ||
-        (address.ss_family == AF_INET6 &&
-         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0) ||
-        bind(fd, (struct sockaddr *)&address, len) < 0 || (!want->udp && listen(fd, BACKLOG) < 0)) {
-        r = -errno;
-        close(fd);
-        return r;
-    }
-    e->detail[0] = '\0';
-    return add_socket(e, want->name, fd);
-}
-
+/* Made, bound and kept by the host (core/sandbox/ports.c). */
 int enter_sockets(struct enter *e)
 {
-    int r = 0;
-
-    for (uint32_t i = 0; !r && i < e->launch.bind_count; i++) {
-        /* A copy: what is said about it is written into the struct it comes from. */
-        struct plan_bind want = e->launch.binds[i];
-
-        r = open_bind(e, &want);
-    }
-    return r;
+    for (uint32_t i = 0; i < PLAN_MAX_BINDS; i++)
+        if (i < e->launch.bind_count)
+            add_socket(e, e->launch.binds[i].name, LAUNCH_FD_BIND + (int)i);
+        else
+            close(LAUNCH_FD_BIND + (int)i);
+    return 0;
 }
 
 int enter_libraries(struct enter *e)

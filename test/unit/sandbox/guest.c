@@ -118,6 +118,14 @@ static int on_socket(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, 
     return 0;
 }
 
+/* Takes the host's listening socket out of service. */
+static int on_unlisten(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in,
+                       struct orb_err *err)
+{
+    reply_number(req, "ok", shutdown(orb_socket(ctx, "web"), SHUT_RDWR));
+    return 0;
+}
+
 /* Link dump: kernel's answer type, or below 0 an errno. set: a change instead. */
 static int ask_netlink(int fd, int set)
 {
@@ -174,12 +182,10 @@ static int on_crash(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, s
     return 0;
 }
 
-static const struct orb_method methods[] = {{"threads", on_threads, 0},
-                                            {"state", on_state, 0},
-                                            {"socket", on_socket, 0},
-                                            {"netlink", on_netlink, 0},
-                                            {"crash", on_crash, 0},
-                                            {"bits", on_bits, 0},
-                                            {0}};
+static const struct orb_method methods[] = {
+    {"threads", on_threads, 0},   {"state", on_state, 0},
+    {"socket", on_socket, 0},     {"netlink", on_netlink, 0},
+    {"crash", on_crash, 0},       {"bits", on_bits, 0},
+    {"unlisten", on_unlisten, 0}, {0}};
 
 ORB_PLUGIN(.name = "guest", .methods = methods);

@@ -19,8 +19,8 @@
 
 #define METHODS                                                                                    \
     "[\"guest/threads\",\"guest/state\",\"guest/socket\",\"guest/netlink\",\"guest/"               \
-    "crash\",\"guest/bits\"]"
-enum { THREADS = 1, STATE, SOCKET, NETLINK, CRASH, BITS };
+    "crash\",\"guest/bits\",\"guest/unlisten\"]"
+enum { THREADS = 1, STATE, SOCKET, NETLINK, CRASH, BITS, UNLISTEN };
 
 /* Before check's main: a worker must not become a test runner. */
 __attribute__((constructor)) static void maybe_worker(int argc, char **argv)
@@ -98,11 +98,18 @@ static void stage_free(struct stage *s)
     free(s);
 }
 
-static struct verdict finish(struct stage *s, int wait_ms)
+static struct verdict end_worker(struct stage *s, int wait_ms)
 {
     struct verdict v = {0};
 
     ck_assert_int_eq(peer_end(s->sandbox, &s->child, wait_ms, &v), 0);
+    return v;
+}
+
+static struct verdict finish(struct stage *s, int wait_ms)
+{
+    struct verdict v = end_worker(s, wait_ms);
+
     stage_free(s);
     return v;
 }
@@ -222,7 +229,7 @@ TEST(an_occupied_port_is_named)
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof at;
     AUTO_FD int holder = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct verdict v;
+    struct orb_err err;
 
     ck_assert_int_eq(bind(holder, (struct sockaddr *)&at, sizeof at), 0);
     ck_assert_int_eq(listen(holder, 1), 0);
@@ -230,10 +237,108 @@ TEST(an_occupied_port_is_named)
     s->plan.bind_count = 1;
     s->plan.binds[0] =
         (struct plan_bind){.name = "web", .address = "127.0.0.1", .port = ntohs(at.sin_port)};
-    start(s);
-    v = finish(s, 3000);
-    ck_assert_msg(!strncmp(v.step, "sockets tcp/127.0.0.1:", 22), "%s", v.step);
-    ck_assert_int_eq(v.step_errno, EADDRINUSE);
+    ck_assert_int_eq(sandbox_spawn(s->sandbox, &s->plan, &s->child, &err), -EADDRINUSE);
+    ck_assert_ptr_nonnull(strstr(err.text, "tcp/127.0.0.1:"));
+    stage_free(s);
+}
+
+/* A socket on a loopback address, bound where at says; port 0: a free one, written to at. */
+static int tcp_at(struct sockaddr_in *at, int option)
+{
+    socklen_t len = sizeof *at;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+
+    if (option)
+        ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, option, &on, sizeof on), 0);
+    if (bind(fd, (struct sockaddr *)at, sizeof *at) < 0 || listen(fd, 1) < 0) {
+        close(fd);
+        return -errno;
+    }
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)at, &len), 0);
+    return fd;
+}
+
+/* Nobody else listens there, whatever options they set. */
+static void ck_assert_taken(struct sockaddr_in *at)
+{
+    ck_assert_int_eq(tcp_at(at, 0), -EADDRINUSE);
+    ck_assert_int_eq(tcp_at(at, SO_REUSEADDR), -EADDRINUSE);
+    ck_assert_int_eq(tcp_at(at, SO_REUSEPORT), -EADDRINUSE);
+}
+
+static struct stage *stage_with_port(struct sockaddr_in *ret_at)
+{
+    struct stage *s = stage_new();
+    int probe;
+
+    *ret_at =
+        (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    probe = tcp_at(ret_at, 0);
+    ck_assert_int_ge(probe, 0);
+    close(probe);
+    s->plan.bind_count = 1;
+    s->plan.binds[0] =
+        (struct plan_bind){.name = "web", .address = "127.0.0.1", .port = ntohs(ret_at->sin_port)};
+    return s;
+}
+
+TEST(a_port_is_held_before_between_and_after_workers)
+{
+    struct sockaddr_in at;
+    struct stage *s = stage_with_port(&at);
+    AUTO_FD int early = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    AUTO_FD int between = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    AUTO_FD int after = -1;
+    struct orb_err err;
+
+    ck_assert_int_eq(sandbox_hold(s->sandbox, &s->plan, &err), 0);
+    ck_assert_taken(&at);
+    ck_assert_int_eq(connect(early, (struct sockaddr *)&at, sizeof at), 0); /* it waits */
+    greet(s);
+    ck_assert_taken(&at);
+    end_worker(s, 0);
+    ck_assert_taken(&at);
+    ck_assert_int_eq(connect(between, (struct sockaddr *)&at, sizeof at), 0);
+    sandbox_release(s->sandbox, s->plan.service);
+    after = tcp_at(&at, SO_REUSEADDR); /* control: now it is anybody's */
+    ck_assert_int_ge(after, 0);
+    stage_free(s);
+}
+
+TEST(a_socket_that_a_worker_shut_down_listens_again_for_the_next)
+{
+    struct sockaddr_in at;
+    struct stage *s = stage_with_port(&at);
+    AUTO_FD int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    greet(s);
+    ck_assert_ptr_nonnull(strstr(ask(s, UNLISTEN), "\"ok\":0"));
+    ck_assert_int_eq(connect(client, (struct sockaddr *)&at, sizeof at), -1);
+    ck_assert_taken(&at);
+    end_worker(s, 0);
+    greet(s);
+    close(take_fd(&client));
+    client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_eq(connect(client, (struct sockaddr *)&at, sizeof at), 0);
+    finish(s, 0);
+}
+
+TEST(a_port_is_held_for_one_service)
+{
+    struct sockaddr_in at;
+    struct stage *s = stage_with_port(&at);
+    struct plan other = s->plan;
+    struct orb_err err;
+
+    ck_assert_int_eq(sandbox_hold(s->sandbox, &s->plan, &err), 0);
+    snprintf(other.service, sizeof other.service, "thief");
+    ck_assert_int_eq(sandbox_hold(s->sandbox, &other, &err), -EADDRINUSE);
+    ck_assert_ptr_nonnull(strstr(err.text, "thief"));
+    ck_assert_ptr_nonnull(strstr(err.text, s->plan.service));
+    sandbox_release(s->sandbox, s->plan.service);
+    ck_assert_int_eq(sandbox_hold(s->sandbox, &other, &err), 0); /* control */
+    sandbox_release(s->sandbox, other.service);
+    stage_free(s);
 }
 
 TEST(state_can_be_written_only_when_granted)

@@ -1,0 +1,208 @@
+/* The sockets of net.bind. The host makes them and keeps them from the time a service may run until
+ * it may not, over every restart of its worker, which gets a duplicate: no other program takes the
+ * port meanwhile, and clients wait in the queue. The surprise: a worker can shut its listening
+ * socket down, for the host too; the port stays bound, and listen(2) is called anew for each
+ * worker. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/base/own.h"
+#include "core/sandbox/sandbox_priv.h"
+
+#define BACKLOG 128
+#define STALE 4096 /* datagrams at most that nobody has read and nobody will */
+
+struct port {
+    struct port *next;
+    char service[32];
+    struct plan_bind bind;
+    int fd;
+    bool wanted;
+};
+
+static socklen_t parse_address(const struct plan_bind *want, struct sockaddr_storage *ret_address)
+{
+    struct sockaddr_in *v4 = (struct sockaddr_in *)ret_address;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret_address;
+
+    memset(ret_address, 0, sizeof *ret_address);
+    if (inet_pton(AF_INET, want->address, &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(want->port);
+        return sizeof *v4;
+    }
+    if (inet_pton(AF_INET6, want->address, &v6->sin6_addr) == 1) {
+        v6->sin6_family = AF_INET6;
+        v6->sin6_port = htons(want->port);
+        return sizeof *v6;
+    }
+    return 0;
+}
+
+/* SO_REUSEADDR lets a TCP port be bound while connections of an earlier run of the host wait for
+ * their end. It is taken off again: with it, whoever sets it too could bind beside a socket that
+ * does not listen. UDP goes without: two could share the port unseen. */
+static int bind_alone(int fd, const struct plan_bind *want, const struct sockaddr_storage *address,
+                      socklen_t len)
+{
+    const int on = 1, off = 0;
+
+    if (want->udp)
+        return setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof on) < 0 ||
+                       bind(fd, (const struct sockaddr *)address, len) < 0
+                   ? -errno
+                   : 0;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
+        bind(fd, (const struct sockaddr *)address, len) < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &off, sizeof off) < 0)
+        return -errno;
+    return listen(fd, BACKLOG) < 0 ? -errno : 0;
+}
+
+static int make_socket(const struct plan_bind *want, int *ret_fd)
+{
+    struct sockaddr_storage address;
+    socklen_t len = parse_address(want, &address);
+    AUTO_FD int fd = -1;
+    const int on = 1;
+    int r;
+
+    if (!len)
+        return -EINVAL;
+    fd = socket(address.ss_family,
+                (want->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0 || (address.ss_family == AF_INET6 &&
+                   setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0))
+        return -errno;
+    r = bind_alone(fd, want, &address, len);
+    if (r < 0)
+        return r;
+    *ret_fd = take_fd(&fd);
+    return 0;
+}
+
+static bool same(const struct plan_bind *a, const struct plan_bind *b)
+{
+    return a->udp == b->udp && a->port == b->port && !strcmp(a->address, b->address);
+}
+
+static struct port *find(const struct sandbox *sandbox, const char *service,
+                         const struct plan_bind *bind)
+{
+    for (struct port *p = sandbox->ports; p; p = p->next)
+        if (!strcmp(p->service, service) && same(&p->bind, bind))
+            return p;
+    return NULL;
+}
+
+static void drop_unwanted(struct sandbox *sandbox, const char *service)
+{
+    struct port **at = &sandbox->ports, *p;
+
+    while ((p = *at)) {
+        if (strcmp(p->service, service) != 0 || p->wanted) {
+            at = &p->next;
+            continue;
+        }
+        *at = p->next;
+        close(p->fd);
+        free(p);
+    }
+}
+
+/* Whose worker has it, in words, for a port that cannot be had. */
+static const char *holder(const struct sandbox *sandbox, const struct plan_bind *bind)
+{
+    for (const struct port *p = sandbox->ports; p; p = p->next)
+        if (p->bind.udp == bind->udp && p->bind.port == bind->port)
+            return p->service;
+    return NULL;
+}
+
+static int add(struct sandbox *sandbox, const struct plan *plan, const struct plan_bind *bind,
+               struct orb_err *err)
+{
+    struct port *p;
+    int fd = -1, r = make_socket(bind, &fd);
+    const char *by = holder(sandbox, bind), *what = bind->udp ? "udp" : "tcp";
+
+    if (r == -EADDRINUSE && by)
+        return orb_fail(err, r, "%s cannot have the port %s/%s:%u, which is held for %s",
+                        plan->service, what, bind->address, bind->port, by);
+    if (r < 0)
+        return orb_fail(err, r, "%s cannot have the port %s/%s:%u", plan->service, what,
+                        bind->address, bind->port);
+    p = xcalloc(1, sizeof *p);
+    snprintf(p->service, sizeof p->service, "%s", plan->service);
+    p->bind = *bind;
+    p->fd = fd;
+    p->wanted = true;
+    p->next = sandbox->ports;
+    sandbox->ports = p;
+    return 0;
+}
+
+int sandbox_hold(struct sandbox *sandbox, const struct plan *plan, struct orb_err *err)
+{
+    int r = 0;
+
+    for (struct port *p = sandbox->ports; p; p = p->next)
+        if (!strcmp(p->service, plan->service))
+            p->wanted = false;
+    for (unsigned i = 0; i < plan->bind_count; i++) {
+        struct port *p = find(sandbox, plan->service, &plan->binds[i]);
+
+        if (p)
+            p->wanted = true;
+    }
+    drop_unwanted(sandbox, plan->service); /* first: a new one may be on the same port */
+    for (unsigned i = 0; i < plan->bind_count; i++)
+        if (!find(sandbox, plan->service, &plan->binds[i]) &&
+            add(sandbox, plan, &plan->binds[i], r ? NULL : err) < 0)
+            r = -1;
+    return r < 0 && err ? err->code : r;
+}
+
+void sandbox_release(struct sandbox *sandbox, const char *service)
+{
+    for (struct port *p = sandbox->ports; p; p = p->next)
+        p->wanted = p->wanted && strcmp(p->service, service) != 0;
+    drop_unwanted(sandbox, service);
+}
+
+/* What came for the last worker is not for the next one, which knows nothing of it. */
+static void throw_away(int fd)
+{
+    char byte;
+
+    for (int i = 0; i < STALE && recv(fd, &byte, 1, MSG_DONTWAIT | MSG_TRUNC) >= 0; i++)
+        ;
+}
+
+int ports_prepare(struct sandbox *sandbox, const struct plan *plan, int fds[PLAN_MAX_BINDS],
+                  struct orb_err *err)
+{
+    int r = sandbox_hold(sandbox, plan, err);
+
+    for (unsigned i = 0; r == 0 && i < plan->bind_count; i++) {
+        const struct port *p = find(sandbox, plan->service, &plan->binds[i]);
+
+        if (p->bind.udp)
+            throw_away(p->fd);
+        else if (listen(p->fd, BACKLOG) < 0)
+            return orb_fail(err, -errno, "%s cannot listen at %s:%u", plan->service,
+                            p->bind.address, p->bind.port);
+        fds[i] = p->fd;
+    }
+    return r;
+}
+
+void ports_close(struct sandbox *sandbox)
+{
+    while (sandbox->ports)
+        sandbox_release(sandbox, sandbox->ports->service);
+}

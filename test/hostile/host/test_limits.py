@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""What a package or a local user takes that belongs to all: the API's port. Each attempt has a
+control that shows that the same way is open where it may be."""
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+
+here = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [here, os.path.join(here, "..", "..", "lib")]
+from appliance import Appliance, expect  # noqa: E402
+from lab import attempt, attempts, build, start, successes, tap  # noqa: E402
+from packages import manifest, package  # noqa: E402
+from wire import Client  # noqa: E402
+
+PORT = "net.bind:tcp/127.0.0.1:8080#http"
+GRANTS = {"v-thief": [PORT]}
+
+# A user without privileges who wants the port, by every way to bind it; each line: what it got.
+THIEF = """
+import os, socket, sys, time
+os.setgid(65534); os.setuid(65534)
+def bind(family, address, options):
+    with socket.socket(family) as s:
+        for o in options: s.setsockopt(socket.SOL_SOCKET, o, 1)
+        if family == socket.AF_INET6: s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        s.bind((address, 8080)); s.listen(1)
+print("trying", flush=True)
+while True:
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+        for options in ((), (socket.SO_REUSEADDR,), (socket.SO_REUSEPORT,), (socket.SO_REUSEADDR, socket.SO_REUSEPORT)):
+            try: bind(family, address, options); print("got", address, options, flush=True)
+            except OSError: pass
+    time.sleep(0.0005)
+"""
+
+
+class Thief:
+    """Tries while a with-block runs; got: what it was given."""
+
+    def __init__(self, box):
+        self.box, self.got, self.trying = box, [], threading.Event()
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.box.inside(sys.executable, "-c", THIEF), stdout=subprocess.PIPE, text=True)
+        self.reader = threading.Thread(target=self.read)
+        self.reader.start()
+        expect(self.trying.wait(20), "the thief does not begin")
+        return self
+
+    def read(self):
+        for line in self.process.stdout:
+            if line.startswith("got"):
+                self.got.append(line.strip())
+            self.trying.set()
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.reader.join()
+
+
+def curl(box, seconds):
+    return subprocess.run(box.inside("curl", "-s", "-m", str(seconds), "http://127.0.0.1:8080/healthz"), capture_output=True, text=True).stdout
+
+
+def healthy(box):
+    box.until(15, lambda: box.service("api")["state"] == "Running" and "ok" in curl(box, 5), "the API answers")
+
+
+def port_of_a_restart(box):
+    healthy(box)
+    with Thief(box) as thief:
+        for _ in range(3):
+            pid = box.service("api")["pid"]
+            os.kill(pid, signal.SIGKILL)
+            box.until(10, lambda: box.service("api")["pid"] not in (0, pid), "another worker")
+            box.ctl("service", "restart", "api")
+            healthy(box)
+        box.ctl("service", "stop", "api")
+        box.until(10, lambda: box.service("api")["pid"] == 0, "the API has ended")
+        # A client that comes meanwhile waits and is answered.
+        waiting = subprocess.Popen(box.inside("curl", "-s", "-m", "30", "http://127.0.0.1:8080/healthz"), stdout=subprocess.PIPE, text=True)
+        box.until(10, lambda: subprocess.run(box.inside("ss", "-Htn", "state", "established", "dport = :8080"),
+                                             capture_output=True, text=True).stdout.strip(), "a client waits")
+        box.ctl("service", "start", "api")
+        expect("ok" in waiting.communicate(timeout=40)[0], "who came meanwhile got no answer")
+        healthy(box)
+    expect(not thief.got, f"a local user got the port: {thief.got[:3]}")
+
+
+def port_of_a_package(box):
+    start(box, "v-thief")
+    reason = box.until(10, lambda: (lambda s: s["reason"] if "8080" in s["reason"] else "")(box.service("v-thief")), "a reason")
+    expect("held for api" in reason, f"it says: {reason}")
+    expect(box.service("v-thief")["pid"] == 0, "the package runs")
+    healthy(box)
+    box.ctl("service", "stop", "api")
+    box.until(10, lambda: box.service("api")["pid"] == 0, "the API has ended")
+    box.ctl("service", "restart", "v-thief", ok=False)
+    box.until(10, lambda: box.service("v-thief")["state"] in ("Backoff", "Failed"), "it is refused again")
+    expect(box.service("v-thief")["pid"] == 0, "the package has the port of the stopped API")
+    box.ctl("service", "start", "api")
+    healthy(box)
+
+
+def port_of_nobody(box):
+    """Control: where the configuration disables the API the port is given to who is granted it."""
+    box.ctl("config", "set", "services", "api", "enabled", "false")
+    box.ctl("config", "commit")
+    box.until(20, lambda: box.service("v-thief")["pid"] != 0, "the package has it now")
+    box.ctl("config", "set", "services", "v-thief", "enabled", "false")
+    box.ctl("config", "commit")
+    box.until(20, lambda: box.service("v-thief")["pid"] == 0, "the package has ended")
+    with Thief(box) as thief:
+        box.until(10, lambda: thief.got, "the thief gets a free port")
+    box.ctl("config", "set", "services", "api", "enabled", "true")
+    box.ctl("config", "commit")
+    healthy(box)
+
+
+def main(root):
+    for name, caps in GRANTS.items():
+        package(root, name, "none", mani=manifest(name, capabilities=caps, restart={
+            "backoff-ms": 200, "backoff-max-ms": 400, "breaker": {"failures": 32, "window-s": 10, "cooldown-s": 1}}))
+    with Appliance(build, "limits", packages=[root]) as box:
+        box.start()
+        c = Client(f"{box.dir}/run/control.sock")
+        c.call("config@1", "edit", {"ops": [{"op": "set", "path": f"/services/{n}", "value": {"grants": g, "enabled": False}}
+                                            for n, g in GRANTS.items()]})
+        c.call("config@1", "commit")
+        c.close()
+        tap.test("control: the API answers", healthy, box)
+        attempt("a local user takes the API's port while it restarts", port_of_a_restart, box)
+        attempt("a package takes the API's port", port_of_a_package, box)
+        tap.test("control: a port that nobody holds can be had", port_of_nobody, box)
+
+
+base = tempfile.mkdtemp(prefix=f"orbt-limits-{os.getpid()}.", dir="/run")
+os.chmod(base, 0o755)
+try:
+    main(base)
+finally:
+    shutil.rmtree(base, ignore_errors=True)
+print(f"# {len(attempts)} attempts, {len(successes)} successes{': ' + ', '.join(successes) if successes else ''}")
+tap.end()
