@@ -48,7 +48,7 @@ static int switch_slot(struct dataplane *dp, const struct dataplane_plan *plan, 
         load_bump(dp);
     }
     port_detach_others(dp, ports);
-    dp->ports = *ports;
+    port_set(dp, ports);
     return 0;
 }
 
@@ -192,7 +192,7 @@ int dataplane_revert(struct dataplane *dataplane, struct orb_err *err)
     if (r < 0)
         return r;
     if (!back && !known)
-        dataplane->ports.count = 0;
+        port_set(dataplane, NULL);
     from = take_ptr(dataplane->current);
     dataplane->current = back;
     dataplane->previous = NULL;

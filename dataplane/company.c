@@ -74,14 +74,21 @@ void company_fini(struct company *company)
     *company = (struct company){0};
 }
 
+/* The kernel has no such thing at all. */
+static bool is_missing(int r)
+{
+    return r == -EOPNOTSUPP || r == -EPROTONOSUPPORT || r == -EAFNOSUPPORT || r == -EINVAL ||
+           r == -ENOENT;
+}
+
 static bool on_expectation(void *arg, const struct nlmsghdr *h)
 {
     *(bool *)arg = true;
     return false;
 }
 
-/* Somebody's helper waits for a connection that no rule may allow. */
-static bool has_expectations(void)
+/* A helper waits for a connection that no rule may allow. */
+int company_expectations(void)
 {
     struct {
         struct nlmsghdr h;
@@ -91,9 +98,9 @@ static bool has_expectations(void)
                        .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
                  .head = {.nfgen_family = AF_UNSPEC, .version = NFNETLINK_V0}};
     bool found = false;
+    int r = dump_run(NETLINK_NETFILTER, &request.h, on_expectation, &found);
 
-    dump_run(NETLINK_NETFILTER, &request.h, on_expectation, &found);
-    return found;
+    return found ? 1 : is_missing(r) ? 0 : r;
 }
 
 static bool on_policies(void *arg, const struct nlmsghdr *h)
@@ -124,7 +131,7 @@ static bool on_default(void *arg, const struct nlmsghdr *h)
 }
 
 /* IPsec policies decide after routing; a redirect would send in the clear what they protect. */
-static bool has_ipsec(void)
+static int read_ipsec(bool *ret_found)
 {
     struct {
         struct nlmsghdr h;
@@ -133,17 +140,18 @@ static bool has_ipsec(void)
                        .nlmsg_type = XFRM_MSG_GETSPDINFO,
                        .nlmsg_flags = NLM_F_REQUEST},
                  .flags = ~0u};
-    bool found = false;
+    int r = dump_run(NETLINK_XFRM, &request.h, on_policies, ret_found);
 
-    dump_run(NETLINK_XFRM, &request.h, on_policies, &found);
+    if (r < 0)
+        return is_missing(r) ? 0 : r;
     request.h.nlmsg_type = XFRM_MSG_GETDEFAULT;
     request.flags = 0;
-    dump_run(NETLINK_XFRM, &request.h, on_default, &found);
-    return found;
+    r = dump_run(NETLINK_XFRM, &request.h, on_default, ret_found);
+    return is_missing(r) ? 0 : r;
 }
 
 /* net.ipv4.ip_forward_update_priority; kernels before 4.18 always do. */
-static bool keeps_priority(void)
+bool company_keeps_priority(void)
 {
     AUTO(buf) struct buf text = {0};
 
@@ -154,19 +162,23 @@ static bool keeps_priority(void)
 static int gather(const struct dataplane *dp, struct company *company)
 {
     const uint32_t fresh = COMPANY_NEW4 | COMPANY_NEW6, all = fresh | COMPANY_IP4 | COMPANY_IP6;
-    int r = company_read_nft(company);
+    bool ipsec = false;
+    int r = company_read_nft(company), expected = company_expectations();
 
     if (!r)
         r = company_read_tc(company);
-    if (r < 0)
-        return r;
+    if (!r)
+        r = read_ipsec(&ipsec);
+    if (r < 0 || expected < 0)
+        return r < 0 ? r : expected;
     company_read_legacy(company);
     company_read_tcx(dp, company);
-    if (has_ipsec())
+    company_read_links(company);
+    if (ipsec)
         company_note(company, all, "IPsec policies");
-    if (has_expectations())
+    if (expected)
         company_note(company, fresh, "conntrack expectations");
-    if (keeps_priority())
+    if (company_keeps_priority())
         company->flags |= COMPANY_KEEP_PRIORITY;
     return 0;
 }
@@ -201,18 +213,33 @@ void company_described(struct dataplane *dp, bool described)
     pthread_mutex_unlock(&dp->lock);
 }
 
+/* Before it is read: what changes meanwhile is seen as a difference. */
+static uint64_t unseen_now(const struct dataplane *dp)
+{
+    AUTO_FREE uint32_t *ports = xcalloc(POLICY_MAX_PORTS, sizeof(*ports));
+    struct company_links links = {0};
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < dp->ports.count; i++)
+        if (dp->ports.items[i].ifindex)
+            ports[count++] = dp->ports.items[i].ifindex;
+    return company_unseen(dp, ports, count, &links);
+}
+
 int company_read(struct dataplane *dp)
 {
     struct company fresh = {0};
+    uint64_t unseen;
     uint32_t changes;
     int r = -EINTR;
 
     if (!dp->programs)
         return 0;
+    unseen = unseen_now(dp);
     pthread_mutex_lock(&dp->lock);
     changes = dp->company_changes;
+    dp->company_unseen = unseen;
     pthread_mutex_unlock(&dp->lock);
-    dp->company_unseen = company_tcx_state(dp) + has_expectations();
     for (int i = 0; r == -EINTR && i < TRIES; i++) {
         company_fini(&fresh);
         r = gather(dp, &fresh);
@@ -229,12 +256,10 @@ int company_read(struct dataplane *dp)
     return 0;
 }
 
-bool company_is_stale(struct dataplane *dp)
+bool company_is_reading(const struct dataplane *dp)
 {
-    if (!dp->programs)
-        return false;
-    return (__atomic_load_n(&dp->control->company, __ATOMIC_SEQ_CST) & COMPANY_READING) ||
-           dp->company_unseen != company_tcx_state(dp) + has_expectations();
+    return dp->programs &&
+           (__atomic_load_n(&dp->control->company, __ATOMIC_SEQ_CST) & COMPANY_READING);
 }
 
 static bool is_here(const struct company_place *place, const struct link_info *link)

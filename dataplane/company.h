@@ -2,7 +2,8 @@
  * filters, IPsec. The fast path leaves to the kernel what they may be about.
  *
  * company.c gathers and publishes · company_nft.c nftables · company_legacy.c iptables before it ·
- * company_tc.c queueing disciplines and filters · company_watch.c events. */
+ * company_tc.c queueing disciplines and filters · company_bpf.c programs · company_watch.c events ·
+ * company_poll.c what has none. */
 #ifndef DATAPLANE_COMPANY_H
 #define DATAPLANE_COMPANY_H
 
@@ -16,6 +17,7 @@ struct link_list;
 struct buf;
 
 #define COMPANY_TEXT 160
+#define COMPANY_BEING_READ "what else decides here is being read"
 #define COMPANY_PLACES 1024 /* more: everything is the kernel's */
 
 /* An interface somebody decides about. */
@@ -51,13 +53,35 @@ struct company_place *company_place(struct company *company, const char *name, u
                                     const char *why);
 int company_read_nft(struct company *company);
 void company_read_legacy(struct company *company);
-/* Changes whenever what company_read_legacy would say may have changed; there are no events. */
-uint64_t company_legacy_state(void);
+/* Mixes what company_read_legacy would say. */
+void company_mix_legacy(uint64_t *state);
 int company_read_tc(struct company *company);
 /* Programs of others at tcx of our ports. */
 void company_read_tcx(const struct dataplane *dp, struct company *company);
-/* Changes whenever one of those comes or goes; there are no events. */
-uint64_t company_tcx_state(const struct dataplane *dp);
+/* Mixes what it would say about those interfaces. Any thread. */
+void company_mix_tcx(const struct dataplane *dp, const uint32_t *ports, unsigned count,
+                     uint64_t *state);
+/* Programs of others at netfilter's hooks for forwarded packets. */
+void company_read_links(struct company *company);
+/* 1: conntrack expects connections, 0: it does not. */
+int company_expectations(void);
+/* net.ipv4.ip_forward_update_priority is 0. */
+bool company_keeps_priority(void);
+
+#define COMPANY_LINKS 64 /* more are not told from those */
+
+struct company_links {
+    uint32_t last; /* the number of the last one looked at */
+    unsigned count;
+    struct company_link {
+        uint32_t id;
+        bool ip6;
+    } items[COMPANY_LINKS];
+};
+
+/* Adds programs at netfilter's hooks that came since the last call, drops those that went. Begin
+ * with all zero. */
+void company_links_look(struct company_links *links);
 
 /* ---- the whole ---- */
 
@@ -66,8 +90,8 @@ uint64_t company_tcx_state(const struct dataplane *dp);
 int company_read(struct dataplane *dp);
 /* The policy in force changed: whether its interfaces are described as what was read says. */
 void company_described(struct dataplane *dp, bool described);
-/* Whether something changed that nobody sends events for, or the last reading failed. */
-bool company_is_stale(struct dataplane *dp);
+/* What was read does not hold any more, or the last reading failed. */
+bool company_is_reading(const struct dataplane *dp);
 struct company_sum company_sum(const struct dataplane *dp, const struct link_info *link,
                                const struct link_list *links);
 /* Adds to a port's reason why packets of it are the kernel's; false: none are. */
@@ -84,5 +108,17 @@ int company_watch_open(struct dataplane *dp);
 void company_watch_close(struct dataplane *dp);
 /* true: there were events. changed: of company. */
 bool company_watch_drain(struct dataplane *dp, bool *ret_changed);
+
+/* ---- company_poll.c, a thread of its own ---- */
+
+/* A number that changes whenever something changes that the kernel sends no events for. ports:
+ * interfaces with programs of ours. links: as company_links_look left it. */
+uint64_t company_unseen(const struct dataplane *dp, const uint32_t *ports, unsigned count,
+                        struct company_links *links);
+/* Compares that number 12 times a second with the one at the last reading; where they differ,
+ * everything is the kernel's from then on, and dp->unseen becomes readable. Negative errno. */
+int company_poll_start(struct dataplane *dp);
+/* May wait for a look that goes on. */
+void company_poll_stop(struct dataplane *dp);
 
 #endif

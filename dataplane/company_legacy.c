@@ -137,10 +137,7 @@ static void mix_table(void *arg, const struct table *table)
     digest_mix(arg, table->info.name, sizeof(table->info.name));
 }
 
-uint64_t company_legacy_state(void)
+void company_mix_legacy(uint64_t *state)
 {
-    uint64_t state = DIGEST_START;
-
-    each_table(mix_table, &state);
-    return state;
+    each_table(mix_table, state);
 }

@@ -9,17 +9,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include <bpf/bpf.h>
-
 #include "bpf/abi.h"
 #include "core/base/own.h"
 #include "dataplane/company.h"
 #include "dataplane/dump.h"
 #include "dataplane/fast.h"
-
-#define ATTACH_TCX_INGRESS 46 /* enum bpf_attach_type of Linux 6.6 */
-#define ATTACH_TCX_EGRESS 47
-#define PROGRAMS_SHOWN 16 /* at one hook of one port; more are foreign anyway */
 
 #ifndef TCA_INGRESS_BLOCK
 #define TCA_INGRESS_BLOCK 13
@@ -149,63 +143,4 @@ int company_read_tc(struct company *company)
     }
     buf_fini(&reading.filtered);
     return r;
-}
-
-/* ---- tcx ---- */
-
-/* Programs at a hook of an interface that are not `own`. */
-static unsigned others(uint32_t ifindex, uint32_t hook, uint32_t own)
-{
-    uint32_t ids[PROGRAMS_SHOWN] = {0};
-    LIBBPF_OPTS(bpf_prog_query_opts, options, .prog_ids = ids, .prog_cnt = PROGRAMS_SHOWN);
-    unsigned count = 0;
-    int r = bpf_prog_query_opts((int)ifindex, hook, &options);
-
-    if (r == -ENOSPC)
-        return PROGRAMS_SHOWN;
-    for (unsigned i = 0; !r && i < options.prog_cnt && i < PROGRAMS_SHOWN; i++)
-        count += ids[i] != own;
-    return count;
-}
-
-static uint32_t own_program(const struct dataplane *dp)
-{
-    struct bpf_prog_info info = {0};
-    uint32_t len = sizeof(info);
-
-    return bpf_obj_get_info_by_fd(dp->program[PROGRAM_TCX], &info, &len) ? 0 : info.id;
-}
-
-void company_read_tcx(const struct dataplane *dp, struct company *company)
-{
-    uint32_t own = own_program(dp);
-
-    for (unsigned i = 0; !dp->clsact && i < dp->ports.count; i++) {
-        const struct port *port = &dp->ports.items[i];
-
-        if (!port->ifindex)
-            continue;
-        if (others(port->ifindex, ATTACH_TCX_INGRESS, own))
-            company_place(company, NULL, port->ifindex, "another program at tcx ingress")->in =
-                true;
-        if (others(port->ifindex, ATTACH_TCX_EGRESS, own))
-            shape(company, port->ifindex, "another program at tcx egress", "");
-    }
-}
-
-uint64_t company_tcx_state(const struct dataplane *dp)
-{
-    uint32_t own = own_program(dp);
-    uint64_t state = DIGEST_START;
-
-    for (unsigned i = 0; !dp->clsact && i < dp->ports.count; i++) {
-        const struct port *port = &dp->ports.items[i];
-        unsigned counts[] = {port->ifindex,
-                             port->ifindex ? others(port->ifindex, ATTACH_TCX_INGRESS, own) : 0,
-                             port->ifindex ? others(port->ifindex, ATTACH_TCX_EGRESS, own) : 0};
-
-        if (counts[1] || counts[2])
-            digest_mix(&state, counts, sizeof(counts));
-    }
-    return state;
 }

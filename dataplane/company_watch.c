@@ -1,12 +1,12 @@
 /* Events about what else decides: those of rtnetlink (link.c) and of nftables (watch.c) come by
- * their own sockets; here are IPsec's, and the clock for iptables' old tables, which tell nobody.
- * All are behind one descriptor, dp->watch. */
+ * their own sockets; here are IPsec's, and what company_poll.c found. All are behind one
+ * descriptor, dp->watch. */
 #include <errno.h>
 #include <linux/xfrm.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <linux/netlink.h>
@@ -15,7 +15,6 @@
 #include "dataplane/company.h"
 #include "dataplane/fast.h"
 
-#define TICK_NS 80000000 /* a change is obeyed within 100 ms */
 #define READS 64
 
 void company_changed(struct dataplane *dp)
@@ -35,16 +34,6 @@ static int open_ipsec(void)
     if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
         setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
         return -1;
-    return take_fd(&fd);
-}
-
-static int open_clock(void)
-{
-    AUTO_FD int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    struct itimerspec each = {.it_interval.tv_nsec = TICK_NS, .it_value.tv_nsec = TICK_NS};
-
-    if (fd < 0 || timerfd_settime(fd, 0, &each, NULL) < 0)
-        return -errno;
     return take_fd(&fd);
 }
 
@@ -68,16 +57,15 @@ int company_watch_open(struct dataplane *dp)
     dp->ipsec = open_ipsec();
     if (dp->ipsec >= 0)
         r = watch(dp, dp->ipsec);
-    dp->clock = open_clock();
-    if (dp->clock < 0)
-        return dp->clock;
-    dp->legacy_state = company_legacy_state();
-    return r < 0 ? r : watch(dp, dp->clock);
+    dp->unseen = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (dp->unseen < 0)
+        return -errno;
+    return r < 0 ? r : watch(dp, dp->unseen);
 }
 
 void company_watch_close(struct dataplane *dp)
 {
-    int *fds[] = {&dp->watch, &dp->ipsec, &dp->clock};
+    int *fds[] = {&dp->watch, &dp->ipsec, &dp->unseen};
 
     for (size_t i = 0; i < ARRAY_LEN(fds); i++)
         if (*fds[i] >= 0)
@@ -99,23 +87,11 @@ static bool drain_ipsec(struct dataplane *dp)
     return any;
 }
 
-static bool drain_clock(struct dataplane *dp)
-{
-    uint64_t ticks, state;
-
-    if (dp->clock < 0 || read(dp->clock, &ticks, sizeof(ticks)) != sizeof(ticks))
-        return false;
-    state = company_legacy_state();
-    if (state == dp->legacy_state)
-        return false;
-    dp->legacy_state = state;
-    return true;
-}
-
 bool company_watch_drain(struct dataplane *dp, bool *ret_changed)
 {
-    bool ipsec = drain_ipsec(dp), legacy = drain_clock(dp);
+    bool ipsec = drain_ipsec(dp);
+    eventfd_t ticks;
 
-    *ret_changed = ipsec || legacy;
+    *ret_changed = ipsec || (dp->unseen >= 0 && eventfd_read(dp->unseen, &ticks) == 0);
     return *ret_changed;
 }

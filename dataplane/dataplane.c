@@ -70,7 +70,8 @@ static int open_parts(struct dataplane *dp, const struct dataplane_options *opti
     if (r < 0)
         return orb_fail(err, r, "watching what else decides about packets");
     company_read(dp);
-    return 0;
+    r = company_poll_start(dp);
+    return r < 0 ? orb_fail(err, r, "watching what sends no events") : 0;
 }
 
 int dataplane_open(const struct dataplane_options *options, struct dataplane **ret_dataplane,
@@ -81,7 +82,7 @@ int dataplane_open(const struct dataplane_options *options, struct dataplane **r
 
     dp->bpffs = xstrdup(options->bpffs);
     dp->found = options->found ? xstrdup(options->found) : NULL;
-    dp->events = dp->tables = dp->watch = dp->ipsec = dp->clock = -1;
+    dp->events = dp->tables = dp->watch = dp->ipsec = dp->unseen = dp->poll_stop = -1;
     dp->enabled = true;
     pthread_mutex_init(&dp->lock, NULL);
     r = open_parts(dp, options, err);
@@ -97,6 +98,7 @@ void dataplane_close(struct dataplane *dataplane)
 {
     if (!dataplane)
         return;
+    company_poll_stop(dataplane);
     load_unload(dataplane);
     company_watch_close(dataplane);
     company_fini(&dataplane->company);
@@ -187,7 +189,7 @@ int dataplane_destroy(struct dataplane *dataplane, struct orb_err *err)
 {
     dataplane->detached = true;
     dataplane->ruleset_id = 0;
-    dataplane->ports.count = 0;
+    port_set(dataplane, NULL);
     load_bump(dataplane);
     return take_away(dataplane, err);
 }

@@ -130,19 +130,22 @@ struct dataplane {
     bool illiberal;       /* conntrack's windows cannot be made to fit: no fast path */
     int events;           /* rtnetlink */
     int tables;           /* nftables' events */
-    int ipsec, clock;     /* IPsec's events; ticks for what has none; -1: not there */
-    int watch;            /* epoll over all of them but tables */
+    int ipsec;            /* IPsec's events; -1: not there */
+    int unseen;           /* eventfd: something without events changed; -1: not there */
+    int poll_stop;        /* eventfd: the thread of company_poll.c is to end; -1: not there */
+    bool polling;         /* that thread runs */
+    pthread_t poller;
+    int watch; /* epoll over all of them but tables */
     struct suspect *suspects;
-    struct company company;  /* as last read */
-    uint64_t company_unseen; /* state of what sends no events, when it was read */
-    uint64_t legacy_state;   /* of iptables' old tables; the loop's */
-    pthread_mutex_t lock;    /* of the next five: the loop writes them, dataplane_tend takes them */
+    struct company company; /* as last read */
+    pthread_mutex_t lock;   /* of the next six: the loop writes them, dataplane_tend takes them */
     uint32_t company_changes;
+    uint64_t company_unseen;  /* of what sends no events, before it was read last */
     struct watch_ids touched; /* transactions that touched our table */
     bool touching;            /* the one whose end was not read yet does */
     bool lost_events;
     char toucher[64];
-    struct port_list ports;
+    struct port_list ports; /* written under lock: company_poll.c reads them */
     char trouble[DATAPLANE_TROUBLES][400];
     struct dataplane_plan *current;  /* NULL: what an earlier daemon left, or nothing */
     struct dataplane_plan *previous; /* what revert goes back to, with previous_text if NULL */
@@ -227,6 +230,8 @@ int port_apply(struct dataplane *dp, const struct policy *policy, uint32_t slot,
                struct port_list *ret_ports, struct orb_err *err);
 /* Decides about the ports again, for the policy in force. */
 int port_refresh(struct dataplane *dp, struct orb_err *err);
+/* Those there are from now on; NULL: none. */
+void port_set(struct dataplane *dp, const struct port_list *ports);
 /* Whether its programs are where dp->ports says. */
 bool port_alive(const struct dataplane *dp, const struct port *port);
 /* Detaches what `ports` does not name. */

@@ -320,8 +320,18 @@ int port_refresh(struct dataplane *dp, struct orb_err *err)
     if (r < 0)
         return r;
     port_detach_others(dp, ports);
-    dp->ports = *ports;
+    port_set(dp, ports);
     return 0;
+}
+
+void port_set(struct dataplane *dp, const struct port_list *ports)
+{
+    pthread_mutex_lock(&dp->lock);
+    if (ports)
+        dp->ports = *ports;
+    else
+        dp->ports.count = 0;
+    pthread_mutex_unlock(&dp->lock);
 }
 
 bool port_alive(const struct dataplane *dp, const struct port *port)

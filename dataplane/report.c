@@ -97,6 +97,23 @@ static void add_text(struct buf *b, const char *key, const char *text)
     buf_add_json(b, text, strlen(text));
 }
 
+/* As it is now: a port whose program is gone, what else decides being read, what was read. */
+static void add_reason(const struct dataplane *dp, const struct port *port, bool alive,
+                       struct buf *b)
+{
+    AUTO(buf) struct buf text = {0};
+
+    if (!alive) {
+        add_text(b, "reason", "its program was detached from outside; it is being attached again");
+        return;
+    }
+    if (port->mode != PORT_OFF && company_is_reading(dp))
+        buf_addf(&text, "everything is the kernel's: " COMPANY_BEING_READ "%s",
+                 port->reason[0] ? "; " : "");
+    buf_adds(&text, port->reason);
+    add_text(b, "reason", buf_str(&text));
+}
+
 static void add_port(const struct dataplane *dp, const struct port *port, struct buf *b)
 {
     static const char *const wanted[] = {"auto", "xdp", "tcx", "off"};
@@ -110,9 +127,7 @@ static void add_port(const struct dataplane *dp, const struct port *port, struct
              port_mode_name(alive ? port->mode : PORT_OFF), wanted[port->wanted],
              (uint64_t)stats.hits, (uint64_t)stats.misses, (uint64_t)stats.passed,
              (uint64_t)stats.dropped);
-    add_text(b, "reason",
-             alive ? port->reason
-                   : "its program was detached from outside; it is being attached again");
+    add_reason(dp, port, alive, b);
     buf_addc(b, '}');
 }
 

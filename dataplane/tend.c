@@ -200,7 +200,7 @@ static unsigned look(struct dataplane *dp)
 
     if (!all_alive(dp) || (dp->programs && !pins_whole(dp)))
         what |= DATAPLANE_PORTS;
-    if (company_is_stale(dp))
+    if (company_is_reading(dp))
         what |= DATAPLANE_COMPANY;
     if (now_ms() - dp->settings_ms >= SETTINGS_MS || settings_wrong(dp))
         what |= DATAPLANE_SETTINGS;

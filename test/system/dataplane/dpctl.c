@@ -7,12 +7,15 @@
  *   the last apply) · enable · disable · events (waits for one, dispatches) · tend (what was put
  *   back) · age (the next packet of each IPv4 flow in the cache is the one in FLOW_PUNT_S) ·
  *   other-in, other-out [INTERFACE] (somebody's program at tcx) · destroy · quit */
+#include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 
@@ -22,7 +25,8 @@
 
 struct files {
     const char *bpffs;
-    int link; /* of somebody else's program; -1: none */
+    int link; /* of another program; -1: none */
+    unsigned noticed;
 };
 
 static int read_policy(const char *path, struct policy *policy, struct orb_err *err)
@@ -67,6 +71,31 @@ static int wait_event(struct dataplane *dp, struct orb_err *err)
     return dataplane_tend(dp, dataplane_dispatch(dp), &tended, err);
 }
 
+/* Nothing is read yet when this returns. */
+static int notice(struct dataplane *dp, struct files *files, struct buf *out, struct orb_err *err)
+{
+    struct pollfd fds[] = {{.fd = dataplane_event_fd(dp), .events = POLLIN},
+                           {.fd = dataplane_table_fd(dp), .events = POLLIN}};
+    uint64_t begun = now_ms();
+
+    while (!(files->noticed & DATAPLANE_COMPANY)) {
+        if (now_ms() - begun > 5000 || poll(fds, 2, 5000) < 1)
+            return orb_fail(err, ORB_E_DEADLINE, "nothing noticed within 5 s");
+        files->noticed |= dataplane_dispatch(dp);
+    }
+    buf_addf(out, "%llu", (unsigned long long)(now_ms() - begun));
+    return 0;
+}
+
+static int read_noticed(struct dataplane *dp, struct files *files, struct orb_err *err)
+{
+    unsigned what = dataplane_dispatch(dp) | files->noticed;
+    struct dataplane_tended tended;
+
+    files->noticed = 0;
+    return dataplane_tend(dp, what, &tended, err);
+}
+
 static int tend(struct dataplane *dp, struct buf *out, struct orb_err *err)
 {
     struct dataplane_tended tended;
@@ -100,24 +129,49 @@ static int age(const char *bpffs, struct orb_err *err)
     return 0;
 }
 
-/* A program of somebody else's at tcx of an interface, which lets nothing pass. link: what the last
- * call made; it goes with this process or with the next call. Without an interface that is all. */
-static int other(int *link, const char *interface, bool egress, struct orb_err *err)
+static int make_link(int program, enum bpf_prog_type type, const char *where, bool egress)
 {
+    LIBBPF_OPTS(bpf_link_create_opts, options);
+    struct { /* of Linux 6.4, behind what libbpf knows of */
+        uint32_t program, target, attach_type, flags;
+        uint32_t family, hook;
+        int32_t priority;
+        uint32_t more;
+        uint64_t rest[4];
+    } attributes = {.program = (uint32_t)program,
+                    .attach_type = 45, /* BPF_NETFILTER */
+                    .family = !strcmp(where, "6") ? 10 : 2,
+                    .hook = 2, /* NF_INET_FORWARD */
+                    .priority = -10};
+
+    if (type == BPF_PROG_TYPE_SCHED_CLS) /* BPF_TCX_INGRESS, BPF_TCX_EGRESS */
+        return bpf_link_create(program, (int)if_nametoindex(where), egress ? 47 : 46, &options);
+    return (int)syscall(__NR_bpf, BPF_LINK_CREATE, &attributes, sizeof(attributes));
+}
+
+/* Another program at tcx of an interface or at netfilter, which lets nothing pass. link: what the
+ * last call made; it goes with this process or with the next call. Without a place that is all. */
+static int other(int *link, const char *command, const char *where, struct orb_err *err)
+{
+    bool netfilter = !strcmp(command, "other-netfilter");
+    enum bpf_prog_type type =
+        netfilter ? 32 /* BPF_PROG_TYPE_NETFILTER */ : BPF_PROG_TYPE_SCHED_CLS;
     const struct bpf_insn drop[] = {
-        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 2},
+        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = netfilter ? 0 : 2},
         {.code = BPF_JMP | BPF_EXIT}};
+    LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = netfilter ? 45 : 0);
     AUTO_FD int program = -1;
 
     if (*link >= 0)
         close(*link);
     *link = -1;
-    if (!interface)
+    if (!where)
         return 0;
-    program = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "other", "GPL", drop, ARRAY_LEN(drop), NULL);
-    if (program >= 0) /* BPF_TCX_INGRESS, BPF_TCX_EGRESS */
-        *link = bpf_link_create(program, (int)if_nametoindex(interface), egress ? 47 : 46, NULL);
-    return *link < 0 ? orb_fail(err, ORB_E_INTERNAL, "no program at tcx of %s", interface) : 0;
+    program = bpf_prog_load(type, "other", "GPL", drop, ARRAY_LEN(drop), &options);
+    if (program >= 0)
+        *link = make_link(program, type, where, !strcmp(command, "other-out"));
+    return *link < 0 ? orb_fail(err, ORB_E_INTERNAL, "%s %s: %s", command, where, strerror(errno))
+                     : 0;
 }
 
 static int run(struct dataplane *dp, struct policy *policy, struct files *files, char *line,
@@ -157,8 +211,12 @@ static int run(struct dataplane *dp, struct policy *policy, struct files *files,
         return dataplane_set_enabled(dp, !strcmp(command, "enable"), err);
     if (!strcmp(command, "events"))
         return wait_event(dp, err);
-    if (!strcmp(command, "other-in") || !strcmp(command, "other-out"))
-        return other(&files->link, argument, !strcmp(command, "other-out"), err);
+    if (!strcmp(command, "notice"))
+        return notice(dp, files, out, err);
+    if (!strcmp(command, "read"))
+        return read_noticed(dp, files, err);
+    if (!strncmp(command, "other-", 6))
+        return other(&files->link, command, argument, err);
     if (!strcmp(command, "age"))
         return age(files->bpffs, err);
     if (!strcmp(command, "destroy"))

@@ -1,0 +1,144 @@
+/* BPF programs of others, at tcx of the ports and at netfilter's hooks. The kernel sends no events
+ * about either; nftables' lists do not name the second kind.
+ *
+ * Surprise: the kernel does not say which network namespace a program at netfilter belongs to, so
+ * one of another namespace counts, too. */
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "bpf/abi.h"
+#include "core/base/own.h"
+#include "dataplane/company.h"
+#include "dataplane/fast.h"
+
+#define ATTACH_TCX_INGRESS 46 /* enum bpf_attach_type of Linux 6.6 */
+#define ATTACH_TCX_EGRESS 47
+#define LINK_NETFILTER 10 /* enum bpf_link_type of Linux 6.4 */
+#define PROGRAMS_SHOWN 16 /* at one hook of one port; more are foreign anyway */
+
+/* struct bpf_link_info of Linux 6.4, as far as it is about netfilter. */
+struct netfilter_info {
+    uint32_t type, id, program, pad;
+    uint32_t family, hook;
+    int32_t priority;
+    uint32_t flags;
+};
+
+/* ---- tcx ---- */
+
+/* Programs at a hook of an interface that are not `own`. */
+static unsigned others(uint32_t ifindex, uint32_t hook, uint32_t own)
+{
+    uint32_t ids[PROGRAMS_SHOWN] = {0};
+    LIBBPF_OPTS(bpf_prog_query_opts, options, .prog_ids = ids, .prog_cnt = PROGRAMS_SHOWN);
+    unsigned count = 0;
+    int r = bpf_prog_query_opts((int)ifindex, hook, &options);
+
+    if (r == -ENOSPC)
+        return PROGRAMS_SHOWN;
+    for (unsigned i = 0; !r && i < options.prog_cnt && i < PROGRAMS_SHOWN; i++)
+        count += ids[i] != own;
+    return count;
+}
+
+static uint32_t own_program(const struct dataplane *dp)
+{
+    struct bpf_prog_info info = {0};
+    uint32_t len = sizeof(info);
+
+    return bpf_obj_get_info_by_fd(dp->program[PROGRAM_TCX], &info, &len) ? 0 : info.id;
+}
+
+void company_read_tcx(const struct dataplane *dp, struct company *company)
+{
+    uint32_t own = own_program(dp);
+
+    for (unsigned i = 0; !dp->clsact && i < dp->ports.count; i++) {
+        const struct port *port = &dp->ports.items[i];
+
+        if (!port->ifindex)
+            continue;
+        if (others(port->ifindex, ATTACH_TCX_INGRESS, own))
+            company_place(company, NULL, port->ifindex, "another program at tcx ingress")->in =
+                true;
+        if (others(port->ifindex, ATTACH_TCX_EGRESS, own))
+            company_place(company, NULL, port->ifindex, "another program at tcx egress")->shaped =
+                true;
+    }
+}
+
+void company_mix_tcx(const struct dataplane *dp, const uint32_t *ports, unsigned count,
+                     uint64_t *state)
+{
+    uint32_t own = own_program(dp);
+
+    for (unsigned i = 0; !dp->clsact && i < count; i++) {
+        uint32_t found[] = {ports[i], others(ports[i], ATTACH_TCX_INGRESS, own),
+                            others(ports[i], ATTACH_TCX_EGRESS, own)};
+
+        if (found[1] || found[2])
+            digest_mix(state, found, sizeof(found));
+    }
+}
+
+/* ---- netfilter ---- */
+
+static bool is_gone(uint32_t id)
+{
+    AUTO_FD int fd = bpf_link_get_fd_by_id(id);
+
+    return fd == -ENOENT;
+}
+
+static bool decides(const struct netfilter_info *info)
+{
+    return info->type == LINK_NETFILTER &&
+           (info->family == NFPROTO_IPV4 || info->family == NFPROTO_IPV6) &&
+           (info->hook == NF_INET_PRE_ROUTING || info->hook == NF_INET_FORWARD ||
+            info->hook == NF_INET_POST_ROUTING);
+}
+
+/* false: it is being made, and there the next time. */
+static bool look_at(struct company_links *links, uint32_t id)
+{
+    AUTO_FD int fd = bpf_link_get_fd_by_id(id);
+    struct netfilter_info info = {0};
+    uint32_t len = sizeof(info);
+
+    if (fd == -EAGAIN)
+        return false;
+    if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) || !decides(&info))
+        return true;
+    if (links->count < COMPANY_LINKS)
+        links->items[links->count++] =
+            (struct company_link){.id = id, .ip6 = info.family == NFPROTO_IPV6};
+    return true;
+}
+
+void company_links_look(struct company_links *links)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < links->count; i++)
+        if (!is_gone(links->items[i].id))
+            links->items[kept++] = links->items[i];
+    links->count = kept;
+    for (uint32_t id = links->last; !bpf_link_get_next_id(id, &id) && look_at(links, id);)
+        links->last = id;
+}
+
+void company_read_links(struct company *company)
+{
+    struct company_links links = {0};
+
+    company_links_look(&links);
+    for (unsigned i = 0; i < links.count; i++)
+        company_note(company,
+                     links.items[i].ip6 ? COMPANY_IP6 | COMPANY_NEW6 : COMPANY_IP4 | COMPANY_NEW4,
+                     "a BPF program at netfilter's hooks");
+}

@@ -1,0 +1,107 @@
+/* What else decides and sends no events: programs of others at tcx and at netfilter's hooks,
+ * iptables' old tables, conntrack's expectations (only for who listens to every connection, which
+ * costs each of them), and one setting. A thread looks at them, so that a network lock that another
+ * process holds stops nothing else.
+ *
+ * Surprise: it compares with what stood there before the last reading began, not with its own last
+ * look. Whatever changed since then, however late this thread comes, is a difference. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "core/base/own.h"
+#include "dataplane/company.h"
+#include "dataplane/fast.h"
+
+#define TICK_MS 75 /* a change is obeyed within 100 ms */
+
+uint64_t company_unseen(const struct dataplane *dp, const uint32_t *ports, unsigned count,
+                        struct company_links *links)
+{
+    uint64_t state = DIGEST_START;
+    int words[] = {company_expectations(), company_keeps_priority()};
+
+    digest_mix(&state, words, sizeof(words));
+    company_mix_tcx(dp, ports, count, &state);
+    company_mix_legacy(&state);
+    company_links_look(links);
+    for (unsigned i = 0; i < links->count; i++)
+        digest_mix(&state, &links->items[i].id, sizeof(links->items[i].id));
+    return state;
+}
+
+/* Under dp->lock: the interfaces to look at. */
+static unsigned copy_ports(const struct dataplane *dp, uint32_t *ports)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < dp->ports.count; i++)
+        if (dp->ports.items[i].ifindex)
+            ports[count++] = dp->ports.items[i].ifindex;
+    return count;
+}
+
+static void look(struct dataplane *dp, uint32_t *ports, struct company_links *links)
+{
+    bool changed = false;
+    uint64_t state;
+    unsigned count;
+
+    pthread_mutex_lock(&dp->lock);
+    count = copy_ports(dp, ports);
+    pthread_mutex_unlock(&dp->lock);
+    state = company_unseen(dp, ports, count, links);
+    pthread_mutex_lock(&dp->lock);
+    if (state != dp->company_unseen && !company_is_reading(dp)) {
+        company_changed(dp);
+        changed = true;
+    }
+    pthread_mutex_unlock(&dp->lock);
+    if (!changed)
+        return;
+    load_bump(dp);
+    eventfd_write(dp->unseen, 1);
+}
+
+static void *run(void *arg)
+{
+    struct dataplane *dp = arg;
+    AUTO_FREE uint32_t *ports = xcalloc(POLICY_MAX_PORTS, sizeof(*ports));
+    struct company_links links = {0};
+    struct pollfd stop = {.fd = dp->poll_stop, .events = POLLIN};
+
+    while (poll(&stop, 1, TICK_MS) == 0)
+        look(dp, ports, &links);
+    return NULL;
+}
+
+int company_poll_start(struct dataplane *dp)
+{
+    sigset_t all, before;
+    int r;
+
+    if (!dp->programs)
+        return 0;
+    dp->poll_stop = eventfd(0, EFD_CLOEXEC);
+    if (dp->poll_stop < 0)
+        return -errno;
+    sigfillset(&all); /* signals are the loop's */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    r = pthread_create(&dp->poller, NULL, run, dp);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    dp->polling = r == 0;
+    return -r;
+}
+
+void company_poll_stop(struct dataplane *dp)
+{
+    if (dp->polling) {
+        eventfd_write(dp->poll_stop, 1);
+        pthread_join(dp->poller, NULL);
+        dp->polling = false;
+    }
+    if (dp->poll_stop >= 0)
+        close(take_fd(&dp->poll_stop));
+}
