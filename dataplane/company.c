@@ -217,13 +217,13 @@ void company_described(struct dataplane *dp, bool described)
 static uint64_t unseen_now(const struct dataplane *dp)
 {
     AUTO_FREE uint32_t *ports = xcalloc(POLICY_MAX_PORTS, sizeof(*ports));
-    struct company_links links = {0};
+    struct company_programs programs = {0};
     unsigned count = 0;
 
     for (unsigned i = 0; i < dp->ports.count; i++)
         if (dp->ports.items[i].ifindex)
             ports[count++] = dp->ports.items[i].ifindex;
-    return company_unseen(dp, ports, count, &links);
+    return company_unseen(dp, ports, count, &programs);
 }
 
 int company_read(struct dataplane *dp)

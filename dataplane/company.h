@@ -58,9 +58,6 @@ void company_mix_legacy(uint64_t *state);
 int company_read_tc(struct company *company);
 /* Programs of others at tcx of our ports. */
 void company_read_tcx(const struct dataplane *dp, struct company *company);
-/* Mixes what it would say about those interfaces. Any thread. */
-void company_mix_tcx(const struct dataplane *dp, const uint32_t *ports, unsigned count,
-                     uint64_t *state);
 /* Programs of others at netfilter's hooks for forwarded packets. */
 void company_read_links(struct company *company);
 /* 1: conntrack expects connections, 0: it does not. */
@@ -70,18 +67,22 @@ bool company_keeps_priority(void);
 
 #define COMPANY_LINKS 64 /* more are not told from those */
 
-struct company_links {
-    uint32_t last; /* the number of the last one looked at */
+/* Programs, as looked at from one thread; begin with all zero. */
+struct company_programs {
+    uint32_t own;  /* the number of ours at tcx; 0: not asked for yet */
+    uint32_t last; /* of the last link looked at */
     unsigned count;
     struct company_link {
         uint32_t id;
         bool ip6;
-    } items[COMPANY_LINKS];
+    } links[COMPANY_LINKS]; /* at netfilter's hooks */
 };
 
-/* Adds programs at netfilter's hooks that came since the last call, drops those that went. Begin
- * with all zero. */
-void company_links_look(struct company_links *links);
+/* Adds links that came since the last call, drops those that went. */
+void company_links_look(struct company_programs *programs);
+/* Mixes what others have at tcx of those interfaces. */
+void company_mix_tcx(const struct dataplane *dp, const uint32_t *ports, unsigned count,
+                     struct company_programs *programs, uint64_t *state);
 
 /* ---- the whole ---- */
 
@@ -112,9 +113,9 @@ bool company_watch_drain(struct dataplane *dp, bool *ret_changed);
 /* ---- company_poll.c, a thread of its own ---- */
 
 /* A number that changes whenever something changes that the kernel sends no events for. ports:
- * interfaces with programs of ours. links: as company_links_look left it. */
+ * interfaces with programs of ours. */
 uint64_t company_unseen(const struct dataplane *dp, const uint32_t *ports, unsigned count,
-                        struct company_links *links);
+                        struct company_programs *programs);
 /* Compares that number 12 times a second with the one at the last reading; where they differ,
  * everything is the kernel's from then on, and dp->unseen becomes readable. Negative errno. */
 int company_poll_start(struct dataplane *dp);

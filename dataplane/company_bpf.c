@@ -73,13 +73,13 @@ void company_read_tcx(const struct dataplane *dp, struct company *company)
 }
 
 void company_mix_tcx(const struct dataplane *dp, const uint32_t *ports, unsigned count,
-                     uint64_t *state)
+                     struct company_programs *programs, uint64_t *state)
 {
-    uint32_t own = own_program(dp);
-
+    if (!programs->own)
+        programs->own = own_program(dp);
     for (unsigned i = 0; !dp->clsact && i < count; i++) {
-        uint32_t found[] = {ports[i], others(ports[i], ATTACH_TCX_INGRESS, own),
-                            others(ports[i], ATTACH_TCX_EGRESS, own)};
+        uint32_t found[] = {ports[i], others(ports[i], ATTACH_TCX_INGRESS, programs->own),
+                            others(ports[i], ATTACH_TCX_EGRESS, programs->own)};
 
         if (found[1] || found[2])
             digest_mix(state, found, sizeof(found));
@@ -104,7 +104,7 @@ static bool decides(const struct netfilter_info *info)
 }
 
 /* false: it is being made, and there the next time. */
-static bool look_at(struct company_links *links, uint32_t id)
+static bool look_at(struct company_programs *programs, uint32_t id)
 {
     AUTO_FD int fd = bpf_link_get_fd_by_id(id);
     struct netfilter_info info = {0};
@@ -114,31 +114,32 @@ static bool look_at(struct company_links *links, uint32_t id)
         return false;
     if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) || !decides(&info))
         return true;
-    if (links->count < COMPANY_LINKS)
-        links->items[links->count++] =
+    if (programs->count < COMPANY_LINKS)
+        programs->links[programs->count++] =
             (struct company_link){.id = id, .ip6 = info.family == NFPROTO_IPV6};
     return true;
 }
 
-void company_links_look(struct company_links *links)
+void company_links_look(struct company_programs *programs)
 {
     unsigned kept = 0;
 
-    for (unsigned i = 0; i < links->count; i++)
-        if (!is_gone(links->items[i].id))
-            links->items[kept++] = links->items[i];
-    links->count = kept;
-    for (uint32_t id = links->last; !bpf_link_get_next_id(id, &id) && look_at(links, id);)
-        links->last = id;
+    for (unsigned i = 0; i < programs->count; i++)
+        if (!is_gone(programs->links[i].id))
+            programs->links[kept++] = programs->links[i];
+    programs->count = kept;
+    for (uint32_t id = programs->last; !bpf_link_get_next_id(id, &id) && look_at(programs, id);)
+        programs->last = id;
 }
 
 void company_read_links(struct company *company)
 {
-    struct company_links links = {0};
+    struct company_programs programs = {0};
 
-    company_links_look(&links);
-    for (unsigned i = 0; i < links.count; i++)
+    company_links_look(&programs);
+    for (unsigned i = 0; i < programs.count; i++)
         company_note(company,
-                     links.items[i].ip6 ? COMPANY_IP6 | COMPANY_NEW6 : COMPANY_IP4 | COMPANY_NEW4,
+                     programs.links[i].ip6 ? COMPANY_IP6 | COMPANY_NEW6
+                                           : COMPANY_IP4 | COMPANY_NEW4,
                      "a BPF program at netfilter's hooks");
 }

@@ -18,17 +18,17 @@
 #define TICK_MS 75 /* a change is obeyed within 100 ms */
 
 uint64_t company_unseen(const struct dataplane *dp, const uint32_t *ports, unsigned count,
-                        struct company_links *links)
+                        struct company_programs *programs)
 {
     uint64_t state = DIGEST_START;
     int words[] = {company_expectations(), company_keeps_priority()};
 
     digest_mix(&state, words, sizeof(words));
-    company_mix_tcx(dp, ports, count, &state);
+    company_mix_tcx(dp, ports, count, programs, &state);
     company_mix_legacy(&state);
-    company_links_look(links);
-    for (unsigned i = 0; i < links->count; i++)
-        digest_mix(&state, &links->items[i].id, sizeof(links->items[i].id));
+    company_links_look(programs);
+    for (unsigned i = 0; i < programs->count; i++)
+        digest_mix(&state, &programs->links[i].id, sizeof(programs->links[i].id));
     return state;
 }
 
@@ -43,7 +43,7 @@ static unsigned copy_ports(const struct dataplane *dp, uint32_t *ports)
     return count;
 }
 
-static void look(struct dataplane *dp, uint32_t *ports, struct company_links *links)
+static void look(struct dataplane *dp, uint32_t *ports, struct company_programs *programs)
 {
     bool changed = false;
     uint64_t state;
@@ -52,7 +52,7 @@ static void look(struct dataplane *dp, uint32_t *ports, struct company_links *li
     pthread_mutex_lock(&dp->lock);
     count = copy_ports(dp, ports);
     pthread_mutex_unlock(&dp->lock);
-    state = company_unseen(dp, ports, count, links);
+    state = company_unseen(dp, ports, count, programs);
     pthread_mutex_lock(&dp->lock);
     if (state != dp->company_unseen && !company_is_reading(dp)) {
         company_changed(dp);
@@ -69,11 +69,11 @@ static void *run(void *arg)
 {
     struct dataplane *dp = arg;
     AUTO_FREE uint32_t *ports = xcalloc(POLICY_MAX_PORTS, sizeof(*ports));
-    struct company_links links = {0};
+    struct company_programs programs = {0};
     struct pollfd stop = {.fd = dp->poll_stop, .events = POLLIN};
 
     while (poll(&stop, 1, TICK_MS) == 0)
-        look(dp, ports, &links);
+        look(dp, ports, &programs);
     return NULL;
 }
 

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "core/base/buf.h"
 #include "core/base/own.h"
 
 #define RECEIVE_BYTES 65536
@@ -16,6 +15,8 @@ static int read_messages(const char *data, unsigned len, bool dump, dump_fn *eac
 {
     for (const struct nlmsghdr *h = (const void *)data; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
         *changed |= (h->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+        if (h->nlmsg_type == NLMSG_ERROR && h->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr)))
+            return -EBADMSG;
         if (h->nlmsg_type == NLMSG_ERROR)
             return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
         if (h->nlmsg_type == NLMSG_DONE)
@@ -29,17 +30,19 @@ static int read_messages(const char *data, unsigned len, bool dump, dump_fn *eac
 int dump_run(int protocol, const struct nlmsghdr *request, dump_fn *each, void *arg)
 {
     AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
-    AUTO_FREE char *data = xcalloc(1, RECEIVE_BYTES);
+    char data[RECEIVE_BYTES] __attribute__((aligned(8)));
     bool changed = false;
     int r = 1;
 
     if (fd < 0 || send(fd, request, request->nlmsg_len, 0) < 0)
         return -errno;
     while (r > 0) {
-        ssize_t n = recv(fd, data, RECEIVE_BYTES, 0);
+        ssize_t n = recv(fd, data, sizeof(data), MSG_TRUNC);
 
         if (n < 0)
             return -errno;
+        if ((size_t)n > sizeof(data)) /* what is cut off would be missing */
+            return -EMSGSIZE;
         r = read_messages(data, (unsigned)n, request->nlmsg_flags & NLM_F_ROOT, each, arg,
                           &changed);
     }
