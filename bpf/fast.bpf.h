@@ -23,6 +23,9 @@
             /* The hook that sends counts the time; the other one's pass goes to it. */            \
             if (((xdp) ? 1 : 0) == (((f)->flags & FLOW_XDP) != 0) && flow_over((f)->punt))         \
                 (f)->punt = flow_next_punt();                                                      \
+            /* The end of a connection is conntrack's from its first FIN or RST on. */             \
+            if ((p)->special & PARSE_ENDS)                                                         \
+                (f)->epoch = 0;                                                                    \
             return hook_pass(xdp);                                                                 \
         }                                                                                          \
         if (xdp) {                                                                                 \

@@ -44,6 +44,7 @@ struct packet {
 /* Conntrack begins no connection with this packet, and nftables drops it as invalid before any rule
  * (net/netfilter/nf_conntrack_proto_tcp.c: from no state only SYN and plain segments lead on). */
 #define PARSE_SYN 2
+#define PARSE_ENDS 5 /* FIN, RST */
 #define PARSE_NO_ACK 8
 static __always_inline int parse_begins_nothing(const struct packet *p)
 {

@@ -1,10 +1,11 @@
 """Allowed traffic takes the fast path in both modes and by clsact, denied traffic ends at the hook, both kinds of
 NAT work in both families, and a connection the new policy refuses stops at once."""
 import sys
+import time
 
 import lab
 
-lab.need("ip", "nsenter", "ethtool", "nft", "ping")
+lab.need("ip", "nsenter", "ethtool", "nft", "ping", "conntrack")
 L = lab.Lab(sys.argv[1])
 L.offload(False)
 for protocol in ("tcp", "udp"):
@@ -63,6 +64,15 @@ def allowed(mode, rule, protocol, host, port, pause, source):
     lab.check(f"{mode}: {fast} packets of it on the fast path, as rule {rule}", fast >= 40)
 
 
+def ended(mode):
+    """The last packet of a connection is conntrack's, too: it knows that both ends have closed."""
+    end, states = time.monotonic() + 5, ["LAST_ACK"]
+    while time.monotonic() < end and set(states) != {"TIME_WAIT"}:
+        states = [line.split()[3] for line in L.run(L.router, ["conntrack", "-L", "-p", "tcp"]).splitlines()
+                  if "dport=5004" in line]
+    lab.check(f"{mode}: conntrack saw how it ended: {states}", set(states) == {"TIME_WAIT"})
+
+
 for mode, name in (("tcx", "tcx"), ("xdp", "xdp"), ("clsact", "tcx"))[not lab.HAS_TCX:]:
     d = L.dpctl(*["no-tcx"] if mode == "clsact" else [])
     d.apply(lab.policy(name, RULES))
@@ -72,6 +82,7 @@ for mode, name in (("tcx", "tcx"), ("xdp", "xdp"), ("clsact", "tcx"))[not lab.HA
               and ("clsact" in ports["r1"].get("reason", "")) == (mode == "clsact"))
     L.run(L.client, ["ping", "-q", "-c", "1", "10.200.1.1"])
     allowed(mode, 10, "tcp", V4, 5004, 0.001, "10.200.1.2")
+    ended(mode)
     allowed(mode, 10, "tcp", V6, 5006, 0.001, "fd00:200:1::2")
     # conntrack calls a UDP stream assured after two seconds
     allowed(mode, 20, "udp", V4, 5004, 0.08, "10.200.1.2")
