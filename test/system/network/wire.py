@@ -7,6 +7,7 @@ import zlib
 
 ICMP, TCP, UDP, ICMP6 = 1, 6, 17, 58
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+MSS = 1460
 NAMES = {ICMP: "icmp", TCP: "tcp", UDP: "udp", ICMP6: "icmp6"}
 ND = range(130, 144)  # multicast listeners and neighbours: the hosts' kernels speak these
 ERRORS4, ERRORS6 = (3, 4, 5, 11, 12), (1, 2, 3, 4)
@@ -14,6 +15,10 @@ ERRORS4, ERRORS6 = (3, 4, 5, 11, 12), (1, 2, 3, 4)
 
 def is6(address):
     return ":" in address
+
+
+def mac(data):
+    return data.hex(":")
 
 
 def packed(address):
@@ -47,7 +52,8 @@ def transport(src, dst, protocol, head, at, payload):
 
 
 def tcp(src, dst, sport, dport, flags, seq, ack, payload=b""):
-    head = struct.pack("!HHIIBBHHH", sport, dport, seq & 0xffffffff, ack & 0xffffffff, 5 << 4, flags, 65000, 0, 0)
+    options = struct.pack("!BBH", 2, 4, MSS) if flags & SYN else b""
+    head = struct.pack("!HHIIBBHHH", sport, dport, seq & 0xffffffff, ack & 0xffffffff, 5 + len(options) // 4 << 4, flags, 65000, 0, 0) + options
     return transport(packed(src), packed(dst), TCP, head, 16, payload)
 
 
@@ -125,7 +131,7 @@ def seen(packet, numbers):
         sport, dport, seq, ack, size, flags = struct.unpack("!HHIIBB", body[:14])
         payload = body[(size >> 4) * 4:]
         ours = ours and flags & ~RST or number in numbers
-        extra = f"{''.join(n for b, n in zip((2, 16, 8, 1, 4), 'SAPFR') if flags & b)} seq {seq} ack {ack}"
+        extra = f"{''.join(n for b, n in zip((2, 16, 8, 1, 4), 'SAPFR') if flags & b)} seq {seq} ack {ack} {body[20:(size >> 4) * 4].hex()}"
     elif whole and protocol == UDP and len(body) >= 8:
         sport, dport = struct.unpack("!HH", body[:4])
         payload = body[8:]
@@ -146,3 +152,16 @@ def seen(packet, numbers):
     text = (f"{NAMES[protocol]} {src}{port(sport, sport)} > {dst}{port(dport, dport)} {extra} ttl {ttl} tos {tos:#x} "
             f"{len(payload)} bytes {zlib.crc32(payload):08x}{good}")
     return Seen(number if ours else None, protocol, src, dst, sport, dport, text, seq, payload, packet)
+
+
+def arp_request(mac, mine, address):
+    body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + mac + packed(mine) + b"\0" * 6 + packed(address)
+    return b"\xff" * 6 + mac + b"\x08\x06" + body
+
+
+def solicitation(mac, mine, address):
+    """A neighbour solicitation (RFC 4861 4.3) for ADDRESS that says who asks."""
+    to = packed("ff02::1:ff00:0")[:13] + packed(address)[13:]
+    head = struct.pack("!BBHI", 135, 0, 0, 0) + packed(address) + b"\1\1" + mac
+    body = transport(packed(mine), to, ICMP6, head, 2, b"")
+    return frame(b"\x33\x33" + to[12:], mac, struct.pack("!IHBB", 6 << 28, len(body), ICMP6, 255) + packed(mine) + to + body)

@@ -1,6 +1,8 @@
 """One appliance between four hosts, in namespaces of its own. The hosts' kernels answer ARP and neighbour
 solicitations only; what they send and hear is packets the script made."""
 import ctypes
+import errno
+import ipaddress
 import itertools
 import json
 import os
@@ -24,9 +26,10 @@ HOSTS = {
 }
 ROUTER = {"lan0": ["10.1.0.1/24", "fd00:1::1/64"], "dmz0": ["10.2.0.1/24", "fd00:2::1/64"],
           "wan0": ["192.0.2.2/24", "fd00:10::2/64"], "wan1": ["203.0.113.2/24", "fd00:11::2/64"]}
-NEIGHBOURS = ["10.1.0.2", "10.1.0.3", "10.1.0.4", "10.2.0.2", "10.2.0.3", "192.0.2.1", "203.0.113.1",
-              "fd00:1::2", "fd00:1::3", "fd00:2::2", "fd00:10::1", "fd00:11::1"]
-SCRIPT_PORTS = {*range(20000, 20100), 1, 53, 80, 443, 8000, 9000}
+OWN4, OWN6 = ["192.0.2.2", "192.0.2.7"], ["fd00:10::2"]  # what the appliance itself sends from: a host without a wire
+# what a translation made, or was the appliance's: not asked for by ARP, which would take time to fail
+NOBODY = ["192.0.2.2", "192.0.2.7", "192.0.2.9", "192.0.2.77", "192.0.2.88", "fd00:10::77", "fd00:10::88"]
+SCRIPT_PORTS = {*range(20000, 20300), *range(8000, 8005), *range(9000, 9005), 1, 20, 21, 53, 80, 443}
 GUARD = "table inet guard { chain in { type filter hook input priority -300; policy drop; icmpv6 type { 133-137 } accept; }; }"
 ETH_P_ALL = 3
 LATE_S = 1.0  # what the oracle heard of may come so late on a busy machine
@@ -34,27 +37,53 @@ made = itertools.count(1)  # worlds of one process have names of their own
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-def socket_in(namespace, device):
-    """A packet socket of a device in another namespace; this thread comes back to its own."""
+def home(address):
+    """The host that has an address, "box" for the appliance, None for nobody."""
+    if address in OWN4 + OWN6:
+        return "box"
+    return next((h for h, (_, a) in HOSTS.items() if any(x.split("/")[0] == address for x in a)), None)
+
+
+def sockets_in(namespace, make):
+    """What make() makes in another namespace; this thread comes back to its own."""
     own, there = os.open("/proc/thread-self/ns/net", os.O_RDONLY), os.open(f"/run/netns/{namespace}", os.O_RDONLY)
     try:
         if libc.setns(there, 0x40000000):
             raise OSError(ctypes.get_errno(), "setns")
-        s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        s.bind((device, ETH_P_ALL))
+        return make()
     finally:
         libc.setns(own, 0x40000000)
         os.close(own)
         os.close(there)
+
+
+def packet_socket():
+    s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    s.bind(("e0", ETH_P_ALL))
     return s
+
+
+def raw_sockets():
+    return {f: socket.socket(f, socket.SOCK_RAW, socket.IPPROTO_RAW) for f in (socket.AF_INET, socket.AF_INET6)}
+
+
+def link_local(mac):
+    return ipaddress.ip_address(b"\xfe\x80" + b"\0" * 6 + bytes([mac[0] ^ 2]) + mac[1:3] + b"\xff\xfe" + mac[3:]).compressed
 
 
 class World:
     def __init__(self, build, mode, settle=0.004):
         self.mode, self.settle_s = mode, settle
         self.box = Appliance(build, f"n{mode}{next(made)}", dataplane=True)
-        self.sockets, self.mac, self.port_mac = {}, {}, {}
+        self.sockets, self.own = {}, {}
+        self.mac = {h: bytes([2, 0, 0, 0, i, 2]) for i, h in enumerate(HOSTS)}
+        self.port_mac = {h: bytes([2, 0, 0, 0, i, 1]) for i, h in enumerate(HOSTS)}
+        self.refused = 0  # commits
+        self.wanted = {}  # port: mode
+        self.before = {}  # counters as the script began
+        self.dirty = False  # others changed something
+        self.down = set()  # hosts whose cable is pulled
         self.forget()
 
     def forget(self):
@@ -72,7 +101,7 @@ class World:
         return self
 
     def __exit__(self, *_):
-        for s in self.sockets.values():
+        for s in [*self.sockets.values(), *self.own.values()]:
             s.close()
         for host in HOSTS:
             run("ip", "netns", "del", self.name(host), check=False)
@@ -88,74 +117,108 @@ class World:
         done = self.router("sh", "-ec", text, check=False)
         return "" if not done.returncode else done.stderr.strip() or f"status {done.returncode}"
 
+    def shell_out(self, text):
+        return self.router("sh", "-c", text).stdout
+
     def build(self):
         quiet = ["sysctl", "-qw", "net.ipv6.conf.all.accept_dad=0", "net.ipv6.conf.default.accept_dad=0"]
         self.router(*quiet, "net.ipv4.icmp_ratelimit=0", "net.ipv4.icmp_msgs_per_sec=100000", "net.ipv6.icmp.ratelimit=0",
-                    "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.rp_filter=0")
+                    *(f"net.ipv4.conf.{x}.{y}=0" for x in ("all", "default") for y in ("rp_filter", "send_redirects")))
         for host, (port, addresses) in HOSTS.items():
             name = self.name(host)
             run("ip", "netns", "add", name)
-            inside = ["nsenter", f"--net=/run/netns/{name}", "--"]
-            run("ip", "link", "add", "e0", "netns", name, "type", "veth", "peer", "name", port, "netns", self.box.ns)
-            run(*inside, *quiet, "net.ipv6.conf.all.accept_ra=0", "net.ipv6.conf.e0.router_solicitations=0")
-            run(*inside, "nft", "-f", "-", input=GUARD)
-            run(*inside, "ethtool", "-K", "e0", "gro", "on", "tx", "off")
-            for a in addresses:
-                run(*inside, "ip", "addr", "add", a, "dev", "lo" if a.endswith(("/32", "/128")) else "e0")
-            run(*inside, "ip", "link", "set", "e0", "up")
-            self.sockets[host] = socket_in(name, "e0")
-            self.mac[host] = self.sockets[host].getsockname()[4]
-            self.port_mac[host] = bytes.fromhex(
-                self.router("cat", f"/sys/class/net/{port}/address", check=False).stdout.strip().replace(":", "")
-                or self.address_of(port))
+            run("ip", "link", "add", "e0", "address", wire.mac(self.mac[host]), "netns", name, "type", "veth",
+                "peer", "name", port, "address", wire.mac(self.port_mac[host]), "netns", self.box.ns)
+            self.inside(host, *quiet, "net.ipv6.conf.all.accept_ra=0", "net.ipv6.conf.e0.router_solicitations=0",
+                        "net.ipv6.conf.all.keep_addr_on_down=1", "net.ipv6.conf.e0.keep_addr_on_down=1")
+            self.inside(host, "nft", "-f", "-", stdin=GUARD)
+            self.inside(host, "ethtool", "-K", "e0", "gro", "on", "tx", "off")
+            self.inside(host, "ip", "-batch", "-", stdin="".join(
+                f"addr add {a} dev {'lo' if a.endswith(('/32', '/128')) else 'e0'}\n" for a in addresses) + "link set e0 up\n")
+            self.sockets[host] = sockets_in(name, packet_socket)
+        self.router("sysctl", "-qw", *(f"net.ipv4.neigh.{port}.locktime=0" for port in ROUTER))
+        self.router("ip", "-batch", "-", stdin="".join(
+            f"neigh replace {a} lladdr {wire.mac(self.mac['isp0'])} dev wan0 nud permanent\n" for a in NOBODY))
+        self.own = sockets_in(self.box.ns, raw_sockets)
         self.box.start()
 
-    def address_of(self, port):
-        words = self.router("ip", "-o", "link", "show", port).stdout.split()
-        return words[words.index("link/ether") + 1].replace(":", "")
+    def inside(self, host, *command, stdin=None, check=True):
+        return run("nsenter", f"--net=/run/netns/{self.name(host)}", "--", *command, input=stdin, check=check)
 
     # ---- configuration ----
 
     def load(self, tree):
         """"" or what the commit was refused for."""
-        whole = {**tree, "interfaces": {p: {"addresses": a, "fast-path": self.mode} for p, a in ROUTER.items()}}
+        said = tree.get("interfaces", {})
+        ports = {p: {"addresses": a, "fast-path": self.mode, **said.get(p, {})} for p, a in ROUTER.items()}
+        if self.mode == "off":
+            ports = {p: {**i, "fast-path": "off"} for p, i in ports.items()}
+        whole = {**tree, "interfaces": ports}
         done = self.box.ctl("config", "load", "-", "--replace", ok=False, stdin=json.dumps(whole))
         if not done.returncode:
             done = self.box.ctl("config", "commit", ok=False)
         if done.returncode and "nothing" not in done.stderr:
             self.box.ctl("config", "discard", ok=False)
             return done.stderr.strip()
+        self.wanted = {p: i["fast-path"] for p, i in ports.items()}
         return ""
 
     def ready(self):
         """Addresses are no longer tentative, neighbours known: what a first packet would wait for."""
         self.box.until(10, lambda: not self.router("ip", "-6", "addr", "show", "tentative").stdout.strip(), "addresses")
-        for mine, host in self.gateways():
-            self.box.until(10, lambda m=mine, h=host: self.ask(h, m), f"{mine} answers ARP")
-        self.box.until(20, self.known, "neighbours are known")
-        for s in self.sockets.values():
+        self.introduce()
+        for host, s in self.sockets.items():
             while select.select([s], [], [], 0)[0]:
-                s.recv(65535)
+                self.drain(host, 0, lambda _: True)
         if self.mode != "off":
             self.box.until(10, self.accelerated, f"every port is {self.mode}")
 
     def accelerated(self):
         ports = self.box.json("show", "dataplane")["ports"]
-        return all(ports[p]["mode"] == self.mode for p in ROUTER)
+        return all(ports[p]["mode"] == mode for p, mode in self.wanted.items())
 
-    def known(self):
-        """The router learns of its neighbours as they ask for it; what it may send itself is the configuration's, and so is whether
-        it answers a ping. So each address that is missing asks anew, alone: who knows the router does not ask."""
-        there = self.neighbours()
-        missing = [a for a in NEIGHBOURS if a not in there]
-        for host, (port, addresses) in HOSTS.items():
-            near = {wire.is6(a): a.split("/")[0] for a in ROUTER[port]}
-            text = "".join(f"ip neigh flush dev e0; ping -c1 -W0.1 -I {a} {near[wire.is6(a)]}; "
-                           for a in (x.split("/")[0] for x in addresses) if a in missing)
-            if text:
-                run("nsenter", f"--net=/run/netns/{self.name(host)}", "--", "sh", "-c", text, check=False)
-        there = self.neighbours()
-        return all(a in there for a in missing)
+    def introduce(self, only=None):
+        """The router learns of its neighbours as they ask for it; what it may send itself is the configuration's."""
+        hosts = [h for h in HOSTS if h not in self.down and only in (None, h)]
+        for host in hosts:
+            self.box.until(10, lambda h=host: self.ask(h), f"the router answers {host}'s ARP")
+        wanted = {a.split("/")[0] for h in hosts for a in HOSTS[h][1] if not a.endswith(("/32", "/128"))}
+
+        def known():
+            for host in hosts:
+                mac, (port, addresses) = self.mac[host], HOSTS[host]
+                four, six = (a.split("/")[0] for a in ROUTER[port])
+                for a in (x.split("/")[0] for x in addresses if not x.endswith(("/32", "/128"))):
+                    self.sockets[host].send(wire.solicitation(mac, a, six) if wire.is6(a) else wire.arp_request(mac, a, four))
+                self.sockets[host].send(wire.solicitation(mac, link_local(mac), six))
+            there = self.neighbours()
+            return all(there.get(a) == wire.mac(self.mac[home(a)]) for a in wanted)
+        self.box.until(20, known, "neighbours are known")
+
+    def cable(self, host, how):
+        """Pulls a host's cable, plugs it in, or has another card behind it that says so."""
+        if how == "swap":
+            mac = self.mac[host]
+            self.mac[host] = mac[:3] + bytes([mac[3] ^ 1]) + mac[4:]
+            self.inside(host, "ip", "link", "set", "e0", "address", wire.mac(self.mac[host]))
+            self.inside(host, "ip", "neigh", "flush", "all")
+        else:
+            self.inside(host, "ip", "link", "set", "e0", how)
+            (self.down.add if how == "down" else self.down.discard)(host)
+
+    def tidy(self):
+        """Cables and cards as they were."""
+        for host in HOSTS:
+            if host in self.down:
+                self.cable(host, "up")
+            if self.mac[host][3]:
+                self.cable(host, "swap")
+
+    def ways(self):
+        """The kernel's routes and rules without what time alone changes."""
+        text = "".join(self.router("ip", f, "-batch", "-", stdin="route show table all\nrule show\n").stdout for f in ("-4", "-6"))
+        lines = (re.sub(r" (pref medium|expires \S+|error -?\d+|linkdown|dead)", "", x).strip() for x in text.splitlines())
+        return sorted(x for x in lines if x and not x.startswith(("local", "broadcast", "multicast", "anycast")))
 
     def port_name(self, number):
         """A port of the script as it is; where a translation finds its port taken the kernel chooses another by chance."""
@@ -170,19 +233,26 @@ class World:
             self.port_name(int(x, 16)) for x in (m[2], m[3])), text)
 
     def neighbours(self):
-        return [x["dst"] for x in json.loads(self.router("ip", "-j", "neigh").stdout or "[]") if "lladdr" in x]
+        return {x["dst"]: x["lladdr"] for x in json.loads(self.router("ip", "-j", "neigh").stdout or "[]") if "lladdr" in x}
 
     def hits(self):
         ports = self.box.json("show", "dataplane")["ports"]
-        return sum(ports[p]["hits"] for p in ROUTER)
-
-    @staticmethod
-    def gateways():
-        return [(ROUTER[port][0].split("/")[0], host) for host, (port, _) in HOSTS.items()]
+        return sum(ports[p]["hits"] for p in ROUTER if p in ports)
 
     def counters(self):
-        """Packets and bytes of each rule."""
-        return {r["rule"]: (r["packets"], r["bytes"]) for r in self.box.json("show", "firewall")["rules"]}
+        """Packets and bytes of each rule and default."""
+        said = self.box.json("show", "firewall")
+        rows = {f"rule {r['rule']}": r for r in said["rules"]} | {f"default {k}": v for k, v in said["default"].items()}
+        return {k: (v["packets"], v["bytes"]) for k, v in rows.items()}
+
+    def connections(self):
+        """What conntrack has, without time-outs."""
+        text = self.shell_out("conntrack -L -f ipv4; conntrack -L -f ipv6")
+        lines = (re.sub(r"^(\S+ +\d+) \d+ ", r"\1 ", re.sub(r" use=\d+", "", x)) for x in text.splitlines())
+        # conntrack does not know the last number the fast path let through, so a reset may be doubtful to it
+        lines = (re.sub(r" (ESTABLISHED|CLOSE) ", " ESTABLISHED|CLOSE ", x) for x in lines)
+        lines = (re.sub(r"(?<=port=)\d+", lambda m: self.port_name(int(m[0])), re.sub(r" +", " ", x).strip()) for x in lines)
+        return sorted(x for x in lines if "src=" in x)
 
     # ---- packets ----
 
@@ -191,11 +261,11 @@ class World:
         self.numbers.add(self.number)
         return self.number
 
-    def ask(self, host, address):
-        """An ARP request for the router's address: its answer comes behind everything sent before."""
+    def ask(self, host):
+        """ARP requests for what the router's address may be: an answer comes behind everything sent before."""
         mine = HOSTS[host][1][0].split("/")[0]
-        body = struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + self.mac[host] + wire.packed(mine) + b"\0" * 6 + wire.packed(address)
-        self.sockets[host].send(b"\xff" * 6 + self.mac[host] + b"\x08\x06" + body)
+        for address in OWN4 if host == "isp0" else [ROUTER[HOSTS[host][0]][0].split("/")[0]]:
+            self.sockets[host].send(wire.arp_request(self.mac[host], mine, address))
         end = time.monotonic() + 0.5
         while time.monotonic() < end:
             if self.drain(host, end - time.monotonic(), lambda f: f[12:14] == b"\x08\x06" and f[20:22] == b"\0\2"):
@@ -207,7 +277,12 @@ class World:
         s = self.sockets[host]
         if not select.select([s], [], [], max(0, wait))[0]:
             return False
-        data, where = s.recvfrom(65535)
+        try:
+            data, where = s.recvfrom(65535)
+        except OSError as e:
+            if e.errno != errno.ENETDOWN:  # said once when the cable is pulled
+                raise
+            return False
         if where[2] == socket.PACKET_OUTGOING:
             return False
         if until(data):
@@ -215,17 +290,18 @@ class World:
         if data[12:14] in (b"\x08\x00", b"\x86\xdd"):
             found = wire.seen(data[14:], self.numbers)
             if found:
+                if data[:12] != self.mac[host] + self.port_mac[host]:
+                    found.text += f" in a frame {wire.mac(data[6:12])} > {wire.mac(data[:6])}"
                 self.heard.append((host, found))
         return False
 
     def carry(self, host, packets):
         """Sends IP packets from a host; [(host, Seen)] is what came of them anywhere."""
         self.heard = []
-        gateway = ROUTER[HOSTS[host][0]][0].split("/")[0]
-        for p in packets:
-            self.sockets[host].send(wire.frame(self.port_mac[host], self.mac[host], p))
-        if not self.ask(host, gateway):
-            raise Failed(f"{self.mode}: the router does not answer ARP for {gateway}")
+        said = self.send(host, packets)
+        beside = host if host in HOSTS else "lan"
+        if beside not in self.down and not self.ask(beside):
+            raise Failed(f"{self.mode}: the router does not answer {beside}'s ARP")
         wanted = self.expected.pop(0) if self.expected else 0
         end = time.monotonic() + self.settle_s
         late = end + LATE_S
@@ -236,4 +312,18 @@ class World:
                     self.drain(h, 0, lambda f: False)
                     end = max(end, time.monotonic() + self.settle_s / 2)
         self.counts.append(len(self.heard))
-        return sorted(self.heard, key=lambda x: x[0])
+        return said + sorted(self.heard, key=lambda x: x[0])
+
+    def send(self, host, packets):
+        """[], or that it cannot be sent."""
+        try:
+            for p in packets:
+                if host in HOSTS:
+                    self.sockets[host].send(wire.frame(self.port_mac[host], self.mac[host], p))
+                else:
+                    six = p[0] >> 4 == 6
+                    to = socket.inet_ntop(socket.AF_INET6, p[24:40]) if six else socket.inet_ntop(socket.AF_INET, p[16:20])
+                    self.own[socket.AF_INET6 if six else socket.AF_INET].sendto(p, (to, 0))
+        except OSError as e:
+            return [(host, wire.Seen(None, None, "", "", None, None, f"nothing: {os.strerror(e.errno)}"))]
+        return []

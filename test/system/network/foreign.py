@@ -1,0 +1,98 @@
+"""What other programs do to the router, about one of the conversations, and how all of it is taken back."""
+import wire
+
+
+def table(name, family, body):
+    """A table of others, in place of one they had."""
+    return f"nft -f - <<'X'\nadd table {family} {name}\ndelete table {family} {name}\ntable {family} {name} {{ {body} }}\nX"
+
+
+HELPERS = table("x7", "inet", """ct helper f4 { type "ftp" protocol tcp; l3proto ip; }
+ct helper f6 { type "ftp" protocol tcp; l3proto ip6; }
+chain c { type filter hook prerouting priority -150; meta nfproto ipv4 tcp dport 21 ct helper set "f4"
+meta nfproto ipv6 tcp dport 21 ct helper set "f6"; }""")
+
+
+def filters(r, s):
+    """Chains of others."""
+    src, dst, proto, six = s["src"], s["dst"], s["proto"], wire.is6(s["src"])
+    v, wan = ("ip6" if six else "ip"), r.choice(["wan0", "wan1"])
+    hook = r.choice(["forward", "forward", "prerouting", "postrouting"])
+    priority = r.choice([-310, -150, -10, 10, 50])
+    match = f"{v} {r.choice(['saddr ' + src, 'daddr ' + dst])}" if hook == "forward" else f"{v} daddr {dst}"
+    port = f"{proto} dport {s['dport']}" if proto in ("tcp", "udp") else f"meta l4proto {proto}"
+    chain = f"chain c {{ type filter hook {hook} priority {priority}; policy accept;"
+    refusal = r.choice(["drop", "reject", "drop"]) if hook == "forward" else "drop"
+    return [
+        table("x1", "inet", f"{chain} {match} {refusal}; }}"),
+        table("x1", "inet", f"set b {{ type ipv{6 if six else 4}_addr; elements = {{ {src} }}; }} {chain} {v} saddr @b {port} drop; }}"),
+        table("x1", "inet", f"set b {{ type ipv{6 if six else 4}_addr; }} {chain} {v} saddr @b {port} drop; }}") +
+        f"\nnft add element inet x1 b {{ {src} }}",
+        table("x1", "inet", f"{chain} iifname {r.choice(['lan0', wan])} {match} drop; }}"),
+        table("x1", v, f"chain c {{ type filter hook {hook} priority {priority}; policy drop; {v} saddr {src} accept; }}"),
+        table("x2", "netdev", f"chain c {{ type filter hook ingress device lan0 priority {priority}; {port} drop; }}"),
+        table("x2", "netdev", f"chain c {{ type filter hook egress device {wan} priority 0; {port} drop; }}"),
+        table("x4", "inet", f"chain c {{ type filter hook {r.choice(['postrouting', 'forward'])} priority 20; {port} {v} dscp set cs1; }}"),
+        table("x5", "inet", f"chain c {{ type filter hook prerouting priority -300; {port} {r.choice(['notrack', 'ct zone set 5'])}; }}"),
+        table("x6", "inet", f"chain c {{ type filter hook {hook} priority {priority}; {port} queue num 77; }}"),
+        table("x6", "inet", f"chain c {{ type nat hook {r.choice(['prerouting', 'output'])} priority -110; {port} dnat {v} to {'fd00:2::2' if six else '10.2.0.3'}; }}"),
+        table("x6", "inet", f"chain c {{ type nat hook postrouting priority 90; {port} snat {v} to {'fd00:10::88' if six else '192.0.2.88'}; }}"),
+        table("x6", "inet", f"chain c {{ type route hook output priority -140; {port} meta mark set 1; }}"),
+        HELPERS,
+    ]
+
+
+def rules(r, s):
+    """Rules and routes of others."""
+    src, dst, proto, six = s["src"], s["dst"], s["proto"], wire.is6(s["src"])
+    ip = "ip -6" if six else "ip"
+    port = f"{proto} dport {s['dport']}" if proto in ("tcp", "udp") else f"meta l4proto {proto}"
+    none, pref = r.choice(["blackhole", "unreachable", "prohibit"]), r.choice([5, 9000])
+    far, near = ("fd00:11::1", "fd00:10::1") if six else ("203.0.113.1", "192.0.2.1")
+    marked = (f"\n{ip} rule add pref {pref} fwmark {r.choice(['1', '1/1', '0x1/0xff'])} lookup 100; {ip} route replace default via {far} dev wan1 table 100")
+    mark = f"chain c {{ type filter hook prerouting priority -150; iifname \"lan0\" {port} meta mark set 1; }}"
+    return [
+        table("x3", "inet", mark) + marked, table("x3", "inet", mark) + marked,
+        table("x3", "netdev", f"chain c {{ type filter hook ingress device lan0 priority 0; {port} meta mark set 1; }}") + marked,
+        table("x3", "inet", f"chain c {{ type filter hook prerouting priority -150; iifname \"lan0\" meta mark set ct mark; }}") + marked,
+        f"{ip} route replace default via {far} dev wan1 table 101; {ip} rule add pref {pref} from {src} lookup 101",
+        f"{ip} route replace default via {far} dev wan1 table 101; {ip} rule add pref {pref} iif lan0 {r.choice(['', f'to {dst}'])} lookup 101",
+        f"{ip} rule add pref {pref} from {src} {none}", f"{ip} rule add pref {pref} to {dst} {none}", f"{ip} route replace {none} {dst}",
+        f"{ip} route replace {dst} via {far} dev wan1", f"{ip} route replace {dst} via {near} dev wan0 mtu lock {1280 if six else 700}",
+        f"{ip} rule add pref {pref} from {src} ipproto tcp dport 80 {none}",
+    ]
+
+
+def more(r, s):
+    """Disciplines, IPsec, conntrack's table, addresses, settings."""
+    src, dst, proto, six = s["src"], s["dst"], s["proto"], wire.is6(s["src"])
+    wan = r.choice(["wan0", "wan1"])
+    return [
+        f"tc qdisc replace dev {wan} root tbf rate 10mbit burst 700 limit 9000",
+        f"tc qdisc replace dev {wan} root handle 1: htb default 10; tc class add dev {wan} parent 1: classid 1:10 htb rate 100mbit",
+        f"tc qdisc replace dev {wan} root pfifo limit 100", f"tc qdisc replace dev dmz0 root tbf rate 10mbit burst 5000 limit 90000",
+        f"tc qdisc add dev {wan} clsact; tc filter add dev {wan} egress protocol ip pref 7 u32 match ip dport {s['dport']} 0xffff action drop",
+        f"conntrack -D -p {proto if proto != 'icmp' or not six else 'icmpv6'} -s {src} || true",
+        f"ip {'-6 ' if six else ''}xfrm policy add src {src} dst {dst} dir {r.choice(['fwd', 'out'])} action block",
+        "sysctl -qw net.ipv4.conf.all.rp_filter=1", "conntrack -F",
+        "ip addr add 192.0.2.9/24 dev wan0", "ip neigh flush dev wan0",
+    ]
+
+
+def foreigner(r, specs):
+    s = r.choice(specs)
+    return r.choice(r.choice([filters, filters, rules, rules, more])(r, s))
+
+
+# Most of it is not there, which ends nothing.
+TABLES = "".join(f"add table {f} {t}\ndelete table {f} {t}\n" for f in ("inet", "netdev", "ip", "ip6") for t in ("x1", "x2", "x3", "x4", "x5", "x6", "x7"))
+FAR4, FAR6 = ("198.51.100.10", "198.51.100.11", "10.2.0.2", "10.2.0.3", "192.0.2.2"), ("2001:db8:100::10", "fd00:2::2")
+IP4 = "".join(f"route del {k}{d} proto boot\n" for d in FAR4 for k in ("", "unreachable ", "blackhole ", "prohibit "))
+IP6 = "".join(f"route del {k}{d}/128 proto boot\n" for d in FAR6 for k in ("", "unreachable ", "blackhole ", "prohibit "))
+PREFS = "".join(f"rule del pref {p}\n" for p in (5, 9000) for _ in range(3))
+TABLES_100 = "route flush table 100\nroute flush table 101\n"
+TC = "".join(f"qdisc del dev {d} root\nfilter del dev {d} egress pref 7\n" for d in ("wan0", "wan1", "dmz0"))
+UNDO = (f"set +e; nft -f - <<'X'\n{TABLES}X\ntc -force -batch - <<'X'\n{TC}X\n"
+        f"ip -force -batch - <<'X'\n{IP4}{PREFS}{TABLES_100}addr del 192.0.2.9/24 dev wan0\nxfrm policy flush\nX\n"
+        f"ip -6 -force -batch - <<'X'\n{IP6}{PREFS}{TABLES_100}X\n"
+        "sysctl -qw net.ipv4.conf.all.rp_filter=0; conntrack -F; true")

@@ -1,0 +1,173 @@
+"""Conversations of packets: a client, and whoever the client's packets reach. Each end acknowledges what it saw itself,
+so that a translation which changes the length of what is said (FTP's addresses) is followed."""
+import re
+
+from world import home
+import wire
+
+OPENING = [(b"USER x\r\n", b"331 x\r\n")]  # the kernel's helper reads lines behind a first one only
+
+
+class Talk:
+    def __init__(self, world, spec):
+        self.w, self.spec, self.host = world, spec, home(spec["src"])
+        self.proto = {"tcp": wire.TCP, "udp": wire.UDP}.get(spec["proto"], wire.ICMP6 if wire.is6(spec["src"]) else wire.ICMP)
+        self.far = None  # (host, Seen): the last packet of the client as the server saw it
+        self.near = None  # Seen: the last one of the server as the client saw it
+        self.mine, self.theirs = 1000, 5000  # next sequence numbers of client and server
+        self.has, self.server_has = 0, 0  # what client and server acknowledge
+
+    def body(self, src, dst, sport, dport, flags, seq, ack, payload):
+        if self.proto == wire.TCP:
+            return wire.tcp(src, dst, sport, dport, flags, seq, ack if flags & wire.ACK else 0, payload)
+        if self.proto == wire.UDP:
+            return wire.udp(src, dst, sport, dport, payload)
+        kind = (128 if self.proto == wire.ICMP6 else 8) + (0 if flags == "ask" else 1 if self.proto == wire.ICMP6 else -8)
+        return wire.icmp(src, dst, kind, 0, sport << 16 | 1, payload)
+
+    def after(self, seen, flags):
+        return seen.seq + len(seen.payload) + (1 if flags & (wire.SYN | wire.FIN) else 0)
+
+    def out(self, flags, payload=b"", ttl=64, pieces=0):
+        s, number = self.spec, self.w.next_number()
+        body = self.body(s["src"], s["dst"], s["sport"], s["dport"], flags, self.mine, self.has, payload)
+        packets = [wire.ip(s["src"], s["dst"], self.proto, number, body, ttl)]
+        if pieces:
+            cut = pieces // 8 * 8
+            packets = [wire.ip(s["src"], s["dst"], self.proto, number, body[:cut], ttl, 0, True),
+                       wire.ip(s["src"], s["dst"], self.proto, number, body[cut:], ttl, cut)]
+        heard = self.w.carry(self.host, packets)
+        for host, seen in heard:
+            if host != self.host and seen.number == number:
+                self.far = (host, seen)
+                if self.proto == wire.TCP:
+                    self.server_has = self.after(seen, flags)
+        if self.proto == wire.TCP:
+            self.mine += len(payload) + (1 if flags & (wire.SYN | wire.FIN) else 0)
+        return [f"{h} heard {x.text}" for h, x in heard]
+
+    def back(self, flags, payload=b"", ttl=64):
+        if not self.far or self.far[1].sport is None and self.proto in (wire.TCP, wire.UDP):
+            return []
+        host, x = self.far
+        number = self.w.next_number()
+        sport = x.dport if x.sport is not None else int.from_bytes(x.raw[(40 if wire.is6(x.src) else 20) + 4:][:2], "big")
+        heard = self.w.carry(host, [wire.ip(x.dst, x.src, self.proto, number, self.body(
+            x.dst, x.src, sport, x.sport, flags, self.theirs, self.server_has, payload), ttl)])
+        for h, seen in heard:
+            if h == self.host and seen.number == number:
+                self.near = seen
+                if self.proto == wire.TCP:
+                    self.has = self.after(seen, flags)
+        if self.proto == wire.TCP:
+            self.theirs += len(payload) + (1 if flags & (wire.SYN | wire.FIN) else 0)
+        return [f"{h} heard {y.text}" for h, y in heard]
+
+    def complaint(self, kind):
+        """The server's host says by ICMP that the client's last packet did not get through."""
+        if not self.far:
+            return []
+        host, x = self.far
+        number, six = self.w.next_number(), wire.is6(x.src)
+        what, code, rest = {"port": (1, 4, 0) if six else (3, 3, 0), "size": (2, 0, 1280) if six else (3, 4, 1000)}[kind]
+        body = wire.icmp(x.dst, x.src, what, code, rest, x.raw[:68 if six else 28])
+        return [f"{h} heard {y.text}" for h, y in
+                self.w.carry(host, [wire.ip(x.dst, x.src, wire.ICMP6 if six else wire.ICMP, number, body)])]
+
+    def begin(self):
+        if self.proto != wire.TCP:
+            return self.exchange(40)
+        seen = self.out(wire.SYN)
+        if self.far:
+            seen += self.back(wire.SYN | wire.ACK) + self.out(wire.ACK)
+        return seen + self.exchange(100)
+
+    def exchange(self, size):
+        text = bytes((i * 7 + self.mine + size) % 251 for i in range(size))
+        if self.proto == wire.TCP:
+            return self.say(text, text[::-1])
+        if self.proto == wire.UDP:
+            return self.out(0, text) + self.back(0, text[::-1])
+        return self.out("ask", text) + self.back("answer", text)
+
+    def say(self, text, answer):
+        """Lines of a TCP conversation."""
+        return self.out(wire.PSH | wire.ACK, text) + self.back(wire.PSH | wire.ACK, answer) + self.out(wire.ACK)
+
+    def end(self, how):
+        if self.proto != wire.TCP:
+            return []
+        if how == "rst":
+            return self.out(wire.RST) + self.back(wire.ACK)
+        return self.out(wire.FIN | wire.ACK) + self.back(wire.FIN | wire.ACK) + self.out(wire.ACK)
+
+
+def place(text, other):
+    """(address, port) that a line of FTP names: RFC 959, or RFC 2428, whose passive answer has the other's address."""
+    old = re.search(rb"(\d+),(\d+),(\d+),(\d+),(\d+),(\d+)", text)
+    if old:
+        n = [int(x) for x in old.groups()]
+        return ".".join(map(str, n[:4])), n[4] * 256 + n[5]
+    new = re.search(rb"\|(?:[12]?)\|([0-9a-f.:]*)\|(\d+)\|", text)
+    return (new[1].decode() or other, int(new[2])) if new else None
+
+
+def numbers(address, port):
+    return f"{address.replace('.', ',')},{port >> 8},{port & 255}".encode()
+
+
+def data_of(control, how, port):
+    """Says in the control conversation where data goes; (what was seen, the data conversation's spec or None)."""
+    spec, six = control.spec, wire.is6(control.spec["src"])
+    seen = []
+    for text, answer in OPENING:
+        seen += control.say(text, answer)
+    if not control.far:
+        return seen, None
+    if how == "active":
+        line = f"EPRT |2|{spec['src']}|{port}|\r\n".encode() if six else b"PORT " + numbers(spec["src"], port) + b"\r\n"
+        seen += control.out(wire.PSH | wire.ACK, line)
+        host, x = control.far
+        there = place(x.payload, x.src)
+        seen += control.back(wire.PSH | wire.ACK, b"200 x\r\n") + control.out(wire.ACK)
+        return seen, there and {"proto": "tcp", "src": x.dst, "dst": there[0], "sport": 20, "dport": there[1]}
+    seen += control.out(wire.PSH | wire.ACK, b"EPSV\r\n" if six else b"PASV\r\n")
+    control.near = None
+    where = control.far[1].dst
+    line = f"229 x (|||{port}|)\r\n".encode() if six else b"227 x (" + numbers(where, port) + b")\r\n"
+    seen += control.back(wire.PSH | wire.ACK, line) + control.out(wire.ACK)
+    there = control.near and place(control.near.payload, control.near.src)
+    return seen, there and {"proto": "tcp", "src": spec["src"], "dst": there[0], "sport": port + 50, "dport": there[1]}
+
+
+def begin(world, name, spec):
+    world.talks[name] = Talk(world, spec)
+    return world.talks[name].begin()
+
+
+def ftp(world, name, spec, how, port):
+    """A control conversation, and one of data as its ends understand it: NAMEd."""
+    control = world.talks[name] = Talk(world, spec)
+    seen = control.begin()
+    more, data = data_of(control, how, port)
+    seen += more
+    if data and home(data["src"]):
+        seen += begin(world, f"{name}d", data)
+    return seen
+
+
+def say(world, name, size, times=1, how=""):
+    talk = world.talks.get(name)
+    if not talk:
+        return []
+    if how in ("port", "size"):
+        return talk.complaint(how)
+    if how == "ttl":
+        return talk.out("ask" if talk.proto in (wire.ICMP, wire.ICMP6) else 0 if talk.proto == wire.UDP else wire.ACK, b"", ttl=1)
+    if how == "pieces":
+        return talk.out(0, b"x" * 900, pieces=480) if talk.proto == wire.UDP and not wire.is6(talk.spec["src"]) else []
+    return sum((talk.exchange(size) for _ in range(times)), [])
+
+
+def end(world, name, how):
+    return world.talks[name].end(how) if name in world.talks else []

@@ -1,0 +1,108 @@
+"""The worlds of one script, in step: the first is the oracle. play() says where another one differs."""
+import concurrent.futures
+import json
+import time
+
+from foreign import UNDO
+from script import SLOW, counted, perform, settles
+from world import Failed, World
+
+STABLE_S, AGREE_S = 0.3, 6
+
+
+class Worlds:
+    def __init__(self, build, modes, settle):
+        self.all = [World(build, m, settle) for m in modes]
+        self.pool = concurrent.futures.ThreadPoolExecutor(len(modes))
+
+    def __enter__(self):
+        begun = [self.pool.submit(w.__enter__) for w in self.all]
+        failed = [f.exception() for f in begun]
+        if any(failed):
+            for w, e in zip(self.all, failed):
+                if not e:
+                    w.__exit__()
+            raise next(e for e in failed if e)
+        return self
+
+    def __exit__(self, *_):
+        list(self.pool.map(lambda w: w.__exit__(), self.all))
+        self.pool.shutdown()
+
+    def each(self, fn):
+        return list(self.pool.map(fn, self.all))
+
+    def step(self, step):
+        """What each world saw of it. Where it takes no waiting the first goes ahead, and tells the others how much to wait for."""
+        if step[0] in SLOW:
+            seen = self.each(lambda w: perform(w, step))
+            return self.settled(step, seen) if settles(step) else seen
+        oracle, *others = self.all
+        oracle.counts = []
+        seen = [perform(oracle, step)]
+        for w in others:
+            w.expected = list(oracle.counts)
+            seen.append(perform(w, step))
+            w.expected = None
+        return seen
+
+    def settled(self, step, seen):
+        """What the appliances mend by themselves is mended in all of them, or it is a difference."""
+        end, since, last = time.monotonic() + AGREE_S, time.monotonic(), None
+        while time.monotonic() < end:
+            ways = self.each(lambda w: w.ways())
+            if ways != last:
+                last, since = ways, time.monotonic()
+            if time.monotonic() - since >= STABLE_S and all(w == ways[0] for w in ways):
+                break
+            time.sleep(0.05)
+        if step[0] == "cable" and step[2] != "down":
+            self.each(lambda w: w.introduce(step[1]))
+        return [s + [w.plain(x) for x in found] for s, w, found in zip(seen, self.all, last)]
+
+    def reset(self, first):
+        def one(w):
+            w.tidy()
+            if w.dirty:
+                w.shell(UNDO)
+            refused = w.load(first)
+            if refused:
+                raise Failed(f"{w.mode}: {refused}")
+            w.ready()
+            w.shell("conntrack -F")
+            w.forget()
+            w.before = w.counters()
+        self.each(one)
+
+
+def differ(a, b):
+    """The first observation in which two lists differ."""
+    for i in range(max(len(a), len(b))):
+        x, y = (a[i] if i < len(a) else "nothing"), (b[i] if i < len(b) else "nothing")
+        if x != y:
+            return x, y
+    return "", ""
+
+
+def compared(worlds, seen, where):
+    for w, found in zip(worlds.all[1:], seen[1:]):
+        if found != seen[0]:
+            x, y = differ(seen[0], found)
+            return f"{where}\n    {worlds.all[0].mode}: {x}\n    {w.mode}: {y}"
+    return ""
+
+
+def play(worlds, steps):
+    """("", 0), or what differs, with words, and how many of the steps it took. The first world is the oracle."""
+    if not steps or steps[0][0] != "config":
+        return "", 0
+    worlds.reset(steps[0][1])
+    for i, step in enumerate(steps[1:], 1):
+        text = compared(worlds, worlds.step(step), f"step {i} {json.dumps(step)}:")
+        if text:
+            return text, i + 1
+    for what, look in (("counters", counted), ("connections", lambda w: w.connections())):
+        text = compared(worlds, worlds.each(look), f"{what} at the end:")
+        if text:
+            return text, len(steps)
+    return "", 0
