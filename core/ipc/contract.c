@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-#include "core/base/own.h"
-#include "core/json/tree.h"
+#include "core/ipc/within.h"
 
 static const char *const rank_names[] = {"observe", "operate", "configure", "internal"};
 static const char *const class_names[] = {"stream", "state", "strict"};
@@ -172,7 +171,7 @@ static int add_method(struct contract *c, const char *name, json_t *object, stru
 
 static int add_event(struct contract *c, const char *name, json_t *object, struct orb_err *err)
 {
-    static const char *const known[] = {"description", "payload", "requires", "class"};
+    static const char *const known[] = {"description", "payload", "requires", "class", "within"};
     struct contract_event *e = &c->events[c->event_count++];
     AUTO(buf) struct buf path = {0};
     const char *at;
@@ -199,7 +198,8 @@ static int add_event(struct contract *c, const char *name, json_t *object, struc
     if (r < 0)
         return ORB_E_SCHEMA;
     e->class = (enum contract_class)r;
-    return get_schema(c, object, "payload", at, &e->payload_text, &e->payload, err);
+    r = within_read(object, at, e, err);
+    return r < 0 ? r : get_schema(c, object, "payload", at, &e->payload_text, &e->payload, err);
 }
 
 /* The object at member, checked for kind and size; NULL when absent, or with *r < 0. */
@@ -401,6 +401,7 @@ void contract_free(struct contract *c)
     for (size_t i = 0; i < c->event_count; i++) {
         free(c->events[i].name);
         free(c->events[i].description);
+        free(c->events[i].within);
         schema_drop(c->events[i].payload_text, c->events[i].payload);
     }
     schema_unit_free(c->unit);

@@ -14,7 +14,7 @@
 enum contract_rank { RANK_OBSERVE = 1, RANK_OPERATE, RANK_CONFIGURE, RANK_INTERNAL };
 
 /* What happens to an event whose subscriber is slow. state: dropped, the last value follows the
- * gap; stream: dropped and reported; strict: the subscriber is thrown out. */
+ * gap; stream: dropped and reported; strict: the subscription ends, which is reported. */
 enum contract_class { CLASS_STREAM, CLASS_STATE, CLASS_STRICT };
 
 struct contract_method {
@@ -36,6 +36,8 @@ struct contract_event {
     enum contract_rank rank;
     enum contract_class class;
     struct schema *payload;
+    char *within; /* member that is a list of paths, cut down for each service; NULL: none */
+    const char *within_capability; /* by what it was granted of this kind, such as "config.read" */
 };
 
 struct contract {

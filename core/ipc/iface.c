@@ -152,6 +152,20 @@ void broker_unexpect(struct broker *broker, const struct contract *contract)
     }
 }
 
+int iface_may_keep(const struct iface *iface, const char *topic, size_t len, struct orb_err *err)
+{
+    size_t others = 0;
+
+    for (const struct topic_value *v = iface->values; v; v = v->next)
+        if (strcmp(v->topic, topic) != 0)
+            others += v->len;
+    if (others + len <= IFACE_VALUES_MAX)
+        return 0;
+    return orb_fail(err, ORB_E_LIMIT,
+                    "the last values of the state topics of %s would have %zu bytes; at most %u",
+                    iface->name, others + len, IFACE_VALUES_MAX);
+}
+
 void iface_keep(struct iface *iface, const char *topic, const char *text, size_t len)
 {
     struct topic_value *value = iface->values;

@@ -39,6 +39,7 @@
 #define CLIENT_RECORDS 10     /* log records about refused clients a second */
 #define LISTEN_WAITING 32     /* connections that wait for the user database */
 #define IFACES_MAX 1024
+#define IFACE_VALUES_MAX (1u << 20) /* bytes of the last values of all its state topics */
 #define PENDING_BLOCK 256u
 #define PENDING_BLOCKS 256u /* slot and generation share 32 bits, 16 each */
 #define ARENA_SIZE (1u << 20)
@@ -94,6 +95,7 @@ struct sub {
     struct ipc_peer *peer; /* NULL: the host, cb */
     char topic[52];        /* "*": all */
     bool early;            /* made before anybody provided the interface */
+    bool ended;            /* it missed a strict event: it goes once that is told */
     uint64_t dropped;      /* since the last GAP */
     host_event *cb;
     void *arg;
@@ -311,6 +313,8 @@ void iface_maybe_free(struct broker *broker, struct iface *iface);
 int iface_provide(struct broker *broker, const struct contract *contract, struct ipc_peer *peer,
                   uint32_t base, bool early, struct iface **ret_iface, struct orb_err *err);
 void iface_leave(struct broker *broker, struct ipc_peer *peer);
+/* Is there room for a last value of len bytes? ORB_E_LIMIT. */
+int iface_may_keep(const struct iface *iface, const char *topic, size_t len, struct orb_err *err);
 void iface_keep(struct iface *iface, const char *topic, const char *text, size_t len);
 void ifaces_free(struct broker *broker);
 
@@ -377,11 +381,14 @@ int request_check_output(struct pending *p, const char *text, size_t len, struct
 void requests_leave(struct ipc_peer *peer);
 void request_count(struct ipc_peer *peer, const struct orb_err *err);
 
-/* ---- publish.c ---- */
+/* ---- publish.c, subscribe.c ---- */
 void publish_on_pub(struct ipc_peer *peer, struct inframe *in);
 void publish_on_sub(struct ipc_peer *peer, struct inframe *in);
 void publish_on_unsub(struct ipc_peer *peer, struct inframe *in);
-void publish_gaps(struct ipc_peer *peer); /* after its queue drained */
+/* Tells a peer whose queue drained what it missed. false: its queue is full again. */
+bool publish_gaps(struct ipc_peer *peer);
+void publish_replay(const struct iface *iface, struct sub *sub); /* the last values */
+void sub_drop(struct sub **at);                                  /* of a peer */
 void subs_leave(struct ipc_peer *peer);
 
 /* ---- host.c ---- */

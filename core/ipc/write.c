@@ -170,8 +170,7 @@ void peer_drain(struct ipc_peer *peer)
     free(peer->backlog);
     peer->backlog = NULL;
     peer->backlog_at = peer->backlog_len = peer->backlog_cap = 0;
-    want_write(peer, false);
-    publish_gaps(peer);
+    want_write(peer, !publish_gaps(peer));
 }
 
 static void mark_dirty(struct ipc_peer *peer)

@@ -1,14 +1,19 @@
 /* core/ipc/publish.c: events, gaps, state. */
 #include "test/unit/ipc/wire.h"
 
-static void subscribe(struct wire *wire, const char *topic)
+static void subscribe_to(struct wire *wire, const char *interface, const char *topic)
 {
-    AUTO_FREE char *env = xasprintf("{\"to\":\"echo\",\"topic\":\"%s\"}", topic);
+    AUTO_FREE char *env = xasprintf("{\"to\":\"%s\",\"topic\":\"%s\"}", interface, topic);
     AUTO(got) struct got got = {0};
 
     wire_put(wire, (struct frame){.type = FRAME_SUB, .corr = 77}, env, NULL);
     wire_expect(wire, &got, FRAME_REP);
     ck_assert_uint_eq(got.h.corr, 77);
+}
+
+static void subscribe(struct wire *wire, const char *topic)
+{
+    subscribe_to(wire, "echo", topic);
 }
 
 static void publish(struct wire *echo, const char *topic, const char *payload)
@@ -203,26 +208,182 @@ TEST(a_slow_subscriber_is_told_its_gap_and_costs_nobody_else)
     world_fini(&world);
 }
 
-TEST(who_misses_a_strict_event_is_thrown_out)
+/* A payload of about len bytes. */
+static void fill(struct buf *to, size_t len)
+{
+    buf_adds(to, "{\"n\":1,\"x\":\"");
+    while (to->len < len)
+        buf_addc(to, 'x');
+    buf_adds(to, "\"}");
+}
+
+TEST(who_misses_a_strict_event_loses_the_subscription_and_not_the_connection)
 {
     struct world world;
     struct wire echo, slow;
     AUTO(buf) struct buf big = {0};
+    AUTO(got) struct got got = {0};
+    int seen = 0, lost = 0;
 
     world_init(&world);
     wire_echo(&world, &echo);
     wire_user(&world, &slow, "slow", "admin");
     subscribe(&slow, "vital");
-    buf_adds(&big, "{\"x\":\"");
-    for (int i = 0; i < 200000; i++)
-        buf_addc(&big, 'x');
-    buf_adds(&big, "\"}");
-    for (int i = 0; i < 60 && !slow.closed; i++) {
+    fill(&big, 200000);
+    for (int i = 0; i < 60; i++) {
         publish(&echo, "vital", buf_str(&big));
         world_turns(&world, 5);
     }
-    world_until(&world, &slow.closed);
-    ck_assert_int_eq(slow.end.code, ORB_E_LIMIT);
-    ck_assert_ptr_nonnull(strstr(slow.end.text, "echo/vital"));
+    for (wire_get(&slow, &got); got.h.type == FRAME_EVENT; wire_get(&slow, &got))
+        seen++;
+    ck_assert_uint_eq(got.h.type, FRAME_GAP);
+    ck_assert_int_eq(
+        sscanf(got.payload, "{\"from\":\"echo\",\"topic\":\"vital\",\"count\":%d", &lost), 1);
+    ck_assert_ptr_nonnull(strstr(got.payload, ",\"ended\":true}"));
+    ck_assert_int_eq(seen + lost, 60);
+    ck_assert_int_gt(lost, 0);
+    publish(&echo, "vital", "{}");
+    wire_quiet(&slow);
+    ck_assert_int_eq(slow.closed, 0);
+    subscribe(&slow, "vital");
+    publish(&echo, "vital", "{}");
+    expect_event(&slow, "vital", "{}");
     world_fini(&world);
+}
+
+static const char chart_schema[] =
+    "{\"interface\":\"chart\",\"version\":\"1.0\",\"events\":{"
+    "\"a\":{\"requires\":\"observe\",\"class\":\"state\",\"payload\":{}},"
+    "\"b\":{\"requires\":\"observe\",\"class\":\"state\",\"payload\":{}},"
+    "\"c\":{\"requires\":\"observe\",\"class\":\"state\",\"payload\":{}},"
+    "\"d\":{\"requires\":\"observe\",\"class\":\"state\",\"payload\":{}},"
+    "\"e\":{\"requires\":\"observe\",\"class\":\"state\",\"payload\":{}},"
+    "\"moved\":{\"requires\":\"observe\",\"class\":\"state\",\"within\":{\"paths\":\"config.read\"}"
+    ","
+    "\"payload\":{}}}}";
+
+static void chart(struct world *world, struct wire *wire, struct contract **ret_contract)
+{
+    struct peer_spec spec = {.kind = PEER_SERVICE, .name = "chart"};
+    struct orb_err err;
+
+    ck_assert_msg(contract_compile(chart_schema, strlen(chart_schema), ret_contract, &err) == 0,
+                  "%s: %s", err.path, err.text);
+    spec.contract = *ret_contract;
+    wire_connect(world, wire, &spec);
+    wire_hello(wire);
+    peer_open(wire->peer);
+}
+
+TEST(the_last_values_of_an_interface_have_a_limit)
+{
+    struct world world;
+    struct wire source;
+    struct contract *contract;
+    AUTO(buf) struct buf big = {0};
+
+    world_init(&world);
+    chart(&world, &source, &contract);
+    fill(&big, 250000);
+    for (const char *topic = "abcd"; *topic; topic++)
+        publish(&source, (char[]){*topic, '\0'}, buf_str(&big));
+    publish(&source, "a", buf_str(&big)); /* replaces its own */
+    wire_quiet(&source);
+    wire_put(&source, (struct frame){.type = FRAME_PUB, .corr = 4}, "{\"topic\":\"e\"}",
+             buf_str(&big));
+    wire_expect_err(&source, 4, "limit", "at most 1048576");
+    world_fini(&world);
+    contract_free(contract);
+}
+
+/* One that reads nothing hears of all interfaces there are again and again, and stays connected. */
+TEST(last_values_never_end_the_connection_of_who_hears_them)
+{
+    struct world world;
+    struct wire source, slow;
+    struct contract *contract;
+    AUTO(buf) struct buf big = {0};
+    AUTO(got) struct got got = {0};
+    int gaps = 0, last = 0;
+
+    world_init(&world);
+    chart(&world, &source, &contract);
+    wire_user(&world, &slow, "slow", "admin");
+    fill(&big, 250000);
+    for (const char *topic = "abcd"; *topic; topic++)
+        publish(&source, (char[]){*topic, '\0'}, buf_str(&big));
+    for (int i = 0; i < 12; i++) { /* a megabyte each time */
+        wire_put(&slow, (struct frame){.type = FRAME_SUB, .corr = 7},
+                 "{\"to\":\"chart\",\"topic\":\"*\"}", "");
+        world_turns(&world, 3);
+        wire_put(&slow, (struct frame){.type = FRAME_UNSUB, .corr = 7},
+                 i < 11 ? "{\"to\":\"chart\",\"topic\":\"*\"}" : "{}", "");
+        world_turns(&world, 3);
+    }
+    ck_assert_int_eq(slow.closed, 0);
+    for (int quiet = 0; quiet < 3;) { /* after the gap each last value once */
+        if (recv(slow.fd, &(char){0}, 1, MSG_PEEK | MSG_DONTWAIT) < 1) {
+            world_turns(&world, 3);
+            quiet++;
+            continue;
+        }
+        quiet = 0;
+        wire_get(&slow, &got);
+        gaps += got.h.type == FRAME_GAP;
+        last = got.h.type == FRAME_GAP ? 0 : last + (got.h.type == FRAME_EVENT);
+    }
+    ck_assert_int_eq(gaps, 1);
+    ck_assert_int_eq(last, 4);
+    ck_assert_int_eq(slow.closed, 0);
+    world_fini(&world);
+    contract_free(contract);
+}
+
+static void expect_moved(struct wire *wire, const char *payload)
+{
+    AUTO(got) struct got got = {0};
+
+    wire_expect(wire, &got, FRAME_EVENT);
+    ck_assert_str_eq(got.payload, payload);
+}
+
+TEST(a_service_hears_only_of_paths_it_was_granted)
+{
+    static const char *const some[] = {"ipc.subscribe:chart/moved", "config.read:/a/b",
+                                       "config.read:/c/", NULL};
+    static const char *const all[] = {"ipc.subscribe:chart/*", "config.read:/", NULL};
+    static const char *const none[] = {"ipc.subscribe:chart/moved", NULL};
+    static const char *const moved[] = {
+        "{\"n\":1,\"paths\":[\"/a/b\",\"/a/bc\",\"/a/b/x\",\"/c\",\"/d\"]}",
+        "{\"n\":2,\"paths\":[\"/a\"]}", "{\"n\":3,\"paths\":[\"\"]}"};
+    static const char *const cut[] = {"{\"n\":1,\"paths\":[\"/a/b\",\"/a/b/x\",\"/c\"]}",
+                                      "{\"n\":2,\"paths\":[\"/a/b\"]}",
+                                      "{\"n\":3,\"paths\":[\"/a/b\",\"/c\"]}"};
+    struct world world;
+    struct wire source, person, of_some, of_all, of_none, late;
+    struct contract *contract;
+
+    world_init(&world);
+    chart(&world, &source, &contract);
+    wire_user(&world, &person, "kim", "viewer");
+    wire_service(&world, &of_some, "some", some);
+    wire_service(&world, &of_all, "all", all);
+    wire_service(&world, &of_none, "none", none);
+    subscribe_to(&person, "chart", "moved");
+    subscribe_to(&of_some, "chart", "moved");
+    subscribe_to(&of_all, "chart", "*");
+    subscribe_to(&of_none, "chart", "moved");
+    for (size_t i = 0; i < ARRAY_LEN(moved); i++) {
+        publish(&source, "moved", moved[i]);
+        expect_moved(&person, moved[i]);
+        expect_moved(&of_all, moved[i]);
+        expect_moved(&of_some, cut[i]);
+    }
+    expect_moved(&of_none, "{\"n\":1,\"paths\":[]}");
+    /* The last value, too. */
+    wire_service(&world, &late, "late", some);
+    subscribe_to(&late, "chart", "moved");
+    expect_moved(&late, cut[2]);
+    world_fini(&world);
+    contract_free(contract);
 }

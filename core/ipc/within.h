@@ -1,0 +1,25 @@
+/* Events whose paths are cut down to what a subscriber was granted (within.c). */
+#ifndef CORE_IPC_WITHIN_H
+#define CORE_IPC_WITHIN_H
+
+#include "core/ipc/room.h"
+#include "core/json/tree.h"
+
+#define WITHIN_MAX_PATHS                                                                           \
+    256 /* in one event: each is compared with each grant of each subscriber                       \
+         */
+
+/* Reads "within" of an event of schema.json at path, when it is there: {MEMBER: CAPABILITY}. */
+int within_read(json_t *event, const char *path, struct contract_event *e, struct orb_err *err);
+/* A checked payload of an event that has "within". ORB_E_SCHEMA: the member is no list;
+ * ORB_E_LIMIT: too many paths. */
+int within_parse(const struct contract_event *event, const char *text, size_t len,
+                 json_t **ret_tree, struct orb_err *err);
+/* Does peer receive the event cut down? event may be NULL. */
+bool within_applies(const struct contract_event *event, const struct ipc_peer *peer);
+/* Appends the payload as peer may see it: of each path itself, when it lies below a granted one, or
+ * the granted one, when that lies below it; each once. */
+void within_cut(const struct contract_event *event, const struct ipc_peer *peer, json_t *tree,
+                struct buf *to);
+
+#endif
