@@ -72,7 +72,7 @@ const char *schema_ref_target(const struct schema *schema);
 /* Calls cb for every value in text that stands under an x-orb-ref: its path below base_path, the
  * target pointer and the value as a word; for an x-orb-ref inside propertyNames the name of the
  * member is the value. Of anyOf and oneOf the first alternative that fits counts. Stops and returns
- * what cb returns when that is not 0. */
+ * what cb returns when that is not 0. The walk has a budget like a check: ORB_E_LIMIT. */
 typedef int schema_ref_fn(void *arg, const char *path, const char *target, const char *value);
 int schema_each_ref(const struct schema *schema, const char *text, size_t len,
                     const char *base_path, schema_ref_fn *cb, void *arg);

@@ -13,7 +13,6 @@
 #define MAX_NESTING 200  /* schemas within schemas, references included */
 #define FREE_UNITS 20000 /* a unit: some 50 ns */
 #define UNITS_PER_BYTE 3
-#define UNIT_BYTES 32 /* read once; made into a tree to be compared: half a byte */
 #define NAMES_ON_STACK 512
 
 int schema_charge(struct check *c, const struct spot *spot, uint64_t units)

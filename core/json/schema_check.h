@@ -4,6 +4,8 @@
 
 #include "core/json/schema_impl.h"
 
+#define UNIT_BYTES 32 /* read once; made into a tree to be compared: half a byte */
+
 struct check {
     const char *end; /* of the text */
     uint64_t budget; /* units left: a schema looked at, 32 bytes of the value read, … */

@@ -1,19 +1,23 @@
 /* Finds the values that must be keys of a map elsewhere (x-orb-ref). Parts of the schema from which
- * no such keyword can be reached are not even looked at. */
+ * no such keyword can be reached are not even looked at. Alternatives are tried on the way, again
+ * on each level, so one budget counts what walking and trying cost together. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/own.h"
 #include "core/json/reader.h"
-#include "core/json/schema_impl.h"
+#include "core/json/schema_check.h"
 
 #define DEEPEST 64
+#define STEP_UNITS 6 /* its path is written, too */
+#define BUDGETS 4    /* of one check: alternatives in alternatives read their values again */
 
 struct walk {
     schema_ref_fn *cb;
     void *arg;
     struct buf path;
     unsigned depth;
+    struct check check; /* its budget is that of the walk; quiet */
 };
 
 static int walk_value(struct walk *w, const struct schema *s, const struct json_slice *v);
@@ -29,6 +33,16 @@ static char *word_of(const struct json_slice *v)
     return word;
 }
 
+/* Of patternProperties, for a name of len bytes. */
+static int charge_patterns(struct walk *w, const struct schema *s, size_t len)
+{
+    uint64_t units = 0;
+
+    for (size_t i = 0; i < s->pattern_count; i++)
+        units += schema_match_units(&s->patterns[i], len);
+    return schema_charge(&w->check, NULL, units);
+}
+
 static int walk_member(struct walk *w, const struct schema *s, const struct json_item *item)
 {
     struct json_slice key = {item->key - 1, item->key_len + 2, 's'};
@@ -41,6 +55,8 @@ static int walk_member(struct walk *w, const struct schema *s, const struct json
     pointer_add(&w->path, name);
     if (s->names)
         r = walk_value(w, s->names, &key);
+    if (r == 0 && s->pattern_count)
+        r = charge_patterns(w, s, strlen(name));
     if (r == 0 && known)
         r = walk_value(w, m->schema, &item->value);
     for (size_t i = 0; r == 0 && i < s->pattern_count; i++)
@@ -71,9 +87,19 @@ static int walk_element(struct walk *w, const struct schema *s, const struct jso
 static int walk_alternatives(struct walk *w, const struct schema_list *list,
                              const struct json_slice *v)
 {
-    for (size_t i = 0; i < list->count; i++)
-        if (schema_check(list->all[i], v->p, v->len, "", NULL) == 0)
+    const char *ignored;
+
+    for (size_t i = 0; i < list->count; i++) {
+        int r;
+
+        w->check.end = v->p + v->len;
+        w->check.depth = 0;
+        r = schema_check_value(&w->check, list->all[i], NULL, v->p, &ignored);
+        if (r == 0)
             return walk_value(w, list->all[i], v);
+        if (r != ORB_E_SCHEMA)
+            return r;
+    }
     return 0;
 }
 
@@ -112,6 +138,9 @@ static int walk_value(struct walk *w, const struct schema *s, const struct json_
 
     if (!s->leads_to_ref || w->depth == DEEPEST)
         return 0;
+    r = schema_charge(&w->check, NULL, STEP_UNITS + v->len / UNIT_BYTES);
+    if (r < 0)
+        return r;
     w->depth++;
     r = walk_node(w, s, v);
     w->depth--;
@@ -128,6 +157,9 @@ int schema_each_ref(const struct schema *schema, const char *text, size_t len,
 
     if (p == end)
         return 0;
+    schema_check_init(&w.check, text, len, "", NULL);
+    w.check.budget *= BUDGETS;
+    w.check.quiet = 1;
     buf_adds(&w.path, base_path ? base_path : "");
     json_value(p, end, &v);
     r = walk_value(&w, schema, &v);

@@ -2,17 +2,20 @@
  * wherever the keyword stands (behind references and combinations, in items, patterns, further and
  * named members), and everything that no schema describes. The surprise: alternatives are not
  * tried, all of them count, as a secret that fits the wrong alternative is a secret all the same.
- */
+ * What costs more than its budget to look at is hidden, too. */
 #include <string.h>
 
 #include "core/base/own.h"
-#include "core/json/schema_impl.h"
+#include "core/json/schema_check.h"
 
 #define SET_MAX 64 /* schemas for one value; where there are more it is masked */
 #define MAX_TOKENS 64
+#define FREE_UNITS 100000   /* a unit: some 50 ns */
+#define UNITS_FOR_VALUE 300 /* for each value that is looked at */
 
 /* All schemas that have a say on one value. */
 struct set {
+    uint64_t *budget; /* units left for the whole walk */
     const struct schema *list[SET_MAX];
     size_t count;
     bool secret;  /* one says so, or not all could be looked at */
@@ -21,6 +24,12 @@ struct set {
 };
 
 static void add(struct set *set, const struct schema *s, bool names);
+
+static void charge(struct set *set, uint64_t units)
+{
+    set->secret |= *set->budget < units;
+    *set->budget -= *set->budget < units ? *set->budget : units;
+}
 
 static void add_list(struct set *set, const struct schema_list *list, bool names)
 {
@@ -31,10 +40,11 @@ static void add_list(struct set *set, const struct schema_list *list, bool names
 /* names: also what the names of members must be; a secret among those hides the whole object. */
 static void add(struct set *set, const struct schema *s, bool names)
 {
-    struct set below = {0};
+    struct set below = {.budget = set->budget};
 
     if (!s || s->kind == SCHEMA_NEVER)
         return;
+    charge(set, 1 + set->count / 16);
     for (size_t i = 0; i < set->count; i++)
         if (set->list[i] == s)
             return;
@@ -66,7 +76,8 @@ static void step(const struct set *from, const char *name, bool member, bool ele
     size_t len = strlen(name);
     bool open = from->open, closed = false;
 
-    for (size_t i = 0; i < from->count; i++) {
+    *from->budget += UNITS_FOR_VALUE;
+    for (size_t i = 0; i < from->count && !to->secret; i++) {
         const struct schema *s = from->list[i];
         const struct member *m = member ? schema_member(s, name, len) : NULL;
         bool known = m && m->schema;
@@ -75,8 +86,12 @@ static void step(const struct set *from, const char *name, bool member, bool ele
         if (known)
             add(to, m->schema, true);
         for (size_t k = 0; member && k < s->pattern_count; k++) {
-            int fits = schema_match(&s->patterns[k], name, len);
+            int fits;
 
+            charge(to, schema_match_units(&s->patterns[k], len));
+            if (to->secret)
+                return;
+            fits = schema_match(&s->patterns[k], name, len);
             to->secret |= fits < 0;
             known |= fits > 0;
             if (fits > 0)
@@ -100,7 +115,7 @@ static json_t *masked(const struct set *set, const json_t *value, const char *ma
 static void masked_at(const struct set *set, const char *name, bool member, const json_t *value,
                       const char *mask, json_t **ret_new)
 {
-    struct set below = {0};
+    struct set below = {.budget = set->budget};
 
     step(set, name, member, !member, &below);
     *ret_new = masked(&below, value, mask);
@@ -132,16 +147,18 @@ static json_t *masked(const struct set *set, const json_t *value, const char *ma
 }
 
 /* The schemas at a pointer. */
-static void descend(const struct schema *s, const char *pointer, struct set *ret_set)
+static void descend(const struct schema *s, const char *pointer, uint64_t *budget,
+                    struct set *ret_set)
 {
     const char *tokens[MAX_TOKENS];
     AUTO_FREE char *storage = NULL;
     int n = pointer_split(pointer, tokens, MAX_TOKENS, &storage);
 
-    *ret_set = (struct set){.secret = n < 0};
+    *budget = FREE_UNITS;
+    *ret_set = (struct set){.budget = budget, .secret = n < 0};
     add(ret_set, s, true);
     for (int i = 0; i < n && !ret_set->secret && !ret_set->unknown; i++) {
-        struct set below = {0};
+        struct set below = {.budget = budget};
 
         step(ret_set, tokens[i], true, is_index(tokens[i]), &below);
         *ret_set = below;
@@ -151,10 +168,11 @@ static void descend(const struct schema *s, const char *pointer, struct set *ret
 json_t *schema_mask(const struct schema *schema, const char *pointer, json_t *value,
                     const char *mask)
 {
+    uint64_t budget;
     struct set set;
     json_t *now;
 
-    descend(schema, pointer, &set);
+    descend(schema, pointer, &budget, &set);
     now = masked(&set, value, mask);
     if (!now)
         return value;
@@ -164,8 +182,9 @@ json_t *schema_mask(const struct schema *schema, const char *pointer, json_t *va
 
 bool schema_hides(const struct schema *schema, const char *pointer)
 {
+    uint64_t budget;
     struct set set;
 
-    descend(schema, pointer, &set);
+    descend(schema, pointer, &budget, &set);
     return set.secret;
 }

@@ -88,6 +88,7 @@ void refs_update(struct refs *refs, const struct parts *parts, const json_t *pat
 /* ---- new values ---- */
 
 struct checking {
+    const struct parts *parts;
     const struct overlay *overlay;
     const json_t *base;
     struct orb_err *err;
@@ -107,6 +108,9 @@ static int on_check(void *arg, const char *path, const char *target, const char 
     pointer_add(&at, value);
     if (overlay_has(c->overlay, c->base, buf_str(&at)))
         return 0;
+    if (parts_hide(c->parts, path))
+        return orb_fail_at(c->err, ORB_E_SCHEMA, path,
+                           "expected a name of %s (the value is a secret and not shown)", target);
     map = overlay_get(c->overlay, c->base, target);
     json_object_foreach (map, key, member) {
         if (n == NAMES_COMPARED)
@@ -172,7 +176,7 @@ static int check_removed(const struct refs *refs, const struct overlay *overlay,
 int refs_check(const struct refs *refs, const struct parts *parts, const struct overlay *overlay,
                const json_t *base, const json_t *patch, struct orb_err *err)
 {
-    struct checking c = {.overlay = overlay, .base = base, .err = err};
+    struct checking c = {.parts = parts, .overlay = overlay, .base = base, .err = err};
 
     for (size_t i = 0; i < json_array_size(patch); i++) {
         const json_t *op = json_array_get(patch, i);
@@ -180,6 +184,9 @@ int refs_check(const struct refs *refs, const struct parts *parts, const struct 
         const json_t *old = json_object_get(op, "old");
         int r = each(parts, path, json_object_get(op, "value"), on_check, &c);
 
+        if (r == ORB_E_LIMIT)
+            return orb_fail_at(err, r, path,
+                               "the value is too costly to search for names of other parts");
         if (r == 0 && old)
             r = check_removed(refs, overlay, base, path, old, err);
         if (r < 0)
