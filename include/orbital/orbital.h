@@ -107,7 +107,8 @@ typedef void orb_event_fn(struct orb_ctx *ctx, void *arg, const char *topic, con
 /* Publishes an event of this package's schema. payload is taken. */
 int orb_publish(struct orb_ctx *ctx, const char *topic, cJSON *payload, struct orb_err *err);
 /* From now on cb is called for each event. topic "*": all topics of the interface. A gap (events
- * dropped because this worker was slow) arrives as topic "gap" with {"topic", "count"}. */
+ * dropped because this worker was slow) arrives as topic "gap" with {"topic", "count"}; with
+ * "ended": true a strict event was missed, and the subscription is over. */
 int orb_subscribe(struct orb_ctx *ctx, const char *interface, const char *topic, orb_event_fn *cb,
                   void *arg, struct orb_err *err);
 

@@ -311,6 +311,19 @@ void service_late(struct engine *engine, const char *name, const char *why);
 /* host@1 service-needed: starts one that a person stopped; it attaches to what is stored. */
 void service_needed(struct engine *engine, const char *name, const char *why);
 
+/* words.c: the secrets a service can know, so that people do not read them in its sentences. NULL:
+ * none. Later functions take NULL. */
+struct words;
+struct words *words_of(const struct tx *tx, const char *service);
+void words_free(struct words *w);
+static inline void own_words(struct words **w)
+{
+    words_free(*w);
+}
+void words_show(const struct words *w, const char *text, struct buf *to); /* appends it, masked */
+void words_plan(const struct words *w, json_t *plan);                     /* in place */
+void words_error(const struct words *w, struct orb_err *err);
+
 /* confirm.c */
 void confirm_started(struct engine *engine);
 void confirm_tick(struct engine *engine);

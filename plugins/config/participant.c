@@ -74,10 +74,22 @@ static bool is_gone(const struct orb_err *err)
     return err->code == ORB_E_GONE || err->code == ORB_E_UNAVAILABLE;
 }
 
+/* An error of the service without the secrets it was given. */
+static struct orb_err as_shown(const struct participant *p, const struct orb_err *err)
+{
+    AUTO(words) struct words *words = words_of(p->tx, p->name);
+    struct orb_err shown = *err;
+
+    words_error(words, &shown);
+    return shown;
+}
+
 /* Notes the first failure in words for the person who commits. */
 static void blame(struct participant *p, const char *doing, const char *verdict,
-                  const struct orb_err *err, uint32_t deadline_ms)
+                  const struct orb_err *said, uint32_t deadline_ms)
 {
+    struct orb_err shown = as_shown(p, said);
+    const struct orb_err *err = &shown;
     struct tx *tx = p->tx;
 
     log_warn(tx->engine->host.log, "config.participant.failed", KV("service", p->name),
@@ -115,12 +127,15 @@ static bool late(struct participant *p, const char *doing, const struct orb_err 
 /* The steps an answer names, at most so many, behind those the service named before. */
 static void add_plan(struct participant *p, const char *text, size_t len)
 {
+    AUTO(words) struct words *words = NULL;
     AUTO(json_t) json_t *reply = NULL;
     json_t *plan;
 
     if (tree_parse(text, len, NULL, &reply, NULL) < 0)
         return;
+    words = words_of(p->tx, p->name);
     plan = json_object_get(reply, "plan");
+    words_plan(words, plan);
     while (json_array_size(plan) > MAX_PLAN_STEPS)
         json_array_remove(plan, json_array_size(plan) - 1);
     if (!p->plan)
@@ -149,7 +164,7 @@ static void prepare_result(struct participant *p, const char *text, size_t len,
         /* An undo goes through: going on without a service beats leaving the box cut off. */
         p->restart = p->state == PART_FAILED;
         log_warn(p->tx->engine->host.log, "config.undo.without", KV("service", p->name),
-                 KV("why", err->text));
+                 KV("why", as_shown(p, err).text));
         return;
     }
     blame(p, "prepare", "refused", err, ENGINE_PREPARE_MS);
@@ -333,7 +348,7 @@ static void abort_result(struct participant *p, const struct orb_err *err)
     /* A service that cannot go back is not known to be on any revision: start it anew. */
     if (err && !late(p, "abort", err)) {
         if (!is_gone(err))
-            service_restart(tx->engine, p->name, err->text);
+            service_restart(tx->engine, p->name, as_shown(p, err).text);
         else if (p->applying)
             service_needed(tx->engine, p->name, "it went away before a refused change was undone");
     }

@@ -383,7 +383,8 @@ static int service_answer(struct fake_service *s, enum fake_phase phase, const j
 static void answer(struct fake *f, const struct fake_call *c, struct fake_service *s)
 {
     static const char *const phases[] = {"prepare", "apply", "abort"};
-    static const char ok[] = "{\"plan\":[{\"kind\":\"live\",\"text\":\"swap the table\"}]}";
+    AUTO_FREE char *ok = xasprintf("{\"plan\":[{\"kind\":\"live\",\"text\":\"%s\"}]}",
+                                   s->words[0] ? s->words : "swap the table");
     AUTO(json_t) json_t *in = NULL;
     struct orb_err err = {0};
     int phase = 0;
@@ -406,7 +407,8 @@ static void answer(struct fake *f, const struct fake_call *c, struct fake_servic
         return;
     }
     if (s->mode[phase] == FAKE_ERROR)
-        orb_fail_at(&err, ORB_E_INVALID, "/firewall/rules/10", "no such zone in the kernel");
+        orb_fail_at(&err, ORB_E_INVALID, "/firewall/rules/10", "%s",
+                    s->words[0] ? s->words : "no such zone in the kernel");
     else if (s->mode[phase] == FAKE_GONE)
         orb_fail(&err, ORB_E_GONE, "gone");
     else if (s->mode[phase] == FAKE_TIMEOUT)

@@ -17,6 +17,7 @@ struct fake_service {
     char path[32];
     char secret[48]; /* another capability, "": none */
     bool tells;      /* a step of its plan in apply, too */
+    char words[128]; /* of its plans and errors, "": some */
     uint32_t peer;
     enum fake_mode mode[3];
     /* What a real one keeps: the revision it works by, and a transaction on its way. */

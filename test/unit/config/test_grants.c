@@ -167,6 +167,35 @@ TEST(secrets_are_seen_below_config_secret_only)
     }
 }
 
+/* Old and new secrets, in plans and in refusals, but not what only looks a little like one. */
+TEST(people_read_no_secret_in_what_a_service_says)
+{
+    static const enum fake_mode modes[] = {FAKE_OK, FAKE_ERROR};
+
+    for (size_t i = 0; i < ARRAY_LEN(modes) * 3; i++) {
+        enum fake_phase phase = i / 3 ? FAKE_APPLY : FAKE_PREPARE;
+        struct fake_service *s;
+        struct fake f;
+        const char *said;
+
+        s = reader_of_system(&f, "config.secret:/system");
+        snprintf(s->words, sizeof(s->words), "from geheim-1 to xgeheim-2x, geheim, box");
+        s->mode[phase] = modes[i % 2];
+        fake_set(&f, "/system",
+                 i % 3 == 2 ? "{\"hostname\":\"new\",\"password\":\"geheim-1\"}"
+                            : "{\"hostname\":\"new\",\"password\":\"geheim-2\"}");
+        fake_send(&f, "ada", 1, "commit", "{}");
+        said = modes[i % 2] == FAKE_OK ? json_string_value(tree_get(f.reply, "/plan/0/text"))
+                                       : f.err.text;
+        ck_assert_ptr_nonnull(said);
+        ck_assert_msg(strstr(said, i % 3 == 2 ? "from ******** to xgeheim-2x, geheim, box"
+                                              : "from ******** to x********x, geheim, box"),
+                      "%s", said);
+        ck_assert_ptr_null(strstr(buf_str(&f.logged), "geheim-1"));
+        fake_free(&f);
+    }
+}
+
 TEST(a_change_of_a_secret_is_none_for_who_does_not_see_it)
 {
     struct fake f;
