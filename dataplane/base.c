@@ -288,7 +288,8 @@ void table_digest(struct dataplane *dp, uint64_t digest)
     dp->digest = digest;
     if (dp->control)
         dp->control->rules_digest = digest;
-    found_table_note(dp->found, digest);
+    dp->digest_unnoted = true;
+    found_retry(dp);
 }
 
 /* In one transaction instead of whatever is there. */

@@ -112,6 +112,7 @@ void dataplane_close(struct dataplane *dataplane)
     free(dataplane->previous_text);
     free(dataplane->bpffs);
     free(dataplane->found);
+    buf_fini(&dataplane->unnoted);
     pthread_mutex_destroy(&dataplane->lock);
     free(dataplane);
 }
@@ -181,7 +182,7 @@ static int take_away(struct dataplane *dp, struct orb_err *err)
     r = flows_unmark(failed ? NULL : err);
     if (!failed && r != -ENOENT)
         failed = r;
-    r = found_restore(dp->found, failed ? NULL : err);
+    r = found_restore(dp, failed ? NULL : err);
     return failed ? failed : r;
 }
 

@@ -111,6 +111,7 @@ enum dataplane_trouble {
     DATAPLANE_TROUBLE_FLOWS,    /* connections of before may go on */
     DATAPLANE_TROUBLE_FAST,     /* ports want a fast path that this kernel does not have */
     DATAPLANE_TROUBLE_DETACHED,
+    DATAPLANE_TROUBLE_NOTES, /* what was before cannot be noted, and so not be put back */
     DATAPLANE_TROUBLES
 };
 /* Each thing it goes without here, and why: nothing of that is wrong. Only while no other thread

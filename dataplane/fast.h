@@ -147,6 +147,8 @@ struct dataplane {
     char toucher[64];
     struct port_list ports; /* written under lock: company_poll.c reads them */
     char trouble[DATAPLANE_TROUBLES][400];
+    struct buf unnoted;              /* lines for the file of found.c that it does not take yet */
+    bool digest_unnoted;             /* nor the digest of the table */
     struct dataplane_plan *current;  /* NULL: what an earlier daemon left, or nothing */
     struct dataplane_plan *previous; /* what revert goes back to, with previous_text if NULL */
     char *previous_text;
@@ -307,15 +309,18 @@ int settings_close(const char *found, struct orb_err *err);
 
 /* found.c: the settings as they were before this program wrote them for the first time since the
  * machine was started; path NULL: not kept. */
-void found_note(const char *path, const char *setting, const char *value);
+int found_note(const char *path, const char *setting, const char *value, struct orb_err *err);
+/* The same; what cannot be noted now is trouble, and noted by found_retry when it can be. */
+void found_keep(struct dataplane *dp, const char *setting, const char *value);
+void found_retry(struct dataplane *dp);
 /* Did this program write it? */
-bool found_has(const char *path, const char *setting);
+bool found_has(const struct dataplane *dp, const char *setting);
 /* Which digest nftables' table has; path as above, the file lies beside it. */
-void found_table_note(const char *path, uint64_t digest);
+int found_table_note(const char *path, uint64_t digest, struct orb_err *err);
 /* false: nothing is noted. */
 bool found_table(const char *path, uint64_t *ret_digest);
 /* Writes them back, and forgets them. */
-int found_restore(const char *path, struct orb_err *err);
+int found_restore(struct dataplane *dp, struct orb_err *err);
 
 /* watch.c */
 int watch_open(struct orb_err *err);

@@ -23,15 +23,42 @@ static void header(struct buf *b)
     buf_addf(b, "%.36s %s\n", buf_str(&boot), space);
 }
 
-/* What was noted since the machine was started; empty: nothing. */
-static void read_notes(const char *path, struct buf *ret_text)
+/* "BOOT net:[NUMBER]\n", of any boot? */
+static bool is_header(const char *text)
+{
+    unsigned n = 0;
+    size_t len = strcspn(text, "\n");
+
+    return text[len] && strspn(text, "0123456789abcdef-") == 36 &&
+           sscanf(text + 36, " net:[%*u]%n", &n) == 0 && n && 36 + n == len;
+}
+
+/* What was noted since the machine was started, whole lines of it; empty: nothing. What cannot be
+ * read, or is damaged, is not the same as nothing. */
+static int read_notes(const char *path, struct buf *ret_text, struct orb_err *err)
 {
     AUTO(buf) struct buf first = {0};
+    int r = file_read_regular(path, FOUND_BYTES, ret_text, err);
 
-    header(&first);
-    if (file_read_regular(path, FOUND_BYTES, ret_text, NULL) < 0 || ret_text->len < first.len ||
-        memcmp(ret_text->data, first.data, first.len) != 0)
+    if (r < 0) {
         buf_clear(ret_text);
+        if (r == -ENOENT && err)
+            *err = (struct orb_err){0};
+        return r == -ENOENT ? 0 : r;
+    }
+    if (!is_header(buf_str(ret_text)) || memchr(ret_text->data, 0, ret_text->len)) {
+        buf_clear(ret_text);
+        return orb_fail(err, ORB_E_INVALID,
+                        "%s is damaged: its first line is not as this program "
+                        "writes it",
+                        path);
+    }
+    header(&first);
+    if (ret_text->len < first.len || memcmp(ret_text->data, first.data, first.len) != 0)
+        buf_clear(ret_text); /* of another boot, or network namespace */
+    while (ret_text->len && ret_text->data[ret_text->len - 1] != '\n')
+        ret_text->data[--ret_text->len] = '\0'; /* half a line is not what was there */
+    return 0;
 }
 
 static bool is_noted(const struct buf *text, const char *setting)
@@ -41,36 +68,110 @@ static bool is_noted(const struct buf *text, const char *setting)
     return strstr(buf_str(text), line) != NULL;
 }
 
-bool found_has(const char *path, const char *setting)
+/* The first note of a boot: whole or not there. */
+static int begin_notes(const char *path, const struct buf *text, struct orb_err *err)
 {
-    AUTO(buf) struct buf text = {0};
+    AUTO_FREE char *next = xasprintf("%s.new", path);
+    AUTO_FD int fd = file_create(next, 0600);
+    int r;
 
-    if (path)
-        read_notes(path, &text);
-    return is_noted(&text, setting);
+    if (fd < 0)
+        return orb_fail(err, fd, "cannot write %s", path);
+    errno = ENOSPC; /* of a short write */
+    if (write(fd, text->data, text->len) == (ssize_t)text->len && rename(next, path) == 0)
+        return 0;
+    r = orb_fail(err, -errno, "cannot write %s", path);
+    unlink(next);
+    return r;
 }
 
-/* A state directory that cannot be written costs only the way back. */
-void found_note(const char *path, const char *setting, const char *value)
+/* had: bytes of the file that are whole lines; what lies behind is cut off. */
+static int append_notes(const char *path, size_t had, const char *text, size_t len,
+                        struct orb_err *err)
+{
+    AUTO_FD int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    int why;
+
+    if (fd < 0 || ftruncate(fd, (off_t)had) < 0)
+        return orb_fail(err, -errno, "cannot write %s", path);
+    errno = ENOSPC; /* of a short write */
+    if (write(fd, text, len) == (ssize_t)len)
+        return 0;
+    why = errno;
+    (void)!ftruncate(fd, (off_t)had);
+    return orb_fail(err, -why, "cannot write %s", path);
+}
+
+/* Writes lines of the form PATH VALUE. */
+static int write_notes(const char *path, const char *lines, size_t len, struct orb_err *err)
 {
     AUTO(buf) struct buf text = {0};
-    AUTO_FD int fd = -1;
     size_t had;
+    int r = read_notes(path, &text, err);
 
-    if (!path)
-        return;
-    read_notes(path, &text);
-    if (is_noted(&text, setting))
-        return;
+    if (r < 0)
+        return r;
     had = text.len;
     if (!had)
         header(&text);
-    buf_addf(&text, "%s %s\n", setting, value);
-    fd = open(path,
-              O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | (had ? O_APPEND : O_TRUNC),
-              0600);
-    if (fd >= 0)
-        (void)!write(fd, text.data + had, text.len - had);
+    buf_add(&text, lines, len);
+    return had ? append_notes(path, had, lines, len, err) : begin_notes(path, &text, err);
+}
+
+bool found_has(const struct dataplane *dp, const char *setting)
+{
+    AUTO(buf) struct buf text = {0};
+
+    buf_addc(&text, '\n');
+    buf_add(&text, buf_str(&dp->unnoted), dp->unnoted.len);
+    if (is_noted(&text, setting))
+        return true;
+    buf_clear(&text);
+    if (dp->found)
+        read_notes(dp->found, &text, NULL);
+    return is_noted(&text, setting);
+}
+
+int found_note(const char *path, const char *setting, const char *value, struct orb_err *err)
+{
+    AUTO(buf) struct buf text = {0};
+    AUTO_FREE char *line = xasprintf("%s %s\n", setting, value);
+    int r;
+
+    if (!path)
+        return 0;
+    r = read_notes(path, &text, err);
+    if (r < 0)
+        return r;
+    return is_noted(&text, setting) ? 0 : write_notes(path, line, strlen(line), err);
+}
+
+void found_keep(struct dataplane *dp, const char *setting, const char *value)
+{
+    struct orb_err err = {0};
+
+    if (found_has(dp, setting) || found_note(dp->found, setting, value, &err) == 0)
+        return;
+    buf_addf(&dp->unnoted, "%s %s\n", setting, value);
+    snprintf(dp->trouble[DATAPLANE_TROUBLE_NOTES], sizeof(dp->trouble[0]),
+             "what the kernel's settings were before cannot be noted: %.300s", err.text);
+}
+
+void found_retry(struct dataplane *dp)
+{
+    char *trouble = dp->trouble[DATAPLANE_TROUBLE_NOTES];
+    struct orb_err err = {0};
+
+    if (!dp->found)
+        return;
+    if (dp->unnoted.len && write_notes(dp->found, dp->unnoted.data, dp->unnoted.len, &err) == 0)
+        buf_clear(&dp->unnoted);
+    if (!err.code && dp->digest_unnoted && found_table_note(dp->found, dp->digest, &err) == 0)
+        dp->digest_unnoted = false;
+    trouble[0] = 0;
+    if (err.code)
+        snprintf(trouble, sizeof(dp->trouble[0]),
+                 "what the kernel's settings were before cannot be noted: %.300s", err.text);
 }
 
 static char *table_path(const char *path)
@@ -81,20 +182,20 @@ static char *table_path(const char *path)
 }
 
 /* One that cannot be written is gone as well: an old number would pass for the newest. */
-void found_table_note(const char *path, uint64_t digest)
+int found_table_note(const char *path, uint64_t digest, struct orb_err *err)
 {
     AUTO_FREE char *file = path ? table_path(path) : NULL;
-    AUTO_FREE char *next = path ? xasprintf("%s.new", file) : NULL;
     AUTO(buf) struct buf text = {0};
-    AUTO_FD int fd = -1;
+    int r;
 
     if (!path)
-        return;
+        return 0;
     header(&text);
     buf_addf(&text, "%016" PRIx64 "\n", digest);
-    fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0 || write(fd, text.data, text.len) != (ssize_t)text.len || rename(next, file) < 0)
+    r = begin_notes(file, &text, err);
+    if (r < 0)
         unlink(file);
+    return r;
 }
 
 bool found_table(const char *path, uint64_t *ret_digest)
@@ -106,21 +207,27 @@ bool found_table(const char *path, uint64_t *ret_digest)
     if (!path)
         return false;
     header(&first);
-    read_notes(file, &text);
-    return text.len && sscanf(text.data + first.len, "%" SCNx64, ret_digest) == 1;
+    return read_notes(file, &text, NULL) == 0 && text.len &&
+           sscanf(text.data + first.len, "%" SCNx64, ret_digest) == 1;
 }
 
-int found_restore(const char *path, struct orb_err *err)
+int found_restore(struct dataplane *dp, struct orb_err *err)
 {
     AUTO(buf) struct buf text = {0};
+    const char *path = dp->found;
     char *line, *rest = NULL;
     int r = 0;
 
     if (!path)
         return 0;
-    read_notes(path, &text);
+    r = read_notes(path, &text, err);
+    if (r < 0)
+        orb_wrap(err, "the kernel's settings cannot be put back as they were");
+    if (!text.len && dp->unnoted.len)
+        header(&text);
+    buf_add(&text, buf_str(&dp->unnoted), dp->unnoted.len);
     if (!text.len)
-        return 0; /* nothing was changed since the machine was started */
+        return r; /* nothing was changed since the machine was started */
     line = strtok_r(text.data, "\n", &rest);
     while (line && (line = strtok_r(NULL, "\n", &rest))) {
         char *value = strchr(line, ' ');
@@ -135,7 +242,10 @@ int found_restore(const char *path, struct orb_err *err)
         if (fd < 0 || write(fd, value, strlen(value)) < 0)
             r = orb_fail(err, -errno, "setting %s back to %s", line, value);
     }
-    if (!r)
-        unlink(path);
+    if (r)
+        return r;
+    buf_clear(&dp->unnoted);
+    if (unlink(path) < 0 && errno != ENOENT)
+        r = orb_fail(err, -errno, "cannot remove %s", path);
     return r;
 }

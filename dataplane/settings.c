@@ -54,7 +54,7 @@ static int write_value(const char *path, const char *value)
 }
 
 /* 1: changed, with what stood there; 0: it was right; negative errno. */
-static int set(const char *found, const char *path, const char *value, char before[24])
+static int set(struct dataplane *dp, const char *path, const char *value, char before[24])
 {
     int r = read_setting(path, before);
 
@@ -62,7 +62,7 @@ static int set(const char *found, const char *path, const char *value, char befo
         return r;
     if (!strcmp(before, value))
         return 0;
-    found_note(found, path, before);
+    found_keep(dp, path, before);
     r = write_value(path, value);
     return r < 0 ? r : 1;
 }
@@ -101,7 +101,7 @@ void settings_prepare(struct dataplane *dp)
     dp->illiberal = false;
     for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
         struct setting_change *change = &dp->changes[dp->change_count];
-        int r = set(dp->found, needed[i].path, needed[i].value, change->before);
+        int r = set(dp, needed[i].path, needed[i].value, change->before);
 
         if (r > 0) {
             snprintf(change->path, sizeof(change->path), "%s", needed[i].path);
@@ -151,7 +151,7 @@ static void name(struct buf *names, const char *path)
  * those it has at the moment it becomes one. So who takes them as a host goes on taking them: at
  * that moment every interface that does (switching), and afterwards those that another program sets
  * to anything else, or that came later, where interfaces took advertisements before us. */
-static void keep_advertised(const struct dataplane *dp, bool switching, struct buf *names)
+static void keep_advertised(struct dataplane *dp, bool switching, struct buf *names)
 {
     DIR *dir = opendir(CONF6);
     const struct dirent *entry;
@@ -166,11 +166,10 @@ static void keep_advertised(const struct dataplane *dp, bool switching, struct b
             continue;
         path = xasprintf(CONF6 "/%s/accept_ra", entry->d_name);
         if (read_setting(path, value) < 0 || !strcmp(value, "2") ||
-            (strcmp(value, "1") != 0 && !found_has(dp->found, path)) ||
-            (!switching && !found_has(dp->found, path) &&
-             !found_has(dp->found, CONF6 "/default/accept_ra")))
+            (strcmp(value, "1") != 0 && !found_has(dp, path)) ||
+            (!switching && !found_has(dp, path) && !found_has(dp, CONF6 "/default/accept_ra")))
             continue;
-        if (set(dp->found, path, "2", value) > 0 && !switching)
+        if (set(dp, path, "2", value) > 0 && !switching)
             name(names, path);
     }
     closedir(dir);
@@ -180,7 +179,7 @@ static void keep_advertised(const struct dataplane *dp, bool switching, struct b
 static void ensure(struct dataplane *dp, const char *path, const char *value, struct buf *names)
 {
     char before[24];
-    int r = set(dp->found, path, value, before);
+    int r = set(dp, path, value, before);
 
     if (r > 0)
         name(names, path);
@@ -223,6 +222,7 @@ void settings_forward(struct dataplane *dp)
 
 void settings_check(struct dataplane *dp, struct buf *ret_names)
 {
+    found_retry(dp);
     if (!dp->current)
         return;
     settings_prepare(dp);
@@ -238,8 +238,12 @@ int settings_close(const char *found, struct orb_err *err)
     char before[24];
 
     for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
-        int r = set(found, paths[i], "0", before);
+        int r = read_setting(paths[i], before);
 
+        if (r == 0 && strcmp(before, "0") != 0) {
+            found_note(found, paths[i], before, NULL);
+            r = write_value(paths[i], "0");
+        }
         if (r < 0 && r != -ENOENT)
             return orb_fail(err, r, "switching %s off", paths[i]);
     }

@@ -249,6 +249,10 @@ void dpwatch_problems(struct dpservice *s)
                                     "fast-path off for the ports"},
         [DATAPLANE_TROUBLE_DETACHED] = {"dataplane.detached", VERDICT_FAILED,
                                         "orbctl dataplane enable"},
+        [DATAPLANE_TROUBLE_NOTES] = {"dataplane.notes", VERDICT_DEGRADED,
+                                     "make the file readable and writable, or remove it; it is "
+                                     "tried again. Until then `orbctl dataplane detach` after a "
+                                     "restart cannot put back what was there"},
     };
 
     note_given_up(s);

@@ -13,9 +13,11 @@
 
 #include "core/base/own.h"
 #include "core/host/good.h"
+#include "core/host/verdict.h"
 #include "core/json/scan.h"
 
 #define FILE_MAX 256u
+#define TROUBLE "state.enforced"
 
 struct enforced {
     uint64_t revision; /* 0: not known */
@@ -35,19 +37,22 @@ static char *this_life(void)
                      (uint64_t)st.st_ino);
 }
 
-static struct enforced read_enforced(const char *path)
+/* What is noted of another life of the kernel's state is nothing; what cannot be read is not. */
+static struct enforced read_enforced(const char *path, struct orb_err *err)
 {
     AUTO_FREE char *life = this_life();
     AUTO(buf) struct buf text = {0};
     struct enforced e = {0}, none = {0};
     char word[FILE_MAX + 1];
 
-    if (file_read_regular(path, FILE_MAX, &text, NULL) < 0 ||
-        sscanf(buf_str(&text), "%256s %" SCNu64 " %" SCNu64 " %" SCNu64, word, &e.revision,
-               &e.void_tx, &e.id) < 3 || /* a daemon before this one wrote three */
-        strcmp(word, life))
-        return none;
-    return e;
+    int r = file_read_regular(path, FILE_MAX, &text, err);
+
+    if (r == -ENOENT)
+        *err = (struct orb_err){0};
+    if (r == 0 && sscanf(buf_str(&text), "%256s %" SCNu64 " %" SCNu64 " %" SCNu64, word,
+                         &e.revision, &e.void_tx, &e.id) < 3) /* older daemons wrote three */
+        r = orb_fail(err, ORB_E_INVALID, "%s is damaged", path);
+    return r < 0 || strcmp(word, life) != 0 ? none : e;
 }
 
 /* Not synced: it lives no longer than the memory of the machine. */
@@ -80,11 +85,27 @@ static uint64_t member(const char *input, size_t len, const char *key)
                : 0;
 }
 
+static void tell(struct orbitald *host, const struct orb_err *err)
+{
+    AUTO_FREE char *what = NULL;
+
+    if (!err->code) {
+        host_problem_clear(host, TROUBLE);
+        return;
+    }
+    what = xasprintf("which revision the kernel works by is not known after a restart of the "
+                     "config service: %s",
+                     err->text);
+    host_problem_set(host, TROUBLE, VERDICT_DEGRADED, what, "",
+                     "make the run directory writable and remove what lies there, then commit");
+}
+
 int enforced_request(struct orbitald *host, const char *input, size_t len, struct buf *out,
                      struct orb_err *err)
 {
     AUTO_FREE char *path = xasprintf("%s/enforced", host->options.run_dir);
-    struct enforced e = read_enforced(path);
+    struct orb_err trouble = {0};
+    struct enforced e = read_enforced(path, &trouble);
     const struct enforced was = e;
     uint64_t revision = member(input, len, "revision"), void_tx = member(input, len, "void_tx");
     int r = 0;
@@ -96,11 +117,16 @@ int enforced_request(struct orbitald *host, const char *input, size_t len, struc
     }
     if (void_tx)
         e.void_tx = void_tx;
-    if (e.revision != was.revision || e.id != was.id || e.void_tx != was.void_tx)
-        r = write_enforced(path, &e, err);
+    if (e.revision != was.revision || e.id != was.id || e.void_tx != was.void_tx) {
+        trouble = (struct orb_err){0};
+        r = write_enforced(path, &e, &trouble);
+        if (r < 0)
+            *err = trouble;
+    }
+    tell(host, &trouble);
     buf_addf(out,
              "{\"revision\":%" PRIu64 ",\"id\":%" PRIu64 ",\"void_tx\":%" PRIu64
              ",\"good\":%" PRIu64 "}",
-             e.revision, e.id, e.void_tx, good_read(host->options.state_dir));
+             e.revision, e.id, e.void_tx, good_read(host));
     return r;
 }

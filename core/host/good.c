@@ -2,28 +2,51 @@
  * thread: it is a file on a disk. */
 #include "core/host/good.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/host/verdict.h"
 
 #define FILE_MOST 64
+#define NOT_READ "state.good-not-read"
+#define NOT_WRITTEN "state.good-not-written"
 
 static char *path_of(const char *state_dir)
 {
     return xasprintf("%s/good-revision", state_dir);
 }
 
-uint64_t good_read(const char *state_dir)
+static void tell(struct orbitald *host, const char *key, const struct orb_err *err)
 {
-    AUTO_FREE char *path = path_of(state_dir);
-    AUTO(buf) struct buf text = {0};
-    unsigned long long n;
-    char *end;
+    AUTO_FREE char *what =
+        xasprintf("safe mode would not know the last good revision: %s", err->text);
 
-    if (file_read_regular(path, FILE_MOST, &text, NULL) < 0)
-        return 0;
-    n = strtoull(buf_str(&text), &end, 10);
-    return !strcmp(end, "\n") && n < INT64_MAX ? n : 0;
+    log_warn(host->log, "host.good-revision", KV("error", err->text));
+    host_problem_set(host, key, VERDICT_DEGRADED, what, "",
+                     "remove what lies there, or make it readable and writable; it is written "
+                     "anew after a minute that is well");
+}
+
+uint64_t good_read(struct orbitald *host)
+{
+    AUTO_FREE char *path = path_of(host->options.state_dir);
+    AUTO(buf) struct buf text = {0};
+    struct orb_err err = {0};
+    unsigned long long n = 0;
+    char *end;
+    int r = file_read_regular(path, FILE_MOST, &text, &err);
+
+    if (r == 0) {
+        n = strtoull(buf_str(&text), &end, 10);
+        if (!n || strcmp(end, "\n") != 0 || n >= INT64_MAX)
+            r = orb_fail(&err, ORB_E_INVALID, "%s is damaged", path);
+    }
+    if (r < 0 && r != -ENOENT)
+        tell(host, NOT_READ, &err);
+    else
+        host_problem_clear(host, NOT_READ);
+    return r < 0 ? 0 : n;
 }
 
 static void on_write(uv_work_t *work)
@@ -36,14 +59,21 @@ static void on_write(uv_work_t *work)
     file_replace(path, text, strlen(text), 0600, &good->err);
 }
 
+static void on_good(uv_timer_t *timer);
+
 static void on_written(uv_work_t *work, int status)
 {
     struct good *good = container_of(work, struct good, work);
 
-    if (status == 0 && !good->err.code)
+    if (status == 0 && !good->err.code) {
         good->written = good->writing;
-    else if (status == 0)
-        log_warn(good->host->log, "host.good-not-written", KV("error", good->err.text));
+        host_problem_clear(good->host, NOT_READ);
+        host_problem_clear(good->host, NOT_WRITTEN);
+    } else if (status == 0) {
+        tell(good->host, NOT_WRITTEN, &good->err);
+        if (!good->host->stopping)
+            uv_timer_start(&good->timer, on_good, GOOD_AFTER_MS, 0);
+    }
     good->writing = 0;
 }
 
@@ -61,7 +91,7 @@ static void on_good(uv_timer_t *timer)
 
 void good_init(struct good *good, struct orbitald *host, struct loop_scope *scope)
 {
-    *good = (struct good){.host = host, .written = good_read(host->options.state_dir)};
+    *good = (struct good){.host = host, .written = good_read(host)};
     host->good = good;
     uv_timer_init(host->loop, &good->timer);
     loop_scope_adopt(scope, (uv_handle_t *)&good->timer);

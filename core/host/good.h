@@ -20,7 +20,7 @@ struct good {
 void good_init(struct good *good, struct orbitald *host, struct loop_scope *scope);
 /* The appliance is operational, or runs another revision (host->revision): the minute begins. */
 void good_watch(struct good *good);
-/* STATE/good-revision; 0: there is none, or it cannot be read. */
-uint64_t good_read(const char *state_dir);
+/* STATE/good-revision; 0: there is none, or it cannot be read, which the verdict then says. */
+uint64_t good_read(struct orbitald *host);
 
 #endif

@@ -18,6 +18,7 @@
 #define CHECK_MS 1000
 #define LOG_TROUBLE "log.no-file" /* main.c sets it, too */
 #define STATE_REPLACED "state.replaced"
+#define STATE_ODD "state.odd"
 #define LOG_GONE_CHECKS 2           /* a rotation takes it away for a moment */
 #define MADE_US 1790000000000000ull /* 2026-09-21: no clock that is set stands before it */
 
@@ -44,6 +45,7 @@ struct health {
     bool try_state, state_mended; /* the thread's: see STATE_TROUBLE */
     bool try_lock, locked;        /* the thread's: see STATE_LOCK */
     struct orb_err replaced;      /* the thread's: code 0: the state directory is what it was */
+    struct orb_err odd;           /* the thread's: code 0: its entries are what they should be */
     unsigned log_gone;            /* the thread's: checks in a row that found no log file */
     bool log_failing;             /* when it was looked at last */
     uv_work_t work;
@@ -141,6 +143,9 @@ static void on_check_work(uv_work_t *work)
         health->try_lock && statedir_lock(health->state_dir, health->host->state, NULL) == 0;
     health->replaced = (struct orb_err){0};
     statedir_same(health->state_dir, health->host->state, &health->replaced);
+    health->odd = (struct orb_err){0};
+    if (!health->replaced.code)
+        statedir_sound(&health->host->options, &health->odd);
     health->log_gone = access(log, F_OK) < 0 && errno == ENOENT ? health->log_gone + 1 : 0;
     if (statvfs(health->state_dir, &fs) < 0)
         return;
@@ -187,6 +192,12 @@ static void on_checked(uv_work_t *work, int status)
                          "`orbctl config show` of now");
     else
         host_problem_clear(health->host, STATE_REPLACED);
+    if (health->odd.code)
+        host_problem_set(health->host, STATE_ODD, VERDICT_DEGRADED, health->odd.text, "",
+                         "remove it, or give it back its kind, owner and mode; what the daemon "
+                         "keeps there is lost or not to be trusted");
+    else
+        host_problem_clear(health->host, STATE_ODD);
     follow_log(health);
     if (health->state_mended)
         host_problem_clear(health->host, STATE_TROUBLE);

@@ -134,7 +134,7 @@ static int first_config(struct orbitald *host, struct buf *out, struct orb_err *
     const char *path = host->options.first_config;
 
     if (path && access(path, F_OK) == 0) {
-        int r = file_read(path, FIRST_CONFIG_MAX, &text, err);
+        int r = file_read_regular(path, FIRST_CONFIG_MAX, &text, err);
 
         if (r < 0)
             return r;
@@ -232,7 +232,7 @@ static int dispatch(struct orbitald *host, const struct host_caller *caller, con
         health_json(host, out);
     else if (!strcmp(method, "boot-mode"))
         buf_addf(out, "{\"mode\":\"%s\",\"revision\":%llu}", host->safe ? "safe" : "normal",
-                 (unsigned long long)good_read(host->options.state_dir));
+                 (unsigned long long)good_read(host));
     else if (!strcmp(method, "version"))
         version(host, out);
     else if (!strcmp(method, "schemas"))

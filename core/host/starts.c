@@ -20,14 +20,18 @@ static char *path_of(const char *run_dir)
 }
 
 /* Times of the file within the window, oldest first; at most the last KEPT. */
-static unsigned read_times(const char *path, uint64_t now_ms, uint64_t times[KEPT])
+static unsigned read_times(const char *path, uint64_t now_ms, uint64_t times[KEPT],
+                           struct orb_err *err)
 {
     AUTO(buf) struct buf data = {0};
     unsigned count = 0;
     char *p, *end;
 
-    if (file_read_regular(path, FILE_MOST, &data, NULL) < 0)
+    if (file_read_regular(path, FILE_MOST, &data, err) < 0) {
+        if (err->code == -ENOENT)
+            *err = (struct orb_err){0};
         return 0;
+    }
     for (p = data.data; p && *p; p = *end ? end + 1 : end) {
         uint64_t at = strtoull(p, &end, 10);
 
@@ -47,9 +51,10 @@ unsigned starts_note_at(const char *run_dir, uint64_t now_ms, struct orb_err *er
     AUTO(buf) struct buf text = {0};
     AUTO_FD int fd = -1;
     uint64_t times[KEPT + 1];
-    unsigned count = read_times(path, now_ms, times);
+    unsigned count;
 
     *err = (struct orb_err){0};
+    count = read_times(path, now_ms, times, err); /* what cannot be read is replaced, and told */
     times[count++] = now_ms;
     for (unsigned i = 0; i < count; i++)
         buf_addf(&text, "%llu\n", (unsigned long long)times[i]);
@@ -77,11 +82,22 @@ unsigned starts_note(const char *run_dir, struct orb_err *err)
                           err);
 }
 
+/* Until the next start: nothing else counts them. */
+static void tell_trouble(struct orbitald *host, const char *why)
+{
+    AUTO_FREE char *what = xasprintf("starts are not counted: %s", why);
+
+    log_warn(host->log, "host.starts-not-counted", KV("error", why));
+    host_problem_set(host, "host.starts", VERDICT_DEGRADED, what, "",
+                     "make the run directory writable and remove what lies there, then restart "
+                     "orbitald; until then repeated failed starts lead to no safe mode");
+}
+
 void starts_judge(struct orbitald *host, unsigned count, const struct orb_err *trouble,
                   const char *notify_socket)
 {
     if (trouble->code)
-        log_warn(host->log, "host.starts-not-counted", KV("error", trouble->text));
+        tell_trouble(host, trouble->text);
     host->safe = host->options.safe_mode || count >= STARTS_SAFE;
     if (!host->safe)
         return;

@@ -19,7 +19,6 @@ struct applied {
     unsigned added, removed, links; /* addresses added and removed, links changed */
     unsigned settings;              /* settings of links put right */
     unsigned moved;                 /* addresses brought into order */
-    bool not_kept;                  /* the file of what was before could not be written */
     char twins[2][16];              /* cards with one hardware address; "": none */
     struct misfits misfits;         /* what does not fit; the caller's to free */
     cJSON *watched; /* IPv4 addresses that no other may have, for arp@1; the caller's, or NULL */

@@ -2,11 +2,13 @@
  * replaced whole; it is not synced, because what makes it vanish, a power cut, gives links their
  * MTU back. */
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "plugins/interfaces/before.h"
@@ -85,27 +87,48 @@ static void read_item(struct befores *befores, const cJSON *item)
     b->linkdown = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "ignore-linkdown"));
 }
 
+/* The list in the file; NULL: there is none, or lost says why it cannot be read. */
+static cJSON *read_list(struct befores *befores)
+{
+    int fd = open(befores->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    char *text = fd < 0 ? NULL : malloc(FILE_MAX);
+    struct stat st = {0};
+    cJSON *list = NULL;
+    ssize_t n = -1;
+
+    if (fd < 0 && errno == ENOENT)
+        return NULL;
+    if (text && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        n = read(fd, text, FILE_MAX);
+    if (n >= 0)
+        list = cJSON_ParseWithLength(text, (size_t)n);
+    if (!cJSON_IsArray(list))
+        snprintf(befores->lost, sizeof(befores->lost), "before.json: %s",
+                 n >= 0                               ? "it is damaged"
+                 : st.st_mode && !S_ISREG(st.st_mode) ? "it is no regular file"
+                                                      : strerror(errno));
+    free(text);
+    if (fd >= 0)
+        close(fd);
+    return list;
+}
+
 void befores_load(struct befores *befores, const char *dir)
 {
-    char *text;
-    ssize_t n;
+    char aside[sizeof(befores->file) + 16];
     cJSON *list, *item;
-    int fd;
 
     *befores = (struct befores){0};
     if (!dir || strlen(dir) + sizeof("/before.json.new") > sizeof(befores->file))
         return;
     snprintf(befores->file, sizeof(befores->file), "%s/before.json", dir);
-    fd = open(befores->file, O_RDONLY | O_CLOEXEC);
-    text = fd < 0 ? NULL : malloc(FILE_MAX);
-    n = text ? read(fd, text, FILE_MAX) : -1;
-    list = n > 0 ? cJSON_ParseWithLength(text, (size_t)n) : NULL;
+    list = read_list(befores);
     cJSON_ArrayForEach (item, list)
         read_item(befores, item);
     cJSON_Delete(list);
-    free(text);
-    if (fd >= 0)
-        close(fd);
+    snprintf(aside, sizeof(aside), "%s.damaged", befores->file);
+    if (befores->lost[0])
+        rename(befores->file, aside);
 }
 
 static bool replace(const char *file, const char *text)
@@ -113,26 +136,28 @@ static bool replace(const char *file, const char *text)
     char new[sizeof(((struct befores *)0)->file) + 8];
     size_t len = strlen(text);
     bool ok;
-    int fd;
+    int fd, why;
 
     snprintf(new, sizeof(new), "%s.new", file);
     unlink(new); /* whatever lies there: a FIFO would hold us for ever */
     fd = open(new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return false;
+    errno = ENOSPC; /* of a short write */
     ok = write(fd, text, len) == (ssize_t)len;
+    why = errno;
     close(fd);
+    errno = why;
     return ok && rename(new, file) == 0;
 }
 
-bool befores_save(const struct befores *befores)
+void befores_save(struct befores *befores)
 {
     cJSON *list;
     char *text;
-    bool ok;
 
     if (!befores->file[0])
-        return true;
+        return;
     list = cJSON_CreateArray();
     for (unsigned i = 0; i < befores->count; i++) {
         const struct before *b = &befores->items[i];
@@ -151,7 +176,9 @@ bool befores_save(const struct befores *befores)
     }
     text = cJSON_PrintUnformatted(list);
     cJSON_Delete(list);
-    ok = text && replace(befores->file, text);
+    befores->unsaved[0] = 0;
+    errno = ENOMEM;
+    if (!text || !replace(befores->file, text))
+        snprintf(befores->unsaved, sizeof(befores->unsaved), "before.json: %s", strerror(errno));
     cJSON_free(text);
-    return ok;
 }

@@ -22,14 +22,16 @@ struct before {
 struct befores {
     struct before *items;
     unsigned count;
-    char file[256]; /* "" for none */
+    char file[256];    /* "" for none */
+    char lost[200];    /* why what was noted before is not known; "" it is */
+    char unsaved[200]; /* why the file is not as the list is; "" it is */
 };
 
-/* Reads DIR/before.json; dir NULL: nothing is kept. What cannot be read is as if it were not there.
- */
+/* Reads DIR/before.json; dir NULL: nothing is kept. One that cannot be read is set aside, and lost
+ * says why. */
 void befores_load(struct befores *befores, const char *dir);
-/* Writes it; true, also without a file, unless writing failed. */
-bool befores_save(const struct befores *befores);
+/* Writes it, or unsaved says why not. */
+void befores_save(struct befores *befores);
 void befores_fini(struct befores *befores);
 
 struct before *before_find(struct befores *befores, const char *name);

@@ -44,7 +44,7 @@ static int keep_before(struct run *run, struct orb_err *err)
         b->mtu_changed |= want->mtu != 0;
     }
     if (changed)
-        run->applied->not_kept |= !befores_save(run->befores);
+        befores_save(run->befores);
     return 0;
 }
 
@@ -113,7 +113,7 @@ static int set_mtu(struct run *run, struct want *want, const struct rtnl_link *l
     }
     if (b->mtu_changed && !want->mtu) {
         b->mtu_changed = false;
-        run->applied->not_kept |= !befores_save(run->befores);
+        befores_save(run->befores);
     }
     return 0;
 }
@@ -200,6 +200,6 @@ int run_release(struct run *run, struct orb_err *err)
             return r;
     }
     if (dropped)
-        run->applied->not_kept |= !befores_save(run->befores);
+        befores_save(run->befores);
     return 0;
 }

@@ -38,6 +38,34 @@ static void report(struct orb_ctx *ctx, const struct misfits *list, const struct
     }
 }
 
+/* What links were before is kept in a file; without it they cannot be given back. */
+static void report_befores(struct orb_ctx *ctx, struct interfaces *self)
+{
+    const char *why = self->befores.unsaved[0] ? self->befores.unsaved : self->befores.lost;
+    char what[320];
+
+    orb_problem_clear(ctx, "before");
+    if (strcmp(why, self->befores_told) != 0 && why[0])
+        orb_log(ctx, ORB_WARNING, "interfaces.before_not_kept", ORB_S("why", why));
+    snprintf(self->befores_told, sizeof(self->befores_told), "%s", why);
+    if (!why[0])
+        return;
+    snprintf(what, sizeof(what),
+             "what links were before is %s: one that leaves the configuration may keep MTU and "
+             "state (%s)",
+             self->befores.unsaved[0] ? "not kept" : "not known any more", why);
+    orb_problem_set(ctx, "before",
+                    &(struct orb_problem){.level = ORB_PROBLEM_DEGRADED,
+                                          .what = what,
+                                          .path = "/interfaces",
+                                          .todo = self->befores.unsaved[0]
+                                                      ? "mend the service's state directory; it is "
+                                                        "tried again by itself"
+                                                      : "look at MTU and state of links that are "
+                                                        "not configured any more, then `orbctl "
+                                                        "service restart interfaces`"});
+}
+
 static void note_unreadable(struct applied *applied, const struct orb_err *why)
 {
     misfits_add(&applied->misfits, "kernel", "/interfaces", why->text,
@@ -51,6 +79,7 @@ static void outcome(struct orb_ctx *ctx, struct interfaces *self, struct applied
     report(ctx, &applied->misfits, &self->misfits);
     report(ctx, &self->left_out, &self->left_out);
     conflicts_report(ctx, &self->conflicts);
+    report_befores(ctx, self);
     conflicts_watch(ctx, &self->conflicts, applied->watched);
     applied->watched = NULL;
     for (unsigned i = 0; i < self->misfits.count; i++) {
@@ -64,8 +93,6 @@ static void outcome(struct orb_ctx *ctx, struct interfaces *self, struct applied
     self->misfits = applied->misfits;
     applied->misfits = (struct misfits){0};
     follow_outcome(&self->follow, self->misfits.count == 0);
-    if (applied->not_kept)
-        orb_log(ctx, ORB_WARNING, "interfaces.before_not_kept");
     if (applied->twins[0][0] && memcmp(self->twins, applied->twins, sizeof(self->twins)) != 0)
         orb_log(ctx, ORB_WARNING, "interfaces.same_mac", ORB_S("interface", applied->twins[0]),
                 ORB_S("other", applied->twins[1]));
@@ -239,6 +266,10 @@ static void on_check(struct orb_ctx *ctx, void *arg)
     struct interfaces *self = arg;
     struct rtnl_links links = {0};
 
+    if (self->befores.unsaved[0]) {
+        befores_save(&self->befores);
+        report_befores(ctx, self);
+    }
     if (rtnl_get_links(self->follow.requests, &links, NULL) == 0 &&
         !wants_settings_right(&self->current, &links))
         on_repair(ctx, self);

@@ -26,7 +26,8 @@ struct interfaces {
     struct seen *seen;
     unsigned seen_count;
     bool events_lost;
-    char twins[2][16]; /* links with one hardware address, as last said */
+    char twins[2][16];      /* links with one hardware address, as last said */
+    char befores_told[200]; /* why the file of what was before is not right, as last logged */
     struct conflicts conflicts;
 };
 
