@@ -172,7 +172,7 @@ static bool build_dnat(struct classify_builder *builder, const struct policy *po
         const struct policy_nat *nat = &policy->nat[i];
         unsigned family = nat->to_address.family == AF_INET ? 0 : 1;
 
-        if (nat->source || nat->action == POLICY_NAT_NONE)
+        if (nat->source || nat->action == POLICY_NAT_NONE || policy_nat_own(nat))
             continue;
         if (!policy_has_ports(nat->protocol)) {
             head->dnat_flags[family] |= CLASSIFY_DNAT_ANY;

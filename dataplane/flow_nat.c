@@ -51,12 +51,14 @@ struct flow_nat flow_nat_of(const struct policy *policy, bool source, const stru
     const struct flow_end *destination = source ? &flow->reply[0] : &flow->original[1];
     struct flow_nat answer = {.kind = FLOW_NAT_NONE};
 
-    if (way->hook == (source ? FLOW_HOOK_INPUT : FLOW_HOOK_OUTPUT))
+    if (source && way->hook == FLOW_HOOK_INPUT)
         return answer; /* the chain is not on its way */
     for (unsigned i = 0; i < policy->nat_count; i++) {
         const struct policy_nat *nat = &policy->nat[i];
 
-        if (nat->source != source || !matches(policy, nat, flow, way, destination))
+        if (nat->source != source ||
+            (!source && policy_nat_own(nat) != (way->hook == FLOW_HOOK_OUTPUT)) ||
+            !matches(policy, nat, flow, way, destination))
             continue;
         if (nat->action == POLICY_NAT_MASQUERADE)
             answer.kind = FLOW_NAT_MASQUERADE;

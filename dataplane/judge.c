@@ -266,6 +266,12 @@ int judge_explains(struct judge *judge, const struct flow *flow, const struct fl
     return points + holds;
 }
 
+static bool goes_elsewhere(const struct flow *flow)
+{
+    return memcmp(flow->original[1].address, flow->reply[0].address,
+                  sizeof(flow->original[1].address)) != 0;
+}
+
 static enum judge_fate verdict(struct judge *judge, const struct flow *flow,
                                const struct flow_way *way)
 {
@@ -274,6 +280,12 @@ static enum judge_fate verdict(struct judge *judge, const struct flow *flow,
     const struct policy_rule *rule = look_up(&side->now, &header);
     enum policy_action action = rule ? rule->action : side->now.policy.defaults.forward;
 
+    /* What the appliance sent to itself met no rule, whatever it was translated to. Elsewhere its
+     * rules saw the interface of the way before, which is not known: it may meet them again. */
+    if (way->hook == FLOW_HOOK_OUTPUT && way->own)
+        return JUDGE_STAYS;
+    if (way->hook == FLOW_HOOK_OUTPUT && action != POLICY_ACCEPT && goes_elsewhere(flow))
+        return JUDGE_DOUBTED;
     if (rule && policy_rule_unsure(rule))
         return doubt_refuses(&side->doubt, &header, flow->mark) ? JUDGE_DOUBTED : JUDGE_STAYS;
     return action == POLICY_ACCEPT   ? JUDGE_STAYS

@@ -60,8 +60,11 @@ static void add_rule(const struct policy *policy, const struct policy_nat *nat, 
         buf_addf(b, "%smeta nfproto %s ", buf_str(&zone), family == AF_INET ? "ipv4" : "ipv6");
         nft_addresses("saddr", family, nat->sources, nat->source_count, b);
         nft_addresses("daddr", family, nat->destinations, nat->destination_count, b);
-        if (!nat->source && !nat->destination_count)
+        if (!nat->source && !nat->destination_count) {
             buf_adds(b, "fib daddr type local ");
+            if (policy_nat_own(nat)) /* what comes from there could not leave */
+                buf_adds(b, family == AF_INET ? "ip daddr != 127.0.0.0/8 " : "ip6 daddr != ::1 ");
+        }
         nft_protocol(nat->protocol, b);
         nft_ports("sport", nat->protocol, nat->source_ports, nat->source_port_count, b);
         nft_ports("dport", nat->protocol, nat->destination_ports, nat->destination_port_count, b);
@@ -125,11 +128,21 @@ void nft_add_notrack(const struct policy *policy, struct nft_text *text)
 void nft_add_nat(const struct policy *policy, struct nft_text *text)
 {
     struct buf *b = &nft_chain_new(text, "prerouting", 0)->body;
+    bool own = false;
 
     buf_adds(b, "type nat hook prerouting priority dstnat; policy accept;\n");
-    for (unsigned i = 0; i < policy->nat_count; i++)
-        if (!policy->nat[i].source)
+    for (unsigned i = 0; i < policy->nat_count; i++) {
+        own |= policy_nat_own(&policy->nat[i]);
+        if (!policy->nat[i].source && !policy_nat_own(&policy->nat[i]))
             add_rule(policy, &policy->nat[i], b);
+    }
+    if (own) {
+        b = &nft_chain_new(text, "nat_output", 0)->body;
+        buf_adds(b, "type nat hook output priority -100; policy accept;\n");
+        for (unsigned i = 0; i < policy->nat_count; i++)
+            if (policy_nat_own(&policy->nat[i]))
+                add_rule(policy, &policy->nat[i], b);
+    }
     b = &nft_chain_new(text, "postrouting", 0)->body;
     buf_adds(b, "type nat hook postrouting priority srcnat; policy accept;\n");
     for (unsigned i = 0; i < policy->nat_count; i++)

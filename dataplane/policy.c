@@ -192,6 +192,11 @@ unsigned policy_nat_families(const struct policy_nat *nat)
     return families;
 }
 
+bool policy_nat_own(const struct policy_nat *nat)
+{
+    return !nat->source && !strcmp(nat->zone, "local");
+}
+
 bool policy_rule_forwards(const struct policy_rule *rule)
 {
     return (rule->from_not || strcmp(rule->from, "local")) &&

@@ -219,6 +219,8 @@ static inline bool policy_has_ports(int protocol)
     return protocol == 6 || protocol == 17 || protocol == POLICY_TCP_UDP;
 }
 /* Forward rules are those neither from nor to the appliance itself; with a missing match also. */
+/* Destination NAT of what the appliance sends itself. */
+bool policy_nat_own(const struct policy_nat *nat);
 bool policy_rule_forwards(const struct policy_rule *rule);
 /* Whether a rule asks for what the classifier does not see (rates, MAC addresses, TCP flags). */
 bool policy_rule_is_blind(const struct policy_rule *rule);

@@ -142,7 +142,7 @@ static int check_nat(const struct policy *policy, const struct policy_nat *nat, 
     snprintf(path, sizeof(path), "/%s-nat/%" PRIu32 "/%s", kind, nat->id,
              nat->source ? "to" : "from");
     snprintf(what, sizeof(what), "%s NAT rule %" PRIu32, kind, nat->id);
-    if (!strcmp(nat->zone, "local"))
+    if (nat->source && !strcmp(nat->zone, "local"))
         return orb_fail_at(err, ORB_E_SCHEMA, path, "%s: \"local\" has no interface; name a zone",
                            what);
     r = check_zone(policy, nat->zone, path, what, err);

@@ -161,10 +161,9 @@ bool ways_find(struct ways *ways, const struct flow *flow, struct flow_way *ret_
                                                     : FLOW_HOOK_FORWARD,
                                  .in = "",
                                  .out = ""};
-    if (ret_way->hook != FLOW_HOOK_OUTPUT) {
+    ret_way->own = find_route(ways, flow->family, flow->original[1].address).local;
+    if (ret_way->hook != FLOW_HOOK_OUTPUT)
         ret_way->in = name_of(ways, from.oif);
-        ret_way->own = find_route(ways, flow->family, flow->original[1].address).local;
-    }
     if (ret_way->hook != FLOW_HOOK_INPUT) {
         ret_way->out = name_of(ways, to.oif);
         ret_way->hidden = ways_has(ways, ret_way->out, flow->family, flow->reply[1].address);

@@ -78,7 +78,7 @@ int entry_end(struct entry *e, struct orb_err *err)
                        e->out->len - e->start, ENTRY_MAX);
 }
 
-int entry_put_zone(struct entry *e, const char *leaf, bool local_ok, struct orb_err *err)
+int entry_put_zone(struct entry *e, const char *leaf, unsigned allowed, struct orb_err *err)
 {
     const char *name = entry_text(e, leaf), *zone = name;
     char text[160], hint[64];
@@ -86,15 +86,15 @@ int entry_put_zone(struct entry *e, const char *leaf, bool local_ok, struct orb_
 
     if (!name)
         return 0;
-    if (*name == '!' && local_ok)
+    if (*name == '!' && allowed & ZONE_NOT)
         zone++;
-    if (!strcmp(zone, "local") && !local_ok)
+    if (!strcmp(zone, "local") && !(allowed & ZONE_LOCAL))
         return entry_refuse(e, leaf, "local is this machine and has no interface; name a zone",
                             err);
     if (strcmp(zone, "local") && !cJSON_GetObjectItemCaseSensitive(e->view->zones, zone)) {
         near_init(&near, zone);
         near_offer_keys(&near, e->view->zones);
-        if (local_ok)
+        if (allowed & ZONE_LOCAL)
             near_offer(&near, "local");
         snprintf(text, sizeof(text), "there is no zone %s%s", zone,
                  near_text(&near, hint, sizeof(hint)));

@@ -36,8 +36,10 @@ int entry_refuse(const struct entry *e, const char *leaf, const char *text, stru
 /* Write members; what is absent in the configuration stays absent. */
 void entry_put_name(struct entry *e, const char *name);
 void entry_put_text(struct entry *e, const char *name, const char *text);
-/* A zone name, or "local" where allowed. */
-int entry_put_zone(struct entry *e, const char *leaf, bool local_ok, struct orb_err *err);
+/* A zone name; what else may stand there. */
+#define ZONE_LOCAL 1u /* "local" */
+#define ZONE_NOT 2u   /* "!" before it */
+int entry_put_zone(struct entry *e, const char *leaf, unsigned allowed, struct orb_err *err);
 /* families: what is possible so far, narrowed by it. */
 int entry_put_protocol(struct entry *e, const struct protocol **ret_protocol, unsigned *families,
                        struct orb_err *err);

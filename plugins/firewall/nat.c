@@ -71,7 +71,7 @@ int translate_source_nat(const struct view *view, const cJSON *item, struct buf 
         return entry_refuse(&e, "action", "snat needs an address in translate-to", err);
     r = is_exception(action) ? check_exception(&e, err) : 0;
     if (r == 0)
-        r = entry_put_zone(&e, "to", false, err);
+        r = entry_put_zone(&e, "to", 0, err);
     if (r == 0)
         r = put_matches(&e, "destination-ports", err);
     if (r < 0)
@@ -92,7 +92,7 @@ int translate_notrack(const struct view *view, const cJSON *item, struct buf *ou
     if (!entry_begin(&e, view, item, "/firewall/notrack", out))
         return 0;
     action = entry_text(&e, "action");
-    r = entry_put_zone(&e, "from", true, err);
+    r = entry_put_zone(&e, "from", ZONE_LOCAL | ZONE_NOT, err);
     if (r == 0)
         r = entry_put_protocol(&e, &protocol, &families, err);
     if (r == 0)
@@ -141,13 +141,14 @@ int translate_destination_nat(const struct view *view, const cJSON *item, struct
         return 0;
     action = entry_text(&e, "action");
     if (!entry_text(&e, "from"))
-        return entry_refuse(&e, "from", "destination NAT needs the zone packets come from", err);
+        return entry_refuse(&e, "from",
+                            "destination NAT needs the zone packets come from, or local", err);
     if (action && is_exception(action))
         r = check_exception(&e, err);
     else if (!entry_text(&e, "translate-to"))
         return entry_refuse(&e, "translate-to", "destination NAT needs the real destination", err);
     if (r == 0)
-        r = entry_put_zone(&e, "from", false, err);
+        r = entry_put_zone(&e, "from", ZONE_LOCAL, err);
     if (r == 0)
         r = put_matches(&e, "port", err);
     if (r < 0)

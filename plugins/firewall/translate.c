@@ -100,9 +100,9 @@ int translate_rule(const struct view *view, const cJSON *item, struct buf *out, 
 
     if (!entry_begin(&e, view, item, "/firewall/rules", out))
         return 0;
-    r = entry_put_zone(&e, "from", true, err);
+    r = entry_put_zone(&e, "from", ZONE_LOCAL | ZONE_NOT, err);
     if (r == 0)
-        r = entry_put_zone(&e, "to", true, err);
+        r = entry_put_zone(&e, "to", ZONE_LOCAL | ZONE_NOT, err);
     if (r == 0 && entry_text(&e, "from") && entry_text(&e, "to") &&
         !strcmp(entry_text(&e, "from"), "local") && !strcmp(entry_text(&e, "to"), "local"))
         return entry_refuse(&e, "to", "packets from this machine to itself are never filtered",

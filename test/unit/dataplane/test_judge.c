@@ -245,6 +245,9 @@ static const struct row local_rows[] = {
 #define LEAVES "udp 10.1.0.2/4000 192.0.2.9/53 "
 #define HIDDEN LEAVES "- 192.0.2.2/4000 mark=100000001"
 
+#define OWN_TO(to) "\"10\":{\"from\":\"local\",\"protocol\":\"udp\",\"translate-to\":\"" to "\"}"
+#define OWN "udp 192.0.2.2/4000 192.0.2.2/5060 "
+
 static const struct row nat_rows[] = {
     {"the target stays", DNAT(TO("5060", "10.1.0.2")), DNAT(TO("5060", "10.1.0.2:5060")),
      TRANSLATED, "wan0>lan0 own", "stays"},
@@ -287,6 +290,24 @@ static const struct row nat_rows[] = {
      TRANSLATED, "wan0>lan0 own", "stays"},
     {"others translated it, and this policy never did", DNAT(""), DNAT(TO("99", "10.1.0.9")),
      TRANSLATED, "wan0>lan0 own", "stays"},
+    {"what the appliance sends is not of a zone", DNAT(OWN_TO("10.1.0.2")),
+     DNAT(TO("5060", "10.1.0.3")), OWN "10.1.0.2/5060 192.0.2.2/4000", ">lan0 own", "translated"},
+    {"what comes from a zone is not the appliance's", DNAT(TO("5060", "10.1.0.2")),
+     DNAT(TO("5060", "10.1.0.2") ",\"20\":{\"from\":\"local\",\"translate-to\":\"10.1.0.9\"}"),
+     TRANSLATED, "wan0>lan0 own", "stays"},
+    {"the target of the appliance's own changes", DNAT(OWN_TO("10.1.0.2")),
+     DNAT(OWN_TO("10.1.0.3")), OWN "10.1.0.2/5060 192.0.2.2/4000", ">lan0 own", "translated"},
+    {"what the appliance sent to itself met no rules",
+     "{" ZONES ",\"destination-nat\":{" OWN_TO("10.1.0.2") "}}",
+     "{" ZONES ",\"default\":{\"output\":\"drop\"},\"destination-nat\":{" OWN_TO("10.1.0.2") "}}",
+     OWN "10.1.0.2/5060 192.0.2.2/4000", ">lan0 own", "stays"},
+    {"what goes elsewhere met them by another interface",
+     "{" ZONES ",\"destination-nat\":{\"10\":{\"from\":\"local\",\"destination\":[\"192.0.2.9\"],"
+     "\"translate-to\":\"10.1.0.2\"}}}",
+     "{" ZONES ",\"default\":{\"output\":\"drop\"},\"destination-nat\":{\"10\":{\"from\":\"local\","
+     "\"destination\":[\"192.0.2.9\"],\"translate-to\":\"10.1.0.2\"}}}",
+     "udp 192.0.2.2/4000 192.0.2.9/5060 10.1.0.2/5060 192.0.2.2/4000 mark=100000003", ">lan0",
+     "doubted"},
     {"masquerade comes", SNAT(""), SNAT(HIDE), LEAVES "mark=100000001", "lan0>wan0", "translated"},
     {"masquerade goes", SNAT(HIDE), SNAT(""), HIDDEN, "lan0>wan0 hidden", "translated"},
     {"masquerade by another entry", SNAT(HIDE),

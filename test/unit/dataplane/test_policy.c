@@ -315,6 +315,27 @@ TEST(puts_set_replace_and_delete_by_key)
     ck_assert_uint_eq(policy.notracks[0].id, 20);
 }
 
+TEST(what_the_appliance_sends_is_translated_in_a_chain_of_its_own)
+{
+    static const char own[] =
+        "chain nat_output {\ntype nat hook output priority -100; policy accept;\nmeta nfproto ipv4 "
+        "fib daddr type local ip daddr != 127.0.0.0/8 meta l4proto 6 tcp dport 80 dnat ip to "
+        "10.0.0.1\n}\n";
+    AUTO(policy) struct policy policy;
+    AUTO(buf) struct buf none = {0}, nft = {0};
+
+    policy_init(&policy);
+    policy_nft(&policy, NULL, 1, &none);
+    ck_assert_ptr_null(strstr(buf_str(&none), "nat_output"));
+    must(&policy, DNAT("\"from\":\"local\",\"protocol\":\"tcp\",\"port\":\"80\","
+                       "\"translate-to\":\"10.0.0.1\""));
+    ck_assert_int_eq(policy_check(&policy, NULL), 0);
+    policy_nft(&policy, NULL, 1, &nft);
+    ck_assert_msg(strstr(buf_str(&nft), own) != NULL, "%s", buf_str(&nft));
+    ck_assert_ptr_nonnull(
+        strstr(buf_str(&nft), "hook prerouting priority dstnat; policy accept;\n}"));
+}
+
 /* How a list of addresses or ports of rule 10 reads, as nft text. */
 static void expect_list(const char *member, const char *list, const char *text)
 {
