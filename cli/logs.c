@@ -20,7 +20,7 @@ struct request {
     int64_t after, before; /* of the next question */
     enum style style;
     long newest; /* 0: all there are */
-    bool follow, ranged;
+    bool follow, ranged, audit;
     int64_t skipped;
     int64_t began; /* number of the first record of the daemon's run */
 };
@@ -94,6 +94,8 @@ static int ask(struct cli *cli, struct request *q, long limit, json_t **ret_tree
     add_text(&input, "service", q->service);
     add_text(&input, "level", q->level);
     add_text(&input, "grep", q->grep);
+    if (q->audit)
+        buf_adds(&input, ",\"audit\":true");
     buf_addc(&input, '}');
     r = cli_tree(cli, "host@1", "logs", buf_str(&input), ret_tree, err);
     if (r == 0)
@@ -247,8 +249,9 @@ static int list_boots(struct cli *cli, struct orb_err *err)
 
 /* ---- the command ---- */
 
-static const char usage[] = "logs [-f] [-n N] [--service S] [--level L] [--since T] [--until T] "
-                            "[--boot N] [--grep PATTERN] [-o short|full|json] [--list-boots]";
+static const char usage[] =
+    "logs [-f] [-n N] [--service S] [--level L] [--since T] [--until T] "
+    "[--boot N] [--grep PATTERN] [-o short|full|json] [--audit] [--list-boots]";
 
 static int parse_boot(const char *text, long *ret_boot, struct orb_err *err)
 {
@@ -285,6 +288,7 @@ struct words {
 static void take_words(struct cli *cli, int *argc, char **argv, struct request *q, struct words *w)
 {
     q->follow = cli_flag(argc, argv, "-f") || cli_flag(argc, argv, "--follow");
+    q->audit = cli_flag(argc, argv, "--audit");
     w->list = cli_flag(argc, argv, "--list-boots");
     w->since = cli_option(argc, argv, "--since");
     w->until = cli_option(argc, argv, "--until");

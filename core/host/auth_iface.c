@@ -78,7 +78,7 @@ static void tell(struct token_job *job, int r, const struct orb_err *err)
     log_notice(job->host->log, "audit.order", KV("user", job->user),
                KV("kind", peer_kind_name(job->kind)),
                KV("method", job->revokes ? "token-revoke" : "token-create"), KV("name", job->name),
-               KV("result", r < 0 ? err->text : "ok"));
+               KV("role", job->role), KV("result", r < 0 ? err->text : "ok"));
     if (r < 0) {
         host_reply_error(job->req, err);
         return;

@@ -143,6 +143,8 @@ static int begin_search(struct log_job *job, struct orb_err *err)
 
     if (json_member(input, len, "newest", &value))
         q.newest = value.type == 't';
+    if (json_member(input, len, "audit", &value))
+        q.audit = value.type == 't';
     text_member(input, len, "service", service, sizeof service);
     text_member(input, len, "level", level, sizeof level);
     text_member(input, len, "grep", grep, sizeof grep);

@@ -21,6 +21,7 @@
 
 struct logfile {
     char *path;
+    unsigned share;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t added, finished; /* CLOCK_MONOTONIC */
@@ -58,14 +59,14 @@ static int open_regular(const char *path, struct orb_err *err)
 }
 
 /* How large this file may become: its share of what all of them may hold. */
-static uint64_t limit_of(int fd)
+static uint64_t limit_of(int fd, unsigned parts)
 {
     struct statvfs fs;
     uint64_t all = LOGFILE_BUDGET, share;
 
     if (fstatvfs(fd, &fs) == 0 && (uint64_t)fs.f_blocks * fs.f_frsize / 10 < all)
         all = (uint64_t)fs.f_blocks * fs.f_frsize / 10;
-    share = all / (LOGFILE_OLD + 1);
+    share = all / parts / (LOGFILE_OLD + 1);
     return share < LOGFILE_LEAST ? LOGFILE_LEAST : share;
 }
 
@@ -76,7 +77,7 @@ static void use(struct logfile *f, int fd)
     drop(&f->fd);
     f->fd = fd;
     f->bytes = fstat(fd, &st) == 0 ? (uint64_t)st.st_size : 0;
-    f->limit = limit_of(fd);
+    f->limit = limit_of(fd, f->share);
     f->torn = false;
 }
 
@@ -307,7 +308,8 @@ static void start_thread(struct logfile *f)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-struct logfile *logfile_start(const char *path, uint64_t *ret_last, struct orb_err *err)
+struct logfile *logfile_start(const char *path, unsigned share, uint64_t *ret_last,
+                              struct orb_err *err)
 {
     struct logfile *f = xcalloc(1, sizeof *f);
     AUTO_FREE char *elder = xasprintf("%s.1", path);
@@ -317,6 +319,7 @@ struct logfile *logfile_start(const char *path, uint64_t *ret_last, struct orb_e
 
     *ret_last = last > before ? last : before;
     f->path = xstrdup(path);
+    f->share = share;
     f->fd = f->fresh_fd = -1;
     if (fd >= 0) {
         use(f, fd);

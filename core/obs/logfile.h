@@ -25,10 +25,11 @@ struct logfile_state {
     char why[ORB_ERR_TEXT]; /* of the last failure */
 };
 
-/* path is copied. Cuts off a last line that has no end. ret_last: the sequence number of the last
- * record there is, 0: none. Where the file cannot be opened err says why and it is tried again
- * later; the result is never NULL. */
-struct logfile *logfile_start(const char *path, uint64_t *ret_last, struct orb_err *err);
+/* path is copied. share: it may take one of so many parts of LOGFILE_BUDGET. Cuts off a last line
+ * that has no end. ret_last: the sequence number of the last record there is, 0: none. Where the
+ * file cannot be opened err says why and it is tried again later; the result is never NULL. */
+struct logfile *logfile_start(const char *path, unsigned share, uint64_t *ret_last,
+                              struct orb_err *err);
 /* Writes what waits, in at most two seconds, and frees. NULL is fine. */
 void logfile_close(struct logfile *file);
 /* Opens the file anew, for who has moved it away. Errors: negative errno, ORB_E_INVALID; the file

@@ -35,6 +35,7 @@ int loggrep_match(struct loggrep *grep, const char *line, size_t len, struct orb
 
 struct logread_query {
     const char *service; /* NULL: all */
+    bool audit;          /* of the memory only the audit's */
     enum log_level level;
     uint64_t after, before;      /* sequence numbers, both exclusive; before 0: no end */
     uint64_t since_us, until_us; /* until_us 0: no end */

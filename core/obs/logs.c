@@ -14,6 +14,7 @@
 
 #define KV_BYTES (LOGLINE_BYTES - 1024) /* the rest is the head */
 #define CUT_BYTES 4096                  /* what is kept of a record that is too long */
+#define AUDIT_SHARE 4 /* the audit has this part of what the log has of the disk */
 
 static enum log_level level_for(const struct logs *logs, const char *service)
 {
@@ -23,23 +24,29 @@ static enum log_level level_for(const struct logs *logs, const char *service)
     return logs->keep;
 }
 
-static struct stream *stream_of(struct logs *logs, const char *service)
+/* audit: of the host, and of nothing but its audit, so that nothing else takes its room. */
+static struct stream *add_stream(struct logs *logs, const char *service, bool audit)
 {
-    struct stream *s;
+    struct stream *s = xcalloc(1, sizeof *s);
 
-    for (unsigned i = 0; i < logs->stream_count; i++)
-        if (!strcmp(logs->streams[i]->name, service))
-            return logs->streams[i];
-    if (logs->stream_count == LOGS_SERVICES)
-        return logs->streams[0];
-    s = xcalloc(1, sizeof *s);
     snprintf(s->name, sizeof s->name, "%s", service);
+    s->audit = audit;
     s->tokens = LOGS_BURST;
     s->refilled_ms = now_ms();
     s->gone = logs->first_seq - 1;
     s->keep = level_for(logs, s->name);
     logs->streams[logs->stream_count++] = s;
     return s;
+}
+
+struct stream *logs_stream(struct logs *logs, const char *service)
+{
+    for (unsigned i = 0; i < logs->stream_count; i++)
+        if (!logs->streams[i]->audit && !strcmp(logs->streams[i]->name, service))
+            return logs->streams[i];
+    if (logs->stream_count == LOGS_SERVICES)
+        return logs->streams[0];
+    return add_stream(logs, service, false);
 }
 
 void logs_levels(struct logs *logs, int level, const struct logs_level *levels, unsigned count)
@@ -79,18 +86,13 @@ static void add_kv(struct buf *line, const char *kv)
     buf_addc(line, '}');
 }
 
-static void tell_files(struct logs *logs);
-static void tell_dropped(struct logs *logs, struct stream *s);
-static void tell_clock(struct logs *logs);
-
-static void store(struct logs *logs, struct stream *s, enum log_level level, const char *event,
-                  const char *kv)
+void logs_store(struct logs *logs, struct stream *s, enum log_level level, const char *event,
+                const char *kv)
 {
     AUTO(buf) struct buf line = {0};
-    unsigned changes = logs->file_changes;
     struct record *r;
 
-    tell_clock(logs);
+    logs_tell_clock(logs);
     r = &s->ring[s->written++ % LOGS_RING];
     if (r->line)
         s->gone = r->seq;
@@ -106,36 +108,15 @@ static void store(struct logs *logs, struct stream *s, enum log_level level, con
     add_kv(&line, kv);
     r->len = line.len;
     r->line = buf_take(&line);
-    if (logs->file)
-        changes = logfile_add(logs->file, r->line, r->len);
     if (logs->output == LOGS_JOURNAL)
         journal_send(&logs->journal, level, s->name, event, kv);
     else if (logs->output == LOGS_STDERR && level >= logs->level)
         fprintf(stderr, "%-7s %-12s %s %s\n", log_level_name(level), s->name, event, kv);
-    if (changes != logs->file_changes)
-        tell_files(logs);
-}
-
-/* Says that the files take no records any more, or again and what they have missed. */
-static void tell_files(struct logs *logs)
-{
-    struct stream *host = stream_of(logs, "host");
-    struct logfile_state state;
-    AUTO(buf) struct buf kv = {0};
-
-    logfile_state(logs->file, &state);
-    logs->file_changes = state.changes; /* first: what is said is a record itself */
-    buf_addf(&kv, "{\"lost\":%llu,\"error\":", (unsigned long long)(state.lost - logs->lost_told));
-    buf_add_json(&kv, state.why, strlen(state.why));
-    buf_addc(&kv, '}');
-    if (!state.failing)
-        logs->lost_told = state.lost;
-    store(logs, host, state.failing ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN,
-          state.failing ? "log.not-written" : "log.written-again", buf_str(&kv));
+    logs_write(logs, s, r->line, r->len);
 }
 
 /* Says that the wall clock was set. The record's own time is the first by the new one. */
-static void tell_clock(struct logs *logs)
+void logs_tell_clock(struct logs *logs)
 {
     AUTO_FREE char *kv = NULL;
     int64_t by_us;
@@ -143,24 +124,10 @@ static void tell_clock(struct logs *logs)
     if (!logs_clock_look(&logs->clock, logs->seq + 1, &by_us))
         return;
     kv = xasprintf("{\"by_s\":%lld}", (long long)(by_us / 1000000));
-    store(logs, stream_of(logs, "host"), LOG_LEVEL_NOTICE, "clock.set", kv);
+    logs_store(logs, logs_stream(logs, "host"), LOG_LEVEL_NOTICE, "clock.set", kv);
 }
 
-void logs_look(struct logs *logs)
-{
-    struct logfile_state state;
-
-    tell_clock(logs);
-    for (unsigned i = 0; i < logs->stream_count; i++)
-        tell_dropped(logs, logs->streams[i]);
-    if (!logs->file)
-        return;
-    logfile_state(logs->file, &state);
-    if (state.changes != logs->file_changes)
-        tell_files(logs);
-}
-
-static void tell_dropped(struct logs *logs, struct stream *s)
+void logs_tell_dropped(struct logs *logs, struct stream *s)
 {
     AUTO_FREE char *kv = NULL;
 
@@ -168,7 +135,7 @@ static void tell_dropped(struct logs *logs, struct stream *s)
         return;
     kv = xasprintf("{\"count\":%llu}", (unsigned long long)(s->dropped - s->dropped_told));
     s->dropped_told = s->dropped;
-    store(logs, s, LOG_LEVEL_WARN, "log.dropped", kv);
+    logs_store(logs, s, LOG_LEVEL_WARN, "log.dropped", kv);
 }
 
 /* A record costs by its size, too: few large ones would push everybody's records out of the files.
@@ -187,20 +154,36 @@ static bool admitted(struct logs *logs, struct stream *s, size_t len)
         return false;
     }
     s->tokens -= cost;
-    tell_dropped(logs, s);
+    logs_tell_dropped(logs, s);
     return true;
+}
+
+/* Whoever brings the host to say something brings it to say so much of it, and what others have to
+ * hear stays. Debug is what a person asked for. */
+static bool admitted_cause(struct logs *logs, bool audit, enum log_level level, const char *event,
+                           const struct log_kv *pairs, uint64_t *ret_before)
+{
+    const char *by = "";
+
+    *ret_before = 0;
+    if (level == LOG_LEVEL_DEBUG)
+        return true;
+    for (const struct log_kv *p = pairs; p->key && !*by; p++)
+        by = p->text ? p->text : "";
+    return logs_rate_admit(&logs->rate, audit, event, by, now_ms(), ret_before);
 }
 
 static void on_write(struct log_sink *sink, const char *service, enum log_level level,
                      const char *event, const struct log_kv *pairs)
 {
     struct logs *logs = container_of(sink, struct logs, sink);
-    struct stream *s = stream_of(logs, service);
+    bool audit = !strcmp(service, "host") && !strncmp(event, "audit.", 6);
+    struct stream *s = audit ? logs->audit : logs_stream(logs, service);
+    uint64_t before;
     AUTO(buf) struct buf kv = {0};
 
-    if (!kept(logs, s, level, event))
+    if (!kept(logs, s, level, event) || !admitted_cause(logs, audit, level, event, pairs, &before))
         return;
-
     buf_addc(&kv, '{');
     for (const struct log_kv *p = pairs; p->key; p++) {
         if (p != pairs)
@@ -212,13 +195,11 @@ static void on_write(struct log_sink *sink, const char *service, enum log_level 
         else
             buf_addf(&kv, "%lld", (long long)p->number);
     }
+    if (before)
+        buf_addf(&kv, "%s\"not_recorded_before\":%llu", pairs->key ? "," : "",
+                 (unsigned long long)before);
     buf_addc(&kv, '}');
-    store(logs, s, level, event, buf_str(&kv));
-}
-
-int logs_reopen(struct logs *logs, struct orb_err *err)
-{
-    return logs->file && logfile_reopen(logs->file, err) < 0 ? LOGS_NO_FILE : 0;
+    logs_store(logs, s, level, event, buf_str(&kv));
 }
 
 static void name_run(char *run, size_t size)
@@ -248,7 +229,8 @@ int logs_new(const struct logs_options *options, struct logs **ret_logs, struct 
 {
     struct logs *logs = xcalloc(1, sizeof *logs);
     struct orb_err why = {0};
-    uint64_t last = 0;
+    struct orb_err audit_why = {0};
+    uint64_t last = 0, last_audit = 0;
 
     logs->sink.write = on_write;
     logs->output = options->output;
@@ -256,10 +238,14 @@ int logs_new(const struct logs_options *options, struct logs **ret_logs, struct 
     if (options->output == LOGS_JOURNAL)
         journal_open(&logs->journal);
     if (options->dir) {
-        logs->path = xasprintf("%s/log.jsonl", options->dir);
-        logs->file = logfile_start(logs->path, &last, &why);
+        logs->all.path = xasprintf("%s/log.jsonl", options->dir);
+        logs->all.file = logfile_start(logs->all.path, 1, &last, &why);
+        logs->orders.path = xasprintf("%s/audit.jsonl", options->dir);
+        logs->orders.file = logfile_start(logs->orders.path, AUDIT_SHARE, &last_audit,
+                                          why.code ? &audit_why : &why);
     }
-    begin_numbers(logs, last);
+    begin_numbers(logs, last > last_audit ? last : last_audit);
+    logs->audit = add_stream(logs, "host", true);
     name_run(logs->run, sizeof logs->run);
     logs_levels(logs, -1, NULL, 0);
     *ret_logs = logs;
@@ -273,7 +259,8 @@ void logs_free(struct logs *logs)
 {
     if (!logs)
         return;
-    logfile_close(logs->file);
+    logfile_close(logs->all.file);
+    logfile_close(logs->orders.file);
     for (unsigned i = 0; i < logs->stream_count; i++) {
         for (unsigned k = 0; k < LOGS_RING; k++)
             free(logs->streams[i]->ring[k].line);
@@ -282,7 +269,8 @@ void logs_free(struct logs *logs)
     }
     journal_close(&logs->journal);
     free(logs->levels);
-    free(logs->path);
+    free(logs->all.path);
+    free(logs->orders.path);
     free(logs);
 }
 
@@ -325,7 +313,7 @@ static void plain(char *event)
 
 void logs_record(struct logs *logs, const char *service, const char *text, size_t len)
 {
-    struct stream *s = stream_of(logs, service);
+    struct stream *s = logs_stream(logs, service);
     struct json_slice value;
     char event[64] = "log";
     char level_text[16] = "info";
@@ -344,7 +332,7 @@ void logs_record(struct logs *logs, const char *service, const char *text, size_
     plain(event); /* it stands unquoted in the daemon's own output */
     if (json_member(text, len, "kv", &value) && value.type == 'o' && value.len <= LOGS_LINE)
         kv = compact(value.p, value.len);
-    store(logs, s, (enum log_level)level, event, kv ? kv : "{}");
+    logs_store(logs, s, (enum log_level)level, event, kv ? kv : "{}");
 }
 
 static void output_line(struct logs *logs, struct stream *s, const char *line, size_t len)
@@ -356,12 +344,12 @@ static void output_line(struct logs *logs, struct stream *s, const char *line, s
     buf_adds(&kv, "{\"line\":");
     buf_add_json(&kv, line, len < LOGS_LINE ? len : LOGS_LINE);
     buf_addc(&kv, '}');
-    store(logs, s, LOG_LEVEL_INFO, "output", buf_str(&kv));
+    logs_store(logs, s, LOG_LEVEL_INFO, "output", buf_str(&kv));
 }
 
 void logs_output(struct logs *logs, const char *service, const char *data, size_t len)
 {
-    struct stream *s = stream_of(logs, service);
+    struct stream *s = logs_stream(logs, service);
 
     while (len) {
         const char *end = memchr(data, '\n', len);
@@ -376,38 +364,4 @@ void logs_output(struct logs *logs, const char *service, const char *data, size_
         data += n + 1;
         len -= n + 1;
     }
-}
-
-void logs_metrics(struct logs *logs, struct buf *ret_text)
-{
-    struct logfile_state state;
-
-    logs_look(logs);
-    buf_adds(ret_text, "# TYPE orbital_log_records counter\n");
-    for (unsigned i = 0; i < logs->stream_count; i++)
-        buf_addf(ret_text, "orbital_log_records_total{service=\"%s\"} %llu\n",
-                 logs->streams[i]->name, (unsigned long long)logs->streams[i]->written);
-    buf_adds(ret_text, "# TYPE orbital_log_dropped counter\n");
-    for (unsigned i = 0; i < logs->stream_count; i++)
-        buf_addf(ret_text, "orbital_log_dropped_total{service=\"%s\"} %llu\n",
-                 logs->streams[i]->name, (unsigned long long)logs->streams[i]->dropped);
-    if (!logs->file)
-        return;
-    logfile_state(logs->file, &state);
-    buf_addf(ret_text,
-             "# TYPE orbital_log_lost counter\norbital_log_lost_total %llu\n"
-             "# TYPE orbital_log_not_written gauge\norbital_log_not_written %d\n",
-             (unsigned long long)state.lost, state.failing);
-}
-
-bool logs_trouble(struct logs *logs, char *why, size_t size)
-{
-    struct logfile_state state;
-
-    if (!logs->file)
-        return false;
-    logfile_state(logs->file, &state);
-    if (state.failing)
-        snprintf(why, size, "%s", state.why);
-    return state.failing;
 }

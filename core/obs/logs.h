@@ -1,6 +1,7 @@
 /* The one collector of log records: a bounded ring per service, JSON-lines files that outlive the
- * daemon (logfile.h), and stderr or journald. A service that floods loses its own records, counted.
- */
+ * daemon (logfile.h), and stderr or journald. A service that floods loses its own records, counted;
+ * so does who brings the host to say one thing again and again. What the host says of orders
+ * (audit.…) has a ring and files of its own besides. */
 #ifndef CORE_OBS_LOGS_H
 #define CORE_OBS_LOGS_H
 
@@ -63,6 +64,7 @@ struct logs_query {
     enum log_level level;
     uint64_t after;  /* sequence number; the oldest records behind it. 0: the newest there are */
     bool newest;     /* the newest ones, also with after */
+    bool audit;      /* only who ordered or was refused what, also what is in audit.jsonl alone */
     uint64_t before; /* only those before it, 0: all */
     uint64_t since_us, until_us;
     const char *grep; /* a pattern (logread.h), NULL: all */

@@ -12,6 +12,7 @@
 
 struct logs_search {
     struct logs *logs;
+    struct logs_out *out; /* the files that are looked at */
     struct logread_query query;
     char *service;
     struct logread_page memory, files;
@@ -23,6 +24,7 @@ struct logs_search {
 static struct logread_query plain_query(const struct logs *logs, const struct logs_query *q)
 {
     struct logread_query plain = {.service = q->service,
+                                  .audit = q->audit,
                                   .level = q->level,
                                   .after = q->after,
                                   .before = q->before,
@@ -90,9 +92,9 @@ static bool is_complete(const struct logs_search *s, uint64_t gone)
     const struct logread_query *q = &s->query;
     const struct logread_page *m = &s->memory;
 
-    if (!s->logs->file)
+    if (!s->out->file)
         return true;
-    if (!logfile_settle(s->logs->file, 0))
+    if (!logfile_settle(s->out->file, 0))
         return false;
     if (!q->newest)
         return q->after >= gone;
@@ -108,6 +110,7 @@ int logs_search_new(struct logs *logs, const struct logs_query *query, struct lo
     int r = 0;
 
     s->logs = logs;
+    s->out = query->audit ? &logs->orders : &logs->all;
     s->query = plain_query(logs, query);
     if (query->grep)
         r = loggrep_new(query->grep, &s->query.grep, err);
@@ -165,10 +168,10 @@ void logs_search_run(struct logs_search *s)
         q.before = s->last + 1;
     if (s->query.grep && grep_memory(s) < 0)
         return;
-    if (!s->logs->file)
+    if (!s->out->file)
         return;
-    logfile_settle(s->logs->file, SETTLE_MS);
-    logread_files(s->logs->path, &q, &s->files, &s->err);
+    logfile_settle(s->out->file, SETTLE_MS);
+    logread_files(s->out->path, &q, &s->files, &s->err);
 }
 
 static bool within(const struct logread_query *q, const struct logread_page *page, uint64_t seq)
@@ -241,9 +244,9 @@ void logs_runs(struct logs *logs, struct buf *ret_json)
 {
     AUTO(buf) struct buf runs = {0};
 
-    if (logs->file) {
-        logfile_settle(logs->file, SETTLE_MS);
-        logread_runs(logs->path, &runs);
+    if (logs->all.file) {
+        logfile_settle(logs->all.file, SETTLE_MS);
+        logread_runs(logs->all.path, &runs);
     }
     buf_addf(ret_json, "{\"runs\":[%s", buf_str(&runs));
     if (!strstr(buf_str(&runs), logs->run)) /* the files do not take it */

@@ -154,6 +154,8 @@ void logs_memory_find(const struct logs *logs, const struct logread_query *query
 
         if (query->service && strcmp(query->service, s->name))
             continue;
+        if (query->audit && !s->audit)
+            continue;
         if (s->gone > *ret_gone)
             *ret_gone = s->gone;
         add_stream(&m, s);

@@ -6,6 +6,7 @@
 #include "core/obs/logfile.h"
 #include "core/obs/logread.h"
 #include "core/obs/logs.h"
+#include "core/obs/logs_rate.h"
 
 struct record {
     uint64_t seq;
@@ -17,6 +18,7 @@ struct record {
 
 struct stream {
     char name[64];
+    bool audit; /* the host's records of orders and refusals, and no others */
     enum log_level keep;
     struct record ring[LOGS_RING];
     uint64_t written;
@@ -25,6 +27,14 @@ struct stream {
     uint64_t refilled_ms;
     uint64_t dropped, dropped_told;
     struct buf partial; /* an unfinished line of output */
+};
+
+/* One set of files. */
+struct logs_out {
+    char *path;
+    struct logfile *file; /* NULL: none */
+    unsigned changes;
+    uint64_t lost_told;
 };
 
 /* How the wall clock was set during this run. */
@@ -41,10 +51,9 @@ struct logs {
     uint64_t seq, first_seq; /* of this run of the daemon */
     uint64_t began_us;
     char run[20];
-    char *path;
-    struct logfile *file; /* NULL: no files */
-    unsigned file_changes;
-    uint64_t lost_told;
+    struct stream *audit;
+    struct logs_out all, orders;
+    struct logs_rate rate;
     enum logs_output output;
     enum log_level level; /* of the output */
     enum log_level keep;  /* where levels says nothing else */
@@ -58,6 +67,16 @@ struct logs {
 /* The page that the memory gives; *ret_gone: up to this number it has not all. */
 void logs_memory_find(const struct logs *logs, const struct logread_query *query,
                       struct logread_page *ret_page, uint64_t *ret_gone);
+
+/* logs.c */
+struct stream *logs_stream(struct logs *logs, const char *service);
+void logs_store(struct logs *logs, struct stream *s, enum log_level level, const char *event,
+                const char *kv);
+void logs_tell_dropped(struct logs *logs, struct stream *s);
+void logs_tell_clock(struct logs *logs);
+
+/* logs_files.c */
+void logs_write(struct logs *logs, const struct stream *s, const char *line, size_t len);
 
 /* logs_clock.c */
 /* The wall clock for a record, microseconds; small enough for every reader of numbers. */

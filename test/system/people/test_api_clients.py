@@ -134,12 +134,31 @@ def gone(s):
         return True
 
 
+def unknown_tokens(box):
+    """Refused logins, more than the log's memory holds, do not push out what was ordered before."""
+    box.token("order-of-before", "viewer")
+    s = box.connect()
+    for i in range(800):
+        s.sendall(b"GET /api/v1/whoami HTTP/1.1\r\n" + HOST + f"Authorization: Bearer orb_{i:043d}\r\n\r\n".encode())
+        if receive(s).status != 401:
+            check(False, "an invented token is refused")
+            break
+    s.close()
+    audit = box.must("logs", "--audit")
+    check(audit.count("audit.login-refused") >= 100, "control: refused logins are recorded", audit[-400:])
+    check(audit.count("audit.login-refused") < 300, "but not all of them", audit.count("audit.login-refused"))
+    check("order-of-before" in audit, "the order before them is still there", audit[:400])
+    check("order-of-before" in open(box.dir + "/state/audit.jsonl").read(), "and stands in a file of its own")
+    check("orbital_log_not_recorded_total 0\n" not in box.must("metrics"), "what was not recorded is counted")
+
+
 def main():
     with Appliance(sys.argv[1], "clients") as box:
         token = box.token("ada", "admin")
         framing(box, token)
         many(box, token)
         slow(box)
+        unknown_tokens(box)
     tap.end()
 
 

@@ -78,7 +78,7 @@ TEST(a_disk_that_takes_half_a_line_has_none_of_it_and_goes_on_later)
     AUTO(buf) struct buf text = {0};
 
     make(&p);
-    f = logfile_start(p.path, &last, &err);
+    f = logfile_start(p.path, 1, &last, &err);
     limit_files(1000);
     for (unsigned i = 0; i < 40; i++)
         add(f, 1000 + i);
@@ -115,7 +115,7 @@ TEST(a_torn_line_is_cut_off_at_start_and_numbers_go_on)
     file = fopen(p.path, "w");
     fprintf(file, LINE "\n" LINE "\nrubbish\n{\"seq\":99,\"time", 41ull, 42ull);
     fclose(file);
-    f = logfile_start(p.path, &last, &err);
+    f = logfile_start(p.path, 1, &last, &err);
     ck_assert_uint_eq(last, 42);
     add(f, 43);
     logfile_close(f);
@@ -139,7 +139,7 @@ TEST(numbers_go_on_from_the_elder_file_where_the_newest_is_empty)
     file = fopen(elder, "w");
     fprintf(file, LINE "\n", 77ull);
     fclose(file);
-    logfile_close(logfile_start(p.path, &last, &err));
+    logfile_close(logfile_start(p.path, 1, &last, &err));
     ck_assert_uint_eq(last, 77);
     clean(&p);
 }
@@ -154,7 +154,7 @@ TEST(all_files_together_stay_within_the_budget)
     struct stat st;
 
     make(&p);
-    f = logfile_start(p.path, &last, &err);
+    f = logfile_start(p.path, 1, &last, &err);
     memset(line, 'x', 16000);
     for (unsigned i = 0; i < 4600; i++) { /* 73 MB */
         logfile_add(f, line, 16000);
@@ -181,7 +181,7 @@ TEST(a_file_that_was_taken_away_is_made_anew)
     AUTO(buf) struct buf text = {0};
 
     make(&p);
-    f = logfile_start(p.path, &last, &err);
+    f = logfile_start(p.path, 1, &last, &err);
     add(f, 1);
     ck_assert(logfile_settle(f, 10000));
     unlink(p.path);
@@ -202,7 +202,7 @@ TEST(a_place_that_is_not_there_yet_is_tried_again)
 
     make(&p);
     ck_assert_int_eq(rmdir(p.dir), 0);
-    f = logfile_start(p.path, &last, &err);
+    f = logfile_start(p.path, 1, &last, &err);
     ck_assert_int_eq(err.code, -ENOENT);
     add(f, 1);
     ck_assert(logfile_settle(f, 10000));
@@ -228,7 +228,7 @@ TEST(what_is_no_file_is_never_written)
 
     make(&p);
     ck_assert_int_eq(mkfifo(p.path, 0600), 0);
-    logfile_close(logfile_start(p.path, &last, &err));
+    logfile_close(logfile_start(p.path, 1, &last, &err));
     ck_assert_int_lt(err.code, 0);
     clean(&p);
 }

@@ -19,12 +19,16 @@ static char *make(void)
 
 static void clean(char *dir)
 {
+    AUTO_FREE char *audit = NULL;
+
     for (int i = 0; i < 20; i++) {
         AUTO_FREE char *path =
             i ? xasprintf("%s/log.jsonl.%d", dir, i) : xasprintf("%s/log.jsonl", dir);
 
         unlink(path);
     }
+    audit = xasprintf("%s/audit.jsonl", dir);
+    unlink(audit);
     ck_assert_int_eq(rmdir(dir), 0);
     free(dir);
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "core/base/own.h"
 #include "core/json/tree.h"
@@ -18,6 +19,16 @@ static struct logs *quiet(const char *dir)
 
     ck_assert_msg(logs_new(&options, &logs, &err) == 0, "%s", err.text);
     return logs;
+}
+
+static void remove_dir(const char *dir)
+{
+    AUTO_FREE char *log = xasprintf("%s/log.jsonl", dir);
+    AUTO_FREE char *audit = xasprintf("%s/audit.jsonl", dir);
+
+    unlink(log);
+    unlink(audit);
+    ck_assert_int_eq(rmdir(dir), 0);
 }
 
 static size_t count(struct logs *logs, const struct logs_query *query, json_t **ret_tree)
@@ -96,8 +107,10 @@ TEST(the_file_is_rotated_and_old_ones_are_few)
     ck_assert_ptr_nonnull(mkdtemp(dir));
     logs = quiet(dir);
     memset(big, 'x', 3999);
-    for (int i = 0; i < 1500; i++)
+    for (int i = 0; i < 1500; i++) {
+        big[0] = (char)('a' + i % 20); /* of many causes */
         log_info(logs_sink(logs), "fill", KV("data", (const char *)big));
+    }
     logs_free(logs);
     path = xasprintf("%s/log.jsonl", dir);
     old = xasprintf("%s/log.jsonl.1", dir);
@@ -106,7 +119,7 @@ TEST(the_file_is_rotated_and_old_ones_are_few)
     ck_assert_int_eq(stat(old, &st), 0);
     unlink(path);
     unlink(old);
-    ck_assert_int_eq(rmdir(dir), 0);
+    remove_dir(dir);
 }
 
 TEST(records_below_their_level_leave_nothing)
@@ -223,7 +236,7 @@ TEST(a_service_cannot_write_a_line_of_its_own_into_the_file)
     ck_assert_ptr_nonnull(
         strstr(text.data, "\"kv\":{\"k\":{\"service\":\"config\",\"s\":\"a b\\\" c\"}}}"));
     unlink(path);
-    ck_assert_int_eq(rmdir(dir), 0);
+    remove_dir(dir);
 }
 
 TEST(an_answer_has_room_in_a_frame_whatever_was_logged)
@@ -375,5 +388,65 @@ TEST(a_look_through_a_full_memory_is_short)
         printf("# query %u: %.2f ms\n", i, (double)least / 1e6);
         ck_assert_uint_lt(least, 50000000);
     }
+    logs_free(logs);
+}
+
+static size_t lines_of(const char *dir, const char *name, const char *word)
+{
+    AUTO_FREE char *path = xasprintf("%s/%s", dir, name);
+    AUTO(buf) struct buf text = {0};
+    size_t n = 0;
+
+    ck_assert_int_ge(file_read(path, 64 << 20, &text, NULL), 0);
+    for (const char *at = buf_str(&text); (at = strchr(at, '\n')); at++)
+        n++;
+    ck_assert_msg(!word || !n || strstr(buf_str(&text), word), "%s lacks %s", name, word);
+    return n;
+}
+
+TEST(orders_outlive_a_flood_of_everything_else)
+{
+    char dir[] = "/tmp/orbital-test-XXXXXX";
+    struct logs *logs = quiet(mkdtemp(dir));
+    struct logs_query audit = {.audit = true}, host = {.service = "host", .limit = 1000};
+    AUTO(json_t) json_t *tree = NULL;
+
+    log_notice(logs_sink(logs), "audit.order", KV("user", "ada"));
+    for (int i = 0; i < 3000; i++) {
+        AUTO_FREE char *by = xasprintf("cause%d", i % 20);
+
+        log_warn(logs_sink(logs), "something", KV("by", by));
+    }
+    ck_assert_uint_eq(count(logs, &audit, &tree), 1);
+    ck_assert_str_eq(json_string_value(tree_get(tree, "/records/0/event")), "audit.order");
+    ck_assert_str_eq(json_string_value(tree_get(tree, "/records/0/service")), "host");
+    ck_assert_uint_ge(count(logs, &host, NULL), LOGS_RING); /* control: there was a flood */
+    logs_free(logs);
+    ck_assert_uint_eq(lines_of(dir, "audit.jsonl", "audit.order"), 1);
+    ck_assert_uint_ge(lines_of(dir, "log.jsonl", "audit.order"), 3000);
+    remove_dir(dir);
+}
+
+TEST(one_cause_does_not_take_the_records_of_another)
+{
+    struct logs *logs = quiet(NULL);
+    struct logs_query audit = {.audit = true, .limit = 1000};
+    AUTO(json_t) json_t *tree = NULL;
+    AUTO(buf) struct buf text = {0};
+    size_t n;
+
+    log_notice(logs_sink(logs), "audit.order", KV("user", "ada"));
+    for (int i = 0; i < 20000; i++)
+        log_warn(logs_sink(logs), "audit.login-refused", KV("by", "api"));
+    log_notice(logs_sink(logs), "audit.order", KV("user", "otto"));
+    n = count(logs, &audit, &tree);
+    ck_assert_uint_ge(n, 2 + 100);
+    ck_assert_uint_lt(n, 2 + 150); /* it may have taken some seconds */
+    ck_assert_str_eq(json_string_value(tree_get(tree, "/records/0/kv/user")), "ada");
+    tree_dump(tree, &text);
+    ck_assert_ptr_nonnull(strstr(buf_str(&text), "otto"));
+    buf_clear(&text);
+    logs_metrics(logs, &text);
+    ck_assert_ptr_null(strstr(buf_str(&text), "orbital_log_not_recorded_total 0\n"));
     logs_free(logs);
 }

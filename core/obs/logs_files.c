@@ -1,0 +1,139 @@
+/* The two sets of files: log.jsonl has every record, audit.jsonl those of the audit alone, so that
+ * no flood of others pushes them out. */
+#include "core/obs/logs_priv.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/own.h"
+
+/* Says that files take no records any more, or again and what they have missed. */
+static void tell_file(struct logs *logs, struct logs_out *out)
+{
+    struct stream *host = logs_stream(logs, "host");
+    struct logfile_state state;
+    AUTO(buf) struct buf kv = {0};
+
+    logfile_state(out->file, &state);
+    out->changes = state.changes; /* first: what is said is a record itself */
+    buf_addf(&kv, "{\"lost\":%llu,\"error\":", (unsigned long long)(state.lost - out->lost_told));
+    buf_add_json(&kv, state.why, strlen(state.why));
+    buf_addc(&kv, '}');
+    if (!state.failing)
+        out->lost_told = state.lost;
+    logs_store(logs, host, state.failing ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN,
+               out == &logs->orders ? state.failing ? "audit.not-written" : "audit.written-again"
+               : state.failing      ? "log.not-written"
+                                    : "log.written-again",
+               buf_str(&kv));
+}
+
+static void add_to(struct logs *logs, struct logs_out *out, const char *line, size_t len)
+{
+    if (out->file && logfile_add(out->file, line, len) != out->changes)
+        tell_file(logs, out);
+}
+
+void logs_write(struct logs *logs, const struct stream *s, const char *line, size_t len)
+{
+    /* line is the ring's and stays until so many more came */
+    if (s->audit)
+        add_to(logs, &logs->orders, line, len);
+    add_to(logs, &logs->all, line, len);
+}
+
+static void look(struct logs *logs, struct logs_out *out)
+{
+    struct logfile_state state;
+
+    if (!out->file)
+        return;
+    logfile_state(out->file, &state);
+    if (state.changes != out->changes)
+        tell_file(logs, out);
+}
+
+static void tell_causes(struct logs *logs)
+{
+    struct logs_cause cause;
+
+    while (logs_rate_told(&logs->rate, now_ms(), &cause)) {
+        AUTO(buf) struct buf kv = {0};
+
+        buf_adds(&kv, "{\"of\":");
+        buf_add_json(&kv, cause.event, strlen(cause.event));
+        buf_adds(&kv, ",\"by\":");
+        buf_add_json(&kv, cause.by, strlen(cause.by));
+        buf_addf(&kv, ",\"count\":%llu}", (unsigned long long)cause.dropped);
+        logs_store(logs, cause.audit ? logs->audit : logs_stream(logs, "host"), LOG_LEVEL_WARN,
+                   cause.audit ? "audit.not-recorded" : "log.not-recorded", buf_str(&kv));
+    }
+}
+
+void logs_look(struct logs *logs)
+{
+    logs_tell_clock(logs);
+    for (unsigned i = 0; i < logs->stream_count; i++)
+        logs_tell_dropped(logs, logs->streams[i]);
+    tell_causes(logs);
+    look(logs, &logs->all);
+    look(logs, &logs->orders);
+}
+
+int logs_reopen(struct logs *logs, struct orb_err *err)
+{
+    int r = 0;
+
+    if (logs->all.file)
+        r = logfile_reopen(logs->all.file, err);
+    if (logs->orders.file && logfile_reopen(logs->orders.file, r < 0 ? NULL : err) < 0)
+        r = -1;
+    return r < 0 ? LOGS_NO_FILE : 0;
+}
+
+static const char *name_of(const struct stream *s)
+{
+    return s->audit ? "host-audit" : s->name;
+}
+
+void logs_metrics(struct logs *logs, struct buf *ret_text)
+{
+    struct logfile_state state;
+
+    logs_look(logs);
+    buf_adds(ret_text, "# TYPE orbital_log_records counter\n");
+    for (unsigned i = 0; i < logs->stream_count; i++)
+        buf_addf(ret_text, "orbital_log_records_total{service=\"%s\"} %llu\n",
+                 name_of(logs->streams[i]), (unsigned long long)logs->streams[i]->written);
+    buf_adds(ret_text, "# TYPE orbital_log_dropped counter\n");
+    for (unsigned i = 0; i < logs->stream_count; i++)
+        buf_addf(ret_text, "orbital_log_dropped_total{service=\"%s\"} %llu\n",
+                 name_of(logs->streams[i]), (unsigned long long)logs->streams[i]->dropped);
+    buf_addf(ret_text,
+             "# TYPE orbital_log_not_recorded counter\norbital_log_not_recorded_total %llu\n",
+             (unsigned long long)logs->rate.dropped);
+    if (!logs->all.file)
+        return;
+    logfile_state(logs->all.file, &state);
+    buf_addf(ret_text,
+             "# TYPE orbital_log_lost counter\norbital_log_lost_total %llu\n"
+             "# TYPE orbital_log_not_written gauge\norbital_log_not_written %d\n",
+             (unsigned long long)state.lost, state.failing);
+}
+
+bool logs_trouble(struct logs *logs, char *why, size_t size)
+{
+    const struct logs_out *outs[] = {&logs->all, &logs->orders};
+    struct logfile_state state;
+
+    for (unsigned i = 0; i < 2; i++) {
+        if (!outs[i]->file)
+            continue;
+        logfile_state(outs[i]->file, &state);
+        if (state.failing) {
+            snprintf(why, size, "%s", state.why);
+            return true;
+        }
+    }
+    return false;
+}
