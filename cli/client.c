@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "cli/out.h"
 #include "core/base/own.h"
 #include "core/ipc/frame.h"
 
@@ -64,6 +65,7 @@ static int receive(struct client *c, struct frame *f, int wait_ms, struct orb_er
         if (r != FRAME_MORE)
             return r;
         r = poll(&p, 1, wait_ms);
+        c->silent = r == 0;
         if (r == 0)
             return orb_fail(err, ORB_E_DEADLINE, "the daemon did not answer within %d s",
                             wait_ms / 1000);
@@ -213,6 +215,41 @@ void client_close(struct client *c)
     buf_fini(&c->in);
 }
 
+/* Does the daemon answer a new connection? One that has no room for it does. */
+static bool daemon_answers(const struct client *c)
+{
+    struct client probe = {.fd = -1, .socket_path = c->socket_path, .began_ms = now_ms()};
+    struct orb_err why;
+    int r = client_connect(&probe, &why);
+
+    client_close(&probe);
+    return r == 0 || r == ORB_E_BUSY || r == ORB_E_LIMIT;
+}
+
+/* The answer to a request, however long it takes, as long as the daemon is there. */
+static int answer_to(struct client *c, uint32_t corr, const char *to, const char *method,
+                     struct buf *ret_text, struct orb_err *err)
+{
+    uint64_t began = now_ms();
+    bool told = false;
+
+    for (;;) {
+        int r = wait_for(c, corr, FRAME_REP, CLIENT_WAIT_MS, ret_text, err);
+
+        if (r != ORB_E_DEADLINE || !c->silent)
+            return r;
+        if (!daemon_answers(c))
+            return orb_fail(err, ORB_E_DEADLINE,
+                            "the daemon did not answer %s %s within %u s, nor a new connection; it "
+                            "hangs or is very busy (systemctl status orbitald)",
+                            to, method, (unsigned)((now_ms() - began) / 1000));
+        if (!told)
+            out_err("orbctl: waiting for the answer to %s %s: it is being carried out\n", to,
+                    method);
+        told = true;
+    }
+}
+
 int client_call_once(struct client *c, const char *to, const char *method, const char *input,
                      struct buf *ret_text, struct orb_err *err)
 {
@@ -228,7 +265,7 @@ int client_call_once(struct client *c, const char *to, const char *method, const
     if (envelope.len > FRAME_MAX_ENVELOPE)
         return orb_fail(err, ORB_E_INVALID, "interface and method name are too long");
     r = send_frame(c, FRAME_REQ, corr, buf_str(&envelope), input ? input : "{}", err);
-    return r < 0 ? r : wait_for(c, corr, FRAME_REP, CLIENT_WAIT_MS, ret_text, err);
+    return r < 0 ? r : answer_to(c, corr, to, method, ret_text, err);
 }
 
 int client_call_tree(struct client *c, const char *to, const char *method, const char *input,
@@ -272,7 +309,7 @@ int client_watch(struct client *c, const char *interface, const char *topic,
     buf_addc(&envelope, '}');
     r = send_frame(c, FRAME_SUB, corr, buf_str(&envelope), NULL, err);
     if (r == 0)
-        r = wait_for(c, corr, FRAME_REP, CLIENT_WAIT_MS, &reply, err);
+        r = answer_to(c, corr, interface, topic, &reply, err);
     while (r == 0) {
         struct frame f;
 

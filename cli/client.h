@@ -9,8 +9,9 @@
 #include "core/json/tree.h"
 #include "orbital/error.h"
 
-#define CLIENT_WAIT_MS 70000 /* longer than any method's own deadline */
-
+/* The daemon answers each request by its deadline, which a service puts off while it goes on; so
+ * after each such time without an answer only the daemon itself is looked at. */
+#define CLIENT_WAIT_MS 10000
 #define CLIENT_HELLO_MS 5000 /* a connection is answered at once, or somebody is very busy */
 
 struct client {
@@ -21,6 +22,7 @@ struct client {
     char told[96];       /* what was said to be waited for */
     unsigned connection; /* counts those that were made */
     bool broken;         /* the connection ended in the middle of something */
+    bool silent;         /* nothing came for as long as was waited */
     uint32_t next_corr;
     struct buf in; /* bytes read and not yet used */
     char user[64], role[16];

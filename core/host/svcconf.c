@@ -93,7 +93,9 @@ static const char limits_schema[] =
     "\"ping-ms\":{\"type\":\"integer\",\"minimum\":100,\"maximum\":600000,\"description\":"
     "\"to answer a ping; third parties 10000\"},"
     "\"stop-ms\":{\"type\":\"integer\",\"minimum\":100,\"maximum\":600000,\"description\":"
-    "\"to end when told to; third parties 5000\"}}}";
+    "\"to end when told to; third parties 5000\"},"
+    "\"progress-ms\":{\"type\":\"integer\",\"minimum\":100,\"maximum\":3600000,\"description\":"
+    "\"for a call that goes on; third parties 120000\"}}}";
 
 int services_contract_make(const struct package_list *packages, struct contract **ret_contract,
                            struct buf *ret_short, struct orb_err *err)

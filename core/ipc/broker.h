@@ -67,6 +67,7 @@ struct peer_spec {
     const char *const *capabilities;  /* services: granted ones, NULL ends; copied */
     const struct contract *contract;  /* of a service, NULL: none; the broker holds on to it */
     bool has_config;                  /* provides service.NAME@1 */
+    uint32_t progress_ms;             /* services: a call that goes on may take so long, 0: any */
     const char *welcome;              /* JSON object text merged into WELCOME, NULL: none; copied */
     const struct peer_events *events; /* NULL for clients */
     void *arg;

@@ -128,14 +128,25 @@ static int get_timeout(json_t *object, const char *path, uint32_t *ret_ms, struc
     return 0;
 }
 
+static int get_bool(json_t *object, const char *member, const char *path, bool *ret_value,
+                    struct orb_err *err)
+{
+    json_t *value = json_object_get(object, member);
+    AUTO_FREE char *at = xasprintf("%s/%s", path, member);
+
+    if (value && !json_is_boolean(value))
+        return orb_fail_at(err, ORB_E_SCHEMA, at, "expected true or false");
+    *ret_value = json_is_true(value);
+    return 0;
+}
+
 static int add_method(struct contract *c, const char *name, json_t *object, struct orb_err *err)
 {
-    static const char *const known[] = {"description", "input",      "output",
-                                        "requires",    "idempotent", "timeout-ms"};
+    static const char *const known[] = {"description", "input",      "output",  "requires",
+                                        "idempotent",  "timeout-ms", "progress"};
     struct contract_method *m = &c->methods[c->method_count++];
     AUTO(buf) struct buf path = {0};
     const char *at;
-    json_t *idempotent;
     int r;
 
     buf_adds(&path, "/methods");
@@ -157,13 +168,11 @@ static int add_method(struct contract *c, const char *name, json_t *object, stru
     if (r < 0)
         return ORB_E_SCHEMA;
     m->rank = (enum contract_rank)(r + 1);
-    idempotent = json_object_get(object, "idempotent");
-    if (idempotent && !json_is_boolean(idempotent)) {
-        buf_adds(&path, "/idempotent");
-        return orb_fail_at(err, ORB_E_SCHEMA, buf_str(&path), "expected true or false");
-    }
-    m->idempotent = json_is_true(idempotent);
-    r = get_schema(c, object, "input", at, &m->input_text, &m->input, err);
+    r = get_bool(object, "idempotent", at, &m->idempotent, err);
+    if (r == 0)
+        r = get_bool(object, "progress", at, &m->progress, err);
+    if (r == 0)
+        r = get_schema(c, object, "input", at, &m->input_text, &m->input, err);
     if (r == 0)
         r = get_schema(c, object, "output", at, &m->output_text, &m->output, err);
     return r;

@@ -24,6 +24,7 @@ struct contract_method {
     char *output_text;
     enum contract_rank rank;
     bool idempotent;
+    bool progress; /* timeout_ms begins anew with each PROGRESS of the provider */
     uint32_t timeout_ms;
     struct schema *input;
     struct schema *output;

@@ -9,7 +9,7 @@
 static const char service_contract[] =
     "{\"interface\":\"service\",\"version\":\"1.0\",\"methods\":{"
     "\"prepare\":{\"description\":\"check a change and plan it; changes nothing\","
-    "\"requires\":\"internal\",\"timeout-ms\":10000,"
+    "\"requires\":\"internal\",\"timeout-ms\":10000,\"progress\":true,"
     "\"input\":{\"type\":\"object\",\"properties\":{\"tx\":{\"type\":\"integer\"},"
     "\"revision\":{\"type\":\"integer\"},\"bytes\":{\"type\":\"integer\"},"
     "\"patch\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
@@ -19,7 +19,8 @@ static const char service_contract[] =
     "\"type\":\"object\",\"properties\":{\"kind\":{\"type\":\"string\"},"
     "\"text\":{\"type\":\"string\"}},\"required\":[\"kind\",\"text\"]}}}}},"
     "\"apply\":{\"description\":\"make a prepared change so\",\"requires\":\"internal\","
-    "\"timeout-ms\":30000,\"input\":{\"type\":\"object\",\"properties\":{\"tx\":{\"type\":"
+    "\"timeout-ms\":30000,\"progress\":true,"
+    "\"input\":{\"type\":\"object\",\"properties\":{\"tx\":{\"type\":"
     "\"integer\"}},\"required\":[\"tx\"]},\"output\":{\"type\":\"object\"}},"
     "\"abort\":{\"description\":\"undo a prepared or applied change\",\"requires\":\"internal\","
     "\"timeout-ms\":30000,\"idempotent\":true,\"input\":{\"type\":\"object\",\"properties\":{"
@@ -100,11 +101,13 @@ static void describe_method(const struct contract_method *m, struct buf *to)
     add_string(to, "name", m->name);
     buf_addc(to, ',');
     add_string(to, "description", m->description);
-    buf_addf(to,
-             ",\"requires\":\"%s\",\"idempotent\":%s,\"timeout-ms\":%u,\"input\":%s,"
-             "\"output\":%s}",
-             contract_rank_name(m->rank), m->idempotent ? "true" : "false", m->timeout_ms,
-             m->input_text ? m->input_text : "{}", m->output_text ? m->output_text : "{}");
+    buf_addf(
+        to,
+        ",\"requires\":\"%s\",\"idempotent\":%s,\"timeout-ms\":%u,\"progress\":%s,\"input\":%s,"
+        "\"output\":%s}",
+        contract_rank_name(m->rank), m->idempotent ? "true" : "false", m->timeout_ms,
+        m->progress ? "true" : "false", m->input_text ? m->input_text : "{}",
+        m->output_text ? m->output_text : "{}");
 }
 
 static void describe_event(const struct contract_event *e, struct buf *to)

@@ -45,6 +45,7 @@ struct ipc_peer *peer_make(struct broker *broker, int fd, const struct peer_spec
     peer->contract = contract_ref(spec->contract);
     peer->events = spec->events;
     peer->arg = spec->arg;
+    peer->progress_ms = spec->progress_ms;
     self->kind = spec->kind;
     self->owner = peer;
     memcpy(self->name, spec->name, sizeof(self->name) - 1);

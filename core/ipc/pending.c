@@ -140,7 +140,9 @@ struct pending *pending_new(struct broker *broker, struct principal *who,
         .target = *target,
         .link = link,
         .bytes = bytes,
+        .since = uv_now(broker->loop),
         .deadline = uv_now(broker->loop) + deadline_ms,
+        .deadline_ms = deadline_ms,
     };
     link->requests++;
     link->bytes += bytes;
@@ -191,6 +193,39 @@ struct pending *pending_find(struct broker *broker, struct ipc_peer *provider, u
     return p;
 }
 
+/* Looked at only when the deadline has come, so that a flood of PROGRESS costs nothing here. */
+static uint64_t deadline_by_progress(const struct pending *p)
+{
+    const struct ipc_peer *provider = p->target.provider;
+    uint64_t at = provider->progress_at + p->deadline_ms, last = p->since + provider->progress_ms;
+
+    if (!p->target.method->progress || provider->progress_at < p->since)
+        return p->deadline;
+    if (provider->progress_ms && at > last)
+        at = last;
+    return at > p->deadline ? at : p->deadline;
+}
+
+static void fail_late(struct pending *p)
+{
+    const struct ipc_peer *provider = p->target.provider;
+    uint64_t took = uv_now(provider->broker->loop) - p->since;
+    const char *iface = p->target.iface->name, *method = p->target.method->name;
+    struct orb_err err;
+
+    if (p->target.method->progress && provider->progress_ms && took >= provider->progress_ms &&
+        took > p->deadline_ms)
+        orb_fail(&err, ORB_E_DEADLINE,
+                 "%s was still at %s after %.3g s, the longest it may take (deadlines.progress-ms)",
+                 iface, method, (double)took / 1000);
+    else
+        orb_fail(&err, ORB_E_DEADLINE, "%s did not answer %s within %.3g s%s", iface, method,
+                 (double)p->deadline_ms / 1000,
+                 took > p->deadline_ms ? " of saying that it goes on" : "");
+    request_cancel(p);
+    request_fail(p, &err);
+}
+
 void pending_on_timer(uv_timer_t *timer)
 {
     struct broker *broker = container_of(timer, struct broker, timer);
@@ -199,13 +234,16 @@ void pending_on_timer(uv_timer_t *timer)
     broker->timer_at = 0;
     while (broker->heap_count && broker->heap[0]->deadline <= now) {
         struct pending *p = broker->heap[0];
-        struct orb_err err;
+        uint64_t later = deadline_by_progress(p);
 
+        if (later > p->deadline) {
+            p->deadline = later;
+            heap_down(broker, 0, p);
+            request_goes_on(p, (uint32_t)(later - now));
+            continue;
+        }
         broker->deadlines++;
-        orb_fail(&err, ORB_E_DEADLINE, "%s did not answer %s in time", p->target.iface->name,
-                 p->target.method->name);
-        request_cancel(p);
-        request_fail(p, &err);
+        fail_late(p);
     }
     arm(broker);
 }

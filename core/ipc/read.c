@@ -131,6 +131,7 @@ static void on_metric(struct ipc_peer *peer, struct inframe *in)
 
 static void on_progress(struct ipc_peer *peer, struct inframe *in)
 {
+    peer->progress_at = uv_now(peer->broker->loop);
     if (peer->events && peer->events->progress)
         peer->events->progress(peer->arg);
 }

@@ -189,6 +189,14 @@ void request_answer(struct pending *p, const char *text, size_t len)
         done(arg, text, len, NULL);
 }
 
+void request_goes_on(const struct pending *p, uint32_t left_ms)
+{
+    if (p->caller->fd >= 0)
+        peer_send(p->caller,
+                  &(struct frame){.type = FRAME_PROGRESS, .corr = p->corr, .deadline_ms = left_ms},
+                  NULL, NULL, 0);
+}
+
 void request_cancel(struct pending *p)
 {
     peer_send(p->target.provider, &(struct frame){.type = FRAME_CANCEL, .corr = pending_corr(p)},

@@ -137,7 +137,8 @@ struct pending {
     uint32_t heap_index;
     uint32_t corr; /* the caller's */
     uint32_t bytes;
-    uint64_t deadline;
+    uint64_t since, deadline;
+    uint32_t deadline_ms;
     struct principal *who;
     struct ipc_peer *caller; /* who->owner */
     struct target target;
@@ -171,6 +172,8 @@ struct ipc_peer {
     bool dead;
     bool silent; /* closed by its owner: no closed event */
     bool delegate;
+    uint32_t progress_ms;
+    uint64_t progress_at; /* its last PROGRESS, 0: none */
     struct orb_err end;
     char **capabilities;
     const struct contract *contract;
@@ -376,6 +379,8 @@ int request_submit(struct principal *who, const struct target *target, struct in
 /* Ends p and answers its caller. */
 void request_fail(struct pending *p, const struct orb_err *err);
 void request_answer(struct pending *p, const char *text, size_t len);
+/* Tells the caller that the deadline was put off. */
+void request_goes_on(const struct pending *p, uint32_t left_ms);
 void request_cancel(struct pending *p); /* tells the provider */
 int request_check_output(struct pending *p, const char *text, size_t len, struct orb_err *err);
 void requests_leave(struct ipc_peer *peer);

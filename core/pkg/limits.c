@@ -21,6 +21,7 @@ static const struct row {
     {"ping-every-ms", offsetof(struct limits, ping_every_ms), false, 10000},
     {"ping-ms", offsetof(struct limits, ping_ms), false, 10000},
     {"stop-ms", offsetof(struct limits, stop_ms), false, 5000},
+    {"progress-ms", offsetof(struct limits, progress_ms), false, 120000},
 };
 
 static uint64_t get(const struct limits *limits, const struct row *row)

@@ -100,6 +100,7 @@ static void read_rest(const json_t *tree, struct manifest *m)
         .ping_every_ms = number(deadlines, "ping-every-ms", 1000),
         .ping_ms = number(deadlines, "ping-ms", 5000),
         .stop_ms = number(deadlines, "stop-ms", 3000),
+        .progress_ms = number(deadlines, "progress-ms", 60000),
     };
     m->min_tier = (int)number(tree, "min_tier", 2);
 }

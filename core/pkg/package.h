@@ -21,7 +21,7 @@ enum restart_policy { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
 struct limits {
     uint64_t memory_bytes;
     uint32_t files, threads;
-    uint32_t ready_ms, ping_every_ms, ping_ms, stop_ms;
+    uint32_t ready_ms, ping_every_ms, ping_ms, stop_ms, progress_ms;
 };
 
 struct manifest {

@@ -373,6 +373,7 @@ static int add_peer(struct worker *worker, struct orb_err *err)
         .capabilities = (const char *const *)service->capabilities,
         .contract = service->package->contract,
         .has_config = reads_config(service),
+        .progress_ms = service->limits.progress_ms,
         .events = &events,
         .arg = worker,
     };

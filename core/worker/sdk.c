@@ -130,6 +130,7 @@ void orb_progress(struct orb_ctx *ctx)
         now - ctx->progress_at < SDK_PROGRESS_MS)
         return;
     ctx->progress_at = now;
+    sdk_conf_progress(ctx, now);
     if (sdk_wire_send(ctx, &(struct frame){.type = FRAME_PROGRESS}, NULL, 0, NULL, 0, NULL) == 0)
         sdk_wire_drain(ctx, 0); /* the loop would only write it once the callback is over */
 }
@@ -222,12 +223,19 @@ static void on_stop(struct orb_ctx *ctx, const struct sdk_frame *frame)
 void sdk_frame(struct orb_ctx *ctx, const struct sdk_frame *frame)
 {
     static void (*const handlers[FRAME_TYPES])(struct orb_ctx *, const struct sdk_frame *) = {
-        [FRAME_WELCOME] = on_welcome,    [FRAME_OPENED] = sdk_call_answer,
-        [FRAME_REQ] = sdk_req_frame,     [FRAME_REP] = sdk_call_answer,
-        [FRAME_ERR] = sdk_call_answer,   [FRAME_CANCEL] = sdk_req_cancel,
-        [FRAME_EVENT] = sdk_event_frame, [FRAME_GAP] = sdk_event_gap,
-        [FRAME_PING] = on_ping,          [FRAME_STOP] = on_stop,
-        [FRAME_PEER] = sdk_req_peer,     [FRAME_GONE] = sdk_req_gone,
+        [FRAME_WELCOME] = on_welcome,
+        [FRAME_OPENED] = sdk_call_answer,
+        [FRAME_REQ] = sdk_req_frame,
+        [FRAME_REP] = sdk_call_answer,
+        [FRAME_PROGRESS] = sdk_call_goes_on,
+        [FRAME_ERR] = sdk_call_answer,
+        [FRAME_CANCEL] = sdk_req_cancel,
+        [FRAME_EVENT] = sdk_event_frame,
+        [FRAME_GAP] = sdk_event_gap,
+        [FRAME_PING] = on_ping,
+        [FRAME_STOP] = on_stop,
+        [FRAME_PEER] = sdk_req_peer,
+        [FRAME_GONE] = sdk_req_gone,
     };
     unsigned type = frame->head.type;
     bool early = type == FRAME_STOP || type == FRAME_PING || type == FRAME_PEER;

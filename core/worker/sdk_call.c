@@ -305,6 +305,14 @@ static void on_opened(struct orb_ctx *ctx, struct sdk_route *route, const struct
         route->ok_at = 0; /* tried again after the next success */
 }
 
+void sdk_call_goes_on(struct orb_ctx *ctx, const struct sdk_frame *frame)
+{
+    struct sdk_call *call = *find(ctx, frame->head.corr);
+
+    if (call)
+        call->deadline_at = now_ms() + SDK_CALL_SLACK_MS + frame->head.deadline_ms;
+}
+
 void sdk_call_answer(struct orb_ctx *ctx, const struct sdk_frame *frame)
 {
     struct sdk_call **at = find(ctx, frame->head.corr);

@@ -402,6 +402,15 @@ void sdk_conf_gone(struct orb_ctx *ctx, uint32_t peer)
     sdk_conf_provider_gone(ctx);
 }
 
+/* An abort has its time whatever it says: a refused change is live meanwhile. */
+void sdk_conf_progress(struct orb_ctx *ctx, uint64_t now)
+{
+    struct sdk_conf *conf = &ctx->conf;
+
+    if (conf->req && conf->state != SDK_CONF_ABORTING)
+        conf->req->deadline_at = now + conf->req->deadline_ms;
+}
+
 void sdk_conf_provider_gone(struct orb_ctx *ctx)
 {
     struct sdk_conf *conf = &ctx->conf;

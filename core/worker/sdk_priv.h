@@ -58,6 +58,7 @@ struct orb_req {
     struct sdk_peer *peer;
     cJSON *in;
     uint64_t deadline_at;
+    uint32_t deadline_ms;
     uint32_t corr;
     bool cancelled; /* the caller gave up: the answer is swallowed */
     char trace[64];
@@ -288,6 +289,7 @@ void sdk_req_fini(struct orb_ctx *ctx);
 
 /* ---- sdk_call.c ---- */
 /* OPENED, REP and ERR. */
+void sdk_call_goes_on(struct orb_ctx *ctx, const struct sdk_frame *frame);
 void sdk_call_answer(struct orb_ctx *ctx, const struct sdk_frame *frame);
 /* Sends a SUB whose refusal is logged. */
 int sdk_call_subscribe(struct orb_ctx *ctx, const char *to, const char *topic, struct orb_err *err);
@@ -320,6 +322,8 @@ void sdk_conf_start(struct orb_ctx *ctx);
 void sdk_conf_request(struct orb_ctx *ctx, struct orb_req *req, enum sdk_own_method method);
 void sdk_conf_gone(struct orb_ctx *ctx, uint32_t peer);
 /* The config service this worker attached to is gone. */
+/* The deadline of prepare or apply begins anew. */
+void sdk_conf_progress(struct orb_ctx *ctx, uint64_t now);
 void sdk_conf_provider_gone(struct orb_ctx *ctx);
 void sdk_conf_fini(struct orb_ctx *ctx);
 

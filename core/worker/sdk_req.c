@@ -164,8 +164,8 @@ static struct orb_req *req_new(struct orb_ctx *ctx, struct sdk_peer *peer,
     req->peer = peer;
     peer->refs++;
     req->corr = frame->head.corr;
-    req->deadline_at =
-        now_ms() + (frame->head.deadline_ms ? frame->head.deadline_ms : SDK_CALL_CAP_MS);
+    req->deadline_ms = frame->head.deadline_ms ? frame->head.deadline_ms : SDK_CALL_CAP_MS;
+    req->deadline_at = now_ms() + req->deadline_ms;
     read_trace(req, frame);
     req->len = frame->len;
     memcpy(req->text, frame->payload, frame->len);

@@ -211,8 +211,10 @@ void orb_gauge_set(struct orb_ctx *ctx, const char *name, double value);
 /* ---- long work ---- */
 
 /* A callback that takes long (reading a large file in init, applying a large change) says from time
- * to time that it goes on: the deadlines ready-ms and ping-ms begin anew. Cheap: call it in the
- * loop that does the work. Never call it where nothing was done since the last call: a service that
+ * to time that it goes on: the deadlines ready-ms and ping-ms begin anew, and so does that of every
+ * call being answered whose method has "progress" in the contract (prepare and apply have), until
+ * progress-ms in all. It is for steps that wait (ORB_LATER) as well. Cheap: call it in the loop
+ * that does the work. Never call it where nothing was done since the last call: a service that
  * hangs must be noticed. */
 void orb_progress(struct orb_ctx *ctx);
 

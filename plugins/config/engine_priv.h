@@ -8,6 +8,7 @@
 #include "plugins/config/refs.h"
 #include "plugins/config/store.h"
 
+/* From the last sign of progress (orb_progress), and deadlines.progress-ms in all. */
 #define ENGINE_PREPARE_MS 10000u
 #define ENGINE_APPLY_MS 20000u
 #define ENGINE_GRACE_MS 3000u /* after a restart: for known subscribers to attach again */

@@ -86,7 +86,7 @@ static struct orb_err as_shown(const struct participant *p, const struct orb_err
 
 /* Notes the first failure in words for the person who commits. */
 static void blame(struct participant *p, const char *doing, const char *verdict,
-                  const struct orb_err *said, uint32_t deadline_ms)
+                  const struct orb_err *said)
 {
     struct orb_err shown = as_shown(p, said);
     const struct orb_err *err = &shown;
@@ -101,9 +101,8 @@ static void blame(struct participant *p, const char *doing, const char *verdict,
         orb_fail(&tx->err, ORB_E_GONE, "%s went away during %s; nothing was changed", p->name,
                  doing);
     else if (err->code == ORB_E_DEADLINE)
-        orb_fail(&tx->err, ORB_E_DEADLINE,
-                 "%s did not answer %s within %u s; nothing was changed, and it is started anew",
-                 p->name, doing, deadline_ms / 1000);
+        orb_fail(&tx->err, ORB_E_DEADLINE, "%s; nothing was changed, and %s is started anew",
+                 err->text, p->name);
     else
         orb_fail_at(&tx->err, strcmp(doing, "prepare") == 0 ? ORB_E_VETO : err->code, err->path,
                     "%s %s: %s", p->name, verdict, err->text);
@@ -117,7 +116,7 @@ static bool late(struct participant *p, const char *doing, const struct orb_err 
 
     if (err->code != ORB_E_DEADLINE)
         return false;
-    why = xasprintf("it did not answer %s in time", doing);
+    why = xasprintf("at %s: %s", doing, err->text);
     service_late(p->tx->engine, p->name, why);
     return true;
 }
@@ -167,13 +166,21 @@ static void prepare_result(struct participant *p, const char *text, size_t len,
                  KV("why", as_shown(p, err).text));
         return;
     }
-    blame(p, "prepare", "refused", err, ENGINE_PREPARE_MS);
+    blame(p, "prepare", "refused", err);
+}
+
+/* Whoever waits for the commit waits on: its deadline is of one step, not of all of them. */
+static void goes_on(const struct tx *tx)
+{
+    if (tx->engine->host.progress)
+        tx->engine->host.progress(tx->engine->host.arg);
 }
 
 static void on_prepared(void *arg, const char *text, size_t len, const struct orb_err *err)
 {
     struct participant *p = arg;
 
+    goes_on(p->tx);
     prepare_result(p, text, len, err);
     if (--p->tx->outstanding == 0)
         tx_prepared(p->tx);
@@ -242,7 +249,7 @@ static void apply_result(struct participant *p, const struct orb_err *err)
             bypass_spoilt(tx->engine, p->name);
         if (p->state == PART_OUT)
             service_needed(tx->engine, p->name, "it went away with a refused change half done");
-        blame(p, "apply", "could not apply it", err, ENGINE_APPLY_MS);
+        blame(p, "apply", "could not apply it", err);
         tx_abort(tx);
         return;
     }
@@ -254,6 +261,7 @@ static void apply_result(struct participant *p, const struct orb_err *err)
 
 static void on_applied(void *arg, const char *text, size_t len, const struct orb_err *err)
 {
+    goes_on(((struct participant *)arg)->tx);
     if (!err)
         add_plan(arg, text, len);
     apply_result(arg, err);
@@ -373,7 +381,8 @@ static struct participant *next_to_abort(struct tx *tx)
 }
 
 /* A refused change is live no longer than one deadline and a second, whoever takes long and
- * whatever time the others have had already: who does not go back by then is ended. */
+ * whatever time the others have had already: who does not go back by then is ended, early enough
+ * for its successor to be there. */
 static uint32_t abort_ms(const struct participant *p)
 {
     const struct tx *tx = p->tx;
@@ -381,8 +390,8 @@ static uint32_t abort_ms(const struct participant *p)
 
     if (!p->applying)
         return ENGINE_APPLY_MS;
-    if (live + ENGINE_ABORT_MS < ENGINE_APPLY_MS)
-        return (uint32_t)(ENGINE_APPLY_MS - live);
+    if (live + 2 * ENGINE_ABORT_MS < ENGINE_APPLY_MS)
+        return (uint32_t)(ENGINE_APPLY_MS - ENGINE_ABORT_MS - live);
     return asked < ENGINE_TURN_MS ? ENGINE_ABORT_MS - (uint32_t)asked
                                   : ENGINE_ABORT_MS - ENGINE_TURN_MS;
 }

@@ -412,7 +412,8 @@ static void answer(struct fake *f, const struct fake_call *c, struct fake_servic
     else if (s->mode[phase] == FAKE_GONE)
         orb_fail(&err, ORB_E_GONE, "gone");
     else if (s->mode[phase] == FAKE_TIMEOUT)
-        orb_fail(&err, ORB_E_DEADLINE, "late");
+        orb_fail(&err, ORB_E_DEADLINE, "service.%s did not answer %s within 10 s", s->name,
+                 c->method);
     else
         orb_fail(&err, ORB_E_UNAVAILABLE, "away");
     if (s->mode[phase] == FAKE_GONE)

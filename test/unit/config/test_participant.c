@@ -77,9 +77,10 @@ static const struct failure failures[] = {
      "interfaces.prepare firewall.prepare firewall.abort interfaces.abort "},
     {FAKE_PREPARE, FAKE_GONE, ORB_E_GONE, "firewall went away",
      "interfaces.prepare firewall.prepare interfaces.abort "},
-    {FAKE_PREPARE, FAKE_TIMEOUT, ORB_E_DEADLINE, "firewall did not answer prepare within 10 s",
-     "interfaces.prepare firewall.prepare host@1.service-late({\"name\":\"firewall\",\"why\":\"it "
-     "did not answer prepare in time\"}) interfaces.abort "},
+    {FAKE_PREPARE, FAKE_TIMEOUT, ORB_E_DEADLINE,
+     "service.firewall did not answer prepare within 10 s; nothing was changed, and firewall",
+     "interfaces.prepare firewall.prepare host@1.service-late({\"name\":\"firewall\",\"why\":\"at "
+     "prepare: service.firewall did not answer prepare within 10 s\"}) interfaces.abort "},
     {FAKE_APPLY, FAKE_ERROR, ORB_E_INVALID, "firewall could not apply it: no such zone",
      "interfaces.prepare firewall.prepare interfaces.apply firewall.apply firewall.abort+ "
      "interfaces.abort+ "},
@@ -88,9 +89,11 @@ static const struct failure failures[] = {
      "host@1.service-needed({\"name\":\"firewall\",\"why\":\"it went away with a refused change "
      "half "
      "done\"}) interfaces.abort+ "},
-    {FAKE_APPLY, FAKE_TIMEOUT, ORB_E_DEADLINE, "firewall did not answer apply within 20 s",
+    {FAKE_APPLY, FAKE_TIMEOUT, ORB_E_DEADLINE,
+     "service.firewall did not answer apply within 10 s; nothing was changed, and firewall",
      "interfaces.prepare firewall.prepare interfaces.apply firewall.apply "
-     "host@1.service-late({\"name\":\"firewall\",\"why\":\"it did not answer apply in time\"}) "
+     "host@1.service-late({\"name\":\"firewall\",\"why\":\"at apply: "
+     "service.firewall did not answer apply within 10 s\"}) "
      "interfaces.abort+ "},
 };
 

@@ -22,7 +22,7 @@ TEST(methods_are_sorted_and_found_by_name)
 
     ck_assert_str_eq(contract_interface(c), "echo");
     ck_assert_str_eq(contract_version(c), "1.2");
-    ck_assert_uint_eq(c->method_count, 4);
+    ck_assert_uint_eq(c->method_count, 5);
     for (size_t i = 0; i < c->method_count; i++)
         ck_assert_ptr_eq(contract_method(c, c->methods[i].name), &c->methods[i]);
     ck_assert_str_eq(c->methods[0].name, "act");
@@ -82,6 +82,8 @@ TEST(mistakes_are_refused_with_their_place)
          "/methods/m/timeout-ms", "600000"},
         {HEAD "\"methods\":{\"m\":{\"requires\":\"observe\",\"idempotent\":1}}}",
          "/methods/m/idempotent", "true or false"},
+        {HEAD "\"methods\":{\"m\":{\"requires\":\"observe\",\"progress\":\"yes\"}}}",
+         "/methods/m/progress", "true or false"},
         {HEAD "\"methods\":{\"m\":{\"requires\":\"observe\",\"input\":{\"tpye\":1}}}}",
          "/methods/m/input", ""},
         {HEAD "\"events\":{\"e\":{\"requires\":\"observe\",\"class\":\"stat\"}}}",
@@ -116,6 +118,7 @@ TEST(a_service_contract_has_the_three_steps_of_a_transaction)
     ck_assert_str_eq(c->methods[1].name, "apply");
     ck_assert_str_eq(c->methods[2].name, "prepare");
     ck_assert_int_eq(c->methods[2].rank, RANK_INTERNAL);
+    ck_assert(!c->methods[0].progress && c->methods[1].progress && c->methods[2].progress);
     ck_assert_int_eq(schema_check(c->methods[2].input, prepare, sizeof(prepare) - 1, "", &err), 0);
     ck_assert_int_eq(schema_check(c->methods[2].input, "{\"tx\":1}", 8, "", &err), ORB_E_SCHEMA);
     contract_free(c);
@@ -132,7 +135,8 @@ TEST(a_description_is_json_with_every_method)
     ck_assert_ptr_nonnull(strstr(text.data, "\"interface\":\"echo\""));
     ck_assert_ptr_nonnull(strstr(text.data, "{\"name\":\"say\",\"description\":\"says it back\","
                                             "\"requires\":\"observe\",\"idempotent\":false,"
-                                            "\"timeout-ms\":5000,\"input\":{"));
+                                            "\"timeout-ms\":5000,\"progress\":false,\"input\":{"));
+    ck_assert_ptr_nonnull(strstr(text.data, "\"timeout-ms\":5000,\"progress\":true,\"input\":{"));
     ck_assert_ptr_nonnull(strstr(text.data, "\"class\":\"state\""));
     ck_assert_ptr_nonnull(strstr(text.data, "\"config\":false"));
     contract_free(c);

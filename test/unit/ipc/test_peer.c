@@ -22,11 +22,12 @@ TEST(a_worker_is_welcomed_with_its_numbers_and_the_supervisors_words)
     wire_expect(&wire, &got, FRAME_WELCOME);
     ck_assert_uint_eq(got.h.corr, 4);
     ck_assert_int_eq(wire.hellos, 1);
-    ck_assert_ptr_nonnull(strstr(got.payload, "\"service\":\"echo\",\"interface\":\"echo\","
-                                              "\"version\":\"1.2\",\"methods\":[\"echo/act\","
-                                              "\"echo/say\",\"echo/secret\",\"echo/set\","
-                                              "\"service.echo/abort\",\"service.echo/apply\","
-                                              "\"service.echo/prepare\"]"));
+    ck_assert_ptr_nonnull(strstr(got.payload,
+                                 "\"service\":\"echo\",\"interface\":\"echo\","
+                                 "\"version\":\"1.2\",\"methods\":[\"echo/act\","
+                                 "\"echo/say\",\"echo/secret\",\"echo/set\","
+                                 "\"echo/work\",\"service.echo/abort\",\"service.echo/apply\","
+                                 "\"service.echo/prepare\"]"));
     ck_assert_ptr_nonnull(strstr(got.payload, "\"sockets\":{\"http\":10},\"state_dir\":"));
     ck_assert_ptr_nonnull(strstr(got.payload, "\"limits\":{\"frame\":262144"));
     world_fini(&world);

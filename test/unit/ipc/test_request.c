@@ -157,13 +157,61 @@ TEST(the_caller_gets_deadline_and_the_provider_cancel)
     wire_expect(&echo, &got, FRAME_REQ);
     wire_expect(&echo, &got, FRAME_REQ);
     corr = got.h.corr;
-    wire_expect_err(&caller, 2, "deadline", "echo did not answer say in time");
+    wire_expect_err(&caller, 2, "deadline", "echo did not answer say within 0.02 s");
     wire_expect(&echo, &got, FRAME_CANCEL);
     ck_assert_uint_eq(got.h.corr, corr);
     /* the late answer goes nowhere */
     wire_put(&echo, (struct frame){.type = FRAME_REP, .corr = corr}, NULL, "{}");
     wire_expect_err(&caller, 1, "deadline", "");
     wire_quiet(&caller);
+    end(&world, &echo, &caller);
+}
+
+TEST(progress_puts_off_the_deadline_of_methods_that_have_it)
+{
+    struct world world;
+    struct wire echo, caller;
+    AUTO(got) struct got got = {0};
+
+    pair(&world, &echo, &caller);
+    wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = 1, .deadline_ms = 100},
+             "{\"to\":\"echo\",\"method\":\"work\"}", NULL);
+    wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = 2, .deadline_ms = 50},
+             "{\"to\":\"echo\",\"method\":\"say\"}", "{\"text\":\"clock\"}");
+    wire_expect_err(&caller, 2, "deadline", "did not answer say within 0.05 s");
+    wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = 3, .deadline_ms = 60},
+             "{\"to\":\"echo\",\"method\":\"say\"}", "{\"text\":\"has no progress\"}");
+    wire_put(&echo, (struct frame){.type = FRAME_PROGRESS}, NULL, NULL);
+    wire_expect(&caller, &got, FRAME_PROGRESS);
+    ck_assert_uint_eq(got.h.corr, 1);
+    ck_assert_uint_ge(got.h.deadline_ms, 1);
+    ck_assert_uint_le(got.h.deadline_ms, 100);
+    wire_expect_err(&caller, 3, "deadline", "did not answer say within 0.06 s");
+    wire_expect_err(&caller, 1, "deadline",
+                    "did not answer work within 0.1 s of saying that it goes on");
+    end(&world, &echo, &caller);
+}
+
+TEST(progress_does_not_put_off_a_deadline_for_ever)
+{
+    struct world world;
+    struct wire echo, caller;
+    AUTO(got) struct got got = {0};
+    unsigned put_off = 0;
+
+    pair(&world, &echo, &caller);
+    wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = 1, .deadline_ms = 100},
+             "{\"to\":\"echo\",\"method\":\"work\"}", NULL);
+    do { /* requests that run into their deadline are the clock */
+        if (got.h.corr != 1)
+            wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = 2, .deadline_ms = 20},
+                     "{\"to\":\"echo\",\"method\":\"say\"}", "{\"text\":\"clock\"}");
+        wire_get(&caller, &got);
+        put_off += got.h.type == FRAME_PROGRESS;
+        wire_put(&echo, (struct frame){.type = FRAME_PROGRESS}, NULL, NULL);
+    } while (got.h.type != FRAME_ERR || got.h.corr != 1);
+    ck_assert_uint_ge(put_off, 2);
+    ck_assert_msg(strstr(got.env, "was still at work after 0.4") != NULL, "%s", got.env);
     end(&world, &echo, &caller);
 }
 

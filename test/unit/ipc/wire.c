@@ -14,6 +14,7 @@ const char echo_schema[] =
     "\"set\":{\"requires\":\"configure\",\"input\":{\"type\":\"object\"},"
     "\"output\":{\"type\":\"object\"}},"
     "\"act\":{\"requires\":\"operate\"},"
+    "\"work\":{\"requires\":\"observe\",\"progress\":true},"
     "\"secret\":{\"requires\":\"internal\"}},"
     "\"events\":{\"changed\":{\"requires\":\"observe\",\"class\":\"state\","
     "\"payload\":{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\"}},"
@@ -210,7 +211,10 @@ void wire_service(struct world *world, struct wire *wire, const char *name,
 
 void wire_echo(struct world *world, struct wire *wire)
 {
-    struct peer_spec spec = {.kind = PEER_SERVICE, .name = "echo", .contract = world->echo};
+    struct peer_spec spec = {.kind = PEER_SERVICE,
+                             .name = "echo",
+                             .contract = world->echo,
+                             .progress_ms = WIRE_PROGRESS_MS};
 
     wire_connect(world, wire, &spec);
     wire_hello(wire);

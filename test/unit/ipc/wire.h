@@ -39,7 +39,9 @@ struct got {
     size_t len;
 };
 
-/* interface echo 1.2: say, set, act, secret; events changed (state), tick (stream), vital (strict)
+#define WIRE_PROGRESS_MS 400
+/* interface echo 1.2: say, set, act, secret, work (with progress, at most that long in all); events
+ * changed (state), tick (stream), vital (strict)
  */
 extern const char echo_schema[];
 
