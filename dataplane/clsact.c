@@ -20,7 +20,7 @@
 #include "dataplane/fast.h"
 
 #define OUR_PRIORITY CLSACT_PRIORITY
-#define OUR_HANDLE 1
+#define OUR_HANDLE CLSACT_HANDLE
 
 #define ATTACH_TCX_INGRESS 46 /* enum bpf_attach_type of Linux 6.6 */
 #define NO_INTERFACE 0x7fffffff

@@ -30,20 +30,34 @@
 
 /* ---- gathering ---- */
 
-void company_note(struct company *company, uint32_t flags, const char *why)
+const char *company_kind_name(enum company_kind kind)
+{
+    static const char *const names[COMPANY_KINDS] = {
+        [COMPANY_NFTABLES] = "nftables", [COMPANY_IPTABLES] = "iptables",
+        [COMPANY_QDISC] = "qdisc",       [COMPANY_TC] = "tc",
+        [COMPANY_BPF] = "bpf",           [COMPANY_IPSEC] = "ipsec",
+        [COMPANY_VRF] = "vrf",           [COMPANY_EXPECTATION] = "expectation",
+        [COMPANY_UNREAD] = "unread"};
+
+    return names[kind];
+}
+
+void company_note(struct company *company, enum company_kind kind, uint32_t flags, const char *why)
 {
     static const uint32_t of[COMPANY_WHYS] = {[COMPANY_WHY4] = COMPANY_IP4,
                                               [COMPANY_WHY6] = COMPANY_IP6,
-                                              [COMPANY_WHY_NEW] = COMPANY_NEW4 | COMPANY_NEW6};
+                                              [COMPANY_WHY_NEW4] = COMPANY_NEW4,
+                                              [COMPANY_WHY_NEW6] = COMPANY_NEW6};
 
     company->flags |= flags;
+    company->kinds |= 1u << kind;
     for (unsigned i = 0; i < COMPANY_WHYS; i++)
         if ((flags & of[i]) && !company->why[i][0])
             snprintf(company->why[i], sizeof(company->why[i]), "%s", why);
 }
 
-struct company_place *company_place(struct company *company, const char *name, uint32_t ifindex,
-                                    const char *why)
+struct company_place *company_place(struct company *company, enum company_kind kind,
+                                    const char *name, uint32_t ifindex, const char *why)
 {
     struct company_place *place;
 
@@ -55,14 +69,14 @@ struct company_place *company_place(struct company *company, const char *name, u
             return place;
     }
     if (company->count == COMPANY_PLACES) { /* the last one stands for the rest */
-        company_note(company, COMPANY_IP4 | COMPANY_IP6 | COMPANY_NEW4 | COMPANY_NEW6, why);
+        company_note(company, kind, COMPANY_IP4 | COMPANY_IP6 | COMPANY_NEW4 | COMPANY_NEW6, why);
         return &company->places[COMPANY_PLACES - 1];
     }
     if (company->count % PLACES_STEP == 0)
         company->places =
             xrealloc(company->places, (company->count + PLACES_STEP) * sizeof(*company->places));
     place = &company->places[company->count++];
-    *place = (struct company_place){.ifindex = ifindex};
+    *place = (struct company_place){.kind = kind, .ifindex = ifindex};
     snprintf(place->name, sizeof(place->name), "%s", name);
     snprintf(place->why, sizeof(place->why), "%s", why);
     return place;
@@ -166,7 +180,7 @@ static int gather(const struct dataplane *dp, struct company *company)
     int r = company_read_nft(company), expected = company_expectations();
 
     if (!r)
-        r = company_read_tc(company);
+        r = company_read_tc(company, dp->clsact);
     if (!r)
         r = read_ipsec(&ipsec);
     if (r < 0 || expected < 0)
@@ -175,9 +189,9 @@ static int gather(const struct dataplane *dp, struct company *company)
     company_read_tcx(dp, company);
     company_read_links(company);
     if (ipsec)
-        company_note(company, all, "IPsec policies");
+        company_note(company, COMPANY_IPSEC, all, "IPsec policies");
     if (expected)
-        company_note(company, fresh, "conntrack expectations");
+        company_note(company, COMPANY_EXPECTATION, fresh, "conntrack expectations");
     if (company_keeps_priority())
         company->flags |= COMPANY_KEEP_PRIORITY;
     return 0;
@@ -270,32 +284,59 @@ static bool is_here(const struct company_place *place, const struct link_info *l
                          : !strcmp(place->name, link->name);
 }
 
-static bool is_in_vrf(const struct link_info *link, const struct link_list *links)
+static const struct link_info *master_of(const struct link_info *link,
+                                         const struct link_list *links)
 {
     for (unsigned i = 0; link->master && i < links->count; i++)
         if (links->items[i].ifindex == link->master)
-            return !strcmp(links->items[i].kind, "vrf");
+            return &links->items[i];
+    return NULL;
+}
+
+/* XDP on a bond runs on its members, before what stands there. */
+static bool is_bond(const struct link_info *link)
+{
+    return !strcmp(link->kind, "bond") || !strcmp(link->kind, "team");
+}
+
+static void sum_place(struct company_sum *sum, const struct company_place *place)
+{
+    sum->kinds |= 1u << place->kind;
+    sum->in |= place->in;
+    sum->out |= place->out;
+    sum->shaped |= place->shaped;
+    if ((place->in || place->out) && !*sum->why)
+        sum->why = place->why;
+    if (place->shaped && !*sum->why_shaped)
+        sum->why_shaped = place->why;
+}
+
+static bool is_about(const struct company_place *place, const struct link_info *link,
+                     const struct link_list *links)
+{
+    if (is_here(place, link))
+        return true;
+    for (unsigned i = 0; is_bond(link) && i < links->count; i++)
+        if (links->items[i].master == link->ifindex && is_here(place, &links->items[i]))
+            return true;
     return false;
 }
 
 struct company_sum company_sum(const struct dataplane *dp, const struct link_info *link,
                                const struct link_list *links)
 {
-    struct company_sum sum = {.why = ""};
+    struct company_sum sum = {.why = "", .why_shaped = ""};
+    const struct link_info *master = master_of(link, links);
 
-    if (is_in_vrf(link, links))
-        sum = (struct company_sum){.in = true, .out = true, .why = "a VRF it belongs to"};
-    for (unsigned i = 0; i < dp->company.count; i++) {
-        const struct company_place *place = &dp->company.places[i];
-
-        if (!is_here(place, link))
-            continue;
-        if (!*sum.why || ((place->in || place->out) && !sum.in && !sum.out))
-            sum.why = place->why;
-        sum.in |= place->in;
-        sum.out |= place->out;
-        sum.shaped |= place->shaped;
-    }
+    if (master && !strcmp(master->kind, "vrf"))
+        sum = (struct company_sum){.in = true,
+                                   .out = true,
+                                   .kinds = 1u << COMPANY_VRF,
+                                   .why = "a VRF it belongs to",
+                                   .why_shaped = ""};
+    for (unsigned i = 0; i < dp->company.count; i++)
+        if (is_about(&dp->company.places[i], link, links))
+            sum_place(&sum, &dp->company.places[i]);
     return sum;
 }
 
@@ -306,29 +347,39 @@ static void add(char *reason, uint64_t size, const char *what, const char *why)
     snprintf(reason + len, size - len, "%s%s: %s", len ? "; " : "", what, why);
 }
 
-bool company_explain(const struct dataplane *dp, const struct company_sum *sum, char *reason,
-                     uint64_t size)
+/* What is about no interface. */
+static void explain_all(const struct company *company, char *reason, uint64_t size)
 {
-    const struct company *company = &dp->company;
-    const uint32_t both = COMPANY_IP4 | COMPANY_IP6;
+    const char(*why)[COMPANY_TEXT] = company->why;
+    uint32_t flags = company->flags;
+    bool new4 = (flags & COMPANY_NEW4) && !(flags & COMPANY_IP4);
+    bool new6 = (flags & COMPANY_NEW6) && !(flags & COMPANY_IP6);
 
+    if ((flags & COMPANY_IP4) && (flags & COMPANY_IP6) &&
+        !strcmp(why[COMPANY_WHY4], why[COMPANY_WHY6])) {
+        add(reason, size, "everything is the kernel's", why[COMPANY_WHY4]);
+        return;
+    }
+    if (flags & COMPANY_IP4)
+        add(reason, size, "IPv4 is the kernel's", why[COMPANY_WHY4]);
+    if (flags & COMPANY_IP6)
+        add(reason, size, "IPv6 is the kernel's", why[COMPANY_WHY6]);
+    if (new4 || new6)
+        add(reason, size, "first packets are the kernel's",
+            why[new4 ? COMPANY_WHY_NEW4 : COMPANY_WHY_NEW6]);
+}
+
+uint32_t company_explain(const struct dataplane *dp, const struct company_sum *sum, char *reason,
+                         uint64_t size)
+{
     if (sum->shaped)
-        add(reason, size, "what leaves here goes by tcx", sum->why);
+        add(reason, size, "what leaves here goes by tcx", sum->why_shaped);
     if (sum->in || sum->out)
         add(reason, size,
             sum->in && sum->out ? "what comes in and leaves here is the kernel's"
             : sum->in           ? "what comes in here is the kernel's"
                                 : "what leaves here is the kernel's",
             sum->why);
-    if ((company->flags & both) == both)
-        add(reason, size, "everything is the kernel's", company->why[COMPANY_WHY4]);
-    else if (company->flags & both)
-        add(reason, size,
-            company->flags & COMPANY_IP4 ? "IPv4 is the kernel's" : "IPv6 is the kernel's",
-            company->why[company->flags & COMPANY_IP4 ? COMPANY_WHY4 : COMPANY_WHY6]);
-    else if (company->flags & (COMPANY_NEW4 | COMPANY_NEW6))
-        add(reason, size, "first packets are the kernel's", company->why[COMPANY_WHY_NEW]);
-    else
-        return sum->shaped || sum->in || sum->out;
-    return true;
+    explain_all(&dp->company, reason, size);
+    return (sum->shaped || sum->in || sum->out ? sum->kinds : 0) | dp->company.kinds;
 }

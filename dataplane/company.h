@@ -20,8 +20,23 @@ struct buf;
 #define COMPANY_BEING_READ "what else decides here is being read"
 #define COMPANY_PLACES 1024 /* more: everything is the kernel's */
 
-/* An interface somebody decides about. */
+/* What it is, as the metric orbital_fast_path_company_kind names it. */
+enum company_kind {
+    COMPANY_NFTABLES,
+    COMPANY_IPTABLES,
+    COMPANY_QDISC,
+    COMPANY_TC,
+    COMPANY_BPF,
+    COMPANY_IPSEC,
+    COMPANY_EXPECTATION,
+    COMPANY_VRF,
+    COMPANY_UNREAD, /* not known yet, or it cannot be read */
+    COMPANY_KINDS
+};
+
+/* An interface something else decides about. */
 struct company_place {
+    enum company_kind kind;
     char name[IFNAMSIZ]; /* "": by ifindex */
     bool prefix;         /* all whose names begin so */
     bool in, out;        /* what comes in, leaves there is the kernel's */
@@ -30,32 +45,35 @@ struct company_place {
     char why[COMPANY_TEXT];
 };
 
-enum { COMPANY_WHY4, COMPANY_WHY6, COMPANY_WHY_NEW, COMPANY_WHYS };
+enum { COMPANY_WHY4, COMPANY_WHY6, COMPANY_WHY_NEW4, COMPANY_WHY_NEW6, COMPANY_WHYS };
 
 struct company {
     uint32_t flags;                       /* COMPANY_* of bpf/abi.h, but for COMPANY_READING */
-    char why[COMPANY_WHYS][COMPANY_TEXT]; /* "": nobody decides about those */
+    char why[COMPANY_WHYS][COMPANY_TEXT]; /* "": nothing decides about those */
+    uint32_t kinds;                       /* bits: 1 << enum company_kind, of `why` */
     struct company_place *places;
     unsigned count;
 };
 
-/* For interfaces: what tables, disciplines and filters there are about it, together. */
+/* What there is about one interface, together. */
 struct company_sum {
     bool in, out, shaped;
-    const char *why; /* of one of them */
+    const char *why, *why_shaped; /* one thing that takes packets, one that shapes; "": none */
+    uint32_t kinds;
 };
 
 /* ---- gathering; negative errno, -EINTR: it changed meanwhile ---- */
 
-void company_note(struct company *company, uint32_t flags, const char *why);
+void company_note(struct company *company, enum company_kind kind, uint32_t flags, const char *why);
 /* By name, or by ifindex where name is NULL. */
-struct company_place *company_place(struct company *company, const char *name, uint32_t ifindex,
-                                    const char *why);
+struct company_place *company_place(struct company *company, enum company_kind kind,
+                                    const char *name, uint32_t ifindex, const char *why);
 int company_read_nft(struct company *company);
 void company_read_legacy(struct company *company);
 /* Mixes what company_read_legacy would say. */
 void company_mix_legacy(uint64_t *state);
-int company_read_tc(struct company *company);
+/* clsact: one of the filters is ours. */
+int company_read_tc(struct company *company, bool clsact);
 /* Programs of others at tcx of our ports. */
 void company_read_tcx(const struct dataplane *dp, struct company *company);
 /* Programs of others at netfilter's hooks for forwarded packets. */
@@ -95,9 +113,10 @@ void company_described(struct dataplane *dp, bool described);
 bool company_is_reading(const struct dataplane *dp);
 struct company_sum company_sum(const struct dataplane *dp, const struct link_info *link,
                                const struct link_list *links);
-/* Adds to a port's reason why packets of it are the kernel's; false: none are. */
-bool company_explain(const struct dataplane *dp, const struct company_sum *sum, char *reason,
-                     uint64_t size);
+/* Adds to a port's reason why packets of it are the kernel's; the kinds of what takes them. */
+uint32_t company_explain(const struct dataplane *dp, const struct company_sum *sum, char *reason,
+                         uint64_t size);
+const char *company_kind_name(enum company_kind kind);
 void company_fini(struct company *company);
 
 /* ---- company_watch.c, on the loop ---- */

@@ -64,11 +64,13 @@ void company_read_tcx(const struct dataplane *dp, struct company *company)
         if (!port->ifindex)
             continue;
         if (others(port->ifindex, ATTACH_TCX_INGRESS, own))
-            company_place(company, NULL, port->ifindex, "another program at tcx ingress")->in =
-                true;
+            company_place(company, COMPANY_BPF, NULL, port->ifindex,
+                          "another program at tcx ingress")
+                ->in = true;
         if (others(port->ifindex, ATTACH_TCX_EGRESS, own))
-            company_place(company, NULL, port->ifindex, "another program at tcx egress")->shaped =
-                true;
+            company_place(company, COMPANY_BPF, NULL, port->ifindex,
+                          "another program at tcx egress")
+                ->shaped = true;
     }
 }
 
@@ -138,7 +140,7 @@ void company_read_links(struct company *company)
 
     company_links_look(&programs);
     for (unsigned i = 0; i < programs.count; i++)
-        company_note(company,
+        company_note(company, COMPANY_BPF,
                      programs.links[i].ip6 ? COMPANY_IP6 | COMPANY_NEW6
                                            : COMPANY_IP4 | COMPANY_NEW4,
                      "a BPF program at netfilter's hooks");

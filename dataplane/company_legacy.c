@@ -121,7 +121,7 @@ static void read_table(void *arg, const struct table *table)
     if (!table->decides)
         return;
     snprintf(why, sizeof(why), "%s table %.32s", family->program, table->info.name);
-    company_note(arg, nat ? family->fresh : family->fresh | family->all, why);
+    company_note(arg, COMPANY_IPTABLES, nat ? family->fresh : family->fresh | family->all, why);
 }
 
 void company_read_legacy(struct company *company)

@@ -159,7 +159,7 @@ static void note_device(struct company *company, const struct nlattr *device, bo
     char name[IFNAMSIZ];
 
     text(device, name, sizeof(name));
-    place = company_place(company, name, 0, why);
+    place = company_place(company, COMPANY_NFTABLES, name, 0, why);
     place->in |= !egress;
     place->out |= egress;
     place->prefix |= prefix;
@@ -203,11 +203,13 @@ static void note_chain(struct reading *reading, const struct company_chain *chai
     if (!*family_name(chain->family) || chain->family == NFPROTO_NETDEV || !routed)
         return;
     if (!chain->nat || chain->hook == NF_INET_PRE_ROUTING)
-        company_note(company, company_family(chain->family, COMPANY_NEW4, COMPANY_NEW6), why);
+        company_note(company, COMPANY_NFTABLES,
+                     company_family(chain->family, COMPANY_NEW4, COMPANY_NEW6), why);
     if (chain->nat)
         return;
     if (!chain->accepts)
-        company_note(company, company_family(chain->family, COMPANY_IP4, COMPANY_IP6), why);
+        company_note(company, COMPANY_NFTABLES,
+                     company_family(chain->family, COMPANY_IP4, COMPANY_IP6), why);
     else
         buf_add(&reading->filters, chain, sizeof(*chain));
 }

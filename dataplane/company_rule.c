@@ -112,8 +112,8 @@ static bool on_rule(void *arg, const struct nlmsghdr *h)
         rules->all = true;
         return false;
     }
-    place =
-        company_place(rules->company, match.ifindex ? NULL : match.name, match.ifindex, rules->why);
+    place = company_place(rules->company, COMPANY_NFTABLES, match.ifindex ? NULL : match.name,
+                          match.ifindex, rules->why);
     place->in |= !match.out;
     place->out |= match.out;
     place->prefix |= match.prefix;
@@ -151,6 +151,7 @@ int company_read_rules(struct company *company, const struct company_chain *chai
     if (r == -ENOENT) /* it went meanwhile */
         return -EINTR;
     if (rules.all)
-        company_note(company, company_family(chain->family, COMPANY_IP4, COMPANY_IP6), rules.why);
+        company_note(company, COMPANY_NFTABLES,
+                     company_family(chain->family, COMPANY_IP4, COMPANY_IP6), rules.why);
     return r;
 }

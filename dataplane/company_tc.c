@@ -15,14 +15,22 @@
 #include "dataplane/dump.h"
 #include "dataplane/fast.h"
 
+#define BLOCK "a shared block of tc filters"
+
 #ifndef TCA_INGRESS_BLOCK
 #define TCA_INGRESS_BLOCK 13
 #define TCA_EGRESS_BLOCK 14
 #endif
 
+/* An interface with clsact or ingress. */
+struct filtered {
+    uint32_t ifindex;
+    bool egress; /* clsact has filters there, too */
+};
+
 struct reading {
     struct company *company;
-    struct buf filtered; /* uint32_t: interfaces with clsact or ingress */
+    struct buf filtered; /* struct filtered */
 };
 
 /* What distributions give every interface. They neither slow down nor sort by what somebody set. */
@@ -36,12 +44,13 @@ static bool is_default(const char *kind)
     return false;
 }
 
-static void shape(struct company *company, uint32_t ifindex, const char *what, const char *kind)
+static struct company_place *place(struct company *company, enum company_kind kind,
+                                   uint32_t ifindex, const char *what, const char *name)
 {
     char why[COMPANY_TEXT];
 
-    snprintf(why, sizeof(why), "%s%.32s", what, kind);
-    company_place(company, NULL, ifindex, why)->shaped = true;
+    snprintf(why, sizeof(why), "%s%.32s", what, name);
+    return company_place(company, kind, NULL, ifindex, why);
 }
 
 static bool on_discipline(void *arg, const struct nlmsghdr *h)
@@ -49,9 +58,13 @@ static bool on_discipline(void *arg, const struct nlmsghdr *h)
     struct reading *reading = arg;
     const struct tcmsg *message = NLMSG_DATA(h);
     int len = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*message));
-    uint32_t ifindex = (uint32_t)message->tcm_ifindex, in_block = 0, out_block = 0;
+    struct filtered filtered = {0};
+    uint32_t in_block = 0, out_block = 0;
     char kind[32] = "";
 
+    if (h->nlmsg_type != RTM_NEWQDISC || len < 0)
+        return true;
+    filtered.ifindex = (uint32_t)message->tcm_ifindex;
     for (const struct rtattr *a = TCA_RTA(message); RTA_OK(a, len); a = RTA_NEXT(a, len)) {
         if (a->rta_type == TCA_KIND)
             snprintf(kind, sizeof(kind), "%.*s", (int)RTA_PAYLOAD(a), (const char *)RTA_DATA(a));
@@ -60,21 +73,24 @@ static bool on_discipline(void *arg, const struct nlmsghdr *h)
         else if (a->rta_type == TCA_EGRESS_BLOCK && RTA_PAYLOAD(a) >= 4)
             memcpy(&out_block, RTA_DATA(a), 4);
     }
-    if (h->nlmsg_type != RTM_NEWQDISC || !ifindex || is_default(kind))
+    if (!filtered.ifindex || is_default(kind))
         return true;
-    if (strcmp(kind, "clsact") != 0 && strcmp(kind, "ingress") != 0) {
-        shape(reading->company, ifindex, "queueing discipline ", kind);
+    filtered.egress = !strcmp(kind, "clsact");
+    if (!filtered.egress && strcmp(kind, "ingress") != 0) {
+        place(reading->company, COMPANY_QDISC, filtered.ifindex, "queueing discipline ", kind)
+            ->shaped = true;
         return true;
     }
     if (in_block)
-        company_place(reading->company, NULL, ifindex, "a shared block of tc filters")->in = true;
+        place(reading->company, COMPANY_TC, filtered.ifindex, BLOCK, "")->in = true;
     if (out_block)
-        shape(reading->company, ifindex, "a shared block of tc filters", "");
-    buf_add(&reading->filtered, &ifindex, sizeof(ifindex));
+        place(reading->company, COMPANY_TC, filtered.ifindex, BLOCK, "")->shaped = true;
+    buf_add(&reading->filtered, &filtered, sizeof(filtered));
     return true;
 }
 
 struct filters {
+    bool own; /* one may be ours */
     bool found;
     char kind[32];
 };
@@ -85,7 +101,11 @@ static bool on_filter(void *arg, const struct nlmsghdr *h)
     const struct tcmsg *message = NLMSG_DATA(h);
     int len = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*message));
 
-    if (h->nlmsg_type != RTM_NEWTFILTER || message->tcm_info >> 16 == CLSACT_PRIORITY)
+    if (h->nlmsg_type != RTM_NEWTFILTER || len < 0)
+        return true;
+    /* A filter without a handle is only its priority; its parts have one each. */
+    if (filters->own && message->tcm_info >> 16 == CLSACT_PRIORITY &&
+        message->tcm_handle <= CLSACT_HANDLE)
         return true;
     filters->found = true;
     for (const struct rtattr *a = TCA_RTA(message); RTA_OK(a, len); a = RTA_NEXT(a, len))
@@ -108,38 +128,34 @@ static int ask(uint16_t type, uint32_t ifindex, uint32_t parent, dump_fn *each, 
     return dump_run(NETLINK_ROUTE, &request.h, each, arg);
 }
 
-static int read_filters(struct company *company, uint32_t ifindex, bool egress)
+static int read_filters(struct company *company, uint32_t ifindex, bool egress, bool own)
 {
-    struct filters filters = {0};
+    struct filters filters = {.own = own && !egress};
     int r = ask(RTM_GETTFILTER, ifindex,
                 TC_H_MAKE(TC_H_CLSACT, egress ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS), on_filter,
                 &filters);
 
     if (filters.found && egress)
-        shape(company, ifindex, "tc egress filter ", filters.kind);
-    if (filters.found && !egress) {
-        char why[COMPANY_TEXT];
-
-        snprintf(why, sizeof(why), "tc ingress filter %.32s", filters.kind);
-        company_place(company, NULL, ifindex, why)->in = true;
-    }
-    return r == -EINTR || r == -ENOBUFS ? r : 0; /* an interface that went has none */
+        place(company, COMPANY_TC, ifindex, "tc egress filter ", filters.kind)->shaped = true;
+    if (filters.found && !egress)
+        place(company, COMPANY_TC, ifindex, "tc ingress filter ", filters.kind)->in = true;
+    return r == -EINTR || r == -ENOBUFS || r == -EMSGSIZE ? r : 0; /* one that went has none */
 }
 
-int company_read_tc(struct company *company)
+int company_read_tc(struct company *company, bool clsact)
 {
     struct reading reading = {.company = company};
     int r = ask(RTM_GETQDISC, 0, 0, on_discipline, &reading);
 
     if (r == -EOPNOTSUPP) /* a kernel without any */
         r = 0;
-    for (size_t at = 0; !r && at < reading.filtered.len; at += sizeof(uint32_t)) {
-        uint32_t ifindex;
+    for (size_t at = 0; !r && at < reading.filtered.len; at += sizeof(struct filtered)) {
+        struct filtered filtered;
 
-        memcpy(&ifindex, reading.filtered.data + at, sizeof(ifindex));
-        r = read_filters(company, ifindex, false);
-        if (!r)
-            r = read_filters(company, ifindex, true);
+        memcpy(&filtered, reading.filtered.data + at, sizeof(filtered));
+        r = read_filters(company, filtered.ifindex, false, clsact);
+        if (!r && filtered.egress)
+            r = read_filters(company, filtered.ifindex, true, clsact);
     }
     buf_fini(&reading.filtered);
     return r;

@@ -54,10 +54,10 @@ struct port {
     uint32_t index;   /* in stats and devices */
     enum policy_fast wanted;
     enum port_mode mode;
-    bool redirect; /* XDP may send through it */
-    bool behind;   /* tcx behind XDP */
-    bool company;  /* something else decides, too: reason */
-    char reason[320];
+    bool redirect;    /* XDP may send through it */
+    bool behind;      /* tcx behind XDP */
+    uint32_t company; /* bits of enum company_kind: what else decides; `reason` */
+    char reason[640];
 };
 
 struct port_list {
@@ -216,6 +216,7 @@ bool link_keep_tags(const char *interface);
 /* Of our filter, nobody else's: tc chooses priorities from 49152 downwards, people from 1 upwards.
  */
 #define CLSACT_PRIORITY 20306
+#define CLSACT_HANDLE 1
 bool clsact_needed(const struct dataplane *dp);
 int clsact_attach(const struct dataplane *dp, uint32_t ifindex);
 bool clsact_alive(const struct dataplane *dp, uint32_t ifindex);

@@ -122,6 +122,7 @@ int link_events(struct orb_err *err)
                                  RTNLGRP_IPV6_IFADDR,  RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
                                  RTNLGRP_IPV4_RULE,    RTNLGRP_IPV6_RULE,  RTNLGRP_IPV4_NETCONF,
                                  RTNLGRP_IPV6_NETCONF, RTNLGRP_TC};
+    int objects = RTNLGRP_NEXTHOP;
     AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
     struct sockaddr_nl address = {.nl_family = AF_NETLINK};
 
@@ -130,6 +131,8 @@ int link_events(struct orb_err *err)
     for (size_t i = 0; i < ARRAY_LEN(groups); i++)
         if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof(groups[i])) < 0)
             return orb_fail(err, -errno, "listening to route events");
+    /* Linux 5.3; with net.ipv4.nexthop_compat_mode=0 routes that use one say nothing. */
+    (void)setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &objects, sizeof(objects));
     watch_buffer(fd);
     return take_fd(&fd);
 }

@@ -185,6 +185,23 @@ struct dataplane_ended dataplane_ended(const struct dataplane *dataplane)
     return dataplane->ended;
 }
 
+static uint32_t kinds_at(const struct dataplane *dp, const struct port *port)
+{
+    bool unread = port->mode != PORT_OFF && company_is_reading(dp);
+
+    return port->company | (unread ? 1u << COMPANY_UNREAD : 0);
+}
+
+static void add_kinds(const struct dataplane *dp, const struct port *port, struct buf *b)
+{
+    uint32_t kinds = kinds_at(dp, port);
+
+    for (enum company_kind kind = 0; kind < COMPANY_KINDS; kind++)
+        if (kinds & 1u << kind)
+            buf_addf(b, "orbital_fast_path_company_kind{port=\"%s\",kind=\"%s\"} 1\n", port->name,
+                     company_kind_name(kind));
+}
+
 void dataplane_metrics(const struct dataplane *dataplane, struct buf *ret_text)
 {
     buf_addf(ret_text,
@@ -202,6 +219,11 @@ void dataplane_metrics(const struct dataplane *dataplane, struct buf *ret_text)
         const struct port *port = &dataplane->ports.items[i];
 
         buf_addf(ret_text, "orbital_fast_path_company{port=\"%s\",mode=\"%s\"} %d\n", port->name,
-                 port_mode_name(port->mode), port->company);
+                 port_mode_name(port->mode), kinds_at(dataplane, port) != 0);
     }
+    buf_adds(ret_text,
+             "# HELP orbital_fast_path_company_kind What that is; one for each that there is.\n"
+             "# TYPE orbital_fast_path_company_kind gauge\n");
+    for (unsigned i = 0; i < dataplane->ports.count; i++)
+        add_kinds(dataplane, &dataplane->ports.items[i], ret_text);
 }

@@ -23,6 +23,8 @@
 #include "core/base/own.h"
 #include "dataplane/dataplane.h"
 
+#define PROG_NETFILTER 32 /* enum bpf_prog_type of Linux 6.4 */
+
 struct files {
     const char *bpffs;
     int link; /* of another program; -1: none */
@@ -129,7 +131,7 @@ static int age(const char *bpffs, struct orb_err *err)
     return 0;
 }
 
-static int make_link(int program, enum bpf_prog_type type, const char *where, bool egress)
+static int make_link(int program, bool netfilter, const char *where, bool egress)
 {
     LIBBPF_OPTS(bpf_link_create_opts, options);
     struct { /* of Linux 6.4, behind what libbpf knows of */
@@ -144,22 +146,32 @@ static int make_link(int program, enum bpf_prog_type type, const char *where, bo
                     .hook = 2, /* NF_INET_FORWARD */
                     .priority = -10};
 
-    if (type == BPF_PROG_TYPE_SCHED_CLS) /* BPF_TCX_INGRESS, BPF_TCX_EGRESS */
+    if (!netfilter) /* BPF_TCX_INGRESS, BPF_TCX_EGRESS */
         return bpf_link_create(program, (int)if_nametoindex(where), egress ? 47 : 46, &options);
     return (int)syscall(__NR_bpf, BPF_LINK_CREATE, &attributes, sizeof(attributes));
 }
 
-/* Another program at tcx of an interface or at netfilter, which lets nothing pass. link: what the
- * last call made; it goes with this process or with the next call. Without a place that is all. */
+static int load_other(bool netfilter, bool passes)
+{
+    const struct bpf_insn code[] = {{.code = BPF_ALU64 | BPF_MOV | BPF_K,
+                                     .dst_reg = BPF_REG_0,
+                                     .imm = netfilter ? passes
+                                            : passes  ? -1 /* TCX_NEXT */
+                                                      : 2},
+                                    {.code = BPF_JMP | BPF_EXIT}};
+    LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = netfilter ? 45 : 0);
+
+    return bpf_prog_load(netfilter ? PROG_NETFILTER : BPF_PROG_TYPE_SCHED_CLS, "other", "GPL", code,
+                         ARRAY_LEN(code), &options);
+}
+
+/* Another program at tcx of an interface or at netfilter, which lets nothing pass, or everything.
+ * link: what the last call made; it goes with this process or with the next call. Without a place
+ * that is all. */
 static int other(int *link, const char *command, const char *where, struct orb_err *err)
 {
     bool netfilter = !strcmp(command, "other-netfilter");
-    enum bpf_prog_type type =
-        netfilter ? 32 /* BPF_PROG_TYPE_NETFILTER */ : BPF_PROG_TYPE_SCHED_CLS;
-    const struct bpf_insn drop[] = {
-        {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = netfilter ? 0 : 2},
-        {.code = BPF_JMP | BPF_EXIT}};
-    LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = netfilter ? 45 : 0);
+    const char *how = strtok(NULL, " \n");
     AUTO_FD int program = -1;
 
     if (*link >= 0)
@@ -167,11 +179,20 @@ static int other(int *link, const char *command, const char *where, struct orb_e
     *link = -1;
     if (!where)
         return 0;
-    program = bpf_prog_load(type, "other", "GPL", drop, ARRAY_LEN(drop), &options);
+    program = load_other(netfilter, how && !strcmp(how, "pass"));
     if (program >= 0)
-        *link = make_link(program, type, where, !strcmp(command, "other-out"));
+        *link = make_link(program, netfilter, where, !strcmp(command, "other-out"));
     return *link < 0 ? orb_fail(err, ORB_E_INTERNAL, "%s %s: %s", command, where, strerror(errno))
                      : 0;
+}
+
+static void metrics(struct dataplane *dp, struct buf *out)
+{
+    AUTO(buf) struct buf text = {0};
+
+    dataplane_metrics(dp, &text);
+    for (size_t i = 0; i < text.len; i++)
+        buf_addc(out, text.data[i] == '\n' ? ';' : text.data[i]);
 }
 
 static int run(struct dataplane *dp, struct policy *policy, struct files *files, char *line,
@@ -213,6 +234,10 @@ static int run(struct dataplane *dp, struct policy *policy, struct files *files,
         return wait_event(dp, err);
     if (!strcmp(command, "notice"))
         return notice(dp, files, out, err);
+    if (!strcmp(command, "metrics")) {
+        metrics(dp, out);
+        return 0;
+    }
     if (!strcmp(command, "read"))
         return read_noticed(dp, files, err);
     if (!strncmp(command, "other-", 6))

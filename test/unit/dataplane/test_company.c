@@ -1,0 +1,526 @@
+/* What else decides, as read from netlink: each test is the kernel's answers, as bytes, and what
+ * becomes of them. dump_run is this file's: it gives the answers to a request of its type. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "dataplane/company.h"
+#include "dataplane/dump.h"
+#include "dataplane/fast.h"
+#include "test/lib/harness.h"
+
+#define NFT(message) (NFNL_SUBSYS_NFTABLES << 8 | (message))
+#define EVERYTHING (COMPANY_IP4 | COMPANY_IP6 | COMPANY_NEW4 | COMPANY_NEW6)
+
+static struct {
+    struct buf tables, chains, rules, disciplines, ingress, egress;
+    int rules_error, chains_error;
+} answers;
+
+static const struct buf *answer_to(const struct nlmsghdr *request)
+{
+    const struct tcmsg *tc = NLMSG_DATA(request);
+
+    switch (request->nlmsg_type) {
+    case NFT(NFT_MSG_GETTABLE):
+        return &answers.tables;
+    case NFT(NFT_MSG_GETCHAIN):
+        return &answers.chains;
+    case NFT(NFT_MSG_GETRULE):
+        return &answers.rules;
+    case RTM_GETQDISC:
+        return &answers.disciplines;
+    case RTM_GETTFILTER:
+        return TC_H_MIN(tc->tcm_parent) == TC_H_MIN(TC_H_MIN_EGRESS) ? &answers.egress
+                                                                     : &answers.ingress;
+    default:
+        ck_abort_msg("a request %u", request->nlmsg_type);
+    }
+    return NULL;
+}
+
+/* Each message in memory of its own, so that a reader that goes beyond it is caught. */
+int dump_run(int protocol, const struct nlmsghdr *request, dump_fn *each, void *arg)
+{
+    const struct buf *answer = answer_to(request);
+    bool more = true;
+
+    for (size_t at = 0; more && at < answer->len;) {
+        AUTO_FREE struct nlmsghdr *h = NULL;
+        uint32_t len;
+
+        memcpy(&len, answer->data + at, sizeof(len));
+        h = xcalloc(1, len);
+        memcpy(h, answer->data + at, len);
+        more = each(arg, h);
+        at += NLMSG_ALIGN(len);
+    }
+    return answer == &answers.rules    ? answers.rules_error
+           : answer == &answers.chains ? answers.chains_error
+                                       : 0;
+}
+
+/* ---- making answers ---- */
+
+static void pad(struct buf *b)
+{
+    while (b->len % 4)
+        buf_addc(b, 0);
+}
+
+static size_t begin(struct buf *b, uint16_t type, const void *head, size_t size)
+{
+    struct nlmsghdr h = {.nlmsg_type = type};
+    size_t at = b->len;
+
+    buf_add(b, &h, sizeof(h));
+    buf_add(b, head, size);
+    return at;
+}
+
+static void end(struct buf *b, size_t at)
+{
+    uint32_t len = (uint32_t)(b->len - at);
+
+    memcpy(b->data + at, &len, sizeof(len));
+    pad(b);
+}
+
+static void put(struct buf *b, uint16_t type, const void *data, size_t size)
+{
+    struct nlattr a = {.nla_len = (uint16_t)(sizeof(a) + size), .nla_type = type};
+
+    buf_add(b, &a, sizeof(a));
+    buf_add(b, data, size);
+    pad(b);
+}
+
+static void put_text(struct buf *b, uint16_t type, const char *value)
+{
+    put(b, type, value, strlen(value) + 1);
+}
+
+static void put_word(struct buf *b, uint16_t type, uint32_t value)
+{
+    value = htonl(value);
+    put(b, type, &value, sizeof(value));
+}
+
+static size_t nest(struct buf *b, uint16_t type)
+{
+    size_t at = b->len;
+
+    put(b, type | NLA_F_NESTED, "", 0);
+    return at;
+}
+
+static void unnest(struct buf *b, size_t at)
+{
+    uint16_t len = (uint16_t)(b->len - at);
+
+    memcpy(b->data + at, &len, sizeof(len));
+}
+
+static size_t begin_nft(struct buf *b, uint16_t message, uint8_t family)
+{
+    struct nfgenmsg head = {.nfgen_family = family};
+
+    return begin(b, NFT(message), &head, sizeof(head));
+}
+
+static void table(const char *name, uint32_t flags)
+{
+    size_t at = begin_nft(&answers.tables, NFT_MSG_NEWTABLE, NFPROTO_INET);
+
+    put_text(&answers.tables, NFTA_TABLE_NAME, name);
+    put_word(&answers.tables, NFTA_TABLE_FLAGS, flags);
+    end(&answers.tables, at);
+}
+
+/* device: "" for none. strange: attributes of a newer kernel around everything. */
+static void chain_of(uint8_t family, const char *table, uint32_t hook, const char *device,
+                     uint32_t rules, bool strange)
+{
+    struct buf *b = &answers.chains;
+    size_t at = begin_nft(b, NFT_MSG_NEWCHAIN, family), inner;
+
+    if (strange)
+        put(b, 1000, "strange", 7);
+    put_text(b, NFTA_CHAIN_TABLE, table);
+    put_text(b, NFTA_CHAIN_NAME, "c");
+    inner = nest(b, NFTA_CHAIN_HOOK);
+    if (strange)
+        put(b, 999, "", 0);
+    put_word(b, NFTA_HOOK_HOOKNUM, hook);
+    if (*device)
+        put_text(b, NFTA_HOOK_DEV, device);
+    unnest(b, inner);
+    put_word(b, NFTA_CHAIN_POLICY, NF_ACCEPT);
+    put_text(b, NFTA_CHAIN_TYPE, "filter");
+    put_word(b, NFTA_CHAIN_USE, rules);
+    if (strange)
+        put(b, 1001 | NLA_F_NET_BYTEORDER, "x", 1);
+    end(b, at);
+}
+
+static void chain(const char *table, uint32_t hook, uint32_t rules)
+{
+    chain_of(NFPROTO_INET, table, hook, "", rules, false);
+}
+
+static void compare(struct buf *b, const char *with, size_t size)
+{
+    size_t element = nest(b, NFTA_LIST_ELEM), data, value;
+
+    put_text(b, NFTA_EXPR_NAME, "cmp");
+    data = nest(b, NFTA_EXPR_DATA);
+    put_word(b, NFTA_CMP_OP, NFT_CMP_EQ);
+    value = nest(b, NFTA_CMP_DATA);
+    put(b, NFTA_DATA_VALUE, with, size);
+    unnest(b, value);
+    unnest(b, data);
+    unnest(b, element);
+}
+
+static void load(struct buf *b, uint32_t key)
+{
+    size_t element = nest(b, NFTA_LIST_ELEM), data;
+
+    put_text(b, NFTA_EXPR_NAME, "meta");
+    data = nest(b, NFTA_EXPR_DATA);
+    put_word(b, NFTA_META_KEY, key);
+    unnest(b, data);
+    unnest(b, element);
+}
+
+/* Begins with a comparison of an interface. */
+static void rule(uint32_t key, const char *name, size_t size)
+{
+    struct buf *b = &answers.rules;
+    size_t at = begin_nft(b, NFT_MSG_NEWRULE, NFPROTO_INET), list;
+
+    put_text(b, NFTA_RULE_TABLE, "t");
+    list = nest(b, NFTA_RULE_EXPRESSIONS);
+    load(b, key);
+    compare(b, name, size);
+    unnest(b, list);
+    end(b, at);
+}
+
+static void tc(struct buf *b, uint16_t type, struct tcmsg message, const char *kind, size_t size)
+{
+    size_t at = begin(b, type, &message, sizeof(message));
+
+    put(b, TCA_KIND, kind, size);
+    end(b, at);
+}
+
+static void discipline(int ifindex, const char *kind)
+{
+    tc(&answers.disciplines, RTM_NEWQDISC, (struct tcmsg){.tcm_ifindex = ifindex}, kind,
+       strlen(kind) + 1);
+}
+
+static void filter(struct buf *b, uint32_t priority, uint32_t handle)
+{
+    tc(b, RTM_NEWTFILTER, (struct tcmsg){.tcm_info = priority << 16, .tcm_handle = handle}, "bpf",
+       4);
+}
+
+/* ---- nftables ---- */
+
+TEST(a_chain_whose_rules_name_an_interface_is_about_that_interface)
+{
+    struct company company = {0};
+
+    chain("t", NF_INET_FORWARD, 2);
+    rule(NFT_META_IIFNAME, "lan0\0\0\0\0\0\0\0\0\0\0\0", IFNAMSIZ);
+    rule(NFT_META_OIFNAME, "wan", 3);
+    ck_assert_int_eq(company_read_nft(&company), 0);
+    ck_assert_uint_eq(company.count, 2);
+    ck_assert_str_eq(company.places[0].name, "lan0");
+    ck_assert(company.places[0].in && !company.places[0].out && !company.places[0].prefix);
+    ck_assert_str_eq(company.places[1].name, "wan");
+    ck_assert(company.places[1].out && !company.places[1].in && company.places[1].prefix);
+    ck_assert_uint_eq(company.flags, COMPANY_NEW4 | COMPANY_NEW6);
+    company_fini(&company);
+}
+
+/* Wherever its message ends, a rule never says less than the whole. */
+TEST(a_rule_that_is_cut_off_is_about_its_interface_or_about_everything)
+{
+    struct buf whole = {0};
+
+    rule(NFT_META_IIFNAME, "lan0\0\0\0\0\0\0\0\0\0\0\0", IFNAMSIZ);
+    whole = answers.rules;
+    answers.rules = (struct buf){0};
+    chain("t", NF_INET_FORWARD, 1);
+    for (uint32_t len = sizeof(struct nlmsghdr); len <= whole.len; len++) {
+        struct company company = {0};
+
+        buf_clear(&answers.rules);
+        buf_add(&answers.rules, whole.data, whole.len);
+        memcpy(answers.rules.data, &len, sizeof(len));
+        answers.rules.len = len;
+        ck_assert_int_eq(company_read_nft(&company), 0);
+        if (!(company.flags & COMPANY_IP4)) {
+            ck_assert_uint_eq(company.count, 1);
+            ck_assert(company.places[0].in);
+            ck_assert(company.places[0].prefix || !strcmp(company.places[0].name, "lan0"));
+        }
+        company_fini(&company);
+    }
+    buf_fini(&whole);
+}
+
+TEST(a_chain_that_is_cut_off_is_read_as_far_as_it_goes)
+{
+    struct buf whole = {0};
+    unsigned taken = 0;
+
+    chain_of(NFPROTO_NETDEV, "t", NF_NETDEV_INGRESS, "lan0", 1, true);
+    whole = answers.chains;
+    answers.chains = (struct buf){0};
+    for (uint32_t len = sizeof(struct nlmsghdr); len <= whole.len; len++) {
+        struct company company = {0};
+
+        buf_clear(&answers.chains);
+        buf_add(&answers.chains, whole.data, whole.len);
+        memcpy(answers.chains.data, &len, sizeof(len));
+        answers.chains.len = len;
+        ck_assert_int_eq(company_read_nft(&company), 0);
+        taken += company.count;
+        company_fini(&company);
+    }
+    ck_assert_uint_ge(taken, 1); /* the whole, at least */
+    buf_fini(&whole);
+}
+
+TEST(attributes_of_a_newer_kernel_change_nothing)
+{
+    struct company company = {0};
+
+    chain_of(NFPROTO_NETDEV, "t", NF_NETDEV_INGRESS, "lan0", 1, true);
+    chain_of(NFPROTO_IPV4, "u", NF_INET_FORWARD, "", UINT32_MAX, true);
+    rule(NFT_META_LEN, "", 1);
+    ck_assert_int_eq(company_read_nft(&company), 0);
+    ck_assert_uint_eq(company.count, 1);
+    ck_assert(company.places[0].in && !strcmp(company.places[0].name, "lan0"));
+    ck_assert_uint_eq(company.flags, COMPANY_IP4 | COMPANY_NEW4);
+    ck_assert_uint_eq(company.kinds, 1u << COMPANY_NFTABLES);
+    company_fini(&company);
+}
+
+TEST(names_without_an_end_are_cut_to_what_fits)
+{
+    struct company company = {0};
+    char name[300];
+
+    memset(name, 'x', sizeof(name));
+    chain("t", NF_INET_FORWARD, 1);
+    rule(NFT_META_IIFNAME, name, sizeof(name));
+    ck_assert_int_eq(company_read_nft(&company), 0);
+    ck_assert_uint_eq(company.count, 1);
+    ck_assert_uint_eq(strlen(company.places[0].name), IFNAMSIZ - 1);
+    company_fini(&company);
+}
+
+TEST(more_interfaces_than_there_is_room_for_are_everything)
+{
+    struct company company = {0};
+    char name[IFNAMSIZ];
+
+    for (int i = 0; i < 3000; i++) {
+        snprintf(name, sizeof(name), "eth%d", i);
+        chain_of(NFPROTO_NETDEV, "t", NF_NETDEV_INGRESS, name, 1, false);
+    }
+    ck_assert_int_eq(company_read_nft(&company), 0);
+    ck_assert_uint_eq(company.count, COMPANY_PLACES);
+    ck_assert_uint_eq(company.flags, EVERYTHING);
+    company_fini(&company);
+}
+
+TEST(what_sleeps_is_empty_or_ours_takes_nothing)
+{
+    struct company company = {0};
+
+    table("asleep", NFT_TABLE_F_DORMANT);
+    chain("asleep", NF_INET_FORWARD, 1);
+    chain("empty", NF_INET_FORWARD, 0);
+    chain("orbital", NF_INET_FORWARD, 9);
+    chain("local", NF_INET_LOCAL_IN, 9);
+    ck_assert_int_eq(company_read_nft(&company), 0);
+    ck_assert(!company.flags && !company.count && !company.kinds);
+    company_fini(&company);
+}
+
+TEST(a_chain_that_goes_meanwhile_is_read_again_and_what_cannot_be_read_is_an_error)
+{
+    struct company company = {0};
+
+    chain("t", NF_INET_FORWARD, 1);
+    answers.rules_error = -ENOENT;
+    ck_assert_int_eq(company_read_nft(&company), -EINTR);
+    answers.rules_error = -ENOBUFS;
+    ck_assert_int_eq(company_read_nft(&company), -ENOBUFS);
+    answers.rules_error = 0;
+    answers.chains_error = -EMSGSIZE;
+    ck_assert_int_eq(company_read_nft(&company), -EMSGSIZE);
+    company_fini(&company);
+}
+
+/* ---- tc ---- */
+
+TEST(a_discipline_that_is_no_default_shapes)
+{
+    struct company company = {0};
+
+    discipline(1, "noqueue");
+    discipline(2, "fq_codel");
+    discipline(3, "tbf");
+    discipline(0, "tbf");
+    tc(&answers.disciplines, RTM_NEWQDISC, (struct tcmsg){.tcm_ifindex = 4},
+       "a name without an end that is longer than any name of theirs", 60);
+    ck_assert_int_eq(company_read_tc(&company, false), 0);
+    ck_assert_uint_eq(company.count, 2);
+    ck_assert(company.places[0].ifindex == 3 && company.places[0].shaped);
+    ck_assert_str_eq(company.places[0].why, "queueing discipline tbf");
+    ck_assert(company.places[1].ifindex == 4 && company.places[1].shaped);
+    company_fini(&company);
+}
+
+TEST(messages_of_tc_that_are_cut_off_are_not_read_beyond_their_end)
+{
+    struct nlmsghdr h = {.nlmsg_len = sizeof(h), .nlmsg_type = RTM_NEWQDISC};
+    struct company company = {0};
+
+    buf_add(&answers.disciplines, &h, sizeof(h));
+    discipline(7, "clsact");
+    h.nlmsg_type = RTM_NEWTFILTER;
+    buf_add(&answers.ingress, &h, sizeof(h));
+    filter(&answers.ingress, 1, 1);
+    ck_assert_int_eq(company_read_tc(&company, false), 0);
+    ck_assert_uint_eq(company.count, 1);
+    ck_assert(company.places[0].ifindex == 7 && company.places[0].in);
+    company_fini(&company);
+}
+
+TEST(only_our_own_filter_is_left_out_and_only_where_one_of_ours_stands)
+{
+    static const struct {
+        uint32_t priority, handle;
+        bool clsact, found;
+    } rows[] = {{CLSACT_PRIORITY, CLSACT_HANDLE, true, false},
+                {CLSACT_PRIORITY, 0, true, false}, /* the priority itself */
+                {CLSACT_PRIORITY, CLSACT_HANDLE + 1, true, true},
+                {CLSACT_PRIORITY, CLSACT_HANDLE, false, true},
+                {49152, CLSACT_HANDLE, true, true}};
+
+    discipline(7, "clsact");
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct company company = {0};
+
+        buf_clear(&answers.ingress);
+        filter(&answers.ingress, rows[i].priority, rows[i].handle);
+        ck_assert_int_eq(company_read_tc(&company, rows[i].clsact), 0);
+        ck_assert_msg(company.count == rows[i].found, "row %zu", i);
+        company_fini(&company);
+    }
+}
+
+TEST(filters_at_egress_are_asked_for_where_there_can_be_some)
+{
+    struct company company = {0};
+
+    discipline(7, "ingress");
+    discipline(8, "clsact");
+    filter(&answers.egress, 1, 1);
+    ck_assert_int_eq(company_read_tc(&company, false), 0);
+    ck_assert_uint_eq(company.count, 1);
+    ck_assert(company.places[0].ifindex == 8 && company.places[0].shaped);
+    ck_assert_uint_eq(company.places[0].kind, COMPANY_TC);
+    company_fini(&company);
+}
+
+/* ---- what is said ---- */
+
+static struct company_sum sum_of(struct dataplane *dp, const char *name, uint32_t *ret_kinds,
+                                 char *reason, size_t size)
+{
+    struct link_info items[] = {{.ifindex = 1, .name = "bond0", .kind = "bond"},
+                                {.ifindex = 2, .name = "eth0", .master = 1},
+                                {.ifindex = 3, .name = "red", .kind = "vrf"},
+                                {.ifindex = 4, .name = "lan0", .master = 3},
+                                {.ifindex = 5, .name = "wan0"}};
+    struct link_list links = {.items = items, .count = ARRAY_LEN(items)};
+    struct company_sum sum = company_sum(dp, link_find(&links, name), &links);
+
+    reason[0] = 0;
+    *ret_kinds = company_explain(dp, &sum, reason, size);
+    return sum;
+}
+
+TEST(each_reason_is_said_with_what_it_is_about)
+{
+    AUTO_FREE struct dataplane *dp = xcalloc(1, sizeof(*dp));
+    char reason[640];
+    uint32_t kinds;
+
+    company_place(&dp->company, COMPANY_QDISC, "wan0", 0, "queueing discipline tbf")->shaped = true;
+    company_place(&dp->company, COMPANY_NFTABLES, "wan0", 0, "chain c")->out = true;
+    company_note(&dp->company, COMPANY_IPTABLES, COMPANY_IP4, "iptables");
+    company_note(&dp->company, COMPANY_BPF, COMPANY_IP6, "a program");
+    sum_of(dp, "wan0", &kinds, reason, sizeof(reason));
+    ck_assert_str_eq(reason, "what leaves here goes by tcx: queueing discipline tbf; what leaves "
+                             "here is the kernel's: chain c; IPv4 is the kernel's: iptables; IPv6 "
+                             "is the kernel's: a program");
+    ck_assert_uint_eq(kinds, 1u << COMPANY_QDISC | 1u << COMPANY_NFTABLES | 1u << COMPANY_IPTABLES |
+                                 1u << COMPANY_BPF);
+    company_fini(&dp->company);
+}
+
+TEST(first_packets_are_named_unless_their_whole_family_is)
+{
+    AUTO_FREE struct dataplane *dp = xcalloc(1, sizeof(*dp));
+    char reason[640];
+    uint32_t kinds;
+
+    company_note(&dp->company, COMPANY_NFTABLES, COMPANY_IP4 | COMPANY_NEW4, "chain four");
+    company_note(&dp->company, COMPANY_NFTABLES, COMPANY_NEW6, "chain six");
+    sum_of(dp, "wan0", &kinds, reason, sizeof(reason));
+    ck_assert_str_eq(reason, "IPv4 is the kernel's: chain four; first packets are the kernel's: "
+                             "chain six");
+    company_fini(&dp->company);
+}
+
+TEST(a_bond_has_what_its_members_have_and_a_vrf_its_members)
+{
+    AUTO_FREE struct dataplane *dp = xcalloc(1, sizeof(*dp));
+    struct company_sum sum;
+    char reason[640];
+    uint32_t kinds;
+
+    company_place(&dp->company, COMPANY_TC, NULL, 2, "tc ingress filter u32")->in = true;
+    sum = sum_of(dp, "bond0", &kinds, reason, sizeof(reason));
+    ck_assert(sum.in && !sum.out && kinds == 1u << COMPANY_TC);
+    sum = sum_of(dp, "lan0", &kinds, reason, sizeof(reason));
+    ck_assert(sum.in && sum.out && kinds == 1u << COMPANY_VRF);
+    ck_assert_str_eq(reason, "what comes in and leaves here is the kernel's: a VRF it belongs to");
+    sum = sum_of(dp, "wan0", &kinds, reason, sizeof(reason));
+    ck_assert(!sum.in && !sum.out && !kinds && !reason[0]);
+    company_fini(&dp->company);
+}
+
+TEST(each_kind_has_a_name_of_its_own)
+{
+    for (enum company_kind i = 0; i < COMPANY_KINDS; i++)
+        for (enum company_kind k = 0; k < i; k++)
+            ck_assert_str_ne(company_kind_name(i), company_kind_name(k));
+}
