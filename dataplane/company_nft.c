@@ -85,6 +85,8 @@ static bool on_table(void *arg, const struct nlmsghdr *h)
     size_t size;
     const char *start = company_attributes(h, &size);
 
+    if (h->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE) || !size)
+        return true;
     EACH_ATTRIBUTE(a, start, size)
     {
         if (attribute_type(a) == NFTA_TABLE_NAME)
@@ -219,7 +221,8 @@ static bool on_chain(void *arg, const struct nlmsghdr *h)
     struct reading *reading = arg;
     struct company_chain chain = {0};
 
-    if (h->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWCHAIN))
+    if (h->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWCHAIN) ||
+        h->nlmsg_len < NLMSG_LENGTH(sizeof(struct nfgenmsg)))
         return true;
     read_chain(h, &chain);
     if (chain.hooked && (chain.rules || !chain.accepts) &&
