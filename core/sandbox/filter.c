@@ -211,13 +211,13 @@ struct option {
 };
 
 /* Not SO_REUSEADDR: sockets arrive bound, and a second UDP service could take half of the packets.
- */
+ * Not SO_SNDBUF and SO_RCVBUF: what lies in buffers of sockets is the kernel's memory, which no
+ * limit of the process counts. */
 static const struct option socket_options[] = {
-    {SOL_SOCKET, SO_KEEPALIVE},   {SOL_SOCKET, SO_LINGER},    {SOL_SOCKET, SO_SNDBUF},
-    {SOL_SOCKET, SO_RCVBUF},      {SOL_SOCKET, SO_RCVTIMEO},  {SOL_SOCKET, SO_SNDTIMEO},
-    {IPPROTO_TCP, TCP_NODELAY},   {IPPROTO_TCP, TCP_CORK},    {IPPROTO_TCP, TCP_KEEPIDLE},
-    {IPPROTO_TCP, TCP_KEEPINTVL}, {IPPROTO_TCP, TCP_KEEPCNT}, {IPPROTO_TCP, TCP_USER_TIMEOUT},
-    {IPPROTO_TCP, TCP_QUICKACK},
+    {SOL_SOCKET, SO_KEEPALIVE},      {SOL_SOCKET, SO_LINGER},      {SOL_SOCKET, SO_RCVTIMEO},
+    {SOL_SOCKET, SO_SNDTIMEO},       {IPPROTO_TCP, TCP_NODELAY},   {IPPROTO_TCP, TCP_CORK},
+    {IPPROTO_TCP, TCP_KEEPIDLE},     {IPPROTO_TCP, TCP_KEEPINTVL}, {IPPROTO_TCP, TCP_KEEPCNT},
+    {IPPROTO_TCP, TCP_USER_TIMEOUT}, {IPPROTO_TCP, TCP_QUICKACK},
 };
 
 static int add_list(scmp_filter_ctx f, uint32_t action, const int *list, size_t count)
@@ -268,8 +268,8 @@ static int add_socket_calls(scmp_filter_ctx f, unsigned profile)
         r = ALLOW_IF(f, sendmsg, SCMP_A2_32(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0));
     if (!r)
         r = ALLOW_IF(f, sendmmsg, SCMP_A3_32(SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0));
-    if (!r)
-        r = ALLOW_IF(f, socketpair, SCMP_A0_32(SCMP_CMP_EQ, AF_UNIX));
+    /* No socketpair(2): its buffers, and descriptors on their way through it, are counted nowhere.
+     * pipe(2) and eventfd(2) do for threads. */
     if (!r) /* a pidfd of the host would name it for good */
         r = ALLOW_IF(f, getsockopt, SCMP_A2_32(SCMP_CMP_NE, SO_PEERPIDFD));
     if (r || !(profile & FILTER_NETLINK))
@@ -278,6 +278,12 @@ static int add_socket_calls(scmp_filter_ctx f, unsigned profile)
                  SCMP_A2_32(SCMP_CMP_EQ, NETLINK_ROUTE));
     if (!r)
         r = ALLOW_IF(f, setsockopt, SCMP_A1_32(SCMP_CMP_EQ, SOL_NETLINK));
+    if (!r) /* libnl sets both */
+        r = ALLOW_IF(f, setsockopt, SCMP_A1_32(SCMP_CMP_EQ, SOL_SOCKET),
+                     SCMP_A2_32(SCMP_CMP_EQ, SO_SNDBUF));
+    if (!r)
+        r = ALLOW_IF(f, setsockopt, SCMP_A1_32(SCMP_CMP_EQ, SOL_SOCKET),
+                     SCMP_A2_32(SCMP_CMP_EQ, SO_RCVBUF));
     if (!r) /* events wait there while the loop is busy; the kernel asks for CAP_NET_ADMIN */
         r = ALLOW_IF(f, setsockopt, SCMP_A1_32(SCMP_CMP_EQ, SOL_SOCKET),
                      SCMP_A2_32(SCMP_CMP_EQ, SO_RCVBUFFORCE));

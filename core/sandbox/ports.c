@@ -14,6 +14,8 @@
 #include "core/sandbox/sandbox_priv.h"
 
 #define BACKLOG 128
+#define BUFFER_LEAST (16 << 10)
+#define BUFFER_MOST (128 << 10)
 #define STALE 4096 /* datagrams at most that nobody has read and nobody will */
 
 struct port {
@@ -63,7 +65,24 @@ static int bind_alone(int fd, const struct plan_bind *want, const struct sockadd
     return listen(fd, BACKLOG) < 0 ? -errno : 0;
 }
 
-static int make_socket(const struct plan_bind *want, int *ret_fd)
+/* Accepted sockets inherit the size, and the worker cannot change it: all it can have open take no
+ * more of the kernel's memory than it may have of its own (the kernel doubles the number, and there
+ * are two buffers). */
+static int set_buffers(int fd, const struct plan *plan)
+{
+    uint64_t files = plan->files ? plan->files : LAUNCH_FILES;
+    uint64_t share = (plan->memory_bytes ? plan->memory_bytes : LAUNCH_MEMORY) / files / 4;
+    int bytes = share > BUFFER_MOST    ? BUFFER_MOST
+                : share < BUFFER_LEAST ? BUFFER_LEAST
+                                       : (int)share;
+
+    return setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) < 0 ||
+                   setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes) < 0
+               ? -errno
+               : 0;
+}
+
+static int make_socket(const struct plan_bind *want, const struct plan *plan, int *ret_fd)
 {
     struct sockaddr_storage address;
     socklen_t len = parse_address(want, &address);
@@ -78,7 +97,9 @@ static int make_socket(const struct plan_bind *want, int *ret_fd)
     if (fd < 0 || (address.ss_family == AF_INET6 &&
                    setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0))
         return -errno;
-    r = bind_alone(fd, want, &address, len);
+    r = set_buffers(fd, plan);
+    if (!r)
+        r = bind_alone(fd, want, &address, len);
     if (r < 0)
         return r;
     *ret_fd = take_fd(&fd);
@@ -127,7 +148,7 @@ static int add(struct sandbox *sandbox, const struct plan *plan, const struct pl
                struct orb_err *err)
 {
     struct port *p;
-    int fd = -1, r = make_socket(bind, &fd);
+    int fd = -1, r = make_socket(bind, plan, &fd);
     const char *by = holder(sandbox, bind), *what = bind->udp ? "udp" : "tcp";
 
     if (r == -EADDRINUSE && by)

@@ -173,6 +173,15 @@ extern struct target target;
     X(unix_dgram, REFUSE)      \
     X(peer_pidfd, REFUSE)      \
     X(shared_port, REFUSE)     \
+    X(shared_port_too, REFUSE) \
+    X(send_buffer, REFUSE)     \
+    X(receive_buffer, REFUSE)  \
+    X(send_buffer_force, REFUSE) \
+    X(receive_buffer_force, REFUSE) \
+    X(pair_unix, REFUSE)       \
+    X(pin_sockets, REFUSE)     \
+    X(pin_pipes, REFUSE)       \
+    X(pin_flying, REFUSE)      \
     X(every_family, REFUSE)    \
     X(pair_tipc, REFUSE)       \
     X(ipc_connect, REFUSE)     \

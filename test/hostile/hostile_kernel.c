@@ -35,24 +35,102 @@ TRIES(netlink_audit, socket(AF_NETLINK, SOCK_RAW, 9))
 TRIES(unix_stream, socket(AF_UNIX, SOCK_STREAM, 0))
 TRIES(unix_dgram, socket(AF_UNIX, SOCK_DGRAM, 0))
 
-/* On a pair of its own: what it is allowed to have. */
-int attack_peer_pidfd(void)
+/* The connection to the host; outside of a worker there is none. */
+static int any_socket(void)
 {
-    int pair[2], fd = -1;
-    socklen_t size = sizeof fd;
+    int pair[2], type;
+    socklen_t size = sizeof type;
 
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
-        return -errno;
-    return TRY(getsockopt(pair[0], SOL_SOCKET, 77 /* SO_PEERPIDFD */, &fd, &size));
+    if (getsockopt(IPC, SOL_SOCKET, SO_TYPE, &type, &size) == 0)
+        return IPC;
+    return socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0 ? -1 : pair[0];
 }
 
-int attack_shared_port(void)
+int attack_peer_pidfd(void)
 {
-    int pair[2];
+    int fd = -1;
+    socklen_t size = sizeof fd;
 
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
+    return TRY(getsockopt(IPC, SOL_SOCKET, 77 /* SO_PEERPIDFD */, &fd, &size));
+}
+
+TRIES(shared_port, setsockopt(any_socket(), SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)))
+TRIES(shared_port_too, setsockopt(any_socket(), SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int)))
+TRIES(send_buffer, setsockopt(any_socket(), SOL_SOCKET, SO_SNDBUF, &(int){1 << 20}, sizeof(int)))
+TRIES(receive_buffer, setsockopt(any_socket(), SOL_SOCKET, SO_RCVBUF, &(int){1 << 20}, sizeof(int)))
+TRIES(send_buffer_force,
+      setsockopt(any_socket(), SOL_SOCKET, SO_SNDBUFFORCE, &(int){1 << 20}, sizeof(int)))
+TRIES(receive_buffer_force,
+      setsockopt(any_socket(), SOL_SOCKET, SO_RCVBUFFORCE, &(int){1 << 20}, sizeof(int)))
+TRIES(pair_unix, socketpair(AF_UNIX, SOCK_STREAM, 0, (int[2]){0}))
+
+/* Fills what it can get hold of until nothing more is taken; a success when the kernel holds more
+ * than 32 MiB for it. */
+static int pin(int (*make)(int pair[2]))
+{
+    static char data[65536];
+    size_t held = 0;
+    int pair[2], last = 0;
+
+    while (held <= 64u << 20 && make(pair) == 0) {
+        ssize_t n;
+
+        fcntl(pair[1], F_SETFL, O_NONBLOCK);
+        setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &(int){4 << 20}, sizeof(int));
+        while ((n = write(pair[1], data, sizeof data)) > 0)
+            held += (size_t)n;
+    }
+    last = errno;
+    return held > 32u << 20 ? 0 : -last;
+}
+
+static int make_unix(int pair[2])
+{
+    return socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+}
+
+static int make_pipe(int pair[2])
+{
+    return pipe(pair);
+}
+
+int attack_pin_sockets(void)
+{
+    return pin(make_unix);
+}
+
+int attack_pin_pipes(void)
+{
+    return pin(make_pipe);
+}
+
+/* Descriptors on their way are open and none of ours: as many again as there may be. */
+int attack_pin_flying(void)
+{
+    int pair[2], held[2], flying = 0;
+    union {
+        struct cmsghdr head;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)),
+                          .cmsg_level = SOL_SOCKET,
+                          .cmsg_type = SCM_RIGHTS}};
+    struct iovec byte = {"x", 1};
+    struct msghdr message = {.msg_iov = &byte,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
+
+    if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) < 0)
         return -errno;
-    return TRY(setsockopt(pair[0], SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int)));
+    while (flying < 100 && pipe(held) == 0) {
+        memcpy(CMSG_DATA(&control.head), &held[0], sizeof held[0]);
+        if (sendmsg(pair[0], &message, MSG_DONTWAIT) < 0)
+            break;
+        flying++;
+        close(held[0]);
+        close(held[1]);
+    }
+    return flying ? 0 : -errno;
 }
 
 TRIES(pair_tipc, socketpair(30, SOCK_STREAM, 0, (int[2]){0}))

@@ -406,7 +406,8 @@ static void control_unconfined(struct run *run)
         "setuid_root",  "nice_up",       "dumpable",      "fd_bomb",
         "thread_bomb",  "memory_bomb",   "shared_bomb",   "space_bomb",
         "bpf_map",      "ptrace_host",   "pidfd_host",    "other_name",
-        "shared_port",
+        "shared_port",  "send_buffer",   "pair_unix",     "pin_sockets",
+        "pin_pipes",    "pin_flying",
     };
     AUTO(buf) struct buf why = {0};
 

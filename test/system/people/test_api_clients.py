@@ -137,13 +137,13 @@ def gone(s):
 def unknown_tokens(box):
     """Refused logins, more than the log's memory holds, do not push out what was ordered before."""
     box.token("order-of-before", "viewer")
-    s = box.connect()
     for i in range(800):
+        s = box.connect()
         s.sendall(b"GET /api/v1/whoami HTTP/1.1\r\n" + HOST + f"Authorization: Bearer orb_{i:043d}\r\n\r\n".encode())
         if receive(s).status != 401:
             check(False, "an invented token is refused")
             break
-    s.close()
+        s.close()
     audit = box.must("logs", "--audit")
     check(audit.count("audit.login-refused") >= 100, "control: refused logins are recorded", audit[-400:])
     check(audit.count("audit.login-refused") < 300, "but not all of them", audit.count("audit.login-refused"))
