@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/own.h"
-#include "core/host/host.h"
+#include "core/host/control.h"
 #include "core/host/statedir.h"
 #include "core/host/verdict.h"
 #include "core/loop/scope.h"
@@ -228,6 +228,7 @@ static void on_check(uv_timer_t *timer)
     struct health *health = container_of(timer, struct health, check);
 
     check_logs(health);
+    control_check(health->host);
     if (health->checking)
         return; /* the disk does not answer: what was known stays */
     health->checking = true;

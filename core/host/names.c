@@ -175,6 +175,16 @@ static void on_answered(uv_async_t *async)
     names->on_known(names->arg);
 }
 
+void names_socket_made(struct names *names)
+{
+    if (!names)
+        return;
+    pthread_mutex_lock(&names->lock);
+    names->group_set = false;
+    pthread_mutex_unlock(&names->lock);
+    uv_async_send(&names->answered);
+}
+
 static void on_slow(uv_timer_t *timer)
 {
     struct names *names = container_of(timer, struct names, slow);

@@ -15,6 +15,8 @@ struct orbitald;
  * is opened to the members of group "orbital". path NULL: there is no socket. */
 int names_new(struct orbitald *host, const char *path, void (*on_known)(void *arg), void *arg,
               struct names **ret_names, struct orb_err *err);
+/* The socket's file was made anew: it needs its group again. names may be NULL. */
+void names_socket_made(struct names *names);
 /* Never waits for the thread: it ends by itself, or with the process. */
 void names_close(struct names *names);
 /* 0: name and role are filled; 1: they will be known later, on_known follows. names may be NULL:

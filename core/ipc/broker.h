@@ -111,6 +111,11 @@ int broker_listen(struct broker *broker, const char *path, int inherited,
 
 void broker_identified(struct broker *broker);
 
+/* Is the socket's file still there? 0: yes, or there never was one; 1: it was removed or replaced,
+ * and was made anew (mode 0660, without its group); negative: err says what is in the way.
+ * ORB_E_STATE: an inherited one is gone, which is for its owner to make. */
+int broker_listen_check(struct broker *broker, struct orb_err *err);
+
 /* ---- the host as provider and caller ---- */
 
 struct host_req;

@@ -212,6 +212,15 @@ static int make_socket(const struct sockaddr_un *address, int *ret_fd, struct or
     return 0;
 }
 
+static void remember_file(struct broker *broker)
+{
+    struct stat st = {0};
+
+    (void)lstat(broker->listen.path, &st);
+    broker->listen.dev = st.st_dev;
+    broker->listen.ino = st.st_ino;
+}
+
 int broker_listen(struct broker *broker, const char *path, int inherited,
                   int (*identify)(void *arg, uid_t uid, gid_t gid, char name[64], char role[16],
                                   struct orb_err *err),
@@ -245,9 +254,51 @@ int broker_listen(struct broker *broker, const char *path, int inherited,
     broker->listen.fd = fd;
     broker->listen.reserve = -1;
     broker->listen.on = true;
+    remember_file(broker);
     reserve(broker);
     loop_watch_set(&broker->listen.poll, UV_READABLE);
     return 0;
+}
+
+static bool owns_file(const struct broker *broker)
+{
+    struct stat st;
+
+    return lstat(broker->listen.path, &st) == 0 && st.st_dev == broker->listen.dev &&
+           st.st_ino == broker->listen.ino;
+}
+
+/* In the place of the descriptor that is watched; who waits in the old queue is let in first. */
+static int listen_again(struct broker *broker, struct orb_err *err)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    AUTO_FD int fd = -1;
+    int r;
+
+    memcpy(address.sun_path, broker->listen.path, sizeof(address.sun_path));
+    r = make_socket(&address, &fd, err);
+    if (r < 0)
+        return r;
+    while (accept_one(broker))
+        ;
+    loop_watch_set(&broker->listen.poll, 0);
+    if (dup3(fd, broker->listen.fd, O_CLOEXEC) < 0)
+        r = orb_fail(err, -errno, "cannot listen at %s", broker->listen.path);
+    loop_watch_set(&broker->listen.poll, UV_READABLE);
+    remember_file(broker);
+    return r < 0 ? r : 1;
+}
+
+int broker_listen_check(struct broker *broker, struct orb_err *err)
+{
+    const char *path = broker->listen.path;
+
+    if (!broker->listen.on || owns_file(broker))
+        return 0;
+    if (broker->listen.keep_file)
+        return orb_fail(err, ORB_E_STATE,
+                        "%s was removed or replaced: no client reaches the daemon", path);
+    return listen_again(broker, err);
 }
 
 void listen_close(struct broker *broker)
@@ -255,7 +306,7 @@ void listen_close(struct broker *broker)
     if (!broker->listen.on)
         return;
     broker->listen.on = false;
-    if (!broker->listen.keep_file)
+    if (!broker->listen.keep_file && owns_file(broker))
         unlink(broker->listen.path);
     while (broker->listen.waiting_count)
         close(broker->listen.waiting[--broker->listen.waiting_count]);

@@ -253,6 +253,8 @@ struct broker {
         struct loop_watch poll;
         int fd, reserve;
         char path[108];
+        dev_t dev; /* of its file */
+        ino_t ino;
         unsigned clients;
         int waiting[LISTEN_WAITING]; /* connections of whom it is not known yet who they are */
         unsigned waiting_count;

@@ -46,13 +46,52 @@ struct before *before_get(struct befores *befores, const struct rtnl_link *link,
     if (!b)
         return NULL;
     *b = (struct before){.index = link->index,
+                         .mac_len = link->mac_len,
                          .mtu = link->mtu,
                          .up = link->flags & IFF_UP,
                          .settings_known = link->has_inet,
                          .promote = link->promote_secondaries,
                          .linkdown = link->ignore_linkdown};
     memcpy(b->name, link->name, sizeof(b->name));
+    memcpy(b->mac, link->mac, sizeof(b->mac));
     return b;
+}
+
+/* The link that the note is about. By index alone it might be another one, after a reboot. */
+static const struct rtnl_link *link_of(const struct before *b, const struct rtnl_links *links)
+{
+    const struct rtnl_link *link = rtnl_link_of(links, b->index);
+
+    if (!link || (strcmp(link->name, b->name) != 0 && (!b->mac_len || b->mac_len != link->mac_len ||
+                                                       memcmp(b->mac, link->mac, b->mac_len) != 0)))
+        return NULL;
+    return link;
+}
+
+bool befores_rename(struct befores *befores, const struct rtnl_links *links)
+{
+    bool renamed = false;
+
+    for (unsigned i = 0; i < befores->count; i++) {
+        const struct rtnl_link *link = link_of(&befores->items[i], links);
+
+        if (!link || !strcmp(link->name, befores->items[i].name))
+            continue;
+        memcpy(befores->items[i].name, link->name, sizeof(befores->items[i].name));
+        befores->items[i].fresh = renamed = true;
+    }
+    /* The one who had the name before is gone, or has another one now. */
+    for (unsigned i = befores->count; renamed && i-- > 0;) {
+        struct before *b = &befores->items[i];
+
+        for (unsigned k = 0; k < befores->count; k++) {
+            if (k == i || strcmp(befores->items[k].name, b->name) != 0 || link_of(b, links))
+                continue;
+            before_drop(befores, b);
+            break;
+        }
+    }
+    return renamed;
 }
 
 void before_drop(struct befores *befores, struct before *before)
@@ -64,6 +103,15 @@ void befores_fini(struct befores *befores)
 {
     free(befores->items);
     *befores = (struct befores){0};
+}
+
+static void read_mac(struct before *b, const char *text)
+{
+    unsigned byte;
+
+    for (; text && b->mac_len < sizeof(b->mac) && sscanf(text, "%2x", &byte) == 1 && text[1];
+         text += 2)
+        b->mac[b->mac_len++] = (uint8_t)byte;
 }
 
 static void read_item(struct befores *befores, const cJSON *item)
@@ -79,6 +127,7 @@ static void read_item(struct befores *befores, const cJSON *item)
         return;
     *b = (struct before){.index = index->valueint, .mtu = (unsigned)mtu->valueint};
     snprintf(b->name, sizeof(b->name), "%s", name);
+    read_mac(b, cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "mac")));
     b->up = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "up"));
     b->mtu_changed = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "mtu-changed"));
     promote = cJSON_GetObjectItemCaseSensitive(item, "promote-secondaries");
@@ -161,10 +210,14 @@ void befores_save(struct befores *befores)
     list = cJSON_CreateArray();
     for (unsigned i = 0; i < befores->count; i++) {
         const struct before *b = &befores->items[i];
+        char mac[2 * sizeof(b->mac) + 1] = "";
         cJSON *item = cJSON_CreateObject();
 
         cJSON_AddStringToObject(item, "name", b->name);
         cJSON_AddNumberToObject(item, "index", b->index);
+        for (unsigned k = 0; k < b->mac_len && k < sizeof(b->mac); k++)
+            snprintf(mac + 2 * k, 3, "%02x", b->mac[k]);
+        cJSON_AddStringToObject(item, "mac", mac);
         cJSON_AddNumberToObject(item, "mtu", b->mtu);
         cJSON_AddBoolToObject(item, "up", b->up);
         cJSON_AddBoolToObject(item, "mtu-changed", b->mtu_changed);

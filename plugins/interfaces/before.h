@@ -11,6 +11,8 @@
 struct before {
     char name[16];
     int index;
+    uint8_t mac[8];
+    unsigned mac_len; /* 0: not known */
     unsigned mtu;
     bool up;
     bool mtu_changed;
@@ -38,6 +40,9 @@ struct before *before_find(struct befores *befores, const char *name);
 /* The record of a link, made on first sight and again when a new link took the name. fresh: it was
  * made now. NULL: no memory. */
 struct before *before_get(struct befores *befores, const struct rtnl_link *link, bool *fresh);
+/* Links that were given other names since (two may have swapped theirs) keep what is noted of them.
+ * true: something is noted under another name now. */
+bool befores_rename(struct befores *befores, const struct rtnl_links *links);
 void before_drop(struct befores *befores, struct before *before);
 
 #endif

@@ -26,7 +26,7 @@ bool wants_settings_right(const struct wants *wants, const struct rtnl_links *li
 /* What links were is kept before the kernel is changed, in one go. */
 static int keep_before(struct run *run, struct orb_err *err)
 {
-    bool changed = false;
+    bool changed = befores_rename(run->befores, &run->links);
 
     for (unsigned i = 0; i < run->new->count; i++) {
         const struct want *want = &run->new->items[i];

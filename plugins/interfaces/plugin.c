@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/interfaces/local.h"
 #include "plugins/interfaces/plugin.h"
 
 #define CHECK_MS 5000 /* between two looks at what changes without an event */
@@ -261,6 +262,23 @@ static void on_repair(struct orb_ctx *ctx, void *arg)
 }
 
 /* Somebody's sysctl makes no event. */
+/* true: addresses are to be added again. */
+static bool check_local(struct orb_ctx *ctx, struct interfaces *self,
+                        const struct rtnl_links *links)
+{
+    struct local_restored r;
+    struct orb_err err;
+
+    if (local_restore(self->follow.requests, &self->current, links, &r, &err) < 0)
+        orb_log(ctx, ORB_WARNING, "interfaces.local_not_read", ORB_S("reason", err.text));
+    if (r.loopback)
+        orb_log(ctx, ORB_WARNING, "interfaces.loopback_put_back");
+    if (r.routes || r.addresses)
+        orb_log(ctx, ORB_WARNING, "interfaces.local_put_back", ORB_I("routes", r.routes),
+                ORB_I("addresses", r.addresses));
+    return r.addresses > 0;
+}
+
 static void on_check(struct orb_ctx *ctx, void *arg)
 {
     struct interfaces *self = arg;
@@ -270,8 +288,9 @@ static void on_check(struct orb_ctx *ctx, void *arg)
         befores_save(&self->befores);
         report_befores(ctx, self);
     }
-    if (rtnl_get_links(self->follow.requests, &links, NULL) == 0 &&
-        !wants_settings_right(&self->current, &links))
+    if (rtnl_get_links(self->follow.requests, &links, NULL) < 0)
+        return;
+    if (check_local(ctx, self, &links) || !wants_settings_right(&self->current, &links))
         on_repair(ctx, self);
     free(links.items);
 }

@@ -101,6 +101,9 @@ int rtnl_get_rules(struct nl_sock *socket, struct rtnl_rules *ret_rules, struct 
  * million. route NULL: a dump begins (also anew, when the kernel interrupted one): forget what was
  * seen of this family. */
 typedef void rtnl_each_route(void *arg, uint8_t family, const struct rtnl_route *route);
+/* Those of one protocol alone. */
+int rtnl_walk_routes_of(struct nl_sock *socket, uint8_t protocol, rtnl_each_route *each, void *arg,
+                        struct orb_err *err);
 int rtnl_walk_routes(struct nl_sock *socket, rtnl_each_route *each, void *arg, struct orb_err *err);
 
 /* Fill in from one message; false when it is none of that type. */

@@ -74,7 +74,7 @@ int rtnl_put_route(struct nl_sock *socket, const struct rtnl_route *route, bool 
     struct nl_msg *message;
 
     if (route->hop_count == 1 && !route->hops[0].has_gateway)
-        m.rtm_scope = RT_SCOPE_LINK;
+        m.rtm_scope = route->type == RTN_LOCAL ? RT_SCOPE_HOST : RT_SCOPE_LINK;
     if (route->hop_count == 1 && route->hops[0].onlink)
         m.rtm_flags = RTNH_F_ONLINK;
     message = route_message(RTM_NEWROUTE, NLM_F_CREATE | (replace ? NLM_F_REPLACE : NLM_F_EXCL),

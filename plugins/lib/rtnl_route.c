@@ -119,6 +119,12 @@ int rtnl_walk_routes(struct nl_sock *socket, rtnl_each_route *each, void *arg, s
     return walk_routes(socket, 0, each, arg, err);
 }
 
+int rtnl_walk_routes_of(struct nl_sock *socket, uint8_t protocol, rtnl_each_route *each, void *arg,
+                        struct orb_err *err)
+{
+    return walk_routes(socket, protocol, each, arg, err);
+}
+
 struct ours {
     struct rtnl_grow grow;
     uint8_t protocol, family;

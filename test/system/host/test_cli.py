@@ -151,6 +151,17 @@ def away(box):
     env = {**os.environ, "ORBITAL_SOCKET": "/nonexistent/control.sock"}
     done = run(f"{build}/orbctl", "show", "services", check=False, env=env)
     expect(done.returncode == 8 and "is it running?" in done.stderr, f"{done}")
+    done = run(f"{build}/orbctl", "--wait", "0", "show", "health", check=False, env=env)
+    expect(done.returncode == 2 and done.stdout.startswith("failed\n") and "is it running?" in done.stdout, f"{done}")
+    done = run(f"{build}/orbctl", "--wait", "0", "--json", "show", "health", check=False, env=env)
+    said = json.loads(done.stdout)
+    expect(done.returncode == 2 and said["verdict"] == "failed" and len(said["reasons"]) == 1, f"{done}")
+    box.daemon.send_signal(signal.SIGSTOP)
+    try:
+        done = box.ctl("--wait", "0", "show", "health", ok=False)
+    finally:
+        box.daemon.send_signal(signal.SIGCONT)
+    expect(done.returncode == 2 and "failed" in done.stdout, f"a daemon that stands: {done}")
     env["ORBITAL_SOCKET"] = "/" + "x" * 200
     expect(run(f"{build}/orbctl", "whoami", check=False, env=env).returncode == 2, "a long path")
     env["ORBITAL_SOCKET"] = f"{box.dir}/run/control.sock"

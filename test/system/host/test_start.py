@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
@@ -241,6 +242,11 @@ def handed_over():
             finally:
                 subprocess.Popen = popen
             expect(early.wait(10) == 0, "the call that waited failed")
+            os.rename(path, f"{path}.moved")  # it is systemd's to make: that it is gone is said where it can be
+            box.until(20, lambda: "control.socket-gone" in box.log_text(), "that its file is gone is said")
+            expect(not os.path.exists(path), "the daemon made it")
+            os.rename(f"{path}.moved", path)
+            box.until(20, lambda: "control.sock" not in box.ctl("show", "health", ok=False).stdout, "it is back")
             box.kill(signal.SIGTERM)
             expect(os.path.exists(path), "the socket of somebody else was removed")
             with socket.socket(socket.AF_UNIX) as c:
@@ -394,6 +400,35 @@ def inherited():
         expect(not bad, f"in the log: {bad[:2]}")
 
 
+def socket_removed():
+    """The socket's file, removed or replaced under the running daemon."""
+    with Appliance(build, "nosock") as box:
+        box.start()
+        path = f"{box.dir}/run/control.sock"
+        group = os.stat(path).st_gid
+        busy = subprocess.Popen([f"{build}/orbctl", "logs", "-f", "-n", "1"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                env={**os.environ, "ORBITAL_SOCKET": path})
+        try:
+            os.unlink(path)
+            box.until(20, lambda: box.ctl("--wait", "0", "show", "boot"), "it is made anew")
+            expect(stat.S_IMODE(os.stat(path).st_mode) == 0o660, "its mode")
+            box.until(5, lambda: os.stat(path).st_gid == group, "its group")
+            os.unlink(path)
+            os.mkdir(path)
+            box.until(20, lambda: "control.socket-gone" in box.log_text(), "what is in the way is said")
+            expect(busy.poll() is None, "who was connected is not any more")
+            os.rmdir(path)
+            box.until(20, lambda: box.ctl("--wait", "0", "show", "boot"), "and once more")
+            expect("control.sock" not in box.ctl("show", "health", ok=False).stdout, "the verdict forgets it")
+            os.rename(path, f"{path}.moved")
+            box.until(20, lambda: os.path.exists(path) and box.ctl("--wait", "0", "show", "boot"), "renamed")
+        finally:
+            busy.kill()
+            busy.wait()
+        box.kill(signal.SIGTERM)
+        expect(not os.path.exists(path), "the socket stays behind")
+
+
 def run_directory():
     """Who is in group orbital reaches the control socket also where no systemd made its directory."""
     with Appliance(build, "rundir") as box:
@@ -426,6 +461,7 @@ tap.test("no signal but TERM and INT ends the daemon, workers have them all", si
 tap.test("no signal ends the daemon while it starts", signals_early)
 tap.test("USR1 opens the log anew", reopened)
 tap.test("a lower limit of files is taken, and said", few_files)
+tap.test("a control socket that is taken away is made anew", socket_removed)
 tap.test("the directory of the control socket is open to all", run_directory)
 tap.test("a file too large ends nobody, no file at all is said", large_files)
 tap.test("closed descriptors and an ignored SIGCHLD are not inherited", inherited)

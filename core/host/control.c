@@ -1,0 +1,28 @@
+/* The file of the control socket may be removed or replaced by others: without it nobody reaches
+ * the daemon, which would notice nothing. RUN lies in memory, so the loop itself may look. */
+#include "core/host/control.h"
+
+#include "core/base/own.h"
+#include "core/host/names.h"
+#include "core/host/verdict.h"
+
+#define GONE "control.socket-gone"
+
+void control_check(struct orbitald *host)
+{
+    struct orb_err err = {0};
+    int r = broker_listen_check(host->broker, &err);
+
+    if (r > 0) {
+        log_warn(host->log, "control.socket-made-anew");
+        names_socket_made(host->names);
+    }
+    if (r >= 0)
+        host_problem_clear(host, GONE);
+    else
+        host_problem_set(host, GONE, VERDICT_DEGRADED, err.text, "",
+                         r == ORB_E_STATE ? "systemctl restart orbitald.socket, or remove what "
+                                            "lies there"
+                                          : "remove what lies there, or stop who listens there; "
+                                            "it is tried again each second");
+}
