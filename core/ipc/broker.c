@@ -15,7 +15,10 @@ static void settle(struct broker *broker)
 
 static void on_prepare(uv_prepare_t *handle)
 {
-    settle(container_of(handle, struct broker, prepare));
+    struct broker *broker = container_of(handle, struct broker, prepare);
+
+    settle(broker);
+    rest_mark(broker);
 }
 
 static void on_check(uv_check_t *handle)

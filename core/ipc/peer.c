@@ -130,6 +130,7 @@ struct ipc_peer *broker_add_peer(struct broker *broker, int fd, const struct pee
         goto fail;
     }
     loop_scope_adopt(&peer->scope, (uv_handle_t *)&peer->poll);
+    rest_begin(peer);
     broker->peers_left++;
     principal_add(broker, &peer->self);
     peer->next = broker->peers;
@@ -165,6 +166,7 @@ static void detach(struct ipc_peer *peer)
         free(session);
     }
     broker_undirty(peer);
+    rest_end(peer);
     if (peer->prev)
         peer->prev->next = peer->next;
     else

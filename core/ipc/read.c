@@ -16,9 +16,10 @@ typedef void frame_fn(struct ipc_peer *peer, struct inframe *in);
 void peer_poll_start(struct ipc_peer *peer)
 {
     /* With frames left over we ask for room to write, because that comes at once. */
-    bool write = peer->want_write || peer->more;
+    bool write = peer->want_write || (peer->more && !peer->resting);
+    int events = (peer->resting ? UV_DISCONNECT : UV_READABLE) | (write ? UV_WRITABLE : 0);
 
-    uv_poll_start(&peer->poll, UV_READABLE | (write ? UV_WRITABLE : 0), peer_on_poll);
+    uv_poll_start(&peer->poll, events, peer_on_poll);
 }
 
 int envelope_string(const struct inframe *in, const char *key, char *to, size_t size,
@@ -416,12 +417,14 @@ static void read_last(struct ipc_peer *peer)
 
 static void serve(struct ipc_peer *peer, int status, int events)
 {
-    if (status < 0) {
+    if (status < 0 || (peer->resting && (events & UV_DISCONNECT))) {
         read_last(peer);
         return;
     }
     if (events & UV_WRITABLE)
         peer_drain(peer);
+    if (peer->resting)
+        return;
     if (!peer->dead && peer->more)
         resume(peer);
     else if (!peer->dead && (events & UV_READABLE))
@@ -442,6 +445,7 @@ void peer_on_poll(uv_poll_t *handle, int status, int events)
         broker->busiest_ns = took;
         snprintf(broker->busiest, sizeof(broker->busiest), "%s", peer->self.name);
     }
+    rest_after(peer, took);
 }
 
 uint64_t broker_busiest(struct broker *broker, char *who, size_t size)

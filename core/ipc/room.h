@@ -16,7 +16,7 @@
 #define IPC_ABI 1
 #define PEER_READ_TURN 65536u  /* most bytes read from one peer in one turn of the loop */
 #define PEER_TURN_NS 300000u   /* time for the frames of one peer in one turn */
-#define PEER_TURN_LOOK 2048u   /* bytes up to which nobody looks at the clock */
+#define PEER_TURN_LOOK 256u    /* bytes up to which nobody looks at the clock */
 #define PEER_LAST_NS 50000000u /* for what a peer sent before its end */
 /* Bytes waiting for a peer; beyond it the peer is failed. The steps below it are so far apart that
  * what one kind of frame may take leaves the others their part. */
@@ -162,6 +162,8 @@ struct ipc_peer {
     struct broker *broker;
     struct loop_scope scope;
     uv_poll_t poll;
+    uv_timer_t rest; /* until it is read again, after a long turn */
+    bool resting;
     int fd; /* -1: the host itself */
     bool client;
     bool accepted; /* counted in listen.clients */
@@ -211,6 +213,13 @@ struct ipc_peer {
     uint64_t complained_ms;
 };
 
+/* The rest of a connection that was closed meanwhile, for the next one of the same identity. */
+struct owed_rest {
+    uint64_t until_ms; /* of the loop */
+    enum peer_kind kind;
+    char name[64];
+};
+
 struct scratch {
     struct scratch *next;
     size_t used, size;
@@ -224,7 +233,9 @@ struct broker {
     uv_prepare_t prepare;
     uv_check_t check;
     uv_timer_t timer;
-    uint64_t timer_at;   /* 0: not running */
+    uint64_t timer_at; /* 0: not running */
+    uint64_t cpu_ns;   /* processor time of the thread at the begin of the turn */
+    struct owed_rest owed_rest[16];
     uint64_t busiest_ns; /* the longest that one peer was served since it was asked for */
     char busiest[64];    /* its name */
     bool closing, scope_done;
@@ -307,6 +318,12 @@ void peer_complain(struct ipc_peer *peer, const char *event, const struct orb_er
 void peer_free(struct ipc_peer *peer);
 struct ipc_peer *peer_make(struct broker *broker, int fd, const struct peer_spec *spec);
 void broker_maybe_free(struct broker *broker);
+
+/* ---- rest.c ---- */
+void rest_mark(struct broker *broker); /* a turn of the loop begins */
+void rest_begin(struct ipc_peer *peer);
+void rest_after(struct ipc_peer *peer, uint64_t took_ns); /* it was served so long just now */
+void rest_end(struct ipc_peer *peer);
 
 /* ---- iface.c ---- */
 struct iface *iface_find(struct broker *broker, const char *name);

@@ -12,7 +12,7 @@
 
 #define MAX_NESTING 200  /* schemas within schemas, references included */
 #define FREE_UNITS 20000 /* a unit: some 50 ns */
-#define UNITS_PER_BYTE 3
+#define UNITS_PER_BYTE 2
 #define NAMES_ON_STACK 512
 
 int schema_charge(struct check *c, const struct spot *spot, uint64_t units)
@@ -28,31 +28,6 @@ int schema_charge(struct check *c, const struct spot *spot, uint64_t units)
 uint64_t schema_match_units(const struct pattern *pattern, size_t len)
 {
     return 1 + len * regex_size(pattern->regex) / 32 + regex_size(pattern->regex) / 64;
-}
-
-static int check_unique(struct check *c, const struct spot *spot, const struct json_slice *v)
-{
-    AUTO(json_t) json_t *tree = NULL, *seen = json_object();
-    AUTO(buf) struct buf text = {0};
-    int r = schema_charge(c, spot, v->len * 2);
-
-    if (r < 0)
-        return r;
-    tree = json_loadb(v->p, v->len, JSON_REJECT_DUPLICATES, NULL);
-    for (size_t i = 0; tree && i < json_array_size(tree); i++) {
-        struct spot at = {.up = spot, .index = i};
-
-        buf_clear(&text);
-        tree_dump_equal(json_array_get(tree, i), &text);
-        if (json_object_get(seen, text.data))
-            return schema_say(c, &at, ORB_E_SCHEMA, "expected each element once; got %.100s again",
-                              text.data[0] == '{'   ? "this object"
-                              : text.data[0] == '[' ? "this array"
-                                                    : text.data);
-        if (json_object_set_new(seen, text.data, json_true()) < 0)
-            tree = (json_decref(tree), NULL);
-    }
-    return tree ? 0 : schema_say(c, spot, ORB_E_NOMEM, "out of memory for comparing elements");
 }
 
 static int check_array(struct check *c, const struct schema *s, const struct spot *spot,
@@ -88,7 +63,7 @@ static int check_array(struct check *c, const struct schema *s, const struct spo
     if (at.index < s->min_items || at.index > s->max_items)
         return schema_wrong_count(c, spot, "elements", at.index, s->min_items, s->max_items);
     v = (struct json_slice){start, (size_t)(*ret_end - start), 'a'};
-    return s->unique ? check_unique(c, spot, &v) : 0;
+    return s->unique ? schema_check_unique(c, spot, &v) : 0;
 }
 
 static int unknown_member(struct check *c, const struct schema *s, const struct spot *at,

@@ -44,6 +44,8 @@ int schema_wrong_count(struct check *c, const struct spot *spot, const char *wha
 int schema_too_costly(struct check *c, const struct spot *spot, const struct pattern *pattern,
                       int r);
 
+/* uniqueItems of the array v (schema_unique.c). */
+int schema_check_unique(struct check *c, const struct spot *spot, const struct json_slice *v);
 /* enum and const; numbers, text and the rest that holds no other values. */
 int schema_check_choices(struct check *c, const struct schema *s, const struct spot *spot,
                          const struct json_slice *v);

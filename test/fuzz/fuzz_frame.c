@@ -1,41 +1,93 @@
-/* Arbitrary bytes as the stream of a peer. First byte: bit 0 frame_get alone, bit 1 a client
- * instead of a service, bit 2 HELLO is said first. The peer provides an interface, is asked
- * something, and may call, publish, subscribe and act for a session; afterwards the loop must have
- * nothing left. */
+/* The broker between a hostile peer and honest ones. First byte: bit 0 frame_get alone; bit 1 the
+ * hostile peer is a client instead of a service; bit 2 it says HELLO first; bit 3 the rest is a
+ * script for all of them (enum op) instead of bytes of the hostile peer's stream.
+ *
+ * A model goes along. It knows who may hear what: the caller, a service, events of "echo"; the
+ * viewer only "changed"; and which answers are live: each request is answered once, to who asked,
+ * with the answer to that request. Afterwards the broker, which lives on over all inputs, knows
+ * nobody any more. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <uv.h>
 
-#include "core/base/own.h"
-#include "core/ipc/broker.h"
-#include "core/ipc/frame.h"
+#include "core/ipc/room.h"
+#include "core/json/scan.h"
 
 #define PIECE 3000
+#define ASKS 64       /* of one honest peer: as many as may be in flight */
+#define MOST_MS 200.0 /* of processor time for an input of 4 KB, with sanitizers */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char schema[] =
     "{\"interface\":\"echo\",\"version\":\"1.2\",\"methods\":{"
-    "\"say\":{\"requires\":\"observe\",\"input\":{\"type\":\"object\",\"properties\":{\"text\":{"
-    "\"type\":\"string\"}}},\"output\":{\"type\":\"object\",\"properties\":{\"text\":{\"type\":"
-    "\"string\"}}}}},\"events\":{\"changed\":{\"requires\":\"observe\",\"class\":\"state\","
-    "\"payload\":{\"type\":\"object\"}}}}";
+    "\"act\":{\"requires\":\"operate\"},"
+    "\"say\":{\"requires\":\"observe\",\"input\":{\"type\":\"object\",\"properties\":{\"n\":{"
+    "\"type\":\"integer\"}}},\"output\":{\"type\":\"object\",\"properties\":{\"n\":{\"type\":"
+    "\"integer\"}},\"required\":[\"n\"]}}},\"events\":{"
+    "\"changed\":{\"requires\":\"observe\",\"class\":\"state\",\"payload\":{\"type\":\"object\"}},"
+    "\"hidden\":{\"requires\":\"configure\",\"payload\":{\"type\":\"object\"}},"
+    "\"vital\":{\"requires\":\"observe\",\"class\":\"strict\",\"payload\":{\"type\":\"object\"}}}}";
+
+enum op {
+    OP_ASK,
+    OP_ANSWER,
+    OP_ANSWER_OLD,
+    OP_ANSWER_FOREIGN,
+    OP_PUBLISH,
+    OP_RAW,
+    OP_HANG_UP,
+    OP_FORBIDDEN,
+    OP_COUNT
+};
+
+struct honest {
+    struct ipc_peer *peer;
+    int fd;
+    unsigned base;       /* its requests are numbered from there */
+    unsigned asked;      /* so far, over all connections of this input */
+    unsigned first;      /* of this connection */
+    bool live[2 * ASKS]; /* asked and not answered */
+    unsigned open;
+    char buf[1 << 16];
+    size_t len;
+};
+
+struct request { /* as the hostile provider got it */
+    uint32_t corr;
+    int n;
+    bool answered;
+};
 
 struct scene {
-    uv_loop_t loop;
-    struct broker *broker;
-    struct contract *contract;
-    struct ipc_peer *fuzzed, *other;
-    int fuzzed_fd, other_fd;
+    struct ipc_peer *fuzzed;
+    int fuzzed_fd;
+    struct honest caller, viewer;
+    struct request got[4 * ASKS];
+    unsigned got_count;
+    char buf[1 << 16]; /* of the hostile peer */
+    size_t len;
     int done;
 };
 
-static void must(int holds)
+/* Lives on from input to input. */
+static struct {
+    uv_loop_t loop;
+    struct broker *broker;
+    struct contract *contract;
+    struct scene scene;
+} world;
+
+static void must(int holds, const char *words)
 {
-    if (!holds)
-        abort();
+    if (holds)
+        return;
+    fprintf(stderr, "fuzz_frame: %s\n", words);
+    abort();
 }
 
 static void on_closed(void *arg, const struct orb_err *err)
@@ -48,31 +100,19 @@ static void on_done(void *arg, const char *text, size_t len, const struct orb_er
     ++*(int *)arg;
 }
 
-static struct ipc_peer *connect_peer(struct scene *scene, struct peer_spec *spec, int *ret_fd)
+static const struct peer_events events = {.closed = on_closed};
+
+static struct ipc_peer *connect_peer(struct peer_spec *spec, int *ret_fd)
 {
     struct ipc_peer *peer;
     int fds[2];
 
-    must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
-    peer = broker_add_peer(scene->broker, fds[0], spec, NULL);
-    must(peer != NULL);
+    must(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0, "no socket");
+    spec->events = &events;
+    peer = broker_add_peer(world.broker, fds[0], spec, NULL);
+    must(peer != NULL, "no connection");
     *ret_fd = fds[1];
     return peer;
-}
-
-static void drain(int fd)
-{
-    char waste[65536];
-
-    while (recv(fd, waste, sizeof(waste), 0) > 0)
-        ;
-}
-
-static void turns(struct scene *scene, int count)
-{
-    while (count--)
-        uv_run(&scene->loop, UV_RUN_NOWAIT);
-    drain(scene->other_fd);
 }
 
 static void put(int fd, struct frame h, const char *env, const char *payload)
@@ -84,98 +124,379 @@ static void put(int fd, struct frame h, const char *env, const char *payload)
     frame_put(all, &h);
     memcpy(all + FRAME_HEADER, env, h.envlen);
     memcpy(all + FRAME_HEADER + h.envlen, payload, strlen(payload));
-    must(send(fd, all, FRAME_HEADER + h.len, MSG_NOSIGNAL) > 0);
+    (void)!send(fd, all, FRAME_HEADER + h.len, MSG_NOSIGNAL);
 }
 
-static void set(struct scene *scene, uint8_t mode)
+/* ---- what honest peers receive ---- */
+
+static int number_in(const char *text, size_t len)
 {
-    static const struct peer_events events = {.closed = on_closed};
+    struct json_slice value;
+    int64_t n = -1;
+
+    must(json_member(text, len, "n", &value) && json_int64(&value, &n) == 0, "an answer without n");
+    return (int)n;
+}
+
+static void check_answer(struct honest *h, const struct frame *f, const char *payload)
+{
+    unsigned i = f->corr - h->base;
+
+    must(f->corr >= h->base && i < 2 * ASKS && i >= h->first && h->live[i],
+         "an answer to nothing that was asked");
+    h->live[i] = false;
+    h->open--;
+    if (f->type == FRAME_REP)
+        must(number_in(payload, f->len - f->envlen) == (int)f->corr,
+             "the answer to another request");
+}
+
+static void check_event(const struct scene *s, const struct honest *h, const struct frame *f,
+                        const char *env)
+{
+    static const char *const topics[] = {"changed", "hidden", "vital"};
+    struct json_slice value;
+    char from[64] = "", topic[64] = "";
+    unsigned known = 0;
+
+    if (json_member(env, f->envlen, "from", &value))
+        json_text(&value, from, sizeof(from));
+    if (json_member(env, f->envlen, "topic", &value))
+        json_text(&value, topic, sizeof(topic));
+    for (size_t i = 0; i < ARRAY_LEN(topics); i++)
+        known += strcmp(topic, topics[i]) == 0;
+    must(strcmp(from, "echo") == 0 && known, "an event of nobody");
+    must(h == &s->caller || strcmp(topic, "changed") == 0,
+         "an event that the viewer did not ask for");
+}
+
+static void check_frame(struct scene *s, struct honest *h, const struct frame *f, const char *body)
+{
+    const char *payload = body + f->envlen;
+    size_t len = f->len - f->envlen;
+
+    must(!f->envlen || json_scan(body, f->envlen, NULL, NULL) == 0, "an envelope that is no JSON");
+    must(!len || json_scan(payload, len, NULL, NULL) == 0, "a payload that is no JSON");
+    if (f->type == FRAME_REP || f->type == FRAME_ERR) {
+        if (f->corr != 1) /* of SUB */
+            check_answer(h, f, payload);
+    } else if (f->type == FRAME_EVENT) {
+        check_event(s, h, f, body);
+    } else {
+        must(f->type == FRAME_WELCOME || f->type == FRAME_GAP, "a frame nobody expects");
+    }
+}
+
+/* Reads what came for a peer; calls back for each whole frame. */
+static size_t take(int fd, char *buf, size_t *len, size_t room, struct frame *f)
+{
+    ssize_t n = *len < room ? recv(fd, buf + *len, room - *len, 0) : 0;
+
+    if (n > 0)
+        *len += (size_t)n;
+    if (frame_get((unsigned char *)buf, *len, f, NULL) != 0)
+        return 0;
+    return FRAME_HEADER + f->len;
+}
+
+static void drop(char *buf, size_t *len, size_t used)
+{
+    memmove(buf, buf + used, *len - used);
+    *len -= used;
+}
+
+static void hear(struct scene *s, struct honest *h)
+{
+    struct frame f;
+    size_t used;
+
+    if (h->fd < 0)
+        return;
+    while ((used = take(h->fd, h->buf, &h->len, sizeof(h->buf), &f))) {
+        check_frame(s, h, &f, h->buf + FRAME_HEADER);
+        drop(h->buf, &h->len, used);
+    }
+}
+
+/* The hostile one notes requests, so that its script can answer them. */
+static void hear_fuzzed(struct scene *s)
+{
+    struct frame f;
+    size_t used;
+
+    while ((used = take(s->fuzzed_fd, s->buf, &s->len, sizeof(s->buf), &f))) {
+        const char *payload = s->buf + FRAME_HEADER + f.envlen;
+        struct json_slice value;
+
+        if (f.type == FRAME_REQ) {
+            must(f.route != 1 || !s->viewer.peer || f.src != peer_id(s->viewer.peer),
+                 "a request that the viewer may not make");
+            if (s->got_count < ARRAY_LEN(s->got) &&
+                json_member(payload, f.len - f.envlen, "n", &value))
+                s->got[s->got_count++] =
+                    (struct request){f.corr, number_in(payload, f.len - f.envlen), false};
+        }
+        drop(s->buf, &s->len, used);
+    }
+}
+
+static void turns(struct scene *s, int count)
+{
+    while (count--) {
+        uv_run(&world.loop, UV_RUN_NOWAIT);
+        hear(s, &s->caller);
+        hear(s, &s->viewer);
+        if (s->fuzzed)
+            hear_fuzzed(s);
+    }
+}
+
+/* ---- set-up ---- */
+
+static void join(struct scene *s, struct honest *h, const char *topic)
+{
+    static const char *const all[] = {"ipc.call:echo/*", "ipc.subscribe:echo/*", NULL};
+    struct peer_spec caller = {.kind = PEER_SERVICE, .name = "caller", .capabilities = all};
+    struct peer_spec viewer = {.kind = PEER_USER, .name = "kim", .role = "viewer"};
+    struct peer_spec *spec = h == &s->caller ? &caller : &viewer;
+    char env[80];
+
+    spec->arg = &h->peer;
+    h->peer = connect_peer(spec, &h->fd);
+    h->len = 0;
+    h->first = h->asked;
+    h->open = 0;
+    memset(h->live, 0, sizeof(h->live));
+    snprintf(env, sizeof(env), "{\"to\":\"echo\",\"topic\":\"%s\"}", topic);
+    put(h->fd, (struct frame){.type = FRAME_HELLO}, "{\"abi\":1}", "");
+    put(h->fd, (struct frame){.type = FRAME_SUB, .corr = 1}, env, "");
+}
+
+static void set(struct scene *s, uint8_t mode)
+{
     static const char *const all[] = {"ipc.call:echo/*", "ipc.subscribe:echo/*", "session.delegate",
                                       NULL};
     struct peer_spec fuzzed = {.kind = mode & 2 ? PEER_USER : PEER_SERVICE,
                                .name = "echo",
                                .role = "admin",
                                .capabilities = all,
-                               .contract = mode & 2 ? NULL : scene->contract,
-                               .has_config = !(mode & 2),
-                               .events = &events,
-                               .arg = &scene->fuzzed};
-    struct peer_spec other = {.kind = PEER_SERVICE,
-                              .name = "other",
-                              .capabilities = all,
-                              .events = &events,
-                              .arg = &scene->other};
+                               .contract = mode & 2 ? NULL : world.contract,
+                               .arg = &s->fuzzed};
     uint32_t session;
 
-    scene->fuzzed = connect_peer(scene, &fuzzed, &scene->fuzzed_fd);
-    scene->other = connect_peer(scene, &other, &scene->other_fd);
-    put(scene->other_fd, (struct frame){.type = FRAME_HELLO}, "{\"abi\":1}", "");
-    put(scene->other_fd, (struct frame){.type = FRAME_SUB}, "{\"to\":\"echo\",\"topic\":\"*\"}",
-        "");
-    if (!(mode & 4))
-        return;
-    put(scene->fuzzed_fd, (struct frame){.type = FRAME_HELLO}, "{\"abi\":1}", "");
-    turns(scene, 2);
-    if (mode & 2)
-        return;
-    peer_open(scene->fuzzed);
-    peer_ping(scene->fuzzed);
-    must(broker_session_open(scene->broker, peer_id(scene->fuzzed), "kim", "admin", &session,
-                             NULL) == 0);
-    put(scene->other_fd, (struct frame){.type = FRAME_REQ}, "{\"to\":\"echo\",\"method\":\"say\"}",
-        "{}");
-    turns(scene, 2);
-    must(broker_call(scene->broker, "echo@1", "say", "{}", 2, 0, on_done, &scene->done, NULL) == 0);
+    memset(s, 0, offsetof(struct scene, buf));
+    s->len = 0;
+    s->done = 0;
+    s->caller.base = 100;
+    s->viewer.base = 1000;
+    s->fuzzed = connect_peer(&fuzzed, &s->fuzzed_fd);
+    if (mode & 4)
+        put(s->fuzzed_fd, (struct frame){.type = FRAME_HELLO}, "{\"abi\":1}", "");
+    turns(s, 1);
+    if ((mode & 6) == 4) {
+        peer_open(s->fuzzed);
+        peer_ping(s->fuzzed);
+        must(broker_session_open(world.broker, peer_id(s->fuzzed), "kim", "admin", &session,
+                                 NULL) == 0,
+             "no session");
+    }
+    join(s, &s->caller, "*");
+    join(s, &s->viewer, "changed");
+    turns(s, 1);
+    if ((mode & 6) == 4)
+        must(broker_call(world.broker, "echo@1", "say", "{}", 2, 0, on_done, &s->done, NULL) == 0,
+             "no call");
 }
 
-static void feed(struct scene *scene, const uint8_t *data, size_t size)
+static void hang_up(struct honest *h)
 {
-    while (size && scene->fuzzed) {
+    close(h->fd);
+    h->fd = -1;
+}
+
+static void unset(struct scene *s)
+{
+    if (s->fuzzed)
+        peer_close(s->fuzzed);
+    close(s->fuzzed_fd);
+    for (int i = 0; i < 2; i++) {
+        struct honest *h = i ? &s->viewer : &s->caller;
+
+        if (h->peer)
+            peer_close(h->peer);
+        if (h->fd >= 0)
+            close(h->fd);
+    }
+    for (int i = 0; i < 10 && world.broker->peers_left; i++)
+        uv_run(&world.loop, UV_RUN_NOWAIT);
+    must(!world.broker->peers && !world.broker->peers_left, "a connection is left");
+    must(world.broker->heap_count == 0, "a request is left");
+    must(!world.broker->host->self.links, "a link of the host is left");
+    for (struct iface *i = world.broker->ifaces; i; i = i->next)
+        must(!i->subs && !i->provider && !i->values, "a subscriber, provider or value is left");
+    memset(world.broker->owed_rest, 0, sizeof(world.broker->owed_rest));
+}
+
+/* ---- the script ---- */
+
+static void ask(struct scene *s, struct honest *h)
+{
+    char payload[32];
+
+    if (!h->peer || h->asked == 2 * ASKS || h->open == ASKS)
+        return;
+    snprintf(payload, sizeof(payload), "{\"n\":%u}", h->base + h->asked);
+    put(h->fd, (struct frame){.type = FRAME_REQ, .corr = h->base + h->asked},
+        "{\"to\":\"echo\",\"method\":\"say\"}", payload);
+    h->live[h->asked++] = true;
+    h->open++;
+}
+
+static void forbidden(struct scene *s, struct honest *h)
+{
+    if (!h->peer || h->asked == 2 * ASKS || h->open == ASKS)
+        return;
+    put(h->fd, (struct frame){.type = FRAME_REQ, .corr = h->base + h->asked},
+        "{\"to\":\"echo\",\"method\":\"act\"}", "{}");
+    h->live[h->asked++] = true;
+    h->open++;
+}
+
+static void answer(struct scene *s, uint32_t corr, int n)
+{
+    char payload[32];
+
+    snprintf(payload, sizeof(payload), "{\"n\":%d}", n);
+    put(s->fuzzed_fd, (struct frame){.type = FRAME_REP, .corr = corr}, "", payload);
+}
+
+static void answer_some(struct scene *s, enum op op, uint8_t arg)
+{
+    struct request *r = s->got_count ? &s->got[arg % s->got_count] : NULL;
+
+    if (!r || (op == OP_ANSWER && r->answered) || (op == OP_ANSWER_OLD && !r->answered))
+        return;
+    if (op == OP_ANSWER)
+        r->answered = true;
+    /* A foreign number may be that of another live request: then the answer is a wrong one, but
+     * the provider's own, so it says which it is for. */
+    if (op == OP_ANSWER_FOREIGN) {
+        uint32_t corr = r->corr ^ 1u << (arg >> 3);
+
+        for (unsigned i = 0; i < s->got_count; i++)
+            if (s->got[i].corr == corr)
+                return;
+        answer(s, corr, -1);
+        return;
+    }
+    answer(s, r->corr, r->n);
+}
+
+static void rejoin(struct scene *s, struct honest *h)
+{
+    hang_up(h);
+    for (int i = 0; i < 5 && h->peer; i++)
+        uv_run(&world.loop, UV_RUN_NOWAIT);
+    must(!h->peer, "who hung up is still here");
+    join(s, h, h == &s->caller ? "*" : "changed");
+}
+
+static void publish_some(struct scene *s, uint8_t arg)
+{
+    static const char *const envs[] = {"{\"topic\":\"changed\"}", "{\"topic\":\"hidden\"}",
+                                       "{\"topic\":\"vital\"}", "{\"topic\":\"*\"}"};
+
+    put(s->fuzzed_fd, (struct frame){.type = FRAME_PUB}, envs[arg % ARRAY_LEN(envs)],
+        arg & 128 ? "[]" : "{\"a\":1}");
+}
+
+static void play(struct scene *s, const uint8_t *data, size_t size)
+{
+    while (size >= 2 && s->fuzzed) {
+        enum op op = data[0] % OP_COUNT;
+        uint8_t arg = data[1];
+        size_t raw = 0;
+
+        if (op == OP_ASK)
+            ask(s, arg & 1 ? &s->viewer : &s->caller);
+        else if (op <= OP_ANSWER_FOREIGN)
+            answer_some(s, op, arg);
+        else if (op == OP_PUBLISH)
+            publish_some(s, arg);
+        else if (op == OP_RAW)
+            (void)!send(s->fuzzed_fd, data + 2, raw = size - 2 < arg ? size - 2 : arg,
+                        MSG_NOSIGNAL);
+        else if (op == OP_HANG_UP)
+            rejoin(s, arg & 1 ? &s->viewer : &s->caller);
+        else
+            forbidden(s, arg & 1 ? &s->viewer : &s->caller);
+        data += 2 + raw;
+        size -= 2 + raw;
+        turns(s, 1);
+    }
+    turns(s, 2);
+}
+
+static void feed(struct scene *s, const uint8_t *data, size_t size)
+{
+    ask(s, &s->caller);
+    ask(s, &s->viewer);
+    while (size && s->fuzzed) {
         size_t want = size < PIECE ? size : PIECE;
-        ssize_t n = send(scene->fuzzed_fd, data, want, MSG_NOSIGNAL);
+        ssize_t n = send(s->fuzzed_fd, data, want, MSG_NOSIGNAL);
 
         if (n < 0 && errno != EAGAIN)
             break;
-        turns(scene, 1);
-        drain(scene->fuzzed_fd);
+        turns(s, 1);
         if (n > 0) {
             data += n;
             size -= (size_t)n;
         }
     }
-    turns(scene, 3);
+    turns(s, 2);
+}
+
+static void begin(void)
+{
+    must(uv_loop_init(&world.loop) == 0, "no loop");
+    must(broker_new(&world.loop, NULL, &world.broker, NULL) == 0, "no broker");
+    must(contract_compile(schema, sizeof(schema) - 1, &world.contract, NULL) == 0, "no contract");
+}
+
+static double cpu_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct scene scene = {0};
+    struct scene *s = &world.scene;
+    double before = cpu_ms();
     struct frame frame;
     struct orb_err err;
-    uint8_t mode;
 
     if (size == 0)
         return 0;
-    mode = data[0];
-    data++;
-    size--;
-    if (mode & 1) {
-        int r = frame_get(data, size, &frame, &err);
+    if (data[0] & 1) {
+        int r = frame_get(data + 1, size - 1, &frame, &err);
 
-        must(r != 0 || (frame.len <= FRAME_MAX && size >= FRAME_HEADER + frame.len &&
-                        frame.envlen <= frame.len));
+        must(r != 0 || (frame.len <= FRAME_MAX && size - 1 >= FRAME_HEADER + frame.len &&
+                        frame.envlen <= frame.len),
+             "a frame that is not there");
         return 0;
     }
-    must(uv_loop_init(&scene.loop) == 0);
-    must(broker_new(&scene.loop, NULL, &scene.broker, NULL) == 0);
-    must(contract_compile(schema, sizeof(schema) - 1, &scene.contract, NULL) == 0);
-    set(&scene, mode);
-    feed(&scene, data, size);
-    must(scene.other != NULL); /* whoever else is connected stays so */
-    broker_close(scene.broker);
-    contract_free(scene.contract);
-    uv_run(&scene.loop, UV_RUN_DEFAULT);
-    must(uv_loop_close(&scene.loop) == 0);
-    close(scene.fuzzed_fd);
-    close(scene.other_fd);
+    if (!world.broker)
+        begin();
+    set(s, data[0] & 8 ? 4 : data[0]);
+    if (data[0] & 8)
+        play(s, data + 1, size - 1);
+    else
+        feed(s, data + 1, size - 1);
+    must(s->caller.peer && s->viewer.peer, "an honest peer was thrown out");
+    unset(s);
+    must(cpu_ms() - before < MOST_MS * (1 + (double)size / 4096), "it took too long");
     return 0;
 }

@@ -132,6 +132,7 @@ static const struct attack {
     PLAIN(x, state_files),
     PLAIN(g, authority),
     PLAIN(g, names),
+    PLAIN(g, puppet),
     {"never_ready", stay, false, true},
 #define EARLY(x)                                                                                   \
     {                                                                                              \

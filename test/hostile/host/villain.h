@@ -85,6 +85,9 @@ void x_state_files(void);
 void g_authority(void);
 void g_names(void);
 
+/* villain_puppet.c: says what the driver tells it to */
+void g_puppet(void);
+
 /* villain_protocol.c: from an ELF constructor, before HELLO */
 void c_crash(void);
 void c_hang(void);

@@ -1,4 +1,5 @@
 /* core/ipc/publish.c: events, gaps, state. */
+#include "core/ipc/room.h"
 #include "test/unit/ipc/wire.h"
 
 static void subscribe_to(struct wire *wire, const char *interface, const char *topic)
@@ -315,11 +316,12 @@ TEST(last_values_never_end_the_connection_of_who_hears_them)
     for (int i = 0; i < 12; i++) { /* a megabyte each time */
         wire_put(&slow, (struct frame){.type = FRAME_SUB, .corr = 7},
                  "{\"to\":\"chart\",\"topic\":\"*\"}", "");
-        world_turns(&world, 3);
-        wire_put(&slow, (struct frame){.type = FRAME_UNSUB, .corr = 7},
-                 i < 11 ? "{\"to\":\"chart\",\"topic\":\"*\"}" : "{}", "");
-        world_turns(&world, 3);
+        if (i < 11)
+            wire_put(&slow, (struct frame){.type = FRAME_UNSUB, .corr = 7},
+                     "{\"to\":\"chart\",\"topic\":\"*\"}", "");
     }
+    while (!slow.closed && slow.peer->frames_in < 24) /* HELLO and these, long turns have rests */
+        uv_run(&world.loop, UV_RUN_ONCE);
     ck_assert_int_eq(slow.closed, 0);
     for (int quiet = 0; quiet < 3;) { /* after the gap each last value once */
         if (recv(slow.fd, &(char){0}, 1, MSG_PEEK | MSG_DONTWAIT) < 1) {
