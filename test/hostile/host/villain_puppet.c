@@ -101,7 +101,8 @@ static void obey(uint32_t corr, const cJSON *order, cJSON *heard)
     cJSON *f;
     char *text;
 
-    cJSON_ArrayForEach(f, cJSON_GetObjectItemCaseSensitive(order, "frames")) send_frames(f);
+    cJSON_ArrayForEach (f, cJSON_GetObjectItemCaseSensitive(order, "frames"))
+        send_frames(f);
     if (cJSON_GetObjectItemCaseSensitive(order, "frames"))
         until_seen(heard, number_of(order, "await", 0));
     text = cJSON_PrintUnformatted(heard);
