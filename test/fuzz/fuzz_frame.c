@@ -4,8 +4,8 @@
  *
  * A model goes along. It knows who may hear what: the caller, a service, events of "echo"; the
  * viewer only "changed"; and which answers are live: each request is answered once, to who asked,
- * with the answer to that request. Afterwards the broker, which lives on over all inputs, knows
- * nobody any more. */
+ * with the answer to that request. Broker and honest peers live on over all inputs; afterwards
+ * nothing of the hostile one is left, and nobody waits for it. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +55,7 @@ struct honest {
     unsigned open;
     char buf[1 << 16];
     size_t len;
+    uint64_t frames; /* the broker has sent it, when it last looked */
 };
 
 struct request { /* as the hostile provider got it */
@@ -71,6 +72,7 @@ struct scene {
     unsigned got_count;
     char buf[1 << 16]; /* of the hostile peer */
     size_t len;
+    uint64_t frames;
     int done;
 };
 
@@ -210,8 +212,9 @@ static void hear(struct scene *s, struct honest *h)
     struct frame f;
     size_t used;
 
-    if (h->fd < 0)
+    if (h->fd < 0 || (h->peer && h->peer->frames_out == h->frames && !h->len))
         return;
+    h->frames = h->peer ? h->peer->frames_out : 0;
     while ((used = take(h->fd, h->buf, &h->len, sizeof(h->buf), &f))) {
         check_frame(s, h, &f, h->buf + FRAME_HEADER);
         drop(h->buf, &h->len, used);
@@ -224,6 +227,9 @@ static void hear_fuzzed(struct scene *s)
     struct frame f;
     size_t used;
 
+    if (s->fuzzed->frames_out == s->frames && !s->len)
+        return;
+    s->frames = s->fuzzed->frames_out;
     while ((used = take(s->fuzzed_fd, s->buf, &s->len, sizeof(s->buf), &f))) {
         const char *payload = s->buf + FRAME_HEADER + f.envlen;
         struct json_slice value;
@@ -284,11 +290,10 @@ static void set(struct scene *s, uint8_t mode)
                                .arg = &s->fuzzed};
     uint32_t session;
 
-    memset(s, 0, offsetof(struct scene, buf));
+    s->got_count = 0;
     s->len = 0;
+    s->frames = 0;
     s->done = 0;
-    s->caller.base = 100;
-    s->viewer.base = 1000;
     s->fuzzed = connect_peer(&fuzzed, &s->fuzzed_fd);
     if (mode & 4)
         put(s->fuzzed_fd, (struct frame){.type = FRAME_HELLO}, "{\"abi\":1}", "");
@@ -300,9 +305,6 @@ static void set(struct scene *s, uint8_t mode)
                                  NULL) == 0,
              "no session");
     }
-    join(s, &s->caller, "*");
-    join(s, &s->viewer, "changed");
-    turns(s, 1);
     if ((mode & 6) == 4)
         must(broker_call(world.broker, "echo@1", "say", "{}", 2, 0, on_done, &s->done, NULL) == 0,
              "no call");
@@ -314,26 +316,30 @@ static void hang_up(struct honest *h)
     h->fd = -1;
 }
 
+/* When the provider is gone each request has had its answer. */
+static void finish(struct scene *s, struct honest *h)
+{
+    for (int i = 0; i < 100000 && h->open; i++)
+        turns(s, 1);
+    must(h->peer && !h->open, "a request was never answered");
+    h->asked = h->first = 0;
+    memset(h->live, 0, sizeof(h->live));
+}
+
 static void unset(struct scene *s)
 {
     if (s->fuzzed)
         peer_close(s->fuzzed);
     close(s->fuzzed_fd);
-    for (int i = 0; i < 2; i++) {
-        struct honest *h = i ? &s->viewer : &s->caller;
-
-        if (h->peer)
-            peer_close(h->peer);
-        if (h->fd >= 0)
-            close(h->fd);
-    }
-    for (int i = 0; i < 10 && world.broker->peers_left; i++)
-        uv_run(&world.loop, UV_RUN_NOWAIT);
-    must(!world.broker->peers && !world.broker->peers_left, "a connection is left");
+    s->fuzzed = NULL;
+    turns(s, 2);
+    finish(s, &s->caller);
+    finish(s, &s->viewer);
+    must(world.broker->peers_left == 2, "a connection is left");
     must(world.broker->heap_count == 0, "a request is left");
     must(!world.broker->host->self.links, "a link of the host is left");
     for (struct iface *i = world.broker->ifaces; i; i = i->next)
-        must(!i->subs && !i->provider && !i->values, "a subscriber, provider or value is left");
+        must(!i->provider && !i->values, "a provider or value is left");
     memset(world.broker->owed_rest, 0, sizeof(world.broker->owed_rest));
 }
 
@@ -461,6 +467,12 @@ static void begin(void)
     must(uv_loop_init(&world.loop) == 0, "no loop");
     must(broker_new(&world.loop, NULL, &world.broker, NULL) == 0, "no broker");
     must(contract_compile(schema, sizeof(schema) - 1, &world.contract, NULL) == 0, "no contract");
+    must(broker_expect(world.broker, world.contract, NULL) == 0, "the contract is not taken");
+    world.scene.caller.base = 100;
+    world.scene.viewer.base = 1000;
+    join(&world.scene, &world.scene.caller, "*");
+    join(&world.scene, &world.scene.viewer, "changed");
+    turns(&world.scene, 2);
 }
 
 static double cpu_ms(void)
