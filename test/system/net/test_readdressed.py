@@ -1,0 +1,135 @@
+"""A commit gives the uplink another address while masqueraded conversations run, with the fast path off, at tcx and at
+xdp: nothing leaves with the old address any more, UDP goes on with the new one, TCP cannot and is not answered, and
+what is not masqueraded loses nothing."""
+import json
+import os
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../lib"))
+from appliance import Appliance, Tap, expect, need_root, run  # noqa: E402
+
+BUILD = sys.argv[1]
+HERE = os.path.dirname(os.path.abspath(__file__))
+TALKS, RUNNING = (os.path.join(HERE, "../dataplane", name) for name in ("talks.py", "running.py"))
+SERVER, OLD, NEW, LAN = "192.0.2.1", "192.0.2.2", "192.0.2.7", "10.1.0"
+# Says whenever the server sees another source; ends when told one of them.
+FOLLOW = """import socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_STREAM if sys.argv[1] == "tcp" else socket.SOCK_DGRAM)
+s.settimeout(0.2)
+s.connect((sys.argv[2], 5000))
+end, seen = time.monotonic() + float(sys.argv[4]), ""
+while time.monotonic() < end and seen != sys.argv[3]:
+    try:
+        s.send(b"x")
+        now = s.recv(999).decode().split()[1]
+    except TimeoutError:
+        continue
+    except OSError:
+        break
+    if now != seen:
+        seen = now
+        print(seen, flush=True)
+    time.sleep(0.005)
+print("end", flush=True)
+"""
+
+
+class Box(Appliance):
+    def __init__(self):
+        super().__init__(BUILD, "readdressed", dataplane=True)
+        self.children, self.spaces = [], {"lan0": f"{self.ns}-lan", "wan0": f"{self.ns}-wan"}
+
+    def __enter__(self):
+        super().__enter__()
+        try:
+            for link, space in self.spaces.items():
+                run("ip", "netns", "add", space)
+                run("ip", "link", "add", link, "netns", self.ns, "type", "veth", "peer", "name", "eth0", "netns", space)
+                run("nsenter", f"--net=/run/netns/{space}", "ethtool", "-K", "eth0", "tx", "off", "gro", "on")
+                for dev in ("lo", "eth0"):
+                    run("ip", "-n", space, "link", "set", dev, "up")
+            run("ip", "-n", self.spaces["lan0"], "addr", "add", f"{LAN}.2/24", "dev", "eth0")
+            run("ip", "-n", self.spaces["lan0"], "route", "add", "default", "via", f"{LAN}.1")
+            run("ip", "-n", self.spaces["wan0"], "addr", "add", f"{SERVER}/24", "dev", "eth0")
+            run("ip", "-n", self.spaces["wan0"], "route", "add", f"{LAN}.0/24", "via", OLD)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for child in self.children:
+            child.kill()
+            child.wait()
+        super().__exit__()
+        for space in self.spaces.values():
+            run("ip", "netns", "del", space, check=False)
+
+    def child(self, link, *command):
+        child = subprocess.Popen(["ip", "netns", "exec", self.spaces[link], sys.executable, *map(str, command)],
+                                 stdout=subprocess.PIPE, text=True)
+        self.children.append(child)
+        return child
+
+    def serve(self):
+        expect(self.child("wan0", TALKS, "serve", 5000, 5001).stdout.readline() == "ready\n", "the server listens")
+
+    def commit(self, mode, address):
+        self.ctl("config", "load", "-", "--replace", stdin=json.dumps({
+            "interfaces": {"lan0": {"addresses": [f"{LAN}.1/24"], "fast-path": mode},
+                           "wan0": {"addresses": [f"{address}/24"], "fast-path": mode}},
+            "firewall": {"zones": {"lan": {"interfaces": ["lan0"]}, "wan": {"interfaces": ["wan0"]}},
+                         "rules": {"10": {"from": "lan", "to": "wan", "action": "accept"}},
+                         "nat": {"source": {"5": {"to": "wan", "protocol": "udp", "destination-ports": 5001, "action": "none"},
+                                            "10": {"to": "wan", "action": "masquerade"}}}}}))
+        return self.ctl("config", "commit").stdout
+
+
+def moves(box, mode):
+    box.commit(mode, OLD)
+    if mode != "off":
+        box.until(10, lambda: box.call("dataplane@1", "status")["ports"]["wan0"]["mode"] == mode, f"wan0 is at {mode}")
+    follow = {p: box.child("lan0", "-c", FOLLOW, p, SERVER, NEW, 8) for p in ("udp", "tcp")}
+    for protocol, child in follow.items():
+        first = child.stdout.readline().strip()
+        expect(first == OLD, f"{protocol} begins with the old address: {first}")
+    hits = (lambda: sum(p["hits"] for p in box.call("dataplane@1", "status")["ports"].values()))
+    before = hits()
+    if mode != "off":
+        box.until(15, lambda: hits() > before + 100, "the fast path carries them")
+    since = time.monotonic()
+    box.commit(mode, NEW)
+    took = follow["udp"].stdout.readline().strip(), time.monotonic() - since
+    expect(took[0] == NEW and took[1] < 5, f"UDP goes on with the new address: {took}")
+    sources = follow["tcp"].stdout.read().split()
+    expect(sources == ["end"], f"TCP is never answered again, by whatever address: {sources}")
+
+
+def others(box, mode):
+    """The exception: an address of the LAN is not translated; the server's way back does not change here."""
+    run("ip", "-n", box.spaces["wan0"], "route", "replace", f"{LAN}.0/24", "via", OLD)
+    box.commit(mode, OLD)
+    code = ("import socket, sys, time\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.settimeout(1)\n"
+            "s.connect((sys.argv[1], 5001))\nfor i in range(400):\n    s.send(b'x')\n    try:\n"
+            "        s.recv(99)\n    except OSError:\n        print('lost', i, flush=True)\n"
+            "    print('begun', flush=True) if i == 20 else 0\n    time.sleep(0.005)\n")
+    child = box.child("lan0", "-c", code, SERVER)
+    expect(child.stdout.readline() == "begun\n", "a conversation that is not translated begins")
+    box.ctl("config", "set", "interfaces", "wan0", "addresses", f"{NEW}/24")
+    box.ctl("config", "commit")
+    expect(child.poll() is None, "it runs on behind the commit")
+    lost = child.stdout.read()
+    expect(not lost, f"an address more costs what is not translated nothing: {lost}")
+
+
+need_root()
+tap = Tap()
+with Box() as appliance:
+    appliance.start()
+    appliance.serve()
+    for mode in ("off", "tcx", "xdp"):
+        tap.test(f"{mode}: the uplink's address changes under masquerade", moves, appliance, mode)
+        tap.test(f"{mode}: what is not masqueraded loses nothing", others, appliance, mode)
+tap.end()
