@@ -82,6 +82,8 @@ static const char limits_schema[] =
     "ceilings\",\"properties\":{"
     "\"memory\":{\"type\":\"string\",\"pattern\":\"^[1-9][0-9]{0,5}[KMG]$\",\"description\":"
     "\"64M; third parties 256M\"},"
+    "\"state\":{\"type\":\"string\",\"pattern\":\"^[1-9][0-9]{0,5}[KMG]$\",\"description\":"
+    "\"in /state, of a third party; 256M\"},"
     "\"files\":{\"type\":\"integer\",\"minimum\":32,\"maximum\":4096,\"description\":"
     "\"descriptors; third parties 256\"},"
     "\"threads\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":256,\"description\":"

@@ -15,6 +15,7 @@ static const struct row {
     uint64_t ceiling;
 } rows[] = {
     {"memory", offsetof(struct limits, memory_bytes), true, 256u << 20},
+    {"state", offsetof(struct limits, state_bytes), true, 256u << 20},
     {"files", offsetof(struct limits, files), false, 256},
     {"threads", offsetof(struct limits, threads), false, 64},
     {"ready-ms", offsetof(struct limits, ready_ms), false, 30000},

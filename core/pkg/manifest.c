@@ -83,6 +83,7 @@ static void read_rest(const json_t *tree, struct manifest *m)
     const json_t *limits = json_object_get(tree, "limits");
     const json_t *deadlines = json_object_get(tree, "deadlines");
     const char *memory = json_string_value(json_object_get(limits, "memory"));
+    const char *state = json_string_value(json_object_get(limits, "state"));
     const char *phase = json_string_value(json_object_get(tree, "phase"));
     const json_t *enabled = json_object_get(tree, "enabled");
 
@@ -94,6 +95,7 @@ static void read_rest(const json_t *tree, struct manifest *m)
     m->critical = json_is_true(json_object_get(tree, "critical"));
     m->limits = (struct limits){
         .memory_bytes = memory ? memory_of(memory) : 128u << 20,
+        .state_bytes = state ? memory_of(state) : 64u << 20,
         .files = number(limits, "files", 64),
         .threads = number(limits, "threads", 16),
         .ready_ms = number(deadlines, "ready-ms", 10000),

@@ -19,7 +19,7 @@ enum restart_policy { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
 
 /* Ceilings of one service. In what is configured 0 says nothing. */
 struct limits {
-    uint64_t memory_bytes;
+    uint64_t memory_bytes, state_bytes;
     uint32_t files, threads;
     uint32_t ready_ms, ping_every_ms, ping_ms, stop_ms, progress_ms;
 };

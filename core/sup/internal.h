@@ -60,11 +60,12 @@ struct service {
     bool late;    /* was not ready in time, and is not since: the boot goes on without it */
     bool again;   /* start again once stopped */
     bool asked;   /* given_up is asking its dependencies just now */
-    char degraded[ORB_ERR_TEXT]; /* its own answer to the last ping, "" when fine */
-    uint64_t degraded_ms;        /* since when, monotonic */
-    char stopped_by[64];         /* who wants it not to run, "": nobody */
-    struct problems problems;    /* what it reported and did not take back */
-    char reason[ORB_ERR_TEXT];   /* of the last failure */
+    char degraded[ORB_ERR_TEXT];   /* its own answer to the last ping, "" when fine */
+    uint64_t degraded_ms;          /* since when, monotonic */
+    char stopped_by[64];           /* who wants it not to run, "": nobody */
+    struct problems problems;      /* what it reported and did not take back */
+    char reason[ORB_ERR_TEXT];     /* of the last failure */
+    char over_state[ORB_ERR_TEXT]; /* quota.c: why it may not run, "" when it may */
     struct restart restart;
     uint64_t next_ms;      /* when the timer fires */
     uint64_t since_ms;     /* of the present state */
@@ -99,6 +100,8 @@ struct supervisor {
     unsigned crash_file_count;      /* written */
     struct loop_scope scope;
     uv_timer_t phase_timer;
+    uv_timer_t quota_timer;
+    bool quota_runs; /* counting, or about to */
 };
 
 /* service.c */
@@ -146,6 +149,12 @@ void liveness_alive(struct worker *worker); /* it gave a sign of life */
 int worker_spawn(struct service *service, struct orb_err *err);
 void worker_kill(struct worker *worker, const char *reason);
 void worker_stop(struct worker *worker);
+
+/* quota.c: counts what third parties hold in /state, from wait_ms on, as long as one runs or is
+ * over its limit. */
+void quota_watch(struct supervisor *sup, uint64_t wait_ms);
+/* Before a worker starts: ORB_E_LIMIT while it is over. Sees to it that it is counted. */
+int quota_check(struct service *service, struct orb_err *err);
 
 /* judge.c: the process ended. */
 void service_judge(struct service *service, bool clean, const char *reason);

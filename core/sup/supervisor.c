@@ -95,6 +95,9 @@ int supervisor_new(const struct supervisor_setup *setup, struct supervisor **ret
     loop_scope_init(&sup->scope, on_supervisor_closed);
     uv_timer_init(setup->loop, &sup->phase_timer);
     loop_scope_adopt(&sup->scope, (uv_handle_t *)&sup->phase_timer);
+    uv_timer_init(setup->loop, &sup->quota_timer);
+    loop_scope_adopt(&sup->scope, (uv_handle_t *)&sup->quota_timer);
+    uv_unref((uv_handle_t *)&sup->quota_timer);
     for (unsigned i = 0; r == 0 && i < setup->packages->count; i++) {
         struct service *service = xcalloc(1, sizeof *service);
 

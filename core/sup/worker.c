@@ -404,8 +404,10 @@ static void watch(struct worker *worker)
 int worker_spawn(struct service *service, struct orb_err *err)
 {
     AUTO_FREE struct worker *worker = xcalloc(1, sizeof *worker);
-    int r = own_state(service, err);
+    int r = quota_check(service, err);
 
+    if (!r)
+        r = own_state(service, err);
     if (r < 0)
         return r;
     worker->service = service;

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a package or a local user takes that belongs to all: the API's port. Each attempt has a
+"""What a package or a local user takes that belongs to all: the API's port, the disk. Each attempt has a
 control that shows that the same way is open where it may be."""
 import os
 import shutil
@@ -17,7 +17,8 @@ from packages import manifest, package  # noqa: E402
 from wire import Client  # noqa: E402
 
 PORT = "net.bind:tcp/127.0.0.1:8080#http"
-GRANTS = {"v-thief": [PORT]}
+FILLERS = {"v-state-fill": "MiB in /state", "v-state-removed": "MiB in /state", "v-state-deep": "nested deeper"}
+GRANTS = {"v-thief": [PORT], **{name: ["fs.state"] for name in FILLERS}, "v-state-files": ["fs.state"]}
 
 # A user without privileges who wants the port, by every way to bind it; each line: what it got.
 THIEF = """
@@ -122,9 +123,38 @@ def port_of_nobody(box):
     healthy(box)
 
 
+def used_mib(path):
+    return int(subprocess.run(["du", "-sm", path], capture_output=True, text=True).stdout.split()[0])
+
+
+def fills_the_disk(box, name, why):
+    """It is ended, not started again while it is over, and what it took is bounded."""
+    where = f"{box.dir}/state/services/{name}"
+    start(box, name)
+    report = box.until(20, lambda: box.json("service", "show", name, "crashes")["crashes"][:1], "it is ended")[0]
+    expect(why in report["ended_because"], f"it ended because: {report['ended_because']}")
+    expect("service.state-over-limit" in box.log_text(), "nothing is said of it")
+    if "removed" not in name:
+        box.until(10, lambda: why in box.service(name)["reason"] and box.service(name)["pid"] == 0, "it is not started again")
+    expect(used_mib(where) < 2048, f"it has {used_mib(where)} MiB")
+    box.ctl("service", "stop", name)
+    box.until(10, lambda: box.service(name)["pid"] == 0, "it has ended")
+    expect(not any("villain won" in line for line in box.log_text().splitlines()), "it took room without writing")
+    shutil.rmtree(where)
+
+
+def stays_below(box):
+    """Control: one that is below its limit runs on."""
+    start(box, "v-state-files")
+    box.until(30, lambda: "made 30000 files" in box.log_text(), "it made its files")
+    box.until(5, lambda: box.service("v-state-files")["state"] == "Running", "it runs")
+    expect(not box.json("service", "show", "v-state-files", "crashes")["crashes"], "it was ended")
+    box.ctl("service", "stop", "v-state-files")
+
+
 def main(root):
     for name, caps in GRANTS.items():
-        package(root, name, "none", mani=manifest(name, capabilities=caps, restart={
+        package(root, name, "none" if name == "v-thief" else name[2:].replace("-", "_"), mani=manifest(name, capabilities=caps, restart={
             "backoff-ms": 200, "backoff-max-ms": 400, "breaker": {"failures": 32, "window-s": 10, "cooldown-s": 1}}))
     with Appliance(build, "limits", packages=[root]) as box:
         box.start()
@@ -136,6 +166,9 @@ def main(root):
         tap.test("control: the API answers", healthy, box)
         attempt("a local user takes the API's port while it restarts", port_of_a_restart, box)
         attempt("a package takes the API's port", port_of_a_package, box)
+        for name, why in FILLERS.items():
+            attempt(f"a package takes the disk: {name}", fills_the_disk, box, name, why)
+        tap.test("control: who stays below the limit runs on", stays_below, box)
         tap.test("control: a port that nobody holds can be had", port_of_nobody, box)
 
 

@@ -82,6 +82,9 @@ void s_regex(void);
 void s_any(void);
 void s_unique(void);
 void x_state_files(void);
+void x_state_fill(void);
+void x_state_removed(void);
+void x_state_deep(void);
 void g_authority(void);
 void g_names(void);
 

@@ -134,3 +134,55 @@ void x_state_files(void)
     shout("villain notes: made %u files", n);
     stay();
 }
+
+/* Writes until something ends it. removed: into files that no directory has any more. */
+static void fill(bool removed)
+{
+    static char data[1 << 20];
+    char path[64];
+
+    ready();
+    for (unsigned n = 0; n < 16384; n++) {
+        int fd;
+
+        snprintf(path, sizeof path, "/state/fill%u", n);
+        fd = open(path, O_CREAT | O_WRONLY, 0600);
+        if (fd < 0)
+            break;
+        if (removed)
+            unlink(path);
+        if (fallocate(fd, 0, 0, 64 << 20) == 0)
+            shout("villain won: 64 MiB without writing them");
+        for (unsigned i = 0; i < (removed ? 64 : 8); i++) {
+            if (write(fd, data, sizeof data) < 0)
+                break;
+            while (wire_next(&in, 0, true))
+                ;
+        }
+        if (!removed)
+            close(fd);
+    }
+    shout("villain notes: nothing more can be written");
+    stay();
+}
+
+void x_state_fill(void)
+{
+    fill(false);
+}
+
+void x_state_removed(void)
+{
+    fill(true);
+}
+
+/* Where no count would look. */
+void x_state_deep(void)
+{
+    char path[256] = "/state";
+
+    ready();
+    for (unsigned n = 0; n < 60 && mkdir(strcat(path, "/d"), 0700) == 0; n++)
+        ;
+    stay();
+}
