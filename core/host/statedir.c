@@ -121,20 +121,21 @@ bool statedir_same(const char *state_dir, const struct statedir *dir, struct orb
     return false;
 }
 
-static bool is_sound(const char *path, mode_t kind, struct orb_err *err)
+/* open: it may be a link, and whose it is does not matter. */
+static bool is_sound(const char *path, mode_t kind, bool open, struct orb_err *err)
 {
     struct stat st;
 
-    if (lstat(path, &st) < 0)
+    if ((open ? stat(path, &st) : lstat(path, &st)) < 0)
         return errno == ENOENT || errno == ENOTDIR ||
                orb_fail(err, -errno, "cannot look at %s", path) > 0;
     if ((st.st_mode & S_IFMT) != kind)
         orb_fail(err, ORB_E_INVALID, "%s is no %s", path,
                  kind == S_IFDIR ? "directory" : "regular file");
-    else if (st.st_uid != geteuid())
+    else if (!open && st.st_uid != geteuid())
         orb_fail(err, ORB_E_DENIED, "%s belongs to uid %u, not to the daemon's", path,
                  (unsigned)st.st_uid);
-    else if (st.st_mode & (S_IWGRP | S_IWOTH))
+    else if (!open && (st.st_mode & (S_IWGRP | S_IWOTH)))
         orb_fail(err, ORB_E_DENIED, "%s may be written by others (mode %04o)", path,
                  (unsigned)st.st_mode & 07777);
     else
@@ -148,19 +149,26 @@ bool statedir_sound(const struct host_options *options, struct orb_err *err)
         bool run;
         const char *name;
         mode_t kind;
+        bool open;
     } entries[] = {
-        {false, "services", S_IFDIR},       {false, "crashes", S_IFDIR},
-        {false, "auth", S_IFDIR},           {false, "good-revision", S_IFREG},
-        {false, "found-settings", S_IFREG}, {false, "table-digest", S_IFREG},
-        {false, "uids", S_IFREG},           {true, "starts", S_IFREG},
+        {false, "services", S_IFDIR},
+        {false, "crashes", S_IFDIR},
+        {false, "auth", S_IFDIR},
+        {false, "good-revision", S_IFREG},
+        {false, "found-settings", S_IFREG},
+        {false, "table-digest", S_IFREG},
+        {false, "uids", S_IFREG},
+        {true, "starts", S_IFREG},
         {true, "enforced", S_IFREG},
+        /* Who removed it and put another thing there lets records go to no file. */
+        {false, "log.jsonl", S_IFREG, true},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(entries); i++) {
         AUTO_FREE char *path = xasprintf(
             "%s/%s", entries[i].run ? options->run_dir : options->state_dir, entries[i].name);
 
-        if (!is_sound(path, entries[i].kind, err))
+        if (!is_sound(path, entries[i].kind, entries[i].open, err))
             return false;
     }
     return true;

@@ -11,6 +11,7 @@
 
 #define HOST_DEADLINE_MS 10000
 #define HOST_ENFORCED "enforced"
+#define FIRST_PROBLEM "first-config"
 
 struct plugin {
     struct orb_ctx *ctx;
@@ -142,6 +143,8 @@ static void host_enforced(void *arg, uint64_t revision, uint64_t id, uint64_t vo
     cJSON *in = cJSON_CreateObject();
     struct orb_err err;
 
+    if (revision) /* there is a configuration now */
+        orb_problem_clear(p->ctx, FIRST_PROBLEM);
     orb_add_int64(in, "revision", (int64_t)revision);
     orb_add_int64(in, "id", (int64_t)id);
     orb_add_int64(in, "void_tx", (int64_t)void_tx);
@@ -163,6 +166,21 @@ static void host_follow(void *arg, const char *text, size_t len)
 
 /* ---- start ---- */
 
+/* An appliance without any configuration is not as somebody wanted it to begin. */
+static void no_first(struct orb_ctx *ctx, const struct orb_err *why)
+{
+    char what[400];
+
+    snprintf(what, sizeof(what),
+             "the first configuration was not taken, and there is no other: %.300s", why->text);
+    orb_problem_set(ctx, FIRST_PROBLEM,
+                    &(struct orb_problem){.level = ORB_PROBLEM_DEGRADED,
+                                          .what = what,
+                                          .path = why->path,
+                                          .todo = "mend the file and `orbctl service restart "
+                                                  "config`, or commit a configuration"});
+}
+
 static void on_first(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
 {
     struct plugin *p = arg;
@@ -170,11 +188,14 @@ static void on_first(struct orb_ctx *ctx, void *arg, const cJSON *out, const str
     const char *config = cJSON_IsString(text) ? text->valuestring : "";
     struct orb_err why;
 
-    if (err)
+    if (err) {
         orb_log(ctx, ORB_ERROR, "config.first.unread", ORB_S("why", err->text));
-    else if (*config && engine_first(p->engine, config, strlen(config), &why) < 0)
+        no_first(ctx, err);
+    } else if (*config && engine_first(p->engine, config, strlen(config), &why) < 0) {
         orb_log(ctx, ORB_ERROR, "config.first.refused", ORB_S("path", why.path),
                 ORB_S("why", why.text));
+        no_first(ctx, &why);
+    }
     orb_ready(ctx, NULL);
 }
 

@@ -171,6 +171,24 @@ def read_only():
             run("umount", "-l", f"{box.dir}/state", check=False)
 
 
+def first_not_taken():
+    """The first configuration is a FIFO, a directory, no JSON, or does not fit the schemas: an empty appliance is not healthy."""
+    for number, (make, word) in enumerate(((os.mkfifo, "no regular file"), (os.mkdir, "no regular file"),
+                                           (lambda p: open(p, "w").write("{"), "first configuration"),
+                                           (lambda p: open(p, "w").write('{"interfaces": {"lan0": {"mtu": "x"}}}'), "/interfaces/lan0/mtu"))):
+        with Box(f"first{number}") as box:
+            path, command = f"{box.dir}/first", box.command
+            make(path)
+            box.command = lambda *more, c=command, p=path: [p if w == "/nonexistent" else w for w in c(*more)]
+            box.start()
+            told = box.ctl("show", "health", ok=False).stdout
+            expect("the first configuration was not taken" in told and word in told, f"{word}: {told}")
+            box.ctl("config", "set", "interfaces", "lan0", "mtu", "1400")
+            box.ctl("config", "commit")
+            box.until(10, lambda: "first configuration" not in box.ctl("show", "health", ok=False).stdout, "a commit ends it")
+
+
+tap.test("a first configuration that is not taken is said", first_not_taken)
 tap.test("one copy of the journal rots: the newest revision runs, and it is said", one_copy_rots)
 tap.test("both rot: the kernel stays as it is until a person accepts what is left", both_copies_rot)
 tap.test("an emptied state directory is not brought over the kernel's state", emptied)

@@ -114,6 +114,7 @@ NOTES = [
     ("state/crashes", (as_fifo, as_link, as_open)),
     ("run/enforced", FILES),
     ("run/starts", (as_directory, as_fifo, as_foreign)),
+    ("state/log.jsonl", (as_directory, as_fifo)),
 ]
 BY_CONTENT = (as_garbage, as_half)
 
@@ -197,6 +198,6 @@ def rows():
 tap = Tap()
 picked = rows() if "--all" in sys.argv else rows()[::6]
 tap.test("at start", each, at_start, picked)
-tap.test("while the daemon runs", each, while_it_runs, rows() if "--all" in sys.argv else rows()[3::8])
+tap.test("while the daemon runs", each, while_it_runs, rows() if "--all" in sys.argv else rows()[3::8] + rows()[-1:])
 tap.test("a disk that fails", each, disk_fails, [("enforced", errno.EIO), ("starts", errno.EACCES)])
 tap.end()
