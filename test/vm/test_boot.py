@@ -32,7 +32,7 @@ with tempfile.TemporaryDirectory(prefix=f"orbt-boot-{os.getpid()}.") as tree:
     os.chmod(tree, 0o755)
     subprocess.run(["meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", tree], check=True)
     done = subprocess.run([f"{source}/tools/vm", how, "--install", tree, "--share", f"{source}/test",
-                           "--time", "900" if how == "run" else "180", "--", "python3", "vm/inside.py"])
+                           "--time", "1800" if how == "run" else "180", "--", "python3", "vm/inside.py", how])
 if done.returncode == 0 and not exposure():
     raise SystemExit("the unit is exposed more than that")
 raise SystemExit(done.returncode)

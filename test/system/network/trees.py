@@ -49,7 +49,7 @@ def rule(r):
                 del x[k]
     if {"source", "destination"} <= x.keys() and len({":" in str(x[k]) for k in ("source", "destination")}) == 2:
         del x["destination"]
-    if r.random() < 0.12:
+    if r.random() < 0.12 and x.get("from") != "local":
         x["source-mac"] = r.choice([MACS[0], MACS[1:], "!" + MACS[0], "!" + MACS[2]])
     if r.random() < 0.15:
         x["state"] = r.choice(STATES)

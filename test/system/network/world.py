@@ -88,6 +88,8 @@ class World:
 
     def forget(self):
         self.numbers, self.number, self.talks, self.heard = set(), 0, {}, []
+        self.moves, self.ways_said = 0, None  # how often routes or addresses changed
+        self.uncounted = False
         self.chosen = {}  # ports the router chose at random: their names, in order of appearance
         self.counts, self.expected = [], None  # how much was heard of each packet: here, and in the oracle
 
@@ -161,6 +163,8 @@ class World:
             self.box.ctl("config", "discard", ok=False)
             return done.stderr.strip()
         self.wanted = {p: i["fast-path"] for p, i in ports.items()}
+        said = {"routing": tree.get("routing"), **{p: i["addresses"] for p, i in ports.items()}}
+        self.moves, self.ways_said = self.moves + (said != self.ways_said), said
         return ""
 
     def ready(self):

@@ -4,6 +4,7 @@ import json
 import time
 
 from foreign import UNDO
+from model import Model
 from script import SLOW, counted, perform, settles
 from world import Failed, World
 
@@ -97,8 +98,13 @@ def play(worlds, steps):
     if not steps or steps[0][0] != "config":
         return "", 0
     worlds.reset(steps[0][1])
+    model = Model(steps[0][1])
     for i, step in enumerate(steps[1:], 1):
         text = compared(worlds, worlds.step(step), f"step {i} {json.dumps(step)}:")
+        model.follow(step)
+        wrong = model.check(step, worlds.all[0])
+        if wrong and not text:
+            text = f"step {i} {json.dumps(step)}:\n    in every world: {wrong}"
         if text:
             return text, i + 1
     for what, look in (("counters", counted), ("connections", lambda w: w.connections())):
