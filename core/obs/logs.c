@@ -14,6 +14,7 @@
 
 #define KV_BYTES (LOGLINE_BYTES - 1024) /* the rest is the head */
 #define CUT_BYTES 4096                  /* what is kept of a record that is too long */
+#define BURST_SECONDS 5.0               /* LOGS_BURST at LOGS_RATE */
 #define AUDIT_SHARE 4 /* the audit has this part of what the log has of the disk */
 
 static enum log_level level_for(const struct logs *logs, const char *service)
@@ -31,6 +32,7 @@ static struct stream *add_stream(struct logs *logs, const char *service, bool au
 
     snprintf(s->name, sizeof s->name, "%s", service);
     s->audit = audit;
+    s->rate = LOGS_RATE;
     s->tokens = LOGS_BURST;
     s->refilled_ms = now_ms();
     s->gone = logs->first_seq - 1;
@@ -47,6 +49,20 @@ struct stream *logs_stream(struct logs *logs, const char *service)
     if (logs->stream_count == LOGS_SERVICES)
         return logs->streams[0];
     return add_stream(logs, service, false);
+}
+
+void logs_limit(struct logs *logs, const char *service, uint32_t rate)
+{
+    struct stream *s = NULL;
+
+    for (unsigned i = 0; !s && i < logs->stream_count; i++)
+        if (!strcmp(logs->streams[i]->name, service))
+            s = logs->streams[i];
+    if (!s && rate == LOGS_RATE) /* as it will be born */
+        return;
+    s = s ? s : logs_stream(logs, service);
+    s->rate = rate;
+    s->tokens = rate * BURST_SECONDS;
 }
 
 void logs_levels(struct logs *logs, int level, const struct logs_level *levels, unsigned count)
@@ -145,10 +161,11 @@ static bool admitted(struct logs *logs, struct stream *s, size_t len)
     double cost = 1 + (double)(len / LOGS_COST_BYTES);
     uint64_t now = now_ms();
 
-    s->tokens += (double)(now - s->refilled_ms) * LOGS_RATE / 1000;
+    s->tokens += (double)(now - s->refilled_ms) * s->rate / 1000;
     s->refilled_ms = now;
     if (s->tokens > LOGS_BURST)
-        s->tokens = LOGS_BURST;
+        s->rate = LOGS_RATE;
+    s->tokens = LOGS_BURST;
     if (s->tokens < cost) {
         s->dropped++;
         return false;

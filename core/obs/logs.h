@@ -16,7 +16,7 @@
 #define LOGS_RING 512 /* records kept per service */
 #define LOGS_SERVICES 160
 #define LOGS_LINE 4096 /* bytes of one record */
-#define LOGS_RATE 200  /* records per second and service */
+#define LOGS_RATE 200  /* records per second and service, where logs_limit said nothing */
 #define LOGS_BURST 1000
 #define LOGS_COST_BYTES 512      /* a record costs one more for each of these */
 #define LOGS_ANSWER (200u << 10) /* bytes of records in one answer; a frame holds 256 KiB */
@@ -46,6 +46,9 @@ struct log_sink *logs_sink(struct logs *logs);
 void logs_record(struct logs *logs, const char *service, const char *text, size_t len);
 /* Bytes from a worker's stdout/stderr: whole lines become records of event "output". */
 void logs_output(struct logs *logs, const char *service, const char *data, size_t len);
+
+/* The service may write so many records a second, and five times as many at once. */
+void logs_limit(struct logs *logs, const char *service, uint32_t rate);
 
 /* ---- levels ---- */
 

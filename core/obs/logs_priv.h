@@ -23,6 +23,7 @@ struct stream {
     struct record ring[LOGS_RING];
     uint64_t written;
     uint64_t gone; /* records up to this number are not in the ring */
+    uint32_t rate; /* a second */
     double tokens;
     uint64_t refilled_ms;
     uint64_t dropped, dropped_told;

@@ -18,7 +18,15 @@ struct metric {
     double value;
 };
 
+/* A service that may report another number of names than METRICS_PER_SERVICE. */
+struct allowance {
+    char service[64];
+    unsigned names;
+};
+
 struct metrics {
+    struct allowance *allowances;
+    size_t allowance_count;
     struct metric *items;
     size_t count;
     uint64_t refused;
@@ -34,7 +42,37 @@ void metrics_free(struct metrics *metrics)
     if (!metrics)
         return;
     free(metrics->items);
+    free(metrics->allowances);
     free(metrics);
+}
+
+static struct allowance *allowance_of(const struct metrics *m, const char *service)
+{
+    for (size_t i = 0; i < m->allowance_count; i++)
+        if (!strcmp(m->allowances[i].service, service))
+            return &m->allowances[i];
+    return NULL;
+}
+
+static unsigned names_of(const struct metrics *m, const char *service)
+{
+    const struct allowance *a = allowance_of(m, service);
+
+    return a ? a->names : METRICS_PER_SERVICE;
+}
+
+void metrics_limit(struct metrics *m, const char *service, unsigned names)
+{
+    struct allowance *a = allowance_of(m, service);
+
+    if (!a && names == METRICS_PER_SERVICE)
+        return;
+    if (!a) {
+        m->allowances = xrealloc(m->allowances, (m->allowance_count + 1) * sizeof *a);
+        a = &m->allowances[m->allowance_count++];
+        snprintf(a->service, sizeof a->service, "%s", service);
+    }
+    a->names = names;
 }
 
 static bool good_name(const char *name)
@@ -82,7 +120,7 @@ static struct metric *find(struct metrics *m, const char *service, const char *n
             return item;
         same++;
     }
-    if (same == METRICS_PER_SERVICE)
+    if (same >= names_of(m, service))
         return NULL;
     m->items = xrealloc(m->items, (m->count + 1) * sizeof *m->items);
     item = &m->items[m->count++];

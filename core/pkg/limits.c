@@ -13,11 +13,14 @@ static const struct row {
     size_t at;
     bool wide;
     uint64_t ceiling;
+    bool set; /* no manifest asks for it: the host's number, or what the configuration says */
 } rows[] = {
     {"memory", offsetof(struct limits, memory_bytes), true, 256u << 20},
     {"state", offsetof(struct limits, state_bytes), true, 256u << 20},
     {"files", offsetof(struct limits, files), false, 256},
     {"threads", offsetof(struct limits, threads), false, 64},
+    {"log-rate", offsetof(struct limits, log_rate), false, LIMITS_LOG_RATE, true},
+    {"metrics", offsetof(struct limits, metrics), false, LIMITS_METRICS, true},
     {"ready-ms", offsetof(struct limits, ready_ms), false, 30000},
     {"ping-every-ms", offsetof(struct limits, ping_every_ms), false, 10000},
     {"ping-ms", offsetof(struct limits, ping_ms), false, 10000},
@@ -61,6 +64,10 @@ struct limits limits_in_force(const struct package *package, const struct limits
     for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
         uint64_t ceiling = get(configured, &rows[i]);
 
+        if (rows[i].set) {
+            set(&limits, &rows[i], ceiling ? ceiling : rows[i].ceiling);
+            continue;
+        }
         if (!ceiling && package->shipped)
             continue;
         ceiling = ceiling ? ceiling : rows[i].ceiling;

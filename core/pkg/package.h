@@ -17,10 +17,14 @@
 enum boot_phase { PHASE_EARLY, PHASE_CORE, PHASE_CONTROL, PHASE_FEATURES, PHASE_OPERATIONAL };
 enum restart_policy { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
 
+#define LIMITS_LOG_RATE 200 /* where the configuration says nothing */
+#define LIMITS_METRICS 64
+
 /* Ceilings of one service. In what is configured 0 says nothing. */
 struct limits {
     uint64_t memory_bytes, state_bytes;
     uint32_t files, threads;
+    uint32_t log_rate, metrics; /* of the configuration alone: records a second, names */
     uint32_t ready_ms, ping_every_ms, ping_ms, stop_ms, progress_ms;
 };
 

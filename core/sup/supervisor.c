@@ -29,6 +29,9 @@ int service_replan(struct service *service, struct orb_err *err)
         log_notice(service->sup->log, "service.limits-lowered",
                    KV("service", service->package->manifest.name), KV("limit", lowered));
     service->limits = limits;
+    logs_limit(service->sup->setup.logs, service->package->manifest.name, limits.log_rate);
+    if (service->sup->setup.metrics)
+        metrics_limit(service->sup->setup.metrics, service->package->manifest.name, limits.metrics);
     service->capabilities = capabilities;
     return 0;
 }

@@ -450,3 +450,37 @@ TEST(one_cause_does_not_take_the_records_of_another)
     ck_assert_ptr_null(strstr(buf_str(&text), "orbital_log_not_recorded_total 0\n"));
     logs_free(logs);
 }
+
+TEST(a_services_rate_and_names_are_what_they_were_set_to)
+{
+    struct logs *logs = quiet(NULL);
+    struct metrics *metrics = metrics_new();
+    struct logs_query of = {.service = "few", .limit = 1000},
+                      other = {.service = "other", .limit = 1000};
+    const char *text = "{\"level\":\"info\",\"event\":\"f\"}";
+    unsigned count_few = 0, count_other = 0;
+    AUTO(buf) struct buf out = {0};
+
+    logs_limit(logs, "few", 2);
+    metrics_limit(metrics, "few", 3);
+    for (int i = 0; i < 100; i++) {
+        AUTO_FREE char *name = xasprintf("{\"name\":\"m%d\",\"add\":1}", i);
+
+        logs_record(logs, "few", text, strlen(text));
+        logs_record(logs, "other", text, strlen(text));
+        metrics_frame(metrics, "few", name, strlen(name));
+        metrics_frame(metrics, "other", name, strlen(name));
+    }
+    ck_assert_uint_ge(count(logs, &of, NULL), 10);
+    ck_assert_uint_lt(count(logs, &of, NULL), 30);     /* it may have taken some seconds */
+    ck_assert_uint_eq(count(logs, &other, NULL), 100); /* control */
+    metrics_text(metrics, &out);
+    for (const char *at = buf_str(&out); (at = strstr(at, "{service=\"few\"}")); at++)
+        count_few++;
+    for (const char *at = buf_str(&out); (at = strstr(at, "{service=\"other\"}")); at++)
+        count_other++;
+    ck_assert_uint_eq(count_few, 3);
+    ck_assert_uint_eq(count_other, METRICS_PER_SERVICE); /* control */
+    metrics_free(metrics);
+    logs_free(logs);
+}
