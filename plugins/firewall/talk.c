@@ -167,10 +167,11 @@ static void plan(struct orb_ctx *ctx, const struct work *work, const cJSON *tree
 
     if (work->full) {
         const cJSON *firewall = cJSON_GetObjectItemCaseSensitive(tree, "firewall");
+        int rules = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(firewall, "rules"));
+        int zones = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(firewall, "zones"));
 
-        snprintf(text, sizeof(text), "the whole policy anew: %d rules, %d zones",
-                 cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(firewall, "rules")),
-                 cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(firewall, "zones")));
+        snprintf(text, sizeof(text), "the whole policy anew: %d rule%s, %d zone%s", rules,
+                 rules == 1 ? "" : "s", zones, zones == 1 ? "" : "s");
         orb_plan_step(ctx, "live", text);
         return;
     }

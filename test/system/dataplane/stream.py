@@ -40,6 +40,7 @@ while True:
 
 class Stream:
     def __init__(self, the_lab, host, port, tos=0):
+        self.host = host
         self.path = os.path.join(the_lab.directory, f"stream-{host}-{port}-{tos}")
         self.child = the_lab.start(the_lab.client, [
             sys.executable, "-c", "import socket, sys, time\n" + ASKER, host, str(port), self.path,

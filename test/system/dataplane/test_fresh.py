@@ -24,7 +24,7 @@ for name, word in ((L.server, "server"), (OTHER, "other")):
         stream.answer(L, name, host, 5004, word)
         stream.answer(L, name, host, 5005, word)
 for name in ("base_reachable_time_ms=500", "delay_first_probe_time=1", "retrans_time_ms=100"):
-    lab.sh(f"nsenter --net=/run/netns/{L.router} sysctl -qw net.ipv4.neigh.r1.{name}")
+    lab.sh(f"nsenter --net=/run/netns/{L.router} sysctl -qw net.ipv4.neigh.r1.{name} net.ipv6.neigh.r1.{name}")
 RULES = {"10": {"from": "lan", "to": "wan", "action": "accept"}}
 NAT = {"1": {"to": "wan", "action": "masquerade"},
        "2": {"to": "wan", "source": ["::/0"], "action": "masquerade"}}
@@ -133,7 +133,7 @@ def swap(mode, talk, number):
     talk.stands(since, 0.1)
     took = talk.flows("server", 15)
     took = None if took is None else time.monotonic() - since
-    lab.check(f"{mode}: a silently swapped router costs {took if took is None else round(took, 2)} s",
+    lab.check(f"{mode}: a silently swapped router to {talk.host} costs {took if took is None else round(took, 2)} s",
               took is not None and took < SWAPPED)
 
 
@@ -153,9 +153,10 @@ for number, mode in enumerate(("off", "tcx", "xdp")):
     talks[V4].close()
     route(2)
     by_more(mode)
-    talk = stream.Stream(L, V4, 5005)
-    talk.assured()
-    swap(mode, talk, number + 1)
-    talk.close()
+    for host, at in ((V4, 1), (V6, 4)):
+        talk = stream.Stream(L, host, 5005)
+        talk.assured()
+        swap(mode, talk, number + at)
+        talk.close()
     d.say("destroy")
     d.kill()
