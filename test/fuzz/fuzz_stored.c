@@ -1,0 +1,83 @@
+/* Files of the host as anybody may have left them. The first byte says which: 't' tokens, 'c' a
+ * crash report. Reading ends in time, in a value or a sentence, and what was read is written the
+ * same again. */
+#include <ftw.h>
+#include <sodium.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/auth/tokens.h"
+#include "core/base/own.h"
+#include "core/ipc/frame.h"
+#include "core/json/scan.h"
+#include "core/sup/internal.h"
+#include "test/fuzz/bounds.h"
+
+#define MOST_MS 500.0 /* for an input of 4 KB, with sanitizers */
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static int on_entry(const char *path, const struct stat *stat, int type, struct FTW *at)
+{
+    return remove(path);
+}
+
+static void tokens(const char *path)
+{
+    struct token read[AUTH_TOKENS], again[AUTH_TOKENS];
+    AUTO(buf) struct buf text = {0};
+    unsigned count = 0, count_again = 0;
+    struct orb_err err = {0};
+
+    if (tokens_read(path, read, &count, &err) < 0) {
+        must(err.text[0] != '\0', "refused without a word");
+        return;
+    }
+    tokens_text(read, count, &text);
+    must(file_replace(path, text.data, text.len, 0600, &err) == 0, "not written");
+    must(tokens_read(path, again, &count_again, &err) == 0 && count == count_again,
+         "what was read is not written the same");
+    for (unsigned i = 0; i < count; i++)
+        must(strcmp(read[i].name, again[i].name) == 0 && auth_role_known(again[i].role) &&
+                 memcmp(read[i].hash, again[i].hash, TOKEN_HASH) == 0,
+             "another token");
+}
+
+static void crashes(const char *dir)
+{
+    struct package package = {.manifest = {.name = "a"}};
+    struct supervisor sup = {.setup.state_dir = dir, .count = 1};
+    struct service service = {.sup = &sup, .package = &package};
+    AUTO(buf) struct buf text = {0};
+
+    sup.services[0] = &service;
+    must(supervisor_crashes(&sup, "a", &text, NULL) == 0, "no crashes");
+    must(text.len < FRAME_MAX && json_scan(text.data, text.len, NULL, NULL) == 0,
+         "reports that are no JSON");
+    for (unsigned i = 0; i < CRASHES_KEPT; i++)
+        free(service.crashes[i].json);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    AUTO_FREE char *dir = NULL, *below = NULL, *path = NULL;
+    double before;
+
+    if (!size || (data[0] != 't' && data[0] != 'c') || sodium_init() < 0)
+        return 0;
+    dir = xasprintf("/dev/shm/orbital-fuzz-%d", (int)getpid());
+    below = xasprintf("%s/crashes", dir);
+    path = xasprintf("%s/%s", dir, data[0] == 't' ? "tokens.json" : "crashes/a-0.json");
+    must(dir_make(dir, 0700, NULL) == 0 && dir_make(below, 0700, NULL) == 0, "no directory");
+    must(file_replace(path, (const char *)data + 1, size - 1, 0600, NULL) == 0, "no file");
+    before = cpu_ms();
+    if (data[0] == 't')
+        tokens(path);
+    else
+        crashes(dir);
+    must(cpu_ms() - before < MOST_MS * (1 + (double)size / 4096), "it took too long");
+    nftw(dir, on_entry, 8, FTW_DEPTH | FTW_PHYS);
+    return 0;
+}
