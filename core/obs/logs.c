@@ -163,9 +163,8 @@ static bool admitted(struct logs *logs, struct stream *s, size_t len)
 
     s->tokens += (double)(now - s->refilled_ms) * s->rate / 1000;
     s->refilled_ms = now;
-    if (s->tokens > LOGS_BURST)
-        s->rate = LOGS_RATE;
-    s->tokens = LOGS_BURST;
+    if (s->tokens > s->rate * BURST_SECONDS)
+        s->tokens = s->rate * BURST_SECONDS;
     if (s->tokens < cost) {
         s->dropped++;
         return false;
