@@ -243,10 +243,10 @@ static int read_all(int fd, const char *path, size_t limit, struct buf *ret_data
             continue;
         if (n < 0)
             return orb_fail(err, -errno, "cannot read %s", path);
+        b.len += (size_t)n;
+        b.data[b.len] = '\0'; /* of an empty file, too */
         if (n == 0)
             break;
-        b.len += (size_t)n;
-        b.data[b.len] = '\0';
         if (b.len > limit)
             return orb_fail(err, ORB_E_LIMIT, "%s is larger than %zu bytes", path, limit);
     }
