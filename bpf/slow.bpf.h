@@ -339,6 +339,9 @@ static __always_inline enum slow_verdict slow_rule(const int xdp, struct slow *s
         return SLOW_PASS;
     s->redirect = out->redirect;
     if (verdict == SLOW_FORWARD) {
+        /* It began at the appliance, whose address was taken away; the kernel counts it there. */
+        if (s->flow.mark == ABI_MARK_INPUT || s->flow.mark == ABI_MARK_OUTPUT)
+            return SLOW_PASS;
         if (slow_is_asked(s, out->zone, v6))
             return SLOW_PASS;
         s->counter = slow_counter(s->flow.mark);
