@@ -4,7 +4,7 @@ import random
 import time
 
 from foreign import HELPERS, UNDO, foreigner
-from trees import DMZ4, DMZ6, LAN4, LAN6, NET4, NET6, OWN, PORTS, tree, written
+from trees import DMZ4, DMZ6, LAN4, LAN6, NET4, NET6, OWN, PORTS, destination_nat, tree, written
 from world import OWN6
 import talk
 import wire
@@ -77,6 +77,13 @@ def spec(r, n):
             "dport": r.choice([8000, 8000, 8001, 8002, 53]) if dst == [OWN] else r.choice(PORTS)}
 
 
+def forwarded(r, n, entry):
+    """A conversation that an entry of destination NAT may be for."""
+    proto = {"tcp_udp": r.choice(["tcp", "udp"]), "any": "tcp"}.get(entry["protocol"], entry["protocol"])
+    src = r.choice(LAN4 if entry["from"] == "lan" else NET4)
+    return {"proto": proto, "src": src, "dst": OWN, "sport": 20000 + n, "dport": r.choice([8000, 8001, 8001, 8002, 80, 53])}
+
+
 def ftp(r, n):
     src, dst = r.choice([(LAN4, NET4), (LAN4, NET4), (LAN4, DMZ4), (LAN6, NET6), (NET4, [OWN])])
     return {"proto": "tcp", "src": r.choice(src), "dst": r.choice(dst), "sport": 20000 + n, "dport": 21}
@@ -89,6 +96,9 @@ class Writer:
         self.r = r = random.Random(seed)
         self.t = tree(r)
         self.t["rules"]["100"] = {"from": "lan", "action": "accept"}
+        if r.random() < 0.5:
+            self.t["dnat"] = destination_nat(r)
+            self.t["rules"]["101"] = {"from": "wan", "to": "dmz", "action": "accept"}
         if r.random() < 0.6:
             self.t["snat"] = {"10": {"to": "wan"}}
         for _ in range(r.randrange(0, 5)):
@@ -106,7 +116,8 @@ class Writer:
             self.steps.append(["ftp", n, self.specs[-1], r.choice(["active", "passive"]), 20100 + n])
             self.names.append(f"{n}d")
         else:
-            self.specs.append(spec(r, n))
+            entry = self.t["dnat"].get("10")
+            self.specs.append(forwarded(r, n, entry) if entry and r.random() < 0.5 else spec(r, n))
             self.steps.append(["begin", n, self.specs[-1]])
 
     def some(self):
