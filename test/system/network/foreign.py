@@ -3,8 +3,9 @@ import wire
 
 
 def table(name, family, body):
-    """A table of others, in place of one they had."""
-    return f"nft -f - <<'X'\nadd table {family} {name}\ndelete table {family} {name}\ntable {family} {name} {{ {body} }}\nX"
+    """A table of others, in place of one they had. nft wants the end of a block to be the end of a line."""
+    body = body.replace("; } chain", ";\n}\nchain")
+    return f"nft -f - <<'X'\nadd table {family} {name}\ndelete table {family} {name}\ntable {family} {name} {{\n{body}\n}}\nX"
 
 
 HELPERS = table("x7", "inet", """ct helper f4 { type "ftp" protocol tcp; l3proto ip; }
@@ -34,7 +35,7 @@ def filters(r, s):
         table("x2", "netdev", f"chain c {{ type filter hook egress device {wan} priority 0; {port} drop; }}"),
         table("x4", "inet", f"chain c {{ type filter hook {r.choice(['postrouting', 'forward'])} priority 20; {port} {v} dscp set cs1; }}"),
         table("x5", "inet", f"chain c {{ type filter hook prerouting priority -300; {port} {r.choice(['notrack', 'ct zone set 5'])}; }}"),
-        table("x6", "inet", f"chain c {{ type filter hook {hook} priority {priority}; {port} queue num 77; }}"),
+        table("x6", "inet", f"chain c {{ type filter hook {hook} priority {priority}; {port} quota over 300 bytes drop; }}"),
         table("x6", "inet", f"chain c {{ type nat hook {r.choice(['prerouting', 'output'])} priority -110; {port} dnat {v} to {'fd00:2::2' if six else '10.2.0.3'}; }}"),
         table("x6", "inet", f"chain c {{ type nat hook postrouting priority 90; {port} snat {v} to {'fd00:10::88' if six else '192.0.2.88'}; }}"),
         table("x6", "inet", f"chain c {{ type route hook output priority -140; {port} meta mark set 1; }}"),
@@ -71,7 +72,7 @@ def more(r, s):
         f"tc qdisc replace dev {wan} root tbf rate 10mbit burst 700 limit 9000",
         f"tc qdisc replace dev {wan} root handle 1: htb default 10; tc class add dev {wan} parent 1: classid 1:10 htb rate 100mbit",
         f"tc qdisc replace dev {wan} root pfifo limit 100", f"tc qdisc replace dev dmz0 root tbf rate 10mbit burst 5000 limit 90000",
-        f"tc qdisc add dev {wan} clsact; tc filter add dev {wan} egress protocol ip pref 7 u32 match ip dport {s['dport']} 0xffff action drop",
+        f"tc qdisc replace dev {wan} clsact; tc filter replace dev {wan} egress protocol ip pref 7 u32 match ip dport {s['dport']} 0xffff classid 1:1",
         f"conntrack -D -p {proto if proto != 'icmp' or not six else 'icmpv6'} -s {src} || true",
         f"ip {'-6 ' if six else ''}xfrm policy add src {src} dst {dst} dir {r.choice(['fwd', 'out'])} action block",
         "sysctl -qw net.ipv4.conf.all.rp_filter=1", "conntrack -F",

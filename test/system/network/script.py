@@ -5,10 +5,11 @@ import time
 
 from foreign import HELPERS, UNDO, foreigner
 from trees import DMZ4, DMZ6, LAN4, LAN6, NET4, NET6, OWN, PORTS, destination_nat, tree, written
-from world import OWN6
+from world import OWN6, Failed
 import talk
 import wire
 
+MAY_FAIL = ("File exists", "unreachable", "is down", "invalid gateway")  # said twice; a cable is pulled; anything else is a fault of these words
 OBEY_S = 0.11  # established flows obey a change within 100 ms
 STREAM_S = 2.05  # conntrack calls a UDP flow with answers a stream, and assured, after 2 s
 
@@ -31,6 +32,8 @@ def config(world, tree):
 
 def foreign(world, command):
     failed = world.shell(command)
+    if failed and not any(word in failed for word in MAY_FAIL):
+        raise Failed(f"{command}: {failed}")
     world.dirty = command != UNDO
     world.uncounted |= "rp_filter=1" in command
     world.moves += command == UNDO or any(word in command for word in (" route ", " rule ", " addr ", " mark "))
