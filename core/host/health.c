@@ -216,7 +216,7 @@ static void check_logs(struct health *health)
     failing = logs_trouble(health->host->logs, why, sizeof why);
     if (failing)
         host_problem_set(health->host, LOG_TROUBLE, VERDICT_DEGRADED, why, "",
-                         "make room, or make it writable; it is tried again with every record, and "
+                         "make room, or make it writable; it is tried again every second, and "
                          "those since then are lost with the next restart");
     else if (health->log_failing)
         host_problem_clear(health->host, LOG_TROUBLE);

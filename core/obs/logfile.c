@@ -15,8 +15,9 @@
 #include "core/base/own.h"
 #include "core/obs/logline.h"
 
-#define RETRY_MS 1000 /* between tries to open a file that cannot be opened */
+#define RETRY_MS 1000 /* between tries to open or to write a file that cannot be */
 #define CLOSE_MS 2000
+#define ROOM_BYTES (64 * 1024) /* to call a full disk one with room again */
 #define TAIL_BYTES (64u << 10)
 
 struct logfile {
@@ -209,6 +210,46 @@ static void note(struct logfile *f, const struct orb_err *err, uint64_t lines, u
     pthread_cond_broadcast(&f->finished);
 }
 
+/* Waits for something to do; false: for RETRY_MS there was nothing, and the last try had failed. */
+static bool wait_for_lines(struct logfile *f)
+{
+    struct timespec until;
+
+    if (!f->state.failing) {
+        pthread_cond_wait(&f->added, &f->lock);
+        return true;
+    }
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += RETRY_MS / 1000;
+    return pthread_cond_timedwait(&f->added, &f->lock, &until) == 0;
+}
+
+/* Would a line be taken now? Records of the audit are rare: that there is room again shows before
+ * the next one. Room behind the end is taken and given back, the file stays as it is. */
+static bool takes_lines(struct logfile *f)
+{
+    struct orb_err ignored;
+    struct stat st;
+
+    if (!ready(f, &ignored) || fstat(f->fd, &st) < 0 ||
+        fallocate(f->fd, FALLOC_FL_KEEP_SIZE, st.st_size, ROOM_BYTES) < 0)
+        return false;
+    return ftruncate(f->fd, st.st_size) == 0;
+}
+
+static void try_again(struct logfile *f)
+{
+    bool takes;
+
+    pthread_mutex_unlock(&f->lock);
+    takes = takes_lines(f);
+    pthread_mutex_lock(&f->lock);
+    if (!takes)
+        return;
+    f->state.failing = false;
+    f->state.changes++;
+}
+
 static void *run(void *arg)
 {
     struct logfile *f = arg;
@@ -223,7 +264,8 @@ static void *run(void *arg)
         int fresh = take_fd(&f->fresh_fd);
 
         if (!batch.len && fresh < 0) {
-            pthread_cond_wait(&f->added, &f->lock);
+            if (!wait_for_lines(f) && !f->stop)
+                try_again(f);
             continue;
         }
         f->waiting = (struct buf){0};
