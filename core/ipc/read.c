@@ -446,6 +446,7 @@ void peer_on_poll(uv_poll_t *handle, int status, int events)
         snprintf(broker->busiest, sizeof(broker->busiest), "%s", peer->self.name);
     }
     rest_after(peer, took);
+    rest_before_more(peer);
 }
 
 uint64_t broker_busiest(struct broker *broker, char *who, size_t size)

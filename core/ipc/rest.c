@@ -35,8 +35,11 @@ static void on_rested(uv_timer_t *timer)
     struct ipc_peer *peer = container_of(timer, struct ipc_peer, rest);
 
     peer->resting = false;
-    if (!peer->dead)
-        peer_poll_start(peer);
+    if (peer->dead)
+        return;
+    peer_poll_start(peer);
+    if (peer->more)
+        peer_on_poll(&peer->poll, 0, 0);
 }
 
 static void rest(struct ipc_peer *peer, uint64_t ms)
@@ -46,6 +49,14 @@ static void rest(struct ipc_peer *peer, uint64_t ms)
     peer->resting = true;
     uv_timer_start(&peer->rest, on_rested, ms < MOST_MS ? ms : MOST_MS, 0);
     peer_poll_start(peer);
+}
+
+/* Frames are left over, and the peer does not read what waits for it: its socket has no room to
+ * write that would come at once (peer_poll_start). */
+void rest_before_more(struct ipc_peer *peer)
+{
+    if (!peer->dead && !peer->resting && peer->more && peer->want_write)
+        rest(peer, 1);
 }
 
 void rest_begin(struct ipc_peer *peer)
