@@ -10,8 +10,8 @@
 #include "core/json/reader.h"
 #include "core/json/schema_check.h"
 
-#define MAX_NESTING 200  /* schemas within schemas, references included */
-#define FREE_UNITS 20000 /* a unit: some 50 ns */
+#define MAX_NESTING 200   /* schemas within schemas, references included */
+#define FREE_UNITS 100000 /* a unit: some 50 ns */
 #define UNITS_PER_BYTE 2
 #define NAMES_ON_STACK 512
 

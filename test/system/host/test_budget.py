@@ -81,7 +81,7 @@ def reasons(box):
 def ugly(box):
     os.makedirs(f"{box.dir}/more", exist_ok=True)
     for n in range(6):
-        add(box, f"ugly-{n}", [f"config.read:/{k:02}" + "\u0001" * 105 for k in range(64)])
+        add(box, f"ugly-{n}", [f"config.read:/{k:02}" + "\u0001" * 105 for k in range(8)])
     add(box, "shouts", ["log.write"], description="\u001b[31m" + "x" * 100)
     add(box, "quotes", ['config.read:/"\\'])
     add(box, "huge", ["log.write"], {"config": {"type": "object", "description": "x" * 70000}})
