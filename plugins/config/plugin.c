@@ -166,7 +166,7 @@ static void host_follow(void *arg, const char *text, size_t len)
 
 /* ---- start ---- */
 
-/* An appliance without any configuration is not as somebody wanted it to begin. */
+/* The appliance did not begin with the configuration it was to begin with. */
 static void no_first(struct orb_ctx *ctx, const struct orb_err *why)
 {
     char what[400];

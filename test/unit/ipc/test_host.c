@@ -497,7 +497,7 @@ TEST(the_broker_tells_what_there_is)
     broker_list(world.broker, &text);
     ck_assert_str_eq(buf_str(&text),
                      "{\"interfaces\":[{\"interface\":\"echo\",\"version\":\"1.2\",\"provider\":"
-                     "\"\",\"state\":\"down\",\"methods\":4,\"topics\":3}]}");
+                     "\"\",\"state\":\"down\",\"methods\":5,\"topics\":3}]}");
     buf_clear(&text);
     wire_echo(&world, &echo);
     broker_list(world.broker, &text);
