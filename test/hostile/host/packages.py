@@ -73,7 +73,7 @@ ENDS = {
     "never_ready": "not ready in time", "exit_0": "status 0", "exit_7": "status 7", "ready_exit": "status 0",
     "close": "closed its connection and lived on", "shutdown": "closed its connection|ping", "hang": "ping", "partial": "ping",
     "late_pong": "ping", "fail_flood": ".", "memory": "abort|134|Killed|SIGKILL", "fork": "status (3|31)|Bad system call",
-    "slow_reader": "does not read",
+    "slow_reader": "does not read|ping",  # its queue is full, or a ping waits in it: whichever comes first
     "c_crash": "Segmentation|SIGSEGV|segmentation|status 11", "c_hang": "not ready in time", "c_spin": "not ready in time", "c_exit": "status 0",
     "c_close": "closed|broken|status|Bad file", "c_ready": "READY before HELLO", "c_greet": "seccomp|filter|confine|differ|expected|Seccomp",
     "c_abi": "abi 99|abi", "c_garbage": "frame|envelope|HELLO", "c_fork": "status (3|31)|Bad system call",
