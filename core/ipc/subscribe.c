@@ -1,4 +1,4 @@
-/* Who hears which topics: SUB and UNSUB, and the host's own subscriptions. */
+/* Subscriptions: SUB and UNSUB, and those of the host itself. */
 #include <string.h>
 
 #include "core/ipc/room.h"
@@ -80,8 +80,8 @@ static int subscribe(struct ipc_peer *peer, const char *to, const char *topic,
     if (*ret_sub)
         return 0;
     if (find_sub(iface, peer, "*"))
-        return orb_fail(err, ORB_E_CONFLICT, "%s hears all topics of %s already", peer->self.name,
-                        iface->name);
+        return orb_fail(err, ORB_E_CONFLICT, "%s is subscribed to all topics of %s already",
+                        peer->self.name, iface->name);
     if (peer->sub_count == PEER_MAX_SUBS) {
         iface_maybe_free(peer->broker, iface);
         return orb_fail(err, ORB_E_LIMIT, "%s has %d subscriptions already", peer->self.name,

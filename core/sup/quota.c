@@ -104,7 +104,7 @@ static void on_count(uv_work_t *work)
 
 /* ---- the loop ---- */
 
-static void judge(const struct look *l)
+static void enforce_quota(const struct look *l)
 {
     struct service *service = l->service;
     char *why = service->over_state;
@@ -137,7 +137,7 @@ static void on_counted(uv_work_t *work, int status)
 
     for (unsigned i = 0; i < job->count; i++) {
         if (!status && !sup->stopping)
-            judge(&job->looks[i]);
+            enforce_quota(&job->looks[i]);
         free(job->looks[i].dir);
     }
     free(job);

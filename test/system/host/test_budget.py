@@ -82,6 +82,7 @@ def ugly(box):
     os.makedirs(f"{box.dir}/more", exist_ok=True)
     for n in range(6):
         add(box, f"ugly-{n}", [f"config.read:/{k:02}" + "\u0001" * 105 for k in range(8)])
+    add(box, "costly", [f"config.read:/{k:02}" + "\u0001" * 105 for k in range(64)])
     add(box, "shouts", ["log.write"], description="\u001b[31m" + "x" * 100)
     add(box, "quotes", ['config.read:/"\\'])
     add(box, "huge", ["log.write"], {"config": {"type": "object", "description": "x" * 70000}})
@@ -91,8 +92,9 @@ def ugly(box):
     start(box)
     print(f"# up after {time.monotonic() - begin:.1f} s")
     out = refused(box)
-    expect(set(out) >= {"ugly-0", "ugly-5", "shouts", "quotes", "huge", "slow"}, f"refused: {out}")
+    expect(set(out) >= {"ugly-0", "ugly-5", "costly", "shouts", "quotes", "huge", "slow"}, f"refused: {out}")
     expect("printable" in out["ugly-0"], out["ugly-0"])
+    expect("too costly" in out["costly"], out["costly"])
     expect("slow" in out["slow"] and "too large" in out["slow"], out["slow"])
     configures(box, "1500")
 
