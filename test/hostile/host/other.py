@@ -1,6 +1,7 @@
 """Another client while something is attacked: a process of its own asks the host and a good package all
-the time and notes when each answer came. Its figures under attack are judged against those right before,
-so that a busy machine finds nothing: a pair of stretches is measured again until it fits, a few times."""
+the time and notes when each answer came. A second appliance, which nobody attacks, is asked the same at the
+same moment by another process: what the machine itself makes both wait for is no finding. A stretch is
+measured again until it fits, a few times."""
 import json
 import os
 import struct
@@ -14,7 +15,7 @@ from wire import Client, Closed, Refused, quantile  # noqa: E402
 RECORD = struct.Struct("<dd")  # begin; seconds, below 0: a wrong answer or none
 RATIO, GAP_S = 2.0, 0.1
 FLOOR_S = 0.005  # below that the p99 of a few hundred answers says nothing of the host
-STRETCH_S, PAIRS = 0.25, 6
+STRETCH_S, TRIES = 0.25, 8
 
 
 def ask_on(path, out):
@@ -36,68 +37,83 @@ def ask_on(path, out):
             time.sleep(0.001 if good else 0.05)
 
 
-class Other:
-    def __init__(self, box):
-        self.out = f"{box.dir}/other"
+class Asker:
+    """A process that asks one appliance, and what it noted."""
+
+    def __init__(self, box, name):
+        self.out = f"{box.dir}/{name}"
         open(self.out, "wb").close()
         self.process = subprocess.Popen([sys.executable, os.path.abspath(__file__), f"{box.dir}/run/control.sock", self.out])
         self.at = 0
-        self.wrong = 0
-        self.figures = []  # (what, ratio, longest)
 
     def end(self):
         self.process.kill()
         self.process.wait()
 
     def since(self, begin):
-        """What was asked since then; an answer that has not come counts as long as it is awaited."""
+        """(times, wrong ones) of what was asked since then; an answer that has not come counts as long as it is awaited."""
         with open(self.out, "rb") as f:
             f.seek(self.at)
             data = f.read()
         data = data[:len(data) // RECORD.size * RECORD.size]
         self.at += len(data)
         records = list(RECORD.iter_unpack(data))
-        self.wrong += sum(t < 0 for b, t in records if b >= begin)
         times = [abs(t) for b, t in records if b + abs(t) >= begin]
         last = max((b + abs(t) for b, t in records), default=begin)
-        return times + ([time.monotonic() - last] if time.monotonic() - last > GAP_S else [])
+        waits = time.monotonic() - last
+        return times + ([waits] if waits > GAP_S else []), sum(t < 0 for b, t in records if b >= begin)
+
+    def answered(self, begin):
+        """since(), once there is an answer at all."""
+        until, wrong = time.monotonic() + 3, 0
+        while True:
+            times, more = self.since(begin)
+            wrong += more
+            if times or time.monotonic() > until:
+                return times or [time.monotonic() - begin], wrong
+            time.sleep(0.01)
+
+
+class Other:
+    """box is attacked, beside is not."""
+
+    def __init__(self, box, beside, floor=FLOOR_S):
+        self.floor = floor
+        self.attacked, self.quiet = Asker(box, "other"), Asker(beside, "other")
+        self.figures = []  # (what, ratio, longest)
+
+    def end(self):
+        self.attacked.end()
+        self.quiet.end()
 
     def stretch(self, work):
-        """work() again and again for a while; the times of the answers meanwhile."""
-        self.since(0)
+        """work() again and again for a while: (times, times of the appliance beside, wrong answers)."""
+        self.attacked.since(0)
+        self.quiet.since(0)
         begin = time.monotonic()
         while True:
             work()
             if time.monotonic() - begin >= STRETCH_S:
                 break
-        until = time.monotonic() + 3
-        times = self.since(begin)
-        while not times and time.monotonic() < until:
-            time.sleep(0.01)
-            times = self.since(begin)
-        return times or [time.monotonic() - begin]
-
-    def pair(self, work):
-        quiet = self.stretch(lambda: time.sleep(STRETCH_S))
-        times = self.stretch(work)
-        return quantile(times, .99) / max(quantile(quiet, .99), 1e-6), quantile(times, .99), max(times), quantile(quiet, .99)
+        times, wrong = self.attacked.answered(begin)
+        return times, self.quiet.answered(begin)[0], wrong
 
     def judge(self, what, work):
-        """None, or the words of a complaint: all pairs were too long."""
-        best = None
-        for _ in range(PAIRS):
-            ratio, p99, longest, quiet = self.pair(work)
-            best = min(best or (9e9, 0, 0, 0), (max(ratio / RATIO, longest / GAP_S), ratio, longest, p99))
-            if (ratio <= RATIO or p99 <= FLOOR_S) and longest <= GAP_S:
-                best = (0, ratio, longest, p99)
+        """None, or the words of a complaint: all stretches were too long."""
+        best, words = None, None
+        for _ in range(TRIES):
+            times, beside, wrong = self.stretch(work)
+            if wrong:
+                return f"{wrong} requests of another client failed"
+            p99, quiet, longest = quantile(times, .99), quantile(beside, .99), max(times)
+            over = max(p99 / max(self.floor, RATIO * quiet), longest / max(GAP_S, RATIO * max(beside)))
+            if best is None or over < best[0]:
+                best = over, p99 / max(quiet, 1e-6), longest
+                words = f"others' p99 {p99 * 1e3:.1f} ms, longest {longest * 1e3:.0f} ms; of an appliance beside that nobody attacks {quiet * 1e3:.1f} and {max(beside) * 1e3:.0f} ms"
+            if over <= 1:
                 break
         self.figures.append((what, best[1], best[2]))
-        if self.wrong:
-            wrong, self.wrong = self.wrong, 0
-            return f"{wrong} requests of another client failed"
-        if best[0]:
-            return f"others' p99 {best[3] * 1e3:.1f} ms, {best[1]:.1f} times quiet, longest {best[2] * 1e3:.0f} ms"
-        return None
+        return words if best[0] > 1 else None
 
 
 def bench(figures, attempts, successes):

@@ -2,7 +2,7 @@
 """What a package, a manifest and a client *say* to the host: contracts that are costly to check, words in
 floods, answers that break the contract, configuration calls about what belongs to others. Each attempt
 has its control: the same thing done rightly goes through. All the time another client asks, and its
-answers are judged in every attempt.
+answers are judged in every attempt beside those of a second appliance that nobody attacks.
 
     test_contract.py BUILD [--figures] [NAME]..."""
 import json
@@ -387,17 +387,21 @@ def no_long_turns(box):
 
 def main(root):
     lay_out(root)
-    with Appliance(build, "contract", packages=[root]) as box:
+    with Appliance(build, "contract", packages=[root]) as box, Appliance(build, "beside") as beside:
         box.start()
+        beside.start()
+        probe = {"enabled": True, "grants": ["config.read:/acme-probe"]}
+        commit(beside, ("/services/firewall", {"enabled": False}), ("/services/acme-probe", probe))
+        beside.until(20, lambda: beside.service("acme-probe")["state"] == "Running", "acme-probe runs beside")
         refused = {r["name"].rsplit("/", 1)[-1]: r["error"] for r in box.json("show", "services").get("refused", [])}
         print("# refused when read:", ", ".join(sorted(refused)))
         services = {"firewall": {"enabled": False}, PUPPET: {"enabled": True, "grants": GRANTS},
-                    "acme-probe": {"enabled": True, "grants": ["config.read:/acme-probe"]},
+                    "acme-probe": probe,
                     **{"v-" + a.replace("_", "-"): {"enabled": False, "grants": [f"config.read:/v-{a.replace('_', '-')}"]} for a in SPOIL}}
         commit(box, *((f"/services/{name}", value) for name, value in services.items()), ("/acme-probe/greeting", f"{SECRET} 1"), (f"/{PUPPET}/a", 1))
         for name in ("acme-probe", PUPPET):
             box.until(20, lambda n=name: box.service(n)["state"] == "Running", f"{name} runs")
-        other = others.Other(box)
+        other = others.Other(box, beside, *([0] if figures else []))
         try:
             puppet = Puppet(box, PUPPET)
             manifests(box, refused)
@@ -422,7 +426,7 @@ try:
 finally:
     shutil.rmtree(base, ignore_errors=True)
 print(f"# {len(attempts)} attempts, {len(successes)} successes{': ' + ', '.join(successes) if successes else ''}")
-for what, ratio, longest in sorted(measures, key=lambda f: -f[1])[:5]:
+for what, ratio, longest in sorted(measures, key=lambda f: -f[1])[:25 if figures else 5]:
     print(f"# {what}: others' p99 {ratio:.1f} times quiet, longest {longest * 1e3:.0f} ms")
 if len(attempts) < 130 and not only:
     tap.test("enough attempts", expect, False, f"only {len(attempts)}")
