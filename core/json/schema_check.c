@@ -120,7 +120,7 @@ static int check_member(struct check *c, const struct schema *s, const struct sp
         matches = schema_match(&s->patterns[i], name, len);
 
         if (matches < 0)
-            return schema_too_costly(c, at, &s->patterns[i], matches);
+            return schema_too_costly(c, at, matches);
         if (matches)
             r = schema_check_value(c, s->patterns[i].schema, at, p, ret_end);
         known |= matches > 0;

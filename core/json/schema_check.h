@@ -41,8 +41,7 @@ int schema_mismatch(struct check *c, const struct schema *s, const struct spot *
                     const struct json_slice *v, const char *expected);
 int schema_wrong_count(struct check *c, const struct spot *spot, const char *what, uint64_t n,
                        uint64_t least, uint64_t most);
-int schema_too_costly(struct check *c, const struct spot *spot, const struct pattern *pattern,
-                      int r);
+int schema_too_costly(struct check *c, const struct spot *spot, int r);
 
 /* uniqueItems of the array v (schema_unique.c). */
 int schema_check_unique(struct check *c, const struct spot *spot, const struct json_slice *v);

@@ -155,6 +155,10 @@ void schema_words_types(unsigned types, struct buf *to);
 void schema_words_choices(const struct schema *schema, struct buf *to);
 /* `; did you mean tcp?` when word is near one of the choices. */
 void schema_words_near(const struct schema *schema, const char *word, size_t len, struct buf *to);
+/* What the schema's pattern asks for: x-orb-expected, else its examples, else the pattern. */
+void schema_words_pattern(const struct schema *schema, struct buf *to);
+/* As schema_words_near, for a text that is like one of its examples. */
+void schema_words_near_example(const struct schema *schema, const char *word, struct buf *to);
 void schema_words_range(const struct schema *schema, struct buf *to);
 void schema_words_alternatives(const struct schema_list *list, struct buf *to);
 void schema_words_got(const struct json_slice *value, bool secret, struct buf *to);

@@ -262,6 +262,7 @@ static const struct keyword keywords[] = {
     {"x-orb-order", NULL, 0},
     {"x-orb-since", schema_read_words, 0},
     {"x-orb-until", schema_read_words, 0},
+    {"x-orb-expected", schema_read_words, 0},
     {"title", schema_read_words, 0},
     {"description", schema_read_words, 0},
     {"default", NULL, 0},

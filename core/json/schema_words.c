@@ -120,6 +120,42 @@ void schema_words_range(const struct schema *s, struct buf *to)
         add_bound(&s->multiple, "that is a multiple of", &before, to);
 }
 
+/* The texts among its examples. */
+static size_t examples_of(const struct schema *s, const char *names[KNOWN_MAX])
+{
+    const json_t *examples = json_object_get(s->json, "examples");
+    size_t n = 0;
+
+    for (size_t i = 0; i < json_array_size(examples) && n < KNOWN_MAX; i++)
+        if (json_is_string(json_array_get(examples, i)))
+            names[n++] = json_string_value(json_array_get(examples, i));
+    return n;
+}
+
+void schema_words_pattern(const struct schema *s, struct buf *to)
+{
+    const char *words = json_string_value(json_object_get(s->json, "x-orb-expected"));
+    const char *names[KNOWN_MAX];
+    size_t count = examples_of(s, names);
+
+    if (words) {
+        buf_addf(to, "%.160s", words);
+    } else if (count) {
+        buf_adds(to, "a text such as ");
+        add_names(names, count, to);
+    } else {
+        buf_addf(to, "a text that matches %s", s->pattern.text);
+    }
+}
+
+void schema_words_near_example(const struct schema *s, const char *word, struct buf *to)
+{
+    const char *names[KNOWN_MAX];
+
+    if (strlen(word) <= SHOWN_BYTES)
+        add_near(word, names, examples_of(s, names), to);
+}
+
 void schema_words_alternatives(const struct schema_list *list, struct buf *to)
 {
     buf_adds(to, "one of: ");
@@ -138,7 +174,7 @@ void schema_words_alternatives(const struct schema_list *list, struct buf *to)
         else if (s->format)
             buf_adds(to, s->format->words);
         else if (s->pattern.text)
-            buf_addf(to, "a text that matches %s", s->pattern.text);
+            schema_words_pattern(s, to);
         else if (s->required_count && !s->types)
             buf_addf(to, "an object with certain members");
         else

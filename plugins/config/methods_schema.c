@@ -75,10 +75,11 @@ static json_t *names_at(const struct ask *ask, const char *path)
 void method_schema(struct ask *ask)
 {
     static const char *const words[] = {
-        "type",      "title",        "description", "enum",       "const",
-        "format",    "pattern",      "minimum",     "maximum",    "default",
-        "minLength", "maxLength",    "minItems",    "maxItems",   "items",
-        "x-orb-ref", "x-orb-secret", "x-orb-apply", "x-orb-risk", "propertyNames"};
+        "type",      "title",         "description", "enum",       "const",
+        "format",    "pattern",       "minimum",     "maximum",    "default",
+        "minLength", "maxLength",     "minItems",    "maxItems",   "items",
+        "x-orb-ref", "x-orb-secret",  "x-orb-apply", "x-orb-risk", "propertyNames",
+        "examples",  "x-orb-expected"};
     struct engine *e = ask->engine;
     const char *path = text_in(ask->in, "path", "");
     const json_t *node = NULL;

@@ -183,3 +183,90 @@ TEST(what_does_not_fit_is_refused_where_it_stands)
         ck_assert_msg(strstr(err.text, bad[i].words) != NULL, "%s: \"%s\"", text, err.text);
     }
 }
+
+/* ---- what errors say instead of a pattern ---- */
+
+/* The example behind "such as", or each of "one of", fits; what does not gets these words. */
+static void shows_no_pattern(const char *file, const char *pattern, const char *words)
+{
+    AUTO(json_t)
+    json_t *tree = json_pack("{s:s, s:s}", "pattern", pattern, "x-orb-expected", words);
+    AUTO(buf) struct buf dump = {0}, good = {0};
+    AUTO(schema) struct schema *schema = NULL;
+    const char *example = strstr(words, "such as ");
+    struct orb_err err = {0};
+    bool one_of = !example;
+
+    tree_dump(tree, &dump);
+    ck_assert_int_eq(schema_compile(dump.data, dump.len, true, &schema, &err), 0);
+    ck_assert_msg(example || !strncmp(words, "one of ", 7), "%s: no example: %s", file, words);
+    example = example ? example + strlen("such as ") : words + strlen("one of ");
+    while (example && *example) {
+        size_t len = one_of ? strcspn(example, ",") : strlen(example);
+
+        buf_clear(&good);
+        buf_add_json(&good, example, len);
+        ck_assert_msg(schema_check(schema, good.data, good.len, "", &err) == 0, "%s: %s: %s", file,
+                      words, buf_str(&good));
+        example += len + strspn(example + len, ", ");
+    }
+    ck_assert_int_eq(schema_check(schema, "\"\\u0001\"", 8, "", &err), ORB_E_SCHEMA);
+    ck_assert_msg(strstr(err.text, words) != NULL && !strstr(err.text, pattern), "%s: %s", file,
+                  err.text);
+}
+
+static void each_pattern(const char *file, json_t *node, unsigned *count)
+{
+    const char *name, *pattern = json_string_value(json_object_get(node, "pattern"));
+    const char *words = json_string_value(json_object_get(node, "x-orb-expected"));
+    json_t *below;
+    size_t i;
+
+    json_object_foreach (node, name, below)
+        each_pattern(file, below, count);
+    json_array_foreach (node, i, below)
+        each_pattern(file, below, count);
+    if (!pattern)
+        return;
+    ck_assert_msg(words != NULL, "%s: %s without x-orb-expected", file, pattern);
+    ck_assert_msg(!strpbrk(words, "^$[]{}\\|*?"), "%s: %s", file, words);
+    (*count)++;
+    shows_no_pattern(file, pattern, words);
+}
+
+TEST(no_error_of_a_shipped_schema_shows_a_regular_expression)
+{
+    static const char *const files[] = {"plugins/interfaces/schema.json",
+                                        "plugins/routing/schema.json",
+                                        "plugins/firewall/schema.json",
+                                        "plugins/config/schema.json",
+                                        "api/schema.json",
+                                        "core/host/auth.schema.json",
+                                        "core/host/host.schema.json",
+                                        "core/host/dataplane.schema.json",
+                                        "core/host/arp.schema.json",
+                                        "core/pkg/manifest.schema.json"};
+    unsigned count = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        AUTO(json_t) json_t *all = NULL;
+        AUTO(buf) struct buf text = {0};
+        struct orb_err err;
+
+        part(files[i], "", &text);
+        ck_assert_int_eq(tree_parse(text.data, text.len, NULL, &all, &err), 0);
+        each_pattern(files[i], all, &count);
+    }
+    ck_assert_uint_ge(count, 40);
+}
+
+TEST(a_word_near_an_example_is_suggested)
+{
+    AUTO(schema) struct schema *schema = config_schema("firewall");
+    const char *text = "{\"rules\":{\"10\":{\"action\":\"drop\",\"state\":\"establishd\"}}}";
+    struct orb_err err = {0};
+
+    ck_assert_int_eq(schema_check(schema, text, strlen(text), "/firewall", &err), ORB_E_SCHEMA);
+    ck_assert_str_eq(err.text, "expected one of new, established, related, invalid, untracked; got "
+                               "\"establishd\"; did you mean established?");
+}
