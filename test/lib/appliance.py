@@ -7,6 +7,7 @@
 Everything made is named orbt-NAME-PID and removed again, also when the test fails."""
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,10 @@ import tempfile
 import time
 
 import machine
+
+# Deadlines are what a quiet machine needs with room to spare; a busy or small one takes several times as long. Only a
+# run that is red waits for them.
+PATIENCE = 4
 
 
 def need_root(*more):
@@ -25,8 +30,26 @@ def run(*args, check=True, **kw):
     return subprocess.run([str(a) for a in args], check=check, capture_output=True, text=True, **kw)
 
 
+def processor_s(pid):
+    """Processor time a process has used, its threads together: what the machine does beside it counts little."""
+    with open(f"/proc/{pid}/stat") as f:
+        words = f.read().rsplit(")", 1)[1].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def seeded():
+    """Random numbers whose seed is printed; SEED=N in the environment gives the same ones again."""
+    seed = int(os.environ.get("SEED") or time.time_ns() % 1_000_000_000)
+    print(f"# random: SEED={seed}", flush=True)
+    return random.Random(seed)
+
+
 class Failed(Exception):
     pass
+
+
+class Ended(Exception):
+    """The daemon is not there any more: nothing is waited for."""
 
 
 class Appliance:
@@ -34,7 +57,7 @@ class Appliance:
         self.build, self.dataplane, self.links = build, dataplane, links
         self.ns = f"orbt-{name}-{os.getpid()}"
         self.dir = None
-        self.instance = self.ns
+        self.instance = self.ns[-24:].lstrip("-")  # a longer one is refused; the end has the process id
         self.daemon = None
         self.packages = [f"{build}/packages", f"{build}/third-party", *packages]
         self.notify = None
@@ -78,15 +101,20 @@ class Appliance:
         self.daemon = subprocess.Popen(self.command(), stdout=self.log, stderr=self.log,
                                        env={**os.environ, **(env or {})})
         if wait:
-            self.until(60, lambda: self.json("show", "boot")["phase"] == "operational", "operational")
+            self.until(60, self.is_operational, "operational")
         return self.daemon
+
+    def is_operational(self):
+        if self.daemon.poll() is not None:
+            raise Ended(f"orbitald ended with {self.daemon.returncode}: {self.log_text()[-600:].strip()}")
+        return self.json("show", "boot")["phase"] == "operational"
 
     def kill(self, number=signal.SIGKILL, wait=20):
         if not self.daemon or self.daemon.poll() is not None:
             return None
         self.daemon.send_signal(number)
         try:
-            return self.daemon.wait(wait)
+            return self.daemon.wait(wait * PATIENCE)
         except subprocess.TimeoutExpired:
             self.daemon.kill()
             self.daemon.wait()
@@ -110,7 +138,8 @@ class Appliance:
         return self.json("service", "show", name)
 
     def until(self, seconds, condition, what):
-        """Asks again until condition() is true; errors on the way count as not yet."""
+        """Asks again until condition() is true, for seconds times PATIENCE; errors on the way count as not yet."""
+        seconds *= PATIENCE
         end = time.monotonic() + seconds
         last = None
         while time.monotonic() < end:

@@ -12,7 +12,8 @@ L.offload(False)
 V4 = "10.200.2.2"
 PORT = 5004
 RULES = {"10": {"from": "lan", "to": "wan", "action": "accept"}}
-OBEYS = 0.6  # seconds on a busy machine; without events it would be up to 1 and more
+# Within 0.1 s on a quiet machine; whether it is noticed by its own event is for test_notice.py.
+OBEYS = 15.0
 stream.answer(L, L.server, V4, PORT, "server")
 
 
@@ -92,13 +93,7 @@ def reasons(d):
 
 def back(d, mode):
     """The fast path carries it again."""
-    end = time.monotonic() + 5
-    while mode != "off" and time.monotonic() < end:
-        before = stream.hits(d)
-        time.sleep(0.1)
-        if stream.hits(d) - before >= 4:
-            return True
-    return mode == "off"
+    return mode == "off" or stream.carried(d)
 
 
 def obeys(d, mode, talk, what):
@@ -119,6 +114,7 @@ def leaves_alone(d, mode, what, family, spec, rule):
     """Somebody who decides about something else."""
     come, go = chain(family, spec, rule)
     come()
+    d.say("tend")  # it is read by now
     lab.check(f"{mode}: {what} takes nothing away", back(d, mode))
     go()
 
@@ -154,20 +150,20 @@ client = subprocess.Popen(["nsenter", "--net=" + sys.argv[1], sys.executable, "-
 import socket
 back = [socket.create_server(("10.200.1.2", port)) for port in (4321, 4322)]
 c = socket.create_connection(("10.200.2.2", 21), 5)
-c.settimeout(8)
+c.settimeout(60)
 for line in ("USER x", "PORT 10,200,1,2,16,225"):
     c.sendall(line.encode() + bytes([13, 10]))
     c.recv(10)
 c.recv(10)
 '''])
 c, _ = control.accept()
-c.settimeout(5)
+c.settimeout(60)
 c.recv(100)
 c.send(b"331")
 c.recv(100)
 for port, word in ((4321, "expected"), (4322, "let in")):
     s = socket.socket()
-    s.settimeout(1.5)
+    s.settimeout(5)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     s.bind(("10.200.2.2", 20))
     try:
@@ -205,7 +201,7 @@ def discipline(d, mode):
         return int(L.run(L.router, ["tc", "-s", "qdisc", "show", "dev", "r1"])
                    .split("pkt")[0].split()[-1])
     before, asked = sent(), time.monotonic()
-    while sent() - before < 20 and time.monotonic() - asked < 5:
+    while sent() - before < 20 and time.monotonic() - asked < 30:
         time.sleep(0.02)
     lab.check(f"{mode}: its packets pass the discipline", sent() - before >= 20)
     L.run(L.router, ["tc", "qdisc", "del", "dev", "r1", "root"])

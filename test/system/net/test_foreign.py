@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from closed_lab import CONFIG, Box, Tap, expect, need_root, run  # noqa: E402
 
 BUILD = sys.argv[1]
-SECOND = 3  # what must be back within a second, on a machine that does other things as well
+SECOND = 3  # what must be back within a second; until() has patience with a machine that does other things as well
 
 
 def mode_of(box, port="lan0"):

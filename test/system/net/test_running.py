@@ -77,7 +77,7 @@ class Box(Appliance):
 
 def a_commit_that_is_not_confirmed(box):
     box.ctl("config", "set", "firewall", "groups", "banned", "addresses", PEER)
-    said = box.ctl("config", "commit", "--confirm", "2").stdout
+    said = box.ctl("config", "commit", "--confirm", "4").stdout
     expect("ended 2 running connections: 2 refused, 0 translated" in said, f"the commit says how many: {said}")
     box.stands("session", "query")
     box.flows("session", "query")  # the same connection, after the commit was taken back

@@ -53,9 +53,7 @@ def a_pulled_cable_takes_its_next_hop_away_until_it_is_back():
     with Box(BOTH, UPLINKS) as (ns, w):
         assert both(ns)
         ns.ip("link", "set", "pwan1", "down")
-        since = time.monotonic()
-        while not only_wan0(ns):
-            assert time.monotonic() - since < 1, "a next hop without carrier is left out at once"
+        eventually(lambda: only_wan0(ns), "a next hop without carrier is left out")
         problems = w.until_problems(lambda p: len(p) == 2)
         assert "wan1 has no carrier" in problems[AT4 + "203.0.113.1"]["what"], problems
         assert only_wan0(ns), ns.ip("route") + ns.ip("-6", "route")
@@ -195,14 +193,14 @@ def routes_that_refuse_say_how():
 def a_stranger_that_takes_the_place_of_our_route_loses_it():
     with Box(BOTH, UPLINKS) as (ns, w):
         ns.ip("route", "replace", "default", "via", "192.0.2.66")
-        eventually(lambda: both(ns), "the IPv4 route is back", 1.5)
+        eventually(lambda: both(ns), "the IPv4 route is back")
         ns.ip("-6", "route", "replace", "default", "via", "2001:db8:2::66", "metric", "512")
-        eventually(lambda: both(ns), "the IPv6 route is back", 1.5)
+        eventually(lambda: both(ns), "the IPv6 route is back")
         ns.ip("route", "flush", "proto", "201")
-        eventually(lambda: both(ns), "flushed routes are back", 1.5)
+        eventually(lambda: both(ns), "flushed routes are back")
         w.until_problems(lambda p: not p)
         # One that insists is not fought for ever.
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while "/routing/static/0.0.0.0~10/next-hops/192.0.2.1" not in w.problems:
             assert time.monotonic() < end, w.problems
             ns.ip("route", "replace", "default", "via", "192.0.2.66")
