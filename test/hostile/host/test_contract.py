@@ -401,7 +401,7 @@ def main(root):
         commit(box, *((f"/services/{name}", value) for name, value in services.items()), ("/acme-probe/greeting", f"{SECRET} 1"), (f"/{PUPPET}/a", 1))
         for name in ("acme-probe", PUPPET):
             box.until(20, lambda n=name: box.service(n)["state"] == "Running", f"{name} runs")
-        other = others.Other(box, beside, *([0] if figures else []))
+        other = others.Other(box, beside, strict=figures)
         try:
             puppet = Puppet(box, PUPPET)
             manifests(box, refused)
