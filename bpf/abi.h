@@ -11,7 +11,7 @@
 #include <linux/types.h>
 #endif
 
-#define ABI_VERSION 0x4f524203u
+#define ABI_VERSION 0x4f524204u
 
 #define ABI_WAYS 4
 #define ABI_FLOW4_BUCKETS 16384 /* each CPU; powers of two */
@@ -23,12 +23,14 @@
 #define ABI_PROBES 32                  /* a rule's slot is among so many after its own */
 #define ABI_IFACES 2048
 #define ABI_SUSPECTS 1024 /* a power of two */
+#define ABI_ALIVE_MS 500  /* the fast path goes on after the last heartbeat of the daemon */
 
 /* One element. Words the programs read for every packet. */
 struct fast_control {
     __u32 version;
     __u32 epoch;          /* an entry of another epoch is stale; never 0 */
-    __u32 enabled;        /* 0: everything passes */
+    __u16 enabled;        /* 0: everything passes */
+    __u16 unsettled;      /* 1: connections may run by rules that are not in force any more */
     __u32 policy;         /* 0 or 1: the slot of `policies` in force, and the tag of its `ifaces` */
     __u64 seed;           /* of the hash, random for each creation of the maps */
     __u32 udp_timeout_ms; /* conntrack's own time-outs of an assured stream … */
@@ -38,7 +40,7 @@ struct fast_control {
     __u64 rules_digest;   /* of nftables' half (dataplane/base.c); 0: unknown */
     __u64 object_digest;  /* of the programs that are pinned; 0: none are */
     __u32 company;        /* COMPANY_*: what else decides here (dataplane/company.c) */
-    __u32 unsettled;      /* 1: connections may run by rules that are not in force any more */
+    __u32 until;          /* jiffies; later everything passes: nobody reads the kernel's events */
 };
 
 /* Whoever sets one of these makes a new epoch afterwards. READING: something changed and was not

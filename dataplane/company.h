@@ -91,13 +91,17 @@ struct company_programs {
     uint32_t last; /* of the last link looked at */
     unsigned count;
     struct company_link {
-        uint32_t id;
+        uint32_t id, program, hook;
+        int32_t priority;
         bool ip6;
-    } links[COMPANY_LINKS]; /* at netfilter's hooks */
+        bool here;          /* in this network namespace, as far as the kernel says */
+    } links[COMPANY_LINKS]; /* at netfilter's hooks for forwarded packets */
 };
 
 /* Adds links that came since the last call, drops those that went. */
 void company_links_look(struct company_programs *programs);
+/* Sets `here` of each link. */
+void company_links_here(struct company_programs *programs);
 /* Mixes what others have at tcx of those interfaces. */
 void company_mix_tcx(const struct dataplane *dp, const uint32_t *ports, unsigned count,
                      struct company_programs *programs, uint64_t *state);
@@ -119,11 +123,11 @@ uint32_t company_explain(const struct dataplane *dp, const struct company_sum *s
 const char *company_kind_name(enum company_kind kind);
 void company_fini(struct company *company);
 
-/* ---- company_watch.c, on the loop ---- */
+/* ---- company_watch.c, on the thread of events.c ---- */
 
 /* Something changed: from now on everything is the kernel's, until it was read. Under dp->lock. */
 void company_changed(struct dataplane *dp);
-/* Descriptors besides rtnetlink's and nftables'; negative errno. */
+/* dp->watch, with descriptors besides rtnetlink's and nftables'; negative errno. */
 int company_watch_open(struct dataplane *dp);
 void company_watch_close(struct dataplane *dp);
 /* true: there were events. changed: of company. */

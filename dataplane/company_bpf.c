@@ -1,10 +1,14 @@
 /* BPF programs of others, at tcx of the ports and at netfilter's hooks. The kernel sends no events
  * about either; nftables' lists do not name the second kind.
  *
- * Surprise: the kernel does not say which network namespace a program at netfilter belongs to, so
+ * Surprise: the kernel does not say which network namespace a link at netfilter belongs to. But it
+ * lists the hooks of ours with the programs at them; where it does not (without nfnetlink_hook),
  * one of another namespace counts, too. */
 #include <errno.h>
+#include <arpa/inet.h>
 #include <linux/netfilter.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_hook.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,12 +17,17 @@
 
 #include "bpf/abi.h"
 #include "core/base/own.h"
+#include "dataplane/attribute.h"
 #include "dataplane/company.h"
+#include "dataplane/company_nft.h"
+#include "dataplane/dump.h"
 #include "dataplane/fast.h"
 
 #define ATTACH_TCX_INGRESS 46 /* enum bpf_attach_type of Linux 6.6 */
 #define ATTACH_TCX_EGRESS 47
 #define LINK_NETFILTER 10 /* enum bpf_link_type of Linux 6.4 */
+#define HOOK_BPF 2        /* NFNL_HOOK_TYPE_BPF of Linux 6.4 … */
+#define HOOK_BPF_ID 1     /* … and NFNLA_HOOK_BPF_ID */
 #define PROGRAMS_SHOWN 16 /* at one hook of one port; more are foreign anyway */
 
 /* struct bpf_link_info of Linux 6.4, as far as it is about netfilter. */
@@ -118,8 +127,94 @@ static bool look_at(struct company_programs *programs, uint32_t id)
         return true;
     if (programs->count < COMPANY_LINKS)
         programs->links[programs->count++] =
-            (struct company_link){.id = id, .ip6 = info.family == NFPROTO_IPV6};
+            (struct company_link){.id = id,
+                                  .program = info.program,
+                                  .hook = info.hook,
+                                  .priority = info.priority,
+                                  .ip6 = info.family == NFPROTO_IPV6};
     return true;
+}
+
+struct hook {
+    struct company_programs *programs;
+    uint32_t number;
+    bool ip6;
+};
+
+/* Which program it is, 0: none of BPF. */
+static uint32_t program_of(const struct nlattr *chain)
+{
+    const struct nlattr *type = attribute_find(chain, NFNLA_HOOK_INFO_TYPE);
+    const struct nlattr *about = attribute_find(chain, NFNLA_HOOK_INFO_DESC);
+    const struct nlattr *id =
+        type && about && company_word(type) == HOOK_BPF ? attribute_find(about, HOOK_BPF_ID) : NULL;
+
+    return id ? company_word(id) : 0;
+}
+
+/* One function at a hook of this namespace. */
+static bool on_hook(void *arg, const struct nlmsghdr *h)
+{
+    struct hook *hook = arg;
+    uint32_t program = 0, priority = 0;
+    size_t size;
+    const char *start = company_attributes(h, &size);
+
+    EACH_ATTRIBUTE(a, start, size)
+    {
+        if (attribute_type(a) == NFNLA_HOOK_PRIORITY)
+            priority = company_word(a);
+        else if (attribute_type(a) == NFNLA_HOOK_CHAIN_INFO)
+            program = program_of(a);
+    }
+    for (unsigned i = 0; program && i < hook->programs->count; i++) {
+        struct company_link *link = &hook->programs->links[i];
+
+        link->here |= link->program == program && link->hook == hook->number &&
+                      link->ip6 == hook->ip6 && link->priority == (int32_t)priority;
+    }
+    return true;
+}
+
+/* Where the hook's functions cannot be listed each link counts. */
+static void look_at_hook(struct hook *hook)
+{
+    struct {
+        struct nlmsghdr h;
+        struct nfgenmsg head;
+        struct nlattr a;
+        uint32_t number;
+    } request = {
+        .h = {.nlmsg_len = sizeof(request),
+              .nlmsg_type = NFNL_SUBSYS_HOOK << 8 | NFNL_MSG_HOOK_GET,
+              .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+        .head = {.nfgen_family = hook->ip6 ? NFPROTO_IPV6 : NFPROTO_IPV4, .version = NFNETLINK_V0},
+        .a = {.nla_len = sizeof(request.a) + sizeof(request.number),
+              .nla_type = NFNLA_HOOK_HOOKNUM},
+        .number = htonl(hook->number)};
+    int r = dump_run(NETLINK_NETFILTER, &request.h, on_hook, hook);
+
+    for (unsigned i = 0; r < 0 && i < hook->programs->count; i++) {
+        struct company_link *link = &hook->programs->links[i];
+
+        link->here |= link->hook == hook->number && link->ip6 == hook->ip6;
+    }
+}
+
+void company_links_here(struct company_programs *programs)
+{
+    for (unsigned i = 0; i < programs->count; i++)
+        programs->links[i].here = false;
+    for (unsigned i = 0; i < programs->count; i++) {
+        const struct company_link *link = &programs->links[i];
+        struct hook hook = {.programs = programs, .number = link->hook, .ip6 = link->ip6};
+        bool asked = false;
+
+        for (unsigned k = 0; k < i; k++)
+            asked |= programs->links[k].hook == link->hook && programs->links[k].ip6 == link->ip6;
+        if (!asked)
+            look_at_hook(&hook);
+    }
 }
 
 void company_links_look(struct company_programs *programs)
@@ -132,6 +227,7 @@ void company_links_look(struct company_programs *programs)
     programs->count = kept;
     for (uint32_t id = programs->last; !bpf_link_get_next_id(id, &id) && look_at(programs, id);)
         programs->last = id;
+    company_links_here(programs);
 }
 
 void company_read_links(struct company *company)
@@ -140,8 +236,9 @@ void company_read_links(struct company *company)
 
     company_links_look(&programs);
     for (unsigned i = 0; i < programs.count; i++)
-        company_note(company, COMPANY_BPF,
-                     programs.links[i].ip6 ? COMPANY_IP6 | COMPANY_NEW6
-                                           : COMPANY_IP4 | COMPANY_NEW4,
-                     "a BPF program at netfilter's hooks");
+        if (programs.links[i].here)
+            company_note(company, COMPANY_BPF,
+                         programs.links[i].ip6 ? COMPANY_IP6 | COMPANY_NEW6
+                                               : COMPANY_IP4 | COMPANY_NEW4,
+                         "a BPF program at netfilter's hooks");
 }

@@ -28,7 +28,8 @@ uint64_t company_unseen(const struct dataplane *dp, const uint32_t *ports, unsig
     company_mix_legacy(&state);
     company_links_look(programs);
     for (unsigned i = 0; i < programs->count; i++)
-        digest_mix(&state, &programs->links[i].id, sizeof(programs->links[i].id));
+        if (programs->links[i].here)
+            digest_mix(&state, &programs->links[i].id, sizeof(programs->links[i].id));
     return state;
 }
 

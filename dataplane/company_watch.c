@@ -1,6 +1,6 @@
 /* Events about what else decides: those of rtnetlink (link.c) and of nftables (watch.c) come by
  * their own sockets; here are IPsec's, and what company_poll.c found. All are behind one
- * descriptor, dp->watch. */
+ * descriptor, dp->watch, which events.c reads. */
 #include <errno.h>
 #include <linux/xfrm.h>
 #include <string.h>
@@ -52,6 +52,8 @@ int company_watch_open(struct dataplane *dp)
     if (dp->watch < 0)
         return -errno;
     r = watch(dp, dp->events);
+    if (r == 0)
+        r = watch(dp, dp->tables);
     if (r < 0 || !dp->programs)
         return r;
     dp->ipsec = open_ipsec();

@@ -69,6 +69,9 @@ static int open_parts(struct dataplane *dp, const struct dataplane_options *opti
     r = company_watch_open(dp);
     if (r < 0)
         return orb_fail(err, r, "watching what else decides about packets");
+    r = events_start(dp);
+    if (r < 0)
+        return orb_fail(err, r, "reading the kernel's events");
     company_read(dp);
     r = company_poll_start(dp);
     return r < 0 ? orb_fail(err, r, "watching what sends no events") : 0;
@@ -83,6 +86,7 @@ int dataplane_open(const struct dataplane_options *options, struct dataplane **r
     dp->bpffs = xstrdup(options->bpffs);
     dp->found = options->found ? xstrdup(options->found) : NULL;
     dp->events = dp->tables = dp->watch = dp->ipsec = dp->unseen = dp->poll_stop = -1;
+    dp->noticed = dp->events_stop = -1;
     dp->enabled = true;
     pthread_mutex_init(&dp->lock, NULL);
     r = open_parts(dp, options, err);
@@ -99,6 +103,7 @@ void dataplane_close(struct dataplane *dataplane)
     if (!dataplane)
         return;
     company_poll_stop(dataplane);
+    events_stop(dataplane);
     load_unload(dataplane);
     company_watch_close(dataplane);
     company_fini(&dataplane->company);
@@ -204,16 +209,6 @@ int dataplane_detach(const struct dataplane_options *options, struct orb_err *er
         r = take_away(&dp, err);
     ruleset_close(dp.ruleset);
     return r;
-}
-
-int dataplane_event_fd(const struct dataplane *dataplane)
-{
-    return dataplane->watch;
-}
-
-int dataplane_table_fd(const struct dataplane *dataplane)
-{
-    return dataplane->tables;
 }
 
 /* A port wants a fast path. */

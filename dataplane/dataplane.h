@@ -84,12 +84,11 @@ enum {
     DATAPLANE_POLL = 8      /* what the kernel sends no events for; twice a second */
 };
 
-/* The descriptors the host polls: events of interfaces and routes, and of nftables. */
+/* The descriptor the host polls: readable when there were events of interfaces, routes, nftables
+ * and the like. A thread has made the flow cache stale by then where it must be. */
 int dataplane_event_fd(const struct dataplane *dataplane);
-int dataplane_table_fd(const struct dataplane *dataplane);
-/* Call it when one of them is readable, also while another thread works on the data plane: reads
- * them, makes the flow cache stale where it must be, and says what dataplane_tend has to look at.
- * At most some milliseconds; what is left makes the descriptor readable again. */
+/* Call it when it is readable, also while another thread works on the data plane: says what
+ * dataplane_tend has to look at. At most some milliseconds. */
 unsigned dataplane_dispatch(struct dataplane *dataplane);
 /* Somebody else changed the table, and dataplane_tend has not put it back yet: true, and a
  * sentence. Only while no other thread works on the data plane. */

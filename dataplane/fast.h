@@ -5,8 +5,8 @@
  * tally.c its counters · slots.c the fast path's · flows.c conntrack, judge.c which connections
  * stay · settings.c sysctls, found.c as they were · company*.c what else decides, dump.c netlink's
  * lists · base.c the closed table · plan.c policies compiled, rules.c in nftables, apply.c in force
- * · watch.c who else changed something, tend.c putting it back · report.c counters and status ·
- * dataplane.c the rest. */
+ * · events.c reading events, watch.c who else changed something, tend.c putting it back · report.c
+ * counters and status · dataplane.c the rest. */
 #ifndef DATAPLANE_FAST_H
 #define DATAPLANE_FAST_H
 
@@ -23,7 +23,7 @@
 struct fastpath; /* the skeleton */
 struct bpf_map;
 
-enum { PROGRAM_XDP, PROGRAM_TCX, PROGRAM_PROBE, PROGRAMS };
+enum { PROGRAM_XDP, PROGRAM_TCX, PROGRAM_PROBE, PROGRAM_BEAT, PROGRAMS };
 
 struct link_info {
     uint32_t ifindex;
@@ -135,10 +135,15 @@ struct dataplane {
     int poll_stop;        /* eventfd: the thread of company_poll.c is to end; -1: not there */
     bool polling;         /* that thread runs */
     pthread_t poller;
-    int watch; /* epoll over all of them but tables */
+    int watch;       /* epoll over events, tables, ipsec and unseen */
+    int noticed;     /* eventfd: something is pending, or only the flow cache was made stale */
+    int events_stop; /* eventfd: the thread of events.c is to end; -1: not there */
+    bool reading;    /* that thread runs */
+    pthread_t reader;
     struct suspect *suspects;
     struct company company; /* as last read */
-    pthread_mutex_t lock;   /* of the next six: the loop writes them, dataplane_tend takes them */
+    pthread_mutex_t lock;   /* of the next seven: events.c writes them, dataplane_tend takes them */
+    unsigned pending;       /* DATAPLANE_*: to be looked at */
     uint32_t company_changes;
     uint64_t company_unseen;  /* of what sends no events, before it was read last */
     struct watch_ids touched; /* transactions that touched our table */
@@ -166,6 +171,13 @@ void load_unload(struct dataplane *dp);
 uint32_t load_version(void);
 /* A stale cache: entries made before are not used again. */
 void load_bump(struct dataplane *dp);
+/* The fast path may go on for ABI_ALIVE_MS from now. 0 or negative errno. */
+int load_beat(const struct dataplane *dp);
+
+/* events.c, a thread of its own */
+/* After company_watch_open. Negative errno. */
+int events_start(struct dataplane *dp);
+void events_stop(struct dataplane *dp);
 
 /* pins.c */
 /* To be freed. */

@@ -34,6 +34,13 @@ void load_bump(struct dataplane *dp)
         __atomic_add_fetch(&dp->control->epoch, 1, __ATOMIC_SEQ_CST);
 }
 
+int load_beat(const struct dataplane *dp)
+{
+    LIBBPF_OPTS(bpf_test_run_opts, options);
+
+    return dp->programs ? bpf_prog_test_run_opts(dp->program[PROGRAM_BEAT], &options) : 0;
+}
+
 /* Maps with a part for each CPU. */
 static void size_maps(struct fastpath *skel, int cpus)
 {
@@ -219,6 +226,7 @@ static int try_load(struct dataplane *dp, bool reuse, struct orb_err *err)
         dp->program[PROGRAM_XDP] = dup_fd(skel->progs.orb_xdp_fast);
         dp->program[PROGRAM_TCX] = dup_fd(skel->progs.orb_tcx_fast);
         dp->program[PROGRAM_PROBE] = dup_fd(skel->progs.orb_probe);
+        dp->program[PROGRAM_BEAT] = dup_fd(skel->progs.orb_beat);
     }
     return 0;
 }
@@ -243,6 +251,8 @@ static int take_over(struct dataplane *dp, const struct dataplane_options *optio
         r = load_pin(dp, err);
     if (!r && dp->verified)
         r = fill_tables(dp->programs, err);
+    if (!r && load_beat(dp) < 0)
+        r = orb_fail(err, -errno, "running the fast path's heartbeat");
     if (r < 0)
         return r;
     dp->clsact = options->no_tcx || clsact_needed(dp);

@@ -13,8 +13,10 @@
 #include "core/base/own.h"
 #include "dataplane/fast.h"
 
-static const char *const program_names[PROGRAMS] = {
-    [PROGRAM_XDP] = "prog_xdp", [PROGRAM_TCX] = "prog_tcx", [PROGRAM_PROBE] = "prog_probe"};
+static const char *const program_names[PROGRAMS] = {[PROGRAM_XDP] = "prog_xdp",
+                                                    [PROGRAM_TCX] = "prog_tcx",
+                                                    [PROGRAM_PROBE] = "prog_probe",
+                                                    [PROGRAM_BEAT] = "prog_beat"};
 
 char *pins_path(const struct dataplane *dp, const char *name)
 {

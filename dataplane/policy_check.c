@@ -58,7 +58,8 @@ static int check_rule(const struct subject *it, struct orb_err *err)
         r = check_end(it, "/to", rule->to, err);
     if (r < 0)
         return r;
-    if (!strcmp(rule->from, "local") && !strcmp(rule->to, "local"))
+    if (!strcmp(rule->from, "local") && !rule->from_not && !strcmp(rule->to, "local") &&
+        !rule->to_not)
         return refuse(it, "/to",
                       "traffic of the appliance with itself always passes; one of from and to must "
                       "be another zone",

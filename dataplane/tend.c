@@ -250,24 +250,3 @@ bool dataplane_disturbed(struct dataplane *dataplane, char *ret_what, size_t siz
              touched.who);
     return true;
 }
-
-unsigned dataplane_dispatch(struct dataplane *dataplane)
-{
-    bool others, company;
-    unsigned what;
-
-    pthread_mutex_lock(&dataplane->lock);
-    what = link_events_drain(dataplane);
-    if (company_watch_drain(dataplane, &company))
-        what |= LINK_EVENTS;
-    if (watch_drain(dataplane, &others))
-        what |= DATAPLANE_RULES;
-    if (others || company)
-        what |= DATAPLANE_COMPANY;
-    if (what & DATAPLANE_COMPANY)
-        company_changed(dataplane);
-    pthread_mutex_unlock(&dataplane->lock);
-    if (what & (LINK_EVENTS | DATAPLANE_COMPANY))
-        load_bump(dataplane);
-    return what & ~LINK_EVENTS;
-}

@@ -3,7 +3,7 @@
  * own numbers is somebody else's.
  *
  * Surprise: our own numbers are known only when the thread that works is done, and this is read by
- * the loop meanwhile; so the numbers are kept here and compared later (tend.c). */
+ * events.c meanwhile; so the numbers are kept here and compared later (tend.c). */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netfilter.h>

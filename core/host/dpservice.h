@@ -70,7 +70,7 @@ struct dpservice {
     bool watching, tending;
     bool unsettled;      /* the verdict says that others change the table */
     char disturbed[240]; /* the sentence about it */
-    struct loop_watch links, tables;
+    struct loop_watch events;
     uv_timer_t poll, later;
     unsigned what;             /* to be looked at, by the next job */
     uint64_t not_before;       /* ms; then the next job may begin */

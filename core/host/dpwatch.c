@@ -1,6 +1,6 @@
 /* Looking after the data plane: events of interfaces and of nftables, and twice a second what the
- * kernel sends no events for. The events are read at once, also while a job runs; what they ask for
- * is done by a job of its own.
+ * kernel sends no events for. The data plane reads the events on a thread of its own; what they ask
+ * for is done by a job of its own.
  *
  * Surprise: somebody who changes the same thing again and again (a reload in a loop) must not keep
  * this process busy. After each time something was put back the next one waits longer, up to a
@@ -97,24 +97,9 @@ static void dispatch(struct dpservice *s)
     tend(s);
 }
 
-/* An overrun is read like everything else: then all is looked at anew. */
-static void on_links(struct loop_watch *watch, int status, int events)
+static void on_events(struct loop_watch *watch, int status, int events)
 {
-    dispatch(container_of(watch, struct dpservice, links));
-}
-
-static void on_tables(struct loop_watch *watch, int status, int events)
-{
-    dispatch(container_of(watch, struct dpservice, tables));
-}
-
-static int watch_fd(struct dpservice *s, struct loop_watch *watch, int fd, loop_watch_fn *cb)
-{
-    int r = loop_watch_init(watch, s->host->loop, &s->scope, fd, cb);
-
-    if (r == 0)
-        loop_watch_set(watch, UV_READABLE);
-    return r;
+    dispatch(container_of(watch, struct dpservice, events));
 }
 
 void dpwatch_init(struct dpservice *s)
@@ -135,11 +120,12 @@ void dpwatch_reopen(struct dpservice *s)
 
 void dpwatch_start(struct dpservice *s)
 {
-    int r = watch_fd(s, &s->links, dataplane_event_fd(s->dataplane), on_links);
+    int r = loop_watch_init(&s->events, s->host->loop, &s->scope, dataplane_event_fd(s->dataplane),
+                            on_events);
 
     if (r == 0)
-        r = watch_fd(s, &s->tables, dataplane_table_fd(s->dataplane), on_tables);
-    if (r < 0)
+        loop_watch_set(&s->events, UV_READABLE);
+    else
         log_error(s->host->log, "dataplane.not-watched", KV("error", uv_strerror(r)));
     uv_timer_start(&s->poll, on_poll, POLL_MS, POLL_MS);
     s->watching = true;

@@ -6,7 +6,8 @@
  *   apply FILE · put FILE (merges into the running policy) · revert · status · counters · times (of
  *   the last apply) · enable · disable · events (waits for one, dispatches) · tend (what was put
  *   back) · age (the next packet of each IPv4 flow in the cache is the one in FLOW_PUNT_S) ·
- *   other-in, other-out [INTERFACE] (somebody's program at tcx) · destroy · quit */
+ *   other-in, other-out [INTERFACE [pass]] (another program at tcx) ·
+ *   other-netfilter [4|6 [pass [NETNS-FILE]]] · destroy · quit */
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -64,11 +65,10 @@ static int apply(struct dataplane *dp, struct policy *policy, const char *path, 
 
 static int wait_event(struct dataplane *dp, struct orb_err *err)
 {
-    struct pollfd fds[] = {{.fd = dataplane_event_fd(dp), .events = POLLIN},
-                           {.fd = dataplane_table_fd(dp), .events = POLLIN}};
+    struct pollfd event = {.fd = dataplane_event_fd(dp), .events = POLLIN};
     struct dataplane_tended tended;
 
-    if (poll(fds, 2, 5000) < 1)
+    if (poll(&event, 1, 5000) < 1)
         return orb_fail(err, ORB_E_DEADLINE, "no event within 5 s");
     return dataplane_tend(dp, dataplane_dispatch(dp), &tended, err);
 }
@@ -76,12 +76,11 @@ static int wait_event(struct dataplane *dp, struct orb_err *err)
 /* Nothing is read yet when this returns. */
 static int notice(struct dataplane *dp, struct files *files, struct buf *out, struct orb_err *err)
 {
-    struct pollfd fds[] = {{.fd = dataplane_event_fd(dp), .events = POLLIN},
-                           {.fd = dataplane_table_fd(dp), .events = POLLIN}};
+    struct pollfd event = {.fd = dataplane_event_fd(dp), .events = POLLIN};
     uint64_t begun = now_ms();
 
     while (!(files->noticed & DATAPLANE_COMPANY)) {
-        if (now_ms() - begun > 5000 || poll(fds, 2, 5000) < 1)
+        if (now_ms() - begun > 5000 || poll(&event, 1, 5000) < 1)
             return orb_fail(err, ORB_E_DEADLINE, "nothing noticed within 5 s");
         files->noticed |= dataplane_dispatch(dp);
     }
@@ -167,12 +166,13 @@ static int load_other(bool netfilter, bool passes)
 
 /* Another program at tcx of an interface or at netfilter, which lets nothing pass, or everything.
  * link: what the last call made; it goes with this process or with the next call. Without a place
- * that is all. */
+ * that is all. elsewhere: in that network namespace. */
 static int other(int *link, const char *command, const char *where, struct orb_err *err)
 {
     bool netfilter = !strcmp(command, "other-netfilter");
-    const char *how = strtok(NULL, " \n");
-    AUTO_FD int program = -1;
+    const char *how = strtok(NULL, " \n"), *elsewhere = strtok(NULL, " \n");
+    AUTO_FD int program = -1, here = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    AUTO_FD int there = elsewhere ? open(elsewhere, O_RDONLY | O_CLOEXEC) : -1;
 
     if (*link >= 0)
         close(*link);
@@ -180,8 +180,12 @@ static int other(int *link, const char *command, const char *where, struct orb_e
     if (!where)
         return 0;
     program = load_other(netfilter, how && !strcmp(how, "pass"));
+    if (elsewhere && setns(there, CLONE_NEWNET) < 0)
+        return orb_fail(err, ORB_E_INTERNAL, "%s: %s", elsewhere, strerror(errno));
     if (program >= 0)
         *link = make_link(program, netfilter, where, !strcmp(command, "other-out"));
+    if (elsewhere && setns(here, CLONE_NEWNET) < 0)
+        return orb_fail(err, ORB_E_INTERNAL, "going back: %s", strerror(errno));
     return *link < 0 ? orb_fail(err, ORB_E_INTERNAL, "%s %s: %s", command, where, strerror(errno))
                      : 0;
 }
@@ -253,14 +257,13 @@ static int run(struct dataplane *dp, struct policy *policy, struct files *files,
 static void look_after(struct dataplane *dp)
 {
     struct pollfd fds[] = {{.fd = 0, .events = POLLIN},
-                           {.fd = dataplane_event_fd(dp), .events = POLLIN},
-                           {.fd = dataplane_table_fd(dp), .events = POLLIN}};
+                           {.fd = dataplane_event_fd(dp), .events = POLLIN}};
 
     for (uint64_t polled = 0; !fds[0].revents;) {
         struct dataplane_tended tended;
         unsigned what = 0;
 
-        if (poll(fds, 3, 500) > 0)
+        if (poll(fds, 2, 500) > 0)
             what = dataplane_dispatch(dp);
         if (now_ms() - polled >= 500) {
             what |= DATAPLANE_POLL;

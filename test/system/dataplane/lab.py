@@ -39,7 +39,7 @@ class Dpctl:
     """One daemon's life; kill() ends it as a crash would."""
 
     def __init__(self, lab, *options, before=()):
-        self.lab = lab
+        self.lab, self.options = lab, options
         self.process = subprocess.Popen(
             [*before, lab.program, f"/run/netns/{lab.router}", lab.bpffs, *options],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -60,6 +60,8 @@ class Dpctl:
         with open(path, "w") as f:
             json.dump(policy, f)
         self.say(f"{command} {path}")
+        if "no-tcx" in self.options:  # our own filters at clsact are noticed, too, and read
+            self.say("tend")
 
     def status(self):
         return json.loads(self.say("status"))

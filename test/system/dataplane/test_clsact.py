@@ -58,7 +58,7 @@ for what, hand in (("filter", ["filter", "del", "dev", "r0", "ingress"]), ("disc
     said = d.say("tend")
     lab.check(f"a deleted {what} is put back and said: {said}", "r0; it is back" in said)
     check("put back", "r0", 1, 1)
-    lab.check("and refuses, and nothing more is said", refused(d) == 50 and d.say("tend") == ";;")
+    lab.check("and nothing more is said, and it refuses", d.say("tend") == ";;" and refused(d) == 50)
 before = filters("r0")
 for _ in range(3):
     d.apply(lab.policy("auto", RULES))

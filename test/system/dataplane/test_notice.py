@@ -193,6 +193,25 @@ def programs(box):
                  lambda: other("other-netfilter"), takes, "bpf", f"IPv{family} is the kernel's: a BPF program")
 
 
+def elsewhere(box):
+    """A program at netfilter of another network namespace, such as a container's, is none of ours."""
+    if "hook" not in L.run(L.router, ["nft", "list", "hooks"], check=False):
+        print("# skipped: this kernel does not list hooks")
+        return
+    try:
+        box.d.say(f"other-netfilter 4 pass /run/netns/{L.client}")
+    except RuntimeError as e:
+        print(f"# skipped: no programs at netfilter: {e}")
+        return
+    run("nft", "add table inet others")()
+    box.noticed("an empty table beside a program of another namespace")
+    found, said = box.fast(), box.reason()
+    lab.check(f"{box.mode}: that program takes nothing: {found} {said}", found == NONE and not said and not box.kinds())
+    box.d.say("other-netfilter")
+    run("nft", "delete table inet others")()
+    box.noticed("the end of that table")
+
+
 def ipsec(box):
     policy = "src", "10.9.0.0/24", "dst", "10.8.0.0/24", "dir", "out"
     box.kind("an IPsec policy", run("ip", "xfrm", "policy", "add", *policy, "action", "block"),
@@ -238,6 +257,6 @@ stream.answer(L, L.server, SERVER, PORT, "server")
 for mode in sys.argv[2:] or ("tcx", "xdp"):
     box = Box(mode)
     box.until_fast()
-    for part in (tables, dormant, disciplines, programs, ipsec, rules, objects):
+    for part in (tables, dormant, disciplines, programs, elsewhere, ipsec, rules, objects):
         part(box)
     box.close()

@@ -5,6 +5,7 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_hook.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
@@ -20,8 +21,8 @@
 #define EVERYTHING (COMPANY_IP4 | COMPANY_IP6 | COMPANY_NEW4 | COMPANY_NEW6)
 
 static struct {
-    struct buf tables, chains, rules, disciplines, ingress, egress;
-    int rules_error, chains_error;
+    struct buf tables, chains, rules, disciplines, ingress, egress, hooks;
+    int rules_error, chains_error, hooks_error;
 } answers;
 
 static const struct buf *answer_to(const struct nlmsghdr *request)
@@ -35,6 +36,8 @@ static const struct buf *answer_to(const struct nlmsghdr *request)
         return &answers.chains;
     case NFT(NFT_MSG_GETRULE):
         return &answers.rules;
+    case NFNL_SUBSYS_HOOK << 8 | NFNL_MSG_HOOK_GET:
+        return &answers.hooks;
     case RTM_GETQDISC:
         return &answers.disciplines;
     case RTM_GETTFILTER:
@@ -64,6 +67,7 @@ int dump_run(int protocol, const struct nlmsghdr *request, dump_fn *each, void *
     }
     return answer == &answers.rules    ? answers.rules_error
            : answer == &answers.chains ? answers.chains_error
+           : answer == &answers.hooks  ? answers.hooks_error
                                        : 0;
 }
 
@@ -447,6 +451,81 @@ TEST(filters_at_egress_are_asked_for_where_there_can_be_some)
     ck_assert(company.places[0].ifindex == 8 && company.places[0].shaped);
     ck_assert_uint_eq(company.places[0].kind, COMPANY_TC);
     company_fini(&company);
+}
+
+/* ---- programs at netfilter's hooks ---- */
+
+/* A function at a hook of this namespace: a BPF program (type 2), or a chain of nftables. */
+static void function(uint32_t type, uint32_t program, int priority)
+{
+    struct buf *b = &answers.hooks;
+    struct nfgenmsg head = {0};
+    size_t at = begin(b, NFNL_SUBSYS_HOOK << 8 | NFNL_MSG_HOOK_GET, &head, sizeof(head));
+    size_t info, about;
+
+    put_text(b, NFNLA_HOOK_FUNCTION_NAME, "a function");
+    info = nest(b, NFNLA_HOOK_CHAIN_INFO);
+    about = nest(b, NFNLA_HOOK_INFO_DESC);
+    put_word(b, 1, program);
+    unnest(b, about);
+    put_word(b, NFNLA_HOOK_INFO_TYPE, type);
+    unnest(b, info);
+    put_word(b, NFNLA_HOOK_PRIORITY, (uint32_t)priority);
+    end(b, at);
+}
+
+static struct company_programs two_links(void)
+{
+    return (struct company_programs){
+        .count = 2,
+        .links = {{.id = 1, .program = 70, .hook = NF_INET_FORWARD, .priority = -10},
+                  {.id = 2, .program = 71, .hook = NF_INET_FORWARD, .priority = -10}}};
+}
+
+TEST(a_program_of_another_namespace_is_none_of_ours)
+{
+    struct company_programs programs = two_links();
+
+    function(1, 71, -10); /* a chain whose description begins with such a number */
+    function(2, 70, -10);
+    function(2, 71, -11); /* the same program at another place */
+    company_links_here(&programs);
+    ck_assert(programs.links[0].here && !programs.links[1].here);
+    buf_clear(&answers.hooks);
+    company_links_here(&programs); /* it went away here */
+    ck_assert(!programs.links[0].here && !programs.links[1].here);
+}
+
+TEST(where_the_kernel_lists_no_hooks_each_program_counts)
+{
+    struct company_programs programs = two_links();
+
+    answers.hooks_error = -EINVAL;
+    company_links_here(&programs);
+    ck_assert(programs.links[0].here && programs.links[1].here);
+}
+
+TEST(a_list_of_hooks_that_is_cut_off_is_read_as_far_as_it_goes)
+{
+    struct buf whole;
+    unsigned found = 0;
+
+    function(2, 70, -10);
+    whole = answers.hooks;
+    answers.hooks = (struct buf){0};
+    for (uint32_t len = sizeof(struct nlmsghdr); len <= whole.len; len++) {
+        struct company_programs programs = two_links();
+
+        buf_clear(&answers.hooks);
+        buf_add(&answers.hooks, whole.data, whole.len);
+        memcpy(answers.hooks.data, &len, sizeof(len));
+        answers.hooks.len = len;
+        company_links_here(&programs);
+        ck_assert(!programs.links[1].here);
+        found += programs.links[0].here;
+    }
+    ck_assert_uint_ge(found, 1); /* the whole, at least */
+    buf_fini(&whole);
 }
 
 /* ---- what is said ---- */

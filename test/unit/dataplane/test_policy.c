@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "dataplane/nft.h"
 #include "dataplane/policy.h"
 #include "test/lib/harness.h"
 
@@ -276,6 +277,29 @@ TEST(every_refused_policy_says_where_and_what)
         ck_assert_msg(!strcmp(err.path, bad->path), "%s\n  path \"%s\", not \"%s\"", bad->text,
                       err.path, bad->path);
         has_words(err.text, bad->words, bad->text);
+    }
+}
+
+/* To the appliance, from it and through it, but for what it sends to itself. */
+TEST(any_interface_is_not_the_appliance_and_may_be_beside_it)
+{
+    static const char *const rows[] = {
+        RULE("\"from\":\"!local\",\"to\":\"local\",\"action\":\"drop\""),
+        RULE("\"from\":\"local\",\"to\":\"!local\",\"action\":\"drop\""),
+        RULE("\"from\":\"!local\",\"to\":\"!local\",\"action\":\"drop\"")};
+    /* input, output, forward */
+    static const bool hooks[][2] = {{false, true}, {true, false}, {false, false}};
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO(policy) struct policy policy;
+        struct orb_err err = {0};
+
+        policy_init(&policy);
+        must(&policy, rows[i]);
+        ck_assert_msg(policy_check(&policy, &err) == 0, "%s: %s", rows[i], err.text);
+        for (size_t k = 0; k < ARRAY_LEN(hooks); k++)
+            ck_assert_msg(nft_at_hook(&policy.rules[0], hooks[k][0], hooks[k][1]) == (i == k),
+                          "%s at hook %zu", rows[i], k);
     }
 }
 

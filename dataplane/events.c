@@ -1,0 +1,106 @@
+/* A thread that reads the kernel's events as they come, whatever the host's loop and the jobs do
+ * meanwhile: what they change is obeyed at once, what there is to look at waits for the loop. And
+ * the heartbeat of the fast path: packets take it only as long as events were read half a second
+ * ago or later (bpf/fast.bpf.h), so that a daemon that is dead or stopped leaves no established
+ * flow to decisions nobody looks after.
+ *
+ * Surprise: the heartbeat follows the reading. What the kernel changed before it is obeyed already.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "core/base/own.h"
+#include "dataplane/fast.h"
+
+#define BEAT_MS 50 /* a tenth of ABI_ALIVE_MS */
+
+/* Reads what there is. */
+static void read_events(struct dataplane *dp)
+{
+    bool others, company;
+    unsigned what;
+
+    pthread_mutex_lock(&dp->lock);
+    what = link_events_drain(dp);
+    if (company_watch_drain(dp, &company))
+        what |= LINK_EVENTS;
+    if (watch_drain(dp, &others))
+        what |= DATAPLANE_RULES;
+    if (others || company)
+        what |= DATAPLANE_COMPANY;
+    if (what & DATAPLANE_COMPANY)
+        company_changed(dp);
+    dp->pending |= what & ~LINK_EVENTS;
+    if (what)
+        eventfd_write(dp->noticed, 1);
+    pthread_mutex_unlock(&dp->lock);
+    if (what & (LINK_EVENTS | DATAPLANE_COMPANY))
+        load_bump(dp);
+}
+
+unsigned dataplane_dispatch(struct dataplane *dataplane)
+{
+    eventfd_t count;
+    unsigned what;
+
+    read_events(dataplane);
+    pthread_mutex_lock(&dataplane->lock);
+    what = dataplane->pending;
+    dataplane->pending = 0;
+    (void)eventfd_read(dataplane->noticed, &count);
+    pthread_mutex_unlock(&dataplane->lock);
+    return what;
+}
+
+int dataplane_event_fd(const struct dataplane *dataplane)
+{
+    return dataplane->noticed;
+}
+
+static void *run(void *arg)
+{
+    struct dataplane *dp = arg;
+    struct pollfd fds[] = {{.fd = dp->watch, .events = POLLIN},
+                           {.fd = dp->events_stop, .events = POLLIN}};
+
+    while (!fds[1].revents) {
+        poll(fds, ARRAY_LEN(fds), dp->programs ? BEAT_MS : -1);
+        read_events(dp);
+        load_beat(dp);
+    }
+    return NULL;
+}
+
+int events_start(struct dataplane *dp)
+{
+    sigset_t all, before;
+    int r;
+
+    dp->noticed = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    dp->events_stop = eventfd(0, EFD_CLOEXEC);
+    if (dp->noticed < 0 || dp->events_stop < 0)
+        return -errno;
+    sigfillset(&all); /* signals are the loop's */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    r = pthread_create(&dp->reader, NULL, run, dp);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    dp->reading = r == 0;
+    return -r;
+}
+
+void events_stop(struct dataplane *dp)
+{
+    int *fds[] = {&dp->noticed, &dp->events_stop};
+
+    if (dp->reading) {
+        eventfd_write(dp->events_stop, 1);
+        pthread_join(dp->reader, NULL);
+        dp->reading = false;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        if (*fds[i] >= 0)
+            close(take_fd(fds[i]));
+}
