@@ -81,7 +81,7 @@ void method_schema(struct ask *ask)
         "x-orb-ref", "x-orb-secret",  "x-orb-apply", "x-orb-risk", "propertyNames",
         "examples",  "x-orb-expected"};
     struct engine *e = ask->engine;
-    const char *path = text_in(ask->in, "path", "");
+    const char *path = text_in(ask->in, "path", ""), *of;
     const json_t *node = NULL;
     json_t *reply;
     struct orb_err err = {0};
@@ -101,8 +101,12 @@ void method_schema(struct ask *ask)
     if (!*path)
         json_object_set_new(reply, "type", json_string("object"));
     json_object_set_new(reply, "members", members_of(ask, path, node));
-    json_object_set_new(reply, "names", names_at(ask, text_in(node, "x-orb-ref", path)));
-    if (json_object_get(node, "additionalProperties") || json_object_get(node, "patternProperties"))
+    of =
+        text_in(json_object_get(node, "items"), "x-orb-ref", path); /* of a list: of its elements */
+    json_object_set_new(reply, "names", names_at(ask, text_in(node, "x-orb-ref", of)));
+    if (json_is_object(json_object_get(node, "additionalProperties")) ||
+        json_is_true(json_object_get(node, "additionalProperties")) ||
+        json_object_get(node, "patternProperties"))
         json_object_set_new(reply, "map", json_true());
     engine_answer(e, ask->req, reply);
 }

@@ -226,8 +226,12 @@ const json_t *shape_at(const struct parts *parts, const char *path)
     int n = part ? pointer_split(rest, tokens, (int)ARRAY_LEN(tokens), &storage) : 0;
     bool clear = true;
 
-    for (int i = 0; node && i < n; i++)
-        node = shape_member(part, node, tokens[i], &clear);
+    for (int i = 0; node && i < n; i++) {
+        const json_t *items = json_object_get(node, "items");
+
+        node = json_is_object(items) ? follow(part, items)
+                                     : shape_member(part, node, tokens[i], &clear);
+    }
     return node;
 }
 
