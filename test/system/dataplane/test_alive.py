@@ -14,6 +14,7 @@ L = lab.Lab(sys.argv[1])
 L.offload(False)
 SERVER, PORT = "10.200.2.2", 5004
 RULES = {"10": {"from": "lan", "to": "wan", "action": "accept"}}
+EVENTS = 20000  # each twice; they fill a buffer of 16 MiB
 WITHIN = 5  # seconds; without a heartbeat it would be never
 stream.answer(L, L.server, SERVER, PORT, "server")
 
@@ -68,6 +69,37 @@ def stopped(mode, talk):
     return d
 
 
+def overrun(mode, talk, d):
+    """More events than there is room for, the one that matters among them: everything is read anew."""
+    os.kill(d.process.pid, signal.SIGSTOP)
+    for turn in ("add", "del"):
+        L.run(L.router, [sys.executable, "-c", "import subprocess, sys\nsubprocess.run(['ip', '-batch', '-'], text=True, check=True, input=''.join("
+                         f"'route {turn} blackhole 10.77.%d.%d/32\\n' % (n >> 8, n & 255) for n in range({EVENTS})))"])
+    for words in (["qdisc", "add", "dev", "r0", "clsact"],
+                  ["filter", "add", "dev", "r0", "ingress", "prio", "7", "u32", "match", "u32", "0", "0", "flowid", "1:1"]):
+        L.run(L.router, ["tc", *words])
+    lab.check(f"{mode}: events are lost: {lost()}", lost())
+    os.kill(d.process.pid, signal.SIGCONT)
+    end = time.monotonic() + 10
+    while "tc ingress filter" not in d.status()["ports"]["r0"].get("reason", "") and time.monotonic() < end:
+        time.sleep(0.02)
+    port, count = d.status()["ports"]["r0"], talk.last()[1]
+    lab.check(f"{mode}: what came with events that were lost is known: {port}", "tc ingress filter" in port.get("reason", ""))
+    while talk.last()[1] < count + 20 and time.monotonic() < end + 10:
+        time.sleep(0.02)
+    found = d.status()["ports"]["r0"]["hits"] - port["hits"], talk.last()[1] - count
+    lab.check(f"{mode}: and obeyed: {found[0]} of {found[1]} packets on the fast path", found[0] == 0 and found[1] >= 20)
+    L.run(L.router, ["tc", "qdisc", "del", "dev", "r0", "clsact"])
+    lab.check(f"{mode}: without it the conversation goes on, by the fast path", talk.flows() is not None and carried(d))
+
+
+def lost():
+    """Netlink sockets in the router that lost messages: the column Drops."""
+    lines = L.run(L.router, ["cat", "/proc/net/netlink"]).splitlines()
+    column = lines[0].split().index("Drops")
+    return sum(int(line.split()[column]) for line in lines[1:])
+
+
 def dead(mode, talk, d):
     d.kill()
     obeyed(mode, talk, "dead")
@@ -86,5 +118,8 @@ for mode in sys.argv[2:] or ("tcx", "xdp"):
     talk.assured()
     first.kill()
     held_up(mode, talk)
-    dead(mode, talk, stopped(mode, talk))
+    d = stopped(mode, talk)
+    if mode == "tcx":
+        overrun(mode, talk, d)
+    dead(mode, talk, d)
     talk.close()

@@ -96,6 +96,15 @@ def back(d, mode):
     return mode == "off" or stream.carried(d)
 
 
+def kinds(d):
+    """By the metric."""
+    return {line.split('kind="')[1].split('"')[0] for line in d.say("metrics").split(";") if "company_kind{" in line}
+
+
+def kind_of(what):
+    return "ipsec" if "IPsec" in what else "iptables" if "iptables" in what else "nftables"
+
+
 def obeys(d, mode, talk, what):
     come, go, why = COMPANY[what]
     come()
@@ -104,6 +113,8 @@ def obeys(d, mode, talk, what):
               took is not None and took < OBEYS)
     said = reasons(d)
     lab.check(f"{mode}: the status says so: {said}", mode == "off" or why in said)
+    found = kinds(d)
+    lab.check(f"{mode}: and the metric: {found}", mode == "off" or kind_of(what) in found)
     go()
     lab.check(f"{mode}: when it is gone the conversation goes on", talk.flows() is not None)
     lab.check(f"{mode}: by the fast path, without a reason {reasons(d)}",
@@ -161,6 +172,8 @@ c.settimeout(60)
 c.recv(100)
 c.send(b"331")
 c.recv(100)
+print("asked", flush=True)
+sys.stdin.readline()
 for port, word in ((4321, "expected"), (4322, "let in")):
     s = socket.socket()
     s.settimeout(5)
@@ -181,7 +194,14 @@ def expected(mode):
     """What a helper waits for is no first packet like another: rules refuse it, conntrack allows it."""
     nft("table ip helpers {\nct helper f {\ntype \"ftp\" protocol tcp\n}\nchain c {\ntype filter hook prerouting "
         "priority 0\niifname \"r0\" tcp dport 21 ct helper set \"f\"\n}\n}")
-    out = L.python(L.server, FTP_SERVER, f"/run/netns/{L.client}").split()
+    child = L.start(L.server, [sys.executable, "-c", "import socket, sys\n" + FTP_SERVER, f"/run/netns/{L.client}"],
+                    stdin=-1, stdout=-1)
+    asked, end = child.stdout.readline(), time.monotonic() + 5
+    while mode != "off" and "expectation" not in kinds(d) and time.monotonic() < end:
+        time.sleep(0.02)
+    lab.check(f"{mode}: what a helper expects is in the metric, and first packets the kernel's: {kinds(d)} {reasons(d)}", asked == "asked\n" and (
+        mode == "off" or "expectation" in kinds(d) and "first packets are the kernel's" in reasons(d)))
+    out = child.communicate("go on\n")[0].split()
     lab.check(f"{mode}: a connection a helper expects is let in, and only that: {out}",
               out == ["expected", "refused"])
     nft("delete table ip helpers")

@@ -5,9 +5,11 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netfilter/nfnetlink_hook.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
+#include <linux/xfrm.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,8 +29,12 @@ static struct {
 
 static const struct buf *answer_to(const struct nlmsghdr *request)
 {
+    static const struct buf nothing;
     const struct tcmsg *tc = NLMSG_DATA(request);
 
+    if (request->nlmsg_type == (NFNL_SUBSYS_CTNETLINK_EXP << 8 | IPCTNL_MSG_EXP_GET) ||
+        request->nlmsg_type == XFRM_MSG_GETSPDINFO || request->nlmsg_type == XFRM_MSG_GETDEFAULT)
+        return &nothing;
     switch (request->nlmsg_type) {
     case NFT(NFT_MSG_GETTABLE):
         return &answers.tables;
@@ -602,4 +608,71 @@ TEST(each_kind_has_a_name_of_its_own)
     for (enum company_kind i = 0; i < COMPANY_KINDS; i++)
         for (enum company_kind k = 0; k < i; k++)
             ck_assert_str_ne(company_kind_name(i), company_kind_name(k));
+}
+
+/* ---- the whole ---- */
+
+static struct dataplane *with_port(struct fast_control *control)
+{
+    struct dataplane *dp = xcalloc(1, sizeof(*dp));
+
+    pthread_mutex_init(&dp->lock, NULL);
+    dp->programs = (void *)dp; /* there are some; nobody looks at them here */
+    dp->control = control;
+    dp->ports.count = 1;
+    dp->ports.items[0] = (struct port){.name = "lan0", .mode = PORT_TCX};
+    return dp;
+}
+
+TEST(what_cannot_be_read_stays_the_kernels_until_it_can)
+{
+    struct fast_control control = {.company = COMPANY_READING, .epoch = 7};
+    AUTO_FREE struct dataplane *dp = with_port(&control);
+
+    chain("t", NF_INET_FORWARD, 1);
+    answers.chains_error = -ENOBUFS;
+    ck_assert_int_eq(company_read(dp), -ENOBUFS); /* at the start */
+    ck_assert(company_is_reading(dp));
+    answers.chains_error = 0;
+    ck_assert_int_eq(company_read(dp), 0);
+    ck_assert(!company_is_reading(dp) && (control.company & COMPANY_NEW4));
+    ck_assert_uint_gt(control.epoch, 7);
+    answers.chains_error = -ENOBUFS;
+    company_changed(dp);
+    ck_assert_int_eq(company_read(dp), -ENOBUFS); /* and later */
+    ck_assert(company_is_reading(dp));
+    company_fini(&dp->company);
+}
+
+TEST(a_list_that_changes_each_time_it_is_read_stays_the_kernels)
+{
+    struct fast_control control = {.company = COMPANY_READING};
+    AUTO_FREE struct dataplane *dp = with_port(&control);
+
+    chain("t", NF_INET_FORWARD, 1);
+    answers.rules_error = -ENOENT; /* the chain went, says each of the tries */
+    ck_assert_int_eq(company_read(dp), -EINTR);
+    ck_assert(company_is_reading(dp));
+}
+
+TEST(each_kind_is_a_line_of_the_metric)
+{
+    for (enum company_kind kind = 0; kind < COMPANY_KINDS; kind++) {
+        struct fast_control control = {0};
+        AUTO_FREE struct dataplane *dp = with_port(&control);
+        AUTO(buf) struct buf text = {0};
+        AUTO_FREE char *line =
+            xasprintf("orbital_fast_path_company_kind{port=\"lan0\",kind=\"%s\"} 1\n",
+                      company_kind_name(kind));
+        const char *first;
+
+        dp->ports.items[0].company = kind == COMPANY_UNREAD ? 0 : 1u << kind;
+        control.company = kind == COMPANY_UNREAD ? COMPANY_READING : 0;
+        dataplane_metrics(dp, &text);
+        first = strstr(buf_str(&text), "_company_kind{");
+        ck_assert_msg(first && strstr(buf_str(&text), line), "no %s in %s", line, buf_str(&text));
+        ck_assert_msg(!strstr(first + 1, "_company_kind{"), "%s", buf_str(&text));
+        ck_assert(
+            strstr(buf_str(&text), "orbital_fast_path_company{port=\"lan0\",mode=\"tcx\"} 1"));
+    }
 }
