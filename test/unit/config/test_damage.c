@@ -73,6 +73,7 @@ static void many_damages(unsigned commits, unsigned count, unsigned seed)
     uint64_t random = seed, revision;
     unsigned newest = 0;
 
+    printf("# seed %u\n", seed);
     original_new(&o, commits);
     for (unsigned i = 0; i < count; i++) {
         AUTO_FREE char *wrong = one_damage(&o, &random, i, &revision);

@@ -119,6 +119,7 @@ TEST(random_edits_give_the_same_tree_as_editing_a_copy)
     static const char *const values[] = {"1", "\"s\"", "{}", "{\"c\":1,\"d\":{\"k\":2}}", "[1]"};
     unsigned seed = 7;
 
+    printf("# seed %u\n", seed);
     for (int round = 0; round < 2000; round++) {
         AUTO(json_t) json_t *base = parse("{\"a\":{\"b\":{\"c\":1},\"e\":{}},\"f\":{\"g\":{}}}");
         AUTO(json_t) json_t *plain = json_deep_copy(base);

@@ -263,54 +263,55 @@ TEST(a_chain_whose_rules_name_an_interface_is_about_that_interface)
     company_fini(&company);
 }
 
-/* Wherever its message ends, a rule never says less than the whole. */
-TEST(a_rule_that_is_cut_off_is_about_its_interface_or_about_everything)
+/* Reads nftables with the message in *answer cut off at every length. */
+static void cut_off(struct buf *answer, void (*check)(const struct company *company))
 {
-    struct buf whole = {0};
+    struct buf whole = *answer;
 
-    rule(NFT_META_IIFNAME, "lan0\0\0\0\0\0\0\0\0\0\0\0", IFNAMSIZ);
-    whole = answers.rules;
-    answers.rules = (struct buf){0};
-    chain("t", NF_INET_FORWARD, 1);
+    *answer = (struct buf){0};
     for (uint32_t len = sizeof(struct nlmsghdr); len <= whole.len; len++) {
         struct company company = {0};
 
-        buf_clear(&answers.rules);
-        buf_add(&answers.rules, whole.data, whole.len);
-        memcpy(answers.rules.data, &len, sizeof(len));
-        answers.rules.len = len;
+        buf_clear(answer);
+        buf_add(answer, whole.data, whole.len);
+        memcpy(answer->data, &len, sizeof(len));
+        answer->len = len;
         ck_assert_int_eq(company_read_nft(&company), 0);
-        if (!(company.flags & COMPANY_IP4)) {
-            ck_assert_uint_eq(company.count, 1);
-            ck_assert(company.places[0].in);
-            ck_assert(company.places[0].prefix || !strcmp(company.places[0].name, "lan0"));
-        }
+        check(&company);
         company_fini(&company);
     }
     buf_fini(&whole);
 }
 
+static void names_lan0_or_everything(const struct company *company)
+{
+    if (company->flags & COMPANY_IP4)
+        return;
+    ck_assert_uint_eq(company->count, 1);
+    ck_assert(company->places[0].in);
+    ck_assert(company->places[0].prefix || !strcmp(company->places[0].name, "lan0"));
+}
+
+/* Wherever its message ends, a rule never says less than the whole. */
+TEST(a_rule_that_is_cut_off_is_about_its_interface_or_about_everything)
+{
+    rule(NFT_META_IIFNAME, "lan0\0\0\0\0\0\0\0\0\0\0\0", IFNAMSIZ);
+    chain("t", NF_INET_FORWARD, 1);
+    cut_off(&answers.rules, names_lan0_or_everything);
+}
+
+static unsigned places_of_cut_chains;
+
+static void count_places(const struct company *company)
+{
+    places_of_cut_chains += company->count;
+}
+
 TEST(a_chain_that_is_cut_off_is_read_as_far_as_it_goes)
 {
-    struct buf whole = {0};
-    unsigned taken = 0;
-
     chain_of(NFPROTO_NETDEV, "t", NF_NETDEV_INGRESS, "lan0", 1, true);
-    whole = answers.chains;
-    answers.chains = (struct buf){0};
-    for (uint32_t len = sizeof(struct nlmsghdr); len <= whole.len; len++) {
-        struct company company = {0};
-
-        buf_clear(&answers.chains);
-        buf_add(&answers.chains, whole.data, whole.len);
-        memcpy(answers.chains.data, &len, sizeof(len));
-        answers.chains.len = len;
-        ck_assert_int_eq(company_read_nft(&company), 0);
-        taken += company.count;
-        company_fini(&company);
-    }
-    ck_assert_uint_ge(taken, 1); /* the whole, at least */
-    buf_fini(&whole);
+    cut_off(&answers.chains, count_places);
+    ck_assert_uint_ge(places_of_cut_chains, 1); /* the whole, at least */
 }
 
 TEST(attributes_of_a_newer_kernel_change_nothing)

@@ -449,7 +449,7 @@ TEST(a_worker_dies_with_the_process_that_spawned_it)
     kill(host, SIGKILL);
     waitpid(host, NULL, 0);
     ended = (struct pollfd){.fd = fd, .events = POLLIN};
-    ck_assert_int_eq(poll(&ended, 1, 2000), 1);
+    ck_assert_int_eq(poll(&ended, 1, 30000), 1);
     close(fd);
     sandbox_free(s->sandbox);
     snprintf(name, sizeof name, "orbt-%d", (int)getpid());
