@@ -49,7 +49,7 @@ class Machine(Appliance):
     def __exit__(self, *_):
         for p in self.traffic.values():
             p.stdin.close()
-            p.wait(10)
+            p.wait(60)
         self.traffic = {}
         self.kill_quietly()
         if self.callback:
@@ -86,11 +86,11 @@ class Machine(Appliance):
         self.addresses()
 
     def addresses(self):
-        for a in ("10.1.0.2/24", "2001:db8:1::2/64"):
-            self.at("office", "ip", "addr", "add", a, "dev", "eth0")
+        for a in (("10.1.0.2/24",), ("2001:db8:1::2/64", "nodad")):
+            self.at("office", "ip", "addr", "add", *a, "dev", "eth0")
         self.at("office", "ip", "route", "add", "default", "via", "10.1.0.1")
-        for a in ("192.0.2.1/24", "2001:db8:2::1/64"):
-            self.at("inet", "ip", "addr", "add", a, "dev", "eth0")
+        for a in (("192.0.2.1/24",), ("2001:db8:2::1/64", "nodad")):
+            self.at("inet", "ip", "addr", "add", *a, "dev", "eth0")
         self.at("inet", "ip", "addr", "add", "198.51.100.10/32", "dev", "lo")
         self.at("inet", "ip", "route", "add", "10.1.0.0/24", "via", "192.0.2.2")
         self.at("inet", "ip", "-6", "route", "add", "2001:db8:1::/64", "via", "2001:db8:2::2")

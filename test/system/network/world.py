@@ -131,7 +131,8 @@ class World:
             run("ip", "netns", "add", name)
             run("ip", "link", "add", "e0", "address", wire.mac(self.mac[host]), "netns", name, "type", "veth",
                 "peer", "name", port, "address", wire.mac(self.port_mac[host]), "netns", self.box.ns)
-            self.inside(host, *quiet, "net.ipv6.conf.all.accept_ra=0", "net.ipv6.conf.e0.router_solicitations=0",
+            # a new namespace may have what the machine's own has: a host that forwards answers what it cannot deliver, late
+            self.inside(host, *quiet, "net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0", "net.ipv6.conf.all.accept_ra=0", "net.ipv6.conf.e0.router_solicitations=0",
                         "net.ipv6.conf.all.keep_addr_on_down=1", "net.ipv6.conf.e0.keep_addr_on_down=1")
             self.inside(host, "nft", "-f", "-", stdin=GUARD)
             self.inside(host, "ethtool", "-K", "e0", "gro", "on", "tx", "off")
