@@ -81,26 +81,14 @@ def old_iptables(verdict):
             raise OSError(ctypes.get_errno(), "the old iptables refuses")
 
 
-class Lab:
+class Lab(bed.Around):
     """client - edge - server, one flow between them."""
 
     def __init__(self, box, mode):
         self.box, self.mode = box, mode
-        self.client, self.server = (f"orbb-{n}-{os.getpid()}" for n in ("client", "server"))
+        self.client, self.server = self.spaces = [f"orbb-{n}-{os.getpid()}" for n in ("client", "server")]
         self.here = os.open("/proc/self/ns/net", os.O_RDONLY)
         self.listeners, self.program = [], None
-
-    def __enter__(self):
-        try:
-            self.build_up()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        for ns in (self.client, self.server):
-            bed.run("ip", "netns", "del", ns, check=False)
 
     def inside(self, ns, make):
         """make() with this process in ns: what it opens belongs there."""

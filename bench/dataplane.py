@@ -34,7 +34,7 @@ ATTEMPTS = 3
 CLONE_NEWNET = 0x40000000
 
 
-class Lab:
+class Lab(bed.Around):
     """client - edge | plain - server, and the programs of bench/dataplane/gen.bpf.c."""
 
     def __init__(self, build, box, cpu):
@@ -42,7 +42,7 @@ class Lab:
         self.gen_path = os.path.join(os.path.abspath(build), "bench", "gen")
         self.pin = f"{box.dir}/bpf/bench"
         pid = os.getpid()
-        self.client, self.plain, self.server = (f"orbb-{n}-{pid}" for n in ("client", "plain", "server"))
+        self.client, self.plain, self.server = self.spaces = [f"orbb-{n}-{pid}" for n in ("client", "plain", "server")]
         self.repeated = 0
 
     def inside(self, ns, *args):
@@ -64,14 +64,6 @@ class Lab:
             raise bed.Failed(f"gen {word} {' '.join(map(str, args))}: {done.stderr.strip()}")
         return done.stdout
 
-    def __enter__(self):
-        try:
-            self.build_up()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
     def build_up(self):
         edge = self.box.ns
         for ns in (self.client, self.plain, self.server):
@@ -92,10 +84,6 @@ class Lab:
                         "net.ipv4.conf.default.rp_filter=0", "net.ipv4.conf.lan0.rp_filter=0")
         self.gen("load", self.plain, "wan0", self.mac(self.server, "eth1"))
         self.macs = {"eth0": self.mac(edge, "lan0"), "eth1": self.mac(self.plain, "lan0")}
-
-    def __exit__(self, *_):
-        for ns in (self.client, self.plain, self.server):
-            bed.run("ip", "netns", "del", ns, check=False)
 
     def sink(self, dev, kind):
         """xdp, tc, or none: of the two the cheaper one for what arrives."""

@@ -38,6 +38,24 @@ class Bed(appliance.Appliance):
         self.ctl("config", "commit", "--comment", comment)
 
 
+class Around:
+    """What stands around an appliance: build_up() makes it, spaces are its namespaces."""
+
+    spaces = ()
+
+    def __enter__(self):
+        try:
+            self.build_up()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for ns in self.spaces:
+            run("ip", "netns", "del", ns, check=False)
+
+
 def need_root(name):
     if os.geteuid() != 0:
         sys.exit(f"bench {name}: needs root, for network namespaces")

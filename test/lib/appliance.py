@@ -16,10 +16,6 @@ import time
 
 import machine
 
-# Deadlines are what a quiet machine needs with room to spare; a busy or small one takes several times as long. Only a
-# run that is red waits for them.
-PATIENCE = 4
-
 
 def need_root(*more):
     """Skips the test where the machine forbids what every appliance needs, and more (machine.NEEDS)."""
@@ -30,9 +26,10 @@ def run(*args, check=True, **kw):
     return subprocess.run([str(a) for a in args], check=check, capture_output=True, text=True, **kw)
 
 
-def processor_s(pid):
-    """Processor time a process has used, its threads together: what the machine does beside it counts little."""
-    with open(f"/proc/{pid}/stat") as f:
+def processor_s(pid, loop_only=False):
+    """Processor time a process has used, its threads together or the first alone: what the machine does beside it
+    counts little."""
+    with open(f"/proc/{pid}/task/{pid}/stat" if loop_only else f"/proc/{pid}/stat") as f:
         words = f.read().rsplit(")", 1)[1].split()
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -63,6 +60,7 @@ class Appliance:
         self.notify = None
         self.bpffs = None  # DIR/bpf
         self.env = {}  # more environment of orbctl
+        self.spaces, self.children = [], []  # more namespaces; processes to be ended
 
     def __enter__(self):
         self.dir = tempfile.mkdtemp(prefix=f"{self.ns}.", dir="/run")
@@ -75,14 +73,37 @@ class Appliance:
         if self.dataplane:
             os.mkdir(f"{self.dir}/bpf")
             run("mount", "-t", "bpf", "bpf", f"{self.dir}/bpf")
+        try:
+            self.build_up()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
+    def build_up(self):
+        """What a test needs around its appliance."""
+
     def __exit__(self, *_):
+        for child in self.children:
+            child.kill()
+            child.wait()
         self.kill(signal.SIGTERM)
-        run("ip", "netns", "del", self.ns, check=False)
+        for space in (self.ns, *self.spaces):
+            run("ip", "netns", "del", space, check=False)
         if self.dataplane:
             run("umount", f"{self.dir}/bpf", check=False)
         shutil.rmtree(self.dir, ignore_errors=True)
+
+    def host(self, name, link, address):
+        """A host behind a link of the appliance, in a namespace of its own; the namespace."""
+        space = f"{self.ns}-{name}"
+        run("ip", "netns", "add", space)
+        self.spaces.append(space)
+        run("ip", "link", "add", link, "netns", self.ns, "type", "veth", "peer", "name", "eth0", "netns", space)
+        for dev in ("lo", "eth0"):
+            run("ip", "-n", space, "link", "set", dev, "up")
+        run("ip", "-n", space, "addr", "add", address, "dev", "eth0")
+        return space
 
     def inside(self, *args):
         return ["nsenter", f"--net=/run/netns/{self.ns}", "--", *args]
@@ -114,7 +135,7 @@ class Appliance:
             return None
         self.daemon.send_signal(number)
         try:
-            return self.daemon.wait(wait * PATIENCE)
+            return self.daemon.wait(machine.patient(wait))
         except subprocess.TimeoutExpired:
             self.daemon.kill()
             self.daemon.wait()
@@ -138,8 +159,8 @@ class Appliance:
         return self.json("service", "show", name)
 
     def until(self, seconds, condition, what):
-        """Asks again until condition() is true, for seconds times PATIENCE; errors on the way count as not yet."""
-        seconds *= PATIENCE
+        """Asks again until condition() is true, for machine.patient(seconds); errors on the way count as not yet."""
+        seconds = machine.patient(seconds)
         end = time.monotonic() + seconds
         last = None
         while time.monotonic() < end:

@@ -32,6 +32,12 @@ def must(result):
     return result
 
 
+def patient(seconds):
+    """A deadline is what a quiet machine needs with room to spare; a busy or small one takes several times as long. Only
+    a run that is red waits for it."""
+    return max(seconds, min(8 * seconds, 120))
+
+
 def root():
     if os.geteuid():
         raise OSError(errno.EPERM, "you are not root")

@@ -1,8 +1,13 @@
 """What else decides on the box: tables, filters, disciplines and IPsec of others. A conversation that the fast path
-carries obeys each of them at once, as with the fast path off, and goes back to the fast path when it is gone."""
+carries obeys each of them at once, as with the fast path off, and goes back to the fast path when it is gone.
+
+    test_company.py DPCTL [--netfilter] [MODE]...
+
+--netfilter: only a program at netfilter, which every daemon of the machine makes way for."""
 import sys
 import time
 
+import iptables
 import lab
 import stream
 
@@ -21,45 +26,11 @@ def nft(text):
     L.run(L.router, ["nft", text])
 
 
-# iptables' old tables, whose program may not be here: the policy of FORWARD, by the kernel's own interface.
-LEGACY = """
-import ctypes
-s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
-libc = ctypes.CDLL(None, use_errno=True)
-def get(option, data):
-    b = ctypes.create_string_buffer(data, len(data)); n = ctypes.c_uint(len(data))
-    if libc.getsockopt(s.fileno(), 0, option, b, ctypes.byref(n)): raise OSError(ctypes.get_errno(), "getsockopt")
-    return bytearray(b.raw)
-info = get(64, b"filter".ljust(84, b"\\0"))
-hooks, *rest = struct.unpack("I5I5III", info[32:84])
-entry, under, count, size = rest[:5], rest[5:10], rest[10], rest[11]
-table = get(65, b"filter".ljust(32, b"\\0") + struct.pack("Q", size) + bytes(size))[40:]
-at = under[2] + struct.unpack_from("H", table, under[2] + 88)[0] + 32
-struct.pack_into("i", table, at, -1 if sys.argv[1] == "DROP" else -2)
-counters = ctypes.create_string_buffer(16 * count)
-replace = b"filter".ljust(32, b"\\0") + struct.pack("III5I5II", hooks, count, size, *entry, *under, count)
-replace = replace.ljust(88, b"\\0") + struct.pack("Q", ctypes.addressof(counters)) + bytes(table)
-if libc.setsockopt(s.fileno(), 0, 64, replace, len(replace)): raise OSError(ctypes.get_errno(), "setsockopt")
-"""
-
-
-def has_legacy():
-    try:
-        L.python(L.router, LEGACY, "ACCEPT")
-        return True
-    except RuntimeError:
-        return False
-
-
 def chain(family, spec, rule="drop", device=""):
     device = f"device {device} " if device else ""
     return (lambda: nft(f"add table {family} others; add chain {family} others c "
                         f"{{ type filter hook {spec.format(device)}; }}; add rule {family} others c {rule}"),
             lambda: nft(f"delete table {family} others"))
-
-
-def legacy(policy):
-    return lambda: L.python(L.router, LEGACY, policy)
 
 
 def ip(*words):
@@ -81,10 +52,9 @@ COMPANY = {
     "an IPsec policy": (ip(*[w.format("add") for w in POLICY], "action", "block"),
                         ip(*[w.format("delete") for w in POLICY]), "IPsec"),
 }
-if has_legacy():
-    COMPANY["iptables' old tables"] = (legacy("DROP"), legacy("ACCEPT"), "iptables table filter")
-else:
-    print("# skipped: this kernel has no old iptables")
+if not iptables.missing(L):
+    COMPANY["iptables' old tables"] = (lambda: iptables.forward(L, "DROP"), lambda: iptables.forward(L, "ACCEPT"),
+                                       "iptables table filter")
 
 
 def reasons(d):
@@ -142,9 +112,9 @@ def new_element(mode, talk):
     lab.check(f"{mode}: and answers when nobody bans him", talk.flows() is not None)
 
 
-def at_tcx(d, mode, talk):
-    """Another program behind ours, one where packets leave, one at netfilter. The kernel sends no events: a thread looks."""
-    for where, port in (("in", "r0"), ("out", "r1"), ("netfilter", "4")):
+def programs(d, mode, talk, places):
+    """A program of somebody else. The kernel sends no events: a thread looks."""
+    for where, port in places:
         d.say(f"other-{where} {port}")
         took = talk.stands(time.monotonic())
         lab.check(f"{mode}: a program, {where} {port}, is obeyed after {took if took is None else round(took, 2)} s",
@@ -207,6 +177,20 @@ def expected(mode):
     nft("delete table ip helpers")
 
 
+def beside(d, mode, talk):
+    for what in COMPANY:
+        obeys(d, mode, talk, what)
+    new_element(mode, talk)
+    expected(mode)
+    if lab.HAS_TCX:  # behind ours, and where packets leave
+        programs(d, mode, talk, [("in", "r0"), ("out", "r1")])
+    leaves_alone(d, mode, "a chain about IPv6", "ip6", "forward priority 0", "drop")
+    leaves_alone(d, mode, "a chain about another interface", "inet", "forward priority 0",
+                 "iifname \"elsewhere*\" drop")
+    leaves_alone(d, mode, "a chain for local packets", "inet", "input priority 10", "counter")
+    discipline(d, mode)
+
+
 def discipline(d, mode):
     """What leaves goes through the queueing discipline somebody put there."""
     L.run(L.router, ["tc", "qdisc", "add", "dev", "r1", "root", "tbf", "rate", "100mbit", "burst",
@@ -229,23 +213,17 @@ def discipline(d, mode):
     lab.check(f"{mode}: the port's hook, too", d.status()["ports"]["r1"]["mode"] == mode)
 
 
-for mode in sys.argv[2:] or ("off", "tcx", "xdp"):
+NETFILTER = "--netfilter" in sys.argv
+for mode in [a for a in sys.argv[2:] if a != "--netfilter"] or ("off", "tcx", "xdp"):
     d = L.dpctl("live")
     d.apply(lab.policy(mode, RULES))
     talk = stream.Stream(L, V4, PORT)
     talk.assured()
     lab.check(f"{mode}: the fast path carries it", back(d, mode))
-    for what in COMPANY:
-        obeys(d, mode, talk, what)
-    new_element(mode, talk)
-    expected(mode)
-    if lab.HAS_TCX:
-        at_tcx(d, mode, talk)
-    leaves_alone(d, mode, "a chain about IPv6", "ip6", "forward priority 0", "drop")
-    leaves_alone(d, mode, "a chain about another interface", "inet", "forward priority 0",
-                 "iifname \"elsewhere*\" drop")
-    leaves_alone(d, mode, "a chain for local packets", "inet", "input priority 10", "counter")
-    discipline(d, mode)
+    if NETFILTER:
+        programs(d, mode, talk, [("netfilter", "4")] if lab.HAS_TCX else [])
+    else:
+        beside(d, mode, talk)
     talk.close()
     d.say("destroy")
     d.kill()

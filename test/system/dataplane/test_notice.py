@@ -3,6 +3,7 @@ it is being read; once it is read, exactly what it may be about. Nothing here is
 plane does nothing by itself but to notice."""
 import sys
 
+import iptables
 import lab
 import stream
 
@@ -14,7 +15,7 @@ ALL, IN, BACK, NONE = (0, 0), (0, 1), (1, 0), (1, 1)  # what is taken from the f
 BEING_READ = "everything is the kernel's: what else decides here is being read"
 TALKER = """
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(2)
+s.settimeout(5)
 s.connect((sys.argv[1], int(sys.argv[2])))
 for line in sys.stdin:
     got = 0
@@ -212,6 +213,21 @@ def elsewhere(box):
     box.noticed("the end of that table")
 
 
+def old_tables(box):
+    """Of iptables as it was before nftables."""
+    if iptables.missing(L):
+        return
+    iptables.forward(L, "DROP")
+    box.d.say("notice")
+    before, answered = box.hits(), box.talk.ask(1)
+    lab.check(f"{box.mode}: old tables that refuse are noticed: {answered}", not answered and box.hits() == before)
+    box.d.say("read")
+    lab.check(f"{box.mode}: and told: {box.reason()}", "iptables table filter" in box.reason())
+    iptables.forward(L, "ACCEPT")
+    box.noticed("their end")
+    lab.check(f"{box.mode}: nothing is taken without them", box.fast() == NONE and not box.kinds())
+
+
 def ipsec(box):
     policy = "src", "10.9.0.0/24", "dst", "10.8.0.0/24", "dir", "out"
     box.kind("an IPsec policy", run("ip", "xfrm", "policy", "add", *policy, "action", "block"),
@@ -257,6 +273,6 @@ stream.answer(L, L.server, SERVER, PORT, "server")
 for mode in sys.argv[2:] or ("tcx", "xdp"):
     box = Box(mode)
     box.until_fast()
-    for part in (tables, dormant, disciplines, programs, elsewhere, ipsec, rules, objects):
+    for part in (tables, dormant, disciplines, programs, elsewhere, old_tables, ipsec, rules, objects):
         part(box)
     box.close()

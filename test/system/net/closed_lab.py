@@ -19,23 +19,10 @@ CONFIG = {
 class Box(Appliance):
     """lan0 and wan0, whose other ends are hosts in namespaces of their own."""
 
-    def __enter__(self):
-        super().__enter__()
-        for host, port, address, other in (("lan", "lan0", "10.1.0.2/24", "10.1.0.1"),
+    def build_up(self):
+        for name, link, address, other in (("lan", "lan0", "10.1.0.2/24", "10.1.0.1"),
                                            ("wan", "wan0", "192.0.2.1/24", "192.0.2.2")):
-            ns = f"{self.ns}-{host}"
-            run("ip", "netns", "add", ns)
-            run("ip", "link", "add", "eth0", "netns", ns, "type", "veth", "peer", "name", port,
-                "netns", self.ns)
-            run("ip", "-n", ns, "addr", "add", address, "dev", "eth0")
-            run("ip", "-n", ns, "link", "set", "eth0", "up")
-            run("ip", "-n", ns, "route", "add", "default", "via", other)
-        return self
-
-    def __exit__(self, *args):
-        super().__exit__(*args)
-        for host in ("lan", "wan"):
-            run("ip", "netns", "del", f"{self.ns}-{host}", check=False)
+            run("ip", "-n", self.host(name, link, address), "route", "add", "default", "via", other)
 
     def pings(self, host, to):
         return run("ip", "netns", "exec", f"{self.ns}-{host}", "ping", "-c1", "-W1", to,

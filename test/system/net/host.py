@@ -16,7 +16,6 @@ import machine  # noqa: E402
 (HELLO, WELCOME, OPEN, OPENED, REQ, REP, ERR, CANCEL, SUB, UNSUB, PUB, EVENT, GAP, PING, PONG, READY,
  LOG, METRIC, STOP, FAIL, PEER, GONE, PROBLEMS, PROGRESS, APPLIED) = range(1, 26)
 CONFIG, USER = 7, 9  # peers
-PATIENCE = 4  # a busy machine takes several times as long; only a run that is red waits for it
 SKIP = 77
 
 
@@ -191,9 +190,9 @@ class Worker:
                 raise EOFError(f"{self.name} ended; logs: {self.logs[-3:]}")
             self.buffer += data
 
-    def until(self, wanted, seconds=10):
+    def until(self, wanted, seconds=10, patience=machine.patient):
         """Serves the worker's own requests until a frame is wanted."""
-        deadline = time.monotonic() + seconds * PATIENCE
+        deadline = time.monotonic() + patience(seconds)
         while True:
             f = self.frame(deadline)
             kind, route, corr, env, payload = f
@@ -285,7 +284,7 @@ class Worker:
         """Until the worker has sent nothing for so long."""
         try:
             while True:
-                self.until(lambda f: True, seconds / PATIENCE)
+                self.until(lambda f: True, seconds, lambda s: s)
         except TimeoutError:
             pass
 
@@ -306,14 +305,14 @@ class Worker:
                 self.until(lambda f: False, 5)
         except (EOFError, ConnectionResetError):  # reset: it ended before it read an answer of ours
             pass
-        assert self.process.wait(5 * PATIENCE) == 0, f"{self.name} ended with {self.process.returncode}"
+        assert self.process.wait(machine.patient(5)) == 0, f"{self.name} ended with {self.process.returncode}"
 
     def kill(self):
         self.socket.close()
         if self.process.poll() is None:
             if "--sandboxed" not in sys.argv:  # else the runner clears away the sandbox first
                 self.process.kill()
-            self.process.wait(10 * PATIENCE)
+            self.process.wait(machine.patient(10))
 
 
 def walk(tree, op):
@@ -340,7 +339,7 @@ def refused(worker, path, *words, **parts):
 
 def eventually(check, what, seconds=5):
     """Waits for a state of the kernel that no event of the worker tells."""
-    deadline = time.monotonic() + seconds * PATIENCE
+    deadline = time.monotonic() + machine.patient(seconds)
     while not check():
         assert time.monotonic() < deadline, what
         select.select([], [], [], 0.02)

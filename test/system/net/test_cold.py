@@ -106,7 +106,7 @@ def boot_window(box, mode):
         for ping in pings:
             ping.send_signal(signal.SIGINT)
     for ping in pings:
-        said = ping.communicate(timeout=10)[0]
+        said = ping.communicate(timeout=60)[0]
         sent, got = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", said).groups())
         expect(sent > 20 and got == 0, f"{got} of {sent} refused pings were answered")
     box.until(10, lambda: box.json("show", "dataplane")["ports"]["lan0"]["mode"] == mode, mode)

@@ -14,18 +14,20 @@ BUILD = sys.argv[1]
 HERE = os.path.dirname(os.path.abspath(__file__))
 TALKS, RUNNING = (os.path.join(HERE, "../dataplane", name) for name in ("talks.py", "running.py"))
 SERVER, OLD, NEW, LAN = "192.0.2.1", "192.0.2.2", "192.0.2.7", "10.1.0"
-# Says whenever the server sees another source. Told to end by the end of its standard input it asks 20 times more.
+# Says whenever the server sees another source. Told to end by the end of its standard input it asks 20 times more; it
+# ends by itself after a minute without an answer.
 FOLLOW = """import select, socket, sys, time
 s = socket.socket(socket.AF_INET, socket.SOCK_STREAM if sys.argv[1] == "tcp" else socket.SOCK_DGRAM)
 s.settimeout(0.2)
 s.connect((sys.argv[2], 5000))
-left, seen = 20, ""
-while left:
+left, seen, lost = 20, "", 0
+while left and lost < 300:
     left -= bool(select.select([sys.stdin], [], [], 0)[0])
     try:
         s.send(b"x")
-        now = s.recv(999).decode().split()[1]
+        now, lost = s.recv(999).decode().split()[1], 0
     except TimeoutError:
+        lost += 1
         continue
     except OSError:
         break
@@ -40,42 +42,22 @@ print("end", flush=True)
 class Box(Appliance):
     def __init__(self):
         super().__init__(BUILD, "readdressed", dataplane=True)
-        self.children, self.spaces = [], {"lan0": f"{self.ns}-lan", "wan0": f"{self.ns}-wan"}
 
-    def __enter__(self):
-        super().__enter__()
-        try:
-            for link, space in self.spaces.items():
-                run("ip", "netns", "add", space)
-                run("ip", "link", "add", link, "netns", self.ns, "type", "veth", "peer", "name", "eth0", "netns", space)
-                run("nsenter", f"--net=/run/netns/{space}", "ethtool", "-K", "eth0", "tx", "off", "gro", "on")
-                for dev in ("lo", "eth0"):
-                    run("ip", "-n", space, "link", "set", dev, "up")
-            run("ip", "-n", self.spaces["lan0"], "addr", "add", f"{LAN}.2/24", "dev", "eth0")
-            run("ip", "-n", self.spaces["lan0"], "route", "add", "default", "via", f"{LAN}.1")
-            run("ip", "-n", self.spaces["wan0"], "addr", "add", f"{SERVER}/24", "dev", "eth0")
-            run("ip", "-n", self.spaces["wan0"], "route", "add", f"{LAN}.0/24", "via", OLD)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+    def build_up(self):
+        self.lan, self.wan = self.host("lan", "lan0", f"{LAN}.2/24"), self.host("wan", "wan0", f"{SERVER}/24")
+        for space in self.spaces:
+            run("nsenter", f"--net=/run/netns/{space}", "ethtool", "-K", "eth0", "tx", "off", "gro", "on")
+        run("ip", "-n", self.lan, "route", "add", "default", "via", f"{LAN}.1")
+        run("ip", "-n", self.wan, "route", "add", f"{LAN}.0/24", "via", OLD)
 
-    def __exit__(self, *_):
-        for child in self.children:
-            child.kill()
-            child.wait()
-        super().__exit__()
-        for space in self.spaces.values():
-            run("ip", "netns", "del", space, check=False)
-
-    def child(self, link, *command):
-        child = subprocess.Popen(["ip", "netns", "exec", self.spaces[link], sys.executable, *map(str, command)],
+    def child(self, space, *command):
+        child = subprocess.Popen(["ip", "netns", "exec", space, sys.executable, *map(str, command)],
                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.children.append(child)
         return child
 
     def serve(self):
-        expect(self.child("wan0", TALKS, "serve", 5000, 5001).stdout.readline() == "ready\n", "the server listens")
+        expect(self.child(self.wan, TALKS, "serve", 5000, 5001).stdout.readline() == "ready\n", "the server listens")
 
     def commit(self, mode, address):
         self.ctl("config", "load", "-", "--replace", stdin=json.dumps({
@@ -92,7 +74,7 @@ def moves(box, mode):
     box.commit(mode, OLD)
     if mode != "off":
         box.until(10, lambda: box.call("dataplane@1", "status")["ports"]["wan0"]["mode"] == mode, f"wan0 is at {mode}")
-    follow = {p: box.child("lan0", "-c", FOLLOW, p, SERVER) for p in ("udp", "tcp")}
+    follow = {p: box.child(box.lan, "-c", FOLLOW, p, SERVER) for p in ("udp", "tcp")}
     for protocol, child in follow.items():
         first = child.stdout.readline().strip()
         expect(first == OLD, f"{protocol} begins with the old address: {first}")
@@ -112,14 +94,14 @@ def moves(box, mode):
 
 def others(box, mode):
     """The exception: an address of the LAN is not translated; the server's way back does not change here."""
-    run("ip", "-n", box.spaces["wan0"], "route", "replace", f"{LAN}.0/24", "via", OLD)
+    run("ip", "-n", box.wan, "route", "replace", f"{LAN}.0/24", "via", OLD)
     box.commit(mode, OLD)
     code = ("import select, socket, sys, time\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.settimeout(10)\n"
             "s.connect((sys.argv[1], 5001))\ni, left = 0, 100\nwhile left:\n    i += 1\n"
             "    left -= bool(select.select([sys.stdin], [], [], 0)[0])\n    s.send(b'x')\n    try:\n"
             "        s.recv(99)\n    except OSError:\n        print('lost', i, flush=True)\n"
             "    print('begun', flush=True) if i == 20 else 0\n    time.sleep(0.005)\n")
-    child = box.child("lan0", "-c", code, SERVER)
+    child = box.child(box.lan, "-c", code, SERVER)
     expect(child.stdout.readline() == "begun\n", "a conversation that is not translated begins")
     box.ctl("config", "set", "interfaces", "wan0", "addresses", f"{NEW}/24")
     box.ctl("config", "commit")

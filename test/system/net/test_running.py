@@ -8,7 +8,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../lib"))
-from appliance import Appliance, Tap, expect, need_root, run  # noqa: E402
+from appliance import Appliance, Tap, expect, need_root  # noqa: E402
 
 BUILD = sys.argv[1]
 RUNNING = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../dataplane/running.py")
@@ -21,28 +21,9 @@ class Box(Appliance):
 
     def __init__(self):
         super().__init__(BUILD, "running", dataplane=True)
-        self.children, self.peer = [], f"{self.ns}-peer"
 
-    def __enter__(self):
-        super().__enter__()
-        try:
-            run("ip", "netns", "add", self.peer)
-            run("ip", "link", "add", "wan0", "netns", self.ns, "type", "veth", "peer", "name", "eth0",
-                "netns", self.peer)
-            for link in ("lo", "eth0"):
-                run("ip", "-n", self.peer, "link", "set", link, "up")
-            run("ip", "-n", self.peer, "addr", "add", f"{PEER}/24", "dev", "eth0")
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
-
-    def __exit__(self, *_):
-        for child in self.children:
-            child.kill()
-            child.wait()
-        super().__exit__()
-        run("ip", "netns", "del", self.peer, check=False)
+    def build_up(self):
+        self.peer = self.host("peer", "wan0", f"{PEER}/24")
 
     def begin(self):
         server = subprocess.Popen(self.inside(sys.executable, RUNNING, "serve", OWN, "2201,2202"),

@@ -23,7 +23,7 @@ ASK = """
 import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind((sys.argv[1], int(sys.argv[3])))
-s.settimeout(1)
+s.settimeout(3)
 for _ in range(int(sys.argv[4])):
     try:
         s.sendto(b"x", (sys.argv[2], 9000))
@@ -38,49 +38,23 @@ class Box(Appliance):
 
     def __init__(self, mode):
         super().__init__(BUILD, f"ways-{mode}", dataplane=True)
-        self.mode, self.spaces, self.echoes = mode, [], []
+        self.mode = mode
 
-    def __enter__(self):
-        super().__enter__()
-        try:
-            for name, link, addresses in (("office", "lan0", ["10.1.0.2/24", "10.1.0.200/24"]),
-                                          ("isp0", "wan0", ["192.0.2.1/24"]),
-                                          ("isp1", "wan1", ["203.0.113.1/24"])):
-                self.plug(f"{self.ns}-{name}", link, addresses)
-            run("ip", "-n", f"{self.ns}-office", "route", "add", "default", "via", "10.1.0.1")
-            for name, back in (("isp0", "192.0.2.2"), ("isp1", "203.0.113.2")):
-                self.serve(name, back)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+    def build_up(self):
+        office = self.host("office", "lan0", "10.1.0.2/24")
+        run("ip", "-n", office, "addr", "add", "10.1.0.200/24", "dev", "eth0")
+        run("ip", "-n", office, "route", "add", "default", "via", "10.1.0.1")
+        for name, link, address, back in (("isp0", "wan0", "192.0.2.1/24", "192.0.2.2"),
+                                          ("isp1", "wan1", "203.0.113.1/24", "203.0.113.2")):
+            self.serve(name, self.host(name, link, address), back)
 
-    def plug(self, space, link, addresses):
-        run("ip", "netns", "add", space)
-        self.spaces.append(space)
-        run("ip", "link", "add", link, "netns", self.ns, "type", "veth", "peer", "name", "eth0",
-            "netns", space)
-        for there in ("lo", "eth0"):
-            run("ip", "-n", space, "link", "set", there, "up")
-        for address in addresses:
-            run("ip", "-n", space, "addr", "add", address, "dev", "eth0")
-
-    def serve(self, name, back):
-        space = f"{self.ns}-{name}"
+    def serve(self, name, space, back):
         run("ip", "-n", space, "addr", "add", f"{SERVER}/32", "dev", "lo")
         run("ip", "-n", space, "route", "add", "10.1.0.0/24", "via", back)
         echo = subprocess.Popen(["ip", "netns", "exec", space, sys.executable, "-c", ECHO, SERVER, name],
                                 stdout=subprocess.PIPE, text=True)
-        self.echoes.append(echo)
+        self.children.append(echo)
         expect(echo.stdout.readline() == "hears\n", f"{name} hears")
-
-    def __exit__(self, *_):
-        for echo in self.echoes:
-            echo.kill()
-            echo.wait()
-        super().__exit__()
-        for space in self.spaces:
-            run("ip", "netns", "del", space, check=False)
 
     def way(self, source, port, count=5):
         """Who answered, in order."""
