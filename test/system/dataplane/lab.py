@@ -146,7 +146,7 @@ class Lab:
         assert child.stdout.readline() == "ready\n"
         return child
 
-    def talk(self, protocol, host, port, count=20, pause=0.0, size=200, name=None, wait=1.0):
+    def talk(self, protocol, host, port, count=20, pause=0.0, size=200, name=None, wait=5.0):
         """Sends count messages and returns how many came back, and the source the server saw."""
         out = self.run(name or self.client,
                        [sys.executable, __file__, "talk", protocol, host, str(port), str(count),

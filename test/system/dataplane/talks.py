@@ -85,7 +85,7 @@ def main():
     answers = [None] * len(table)
 
     def one(i):
-        answers[i] = ask(*table[i], wait=0.7)
+        answers[i] = ask(*table[i], wait=3)
 
     threads = [threading.Thread(target=one, args=(i,)) for i in range(len(table))]
     for t in threads:

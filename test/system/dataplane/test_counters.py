@@ -72,7 +72,7 @@ def converse(d):
     datagrams(7000, 11, 5)
     datagrams(9999, 13, 5)
     assert L.talk("tcp", V4, 6000, 1)[0] == 0
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while "ESTAB" in (s := L.run(L.server, ["ss", "-tn"])) or "WAIT" in s or "LAST" in s:
         assert time.monotonic() < deadline, s
     sent, again_now = segments()
@@ -92,9 +92,9 @@ L.run(L.client, ["nft", "add table ip loses; add chain ip loses input "
 d = L.dpctl()
 d.apply(lab.policy("tcx", RULES))
 before = segments()
-got = L.talk("tcp", V4, 5004, ROUNDS, 0.01, TCP, wait=10.0)[0]
+got = L.talk("tcp", V4, 5004, ROUNDS, 0.01, TCP, wait=60.0)[0]
 lab.check("all is answered, some of it late", got == ROUNDS)
-deadline = time.monotonic() + 5
+deadline = time.monotonic() + 60
 while d.rule(10)["packets"] != segments()[0] - before[0] and time.monotonic() < deadline:
     time.sleep(0.02)
 found, sent = d.rule(10)["packets"], segments()[0] - before[0]
@@ -118,7 +118,7 @@ for mode in ("tcx", "xdp", "off"):
     should = converse(d)
     for name in zero:
         should[name] = tuple(a + b for a, b in zip(should.get(name, (0, 0)), zero[name]))
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 30
     while (found := vector(d))[0] != should and time.monotonic() < deadline:
         pass
     lab.check(f"{mode}: counted {found[0]}, sent {should}", found[0] == should)
@@ -132,9 +132,8 @@ for mode in ("tcx", "xdp"):
     d = L.dpctl()
     d.apply(lab.policy(mode, RULES))
     talk = L.start(L.client, [sys.executable, lab.__file__, "talk", "udp", V4, "5004", "60", "0.1",
-                              str(UDP), "1"], stdout=subprocess.PIPE)
-    deadline = time.monotonic() + 8
-    while d.rule(20)["fast_packets"] < 5 and time.monotonic() < deadline:
+                              str(UDP), "10"], stdout=subprocess.PIPE)
+    while d.rule(20)["fast_packets"] < 5 and talk.poll() is None:
         time.sleep(0.05)
     swapped = {"21" if n == "20" else n: r for n, r in RULES.items()}
     d.apply(lab.policy(mode, swapped))

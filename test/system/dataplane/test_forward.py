@@ -69,7 +69,7 @@ def allowed(mode, rule, protocol, host, port, pause, source):
 
 def ended(mode):
     """The last packet of a connection is conntrack's, too: it knows that both ends have closed."""
-    end, states = time.monotonic() + 5, ["LAST_ACK"]
+    end, states = time.monotonic() + 30, ["LAST_ACK"]
     while time.monotonic() < end and set(states) != {"TIME_WAIT"}:
         states = [line.split()[3] for line in L.run(L.router, ["conntrack", "-L", "-p", "tcp"]).splitlines()
                   if "dport=5004" in line]

@@ -100,8 +100,8 @@ def spoilt_commit(box, cell):
 
 def check_time(box, cell, begin, took, said):
     """A refused commit is not live for longer than a deadline and a second. On a busy machine any commit
-    takes long: as much is added."""
-    limit_s = cell.limit_s + box.ordinary_s
+    takes long: several times as much as the last one took is added."""
+    limit_s = cell.limit_s + 5 * box.ordinary_s
     expect(took <= limit_s, f"the answer took {took:.1f} s: {said}")
     while box.matches("old"):
         late = time.monotonic() - begin

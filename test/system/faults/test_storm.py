@@ -17,6 +17,7 @@ from lab import Box, Tap, expect, need_root  # noqa: E402
 from storm import Belongings, Storm, cgroups  # noqa: E402
 
 SETTLE_S = 40
+LEAST = 10  # gusts, however slow the machine is
 
 
 def option(name, fallback):
@@ -27,13 +28,12 @@ def rage(box, seconds, seed):
     storm = Storm(box, seed, hosts_too=seconds >= 60)
     end = time.monotonic() + seconds
     calm = time.monotonic() + 30
-    while time.monotonic() < end:
+    while time.monotonic() < end or sum(storm.done.values()) < LEAST:
         storm.blow()
         if time.monotonic() > calm:  # one that died often is not what is tried here
             matrix.forgive(box)
             calm = time.monotonic() + 30
-    print(f"# seed {seed}:", ", ".join(f"{n} {name}" for name, n in sorted(storm.done.items())), flush=True)
-    expect(sum(storm.done.values()) >= 10, f"only {storm.done} in {seconds} s")
+    print(f"# --seed {seed}:", ", ".join(f"{n} {name}" for name, n in sorted(storm.done.items())), flush=True)
 
 
 def calm(box):
@@ -63,8 +63,9 @@ def leaves_nothing(box):
 
 need_root("bpf", "bpffs")
 build, wrapper = sys.argv[1:3]
-seconds, number = option("--seconds", 6), option("--seed", int(time.time()))
+seconds, number = option("--seconds", 6), option("--seed", int(os.environ.get("SEED") or time.time()))
 tap = Tap()
+print(f"# random: --seed {number}", flush=True)
 with Box(build, "storm", wrapper) as box:
     box.start()
     box.learn()

@@ -139,7 +139,7 @@ def service_dies(box):
             expect(call.poll() is None, "it was answered by a service that is stopped")
         finally:
             os.kill(pid, signal.SIGKILL)
-        out, err = call.communicate(timeout=30)
+        out, err = call.communicate(timeout=60)
         return call.returncode, out, err
     code, out, err = asked("config", "history")
     expect(code == 0 and "REVISION" in out, f"history: {code} {err}")

@@ -7,7 +7,7 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
-from appliance import Appliance, Failed, Tap, expect, need_root, run  # noqa: E402
+from appliance import Appliance, Failed, Tap, expect, need_root, processor_s, run  # noqa: E402
 
 need_root()
 build = sys.argv[1]
@@ -73,11 +73,13 @@ def breaker(box):
 
 def flood(box):
     s = box.until(10, lambda: running(box, "acme-probe"), "runs")
-    begin = time.monotonic()
+    before = processor_s(box.daemon.pid)
     box.call("acme-probe", "flood", {"kind": "log", "count": 20000}, ok=False)
     for _ in range(50):
         box.json("show", "boot")
-    expect(time.monotonic() - begin < 20, "the host was slow")
+    took = processor_s(box.daemon.pid) - before
+    print(f"# {took:.2f} s of the daemon's processor time")
+    expect(took < 10, f"20000 records took {took:.1f} s of the host's processor time")
     text = box.ctl("metrics").stdout
     line = next(x for x in text.splitlines() if x.startswith('orbital_log_dropped_total{service="acme-probe"}'))
     expect(float(line.split()[1]) > 1000, line)
@@ -143,7 +145,6 @@ def same_instance_name(box):
 def killed_host(box):
     workers = workers_of(box)
     expect(len(workers) >= 4, f"only {workers}")
-    begin = time.monotonic()
     box.daemon.kill()
     box.daemon.wait()
 
@@ -155,11 +156,7 @@ def killed_host(box):
             except (FileNotFoundError, ProcessLookupError):
                 pass
         return True
-    while not gone():
-        expect(time.monotonic() - begin < 2, "workers outlive the host")
-        time.sleep(0.005)
-    ms = (time.monotonic() - begin) * 1000
-    print(f"# workers gone after {ms:.0f} ms")
+    box.until(5, gone, "workers end with the host")
     box.start()
     expect(box.json("config", "show", "acme-probe", "greeting") == "after", "the configuration is lost")
 

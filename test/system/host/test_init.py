@@ -45,7 +45,7 @@ class Machine(Appliance):
         """Signals the first process and waits until nothing of the machine is left."""
         pids = [self.first, *descendants(self.first)]
         os.kill(self.first, number)
-        self.daemon.wait(20)
+        self.daemon.wait(60)
         expect(not [p for p in pids if os.path.exists(f"/proc/{p}")], f"of {pids} some are left")
         return self.log_text()
 
@@ -159,7 +159,7 @@ def error_stays_readable():
         begin = time.monotonic()
         box.start(wait=False)
         box.until(5, lambda: "cannot go on" in box.log_text(), "it says so")
-        box.daemon.wait(20)
+        box.daemon.wait(60)
         expect(time.monotonic() - begin >= 9, "it left at once")
         text = box.log_text()
         expect("--instance: expected" in text and text.rstrip().endswith("orbitald: power off"), text)

@@ -10,12 +10,13 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "lib"))
-from appliance import Appliance, Tap, expect, need_root  # noqa: E402
+from appliance import Appliance, Failed, Tap, expect, need_root, processor_s  # noqa: E402
 
 need_root()
 build = sys.argv[1]
 FILES, EACH = 15, 66667
 MOST = FILES * EACH  # records
+MOST_MS = 100  # of processor time in a turn of the loop: 50 here, and some machines take twice as long
 SERVICES = ("host", "config", "routing", "firewall", "api")
 NEEDLES = range(7, MOST, 99991)  # numbers of records with a word of their own
 
@@ -47,8 +48,7 @@ class Cost:
 
     @staticmethod
     def used(box):
-        f = open(f"/proc/{box.daemon.pid}/stat").read().rsplit(")", 1)[1].split()
-        return (int(f[11]) + int(f[12])) / os.sysconf("SC_CLK_TCK")
+        return processor_s(box.daemon.pid)
 
     def __enter__(self):
         self.begin, self.before = time.monotonic(), self.used(self.box)
@@ -103,11 +103,16 @@ def asked(box, begin):
 
 def others_meanwhile(box):
     """While four look for what is nowhere, somebody else is answered, and the loop does nothing long."""
-    went, stop = [], threading.Event()
+    went, searches, stop = [], [], threading.Event()
 
     def search():
         while not stop.is_set():
-            numbers(box, "--grep", "no such word")
+            begin = time.monotonic()
+            try:
+                numbers(box, "--grep", "no such word")
+            except Failed:
+                pass  # orbctl gives up after five seconds without a sign, which a busy machine can make
+            searches.append(time.monotonic() - begin)
     threads = [threading.Thread(target=search) for _ in range(4)]
     for t in threads:
         t.start()
@@ -120,11 +125,11 @@ def others_meanwhile(box):
         stop.set()
         for t in threads:
             t.join()
-    print(f"# meanwhile: answered after {sorted(went)[7]:.3f} s, at worst {max(went):.3f} s")
-    expect(sorted(went)[7] < 1, f"others wait: {went}")
+    print(f"# meanwhile: answered after {sorted(went)[7]:.3f} s, at worst {max(went):.3f} s; a search took {min(searches):.3f} s")
+    expect(sorted(went)[7] < min(searches) / 2, f"others wait for searches: {went}, {searches}")
     # The turn's own time says how busy the machine is, its processor time what the loop did.
     long = [json.loads(line)["kv"] for line in box.ctl("logs", "-o", "json", "--boot", "0", "--grep", "loop.stalled").stdout.splitlines()]
-    expect(not [kv for kv in long if kv["processor_ms"] > 50], f"turns of the loop: {long}")
+    expect(not [kv for kv in long if kv["processor_ms"] > MOST_MS], f"turns of the loop: {long}")
 
 
 def followed(box):

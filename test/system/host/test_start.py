@@ -11,11 +11,12 @@ import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
-from appliance import Appliance, Failed, Tap, expect, need_root, run  # noqa: E402
+from appliance import Appliance, Failed, Tap, expect, need_root, run, seeded  # noqa: E402
 
 need_root()
 build = os.path.realpath(sys.argv[1])
 tap = Tap()
+chance = seeded()
 # Signals by which nobody may end the daemon: all but TERM, INT, what nobody can refuse, and ctrl-Z.
 HARMLESS = [n for n in range(1, signal.SIGRTMAX + 1)
             if n not in (signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGTSTP)
@@ -50,7 +51,7 @@ def damage_dir(path):
 DAMAGES = {
     "half": damage_half,
     "empty": lambda path: open(path, "w").close(),
-    "noise": lambda path: open(path, "wb").write(os.urandom(200)),
+    "noise": lambda path: open(path, "wb").write(chance.randbytes(200)),
     "a letter": damage_letter,
     "a directory": damage_dir,
     "somebody else's": lambda path: os.chown(path, 12345, 12345),
@@ -138,7 +139,7 @@ def read_only():
             box.until(20, lambda: box.json("show", "boot")["phase"] == "operational", "operational")
             expect("Read-only file system" in box.log_text(), "nobody says so")
             other = subprocess.run(box.command("--run", f"{box.dir}/run2"), capture_output=True, text=True,
-                                   timeout=20)
+                                   timeout=60)
             expect(other.returncode == 1 and "another orbitald uses" in other.stderr,
                    f"the second: {other.returncode} {other.stderr!r}")
             refused = box.ctl("--wait", "0", "token", "create", "x", "viewer", ok=False)
@@ -241,7 +242,7 @@ def handed_over():
                 box.start()
             finally:
                 subprocess.Popen = popen
-            expect(early.wait(10) == 0, "the call that waited failed")
+            expect(early.wait(60) == 0, "the call that waited failed")
             os.rename(path, f"{path}.moved")  # it is systemd's to make: that it is gone is said where it can be
             box.until(20, lambda: "control.socket-gone" in box.log_text(), "that its file is gone is said")
             expect(not os.path.exists(path), "the daemon made it")
@@ -327,7 +328,7 @@ def dead_before_anything_is_built():
         early = {"LD_PRELOAD": f"{build}/test/system/host/die_early.so"}
         for i in range(2):
             box.start(wait=False, env=early)
-            expect(box.daemon.wait(20) == -signal.SIGKILL, "it did not die")
+            expect(box.daemon.wait(60) == -signal.SIGKILL, "it did not die")
             expect(len(open(f"{box.dir}/run/starts").readlines()) == i + 1, "the start was not counted")
         box.start()
         expect(box.json("show", "boot")["safe"], "not in safe mode")
@@ -359,13 +360,13 @@ def slow_starts():
         lay_out_slow(box, "hung", "features")
         lay_out_slow(box, "working", "core")
         begin = time.monotonic()
-        box.start()
+        box.start()  # would fail where it waited for the hung one
         took = time.monotonic() - begin
         working = box.service("working")
         expect(working["state"] == "Running" and not working["restarts"], f"working: {working}")
         expect(box.service("hung")["state"] != "Running", "the hung one runs")
         expect("not ready in time" in box.log_text(), "the hung one was not noticed")
-        expect(4 <= took < 20, f"operational after {took:.1f} s")
+        expect(took >= 4, f"operational after {took:.1f} s: the working one was not waited for")
 
 
 def hung_config():
@@ -375,9 +376,9 @@ def hung_config():
         pid = box.service("config")["pid"]
         begin = time.monotonic()
         os.kill(pid, signal.SIGSTOP)
-        box.until(20, lambda: "no answer to ping in time" in box.log_text(), "somebody notices")
+        box.until(5, lambda: "no answer to ping in time" in box.log_text(), "somebody notices")
         took = time.monotonic() - begin
-        expect(took < 5, f"noticed after {took:.1f} s")
+        print(f"# noticed after {took:.1f} s")
         box.until(10, lambda: box.service("config")["state"] == "Running", "it runs again")
 
 

@@ -103,7 +103,7 @@ class Appliance:
         if self.process:
             self.process.terminate()
             try:
-                self.process.wait(20)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -135,7 +135,7 @@ class Appliance:
 
     def wait_log(self, pattern, seconds=20, start=0):
         """Waits for a line of the daemon's log from index start on; returns its index."""
-        found, at, until = re.compile(pattern), start, time.monotonic() + seconds
+        found, at, until = re.compile(pattern), start, time.monotonic() + 8 * seconds  # a busy machine is slow
         with self.grew:
             while True:
                 while at < len(self.lines):

@@ -71,7 +71,7 @@ def slow(box):
     for s in hung:
         s.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: ")
     ended, said = {}, []
-    while len(ended) < len(hung) and time.monotonic() - begun < 40:
+    while len(ended) < len(hung) and time.monotonic() - begun < 120:
         for s in hung:
             if s in ended:
                 continue
@@ -114,7 +114,7 @@ def many(box, token):
                 if r.status != 200:
                     break
         check(r.status == 200, "the same user gets in anew beside 400 that hold theirs", r)
-        check(slowest < 5, "without waiting for one of them to end", slowest)
+        check(slowest * 1000 < CUT_MS, "without waiting for one of them to end", slowest)
         kept.sendall(ask)
         check(receive(kept).status == 200, "and keeps the connection it had")
         lost = sum(1 for s in select.select(crowd, [], [], 0)[0] if gone(s))

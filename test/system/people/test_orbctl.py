@@ -304,7 +304,7 @@ def following(box):
             check(pattern in line, f"{' '.join(words)} shows what happens", line)
         finally:
             p.terminate()
-            p.wait(10)
+            p.wait(60)
     if box.service("routing")["state"] == "Disabled":
         box.must("service", "enable", "routing")
 
