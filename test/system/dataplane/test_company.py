@@ -156,6 +156,7 @@ for port, word in ((4321, "expected"), (4322, "let in")):
         print("refused")
     s.close()
 c.send(b"x")
+c.close()
 client.wait()
 """
 
