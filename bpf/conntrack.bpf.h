@@ -49,6 +49,7 @@ struct ct_flow {
     struct ct_tuple leaving; /* the packet as it leaves */
     __u32 mark;              /* what accepted it: a rule's number or ABI_MARK_FORWARD */
     __u32 way_out;           /* masqueraded for this interface: no other may send it; 0: any */
+    __u32 ends;              /* this packet ends it, or half of it */
 };
 
 #define CT_NO_WAY ~0u /* masqueraded, but nobody knows for which */
@@ -139,6 +140,14 @@ static __always_inline int ct_is_plain(struct nf_conn *ct, __u8 protocol)
     return !ct_has_own_ways(ct) && !ct_has_xfrm(ct);
 }
 
+/* TCP: a FIN or RST from here changes its state, so a connection has few of them. */
+static __always_inline int ct_is_open(struct nf_conn *ct)
+{
+    __u8 state = ct->proto.tcp.state;
+
+    return state >= TCP_CONNTRACK_ESTABLISHED && state <= TCP_CONNTRACK_CLOSE_WAIT;
+}
+
 /* Extensions lie behind one another at offsets only the connection knows. */
 static __always_inline __u32 ct_way_out(struct nf_conn *ct)
 {
@@ -220,6 +229,7 @@ static __always_inline enum ct_result ct_find(void *ctx, const int xdp, const st
         ct = bpf_skb_ct_lookup(ctx, &tuple, size, &opts, sizeof(opts));
     if (!ct) /* -ENOENT; anything else is a doubt */
         return opts.error == -2 ? CT_UNKNOWN : CT_PASS;
+    flow->ends = (p->special & PARSE_ENDS) && ct_is_open(ct);
     if (!p->special && ct_is_plain(ct, p->protocol)) {
         ct_fill(ct, flow, opts.dir == 1, v6);
         ct_refresh(ct,

@@ -17,15 +17,15 @@
         if (((f)->flags & ((xdp) ? FLOW_PASS : FLOW_PASS | FLOW_XDP)) || (p)->special ||           \
             !hook_is_ours(xdp, p, (f)->own) || !hook_fits(ctx, xdp, p, (f)->mtu) ||                \
             flow_over((f)->punt)) {                                                                \
-            struct fast_stats *s_ = hook_stats((f)->port);                                         \
+            struct fast_stats *s_;                                                                 \
+            if ((p)->special & PARSE_ENDS)                                                         \
+                goto slow;                                                                         \
+            s_ = hook_stats((f)->port);                                                            \
             if (s_)                                                                                \
                 s_->passed++;                                                                      \
             /* The hook that sends counts the time; the other one's pass goes to it. */            \
             if (((xdp) ? 1 : 0) == (((f)->flags & FLOW_XDP) != 0) && flow_over((f)->punt))         \
                 (f)->punt = flow_next_punt();                                                      \
-            /* The end of a connection is conntrack's from its first FIN or RST on. */             \
-            if ((p)->special & PARSE_ENDS)                                                         \
-                (f)->epoch = 0;                                                                    \
             return hook_pass(xdp);                                                                 \
         }                                                                                          \
         if (xdp) {                                                                                 \

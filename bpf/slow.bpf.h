@@ -514,7 +514,8 @@ static __always_inline int slow_start(void *ctx, const int xdp, struct slow *s, 
 }
 
 /* The body of a program; at, bucket and flow are of the family. */
-#define SLOW_PATH(ctx, xdp, v6, words, bucket_type, at_type, flow_type, key, find, look, rewrite)  \
+#define SLOW_PATH(ctx, xdp, v6, words, bucket_type, at_type, flow_type, key, find, look, forget,   \
+                  rewrite)                                                                         \
     do {                                                                                           \
         struct slow s_ = {};                                                                       \
         struct bucket_type *bucket_;                                                               \
@@ -535,6 +536,8 @@ static __always_inline int slow_start(void *ctx, const int xdp, struct slow *s, 
         if (refused_)                                                                              \
             s_.counter = flow_->counter;                                                           \
         verdict_ = slow_decide(ctx, xdp, &s_, refused_, v6);                                       \
+        if (s_.flow.ends) /* it is conntrack's from its first FIN or RST on */                     \
+            bpf_loop(processors, forget, &at_, 0);                                                 \
         if (verdict_ != SLOW_PASS && !(verdict_ == SLOW_DROP && refused_))                         \
             SLOW_FILL(xdp, &s_, bucket_, flow_, &at_, verdict_, words);                            \
         SLOW_FINISH(ctx, xdp, &s_, flow_, verdict_, rewrite);                                      \
@@ -543,13 +546,13 @@ static __always_inline int slow_start(void *ctx, const int xdp, struct slow *s, 
 static __always_inline int slow_path4(void *ctx, const int xdp)
 {
     SLOW_PATH(ctx, xdp, 0, 1, bucket4, flow_at4, flow4, flow_key4, flow_find4, flow_bucket4,
-              rewrite4);
+              flow_forget4, rewrite4);
 }
 
 static __always_inline int slow_path6(void *ctx, const int xdp)
 {
     SLOW_PATH(ctx, xdp, 1, 4, bucket6, flow_at6, flow6, flow_key6, flow_find6, flow_bucket6,
-              rewrite6);
+              flow_forget6, rewrite6);
 }
 
 #endif

@@ -209,6 +209,7 @@ static int try_load(struct dataplane *dp, bool reuse, struct orb_err *err)
     size_maps(skel, dp->cpus);
     skel->rodata->jiffies_per_second = ticks_per_second();
     skel->rodata->may_read_kernel = may_read_kernel();
+    skel->rodata->processors = (uint32_t)dp->cpus;
     dp->adopted = reuse && reuse_maps(dp, skel);
     if (reuse && !dp->adopted) {
         fastpath__destroy(skel);

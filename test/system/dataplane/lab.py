@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import machine  # noqa: E402
 
 SKIP = 77
+ASSURED = os.path.join(os.path.dirname(machine.__file__), "assured.py")
 
 
 # Linux 6.6 and later; before that every tcx is a filter at clsact.
@@ -146,11 +147,15 @@ class Lab:
         assert child.stdout.readline() == "ready\n"
         return child
 
-    def talk(self, protocol, host, port, count=20, pause=0.0, size=200, name=None, wait=5.0):
-        """Sends count messages and returns how many came back, and the source the server saw."""
+    def assure(self):
+        assure(self.router)
+
+    def talk(self, protocol, host, port, count=20, pause=0.0, size=200, name=None, wait=5.0, assured=False):
+        """Sends count messages and returns how many came back, and the source the server saw. assured: UDP is a stream to
+        conntrack after the first of them."""
         out = self.run(name or self.client,
                        [sys.executable, __file__, "talk", protocol, host, str(port), str(count),
-                        str(pause), str(size), str(wait)])
+                        str(pause), str(size), str(wait), self.router if assured else ""])
         answer = json.loads(out)
         return answer["got"], answer["seen"]
 
@@ -221,7 +226,14 @@ def serve_echo(protocol, port, family):
             s.sendto(peer[0].encode().ljust(len(data), b" "), peer)
 
 
-def talk(protocol, host, port, count, pause, size, wait):
+def assure(router):
+    """UDP conversations of the router become streams to conntrack at once, not after two seconds of talking."""
+    r = subprocess.run(["nsenter", f"--net=/run/netns/{router}", sys.executable, ASSURED, "5"], capture_output=True, text=True)
+    if r.returncode or r.stdout == "0\n":
+        raise RuntimeError(f"no UDP conversation was answered: {r.stdout}{r.stderr}")
+
+
+def talk(protocol, host, port, count, pause, size, wait, router=""):
     import socket
     got, seen = 0, ""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -232,7 +244,9 @@ def talk(protocol, host, port, count, pause, size, wait):
         if protocol == "tcp":
             while not seen.endswith("\n"):
                 seen += s.recv(1).decode()
-        for _ in range(count):
+        for number in range(count):
+            if number == 1 and router and protocol == "udp":
+                assure(router)
             s.send(b"x" * size)
             data = b""
             while len(data) < size:
@@ -254,4 +268,4 @@ if __name__ == "__main__":
         serve_echo(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
     else:
         a = sys.argv
-        talk(a[2], a[3], int(a[4]), int(a[5]), float(a[6]), int(a[7]), float(a[8]))
+        talk(a[2], a[3], int(a[4]), int(a[5]), float(a[6]), int(a[7]), float(a[8]), *a[9:])

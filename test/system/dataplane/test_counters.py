@@ -68,7 +68,7 @@ def converse(d):
     L.run(L.client, ["ping", "-q", "-c", "20", "-i", "0.02", "10.200.1.1"])
     L.run(L.router, ["ping", "-q", "-c", "7", "-i", "0.02", V4])
     got, seen = L.talk("tcp", V4, 5004, ROUNDS, 0.01, TCP)
-    assert got == ROUNDS and L.talk("udp", V4, 5004, 40, 0.08, UDP)[0] == 40
+    assert got == ROUNDS and L.talk("udp", V4, 5004, 40, 0.001, UDP, assured=True)[0] == 40
     datagrams(7000, 11, 5)
     datagrams(9999, 13, 5)
     assert L.talk("tcp", V4, 6000, 1)[0] == 0
@@ -127,12 +127,56 @@ for mode in ("tcx", "xdp", "off"):
     d.say("destroy")
     d.kill()
 
+# A connection of the appliance whose address is taken away is forwarded, and counted as it began.
+ASKER = """
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("10.200.2.77", 4400))
+s.settimeout(2)
+s.connect(("10.200.2.2", 5099))
+for i in range(3):
+    s.send(b"x")
+    s.recv(10)
+"""
+SPEAKER = """
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("10.200.2.2", 5099))
+print("ready", flush=True)
+while True:
+    data, peer = s.recvfrom(10)
+    s.sendto(data, peer)
+"""
+MORE = "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.bind(('10.200.2.2', 5099))\n" \
+    "for i in range(20): s.sendto(b'y' * 10, ('10.200.2.77', 4400)); time.sleep(0.005)"
+L.run(L.client, ["sysctl", "-qw", "net.ipv4.ip_forward=0"])  # what comes there for others goes no further
+for mode in ("off", "tcx", "xdp"):
+    d = L.dpctl("live")
+    d.apply(lab.policy(mode, RULES))
+    lab.sh(f"ip -n {L.router} addr add 10.200.2.77/32 dev r1")
+    speaker = L.start(L.server, [sys.executable, "-c", "import socket\n" + SPEAKER], stdout=subprocess.PIPE)
+    assert speaker.stdout.readline() == "ready\n"
+    L.python(L.router, ASKER)
+    L.assure()
+    speaker.kill()
+    speaker.wait()
+    mac = json.loads(lab.sh(f"ip -n {L.router} -j link show r1"))[0]["address"]
+    lab.sh(f"ip -n {L.server} neigh replace 10.200.2.77 lladdr {mac} dev s0 nud permanent; ip -n {L.router} addr del 10.200.2.77/32 dev r1; "
+           f"ip -n {L.router} route add 10.200.2.77 via 10.200.1.2")
+    before = d.counters()["default"]["output"]["packets"]
+    L.python(L.server, MORE)
+    deadline = time.monotonic() + 3
+    while (more := d.counters()["default"]["output"]["packets"] - before) != 20 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    lab.check(f"{mode}: 20 packets to an address that is the appliance's no more are counted with its default: {more}", more == 20)
+    lab.sh(f"ip -n {L.router} route del 10.200.2.77; ip -n {L.server} neigh del 10.200.2.77 dev s0")
+    d.say("destroy")
+    d.kill()
+
 # A connection whose rule is gone goes on where another rule allows it, and counts nowhere.
 for mode in ("tcx", "xdp"):
     d = L.dpctl()
     d.apply(lab.policy(mode, RULES))
     talk = L.start(L.client, [sys.executable, lab.__file__, "talk", "udp", V4, "5004", "60", "0.1",
-                              str(UDP), "10"], stdout=subprocess.PIPE)
+                              str(UDP), "10", L.router], stdout=subprocess.PIPE)
     while d.rule(20)["fast_packets"] < 5 and talk.poll() is None:
         time.sleep(0.05)
     swapped = {"21" if n == "20" else n: r for n, r in RULES.items()}
