@@ -1,4 +1,5 @@
 """What other programs do to the router, about one of the conversations, and how all of it is taken back."""
+from trees import LAN6
 import wire
 
 
@@ -60,7 +61,14 @@ def rules(r, s):
         f"{ip} route replace default via {far} dev wan1 table 101; {ip} rule add pref {pref} iif lan0 {r.choice(['', f'to {dst}'])} lookup 101",
         f"{ip} rule add pref {pref} from {src} {none}", f"{ip} rule add pref {pref} to {dst} {none}", f"{ip} route replace {none} {dst}",
         f"{ip} route replace {dst} via {far} dev wan1", f"{ip} route replace {dst} via {near} dev wan0 mtu lock {1280 if six else 700}",
-        f"{ip} rule add pref {pref} from {src} ipproto tcp dport 80 {none}",
+        f"{ip} rule add pref {pref} from {src} ipproto tcp dport 80 {none}", f"{ip} route replace {dst} via {near} dev wan0 mtu {1280 if six else 700}",
+        f"{ip} route replace default via {far} dev wan1 table 101; {ip} rule add pref {pref} {'tos' if not six else 'dsfield'} 0x10 lookup 101",
+        f"{ip} route replace default via {far} dev wan1 table 101; {ip} rule add pref {pref} ipproto {proto if proto != 'icmp' or not six else 'ipv6-icmp'} lookup 101",
+        f"{ip} nexthop replace id 71 via {far} dev wan1; {ip} route replace {dst} nhid 71", f"{ip} nexthop replace id 72 blackhole; {ip} route replace {dst} nhid 72",
+        f"{ip} nexthop replace id 71 via {far} dev wan1; {ip} nexthop replace id 73 group 71; {ip} route replace {dst} nhid 73; {ip} nexthop replace id 71 via {near} dev wan0",
+        f"ip -6 route replace {dst} from {src} via {far} dev wan1" if six else f"ip route replace {dst} tos 0x10 via {far} dev wan1",
+        f"{ip} route replace throw {dst} table 101; {ip} rule add pref {pref} from {src} lookup 101",
+        f"{ip} route append {dst} via {near} dev wan0 metric 7; {ip} route append {dst} via {far} dev wan1 metric 5",
     ]
 
 
@@ -77,6 +85,8 @@ def more(r, s):
         f"ip {'-6 ' if six else ''}xfrm policy add src {src} dst {dst} dir {r.choice(['fwd', 'out'])} action block",
         "sysctl -qw net.ipv4.conf.all.rp_filter=1", "conntrack -F",
         "ip addr add 192.0.2.9/24 dev wan0", "ip neigh flush dev wan0",
+        f"tc qdisc replace dev lan0 clsact; tc filter replace dev lan0 ingress protocol ip pref 7 u32 match ip dport {s['dport']} 0xffff action drop",
+        *[f"program {where} {port} {s['dport']}" for where, port in (("in", "lan0"), ("out", wan), ("netfilter", "all"), ("in", wan))],
     ]
 
 
@@ -89,10 +99,12 @@ def foreigner(r, specs):
 TABLES = "".join(f"add table {f} {t}\ndelete table {f} {t}\n" for f in ("inet", "netdev", "ip", "ip6") for t in ("x1", "x2", "x3", "x4", "x5", "x6", "x7"))
 FAR4, FAR6 = ("198.51.100.10", "198.51.100.11", "10.2.0.2", "10.2.0.3", "192.0.2.2"), ("2001:db8:100::10", "fd00:2::2")
 IP4 = "".join(f"route del {k}{d} proto boot\n" for d in FAR4 for k in ("", "unreachable ", "blackhole ", "prohibit "))
+IP4 += "".join(f"route del {d} tos 0x10\nroute del {d} proto boot\nroute del {d} proto boot\n" for d in FAR4)
 IP6 = "".join(f"route del {k}{d}/128 proto boot\n" for d in FAR6 for k in ("", "unreachable ", "blackhole ", "prohibit "))
+IP6 += "".join(f"route del {d}/128 proto boot\nroute del {d}/128 from {a} proto boot\n" for d in FAR6 for a in LAN6)
 PREFS = "".join(f"rule del pref {p}\n" for p in (5, 9000) for _ in range(3))
-TABLES_100 = "route flush table 100\nroute flush table 101\n"
-TC = "".join(f"qdisc del dev {d} root\nfilter del dev {d} egress pref 7\n" for d in ("wan0", "wan1", "dmz0"))
+TABLES_100 = "route flush table 100\nroute flush table 101\nnexthop del id 71\nnexthop del id 72\nnexthop del id 73\n"
+TC = "".join(f"qdisc del dev {d} root\nfilter del dev {d} egress pref 7\n" for d in ("wan0", "wan1", "dmz0")) + "filter del dev lan0 ingress pref 7\n"
 UNDO = (f"set +e; nft -f - <<'X'\n{TABLES}X\ntc -force -batch - <<'X'\n{TC}X\n"
         f"ip -force -batch - <<'X'\n{IP4}{PREFS}{TABLES_100}addr del 192.0.2.9/24 dev wan0\nxfrm policy flush\nX\n"
         f"ip -6 -force -batch - <<'X'\n{IP6}{PREFS}{TABLES_100}X\n"

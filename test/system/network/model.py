@@ -1,10 +1,10 @@
 """What a configuration says of a conversation, by the words of its documentation: a second opinion beside the worlds,
 which all load one nftables text. It knows the first packet of a connection that is forwarded; of what it does not
-know (None) it says nothing: rates, states and flags, notrack, more routes than the default ones."""
+know (None) it says nothing: rates, states and flags, notrack, more routes than the default ones, smaller MTUs."""
 import ipaddress
 
 from foreign import HELPERS, UNDO
-from trees import GROUPS, VIA
+from trees import VIA
 from world import HOSTS, ROUTER, home
 import wire
 
@@ -17,12 +17,12 @@ class Unknown(Exception):
     pass
 
 
-def listed(value, kind):
+def listed(value, kind, groups):
     """A value of the configuration as a list, groups by what is in them."""
     out = []
     for x in value if isinstance(value, list) else [value]:
         negated, name = str(x).startswith("!"), str(x).lstrip("!")
-        for y in GROUPS[name[1:]].get(kind, []) if name.startswith("@") else [name]:
+        for y in groups[name[1:]].get(kind, []) if name.startswith("@") else [name]:
             out.append((negated, str(y)))
     return out
 
@@ -50,12 +50,12 @@ def matches(value, is_in, same=lambda text: True):
     return (not positive or any(is_in(t) for t in positive)) and not any(is_in(t) for t in negative)
 
 
-def addresses(value, address):
-    return value is None or matches(listed(value, "addresses"), lambda t: address_in(address, t), lambda t: (":" in t) == wire.is6(address))
+def addresses(value, address, groups):
+    return value is None or matches(listed(value, "addresses", groups), lambda t: address_in(address, t), lambda t: (":" in t) == wire.is6(address))
 
 
-def ports(value, port):
-    return value is None or matches(listed(value, "ports"), lambda t: port_in(port, t))
+def ports(value, port, groups):
+    return value is None or matches(listed(value, "ports", groups), lambda t: port_in(port, t))
 
 
 def protocol(value, packet):
@@ -63,16 +63,16 @@ def protocol(value, packet):
     return value in (None, "any", own) or value == "tcp_udp" and own in ("tcp", "udp")
 
 
-def same(entry, packet, to="destination-ports"):
+def same(entry, packet, groups, to="destination-ports"):
     """Whether an entry's protocol, addresses and ports are the packet's."""
-    if not protocol(entry.get("protocol"), packet) or not addresses(entry.get("source"), packet["src"]):
+    if not protocol(entry.get("protocol"), packet) or not addresses(entry.get("source"), packet["src"], groups):
         return False
     asks = entry.get("source-ports") is not None or entry.get(to) is not None
     if asks and packet["proto"] == "icmp":
         return False
-    if not ports(entry.get("source-ports"), packet["sport"]) or not ports(entry.get(to), packet["dport"]):
+    if not ports(entry.get("source-ports"), packet["sport"], groups) or not ports(entry.get(to), packet["dport"], groups):
         return False
-    return addresses(entry.get("destination"), packet["dst"])
+    return addresses(entry.get("destination"), packet["dst"], groups)
 
 
 def zone(word, port, zones):
@@ -95,8 +95,9 @@ class Box:
     def __init__(self, tree):
         routing = tree.get("routing", {})
         self.fw, self.static = tree.get("firewall", {}), routing.get("static", {})
-        self.zones, self.nat = self.fw.get("zones", {}), self.fw.get("nat", {})
-        self.plain = set(self.static) == {"0.0.0.0/0", "::/0"} and not routing.get("policy")
+        self.zones, self.nat, self.groups = self.fw.get("zones", {}), self.fw.get("nat", {}), self.fw.get("groups", {})
+        self.plain = set(self.static) == {"0.0.0.0/0", "::/0"} and not routing.get("policy") and not any(
+            {"mtu", "enabled"} & i.keys() for i in tree.get("interfaces", {}).values())
         self.own = {p: [x.split("/")[0] for x in tree.get("interfaces", {}).get(p, {}).get("addresses", a)] for p, a in ROUTER.items()}
 
     def is_own(self, address):
@@ -121,7 +122,7 @@ class Box:
     def destination(self, packet, port):
         """The packet as the rules see it."""
         for e in by_number(self.nat.get("destination", {})):
-            if not zone(e.get("from"), port, self.zones) or not same(e, packet, "port"):
+            if not zone(e.get("from"), port, self.zones) or not same(e, packet, self.groups, "port"):
                 continue
             if "destination" not in e and not self.is_own(packet["dst"]):
                 continue
@@ -132,7 +133,7 @@ class Box:
 
     def rule(self, packet, come, go):
         for r in by_number(self.fw.get("rules", {})):
-            if not zone(r.get("from"), come, self.zones) or not zone(r.get("to"), go, self.zones) or not same(r, packet):
+            if not zone(r.get("from"), come, self.zones) or not zone(r.get("to"), go, self.zones) or not same(r, packet, self.groups):
                 continue
             if "icmp-type" in r and r["icmp-type"] != "echo-request":
                 continue
@@ -147,7 +148,7 @@ class Box:
 
     def source(self, packet, go):
         for e in by_number(self.nat.get("source", {})):
-            if not zone(e.get("to"), go, self.zones) or not same(e, packet):
+            if not zone(e.get("to"), go, self.zones) or not same(e, packet, self.groups):
                 continue
             action, six = e.get("action", "masquerade"), wire.is6(packet["src"])
             if action == "snat" and "translate-to" in e:

@@ -9,7 +9,8 @@ from world import OWN6, Failed
 import talk
 import wire
 
-MAY_FAIL = ("File exists", "unreachable", "is down", "invalid gateway")  # said twice; a cable is pulled; anything else is a fault of these words
+# said twice; a cable is pulled; a kernel before tcx; anything else is a fault of these words
+MAY_FAIL = ("File exists", "unreachable", "is down", "invalid gateway", "Invalid argument")
 OBEY_S = 0.11  # established flows obey a change within 100 ms
 STREAM_S = 2.05  # conntrack calls a UDP flow with answers a stream, and assured, after 2 s
 
@@ -31,7 +32,9 @@ def config(world, tree):
 
 
 def foreign(world, command):
-    failed = world.shell(command)
+    if command == UNDO:
+        world.programless()
+    failed = world.program(*command.split()[1:]) if command.startswith("program ") else world.shell(command)
     if failed and not any(word in failed for word in MAY_FAIL):
         raise Failed(f"{command}: {failed}")
     world.dirty = command != UNDO
@@ -72,19 +75,22 @@ def settles(step):
 
 # ---- the random script ----
 
+TOS = [0] * 5 + [0x10, 0xb8, 0x02]
+HOW = [""] * 12 + ["port", "size", "ttl", "pieces", "options", "unsummed", "unasked", "unasked", "again", "ahead"] + [None]
+
 def spec(r, n):
     proto = r.choice(["tcp", "tcp", "udp", "udp", "icmp"])
     src, dst = r.choice([(LAN4, NET4), (LAN4, NET4), (LAN4, NET4), (LAN4, DMZ4), (LAN6, NET6), (LAN6, NET6), (LAN6, DMZ6), (DMZ4, NET4), (DMZ6, NET6),
                          (NET4, [OWN]), (NET4, [OWN]), (LAN4, [OWN]), (LAN4, ["10.1.0.1"]), ([OWN], NET4), (OWN6, NET6), ([OWN], DMZ4)])
     return {"proto": proto, "src": r.choice(src), "dst": r.choice(dst), "sport": 20000 + n,
-            "dport": r.choice([8000, 8000, 8001, 8002, 53]) if dst == [OWN] else r.choice(PORTS)}
+            "dport": r.choice([8000, 8000, 8001, 8002, 53]) if dst == [OWN] else r.choice(PORTS), "tos": r.choice(TOS)}
 
 
 def forwarded(r, n, entry):
     """A conversation that an entry of destination NAT may be for."""
     proto = {"tcp_udp": r.choice(["tcp", "udp"]), "any": "tcp"}.get(entry["protocol"], entry["protocol"])
-    src = r.choice(LAN4 if entry["from"] == "lan" else NET4)
-    return {"proto": proto, "src": src, "dst": OWN, "sport": 20000 + n, "dport": r.choice([8000, 8001, 8001, 8002, 80, 53])}
+    src = OWN if entry["from"] == "local" else r.choice(LAN4 if entry["from"] == "lan" else NET4)
+    return {"proto": proto, "src": src, "dst": r.choice(NET4) if entry["from"] == "local" else OWN, "sport": 20000 + n, "dport": r.choice([8000, 8001, 8001, 8002, 80, 53])}
 
 
 def ftp(r, n):
@@ -125,8 +131,9 @@ class Writer:
 
     def some(self):
         for _ in range(self.r.randrange(2, 5)):
-            how = self.r.choice([""] * 8 + ["port", "size", "ttl", "pieces"])
-            self.steps.append(["say", self.r.choice(self.names), self.r.choice([0, 20, 500, 800, 1300]), self.r.randrange(1, 3), how])
+            how = self.r.choice(HOW)
+            how = self.r.choice(sorted(talk.FLAGS)) if how is None else how
+            self.steps.append(["say", self.r.choice(self.names), self.r.choice([0, 20, 500, 800, 1300, 1370, 1410]), self.r.randrange(1, 3), how])
 
     def change(self):
         r, kind = self.r, self.r.random()

@@ -18,6 +18,7 @@ class Talk:
         self.trail = []  # what came of each packet of the client: [(host, Seen)]
         self.mine, self.theirs = 1000, 5000  # next sequence numbers of client and server
         self.has, self.server_has = 0, 0  # what client and server acknowledge
+        self.plain, self.answer = {wire.TCP: (wire.PSH | wire.ACK,) * 2, wire.UDP: (0, 0)}.get(self.proto, ("ask", "answer"))
 
     def body(self, src, dst, sport, dport, flags, seq, ack, payload):
         if self.proto == wire.TCP:
@@ -30,15 +31,15 @@ class Talk:
     def after(self, seen, flags):
         return seen.seq + len(seen.payload) + (1 if flags & (wire.SYN | wire.FIN) else 0)
 
-    def out(self, flags, payload=b"", ttl=64, pieces=0):
-        s, number = self.spec, self.w.next_number()
+    def out(self, flags, payload=b"", ttl=64, pieces=0, change=lambda packet: packet):
+        s, number, tos = self.spec, self.w.next_number(), self.spec.get("tos", 0)
         body = self.body(s["src"], s["dst"], s["sport"], s["dport"], flags, self.mine, self.has, payload)
-        packets = [wire.ip(s["src"], s["dst"], self.proto, number, body, ttl)]
+        packets = [wire.ip(s["src"], s["dst"], self.proto, number, body, ttl, tos=tos)]
         if pieces:
             cut = pieces // 8 * 8
-            packets = [wire.ip(s["src"], s["dst"], self.proto, number, body[:cut], ttl, 0, True),
-                       wire.ip(s["src"], s["dst"], self.proto, number, body[cut:], ttl, cut)]
-        heard = self.w.carry(self.host, packets)
+            packets = [wire.ip(s["src"], s["dst"], self.proto, number, body[:cut], ttl, 0, True, tos=tos),
+                       wire.ip(s["src"], s["dst"], self.proto, number, body[cut:], ttl, cut, tos=tos)]
+        heard = self.w.carry(self.host, [change(p) for p in packets])
         self.trail.append([(h, x) for h, x in heard if x.number == number and h != self.host])
         for host, seen in heard:
             if host != self.host and seen.number == number:
@@ -56,7 +57,8 @@ class Talk:
         number = self.w.next_number()
         sport = x.dport if x.sport is not None else int.from_bytes(x.raw[(40 if wire.is6(x.src) else 20) + 4:][:2], "big")
         heard = self.w.carry(host, [wire.ip(x.dst, x.src, self.proto, number, self.body(
-            x.dst, x.src, sport, x.sport, flags, self.theirs, self.server_has, payload), ttl)])
+            x.dst, x.src, sport, x.sport, flags, self.theirs, self.server_has, payload), ttl,
+                                          tos=self.spec.get("tos", 0))])
         for h, seen in heard:
             if h == self.host and seen.number == number:
                 self.near = seen
@@ -97,12 +99,25 @@ class Talk:
         """Lines of a TCP conversation."""
         return self.out(wire.PSH | wire.ACK, text) + self.back(wire.PSH | wire.ACK, answer) + self.out(wire.ACK)
 
+    def once(self, flags, payload, ahead=0):
+        """A packet the conversation does not go on from: what came before again, or what it does not allow."""
+        mine, has = self.mine, self.server_has
+        self.mine += ahead
+        seen = self.out(flags, payload)
+        self.mine, self.server_has = mine, has
+        return seen
+
     def end(self, how):
         if self.proto != wire.TCP:
             return []
         if how == "rst":
             return self.out(wire.RST) + self.back(wire.ACK)
         return self.out(wire.FIN | wire.ACK) + self.back(wire.FIN | wire.ACK) + self.out(wire.ACK)
+
+
+# what TCP does not allow, or seldom does
+FLAGS = {"null": 0, "push": wire.PSH, "both": wire.SYN | wire.FIN, "urgent": wire.ACK | wire.URG, "congested": wire.ACK | wire.ECE,
+         "begin": wire.SYN, "answer": wire.SYN | wire.ACK}
 
 
 def place(text, other):
@@ -169,6 +184,19 @@ def say(world, name, size, times=1, how=""):
         return talk.complaint(how)
     if how == "ttl":
         return talk.out("ask" if talk.proto in (wire.ICMP, wire.ICMP6) else 0 if talk.proto == wire.UDP else wire.ACK, b"", ttl=1)
+    if how == "again":  # sent twice; to conntrack it is old
+        return talk.once(wire.PSH | wire.ACK, b"y" * 50, -50) if talk.proto == wire.TCP else talk.exchange(size)
+    if how == "ahead":  # conntrack is told to be liberal
+        return talk.once(wire.PSH | wire.ACK, b"z" * 50, 1 << 24) if talk.proto == wire.TCP else []
+    if how in FLAGS:
+        return talk.once(FLAGS[how], b"") if talk.proto == wire.TCP else []
+    if how == "options":
+        return talk.out(talk.plain, bytes(40), change=wire.with_options) + talk.back(talk.answer, bytes(30))
+    if how == "unsummed":
+        four = talk.proto == wire.UDP and not wire.is6(talk.spec["src"])
+        return talk.out(0, b"w" * size, change=wire.without_checksum) + talk.back(0, b"w") if four else []
+    if how == "unasked":
+        return sum((talk.back(talk.answer, bytes([i]) * size) for i in range(times + 1)), [])
     if how == "pieces":
         return talk.out(0, b"x" * 900, pieces=480) if talk.proto == wire.UDP and not wire.is6(talk.spec["src"]) else []
     return sum((talk.exchange(size) for _ in range(times)), [])

@@ -11,11 +11,14 @@ MACS = ["02:00:00:00:00:02", "02:00:00:00:01:02", "02:00:5e:00:00:99"]
 VIA = [("192.0.2.1", "fd00:10::1"), ("203.0.113.1", "fd00:11::1")]
 GROUPS = {"web": {"ports": ["80", "443", "8000-8100"]}, "names": {"ports": ["domain"]},
           "friends": {"addresses": ["10.1.0.2", "10.1.0.4", "fd00:1::2"]}}
+# what commits make of them
+OTHERS = {"web": [{"ports": ["80"]}, {"ports": ["443", "9000"]}, {"ports": ["1-65535"]}], "names": [{"ports": ["8000"]}],
+          "friends": [{"addresses": ["10.1.0.3"]}, {"addresses": ["10.1.0.0/24", "fd00:1::/64"]}, {"addresses": ["10.1.0.4", "fd00:1::3"]}]}
 RULE_PORTS = [80, "http", [80, 443], "8000-9000", "!53", ["1-1000", "!80"], "@web", ["@names", 9000], "!@web", [53, "8000-8002"]]
 SOURCES = [*LAN4, *LAN6, LAN4[:2], "!10.1.0.3", "@friends", "!@friends", "10.1.0.2-10.1.0.3", ["10.1.0.0/24", "!10.1.0.3"], "fd00:1::/64"]
 FAR = [*NET4, *NET6, *DMZ4, *DMZ6, "198.51.100.0/24", "!198.51.100.10", ["198.51.100.0/24", "10.2.0.0/24", "!10.2.0.3"], "2001:db8::/32"]
 WAYS = [{"from": "lan"}, {"from": "lan"}, {"from": "lan", "to": "wan"}, {"from": "lan", "to": "wan"}, {"to": "dmz"}, {"from": "dmz"},
-        {"from": "!wan"}, {"from": "lan", "to": "!dmz"}, {"from": "lan", "to": "local"}, {"from": "wan", "to": "local"}, {"from": "local"},
+        {"from": "!wan"}, {"from": "lan", "to": "!dmz"}, {"from": "lan", "to": "local"}, {"from": "wan", "to": "local"}, {"from": "local"}, {"from": "local", "to": "wan"},
         {"from": "wan", "to": "dmz"}, {"from": "wan"}, {"from": "!lan", "to": "!wan"}, {}]
 STATES = [["new"], ["established"], ["related"], ["new", "untracked"], ["invalid"], ["established", "related"], ["new", "established"]]
 FLAGS = [["syn", "!ack"], ["rst"], ["fin"], ["!syn"], ["psh", "ack"]]
@@ -95,6 +98,9 @@ def destination_nat(r):
         {"10": {"from": "lan", "protocol": "tcp_udp", "port": r.choice([80, "8000-8001"]), "destination": "2001:db8:100::10",
                 "translate-to": r.choice(["fd00:2::2", "[fd00:2::2]:9000-9001"])}},
         {"10": {"from": "lan", "protocol": "tcp_udp", "port": 8000, "destination": OWN, "translate-to": "10.1.0.4"}},  # hairpin
+        *[{"10": {"from": "local", "protocol": "tcp_udp", "port": r.choice([80, 8000, [80, 443, "8000-8002"]]), **where,
+                  "translate-to": r.choice([to, NET4[1], f"{to}:9000"])}} for where in [{"destination": NET4[0]}, {"destination": "198.51.100.0/24"}]],
+        {"10": {"from": "local", "protocol": "udp", "port": 80, "destination": "2001:db8:100::10", "translate-to": "fd00:2::2"}},
         {"10": {**base, "protocol": "any", "port": None, "destination": OWN, "translate-to": to}},
     ])
 
@@ -126,14 +132,19 @@ def routing(r):
         {**second, "policy": {"40": {"mark": "0x1/0xff", "table": "second"}}},
         {**second, "policy": {"30": {"to": "10.0.0.0/8"}, "40": {"from": "10.1.0.0/24", "table": "second"}}},
         {"policy": {"40": {"from": r.choice(LAN4) + "/32", none: True}}},
+        {"static": {to: {"next-hops": {VIA[1][0]: {}}, none: True}}},
+        {"static": {to: {"next-hops": {VIA[1][0]: {"preferred-source": "203.0.113.2"}}}}},
+        {**second, "policy": {"40": {"from": LAN6[0] + "/128", "table": "second"}}},
+        {**second, "policy": {"40": {"to": NET4[0] + "/32", "table": "second", "ignore-default": True}}},
         {"policy": {"40": {"to": NET4[0] + "/32", none: True}}},
     ])
 
 
 PLAIN = {"zones": {"lan": {"interfaces": ["lan0"]}, "dmz": {"interfaces": ["dmz0"]}, "wan": {"interfaces": ["wan0", "wan1"]}},
-         "rules": {}, "snat": {}, "dnat": {}, "notrack": {}, "default": {"forward": "drop"}, "uplink": 0, "routing": {}, "interfaces": {}}
+         "rules": {}, "snat": {}, "dnat": {}, "notrack": {}, "default": {"forward": "drop"}, "uplink": 0, "routing": {}, "interfaces": {},
+         "groups": GROUPS}
 WHAT = ["rule"] * 6 + ["less", "less", "snat", "snat", "dnat", "dnat", "notrack", "uplink", "uplink", "forward", "input", "routing", "routing",
-                       "mss", "zone", "address", "port", "log"]
+                       "mss", "zone", "address", "port", "log", "group", "group", "mtu"]
 
 
 def tree(r, old=None):
@@ -165,6 +176,13 @@ def tree(r, old=None):
     elif what == "port":
         name = r.choice(["lan0", "dmz0", "wan0", "wan1"])
         t["interfaces"][name] = {**t["interfaces"].get(name, {}), "fast-path": r.choice(["off", "tcx"])}
+    elif what == "group":
+        name = r.choice(sorted(GROUPS))
+        t["groups"][name] = r.choice(OTHERS[name]) if t["groups"][name] is GROUPS[name] else GROUPS[name]
+    elif what == "mtu":
+        name = r.choice(["lan0", "wan0", "wan1"])
+        own = t["interfaces"].get(name, {})
+        t["interfaces"][name] = {**own, "mtu": 1500 if own.get("mtu") == 1400 else 1400}  # without it an interface keeps what it has
     elif what == "log":
         t["default"].update({"log": r.choice([["forward"], ["forward", "input"]]), "log-limit": {"rate": 1, "per": "hour"}})
     return t
@@ -176,7 +194,7 @@ def written(t):
     more = t["routing"]
     static = {"0.0.0.0/0": {"next-hops": {four: {}}}, "::/0": {"next-hops": {six: {}}}, **more.get("static", {})}
     dnat = {n: {k: v for k, v in e.items() if v is not None} for n, e in t["dnat"].items()}
-    out = {"firewall": {"zones": t["zones"], "groups": GROUPS, "rules": t["rules"], "default": t["default"],
+    out = {"firewall": {"zones": t["zones"], "groups": t["groups"], "rules": t["rules"], "default": t["default"],
                         "nat": {"source": t["snat"], "destination": dnat}, "notrack": t["notrack"]},
            "routing": {**more, "static": static}}
     return {**out, "interfaces": t["interfaces"]} if t["interfaces"] else out

@@ -6,7 +6,8 @@ import struct
 import zlib
 
 ICMP, TCP, UDP, ICMP6 = 1, 6, 17, 58
-FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+FIN, SYN, RST, PSH, ACK, URG, ECE = 1, 2, 4, 8, 16, 32, 64
+OPTIONS6 = 60  # destination options (RFC 8200 4.6)
 MSS = 1460
 NAMES = {ICMP: "icmp", TCP: "tcp", UDP: "udp", ICMP6: "icmp6"}
 ND = range(130, 144)  # multicast listeners and neighbours: the hosts' kernels speak these
@@ -65,12 +66,27 @@ def icmp(src, dst, kind, code, rest, payload=b""):
     return transport(packed(src), packed(dst), ICMP6 if is6(src) else ICMP, struct.pack("!BBHI", kind, code, 0, rest), 2, payload)
 
 
-def ip(src, dst, protocol, number, body, ttl=64, offset=0, more=False, dont=True):
+def ip(src, dst, protocol, number, body, ttl=64, offset=0, more=False, dont=True, tos=0):
     if is6(src):
-        return struct.pack("!IHBB", 6 << 28 | number, len(body), protocol, ttl) + packed(src) + packed(dst) + body
+        return struct.pack("!IHBB", 6 << 28 | tos << 20 | number, len(body), protocol, ttl) + packed(src) + packed(dst) + body
     where = offset // 8 | (0x2000 if more else 0) | (0x4000 if dont and not more and not offset else 0)
-    head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), number, where, ttl, protocol, 0) + packed(src) + packed(dst)
+    head = struct.pack("!BBHHHBBH", 0x45, tos, 20 + len(body), number, where, ttl, protocol, 0) + packed(src) + packed(dst)
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + body
+
+
+def with_options(packet):
+    """The packet with four bytes that do nothing: options of IPv4, an extension header of IPv6."""
+    if packet[0] >> 4 == 6:
+        length, = struct.unpack("!H", packet[4:6])
+        return packet[:4] + struct.pack("!HB", length + 8, OPTIONS6) + packet[7:40] + bytes([packet[6], 0, 1, 4, 0, 0, 0, 0]) + packet[40:]
+    length, = struct.unpack("!H", packet[2:4])
+    head = b"\x46" + packet[1:2] + struct.pack("!H", length + 4) + packet[4:10] + b"\0\0" + packet[12:20] + b"\1\1\1\0"
+    return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + packet[20:]
+
+
+def without_checksum(packet):
+    """UDP over IPv4 whose checksum is 0: there is none (RFC 768)."""
+    return packet[:26] + b"\0\0" + packet[28:]
 
 
 def frame(to, source, packet):
@@ -88,14 +104,17 @@ def layers(packet):
         if packet[0] >> 4 == 6:
             word, length, protocol, ttl = struct.unpack("!IHBB", packet[:8])
             src, dst = socket.inet_ntop(socket.AF_INET6, packet[8:24]), socket.inet_ntop(socket.AF_INET6, packet[24:40])
-            return 6, word & 0xfffff, protocol, ttl, word >> 20 & 0xff, src, dst, 0, False, packet[40:40 + length]
+            body = packet[40:40 + length]
+            if protocol == OPTIONS6:
+                protocol, body = body[0], body[8 + body[1] * 8:]
+            return 6, word & 0xfffff, protocol, ttl, word >> 20 & 0xff, src, dst, 0, False, body
     except (struct.error, IndexError, ValueError):
         pass
     return None
 
 
 def sums_hold(version, protocol, src, dst, packet, body):
-    if version == 4 and checksum(packet[:20]):
+    if version == 4 and checksum(packet[:(packet[0] & 15) * 4]):
         return False
     if protocol == ICMP:
         return not checksum(body)
@@ -131,7 +150,7 @@ def seen(packet, numbers):
         sport, dport, seq, ack, size, flags = struct.unpack("!HHIIBB", body[:14])
         payload = body[(size >> 4) * 4:]
         ours = ours and flags & ~RST or number in numbers
-        extra = f"{''.join(n for b, n in zip((2, 16, 8, 1, 4), 'SAPFR') if flags & b)} seq {seq} ack {ack} {body[20:(size >> 4) * 4].hex()}"
+        extra = f"{''.join(n for b, n in zip((2, 16, 8, 1, 4, 32, 64), 'SAPFRUE') if flags & b)} seq {seq} ack {ack} {body[20:(size >> 4) * 4].hex()}"
     elif whole and protocol == UDP and len(body) >= 8:
         sport, dport = struct.unpack("!HH", body[:4])
         payload = body[8:]
@@ -148,6 +167,8 @@ def seen(packet, numbers):
             return Seen(number if ours else None, protocol, src, dst, None, None, text, raw=packet)
     elif not whole:
         extra = f"fragment {offset}{'+' if more else ''}"
+    between = packet[20:(packet[0] & 15) * 4] if version == 4 else packet[40:48 + packet[41] * 8] if packet[6] == OPTIONS6 else b""
+    extra += f" options {between.hex()}" if between else ""
     good = "" if not whole or not ours or sums_hold(version, protocol, src, dst, packet, body) else " BAD CHECKSUM"
     text = (f"{NAMES[protocol]} {src}{port(sport, sport)} > {dst}{port(dport, dport)} {extra} ttl {ttl} tos {tos:#x} "
             f"{len(payload)} bytes {zlib.crc32(payload):08x}{good}")

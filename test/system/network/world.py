@@ -15,6 +15,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
 from appliance import Appliance, Failed, run  # noqa: E402
+import programs  # noqa: E402
 import wire  # noqa: E402
 
 # host: port of the router, and the host's addresses; the first of each family lies on the link
@@ -76,7 +77,7 @@ class World:
     def __init__(self, build, mode, settle=0.004):
         self.mode, self.settle_s = mode, settle
         self.box = Appliance(build, f"n{mode}{next(made)}", dataplane=True)
-        self.sockets, self.own = {}, {}
+        self.sockets, self.own, self.programs = {}, {}, []
         self.mac = {h: bytes([2, 0, 0, 0, i, 2]) for i, h in enumerate(HOSTS)}
         self.port_mac = {h: bytes([2, 0, 0, 0, i, 1]) for i, h in enumerate(HOSTS)}
         self.refused = 0  # commits
@@ -105,6 +106,7 @@ class World:
     def __exit__(self, *_):
         for s in [*self.sockets.values(), *self.own.values()]:
             s.close()
+        self.programless()
         for host in HOSTS:
             run("ip", "netns", "del", self.name(host), check=False)
         self.box.__exit__()
@@ -114,6 +116,20 @@ class World:
 
     def router(self, *command, check=True, stdin=None):
         return run(*self.box.inside(*command), check=check, input=stdin)
+
+    def program(self, where, interface, port):
+        """A BPF program of others, until programless()."""
+        def made():
+            return programs.attach(where, 0 if where == "netfilter" else socket.if_nametoindex(interface), int(port))
+        try:
+            self.programs.append(sockets_in(self.box.ns, made))
+        except OSError as e:
+            return str(e)
+        return ""
+
+    def programless(self):
+        while self.programs:
+            os.close(self.programs.pop())
 
     def shell(self, text):
         done = self.router("sh", "-ec", text, check=False)
@@ -212,7 +228,8 @@ class World:
             (self.down.add if how == "down" else self.down.discard)(host)
 
     def tidy(self):
-        """Cables and cards as they were."""
+        """Cables and cards as they were, no programs of others."""
+        self.programless()
         for host in HOSTS:
             if host in self.down:
                 self.cable(host, "up")
