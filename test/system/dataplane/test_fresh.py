@@ -98,7 +98,7 @@ def by_more(mode):
             host, tos, command = WAYS[what]
             talks[what] = stream.Stream(L, host, 5005, tos)
             lab.check(f"{mode}: a conversation to {host}", talks[what].flows("server") is not None)
-        time.sleep(2.6)  # the point: conntrack's time until the fast path carries it
+        L.assure()
         for what in pair:
             lab.sh(WAYS[what][2].format(r=L.router, word="add"))
             took = talks[what].flows("other")
