@@ -88,6 +88,9 @@ struct fast_iface {
 #define IFACE_IN 1u
 #define IFACE_OUT 2u
 #define IFACE_XDP 4u
+/* The upper half: the smallest MTU of routes that leave here and are not locked; 0: none. The
+ * look-up of routes does not tell of them. */
+#define IFACE_MTU_SHIFT 16
 
 #define FLOW_PASS 1 /* for the kernel: local, or forwarded in a way we do not */
 #define FLOW_DROP 2 /* refused by a plain drop; holds only as long as conntrack knows no flow */

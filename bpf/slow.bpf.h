@@ -231,10 +231,8 @@ static __always_inline long slow_classify(struct slow *s, __u32 list, const int 
 }
 
 /* Where a new flow would go. SLOW_DROP: forwarded, so a rule may refuse it. */
-static __always_inline enum slow_verdict slow_route_new(void *ctx, const int xdp, struct slow *s,
-                                                        const int v6)
+static __always_inline enum slow_verdict slow_route_new(void *ctx, struct slow *s, const int v6)
 {
-    __u32 mtu = 1280;
     long r;
 
     if (classify_may_dnat(s->blob, v6, s->p.protocol, PARSE_BE16(s->p.ports >> 16)))
@@ -244,10 +242,9 @@ static __always_inline enum slow_verdict slow_route_new(void *ctx, const int xdp
         return SLOW_LOCAL;
     if (r != BPF_FIB_LKUP_RET_SUCCESS && r != BPF_FIB_LKUP_RET_NO_NEIGH)
         return SLOW_PASS;
-    /* A packet that does not fit is answered by the kernel before any rule sees it. */
-    if (r == BPF_FIB_LKUP_RET_SUCCESS)
-        mtu = s->fib.mtu_result;
-    return hook_fits(ctx, xdp, &s->p, mtu) ? SLOW_DROP : SLOW_PASS;
+    if (r != BPF_FIB_LKUP_RET_SUCCESS)
+        s->fib.mtu_result = 1280;
+    return SLOW_DROP;
 }
 
 /* Where a known flow goes. The rules have accepted it, and a commit that refuses it takes it out of
@@ -332,12 +329,16 @@ static __always_inline enum slow_verdict slow_rule(const int xdp, struct slow *s
                                                    enum slow_verdict verdict, const int v6)
 {
     struct fast_iface *out = slow_iface(s->fib.ifindex, s->policy);
+    __u32 mtu;
     long found;
 
     /* Nobody described that interface (no room): its zone is unknown, and what else decides. */
     if (!out || (out->flags & IFACE_OUT))
         return SLOW_PASS;
     s->redirect = out->redirect;
+    mtu = out->flags >> IFACE_MTU_SHIFT;
+    if (mtu && mtu < s->fib.mtu_result)
+        s->fib.mtu_result = mtu;
     if (verdict == SLOW_FORWARD) {
         /* It began at the appliance, whose address was taken away; the kernel counts it there. */
         if (s->flow.mark == ABI_MARK_INPUT || s->flow.mark == ABI_MARK_OUTPUT)
@@ -375,11 +376,14 @@ static __always_inline enum slow_verdict slow_decide(void *ctx, const int xdp, s
     if (ct == CT_UNKNOWN && refused)
         return SLOW_DROP;
     if (ct == CT_UNKNOWN)
-        verdict = slow_route_new(ctx, xdp, s, v6);
+        verdict = slow_route_new(ctx, s, v6);
     else
         verdict = slow_route_known(ctx, s, v6);
     if (verdict == SLOW_DROP || verdict == SLOW_FORWARD)
         verdict = slow_rule(xdp, s, verdict, v6);
+    /* A packet that does not fit is answered by the kernel before any rule sees it. */
+    if (verdict == SLOW_DROP && !hook_fits(ctx, xdp, &s->p, s->fib.mtu_result))
+        return SLOW_PASS;
     return verdict;
 }
 
@@ -426,7 +430,7 @@ static __always_inline __u8 slow_priority(const struct slow *s, const int v6)
         (f)->flags = (verdict) == SLOW_DROP ? FLOW_DROP : FLOW_PASS;                               \
         (f)->tos = (words) == 4 ? hook_tos6(&(s)->p) : hook_tos4(&(s)->p);                         \
         (f)->priority = slow_priority(s, (words) == 4);                                            \
-        (f)->mtu = 0;                                                                              \
+        (f)->mtu = (verdict) == SLOW_DROP ? (s)->fib.mtu_result : 0;                               \
         if ((verdict) == SLOW_FORWARD)                                                             \
             SLOW_FILL_FORWARD(xdp, s, f, at, words);                                               \
         (f)->epoch = (s)->epoch;                                                                   \
@@ -531,7 +535,7 @@ static __always_inline int slow_start(void *ctx, const int xdp, struct slow *s, 
             return hook_pass(xdp);                                                                 \
         flow_ = find(bucket_, &at_);                                                               \
         refused_ = flow_ && flow_->epoch == s_.epoch && !flow_over(flow_->refresh) &&              \
-                   (flow_->flags & FLOW_DROP) &&                                                   \
+                   (flow_->flags & FLOW_DROP) && hook_fits(ctx, xdp, &s_.p, flow_->mtu) &&         \
                    flow_->tos == (v6 ? hook_tos6(&s_.p) : hook_tos4(&s_.p));                       \
         if (refused_)                                                                              \
             s_.counter = flow_->counter;                                                           \

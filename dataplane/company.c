@@ -258,6 +258,7 @@ int company_read(struct dataplane *dp)
         company_fini(&fresh);
         r = gather(dp, &fresh);
     }
+    r = r < 0 ? r : route_mtu_read(dp);
     if (r < 0) {
         company_fini(&fresh);
         publish(dp, changes, false);

@@ -69,6 +69,7 @@ static int open_parts(struct dataplane *dp, const struct dataplane_options *opti
     r = company_watch_open(dp);
     if (r < 0)
         return orb_fail(err, r, "watching what else decides about packets");
+    dp->mtus_unread = true;
     r = events_start(dp);
     if (r < 0)
         return orb_fail(err, r, "reading the kernel's events");

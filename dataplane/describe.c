@@ -32,6 +32,7 @@ static int describe_link(struct dataplane *dp, const struct policy *policy, uint
     struct fast_iface iface = {.port = ABI_NO_PORT, .redirect = ABI_NO_PORT};
 
     iface.flags = (sum.in ? IFACE_IN : 0) | (sum.out ? IFACE_OUT : 0);
+    iface.flags |= route_mtu_of(&dp->mtus, link->ifindex) << IFACE_MTU_SHIFT;
     iface.zone = (uint8_t)policy_interface_zone(policy, link->name);
     memcpy(iface.mac, link->mac, 6);
     for (unsigned k = 0; k < ports->count; k++)

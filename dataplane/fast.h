@@ -6,10 +6,11 @@
  * stay · settings.c sysctls, found.c as they were · company*.c what else decides, dump.c netlink's
  * lists · base.c the closed table · plan.c policies compiled, rules.c in nftables, apply.c in force
  * · events.c reading events, watch.c who else changed something, tend.c putting it back · report.c
- * counters and status · dataplane.c the rest. */
+ * counters and status · route_mtu.c of routes · dataplane.c the rest. */
 #ifndef DATAPLANE_FAST_H
 #define DATAPLANE_FAST_H
 
+#include <linux/netlink.h>
 #include <net/if.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -45,6 +46,17 @@ static inline void own_link_list(struct link_list *list)
 {
     free(list->items);
 }
+
+/* The smallest MTU of routes that is not locked: out of an interface, or out of any. */
+#define ROUTE_MTUS 32
+struct route_mtus {
+    struct route_mtu {
+        uint32_t ifindex, mtu;
+    } items[ROUTE_MTUS];
+    unsigned count;
+    uint32_t
+        all; /* of routes that say no interface, and of those for which there is no room; 0: none */
+};
 
 enum port_mode { PORT_OFF, PORT_XDP, PORT_TCX };
 
@@ -142,6 +154,9 @@ struct dataplane {
     pthread_t reader;
     struct suspect *suspects;
     struct company company; /* as last read */
+    struct route_mtus mtus; /* as last read */
+    bool mtus_unread;       /* written by both threads: they must be read again */
+    bool mtus_any;          /* there are some */
     pthread_mutex_t lock;   /* of the next seven: events.c writes them, dataplane_tend takes them */
     unsigned pending;       /* DATAPLANE_*: to be looked at */
     uint32_t company_changes;
@@ -223,6 +238,16 @@ unsigned link_events_drain(struct dataplane *dp);
 int64_t link_statistic(const char *interface, const char *suffix);
 /* Turns the card's taking off of VLAN tags off; false: it stays on. */
 bool link_keep_tags(const char *interface);
+
+/* route_mtu.c */
+/* Whether a message about a route names one; it is added. */
+bool route_mtu_add(struct route_mtus *mtus, const struct nlmsghdr *h);
+/* On the thread of events.c: after this event they must be read again. */
+bool route_mtu_changes(const struct dataplane *dp, const struct nlmsghdr *h);
+/* Reads them where that is asked for. Negative errno. */
+int route_mtu_read(struct dataplane *dp);
+/* 0: none. */
+uint32_t route_mtu_of(const struct route_mtus *mtus, uint32_t ifindex);
 
 /* clsact.c: where the kernel has no tcx. Negative errno. */
 /* Of our filter, nobody else's: tc chooses priorities from 49152 downwards, people from 1 upwards.

@@ -175,6 +175,12 @@ static unsigned read_event(struct dataplane *dp, const struct nlmsghdr *h)
     case RTM_NEWTFILTER:
     case RTM_DELTFILTER:
         return DATAPLANE_COMPANY;
+    case RTM_NEWROUTE:
+    case RTM_DELROUTE:
+        if (!route_mtu_changes(dp, h))
+            return 0;
+        __atomic_store_n(&dp->mtus_unread, true, __ATOMIC_SEQ_CST);
+        return DATAPLANE_COMPANY;
     case RTM_NEWNEIGH:
         suspect(dp, h);
         return 0;
@@ -193,6 +199,7 @@ unsigned link_events_drain(struct dataplane *dp)
         unsigned len = (unsigned)n;
 
         if (n < 0 && errno == ENOBUFS) { /* some were lost: look at everything */
+            __atomic_store_n(&dp->mtus_unread, true, __ATOMIC_SEQ_CST);
             what |= LINK_EVENTS | DATAPLANE_PORTS | DATAPLANE_SETTINGS | DATAPLANE_COMPANY;
             continue;
         }
