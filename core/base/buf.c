@@ -180,9 +180,9 @@ void buf_add_json(struct buf *b, const char *text, size_t len)
             buf_adds(b, "\\t");
         else if (c == '\r')
             buf_adds(b, "\\r");
-        else if (c < 0x20)
+        else if (c && c < 0x20)
             buf_addf(b, "\\u%04x", c);
-        else if (c < 0x80)
+        else if (c && c < 0x80)
             buf_addc(b, (char)c);
         else if ((n = utf8_len(text + i, len - i)))
             buf_add(b, p + i, n);

@@ -28,7 +28,8 @@ void buf_addv(struct buf *b, const char *format, va_list args)
 /* Length of the UTF-8 sequence of several bytes at text (RFC 3629), 0 when there is none; left, at
  * least 1, is how many bytes are there. */
 size_t utf8_len(const char *text, size_t left);
-/* Adds text as a quoted JSON string (RFC 8259 escapes; bytes that are not UTF-8 become U+FFFD). */
+/* Adds text as a quoted JSON string (RFC 8259 escapes; bytes that are not UTF-8, and NUL, which no
+ * reader of the project takes, become U+FFFD). */
 void buf_add_json(struct buf *b, const char *text, size_t len);
 /* The C string, "" while empty; the buffer keeps it. */
 const char *buf_str(const struct buf *b);
