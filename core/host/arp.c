@@ -44,25 +44,29 @@ struct arp {
 
 /* ---- what is said ---- */
 
-static void add_json(const struct entry *e, struct buf *to)
+static void write_entry(const struct entry *e, struct json_write *w)
 {
     char address[INET_ADDRSTRLEN];
 
     inet_ntop(AF_INET, &e->address, address, sizeof address);
-    buf_adds(to, "{\"interface\":");
-    buf_add_json(to, e->interface, strlen(e->interface));
-    buf_addf(to, ",\"address\":\"%s\",\"mac\":\"", address);
-    for (unsigned i = 0; i < 6 && e->taken; i++)
-        buf_addf(to, i ? ":%02x" : "%02x", e->mac[i]);
-    buf_adds(to, "\"}");
+    json_write_object(w, NULL);
+    json_write_string(w, "interface", e->interface);
+    json_write_string(w, "address", address);
+    if (e->taken)
+        json_write_format(w, "mac", "%02x:%02x:%02x:%02x:%02x:%02x", e->mac[0], e->mac[1],
+                          e->mac[2], e->mac[3], e->mac[4], e->mac[5]);
+    else
+        json_write_string(w, "mac", "");
+    json_write_end(w);
 }
 
 static void tell(struct arp *arp, const struct entry *e)
 {
     AUTO(buf) struct buf text = {0};
+    struct json_write w = json_write_to(&text);
     struct orb_err err;
 
-    add_json(e, &text);
+    write_entry(e, &w);
     if (broker_publish(arp->host->broker, "arp", "conflict", text.data, text.len, &err) < 0)
         log_warn(arp->host->log, "arp.not-told", KV("error", err.text));
 }
@@ -195,6 +199,7 @@ static int watch(struct arp *arp, const char *input, size_t len, struct buf *out
 {
     AUTO(json_t) json_t *tree = NULL;
     AUTO_FREE struct entry *entries = NULL;
+    struct json_write w = json_write_to(out);
     const json_t *list;
     unsigned count;
     int r;
@@ -220,14 +225,13 @@ static int watch(struct arp *arp, const char *input, size_t len, struct buf *out
     arp_own_fini(&arp->own); /* links may have come and gone */
     arp->own_ms = 0;
     uv_timer_start(&arp->timer, on_tick, 0, TICK_MS);
-    buf_adds(out, "{\"conflicts\":[");
-    for (unsigned i = 0, n = 0; i < count; i++) {
-        if (!arp->entries[i].taken)
-            continue;
-        buf_adds(out, n++ ? "," : "");
-        add_json(&arp->entries[i], out);
-    }
-    buf_adds(out, "]}");
+    json_write_object(&w, NULL);
+    json_write_array(&w, "conflicts");
+    for (unsigned i = 0; i < count; i++)
+        if (arp->entries[i].taken)
+            write_entry(&arp->entries[i], &w);
+    json_write_end(&w);
+    json_write_end(&w);
     return 0;
 }
 

@@ -10,13 +10,12 @@
 
 static void add(void *arg, const char *feature, const char *reason)
 {
-    struct buf *b = arg;
+    struct json_write *w = arg;
 
-    buf_addf(b, "%s{\"feature\":", b->len && b->data[b->len - 1] == '}' ? "," : "");
-    buf_add_json(b, feature, strlen(feature));
-    buf_adds(b, ",\"reason\":");
-    buf_add_json(b, reason, strlen(reason));
-    buf_addc(b, '}');
+    json_write_object(w, NULL);
+    json_write_string(w, "feature", feature);
+    json_write_string(w, "reason", reason);
+    json_write_end(w);
 }
 
 static void on_service(void *arg, const struct service_view *s)
@@ -31,21 +30,21 @@ static void on_service(void *arg, const struct service_view *s)
     add(arg, feature, reason);
 }
 
-void given_up_json(const struct orbitald *host, struct buf *ret_json)
+void given_up_write(const struct orbitald *host, struct json_write *w, const char *key)
 {
-    AUTO(buf) struct buf list = {0};
     struct rlimit files;
 
-    sandbox_given_up(host->sandbox, add, &list);
-    dpservice_given_up(host->dataplane, add, &list);
-    supervisor_each(host->supervisor, on_service, &list);
+    json_write_array(w, key);
+    sandbox_given_up(host->sandbox, add, w);
+    dpservice_given_up(host->dataplane, add, w);
+    supervisor_each(host->supervisor, on_service, w);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < FILES_WANTED) {
         AUTO_FREE char *reason =
             xasprintf("the limit of this process is %llu and cannot be raised (LimitNOFILE= of the "
                       "unit, fs.nr_open)",
                       (unsigned long long)files.rlim_cur);
 
-        add(&list, "65536 open files", reason);
+        add(w, "65536 open files", reason);
     }
-    buf_addf(ret_json, "[%s]", buf_str(&list));
+    json_write_end(w);
 }

@@ -293,6 +293,7 @@ static void tell(struct health *health, const struct health_report *verdict, con
     struct orbitald *host = health->host;
     AUTO_FREE char *status = xasprintf("STATUS=%s\n", sentence);
     AUTO(buf) struct buf event = {0};
+    struct json_write w = json_write_to(&event);
     struct orb_err err;
 
     notify_send(health->notify_socket, status);
@@ -300,9 +301,10 @@ static void tell(struct health *health, const struct health_report *verdict, con
         log_notice(host->log, "health.changed", KV("verdict", sentence));
     else
         log_warn(host->log, "health.changed", KV("verdict", sentence));
-    buf_addf(&event, "{\"verdict\":\"%s\",\"text\":", verdict_level_name(verdict->level));
-    buf_add_json(&event, sentence, strlen(sentence));
-    buf_addc(&event, '}');
+    json_write_object(&w, NULL);
+    json_write_string(&w, "verdict", verdict_level_name(verdict->level));
+    json_write_string(&w, "text", sentence);
+    json_write_end(&w);
     broker_publish(host->broker, "host", "health-changed", buf_str(&event), event.len, &err);
 }
 
@@ -341,12 +343,15 @@ void health_changed(struct health *health)
 void health_json(const struct orbitald *host, struct buf *b)
 {
     AUTO(health_report) struct health_report verdict = {0};
+    struct json_write w = json_write_to(b);
 
     verdict_make(host, &verdict);
-    verdict_json(&verdict, b);
-    b->len--; /* one member more */
-    buf_addf(b, ",\"phase\":\"%s\"}",
-             host->supervisor ? phase_name(supervisor_phase(host->supervisor)) : "starting");
+    json_write_object(&w, NULL);
+    verdict_write(&verdict, &w);
+    json_write_string(&w, "phase",
+                      host->supervisor ? phase_name(supervisor_phase(host->supervisor))
+                                       : "starting");
+    json_write_end(&w);
 }
 
 void health_metrics(const struct orbitald *host, struct buf *b)

@@ -111,7 +111,7 @@ void dpservice_given_up(const struct dpservice *service,
                         void (*each)(void *arg, const char *feature, const char *reason),
                         void *arg);
 /* given_up.c: appends a JSON list of {feature, reason}. */
-void given_up_json(const struct orbitald *host, struct buf *ret_json);
+void given_up_write(const struct orbitald *host, struct json_write *w, const char *key);
 /* Waits for a running job, then frees itself through the loop. Pins stay. */
 void dpservice_close(struct dpservice *service);
 /* OpenMetrics text; service may be NULL. */

@@ -30,6 +30,16 @@ static void answer(struct host_req *req, int r, const struct buf *out, const str
         host_reply(req, "{}", 2);
 }
 
+/* An answer that is one text. */
+static void text_answer(struct buf *out, const char *text, size_t len)
+{
+    struct json_write w = json_write_to(out);
+
+    json_write_object(&w, NULL);
+    json_write_string_len(&w, "text", text, len);
+    json_write_end(&w);
+}
+
 static void metrics_all(struct orbitald *host, struct buf *out)
 {
     AUTO(buf) struct buf text = {0};
@@ -46,9 +56,7 @@ static void metrics_all(struct orbitald *host, struct buf *out)
     dpservice_metrics(host->dataplane, &text);
     metrics_text(host->metrics, &text);
     buf_adds(&text, "# EOF\n");
-    buf_adds(out, "{\"text\":");
-    buf_add_json(out, text.data, text.len);
-    buf_addc(out, '}');
+    text_answer(out, text.data, text.len);
 }
 
 static void add_schema(struct buf *out, const char *package, const struct contract *contract)
@@ -139,50 +147,77 @@ static int first_config(struct orbitald *host, struct buf *out, struct orb_err *
         if (r < 0)
             return r;
     }
-    buf_adds(out, "{\"text\":");
-    buf_add_json(out, buf_str(&text), text.len);
-    buf_addc(out, '}');
+    text_answer(out, buf_str(&text), text.len);
     return 0;
 }
 
 static void version(struct orbitald *host, struct buf *out)
 {
-    buf_addf(out, "{\"version\":\"%s\",\"instance\":", ORBITAL_VERSION);
-    buf_add_json(out, host->options.instance, strlen(host->options.instance));
-    buf_addf(out, ",\"pid\":%d,\"uptime_ms\":%llu,\"safe\":%s}", (int)getpid(),
-             (unsigned long long)(now_ms() - host->started_ms), host->safe ? "true" : "false");
+    struct json_write w = json_write_to(out);
+
+    json_write_object(&w, NULL);
+    json_write_string(&w, "version", ORBITAL_VERSION);
+    json_write_string(&w, "instance", host->options.instance);
+    json_write_integer(&w, "pid", getpid());
+    json_write_integer(&w, "uptime_ms", (int64_t)(now_ms() - host->started_ms));
+    json_write_boolean(&w, "safe", host->safe);
+    json_write_end(&w);
 }
 
 static void services(struct orbitald *host, struct buf *out)
 {
-    supervisor_list(host->supervisor, out);
-    if (!host->refused.len)
-        return;
-    out->len--; /* the closing bracket */
-    buf_addf(out, ",\"refused\":[%s],\"refused_more\":%u}", buf_str(&host->refused),
-             host->refused_more);
+    struct json_write w = json_write_to(out);
+
+    json_write_object(&w, NULL);
+    supervisor_list(host->supervisor, &w, "services");
+    if (host->refused.len) {
+        json_write_array(&w, "refused");
+        json_write_raw(&w, NULL, host->refused.data, host->refused.len);
+        json_write_end(&w);
+        json_write_integer(&w, "refused_more", host->refused_more);
+    }
+    json_write_end(&w);
 }
 
 static void boot(struct orbitald *host, struct buf *out)
 {
-    supervisor_boot(host->supervisor, out);
-    out->len--; /* the closing bracket */
-    buf_addf(out, ",\"safe\":%s,\"given_up\":", host->safe ? "true" : "false");
-    given_up_json(host, out);
-    buf_addc(out, '}');
+    struct json_write w = json_write_to(out);
+
+    json_write_object(&w, NULL);
+    supervisor_boot(host->supervisor, &w);
+    json_write_boolean(&w, "safe", host->safe);
+    given_up_write(host, &w, "given_up");
+    json_write_end(&w);
+}
+
+static void boot_mode(struct orbitald *host, struct buf *out)
+{
+    struct json_write w = json_write_to(out);
+
+    json_write_object(&w, NULL);
+    json_write_string(&w, "mode", host->safe ? "safe" : "normal");
+    json_write_integer(&w, "revision", (int64_t)good_read(host));
+    json_write_end(&w);
 }
 
 /* Before the packages are read there is little to tell. */
 static int not_yet(const struct orbitald *host, const char *method, struct buf *out,
                    struct orb_err *err)
 {
+    struct json_write w = json_write_to(out);
+
     if (!strcmp(method, "health")) {
         health_json(host, out);
         return 0;
     }
     if (strcmp(method, "boot"))
         return orb_fail(err, ORB_E_UNAVAILABLE, "orbitald is starting (%s)", host->starting);
-    buf_addf(out, "{\"phase\":\"starting\",\"step\":\"%s\",\"phases\":[]}", host->starting);
+    json_write_object(&w, NULL);
+    json_write_string(&w, "phase", "starting");
+    json_write_string(&w, "step", host->starting);
+    json_write_array(&w, "phases");
+    json_write_end(&w);
+    json_write_end(&w);
     return 0;
 }
 
@@ -231,8 +266,7 @@ static int dispatch(struct orbitald *host, const struct host_caller *caller, con
     else if (!strcmp(method, "health"))
         health_json(host, out);
     else if (!strcmp(method, "boot-mode"))
-        buf_addf(out, "{\"mode\":\"%s\",\"revision\":%llu}", host->safe ? "safe" : "normal",
-                 (unsigned long long)good_read(host));
+        boot_mode(host, out);
     else if (!strcmp(method, "version"))
         version(host, out);
     else if (!strcmp(method, "schemas"))

@@ -102,6 +102,7 @@ static void add_problem(struct steps *s, const char *dir, const char *what)
 static void tell_refusal(struct steps *s, const char *dir, const struct orb_err *err)
 {
     struct orbitald *host = s->host;
+    struct json_write w = json_write_to(&host->refused);
     const char *name = strrchr(dir, '/') ? strrchr(dir, '/') + 1 : dir;
     AUTO_FREE char *what = xasprintf("the package %s was refused: %s%s%s", dir, err->path,
                                      err->path[0] ? ": " : "", err->text);
@@ -113,13 +114,13 @@ static void tell_refusal(struct steps *s, const char *dir, const struct orb_err 
         host->refused_more++;
         return;
     }
-    buf_addf(&host->refused, "%s{\"name\":", host->refused.len ? "," : "");
-    buf_add_json(&host->refused, name, strlen(name));
-    buf_adds(&host->refused, ",\"dir\":");
-    buf_add_json(&host->refused, dir, strlen(dir));
-    buf_adds(&host->refused, ",\"error\":");
-    buf_add_json(&host->refused, err->text, strlen(err->text));
-    buf_addc(&host->refused, '}');
+    if (host->refused.len)
+        buf_addc(&host->refused, ',');
+    json_write_object(&w, NULL);
+    json_write_string(&w, "name", name);
+    json_write_string(&w, "dir", dir);
+    json_write_string(&w, "error", err->text);
+    json_write_end(&w);
 }
 
 /* Told, or only forgotten. */

@@ -284,24 +284,21 @@ void verdict_sentence(const struct health_report *verdict, char *to, size_t size
                  verdict->count - 1);
 }
 
-static void add_text(struct buf *b, const char *key, const char *text)
+void verdict_write(const struct health_report *verdict, struct json_write *w)
 {
-    buf_addf(b, ",\"%s\":", key);
-    buf_add_json(b, text, strlen(text));
-}
-
-void verdict_json(const struct health_report *verdict, struct buf *b)
-{
-    buf_addf(b, "{\"verdict\":\"%s\",\"reasons\":[", verdict_level_name(verdict->level));
+    json_write_string(w, "verdict", verdict_level_name(verdict->level));
+    json_write_array(w, "reasons");
     for (unsigned i = 0; i < verdict->count; i++) {
         const struct verdict_reason *r = &verdict->reasons[i];
 
-        buf_addf(b, "%s{\"level\":\"%s\"", i ? "," : "", verdict_level_name(r->level));
-        add_text(b, "what", r->what);
-        add_text(b, "service", r->service);
-        add_text(b, "path", r->path);
-        add_text(b, "todo", r->todo);
-        buf_addf(b, ",\"since_us\":%llu}", (unsigned long long)r->since_us);
+        json_write_object(w, NULL);
+        json_write_string(w, "level", verdict_level_name(r->level));
+        json_write_string(w, "what", r->what);
+        json_write_string(w, "service", r->service);
+        json_write_string(w, "path", r->path);
+        json_write_string(w, "todo", r->todo);
+        json_write_integer(w, "since_us", (int64_t)r->since_us);
+        json_write_end(w);
     }
-    buf_adds(b, "]}");
+    json_write_end(w);
 }

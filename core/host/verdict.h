@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "core/base/buf.h"
+#include "core/base/json_write.h"
 #include "core/sup/supervisor.h"
 #include "orbital/error.h"
 
@@ -76,8 +77,8 @@ const char *verdict_machine_key(enum verdict_machine_kind kind);
 void verdict_sort(struct health_report *verdict);
 /* One line: the level and its first reason ("failed: …, and 2 more"). */
 void verdict_sentence(const struct health_report *verdict, char *to, size_t size);
-/* {"verdict","reasons":[{level,what,service,path,todo,since_us}]} */
-void verdict_json(const struct health_report *verdict, struct buf *ret_json);
+/* Members of the open object: "verdict", "reasons": [{level,what,service,path,todo,since_us}]. */
+void verdict_write(const struct health_report *verdict, struct json_write *w);
 
 /* ---- problems of the host itself (health.c) ---- */
 

@@ -10,6 +10,7 @@
 #include <uv.h>
 
 #include "core/base/buf.h"
+#include "core/base/json_write.h"
 #include "core/base/log.h"
 #include "orbital/error.h"
 
@@ -45,6 +46,8 @@ bool peer_kind_is_person(enum peer_kind kind);
  * scanned payload of the frame. */
 struct peer_events {
     void (*hello)(void *arg);
+    /* Writes further members of WELCOME, before hello. May be NULL. */
+    void (*welcome)(void *arg, struct json_write *w);
     void (*ready)(void *arg, uint64_t revision);
     void (*progress)(void *arg); /* a long callback goes on */
     /* From READY on: what it does follows another revision now. */
@@ -68,7 +71,6 @@ struct peer_spec {
     const struct contract *contract;  /* of a service, NULL: none; the broker holds on to it */
     bool has_config;                  /* provides service.NAME@1 */
     uint32_t progress_ms;             /* services: a call that goes on may take so long, 0: any */
-    const char *welcome;              /* JSON object text merged into WELCOME, NULL: none; copied */
     const struct peer_events *events; /* NULL for clients */
     void *arg;
 };

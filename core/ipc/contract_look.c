@@ -89,58 +89,57 @@ bool contract_has_config(const struct contract *contract)
     return contract->config;
 }
 
-static void add_string(struct buf *to, const char *key, const char *text)
+/* A schema of the contract; what has none takes anything. */
+static void write_schema(struct json_write *w, const char *key, const char *text)
 {
-    buf_addf(to, "\"%s\":", key);
-    buf_add_json(to, text, strlen(text));
+    if (!text)
+        text = "{}";
+    json_write_raw(w, key, text, strlen(text));
 }
 
-static void describe_method(const struct contract_method *m, struct buf *to)
+static void describe_method(const struct contract_method *m, struct json_write *w)
 {
-    buf_addc(to, '{');
-    add_string(to, "name", m->name);
-    buf_addc(to, ',');
-    add_string(to, "description", m->description);
-    buf_addf(
-        to,
-        ",\"requires\":\"%s\",\"idempotent\":%s,\"timeout-ms\":%u,\"progress\":%s,\"input\":%s,"
-        "\"output\":%s}",
-        contract_rank_name(m->rank), m->idempotent ? "true" : "false", m->timeout_ms,
-        m->progress ? "true" : "false", m->input_text ? m->input_text : "{}",
-        m->output_text ? m->output_text : "{}");
+    json_write_object(w, NULL);
+    json_write_string(w, "name", m->name);
+    json_write_string(w, "description", m->description);
+    json_write_string(w, "requires", contract_rank_name(m->rank));
+    json_write_boolean(w, "idempotent", m->idempotent);
+    json_write_integer(w, "timeout-ms", m->timeout_ms);
+    json_write_boolean(w, "progress", m->progress);
+    write_schema(w, "input", m->input_text);
+    write_schema(w, "output", m->output_text);
+    json_write_end(w);
 }
 
-static void describe_event(const struct contract_event *e, struct buf *to)
+static void describe_event(const struct contract_event *e, struct json_write *w)
 {
-    buf_addc(to, '{');
-    add_string(to, "name", e->name);
-    buf_addc(to, ',');
-    add_string(to, "description", e->description);
-    buf_addf(to, ",\"requires\":\"%s\",\"class\":\"%s\",\"payload\":%s}",
-             contract_rank_name(e->rank), contract_class_name(e->class),
-             e->payload_text ? e->payload_text : "{}");
+    json_write_object(w, NULL);
+    json_write_string(w, "name", e->name);
+    json_write_string(w, "description", e->description);
+    json_write_string(w, "requires", contract_rank_name(e->rank));
+    json_write_string(w, "class", contract_class_name(e->class));
+    write_schema(w, "payload", e->payload_text);
+    json_write_end(w);
 }
 
 void contract_describe(const struct contract *contract, struct buf *ret_json)
 {
-    buf_addc(ret_json, '{');
-    add_string(ret_json, "interface", contract->interface);
-    buf_addc(ret_json, ',');
-    add_string(ret_json, "description", contract->description);
-    buf_addf(ret_json, ",\"version\":\"%s\",\"methods\":[", contract->version);
-    for (size_t i = 0; i < contract->method_count; i++) {
-        if (i)
-            buf_addc(ret_json, ',');
-        describe_method(&contract->methods[i], ret_json);
-    }
-    buf_adds(ret_json, "],\"events\":[");
-    for (size_t i = 0; i < contract->event_count; i++) {
-        if (i)
-            buf_addc(ret_json, ',');
-        describe_event(&contract->events[i], ret_json);
-    }
-    buf_addc(ret_json, ']');
+    struct json_write w = json_write_to(ret_json);
+
+    json_write_object(&w, NULL);
+    json_write_string(&w, "interface", contract->interface);
+    json_write_string(&w, "description", contract->description);
+    json_write_string(&w, "version", contract->version);
+    json_write_array(&w, "methods");
+    for (size_t i = 0; i < contract->method_count; i++)
+        describe_method(&contract->methods[i], &w);
+    json_write_end(&w);
+    json_write_array(&w, "events");
+    for (size_t i = 0; i < contract->event_count; i++)
+        describe_event(&contract->events[i], &w);
+    json_write_end(&w);
     if (contract->defs_text)
-        buf_addf(ret_json, ",\"$defs\":%s", contract->defs_text);
-    buf_addf(ret_json, ",\"config\":%s}", contract->config ? "true" : "false");
+        write_schema(&w, "$defs", contract->defs_text);
+    json_write_boolean(&w, "config", contract->config);
+    json_write_end(&w);
 }

@@ -4,44 +4,51 @@
 #include "core/ipc/room.h"
 #include "core/json/scan.h"
 
-static void add_methods(struct buf *to, const struct contract *contract, bool *first)
+static void write_methods(struct json_write *w, const struct contract *contract)
 {
-    for (size_t i = 0; contract && i < contract->method_count; i++) {
-        buf_addf(to, "%s\"%s/%s\"", *first ? "" : ",", contract->interface,
-                 contract->methods[i].name);
-        *first = false;
-    }
+    for (size_t i = 0; contract && i < contract->method_count; i++)
+        json_write_format(w, NULL, "%s/%s", contract->interface, contract->methods[i].name);
+}
+
+static void write_limits(struct json_write *w)
+{
+    json_write_object(w, "limits");
+    json_write_integer(w, "frame", FRAME_MAX);
+    json_write_integer(w, "envelope", FRAME_MAX_ENVELOPE);
+    json_write_integer(w, "in-flight", LINK_MAX_REQUESTS);
+    json_write_integer(w, "in-flight-bytes", LINK_MAX_BYTES);
+    json_write_integer(w, "queue", PEER_QUEUE_MAX);
+    json_write_integer(w, "routes", PEER_MAX_ROUTES);
+    json_write_integer(w, "subscriptions", PEER_MAX_SUBS);
+    json_write_end(w);
 }
 
 static void welcome(struct ipc_peer *peer, uint32_t corr)
 {
     AUTO(buf) struct buf text = {0};
+    struct json_write w = json_write_to(&text);
     const struct principal *self = &peer->self;
-    bool first = true;
 
-    buf_addf(&text, "{\"peer\":%u,\"abi\":%d,", self->id, IPC_ABI);
-    buf_adds(&text, peer->client ? "\"user\":" : "\"service\":");
-    buf_add_json(&text, self->name, strlen(self->name));
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "peer", self->id);
+    json_write_integer(&w, "abi", IPC_ABI);
+    json_write_string(&w, peer->client ? "user" : "service", self->name);
     if (peer->client) {
-        buf_adds(&text, ",\"role\":");
-        buf_add_json(&text, self->role, strlen(self->role));
+        json_write_string(&w, "role", self->role);
     } else {
-        if (peer->contract)
-            buf_addf(&text, ",\"interface\":\"%s\",\"version\":\"%s\"", peer->contract->interface,
-                     peer->contract->version);
-        buf_adds(&text, ",\"methods\":[");
-        add_methods(&text, peer->contract, &first);
-        add_methods(&text, peer->service_contract, &first);
-        buf_addc(&text, ']');
+        if (peer->contract) {
+            json_write_string(&w, "interface", peer->contract->interface);
+            json_write_string(&w, "version", peer->contract->version);
+        }
+        json_write_array(&w, "methods");
+        write_methods(&w, peer->contract);
+        write_methods(&w, peer->service_contract);
+        json_write_end(&w);
     }
-    buf_addf(&text,
-             ",\"limits\":{\"frame\":%u,\"envelope\":%u,\"in-flight\":%d,\"in-flight-bytes\":%u,"
-             "\"queue\":%u,\"routes\":%d,\"subscriptions\":%d}",
-             FRAME_MAX, FRAME_MAX_ENVELOPE, LINK_MAX_REQUESTS, LINK_MAX_BYTES, PEER_QUEUE_MAX,
-             PEER_MAX_ROUTES, PEER_MAX_SUBS);
-    if (peer->welcome)
-        buf_addf(&text, ",%s", peer->welcome);
-    buf_addc(&text, '}');
+    write_limits(&w);
+    if (peer->events && peer->events->welcome)
+        peer->events->welcome(peer->arg, &w);
+    json_write_end(&w);
     if (text.len > FRAME_MAX) {
         struct orb_err err;
 

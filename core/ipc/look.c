@@ -21,24 +21,29 @@ static int compare_ifaces(const void *a, const void *b)
 void broker_list(struct broker *broker, struct buf *ret_json)
 {
     AUTO_FREE struct iface **all = xcalloc(broker->iface_count, sizeof(struct iface *));
+    struct json_write w = json_write_to(ret_json);
     size_t n = 0;
 
     for (struct iface *i = broker->ifaces; i; i = i->next)
         if (i->contract)
             all[n++] = i;
     qsort(all, n, sizeof(struct iface *), compare_ifaces);
-    buf_adds(ret_json, "{\"interfaces\":[");
+    json_write_object(&w, NULL);
+    json_write_array(&w, "interfaces");
     for (size_t i = 0; i < n; i++) {
         const struct contract *c = all[i]->contract;
-        const char *provider = all[i]->provider ? all[i]->provider->self.name : "";
 
-        buf_addf(ret_json, "%s{\"interface\":\"%s\",\"version\":\"%s\",\"provider\":", i ? "," : "",
-                 all[i]->name, c->version);
-        buf_add_json(ret_json, provider, strlen(provider));
-        buf_addf(ret_json, ",\"state\":\"%s\",\"methods\":%zu,\"topics\":%zu}", state_of(all[i]),
-                 c->method_count, c->event_count);
+        json_write_object(&w, NULL);
+        json_write_string(&w, "interface", all[i]->name);
+        json_write_string(&w, "version", c->version);
+        json_write_string(&w, "provider", all[i]->provider ? all[i]->provider->self.name : "");
+        json_write_string(&w, "state", state_of(all[i]));
+        json_write_integer(&w, "methods", (int64_t)c->method_count);
+        json_write_integer(&w, "topics", (int64_t)c->event_count);
+        json_write_end(&w);
     }
-    buf_adds(ret_json, "]}");
+    json_write_end(&w);
+    json_write_end(&w);
 }
 
 int broker_describe(struct broker *broker, const char *interface, struct buf *ret_json,

@@ -27,7 +27,6 @@ void peer_free(struct ipc_peer *peer)
     contract_free((struct contract *)(uintptr_t)peer->contract);
     routes_free(peer);
     charges_free(peer);
-    free(peer->welcome);
     free(peer->part);
     free(peer->backlog);
     free(peer);
@@ -64,32 +63,6 @@ struct ipc_peer *peer_make(struct broker *broker, int fd, const struct peer_spec
     return peer;
 }
 
-/* Keeps the members of the object text without its braces. */
-static int keep_welcome(struct ipc_peer *peer, const char *text, struct orb_err *err)
-{
-    const char *p = text, *end;
-    int r;
-
-    if (!text)
-        return 0;
-    end = text + strlen(text);
-    r = json_scan(text, strlen(text), NULL, err);
-    if (r < 0)
-        return orb_wrap(err, "welcome of %s", peer->self.name);
-    while (p < end && *p != '{')
-        p++;
-    while (end > p && *end != '}')
-        end--;
-    if (p == end)
-        return orb_fail(err, ORB_E_INVALID, "welcome of %s is no JSON object", peer->self.name);
-    p++;
-    while (p < end && strchr(" \t\r\n", *p))
-        p++;
-    if (p < end)
-        peer->welcome = xstrndup(p, (size_t)(end - p));
-    return 0;
-}
-
 static int provide(struct ipc_peer *peer, struct orb_err *err)
 {
     struct iface *iface;
@@ -118,9 +91,7 @@ struct ipc_peer *broker_add_peer(struct broker *broker, int fd, const struct pee
         return NULL;
     }
     peer = peer_make(broker, fd, spec);
-    r = keep_welcome(peer, spec->welcome, err);
-    if (r == 0)
-        r = provide(peer, err);
+    r = provide(peer, err);
     if (r < 0)
         goto fail;
     loop_scope_init(&peer->scope, on_scope_done);

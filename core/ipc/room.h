@@ -180,7 +180,6 @@ struct ipc_peer {
     char **capabilities;
     const struct contract *contract;
     struct contract *service_contract; /* of service.NAME, own */
-    char *welcome;                     /* members to merge, without braces; NULL: none */
     const struct peer_events *events;
     void *arg;
     struct principal *sessions;

@@ -201,14 +201,18 @@ int logread_files(const char *path, const struct logread_query *query,
 static int on_start(void *arg, const struct logline *line, const char *text, size_t len)
 {
     struct buf *out = arg;
+    struct json_write w = json_write_to(out);
     char run[40];
 
     if (!logline_starts_run(text, len, run))
         return 0;
-    buf_addf(out, "%s{\"seq\":%llu,\"time_us\":%llu,\"run\":", out->len ? "," : "",
-             (unsigned long long)line->seq, (unsigned long long)line->time_us);
-    buf_add_json(out, run, strlen(run));
-    buf_addc(out, '}');
+    if (out->len)
+        buf_addc(out, ',');
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "seq", (int64_t)line->seq);
+    json_write_integer(&w, "time_us", (int64_t)line->time_us);
+    json_write_string(&w, "run", run);
+    json_write_end(&w);
     return 0;
 }
 

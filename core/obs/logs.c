@@ -87,25 +87,25 @@ static bool kept(const struct logs *logs, const struct stream *s, enum log_level
                                 (!strcmp(event, "host.start") || !strncmp(event, "audit.", 6)));
 }
 
-static void add_kv(struct buf *line, const char *kv)
+static void write_kv(struct json_write *w, const char *kv)
 {
     size_t len = strlen(kv);
 
-    buf_adds(line, ",\"kv\":");
     if (len <= KV_BYTES) {
-        buf_add(line, kv, len);
-    } else {
-        buf_addf(line, "{\"too_long_bytes\":%zu,\"begins\":", len);
-        buf_add_json(line, kv, CUT_BYTES);
-        buf_addc(line, '}');
+        json_write_raw(w, "kv", kv, len);
+        return;
     }
-    buf_addc(line, '}');
+    json_write_object(w, "kv");
+    json_write_integer(w, "too_long_bytes", (int64_t)len);
+    json_write_string_len(w, "begins", kv, CUT_BYTES);
+    json_write_end(w);
 }
 
 void logs_store(struct logs *logs, struct stream *s, enum log_level level, const char *event,
                 const char *kv)
 {
-    AUTO(buf) struct buf line = {0};
+    struct buf line = {0};
+    struct json_write w = json_write_to(&line);
     struct record *r;
 
     logs_tell_clock(logs);
@@ -116,12 +116,14 @@ void logs_store(struct logs *logs, struct stream *s, enum log_level level, const
     r->seq = ++logs->seq;
     r->time_us = logs_clock_now();
     r->level = level;
-    buf_addf(&line, "{\"seq\":%llu,\"time_us\":%llu,\"level\":\"%s\",\"service\":",
-             (unsigned long long)r->seq, (unsigned long long)r->time_us, log_level_name(level));
-    buf_add_json(&line, s->name, strlen(s->name));
-    buf_adds(&line, ",\"event\":");
-    buf_add_json(&line, event, strlen(event));
-    add_kv(&line, kv);
+    json_write_object(&w, NULL); /* logline.c reads the members in this order */
+    json_write_integer(&w, "seq", (int64_t)r->seq);
+    json_write_integer(&w, "time_us", (int64_t)r->time_us);
+    json_write_string(&w, "level", log_level_name(level));
+    json_write_string(&w, "service", s->name);
+    json_write_string(&w, "event", event);
+    write_kv(&w, kv);
+    json_write_end(&w);
     r->len = line.len;
     r->line = buf_take(&line);
     if (logs->output == LOGS_JOURNAL)
@@ -134,24 +136,30 @@ void logs_store(struct logs *logs, struct stream *s, enum log_level level, const
 /* Says that the wall clock was set. The record's own time is the first by the new one. */
 void logs_tell_clock(struct logs *logs)
 {
-    AUTO_FREE char *kv = NULL;
+    AUTO(buf) struct buf kv = {0};
+    struct json_write w = json_write_to(&kv);
     int64_t by_us;
 
     if (!logs_clock_look(&logs->clock, logs->seq + 1, &by_us))
         return;
-    kv = xasprintf("{\"by_s\":%lld}", (long long)(by_us / 1000000));
-    logs_store(logs, logs_stream(logs, "host"), LOG_LEVEL_NOTICE, "clock.set", kv);
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "by_s", by_us / 1000000);
+    json_write_end(&w);
+    logs_store(logs, logs_stream(logs, "host"), LOG_LEVEL_NOTICE, "clock.set", buf_str(&kv));
 }
 
 void logs_tell_dropped(struct logs *logs, struct stream *s)
 {
-    AUTO_FREE char *kv = NULL;
+    AUTO(buf) struct buf kv = {0};
+    struct json_write w = json_write_to(&kv);
 
     if (s->dropped == s->dropped_told)
         return;
-    kv = xasprintf("{\"count\":%llu}", (unsigned long long)(s->dropped - s->dropped_told));
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "count", (int64_t)(s->dropped - s->dropped_told));
+    json_write_end(&w);
     s->dropped_told = s->dropped;
-    logs_store(logs, s, LOG_LEVEL_WARN, "log.dropped", kv);
+    logs_store(logs, s, LOG_LEVEL_WARN, "log.dropped", buf_str(&kv));
 }
 
 /* A record costs by its size, too: few large ones would push everybody's records out of the files.
@@ -197,24 +205,19 @@ static void on_write(struct log_sink *sink, const char *service, enum log_level 
     struct stream *s = audit ? logs->audit : logs_stream(logs, service);
     uint64_t before;
     AUTO(buf) struct buf kv = {0};
+    struct json_write w = json_write_to(&kv);
 
     if (!kept(logs, s, level, event) || !admitted_cause(logs, audit, level, event, pairs, &before))
         return;
-    buf_addc(&kv, '{');
-    for (const struct log_kv *p = pairs; p->key; p++) {
-        if (p != pairs)
-            buf_addc(&kv, ',');
-        buf_add_json(&kv, p->key, strlen(p->key));
-        buf_addc(&kv, ':');
+    json_write_object(&w, NULL);
+    for (const struct log_kv *p = pairs; p->key; p++)
         if (p->text)
-            buf_add_json(&kv, p->text, strlen(p->text));
+            json_write_string(&w, p->key, p->text);
         else
-            buf_addf(&kv, "%lld", (long long)p->number);
-    }
+            json_write_integer(&w, p->key, p->number);
     if (before)
-        buf_addf(&kv, "%s\"not_recorded_before\":%llu", pairs->key ? "," : "",
-                 (unsigned long long)before);
-    buf_addc(&kv, '}');
+        json_write_integer(&w, "not_recorded_before", (int64_t)before);
+    json_write_end(&w);
     logs_store(logs, s, level, event, buf_str(&kv));
 }
 
@@ -354,12 +357,13 @@ void logs_record(struct logs *logs, const char *service, const char *text, size_
 static void output_line(struct logs *logs, struct stream *s, const char *line, size_t len)
 {
     AUTO(buf) struct buf kv = {0};
+    struct json_write w = json_write_to(&kv);
 
     if (!len || s->keep > LOG_LEVEL_INFO || !admitted(logs, s, len))
         return;
-    buf_adds(&kv, "{\"line\":");
-    buf_add_json(&kv, line, len < LOGS_LINE ? len : LOGS_LINE);
-    buf_addc(&kv, '}');
+    json_write_object(&w, NULL);
+    json_write_string_len(&w, "line", line, len < LOGS_LINE ? len : LOGS_LINE);
+    json_write_end(&w);
     logs_store(logs, s, LOG_LEVEL_INFO, "output", buf_str(&kv));
 }
 

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "core/base/buf.h"
+#include "core/base/json_write.h"
 #include "core/base/log.h"
 #include "orbital/error.h"
 
@@ -99,7 +100,8 @@ void logs_runs(struct logs *logs, struct buf *ret_json);
 const char *logs_run(const struct logs *logs);
 
 /* The last lines a service wrote to stderr (for crash reports), newest last. */
-void logs_tail(struct logs *logs, const char *service, unsigned count, struct buf *ret_json);
+void logs_tail(struct logs *logs, const char *service, unsigned count, struct json_write *w,
+               const char *key);
 /* Says what has not been said yet: records lost to a flood, or to a full disk. */
 void logs_look(struct logs *logs);
 /* Do the files take no records? why: a sentence. */

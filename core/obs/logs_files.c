@@ -13,12 +13,14 @@ static void tell_file(struct logs *logs, struct logs_out *out)
     struct stream *host = logs_stream(logs, "host");
     struct logfile_state state;
     AUTO(buf) struct buf kv = {0};
+    struct json_write w = json_write_to(&kv);
 
     logfile_state(out->file, &state);
     out->changes = state.changes; /* first: what is said is a record itself */
-    buf_addf(&kv, "{\"lost\":%llu,\"error\":", (unsigned long long)(state.lost - out->lost_told));
-    buf_add_json(&kv, state.why, strlen(state.why));
-    buf_addc(&kv, '}');
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "lost", (int64_t)(state.lost - out->lost_told));
+    json_write_string(&w, "error", state.why);
+    json_write_end(&w);
     if (!state.failing)
         out->lost_told = state.lost;
     logs_store(logs, host, state.failing ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN,
@@ -59,12 +61,13 @@ static void tell_causes(struct logs *logs)
 
     while (logs_rate_told(&logs->rate, now_ms(), &cause)) {
         AUTO(buf) struct buf kv = {0};
+        struct json_write w = json_write_to(&kv);
 
-        buf_adds(&kv, "{\"of\":");
-        buf_add_json(&kv, cause.event, strlen(cause.event));
-        buf_adds(&kv, ",\"by\":");
-        buf_add_json(&kv, cause.by, strlen(cause.by));
-        buf_addf(&kv, ",\"count\":%llu}", (unsigned long long)cause.dropped);
+        json_write_object(&w, NULL);
+        json_write_string(&w, "of", cause.event);
+        json_write_string(&w, "by", cause.by);
+        json_write_integer(&w, "count", (int64_t)cause.dropped);
+        json_write_end(&w);
         logs_store(logs, cause.audit ? logs->audit : logs_stream(logs, "host"), LOG_LEVEL_WARN,
                    cause.audit ? "audit.not-recorded" : "log.not-recorded", buf_str(&kv));
     }

@@ -41,17 +41,18 @@ static struct logread_query plain_query(const struct logs *logs, const struct lo
 }
 
 static void write_page(const struct logs *logs, const struct logread_page *page,
-                       const struct logread_query *q, uint64_t last, struct buf *out)
+                       const struct logread_query *q, uint64_t last, struct json_write *w,
+                       const char *key)
 {
     uint64_t next = q->before ? q->after : last, first = 0;
 
     if (next < q->after)
         next = q->after;
-    buf_adds(out, "{\"records\":[");
-    for (size_t i = page->from; i < page->count; i++) {
-        buf_adds(out, i > page->from ? "," : "");
-        buf_add(out, page->items[i].text, page->items[i].len);
-    }
+    json_write_object(w, key);
+    json_write_array(w, "records");
+    for (size_t i = page->from; i < page->count; i++)
+        json_write_raw(w, NULL, page->items[i].text, page->items[i].len);
+    json_write_end(w);
     if (page->more && !q->newest)
         next = page->edge;
     else if (q->before && page->count > page->from)
@@ -60,27 +61,39 @@ static void write_page(const struct logs *logs, const struct logread_page *page,
         first = page->edge;
     else if (page->count > page->from)
         first = page->items[page->from].seq;
-    buf_addf(out, "],\"next\":%llu,\"first\":%llu,\"more\":%s,\"skipped\":%llu,\"began\":%llu}",
-             (unsigned long long)next, (unsigned long long)first, page->more ? "true" : "false",
-             (unsigned long long)page->skipped, (unsigned long long)logs->first_seq);
+    json_write_integer(w, "next", (int64_t)next);
+    json_write_integer(w, "first", (int64_t)first);
+    json_write_boolean(w, "more", page->more);
+    json_write_integer(w, "skipped", (int64_t)page->skipped);
+    json_write_integer(w, "began", (int64_t)logs->first_seq);
+    json_write_end(w);
 }
 
-void logs_find(struct logs *logs, const struct logs_query *query, struct buf *ret_json)
+static void write_found(struct logs *logs, const struct logs_query *query, struct json_write *w,
+                        const char *key)
 {
     struct logread_query q = plain_query(logs, query);
     struct logread_page page = {0};
     uint64_t gone;
 
     logs_memory_find(logs, &q, &page, &gone);
-    write_page(logs, &page, &q, logs->seq, ret_json);
+    write_page(logs, &page, &q, logs->seq, w, key);
     logread_page_fini(&page);
 }
 
-void logs_tail(struct logs *logs, const char *service, unsigned count, struct buf *ret_json)
+void logs_find(struct logs *logs, const struct logs_query *query, struct buf *ret_json)
+{
+    struct json_write w = json_write_to(ret_json);
+
+    write_found(logs, query, &w, NULL);
+}
+
+void logs_tail(struct logs *logs, const char *service, unsigned count, struct json_write *w,
+               const char *key)
 {
     struct logs_query query = {.service = service, .limit = count, .bytes = LOGS_TAIL};
 
-    logs_find(logs, &query, ret_json);
+    write_found(logs, &query, w, key);
 }
 
 /* ---- with the files ---- */
@@ -216,6 +229,7 @@ static void merge(const struct logs_search *s, struct logread_page *page)
 int logs_search_answer(struct logs_search *s, struct buf *ret_json, size_t *ret_found,
                        struct orb_err *err)
 {
+    struct json_write w = json_write_to(ret_json);
     struct logread_page page = {0};
 
     if (s->err.code) {
@@ -224,7 +238,7 @@ int logs_search_answer(struct logs_search *s, struct buf *ret_json, size_t *ret_
     }
     merge(s, &page);
     *ret_found = page.count - page.from;
-    write_page(s->logs, &page, &s->query, s->last, ret_json);
+    write_page(s->logs, &page, &s->query, s->last, &w, NULL);
     logread_page_fini(&page);
     return 0;
 }
@@ -243,15 +257,23 @@ void logs_search_free(struct logs_search *s)
 void logs_runs(struct logs *logs, struct buf *ret_json)
 {
     AUTO(buf) struct buf runs = {0};
+    struct json_write w = json_write_to(ret_json);
 
     if (logs->all.file) {
         logfile_settle(logs->all.file, SETTLE_MS);
         logread_runs(logs->all.path, &runs);
     }
-    buf_addf(ret_json, "{\"runs\":[%s", buf_str(&runs));
-    if (!strstr(buf_str(&runs), logs->run)) /* the files do not take it */
-        buf_addf(ret_json, "%s{\"seq\":%llu,\"time_us\":%llu,\"run\":\"%s\"}", runs.len ? "," : "",
-                 (unsigned long long)logs->first_seq, (unsigned long long)logs->began_us,
-                 logs->run);
-    buf_adds(ret_json, "]}");
+    json_write_object(&w, NULL);
+    json_write_array(&w, "runs");
+    if (runs.len) /* elements with commas between them */
+        json_write_raw(&w, NULL, runs.data, runs.len);
+    if (!strstr(buf_str(&runs), logs->run)) { /* the files do not take it */
+        json_write_object(&w, NULL);
+        json_write_integer(&w, "seq", (int64_t)logs->first_seq);
+        json_write_integer(&w, "time_us", (int64_t)logs->began_us);
+        json_write_string(&w, "run", logs->run);
+        json_write_end(&w);
+    }
+    json_write_end(&w);
+    json_write_end(&w);
 }

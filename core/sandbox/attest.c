@@ -20,7 +20,7 @@ struct look {
     const struct sandbox *sandbox;
     const struct plan *plan;
     pid_t pid;
-    struct buf *report;
+    struct json_write *report;
     struct orb_err *err;
 };
 
@@ -64,8 +64,7 @@ static int expect(struct look *look, const struct buf *status, const char *key,
 {
     AUTO_FREE char *found = field(status, key);
 
-    buf_addf(look->report, ",\"%s\":", key);
-    buf_add_json(look->report, found, strlen(found));
+    json_write_string(look->report, key, found);
     return strcmp(found, expected) ? differ(look, key, found, expected) : 0;
 }
 
@@ -134,16 +133,18 @@ static bool is_prepared(const struct look *look, const char *link)
 
 static int check_namespaces(struct look *look)
 {
-    static const char *const own[] = {"mnt", "pid", "ipc", "uts"};
+    static const struct {
+        const char *name, *key;
+    } own[] = {{"mnt", "ns_mnt"}, {"pid", "ns_pid"}, {"ipc", "ns_ipc"}, {"uts", "ns_uts"}};
     char pid[16], worker[64], host[64], expected[64];
 
     snprintf(pid, sizeof pid, "%d", (int)look->pid);
     for (size_t i = 0; i < ARRAY_LEN(own); i++) {
-        if (link_of(pid, own[i], worker, sizeof worker) < 0 ||
-            link_of("self", own[i], host, sizeof host) < 0)
-            return orb_fail(look->err, -errno, "cannot read the %s namespace of %s", own[i],
+        if (link_of(pid, own[i].name, worker, sizeof worker) < 0 ||
+            link_of("self", own[i].name, host, sizeof host) < 0)
+            return orb_fail(look->err, -errno, "cannot read the %s namespace of %s", own[i].name,
                             look->plan->service);
-        buf_addf(look->report, ",\"ns_%s\":\"%s\"", own[i], worker);
+        json_write_string(look->report, own[i].key, worker);
         if (!strcmp(worker, host) || is_prepared(look, worker))
             return differ(look, "namespace", worker, "one of its own");
     }
@@ -155,8 +156,8 @@ static int check_namespaces(struct look *look)
         snprintf(expected, sizeof expected, "%s", host);
     else
         snprintf(expected, sizeof expected, "net:[%lu]", (unsigned long)look->sandbox->void_inode);
-    buf_addf(look->report, ",\"net\":\"%s\",\"network\":\"%s\"", worker,
-             look->plan->host_net ? "host" : "none");
+    json_write_string(look->report, "net", worker);
+    json_write_string(look->report, "network", look->plan->host_net ? "host" : "none");
     return strcmp(worker, expected) ? differ(look, "network namespace", worker, expected) : 0;
 }
 
@@ -199,16 +200,16 @@ static int check_mounts(struct look *look)
     unsigned seen = 0;
     int r = read_proc(look, "mountinfo", &text);
 
-    buf_adds(look->report, ",\"mounts\":[");
+    json_write_array(look->report, "mounts");
     rest = text.data;
-    for (unsigned n = 0; !r && (line = strsep(&rest, "\n")) && line[0]; n++) {
+    while (!r && (line = strsep(&rest, "\n")) && line[0]) {
+        json_write_string(look->report, NULL, line);
         if (sscanf(line, "%*s %*s %*s %*s %255s %255s", point, options) != 2)
-            return differ(look, "mountinfo", line, "a mount");
-        buf_adds(look->report, n ? "," : "");
-        buf_add_json(look->report, line, strlen(line));
-        r = check_mount(look, point, options, &seen);
+            r = differ(look, "mountinfo", line, "a mount");
+        else
+            r = check_mount(look, point, options, &seen);
     }
-    buf_addc(look->report, ']');
+    json_write_end(look->report);
     if (!r && seen != (look->plan->state_dir ? 7u : 3u))
         return differ(look, "mounts", "incomplete", "/, /pkg and what the plan lists");
     return r;
@@ -229,8 +230,7 @@ static int check_cgroup(struct look *look)
         return r;
     at = strstr(buf_str(&text), "0::");
     len = at ? strcspn(at + 3, "\n") : 0;
-    buf_adds(look->report, ",\"cgroup\":");
-    buf_add_json(look->report, at ? at + 3 : "", len);
+    json_write_string_len(look->report, "cgroup", at ? at + 3 : "", len);
     end = xasprintf("%s/%s", base, look->plan->service);
     if (len < strlen(end) || strncmp(at + 3 + len - strlen(end), end, strlen(end)) != 0)
         return differ(look, "cgroup", at ? at + 3 : "", end);
@@ -250,7 +250,7 @@ static int check_limits(struct look *look)
     at = strstr(buf_str(&text), "Max open files");
     if (!at || sscanf(at, "Max open files %lu %lu", &soft, &hard) != 2 || hard > files)
         return differ(look, "open files", at ? "more" : "unknown", "the plan's limit");
-    buf_addf(look->report, ",\"files\":%lu", hard);
+    json_write_integer(look->report, "files", (int64_t)hard);
     at = strstr(buf_str(&text), "Max core file size");
     if (!at || sscanf(at, "Max core file size %lu %lu", &soft, &hard) != 2 || hard != 0)
         return differ(look, "core size", at ? "not 0" : "unknown", "0");
@@ -261,11 +261,15 @@ int sandbox_attest(struct sandbox *sandbox, const struct sandbox_child *child,
                    const struct plan *plan, struct buf *ret_report, struct orb_err *err)
 {
     AUTO(buf) struct buf report = {0};
-    struct look look = {sandbox, plan, child->pid, &report, err};
+    struct json_write w = json_write_to(&report);
+    struct look look = {sandbox, plan, child->pid, &w, err};
     int r;
 
-    buf_addf(&report, "{\"pid\":%d,\"tier\":%d,\"plan\":\"%s\",\"landlock\":%d", (int)child->pid,
-             sandbox->tier, plan->hash, sandbox->landlock_abi);
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "pid", child->pid);
+    json_write_integer(&w, "tier", sandbox->tier);
+    json_write_string(&w, "plan", plan->hash);
+    json_write_integer(&w, "landlock", sandbox->landlock_abi);
     r = check_status(&look);
     if (!r)
         r = check_limits(&look);
@@ -275,7 +279,8 @@ int sandbox_attest(struct sandbox *sandbox, const struct sandbox_child *child,
         r = check_mounts(&look);
     if (!r)
         r = check_cgroup(&look);
-    buf_addf(&report, ",\"attested\":%s}", r ? "false" : "true");
+    json_write_boolean(&w, "attested", r == 0);
+    json_write_end(&w);
     if (ret_report)
         buf_add(ret_report, report.data, report.len);
     return r;

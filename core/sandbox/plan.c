@@ -1,6 +1,5 @@
 /* A launch plan as text and as a hash. The members stand in one fixed order, so equal plans give
  * equal text; the hash itself is not part of it. */
-#include <inttypes.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,61 +24,54 @@ bool plan_library_allowed(const char *soname)
     return false;
 }
 
-static void add_member(struct buf *json, const char *name, const char *text)
+static void add_binds(struct json_write *w, const struct plan *plan)
 {
-    buf_addf(json, ",\"%s\":", name);
-    if (text)
-        buf_add_json(json, text, strlen(text));
-    else
-        buf_adds(json, "null");
-}
-
-static void add_binds(struct buf *json, const struct plan *plan)
-{
-    buf_adds(json, ",\"binds\":[");
+    json_write_array(w, "binds");
     for (unsigned i = 0; i < plan->bind_count; i++) {
         const struct plan_bind *bind = &plan->binds[i];
 
-        buf_addf(json, "%s{\"name\":", i ? "," : "");
-        buf_add_json(json, bind->name, strlen(bind->name));
-        add_member(json, "protocol", bind->udp ? "udp" : "tcp");
-        add_member(json, "address", bind->address);
-        buf_addf(json, ",\"port\":%u}", bind->port);
+        json_write_object(w, NULL);
+        json_write_string(w, "name", bind->name);
+        json_write_string(w, "protocol", bind->udp ? "udp" : "tcp");
+        json_write_string(w, "address", bind->address);
+        json_write_integer(w, "port", bind->port);
+        json_write_end(w);
     }
-    buf_addc(json, ']');
+    json_write_end(w);
 }
 
-void plan_describe(const struct plan *plan, struct buf *ret_json)
+void plan_describe(const struct plan *plan, struct json_write *w, const char *key)
 {
-    buf_adds(ret_json, "{\"service\":");
-    buf_add_json(ret_json, plan->service, strlen(plan->service));
-    add_member(ret_json, "instance", plan->instance);
-    buf_addf(ret_json, ",\"uid\":%" PRIu32, plan->uid);
-    add_member(ret_json, "package", plan->package_dir);
-    add_member(ret_json, "library", plan->library);
-    buf_adds(ret_json, ",\"libraries\":[");
-    for (unsigned i = 0; i < plan->library_count; i++) {
-        buf_adds(ret_json, i ? "," : "");
-        buf_add_json(ret_json, plan->libraries[i], strlen(plan->libraries[i]));
-    }
-    buf_addf(ret_json, "],\"kernel-caps\":%" PRIu64 ",\"network\":\"%s\"", plan->kernel_caps,
-             plan->host_net ? "host" : "none");
-    buf_addf(ret_json, ",\"netlink\":%s,\"observe\":%s", plan->netlink ? "true" : "false",
-             plan->observe_net ? "true" : "false");
-    add_binds(ret_json, plan);
-    add_member(ret_json, "state", plan->state_dir);
-    buf_addf(ret_json,
-             ",\"memory\":%" PRIu64 ",\"files\":%" PRIu32 ",\"threads\":%" PRIu32
-             ",\"min-tier\":%d}",
-             plan->memory_bytes, plan->files, plan->threads, plan->min_tier);
+    json_write_object(w, key);
+    json_write_string(w, "service", plan->service);
+    json_write_string(w, "instance", plan->instance);
+    json_write_integer(w, "uid", plan->uid);
+    json_write_string(w, "package", plan->package_dir);
+    json_write_string(w, "library", plan->library);
+    json_write_array(w, "libraries");
+    for (unsigned i = 0; i < plan->library_count; i++)
+        json_write_string(w, NULL, plan->libraries[i]);
+    json_write_end(w);
+    json_write_integer(w, "kernel-caps", (int64_t)plan->kernel_caps);
+    json_write_string(w, "network", plan->host_net ? "host" : "none");
+    json_write_boolean(w, "netlink", plan->netlink);
+    json_write_boolean(w, "observe", plan->observe_net);
+    add_binds(w, plan);
+    json_write_string(w, "state", plan->state_dir);
+    json_write_integer(w, "memory", (int64_t)plan->memory_bytes);
+    json_write_integer(w, "files", plan->files);
+    json_write_integer(w, "threads", plan->threads);
+    json_write_integer(w, "min-tier", plan->min_tier);
+    json_write_end(w);
 }
 
 void plan_seal(struct plan *plan)
 {
     AUTO(buf) struct buf json = {0};
+    struct json_write w = json_write_to(&json);
     unsigned char hash[32];
 
-    plan_describe(plan, &json);
+    plan_describe(plan, &w, NULL);
     crypto_generichash(hash, sizeof hash, (const unsigned char *)json.data, json.len, NULL, 0);
     sodium_bin2hex(plan->hash, sizeof plan->hash, hash, sizeof hash);
 }

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "core/base/buf.h"
+#include "core/base/json_write.h"
 #include "orbital/error.h"
 
 #define PLAN_MAX_BINDS 4
@@ -45,8 +46,8 @@ struct plan {
     char hash[65]; /* hex BLAKE2b-256 of the canonical form */
 };
 
-/* Canonical text of a plan (JSON, for `orbctl service show X sandbox` and for the hash). */
-void plan_describe(const struct plan *plan, struct buf *ret_json);
+/* Canonical form of a plan (an object, for `orbctl service show X sandbox` and for the hash). */
+void plan_describe(const struct plan *plan, struct json_write *w, const char *key);
 void plan_seal(struct plan *plan); /* computes hash */
 void plan_fini(struct plan *plan);
 /* Whether soname is on the compiled-in list of system libraries a manifest may name. */

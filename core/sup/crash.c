@@ -14,42 +14,39 @@
 #define CRASHES_ANSWER (250u << 10)
 #define CRASH_FILES_WAITING 64
 
-static void add_text(struct buf *b, const char *key, const char *text)
-{
-    buf_addf(b, ",\"%s\":", key);
-    buf_add_json(b, text, strlen(text));
-}
-
 static void report(const struct service *service, const struct worker *worker,
                    const struct verdict *v, uint64_t number, struct buf *b)
 {
     const struct manifest *m = &service->package->manifest;
-    uint64_t now = now_ms();
+    struct json_write w = json_write_to(b);
 
-    buf_addf(b, "{\"number\":%llu,\"time_us\":%llu", (unsigned long long)number,
-             (unsigned long long)wall_us());
-    add_text(b, "service", m->name);
-    add_text(b, "version", m->version);
-    add_text(b, "instance", service->sup->setup.instance);
-    add_text(b, "plan", service->plan.hash);
-    buf_addf(b, ",\"pid\":%d,\"uptime_ms\":%llu,\"restarts\":%u", (int)worker->child.pid,
-             (unsigned long long)(now - worker->started_ms), service->restart.restarts);
-    buf_addf(b, ",\"reached_ready\":%s,\"signaled\":%s,\"status\":%d",
-             worker->ready_ms ? "true" : "false", v->signaled ? "true" : "false", v->status);
-    add_text(b, "signal", v->signaled ? strsignal(v->status) : "");
-    add_text(b, "ended_because", worker->reason);
-    add_text(b, "sandbox_step", v->step);
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "number", (int64_t)number);
+    json_write_integer(&w, "time_us", (int64_t)wall_us());
+    json_write_string(&w, "service", m->name);
+    json_write_string(&w, "version", m->version);
+    json_write_string(&w, "instance", service->sup->setup.instance);
+    json_write_string(&w, "plan", service->plan.hash);
+    json_write_integer(&w, "pid", worker->child.pid);
+    json_write_integer(&w, "uptime_ms", (int64_t)(now_ms() - worker->started_ms));
+    json_write_integer(&w, "restarts", service->restart.restarts);
+    json_write_boolean(&w, "reached_ready", worker->ready_ms != 0);
+    json_write_boolean(&w, "signaled", v->signaled);
+    json_write_integer(&w, "status", v->status);
+    json_write_string(&w, "signal", v->signaled ? strsignal(v->status) : "");
+    json_write_string(&w, "ended_because", worker->reason);
+    json_write_string(&w, "sandbox_step", v->step);
     if (!strcmp(v->step, "load"))
-        add_text(b, "load_error", v->fault);
+        json_write_string(&w, "load_error", v->fault);
     else if (v->step[0])
-        add_text(b, "sandbox_error", strerror(v->step_errno));
-    add_text(b, "fault_untrusted", strcmp(v->step, "load") ? v->fault : "");
-    buf_adds(b, ",\"frames_untrusted\":[");
+        json_write_string(&w, "sandbox_error", strerror(v->step_errno));
+    json_write_string(&w, "fault_untrusted", strcmp(v->step, "load") ? v->fault : "");
+    json_write_array(&w, "frames_untrusted");
     for (unsigned i = 0; i < v->frame_count; i++)
-        buf_addf(b, "%s\"0x%llx\"", i ? "," : "", (unsigned long long)v->frames[i]);
-    buf_adds(b, "],\"log\":");
-    logs_tail(service->sup->setup.logs, m->name, CRASH_LINES, b);
-    buf_addc(b, '}');
+        json_write_format(&w, NULL, "0x%llx", (unsigned long long)v->frames[i]);
+    json_write_end(&w);
+    logs_tail(service->sup->setup.logs, m->name, CRASH_LINES, &w, "log");
+    json_write_end(&w);
 }
 
 /* ---- to the disk, one after the other, on a thread ---- */
@@ -200,20 +197,22 @@ void crash_record(struct service *service, const struct worker *worker, const st
 int supervisor_crashes(struct supervisor *sup, const char *name, struct buf *ret_json,
                        struct orb_err *err)
 {
+    struct json_write w = json_write_to(ret_json);
     struct service *service;
-    unsigned n = 0;
     int r = supervisor_find_or_fail(sup, name, &service, err);
 
     if (r < 0)
         return r;
     load(service);
-    buf_adds(ret_json, "{\"crashes\":[");
+    json_write_object(&w, NULL);
+    json_write_array(&w, "crashes");
     for (unsigned i = 0; i < CRASHES_KEPT; i++) {
         const struct crash *c = &service->crashes[(service->crash_slot + i) % CRASHES_KEPT];
 
         if (c->json && ret_json->len + strlen(c->json) < CRASHES_ANSWER) /* one frame */
-            buf_addf(ret_json, "%s%s", n++ ? "," : "", c->json);
+            json_write_raw(&w, NULL, c->json, strlen(c->json));
     }
-    buf_adds(ret_json, "]}");
+    json_write_end(&w);
+    json_write_end(&w);
     return 0;
 }

@@ -74,23 +74,19 @@ void problems_fini(struct problems *problems)
     *problems = (struct problems){0};
 }
 
-static void add_text(struct buf *b, const char *key, const char *text)
+void problems_write(const struct problems *problems, struct json_write *w, const char *key)
 {
-    buf_addf(b, ",\"%s\":", key);
-    buf_add_json(b, text, strlen(text));
-}
-
-void problems_add_json(const struct problems *problems, struct buf *b)
-{
-    buf_addc(b, '[');
+    json_write_array(w, key);
     for (unsigned i = 0; i < problems->count; i++) {
         const struct problem *p = &problems->items[i];
 
-        buf_addf(b, "%s{\"level\":\"%s\"", i ? "," : "", p->failed ? "failed" : "degraded");
-        add_text(b, "what", p->what);
-        add_text(b, "path", p->path);
-        add_text(b, "todo", p->todo);
-        buf_addf(b, ",\"since_us\":%llu}", (unsigned long long)wall_of(p->since_ms));
+        json_write_object(w, NULL);
+        json_write_string(w, "level", p->failed ? "failed" : "degraded");
+        json_write_string(w, "what", p->what);
+        json_write_string(w, "path", p->path);
+        json_write_string(w, "todo", p->todo);
+        json_write_integer(w, "since_us", (int64_t)wall_of(p->since_ms));
+        json_write_end(w);
     }
-    buf_addc(b, ']');
+    json_write_end(w);
 }

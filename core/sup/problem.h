@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "core/base/buf.h"
+#include "core/base/json_write.h"
 #include "orbital/orbital.h"
 
 struct problem {
@@ -33,7 +34,7 @@ int problems_read(const struct problems *before, const char *text, size_t len, u
 const struct problem *problems_find(const struct problems *problems, const char *key);
 /* Empties the list. */
 void problems_fini(struct problems *problems);
-/* Appends the list as a JSON array of {level, what, path, todo, since_us}. */
-void problems_add_json(const struct problems *problems, struct buf *ret_json);
+/* Writes the list as an array of {level, what, path, todo, since_us}. */
+void problems_write(const struct problems *problems, struct json_write *w, const char *key);
 
 #endif

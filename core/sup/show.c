@@ -4,12 +4,6 @@
 #include "core/base/own.h"
 #include "core/sup/internal.h"
 
-static void add_text(struct buf *b, const char *key, const char *text)
-{
-    buf_addf(b, ",\"%s\":", key);
-    buf_add_json(b, text, strlen(text));
-}
-
 static uint64_t uptime_ms(const struct service *service)
 {
     if (service->state != SERVICE_RUNNING || !service->worker)
@@ -18,49 +12,43 @@ static uint64_t uptime_ms(const struct service *service)
 }
 
 /* Why it does not run, "" when it does: people see at once whether it failed or was stopped. */
-static void add_reason(const struct service *service, struct buf *b)
+static void write_reason(const struct service *service, struct json_write *w)
 {
-    char text[160];
+    bool disabled = service->state == SERVICE_DISABLED;
 
-    if (!service->wanted && service->stopped_by[0]) { /* also while it still ends */
-        snprintf(text, sizeof(text), "%s by %s",
-                 service->state == SERVICE_DISABLED ? "stopped" : "being stopped",
-                 service->stopped_by);
-        add_text(b, "reason", text);
-    } else if (service->state == SERVICE_DISABLED && service_lacks(service)) {
-        snprintf(text, sizeof(text), "it uses %s, which this daemon does not serve",
-                 service_lacks(service));
-        add_text(b, "reason", text);
-    } else if (service->state == SERVICE_DISABLED && !service->reason[0] &&
-               !service_enabled(service)) {
-        snprintf(text, sizeof(text), "not enabled%s",
-                 service->package->shipped ? ""
-                                           : ": a third-party package runs once /services "
-                                             "enables it and grants what it needs");
-        add_text(b, "reason", text);
-    } else {
-        add_text(b, "reason", service->state == SERVICE_RUNNING ? "" : service->reason);
-    }
+    if (!service->wanted && service->stopped_by[0]) /* also while it still ends */
+        json_write_format(w, "reason", "%s by %s", disabled ? "stopped" : "being stopped",
+                          service->stopped_by);
+    else if (disabled && service_lacks(service))
+        json_write_format(w, "reason", "it uses %s, which this daemon does not serve",
+                          service_lacks(service));
+    else if (disabled && !service->reason[0] && !service_enabled(service))
+        json_write_format(w, "reason", "not enabled%s",
+                          service->package->shipped ? ""
+                                                    : ": a third-party package runs once /services "
+                                                      "enables it and grants what it needs");
+    else
+        json_write_string(w, "reason", service->state == SERVICE_RUNNING ? "" : service->reason);
 }
 
-static void add_summary(const struct service *service, struct buf *b)
+/* Members of the open object. */
+static void write_summary(const struct service *service, struct json_write *w)
 {
     const struct manifest *m = &service->package->manifest;
     uint64_t now = now_ms();
 
-    buf_adds(b, "{\"name\":");
-    buf_add_json(b, m->name, strlen(m->name));
-    add_text(b, "state", state_name(service->state));
-    add_text(b, "version", m->version);
-    add_text(b, "phase", phase_name(m->phase));
-    buf_addf(b, ",\"pid\":%d,\"uptime_ms\":%llu,\"restarts\":%u",
-             service->worker ? (int)service->worker->child.pid : 0,
-             (unsigned long long)uptime_ms(service), service->restart.restarts);
-    add_text(b, "breaker", breaker_name(service->restart.breaker));
-    buf_addf(b, ",\"next_ms\":%llu",
-             (unsigned long long)(service->next_ms > now ? service->next_ms - now : 0));
-    add_text(b, "degraded", service_degraded(service));
-    add_reason(service, b);
+    json_write_string(w, "name", m->name);
+    json_write_string(w, "state", state_name(service->state));
+    json_write_string(w, "version", m->version);
+    json_write_string(w, "phase", phase_name(m->phase));
+    json_write_integer(w, "pid", service->worker ? service->worker->child.pid : 0);
+    json_write_integer(w, "uptime_ms", (int64_t)uptime_ms(service));
+    json_write_integer(w, "restarts", service->restart.restarts);
+    json_write_string(w, "breaker", breaker_name(service->restart.breaker));
+    json_write_integer(w, "next_ms",
+                       service->next_ms > now ? (int64_t)(service->next_ms - now) : 0);
+    json_write_string(w, "degraded", service_degraded(service));
+    write_reason(service, w);
 }
 
 void supervisor_each(const struct supervisor *sup,
@@ -96,89 +84,93 @@ void supervisor_each(const struct supervisor *sup,
     }
 }
 
-void supervisor_list(struct supervisor *sup, struct buf *ret_json)
+void supervisor_list(struct supervisor *sup, struct json_write *w, const char *key)
 {
-    buf_adds(ret_json, "{\"services\":[");
+    json_write_array(w, key);
     for (unsigned i = 0; i < sup->count; i++) {
-        if (i)
-            buf_addc(ret_json, ',');
-        add_summary(sup->services[i], ret_json);
-        buf_addc(ret_json, '}');
+        json_write_object(w, NULL);
+        write_summary(sup->services[i], w);
+        json_write_end(w);
     }
-    buf_adds(ret_json, "]}");
+    json_write_end(w);
 }
 
-static void add_list(struct buf *b, const char *key, char *const *list)
+static void write_list(struct json_write *w, const char *key, char *const *list)
 {
-    unsigned n = 0;
-
-    buf_addf(b, ",\"%s\":[", key);
-    for (; list && *list; list++) {
-        if (n++)
-            buf_addc(b, ',');
-        buf_add_json(b, *list, strlen(*list));
-    }
-    buf_addc(b, ']');
+    json_write_array(w, key);
+    for (; list && *list; list++)
+        json_write_string(w, NULL, *list);
+    json_write_end(w);
 }
 
 int supervisor_show(struct supervisor *sup, const char *name, struct buf *ret_json,
                     struct orb_err *err)
 {
+    struct json_write w = json_write_to(ret_json);
     struct service *service;
     int r = supervisor_find_or_fail(sup, name, &service, err);
 
     if (r < 0)
         return r;
-    add_summary(service, ret_json);
-    add_text(ret_json, "description", service->package->manifest.description);
-    add_text(ret_json, "package", service->package->dir);
-    add_text(ret_json, "interface", contract_interface(service->package->contract));
-    add_text(ret_json, "interface_version", contract_version(service->package->contract));
-    add_text(ret_json, "plan", service->plan.hash);
-    add_list(ret_json, "requires", service->package->manifest.requires);
-    add_list(ret_json, "capabilities", service->capabilities);
-    add_list(ret_json, "asked", service->package->manifest.capabilities);
-    buf_adds(ret_json, ",\"problems\":");
-    problems_add_json(&service->problems, ret_json);
-    buf_addf(ret_json, ",\"more_problems\":%u", service->problems.more);
-    buf_addf(ret_json, ",\"revision\":%llu,\"revision_due\":%llu,\"since_ms\":%llu,\"crashes\":%u}",
-             (unsigned long long)service->revision, (unsigned long long)service->due,
-             (unsigned long long)(now_ms() - service->since_ms), service->crash_count);
+    json_write_object(&w, NULL);
+    write_summary(service, &w);
+    json_write_string(&w, "description", service->package->manifest.description);
+    json_write_string(&w, "package", service->package->dir);
+    json_write_string(&w, "interface", contract_interface(service->package->contract));
+    json_write_string(&w, "interface_version", contract_version(service->package->contract));
+    json_write_string(&w, "plan", service->plan.hash);
+    write_list(&w, "requires", service->package->manifest.requires);
+    write_list(&w, "capabilities", service->capabilities);
+    write_list(&w, "asked", service->package->manifest.capabilities);
+    problems_write(&service->problems, &w, "problems");
+    json_write_integer(&w, "more_problems", service->problems.more);
+    json_write_integer(&w, "revision", (int64_t)service->revision);
+    json_write_integer(&w, "revision_due", (int64_t)service->due);
+    json_write_integer(&w, "since_ms", (int64_t)(now_ms() - service->since_ms));
+    json_write_integer(&w, "crashes", service->crash_count);
+    json_write_end(&w);
     return 0;
 }
 
 int supervisor_sandbox(struct supervisor *sup, const char *name, struct buf *ret_json,
                        struct orb_err *err)
 {
+    struct json_write w = json_write_to(ret_json);
     AUTO(buf) struct buf reason = {0};
     struct service *service;
     int r = supervisor_find_or_fail(sup, name, &service, err);
 
     if (r < 0)
         return r;
-    buf_adds(ret_json, "{\"plan\":");
-    plan_describe(&service->plan, ret_json);
-    add_list(ret_json, "capabilities", service->capabilities);
-    buf_addf(ret_json, ",\"tier\":%d,\"attested\":%s", sandbox_tier(sup->setup.sandbox, &reason),
-             service->worker && service->attested.len ? buf_str(&service->attested) : "null");
-    add_text(ret_json, "not_enforced", buf_str(&reason));
-    buf_addc(ret_json, '}');
+    json_write_object(&w, NULL);
+    plan_describe(&service->plan, &w, "plan");
+    write_list(&w, "capabilities", service->capabilities);
+    json_write_integer(&w, "tier", sandbox_tier(sup->setup.sandbox, &reason));
+    if (service->worker && service->attested.len)
+        json_write_raw(&w, "attested", service->attested.data, service->attested.len);
+    else
+        json_write_null(&w, "attested");
+    json_write_string(&w, "not_enforced", buf_str(&reason));
+    json_write_end(&w);
     return 0;
 }
 
-void supervisor_boot(struct supervisor *sup, struct buf *ret_json)
+void supervisor_boot(struct supervisor *sup, struct json_write *w)
 {
-    buf_adds(ret_json, "{\"phase\":");
-    buf_addf(ret_json, "\"%s\",\"waiting\":[", phase_name(sup->phase));
-    for (unsigned i = 0, n = 0; i < sup->count; i++)
+    json_write_string(w, "phase", phase_name(sup->phase));
+    json_write_array(w, "waiting");
+    for (unsigned i = 0; i < sup->count; i++)
         if (service_holds_boot(sup->services[i]))
-            buf_addf(ret_json, "%s\"%s\"", n++ ? "," : "",
-                     sup->services[i]->package->manifest.name);
-    buf_adds(ret_json, "],\"phases\":[");
-    for (int p = PHASE_CORE; p <= (int)sup->phase; p++)
-        buf_addf(ret_json, "%s{\"phase\":\"%s\",\"ms\":%llu}", p > PHASE_CORE ? "," : "",
-                 phase_name((enum boot_phase)p), (unsigned long long)sup->phase_ms[p]);
-    buf_adds(ret_json, "]}");
+            json_write_string(w, NULL, sup->services[i]->package->manifest.name);
+    json_write_end(w);
+    json_write_array(w, "phases");
+    for (int p = PHASE_CORE; p <= (int)sup->phase; p++) {
+        json_write_object(w, NULL);
+        json_write_string(w, "phase", phase_name((enum boot_phase)p));
+        json_write_integer(w, "ms", (int64_t)sup->phase_ms[p]);
+        json_write_end(w);
+    }
+    json_write_end(w);
 }
 
 void supervisor_metrics(struct supervisor *sup, struct buf *b)

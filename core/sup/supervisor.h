@@ -108,15 +108,15 @@ struct service_view {
 void supervisor_each(const struct supervisor *s,
                      void (*see)(void *arg, const struct service_view *service), void *arg);
 
-/* JSON for host@1. */
-void supervisor_list(struct supervisor *s, struct buf *ret_json);
+/* JSON for host@1: an array of summaries; whole objects; members of the open object. */
+void supervisor_list(struct supervisor *s, struct json_write *w, const char *key);
 int supervisor_show(struct supervisor *s, const char *name, struct buf *ret_json,
                     struct orb_err *err);
 int supervisor_sandbox(struct supervisor *s, const char *name, struct buf *ret_json,
                        struct orb_err *err);
 int supervisor_crashes(struct supervisor *s, const char *name, struct buf *ret_json,
                        struct orb_err *err);
-void supervisor_boot(struct supervisor *s, struct buf *ret_json);
+void supervisor_boot(struct supervisor *s, struct json_write *w);
 void supervisor_metrics(struct supervisor *s, struct buf *ret_text);
 
 #endif

@@ -306,8 +306,23 @@ static void on_peer_closed(void *arg, const struct orb_err *err)
         uv_timer_start(&worker->timer, on_eof_grace, EOF_GRACE_MS, 0);
 }
 
+static void on_welcome(void *arg, struct json_write *w)
+{
+    const struct worker *worker = arg;
+    const struct service *service = worker->service;
+
+    json_write_string(w, "instance", service->plan.instance);
+    json_write_array(w, "config");
+    for (char **c = service->capabilities; *c; c++)
+        if (!strncmp(*c, "config.read:", 12))
+            json_write_string(w, NULL, *c + 12);
+    json_write_end(w);
+    json_write_string(w, "plan", service->plan.hash);
+}
+
 static const struct peer_events events = {
     .hello = on_hello,
+    .welcome = on_welcome,
     .ready = on_ready,
     .progress = on_progress,
     .applied = on_applied,
@@ -320,24 +335,6 @@ static const struct peer_events events = {
 };
 
 /* ---- the start ---- */
-
-static void describe_welcome(const struct service *service, struct buf *b)
-{
-    const struct plan *plan = &service->plan;
-    unsigned n = 0;
-
-    buf_addf(b, "{\"service\":\"%s\",\"instance\":", plan->service);
-    buf_add_json(b, plan->instance, strlen(plan->instance));
-    buf_adds(b, ",\"config\":[");
-    for (char **c = service->capabilities; *c; c++) {
-        if (strncmp(*c, "config.read:", 12))
-            continue;
-        if (n++)
-            buf_addc(b, ',');
-        buf_add_json(b, *c + 12, strlen(*c + 12));
-    }
-    buf_addf(b, "],\"plan\":\"%s\"}", plan->hash);
-}
 
 static bool reads_config(const struct service *service)
 {
@@ -367,7 +364,6 @@ static int own_state(const struct service *service, struct orb_err *err)
 static int add_peer(struct worker *worker, struct orb_err *err)
 {
     struct service *service = worker->service;
-    AUTO(buf) struct buf welcome = {0};
     struct peer_spec spec = {
         .kind = PEER_SERVICE,
         .capabilities = (const char *const *)service->capabilities,
@@ -379,8 +375,6 @@ static int add_peer(struct worker *worker, struct orb_err *err)
     };
 
     snprintf(spec.name, sizeof spec.name, "%s", name_of(worker));
-    describe_welcome(service, &welcome);
-    spec.welcome = buf_str(&welcome);
     worker->peer = broker_add_peer(service->sup->setup.broker, worker->child.ipc_fd, &spec, err);
     worker->child.ipc_fd = -1;
     return worker->peer ? 0 : err ? err->code : ORB_E_INTERNAL;

@@ -250,6 +250,7 @@ TEST(the_worst_and_oldest_reason_comes_first_and_makes_the_sentence)
 {
     AUTO(health_report) struct health_report v = {0};
     AUTO(buf) struct buf json = {0};
+    struct json_write w = json_write_to(&json);
     char text[200];
 
     verdict_sentence(&v, text, sizeof(text));
@@ -265,7 +266,9 @@ TEST(the_worst_and_oldest_reason_comes_first_and_makes_the_sentence)
     verdict_sort(&v);
     verdict_sentence(&v, text, sizeof(text));
     ck_assert_str_eq(text, "failed: B, and 2 more");
-    verdict_json(&v, &json);
+    json_write_object(&w, NULL);
+    verdict_write(&v, &w);
+    json_write_end(&w);
     ck_assert_ptr_nonnull(strstr(buf_str(&json),
                                  "{\"verdict\":\"failed\",\"reasons\":[{\"level\":"
                                  "\"failed\",\"what\":\"B\",\"service\":\"\","

@@ -4,12 +4,16 @@
 static const struct peer_spec service = {.kind = PEER_SERVICE, .name = "dns"};
 static const struct peer_spec user = {.kind = PEER_USER, .name = "kim", .role = "admin"};
 
+static void more_words(struct json_write *w)
+{
+    json_write_string(w, "service", "another");
+    json_write_string(w, "instance", "home");
+    json_write_raw(w, "sockets", "{\"http\":10}", 11);
+}
+
 TEST(a_worker_is_welcomed_with_its_numbers_and_the_supervisors_words)
 {
-    struct peer_spec spec = {.kind = PEER_SERVICE,
-                             .name = "echo",
-                             .has_config = true,
-                             .welcome = " {\"sockets\":{\"http\":10},\"state_dir\":\"/state\"} "};
+    struct peer_spec spec = {.kind = PEER_SERVICE, .name = "echo", .has_config = true};
     struct world world;
     struct wire wire;
     AUTO(got) struct got got = {0};
@@ -17,6 +21,7 @@ TEST(a_worker_is_welcomed_with_its_numbers_and_the_supervisors_words)
     world_init(&world);
     spec.contract = world.echo;
     wire_connect(&world, &wire, &spec);
+    wire.welcome = more_words;
     wire_put(&wire, (struct frame){.type = FRAME_HELLO, .corr = 4}, "{\"abi\":1,\"name\":\"x\"}",
              NULL);
     wire_expect(&wire, &got, FRAME_WELCOME);
@@ -28,7 +33,9 @@ TEST(a_worker_is_welcomed_with_its_numbers_and_the_supervisors_words)
                                  "\"echo/say\",\"echo/secret\",\"echo/set\","
                                  "\"echo/work\",\"service.echo/abort\",\"service.echo/apply\","
                                  "\"service.echo/prepare\"]"));
-    ck_assert_ptr_nonnull(strstr(got.payload, "\"sockets\":{\"http\":10},\"state_dir\":"));
+    ck_assert_ptr_nonnull(strstr(got.payload, ",\"instance\":\"home\",\"sockets\":{\"http\":10}}"));
+    ck_assert_ptr_null(strstr(got.payload, "another")); /* who it is the broker says */
+    ck_assert_int_eq(json_scan(got.payload, strlen(got.payload), NULL, NULL), 0);
     ck_assert_ptr_nonnull(strstr(got.payload, "\"limits\":{\"frame\":262144"));
     world_fini(&world);
 }

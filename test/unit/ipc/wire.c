@@ -163,7 +163,16 @@ static void on_closed(void *arg, const struct orb_err *err)
     wire->peer = NULL;
 }
 
+static void on_welcome(void *arg, struct json_write *w)
+{
+    struct wire *wire = arg;
+
+    if (wire->welcome)
+        wire->welcome(w);
+}
+
 static const struct peer_events events = {
+    .welcome = on_welcome,
     .hello = on_hello,
     .ready = on_ready,
     .pong = on_pong,

@@ -30,6 +30,7 @@ struct wire {
     uint64_t revision;
     char text[400]; /* of fail, pong or log */
     struct orb_err end;
+    void (*welcome)(struct json_write *w); /* NULL: no more members of WELCOME */
 };
 
 struct got {

@@ -254,6 +254,7 @@ TEST(an_answer_has_room_in_a_frame_whatever_was_logged)
     struct logs *logs = quiet(NULL);
     struct logs_query last = {.limit = 200}, after = {.limit = 1000, .after = 1}, tail = {0};
     AUTO(buf) struct buf out = {0};
+    struct json_write w = json_write_to(&out);
     AUTO_FREE char *big = xcalloc(1, 4000);
     AUTO(json_t) json_t *tree = NULL;
     json_int_t newest;
@@ -270,7 +271,7 @@ TEST(an_answer_has_room_in_a_frame_whatever_was_logged)
     logs_find(logs, &tail, &out);
     ck_assert_uint_le(out.len, LOGS_ANSWER + 100);
     buf_clear(&out);
-    logs_tail(logs, "host", 20, &out);
+    logs_tail(logs, "host", 20, &w, NULL);
     ck_assert_uint_le(out.len, LOGS_TAIL + 100);
     logs_free(logs);
 }

@@ -42,6 +42,7 @@ TEST(a_list_that_is_none_is_refused_and_long_words_are_cut)
     struct problems list = {0}, fresh = {0};
     struct orb_err err = {0};
     AUTO(buf) struct buf text = {0}, out = {0};
+    struct json_write w = json_write_to(&out);
 
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
         ck_assert_int_lt(problems_read(&list, bad[i], strlen(bad[i]), 1, &fresh, &err), 0);
@@ -58,7 +59,7 @@ TEST(a_list_that_is_none_is_refused_and_long_words_are_cut)
     read_list(&list, buf_str(&text), 1);
     ck_assert_uint_eq(list.count, 1);
     ck_assert_uint_eq(strlen(list.items[0].what), ORB_ERR_TEXT - 1);
-    problems_add_json(&list, &out);
+    problems_write(&list, &w, NULL);
     ck_assert_ptr_nonnull(strstr(buf_str(&out), "[{\"level\":\"degraded\",\"what\":\"xxx"));
     problems_fini(&list);
 }
