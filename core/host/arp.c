@@ -1,6 +1,7 @@
 /* Duplicate IPv4 addresses: see arp.h. A new address is asked for three times (RFC 5227), one that
  * is taken again and again until nobody answers; in between every packet in which another machine
  * claims it counts. */
+#include "core/base/json_write.h"
 #include "core/host/arp.h"
 
 #include <arpa/inet.h>

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/host/good.h"
 #include "core/host/verdict.h"

@@ -9,6 +9,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/host/control.h"
 #include "core/host/statedir.h"

@@ -1,6 +1,7 @@
 /* host@1: what people and the config service ask of the host itself. */
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/host/good.h"
 #include "core/host/host.h"

@@ -1,5 +1,6 @@
 /* The order matters: what a step uses was made by one before it. A step that fails is the end of
  * the start; what can be done without is no failure but said by whoever does without it. */
+#include "core/base/json_write.h"
 #include "core/host/steps.h"
 
 #include <string.h>

@@ -2,6 +2,7 @@
  * which the config service prepares and applies changes. */
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/ipc/contract.h"
 

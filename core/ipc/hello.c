@@ -1,6 +1,7 @@
 /* The first frame and its answer: who the peer is, and the numbers its methods go by. */
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/ipc/room.h"
 #include "core/json/scan.h"
 

@@ -1,6 +1,7 @@
 /* What the broker tells about itself: interfaces, contracts and counters. */
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/ipc/room.h"
 
 static const char *state_of(const struct iface *iface)

@@ -1,5 +1,6 @@
 /* A page of records out of the files. Forward it begins in the file that holds what comes after;
  * backward each file is walked forward all the same, and the oldest of its records make room. */
+#include "core/base/json_write.h"
 #include "core/obs/logread.h"
 
 #include <string.h>

@@ -1,5 +1,6 @@
 /* Records arrive from the host itself (sink), from LOG frames and from stderr pipes; all end as one
  * JSON line in the ring of their service and in the file. */
+#include "core/base/json_write.h"
 #include "core/obs/logs.h"
 
 #include <errno.h>

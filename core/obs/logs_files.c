@@ -1,5 +1,6 @@
 /* The two sets of files: log.jsonl has every record, audit.jsonl those of the audit alone, so that
  * no flood of others pushes them out. */
+#include "core/base/json_write.h"
 #include "core/obs/logs_priv.h"
 
 #include <stdio.h>

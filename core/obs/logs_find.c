@@ -3,6 +3,7 @@
  * the next page. */
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/obs/logs_priv.h"
 

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/sandbox/sandbox_priv.h"
 

@@ -1,6 +1,7 @@
 /* What people are shown of services: JSON for host@1 and OpenMetrics lines. */
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/sup/internal.h"
 

@@ -1,4 +1,5 @@
 /* core/ipc/peer.c, read.c, hello.c, write.c: connections, and what hostile ones try. */
+#include "core/json/scan.h"
 #include "test/unit/ipc/wire.h"
 
 static const struct peer_spec service = {.kind = PEER_SERVICE, .name = "dns"};
