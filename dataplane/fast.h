@@ -68,6 +68,7 @@ struct port {
     enum port_mode mode;
     bool redirect;    /* XDP may send through it */
     bool behind;      /* tcx behind XDP */
+    bool undone;      /* our own program was in the way: the next look tries again */
     uint32_t company; /* bits of enum company_kind: what else decides; `reason` */
     char reason[640];
 };

@@ -8,6 +8,7 @@
 #include <net/if_arp.h>
 #include <linux/if_link.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -18,6 +19,8 @@
 
 #define ATTACH_TCX_INGRESS 46  /* enum bpf_attach_type of Linux 6.6 */
 #define PROBE_ETHERTYPE 0x88b5 /* IEEE 802, local experiments */
+#define RELEASE_TRIES 20
+#define RELEASE_US 10000
 
 const char *port_mode_name(enum port_mode mode)
 {
@@ -57,11 +60,37 @@ static bool is_attached(const struct dataplane *dp, bool xdp, uint32_t ifindex)
     return fd >= 0 && is_alive(fd, ifindex);
 }
 
+/* XDP of the interface is our program, by a link that has no pin any more. */
+static bool is_our_xdp(const struct dataplane *dp, uint32_t ifindex)
+{
+    struct bpf_prog_info info = {0};
+    uint32_t len = sizeof(info), id = 0;
+
+    return !bpf_obj_get_info_by_fd(dp->program[PROGRAM_XDP], &info, &len) &&
+           !bpf_xdp_query_id((int)ifindex, 0, &id) && id == info.id;
+}
+
+/* The kernel lets go of a link some time after its last pin went, and one program cannot stand at
+ * an interface twice. -EEXIST: it does not let go, or somebody holds the link. */
+static int create_link(const struct dataplane *dp, bool xdp, uint32_t ifindex)
+{
+    LIBBPF_OPTS(bpf_link_create_opts, options, .flags = xdp ? XDP_FLAGS_DRV_MODE : 0);
+
+    for (int tries = 0;; tries++) {
+        int fd = bpf_link_create(dp->program[xdp ? PROGRAM_XDP : PROGRAM_TCX], (int)ifindex,
+                                 xdp ? BPF_XDP : ATTACH_TCX_INGRESS, xdp ? &options : NULL);
+
+        if (xdp && fd < 0 && is_our_xdp(dp, ifindex))
+            fd = -EEXIST;
+        if (fd != -EEXIST || tries == RELEASE_TRIES)
+            return fd;
+        usleep(RELEASE_US);
+    }
+}
+
 /* Negative errno. A link that is there already runs the program since load.c. */
 static int attach(const struct dataplane *dp, bool xdp, uint32_t ifindex)
 {
-    int program = dp->program[xdp ? PROGRAM_XDP : PROGRAM_TCX];
-    LIBBPF_OPTS(bpf_link_create_opts, options, .flags = xdp ? XDP_FLAGS_DRV_MODE : 0);
     AUTO_FREE char *path = link_path(dp, xdp, ifindex);
     AUTO_FD int fd = bpf_obj_get(path);
 
@@ -71,8 +100,7 @@ static int attach(const struct dataplane *dp, bool xdp, uint32_t ifindex)
         unlink(path); /* its interface is gone */
         close(take_fd(&fd));
     }
-    fd = bpf_link_create(program, (int)ifindex, xdp ? BPF_XDP : ATTACH_TCX_INGRESS,
-                         xdp ? &options : NULL);
+    fd = create_link(dp, xdp, ifindex);
     if (fd < 0)
         return fd;
     return bpf_obj_pin(fd, path) ? -errno : 0;
@@ -226,6 +254,7 @@ static void attach_port(struct dataplane *dp, struct port *port, const struct li
     if (port->mode == PORT_XDP) {
         r = attach(dp, true, link->ifindex);
         if (r < 0) {
+            port->undone = r == -EEXIST;
             port->mode = PORT_TCX;
             snprintf(port->reason, sizeof(port->reason), "no native XDP here: %s", strerror(-r));
         }
@@ -240,6 +269,7 @@ static void attach_port(struct dataplane *dp, struct port *port, const struct li
     /* Behind XDP, too: it takes what goes on to a port XDP cannot send through. */
     r = dp->clsact ? clsact_attach(dp, link->ifindex) : attach(dp, false, link->ifindex);
     port->behind = r == 0 && port->mode == PORT_XDP;
+    port->undone = port->undone || (!dp->clsact && r == -EEXIST);
     if (r < 0 && port->mode == PORT_TCX) {
         port->mode = PORT_OFF;
         snprintf(port->reason, sizeof(port->reason), "%s cannot be attached: %s",
@@ -336,6 +366,8 @@ void port_set(struct dataplane *dp, const struct port_list *ports)
 
 bool port_alive(const struct dataplane *dp, const struct port *port)
 {
+    if (port->undone)
+        return false;
     if (port->mode == PORT_OFF)
         return true;
     if (port->mode == PORT_XDP && !is_attached(dp, true, port->ifindex))

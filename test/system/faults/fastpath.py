@@ -22,6 +22,12 @@ def bpf(command, attributes):
     return result
 
 
+def pinned(path):
+    """A descriptor of a pinned map, program or link."""
+    name = ctypes.create_string_buffer(path.encode())
+    return bpf(OBJ_GET, struct.pack("=QII", ctypes.addressof(name), 0, 0))
+
+
 class Map:
     def __init__(self, fd):
         self.fd = fd
@@ -37,8 +43,7 @@ class Map:
 
     @classmethod
     def pinned(cls, path):
-        name = ctypes.create_string_buffer(path.encode())
-        return cls(bpf(OBJ_GET, struct.pack("=QII", ctypes.addressof(name), 0, 0)))
+        return cls(pinned(path))
 
     def get(self, key):
         key = ctypes.create_string_buffer(key, self.key_size)

@@ -10,7 +10,9 @@ import tempfile
 import threading
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, "..", "faults")]
+import fastpath  # noqa: E402
 from closed_lab import CONFIG, Box, Tap, expect, need_root, run  # noqa: E402
 
 BUILD = sys.argv[1]
@@ -115,6 +117,28 @@ def unmounted(box):
         box.until(SECOND, lambda: os.path.exists(pin(box, "tcx")), "the pins are there again")
         expect(mode_of(box) == "tcx" and box.right(), "and the ports")
     finally:
+        if not os.path.ismount(f"{box.dir}/bpf"):
+            run("mount", "-t", "bpf", "bpf", f"{box.dir}/bpf")
+    box.seen()
+
+
+def held(box):
+    """As unmounted, while another process holds the links: the kernel does not let go of them."""
+    modes(box, "tcx")
+    holders = [fastpath.pinned(pin(box, "tcx", port)) for port in ("lan0", "wan0")]
+    run("umount", f"{box.dir}/bpf")
+    try:
+        box.until(SECOND, lambda: verdict(box) != "ok", "the verdict does not say that all is well")
+        expect("cannot be put back" in box.ctl("show", "health", ok=False).stdout, box.ctl("show", "health", ok=False).stdout)
+        expect(box.right(), "the policy holds without it")
+        for fd in holders:
+            os.close(fd)
+        holders = []
+        box.until(SECOND, lambda: mode_of(box) == "tcx" and os.path.exists(pin(box, "tcx")), "attached once they are let go")
+        box.until(SECOND, lambda: verdict(box) == "ok", "all is well")
+    finally:
+        for fd in holders:
+            os.close(fd)
         if not os.path.ismount(f"{box.dir}/bpf"):
             run("mount", "-t", "bpf", "bpf", f"{box.dir}/bpf")
     box.seen()
@@ -273,7 +297,7 @@ def main():
         for name, fn in (("a link that somebody detached", links), ("the one behind XDP", behind),
                          ("XDP switched off by ip and bpftool", xdp_off), ("all pins removed", pins),
                          ("some pins removed", maps_alone), ("the file system of the pins unmounted", unmounted),
-                         ("another program at XDP", foreign_program), ("a deleted rule", rule_deleted),
+                         ("its links held by another process", held), ("another program at XDP", foreign_program), ("a deleted rule", rule_deleted),
                          ("hands during commits", during_commits), ("ten flushes in a second", burst),
                          ("settings", settings), ("settings again and again", settings_under_pace)):
             if len(sys.argv) < 3 or sys.argv[2] in name:
