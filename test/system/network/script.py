@@ -12,14 +12,13 @@ import wire
 # said twice; a cable is pulled; a kernel before tcx; anything else is a fault of these words
 MAY_FAIL = ("File exists", "unreachable", "is down", "invalid gateway", "Invalid argument")
 OBEY_S = 0.11  # established flows obey a change within 100 ms
-STREAM_S = 2.05  # conntrack calls a UDP flow with answers a stream, and assured, after 2 s
 
 
 def age(world):
-    """UDP conversations go on for so long that conntrack calls them streams."""
+    """UDP conversations go on until conntrack calls them streams."""
     live = [t for t in world.talks.values() if t.proto == wire.UDP]
     seen = sum((t.exchange(20) for t in live), [])
-    time.sleep(STREAM_S)
+    world.assure()
     return seen + sum((t.exchange(24) + t.exchange(24) for t in live), [])
 
 
@@ -154,7 +153,7 @@ class Writer:
         r = self.r
         for _ in range(r.randrange(3, 6)):
             self.begin()
-        if r.random() < 0.5 and any(s["proto"] == "udp" for s in self.specs):
+        if r.random() < 0.8 and any(s["proto"] == "udp" for s in self.specs):
             self.steps.append(["age"])
         self.some()
         for _ in range(r.randrange(2, 6)):

@@ -35,6 +35,7 @@ GUARD = "table inet guard { chain in { type filter hook input priority -300; pol
 ETH_P_ALL = 3
 LATE_S = 1.0  # what the oracle heard of may come so late on a busy machine
 made = itertools.count(1)  # worlds of one process have names of their own
+ASSURED = os.path.join(os.path.dirname(__file__), "..", "..", "lib", "assured.py")
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -126,6 +127,9 @@ class World:
         except OSError as e:
             return str(e)
         return ""
+
+    def assure(self):
+        self.router(sys.executable, ASSURED)
 
     def programless(self):
         while self.programs:
