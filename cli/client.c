@@ -13,6 +13,9 @@
 #include "core/base/own.h"
 #include "core/ipc/frame.h"
 
+/* As the broker limits what it lets through, or more. */
+static const struct json_limits any_json = {.depth = JSON_MAX_DEPTH, .keys = JSON_MAX_TREE_KEYS};
+
 static int write_all(struct client *c, const void *data, size_t len, struct orb_err *err)
 {
     const char *p = data;
@@ -109,6 +112,19 @@ static int remote_error(const char *envelope, size_t len, struct orb_err *err)
     return orb_fail_at(err, orb_code_parse(code), path, "%s", text);
 }
 
+/* What listens at the socket may be anything: only JSON is handed on. */
+static int take_answer(const char *payload, size_t len, struct buf *ret_text, struct orb_err *err)
+{
+    buf_clear(ret_text);
+    if (len && json_scan(payload, len, &any_json, NULL) < 0)
+        return orb_fail(err, ORB_E_PROTOCOL,
+                        "the answer is no JSON; does orbitald listen at this socket?");
+    buf_add(ret_text, payload, len);
+    if (!ret_text->len)
+        buf_adds(ret_text, "{}");
+    return 0;
+}
+
 /* The answer to corr: its payload in ret_text. Events in between are passed over. */
 static int wait_for(struct client *c, uint32_t corr, unsigned wanted, int wait_ms,
                     struct buf *ret_text, struct orb_err *err)
@@ -127,12 +143,9 @@ static int wait_for(struct client *c, uint32_t corr, unsigned wanted, int wait_m
             return r;
         }
         if (f.type == wanted && f.corr == corr) {
-            buf_clear(ret_text);
-            buf_add(ret_text, envelope + f.envlen, f.len - f.envlen);
-            if (!ret_text->len)
-                buf_adds(ret_text, "{}");
+            r = take_answer(envelope + f.envlen, f.len - f.envlen, ret_text, err);
             consume(c, &f);
-            return 0;
+            return r;
         }
         consume(c, &f);
     }
@@ -280,7 +293,7 @@ int client_call_tree(struct client *c, const char *to, const char *method, const
 
 static int one_event(struct client *c, const struct frame *f,
                      int (*on_event)(void *arg, const char *topic, const char *text, size_t len),
-                     void *arg)
+                     void *arg, struct orb_err *err)
 {
     const char *envelope = c->in.data + FRAME_HEADER;
     struct json_slice value;
@@ -288,6 +301,11 @@ static int one_event(struct client *c, const struct frame *f,
 
     if (f->type != FRAME_EVENT && f->type != FRAME_GAP)
         return 0;
+    if ((f->envlen && json_scan(envelope, f->envlen, &any_json, NULL) < 0) ||
+        (f->len > f->envlen &&
+         json_scan(envelope + f->envlen, f->len - f->envlen, &any_json, NULL) < 0))
+        return orb_fail(err, ORB_E_PROTOCOL,
+                        "an event is no JSON; does orbitald listen at this socket?");
     if (f->envlen && json_member(envelope, f->envlen, "topic", &value))
         json_text(&value, topic, sizeof topic);
     return on_event(arg, topic, envelope + f->envlen, f->len - f->envlen);
@@ -316,7 +334,7 @@ int client_watch(struct client *c, const char *interface, const char *topic,
         r = receive(c, &f, -1, err);
         if (r < 0)
             break;
-        r = one_event(c, &f, on_event, arg);
+        r = one_event(c, &f, on_event, arg, err);
         consume(c, &f);
     }
     return r;

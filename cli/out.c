@@ -276,7 +276,8 @@ void text_format(struct buf *ret_text, const char *format, va_list args)
 
 /* ---- to the terminal ---- */
 
-static void print(FILE *file, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void print(FILE *file, const char *format,
+                                                        va_list args)
 {
     AUTO(buf) struct buf text = {0};
 

@@ -16,9 +16,9 @@
 
 #include "core/base/own.h"
 #include "dataplane/attribute.h"
+#include "dataplane/dump.h"
 #include "dataplane/fast.h"
 
-#define RECEIVE_BYTES 65536
 #define OUR_TABLE "orbital"
 
 /* Replies to what the appliance asks and to what the last policy allowed go on. Errors, neighbour
@@ -164,13 +164,14 @@ static void scan_table(struct scan *scan, const char *start, size_t size)
     }
 }
 
-static void scan_message(struct scan *scan, const struct nlmsghdr *h)
+static bool scan_message(void *arg, const struct nlmsghdr *h)
 {
+    struct scan *scan = arg;
     const char *start = (const char *)NLMSG_DATA(h) + NLMSG_ALIGN(sizeof(struct nfgenmsg));
     size_t size;
 
     if (h->nlmsg_len < NLMSG_LENGTH(sizeof(struct nfgenmsg)))
-        return;
+        return true;
     size = (size_t)((const char *)h + h->nlmsg_len - start);
     if (h->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWCHAIN))
         scan_chain(scan, start, size);
@@ -178,9 +179,11 @@ static void scan_message(struct scan *scan, const struct nlmsghdr *h)
         scan_rule(scan, start, size);
     else if (h->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE))
         scan_table(scan, start, size);
+    return true;
 }
 
-static int ask(int fd, const char *table, uint8_t message, uint16_t flags)
+/* Feeds what the kernel answers to scan. Negative errno; -EINTR: it changed meanwhile. */
+static int ask(const char *table, uint8_t message, uint16_t flags, struct scan *scan)
 {
     struct {
         struct nlmsghdr h;
@@ -197,63 +200,31 @@ static int ask(int fd, const char *table, uint8_t message, uint16_t flags)
     request.table.nla_len = (uint16_t)(sizeof(struct nlattr) + strlen(table) + 1);
     request.h.nlmsg_len =
         (uint32_t)(offsetof(__typeof__(request), table) + NLA_ALIGN(request.table.nla_len));
-    return send(fd, &request, request.h.nlmsg_len, 0) < 0 ? -errno : 0;
+    return dump_run(NETLINK_NETFILTER, &request.h, scan_message, scan);
 }
 
-/* Feeds what the kernel answers to scan. Negative errno; -EINTR: it changed meanwhile. */
-static int read_answer(int fd, struct scan *scan, bool dump)
-{
-    AUTO_FREE char *data = xcalloc(1, RECEIVE_BYTES);
-    bool changed = false;
-
-    for (;;) {
-        ssize_t n = recv(fd, data, RECEIVE_BYTES, 0);
-        unsigned len = (unsigned)n;
-
-        if (n < 0)
-            return -errno;
-        for (const struct nlmsghdr *h = (void *)data; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
-            changed |= (h->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
-            if (h->nlmsg_type == NLMSG_ERROR)
-                return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
-            if (h->nlmsg_type == NLMSG_DONE)
-                return changed ? -EINTR : 0;
-            scan_message(scan, h);
-            if (!dump)
-                return 0;
-        }
-    }
-}
-
-static int scan_once(int fd, struct scan *scan)
+static int scan_once(struct scan *scan)
 {
     static const uint8_t dumps[] = {NFT_MSG_GETCHAIN, NFT_MSG_GETRULE};
-    int r = ask(fd, OUR_TABLE, NFT_MSG_GETTABLE, 0);
+    int r;
 
     *scan = (struct scan){.digest = DIGEST_START};
-    if (!r)
-        r = read_answer(fd, scan, false);
-    for (size_t i = 0; !r && i < ARRAY_LEN(dumps); i++) {
-        r = ask(fd, OUR_TABLE, dumps[i], NLM_F_DUMP);
-        if (!r)
-            r = read_answer(fd, scan, true);
-    }
+    r = ask(OUR_TABLE, NFT_MSG_GETTABLE, 0, scan);
+    for (size_t i = 0; !r && i < ARRAY_LEN(dumps); i++)
+        r = ask(OUR_TABLE, dumps[i], NLM_F_DUMP, scan);
     return r;
 }
 
 enum table_state table_look(uint64_t *ret_digest, uint64_t *ret_policy)
 {
-    AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
     struct scan scan = {0};
     int r = -EINTR;
 
     *ret_digest = 0;
     if (ret_policy)
         *ret_policy = 0;
-    if (fd < 0)
-        return TABLE_UNKNOWN;
     for (int i = 0; r == -EINTR && i < 8; i++)
-        r = scan_once(fd, &scan);
+        r = scan_once(&scan);
     if (r == -ENOENT)
         return TABLE_NONE;
     if (r < 0)
@@ -271,11 +242,9 @@ enum table_state table_look(uint64_t *ret_digest, uint64_t *ret_policy)
 
 static bool is_missing(const char *table)
 {
-    AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
     struct scan scan = {0};
-    int r = fd < 0 ? -errno : ask(fd, table, NFT_MSG_GETTABLE, 0);
 
-    return (r ? r : read_answer(fd, &scan, false)) == -ENOENT;
+    return ask(table, NFT_MSG_GETTABLE, 0, &scan) == -ENOENT;
 }
 
 bool table_missing(void)

@@ -9,16 +9,24 @@
 
 #define RECEIVE_BYTES 65536
 
+/* A list ends with NLMSG_DONE: an error without a code would cut it. */
+static int code_of(const struct nlmsghdr *h, bool dump)
+{
+    int code = -EBADMSG;
+
+    if (h->nlmsg_len >= NLMSG_LENGTH(sizeof(struct nlmsgerr)))
+        code = ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+    return code > 0 || (code == 0 && dump) ? -EBADMSG : code;
+}
+
 /* 1: there is more to come. */
 static int read_messages(const char *data, unsigned len, bool dump, dump_fn *each, void *arg,
                          bool *changed)
 {
     for (const struct nlmsghdr *h = (const void *)data; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
         *changed |= (h->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
-        if (h->nlmsg_type == NLMSG_ERROR && h->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr)))
-            return -EBADMSG;
         if (h->nlmsg_type == NLMSG_ERROR)
-            return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
+            return code_of(h, dump);
         if (h->nlmsg_type == NLMSG_DONE)
             return *changed ? -EINTR : 0;
         if (!each(arg, h) || !dump)

@@ -176,6 +176,15 @@ uint64_t flow_hash(uint8_t family, uint8_t protocol, const struct flow_end ends[
     return hash;
 }
 
+/* The padding is ours: the message it came in may end with the attribute. */
+static void copy_attribute(struct buf *b, const struct nlattr *a)
+{
+    static const char zeros[NLA_ALIGNTO];
+
+    buf_add(b, a, a->nla_len);
+    buf_add(b, zeros, NLA_ALIGN(a->nla_len) - a->nla_len);
+}
+
 /* more: attributes, may be NULL. */
 static void add_message(const struct flow *flow, uint16_t type, const void *more, size_t rest,
                         struct buf *b)
@@ -189,14 +198,17 @@ static void add_message(const struct flow *flow, uint16_t type, const void *more
 
     request.h.nlmsg_len = (uint32_t)(sizeof(request) + NLA_ALIGN(flow->tuple->nla_len) + rest);
     buf_add(b, &request, sizeof(request));
-    buf_add(b, flow->tuple, NLA_ALIGN(flow->tuple->nla_len));
+    copy_attribute(b, flow->tuple);
     buf_add(b, more, rest);
 }
 
 void flow_delete(const struct flow *flow, struct buf *ret_messages)
 {
-    add_message(flow, IPCTNL_MSG_CT_DELETE, flow->id, flow->id ? NLA_ALIGN(flow->id->nla_len) : 0,
-                ret_messages);
+    AUTO(buf) struct buf id = {0};
+
+    if (flow->id)
+        copy_attribute(&id, flow->id);
+    add_message(flow, IPCTNL_MSG_CT_DELETE, id.data, id.len, ret_messages);
 }
 
 /* ---- a new connection ---- */

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "core/base/own.h"
+#include "dataplane/dump.h"
 #include "dataplane/fast.h"
 
 #define READS 1024   /* one turn of the loop */
@@ -43,11 +44,14 @@ static void read_attributes(struct link_info *link, const struct nlmsghdr *h)
     }
 }
 
-static void add_link(struct link_list *list, const struct nlmsghdr *h)
+static bool add_link(void *arg, const struct nlmsghdr *h)
 {
+    struct link_list *list = arg;
     const struct ifinfomsg *info = NLMSG_DATA(h);
     struct link_info *link;
 
+    if (h->nlmsg_type != RTM_NEWLINK || h->nlmsg_len < NLMSG_LENGTH(sizeof(*info)))
+        return true;
     if (list->count % 64 == 0)
         list->items = xrealloc(list->items, (list->count + 64) * sizeof(*list->items));
     link = &list->items[list->count++];
@@ -56,12 +60,12 @@ static void add_link(struct link_list *list, const struct nlmsghdr *h)
     link->type = info->ifi_type;
     link->up = info->ifi_flags & IFF_UP;
     read_attributes(link, h);
+    return true;
 }
 
 /* 1: links came or went meanwhile, so that some may be missing. */
 static int read_once(struct link_list *ret_list, struct orb_err *err)
 {
-    AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
     struct {
         struct nlmsghdr h;
         struct ifinfomsg info;
@@ -69,31 +73,13 @@ static int read_once(struct link_list *ret_list, struct orb_err *err)
                        .nlmsg_type = RTM_GETLINK,
                        .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};
     AUTO(link_list) struct link_list list = {0};
-    AUTO_FREE char *data = xcalloc(1, 65536);
-    bool changed = false;
+    int r = dump_run(NETLINK_ROUTE, &request.h, add_link, &list);
 
-    if (fd < 0 || send(fd, &request, sizeof(request), 0) < 0)
-        return orb_fail(err, -errno, "asking for the interfaces");
-    for (;;) {
-        ssize_t n = recv(fd, data, 65536, 0);
-        unsigned len = (unsigned)n;
-
-        if (n < 0)
-            return orb_fail(err, -errno, "reading the interfaces");
-        for (const struct nlmsghdr *h = (void *)data; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
-            changed |= (h->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
-            if (h->nlmsg_type == NLMSG_DONE) {
-                *ret_list = list;
-                memset(&list, 0, sizeof(list));
-                return changed;
-            }
-            if (h->nlmsg_type == NLMSG_ERROR)
-                return orb_fail(err, ((const struct nlmsgerr *)NLMSG_DATA(h))->error,
-                                "reading the interfaces");
-            if (h->nlmsg_type == RTM_NEWLINK)
-                add_link(&list, h);
-        }
-    }
+    if (r < 0 && r != -EINTR)
+        return orb_fail(err, r, "reading the interfaces");
+    *ret_list = list;
+    memset(&list, 0, sizeof(list));
+    return r == -EINTR;
 }
 
 int link_read(struct link_list *ret_list, struct orb_err *err)
@@ -144,7 +130,7 @@ static void suspect(struct dataplane *dp, const struct nlmsghdr *h)
     const struct ndmsg *message = NLMSG_DATA(h);
     int len = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*message));
 
-    if (!dp->suspects || !(message->ndm_state & NUD_STALE))
+    if (!dp->suspects || len < 0 || !(message->ndm_state & NUD_STALE))
         return;
     for (const struct rtattr *a = (const void *)(message + 1); RTA_OK(a, len);
          a = RTA_NEXT(a, len)) {

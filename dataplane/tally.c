@@ -16,9 +16,9 @@
 #include "core/base/buf.h"
 #include "core/base/own.h"
 #include "dataplane/attribute.h"
+#include "dataplane/dump.h"
 #include "dataplane/tally.h"
 
-#define RECEIVE_BYTES 65536
 #define TRIES 5
 #define ELEMENTS_MAX 65536 /* the size of the set */
 
@@ -90,20 +90,22 @@ static void read_elements(const struct nlattr *outer, struct tally_list *list)
     }
 }
 
-static void read_message(const struct nlmsghdr *h, struct tally_list *list)
+static bool on_message(void *arg, const struct nlmsghdr *h)
 {
     const char *start = (const char *)NLMSG_DATA(h) + NLMSG_ALIGN(sizeof(struct nfgenmsg));
 
     if (h->nlmsg_len < NLMSG_LENGTH(sizeof(struct nfgenmsg)))
-        return;
+        return true;
     EACH_ATTRIBUTE(a, start, (size_t)((const char *)h + h->nlmsg_len - start))
     {
         if (attribute_type(a) == NFTA_SET_ELEM_LIST_ELEMENTS)
-            read_elements(a, list);
+            read_elements(a, arg);
     }
+    return true;
 }
 
-static int ask(int fd, struct orb_err *err)
+/* 1: the set changed meanwhile. */
+static int dump(struct tally_list *list, struct orb_err *err)
 {
     struct {
         struct nlmsghdr h;
@@ -122,39 +124,11 @@ static int ask(int fd, struct orb_err *err)
                  .set = {.nla_len = sizeof(struct nlattr) + sizeof("tally"),
                          .nla_type = NFTA_SET_ELEM_LIST_SET},
                  .set_name = "tally"};
+    int r = dump_run(NETLINK_NETFILTER, &request.h, on_message, list);
 
-    if (send(fd, &request, sizeof(request), 0) < 0)
-        return orb_fail(err, -errno, "asking nftables for its counters");
-    return 0;
-}
-
-/* 1: the set changed meanwhile. */
-static int dump(int fd, struct tally_list *list, struct orb_err *err)
-{
-    AUTO_FREE char *data = xcalloc(1, RECEIVE_BYTES);
-    bool changed = false;
-    int r = ask(fd, err);
-
-    if (r < 0)
-        return r;
-    for (;;) {
-        ssize_t n = recv(fd, data, RECEIVE_BYTES, 0);
-        unsigned len = (unsigned)n;
-
-        if (n < 0)
-            return orb_fail(err, -errno, "reading nftables' counters");
-        for (const struct nlmsghdr *h = (void *)data; NLMSG_OK(h, len); h = NLMSG_NEXT(h, len)) {
-            changed |= h->nlmsg_flags & NLM_F_DUMP_INTR;
-            if (h->nlmsg_type == NLMSG_DONE)
-                return changed;
-            if (h->nlmsg_type != NLMSG_ERROR) {
-                read_message(h, list);
-                continue;
-            }
-            r = ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
-            return r == -ENOENT ? 0 : orb_fail(err, r, "reading nftables' counters");
-        }
-    }
+    if (r < 0 && r != -EINTR && r != -ENOENT) /* there is no such table */
+        return orb_fail(err, r, "reading nftables' counters");
+    return r == -EINTR;
 }
 
 static int by_key(const void *a, const void *b)
@@ -178,15 +152,12 @@ static void sort(struct tally_list *list)
 
 int tally_read(struct tally_list *ret_list, struct orb_err *err)
 {
-    AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
     AUTO(tally_list) struct tally_list list = {0};
     int r = 1;
 
-    if (fd < 0)
-        return orb_fail(err, -errno, "a netlink socket");
     for (int i = 0; r > 0 && i < TRIES; i++) {
         list.count = 0;
-        r = dump(fd, &list, err);
+        r = dump(&list, err);
     }
     if (r < 0)
         return r;

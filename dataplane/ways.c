@@ -17,12 +17,13 @@ static bool add_address(void *arg, const struct nlmsghdr *h)
 {
     struct ways *ways = arg;
     const struct ifaddrmsg *message = NLMSG_DATA(h);
-    size_t size = message->ifa_family == AF_INET ? 4 : 16;
     struct way_address *address;
     int len = (int)IFA_PAYLOAD(h);
+    size_t size;
 
-    if (h->nlmsg_type != RTM_NEWADDR)
+    if (h->nlmsg_type != RTM_NEWADDR || h->nlmsg_len < NLMSG_LENGTH(sizeof(*message)))
         return true;
+    size = message->ifa_family == AF_INET ? 4 : 16;
     if (ways->address_count % 64 == 0)
         ways->addresses =
             xrealloc(ways->addresses, (ways->address_count + 64) * sizeof(*ways->addresses));
@@ -102,13 +103,14 @@ static void ask_route(const struct ways *ways, struct way_route *route)
     if (send(ways->routes, &request, request.h.nlmsg_len, 0) < 0)
         return;
     n = recv(ways->routes, data, sizeof(data), 0);
-    if (n < 0 || !NLMSG_OK(h, (unsigned)n) || h->nlmsg_type != RTM_NEWROUTE)
+    if (n < 0 || !NLMSG_OK(h, (unsigned)n) || h->nlmsg_type != RTM_NEWROUTE ||
+        h->nlmsg_len < NLMSG_LENGTH(sizeof(*answer)))
         return;
     route->local = answer->rtm_type == RTN_LOCAL || answer->rtm_type == RTN_BROADCAST ||
                    answer->rtm_type == RTN_ANYCAST || answer->rtm_type == RTN_MULTICAST;
     len = (int)RTM_PAYLOAD(h);
     for (const struct rtattr *a = RTM_RTA(answer); RTA_OK(a, len); a = RTA_NEXT(a, len))
-        if (a->rta_type == RTA_OIF)
+        if (a->rta_type == RTA_OIF && RTA_PAYLOAD(a) >= sizeof(route->oif))
             memcpy(&route->oif, RTA_DATA(a), 4);
 }
 

@@ -22,6 +22,21 @@ void *rtnl_grow(struct rtnl_grow *g)
     return memset((char *)g->items + g->count++ * g->item, 0, g->item);
 }
 
+uint32_t rtnl_u32(const struct nlattr *attr, uint32_t otherwise)
+{
+    return attr && nla_len(attr) >= (int)sizeof(otherwise) ? nla_get_u32(attr) : otherwise;
+}
+
+uint8_t rtnl_u8(const struct nlattr *attr, uint8_t otherwise)
+{
+    return attr && nla_len(attr) >= 1 ? nla_get_u8(attr) : otherwise;
+}
+
+bool rtnl_fits(uint8_t family, uint8_t len)
+{
+    return len <= address_size(family) * 8;
+}
+
 bool rtnl_read_address(const struct nlattr *attr, uint8_t family, struct address *ret)
 {
     if (!attr || (family != AF_INET && family != AF_INET6) ||

@@ -16,14 +16,15 @@ bool rtnl_read_addr(struct nlmsghdr *header, struct rtnl_addr *ret_addr)
         return false;
     /* On point-to-point links IFA_ADDRESS is the peer and IFA_LOCAL ours. */
     if (!rtnl_read_address(a[IFA_LOCAL] ? a[IFA_LOCAL] : a[IFA_ADDRESS], m->ifa_family,
-                           &r.prefix.address))
+                           &r.prefix.address) ||
+        !rtnl_fits(m->ifa_family, m->ifa_prefixlen))
         return false;
     r.index = (int)m->ifa_index;
     r.prefix.len = m->ifa_prefixlen;
     r.network = r.prefix;
     rtnl_read_address(a[IFA_ADDRESS], m->ifa_family, &r.network.address);
-    r.flags = a[IFA_FLAGS] ? nla_get_u32(a[IFA_FLAGS]) : m->ifa_flags;
-    r.protocol = a[IFA_PROTO] ? nla_get_u8(a[IFA_PROTO]) : 0;
+    r.flags = rtnl_u32(a[IFA_FLAGS], m->ifa_flags);
+    r.protocol = rtnl_u8(a[IFA_PROTO], 0);
     *ret_addr = r;
     return true;
 }

@@ -41,8 +41,7 @@ static void read_settings(struct nlattr *families, struct rtnl_link *link)
         in6[IFLA_INET6_CONF]) {
         link->has_inet6 = true;
         link->inet6_disabled = element(in6[IFLA_INET6_CONF], DEVCONF_DISABLE_IPV6);
-        if (in6[IFLA_INET6_ADDR_GEN_MODE])
-            link->addr_gen_mode = nla_get_u8(in6[IFLA_INET6_ADDR_GEN_MODE]);
+        link->addr_gen_mode = rtnl_u8(in6[IFLA_INET6_ADDR_GEN_MODE], 0);
     }
 }
 
@@ -54,7 +53,7 @@ bool rtnl_read_link(struct nlmsghdr *header, struct rtnl_link *ret_link)
 
     if ((header->nlmsg_type != RTM_NEWLINK && header->nlmsg_type != RTM_DELLINK) ||
         nlmsg_parse(header, sizeof(*m), a, IFLA_MAX, NULL) < 0 || m->ifi_family != AF_UNSPEC ||
-        !a[IFLA_IFNAME])
+        !a[IFLA_IFNAME] || nla_len(a[IFLA_IFNAME]) < 1 || !*(char *)nla_data(a[IFLA_IFNAME]))
         return false;
     l.index = m->ifi_index;
     l.flags = m->ifi_flags;
@@ -63,15 +62,15 @@ bool rtnl_read_link(struct nlmsghdr *header, struct rtnl_link *ret_link)
     /* The kernel takes any bytes as a name; what we report must be UTF-8. */
     for (char *c = l.name; *c; c++)
         *c = (unsigned char)*c < 0x80 ? *c : '?';
-    l.mtu = a[IFLA_MTU] ? nla_get_u32(a[IFLA_MTU]) : 0;
-    l.min_mtu = a[IFLA_MIN_MTU] ? nla_get_u32(a[IFLA_MIN_MTU]) : 0;
-    l.max_mtu = a[IFLA_MAX_MTU] ? nla_get_u32(a[IFLA_MAX_MTU]) : 0;
-    l.operstate = a[IFLA_OPERSTATE] ? nla_get_u8(a[IFLA_OPERSTATE]) : 0;
+    l.mtu = rtnl_u32(a[IFLA_MTU], 0);
+    l.min_mtu = rtnl_u32(a[IFLA_MIN_MTU], 0);
+    l.max_mtu = rtnl_u32(a[IFLA_MAX_MTU], 0);
+    l.operstate = rtnl_u8(a[IFLA_OPERSTATE], 0);
     if (a[IFLA_ADDRESS] && nla_len(a[IFLA_ADDRESS]) <= (int)sizeof(l.mac)) {
         l.mac_len = (unsigned)nla_len(a[IFLA_ADDRESS]);
         memcpy(l.mac, nla_data(a[IFLA_ADDRESS]), l.mac_len);
     }
-    l.master = a[IFLA_MASTER] ? (int)nla_get_u32(a[IFLA_MASTER]) : 0;
+    l.master = (int)rtnl_u32(a[IFLA_MASTER], 0);
     if (a[IFLA_LINKINFO] && nla_parse_nested(info, IFLA_INFO_MAX, a[IFLA_LINKINFO], NULL) == 0) {
         if (info[IFLA_INFO_KIND])
             nla_strlcpy(l.kind, info[IFLA_INFO_KIND], sizeof(l.kind));

@@ -32,7 +32,7 @@ static void read_hop(struct nlattr **a, const struct rtmsg *m, struct rtnl_route
 
     route->hop_count = 1;
     hop->weight = 1;
-    hop->index = a[RTA_OIF] ? (int)nla_get_u32(a[RTA_OIF]) : 0;
+    hop->index = (int)rtnl_u32(a[RTA_OIF], 0);
     hop->onlink = m->rtm_flags & RTNH_F_ONLINK;
     hop->has_gateway = rtnl_read_address(a[RTA_GATEWAY], m->rtm_family, &hop->gateway);
 }
@@ -46,14 +46,15 @@ bool rtnl_read_route(struct nlmsghdr *header, struct rtnl_route *ret_route)
     if ((header->nlmsg_type != RTM_NEWROUTE && header->nlmsg_type != RTM_DELROUTE) ||
         nlmsg_parse(header, sizeof(*m), a, RTA_MAX, NULL) < 0)
         return false;
-    if ((m->rtm_flags & RTM_F_CLONED) || (m->rtm_family != AF_INET && m->rtm_family != AF_INET6))
+    if ((m->rtm_flags & RTM_F_CLONED) || (m->rtm_family != AF_INET && m->rtm_family != AF_INET6) ||
+        !rtnl_fits(m->rtm_family, m->rtm_dst_len))
         return false;
-    r.table = a[RTA_TABLE] ? nla_get_u32(a[RTA_TABLE]) : m->rtm_table;
+    r.table = rtnl_u32(a[RTA_TABLE], m->rtm_table);
     r.destination.address.family = m->rtm_family;
     r.destination.len = m->rtm_dst_len;
     if (a[RTA_DST] && !rtnl_read_address(a[RTA_DST], m->rtm_family, &r.destination.address))
         return false;
-    r.metric = a[RTA_PRIORITY] ? nla_get_u32(a[RTA_PRIORITY]) : 0;
+    r.metric = rtnl_u32(a[RTA_PRIORITY], 0);
     r.protocol = m->rtm_protocol;
     r.type = m->rtm_type;
     r.aside = m->rtm_tos || m->rtm_src_len;

@@ -10,7 +10,7 @@ static bool read_prefix(const struct nlattr *attr, uint8_t family, uint8_t len, 
     if (!len)
         return true;
     ret->len = len;
-    return rtnl_read_address(attr, family, &ret->address);
+    return rtnl_fits(family, len) && rtnl_read_address(attr, family, &ret->address);
 }
 
 /* Says the rule what none of ours says? */
@@ -22,13 +22,13 @@ static bool has_extra(struct nlattr **a, const struct fib_rule_hdr *m)
     uint32_t none = (uint32_t)-1;
 
     for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
-        if (others[i] == FRA_SUPPRESS_IFGROUP ? a[others[i]] && nla_get_u32(a[others[i]]) != none
-            : others[i] == FRA_L3MDEV         ? a[others[i]] && nla_get_u8(a[others[i]])
+        if (others[i] == FRA_SUPPRESS_IFGROUP ? rtnl_u32(a[others[i]], none) != none
+            : others[i] == FRA_L3MDEV         ? rtnl_u8(a[others[i]], 0)
                                               : a[others[i]] != NULL)
             return true;
     }
-    if (a[FRA_SUPPRESS_PREFIXLEN] && nla_get_u32(a[FRA_SUPPRESS_PREFIXLEN]) != none &&
-        nla_get_u32(a[FRA_SUPPRESS_PREFIXLEN]) != 0)
+    if (rtnl_u32(a[FRA_SUPPRESS_PREFIXLEN], none) != none &&
+        rtnl_u32(a[FRA_SUPPRESS_PREFIXLEN], none) != 0)
         return true;
     return m->tos || (m->flags & FIB_RULE_INVERT);
 }
@@ -47,14 +47,14 @@ bool rtnl_read_rule(struct nlmsghdr *header, struct rtnl_rule *ret_rule)
         return false;
     r.family = m->family;
     r.action = m->action;
-    r.table = a[FRA_TABLE] ? nla_get_u32(a[FRA_TABLE]) : m->table;
-    r.priority = a[FRA_PRIORITY] ? nla_get_u32(a[FRA_PRIORITY]) : 0;
-    r.protocol = a[FRA_PROTOCOL] ? nla_get_u8(a[FRA_PROTOCOL]) : 0;
+    r.table = rtnl_u32(a[FRA_TABLE], m->table);
+    r.priority = rtnl_u32(a[FRA_PRIORITY], 0);
+    r.protocol = rtnl_u8(a[FRA_PROTOCOL], 0);
     if (a[FRA_IIFNAME])
         nla_strlcpy(r.iif, a[FRA_IIFNAME], sizeof(r.iif));
-    r.mask = a[FRA_FWMASK] ? nla_get_u32(a[FRA_FWMASK]) : 0;
-    r.mark = a[FRA_FWMARK] ? nla_get_u32(a[FRA_FWMARK]) : 0;
-    r.ignore_default = a[FRA_SUPPRESS_PREFIXLEN] && nla_get_u32(a[FRA_SUPPRESS_PREFIXLEN]) == 0;
+    r.mask = rtnl_u32(a[FRA_FWMASK], 0);
+    r.mark = rtnl_u32(a[FRA_FWMARK], 0);
+    r.ignore_default = rtnl_u32(a[FRA_SUPPRESS_PREFIXLEN], 1) == 0;
     r.extra = has_extra(a, m);
     *ret_rule = r;
     return true;

@@ -5,6 +5,11 @@
 
 #include "core/base/own.h"
 #include "plugins/config/overlay.h"
+#include "test/fuzz/bounds.h"
+
+#define MOST_MS 400.0
+
+static size_t made; /* bytes of output */
 
 static bool usable(const char *path)
 {
@@ -33,6 +38,7 @@ static void change(json_t *base, const json_t *edits)
     AUTO(json_t) json_t *tree = json_deep_copy(base);
     AUTO(json_t) json_t *patch = NULL;
     AUTO(json_t) json_t *seen = NULL;
+    AUTO(buf) struct buf text = {0};
     struct orb_err err;
 
     for (size_t i = 0; i < json_array_size(edits) && i < 50; i++) {
@@ -47,6 +53,8 @@ static void change(json_t *base, const json_t *edits)
     }
     seen = overlay_get(&o, base, "");
     patch = overlay_patch(&o, base);
+    tree_dump(patch, &text);
+    made += text.len;
     if (patch_apply(tree, patch, false, &err) < 0 || !json_equal(tree, seen))
         abort();
     if (patch_apply(tree, patch, true, &err) < 0 || !json_equal(tree, base))
@@ -55,7 +63,7 @@ static void change(json_t *base, const json_t *edits)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+static int one(const uint8_t *data, size_t len)
 {
     AUTO(json_t) json_t *in = NULL;
     struct orb_err err;
@@ -63,5 +71,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     if (tree_parse((const char *)data, len, NULL, &in, &err) == 0 &&
         json_is_object(json_array_get(in, 0)))
         change(json_array_get(in, 0), json_array_get(in, 1));
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    double before = cpu_ms();
+
+    made = 0;
+    one(data, size);
+    must_fit(made, 4096, 64, size);
+    must_end(before, MOST_MS, size);
     return 0;
 }

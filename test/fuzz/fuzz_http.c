@@ -11,13 +11,17 @@
 #include "api/text.h"
 #include "api/url.h"
 #include "core/json/scan.h"
+#include "test/fuzz/bounds.h"
+
+#define MOST_MS 200.0
+
+static size_t made; /* bytes of output */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void must(int holds)
+static void require(int holds)
 {
-    if (!holds)
-        abort();
+    must(holds, "what was read is not what it was read from, or no word says why");
 }
 
 static void encode(struct text *t, const char *s)
@@ -45,13 +49,13 @@ static void check_again(const struct url *url)
     }
     if (t.len > URL_MAX)
         return;
-    must(url_parse(text_str(&t), &second, NULL) == 0);
-    must(second.count == url->count && second.pair_count == url->pair_count);
+    require(url_parse(text_str(&t), &second, NULL) == 0);
+    require(second.count == url->count && second.pair_count == url->pair_count);
     for (unsigned i = 0; i < url->count; i++)
-        must(!strcmp(second.segments[i], url->segments[i]));
+        require(!strcmp(second.segments[i], url->segments[i]));
     for (unsigned i = 0; i < url->pair_count; i++) {
-        must(!strcmp(second.pairs[i].value, url->pairs[i].value));
-        must(url_query(url, second.pairs[i].key) != NULL);
+        require(!strcmp(second.pairs[i].value, url->pairs[i].value));
+        require(url_query(url, second.pairs[i].key) != NULL);
     }
 }
 
@@ -65,7 +69,7 @@ static void check_target(const char *method, const char *target)
     int r = url_parse(target, &url, &err);
 
     if (r < 0) {
-        must(err.text[0] != '\0');
+        require(err.text[0] != '\0');
         return;
     }
     check_again(&url);
@@ -73,11 +77,12 @@ static void check_target(const char *method, const char *target)
     if (r == 0) {
         AUTO_TEXT pointer = {0};
 
-        must(first <= url.count);
+        require(first <= url.count);
         route_pointer(&url, first, &pointer);
-        must(!pointer.failed);
+        require(!pointer.failed);
+        made += pointer.len;
     } else {
-        must(err.text[0] != '\0' && (r != ROUTE_WRONG_METHOD || allow[0]));
+        require(err.text[0] != '\0' && (r != ROUTE_WRONG_METHOD || allow[0]));
     }
 }
 
@@ -91,22 +96,22 @@ static void check_body(const char *body, size_t len)
     int r = body_check(body, len, &err);
 
     if (json_scan(body, len, &limits, NULL) == 0)
-        must(r == 0);
+        require(r == 0);
     if (r < 0) {
-        must(err.text[0] != '\0');
+        require(err.text[0] != '\0');
         return;
     }
     text_adds(&t, "{\"ops\":[{\"path\":\"\"}],\"value\":");
     text_add(&t, body, len);
     text_adds(&t, ",\"after\":7}");
-    must(body_member(t.data, t.len, "after", &value, &value_len) && value_len == 1);
-    must(body_member(t.data, t.len, "value", &value, &value_len) && value_len <= len);
-    must(body_check(value, value_len, NULL) == 0);
+    require(body_member(t.data, t.len, "after", &value, &value_len) && value_len == 1);
+    require(body_member(t.data, t.len, "value", &value, &value_len) && value_len <= len);
+    require(body_check(value, value_len, NULL) == 0);
     for (const char *p = value + value_len; *p != ','; p++)
-        must(strchr(" \t\r\n", *p) != NULL);
+        require(strchr(" \t\r\n", *p) != NULL);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static int one(const uint8_t *data, size_t size)
 {
     const char *text = (const char *)data;
     size_t line = 0;
@@ -131,5 +136,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_body(body, size - line - 1);
         free(body);
     }
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    double before = cpu_ms();
+
+    made = 0;
+    one(data, size);
+    must_fit(made, 4096, 8, size);
+    must_end(before, MOST_MS, size);
     return 0;
 }

@@ -9,6 +9,9 @@
 #include "core/base/own.h"
 #include "core/json/reader.h"
 #include "core/json/tree.h"
+#include "test/fuzz/bounds.h"
+
+#define MOST_MS 200.0
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -85,7 +88,7 @@ static void check_reader(const char *text, size_t size)
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static int one(const uint8_t *data, size_t size)
 {
     const char *text = (const char *)data;
     struct json_slice slice;
@@ -102,5 +105,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_cjson(text, size);
     check_jansson(text, size);
     check_reader(text, size);
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    double before = cpu_ms();
+
+    one(data, size);
+    must_end(before, MOST_MS, size);
     return 0;
 }

@@ -7,6 +7,11 @@
 #include "core/json/scan.h"
 #include "core/obs/logline.h"
 #include "core/obs/logread.h"
+#include "test/fuzz/bounds.h"
+
+#define MOST_MS 800.0
+
+static size_t made; /* bytes of output */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -23,6 +28,7 @@ static void check(const struct logread_page *page, const struct logread_query *q
         if (i > page->from && item->seq <= page->items[i - 1].seq)
             abort();
         logline_sentence(item->text, item->len, &text);
+        made += item->len + text.len;
     }
 }
 
@@ -46,7 +52,7 @@ static void walk(const char *path, struct logread_query q)
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static int one(const uint8_t *data, size_t size)
 {
     struct logread_query q = {.limit = 3, .bytes = 100000};
     char path[] = "/tmp/orbital-fuzz-XXXXXX";
@@ -67,5 +73,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     close(fd);
     unlink(path);
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    double before = cpu_ms();
+
+    made = 0;
+    one(data, size);
+    must_fit(made, 4096, 256, size);
+    must_end(before, MOST_MS, size);
     return 0;
 }

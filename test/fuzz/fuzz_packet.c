@@ -7,6 +7,9 @@
 #include <string.h>
 
 #include "bpf/parse.bpf.h"
+#include "test/fuzz/bounds.h"
+
+#define MOST_MS 50.0
 
 #define FRAME_MAX 65550
 
@@ -18,7 +21,7 @@ static void require(int holds)
         abort();
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static int one(const uint8_t *data, size_t size)
 {
     struct packet p;
     uint8_t *memory, *frame;
@@ -42,5 +45,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         require(result == PARSE_IP4 ? p.ip4->ttl > 1 && !p.ip6 : p.ip6->hop_limit > 1 && !p.ip4);
     }
     free(memory);
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    double before = cpu_ms();
+
+    one(data, size);
+    must_end(before, MOST_MS, size);
     return 0;
 }

@@ -4,6 +4,11 @@
 #include <string.h>
 
 #include "core/worker/sdk_priv.h"
+#include "test/fuzz/bounds.h"
+
+#define MOST_MS 400.0
+
+static size_t made; /* bytes of output */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -33,15 +38,19 @@ static void try_patch(cJSON *tree, const cJSON *patch)
     cJSON *inverse = NULL;
     size_t count = 0;
     struct orb_err err;
+    char *text;
 
     if (sdk_tree_apply(tree, patch, &undo, &count, &err) == 0)
         sdk_tree_undo(tree, undo, count, &inverse);
+    text = inverse ? cJSON_PrintUnformatted(inverse) : NULL;
+    made += text ? strlen(text) : 0;
+    free(text);
     check(before, tree);
     cJSON_Delete(inverse);
     cJSON_Delete(before);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static int one(const uint8_t *data, size_t size)
 {
     const uint8_t *line = size > 0 && size < 65536 ? memchr(data, '\n', size) : NULL;
     cJSON *tree;
@@ -55,5 +64,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         try_patch(tree, patch);
     cJSON_Delete(tree);
     cJSON_Delete(patch);
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    double before = cpu_ms();
+
+    made = 0;
+    one(data, size);
+    must_fit(made, 4096, 64, size);
+    must_end(before, MOST_MS, size);
     return 0;
 }

@@ -8,6 +8,11 @@
 #include "bpf/classify.h"
 #include "core/base/own.h"
 #include "dataplane/classify.h"
+#include "test/fuzz/bounds.h"
+
+#define MOST_MS 4000.0
+
+static size_t made; /* bytes of output */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -48,7 +53,7 @@ static void compile(const struct policy *policy)
         }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static int one(const uint8_t *data, size_t size)
 {
     static const char first[] =
         "{\"zones\":{\"lan\":{\"interfaces\":[\"l0\"]},\"wan\":{\"interfaces\":[\"w0\",\"w1\"]}},"
@@ -70,7 +75,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     policy_nft(&policy, NULL, 1, &text);
     policy_nft(&policy, &copy, 2, &text);
+    made = text.len;
     if (policy.rule_count)
         compile(&policy);
+    return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    double before = cpu_ms();
+
+    made = 0;
+    one(data, size);
+    must_fit(made, 65536, 512, size);
+    must_end(before, MOST_MS, size);
     return 0;
 }

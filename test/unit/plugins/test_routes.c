@@ -1,9 +1,11 @@
 /* plugins/routing: reading static routes, and which next hops fit. No kernel is asked. */
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/lib/rtnl.h"
 #include "plugins/routing/reach.h"
 #include "test/lib/harness.h"
 
@@ -164,4 +166,38 @@ TEST(a_next_hop_fits_by_the_configuration_and_is_used_by_what_works)
     judge(single, true, "'192.0.2.1':{'interface':'wan0'}", FIT_NOWHERE, NULL);
     judge(single, true, "'192.0.2.1':{'interface':'wan0','onlink':true}", FIT_YES, NULL);
     judge(single, true, "'192.0.2.1':{'interface':'wan1'}", FIT_YES, "there is no interface wan1");
+}
+
+static bool reads(uint8_t family, uint8_t len, const void *oif, uint16_t size,
+                  struct rtnl_route *route)
+{
+    struct {
+        struct nlmsghdr h;
+        struct rtmsg m;
+        struct rtattr dst;
+        uint8_t address[16];
+        struct rtattr out;
+        uint8_t index[4];
+    } message = {
+        .h = {.nlmsg_len = offsetof(__typeof__(message), index) + size, .nlmsg_type = RTM_NEWROUTE},
+        .m = {.rtm_family = family, .rtm_dst_len = len, .rtm_type = RTN_UNICAST},
+        .dst = {.rta_len = RTA_LENGTH(16), .rta_type = RTA_DST},
+        .out = {.rta_len = RTA_LENGTH(size), .rta_type = RTA_OIF}};
+
+    memset(message.index, 0xff, sizeof(message.index)); /* what stands behind the message */
+    memcpy(message.index, oif, size);
+    return rtnl_read_route(&message.h, route);
+}
+
+TEST(a_route_with_an_impossible_prefix_or_a_short_attribute_is_not_believed)
+{
+    const uint32_t index = 7;
+    struct rtnl_route route;
+
+    ck_assert(reads(AF_INET6, 128, &index, 4, &route));
+    ck_assert_int_eq(route.hops[0].index, 7);
+    ck_assert(!reads(AF_INET6, 129, &index, 4, &route));
+    ck_assert(!reads(AF_INET, 33, &index, 4, &route));
+    ck_assert(reads(AF_INET6, 64, &index, 1, &route));
+    ck_assert_int_eq(route.hops[0].index, 0);
 }
