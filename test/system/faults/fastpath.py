@@ -66,7 +66,7 @@ class Map:
 def enforced(where):
     """A text for the policy in force of the maps pinned below the directory where."""
     with Map.pinned(f"{where}/control") as control:
-        _, _, enabled, slot = struct.unpack_from("=4I", control.get(struct.pack("=I", 0)))
+        _, _, enabled, _, slot = struct.unpack_from("=2I2HI", control.get(struct.pack("=I", 0)))
     zones = []
     with Map.pinned(f"{where}/ifaces") as ifaces:
         for key in ifaces.keys():
