@@ -294,9 +294,9 @@ static enum judge_fate verdict(struct judge *judge, const struct flow *flow,
 }
 
 /* Translated by others it may be, too: only what this policy asks for differs from what the one
- * before asked for. */
+ * before asked for. What is ended must be translated as this one asks to go on. */
 static bool retranslates(const struct judge *judge, const struct flow *flow,
-                         const struct flow_way *way)
+                         const struct flow_way *way, bool ended)
 {
     for (int source = 0; source < 2; source++) {
         struct flow_nat now = flow_nat_of(judge->now, source, flow, way);
@@ -304,7 +304,7 @@ static bool retranslates(const struct judge *judge, const struct flow *flow,
 
         if (judge->before)
             before = flow_nat_of(judge->before, source, flow, way);
-        if (!flow_nat_same(&now, &before) && !flow_nat_holds(&now, source, flow, way))
+        if ((ended || !flow_nat_same(&now, &before)) && !flow_nat_holds(&now, source, flow, way))
             return true;
     }
     return false;
@@ -352,7 +352,7 @@ enum judge_fate judge_flow(struct judge *judge, const struct flow *flow, const s
         return JUDGE_UNTRACKED;
     if (ended || !verdict_stands(judge, flow->mark, way->hook))
         fate = verdict(judge, flow, way);
-    if (judge->nat_alike || !retranslates(judge, flow, way))
+    if ((judge->nat_alike && !ended) || !retranslates(judge, flow, way, ended))
         return fate;
     /* Rules that refuse it may well accept it where it goes now. */
     return fate == JUDGE_STAYS || flow_nat_of(judge->now, false, flow, way).kind == FLOW_NAT_TO

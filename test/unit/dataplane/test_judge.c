@@ -457,6 +457,31 @@ TEST(what_was_ended_goes_on_when_it_is_accepted_again)
     judge_fini(&judge);
 }
 
+TEST(what_was_ended_for_its_translation_goes_on_with_that_one_only)
+{
+    AUTO(policy) struct policy hidden = {0}, plain = {0}, more = {0};
+    struct flow flow = flow_of("tcp 10.1.0.2/4000 198.51.100.7/80 198.51.100.7/80 192.0.2.2/4000 "
+                               "mark=100000001");
+    char in[16], out[16];
+    struct flow_way way = way_of("lan0>wan0 hidden", in, out);
+    struct judge judge;
+
+    put(&hidden, SNAT("\"10\":{\"to\":\"wan\",\"action\":\"masquerade\"}"));
+    put(&plain, SNAT(""));
+    put(&more,
+        "{" ZONES ",\"rules\":{\"10\":{\"from\":\"wan\",\"action\":\"accept\"}}," ACCEPT "}");
+    judge_init(&judge, &plain, NULL, &hidden, NULL);
+    ck_assert_int_eq(judge_flow(&judge, &flow, &way, false), JUDGE_TRANSLATED);
+    judge_fini(&judge);
+    /* A commit about something else. */
+    judge_init(&judge, &more, NULL, &plain, NULL);
+    ck_assert_int_eq(judge_flow(&judge, &flow, &way, true), JUDGE_TRANSLATED);
+    judge_fini(&judge);
+    judge_init(&judge, &hidden, NULL, &more, NULL);
+    ck_assert_int_eq(judge_flow(&judge, &flow, &way, true), JUDGE_STAYS);
+    judge_fini(&judge);
+}
+
 TEST(many_rules_for_input_are_looked_up_as_few_are)
 {
     static const char without[] = "{\"rules\":{\"2000\":null}}";
