@@ -139,7 +139,8 @@ static int read_filters(struct company *company, uint32_t ifindex, bool egress, 
         place(company, COMPANY_TC, ifindex, "tc egress filter ", filters.kind)->shaped = true;
     if (filters.found && !egress)
         place(company, COMPANY_TC, ifindex, "tc ingress filter ", filters.kind)->in = true;
-    return r == -EINTR || r == -ENOBUFS || r == -EMSGSIZE ? r : 0; /* one that went has none */
+    /* one that went has none */
+    return r == -ENODEV || r == -ENOENT || r == -EINVAL || r == -EOPNOTSUPP ? 0 : r;
 }
 
 int company_read_tc(struct company *company, bool clsact)

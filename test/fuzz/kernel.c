@@ -90,13 +90,16 @@ static void take_message(struct kernel *kernel, struct buf *to)
 {
     static const struct kernel_type done = {NLMSG_DONE, 4};
     static const uint8_t nothing[4];
-    uint8_t which = kernel->data[0], flags = kernel->data[1];
+    const struct kernel_type *type = &kernel->types[kernel->data[0] % kernel->type_count];
+    uint8_t flags = kernel->data[1];
     size_t size = kernel->data[2] < kernel->left - 3 ? kernel->data[2] : kernel->left - 3;
 
-    add_message(kernel, to, &kernel->types[which % kernel->type_count], flags, kernel->data + 3,
-                size);
+    add_message(kernel, to, type, flags, kernel->data + 3, size);
     kernel->messages++;
-    kernel->interrupted |= (flags & KERNEL_INTERRUPTED) && !(flags & KERNEL_OTHER);
+    kernel->interrupted |=
+        (flags & KERNEL_INTERRUPTED) && !(flags & (KERNEL_OTHER | KERNEL_SHORT)) && !kernel->ended;
+    /* Where one says a wrong size, what follows may be read as part of it. */
+    kernel->ended |= (flags & (KERNEL_END | KERNEL_SHORT)) || type->type <= NLMSG_DONE;
     if (flags & KERNEL_END)
         add_message(kernel, to, &done, 0, nothing, 4);
     kernel->data += 3 + size;
@@ -131,7 +134,7 @@ static ssize_t heard(const void *data, size_t len)
     now->passed_over |= now->interrupted && h.nlmsg_type != now->asked;
     now->asked = h.nlmsg_type;
     now->messages = 0;
-    now->interrupted = false;
+    now->interrupted = now->ended = false;
     return (ssize_t)len;
 }
 

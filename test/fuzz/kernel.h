@@ -35,6 +35,7 @@ struct kernel {
     uint32_t seq, pid; /* of the last request */
     unsigned messages; /* told since the last request */
     bool interrupted;  /* one of them said that it changed meanwhile */
+    bool ended;        /* what is told further is no part of the answer */
     bool passed_over;  /* then another question was asked, not the same again */
     uint16_t asked;    /* type of the last request */
     struct buf sent;   /* every request */
