@@ -303,7 +303,7 @@ class Worker:
         try:
             while True:
                 self.until(lambda f: False, 5)
-        except (EOFError, ConnectionResetError):  # reset: it ended before it read an answer of ours
+        except (EOFError, ConnectionResetError, BrokenPipeError):  # it ended before it read an answer of ours
             pass
         assert self.process.wait(machine.patient(5)) == 0, f"{self.name} ended with {self.process.returncode}"
 
