@@ -44,6 +44,16 @@ struct session {
     struct request *waiting;
 };
 
+/* What the open routes answer, kept for a moment. */
+enum { API_OPEN_HEALTH, API_OPEN_READY, API_OPEN };
+struct open_answer {
+    bool asked;     /* the host; its answer is for all that wait */
+    uint64_t at_ms; /* when it answered, 0: never */
+    struct orb_err err;
+    char text[80];
+    struct request *waiting; /* by next_waiting */
+};
+
 enum connection_state {
     CONNECTION_HEAD, /* waits for a request's head */
     CONNECTION_BODY,
@@ -73,6 +83,7 @@ struct api {
     struct orb_timer *timer, *expiry;
     struct session *sessions;
     unsigned session_count;
+    struct open_answer open[API_OPEN];
     struct request *requests;
     struct connection *connections;
     unsigned connection_count;
@@ -122,10 +133,8 @@ struct request {
     bool gone;    /* the client left meanwhile: freed when the answer comes */
     bool retried;
     /* the call under way, kept to be repeated when the session had ended */
-    bool as_host; /* as this service, not as the user */
     char to[64], call_method[64];
     struct text input;
-    uint32_t deadline_ms;
     request_fn *done;
 
     /* values read or written in slices */
@@ -216,15 +225,16 @@ void session_fini(struct api *api);
 
 /* Calls as the user; q->input is the input (empty: {}). done gets the answer. */
 void call_user(struct request *q, const char *to, const char *method, request_fn *done);
-/* Calls as this service. */
-void call_host(struct request *q, const char *method, uint32_t deadline_ms, request_fn *done);
 /* A login of this request's own with the same token, then `then`. Proof that one can still log in;
  * and what the configuration service keeps by session is not mixed with another request's. */
 void call_afresh(struct request *q, session_fn *then);
 /* The usual end: the reply is the body of a 200, an error is a problem. */
 void call_on_reply(struct request *q, const char *text, size_t len, const struct orb_err *err);
 
-/* ---- plain.c, config.c: the routes ---- */
+/* ---- open.c, plain.c, config.c: the routes ---- */
+
+/* Answers /healthz or /readyz, at once or with the host's next answer. */
+void open_start(struct request *q, unsigned which);
 
 /* Begins the work of the route: answers at once or makes a call. */
 void plain_start(struct request *q);

@@ -39,8 +39,7 @@ static void on_answer(struct orb_ctx *ctx, void *arg, const char *text, size_t l
 
     q->calling = false;
     if (!q->gone) {
-        if (err && err->code == ORB_E_UNAUTHENTICATED && !q->as_host && !q->retried &&
-            q->session->shared)
+        if (err && err->code == ORB_E_UNAUTHENTICATED && !q->retried && q->session->shared)
             again(q);
         else
             q->done(q, text, len, err);
@@ -50,41 +49,25 @@ static void on_answer(struct orb_ctx *ctx, void *arg, const char *text, size_t l
 
 static void send_call(struct request *q)
 {
-    uint32_t session = q->as_host ? 0 : q->session->id;
     struct orb_err err;
     int r;
 
     if (q->input.failed)
         r = orb_fail(&err, ORB_E_NOMEM, "the request could not be put together");
     else
-        r = orb_call_as(q->api->ctx, session, q->to, q->call_method, text_str(&q->input),
-                        q->input.len, q->deadline_ms, on_answer, q, &err);
+        r = orb_call_as(q->api->ctx, q->session->id, q->to, q->call_method, text_str(&q->input),
+                        q->input.len, 0, on_answer, q, &err);
     if (r < 0)
         q->done(q, NULL, 0, &err);
     else
         q->calling = true;
 }
 
-static void prepare(struct request *q, const char *to, const char *method, request_fn *done)
+void call_user(struct request *q, const char *to, const char *method, request_fn *done)
 {
     snprintf(q->to, sizeof q->to, "%s", to);
     snprintf(q->call_method, sizeof q->call_method, "%s", method);
     q->done = done;
-}
-
-void call_user(struct request *q, const char *to, const char *method, request_fn *done)
-{
-    prepare(q, to, method, done);
-    q->as_host = false;
-    q->deadline_ms = 0;
-    send_call(q);
-}
-
-void call_host(struct request *q, const char *method, uint32_t deadline_ms, request_fn *done)
-{
-    prepare(q, "host@1", method, done);
-    q->as_host = true;
-    q->deadline_ms = deadline_ms;
     send_call(q);
 }
 

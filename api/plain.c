@@ -11,74 +11,33 @@ static void invalid(struct request *q, const char *path, const char *text)
     answer_problem(q, 0, &err);
 }
 
-/* ---- open routes ---- */
-
-static void unwell(struct request *q, const struct orb_err *err)
-{
-    answer_problem(q, 503, err);
-}
-
-static void on_health(struct request *q, const char *text, size_t len, const struct orb_err *err)
-{
-    static const char well[] = "{\"status\":\"ok\"}\n";
-
-    if (err)
-        unwell(q, err);
-    else
-        answer_json(q, 200, well, sizeof well - 1);
-}
-
-/* Text member of an object, "" when there is none. */
-static const char *text_of(const cJSON *object, const char *key)
-{
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
-
-    return text ? text : "";
-}
-
-static void on_verdict(struct request *q, const char *text, size_t len, const struct orb_err *err)
-{
-    cJSON *tree = err ? NULL : cJSON_ParseWithLength(text, len);
-    const char *verdict = text_of(tree, "verdict"), *phase = text_of(tree, "phase");
-    const cJSON *first = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(tree, "reasons"), 0);
-    struct orb_err why;
-    AUTO_TEXT t = {0};
-
-    if (err) {
-        unwell(q, err);
-    } else if (strcmp(phase, "operational") || !strcmp(verdict, "failed")) {
-        orb_fail(&why, ORB_E_UNAVAILABLE,
-                 "the appliance is not ready (boot phase %s, verdict %s): %s", phase, verdict,
-                 text_of(first, "what"));
-        unwell(q, &why);
-    } else {
-        text_adds(&t, "{\"status\":\"ready\"");
-        text_add_member(&t, "verdict", verdict);
-        text_adds(&t, "}\n");
-        answer_json(q, 200, text_str(&t), t.len);
-    }
-    cJSON_Delete(tree);
-}
-
+/* The host answers in pages. */
 static void on_metrics(struct request *q, const char *text, size_t len, const struct orb_err *err)
 {
     static const char type[] = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     cJSON *tree = err ? NULL : cJSON_ParseWithLength(text, len);
-    const char *metrics = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "text"));
+    const char *page = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "text"));
+    const char *next = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(tree, "next"));
     struct orb_err none;
 
+    if (page)
+        text_adds(&q->value, page);
     if (err) {
-        unwell(q, err);
-    } else if (!metrics) {
-        orb_fail(&none, ORB_E_INTERNAL, "the host gave no metrics");
+        answer_problem(q, 0, err);
+    } else if (!page || q->value.failed || q->value.len > API_VALUE_MAX) {
+        orb_fail(&none, ORB_E_INTERNAL, "the host gave no metrics, or too many");
         answer_problem(q, 0, &none);
+    } else if (next) {
+        text_fini(&q->input);
+        text_adds(&q->input, "{");
+        text_add_member(&q->input, "from", next);
+        text_adds(&q->input, "}");
+        call_user(q, "host@1", "metrics", on_metrics);
     } else {
-        answer_text(q, 200, type, metrics, strlen(metrics));
+        answer_text(q, 200, type, text_str(&q->value), q->value.len);
     }
     cJSON_Delete(tree);
 }
-
-/* ---- with a token ---- */
 
 static void index_of_routes(struct request *q)
 {
@@ -175,13 +134,13 @@ void plain_start(struct request *q)
 {
     switch (q->route->id) {
     case ROUTE_HEALTH:
-        call_host(q, "version", 2000, on_health);
+        open_start(q, API_OPEN_HEALTH);
         break;
     case ROUTE_READY:
-        call_host(q, "health", 2000, on_verdict);
+        open_start(q, API_OPEN_READY);
         break;
     case ROUTE_METRICS:
-        call_host(q, "metrics", 5000, on_metrics);
+        call_user(q, "host@1", "metrics", on_metrics);
         break;
     case ROUTE_INDEX:
         index_of_routes(q);

@@ -228,7 +228,7 @@ void request_continue(struct request *q)
 
 static void log_request(const struct request *q, enum MHD_RequestTerminationCode toe)
 {
-    bool quiet = q->route && q->route->flags & ROUTE_OPEN && q->status < 400;
+    bool quiet = q->route && q->route->flags & (ROUTE_OPEN | ROUTE_QUIET) && q->status < 400;
     size_t path_len = q->raw ? strcspn(q->raw, "?") : 0;
     char path[160];
 

@@ -11,7 +11,7 @@ const struct route *route_table(void)
     static const struct route rows[] = {
         {"GET", "healthz", ROUTE_HEALTH, ROUTE_OPEN, ""},
         {"GET", "readyz", ROUTE_READY, ROUTE_OPEN, ""},
-        {"GET", "metrics", ROUTE_METRICS, ROUTE_OPEN, ""},
+        {"GET", "metrics", ROUTE_METRICS, ROUTE_QUIET, ""},
         {"GET", "api/v1", ROUTE_INDEX, 0, ""},
         {"GET", "api/v1/whoami", ROUTE_WHOAMI, 0, ""},
         {"GET", "api/v1/services", ROUTE_SERVICES, 0, ""},

@@ -39,6 +39,7 @@ enum route_flags {
     ROUTE_OPEN = 1,     /* answers without a token */
     ROUTE_BODY = 2,     /* needs a JSON body */
     ROUTE_MAY_BODY = 4, /* takes one */
+    ROUTE_QUIET = 8,    /* asked again and again: a debug record */
 };
 
 struct route {

@@ -1,4 +1,6 @@
 /* Tokens, who one is, and the fast path's switch. */
+#include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,18 +20,46 @@ static int whoami(struct cli *cli, int argc, char **argv, struct orb_err *err)
     return 0;
 }
 
+/* 12h, 90d, never in seconds. */
+static int lifetime_parse(const char *text, long *ret_s, struct orb_err *err)
+{
+    char *unit = NULL;
+    long n = strtol(text, &unit, 10);
+
+    *ret_s = 0;
+    if (!strcmp(text, "never"))
+        return 0;
+    if (n < 1 || n > 9999 || (strcmp(unit, "h") && strcmp(unit, "d")) ||
+        !isdigit((unsigned char)*text))
+        return orb_fail(err, ORB_E_INVALID,
+                        "--expires: expected hours or days such as 12h or 90d (at most 3650d), or "
+                        "never; got \"%.40s\"",
+                        text);
+    *ret_s = n * (*unit == 'h' ? 3600 : 86400);
+    if (*ret_s > 3650L * 86400)
+        return orb_fail(err, ORB_E_INVALID, "--expires: at most 3650d; got \"%.40s\"", text);
+    return 0;
+}
+
 static int token_create(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     AUTO(buf) struct buf input = {0};
     AUTO(json_t) json_t *tree = NULL;
-    int r = cli_words(argc, argv, 2, 2, "token create NAME viewer|operator|admin", err);
+    const char *expires = cli_option(&argc, argv, "--expires");
+    long lifetime_s = 0;
+    int r = cli_words(argc, argv, 2, 2,
+                      "token create NAME metrics|viewer|operator|admin [--expires 90d|never]", err);
 
+    if (r == 0 && expires)
+        r = lifetime_parse(expires, &lifetime_s, err);
     if (r < 0)
         return r;
     buf_adds(&input, "{\"name\":");
     buf_add_json(&input, argv[0], strlen(argv[0]));
     buf_adds(&input, ",\"role\":");
     buf_add_json(&input, argv[1], strlen(argv[1]));
+    if (expires)
+        buf_addf(&input, ",\"expires_s\":%ld", lifetime_s);
     buf_addc(&input, '}');
     r = cli_fetch(cli, "auth@1", "token-create", buf_str(&input), &tree, err);
     if (r < 0 || !tree)
@@ -39,9 +69,19 @@ static int token_create(struct cli *cli, int argc, char **argv, struct orb_err *
     return r;
 }
 
+static void expiry_cell(struct table *t, const json_t *token)
+{
+    long long at_us = member_number(token, "expires_us");
+    char when[40];
+
+    text_time(at_us / 1000000, TIME_FULL, when, sizeof when);
+    table_cell(t, "%s%s", json_is_true(json_object_get(token, "expired")) ? "expired " : "",
+               at_us ? when : "never");
+}
+
 static int token_list(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
-    static const char *const titles[] = {"NAME", "ROLE"};
+    static const char *const titles[] = {"NAME", "ROLE", "EXPIRES"};
     AUTO(json_t) json_t *tree = NULL;
     struct table t;
     json_t *e;
@@ -52,10 +92,11 @@ static int token_list(struct cli *cli, int argc, char **argv, struct orb_err *er
         r = cli_fetch(cli, "auth@1", "token-list", NULL, &tree, err);
     if (r < 0 || !tree)
         return r;
-    table_start(&t, 2, titles);
+    table_start(&t, 3, titles);
     json_array_foreach (json_object_get(tree, "tokens"), i, e) {
         table_cell(&t, "%s", member_text(e, "name"));
         table_cell(&t, "%s", member_text(e, "role"));
+        expiry_cell(&t, e);
     }
     table_print(&t);
     return 0;
@@ -130,8 +171,9 @@ const struct command admin_commands[] = {
      dataplane_detach},
     {"dataplane disable", "", "fast path off; nftables alone enforces", dataplane_disable},
     {"dataplane enable", "", "fast path on again; after detach: everything", dataplane_enable},
-    {"token create", "NAME viewer|operator|admin", "make an API token; shown once", token_create},
-    {"token list", "", "names and roles of the tokens", token_list},
+    {"token create", "NAME metrics|viewer|operator|admin [--expires 90d|never]",
+     "make an API token; shown once", token_create},
+    {"token list", "", "names, roles and expiry of the tokens", token_list},
     {"token revoke", "NAME", "make a token worthless at once", token_revoke},
     {"whoami", "", "who you are to the daemon", whoami},
     {0},

@@ -165,18 +165,41 @@ static int service_restart(struct cli *cli, int argc, char **argv, struct orb_er
     return order(cli, "service-restart", argc, argv, err);
 }
 
+/* The daemon answers in pages. */
+static int metrics_fetch(struct cli *cli, struct buf *ret_text, struct orb_err *err)
+{
+    AUTO_FREE char *next = NULL;
+    int r;
+
+    do {
+        AUTO(json_t) json_t *tree = NULL;
+        AUTO(buf) struct buf input = {0};
+
+        if (next)
+            cli_pair(&input, "from", next);
+        r = cli_tree(cli, "host@1", "metrics", next ? buf_str(&input) : NULL, &tree, err);
+        if (r < 0)
+            return r;
+        buf_adds(ret_text, member_text(tree, "text"));
+        free(next);
+        next = json_object_get(tree, "next") ? xstrdup(member_text(tree, "next")) : NULL;
+    } while (next);
+    return 0;
+}
+
 static int metrics(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
-    AUTO(json_t) json_t *tree = NULL;
+    AUTO(buf) struct buf text = {0}, json = {0};
     int r = cli_words(argc, argv, 0, 0, "metrics", err);
 
     if (r == 0)
-        r = cli_fetch(cli, "host@1", "metrics", NULL, &tree, err);
-    if (r < 0 || !tree)
+        r = metrics_fetch(cli, &text, err);
+    if (r < 0)
         return r;
-    if (r == 0)
-        out_lines(member_text(tree, "text"));
-    return r;
+    cli_pair(&json, "text", buf_str(&text));
+    if (!cli_print_json(cli, buf_str(&json)))
+        out_lines(buf_str(&text));
+    return 0;
 }
 
 const struct command service_commands[] = {

@@ -8,6 +8,7 @@
 #include <sodium.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/auth/tokens.h"
@@ -15,8 +16,8 @@
 
 struct auth {
     char *path;
-    struct token tokens[AUTH_TOKENS];
-    unsigned count;
+    struct tokens tokens;
+    uint64_t seen_ms;      /* when tokens.seen_us was true, by the time since boot */
     struct orb_err damage; /* code 0: the file is fine */
     bool changing;
 };
@@ -25,12 +26,21 @@ struct auth_change {
     char *path;
     struct buf text; /* of the file to come */
     bool set_aside;  /* what lies there is damaged */
-    struct token tokens[AUTH_TOKENS];
-    unsigned count;
+    struct tokens tokens;
     char token[64]; /* the new one, "" when one is revoked */
+    int64_t expires_us;
 };
 
-static const char *const roles[] = {"viewer", "operator", "admin"};
+/* Goes on while the machine sleeps. */
+static uint64_t boot_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_BOOTTIME, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static const char *const roles[] = {"metrics", "viewer", "operator", "admin"};
 
 bool auth_role_known(const char *role)
 {
@@ -45,8 +55,27 @@ void auth_reload(struct auth *auth)
     if (!auth->damage.code || auth->changing)
         return;
     auth->damage = (struct orb_err){0};
-    if (tokens_read(auth->path, auth->tokens, &auth->count, &auth->damage) < 0)
-        auth->count = 0;
+    tokens_read(auth->path, &auth->tokens, &auth->damage);
+    auth->seen_ms = boot_ms();
+}
+
+/* A wall clock that only goes forward: one that is set back makes no token young again, one that is
+ * not set at boot is no younger than what the file has seen. */
+static int64_t now_of(struct auth *auth)
+{
+    uint64_t now = boot_ms();
+    int64_t wall = (int64_t)wall_us();
+
+    auth->tokens.seen_us += (int64_t)(now - auth->seen_ms) * 1000;
+    auth->seen_ms = now;
+    if (auth->tokens.seen_us < wall)
+        auth->tokens.seen_us = wall;
+    return auth->tokens.seen_us;
+}
+
+static bool is_over(struct auth *auth, const struct token *t)
+{
+    return t->expired || (t->expires_us && t->expires_us <= now_of(auth));
 }
 
 int auth_new(const char *state_dir, struct auth **ret_auth, struct orb_err *err)
@@ -140,8 +169,8 @@ static void hash_of(const char *token, unsigned char hash[TOKEN_HASH])
 
 static int index_of(const struct auth *auth, const char *name)
 {
-    for (unsigned i = 0; i < auth->count; i++)
-        if (!strcmp(auth->tokens[i].name, name))
+    for (unsigned i = 0; i < auth->tokens.count; i++)
+        if (!strcmp(auth->tokens.items[i].name, name))
             return (int)i;
     return -1;
 }
@@ -161,15 +190,18 @@ static struct auth_change *change_begin(struct auth *auth)
 
     change->path = xstrdup(auth->path);
     change->set_aside = auth->damage.code != 0;
-    change->count = auth->count;
-    memcpy(change->tokens, auth->tokens, sizeof change->tokens);
+    now_of(auth);
+    change->tokens = auth->tokens;
     auth->changing = true;
     return change;
 }
 
-static void make_token(struct auth_change *change, const char *name, const char *role)
+/* In the place of the one of this name, which has expired, or behind the last. */
+static void make_token(struct auth_change *change, int at, const char *name, const char *role,
+                       uint64_t lifetime_s)
 {
-    struct token *t = &change->tokens[change->count++];
+    struct tokens *all = &change->tokens;
+    struct token *t = &all->items[at < 0 ? (int)all->count++ : at];
     unsigned char secret[32];
 
     randombytes_buf(secret, sizeof secret);
@@ -178,28 +210,33 @@ static void make_token(struct auth_change *change, const char *name, const char 
                       sodium_base64_VARIANT_URLSAFE_NO_PADDING);
     sodium_memzero(secret, sizeof secret);
     *t = (struct token){.created_us = (int64_t)wall_us()};
+    if (lifetime_s)
+        t->expires_us = all->seen_us + (int64_t)lifetime_s * 1000000;
+    change->expires_us = t->expires_us;
     snprintf(t->name, sizeof t->name, "%s", name);
     snprintf(t->role, sizeof t->role, "%s", role);
     hash_of(change->token, t->hash);
 }
 
-int auth_token_create(struct auth *auth, const char *name, const char *role,
+int auth_token_create(struct auth *auth, const char *name, const char *role, uint64_t lifetime_s,
                       struct auth_change **ret_change, struct orb_err *err)
 {
+    int at = index_of(auth, name);
+
     if (!auth_role_known(role))
         return orb_fail_at(err, ORB_E_INVALID, "/role",
-                           "expected viewer, operator or admin; got \"%s\"", role);
+                           "expected metrics, viewer, operator or admin; got \"%s\"", role);
     if (auth->changing)
         return orb_fail(err, ORB_E_BUSY, "another token is being written; try again");
-    if (index_of(auth, name) >= 0)
+    if (at >= 0 && !is_over(auth, &auth->tokens.items[at]))
         return orb_fail_at(err, ORB_E_CONFLICT, "/name",
                            "there is a token \"%s\" already; revoke it first", name);
-    if (auth->count == AUTH_TOKENS)
+    if (at < 0 && auth->tokens.count == AUTH_TOKENS)
         return orb_fail(err, ORB_E_LIMIT, "there are %d tokens already; revoke one first",
                         AUTH_TOKENS);
     *ret_change = change_begin(auth);
-    make_token(*ret_change, name, role);
-    tokens_text((*ret_change)->tokens, (*ret_change)->count, &(*ret_change)->text);
+    make_token(*ret_change, at, name, role, lifetime_s);
+    tokens_text(&(*ret_change)->tokens, &(*ret_change)->text);
     return 0;
 }
 
@@ -216,9 +253,35 @@ int auth_token_revoke(struct auth *auth, const char *name, struct auth_change **
     if (i < 0)
         return orb_fail_at(err, ORB_E_NOT_FOUND, "/name", "there is no token \"%s\"", name);
     change = change_begin(auth);
-    change->tokens[i] = change->tokens[--change->count];
-    tokens_text(change->tokens, change->count, &change->text);
+    change->tokens.items[i] = change->tokens.items[--change->tokens.count];
+    tokens_text(&change->tokens, &change->text);
     *ret_change = change;
+    return 0;
+}
+
+bool auth_expire(struct auth *auth, void (*each)(void *arg, const char *name), void *arg)
+{
+    bool found = false;
+
+    for (unsigned i = 0; !auth->damage.code && i < auth->tokens.count; i++) {
+        struct token *t = &auth->tokens.items[i];
+
+        if (t->expired || !is_over(auth, t))
+            continue;
+        t->expired = found = true;
+        each(arg, t->name);
+    }
+    return found;
+}
+
+int auth_expired_keep(struct auth *auth, struct auth_change **ret_change, struct orb_err *err)
+{
+    if (auth->damage.code)
+        return damaged(auth, err);
+    if (auth->changing)
+        return orb_fail(err, ORB_E_BUSY, "another token is being written; try again");
+    *ret_change = change_begin(auth);
+    tokens_text(&(*ret_change)->tokens, &(*ret_change)->text);
     return 0;
 }
 
@@ -244,12 +307,33 @@ const char *auth_change_token(const struct auth_change *change)
     return change->token;
 }
 
+int64_t auth_change_expires(const struct auth_change *change)
+{
+    return change->expires_us;
+}
+
+/* What expired while it was being written; it is written by the next change. */
+static void keep_expired(const struct auth *auth, struct tokens *tokens)
+{
+    for (unsigned i = 0; i < tokens->count; i++) {
+        struct token *t = &tokens->items[i];
+        int at = index_of(auth, t->name);
+
+        if (at >= 0 && auth->tokens.items[at].expired &&
+            !memcmp(auth->tokens.items[at].hash, t->hash, TOKEN_HASH))
+            t->expired = true;
+    }
+}
+
 void auth_change_end(struct auth *auth, struct auth_change *change, bool written)
 {
     auth->changing = false;
     if (written) {
-        memcpy(auth->tokens, change->tokens, sizeof auth->tokens);
-        auth->count = change->count;
+        int64_t seen_us = now_of(auth);
+
+        keep_expired(auth, &change->tokens);
+        auth->tokens = change->tokens;
+        auth->tokens.seen_us = seen_us;
         auth->damage = (struct orb_err){0};
     }
     auth_change_free(change);
@@ -263,22 +347,40 @@ void auth_change_free(struct auth_change *change)
     free(change);
 }
 
-int auth_token_list(const struct auth *auth, struct buf *ret_json, struct orb_err *err)
+int auth_token_list(struct auth *auth, struct buf *ret_json, struct orb_err *err)
 {
     if (auth->damage.code)
         return damaged(auth, err);
     buf_adds(ret_json, "{\"tokens\":[");
-    for (unsigned i = 0; i < auth->count; i++) {
+    for (unsigned i = 0; i < auth->tokens.count; i++) {
         buf_addf(ret_json, "%s{\"name\":", i ? "," : "");
-        buf_add_json(ret_json, auth->tokens[i].name, strlen(auth->tokens[i].name));
-        buf_addf(ret_json, ",\"role\":\"%s\",\"created_us\":%lld}", auth->tokens[i].role,
-                 (long long)auth->tokens[i].created_us);
+        buf_add_json(ret_json, auth->tokens.items[i].name, strlen(auth->tokens.items[i].name));
+        buf_addf(ret_json, ",\"role\":\"%s\",\"created_us\":%lld", auth->tokens.items[i].role,
+                 (long long)auth->tokens.items[i].created_us);
+        if (auth->tokens.items[i].expires_us)
+            buf_addf(ret_json, ",\"expires_us\":%lld,\"expired\":%s",
+                     (long long)auth->tokens.items[i].expires_us,
+                     is_over(auth, &auth->tokens.items[i]) ? "true" : "false");
+        buf_addc(ret_json, '}');
     }
     buf_adds(ret_json, "]}");
     return 0;
 }
 
-int auth_token_check(const struct auth *auth, const char *token, char name[64], char role[16],
+static int expired(const struct token *t, struct orb_err *err)
+{
+    time_t at = (time_t)(t->expires_us / 1000000);
+    char when[32] = "";
+    struct tm tm;
+
+    if (gmtime_r(&at, &tm))
+        strftime(when, sizeof when, " on %Y-%m-%d at %H:%M UTC", &tm);
+    return orb_fail(err, ORB_E_UNAUTHENTICATED,
+                    "this token (%s) expired%s; make a new one with `orbctl token create %s %s`",
+                    t->name, when, t->name, t->role);
+}
+
+int auth_token_check(struct auth *auth, const char *token, char name[64], char role[16],
                      struct orb_err *err)
 {
     unsigned char hash[TOKEN_HASH];
@@ -287,13 +389,15 @@ int auth_token_check(const struct auth *auth, const char *token, char name[64], 
     if (auth->damage.code)
         return damaged(auth, err);
     hash_of(token, hash);
-    for (unsigned i = 0; i < auth->count; i++)
-        if (sodium_memcmp(hash, auth->tokens[i].hash, TOKEN_HASH) == 0)
+    for (unsigned i = 0; i < auth->tokens.count; i++)
+        if (sodium_memcmp(hash, auth->tokens.items[i].hash, TOKEN_HASH) == 0)
             found = (int)i;
     if (found < 0)
         return orb_fail(err, ORB_E_UNAUTHENTICATED,
                         "this token is not known; make one with `orbctl token create NAME ROLE`");
-    snprintf(name, 64, "%s", auth->tokens[found].name);
-    snprintf(role, 16, "%s", auth->tokens[found].role);
+    if (is_over(auth, &auth->tokens.items[found]))
+        return expired(&auth->tokens.items[found], err);
+    snprintf(name, 64, "%s", auth->tokens.items[found].name);
+    snprintf(role, 16, "%s", auth->tokens.items[found].role);
     return 0;
 }

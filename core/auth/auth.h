@@ -1,11 +1,12 @@
 /* Who people are: users of the control socket by their uid, users of the API by token. Three roles
- * stand for what a method may require: viewer (observe), operator (+ operate), admin (+ configure).
- */
+ * stand for what a method may require: viewer (observe), operator (+ operate), admin (+ configure);
+ * a fourth, metrics, is for tokens of programs that read nothing but the metrics. */
 #ifndef CORE_AUTH_AUTH_H
 #define CORE_AUTH_AUTH_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "core/base/buf.h"
@@ -37,26 +38,36 @@ bool auth_role_known(const char *role);
 /* A change of the tokens in three steps, so that nobody waits for the disk: begun here, written on
  * any thread, ended where it was begun; only then it counts. One at a time: ORB_E_BUSY.
  * A token is shown once, when made: "orb_" and 43 base64url characters (32 random bytes). Only its
- * BLAKE2b-256 hash is kept. Errors: a name twice, an unknown role, too many. */
+ * BLAKE2b-256 hash is kept. lifetime_s: it expires after so long, 0: never. Errors: a name twice
+ * (but one that has expired is replaced), an unknown role, too many.
+ *
+ * What has expired stays so: time is the wall clock where that goes forward, else the time since
+ * boot, and never before what the file of tokens saw last. */
 struct auth_change;
-int auth_token_create(struct auth *auth, const char *name, const char *role,
+int auth_token_create(struct auth *auth, const char *name, const char *role, uint64_t lifetime_s,
                       struct auth_change **ret_change, struct orb_err *err);
 /* ORB_E_NOT_FOUND; ORB_E_UNAVAILABLE while the file is damaged. */
 int auth_token_revoke(struct auth *auth, const char *name, struct auth_change **ret_change,
                       struct orb_err *err);
+/* Marks the tokens that have expired since the last call, each told once; true: there were some, so
+ * that the file is due to be written: auth_expired_keep. */
+bool auth_expire(struct auth *auth, void (*each)(void *arg, const char *name), void *arg);
+int auth_expired_keep(struct auth *auth, struct auth_change **ret_change, struct orb_err *err);
 /* Blocks until the disk has it. A damaged file is kept beside the new one. */
 int auth_change_write(const struct auth_change *change, struct orb_err *err);
-/* The new token, "" for a revocation. */
+/* The new token, "" for a revocation; when it expires, microseconds since the epoch, 0: never. */
 const char *auth_change_token(const struct auth_change *change);
+int64_t auth_change_expires(const struct auth_change *change);
 /* Ends and frees it; written: auth_change_write succeeded. */
 void auth_change_end(struct auth *auth, struct auth_change *change, bool written);
 /* Only frees, for when auth is gone. */
 void auth_change_free(struct auth_change *change);
-/* {"tokens":[{"name","role","created_us"}]}; ORB_E_UNAVAILABLE while the file is damaged. */
-int auth_token_list(const struct auth *auth, struct buf *ret_json, struct orb_err *err);
-/* Constant-time look-up. ORB_E_UNAUTHENTICATED when no such token, ORB_E_UNAVAILABLE when none can
- * be checked: the file is damaged. */
-int auth_token_check(const struct auth *auth, const char *token, char name[64], char role[16],
+/* {"tokens":[{"name","role","created_us","expires_us"?,"expired"?}]}; ORB_E_UNAVAILABLE while the
+ * file is damaged. */
+int auth_token_list(struct auth *auth, struct buf *ret_json, struct orb_err *err);
+/* Constant-time look-up. ORB_E_UNAUTHENTICATED when no such token, or it has expired;
+ * ORB_E_UNAVAILABLE when none can be checked: the file is damaged. */
+int auth_token_check(struct auth *auth, const char *token, char name[64], char role[16],
                      struct orb_err *err);
 
 #endif

@@ -18,19 +18,36 @@
 #define SUM_BYTES 16
 #define ASIDE_TRIES 100
 
-static void sum_of(const struct token *tokens, unsigned count, char hex[SUM_BYTES * 2 + 1])
+static bool has_expiry(const struct tokens *tokens)
+{
+    for (unsigned i = 0; i < tokens->count; i++)
+        if (tokens->items[i].expires_us)
+            return true;
+    return false;
+}
+
+static void sum_of(const struct tokens *tokens, char hex[SUM_BYTES * 2 + 1])
 {
     unsigned char sum[SUM_BYTES];
     crypto_generichash_state state;
 
     crypto_generichash_init(&state, NULL, 0, sizeof sum);
-    for (unsigned i = 0; i < count; i++) {
-        const struct token *t = &tokens[i];
+    for (unsigned i = 0; i < tokens->count; i++) {
+        const struct token *t = &tokens->items[i];
         AUTO_FREE char *line =
             xasprintf("%s\n%s\n%lld\n", t->name, t->role, (long long)t->created_us);
+        AUTO_FREE char *end =
+            t->expires_us ? xasprintf("%lld\n%d\n", (long long)t->expires_us, t->expired) : NULL;
 
         crypto_generichash_update(&state, (const unsigned char *)line, strlen(line));
+        if (end)
+            crypto_generichash_update(&state, (const unsigned char *)end, strlen(end));
         crypto_generichash_update(&state, t->hash, sizeof t->hash);
+    }
+    if (has_expiry(tokens)) {
+        AUTO_FREE char *seen = xasprintf("seen %lld\n", (long long)tokens->seen_us);
+
+        crypto_generichash_update(&state, (const unsigned char *)seen, strlen(seen));
     }
     crypto_generichash_final(&state, sum, sizeof sum);
     sodium_bin2hex(hex, SUM_BYTES * 2 + 1, sum, sizeof sum);
@@ -48,13 +65,14 @@ static int read_token(const json_t *item, struct token *t)
     snprintf(t->name, sizeof t->name, "%s", name);
     snprintf(t->role, sizeof t->role, "%s", role);
     t->created_us = json_integer_value(json_object_get(item, "created_us"));
+    t->expires_us = json_integer_value(json_object_get(item, "expires_us"));
+    t->expired = json_is_true(json_object_get(item, "expired"));
     if (sodium_hex2bin(t->hash, sizeof t->hash, hash, strlen(hash), NULL, &len, NULL) < 0)
         return -1;
     return len == TOKEN_HASH ? 0 : -1;
 }
 
-static int take(const char *path, const json_t *tree, struct token *tokens, unsigned *ret_count,
-                struct orb_err *err)
+static int take(const char *path, const json_t *tree, struct tokens *tokens, struct orb_err *err)
 {
     json_t *list = json_object_get(tree, "tokens");
     json_t *sum = json_object_get(tree, "sum"); /* files of version 0.1 have none */
@@ -67,13 +85,14 @@ static int take(const char *path, const json_t *tree, struct token *tokens, unsi
         return orb_fail(err, ORB_E_LIMIT, "%s holds %zu tokens; at most %d", path, count,
                         AUTH_TOKENS);
     for (size_t i = 0; i < count; i++)
-        if (read_token(json_array_get(list, i), &tokens[i]) < 0)
+        if (read_token(json_array_get(list, i), &tokens->items[i]) < 0)
             return orb_fail(err, ORB_E_INVALID, "%s: token %zu is not as this program writes it",
                             path, i);
-    sum_of(tokens, (unsigned)count, expected);
+    tokens->count = (unsigned)count;
+    tokens->seen_us = json_integer_value(json_object_get(tree, "seen_us"));
+    sum_of(tokens, expected);
     if (sum && (!json_is_string(sum) || strcmp(json_string_value(sum), expected)))
         return orb_fail(err, ORB_E_INVALID, "%s: its checksum does not fit what it says", path);
-    *ret_count = (unsigned)count;
     return 0;
 }
 
@@ -109,14 +128,13 @@ static int check_owners(const char *path, struct orb_err *err)
     return check_owner(path, &st, err);
 }
 
-int tokens_read(const char *path, struct token *tokens, unsigned *ret_count, struct orb_err *err)
+static int read_file(const char *path, struct tokens *tokens, struct orb_err *err)
 {
     AUTO(buf) struct buf data = {0};
     AUTO(json_t) json_t *tree = NULL;
     struct stat st;
     int r;
 
-    *ret_count = 0;
     if (lstat(path, &st) < 0 && errno == ENOENT)
         return 0;
     r = file_read_regular(path, FILE_MAX, &data, err);
@@ -127,26 +145,44 @@ int tokens_read(const char *path, struct token *tokens, unsigned *ret_count, str
     if (!data.len)
         return orb_fail(err, ORB_E_INVALID, "%s is empty", path);
     r = tree_parse(buf_str(&data), data.len, NULL, &tree, err);
-    return r < 0 ? orb_wrap(err, "%s", path) : take(path, tree, tokens, ret_count, err);
+    return r < 0 ? orb_wrap(err, "%s", path) : take(path, tree, tokens, err);
 }
 
-void tokens_text(const struct token *tokens, unsigned count, struct buf *ret_text)
+int tokens_read(const char *path, struct tokens *tokens, struct orb_err *err)
+{
+    int r;
+
+    memset(tokens, 0, sizeof *tokens);
+    r = read_file(path, tokens, err);
+    if (r < 0)
+        memset(tokens, 0, sizeof *tokens);
+    return r;
+}
+
+void tokens_text(const struct tokens *tokens, struct buf *ret_text)
 {
     char sum[SUM_BYTES * 2 + 1];
 
     buf_adds(ret_text, "{\"tokens\":[");
-    for (unsigned i = 0; i < count; i++) {
-        const struct token *t = &tokens[i];
+    for (unsigned i = 0; i < tokens->count; i++) {
+        const struct token *t = &tokens->items[i];
         char hex[TOKEN_HASH * 2 + 1];
 
         sodium_bin2hex(hex, sizeof hex, t->hash, sizeof t->hash);
         buf_addf(ret_text, "%s{\"name\":", i ? "," : "");
         buf_add_json(ret_text, t->name, strlen(t->name));
-        buf_addf(ret_text, ",\"role\":\"%s\",\"created_us\":%lld,\"hash\":\"%s\"}", t->role,
-                 (long long)t->created_us, hex);
+        buf_addf(ret_text, ",\"role\":\"%s\",\"created_us\":%lld", t->role,
+                 (long long)t->created_us);
+        if (t->expires_us)
+            buf_addf(ret_text, ",\"expires_us\":%lld%s", (long long)t->expires_us,
+                     t->expired ? ",\"expired\":true" : "");
+        buf_addf(ret_text, ",\"hash\":\"%s\"}", hex);
     }
-    sum_of(tokens, count, sum);
-    buf_addf(ret_text, "],\"sum\":\"%s\"}\n", sum);
+    sum_of(tokens, sum);
+    buf_addc(ret_text, ']');
+    if (has_expiry(tokens))
+        buf_addf(ret_text, ",\"seen_us\":%lld", (long long)tokens->seen_us);
+    buf_addf(ret_text, ",\"sum\":\"%s\"}\n", sum);
 }
 
 int tokens_set_aside(const char *path, struct orb_err *err)

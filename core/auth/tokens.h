@@ -2,6 +2,7 @@
 #ifndef CORE_AUTH_TOKENS_H
 #define CORE_AUTH_TOKENS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/auth/auth.h"
@@ -12,14 +13,22 @@ struct token {
     char name[64];
     char role[16];
     int64_t created_us;
+    int64_t expires_us;             /* 0: never */
+    bool expired;                   /* was noticed: it stays so, whatever the clock says later */
     unsigned char hash[TOKEN_HASH]; /* BLAKE2b-256 of the token */
 };
 
-/* Reads path into tokens (room for AUTH_TOKENS). No file is no tokens. Errors: it cannot be read,
- * is no regular file, is not as this program writes it, or somebody else may have written it. */
-int tokens_read(const char *path, struct token *tokens, unsigned *ret_count, struct orb_err *err);
-/* The text of the file. */
-void tokens_text(const struct token *tokens, unsigned count, struct buf *ret_text);
+struct tokens {
+    struct token items[AUTH_TOKENS];
+    unsigned count;
+    int64_t seen_us; /* the latest wall clock known, so that one set back is noticed; 0: none */
+};
+
+/* Reads path. No file is no tokens. Errors: it cannot be read, is no regular file, is not as this
+ * program writes it, or somebody else may have written it; then there are no tokens. */
+int tokens_read(const char *path, struct tokens *ret_tokens, struct orb_err *err);
+/* The text of the file. Without a token that expires it is what earlier versions wrote. */
+void tokens_text(const struct tokens *tokens, struct buf *ret_text);
 /* Gives the file at path another name, which says that it is damaged and when it was set aside;
  * nothing is ever overwritten. No file is no error. */
 int tokens_set_aside(const char *path, struct orb_err *err);

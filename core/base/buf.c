@@ -163,34 +163,57 @@ size_t utf8_len(const char *text, size_t left)
     return n;
 }
 
+/* One character; returns its bytes in text. */
+static size_t add_escaped(struct buf *b, const char *text, size_t left)
+{
+    unsigned char c = (unsigned char)*text;
+    size_t n = 1;
+
+    if (c == '"' || c == '\\')
+        buf_addf(b, "\\%c", c);
+    else if (c == '\n')
+        buf_adds(b, "\\n");
+    else if (c == '\t')
+        buf_adds(b, "\\t");
+    else if (c == '\r')
+        buf_adds(b, "\\r");
+    else if (c && c < 0x20)
+        buf_addf(b, "\\u%04x", c);
+    else if (c && c < 0x80)
+        buf_addc(b, (char)c);
+    else if ((n = utf8_len(text, left)))
+        buf_add(b, text, n);
+    else {
+        buf_adds(b, "\xef\xbf\xbd");
+        n = 1;
+    }
+    return n;
+}
+
 void buf_add_json(struct buf *b, const char *text, size_t len)
 {
-    const unsigned char *p = (const unsigned char *)text;
+    buf_addc(b, '"');
+    for (size_t i = 0; i < len;)
+        i += add_escaped(b, text + i, len - i);
+    buf_addc(b, '"');
+}
+
+#define ELLIPSIS "\xe2\x80\xa6"
+
+void buf_add_json_most(struct buf *b, const char *text, size_t len, size_t most)
+{
+    size_t start, fits;
 
     buf_addc(b, '"');
-    for (size_t i = 0; i < len;) {
-        unsigned char c = p[i];
-        size_t n = 1;
-
-        if (c == '"' || c == '\\')
-            buf_addf(b, "\\%c", c);
-        else if (c == '\n')
-            buf_adds(b, "\\n");
-        else if (c == '\t')
-            buf_adds(b, "\\t");
-        else if (c == '\r')
-            buf_adds(b, "\\r");
-        else if (c && c < 0x20)
-            buf_addf(b, "\\u%04x", c);
-        else if (c && c < 0x80)
-            buf_addc(b, (char)c);
-        else if ((n = utf8_len(text + i, len - i)))
-            buf_add(b, p + i, n);
-        else {
-            buf_adds(b, "\xef\xbf\xbd");
-            n = 1;
-        }
-        i += n;
+    start = fits = b->len;
+    for (size_t i = 0; i < len && b->len - start <= most;) {
+        i += add_escaped(b, text + i, len - i);
+        if (b->len - start + sizeof ELLIPSIS - 1 <= most)
+            fits = b->len;
+    }
+    if (b->len - start > most) {
+        b->len = fits;
+        buf_adds(b, most >= sizeof ELLIPSIS - 1 ? ELLIPSIS : "");
     }
     buf_addc(b, '"');
 }

@@ -31,6 +31,8 @@ size_t utf8_len(const char *text, size_t left);
 /* Adds text as a quoted JSON string (RFC 8259 escapes; bytes that are not UTF-8, and NUL, which no
  * reader of the project takes, become U+FFFD). */
 void buf_add_json(struct buf *b, const char *text, size_t len);
+/* The same with at most `most` bytes between the quotes; what is left out is an ellipsis. */
+void buf_add_json_most(struct buf *b, const char *text, size_t len, size_t most);
 /* The C string, "" while empty; the buffer keeps it. */
 const char *buf_str(const struct buf *b);
 /* Hands the memory to the caller (never NULL), the buffer is empty afterwards. */

@@ -136,6 +136,14 @@ void json_write_string(struct json_write *w, const char *key, const char *text)
         json_write_null(w, key);
 }
 
+void json_write_most(struct json_write *w, const char *key, const char *text, size_t most)
+{
+    AUTO(buf) struct buf quoted = {0};
+
+    buf_add_json_most(&quoted, text, strlen(text), most);
+    json_write_raw(w, key, quoted.data, quoted.len);
+}
+
 void json_write_format(struct json_write *w, const char *key, const char *format, ...)
 {
     AUTO(buf) struct buf text = {0};

@@ -61,6 +61,8 @@ void json_write_abandon(struct json_write *w);
 void json_write_string(struct json_write *w, const char *key, const char *text);
 /* len bytes; those that are not UTF-8, and NUL, become U+FFFD. */
 void json_write_string_len(struct json_write *w, const char *key, const char *text, size_t len);
+/* At most `most` bytes between the quotes; an ellipsis stands for what is left out. */
+void json_write_most(struct json_write *w, const char *key, const char *text, size_t most);
 void json_write_format(struct json_write *w, const char *key, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void json_write_integer(struct json_write *w, const char *key, int64_t value);

@@ -2,6 +2,7 @@
  * thread: a disk that takes its time must not stop the loop. Whoever asks meanwhile waits in line.
  */
 #include <string.h>
+#include <time.h>
 
 #include "core/base/own.h"
 #include "core/host/host.h"
@@ -10,14 +11,17 @@
 
 #define WAITING_MAX 64
 
-/* One request that changes the tokens. */
+enum token_work { TOKEN_CREATE, TOKEN_REVOKE, TOKEN_EXPIRY };
+
+/* One request that changes the tokens, or the note that some have expired. */
 struct token_job {
     struct token_job *next;
     struct orbitald *host;
-    struct host_req *req;
+    struct host_req *req; /* NULL: of the host itself */
     char name[64], role[16], user[64];
     enum peer_kind kind; /* of user */
-    bool revokes;
+    enum token_work what;
+    uint64_t lifetime_s; /* 0: does not expire */
     struct auth_change *change;
     uv_work_t work;
     struct orb_err err; /* of the writing; code 0: written */
@@ -44,7 +48,7 @@ static int login(struct orbitald *host, const struct host_caller *caller, const 
     text_member(input, len, "token", token, sizeof token);
     r = auth_token_check(host->auth, token, name, role, err);
     if (r < 0) {
-        log_warn(host->log, "audit.login-refused", KV("by", caller->name));
+        log_warn(host->log, "audit.login-refused", KV("by", caller->name), KV("reason", err->text));
         return r;
     }
     r = broker_session_open(host->broker, caller->peer, name, role, &session, err);
@@ -71,23 +75,52 @@ static int logout(struct orbitald *host, const struct host_caller *caller, const
 
 static void start_next(struct orbitald *host);
 
-static void tell(struct token_job *job, int r, const struct orb_err *err)
+/* "2027-02-26T10:00:00Z", "never". */
+static void expiry_text(int64_t at_us, char *to, size_t size)
+{
+    time_t at = (time_t)(at_us / 1000000);
+    struct tm tm;
+
+    if (!at_us || !gmtime_r(&at, &tm) || !strftime(to, size, "%Y-%m-%dT%H:%M:%SZ", &tm))
+        snprintf(to, size, "never");
+}
+
+static void reply(struct token_job *job)
 {
     AUTO(buf) struct buf out = {0};
+    int64_t expires_us = auth_change_expires(job->change);
 
-    log_notice(job->host->log, "audit.order", KV("user", job->user),
-               KV("kind", peer_kind_name(job->kind)),
-               KV("method", job->revokes ? "token-revoke" : "token-create"), KV("name", job->name),
-               KV("role", job->role), KV("result", r < 0 ? err->text : "ok"));
-    if (r < 0) {
-        host_reply_error(job->req, err);
+    if (job->what == TOKEN_CREATE) {
+        buf_addf(&out, "{\"token\":\"%s\"", auth_change_token(job->change));
+        if (expires_us)
+            buf_addf(&out, ",\"expires_us\":%lld", (long long)expires_us);
+        buf_addc(&out, '}');
+    } else {
+        buf_adds(&out, "{}");
+    }
+    host_reply(job->req, out.data, out.len);
+}
+
+static void tell(struct token_job *job, int r, const struct orb_err *err)
+{
+    char expires[32] = "";
+
+    if (job->what == TOKEN_EXPIRY) {
+        if (r < 0)
+            log_warn(job->host->log, "auth.expiry-not-written", KV("error", err->text));
         return;
     }
-    if (!job->revokes)
-        buf_addf(&out, "{\"token\":\"%s\"}", auth_change_token(job->change));
+    if (job->what == TOKEN_CREATE && job->change)
+        expiry_text(auth_change_expires(job->change), expires, sizeof expires);
+    log_notice(job->host->log, "audit.order", KV("user", job->user),
+               KV("kind", peer_kind_name(job->kind)),
+               KV("method", job->what == TOKEN_REVOKE ? "token-revoke" : "token-create"),
+               KV("name", job->name), KV("role", job->role), KV("expires", (const char *)expires),
+               KV("result", r < 0 ? err->text : "ok"));
+    if (r < 0)
+        host_reply_error(job->req, err);
     else
-        buf_adds(&out, "{}");
-    host_reply(job->req, out.data, out.len);
+        reply(job);
 }
 
 static void leave_line(struct token_job *job)
@@ -118,10 +151,24 @@ static void on_written(uv_work_t *work, int status)
     tell(job, job->err.code, &job->err);
     auth_change_end(host->auth, take_ptr(job->change), written);
     host_check_tokens(host);
-    if (written && job->revokes &&
+    if (written && job->what == TOKEN_REVOKE &&
         host->broker) /* after the answer: the caller may be one of them */
         broker_sessions_end(host->broker, job->name);
     leave_line(job);
+}
+
+static int begin(struct token_job *job, struct orb_err *err)
+{
+    struct auth *auth = job->host->auth;
+
+    switch (job->what) {
+    case TOKEN_REVOKE:
+        return auth_token_revoke(auth, job->name, &job->change, err);
+    case TOKEN_EXPIRY:
+        return auth_expired_keep(auth, &job->change, err);
+    default:
+        return auth_token_create(auth, job->name, job->role, job->lifetime_s, &job->change, err);
+    }
 }
 
 static void start_next(struct orbitald *host)
@@ -132,8 +179,7 @@ static void start_next(struct orbitald *host)
 
     if (!job)
         return;
-    r = job->revokes ? auth_token_revoke(host->auth, job->name, &job->change, &err)
-                     : auth_token_create(host->auth, job->name, job->role, &job->change, &err);
+    r = begin(job, &err);
     if (r == 0) {
         r = uv_queue_work(host->loop, &job->work, on_write, on_written);
         if (r == 0)
@@ -145,28 +191,80 @@ static void start_next(struct orbitald *host)
     leave_line(job);
 }
 
-static int take_order(struct orbitald *host, struct host_req *req, const struct host_caller *caller,
-                      const char *method, const char *input, size_t len, struct orb_err *err)
+static void enqueue(struct orbitald *host, struct token_job *job)
 {
-    struct token_job *job, **end = &host->tokens_first;
+    struct token_job **end = &host->tokens_first;
 
-    if (host->tokens_waiting == WAITING_MAX)
-        return orb_fail(err, ORB_E_BUSY, "%d changes of tokens wait for the disk already",
-                        WAITING_MAX);
-    job = xcalloc(1, sizeof *job);
     job->host = host;
-    job->req = req;
-    job->revokes = !strcmp(method, "token-revoke");
-    text_member(input, len, "name", job->name, sizeof job->name);
-    text_member(input, len, "role", job->role, sizeof job->role);
-    job->kind = caller->kind;
-    snprintf(job->user, sizeof job->user, "%s", caller->name);
     while (*end)
         end = &(*end)->next;
     *end = job;
     if (host->tokens_waiting++ == 0)
         start_next(host);
+}
+
+static uint64_t lifetime_of(const struct orbitald *host, const char *input, size_t len)
+{
+    struct json_slice value;
+    int64_t lifetime_s = 0;
+
+    if (!json_member(input, len, "expires_s", &value))
+        return host->token_lifetime_s;
+    json_int64(&value, &lifetime_s);
+    return (uint64_t)lifetime_s;
+}
+
+/* Its end would be in the year the clock believes it is. */
+static int check_clock(uint64_t lifetime_s, struct orb_err *err)
+{
+    if (!lifetime_s || wall_us() >= MADE_US)
+        return 0;
+    return orb_fail(err, ORB_E_STATE,
+                    "the clock is not set, so nothing can be said to expire: set it first, or make "
+                    "a token with --expires never");
+}
+
+static int take_order(struct orbitald *host, struct host_req *req, const struct host_caller *caller,
+                      const char *method, const char *input, size_t len, struct orb_err *err)
+{
+    bool revokes = !strcmp(method, "token-revoke");
+    uint64_t lifetime_s = revokes ? 0 : lifetime_of(host, input, len);
+    struct token_job *job;
+
+    if (check_clock(lifetime_s, err) < 0)
+        return err->code;
+    if (host->tokens_waiting == WAITING_MAX)
+        return orb_fail(err, ORB_E_BUSY, "%d changes of tokens wait for the disk already",
+                        WAITING_MAX);
+    job = xcalloc(1, sizeof *job);
+    job->req = req;
+    job->what = revokes ? TOKEN_REVOKE : TOKEN_CREATE;
+    job->lifetime_s = lifetime_s;
+    text_member(input, len, "name", job->name, sizeof job->name);
+    text_member(input, len, "role", job->role, sizeof job->role);
+    job->kind = caller->kind;
+    snprintf(job->user, sizeof job->user, "%s", caller->name);
+    enqueue(host, job);
     return 0;
+}
+
+static void on_expired(void *arg, const char *name)
+{
+    struct orbitald *host = arg;
+
+    log_notice(host->log, "audit.token-expired", KV("name", name));
+    broker_sessions_end(host->broker, name);
+}
+
+void tokens_expire(struct orbitald *host)
+{
+    struct token_job *job;
+
+    if (!host->auth || !auth_expire(host->auth, on_expired, host))
+        return;
+    job = xcalloc(1, sizeof *job);
+    job->what = TOKEN_EXPIRY;
+    enqueue(host, job);
 }
 
 void host_check_tokens(struct orbitald *host)

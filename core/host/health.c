@@ -20,8 +20,9 @@
 #define LOG_TROUBLE "log.no-file" /* main.c sets it, too */
 #define STATE_REPLACED "state.replaced"
 #define STATE_ODD "state.odd"
-#define LOG_GONE_CHECKS 2           /* a rotation takes it away for a moment */
-#define MADE_US 1790000000000000ull /* 2026-09-21: no clock that is set stands before it */
+#define THIRD_BYTES (96u << 10) /* of the answer, all services of third parties together */
+#define THIRD_MOST 4096u        /* and one of them, however few there are */
+#define LOG_GONE_CHECKS 2       /* a rotation takes it away for a moment */
 
 struct host_problem {
     char key[64];
@@ -230,6 +231,7 @@ static void on_check(uv_timer_t *timer)
 
     check_logs(health);
     control_check(health->host);
+    tokens_expire(health->host);
     if (health->checking)
         return; /* the disk does not answer: what was known stays */
     health->checking = true;
@@ -257,12 +259,21 @@ static void on_service(void *arg, const struct service_view *s)
         buf_addf(&c->waiting, "%s%s", c->waiting.len ? ", " : "", s->name);
 }
 
+static size_t share_of_one(const struct orbitald *host)
+{
+    unsigned third = 1;
+
+    for (unsigned i = 0; i < host->packages.count; i++)
+        third += !host->packages.items[i]->shipped;
+    return THIRD_BYTES / third < THIRD_MOST ? THIRD_BYTES / third : THIRD_MOST;
+}
+
 static void verdict_make(const struct orbitald *host, struct health_report *ret_verdict)
 {
     struct health *health = host->health;
     struct collect c = {.verdict = ret_verdict, .now_us = wall_us(), .now_ms = now_ms()};
 
-    *ret_verdict = (struct health_report){0};
+    *ret_verdict = (struct health_report){.share = share_of_one(host)};
     for (unsigned i = 0; health && i < health->problem_count; i++) {
         struct verdict_reason reason = health->problems[i].reason;
 

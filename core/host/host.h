@@ -77,6 +77,7 @@ struct orbitald {
     const struct contract *builtin[5]; /* the first four of these, NULL ends */
     struct token_job *tokens_first;    /* auth_iface.c: changes of tokens that wait for the disk */
     unsigned tokens_waiting;
+    uint64_t token_lifetime_s; /* of one that is made without saying; 0: does not expire */
     uint64_t started_ms;
     struct good *good;              /* main's */
     uint64_t applying, unconfirmed; /* revisions, as the config service said; 0: none (follow.c) */
@@ -87,11 +88,19 @@ struct orbitald {
     int exit_code;
 };
 
+#define MADE_US 1790000000000000ull /* 2026-09-21: no wall clock that is set stands before it */
+
 /* Provide host@1 and auth@1. */
 int host_provide(struct orbitald *host, struct orb_err *err);
 int auth_provide(struct orbitald *host, struct orb_err *err);
 /* Says whether the file of tokens can be used: call when it was read or written. */
 void host_check_tokens(struct orbitald *host);
+/* Ends the sessions of tokens that have expired; called once a second. */
+void tokens_expire(struct orbitald *host);
+
+/* metrics_iface.c: a page of the metrics, from the place that input names on: {"text", "next"?}. */
+int host_metrics(struct orbitald *host, const char *input, size_t len, struct buf *out,
+                 struct orb_err *err);
 
 /* enforced.c: host@1 enforced. Notes the revision and the transaction input names, if any, and
  * answers with what is known. */

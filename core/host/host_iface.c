@@ -6,7 +6,6 @@
 #include "core/host/good.h"
 #include "core/host/host.h"
 #include "core/json/scan.h"
-#include "core/host/stall.h"
 #include "core/host/verdict.h"
 
 #define FIRST_CONFIG_MAX (200u << 10)
@@ -41,25 +40,6 @@ static void text_answer(struct buf *out, const char *text, size_t len)
     json_write_end(&w);
 }
 
-static void metrics_all(struct orbitald *host, struct buf *out)
-{
-    AUTO(buf) struct buf text = {0};
-
-    buf_addf(&text, "# TYPE orbital_build info\norbital_build_info{version=\"%s\"} 1\n",
-             ORBITAL_VERSION);
-    buf_addf(&text, "# TYPE orbital_uptime_seconds gauge\norbital_uptime_seconds %.3f\n",
-             (double)(now_ms() - host->started_ms) / 1000);
-    health_metrics(host, &text);
-    supervisor_metrics(host->supervisor, &text);
-    broker_metrics(host->broker, &text);
-    stall_metrics(host->stall, &text);
-    logs_metrics(host->logs, &text);
-    dpservice_metrics(host->dataplane, &text);
-    metrics_text(host->metrics, &text);
-    buf_adds(&text, "# EOF\n");
-    text_answer(out, text.data, text.len);
-}
-
 static void add_schema(struct buf *out, const char *package, const struct contract *contract)
 {
     size_t len;
@@ -77,29 +57,38 @@ static void add_schema(struct buf *out, const char *package, const struct contra
 
 /* A schema for which the answer has no room is left out: its package cannot be configured, and no
  * package can keep the others from it. */
-static void add_one(struct orbitald *host, const struct package *p, struct buf *out)
+static void add_one(struct orbitald *host, const struct package *p, struct buf *out,
+                    struct buf *left_out)
 {
-    AUTO_FREE char *key = xasprintf("package.schema:%s", p->manifest.name);
-    size_t before = out->len;
+    const char *name = p->manifest.name;
+    size_t before = out->len, bytes;
 
-    add_schema(out, p->manifest.name, p->contract);
-    if (out->len <= SCHEMAS_MAX && (p->shipped || out->len - before <= THIRD_SCHEMA_MAX)) {
-        host_problem_clear(host, key);
+    add_schema(out, name, p->contract);
+    bytes = out->len - before;
+    if (out->len <= SCHEMAS_MAX && (p->shipped || bytes <= THIRD_SCHEMA_MAX))
+        return;
+    out->len = before;
+    out->data[before] = '\0';
+    buf_addf(left_out, "%s%s", left_out->len ? ", " : "", name);
+    log_error(host->log, "package.schema-left-out", KV("package", name), KV("bytes", bytes),
+              KV("most", THIRD_SCHEMA_MAX), KV("all", SCHEMAS_MAX));
+}
+
+/* One reason, however many they are: the list of reasons is for others, too. */
+static void tell_left_out(struct orbitald *host, const struct buf *left_out)
+{
+    AUTO_FREE char *what = NULL;
+
+    if (!left_out->len) {
+        host_problem_clear(host, "package.schemas");
         return;
     }
-    {
-        AUTO_FREE char *what = xasprintf(
-            "package %s cannot be configured: its schema.json has %zu bytes in the answer with "
-            "all schemas; a package may take %u, all together %u",
-            p->manifest.name, out->len - before, THIRD_SCHEMA_MAX, SCHEMAS_MAX);
-
-        out->len = before;
-        out->data[before] = '\0';
-        host_problem_set(host, key, VERDICT_DEGRADED, what, "",
-                         "make its schema smaller, or remove packages");
-        log_error(host->log, "package.schema-left-out", KV("package", p->manifest.name),
-                  KV("error", what));
-    }
+    what = xasprintf("no room for schemas (a package may take %u KiB, all together %u): not to be "
+                     "configured are %s",
+                     THIRD_SCHEMA_MAX >> 10, SCHEMAS_MAX >> 10, buf_str(left_out));
+    host_problem_set(
+        host, "package.schemas", VERDICT_DEGRADED, what, "",
+        "make the schemas smaller, or remove packages; orbctl logs --grep schema-left");
 }
 
 static int by_size(const void *a, const void *b)
@@ -116,6 +105,7 @@ static int by_size(const void *a, const void *b)
 static void schemas(struct orbitald *host, struct buf *out)
 {
     const struct package *others[PACKAGE_MAX];
+    AUTO(buf) struct buf left_out = {0};
     size_t count = 0;
 
     buf_adds(out, "{\"schemas\":[");
@@ -127,14 +117,15 @@ static void schemas(struct orbitald *host, struct buf *out)
         if (!contract_has_config(p->contract))
             continue;
         if (p->shipped)
-            add_one(host, p, out);
+            add_one(host, p, out, &left_out);
         else
             others[count++] = p;
     }
     qsort(others, count, sizeof(others[0]), by_size);
     for (size_t i = 0; i < count; i++)
-        add_one(host, others[i], out);
+        add_one(host, others[i], out, &left_out);
     buf_adds(out, "]}");
+    tell_left_out(host, &left_out);
 }
 
 static int first_config(struct orbitald *host, struct buf *out, struct orb_err *err)
@@ -261,7 +252,7 @@ static int dispatch(struct orbitald *host, const struct host_caller *caller, con
         text_member(input, len, "interface", name, sizeof name);
         return broker_describe(host->broker, name, out, err);
     } else if (!strcmp(method, "metrics"))
-        metrics_all(host, out);
+        return host_metrics(host, input, len, out, err);
     else if (!strcmp(method, "boot"))
         boot(host, out);
     else if (!strcmp(method, "health"))

@@ -1,5 +1,6 @@
-/* /system/logging of the configuration: what is recorded of whom. The host is its reader, as of
- * /services; a commit that touched it counts from then on. */
+/* /system of the configuration: what is recorded of whom, how long tokens live. The host is its
+ * reader, as of /services; a commit that touched it counts from then on. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/own.h"
@@ -31,9 +32,14 @@ int system_contract_make(const struct package_list *packages, struct contract **
         buf_add_json(&b, name, strlen(name));
         buf_adds(&b, ":{\"$ref\":\"#/$defs/level\"}");
     }
-    buf_adds(&b, "}}}}}},\"methods\":{},\"events\":{},\"$defs\":{\"level\":{"
-                 "\"enum\":[\"debug\",\"info\",\"notice\",\"warning\",\"error\"],"
-                 "\"description\":\"the least level that is recorded\"}}}");
+    buf_adds(&b,
+             "}}}},\"tokens\":{\"type\":\"object\",\"description\":\"tokens of the HTTP API\","
+             "\"additionalProperties\":false,\"properties\":{\"expires\":{\"type\":\"string\","
+             "\"pattern\":\"^([1-9][0-9]{0,3}[hd]|never)$\",\"description\":\"after so many hours "
+             "or days (90d) one made without --expires is refused; never\"}}}"
+             "}},\"methods\":{},\"events\":{},\"$defs\":{\"level\":{"
+             "\"enum\":[\"debug\",\"info\",\"notice\",\"warning\",\"error\"],"
+             "\"description\":\"the least level that is recorded\"}}}");
     return contract_compile(b.data, b.len, ret_contract, err);
 }
 
@@ -60,6 +66,16 @@ static void configure(struct orbitald *host, const json_t *logging)
     logs_levels(host->logs, level_of(json_object_get(logging, "level")), list, count);
 }
 
+/* "12h", "90d" in seconds; 0: never. */
+static uint64_t lifetime_of(const json_t *tokens)
+{
+    const char *text = json_string_value(json_object_get(tokens, "expires"));
+    char *unit = NULL;
+    unsigned long n = text ? strtoul(text, &unit, 10) : 0;
+
+    return unit && *unit == 'h' ? n * 3600 : unit && *unit == 'd' ? n * 86400 : 0;
+}
+
 static void on_answer(void *arg, const char *text, size_t len, const struct orb_err *err)
 {
     struct logconf *conf = arg;
@@ -73,16 +89,20 @@ static void on_answer(void *arg, const char *text, size_t len, const struct orb_
         return;
     }
     if (err)
-        log_warn(conf->host->log, "logging.not-read", KV("error", err->text));
+        log_warn(conf->host->log, "system.not-read", KV("error", err->text));
     else if (tree_parse(text, len, NULL, &tree, &parse) < 0)
-        log_warn(conf->host->log, "logging.not-read", KV("error", parse.text));
-    else
-        configure(conf->host, json_object_get(tree, "value"));
+        log_warn(conf->host->log, "system.not-read", KV("error", parse.text));
+    else {
+        const json_t *value = json_object_get(tree, "value");
+
+        configure(conf->host, json_object_get(value, "logging"));
+        conf->host->token_lifetime_s = lifetime_of(json_object_get(value, "tokens"));
+    }
 }
 
 void logconf_refresh(struct logconf *conf)
 {
-    static const char input[] = "{\"path\":\"/system/logging\"}";
+    static const char input[] = "{\"path\":\"/system\"}";
     struct orb_err err = {0};
 
     if (conf->asking) {

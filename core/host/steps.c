@@ -11,8 +11,11 @@
 #include "core/host/verdict.h"
 #include "core/sup/uids.h"
 
-#define REFUSED_MOST (16u << 10) /* bytes told of packages that were refused */
-#define REFUSED_REASONS 16       /* in the verdict, which has others to tell as well */
+#define REFUSED_MOST (32u << 10) /* bytes told of packages that were refused */
+#define REFUSED_NAME 128         /* of them, at most: the name of one, its directory, the reason */
+#define REFUSED_DIR 512
+#define REFUSED_WHY 512
+#define REFUSED_REASONS 16 /* in the verdict, which has others to tell as well */
 #define FILES_OF_HOST 512u
 #define FILE_LEAST (1u << 20) /* bytes: filters, locks and counts fit */
 #define FILES_OF_SERVICE 16u
@@ -118,9 +121,9 @@ static void tell_refusal(struct steps *s, const char *dir, const struct orb_err 
     if (host->refused.len)
         buf_addc(&host->refused, ',');
     json_write_object(&w, NULL);
-    json_write_string(&w, "name", name);
-    json_write_string(&w, "dir", dir);
-    json_write_string(&w, "error", err->text);
+    json_write_most(&w, "name", name, REFUSED_NAME);
+    json_write_most(&w, "dir", dir, REFUSED_DIR);
+    json_write_most(&w, "error", err->text, REFUSED_WHY);
     json_write_end(&w);
 }
 

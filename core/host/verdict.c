@@ -13,6 +13,8 @@
 #define ABSENCE_FAILURES 3
 #define BEHIND_US 2000000u /* longer than it takes to say so after a commit */
 #define CONFIGURATION "the configuration"
+#define THIRD_PROBLEMS 8 /* of one service of a third party; all are in `service show` */
+#define REASON_BYTES 120 /* of a reason as JSON, without its texts */
 
 const char *verdict_level_name(enum verdict_level level)
 {
@@ -155,7 +157,13 @@ static void add_state(struct health_report *verdict, const struct service_view *
 static void add_words(struct health_report *verdict, const struct service_view *s, uint64_t now_us,
                       uint64_t now_ms)
 {
-    for (unsigned i = 0; i < s->problems->count; i++) {
+    unsigned count = s->problems->count, more = s->problems->more;
+
+    if (!s->shipped && count > THIRD_PROBLEMS) {
+        more += count - THIRD_PROBLEMS;
+        count = THIRD_PROBLEMS;
+    }
+    for (unsigned i = 0; i < count; i++) {
         const struct problem *p = &s->problems->items[i];
         struct verdict_reason reason = {.level = p->failed && carries(s) ? VERDICT_FAILED
                                                                          : VERDICT_DEGRADED,
@@ -167,17 +175,53 @@ static void add_words(struct health_report *verdict, const struct service_view *
         snprintf(reason.service, sizeof(reason.service), "%s", s->name);
         verdict_add(verdict, &reason);
     }
-    if (s->problems->more)
+    if (more)
         add(verdict, VERDICT_DEGRADED, s->name, now_us, "", "%s reports %u more problems", s->name,
-            s->problems->more);
+            more);
     if (s->health[0])
         add(verdict, VERDICT_DEGRADED, s->name, wall_at(s->health_since_ms, now_us, now_ms), "",
             "%s: %s", s->name, s->health);
 }
 
+/* At most so many bytes as a JSON string. */
+static size_t json_bytes(const char *text)
+{
+    size_t n = 0;
+
+    for (const unsigned char *p = (const unsigned char *)text; *p; p++)
+        n += *p < 0x20 ? 6 : *p >= 0x80 ? 3 : *p == '"' || *p == '\\' ? 2 : 1;
+    return n;
+}
+
+/* What a service of a third party says must leave room for the others. */
+static void keep_share(struct health_report *verdict, unsigned first, const char *service)
+{
+    unsigned kept = first, left;
+    size_t taken = 0;
+    char todo[128];
+
+    for (unsigned i = first; i < verdict->count; i++) {
+        const struct verdict_reason *r = &verdict->reasons[i];
+        size_t bytes = REASON_BYTES + json_bytes(r->what) + json_bytes(r->path) +
+                       json_bytes(r->todo) + json_bytes(r->service);
+
+        if (taken + bytes > verdict->share)
+            continue;
+        taken += bytes;
+        verdict->reasons[kept++] = *r;
+    }
+    left = verdict->count - kept;
+    verdict->count = kept;
+    snprintf(todo, sizeof(todo), "orbctl service show %s", service);
+    if (left)
+        add(verdict, VERDICT_DEGRADED, service, 0, todo,
+            "%s has %u reasons more, too long to be shown here", service, left);
+}
+
 void verdict_add_service(struct health_report *verdict, const struct service_view *service,
                          uint64_t now_us, uint64_t now_ms)
 {
+    unsigned first = verdict->count;
     uint64_t ago_us = now_ms > service->since_ms ? (now_ms - service->since_ms) * 1000 : 0;
 
     add_state(verdict, service, wall_at(service->since_ms, now_us, now_ms), ago_us);
@@ -185,6 +229,8 @@ void verdict_add_service(struct health_report *verdict, const struct service_vie
         add_behind(verdict, service, now_us, now_ms);
     if (service->state == SERVICE_RUNNING || service->state == SERVICE_STARTING)
         add_words(verdict, service, now_us, now_ms);
+    if (!service->shipped && verdict->share)
+        keep_share(verdict, first, service->name);
 }
 
 void verdict_add_boot(struct health_report *verdict, enum boot_phase phase, unsigned packages,

@@ -35,6 +35,7 @@ struct health_report {
     enum verdict_level level; /* the worst of the reasons */
     struct verdict_reason *reasons;
     unsigned count;
+    size_t share; /* bytes of the answer that one service of a third party may fill; 0: any */
 };
 
 void verdict_fini(struct health_report *verdict);

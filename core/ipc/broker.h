@@ -65,12 +65,14 @@ struct peer_events {
 
 struct peer_spec {
     enum peer_kind kind;
-    char name[64];                    /* service or user name */
-    char role[16];                    /* "viewer", "operator", "admin"; "" for services */
-    const char *const *capabilities;  /* services: granted ones, NULL ends; copied */
-    const struct contract *contract;  /* of a service, NULL: none; the broker holds on to it */
-    bool has_config;                  /* provides service.NAME@1 */
-    uint32_t progress_ms;             /* services: a call that goes on may take so long, 0: any */
+    char name[64];                   /* service or user name */
+    char role[16];                   /* "metrics", "viewer", "operator", "admin"; "" for services */
+    const char *const *capabilities; /* services: granted ones, NULL ends; copied */
+    const struct contract *contract; /* of a service, NULL: none; the broker holds on to it */
+    bool has_config;                 /* provides service.NAME@1 */
+    uint32_t progress_ms;            /* services: a call that goes on may take so long, 0: any */
+    size_t queue_bytes;              /* that may wait for it, 0: 8 MiB */
+    unsigned requests;               /* it may have in flight, 0: 4096 */
     const struct peer_events *events; /* NULL for clients */
     void *arg;
 };
@@ -85,6 +87,8 @@ void broker_close(struct broker *broker);
 struct ipc_peer *broker_add_peer(struct broker *broker, int fd, const struct peer_spec *spec,
                                  struct orb_err *err);
 void peer_close(struct ipc_peer *peer); /* no closed event follows */
+/* As in peer_spec, from now on. */
+void peer_limit(struct ipc_peer *peer, size_t queue_bytes, unsigned requests);
 void peer_ping(struct ipc_peer *peer);
 void peer_stop(struct ipc_peer *peer); /* STOP frame */
 uint32_t peer_id(const struct ipc_peer *peer);
@@ -162,8 +166,11 @@ void broker_sessions_end(struct broker *broker, const char *user);
 void broker_list(struct broker *broker, struct buf *ret_json); /* interfaces and providers */
 int broker_describe(struct broker *broker, const char *interface, struct buf *ret_json,
                     struct orb_err *err);
-/* OpenMetrics lines of the broker: frames, bytes, requests, refusals, per peer. */
+/* OpenMetrics lines of the broker: frames, bytes, requests, refusals. */
 void broker_metrics(struct broker *broker, struct buf *ret_text);
+/* One of the families with a line for each service and each user. */
+#define BROKER_PEER_METRICS 6
+void broker_peer_metrics(struct broker *broker, int row, struct buf *ret_text);
 
 /* Who was served longest since the last call, and how long, in nanoseconds; broker may be NULL. */
 uint64_t broker_busiest(struct broker *broker, char *who, size_t size);

@@ -43,18 +43,18 @@ static struct charge *find(struct ipc_peer *provider, const struct principal *wh
 int charge_check(struct ipc_peer *provider, const struct principal *who, size_t len,
                  struct orb_err *err)
 {
+    size_t bytes, most = peer_queue(provider, QUEUE_CAUSE);
     const struct charge *c;
-    size_t bytes;
 
-    if (provider->fd < 0 || who->kind == PEER_HOST || peer_queued(provider) < PEER_QUEUE_CAUSE)
+    if (provider->fd < 0 || who->kind == PEER_HOST || peer_queued(provider) < most)
         return 0;
     c = find(provider, who);
     bytes = c ? c->bytes[0] + c->bytes[1] : 0;
-    if (bytes + len <= PEER_QUEUE_CAUSE)
+    if (bytes + len <= most)
         return 0;
-    return orb_fail(
-        err, ORB_E_BUSY, "%s does not keep up: %zu bytes of %s %s wait for it; at most %u of one",
-        provider->self.name, bytes, peer_kind_name(who->kind), who->name, PEER_QUEUE_CAUSE);
+    return orb_fail(err, ORB_E_BUSY,
+                    "%s does not keep up: %zu bytes of %s %s wait for it; at most %zu of one",
+                    provider->self.name, bytes, peer_kind_name(who->kind), who->name, most);
 }
 
 void charge_add(struct ipc_peer *provider, const struct principal *who, size_t len)

@@ -6,7 +6,7 @@
 
 #include "core/ipc/within.h"
 
-static const char *const rank_names[] = {"observe", "operate", "configure", "internal"};
+static const char *const rank_names[] = {"metrics", "observe", "operate", "configure", "internal"};
 static const char *const class_names[] = {"stream", "state", "strict"};
 static const char nothing[] = "{\"type\":\"object\",\"additionalProperties\":false}";
 

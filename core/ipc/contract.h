@@ -11,7 +11,7 @@
 #define CONTRACT_MAX_EVENTS 64
 
 /* Who may call a method or hear an event; ordered: a role covers its own rank and those below. */
-enum contract_rank { RANK_OBSERVE = 1, RANK_OPERATE, RANK_CONFIGURE, RANK_INTERNAL };
+enum contract_rank { RANK_METRICS = 1, RANK_OBSERVE, RANK_OPERATE, RANK_CONFIGURE, RANK_INTERNAL };
 
 /* What happens to an event whose subscriber is slow. state: dropped, the last value follows the
  * gap; stream: dropped and reported; strict: the subscription ends, which is reported. */

@@ -11,14 +11,14 @@ static void write_methods(struct json_write *w, const struct contract *contract)
         json_write_format(w, NULL, "%s/%s", contract->interface, contract->methods[i].name);
 }
 
-static void write_limits(struct json_write *w)
+static void write_limits(const struct ipc_peer *peer, struct json_write *w)
 {
     json_write_object(w, "limits");
     json_write_integer(w, "frame", FRAME_MAX);
     json_write_integer(w, "envelope", FRAME_MAX_ENVELOPE);
     json_write_integer(w, "in-flight", LINK_MAX_REQUESTS);
     json_write_integer(w, "in-flight-bytes", LINK_MAX_BYTES);
-    json_write_integer(w, "queue", PEER_QUEUE_MAX);
+    json_write_integer(w, "queue", (int64_t)peer->queue_max);
     json_write_integer(w, "routes", PEER_MAX_ROUTES);
     json_write_integer(w, "subscriptions", PEER_MAX_SUBS);
     json_write_end(w);
@@ -46,7 +46,7 @@ static void welcome(struct ipc_peer *peer, uint32_t corr)
         write_methods(&w, peer->service_contract);
         json_write_end(&w);
     }
-    write_limits(&w);
+    write_limits(peer, &w);
     if (peer->events && peer->events->welcome)
         peer->events->welcome(peer->arg, &w);
     json_write_end(&w);

@@ -70,19 +70,42 @@ static void head(struct buf *to, const char *name, const char *type, const char 
     buf_addf(to, "# TYPE %s %s\n# HELP %s %s\n", name, type, name, help);
 }
 
-/* Labels: name and id, for two clients may be the same user. */
-static void peer_line(struct buf *to, const struct ipc_peer *peer, const char *name, uint64_t value)
+static bool same_identity(const struct ipc_peer *a, const struct ipc_peer *b)
 {
-    buf_addf(to, "%s{peer=", name);
-    buf_add_json(to, peer->self.name, strlen(peer->self.name));
-    buf_addf(to, ",id=\"%u\"} %llu\n", peer->self.id, (unsigned long long)value);
+    return a->self.kind == b->self.kind && strcmp(a->self.name, b->self.name) == 0;
 }
 
-static void peer_metrics(struct broker *broker, struct buf *to)
+static uint64_t value_of(const struct ipc_peer *p, int row)
+{
+    const uint64_t values[BROKER_PEER_METRICS] = {p->frames_in,      p->bytes_in,    p->refused,
+                                                  p->events_dropped, peer_queued(p), p->call_count};
+
+    return values[row];
+}
+
+/* A client is one of several connections of a user, who has one line: connections come and go, and
+ * a label that is never seen again would be a series for ever. */
+static void peer_line(struct buf *to, const struct ipc_peer *peer, const char *series, int row)
+{
+    uint64_t value = 0;
+
+    for (const struct ipc_peer *p = peer->broker->peers; p && p != peer; p = p->next)
+        if (peer->client && same_identity(p, peer))
+            return;
+    for (const struct ipc_peer *p = peer; p; p = peer->client ? p->next : NULL)
+        if (same_identity(p, peer))
+            value += value_of(p, row);
+    buf_addf(to, "%s{peer=", series);
+    buf_add_json(to, peer->self.name, strlen(peer->self.name));
+    buf_addf(to, ",kind=\"%s\"} %llu\n", peer_kind_name(peer->self.kind),
+             (unsigned long long)value);
+}
+
+void broker_peer_metrics(struct broker *broker, int row, struct buf *to)
 {
     static const struct {
         const char *name, *series, *type, *help;
-    } rows[] = {
+    } rows[BROKER_PEER_METRICS] = {
         {"orbital_ipc_peer_frames_in", "orbital_ipc_peer_frames_in_total", "counter",
          "frames read from a peer"},
         {"orbital_ipc_peer_bytes_in", "orbital_ipc_peer_bytes_in_total", "counter",
@@ -97,16 +120,9 @@ static void peer_metrics(struct broker *broker, struct buf *to)
          "requests of a peer waiting for their answer"},
     };
 
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        head(to, rows[i].name, rows[i].type, rows[i].help);
-        for (struct ipc_peer *p = broker->peers; p; p = p->next) {
-            const uint64_t values[ARRAY_LEN(rows)] = {p->frames_in,   p->bytes_in,
-                                                      p->refused,     p->events_dropped,
-                                                      peer_queued(p), p->call_count};
-
-            peer_line(to, p, rows[i].series, values[i]);
-        }
-    }
+    head(to, rows[row].name, rows[row].type, rows[row].help);
+    for (const struct ipc_peer *p = broker->peers; p; p = p->next)
+        peer_line(to, p, rows[row].series, row);
 }
 
 void broker_metrics(struct broker *broker, struct buf *ret_text)
@@ -133,5 +149,4 @@ void broker_metrics(struct broker *broker, struct buf *ret_text)
                      orb_code_name(ORB_E_INVALID - i), (unsigned long long)broker->refused[i]);
     head(to, "orbital_ipc_clients", "gauge", "connections of the control socket");
     buf_addf(to, "orbital_ipc_clients %u\n", broker->listen.clients);
-    peer_metrics(broker, to);
 }

@@ -32,6 +32,12 @@ void peer_free(struct ipc_peer *peer)
     free(peer);
 }
 
+void peer_limit(struct ipc_peer *peer, size_t queue_bytes, unsigned requests)
+{
+    peer->queue_max = queue_bytes ? queue_bytes : PEER_QUEUE_MAX;
+    peer->pending_max = requests ? requests : PEER_MAX_PENDING;
+}
+
 struct ipc_peer *peer_make(struct broker *broker, int fd, const struct peer_spec *spec)
 {
     struct ipc_peer *peer = xcalloc(1, sizeof(*peer));
@@ -45,6 +51,7 @@ struct ipc_peer *peer_make(struct broker *broker, int fd, const struct peer_spec
     peer->events = spec->events;
     peer->arg = spec->arg;
     peer->progress_ms = spec->progress_ms;
+    peer_limit(peer, spec->queue_bytes, spec->requests);
     self->kind = spec->kind;
     self->owner = peer;
     memcpy(self->name, spec->name, sizeof(self->name) - 1);
@@ -134,6 +141,7 @@ static void detach(struct ipc_peer *peer)
 
         peer->sessions = session->next_session;
         principal_remove(broker, session);
+        held_free(session);
         free(session);
     }
     broker_undirty(peer);

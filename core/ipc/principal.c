@@ -180,6 +180,7 @@ static void forget_oldest(struct ipc_peer *peer)
     gone = *oldest;
     *oldest = gone->next_session;
     principal_remove(peer->broker, gone);
+    held_free(gone);
     free(gone);
     peer->session_closed--;
 }
@@ -191,6 +192,7 @@ static void close_session(struct ipc_peer *peer, struct principal *session)
 
     session->closed = true;
     orb_fail(&err, ORB_E_UNAUTHENTICATED, "the session of %s has ended", session->name);
+    held_fail(session, &err);
     while (p) {
         struct pending *next = p->caller_next;
 
@@ -236,7 +238,7 @@ int broker_session_open(struct broker *broker, uint32_t peer_number, const char 
                         peer->self.name);
     if (!role_rank(role))
         return orb_fail(err, ORB_E_INVALID,
-                        "\"%.16s\" is no role; expected viewer, operator or admin", role);
+                        "\"%.16s\" is no role; expected metrics, viewer, operator or admin", role);
     if (strlen(user) == 0 || strlen(user) >= sizeof(session->name))
         return orb_fail(err, ORB_E_INVALID, "a user name has 1 to %zu bytes",
                         sizeof(session->name) - 1);
@@ -253,6 +255,7 @@ int broker_session_open(struct broker *broker, uint32_t peer_number, const char 
     session->next_session = peer->sessions;
     peer->sessions = session;
     peer->session_count++;
+    rest_inherit(session);
     *ret_session = session->id;
     return 0;
 }

@@ -20,9 +20,9 @@ static void event_envelope(const struct iface *iface, const char *topic, struct 
 /* Has the queue of the peer room for an event? */
 static bool has_room(struct ipc_peer *peer, size_t len)
 {
-    if (peer_queued(peer) + len > PEER_QUEUE_EVENTS)
+    if (peer_queued(peer) + len > peer_queue(peer, QUEUE_EVENTS))
         peer_flush(peer); /* within one turn nothing was offered to its socket yet */
-    return peer_queued(peer) + len <= PEER_QUEUE_EVENTS;
+    return peer_queued(peer) + len <= peer_queue(peer, QUEUE_EVENTS);
 }
 
 static void miss(struct sub *sub)
@@ -85,7 +85,7 @@ static bool tell_gaps(struct iface *iface, struct ipc_peer *peer)
             at = &sub->next;
             continue;
         }
-        if (peer_queued(peer) > PEER_QUEUE_EVENTS - 2 * IFACE_VALUES_MAX)
+        if (peer_queued(peer) > peer_queue(peer, QUEUE_EVENTS) - 2 * IFACE_VALUES_MAX)
             return false;
         send_gap(iface, sub);
         if (sub->ended) {

@@ -439,13 +439,14 @@ void peer_on_poll(uv_poll_t *handle, int status, int events)
 
     if (peer->dead)
         return;
+    peer->charged_ns = 0;
     serve(peer, status, events);
     took = uv_hrtime() - before; /* its memory is the loop's, also when it died meanwhile */
     if (took > broker->busiest_ns) {
         broker->busiest_ns = took;
         snprintf(broker->busiest, sizeof(broker->busiest), "%s", peer->self.name);
     }
-    rest_after(peer, took);
+    rest_after(peer, took > peer->charged_ns ? took - peer->charged_ns : 0);
     rest_before_more(peer);
 }
 

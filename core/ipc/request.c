@@ -32,10 +32,10 @@ static int check_limits(const struct principal *who, const struct target *target
     if (link && link->requests && link->bytes + bytes > LINK_MAX_BYTES)
         return orb_fail(err, ORB_E_BUSY, "%s has %u bytes of requests to %s in flight; at most %u",
                         who->name, link->bytes, to, LINK_MAX_BYTES);
-    if (who->owner->call_count >= PEER_MAX_PENDING)
-        return orb_fail(err, ORB_E_BUSY, "%s has %u requests in flight; at most %d",
-                        who->owner->self.name, who->owner->call_count, PEER_MAX_PENDING);
-    if (queued > (target->iface->early ? PEER_QUEUE_CONFIG : PEER_QUEUE_REQUESTS))
+    if (who->owner->call_count >= who->owner->pending_max)
+        return orb_fail(err, ORB_E_BUSY, "%s has %u requests in flight; at most %u",
+                        who->owner->self.name, who->owner->call_count, who->owner->pending_max);
+    if (queued > peer_queue(provider, target->iface->early ? QUEUE_CONFIG : QUEUE_REQUESTS))
         return orb_fail(err, ORB_E_BUSY, "%s does not keep up: %zu bytes wait for it", to, queued);
     return charge_check(provider, who, bytes, err);
 }
@@ -135,18 +135,13 @@ static int target_of_envelope(struct ipc_peer *peer, const struct principal *who
     return r;
 }
 
-void request_on_req(struct ipc_peer *peer, struct inframe *in)
+static void take(struct ipc_peer *peer, struct principal *who, struct inframe *in)
 {
     struct orb_err err;
     struct target target;
-    struct principal *who = principal_of(peer, in->h.src, &err);
-    int r = who ? 0 : err.code;
+    int r = 0;
 
-    if (r == ORB_E_PROTOCOL) {
-        peer_throw(peer, &err);
-        return;
-    }
-    if (r == 0 && in->h.envlen)
+    if (in->h.envlen)
         r = json_scan(in->env, in->h.envlen, NULL, &err);
     if (r == 0)
         r = in->h.route ? target_of_route(peer, who, in->h.route, &target, &err)
@@ -158,6 +153,31 @@ void request_on_req(struct ipc_peer *peer, struct inframe *in)
     if (r < 0) {
         request_count(peer, &err);
         peer_send_err(peer, in->h.corr, &err);
+    }
+}
+
+void request_now(struct ipc_peer *peer, struct principal *who, struct inframe *in)
+{
+    uint64_t before = uv_hrtime();
+
+    take(peer, who, in);
+    rest_charge(who, uv_hrtime() - before);
+}
+
+void request_on_req(struct ipc_peer *peer, struct inframe *in)
+{
+    struct orb_err err;
+    struct principal *who = principal_of(peer, in->h.src, &err);
+
+    if (!who && err.code == ORB_E_PROTOCOL) {
+        peer_throw(peer, &err);
+    } else if (!who) {
+        request_count(peer, &err);
+        peer_send_err(peer, in->h.corr, &err);
+    } else if (who == &peer->self) {
+        take(peer, who, in);
+    } else if (!rest_holds(peer, who, in)) {
+        request_now(peer, who, in);
     }
 }
 
@@ -245,7 +265,8 @@ void request_on_rep(struct ipc_peer *peer, struct inframe *in)
         request_answer(p, in->payload, in->len);
         return;
     }
-    if (peer_queued(caller) > PEER_QUEUE_REPLIES) { /* what others say is no reason to end it */
+    if (peer_queued(caller) >
+        peer_queue(caller, QUEUE_REPLIES)) { /* what others say is no reason to end it */
         orb_fail(&err, ORB_E_LIMIT,
                  "%s does not read: %zu bytes wait for it, so the answer is lost",
                  caller->self.name, peer_queued(caller));

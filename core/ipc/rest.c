@@ -25,9 +25,9 @@ void rest_mark(struct broker *broker)
     broker->cpu_ns = cpu_ns();
 }
 
-static bool is_same(const struct ipc_peer *peer, enum peer_kind kind, const char *name)
+static bool is_same(const struct principal *who, enum peer_kind kind, const char *name)
 {
-    return peer->self.kind == kind && strcmp(peer->self.name, name) == 0;
+    return who->kind == kind && strcmp(who->name, name) == 0;
 }
 
 static void on_rested(uv_timer_t *timer)
@@ -61,55 +61,90 @@ void rest_before_more(struct ipc_peer *peer)
 
 void rest_begin(struct ipc_peer *peer)
 {
-    struct broker *broker = peer->broker;
-    uint64_t now;
-
-    uv_timer_init(broker->loop, &peer->rest);
+    uv_timer_init(peer->broker->loop, &peer->rest);
     loop_scope_adopt(&peer->scope, (uv_handle_t *)&peer->rest);
-    now = uv_now(broker->loop);
-    for (size_t i = 0; i < ARRAY_LEN(broker->owed_rest); i++)
-        if (broker->owed_rest[i].until_ms > now &&
-            is_same(peer, broker->owed_rest[i].kind, broker->owed_rest[i].name))
-            rest(peer, broker->owed_rest[i].until_ms - now);
+    held_begin(peer);
+    rest(peer, rest_owed(&peer->self));
 }
 
-/* What a connection that ends would have rested yet. */
-static void owe(const struct ipc_peer *peer, uint64_t ms)
+uint64_t rest_owed(const struct principal *who)
 {
-    struct broker *broker = peer->broker;
+    const struct broker *broker = who->owner->broker;
+    uint64_t now = uv_now(broker->loop), most = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(broker->owed_rest); i++) {
+        const struct owed_rest *owed = &broker->owed_rest[i];
+
+        if (owed->until_ms > now + most && is_same(who, owed->kind, owed->name))
+            most = owed->until_ms - now;
+    }
+    return most;
+}
+
+/* In the place of its own, else of the one that ends first. */
+static struct owed_rest *place_of(struct broker *broker, const struct principal *who)
+{
     struct owed_rest *at = broker->owed_rest;
+
+    for (size_t i = 0; i < ARRAY_LEN(broker->owed_rest); i++) {
+        struct owed_rest *owed = &broker->owed_rest[i];
+
+        if (is_same(who, owed->kind, owed->name))
+            return owed;
+        if (owed->until_ms < at->until_ms)
+            at = owed;
+    }
+    *at = (struct owed_rest){.kind = who->kind};
+    memcpy(at->name, who->name, sizeof(at->name));
+    return at;
+}
+
+void rest_owe(const struct principal *who, uint64_t ms)
+{
+    struct broker *broker = who->owner->broker;
+    struct owed_rest *at;
+    uint64_t until;
 
     if (ms == 0)
         return;
-    for (size_t i = 1; i < ARRAY_LEN(broker->owed_rest); i++)
-        if (broker->owed_rest[i].until_ms < at->until_ms)
-            at = &broker->owed_rest[i];
+    at = place_of(broker, who);
     uv_update_time(broker->loop);
-    at->until_ms = uv_now(broker->loop) + (ms < MOST_MS ? ms : MOST_MS);
-    at->kind = peer->self.kind;
-    memcpy(at->name, peer->self.name, sizeof(at->name));
+    until = uv_now(broker->loop) + (ms < MOST_MS ? ms : MOST_MS);
+    if (at->until_ms < until)
+        at->until_ms = until;
+}
+
+uint64_t rest_of(struct broker *broker, uint64_t took_ns)
+{
+    uint64_t before = broker->cpu_ns, used;
+
+    if (took_ns < LONG_NS || broker->closing)
+        return 0;
+    rest_mark(broker);
+    used = broker->cpu_ns - before; /* a busy machine is nobody's fault */
+    if (used > took_ns)
+        used = took_ns;
+    if (used < LONG_NS)
+        return 0;
+    return used * FACTOR / 1000000 < MOST_MS ? used * FACTOR / 1000000 : MOST_MS;
 }
 
 void rest_after(struct ipc_peer *peer, uint64_t took_ns)
 {
     struct broker *broker = peer->broker;
-    uint64_t before = broker->cpu_ns, used;
+    uint64_t ms = rest_of(broker, took_ns);
     unsigned others = 0;
 
-    if (took_ns < LONG_NS || broker->closing)
-        return;
-    rest_mark(broker);
-    used = broker->cpu_ns - before; /* a busy machine is nobody's fault */
-    if (used < LONG_NS)
+    if (!ms)
         return;
     for (struct ipc_peer *p = broker->peers; p; p = p->next)
-        others += p != peer && p->resting && is_same(p, peer->self.kind, peer->self.name);
+        others += p != peer && p->resting && is_same(&p->self, peer->self.kind, peer->self.name);
     uv_update_time(broker->loop);
-    used = used * FACTOR * (1 + others) / 1000000;
+    ms *= 1 + others;
     if (peer->dead)
-        owe(peer, used);
+        rest_owe(&peer->self, ms);
     else
-        rest(peer, used);
+        rest(peer, ms);
 }
 
 void rest_end(struct ipc_peer *peer)
@@ -117,6 +152,6 @@ void rest_end(struct ipc_peer *peer)
     if (!peer->resting)
         return;
     peer->resting = false;
-    owe(peer, uv_timer_get_due_in(&peer->rest));
+    rest_owe(&peer->self, uv_timer_get_due_in(&peer->rest));
     uv_timer_stop(&peer->rest);
 }

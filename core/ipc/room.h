@@ -18,14 +18,17 @@
 #define PEER_TURN_NS 300000u   /* time for the frames of one peer in one turn */
 #define PEER_TURN_LOOK 256u    /* bytes up to which nobody looks at the clock */
 #define PEER_LAST_NS 50000000u /* for what a peer sent before its end */
-/* Bytes waiting for a peer; beyond it the peer is failed. The steps below it are so far apart that
- * what one kind of frame may take leaves the others their part. */
+/* Bytes waiting for a peer, where its limits say nothing else; beyond it the peer is failed. The
+ * steps below it, in sixteenths, are so far apart that what one kind of frame may take leaves the
+ * others their part. */
 #define PEER_QUEUE_MAX (8u << 20)
-#define PEER_QUEUE_REPLIES (15u << 19)  /* beyond it answers to it become errors */
-#define PEER_QUEUE_CONFIG (14u << 19)   /* beyond it transactions do not ask it */
-#define PEER_QUEUE_REQUESTS (13u << 19) /* beyond it requests to it are refused */
-#define PEER_QUEUE_EVENTS (6u << 20)    /* beyond it events for it are dropped */
-#define PEER_QUEUE_CAUSE (3u << 20)     /* of it, requests of one identity */
+enum queue_step {
+    QUEUE_CAUSE = 6,     /* of it, requests of one identity */
+    QUEUE_EVENTS = 12,   /* beyond it events for it are dropped */
+    QUEUE_REQUESTS = 13, /* beyond it requests to it are refused */
+    QUEUE_CONFIG = 14,   /* beyond it transactions do not ask it */
+    QUEUE_REPLIES = 15,  /* beyond it answers to it become errors */
+};
 #define PEER_IOV 64
 #define PEER_MAX_ROUTES 1024
 #define PEER_MAX_SUBS 256
@@ -50,6 +53,7 @@
 struct pending;
 struct route;
 struct link;
+struct held;
 
 /* Somebody requests are made by: a connection itself, or a session it acts for. */
 struct principal {
@@ -60,6 +64,9 @@ struct principal {
     enum contract_rank rank; /* what a user's role covers; 0 for services */
     uint64_t opened_us;      /* monotonic: when it was made known here */
     bool closed;             /* a session that ended; remembered so that a late use is no crime */
+    uint64_t rest_until_ms;  /* of the loop: its requests wait (rest_session.c) */
+    struct held *held;       /* those that wait, the first being next */
+    uint32_t held_count, held_bytes;
     struct ipc_peer *owner;
     struct link *links;
     struct principal *next_in_bucket;
@@ -164,7 +171,9 @@ struct ipc_peer {
     uv_poll_t poll;
     uv_timer_t rest; /* until it is read again, after a long turn */
     bool resting;
-    int fd; /* -1: the host itself */
+    uv_timer_t held;     /* until a session's requests go on */
+    uint64_t charged_ns; /* of this turn, to its sessions */
+    int fd;              /* -1: the host itself */
     bool client;
     bool accepted; /* counted in listen.clients */
     bool greeted;
@@ -187,6 +196,8 @@ struct ipc_peer {
     struct route *routes;
     unsigned route_count;
     unsigned sub_count, early_count;
+    size_t queue_max;       /* bytes that may wait for it */
+    unsigned pending_max;   /* requests it may have in flight */
     size_t owed;            /* bytes of CANCEL and GONE that requests and links may yet need */
     uint64_t queued_ever;   /* bytes */
     struct charge *charges; /* whose requests wait in its queue */
@@ -297,6 +308,7 @@ void peer_send(struct ipc_peer *peer, const struct frame *frame, const char *env
                const char *payload, size_t len);
 void peer_send_err(struct ipc_peer *peer, uint32_t corr, const struct orb_err *err);
 size_t peer_queued(const struct ipc_peer *peer);
+size_t peer_queue(const struct ipc_peer *peer, enum queue_step step);
 void peer_flush(struct ipc_peer *peer);
 void peer_drain(struct ipc_peer *peer); /* the socket became writable */
 void broker_flush(struct broker *broker);
@@ -324,6 +336,20 @@ void rest_before_more(struct ipc_peer *peer);
 void rest_begin(struct ipc_peer *peer);
 void rest_after(struct ipc_peer *peer, uint64_t took_ns); /* it was served so long just now */
 void rest_end(struct ipc_peer *peer);
+/* How long who took so long rests, in milliseconds; 0: it was short, or only the machine busy. */
+uint64_t rest_of(struct broker *broker, uint64_t took_ns);
+/* Keeps, and finds, what an identity would have rested yet. */
+void rest_owe(const struct principal *who, uint64_t ms);
+uint64_t rest_owed(const struct principal *who);
+
+/* ---- rest_session.c: sessions of a service that acts for users ---- */
+void held_begin(struct ipc_peer *peer);
+void held_free(struct principal *who);
+void held_fail(struct principal *who, const struct orb_err *err); /* answers all with err */
+/* Does a request of the session wait, or is it refused? Then it is done with here. */
+bool rest_holds(struct ipc_peer *peer, struct principal *who, const struct inframe *in);
+void rest_charge(struct principal *who, uint64_t took_ns); /* for a request of its */
+void rest_inherit(struct principal *who);                  /* a new session of one that rests */
 
 /* ---- iface.c ---- */
 struct iface *iface_find(struct broker *broker, const char *name);
@@ -390,6 +416,8 @@ void pending_on_timer(uv_timer_t *timer);
 
 /* ---- request.c ---- */
 void request_on_req(struct ipc_peer *peer, struct inframe *in);
+/* The same for a request of a session whose turn has come. */
+void request_now(struct ipc_peer *peer, struct principal *who, struct inframe *in);
 void request_on_rep(struct ipc_peer *peer, struct inframe *in);
 void request_on_err(struct ipc_peer *peer, struct inframe *in);
 /* Checks limits and contract, then delivers. done, arg: of the host's calls (in->data NULL). */

@@ -7,7 +7,7 @@
 #define TO_SIZE 96
 #define METHOD_SIZE 64
 
-static const char *const roles[] = {"viewer", "operator", "admin"};
+static const char *const roles[] = {"metrics", "viewer", "operator", "admin"};
 
 enum contract_rank role_rank(const char *role)
 {

@@ -44,6 +44,11 @@ size_t peer_queued(const struct ipc_peer *peer)
     return peer->iov_bytes + peer->backlog_len - peer->backlog_at;
 }
 
+size_t peer_queue(const struct ipc_peer *peer, enum queue_step step)
+{
+    return peer->queue_max / 16 * step;
+}
+
 static void fail_write(struct ipc_peer *peer, int code)
 {
     struct orb_err err;
@@ -226,13 +231,13 @@ void peer_send_borrowed(struct ipc_peer *peer, const unsigned char *data, size_t
 
     if (peer->dead || peer->fd < 0)
         return;
-    if (peer_queued(peer) + len > PEER_QUEUE_MAX) {
+    if (peer_queued(peer) + len > peer->queue_max) {
         peer_flush(peer); /* perhaps its socket has room */
-        if (peer_queued(peer) + len > PEER_QUEUE_MAX && !peer->dead) {
+        if (peer_queued(peer) + len > peer->queue_max && !peer->dead) {
             struct orb_err err;
 
-            orb_fail(&err, ORB_E_LIMIT, "%s does not read: over %u bytes wait for it",
-                     peer->self.name, PEER_QUEUE_MAX);
+            orb_fail(&err, ORB_E_LIMIT, "%s does not read: over %zu bytes wait for it",
+                     peer->self.name, peer->queue_max);
             peer_end(peer, &err);
         }
         if (peer->dead)

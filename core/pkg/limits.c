@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 
 /* The members of struct limits, their names in manifests and configuration, and the ceilings. */
@@ -19,8 +20,11 @@ static const struct row {
     {"state", offsetof(struct limits, state_bytes), true, 256u << 20},
     {"files", offsetof(struct limits, files), false, 256},
     {"threads", offsetof(struct limits, threads), false, 64},
+    {"queue", offsetof(struct limits, queue_bytes), true, LIMITS_QUEUE, true},
+    {"requests", offsetof(struct limits, requests), false, LIMITS_REQUESTS, true},
     {"log-rate", offsetof(struct limits, log_rate), false, LIMITS_LOG_RATE, true},
     {"metrics", offsetof(struct limits, metrics), false, LIMITS_METRICS, true},
+    {"metric-rate", offsetof(struct limits, metric_rate), false, LIMITS_METRIC_RATE, true},
     {"ready-ms", offsetof(struct limits, ready_ms), false, 30000},
     {"ping-every-ms", offsetof(struct limits, ping_every_ms), false, 10000},
     {"ping-ms", offsetof(struct limits, ping_ms), false, 10000},
@@ -77,4 +81,12 @@ struct limits limits_in_force(const struct package *package, const struct limits
         *ret_lowered = rows[i].name;
     }
     return limits;
+}
+
+void limits_write(const struct limits *limits, struct json_write *w, const char *key)
+{
+    json_write_object(w, key);
+    for (unsigned i = 0; i < ARRAY_LEN(rows); i++)
+        json_write_integer(w, rows[i].name, (int64_t)get(limits, &rows[i]));
+    json_write_end(w);
 }

@@ -19,12 +19,18 @@ enum restart_policy { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
 
 #define LIMITS_LOG_RATE 200 /* where the configuration says nothing */
 #define LIMITS_METRICS 64
+#define LIMITS_METRIC_RATE 2000
+#define LIMITS_QUEUE (8u << 20)
+#define LIMITS_REQUESTS 4096
 
 /* Ceilings of one service. In what is configured 0 says nothing. */
 struct limits {
     uint64_t memory_bytes, state_bytes;
     uint32_t files, threads;
-    uint32_t log_rate, metrics; /* of the configuration alone: records a second, names */
+    /* Of the configuration alone: bytes that wait for it at the broker, requests it has in flight,
+     * records a second, names of metrics, values a second. */
+    uint64_t queue_bytes;
+    uint32_t requests, log_rate, metrics, metric_rate;
     uint32_t ready_ms, ping_every_ms, ping_ms, stop_ms, progress_ms;
 };
 
@@ -56,6 +62,7 @@ const char *phase_name(enum boot_phase phase);
 /* "64M" (K, M or G) in bytes. */
 uint64_t memory_of(const char *text);
 
+struct json_write;
 struct package;
 /* What the package asks for, no more than configured says, or, where that says nothing, than the
  * host's ceiling for third parties. ret_lowered: the name of a limit that was lowered, or NULL. */
@@ -63,6 +70,8 @@ struct limits limits_in_force(const struct package *package, const struct limits
                               const char **ret_lowered);
 /* Sets the limit of that name ("memory", "stop-ms", …); false: there is none. */
 bool limits_set(struct limits *limits, const char *name, uint64_t value);
+/* {"memory": bytes, "stop-ms": …, …} */
+void limits_write(const struct limits *limits, struct json_write *w, const char *key);
 
 struct package {
     char *dir;

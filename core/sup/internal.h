@@ -156,6 +156,14 @@ void quota_watch(struct supervisor *sup, uint64_t wait_ms);
 /* Before a worker starts: ORB_E_LIMIT while it is over. Sees to it that it is counted. */
 int quota_check(struct service *service, struct orb_err *err);
 
+/* walk.c: calls visit for each entry below dir, before those below it; links are not followed, what
+ * cannot be opened is empty. name is relative to dir_fd; depth: 0 for those in dir itself. */
+enum walk { WALK_ON, WALK_PAST /* not below this one */, WALK_STOP };
+struct stat;
+typedef enum walk walk_fn(void *arg, int dir_fd, const char *name, const struct stat *st,
+                          unsigned depth);
+void dir_walk(const char *dir, walk_fn *visit, void *arg);
+
 /* judge.c: the process ended. */
 void service_judge(struct service *service, bool clean, const char *reason);
 

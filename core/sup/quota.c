@@ -3,7 +3,6 @@
  * again only once it is below. The surprise: a file that was removed but is open takes room, too;
  * it is found in /proc/PID/fd. */
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -42,27 +41,15 @@ struct quota_job {
 
 /* ---- the thread ---- */
 
-static void count_below(struct look *l, int dir_fd, const char *name, unsigned depth)
+static enum walk on_entry(void *arg, int dir_fd, const char *name, const struct stat *st,
+                          unsigned depth)
 {
-    int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    struct dirent *entry;
-    struct stat st;
+    struct look *l = arg;
 
-    if (!dir && fd >= 0)
-        close(fd);
-    l->deep = l->deep || depth > DEEPEST;
-    while (dir && !l->deep && l->entries <= ENTRIES && (entry = readdir(dir))) {
-        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
-            fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-            continue;
-        l->entries++;
-        l->bytes += (uint64_t)st.st_blocks * 512 + INODE_BYTES;
-        if (S_ISDIR(st.st_mode))
-            count_below(l, dirfd(dir), entry->d_name, depth + 1);
-    }
-    if (dir)
-        closedir(dir);
+    l->entries++;
+    l->bytes += (uint64_t)st->st_blocks * 512 + INODE_BYTES;
+    l->deep = S_ISDIR(st->st_mode) && depth >= DEEPEST;
+    return l->deep || l->entries > ENTRIES ? WALK_STOP : WALK_ON;
 }
 
 static void count_removed(struct look *l)
@@ -95,7 +82,7 @@ static void on_count(uv_work_t *work)
         l->dev = st.st_dev;
         if (statvfs(l->dir, &fs) == 0 && (uint64_t)fs.f_blocks * fs.f_frsize / DISK_PART < l->limit)
             l->limit = (uint64_t)fs.f_blocks * fs.f_frsize / DISK_PART;
-        count_below(l, AT_FDCWD, l->dir, 0);
+        dir_walk(l->dir, on_entry, l);
         if (l->pid)
             count_removed(l);
     }

@@ -5,6 +5,9 @@
 #include "core/base/own.h"
 #include "core/sup/internal.h"
 
+/* Of a text in the list of all services: with 128 of them it still fits a frame. */
+#define LISTED_MOST 480
+
 static uint64_t uptime_ms(const struct service *service)
 {
     if (service->state != SERVICE_RUNNING || !service->worker)
@@ -29,7 +32,8 @@ static void write_reason(const struct service *service, struct json_write *w)
                                                     : ": a third-party package runs once /services "
                                                       "enables it and grants what it needs");
     else
-        json_write_string(w, "reason", service->state == SERVICE_RUNNING ? "" : service->reason);
+        json_write_most(w, "reason", service->state == SERVICE_RUNNING ? "" : service->reason,
+                        LISTED_MOST);
 }
 
 /* Members of the open object. */
@@ -40,7 +44,7 @@ static void write_summary(const struct service *service, struct json_write *w)
 
     json_write_string(w, "name", m->name);
     json_write_string(w, "state", state_name(service->state));
-    json_write_string(w, "version", m->version);
+    json_write_most(w, "version", m->version, LISTED_MOST);
     json_write_string(w, "phase", phase_name(m->phase));
     json_write_integer(w, "pid", service->worker ? service->worker->child.pid : 0);
     json_write_integer(w, "uptime_ms", (int64_t)uptime_ms(service));
@@ -48,7 +52,7 @@ static void write_summary(const struct service *service, struct json_write *w)
     json_write_string(w, "breaker", breaker_name(service->restart.breaker));
     json_write_integer(w, "next_ms",
                        service->next_ms > now ? (int64_t)(service->next_ms - now) : 0);
-    json_write_string(w, "degraded", service_degraded(service));
+    json_write_most(w, "degraded", service_degraded(service), LISTED_MOST);
     write_reason(service, w);
 }
 
@@ -146,6 +150,7 @@ int supervisor_sandbox(struct supervisor *sup, const char *name, struct buf *ret
     json_write_object(&w, NULL);
     plan_describe(&service->plan, &w, "plan");
     write_list(&w, "capabilities", service->capabilities);
+    limits_write(&service->limits, &w, "limits");
     json_write_integer(&w, "tier", sandbox_tier(sup->setup.sandbox, &reason));
     if (service->worker && service->attested.len)
         json_write_raw(&w, "attested", service->attested.data, service->attested.len);

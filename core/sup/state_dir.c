@@ -3,7 +3,6 @@
  * read or write; so ownership and modes are looked at before every start. What is right already is
  * not touched: a file system that is read-only, and right, keeps nothing from starting. Nor is a
  * file that nobody at all may read: that was meant, and the service says what it makes of it. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -40,26 +39,15 @@ static int own_entry(const struct giving *g, int dir_fd, const char *name, const
     return 0;
 }
 
-static void give_below(struct giving *g, int dir_fd, const char *name, int depth)
+static enum walk on_entry(void *arg, int dir_fd, const char *name, const struct stat *st,
+                          unsigned depth)
 {
-    int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-    struct dirent *entry;
-    struct stat st;
+    struct giving *g = arg;
 
-    if (!dir && fd >= 0)
-        close(fd);
-    while (dir && g->left && (entry = readdir(dir))) {
-        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
-            fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-            continue;
-        g->left--;
-        own_entry(g, dirfd(dir), entry->d_name, &st, NULL);
-        if (S_ISDIR(st.st_mode) && depth < MAX_DEPTH)
-            give_below(g, dirfd(dir), entry->d_name, depth + 1);
-    }
-    if (dir)
-        closedir(dir);
+    own_entry(g, dir_fd, name, st, NULL);
+    if (--g->left == 0)
+        return WALK_STOP;
+    return depth < MAX_DEPTH ? WALK_ON : WALK_PAST;
 }
 
 int state_dir_give(const char *dir, uint32_t uid, struct orb_err *err)
@@ -75,7 +63,7 @@ int state_dir_give(const char *dir, uint32_t uid, struct orb_err *err)
     giving.left = st.st_uid == uid ? MAX_ENTRIES : UINT32_MAX;
     /* What cannot be given below it the service finds and says, by its name: that is no reason not
      * to start it. The directory itself comes last, so its owner says that all below was given. */
-    give_below(&giving, AT_FDCWD, dir, 0);
+    dir_walk(dir, on_entry, &giving);
     r = own_entry(&giving, AT_FDCWD, dir, &st, err);
     /* Not a bit more or less: without its own it is of no use to the service. */
     if (r == 0 && (st.st_mode & 0777) != 0700 && chmod(dir, 0700) < 0)

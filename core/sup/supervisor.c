@@ -31,7 +31,12 @@ int service_replan(struct service *service, struct orb_err *err)
     service->limits = limits;
     logs_limit(service->sup->setup.logs, service->package->manifest.name, limits.log_rate);
     if (service->sup->setup.metrics)
-        metrics_limit(service->sup->setup.metrics, service->package->manifest.name, limits.metrics);
+        metrics_limit(service->sup->setup.metrics, service->package->manifest.name,
+                      &(struct metrics_limits){.names = limits.metrics,
+                                               .rate = limits.metric_rate,
+                                               .first = service->package->shipped});
+    if (service->worker && service->worker->peer)
+        peer_limit(service->worker->peer, limits.queue_bytes, limits.requests);
     service->capabilities = capabilities;
     return 0;
 }

@@ -245,7 +245,7 @@ static void on_metric(void *arg, const char *data, size_t len)
 {
     struct worker *worker = arg;
 
-    metrics_frame(worker->service->sup->setup.metrics, name_of(worker), data, len);
+    metrics_frame(worker->service->sup->setup.metrics, name_of(worker), data, len, now_ms());
 }
 
 /* A problem that came or went is worth a record: the list alone knows only the present. */
@@ -370,6 +370,8 @@ static int add_peer(struct worker *worker, struct orb_err *err)
         .contract = service->package->contract,
         .has_config = reads_config(service),
         .progress_ms = service->limits.progress_ms,
+        .queue_bytes = service->limits.queue_bytes,
+        .requests = service->limits.requests,
         .events = &events,
         .arg = worker,
     };

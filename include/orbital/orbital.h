@@ -38,7 +38,7 @@ struct orb_peer {
     uint32_t id;      /* unique while the peer lives; see orb_plugin.peer_gone */
     const char *kind; /* "service", "user" (a local one), "token" (owner of an API token), "host" */
     const char *name; /* of that kind: a token and a user of the same name are two */
-    const char *role; /* people: "viewer", "operator", "admin"; services: "service" */
+    const char *role; /* people: "metrics", "viewer", "operator", "admin"; services: "service" */
     /* What follows is the host's word as well: the capabilities a service was granted (NULL ends;
      * none for the others), and when the connection or session was opened (orb_now_ms's clock). */
     const char *const *grants;

@@ -26,22 +26,23 @@ static int on_entry(const char *path, const struct stat *stat, int type, struct 
 
 static void tokens(const char *path)
 {
-    struct token read[AUTH_TOKENS], again[AUTH_TOKENS];
+    static struct tokens read, again;
     AUTO(buf) struct buf text = {0};
-    unsigned count = 0, count_again = 0;
     struct orb_err err = {0};
 
-    if (tokens_read(path, read, &count, &err) < 0) {
+    if (tokens_read(path, &read, &err) < 0) {
         must(err.text[0] != '\0', "refused without a word");
         return;
     }
-    tokens_text(read, count, &text);
+    tokens_text(&read, &text);
     must(file_replace(path, text.data, text.len, 0600, &err) == 0, "not written");
-    must(tokens_read(path, again, &count_again, &err) == 0 && count == count_again,
+    must(tokens_read(path, &again, &err) == 0 && read.count == again.count,
          "what was read is not written the same");
-    for (unsigned i = 0; i < count; i++)
-        must(strcmp(read[i].name, again[i].name) == 0 && auth_role_known(again[i].role) &&
-                 memcmp(read[i].hash, again[i].hash, TOKEN_HASH) == 0,
+    for (unsigned i = 0; i < read.count; i++)
+        must(strcmp(read.items[i].name, again.items[i].name) == 0 &&
+                 auth_role_known(again.items[i].role) &&
+                 read.items[i].expires_us == again.items[i].expires_us &&
+                 memcmp(read.items[i].hash, again.items[i].hash, TOKEN_HASH) == 0,
              "another token");
 }
 

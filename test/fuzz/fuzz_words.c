@@ -26,7 +26,7 @@ static void say(struct logs *logs, struct metrics *metrics, const char *text, si
     else if (scanned && text[0] == 'l') /* the broker lets nothing else through */
         logs_record(logs, "a", text + 1, len - 1);
     else if (scanned && text[0] == 'm')
-        metrics_frame(metrics, "a", text + 1, len - 1);
+        metrics_frame(metrics, "a", text + 1, len - 1, 1);
 }
 
 /* # TYPE NAME KIND, # EOF, or NAME{LABELS} NUMBER with a name of ours and service "a". */
@@ -64,6 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     AUTO(buf) struct buf found = {0}, text = {0};
     struct metrics *metrics = metrics_new();
     double before = cpu_ms();
+    char last[METRICS_NAME];
     struct logs *logs;
 
     must(logs_new(&options, &logs, NULL) == 0, "no log");
@@ -80,7 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                    NULL) == 0,
          "records that are no JSON");
     must(!memchr(found.data, '\n', found.len), "a record of two lines");
-    metrics_text(metrics, &text);
+    metrics_page(metrics, "", SIZE_MAX, &text, last);
     check_metrics(&text);
     logs_free(logs);
     metrics_free(metrics);

@@ -278,6 +278,49 @@ def sessions_and_requests(box):
     box.ctl("token", "revoke", "jumper")
 
 
+def tokens_expire(box):
+    """A token that expired by the clock, or by the time that passed, is refused for good: setting the clock back
+    or a restart does not make it good again. One that does not expire goes on."""
+    box.set_clock(0)
+    box.until(20, lambda: box.running("api"), "api")
+    brief = box.json("token", "create", "brief", "viewer", "--expires", "12h")["token"]
+    token = box.json("token", "create", "lasting", "viewer")["token"]
+
+    def status(of):
+        return run(*box.inside("curl", "-s", "-m", "20", "-H", f"Authorization: Bearer {of}", "http://127.0.0.1:8080/api/v1/whoami")).stdout
+
+    expect('"brief"' in status(brief) and '"lasting"' in status(token), f"control: {status(brief)}")
+    box.set_clock(11 * 3600)
+    expect('"brief"' in status(brief), f"an hour too early: {status(brief)}")
+    box.set_clock(13 * 3600)
+    box.until(10, lambda: "this token (brief) expired on" in status(brief), "refused with the reason, though it had a session")
+    box.until(10, lambda: box.records("--audit", "--grep", "token-expired.*brief"), "the audit tells it")
+    for ahead in (0, -YEARS):
+        box.set_clock(ahead)
+        expect("expired on" in status(brief), f"good again at {ahead}: {status(brief)}")
+    expect('"lasting"' in status(token), "the other one went, too")
+    shown = [line.split() for line in box.ctl("token", "list").stdout.splitlines()]
+    expect(["brief", "viewer", "expired"] in [w[:3] for w in shown] and ["lasting", "viewer", "never"] in shown, f"{shown}")
+    box.until(10, lambda: '"expired":true' in open(f"{box.dir}/state/auth/tokens.json").read(), "the file knows it")
+    box.kill(signal.SIGTERM)
+    box.start(wait=False)
+    box.until(150, lambda: box.running("api"), "api")  # a connection that it closed may keep the port for a minute
+    box.until(10, lambda: "expired on" in status(brief), "good again after a restart")
+    expect('"lasting"' in status(token), "the other one went with the restart")
+    box.set_clock(0)
+    box.ctl("config", "set", "/system/tokens/expires", "30d")
+    box.ctl("config", "commit")
+    month = box.until(10, lambda: (lambda t: t.get("expires_us") and t)(box.json("token", "create", f"by-default-{time.monotonic_ns()}", "viewer")),
+                      "the configured expiry counts")
+    expect(month["expires_us"] > (time.time() + 29 * 86400) * 1e6, f"{month}")
+    expect("expires_us" not in box.json("token", "create", "longer", "viewer", "--expires", "never"), "never is never")
+    expect(box.json("token", "create", "brief", "viewer", "--expires", "1h")["token"] != brief, "its name is free")
+    done = box.ctl("token", "create", "wrong", "viewer", "--expires", "1y", ok=False)
+    expect("expected hours or days" in done.stderr, f"{done}")
+    box.ctl("config", "delete", "/system/tokens")
+    box.ctl("config", "commit")
+
+
 def starts_are_counted():
     """Three starts that get nowhere, years apart by the clock and seconds in truth, are three."""
     with Box(build, "clock-safe") as box:
@@ -302,6 +345,9 @@ def nineteen_seventy():
         box.ctl("config", "commit")
         box.until(20, lambda: box.running("acme-probe"), "acme-probe runs")
         expect(year(box.history()[0]["time"]) == 1970, f"{box.history()[0]}")
+        refused = box.ctl("token", "create", "early", "viewer", "--expires", "1d", ok=False)
+        expect("the clock is not set" in refused.stderr, f"{refused}")
+        box.ctl("token", "create", "early", "viewer")
         box.until(10, lambda: "the clock is not set" in box.ctl("show", "health", ok=False).stdout, "health tells of it")
         crash(box)
         box.put("/acme-probe/greeting", "on trial")
@@ -336,6 +382,7 @@ with Box(build, "clock") as appliance:
     tap.test("the log's last minutes are that", records_of_the_last_minutes, appliance)
     tap.test("backoff and breaker take their time", breaker_and_backoff, appliance)
     tap.test("tokens, sessions and requests go on", sessions_and_requests, appliance)
+    tap.test("a token that expired stays so, whatever the clock says", tokens_expire, appliance)
     tap.test("crash reports are in order", order_of_crashes, appliance)
     tap.test("who follows the log comes along", followed_into_another_age, appliance)
 tap.test("failed starts are counted by the time that passed", starts_are_counted)

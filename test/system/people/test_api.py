@@ -29,6 +29,16 @@ def open_routes(box):
 
 def metrics(box):
     r = box.http("GET", "/metrics")
+    check(r.status == 401 and "token" in r.problem().get("detail", ""), "metrics take a token", r)
+    scraper = box.token("scraper", "metrics")
+    for path in ("/api/v1", "/api/v1/whoami", "/api/v1/services", RUNNING, "/api/v1/logs", "/api/v1/schema", "/api/v1/config/history",
+                 "/api/v1/config/diff", "/api/v1/config/candidates/mine", "/api/v1/firewall/counters"):
+        r = box.http("GET", path, scraper)
+        check(r.status == 403 or path == "/api/v1", f"the role metrics reads no {path}", r)
+    for path, body in (("/api/v1/services/api/restart", None), ("/api/v1/config/commits", "{}"), ("/api/v1/operations/host/boot", "{}")):
+        r = box.http("POST", path, scraper, body)
+        check(r.status == 403 and "role" in r.problem().get("detail", ""), f"the role metrics does no {path}", r)
+    r = box.http("GET", "/metrics", scraper)
     check(r.status == 200 and r.headers["content-type"] ==
           "application/openmetrics-text; version=1.0.0; charset=utf-8", "metrics have their type", r)
     sample = re.compile(r'^[a-z_]+(\{[a-z_]+="[^"]*"(,[a-z_]+="[^"]*")*\})? [-+0-9.eInfNa]+$')

@@ -110,3 +110,22 @@ TEST(an_empty_file_is_an_empty_text)
     ck_assert_str_eq(buf_str(&data), "");
     unlink(path);
 }
+
+static const char *most(struct buf *b, const char *text, size_t bytes)
+{
+    buf_clear(b);
+    buf_add_json_most(b, text, strlen(text), bytes);
+    return buf_str(b);
+}
+
+TEST(a_json_string_with_a_limit_is_cut_between_two_characters)
+{
+    AUTO(buf) struct buf b = {0};
+
+    ck_assert_str_eq(most(&b, "twelve bytes", 12), "\"twelve bytes\"");
+    ck_assert_str_eq(most(&b, "twelve bytes", 11), "\"twelve b\xe2\x80\xa6\"");
+    ck_assert_str_eq(most(&b, "\1\1\1", 18), "\"\\u0001\\u0001\\u0001\"");
+    ck_assert_str_eq(most(&b, "\1\1\1", 17), "\"\\u0001\\u0001\xe2\x80\xa6\"");
+    ck_assert_str_eq(most(&b, "a\xc3\xa4\xc3\xa4", 4), "\"a\xe2\x80\xa6\"");
+    ck_assert_str_eq(most(&b, "abc", 2), "\"\"");
+}

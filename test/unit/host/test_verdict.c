@@ -274,3 +274,58 @@ TEST(the_worst_and_oldest_reason_comes_first_and_makes_the_sentence)
                                  "\"failed\",\"what\":\"B\",\"service\":\"\","
                                  "\"path\":\"/p\",\"todo\":\"do\",\"since_us\":8}"));
 }
+
+/* ---- room in the answer ---- */
+
+/* As much as a service can say, each character six bytes of JSON. */
+static struct problems loud(struct problem items[ORB_PROBLEMS_MAX])
+{
+    for (unsigned i = 0; i < ORB_PROBLEMS_MAX; i++) {
+        items[i] = (struct problem){.failed = true};
+        memset(items[i].what, 1, sizeof(items[i].what) - 1);
+        memset(items[i].path, 1, sizeof(items[i].path) - 1);
+        memset(items[i].todo, 1, sizeof(items[i].todo) - 1);
+    }
+    return (struct problems){.items = items, .count = ORB_PROBLEMS_MAX, .more = 7};
+}
+
+TEST(what_third_parties_say_leaves_room_for_all_others)
+{
+    static struct problem items[ORB_PROBLEMS_MAX];
+    struct problems many = loud(items);
+    AUTO(health_report) struct health_report v = {.share = 1000};
+    AUTO(buf) struct buf json = {0};
+    struct json_write w = json_write_to(&json);
+    struct service_view s = view("villain", SERVICE_RUNNING, PHASE_FEATURES);
+
+    s.shipped = false;
+    s.problems = &many;
+    s.health = items[0].what;
+    for (unsigned i = 0; i < 120; i++)
+        verdict_add_service(&v, &s, 9000000, 3000);
+    s = view("firewall", SERVICE_FAILED, PHASE_CONTROL);
+    s.reason = "it broke";
+    verdict_add_service(&v, &s, 9000000, 3000);
+    verdict_sort(&v);
+    json_write_object(&w, NULL);
+    verdict_write(&v, &w);
+    json_write_end(&w);
+    ck_assert_uint_lt(json.len, 160 << 10);
+    ck_assert_ptr_nonnull(strstr(json.data, "firewall has failed: it broke"));
+    ck_assert_ptr_nonnull(strstr(json.data, "villain reports 31 more problems"));
+    ck_assert_ptr_nonnull(strstr(json.data, "orbctl service show villain"));
+}
+
+TEST(a_third_party_with_little_to_say_is_shown_in_full)
+{
+    struct problem items[2] = {{.what = "one thing"}, {.what = "another", .todo = "do"}};
+    struct problems few = {.items = items, .count = 2};
+    AUTO(health_report) struct health_report v = {.share = 1000};
+    struct service_view s = view("honest", SERVICE_RUNNING, PHASE_FEATURES);
+
+    s.shipped = false;
+    s.problems = &few;
+    verdict_add_service(&v, &s, 9000000, 3000);
+    ck_assert_uint_eq(v.count, 2);
+    ck_assert_str_eq(v.reasons[1].what, "another");
+}

@@ -200,3 +200,54 @@ TEST(who_waits_for_an_interface_hears_of_it_and_it_stays)
     wire_close(&wire);
     wire_close(&echo);
 }
+
+/* How often kim may ask 60 times until the queue of the provider holds enough of kim. */
+static unsigned rounds_until_busy(size_t queue_bytes)
+{
+    struct world world;
+    struct wire echo;
+    unsigned rounds = 0;
+
+    world_init(&world);
+    wire_echo(&world, &echo);
+    peer_limit(echo.peer, queue_bytes, 0);
+    while (!ask_and_leave(&world, "kim"))
+        ck_assert_uint_lt(++rounds, 200);
+    ck_assert_int_eq(echo.closed, 0);
+    world_fini(&world);
+    wire_close(&echo);
+    return rounds;
+}
+
+TEST(a_queue_is_as_long_as_its_limit_says)
+{
+    unsigned usual = rounds_until_busy(0);
+
+    ck_assert_uint_lt(rounds_until_busy(4 << 20), usual);
+    ck_assert_uint_gt(rounds_until_busy(32 << 20), 2 * usual);
+}
+
+TEST(a_peer_has_as_many_requests_in_flight_as_its_limit_says)
+{
+    static const char env[] = "{\"to\":\"echo\",\"method\":\"say\"}";
+    struct world world;
+    struct wire echo, kim;
+    AUTO(got) struct got got = {0};
+
+    world_init(&world);
+    wire_echo(&world, &echo);
+    wire_user(&world, &kim, "kim", "viewer");
+    peer_limit(kim.peer, 0, 2);
+    for (uint32_t i = 1; i <= 3; i++)
+        wire_put(&kim, (struct frame){.type = FRAME_REQ, .corr = i}, env, "{\"text\":\"x\"}");
+    wire_expect_err(&kim, 3, "busy", "2 requests in flight; at most 2");
+    wire_expect(&echo, &got, FRAME_PEER);
+    wire_expect(&echo, &got, FRAME_REQ);
+    wire_put(&echo, (struct frame){.type = FRAME_REP, .corr = got.h.corr}, NULL,
+             "{\"text\":\"x\"}");
+    wire_expect(&kim, &got, FRAME_REP);
+    wire_put(&kim, (struct frame){.type = FRAME_REQ, .corr = 4}, env, "{\"text\":\"x\"}");
+    wire_expect(&echo, &got, FRAME_REQ);
+    wire_expect(&echo, &got, FRAME_REQ); /* the fourth */
+    world_fini(&world);
+}

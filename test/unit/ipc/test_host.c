@@ -511,9 +511,11 @@ TEST(the_broker_tells_what_there_is)
     say(&kim, 0, "act", NULL);
     wire_expect_err(&kim, 5, "denied", "");
     broker_metrics(world.broker, &metrics);
+    for (int row = 0; row < BROKER_PEER_METRICS; row++)
+        broker_peer_metrics(world.broker, row, &metrics);
     ck_assert_ptr_nonnull(
         strstr(buf_str(&metrics), "orbital_ipc_refused_total{code=\"denied\"} 1\n"));
-    ck_assert_ptr_nonnull(
-        strstr(buf_str(&metrics), "orbital_ipc_peer_refused_total{peer=\"k\\\"im\",id="));
+    ck_assert_ptr_nonnull(strstr(
+        buf_str(&metrics), "orbital_ipc_peer_refused_total{peer=\"k\\\"im\",kind=\"user\"} 1"));
     world_fini(&world);
 }

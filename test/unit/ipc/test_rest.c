@@ -102,3 +102,119 @@ TEST(more_connections_are_no_more_time)
     ck_assert(!third.peer->resting);
     unset(&s);
 }
+
+/* ---- sessions ---- */
+
+static struct principal *session(struct scene *s, const struct wire *front, const char *user)
+{
+    uint32_t id = 0;
+
+    ck_assert_int_eq(
+        broker_session_open(s->world.broker, peer_id(front->peer), user, "viewer", &id, NULL), 0);
+    return principal_find(s->world.broker, id);
+}
+
+static void front_connect(struct scene *s, struct wire *front)
+{
+    static const char *const delegates[] = {"session.delegate", NULL};
+    AUTO(got) struct got welcome = {0};
+
+    wire_connect(
+        &s->world, front,
+        &(struct peer_spec){.kind = PEER_SERVICE, .name = "front", .capabilities = delegates});
+    wire_hello(front);
+}
+
+static void ask_as(const struct principal *who, struct wire *front, uint32_t corr, const char *to,
+                   const char *payload)
+{
+    AUTO_FREE char *env = xasprintf("{\"to\":\"%s\",\"method\":\"take\"}", to);
+
+    wire_put(front, (struct frame){.type = FRAME_REQ, .corr = corr, .src = who->id}, env, payload);
+}
+
+static void rests(struct scene *s, const struct principal *who)
+{
+    ck_assert_uint_gt(who->rest_until_ms, uv_now(&s->world.loop));
+}
+
+TEST(what_a_session_costs_is_its_users_to_pay_and_no_other_session_waits)
+{
+    struct scene s;
+    struct wire front;
+    struct principal *kim, *kim2, *lee;
+
+    set(&s);
+    front_connect(&s, &front);
+    kim = session(&s, &front, "kim");
+    kim2 = session(&s, &front, "kim");
+    lee = session(&s, &front, "lee");
+    ask_as(kim, &front, 3, "costly", buf_str(&s.big));
+    wire_expect_err(&front, 3, "limit", "too costly");
+    ck_assert(!front.peer->resting);
+    rests(&s, kim);
+    rests(&s, kim2);
+    rests(&s, session(&s, &front, "kim")); /* logging in anew does not help */
+    ck_assert_uint_eq(lee->rest_until_ms, 0);
+    kim->rest_until_ms = kim2->rest_until_ms = uv_now(&s.world.loop) + 200;
+    ask_as(kim, &front, 4, "nobody", "");
+    ask_as(kim2, &front, 5, "nobody", "");
+    ask_as(kim, &front, 6, "nobody2", "");
+    ask_as(lee, &front, 7, "nobody", "");
+    wire_expect_err(&front, 7, "not-found", "nobody");
+    for (int i = 0; i < 3; i++) { /* kim's in their order, kim2's somewhere between */
+        AUTO(got) struct got got = {0};
+
+        wire_expect(&front, &got, FRAME_ERR);
+        ck_assert_uint_ge(got.h.corr, 4);
+        ck_assert_uint_le(got.h.corr, 6);
+        ck_assert(got.h.corr != 6 || !kim->held);
+    }
+    ck_assert_uint_eq(kim->held_count + kim2->held_count, 0);
+    ck_assert_uint_eq(kim->held_bytes, 0);
+    unset(&s);
+}
+
+TEST(what_waits_for_a_session_has_a_limit_and_ends_with_it)
+{
+    struct scene s;
+    struct wire front;
+    struct principal *kim;
+
+    set(&s);
+    front_connect(&s, &front);
+    kim = session(&s, &front, "kim");
+    kim->rest_until_ms = uv_now(&s.world.loop) + 60000;
+    for (uint32_t i = 0; i < 64; i++)
+        ask_as(kim, &front, 10 + i, "nobody", "");
+    ask_as(kim, &front, 100, "nobody", "");
+    wire_expect_err(&front, 100, "busy", "take long");
+    ck_assert_uint_eq(kim->held_count, 64);
+    ck_assert_int_eq(broker_session_close(s.world.broker, peer_id(front.peer), kim->id, NULL), 0);
+    for (uint32_t i = 0; i < 64; i++)
+        wire_expect_err(&front, 10 + i, "unauthenticated", "has ended");
+    kim = session(&s, &front, "kim");
+    kim->rest_until_ms = uv_now(&s.world.loop) + 60000;
+    ask_as(kim, &front, 7, "costly", buf_str(&s.big));
+    ask_as(kim, &front, 8, "costly", buf_str(&s.big));
+    ask_as(kim, &front, 9, "costly", buf_str(&s.big));
+    wire_expect_err(&front, 9, "busy", "take long");
+    unset(&s); /* with two that wait */
+}
+
+TEST(a_request_that_waits_beyond_its_deadline_is_told_so)
+{
+    struct scene s;
+    struct wire front;
+    struct principal *kim;
+
+    set(&s);
+    front_connect(&s, &front);
+    kim = session(&s, &front, "kim");
+    kim->rest_until_ms = uv_now(&s.world.loop) + 100;
+    wire_put(&front,
+             (struct frame){.type = FRAME_REQ, .corr = 3, .src = kim->id, .deadline_ms = 20},
+             "{\"to\":\"costly\",\"method\":\"take\"}", "{}");
+    wire_expect_err(&front, 3, "deadline", "waited");
+    unset(&s);
+}

@@ -206,6 +206,20 @@ TEST(what_a_flood_lost_is_said_also_when_it_is_over)
     logs_free(logs);
 }
 
+/* Page by page, each with one family at least. */
+static void all_metrics(const struct metrics *m, struct buf *text)
+{
+    char last[METRICS_NAME] = "";
+    AUTO(buf) struct buf page = {0};
+
+    while (!metrics_page(m, last, 1, &page, last)) {
+        ck_assert_uint_gt(page.len, 0);
+        buf_add(text, page.data, page.len);
+        buf_clear(&page);
+    }
+    buf_add(text, page.data, page.len);
+}
+
 TEST(metrics_are_grouped_by_name_and_bad_names_refused)
 {
     struct metrics *m = metrics_new();
@@ -217,8 +231,8 @@ TEST(metrics_are_grouped_by_name_and_bad_names_refused)
     };
 
     for (unsigned i = 0; i < ARRAY_LEN(frames); i++)
-        metrics_frame(m, "a", frames[i], strlen(frames[i]));
-    metrics_text(m, &text);
+        metrics_frame(m, "a", frames[i], strlen(frames[i]), 1);
+    all_metrics(m, &text);
     ck_assert_ptr_nonnull(strstr(text.data, "orbital_service_hits_total{service=\"a\"} 5\n"));
     ck_assert_ptr_nonnull(strstr(text.data, "orbital_service_load{service=\"a\"} 0.5\n"));
     ck_assert_ptr_nonnull(strstr(text.data, "orbital_metrics_refused_total 2\n"));
@@ -284,12 +298,93 @@ TEST(a_metric_speaks_neither_for_the_host_nor_in_two_types)
         "{\"name\":\"up\",\"set\":1}", "{\"name\":\"restarts\",\"add\":1}",
         "{\"name\":\"x_total\",\"set\":1}", "{\"name\":\"hits\",\"set\":1}"};
 
-    metrics_frame(m, "good", "{\"name\":\"hits\",\"add\":2}", 23);
+    metrics_frame(m, "good", "{\"name\":\"hits\",\"add\":2}", 23, 1);
     for (unsigned i = 0; i < ARRAY_LEN(frames); i++)
-        metrics_frame(m, "bad", frames[i], strlen(frames[i]));
-    metrics_text(m, &text);
+        metrics_frame(m, "bad", frames[i], strlen(frames[i]), 1);
+    all_metrics(m, &text);
     ck_assert_ptr_null(strstr(text.data, "bad"));
     ck_assert_ptr_nonnull(strstr(text.data, "orbital_metrics_refused_total 4\n"));
+    metrics_free(m);
+}
+
+TEST(a_shipped_service_has_its_name_with_its_type_whoever_was_first)
+{
+    struct metrics *m = metrics_new();
+    AUTO(buf) struct buf text = {0};
+    static const char gauge[] = "{\"name\":\"requests\",\"set\":1}";
+    static const char counter[] = "{\"name\":\"requests\",\"add\":1}";
+
+    metrics_limit(m, "api", &(struct metrics_limits){.names = 3, .rate = 10, .first = true});
+    metrics_limit(m, "one", &(struct metrics_limits){.names = 1, .rate = 10});
+    metrics_frame(m, "one", gauge, strlen(gauge), 1);
+    metrics_frame(m, "two", counter, strlen(counter), 1); /* refused: the first has it */
+    metrics_frame(m, "api", counter, strlen(counter), 1);
+    metrics_frame(m, "one", gauge, strlen(gauge), 1);     /* refused */
+    metrics_frame(m, "one", counter, strlen(counter), 1); /* its name is free again */
+    all_metrics(m, &text);
+    ck_assert_ptr_nonnull(strstr(text.data, "# TYPE orbital_service_requests counter\n"));
+    ck_assert_ptr_nonnull(strstr(text.data, "requests_total{service=\"api\"} 1\n"));
+    ck_assert_ptr_nonnull(strstr(text.data, "requests_total{service=\"one\"} 1\n"));
+    ck_assert_ptr_null(strstr(text.data, "two"));
+    ck_assert_ptr_nonnull(strstr(text.data, "orbital_metrics_refused_total 2\n"));
+    metrics_free(m);
+}
+
+TEST(values_over_the_rate_of_a_service_are_dropped_and_counted_others_are_not)
+{
+    static const char frame[] = "{\"name\":\"hits\",\"add\":1}";
+    struct metrics *m = metrics_new();
+    AUTO(buf) struct buf text = {0};
+
+    metrics_limit(m, "flood", &(struct metrics_limits){.names = 3, .rate = 10});
+    for (int i = 0; i < 100; i++) {
+        metrics_frame(m, "flood", frame, strlen(frame), 1000);
+        metrics_frame(m, "other", frame, strlen(frame), 1000);
+    }
+    metrics_frame(m, "flood", frame, strlen(frame), 1100); /* a tenth of a second later */
+    metrics_frame(m, "flood", frame, strlen(frame), 1100);
+    metrics_frame(m, "flood", frame, strlen(frame),
+                  900); /* the clock does not go back, if it did */
+    all_metrics(m, &text);
+    ck_assert_ptr_nonnull(strstr(text.data, "hits_total{service=\"flood\"} 21\n"));
+    ck_assert_ptr_nonnull(strstr(text.data, "hits_total{service=\"other\"} 100\n"));
+    ck_assert_ptr_nonnull(strstr(text.data, "orbital_metrics_refused_total 82\n"));
+    metrics_free(m);
+}
+
+TEST(every_page_of_the_metrics_has_whole_families_and_none_is_missing)
+{
+    struct metrics *m = metrics_new();
+    AUTO(buf) struct buf text = {0};
+    unsigned pages = 1, samples = 0;
+    char last[METRICS_NAME] = "";
+
+    for (int s = 0; s < 100; s++)
+        for (int n = 0; n < METRICS_PER_SERVICE; n++) {
+            AUTO_FREE char *service = xasprintf("service-%d", s);
+            AUTO_FREE char *frame = xasprintf("{\"name\":\"name_%d\",\"add\":1}", n + (s & 1) * 40);
+
+            metrics_frame(m, service, frame, strlen(frame), 1);
+        }
+    for (bool end = false; !end; pages += !end) {
+        AUTO(buf) struct buf page = {0};
+
+        end = metrics_page(m, last, 48 << 10, &page, last);
+        ck_assert_uint_lt(page.len, 96 << 10);
+        ck_assert_int_eq(strncmp(page.data, "# TYPE ", 7), 0);
+        buf_add(&text, page.data, page.len);
+    }
+    ck_assert_uint_gt(pages, 5);
+    for (const char *at = text.data; (at = strstr(at, "_total{service=")); at++)
+        samples++;
+    ck_assert_uint_eq(samples, 100 * METRICS_PER_SERVICE);
+    for (int n = 0; n < METRICS_PER_SERVICE + 40; n++) {
+        AUTO_FREE char *head = xasprintf("# TYPE orbital_service_name_%d counter\n", n);
+        const char *first = strstr(text.data, head);
+
+        ck_assert_ptr_nonnull(first);
+        ck_assert_ptr_null(strstr(first + 1, head));
+    }
     metrics_free(m);
 }
 
@@ -473,19 +568,19 @@ TEST(a_services_rate_and_names_are_what_they_were_set_to)
     AUTO(buf) struct buf out = {0};
 
     logs_limit(logs, "few", 2);
-    metrics_limit(metrics, "few", 3);
+    metrics_limit(metrics, "few", &(struct metrics_limits){.names = 3, .rate = 1000});
     for (int i = 0; i < 100; i++) {
         AUTO_FREE char *name = xasprintf("{\"name\":\"m%d\",\"add\":1}", i);
 
         logs_record(logs, "few", text, strlen(text));
         logs_record(logs, "other", text, strlen(text));
-        metrics_frame(metrics, "few", name, strlen(name));
-        metrics_frame(metrics, "other", name, strlen(name));
+        metrics_frame(metrics, "few", name, strlen(name), 1);
+        metrics_frame(metrics, "other", name, strlen(name), 1);
     }
     ck_assert_uint_ge(count(logs, &of, NULL), 10);
     ck_assert_uint_lt(count(logs, &of, NULL), 30);     /* it may have taken some seconds */
     ck_assert_uint_eq(count(logs, &other, NULL), 100); /* control */
-    metrics_text(metrics, &out);
+    all_metrics(metrics, &out);
     for (const char *at = buf_str(&out); (at = strstr(at, "{service=\"few\"}")); at++)
         count_few++;
     for (const char *at = buf_str(&out); (at = strstr(at, "{service=\"other\"}")); at++)
