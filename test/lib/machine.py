@@ -116,9 +116,9 @@ def lacks(*needs):
     return found
 
 
-# What a test made carries its process id: orbt-NAME-PID and more behind it.
+# What a test made carries its process id: orbt-NAME-PID or orbt-PID, and more behind it.
 CLEAR = """pid=$1
-for ns in $(ip netns list | cut -d' ' -f1 | grep -E "^orbt-.*-$pid(-|\\$)"); do
+for ns in $(ip netns list | cut -d' ' -f1 | grep -E "^orbt-(.*-)?$pid(-|\\$)"); do
     for inside in $(ip netns pids "$ns"); do kill -9 "$inside"; done
     ip netns del "$ns"
 done
@@ -126,6 +126,10 @@ for dir in $(ls -d /run/orbt-*-"$pid".* | grep -E "^/run/orbt-.*-$pid\\.[^/]*\\$
     umount "$dir/bpf"
     rm -rf --one-file-system "$dir"
 done
+if [ -d /run/orbt-"$pid" ]; then
+    umount /run/orbt-"$pid"/bpf
+    rm -rf --one-file-system /run/orbt-"$pid"
+fi
 """
 
 

@@ -3,6 +3,7 @@
 Nothing of an earlier daemon is left in the kernel: no table, no pins, no addresses, links down, an
 empty run directory (it lies on a tmpfs). Forwarding is on already, as by sysctl.d. Only the state
 directory is from before, with a configuration that accepts one flow and refuses all else."""
+import contextlib
 import json
 import os
 import subprocess
@@ -48,7 +49,8 @@ class Machine(Appliance):
 
     def __exit__(self, *_):
         for p in self.traffic.values():
-            p.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # what it was not told any more: it has ended
+                p.stdin.close()
             p.wait(60)
         self.traffic = {}
         self.kill_quietly()
