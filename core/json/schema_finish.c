@@ -128,7 +128,7 @@ static void find_leads(struct unit *unit)
         if (s->leads_to_ref)
             todo[count++] = s->number;
     }
-    if (count)
+    if (edges.count)
         qsort(edges.list, edges.count, sizeof(*edges.list), by_from);
     while (count) {
         uint32_t from = todo[--count];
