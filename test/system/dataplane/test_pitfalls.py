@@ -156,8 +156,11 @@ for mode in ("tcx", "xdp"):
                           ttl == ("fd00:200:1::1" if ":" in host else "10.200.1.1"))
             lab.check(f"{mode}: IP options are the kernel's",
                       L.python(L.client, OPTIONS, V4, 5004).strip() == "90")
-            L.talk("tcp", V4, 5004, 1500, 0.001)
-            left = conntrack_seconds(r"udp .*dport=5004 .*ASSURED")
+            for _ in range(3):  # one that loses a message on a busy machine ends before it is a stream
+                L.talk("udp", V4, 5004, 1500, 0.002)
+                left = conntrack_seconds(r"udp .*dport=5004 .*ASSURED")
+                if 90 <= left <= 120:
+                    break
             lab.check(f"{mode}: a UDP stream has conntrack's own time-out ({left} s)",
                       90 <= left <= 120)
             continue
