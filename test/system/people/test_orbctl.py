@@ -74,7 +74,7 @@ WRONG = [
     ("config rollback", 2, ["config rollback N"]),
     ("config rollback x", 2, ['"x"']),
     ("config rollback 99", 4, ["99", "0 revisions"]),
-    ("token create", 2, ["token create NAME viewer|operator|admin"]),
+    ("token create", 2, ["token create NAME metrics|viewer|operator|admin"]),
     ("token create a boss", 3, ["/role", "viewer, operator, admin", '"boss"']),
     ("token create ../a admin", 3, ["/name", '"../a"']),
     ("token revoke nope", 4, ['"nope"']),
