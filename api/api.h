@@ -18,6 +18,7 @@
 #define API_HEAD_MS 10000           /* from a connection's start to the end of its first head */
 #define API_LEAST_RATE 16384        /* bytes a second of a body or an answer, after that time */
 #define API_USER_WORK 64            /* requests of a user that wait for the host at once */
+#define API_USER_BYTES (256u << 10) /* of their bodies, with more than one of them */
 #define API_MEMORY (32u << 10)      /* of a connection: request line and headers */
 #define API_BODY_MAX (1u << 20)     /* of a request */
 #define API_DRAIN_MAX (8u << 20)    /* read and thrown away of a body that is too large */
@@ -70,7 +71,7 @@ struct connection {
     uint64_t since_ms; /* of the state */
     uint64_t opened_ms;
     uint64_t owner;          /* whom it counts for: the source address, then the user */
-    struct request *request; /* set in CONNECTION_BODY */
+    struct request *request; /* set in CONNECTION_BODY and _WORK */
     size_t answer_bytes;
     bool answered; /* not its first request */
     bool closing;
@@ -168,6 +169,8 @@ void connection_is(struct connection *c, enum connection_state state, struct req
 uint64_t connection_due(const struct connection *c);
 /* How many others of its owner wait for the host. */
 unsigned connection_working(const struct connection *c);
+/* Bytes of their bodies. */
+size_t connection_working_bytes(const struct connection *c);
 /* What a source is: an IPv4 address, the /64 of an IPv6 one, all of this machine. */
 uint64_t connection_source(const struct sockaddr *address);
 

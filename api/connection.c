@@ -247,6 +247,16 @@ unsigned connection_working(const struct connection *c)
     return n;
 }
 
+size_t connection_working_bytes(const struct connection *c)
+{
+    size_t n = 0;
+
+    for (const struct connection *other = c->api->connections; other; other = other->next)
+        if (other != c && other->owner == c->owner && other->state == CONNECTION_WORK)
+            n += other->request->body.len;
+    return n;
+}
+
 void connection_start(struct api *api)
 {
     api->look = orb_timer_new(api->ctx, on_look, api);

@@ -7,6 +7,8 @@
 
 #include "api/api.h"
 
+#define SMALL_BODY 4096u /* is not held to what the user's others have */
+
 void *request_on_uri(void *cls, const char *uri, struct MHD_Connection *connection)
 {
     struct api *api = cls;
@@ -121,12 +123,21 @@ static void do_work(struct request *q)
 {
     struct connection *c = connection_of(q->connection);
     struct orb_err err;
+    size_t waiting;
 
     q->step = STEP_WORK;
     connection_is(c, CONNECTION_WORK, q);
     if (q->session && connection_working(c) >= API_USER_WORK) {
         orb_fail(&err, ORB_E_BUSY, "%d requests of %.40s are being answered, the limit",
                  API_USER_WORK, q->session->user);
+        refuse(q, 0, &err, NULL);
+        return;
+    }
+    if (q->session && q->body.len > SMALL_BODY && (waiting = connection_working_bytes(c)) &&
+        waiting + q->body.len > API_USER_BYTES) {
+        orb_fail(&err, ORB_E_BUSY,
+                 "requests of %.40s with %zu bytes are being answered; with this one more than %u",
+                 q->session->user, waiting, API_USER_BYTES);
         refuse(q, 0, &err, NULL);
         return;
     }

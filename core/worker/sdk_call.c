@@ -198,7 +198,12 @@ static int start(struct orb_ctx *ctx, uint32_t session, const char *to, const ch
     call->done = how->done;
     call->done_text = how->done_text;
     call->arg = how->arg;
-    if (ctx->call_count > SDK_MAX_CALLS || sdk_wire_full(ctx)) {
+    if (sdk_wire_waiting(ctx) > SDK_QUEUE_CALLS) {
+        call->failed = xcalloc(1, sizeof *call->failed);
+        orb_fail(call->failed, ORB_E_BUSY, "%s %s: %zu bytes wait to be read by the host", to,
+                 method, sdk_wire_waiting(ctx));
+        call->deadline_at = 0;
+    } else if (ctx->call_count > SDK_MAX_CALLS) {
         /* Told from the loop like every other refusal, so that callers have one path. */
         call->failed = xcalloc(1, sizeof *call->failed);
         orb_fail(call->failed, ORB_E_BUSY, "%s %s: %u calls are in flight, the limit is %u", to,

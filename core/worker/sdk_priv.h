@@ -15,19 +15,20 @@
 #define SDK_READ_TURN 262144u        /* read per loop turn, then others get theirs */
 #define SDK_KEEP 65536u              /* a drained buffer larger than this is given back */
 #define SDK_FLUSH_AT 65536u          /* more than this is written at once, inside the callback */
-#define SDK_QUEUE_SOFT (512u * 1024) /* beyond: logs dropped, events and calls refused (busy) */
-#define SDK_QUEUE_MAX (64u * 1024 * 1024) /* beyond: the host does not read; the worker ends */
-#define SDK_MAX_CALLS 4096u               /* in flight */
-#define SDK_MAX_METHODS 512u              /* in WELCOME */
-#define SDK_MAX_METRICS 64u               /* names; the host keeps no more of a service */
-#define SDK_MAX_PATCH (64u * 1024 * 1024) /* bytes of an attached tree or a fetched patch */
-#define SDK_MAX_OPS 1000000u              /* operations in one patch */
-#define SDK_BURST_MS 1000u                /* calls closer together than this use a handle */
-#define SDK_CALL_SLACK_MS 1000u           /* own deadline timers are the backstop of the broker's */
-#define SDK_CALL_CAP_MS 600000u           /* the broker's cap */
-#define SDK_FLUSH_MS 1000                 /* waited for the host to take the last frames */
-#define SDK_ALONE_MS 20000u               /* for a step nobody waits for; as apply in a commit */
-#define SDK_PROGRESS_MS 100               /* progress is said at most this often */
+#define SDK_QUEUE_SOFT (512u * 1024) /* beyond: logs dropped, events refused (busy) */
+#define SDK_QUEUE_CALLS (8u * 1024 * 1024) /* beyond: calls refused (busy) */
+#define SDK_QUEUE_MAX (64u * 1024 * 1024)  /* beyond: the host does not read; the worker ends */
+#define SDK_MAX_CALLS 4096u                /* in flight */
+#define SDK_MAX_METHODS 512u               /* in WELCOME */
+#define SDK_MAX_METRICS 64u                /* names; the host keeps no more of a service */
+#define SDK_MAX_PATCH (64u * 1024 * 1024)  /* bytes of an attached tree or a fetched patch */
+#define SDK_MAX_OPS 1000000u               /* operations in one patch */
+#define SDK_BURST_MS 1000u                 /* calls closer together than this use a handle */
+#define SDK_CALL_SLACK_MS 1000u /* own deadline timers are the backstop of the broker's */
+#define SDK_CALL_CAP_MS 600000u /* the broker's cap */
+#define SDK_FLUSH_MS 1000       /* waited for the host to take the last frames */
+#define SDK_ALONE_MS 20000u     /* for a step nobody waits for; as apply in a commit */
+#define SDK_PROGRESS_MS 100     /* progress is said at most this often */
 #define SDK_NAME 64u
 
 enum sdk_state { SDK_HELLO, SDK_STARTING, SDK_RUNNING, SDK_ENDED };
@@ -276,6 +277,7 @@ int sdk_wire_send(struct orb_ctx *ctx, const struct frame *head, const char *env
                   const char *payload, size_t len, struct orb_err *err);
 /* More is queued than logs and events may add to. */
 bool sdk_wire_full(const struct orb_ctx *ctx);
+size_t sdk_wire_waiting(const struct orb_ctx *ctx); /* bytes that the host has not taken */
 /* Writes what is queued, waiting up to wait_ms in all. */
 void sdk_wire_drain(struct orb_ctx *ctx, int wait_ms);
 

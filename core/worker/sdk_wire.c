@@ -46,9 +46,14 @@ static void flush(struct orb_ctx *ctx)
     ctx->out_done = 0;
 }
 
+size_t sdk_wire_waiting(const struct orb_ctx *ctx)
+{
+    return ctx->out.len - ctx->out_done;
+}
+
 bool sdk_wire_full(const struct orb_ctx *ctx)
 {
-    return ctx->out.len - ctx->out_done > SDK_QUEUE_SOFT;
+    return sdk_wire_waiting(ctx) > SDK_QUEUE_SOFT;
 }
 
 int sdk_wire_send(struct orb_ctx *ctx, const struct frame *head, const char *env, size_t env_len,

@@ -152,12 +152,35 @@ def unknown_tokens(box):
     check("orbital_log_not_recorded_total 0\n" not in box.must("metrics"), "what was not recorded is counted")
 
 
+def large_bodies(box, token):
+    """Who sends many large bodies at once is refused some of them; nobody else is refused anything."""
+    other = box.token("neighbour", "viewer")
+    body = b'{"greeting":"' + b"x" * 190000 + b'"}'
+    put = b"PUT /api/v1/config/candidates/mine/acme-probe HTTP/1.1\r\n" + HOST + f"Authorization: Bearer {token}\r\n".encode() + \
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+    ask = b"GET /api/v1/whoami HTTP/1.1\r\n" + HOST + f"Authorization: Bearer {other}\r\n\r\n".encode()
+    sockets, quiet = [box.connect() for _ in range(12)], box.connect()
+    statuses, wrong = [], []
+    for _ in range(10):
+        for s in sockets:
+            s.sendall(put)
+        for _ in range(5):
+            quiet.sendall(ask)
+            r = receive(quiet)
+            wrong += [] if r.status == 200 else [r]
+        statuses += [receive(s).status for s in sockets]
+    [s.close() for s in (*sockets, quiet)]
+    check(not wrong, "another user's requests are answered", wrong[:2])
+    check(429 in statuses and set(statuses) - {429}, "control: some of the large ones are answered, some are refused", sorted(set(statuses)))
+
+
 def main():
     with Appliance(sys.argv[1], "clients") as box:
         token = box.token("ada", "admin")
         framing(box, token)
         many(box, token)
         slow(box)
+        large_bodies(box, token)
         unknown_tokens(box)
     tap.end()
 
