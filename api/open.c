@@ -16,12 +16,12 @@ static const char *text_of(const cJSON *object, const char *key)
     return text ? text : "";
 }
 
-static void judge_health(struct open_answer *a, const cJSON *out)
+static void answer_health(struct open_answer *a, const cJSON *out)
 {
     snprintf(a->text, sizeof a->text, "{\"status\":\"ok\"}\n");
 }
 
-static void judge_ready(struct open_answer *a, const cJSON *out)
+static void answer_ready(struct open_answer *a, const cJSON *out)
 {
     const char *verdict = text_of(out, "verdict"), *phase = text_of(out, "phase");
     const cJSON *first = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(out, "reasons"), 0);
@@ -37,8 +37,8 @@ static void judge_ready(struct open_answer *a, const cJSON *out)
 
 static const struct {
     const char *method;
-    void (*judge)(struct open_answer *a, const cJSON *out);
-} questions[API_OPEN] = {{"version", judge_health}, {"health", judge_ready}};
+    void (*answer)(struct open_answer *a, const cJSON *out);
+} questions[API_OPEN] = {{"version", answer_health}, {"health", answer_ready}};
 
 static void answer(struct request *q, const struct open_answer *a)
 {
@@ -75,7 +75,7 @@ static void on_reply(struct orb_ctx *ctx, void *arg, const cJSON *out, const str
     a->at_ms = orb_now_ms();
     a->err = err ? *err : (struct orb_err){0};
     if (!err)
-        questions[a - api->open].judge(a, out);
+        questions[a - api->open].answer(a, out);
     answer_all(a);
 }
 

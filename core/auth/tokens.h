@@ -25,7 +25,7 @@ struct tokens {
 };
 
 /* Reads path. No file is no tokens. Errors: it cannot be read, is no regular file, is not as this
- * program writes it, or somebody else may have written it; then there are no tokens. */
+ * program writes it, or another user may have written it; then there are no tokens. */
 int tokens_read(const char *path, struct tokens *ret_tokens, struct orb_err *err);
 /* The text of the file. Without a token that expires it is what earlier versions wrote. */
 void tokens_text(const struct tokens *tokens, struct buf *ret_text);
