@@ -2,7 +2,15 @@
  * it may not, over every restart of its worker, which gets a duplicate: no other program takes the
  * port meanwhile, and clients wait in the queue. The surprise: a worker can shut its listening
  * socket down, for the host too; the port stays bound, and listen(2) is called anew for each
- * worker. */
+ * worker.
+ *
+ * A TCP port has two sockets. Connections inherit SO_REUSEADDR from the socket that listens, and
+ * those that wait for their end (TIME_WAIT, FIN_WAIT) after the host died keep the next host from
+ * the port for a minute unless they have it. But with the option alone, whoever sets it too could
+ * bind beside a socket that was shut down. So a second socket, the guard, is bound to the same
+ * port, listens never, is given to no worker, and has the option off but for the moment in which
+ * the first is bound or listens again: both have to have it then (inet_csk_get_port() in the
+ * kernel). */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -23,6 +31,7 @@ struct port {
     char service[32];
     struct plan_bind bind;
     int fd;
+    int guard; /* of a TCP port, else -1 */
     bool wanted;
 };
 
@@ -45,24 +54,50 @@ static socklen_t parse_address(const struct plan_bind *want, struct sockaddr_sto
     return 0;
 }
 
-/* SO_REUSEADDR lets a TCP port be bound while connections of an earlier run of the host wait for
- * their end. It is taken off again: with it, whoever sets it too could bind beside a socket that
- * does not listen. UDP goes without: two could share the port unseen. */
-static int bind_alone(int fd, const struct plan_bind *want, const struct sockaddr_storage *address,
-                      socklen_t len)
+static int set_reuse(int fd, int on)
 {
-    const int on = 1, off = 0;
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ? -errno : 0;
+}
 
-    if (want->udp)
-        return setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof on) < 0 ||
-                       bind(fd, (const struct sockaddr *)address, len) < 0
-                   ? -errno
-                   : 0;
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
-        bind(fd, (const struct sockaddr *)address, len) < 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &off, sizeof off) < 0)
+/* UDP goes without SO_REUSEADDR: two could share the port unseen. */
+static int bind_udp(int fd, const struct sockaddr_storage *address, socklen_t len)
+{
+    const int on = 1;
+
+    return setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof on) < 0 ||
+                   bind(fd, (const struct sockaddr *)address, len) < 0
+               ? -errno
+               : 0;
+}
+
+/* Listens, again if it does already. */
+static int listen_guarded(int fd, int guard)
+{
+    int listens = 0, r;
+    socklen_t len = sizeof listens;
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0)
         return -errno;
-    return listen(fd, BACKLOG) < 0 ? -errno : 0;
+    if (listens)
+        return 0;
+    r = set_reuse(guard, 1);
+    if (!r && listen(fd, BACKLOG) < 0)
+        r = -errno;
+    return set_reuse(guard, 0) < 0 ? -errno : r;
+}
+
+static int bind_tcp(int fd, int guard, const struct sockaddr_storage *address, socklen_t len)
+{
+    int r = set_reuse(guard, 1);
+
+    if (!r)
+        r = set_reuse(fd, 1);
+    if (r < 0)
+        return r;
+    if (bind(guard, (const struct sockaddr *)address, len) < 0 ||
+        bind(fd, (const struct sockaddr *)address, len) < 0)
+        return -errno;
+    return listen_guarded(fd, guard);
 }
 
 /* Accepted sockets inherit the size, and the worker cannot change it: all it can have open take no
@@ -82,27 +117,39 @@ static int set_buffers(int fd, const struct plan *plan)
                : 0;
 }
 
-static int make_socket(const struct plan_bind *want, const struct plan *plan, int *ret_fd)
+static int open_socket(const struct plan_bind *want, int family, int *ret_fd)
+{
+    AUTO_FD int fd =
+        socket(family, (want->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const int on = 1;
+
+    if (fd < 0 ||
+        (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0))
+        return -errno;
+    *ret_fd = take_fd(&fd);
+    return 0;
+}
+
+static int make_sockets(const struct plan_bind *want, const struct plan *plan, struct port *ret)
 {
     struct sockaddr_storage address;
     socklen_t len = parse_address(want, &address);
-    AUTO_FD int fd = -1;
-    const int on = 1;
+    AUTO_FD int fd = -1, guard = -1;
     int r;
 
     if (!len)
         return -EINVAL;
-    fd = socket(address.ss_family,
-                (want->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || (address.ss_family == AF_INET6 &&
-                   setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0))
-        return -errno;
-    r = set_buffers(fd, plan);
+    r = open_socket(want, address.ss_family, &fd);
+    if (!r && !want->udp)
+        r = open_socket(want, address.ss_family, &guard);
     if (!r)
-        r = bind_alone(fd, want, &address, len);
+        r = set_buffers(fd, plan);
+    if (!r)
+        r = want->udp ? bind_udp(fd, &address, len) : bind_tcp(fd, guard, &address, len);
     if (r < 0)
         return r;
-    *ret_fd = take_fd(&fd);
+    ret->fd = take_fd(&fd);
+    ret->guard = take_fd(&guard);
     return 0;
 }
 
@@ -131,6 +178,7 @@ static void drop_unwanted(struct sandbox *sandbox, const char *service)
         }
         *at = p->next;
         close(p->fd);
+        own_close(&p->guard);
         free(p);
     }
 }
@@ -147,20 +195,20 @@ static const char *holder(const struct sandbox *sandbox, const struct plan_bind 
 static int add(struct sandbox *sandbox, const struct plan *plan, const struct plan_bind *bind,
                struct orb_err *err)
 {
-    struct port *p;
-    int fd = -1, r = make_socket(bind, plan, &fd);
+    struct port *p = xcalloc(1, sizeof *p);
+    int r = make_sockets(bind, plan, p);
     const char *by = holder(sandbox, bind), *what = bind->udp ? "udp" : "tcp";
 
-    if (r == -EADDRINUSE && by)
-        return orb_fail(err, r, "%s cannot have the port %s/%s:%u, which is held for %s",
-                        plan->service, what, bind->address, bind->port, by);
-    if (r < 0)
-        return orb_fail(err, r, "%s cannot have the port %s/%s:%u", plan->service, what,
-                        bind->address, bind->port);
-    p = xcalloc(1, sizeof *p);
+    if (r < 0) {
+        free(p);
+        return r == -EADDRINUSE && by
+                   ? orb_fail(err, r, "%s cannot have the port %s/%s:%u, which is held for %s",
+                              plan->service, what, bind->address, bind->port, by)
+                   : orb_fail(err, r, "%s cannot have the port %s/%s:%u", plan->service, what,
+                              bind->address, bind->port);
+    }
     snprintf(p->service, sizeof p->service, "%s", plan->service);
     p->bind = *bind;
-    p->fd = fd;
     p->wanted = true;
     p->next = sandbox->ports;
     sandbox->ports = p;
@@ -214,9 +262,9 @@ int ports_prepare(struct sandbox *sandbox, const struct plan *plan, int fds[PLAN
 
         if (p->bind.udp)
             throw_away(p->fd);
-        else if (listen(p->fd, BACKLOG) < 0)
-            return orb_fail(err, -errno, "%s cannot listen at %s:%u", plan->service,
-                            p->bind.address, p->bind.port);
+        else if ((r = listen_guarded(p->fd, p->guard)) < 0)
+            return orb_fail(err, r, "%s cannot listen at %s:%u", plan->service, p->bind.address,
+                            p->bind.port);
         fds[i] = p->fd;
     }
     return r;

@@ -1,6 +1,7 @@
 /* A well-behaved package for the sandbox tests: every method reports what it could do. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -126,6 +127,16 @@ static int on_unlisten(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in
     return 0;
 }
 
+/* Accepts a connection and ends it first, so that TIME_WAIT is here and not at the client. */
+static int on_hangup(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
+{
+    struct pollfd wait = {.fd = orb_socket(ctx, "web"), .events = POLLIN};
+    int fd = poll(&wait, 1, 5000) == 1 ? accept4(wait.fd, NULL, NULL, SOCK_CLOEXEC) : -1;
+
+    reply_number(req, "ok", fd < 0 ? -1 : close(fd));
+    return 0;
+}
+
 /* Link dump: kernel's answer type, or below 0 an errno. set: a change instead. */
 static int ask_netlink(int fd, int set)
 {
@@ -183,9 +194,8 @@ static int on_crash(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, s
 }
 
 static const struct orb_method methods[] = {
-    {"threads", on_threads, 0},   {"state", on_state, 0},
-    {"socket", on_socket, 0},     {"netlink", on_netlink, 0},
-    {"crash", on_crash, 0},       {"bits", on_bits, 0},
-    {"unlisten", on_unlisten, 0}, {0}};
+    {"threads", on_threads, 0},   {"state", on_state, 0},   {"socket", on_socket, 0},
+    {"netlink", on_netlink, 0},   {"crash", on_crash, 0},   {"bits", on_bits, 0},
+    {"unlisten", on_unlisten, 0}, {"hangup", on_hangup, 0}, {0}};
 
 ORB_PLUGIN(.name = "guest", .methods = methods);

@@ -19,8 +19,8 @@
 
 #define METHODS                                                                                    \
     "[\"guest/threads\",\"guest/state\",\"guest/socket\",\"guest/netlink\",\"guest/"               \
-    "crash\",\"guest/bits\",\"guest/unlisten\"]"
-enum { THREADS = 1, STATE, SOCKET, NETLINK, CRASH, BITS, UNLISTEN };
+    "crash\",\"guest/bits\",\"guest/unlisten\",\"guest/hangup\"]"
+enum { THREADS = 1, STATE, SOCKET, NETLINK, CRASH, BITS, UNLISTEN, HANGUP };
 
 /* Before check's main: a worker must not become a test runner. */
 __attribute__((constructor)) static void maybe_worker(int argc, char **argv)
@@ -320,7 +320,34 @@ TEST(a_socket_that_a_worker_shut_down_listens_again_for_the_next)
     close(take_fd(&client));
     client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     ck_assert_int_eq(connect(client, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_taken(&at);
+    ck_assert_ptr_nonnull(strstr(ask(s, UNLISTEN), "\"ok\":0"));
+    ck_assert_taken(&at); /* the second time too: the guard guards again */
     finish(s, 0);
+}
+
+/* As after a host that died: what its workers closed first waits for its end (TIME_WAIT) for a
+ * minute, and keeps whoever does not set SO_REUSEADDR from the port. */
+TEST(a_port_is_bound_again_while_closed_connections_wait_for_their_end)
+{
+    struct sockaddr_in at;
+    struct stage *s = stage_with_port(&at), *next = stage_new();
+    AUTO_FD int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct orb_err err;
+    char byte;
+
+    greet(s);
+    ck_assert_int_eq(connect(client, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_ptr_nonnull(strstr(ask(s, HANGUP), "\"ok\":0"));
+    ck_assert_int_eq(recv(client, &byte, 1, 0), 0);
+    close(take_fd(&client));
+    next->plan.bind_count = 1;
+    next->plan.binds[0] = s->plan.binds[0];
+    finish(s, 0);
+    ck_assert_int_eq(tcp_at(&at, 0), -EADDRINUSE); /* control: one does wait */
+    ck_assert_int_eq(sandbox_hold(next->sandbox, &next->plan, &err), 0);
+    ck_assert_taken(&at);
+    stage_free(next);
 }
 
 TEST(a_port_is_held_for_one_service)
