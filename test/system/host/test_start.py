@@ -290,6 +290,24 @@ def restart_loop():
         expect(not bad, f"{len(bad)} of 60 calls failed: {bad[:3]}")
 
 
+def closed_connections():
+    """What the API closed itself waits for its end at the port, a minute; the next daemon has the port at once."""
+    with Appliance(build, "closed") as box:
+        box.start()
+
+        def waiting():
+            # HTTP/1.0: who answers closes
+            run(*box.inside("curl", "-s0", "-o", "/dev/null", "http://127.0.0.1:8080/readyz"))
+            return "TIME-WAIT" in run(*box.inside("ss", "-Htan", "sport", "=", ":8080")).stdout
+        for number in (signal.SIGKILL, signal.SIGTERM):
+            box.until(10, waiting, "a connection that waits for its end")
+            box.kill(number)
+            box.start()
+            box.until(10, lambda: box.service("api")["state"] == "Running", "the API runs")
+            expect("port-not-held" not in box.log_text(), "the port was not to be had")
+            expect(waiting(), "it answers")
+
+
 def safe_mode():
     """Three starts that got nowhere: the third is in safe mode; a stop by a person ends it."""
     with Appliance(build, "safe") as box:
@@ -470,6 +488,7 @@ tap.test("a package too many is refused where everybody looks", too_many)
 tap.test("a control socket that was handed over is used and left", handed_over)
 tap.test("a socket that is not ours is refused, and said", wrong_socket)
 tap.test("calls of orbctl outlive kills of the daemon", restart_loop)
+tap.test("connections that wait for their end keep no daemon from its port", closed_connections)
 tap.test("a start that goes on is waited for, one that hangs is not", slow_starts)
 tap.test("a hung config service is noticed within 5 s", hung_config)
 tap.test("the third start that gets nowhere is in safe mode", safe_mode)
