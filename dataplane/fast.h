@@ -69,6 +69,7 @@ struct port {
     bool redirect;    /* XDP may send through it */
     bool behind;      /* tcx behind XDP */
     bool undone;      /* our own program was in the way: the next look tries again */
+    bool busy;        /* another program has its XDP: tried again when that is gone */
     uint32_t company; /* bits of enum company_kind: what else decides; `reason` */
     char reason[640];
 };
@@ -275,6 +276,9 @@ int port_refresh(struct dataplane *dp, struct orb_err *err);
 void port_set(struct dataplane *dp, const struct port_list *ports);
 /* Whether its programs are where dp->ports says. */
 bool port_alive(const struct dataplane *dp, const struct port *port);
+
+/* A port that goes without XDP because another program had it, and that is gone. */
+bool port_xdp_free(const struct port *port);
 /* Detaches what `ports` does not name. */
 void port_detach_others(struct dataplane *dp, const struct port_list *ports);
 const char *port_mode_name(enum port_mode mode);

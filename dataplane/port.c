@@ -71,7 +71,8 @@ static bool is_our_xdp(const struct dataplane *dp, uint32_t ifindex)
 }
 
 /* The kernel lets go of a link some time after its last pin went, and one program cannot stand at
- * an interface twice. -EEXIST: it does not let go, or somebody holds the link. */
+ * an interface twice. -EEXIST: it does not let go, or another process holds the link. -EBUSY:
+ * another program has the interface's XDP, e.g. that of a daemon before whose link is not gone. */
 static int create_link(const struct dataplane *dp, bool xdp, uint32_t ifindex)
 {
     LIBBPF_OPTS(bpf_link_create_opts, options, .flags = xdp ? XDP_FLAGS_DRV_MODE : 0);
@@ -82,6 +83,8 @@ static int create_link(const struct dataplane *dp, bool xdp, uint32_t ifindex)
 
         if (xdp && fd < 0 && is_our_xdp(dp, ifindex))
             fd = -EEXIST;
+        else if (xdp && fd == -EEXIST)
+            fd = -EBUSY; /* in generic mode */
         if (fd != -EEXIST || tries == RELEASE_TRIES)
             return fd;
         usleep(RELEASE_US);
@@ -255,8 +258,13 @@ static void attach_port(struct dataplane *dp, struct port *port, const struct li
         r = attach(dp, true, link->ifindex);
         if (r < 0) {
             port->undone = r == -EEXIST;
+            port->busy = r == -EBUSY;
             port->mode = PORT_TCX;
-            snprintf(port->reason, sizeof(port->reason), "no native XDP here: %s", strerror(-r));
+            snprintf(port->reason, sizeof(port->reason),
+                     port->busy ? "another XDP program is attached there (`bpftool net show` names "
+                                  "it); once it is gone, XDP is used"
+                                : "no native XDP here: %s",
+                     strerror(-r));
         }
     }
     if (port->mode != PORT_XDP)
@@ -362,6 +370,13 @@ void port_set(struct dataplane *dp, const struct port_list *ports)
     else
         dp->ports.count = 0;
     pthread_mutex_unlock(&dp->lock);
+}
+
+bool port_xdp_free(const struct port *port)
+{
+    uint32_t id = 0;
+
+    return port->busy && !bpf_xdp_query_id((int)port->ifindex, 0, &id) && !id;
 }
 
 bool port_alive(const struct dataplane *dp, const struct port *port)

@@ -137,6 +137,14 @@ static bool all_alive(const struct dataplane *dp)
     return true;
 }
 
+static bool any_xdp_free(const struct dataplane *dp)
+{
+    for (unsigned i = 0; i < dp->ports.count; i++)
+        if (port_xdp_free(&dp->ports.items[i]))
+            return true;
+    return false;
+}
+
 /* The maps' pins are the next daemon's way to the flows of this one. */
 static int put_pins_back(struct dataplane *dp, struct dataplane_tended *tended, struct orb_err *err)
 {
@@ -198,7 +206,7 @@ static unsigned look(struct dataplane *dp)
     unsigned what =
         dp->doubt || !dp->digest || dp->trouble[DATAPLANE_TROUBLE_RULES][0] ? DATAPLANE_RULES : 0;
 
-    if (!all_alive(dp) || (dp->programs && !pins_whole(dp)))
+    if (!all_alive(dp) || any_xdp_free(dp) || (dp->programs && !pins_whole(dp)))
         what |= DATAPLANE_PORTS;
     if (company_is_reading(dp))
         what |= DATAPLANE_COMPANY;

@@ -164,6 +164,27 @@ def foreign_program(box):
     expect(box.right(), "with ours")
 
 
+def last_program(box):
+    """The XDP program of the daemon before, which the kernel has not let go of, is in the way: by a link, whose end no
+    event tells."""
+    modes(box, "xdp")
+    holder = fastpath.pinned(pin(box, "xdp"))
+    try:
+        box.kill()
+        run("umount", f"{box.dir}/bpf")
+        run("mount", "-t", "bpf", "bpf", f"{box.dir}/bpf")
+        box.start()
+        box.until(SECOND, lambda: mode_of(box, "wan0") == "xdp", "the other port")
+        port = box.json("show", "dataplane")["ports"]["lan0"]
+        expect(port["mode"] == "tcx" and "another XDP program" in port["reason"], port)
+        expect(box.right(), "with the other program")
+    finally:
+        os.close(holder)
+    box.until(SECOND, lambda: mode_of(box) == "xdp", "XDP once the other is gone")
+    box.until(SECOND, box.right, "with ours")
+    box.seen()
+
+
 HANDS = (("flush", "ruleset"), ("delete", "table", "inet", "orbital"), ("flush", "chain", "inet", "orbital", "input"),
          ("insert", "rule", "inet", "orbital", "input", "accept"),
          ("add", "rule", "inet", "orbital", "forward", "counter", "accept"))
@@ -297,7 +318,9 @@ def main():
         for name, fn in (("a link that somebody detached", links), ("the one behind XDP", behind),
                          ("XDP switched off by ip and bpftool", xdp_off), ("all pins removed", pins),
                          ("some pins removed", maps_alone), ("the file system of the pins unmounted", unmounted),
-                         ("its links held by another process", held), ("another program at XDP", foreign_program), ("a deleted rule", rule_deleted),
+                         ("its links held by another process", held), ("another program at XDP", foreign_program),
+                         ("the program of the daemon before", last_program),
+                         ("a deleted rule", rule_deleted),
                          ("hands during commits", during_commits), ("ten flushes in a second", burst),
                          ("settings", settings), ("settings again and again", settings_under_pace)):
             if len(sys.argv) < 3 or sys.argv[2] in name:
