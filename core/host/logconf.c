@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/host/host.h"
 #include "core/json/tree.h"
@@ -12,34 +13,66 @@ struct logconf {
     bool asking, again;
 };
 
+/* system.tokens.json and system.level.json */
+extern const char system_tokens[], system_level[];
+extern const size_t system_tokens_len, system_level_len;
+
+static void write_level(struct json_write *w, const char *key)
+{
+    json_write_object(w, key);
+    json_write_string(w, "$ref", "#/$defs/level");
+    json_write_end(w);
+}
+
+static void write_logging(struct json_write *w, const struct package_list *packages)
+{
+    json_write_object(w, "logging");
+    json_write_string(w, "type", "object");
+    json_write_string(w, "description", "what is recorded");
+    json_write_boolean(w, "additionalProperties", false);
+    json_write_object(w, "properties");
+    write_level(w, "level");
+    json_write_object(w, "services");
+    json_write_string(w, "type", "object");
+    json_write_string(w, "description", "levels of single services");
+    json_write_boolean(w, "additionalProperties", false);
+    json_write_object(w, "properties");
+    write_level(w, "host");
+    for (unsigned i = 0; i < packages->count; i++)
+        write_level(w, packages->items[i]->manifest.name);
+    json_write_end(w);
+    json_write_end(w);
+    json_write_end(w);
+    json_write_end(w);
+}
+
 int system_contract_make(const struct package_list *packages, struct contract **ret_contract,
                          struct orb_err *err)
 {
     AUTO(buf) struct buf b = {0};
+    struct json_write w = json_write_to(&b);
 
-    buf_adds(&b, "{\"interface\":\"system\",\"version\":\"1.0\",\"config\":{\"type\":\"object\","
-                 "\"title\":\"system\",\"description\":\"the appliance itself\","
-                 "\"additionalProperties\":false,\"properties\":{\"logging\":{\"type\":\"object\","
-                 "\"description\":\"what is recorded\",\"additionalProperties\":false,"
-                 "\"properties\":{\"level\":{\"$ref\":\"#/$defs/level\"},\"services\":{"
-                 "\"type\":\"object\",\"description\":\"levels of single services\","
-                 "\"additionalProperties\":false,\"properties\":{"
-                 "\"host\":{\"$ref\":\"#/$defs/level\"}");
-    for (unsigned i = 0; i < packages->count; i++) {
-        const char *name = packages->items[i]->manifest.name;
-
-        buf_addc(&b, ',');
-        buf_add_json(&b, name, strlen(name));
-        buf_adds(&b, ":{\"$ref\":\"#/$defs/level\"}");
-    }
-    buf_adds(&b,
-             "}}}},\"tokens\":{\"type\":\"object\",\"description\":\"tokens of the HTTP API\","
-             "\"additionalProperties\":false,\"properties\":{\"expires\":{\"type\":\"string\","
-             "\"pattern\":\"^([1-9][0-9]{0,3}[hd]|never)$\",\"description\":\"after so many hours "
-             "or days (90d) one made without --expires is refused; never\"}}}"
-             "}},\"methods\":{},\"events\":{},\"$defs\":{\"level\":{"
-             "\"enum\":[\"debug\",\"info\",\"notice\",\"warning\",\"error\"],"
-             "\"description\":\"the least level that is recorded\"}}}");
+    json_write_object(&w, NULL);
+    json_write_string(&w, "interface", "system");
+    json_write_string(&w, "version", "1.0");
+    json_write_object(&w, "config");
+    json_write_string(&w, "type", "object");
+    json_write_string(&w, "title", "system");
+    json_write_string(&w, "description", "the appliance itself");
+    json_write_boolean(&w, "additionalProperties", false);
+    json_write_object(&w, "properties");
+    write_logging(&w, packages);
+    json_write_raw(&w, "tokens", system_tokens, system_tokens_len);
+    json_write_end(&w);
+    json_write_end(&w);
+    json_write_object(&w, "methods");
+    json_write_end(&w);
+    json_write_object(&w, "events");
+    json_write_end(&w);
+    json_write_object(&w, "$defs");
+    json_write_raw(&w, "level", system_level, system_level_len);
+    json_write_end(&w);
+    json_write_end(&w);
     return contract_compile(b.data, b.len, ret_contract, err);
 }
 

@@ -2,11 +2,17 @@
  * reader like any service; it asks again after every commit that touched it. */
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/host/host.h"
 #include "core/json/tree.h"
 
 #define KEEPER "config" /* the service that keeps the configuration */
+
+/* services.defs.json: the limits, whose members are those of struct limits, and an entry without
+ * words of its own. */
+extern const char services_defs[];
+extern const size_t services_defs_len;
 
 /* ---- the schema of /services: what is installed, and what it asks for ---- */
 
@@ -15,120 +21,107 @@
 #define THIRD_BYTES (32u << 10)
 #define ENTRY_BYTES (4u << 10)
 
-static void add_grants(struct buf *b, const struct manifest *m)
+static void write_grants(struct json_write *w, const struct manifest *m)
 {
-    unsigned n = 0;
-
-    if (!m->capabilities[0])
-        buf_adds(b, ",\"maxItems\":0");
-    else
-        buf_adds(b, ",\"items\":{\"enum\":[");
-    for (; m->capabilities[n]; n++) {
-        buf_adds(b, n ? "," : "");
-        buf_add_json(b, m->capabilities[n], strlen(m->capabilities[n]));
+    json_write_object(w, "grants");
+    json_write_string(w, "type", "array");
+    json_write_boolean(w, "uniqueItems", true);
+    json_write_string(w, "description", "capabilities granted of those its manifest asks for");
+    if (!m->capabilities[0]) {
+        json_write_integer(w, "maxItems", 0);
+    } else {
+        json_write_object(w, "items");
+        json_write_array(w, "enum");
+        for (unsigned n = 0; m->capabilities[n]; n++)
+            json_write_string(w, NULL, m->capabilities[n]);
+        json_write_end(w);
+        json_write_end(w);
     }
-    buf_adds(b, n ? "]}" : "");
+    json_write_end(w);
 }
 
-static void add_package(struct buf *b, const struct package *package)
+static void write_enabled(struct json_write *w, bool always)
+{
+    json_write_object(w, "enabled");
+    json_write_string(w, "type", "boolean");
+    if (always)
+        json_write_boolean(w, "const", true);
+    json_write_string(w, "description",
+                      always ? "keeps the configuration: it always runs" : "run this service");
+    json_write_end(w);
+}
+
+static void write_ref(struct json_write *w, const char *key, const char *def)
+{
+    json_write_object(w, key);
+    json_write_format(w, "$ref", "#/$defs/%s", def);
+    json_write_end(w);
+}
+
+static void write_package(struct json_write *w, const struct package *package)
 {
     const struct manifest *m = &package->manifest;
+    bool keeper = !strcmp(m->name, KEEPER); /* without it nothing could be enabled again */
 
-    buf_add_json(b, m->name, strlen(m->name));
-    buf_adds(b, ":{\"type\":\"object\",\"description\":");
-    buf_add_json(b, m->description, strlen(m->description));
-    if (!strcmp(m->name, "config")) { /* without it nothing could be enabled again */
-        buf_adds(b, ",\"properties\":{\"enabled\":{\"type\":\"boolean\",\"const\":true,"
-                    "\"description\":\"keeps the configuration: it always runs\"}}}");
+    json_write_object(w, NULL);
+    json_write_string(w, "type", "object");
+    json_write_string(w, "description", m->description);
+    json_write_object(w, "properties");
+    write_enabled(w, keeper);
+    if (!keeper) {
+        write_grants(w, m);
+        write_ref(w, "limits", "limits");
+    }
+    json_write_end(w);
+    json_write_end(w);
+}
+
+/* One that has no room goes without its own words: it can be enabled and granted what it asks for
+ * all the same. taken: bytes of third parties so far. */
+static void write_entry(struct json_write *w, const struct package *package, size_t *taken,
+                        struct buf *ret_short)
+{
+    const char *name = package->manifest.name;
+    AUTO(buf) struct buf entry = {0};
+    struct json_write own = json_write_to(&entry);
+
+    write_package(&own, package);
+    if (!package->shipped && (entry.len > ENTRY_BYTES || *taken + entry.len > THIRD_BYTES)) {
+        write_ref(w, name, "other");
+        buf_addf(ret_short, "%s%s", ret_short->len ? ", " : "", name);
         return;
     }
-    buf_adds(b, ",\"properties\":{\"enabled\":{\"type\":\"boolean\",\"description\":"
-                "\"run this service\"},\"grants\":{\"type\":\"array\",\"uniqueItems\":true,"
-                "\"description\":\"capabilities granted of those its manifest asks for\"");
-    add_grants(b, m);
-    buf_adds(b, "},\"limits\":{\"$ref\":\"#/$defs/limits\"}}}");
+    json_write_raw(w, name, entry.data, entry.len);
+    if (!package->shipped)
+        *taken += entry.len;
 }
-
-/* An entry that has no room: it can be enabled and granted what it asks for all the same. */
-static void add_short(struct buf *b, const struct package *package)
-{
-    buf_add_json(b, package->manifest.name, strlen(package->manifest.name));
-    buf_adds(b, ":{\"$ref\":\"#/$defs/other\"}");
-}
-
-/* taken: bytes of third parties so far. */
-static void add_entry(struct buf *b, const struct package *package, size_t *taken,
-                      struct buf *ret_short)
-{
-    size_t before = b->len, len;
-
-    add_package(b, package);
-    len = b->len - before;
-    if (package->shipped)
-        return;
-    if (len > ENTRY_BYTES || *taken + len > THIRD_BYTES) {
-        b->len = before;
-        add_short(b, package);
-        buf_addf(ret_short, "%s%s", ret_short->len ? ", " : "", package->manifest.name);
-        return;
-    }
-    *taken += len;
-}
-
-/* The members are those of struct limits. */
-static const char limits_schema[] =
-    "{\"type\":\"object\",\"additionalProperties\":false,\"description\":"
-    "\"at most this of what its manifest asks for, instead of the host's "
-    "ceilings\",\"properties\":{"
-    "\"memory\":{\"type\":\"string\",\"pattern\":\"^[1-9][0-9]{0,5}[KMG]$\",\"x-orb-expected\":"
-    "\"a size in K, M or G such as 64M\",\"description\":"
-    "\"64M; third parties 256M\"},"
-    "\"state\":{\"type\":\"string\",\"pattern\":\"^[1-9][0-9]{0,5}[KMG]$\",\"x-orb-expected\":"
-    "\"a size in K, M or G such as 64M\",\"description\":"
-    "\"in /state, of a third party; 256M\"},"
-    "\"files\":{\"type\":\"integer\",\"minimum\":32,\"maximum\":4096,\"description\":"
-    "\"descriptors; third parties 256\"},"
-    "\"threads\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":256,\"description\":"
-    "\"third parties 64\"},"
-    "\"queue\":{\"type\":\"string\",\"pattern\":\"^([4-9]|[1-9][0-9]{1,2})M$\",\"description\":"
-    "\"bytes of requests, answers and events that may wait for it; 8M\"},"
-    "\"requests\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":65536,\"description\":"
-    "\"of its own that wait for an answer; 4096\"},"
-    "\"log-rate\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":100000,\"description\":"
-    "\"records a second it may log; 200\"},"
-    "\"metrics\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1024,\"description\":"
-    "\"names it may report; 64\"},"
-    "\"metric-rate\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":100000,\"description\":"
-    "\"values a second it may report; 2000\"},"
-    "\"ready-ms\":{\"type\":\"integer\",\"minimum\":100,\"maximum\":600000,\"description\":"
-    "\"to be ready; third parties 30000\"},"
-    "\"ping-every-ms\":{\"type\":\"integer\",\"minimum\":50,\"maximum\":600000,\"description\":"
-    "\"between two pings; third parties 10000\"},"
-    "\"ping-ms\":{\"type\":\"integer\",\"minimum\":100,\"maximum\":600000,\"description\":"
-    "\"to answer a ping; third parties 10000\"},"
-    "\"stop-ms\":{\"type\":\"integer\",\"minimum\":100,\"maximum\":600000,\"description\":"
-    "\"to end when told to; third parties 5000\"},"
-    "\"progress-ms\":{\"type\":\"integer\",\"minimum\":100,\"maximum\":3600000,\"description\":"
-    "\"for a call that goes on; third parties 120000\"}}}";
 
 int services_contract_make(const struct package_list *packages, struct contract **ret_contract,
                            struct buf *ret_short, struct orb_err *err)
 {
     AUTO(buf) struct buf b = {0};
+    struct json_write w = json_write_to(&b);
     size_t taken = 0;
 
-    buf_adds(&b, "{\"interface\":\"services\",\"version\":\"1.0\",\"config\":{\"type\":\"object\","
-                 "\"title\":\"services\",\"description\":\"which packages run, and with what\","
-                 "\"additionalProperties\":false,\"properties\":{");
-    for (unsigned i = 0; i < packages->count; i++) {
-        buf_adds(&b, i ? "," : "");
-        add_entry(&b, packages->items[i], &taken, ret_short);
-    }
-    buf_adds(&b, "}},\"$defs\":{\"other\":{\"type\":\"object\",\"properties\":{\"enabled\":{"
-                 "\"type\":\"boolean\"},\"grants\":{\"type\":\"array\",\"uniqueItems\":true,"
-                 "\"maxItems\":64,\"items\":{\"type\":\"string\",\"maxLength\":120}},"
-                 "\"limits\":{\"$ref\":\"#/$defs/limits\"}}},");
-    buf_addf(&b, "\"limits\":%s},\"methods\":{},\"events\":{}}", limits_schema);
+    json_write_object(&w, NULL);
+    json_write_string(&w, "interface", "services");
+    json_write_string(&w, "version", "1.0");
+    json_write_raw(&w, "$defs", services_defs, services_defs_len);
+    json_write_object(&w, "config");
+    json_write_string(&w, "type", "object");
+    json_write_string(&w, "title", "services");
+    json_write_string(&w, "description", "which packages run, and with what");
+    json_write_boolean(&w, "additionalProperties", false);
+    json_write_object(&w, "properties");
+    for (unsigned i = 0; i < packages->count; i++)
+        write_entry(&w, packages->items[i], &taken, ret_short);
+    json_write_end(&w);
+    json_write_end(&w);
+    json_write_object(&w, "methods");
+    json_write_end(&w);
+    json_write_object(&w, "events");
+    json_write_end(&w);
+    json_write_end(&w);
     return contract_compile(b.data, b.len, ret_contract, err);
 }
 

@@ -7,33 +7,15 @@
 #include "core/ipc/contract.h"
 
 /* The shapes stand in docs/config.md, "Transaction". */
-static const char service_contract[] =
-    "{\"interface\":\"service\",\"version\":\"1.0\",\"methods\":{"
-    "\"prepare\":{\"description\":\"check a change and plan it; changes nothing\","
-    "\"requires\":\"internal\",\"timeout-ms\":10000,\"progress\":true,"
-    "\"input\":{\"type\":\"object\",\"properties\":{\"tx\":{\"type\":\"integer\"},"
-    "\"revision\":{\"type\":\"integer\"},\"bytes\":{\"type\":\"integer\"},"
-    "\"patch\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
-    "\"op\":{\"enum\":[\"set\",\"delete\"]},\"path\":{\"type\":\"string\"},\"value\":{},"
-    "\"old\":{}},\"required\":[\"op\",\"path\"]}}},\"required\":[\"tx\",\"revision\"]},"
-    "\"output\":{\"type\":\"object\",\"properties\":{\"plan\":{\"type\":\"array\",\"items\":{"
-    "\"type\":\"object\",\"properties\":{\"kind\":{\"type\":\"string\"},"
-    "\"text\":{\"type\":\"string\"}},\"required\":[\"kind\",\"text\"]}}}}},"
-    "\"apply\":{\"description\":\"make a prepared change so\",\"requires\":\"internal\","
-    "\"timeout-ms\":30000,\"progress\":true,"
-    "\"input\":{\"type\":\"object\",\"properties\":{\"tx\":{\"type\":"
-    "\"integer\"}},\"required\":[\"tx\"]},\"output\":{\"type\":\"object\"}},"
-    "\"abort\":{\"description\":\"undo a prepared or applied change\",\"requires\":\"internal\","
-    "\"timeout-ms\":30000,\"idempotent\":true,\"input\":{\"type\":\"object\",\"properties\":{"
-    "\"tx\":{\"type\":\"integer\"},\"applied\":{\"type\":\"boolean\"}},\"required\":[\"tx\"]},"
-    "\"output\":{\"type\":\"object\"}}}}";
+extern const char service_schema[];
+extern const size_t service_schema_len;
 
 struct contract *contract_of_service(const char *name)
 {
     struct contract *c = NULL;
     struct orb_err err;
 
-    if (contract_compile(service_contract, sizeof(service_contract) - 1, &c, &err) < 0) {
+    if (contract_compile(service_schema, service_schema_len, &c, &err) < 0) {
         fprintf(stderr, "orbital: built-in contract: %s: %s\n", err.path, err.text);
         abort(); /* our own mistake */
     }
