@@ -38,6 +38,7 @@ static void broker_free(struct broker *broker)
     ifaces_free(broker);
     links_close(&broker->host->self); /* to itself */
     peer_free(broker->host);
+    offload_free(broker);
     free(broker->arena);
     free(broker);
 }
@@ -78,6 +79,7 @@ int broker_new(uv_loop_t *loop, struct log_sink *log, struct broker **ret_broker
     loop_scope_adopt(&broker->scope, (uv_handle_t *)&broker->check);
     uv_timer_init(loop, &broker->timer);
     loop_scope_adopt(&broker->scope, (uv_handle_t *)&broker->timer);
+    offload_init(broker);
     uv_prepare_start(&broker->prepare, on_prepare);
     uv_check_start(&broker->check, on_check);
     /* Connections keep the loop alive, not our bookkeeping. */
@@ -108,6 +110,7 @@ void broker_close(struct broker *broker)
     for (struct ipc_peer *peer = broker->peers; peer; peer = peer->next)
         peer_close(peer);
     settle(broker);
+    offload_end(broker);
     host_forget_all(broker);
     loop_scope_close(&broker->scope);
 }

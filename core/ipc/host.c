@@ -65,6 +65,7 @@ void host_forget_all(struct broker *broker)
 void host_reply(struct host_req *req, const char *text, size_t len)
 {
     struct pending *p = req->pending;
+    const struct inframe in = {.payload = text, .len = len};
     struct orb_err err;
 
     if (!p) {
@@ -75,7 +76,7 @@ void host_reply(struct host_req *req, const char *text, size_t len)
         orb_fail(&err, ORB_E_LIMIT, "the answer has %zu bytes; at most %u fit a frame", len,
                  FRAME_MAX);
         request_fail(p, &err);
-    } else if (request_check_output(p, text, len, &err) < 0) {
+    } else if (request_check_output(p, &in, &err) < 0) {
         request_fail(p, &err);
     } else {
         request_answer(p, text, len);

@@ -128,6 +128,7 @@ static void detach(struct ipc_peer *peer)
 {
     struct broker *broker = peer->broker;
 
+    offload_leave(peer);
     requests_leave(peer);
     sessions_close(peer);
     links_close(&peer->self);

@@ -191,9 +191,12 @@ static void distribute(struct broker *broker, struct iface *iface,
         iface_keep(iface, event->name, text, len);
 }
 
-static int publish(struct broker *broker, struct iface *iface, const char *topic, const char *text,
-                   size_t len, struct orb_err *err)
+/* 0, an error, or CHECK_LATER. peer: whose frame it is. */
+static int publish(struct ipc_peer *peer, struct iface *iface, const char *topic,
+                   const struct inframe *in, struct orb_err *err)
 {
+    const char *text = in->payload;
+    size_t len = in->len;
     const struct contract_event *event = contract_event(iface->contract, topic);
     AUTO(json_t) json_t *tree = NULL;
     int r;
@@ -204,16 +207,16 @@ static int publish(struct broker *broker, struct iface *iface, const char *topic
     if (len + 256 > FRAME_MAX)
         return orb_fail(err, ORB_E_LIMIT, "an event of %zu bytes; at most %u", len,
                         FRAME_MAX - 256);
-    r = json_scan(text, len, NULL, err);
-    if (r == 0)
-        r = schema_check(event->payload, text, len, "", err);
+    r = offload_check(peer, iface->contract, event->payload, in, err);
+    if (r == CHECK_LATER)
+        return r;
     if (r == 0 && event->within)
         r = within_parse(event, text, len, &tree, err);
     if (r == 0 && event->class == CLASS_STATE)
         r = iface_may_keep(iface, event->name, len, err);
     if (r < 0)
         return orb_wrap(err, "event %s/%s", iface->name, topic);
-    distribute(broker, iface, event, text, len, tree);
+    distribute(peer->broker, iface, event, text, len, tree);
     return 0;
 }
 
@@ -233,8 +236,8 @@ void publish_on_pub(struct ipc_peer *peer, struct inframe *in)
     if (r == 0)
         r = envelope_string(in, "topic", topic, sizeof(topic), &err);
     if (r == 0)
-        r = publish(peer->broker, iface, topic, in->payload, in->len, &err);
-    if (r == 0)
+        r = publish(peer, iface, topic, in, &err);
+    if (r >= 0)
         return;
     request_count(peer, &err);
     peer_complain(peer, "ipc.bad-event", &err);
@@ -246,6 +249,7 @@ int broker_publish(struct broker *broker, const char *interface, const char *top
                    const char *text, size_t len, struct orb_err *err)
 {
     struct iface *iface = iface_find(broker, interface);
+    struct inframe in = {.len = len};
     struct orb_err local;
     unsigned char *copy;
 
@@ -257,5 +261,6 @@ int broker_publish(struct broker *broker, const char *interface, const char *top
         return orb_fail(err, ORB_E_LIMIT, "an event of %zu bytes; at most %u", len, FRAME_MAX);
     copy = scratch_get(broker, len);
     memcpy(copy, text, len);
-    return publish(broker, iface, topic, (char *)copy, len, err);
+    in.payload = (char *)copy;
+    return publish(broker->host, iface, topic, &in, err);
 }

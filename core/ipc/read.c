@@ -235,6 +235,17 @@ void peer_frame(struct ipc_peer *peer, struct inframe *in)
     rule->fn(peer, in);
 }
 
+void peer_checks(struct ipc_peer *peer)
+{
+    peer->checking = peer->resting = true;
+    peer_poll_start(peer);
+}
+
+void peer_frame_checked(struct ipc_peer *peer, struct inframe *in)
+{
+    rules[in->h.type].fn(peer, in);
+}
+
 static void set_more(struct ipc_peer *peer, bool more)
 {
     if (peer->more == more || peer->dead)
@@ -263,8 +274,8 @@ static size_t consume(struct ipc_peer *peer, unsigned char *data, size_t len)
         }
         used += FRAME_HEADER + in.h.len;
         peer_frame(peer, &in);
-        if (until && used < len && uv_hrtime() > until) {
-            set_more(peer, true);
+        if (peer->checking || (until && uv_hrtime() > until)) {
+            set_more(peer, used < len);
             break;
         }
     }
@@ -404,6 +415,11 @@ static void read_last(struct ipc_peer *peer)
     struct orb_err err;
 
     while (!peer->dead && uv_hrtime() < until) {
+        if (peer->checking) { /* that still counts, too */
+            peer->leaving = true;
+            uv_poll_stop(&peer->poll);
+            return;
+        }
         if (peer->more)
             resume(peer);
         else if (read_some(peer) <= 0)
@@ -413,6 +429,14 @@ static void read_last(struct ipc_peer *peer)
         return;
     orb_fail(&err, ORB_E_GONE, "%s closed the connection", peer->self.name);
     peer_end(peer, &err);
+}
+
+void peer_checked(struct ipc_peer *peer, uint64_t cpu_ns)
+{
+    if (peer->leaving)
+        read_last(peer);
+    else
+        rest_after_thread(peer, cpu_ns);
 }
 
 static void serve(struct ipc_peer *peer, int status, int events)

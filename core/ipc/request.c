@@ -82,10 +82,8 @@ int request_submit(struct principal *who, const struct target *target, struct in
 
     r = check_limits(who, target, link_have(who, provider), bytes, err);
     if (r == 0)
-        r = json_scan(in->payload, in->len, NULL, err);
-    if (r == 0)
-        r = schema_check(method->input, in->payload, in->len, "", err);
-    if (r < 0)
+        r = offload_check(who->owner, target->iface->contract, method->input, in, err);
+    if (r)
         return r;
     if (deadline_ms > CONTRACT_TIMEOUT_MAX_MS)
         deadline_ms = CONTRACT_TIMEOUT_MAX_MS;
@@ -223,15 +221,15 @@ void request_cancel(struct pending *p)
               NULL, NULL, 0);
 }
 
-int request_check_output(struct pending *p, const char *text, size_t len, struct orb_err *err)
+int request_check_output(struct pending *p, const struct inframe *in, struct orb_err *err)
 {
+    const struct target *target = &p->target;
     struct orb_err why;
-    int r = json_scan(text, len, NULL, &why);
+    int r =
+        offload_check(target->provider, target->iface->contract, target->method->output, in, &why);
 
-    if (r == 0)
-        r = schema_check(p->target.method->output, text, len, "", &why);
-    if (r == 0)
-        return 0;
+    if (r >= 0)
+        return r;
     p->caller->broker->outputs_refused++;
     peer_complain(p->target.provider, "ipc.bad-output", &why);
     return orb_fail(err, ORB_E_INTERNAL,
@@ -246,6 +244,7 @@ void request_on_rep(struct ipc_peer *peer, struct inframe *in)
     struct ipc_peer *caller;
     struct orb_err err;
     struct frame h = {.len = in->h.len, .type = FRAME_REP};
+    int r;
 
     if (!p) {
         peer->broker->replies_dropped++;
@@ -256,7 +255,10 @@ void request_on_rep(struct ipc_peer *peer, struct inframe *in)
         request_fail(p, &err);
         return;
     }
-    if (request_check_output(p, in->payload, in->len, &err) < 0) {
+    r = request_check_output(p, in, &err);
+    if (r == CHECK_LATER)
+        return;
+    if (r < 0) {
         request_fail(p, &err);
         return;
     }

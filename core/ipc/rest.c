@@ -30,16 +30,22 @@ static bool is_same(const struct principal *who, enum peer_kind kind, const char
     return who->kind == kind && strcmp(who->name, name) == 0;
 }
 
-static void on_rested(uv_timer_t *timer)
+static void read_again(struct ipc_peer *peer)
 {
-    struct ipc_peer *peer = container_of(timer, struct ipc_peer, rest);
-
     peer->resting = false;
     if (peer->dead)
         return;
     peer_poll_start(peer);
     if (peer->more)
         peer_on_poll(&peer->poll, 0, 0);
+}
+
+static void on_rested(uv_timer_t *timer)
+{
+    struct ipc_peer *peer = container_of(timer, struct ipc_peer, rest);
+
+    if (!peer->checking)
+        read_again(peer);
 }
 
 static void rest(struct ipc_peer *peer, uint64_t ms)
@@ -114,6 +120,13 @@ void rest_owe(const struct principal *who, uint64_t ms)
         at->until_ms = until;
 }
 
+uint64_t rest_ms(uint64_t used_ns)
+{
+    if (used_ns < LONG_NS)
+        return 0;
+    return used_ns * FACTOR / 1000000 < MOST_MS ? used_ns * FACTOR / 1000000 : MOST_MS;
+}
+
 uint64_t rest_of(struct broker *broker, uint64_t took_ns)
 {
     uint64_t before = broker->cpu_ns, used;
@@ -124,15 +137,12 @@ uint64_t rest_of(struct broker *broker, uint64_t took_ns)
     used = broker->cpu_ns - before; /* a busy machine is nobody's fault */
     if (used > took_ns)
         used = took_ns;
-    if (used < LONG_NS)
-        return 0;
-    return used * FACTOR / 1000000 < MOST_MS ? used * FACTOR / 1000000 : MOST_MS;
+    return rest_ms(used);
 }
 
-void rest_after(struct ipc_peer *peer, uint64_t took_ns)
+static void rest_for(struct ipc_peer *peer, uint64_t ms)
 {
     struct broker *broker = peer->broker;
-    uint64_t ms = rest_of(broker, took_ns);
     unsigned others = 0;
 
     if (!ms)
@@ -147,11 +157,25 @@ void rest_after(struct ipc_peer *peer, uint64_t took_ns)
         rest(peer, ms);
 }
 
+void rest_after(struct ipc_peer *peer, uint64_t took_ns)
+{
+    rest_for(peer, rest_of(peer->broker, took_ns));
+}
+
+void rest_after_thread(struct ipc_peer *peer, uint64_t cpu_ns)
+{
+    rest_for(peer, rest_ms(cpu_ns));
+    if (!peer->dead && !uv_is_active((uv_handle_t *)&peer->rest))
+        read_again(peer);
+}
+
 void rest_end(struct ipc_peer *peer)
 {
     if (!peer->resting)
         return;
     peer->resting = false;
+    if (!uv_is_active((uv_handle_t *)&peer->rest))
+        return; /* a check was waited for */
     rest_owe(&peer->self, uv_timer_get_due_in(&peer->rest));
     uv_timer_stop(&peer->rest);
 }

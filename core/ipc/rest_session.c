@@ -31,7 +31,7 @@ static uint64_t next_end(const struct ipc_peer *peer)
     uint64_t first = 0;
 
     for (const struct principal *s = peer->sessions; s; s = s->next_session)
-        if (s->held && (!first || s->rest_until_ms < first))
+        if (s->held && !s->checking && (!first || s->rest_until_ms < first))
             first = s->rest_until_ms ? s->rest_until_ms : 1;
     return first;
 }
@@ -110,7 +110,7 @@ static void on_rested(uv_timer_t *timer)
     rest_mark(peer->broker);
     for (struct principal *s = peer->sessions, *next; s && !peer->dead; s = next) {
         next = s->next_session;
-        if (s->held && s->rest_until_ms <= now)
+        if (s->held && !s->checking && s->rest_until_ms <= now)
             go_on(s);
     }
     wait_on(peer);
@@ -128,7 +128,7 @@ bool rest_holds(struct ipc_peer *peer, struct principal *who, const struct infra
     struct held *held, **end = &who->held;
     struct orb_err err;
 
-    if (!who->held && who->rest_until_ms <= now_of(who))
+    if (!who->held && !who->checking && who->rest_until_ms <= now_of(who))
         return false;
     if (who->held_count == HELD_MOST || who->held_bytes + len > HELD_BYTES) {
         orb_fail(&err, ORB_E_BUSY,
@@ -154,14 +154,18 @@ bool rest_holds(struct ipc_peer *peer, struct principal *who, const struct infra
     return true;
 }
 
-void rest_charge(struct principal *who, uint64_t took_ns)
+void held_go_on(struct ipc_peer *peer)
+{
+    wait_on(peer);
+}
+
+static void charge(struct principal *who, uint64_t ms)
 {
     struct ipc_peer *peer = who->owner;
-    uint64_t until, now, ms = rest_of(peer->broker, took_ns);
+    uint64_t until, now;
 
     if (!ms)
         return;
-    peer->charged_ns += took_ns;
     uv_update_time(peer->broker->loop);
     now = now_of(who);
     until = now + ms;
@@ -169,6 +173,20 @@ void rest_charge(struct principal *who, uint64_t took_ns)
         if (same(s, who) && s->rest_until_ms < until)
             s->rest_until_ms = until;
     rest_owe(who, ms);
+}
+
+void rest_charge(struct principal *who, uint64_t took_ns)
+{
+    struct ipc_peer *peer = who->owner;
+    uint64_t ms = rest_of(peer->broker, took_ns);
+
+    peer->charged_ns += ms ? took_ns : 0;
+    charge(who, ms);
+}
+
+void rest_charge_thread(struct principal *who, uint64_t cpu_ns)
+{
+    charge(who, rest_ms(cpu_ns));
 }
 
 void rest_inherit(struct principal *who)

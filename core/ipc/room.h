@@ -54,6 +54,7 @@ struct pending;
 struct route;
 struct link;
 struct held;
+struct offload;
 
 /* Somebody requests are made by: a connection itself, or a session it acts for. */
 struct principal {
@@ -67,6 +68,7 @@ struct principal {
     uint64_t rest_until_ms;  /* of the loop: its requests wait (rest_session.c) */
     struct held *held;       /* those that wait, the first being next */
     uint32_t held_count, held_bytes;
+    bool checking; /* a session, one of whose requests is with the thread (offload.c) */
     struct ipc_peer *owner;
     struct link *links;
     struct principal *next_in_bucket;
@@ -171,6 +173,8 @@ struct ipc_peer {
     uv_poll_t poll;
     uv_timer_t rest; /* until it is read again, after a long turn */
     bool resting;
+    bool checking;       /* a frame of its is with the thread (offload.c); it rests as long */
+    bool leaving;        /* and it has hung up */
     uv_timer_t held;     /* until a session's requests go on */
     uint64_t charged_ns; /* of this turn, to its sessions */
     int fd;              /* -1: the host itself */
@@ -244,7 +248,8 @@ struct broker {
     uv_check_t check;
     uv_timer_t timer;
     uint64_t timer_at; /* 0: not running */
-    uint64_t cpu_ns;   /* processor time of the thread at the begin of the turn */
+    struct offload *offload;
+    uint64_t cpu_ns; /* processor time of the thread at the begin of the turn */
     struct owed_rest owed_rest[16];
     uint64_t busiest_ns; /* the longest that one peer was served since it was asked for */
     char busiest[64];    /* its name */
@@ -290,6 +295,13 @@ struct broker {
     uint64_t refused[REFUSAL_CODES];
 };
 
+/* What a thread found: the result of schema_check, err when that is below 0. */
+struct checked {
+    const struct schema *schema;
+    int result;
+    struct orb_err err;
+};
+
 /* A frame on its way in. payload is never empty: "{}" stands for nothing sent. */
 struct inframe {
     struct frame h;
@@ -297,6 +309,7 @@ struct inframe {
     const char *env;
     const char *payload;
     size_t len;
+    const struct checked *checked; /* NULL: it has not been checked */
 };
 
 /* ---- write.c ---- */
@@ -322,6 +335,10 @@ void peer_end(struct ipc_peer *peer, const struct orb_err *err);
 /* The same after telling the peer why. */
 void peer_throw(struct ipc_peer *peer, const struct orb_err *err);
 void peer_frame(struct ipc_peer *peer, struct inframe *in);
+/* Around a check on the thread: it begins; the frame again; it is over and took so long there. */
+void peer_checks(struct ipc_peer *peer);
+void peer_frame_checked(struct ipc_peer *peer, struct inframe *in);
+void peer_checked(struct ipc_peer *peer, uint64_t cpu_ns);
 void peer_on_hello(struct ipc_peer *peer, struct inframe *in);
 void broker_tell_ended(struct broker *broker);
 /* At most one record per peer and second. */
@@ -336,8 +353,11 @@ void rest_before_more(struct ipc_peer *peer);
 void rest_begin(struct ipc_peer *peer);
 void rest_after(struct ipc_peer *peer, uint64_t took_ns); /* it was served so long just now */
 void rest_end(struct ipc_peer *peer);
+/* A check of its took so long on the thread; and it is read again when no rest is left. */
+void rest_after_thread(struct ipc_peer *peer, uint64_t cpu_ns);
 /* How long who took so long rests, in milliseconds; 0: it was short, or only the machine busy. */
 uint64_t rest_of(struct broker *broker, uint64_t took_ns);
+uint64_t rest_ms(uint64_t used_ns); /* the same for processor time that is known */
 /* Keeps, and finds, what an identity would have rested yet. */
 void rest_owe(const struct principal *who, uint64_t ms);
 uint64_t rest_owed(const struct principal *who);
@@ -349,7 +369,21 @@ void held_fail(struct principal *who, const struct orb_err *err); /* answers all
 /* Does a request of the session wait, or is it refused? Then it is done with here. */
 bool rest_holds(struct ipc_peer *peer, struct principal *who, const struct inframe *in);
 void rest_charge(struct principal *who, uint64_t took_ns); /* for a request of its */
-void rest_inherit(struct principal *who);                  /* a new session of one that rests */
+void rest_charge_thread(struct principal *who, uint64_t cpu_ns);
+void rest_inherit(struct principal *who); /* a new session of one that rests */
+void held_go_on(struct ipc_peer *peer);   /* what waited for a check of a session */
+
+/* ---- offload.c ---- */
+void offload_init(struct broker *broker);
+void offload_end(struct broker *broker);
+void offload_free(struct broker *broker);
+void offload_leave(struct ipc_peer *peer); /* what waits of it is dropped */
+/* Scans and checks the payload of a frame from peer against a schema of the contract. 0, an error,
+ * or CHECK_LATER: the caller returns and does nothing; the frame is handled anew once a thread has
+ * checked it. in->data NULL: a call of the host, checked at once. */
+#define CHECK_LATER 1
+int offload_check(struct ipc_peer *peer, const struct contract *contract,
+                  const struct schema *schema, const struct inframe *in, struct orb_err *err);
 
 /* ---- iface.c ---- */
 struct iface *iface_find(struct broker *broker, const char *name);
@@ -420,7 +454,8 @@ void request_on_req(struct ipc_peer *peer, struct inframe *in);
 void request_now(struct ipc_peer *peer, struct principal *who, struct inframe *in);
 void request_on_rep(struct ipc_peer *peer, struct inframe *in);
 void request_on_err(struct ipc_peer *peer, struct inframe *in);
-/* Checks limits and contract, then delivers. done, arg: of the host's calls (in->data NULL). */
+/* Checks limits and contract, then delivers; or CHECK_LATER. done, arg: of the host's calls
+ * (in->data NULL). */
 int request_submit(struct principal *who, const struct target *target, struct inframe *in,
                    host_done *done, void *arg, struct orb_err *err);
 /* Ends p and answers its caller. */
@@ -429,7 +464,7 @@ void request_answer(struct pending *p, const char *text, size_t len);
 /* Tells the caller that the deadline was put off. */
 void request_goes_on(const struct pending *p, uint32_t left_ms);
 void request_cancel(struct pending *p); /* tells the provider */
-int request_check_output(struct pending *p, const char *text, size_t len, struct orb_err *err);
+int request_check_output(struct pending *p, const struct inframe *in, struct orb_err *err);
 void requests_leave(struct ipc_peer *peer);
 void request_count(struct ipc_peer *peer, const struct orb_err *err);
 

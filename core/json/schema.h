@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "core/base/buf.h"
 #include "orbital/error.h"
@@ -48,6 +49,11 @@ static inline void own_schema(struct schema **schema)
  * `expected one of tcp, udp, icmp; got "tpc"; did you mean tcp?` */
 int schema_check(const struct schema *schema, const char *text, size_t len, const char *base_path,
                  struct orb_err *err);
+
+/* The same within so many units (of some 50 ns) of the budget: SCHEMA_MORE when they do not do. */
+#define SCHEMA_MORE 1
+int schema_check_some(const struct schema *schema, const char *text, size_t len, uint64_t units,
+                      struct orb_err *err);
 
 /* The subschema that governs the value at a JSON pointer below this schema ("" is the schema
  * itself), following properties, patternProperties, additionalProperties, items, $ref and the

@@ -412,18 +412,38 @@ static void hide_found(struct orb_err *err)
                  "; got something else (it is secret)");
 }
 
+static int check_all(struct check *c, const struct schema *schema, const char *text)
+{
+    struct orb_err *err = c->err;
+    const char *ignored;
+    int r = schema_check_value(c, schema, NULL, json_space(text, c->end), &ignored);
+
+    if (r == ORB_E_SCHEMA && err && schema->unit->has_secrets &&
+        (strlen(err->path) == sizeof(err->path) - 1 ||
+         schema_hides(schema, err->path + strlen(c->base))))
+        hide_found(err);
+    return r;
+}
+
 int schema_check(const struct schema *schema, const char *text, size_t len, const char *base_path,
                  struct orb_err *err)
 {
     struct check c;
-    const char *ignored;
-    int r;
 
     schema_check_init(&c, text, len, base_path, err);
-    r = schema_check_value(&c, schema, NULL, json_space(text, c.end), &ignored);
-    if (r == ORB_E_SCHEMA && err && schema->unit->has_secrets &&
-        (strlen(err->path) == sizeof(err->path) - 1 ||
-         schema_hides(schema, err->path + strlen(c.base))))
-        hide_found(err);
-    return r;
+    return check_all(&c, schema, text);
+}
+
+int schema_check_some(const struct schema *schema, const char *text, size_t len, uint64_t units,
+                      struct orb_err *err)
+{
+    struct check c;
+    int r;
+
+    schema_check_init(&c, text, len, "", err);
+    if (c.budget <= units)
+        return check_all(&c, schema, text);
+    c.budget = units;
+    r = check_all(&c, schema, text);
+    return r == ORB_E_LIMIT && c.budget == 0 ? SCHEMA_MORE : r;
 }
