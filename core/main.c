@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/host/arp.h"
 #include "core/host/good.h"
@@ -183,11 +184,15 @@ static void on_state(void *arg, const char *service, enum service_state state)
 {
     struct run *run = arg;
     struct orbitald *host = &run->host;
-    AUTO_FREE char *event =
-        xasprintf("{\"service\":\"%s\",\"state\":\"%s\"}", service, state_name(state));
+    AUTO(buf) struct buf event = {0};
+    struct json_write w = json_write_to(&event);
     struct orb_err err;
 
-    broker_publish(host->broker, "host", "service-state", event, strlen(event), &err);
+    json_write_object(&w, NULL);
+    json_write_string(&w, "service", service);
+    json_write_string(&w, "state", state_name(state));
+    json_write_end(&w);
+    broker_publish(host->broker, "host", "service-state", event.data, event.len, &err);
     health_changed(host->health);
     if (!strcmp(service, "config") && state != SERVICE_RUNNING)
         host->applying = 0; /* an interrupted transaction is none any more */

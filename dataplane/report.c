@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "dataplane/fast.h"
 
@@ -20,34 +21,37 @@ static struct tally fast_tally(const struct dataplane *dp, uint32_t slot)
     return sum;
 }
 
-static void add_tally(struct buf *b, const struct tally *slow, struct tally fast)
+static void write_tally(struct json_write *w, const char *key, const struct tally *slow,
+                        struct tally fast)
 {
-    buf_addf(b,
-             "{\"packets\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"fast_packets\":%" PRIu64
-             ",\"fast_bytes\":%" PRIu64 "}",
-             slow->packets + fast.packets, slow->bytes + fast.bytes, fast.packets, fast.bytes);
+    json_write_object(w, key);
+    json_write_integer(w, "packets", (int64_t)(slow->packets + fast.packets));
+    json_write_integer(w, "bytes", (int64_t)(slow->bytes + fast.bytes));
+    json_write_integer(w, "fast_packets", (int64_t)fast.packets);
+    json_write_integer(w, "fast_bytes", (int64_t)fast.bytes);
+    json_write_end(w);
 }
 
-static void add_defaults(const struct dataplane *dp, const struct tally_list *list, struct buf *b)
+static void write_defaults(const struct dataplane *dp, const struct tally_list *list,
+                           struct json_write *w)
 {
     static const char *const names[] = {"forward", "input", "output"};
-    const char *separator = "";
 
+    json_write_object(w, "default");
     for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
         const struct tally *slow = tally_find(list, ABI_MARK_FORWARD + i);
 
-        if (!slow)
-            continue;
-        buf_addf(b, "%s\"%s\":", separator, names[i]);
-        add_tally(b, slow, i == 0 ? fast_tally(dp, 0) : (struct tally){0});
-        separator = ",";
+        if (slow)
+            write_tally(w, names[i], slow, i == 0 ? fast_tally(dp, 0) : (struct tally){0});
     }
+    json_write_end(w);
 }
 
 int dataplane_counters(struct dataplane *dataplane, uint32_t after, unsigned limit,
                        struct buf *ret_json, struct orb_err *err)
 {
     AUTO(tally_list) struct tally_list list = {0};
+    struct json_write w = json_write_to(ret_json);
     unsigned first, last, end;
     int r = tally_read(&list, err);
 
@@ -59,18 +63,21 @@ int dataplane_counters(struct dataplane *dataplane, uint32_t after, unsigned lim
         first = end;
     if (limit && end - first > limit)
         last = first + limit;
-    buf_addf(ret_json, "{\"generation\":%" PRIu32 ",\"rules\":{", dataplane->generation);
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "generation", dataplane->generation);
+    json_write_object(&w, "rules");
     for (unsigned i = first; i < last; i++) {
-        buf_addf(ret_json, "%s\"%" PRIu32 "\":", i > first ? "," : "", list.items[i].key);
-        add_tally(ret_json, &list.items[i],
-                  fast_tally(dataplane, slot_find(dataplane, list.items[i].key)));
+        char id[16];
+
+        snprintf(id, sizeof(id), "%" PRIu32, list.items[i].key);
+        write_tally(&w, id, &list.items[i],
+                    fast_tally(dataplane, slot_find(dataplane, list.items[i].key)));
     }
-    buf_adds(ret_json, "},\"default\":{");
-    add_defaults(dataplane, &list, ret_json);
-    buf_addc(ret_json, '}');
+    json_write_end(&w);
+    write_defaults(dataplane, &list, &w);
     if (last < end)
-        buf_addf(ret_json, ",\"next\":%" PRIu32, list.items[last - 1].key);
-    buf_addc(ret_json, '}');
+        json_write_integer(&w, "next", list.items[last - 1].key);
+    json_write_end(&w);
     return 0;
 }
 
@@ -89,46 +96,45 @@ static struct fast_stats port_stats(const struct dataplane *dp, const struct por
     return sum;
 }
 
-static void add_text(struct buf *b, const char *key, const char *text)
+static void write_text(struct json_write *w, const char *key, const char *text)
 {
-    if (!*text)
-        return;
-    buf_addf(b, ",\"%s\":", key);
-    buf_add_json(b, text, strlen(text));
+    if (*text)
+        json_write_string(w, key, text);
 }
 
 /* As it is now: a port whose program is gone, what else decides being read, what was read. */
-static void add_reason(const struct dataplane *dp, const struct port *port, bool alive,
-                       struct buf *b)
+static void write_reason(const struct dataplane *dp, const struct port *port, bool alive,
+                         struct json_write *w)
 {
     AUTO(buf) struct buf text = {0};
 
     if (!alive) {
-        add_text(b, "reason", "its program was detached from outside; it is being attached again");
+        write_text(w, "reason",
+                   "its program was detached from outside; it is being attached again");
         return;
     }
     if (port->mode != PORT_OFF && company_is_reading(dp))
         buf_addf(&text, "everything is the kernel's: " COMPANY_BEING_READ "%s",
                  port->reason[0] ? "; " : "");
     buf_adds(&text, port->reason);
-    add_text(b, "reason", buf_str(&text));
+    write_text(w, "reason", buf_str(&text));
 }
 
-static void add_port(const struct dataplane *dp, const struct port *port, struct buf *b)
+static void write_port(const struct dataplane *dp, const struct port *port, struct json_write *w)
 {
     static const char *const wanted[] = {"auto", "xdp", "tcx", "off"};
     struct fast_stats stats = port_stats(dp, port);
     bool alive = port_alive(dp, port); /* looked up, not remembered */
 
-    buf_add_json(b, port->name, strlen(port->name));
-    buf_addf(b,
-             ":{\"mode\":\"%s\",\"wanted\":\"%s\",\"hits\":%" PRIu64 ",\"misses\":%" PRIu64
-             ",\"passed\":%" PRIu64 ",\"dropped\":%" PRIu64,
-             port_mode_name(alive ? port->mode : PORT_OFF), wanted[port->wanted],
-             (uint64_t)stats.hits, (uint64_t)stats.misses, (uint64_t)stats.passed,
-             (uint64_t)stats.dropped);
-    add_reason(dp, port, alive, b);
-    buf_addc(b, '}');
+    json_write_object(w, port->name);
+    json_write_string(w, "mode", port_mode_name(alive ? port->mode : PORT_OFF));
+    json_write_string(w, "wanted", wanted[port->wanted]);
+    json_write_integer(w, "hits", (int64_t)stats.hits);
+    json_write_integer(w, "misses", (int64_t)stats.misses);
+    json_write_integer(w, "passed", (int64_t)stats.passed);
+    json_write_integer(w, "dropped", (int64_t)stats.dropped);
+    write_reason(dp, port, alive, w);
+    json_write_end(w);
 }
 
 /* Looked up, not remembered. */
@@ -142,7 +148,7 @@ static const char *table_word(const struct dataplane *dp)
 }
 
 /* All that is wrong, in one text. */
-static void add_warnings(struct dataplane *dp, struct buf *b)
+static void write_warnings(struct dataplane *dp, struct json_write *w)
 {
     AUTO(buf) struct buf all = {0};
     char disturbed[240] = "";
@@ -152,31 +158,31 @@ static void add_warnings(struct dataplane *dp, struct buf *b)
             buf_addf(&all, "%s%s", all.len ? "; " : "", dp->trouble[i]);
     if (dataplane_disturbed(dp, disturbed, sizeof(disturbed)))
         buf_addf(&all, "%s%s", all.len ? "; " : "", disturbed);
-    add_text(b, "warning", buf_str(&all));
+    write_text(w, "warning", buf_str(&all));
 }
 
 int dataplane_status(struct dataplane *dataplane, struct buf *ret_json, struct orb_err *err)
 {
-    buf_addf(ret_json, "{\"generation\":%" PRIu32 ",\"enabled\":%s,\"adopted\":%s",
-             dataplane->generation, dataplane->enabled ? "true" : "false",
-             dataplane->adopted ? "true" : "false");
-    add_text(ret_json, "reason", dataplane->reason);
-    add_warnings(dataplane, ret_json);
-    add_text(ret_json, "table", table_word(dataplane));
+    struct json_write w = json_write_to(ret_json);
+
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "generation", dataplane->generation);
+    json_write_boolean(&w, "enabled", dataplane->enabled);
+    json_write_boolean(&w, "adopted", dataplane->adopted);
+    write_text(&w, "reason", dataplane->reason);
+    write_warnings(dataplane, &w);
+    write_text(&w, "table", table_word(dataplane));
     if (dataplane->ports.undescribed) {
-        buf_addf(ret_json,
-                 ",\"unaccelerated\":{\"interfaces\":%u,\"one\":", dataplane->ports.undescribed);
-        buf_add_json(ret_json, dataplane->ports.undescribed_name,
-                     strlen(dataplane->ports.undescribed_name));
-        buf_adds(ret_json, "}");
+        json_write_object(&w, "unaccelerated");
+        json_write_integer(&w, "interfaces", dataplane->ports.undescribed);
+        json_write_string(&w, "one", dataplane->ports.undescribed_name);
+        json_write_end(&w);
     }
-    buf_adds(ret_json, ",\"ports\":{");
-    for (unsigned i = 0; i < dataplane->ports.count; i++) {
-        if (i)
-            buf_addc(ret_json, ',');
-        add_port(dataplane, &dataplane->ports.items[i], ret_json);
-    }
-    buf_adds(ret_json, "}}");
+    json_write_object(&w, "ports");
+    for (unsigned i = 0; i < dataplane->ports.count; i++)
+        write_port(dataplane, &dataplane->ports.items[i], &w);
+    json_write_end(&w);
+    json_write_end(&w);
     return 0;
 }
 

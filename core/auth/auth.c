@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/auth/tokens.h"
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 
 struct auth {
@@ -349,21 +350,27 @@ void auth_change_free(struct auth_change *change)
 
 int auth_token_list(struct auth *auth, struct buf *ret_json, struct orb_err *err)
 {
+    struct json_write w = json_write_to(ret_json);
+
     if (auth->damage.code)
         return damaged(auth, err);
-    buf_adds(ret_json, "{\"tokens\":[");
+    json_write_object(&w, NULL);
+    json_write_array(&w, "tokens");
     for (unsigned i = 0; i < auth->tokens.count; i++) {
-        buf_addf(ret_json, "%s{\"name\":", i ? "," : "");
-        buf_add_json(ret_json, auth->tokens.items[i].name, strlen(auth->tokens.items[i].name));
-        buf_addf(ret_json, ",\"role\":\"%s\",\"created_us\":%lld", auth->tokens.items[i].role,
-                 (long long)auth->tokens.items[i].created_us);
-        if (auth->tokens.items[i].expires_us)
-            buf_addf(ret_json, ",\"expires_us\":%lld,\"expired\":%s",
-                     (long long)auth->tokens.items[i].expires_us,
-                     is_over(auth, &auth->tokens.items[i]) ? "true" : "false");
-        buf_addc(ret_json, '}');
+        const struct token *t = &auth->tokens.items[i];
+
+        json_write_object(&w, NULL);
+        json_write_string(&w, "name", t->name);
+        json_write_string(&w, "role", t->role);
+        json_write_integer(&w, "created_us", t->created_us);
+        if (t->expires_us) {
+            json_write_integer(&w, "expires_us", t->expires_us);
+            json_write_boolean(&w, "expired", is_over(auth, t));
+        }
+        json_write_end(&w);
     }
-    buf_adds(ret_json, "]}");
+    json_write_end(&w);
+    json_write_end(&w);
     return 0;
 }
 

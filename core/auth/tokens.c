@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/json/tree.h"
 
@@ -161,28 +162,34 @@ int tokens_read(const char *path, struct tokens *tokens, struct orb_err *err)
 
 void tokens_text(const struct tokens *tokens, struct buf *ret_text)
 {
+    struct json_write w = json_write_to(ret_text);
     char sum[SUM_BYTES * 2 + 1];
 
-    buf_adds(ret_text, "{\"tokens\":[");
+    json_write_object(&w, NULL);
+    json_write_array(&w, "tokens");
     for (unsigned i = 0; i < tokens->count; i++) {
         const struct token *t = &tokens->items[i];
         char hex[TOKEN_HASH * 2 + 1];
 
         sodium_bin2hex(hex, sizeof hex, t->hash, sizeof t->hash);
-        buf_addf(ret_text, "%s{\"name\":", i ? "," : "");
-        buf_add_json(ret_text, t->name, strlen(t->name));
-        buf_addf(ret_text, ",\"role\":\"%s\",\"created_us\":%lld", t->role,
-                 (long long)t->created_us);
+        json_write_object(&w, NULL);
+        json_write_string(&w, "name", t->name);
+        json_write_string(&w, "role", t->role);
+        json_write_integer(&w, "created_us", t->created_us);
         if (t->expires_us)
-            buf_addf(ret_text, ",\"expires_us\":%lld%s", (long long)t->expires_us,
-                     t->expired ? ",\"expired\":true" : "");
-        buf_addf(ret_text, ",\"hash\":\"%s\"}", hex);
+            json_write_integer(&w, "expires_us", t->expires_us);
+        if (t->expires_us && t->expired)
+            json_write_boolean(&w, "expired", true);
+        json_write_string(&w, "hash", hex);
+        json_write_end(&w);
     }
+    json_write_end(&w);
     sum_of(tokens, sum);
-    buf_addc(ret_text, ']');
     if (has_expiry(tokens))
-        buf_addf(ret_text, ",\"seen_us\":%lld", (long long)tokens->seen_us);
-    buf_addf(ret_text, ",\"sum\":\"%s\"}\n", sum);
+        json_write_integer(&w, "seen_us", tokens->seen_us);
+    json_write_string(&w, "sum", sum);
+    json_write_end(&w);
+    buf_addc(ret_text, '\n');
 }
 
 int tokens_set_aside(const char *path, struct orb_err *err)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/host/host.h"
 #include "core/json/scan.h"
@@ -42,6 +43,7 @@ static int login(struct orbitald *host, const struct host_caller *caller, const 
                  size_t len, struct buf *out, struct orb_err *err)
 {
     char token[208], name[64], role[16];
+    struct json_write w = json_write_to(out);
     uint32_t session;
     int r;
 
@@ -54,9 +56,11 @@ static int login(struct orbitald *host, const struct host_caller *caller, const 
     r = broker_session_open(host->broker, caller->peer, name, role, &session, err);
     if (r < 0)
         return r;
-    buf_addf(out, "{\"session\":%u,\"user\":", session);
-    buf_add_json(out, name, strlen(name));
-    buf_addf(out, ",\"role\":\"%s\"}", role);
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "session", session);
+    json_write_string(&w, "user", name);
+    json_write_string(&w, "role", role);
+    json_write_end(&w);
     return 0;
 }
 
@@ -88,16 +92,16 @@ static void expiry_text(int64_t at_us, char *to, size_t size)
 static void reply(struct token_job *job)
 {
     AUTO(buf) struct buf out = {0};
+    struct json_write w = json_write_to(&out);
     int64_t expires_us = auth_change_expires(job->change);
 
+    json_write_object(&w, NULL);
     if (job->what == TOKEN_CREATE) {
-        buf_addf(&out, "{\"token\":\"%s\"", auth_change_token(job->change));
+        json_write_string(&w, "token", auth_change_token(job->change));
         if (expires_us)
-            buf_addf(&out, ",\"expires_us\":%lld", (long long)expires_us);
-        buf_addc(&out, '}');
-    } else {
-        buf_adds(&out, "{}");
+            json_write_integer(&w, "expires_us", expires_us);
     }
+    json_write_end(&w);
     host_reply(job->req, out.data, out.len);
 }
 
@@ -286,15 +290,19 @@ static int auth_dispatch(struct orbitald *host, const struct host_caller *caller
                          const char *method, const char *input, size_t len, struct buf *out,
                          struct orb_err *err)
 {
+    struct json_write w = json_write_to(out);
+
     if (!strcmp(method, "login"))
         return login(host, caller, input, len, out, err);
     if (!strcmp(method, "logout"))
         return logout(host, caller, input, len, err);
     if (!strcmp(method, "token-list"))
         return auth_token_list(host->auth, out, err);
-    buf_addf(out, "{\"kind\":\"%s\",\"name\":", peer_kind_name(caller->kind));
-    buf_add_json(out, caller->name, strlen(caller->name));
-    buf_addf(out, ",\"role\":\"%s\"}", caller->role);
+    json_write_object(&w, NULL);
+    json_write_string(&w, "kind", peer_kind_name(caller->kind));
+    json_write_string(&w, "name", caller->name);
+    json_write_string(&w, "role", caller->role);
+    json_write_end(&w);
     return 0;
 }
 

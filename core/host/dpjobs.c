@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/host/dpservice.h"
 
@@ -89,6 +90,7 @@ static void applied(struct dpservice *s, struct dp_job *job)
 {
     struct dataplane_times times = dataplane_applied_times(s->dataplane);
     struct dataplane_ended ended = ended_now(s);
+    struct json_write w = json_write_to(&job->out);
 
     policy_fini(&s->previous);
     s->previous = s->current;
@@ -96,9 +98,13 @@ static void applied(struct dpservice *s, struct dp_job *job)
     policy_init(&job->draft->policy);
     s->applied_tx = job->tx;
     dpservice_drop(job->draft);
-    buf_addf(&job->out,
-             "{\"generation\":%u,\"ended\":{\"refused\":%" PRIu64 ",\"translated\":%" PRIu64 "}}",
-             dataplane_generation(s->dataplane), ended.refused, ended.translated);
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "generation", dataplane_generation(s->dataplane));
+    json_write_object(&w, "ended");
+    json_write_integer(&w, "refused", (int64_t)ended.refused);
+    json_write_integer(&w, "translated", (int64_t)ended.translated);
+    json_write_end(&w);
+    json_write_end(&w);
     log_info(s->host->log, "dataplane.applied", KV("tx", job->tx),
              KV("generation", dataplane_generation(s->dataplane)),
              KV("rules", s->current.rule_count), KV("build_ms", times.build_ms),

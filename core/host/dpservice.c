@@ -2,6 +2,7 @@
  * plane is a job (dpjobs.c). Only the closed base table is loaded before anything else runs. */
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/host/dpservice.h"
 #include "core/json/scan.h"
@@ -22,6 +23,7 @@ static int begin(struct dpservice *s, const char *input, size_t len, struct buf 
                  struct orb_err *err)
 {
     struct json_slice value;
+    struct json_write w = json_write_to(out);
     struct dp_draft *draft = NULL;
     int r = 0;
 
@@ -42,7 +44,9 @@ static int begin(struct dpservice *s, const char *input, size_t len, struct buf 
     if (r < 0)
         return orb_fail(err, r, "the running policy cannot be copied");
     draft->tx = ++s->next_tx;
-    buf_addf(out, "{\"tx\":%llu}", (unsigned long long)draft->tx);
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "tx", (int64_t)draft->tx);
+    json_write_end(&w);
     return 0;
 }
 

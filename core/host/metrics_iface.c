@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/host/host.h"
 #include "core/host/stall.h"
@@ -62,6 +63,7 @@ int host_metrics(struct orbitald *host, const char *input, size_t len, struct bu
                  struct orb_err *err)
 {
     AUTO(buf) struct buf text = {0};
+    struct json_write w = json_write_to(out);
     char from[METRICS_NAME + sizeof NAMES] = "", last[METRICS_NAME] = "";
     const char *next = NULL;
     struct json_slice value;
@@ -87,10 +89,10 @@ int host_metrics(struct orbitald *host, const char *input, size_t len, struct bu
         next = last;
     if (!next)
         buf_adds(&text, "# EOF\n");
-    buf_adds(out, "{\"text\":");
-    buf_add_json(out, text.data, text.len);
+    json_write_object(&w, NULL);
+    json_write_string_len(&w, "text", text.data, text.len);
     if (next)
-        buf_addf(out, ",\"next\":\"%s%s\"", next == last ? NAMES : "", next);
-    buf_addc(out, '}');
+        json_write_format(&w, "next", "%s%s", next == last ? NAMES : "", next);
+    json_write_end(&w);
     return 0;
 }
