@@ -178,10 +178,11 @@ static __always_inline __u32 classify_zone_pair(__u8 from, __u8 to)
     return (__u32)(from & (CLASSIFY_ZONES - 1)) << 6 | (to & (CLASSIFY_ZONES - 1));
 }
 
-/* One of CLASSIFY_TABLES, whatever the number. */
+/* One of CLASSIFY_TABLES. Surprise: masked, not compared, although another number then finds data
+ * that is no table. After a comparison the verifier would walk everything behind it twice. */
 static __always_inline const struct classify_table *classify_table(const void *blob, __u32 number)
 {
-    return &((const struct classify_head *)blob)->table[number < CLASSIFY_TABLES ? number : 0];
+    return ((const struct classify_head *)blob)->table + (number & 7);
 }
 
 /* Slot of the first rule of a list (CLASSIFY_NEW …) that matches, CLASSIFY_NONE: none does. blob:

@@ -1,50 +1,13 @@
-/* The programs: the fast path at native XDP and at tcx ingress, each with its slow half. One
- * implementation, two thin wrappers (`xdp` is the constant 1 or 0); the maps are shared, so an
- * entry filled at one hook is good at the other. */
-/* clang-format off: the kernel's types come before its helpers */
-#include "vmlinux.h"
+/* The maps of the fast path, and the two programs it needs before any port has one (those of the
+ * hooks: hooks.bpf.c).
+ *
+ * Surprise: not the kernel's own types. A program whose accesses are to be relocated makes libbpf
+ * read the types of the whole kernel, which takes longer than everything else here. */
+#include <linux/bpf.h>
+
 #include <bpf/bpf_helpers.h>
-#include <bpf/bpf_core_read.h>
-/* clang-format on */
 
-#include "bpf/fast.bpf.h"
-#include "bpf/slow.bpf.h"
-
-SEC("xdp")
-int orb_xdp_fast(struct xdp_md *ctx)
-{
-    return fast_path(ctx, 1);
-}
-
-SEC("xdp")
-int orb_xdp_slow4(struct xdp_md *ctx)
-{
-    return slow_path4(ctx, 1);
-}
-
-SEC("xdp")
-int orb_xdp_slow6(struct xdp_md *ctx)
-{
-    return slow_path6(ctx, 1);
-}
-
-SEC("tc")
-int orb_tcx_fast(struct __sk_buff *ctx)
-{
-    return fast_path(ctx, 0);
-}
-
-SEC("tc")
-int orb_tcx_slow4(struct __sk_buff *ctx)
-{
-    return slow_path4(ctx, 0);
-}
-
-SEC("tc")
-int orb_tcx_slow6(struct __sk_buff *ctx)
-{
-    return slow_path6(ctx, 0);
-}
+#include "bpf/hook.bpf.h"
 
 /* Given to veth ports whose redirects are tried (dataplane/port.c): sends the test frame out. */
 SEC("xdp")

@@ -9,9 +9,6 @@
 /* So often one packet of each flow goes through the kernel, whatever else keeps it aware. */
 #define FLOW_PUNT_S 32
 
-/* The loader sets it before the verifier sees it: a constant for the programs. Not by __kconfig,
- * which needs a file of the kernel's options that images leave out. */
-const volatile __u32 jiffies_per_second = 100;
 const volatile __u32 processors = 1; /* as many parts have the caches */
 
 struct flow_at4 {

@@ -59,8 +59,10 @@ static uint32_t own_program(const struct dataplane *dp)
 {
     struct bpf_prog_info info = {0};
     uint32_t len = sizeof(info);
+    int fd =
+        __atomic_load_n(&dp->program[PROGRAM_TCX], __ATOMIC_SEQ_CST); /* none yet: no port has it */
 
-    return bpf_obj_get_info_by_fd(dp->program[PROGRAM_TCX], &info, &len) ? 0 : info.id;
+    return fd <= 0 || bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
 }
 
 void company_read_tcx(const struct dataplane *dp, struct company *company)

@@ -246,6 +246,6 @@ const char *dataplane_trouble(const struct dataplane *dataplane, enum dataplane_
     if (which == DATAPLANE_TROUBLE_DETACHED)
         return dataplane->detached ? DETACHED : "";
     if (which == DATAPLANE_TROUBLE_FAST)
-        return !dataplane->programs && is_wanted(dataplane) ? dataplane->reason : "";
+        return is_wanted(dataplane) ? dataplane->reason : "";
     return dataplane->trouble[which];
 }

@@ -1,12 +1,12 @@
 /* The inside of the data plane: struct dataplane and what its files offer each other.
  *
- * load.c programs, maps, pins, complaint.c why not · port.c which hook a port gets, clsact.c the
- * old one, describe.c all interfaces · link.c the interfaces there are · ruleset.c libnftables,
- * tally.c its counters · slots.c the fast path's · flows.c conntrack, judge.c which connections
- * stay · settings.c sysctls, found.c as they were · company*.c what else decides, dump.c netlink's
- * lists · base.c the closed table · plan.c policies compiled, rules.c in nftables, apply.c in force
- * · events.c reading events, watch.c who else changed something, tend.c putting it back · report.c
- * counters and status · route_mtu.c of routes · dataplane.c the rest. */
+ * load.c programs, maps, pins, hooks.c those of ports, complaint.c why not · port.c which hook a
+ * port gets, clsact.c the old one, describe.c all interfaces · link.c the interfaces there are ·
+ * ruleset.c libnftables, tally.c its counters · slots.c the fast path's · flows.c conntrack,
+ * judge.c which connections stay · settings.c sysctls, found.c as they were · company*.c what else
+ * decides, dump.c netlink's lists · base.c the closed table · plan.c policies compiled, rules.c in
+ * nftables, apply.c in force · events.c reading events, watch.c who else changed something, tend.c
+ * putting it back · report.c counters and status · route_mtu.c of routes · dataplane.c the rest. */
 #ifndef DATAPLANE_FAST_H
 #define DATAPLANE_FAST_H
 
@@ -24,7 +24,9 @@
 struct fastpath; /* the skeleton */
 struct bpf_map;
 
-enum { PROGRAM_XDP, PROGRAM_TCX, PROGRAM_PROBE, PROGRAM_BEAT, PROGRAMS };
+enum program { PROGRAM_XDP, PROGRAM_TCX, PROGRAM_PROBE, PROGRAM_BEAT, PROGRAMS };
+#define HOOK_XDP 1u
+#define HOOK_TCX 2u
 
 struct link_info {
     uint32_t ifindex;
@@ -111,11 +113,13 @@ struct dataplane_plan {
 struct dataplane {
     char *bpffs;
     struct fastpath *programs; /* NULL: no fast path here, for the reason below */
-    char reason[320];
-    int program[PROGRAMS]; /* descriptors; 0: none */
+    char reason[320];          /* also why the programs of hooks_failed could not be loaded */
+    int program[PROGRAMS];     /* descriptors; 0: none, which of XDP and tcx no port needed yet */
+    unsigned hooks_failed;     /* HOOK_*: not tried again before the next policy */
     bool adopted;
     bool verified; /* by the kernel for this daemon; else they are those of the one before */
-    bool clsact;   /* instead of tcx, which this kernel lacks */
+    bool clsact;   /* instead of tcx, which this kernel lacks; told once tcx' program is there */
+    bool no_tcx;   /* behave like that anyway */
     struct fast_control *control;
     struct fast_counter *counters;
     struct fast_stats *stats;
@@ -191,6 +195,22 @@ void load_bump(struct dataplane *dp);
 /* The fast path may go on for ABI_ALIVE_MS from now. 0 or negative errno. */
 int load_beat(const struct dataplane *dp);
 
+/* CONFIG_HZ. */
+uint32_t load_ticks(void);
+
+/* hooks.c */
+/* Loads what is missing of the programs of these hooks (HOOK_*), pins them and gives them to the
+ * links that stand there. Takes some hundred milliseconds when there is something to load. Negative
+ * errno: it cannot be loaded, and dp->reason says why, too; what failed is not asked for again by
+ * port_apply. */
+int hooks_load(struct dataplane *dp, unsigned wanted, struct orb_err *err);
+/* Hooks at which an earlier daemon left links. */
+unsigned hooks_linked(const struct dataplane *dp);
+/* After tcx' program was loaded or taken over: whether this kernel has tcx. */
+void hooks_look(struct dataplane *dp);
+/* The programs as the kernel gets them. */
+void hooks_mix(const struct dataplane *dp, uint64_t *digest);
+
 /* events.c, a thread of its own */
 /* After company_watch_open. Negative errno. */
 int events_start(struct dataplane *dp);
@@ -214,11 +234,13 @@ bool pins_control(const char *bpffs, struct fast_control *ret_control);
  * that nobody vouches for is not trusted. A digest of 0: it died before it could read its own
  * table. */
 bool pins_left(const struct dataplane_options *options, uint64_t digest);
-/* Takes the pinned programs over if they are those of that digest. */
+const char *pins_program_name(enum program program);
+/* Takes the pinned programs over if they are those of that digest; of the hooks' those there are.
+ */
 bool pins_programs(struct dataplane *dp, uint64_t digest);
-/* Pinned links run this daemon's programs from now on; no packet is lost between. One of an
- * interface that is gone cannot be updated and goes. */
-void pins_update_links(struct dataplane *dp);
+/* Pinned links at these hooks (HOOK_*) run this daemon's programs from now on; no packet is lost
+ * between. One of an interface that is gone cannot be updated and goes. */
+void pins_update_links(struct dataplane *dp, unsigned which);
 
 /* complaint.c */
 /* What libbpf complains about goes there from now on, on this thread; NULL: nowhere. */
@@ -270,6 +292,8 @@ int clsact_update(const struct dataplane *dp, const char *path, uint32_t ifindex
  */
 int port_apply(struct dataplane *dp, const struct policy *policy, uint32_t slot,
                struct port_list *ret_ports, struct orb_err *err);
+/* Loads the programs the ports of policy may need; a failure stands in dp->reason. */
+void port_prepare(struct dataplane *dp, const struct policy *policy);
 /* Decides about the ports again, for the policy in force. */
 int port_refresh(struct dataplane *dp, struct orb_err *err);
 /* Those there are from now on; NULL: none. */

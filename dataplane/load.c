@@ -1,6 +1,7 @@
 /* Programs and maps: over the pinned maps of the daemon before, so that flows, counters and the
  * policy in force stay; and with its programs, too, when they are the same. Order: version, maps,
- * programs, the tail-call tables, then the links, whose update is atomic for each port.
+ * programs, the tail-call tables, then the links, whose update is atomic for each port. What no
+ * port needs is not loaded (hooks.c).
  *
  * Surprise: libbpf adopts a pinned map by path only when it likes its details, and a device map
  * never (the kernel adds a flag); so every map goes through bpf_map__reuse_fd after our own
@@ -108,25 +109,6 @@ static int map_memories(struct dataplane *dp, struct orb_err *err)
     return 0;
 }
 
-/* The slow programs where the fast ones jump to, also those of an earlier daemon. */
-static int fill_tables(struct fastpath *skel, struct orb_err *err)
-{
-    const struct {
-        struct bpf_map *map;
-        struct bpf_program *program[2];
-    } tables[] = {{skel->maps.slow_xdp, {skel->progs.orb_xdp_slow4, skel->progs.orb_xdp_slow6}},
-                  {skel->maps.slow_tcx, {skel->progs.orb_tcx_slow4, skel->progs.orb_tcx_slow6}}};
-
-    for (size_t i = 0; i < ARRAY_LEN(tables); i++)
-        for (uint32_t k = 0; k < 2; k++) {
-            int fd = bpf_program__fd(tables[i].program[k]);
-
-            if (bpf_map_update_elem(bpf_map__fd(tables[i].map), &k, &fd, BPF_ANY))
-                return orb_fail(err, -errno, "filling the tail-call table");
-        }
-    return 0;
-}
-
 static int start_control(struct dataplane *dp, struct orb_err *err)
 {
     struct fast_control *control = dp->control;
@@ -140,7 +122,7 @@ static int start_control(struct dataplane *dp, struct orb_err *err)
 }
 
 /* CONFIG_HZ: the resolution of a coarse clock is one tick. */
-static uint32_t ticks_per_second(void)
+uint32_t load_ticks(void)
 {
     struct timespec tick = {0};
 
@@ -149,28 +131,18 @@ static uint32_t ticks_per_second(void)
     return (uint32_t)((1000000000 + tick.tv_nsec / 2) / tick.tv_nsec);
 }
 
-/* Lockdown for confidentiality takes the helper away that reads the kernel's memory. */
-static bool may_read_kernel(void)
-{
-    AUTO(buf) struct buf text = {0};
-
-    return file_read("/sys/kernel/security/lockdown", 256, &text, NULL) < 0 ||
-           !strstr(buf_str(&text), "[confidentiality]");
-}
-
-/* Of what the kernel was given to verify: other programs, other constants in them or another
- * kernel make another digest. */
-static uint64_t object_digest(int cpus)
+/* Of what the kernel was or will be given to verify: other programs, other constants in them or
+ * another kernel make another digest. */
+static uint64_t object_digest(const struct dataplane *dp)
 {
     struct utsname kernel = {0};
-    uint32_t constants[] = {ticks_per_second(), (uint32_t)cpus, may_read_kernel()};
     uint64_t digest = DIGEST_START;
     size_t size;
     const void *bytes = fastpath__elf_bytes(&size);
 
     uname(&kernel);
     digest_mix(&digest, bytes, size);
-    digest_mix(&digest, constants, sizeof(constants));
+    hooks_mix(dp, &digest);
     digest_mix(&digest, kernel.release, strlen(kernel.release));
     digest_mix(&digest, kernel.version, strlen(kernel.version));
     return digest ? digest : 1;
@@ -207,15 +179,13 @@ static int try_load(struct dataplane *dp, bool reuse, struct orb_err *err)
     if (!skel)
         return orb_fail(err, -errno, "reading the fast path's programs");
     size_maps(skel, dp->cpus);
-    skel->rodata->jiffies_per_second = ticks_per_second();
-    skel->rodata->may_read_kernel = may_read_kernel();
-    skel->rodata->processors = (uint32_t)dp->cpus;
+    skel->rodata->jiffies_per_second = load_ticks();
     dp->adopted = reuse && reuse_maps(dp, skel);
     if (reuse && !dp->adopted) {
         fastpath__destroy(skel);
         return try_load(dp, false, err);
     }
-    dp->verified = !dp->adopted || !pins_programs(dp, object_digest(dp->cpus));
+    dp->verified = !dp->adopted || !pins_programs(dp, object_digest(dp));
     if (dp->verified)
         r = verify(dp, skel);
     if (r) {
@@ -224,18 +194,17 @@ static int try_load(struct dataplane *dp, bool reuse, struct orb_err *err)
     }
     dp->programs = skel;
     if (dp->verified) {
-        dp->program[PROGRAM_XDP] = dup_fd(skel->progs.orb_xdp_fast);
-        dp->program[PROGRAM_TCX] = dup_fd(skel->progs.orb_tcx_fast);
         dp->program[PROGRAM_PROBE] = dup_fd(skel->progs.orb_probe);
         dp->program[PROGRAM_BEAT] = dup_fd(skel->progs.orb_beat);
+        if (dp->program[PROGRAM_PROBE] < 0 || dp->program[PROGRAM_BEAT] < 0)
+            return orb_fail(err, -errno, "keeping the fast path's programs");
     }
     return 0;
 }
 
 /* Maps, tables and links are as this daemon's programs want them; last, what the next one goes by.
  */
-static int take_over(struct dataplane *dp, const struct dataplane_options *options,
-                     struct orb_err *err)
+static int take_over(struct dataplane *dp, struct orb_err *err)
 {
     int r;
 
@@ -250,16 +219,15 @@ static int take_over(struct dataplane *dp, const struct dataplane_options *optio
         r = start_control(dp, err);
     if (!r)
         r = load_pin(dp, err);
-    if (!r && dp->verified)
-        r = fill_tables(dp->programs, err);
     if (!r && load_beat(dp) < 0)
         r = orb_fail(err, -errno, "running the fast path's heartbeat");
     if (r < 0)
         return r;
-    dp->clsact = options->no_tcx || clsact_needed(dp);
-    if (dp->verified)
-        pins_update_links(dp);
-    dp->control->object_digest = object_digest(dp->cpus);
+    hooks_look(dp);
+    r = hooks_load(dp, hooks_linked(dp), err);
+    if (r < 0)
+        return r;
+    dp->control->object_digest = object_digest(dp);
     dp->generation = dp->control->generation;
     dp->enabled = dp->control->enabled;
     load_bump(dp);
@@ -284,6 +252,7 @@ int load_programs(struct dataplane *dp, const struct dataplane_options *options,
     struct orb_err why = {0};
     int r;
 
+    dp->clsact = dp->no_tcx = options->no_tcx;
     complaint_listen(NULL);
     libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
     dp->cpus = libbpf_num_possible_cpus();
@@ -299,7 +268,7 @@ int load_programs(struct dataplane *dp, const struct dataplane_options *options,
     } else {
         r = try_load(dp, true, &why);
         if (r == 0)
-            r = take_over(dp, options, &why);
+            r = take_over(dp, &why);
         if (r < 0)
             r = give_up(dp, &why);
     }

@@ -70,6 +70,17 @@ bool pins_left(const struct dataplane_options *options, uint64_t digest)
     return !noted || noted == digest;
 }
 
+/* Loaded when it is needed (hooks.c). */
+static bool is_of_hook(enum program program)
+{
+    return program == PROGRAM_XDP || program == PROGRAM_TCX;
+}
+
+const char *pins_program_name(enum program program)
+{
+    return program_names[program];
+}
+
 bool pins_programs(struct dataplane *dp, uint64_t digest)
 {
     struct fast_control control;
@@ -77,9 +88,10 @@ bool pins_programs(struct dataplane *dp, uint64_t digest)
 
     for (int i = 0; i < PROGRAMS && all; i++) {
         AUTO_FREE char *path = pins_path(dp, program_names[i]);
+        int fd = bpf_obj_get(path);
 
-        dp->program[i] = bpf_obj_get(path);
-        all = dp->program[i] > 0;
+        dp->program[i] = fd > 0 ? fd : 0;
+        all = fd > 0 || is_of_hook(i);
     }
     for (int i = 0; i < PROGRAMS && !all; i++) {
         if (dp->program[i] > 0)
@@ -102,6 +114,13 @@ static int pin(const struct dataplane *dp, const char *name, int fd, bool replac
     return orb_fail(err, -errno, "pinning at %s", path);
 }
 
+static void unpin(const struct dataplane *dp, const char *name)
+{
+    AUTO_FREE char *path = pins_path(dp, name);
+
+    unlink(path);
+}
+
 int load_pin(struct dataplane *dp, struct orb_err *err)
 {
     bool fresh = dp->control && !dp->control->object_digest;
@@ -113,8 +132,12 @@ int load_pin(struct dataplane *dp, struct orb_err *err)
         if (!r && pins_wanted(map))
             r = pin(dp, bpf_map__name(map), bpf_map__fd(map), false, err);
     }
-    for (int i = 0; i < PROGRAMS && !r; i++)
-        r = pin(dp, program_names[i], dp->program[i], fresh, err);
+    for (int i = 0; i < PROGRAMS && !r; i++) {
+        if (dp->program[i] > 0)
+            r = pin(dp, program_names[i], dp->program[i], fresh, err);
+        else if (fresh)
+            unpin(dp, program_names[i]);
+    }
     return r;
 }
 
@@ -132,14 +155,14 @@ bool pins_whole(const struct dataplane *dp)
     for (int i = 0; i < PROGRAMS; i++) {
         AUTO_FREE char *path = pins_path(dp, program_names[i]);
 
-        whole &= !access(path, F_OK);
+        whole &= dp->program[i] <= 0 || !access(path, F_OK);
     }
     return whole;
 }
 
 /* The links of an earlier daemon run the new programs from now on; no packet is lost between. A
  * link of an interface that is gone cannot be updated and goes. */
-void pins_update_links(struct dataplane *dp)
+void pins_update_links(struct dataplane *dp, unsigned which)
 {
     DIR *dir = opendir(dp->bpffs);
     const struct dirent *entry;
@@ -155,13 +178,15 @@ void pins_update_links(struct dataplane *dp)
 
         if (sscanf(entry->d_name, "link_%3[a-z]_%u", hook, &ifindex) != 2)
             continue;
+        xdp = !strcmp(hook, "xdp");
+        if (!(which & (xdp ? HOOK_XDP : HOOK_TCX)))
+            continue;
         path = pins_path(dp, entry->d_name);
         if (!strncmp(hook, "cl", 2)) {
             if (clsact_update(dp, path, ifindex) < 0)
                 unlink(path);
             continue;
         }
-        xdp = !strcmp(hook, "xdp");
         fd = bpf_obj_get(path);
         if (fd < 0 || bpf_link_update(fd, dp->program[xdp ? PROGRAM_XDP : PROGRAM_TCX], NULL))
             unlink(path);

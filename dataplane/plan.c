@@ -148,6 +148,7 @@ int dataplane_prepare(struct dataplane *dataplane, const struct policy *policy,
     if (r < 0)
         return r;
     slot_number(dataplane, plan);
+    port_prepare(dataplane, &plan->policy);
     plan->times.build_ms = plan_lap(&start);
     nft_chains(&plan->policy, &plan->chains);
     rules_number(&plan->chains);

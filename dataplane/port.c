@@ -220,6 +220,11 @@ static bool has_vlans(const struct link_list *links, uint32_t ifindex)
     return false;
 }
 
+static bool may_have_xdp(enum policy_fast wanted, const struct link_info *link)
+{
+    return wanted == POLICY_FAST_XDP || (wanted == POLICY_FAST_AUTO && !link->kind[0]);
+}
+
 /* The hook to try first; the reason when it is not the one asked for. */
 static enum port_mode choose(const struct port *port, const struct link_info *link,
                              const struct link_list *links, char *reason, size_t size)
@@ -234,13 +239,54 @@ static enum port_mode choose(const struct port *port, const struct link_info *li
         snprintf(reason, size, "it belongs to a bridge, bond or VRF; that one may be a port");
         return PORT_OFF;
     }
-    if (port->wanted == POLICY_FAST_TCX || (port->wanted == POLICY_FAST_AUTO && link->kind[0]))
+    if (!may_have_xdp(port->wanted, link))
         return PORT_TCX;
     if (has_vlans(links, link->ifindex) || !link_keep_tags(link->name)) {
         snprintf(reason, size, "VLAN tags are taken off before XDP sees them");
         return PORT_TCX;
     }
     return PORT_XDP;
+}
+
+/* Hooks whose programs the ports of policy may need; tcx stands behind XDP, too. */
+static unsigned hooks_wanted(const struct dataplane *dp, const struct policy *policy,
+                             const struct link_list *links)
+{
+    unsigned wanted = 0;
+
+    for (unsigned i = 0; dp->programs && dp->enabled && i < policy->port_count; i++) {
+        const struct link_info *link = link_find(links, policy->ports[i].name);
+
+        if (!link || link->type != ARPHRD_ETHER || link->master ||
+            policy->ports[i].fast == POLICY_FAST_OFF)
+            continue;
+        wanted |= HOOK_TCX | (may_have_xdp(policy->ports[i].fast, link) ? HOOK_XDP : 0);
+    }
+    return wanted;
+}
+
+void port_prepare(struct dataplane *dp, const struct policy *policy)
+{
+    AUTO(link_list) struct link_list links = {0};
+
+    if (!dp->programs)
+        return;
+    dp->reason[0] = 0; /* what failed is tried again */
+    dp->hooks_failed = 0;
+    if (link_read(&links, NULL) == 0)
+        hooks_load(dp, hooks_wanted(dp, policy, &links), NULL);
+}
+
+/* The programs of the port's hook could not be loaded. */
+static void fall_back(const struct dataplane *dp, struct port *port)
+{
+    if (port->mode == PORT_XDP && dp->program[PROGRAM_XDP] <= 0)
+        port->mode = PORT_TCX;
+    else if (port->mode != PORT_TCX || dp->program[PROGRAM_TCX] > 0)
+        return;
+    if (port->mode == PORT_TCX && dp->program[PROGRAM_TCX] <= 0)
+        port->mode = PORT_OFF;
+    snprintf(port->reason, sizeof(port->reason), "%s", dp->reason);
 }
 
 /* shaped: what leaves there must go through its queueing discipline. ret_yields: that takes XDP
@@ -254,6 +300,7 @@ static void attach_port(struct dataplane *dp, struct port *port, const struct li
     *ret_yields = port->mode == PORT_XDP && shaped;
     if (*ret_yields)
         port->mode = PORT_TCX;
+    fall_back(dp, port);
     if (port->mode == PORT_XDP) {
         r = attach(dp, true, link->ifindex);
         if (r < 0) {
@@ -338,6 +385,8 @@ int port_apply(struct dataplane *dp, const struct policy *policy, uint32_t slot,
         memcpy(port->name, policy->ports[i].name, sizeof(port->name));
         port->wanted = policy->ports[i].fast;
     }
+    hooks_load(dp, hooks_wanted(dp, policy, &links) & ~dp->hooks_failed,
+               NULL); /* a new interface */
     if (dp->programs)
         free_indexes(dp, ret_ports);
     for (unsigned i = 0; i < ret_ports->count; i++)

@@ -2,6 +2,8 @@
 an established flow the new policy refuses stops at once; revert and disable change nothing that can
 be seen."""
 import json
+import os
+import re
 import subprocess
 import sys
 import time
@@ -162,7 +164,40 @@ for mode, name in (("tcx", "tcx"), ("xdp", "xdp"), ("clsact", "tcx"))[not lab.HA
     d.say("destroy")
     d.kill()
 
+def late():
+    """The programs of a hook are there when a port wants it; what cannot be loaded refuses no policy."""
+    pins = lambda: {n[5:] for n in os.listdir(L.bpffs) if n.startswith("prog_")}  # noqa: E731
+    d = L.dpctl()
+    lab.check(f"no port, no program of a hook: {pins()}", pins() == {"beat", "probe"})
+    pid = d.process.pid
+    lab.sh(f"prlimit --pid {pid} --nofile={len(os.listdir(f'/proc/{pid}/fd')) + 8}:4096")
+    d.apply(lab.policy("tcx", ALLOW))
+    port = d.status()["ports"]["r0"]
+    lab.check(f"what cannot be loaded stands at the port: {port}",
+              port["mode"] == "off" and "Too many open files" in port["reason"] and pins() == {"beat", "probe"})
+    lab.check("meanwhile nftables forwards", L.talk("tcp", V4, 5000, 3)[0] == 3)
+    lab.sh(f"prlimit --pid {pid} --nofile=4096:4096")
+    d.apply(lab.policy("tcx", ALLOW))
+    lab.check(f"the next policy tries again: {d.status()['ports']['r0']}",
+              d.status()["ports"]["r0"]["mode"] == "tcx" and pins() == {"beat", "probe", "tcx"})
+    d.apply(lab.policy("xdp", ALLOW))
+    lab.check("XDP's when a port wants it", d.status()["ports"]["r0"]["mode"] == "xdp"
+              and pins() == {"beat", "probe", "tcx", "xdp"})
+    d.kill()
+    programs = lambda: re.findall(r"xdp.* id (\d+)", lab.sh(f"ip netns exec {L.router} ip -d link show r0"))  # noqa: E731
+    before = programs()
+    os.unlink(os.path.join(L.bpffs, "prog_xdp"))
+    d = L.dpctl()
+    lab.check(f"a link that stands there has its program from the beginning: {before} {programs()}",
+              d.hello == "ready adopted" and "xdp" in pins() and programs() != before)
+    d.apply(lab.policy("xdp", ALLOW))
+    lab.check("and forwards", L.talk("tcp", V4, 5000, 3)[0] == 3 and d.status()["ports"]["r0"]["mode"] == "xdp")
+    d.say("destroy")
+    d.kill()
+
+
 kept()
+late()
 d = L.dpctl("no-kfunc")
 d.apply(lab.policy("auto", ALLOW))
 ports = d.status()["ports"]
@@ -170,7 +205,7 @@ lab.check(f"without conntrack for BPF every port is off and says why: {ports['r0
           all(p["mode"] == "off" and p["reason"] for p in ports.values()))
 lab.check("and nftables enforces alone", L.talk("tcp", V4, 5000, 3)[0] == 3)
 d.kill()
-d = L.dpctl(before=["prlimit", "--nofile=20"])
+d = L.dpctl(before=["prlimit", "--nofile=16"])
 d.apply(lab.policy("auto", ALLOW))
 why = d.status()["ports"]["r0"].get("reason", "")
 lab.check(f"a load that fails says which step, in libbpf's words: {why}",

@@ -94,7 +94,7 @@ def unpinned_and_changed(box):
 
 def half_pins(box):
     """What another version, or a death in the middle, left there."""
-    for what in (("control",), ("flows4", "prog_xdp", "policies"), ("prog_tcx", "counters")):
+    for what in (("control",), ("flows4", "prog_beat", "policies"), ("prog_tcx", "counters")):
         box.kill()
         for name in what:
             os.unlink(f"{box.dir}/bpf/{name}")
