@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 
 static int whoami(struct cli *cli, int argc, char **argv, struct orb_err *err)
@@ -45,6 +46,7 @@ static int token_create(struct cli *cli, int argc, char **argv, struct orb_err *
 {
     AUTO(buf) struct buf input = {0};
     AUTO(json_t) json_t *tree = NULL;
+    struct json_write w = json_write_to(&input);
     const char *expires = cli_option(&argc, argv, "--expires");
     long lifetime_s = 0;
     int r = cli_words(argc, argv, 2, 2,
@@ -54,13 +56,12 @@ static int token_create(struct cli *cli, int argc, char **argv, struct orb_err *
         r = lifetime_parse(expires, &lifetime_s, err);
     if (r < 0)
         return r;
-    buf_adds(&input, "{\"name\":");
-    buf_add_json(&input, argv[0], strlen(argv[0]));
-    buf_adds(&input, ",\"role\":");
-    buf_add_json(&input, argv[1], strlen(argv[1]));
+    json_write_object(&w, NULL);
+    json_write_string(&w, "name", argv[0]);
+    json_write_string(&w, "role", argv[1]);
     if (expires)
-        buf_addf(&input, ",\"expires_s\":%ld", lifetime_s);
-    buf_addc(&input, '}');
+        json_write_integer(&w, "expires_s", lifetime_s);
+    json_write_end(&w);
     r = cli_fetch(cli, "auth@1", "token-create", buf_str(&input), &tree, err);
     if (r < 0 || !tree)
         return r;

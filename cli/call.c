@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 
 static int ensure(struct cli *cli, struct orb_err *err)
@@ -118,9 +119,11 @@ int cli_number(const char *text, const char *what, long min, long max, long *ret
 
 void cli_pair(struct buf *ret_json, const char *key, const char *value)
 {
-    buf_addf(ret_json, "{\"%s\":", key);
-    buf_add_json(ret_json, value, strlen(value));
-    buf_addc(ret_json, '}');
+    struct json_write w = json_write_to(ret_json);
+
+    json_write_object(&w, NULL);
+    json_write_string(&w, key, value);
+    json_write_end(&w);
 }
 
 void cli_pointer(int argc, char **argv, struct buf *ret_pointer)
@@ -137,12 +140,15 @@ int cli_refused(const struct cli *cli, const struct orb_err *err)
 {
     if (cli->json) {
         AUTO(buf) struct buf b = {0};
+        struct json_write w = json_write_to(&b);
 
-        buf_addf(&b, "{\"error\":{\"code\":\"%s\",\"path\":", orb_code_name(err->code));
-        buf_add_json(&b, err->path, strlen(err->path));
-        buf_adds(&b, ",\"text\":");
-        buf_add_json(&b, err->text, strlen(err->text));
-        buf_adds(&b, "}}");
+        json_write_object(&w, NULL);
+        json_write_object(&w, "error");
+        json_write_string(&w, "code", orb_code_name(err->code));
+        json_write_string(&w, "path", err->path);
+        json_write_string(&w, "text", err->text);
+        json_write_end(&w);
+        json_write_end(&w);
         out_json(buf_str(&b));
     }
     out_err("orbctl: %s%s%s\n", err->path, err->path[0] ? ": " : "", err->text);

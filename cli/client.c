@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/out.h"
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/ipc/frame.h"
 
@@ -263,6 +264,17 @@ static int answer_to(struct client *c, uint32_t corr, const char *to, const char
     }
 }
 
+/* The envelope of a frame that goes to a method or asks for a topic. */
+static void address(struct buf *to, const char *interface, const char *key, const char *name)
+{
+    struct json_write w = json_write_to(to);
+
+    json_write_object(&w, NULL);
+    json_write_string(&w, "to", interface);
+    json_write_string(&w, key, name);
+    json_write_end(&w);
+}
+
 int client_call_once(struct client *c, const char *to, const char *method, const char *input,
                      struct buf *ret_text, struct orb_err *err)
 {
@@ -270,11 +282,7 @@ int client_call_once(struct client *c, const char *to, const char *method, const
     uint32_t corr = c->next_corr++;
     int r;
 
-    buf_adds(&envelope, "{\"to\":");
-    buf_add_json(&envelope, to, strlen(to));
-    buf_adds(&envelope, ",\"method\":");
-    buf_add_json(&envelope, method, strlen(method));
-    buf_addc(&envelope, '}');
+    address(&envelope, to, "method", method);
     if (envelope.len > FRAME_MAX_ENVELOPE)
         return orb_fail(err, ORB_E_INVALID, "interface and method name are too long");
     r = send_frame(c, FRAME_REQ, corr, buf_str(&envelope), input ? input : "{}", err);
@@ -320,11 +328,7 @@ int client_watch(struct client *c, const char *interface, const char *topic,
     uint32_t corr = c->next_corr++;
     int r;
 
-    buf_adds(&envelope, "{\"to\":");
-    buf_add_json(&envelope, interface, strlen(interface));
-    buf_adds(&envelope, ",\"topic\":");
-    buf_add_json(&envelope, topic, strlen(topic));
-    buf_addc(&envelope, '}');
+    address(&envelope, interface, "topic", topic);
     r = send_frame(c, FRAME_SUB, corr, buf_str(&envelope), NULL, err);
     if (r == 0)
         r = answer_to(c, corr, interface, topic, &reply, err);

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "cli/config.h"
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 
 static void print_changes(const json_t *tree)
@@ -37,6 +38,7 @@ static int config_diff(struct cli *cli, int argc, char **argv, struct orb_err *e
     AUTO(json_t) json_t *tree = NULL;
     long from = 0, to = 0;
     int r = cli_words(argc, argv, 0, 2, "config diff [N [M]]", err);
+    struct json_write w = json_write_to(&input);
 
     if (r == 0 && argc > 0)
         r = cli_number(argv[0], "revision", 0, 1000000000, &from, err);
@@ -44,11 +46,13 @@ static int config_diff(struct cli *cli, int argc, char **argv, struct orb_err *e
         r = cli_number(argv[1], "revision", 0, 1000000000, &to, err);
     if (r < 0)
         return r;
-    if (argc == 2)
-        buf_addf(&input, "{\"from\":%ld,\"to\":%ld}", from, to);
-    else if (argc == 1)
-        buf_addf(&input, "{\"from\":%ld}", from);
-    r = cli_fetch(cli, "config@1", "diff", input.len ? buf_str(&input) : NULL, &tree, err);
+    json_write_object(&w, NULL);
+    if (argc > 0)
+        json_write_integer(&w, "from", from);
+    if (argc > 1)
+        json_write_integer(&w, "to", to);
+    json_write_end(&w);
+    r = cli_fetch(cli, "config@1", "diff", buf_str(&input), &tree, err);
     if (r < 0 || !tree)
         return r;
     if (r == 0)
@@ -98,19 +102,19 @@ static int config_commit(struct cli *cli, int argc, char **argv, struct orb_err 
     long seconds = 0;
     int r = cli_words(argc, argv, 0, 0,
                       "config commit [--confirm SECONDS] [--comment TEXT] [--dry-run]", err);
+    struct json_write w = json_write_to(&input);
 
     if (r == 0 && confirm)
         r = cli_number(confirm, "--confirm", 1, 86400, &seconds, err);
     if (r < 0)
         return r;
-    buf_addf(&input, "{\"dry_run\":%s", dry_run ? "true" : "false");
+    json_write_object(&w, NULL);
+    json_write_boolean(&w, "dry_run", dry_run);
     if (confirm)
-        buf_addf(&input, ",\"confirm_s\":%ld", seconds);
-    if (comment) {
-        buf_adds(&input, ",\"comment\":");
-        buf_add_json(&input, comment, strlen(comment));
-    }
-    buf_addc(&input, '}');
+        json_write_integer(&w, "confirm_s", seconds);
+    if (comment)
+        json_write_string(&w, "comment", comment);
+    json_write_end(&w);
     r = cli_fetch(cli, "config@1", "commit", buf_str(&input), &tree, err);
     if (r < 0 || !tree)
         return r;
@@ -162,6 +166,16 @@ static int config_unlock(struct cli *cli, int argc, char **argv, struct orb_err 
     return simple(cli, "unlock", input, "config unlock [--force]", "unlocked", argc, argv, err);
 }
 
+/* An object of one number. */
+static void write_number(struct buf *to, const char *key, long n)
+{
+    struct json_write w = json_write_to(to);
+
+    json_write_object(&w, NULL);
+    json_write_integer(&w, key, n);
+    json_write_end(&w);
+}
+
 static int config_rollback(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     AUTO(buf) struct buf input = {0};
@@ -173,7 +187,7 @@ static int config_rollback(struct cli *cli, int argc, char **argv, struct orb_er
         r = cli_number(argv[0], "N", 0, 1000000, &n, err);
     if (r < 0)
         return r;
-    buf_addf(&input, "{\"n\":%ld}", n);
+    write_number(&input, "n", n);
     r = cli_fetch(cli, "config@1", "rollback", buf_str(&input), &tree, err);
     if (r < 0 || !tree)
         return r;
@@ -197,7 +211,7 @@ static int config_history(struct cli *cli, int argc, char **argv, struct orb_err
 
     if (r == 0 && limit)
         r = cli_number(limit, "--limit", 1, 500, &n, err);
-    buf_addf(&input, "{\"limit\":%ld}", n);
+    write_number(&input, "limit", n);
     if (r == 0)
         r = cli_fetch(cli, "config@1", "history", buf_str(&input), &tree, err);
     if (r < 0 || !tree)

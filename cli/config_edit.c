@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/config.h"
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 
 #define LOAD_SLICE (96u << 10)
@@ -90,11 +91,13 @@ static int list_with(struct cli *cli, const char *pointer, const struct wanted *
     AUTO(json_t) json_t *tree = NULL;
     json_t *list, *item;
     size_t i;
+    struct json_write w = json_write_to(&input);
     int r;
 
-    buf_adds(&input, "{\"source\":\"candidate\",\"path\":");
-    buf_add_json(&input, pointer, strlen(pointer));
-    buf_addc(&input, '}');
+    json_write_object(&w, NULL);
+    json_write_string(&w, "source", "candidate");
+    json_write_string(&w, "path", pointer);
+    json_write_end(&w);
     r = cli_tree(cli, "config@1", "get", buf_str(&input), &tree, err);
     if (r < 0)
         return r;
@@ -130,16 +133,22 @@ static void warn_unsaved(const char *reply)
 static int edit(struct cli *cli, const char *op, const char *pointer, const json_t *value,
                 bool tell, struct orb_err *err)
 {
-    AUTO(buf) struct buf input = {0}, reply = {0};
+    AUTO(buf) struct buf input = {0}, reply = {0}, text = {0};
+    struct json_write w = json_write_to(&input);
     int r;
 
-    buf_addf(&input, "{\"ops\":[{\"op\":\"%s\",\"path\":", op);
-    buf_add_json(&input, pointer, strlen(pointer));
+    json_write_object(&w, NULL);
+    json_write_array(&w, "ops");
+    json_write_object(&w, NULL);
+    json_write_string(&w, "op", op);
+    json_write_string(&w, "path", pointer);
     if (value) {
-        buf_adds(&input, ",\"value\":");
-        tree_dump(value, &input);
+        tree_dump(value, &text);
+        json_write_raw(&w, "value", text.data, text.len);
     }
-    buf_adds(&input, "}]}");
+    json_write_end(&w);
+    json_write_end(&w);
+    json_write_end(&w);
     r = cli_call(cli, "config@1", "edit", buf_str(&input), &reply, err);
     if (r == 0)
         warn_unsaved(buf_str(&reply));
@@ -213,11 +222,14 @@ int config_load(struct cli *cli, int argc, char **argv, struct orb_err *err)
     while (r == 0 && at < text.len) {
         size_t end = slice_end(&text, at);
         AUTO(buf) struct buf input = {0};
+        struct json_write w = json_write_to(&input);
 
-        buf_addf(&input, "{\"offset\":%zu,\"last\":%s,\"mode\":\"%s\",\"data\":", at,
-                 end == text.len ? "true" : "false", replace ? "replace" : "merge");
-        buf_add_json(&input, text.data + at, end - at);
-        buf_addc(&input, '}');
+        json_write_object(&w, NULL);
+        json_write_integer(&w, "offset", (int64_t)at);
+        json_write_boolean(&w, "last", end == text.len);
+        json_write_string(&w, "mode", replace ? "replace" : "merge");
+        json_write_string_len(&w, "data", text.data + at, end - at);
+        json_write_end(&w);
         r = cli_call(cli, "config@1", "load-part", buf_str(&input), &reply, err);
         at = end;
     }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/config.h"
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 
 #define VALUE_MAX (256 << 20) /* bytes of a configuration: far more than any that runs */
@@ -105,16 +106,18 @@ static int get_text(struct cli *cli, const char *pointer, const char *source, lo
 
     while (bytes < 0 || (long long)ret_text->len < bytes) {
         AUTO(buf) struct buf input = {0};
+        struct json_write w = json_write_to(&input);
         AUTO(json_t) json_t *tree = NULL;
         const char *data;
         int r;
 
-        buf_addf(&input, "{\"source\":\"%s\",\"offset\":%zu,", source, ret_text->len);
+        json_write_object(&w, NULL);
+        json_write_string(&w, "source", source);
+        json_write_integer(&w, "offset", (int64_t)ret_text->len);
         if (revision >= 0)
-            buf_addf(&input, "\"revision\":%ld,", revision);
-        buf_adds(&input, "\"path\":");
-        buf_add_json(&input, pointer, strlen(pointer));
-        buf_addc(&input, '}');
+            json_write_integer(&w, "revision", revision);
+        json_write_string(&w, "path", pointer);
+        json_write_end(&w);
         r = cli_tree(cli, "config@1", "get-part", buf_str(&input), &tree, err);
         if (ret_text->len && cli->client.connection != connection) {
             /* The daemon was started again in between: what it kept for us is gone. */

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "cli/cli.h"
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 
 static void ago(long long since_us, char *to, size_t size)
@@ -54,11 +55,23 @@ static bool is_silent(const struct orb_err *err)
 
 static void make_silent(const struct orb_err *err, struct buf *ret_text)
 {
+    struct json_write w = json_write_to(ret_text);
+
     buf_clear(ret_text);
-    buf_adds(ret_text, "{\"verdict\":\"failed\",\"reasons\":[{\"level\":\"failed\",\"what\":");
-    buf_add_json(ret_text, err->text, strlen(err->text));
-    buf_adds(ret_text, ",\"since_us\":0,\"path\":\"\",\"service\":\"\",\"todo\":\"systemctl status "
-                       "orbitald; journalctl -u orbitald\"}],\"phase\":\"unknown\"}");
+    json_write_object(&w, NULL);
+    json_write_string(&w, "verdict", "failed");
+    json_write_array(&w, "reasons");
+    json_write_object(&w, NULL);
+    json_write_string(&w, "level", "failed");
+    json_write_string(&w, "what", err->text);
+    json_write_integer(&w, "since_us", 0);
+    json_write_string(&w, "path", "");
+    json_write_string(&w, "service", "");
+    json_write_string(&w, "todo", "systemctl status orbitald; journalctl -u orbitald");
+    json_write_end(&w);
+    json_write_end(&w);
+    json_write_string(&w, "phase", "unknown");
+    json_write_end(&w);
 }
 
 static int show_health(struct cli *cli, int argc, char **argv, struct orb_err *err)

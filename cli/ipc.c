@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 
 static int ipc_list(struct cli *cli, int argc, char **argv, struct orb_err *err)
@@ -79,12 +80,12 @@ static int ipc_call(struct cli *cli, int argc, char **argv, struct orb_err *err)
 static int on_event(void *arg, const char *topic, const char *text, size_t len)
 {
     AUTO(buf) struct buf line = {0};
+    struct json_write w = json_write_to(&line);
 
-    buf_adds(&line, "{\"topic\":");
-    buf_add_json(&line, topic, strlen(topic));
-    buf_adds(&line, ",\"payload\":");
-    buf_add(&line, text, len);
-    buf_addc(&line, '}');
+    json_write_object(&w, NULL);
+    json_write_string(&w, "topic", topic);
+    json_write_raw(&w, "payload", text, len);
+    json_write_end(&w);
     out_json(buf_str(&line));
     return !out_flush();
 }

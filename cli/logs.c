@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "cli/cli.h"
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 
 #define PAGE 1000  /* records of one answer */
@@ -64,18 +65,16 @@ static void print_record(const json_t *record, enum style style)
 
 /* ---- asking ---- */
 
-static void add_text(struct buf *b, const char *key, const char *text)
+static void write_text(struct json_write *w, const char *key, const char *text)
 {
-    if (!text)
-        return;
-    buf_addf(b, ",\"%s\":", key);
-    buf_add_json(b, text, strlen(text));
+    if (text)
+        json_write_string(w, key, text);
 }
 
-static void add_number(struct buf *b, const char *key, int64_t n)
+static void write_number(struct json_write *w, const char *key, int64_t n)
 {
     if (n > 0)
-        buf_addf(b, ",\"%s\":%" PRId64, key, n);
+        json_write_integer(w, key, n);
 }
 
 /* limit 0: the oldest ones behind after, else so many of the newest. */
@@ -83,20 +82,22 @@ static int ask(struct cli *cli, struct request *q, long limit, json_t **ret_tree
                struct orb_err *err)
 {
     AUTO(buf) struct buf input = {0};
+    struct json_write w = json_write_to(&input);
     int r;
 
-    buf_addf(&input, "{\"limit\":%ld,\"newest\":%s", limit && limit < PAGE ? limit : PAGE,
-             limit ? "true" : "false");
-    add_number(&input, "after", q->after);
-    add_number(&input, "before", q->before);
-    add_number(&input, "since_us", q->since_us);
-    add_number(&input, "until_us", q->until_us);
-    add_text(&input, "service", q->service);
-    add_text(&input, "level", q->level);
-    add_text(&input, "grep", q->grep);
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "limit", limit && limit < PAGE ? limit : PAGE);
+    json_write_boolean(&w, "newest", limit != 0);
+    write_number(&w, "after", q->after);
+    write_number(&w, "before", q->before);
+    write_number(&w, "since_us", q->since_us);
+    write_number(&w, "until_us", q->until_us);
+    write_text(&w, "service", q->service);
+    write_text(&w, "level", q->level);
+    write_text(&w, "grep", q->grep);
     if (q->audit)
-        buf_adds(&input, ",\"audit\":true");
-    buf_addc(&input, '}');
+        json_write_boolean(&w, "audit", true);
+    json_write_end(&w);
     r = cli_tree(cli, "host@1", "logs", buf_str(&input), ret_tree, err);
     if (r == 0)
         q->skipped += member_number(*ret_tree, "skipped");
@@ -451,10 +452,14 @@ static int crashes(struct cli *cli, int argc, char **argv, struct orb_err *err)
     if (r < 0)
         return r;
     if (cli->json) {
-        buf_adds(&text, "{\"crashes\":");
+        AUTO(buf) struct buf whole = {0};
+        struct json_write w = json_write_to(&whole);
+
         tree_dump(all, &text);
-        buf_addc(&text, '}');
-        out_json(buf_str(&text));
+        json_write_object(&w, NULL);
+        json_write_raw(&w, "crashes", text.data, text.len);
+        json_write_end(&w);
+        out_json(buf_str(&whole));
     } else if (!json_array_size(all)) {
         out("no crashes\n");
     }
