@@ -18,7 +18,7 @@ static void on_prepare(uv_prepare_t *handle)
     struct broker *broker = container_of(handle, struct broker, prepare);
 
     settle(broker);
-    rest_mark(broker);
+    rest_turn(broker);
 }
 
 static void on_check(uv_check_t *handle)

@@ -258,7 +258,7 @@ static void set_more(struct ipc_peer *peer, bool more)
  * costs, so it is time that one peer gets in a turn: what is left over waits for the next one. */
 static size_t consume(struct ipc_peer *peer, unsigned char *data, size_t len)
 {
-    uint64_t until = len > PEER_TURN_LOOK ? uv_hrtime() + PEER_TURN_NS : 0;
+    uint64_t until = len > PEER_TURN_LOOK ? peer->began_ns + PEER_TURN_NS : 0;
     size_t used = 0;
 
     while (!peer->dead) {
@@ -274,7 +274,7 @@ static size_t consume(struct ipc_peer *peer, unsigned char *data, size_t len)
         }
         used += FRAME_HEADER + in.h.len;
         peer_frame(peer, &in);
-        if (peer->checking || (until && uv_hrtime() > until)) {
+        if (peer->checking || (until && used < len && uv_hrtime() > until)) {
             set_more(peer, used < len);
             break;
         }
@@ -420,6 +420,7 @@ static void read_last(struct ipc_peer *peer)
             uv_poll_stop(&peer->poll);
             return;
         }
+        peer->began_ns = uv_hrtime();
         if (peer->more)
             resume(peer);
         else if (read_some(peer) <= 0)
@@ -459,13 +460,14 @@ void peer_on_poll(uv_poll_t *handle, int status, int events)
 {
     struct ipc_peer *peer = container_of(handle, struct ipc_peer, poll);
     struct broker *broker = peer->broker;
-    uint64_t before = uv_hrtime(), took;
+    uint64_t began = uv_hrtime(), took;
 
     if (peer->dead)
         return;
+    peer->began_ns = began;
     peer->charged_ns = 0;
     serve(peer, status, events);
-    took = uv_hrtime() - before; /* its memory is the loop's, also when it died meanwhile */
+    took = uv_hrtime() - began; /* its memory is the loop's, also when it died meanwhile */
     if (took > broker->busiest_ns) {
         broker->busiest_ns = took;
         snprintf(broker->busiest, sizeof(broker->busiest), "%s", peer->self.name);

@@ -176,6 +176,7 @@ struct ipc_peer {
     bool checking;       /* a frame of its is with the thread (offload.c); it rests as long */
     bool leaving;        /* and it has hung up */
     uv_timer_t held;     /* until a session's requests go on */
+    uint64_t began_ns;   /* its turn */
     uint64_t charged_ns; /* of this turn, to its sessions */
     int fd;              /* -1: the host itself */
     bool client;
@@ -249,7 +250,8 @@ struct broker {
     uv_timer_t timer;
     uint64_t timer_at; /* 0: not running */
     struct offload *offload;
-    uint64_t cpu_ns; /* processor time of the thread at the begin of the turn */
+    uint64_t cpu_ns;    /* processor time of the thread at the begin of the turn, or up to a */
+    uint64_t marked_ms; /* millisecond before; when that was, of the loop */
     struct owed_rest owed_rest[16];
     uint64_t busiest_ns; /* the longest that one peer was served since it was asked for */
     char busiest[64];    /* its name */
@@ -348,7 +350,8 @@ struct ipc_peer *peer_make(struct broker *broker, int fd, const struct peer_spec
 void broker_maybe_free(struct broker *broker);
 
 /* ---- rest.c ---- */
-void rest_mark(struct broker *broker); /* a turn of the loop begins */
+void rest_turn(struct broker *broker); /* a turn of the loop begins */
+void rest_mark(struct broker *broker); /* what has been used so far is nobody's */
 void rest_before_more(struct ipc_peer *peer);
 void rest_begin(struct ipc_peer *peer);
 void rest_after(struct ipc_peer *peer, uint64_t took_ns); /* it was served so long just now */

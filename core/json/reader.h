@@ -4,6 +4,9 @@
 #ifndef CORE_JSON_READER_H
 #define CORE_JSON_READER_H
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 #include <stdint.h>
 #include <string.h>
 
@@ -20,6 +23,20 @@ static inline uint64_t json_load8(const char *p)
     return w;
 }
 
+#ifdef __SSE2__
+/* A bit for each of 16 bytes that is a quote, a backslash, or below least as a signed number: with
+ * 0x20 control characters and all that is not ASCII, with -128 none. */
+static inline unsigned json_stops16(const char *p, char least)
+{
+    __m128i v = _mm_loadu_si128((const __m128i_u *)p);
+    __m128i stops =
+        _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+
+    return (unsigned)_mm_movemask_epi8(
+        _mm_or_si128(stops, _mm_cmplt_epi8(v, _mm_set1_epi8(least))));
+}
+#endif
+
 static inline const char *json_space(const char *p, const char *end)
 {
     while (p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r'))
@@ -32,6 +49,17 @@ static inline const char *json_space(const char *p, const char *end)
 static inline const char *json_string_end(const char *p, const char *end, bool *escaped)
 {
     for (p++; p < end;) {
+#ifdef __SSE2__
+        if (end - p >= 16) {
+            unsigned stops = json_stops16(p, -128);
+
+            if (!stops) {
+                p += 16;
+                continue;
+            }
+            p += __builtin_ctz(stops);
+        }
+#endif
         if (end - p >= 8) {
             uint64_t w = json_load8(p), q = w ^ (JSON_ONES * '"'), b = w ^ (JSON_ONES * '\\');
             uint64_t hit = (((q - JSON_ONES) & ~q) | ((b - JSON_ONES) & ~b)) & JSON_HIGHS;

@@ -141,6 +141,17 @@ static int string(struct scan *s, bool *ret_escaped)
     for (;;) {
         unsigned char c;
 
+#ifdef __SSE2__
+        while (end - p >= 16) {
+            unsigned hit = json_stops16(p, 0x20);
+
+            if (hit) {
+                p += __builtin_ctz(hit);
+                break;
+            }
+            p += 16;
+        }
+#endif
         while (end - p >= 8) {
             uint64_t w = json_load8(p);
             /* High bit set in the lowest byte that is a quote, a backslash, below 0x20 or above

@@ -84,6 +84,7 @@ struct schema {
     size_t member_count;
     uint16_t *member_index; /* hash table of member number + 1 */
     uint32_t member_mask;
+    uint64_t member_seed[2]; /* of its hash */
     size_t required_count;
     struct pattern *patterns; /* patternProperties */
     size_t pattern_count;

@@ -11,18 +11,24 @@
 
 #define NAMES_MAX 4096 /* of one object schema */
 
-static uint32_t hash(const char *name, size_t len)
+static void make_seed(uint64_t seed[2])
 {
     const char *random = (const char *)getauxval(AT_RANDOM);
-    struct key_source source = {.seed = {random ? json_load8(random) : 0,
-                                         (random ? json_load8(random + 8) : 0x9e3779b9u) | 1}};
+
+    seed[0] = random ? json_load8(random) : 0;
+    seed[1] = (random ? json_load8(random + 8) : 0x9e3779b9u) | 1;
+}
+
+static uint32_t hash(const struct schema *s, const char *name, size_t len)
+{
+    const struct key_source source = {.seed = {s->member_seed[0], s->member_seed[1]}};
 
     return (uint32_t)keys_hash(&source, name, len);
 }
 
 static struct member *find(const struct schema *s, const char *name, size_t len, uint32_t *ret_at)
 {
-    uint32_t at = hash(name, len) & s->member_mask;
+    uint32_t at = hash(s, name, len) & s->member_mask;
 
     for (; s->member_index[at]; at = (at + 1) & s->member_mask) {
         struct member *m = &s->members[s->member_index[at] - 1];
@@ -44,8 +50,10 @@ const struct member *schema_member(const struct schema *s, const char *name, siz
 /* Room for a quarter of the slots. */
 static void grow(struct schema *s)
 {
-    uint32_t slots = s->member_index ? (s->member_mask + 1) * 4 : 16, at;
+    uint32_t slots = s->member_index ? (s->member_mask + 1) * 4 : 16, at = 0;
 
+    if (!s->member_index)
+        make_seed(s->member_seed);
     free(s->member_index);
     s->member_index = xcalloc(slots, sizeof(*s->member_index));
     s->member_mask = slots - 1;
