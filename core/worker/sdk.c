@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/worker/sdk_priv.h"
 
@@ -43,14 +44,13 @@ void sdk_end(struct orb_ctx *ctx, int exit_code)
 static void send_fail(struct orb_ctx *ctx, const struct orb_err *err)
 {
     AUTO(buf) struct buf b = {0};
+    struct json_write w = json_write_to(&b);
 
-    buf_adds(&b, "{\"code\":");
-    buf_add_json(&b, orb_code_name(err->code), strlen(orb_code_name(err->code)));
-    buf_adds(&b, ",\"text\":");
-    buf_add_json(&b, err->text, strlen(err->text));
-    buf_adds(&b, ",\"path\":");
-    buf_add_json(&b, err->path, strlen(err->path));
-    buf_addc(&b, '}');
+    json_write_object(&w, NULL);
+    json_write_string(&w, "code", orb_code_name(err->code));
+    json_write_string(&w, "text", err->text);
+    json_write_string(&w, "path", err->path);
+    json_write_end(&w);
     sdk_wire_send(ctx, &(struct frame){.type = FRAME_FAIL}, NULL, 0, buf_str(&b), b.len, NULL);
 }
 
@@ -90,8 +90,11 @@ static void complete(struct orb_err *err, int code, const char *what)
 static void send_revision(struct orb_ctx *ctx, unsigned type)
 {
     AUTO(buf) struct buf b = {0};
+    struct json_write w = json_write_to(&b);
 
-    buf_addf(&b, "{\"revision\":%" PRIu64 "}", ctx->conf.revision);
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "revision", (int64_t)ctx->conf.revision);
+    json_write_end(&w);
     sdk_wire_send(ctx, &(struct frame){.type = (uint8_t)type}, NULL, 0, buf_str(&b), b.len, NULL);
     ctx->conf.told = ctx->conf.revision;
 }
@@ -200,17 +203,16 @@ static void on_welcome(struct orb_ctx *ctx, const struct sdk_frame *frame)
 static void on_ping(struct orb_ctx *ctx, const struct sdk_frame *frame)
 {
     AUTO(buf) struct buf b = {0};
+    struct json_write w = json_write_to(&b);
     struct orb_err err = {0};
     int r = ctx->loaded && ctx->plugin->health ? ctx->plugin->health(ctx, &err) : 0;
 
+    json_write_object(&w, NULL);
     if (r < 0) {
         complete(&err, r, "health");
-        buf_adds(&b, "{\"degraded\":");
-        buf_add_json(&b, err.text, strlen(err.text));
-        buf_addc(&b, '}');
-    } else {
-        buf_adds(&b, "{}");
+        json_write_string(&w, "degraded", err.text);
     }
+    json_write_end(&w);
     sdk_wire_send(ctx, &(struct frame){.type = FRAME_PONG, .corr = frame->head.corr}, NULL, 0,
                   buf_str(&b), b.len, NULL);
 }
@@ -253,11 +255,12 @@ void sdk_frame(struct orb_ctx *ctx, const struct sdk_frame *frame)
 static void send_hello(struct orb_ctx *ctx)
 {
     AUTO(buf) struct buf b = {0};
-    const char *name = ctx->plugin->name ? ctx->plugin->name : "";
+    struct json_write w = json_write_to(&b);
 
-    buf_addf(&b, "{\"abi\":%u,\"name\":", ctx->plugin->abi);
-    buf_add_json(&b, name, strlen(name));
-    buf_addc(&b, '}');
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "abi", ctx->plugin->abi);
+    json_write_string(&w, "name", ctx->plugin->name ? ctx->plugin->name : "");
+    json_write_end(&w);
     sdk_wire_send(ctx, &(struct frame){.type = FRAME_HELLO}, buf_str(&b), b.len, NULL, 0, NULL);
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/worker/sdk_priv.h"
 
@@ -79,11 +80,12 @@ static struct sdk_route *route_of(struct orb_ctx *ctx, const char *to, const cha
 
 static void add_to(struct buf *env, const char *to, const char *key, const char *value)
 {
-    buf_adds(env, "{\"to\":");
-    buf_add_json(env, to, strlen(to));
-    buf_addf(env, ",\"%s\":", key);
-    buf_add_json(env, value, strlen(value));
-    buf_addc(env, '}');
+    struct json_write w = json_write_to(env);
+
+    json_write_object(&w, NULL);
+    json_write_string(&w, "to", to);
+    json_write_string(&w, key, value);
+    json_write_end(&w);
 }
 
 static void open_route(struct orb_ctx *ctx, struct sdk_route *route)

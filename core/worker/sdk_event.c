@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/worker/sdk_priv.h"
 
@@ -10,6 +11,7 @@ int orb_publish(struct orb_ctx *ctx, const char *topic, cJSON *payload, struct o
 {
     char *text = payload ? cJSON_PrintUnformatted(payload) : NULL;
     AUTO(buf) struct buf env = {0};
+    struct json_write w = json_write_to(&env);
     int r;
 
     if (payload && !text) {
@@ -17,9 +19,9 @@ int orb_publish(struct orb_ctx *ctx, const char *topic, cJSON *payload, struct o
     } else if (sdk_wire_full(ctx)) {
         r = orb_fail(err, ORB_E_BUSY, "%u bytes wait to be read by the host", SDK_QUEUE_SOFT);
     } else {
-        buf_adds(&env, "{\"topic\":");
-        buf_add_json(&env, topic, strlen(topic));
-        buf_addc(&env, '}');
+        json_write_object(&w, NULL);
+        json_write_string(&w, "topic", topic);
+        json_write_end(&w);
         r = sdk_wire_send(ctx, &(struct frame){.type = FRAME_PUB}, buf_str(&env), env.len, text,
                           text ? strlen(text) : 0, err);
     }

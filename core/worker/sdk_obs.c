@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/worker/sdk_priv.h"
 
@@ -17,25 +18,24 @@ void orb_log_kv(struct orb_ctx *ctx, enum orb_level level, const char *event,
 {
     static const char *const names[] = {"debug", "info", "notice", "warning", "error"};
     AUTO(buf) struct buf b = {0};
+    struct json_write w = json_write_to(&b);
 
     if (sdk_wire_full(ctx)) {
         ctx->dropped++;
         return;
     }
-    buf_addf(&b, "{\"level\":\"%s\",\"event\":", names[level <= ORB_ERROR ? level : ORB_ERROR]);
-    buf_add_json(&b, event, strlen(event));
-    buf_adds(&b, ",\"kv\":{");
+    json_write_object(&w, NULL);
+    json_write_string(&w, "level", names[level <= ORB_ERROR ? level : ORB_ERROR]);
+    json_write_string(&w, "event", event);
+    json_write_object(&w, "kv");
     for (const struct orb_kv *kv = pairs; kv && kv->key; kv++) {
-        if (kv != pairs)
-            buf_addc(&b, ',');
-        buf_add_json(&b, kv->key, strlen(kv->key));
-        buf_addc(&b, ':');
         if (kv->text)
-            buf_add_json(&b, kv->text, strlen(kv->text));
+            json_write_string(&w, kv->key, kv->text);
         else
-            buf_addf(&b, "%" PRId64, kv->number);
+            json_write_integer(&w, kv->key, kv->number);
     }
-    buf_adds(&b, "}}");
+    json_write_end(&w);
+    json_write_end(&w);
     if (sdk_wire_send(ctx, &(struct frame){.type = FRAME_LOG}, NULL, 0, buf_str(&b), b.len, NULL) <
         0)
         ctx->dropped++;
@@ -87,15 +87,17 @@ void sdk_obs_flush(struct orb_ctx *ctx)
 {
     for (struct sdk_metric *m = ctx->metrics; m; m = m->next) {
         AUTO(buf) struct buf b = {0};
+        struct json_write w = json_write_to(&b);
 
         if (!m->dirty)
             continue;
-        buf_adds(&b, "{\"name\":");
-        buf_add_json(&b, m->name, strlen(m->name));
+        json_write_object(&w, NULL);
+        json_write_string(&w, "name", m->name);
         if (m->gauge)
-            buf_addf(&b, ",\"set\":%.17g}", m->set);
+            json_write_number(&w, "set", m->set);
         else
-            buf_addf(&b, ",\"add\":%" PRIu64 "}", m->add);
+            json_write_integer(&w, "add", (int64_t)m->add);
+        json_write_end(&w);
         if (sdk_wire_send(ctx, &(struct frame){.type = FRAME_METRIC}, NULL, 0, buf_str(&b), b.len,
                           NULL) < 0)
             return;

@@ -4,40 +4,43 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/worker/sdk_priv.h"
 
 #define RETRY_MS 100 /* the host does not read just now */
 
-static void add_member(struct buf *b, const char *key, const char *text)
+static void write_problem(struct json_write *w, const struct sdk_problem *p)
 {
-    buf_addf(b, ",\"%s\":", key);
-    buf_add_json(b, text, strlen(text));
-}
-
-static void add_problem(struct buf *b, unsigned at, const struct sdk_problem *p)
-{
-    buf_addf(b, "%s{\"level\":\"%s\"", at ? "," : "",
-             p->level == ORB_PROBLEM_FAILED ? "failed" : "degraded");
-    add_member(b, "key", p->key);
-    add_member(b, "what", p->what);
-    add_member(b, "path", p->path);
-    add_member(b, "todo", p->todo);
-    buf_addc(b, '}');
+    json_write_object(w, NULL);
+    json_write_string(w, "level", p->level == ORB_PROBLEM_FAILED ? "failed" : "degraded");
+    json_write_string(w, "key", p->key);
+    json_write_string(w, "what", p->what);
+    json_write_string(w, "path", p->path);
+    json_write_string(w, "todo", p->todo);
+    json_write_end(w);
 }
 
 /* The worst first: what has no room is at least not what matters most. */
 static void describe(const struct orb_ctx *ctx, struct buf *b)
 {
     static const enum orb_problem_level order[] = {ORB_PROBLEM_FAILED, ORB_PROBLEM_DEGRADED};
+    struct json_write w = json_write_to(b);
     unsigned sent = 0;
 
-    buf_adds(b, "{\"problems\":[");
+    json_write_object(&w, NULL);
+    json_write_array(&w, "problems");
     for (size_t i = 0; i < ARRAY_LEN(order); i++)
-        for (const struct sdk_problem *p = ctx->problems; p && sent < ORB_PROBLEMS_MAX; p = p->next)
-            if (p->level == order[i])
-                add_problem(b, sent++, p);
-    buf_addf(b, "],\"more\":%u}", ctx->problem_count - sent);
+        for (const struct sdk_problem *p = ctx->problems; p && sent < ORB_PROBLEMS_MAX;
+             p = p->next) {
+            if (p->level != order[i])
+                continue;
+            write_problem(&w, p);
+            sent++;
+        }
+    json_write_end(&w);
+    json_write_integer(&w, "more", ctx->problem_count - sent);
+    json_write_end(&w);
 }
 
 static void forget_gone(struct orb_ctx *ctx)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/worker/sdk_priv.h"
 
@@ -180,17 +181,16 @@ static struct orb_req *req_new(struct orb_ctx *ctx, struct sdk_peer *peer,
 static void send_err(struct orb_ctx *ctx, uint32_t corr, const struct orb_err *err)
 {
     AUTO(buf) struct buf b = {0};
-    const char *code = orb_code_name(err->code);
+    struct json_write w = json_write_to(&b);
 
-    buf_adds(&b, "{\"err\":{\"code\":");
-    buf_add_json(&b, code, strlen(code));
-    buf_adds(&b, ",\"text\":");
-    buf_add_json(&b, err->text, strlen(err->text));
-    if (err->path[0]) {
-        buf_adds(&b, ",\"path\":");
-        buf_add_json(&b, err->path, strlen(err->path));
-    }
-    buf_adds(&b, "}}");
+    json_write_object(&w, NULL);
+    json_write_object(&w, "err");
+    json_write_string(&w, "code", orb_code_name(err->code));
+    json_write_string(&w, "text", err->text);
+    if (err->path[0])
+        json_write_string(&w, "path", err->path);
+    json_write_end(&w);
+    json_write_end(&w);
     sdk_wire_send(ctx, &(struct frame){.type = FRAME_ERR, .corr = corr}, buf_str(&b), b.len, NULL,
                   0, NULL);
 }
