@@ -58,21 +58,43 @@ static int send_frame(struct client *c, unsigned type, uint32_t corr, const char
     return write_all(c, out.data, out.len, err);
 }
 
-/* Waits for one whole frame at the start of c->in. wait_ms below 0: for ever. */
-static int receive(struct client *c, struct frame *f, int wait_ms, struct orb_err *err)
+/* The end of a wait: whatever comes in between does not put it off. */
+struct wait {
+    uint64_t until; /* now_ms(); 0: for ever */
+    int ms;
+};
+
+static struct wait wait_of(int ms)
+{
+    return (struct wait){now_ms() + (uint64_t)ms, ms};
+}
+
+/* Milliseconds for poll(2), -1: for ever. */
+static int left_of(const struct wait *wait)
+{
+    uint64_t now = now_ms();
+
+    if (!wait->until)
+        return -1;
+    return wait->until > now ? (int)(wait->until - now) : 0;
+}
+
+/* Waits for one whole frame at the start of c->in. */
+static int receive(struct client *c, struct frame *f, const struct wait *wait, struct orb_err *err)
 {
     for (;;) {
         struct pollfd p = {.fd = c->fd, .events = POLLIN};
+        int left = left_of(wait);
         ssize_t n;
         int r = frame_get((const unsigned char *)buf_str(&c->in), c->in.len, f, err);
 
         if (r != FRAME_MORE)
             return r;
-        r = poll(&p, 1, wait_ms);
-        c->silent = r == 0;
-        if (r == 0)
+        r = poll(&p, 1, left);
+        c->silent = r == 0 || (r > 0 && left == 0);
+        if (c->silent)
             return orb_fail(err, ORB_E_DEADLINE, "the daemon did not answer within %d s",
-                            wait_ms / 1000);
+                            wait->ms / 1000);
         if (r < 0 && errno == EINTR)
             continue;
         n = recv(c->fd, buf_reserve(&c->in, 65536), 65536, 0);
@@ -126,14 +148,17 @@ static int take_answer(const char *payload, size_t len, struct buf *ret_text, st
     return 0;
 }
 
-/* The answer to corr: its payload in ret_text. Events in between are passed over. */
+/* The answer to corr: its payload in ret_text. Others' frames in between are passed over; that the
+ * request goes on is a reason to wait anew. */
 static int wait_for(struct client *c, uint32_t corr, unsigned wanted, int wait_ms,
                     struct buf *ret_text, struct orb_err *err)
 {
+    struct wait wait = wait_of(wait_ms);
+
     for (;;) {
         struct frame f;
         const char *envelope;
-        int r = receive(c, &f, wait_ms, err);
+        int r = receive(c, &f, &wait, err);
 
         if (r < 0)
             return r;
@@ -148,7 +173,15 @@ static int wait_for(struct client *c, uint32_t corr, unsigned wanted, int wait_m
             consume(c, &f);
             return r;
         }
+        if (f.type == FRAME_PROGRESS && f.corr == corr)
+            wait = wait_of(wait_ms);
         consume(c, &f);
+        if (left_of(&wait) == 0) { /* however many were read at once */
+            c->silent = true;
+            return orb_fail(err, ORB_E_DEADLINE,
+                            "the daemon did not answer within %d s; what it sent was no answer",
+                            wait_ms / 1000);
+        }
     }
 }
 
@@ -325,6 +358,7 @@ int client_watch(struct client *c, const char *interface, const char *topic,
 {
     AUTO(buf) struct buf envelope = {0};
     AUTO(buf) struct buf reply = {0};
+    const struct wait for_ever = {0};
     uint32_t corr = c->next_corr++;
     int r;
 
@@ -335,7 +369,7 @@ int client_watch(struct client *c, const char *interface, const char *topic,
     while (r == 0) {
         struct frame f;
 
-        r = receive(c, &f, -1, err);
+        r = receive(c, &f, &for_ever, err);
         if (r < 0)
             break;
         r = one_event(c, &f, on_event, arg, err);

@@ -95,6 +95,56 @@ class Daemon:
         return [(REP, b"", raw(REPLIES.get(envelope["method"], {})))]
 
 
+class Talker(Daemon):
+    """Sends frames that answer nothing, for ever; the first connections are welcomed."""
+
+    def __init__(self, path, welcomes):
+        self.welcomes, self.talkers = welcomes, []
+        super().__init__(path, False)
+
+    def serve(self):
+        while True:
+            connection = self.listener.accept()[0]
+            self.welcomes -= 1
+            self.talkers.append(threading.Thread(target=self.talk_on, args=(connection, self.welcomes >= 0), daemon=True))
+            self.talkers[-1].start()
+
+    def talk_on(self, connection, welcome):
+        try:
+            if welcome:
+                connection.sendall(struct.pack("<IHBBIIII", 2, 0, WELCOME, 0, 0, 0, 0, 0) + b"{}")
+            while True:
+                connection.sendall(struct.pack("<IHBBIIII", 2, 0, EVENT, 0, 0, 77, 0, 0) + b"{}")
+                threading.Event().wait(0.05)
+        except OSError:
+            connection.close()
+
+
+def ends_by_itself(path, welcomes):
+    done = ask(path, ["show", "health"])  # has a time-out
+    if done.returncode == 0 or b"not answer" not in done.stderr:
+        raise AssertionError(f"after {welcomes} welcomes: status {done.returncode}, {done.stderr!r}")
+
+
+def talk_is_no_answer():
+    with tempfile.TemporaryDirectory(prefix="orbt-print.") as folder:
+        failed = []
+
+        def one(welcomes):
+            try:
+                Talker(f"{folder}/{welcomes}", welcomes)
+                ends_by_itself(f"{folder}/{welcomes}", welcomes)
+            except Exception as e:  # noqa: BLE001
+                failed.append(e)
+        both = [threading.Thread(target=one, args=(n,)) for n in (0, 1)]
+        for thread in both:
+            thread.start()
+        for thread in both:
+            thread.join()
+        if failed:
+            raise AssertionError(failed)
+
+
 def raw(value):
     return json.dumps(value, ensure_ascii=False).encode()
 
@@ -169,4 +219,5 @@ tap.test("nor does an error", with_daemon, every_command, True)
 tap.test("what --json prints is JSON without such bytes", with_daemon, every_command_as_json, False)
 tap.test("also for an error", with_daemon, every_command_as_json, True)
 tap.test("a word of the command line is shown likewise", with_daemon, own_words, False)
+tap.test("frames that answer nothing are waited through no longer than silence", talk_is_no_answer)
 tap.end()
