@@ -6,10 +6,10 @@
  *
  * A TCP port has two sockets. Connections inherit SO_REUSEADDR from the socket that listens, and
  * those that wait for their end (TIME_WAIT, FIN_WAIT) after the host died keep the next host from
- * the port for a minute unless they have it. But with the option alone, whoever sets it too could
- * bind beside a socket that was shut down. So a second socket, the guard, is bound to the same
- * port, listens never, is given to no worker, and has the option off but for the moment in which
- * the first is bound or listens again: both have to have it then (inet_csk_get_port() in the
+ * the port for a minute unless they have it. But with the option alone, another socket that has
+ * it could be bound beside one that was shut down. So a second socket, the guard, is bound to the
+ * same port, listens never, is given to no worker, and has the option off but for the moment in
+ * which the first is bound or listens again: both have to have it then (inet_csk_get_port() in the
  * kernel). */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -327,7 +327,7 @@ TEST(a_socket_that_a_worker_shut_down_listens_again_for_the_next)
 }
 
 /* As after a host that died: what its workers closed first waits for its end (TIME_WAIT) for a
- * minute, and keeps whoever does not set SO_REUSEADDR from the port. */
+ * minute, and keeps a socket without SO_REUSEADDR from the port. */
 TEST(a_port_is_bound_again_while_closed_connections_wait_for_their_end)
 {
     struct sockaddr_in at;
