@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/json_write.h"
 #include "core/base/own.h"
+#include "core/host/confschema.h"
 #include "core/host/host.h"
 #include "core/json/tree.h"
 
@@ -13,9 +13,9 @@ struct logconf {
     bool asking, again;
 };
 
-/* system.tokens.json and system.level.json */
-extern const char system_tokens[], system_level[];
-extern const size_t system_tokens_len, system_level_len;
+/* system.tokens.json, system.defs.json */
+extern const char system_tokens[], system_defs[];
+extern const size_t system_tokens_len, system_defs_len;
 
 static void write_level(struct json_write *w, const char *key)
 {
@@ -24,26 +24,32 @@ static void write_level(struct json_write *w, const char *key)
     json_write_end(w);
 }
 
+/* The members follow, then write_end(). */
+static void write_begin(struct json_write *w, const char *key, const char *description)
+{
+    json_write_object(w, key);
+    json_write_string(w, "type", "object");
+    json_write_string(w, "description", description);
+    json_write_boolean(w, "additionalProperties", false);
+    json_write_object(w, "properties");
+}
+
+static void write_end(struct json_write *w)
+{
+    json_write_end(w);
+    json_write_end(w);
+}
+
 static void write_logging(struct json_write *w, const struct package_list *packages)
 {
-    json_write_object(w, "logging");
-    json_write_string(w, "type", "object");
-    json_write_string(w, "description", "what is recorded");
-    json_write_boolean(w, "additionalProperties", false);
-    json_write_object(w, "properties");
+    write_begin(w, "logging", "what is recorded");
     write_level(w, "level");
-    json_write_object(w, "services");
-    json_write_string(w, "type", "object");
-    json_write_string(w, "description", "levels of single services");
-    json_write_boolean(w, "additionalProperties", false);
-    json_write_object(w, "properties");
+    write_begin(w, "services", "levels of single services");
     write_level(w, "host");
     for (unsigned i = 0; i < packages->count; i++)
         write_level(w, packages->items[i]->manifest.name);
-    json_write_end(w);
-    json_write_end(w);
-    json_write_end(w);
-    json_write_end(w);
+    write_end(w);
+    write_end(w);
 }
 
 int system_contract_make(const struct package_list *packages, struct contract **ret_contract,
@@ -52,27 +58,10 @@ int system_contract_make(const struct package_list *packages, struct contract **
     AUTO(buf) struct buf b = {0};
     struct json_write w = json_write_to(&b);
 
-    json_write_object(&w, NULL);
-    json_write_string(&w, "interface", "system");
-    json_write_string(&w, "version", "1.0");
-    json_write_object(&w, "config");
-    json_write_string(&w, "type", "object");
-    json_write_string(&w, "title", "system");
-    json_write_string(&w, "description", "the appliance itself");
-    json_write_boolean(&w, "additionalProperties", false);
-    json_write_object(&w, "properties");
+    confschema_begin(&w, "system", "the appliance itself");
     write_logging(&w, packages);
     json_write_raw(&w, "tokens", system_tokens, system_tokens_len);
-    json_write_end(&w);
-    json_write_end(&w);
-    json_write_object(&w, "methods");
-    json_write_end(&w);
-    json_write_object(&w, "events");
-    json_write_end(&w);
-    json_write_object(&w, "$defs");
-    json_write_raw(&w, "level", system_level, system_level_len);
-    json_write_end(&w);
-    json_write_end(&w);
+    confschema_end(&w, system_defs, system_defs_len);
     return contract_compile(b.data, b.len, ret_contract, err);
 }
 

@@ -2,8 +2,8 @@
  * reader like any service; it asks again after every commit that touched it. */
 #include <string.h>
 
-#include "core/base/json_write.h"
 #include "core/base/own.h"
+#include "core/host/confschema.h"
 #include "core/host/host.h"
 #include "core/json/tree.h"
 
@@ -103,25 +103,10 @@ int services_contract_make(const struct package_list *packages, struct contract 
     struct json_write w = json_write_to(&b);
     size_t taken = 0;
 
-    json_write_object(&w, NULL);
-    json_write_string(&w, "interface", "services");
-    json_write_string(&w, "version", "1.0");
-    json_write_raw(&w, "$defs", services_defs, services_defs_len);
-    json_write_object(&w, "config");
-    json_write_string(&w, "type", "object");
-    json_write_string(&w, "title", "services");
-    json_write_string(&w, "description", "which packages run, and with what");
-    json_write_boolean(&w, "additionalProperties", false);
-    json_write_object(&w, "properties");
+    confschema_begin(&w, "services", "which packages run, and with what");
     for (unsigned i = 0; i < packages->count; i++)
         write_entry(&w, packages->items[i], &taken, ret_short);
-    json_write_end(&w);
-    json_write_end(&w);
-    json_write_object(&w, "methods");
-    json_write_end(&w);
-    json_write_object(&w, "events");
-    json_write_end(&w);
-    json_write_end(&w);
+    confschema_end(&w, services_defs, services_defs_len);
     return contract_compile(b.data, b.len, ret_contract, err);
 }
 
