@@ -291,7 +291,7 @@ static void on_check(struct orb_ctx *ctx, void *arg)
     if (rtnl_get_links(self->follow.requests, &links, NULL) < 0)
         return;
     if (check_local(ctx, self, &links) || !wants_settings_right(&self->current, &links))
-        on_repair(ctx, self);
+        follow_repair_soon(&self->follow);
     free(links.items);
 }
 

@@ -41,6 +41,8 @@ void follow_repair_soon(struct follow *follow)
 {
     uint64_t now = orb_now_ms(), due = now + REPAIR_MS;
 
+    if (!follow->configured)
+        return;
     if (!follow->burst_ms)
         follow->burst_ms = now;
     if (due > follow->burst_ms + BURST_MS)
@@ -50,6 +52,7 @@ void follow_repair_soon(struct follow *follow)
 
 void follow_outcome(struct follow *follow, bool fits)
 {
+    follow->configured = true;
     if (fits) {
         follow->retry_ms = 0;
         if (!follow->burst_ms && follow->due_ms) {

@@ -4,6 +4,7 @@ nothing: what runs, what the kernel keeps, what a person sees and can do."""
 import json
 import os
 import shutil
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
@@ -130,6 +131,39 @@ def emptied():
         expect(not box.degraded(), box.degraded())
 
 
+def events_before_the_configuration():
+    """Services that do not have their configuration yet leave what the daemon before put, whatever the kernel
+    tells them meanwhile."""
+    with Box("early") as box:
+        box.begin()
+        box.ctl("config", "set", "routing", "static", "198.51.100.0/24", "next-hops", "10.9.1.254", "{}")
+        box.commit()
+        box.kill()
+        shutil.move(box.store(), f"{box.dir}/kept")
+        monitor = subprocess.Popen(box.inside("ip", "monitor", "link", "address", "route"), stdout=subprocess.PIPE,
+                                   text=True)
+        try:
+            box.begin_again()
+            box.until(5, box.degraded, "config holds the tree back")
+            box.until(20, lambda: box.service("interfaces")["pid"], "interfaces waits for it")
+            for state in ("down", "up"):
+                run(*box.inside("ip", "link", "set", "far0", state))
+            run(*box.inside("ip", "link", "set", "lo", "down"))  # a look every five seconds puts it up
+            up = lambda: "UP" in run(*box.inside("ip", "-br", "link", "show", "lo")).stdout  # noqa: E731
+            box.until(20, up, "the loopback is up again")
+            shutil.rmtree(box.store())
+            shutil.move(f"{box.dir}/kept", box.store().rstrip("/"))
+            box.ctl("service", "restart", "config")
+            box.until(20, lambda: all(box.service(name)["state"] == "Running" for name in ("interfaces", "routing")),
+                      "they have their configuration")
+        finally:
+            monitor.terminate()
+        gone = [line for line in monitor.communicate()[0].splitlines()
+                if line.startswith("Deleted") and ("inet 10.9." in line or "198.51.100" in line)]
+        expect(not gone, f"{gone}")
+        expect(box.addresses() == {"10.9.1.1", "10.9.2.1", "10.9.3.1"}, f"the kernel lost {box.addresses()}")
+
+
 def copied_back():
     with Box("back") as box:
         box.begin()
@@ -192,6 +226,7 @@ tap.test("a first configuration that is not taken is said", first_not_taken)
 tap.test("one copy of the journal rots: the newest revision runs, and it is said", one_copy_rots)
 tap.test("both rot: the kernel stays as it is until a person accepts what is left", both_copies_rot)
 tap.test("an emptied state directory is not brought over the kernel's state", emptied)
+tap.test("before a service has its configuration no event makes it take anything away", events_before_the_configuration)
 tap.test("files that root copied back are read", copied_back)
 tap.test("a read-only disk at start runs what is stored, and heals without a restart", read_only)
 tap.end()
