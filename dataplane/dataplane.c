@@ -224,7 +224,7 @@ static bool is_wanted(const struct dataplane *dp)
 void dataplane_given_up(const struct dataplane *dp,
                         void (*each)(void *arg, const char *feature, const char *reason), void *arg)
 {
-    if (!dp->programs)
+    if (!dp->programs || dp->hooks_failed)
         each(arg, "fast path", dp->reason);
     else if (dp->clsact)
         each(arg, "tcx (Linux 6.6)", "this kernel has none; clsact is used instead");
@@ -233,6 +233,7 @@ void dataplane_given_up(const struct dataplane *dp,
         char feature[64];
 
         if (port->wanted == POLICY_FAST_OFF || port->mode == PORT_XDP || !port->reason[0] ||
+            (dp->hooks_failed && !strcmp(port->reason, dp->reason)) ||
             (dp->clsact && port->mode == PORT_TCX))
             continue;
         snprintf(feature, sizeof(feature), port->mode == PORT_TCX ? "XDP at %s" : "fast path at %s",
