@@ -37,14 +37,14 @@ static void send_value(const struct iface *iface, const struct topic_value *valu
     const struct contract_event *event =
         iface->contract ? contract_event(iface->contract, value->topic) : NULL;
     AUTO(buf) struct buf env = {0}, cut = {0};
-    AUTO(json_t) json_t *tree = NULL;
+    AUTO(within) struct within within = {0};
     const char *text = value->text;
     size_t len = value->len;
 
     if (within_applies(event, sub->peer)) {
-        if (within_parse(event, text, len, &tree, NULL) < 0)
+        if (within_parse(event, text, len, &within, NULL) < 0)
             return;
-        within_cut(event, sub->peer, tree, &cut);
+        within_cut(event, sub->peer, &within, &cut);
         text = buf_str(&cut);
         len = cut.len;
     }
@@ -149,23 +149,23 @@ static unsigned char *make_head(struct broker *broker, const struct iface *iface
 }
 
 static void deliver_cut(struct iface *iface, struct sub *sub, const struct contract_event *event,
-                        json_t *tree)
+                        const struct within *within)
 {
     AUTO(buf) struct buf cut = {0};
     unsigned char *head, *text;
     size_t head_len;
 
-    within_cut(event, sub->peer, tree, &cut);
+    within_cut(event, sub->peer, within, &cut);
     head = make_head(sub->peer->broker, iface, event, cut.len, &head_len);
     text = scratch_get(sub->peer->broker, cut.len);
     memcpy(text, buf_str(&cut), cut.len);
     deliver(sub, event, head, head_len, (char *)text, cut.len);
 }
 
-/* text lives until the end of the turn; tree: the same of an event with "within", else NULL. */
+/* text lives until the end of the turn; within: the same of an event with "within". */
 static void distribute(struct broker *broker, struct iface *iface,
                        const struct contract_event *event, const char *text, size_t len,
-                       json_t *tree)
+                       const struct within *within)
 {
     unsigned char *head = NULL;
     size_t head_len = 0;
@@ -179,8 +179,8 @@ static void distribute(struct broker *broker, struct iface *iface,
             sub->cb(sub->arg, iface->name, event->name, text, len);
             continue;
         }
-        if (tree && within_applies(event, sub->peer)) {
-            deliver_cut(iface, sub, event, tree);
+        if (within_applies(event, sub->peer)) {
+            deliver_cut(iface, sub, event, within);
             continue;
         }
         if (!head)
@@ -198,7 +198,7 @@ static int publish(struct ipc_peer *peer, struct iface *iface, const char *topic
     const char *text = in->payload;
     size_t len = in->len;
     const struct contract_event *event = contract_event(iface->contract, topic);
-    AUTO(json_t) json_t *tree = NULL;
+    AUTO(within) struct within within = {0};
     int r;
 
     if (!event)
@@ -211,12 +211,12 @@ static int publish(struct ipc_peer *peer, struct iface *iface, const char *topic
     if (r == CHECK_LATER)
         return r;
     if (r == 0 && event->within)
-        r = within_parse(event, text, len, &tree, err);
+        r = within_parse(event, text, len, &within, err);
     if (r == 0 && event->class == CLASS_STATE)
         r = iface_may_keep(iface, event->name, len, err);
     if (r < 0)
         return orb_wrap(err, "event %s/%s", iface->name, topic);
-    distribute(peer->broker, iface, event, text, len, tree);
+    distribute(peer->broker, iface, event, text, len, &within);
     return 0;
 }
 

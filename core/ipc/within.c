@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/ipc/within.h"
+#include "core/json/reader.h"
 #include "core/json/tree.h"
 
 static const char *const capabilities[] = {"config.read"};
@@ -31,24 +32,31 @@ int within_read(json_t *event, const char *path, struct contract_event *e, struc
                        capabilities[0]);
 }
 
+/* Only the list becomes a tree: what stands beside it may be anything of any size. */
 int within_parse(const struct contract_event *event, const char *text, size_t len,
-                 json_t **ret_tree, struct orb_err *err)
+                 struct within *ret_within, struct orb_err *err)
 {
-    static const struct json_limits limits = {.depth = JSON_MAX_DEPTH, .keys = JSON_MAX_KEYS};
-    AUTO(json_t) json_t *tree = NULL;
-    json_t *list;
-    int r = tree_parse(text, len, &limits, &tree, err);
+    static const struct json_limits limits = {.depth = 1, .keys = 1};
+    struct json_slice list;
+    struct json_iter it;
+    struct json_item item;
+    size_t count = 0;
 
-    if (r < 0)
-        return r;
-    list = json_object_get(tree, event->within);
-    if (list && !json_is_array(list))
+    *ret_within = (struct within){.text = text, .len = len};
+    if (!json_member(text, len, event->within, &list))
+        return 0;
+    if (!json_iter_init(&it, '[', list.p, list.len))
         return orb_fail(err, ORB_E_SCHEMA, "expected a list of paths in \"%.48s\"", event->within);
-    if (json_array_size(list) > WITHIN_MAX_PATHS)
-        return orb_fail(err, ORB_E_LIMIT, "%zu paths in \"%.48s\"; at most %d",
-                        json_array_size(list), event->within, WITHIN_MAX_PATHS);
-    *ret_tree = take_ptr(tree);
-    return 0;
+    while (json_iter_next(&it, &item)) {
+        if (item.value.type != 's')
+            return orb_fail(err, ORB_E_SCHEMA, "expected a list of paths in \"%.48s\"",
+                            event->within);
+        if (++count > WITHIN_MAX_PATHS)
+            return orb_fail(err, ORB_E_LIMIT, "more than %d paths in \"%.48s\"", WITHIN_MAX_PATHS,
+                            event->within);
+    }
+    ret_within->list = list;
+    return tree_parse(list.p, list.len, &limits, &ret_within->paths, err);
 }
 
 static bool below(const char *path, const char *top)
@@ -76,22 +84,26 @@ bool within_applies(const struct contract_event *event, const struct ipc_peer *p
     return event && event->within && peer->self.kind == PEER_SERVICE;
 }
 
-void within_cut(const struct contract_event *event, const struct ipc_peer *peer, json_t *tree,
-                struct buf *to)
+void within_cut(const struct contract_event *event, const struct ipc_peer *peer,
+                const struct within *within, struct buf *to)
 {
     size_t n = strlen(event->within_capability), i;
-    AUTO(json_t) json_t *kept = json_object(), *cut = json_copy(tree);
-    json_t *list = json_array(), *path, *flag;
+    AUTO(json_t) json_t *kept = json_object(), *list = json_array();
+    const char *end = within->list.p + within->list.len;
+    json_t *path, *flag;
     const char *key;
 
-    json_array_foreach (json_object_get(tree, event->within), i, path)
-        for (char **c = peer->capabilities; json_is_string(path) && c && *c; c++)
+    if (!within->paths) {
+        buf_add(to, within->text, within->len);
+        return;
+    }
+    json_array_foreach (within->paths, i, path)
+        for (char **c = peer->capabilities; c && *c; c++)
             if (strncmp(*c, event->within_capability, n) == 0 && (*c)[n] == ':')
                 keep(kept, json_string_value(path), *c + n + 1);
     json_object_foreach (kept, key, flag)
         json_array_append_new(list, json_string(key));
-    if (json_object_get(tree, event->within))
-        json_object_set(cut, event->within, list);
-    json_decref(list);
-    tree_dump(cut, to);
+    buf_add(to, within->text, (size_t)(within->list.p - within->text));
+    tree_dump(list, to);
+    buf_add(to, end, (size_t)(within->text + within->len - end));
 }

@@ -78,6 +78,7 @@ CONTRACTS = {
                 member(ref("x")), '{"a":' + nested(26, '"s"') + "}"),
     "secrets": ({"s": {**OPEN, "properties": {"k": {"x-orb-secret": True, "type": "integer"}}}}, {"allOf": [ref("s")] * 1500}, '{"k":"@"}'),
     "counts": ({"m": {**OPEN, "maxProperties": 1000, "minProperties": 1}}, {"allOf": [ref("m")] * 1500}, obj([(n, 1) for n in names(1000)])),
+    "within": ({}, {**OPEN, "properties": {"paths": True, "a": True}}, '{"paths":["/x"],' + ONES[1:]),
     "deep": ({**{f"p{i}": member(ref(f"p{i + 1}")) for i in range(28)}, "p28": True}, {"anyOf": [ref("p0")] * 500},
              '{"a":' * 27 + '"@"' + "}" * 27),
 }

@@ -346,7 +346,10 @@ def held_up(box, other, name, how):
 def lay_out(root):
     for word, (defs, schema, _) in CONTRACTS.items():
         name = f"c-{word}"
-        package(root, name, "puppet", mani=manifest(name, requires=[]), sch=contract(name, defs, schema))
+        sch = contract(name, defs, schema)
+        if word == "within":
+            sch["events"]["e"]["within"] = {"paths": "config.read"}
+        package(root, name, "puppet", mani=manifest(name, requires=[]), sch=sch)
     sch = contract(PUPPET, {}, {"type": "object", "properties": {"a": {"type": "integer"}}})
     sch["config"] = {"type": "object", "properties": {"a": {"type": "integer"}}}
     sch["methods"]["number"] = {"input": OPEN, "requires": "observe",
