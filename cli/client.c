@@ -349,6 +349,8 @@ static int one_event(struct client *c, const struct frame *f,
                         "an event is no JSON; does orbitald listen at this socket?");
     if (f->envlen && json_member(envelope, f->envlen, "topic", &value))
         json_text(&value, topic, sizeof topic);
+    if (f->len == f->envlen) /* nothing stands for {} */
+        return on_event(arg, topic, "{}", 2);
     return on_event(arg, topic, envelope + f->envlen, f->len - f->envlen);
 }
 
