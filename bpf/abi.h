@@ -46,13 +46,15 @@ struct fast_control {
 /* Whoever sets one of these makes a new epoch afterwards. READING: something changed and was not
  * read yet, so everything is the kernel's. IP4, IP6: another table decides about forwarded packets,
  * all are the kernel's. NEW4, NEW6: something decides about first packets, none is refused here.
- * KEEP_PRIORITY: forwarding does not set a packet's priority by its TOS. */
+ * KEEP_PRIORITY: forwarding does not set a packet's priority by its TOS. LABELS: the flow label of
+ * IPv6 decides about the way, so each packet asks. */
 #define COMPANY_READING 1u
 #define COMPANY_IP4 2u
 #define COMPANY_IP6 4u
 #define COMPANY_NEW4 8u
 #define COMPANY_NEW6 16u
 #define COMPANY_KEEP_PRIORITY 32u
+#define COMPANY_LABELS 64u
 
 /* conntrack's mark belongs to Orbital: the number of the rule that accepted the connection, or one
  * of these; 0: it was there before any rule. */
@@ -96,6 +98,7 @@ struct fast_iface {
 #define FLOW_DROP 2 /* refused by a plain drop; holds only as long as conntrack knows no flow */
 #define FLOW_NAT 4
 #define FLOW_XDP 8        /* XDP sends it; what it lets pass is meant for the kernel */
+#define FLOW_LABEL 16     /* each packet of it takes the slow program: its label may change */
 #define FLOW_PRIORITY 255 /* the packet's priority stays as it is */
 
 /* Addresses and ports in network byte order, as they leave. */

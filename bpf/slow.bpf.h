@@ -433,6 +433,8 @@ static __always_inline __u8 slow_priority(const struct slow *s, const int v6)
         (f)->mtu = (verdict) == SLOW_DROP ? (s)->fib.mtu_result : 0;                               \
         if ((verdict) == SLOW_FORWARD)                                                             \
             SLOW_FILL_FORWARD(xdp, s, f, at, words);                                               \
+        if ((words) == 4 && (verdict) != SLOW_LOCAL && ((s)->company & COMPANY_LABELS))            \
+            (f)->flags |= FLOW_LABEL;                                                              \
         (f)->epoch = (s)->epoch;                                                                   \
     } while (0)
 
@@ -535,7 +537,8 @@ static __always_inline int slow_start(void *ctx, const int xdp, struct slow *s, 
             return hook_pass(xdp);                                                                 \
         flow_ = find(bucket_, &at_);                                                               \
         refused_ = flow_ && flow_->epoch == s_.epoch && !flow_over(flow_->refresh) &&              \
-                   (flow_->flags & FLOW_DROP) && hook_fits(ctx, xdp, &s_.p, flow_->mtu) &&         \
+                   (flow_->flags & (FLOW_DROP | FLOW_LABEL)) == FLOW_DROP &&                       \
+                   hook_fits(ctx, xdp, &s_.p, flow_->mtu) &&                                       \
                    flow_->tos == (v6 ? hook_tos6(&s_.p) : hook_tos4(&s_.p));                       \
         if (refused_)                                                                              \
             s_.counter = flow_->counter;                                                           \

@@ -37,7 +37,7 @@ const char *company_kind_name(enum company_kind kind)
         [COMPANY_QDISC] = "qdisc",       [COMPANY_TC] = "tc",
         [COMPANY_BPF] = "bpf",           [COMPANY_IPSEC] = "ipsec",
         [COMPANY_VRF] = "vrf",           [COMPANY_EXPECTATION] = "expectation",
-        [COMPANY_UNREAD] = "unread"};
+        [COMPANY_SETTING] = "setting",   [COMPANY_UNREAD] = "unread"};
 
     return names[kind];
 }
@@ -164,15 +164,6 @@ static int read_ipsec(bool *ret_found)
     return is_missing(r) ? 0 : r;
 }
 
-/* net.ipv4.ip_forward_update_priority; kernels before 4.18 always do. */
-bool company_keeps_priority(void)
-{
-    AUTO(buf) struct buf text = {0};
-
-    return file_read("/proc/sys/net/ipv4/ip_forward_update_priority", 16, &text, NULL) >= 0 &&
-           buf_str(&text)[0] == '0';
-}
-
 static int gather(const struct dataplane *dp, struct company *company)
 {
     const uint32_t fresh = COMPANY_NEW4 | COMPANY_NEW6, all = fresh | COMPANY_IP4 | COMPANY_IP6;
@@ -192,8 +183,7 @@ static int gather(const struct dataplane *dp, struct company *company)
         company_note(company, COMPANY_IPSEC, all, "IPsec policies");
     if (expected)
         company_note(company, COMPANY_EXPECTATION, fresh, "conntrack expectations");
-    if (company_keeps_priority())
-        company->flags |= COMPANY_KEEP_PRIORITY;
+    company_read_settings(company);
     return 0;
 }
 
@@ -203,7 +193,11 @@ static int gather(const struct dataplane *dp, struct company *company)
  * say it. */
 static uint32_t flags_of(const struct dataplane *dp, bool described)
 {
-    return dp->company.flags | (!described && dp->company.count ? COMPANY_IP4 | COMPANY_IP6 : 0);
+    uint32_t flags = dp->company.flags;
+
+    if (dp->mtus.label_rules || (dp->mtus.shared6 && dp->company.by_label))
+        flags |= COMPANY_LABELS;
+    return flags | (!described && dp->company.count ? COMPANY_IP4 | COMPANY_IP6 : 0);
 }
 
 static void publish(struct dataplane *dp, uint32_t changes, bool known)

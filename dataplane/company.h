@@ -30,6 +30,7 @@ enum company_kind {
     COMPANY_IPSEC,
     COMPANY_EXPECTATION,
     COMPANY_VRF,
+    COMPANY_SETTING,
     COMPANY_UNREAD, /* not known yet, or it cannot be read */
     COMPANY_KINDS
 };
@@ -51,6 +52,7 @@ struct company {
     uint32_t flags;                       /* COMPANY_* of bpf/abi.h, but for COMPANY_READING */
     char why[COMPANY_WHYS][COMPANY_TEXT]; /* "": nothing decides about those */
     uint32_t kinds;                       /* bits: 1 << enum company_kind, of `why` */
+    bool by_label;                        /* next hops of IPv6 share traffic by the flow label */
     struct company_place *places;
     unsigned count;
 };
@@ -80,8 +82,17 @@ void company_read_tcx(const struct dataplane *dp, struct company *company);
 void company_read_links(struct company *company);
 /* 1: conntrack expects connections, 0: it does not. */
 int company_expectations(void);
-/* net.ipv4.ip_forward_update_priority is 0. */
-bool company_keeps_priority(void);
+
+/* Settings of the kernel (sysctls), as they stand. */
+struct company_settings {
+    uint32_t update_priority; /* forwarding sets a packet's priority by its TOS */
+    uint32_t redirects;       /* an ICMP redirect changes where a destination's packets go */
+    uint32_t learned_mtus;    /* forwarding honours MTUs that ICMP said */
+    uint32_t hash4, hash6;    /* what next hops share traffic by */
+};
+
+struct company_settings company_settings(void);
+void company_read_settings(struct company *company);
 
 #define COMPANY_LINKS 64 /* more are not told from those */
 

@@ -1,6 +1,6 @@
 /* What else decides and sends no events: programs of others at tcx and at netfilter's hooks,
  * iptables' old tables, conntrack's expectations (only for who listens to every connection, which
- * costs each of them), and one setting. A thread looks at them, so that a network lock that another
+ * costs each of them), and settings. A thread looks at them, so that a network lock that another
  * process holds stops nothing else.
  *
  * Surprise: it compares with what stood there before the last reading began, not with its own last
@@ -21,9 +21,11 @@ uint64_t company_unseen(const struct dataplane *dp, const uint32_t *ports, unsig
                         struct company_programs *programs)
 {
     uint64_t state = DIGEST_START;
-    int words[] = {company_expectations(), company_keeps_priority()};
+    struct company_settings settings = company_settings();
+    int expected = company_expectations();
 
-    digest_mix(&state, words, sizeof(words));
+    digest_mix(&state, &expected, sizeof(expected));
+    digest_mix(&state, &settings, sizeof(settings));
     company_mix_tcx(dp, ports, count, programs, &state);
     company_mix_legacy(&state);
     company_links_look(programs);

@@ -6,7 +6,8 @@
  * judge.c which connections stay · settings.c sysctls, found.c as they were · company*.c what else
  * decides, dump.c netlink's lists · base.c the closed table · plan.c policies compiled, rules.c in
  * nftables, apply.c in force · events.c reading events, watch.c who else changed something, tend.c
- * putting it back · report.c counters and status · route_mtu.c of routes · dataplane.c the rest. */
+ * putting it back · report.c counters and status · route_mtu.c, route_label.c of routes ·
+ * dataplane.c the rest. */
 #ifndef DATAPLANE_FAST_H
 #define DATAPLANE_FAST_H
 
@@ -58,6 +59,8 @@ struct route_mtus {
     unsigned count;
     uint32_t
         all; /* of routes that say no interface, and of those for which there is no room; 0: none */
+    bool shared6;     /* next hops share a route of IPv6 */
+    bool label_rules; /* rules name the flow label */
 };
 
 enum port_mode { PORT_OFF, PORT_XDP, PORT_TCX };
@@ -163,6 +166,7 @@ struct dataplane {
     struct route_mtus mtus; /* as last read */
     bool mtus_unread;       /* written by both threads: they must be read again */
     bool mtus_any;          /* there are some */
+    bool labels_any;        /* shared6 or label_rules */
     pthread_mutex_t lock;   /* of the next seven: events.c writes them, dataplane_tend takes them */
     unsigned pending;       /* DATAPLANE_*: to be looked at */
     uint32_t company_changes;
@@ -272,6 +276,10 @@ bool route_mtu_changes(const struct dataplane *dp, const struct nlmsghdr *h);
 int route_mtu_read(struct dataplane *dp);
 /* 0: none. */
 uint32_t route_mtu_of(const struct route_mtus *mtus, uint32_t ifindex);
+
+/* route_label.c: whether a message about a route or a rule makes the flow label of IPv6 matter. */
+bool route_label_shared(const struct nlmsghdr *h);
+bool route_label_ruled(const struct nlmsghdr *h);
 
 /* clsact.c: where the kernel has no tcx. Negative errno. */
 /* Of our filter, nobody else's: tc chooses priorities from 49152 downwards, people from 1 upwards.

@@ -101,24 +101,39 @@ bool route_mtu_changes(const struct dataplane *dp, const struct nlmsghdr *h)
 
     if (route_mtu_add(&mtus, h))
         return true;
+    /* Where they are known to matter, one more changes nothing. */
+    if ((route_label_shared(h) || route_label_ruled(h)) &&
+        !__atomic_load_n(&dp->labels_any, __ATOMIC_SEQ_CST))
+        return true;
     return h->nlmsg_type == RTM_NEWROUTE && (h->nlmsg_flags & NLM_F_REPLACE) &&
            __atomic_load_n(&dp->mtus_any, __ATOMIC_SEQ_CST);
 }
 
 static bool on_route(void *arg, const struct nlmsghdr *h)
 {
-    route_mtu_add(arg, h);
+    struct route_mtus *mtus = arg;
+
+    route_mtu_add(mtus, h);
+    mtus->shared6 |= route_label_shared(h);
+    mtus->label_rules |= route_label_ruled(h);
     return true;
+}
+
+static int dump(uint16_t type, uint8_t family, struct route_mtus *mtus)
+{
+    struct {
+        struct nlmsghdr h;
+        struct rtmsg message; /* a rule's begins like it */
+    } request = {.h = {.nlmsg_len = sizeof(request),
+                       .nlmsg_type = type,
+                       .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+                 .message = {.rtm_family = family}};
+
+    return dump_run(NETLINK_ROUTE, &request.h, on_route, mtus);
 }
 
 int route_mtu_read(struct dataplane *dp)
 {
-    struct {
-        struct nlmsghdr h;
-        struct rtmsg message;
-    } request = {.h = {.nlmsg_len = sizeof(request),
-                       .nlmsg_type = RTM_GETROUTE,
-                       .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP}};
     struct route_mtus fresh = {0};
     int r = -EINTR;
 
@@ -126,11 +141,11 @@ int route_mtu_read(struct dataplane *dp)
         return 0;
     for (int i = 0; r == -EINTR && i < TRIES; i++) {
         fresh = (struct route_mtus){0};
-        request.message.rtm_family = AF_INET;
-        r = dump_run(NETLINK_ROUTE, &request.h, on_route, &fresh);
-        request.message.rtm_family = AF_INET6;
+        r = dump(RTM_GETROUTE, AF_INET, &fresh);
         if (!r)
-            r = dump_run(NETLINK_ROUTE, &request.h, on_route, &fresh);
+            r = dump(RTM_GETROUTE, AF_INET6, &fresh);
+        if (!r)
+            r = dump(RTM_GETRULE, AF_INET6, &fresh);
         r = r == -EOPNOTSUPP || r == -EAFNOSUPPORT ? 0 : r; /* no IPv6 */
     }
     if (r < 0 && r != -EINTR) { /* changes of those with an MTU tell so by events, too */
@@ -139,6 +154,7 @@ int route_mtu_read(struct dataplane *dp)
     }
     dp->mtus = fresh;
     __atomic_store_n(&dp->mtus_any, fresh.count || fresh.all, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&dp->labels_any, fresh.shared6 || fresh.label_rules, __ATOMIC_SEQ_CST);
     return 0;
 }
 

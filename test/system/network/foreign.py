@@ -1,11 +1,11 @@
 """What other programs do to the router, about one of the conversations, and how all of it is taken back."""
-from trees import LAN6
+from trees import LAN4, LAN6
 import wire
 
 
 def table(name, family, body):
     """A table of others, in place of one they had. nft wants the end of a block to be the end of a line."""
-    body = body.replace("; } chain", ";\n}\nchain")
+    body = body.replace("; } chain", ";\n}\nchain").replace("}; } chain", "};\n}\nchain")
     return f"nft -f - <<'X'\nadd table {family} {name}\ndelete table {family} {name}\ntable {family} {name} {{\n{body}\n}}\nX"
 
 
@@ -13,6 +13,16 @@ HELPERS = table("x7", "inet", """ct helper f4 { type "ftp" protocol tcp; l3proto
 ct helper f6 { type "ftp" protocol tcp; l3proto ip6; }
 chain c { type filter hook prerouting priority -150; meta nfproto ipv4 tcp dport 21 ct helper set "f4"
 meta nfproto ipv6 tcp dport 21 ct helper set "f6"; }""")
+
+
+TIMEOUTS = table("x7", "inet", """ct timeout t4 { protocol udp; l3proto ip; policy = { unreplied : 100, replied : 100 }
+}
+chain c { type filter hook prerouting priority -150; meta nfproto ipv4 udp dport 1-60000 ct timeout set "t4"; }""")
+
+
+STRANGER = "192.0.2.50"  # a router nobody has: to be heard of by its address of Ethernet
+LEARNS = (f"sysctl -qw net.ipv4.conf.all.accept_redirects=1 net.ipv4.conf.wan0.accept_redirects=1; "
+          f"ip neigh replace {STRANGER} lladdr 02:00:00:00:02:77 dev wan0 nud permanent")
 
 
 def filters(r, s):
@@ -40,7 +50,17 @@ def filters(r, s):
         table("x6", "inet", f"chain c {{ type nat hook {r.choice(['prerouting', 'output'])} priority -110; {port} dnat {v} to {'fd00:2::2' if six else '10.2.0.3'}; }}"),
         table("x6", "inet", f"chain c {{ type nat hook postrouting priority 90; {port} snat {v} to {'fd00:10::88' if six else '192.0.2.88'}; }}"),
         table("x6", "inet", f"chain c {{ type route hook output priority -140; {port} meta mark set 1; }}"),
-        HELPERS,
+        table("x2", "inet", f"chain c {{ type filter hook ingress device {r.choice(['lan0', wan])} priority {priority}; {port} drop; }}"),
+        table("x1", "inet", f"{chain} {port} queue num 5 {r.choice(['', 'bypass'])}; }}"),
+        table("x1", "inet", f"{chain} iifname {{ lan0, dmz0 }} {match} drop; }}"), table("x1", "inet", f"{chain} oifname \"wan*\" {port} drop; }}"),
+        table("x1", "inet", f"{chain} iifname != \"{wan}\" {match} drop; }}"), table("x1", "inet", f"chain d {{ {match} drop; }} {chain} jump d; }}"),
+        table("x1", "inet", f"{chain} iifname vmap {{ lan0 : drop }}; }}"), table("x1", "inet", f"{chain} ct mark 0-99999999 {port} drop; }}"),
+        table("x1", "inet", f"{chain} ct state established {port} limit rate over 2/day burst 2 packets drop; }}"),
+        table("x8", "bridge", "chain c { type filter hook forward priority 0; policy drop; }"),
+        table("x5", "inet", f"chain c {{ type filter hook prerouting priority -300; ct original zone 0 {port} ct zone set {r.choice(['1', 'iif map { lan0 : 3 }'])}; }}"),
+        table("x6", "inet", f"flowtable f {{ hook ingress priority 0; devices = {{ lan0, {wan} }}; }} chain c {{ type filter hook forward priority 10; {port} flow add @f; }}"),
+        table("x4", "inet", f"chain c {{ type filter hook forward priority 20; {port} {v} {'hoplimit' if six else 'ttl'} set 33; }}"),
+        HELPERS, TIMEOUTS,
     ]
 
 
@@ -65,9 +85,16 @@ def rules(r, s):
         f"{ip} route replace default via {far} dev wan1 table 101; {ip} rule add pref {pref} {'tos' if not six else 'dsfield'} 0x10 lookup 101",
         f"{ip} route replace default via {far} dev wan1 table 101; {ip} rule add pref {pref} ipproto {proto if proto != 'icmp' or not six else 'ipv6-icmp'} lookup 101",
         f"{ip} nexthop replace id 71 via {far} dev wan1; {ip} route replace {dst} nhid 71", f"{ip} nexthop replace id 72 blackhole; {ip} route replace {dst} nhid 72",
-        f"{ip} nexthop replace id 71 via {far} dev wan1; {ip} nexthop replace id 73 group 71; {ip} route replace {dst} nhid 73; {ip} nexthop replace id 71 via {near} dev wan0",
+        f"{ip} nexthop replace id 71 via {far} dev wan1; ip nexthop replace id 73 group 71; {ip} route replace {dst} nhid 73; {ip} nexthop replace id 71 via {near} dev wan0",
         f"ip -6 route replace {dst} from {src} via {far} dev wan1" if six else f"ip route replace {dst} tos 0x10 via {far} dev wan1",
         f"{ip} route replace throw {dst} table 101; {ip} rule add pref {pref} from {src} lookup 101",
+        f"{ip} rule add pref {pref} not from {src} iif lan0 {none}", f"{ip} rule add pref {pref} oif wan1 {none}",
+        f"{ip} rule add pref {pref} uidrange {r.choice(['0-0', '1-9'])} to {dst} {none}",
+        f"{ip} rule add pref {pref} iif lan0 lookup main suppress_prefixlength 0; {ip} route replace default via {far} dev wan1 table 101; {ip} rule add pref 9001 lookup 101",
+        f"{ip} rule add pref {pref} iif lan0 sport {s['sport']} ipproto {proto if proto in ('tcp', 'udp') else 'tcp'} {none}",
+        f"{ip} rule add pref {pref} from {src} goto 9001; {ip} rule add pref 9001 to {dst} {none}",
+        f"{ip} route replace {dst} nexthop via {near} dev wan0 nexthop via {far} dev wan1 weight {r.choice([1, 3])}",
+        f"{ip} nexthop replace id 71 via {far} dev wan1; {ip} nexthop replace id 72 via {near} dev wan0; ip nexthop replace id 73 group 71/72; {ip} route replace {dst} nhid 73",
         f"{ip} route append {dst} via {near} dev wan0 metric 7; {ip} route append {dst} via {far} dev wan1 metric 5",
     ]
 
@@ -83,8 +110,11 @@ def more(r, s):
         f"tc qdisc replace dev {wan} clsact; tc filter replace dev {wan} egress protocol ip pref 7 u32 match ip dport {s['dport']} 0xffff classid 1:1",
         f"conntrack -D -p {proto if proto != 'icmp' or not six else 'icmpv6'} -s {src} || true",
         f"ip {'-6 ' if six else ''}xfrm policy add src {src} dst {dst} dir {r.choice(['fwd', 'out'])} action block",
-        "sysctl -qw net.ipv4.conf.all.rp_filter=1", "conntrack -F",
+        "sysctl -qw net.ipv4.conf.all.rp_filter=1", "conntrack -F", LEARNS, LEARNS, "sysctl -qw net.ipv4.ip_forward_use_pmtu=1",
+        "sysctl -qw net.ipv4.fib_multipath_hash_policy=1 net.ipv6.fib_multipath_hash_policy=1",
         "ip addr add 192.0.2.9/24 dev wan0", "ip neigh flush dev wan0",
+        *[f"ip neigh replace {a} dev {d} {r.choice([f'lladdr {mac} nud probe', f'lladdr {mac} nud stale', f'lladdr {mac} nud delay', 'nud failed'])}"
+          for a, d, mac in [(src, "lan0", "02:00:00:00:00:02")] * (src in LAN4 + LAN6) + [("fd00:10::1" if six else "192.0.2.1", "wan0", "02:00:00:00:02:02")]],
         f"tc qdisc replace dev lan0 clsact; tc filter replace dev lan0 ingress protocol ip pref 7 u32 match ip dport {s['dport']} 0xffff action drop",
         *[f"program {where} {port} {s['dport']}" for where, port in (("in", "lan0"), ("out", wan), ("netfilter", "all"), ("in", wan))],
     ]
@@ -96,16 +126,17 @@ def foreigner(r, specs):
 
 
 # Most of it is not there, which ends nothing.
-TABLES = "".join(f"add table {f} {t}\ndelete table {f} {t}\n" for f in ("inet", "netdev", "ip", "ip6") for t in ("x1", "x2", "x3", "x4", "x5", "x6", "x7"))
+TABLES = "".join(f"add table {f} {t}\ndelete table {f} {t}\n" for f in ("inet", "netdev", "ip", "ip6", "bridge") for t in ("x1", "x2", "x3", "x4", "x5", "x6", "x7", "x8"))
 FAR4, FAR6 = ("198.51.100.10", "198.51.100.11", "10.2.0.2", "10.2.0.3", "192.0.2.2"), ("2001:db8:100::10", "fd00:2::2")
 IP4 = "".join(f"route del {k}{d} proto boot\n" for d in FAR4 for k in ("", "unreachable ", "blackhole ", "prohibit "))
 IP4 += "".join(f"route del {d} tos 0x10\nroute del {d} proto boot\nroute del {d} proto boot\n" for d in FAR4)
 IP6 = "".join(f"route del {k}{d}/128 proto boot\n" for d in FAR6 for k in ("", "unreachable ", "blackhole ", "prohibit "))
 IP6 += "".join(f"route del {d}/128 proto boot\nroute del {d}/128 from {a} proto boot\n" for d in FAR6 for a in LAN6)
-PREFS = "".join(f"rule del pref {p}\n" for p in (5, 9000) for _ in range(3))
+PREFS = "".join(f"rule del pref {p}\n" for p in (5, 9000, 9001) for _ in range(3))
 TABLES_100 = "route flush table 100\nroute flush table 101\nnexthop del id 71\nnexthop del id 72\nnexthop del id 73\n"
 TC = "".join(f"qdisc del dev {d} root\nfilter del dev {d} egress pref 7\n" for d in ("wan0", "wan1", "dmz0")) + "filter del dev lan0 ingress pref 7\n"
 UNDO = (f"set +e; nft -f - <<'X'\n{TABLES}X\ntc -force -batch - <<'X'\n{TC}X\n"
         f"ip -force -batch - <<'X'\n{IP4}{PREFS}{TABLES_100}addr del 192.0.2.9/24 dev wan0\nxfrm policy flush\nX\n"
         f"ip -6 -force -batch - <<'X'\n{IP6}{PREFS}{TABLES_100}X\n"
-        "sysctl -qw net.ipv4.conf.all.rp_filter=0; conntrack -F; true")
+        "sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.all.accept_redirects=0 net.ipv4.ip_forward_use_pmtu=0 "
+        "net.ipv4.fib_multipath_hash_policy=0 net.ipv6.fib_multipath_hash_policy=0; ip route flush cache; conntrack -F; true")

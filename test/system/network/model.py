@@ -10,6 +10,7 @@ import wire
 
 SERVICES = {"http": 80, "domain": 53}
 REFUSED = "refused"
+UNPARSED = {"sctp", "ah"}  # to conntrack what the script says is no packet of those
 LATER = {"state", "tcp-flags", "limit"}  # what is more than the first packet's addresses
 
 
@@ -68,7 +69,7 @@ def same(entry, packet, groups, to="destination-ports"):
     if not protocol(entry.get("protocol"), packet) or not addresses(entry.get("source"), packet["src"], groups):
         return False
     asks = entry.get("source-ports") is not None or entry.get(to) is not None
-    if asks and packet["proto"] == "icmp":
+    if asks and packet["proto"] not in ("tcp", "udp"):
         return False
     if not ports(entry.get("source-ports"), packet["sport"], groups) or not ports(entry.get(to), packet["dport"], groups):
         return False
@@ -86,7 +87,7 @@ def zone(word, port, zones):
 
 
 def by_number(entries):
-    return [entries[n] for n in sorted(entries, key=int)]
+    return [entries[n] for n in sorted(entries, key=int) if entries[n].get("enabled", True)]
 
 
 class Box:
@@ -96,7 +97,8 @@ class Box:
         routing = tree.get("routing", {})
         self.fw, self.static = tree.get("firewall", {}), routing.get("static", {})
         self.zones, self.nat, self.groups = self.fw.get("zones", {}), self.fw.get("nat", {}), self.fw.get("groups", {})
-        self.plain = set(self.static) == {"0.0.0.0/0", "::/0"} and not routing.get("policy") and not any(
+        one_way = all(len(e.get("next-hops", {})) == 1 for e in self.static.values())
+        self.plain = set(self.static) == {"0.0.0.0/0", "::/0"} and one_way and not routing.get("policy") and not any(
             {"mtu", "enabled"} & i.keys() for i in tree.get("interfaces", {}).values())
         self.own = {p: [x.split("/")[0] for x in tree.get("interfaces", {}).get(p, {}).get("addresses", a)] for p, a in ROUTER.items()}
 
@@ -126,7 +128,7 @@ class Box:
                 continue
             if "destination" not in e and not self.is_own(packet["dst"]):
                 continue
-            if e.get("action") == "none":
+            if e.get("action") in ("none", "exclude"):
                 break
             return {**packet, **target(e, packet)} if "translate-to" in e else packet
         return packet
@@ -165,7 +167,7 @@ class Box:
     def says(self, spec, mac):
         """REFUSED, or (way out, host, source, destination, port) as the far end sees it. Raises Unknown."""
         come = HOSTS[home(spec["src"])][0]
-        if self.fw.get("notrack") or any("state" in r for r in self.fw.get("rules", {}).values()):
+        if spec["proto"] in UNPARSED or self.fw.get("notrack") or any("state" in r for r in self.fw.get("rules", {}).values()):
             raise Unknown
         packet = self.destination({**spec, "mac": mac}, come)
         go, host = self.way(packet["dst"])

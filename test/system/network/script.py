@@ -3,14 +3,14 @@ programs, cables and cards do to the router. perform() does one in a world and r
 import random
 import time
 
-from foreign import HELPERS, UNDO, foreigner
-from trees import DMZ4, DMZ6, LAN4, LAN6, NET4, NET6, OWN, PORTS, destination_nat, tree, written
+from foreign import HELPERS, STRANGER, UNDO, foreigner
+from trees import DMZ4, DMZ6, LAN4, LAN6, NET4, NET6, OTHER, OWN, PORTS, destination_nat, tree, written
 from world import OWN6, Failed
 import talk
 import wire
 
-# said twice; a cable is pulled; a kernel before tcx; anything else is a fault of these words
-MAY_FAIL = ("File exists", "unreachable", "is down", "invalid gateway", "Invalid argument")
+# said twice; a cable is pulled; a kernel without that; anything else is a fault of these words
+MAY_FAIL = ("File exists", "unreachable", "is down", "invalid gateway", "Invalid argument", "Failed to load", "process rule: No such file")
 OBEY_S = 0.11  # established flows obey a change within 100 ms
 
 
@@ -59,7 +59,7 @@ def counted(world):
     return [f"{k}: {v[0] - world.before.get(k, zero)[0]} packets, {v[1] - world.before.get(k, zero)[1]} bytes" for k, v in sorted(now.items())]
 
 
-STEPS = {"begin": talk.begin, "ftp": talk.ftp, "say": talk.say, "end": talk.end, "age": age, "config": config, "foreign": foreign, "cable": cable}
+STEPS = {"begin": talk.begin, "ftp": talk.ftp, "say": talk.say, "end": talk.end, "learn": talk.learn, "age": age, "config": config, "foreign": foreign, "cable": cable}
 SLOW = {"age", "config", "foreign", "cable"}  # these wait: the worlds do them at the same time
 
 
@@ -75,10 +75,10 @@ def settles(step):
 # ---- the random script ----
 
 TOS = [0] * 5 + [0x10, 0xb8, 0x02]
-HOW = [""] * 12 + ["port", "size", "ttl", "pieces", "options", "unsummed", "unasked", "unasked", "again", "ahead"] + [None]
+HOW = [""] * 14 + ["port", "size", "ttl", "ttl back", "tos", "tos", "pieces", "options", "unsummed", "unasked", "unasked", "again", "ahead"] + [None]
 
 def spec(r, n):
-    proto = r.choice(["tcp", "tcp", "udp", "udp", "icmp"])
+    proto = r.choice(["tcp", "tcp", "udp", "udp", "icmp", "tcp", "udp", r.choice(["icmp", *OTHER])])
     src, dst = r.choice([(LAN4, NET4), (LAN4, NET4), (LAN4, NET4), (LAN4, DMZ4), (LAN6, NET6), (LAN6, NET6), (LAN6, DMZ6), (DMZ4, NET4), (DMZ6, NET6),
                          (NET4, [OWN]), (NET4, [OWN]), (LAN4, [OWN]), (LAN4, ["10.1.0.1"]), ([OWN], NET4), (OWN6, NET6), ([OWN], DMZ4)])
     return {"proto": proto, "src": r.choice(src), "dst": r.choice(dst), "sport": 20000 + n,
@@ -87,6 +87,8 @@ def spec(r, n):
 
 def forwarded(r, n, entry):
     """A conversation that an entry of destination NAT may be for."""
+    if entry["protocol"] == "icmpv6":
+        return {"proto": "icmp", "src": r.choice(LAN6), "dst": NET6[0], "sport": 20000 + n, "dport": 80}
     proto = {"tcp_udp": r.choice(["tcp", "udp"]), "any": "tcp"}.get(entry["protocol"], entry["protocol"])
     src = OWN if entry["from"] == "local" else r.choice(LAN4 if entry["from"] == "lan" else NET4)
     return {"proto": proto, "src": src, "dst": r.choice(NET4) if entry["from"] == "local" else OWN, "sport": 20000 + n, "dport": r.choice([8000, 8001, 8001, 8002, 80, 53])}
@@ -141,6 +143,8 @@ class Writer:
             self.steps.append(["config", written(self.t)])
         elif kind < 0.9:
             self.steps.append(["foreign", r.choice([foreigner(r, self.specs)] * 4 + [UNDO])])
+            if "sysctl" in self.steps[-1][1] or r.random() < 0.05:
+                self.steps.append(["learn", "isp0", r.choice(NET4), *r.choice([("redirect", STRANGER), ("net redirect", STRANGER), ("size", 1000)])])
         elif self.down:
             self.steps.append(["cable", self.down, "up"])
             self.down = None

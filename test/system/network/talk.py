@@ -1,8 +1,9 @@
 """Conversations of packets: a client, and whoever the client's packets reach. Each end acknowledges what it saw itself,
 so that a translation which changes the length of what is said (FTP's addresses) is followed."""
+import ipaddress
 import re
 
-from world import home
+from world import HOSTS, OWN4, home
 import wire
 
 OPENING = [(b"USER x\r\n", b"331 x\r\n")]  # the kernel's helper reads lines behind a first one only
@@ -11,20 +12,23 @@ OPENING = [(b"USER x\r\n", b"331 x\r\n")]  # the kernel's helper reads lines beh
 class Talk:
     def __init__(self, world, spec):
         self.w, self.spec, self.host = world, spec, home(spec["src"])
-        self.proto = {"tcp": wire.TCP, "udp": wire.UDP}.get(spec["proto"], wire.ICMP6 if wire.is6(spec["src"]) else wire.ICMP)
+        self.proto = {"tcp": wire.TCP, "udp": wire.UDP, **wire.OTHERS}.get(spec["proto"], wire.ICMP6 if wire.is6(spec["src"]) else wire.ICMP)
+        self.other = self.proto in wire.OTHERS.values()  # no ports, no numbers of its own
         self.far = None  # (host, Seen): the last packet of the client as the server saw it
         self.near = None  # Seen: the last one of the server as the client saw it
         self.moves = world.moves
         self.trail = []  # what came of each packet of the client: [(host, Seen)]
         self.mine, self.theirs = 1000, 5000  # next sequence numbers of client and server
         self.has, self.server_has = 0, 0  # what client and server acknowledge
-        self.plain, self.answer = {wire.TCP: (wire.PSH | wire.ACK,) * 2, wire.UDP: (0, 0)}.get(self.proto, ("ask", "answer"))
+        self.plain, self.answer = {wire.TCP: (wire.PSH | wire.ACK,) * 2, wire.UDP: (0, 0), **dict.fromkeys(wire.OTHERS.values(), (0, 0))}.get(self.proto, ("ask", "answer"))
 
     def body(self, src, dst, sport, dport, flags, seq, ack, payload):
         if self.proto == wire.TCP:
             return wire.tcp(src, dst, sport, dport, flags, seq, ack if flags & wire.ACK else 0, payload)
         if self.proto == wire.UDP:
             return wire.udp(src, dst, sport, dport, payload)
+        if self.other:
+            return bytes(4) + payload
         kind = (128 if self.proto == wire.ICMP6 else 8) + (0 if flags == "ask" else 1 if self.proto == wire.ICMP6 else -8)
         return wire.icmp(src, dst, kind, 0, sport << 16 | 1, payload)
 
@@ -37,12 +41,11 @@ class Talk:
         packets = [wire.ip(s["src"], s["dst"], self.proto, number, body, ttl, tos=tos)]
         if pieces:
             cut = pieces // 8 * 8
-            packets = [wire.ip(s["src"], s["dst"], self.proto, number, body[:cut], ttl, 0, True, tos=tos),
-                       wire.ip(s["src"], s["dst"], self.proto, number, body[cut:], ttl, cut, tos=tos)]
+            packets = cut_up(packets[0], s["src"], s["dst"], self.proto, number, body, cut, ttl, tos)
         heard = self.w.carry(self.host, [change(p) for p in packets])
         self.trail.append([(h, x) for h, x in heard if x.number == number and h != self.host])
         for host, seen in heard:
-            if host != self.host and seen.number == number:
+            if host != self.host and seen.number == number and not pieces:
                 self.far = (host, seen)
                 if self.proto == wire.TCP:
                     self.server_has = self.after(seen, flags)
@@ -50,15 +53,17 @@ class Talk:
             self.mine += len(payload) + (1 if flags & (wire.SYN | wire.FIN) else 0)
         return [f"{h} heard {x.text}" for h, x in heard]
 
-    def back(self, flags, payload=b"", ttl=64):
+    def back(self, flags, payload=b"", ttl=64, pieces=0, change=lambda packet: packet):
         if not self.far or self.far[1].sport is None and self.proto in (wire.TCP, wire.UDP):
             return []
         host, x = self.far
         number = self.w.next_number()
         sport = x.dport if x.sport is not None else int.from_bytes(x.raw[(40 if wire.is6(x.src) else 20) + 4:][:2], "big")
-        heard = self.w.carry(host, [wire.ip(x.dst, x.src, self.proto, number, self.body(
-            x.dst, x.src, sport, x.sport, flags, self.theirs, self.server_has, payload), ttl,
-                                          tos=self.spec.get("tos", 0))])
+        tos, body = self.spec.get("tos", 0), self.body(x.dst, x.src, sport, x.sport, flags, self.theirs, self.server_has, payload)
+        packets = [wire.ip(x.dst, x.src, self.proto, number, body, ttl, tos=tos)]
+        if pieces:
+            packets = cut_up(packets[0], x.dst, x.src, self.proto, number, body, pieces // 8 * 8, ttl, tos)
+        heard = self.w.carry(host, [change(p) for p in packets])
         for h, seen in heard:
             if h == self.host and seen.number == number:
                 self.near = seen
@@ -91,7 +96,7 @@ class Talk:
         text = bytes((i * 7 + self.mine + size) % 251 for i in range(size))
         if self.proto == wire.TCP:
             return self.say(text, text[::-1])
-        if self.proto == wire.UDP:
+        if self.proto == wire.UDP or self.other:
             return self.out(0, text) + self.back(0, text[::-1])
         return self.out("ask", text) + self.back("answer", text)
 
@@ -118,6 +123,13 @@ class Talk:
 # what TCP does not allow, or seldom does
 FLAGS = {"null": 0, "push": wire.PSH, "both": wire.SYN | wire.FIN, "urgent": wire.ACK | wire.URG, "congested": wire.ACK | wire.ECE,
          "begin": wire.SYN, "answer": wire.SYN | wire.ACK}
+
+
+def cut_up(packet, src, dst, proto, number, body, cut, ttl, tos):
+    """The two fragments of a packet."""
+    if wire.is6(src):
+        return list(wire.pieces6(packet, cut, number))
+    return [wire.ip(src, dst, proto, number, body[:cut], ttl, 0, True, tos=tos), wire.ip(src, dst, proto, number, body[cut:], ttl, cut, tos=tos)]
 
 
 def place(text, other):
@@ -180,10 +192,16 @@ def say(world, name, size, times=1, how=""):
     talk = world.talks.get(name)
     if not talk or talk.proto in (wire.ICMP, wire.ICMP6) and talk.moves != world.moves:
         return []
+    ask, answer = (b"", b"") if talk.proto == wire.TCP else (b"v" * 40, b"u" * 40)
     if how in ("port", "size"):
         return talk.complaint(how)
     if how == "ttl":
-        return talk.out("ask" if talk.proto in (wire.ICMP, wire.ICMP6) else 0 if talk.proto == wire.UDP else wire.ACK, b"", ttl=1)
+        return talk.out(wire.ACK if talk.proto == wire.TCP else talk.plain, b"", ttl=times)
+    if how == "ttl back":
+        return talk.back(wire.ACK if talk.proto == wire.TCP else talk.answer, b"", ttl=times)
+    if how == "tos":  # another class than the rest of the conversation, there and back
+        other = 0x28 if size > 500 else 0x10
+        return talk.out(talk.plain, ask, change=lambda p: wire.marked(p, other)) + talk.back(talk.answer, answer, change=lambda p: wire.marked(p, other))
     if how == "again":  # sent twice; to conntrack it is old
         return talk.once(wire.PSH | wire.ACK, b"y" * 50, -50) if talk.proto == wire.TCP else talk.exchange(size)
     if how == "ahead":  # conntrack is told to be liberal
@@ -198,8 +216,23 @@ def say(world, name, size, times=1, how=""):
     if how == "unasked":
         return sum((talk.back(talk.answer, bytes([i]) * size) for i in range(times + 1)), [])
     if how == "pieces":
-        return talk.out(0, b"x" * 900, pieces=480) if talk.proto == wire.UDP and not wire.is6(talk.spec["src"]) else []
+        return talk.out(talk.plain, b"x" * 900, pieces=480) + talk.back(talk.answer, b"y" * 900, pieces=480) if talk.proto != wire.TCP else []
     return sum((talk.exchange(size) for _ in range(times)), [])
+
+
+LEARNED = {"redirect": (5, 1), "net redirect": (5, 0), "size": (3, 4)}
+
+
+def learn(world, host, about, what, value):
+    """A host says by ICMP to the appliance, about its answer to a ping, what is to be learned of a destination: another
+    gateway, or the largest size. Of pings the kernel sends itself only answers teach it (icmp_err)."""
+    kind, code = LEARNED[what]
+    own, gateway = OWN4[0], HOSTS[host][1][0].split("/")[0]
+    seen = world.carry(host, [wire.ip(about, own, wire.ICMP, world.next_number(), wire.icmp(about, own, 8, 0, 0x77770001, bytes(20)))])
+    answer = wire.ip(own, about, wire.ICMP, 1, wire.icmp(own, about, 0, 0, 0x77770001, bytes(20)))
+    rest = value if what == "size" else int(ipaddress.ip_address(value))
+    error = wire.ip(gateway, own, wire.ICMP, world.next_number(), wire.icmp(gateway, own, kind, code, rest, answer[:28]))
+    return [f"{h} heard {x.text}" for h, x in seen + world.carry(host, [error])]
 
 
 def end(world, name, how):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The same random script in three worlds: fast path off, tcx, xdp. Every host must see the same packets.
 
-    test_network.py BUILD [--seconds S] [--seed N] [--script FILE] [--modes off,tcx,xdp]
+    test_network.py BUILD [--seconds S] [--seed N] [--script FILE...] [--modes off,tcx,xdp]
 
 A script that differs is run again in new worlds; if it differs there, too, it is made as short as it gets,
 printed, and the run fails."""
@@ -40,6 +40,14 @@ def report(build, modes, steps, text, needed):
     return f"{said}\nthe script ({how}; write it to a file, then --script FILE):\n{lines}"
 
 
+def scripted(worlds, file):
+    with open(file) as f:
+        steps = [json.loads(x) for x in f if x.strip()]
+    text, _ = play(worlds, steps)
+    if text or worlds.refused:
+        raise Failed(text or "the first configuration is refused")
+
+
 def one(build, modes, worlds, steps, history):
     text, _ = play(worlds, steps)
     if not text:
@@ -55,7 +63,7 @@ def main():
     p.add_argument("build")
     p.add_argument("--seconds", type=float, default=60)
     p.add_argument("--seed", type=int)
-    p.add_argument("--script")
+    p.add_argument("--script", nargs="+", help="instead of random ones")
     p.add_argument("--count", type=int, default=10**9)
     p.add_argument("--keep-going", action="store_true")
     p.add_argument("--modes", default="off,tcx,xdp")
@@ -63,15 +71,11 @@ def main():
     need_root("bpf", "bpffs")
     modes, tap = a.modes.split(","), Tap()
     if a.script:
-        steps = [json.loads(x) for x in open(a.script) if x.strip()]
-
-        def scripted():
-            text, _ = fails(a.build, modes, steps)
-            if text:
-                raise Failed(text)
-        tap.test(a.script, scripted)
+        with Worlds(a.build, modes, 0.03) as worlds:
+            for file in a.script:
+                tap.test(os.path.basename(file), scripted, worlds, file)
         tap.end()
-    hits, commits = {}, [0, 0]
+    hits, commits, idle = {}, [0, 0], 0
     seed, end, ran = a.seed if a.seed is not None else int(time.time()), time.monotonic() + a.seconds, 0
 
     def more():
@@ -88,8 +92,9 @@ def main():
             for w in worlds.all[1:]:
                 hits[w.mode] = hits.get(w.mode, 0) + w.hits()
             commits[1] += worlds.all[0].refused
+            idle += worlds.refused
 
-    print(f"# {ran} scripts, {commits[0]} configurations of which {commits[1]} were refused; packets the fast path carried: {hits}")
+    print(f"# {ran} scripts ({idle} begin with what is refused), {commits[0]} configurations of which {commits[1]} were refused; packets the fast path carried: {hits}")
 
     def used():
         expect(all(n for n in hits.values()), f"packets the fast path carried: {hits}")

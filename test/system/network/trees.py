@@ -19,16 +19,20 @@ SOURCES = [*LAN4, *LAN6, LAN4[:2], "!10.1.0.3", "@friends", "!@friends", "10.1.0
 FAR = [*NET4, *NET6, *DMZ4, *DMZ6, "198.51.100.0/24", "!198.51.100.10", ["198.51.100.0/24", "10.2.0.0/24", "!10.2.0.3"], "2001:db8::/32"]
 WAYS = [{"from": "lan"}, {"from": "lan"}, {"from": "lan", "to": "wan"}, {"from": "lan", "to": "wan"}, {"to": "dmz"}, {"from": "dmz"},
         {"from": "!wan"}, {"from": "lan", "to": "!dmz"}, {"from": "lan", "to": "local"}, {"from": "wan", "to": "local"}, {"from": "local"}, {"from": "local", "to": "wan"},
-        {"from": "wan", "to": "dmz"}, {"from": "wan"}, {"from": "!lan", "to": "!wan"}, {}]
+        {"from": "wan", "to": "dmz"}, {"from": "wan"}, {"from": "!lan", "to": "!wan"}, {}, {"from": "!local"}, {"to": "!local"},
+        {"from": "lan", "to": "!local"}, {"from": "!local", "to": "wan"}, {"from": "!dmz", "to": "local"}, {"from": "local", "to": "!lan"}]
 STATES = [["new"], ["established"], ["related"], ["new", "untracked"], ["invalid"], ["established", "related"], ["new", "established"]]
-FLAGS = [["syn", "!ack"], ["rst"], ["fin"], ["!syn"], ["psh", "ack"]]
+FLAGS = [["syn", "!ack"], ["rst"], ["fin"], ["!syn"], ["psh", "ack"], ["urg"], ["ece", "!cwr"], ["!ece", "!urg"], ["!psh", "!fin"], ["ack", "!rst"], ["cwr"]]
+# other than TCP, UDP and ICMP: nothing but addresses
+OTHER = ["gre", "esp", "ah", "igmp", "ospf", "pim", "vrrp", "sctp"]
+PER = ["second", "minute", "hour", "day"]  # of records, which nobody counts here
 REJECTS = ["tcp-reset", "port-unreachable", "host-unreachable", "net-unreachable", "admin-prohibited"]
 
 
 def rule(r):
     """One rule of any kind; plain ones are the most frequent."""
     x = {"action": r.choice(["accept", "accept", "accept", "drop", "reject"]), **r.choice(WAYS)}
-    kind = r.choice(["any", "port", "port", "port", "icmp", "number"])
+    kind = r.choice(["any", "port", "port", "port", "port", "icmp", "icmp", "other", "number", "number"])
     if kind == "port":
         x["protocol"] = r.choice(["tcp", "udp", "tcp_udp"])
         if r.random() < 0.8:
@@ -41,6 +45,8 @@ def rule(r):
         x["protocol"] = r.choice(["icmp", "icmp", "icmpv6"])
         if r.random() < 0.5:
             x["icmp-type"] = r.choice(["echo-request", "echo-request", "time-exceeded" if x["protocol"] == "icmp" else "packet-too-big"])
+    elif kind == "other":
+        x["protocol"] = r.choice(OTHER + ["any"])
     four = x.get("protocol") != "icmpv6"
     if r.random() < 0.3:
         x["source"] = r.choice([s for s in SOURCES if four or isinstance(s, str) and "fd" in s])
@@ -57,17 +63,38 @@ def rule(r):
     if r.random() < 0.15:
         x["state"] = r.choice(STATES)
     if r.random() < 0.08:
-        x["limit"] = {"rate": 1, "per": "hour", "burst": r.choice([1, 2, 4]), "per-source": r.random() < 0.5}
+        x["limit"] = {"rate": 1, "per": r.choice(["hour", "day"]), "burst": r.choice([1, 2, 4]), "per-source": r.random() < 0.5}
     if x["action"] == "reject" and r.random() < 0.5:
         x["reject-with"] = r.choice(REJECTS if x.get("protocol") == "tcp" else REJECTS[1:])
     if r.random() < 0.1:
-        x.update({"log": True, "log-limit": {"rate": 1, "per": "hour"}})
-    return x
+        x.update({"log": True, "log-limit": log_limit(r), **({"log-prefix": r.choice(["seen", "a: b #1"])} if r.random() < 0.5 else {})})
+    return noted(r, x)
+
+
+def log_limit(r):
+    return {"rate": 1, "per": r.choice(PER), **({"burst": 3} if r.random() < 0.5 else {})}
+
+
+def noted(r, entry):
+    """An entry as people keep them: with a note, or switched off for now."""
+    if r.random() < 0.06:
+        entry["description"] = r.choice(["for now", "\"all of it\"", "[1]"])
+    if r.random() < 0.06:
+        entry["enabled"] = False
+    return entry
+
+
+def kept(r, entries):
+    """The same of a list of entries; what says by default what it does may say so."""
+    return {n: noted(r, dict(e)) for n, e in entries.items()}
 
 
 def source_nat(r):
     return r.choice([
-        {"10": {"to": "wan"}}, {"10": {"to": "wan"}},
+        {"10": {"to": "wan"}}, {"10": {"to": "wan", "action": "masquerade", "protocol": "any"}},
+        {"10": {"to": "wan", "protocol": r.choice(OTHER + ["icmp"])}},
+        {"5": {"to": "wan", "protocol": "icmp", "action": "none"}, "10": {"to": "wan"}},
+        {"10": {"to": "wan", "protocol": "icmpv6", "action": "snat", "translate-to": "fd00:10::77"}},
         {"10": {"to": "wan", "action": "snat", "translate-to": OWN}},
         {"10": {"to": "wan", "source": "10.1.0.2"}},
         {"10": {"to": "wan", "source": "!10.1.0.2"}},
@@ -99,9 +126,12 @@ def destination_nat(r):
                 "translate-to": r.choice(["fd00:2::2", "[fd00:2::2]:9000-9001"])}},
         {"10": {"from": "lan", "protocol": "tcp_udp", "port": 8000, "destination": OWN, "translate-to": "10.1.0.4"}},  # hairpin
         *[{"10": {"from": "local", "protocol": "tcp_udp", "port": r.choice([80, 8000, [80, 443, "8000-8002"]]), **where,
-                  "translate-to": r.choice([to, NET4[1], f"{to}:9000"])}} for where in [{"destination": NET4[0]}, {"destination": "198.51.100.0/24"}]],
+                  "translate-to": r.choice([to, NET4[1], f"{to}:9000"]), "fold": True}} for where in [{"destination": NET4[0]}, {"destination": "198.51.100.0/24"}]],
         {"10": {"from": "local", "protocol": "udp", "port": 80, "destination": "2001:db8:100::10", "translate-to": "fd00:2::2"}},
-        {"10": {**base, "protocol": "any", "port": None, "destination": OWN, "translate-to": to}},
+        {"10": {**base, "protocol": "any", "port": None, "destination": OWN, "translate-to": to, "action": "dnat"}},
+        {"10": {**base, "protocol": r.choice([*OTHER, "icmp"]), "port": None, "destination": OWN, "translate-to": to}},
+        {"10": {"from": "lan", "protocol": "icmpv6", "destination": "2001:db8:100::10", "translate-to": "fd00:2::2"}},
+        {"5": {**base, "protocol": "tcp_udp", "port": 8001, "action": "exclude"}, "10": {**base, "port": "8000-8002", "translate-to": to}},
     ])
 
 
@@ -111,8 +141,41 @@ def notrack(r):
         {"10": {"from": "lan", "source": "10.1.0.2"}},
         {"5": {"from": "lan", "source": "10.1.0.2", "action": "none"}, "10": {"from": "lan", "protocol": "tcp_udp", "destination-ports": "@web"}},
         {"10": {"protocol": "udp", "destination-ports": [53, 9000]}},
-        {"10": {"from": "local"}}, {"10": {"from": "wan", "protocol": "icmp"}},
+        {"10": {"from": "local"}}, {"10": {"from": "wan", "protocol": r.choice(["icmp", "icmpv6", "tcp", "any", *OTHER]), "action": "notrack"}},
+        {"5": {"destination": NET4[0], "action": "exclude"}, "10": {"from": "lan", "destination": ["198.51.100.0/24", "2001:db8::/32"]}},
     ])
+
+
+def route(r, to):
+    """An entry about a destination of IPv4, of each kind there is."""
+    none = r.choice(["blackhole", "unreachable", "reject"])
+    return r.choice([
+        {none: True}, {none: True, "metric": r.choice([5, 3000])},
+        {"next-hops": {VIA[1][0]: {"metric": 10}, VIA[0][0]: {"metric": 20}}},
+        {"next-hops": {VIA[0][0]: {}, VIA[1][0]: {"weight": 2}}},
+        {"next-hops": {VIA[0][0]: {"metric": 4}}, "metric": 50, "description": "a \"note\""},
+        {"interface": "wan1"}, {"interface": "wan1", "metric": 7, "preferred-source": "203.0.113.2"},
+        {"next-hops": {VIA[1][0]: {"interface": "wan1", "onlink": True}}},
+        {"next-hops": {VIA[1][0]: {}}, none: True},
+        {"next-hops": {VIA[1][0]: {"preferred-source": "203.0.113.2"}}},
+        {"next-hops": {VIA[1][0]: {}}, "preferred-source": "203.0.113.2"},
+    ])
+
+
+def route6(r):
+    near, far = (link_local(host) for host in (2, 3))
+    none = r.choice(["blackhole", "unreachable", "reject"])
+    return r.choice([
+        {"next-hops": {"fe80::ff:fe00:302": {"interface": "wan1"}}},
+        {"next-hops": {near: {"metric": 30}, far: {"metric": 20}}},
+        {"next-hops": {VIA[0][1]: {}, VIA[1][1]: {"weight": r.choice([1, 3])}}}, {"next-hops": {near: {"weight": 2}, far: {}}},
+        {"next-hops": {VIA[1][1]: {"preferred-source": "fd00:11::2"}}, none: True}, {none: True},
+    ])
+
+
+def link_local(host):
+    """A host of an uplink by what it has on each of its links, and which one it is."""
+    return f"fe80::ff:fe00:{host:x}02%wan{host - 2}"
 
 
 def routing(r):
@@ -120,20 +183,15 @@ def routing(r):
     to = r.choice([NET4[1] + "/32", "198.51.100.0/24", DMZ4[1] + "/32"])
     second = {"tables": {"second": {"id": 200, "static": {"0.0.0.0/0": {"next-hops": {VIA[1][0]: {}}}, "::/0": {"next-hops": {VIA[1][1]: {}}}}}}}
     none = r.choice(["blackhole", "unreachable", "reject"])
+    special = {"tables": {"second": {"id": 200, "description": "one more", "static": {to: route(r, to), "2001:db8::/32": route6(r)}}}}
     return r.choice([
-        {"static": {to: {none: True}}}, {"static": {NET6[0] + "/128": {none: True}}},
-        {"static": {to: {"next-hops": {VIA[1][0]: {"metric": 10}, VIA[0][0]: {"metric": 20}}}}},
-        {"static": {to: {"next-hops": {VIA[0][0]: {}, VIA[1][0]: {"weight": 2}}}}},
-        {"static": {"2001:db8::/32": {"next-hops": {"fe80::ff:fe00:302": {"interface": "wan1"}}}}},
-        {"static": {"198.51.100.11/32": {"interface": "wan1"}}},
-        {"static": {"198.51.100.11/32": {"next-hops": {VIA[1][0]: {"interface": "wan1", "onlink": True}}}}},
+        *[{"static": {to: route(r, to)}}] * 4, *[{"static": {"2001:db8::/32": route6(r)}}] * 3, {"static": {NET6[0] + "/128": {none: True}}},
+        *[{**special, "policy": {"50": {"interface": "lan0", "table": "second", **more}}} for more in ({}, {"description": "x"}, {"ignore-default": True})],
         {**second, "policy": {"50": {"from": "10.1.0.3/32", "table": "second"}}},
         {**second, "policy": {"50": {"interface": r.choice(["lan0", "dmz0"]), "table": "second"}}},
         {**second, "policy": {"40": {"mark": "0x1/0xff", "table": "second"}}},
         {**second, "policy": {"30": {"to": "10.0.0.0/8"}, "40": {"from": "10.1.0.0/24", "table": "second"}}},
         {"policy": {"40": {"from": r.choice(LAN4) + "/32", none: True}}},
-        {"static": {to: {"next-hops": {VIA[1][0]: {}}, none: True}}},
-        {"static": {to: {"next-hops": {VIA[1][0]: {"preferred-source": "203.0.113.2"}}}}},
         {**second, "policy": {"40": {"from": LAN6[0] + "/128", "table": "second"}}},
         {**second, "policy": {"40": {"to": NET4[0] + "/32", "table": "second", "ignore-default": True}}},
         {"policy": {"40": {"to": NET4[0] + "/32", none: True}}},
@@ -144,7 +202,7 @@ PLAIN = {"zones": {"lan": {"interfaces": ["lan0"]}, "dmz": {"interfaces": ["dmz0
          "rules": {}, "snat": {}, "dnat": {}, "notrack": {}, "default": {"forward": "drop"}, "uplink": 0, "routing": {}, "interfaces": {},
          "groups": GROUPS}
 WHAT = ["rule"] * 6 + ["less", "less", "snat", "snat", "dnat", "dnat", "notrack", "uplink", "uplink", "forward", "input", "routing", "routing",
-                       "mss", "zone", "address", "port", "log", "group", "group", "mtu"]
+                       "mss", "zone", "address", "port", "port", "log", "group", "group", "mtu", "note"]
 
 
 def tree(r, old=None):
@@ -158,7 +216,7 @@ def tree(r, old=None):
         del t["rules"][r.choice(sorted(t["rules"], key=int))]
     elif what in ("snat", "dnat", "notrack", "routing"):
         make = {"snat": source_nat, "dnat": destination_nat, "notrack": notrack, "routing": routing}[what]
-        t[what] = {} if t[what] and r.random() < 0.4 else make(r)
+        t[what] = {} if t[what] and r.random() < 0.4 else make(r) if what == "routing" else kept(r, make(r))
     elif what == "uplink":
         t["uplink"] = 1 - t["uplink"]
     elif what == "forward":
@@ -169,22 +227,29 @@ def tree(r, old=None):
         t["zones"]["wan"] = {**t["zones"]["wan"], "mss-clamp": r.choice(["pmtu", 1000])} if "mss-clamp" not in t["zones"]["wan"] else PLAIN["zones"]["wan"]
     elif what == "zone":  # the second uplink is one of the dmz
         moved = t["zones"]["dmz"]["interfaces"] == ["dmz0"]
-        t["zones"]["dmz"] = {"interfaces": ["dmz0", "wan1"] if moved else ["dmz0"]}
+        t["zones"]["dmz"] = {**t["zones"]["dmz"], "interfaces": ["dmz0", "wan1"] if moved else ["dmz0"]}
         t["zones"]["wan"] = {**t["zones"]["wan"], "interfaces": ["wan0"] if moved else ["wan0", "wan1"]}
     elif what == "address":
-        t["interfaces"]["wan0"] = {} if t["interfaces"].get("wan0") else {"addresses": [OWN4[1] + "/24", "fd00:10::2/64"]}
+        own = dict(t["interfaces"].get("wan0", {}))
+        t["interfaces"]["wan0"] = own
+        if own.pop("addresses", None) is None:
+            own["addresses"] = [OWN4[1] + "/24", "fd00:10::2/64"]
     elif what == "port":
         name = r.choice(["lan0", "dmz0", "wan0", "wan1"])
-        t["interfaces"][name] = {**t["interfaces"].get(name, {}), "fast-path": r.choice(["off", "tcx"])}
+        t["interfaces"][name] = {**t["interfaces"].get(name, {}), "fast-path": r.choice(["off", "tcx", "auto", "xdp"])}
     elif what == "group":
         name = r.choice(sorted(GROUPS))
-        t["groups"][name] = r.choice(OTHERS[name]) if t["groups"][name] is GROUPS[name] else GROUPS[name]
+        t["groups"][name] = r.choice(OTHERS[name]) if t["groups"][name] == GROUPS[name] else GROUPS[name]
     elif what == "mtu":
         name = r.choice(["lan0", "wan0", "wan1"])
         own = t["interfaces"].get(name, {})
         t["interfaces"][name] = {**own, "mtu": 1500 if own.get("mtu") == 1400 else 1400}  # without it an interface keeps what it has
     elif what == "log":
-        t["default"].update({"log": r.choice([["forward"], ["forward", "input"]]), "log-limit": {"rate": 1, "per": "hour"}})
+        t["default"].update({"log": r.choice([["forward"], ["forward", "input"], ["output"], "forward"]), "log-limit": log_limit(r)})
+    elif what == "note":
+        for kind in (t["zones"], t["groups"], t["interfaces"]):
+            name = r.choice(sorted(kind) or ["lan0"])
+            kind[name] = {**kind.get(name, {}), "description": r.choice(["x", "\"y\""])}
     return t
 
 

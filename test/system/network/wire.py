@@ -8,8 +8,10 @@ import zlib
 ICMP, TCP, UDP, ICMP6 = 1, 6, 17, 58
 FIN, SYN, RST, PSH, ACK, URG, ECE = 1, 2, 4, 8, 16, 32, 64
 OPTIONS6 = 60  # destination options (RFC 8200 4.6)
+FRAGMENT6 = 44
 MSS = 1460
-NAMES = {ICMP: "icmp", TCP: "tcp", UDP: "udp", ICMP6: "icmp6"}
+OTHERS = {"igmp": 2, "gre": 47, "esp": 50, "ah": 51, "ospf": 89, "pim": 103, "vrrp": 112, "sctp": 132}
+NAMES = {ICMP: "icmp", TCP: "tcp", UDP: "udp", ICMP6: "icmp6", **{n: name for name, n in OTHERS.items()}}
 ND = range(130, 144)  # multicast listeners and neighbours: the hosts' kernels speak these
 ERRORS4, ERRORS6 = (3, 4, 5, 11, 12), (1, 2, 3, 4)
 
@@ -84,6 +86,23 @@ def with_options(packet):
     return head[:10] + struct.pack("!H", checksum(head)) + head[12:] + packet[20:]
 
 
+def pieces6(packet, cut, number):
+    """Two fragments of an IPv6 packet (RFC 8200 4.5)."""
+    body = packet[40:]
+    for at, part, more in ((0, body[:cut], 1), (cut, body[cut:], 0)):
+        head = struct.pack("!BBHI", packet[6], 0, at | more, number)
+        yield packet[:4] + struct.pack("!HB", len(part) + 8, FRAGMENT6) + packet[7:40] + head + part
+
+
+def marked(packet, tos):
+    """The packet with another TOS or traffic class."""
+    if packet[0] >> 4 == 6:
+        word, = struct.unpack("!I", packet[:4])
+        return struct.pack("!I", word & ~(0xff << 20) | tos << 20) + packet[4:]
+    head = packet[:1] + bytes([tos]) + packet[2:10] + b"\0\0" + packet[12:20]
+    return head[:10] + struct.pack("!H", checksum(head)) + packet[12:20] + packet[20:]
+
+
 def without_checksum(packet):
     """UDP over IPv4 whose checksum is 0: there is none (RFC 768)."""
     return packet[:26] + b"\0\0" + packet[28:]
@@ -107,6 +126,9 @@ def layers(packet):
             body = packet[40:40 + length]
             if protocol == OPTIONS6:
                 protocol, body = body[0], body[8 + body[1] * 8:]
+            if protocol == FRAGMENT6:
+                protocol, where = body[0], struct.unpack("!H", body[2:4])[0]
+                return 6, word & 0xfffff, protocol, ttl, word >> 20 & 0xff, src, dst, where & ~7, bool(where & 1), body[8:]
             return 6, word & 0xfffff, protocol, ttl, word >> 20 & 0xff, src, dst, 0, False, body
     except (struct.error, IndexError, ValueError):
         pass
@@ -118,6 +140,8 @@ def sums_hold(version, protocol, src, dst, packet, body):
         return False
     if protocol == ICMP:
         return not checksum(body)
+    if protocol not in (TCP, UDP, ICMP6):
+        return True
     if protocol == UDP and body[6:8] == b"\0\0":
         return version == 4
     return not checksum(pseudo(packed(src), packed(dst), protocol, len(body)) + body)
@@ -146,6 +170,8 @@ def seen(packet, numbers):
     sport = dport = None
     seq, payload, extra, ours = 0, body, "", number in numbers
     whole = not offset and not more
+    if protocol in OTHERS.values() and not ours:
+        return None
     if whole and protocol == TCP and len(body) >= 20:
         sport, dport, seq, ack, size, flags = struct.unpack("!HHIIBB", body[:14])
         payload = body[(size >> 4) * 4:]

@@ -200,7 +200,7 @@ class World:
 
     def accelerated(self):
         ports = self.box.json("show", "dataplane")["ports"]
-        return all(ports[p]["mode"] == mode for p, mode in self.wanted.items())
+        return all(ports[p]["mode"] == ("tcx" if mode == "auto" else mode) for p, mode in self.wanted.items())
 
     def introduce(self, only=None):
         """The router learns of its neighbours as they ask for it; what it may send itself is the configuration's."""

@@ -1,0 +1,41 @@
+/* Where the flow label of IPv6 decides about the way: next hops that share a route's traffic
+ * (fib_multipath_hash_policy 0 counts it in), and rules that name it (Linux 6.14). An entry of the
+ * flow cache is for all labels of a flow, and hosts change theirs within a connection to get
+ * another way (RFC 6438; Linux at each retransmission), so there each packet asks anew. */
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+#include <sys/socket.h>
+
+#include "dataplane/fast.h"
+
+#define RULE_FLOW_LABEL 25 /* FRA_FLOWLABEL of Linux 6.14 */
+
+static bool has(const struct nlmsghdr *h, size_t head, uint16_t type, uint16_t or_type)
+{
+    const struct rtattr *a = (const void *)((const char *)NLMSG_DATA(h) + NLMSG_ALIGN(head));
+    int len = (int)h->nlmsg_len - (int)NLMSG_SPACE(head);
+
+    for (; RTA_OK(a, len); a = RTA_NEXT(a, len))
+        if (a->rta_type == type || a->rta_type == or_type)
+            return true;
+    return false;
+}
+
+bool route_label_shared(const struct nlmsghdr *h)
+{
+    const struct rtmsg *route = NLMSG_DATA(h);
+
+    if (h->nlmsg_type != RTM_NEWROUTE || h->nlmsg_len < NLMSG_LENGTH(sizeof(*route)))
+        return false;
+    /* What an object leads to may become a group without an event about the route. */
+    return route->rtm_family == AF_INET6 && has(h, sizeof(*route), RTA_MULTIPATH, RTA_NH_ID);
+}
+
+bool route_label_ruled(const struct nlmsghdr *h)
+{
+    const struct fib_rule_hdr *rule = NLMSG_DATA(h);
+
+    if (h->nlmsg_type != RTM_NEWRULE || h->nlmsg_len < NLMSG_LENGTH(sizeof(*rule)))
+        return false;
+    return rule->family == AF_INET6 && has(h, sizeof(*rule), RULE_FLOW_LABEL, RULE_FLOW_LABEL);
+}

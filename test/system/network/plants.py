@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""Faults put into a copy of the sources, one after the other; the laboratory must find each by itself.
+
+    plants.py SOURCE BUILD [--seconds S] [--seed N] [NAME...]
+
+SOURCE is copied to BUILD/plants-network and compiled there, so nothing that works is touched. Each fault has a random
+seed of its own to begin with, printed; --seed repeats one."""
+import argparse
+import filecmp
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+
+# name: (file, what stands there once, what takes its place)
+PLANTS = {
+    # the hit
+    "nat-port": ("bpf/slow.bpf.h", "*(__u32 *)&(f)->source_port = ports_;", "*(__u32 *)&(f)->source_port = (s)->p.ports;"),
+    "freshness": ("bpf/fast.bpf.h", "(f)->epoch != (control)->epoch || flow_over", "flow_over"),
+    "counter": ("bpf/slow.bpf.h", "s->counter = slow_counter(s->flow.mark);", "s->counter = 0;"),
+    "tos": ("bpf/fast.bpf.h", "((f)->flags & FLOW_DROP) || (f)->tos != (tos_now))", "((f)->flags & FLOW_DROP))"),
+    "mtu": ("bpf/hook.bpf.h", "return p->length <= mtu;", "return p->length <= mtu + 100;"),
+    "ends": ("bpf/fast.bpf.h", "(p)->special ||", "((p)->special & ~PARSE_ENDS) ||"),
+    # what is parsed
+    "fragment": ("bpf/parse.bpf.h", "PARSE_BE16(0xbfff)", "PARSE_BE16(0x9fff)"),
+    "hop-limit": ("bpf/parse.bpf.h", "ip->hop_limit <= 1", "ip->hop_limit < 1"),
+    "options": ("bpf/parse.bpf.h", "*(const __u8 *)ip != 0x45", "*(const __u8 *)ip >> 4 != 4"),
+    # what conntrack says
+    "way-out": ("bpf/slow.bpf.h", "s->flow.way_out && s->flow.way_out != s->fib.ifindex ?", "0 ?"),
+    "helper": ("bpf/conntrack.bpf.h", "return !ct_has_own_ways(ct) && !ct_has_xfrm(ct);", "return !ct_has_xfrm(ct);"),
+    "ended": ("bpf/conntrack.bpf.h", "(ct->mark & ABI_MARK_ENDED)", "0"),
+    # what the rules say
+    "zone": ("bpf/slow.bpf.h", ".zone_from = s->in->zone,\n                                    .zone_to = to};",
+             ".zone_from = s->in->zone,\n                                    .zone_to = s->in->zone};"),
+    "dnat-first": ("bpf/slow.bpf.h", "if (classify_may_dnat(s->blob, v6, s->p.protocol, PARSE_BE16(s->p.ports >> 16)))", "if (0)"),
+    "untracked": ("bpf/slow.bpf.h", "|| slow_is_untracked(s, v6))", ")"),
+    "asked": ("bpf/slow.bpf.h", "if (slow_is_asked(s, out->zone, v6))", "if (0)"),
+    # what else decides
+    "mark": ("bpf/hook.bpf.h", "|| skb->pkt_type || skb->mark)", "|| skb->pkt_type)"),
+    "rule": ("bpf/slow.bpf.h", "return bpf_fib_lookup(ctx, fib, sizeof(*fib), 0);", "return bpf_fib_lookup(ctx, fib, sizeof(*fib), 1);"),
+    "expectation": ("dataplane/company.c", "return found ? 1 : is_missing(r) ? 0 : r;", "return r;"),
+    "company": ("dataplane/company_nft.c", "    else\n        buf_add(&reading->filters, chain, sizeof(*chain));", "    else\n        (void)reading;"),
+    "ingress": ("dataplane/company_nft.c", "place->in |= !egress;", "place->in |= false;"),
+    "egress": ("dataplane/company_nft.c", "place->out |= egress;", "place->out |= false;"),
+    "program": ("dataplane/company_bpf.c", "                ->in = true;", "                ->in = false;"),
+    "discipline": ("dataplane/company_tc.c", "            ->shaped = true;\n        return true;", "            ->shaped = false;\n        return true;"),
+    "filter": ("dataplane/company_tc.c", "\"tc ingress filter \", filters.kind)->in = true;", "\"tc ingress filter \", filters.kind)->in = false;"),
+    "route-mtu": ("dataplane/route_mtu.c", "return locks & (1u << RTAX_MTU) ? 0 : mtu;", "return locks ? 0 : mtu * 2;"),
+    # what runs already
+    "commit": ("dataplane/flows.c", "if (fate != JUDGE_STAYS)\n        end_flow", "if (fate == JUDGE_TRANSLATED)\n        end_flow"),
+    "translation": ("dataplane/flows.c", "if (fate != JUDGE_STAYS)\n        end_flow", "if (fate != JUDGE_STAYS && fate != JUDGE_TRANSLATED)\n        end_flow"),
+}
+
+
+def copied(source, to):
+    """Only what differs is written, so little is compiled again."""
+    names = subprocess.run(["git", "-C", source, "ls-files", "-z"], stdout=subprocess.PIPE, text=True, check=True).stdout
+    for name in names.split("\0")[:-1]:
+        old, new = f"{source}/{name}", f"{to}/{name}"
+        if os.path.isfile(old) and not (os.path.isfile(new) and filecmp.cmp(old, new, shallow=False)):
+            os.makedirs(os.path.dirname(new), exist_ok=True)
+            shutil.copy2(old, new)
+            os.utime(new)
+
+
+def quietly(*command):
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"plants: {' '.join(command)}:\n{done.stdout[-3000:]}")
+
+
+def tried(copy, seconds, seed):
+    """(found, what was said)."""
+    done = subprocess.run([sys.executable, f"{copy}/test/system/network/test_network.py", f"{copy}/build", "--seconds", str(seconds),
+                           "--seed", str(seed)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return "the script (" in done.stdout, done.stdout
+
+
+def said(text):
+    """The line that says how short the script became, and its steps."""
+    how = re.search(r"the script \((.*?);", text)
+    seed = re.search(r"^not ok \d+ - (.*)", text, re.M)
+    return f"{seed[1] if seed else '?'}: {how[1] if how else 'it does not run'}"
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("source")
+    p.add_argument("build")
+    p.add_argument("--seconds", type=float, default=300)
+    p.add_argument("--seed", type=int)
+    p.add_argument("names", nargs="*")
+    a = p.parse_intermixed_args()
+    unknown = [n for n in a.names if n not in PLANTS]
+    if unknown:
+        sys.exit(f"plants: there is no {unknown[0]}; one of {' '.join(PLANTS)}")
+    copy, missed = os.path.join(a.build, "plants-network"), []
+    copied(a.source, copy)
+    if not os.path.isdir(f"{copy}/build"):
+        quietly("meson", "setup", f"{copy}/build", copy)
+    for name in a.names or PLANTS:
+        file, old, new = PLANTS[name]
+        path = f"{copy}/{file}"
+        with open(path) as f:
+            text = f.read()
+        if text.count(old) != 1:
+            sys.exit(f"plants: {name}: {file} has {text.count(old)} times: {old}")
+        try:
+            with open(path, "w") as f:
+                f.write(text.replace(old, new))
+            quietly("ninja", "-C", f"{copy}/build")
+            begun, seed = time.monotonic(), a.seed if a.seed is not None else int(time.time())
+            found, what = tried(copy, a.seconds, seed)
+        finally:
+            with open(path, "w") as f:
+                f.write(text)
+        took = time.monotonic() - begun
+        print(f"{name}: {'found' if found else 'NOT FOUND'} in {took:.0f} s from seed {seed} on; {said(what) if found else ''}", flush=True)
+        with open(os.path.join(a.build, f"plants-network-{name}.log"), "w") as f:
+            f.write(what)
+        if not found:
+            missed.append(name)
+    if missed:
+        sys.exit(f"plants: not found: {' '.join(missed)}")
+
+
+if __name__ == "__main__":
+    main()

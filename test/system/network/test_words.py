@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+"""Whether the generator speaks the configuration: each key, and each value of a list of words, that the schemas of the
+firewall, of routing and of interfaces have stands in some script of many seeds, or here with the reason why not.
+
+    test_words.py SOURCE"""
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from appliance import Tap, expect  # noqa: E402
+from script import generate  # noqa: E402
+
+SEEDS = 4000
+# the end of a word: why no script says it
+UNSPOKEN = {
+    "firewall/rules/*/limit/per=second": "what it lets pass depends on how fast the machine is",
+    "firewall/rules/*/limit/per=minute": "a script may take longer",
+    "interfaces/*/enabled": "to the hosts it is a cable that is pulled, which scripts do",
+}
+
+
+def words(schema, root, path=()):
+    """Keys as paths, with * for names that the user chooses, and KEY=VALUE for each word of an enumeration."""
+    if "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
+    for value in schema.get("enum", []):
+        yield "/".join(path) + f"={value}"
+    for key, inner in schema.get("properties", {}).items():
+        yield "/".join((*path, key))
+        yield from words(inner, root, (*path, key))
+    for inner, key in ((schema.get("additionalProperties"), "*"), (schema.get("items"), None)):
+        if isinstance(inner, dict):
+            yield from words(inner, root, (*path, key) if key else path)
+
+
+def spoken(value, schema, root, path, found):
+    if "$ref" in schema:
+        schema = root["$defs"][schema["$ref"].rsplit("/", 1)[1]]
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            known = key in schema.get("properties", {})
+            here = (*path, key if known else "*")
+            found.add("/".join(here))
+            spoken(inner, schema["properties"][key] if known else schema["additionalProperties"], root, here, found)
+        return
+    for one in value if isinstance(value, list) else [value]:
+        found.add("/".join(path) + f"={one}")
+
+
+def main():
+    tap = Tap()
+    schemas = {n: json.load(open(f"{sys.argv[1]}/plugins/{n}/schema.json")) for n in ("firewall", "routing", "interfaces")}
+    found = set()
+    for seed in range(SEEDS):
+        for step in generate(seed):
+            if step[0] == "config":
+                for name, tree in step[1].items():
+                    spoken(tree, schemas[name]["config"], schemas[name], (name,), found)
+    there = {w for name, s in schemas.items() for w in words(s["config"], s, (name,))}
+
+    def all_spoken():
+        silent = sorted(w for w in there - found if not any(w.endswith(end) for end in UNSPOKEN))
+        expect(not silent, f"the generator never says {' '.join(silent)}")
+
+    def no_idle_reason():
+        idle = [end for end in UNSPOKEN if not any(w.endswith(end) for w in there - found)]
+        expect(not idle, f"said, or no word of a schema: {idle}")
+    tap.test("the generator says what the schemas can", all_spoken)
+    tap.test("what it does not say is in the schemas", no_idle_reason)
+    tap.end()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+/* Where the flow label of IPv6 decides, as the kernel's messages say it (dataplane/route_label.c).
+ */
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "dataplane/fast.h"
+#include "test/lib/harness.h"
+
+#define RULE_LABEL 25
+
+struct message {
+    struct nlmsghdr h;
+    union {
+        struct rtmsg route;
+        struct fib_rule_hdr rule;
+    };
+    char rest[128];
+};
+
+static struct message begin(uint16_t type, uint8_t family)
+{
+    struct message m = {.h = {.nlmsg_type = type, .nlmsg_len = NLMSG_LENGTH(sizeof(m.route))}};
+
+    m.route.rtm_family = family;
+    return m;
+}
+
+static void put(struct message *m, uint16_t type)
+{
+    struct {
+        struct rtattr a;
+        uint32_t value;
+    } word = {{sizeof(word), type}, 7};
+
+    memcpy((char *)m + NLMSG_ALIGN(m->h.nlmsg_len), &word, sizeof(word));
+    m->h.nlmsg_len = NLMSG_ALIGN(m->h.nlmsg_len) + (uint32_t)sizeof(word);
+}
+
+static bool shared(uint16_t type, uint8_t family, uint16_t attribute)
+{
+    struct message m = begin(type, family);
+
+    put(&m, RTA_OIF);
+    put(&m, attribute);
+    return route_label_shared(&m.h);
+}
+
+static bool ruled(uint16_t type, uint8_t family, uint16_t attribute)
+{
+    struct message m = begin(type, family);
+
+    put(&m, FRA_PRIORITY);
+    put(&m, attribute);
+    return route_label_ruled(&m.h);
+}
+
+TEST(next_hops_that_share_a_route_of_ipv6_ask_for_the_label)
+{
+    ck_assert(shared(RTM_NEWROUTE, AF_INET6, RTA_MULTIPATH));
+    ck_assert(shared(RTM_NEWROUTE, AF_INET6, RTA_NH_ID));
+    ck_assert(!shared(RTM_NEWROUTE, AF_INET6, RTA_GATEWAY));
+    ck_assert(!shared(RTM_NEWROUTE, AF_INET, RTA_MULTIPATH));
+    ck_assert(!shared(RTM_DELROUTE, AF_INET6, RTA_MULTIPATH));
+}
+
+TEST(a_rule_about_the_label_asks_for_it)
+{
+    ck_assert(ruled(RTM_NEWRULE, AF_INET6, RULE_LABEL));
+    ck_assert(!ruled(RTM_NEWRULE, AF_INET6, FRA_FWMARK));
+    ck_assert(!ruled(RTM_NEWRULE, AF_INET, RULE_LABEL));
+    ck_assert(!ruled(RTM_DELRULE, AF_INET6, RULE_LABEL));
+    ck_assert(!ruled(RTM_NEWROUTE, AF_INET6, RULE_LABEL));
+}
+
+TEST(a_message_that_is_too_short_says_nothing)
+{
+    struct message m = begin(RTM_NEWROUTE, AF_INET6);
+
+    m.h.nlmsg_len = NLMSG_LENGTH(4);
+    ck_assert(!route_label_shared(&m.h));
+    m.h.nlmsg_type = RTM_NEWRULE;
+    ck_assert(!route_label_ruled(&m.h));
+    m = begin(RTM_NEWROUTE, AF_INET6);
+    put(&m, RTA_MULTIPATH);
+    m.h.nlmsg_len -= 4; /* its end is missing */
+    ck_assert(!route_label_shared(&m.h));
+}
