@@ -10,7 +10,7 @@ import talk
 import wire
 
 # said twice; a cable is pulled; a kernel without that; anything else is a fault of these words
-MAY_FAIL = ("File exists", "unreachable", "is down", "invalid gateway", "Invalid argument", "Failed to load", "process rule: No such file")
+MAY_FAIL = ("File exists", "unreachable", "is down", "invalid gateway", "Invalid argument", "Failed to load", "No such file")
 OBEY_S = 0.11  # established flows obey a change within 100 ms
 
 
