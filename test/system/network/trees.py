@@ -149,12 +149,13 @@ def notrack(r):
 def route(r, to):
     """An entry about a destination of IPv4, of each kind there is."""
     none = r.choice(["blackhole", "unreachable", "reject"])
+    # whoever is nobody's neighbour there is given up after seconds, at another moment in each world
+    direct = [{"interface": "wan1"}, {"interface": "wan1", "metric": 7, "preferred-source": "203.0.113.2"}] if to.startswith("198") else []
     return r.choice([
-        {none: True}, {none: True, "metric": r.choice([5, 3000])},
+        *direct, {none: True}, {none: True, "metric": r.choice([5, 3000])},
         {"next-hops": {VIA[1][0]: {"metric": 10}, VIA[0][0]: {"metric": 20}}},
         {"next-hops": {VIA[0][0]: {}, VIA[1][0]: {"weight": 2}}},
         {"next-hops": {VIA[0][0]: {"metric": 4}}, "metric": 50, "description": "a \"note\""},
-        {"interface": "wan1"}, {"interface": "wan1", "metric": 7, "preferred-source": "203.0.113.2"},
         {"next-hops": {VIA[1][0]: {"interface": "wan1", "onlink": True}}},
         {"next-hops": {VIA[1][0]: {}}, none: True},
         {"next-hops": {VIA[1][0]: {"preferred-source": "203.0.113.2"}}},
