@@ -12,7 +12,7 @@
 #define FAST_CHECKS(ctx, xdp, p, f, tos_now, control, verdict)                                     \
     do {                                                                                           \
         if (!(f) || (f)->epoch != (control)->epoch || flow_over((f)->refresh) ||                   \
-            ((f)->flags & (FLOW_DROP | FLOW_LABEL)) || (f)->tos != (tos_now))                                     \
+            ((f)->flags & (FLOW_DROP | FLOW_LABEL)) || (f)->tos != (tos_now))                      \
             goto slow;                                                                             \
         if (((f)->flags & ((xdp) ? FLOW_PASS : FLOW_PASS | FLOW_XDP)) || (p)->special ||           \
             !hook_is_ours(xdp, p, (f)->own) || !hook_fits(ctx, xdp, p, (f)->mtu) ||                \
