@@ -46,6 +46,7 @@ static void check_jansson(const char *text, size_t size)
     holds(theirs && json_scan(theirs, strlen(theirs), NULL, NULL) == 0,
           "jansson's dump does not scan");
     tree_dump(tree, &dump);
+    must_fit(dump.len, 64, 8, size);
     holds(tree_parse(dump.data, dump.len, NULL, &again, &err) == 0, "our own dump does not scan");
     holds(json_equal(tree, again), "our own dump means something else");
 }

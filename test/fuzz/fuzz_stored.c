@@ -24,7 +24,7 @@ static int on_entry(const char *path, const struct stat *stat, int type, struct 
     return remove(path);
 }
 
-static void tokens(const char *path)
+static void tokens(const char *path, size_t size)
 {
     static struct tokens read, again;
     AUTO(buf) struct buf text = {0};
@@ -35,6 +35,7 @@ static void tokens(const char *path)
         return;
     }
     tokens_text(&read, &text);
+    must_fit(text.len, 4096, 8, size);
     must(file_replace(path, text.data, text.len, 0600, &err) == 0, "not written");
     must(tokens_read(path, &again, &err) == 0 && read.count == again.count,
          "what was read is not written the same");
@@ -46,7 +47,7 @@ static void tokens(const char *path)
              "another token");
 }
 
-static void crashes(const char *dir)
+static void crashes(const char *dir, size_t size)
 {
     struct package package = {.manifest = {.name = "a"}};
     struct supervisor sup = {.setup.state_dir = dir, .count = 1};
@@ -55,6 +56,7 @@ static void crashes(const char *dir)
 
     sup.services[0] = &service;
     must(supervisor_crashes(&sup, "a", &text, NULL) == 0, "no crashes");
+    must_fit(text.len, 4096, 8, size);
     must(text.len < FRAME_MAX && json_scan(text.data, text.len, NULL, NULL) == 0,
          "reports that are no JSON");
     for (unsigned i = 0; i < CRASHES_KEPT; i++)
@@ -75,9 +77,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(file_replace(path, (const char *)data + 1, size - 1, 0600, NULL) == 0, "no file");
     before = cpu_ms();
     if (data[0] == 't')
-        tokens(path);
+        tokens(path, size);
     else
-        crashes(dir);
+        crashes(dir, size);
     must(cpu_ms() - before < MOST_MS * (1 + (double)size / 4096), "it took too long");
     nftw(dir, on_entry, 8, FTW_DEPTH | FTW_PHYS);
     return 0;
