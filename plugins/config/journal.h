@@ -86,6 +86,10 @@ struct journal_scan {
     /* Chain values at which a later journal takes over; NULL: there is none. Records behind that
      * point were taken back. */
     const uint8_t *heads[2];
+    /* Or, in place of heads: does a later journal take over at this value? Gets the argument of the
+     * function for records, which has seen all of them up to there. at_end: no whole record follows
+     * here, or the files do not agree about it. */
+    bool (*takes_over)(void *arg, const uint8_t *chain, bool at_end);
 };
 
 struct journal_found {

@@ -162,8 +162,10 @@ static bool begin(const struct journal_scan *scan, uint8_t *ret_chain)
     return first;
 }
 
-static bool is_head(const struct journal_scan *scan, const uint8_t *chain)
+static bool is_head(const struct journal_scan *scan, void *arg, const uint8_t *chain, bool at_end)
 {
+    if (scan->takes_over)
+        return scan->takes_over(arg, chain, at_end);
     for (size_t i = 0; i < 2; i++)
         if (scan->heads[i] && memcmp(scan->heads[i], chain, JOURNAL_CHAIN) == 0)
             return true;
@@ -288,15 +290,20 @@ int journal_scan(const struct journal_scan *scan, journal_fn *cb, void *arg,
     memcpy(found.begin, found.chain, JOURNAL_CHAIN);
     found.end = JOURNAL_HEAD;
     for (;;) {
-        found.taken_over = is_head(scan, found.chain);
+        found.taken_over = is_head(scan, arg, found.chain, false);
+        if (!found.taken_over && !next_record(scan, &found, &record)) {
+            found.taken_over = is_head(scan, arg, found.chain, true);
+            if (!found.taken_over)
+                break;
+        }
         if (found.taken_over) {
             check_closing(scan, &found);
             break;
         }
-        if (!next_record(scan, &found, &record))
-            break;
         r = cb(arg, found.end, record.text, record.len, err);
         found.closed = r > 0;
+        if (found.closed)
+            found.taken_over = is_head(scan, arg, found.chain, true);
         if (r)
             break;
         memcpy(found.chain, record.chain, JOURNAL_CHAIN);

@@ -104,6 +104,31 @@ void heads_read(const struct store *store, uint64_t generation, struct journal_h
             ret_heads->count++;
 }
 
+static bool begins_with(struct later *later, uint64_t number, const uint8_t *chain)
+{
+    if (!later->heads_read || later->asked != number)
+        heads_read(later->store, number, &later->heads);
+    later->heads_read = true;
+    later->asked = number;
+    for (size_t i = 0; i < later->heads.count; i++)
+        if (memcmp(later->heads.chain[i], chain, JOURNAL_CHAIN) == 0)
+            return true;
+    return false;
+}
+
+bool later_takes_over(struct later *later, uint64_t at, const uint8_t *chain, bool at_end)
+{
+    for (size_t i = 0; i < later->count; i++) {
+        uint64_t number = later->numbers[i];
+
+        if ((number == at || (at_end && number > at)) && begins_with(later, number, chain)) {
+            later->taken_by = number;
+            return true;
+        }
+    }
+    return false;
+}
+
 void pair_scan(const struct store *store, const struct pair *pair, const uint64_t *next,
                struct journal_heads *heads, struct journal_scan *ret_scan)
 {

@@ -12,10 +12,19 @@
 struct reading {
     struct store *store;
     uint64_t generation;
+    uint64_t at; /* the revision that was read last */
+    struct later later;
     bool replay;
     bool voided;      /* ended at a commit that was refused */
     uint64_t goes_on; /* in the journal of this number, as its last record says; 0: it has none */
 };
+
+static bool takes_over(void *arg, const uint8_t *chain, bool at_end)
+{
+    struct reading *reading = arg;
+
+    return later_takes_over(&reading->later, reading->at, chain, at_end);
+}
 
 /* ---- records ---- */
 
@@ -94,6 +103,7 @@ static int on_committed(struct reading *reading, const json_t *record, struct or
         s->id = s->pending.id;
         s->commits++;
     }
+    reading->at = s->pending.revision;
     store_push(s, &s->pending);
     /* Kept until the next record: journals of the first format may go on with `aborted` when the
      * disk refused to sync. */
@@ -112,6 +122,7 @@ static int on_aborted(struct reading *reading, const json_t *record, struct orb_
             s->revision--;
             s->id = s->count > 1 ? s->list[s->count - 2].id : 0;
         }
+        reading->at = last->revision - 1;
         revision_fini(last);
         s->count--;
     }
@@ -200,29 +211,51 @@ static void judge_old(struct store *store, const struct pair *pair, bool whole,
     store->damage.rotten = true;
 }
 
-/* History in front of the snapshot: only the index is wanted, damage costs history, not state. */
-static void index_old(struct store *store, uint64_t generation, const uint64_t *next)
+/* A journal among those there are. */
+static struct reading reading_of(struct store *store, const uint64_t *numbers, size_t count,
+                                 size_t i)
+{
+    return (struct reading){
+        .store = store,
+        .generation = numbers[i],
+        .at = numbers[i],
+        .later = {.store = store, .numbers = &numbers[i + 1], .count = count - i - 1}};
+}
+
+/* Reads pair's records with reading. */
+static int scan_pair(struct reading *reading, const struct pair *pair, const uint8_t *chain,
+                     struct journal_found *ret_found, struct orb_err *err)
+{
+    struct journal_scan scan = {.main = pair_image(&pair->main),
+                                .copy = pair_image(&pair->copy),
+                                .chain = chain,
+                                .takes_over = takes_over};
+
+    return journal_scan(&scan, on_record, reading, ret_found, err);
+}
+
+/* History in front of the snapshot: only the index is wanted, damage costs history, not state.
+ * Returns the number of the journal that takes over, 0: none does. */
+static uint64_t index_old(struct reading reading)
 {
     AUTO(pair) struct pair pair = {0};
-    struct reading reading = {.store = store, .generation = generation};
-    struct journal_heads heads;
-    struct journal_scan scan = {0};
+    struct store *store = reading.store;
     struct journal_found found;
     struct orb_err err = {0};
     bool whole;
     int r;
 
-    pair_read(store, generation, &pair);
-    pair_scan(store, &pair, next, &heads, &scan);
-    r = journal_scan(&scan, on_record, &reading, &found, &err);
+    pair_read(store, reading.generation, &pair);
+    r = scan_pair(&reading, &pair, NULL, &found, &err);
     store_drop_pending(store);
-    whole = r == 0 && found.end && (found.taken_over || (!next && !found.tail));
+    whole = r == 0 && found.end && (found.taken_over || (!reading.later.count && !found.tail));
     judge_old(store, &pair, whole, &found, r < 0 ? err.text : pair.main_err.text);
     if (whole)
-        return;
+        return found.taken_over ? reading.later.taken_by : 0;
     for (size_t i = 0; i < store->count; i++)
         revision_fini(&store->list[i]);
     store->count = 0;
+    return 0;
 }
 
 /* ---- replay ---- */
@@ -296,15 +329,13 @@ static void go_on(struct store *store, const struct pair *pair, const struct rea
     store->unwritable = true;
 }
 
-/* Replays one journal; next: the number of the one behind it, NULL: this is the last. */
-static int replay(struct store *store, uint64_t generation, const uint64_t *next,
-                  struct orb_err *err)
+/* Replays one journal. */
+static int replay(struct reading reading, struct orb_err *err)
 {
     AUTO(pair) struct pair pair = {0};
-    struct reading reading = {.store = store, .generation = generation, .replay = true};
+    struct store *store = reading.store;
+    bool is_last = !reading.later.count;
     uint8_t chain[JOURNAL_CHAIN];
-    struct journal_heads heads;
-    struct journal_scan scan = {.chain = chain};
     struct journal_found found;
     struct orb_err why = {0};
     int r;
@@ -312,23 +343,23 @@ static int replay(struct store *store, uint64_t generation, const uint64_t *next
     memcpy(chain, store->journal.chain, JOURNAL_CHAIN);
     store_drop_pending(store);
     store->commits = 0;
-    pair_read(store, generation, &pair);
+    reading.replay = true;
+    pair_read(store, reading.generation, &pair);
     if (main_is_unreadable(&pair) && !pair.copy.len) {
         if (err)
             *err = pair.main_err;
         return pair.main_err.code;
     }
-    pair_scan(store, &pair, next, &heads, &scan);
-    r = journal_scan(&scan, on_record, &reading, &found, &why);
+    r = scan_pair(&reading, &pair, chain, &found, &why);
     memcpy(store->journal.chain, found.end ? found.chain : chain, JOURNAL_CHAIN);
     store->journal.end = found.end;
-    store->generation = generation;
+    store->generation = reading.generation;
     if (r < 0 && !reading.voided) {
         store->damage.rotten = store->damage.lost = true;
         damage_found(store, pair.path, found.end, "%s", why.text);
     }
     judge_pair(store, &pair, reading.voided, &found);
-    if (reading.goes_on && !next) {
+    if (reading.goes_on && is_last) {
         AUTO_FREE char *gone = store_journal_path(store, reading.goes_on);
 
         store->damage.rotten = store->damage.lost = true;
@@ -338,35 +369,41 @@ static int replay(struct store *store, uint64_t generation, const uint64_t *next
     if (found.tail && !found.taken_over && !found.closed)
         log_warn(store->log, "config.journal.torn", KV("file", pair.path), KV("bytes", found.tail),
                  KV("revision", store->revision));
-    go_on(store, &pair, &reading, &found, !next);
+    go_on(store, &pair, &reading, &found, is_last);
     return 0;
+}
+
+/* It may be anything: from here on a person decides. */
+static void lead_to_nothing(struct store *store, uint64_t number)
+{
+    AUTO_FREE char *path = store_journal_path(store, number);
+
+    store->damage.rotten = store->damage.lost = true;
+    damage_found(store, path, 0, "nothing leads from revision %" PRIu64 " to it", store->revision);
 }
 
 int load_journals(struct store *store, const uint8_t *chain, struct orb_err *err)
 {
     size_t count;
     AUTO_FREE uint64_t *numbers = store_journals(store, &count);
-    uint64_t start = store->revision;
+    uint64_t start = store->revision, due = 0;
     bool any = false;
 
     if (count)
         damage_seen(store, numbers[count - 1]);
     for (size_t i = 0; i < count; i++) {
-        const uint64_t *next = i + 1 < count ? &numbers[i + 1] : NULL;
+        struct reading reading = reading_of(store, numbers, count, i);
         int r = 0;
 
-        if (numbers[i] < start) {
-            index_old(store, numbers[i], next);
+        if (numbers[i] < start && numbers[i] >= due) {
+            due = index_old(reading);
         } else if (numbers[i] == store->revision && (any || numbers[i] == start)) {
             any = true;
-            r = replay(store, numbers[i], next, err);
+            r = replay(reading, err);
         } else {
-            AUTO_FREE char *path = store_journal_path(store, numbers[i]);
-
-            store->damage.rotten = store->damage.lost = true;
-            damage_found(store, path, 0, "nothing leads from revision %" PRIu64 " to it",
-                         store->revision);
-            return 1;
+            lead_to_nothing(store, numbers[i]);
+            if (numbers[i] > store->revision)
+                return 1;
         }
         if (r < 0)
             return r;

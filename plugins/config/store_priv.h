@@ -49,6 +49,23 @@ struct journal_image pair_image(const struct buf *data);
 /* How many bytes, up to limit, are the same in both files from the start. */
 uint64_t pair_same_bytes(const struct pair *pair, uint64_t limit);
 void heads_read(const struct store *store, uint64_t generation, struct journal_heads *ret_heads);
+/* The journals behind one that is being read. */
+struct later {
+    const struct store *store;
+    const uint64_t *numbers; /* ascending; the caller's */
+    size_t count;
+    uint64_t taken_by; /* the one that takes over */
+    uint64_t asked;    /* whose heads these are, if heads_read */
+    bool heads_read;
+    struct journal_heads heads;
+};
+
+/* Does one of them take over behind revision at, where the chain has this value? Its number is the
+ * revision at which it begins, so a copy of a file under another number takes nothing over. Numbers
+ * are left out only where a person accepted that revisions are lost: there a journal ends
+ * (at_end, as in struct journal_scan). */
+bool later_takes_over(struct later *later, uint64_t at, const uint8_t *chain, bool at_end);
+
 /* Both files for journal_scan, which ends where generation next begins (NULL: there is none). The
  * scan points into pair and heads. */
 void pair_scan(const struct store *store, const struct pair *pair, const uint64_t *next,

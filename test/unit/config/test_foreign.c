@@ -263,6 +263,42 @@ TEST(files_under_each_others_names_are_never_taken_for_each_other)
     original_free(&o);
 }
 
+/* A file more, under a number of its own: a copy that a person made, or a piece of another journal.
+ * What is whole beside it runs all the same, and it is said. */
+TEST(a_journal_more_to_which_nothing_leads_costs_nothing_that_is_whole)
+{
+    static const unsigned commits[] = {3, 52, 103};
+
+    for (size_t k = 0; k < ARRAY_LEN(commits); k++) {
+        struct original o;
+
+        original_new(&o, commits[k]);
+        for (size_t i = 0; i < o.count; i++) {
+            uint64_t own;
+
+            if (sscanf(o.files[i].name, "journal-%" SCNu64, &own) != 1)
+                continue;
+            for (uint64_t number = 0; number <= commits[k] + 2; number++) {
+                AUTO_FREE char *name = xasprintf("journal-%" PRIu64, number);
+                AUTO_FREE char *copy = xasprintf("last-good-%" PRIu64, number);
+                AUTO_FREE char *what =
+                    xasprintf("%u commits, %s as %s", commits[k], o.files[i].name, name);
+
+                original_restore(&o);
+                if (is_there(&o.f, name))
+                    continue;
+                put_of(&o, &o, o.files[i].name, name);
+                expect_verdict(&o, 0, commits[k], what);
+                original_restore(&o);
+                put_of(&o, &o, o.files[i].name, name);
+                put_of(&o, &o, o.files[i].name, copy);
+                expect_verdict(&o, 0, commits[k], what);
+            }
+        }
+        original_free(&o);
+    }
+}
+
 TEST(a_revision_number_that_never_was_does_not_end_the_counting)
 {
     static const char *const names[] = {"snapshot-99999999999999999999.json",
