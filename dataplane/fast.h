@@ -295,6 +295,16 @@ void clsact_detach(const struct dataplane *dp, uint32_t ifindex, bool for_good);
 /* The filter an earlier daemon pinned at path runs this one's program from now on. */
 int clsact_update(const struct dataplane *dp, const char *path, uint32_t ifindex);
 
+/* ---- attach.c: links of our programs at an interface; xdp: at XDP, else at tcx ---- */
+
+/* Puts the program there and pins its link. 0: it stands there, by a link made now or found; a link
+ * that is pinned runs the program since load.c. Else a negative errno, -EEXIST and -EBUSY as in
+ * struct port's undone and busy. */
+int attach_link(const struct dataplane *dp, bool xdp, uint32_t ifindex);
+void attach_undo(const struct dataplane *dp, bool xdp, uint32_t ifindex);
+/* Its link is pinned, and still where it was put. */
+bool attach_holds(const struct dataplane *dp, bool xdp, uint32_t ifindex);
+
 /* port.c, detach.c */
 /* Decides and attaches for every port of policy, describes all interfaces for policy slot `slot`.
  */

@@ -17,96 +17,11 @@
 #include "core/base/own.h"
 #include "dataplane/fast.h"
 
-#define ATTACH_TCX_INGRESS 46  /* enum bpf_attach_type of Linux 6.6 */
 #define PROBE_ETHERTYPE 0x88b5 /* IEEE 802, local experiments */
-#define RELEASE_TRIES 20
-#define RELEASE_US 10000
 
 const char *port_mode_name(enum port_mode mode)
 {
     return mode == PORT_XDP ? "xdp" : mode == PORT_TCX ? "tcx" : "off";
-}
-
-static char *link_path(const struct dataplane *dp, bool xdp, uint32_t ifindex)
-{
-    return xasprintf("%s/link_%s_%u", dp->bpffs, xdp ? "xdp" : "tcx", ifindex);
-}
-
-static void detach(const struct dataplane *dp, bool xdp, uint32_t ifindex)
-{
-    AUTO_FREE char *path = link_path(dp, xdp, ifindex);
-    AUTO_FD int fd = bpf_obj_get(path);
-
-    if (fd >= 0)
-        bpf_link_detach(fd);
-    unlink(path);
-}
-
-/* tcx has its interface at the same place; a link whose interface is gone has none. */
-static bool is_alive(int fd, uint32_t ifindex)
-{
-    struct bpf_link_info info = {0};
-    uint32_t len = sizeof(info);
-
-    return !bpf_obj_get_info_by_fd(fd, &info, &len) && info.xdp.ifindex == ifindex;
-}
-
-/* Its link is pinned, and still where it was put. */
-static bool is_attached(const struct dataplane *dp, bool xdp, uint32_t ifindex)
-{
-    AUTO_FREE char *path = link_path(dp, xdp, ifindex);
-    AUTO_FD int fd = bpf_obj_get(path);
-
-    return fd >= 0 && is_alive(fd, ifindex);
-}
-
-/* XDP of the interface is our program, by a link that has no pin any more. */
-static bool is_our_xdp(const struct dataplane *dp, uint32_t ifindex)
-{
-    struct bpf_prog_info info = {0};
-    uint32_t len = sizeof(info), id = 0;
-
-    return !bpf_obj_get_info_by_fd(dp->program[PROGRAM_XDP], &info, &len) &&
-           !bpf_xdp_query_id((int)ifindex, 0, &id) && id == info.id;
-}
-
-/* The kernel lets go of a link some time after its last pin went, and one program cannot stand at
- * an interface twice. -EEXIST: it does not let go, or another process holds the link. -EBUSY:
- * another program has the interface's XDP, e.g. that of a daemon before whose link is not gone. */
-static int create_link(const struct dataplane *dp, bool xdp, uint32_t ifindex)
-{
-    LIBBPF_OPTS(bpf_link_create_opts, options, .flags = xdp ? XDP_FLAGS_DRV_MODE : 0);
-
-    for (int tries = 0;; tries++) {
-        int fd = bpf_link_create(dp->program[xdp ? PROGRAM_XDP : PROGRAM_TCX], (int)ifindex,
-                                 xdp ? BPF_XDP : ATTACH_TCX_INGRESS, xdp ? &options : NULL);
-
-        if (xdp && fd < 0 && is_our_xdp(dp, ifindex))
-            fd = -EEXIST;
-        else if (xdp && fd == -EEXIST)
-            fd = -EBUSY; /* in generic mode */
-        if (fd != -EEXIST || tries == RELEASE_TRIES)
-            return fd;
-        usleep(RELEASE_US);
-    }
-}
-
-/* Negative errno. A link that is there already runs the program since load.c. */
-static int attach(const struct dataplane *dp, bool xdp, uint32_t ifindex)
-{
-    AUTO_FREE char *path = link_path(dp, xdp, ifindex);
-    AUTO_FD int fd = bpf_obj_get(path);
-
-    if (fd >= 0) {
-        if (is_alive(fd, ifindex))
-            return 0;
-        unlink(path); /* its interface is gone */
-        close(take_fd(&fd));
-    }
-    fd = create_link(dp, xdp, ifindex);
-    if (fd < 0)
-        return fd;
-    return bpf_obj_pin(fd, path) ? -errno : 0;
 }
 
 /* The port's place in `stats` and `devices`: by name, so that counters survive a new interface of
@@ -302,7 +217,7 @@ static void attach_port(struct dataplane *dp, struct port *port, const struct li
         port->mode = PORT_TCX;
     fall_back(dp, port);
     if (port->mode == PORT_XDP) {
-        r = attach(dp, true, link->ifindex);
+        r = attach_link(dp, true, link->ifindex);
         if (r < 0) {
             port->undone = r == -EEXIST;
             port->busy = r == -EBUSY;
@@ -315,14 +230,14 @@ static void attach_port(struct dataplane *dp, struct port *port, const struct li
         }
     }
     if (port->mode != PORT_XDP)
-        detach(dp, true, link->ifindex);
+        attach_undo(dp, true, link->ifindex);
     if (port->mode == PORT_OFF) {
-        detach(dp, false, link->ifindex);
+        attach_undo(dp, false, link->ifindex);
         clsact_detach(dp, link->ifindex, dp->enabled);
         return;
     }
     /* Behind XDP, too: it takes what goes on to a port XDP cannot send through. */
-    r = dp->clsact ? clsact_attach(dp, link->ifindex) : attach(dp, false, link->ifindex);
+    r = dp->clsact ? clsact_attach(dp, link->ifindex) : attach_link(dp, false, link->ifindex);
     port->behind = r == 0 && port->mode == PORT_XDP;
     port->undone = port->undone || (!dp->clsact && r == -EEXIST);
     if (r < 0 && port->mode == PORT_TCX) {
@@ -434,9 +349,9 @@ bool port_alive(const struct dataplane *dp, const struct port *port)
         return false;
     if (port->mode == PORT_OFF)
         return true;
-    if (port->mode == PORT_XDP && !is_attached(dp, true, port->ifindex))
+    if (port->mode == PORT_XDP && !attach_holds(dp, true, port->ifindex))
         return false;
     if (port->mode == PORT_XDP && !port->behind)
         return true;
-    return dp->clsact ? clsact_alive(dp, port->ifindex) : is_attached(dp, false, port->ifindex);
+    return dp->clsact ? clsact_alive(dp, port->ifindex) : attach_holds(dp, false, port->ifindex);
 }

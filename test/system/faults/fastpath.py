@@ -7,7 +7,8 @@ import platform
 import struct
 
 MAP_LOOKUP, MAP_NEXT_KEY, OBJ_GET, MAP_FD_BY_ID, INFO_BY_FD = 1, 4, 7, 14, 15
-LINK_DETACH = 34
+LINK_CREATE, LINK_DETACH = 28, 34
+ATTACH_XDP = 37
 NUMBER = {"x86_64": 321, "aarch64": 280, "riscv64": 280}.get(platform.machine())
 CONTROL, IFACE_KEY, IFACE = "=8I", "=II", "=B6sxHHI"
 libc = ctypes.CDLL(None, use_errno=True)
@@ -90,3 +91,9 @@ def detach(path):
         bpf(LINK_DETACH, struct.pack("=I", fd))
     finally:
         os.close(fd)
+
+
+def attach_xdp(program, ifindex):
+    """A descriptor of a new link by which the program stands at an interface, which ends with it. It is one of the network
+    namespace this thread is in."""
+    return bpf(LINK_CREATE, struct.pack("=IIII", program, ifindex, ATTACH_XDP, 0))

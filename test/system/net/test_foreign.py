@@ -123,24 +123,43 @@ def unmounted(box):
 
 
 def held(box):
-    """As unmounted, while another process holds the links: the kernel does not let go of them."""
+    """As unmounted, while another process holds the links: the kernel does not let go of them, and they are found."""
     modes(box, "tcx")
     holders = [fastpath.pinned(pin(box, "tcx", port)) for port in ("lan0", "wan0")]
     run("umount", f"{box.dir}/bpf")
     try:
-        box.until(SECOND, lambda: verdict(box) != "ok", "the verdict does not say that all is well")
-        expect("cannot be put back" in box.ctl("show", "health", ok=False).stdout, box.ctl("show", "health", ok=False).stdout)
-        expect(box.right(), "the policy holds without it")
+        box.until(SECOND, lambda: mode_of(box) == "tcx" and os.path.exists(pin(box, "tcx")), "attached again")
         for fd in holders:
             os.close(fd)
         holders = []
-        box.until(SECOND, lambda: mode_of(box) == "tcx" and os.path.exists(pin(box, "tcx")), "attached once they are let go")
         box.until(SECOND, lambda: verdict(box) == "ok", "all is well")
+        expect(mode_of(box) == "tcx" and box.right(), "and stays so without the other process")
     finally:
         for fd in holders:
             os.close(fd)
         if not os.path.ismount(f"{box.dir}/bpf"):
             run("mount", "-t", "bpf", "bpf", f"{box.dir}/bpf")
+    box.seen()
+
+
+def covered(box):
+    """Another BPF file system is mounted over the one with the pins; the links live on below, also for the next daemon."""
+    for mode in ("tcx", "xdp"):
+        modes(box, mode)
+        run("mount", "-t", "bpf", "bpf", f"{box.dir}/bpf")
+        try:
+            box.until(SECOND, lambda: os.path.exists(pin(box, mode)) and mode_of(box) == mode, "pinned again")
+            box.until(SECOND, lambda: verdict(box) == "ok", "all is well")
+            box.kill()
+            run("umount", f"{box.dir}/bpf")
+            run("mount", "-t", "bpf", "bpf", f"{box.dir}/bpf")
+            box.start()
+            box.until(SECOND, lambda: mode_of(box) == mode and mode_of(box, "wan0") == mode, "for the next daemon")
+            box.until(SECOND, lambda: verdict(box) == "ok", "which takes the places of the programs of the last")
+            expect(box.right(), "and the policy holds")
+        finally:
+            run("umount", f"{box.dir}/bpf")
+        box.until(SECOND, lambda: os.path.exists(pin(box, mode)), "pins in the one below")
     box.seen()
 
 
@@ -165,21 +184,43 @@ def foreign_program(box):
 
 
 def last_program(box):
-    """The XDP program of the daemon before, which the kernel has not let go of, is in the way: by a link, whose end no
-    event tells."""
-    modes(box, "xdp")
-    holder = fastpath.pinned(pin(box, "xdp"))
+    """The program of the daemon before, whose link another process holds: ours takes its place."""
+    for mode in ("tcx", "xdp"):
+        modes(box, mode)
+        holder = fastpath.pinned(pin(box, mode))
+        try:
+            box.kill()
+            run("umount", f"{box.dir}/bpf")
+            run("mount", "-t", "bpf", "bpf", f"{box.dir}/bpf")
+            box.start()
+            box.until(SECOND, lambda: mode_of(box) == mode and mode_of(box, "wan0") == mode, f"{mode} at both ports")
+            box.until(SECOND, lambda: verdict(box) == "ok", "nothing of another is there")
+            expect(box.right(), "the policy holds")
+        finally:
+            os.close(holder)
+    box.seen()
+
+
+def foreign_link(box):
+    """Another XDP program, by a link, whose end no event tells: ours takes its place all the same."""
+    modes(box, "off")
+    program = fastpath.pinned(f"{box.dir}/bpf/prog_probe")
+    with open(f"/run/netns/{box.ns}") as space, open("/proc/self/ns/net") as back:
+        fastpath.libc.setns(space.fileno(), 0)
+        try:
+            link = fastpath.attach_xdp(program, box.index("lan0"))
+        finally:
+            fastpath.libc.setns(back.fileno(), 0)
+            os.close(program)
     try:
-        box.kill()
-        run("umount", f"{box.dir}/bpf")
-        run("mount", "-t", "bpf", "bpf", f"{box.dir}/bpf")
-        box.start()
+        config = {"interfaces": {"lan0": {"fast-path": "xdp"}, "wan0": {"fast-path": "xdp"}}}
+        box.ctl("config", "load", "-", stdin=json.dumps(config))
+        box.ctl("config", "commit")
         box.until(SECOND, lambda: mode_of(box, "wan0") == "xdp", "the other port")
         port = box.json("show", "dataplane")["ports"]["lan0"]
         expect(port["mode"] == "tcx" and "another XDP program" in port["reason"], port)
-        expect(box.right(), "with the other program")
     finally:
-        os.close(holder)
+        os.close(link)
     box.until(SECOND, lambda: mode_of(box) == "xdp", "XDP once the other is gone")
     box.until(SECOND, box.right, "with ours")
     box.seen()
@@ -319,7 +360,8 @@ def main():
                          ("XDP switched off by ip and bpftool", xdp_off), ("all pins removed", pins),
                          ("some pins removed", maps_alone), ("the file system of the pins unmounted", unmounted),
                          ("its links held by another process", held), ("another program at XDP", foreign_program),
-                         ("the program of the daemon before", last_program),
+                         ("a link of another at XDP", foreign_link), ("the program of the daemon before", last_program),
+                         ("another file system over that of the pins", covered),
                          ("a deleted rule", rule_deleted),
                          ("hands during commits", during_commits), ("ten flushes in a second", burst),
                          ("settings", settings), ("settings again and again", settings_under_pace)):
