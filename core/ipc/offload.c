@@ -35,6 +35,7 @@ struct offload {
     uv_mutex_t lock;
     uv_cond_t sign;
     bool started, end;
+    bool held;        /* nothing is begun */
     uint64_t round;   /* of the job that was begun last */
     struct job *todo; /* by round */
     struct job *now;  /* the thread is at it */
@@ -86,7 +87,7 @@ static void on_thread(void *arg)
     while (!offload->end) {
         struct job *job = offload->todo;
 
-        if (!job) {
+        if (!job || offload->held) {
             uv_cond_wait(&offload->sign, &offload->lock);
             continue;
         }
@@ -190,6 +191,16 @@ void offload_init(struct broker *broker)
     loop_scope_adopt(&broker->scope, (uv_handle_t *)&offload->done_sign);
     uv_unref((uv_handle_t *)&offload->done_sign);
     broker->offload = offload;
+}
+
+void offload_hold(struct broker *broker, bool held)
+{
+    struct offload *offload = broker->offload;
+
+    uv_mutex_lock(&offload->lock);
+    offload->held = held;
+    uv_cond_signal(&offload->sign);
+    uv_mutex_unlock(&offload->lock);
 }
 
 static void free_all(struct offload *offload, struct job *job)

@@ -379,6 +379,8 @@ void held_go_on(struct ipc_peer *peer);   /* what waited for a check of a sessio
 /* ---- offload.c ---- */
 void offload_init(struct broker *broker);
 void offload_end(struct broker *broker);
+/* For tests: while held, the thread begins no check. */
+void offload_hold(struct broker *broker, bool held);
 void offload_free(struct broker *broker);
 void offload_leave(struct ipc_peer *peer); /* what waits of it is dropped */
 /* Scans and checks the payload of a frame from peer against a schema of the contract. 0, an error,

@@ -17,7 +17,7 @@ from wire import Client, Closed, Refused, quantile  # noqa: E402
 
 RECORD = struct.Struct("<ddd")  # begin; seconds, below 0: a wrong answer or none; of the loop's processor time
 RATIO, GAP_S = 2.0, 0.1
-FLOOR_S = 0.010  # of the processor: a fifth of what a turn may take; what the ratio is, the benchmark says
+FLOOR_S = 0.020  # of the processor: two fifths of what a turn may take; what the ratio is, the benchmark says
 STRETCH_S, TRIES = 0.25, 8
 
 

@@ -88,9 +88,10 @@ def boot_window(box, mode):
     box.reboot()
     for family in ("ipv4.ip_forward", "ipv6.conf.all.forwarding"):
         box.sysctl(f"net.{family}", 1)
-    pings = [subprocess.Popen(["ip", "netns", "exec", f"{box.ns}-wan", "ping", "-n", "-i", "0.01", "-W", "1", to],
-                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-             for to in ("10.1.0.2", "192.0.2.2")]
+    heard = [open(f"{box.dir}/ping-{mode}-{i}", "w+") for i in range(2)]
+    pings = [subprocess.Popen(["ip", "netns", "exec", f"{box.ns}-wan", "ping", "-n", "-O", "-i", "0.01", "-W", "1", to],
+                              stdout=out, stderr=subprocess.DEVNULL, text=True)
+             for to, out in zip(("10.1.0.2", "192.0.2.2"), heard)]
     try:
         with Talk(box) as talk:
             box.start()
@@ -101,12 +102,16 @@ def boot_window(box, mode):
                     seen[source] = seen.get(source, 0) + count
                 return seen.get("192.0.2.2", 0) > 50
             box.until(20, translated, "the flow that is allowed")
+            # a line for each that is not answered in time
+            box.until(20, lambda: all(open(out.name).read().count("icmp_seq=") > 20 for out in heard), "pings enough")
             expect(set(seen) == {"192.0.2.2"}, f"left untranslated: {seen}")
     finally:
         for ping in pings:
             ping.send_signal(signal.SIGINT)
-    for ping in pings:
-        said = ping.communicate(timeout=60)[0]
+    for ping, out in zip(pings, heard):
+        ping.wait(60)
+        out.seek(0)
+        said = out.read()
         sent, got = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", said).groups())
         expect(sent > 20 and got == 0, f"{got} of {sent} refused pings were answered")
     box.until(10, lambda: box.json("show", "dataplane")["ports"]["lan0"]["mode"] == mode, mode)

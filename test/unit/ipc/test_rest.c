@@ -45,10 +45,14 @@ static void unset(struct scene *s)
 
 static void ask(struct scene *s, struct wire *wire)
 {
+    offload_hold(s->world.broker, true);
     wire_put(wire, (struct frame){.type = FRAME_REQ, .corr = 3},
              "{\"to\":\"costly\",\"method\":\"take\"}", buf_str(&s->big));
-    while (!wire->peer->resting || wire->peer->checking)
+    while (!wire->peer->checking)
         uv_run(&s->world.loop, UV_RUN_ONCE);
+    offload_hold(s->world.broker, false);
+    while (wire->peer->checking)
+        uv_run(&s->world.loop, UV_RUN_NOWAIT); /* runs timers before it reads the verdict */
     ck_assert(wire->peer->resting);
 }
 
@@ -82,12 +86,14 @@ TEST(a_large_value_is_checked_by_the_thread_and_frames_behind_it_keep_their_orde
     const char *took = "the value is too costly";
 
     set(&s);
+    offload_hold(s.world.broker, true);
     wire_user(&s.world, &kim, "kim", "viewer");
     wire_user(&s.world, &lee, "lee", "viewer");
     wire_put(&kim, (struct frame){.type = FRAME_REQ, .corr = 3},
              "{\"to\":\"costly\",\"method\":\"take\"}", buf_str(&s.big));
     while (!kim.peer->checking)
         uv_run(&s.world.loop, UV_RUN_ONCE);
+    offload_hold(s.world.broker, false);
     wire_put(&kim, (struct frame){.type = FRAME_REQ, .corr = 4}, "{\"to\":\"nobody\"}", "");
     wire_put(&lee, (struct frame){.type = FRAME_REQ, .corr = 5}, "{\"to\":\"nobody\"}", "");
     wire_expect_err(&lee, 5, "not-found", "nobody");
@@ -103,6 +109,7 @@ TEST(who_goes_while_a_value_is_checked_is_no_trouble_and_what_it_said_last_count
     AUTO(got) struct got got = {0};
 
     set(&s);
+    offload_hold(s.world.broker, true);
     wire_echo(&s.world, &echo);
     wire_user(&s.world, &kim, "kim", "viewer");
     wire_user(&s.world, &lee, "lee", "viewer");
@@ -111,6 +118,7 @@ TEST(who_goes_while_a_value_is_checked_is_no_trouble_and_what_it_said_last_count
                  "{\"to\":\"costly\",\"method\":\"take\"}", buf_str(&s.big));
     while (!kim.peer->checking || !lee.peer->checking)
         uv_run(&s.world.loop, UV_RUN_ONCE);
+    offload_hold(s.world.broker, false);
     wire_put(&kim, (struct frame){.type = FRAME_REQ, .corr = 4},
              "{\"to\":\"echo\",\"method\":\"say\"}", "{\"text\":\"last\"}");
     wire_close(&kim);
@@ -131,7 +139,7 @@ TEST(more_connections_are_no_more_time)
     wire_user(&s.world, &first, "kim", "viewer");
     wire_user(&s.world, &second, "kim", "viewer");
     wire_user(&s.world, &third, "lee", "viewer");
-    ask(&s, &first);
+    rest_after_thread(first.peer, 4000000);
     uv_timer_start(&first.peer->rest, first.peer->rest.timer_cb, 60000,
                    0); /* the test may take long */
     rest_after_thread(third.peer, 4000000);
