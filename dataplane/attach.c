@@ -45,7 +45,7 @@ static bool is_alive(int fd, uint32_t ifindex)
     return !bpf_obj_get_info_by_fd(fd, &info, &len) && info.xdp.ifindex == ifindex;
 }
 
-/* The link by which a program stands at the interface, whoever holds it; -ENOENT: there is none.
+/* The link by which a program stands at the interface, whatever holds it; -ENOENT: there is none.
  * The kernel does not say the network namespace, so the program must be known to be in ours. */
 static int find_link(uint32_t program, uint32_t ifindex)
 {

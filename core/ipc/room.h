@@ -351,7 +351,7 @@ void broker_maybe_free(struct broker *broker);
 
 /* ---- rest.c ---- */
 void rest_turn(struct broker *broker); /* a turn of the loop begins */
-void rest_mark(struct broker *broker); /* what has been used so far is nobody's */
+void rest_mark(struct broker *broker); /* what has been used so far is not charged */
 void rest_before_more(struct ipc_peer *peer);
 void rest_begin(struct ipc_peer *peer);
 void rest_after(struct ipc_peer *peer, uint64_t took_ns); /* it was served so long just now */

@@ -29,7 +29,7 @@ def processor(schedstat):
 def ask_on(path, out, pid):
     """The process: until it is ended."""
     client, n = None, 0
-    # The main thread is the loop; what other threads check meanwhile holds nobody up.
+    # The main thread is the loop; what other threads check meanwhile delays no other client.
     with open(out, "ab", buffering=0) as f, open(f"/proc/{pid}/task/{pid}/schedstat") as loop:
         while True:
             begin, used, n = time.monotonic(), processor(loop), n + 1

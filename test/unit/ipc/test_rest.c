@@ -125,7 +125,7 @@ TEST(who_goes_while_a_value_is_checked_is_no_trouble_and_what_it_said_last_count
     wire_expect(&echo, &got, FRAME_PEER);
     wire_expect(&echo, &got, FRAME_REQ);
     world_until(&s.world, &kim.closed);
-    peer_close(lee.peer); /* by the host: nobody waits for the verdict */
+    peer_close(lee.peer); /* by the host: the verdict is not waited for */
     unset(&s);
 }
 
