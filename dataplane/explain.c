@@ -9,24 +9,24 @@
 #define TRIES 1000000 /* some seconds; then what the routes say is believed */
 
 /* Interfaces of the same zones are alike to policies, but for the addresses they have. */
-static bool is_alike(const struct judge *judge, const char *a, const char *b)
+static bool is_alike(const struct revalidate *revalidate, const char *a, const char *b)
 {
-    return policy_interface_zone(judge->now, a) == policy_interface_zone(judge->now, b) &&
-           (!judge->before ||
-            policy_interface_zone(judge->before, a) == policy_interface_zone(judge->before, b));
+    return policy_interface_zone(revalidate->now, a) == policy_interface_zone(revalidate->now, b) &&
+           (!revalidate->before || policy_interface_zone(revalidate->before, a) ==
+                                       policy_interface_zone(revalidate->before, b));
 }
 
-void explain_init(struct explain *explain, struct judge *judge, const struct ways *ways)
+void explain_init(struct explain *explain, struct revalidate *revalidate, const struct ways *ways)
 {
     const struct link_list *links = &ways->links;
 
-    *explain = (struct explain){.judge = judge, .ways = ways, .tries = TRIES};
+    *explain = (struct explain){.revalidate = revalidate, .ways = ways, .tries = TRIES};
     explain->names = xcalloc(links->count + 1, sizeof(*explain->names));
     for (unsigned i = 0; i < links->count; i++) {
         const char *name = links->items[i].name;
         unsigned known = 0;
 
-        while (known < explain->count && !is_alike(judge, explain->names[known], name))
+        while (known < explain->count && !is_alike(revalidate, explain->names[known], name))
             known++;
         if (known == explain->count)
             explain->names[explain->count++] = name;
@@ -50,10 +50,10 @@ static bool try_way(struct search *search, const struct flow_way *way)
 {
     int points;
 
-    if (search->points == JUDGE_EXPLAINED || !search->explain->tries)
+    if (search->points == REVALIDATE_EXPLAINED || !search->explain->tries)
         return false;
     search->explain->tries--;
-    points = judge_explains(search->explain->judge, search->flow, way);
+    points = revalidate_explains(search->explain->revalidate, search->flow, way);
     if (points > search->points) {
         search->points = points;
         *search->best = *way;
@@ -95,10 +95,11 @@ static void try_out(struct search *search)
 
 void explain_way(struct explain *explain, const struct flow *flow, struct flow_way *way)
 {
-    struct search search = {explain, flow, way, judge_explains(explain->judge, flow, way)};
+    struct search search = {explain, flow, way,
+                            revalidate_explains(explain->revalidate, flow, way)};
 
     if (way->hook != FLOW_HOOK_OUTPUT)
         try_in(&search);
-    if (way->hook != FLOW_HOOK_INPUT && search.points < JUDGE_EXPLAINED)
+    if (way->hook != FLOW_HOOK_INPUT && search.points < REVALIDATE_EXPLAINED)
         try_out(&search);
 }

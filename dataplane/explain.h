@@ -2,19 +2,19 @@
 #ifndef DATAPLANE_EXPLAIN_H
 #define DATAPLANE_EXPLAIN_H
 
-#include "dataplane/judge.h"
+#include "dataplane/revalidate.h"
 #include "dataplane/ways.h"
 
 struct explain {
-    struct judge *judge;
+    struct revalidate *revalidate;
     const struct ways *ways;
     const char **names; /* one interface for each two zones, before and now */
     unsigned count;
     unsigned tries; /* left, for the whole walk */
 };
 
-/* judge and ways must outlive it. */
-void explain_init(struct explain *explain, struct judge *judge, const struct ways *ways);
+/* revalidate and ways must outlive it. */
+void explain_init(struct explain *explain, struct revalidate *revalidate, const struct ways *ways);
 void explain_fini(struct explain *explain);
 /* way: what the routes say; changed to one that explains more of what conntrack has. */
 void explain_way(struct explain *explain, const struct flow *flow, struct flow_way *way);

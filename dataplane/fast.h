@@ -3,11 +3,11 @@
  * load.c programs, maps, pins, hooks.c those of ports, complaint.c why not · port.c which hook a
  * port gets, clsact.c the old one, describe.c all interfaces · link.c the interfaces there are ·
  * ruleset.c libnftables, tally.c its counters · slots.c the fast path's · flows.c conntrack,
- * judge.c which connections stay · settings.c sysctls, found.c as they were · company*.c what else
- * decides, dump.c netlink's lists · base.c the closed table · plan.c policies compiled, rules.c in
- * nftables, apply.c in force · events.c reading events, watch.c who else changed something, tend.c
- * putting it back · report.c counters and status · route_mtu.c, route_label.c of routes ·
- * dataplane.c the rest. */
+ * revalidate.c which connections stay · settings.c sysctls, found.c as they were · company*.c what
+ * else decides, dump.c netlink's lists · base.c the closed table · plan.c policies compiled,
+ * rules.c in nftables, apply.c in force · events.c reading events, watch.c who else changed
+ * something, tend.c putting it back · report.c counters and status · route_mtu.c, route_label.c of
+ * routes · dataplane.c the rest. */
 #ifndef DATAPLANE_FAST_H
 #define DATAPLANE_FAST_H
 

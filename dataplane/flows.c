@@ -40,7 +40,7 @@ struct hashes {
 };
 
 struct purge {
-    struct judge judge;
+    struct revalidate revalidate;
     struct ways ways;
     struct explain explain;
     struct dataplane_ended *ended;
@@ -77,7 +77,7 @@ static bool is_untranslated(struct purge *purge, const struct flow *flow)
     if (flow->expected || !ways_find(&purge->ways, flow, &way))
         return false;
     for (int source = 0; source < 2; source++) {
-        struct flow_nat nat = flow_nat_of(purge->judge.now, source, flow, &way);
+        struct flow_nat nat = flow_nat_of(purge->revalidate.now, source, flow, &way);
 
         if (nat.kind != FLOW_NAT_NONE && !(flow->status & (source ? IPS_SRC_NAT : IPS_DST_NAT)) &&
             !flow_nat_holds(&nat, source, flow, &way))
@@ -113,7 +113,7 @@ static void forget(struct purge *purge, const struct flow *flow)
 /* To the target it has now. Masquerade needs a packet, to know by which interface it leaves. */
 static void make_anew(struct purge *purge, const struct flow *flow, const struct flow_way *way)
 {
-    struct flow_nat target = flow_nat_of(purge->judge.now, false, flow, way), source;
+    struct flow_nat target = flow_nat_of(purge->revalidate.now, false, flow, way), source;
     struct flow_end destination = {.port = target.port};
     struct flow anew = *flow;
     struct flow_way new_way;
@@ -126,7 +126,7 @@ static void make_anew(struct purge *purge, const struct flow *flow, const struct
         anew.reply[0].port = flow->original[1].port;
     if (!ways_find(&purge->ways, &anew, &new_way))
         return;
-    source = flow_nat_of(purge->judge.now, true, &anew, &new_way);
+    source = flow_nat_of(purge->revalidate.now, true, &anew, &new_way);
     if (source.kind != FLOW_NAT_MASQUERADE)
         flow_create(flow, &destination,
                     source.kind == FLOW_NAT_TO ? source.address : flow->original[0].address,
@@ -135,12 +135,12 @@ static void make_anew(struct purge *purge, const struct flow *flow, const struct
 
 /* mark: with the bits it had. */
 static void end_flow(struct purge *purge, const struct flow *flow, uint32_t mark,
-                     enum judge_fate fate)
+                     enum revalidate_fate fate)
 {
-    uint32_t bit = fate == JUDGE_DROPPED ? ABI_MARK_HELD : ABI_MARK_RESET;
+    uint32_t bit = fate == REVALIDATE_DROPPED ? ABI_MARK_HELD : ABI_MARK_RESET;
 
     remember(&purge->gone, flow_hash(flow->family, flow->protocol, flow->original));
-    if (fate == JUDGE_DOUBTED)
+    if (fate == REVALIDATE_DOUBTED)
         flow_delete(flow, &purge->messages);
     else if (!holds_on(flow) || purge->held++ >= HELD_MAX)
         forget(purge, flow);
@@ -150,17 +150,17 @@ static void end_flow(struct purge *purge, const struct flow *flow, uint32_t mark
         flow_set_mark(flow, flow->mark | bit, &purge->messages);
     if (mark & ABI_MARK_ENDED)
         return;
-    if (fate == JUDGE_TRANSLATED)
+    if (fate == REVALIDATE_TRANSLATED)
         purge->ended->translated++;
     else
         purge->ended->refused++;
 }
 
-static void judge_one(struct purge *purge, struct flow *flow)
+static void revalidate_one(struct purge *purge, struct flow *flow)
 {
     uint32_t mark = flow->mark;
     bool ended = mark & ABI_MARK_ENDED;
-    enum judge_fate fate;
+    enum revalidate_fate fate;
     struct flow_way way;
 
     flow->mark &= ~ABI_MARK_ENDED;
@@ -170,23 +170,23 @@ static void judge_one(struct purge *purge, struct flow *flow)
         return;
     }
     purge->expected |= flow->expected;
-    if (purge->idle || flow->expected || (!ended && judge_settled(&purge->judge, flow)))
+    if (purge->idle || flow->expected || (!ended && revalidate_settled(&purge->revalidate, flow)))
         return;
     if (!ways_find(&purge->ways, flow, &way))
         return;
     if (!ended && !purge->guess)
         explain_way(&purge->explain, flow, &way);
-    fate = judge_flow(&purge->judge, flow, &way, ended);
-    if (fate == JUDGE_UNTRACKED) {
+    fate = revalidate_flow(&purge->revalidate, flow, &way, ended);
+    if (fate == REVALIDATE_UNTRACKED) {
         remember(&purge->gone, flow_hash(flow->family, flow->protocol, flow->original));
         flow_delete(flow, &purge->messages);
         return;
     }
-    if (fate != JUDGE_STAYS)
+    if (fate != REVALIDATE_STAYS)
         end_flow(purge, flow, mark, fate);
-    if (fate == JUDGE_TRANSLATED)
+    if (fate == REVALIDATE_TRANSLATED)
         make_anew(purge, flow, &way);
-    if (fate == JUDGE_STAYS && ended) {
+    if (fate == REVALIDATE_STAYS && ended) {
         remember(&purge->back, flow_hash(flow->family, flow->protocol, flow->original));
         flow_set_mark(flow, flow->mark, &purge->messages);
     }
@@ -203,7 +203,7 @@ static bool each_flow(void *arg, const struct nlmsghdr *h)
 
     flow_read(h, &flow);
     if (is_ours(&flow))
-        judge_one(arg, &flow);
+        revalidate_one(arg, &flow);
     return true;
 }
 
@@ -242,7 +242,7 @@ static bool each_expected(void *arg, const struct nlmsghdr *h)
     mark = flow.mark;
     flow.mark &= ~ABI_MARK_ENDED;
     if (has(&purge->gone, hash))
-        end_flow(purge, &flow, mark, JUDGE_DROPPED);
+        end_flow(purge, &flow, mark, REVALIDATE_DROPPED);
     else if ((mark & ABI_MARK_ENDED) && has(&purge->back, hash))
         flow_set_mark(&flow, flow.mark, &purge->messages);
     return true;
@@ -292,7 +292,7 @@ static int walk(struct purge *purge, struct orb_err *err)
 {
     int r = ways_open(&purge->ways, err);
 
-    explain_init(&purge->explain, &purge->judge, &purge->ways);
+    explain_init(&purge->explain, &purge->revalidate, &purge->ways);
     if (!r)
         r = dump(each_flow, purge, err);
     if (!r && purge->expected) {
@@ -318,12 +318,12 @@ int flows_purge(struct dataplane *dp, const struct dataplane_plan *plan,
         .dp = dp, .ended = &ended, .forget = dp->forget, .guess = flows_unsettled(dp) && !before};
     int r = 0;
 
-    judge_init(&purge.judge, &plan->policy, plan->memory, before ? &before->policy : NULL,
-               before ? before->memory : NULL);
-    purge.idle = judge_idle(&purge.judge);
+    revalidate_init(&purge.revalidate, &plan->policy, plan->memory, before ? &before->policy : NULL,
+                    before ? before->memory : NULL);
+    purge.idle = revalidate_idle(&purge.revalidate);
     if (purge.forget || !purge.idle)
         r = walk(&purge, err);
-    judge_fini(&purge.judge);
+    revalidate_fini(&purge.revalidate);
     buf_fini(&purge.first);
     buf_fini(&purge.messages);
     free(purge.gone.items);

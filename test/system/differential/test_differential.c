@@ -1,6 +1,6 @@
-/* nftables as the judge: random policies are loaded with the generated ruleset, the same headers
- * the classifier is asked about are sent through the kernel as packets, and the whole vector of
- * per-rule counters must be what the policy says.
+/* nftables as the oracle: random policies are loaded with the generated ruleset, the same
+ * headers the classifier is asked about are sent through the kernel as packets, and the whole
+ * vector of per-rule counters must be what the policy says.
  *
  * Everything happens in a network namespace of this process alone. Each zone has a veth port;
  * packets enter at its peer and leave by the default route, which moves from zone to zone. */

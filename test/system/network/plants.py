@@ -50,8 +50,8 @@ PLANTS = {
     "filter": ("dataplane/company_tc.c", "\"tc ingress filter \", filters.kind)->in = true;", "\"tc ingress filter \", filters.kind)->in = false;"),
     "route-mtu": ("dataplane/route_mtu.c", "return locks & (1u << RTAX_MTU) ? 0 : mtu;", "return locks ? 0 : mtu * 2;"),
     # what runs already
-    "commit": ("dataplane/flows.c", "if (fate != JUDGE_STAYS)\n        end_flow", "if (fate == JUDGE_TRANSLATED)\n        end_flow"),
-    "translation": ("dataplane/flows.c", "if (fate != JUDGE_STAYS)\n        end_flow", "if (fate != JUDGE_STAYS && fate != JUDGE_TRANSLATED)\n        end_flow"),
+    "commit": ("dataplane/flows.c", "if (fate != REVALIDATE_STAYS)\n        end_flow", "if (fate == REVALIDATE_TRANSLATED)\n        end_flow"),
+    "translation": ("dataplane/flows.c", "if (fate != REVALIDATE_STAYS)\n        end_flow", "if (fate != REVALIDATE_STAYS && fate != REVALIDATE_TRANSLATED)\n        end_flow"),
 }
 
 

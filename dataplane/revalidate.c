@@ -4,7 +4,7 @@
  * Surprise: most connections need no look-up. The mark names the rule that accepted them: while it
  * stands as it was, and no rule before it that refuses is new, they stay, whatever their interfaces
  * are, which conntrack does not remember. */
-#include "dataplane/judge.h"
+#include "dataplane/revalidate.h"
 
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -17,8 +17,8 @@
 
 #define LINEAR_RULES 32 /* more of them are worth the classifier */
 
-static void view_init(struct judge_view *view, const struct policy *policy, enum flow_hook hook,
-                      const void *memory)
+static void view_init(struct revalidate_view *view, const struct policy *policy,
+                      enum flow_hook hook, const void *memory)
 {
     struct policy *p = &view->policy;
 
@@ -44,7 +44,7 @@ static void view_init(struct judge_view *view, const struct policy *policy, enum
     }
 }
 
-static void view_fini(struct judge_view *view, enum flow_hook hook)
+static void view_fini(struct revalidate_view *view, enum flow_hook hook)
 {
     if (hook != FLOW_HOOK_FORWARD)
         free(view->policy.rules);
@@ -52,7 +52,7 @@ static void view_fini(struct judge_view *view, enum flow_hook hook)
 }
 
 /* Too many rules of this kind, or no memory: they are asked one after the other. */
-static void view_build(struct judge_view *view)
+static void view_build(struct revalidate_view *view)
 {
     view->tried = true;
     if (view->policy.rule_count <= LINEAR_RULES)
@@ -64,7 +64,7 @@ static void view_build(struct judge_view *view)
 }
 
 /* NULL: the default. */
-static const struct policy_rule *look_up(struct judge_view *view,
+static const struct policy_rule *look_up(struct revalidate_view *view,
                                          const struct classify_header *header)
 {
     int found;
@@ -76,12 +76,12 @@ static const struct policy_rule *look_up(struct judge_view *view,
     return found < 0 ? NULL : &view->policy.rules[found];
 }
 
-static bool same_rule(const struct judge *judge, const struct policy_rule *a,
+static bool same_rule(const struct revalidate *revalidate, const struct policy_rule *a,
                       const struct policy_rule *b)
 {
     return a && b && policy_rule_matches_same(a, b) &&
-           flow_zone_alike(judge->now, judge->before, a->from) &&
-           flow_zone_alike(judge->now, judge->before, a->to);
+           flow_zone_alike(revalidate->now, revalidate->before, a->from) &&
+           flow_zone_alike(revalidate->now, revalidate->before, a->to);
 }
 
 /* The view of forwarding has all rules: its data numbers them so. */
@@ -99,7 +99,8 @@ static unsigned count_rules(const struct policy *policy, enum flow_hook hook)
     return count;
 }
 
-static void compare(const struct judge *judge, struct judge_side *side, enum flow_hook hook)
+static void compare(const struct revalidate *revalidate, struct revalidate_side *side,
+                    enum flow_hook hook)
 {
     const struct policy *now = &side->now.policy, *before = &side->before.policy;
 
@@ -108,7 +109,7 @@ static void compare(const struct judge *judge, struct judge_side *side, enum flo
     for (unsigned i = 0; i < now->rule_count; i++) {
         const struct policy_rule *rule = &now->rules[i];
 
-        if (!is_at(rule, hook) || same_rule(judge, rule, policy_find_rule(before, rule->id)))
+        if (!is_at(rule, hook) || same_rule(revalidate, rule, policy_find_rule(before, rule->id)))
             continue;
         side->alike = false;
         if (rule->action != POLICY_ACCEPT && rule->id < side->first)
@@ -116,23 +117,23 @@ static void compare(const struct judge *judge, struct judge_side *side, enum flo
     }
 }
 
-static bool same_notracks(const struct judge *judge)
+static bool same_notracks(const struct revalidate *revalidate)
 {
-    const struct policy *now = judge->now, *before = judge->before;
+    const struct policy *now = revalidate->now, *before = revalidate->before;
 
     for (unsigned i = 0; i < now->notrack_count && i < before->notrack_count; i++)
-        if (!same_rule(judge, &now->notracks[i], &before->notracks[i]))
+        if (!same_rule(revalidate, &now->notracks[i], &before->notracks[i]))
             return false;
     return now->notrack_count == before->notrack_count;
 }
 
-void judge_init(struct judge *judge, const struct policy *now, const void *memory,
-                const struct policy *before, const void *memory_before)
+void revalidate_init(struct revalidate *revalidate, const struct policy *now, const void *memory,
+                     const struct policy *before, const void *memory_before)
 {
-    *judge = (struct judge){
+    *revalidate = (struct revalidate){
         .now = now, .before = before, .memory = memory, .memory_before = memory_before};
     for (unsigned hook = 0; hook < FLOW_HOOKS; hook++) {
-        struct judge_side *side = &judge->sides[hook];
+        struct revalidate_side *side = &revalidate->sides[hook];
 
         side->mark = ABI_MARK_FORWARD + hook;
         side->first = UINT32_MAX;
@@ -142,66 +143,66 @@ void judge_init(struct judge *judge, const struct policy *now, const void *memor
             continue;
         view_init(&side->before, before, hook, memory_before);
         side->doubt.before = &side->before.policy;
-        compare(judge, side, hook);
+        compare(revalidate, side, hook);
     }
-    judge->nat_alike = before && flow_nat_alike(now, before);
-    judge->track_alike = !before || same_notracks(judge);
+    revalidate->nat_alike = before && flow_nat_alike(now, before);
+    revalidate->track_alike = !before || same_notracks(revalidate);
 }
 
-void judge_fini(struct judge *judge)
+void revalidate_fini(struct revalidate *revalidate)
 {
     for (unsigned hook = 0; hook < FLOW_HOOKS; hook++) {
-        struct judge_side *side = &judge->sides[hook];
+        struct revalidate_side *side = &revalidate->sides[hook];
 
         doubt_fini(&side->doubt);
         view_fini(&side->now, hook);
-        if (judge->before)
+        if (revalidate->before)
             view_fini(&side->before, hook);
     }
 }
 
-bool judge_idle(const struct judge *judge)
+bool revalidate_idle(const struct revalidate *revalidate)
 {
     for (unsigned hook = 0; hook < FLOW_HOOKS; hook++)
-        if (!judge->sides[hook].alike)
+        if (!revalidate->sides[hook].alike)
             return false;
-    return judge->nat_alike && judge->track_alike;
+    return revalidate->nat_alike && revalidate->track_alike;
 }
 
 /* Nothing has changed in what accepted it. */
-static bool verdict_stands(const struct judge *judge, uint32_t mark, enum flow_hook hook)
+static bool verdict_stands(const struct revalidate *revalidate, uint32_t mark, enum flow_hook hook)
 {
-    const struct judge_side *side = &judge->sides[hook];
+    const struct revalidate_side *side = &revalidate->sides[hook];
     const struct policy_rule *rule;
 
-    if (!judge->before || side->alike)
+    if (!revalidate->before || side->alike)
         return side->alike;
     if (mark == side->mark)
         return side->now.policy.defaults.forward == POLICY_ACCEPT && side->first == UINT32_MAX;
     rule = policy_find_rule(&side->now.policy, mark);
     return rule && rule->action == POLICY_ACCEPT && mark < side->first &&
-           same_rule(judge, rule, policy_find_rule(&side->before.policy, mark));
+           same_rule(revalidate, rule, policy_find_rule(&side->before.policy, mark));
 }
 
 /* Where the rule of that number, or the default, may have accepted it. */
-static bool may_be_at(const struct judge_side *side, uint32_t mark, enum flow_hook hook)
+static bool may_be_at(const struct revalidate_side *side, uint32_t mark, enum flow_hook hook)
 {
     const struct policy_rule *rule = policy_find_rule(&side->before.policy, mark);
 
     return mark == side->mark || (rule && is_at(rule, hook));
 }
 
-bool judge_settled(const struct judge *judge, const struct flow *flow)
+bool revalidate_settled(const struct revalidate *revalidate, const struct flow *flow)
 {
     bool known = false;
 
-    if (!judge->nat_alike || !judge->track_alike)
+    if (!revalidate->nat_alike || !revalidate->track_alike)
         return false;
     for (unsigned hook = 0; hook < FLOW_HOOKS; hook++) {
-        if (!may_be_at(&judge->sides[hook], flow->mark, hook))
+        if (!may_be_at(&revalidate->sides[hook], flow->mark, hook))
             continue;
         known = true;
-        if (!verdict_stands(judge, flow->mark, hook))
+        if (!verdict_stands(revalidate, flow->mark, hook))
             return false;
     }
     return known;
@@ -230,8 +231,8 @@ static struct classify_header header_of(const struct policy *policy, const struc
     return header;
 }
 
-static bool explains_mark(struct judge_side *side, struct judge_view *view, const struct flow *flow,
-                          const struct flow_way *way)
+static bool explains_mark(struct revalidate_side *side, struct revalidate_view *view,
+                          const struct flow *flow, const struct flow_way *way)
 {
     struct classify_header header;
     const struct policy_rule *found, *by;
@@ -251,11 +252,12 @@ static bool explains_mark(struct judge_side *side, struct judge_view *view, cons
            (!by || classify_matches(&view->policy, by, &header));
 }
 
-int judge_explains(struct judge *judge, const struct flow *flow, const struct flow_way *way)
+int revalidate_explains(struct revalidate *revalidate, const struct flow *flow,
+                        const struct flow_way *way)
 {
-    struct judge_side *side = &judge->sides[way->hook];
-    const struct policy *policy = judge->before ? judge->before : judge->now;
-    int points = explains_mark(side, judge->before ? &side->before : &side->now, flow, way);
+    struct revalidate_side *side = &revalidate->sides[way->hook];
+    const struct policy *policy = revalidate->before ? revalidate->before : revalidate->now;
+    int points = explains_mark(side, revalidate->before ? &side->before : &side->now, flow, way);
     bool holds = true;
 
     for (int source = 0; source < 2 && holds; source++) {
@@ -272,10 +274,10 @@ static bool goes_elsewhere(const struct flow *flow)
                   sizeof(flow->original[1].address)) != 0;
 }
 
-static enum judge_fate verdict(struct judge *judge, const struct flow *flow,
-                               const struct flow_way *way)
+static enum revalidate_fate verdict(struct revalidate *revalidate, const struct flow *flow,
+                                    const struct flow_way *way)
 {
-    struct judge_side *side = &judge->sides[way->hook];
+    struct revalidate_side *side = &revalidate->sides[way->hook];
     struct classify_header header = header_of(&side->now.policy, flow, way);
     const struct policy_rule *rule = look_up(&side->now, &header);
     enum policy_action action = rule ? rule->action : side->now.policy.defaults.forward;
@@ -283,27 +285,28 @@ static enum judge_fate verdict(struct judge *judge, const struct flow *flow,
     /* What the appliance sent to itself met no rule, whatever it was translated to. Elsewhere its
      * rules saw the interface of the way before, which is not known: it may meet them again. */
     if (way->hook == FLOW_HOOK_OUTPUT && way->own)
-        return JUDGE_STAYS;
+        return REVALIDATE_STAYS;
     if (way->hook == FLOW_HOOK_OUTPUT && action != POLICY_ACCEPT && goes_elsewhere(flow))
-        return JUDGE_DOUBTED;
+        return REVALIDATE_DOUBTED;
     if (rule && policy_rule_unsure(rule))
-        return doubt_refuses(&side->doubt, &header, flow->mark) ? JUDGE_DOUBTED : JUDGE_STAYS;
-    return action == POLICY_ACCEPT   ? JUDGE_STAYS
-           : action == POLICY_REJECT ? JUDGE_REJECTED
-                                     : JUDGE_DROPPED;
+        return doubt_refuses(&side->doubt, &header, flow->mark) ? REVALIDATE_DOUBTED
+                                                                : REVALIDATE_STAYS;
+    return action == POLICY_ACCEPT   ? REVALIDATE_STAYS
+           : action == POLICY_REJECT ? REVALIDATE_REJECTED
+                                     : REVALIDATE_DROPPED;
 }
 
 /* Translated by others it may be, too: only what this policy asks for differs from what the one
  * before asked for. What is ended must be translated as this one asks to go on. */
-static bool retranslates(const struct judge *judge, const struct flow *flow,
+static bool retranslates(const struct revalidate *revalidate, const struct flow *flow,
                          const struct flow_way *way, bool ended)
 {
     for (int source = 0; source < 2; source++) {
-        struct flow_nat now = flow_nat_of(judge->now, source, flow, way);
+        struct flow_nat now = flow_nat_of(revalidate->now, source, flow, way);
         struct flow_nat before = {.kind = FLOW_NAT_NONE};
 
-        if (judge->before)
-            before = flow_nat_of(judge->before, source, flow, way);
+        if (revalidate->before)
+            before = flow_nat_of(revalidate->before, source, flow, way);
         if ((ended || !flow_nat_same(&now, &before)) && !flow_nat_holds(&now, source, flow, way))
             return true;
     }
@@ -329,33 +332,35 @@ static bool leaves_out(const struct policy *policy, const void *memory, const st
     return found >= 0 && policy->notracks[found].action == POLICY_NOTRACK;
 }
 
-static bool untracks(const struct judge *judge, const struct flow *flow, const struct flow_way *way)
+static bool untracks(const struct revalidate *revalidate, const struct flow *flow,
+                     const struct flow_way *way)
 {
     for (int reply = 0; reply < 2; reply++) {
         bool own = way->hook == (reply ? FLOW_HOOK_INPUT : FLOW_HOOK_OUTPUT);
         const char *in = own ? NULL : reply ? way->out : way->in;
         const struct flow_end *ends = reply ? flow->reply : flow->original;
 
-        if (leaves_out(judge->now, judge->memory, flow, ends, in) &&
-            !leaves_out(judge->before, judge->memory_before, flow, ends, in))
+        if (leaves_out(revalidate->now, revalidate->memory, flow, ends, in) &&
+            !leaves_out(revalidate->before, revalidate->memory_before, flow, ends, in))
             return true;
     }
     return false;
 }
 
-enum judge_fate judge_flow(struct judge *judge, const struct flow *flow, const struct flow_way *way,
-                           bool ended)
+enum revalidate_fate revalidate_flow(struct revalidate *revalidate, const struct flow *flow,
+                                     const struct flow_way *way, bool ended)
 {
-    enum judge_fate fate = JUDGE_STAYS;
+    enum revalidate_fate fate = REVALIDATE_STAYS;
 
-    if (!judge->track_alike && untracks(judge, flow, way))
-        return JUDGE_UNTRACKED;
-    if (ended || !verdict_stands(judge, flow->mark, way->hook))
-        fate = verdict(judge, flow, way);
-    if ((judge->nat_alike && !ended) || !retranslates(judge, flow, way, ended))
+    if (!revalidate->track_alike && untracks(revalidate, flow, way))
+        return REVALIDATE_UNTRACKED;
+    if (ended || !verdict_stands(revalidate, flow->mark, way->hook))
+        fate = verdict(revalidate, flow, way);
+    if ((revalidate->nat_alike && !ended) || !retranslates(revalidate, flow, way, ended))
         return fate;
     /* Rules that refuse it may well accept it where it goes now. */
-    return fate == JUDGE_STAYS || flow_nat_of(judge->now, false, flow, way).kind == FLOW_NAT_TO
-               ? JUDGE_TRANSLATED
+    return fate == REVALIDATE_STAYS ||
+                   flow_nat_of(revalidate->now, false, flow, way).kind == FLOW_NAT_TO
+               ? REVALIDATE_TRANSLATED
                : fate;
 }

@@ -6,7 +6,7 @@
 
 #include "bpf/abi.h"
 #include "core/base/own.h"
-#include "dataplane/judge.h"
+#include "dataplane/revalidate.h"
 #include "test/lib/harness.h"
 
 #define ZONES "\"zones\":{\"lan\":{\"interfaces\":[\"lan0\"]},\"wan\":{\"interfaces\":[\"wan0\"]}}"
@@ -65,9 +65,9 @@ static struct flow flow_of(const char *text)
 }
 
 static const char *const fates[] = {
-    [JUDGE_STAYS] = "stays",           [JUDGE_DROPPED] = "dropped",
-    [JUDGE_REJECTED] = "rejected",     [JUDGE_DOUBTED] = "doubted",
-    [JUDGE_TRANSLATED] = "translated", [JUDGE_UNTRACKED] = "untracked"};
+    [REVALIDATE_STAYS] = "stays",           [REVALIDATE_DROPPED] = "dropped",
+    [REVALIDATE_REJECTED] = "rejected",     [REVALIDATE_DOUBTED] = "doubted",
+    [REVALIDATE_TRANSLATED] = "translated", [REVALIDATE_UNTRACKED] = "untracked"};
 
 /* way: "lan0>wan0", ">wan0" from the appliance, "wan0>" to it; "own": what it was sent to is the
  * appliance's; "hidden": masqueraded. */
@@ -85,18 +85,18 @@ static struct flow_way way_of(const char *text, char in[16], char out[16])
 }
 
 /* As the walk decides; before NULL: unknown. */
-static enum judge_fate fate_of(const struct policy *before, const struct policy *now,
-                               const struct flow *flow, const struct flow_way *way)
+static enum revalidate_fate fate_of(const struct policy *before, const struct policy *now,
+                                    const struct flow *flow, const struct flow_way *way)
 {
-    enum judge_fate fate = JUDGE_STAYS;
-    struct judge judge;
+    enum revalidate_fate fate = REVALIDATE_STAYS;
+    struct revalidate revalidate;
 
-    judge_init(&judge, now, NULL, before, NULL);
-    if (!judge_settled(&judge, flow))
-        fate = judge_flow(&judge, flow, way, false);
-    if (judge_idle(&judge))
-        ck_assert_int_eq(fate, JUDGE_STAYS);
-    judge_fini(&judge);
+    revalidate_init(&revalidate, now, NULL, before, NULL);
+    if (!revalidate_settled(&revalidate, flow))
+        fate = revalidate_flow(&revalidate, flow, way, false);
+    if (revalidate_idle(&revalidate))
+        ck_assert_int_eq(fate, REVALIDATE_STAYS);
+    revalidate_fini(&revalidate);
     return fate;
 }
 
@@ -388,7 +388,7 @@ static void check_rows(const struct row *rows, size_t count)
         struct flow flow = flow_of(rows[i].flow);
         char in[16], out[16];
         struct flow_way way = way_of(rows[i].way, in, out);
-        enum judge_fate fate;
+        enum revalidate_fate fate;
 
         if (rows[i].before)
             put(&before, rows[i].before);
@@ -426,16 +426,16 @@ TEST(the_way_that_explains_mark_and_translation_is_found)
         flow_of("udp 192.0.2.9/5060 192.0.2.2/5060 10.1.0.2/5060 192.0.2.9/5060 mark=10");
     char in[16], out[16];
     struct flow_way right = way_of("wan0>lan0 own", in, out), wrong = right;
-    struct judge judge;
+    struct revalidate revalidate;
 
     put(&policy, "{" ZONES ",\"destination-nat\":{" TO(
                      "5060", "10.1.0.2") "},\"rules\":{\"10\":{"
                                          "\"from\":\"wan\",\"action\":\"accept\"}}}");
     wrong.in = "lan0";
-    judge_init(&judge, &policy, NULL, &policy, NULL);
-    ck_assert_int_eq(judge_explains(&judge, &flow, &right), JUDGE_EXPLAINED);
-    ck_assert_int_eq(judge_explains(&judge, &flow, &wrong), 0);
-    judge_fini(&judge);
+    revalidate_init(&revalidate, &policy, NULL, &policy, NULL);
+    ck_assert_int_eq(revalidate_explains(&revalidate, &flow, &right), REVALIDATE_EXPLAINED);
+    ck_assert_int_eq(revalidate_explains(&revalidate, &flow, &wrong), 0);
+    revalidate_fini(&revalidate);
 }
 
 TEST(what_was_ended_goes_on_when_it_is_accepted_again)
@@ -444,17 +444,17 @@ TEST(what_was_ended_goes_on_when_it_is_accepted_again)
     struct flow flow = flow_of(FLOW "mark=10");
     char in[16], out[16];
     struct flow_way way = way_of("lan0>wan0", in, out);
-    struct judge judge;
+    struct revalidate revalidate;
 
     put(&open, OPEN);
     put(&closed, RULES(""));
-    judge_init(&judge, &open, NULL, &closed, NULL);
-    ck_assert_int_eq(judge_flow(&judge, &flow, &way, true), JUDGE_STAYS);
-    judge_fini(&judge);
+    revalidate_init(&revalidate, &open, NULL, &closed, NULL);
+    ck_assert_int_eq(revalidate_flow(&revalidate, &flow, &way, true), REVALIDATE_STAYS);
+    revalidate_fini(&revalidate);
     /* What it is now counts, not that nothing has changed since it was ended. */
-    judge_init(&judge, &closed, NULL, &closed, NULL);
-    ck_assert_int_eq(judge_flow(&judge, &flow, &way, true), JUDGE_DROPPED);
-    judge_fini(&judge);
+    revalidate_init(&revalidate, &closed, NULL, &closed, NULL);
+    ck_assert_int_eq(revalidate_flow(&revalidate, &flow, &way, true), REVALIDATE_DROPPED);
+    revalidate_fini(&revalidate);
 }
 
 TEST(what_was_ended_for_its_translation_goes_on_with_that_one_only)
@@ -464,22 +464,22 @@ TEST(what_was_ended_for_its_translation_goes_on_with_that_one_only)
                                "mark=100000001");
     char in[16], out[16];
     struct flow_way way = way_of("lan0>wan0 hidden", in, out);
-    struct judge judge;
+    struct revalidate revalidate;
 
     put(&hidden, SNAT("\"10\":{\"to\":\"wan\",\"action\":\"masquerade\"}"));
     put(&plain, SNAT(""));
     put(&more,
         "{" ZONES ",\"rules\":{\"10\":{\"from\":\"wan\",\"action\":\"accept\"}}," ACCEPT "}");
-    judge_init(&judge, &plain, NULL, &hidden, NULL);
-    ck_assert_int_eq(judge_flow(&judge, &flow, &way, false), JUDGE_TRANSLATED);
-    judge_fini(&judge);
+    revalidate_init(&revalidate, &plain, NULL, &hidden, NULL);
+    ck_assert_int_eq(revalidate_flow(&revalidate, &flow, &way, false), REVALIDATE_TRANSLATED);
+    revalidate_fini(&revalidate);
     /* A commit about something else. */
-    judge_init(&judge, &more, NULL, &plain, NULL);
-    ck_assert_int_eq(judge_flow(&judge, &flow, &way, true), JUDGE_TRANSLATED);
-    judge_fini(&judge);
-    judge_init(&judge, &hidden, NULL, &more, NULL);
-    ck_assert_int_eq(judge_flow(&judge, &flow, &way, true), JUDGE_STAYS);
-    judge_fini(&judge);
+    revalidate_init(&revalidate, &more, NULL, &plain, NULL);
+    ck_assert_int_eq(revalidate_flow(&revalidate, &flow, &way, true), REVALIDATE_TRANSLATED);
+    revalidate_fini(&revalidate);
+    revalidate_init(&revalidate, &hidden, NULL, &more, NULL);
+    ck_assert_int_eq(revalidate_flow(&revalidate, &flow, &way, true), REVALIDATE_STAYS);
+    revalidate_fini(&revalidate);
 }
 
 TEST(many_rules_for_input_are_looked_up_as_few_are)
@@ -506,6 +506,6 @@ TEST(many_rules_for_input_are_looked_up_as_few_are)
         flow.original[1].port = flow.reply[0].port = (uint16_t)(1000 + i);
         flow.mark = i * 10;
         ck_assert_int_eq(fate_of(&before, &now, &flow, &way),
-                         i == 200 ? JUDGE_DROPPED : JUDGE_STAYS);
+                         i == 200 ? REVALIDATE_DROPPED : REVALIDATE_STAYS);
     }
 }
