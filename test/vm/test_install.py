@@ -20,7 +20,8 @@ def staged(tree):
              for part in ("manifest.json", "schema.json", "README.md", f"lib/{name}.so")]
     files += ["usr/sbin/orbitald", "usr/bin/orbctl", "usr/include/orbital/orbital.h", "usr/include/orbital/error.h",
               "usr/share/pkgconfig/orbital.pc", "usr/lib/systemd/system/orbitald.service",
-              "usr/share/man/man8/orbitald.8", "usr/share/man/man1/orbctl.1"]
+              "usr/share/man/man8/orbitald.8", "usr/share/man/man1/orbctl.1",
+              "usr/share/doc/orbital/configuration-reference.md"]
     missing = [f for f in files if not os.path.isfile(f"{tree}/{f}")]
     expect(not missing, f"not installed: {missing}")
     for d, _, names in os.walk(tree):
