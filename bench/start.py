@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """start.py BUILD [--json] [--rounds N] - how long the box is without somebody who answers.
 
-Two appliances, each in a namespace of its own: one that is new each time (no state, no pins, no table),
-and one with 1000 firewall rules whose daemon is killed and started again over its pins. In between, in
+Three appliances, each in a namespace of its own: one that is new each time (no state, no pins, no table),
+one with 100 firewall rules and two ports on the fast path that is "rebooted" (its state is kept, pins and
+table are gone), and one with 1000 rules whose daemon is killed and started again over its pins. In between, in
 turns, the peers: what a start costs that does nothing (nsenter and /bin/true), and the same rules,
 addresses and routes put by nft(8) and ip(8) from files."""
 import argparse
@@ -19,12 +20,15 @@ import rules  # noqa: E402
 import wire  # noqa: E402
 
 RULES = 1000
+REBOOT_RULES = 100
 TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
 GIVE_UP_S = 60
 LINKS = (("lan0", "lan0-peer"), ("wan0", "wan0-peer"))
 CONFIG = {"interfaces": {"lan0": {"addresses": ["172.16.0.1/24"]}, "wan0": {"addresses": ["192.0.2.1/24"]}},
           "routing": {"static": {"0.0.0.0/0": {"next-hops": {"192.0.2.254": {}}}}},
           "firewall": rules.firewall(RULES, snat=True)}
+REBOOTED = {**CONFIG, "interfaces": {link: {**of, "fast-path": "tcx"} for link, of in CONFIG["interfaces"].items()},
+            "firewall": rules.firewall(REBOOT_RULES, snat=True)}
 
 
 def family(pid):
@@ -95,14 +99,23 @@ class Side:
         self.box.until(GIVE_UP_S, lambda: all(s["state"] == "Running" for s in
                                               self.box.json("show", "services")["services"]), "every service runs")
 
-    def forget(self):
-        """A machine that was just switched on."""
+    def fast(self):
+        """Both ports have the programs the configuration wants."""
+        self.box.until(GIVE_UP_S, lambda: all(p["mode"] == "tcx" for p in
+                                              self.box.json("show", "dataplane")["ports"].values()), "ports at tcx")
+
+    def reboot(self):
+        """A machine that was switched off and on: the disk is all that is left."""
         self.box.kill(signal.SIGTERM)
         bed.run("umount", f"{self.box.dir}/bpf", check=False)
         bed.run("mount", "-t", "bpf", "bpf", f"{self.box.dir}/bpf")
         bed.run(*self.box.inside("nft", "flush", "ruleset"))
-        shutil.rmtree(f"{self.box.dir}/state", ignore_errors=True)
         shutil.rmtree(f"{self.box.dir}/run", ignore_errors=True)
+
+    def forget(self):
+        """A machine that was never switched on before."""
+        self.reboot()
+        shutil.rmtree(f"{self.box.dir}/state", ignore_errors=True)
 
 
 class Peer:
@@ -147,8 +160,11 @@ def absolute(name, value, versus, ratio, most):
 
 
 def rounds(build, count):
-    cold, again, tables, nothing = [], [], [], []
-    with Side(build, "cold") as new, Side(build, "kill") as used:
+    cold, rebooted, again, tables, nothing = [], [], [], [], []
+    with Side(build, "cold") as new, Side(build, "boot") as kept, Side(build, "kill") as used:
+        kept.start()
+        kept.ready()
+        kept.box.load(REBOOTED, f"{REBOOT_RULES} rules")
         used.start()
         used.ready()
         used.box.load(CONFIG, f"{RULES} rules")
@@ -157,11 +173,15 @@ def rounds(build, count):
                 nothing.append(peer.nothing_ms())
                 new.forget()
                 cold.append(new.start())
+                kept.ready()
+                kept.fast()
+                kept.reboot()
+                rebooted.append(kept.start())
                 tables.append(peer.tables_ms())
                 used.ready()
                 used.box.kill(signal.SIGKILL)
                 again.append(used.start())
-    return cold, again, tables, nothing
+    return cold, rebooted, again, tables, nothing
 
 
 def main():
@@ -172,7 +192,7 @@ def main():
     args = parser.parse_args()
     bed.need_root("start")
     bed.stop_cleanly()
-    cold, again, tables, nothing = rounds(args.build, args.rounds)
+    cold, rebooted, again, tables, nothing = rounds(args.build, args.rounds)
     of = lambda runs, key: bed.median([r[key] for r in runs])  # noqa: E731
     peer, bare = bed.median(tables), bed.median(nothing)
     by_tables = f"nft -f and ip -batch with the same {peer:.0f} ms"
@@ -182,14 +202,18 @@ def main():
         absolute(f"control socket answers after SIGKILL, {RULES} rules", of(again, "control"), by_nothing,
                  of(again, "control") / bare, 100),
         absolute("operational, cold", of(cold, "operational"), by_nothing, of(cold, "operational") / bare, 700),
+        absolute(f"operational, rebooted, {REBOOT_RULES} rules, 2 ports", of(rebooted, "operational"), by_nothing,
+                 of(rebooted, "operational") / bare, 700),
         absolute(f"operational after SIGKILL, {RULES} rules", of(again, "operational"), by_tables,
                  of(again, "operational") / peer, 1000),
         absolute("processor until operational, cold", of(cold, "cpu"), None, None, 350),
+        absolute(f"processor until operational, rebooted, {REBOOT_RULES} rules, 2 ports", of(rebooted, "cpu"),
+                 None, None, 350),
         absolute(f"processor until operational after SIGKILL, {RULES} rules", of(again, "cpu"), by_tables,
                  of(again, "cpu") / peer, 350),
     ]
     notes = [f"{args.rounds} starts of each kind, in turns with the peers"]
-    for what, runs in (("cold", cold), ("SIGKILL", again)):
+    for what, runs in (("cold", cold), ("rebooted", rebooted), ("SIGKILL", again)):
         for key in ("control", "operational", "cpu"):
             values = [r[key] for r in runs]
             notes.append(f"  {what:8} {key:12} median {bed.median(values):7.1f} ms   "
