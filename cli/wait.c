@@ -38,7 +38,7 @@ bool wait_more(struct client *c, const char *what)
         return false;
     if (waited >= TELL_AFTER_MS && strcmp(c->told, what)) {
         snprintf(c->told, sizeof c->told, "%s", what);
-        out_err("orbctl: waiting for orbitald: %s (up to %u s, see --wait)\n", what,
+        out_err("orbctl: waiting: %s (up to %u s, see --wait)\n", what,
                 (unsigned)(most + 999) / 1000);
     }
     return true;
@@ -62,8 +62,9 @@ static int open_patiently(struct client *c, struct orb_err *err)
     int r;
 
     while ((r = client_connect(c, err)) < 0 && may_come(c, err)) {
-        if (!c->wait_ms || !wait_more(c, err->code == ORB_E_BUSY ? "it has no room for a client"
-                                                                 : "nobody listens"))
+        if (!c->wait_ms ||
+            !wait_more(c, err->code == ORB_E_BUSY ? "orbitald has no room for a client"
+                                                  : "orbitald does not listen"))
             return r;
         rest();
     }
@@ -102,9 +103,9 @@ static bool is_starting(struct client *c, char *what, size_t size)
     if (!phase || !strcmp(phase, "operational"))
         return false;
     if (step)
-        snprintf(what, size, "starting (%.40s)", step);
+        snprintf(what, size, "orbitald is starting (%.40s)", step);
     else
-        snprintf(what, size, "starting (phase %.40s)", phase);
+        snprintf(what, size, "orbitald is starting (phase %.40s)", phase);
     return true;
 }
 
@@ -156,7 +157,7 @@ static int is_idempotent(struct client *c, const char *to, const char *method)
 static bool ask_again(struct client *c, const char *to, const char *method)
 {
     struct orb_err err;
-    char what[80] = "";
+    char what[80] = "orbitald went away";
 
     while (c->wait_ms) {
         bool starting;

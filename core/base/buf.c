@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -288,13 +289,31 @@ int file_read(const char *path, size_t limit, struct buf *ret_data, struct orb_e
     return read_all(fd, path, limit, ret_data, err);
 }
 
+/* A symbolic link whose target is missing "does not exist", though who lists the directory sees it.
+ */
+static int cannot_read(const char *path, struct orb_err *err)
+{
+    int r = -errno;
+    char target[PATH_MAX];
+    ssize_t n = r == -ENOENT ? readlink(path, target, sizeof(target) - 1) : -1;
+
+    if (n < 0)
+        return orb_fail(err, r, "cannot read %s", path);
+    target[n] = '\0';
+    return orb_fail(err, r,
+                    "cannot read %s, a symbolic link to %s, which this process does not see", path,
+                    target);
+}
+
 int file_open_regular(const char *path, size_t limit, size_t *ret_size, struct orb_err *err)
 {
     /* Not blocking: opening a FIFO without a writer would wait for ever. */
     AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     struct stat st;
 
-    if (fd < 0 || fstat(fd, &st) < 0)
+    if (fd < 0)
+        return cannot_read(path, err);
+    if (fstat(fd, &st) < 0)
         return orb_fail(err, -errno, "cannot read %s", path);
     if (!S_ISREG(st.st_mode))
         return orb_fail(err, ORB_E_INVALID, "%s is no regular file", path);

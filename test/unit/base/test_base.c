@@ -111,6 +111,23 @@ TEST(an_empty_file_is_an_empty_text)
     unlink(path);
 }
 
+TEST(a_symbolic_link_to_nothing_is_told_as_one)
+{
+    char dir[] = "/tmp/orb-base-XXXXXX";
+    AUTO_FREE char *path = NULL;
+    struct orb_err err;
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    path = xasprintf("%s/journal-0", dir);
+    ck_assert_int_eq(file_open_regular(path, 100, NULL, &err), -ENOENT);
+    ck_assert_ptr_null(strstr(err.text, "symbolic"));
+    ck_assert_int_eq(symlink("/nonexistent/elsewhere", path), 0);
+    ck_assert_int_eq(file_open_regular(path, 100, NULL, &err), -ENOENT);
+    ck_assert_ptr_nonnull(strstr(err.text, "a symbolic link to /nonexistent/elsewhere, which"));
+    unlink(path);
+    rmdir(dir);
+}
+
 static const char *most(struct buf *b, const char *text, size_t bytes)
 {
     buf_clear(b);
