@@ -46,7 +46,7 @@ bool cli_print_json(const struct cli *cli, const char *text);
 int cli_refused(const struct cli *cli, const struct orb_err *err);
 
 /* Option --NAME VALUE or --NAME=VALUE among argv: taken out, value returned; NULL when absent.
- * A missing value is reported by cli_leftovers. */
+ * Without a value it stays among argv, where cli_words() refuses it. */
 const char *cli_option(int *argc, char **argv, const char *name);
 bool cli_flag(int *argc, char **argv, const char *name);
 /* Takes n words out of argv. */
