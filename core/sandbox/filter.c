@@ -392,8 +392,12 @@ static int build_b(scmp_filter_ctx f, unsigned profile)
                                 SCMP_SYS(faccessat), SCMP_SYS(creat)};
     static const int reads[] = {SCMP_SYS(pread64), SCMP_SYS(getcwd), SCMP_SYS(readlink)};
     const struct scmp_arg_cmp executable = SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC);
+    /* A file in /state that was removed would live on in its mapping, unseen. */
+    const struct scmp_arg_cmp of_file = SCMP_A3_32(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, 0);
     int r = seccomp_rule_add_array(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mmap), 1, &executable);
 
+    if (!r)
+        r = seccomp_rule_add_array(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mmap), 1, &of_file);
     if (!r)
         r = seccomp_rule_add_array(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(mprotect), 1, &executable);
     if (!r)

@@ -163,6 +163,9 @@ struct stat;
 typedef enum walk walk_fn(void *arg, int dir_fd, const char *name, const struct stat *st,
                           unsigned depth);
 void dir_walk(const char *dir, walk_fn *visit, void *arg);
+/* removed.c: bytes of the file system dev in files that were removed and that the process keeps,
+ * each file once. For any thread. */
+uint64_t removed_bytes(pid_t pid, dev_t dev);
 
 /* judge.c: the process ended. */
 void service_judge(struct service *service, bool clean, const char *reason);

@@ -1,9 +1,7 @@
 /* What packages of third parties hold in /state. RLIMIT_FSIZE bounds one file only, so all of it is
  * counted, on a thread, several times a second; a package over its limit is ended, and started
- * again only once it is below. The surprise: a file that was removed but is open takes room, too;
- * it is found in /proc/PID/fd. */
-#include <dirent.h>
-#include <fcntl.h>
+ * again only once it is below. The surprise: a file that was removed but is open or mapped takes
+ * room, too (removed.c). */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -52,21 +50,6 @@ static enum walk on_entry(void *arg, int dir_fd, const char *name, const struct 
     return l->deep || l->entries > ENTRIES ? WALK_STOP : WALK_ON;
 }
 
-static void count_removed(struct look *l)
-{
-    AUTO_FREE char *path = xasprintf("/proc/%d/fd", (int)l->pid);
-    DIR *dir = opendir(path);
-    struct dirent *entry;
-    struct stat st;
-
-    while (dir && (entry = readdir(dir)))
-        if (entry->d_name[0] != '.' && fstatat(dirfd(dir), entry->d_name, &st, 0) == 0 &&
-            S_ISREG(st.st_mode) && !st.st_nlink && st.st_dev == l->dev)
-            l->bytes += (uint64_t)st.st_blocks * 512;
-    if (dir)
-        closedir(dir);
-}
-
 static void on_count(uv_work_t *work)
 {
     struct quota_job *job = container_of(work, struct quota_job, work);
@@ -84,7 +67,7 @@ static void on_count(uv_work_t *work)
             l->limit = (uint64_t)fs.f_blocks * fs.f_frsize / DISK_PART;
         dir_walk(l->dir, on_entry, l);
         if (l->pid)
-            count_removed(l);
+            l->bytes += removed_bytes(l->pid, l->dev);
     }
     job->took_ms = now_ms() - begun;
 }

@@ -88,6 +88,11 @@ void x_state_deep(void);
 void g_authority(void);
 void g_names(void);
 
+/* villain_state.c: room in /state that no directory shows */
+void x_state_mapped(void);
+void x_state_early(void);
+void x_state_leaderless(void);
+
 /* villain_puppet.c: says what the driver tells it to */
 void g_puppet(void);
 
