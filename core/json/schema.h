@@ -73,6 +73,9 @@ const char *schema_text(const struct schema *schema, const char *keyword);
 /* Is the value at pointer below schema secret: under x-orb-secret, wherever around it the keyword
  * stands, also behind $ref, allOf, anyOf and oneOf? */
 bool schema_hides(const struct schema *schema, const char *pointer);
+/* How many bytes of the pointer may be shown: up to the first value on its way that is secret or
+ * that no schema describes; the names below such a one tell of it. */
+size_t schema_shows(const struct schema *schema, const char *pointer);
 /* x-orb-ref: JSON pointer of the map whose keys this value must be; NULL when none. */
 const char *schema_ref_target(const struct schema *schema);
 /* Calls cb for every value in text that stands under an x-orb-ref: its path below base_path, the

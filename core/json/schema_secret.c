@@ -146,13 +146,15 @@ static json_t *masked(const struct set *set, const json_t *value, const char *ma
     return copy;
 }
 
-/* The schemas at a pointer. */
-static void descend(const struct schema *s, const char *pointer, uint64_t *budget,
-                    struct set *ret_set)
+/* The schemas at a pointer, or at the first value on its way that is not shown; how many bytes of
+ * the pointer lead there. */
+static size_t descend(const struct schema *s, const char *pointer, uint64_t *budget,
+                      struct set *ret_set)
 {
     const char *tokens[MAX_TOKENS];
     AUTO_FREE char *storage = NULL;
     int n = pointer_split(pointer, tokens, MAX_TOKENS, &storage);
+    size_t at = 0;
 
     *budget = FREE_UNITS;
     *ret_set = (struct set){.budget = budget, .secret = n < 0};
@@ -162,7 +164,9 @@ static void descend(const struct schema *s, const char *pointer, uint64_t *budge
 
         step(ret_set, tokens[i], true, is_index(tokens[i]), &below);
         *ret_set = below;
+        at += 1 + strcspn(pointer + at + 1, "/");
     }
+    return at;
 }
 
 json_t *schema_mask(const struct schema *schema, const char *pointer, json_t *value,
@@ -187,4 +191,12 @@ bool schema_hides(const struct schema *schema, const char *pointer)
 
     descend(schema, pointer, &budget, &set);
     return set.secret;
+}
+
+size_t schema_shows(const struct schema *schema, const char *pointer)
+{
+    uint64_t budget;
+    struct set set;
+
+    return descend(schema, pointer, &budget, &set);
 }

@@ -43,10 +43,26 @@ struct candidate *candidate_new(struct engine *engine, const char *user)
     return c;
 }
 
+static bool has_room(const struct engine *engine, const char *user, struct orb_err *err)
+{
+    bool service = identity_is_service(user);
+    unsigned n = 0, of_services = 0;
+
+    for (const struct candidate *c = engine->candidates; c; c = c->next) {
+        of_services += identity_is_service(c->user);
+        n++;
+    }
+    if (n < ENGINE_MAX_CANDIDATES &&
+        !(service && of_services >= ENGINE_MAX_CANDIDATES / ENGINE_FOR_PEOPLE))
+        return true;
+    orb_fail(err, ORB_E_LIMIT, "%u %s have uncommitted changes, and no more may",
+             service ? of_services : n, service ? "services" : "users and services");
+    return false;
+}
+
 struct candidate *candidate_edit(struct engine *engine, const char *user, struct orb_err *err)
 {
     struct candidate *c = candidate_find(engine, user);
-    unsigned n = 0;
 
     if (c && c->committing) {
         orb_fail(err, ORB_E_BUSY, "your changes are being committed; edit again when that is done");
@@ -54,15 +70,10 @@ struct candidate *candidate_edit(struct engine *engine, const char *user, struct
     }
     if (lock_check(engine, user, err) < 0)
         return NULL;
-    if (!c) {
-        for (struct candidate *other = engine->candidates; other; other = other->next)
-            n++;
-        if (n >= ENGINE_MAX_CANDIDATES) {
-            orb_fail(err, ORB_E_LIMIT, "%u users have uncommitted changes, and no more may", n);
-            return NULL;
-        }
+    if (!c && !has_room(engine, user, err))
+        return NULL;
+    if (!c)
         c = candidate_new(engine, user);
-    }
     c->changes.stamp = engine->store.revision;
     return c;
 }
@@ -254,14 +265,16 @@ static int on_touching(void *arg, const struct change *change)
 {
     struct rebase *b = arg;
     json_t *now = tree_get(b->engine->store.running, change->path);
+    AUTO_FREE char *path = NULL;
 
     if (change->base >= b->revision->revision || left_alone(b->op, change->path))
         return 0;
     if ((!now && !change->value) || (now && change->value && json_equal(now, change->value)))
         return 0; /* both want the same */
-    if (b->count < 5 && !strstr(buf_str(&b->paths), change->path))
-        buf_addf(&b->paths, "%s%s (revision %" PRIu64 " by %s)", b->count++ ? ", " : "",
-                 change->path, b->revision->revision, b->revision->user);
+    path = grants_path(b->engine, NULL, change->path);
+    if (b->count < 5 && !strstr(buf_str(&b->paths), path))
+        buf_addf(&b->paths, "%s%s (revision %" PRIu64 " by %s)", b->count++ ? ", " : "", path,
+                 b->revision->revision, b->revision->user);
     return 0;
 }
 

@@ -23,6 +23,8 @@
 #define ENGINE_MAX_CANDIDATES 64u
 #define ENGINE_MAX_LOAD (64u * 1024 * 1024)
 #define ENGINE_MAX_JOBS 64u
+#define ENGINE_JOBS_OF_ONE 8u /* identity: the others' commits have room */
+#define ENGINE_FOR_PEOPLE 2u  /* one of so many candidates, or jobs, is no service's */
 #define ENGINE_MAX_DUMPS 16u
 #define ENGINE_MAX_CONFIRM_S 86400u
 #define ENGINE_ITSELF "system" /* the name under which the engine commits */
@@ -132,6 +134,7 @@ struct tx {
 /* A long value being handed out in slices, pinned when the first slice was asked for. */
 struct dump {
     struct dump *next;
+    char who[80]; /* identity */
     uint32_t peer;
     uint64_t revision;
     char *key;
@@ -204,6 +207,7 @@ const char *text_in(const json_t *in, const char *key, const char *fallback);
  * "service:NAME", "host:NAME". */
 void caller_identity(const struct engine_caller *caller, char *to, size_t size);
 bool caller_is_person(const struct engine_caller *caller);
+bool identity_is_service(const char *who);
 /* May it see what stands at path, an RFC 6901 pointer ("" is the whole tree)? Anybody but a service
  * may. The check_ forms refuse with ORB_E_DENIED and name the capability. */
 bool caller_reads(const struct engine_caller *caller, const char *path);
@@ -227,11 +231,14 @@ bool grants_configured(const struct engine *engine, const char *name, const char
  * below one of the paths. secrets NULL: as people see it. */
 json_t *grants_show(const struct engine *engine, char *const *secrets, const char *path,
                     json_t *value);
+/* A copy of path as far as it may be shown to who sees secrets below these paths. */
+char *grants_path(const struct engine *engine, char *const *secrets, const char *path);
 /* The ops of patch that lie in the subtrees; one above is cut down to them. */
 json_t *patch_within(const json_t *patch, char *const *paths, size_t count);
 /* The same with what the caller may read. */
 json_t *patch_readable(const struct engine_caller *caller, const json_t *patch);
-/* A copy of patch with secrets masked as in grants_show. */
+/* A copy of patch with secrets masked as in grants_show; what changes inside a secret is left out.
+ */
 json_t *patch_shown(const struct engine *engine, char *const *secrets, const json_t *patch);
 
 /* candidate.c */
@@ -347,6 +354,12 @@ method_fn method_edit, method_load_part, method_discard, method_rollback, method
 method_fn method_commit, method_confirm;
 method_fn method_salvage, method_salvage_accept;
 int lock_check(struct engine *engine, const char *user, struct orb_err *err);
-void dumps_free(struct engine *engine, uint32_t peer /* 0: all */);
+void dumps_free(struct engine *engine, uint32_t peer /* 0: all */); /* dumps.c */
+/* methods_read.c: the path of a request ("": the whole tree); what the request may look at there:
+ * the running tree, the caller's candidate, an old revision. *ret_value is NULL where nothing is.
+ */
+const char *read_path(const json_t *in);
+int read_view(const struct ask *ask, const char *path, json_t **ret_value, uint64_t *ret_revision,
+              struct orb_err *err);
 
 #endif

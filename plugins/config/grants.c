@@ -27,6 +27,11 @@ void caller_identity(const struct engine_caller *caller, char *to, size_t size)
     snprintf(to, size, "%s%s", bare ? "" : prefixes[caller->kind], caller->name);
 }
 
+bool identity_is_service(const char *who)
+{
+    return strncmp(who, "service:", 8) == 0; /* no other identity begins so */
+}
+
 bool caller_is_person(const struct engine_caller *caller)
 {
     return caller->kind == CALLER_USER || caller->kind == CALLER_TOKEN;
@@ -223,6 +228,13 @@ json_t *grants_show(const struct engine *engine, char *const *secrets, const cha
     return shown;
 }
 
+char *grants_path(const struct engine *engine, char *const *secrets, const char *path)
+{
+    if (covered(secrets, path) || (secrets && !parts_of(&engine->parts, path, NULL)))
+        return xstrdup(path); /* shown in clear, by grants_show */
+    return xstrndup(path, parts_shows(&engine->parts, path));
+}
+
 /* What an op above the path means for that path. */
 static void project(json_t *to, const json_t *op, const char *path, const char *sub)
 {
@@ -273,10 +285,14 @@ json_t *patch_shown(const struct engine *engine, char *const *secrets, const jso
     json_t *list = json_array();
 
     for (size_t i = 0; i < json_array_size(patch); i++) {
-        json_t *op = json_array_get(patch, i), *shown = json_copy(op);
+        json_t *op = json_array_get(patch, i), *shown;
         const char *path = text_in(op, "path", ""), *const sides[] = {"value", "old"};
+        AUTO_FREE char *seen = grants_path(engine, secrets, path);
         bool both = true;
 
+        if (strcmp(seen, path) != 0)
+            continue; /* inside a secret, which is one mask before and after */
+        shown = json_copy(op);
         for (size_t k = 0; k < ARRAY_LEN(sides); k++) {
             json_t *value = json_object_get(op, sides[k]);
 

@@ -13,35 +13,15 @@
 #define HISTORY_MAX 500u
 #define HISTORY_READ 50u /* revisions whose changes are looked at for one service */
 
-void dumps_free(struct engine *engine, uint32_t peer)
-{
-    struct dump **at = &engine->dumps;
-
-    while (*at) {
-        struct dump *d = *at;
-
-        if (peer && d->peer != peer) {
-            at = &d->next;
-            continue;
-        }
-        *at = d->next;
-        buf_fini(&d->text);
-        free(d->key);
-        free(d);
-    }
-}
-
-/* Path of a request: "" and "/" are the whole tree. */
-static const char *path_in(const json_t *in)
+const char *read_path(const json_t *in)
 {
     const char *path = text_in(in, "path", "");
 
     return strcmp(path, "/") == 0 ? "" : path;
 }
 
-/* What a request may look at: the running tree, the caller's candidate, an old revision. */
-static int view(const struct ask *ask, const char *path, json_t **ret_value, uint64_t *ret_revision,
-                struct orb_err *err)
+int read_view(const struct ask *ask, const char *path, json_t **ret_value, uint64_t *ret_revision,
+              struct orb_err *err)
 {
     struct engine *e = ask->engine;
     const struct candidate *c = candidate_find(e, ask->who);
@@ -105,7 +85,7 @@ void method_get(struct ask *ask)
 {
     static const struct json_limits frame = {.depth = JSON_MAX_DEPTH - 2, .keys = JSON_MAX_KEYS};
     struct engine *e = ask->engine;
-    const char *path = path_in(ask->in);
+    const char *path = read_path(ask->in);
     AUTO(json_t) json_t *value = NULL;
     AUTO(buf) struct buf text = {0};
     AUTO(json_t) json_t *problems = NULL;
@@ -113,7 +93,7 @@ void method_get(struct ask *ask)
     uint64_t revision = 0;
     struct orb_err err = {0};
 
-    if (view(ask, path, &value, &revision, &err) < 0) {
+    if (read_view(ask, path, &value, &revision, &err) < 0) {
         engine_refuse(e, ask->req, &err);
         return;
     }
@@ -133,71 +113,6 @@ void method_get(struct ask *ask)
         return;
     }
     engine_reply(e, ask->req, &text);
-}
-
-static struct dump *dump_find(struct engine *e, uint32_t peer, const char *key)
-{
-    for (struct dump *d = e->dumps; d; d = d->next)
-        if (d->peer == peer && strcmp(d->key, key) == 0)
-            return d;
-    return NULL;
-}
-
-/* The first slice: the value as it is now is kept until the last slice went out. */
-static struct dump *dump_new(struct ask *ask, const char *key, struct orb_err *err)
-{
-    struct engine *e = ask->engine;
-    AUTO(json_t) json_t *value = NULL;
-    uint64_t revision = 0;
-    struct dump *d;
-    unsigned n = 0;
-
-    dumps_free(e, ask->caller->peer);
-    for (d = e->dumps; d; d = d->next)
-        n++;
-    if (n >= ENGINE_MAX_DUMPS) {
-        orb_fail(err, ORB_E_BUSY, "%u values are being read in parts already", n);
-        return NULL;
-    }
-    if (view(ask, path_in(ask->in), &value, &revision, err) < 0)
-        return NULL;
-    d = xcalloc(1, sizeof(*d));
-    d->peer = ask->caller->peer;
-    d->revision = revision;
-    d->key = xstrdup(key);
-    if (value)
-        tree_dump(value, &d->text);
-    else
-        buf_adds(&d->text, "null");
-    d->next = e->dumps;
-    e->dumps = d;
-    return d;
-}
-
-void method_get_part(struct ask *ask)
-{
-    struct engine *e = ask->engine;
-    size_t offset = number_in(ask->in, "offset", 0), len;
-    AUTO_FREE char *key =
-        xasprintf("%s %s", text_in(ask->in, "source", "running"), path_in(ask->in));
-    AUTO(buf) struct buf reply = {0};
-    struct orb_err err = {0};
-    struct dump *d = offset ? dump_find(e, ask->caller->peer, key) : dump_new(ask, key, &err);
-
-    if (!d || offset >= d->text.len) {
-        if (!err.code)
-            orb_fail(&err, ORB_E_STATE, "nothing to read at byte %zu; start again at 0", offset);
-        engine_refuse(e, ask->req, &err);
-        return;
-    }
-    buf_addf(&reply,
-             "{\"revision\":%" PRIu64 ",\"bytes\":%zu,\"offset\":%zu,\"data\":", d->revision,
-             d->text.len, offset);
-    slice_add(&reply, &d->text, offset, &len);
-    buf_addc(&reply, '}');
-    engine_reply(e, ask->req, &reply);
-    if (offset + len >= d->text.len)
-        dumps_free(e, ask->caller->peer);
 }
 
 /* ---- diff ---- */
@@ -273,16 +188,34 @@ static void add_lines(struct lines *lines, const char *op, const char *path, jso
         json_array_append_new(lines->list, line);
 }
 
+/* Something inside a secret changed: that one, once. */
+static void add_secret(struct lines *lines, json_t *told, const char *path)
+{
+    AUTO(json_t) json_t *mask = json_string(SECRET_MASK);
+
+    if (json_object_get(told, path))
+        return;
+    json_object_set_new(told, path, json_true());
+    add_lines(lines, "set", path, mask, mask);
+}
+
 static void masked_lines(const struct ask *ask, const json_t *patch, struct lines *lines)
 {
     AUTO(paths) char **secrets = caller_secrets(ask->caller);
+    AUTO(json_t) json_t *told = json_object();
 
     for (size_t i = 0; i < json_array_size(patch); i++) {
         const json_t *op = json_array_get(patch, i);
         const char *path = text_in(op, "path", "");
-        AUTO(json_t) json_t *value = json_object_get(op, "value");
-        AUTO(json_t) json_t *old = json_object_get(op, "old");
+        AUTO_FREE char *seen = grants_path(ask->engine, secrets, path);
+        AUTO(json_t) json_t *value = NULL, *old = NULL;
 
+        if (strcmp(seen, path) != 0) {
+            add_secret(lines, told, seen);
+            continue;
+        }
+        value = json_object_get(op, "value");
+        old = json_object_get(op, "old");
         value = grants_show(ask->engine, secrets, path, json_incref(value));
         old = grants_show(ask->engine, secrets, path, json_incref(old));
         add_lines(lines, text_in(op, "op", "set"), path, value, old);

@@ -58,9 +58,8 @@ static json_t *names_at(const struct ask *ask, const char *path)
     struct engine *e = ask->engine;
     const struct candidate *c = candidate_find(e, ask->who);
     struct overlay none = {0};
-    json_t *value = !caller_reads(ask->caller, path)
-                        ? NULL
-                        : overlay_get(c ? &c->changes : &none, e->store.running, path);
+    bool shown = caller_reads(ask->caller, path) && (!*path || !parts_hide(&e->parts, path));
+    json_t *value = !shown ? NULL : overlay_get(c ? &c->changes : &none, e->store.running, path);
     json_t *names = json_array(), *member;
     const char *name;
 

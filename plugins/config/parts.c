@@ -271,3 +271,15 @@ bool parts_hide(const struct parts *parts, const char *path)
 
     return !part || schema_hides(part->schema, rest);
 }
+
+size_t parts_shows(const struct parts *parts, const char *path)
+{
+    const char *rest = "";
+    const struct part *part = parts_of(parts, path, &rest);
+
+    if (!*path)
+        return 0;
+    if (!part)
+        return 1 + strcspn(path + 1, "/");
+    return (size_t)(rest - path) + schema_shows(part->schema, rest);
+}

@@ -59,5 +59,8 @@ json_t *parts_mask(const struct parts *parts, const char *path, json_t *value);
 /* Is the value at path secret? */
 bool parts_hide(const struct parts *parts, const char *path);
 #define SECRET_MASK "********"
+/* How many bytes of the path may be shown: up to the first value on its way that parts_mask
+ * replaces, as the names below a secret tell of it. */
+size_t parts_shows(const struct parts *parts, const char *path);
 
 #endif

@@ -34,19 +34,35 @@ void tx_free(struct tx *tx)
     free(tx);
 }
 
+/* One who keeps asking does not keep others from their commits. */
+static int check_room(const struct engine *engine, const struct job *job, struct orb_err *err)
+{
+    bool service = identity_is_service(job->user);
+    unsigned n = 0, own = 0, of_services = 0;
+
+    for (const struct job *j = engine->jobs; j; j = j->next) {
+        own += strcmp(j->user, job->user) == 0;
+        of_services += identity_is_service(j->user);
+        n++;
+    }
+    if (own >= ENGINE_JOBS_OF_ONE)
+        return orb_fail(err, ORB_E_BUSY, "%u commits of %s are waiting already", own, job->user);
+    if (n >= ENGINE_MAX_JOBS || (service && of_services >= ENGINE_MAX_JOBS / ENGINE_FOR_PEOPLE))
+        return orb_fail(err, ORB_E_BUSY, "%u commits are waiting already",
+                        service ? of_services : n);
+    return 0;
+}
+
 int tx_enqueue(struct engine *engine, struct job *job, bool first, struct orb_err *err)
 {
     struct job **at = &engine->jobs;
-    unsigned n = 0;
 
-    while (*at && !first) {
-        at = &(*at)->next;
-        n++;
-    }
-    if (n >= ENGINE_MAX_JOBS) {
+    if (!first && check_room(engine, job, err) < 0) {
         job_free(job);
-        return orb_fail(err, ORB_E_BUSY, "%u commits are waiting already", n);
+        return ORB_E_BUSY;
     }
+    while (*at && !first)
+        at = &(*at)->next;
     job->next = *at;
     *at = job;
     tx_next(engine);
@@ -220,35 +236,35 @@ void tx_finish(struct tx *tx)
     tx_next(engine);
 }
 
+/* Paths as far as all may see them, each once; with parts_only just the part each lies in. */
+static json_t *paths_told(const struct tx *tx, bool parts_only)
+{
+    json_t *told = json_object();
+
+    for (size_t i = 0; i < json_array_size(tx->patch); i++) {
+        const char *path = text_in(json_array_get(tx->patch, i), "path", "/");
+        AUTO_FREE char *part = parts_only ? xstrndup(path, 1 + strcspn(path + 1, "/"))
+                                          : grants_path(tx->engine, NULL, path);
+
+        json_object_set_new(told, part, json_true());
+    }
+    return told;
+}
+
 static void publish(const struct tx *tx)
 {
     struct engine *engine = tx->engine;
-    const char *paths[MAX_PATHS_TOLD];
-    size_t n = json_array_size(tx->patch);
+    /* More than that: only which parts, as everything below them may have changed. */
+    AUTO(json_t) json_t *told = paths_told(tx, json_array_size(tx->patch) > MAX_PATHS_TOLD);
+    const char *paths[MAX_PATHS_TOLD], *key;
+    json_t *flag;
+    size_t count = 0;
 
-    /* More than that: only which parts, each once, as everything below them may have changed. */
-    if (n <= MAX_PATHS_TOLD) {
-        for (size_t i = 0; i < n; i++)
-            paths[i] = text_in(json_array_get(tx->patch, i), "path", "");
-        engine->host.publish(engine->host.arg, engine->store.revision, paths, n);
-    } else {
-        AUTO(json_t) json_t *parts = json_object();
-        const char *key;
-        json_t *flag;
-        size_t count = 0;
-
-        for (size_t i = 0; i < n; i++) {
-            const char *path = text_in(json_array_get(tx->patch, i), "path", "/");
-            AUTO_FREE char *part = xstrndup(path, 1 + strcspn(path + 1, "/"));
-
-            json_object_set_new(parts, part, json_true());
-        }
-        json_object_foreach (parts, key, flag) {
-            if (count < MAX_PATHS_TOLD)
-                paths[count++] = key;
-        }
-        engine->host.publish(engine->host.arg, engine->store.revision, paths, count);
+    json_object_foreach (told, key, flag) {
+        if (count < MAX_PATHS_TOLD)
+            paths[count++] = key;
     }
+    engine->host.publish(engine->host.arg, engine->store.revision, paths, count);
     engine_step(engine, "published");
 }
 

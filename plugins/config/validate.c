@@ -6,6 +6,14 @@
 
 #include "core/base/own.h"
 
+/* Neither the value nor the names inside it. */
+static int hidden(const struct parts *parts, const struct orb_err *why, struct orb_err *err)
+{
+    AUTO_FREE char *at = xstrndup(why->path, parts_shows(parts, why->path));
+
+    return orb_fail_at(err, why->code, at, "the value does not fit (it is a secret and not shown)");
+}
+
 static int check_value(const struct parts *parts, const struct schema *schema, const char *path,
                        const json_t *value, struct orb_err *err)
 {
@@ -16,8 +24,7 @@ static int check_value(const struct parts *parts, const struct schema *schema, c
     if (schema_check(schema, buf_str(&text), text.len, path, &why) == 0)
         return 0;
     if (strlen(why.path) == sizeof(why.path) - 1 || parts_hide(parts, why.path))
-        return orb_fail_at(err, why.code, why.path,
-                           "the value does not fit (it is a secret and not shown)");
+        return hidden(parts, &why, err);
     if (err)
         *err = why;
     return why.code;

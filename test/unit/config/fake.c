@@ -35,6 +35,8 @@ static const char system_schema[] =
     "{\"interface\":\"system\",\"version\":\"1.0\",\"config\":{\"type\":\"object\",\"properties\":{"
     "\"hostname\":{\"type\":\"string\",\"maxLength\":63},"
     "\"password\":{\"type\":\"string\",\"minLength\":6,\"x-orb-secret\":true},"
+    "\"vault\":{\"type\":\"object\",\"x-orb-secret\":true,"
+    "\"additionalProperties\":{\"type\":\"string\",\"maxLength\":9}},"
     "\"users\":{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{"
     "\"name\":{\"type\":\"string\"},\"key\":{\"anyOf\":[{\"type\":\"string\",\"maxLength\":9,"
     "\"x-orb-secret\":true}]}}}}}}}";

@@ -1,0 +1,173 @@
+/* What all share has room for each: candidates, commits that wait, values read in slices. And the
+ * names inside a secret are as secret as it is. */
+#include <string.h>
+
+#include "core/base/own.h"
+#include "test/lib/harness.h"
+#include "test/unit/config/fake.h"
+
+TEST(candidates_of_services_leave_room_for_people)
+{
+    static const char *const grants[] = {"config.write:/interfaces", NULL};
+    static const char in[] =
+        "{\"ops\":[{\"op\":\"set\",\"path\":\"/interfaces/a\",\"value\":{\"mtu\":1400}}]}";
+    struct fake f;
+    char who[32];
+    int r = 0;
+
+    fake_new(&f);
+    f.grants = grants;
+    for (unsigned i = 0; i < 64; i++) {
+        snprintf(who, sizeof(who), "service:s%u", i);
+        r = fake_ask(&f, who, 2000 + i, "edit", "%s", in);
+        ck_assert_int_eq(r, i < 32 ? 0 : ORB_E_LIMIT);
+    }
+    ck_assert_ptr_nonnull(strstr(f.err.text, "32 services have uncommitted changes"));
+    for (unsigned i = 0; i < 33; i++) {
+        snprintf(who, sizeof(who), "u%u", i);
+        r = fake_ask(&f, who, 3000 + i, "edit", "%s", in);
+        ck_assert_int_eq(r, i < 32 ? 0 : ORB_E_LIMIT);
+    }
+    fake_free(&f);
+}
+
+/* A service answers no prepare, so that commits wait. */
+TEST(who_commits_again_and_again_keeps_nobody_from_a_commit)
+{
+    struct fake_service *slow;
+    struct fake f;
+
+    fake_new(&f);
+    slow = fake_service(&f, "interfaces", "/interfaces");
+    slow->mode[FAKE_PREPARE] = FAKE_SILENT;
+    fake_set(&f, "/interfaces/a", "{\"mtu\":1400}");
+    for (unsigned i = 0; i < 9; i++) { /* one is on its way and eight wait */
+        fake_send(&f, "ada", 1, "commit", "{}");
+        ck_assert(!f.answered);
+    }
+    fake_send(&f, "ada", 1, "commit", "{}");
+    ck_assert(f.answered);
+    ck_assert_int_eq(f.err.code, ORB_E_BUSY);
+    ck_assert_ptr_nonnull(strstr(f.err.text, "8 commits of ada are waiting already"));
+    fake_send(&f, "bob", 2, "commit", "{}");
+    ck_assert(!f.answered);
+    fake_free(&f);
+}
+
+TEST(a_value_read_in_slices_takes_the_place_of_one_of_who_reads_most)
+{
+    static const char first[] = "{\"path\":\"/system\",\"offset\":0}";
+    static const char next[] = "{\"path\":\"/system\",\"offset\":131072}";
+    struct fake f;
+
+    fake_new(&f);
+    /* As one text it is longer than a slice. */
+    buf_adds(&f.text, "");
+    {
+        AUTO(buf) struct buf users = {0};
+
+        buf_addc(&users, '[');
+        for (unsigned i = 0; i < 9000; i++)
+            buf_addf(&users, "%s{\"name\":\"user-number-%u\"}", i ? "," : "", i);
+        buf_addc(&users, ']');
+        fake_set(&f, "/system/users", buf_str(&users));
+    }
+    fake_commit(&f);
+    ck_assert_int_eq(fake_ask(&f, "bob", 50, "get-part", "%s", first), 0);
+    for (unsigned i = 0; i < 40; i++)
+        ck_assert_int_eq(fake_ask(&f, "ada", 100 + i, "get-part", "%s", first), 0);
+    ck_assert_int_eq(fake_ask(&f, "bob", 50, "get-part", "%s", next), 0);
+    ck_assert_int_eq(fake_ask(&f, "ada", 139, "get-part", "%s", next), 0);
+    ck_assert_int_eq(fake_ask(&f, "ada", 100, "get-part", "%s", next), ORB_E_STATE);
+    fake_free(&f);
+}
+
+/* ---- names inside a secret ---- */
+
+static void has_none(struct fake *f, const char *where)
+{
+    ck_assert_msg(!strstr(buf_str(&f->text), "hidden-"), "%s: %s", where, buf_str(&f->text));
+    ck_assert_msg(!strstr(f->err.text, "hidden-") && !strstr(f->err.path, "hidden-"), "%s: %s %s",
+                  where, f->err.path, f->err.text);
+}
+
+TEST(names_inside_a_secret_are_not_shown)
+{
+    static const char *const looks[][2] = {
+        {"get", "{\"path\":\"/system\"}"},
+        {"diff", "{}"},
+        {"diff", "{\"from\":0}"},
+        {"diff", "{\"from\":1,\"to\":2}"},
+        {"schema", "{\"path\":\"/system/vault\"}"},
+        {"history", "{}"},
+    };
+    struct fake f;
+
+    fake_new(&f);
+    fake_set(&f, "/system", "{\"hostname\":\"box\",\"vault\":{\"hidden-1\":\"a\"}}");
+    fake_commit(&f);
+    fake_set(&f, "/system/vault/hidden-2", "\"b\"");
+    fake_commit(&f);
+    fake_set(&f, "/system/vault/hidden-3", "\"c\"");
+    for (size_t i = 0; i < ARRAY_LEN(looks); i++) {
+        ck_assert_int_eq(fake_ask(&f, "bob", 2, looks[i][0], "%s", looks[i][1]), 0);
+        has_none(&f, looks[i][1]);
+        ck_assert_int_eq(fake_ask(&f, "ada", 1, looks[i][0], "%s", looks[i][1]), 0);
+        has_none(&f, looks[i][1]);
+    }
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "diff", "{}"), 0);
+    ck_assert_str_eq(buf_str(&f.text),
+                     "{\"changes\":[{\"old\":\"********\",\"op\":\"set\",\"path\":"
+                     "\"/system/vault\",\"value\":\"********\"}],\"count\":1}");
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "edit",
+                              "{\"ops\":[{\"op\":\"set\",\"path\":\"/system/vault\",\"value\":"
+                              "{\"hidden-4\":\"far too long\"}}]}"),
+                     ORB_E_SCHEMA);
+    has_none(&f, "a value that does not fit");
+    ck_assert_str_eq(f.err.path, "/system/vault");
+    ck_assert_ptr_null(strstr(buf_str(&f.logged), "hidden-"));
+    fake_free(&f);
+}
+
+TEST(conflicts_inside_a_secret_name_the_secret_only)
+{
+    struct fake f;
+
+    fake_new(&f);
+    fake_set(&f, "/system/vault", "{\"hidden-1\":\"a\"}");
+    fake_commit(&f);
+    ck_assert_int_eq(fake_ask(&f, "bob", 2, "edit",
+                              "{\"ops\":[{\"op\":\"set\",\"path\":\"/system/vault/hidden-1\","
+                              "\"value\":\"b\"}]}"),
+                     0);
+    fake_set(&f, "/system/vault/hidden-1", "\"c\"");
+    fake_commit(&f);
+    ck_assert_int_eq(fake_ask(&f, "bob", 2, "commit", "{}"), ORB_E_CONFLICT);
+    has_none(&f, "conflict");
+    ck_assert_ptr_nonnull(strstr(f.err.text, "/system/vault (revision"));
+    fake_free(&f);
+}
+
+/* A service that sees no secrets has one mask in the place of the object: a patch inside it would
+ * fit nothing it has. */
+TEST(changes_inside_a_secret_are_none_for_who_does_not_see_it)
+{
+    struct fake_service *s;
+    struct fake f;
+
+    fake_new(&f);
+    fake_set(&f, "/system", "{\"hostname\":\"box\",\"vault\":{\"hidden-1\":\"a\"}}");
+    fake_commit(&f);
+    s = fake_service(&f, "system", "/system");
+    ck_assert_ptr_nonnull(s);
+    buf_clear(&f.trace);
+    fake_set(&f, "/system/vault/hidden-2", "\"b\"");
+    fake_commit(&f);
+    ck_assert_str_eq(buf_str(&f.trace), "");
+    fake_set(&f, "/system/vault/hidden-3", "\"c\"");
+    fake_set(&f, "/system/hostname", "\"new\"");
+    fake_commit(&f);
+    ck_assert_ptr_nonnull(strstr(buf_str(&f.sent), "\"new\""));
+    ck_assert_ptr_null(strstr(buf_str(&f.sent), "hidden-"));
+    fake_free(&f);
+}
