@@ -49,21 +49,80 @@ bool listen_may_log(struct broker *broker)
     return broker->listen.told++ < CLIENT_RECORDS;
 }
 
-/* All places are taken: of those who connected and never said HELLO the oldest makes room. */
-static int make_room(struct broker *broker, unsigned limit, struct orb_err *err)
+static unsigned connections_of(const struct broker *broker, const char *user)
+{
+    unsigned n = 0;
+
+    for (const struct ipc_peer *p = broker->peers; p; p = p->next)
+        n += p->accepted && !p->dead && strcmp(p->self.name, user) == 0;
+    return n;
+}
+
+static bool is_idle(const struct ipc_peer *p)
+{
+    return !p->call_count && !p->sub_count;
+}
+
+/* Is a, of a user with so many connections, to go before b? Those that do nothing go first, of them
+ * the oldest. */
+static bool goes_first(const struct ipc_peer *a, unsigned a_count, const struct ipc_peer *b,
+                       unsigned b_count)
+{
+    if (!b || a_count != b_count)
+        return !b || a_count > b_count;
+    return is_idle(a) != is_idle(b) ? is_idle(a) : a->self.id < b->self.id;
+}
+
+static struct ipc_peer *oldest_silent(struct broker *broker)
 {
     struct ipc_peer *oldest = NULL;
-    struct orb_err why;
 
     for (struct ipc_peer *p = broker->peers; p; p = p->next)
         if (p->accepted && !p->greeted && !p->dead && (!oldest || p->self.id < oldest->self.id))
             oldest = p;
-    if (!oldest)
-        return orb_fail(err, ORB_E_BUSY, "%u clients are connected; at most %u%s",
-                        broker->listen.clients, limit,
-                        limit < CLIENTS_MAX ? " for others than administrators" : "");
+    return oldest;
+}
+
+/* One of the user who has most connections; where others than administrators want in, of others
+ * than administrators. */
+static struct ipc_peer *one_of_most(struct broker *broker, unsigned limit, unsigned *ret_count)
+{
+    struct ipc_peer *most = NULL;
+
+    *ret_count = 0;
+    for (struct ipc_peer *p = broker->peers; p; p = p->next) {
+        unsigned count;
+
+        if (!p->accepted || p->dead || (limit < CLIENTS_MAX && p->self.rank == RANK_CONFIGURE))
+            continue;
+        count = connections_of(broker, p->self.name);
+        if (!goes_first(p, count, most, *ret_count))
+            continue;
+        most = p;
+        *ret_count = count;
+    }
+    return most;
+}
+
+/* All places are taken: of those who connected and never said HELLO the oldest makes room, else one
+ * of the user who has most connections and more than the one who comes would have. */
+static int make_room(struct broker *broker, const char *user, unsigned limit, struct orb_err *err)
+{
+    struct ipc_peer *leaves = oldest_silent(broker);
+    struct orb_err why;
+    unsigned count;
+
     orb_fail(&why, ORB_E_BUSY, "no HELLO came, and others want in");
-    peer_throw(oldest, &why);
+    if (!leaves) {
+        leaves = one_of_most(broker, limit, &count);
+        if (count <= connections_of(broker, user) + 1)
+            return orb_fail(err, ORB_E_BUSY, "%u clients are connected; at most %u%s",
+                            broker->listen.clients, limit,
+                            limit < CLIENTS_MAX ? " for others than administrators" : "");
+        orb_fail(&why, ORB_E_BUSY, "%s has %u connections, and others want in", leaves->self.name,
+                 count);
+    }
+    peer_throw(leaves, &why);
     return 0;
 }
 
@@ -98,7 +157,7 @@ static int add_client(struct broker *broker, int fd, struct orb_err *err)
     /* The last places are for those who can put things right. */
     limit = role_rank(spec.role) == RANK_CONFIGURE ? CLIENTS_MAX : CLIENTS_MAX - CLIENTS_FOR_ADMINS;
     if (broker->listen.clients >= limit)
-        r = make_room(broker, limit, err);
+        r = make_room(broker, spec.name, limit, err);
     if (r < 0)
         return r;
     peer = broker_add_peer(broker, fd, &spec, err);

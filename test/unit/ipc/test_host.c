@@ -267,7 +267,7 @@ TEST(a_session_acts_with_its_users_role_and_ends)
     world_fini(&world);
 }
 
-enum { OFFICE_CLOSED = 1, OFFICE_OF_ADMINS, OFFICE_ASKS };
+enum { OFFICE_CLOSED = 1, OFFICE_OF_ADMINS, OFFICE_ASKS, OFFICE_OF_OTHERS };
 
 static int identify(void *arg, uid_t uid, gid_t gid, char name[64], char role[16],
                     struct orb_err *err)
@@ -278,7 +278,7 @@ static int identify(void *arg, uid_t uid, gid_t gid, char name[64], char role[16
         return orb_fail(err, ORB_E_DENIED, "the office is closed");
     if (*(int *)arg == OFFICE_ASKS)
         return 1;
-    snprintf(name, 64, "me");
+    snprintf(name, 64, *(int *)arg == OFFICE_OF_OTHERS ? "other" : "me");
     snprintf(role, 16, *(int *)arg == OFFICE_OF_ADMINS ? "admin" : "operator");
     return 0;
 }
@@ -413,6 +413,47 @@ TEST(who_connects_and_says_nothing_makes_room_for_who_speaks)
     wire_expect(&wire, &got, FRAME_WELCOME);
     wire_expect_err(&many[0], 0, "busy", "no HELLO came");
     wire_expect_end(&many[0]);
+    world_fini(&world);
+    rmdir(dir);
+}
+
+static void greet(struct world *world, struct wire *wire, const char *path)
+{
+    AUTO(got) struct got got = {0};
+
+    connect_to(world, wire, path);
+    wire_put(wire, (struct frame){.type = FRAME_HELLO, .corr = 1}, "{\"abi\":1}", NULL);
+    wire_expect(wire, &got, FRAME_WELCOME);
+}
+
+TEST(a_user_with_many_connections_keeps_no_other_user_out)
+{
+    char dir[] = "/tmp/orbt-ipc-XXXXXX";
+    struct world world;
+    struct wire others[3], admin, late, many[112];
+    AUTO_FREE char *path = NULL;
+    struct orb_err err;
+    int office = 0;
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    path = xasprintf("%s/control.sock", dir);
+    world_init(&world);
+    ck_assert_int_eq(broker_listen(world.broker, path, -1, identify, &office, &err), 0);
+    for (int i = 0; i < 112; i++)
+        greet(&world, &many[i], path);
+    connect_to(&world, &late, path);
+    wire_expect_err(&late, 0, "busy", "112 clients are connected; at most 112 for others");
+    office = OFFICE_OF_OTHERS;
+    for (int i = 0; i < 3; i++) {
+        greet(&world, &others[i], path);
+        wire_expect_err(&many[i], 0, "busy", "connections, and others want in");
+        wire_expect_end(&many[i]);
+    }
+    office = OFFICE_OF_ADMINS; /* has a place of the last ones, and keeps it */
+    greet(&world, &admin, path);
+    office = 0;
+    connect_to(&world, &late, path);
+    wire_expect_err(&late, 0, "busy", "at most 112 for others");
     world_fini(&world);
     rmdir(dir);
 }
