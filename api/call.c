@@ -1,9 +1,12 @@
 /* Requests to the host. Exactly one is under way for an HTTP request, and its answer finds the
  * request alive even when the client has left: q->calling keeps it. */
+#include "api/call.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "api/api.h"
+#include "api/response.h"
+#include "api/session.h"
 
 static void send_call(struct request *q);
 
@@ -44,19 +47,15 @@ static void on_answer(struct orb_ctx *ctx, void *arg, const char *text, size_t l
         else
             q->done(q, text, len, err);
     }
-    request_continue(q);
+    q->go_on(q);
 }
 
 static void send_call(struct request *q)
 {
     struct orb_err err;
-    int r;
-
-    if (q->input.failed)
-        r = orb_fail(&err, ORB_E_NOMEM, "the request could not be put together");
-    else
-        r = orb_call_as(q->api->ctx, q->session->id, q->to, q->call_method, text_str(&q->input),
+    int r = orb_call_as(q->api->ctx, q->session->id, q->to, q->call_method, buf_str(&q->input),
                         q->input.len, 0, on_answer, q, &err);
+
     if (r < 0)
         q->done(q, NULL, 0, &err);
     else
@@ -87,9 +86,9 @@ void call_afresh(struct request *q, session_fn *then)
 void call_on_reply(struct request *q, const char *text, size_t len, const struct orb_err *err)
 {
     if (err)
-        answer_problem(q, 0, err);
+        response_problem(q, 0, err);
     else if (len)
-        answer_json(q, 200, text, len);
+        response_json(q, 200, text, len);
     else
-        answer_json(q, 200, "{}", 2);
+        response_json(q, 200, "{}", 2);
 }

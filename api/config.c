@@ -3,17 +3,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/api.h"
+#include "api/call.h"
+#include "api/handlers.h"
+#include "api/response.h"
+#include "api/session.h"
+#include "core/base/json_write.h"
+#include "core/base/own.h"
+#include "core/json/reader.h"
 
 #define CONFIG "config@1"
-
-static void fail(struct request *q, int code, const char *path, const char *text)
-{
-    struct orb_err err;
-
-    orb_fail_at(&err, code, path, "%s", text);
-    answer_problem(q, 0, &err);
-}
 
 /* ---- reading ---- */
 
@@ -23,7 +21,7 @@ static bool is_running(const struct request *q)
 }
 
 /* Does If-None-Match name this tag? */
-static bool have_it(const struct request *q, const char *tag)
+static bool etag_matches(const struct request *q, const char *tag)
 {
     const char *given =
         MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
@@ -31,48 +29,48 @@ static bool have_it(const struct request *q, const char *tag)
     return given && (!strcmp(given, "*") || strstr(given, tag));
 }
 
-static void answer_value(struct request *q, const char *value, size_t len,
-                         unsigned long long revision)
+static void answer_value(struct request *q, const char *value, size_t len, int64_t revision)
 {
     char tag[32];
 
     if (len == 4 && !memcmp(value, "null", 4)) {
-        AUTO_TEXT pointer = {0};
+        AUTO(buf) struct buf pointer = {0};
 
         route_pointer(&q->url, q->first, &pointer);
-        fail(q, ORB_E_NOT_FOUND, text_str(&pointer), "nothing is configured here");
+        response_error(q, ORB_E_NOT_FOUND, buf_str(&pointer), "nothing is configured here");
         return;
     }
-    snprintf(tag, sizeof tag, "\"%llu\"", revision);
-    if (is_running(q) && have_it(q, tag))
-        answer_empty(q, 304);
+    snprintf(tag, sizeof tag, "\"%lld\"", (long long)revision);
+    if (is_running(q) && etag_matches(q, tag))
+        response_empty(q, 304);
     else
-        answer_json(q, 200, value, len);
+        response_json(q, 200, value, len);
     if (is_running(q))
-        answer_header(q, MHD_HTTP_HEADER_ETAG, tag);
+        response_header(q, MHD_HTTP_HEADER_ETAG, tag);
 }
 
 /* {"path", "source", "revision"?, "offset"?}; returns false after having answered. */
 static bool read_input(struct request *q, bool slices)
 {
     const char *wanted = url_query(&q->url, "revision");
-    AUTO_TEXT pointer = {0};
-    unsigned long long n;
+    struct json_write w = json_write_to(&q->input);
+    AUTO(buf) struct buf pointer = {0};
+    int64_t n;
 
-    route_pointer(&q->url, q->first, &pointer);
-    text_fini(&q->input);
-    text_adds(&q->input, "{");
-    text_add_member(&q->input, "path", text_str(&pointer));
-    text_add_member(&q->input, "source", is_running(q) ? "running" : "candidate");
-    if (wanted && !body_number(wanted, strlen(wanted), &n)) {
-        fail(q, ORB_E_INVALID, "", "revision: expected a number");
+    if (wanted && !url_number(wanted, &n)) {
+        response_error(q, ORB_E_INVALID, "", "revision: expected a number");
         return false;
     }
+    route_pointer(&q->url, q->first, &pointer);
+    buf_clear(&q->input);
+    json_write_object(&w, NULL);
+    json_write_string(&w, "path", buf_str(&pointer));
+    json_write_string(&w, "source", is_running(q) ? "running" : "candidate");
     if (wanted)
-        text_addf(&q->input, ",\"revision\":%llu", n);
+        json_write_integer(&w, "revision", n);
     if (slices)
-        text_addf(&q->input, ",\"offset\":%zu", q->value.len);
-    text_adds(&q->input, "}");
+        json_write_integer(&w, "offset", (int64_t)q->value.len);
+    json_write_end(&w);
     return true;
 }
 
@@ -83,19 +81,19 @@ static void on_slice(struct request *q, const char *text, size_t len, const stru
     int64_t bytes = 0, revision = 0;
 
     if (err) {
-        answer_problem(q, 0, err);
+        response_problem(q, 0, err);
         return;
     }
     orb_int64(cJSON_GetObjectItemCaseSensitive(tree, "bytes"), &bytes);
     orb_int64(cJSON_GetObjectItemCaseSensitive(tree, "revision"), &revision);
     if (data)
-        text_adds(&q->value, data);
-    if (!data || !*data || q->value.failed) {
-        fail(q, ORB_E_INTERNAL, "", "the value could not be put together");
+        buf_adds(&q->value, data);
+    if (!data || !*data) {
+        response_error(q, ORB_E_INTERNAL, "", "the value could not be put together");
     } else if (bytes > (int64_t)API_VALUE_MAX) {
-        fail(q, ORB_E_LIMIT, "", "the value is larger than 24 MiB; read parts of it");
+        response_error(q, ORB_E_LIMIT, "", "the value is larger than 24 MiB; read parts of it");
     } else if ((int64_t)q->value.len >= bytes) {
-        answer_value(q, text_str(&q->value), q->value.len, (unsigned long long)revision);
+        answer_value(q, buf_str(&q->value), q->value.len, revision);
     } else if (read_input(q, true)) {
         call_user(q, CONFIG, "get-part", on_slice);
     }
@@ -105,32 +103,36 @@ static void on_slice(struct request *q, const char *text, size_t len, const stru
 static void on_read_session(struct request *q, const struct orb_err *err)
 {
     if (err)
-        answer_problem(q, 0, err);
+        response_problem(q, 0, err);
     else if (read_input(q, true))
         call_user(q, CONFIG, "get-part", on_slice);
 }
 
 static void on_get(struct request *q, const char *text, size_t len, const struct orb_err *err)
 {
-    unsigned long long revision = 0;
-    const char *value, *number;
-    size_t value_len, number_len;
+    struct json_slice value, number;
+    int64_t revision = 0;
 
     if (err && err->code == ORB_E_LIMIT) {
         call_afresh(q, on_read_session);
         return;
     }
     if (err) {
-        answer_problem(q, 0, err);
+        response_problem(q, 0, err);
         return;
     }
-    if (!body_member(text, len, "value", &value, &value_len) ||
-        !body_member(text, len, "revision", &number, &number_len) ||
-        !body_number(number, number_len, &revision)) {
-        fail(q, ORB_E_INTERNAL, "", "the configuration service gave no value");
+    if (!json_member(text, len, "value", &value) || !json_member(text, len, "revision", &number) ||
+        json_int64(&number, &revision) < 0) {
+        response_error(q, ORB_E_INTERNAL, "", "the configuration service gave no value");
         return;
     }
-    answer_value(q, value, value_len, revision);
+    answer_value(q, value.p, value.len, revision);
+}
+
+void config_get(struct request *q)
+{
+    if (read_input(q, false))
+        call_user(q, CONFIG, "get", on_get);
 }
 
 /* ---- editing the caller's candidate ---- */
@@ -139,7 +141,7 @@ static void on_part_loaded(struct request *q, const char *text, size_t len,
                            const struct orb_err *err);
 
 /* The end of a slice must not cut a UTF-8 sequence. */
-static size_t slice_end(const struct text *t, size_t from)
+static size_t slice_end(const struct buf *t, size_t from)
 {
     size_t end = from + API_SLICE < t->len ? from + API_SLICE : t->len;
 
@@ -151,13 +153,15 @@ static size_t slice_end(const struct text *t, size_t from)
 static void load_part(struct request *q)
 {
     size_t from = q->at, end = slice_end(&q->value, from);
+    struct json_write w = json_write_to(&q->input);
 
-    text_fini(&q->input);
-    text_addf(&q->input, "{\"offset\":%zu,\"last\":%s,\"mode\":\"%s\",\"data\":", from,
-              end == q->value.len ? "true" : "false",
-              q->route->id == ROUTE_PUT ? "replace" : "merge");
-    text_add_json(&q->input, q->value.data + from, end - from);
-    text_adds(&q->input, "}");
+    buf_clear(&q->input);
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "offset", (int64_t)from);
+    json_write_boolean(&w, "last", end == q->value.len);
+    json_write_string(&w, "mode", q->route->id == ROUTE_PUT ? "replace" : "merge");
+    json_write_string_len(&w, "data", q->value.data + from, end - from);
+    json_write_end(&w);
     q->at = end;
     call_user(q, CONFIG, "load-part", on_part_loaded);
 }
@@ -172,7 +176,7 @@ static void on_part_loaded(struct request *q, const char *text, size_t len,
 }
 
 /* The service collects the parts by user: two at once would be mixed. */
-static bool user_loads(const struct request *q)
+static bool has_upload_in_progress(const struct request *q)
 {
     for (const struct request *other = q->api->requests; other; other = other->next)
         if (other != q && other->loading && other->session &&
@@ -181,66 +185,87 @@ static bool user_loads(const struct request *q)
     return false;
 }
 
-/* The body, wrapped to stand at its path: {"a":{"b":BODY}}. */
+/* The body, wrapped to stand at its path: {"a":{"b":BODY}}. A path has more segments than the
+ * writer has levels. */
+static void wrap_body(struct request *q)
+{
+    for (unsigned i = q->first; i < q->url.count; i++) {
+        buf_addc(&q->value, '{');
+        buf_add_json(&q->value, q->url.segments[i], strlen(q->url.segments[i]));
+        buf_addc(&q->value, ':');
+    }
+    buf_add(&q->value, q->body.data, q->body.len);
+    for (unsigned i = q->first; i < q->url.count; i++)
+        buf_addc(&q->value, '}');
+}
+
 static void load(struct request *q)
 {
     if (q->route->id == ROUTE_PUT && q->first < q->url.count) {
-        fail(q, ORB_E_LIMIT, "",
-             "a PUT of more than 200 KiB replaces the whole configuration only; PATCH merges one "
-             "anywhere");
+        response_error(
+            q, ORB_E_LIMIT, "",
+            "a PUT of more than 200 KiB replaces the whole configuration only; PATCH merges one "
+            "anywhere");
         return;
     }
-    if (user_loads(q)) {
-        fail(q, ORB_E_BUSY, "", "another large body of yours is being loaded");
+    if (has_upload_in_progress(q)) {
+        response_error(q, ORB_E_BUSY, "", "another large body of yours is being loaded");
         return;
     }
     q->loading = true;
-    for (unsigned i = q->first; i < q->url.count; i++) {
-        text_adds(&q->value, "{");
-        text_add_json(&q->value, q->url.segments[i], strlen(q->url.segments[i]));
-        text_adds(&q->value, ":");
-    }
-    text_add(&q->value, q->body.data, q->body.len);
-    for (unsigned i = q->first; i < q->url.count; i++)
-        text_adds(&q->value, "}");
-    if (q->value.failed)
-        fail(q, ORB_E_NOMEM, "", "no memory for the body");
-    else
-        load_part(q);
+    wrap_body(q);
+    load_part(q);
 }
 
 static void edit(struct request *q, const char *op)
 {
-    AUTO_TEXT pointer = {0};
+    struct json_write w = json_write_to(&q->input);
+    AUTO(buf) struct buf pointer = {0};
 
-    route_pointer(&q->url, q->first, &pointer);
     if (q->body.len > API_INLINE_MAX) {
         load(q);
         return;
     }
-    text_adds(&q->input, "{\"ops\":[{");
-    text_add_member(&q->input, "op", op);
-    text_add_member(&q->input, "path", text_str(&pointer));
-    if (q->body.len) {
-        text_adds(&q->input, ",\"value\":");
-        text_add(&q->input, q->body.data, q->body.len);
-    }
-    text_adds(&q->input, "}]}");
+    route_pointer(&q->url, q->first, &pointer);
+    json_write_object(&w, NULL);
+    json_write_array(&w, "ops");
+    json_write_object(&w, NULL);
+    json_write_string(&w, "op", op);
+    json_write_string(&w, "path", buf_str(&pointer));
+    if (q->body.len)
+        json_write_raw(&w, "value", q->body.data, q->body.len);
+    json_write_end(&w);
+    json_write_end(&w);
+    json_write_end(&w);
     call_user(q, CONFIG, "edit", call_on_reply);
+}
+
+void config_set(struct request *q)
+{
+    edit(q, "set");
+}
+
+void config_merge(struct request *q)
+{
+    edit(q, "merge");
+}
+
+void config_delete(struct request *q)
+{
+    edit(q, "delete");
 }
 
 /* ---- committing ---- */
 
 static void on_committed(struct request *q, const char *text, size_t len, const struct orb_err *err)
 {
-    const char *by;
-    size_t by_len;
+    struct json_slice by;
 
     call_on_reply(q, text, len, err);
     /* Confirming takes a connection made after the commit: make the client open one. */
-    if (!err && body_member(text, len, "confirm_by", &by, &by_len)) {
+    if (!err && json_member(text, len, "confirm_by", &by)) {
         q->api->committed_ms = orb_now_ms();
-        answer_header(q, MHD_HTTP_HEADER_CONNECTION, "close");
+        response_header(q, MHD_HTTP_HEADER_CONNECTION, "close");
     }
 }
 
@@ -249,138 +274,130 @@ static bool is_true(const char *value)
     return !*value || !strcmp(value, "true") || !strcmp(value, "1");
 }
 
-static void commit(struct request *q)
+/* The body's members, and that it is a dry run. */
+static void write_dry_run(struct request *q, struct json_iter *members)
 {
-    const char *dry = url_query(&q->url, "dry-run"), *given;
+    struct json_write w = json_write_to(&q->input);
+    struct json_item item;
+
+    json_write_object(&w, NULL);
+    json_write_boolean(&w, "dry_run", true);
+    while (json_iter_next(members, &item)) {
+        AUTO_FREE char *key = xcalloc(1, item.key_len + 1);
+
+        json_unescape(item.key, item.key_len, key);
+        json_write_raw(&w, key, item.value.p, item.value.len);
+    }
+    json_write_end(&w);
+}
+
+void config_commit(struct request *q)
+{
+    const char *dry = url_query(&q->url, "dry-run");
     const char *body = q->body.len ? q->body.data : "{}";
-    size_t len = q->body.len ? q->body.len : 2, given_len;
-    const char *brace;
+    size_t len = q->body.len ? q->body.len : 2;
+    struct json_slice given;
+    struct json_iter members;
 
     if (dry && !is_true(dry) && strcmp(dry, "false") && strcmp(dry, "0")) {
-        fail(q, ORB_E_INVALID, "", "dry-run: expected true or false");
+        response_error(q, ORB_E_INVALID, "", "dry-run: expected true or false");
         return;
     }
-    if (!dry || !is_true(dry) || body_first(body, len) != '{') {
-        text_add(&q->input, body, len);
-        call_user(q, CONFIG, "commit", on_committed);
+    if (dry && is_true(dry) && json_member(body, len, "dry_run", &given) && given.type != 't') {
+        response_error(q, ORB_E_INVALID, "/dry_run", "the query says dry-run, the body does not");
         return;
     }
-    if (body_member(body, len, "dry_run", &given, &given_len)) {
-        if (given_len != 4) {
-            fail(q, ORB_E_INVALID, "/dry_run", "the query says dry-run, the body does not");
-            return;
-        }
-        text_add(&q->input, body, len);
-    } else {
-        brace = (const char *)memchr(body, '{', len) + 1;
-        text_adds(&q->input, "{\"dry_run\":true");
-        if (body_first(brace, len - (size_t)(brace - body)) != '}')
-            text_adds(&q->input, ",");
-        text_add(&q->input, brace, len - (size_t)(brace - body));
-    }
+    if (dry && is_true(dry) && !json_member(body, len, "dry_run", &given) &&
+        json_iter_init(&members, '{', body, len))
+        write_dry_run(q, &members);
+    else
+        buf_add(&q->input, body, len);
     call_user(q, CONFIG, "commit", on_committed);
 }
 
 static void on_confirm_session(struct request *q, const struct orb_err *err)
 {
     if (err)
-        answer_problem(q, 0, err);
+        response_problem(q, 0, err);
     else
         call_user(q, CONFIG, "confirm", call_on_reply);
 }
 
 /* Proof that the box can still be reached: a connection and a login made after the commit. */
-static void confirm(struct request *q)
+void config_confirm(struct request *q)
 {
     if (q->opened_ms >= q->api->committed_ms) {
         call_afresh(q, on_confirm_session);
         return;
     }
-    fail(q, ORB_E_STATE, "",
-         "this connection was open before the commit and proves nothing; confirm on a new one");
-    answer_header(q, MHD_HTTP_HEADER_CONNECTION, "close");
+    response_error(
+        q, ORB_E_STATE, "",
+        "this connection was open before the commit and proves nothing; confirm on a new one");
+    response_header(q, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 
 static void numbers(struct request *q, const char *method, const char *const names[])
 {
-    text_adds(&q->input, "{");
+    struct json_write w = json_write_to(&q->input);
+
+    json_write_object(&w, NULL);
     for (unsigned i = 0; names[i]; i++) {
         const char *value = url_query(&q->url, names[i]);
-        unsigned long long n;
         struct orb_err err;
+        int64_t n;
 
         if (!value)
             continue;
-        if (!body_number(value, strlen(value), &n)) {
+        if (!url_number(value, &n)) {
             orb_fail(&err, ORB_E_INVALID, "%s: expected a number; got \"%.40s\"", names[i], value);
-            answer_problem(q, 0, &err);
+            response_problem(q, 0, &err);
+            json_write_abandon(&w);
             return;
         }
-        text_addf(&q->input, "%s\"%s\":%llu", q->input.len > 1 ? "," : "", names[i], n);
+        json_write_integer(&w, names[i], n);
     }
-    text_adds(&q->input, "}");
+    json_write_end(&w);
     call_user(q, CONFIG, method, call_on_reply);
 }
 
-static void schema(struct request *q)
+void config_diff(struct request *q)
 {
-    AUTO_TEXT pointer = {0};
+    static const char *const names[] = {"from", "to", NULL};
+
+    numbers(q, "diff", names);
+}
+
+void config_history(struct request *q)
+{
+    static const char *const names[] = {"limit", NULL};
+
+    numbers(q, "history", names);
+}
+
+void config_schema(struct request *q)
+{
+    struct json_write w = json_write_to(&q->input);
+    AUTO(buf) struct buf pointer = {0};
 
     route_pointer(&q->url, q->first, &pointer);
-    text_adds(&q->input, "{");
-    text_add_member(&q->input, "path", text_str(&pointer));
-    text_adds(&q->input, "}");
+    json_write_object(&w, NULL);
+    json_write_string(&w, "path", buf_str(&pointer));
+    json_write_end(&w);
     call_user(q, CONFIG, "schema", call_on_reply);
 }
 
 static void with_body(struct request *q, const char *method)
 {
-    text_add(&q->input, text_str(&q->body), q->body.len);
+    buf_add(&q->input, buf_str(&q->body), q->body.len);
     call_user(q, CONFIG, method, call_on_reply);
 }
 
-bool config_start(struct request *q)
+void config_discard(struct request *q)
 {
-    static const char *const diff_names[] = {"from", "to", NULL};
-    static const char *const history_names[] = {"limit", NULL};
+    with_body(q, "discard");
+}
 
-    switch (q->route->id) {
-    case ROUTE_RUNNING:
-    case ROUTE_CANDIDATE:
-        if (read_input(q, false))
-            call_user(q, CONFIG, "get", on_get);
-        return true;
-    case ROUTE_PUT:
-        edit(q, "set");
-        return true;
-    case ROUTE_MERGE:
-        edit(q, "merge");
-        return true;
-    case ROUTE_DELETE:
-        edit(q, "delete");
-        return true;
-    case ROUTE_DIFF:
-        numbers(q, "diff", diff_names);
-        return true;
-    case ROUTE_COMMIT:
-        commit(q);
-        return true;
-    case ROUTE_CONFIRM:
-        confirm(q);
-        return true;
-    case ROUTE_DISCARD:
-        with_body(q, "discard");
-        return true;
-    case ROUTE_ROLLBACK:
-        with_body(q, "rollback");
-        return true;
-    case ROUTE_HISTORY:
-        numbers(q, "history", history_names);
-        return true;
-    case ROUTE_SCHEMA:
-        schema(q);
-        return true;
-    default:
-        return false;
-    }
+void config_rollback(struct request *q)
+{
+    with_body(q, "rollback");
 }

@@ -2,13 +2,16 @@
  * is cut off; when connections run short, whoever holds most of them loses one, so that nobody
  * keeps others out. The surprise: libmicrohttpd has no call that closes a connection, so its socket
  * is shut down and the library sees an end of file. */
+#include "api/connection.h"
+
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 
-#include "api/api.h"
+#include "api/request.h"
+#include "api/session.h"
 
 #define LOOK_EVERY_MS 1000
 #define OWNERS (4 * API_CONNECTIONS)
@@ -175,7 +178,7 @@ static void started(struct api *api, struct MHD_Connection *connection, void **c
 
     *context = c;
     if (!c)
-        return; /* request_on_uri refuses it */
+        return; /* exchange_on_uri refuses it */
     c->api = api;
     c->fd = fd ? fd->connect_fd : -1;
     c->opened_ms = c->since_ms = orb_now_ms();

@@ -1,10 +1,10 @@
 /* Where a request ends and which host it is for must be one thing to every program that reads it: a
  * proxy in front and the library behind it could take different ones of two headers, and a second
  * request could hide in the first (RFC 9112, 3.2, 5.1, 6.1 and 6.3). Such a request is refused. */
+#include "api/framing.h"
+
 #include <string.h>
 #include <strings.h>
-
-#include "api/api.h"
 
 /* Headers that may stand once. */
 static const char *const once[] = {

@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/api.h"
+#include "api/handlers.h"
+#include "api/response.h"
 
 #define ASK_MS 2000u
 #define YOUNG_MS 200u
@@ -43,9 +44,9 @@ static const struct {
 static void answer(struct request *q, const struct open_answer *a)
 {
     if (a->err.code)
-        answer_problem(q, 503, &a->err);
+        response_problem(q, 503, &a->err);
     else
-        answer_json(q, 200, a->text, strlen(a->text));
+        response_json(q, 200, a->text, strlen(a->text));
 }
 
 static void answer_all(struct open_answer *a)
@@ -59,7 +60,7 @@ static void answer_all(struct open_answer *a)
         q->calling = false;
         if (!q->gone)
             answer(q, a);
-        request_continue(q);
+        q->go_on(q);
         q = next;
     }
 }
@@ -79,7 +80,7 @@ static void on_reply(struct orb_ctx *ctx, void *arg, const cJSON *out, const str
     answer_all(a);
 }
 
-void open_start(struct request *q, unsigned which)
+static void start(struct request *q, unsigned which)
 {
     struct api *api = q->api;
     struct open_answer *a = &api->open[which];
@@ -91,11 +92,21 @@ void open_start(struct request *q, unsigned which)
     }
     if (!a->asked && orb_call(api->ctx, "host@1", questions[which].method, NULL, ASK_MS, on_reply,
                               a, &err) < 0) {
-        answer_problem(q, 503, &err);
+        response_problem(q, 503, &err);
         return;
     }
     a->asked = true;
     q->calling = true;
     q->next_waiting = a->waiting;
     a->waiting = q;
+}
+
+void open_health(struct request *q)
+{
+    start(q, API_OPEN_HEALTH);
+}
+
+void open_ready(struct request *q)
+{
+    start(q, API_OPEN_READY);
 }

@@ -1,7 +1,7 @@
 /* The package's descriptor: starts the server, follows commits, answers `status`. */
 #include <stdlib.h>
 
-#include "api/api.h"
+#include "api/server.h"
 
 static int on_status(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
 {

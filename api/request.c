@@ -1,24 +1,19 @@
-/* One HTTP request, from its first line to its last byte. libmicrohttpd calls request_on_access
- * again and again; `step` says where we are. While an answer of the host is due the connection is
- * suspended, and libmicrohttpd does not look at it: a client that leaves is noticed afterwards. */
-#include <stdio.h>
+/* See request.h. */
+#include "api/request.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "api/api.h"
+#include "api/session.h"
 
-#define SMALL_BODY 4096u /* is not held to what the user's others have */
-
-void *request_on_uri(void *cls, const char *uri, struct MHD_Connection *connection)
+struct request *request_new(struct api *api, const char *raw)
 {
-    struct api *api = cls;
     struct request *q = calloc(1, sizeof *q);
 
-    (void)connection;
     if (!q)
         return NULL;
     q->api = api;
-    q->raw = strdup(uri);
+    q->raw = strdup(raw);
     q->started_ms = orb_now_ms();
     q->next = api->requests;
     if (q->next)
@@ -41,247 +36,9 @@ void request_free(struct request *q)
     if (q->response)
         MHD_destroy_response(q->response);
     api->body_bytes -= q->body.len;
-    text_fini(&q->body);
-    text_fini(&q->input);
-    text_fini(&q->value);
+    buf_fini(&q->body);
+    buf_fini(&q->input);
+    buf_fini(&q->value);
     free(q->raw);
     free(q);
-}
-
-/* ---- the steps ---- */
-
-static void refuse(struct request *q, unsigned status, const struct orb_err *err, const char *allow)
-{
-    answer_problem(q, status, err);
-    if (allow && *allow)
-        answer_header(q, MHD_HTTP_HEADER_ALLOW, allow);
-}
-
-static void on_session(struct request *q, const struct orb_err *err)
-{
-    if (err)
-        refuse(q, 0, err, NULL);
-}
-
-static void do_head(struct request *q, const char *version)
-{
-    char token[API_TOKEN + 1], allow[64];
-    struct orb_err err = {0};
-    unsigned status;
-    int r = framing_check(q->connection, version, &err);
-
-    if (r < 0) { /* where the next request would begin is not known */
-        refuse(q, 400, &err, NULL);
-        answer_header(q, MHD_HTTP_HEADER_CONNECTION, "close");
-        return;
-    }
-    r = head_check(q, &status, allow, &err);
-
-    /* Who has no token learns nothing of what there is, the open routes aside. */
-    if (!q->route || !(q->route->flags & ROUTE_OPEN)) {
-        struct orb_err nobody;
-
-        if (head_token(q, token, &nobody) < 0 && status != 421) {
-            refuse(q, 0, &nobody, NULL);
-            return;
-        }
-    }
-    if (r < 0) {
-        refuse(q, status, &err, allow);
-        return;
-    }
-    q->step = STEP_BODY;
-    if (q->route->flags & ROUTE_OPEN)
-        return;
-    r = session_take(q, token, true, on_session, &err);
-    explicit_bzero(token, sizeof token);
-    if (r < 0)
-        refuse(q, 0, &err, NULL);
-    else if (r == 0)
-        q->step = STEP_AUTH;
-}
-
-/* Returns MHD_NO to end a connection that does not stop sending. */
-static enum MHD_Result do_body(struct request *q, const char *data, size_t len)
-{
-    struct api *api = q->api;
-
-    q->body_seen += len;
-    if (q->body_seen > API_DRAIN_MAX)
-        return MHD_NO;
-    if (q->body_seen <= API_BODY_MAX && api->body_bytes + len <= API_BODIES_MAX) {
-        size_t before = q->body.len;
-
-        text_add(&q->body, data, len);
-        api->body_bytes += q->body.len;
-        api->body_bytes -= before;
-    }
-    return MHD_YES;
-}
-
-static void do_work(struct request *q)
-{
-    struct connection *c = connection_of(q->connection);
-    struct orb_err err;
-    size_t waiting;
-
-    q->step = STEP_WORK;
-    connection_is(c, CONNECTION_WORK, q);
-    if (q->session && connection_working(c) >= API_USER_WORK) {
-        orb_fail(&err, ORB_E_BUSY, "%d requests of %.40s are being answered, the limit",
-                 API_USER_WORK, q->session->user);
-        refuse(q, 0, &err, NULL);
-        return;
-    }
-    if (q->session && q->body.len > SMALL_BODY && (waiting = connection_working_bytes(c)) &&
-        waiting + q->body.len > API_USER_BYTES) {
-        orb_fail(&err, ORB_E_BUSY,
-                 "requests of %.40s with %zu bytes are being answered; with this one more than %u",
-                 q->session->user, waiting, API_USER_BYTES);
-        refuse(q, 0, &err, NULL);
-        return;
-    }
-    if (q->body_seen > API_BODY_MAX) {
-        orb_fail(&err, ORB_E_LIMIT, "the body has %zu bytes; at most %u are taken", q->body_seen,
-                 API_BODY_MAX);
-        refuse(q, 0, &err, NULL);
-    } else if (q->body_seen != q->body.len) {
-        orb_fail(&err, ORB_E_BUSY, "too many bodies are being read at once");
-        refuse(q, 0, &err, NULL);
-    } else if (q->body.len && body_check(q->body.data, q->body.len, &err) < 0) {
-        refuse(q, 0, &err, NULL);
-    } else if (!q->body.len && q->route->flags & ROUTE_BODY) {
-        orb_fail(&err, ORB_E_INVALID, "%s needs a JSON body", q->method);
-        refuse(q, 0, &err, NULL);
-    } else if (!config_start(q)) {
-        plain_start(q);
-    }
-}
-
-static enum MHD_Result respond(struct request *q)
-{
-    struct connection *c = connection_of(q->connection);
-
-    if (!q->response)
-        return MHD_NO; /* no memory even for the response */
-    c->answer_bytes = q->answer_bytes;
-    connection_is(c, CONNECTION_ANSWER, q);
-    return MHD_queue_response(q->connection, q->status, q->response);
-}
-
-static void suspend(struct request *q)
-{
-    q->suspended = true;
-    MHD_suspend_connection(q->connection);
-}
-
-enum MHD_Result request_on_access(void *cls, struct MHD_Connection *connection, const char *url,
-                                  const char *method, const char *version, const char *upload_data,
-                                  size_t *upload_data_size, void **con_cls)
-{
-    struct request *q = *con_cls;
-    struct connection *c = connection_of(connection);
-
-    if (!q || !c)
-        return MHD_NO;
-    if (!q->connection) {
-        q->connection = connection;
-        q->opened_ms = c->opened_ms;
-        snprintf(q->method, sizeof q->method, "%s", method);
-        connection_is(c, CONNECTION_BODY, q);
-        do_head(q, version);
-        if (q->step == STEP_AUTH && !q->status) {
-            connection_is(c, CONNECTION_WORK, q);
-            suspend(q);
-        }
-        return q->status ? respond(q) : MHD_YES;
-    }
-    if (q->status)
-        return respond(q);
-    if (q->step == STEP_AUTH) {
-        q->step = STEP_BODY;
-        connection_is(c, CONNECTION_BODY, q);
-        return MHD_YES;
-    }
-    if (*upload_data_size) {
-        size_t len = *upload_data_size;
-
-        *upload_data_size = 0;
-        return do_body(q, upload_data, len);
-    }
-    do_work(q);
-    if (q->status)
-        return respond(q);
-    suspend(q);
-    return MHD_YES;
-}
-
-void request_continue(struct request *q)
-{
-    struct orb_err err;
-
-    if (q->calling)
-        return;
-    if (q->gone) {
-        request_free(q);
-        return;
-    }
-    if (q->step == STEP_WORK && !q->status) {
-        orb_fail(&err, ORB_E_INTERNAL, "%s came to no answer", q->method);
-        answer_problem(q, 0, &err);
-    }
-    if (q->suspended) {
-        q->suspended = false;
-        MHD_resume_connection(q->connection);
-        server_wake(q->api);
-    }
-}
-
-static void log_request(const struct request *q, enum MHD_RequestTerminationCode toe)
-{
-    bool quiet = q->route && q->route->flags & (ROUTE_OPEN | ROUTE_QUIET) && q->status < 400;
-    size_t path_len = q->raw ? strcspn(q->raw, "?") : 0;
-    char path[160];
-
-    snprintf(path, sizeof path, "%.*s", path_len < sizeof path ? (int)path_len : 159,
-             q->raw ? q->raw : "");
-    for (char *p = path; *p; p++)
-        if (*p & 0x80 || *p < 0x20)
-            *p = '?';
-    orb_log(q->api->ctx,
-            quiet              ? ORB_DEBUG
-            : q->status >= 500 ? ORB_WARNING
-                               : ORB_INFO,
-            "http.request", ORB_S("method", q->method), ORB_S("path", path),
-            ORB_I("status", q->status), ORB_I("ms", (int64_t)(orb_now_ms() - q->started_ms)),
-            ORB_S("user", q->session ? q->session->user : ""),
-            ORB_S("end", toe == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "ok" : "cut off"));
-}
-
-void request_on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
-                          enum MHD_RequestTerminationCode toe)
-{
-    struct request *q = *con_cls;
-    struct api *api = cls;
-
-    struct connection *c = connection_of(connection);
-
-    *con_cls = NULL;
-    if (!q)
-        return;
-    if (c)
-        connection_is(c, CONNECTION_HEAD, NULL);
-    if (q->connection && !api->stopping) {
-        api->request_count++;
-        orb_counter_add(api->ctx, "requests", 1);
-        if (q->status >= 500)
-            orb_counter_add(api->ctx, "request_errors", 1);
-        else if (q->status >= 400)
-            orb_counter_add(api->ctx, "requests_refused", 1);
-        log_request(q, toe);
-    }
-    if (q->calling && !api->stopping)
-        q->gone = true;
-    else
-        request_free(q);
 }

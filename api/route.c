@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/suggest.h"
+
 #define CANDIDATE "api/v1/config/candidates/mine/{path*}"
 
 const struct route *route_table(void)
@@ -81,33 +83,6 @@ static bool matches(const char *pattern, const struct url *url, unsigned *ret_fi
 
 /* ---- the nearest one, for people who mistyped ---- */
 
-#define NEAR_MAX 24
-
-/* Edits from a to b (the first NEAR_MAX bytes of each). */
-static unsigned distance(const char *a, const char *b, size_t b_len)
-{
-    size_t a_len = strnlen(a, NEAR_MAX);
-    unsigned row[NEAR_MAX + 1];
-
-    if (b_len > NEAR_MAX)
-        b_len = NEAR_MAX;
-    for (unsigned j = 0; j <= b_len; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a_len; i++) {
-        unsigned corner = row[0];
-
-        row[0] = (unsigned)i;
-        for (size_t j = 1; j <= b_len; j++) {
-            unsigned change = corner + (a[i - 1] != b[j - 1]);
-            unsigned add = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
-
-            corner = row[j];
-            row[j] = change < add ? change : add;
-        }
-    }
-    return row[b_len];
-}
-
 /* How far the URL is from a pattern, with the pattern written out in ret_text. */
 static unsigned cost_of(const char *pattern, const struct url *url, char *ret_text, size_t size)
 {
@@ -125,7 +100,7 @@ static unsigned cost_of(const char *pattern, const struct url *url, char *ret_te
         if (!given)
             cost += any ? 4 : (unsigned)len;
         else if (!any)
-            cost += distance(given, pattern, len);
+            cost += suggest_distance(given, strlen(given), pattern, len);
         used += (size_t)snprintf(ret_text + used, size - used, "/%.*s",
                                  any && given ? 60 : (int)len, any && given ? given : pattern);
         if (used >= size)
@@ -136,7 +111,7 @@ static unsigned cost_of(const char *pattern, const struct url *url, char *ret_te
             pattern += len;
     }
     for (; at < url->count; at++)
-        cost += 4 + (unsigned)strnlen(url->segments[at], NEAR_MAX);
+        cost += 4 + (unsigned)strnlen(url->segments[at], SUGGEST_MAX);
     return cost;
 }
 
@@ -220,8 +195,8 @@ int route_find(const struct url *url, const char *method, const struct route **r
     return ROUTE_WRONG_METHOD;
 }
 
-void route_pointer(const struct url *url, unsigned first, struct text *ret_pointer)
+void route_pointer(const struct url *url, unsigned first, struct buf *ret_pointer)
 {
     for (unsigned i = first; i < url->count; i++)
-        text_add_pointer(ret_pointer, url->segments[i]);
+        buf_add_pointer(ret_pointer, url->segments[i]);
 }

@@ -3,8 +3,8 @@
 #ifndef API_ROUTE_H
 #define API_ROUTE_H
 
-#include "api/text.h"
 #include "api/url.h"
+#include "core/base/buf.h"
 
 enum route_id {
     ROUTE_HEALTH,
@@ -65,6 +65,6 @@ int route_find(const struct url *url, const char *method, const struct route **r
                unsigned *ret_first, char ret_allow[64], struct orb_err *err);
 
 /* JSON pointer of the segments from first on; "" for none. */
-void route_pointer(const struct url *url, unsigned first, struct text *ret_pointer);
+void route_pointer(const struct url *url, unsigned first, struct buf *ret_pointer);
 
 #endif

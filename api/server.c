@@ -1,10 +1,13 @@
 /* libmicrohttpd without threads of its own: its epoll descriptor is watched by the worker's loop
  * and its timeout is one of the worker's timers. */
+#include "api/server.h"
+
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "api/api.h"
+#include "api/connection.h"
+#include "api/exchange.h"
+#include "api/session.h"
 
 #define EXPIRE_EVERY_MS 30000
 
@@ -32,11 +35,6 @@ static void on_readable(struct orb_ctx *ctx, void *arg, int fd, unsigned events)
 static void on_timer(struct orb_ctx *ctx, void *arg)
 {
     pump(arg);
-}
-
-void server_wake(struct api *api)
-{
-    orb_timer_start(api->timer, 0, 0);
 }
 
 static void on_expiry(struct orb_ctx *ctx, void *arg)
@@ -74,9 +72,9 @@ int server_start(struct api *api, struct orb_err *err)
     connection_start(api);
     api->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-        request_on_access, api, MHD_OPTION_EXTERNAL_LOGGER, on_message, api,
-        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, request_on_uri, api,
-        MHD_OPTION_NOTIFY_COMPLETED, request_on_completed, api, MHD_OPTION_NOTIFY_CONNECTION,
+        exchange_on_access, api, MHD_OPTION_EXTERNAL_LOGGER, on_message, api,
+        MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, exchange_on_uri, api,
+        MHD_OPTION_NOTIFY_COMPLETED, exchange_on_completed, api, MHD_OPTION_NOTIFY_CONNECTION,
         connection_on_change, api, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, api,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)API_CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)API_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)API_MEMORY,

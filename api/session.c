@@ -2,10 +2,10 @@
  * is kept, not a hash: it passes through this process anyway, the worker has no file to leave it
  * in, and it is wiped with the session. What ends a session is the host's business: revoking a
  * token ends its sessions there, and the next call says so. */
+#include "api/session.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include "api/api.h"
 
 #define LOGIN_MS 5000
 
@@ -128,7 +128,7 @@ static void on_login(struct orb_ctx *ctx, void *arg, const cJSON *out, const str
             give(q, s);
         if (!q->gone)
             q->on_session(q, err);
-        request_continue(q);
+        q->go_on(q);
         q = next;
     }
     s->users--;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "api/body.h"
+#include "core/base/buf.h"
 
 struct writer {
     struct url *url;
@@ -53,6 +53,16 @@ static int decode_byte(const char *raw, size_t *at, bool query, struct orb_err *
     return c;
 }
 
+static bool is_utf8(const char *text, size_t len)
+{
+    for (size_t at = 0, n; at < len; at += n) {
+        n = (unsigned char)text[at] < 0x80 ? 1 : utf8_len(text + at, len - at);
+        if (!n)
+            return false;
+    }
+    return true;
+}
+
 /* Decodes raw[*at] up to one of the bytes in `ends` or the end into the store. */
 static int take(struct writer *w, const char *raw, size_t *at, const char *ends, bool query,
                 const char **ret_text, struct orb_err *err)
@@ -66,7 +76,7 @@ static int take(struct writer *w, const char *raw, size_t *at, const char *ends,
             return c;
         w->url->store[w->at++] = (char)c;
     }
-    if (!body_utf8(w->url->store + from, w->at - from))
+    if (!is_utf8(w->url->store + from, w->at - from))
         return orb_fail(err, ORB_E_INVALID,
                         "the URL is not UTF-8 in the part that ends at byte %zu", *at);
     w->url->store[w->at++] = '\0';
@@ -147,4 +157,17 @@ const char *url_query(const struct url *url, const char *key)
         if (!strcmp(url->pairs[i].key, key))
             return url->pairs[i].value;
     return NULL;
+}
+
+bool url_number(const char *text, int64_t *ret_number)
+{
+    size_t len = strlen(text);
+    int64_t n = 0;
+
+    if (!len || len > 16 || strspn(text, "0123456789") != len)
+        return false;
+    for (size_t i = 0; i < len; i++)
+        n = n * 10 + (text[i] - '0');
+    *ret_number = n;
+    return n <= (int64_t)1 << 53;
 }

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "orbital/error.h"
 
@@ -29,5 +30,7 @@ struct url {
 int url_parse(const char *raw, struct url *ret_url, struct orb_err *err);
 /* NULL when the query has no such name. */
 const char *url_query(const struct url *url, const char *key);
+/* Reads a whole number of 0 to 2^53, decimal digits only; false when the text is none. */
+bool url_number(const char *text, int64_t *ret_number);
 
 #endif

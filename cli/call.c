@@ -133,7 +133,7 @@ void cli_pointer(int argc, char **argv, struct buf *ret_pointer)
         return;
     }
     for (int i = 0; i < argc; i++)
-        pointer_add(ret_pointer, argv[i]);
+        buf_add_pointer(ret_pointer, argv[i]);
 }
 
 int cli_refused(const struct cli *cli, const struct orb_err *err)

@@ -271,7 +271,7 @@ static int enable(struct cli *cli, bool on, int argc, char **argv, struct orb_er
     if (r < 0)
         return r;
     buf_adds(&pointer, "/services");
-    pointer_add(&pointer, argv[0]);
+    buf_add_pointer(&pointer, argv[0]);
     buf_adds(&pointer, "/enabled");
     r = edit(cli, "set", buf_str(&pointer), value, false, err);
     if (r < 0)

@@ -5,6 +5,7 @@
 
 #include "cli/cli.h"
 #include "core/base/own.h"
+#include "core/base/suggest.h"
 
 #define DEFAULT_WAIT_S 10
 #define DEFAULT_SOCKET "/run/orbital/control.sock"
@@ -126,7 +127,7 @@ static int unknown(int argc, char **argv, struct orb_err *err)
             if (!strncmp(c->words, argv[0], strlen(argv[0])) && c->words[strlen(argv[0])] == ' ')
                 buf_addf(&group, "%s%s", group.len ? ", " : "", c->words + strlen(argv[0]) + 1);
         }
-    near = nearest_name(buf_str(&given), names, count);
+    near = suggest_nearest(buf_str(&given), names, count);
     if (group.len)
         return orb_fail(err, ORB_E_INVALID, "\"%s\": expected %s followed by one of: %s%s%s%s",
                         buf_str(&given), argv[0], buf_str(&group), near ? "; did you mean " : "",

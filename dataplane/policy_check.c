@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/suggest.h"
 #include "dataplane/policy.h"
 
 static int check_zone(const struct policy *policy, const char *name, const char *path,
@@ -18,7 +19,7 @@ static int check_zone(const struct policy *policy, const char *name, const char 
         return 0;
     for (unsigned i = 0; i < policy->zone_count && i < POLICY_MAX_ZONES; i++)
         names[i + 1] = policy->zones[i].name;
-    near = nearest_name(name, names, policy->zone_count + 1);
+    near = suggest_nearest(name, names, policy->zone_count + 1);
     return orb_fail_at(err, ORB_E_SCHEMA, path, "%s: there is no zone \"%s\"%s%s%s", what, name,
                        near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/suggest.h"
 #include "dataplane/policy_json.h"
 
 struct icmp_name {
@@ -79,7 +80,7 @@ int icmp_read(struct policy_rule *rule, const char *text, const struct place *at
         }
         names[count++] = icmp_names[i].name;
     }
-    near = nearest_name(text, names, count);
+    near = suggest_nearest(text, names, count);
     return place_fail(&here, err,
                       "\"%.40s\" is no %s type; expected a name like echo-request, a number or "
                       "type/code%s%s%s",

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/suggest.h"
 #include "dataplane/policy_json.h"
 
 static void place_path(const struct place *at, struct buf *path)
@@ -16,7 +17,7 @@ static void place_path(const struct place *at, struct buf *path)
         return;
     place_path(at->up, path);
     snprintf(number, sizeof(number), "%zu", at->index);
-    pointer_add(path, at->token ? at->token : number);
+    buf_add_pointer(path, at->token ? at->token : number);
 }
 
 int place_fail(const struct place *at, struct orb_err *err, const char *format, ...)
@@ -60,7 +61,7 @@ static int unknown_word(const struct place *at, const char *what, const char *wo
                         const char *const *words, size_t count, struct orb_err *err)
 {
     AUTO(buf) struct buf list = {0};
-    const char *near = nearest_name(word, words, count);
+    const char *near = suggest_nearest(word, words, count);
 
     for (size_t i = 0; i < count; i++)
         buf_addf(&list, "%s%s", i ? ", " : "", words[i]);

@@ -132,6 +132,19 @@ void buf_addf(struct buf *b, const char *format, ...)
     va_end(args);
 }
 
+void buf_add_pointer(struct buf *b, const char *token)
+{
+    buf_addc(b, '/');
+    for (const char *p = token; *p; p++) {
+        if (*p == '~')
+            buf_adds(b, "~0");
+        else if (*p == '/')
+            buf_adds(b, "~1");
+        else
+            buf_addc(b, *p);
+    }
+}
+
 const char *buf_str(const struct buf *b)
 {
     return b->data ? b->data : "";
@@ -404,47 +417,4 @@ int dir_make(const char *path, unsigned mode, struct orb_err *err)
             break;
     }
     return 0;
-}
-
-static size_t edit_distance(const char *a, const char *b)
-{
-    size_t la = strlen(a), lb = strlen(b);
-    size_t row[64];
-
-    if (la > 60 || lb > 60)
-        return 1000;
-    for (size_t j = 0; j <= lb; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= la; i++) {
-        size_t diag = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= lb; j++) {
-            size_t best = diag + (a[i - 1] != b[j - 1]);
-
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            diag = row[j];
-            row[j] = best;
-        }
-    }
-    return row[lb];
-}
-
-const char *nearest_name(const char *word, const char *const *names, size_t count)
-{
-    const char *best = NULL;
-    size_t best_d = strlen(word) / 3 + 2;
-
-    for (size_t i = 0; i < count; i++) {
-        size_t d = edit_distance(word, names[i]);
-
-        if (d < best_d) {
-            best_d = d;
-            best = names[i];
-        }
-    }
-    return best;
 }

@@ -33,6 +33,8 @@ size_t utf8_len(const char *text, size_t left);
 void buf_add_json(struct buf *b, const char *text, size_t len);
 /* The same with at most `most` bytes between the quotes; what is left out is an ellipsis. */
 void buf_add_json_most(struct buf *b, const char *text, size_t len, size_t most);
+/* Appends one reference token to a JSON pointer (RFC 6901): "/", then ~ and / escaped. */
+void buf_add_pointer(struct buf *b, const char *token);
 /* The C string, "" while empty; the buffer keeps it. */
 const char *buf_str(const struct buf *b);
 /* Hands the memory to the caller (never NULL), the buffer is empty afterwards. */
@@ -79,8 +81,5 @@ int file_replace(const char *path, const void *data, size_t len, unsigned mode,
                  struct orb_err *err);
 /* mkdir -p with mode for what is created. */
 int dir_make(const char *path, unsigned mode, struct orb_err *err);
-
-/* Nearest of count names to word by edit distance, or NULL when none is near enough to suggest. */
-const char *nearest_name(const char *word, const char *const *names, size_t count);
 
 #endif

@@ -1,5 +1,6 @@
 /* Compiles a package's schema.json into methods and events with their schemas. A method without
  * "input" takes exactly {}: what a contract does not name does not pass. */
+#include "core/base/suggest.h"
 #include "core/ipc/contract.h"
 
 #include <string.h>
@@ -36,8 +37,8 @@ static int refuse_unknown(json_t *object, const char *path, const char *const *k
         if (i < count)
             continue;
         buf_adds(&at, path);
-        pointer_add(&at, key);
-        near = nearest_name(key, known, count);
+        buf_add_pointer(&at, key);
+        near = suggest_nearest(key, known, count);
         return orb_fail_at(err, ORB_E_SCHEMA, buf_str(&at), "unknown member \"%.60s\"%s%s%s", key,
                            near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
     }
@@ -65,7 +66,7 @@ static int one_of(json_t *object, const char *member, const char *path, const ch
     else if (!json_is_string(value))
         orb_fail_at(err, ORB_E_SCHEMA, at, "expected one of %s", buf_str(&all));
     else {
-        near = nearest_name(json_string_value(value), names, count);
+        near = suggest_nearest(json_string_value(value), names, count);
         orb_fail_at(err, ORB_E_SCHEMA, at, "expected one of %s; got \"%.40s\"%s%s%s", buf_str(&all),
                     json_string_value(value), near ? "; did you mean " : "", near ? near : "",
                     near ? "?" : "");
@@ -150,7 +151,7 @@ static int add_method(struct contract *c, const char *name, json_t *object, stru
     int r;
 
     buf_adds(&path, "/methods");
-    pointer_add(&path, name);
+    buf_add_pointer(&path, name);
     at = buf_str(&path);
     m->name = xstrdup(name);
     r = check_name(name, at, err);
@@ -187,7 +188,7 @@ static int add_event(struct contract *c, const char *name, json_t *object, struc
     int r;
 
     buf_adds(&path, "/events");
-    pointer_add(&path, name);
+    buf_add_pointer(&path, name);
     at = buf_str(&path);
     e->name = xstrdup(name);
     r = check_name(name, at, err);

@@ -2,6 +2,7 @@
  * capability for a service, the role for a person. */
 #include <string.h>
 
+#include "core/base/suggest.h"
 #include "core/ipc/room.h"
 
 #define TO_SIZE 96
@@ -39,7 +40,7 @@ static int unknown_interface(struct broker *broker, const char *name, struct orb
             names[n++] = i->name;
     for (size_t i = 0; i < n && all.len < 200; i++)
         buf_addf(&all, "%s%s", i ? ", " : "", names[i]);
-    near = nearest_name(name, names, n);
+    near = suggest_nearest(name, names, n);
     if (near)
         return orb_fail(err, ORB_E_NOT_FOUND, "no interface \"%.60s\"; did you mean %s?", name,
                         near);
@@ -90,7 +91,7 @@ static int unknown_method(const struct iface *iface, const char *method, struct 
         if (all.len < 250)
             buf_addf(&all, "%s%s", i ? ", " : "", names[i]);
     }
-    near = nearest_name(method, names, c->method_count);
+    near = suggest_nearest(method, names, c->method_count);
     if (near)
         return orb_fail(err, ORB_E_NOT_FOUND, "%s has no method \"%.60s\"; did you mean %s?",
                         iface->name, method, near);

@@ -1,6 +1,7 @@
 /* Subscriptions: SUB and UNSUB, and those of the host itself. */
 #include <string.h>
 
+#include "core/base/suggest.h"
 #include "core/ipc/room.h"
 #include "core/json/scan.h"
 
@@ -27,7 +28,7 @@ static int check_topic(const struct iface *iface, const char *topic, struct orb_
         if (all.len < 250)
             buf_addf(&all, "%s%s", i ? ", " : "", names[i]);
     }
-    near = nearest_name(topic, names, c->event_count);
+    near = suggest_nearest(topic, names, c->event_count);
     if (near)
         return orb_fail(err, ORB_E_NOT_FOUND, "%s has no topic \"%.48s\"; did you mean %s?",
                         iface->name, topic, near);

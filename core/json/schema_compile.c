@@ -25,7 +25,7 @@ size_t schema_enter(struct compile *c, const char *token)
 {
     size_t before = c->path.len;
 
-    pointer_add(&c->path, token);
+    buf_add_pointer(&c->path, token);
     return before;
 }
 

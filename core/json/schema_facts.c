@@ -175,7 +175,7 @@ const struct schema *schema_at(const struct schema *s, const char *pointer, stru
         unsigned left = WALK_NODES;
         const struct schema *next = step(s, tokens[i], 0, &left);
 
-        pointer_add(&path, tokens[i]);
+        buf_add_pointer(&path, tokens[i]);
         if (name_fits(s, tokens[i], path.data, err) < 0)
             return NULL;
         if (!next && is_open(s, tokens[i], 0))

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/suggest.h"
 #include "core/json/schema_impl.h"
 
 static bool is_ipv4(const char *text)
@@ -205,5 +206,5 @@ const char *schema_format_nearest(const char *name)
 
     for (size_t i = 0; i < ARRAY_LEN(formats); i++)
         names[i] = formats[i].name;
-    return nearest_name(name, names, ARRAY_LEN(formats));
+    return suggest_nearest(name, names, ARRAY_LEN(formats));
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/suggest.h"
 #include "core/json/schema_compile.h"
 
 struct keyword {
@@ -283,7 +284,7 @@ int schema_read_keyword(struct compile *c, struct schema *s, const char *name, j
             return keywords[i].read ? keywords[i].read(c, s, value, keywords[i].field) : 0;
         names[i] = keywords[i].name;
     }
-    near = nearest_name(name, names, ARRAY_LEN(names));
+    near = suggest_nearest(name, names, ARRAY_LEN(names));
     return schema_wrong(c, "keyword \"%s\" is not supported%s%s%s", name,
                         near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }

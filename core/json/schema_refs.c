@@ -52,7 +52,7 @@ static int walk_member(struct walk *w, const struct schema *s, const struct json
     size_t before = w->path.len;
     int r = 0;
 
-    pointer_add(&w->path, name);
+    buf_add_pointer(&w->path, name);
     if (s->names)
         r = walk_value(w, s->names, &key);
     if (r == 0 && s->pattern_count)

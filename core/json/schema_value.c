@@ -22,12 +22,12 @@ static void spot_path(const struct check *c, const struct spot *spot, struct buf
     spot_path(c, spot->up, to);
     if (!spot->key) {
         snprintf(index, sizeof index, "%zu", spot->index);
-        pointer_add(to, index);
+        buf_add_pointer(to, index);
         return;
     }
     key = xcalloc(1, spot->len + 1);
     json_unescape(spot->key, spot->len, key);
-    pointer_add(to, key);
+    buf_add_pointer(to, key);
 }
 
 /* Fills the error; returns code. Mismatches within an attempt at an alternative stay silent. */

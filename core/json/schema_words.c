@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/suggest.h"
 #include "core/json/reader.h"
 #include "core/json/schema_impl.h"
 
@@ -42,7 +43,7 @@ static void add_names(const char *const *names, size_t count, struct buf *to)
 
 static void add_near(const char *word, const char *const *names, size_t count, struct buf *to)
 {
-    const char *near = nearest_name(word, names, count);
+    const char *near = suggest_nearest(word, names, count);
 
     if (near)
         buf_addf(to, "; did you mean %s?", near);

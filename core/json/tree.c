@@ -68,19 +68,6 @@ int pointer_split(const char *pointer, const char **tokens, int max, char **ret_
     return n;
 }
 
-void pointer_add(struct buf *pointer, const char *token)
-{
-    buf_addc(pointer, '/');
-    for (const char *p = token; *p; p++) {
-        if (*p == '~')
-            buf_adds(pointer, "~0");
-        else if (*p == '/')
-            buf_adds(pointer, "~1");
-        else
-            buf_addc(pointer, *p);
-    }
-}
-
 /* An array index as RFC 6901 writes it; -1 when it is none or beyond the array. */
 static int index_of(const json_t *array, const char *token)
 {

@@ -44,8 +44,6 @@ int tree_delete(json_t *root, const char *pointer, bool prune);
  * storage, which the caller frees. -1: not a pointer, or more than max
  * tokens. */
 int pointer_split(const char *pointer, const char **tokens, int max, char **ret_storage);
-/* Appends "/token" with ~0 ~1 escapes. */
-void pointer_add(struct buf *pointer, const char *token);
 /* Order of two keys: numbers by value before words, words bytewise. */
 int key_compare(const char *a, const char *b);
 

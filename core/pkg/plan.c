@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/suggest.h"
 
 struct kind {
     const char *prefix;
@@ -119,7 +120,7 @@ int capability_check(const char *capability, struct orb_err *err)
     if (!kind) {
         for (unsigned i = 0; i < ARRAY_LEN(kinds); i++)
             names[i] = kinds[i].prefix;
-        near = nearest_name(word, names, ARRAY_LEN(kinds));
+        near = suggest_nearest(word, names, ARRAY_LEN(kinds));
         return orb_fail(err, ORB_E_INVALID, "unknown capability \"%s\"%s%s%s", capability,
                         near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/suggest.h"
 #include "core/sup/internal.h"
 
 static const char *name_of(const struct service *service)
@@ -24,7 +25,7 @@ int supervisor_find_or_fail(struct supervisor *sup, const char *name, struct ser
         names[i] = name_of(sup->services[i]);
         buf_addf(&all, "%s%s", i ? ", " : "", names[i]);
     }
-    near = nearest_name(name, names, sup->count);
+    near = suggest_nearest(name, names, sup->count);
     return orb_fail(err, ORB_E_NOT_FOUND, "no service \"%s\"; there are: %s%s%s%s", name,
                     buf_str(&all), near ? "; did you mean " : "", near ? near : "",
                     near ? "?" : "");

@@ -28,7 +28,7 @@ static json_t *entry_after(const struct engine *engine, const char *name, const 
     char *at;
 
     buf_adds(&path, "/services");
-    pointer_add(&path, name);
+    buf_add_pointer(&path, name);
     at = path.data;
     if (now)
         tree_set(tree, at, json_deep_copy(now), NULL);
@@ -157,7 +157,7 @@ void bypass_committed(struct tx *tx)
         char *at;
 
         buf_adds(&path, "/services");
-        pointer_add(&path, s->name);
+        buf_add_pointer(&path, s->name);
         at = path.data;
         if (s->strikes) { /* the administrator has looked at it */
             AUTO(json_t) json_t *ops = patch_within(tx->patch, &at, 1);

@@ -165,7 +165,7 @@ static int merge(struct engine *engine, struct candidate *c, const char *path, j
         int r;
 
         buf_adds(&at, path);
-        pointer_add(&at, key);
+        buf_add_pointer(&at, key);
         r = merge(engine, c, buf_str(&at), member, lines, err);
         if (r < 0)
             return r;
@@ -217,7 +217,7 @@ int candidate_replace(struct engine *engine, struct candidate *candidate, json_t
         AUTO(buf) struct buf at = {0};
         json_t *now = json_incref(value);
 
-        pointer_add(&at, key);
+        buf_add_pointer(&at, key);
         r = validate_edit(&engine->parts, &candidate->changes, base, buf_str(&at), &now, err);
         json_decref(now);
         if (r < 0)

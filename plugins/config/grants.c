@@ -185,7 +185,7 @@ static json_t *show_parts(const struct engine *engine, char *const *secrets, jso
     json_object_foreach (value, key, member) {
         AUTO(buf) struct buf at = {0};
 
-        pointer_add(&at, key);
+        buf_add_pointer(&at, key);
         json_object_set_new(copy, key,
                             grants_show(engine, secrets, buf_str(&at), json_incref(member)));
     }

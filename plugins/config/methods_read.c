@@ -70,7 +70,7 @@ static json_t *problems_at(const struct ask *ask, const char *path)
         AUTO(buf) struct buf at = {0};
         json_t *entry;
 
-        pointer_add(&at, name);
+        buf_add_pointer(&at, name);
         if (!path_touches(path, buf_str(&at)) || !caller_reads(ask->caller, buf_str(&at)))
             continue;
         entry = json_object();
@@ -174,7 +174,7 @@ static void add_lines(struct lines *lines, const char *op, const char *path, jso
             AUTO(buf) struct buf at = {0};
 
             buf_adds(&at, path);
-            pointer_add(&at, key);
+            buf_add_pointer(&at, key);
             add_lines(lines, op, buf_str(&at), value ? member : NULL, old ? member : NULL);
         }
         return;

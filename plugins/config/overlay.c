@@ -344,7 +344,7 @@ static void diff_members(json_t *patch, const char *path, json_t *old, json_t *n
     json_object_foreach (old, key, value) {
         buf_clear(&at);
         buf_adds(&at, path);
-        pointer_add(&at, key);
+        buf_add_pointer(&at, key);
         patch_diff(patch, buf_str(&at), value, json_object_get(new, key));
     }
     json_object_foreach (new, key, value) {
@@ -352,7 +352,7 @@ static void diff_members(json_t *patch, const char *path, json_t *old, json_t *n
             continue;
         buf_clear(&at);
         buf_adds(&at, path);
-        pointer_add(&at, key);
+        buf_add_pointer(&at, key);
         add_op(patch, buf_str(&at), NULL, value);
     }
 }

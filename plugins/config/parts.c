@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/suggest.h"
 
 #define REF_DEPTH 16
 
@@ -122,7 +123,7 @@ static const struct schema *unknown_part(const struct parts *parts, const char *
         names[i] = parts->list[i].name;
         buf_addf(&known, "%s%s", i ? ", " : "", names[i]);
     }
-    near = nearest_name(at + 1, names, parts->count);
+    near = suggest_nearest(at + 1, names, parts->count);
     orb_fail_at(err, ORB_E_SCHEMA, at,
                 "no package has configuration named \"%s\"; there are %s%s%s%s", at + 1,
                 parts->count ? buf_str(&known) : "none", near ? "; did you mean " : "",
@@ -251,7 +252,7 @@ json_t *parts_mask(const struct parts *parts, const char *path, json_t *value)
         json_object_foreach (value, key, member) {
             AUTO(buf) struct buf at = {0};
 
-            pointer_add(&at, key);
+            buf_add_pointer(&at, key);
             json_object_set_new(copy, key, parts_mask(parts, buf_str(&at), json_incref(member)));
         }
         json_decref(value);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/suggest.h"
 
 #define NAMES_SHOWN 8
 #define NAMES_COMPARED 256
@@ -26,7 +27,7 @@ static int on_note(void *arg, const char *path, const char *target, const char *
     json_t *from;
 
     buf_adds(&at, target);
-    pointer_add(&at, value);
+    buf_add_pointer(&at, value);
     from = json_object_get(n->index, buf_str(&at));
     if (!n->add) {
         json_object_del(from, path);
@@ -66,7 +67,7 @@ void refs_build(struct refs *refs, const struct parts *parts, const json_t *tree
     json_object_foreach ((json_t *)tree, key, value) {
         AUTO(buf) struct buf at = {0};
 
-        pointer_add(&at, key);
+        buf_add_pointer(&at, key);
         each(parts, buf_str(&at), value, on_note, &n);
     }
 }
@@ -105,7 +106,7 @@ static int on_check(void *arg, const char *path, const char *target, const char 
     size_t n = 0;
 
     buf_adds(&at, target);
-    pointer_add(&at, value);
+    buf_add_pointer(&at, value);
     if (overlay_has(c->overlay, c->base, buf_str(&at)))
         return 0;
     if (parts_hide(c->parts, path))
@@ -119,7 +120,7 @@ static int on_check(void *arg, const char *path, const char *target, const char 
             buf_addf(&known, "%s%s", n ? ", " : "", key);
         names[n++] = key;
     }
-    near = nearest_name(value, names, n);
+    near = suggest_nearest(value, names, n);
     return orb_fail_at(c->err, ORB_E_SCHEMA, path, "expected a name of %s (%s%s); got \"%s\"%s%s%s",
                        target, n ? buf_str(&known) : "none is configured",
                        n > NAMES_SHOWN ? ", …" : "", value, near ? "; did you mean " : "",
@@ -167,7 +168,7 @@ static int check_removed(const struct refs *refs, const struct overlay *overlay,
         if (r < 0)
             return r;
         buf_adds(&at, path);
-        pointer_add(&at, key);
+        buf_add_pointer(&at, key);
         r = check_removed(refs, overlay, base, buf_str(&at), member, err);
     }
     return r;

@@ -56,7 +56,7 @@ static int walk_members(const struct edit *e, const char *path, json_t *object)
         int r;
 
         buf_adds(&at, path);
-        pointer_add(&at, key);
+        buf_add_pointer(&at, key);
         schema = parts_schema(e->parts, buf_str(&at), e->err);
         if (!schema)
             return e->err ? e->err->code : ORB_E_SCHEMA;
@@ -263,7 +263,7 @@ static int check_required(const struct check *c, const json_t *node, const char 
         AUTO(buf) struct buf at = {0};
 
         buf_adds(&at, path);
-        pointer_add(&at, json_string_value(name) ? json_string_value(name) : "");
+        buf_add_pointer(&at, json_string_value(name) ? json_string_value(name) : "");
         if (!overlay_has(c->overlay, c->base, buf_str(&at)))
             return orb_fail_at(c->err, ORB_E_SCHEMA, path, "expected a member %s; it is missing",
                                json_string_value(name));
@@ -378,7 +378,7 @@ int validate_part(const struct parts *parts, const char *name, const json_t *val
     AUTO(buf) struct buf at = {0};
     const struct schema *schema;
 
-    pointer_add(&at, name);
+    buf_add_pointer(&at, name);
     schema = parts_schema(parts, buf_str(&at), err);
     if (!schema)
         return err ? err->code : ORB_E_SCHEMA;

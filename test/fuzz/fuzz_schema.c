@@ -38,7 +38,7 @@ static void ask(const struct schema *schema, const json_t *value)
     const char *key = json_object_iter_key(json_object_iter((json_t *)value));
 
     if (key)
-        pointer_add(&path, key);
+        buf_add_pointer(&path, key);
     at = schema_at(schema, buf_str(&path), &err);
     holds(at || err.text[0], "no schema and no word why");
 }

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "api/route.h"
+#include "core/base/own.h"
 #include "test/lib/harness.h"
 
 static int find(const char *method, const char *raw, const struct route **ret_route,
@@ -133,10 +134,10 @@ TEST(an_unknown_query_name_is_refused_with_the_known_ones)
 
 TEST(segments_become_a_json_pointer)
 {
-    AUTO_TEXT pointer = {0};
+    AUTO(buf) struct buf pointer = {0};
     struct url url;
 
     ck_assert_int_eq(url_parse("/a/10.0.0.0%2F8/t~x", &url, NULL), 0);
     route_pointer(&url, 1, &pointer);
-    ck_assert_str_eq(text_str(&pointer), "/10.0.0.0~18/t~0x");
+    ck_assert_str_eq(buf_str(&pointer), "/10.0.0.0~18/t~0x");
 }

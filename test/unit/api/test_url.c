@@ -92,3 +92,16 @@ TEST(limits_are_named)
     ck_assert_int_eq(url_parse(raw, &url, &err), 0);
     ck_assert_uint_eq(url.count, URL_SEGMENTS);
 }
+
+TEST(numbers_are_whole_and_exact)
+{
+    int64_t n;
+
+    ck_assert(url_number("0", &n) && n == 0);
+    ck_assert(url_number("9007199254740992", &n) && n == INT64_C(9007199254740992));
+    ck_assert(!url_number("9007199254740993", &n));
+    ck_assert(!url_number("", &n));
+    ck_assert(!url_number("-1", &n));
+    ck_assert(!url_number("1.0", &n));
+    ck_assert(!url_number(" 1", &n));
+}

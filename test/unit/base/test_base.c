@@ -6,6 +6,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/own.h"
+#include "core/base/suggest.h"
 #include "orbital/error.h"
 #include "test/lib/harness.h"
 
@@ -92,8 +93,11 @@ TEST(the_nearest_name_is_suggested_only_when_near)
 {
     static const char *const names[] = {"tcp", "udp", "icmp", "any"};
 
-    ck_assert_str_eq(nearest_name("tpc", names, 4), "tcp");
-    ck_assert_ptr_null(nearest_name("wireguard", names, 4));
+    ck_assert_str_eq(suggest_nearest("tpc", names, 4), "tcp");
+    ck_assert_ptr_null(suggest_nearest("wireguard", names, 4));
+    ck_assert_ptr_null(suggest_nearest("x", names, 4)); /* as many edits as the name is long */
+    ck_assert_uint_eq(suggest_distance("icpm", 4, "icmp", 4), 1);
+    ck_assert_uint_eq(suggest_distance("", 0, "icmp", 4), 4);
 }
 
 TEST(an_empty_file_is_an_empty_text)

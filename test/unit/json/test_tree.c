@@ -74,7 +74,7 @@ TEST(a_pointer_splits_into_decoded_tokens)
     ck_assert_str_eq(tokens[0], "a/b");
     ck_assert_str_eq(tokens[1], "");
     ck_assert_str_eq(tokens[2], "c");
-    pointer_add(&b, "a/b~");
+    buf_add_pointer(&b, "a/b~");
     ck_assert_str_eq(b.data, "/a~1b~0");
     free(take_ptr(storage));
     ck_assert_int_eq(pointer_split("/1/2/3/4", tokens, 3, &storage), -1);

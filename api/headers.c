@@ -1,11 +1,11 @@
 /* What is decided from the request line and the headers alone, before a byte of a body is taken. */
+#include "api/headers.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-#include "api/api.h"
 
 static const char *header(const struct request *q, const char *name)
 {
@@ -75,7 +75,7 @@ static int check_body(const struct request *q, unsigned *ret_status, struct orb_
     return 0;
 }
 
-int head_check(struct request *q, unsigned *ret_status, char ret_allow[64], struct orb_err *err)
+int headers_check(struct request *q, unsigned *ret_status, char ret_allow[64], struct orb_err *err)
 {
     const char *host = header(q, MHD_HTTP_HEADER_HOST);
     int r;
@@ -105,7 +105,7 @@ int head_check(struct request *q, unsigned *ret_status, char ret_allow[64], stru
     return check_body(q, ret_status, err);
 }
 
-int head_token(const struct request *q, char ret_token[API_TOKEN + 1], struct orb_err *err)
+int headers_token(const struct request *q, char ret_token[API_TOKEN + 1], struct orb_err *err)
 {
     static const char alphabet[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

@@ -1,0 +1,65 @@
+/* The API service: HTTP on one side, requests to the host on the other. One `struct api` for the
+ * worker, one `struct request` (request.h) for each HTTP request, one `struct connection`
+ * (connection.h) for each TCP connection. Nothing here decides who may do what: every call is made
+ * as the session of the caller's token and the host decides. */
+#ifndef API_API_INTERNAL_H
+#define API_API_INTERNAL_H
+
+#include <microhttpd.h>
+
+#include "orbital/orbital.h"
+
+#define API_CONNECTIONS 256
+#define API_CONNECTIONS_WANTED 192  /* with more open, one gives way for each that comes */
+#define API_IDLE_S 30               /* between requests of a connection, and of one without bytes */
+#define API_HEAD_MS 10000           /* from a connection's start to the end of its first head */
+#define API_LEAST_RATE 16384        /* bytes a second of a body or an answer, after that time */
+#define API_USER_WORK 64            /* requests of a user that wait for the host at once */
+#define API_USER_BYTES (256u << 10) /* of their bodies, with more than one of them */
+#define API_MEMORY (32u << 10)      /* of a connection: request line and headers */
+#define API_BODY_MAX (1u << 20)     /* of a request */
+#define API_DRAIN_MAX (8u << 20)    /* read and thrown away of a body that is too large */
+#define API_BODIES_MAX (32u << 20)  /* of all requests together */
+#define API_VALUE_MAX (24u << 20)   /* a value read in slices */
+#define API_INLINE_MAX (200u << 10) /* a body that fits one request to the host */
+#define API_SLICE (96u << 10)       /* of a body that does not */
+#define API_SESSIONS 128
+#define API_SESSION_IDLE_MS (5 * 60 * 1000)
+#define API_TOKEN 47 /* "orb_" and 43 characters of base64url */
+
+struct connection;
+struct request;
+struct session;
+
+/* What the open routes answer, kept for a moment. */
+enum { API_OPEN_HEALTH, API_OPEN_READY, API_OPEN };
+struct open_answer {
+    bool asked;     /* the host; its answer is for all that wait */
+    uint64_t at_ms; /* when it answered, 0: never */
+    struct orb_err err;
+    char text[80];
+    struct request *waiting; /* by next_waiting */
+};
+
+struct api {
+    struct orb_ctx *ctx;
+    struct MHD_Daemon *daemon;
+    struct orb_watch *watch;
+    struct orb_timer *timer; /* runs the library at its next turn of the loop */
+    struct orb_timer *expiry;
+    struct session *sessions;
+    unsigned session_count;
+    struct open_answer open[API_OPEN];
+    struct request *requests;
+    struct connection *connections;
+    unsigned connection_count;
+    struct orb_timer *look; /* at slow connections */
+    uint64_t cut_off;       /* connections: too slow, or in the way of others */
+    bool closed;            /* one of them, in this run of the server */
+    uint64_t request_count;
+    size_t body_bytes;
+    uint64_t committed_ms; /* when a commit was last seen */
+    bool stopping;
+};
+
+#endif

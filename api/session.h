@@ -1,0 +1,35 @@
+/* Sessions of users at the host, found by token. */
+#ifndef API_SESSION_H
+#define API_SESSION_H
+
+#include "api/request.h"
+
+/* A user the host let in, kept while its token is used. */
+struct session {
+    struct session *next;
+    char token[API_TOKEN + 1];
+    char user[64];
+    uint32_t id; /* 0 until the host answered */
+    uint64_t used_ms;
+    unsigned users; /* requests that hold it */
+    bool shared;    /* found by token; else made for one request */
+    bool ended;     /* by the host: its token was revoked */
+    struct request *waiting;
+};
+
+/* Finds or makes the session of token and gives it to q in place of the one it has: at once
+ * (returns 1), or later, calling then (returns 0). shared false: a session of this request's own.
+ */
+int session_take(struct request *q, const char *token, bool shared, session_fn *then,
+                 struct orb_err *err);
+/* The request has none afterwards; a session nobody may find any more ends with its last request.
+ */
+void session_give_back(struct request *q);
+/* The host said it has ended. */
+void session_ended(struct session *s);
+/* Ends those that were not used for API_SESSION_IDLE_MS. */
+void session_expire(struct api *api);
+/* Frees all; the host ends its side with the worker. */
+void session_fini(struct api *api);
+
+#endif

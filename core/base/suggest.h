@@ -1,0 +1,17 @@
+/* "Did you mean …?": which of some names is nearest to a word that is none of them. */
+#ifndef CORE_BASE_SUGGEST_H
+#define CORE_BASE_SUGGEST_H
+
+#include <stddef.h>
+
+#define SUGGEST_MAX 40 /* bytes of a text that are compared */
+
+/* Edits (insert, delete, replace, swap of neighbours: the optimal string alignment distance) that
+ * lead from a to b. Of longer texts the first SUGGEST_MAX bytes are compared. */
+unsigned suggest_distance(const char *a, size_t a_len, const char *b, size_t b_len);
+/* Up to how many edits a name is near enough to a word to be suggested for it. */
+unsigned suggest_limit(const char *word);
+/* Nearest of count names to word; NULL when none is near enough. The result is one of names. */
+const char *suggest_nearest(const char *word, const char *const *names, size_t count);
+
+#endif
