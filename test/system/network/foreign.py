@@ -15,6 +15,9 @@ chain c { type filter hook prerouting priority -150; meta nfproto ipv4 tcp dport
 meta nfproto ipv6 tcp dport 21 ct helper set "f6"; }""")
 
 
+# the same for what comes in by one interface, which leaves the others to the fast path
+HELPERS_IN = HELPERS.replace("meta nfproto", 'iifname "lan0" meta nfproto')
+
 TIMEOUTS = table("x7", "inet", """ct timeout t4 { protocol udp; l3proto ip; policy = { unreplied : 100, replied : 100 }
 }
 chain c { type filter hook prerouting priority -150; meta nfproto ipv4 udp dport 1-60000 ct timeout set "t4"; }""")
@@ -42,15 +45,12 @@ def filters(r, s):
         f"\nnft add element inet x1 b {{ {src} }}",
         table("x1", "inet", f"{chain} iifname {r.choice(['lan0', wan])} {match} drop; }}"),
         table("x1", v, f"chain c {{ type filter hook {hook} priority {priority}; policy drop; {v} saddr {src} accept; }}"),
-        table("x2", "netdev", f"chain c {{ type filter hook ingress device lan0 priority {priority}; {port} drop; }}"),
-        table("x2", "netdev", f"chain c {{ type filter hook egress device {wan} priority 0; {port} drop; }}"),
         table("x4", "inet", f"chain c {{ type filter hook {r.choice(['postrouting', 'forward'])} priority 20; {port} {v} dscp set cs1; }}"),
         table("x5", "inet", f"chain c {{ type filter hook prerouting priority -300; {port} {r.choice(['notrack', 'ct zone set 5'])}; }}"),
         table("x6", "inet", f"chain c {{ type filter hook {hook} priority {priority}; {port} quota over 300 bytes drop; }}"),
         table("x6", "inet", f"chain c {{ type nat hook {r.choice(['prerouting', 'output'])} priority -110; {port} dnat {v} to {'fd00:2::2' if six else '10.2.0.3'}; }}"),
         table("x6", "inet", f"chain c {{ type nat hook postrouting priority 90; {port} snat {v} to {'fd00:10::88' if six else '192.0.2.88'}; }}"),
         table("x6", "inet", f"chain c {{ type route hook output priority -140; {port} meta mark set 1; }}"),
-        table("x2", "inet", f"chain c {{ type filter hook ingress device {r.choice(['lan0', wan])} priority {priority}; {port} drop; }}"),
         table("x1", "inet", f"{chain} {port} queue num 5 {r.choice(['', 'bypass'])}; }}"),
         table("x1", "inet", f"{chain} iifname {{ lan0, dmz0 }} {match} drop; }}"), table("x1", "inet", f"{chain} oifname \"wan*\" {port} drop; }}"),
         table("x1", "inet", f"{chain} iifname != \"{wan}\" {match} drop; }}"), table("x1", "inet", f"chain d {{ {match} drop; }} {chain} jump d; }}"),
@@ -100,14 +100,10 @@ def rules(r, s):
 
 
 def more(r, s):
-    """Disciplines, IPsec, conntrack's table, addresses, settings."""
+    """IPsec, conntrack's table, addresses, settings."""
     src, dst, proto, six = s["src"], s["dst"], s["proto"], wire.is6(s["src"])
     wan = r.choice(["wan0", "wan1"])
     return [
-        f"tc qdisc replace dev {wan} root tbf rate 10mbit burst 700 limit 9000",
-        f"tc qdisc replace dev {wan} root handle 1: htb default 10; tc class add dev {wan} parent 1: classid 1:10 htb rate 100mbit",
-        f"tc qdisc replace dev {wan} root pfifo limit 100", f"tc qdisc replace dev dmz0 root tbf rate 10mbit burst 5000 limit 90000",
-        f"tc qdisc replace dev {wan} clsact; tc filter replace dev {wan} egress protocol ip pref 7 u32 match ip dport {s['dport']} 0xffff classid 1:1",
         f"conntrack -D -p {proto if proto != 'icmp' or not six else 'icmpv6'} -s {src} || true",
         f"ip {'-6 ' if six else ''}xfrm policy add src {src} dst {dst} dir {r.choice(['fwd', 'out'])} action block",
         "sysctl -qw net.ipv4.conf.all.rp_filter=1", "conntrack -F", LEARNS, LEARNS, "sysctl -qw net.ipv4.ip_forward_use_pmtu=1",
@@ -115,14 +111,30 @@ def more(r, s):
         "ip addr add 192.0.2.9/24 dev wan0", "ip neigh flush dev wan0",
         *[f"ip neigh replace {a} dev {d} {r.choice([f'lladdr {mac} nud probe', f'lladdr {mac} nud stale', f'lladdr {mac} nud delay', 'nud failed'])}"
           for a, d, mac in [(src, "lan0", "02:00:00:00:00:02")] * (src in LAN4 + LAN6) + [("fd00:10::1" if six else "192.0.2.1", "wan0", "02:00:00:00:02:02")]],
-        f"tc qdisc replace dev lan0 clsact; tc filter replace dev lan0 ingress protocol ip pref 7 u32 match ip dport {s['dport']} 0xffff action drop",
-        *[f"program {where} {port} {s['dport']}" for where, port in (("in", "lan0"), ("out", wan), ("netfilter", "all"), ("in", wan))],
+    ]
+
+
+def devices(r, s):
+    """What stands at single interfaces: chains, programs, filters, disciplines."""
+    port = f"{s['proto']} dport {s['dport']}" if s["proto"] in ("tcp", "udp") else f"meta l4proto {s['proto']}"
+    wan, priority = r.choice(["wan0", "wan1"]), r.choice([-310, 10])
+    four = f"match ip dport {s['dport']} 0xffff"
+    return [
+        table("x2", "netdev", f"chain c {{ type filter hook ingress device lan0 priority {priority}; {port} drop; }}"),
+        table("x2", "netdev", f"chain c {{ type filter hook egress device {wan} priority 0; {port} drop; }}"),
+        table("x2", "inet", f"chain c {{ type filter hook ingress device {r.choice(['lan0', wan])} priority {priority}; {port} drop; }}"),
+        f"tc qdisc replace dev {wan} root tbf rate 10mbit burst 700 limit 9000", f"tc qdisc replace dev dmz0 root tbf rate 10mbit burst 700 limit 9000",
+        f"tc qdisc replace dev {wan} root handle 1: htb default 10; tc class add dev {wan} parent 1: classid 1:10 htb rate 100mbit",
+        f"tc qdisc replace dev {wan} root pfifo limit 100",
+        f"tc qdisc replace dev {wan} clsact; tc filter replace dev {wan} egress protocol ip pref 7 u32 {four} {r.choice(['classid 1:1', 'action drop'])}",
+        f"tc qdisc replace dev lan0 clsact; tc filter replace dev lan0 ingress protocol ip pref 7 u32 {four} action drop",
+        *[f"program {where} {at} {s['dport']}" for where, at in (("in", "lan0"), ("out", wan), ("netfilter", "all"), ("in", wan))],
     ]
 
 
 def foreigner(r, specs):
     s = r.choice(specs)
-    return r.choice(r.choice([filters, filters, rules, rules, more])(r, s))
+    return r.choice(r.choice([filters, filters, rules, rules, devices, devices, more])(r, s))
 
 
 # Most of it is not there, which ends nothing.

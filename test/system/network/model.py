@@ -3,7 +3,7 @@ which all load one nftables text. It knows the first packet of a connection that
 know (None) it says nothing: rates, states and flags, notrack, more routes than the default ones, smaller MTUs."""
 import ipaddress
 
-from foreign import HELPERS, UNDO
+from foreign import HELPERS, HELPERS_IN, UNDO
 from trees import VIA
 from world import HOSTS, ROUTER, home
 import wire
@@ -206,7 +206,7 @@ class Model:
             self.box = Box(step[1])
         elif step == ["foreign", UNDO]:
             self.alone, self.ways = self.wired, {}  # conntrack has forgotten all of them
-        elif step[0] in ("foreign", "cable") and step[1] != HELPERS:
+        elif step[0] in ("foreign", "cable") and step[1] not in (HELPERS, HELPERS_IN):
             self.alone, self.wired = False, self.wired and step[0] != "cable"
 
     def check(self, step, world):

@@ -1,17 +1,19 @@
 """Steps of a script, as plain lists that print as JSON: conversations of packets, commits, and what other
 programs, cables and cards do to the router. perform() does one in a world and returns what there was to see."""
+import json
 import random
 import time
 
-from foreign import HELPERS, STRANGER, UNDO, foreigner
+import aim
+from foreign import HELPERS, HELPERS_IN, STRANGER, UNDO, foreigner
 from trees import DMZ4, DMZ6, LAN4, LAN6, NET4, NET6, OTHER, OWN, PORTS, destination_nat, tree, written
 from world import OWN6, Failed
+from talk import OBEY_S
 import talk
 import wire
 
 # said twice; a cable is pulled; a kernel without that; anything else is a fault of these words
 MAY_FAIL = ("File exists", "unreachable", "is down", "invalid gateway", "Invalid argument", "Failed to load", "No such file")
-OBEY_S = 0.11  # established flows obey a change within 100 ms
 
 
 def age(world):
@@ -75,7 +77,7 @@ def settles(step):
 # ---- the random script ----
 
 TOS = [0] * 5 + [0x10, 0xb8, 0x02]
-HOW = [""] * 14 + ["port", "size", "ttl", "ttl back", "tos", "tos", "pieces", "options", "unsummed", "unasked", "unasked", "again", "ahead"] + [None]
+HOW = [""] * 6 + ["port", "size", "ttl", "ttl", "ttl back", "tos", "tos", "pieces", "pieces", "options", "options", "unsummed", "unasked", "unasked", "again", "ahead"] + [None]
 
 def spec(r, n):
     proto = r.choice(["tcp", "tcp", "udp", "udp", "icmp", "tcp", "udp", r.choice(["icmp", *OTHER])])
@@ -100,49 +102,66 @@ def ftp(r, n):
 
 
 class Writer:
-    """A script that grows."""
+    """A script that grows. Changes are about one conversation mostly, which speaks right before and right after: what
+    the fast path still has of it is then a moment old."""
 
     def __init__(self, seed):
         self.r = r = random.Random(seed)
         self.t = tree(r)
         self.t["rules"]["100"] = {"from": "lan", "action": "accept"}
-        if r.random() < 0.5:
+        if r.random() < 0.4:
             self.t["dnat"] = destination_nat(r)
             self.t["rules"]["101"] = {"from": "wan", "to": "dmz", "action": "accept"}
         if r.random() < 0.6:
             self.t["snat"] = {"10": {"to": "wan"}}
-        for _ in range(r.randrange(0, 5)):
+        for _ in range(r.randrange(0, 4)):
             self.t = tree(r, self.t)
-        self.steps, self.specs, self.names, self.down = [["config", written(self.t)]], [], [], None
+        self.steps, self.specs, self.names, self.down = [["config", written(self.t)]], {}, [], None
         self.alone = r.random() < 0.35  # nobody but the appliance changes anything
 
-    def begin(self):
+    def begin(self, spec_=None):
         r, n = self.r, len(self.specs)
         self.names.append(n)
-        if r.random() < 0.15:
-            self.specs.append(ftp(r, n))
+        if not spec_ and r.random() < 0.15:
+            self.specs[n] = ftp(r, n)
             if r.random() < 0.75:
-                self.steps.append(["foreign", HELPERS])
-            self.steps.append(["ftp", n, self.specs[-1], r.choice(["active", "passive"]), 20100 + n])
+                self.steps.append(["foreign", r.choice([HELPERS, HELPERS_IN])])
+            self.steps.append(["ftp", n, self.specs[n], r.choice(["active", "active", "passive", "active alone"]), 20100 + n])
             self.names.append(f"{n}d")
-        else:
-            entry = self.t["dnat"].get("10")
-            self.specs.append(forwarded(r, n, entry) if entry and r.random() < 0.5 else spec(r, n))
-            self.steps.append(["begin", n, self.specs[-1]])
+            return
+        entry = self.t["dnat"].get("10")
+        self.specs[n] = spec_ or (forwarded(r, n, entry) if entry and r.random() < 0.5 else spec(r, n))
+        self.steps.append(["begin", n, self.specs[n]])
+
+    def say(self, name, size, times=1, how=""):
+        self.steps.append(["say", name, size, times, how])
+
+    def odd(self, name):
+        how = self.r.choice(HOW)
+        how = self.r.choice(sorted(talk.FLAGS)) if how is None else how
+        self.say(name, self.r.choice([0, 20, 500, 800, 1300, 1370, 1410]), self.r.randrange(1, 3), how)
 
     def some(self):
-        for _ in range(self.r.randrange(2, 5)):
-            how = self.r.choice(HOW)
-            how = self.r.choice(sorted(talk.FLAGS)) if how is None else how
-            self.steps.append(["say", self.r.choice(self.names), self.r.choice([0, 20, 500, 800, 1300, 1370, 1410]), self.r.randrange(1, 3), how])
+        for _ in range(self.r.randrange(1, 4)):
+            self.odd(self.r.choice(self.names))
+        self.say(self.aim, 20)
+        for _ in range(self.r.randrange(0, 3)):
+            self.odd(self.aim)
+
+    def commit(self):
+        """One change, or two at once."""
+        r = self.r
+        for _ in range(r.choice([1, 1, 2])):
+            self.t = aim.change(r, self.t, self.specs[self.aim]) if r.random() < 0.65 else tree(r, self.t)
+        self.steps.append(["config", written(self.t)])
 
     def change(self):
         r, kind = self.r, self.r.random()
-        if kind < 0.45 or self.alone:
-            self.t = tree(r, self.t)
-            self.steps.append(["config", written(self.t)])
+        self.say(self.aim, 20)
+        if kind < 0.4 or self.alone:
+            self.commit()
         elif kind < 0.9:
-            self.steps.append(["foreign", r.choice([foreigner(r, self.specs)] * 4 + [UNDO])])
+            self.steps.append(["foreign", foreigner(r, [self.specs[self.aim]]) if r.random() < 0.85 else UNDO])
             if "sysctl" in self.steps[-1][1] or r.random() < 0.05:
                 self.steps.append(["learn", "isp0", r.choice(NET4), *r.choice([("redirect", STRANGER), ("net redirect", STRANGER), ("size", 1000)])])
         elif self.down:
@@ -152,21 +171,28 @@ class Writer:
             host, how = r.choice([("isp0", "swap"), ("isp1", "swap"), ("lan", "swap"), ("dmz", "swap"), ("isp0", "down"), ("isp1", "down")])
             self.down = host if how == "down" else None
             self.steps.append(["cable", host, how])
+        for size, times, how in aim.looks(json.dumps(self.steps[-1])):
+            self.say(self.aim, size, times, how)
 
     def write(self):
         r = self.r
-        for _ in range(r.randrange(3, 6)):
-            self.begin()
-        if r.random() < 0.8 and any(s["proto"] == "udp" for s in self.specs):
+        for n in range(r.randrange(2, 5)):
+            self.begin(aim.spec(r, n) if n == 0 else None)
+        self.aim = 0
+        if r.random() < 0.8 and any(s["proto"] == "udp" for s in self.specs.values()):
             self.steps.append(["age"])
         self.some()
-        for _ in range(r.randrange(2, 6)):
+        for _ in range(r.randrange(3, 7)):
+            if r.random() < 0.25:
+                self.aim = r.choice(list(self.specs))
             self.change()
-            self.some()
-            if r.random() < 0.4:
+            if r.random() < 0.5:  # the same begun anew meets what a first packet meets
+                self.begin({**self.specs[self.aim], "sport": 20000 + len(self.specs)})
+            elif r.random() < 0.3:
                 self.begin()
+            self.some()
         for n in self.names:
-            self.steps.append(["say", n, 100, 1, ""])
+            self.say(n, 100)
             if r.random() < 0.3:
                 self.steps.append(["end", n, r.choice(["fin", "rst"])])
         return self.steps

@@ -2,10 +2,12 @@
 so that a translation which changes the length of what is said (FTP's addresses) is followed."""
 import ipaddress
 import re
+import time
 
 from world import HOSTS, OWN4, home
 import wire
 
+OBEY_S = 0.11  # established flows obey a change within 100 ms
 OPENING = [(b"USER x\r\n", b"331 x\r\n")]  # the kernel's helper reads lines behind a first one only
 
 
@@ -154,12 +156,17 @@ def data_of(control, how, port):
         seen += control.say(text, answer)
     if not control.far:
         return seen, None
-    if how == "active":
+    if how == "active alone":  # what set the helper is gone, the helper is not
+        control.w.shell("nft delete table inet x7 2>/dev/null || true")
+        time.sleep(OBEY_S)
+    if how != "passive":
         line = f"EPRT |2|{spec['src']}|{port}|\r\n".encode() if six else b"PORT " + numbers(spec["src"], port) + b"\r\n"
         seen += control.out(wire.PSH | wire.ACK, line)
         host, x = control.far
         there = place(x.payload, x.src)
         seen += control.back(wire.PSH | wire.ACK, b"200 x\r\n") + control.out(wire.ACK)
+        if how == "active alone":
+            time.sleep(OBEY_S)
         return seen, there and {"proto": "tcp", "src": x.dst, "dst": there[0], "sport": 20, "dport": there[1]}
     seen += control.out(wire.PSH | wire.ACK, b"EPSV\r\n" if six else b"PASV\r\n")
     control.near = None
@@ -209,7 +216,7 @@ def say(world, name, size, times=1, how=""):
     if how in FLAGS:
         return talk.once(FLAGS[how], b"") if talk.proto == wire.TCP else []
     if how == "options":
-        return talk.out(talk.plain, bytes(40), change=wire.with_options) + talk.back(talk.answer, bytes(30))
+        return talk.out(talk.plain, bytes(40), change=wire.with_options) + talk.back(talk.answer, bytes(30), change=wire.with_options)
     if how == "unsummed":
         four = talk.proto == wire.UDP and not wire.is6(talk.spec["src"])
         return talk.out(0, b"w" * size, change=wire.without_checksum) + talk.back(0, b"w") if four else []

@@ -21,7 +21,7 @@ WAYS = [{"from": "lan"}, {"from": "lan"}, {"from": "lan", "to": "wan"}, {"from":
         {"from": "!wan"}, {"from": "lan", "to": "!dmz"}, {"from": "lan", "to": "local"}, {"from": "wan", "to": "local"}, {"from": "local"}, {"from": "local", "to": "wan"},
         {"from": "wan", "to": "dmz"}, {"from": "wan"}, {"from": "!lan", "to": "!wan"}, {}, {"from": "!local"}, {"to": "!local"},
         {"from": "lan", "to": "!local"}, {"from": "!local", "to": "wan"}, {"from": "!dmz", "to": "local"}, {"from": "local", "to": "!lan"}]
-STATES = [["new"], ["established"], ["related"], ["new", "untracked"], ["invalid"], ["established", "related"], ["new", "established"]]
+STATES = [["new"], ["untracked"], ["established"], ["related"], ["new", "untracked"], ["invalid"], ["established", "related"], ["new", "established"]]
 FLAGS = [["syn", "!ack"], ["rst"], ["fin"], ["!syn"], ["psh", "ack"], ["urg"], ["ece", "!cwr"], ["!ece", "!urg"], ["!psh", "!fin"], ["ack", "!rst"], ["cwr"]]
 # other than TCP, UDP and ICMP: nothing but addresses
 OTHER = ["gre", "esp", "ah", "igmp", "ospf", "pim", "vrrp", "sctp"]

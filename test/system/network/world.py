@@ -33,6 +33,10 @@ NOBODY = ["192.0.2.2", "192.0.2.7", "192.0.2.9", "192.0.2.77", "192.0.2.88", "fd
 SCRIPT_PORTS = {*range(20000, 20300), *range(8000, 8005), *range(9000, 9005), 1, 20, 21, 53, 80, 443}
 GUARD = "table inet guard { chain in { type filter hook input priority -300; policy drop; icmpv6 type { 133-137 } accept; }; }"
 ETH_P_ALL = 3
+# What a route refuses is answered five times at once, then once in a second, for each source (ip_error); for all
+# namespaces together that is a setting, so it stays. In ten seconds without four answers one is never left away.
+UNROUTED = re.compile(r"icmp 3/(?:0|1|13) \S+ (\S+) > (\S+) about ")
+UNROUTED_BURST, UNROUTED_S = 4, 10
 LATE_S = 1.0  # what the oracle heard of may come so late on a busy machine
 made = itertools.count(1)  # worlds of one process have names of their own
 ASSURED = os.path.join(os.path.dirname(__file__), "..", "..", "lib", "assured.py")
@@ -85,6 +89,7 @@ class World:
         self.wanted = {}  # port: mode
         self.before = {}  # counters as the script began
         self.dirty = False  # others changed something
+        self.unrouted = []  # (when, to whom) the router answered that there is no way
         self.down = set()  # hosts whose cable is pulled
         self.forget()
 
@@ -202,6 +207,9 @@ class World:
         ports = self.box.json("show", "dataplane")["ports"]
         return all(ports[p]["mode"] == ("tcx" if mode == "auto" else mode) for p, mode in self.wanted.items())
 
+    def unrouted_lately(self, address):
+        return sum(to == address and time.monotonic() - when < UNROUTED_S for when, to in self.unrouted)
+
     def introduce(self, only=None):
         """The router learns of its neighbours as they ask for it; what it may send itself is the configuration's."""
         hosts = [h for h in HOSTS if h not in self.down and only in (None, h)]
@@ -318,6 +326,8 @@ class World:
             if found:
                 if data[:12] != self.mac[host] + self.port_mac[host]:
                     found.text += f" in a frame {wire.mac(data[6:12])} > {wire.mac(data[:6])}"
+                if no_way := UNROUTED.search(found.text):
+                    self.unrouted.append((time.monotonic(), no_way[2]))
                 self.heard.append((host, found))
         return False
 
