@@ -56,6 +56,31 @@ static __always_inline void flow_key6(struct flow_at6 *at, const struct packet *
     at->hash = flow_mix(flow_mix(h, at->key[4]), seed >> 32) >> 20;
 }
 
+/* The same of an answer to what leaves as source and destination, ports as `where` says. */
+static __always_inline void flow_answer4(struct flow_at4 *at, const __u32 *source,
+                                         const __u32 *destination, __u64 where, __u64 seed)
+{
+    at->key[0] = (__u64)destination[0] << 32 | source[0];
+    at->key[1] = where;
+    at->hash = flow_mix(flow_mix(flow_mix(seed, at->key[0]), at->key[1]), seed >> 32) >> 20;
+}
+
+static __always_inline void flow_answer6(struct flow_at6 *at, const __u32 *source,
+                                         const __u32 *destination, __u64 where, __u64 seed)
+{
+    __u64 h = seed;
+
+#pragma unroll
+    for (int i = 0; i < 4; i++) {
+        const __u32 *address = i < 2 ? destination + i * 2 : source + (i - 2) * 2;
+
+        at->key[i] = (__u64)address[0] << 32 | address[1];
+        h = flow_mix(h, at->key[i]);
+    }
+    at->key[4] = where;
+    at->hash = flow_mix(flow_mix(h, at->key[4]), seed >> 32) >> 20;
+}
+
 static __always_inline struct bucket4 *flow_bucket4(const struct flow_at4 *at)
 {
     __u32 index =

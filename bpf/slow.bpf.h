@@ -25,7 +25,8 @@ struct slow {
     struct bpf_fib_lookup fib;
     __u32 counter;
     __u16 redirect;
-    __u8 turn; /* the entry is right, but this packet is the kernel's */
+    __u8 turn;    /* the entry is right, but this packet is the kernel's */
+    __u8 strayed; /* masqueraded, and its way is not the one the cache knows */
 };
 
 static __always_inline struct fast_iface *slow_iface(__u32 ifindex, __u32 policy)
@@ -255,6 +256,7 @@ static __always_inline enum slow_verdict slow_route_known(void *ctx, struct slow
     __u32 ports = (__u32)leaving->destination_port << 16 | (__u16)s->p.ports;
     long r;
 
+    s->strayed = s->flow.way_out != 0;
     /* The way back must be the way it came, as rp_filter demands; an asymmetric flow stays with
      * the kernel, which knows whether that is wanted. */
     r = slow_route(ctx, s, leaving->destination, slow_source(&s->p, v6), s->p.ports, v6);
@@ -267,7 +269,8 @@ static __always_inline enum slow_verdict slow_route_known(void *ctx, struct slow
     if (r != BPF_FIB_LKUP_RET_SUCCESS || s->fib.ifindex == s->ifindex)
         return SLOW_PASS;
     /* The kernel forgets a masqueraded connection whose way out changed, and does so itself. */
-    return s->flow.way_out && s->flow.way_out != s->fib.ifindex ? SLOW_PASS : SLOW_FORWARD;
+    s->strayed = s->flow.way_out && s->flow.way_out != s->fib.ifindex;
+    return s->strayed ? SLOW_PASS : SLOW_FORWARD;
 }
 
 /* The next packet to a neighbour the kernel doubts is the kernel's, once. */
@@ -511,6 +514,15 @@ static __always_inline void slow_stats(__u32 port, enum slow_verdict verdict)
         return action_;                                                                            \
     } while (0)
 
+/* Where the answers to a masqueraded connection come in: what the key has besides addresses. */
+static __always_inline __u64 slow_answers(const struct slow *s)
+{
+    const struct ct_tuple *out = &s->flow.leaving;
+    __u32 ports = (__u32)out->source_port << 16 | out->destination_port;
+
+    return (__u64)ports << 32 | (__u64)s->p.protocol << 24 | (s->flow.way_out & 0xffffff);
+}
+
 /* Control, policy, packet; 0: the kernel's. */
 static __always_inline int slow_start(void *ctx, const int xdp, struct slow *s, const int v6)
 {
@@ -521,7 +533,7 @@ static __always_inline int slow_start(void *ctx, const int xdp, struct slow *s, 
 
 /* The body of a program; at, bucket and flow are of the family. */
 #define SLOW_PATH(ctx, xdp, v6, words, bucket_type, at_type, flow_type, key, find, look, forget,   \
-                  rewrite)                                                                         \
+                  answer, rewrite)                                                                 \
     do {                                                                                           \
         struct slow s_ = {};                                                                       \
         struct bucket_type *bucket_;                                                               \
@@ -543,8 +555,15 @@ static __always_inline int slow_start(void *ctx, const int xdp, struct slow *s, 
         if (refused_)                                                                              \
             s_.counter = flow_->counter;                                                           \
         verdict_ = slow_decide(ctx, xdp, &s_, refused_, v6);                                       \
-        if (s_.flow.ends) /* it is conntrack's from its first FIN or RST on */                     \
+        /* It is conntrack's from its first FIN or RST on; and where the kernel may end it at this \
+         * packet, because it leaves otherwise, there and back. */                                 \
+        if (s_.flow.ends || s_.strayed)                                                            \
             bpf_loop(processors, forget, &at_, 0);                                                 \
+        if (s_.strayed && verdict_ == SLOW_PASS) {                                                 \
+            answer(&at_, s_.flow.leaving.source, s_.flow.leaving.destination, slow_answers(&s_),   \
+                   s_.control->seed);                                                              \
+            bpf_loop(processors, forget, &at_, 0);                                                 \
+        }                                                                                          \
         if (verdict_ != SLOW_PASS && !(verdict_ == SLOW_DROP && refused_))                         \
             SLOW_FILL(xdp, &s_, bucket_, flow_, &at_, verdict_, words);                            \
         SLOW_FINISH(ctx, xdp, &s_, flow_, verdict_, rewrite);                                      \
@@ -553,13 +572,13 @@ static __always_inline int slow_start(void *ctx, const int xdp, struct slow *s, 
 static __always_inline int slow_path4(void *ctx, const int xdp)
 {
     SLOW_PATH(ctx, xdp, 0, 1, bucket4, flow_at4, flow4, flow_key4, flow_find4, flow_bucket4,
-              flow_forget4, rewrite4);
+              flow_forget4, flow_answer4, rewrite4);
 }
 
 static __always_inline int slow_path6(void *ctx, const int xdp)
 {
     SLOW_PATH(ctx, xdp, 1, 4, bucket6, flow_at6, flow6, flow_key6, flow_find6, flow_bucket6,
-              flow_forget6, rewrite6);
+              flow_forget6, flow_answer6, rewrite6);
 }
 
 #endif

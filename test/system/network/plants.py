@@ -28,7 +28,7 @@ PLANTS = {
     "hop-limit": ("bpf/parse.bpf.h", "ip->hop_limit <= 1", "ip->hop_limit < 1"),
     "options": ("bpf/parse.bpf.h", "*(const __u8 *)ip != 0x45", "*(const __u8 *)ip >> 4 != 4"),
     # what conntrack says
-    "way-out": ("bpf/slow.bpf.h", "s->flow.way_out && s->flow.way_out != s->fib.ifindex ?", "0 ?"),
+    "way-out": ("bpf/slow.bpf.h", "s->strayed = s->flow.way_out && s->flow.way_out != s->fib.ifindex;", "s->strayed = 0;"),
     "helper": ("bpf/conntrack.bpf.h", "return !ct_has_own_ways(ct) && !ct_has_xfrm(ct);", "return !ct_has_xfrm(ct);"),
     "ended": ("bpf/conntrack.bpf.h", "(ct->mark & ABI_MARK_ENDED)", "0"),
     # what the rules say
