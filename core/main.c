@@ -62,7 +62,8 @@ static void on_stopped(void *arg)
     dpservice_close(take_ptr(host->dataplane));
     arp_close(take_ptr(host->arp));
     names_close(take_ptr(host->names));
-    supervisor_close(take_ptr(host->supervisor));
+    host->supervisor = NULL;
+    runtime_close(take_ptr(host->runtime));
     broker_close(take_ptr(host->broker));
 }
 

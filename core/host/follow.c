@@ -7,6 +7,7 @@
 #include "core/host/host.h"
 #include "core/host/verdict.h"
 #include "core/json/tree.h"
+#include "core/sup/follow.h"
 
 static uint64_t number(const json_t *object, const char *key)
 {
@@ -26,11 +27,10 @@ int follow_request(struct orbitald *host, const char *input, size_t len, struct 
         return r;
     host->applying = number(in, "applying");
     host->unconfirmed = number(in, "unconfirmed");
-    supervisor_applying(host->supervisor, number(in, "applying"));
+    follow_applying(host->supervisor, number(in, "applying"));
     json_array_foreach (json_object_get(in, "services"), i, service)
-        supervisor_due(host->supervisor, json_string_value(json_object_get(service, "name")),
-                       number(service, "due"),
-                       json_is_true(json_object_get(service, "configured")));
+        follow_due(host->supervisor, json_string_value(json_object_get(service, "name")),
+                   number(service, "due"), json_is_true(json_object_get(service, "configured")));
     health_changed(host->health);
     return 0;
 }

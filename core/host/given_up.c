@@ -7,6 +7,7 @@
 #include "core/base/own.h"
 #include "core/host/host.h"
 #include "core/host/signals.h"
+#include "core/sup/report.h"
 
 static void add(void *arg, const char *feature, const char *reason)
 {
@@ -37,7 +38,7 @@ void given_up_write(const struct orbitald *host, struct json_write *w, const cha
     json_write_array(w, key);
     sandbox_given_up(host->sandbox, add, w);
     dpservice_given_up(host->dataplane, add, w);
-    supervisor_each(host->supervisor, on_service, w);
+    report_each(host->supervisor, on_service, w);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < FILES_WANTED) {
         AUTO_FREE char *reason =
             xasprintf("the limit of this process is %llu and cannot be raised (LimitNOFILE= of the "

@@ -15,6 +15,7 @@
 #include "core/host/statedir.h"
 #include "core/host/verdict.h"
 #include "core/loop/scope.h"
+#include "core/sup/report.h"
 
 #define CHECK_MS 1000
 #define LOG_TROUBLE "log.no-file" /* main.c sets it, too */
@@ -289,7 +290,7 @@ static void verdict_make(const struct orbitald *host, struct health_report *ret_
         verdict_add(ret_verdict, &more);
     }
     if (host->supervisor) {
-        supervisor_each(host->supervisor, on_service, &c);
+        report_each(host->supervisor, on_service, &c);
         verdict_add_boot(ret_verdict, supervisor_phase(host->supervisor), host->packages.count,
                          c.has_config, buf_str(&c.waiting));
     } else {

@@ -9,6 +9,7 @@
 #include "core/obs/logs.h"
 #include "core/obs/metrics.h"
 #include "core/pkg/package.h"
+#include "core/sup/runtime.h"
 #include "core/sup/supervisor.h"
 
 #define HOST_PACKAGE_DIRS 8
@@ -57,9 +58,10 @@ struct orbitald {
     struct sandbox *sandbox;
     struct broker *broker;
     struct package_list packages;
-    struct buf refused;    /* packages that are not: JSON objects with a comma between them */
-    unsigned refused_more; /* for which there was no room */
-    struct supervisor *supervisor;
+    struct buf refused;      /* packages that are not: JSON objects with a comma between them */
+    unsigned refused_more;   /* for which there was no room */
+    struct runtime *runtime; /* of the supervisor: its workers on the loop */
+    struct supervisor *supervisor; /* the runtime's */
     struct dpservice *dataplane;
     struct arp *arp;
     struct svcconf *svcconf;

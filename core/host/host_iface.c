@@ -7,6 +7,8 @@
 #include "core/host/host.h"
 #include "core/json/scan.h"
 #include "core/host/verdict.h"
+#include "core/sup/control.h"
+#include "core/sup/report.h"
 
 #define FIRST_CONFIG_MAX (200u << 10)
 #define SCHEMAS_MAX (255u << 10) /* with the closing brackets below FRAME_MAX */
@@ -161,7 +163,7 @@ static void services(struct orbitald *host, struct buf *out)
     struct json_write w = json_write_to(out);
 
     json_write_object(&w, NULL);
-    supervisor_list(host->supervisor, &w, "services");
+    report_list(host->supervisor, &w, "services");
     if (host->refused.len) {
         json_write_array(&w, "refused");
         json_write_raw(&w, NULL, host->refused.data, host->refused.len);
@@ -176,7 +178,7 @@ static void boot(struct orbitald *host, struct buf *out)
     struct json_write w = json_write_to(out);
 
     json_write_object(&w, NULL);
-    supervisor_boot(host->supervisor, &w);
+    report_boot(host->supervisor, &w);
     json_write_boolean(&w, "safe", host->safe);
     given_up_write(host, &w, "given_up");
     json_write_end(&w);
@@ -222,26 +224,25 @@ static int dispatch(struct orbitald *host, const struct host_caller *caller, con
     if (!strcmp(method, "services"))
         services(host, out);
     else if (!strcmp(method, "service"))
-        return supervisor_show(host->supervisor, name, out, err);
+        return report_show(host->supervisor, name, out, err);
     else if (!strcmp(method, "sandbox"))
-        return supervisor_sandbox(host->supervisor, name, out, err);
+        return report_sandbox(host->supervisor, name, host->sandbox, out, err);
     else if (!strcmp(method, "crashes"))
-        return supervisor_crashes(host->supervisor, name, out, err);
+        return report_crashes(host->supervisor, name, out, err);
     else if (!strcmp(method, "service-start"))
-        return supervisor_service_start(host->supervisor, name, err);
+        return control_start(host->supervisor, name, err);
     else if (!strcmp(method, "service-stop"))
         return follow_may_stop(host, name, err) < 0
                    ? err->code
-                   : supervisor_service_stop(host->supervisor, name, caller->name, err);
+                   : control_stop(host->supervisor, name, caller->name, err);
     else if (!strcmp(method, "service-restart"))
-        return supervisor_service_restart(host->supervisor, name, err);
+        return control_restart(host->supervisor, name, err);
     else if (!strcmp(method, "service-late") || !strcmp(method, "service-needed")) {
         char why[160];
 
         text_member(input, len, "why", why, sizeof why);
-        return (!strcmp(method, "service-late")
-                    ? supervisor_service_late
-                    : supervisor_service_needed)(host->supervisor, name, why, err);
+        return (!strcmp(method, "service-late") ? control_kill : control_need)(host->supervisor,
+                                                                               name, why, err);
     } else if (!strcmp(method, "enforced"))
         return enforced_request(host, input, len, out, err);
     else if (!strcmp(method, "follow"))

@@ -125,7 +125,7 @@ static void reap(struct init *init)
     while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0 &&
            info.si_pid != last) {
         last = info.si_pid;
-        if (host->supervisor && supervisor_worker_ended(host->supervisor, last))
+        if (host->runtime && runtime_worker_ended(host->runtime, last))
             continue; /* taken by it, judged, and out of our way */
         waitid(P_PID, (id_t)last, &info, WEXITED | WNOHANG);
         log_debug(host->log, "init.orphan", KV("pid", last), KV("status", info.si_status));

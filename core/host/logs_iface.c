@@ -155,7 +155,7 @@ static int begin_search(struct log_job *job, struct orb_err *err)
     if (grep[0])
         q.grep = grep;
     if (service[0] && strcmp(service, "host") && host->supervisor)
-        supervisor_known(host->supervisor, service, &job->unknown);
+        supervisor_lookup(host->supervisor, service, NULL, &job->unknown);
     return logs_search_new(host->logs, &q, &job->search, err);
 }
 

@@ -9,6 +9,7 @@
 #include "core/host/stall.h"
 #include "core/host/verdict.h"
 #include "core/json/scan.h"
+#include "core/sup/report.h"
 
 #define PAGE_BYTES (48u << 10) /* from here on another answer goes on */
 #define NAMES "names:"
@@ -27,7 +28,7 @@ static void add_host(struct orbitald *host, struct buf *text)
 
 static void add_services(struct orbitald *host, struct buf *text)
 {
-    supervisor_metrics(host->supervisor, text);
+    report_metrics(host->supervisor, text);
 }
 
 static void add_dataplane(struct orbitald *host, struct buf *text)

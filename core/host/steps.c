@@ -227,25 +227,29 @@ static int make_dataplane(struct steps *s, struct orb_err *err)
 static int make_supervisor(struct steps *s, struct orb_err *err)
 {
     struct orbitald *host = s->host;
-    struct supervisor_setup setup = *s->supervisor;
+    struct runtime_setup setup = {
+        .loop = host->loop,
+        .broker = host->broker,
+        .sandbox = host->sandbox,
+        .logs = host->logs,
+        .metrics = host->metrics,
+        .supervisor = *s->supervisor,
+    };
     int r;
 
     host->builtin[0] = host->host_contract;
     host->builtin[1] = host->auth_contract;
     host->builtin[2] = host->dataplane_contract;
     host->builtin[3] = host->arp_contract;
-    setup.loop = host->loop;
-    setup.broker = host->broker;
-    setup.sandbox = host->sandbox;
-    setup.logs = host->logs;
-    setup.metrics = host->metrics;
-    setup.instance = host->options.instance;
-    setup.state_dir = host->options.state_dir;
-    setup.packages = &host->packages;
-    setup.builtin = host->builtin;
-    r = supervisor_new(&setup, &host->supervisor, err);
-    if (r == 0)
-        r = svcconf_new(host, &host->svcconf, err);
+    setup.supervisor.instance = host->options.instance;
+    setup.supervisor.state_dir = host->options.state_dir;
+    setup.supervisor.packages = &host->packages;
+    setup.supervisor.builtin = host->builtin;
+    r = runtime_new(&setup, &host->runtime, err);
+    if (r < 0)
+        return r;
+    host->supervisor = runtime_supervisor(host->runtime);
+    r = svcconf_new(host, &host->svcconf, err);
     return r < 0 ? r : logconf_new(host, &host->logconf, err);
 }
 

@@ -6,6 +6,7 @@
 #include "core/host/confschema.h"
 #include "core/host/host.h"
 #include "core/json/tree.h"
+#include "core/sup/control.h"
 
 #define KEEPER "config" /* the service that keeps the configuration */
 
@@ -153,7 +154,7 @@ static void configure(struct orbitald *host, const struct package *package, cons
         for (size_t i = 0; i < json_array_size(grants); i++)
             list[i] = json_string_value(json_array_get(grants, i));
     }
-    if (supervisor_configure(host->supervisor, name, run, list, &limits, &err) < 0)
+    if (control_configure(host->supervisor, name, run, list, &limits, &err) < 0)
         log_error(host->log, "services.not-applied", KV("service", name), KV("error", err.text));
 }
 

@@ -12,7 +12,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/json_write.h"
-#include "core/sup/supervisor.h"
+#include "core/sup/report.h"
 #include "orbital/error.h"
 
 struct orbitald;

@@ -1,23 +1,23 @@
-/* What a crash leaves, kept so that a person can read it: in memory (the last ones) and as a file
- * each below STATE/crashes, so that a restart of the daemon takes none of them away. Files are read
- * when they are first needed, and written on a thread: a disk may take its time. */
+/* See crash.h. Files of earlier runs are read when they are first needed. */
+#include "core/sup/crash.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/json/scan.h"
-#include "core/sup/internal.h"
+#include "core/sup/filequeue.h"
+#include "core/sup/supervisor_internal.h"
 
 #define CRASH_LINES 20
 #define CRASH_FILE_MOST (30u << 10) /* so that all of a service fit into an answer */
 #define CRASHES_ANSWER (250u << 10)
-#define CRASH_FILES_WAITING 64
 
-static void report(const struct service *service, const struct worker *worker,
-                   const struct verdict *v, uint64_t number, struct buf *b)
+static void report(const struct service *service, const struct worker_exit *exit, struct logs *logs,
+                   uint64_t number, struct buf *b)
 {
+    const struct verdict *v = exit->verdict;
     const struct manifest *m = &service->package->manifest;
     struct json_write w = json_write_to(b);
 
@@ -27,15 +27,15 @@ static void report(const struct service *service, const struct worker *worker,
     json_write_string(&w, "service", m->name);
     json_write_string(&w, "version", m->version);
     json_write_string(&w, "instance", service->sup->setup.instance);
-    json_write_string(&w, "plan", service->plan.hash);
-    json_write_integer(&w, "pid", worker->child.pid);
-    json_write_integer(&w, "uptime_ms", (int64_t)(now_ms() - worker->started_ms));
+    json_write_string(&w, "plan", service->spec.plan.hash);
+    json_write_integer(&w, "pid", exit->pid);
+    json_write_integer(&w, "uptime_ms", (int64_t)exit->uptime_ms);
     json_write_integer(&w, "restarts", service->restart.restarts);
-    json_write_boolean(&w, "reached_ready", worker->ready_ms != 0);
+    json_write_boolean(&w, "reached_ready", exit->reached_ready);
     json_write_boolean(&w, "signaled", v->signaled);
     json_write_integer(&w, "status", v->status);
     json_write_string(&w, "signal", v->signaled ? strsignal(v->status) : "");
-    json_write_string(&w, "ended_because", worker->reason);
+    json_write_string(&w, "ended_because", exit->ended_because);
     json_write_string(&w, "sandbox_step", v->step);
     if (!strcmp(v->step, "load"))
         json_write_string(&w, "load_error", v->fault);
@@ -46,75 +46,8 @@ static void report(const struct service *service, const struct worker *worker,
     for (unsigned i = 0; i < v->frame_count; i++)
         json_write_format(&w, NULL, "0x%llx", (unsigned long long)v->frames[i]);
     json_write_end(&w);
-    logs_tail(service->sup->setup.logs, m->name, CRASH_LINES, &w, "log");
+    logs_tail(logs, m->name, CRASH_LINES, &w, "log");
     json_write_end(&w);
-}
-
-/* ---- to the disk, one after the other, on a thread ---- */
-
-struct crash_file {
-    struct crash_file *next;
-    struct supervisor *sup;
-    char *path;
-    struct buf text;
-    uv_work_t work;
-    struct orb_err err;
-};
-
-static void write_next(struct supervisor *sup);
-
-static void on_write(uv_work_t *work)
-{
-    struct crash_file *file = container_of(work, struct crash_file, work);
-    AUTO_FREE char *dir = xstrndup(file->path, (size_t)(strrchr(file->path, '/') - file->path));
-
-    if (dir_make(dir, 0700, &file->err) == 0)
-        file_replace(file->path, file->text.data, file->text.len, 0600, &file->err);
-}
-
-static void on_written(uv_work_t *work, int status)
-{
-    struct crash_file *file = container_of(work, struct crash_file, work);
-    struct supervisor *sup = file->sup;
-
-    if (file->err.code)
-        log_warn(sup->log, "crash.not-kept", KV("error", file->err.text));
-    sup->crash_files = file->next;
-    sup->crash_file_count--;
-    free(file->path);
-    buf_fini(&file->text);
-    free(file);
-    write_next(sup);
-    supervisor_put(sup);
-}
-
-static void write_next(struct supervisor *sup)
-{
-    if (sup->crash_files)
-        uv_queue_work(sup->setup.loop, &sup->crash_files->work, on_write, on_written);
-}
-
-/* Takes path and text. */
-static void keep(struct supervisor *sup, char *path, struct buf *text)
-{
-    struct crash_file *file, **end = &sup->crash_files;
-
-    if (sup->crash_file_count == CRASH_FILES_WAITING) {
-        log_warn(sup->log, "crash.not-kept", KV("error", "too many reports wait for the disk"));
-        free(path);
-        return;
-    }
-    file = xcalloc(1, sizeof *file);
-    file->sup = sup;
-    file->path = path;
-    file->text = *text;
-    *text = (struct buf){0};
-    while (*end)
-        end = &(*end)->next;
-    *end = file;
-    sup->open_scopes++; /* put back by on_written */
-    if (sup->crash_file_count++ == 0)
-        write_next(sup);
 }
 
 static char *path_of(const struct service *service, unsigned slot)
@@ -126,7 +59,7 @@ static char *path_of(const struct service *service, unsigned slot)
 static void read_one(struct service *service, unsigned slot)
 {
     AUTO_FREE char *path = path_of(service, slot);
-    struct crash *c = &service->crashes[slot];
+    struct crash *c = &service->crashes.items[slot];
     AUTO(buf) struct buf text = {0};
     struct json_slice value;
     struct orb_err err = {0};
@@ -142,7 +75,7 @@ static void read_one(struct service *service, unsigned slot)
          json_int64(&value, &time_us) < 0 || time_us <= 0))
         r = orb_fail(&err, ORB_E_INVALID, "it is no crash report");
     if (r < 0) {
-        log_warn(service->sup->log, "crash.not-read", KV("file", path), KV("error", err.text));
+        log_warn(service->sup->host.log, "crash.not-read", KV("file", path), KV("error", err.text));
         return;
     }
     if (json_member(text.data, text.len, "number", &value) && json_int64(&value, &number) == 0 &&
@@ -158,62 +91,65 @@ static bool is_older(const struct crash *a, const struct crash *b)
     return a->number != b->number ? a->number < b->number : a->time_us < b->time_us;
 }
 
-/* Once: what earlier runs of the daemon left. The next report takes the place of the oldest. */
+/* Once: what earlier runs of the daemon left. */
 static void load(struct service *service)
 {
-    const struct crash *c = service->crashes;
+    struct crash_log *log = &service->crashes;
 
-    if (service->crashes_read)
+    if (log->loaded)
         return;
-    service->crashes_read = true;
+    log->loaded = true;
     for (unsigned i = 0; i < CRASHES_KEPT; i++)
         read_one(service, i);
     for (unsigned i = 1; i < CRASHES_KEPT; i++)
-        if (is_older(&c[i], &c[service->crash_slot]))
-            service->crash_slot = i;
+        if (is_older(&log->items[i], &log->items[log->next]))
+            log->next = i;
 }
 
-void crash_record(struct service *service, const struct worker *worker, const struct verdict *v)
+void crash_record(struct service *service, const struct worker_exit *exit, struct logs *logs,
+                  struct filequeue *queue)
 {
-    AUTO(buf) struct buf b = {0};
-    struct crash *slot;
+    struct crash_log *log = &service->crashes;
+    AUTO(buf) struct buf text = {0};
+    struct crash *item;
     uint64_t last = 0;
 
     load(service);
-    slot = &service->crashes[service->crash_slot];
+    item = &log->items[log->next];
     for (unsigned i = 0; i < CRASHES_KEPT; i++)
-        if (service->crashes[i].number > last)
-            last = service->crashes[i].number;
-    report(service, worker, v, last + 1, &b);
-    slot->number = last + 1;
-    free(slot->json);
-    slot->time_us = wall_us();
-    slot->json = xstrdup(buf_str(&b));
-    /* One file a slot: the newest CRASHES_KEPT of each service stay on disk. */
-    keep(service->sup, path_of(service, service->crash_slot), &b);
-    service->crash_slot = (service->crash_slot + 1) % CRASHES_KEPT;
-    service->crash_count++;
+        if (log->items[i].number > last)
+            last = log->items[i].number;
+    report(service, exit, logs, last + 1, &text);
+    free(item->json);
+    *item = (struct crash){last + 1, wall_us(), xstrdup(buf_str(&text))};
+    /* One file for each place: the newest CRASHES_KEPT of each service stay on disk. */
+    filequeue_add(queue, path_of(service, log->next), &text);
+    log->next = (log->next + 1) % CRASHES_KEPT;
+    log->count++;
 }
 
-int supervisor_crashes(struct supervisor *sup, const char *name, struct buf *ret_json,
-                       struct orb_err *err)
+void crash_write(struct service *service, struct json_write *w, const char *key)
 {
-    struct json_write w = json_write_to(ret_json);
-    struct service *service;
-    int r = supervisor_find_or_fail(sup, name, &service, err);
+    const struct crash_log *log = &service->crashes;
+    size_t room = CRASHES_ANSWER;
 
-    if (r < 0)
-        return r;
     load(service);
-    json_write_object(&w, NULL);
-    json_write_array(&w, "crashes");
+    json_write_array(w, key);
     for (unsigned i = 0; i < CRASHES_KEPT; i++) {
-        const struct crash *c = &service->crashes[(service->crash_slot + i) % CRASHES_KEPT];
+        const struct crash *c = &log->items[(log->next + i) % CRASHES_KEPT];
+        size_t len = c->json ? strlen(c->json) : 0;
 
-        if (c->json && ret_json->len + strlen(c->json) < CRASHES_ANSWER) /* one frame */
-            json_write_raw(&w, NULL, c->json, strlen(c->json));
+        if (!len || len >= room) /* one frame */
+            continue;
+        json_write_raw(w, NULL, c->json, len);
+        room -= len + 1;
     }
-    json_write_end(&w);
-    json_write_end(&w);
-    return 0;
+    json_write_end(w);
+}
+
+void crash_log_fini(struct crash_log *log)
+{
+    for (unsigned i = 0; i < CRASHES_KEPT; i++)
+        free(log->items[i].json);
+    *log = (struct crash_log){0};
 }

@@ -1,85 +1,34 @@
-/* Does a worker's loop turn? Until READY its deadline is ready-ms, afterwards every PING wants a
- * PONG within ping-ms. Time counts as the worker had it (pace.h), and begins anew when it says that
- * work goes on. The surprise: our own pause must not kill a healthy worker, whose PONG lies unread.
- */
-#include <string.h>
+/* See liveness.h. The surprise: a pause of the host's own loop must not kill a healthy worker,
+ * whose PONG lies unread. So a tick that comes much too late counts as one in time. */
+#include "core/sup/liveness.h"
 
-#include "core/base/own.h"
-#include "core/sup/internal.h"
+#define READY_TICKS 10 /* looks at a worker that is not ready, within its deadline */
 
-static const struct manifest *manifest_of(const struct worker *worker)
+static uint64_t at_most_a_tick(uint64_t spent_ms, uint64_t tick_ms)
 {
-    return &worker->service->package->manifest;
+    return spent_ms < tick_ms * 2 ? spent_ms : tick_ms;
 }
 
-/* Own time since the last tick, of which there should have been one after every_ms. */
-static uint64_t spent(struct worker *worker, uint64_t every_ms)
+void liveness_alive(struct liveness *liveness)
 {
-    uint64_t ms = pace_spent(&worker->pace, worker->child.pid, now_ms());
-
-    return ms < every_ms * 2 ? ms : every_ms;
+    liveness->silent_ms = 0;
 }
 
-void liveness_alive(struct worker *worker)
+uint64_t liveness_ready_tick(const struct limits *limits)
 {
-    worker->silent_ms = 0;
-}
-
-/* ---- until READY ---- */
-
-static uint64_t ready_tick(const struct worker *worker)
-{
-    uint64_t tick = worker->service->limits.ready_ms / READY_TICKS;
+    uint64_t tick = limits->ready_ms / READY_TICKS;
 
     return tick ? tick : 1;
 }
 
-static void on_ready_tick(uv_timer_t *timer)
+bool liveness_ready_over(struct liveness *liveness, const struct limits *limits, uint64_t spent_ms)
 {
-    struct worker *worker = container_of(timer, struct worker, timer);
-
-    worker->silent_ms += spent(worker, ready_tick(worker));
-    if (worker->silent_ms < worker->service->limits.ready_ms)
-        return;
-    uv_timer_stop(timer);
-    service_event(worker->service, EVENT_LATE);
+    liveness->silent_ms += at_most_a_tick(spent_ms, liveness_ready_tick(limits));
+    return liveness->silent_ms >= limits->ready_ms;
 }
 
-void liveness_spawned(struct worker *worker)
+bool liveness_ping_over(struct liveness *liveness, const struct limits *limits, uint64_t spent_ms)
 {
-    uint64_t tick = ready_tick(worker);
-
-    worker->silent_ms = 0;
-    pace_start(&worker->pace, worker->child.pid, now_ms());
-    uv_timer_start(&worker->timer, on_ready_tick, tick, tick);
-}
-
-/* ---- from READY on ---- */
-
-static void on_ping(uv_timer_t *timer)
-{
-    struct worker *worker = container_of(timer, struct worker, ping_timer);
-    const struct manifest *m = manifest_of(worker);
-    const struct limits *limits = &worker->service->limits;
-
-    worker->silent_ms += spent(worker, limits->ping_every_ms);
-    if (worker->silent_ms > limits->ping_ms + limits->ping_every_ms) {
-        service_event(worker->service, EVENT_UNHEALTHY);
-        return;
-    }
-    if (worker->service->state == SERVICE_RUNNING &&
-        restart_settle(&worker->service->restart, m, now_ms()))
-        log_notice(worker->service->sup->log, "service.breaker-closed", KV("service", m->name));
-    if (worker->peer)
-        peer_ping(worker->peer);
-}
-
-void liveness_ready(struct worker *worker)
-{
-    uint64_t every = worker->service->limits.ping_every_ms;
-
-    uv_timer_stop(&worker->timer);
-    worker->silent_ms = 0;
-    pace_start(&worker->pace, worker->child.pid, now_ms());
-    uv_timer_start(&worker->ping_timer, on_ping, every, every);
+    liveness->silent_ms += at_most_a_tick(spent_ms, limits->ping_every_ms);
+    return liveness->silent_ms > (uint64_t)limits->ping_ms + limits->ping_every_ms;
 }

@@ -1,128 +1,91 @@
-/* The table [state][event] → action, and the arithmetic of restarting. */
+/* The table [state][event]. A row not named here keeps its state and does nothing. */
 #include "core/sup/machine.h"
 
 #include <assert.h>
-#include <string.h>
 
-static const enum service_action table[][SERVICE_EVENTS] = {
-    /*                    START      READY       EXIT       LATE        UNHEALTHY   STOP RETRY PROBE
-     */
-    [SERVICE_STARTING] = {ACT_IGNORE, ACT_RUN, ACT_JUDGE, ACT_KILL, ACT_KILL, ACT_STOP, ACT_IGNORE,
-                          ACT_IGNORE},
-    [SERVICE_RUNNING] = {ACT_IGNORE, ACT_IGNORE, ACT_JUDGE, ACT_IGNORE, ACT_KILL, ACT_STOP,
-                         ACT_IGNORE, ACT_IGNORE},
-    [SERVICE_FAILED] = {ACT_SPAWN, ACT_IGNORE, ACT_IGNORE, ACT_IGNORE, ACT_IGNORE, ACT_DISABLE,
-                        ACT_IGNORE, ACT_SPAWN},
-    [SERVICE_RESTARTING] = {ACT_SPAWN, ACT_IGNORE, ACT_IGNORE, ACT_IGNORE, ACT_IGNORE, ACT_DISABLE,
-                            ACT_SPAWN, ACT_IGNORE},
-    [SERVICE_DISABLED] = {ACT_SPAWN, ACT_IGNORE, ACT_IGNORE, ACT_IGNORE, ACT_IGNORE, ACT_IGNORE,
-                          ACT_IGNORE, ACT_IGNORE},
+/* clang-format off */
+/* A worker has ended: the same in every state that has one. */
+#define EXITS                                                   \
+    [EVENT_EXIT_STOPPED]  = {ACT_STOPPED, MACHINE_DISABLED},    \
+    [EVENT_EXIT_RESTART]  = {ACT_ARM,     MACHINE_RESTARTING},  \
+    [EVENT_EXIT_BREAKER]  = {ACT_ARM,     MACHINE_FAILED},      \
+    [EVENT_EXIT_FINISHED] = {ACT_GONE,    MACHINE_DISABLED},    \
+    [EVENT_EXIT_FAILED]   = {ACT_GONE,    MACHINE_FAILED}
+
+/* A cell that is not filled does nothing: the event is ignored. */
+static const struct machine_step table[MACHINE_STATES][MACHINE_EVENTS] = {
+    [MACHINE_DISABLED] = {
+        [EVENT_START]     = {ACT_DISARM, MACHINE_WAITING},
+    },
+    [MACHINE_WAITING] = {
+        [EVENT_SPAWN]     = {ACT_SPAWN,  MACHINE_STARTING},
+        [EVENT_STOP]      = {ACT_DISARM, MACHINE_DISABLED},
+    },
+    [MACHINE_STARTING] = {
+        [EVENT_READY]     = {ACT_OPEN,   MACHINE_RUNNING},
+        [EVENT_LATE]      = {ACT_KILL,   MACHINE_KILLING},
+        [EVENT_UNHEALTHY] = {ACT_KILL,   MACHINE_KILLING},
+        [EVENT_FAULT]     = {ACT_KILL,   MACHINE_KILLING},
+        [EVENT_STOP]      = {ACT_STOP,   MACHINE_STOPPING},
+        EXITS,
+    },
+    [MACHINE_RUNNING] = {
+        [EVENT_UNHEALTHY] = {ACT_KILL,   MACHINE_KILLING},
+        [EVENT_FAULT]     = {ACT_KILL,   MACHINE_KILLING},
+        [EVENT_STOP]      = {ACT_STOP,   MACHINE_STOPPING},
+        EXITS,
+    },
+    [MACHINE_STOPPING] = {
+        [EVENT_START]     = {ACT_AGAIN,  MACHINE_STOPPING},
+        [EVENT_FAULT]     = {ACT_KILL,   MACHINE_STOPPING},
+        EXITS,
+    },
+    [MACHINE_KILLING] = {
+        EXITS,
+    },
+    [MACHINE_RESTARTING] = {
+        [EVENT_START]     = {ACT_DISARM, MACHINE_WAITING},
+        [EVENT_STOP]      = {ACT_DISARM, MACHINE_DISABLED},
+        [EVENT_RETRY]     = {ACT_RETRY,  MACHINE_WAITING},
+    },
+    [MACHINE_FAILED] = {
+        [EVENT_START]     = {ACT_DISARM, MACHINE_WAITING},
+        [EVENT_STOP]      = {ACT_DISARM, MACHINE_DISABLED},
+        [EVENT_PROBE]     = {ACT_PROBE,  MACHINE_WAITING},
+    },
 };
-static_assert(sizeof table / sizeof table[0] == SERVICE_STATES, "a row for every state");
-static_assert(sizeof table[0] / sizeof table[0][0] == SERVICE_EVENTS, "a column for every event");
+/* clang-format on */
 
-enum service_action machine_action(enum service_state state, enum service_event event)
+struct machine_step machine_step(enum machine_state state, enum machine_event event)
 {
-    return table[state][event];
+    struct machine_step step = table[state][event];
+
+    if (step.action == ACT_NONE)
+        step.next = state;
+    return step;
+}
+
+bool machine_has_worker(enum machine_state state)
+{
+    return state >= MACHINE_STARTING && state <= MACHINE_KILLING;
+}
+
+enum service_state machine_shown(enum machine_state state, enum service_state before)
+{
+    static const enum service_state shown[] = {
+        [MACHINE_DISABLED] = SERVICE_DISABLED,     [MACHINE_WAITING] = SERVICE_STARTING,
+        [MACHINE_STARTING] = SERVICE_STARTING,     [MACHINE_RUNNING] = SERVICE_RUNNING,
+        [MACHINE_RESTARTING] = SERVICE_RESTARTING, [MACHINE_FAILED] = SERVICE_FAILED,
+    };
+    static_assert(sizeof(shown) / sizeof(shown[0]) == MACHINE_STATES, "an entry for every state");
+
+    return state == MACHINE_STOPPING || state == MACHINE_KILLING ? before : shown[state];
 }
 
 const char *state_name(enum service_state state)
 {
     static const char *const names[] = {"Starting", "Running", "Failed", "Restarting", "Disabled"};
-    static_assert(sizeof names / sizeof names[0] == SERVICE_STATES, "a name for every state");
+    static_assert(sizeof(names) / sizeof(names[0]) == SERVICE_STATES, "a name for every state");
 
     return names[state];
-}
-
-const char *breaker_name(enum breaker_state state)
-{
-    static const char *const names[] = {"closed", "open", "half-open"};
-
-    return names[state];
-}
-
-void restart_running(struct restart *restart, uint64_t now_ms)
-{
-    restart->running_since = now_ms;
-}
-
-bool restart_settle(struct restart *restart, const struct manifest *manifest, uint64_t now_ms)
-{
-    bool was_open = restart->breaker != BREAKER_CLOSED;
-
-    if (!restart->running_since ||
-        now_ms - restart->running_since < (uint64_t)manifest->breaker_healthy_s * 1000)
-        return false;
-    restart->streak = 0;
-    if (was_open) {
-        restart->breaker = BREAKER_CLOSED;
-        restart->cooldown_ms = 0;
-        memset(restart->failures, 0, sizeof restart->failures);
-    }
-    return was_open;
-}
-
-static unsigned recent_failures(const struct restart *restart, uint64_t now_ms, uint64_t window_ms)
-{
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < BREAKER_MEMORY; i++)
-        if (restart->failures[i] && now_ms - restart->failures[i] <= window_ms)
-            n++;
-    return n;
-}
-
-static uint32_t backoff(const struct manifest *manifest, unsigned streak, uint32_t random)
-{
-    uint64_t wait = manifest->backoff_ms;
-
-    for (unsigned i = 2; i < streak && wait < manifest->backoff_max_ms; i++)
-        wait *= 2;
-    if (wait > manifest->backoff_max_ms)
-        wait = manifest->backoff_max_ms;
-    return (uint32_t)(wait / 2 + wait / 2 * random / UINT32_MAX); /* · U(0.5, 1) */
-}
-
-static enum judgement open_breaker(struct restart *restart, const struct manifest *manifest,
-                                   uint32_t *ret_wait_ms)
-{
-    uint64_t max = (uint64_t)manifest->breaker_cooldown_max_s * 1000;
-    uint64_t wait = restart->cooldown_ms ? (uint64_t)restart->cooldown_ms * 2
-                                         : (uint64_t)manifest->breaker_cooldown_s * 1000;
-
-    restart->breaker = BREAKER_OPEN;
-    restart->cooldown_ms = (uint32_t)(wait < max ? wait : max);
-    *ret_wait_ms = restart->cooldown_ms;
-    return JUDGE_OPEN;
-}
-
-enum judgement restart_judge(struct restart *restart, const struct manifest *manifest, bool clean,
-                             uint64_t now_ms, uint32_t random, uint32_t *ret_wait_ms)
-{
-    uint64_t window = (uint64_t)manifest->breaker_window_s * 1000;
-    unsigned limit = manifest->breaker_failures;
-
-    *ret_wait_ms = 0;
-    restart_settle(restart, manifest, now_ms);
-    restart->running_since = 0;
-    if (manifest->restart == RESTART_NEVER || (clean && manifest->restart == RESTART_ON_FAILURE))
-        return JUDGE_GIVE_UP;
-    restart->failures[restart->failure_at++ % BREAKER_MEMORY] = now_ms ? now_ms : 1;
-    restart->streak++;
-    if (restart->breaker == BREAKER_HALF_OPEN)
-        return open_breaker(restart, manifest, ret_wait_ms);
-    if (limit > BREAKER_MEMORY)
-        limit = BREAKER_MEMORY;
-    if (recent_failures(restart, now_ms, window) >= limit)
-        return open_breaker(restart, manifest, ret_wait_ms);
-    if (restart->streak > 1)
-        *ret_wait_ms = backoff(manifest, restart->streak, random);
-    return JUDGE_RETRY;
-}
-
-void restart_reset(struct restart *restart)
-{
-    unsigned restarts = restart->restarts;
-
-    *restart = (struct restart){.restarts = restarts};
 }

@@ -1,14 +1,11 @@
-/* The supervisor's pure half: states, events, the one table, restart delays and the circuit
- * breaker. No clock, no process: times are arguments, so that unit tests run whole lives in
- * microseconds. Breaker after M. Nygard, Release It! (2007), ch. 5. */
+/* The state machine of one service: states, events and the one table [state][event] → action, next
+ * state. Pure: no clock, no process, no memory; service.c does what the table says. */
 #ifndef CORE_SUP_MACHINE_H
 #define CORE_SUP_MACHINE_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
-#include "core/pkg/package.h"
-
+/* What users and other services see of a service. */
 enum service_state {
     SERVICE_STARTING,
     SERVICE_RUNNING,
@@ -18,61 +15,66 @@ enum service_state {
     SERVICE_STATES
 };
 
-enum service_event {
-    EVENT_START,     /* somebody wants it to run */
+enum machine_state {
+    MACHINE_DISABLED,   /* nothing runs, and nothing will by itself */
+    MACHINE_WAITING,    /* to be started once its dependencies run */
+    MACHINE_STARTING,   /* a worker that is not ready */
+    MACHINE_RUNNING,    /* a worker that is ready */
+    MACHINE_STOPPING,   /* a worker that was asked to stop; killed when it takes too long */
+    MACHINE_KILLING,    /* a worker that failed and is being killed */
+    MACHINE_RESTARTING, /* no worker; a timer runs for the next start */
+    MACHINE_FAILED,     /* no worker; with an open breaker a timer runs for the next attempt */
+    MACHINE_STATES
+};
+
+enum machine_event {
+    EVENT_START,     /* it is wanted: by the boot, the configuration or a user */
+    EVENT_SPAWN,     /* all its dependencies run */
     EVENT_READY,     /* the worker's READY */
-    EVENT_EXIT,      /* the process ended */
     EVENT_LATE,      /* READY did not come in time */
     EVENT_UNHEALTHY, /* no PONG in time */
-    EVENT_STOP,      /* somebody wants it not to run */
+    EVENT_FAULT,     /* the worker may not go on: protocol, sandbox, quota, a missed deadline */
+    EVENT_STOP,      /* it is not wanted, or is to be restarted */
     EVENT_RETRY,     /* the backoff is over */
     EVENT_PROBE,     /* the breaker's cool-down is over */
-    SERVICE_EVENTS
+    /* The worker ended: one event for each thing that can follow (restart.h decides). */
+    EVENT_EXIT_STOPPED,  /* as it was asked to */
+    EVENT_EXIT_RESTART,  /* restart after a backoff */
+    EVENT_EXIT_BREAKER,  /* too many failures: the breaker is open */
+    EVENT_EXIT_FINISHED, /* with success, and the policy says no restart */
+    EVENT_EXIT_FAILED,   /* with a failure, and the policy says no restart */
+    MACHINE_EVENTS
 };
 
-enum service_action {
-    ACT_IGNORE,
-    ACT_SPAWN,   /* → Starting */
-    ACT_RUN,     /* → Running */
-    ACT_JUDGE,   /* ended: → Restarting, Failed or Disabled, by policy and breaker */
-    ACT_KILL,    /* state stays; EXIT follows */
-    ACT_STOP,    /* ask to stop; EXIT follows and leads to Disabled */
-    ACT_DISABLE, /* → Disabled, nothing runs */
-    SERVICE_ACTIONS
+enum machine_action {
+    ACT_NONE,
+    ACT_DISARM,  /* stop the timer */
+    ACT_RETRY,   /* count a restart */
+    ACT_PROBE,   /* count a restart, breaker half-open */
+    ACT_SPAWN,   /* start a worker */
+    ACT_OPEN,    /* let requests through to the worker */
+    ACT_KILL,    /* end the worker at once; an EXIT event follows */
+    ACT_STOP,    /* ask the worker to stop; an EXIT event follows */
+    ACT_AGAIN,   /* start again once the worker has ended */
+    ACT_STOPPED, /* the worker is gone; the last failure is forgotten */
+    ACT_ARM,     /* the worker is gone; start the timer */
+    ACT_GONE,    /* the worker is gone */
+    MACHINE_ACTIONS
 };
 
-enum service_action machine_action(enum service_state state, enum service_event event);
+struct machine_step {
+    enum machine_action action;
+    enum machine_state next;
+};
+
+/* One cell of the table. An event that means nothing in a state is ACT_NONE and that state. */
+struct machine_step machine_step(enum machine_state state, enum machine_event event);
+/* Does a service in this state have a worker? */
+bool machine_has_worker(enum machine_state state);
+/* What is shown of state; before: what was shown until now. A service whose worker is
+ * about to end is shown as before. */
+enum service_state machine_shown(enum machine_state state, enum service_state before);
+/* "Starting", "Running", …: as in JSON and logs. */
 const char *state_name(enum service_state state);
-
-#define BREAKER_MEMORY 32
-
-enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };
-
-/* Restart history of one service. */
-struct restart {
-    uint64_t failures[BREAKER_MEMORY]; /* times of the last failures, ms, a ring */
-    unsigned failure_at;
-    unsigned streak; /* failures in a row, for the backoff */
-    enum breaker_state breaker;
-    uint32_t cooldown_ms; /* of the next opening, doubles */
-    uint64_t running_since;
-    unsigned restarts; /* starts after the first, for people */
-};
-
-enum judgement { JUDGE_RETRY, JUDGE_OPEN, JUDGE_GIVE_UP };
-
-/* The service reached Running at now. */
-void restart_running(struct restart *restart, uint64_t now_ms);
-/* Running long enough: closes the breaker, forgets the streak. Call any time while Running. True
- * when the breaker closed by this call. */
-bool restart_settle(struct restart *restart, const struct manifest *manifest, uint64_t now_ms);
-/* The process ended. clean: exit 0. random: 0..UINT32_MAX, for the jitter. JUDGE_RETRY: wait
- * *ret_wait_ms (0: at once) and spawn; JUDGE_OPEN: breaker open for *ret_wait_ms, then one probe;
- * JUDGE_GIVE_UP: the policy says no restart. */
-enum judgement restart_judge(struct restart *restart, const struct manifest *manifest, bool clean,
-                             uint64_t now_ms, uint32_t random, uint32_t *ret_wait_ms);
-/* A person starts it: the past is forgiven. */
-void restart_reset(struct restart *restart);
-const char *breaker_name(enum breaker_state state);
 
 #endif

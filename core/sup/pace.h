@@ -16,8 +16,9 @@ struct pace {
 
 /* The arithmetic alone. state: the letter of proc(5); the result is at most wall_ms. */
 uint64_t pace_of(char state, uint64_t wall_ms, uint64_t cpu_ms);
+/* Begins at now_ms (monotonic) for the process pid, which was not waited for. */
 void pace_start(struct pace *pace, pid_t pid, uint64_t now_ms);
-/* Milliseconds used since the last call. */
+/* Milliseconds used since the last call, or since pace_start. */
 uint64_t pace_spent(struct pace *pace, pid_t pid, uint64_t now_ms);
 
 #endif

@@ -1,7 +1,8 @@
-/* What packages of third parties hold in /state. RLIMIT_FSIZE bounds one file only, so all of it is
- * counted, on a thread, several times a second; a package over its limit is ended, and started
- * again only once it is below. The surprise: a file that was removed but is open or mapped takes
- * room, too (removed.c). */
+/* See quota.h. RLIMIT_FSIZE bounds one file only, so all of them are counted, on a thread, several
+ * times a second. The surprise: a file that was removed but is open or mapped takes room, too
+ * (removed.c). */
+#include "core/sup/quota.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,7 +10,9 @@
 #include <unistd.h>
 
 #include "core/base/own.h"
-#include "core/sup/internal.h"
+#include "core/sup/removed.h"
+#include "core/sup/supervisor_internal.h"
+#include "core/sup/walk.h"
 
 #define LOOK_MS 250
 #define PAUSE_TIMES 8 /* as long as a count took, before the next one */
@@ -30,7 +33,7 @@ struct look {
 };
 
 struct quota_job {
-    struct supervisor *sup;
+    struct quota *quota;
     uv_work_t work;
     uint64_t took_ms;
     unsigned count;
@@ -65,7 +68,7 @@ static void on_count(uv_work_t *work)
         l->dev = st.st_dev;
         if (statvfs(l->dir, &fs) == 0 && (uint64_t)fs.f_blocks * fs.f_frsize / DISK_PART < l->limit)
             l->limit = (uint64_t)fs.f_blocks * fs.f_frsize / DISK_PART;
-        dir_walk(l->dir, on_entry, l);
+        walk_dir(l->dir, on_entry, l);
         if (l->pid)
             l->bytes += removed_bytes(l->pid, l->dev);
     }
@@ -82,82 +85,99 @@ static void enforce_quota(const struct look *l)
 
     *why = '\0';
     if (l->deep)
-        snprintf(why, sizeof service->over_state,
+        snprintf(why, sizeof(service->over_state),
                  "its directories in /state are nested deeper than %d", DEEPEST);
     else if (l->entries > ENTRIES)
-        snprintf(why, sizeof service->over_state, "it has more than %u files in /state", ENTRIES);
+        snprintf(why, sizeof(service->over_state), "it has more than %u files in /state", ENTRIES);
     else if (l->bytes > l->limit)
-        snprintf(why, sizeof service->over_state,
+        snprintf(why, sizeof(service->over_state),
                  "it holds %llu MiB in /state; at most %llu are allowed "
                  "(/services/%s/limits/state)",
                  (unsigned long long)(l->bytes >> 20), (unsigned long long)(l->limit >> 20),
                  service->package->manifest.name);
     if (*why && !before)
-        log_error(service->sup->log, "service.state-over-limit",
+        log_error(service->sup->host.log, "service.state-over-limit",
                   KV("service", service->package->manifest.name), KV("why", (const char *)why));
-    if (*why && service->worker && service->worker->child.pid == l->pid)
-        worker_kill(service->worker, why);
+    if (*why && l->pid && service->pid == l->pid)
+        service_event(service, EVENT_FAULT, why);
 }
+
+static void watch(struct quota *quota, uint64_t wait_ms);
 
 static void on_counted(uv_work_t *work, int status)
 {
     struct quota_job *job = container_of(work, struct quota_job, work);
-    struct supervisor *sup = job->sup;
+    struct quota *quota = job->quota;
     uint64_t pause = job->took_ms * PAUSE_TIMES;
+    bool stopping = quota->stopped || quota->sup->stopping;
 
     for (unsigned i = 0; i < job->count; i++) {
-        if (!status && !sup->stopping)
+        if (!status && !stopping)
             enforce_quota(&job->looks[i]);
         free(job->looks[i].dir);
     }
     free(job);
-    if (!sup->stopping && !uv_is_closing((uv_handle_t *)&sup->quota_timer))
-        quota_watch(sup, pause > LOOK_MS ? pause : LOOK_MS);
-    supervisor_put(sup);
+    if (!stopping)
+        watch(quota, pause > LOOK_MS ? pause : LOOK_MS);
+    quota->put(quota->arg);
 }
 
 static bool counts(const struct service *s)
 {
-    return !s->package->shipped && s->plan.state_dir && (s->worker || s->over_state[0]);
+    return !s->package->shipped && s->spec.plan.state_dir && (s->worker || s->over_state[0]);
 }
 
 static void on_look(uv_timer_t *timer)
 {
-    struct supervisor *sup = container_of(timer, struct supervisor, quota_timer);
-    struct quota_job *job = xcalloc(1, sizeof *job);
+    struct quota *quota = container_of(timer, struct quota, timer);
+    struct quota_job *job = xcalloc(1, sizeof(*job));
 
-    job->sup = sup;
-    for (unsigned i = 0; i < sup->count; i++) {
-        struct service *s = sup->services[i];
+    job->quota = quota;
+    for (unsigned i = 0; i < quota->sup->count; i++) {
+        struct service *s = quota->sup->services[i];
 
         if (counts(s))
             job->looks[job->count++] = (struct look){.service = s,
-                                                     .dir = xstrdup(s->plan.state_dir),
-                                                     .pid = s->worker ? s->worker->child.pid : 0,
-                                                     .limit = s->limits.state_bytes};
+                                                     .dir = xstrdup(s->spec.plan.state_dir),
+                                                     .pid = s->pid,
+                                                     .limit = s->spec.limits.state_bytes};
     }
-    sup->quota_runs = job->count > 0;
-    if (!job->count || uv_queue_work(sup->setup.loop, &job->work, on_count, on_counted) < 0) {
+    quota->runs = job->count > 0;
+    if (!job->count || uv_queue_work(quota->loop, &job->work, on_count, on_counted) < 0) {
         for (unsigned i = 0; i < job->count; i++)
             free(job->looks[i].dir);
-        sup->quota_runs = false;
+        quota->runs = false;
         free(job);
         return;
     }
-    sup->open_scopes++; /* the services must live until it is back */
+    quota->hold(quota->arg); /* the services must live until it is back */
 }
 
-void quota_watch(struct supervisor *sup, uint64_t wait_ms)
+static void watch(struct quota *quota, uint64_t wait_ms)
 {
-    sup->quota_runs = true;
-    uv_timer_start(&sup->quota_timer, on_look, wait_ms, 0);
+    quota->runs = true;
+    uv_timer_start(&quota->timer, on_look, wait_ms, 0);
 }
 
-int quota_check(struct service *service, struct orb_err *err)
+void quota_init(struct quota *quota, uv_loop_t *loop, struct loop_scope *scope,
+                void (*hold)(void *arg), void (*put)(void *arg), void *arg)
 {
-    if (service->package->shipped || !service->plan.state_dir)
+    *quota = (struct quota){.loop = loop, .hold = hold, .put = put, .arg = arg};
+    uv_timer_init(loop, &quota->timer);
+    loop_scope_adopt(scope, (uv_handle_t *)&quota->timer);
+    uv_unref((uv_handle_t *)&quota->timer);
+}
+
+void quota_stop(struct quota *quota)
+{
+    quota->stopped = true;
+}
+
+int quota_check(struct quota *quota, const struct service *service, struct orb_err *err)
+{
+    if (service->package->shipped || !service->spec.plan.state_dir)
         return 0;
-    if (!service->sup->quota_runs)
-        quota_watch(service->sup, LOOK_MS);
+    if (!quota->runs)
+        watch(quota, LOOK_MS);
     return service->over_state[0] ? orb_fail(err, ORB_E_LIMIT, "%s", service->over_state) : 0;
 }

@@ -1,14 +1,16 @@
-/* Files that no directory has any more and that a process keeps: by a descriptor, or by a mapping
- * after that was closed. The surprise: when the first thread of a process ends, the entry of the
- * process in /proc shows neither, while its other threads still have them; an entry by the number
- * of such a thread does. */
+/* See removed.h: a file is kept by a descriptor, or by a mapping after that was closed. The
+ * surprise: when the first thread of a process ends, the entry of the process in /proc shows
+ * neither, while its other threads still have them; an entry by the number of such a thread does.
+ */
+#include "core/sup/removed.h"
+
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/base/buf.h"
 #include "core/base/own.h"
-#include "core/sup/internal.h"
 
 struct kept {
     dev_t dev;

@@ -1,43 +1,120 @@
-/* One service: its dependencies, what it uses, and the actions of the state table. */
-#include <stdio.h>
+/* One service: what its events do. */
+#include "core/sup/service.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/own.h"
-#include "core/sup/internal.h"
+#include "core/sup/supervisor_internal.h"
 
-struct service *supervisor_find(struct supervisor *sup, const char *name)
+struct service *service_new(struct supervisor *sup, const struct package *package)
 {
-    for (unsigned i = 0; i < sup->count; i++)
-        if (!strcmp(sup->services[i]->package->manifest.name, name))
-            return sup->services[i];
-    return NULL;
+    struct service *service = xcalloc(1, sizeof(*service));
+
+    service->sup = sup;
+    service->package = package;
+    service->spec.name = package->manifest.name;
+    service->spec.contract = package->contract;
+    service->state = MACHINE_DISABLED;
+    service->shown = SERVICE_DISABLED;
+    service->since_ms = supervisor_now(sup);
+    service->enabled = -1;
+    if (!package->shipped) {
+        service->grants = xcalloc(1, sizeof(*service->grants)); /* nothing until granted */
+        service->enabled = 0;
+    }
+    return service;
 }
 
-static const char *name_of(const struct service *service)
+void service_free(struct service *service)
+{
+    if (!service)
+        return;
+    free(service->requires);
+    plan_fini(&service->spec.plan);
+    strings_free(service->spec.capabilities);
+    strings_free(service->grants);
+    buf_fini(&service->attested);
+    problems_fini(&service->problems);
+    crash_log_fini(&service->crashes);
+    free(service);
+}
+
+const char *service_name(const struct service *service)
 {
     return service->package->manifest.name;
 }
 
-void service_set_state(struct service *service, enum service_state state)
+/* ---- what it is told to be ---- */
+
+int service_plan(struct service *service, struct orb_err *err)
 {
     struct supervisor *sup = service->sup;
+    AUTO_FREE char *state_root = xasprintf("%s/services", sup->setup.state_dir);
+    const char *lowered;
+    struct limits limits = limits_in_force(service->package, &service->bounds, &lowered);
+    struct plan_context context = {
+        .instance = sup->setup.instance,
+        .state_root = state_root,
+        .limits = limits,
+    };
+    struct plan plan;
+    char **capabilities;
+    int r = package_plan(service->package, (const char *const *)service->grants, &context, &plan,
+                         &capabilities, err);
 
-    if (service->state == state)
-        return;
-    log_info(sup->log, "service.state", KV("service", name_of(service)),
-             KV("from", state_name(service->state)), KV("to", state_name(state)));
-    service->state = state;
-    service->since_ms = now_ms();
-    if (sup->setup.on_state)
-        sup->setup.on_state(sup->setup.arg, name_of(service), state);
+    if (r < 0)
+        return r;
+    plan_fini(&service->spec.plan);
+    strings_free(service->spec.capabilities);
+    service->spec.plan = plan;
+    service->spec.capabilities = capabilities;
+    if (lowered && memcmp(&limits, &service->spec.limits, sizeof(limits)))
+        log_notice(sup->host.log, "service.limits-lowered", KV("service", service_name(service)),
+                   KV("limit", lowered));
+    service->spec.limits = limits;
+    sup->host.limited(sup->host.arg, service);
+    return 0;
 }
 
-void service_health_changed(struct service *service)
+const char *service_lacks(const struct service *service)
 {
-    if (service->sup->setup.on_health)
-        service->sup->setup.on_health(service->sup->setup.arg, name_of(service));
+    const char *absent = service->sup->setup.absent;
+    size_t len = absent ? strlen(absent) : 0;
+
+    for (char *const *uses = service->package->manifest.uses; absent && *uses; uses++)
+        if (!strncmp(*uses, absent, len) && (*uses)[len] == '@')
+            return absent;
+    return NULL;
 }
+
+bool service_enabled(const struct service *service)
+{
+    if (service->sup->setup.shipped_only && !service->package->shipped)
+        return false;
+    if (service_lacks(service))
+        return false;
+    return service->enabled < 0 ? service->package->manifest.enabled : service->enabled;
+}
+
+void service_hold_ports(const struct service *service)
+{
+    const struct supervisor_host *host = &service->sup->host;
+
+    host->ports(host->arg, service, service_enabled(service));
+}
+
+const char *service_missing(const struct service *service)
+{
+    if (service->sup->held && service->package->manifest.phase > PHASE_EARLY)
+        return "the configuration";
+    for (unsigned i = 0; service->requires[i]; i++)
+        if (service->requires[i] -> state != MACHINE_RUNNING)
+            return service_name(service->requires[i]);
+    return service->absent;
+}
+
+/* ---- what it says ---- */
 
 const char *service_degraded(const struct service *service)
 {
@@ -46,137 +123,297 @@ const char *service_degraded(const struct service *service)
     return service->problems.items[0].what;
 }
 
-/* The first dependency that is not Running, NULL when all are. */
-const char *service_missing(const struct service *service)
+static void health_changed(struct service *service)
 {
-    char *const *names = service->package->manifest.requires;
+    const struct supervisor_setup *setup = &service->sup->setup;
 
-    if (service->sup->held && service->package->manifest.phase > PHASE_EARLY)
-        return "the configuration";
-    for (; *names; names++) {
-        const struct service *other = supervisor_find(service->sup, *names);
-
-        if (!other || other->state != SERVICE_RUNNING)
-            return *names;
-    }
-    return NULL;
+    if (setup->on_health)
+        setup->on_health(setup->arg, service_name(service));
 }
 
-static const struct contract *find_contract(const struct supervisor *sup, const char *name,
-                                            size_t len)
+/* While a transaction is under way the revision that may come of it is as good. */
+void service_follow(struct service *service)
 {
-    for (unsigned i = 0; sup->setup.builtin[i]; i++) {
-        const char *have = contract_interface(sup->setup.builtin[i]);
+    const struct supervisor *sup = service->sup;
+    bool follows = !service->due || service->revision == service->due ||
+                   (sup->applying && service->revision == sup->applying);
 
-        if (strlen(have) == len && !strncmp(have, name, len))
-            return sup->setup.builtin[i];
-    }
-    for (unsigned i = 0; i < sup->count; i++) {
-        const struct contract *contract = sup->services[i]->package->contract;
-        const char *have = contract_interface(contract);
-
-        if (strlen(have) == len && !strncmp(have, name, len))
-            return contract;
-    }
-    return NULL;
+    if (follows == !service->behind_ms)
+        return;
+    service->behind_ms = follows ? 0 : supervisor_now(sup);
+    health_changed(service);
 }
 
-/* Do the interfaces the manifest uses exist, in a version that fits: same major, at least the
- * minor? */
-static int check_uses(const struct service *service, struct orb_err *err)
-{
-    for (char *const *uses = service->package->manifest.uses; *uses; uses++) {
-        size_t len = strcspn(*uses, "@");
-        const struct contract *contract = find_contract(service->sup, *uses, len);
-        unsigned want_major = 0, want_minor = 0, major = 0, minor = 0;
+/* ---- the actions of the table ---- */
 
-        if (!contract)
-            return orb_fail(err, ORB_E_VERSION, "%s uses %s, which no installed package provides",
-                            name_of(service), *uses);
-        sscanf(*uses + len, "@%u.%u", &want_major, &want_minor);
-        sscanf(contract_version(contract), "%u.%u", &major, &minor);
-        if (major != want_major || minor < want_minor)
-            return orb_fail(err, ORB_E_VERSION, "%s uses %s; installed is %.*s %u.%u",
-                            name_of(service), *uses, (int)len, *uses, major, minor);
-    }
-    return 0;
-}
-
-void service_spawn(struct service *service)
+static void spawn(struct service *service)
 {
-    const char *missing = service_missing(service);
+    const struct supervisor_host *host = &service->sup->host;
     struct orb_err err = {0};
 
-    service_set_state(service, SERVICE_STARTING);
-    service->waiting = missing != NULL;
-    if (missing) {
-        snprintf(service->reason, sizeof service->reason, "waiting for %s", missing);
-        return;
-    }
-    if (check_uses(service, &err) < 0 || worker_spawn(service, &err) < 0) {
-        log_error(service->sup->log, "service.spawn-failed", KV("service", name_of(service)),
-                  KV("error", err.text));
-        service_judge(service, false, err.text);
-    }
+    service->progress_ms = service->ready_ms = 0;
+    buf_clear(&service->attested);
+    if (service->misfit[0])
+        snprintf(service->reason, sizeof(service->reason), "%s", service->misfit);
+    else if (host->spawn(host->arg, service, &service->worker, &err) < 0)
+        snprintf(service->reason, sizeof(service->reason), "%s", err.text);
 }
 
-static void run(struct service *service)
+static void open_worker(struct service *service)
 {
-    struct worker *worker = service->worker;
+    const struct supervisor_host *host = &service->sup->host;
 
-    worker->ready_ms = now_ms();
-    liveness_ready(worker);
+    service->ready_ms = host->now_ms(host->arg);
     service->late = false;
-    restart_running(&service->restart, now_ms());
     service->degraded[0] = '\0';
-    peer_open(worker->peer);
-    log_info(service->sup->log, "service.ready", KV("service", name_of(service)),
-             KV("pid", worker->child.pid), KV("ms", worker->ready_ms - worker->started_ms));
-    service_set_state(service, SERVICE_RUNNING);
-    supervisor_consider(service->sup);
+    restart_running(&service->restart, service->ready_ms);
+    host->open(host->arg, service->worker);
 }
 
-void service_event(struct service *service, enum service_event event)
+static void act(struct service *service, enum machine_action action, const char *why)
 {
-    enum service_action action = machine_action(service->state, event);
+    const struct supervisor_host *host = &service->sup->host;
 
-    if (action == ACT_SPAWN && service->worker)
-        return; /* the old process has not ended yet */
     switch (action) {
-    case ACT_IGNORE:
+    case ACT_PROBE:
+        service->restart.breaker = BREAKER_HALF_OPEN;
+        /* fallthrough */
+    case ACT_RETRY:
+        service->restart.restarts++;
+        /* fallthrough */
+    case ACT_DISARM:
+        service->again = false;
+        service->next_ms = 0;
         break;
     case ACT_SPAWN:
-        uv_timer_stop(&service->timer);
-        if (event == EVENT_PROBE)
-            service->restart.breaker = BREAKER_HALF_OPEN;
-        if (event != EVENT_START)
-            service->restart.restarts++;
-        service_spawn(service);
+        spawn(service);
         break;
-    case ACT_RUN:
-        run(service);
-        break;
-    case ACT_JUDGE: /* the exit path calls service_judge itself, with the verdict */
+    case ACT_OPEN:
+        open_worker(service);
         break;
     case ACT_KILL:
-        service->late = service->late || event == EVENT_LATE;
-        if (service->worker)
-            worker_kill(service->worker,
-                        event == EVENT_LATE ? "not ready in time" : "no answer to ping in time");
+        host->kill(host->arg, service->worker, why);
         break;
     case ACT_STOP:
-        if (service->worker) {
-            worker_stop(service->worker);
-        } else {
-            service->waiting = false;
-            service_set_state(service, SERVICE_DISABLED);
-        }
+        host->stop(host->arg, service->worker);
         break;
-    case ACT_DISABLE:
-        uv_timer_stop(&service->timer);
-        service_set_state(service, SERVICE_DISABLED);
+    case ACT_AGAIN:
+        service->again = true;
         break;
-    case SERVICE_ACTIONS:
+    case ACT_STOPPED:
+        service->reason[0] = '\0';
+        break;
+    case ACT_ARM:
+        service->next_ms = host->now_ms(host->arg) + service->wait_ms;
+        break;
+    case ACT_NONE:
+    case ACT_GONE:
+        break;
+    case MACHINE_ACTIONS:
         abort();
     }
 }
+
+/* ---- the one way in ---- */
+
+static void show(struct service *service, enum service_state shown)
+{
+    struct supervisor *sup = service->sup;
+
+    if (service->shown == shown)
+        return;
+    log_info(sup->host.log, "service.state", KV("service", service_name(service)),
+             KV("from", state_name(service->shown)), KV("to", state_name(shown)));
+    service->shown = shown;
+    service->since_ms = supervisor_now(sup);
+    if (sup->setup.on_state)
+        sup->setup.on_state(sup->setup.arg, service_name(service), shown);
+}
+
+void service_event(struct service *service, enum machine_event event, const char *why)
+{
+    struct machine_step step = machine_step(service->state, event);
+
+    if (step.action == ACT_NONE)
+        return;
+    service->late = service->late || event == EVENT_LATE;
+    if (event == EVENT_LATE || event == EVENT_UNHEALTHY)
+        why = event == EVENT_LATE ? "not ready in time" : "no answer to ping in time";
+    act(service, step.action, why);
+    service->state = step.next;
+    supervisor_changed(service->sup);
+    show(service, machine_shown(step.next, service->shown));
+}
+
+/* ---- the end of a worker ---- */
+
+static enum machine_event exit_event(struct service *service, bool clean)
+{
+    struct supervisor *sup = service->sup;
+
+    if (!service->wanted || service->again || sup->stopping)
+        return EVENT_EXIT_STOPPED;
+    switch (restart_decide(&service->restart, &service->package->manifest, clean,
+                           supervisor_now(sup), sup->host.random(sup->host.arg),
+                           &service->wait_ms)) {
+    case RESTART_AFTER:
+        return EVENT_EXIT_RESTART;
+    case RESTART_BREAKER:
+        return EVENT_EXIT_BREAKER;
+    case RESTART_NONE:
+        break;
+    }
+    return clean ? EVENT_EXIT_FINISHED : EVENT_EXIT_FAILED;
+}
+
+void service_exited(struct service *service, const struct worker_exit *exit)
+{
+    struct supervisor *sup = service->sup;
+    enum machine_event event;
+
+    if (!exit->spawned && !exit->stopped)
+        log_error(sup->host.log, "service.spawn-failed", KV("service", service_name(service)),
+                  KV("error", exit->why));
+    if (exit->spawned && !(exit->clean && exit->stopped))
+        sup->host.crashed(sup->host.arg, service, exit);
+    service->worker = NULL;
+    service->pid = 0;
+    problems_fini(&service->problems);
+    event = exit_event(service, exit->clean);
+    if (event != EVENT_EXIT_STOPPED) {
+        snprintf(service->reason, sizeof(service->reason), "%s", exit->why);
+        log_warn(sup->host.log, "service.ended", KV("service", service_name(service)),
+                 KV("reason", exit->why),
+                 KV("next", event == EVENT_EXIT_RESTART   ? "restart"
+                            : event == EVENT_EXIT_BREAKER ? "breaker open"
+                                                          : "stays down"),
+                 KV("wait_ms", service->wait_ms));
+        service->gone = true;
+    }
+    service_event(service, event, NULL);
+}
+
+/* ---- what its worker reports ---- */
+
+static void on_started(void *arg, pid_t pid)
+{
+    struct service *service = arg;
+
+    service->pid = pid;
+    service->reason[0] = '\0';
+}
+
+static void on_attested(void *arg, const struct buf *report)
+{
+    struct service *service = arg;
+
+    buf_clear(&service->attested);
+    buf_add(&service->attested, report->data, report->len);
+}
+
+static void on_ready(void *arg, uint64_t revision)
+{
+    struct service *service = arg;
+
+    service->revision = revision;
+    service_event(service, EVENT_READY, NULL);
+    service_follow(service);
+}
+
+static void on_applied(void *arg, uint64_t revision)
+{
+    struct service *service = arg;
+
+    service->revision = revision;
+    service_follow(service);
+}
+
+static void on_progress(void *arg)
+{
+    struct service *service = arg;
+
+    service->progress_ms = supervisor_now(service->sup);
+}
+
+static void on_health(void *arg, const char *degraded)
+{
+    struct service *service = arg;
+
+    if (!strcmp(service->degraded, degraded))
+        return;
+    log_notice(service->sup->host.log, "service.health", KV("service", service_name(service)),
+               KV("degraded", degraded));
+    if (!service->degraded[0])
+        service->degraded_ms = supervisor_now(service->sup);
+    snprintf(service->degraded, sizeof(service->degraded), "%s", degraded);
+    health_changed(service);
+}
+
+/* A problem that came or went is worth a record: the list alone knows only the present. */
+static void log_difference(const struct service *service, const struct problems *before,
+                           const struct problems *after)
+{
+    struct log_sink *log = service->sup->host.log;
+    const char *name = service_name(service);
+
+    for (unsigned i = 0; i < after->count; i++)
+        if (!problems_find(before, after->items[i].key))
+            log_warn(log, "service.problem", KV("service", name), KV("what", after->items[i].what),
+                     KV("path", after->items[i].path));
+    for (unsigned i = 0; i < before->count; i++)
+        if (!problems_find(after, before->items[i].key))
+            log_notice(log, "service.problem-gone", KV("service", name),
+                       KV("what", before->items[i].what), KV("path", before->items[i].path));
+}
+
+static void on_problems(void *arg, const char *data, size_t len)
+{
+    struct service *service = arg;
+    struct problems fresh = {0};
+    struct orb_err err = {0};
+
+    if (problems_read(&service->problems, data, len, supervisor_now(service->sup), &fresh, &err) <
+        0) {
+        log_warn(service->sup->host.log, "service.problems-refused",
+                 KV("service", service_name(service)), KV("error", err.text));
+        return;
+    }
+    log_difference(service, &service->problems, &fresh);
+    problems_fini(&service->problems);
+    service->problems = fresh;
+    health_changed(service);
+}
+
+static void on_late(void *arg)
+{
+    service_event(arg, EVENT_LATE, NULL);
+}
+
+static void on_unhealthy(void *arg)
+{
+    service_event(arg, EVENT_UNHEALTHY, NULL);
+}
+
+static void on_failed(void *arg, const char *why)
+{
+    service_event(arg, EVENT_FAULT, why);
+}
+
+static void on_exited(void *arg, const struct worker_exit *exit)
+{
+    service_exited(arg, exit);
+}
+
+const struct worker_events service_worker_events = {
+    .started = on_started,
+    .attested = on_attested,
+    .ready = on_ready,
+    .applied = on_applied,
+    .progress = on_progress,
+    .health = on_health,
+    .problems = on_problems,
+    .late = on_late,
+    .unhealthy = on_unhealthy,
+    .failed = on_failed,
+    .exited = on_exited,
+};

@@ -3,6 +3,8 @@
  * read or write; so ownership and modes are looked at before every start. What is right already is
  * not touched: a file system that is read-only, and right, keeps nothing from starting. Nor is a
  * file that nobody at all may read: that was meant, and the service says what it makes of it. */
+#include "core/sup/state_dir.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -10,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/sup/internal.h"
+#include "core/sup/walk.h"
 
 #define MAX_DEPTH 8
 /* Looked at in one start when the directory is the service's already; a service may have made any
@@ -63,7 +65,7 @@ int state_dir_give(const char *dir, uint32_t uid, struct orb_err *err)
     giving.left = st.st_uid == uid ? MAX_ENTRIES : UINT32_MAX;
     /* What cannot be given below it the service finds and says, by its name: that is no reason not
      * to start it. The directory itself comes last, so its owner says that all below was given. */
-    dir_walk(dir, on_entry, &giving);
+    walk_dir(dir, on_entry, &giving);
     r = own_entry(&giving, AT_FDCWD, dir, &st, err);
     /* Not a bit more or less: without its own it is of no use to the service. */
     if (r == 0 && (st.st_mode & 0777) != 0700 && chmod(dir, 0700) < 0)

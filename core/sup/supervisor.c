@@ -1,146 +1,255 @@
-/* The supervisor's own life: services made from packages, plans made from grants, memory. */
+/* The supervisor as a whole: made from the packages, settled once per turn. */
+#include "core/sup/supervisor.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/base/own.h"
-#include "core/sup/internal.h"
+#include "core/base/suggest.h"
+#include "core/sup/boot.h"
+#include "core/sup/supervisor_internal.h"
 
-int service_replan(struct service *service, struct orb_err *err)
+struct service *supervisor_find(struct supervisor *sup, const char *name)
 {
-    AUTO_FREE char *state_root = xasprintf("%s/services", service->sup->setup.state_dir);
-    const char *lowered;
-    struct limits limits = limits_in_force(service->package, &service->bounds, &lowered);
-    struct plan_context context = {
-        .instance = service->sup->setup.instance,
-        .state_root = state_root,
-        .limits = limits,
-    };
-    struct plan plan;
-    char **capabilities;
-    int r = package_plan(service->package, (const char *const *)service->grants, &context, &plan,
-                         &capabilities, err);
-
-    if (r < 0)
-        return r;
-    plan_fini(&service->plan);
-    strings_free(service->capabilities);
-    service->plan = plan;
-    if (lowered && memcmp(&limits, &service->limits, sizeof limits))
-        log_notice(service->sup->log, "service.limits-lowered",
-                   KV("service", service->package->manifest.name), KV("limit", lowered));
-    service->limits = limits;
-    logs_limit(service->sup->setup.logs, service->package->manifest.name, limits.log_rate);
-    if (service->sup->setup.metrics)
-        metrics_limit(service->sup->setup.metrics, service->package->manifest.name,
-                      &(struct metrics_limits){.names = limits.metrics,
-                                               .rate = limits.metric_rate,
-                                               .first = service->package->shipped});
-    if (service->worker && service->worker->peer)
-        peer_limit(service->worker->peer, limits.queue_bytes, limits.requests);
-    service->capabilities = capabilities;
-    return 0;
-}
-
-void service_hold_ports(struct service *service)
-{
-    struct supervisor *sup = service->sup;
-    struct orb_err err = {0};
-
-    if (!service_enabled(service))
-        sandbox_release(sup->setup.sandbox, service->package->manifest.name);
-    else if (sandbox_hold(sup->setup.sandbox, &service->plan, &err) < 0)
-        log_error(sup->log, "service.port-not-held", KV("service", service->package->manifest.name),
-                  KV("error", err.text));
-}
-
-void supervisor_put(struct supervisor *sup)
-{
-    if (--sup->open_scopes)
-        return;
-    free(sup);
-}
-
-static void on_service_closed(struct loop_scope *scope)
-{
-    struct service *service = container_of(scope, struct service, scope);
-    struct supervisor *sup = service->sup;
-
-    plan_fini(&service->plan);
-    strings_free(service->capabilities);
-    strings_free(service->grants);
-    buf_fini(&service->attested);
-    problems_fini(&service->problems);
-    for (unsigned i = 0; i < CRASHES_KEPT; i++)
-        free(service->crashes[i].json);
-    free(service);
-    supervisor_put(sup);
-}
-
-static void on_supervisor_closed(struct loop_scope *scope)
-{
-    supervisor_put(container_of(scope, struct supervisor, scope));
-}
-
-void supervisor_close(struct supervisor *sup)
-{
-    if (!sup)
-        return;
     for (unsigned i = 0; i < sup->count; i++)
-        loop_scope_close(&sup->services[i]->scope);
-    loop_scope_close(&sup->scope);
+        if (!strcmp(service_name(sup->services[i]), name))
+            return sup->services[i];
+    return NULL;
 }
 
-int supervisor_new(const struct supervisor_setup *setup, struct supervisor **ret_supervisor,
-                   struct orb_err *err)
+int supervisor_lookup(struct supervisor *sup, const char *name, struct service **ret_service,
+                      struct orb_err *err)
 {
-    struct supervisor *sup = xcalloc(1, sizeof *sup);
-    int r = 0;
+    struct service *service = supervisor_find(sup, name);
+    const char *names[PACKAGE_MAX];
+    AUTO(buf) struct buf all = {0};
+    const char *near;
 
-    sup->setup = *setup;
-    sup->log = logs_sink(setup->logs);
-    sup->open_scopes = 1;
-    sup->held = true;
-    loop_scope_init(&sup->scope, on_supervisor_closed);
-    uv_timer_init(setup->loop, &sup->phase_timer);
-    loop_scope_adopt(&sup->scope, (uv_handle_t *)&sup->phase_timer);
-    uv_timer_init(setup->loop, &sup->quota_timer);
-    loop_scope_adopt(&sup->scope, (uv_handle_t *)&sup->quota_timer);
-    uv_unref((uv_handle_t *)&sup->quota_timer);
-    for (unsigned i = 0; r == 0 && i < setup->packages->count; i++) {
-        struct service *service = xcalloc(1, sizeof *service);
-
-        service->sup = sup;
-        service->package = setup->packages->items[i];
-        service->enabled = -1;
-        service->state = SERVICE_DISABLED;
-        service->since_ms = now_ms();
-        loop_scope_init(&service->scope, on_service_closed);
-        uv_timer_init(setup->loop, &service->timer);
-        loop_scope_adopt(&service->scope, (uv_handle_t *)&service->timer);
-        sup->services[sup->count++] = service;
-        sup->open_scopes++;
-        if (service->package->phase_raised)
-            log_warn(sup->log, "service.phase-ignored",
-                     KV("service", service->package->manifest.name),
-                     KV("asked", phase_name(service->package->asked_phase)),
-                     KV("phase", phase_name(service->package->manifest.phase)));
-        if (!service->package->shipped) {
-            service->grants = xcalloc(1, sizeof *service->grants); /* nothing until granted */
-            service->enabled = 0;
-        }
-        r = service_replan(service, err);
-        if (r == 0)
-            service_hold_ports(service);
+    if (service) {
+        if (ret_service)
+            *ret_service = service;
+        return 0;
     }
-    if (r < 0) {
-        supervisor_close(sup);
-        return r;
+    for (unsigned i = 0; i < sup->count; i++) {
+        names[i] = service_name(sup->services[i]);
+        buf_addf(&all, "%s%s", i ? ", " : "", names[i]);
     }
-    *ret_supervisor = sup;
-    return 0;
+    near = suggest_nearest(name, names, sup->count);
+    return orb_fail(err, ORB_E_NOT_FOUND, "no service \"%s\"; there are: %s%s%s%s", name,
+                    buf_str(&all), near ? "; did you mean " : "", near ? near : "",
+                    near ? "?" : "");
 }
 
 enum boot_phase supervisor_phase(const struct supervisor *sup)
 {
     return sup->phase;
+}
+
+/* ---- settling ---- */
+
+/* Timers that are due, and starts that were put off until the worker had ended. */
+static void settle_service(struct service *service)
+{
+    struct supervisor *sup = service->sup;
+    const struct manifest *m = &service->package->manifest;
+    uint64_t now = supervisor_now(sup);
+
+    if (service->next_ms && now >= service->next_ms)
+        service_event(service, service->state == MACHINE_FAILED ? EVENT_PROBE : EVENT_RETRY, NULL);
+    if (service->state == MACHINE_RUNNING && restart_settle(&service->restart, m, now))
+        log_notice(sup->host.log, "service.breaker-closed", KV("service", m->name));
+    if (service->again && service->state == MACHINE_DISABLED) {
+        restart_reset(&service->restart);
+        service_event(service, EVENT_START, NULL);
+    }
+}
+
+static void tell_dependants(struct service *gone)
+{
+    struct supervisor *sup = gone->sup;
+
+    gone->gone = false;
+    for (unsigned i = 0; i < sup->count; i++)
+        for (struct service **r = sup->services[i]->requires; *r; r++)
+            if (*r == gone && sup->services[i]->state == MACHINE_RUNNING)
+                log_notice(sup->host.log, "service.dependency-gone",
+                           KV("service", service_name(sup->services[i])),
+                           KV("dependency", service_name(gone)));
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+    return !a || (b && b < a) ? b : a;
+}
+
+static void plan_wake(struct supervisor *sup)
+{
+    uint64_t at = boot_due(sup);
+
+    for (unsigned i = 0; i < sup->count; i++) {
+        const struct service *s = sup->services[i];
+
+        at = sooner(at, s->next_ms);
+        if (s->state == MACHINE_RUNNING)
+            at = sooner(at, restart_settles_at(&s->restart, &s->package->manifest));
+    }
+    sup->host.wake(sup->host.arg, at);
+}
+
+void supervisor_settle(struct supervisor *sup)
+{
+    if (sup->stopped_told)
+        return;
+    for (unsigned i = 0; i < sup->count; i++) {
+        if (!sup->stopping)
+            settle_service(sup->services[i]);
+        if (sup->services[i]->gone)
+            tell_dependants(sup->services[i]);
+    }
+    if (!sup->stopping)
+        boot_settle(sup);
+    else if (boot_settle_stop(sup))
+        sup->stopped_told = true;
+    plan_wake(sup);
+    if (sup->stopped_told)
+        sup->setup.on_stopped(sup->setup.arg);
+}
+
+/* ---- orders of the host ---- */
+
+void supervisor_start(struct supervisor *sup)
+{
+    sup->started_ms = supervisor_now(sup);
+    for (unsigned i = 0; i < sup->count; i++) {
+        struct service *s = sup->services[i];
+
+        s->wanted = service_enabled(s);
+        if (s->wanted)
+            service_event(s, EVENT_START, NULL);
+    }
+    supervisor_changed(sup);
+}
+
+void supervisor_release(struct supervisor *sup)
+{
+    if (!sup->held)
+        return;
+    sup->held = false;
+    supervisor_changed(sup);
+}
+
+void supervisor_stop(struct supervisor *sup)
+{
+    sup->stopping = true;
+    supervisor_changed(sup);
+}
+
+/* ---- its life ---- */
+
+static const struct contract *find_contract(const struct supervisor *sup, const char *name,
+                                            size_t len)
+{
+    for (unsigned i = 0; sup->setup.builtin[i]; i++) {
+        const char *have = contract_interface(sup->setup.builtin[i]);
+
+        if (strlen(have) == len && !strncmp(have, name, len))
+            return sup->setup.builtin[i];
+    }
+    for (unsigned i = 0; i < sup->count; i++) {
+        const struct contract *contract = sup->services[i]->package->contract;
+        const char *have = contract_interface(contract);
+
+        if (strlen(have) == len && !strncmp(have, name, len))
+            return contract;
+    }
+    return NULL;
+}
+
+/* Do the interfaces the manifest uses exist, in a version that fits: same major, at least the
+ * minor? What does not is written to misfit. */
+static void check_uses(struct service *service)
+{
+    struct orb_err err = {0};
+
+    for (char *const *uses = service->package->manifest.uses; *uses && !err.code; uses++) {
+        size_t len = strcspn(*uses, "@");
+        const struct contract *contract = find_contract(service->sup, *uses, len);
+        unsigned want_major = 0, want_minor = 0, major = 0, minor = 0;
+
+        if (!contract) {
+            orb_fail(&err, ORB_E_VERSION, "%s uses %s, which no installed package provides",
+                     service_name(service), *uses);
+            break;
+        }
+        sscanf(*uses + len, "@%u.%u", &want_major, &want_minor);
+        sscanf(contract_version(contract), "%u.%u", &major, &minor);
+        if (major != want_major || minor < want_minor)
+            orb_fail(&err, ORB_E_VERSION, "%s uses %s; installed is %.*s %u.%u",
+                     service_name(service), *uses, (int)len, *uses, major, minor);
+    }
+    snprintf(service->misfit, sizeof(service->misfit), "%s", err.text);
+}
+
+/* Names to services: packages do not change as long as the daemon runs. */
+static void resolve(struct service *service)
+{
+    char *const *names = service->package->manifest.requires;
+    unsigned count = 0;
+
+    while (names[count])
+        count++;
+    service->requires = xcalloc(count + 1, sizeof(*service->requires));
+    count = 0;
+    for (; *names; names++) {
+        struct service *other = supervisor_find(service->sup, *names);
+
+        if (other)
+        service->requires[count++] = other;
+        else if (!service->absent) service->absent = *names;
+    }
+    check_uses(service);
+}
+
+static int add(struct supervisor *sup, const struct package *package, struct orb_err *err)
+{
+    struct service *service = service_new(sup, package);
+    int r;
+
+    sup->services[sup->count++] = service;
+    if (package->phase_raised)
+        log_warn(sup->host.log, "service.phase-ignored", KV("service", package->manifest.name),
+                 KV("asked", phase_name(package->asked_phase)),
+                 KV("phase", phase_name(package->manifest.phase)));
+    r = service_plan(service, err);
+    if (r == 0)
+        service_hold_ports(service);
+    return r;
+}
+
+int supervisor_new(const struct supervisor_setup *setup, const struct supervisor_host *host,
+                   struct supervisor **ret_supervisor, struct orb_err *err)
+{
+    struct supervisor *sup = xcalloc(1, sizeof(*sup));
+    int r = 0;
+
+    sup->setup = *setup;
+    sup->host = *host;
+    sup->held = true;
+    for (unsigned i = 0; r == 0 && i < setup->packages->count; i++)
+        r = add(sup, setup->packages->items[i], err);
+    if (r < 0) {
+        supervisor_free(sup);
+        return r;
+    }
+    for (unsigned i = 0; i < sup->count; i++)
+        resolve(sup->services[i]);
+    *ret_supervisor = sup;
+    return 0;
+}
+
+void supervisor_free(struct supervisor *sup)
+{
+    for (unsigned i = 0; sup && i < sup->count; i++)
+        service_free(sup->services[i]);
+    free(sup);
 }

@@ -1,11 +1,12 @@
 /* Walking through a directory that a service may have filled: a link is an entry, never a way. */
+#include "core/sup/walk.h"
+
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include "core/sup/internal.h"
 
 /* false: visit stopped it. */
 static bool walk(int dir_fd, const char *name, unsigned depth, walk_fn *visit, void *arg)
@@ -32,7 +33,7 @@ static bool walk(int dir_fd, const char *name, unsigned depth, walk_fn *visit, v
     return next != WALK_STOP;
 }
 
-void dir_walk(const char *dir, walk_fn *visit, void *arg)
+void walk_dir(const char *dir, walk_fn *visit, void *arg)
 {
     walk(AT_FDCWD, dir, 0, visit, arg);
 }

@@ -1,31 +1,65 @@
-/* One worker process: spawn, descriptors on the loop, readiness and health deadlines, its end. */
-#include "core/sup/internal.h"
+/* See worker.h. Memory goes with the last close callback of its handles. */
+#include "core/sup/worker.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "core/base/own.h"
+#include "core/loop/watch.h"
+#include "core/sup/liveness.h"
+#include "core/sup/pace.h"
+#include "core/sup/state_dir.h"
 
-static const char *name_of(const struct worker *worker)
-{
-    return worker->service->package->manifest.name;
-}
+#define EOF_GRACE_MS 200  /* between end of file and kill */
+#define HANG_GRACE_MS 300 /* between SIGABRT (for a stack) and SIGKILL */
+#define OUTPUT_READS 4    /* of 16 KiB a turn: a flood of one service must not starve the others */
+
+struct worker {
+    const struct worker_host *host;
+    const struct worker_spec *spec;     /* not to be used after exited */
+    const struct worker_events *events; /* likewise */
+    void *arg;
+    struct sandbox_child child; /* pid 0: there is no process yet */
+    struct ipc_peer *peer;      /* NULL once closed */
+    struct loop_scope scope;
+    struct loop_watch exit_poll; /* pidfd */
+    struct loop_watch stderr_poll;
+    uv_timer_t timer; /* ready deadline, then stop deadline, then kill grace */
+    uv_timer_t ping_timer;
+    uint64_t started_ms, ready_ms;
+    struct pace pace;
+    struct liveness liveness;
+    bool said_hello;
+    bool stopping;
+    bool killed;
+    bool ended;
+    bool stderr_open;
+    char reason[ORB_ERR_TEXT]; /* why it is being ended, "" if by itself */
+    /* The thread that makes the state directory ready. */
+    uv_work_t work;
+    char *state_dir; /* NULL: it has none */
+    uint32_t uid;
+    struct orb_err no_dir; /* there is no directory: code 0: there is */
+    struct orb_err not_given;
+};
 
 /* ---- the end ---- */
 
 static void on_closed(struct loop_scope *scope)
 {
     struct worker *worker = container_of(scope, struct worker, scope);
-    struct supervisor *sup = worker->sup; /* the service may be gone already */
+    const struct worker_host *host = worker->host;
 
-    close(worker->child.pidfd);
-    close(worker->child.stderr_fd);
-    close(worker->child.crash_fd);
+    if (worker->child.pid) {
+        close(worker->child.pidfd);
+        close(worker->child.stderr_fd);
+        close(worker->child.crash_fd);
+    }
+    free(worker->state_dir);
     free(worker);
-    supervisor_put(sup);
+    host->freed(host->arg);
 }
 
 static void read_stderr(struct worker *worker)
@@ -33,11 +67,10 @@ static void read_stderr(struct worker *worker)
     char data[16384];
     ssize_t n;
 
-    /* At most 64 KiB a turn: a flood of one service must not starve the others. */
-    for (int i = 0; i < 4; i++) {
-        n = read(worker->child.stderr_fd, data, sizeof data);
+    for (int i = 0; i < OUTPUT_READS; i++) {
+        n = read(worker->child.stderr_fd, data, sizeof(data));
         if (n > 0) {
-            logs_output(worker->service->sup->setup.logs, name_of(worker), data, (size_t)n);
+            logs_output(worker->host->logs, worker->child.service, data, (size_t)n);
             continue;
         }
         if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
@@ -69,52 +102,58 @@ static void describe_verdict(const struct worker *worker, const struct verdict *
         snprintf(text, size, "exited with status %d%s", v->status, when);
 }
 
+/* Says that it is over, and lets go of itself. */
+static void end(struct worker *worker, struct worker_exit *exit)
+{
+    worker->ended = true;
+    exit->stopped = worker->stopping;
+    exit->ended_because = worker->reason;
+    worker->events->exited(worker->arg, exit);
+    loop_scope_close(&worker->scope);
+}
+
+static void end_without_process(struct worker *worker, const char *why)
+{
+    end(worker, &(struct worker_exit){.clean = worker->stopping, .why = why});
+}
+
 static void finish(struct worker *worker)
 {
-    struct service *service = worker->service;
-    struct supervisor *sup = service->sup;
     struct verdict verdict = {0};
-    struct orb_err err = {0};
-    char reason[512]; /* the service keeps its beginning */
-    bool clean;
+    char why[512]; /* the service keeps its beginning */
 
-    if (sandbox_reap(sup->setup.sandbox, &worker->child, &verdict, &err) != 0)
+    if (sandbox_reap(worker->host->sandbox, &worker->child, &verdict, NULL) != 0)
         return; /* not ended yet: a spurious wake-up */
     read_stderr(worker);
     if (worker->peer)
         peer_close(worker->peer);
     worker->peer = NULL;
-    clean = !verdict.signaled && verdict.status == 0;
-    describe_verdict(worker, &verdict, reason, sizeof reason);
-    log_info(sup->log, "worker.exited", KV("service", name_of(worker)),
-             KV("pid", worker->child.pid), KV("how", reason));
-    if (!(clean && worker->stopping))
-        crash_record(service, worker, &verdict);
-    service->worker = NULL;
-    problems_fini(&service->problems);
-    loop_scope_close(&worker->scope);
-    service_judge(service, clean, reason);
+    describe_verdict(worker, &verdict, why, sizeof(why));
+    log_info(worker->host->log, "worker.exited", KV("service", worker->child.service),
+             KV("pid", worker->child.pid), KV("how", (const char *)why));
+    end(worker, &(struct worker_exit){.spawned = true,
+                                      .clean = !verdict.signaled && verdict.status == 0,
+                                      .reached_ready = worker->ready_ms != 0,
+                                      .pid = worker->child.pid,
+                                      .uptime_ms = now_ms() - worker->started_ms,
+                                      .verdict = &verdict,
+                                      .why = why});
 }
 
 static void on_exit_ready(struct loop_watch *poll, int status, int events)
 {
     struct worker *worker = container_of(poll, struct worker, exit_poll);
 
-    if (worker->service->worker == worker)
+    if (!worker->ended)
         finish(worker);
 }
 
-bool supervisor_worker_ended(struct supervisor *sup, pid_t pid)
+bool worker_ended(struct worker *worker, pid_t pid)
 {
-    for (unsigned i = 0; i < sup->count; i++) {
-        struct worker *worker = sup->services[i]->worker;
-
-        if (!worker || worker->child.pid != pid)
-            continue;
-        finish(worker);
-        return true;
-    }
-    return false;
+    if (!pid || worker->child.pid != pid)
+        return false;
+    finish(worker);
+    return true;
 }
 
 static void on_stderr(struct loop_watch *poll, int status, int events)
@@ -126,29 +165,29 @@ static void on_kill_late(uv_timer_t *timer)
 {
     struct worker *worker = container_of(timer, struct worker, timer);
 
-    sandbox_kill(worker->service->sup->setup.sandbox, &worker->child, SIGKILL);
+    sandbox_kill(worker->host->sandbox, &worker->child, SIGKILL);
 }
 
-void worker_kill(struct worker *worker, const char *reason)
+void worker_kill(struct worker *worker, const char *why)
 {
     if (worker->killed)
         return;
     worker->killed = true;
-    if (reason != worker->reason) /* it may be the one kept already */
-        snprintf(worker->reason, sizeof worker->reason, "%s", reason);
-    log_warn(worker->service->sup->log, "worker.kill", KV("service", name_of(worker)),
-             KV("reason", reason));
+    if (why != worker->reason) /* it may be the one kept already */
+        snprintf(worker->reason, sizeof(worker->reason), "%s", why);
+    log_warn(worker->host->log, "worker.kill", KV("service", worker->spec->name),
+             KV("reason", why));
+    if (!worker->child.pid)
+        return; /* on_prepared sees it */
     uv_timer_stop(&worker->ping_timer);
     /* SIGABRT first: the in-worker handler records where it hangs. */
-    sandbox_kill(worker->service->sup->setup.sandbox, &worker->child, SIGABRT);
+    sandbox_kill(worker->host->sandbox, &worker->child, SIGABRT);
     uv_timer_start(&worker->timer, on_kill_late, HANG_GRACE_MS, 0);
 }
 
 static void on_stop_late(uv_timer_t *timer)
 {
-    struct worker *worker = container_of(timer, struct worker, timer);
-
-    worker_kill(worker, "did not stop in time");
+    worker_kill(container_of(timer, struct worker, timer), "did not stop in time");
 }
 
 void worker_stop(struct worker *worker)
@@ -156,13 +195,71 @@ void worker_stop(struct worker *worker)
     if (worker->stopping || worker->killed)
         return;
     worker->stopping = true;
+    if (!worker->child.pid)
+        return; /* on_prepared sees it */
     uv_timer_stop(&worker->ping_timer);
     if (worker->peer && worker->said_hello) {
         peer_stop(worker->peer);
-        uv_timer_start(&worker->timer, on_stop_late, worker->service->limits.stop_ms, 0);
+        uv_timer_start(&worker->timer, on_stop_late, worker->spec->limits.stop_ms, 0);
     } else {
-        sandbox_kill(worker->service->sup->setup.sandbox, &worker->child, SIGKILL);
+        sandbox_kill(worker->host->sandbox, &worker->child, SIGKILL);
     }
+}
+
+/* ---- deadlines ---- */
+
+static uint64_t spent(struct worker *worker)
+{
+    return pace_spent(&worker->pace, worker->child.pid, now_ms());
+}
+
+static void on_ready_tick(uv_timer_t *timer)
+{
+    struct worker *worker = container_of(timer, struct worker, timer);
+
+    if (!liveness_ready_over(&worker->liveness, &worker->spec->limits, spent(worker)))
+        return;
+    uv_timer_stop(timer);
+    worker->events->late(worker->arg);
+}
+
+static void expect_ready(struct worker *worker)
+{
+    uint64_t tick = liveness_ready_tick(&worker->spec->limits);
+
+    liveness_alive(&worker->liveness);
+    pace_start(&worker->pace, worker->child.pid, now_ms());
+    uv_timer_start(&worker->timer, on_ready_tick, tick, tick);
+}
+
+static void on_ping(uv_timer_t *timer)
+{
+    struct worker *worker = container_of(timer, struct worker, ping_timer);
+
+    if (liveness_ping_over(&worker->liveness, &worker->spec->limits, spent(worker)))
+        worker->events->unhealthy(worker->arg);
+    else if (worker->peer)
+        peer_ping(worker->peer);
+}
+
+void worker_open(struct worker *worker)
+{
+    uint64_t every = worker->spec->limits.ping_every_ms;
+
+    worker->ready_ms = now_ms();
+    uv_timer_stop(&worker->timer);
+    liveness_alive(&worker->liveness);
+    pace_start(&worker->pace, worker->child.pid, worker->ready_ms);
+    uv_timer_start(&worker->ping_timer, on_ping, every, every);
+    peer_open(worker->peer);
+    log_info(worker->host->log, "service.ready", KV("service", worker->spec->name),
+             KV("pid", worker->child.pid), KV("ms", worker->ready_ms - worker->started_ms));
+}
+
+void worker_limit(struct worker *worker)
+{
+    if (worker->peer)
+        peer_limit(worker->peer, worker->spec->limits.queue_bytes, worker->spec->limits.requests);
 }
 
 /* ---- what the broker tells ---- */
@@ -170,17 +267,17 @@ void worker_stop(struct worker *worker)
 static void on_hello(void *arg)
 {
     struct worker *worker = arg;
-    struct service *service = worker->service;
+    AUTO(buf) struct buf report = {0};
     struct orb_err err = {0};
+    int r =
+        sandbox_attest(worker->host->sandbox, &worker->child, &worker->spec->plan, &report, &err);
 
     worker->said_hello = true;
-    buf_clear(&service->attested);
-    if (sandbox_attest(service->sup->setup.sandbox, &worker->child, &service->plan,
-                       &service->attested, &err) < 0) {
-        log_error(service->sup->log, "worker.not-confined", KV("service", name_of(worker)),
+    worker->events->attested(worker->arg, &report);
+    if (r < 0) {
+        log_error(worker->host->log, "worker.not-confined", KV("service", worker->spec->name),
                   KV("error", err.text));
-        worker_kill(worker, err.text);
-        return;
+        worker->events->failed(worker->arg, err.text);
     }
 }
 
@@ -188,42 +285,30 @@ static void on_ready(void *arg, uint64_t revision)
 {
     struct worker *worker = arg;
 
-    worker->service->revision = revision;
-    if (!worker->stopping && !worker->killed)
-        service_event(worker->service, EVENT_READY);
-    service_follow(worker->service);
+    worker->events->ready(worker->arg, revision);
 }
 
 static void on_applied(void *arg, uint64_t revision)
 {
     struct worker *worker = arg;
 
-    worker->service->revision = revision;
-    service_follow(worker->service);
+    worker->events->applied(worker->arg, revision);
 }
 
 static void on_pong(void *arg, const char *degraded)
 {
     struct worker *worker = arg;
-    struct service *service = worker->service;
 
-    liveness_alive(worker);
-    if (!strcmp(service->degraded, degraded))
-        return;
-    log_notice(service->sup->log, "service.health", KV("service", name_of(worker)),
-               KV("degraded", degraded));
-    if (!service->degraded[0])
-        service->degraded_ms = now_ms();
-    snprintf(service->degraded, sizeof service->degraded, "%s", degraded);
-    service_health_changed(service);
+    liveness_alive(&worker->liveness);
+    worker->events->health(worker->arg, degraded);
 }
 
 static void on_progress(void *arg)
 {
     struct worker *worker = arg;
 
-    worker->progress_ms = now_ms();
-    liveness_alive(worker);
+    liveness_alive(&worker->liveness);
+    worker->events->progress(worker->arg);
 }
 
 static void on_failed(void *arg, const char *text)
@@ -231,63 +316,36 @@ static void on_failed(void *arg, const char *text)
     struct worker *worker = arg;
 
     if (!worker->reason[0])
-        snprintf(worker->reason, sizeof worker->reason, "%s", text);
+        snprintf(worker->reason, sizeof(worker->reason), "%s", text);
 }
 
 static void on_log(void *arg, const char *data, size_t len)
 {
     struct worker *worker = arg;
 
-    logs_record(worker->service->sup->setup.logs, name_of(worker), data, len);
+    logs_record(worker->host->logs, worker->spec->name, data, len);
 }
 
 static void on_metric(void *arg, const char *data, size_t len)
 {
     struct worker *worker = arg;
 
-    metrics_frame(worker->service->sup->setup.metrics, name_of(worker), data, len, now_ms());
-}
-
-/* A problem that came or went is worth a record: the list alone knows only the present. */
-static void log_difference(const struct service *service, const struct problems *before,
-                           const struct problems *after)
-{
-    struct log_sink *log = service->sup->log;
-    const char *name = service->package->manifest.name;
-
-    for (unsigned i = 0; i < after->count; i++)
-        if (!problems_find(before, after->items[i].key))
-            log_warn(log, "service.problem", KV("service", name), KV("what", after->items[i].what),
-                     KV("path", after->items[i].path));
-    for (unsigned i = 0; i < before->count; i++)
-        if (!problems_find(after, before->items[i].key))
-            log_notice(log, "service.problem-gone", KV("service", name),
-                       KV("what", before->items[i].what), KV("path", before->items[i].path));
+    metrics_frame(worker->host->metrics, worker->spec->name, data, len, now_ms());
 }
 
 static void on_problems(void *arg, const char *data, size_t len)
 {
     struct worker *worker = arg;
-    struct service *service = worker->service;
-    struct problems fresh = {0};
-    struct orb_err err = {0};
 
-    if (problems_read(&service->problems, data, len, now_ms(), &fresh, &err) < 0) {
-        log_warn(service->sup->log, "service.problems-refused", KV("service", name_of(worker)),
-                 KV("error", err.text));
-        return;
-    }
-    log_difference(service, &service->problems, &fresh);
-    problems_fini(&service->problems);
-    service->problems = fresh;
-    service_health_changed(service);
+    worker->events->problems(worker->arg, data, len);
 }
 
 static void on_eof_grace(uv_timer_t *timer)
 {
     struct worker *worker = container_of(timer, struct worker, timer);
 
-    worker_kill(worker, worker->reason[0] ? worker->reason : "closed its connection and lived on");
+    worker->events->failed(worker->arg, worker->reason[0] ? worker->reason
+                                                          : "closed its connection and lived on");
 }
 
 static void on_peer_closed(void *arg, const struct orb_err *err)
@@ -297,11 +355,11 @@ static void on_peer_closed(void *arg, const struct orb_err *err)
     worker->peer = NULL;
     uv_timer_stop(&worker->ping_timer);
     if (err && (err->code == ORB_E_PROTOCOL || err->code == ORB_E_VERSION)) {
-        worker_kill(worker, err->text);
+        worker->events->failed(worker->arg, err->text);
         return;
     }
     if (err && err->code == ORB_E_LIMIT)
-        snprintf(worker->reason, sizeof worker->reason, "%s", err->text);
+        snprintf(worker->reason, sizeof(worker->reason), "%s", err->text);
     if (!worker->killed)
         uv_timer_start(&worker->timer, on_eof_grace, EOF_GRACE_MS, 0);
 }
@@ -309,18 +367,17 @@ static void on_peer_closed(void *arg, const struct orb_err *err)
 static void on_welcome(void *arg, struct json_write *w)
 {
     const struct worker *worker = arg;
-    const struct service *service = worker->service;
 
-    json_write_string(w, "instance", service->plan.instance);
+    json_write_string(w, "instance", worker->spec->plan.instance);
     json_write_array(w, "config");
-    for (char **c = service->capabilities; *c; c++)
+    for (char **c = worker->spec->capabilities; *c; c++)
         if (!strncmp(*c, "config.read:", 12))
             json_write_string(w, NULL, *c + 12);
     json_write_end(w);
-    json_write_string(w, "plan", service->plan.hash);
+    json_write_string(w, "plan", worker->spec->plan.hash);
 }
 
-static const struct peer_events events = {
+static const struct peer_events peer_events = {
     .hello = on_hello,
     .welcome = on_welcome,
     .ready = on_ready,
@@ -336,55 +393,38 @@ static const struct peer_events events = {
 
 /* ---- the start ---- */
 
-static bool reads_config(const struct service *service)
+static bool reads_config(const struct worker_spec *spec)
 {
-    for (char **c = service->capabilities; *c; c++)
+    for (char **c = spec->capabilities; *c; c++)
         if (!strncmp(*c, "config.read:", 12))
             return true;
     return false;
 }
 
-/* The state directory belongs to the service's uid, which may differ from the last run's. One that
- * cannot be given is no end: the service knows best what it can do without. */
-static int own_state(const struct service *service, struct orb_err *err)
-{
-    const char *dir = service->plan.state_dir;
-    struct orb_err why = {0};
-    int r;
-
-    if (!dir)
-        return 0;
-    r = dir_make(dir, 0700, err);
-    if (r == 0 && state_dir_give(dir, service->plan.uid, &why) < 0)
-        log_error(service->sup->log, "service.state-not-given",
-                  KV("service", service->package->manifest.name), KV("error", why.text));
-    return r;
-}
-
 static int add_peer(struct worker *worker, struct orb_err *err)
 {
-    struct service *service = worker->service;
+    const struct worker_spec *s = worker->spec;
     struct peer_spec spec = {
         .kind = PEER_SERVICE,
-        .capabilities = (const char *const *)service->capabilities,
-        .contract = service->package->contract,
-        .has_config = reads_config(service),
-        .progress_ms = service->limits.progress_ms,
-        .queue_bytes = service->limits.queue_bytes,
-        .requests = service->limits.requests,
-        .events = &events,
+        .capabilities = (const char *const *)s->capabilities,
+        .contract = s->contract,
+        .has_config = reads_config(s),
+        .progress_ms = s->limits.progress_ms,
+        .queue_bytes = s->limits.queue_bytes,
+        .requests = s->limits.requests,
+        .events = &peer_events,
         .arg = worker,
     };
 
-    snprintf(spec.name, sizeof spec.name, "%s", name_of(worker));
-    worker->peer = broker_add_peer(service->sup->setup.broker, worker->child.ipc_fd, &spec, err);
+    snprintf(spec.name, sizeof(spec.name), "%s", s->name);
+    worker->peer = broker_add_peer(worker->host->broker, worker->child.ipc_fd, &spec, err);
     worker->child.ipc_fd = -1;
-    return worker->peer ? 0 : err ? err->code : ORB_E_INTERNAL;
+    return worker->peer ? 0 : err->code;
 }
 
 static void watch(struct worker *worker)
 {
-    uv_loop_t *loop = worker->service->sup->setup.loop;
+    uv_loop_t *loop = worker->host->loop;
 
     loop_watch_init(&worker->exit_poll, loop, &worker->scope, worker->child.pidfd, on_exit_ready);
     loop_watch_set(&worker->exit_poll, UV_READABLE);
@@ -397,30 +437,66 @@ static void watch(struct worker *worker)
     loop_scope_adopt(&worker->scope, (uv_handle_t *)&worker->ping_timer);
 }
 
-int worker_spawn(struct service *service, struct orb_err *err)
+static void start(struct worker *worker)
 {
-    AUTO_FREE struct worker *worker = xcalloc(1, sizeof *worker);
-    int r = quota_check(service, err);
+    struct orb_err err = {0};
 
-    if (!r)
-        r = own_state(service, err);
-    if (r < 0)
-        return r;
-    worker->service = service;
-    worker->sup = service->sup;
+    if (sandbox_spawn(worker->host->sandbox, &worker->spec->plan, &worker->child, &err) < 0) {
+        worker->child.pid = 0;
+        end_without_process(worker, err.text);
+        return;
+    }
     worker->started_ms = now_ms();
-    r = sandbox_spawn(service->sup->setup.sandbox, &service->plan, &worker->child, err);
-    if (r < 0)
-        return r;
-    service->reason[0] = '\0';
-    service->worker = worker;
-    service->sup->open_scopes++; /* put back by on_closed */
-    loop_scope_init(&worker->scope, on_closed);
     watch(worker);
-    r = add_peer(worker, err);
-    liveness_spawned(worker);
-    if (r < 0)
-        worker_kill(worker, err ? err->text : "no connection");
-    take_ptr(worker); /* the loop's and the service's from here on */
-    return 0;
+    worker->events->started(worker->arg, worker->child.pid);
+    expect_ready(worker);
+    if (add_peer(worker, &err) < 0)
+        worker->events->failed(worker->arg, err.text);
+}
+
+/* The state directory belongs to the service's uid, which may differ from the last run's. One that
+ * cannot be given is no end: the service knows best what it can do without. */
+static void on_prepare(uv_work_t *work)
+{
+    struct worker *worker = container_of(work, struct worker, work);
+
+    if (dir_make(worker->state_dir, 0700, &worker->no_dir) == 0)
+        state_dir_give(worker->state_dir, worker->uid, &worker->not_given);
+}
+
+static void on_prepared(uv_work_t *work, int status)
+{
+    struct worker *worker = container_of(work, struct worker, work);
+
+    if (worker->not_given.code)
+        log_error(worker->host->log, "service.state-not-given", KV("service", worker->spec->name),
+                  KV("error", worker->not_given.text));
+    if (worker->stopping || worker->killed)
+        end_without_process(worker, worker->reason);
+    else if (worker->no_dir.code)
+        end_without_process(worker, worker->no_dir.text);
+    else
+        start(worker);
+}
+
+static void on_nothing(uv_work_t *work)
+{
+}
+
+struct worker *worker_spawn(const struct worker_host *host, const struct worker_spec *spec,
+                            const struct worker_events *events, void *arg)
+{
+    struct worker *worker = xcalloc(1, sizeof(*worker));
+
+    worker->host = host;
+    worker->spec = spec;
+    worker->events = events;
+    worker->arg = arg;
+    worker->uid = spec->plan.uid;
+    if (spec->plan.state_dir)
+        worker->state_dir = xstrdup(spec->plan.state_dir);
+    loop_scope_init(&worker->scope, on_closed);
+    uv_queue_work(host->loop, &worker->work, worker->state_dir ? on_prepare : on_nothing,
+                  on_prepared);
+    return worker;
 }

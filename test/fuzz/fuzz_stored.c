@@ -12,7 +12,8 @@
 #include "core/base/own.h"
 #include "core/ipc/frame.h"
 #include "core/json/scan.h"
-#include "core/sup/internal.h"
+#include "core/sup/report.h"
+#include "core/sup/supervisor_internal.h"
 #include "test/fuzz/bounds.h"
 
 #define MOST_MS 500.0 /* for an input of 4 KB, with sanitizers */
@@ -55,12 +56,11 @@ static void crashes(const char *dir, size_t size)
     AUTO(buf) struct buf text = {0};
 
     sup.services[0] = &service;
-    must(supervisor_crashes(&sup, "a", &text, NULL) == 0, "no crashes");
+    must(report_crashes(&sup, "a", &text, NULL) == 0, "no crashes");
     must_fit(text.len, 4096, 8, size);
     must(text.len < FRAME_MAX && json_scan(text.data, text.len, NULL, NULL) == 0,
          "reports that are no JSON");
-    for (unsigned i = 0; i < CRASHES_KEPT; i++)
-        free(service.crashes[i].json);
+    crash_log_fini(&service.crashes);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

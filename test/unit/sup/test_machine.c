@@ -1,99 +1,87 @@
-/* core/sup/machine.c: the state table, backoff, circuit breaker. */
+/* core/sup/machine.c: every state with every event. */
+#include <string.h>
+
 #include "core/sup/machine.h"
 #include "test/lib/harness.h"
 
-static const struct manifest manifest = {
-    .restart = RESTART_ALWAYS,
-    .backoff_ms = 100,
-    .backoff_max_ms = 1000,
-    .breaker_failures = 5,
-    .breaker_window_s = 60,
-    .breaker_cooldown_s = 30,
-    .breaker_cooldown_max_s = 100,
-    .breaker_healthy_s = 10,
+/* The table written a second time, as a sentence a line: STATE EVENT ACTION NEXT. What is not named
+ * here must be ignored. */
+static const struct cell {
+    enum machine_state state;
+    enum machine_event event;
+    enum machine_action action;
+    enum machine_state next;
+} cells[] = {
+    {MACHINE_DISABLED, EVENT_START, ACT_DISARM, MACHINE_WAITING},
+    {MACHINE_WAITING, EVENT_SPAWN, ACT_SPAWN, MACHINE_STARTING},
+    {MACHINE_WAITING, EVENT_STOP, ACT_DISARM, MACHINE_DISABLED},
+    {MACHINE_STARTING, EVENT_READY, ACT_OPEN, MACHINE_RUNNING},
+    {MACHINE_STARTING, EVENT_LATE, ACT_KILL, MACHINE_KILLING},
+    {MACHINE_STARTING, EVENT_UNHEALTHY, ACT_KILL, MACHINE_KILLING},
+    {MACHINE_STARTING, EVENT_FAULT, ACT_KILL, MACHINE_KILLING},
+    {MACHINE_STARTING, EVENT_STOP, ACT_STOP, MACHINE_STOPPING},
+    {MACHINE_RUNNING, EVENT_UNHEALTHY, ACT_KILL, MACHINE_KILLING},
+    {MACHINE_RUNNING, EVENT_FAULT, ACT_KILL, MACHINE_KILLING},
+    {MACHINE_RUNNING, EVENT_STOP, ACT_STOP, MACHINE_STOPPING},
+    {MACHINE_STOPPING, EVENT_START, ACT_AGAIN, MACHINE_STOPPING},
+    {MACHINE_STOPPING, EVENT_FAULT, ACT_KILL, MACHINE_STOPPING},
+    {MACHINE_RESTARTING, EVENT_START, ACT_DISARM, MACHINE_WAITING},
+    {MACHINE_RESTARTING, EVENT_STOP, ACT_DISARM, MACHINE_DISABLED},
+    {MACHINE_RESTARTING, EVENT_RETRY, ACT_RETRY, MACHINE_WAITING},
+    {MACHINE_FAILED, EVENT_START, ACT_DISARM, MACHINE_WAITING},
+    {MACHINE_FAILED, EVENT_STOP, ACT_DISARM, MACHINE_DISABLED},
+    {MACHINE_FAILED, EVENT_PROBE, ACT_PROBE, MACHINE_WAITING},
 };
 
-TEST(a_running_service_that_ends_is_judged_and_a_disabled_one_is_not)
+/* The end of a worker, in each state that has one. */
+static const struct cell exits[] = {
+    {0, EVENT_EXIT_STOPPED, ACT_STOPPED, MACHINE_DISABLED},
+    {0, EVENT_EXIT_RESTART, ACT_ARM, MACHINE_RESTARTING},
+    {0, EVENT_EXIT_BREAKER, ACT_ARM, MACHINE_FAILED},
+    {0, EVENT_EXIT_FINISHED, ACT_GONE, MACHINE_DISABLED},
+    {0, EVENT_EXIT_FAILED, ACT_GONE, MACHINE_FAILED},
+};
+
+static struct machine_step expected(enum machine_state state, enum machine_event event)
 {
-    ck_assert_int_eq(machine_action(SERVICE_RUNNING, EVENT_EXIT), ACT_JUDGE);
-    ck_assert_int_eq(machine_action(SERVICE_DISABLED, EVENT_EXIT), ACT_IGNORE);
-    ck_assert_int_eq(machine_action(SERVICE_DISABLED, EVENT_PROBE), ACT_IGNORE);
-    ck_assert_int_eq(machine_action(SERVICE_FAILED, EVENT_PROBE), ACT_SPAWN);
-    ck_assert_int_eq(machine_action(SERVICE_RESTARTING, EVENT_STOP), ACT_DISABLE);
-    ck_assert_int_eq(machine_action(SERVICE_STARTING, EVENT_LATE), ACT_KILL);
+    for (unsigned i = 0; i < sizeof(cells) / sizeof(cells[0]); i++)
+        if (cells[i].state == state && cells[i].event == event)
+            return (struct machine_step){cells[i].action, cells[i].next};
+    for (unsigned i = 0; machine_has_worker(state) && i < sizeof(exits) / sizeof(exits[0]); i++)
+        if (exits[i].event == event)
+            return (struct machine_step){exits[i].action, exits[i].next};
+    return (struct machine_step){ACT_NONE, state};
 }
 
-TEST(the_first_restart_is_at_once_and_the_next_ones_wait_longer_up_to_the_limit)
+TEST(every_event_does_in_every_state_what_is_written_down_and_nothing_else)
 {
-    struct restart r = {0};
-    struct manifest m = manifest;
-    uint32_t wait, last = 0;
+    for (int state = 0; state < MACHINE_STATES; state++)
+        for (int event = 0; event < MACHINE_EVENTS; event++) {
+            struct machine_step want = expected(state, event), is = machine_step(state, event);
 
-    m.breaker_failures = 32;
-    ck_assert_int_eq(restart_judge(&r, &m, false, 1000, UINT32_MAX, &wait), JUDGE_RETRY);
-    ck_assert_uint_eq(wait, 0);
-    for (int i = 0; i < 10; i++) {
-        ck_assert_int_eq(restart_judge(&r, &m, false, 2000, UINT32_MAX, &wait), JUDGE_RETRY);
-        ck_assert_uint_ge(wait, last);
-        ck_assert_uint_le(wait, 1000);
-        last = wait;
-    }
-    ck_assert_uint_eq(last, 1000);
-    restart_judge(&r, &m, false, 2000, 0, &wait);
-    ck_assert_uint_eq(wait, 500); /* the least jitter */
+            ck_assert_msg(want.action == is.action && want.next == is.next,
+                          "state %d, event %d: action %d, next state %d", state, event, is.action,
+                          is.next);
+        }
 }
 
-TEST(the_fifth_failure_in_the_window_opens_the_breaker)
+TEST(a_state_with_a_worker_is_left_only_by_its_end)
 {
-    struct restart r = {0};
-    uint32_t wait;
+    for (int state = 0; state < MACHINE_STATES; state++)
+        for (int event = 0; event < MACHINE_EVENTS; event++) {
+            struct machine_step step = machine_step(state, event);
 
-    for (int i = 0; i < 4; i++)
-        ck_assert_int_eq(restart_judge(&r, &manifest, false, 1000 + (uint64_t)i, 0, &wait),
-                         JUDGE_RETRY);
-    ck_assert_int_eq(restart_judge(&r, &manifest, false, 5000, 0, &wait), JUDGE_OPEN);
-    ck_assert_uint_eq(wait, 30000);
-    ck_assert_int_eq(r.breaker, BREAKER_OPEN);
+            if (machine_has_worker(state))
+                ck_assert_int_eq(machine_has_worker(step.next), event < EVENT_EXIT_STOPPED);
+            else
+                ck_assert_int_eq(machine_has_worker(step.next), step.action == ACT_SPAWN);
+        }
 }
 
-TEST(failures_outside_the_window_do_not_count)
+TEST(a_worker_about_to_end_is_shown_as_before)
 {
-    struct restart r = {0};
-    uint32_t wait;
-
-    for (int i = 0; i < 20; i++)
-        ck_assert_int_eq(restart_judge(&r, &manifest, false, 1000 + (uint64_t)i * 20000, 0, &wait),
-                         JUDGE_RETRY);
-}
-
-TEST(a_failed_probe_doubles_the_cool_down_and_a_healthy_one_closes_the_breaker)
-{
-    struct restart r = {.breaker = BREAKER_HALF_OPEN, .cooldown_ms = 30000};
-    uint32_t wait;
-
-    ck_assert_int_eq(restart_judge(&r, &manifest, false, 1000, 0, &wait), JUDGE_OPEN);
-    ck_assert_uint_eq(wait, 60000);
-    r.breaker = BREAKER_HALF_OPEN;
-    ck_assert_int_eq(restart_judge(&r, &manifest, false, 2000, 0, &wait), JUDGE_OPEN);
-    ck_assert_uint_eq(wait, 100000); /* the limit */
-    r.breaker = BREAKER_HALF_OPEN;
-    restart_running(&r, 10000);
-    ck_assert(!restart_settle(&r, &manifest, 15000));
-    ck_assert(restart_settle(&r, &manifest, 20000));
-    ck_assert_int_eq(r.breaker, BREAKER_CLOSED);
-    ck_assert_int_eq(restart_judge(&r, &manifest, false, 30000, 0, &wait), JUDGE_RETRY);
-    ck_assert_uint_eq(wait, 0);
-}
-
-TEST(the_policy_decides_whether_a_clean_exit_is_restarted)
-{
-    struct restart r = {0};
-    struct manifest m = manifest;
-    uint32_t wait;
-
-    m.restart = RESTART_ON_FAILURE;
-    ck_assert_int_eq(restart_judge(&r, &m, true, 1, 0, &wait), JUDGE_GIVE_UP);
-    ck_assert_int_eq(restart_judge(&r, &m, false, 1, 0, &wait), JUDGE_RETRY);
-    m.restart = RESTART_NEVER;
-    ck_assert_int_eq(restart_judge(&r, &m, false, 1, 0, &wait), JUDGE_GIVE_UP);
+    ck_assert_int_eq(machine_shown(MACHINE_STOPPING, SERVICE_RUNNING), SERVICE_RUNNING);
+    ck_assert_int_eq(machine_shown(MACHINE_KILLING, SERVICE_STARTING), SERVICE_STARTING);
+    ck_assert_int_eq(machine_shown(MACHINE_WAITING, SERVICE_FAILED), SERVICE_STARTING);
+    ck_assert_str_eq(state_name(machine_shown(MACHINE_FAILED, SERVICE_RUNNING)), "Failed");
 }

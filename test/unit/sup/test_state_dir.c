@@ -6,8 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/buf.h"
 #include "core/base/own.h"
-#include "core/sup/internal.h"
+#include "core/sup/state_dir.h"
 #include "test/lib/harness.h"
 
 #define UID_OF_SERVICE 61234u

@@ -1,5 +1,5 @@
-/* core/sup/problem.c: the list a service reports of what is wrong with it. */
-#include "core/sup/problem.h"
+/* core/sup/problems.c: the list a service reports of what is wrong with it. */
+#include "core/sup/problems.h"
 
 #include <string.h>
 

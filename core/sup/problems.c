@@ -1,5 +1,5 @@
 /* The list of a service's problems: read from its PROBLEMS frame, shown to people. */
-#include "core/sup/problem.h"
+#include "core/sup/problems.h"
 
 #include <stdlib.h>
 #include <string.h>

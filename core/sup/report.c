@@ -1,24 +1,26 @@
-/* What people are shown of services: JSON for host@1 and OpenMetrics lines. */
+/* See report.h. */
+#include "core/sup/report.h"
+
 #include <string.h>
 
-#include "core/base/json_write.h"
 #include "core/base/own.h"
-#include "core/sup/internal.h"
+#include "core/sup/boot.h"
+#include "core/sup/supervisor_internal.h"
 
 /* Of a text in the list of all services: with 128 of them it still fits a frame. */
 #define LISTED_MOST 480
 
 static uint64_t uptime_ms(const struct service *service)
 {
-    if (service->state != SERVICE_RUNNING || !service->worker)
+    if (service->shown != SERVICE_RUNNING || !service->worker)
         return 0;
-    return now_ms() - service->worker->ready_ms;
+    return supervisor_now(service->sup) - service->ready_ms;
 }
 
 /* Why it does not run, "" when it does: people see at once whether it failed or was stopped. */
 static void write_reason(const struct service *service, struct json_write *w)
 {
-    bool disabled = service->state == SERVICE_DISABLED;
+    bool disabled = service->shown == SERVICE_DISABLED;
 
     if (!service->wanted && service->stopped_by[0]) /* also while it still ends */
         json_write_format(w, "reason", "%s by %s", disabled ? "stopped" : "being stopped",
@@ -32,7 +34,7 @@ static void write_reason(const struct service *service, struct json_write *w)
                                                     : ": a third-party package runs once /services "
                                                       "enables it and grants what it needs");
     else
-        json_write_most(w, "reason", service->state == SERVICE_RUNNING ? "" : service->reason,
+        json_write_most(w, "reason", service->shown == SERVICE_RUNNING ? "" : service->reason,
                         LISTED_MOST);
 }
 
@@ -40,37 +42,37 @@ static void write_reason(const struct service *service, struct json_write *w)
 static void write_summary(const struct service *service, struct json_write *w)
 {
     const struct manifest *m = &service->package->manifest;
-    uint64_t now = now_ms();
+    uint64_t now = supervisor_now(service->sup);
 
     json_write_string(w, "name", m->name);
-    json_write_string(w, "state", state_name(service->state));
+    json_write_string(w, "state", state_name(service->shown));
     json_write_most(w, "version", m->version, LISTED_MOST);
     json_write_string(w, "phase", phase_name(m->phase));
-    json_write_integer(w, "pid", service->worker ? service->worker->child.pid : 0);
+    json_write_integer(w, "pid", service->pid);
     json_write_integer(w, "uptime_ms", (int64_t)uptime_ms(service));
     json_write_integer(w, "restarts", service->restart.restarts);
-    json_write_string(w, "breaker", breaker_name(service->restart.breaker));
+    json_write_string(w, "breaker", restart_breaker_name(service->restart.breaker));
     json_write_integer(w, "next_ms",
                        service->next_ms > now ? (int64_t)(service->next_ms - now) : 0);
     json_write_most(w, "degraded", service_degraded(service), LISTED_MOST);
     write_reason(service, w);
 }
 
-void supervisor_each(const struct supervisor *sup,
-                     void (*see)(void *arg, const struct service_view *service), void *arg)
+void report_each(const struct supervisor *sup,
+                 void (*see)(void *arg, const struct service_view *service), void *arg)
 {
     for (unsigned i = 0; i < sup->count; i++) {
         const struct service *s = sup->services[i];
         const struct manifest *m = &s->package->manifest;
         const struct service_view view = {
             .name = m->name,
-            .state = s->state,
+            .state = s->shown,
             .phase = m->phase,
             .breaker = s->restart.breaker,
             .shipped = s->package->shipped,
             .critical = m->critical,
             .wanted = s->wanted,
-            .holds_boot = service_holds_boot(s),
+            .holds_boot = boot_held_by(s),
             .failures_in_a_row = s->restart.streak,
             .reason = s->reason,
             .health = s->degraded,
@@ -89,7 +91,7 @@ void supervisor_each(const struct supervisor *sup,
     }
 }
 
-void supervisor_list(struct supervisor *sup, struct json_write *w, const char *key)
+void report_list(struct supervisor *sup, struct json_write *w, const char *key)
 {
     json_write_array(w, key);
     for (unsigned i = 0; i < sup->count; i++) {
@@ -108,12 +110,11 @@ static void write_list(struct json_write *w, const char *key, char *const *list)
     json_write_end(w);
 }
 
-int supervisor_show(struct supervisor *sup, const char *name, struct buf *ret_json,
-                    struct orb_err *err)
+int report_show(struct supervisor *sup, const char *name, struct buf *ret_json, struct orb_err *err)
 {
     struct json_write w = json_write_to(ret_json);
     struct service *service;
-    int r = supervisor_find_or_fail(sup, name, &service, err);
+    int r = supervisor_lookup(sup, name, &service, err);
 
     if (r < 0)
         return r;
@@ -123,35 +124,35 @@ int supervisor_show(struct supervisor *sup, const char *name, struct buf *ret_js
     json_write_string(&w, "package", service->package->dir);
     json_write_string(&w, "interface", contract_interface(service->package->contract));
     json_write_string(&w, "interface_version", contract_version(service->package->contract));
-    json_write_string(&w, "plan", service->plan.hash);
+    json_write_string(&w, "plan", service->spec.plan.hash);
     write_list(&w, "requires", service->package->manifest.requires);
-    write_list(&w, "capabilities", service->capabilities);
+    write_list(&w, "capabilities", service->spec.capabilities);
     write_list(&w, "asked", service->package->manifest.capabilities);
     problems_write(&service->problems, &w, "problems");
     json_write_integer(&w, "more_problems", service->problems.more);
     json_write_integer(&w, "revision", (int64_t)service->revision);
     json_write_integer(&w, "revision_due", (int64_t)service->due);
-    json_write_integer(&w, "since_ms", (int64_t)(now_ms() - service->since_ms));
-    json_write_integer(&w, "crashes", service->crash_count);
+    json_write_integer(&w, "since_ms", (int64_t)(supervisor_now(service->sup) - service->since_ms));
+    json_write_integer(&w, "crashes", service->crashes.count);
     json_write_end(&w);
     return 0;
 }
 
-int supervisor_sandbox(struct supervisor *sup, const char *name, struct buf *ret_json,
-                       struct orb_err *err)
+int report_sandbox(struct supervisor *sup, const char *name, const struct sandbox *sandbox,
+                   struct buf *ret_json, struct orb_err *err)
 {
     struct json_write w = json_write_to(ret_json);
     AUTO(buf) struct buf reason = {0};
     struct service *service;
-    int r = supervisor_find_or_fail(sup, name, &service, err);
+    int r = supervisor_lookup(sup, name, &service, err);
 
     if (r < 0)
         return r;
     json_write_object(&w, NULL);
-    plan_describe(&service->plan, &w, "plan");
-    write_list(&w, "capabilities", service->capabilities);
-    limits_write(&service->limits, &w, "limits");
-    json_write_integer(&w, "tier", sandbox_tier(sup->setup.sandbox, &reason));
+    plan_describe(&service->spec.plan, &w, "plan");
+    write_list(&w, "capabilities", service->spec.capabilities);
+    limits_write(&service->spec.limits, &w, "limits");
+    json_write_integer(&w, "tier", sandbox_tier(sandbox, &reason));
     if (service->worker && service->attested.len)
         json_write_raw(&w, "attested", service->attested.data, service->attested.len);
     else
@@ -161,12 +162,27 @@ int supervisor_sandbox(struct supervisor *sup, const char *name, struct buf *ret
     return 0;
 }
 
-void supervisor_boot(struct supervisor *sup, struct json_write *w)
+int report_crashes(struct supervisor *sup, const char *name, struct buf *ret_json,
+                   struct orb_err *err)
+{
+    struct json_write w = json_write_to(ret_json);
+    struct service *service;
+    int r = supervisor_lookup(sup, name, &service, err);
+
+    if (r < 0)
+        return r;
+    json_write_object(&w, NULL);
+    crash_write(service, &w, "crashes");
+    json_write_end(&w);
+    return 0;
+}
+
+void report_boot(struct supervisor *sup, struct json_write *w)
 {
     json_write_string(w, "phase", phase_name(sup->phase));
     json_write_array(w, "waiting");
     for (unsigned i = 0; i < sup->count; i++)
-        if (service_holds_boot(sup->services[i]))
+        if (boot_held_by(sup->services[i]))
             json_write_string(w, NULL, sup->services[i]->package->manifest.name);
     json_write_end(w);
     json_write_array(w, "phases");
@@ -179,13 +195,13 @@ void supervisor_boot(struct supervisor *sup, struct json_write *w)
     json_write_end(w);
 }
 
-void supervisor_metrics(struct supervisor *sup, struct buf *b)
+void report_metrics(struct supervisor *sup, struct buf *b)
 {
     buf_adds(b, "# TYPE orbital_service_up gauge\n");
     for (unsigned i = 0; i < sup->count; i++)
         buf_addf(b, "orbital_service_up{service=\"%s\"} %d\n",
                  sup->services[i]->package->manifest.name,
-                 sup->services[i]->state == SERVICE_RUNNING);
+                 sup->services[i]->shown == SERVICE_RUNNING);
     buf_adds(b, "# TYPE orbital_service_restarts counter\n");
     for (unsigned i = 0; i < sup->count; i++)
         buf_addf(b, "orbital_service_restarts_total{service=\"%s\"} %u\n",

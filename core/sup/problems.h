@@ -1,7 +1,7 @@
 /* What a service says is wrong with it (orb_problem_set of the SDK), as the host keeps it: texts
  * are a service's words, so their sizes are bounded here, and nothing is believed beyond them. */
-#ifndef CORE_SUP_PROBLEM_H
-#define CORE_SUP_PROBLEM_H
+#ifndef CORE_SUP_PROBLEMS_H
+#define CORE_SUP_PROBLEMS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,0 +1,92 @@
+/* One attempt to run a service: its state directory is made ready, a process started and confined,
+ * watched, and reaped. A worker knows no services: what happens to it goes to callbacks. */
+#ifndef CORE_SUP_WORKER_H
+#define CORE_SUP_WORKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <uv.h>
+
+#include "core/ipc/broker.h"
+#include "core/obs/logs.h"
+#include "core/obs/metrics.h"
+#include "core/pkg/package.h"
+#include "core/sandbox/sandbox.h"
+
+struct worker;
+
+/* What is run and with which rights. Stays the caller's, who may replace members at any time: what
+ * is there when it is needed counts. Must live until exited. */
+struct worker_spec {
+    const char *name;
+    const struct contract *contract; /* NULL: none */
+    struct plan plan;
+    char **capabilities; /* granted; NULL ends */
+    struct limits limits;
+};
+
+/* How an attempt ended; everything lives until the callback returns. */
+struct worker_exit {
+    bool spawned; /* false: there never was a process, and the members up to why are 0 */
+    bool clean;   /* exit status 0 */
+    bool stopped; /* worker_stop was called */
+    bool reached_ready;
+    pid_t pid;
+    uint64_t uptime_ms;
+    const struct verdict *verdict;
+    const char *ended_because; /* what it was killed for, "" if it ended by itself */
+    const char *why;           /* the end in one sentence */
+};
+
+/* Calls come on the loop, never from within a function of this header, and none after exited. Texts
+ * and reports live until the callback returns. */
+struct worker_events {
+    void (*started)(void *arg, pid_t pid);
+    /* At its HELLO: what the kernel says of its sandbox (sandbox_attest; a JSON object, or "").
+     */
+    void (*attested)(void *arg, const struct buf *report);
+    /* READY. Nothing is asked of it before worker_open. revision: which it follows, 0: none. */
+    void (*ready)(void *arg, uint64_t revision);
+    void (*applied)(void *arg, uint64_t revision); /* it follows another revision now */
+    void (*progress)(void *arg);                   /* a long piece of work goes on */
+    void (*health)(void *arg, const char *degraded /* "" when fine */); /* with each PONG */
+    void (*problems)(void *arg, const char *data, size_t len); /* the list of a PROBLEMS frame */
+    void (*late)(void *arg);                                   /* READY did not come in time */
+    void (*unhealthy)(void *arg);                              /* no PONG in time */
+    void (*failed)(void *arg, const char *why); /* it broke a rule: worker_kill is due */
+    /* The end. Exactly once per worker_spawn that succeeded; the worker frees itself. */
+    void (*exited)(void *arg, const struct worker_exit *exit);
+};
+
+/* What all workers of a host share; must live until freed was called for each. */
+struct worker_host {
+    uv_loop_t *loop;
+    struct broker *broker;
+    struct sandbox *sandbox;
+    struct logs *logs;
+    struct metrics *metrics;
+    struct log_sink *log;
+    void (*freed)(void *arg); /* a worker's memory is gone, some time after exited */
+    void *arg;
+};
+
+/* Begins an attempt; started or exited follows. The state directory is made ready on a thread. A
+ * later failure is an exited without spawned. */
+struct worker *worker_spawn(const struct worker_host *host, const struct worker_spec *spec,
+                            const struct worker_events *events, void *arg);
+/* After ready: requests reach it from now on, and it is pinged. */
+void worker_open(struct worker *worker);
+/* Asks it to stop (STOP frame) and kills it after limits.stop_ms. Nothing for one that was asked,
+ * or is being killed, already. */
+void worker_stop(struct worker *worker);
+/* Ends it at once: SIGABRT for its stack, then SIGKILL. why: a sentence, copied. The first one
+ * counts. */
+void worker_kill(struct worker *worker, const char *why);
+/* spec->limits changed: those of the connection apply from now on. */
+void worker_limit(struct worker *worker);
+/* For a first process, which is told of every child. pid has ended but was not waited for: when it
+ * is this worker's, it is reaped, exited is called and true returned. */
+bool worker_ended(struct worker *worker, pid_t pid);
+
+#endif
