@@ -191,7 +191,7 @@ static void on_state(void *arg, const char *service, enum service_state state)
 
     json_write_object(&w, NULL);
     json_write_string(&w, "service", service);
-    json_write_string(&w, "state", state_name(state));
+    json_write_string(&w, "state", machine_state_name(state));
     json_write_end(&w);
     broker_publish(host->broker, "host", "service-state", event.data, event.len, &err);
     health_changed(host->health);

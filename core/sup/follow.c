@@ -5,12 +5,25 @@
 
 #include "core/sup/supervisor_internal.h"
 
+/* While a transaction is under way the revision that may come of it is as good. */
+void follow_check(struct service *service)
+{
+    const struct supervisor *sup = service->sup;
+    bool follows = !service->due || service->revision == service->due ||
+                   (sup->applying && service->revision == sup->applying);
+
+    if (follows == !service->behind_ms)
+        return;
+    service->behind_ms = follows ? 0 : supervisor_now(sup);
+    service_health_changed(service);
+}
+
 void follow_applying(struct supervisor *sup, uint64_t applying)
 {
     sup->applying = applying;
     for (unsigned i = 0; i < sup->count; i++) {
         sup->services[i]->configured = false;
-        service_follow(sup->services[i]);
+        follow_check(sup->services[i]);
     }
 }
 
@@ -23,5 +36,5 @@ void follow_due(struct supervisor *sup, const char *name, uint64_t due, bool con
     service->configured = configured;
     if (due)
         service->due = due;
-    service_follow(service);
+    follow_check(service);
 }

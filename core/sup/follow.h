@@ -6,7 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct service;
 struct supervisor;
+
+/* Of a service revision, due or what is being applied may have changed: is it behind now? */
+void follow_check(struct service *service);
 
 /* applying: the revision a transaction is bringing services to just now, 0: none. follow_due comes
  * afterwards for each service the configuration has something for. */

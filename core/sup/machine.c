@@ -82,7 +82,7 @@ enum service_state machine_shown(enum machine_state state, enum service_state be
     return state == MACHINE_STOPPING || state == MACHINE_KILLING ? before : shown[state];
 }
 
-const char *state_name(enum service_state state)
+const char *machine_state_name(enum service_state state)
 {
     static const char *const names[] = {"Starting", "Running", "Failed", "Restarting", "Disabled"};
     static_assert(sizeof(names) / sizeof(names[0]) == SERVICE_STATES, "a name for every state");

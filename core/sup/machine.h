@@ -75,6 +75,6 @@ bool machine_has_worker(enum machine_state state);
  * about to end is shown as before. */
 enum service_state machine_shown(enum machine_state state, enum service_state before);
 /* "Starting", "Running", …: as in JSON and logs. */
-const char *state_name(enum service_state state);
+const char *machine_state_name(enum service_state state);
 
 #endif

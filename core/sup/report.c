@@ -45,7 +45,7 @@ static void write_summary(const struct service *service, struct json_write *w)
     uint64_t now = supervisor_now(service->sup);
 
     json_write_string(w, "name", m->name);
-    json_write_string(w, "state", state_name(service->shown));
+    json_write_string(w, "state", machine_state_name(service->shown));
     json_write_most(w, "version", m->version, LISTED_MOST);
     json_write_string(w, "phase", phase_name(m->phase));
     json_write_integer(w, "pid", service->pid);

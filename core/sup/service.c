@@ -123,25 +123,12 @@ const char *service_degraded(const struct service *service)
     return service->problems.items[0].what;
 }
 
-static void health_changed(struct service *service)
+void service_health_changed(struct service *service)
 {
     const struct supervisor_setup *setup = &service->sup->setup;
 
     if (setup->on_health)
         setup->on_health(setup->arg, service_name(service));
-}
-
-/* While a transaction is under way the revision that may come of it is as good. */
-void service_follow(struct service *service)
-{
-    const struct supervisor *sup = service->sup;
-    bool follows = !service->due || service->revision == service->due ||
-                   (sup->applying && service->revision == sup->applying);
-
-    if (follows == !service->behind_ms)
-        return;
-    service->behind_ms = follows ? 0 : supervisor_now(sup);
-    health_changed(service);
 }
 
 /* ---- the actions of the table ---- */
@@ -223,7 +210,7 @@ static void show(struct service *service, enum service_state shown)
     if (service->shown == shown)
         return;
     log_info(sup->host.log, "service.state", KV("service", service_name(service)),
-             KV("from", state_name(service->shown)), KV("to", state_name(shown)));
+             KV("from", machine_state_name(service->shown)), KV("to", machine_state_name(shown)));
     service->shown = shown;
     service->since_ms = supervisor_now(sup);
     if (sup->setup.on_state)
@@ -292,128 +279,3 @@ void service_exited(struct service *service, const struct worker_exit *exit)
     }
     service_event(service, event, NULL);
 }
-
-/* ---- what its worker reports ---- */
-
-static void on_started(void *arg, pid_t pid)
-{
-    struct service *service = arg;
-
-    service->pid = pid;
-    service->reason[0] = '\0';
-}
-
-static void on_attested(void *arg, const struct buf *report)
-{
-    struct service *service = arg;
-
-    buf_clear(&service->attested);
-    buf_add(&service->attested, report->data, report->len);
-}
-
-static void on_ready(void *arg, uint64_t revision)
-{
-    struct service *service = arg;
-
-    service->revision = revision;
-    service_event(service, EVENT_READY, NULL);
-    service_follow(service);
-}
-
-static void on_applied(void *arg, uint64_t revision)
-{
-    struct service *service = arg;
-
-    service->revision = revision;
-    service_follow(service);
-}
-
-static void on_progress(void *arg)
-{
-    struct service *service = arg;
-
-    service->progress_ms = supervisor_now(service->sup);
-}
-
-static void on_health(void *arg, const char *degraded)
-{
-    struct service *service = arg;
-
-    if (!strcmp(service->degraded, degraded))
-        return;
-    log_notice(service->sup->host.log, "service.health", KV("service", service_name(service)),
-               KV("degraded", degraded));
-    if (!service->degraded[0])
-        service->degraded_ms = supervisor_now(service->sup);
-    snprintf(service->degraded, sizeof(service->degraded), "%s", degraded);
-    health_changed(service);
-}
-
-/* A problem that came or went is worth a record: the list alone knows only the present. */
-static void log_difference(const struct service *service, const struct problems *before,
-                           const struct problems *after)
-{
-    struct log_sink *log = service->sup->host.log;
-    const char *name = service_name(service);
-
-    for (unsigned i = 0; i < after->count; i++)
-        if (!problems_find(before, after->items[i].key))
-            log_warn(log, "service.problem", KV("service", name), KV("what", after->items[i].what),
-                     KV("path", after->items[i].path));
-    for (unsigned i = 0; i < before->count; i++)
-        if (!problems_find(after, before->items[i].key))
-            log_notice(log, "service.problem-gone", KV("service", name),
-                       KV("what", before->items[i].what), KV("path", before->items[i].path));
-}
-
-static void on_problems(void *arg, const char *data, size_t len)
-{
-    struct service *service = arg;
-    struct problems fresh = {0};
-    struct orb_err err = {0};
-
-    if (problems_read(&service->problems, data, len, supervisor_now(service->sup), &fresh, &err) <
-        0) {
-        log_warn(service->sup->host.log, "service.problems-refused",
-                 KV("service", service_name(service)), KV("error", err.text));
-        return;
-    }
-    log_difference(service, &service->problems, &fresh);
-    problems_fini(&service->problems);
-    service->problems = fresh;
-    health_changed(service);
-}
-
-static void on_late(void *arg)
-{
-    service_event(arg, EVENT_LATE, NULL);
-}
-
-static void on_unhealthy(void *arg)
-{
-    service_event(arg, EVENT_UNHEALTHY, NULL);
-}
-
-static void on_failed(void *arg, const char *why)
-{
-    service_event(arg, EVENT_FAULT, why);
-}
-
-static void on_exited(void *arg, const struct worker_exit *exit)
-{
-    service_exited(arg, exit);
-}
-
-const struct worker_events service_worker_events = {
-    .started = on_started,
-    .attested = on_attested,
-    .ready = on_ready,
-    .applied = on_applied,
-    .progress = on_progress,
-    .health = on_health,
-    .problems = on_problems,
-    .late = on_late,
-    .unhealthy = on_unhealthy,
-    .failed = on_failed,
-    .exited = on_exited,
-};

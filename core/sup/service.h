@@ -73,7 +73,7 @@ void service_hold_ports(const struct service *service);
 void service_event(struct service *service, enum machine_event event, const char *why);
 /* There is no process, or no longer: decides which EVENT_EXIT_… it is. */
 void service_exited(struct service *service, const struct worker_exit *exit);
-/* What a worker started for a service reports to; arg is the service. */
+/* service_worker.c: what a worker started for a service reports to; arg is the service. */
 extern const struct worker_events service_worker_events;
 
 /* As the configuration says, or the manifest. */
@@ -86,7 +86,7 @@ const char *service_missing(const struct service *service);
 /* What is wrong with it in one sentence: its health's answer, else its worst problem; "" if fine.
  */
 const char *service_degraded(const struct service *service);
-/* Revision, due or the revision being applied changed: is it behind now? */
-void service_follow(struct service *service);
+/* Its health, its problems or what it follows changed: tells on_health. */
+void service_health_changed(struct service *service);
 
 #endif

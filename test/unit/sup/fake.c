@@ -119,7 +119,7 @@ static void on_state(void *arg, const char *service, enum service_state state)
 {
     struct fake *f = arg;
 
-    buf_addf(&f->trace, "%s %s, ", state_name(state), service);
+    buf_addf(&f->trace, "%s %s, ", machine_state_name(state), service);
 }
 
 static void on_stopped(void *arg)
@@ -285,7 +285,7 @@ struct service *fake_service(struct fake *f, const char *name)
 
 const char *fake_state(struct fake *f, const char *name)
 {
-    return state_name(fake_service(f, name)->shown);
+    return machine_state_name(fake_service(f, name)->shown);
 }
 
 void fake_ready(struct fake *f, const char *name)

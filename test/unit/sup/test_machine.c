@@ -83,5 +83,5 @@ TEST(a_worker_about_to_end_is_shown_as_before)
     ck_assert_int_eq(machine_shown(MACHINE_STOPPING, SERVICE_RUNNING), SERVICE_RUNNING);
     ck_assert_int_eq(machine_shown(MACHINE_KILLING, SERVICE_STARTING), SERVICE_STARTING);
     ck_assert_int_eq(machine_shown(MACHINE_WAITING, SERVICE_FAILED), SERVICE_STARTING);
-    ck_assert_str_eq(state_name(machine_shown(MACHINE_FAILED, SERVICE_RUNNING)), "Failed");
+    ck_assert_str_eq(machine_state_name(machine_shown(MACHINE_FAILED, SERVICE_RUNNING)), "Failed");
 }

@@ -1,6 +1,7 @@
 /* core/sup/service.c, supervisor.c: what happens to one service, and what follows for others. */
 #include <string.h>
 
+#include "core/sup/follow.h"
 #include "test/lib/harness.h"
 #include "test/unit/sup/fake.h"
 
@@ -280,7 +281,7 @@ TEST(health_and_revision_are_told_only_when_they_change)
     ck_assert_uint_eq(health_told, 1);
     ck_assert_str_eq(service_degraded(a), "no uplink");
     a->due = 7;
-    service_follow(a);
+    follow_check(a);
     ck_assert_uint_eq(health_told, 2);
     ck_assert_uint_eq(a->behind_ms, f.now);
     service_worker_events.applied(a, 7);
