@@ -5,6 +5,7 @@
 #include "core/sup/removed.h"
 
 #include <dirent.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
