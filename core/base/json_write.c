@@ -197,3 +197,11 @@ void json_write_raw(struct json_write *w, const char *key, const char *json, siz
     buf_add(w->to, json, len);
     end_value(w);
 }
+
+struct buf *json_write_place(struct json_write *w, const char *key)
+{
+    assert(w->depth);
+    begin_value(w, key);
+    assert(w->skip != w->depth);
+    return w->to;
+}

@@ -70,6 +70,10 @@ void json_write_integer(struct json_write *w, const char *key, int64_t value);
 void json_write_number(struct json_write *w, const char *key, double value);
 void json_write_boolean(struct json_write *w, const char *key, bool value);
 void json_write_null(struct json_write *w, const char *key);
+/* Names the next value and returns the buffer, to which the caller itself appends that one value,
+ * as JSON and before the next call: so a large one is not copied. Not at the top; a key twice ends
+ * the process here. */
+struct buf *json_write_place(struct json_write *w, const char *key);
 /* A value that is JSON already: the caller answers for it. */
 void json_write_raw(struct json_write *w, const char *key, const char *json, size_t len);
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "plugins/config/engine_priv.h"
 
@@ -61,22 +62,29 @@ static bool sum_fits(const char *line, size_t len)
 
 void candidate_line(struct buf *text, uint64_t base, const char *path, const json_t *value)
 {
+    struct json_write w = json_write_to(text);
     size_t from = text->len;
 
-    buf_addf(text, "{\"base\":%" PRIu64 ",\"path\":", base);
-    buf_add_json(text, path, strlen(path));
-    if (value) {
-        buf_adds(text, ",\"value\":");
-        tree_dump(value, text);
-    }
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "base", (int64_t)base);
+    json_write_string(&w, "path", path);
+    if (value)
+        tree_dump(value, json_write_place(&w, "value"));
+    json_write_end(&w);
+    text->data[--text->len] = '\0'; /* the sum ends it */
     sum_add(text, from);
 }
 
 static void user_line(const struct candidate *c, struct buf *text)
 {
-    buf_adds(text, "{\"user\":");
-    buf_add_json(text, c->user, strlen(c->user));
-    buf_adds(text, ",\"kinds\":true,\"sums\":true}\n");
+    struct json_write w = json_write_to(text);
+
+    json_write_object(&w, NULL);
+    json_write_string(&w, "user", c->user);
+    json_write_boolean(&w, "kinds", true);
+    json_write_boolean(&w, "sums", true);
+    json_write_end(&w);
+    buf_addc(text, '\n');
 }
 
 /* Whole, or the file is as before. */

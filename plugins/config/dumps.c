@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "plugins/config/engine_priv.h"
 
@@ -98,6 +99,7 @@ void method_get_part(struct ask *ask)
     AUTO_FREE char *key =
         xasprintf("%s %s", text_in(ask->in, "source", "running"), read_path(ask->in));
     AUTO(buf) struct buf reply = {0};
+    struct json_write w = json_write_to(&reply);
     struct orb_err err = {0};
     struct dump *d = offset ? dump_find(e, ask->caller->peer, key) : dump_new(ask, key, &err);
 
@@ -107,11 +109,12 @@ void method_get_part(struct ask *ask)
         engine_refuse(e, ask->req, &err);
         return;
     }
-    buf_addf(&reply,
-             "{\"revision\":%" PRIu64 ",\"bytes\":%zu,\"offset\":%zu,\"data\":", d->revision,
-             d->text.len, offset);
-    slice_add(&reply, &d->text, offset, &len);
-    buf_addc(&reply, '}');
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "revision", (int64_t)d->revision);
+    json_write_integer(&w, "bytes", (int64_t)d->text.len);
+    json_write_integer(&w, "offset", (int64_t)offset);
+    slice_add(json_write_place(&w, "data"), &d->text, offset, &len);
+    json_write_end(&w);
     engine_reply(e, ask->req, &reply);
     if (offset + len >= d->text.len)
         dumps_free(e, ask->caller->peer);

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "plugins/config/engine_priv.h"
 
@@ -25,10 +26,13 @@ static const struct part *part_of(const struct engine *engine, const char *name)
     return NULL;
 }
 
-static void add(struct buf *to, const char *name, uint64_t due, bool configured)
+static void add(struct json_write *w, const char *name, uint64_t due, bool configured)
 {
-    buf_addf(to, "%s{\"name\":\"%s\",\"due\":%" PRIu64 ",\"configured\":%s}",
-             to->data[to->len - 1] == '[' ? "" : ",", name, due, configured ? "true" : "false");
+    json_write_object(w, NULL);
+    json_write_string(w, "name", name);
+    json_write_integer(w, "due", (int64_t)due);
+    json_write_boolean(w, "configured", configured);
+    json_write_end(w);
 }
 
 /* Has the package a part of its own that is not empty? */
@@ -44,20 +48,25 @@ static bool has_configured_part(const struct engine *engine, const char *package
 void engine_follow(struct engine *engine)
 {
     AUTO(buf) struct buf text = {0};
+    struct json_write w = json_write_to(&text);
 
     if (!engine->host.follow)
         return;
-    buf_addf(&text, "{\"applying\":%" PRIu64 ",\"unconfirmed\":%" PRIu64 ",\"services\":[",
-             engine->applying, store_unconfirmed(&engine->store) ? engine->store.revision : 0);
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "applying", (int64_t)engine->applying);
+    json_write_integer(&w, "unconfirmed",
+                       store_unconfirmed(&engine->store) ? (int64_t)engine->store.revision : 0);
+    json_write_array(&w, "services");
     for (struct subscriber *s = engine->subscribers; s; s = s->next)
-        add(&text, s->name, s->due, has_configured_part(engine, s->name));
+        add(&w, s->name, s->due, has_configured_part(engine, s->name));
     for (size_t i = 0; i < engine->parts.count; i++) {
         const struct part *part = &engine->parts.list[i];
 
         if (is_configured(engine, part->name) && !subscriber_find(engine, part->package))
-            add(&text, part->package, 0, true);
+            add(&w, part->package, 0, true);
     }
-    buf_adds(&text, "]}");
+    json_write_end(&w);
+    json_write_end(&w);
     engine->host.follow(engine->host.arg, text.data, text.len);
 }
 

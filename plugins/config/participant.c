@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "plugins/config/engine_priv.h"
 
@@ -191,14 +192,17 @@ static void send_prepare(struct participant *p)
     static const struct json_limits frame = {.depth = JSON_MAX_DEPTH - 4, .keys = JSON_MAX_KEYS};
     struct tx *tx = p->tx;
     AUTO(buf) struct buf text = {0};
+    struct json_write w = json_write_to(&text);
     struct orb_err err = {0};
 
-    buf_addf(&text, "{\"tx\":%" PRIu64 ",\"revision\":%" PRIu64, tx->id,
-             tx->engine->store.revision + 1);
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "tx", (int64_t)tx->id);
+    json_write_integer(&w, "revision", (int64_t)tx->engine->store.revision + 1);
     if (p->text.len <= INLINE_BYTES && json_scan(p->text.data, p->text.len, &frame, &err) == 0)
-        buf_addf(&text, ",\"patch\":%s}", p->text.data);
+        json_write_raw(&w, "patch", p->text.data, p->text.len);
     else
-        buf_addf(&text, ",\"bytes\":%zu}", p->text.len);
+        json_write_integer(&w, "bytes", (int64_t)p->text.len);
+    json_write_end(&w);
     if (ask(p, "prepare", &text, ENGINE_PREPARE_MS, on_prepared, &err) == 0)
         return;
     tx->outstanding--;
@@ -270,6 +274,7 @@ static void on_applied(void *arg, const char *text, size_t len, const struct orb
 void tx_apply(struct tx *tx)
 {
     AUTO(buf) struct buf text = {0};
+    struct json_write w = json_write_to(&text);
     struct participant *p;
     struct orb_err err = {0};
 
@@ -289,7 +294,9 @@ void tx_apply(struct tx *tx)
     p = &tx->parts[tx->at];
     p->applying = true;
     tx->outstanding++;
-    buf_addf(&text, "{\"tx\":%" PRIu64 "}", tx->id);
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "tx", (int64_t)tx->id);
+    json_write_end(&w);
     if (ask(p, "apply", &text, ENGINE_APPLY_MS, on_applied, &err) < 0) {
         apply_result(p, &err);
         return;
@@ -313,18 +320,17 @@ static void on_restarted(void *arg, const char *text, size_t len, const struct o
 static void order(struct engine *engine, const char *method, const char *name, const char *why)
 {
     AUTO(buf) struct buf text = {0};
+    struct json_write w = json_write_to(&text);
     struct orb_err err;
 
     if (strcmp(method, "service-needed") != 0) /* the host says whether it had to start it */
         log_error(engine->host.log, "config.service.restarted", KV("service", name),
                   KV("why", why));
-    buf_adds(&text, "{\"name\":");
-    buf_add_json(&text, name, strlen(name));
-    if (strcmp(method, "service-restart") != 0) {
-        buf_adds(&text, ",\"why\":");
-        buf_add_json(&text, why, strlen(why));
-    }
-    buf_addc(&text, '}');
+    json_write_object(&w, NULL);
+    json_write_string(&w, "name", name);
+    if (strcmp(method, "service-restart") != 0)
+        json_write_string(&w, "why", why);
+    json_write_end(&w);
     if (engine->host.call(engine->host.arg, "host@1", method, text.data, text.len, 0, on_restarted,
                           engine, &err) < 0)
         on_restarted(engine, NULL, 0, &err);
@@ -401,6 +407,7 @@ static uint32_t abort_ms(const struct participant *p)
 static void abort_next(struct tx *tx)
 {
     AUTO(buf) struct buf text = {0};
+    struct json_write w = json_write_to(&text);
     struct participant *p = next_to_abort(tx);
     struct orb_err err = {0};
 
@@ -413,7 +420,10 @@ static void abort_next(struct tx *tx)
     p->state = PART_ABORTING;
     tx->at = (size_t)(p - tx->parts);
     tx->outstanding++;
-    buf_addf(&text, "{\"tx\":%" PRIu64 ",\"applied\":%s}", tx->id, p->applying ? "true" : "false");
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "tx", (int64_t)tx->id);
+    json_write_boolean(&w, "applied", p->applying);
+    json_write_end(&w);
     if (ask(p, "abort", &text, abort_ms(p), on_aborted, &err) < 0) {
         abort_result(p, &err);
         return;

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "plugins/config/store_priv.h"
 
@@ -18,11 +19,15 @@
 static void close_journal(struct store *store)
 {
     AUTO(buf) struct buf text = {0};
+    struct json_write w = json_write_to(&text);
     struct orb_err err;
 
     if (store->journal.path && !store->journal.doubt && !store->renew &&
         store->generation != store->revision) {
-        buf_addf(&text, "{\"state\":\"continued\",\"rev\":%" PRIu64 "}", store->revision);
+        json_write_object(&w, NULL);
+        json_write_string(&w, "state", "continued");
+        json_write_integer(&w, "rev", (int64_t)store->revision);
+        json_write_end(&w);
         if (journal_append(&store->journal, text.data, text.len, &err) < 0 ||
             journal_sync(&store->journal, &err) < 0)
             log_warn(store->log, "config.journal.not-closed", KV("why", err.text));
@@ -87,14 +92,16 @@ int store_snapshot(struct store *store, struct orb_err *err)
 static void write_note(struct store *store, const char *user, uint64_t time_us, const char *what)
 {
     AUTO(buf) struct buf text = {0};
+    struct json_write w = json_write_to(&text);
     struct orb_err err = {0};
 
-    buf_addf(&text, "{\"state\":\"noted\",\"rev\":%" PRIu64 ",\"time\":%" PRIu64 ",\"user\":",
-             store->revision, time_us);
-    buf_add_json(&text, user, strlen(user));
-    buf_adds(&text, ",\"text\":");
-    buf_add_json(&text, what, strlen(what));
-    buf_addc(&text, '}');
+    json_write_object(&w, NULL);
+    json_write_string(&w, "state", "noted");
+    json_write_integer(&w, "rev", (int64_t)store->revision);
+    json_write_integer(&w, "time", (int64_t)time_us);
+    json_write_string(&w, "user", user);
+    json_write_string(&w, "text", what);
+    json_write_end(&w);
     store_note(store, user, what, time_us);
     if (journal_append(&store->journal, text.data, text.len, &err) < 0 ||
         journal_sync(&store->journal, &err) < 0)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "plugins/config/store_priv.h"
 
@@ -163,20 +164,25 @@ int snapshot_write(struct store *store, struct orb_err *err)
 {
     AUTO_FREE char *path = snapshot_path(store, store->revision);
     AUTO(buf) struct buf body = {0}, text = {0};
+    struct json_write w = json_write_to(&body);
     char chain[2 * JOURNAL_CHAIN + 1], sum[2 * SUM_BYTES + 1];
     int r;
 
     sodium_bin2hex(chain, sizeof(chain), store->journal.chain, JOURNAL_CHAIN);
-    buf_addf(&body,
-             "{\"revision\":%" PRIu64 ",\"id\":%" PRIu64 ",\"tx\":%" PRIu64
-             ",\"chain\":\"%s\",\"config\":",
-             store->revision, store->id, store->last_tx, chain);
-    tree_dump(store->running, &body);
-    buf_addc(&body, '}');
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "revision", (int64_t)store->revision);
+    json_write_integer(&w, "id", (int64_t)store->id);
+    json_write_integer(&w, "tx", (int64_t)store->last_tx);
+    json_write_string(&w, "chain", chain);
+    tree_dump(store->running, json_write_place(&w, "config"));
+    json_write_end(&w);
     sum_hex(body.data, body.len, sum);
-    buf_addf(&text, "%s%s%s", head, sum, middle);
-    buf_add(&text, body.data, body.len);
-    buf_adds(&text, "}\n");
+    w = json_write_to(&text);
+    json_write_object(&w, NULL);
+    json_write_string(&w, "sum", sum);
+    json_write_raw(&w, "body", body.data, body.len);
+    json_write_end(&w);
+    buf_addc(&text, '\n');
     r = file_replace(path, text.data, text.len, 0600, err);
     if (r < 0)
         unlink(path); /* a snapshot that may not be durable must not outrank its journal */

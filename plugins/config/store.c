@@ -7,6 +7,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "plugins/config/store_priv.h"
 
@@ -99,23 +100,35 @@ uint64_t record_id(const char *text, size_t len)
     return id ? id : 1;
 }
 
+/* A record of the journal: an object whose first member is its state. */
+static struct json_write record_begin(struct buf *text, const char *state)
+{
+    struct json_write w = json_write_to(text);
+
+    json_write_object(&w, NULL);
+    json_write_string(&w, "state", state);
+    return w;
+}
+
 static void record_prepared(const struct revision *meta, const json_t *patch, struct buf *text)
 {
-    buf_addf(text,
-             "{\"state\":\"prepared\",\"tx\":%" PRIu64 ",\"rev\":%" PRIu64 ",\"time\":%" PRIu64
-             ",\"changes\":%zu,\"user\":",
-             meta->tx, meta->revision, meta->time_us, json_array_size(patch));
-    buf_add_json(text, meta->user, strlen(meta->user));
-    buf_adds(text, ",\"comment\":");
-    buf_add_json(text, meta->comment, strlen(meta->comment));
-    if (meta->confirm_s)
-        buf_addf(text, ",\"confirm_s\":%u,\"confirm_by\":%" PRIu64, meta->confirm_s,
-                 meta->confirm_by_us);
+    struct json_write w = record_begin(text, "prepared");
+
+    json_write_integer(&w, "tx", (int64_t)meta->tx);
+    json_write_integer(&w, "rev", (int64_t)meta->revision);
+    json_write_integer(&w, "time", (int64_t)meta->time_us);
+    json_write_integer(&w, "changes", (int64_t)json_array_size(patch));
+    json_write_string(&w, "user", meta->user);
+    json_write_string(&w, "comment", meta->comment);
+    if (meta->confirm_s) {
+        json_write_integer(&w, "confirm_s", meta->confirm_s);
+        json_write_integer(&w, "confirm_by", (int64_t)meta->confirm_by_us);
+    }
     if (meta->undoes)
-        buf_addf(text, ",\"undoes\":%" PRIu64, meta->undoes);
-    buf_adds(text, ",\"patch\":"); /* last: who wants only the rest stops here */
-    tree_dump(patch, text);
-    buf_addc(text, '}');
+        json_write_integer(&w, "undoes", (int64_t)meta->undoes);
+    /* last: who wants only the rest stops here */
+    tree_dump(patch, json_write_place(&w, "patch"));
+    json_write_end(&w);
 }
 
 /* A journal in doubt is left behind: what it may hold behind its end is void once the next one
@@ -248,10 +261,12 @@ static void is_committed(struct store *store)
 int store_commit(struct store *store, struct orb_err *err)
 {
     AUTO(buf) struct buf text = {0};
+    struct json_write w = record_begin(&text, "committed");
     int r;
 
-    buf_addf(&text, "{\"state\":\"committed\",\"tx\":%" PRIu64 ",\"rev\":%" PRIu64 "}",
-             store->pending.tx, store->pending.revision);
+    json_write_integer(&w, "tx", (int64_t)store->pending.tx);
+    json_write_integer(&w, "rev", (int64_t)store->pending.revision);
+    json_write_end(&w);
     r = append(store, &text, err);
     if (r < 0) {
         if (store->journal.doubt)
@@ -292,11 +307,12 @@ int store_commit_unwritten(struct store *store, const struct revision *meta, jso
 void store_abort(struct store *store, const char *why)
 {
     AUTO(buf) struct buf text = {0};
+    struct json_write w = record_begin(&text, "aborted");
     struct orb_err err;
 
-    buf_addf(&text, "{\"state\":\"aborted\",\"tx\":%" PRIu64 ",\"why\":", store->pending.tx);
-    buf_add_json(&text, why, strlen(why));
-    buf_addc(&text, '}');
+    json_write_integer(&w, "tx", (int64_t)store->pending.tx);
+    json_write_string(&w, "why", why);
+    json_write_end(&w);
     if (!store->renew && store->journal.path &&
         (append(store, &text, &err) < 0 || sync_newest(store, &err) < 0))
         log_warn(store->log, "config.journal.aborted-not-written", KV("why", err.text));
@@ -308,10 +324,13 @@ int store_confirm(struct store *store, struct orb_err *err)
 {
     AUTO(buf) struct buf text = {0};
     int r = store_writable(store, err);
+    struct json_write w;
 
     if (r < 0)
         return r;
-    buf_addf(&text, "{\"state\":\"confirmed\",\"rev\":%" PRIu64 "}", store->revision);
+    w = record_begin(&text, "confirmed");
+    json_write_integer(&w, "rev", (int64_t)store->revision);
+    json_write_end(&w);
     r = append(store, &text, err);
     if (r == 0) {
         store_step(store, "confirmed-written");

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "plugins/config/engine_priv.h"
 
@@ -185,14 +186,17 @@ static void answer_slice(struct engine *engine, void *req, const struct buf *tex
                          bool with_revision, uint64_t revision)
 {
     AUTO(buf) struct buf reply = {0};
+    struct json_write w = json_write_to(&reply);
     size_t len;
 
-    buf_addf(&reply, "{\"bytes\":%zu,\"data\":", text->len);
-    slice_add(&reply, text, offset, &len);
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "bytes", (int64_t)text->len);
+    slice_add(json_write_place(&w, "data"), text, offset, &len);
     if (with_revision)
-        buf_addf(&reply, ",\"revision\":%" PRIu64 "}", revision);
+        json_write_integer(&w, "revision", (int64_t)revision);
     else
-        buf_addf(&reply, ",\"offset\":%zu}", offset);
+        json_write_integer(&w, "offset", (int64_t)offset);
+    json_write_end(&w);
     engine_reply(engine, req, &reply);
 }
 
