@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "plugins/config/store_priv.h"
 
@@ -19,15 +18,11 @@
 static void close_journal(struct store *store)
 {
     AUTO(buf) struct buf text = {0};
-    struct json_write w = json_write_to(&text);
     struct orb_err err;
 
     if (store->journal.path && !store->journal.doubt && !store->renew &&
         store->generation != store->revision) {
-        json_write_object(&w, NULL);
-        json_write_string(&w, "state", "continued");
-        json_write_integer(&w, "rev", (int64_t)store->revision);
-        json_write_end(&w);
+        record_continued(&text, store->revision);
         if (journal_append(&store->journal, text.data, text.len, &err) < 0 ||
             journal_sync(&store->journal, &err) < 0)
             log_warn(store->log, "config.journal.not-closed", KV("why", err.text));
@@ -92,16 +87,9 @@ int store_snapshot(struct store *store, struct orb_err *err)
 static void write_note(struct store *store, const char *user, uint64_t time_us, const char *what)
 {
     AUTO(buf) struct buf text = {0};
-    struct json_write w = json_write_to(&text);
     struct orb_err err = {0};
 
-    json_write_object(&w, NULL);
-    json_write_string(&w, "state", "noted");
-    json_write_integer(&w, "rev", (int64_t)store->revision);
-    json_write_integer(&w, "time", (int64_t)time_us);
-    json_write_string(&w, "user", user);
-    json_write_string(&w, "text", what);
-    json_write_end(&w);
+    record_noted(&text, store->revision, time_us, user, what);
     store_note(store, user, what, time_us);
     if (journal_append(&store->journal, text.data, text.len, &err) < 0 ||
         journal_sync(&store->journal, &err) < 0)

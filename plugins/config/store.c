@@ -7,7 +7,6 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "plugins/config/store_priv.h"
 
@@ -87,49 +86,6 @@ void store_close(struct store *store)
 }
 
 /* ---- records ---- */
-
-uint64_t record_id(const char *text, size_t len)
-{
-    uint8_t hash[crypto_generichash_BYTES_MIN];
-    uint64_t id = 0;
-
-    crypto_generichash(hash, sizeof(hash), (const uint8_t *)text, len, NULL, 0);
-    for (size_t i = 0; i < sizeof(id); i++)
-        id = id << 8 | hash[i];
-    id >>= 11; /* a JSON number everywhere */
-    return id ? id : 1;
-}
-
-/* A record of the journal: an object whose first member is its state. */
-static struct json_write record_begin(struct buf *text, const char *state)
-{
-    struct json_write w = json_write_to(text);
-
-    json_write_object(&w, NULL);
-    json_write_string(&w, "state", state);
-    return w;
-}
-
-static void record_prepared(const struct revision *meta, const json_t *patch, struct buf *text)
-{
-    struct json_write w = record_begin(text, "prepared");
-
-    json_write_integer(&w, "tx", (int64_t)meta->tx);
-    json_write_integer(&w, "rev", (int64_t)meta->revision);
-    json_write_integer(&w, "time", (int64_t)meta->time_us);
-    json_write_integer(&w, "changes", (int64_t)json_array_size(patch));
-    json_write_string(&w, "user", meta->user);
-    json_write_string(&w, "comment", meta->comment);
-    if (meta->confirm_s) {
-        json_write_integer(&w, "confirm_s", meta->confirm_s);
-        json_write_integer(&w, "confirm_by", (int64_t)meta->confirm_by_us);
-    }
-    if (meta->undoes)
-        json_write_integer(&w, "undoes", (int64_t)meta->undoes);
-    /* last: who wants only the rest stops here */
-    tree_dump(patch, json_write_place(&w, "patch"));
-    json_write_end(&w);
-}
 
 /* A journal in doubt is left behind: what it may hold behind its end is void once the next one
  * continues from there. */
@@ -225,7 +181,7 @@ int store_prepare(struct store *store, const struct revision *meta, json_t *patc
     struct revision p = pending_of(store, meta, patch);
     int r;
 
-    record_prepared(&p, patch, &text);
+    record_prepared(&text, &p, patch);
     r = make_room(store, meta, text.len, err);
     p.generation = store->generation;
     p.offset = store->journal.end;
@@ -261,12 +217,9 @@ static void is_committed(struct store *store)
 int store_commit(struct store *store, struct orb_err *err)
 {
     AUTO(buf) struct buf text = {0};
-    struct json_write w = record_begin(&text, "committed");
     int r;
 
-    json_write_integer(&w, "tx", (int64_t)store->pending.tx);
-    json_write_integer(&w, "rev", (int64_t)store->pending.revision);
-    json_write_end(&w);
+    record_committed(&text, store->pending.tx, store->pending.revision);
     r = append(store, &text, err);
     if (r < 0) {
         if (store->journal.doubt)
@@ -307,12 +260,9 @@ int store_commit_unwritten(struct store *store, const struct revision *meta, jso
 void store_abort(struct store *store, const char *why)
 {
     AUTO(buf) struct buf text = {0};
-    struct json_write w = record_begin(&text, "aborted");
     struct orb_err err;
 
-    json_write_integer(&w, "tx", (int64_t)store->pending.tx);
-    json_write_string(&w, "why", why);
-    json_write_end(&w);
+    record_aborted(&text, store->pending.tx, why);
     if (!store->renew && store->journal.path &&
         (append(store, &text, &err) < 0 || sync_newest(store, &err) < 0))
         log_warn(store->log, "config.journal.aborted-not-written", KV("why", err.text));
@@ -324,13 +274,10 @@ int store_confirm(struct store *store, struct orb_err *err)
 {
     AUTO(buf) struct buf text = {0};
     int r = store_writable(store, err);
-    struct json_write w;
 
     if (r < 0)
         return r;
-    w = record_begin(&text, "confirmed");
-    json_write_integer(&w, "rev", (int64_t)store->revision);
-    json_write_end(&w);
+    record_confirmed(&text, store->revision);
     r = append(store, &text, err);
     if (r == 0) {
         store_step(store, "confirmed-written");

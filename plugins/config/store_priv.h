@@ -2,6 +2,7 @@
 #ifndef CONFIG_STORE_PRIV_H
 #define CONFIG_STORE_PRIV_H
 
+#include "plugins/config/record.h"
 #include "plugins/config/store.h"
 
 extern const struct json_limits store_limits; /* for our own files */
@@ -13,8 +14,6 @@ void store_drop_pending(struct store *store);
 char *store_journal_path(const struct store *store, uint64_t generation);
 char *store_copy_path(const struct store *store, uint64_t generation);
 void revision_fini(struct revision *revision);
-/* What tells a `prepared` record from every other: store_id() of its revision. */
-uint64_t record_id(const char *text, size_t len);
 void store_note(struct store *store, const char *user, const char *text, uint64_t time_us);
 /* Replaces the reason for making the journal anew. */
 void store_must_renew(struct store *store, const char *why);

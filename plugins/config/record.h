@@ -1,0 +1,31 @@
+/* The records of the journal, as they are written: JSON objects whose first member is "state". What
+ * reads them is load_journals.c. Each is appended to text. */
+#ifndef CONFIG_RECORD_H
+#define CONFIG_RECORD_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/buf.h"
+
+struct revision;
+
+/* A change that every participant has checked. "patch" is its last member: a reader that wants only
+ * the rest stops before it. */
+void record_prepared(struct buf *text, const struct revision *meta, const json_t *patch);
+/* What became of it. why: a sentence for the history. */
+void record_committed(struct buf *text, uint64_t tx, uint64_t revision);
+void record_aborted(struct buf *text, uint64_t tx, const char *why);
+/* The present revision, which waited for it. */
+void record_confirmed(struct buf *text, uint64_t revision);
+/* The last record of a journal: the next one begins with that revision. */
+void record_continued(struct buf *text, uint64_t revision);
+/* A line of the history that is no commit. time_us: wall clock. */
+void record_noted(struct buf *text, uint64_t revision, uint64_t time_us, const char *user,
+                  const char *what);
+/* What tells a `prepared` record from every other: the id of its revision, never 0. text: the
+ * record's len bytes. */
+uint64_t record_id(const char *text, size_t len);
+
+#endif
