@@ -4,7 +4,6 @@
 #include <sodium.h>
 
 #include "core/base/json_write.h"
-#include "core/json/tree.h"
 #include "plugins/config/store.h"
 
 uint64_t record_id(const char *text, size_t len)

@@ -3,11 +3,11 @@
 #ifndef CONFIG_RECORD_H
 #define CONFIG_RECORD_H
 
-#include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "core/base/buf.h"
+#include "core/json/tree.h"
 
 struct revision;
 
