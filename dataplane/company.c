@@ -164,7 +164,7 @@ static int read_ipsec(bool *ret_found)
     return is_missing(r) ? 0 : r;
 }
 
-static int gather(const struct dataplane *dp, struct company *company)
+static int gather(struct dataplane *dp, struct company *company)
 {
     const uint32_t fresh = COMPANY_NEW4 | COMPANY_NEW6, all = fresh | COMPANY_IP4 | COMPANY_IP6;
     bool ipsec = false;
@@ -183,7 +183,7 @@ static int gather(const struct dataplane *dp, struct company *company)
         company_note(company, COMPANY_IPSEC, all, "IPsec policies");
     if (expected)
         company_note(company, COMPANY_EXPECTATION, fresh, "conntrack expectations");
-    company_read_settings(company);
+    company_read_settings(dp, company);
     return 0;
 }
 
@@ -222,7 +222,7 @@ void company_described(struct dataplane *dp, bool described)
 }
 
 /* Before it is read: what changes meanwhile is seen as a difference. */
-static uint64_t unseen_now(const struct dataplane *dp)
+static uint64_t unseen_now(struct dataplane *dp)
 {
     AUTO_FREE uint32_t *ports = xcalloc(POLICY_MAX_PORTS, sizeof(*ports));
     struct company_programs programs = {0};

@@ -91,8 +91,10 @@ struct company_settings {
     uint32_t hash4, hash6;    /* what next hops share traffic by */
 };
 
-struct company_settings company_settings(void);
-void company_read_settings(struct company *company);
+#define COMPANY_REDIRECTS_HELD ~0u /* none are learned any more; what was still holds */
+
+struct company_settings company_settings(struct dataplane *dp);
+void company_read_settings(struct dataplane *dp, struct company *company);
 
 #define COMPANY_LINKS 64 /* more are not told from those */
 
@@ -148,7 +150,7 @@ bool company_watch_drain(struct dataplane *dp, bool *ret_changed);
 
 /* A number that changes whenever something changes that the kernel sends no events for. ports:
  * interfaces with programs of ours. */
-uint64_t company_unseen(const struct dataplane *dp, const uint32_t *ports, unsigned count,
+uint64_t company_unseen(struct dataplane *dp, const uint32_t *ports, unsigned count,
                         struct company_programs *programs);
 /* Compares that number 12 times a second with the one at the last reading; where they differ,
  * everything is the kernel's from then on, and dp->unseen becomes readable. Negative errno. */

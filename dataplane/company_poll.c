@@ -17,11 +17,11 @@
 
 #define TICK_MS 75 /* a change is obeyed within 100 ms */
 
-uint64_t company_unseen(const struct dataplane *dp, const uint32_t *ports, unsigned count,
+uint64_t company_unseen(struct dataplane *dp, const uint32_t *ports, unsigned count,
                         struct company_programs *programs)
 {
     uint64_t state = DIGEST_START;
-    struct company_settings settings = company_settings();
+    struct company_settings settings = company_settings(dp);
     int expected = company_expectations();
 
     digest_mix(&state, &expected, sizeof(expected));

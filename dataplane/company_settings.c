@@ -8,8 +8,10 @@
 #include "bpf/abi.h"
 #include "core/base/buf.h"
 #include "core/base/own.h"
+#include "dataplane/fast.h"
 
-#define BY_PORTS 1 /* of fib_multipath_hash_policy: without the flow label */
+#define REDIRECT_MS 300000 /* as long as a gateway that was learned holds (RT_GC_TIMEOUT) */
+#define BY_PORTS 1         /* of fib_multipath_hash_policy: without the flow label */
 
 /* `otherwise` where there is no such setting. */
 static uint32_t setting(const char *name, uint32_t otherwise)
@@ -23,19 +25,33 @@ static uint32_t setting(const char *name, uint32_t otherwise)
     return (uint32_t)strtoul(buf_str(&text), NULL, 10);
 }
 
-struct company_settings company_settings(void)
+/* A gateway that was learned holds until then, also where none are learned any more. Both threads
+ * that look at settings come here. */
+static uint32_t redirects(struct dataplane *dp)
+{
+    uint64_t now = now_ms();
+    uint32_t set = setting("ipv4/conf/all/accept_redirects", 0);
+
+    if (set)
+        __atomic_store_n(&dp->redirects_until, now + REDIRECT_MS, __ATOMIC_SEQ_CST);
+    else if (now < __atomic_load_n(&dp->redirects_until, __ATOMIC_SEQ_CST))
+        return COMPANY_REDIRECTS_HELD;
+    return set;
+}
+
+struct company_settings company_settings(struct dataplane *dp)
 {
     return (struct company_settings){
         .update_priority = setting("ipv4/ip_forward_update_priority", 1), /* before 4.18: always */
-        .redirects = setting("ipv4/conf/all/accept_redirects", 0),
+        .redirects = redirects(dp),
         .learned_mtus = setting("ipv4/ip_forward_use_pmtu", 0),
         .hash4 = setting("ipv4/fib_multipath_hash_policy", 0),
         .hash6 = setting("ipv6/fib_multipath_hash_policy", 0)};
 }
 
-void company_read_settings(struct company *company)
+void company_read_settings(struct dataplane *dp, struct company *company)
 {
-    struct company_settings now = company_settings();
+    struct company_settings now = company_settings(dp);
 
     if (!now.update_priority)
         company->flags |= COMPANY_KEEP_PRIORITY;
@@ -45,7 +61,9 @@ void company_read_settings(struct company *company)
      * be, without an event; the look-up of routes knows no gateway that was learned. */
     if (now.redirects)
         company_note(company, COMPANY_SETTING, COMPANY_IP4,
-                     "net.ipv4.conf.all.accept_redirects is set");
+                     now.redirects == COMPANY_REDIRECTS_HELD
+                         ? "net.ipv4.conf.all.accept_redirects was set within five minutes"
+                         : "net.ipv4.conf.all.accept_redirects is set");
     else if (now.learned_mtus)
         company_note(company, COMPANY_SETTING, COMPANY_IP4, "net.ipv4.ip_forward_use_pmtu is set");
 }

@@ -171,6 +171,7 @@ struct dataplane {
     unsigned pending;       /* DATAPLANE_*: to be looked at */
     uint32_t company_changes;
     uint64_t company_unseen;  /* of what sends no events, before it was read last */
+    uint64_t redirects_until; /* a gateway learned by a redirect may hold; now_ms(), atomic */
     struct watch_ids touched; /* transactions that touched our table */
     bool touching;            /* the one whose end was not read yet does */
     bool lost_events;

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 
-# name: (file, what stands there once, what takes its place)
+# name: (file, what stands there once, what takes its place), more of both where two guards hold the same property
 PLANTS = {
     # the hit
     "nat-port": ("bpf/slow.bpf.h", "*(__u32 *)&(f)->source_port = ports_;", "*(__u32 *)&(f)->source_port = (s)->p.ports;"),
@@ -29,7 +29,9 @@ PLANTS = {
     "options": ("bpf/parse.bpf.h", "*(const __u8 *)ip != 0x45", "*(const __u8 *)ip >> 4 != 4"),
     # what conntrack says
     "way-out": ("bpf/slow.bpf.h", "s->strayed = s->flow.way_out && s->flow.way_out != s->fib.ifindex;", "s->strayed = 0;"),
-    "helper": ("bpf/conntrack.bpf.h", "return !ct_has_own_ways(ct) && !ct_has_xfrm(ct);", "return !ct_has_xfrm(ct);"),
+    # nftables' helpers have a bit in the status, too
+    "helper": ("bpf/conntrack.bpf.h", "return !ct_has_own_ways(ct) && !ct_has_xfrm(ct);", "return !ct_has_xfrm(ct);",
+               "IPS_TEMPLATE | IPS_HELPER;", "IPS_TEMPLATE;"),
     "ended": ("bpf/conntrack.bpf.h", "(ct->mark & ABI_MARK_ENDED)", "0"),
     # what the rules say
     "zone": ("bpf/slow.bpf.h", ".zone_from = s->in->zone,\n                                    .zone_to = to};",
@@ -102,15 +104,18 @@ def main():
     if not os.path.isdir(f"{copy}/build"):
         quietly("meson", "setup", f"{copy}/build", copy)
     for name in a.names or PLANTS:
-        file, old, new = PLANTS[name]
+        file, *pairs = PLANTS[name]
         path = f"{copy}/{file}"
         with open(path) as f:
             text = f.read()
-        if text.count(old) != 1:
-            sys.exit(f"plants: {name}: {file} has {text.count(old)} times: {old}")
+        planted = text
+        for old, new in zip(pairs[::2], pairs[1::2]):
+            if text.count(old) != 1:
+                sys.exit(f"plants: {name}: {file} has {text.count(old)} times: {old}")
+            planted = planted.replace(old, new)
         try:
             with open(path, "w") as f:
-                f.write(text.replace(old, new))
+                f.write(planted)
             quietly("ninja", "-C", f"{copy}/build")
             begun, seed = time.monotonic(), a.seed if a.seed is not None else int(time.time())
             found, what = tried(copy, a.seconds, seed)

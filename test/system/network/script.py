@@ -39,6 +39,7 @@ def foreign(world, command):
     if failed and not any(word in failed for word in MAY_FAIL):
         raise Failed(f"{command}: {failed}")
     world.dirty = command != UNDO
+    world.learned |= "accept_redirects=1" in command
     world.uncounted |= "rp_filter=1" in command
     world.moves += command == UNDO or any(word in command for word in (" route ", " rule ", " addr ", " mark "))
     time.sleep(OBEY_S)
@@ -126,7 +127,7 @@ class Writer:
             self.specs[n] = ftp(r, n)
             if r.random() < 0.75:
                 self.steps.append(["foreign", r.choice([HELPERS, HELPERS_IN])])
-            self.steps.append(["ftp", n, self.specs[n], r.choice(["active", "active", "passive", "active alone"]), 20100 + n])
+            self.steps.append(["ftp", n, self.specs[n], r.choice(["active", "passive", "active alone", "active alone"]), 20100 + n])
             self.names.append(f"{n}d")
             return
         entry = self.t["dnat"].get("10")

@@ -83,7 +83,7 @@ def main():
     while more():
         history = []
         with Worlds(a.build, modes, 0.004) as worlds:
-            while more() and len(history) < FRESH:
+            while more() and len(history) < FRESH and not any(w.learned for w in worlds.all):
                 steps = generate(seed)
                 tap.test(f"seed {seed}", one, a.build, modes, worlds, steps, list(history))
                 commits[0] += sum(s[0] == "config" for s in steps)
