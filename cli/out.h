@@ -1,11 +1,7 @@
 /* The only way to the terminal: nothing orbctl writes bypasses these functions (tools/printer reads
  * the objects). Whatever came from elsewhere is escaped on its way, so that no text of a service, a
  * file or a user moves the cursor, sets a title, forges a line or changes its reading order.
- *
- * Escaped are: what is below 0x20 or 0x7f, C1 controls, bytes that are not UTF-8, and every code
- * point without a visible shape of its own: bidirectional controls, line separators, format
- * characters, tags, variation selectors, fillers. For a person it looks like \x1b, \u202e or
- * \U000e0001; in JSON like \u202e. */
+ * core/base/plain.h says what is escaped. */
 #ifndef CLI_OUT_H
 #define CLI_OUT_H
 
@@ -13,6 +9,7 @@
 #include <stdbool.h>
 
 #include "core/base/buf.h"
+#include "core/base/plain.h"
 
 /* ---- to the terminal ---- */
 
@@ -31,18 +28,8 @@ bool out_flush(void);
 
 /* ---- to a buffer ---- */
 
-/* Adds text, escaped; of an escaped text it changes nothing. */
-void text_plain(const char *text, struct buf *ret_text);
-/* Is there nothing to escape? */
-bool text_is_plain(const char *text);
-/* As text_plain, newlines and tabs are kept. */
-void text_lines(const char *text, struct buf *ret_text);
-/* JSON stays JSON: inside strings \u escapes, outside of them white space only. */
-void text_json(const char *text, struct buf *ret_text);
 /* What out prints. */
 void text_format(struct buf *ret_text, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
-/* Columns on the terminal: code points, near enough for what we print. */
-int text_width(const char *text);
 
 #endif

@@ -457,7 +457,7 @@ int main(int argc, char **argv)
     umask(0027);
     code = 0;
     if (run_loop(&run, &err) < 0) {
-        fprintf(stderr, "orbitald: %s%s%s\n", err.path, err.path[0] ? ": " : "", err.text);
+        options_say(&err);
         code = 1;
     }
     tear_down(&run);

@@ -34,6 +34,8 @@ struct host_options {
 /* Reads argv into options, which hold the defaults. 0: go on; 1: done (help, version, a check),
  * exit with *ret_code; -1: a wrong word, which was reported, *ret_code is set as well. */
 int options_parse(struct host_options *options, int argc, char **argv, int *ret_code);
+/* The error on stderr; what it quotes of packages and files does nothing to the terminal. */
+void options_say(const struct orb_err *err);
 /* Workers have another root: every directory becomes an absolute path. */
 void options_absolute(struct host_options *options);
 void options_fini(struct host_options *options);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/plain.h"
 #include "core/host/host.h"
 #include "core/host/statedir.h"
 #include "core/sandbox/sandbox.h"
@@ -151,6 +152,16 @@ static int check_libraries(const struct package *package, struct orb_err *err)
     return 0;
 }
 
+void options_say(const struct orb_err *err)
+{
+    AUTO(buf) struct buf text = {0};
+
+    text_plain(err->path, &text);
+    buf_adds(&text, err->path[0] ? ": " : "");
+    text_plain(err->text, &text);
+    fprintf(stderr, "orbitald: %s\n", buf_str(&text));
+}
+
 static int check_package(const char *dir)
 {
     AUTO_FREE char *real = realpath(dir, NULL);
@@ -160,7 +171,7 @@ static int check_package(const char *dir)
     if (package_load(real ? real : dir, false, &package, &err) < 0 ||
         check_libraries(package, &err) < 0) {
         package_free(package);
-        fprintf(stderr, "orbitald: %s%s%s\n", err.path, err.path[0] ? ": " : "", err.text);
+        options_say(&err);
         return orb_code_exit(err.code);
     }
     printf("%s %s: interface %s %s, fine\n", package->manifest.name, package->manifest.version,

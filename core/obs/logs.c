@@ -9,6 +9,7 @@
 #include <sys/random.h>
 
 #include "core/base/own.h"
+#include "core/base/plain.h"
 #include "core/json/scan.h"
 #include "core/obs/logline.h"
 #include "core/obs/logs_priv.h"
@@ -102,13 +103,28 @@ static void write_kv(struct json_write *w, const char *kv)
     json_write_end(w);
 }
 
+/* As it is kept and written, or the same text made so in *to. */
+static const char *shown(const char *text, bool is_json, struct buf *to)
+{
+    if (text_is_plain(text))
+        return text;
+    if (is_json)
+        text_json(text, to);
+    else
+        text_plain(text, to);
+    return buf_str(to);
+}
+
 void logs_store(struct logs *logs, struct stream *s, enum log_level level, const char *event,
                 const char *kv)
 {
+    AUTO(buf) struct buf plain_event = {0}, plain_kv = {0};
     struct buf line = {0};
     struct json_write w = json_write_to(&line);
     struct record *r;
 
+    event = shown(event, false, &plain_event);
+    kv = shown(kv, true, &plain_kv);
     logs_tell_clock(logs);
     r = &s->ring[s->written++ % LOGS_RING];
     if (r->line)

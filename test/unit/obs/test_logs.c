@@ -263,6 +263,34 @@ TEST(a_service_cannot_write_a_line_of_its_own_into_the_file)
     remove_dir(dir);
 }
 
+/* U+009B begins a command of terminals, U+202E turns text around: files and journal are read there.
+ */
+TEST(what_acts_on_a_terminal_is_escaped_before_it_is_kept)
+{
+    static const char frame[] = "{\"event\":\"e\xc2\x9b\",\"level\":\"error\",\"kv\":{"
+                                "\"k\xe2\x80\xae\":\"\xc2\x9b"
+                                "2J\x7f\"}}";
+    char dir[] = "/tmp/orbt-logs-XXXXXX";
+    AUTO(buf) struct buf text = {0};
+    AUTO_FREE char *file = NULL;
+    struct logs *logs;
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    file = xasprintf("%s/log.jsonl", dir);
+    logs = quiet(dir);
+    logs_record(logs, "evil", frame, sizeof(frame) - 1);
+    log_error(logs_sink(logs), "worker.failed",
+              KV("why", "\xc2\x9b"
+                        "31m"));
+    logs_free(logs);
+    ck_assert_int_eq(file_read(file, 1 << 20, &text, NULL), 0);
+    ck_assert_ptr_nonnull(strstr(buf_str(&text), "{\"k\\u202e\":\"\\u009b2J\\u007f\"}"));
+    ck_assert_ptr_nonnull(strstr(buf_str(&text), "{\"why\":\"\\u009b31m\"}"));
+    for (size_t i = 0; i < text.len; i++)
+        ck_assert((unsigned char)text.data[i] < 0x7f);
+    remove_dir(dir);
+}
+
 TEST(an_answer_has_room_in_a_frame_whatever_was_logged)
 {
     struct logs *logs = quiet(NULL);
