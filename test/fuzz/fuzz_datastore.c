@@ -13,11 +13,17 @@
 #include "test/fuzz/bounds.h"
 
 #define MOST_MS 500.0 /* for an input of 4 KB, with sanitizers */
+/* Bytes of all answers, and of all files that are there afterwards. */
+#define MOST_SOME 16384
+#define MOST_EACH 32
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static size_t answered, kept; /* of this input */
+
 static int on_entry(const char *path, const struct stat *stat, int type, struct FTW *at)
 {
+    kept += type == FTW_F ? (size_t)stat->st_size : 0;
     return remove(path);
 }
 
@@ -36,6 +42,7 @@ static void reply(void *arg, void *req, const char *text, size_t len)
 {
     must(json_scan(text, len, &(struct json_limits){.depth = 64, .keys = 1 << 20}, NULL) == 0,
          "an answer that is no JSON");
+    answered += len;
 }
 
 static void refuse(void *arg, void *req, const struct orb_err *err)
@@ -101,9 +108,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     path = xasprintf("%s/%s", dir, file);
     must(dir_make(dir, 0700, NULL) == 0, "no directory");
     must(file_replace(path, (const char *)data + 1, size - 1, 0600, NULL) == 0, "no file");
+    answered = kept = 0;
     before = cpu_ms();
     config(dir);
-    must(cpu_ms() - before < MOST_MS * (1 + (double)size / 4096), "it took too long");
+    must_end(before, MOST_MS, size);
+    must_fit(answered, MOST_SOME, MOST_EACH, size);
     nftw(dir, on_entry, 8, FTW_DEPTH | FTW_PHYS);
+    must_fit(kept, MOST_SOME, MOST_EACH, size);
     return 0;
 }

@@ -41,6 +41,7 @@ static int one(const uint8_t *data, size_t size)
         require((uint8_t *)p.l4 == frame + 14 + ip);
         require(14 + ip + l4 <= size && (size_t)p.length + 14 <= size);
         require(p.length >= ip + l4);
+        must_fit(p.length, 0, 1, size);
         require(p.segment_head >= ip + l4 && p.segment_head <= p.length);
         require(result == PARSE_IP4 ? p.ip4->ttl > 1 && !p.ip6 : p.ip6->hop_limit > 1 && !p.ip4);
     }

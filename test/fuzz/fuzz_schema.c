@@ -1,31 +1,26 @@
 /* The schema compiler and checker. Input: a schema, a NUL byte, a value. A value that passes must
  * pass again as the canonical text of the same value; nothing may pass a schema and its `not`; and
- * none of it may take long. */
+ * none of it may take long, or become long. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/base/own.h"
 #include "core/json/schema.h"
 #include "core/json/tree.h"
+#include "test/fuzz/bounds.h"
 
-#define MOST_S 2 /* for one input, with sanitizers */
+#define MOST_MS 400.0
+#define MOST_REFS 100000 /* a walk has the budget of a check, which grows by 2 with each byte */
+#define SPELLED 24       /* bytes of a value's canonical or masked text for each of its own */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void holds(bool what, const char *words)
-{
-    if (what)
-        return;
-    fprintf(stderr, "fuzz_schema: %s\n", words);
-    abort();
-}
-
 static int on_ref(void *arg, const char *path, const char *target, const char *value)
 {
-    holds(target[0] == '/' && (!path[0] || path[0] == '/') && value, "a reference without words");
+    ++*(size_t *)arg;
+    must(target[0] == '/' && (!path[0] || path[0] == '/') && value, "a reference without words");
     return 0;
 }
 
@@ -40,7 +35,7 @@ static void ask(const struct schema *schema, const json_t *value)
     if (key)
         buf_add_pointer(&path, key);
     at = schema_at(schema, buf_str(&path), &err);
-    holds(at || err.text[0], "no schema and no word why");
+    must(at || err.text[0], "no schema and no word why");
 }
 
 /* The same schema turned around: exactly one of the two may let the value pass. */
@@ -57,29 +52,32 @@ static void turn(const char *schema_text, size_t len, const char *text, size_t t
         schema_compile(both.data, both.len, false, &schema, NULL) < 0)
         return; /* references start at the top: they would mean something else */
     other = schema_check(schema, text, text_len, "", NULL);
-    holds((r == 0) != (other == 0) || (r != 0 && r != ORB_E_SCHEMA) ||
-              (other != 0 && other != ORB_E_SCHEMA),
-          "a schema and its opposite agree");
+    must((r == 0) != (other == 0) || (r != 0 && r != ORB_E_SCHEMA) ||
+             (other != 0 && other != ORB_E_SCHEMA),
+         "a schema and its opposite agree");
 }
 
 static void one(const uint8_t *data, size_t size);
 
-/* Processor time, so that a busy machine finds nothing. */
-static double cpu_s(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    double before = cpu_s();
+    double before = cpu_ms();
 
     one(data, size);
-    holds(cpu_s() - before < MOST_S, "it took too long");
+    must_end(before, MOST_MS, size);
     return 0;
+}
+
+/* What people are shown of it: no longer than masks make it, and the same when masked again. */
+static void mask(const struct schema *schema, json_t *tree, size_t len)
+{
+    AUTO(json_t) json_t *shown = schema_mask(schema, "", json_incref(tree), "********");
+    AUTO(json_t) json_t *again = schema_mask(schema, "", json_incref(shown), "********");
+    AUTO(buf) struct buf text = {0};
+
+    tree_dump(shown, &text);
+    must_fit(text.len, SPELLED, SPELLED, len);
+    must(json_equal(shown, again), "masked again it shows something else");
 }
 
 static void one(const uint8_t *data, size_t size)
@@ -92,23 +90,27 @@ static void one(const uint8_t *data, size_t size)
     AUTO(json_t) json_t *tree = NULL;
     AUTO(buf) struct buf again = {0};
     struct orb_err err = {0};
+    size_t refs = 0;
     int r;
 
     if (schema_compile((const char *)data, schema_len, false, &schema, &err) < 0) {
-        holds(err.text[0] != '\0', "refused without a word");
+        must(err.text[0] != '\0', "refused without a word");
         return;
     }
     schema_check(schema, text, len, "", NULL); /* unscanned: any answer, but no read too far */
     if (tree_parse(text, len, NULL, &tree, NULL) < 0)
         return;
     r = schema_check(schema, text, len, "/base", &err);
-    holds(r == 0 || (err.text[0] && strncmp(err.path, "/base", 5) == 0), "no words, no path");
+    must(r == 0 || (err.text[0] && strncmp(err.path, "/base", 5) == 0), "no words, no path");
     tree_dump(tree, &again);
+    must_fit(again.len, SPELLED, SPELLED, len);
+    mask(schema, tree, len);
     if (r == 0 || r == ORB_E_SCHEMA)
-        holds(schema_check(schema, again.data, again.len, "", &err) == r ||
-                  (err.code != ORB_E_SCHEMA && err.code != 0),
-              "another spelling of the value, another answer");
+        must(schema_check(schema, again.data, again.len, "", &err) == r ||
+                 (err.code != ORB_E_SCHEMA && err.code != 0),
+             "another spelling of the value, another answer");
     turn((const char *)data, schema_len, text, len, r);
-    schema_each_ref(schema, text, len, "", on_ref, NULL);
+    schema_each_ref(schema, text, len, "", on_ref, &refs);
+    must_fit(refs, MOST_REFS, 2, len);
     ask(schema, tree);
 }
