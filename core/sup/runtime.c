@@ -94,7 +94,7 @@ static void on_prepare(uv_prepare_t *prepare)
 
 static void on_timer(uv_timer_t *timer)
 {
-    change(container_of(timer, struct runtime, timer));
+    supervisor_tick(container_of(timer, struct runtime, timer)->sup);
 }
 
 /* ---- what the supervisor asks for ---- */

@@ -47,8 +47,7 @@ enum boot_phase supervisor_phase(const struct supervisor *sup)
 
 /* ---- settling ---- */
 
-/* Timers that are due, and starts that were put off until the worker had ended. */
-static void settle_service(struct service *service)
+static void tick_service(struct service *service)
 {
     struct supervisor *sup = service->sup;
     const struct manifest *m = &service->package->manifest;
@@ -58,10 +57,22 @@ static void settle_service(struct service *service)
         service_event(service, service->state == MACHINE_FAILED ? EVENT_PROBE : EVENT_RETRY, NULL);
     if (service->state == MACHINE_RUNNING && restart_settle(&service->restart, m, now))
         log_notice(sup->host.log, "service.breaker-closed", KV("service", m->name));
-    if (service->again && service->state == MACHINE_DISABLED) {
-        restart_reset(&service->restart);
-        service_event(service, EVENT_START, NULL);
-    }
+}
+
+void supervisor_tick(struct supervisor *sup)
+{
+    for (unsigned i = 0; i < sup->count && !sup->stopping; i++)
+        tick_service(sup->services[i]);
+    supervisor_changed(sup); /* phases have deadlines as well, and there is a next one */
+}
+
+/* A start that was put off until the worker had ended. */
+static void start_again(struct service *service)
+{
+    if (!service->again || service->state != MACHINE_DISABLED)
+        return;
+    restart_reset(&service->restart);
+    service_event(service, EVENT_START, NULL);
 }
 
 static void tell_dependants(struct service *gone)
@@ -102,7 +113,7 @@ void supervisor_settle(struct supervisor *sup)
         return;
     for (unsigned i = 0; i < sup->count; i++) {
         if (!sup->stopping)
-            settle_service(sup->services[i]);
+            start_again(sup->services[i]);
         if (sup->services[i]->gone)
             tell_dependants(sup->services[i]);
     }

@@ -3,8 +3,8 @@
  * which runtime.c binds to libuv and the sandbox, and tests to a clock that they move.
  *
  * Events set the state of the one service they are about, at once. What follows from that for
- * others (dependencies, boot phases, timers that are due, the order of stopping) is worked out in
- * supervisor_settle, once per turn of the loop. All on one thread. */
+ * others (dependencies, boot phases, the order of stopping) is worked out in supervisor_settle,
+ * once per turn of the loop. All on one thread. */
 #ifndef CORE_SUP_SUPERVISOR_H
 #define CORE_SUP_SUPERVISOR_H
 
@@ -29,7 +29,8 @@ struct supervisor_host {
     uint32_t (*random)(void *arg);
     /* Wants supervisor_settle() before the loop waits again. */
     void (*changed)(void *arg);
-    /* Wants supervisor_settle() at at_ms, 0: no more; replaces an earlier wish. */
+    /* Wants supervisor_tick() at at_ms, which may be now, but never from within this call; 0: no
+     * more. Replaces an earlier wish. */
     void (*wake)(void *arg, uint64_t at_ms);
     /* Starts a worker for service->spec, which reports to service_worker_events with the service
      * as arg. Below 0: there is none, err says why. */
@@ -78,6 +79,10 @@ void supervisor_release(struct supervisor *supervisor);
 void supervisor_stop(struct supervisor *supervisor);
 /* Works out what follows from all that happened since the last call. Never from a callback. */
 void supervisor_settle(struct supervisor *supervisor);
+
+/* The time that was asked for has come: raises the events of the timers that are due. A restart
+ * without delay is one of them, so that others see the service Restarting before. */
+void supervisor_tick(struct supervisor *supervisor);
 
 enum boot_phase supervisor_phase(const struct supervisor *supervisor);
 

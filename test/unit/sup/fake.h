@@ -55,7 +55,8 @@ void fake_open(struct fake *f);
 void fake_start(struct fake *f);
 void fake_free(struct fake *f);
 
-/* Settles until nothing changes any more; fails when that takes more than 100 turns. */
+/* Ticks and settles until nothing changes and nothing is due; fails when that takes more than 100
+ * turns. */
 void fake_turn(struct fake *f);
 /* Moves the clock, with a turn at each moment the supervisor asked for. */
 void fake_advance(struct fake *f, uint64_t ms);
