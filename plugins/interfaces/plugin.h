@@ -11,7 +11,7 @@
 struct seen {
     int index;
     char name[16];
-    bool up, carrier;
+    bool up, carrier, noarp;
     unsigned mtu;
     int master;
 };

@@ -51,7 +51,7 @@ bool seen_gone(struct orb_ctx *ctx, struct interfaces *self, const struct rtnl_l
 
 bool seen_link(struct orb_ctx *ctx, struct interfaces *self, const struct rtnl_link *link)
 {
-    bool up = link->flags & IFF_UP, differs, told;
+    bool up = link->flags & IFF_UP, noarp = link->flags & IFF_NOARP, differs, told;
     struct seen *seen = find(self, link->index);
 
     if (!seen)
@@ -60,10 +60,12 @@ bool seen_link(struct orb_ctx *ctx, struct interfaces *self, const struct rtnl_l
         return false;
     told = seen->index != link->index || seen->up != up || seen->carrier != link->carrier ||
            strcmp(seen->name, link->name) != 0;
-    differs = told || seen->mtu != link->mtu || seen->master != link->master;
+    differs =
+        told || seen->mtu != link->mtu || seen->master != link->master || seen->noarp != noarp;
     *seen = (struct seen){.index = link->index,
                           .up = up,
                           .carrier = link->carrier,
+                          .noarp = noarp,
                           .mtu = link->mtu,
                           .master = link->master};
     memcpy(seen->name, link->name, sizeof(seen->name));

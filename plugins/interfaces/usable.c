@@ -1,6 +1,6 @@
 /* What is as configured, or nearly, and does not work all the same: a link that another program
- * took down or up, addresses on a link whose packets belong to a bridge, two links with one
- * hardware address. Part of applying, see run.h. */
+ * took down or up, addresses on a link whose packets belong to a bridge, a link that looks for no
+ * neighbours, two links with one hardware address. Part of applying, see run.h. */
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
@@ -56,6 +56,37 @@ static void look_at_master(struct run *run, const struct want *want, const struc
     run_trouble(run, false, &t, &why, NULL);
 }
 
+/* A link of Ethernet that looks for its neighbours; a dummy or a VRF never does. */
+static bool should_resolve(const struct rtnl_link *link)
+{
+    static const char *const kinds[] = {"",     "veth", "bridge",  "bond",
+                                        "team", "vlan", "macvlan", "tun"};
+
+    for (size_t i = 0; link->mac_len == 6 && i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (!strcmp(link->kind, kinds[i]))
+            return !(link->flags & IFF_LOOPBACK);
+    }
+    return false;
+}
+
+static void look_at_neighbours(struct run *run, const struct want *want,
+                               const struct rtnl_link *link)
+{
+    struct trouble t = {.kind = "arp",
+                        .name = want->name,
+                        .place = -1,
+                        .todo = "switch it on (ip link set NAME arp on)"};
+    struct orb_err why;
+
+    if (!want->enabled || !(link->flags & IFF_NOARP) || !should_resolve(link))
+        return;
+    orb_fail(&why, ORB_E_STATE,
+             "another program switched ARP off on interface %s (NOARP): it finds no neighbour, so "
+             "nothing leaves there",
+             want->name);
+    run_trouble(run, false, &t, &why, NULL);
+}
+
 /* A card's address is its own; VLANs, bridges and such take that of what they stand on. */
 static bool is_card(const struct rtnl_link *link)
 {
@@ -87,6 +118,7 @@ void run_usable(struct run *run)
             continue;
         look_at_state(run, want, link);
         look_at_master(run, want, link);
+        look_at_neighbours(run, want, link);
         if (want->addr_count)
             look_for_twin(run, i, link);
     }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/routing/lookup.h"
 #include "plugins/routing/plugin.h"
 
 #define RETAKE_MAX 10 /* routes taken back from a stranger … */
@@ -285,7 +286,8 @@ static bool is_cut_off(struct routing *self, const struct nlmsghdr *header,
 
 static bool rule_concerns_us(const struct routing *self, const struct rtnl_rule *rule)
 {
-    return rule->protocol == NETLINK_OURS || find_rule(&self->current, rule->priority);
+    return rule->protocol == NETLINK_OURS || rule_is_plain(rule) ||
+           find_rule(&self->current, rule->priority);
 }
 
 static bool concerns_us(struct routing *self, struct nlmsghdr *header)

@@ -2,8 +2,11 @@
  * hop, source, route, rule or unreadable entry, under its path. */
 #include <linux/rtnetlink.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
+#include "plugins/routing/lookup.h"
 #include "plugins/routing/plugin.h"
 
 struct report {
@@ -20,12 +23,13 @@ static void mix(uint64_t *digest, const char *text)
     *digest = (*digest ^ 0xff) * 0x100000001b3u;
 }
 
-static void tell(struct report *report, const char *path, const char *what, const char *todo)
+static void tell_as(struct report *report, const char *key, const char *path, const char *what,
+                    const char *todo)
 {
     struct orb_problem problem = {
         .level = ORB_PROBLEM_DEGRADED, .what = what, .path = path, .todo = todo};
 
-    orb_problem_set(report->ctx, path, &problem);
+    orb_problem_set(report->ctx, key, &problem);
     if (!report->count++) {
         snprintf(report->path, sizeof(report->path), "%s", path);
         snprintf(report->what, sizeof(report->what), "%s", what);
@@ -33,6 +37,11 @@ static void tell(struct report *report, const char *path, const char *what, cons
     }
     mix(&report->digest, path);
     mix(&report->digest, what);
+}
+
+static void tell(struct report *report, const char *path, const char *what, const char *todo)
+{
+    tell_as(report, path, path, what, todo);
 }
 
 static void tell_route(struct report *report, const struct route_want *route)
@@ -73,6 +82,57 @@ static void tell_rule(struct report *report, const struct rule_want *rule)
     tell(report, path, what, "see ip rule, or give the rule another number");
 }
 
+static bool has_address(const cJSON *interface, uint8_t family)
+{
+    const cJSON *address;
+
+    cJSON_ArrayForEach (address, cJSON_GetObjectItemCaseSensitive(interface, "addresses")) {
+        const char *text = cJSON_GetStringValue(address);
+
+        if (text && (strchr(text, ':') ? AF_INET6 : AF_INET) == family)
+            return true;
+    }
+    return false;
+}
+
+/* A family without configured address and route misses nothing. */
+static bool is_used(const struct routing *self, uint8_t family)
+{
+    const cJSON *interface;
+
+    cJSON_ArrayForEach (interface, self->interfaces) {
+        if (has_address(interface, family))
+            return true;
+    }
+    for (unsigned i = 0; i < self->current.count; i++) {
+        if (self->current.sorted[i]->destination.address.family == family)
+            return true;
+    }
+    return false;
+}
+
+/* The kernel's rules as they lead to its tables. */
+static void tell_lookup(struct report *report, const struct routing *self)
+{
+    static const uint8_t families[] = {AF_INET, AF_INET6};
+    static const uint32_t tables[] = {RT_TABLE_LOCAL, RT_TABLE_MAIN};
+    struct rtnl_rules rules = {0};
+    struct orb_err err = {0};
+
+    if (rtnl_get_rules(self->follow.requests, &rules, &err) < 0)
+        tell_as(report, "/routing/rules", "/routing", err.text, "it is tried again");
+    for (unsigned i = 0; rules.items && i < 4; i++) {
+        char what[ORB_ERR_TEXT], key[40];
+
+        if (!is_used(self, families[i / 2]) ||
+            !lookup_is_broken(&rules, families[i / 2], tables[i % 2], what, sizeof(what)))
+            continue;
+        snprintf(key, sizeof(key), "/routing/rules/%u/%u", families[i / 2], tables[i % 2]);
+        tell_as(report, key, "/routing", what, "put the kernel's rules right");
+    }
+    free(rules.items);
+}
+
 unsigned report_misfits(struct orb_ctx *ctx, struct routing *self)
 {
     const struct routes_want *routes = &self->current;
@@ -85,6 +145,7 @@ unsigned report_misfits(struct orb_ctx *ctx, struct routing *self)
         tell_route(&report, routes->sorted[i]);
     for (unsigned i = 0; i < routes->rule_count; i++)
         tell_rule(&report, &routes->rules[i]);
+    tell_lookup(&report, self);
     if (report.count && report.digest != self->missing)
         orb_log(ctx, ORB_WARNING, "routing.missing", ORB_S("path", report.path),
                 ORB_S("reason", report.what), ORB_I("count", report.count));

@@ -1,4 +1,5 @@
 /* plugins/routing: reading static routes, and which next hops fit. No kernel is asked. */
+#include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stddef.h>
@@ -6,6 +7,7 @@
 #include <string.h>
 
 #include "plugins/lib/rtnl.h"
+#include "plugins/routing/lookup.h"
 #include "plugins/routing/reach.h"
 #include "test/lib/harness.h"
 
@@ -31,6 +33,63 @@ static void read_routes(const char *text, struct routes_want *routes)
     cJSON_AddItemToObject(routing, "static", json(text));
     ck_assert_int_eq(routes_read(routing, routes, &err), 0);
     cJSON_Delete(routing);
+}
+
+static bool is_broken(const struct rtnl_rule *rules, unsigned count, uint32_t table)
+{
+    struct rtnl_rules list = {(struct rtnl_rule *)rules, count};
+    char what[ORB_ERR_TEXT] = "";
+    bool broken = lookup_is_broken(&list, AF_INET, table, what, sizeof(what));
+
+    ck_assert_int_eq(broken, what[0] != 0);
+    return broken;
+}
+
+#define RULE(number, ...)                                                                          \
+    {                                                                                              \
+        .family = AF_INET, .priority = number, .protocol = RTPROT_KERNEL, .action = FR_ACT_TO_TBL, \
+        __VA_ARGS__                                                                                \
+    }
+
+TEST(the_kernels_own_rules_lead_to_the_tables)
+{
+    struct rtnl_rule rules[] = {RULE(0, .table = RT_TABLE_LOCAL),
+                                RULE(5, .mark = 1, .mask = 1, .table = 9),
+                                RULE(32766, .table = RT_TABLE_MAIN)};
+
+    ck_assert(!is_broken(rules, 3, RT_TABLE_LOCAL));
+    ck_assert(!is_broken(rules, 3, RT_TABLE_MAIN));
+}
+
+TEST(a_missing_rule_is_said_whatever_narrower_ones_there_are)
+{
+    struct rtnl_rule rules[] = {
+        RULE(0, .table = RT_TABLE_LOCAL),
+        RULE(5, .mark = 1, .mask = 1, .table = RT_TABLE_MAIN),
+        RULE(6, .iif = "lan0", .table = RT_TABLE_MAIN),
+        RULE(7, .extra = true, .table = RT_TABLE_MAIN),
+        RULE(8, .ignore_default = true, .table = RT_TABLE_MAIN),
+        RULE(9, .table = 200),
+        {.family = AF_INET6, .action = FR_ACT_TO_TBL, .table = RT_TABLE_MAIN}};
+
+    ck_assert(!is_broken(rules, 7, RT_TABLE_LOCAL));
+    ck_assert(is_broken(rules, 7, RT_TABLE_MAIN));
+    ck_assert(is_broken(rules + 1, 6, RT_TABLE_LOCAL));
+}
+
+TEST(a_rule_of_others_that_refuses_everything_is_said)
+{
+    struct rtnl_rule rules[] = {RULE(0, .table = RT_TABLE_LOCAL), RULE(5, .table = 0),
+                                RULE(32766, .table = RT_TABLE_MAIN)};
+
+    rules[1].action = FR_ACT_PROHIBIT;
+    ck_assert(!is_broken(rules, 3, RT_TABLE_LOCAL));
+    ck_assert(is_broken(rules, 3, RT_TABLE_MAIN));
+    rules[1].mask = 1;
+    ck_assert(!is_broken(rules, 3, RT_TABLE_MAIN));
+    rules[1].mask = 0;
+    rules[1].protocol = NETLINK_OURS; /* as configured */
+    ck_assert(!is_broken(rules, 3, RT_TABLE_MAIN));
 }
 
 static const struct route_want *only(const struct routes_want *routes)
