@@ -84,8 +84,11 @@ static __always_inline int slow_is_odd(const struct packet *p, const int v6)
     }
 }
 
-/* Routes as the kernel would: the destination as it leaves, the source as it came. */
-static __always_inline long slow_route(void *ctx, struct slow *s, const __u32 *source,
+#define SLOW_LOOPBACK 1 /* its number in every network namespace */
+
+/* Routes as the kernel would: the destination as it leaves, the source as it came. from: the
+ * interface that rules see as the one it came in by. */
+static __always_inline long slow_route(void *ctx, struct slow *s, __u32 from, const __u32 *source,
                                        const __u32 *destination, __u32 ports, const int v6)
 {
     struct bpf_fib_lookup *fib = &s->fib;
@@ -95,7 +98,7 @@ static __always_inline long slow_route(void *ctx, struct slow *s, const __u32 *s
     fib->sport = (__u16)ports;
     fib->dport = ports >> 16;
     fib->tot_len = 64; /* asks for the MTU of the route, too */
-    fib->ifindex = s->ifindex;
+    fib->ifindex = from;
     if (v6) {
         fib->family = 10;
         fib->flowinfo = *(const __u32 *)s->p.ip6 & PARSE_BE32(0x0fffffff);
@@ -238,10 +241,14 @@ static __always_inline enum slow_verdict slow_route_new(void *ctx, struct slow *
 
     if (classify_may_dnat(s->blob, v6, s->p.protocol, PARSE_BE16(s->p.ports >> 16)))
         return SLOW_PASS;
-    r = slow_route(ctx, s, slow_source(&s->p, v6), slow_destination(&s->p, v6), s->p.ports, v6);
+    r = slow_route(ctx, s, s->ifindex, slow_source(&s->p, v6), slow_destination(&s->p, v6),
+                   s->p.ports, v6);
     if (r == BPF_FIB_LKUP_RET_NOT_FWDED)
         return SLOW_LOCAL;
-    if (r != BPF_FIB_LKUP_RET_SUCCESS && r != BPF_FIB_LKUP_RET_NO_NEIGH)
+    /* What would leave where it came in may be for a device that stands on that interface and has
+     * its MAC address (ipvlan): the kernel gives it to that one before it routes. */
+    if ((r != BPF_FIB_LKUP_RET_SUCCESS && r != BPF_FIB_LKUP_RET_NO_NEIGH) ||
+        s->fib.ifindex == s->ifindex)
         return SLOW_PASS;
     if (r != BPF_FIB_LKUP_RET_SUCCESS)
         s->fib.mtu_result = 1280;
@@ -254,16 +261,19 @@ static __always_inline enum slow_verdict slow_route_known(void *ctx, struct slow
 {
     struct ct_tuple *leaving = &s->flow.leaving;
     __u32 ports = (__u32)leaving->destination_port << 16 | (__u16)s->p.ports;
+    __u32 back = (__u32)(__u16)s->p.ports << 16 | leaving->destination_port;
     long r;
 
     s->strayed = s->flow.way_out != 0;
     /* The way back must be the way it came, as rp_filter demands; an asymmetric flow stays with
-     * the kernel, which knows whether that is wanted. */
-    r = slow_route(ctx, s, leaving->destination, slow_source(&s->p, v6), s->p.ports, v6);
+     * the kernel, which knows whether that is wanted. Asked as fib_validate_source() asks: rules
+     * see a packet of this machine's own, from the port it goes to. */
+    r = slow_route(ctx, s, v6 ? s->ifindex : SLOW_LOOPBACK, leaving->destination,
+                   slow_source(&s->p, v6), back, v6);
     if ((r != BPF_FIB_LKUP_RET_SUCCESS && r != BPF_FIB_LKUP_RET_NO_NEIGH) ||
         s->fib.ifindex != s->ifindex)
         return SLOW_PASS;
-    r = slow_route(ctx, s, slow_source(&s->p, v6), leaving->destination, ports, v6);
+    r = slow_route(ctx, s, s->ifindex, slow_source(&s->p, v6), leaving->destination, ports, v6);
     if (r == BPF_FIB_LKUP_RET_NOT_FWDED)
         return SLOW_LOCAL;
     if (r != BPF_FIB_LKUP_RET_SUCCESS || s->fib.ifindex == s->ifindex)

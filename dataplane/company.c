@@ -37,7 +37,8 @@ const char *company_kind_name(enum company_kind kind)
         [COMPANY_QDISC] = "qdisc",       [COMPANY_TC] = "tc",
         [COMPANY_BPF] = "bpf",           [COMPANY_IPSEC] = "ipsec",
         [COMPANY_VRF] = "vrf",           [COMPANY_EXPECTATION] = "expectation",
-        [COMPANY_SETTING] = "setting",   [COMPANY_UNREAD] = "unread"};
+        [COMPANY_SETTING] = "setting",   [COMPANY_STACKED] = "stacked",
+        [COMPANY_UNREAD] = "unread"};
 
     return names[kind];
 }
@@ -317,6 +318,19 @@ static bool is_about(const struct company_place *place, const struct link_info *
     return false;
 }
 
+static void sum_stacked(struct company_sum *sum, const struct link_info *link,
+                        const struct link_list *links)
+{
+    for (unsigned i = 0; i < links->count; i++) {
+        if (!links->items[i].takes || links->items[i].lower != link->ifindex)
+            continue;
+        sum->in = true;
+        sum->kinds |= 1u << COMPANY_STACKED;
+        if (!*sum->why)
+            sum->why = "a device that stands on it takes its frames (macvlan, ipvlan, macsec)";
+    }
+}
+
 struct company_sum company_sum(const struct dataplane *dp, const struct link_info *link,
                                const struct link_list *links)
 {
@@ -332,6 +346,7 @@ struct company_sum company_sum(const struct dataplane *dp, const struct link_inf
     for (unsigned i = 0; i < dp->company.count; i++)
         if (is_about(&dp->company.places[i], link, links))
             sum_place(&sum, &dp->company.places[i]);
+    sum_stacked(&sum, link, links);
     return sum;
 }
 

@@ -30,6 +30,7 @@ enum company_kind {
     COMPANY_IPSEC,
     COMPANY_EXPECTATION,
     COMPANY_VRF,
+    COMPANY_STACKED, /* a device on it that takes its frames */
     COMPANY_SETTING,
     COMPANY_UNREAD, /* not known yet, or it cannot be read */
     COMPANY_KINDS

@@ -36,7 +36,8 @@ struct link_info {
     uint8_t mac[6];
     uint16_t type; /* ARPHRD_* */
     uint32_t master;
-    uint32_t lower; /* a VLAN's interface */
+    uint32_t lower; /* of this namespace: what a VLAN or the like stands on */
+    bool takes;     /* it may take frames that are addressed to `lower` itself */
     bool up;
 };
 

@@ -17,10 +17,48 @@
 #define READS 1024   /* one turn of the loop */
 #define DUMP_TRIES 8 /* of a list that changes while it is read */
 
+/* macvlan does in two of its modes only; in the others it has an address of its own. */
+static bool takes_frames(const char *kind, const struct rtattr *data)
+{
+    static const char *const always[] = {"ipvlan", "ipvtap", "macsec"};
+    int len = data ? (int)RTA_PAYLOAD(data) : 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(always); i++)
+        if (!strcmp(kind, always[i]))
+            return true;
+    if (!data || (strcmp(kind, "macvlan") != 0 && strcmp(kind, "macvtap") != 0))
+        return false;
+    for (const struct rtattr *a = RTA_DATA(data); RTA_OK(a, len); a = RTA_NEXT(a, len)) {
+        uint32_t mode;
+
+        if (a->rta_type != IFLA_MACVLAN_MODE || RTA_PAYLOAD(a) < sizeof(mode))
+            continue;
+        memcpy(&mode, RTA_DATA(a), sizeof(mode));
+        return mode == MACVLAN_MODE_PASSTHRU || mode == MACVLAN_MODE_SOURCE;
+    }
+    return false;
+}
+
+static void read_kind(struct link_info *link, const struct rtattr *info)
+{
+    const struct rtattr *data = NULL;
+    int len = (int)RTA_PAYLOAD(info);
+
+    for (const struct rtattr *a = RTA_DATA(info); RTA_OK(a, len); a = RTA_NEXT(a, len)) {
+        if (a->rta_type == IFLA_INFO_KIND)
+            snprintf(link->kind, sizeof(link->kind), "%.*s", (int)RTA_PAYLOAD(a),
+                     (const char *)RTA_DATA(a));
+        else if (a->rta_type == IFLA_INFO_DATA)
+            data = a;
+    }
+    link->takes = takes_frames(link->kind, data);
+}
+
 static void read_attributes(struct link_info *link, const struct nlmsghdr *h)
 {
     const struct ifinfomsg *info = NLMSG_DATA(h);
     int len = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*info));
+    bool elsewhere = false; /* what it stands on is of another namespace */
 
     for (const struct rtattr *a = IFLA_RTA(info); RTA_OK(a, len); a = RTA_NEXT(a, len)) {
         size_t size = RTA_PAYLOAD(a);
@@ -33,15 +71,14 @@ static void read_attributes(struct link_info *link, const struct nlmsghdr *h)
             memcpy(&link->master, RTA_DATA(a), 4);
         } else if (a->rta_type == IFLA_LINK && size == 4) {
             memcpy(&link->lower, RTA_DATA(a), 4);
+        } else if (a->rta_type == IFLA_LINK_NETNSID) {
+            elsewhere = true;
         } else if (a->rta_type == IFLA_LINKINFO) {
-            int rest = (int)size;
-
-            for (const struct rtattr *n = RTA_DATA(a); RTA_OK(n, rest); n = RTA_NEXT(n, rest))
-                if (n->rta_type == IFLA_INFO_KIND)
-                    snprintf(link->kind, sizeof(link->kind), "%.*s", (int)RTA_PAYLOAD(n),
-                             (const char *)RTA_DATA(n));
+            read_kind(link, a);
         }
     }
+    if (elsewhere)
+        link->lower = 0;
 }
 
 static bool add_link(void *arg, const struct nlmsghdr *h)
@@ -148,12 +185,21 @@ static void suspect(struct dataplane *dp, const struct nlmsghdr *h)
     }
 }
 
+static bool is_taking(const struct nlmsghdr *h)
+{
+    struct link_info link = {0};
+
+    if (h->nlmsg_len >= NLMSG_LENGTH(sizeof(struct ifinfomsg)))
+        read_attributes(&link, h);
+    return link.takes;
+}
+
 static unsigned read_event(struct dataplane *dp, const struct nlmsghdr *h)
 {
     switch (h->nlmsg_type) {
     case RTM_NEWLINK:
     case RTM_DELLINK:
-        return DATAPLANE_PORTS;
+        return DATAPLANE_PORTS | (is_taking(h) ? DATAPLANE_COMPANY : 0);
     case RTM_NEWNETCONF:
         return DATAPLANE_SETTINGS;
     case RTM_NEWQDISC:

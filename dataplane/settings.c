@@ -208,6 +208,7 @@ static void ensure_forwarding(struct dataplane *dp, struct buf *names)
     keep_advertised(dp, !read_setting(FORWARD6, value) && strcmp(value, "1") != 0, names);
     ensure(dp, FORWARD4, "1", names);
     ensure(dp, FORWARD6, "1", names);
+    ensure(dp, CONF4 "/lo/forwarding", "1", names); /* programs ask for the way back from there */
     for (unsigned i = 0; i < policy->zone_count; i++)
         for (unsigned k = 0; k < policy->zones[i].interface_count; k++)
             ensure_interface(dp, policy->zones[i].interfaces[k], names);

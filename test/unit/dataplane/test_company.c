@@ -544,7 +544,11 @@ static struct company_sum sum_of(struct dataplane *dp, const char *name, uint32_
                                 {.ifindex = 2, .name = "eth0", .master = 1},
                                 {.ifindex = 3, .name = "red", .kind = "vrf"},
                                 {.ifindex = 4, .name = "lan0", .master = 3},
-                                {.ifindex = 5, .name = "wan0"}};
+                                {.ifindex = 5, .name = "wan0"},
+                                {.ifindex = 6, .name = "eth1"},
+                                {.ifindex = 7, .name = "mv1", .kind = "macvlan", .lower = 5},
+                                {.ifindex = 8, .name = "iv1", .takes = true, .lower = 6},
+                                {.ifindex = 9, .name = "far", .takes = true}};
     struct link_list links = {.items = items, .count = ARRAY_LEN(items)};
     struct company_sum sum = company_sum(dp, link_find(&links, name), &links);
 
@@ -602,6 +606,20 @@ TEST(a_bond_has_what_its_members_have_and_a_vrf_its_members)
     sum = sum_of(dp, "wan0", &kinds, reason, sizeof(reason));
     ck_assert(!sum.in && !sum.out && !kinds && !reason[0]);
     company_fini(&dp->company);
+}
+
+TEST(what_comes_in_below_a_device_that_takes_frames_is_the_kernels)
+{
+    AUTO_FREE struct dataplane *dp = xcalloc(1, sizeof(*dp));
+    struct company_sum sum;
+    char reason[640];
+    uint32_t kinds;
+
+    sum = sum_of(dp, "eth1", &kinds, reason, sizeof(reason));
+    ck_assert(sum.in && !sum.out && kinds == 1u << COMPANY_STACKED);
+    ck_assert_ptr_nonnull(strstr(reason, "takes its frames"));
+    sum = sum_of(dp, "iv1", &kinds, reason, sizeof(reason));
+    ck_assert(!sum.in && !kinds);
 }
 
 TEST(each_kind_has_a_name_of_its_own)
