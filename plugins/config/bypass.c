@@ -8,7 +8,10 @@
 #include "core/base/own.h"
 #include "plugins/config/engine_priv.h"
 
-#define STRIKES 3u             /* transactions in a row that it spoilt */
+/* A spoilt transaction counts SPOILT, one that it followed takes 1 away: three in a row are too
+ * many, and so is, after a while, any more than a third of all. */
+#define SPOILT 2u
+#define TOO_MANY 5u
 #define PROBE_MS (600u * 1000) /* then it is asked again, at nobody's cost */
 
 /* ---- the word of /services ---- */
@@ -109,9 +112,9 @@ static void tell(struct engine *engine, const struct subscriber *s, bool is)
 {
     AUTO_FREE char *key = xasprintf("left-out:%s", s->name);
     AUTO_FREE char *what = xasprintf(
-        "%s is left out of commits: the last %u ended because it hung or died when it was "
-        "asked to follow",
-        s->name, s->strikes);
+        "%s is left out of commits: too many of the last ones ended because it hung or died when "
+        "it was asked to follow",
+        s->name);
     AUTO_FREE char *todo =
         xasprintf("see `orbctl service show %s crashes`; put the package right, or "
                   "set /services/%s/enabled false",
@@ -125,27 +128,35 @@ void bypass_spoilt(struct engine *engine, const char *name)
 {
     struct subscriber *s = subscriber_find(engine, name);
 
-    if (!s || ++s->strikes < STRIKES)
+    if (!s)
+        return;
+    s->strikes += SPOILT;
+    if (s->strikes < TOO_MANY)
         return;
     s->probe_at = engine->host.now_ms(engine->host.arg) + PROBE_MS;
     s->left_out = true;
-    log_error(engine->host.log, "config.service.left-out", KV("service", name),
-              KV("spoilt", s->strikes));
+    log_error(engine->host.log, "config.service.left-out", KV("service", name));
     tell(engine, s, true);
+}
+
+static void forgive(struct engine *engine, struct subscriber *s)
+{
+    if (s->left_out) {
+        log_notice(engine->host.log, "config.service.takes-part", KV("service", s->name));
+        tell(engine, s, false);
+    }
+    s->left_out = false;
+    s->strikes = 0;
 }
 
 void bypass_followed(struct engine *engine, const char *name)
 {
     struct subscriber *s = subscriber_find(engine, name);
 
-    if (!s)
-        return;
-    if (s->left_out) {
-        log_notice(engine->host.log, "config.service.takes-part", KV("service", name));
-        tell(engine, s, false);
-    }
-    s->left_out = false;
-    s->strikes = 0;
+    if (s && s->left_out)
+        forgive(engine, s);
+    else if (s && s->strikes)
+        s->strikes--;
 }
 
 void bypass_committed(struct tx *tx)
@@ -163,7 +174,7 @@ void bypass_committed(struct tx *tx)
             AUTO(json_t) json_t *ops = patch_within(tx->patch, &at, 1);
 
             if (json_array_size(ops))
-                bypass_followed(e, s->name);
+                forgive(e, s);
         }
     }
     for (size_t i = 0; i < tx->count; i++)

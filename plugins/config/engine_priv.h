@@ -65,7 +65,7 @@ struct subscriber {
     uint64_t revision; /* handed out at attach */
     uint64_t due;      /* the newest that changed what it reads; 0: not known in this run */
     struct buf text;   /* what attach hands out in slices */
-    unsigned strikes;  /* transactions it spoilt since it followed one */
+    unsigned strikes;  /* for transactions it spoilt, less those it followed */
     bool left_out;     /* so it is not asked */
     uint64_t probe_at; /* monotonic: it is asked again */
 };

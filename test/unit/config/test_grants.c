@@ -354,6 +354,43 @@ TEST(one_that_spoils_each_commit_is_left_out_and_it_is_said)
     }
 }
 
+/* It follows one of three, so that it never spoils three in a row. */
+TEST(one_that_spoils_most_commits_is_left_out_as_well)
+{
+    struct fake f;
+    struct fake_service *guest = world(&f);
+    unsigned spoilt = 0;
+
+    for (unsigned n = 0; n < 12 && !fake_problem(&f, "left-out:guest"); n++) {
+        bool follows = n % 3 == 2;
+
+        guest->mode[FAKE_PREPARE] = follows ? FAKE_OK : FAKE_GONE;
+        spoil(&f, follows ? 0 : ORB_E_GONE);
+        fake_attach(&f, guest);
+        spoilt += !follows;
+    }
+    ck_assert_ptr_nonnull(fake_problem(&f, "left-out:guest"));
+    ck_assert_uint_le(spoilt, 4);
+    fake_free(&f);
+}
+
+/* A service that dies now and then goes on taking part. */
+TEST(one_spoilt_commit_among_many_is_forgotten)
+{
+    struct fake f;
+    struct fake_service *guest = world(&f);
+
+    for (unsigned n = 0; n < 24; n++) {
+        bool follows = n % 4 != 3;
+
+        guest->mode[FAKE_PREPARE] = follows ? FAKE_OK : FAKE_GONE;
+        spoil(&f, follows ? 0 : ORB_E_GONE);
+        fake_attach(&f, guest);
+    }
+    ck_assert_ptr_null(fake_problem(&f, "left-out:guest"));
+    fake_free(&f);
+}
+
 TEST(a_refusal_is_no_reason_to_be_left_out)
 {
     struct fake f;
