@@ -7,6 +7,7 @@
 
 #include <microhttpd.h>
 
+#include "core/base/buf.h"
 #include "orbital/orbital.h"
 
 #define API_CONNECTIONS 256
@@ -37,7 +38,7 @@ struct open_answer {
     bool asked;     /* the host; its answer is for all that wait */
     uint64_t at_ms; /* when it answered, 0: never */
     struct orb_err err;
-    char text[80];
+    struct buf text;
     struct request *waiting; /* by next_waiting */
 };
 

@@ -1,10 +1,10 @@
 /* The open routes: whoever asks, and however often, the host is asked once at a time and not again
  * while its answer is young. So who has no token costs nobody anything. */
-#include <stdio.h>
 #include <string.h>
 
 #include "api/handlers.h"
 #include "api/response.h"
+#include "core/base/json_write.h"
 
 #define ASK_MS 2000u
 #define YOUNG_MS 200u
@@ -19,7 +19,11 @@ static const char *text_of(const cJSON *object, const char *key)
 
 static void answer_health(struct open_answer *a, const cJSON *out)
 {
-    snprintf(a->text, sizeof a->text, "{\"status\":\"ok\"}\n");
+    struct json_write w = json_write_to(&a->text);
+
+    json_write_object(&w, NULL);
+    json_write_string(&w, "status", "ok");
+    json_write_end(&w);
 }
 
 static void answer_ready(struct open_answer *a, const cJSON *out)
@@ -27,13 +31,18 @@ static void answer_ready(struct open_answer *a, const cJSON *out)
     const char *verdict = text_of(out, "verdict"), *phase = text_of(out, "phase");
     const cJSON *first = cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(out, "reasons"), 0);
 
-    if (!strcmp(phase, "operational") && strcmp(verdict, "failed"))
-        snprintf(a->text, sizeof a->text, "{\"status\":\"ready\",\"verdict\":\"%.16s\"}\n",
-                 verdict);
-    else
+    struct json_write w = json_write_to(&a->text);
+
+    if (!strcmp(phase, "operational") && strcmp(verdict, "failed")) {
+        json_write_object(&w, NULL);
+        json_write_string(&w, "status", "ready");
+        json_write_string(&w, "verdict", verdict);
+        json_write_end(&w);
+    } else {
         orb_fail(&a->err, ORB_E_UNAVAILABLE,
                  "the appliance is not ready (boot phase %s, verdict %s): %s", phase, verdict,
                  text_of(first, "what"));
+    }
 }
 
 static const struct {
@@ -46,7 +55,7 @@ static void answer(struct request *q, const struct open_answer *a)
     if (a->err.code)
         response_problem(q, 503, &a->err);
     else
-        response_json(q, 200, a->text, strlen(a->text));
+        response_json(q, 200, buf_str(&a->text), a->text.len);
 }
 
 static void answer_all(struct open_answer *a)
@@ -75,8 +84,11 @@ static void on_reply(struct orb_ctx *ctx, void *arg, const cJSON *out, const str
         return;
     a->at_ms = orb_now_ms();
     a->err = err ? *err : (struct orb_err){0};
+    buf_clear(&a->text);
     if (!err)
         questions[a - api->open].answer(a, out);
+    if (a->text.len)
+        buf_addc(&a->text, '\n');
     answer_all(a);
 }
 

@@ -118,4 +118,6 @@ void server_stop(struct api *api)
     }
     orb_timer_free(api->look);
     session_fini(api);
+    for (unsigned i = 0; i < API_OPEN; i++)
+        buf_fini(&api->open[i].text);
 }

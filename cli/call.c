@@ -126,6 +126,15 @@ void cli_pair(struct buf *ret_json, const char *key, const char *value)
     json_write_end(&w);
 }
 
+void cli_pair_number(struct buf *ret_json, const char *key, long long value)
+{
+    struct json_write w = json_write_to(ret_json);
+
+    json_write_object(&w, NULL);
+    json_write_integer(&w, key, value);
+    json_write_end(&w);
+}
+
 void cli_pointer(int argc, char **argv, struct buf *ret_pointer)
 {
     if (argc == 1 && argv[0][0] == '/') {

@@ -59,6 +59,8 @@ int cli_number(const char *text, const char *what, long min, long max, long *ret
                struct orb_err *err);
 /* {"key":"value"} */
 void cli_pair(struct buf *ret_json, const char *key, const char *value);
+/* {"key":value} */
+void cli_pair_number(struct buf *ret_json, const char *key, long long value);
 /* Path words or a JSON pointer → JSON pointer. */
 void cli_pointer(int argc, char **argv, struct buf *ret_pointer);
 

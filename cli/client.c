@@ -216,14 +216,21 @@ static int connect_to(struct client *c, const char *path, struct orb_err *err)
 static int say_hello(struct client *c, struct orb_err *err)
 {
     AUTO(buf) struct buf welcome = {0};
+    AUTO(buf) struct buf hello = {0};
+    struct json_write w = json_write_to(&hello);
     struct json_slice value;
-    int r = send_frame(c, FRAME_HELLO, 0, "{\"abi\":1,\"name\":\"orbctl\"}", NULL, err);
+    int r;
 
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "abi", IPC_ABI);
+    json_write_string(&w, "name", "orbctl");
+    json_write_end(&w);
+    r = send_frame(c, FRAME_HELLO, 0, buf_str(&hello), NULL, err);
     while (r == 0) {
         r = wait_for(c, 0, FRAME_WELCOME, wait_left_ms(c), &welcome, err);
         if (r != ORB_E_DEADLINE)
             break;
-        if (!wait_more(c, "it does not answer yet"))
+        if (!wait_more(c, "orbitald does not answer yet"))
             return orb_fail(err, ORB_E_DEADLINE,
                             "orbitald does not answer at %s; is it running? (systemctl status "
                             "orbitald)",

@@ -161,19 +161,15 @@ static int config_lock(struct cli *cli, int argc, char **argv, struct orb_err *e
 
 static int config_unlock(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
-    const char *input = cli_flag(&argc, argv, "--force") ? "{\"force\":true}" : NULL;
-
-    return simple(cli, "unlock", input, "config unlock [--force]", "unlocked", argc, argv, err);
-}
-
-/* An object of one number. */
-static void write_number(struct buf *to, const char *key, long n)
-{
-    struct json_write w = json_write_to(to);
+    AUTO(buf) struct buf input = {0};
+    struct json_write w = json_write_to(&input);
 
     json_write_object(&w, NULL);
-    json_write_integer(&w, key, n);
+    if (cli_flag(&argc, argv, "--force"))
+        json_write_boolean(&w, "force", true);
     json_write_end(&w);
+    return simple(cli, "unlock", buf_str(&input), "config unlock [--force]", "unlocked", argc, argv,
+                  err);
 }
 
 static int config_rollback(struct cli *cli, int argc, char **argv, struct orb_err *err)
@@ -187,7 +183,7 @@ static int config_rollback(struct cli *cli, int argc, char **argv, struct orb_er
         r = cli_number(argv[0], "N", 0, 1000000, &n, err);
     if (r < 0)
         return r;
-    write_number(&input, "n", n);
+    cli_pair_number(&input, "n", n);
     r = cli_fetch(cli, "config@1", "rollback", buf_str(&input), &tree, err);
     if (r < 0 || !tree)
         return r;
@@ -211,7 +207,7 @@ static int config_history(struct cli *cli, int argc, char **argv, struct orb_err
 
     if (r == 0 && limit)
         r = cli_number(limit, "--limit", 1, 500, &n, err);
-    write_number(&input, "limit", n);
+    cli_pair_number(&input, "limit", n);
     if (r == 0)
         r = cli_fetch(cli, "config@1", "history", buf_str(&input), &tree, err);
     if (r < 0 || !tree)

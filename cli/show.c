@@ -26,9 +26,10 @@ static int fetch_counters(struct cli *cli, json_t **ret_tree, struct orb_err *er
 
     do {
         AUTO(json_t) json_t *page = NULL;
-        AUTO_FREE char *input = xasprintf("{\"after\":%lld}", after = next);
+        AUTO(buf) struct buf input = {0};
 
-        r = cli_tree(cli, "firewall@1", "counters", input, &page, err);
+        cli_pair_number(&input, "after", after = next);
+        r = cli_tree(cli, "firewall@1", "counters", buf_str(&input), &page, err);
         if (r < 0)
             return r;
         next = member_number(page, "next");

@@ -9,6 +9,7 @@
 
 #include "cli/client.h"
 #include "cli/out.h"
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 
 #define PAUSE_MS 50
@@ -137,12 +138,16 @@ static void state_of(struct client *c, const char *to, char *name, size_t name_s
 static int is_idempotent(struct client *c, const char *to, const char *method)
 {
     AUTO_FREE char *interface = xstrndup(to, strcspn(to, "@"));
-    AUTO_FREE char *input = xasprintf("{\"interface\":\"%s\"}", interface);
+    AUTO(buf) struct buf input = {0};
+    struct json_write w = json_write_to(&input);
     AUTO(json_t) json_t *contract = NULL;
     json_t *m;
     size_t i;
 
-    if (strpbrk(interface, "\"\\") || ask_host(c, "describe", input, &contract) < 0)
+    json_write_object(&w, NULL);
+    json_write_string(&w, "interface", interface);
+    json_write_end(&w);
+    if (ask_host(c, "describe", buf_str(&input), &contract) < 0)
         return -1;
     json_array_foreach (json_object_get(contract, "methods"), i, m) {
         const char *name = json_string_value(json_object_get(m, "name"));

@@ -33,7 +33,7 @@ bool dataplane_adopted(const struct dataplane *dataplane);
 int dataplane_prepare(struct dataplane *dataplane, const struct policy *policy,
                       struct dataplane_plan **ret_plan, struct orb_err *err);
 void dataplane_plan_free(struct dataplane_plan *plan);
-/* The answer to `check` of docs/dataplane.md: rules, nft_bytes, classes. */
+/* The answer to `check` of docs/dataplane.md: rules, nft-bytes, classes. */
 void dataplane_plan_describe(const struct dataplane_plan *plan, struct buf *ret_json);
 /* What the steps of a commit took. */
 struct dataplane_times {

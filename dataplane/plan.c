@@ -10,6 +10,7 @@
 #include <bpf/bpf.h>
 
 #include "bpf/classify.h"
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "dataplane/fast.h"
 #include "dataplane/nft.h"
@@ -163,6 +164,11 @@ int dataplane_prepare(struct dataplane *dataplane, const struct policy *policy,
 
 void dataplane_plan_describe(const struct dataplane_plan *plan, struct buf *ret_json)
 {
-    buf_addf(ret_json, "{\"rules\":%u,\"nft_bytes\":%zu,\"classes\":%" PRIu32 "}",
-             plan->policy.rule_count, plan->nft_bytes, plan->stats.classes);
+    struct json_write w = json_write_to(ret_json);
+
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "rules", plan->policy.rule_count);
+    json_write_integer(&w, "nft-bytes", (int64_t)plan->nft_bytes);
+    json_write_integer(&w, "classes", plan->stats.classes);
+    json_write_end(&w);
 }

@@ -7,6 +7,7 @@
 
 #include "orbital/error.h"
 
+#define IPC_ABI 1 /* said in HELLO and WELCOME */
 #define FRAME_HEADER 24u
 #define FRAME_MAX 262144u /* envelope + payload */
 #define FRAME_MAX_ENVELOPE 4096u

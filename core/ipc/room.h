@@ -13,7 +13,6 @@
 #include "core/ipc/frame.h"
 #include "core/loop/watch.h"
 
-#define IPC_ABI 1
 #define PEER_READ_TURN 65536u  /* most bytes read from one peer in one turn of the loop */
 #define PEER_TURN_NS 300000u   /* time for the frames of one peer in one turn */
 #define PEER_TURN_LOOK 256u    /* bytes up to which nobody looks at the clock */

@@ -49,7 +49,7 @@ class Dataplane:
                     draft[member][key] = value
 
     def check(self, given):
-        return {"rules": len(self.drafts[given["tx"]]["rules"]), "nft_bytes": 1, "classes": 1}
+        return {"rules": len(self.drafts[given["tx"]]["rules"]), "nft-bytes": 1, "classes": 1}
 
     def apply(self, given):
         self.before, self.running = self.running, self.drafts.pop(given["tx"])
