@@ -5,6 +5,7 @@
 
 #include "api/request.h"
 
+/* Each answers the request with this status. */
 void response_json(struct request *q, unsigned status, const char *text, size_t len);
 void response_text(struct request *q, unsigned status, const char *type, const char *text,
                    size_t len);

@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 
+/* Commands of orbctl: see command_fn in cli/cli.h. */
 int config_set(struct cli *cli, int argc, char **argv, struct orb_err *err);
 int config_delete(struct cli *cli, int argc, char **argv, struct orb_err *err);
 int config_load(struct cli *cli, int argc, char **argv, struct orb_err *err);

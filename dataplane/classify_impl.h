@@ -42,7 +42,9 @@ struct classify_cursor {
 };
 _Static_assert(CLASSIFY_LINES <= 32, "dirty has a bit a line");
 
+/* No slot is on. */
 void classify_cursor_init(struct classify_cursor *cursor);
+/* Switches the bit of one slot on or off. */
 void classify_cursor_flip(struct classify_cursor *cursor, uint32_t slot, bool on);
 /* Reference of the row that holds the cursor's bits; 0: no room. */
 uint32_t classify_cursor_row(struct classify_builder *builder, struct classify_cursor *cursor);

@@ -67,6 +67,7 @@ struct company_sum {
 
 /* ---- gathering; negative errno, -EINTR: it changed meanwhile ---- */
 
+/* flags: COMPANY_*, added to those there; why: a sentence for `reason`, copied. */
 void company_note(struct company *company, enum company_kind kind, uint32_t flags, const char *why);
 /* By name, or by ifindex where name is NULL. */
 struct company_place *company_place(struct company *company, enum company_kind kind,
@@ -94,7 +95,9 @@ struct company_settings {
 
 #define COMPANY_REDIRECTS_HELD ~0u /* none are learned any more; what was still holds */
 
+/* What they are now; one that cannot be read counts as the kernel's default. */
 struct company_settings company_settings(struct dataplane *dp);
+/* Adds to company what they take from the fast path. */
 void company_read_settings(struct dataplane *dp, struct company *company);
 
 #define COMPANY_LINKS 64 /* more are not told from those */

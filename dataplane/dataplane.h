@@ -30,8 +30,11 @@ int dataplane_open(const struct dataplane_options *options, struct dataplane **r
 void dataplane_close(struct dataplane *dataplane);
 bool dataplane_adopted(const struct dataplane *dataplane);
 
+/* Compiles policy (copied) and checks it: classifier, text for nftables, a dry run in the kernel.
+ * Nothing is in force yet. Blocks, so it is for a thread. */
 int dataplane_prepare(struct dataplane *dataplane, const struct policy *policy,
                       struct dataplane_plan **ret_plan, struct orb_err *err);
+/* NULL is fine. */
 void dataplane_plan_free(struct dataplane_plan *plan);
 /* The answer to `check` of docs/dataplane.md: rules, nft-bytes, classes. */
 void dataplane_plan_describe(const struct dataplane_plan *plan, struct buf *ret_json);

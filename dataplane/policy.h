@@ -180,10 +180,13 @@ struct policy {
 #define POLICY_LOG_INPUT 2u
 #define POLICY_LOG_OUTPUT 4u
 
+/* Empty, with the defaults of docs/dataplane.md. */
 void policy_init(struct policy *policy);
+/* Frees what it owns; it may be used again after policy_init(). */
 void policy_fini(struct policy *policy);
 void policy_rule_fini(struct policy_rule *rule);
 void policy_nat_fini(struct policy_nat *nat);
+/* A deep copy into to, which is overwritten. */
 int policy_copy(const struct policy *from, struct policy *to);
 /* Merges one `put` payload of docs/dataplane.md (scanned JSON text): entries set by key, null
  * deletes. Errors carry the path below the payload. The policy is unchanged on failure. */

@@ -27,6 +27,7 @@ struct ways {
     unsigned address_count;
 };
 
+/* Reads the interfaces and opens a route socket. After a failure nothing is left to close. */
 int ways_open(struct ways *ways, struct orb_err *err);
 void ways_close(struct ways *ways);
 /* The way the routes say it takes. false: from the appliance to itself. */

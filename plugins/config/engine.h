@@ -80,6 +80,7 @@ void engine_tick(struct engine *engine);
 /* 0, or what is wrong: stored parts that no schema fits, an unconfirmed commit that cannot go. */
 int engine_health(const struct engine *engine, struct orb_err *err);
 
+/* Of the running tree; 0: nothing was ever committed. */
 uint64_t engine_revision(const struct engine *engine);
 /* Canonical text of the running tree (tests). */
 void engine_running(const struct engine *engine, struct buf *ret_text);

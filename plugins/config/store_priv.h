@@ -7,6 +7,7 @@
 
 extern const struct json_limits store_limits; /* for our own files */
 
+/* Tells a test which step comes next (struct store, step). */
 void store_step(const struct store *store, const char *name);
 /* Takes revision's strings. */
 void store_push(struct store *store, struct revision *revision);
@@ -38,12 +39,14 @@ struct journal_heads {
     uint8_t chain[2][JOURNAL_CHAIN];
 };
 
+/* Reads a journal and its copy; what could not be read is in main_err, copy_err. */
 void pair_read(const struct store *store, uint64_t generation, struct pair *ret_pair);
 void pair_fini(struct pair *pair);
 static inline void own_pair(struct pair *pair)
 {
     pair_fini(pair);
 }
+/* The bytes by reference. */
 struct journal_image pair_image(const struct buf *data);
 /* How many bytes, up to limit, are the same in both files from the start. */
 uint64_t pair_same_bytes(const struct pair *pair, uint64_t limit);

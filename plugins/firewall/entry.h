@@ -27,6 +27,7 @@ bool entry_begin(struct entry *e, const struct view *view, const cJSON *item, co
 /* Ends it; ORB_E_LIMIT when it is too big for one message. */
 int entry_end(struct entry *e, struct orb_err *err);
 
+/* A member of the configured entry, NULL: it is not there. */
 const cJSON *entry_member(const struct entry *e, const char *name);
 /* A member that is text, NULL otherwise. */
 const char *entry_text(const struct entry *e, const char *name);

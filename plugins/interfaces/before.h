@@ -36,6 +36,7 @@ void befores_load(struct befores *befores, const char *dir);
 void befores_save(struct befores *befores);
 void befores_fini(struct befores *befores);
 
+/* The record of the link of that name; NULL: there is none. */
 struct before *before_find(struct befores *befores, const char *name);
 /* The record of a link, made on first sight and again when a new link took the name. fresh: it was
  * made now. NULL: no memory. */

@@ -13,6 +13,7 @@ struct conflicts {
     bool failed;  /* the host cannot, which was logged */
 };
 
+/* Subscribes to arp/conflict; conflicts must stay where it is. */
 void conflicts_start(struct orb_ctx *ctx, struct conflicts *conflicts);
 void conflicts_fini(struct conflicts *conflicts);
 /* list: of {interface, index, address}, taken; NULL: no change. Asks the host when it differs from

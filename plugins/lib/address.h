@@ -28,6 +28,7 @@ const char *prefix_parse(const char *text, struct prefix *ret_prefix);
  * hi are the first and the last address. */
 const char *range_parse(const char *text, struct address *ret_lo, struct address *ret_hi);
 
+/* Of one family, and the same bytes (and length). */
 bool address_equal(const struct address *a, const struct address *b);
 bool prefix_equal(const struct prefix *a, const struct prefix *b);
 /* Is address inside the network of prefix? */

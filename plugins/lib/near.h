@@ -11,6 +11,7 @@ struct near {
     unsigned distance;
 };
 
+/* Looks for names that word may have been meant to be; word is kept by reference. */
 void near_init(struct near *near, const char *word);
 /* Considers one name; it is kept by reference. */
 void near_offer(struct near *near, const char *name);

@@ -112,6 +112,7 @@ bool rtnl_read_addr(struct nlmsghdr *header, struct rtnl_addr *ret_addr);
 bool rtnl_read_route(struct nlmsghdr *header, struct rtnl_route *ret_route);
 bool rtnl_read_rule(struct nlmsghdr *header, struct rtnl_rule *ret_rule);
 
+/* By name, by index; NULL: there is none. */
 const struct rtnl_link *rtnl_find_link(const struct rtnl_links *links, const char *name);
 const struct rtnl_link *rtnl_link_of(const struct rtnl_links *links, int index);
 

@@ -38,6 +38,7 @@ enum fit {
     FIT_NOWHERE,      /* in no connected network */
 };
 
+/* Links and addresses. *ret_kernel is written on success only and the caller's, kernel_fini(). */
 int kernel_read(struct nl_sock *socket, struct kernel *ret_kernel, struct orb_err *err);
 void kernel_fini(struct kernel *kernel);
 
