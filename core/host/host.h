@@ -149,8 +149,8 @@ void logconf_refresh(struct logconf *conf);
 
 /* logs_iface.c: host@1 logs and log-runs, which look into files on a thread. false: it is another
  * method; else req will be answered. */
-bool logs_request(struct orbitald *host, struct host_req *req, const char *method,
-                  const char *input, size_t len);
+bool logs_request(struct orbitald *host, struct host_req *req, const struct host_caller *caller,
+                  const char *method, const char *input, size_t len);
 
 /* Makes the pause timer of log_pause; the handle belongs to scope. logs_hurry ends a pause. */
 struct loop_scope;

@@ -279,7 +279,7 @@ static void on_request(void *arg, struct host_req *req, const struct host_caller
     struct orb_err err = {0};
     int r;
 
-    if (logs_request(host, req, method, input, len))
+    if (logs_request(host, req, caller, method, input, len))
         return;
     r = host->starting && strcmp(method, "version") != 0
             ? not_yet(host, method, &out, &err)

@@ -1,7 +1,8 @@
 /* host@1 logs and log-runs. What the memory does not have is looked for in files, on a thread, one
- * question after the other: people who read logs never hold more than one thread of the pool. What
- * the loop itself does for an answer (records looked up, copied, checked) takes a millisecond or
- * two; between two answers it is free for others three times as long. */
+ * question after the other, in turns of who asks: people who read logs never hold more than one
+ * thread of the pool. What the loop itself does for an answer (records looked up, copied, checked)
+ * takes a millisecond or two; between two answers it is free for others three times as long. */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/own.h"
@@ -10,12 +11,16 @@
 #include "core/loop/scope.h"
 
 #define WAITING_MAX 32
+#define WAITING_OF_ONE 8 /* identity; identities take turns */
 #define PAUSE_TIMES 3
 
 struct log_job {
     struct log_job *next;
     struct orbitald *host;
     struct host_req *req;
+    enum peer_kind kind; /* with name: who asks */
+    char name[64];
+    uint64_t turn;
     struct logs_search *search; /* of logs, once it is the first in the line */
     bool runs_asked;
     uint64_t spent_ns; /* by the loop */
@@ -195,35 +200,103 @@ static void start_next(struct orbitald *host)
     leave_line(job, 0);
 }
 
-static void stand_in_line(struct log_job *job)
+static bool is_same(const struct log_job *a, const struct log_job *b)
 {
-    struct log_job **end = &job->host->log_first;
-
-    while (*end)
-        end = &(*end)->next;
-    *end = job;
-    if (job->host->log_waiting++ == 0)
-        start_next(job->host);
+    return a->kind == b->kind && strcmp(a->name, b->name) == 0;
 }
 
-bool logs_request(struct orbitald *host, struct host_req *req, const char *method,
-                  const char *input, size_t len)
+static unsigned count_of(const struct orbitald *host, const struct log_job *like)
+{
+    unsigned n = 0;
+
+    for (const struct log_job *j = host->log_first; j; j = j->next)
+        n += is_same(j, like);
+    return n;
+}
+
+/* The last question, but not the one that is being answered, of who asks most. NULL: all have at
+ * most so many. */
+static struct log_job **last_of_most(struct orbitald *host, unsigned least)
+{
+    struct log_job **most = NULL;
+
+    for (struct log_job **at = &host->log_first->next; *at; at = &(*at)->next) {
+        unsigned count = count_of(host, *at);
+
+        if (count <= least)
+            continue;
+        least = count - 1; /* the later one of as many */
+        most = at;
+    }
+    return most;
+}
+
+static void turn_away(struct host_req *req, unsigned waiting)
+{
+    struct orb_err err;
+
+    orb_fail(&err, ORB_E_BUSY, "%u questions wait for the logs already", waiting);
+    host_reply_error(req, &err);
+}
+
+/* false: there is no room, and the answer was that. */
+static bool make_room(const struct log_job *job)
+{
+    struct orbitald *host = job->host;
+    unsigned own = count_of(host, job);
+    struct log_job **at, *last;
+
+    if (own < WAITING_OF_ONE && host->log_waiting < WAITING_MAX)
+        return true;
+    at = own < WAITING_OF_ONE ? last_of_most(host, own + 1) : NULL;
+    if (!at) {
+        turn_away(job->req, own < WAITING_OF_ONE ? host->log_waiting : own);
+        return false;
+    }
+    last = *at;
+    *at = last->next;
+    host->log_waiting--;
+    turn_away(last->req, WAITING_MAX);
+    job_free(last);
+    return true;
+}
+
+/* Behind those of others that wait as long in their own line; the first one is being answered. */
+static void stand_in_line(struct log_job *job)
+{
+    struct orbitald *host = job->host;
+    struct log_job **at = &host->log_first;
+
+    job->turn = *at ? (*at)->turn + 1 : 0;
+    for (const struct log_job *j = *at; j; j = j->next)
+        if (is_same(j, job) && j->turn >= job->turn)
+            job->turn = j->turn + 1;
+    while (*at && (at == &host->log_first || (*at)->turn <= job->turn))
+        at = &(*at)->next;
+    job->next = *at;
+    *at = job;
+    if (host->log_waiting++ == 0)
+        start_next(host);
+}
+
+bool logs_request(struct orbitald *host, struct host_req *req, const struct host_caller *caller,
+                  const char *method, const char *input, size_t len)
 {
     bool runs = !strcmp(method, "log-runs");
     struct log_job *job;
-    struct orb_err err = {0};
 
     if (!runs && strcmp(method, "logs"))
         return false;
-    if (host->log_waiting == WAITING_MAX) {
-        orb_fail(&err, ORB_E_BUSY, "%d questions wait for the logs already", WAITING_MAX);
-        host_reply_error(req, &err);
-        return true;
-    }
     job = xcalloc(1, sizeof *job);
     job->host = host;
     job->req = req;
+    job->kind = caller->kind;
+    snprintf(job->name, sizeof job->name, "%s", caller->name);
     job->runs_asked = runs;
+    if (!make_room(job)) {
+        job_free(job);
+        return true;
+    }
     buf_add(&job->input, input, len);
     stand_in_line(job);
     return true;

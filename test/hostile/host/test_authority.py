@@ -22,6 +22,7 @@ GRANTS = {
     "v-prepare-exit": ["config.read:/v-prepare-exit"],
     "v-names": ["ipc.subscribe:service.*/x"],
     "v-first": ["config.read:/v-first"],
+    "v-logs-call": ["ipc.call:host/logs"],
     "v-named": ["ipc.call:acme-probe/*", "ipc.call:host/*"],
 }
 
@@ -187,6 +188,20 @@ def many_names(box, watch):
     watch.sound("many names")
 
 
+def all_the_logs(box, watch):
+    """A package that always has as many questions for the logs as it may: a person's is answered."""
+    start(box, "v-logs-call")
+    running(box, "v-logs-call")
+    done = 0
+    while not any("flood" in w or "notes" in w for w in words_of(box, "v-logs-call")[1:]) and done < 20:
+        c = Client(watch.sock)
+        c.call("host@1", "logs", {"limit": 5})
+        done += 1
+        c.close()
+    stop(box, "v-logs-call")
+    watch.sound("all the logs")
+
+
 def crowds_out(box, watch):
     """A service that is busy for a moment, and clients that ask and hang up: it is not ended for that, and
     works when it is back."""
@@ -288,6 +303,7 @@ def main(root):
         attempt("an order starts what was disabled just now", stays_stopped, box, watch)
         attempt("a session of before confirms", confirms, box, watch)
         attempt("interfaces that nobody has use up all room", many_names, box, watch)
+        attempt("a package takes all places of who reads logs", all_the_logs, box, watch)
         attempt("a service that is busy is thrown out for what others sent", crowds_out, box, watch)
         tap.test("nobody else was hurt", watch.sound)
         attempt("a manifest sets its own limits", limits, box, watch)
