@@ -16,8 +16,8 @@
 #define MAX_NUMBER 1000000000000000ull /* of a revision: fits a JSON number everywhere */
 
 static const char head[] = "{\"sum\":\"";
-static const char middle[] = "\",\"body\":";
-#define BODY_AT (sizeof(head) - 1 + 2 * SUM_BYTES + sizeof(middle) - 1)
+#define MIDDLE "\",\"body\":"
+#define BODY_AT (sizeof(head) - 1 + 2 * SUM_BYTES + sizeof(MIDDLE) - 1)
 
 static char *snapshot_path(const struct store *store, uint64_t number)
 {
