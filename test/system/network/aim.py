@@ -114,6 +114,12 @@ def change(r, t, s):
     return {**t, **make(r, t, s)}
 
 
+def judged(r, t, s):
+    """The same, of what the model knows."""
+    new = {**t, **r.choice([rule] * 6 + [translated] * 3 + [target] * 2 + [less, moved])(r, t, s)}
+    return {**new, "rules": {n: {k: v for k, v in x.items() if k != "state"} for n, x in new["rules"].items()}}
+
+
 # what a change makes worth to be said: (in the step's text, size, times, how)
 LOOKS = [(r" mtu (lock )?700", [(700, 1, ""), (620, 1, "")]), (r" mtu (lock )?1280", [(1250, 1, ""), (1300, 1, "")]), (r'"mtu": ', [(1370, 1, ""), (1380, 1, "")]),
          (r" (tos|dsfield) 0x10", [(20, 1, "tos"), (20, 1, ""), (20, 1, "tos")]), (r"burst 700", [(800, 1, ""), (800, 1, "")]), (r"quota|limit rate", [(500, 2, "")])]

@@ -128,7 +128,7 @@ def devices(r, s):
         f"tc qdisc replace dev {wan} root pfifo limit 100",
         f"tc qdisc replace dev {wan} clsact; tc filter replace dev {wan} egress protocol ip pref 7 u32 {four} {r.choice(['classid 1:1', 'action drop'])}",
         f"tc qdisc replace dev lan0 clsact; tc filter replace dev lan0 ingress protocol ip pref 7 u32 {four} action drop",
-        *[f"program {where} {at} {s['dport']}" for where, at in (("in", "lan0"), ("out", wan), ("netfilter", "all"), ("in", wan))],
+        *[f"program {where} {at} {s['dport']}" for where, at in (("in", "lan0"), ("in", "lan0"), ("in", "lan0"), ("out", wan), ("out", wan), ("netfilter", "all"), ("in", wan))],
     ]
 
 

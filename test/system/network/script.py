@@ -153,7 +153,10 @@ class Writer:
         """One change, or two at once."""
         r = self.r
         for _ in range(r.choice([1, 1, 2])):
-            self.t = aim.change(r, self.t, self.specs[self.aim]) if r.random() < 0.65 else tree(r, self.t)
+            if r.random() < 0.65:
+                self.t = (aim.judged if self.alone else aim.change)(r, self.t, self.specs[self.aim])
+            elif not self.alone or r.random() < 0.4:
+                self.t = tree(r, self.t)
         self.steps.append(["config", written(self.t)])
 
     def change(self):

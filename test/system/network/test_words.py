@@ -16,7 +16,6 @@ SEEDS = 4000
 # the end of a word: why no script says it
 UNSPOKEN = {
     "firewall/rules/*/limit/per=second": "what it lets pass depends on how fast the machine is",
-    "firewall/rules/*/limit/per=minute": "a script may take longer",
     "interfaces/*/enabled": "to the hosts it is a cable that is pulled, which scripts do",
 }
 

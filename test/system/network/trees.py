@@ -1,5 +1,5 @@
 """Random configurations: a tree, and the tree with one thing changed. What they can say is what the firewall's and the
-routing's schema can, except what takes time (schedules) or is asked of clocks (rates count by the hour here)."""
+routing's schema can, except what takes time (schedules) or is asked of clocks (rates count by the minute at least)."""
 from world import OWN4
 
 LAN4, LAN6 = ["10.1.0.2", "10.1.0.3", "10.1.0.4"], ["fd00:1::2", "fd00:1::3"]
@@ -63,7 +63,7 @@ def rule(r):
     if r.random() < 0.15:
         x["state"] = r.choice(STATES)
     if r.random() < 0.08:
-        x["limit"] = {"rate": 1, "per": r.choice(["hour", "day"]), "burst": r.choice([1, 2, 4]), "per-source": r.random() < 0.5}
+        x["limit"] = {"rate": 1, "per": r.choice(["minute", "hour", "day"]), "burst": r.choice([1, 2, 4]), "per-source": r.random() < 0.5}
     if x["action"] == "reject" and r.random() < 0.5:
         x["reject-with"] = r.choice(REJECTS if x.get("protocol") == "tcp" else REJECTS[1:])
     if r.random() < 0.1:
