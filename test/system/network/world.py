@@ -329,6 +329,8 @@ class World:
                     found.text += f" in a frame {wire.mac(data[6:12])} > {wire.mac(data[:6])}"
                 if no_way := UNROUTED.search(found.text):
                     self.unrouted.append((time.monotonic(), no_way[2]))
+                    # such an answer counts for the rule of its connection, as long as what it is about
+                    self.uncounted |= self.unrouted_lately(no_way[2]) >= UNROUTED_BURST
                 self.heard.append((host, found))
         return False
 

@@ -35,6 +35,13 @@ class Worlds:
         return list(self.pool.map(fn, self.all))
 
     def step(self, step):
+        seen = self.stepped(step)
+        uncounted = any(w.uncounted for w in self.all)
+        for w in self.all:
+            w.uncounted = uncounted
+        return seen
+
+    def stepped(self, step):
         """What each world saw of it. Where it takes no waiting the first goes ahead, and tells the others how much to wait for."""
         if step[0] in SLOW:
             seen = self.each(lambda w: perform(w, step))
