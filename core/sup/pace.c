@@ -1,5 +1,5 @@
 /* Reads the main thread of a worker in /proc: it runs the loop that answers. Its pid cannot be
- * somebody else's, for it was not waited for. */
+ * another process's, for it was not waited for. */
 #include "core/sup/pace.h"
 
 #include <stdbool.h>
@@ -16,9 +16,9 @@ static char look(pid_t pid, uint64_t *ret_cpu_ms)
     AUTO_FILE FILE *f = NULL;
     char *p;
 
-    snprintf(path, sizeof path, "/proc/%d/task/%d/stat", (int)pid, (int)pid);
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)pid);
     f = fopen(path, "re");
-    if (!f || !fgets(line, sizeof line, f))
+    if (!f || !fgets(line, sizeof(line), f))
         return '?';
     p = strrchr(line, ')'); /* the name before it may hold anything */
     if (!p || sscanf(p + 1, " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &state, &user,

@@ -28,7 +28,7 @@ static void keep(struct kept *k, const struct stat *st)
         return;
     if (k->count == k->cap) {
         k->cap = k->cap ? k->cap * 2 : 64;
-        k->files = xrealloc(k->files, k->cap * sizeof *k->files);
+        k->files = xrealloc(k->files, k->cap * sizeof(*k->files));
     }
     k->files[k->count++] = (struct file){st->st_ino, (uint64_t)st->st_blocks * 512};
 }
@@ -80,7 +80,7 @@ uint64_t removed_bytes(pid_t pid, dev_t dev)
     if (tasks)
         closedir(tasks);
     if (k.count)
-        qsort(k.files, k.count, sizeof *k.files, by_inode);
+        qsort(k.files, k.count, sizeof(*k.files), by_inode);
     for (size_t i = 0; i < k.count; i++)
         if (!i || k.files[i].ino != k.files[i - 1].ino)
             bytes += k.files[i].bytes;

@@ -20,7 +20,7 @@ struct service_view {
     enum boot_phase phase;
     enum breaker_state breaker;
     bool shipped, critical;
-    bool wanted;     /* by configuration or manifest, and nobody stopped it */
+    bool wanted;     /* by configuration or manifest, and not stopped by a user */
     bool holds_boot; /* the boot cannot reach its end while this one does not run */
     unsigned failures_in_a_row;
     const char *reason; /* of the last failure, or what it waits for; "" */

@@ -31,7 +31,7 @@ struct service {
     bool wanted;
     bool late;     /* was not ready in time, and is not since: the boot goes on without it */
     bool again;    /* start again once the worker has ended */
-    bool gone;     /* it failed since the last settling: its dependants are told of */
+    bool gone;     /* it failed since the last settling: its dependants are logged */
     bool visiting; /* boot.c: its dependencies are being looked at */
     struct restart restart;
     uint32_t wait_ms;      /* of the last decision */
@@ -44,7 +44,7 @@ struct service {
     /* What it says, and what is said of it. */
     char degraded[ORB_ERR_TEXT];   /* its own answer to the last ping, "" when fine */
     uint64_t degraded_ms;          /* since when */
-    char stopped_by[64];           /* who wants it not to run, "": nobody */
+    char stopped_by[64];           /* who wants it not to run, "" when wanted */
     struct problems problems;      /* what it reported and did not take back */
     char reason[ORB_ERR_TEXT];     /* of the last failure, or what it waits for */
     char over_state[ORB_ERR_TEXT]; /* quota.c: why it may not run, "" when it may */

@@ -84,6 +84,7 @@ void supervisor_settle(struct supervisor *supervisor);
  * without delay is one of them, so that others see the service Restarting before. */
 void supervisor_tick(struct supervisor *supervisor);
 
+/* The phase the boot has reached. */
 enum boot_phase supervisor_phase(const struct supervisor *supervisor);
 
 /* The service of that name, NULL: there is none. */

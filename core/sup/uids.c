@@ -40,7 +40,7 @@ static void add(struct uids *uids, const char *name, uint32_t uid)
 {
     if (uids->count == UIDS_MAX)
         return;
-    snprintf(uids->items[uids->count].name, sizeof uids->items[0].name, "%s", name);
+    snprintf(uids->items[uids->count].name, sizeof(uids->items[0].name), "%s", name);
     uids->items[uids->count++].uid = uid;
 }
 
@@ -139,7 +139,7 @@ void uids_choose(const struct uids *file, const struct uids *owners, const char 
         if (uid && !uids_of(to, names[i]))
             add(to, names[i], uid);
     }
-    qsort(to->items, to->count, sizeof to->items[0], by_name);
+    qsort(to->items, to->count, sizeof(to->items[0]), by_name);
 }
 
 /* ---- the disk ---- */
@@ -240,7 +240,7 @@ int uids_assign(const char *state_dir, struct package_list *packages,
 {
     AUTO_FREE char *path = xasprintf("%s/uids", state_dir);
     AUTO_FREE char *services = xasprintf("%s/services", state_dir);
-    AUTO_FREE struct uids *lists = xcalloc(3, sizeof *lists);
+    AUTO_FREE struct uids *lists = xcalloc(3, sizeof(*lists));
     struct uids *file = &lists[0], *owners = &lists[1], *chosen = &lists[2];
     const char *names[PACKAGE_MAX];
     AUTO(buf) struct buf was = {0};
