@@ -49,7 +49,7 @@ static void write_entry(const struct entry *e, struct json_write *w)
 {
     char address[INET_ADDRSTRLEN];
 
-    inet_ntop(AF_INET, &e->address, address, sizeof address);
+    inet_ntop(AF_INET, &e->address, address, sizeof(address));
     json_write_object(w, NULL);
     json_write_string(w, "interface", e->interface);
     json_write_string(w, "address", address);
