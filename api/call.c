@@ -26,11 +26,11 @@ static void again(struct request *q)
     int r;
 
     q->retried = true;
-    memcpy(token, q->session->token, sizeof token);
+    memcpy(token, q->session->token, sizeof(token));
     session_ended(q->session);
     session_give_back(q);
     r = session_take(q, token, true, on_again, &err);
-    explicit_bzero(token, sizeof token);
+    explicit_bzero(token, sizeof(token));
     if (r != 0)
         on_again(q, r < 0 ? &err : NULL);
 }
@@ -64,8 +64,8 @@ static void send_call(struct request *q)
 
 void call_user(struct request *q, const char *to, const char *method, request_fn *done)
 {
-    snprintf(q->to, sizeof q->to, "%s", to);
-    snprintf(q->call_method, sizeof q->call_method, "%s", method);
+    snprintf(q->to, sizeof(q->to), "%s", to);
+    snprintf(q->call_method, sizeof(q->call_method), "%s", method);
     q->done = done;
     send_call(q);
 }
@@ -76,9 +76,9 @@ void call_afresh(struct request *q, session_fn *then)
     struct orb_err err;
     int r;
 
-    memcpy(token, q->session->token, sizeof token);
+    memcpy(token, q->session->token, sizeof(token));
     r = session_take(q, token, false, then, &err);
-    explicit_bzero(token, sizeof token);
+    explicit_bzero(token, sizeof(token));
     if (r < 0)
         then(q, &err);
 }

@@ -40,7 +40,7 @@ static void answer_value(struct request *q, const char *value, size_t len, int64
         response_error(q, ORB_E_NOT_FOUND, buf_str(&pointer), "nothing is configured here");
         return;
     }
-    snprintf(tag, sizeof tag, "\"%lld\"", (long long)revision);
+    snprintf(tag, sizeof(tag), "\"%lld\"", (long long)revision);
     if (is_running(q) && etag_matches(q, tag))
         response_empty(q, 304);
     else

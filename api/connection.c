@@ -68,7 +68,7 @@ static void say_timeout(const struct connection *c)
                                "Content-Length: 0\r\n\r\n";
 
     if (c->state == CONNECTION_HEAD && !c->answered)
-        (void)!send(c->fd, text, sizeof text - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)!send(c->fd, text, sizeof(text) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 uint64_t connection_due(const struct connection *c)
@@ -115,7 +115,7 @@ static uint64_t heaviest(const struct api *api, unsigned *ret_idle)
     struct {
         uint64_t owner;
         unsigned count, idle;
-    } *owners = calloc(OWNERS, sizeof *owners), *most;
+    } *owners = calloc(OWNERS, sizeof(*owners)), *most;
     uint64_t owner = 0;
 
     *ret_idle = 0;
@@ -147,7 +147,7 @@ static void make_room(struct api *api)
     unsigned idle, at;
     uint64_t owner = heaviest(api, &idle);
 
-    if (!idle || getrandom(&random, sizeof random, GRND_NONBLOCK) != (ssize_t)sizeof random)
+    if (!idle || getrandom(&random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
         return; /* the limit of the library holds */
     at = random % idle;
     for (struct connection *c = api->connections; c; c = c->next)
@@ -174,7 +174,7 @@ static void started(struct api *api, struct MHD_Connection *connection, void **c
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     const union MHD_ConnectionInfo *address =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    struct connection *c = calloc(1, sizeof *c);
+    struct connection *c = calloc(1, sizeof(*c));
 
     *context = c;
     if (!c)

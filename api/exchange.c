@@ -63,7 +63,7 @@ static void do_head(struct request *q, const char *version)
     if (q->route->flags & ROUTE_OPEN)
         return;
     r = session_take(q, token, true, on_session, &err);
-    explicit_bzero(token, sizeof token);
+    explicit_bzero(token, sizeof(token));
     if (r < 0)
         refuse(q, 0, &err, NULL);
     else if (r == 0)
@@ -195,7 +195,7 @@ enum MHD_Result exchange_on_access(void *cls, struct MHD_Connection *connection,
     if (!q->connection) {
         q->connection = connection;
         q->opened_ms = c->opened_ms;
-        snprintf(q->method, sizeof q->method, "%s", method);
+        snprintf(q->method, sizeof(q->method), "%s", method);
         connection_is(c, CONNECTION_BODY, q);
         do_head(q, version);
         if (q->step == STEP_AUTH && !q->status) {
@@ -230,7 +230,7 @@ static void log_request(const struct request *q, enum MHD_RequestTerminationCode
     size_t path_len = q->raw ? strcspn(q->raw, "?") : 0;
     char path[160];
 
-    snprintf(path, sizeof path, "%.*s", path_len < sizeof path ? (int)path_len : 159,
+    snprintf(path, sizeof(path), "%.*s", path_len < sizeof(path) ? (int)path_len : 159,
              q->raw ? q->raw : "");
     for (char *p = path; *p; p++)
         if (*p & 0x80 || *p < 0x20)

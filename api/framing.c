@@ -17,7 +17,7 @@ static const char *const once[] = {
 };
 enum { HOST, LENGTH, ENCODING };
 
-#define ONCE (sizeof once / sizeof once[0])
+#define ONCE (sizeof(once) / sizeof(once[0]))
 
 struct seen {
     unsigned count[ONCE];
@@ -48,7 +48,6 @@ static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind, const char 
 {
     struct seen *seen = cls;
 
-    (void)kind;
     if (!is_token(key, key_size))
         seen->why = "has a name with characters that no name may have";
     else if (value && !is_text(value, value_size))

@@ -25,7 +25,7 @@ static bool is_own_host(const char *host)
     if (host[0] == '[') {
         const char *end = strchr(host, ']');
 
-        if (!end || end - host - 1 >= (long)sizeof name || (end[1] && end[1] != ':'))
+        if (!end || end - host - 1 >= (long)sizeof(name) || (end[1] && end[1] != ':'))
             return false;
         memcpy(name, host + 1, (size_t)(end - host - 1));
         name[end - host - 1] = '\0';
@@ -33,7 +33,7 @@ static bool is_own_host(const char *host)
     }
     if (colon)
         len = (size_t)(colon - host);
-    if (len >= sizeof name)
+    if (len >= sizeof(name))
         return false;
     memcpy(name, host, len);
     name[len] = '\0';

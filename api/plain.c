@@ -178,7 +178,7 @@ void plain_operation(struct request *q)
 {
     const char *to = q->url.segments[q->first], *method = q->url.segments[q->first + 1];
 
-    if (!is_name(to, sizeof q->to, "-@.") || !is_name(method, sizeof q->call_method, "-_.")) {
+    if (!is_name(to, sizeof(q->to), "-@.") || !is_name(method, sizeof(q->call_method), "-_.")) {
         response_error(q, ORB_E_INVALID, "",
                        "expected operations/INTERFACE[@MAJOR[.MINOR]]/METHOD");
         return;

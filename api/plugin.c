@@ -25,7 +25,7 @@ static void on_committed(struct orb_ctx *ctx, void *arg, const char *topic, cons
 
 static int on_init(struct orb_ctx *ctx, struct orb_err *err)
 {
-    struct api *api = calloc(1, sizeof *api);
+    struct api *api = calloc(1, sizeof(*api));
     int r;
 
     if (!api)

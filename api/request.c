@@ -8,7 +8,7 @@
 
 struct request *request_new(struct api *api, const char *raw)
 {
-    struct request *q = calloc(1, sizeof *q);
+    struct request *q = calloc(1, sizeof(*q));
 
     if (!q)
         return NULL;

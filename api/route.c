@@ -121,15 +121,15 @@ static int unknown(const struct url *url, struct orb_err *err)
     unsigned best_cost;
     size_t used = 0;
 
-    for (unsigned i = 0; i < url->count && used < sizeof asked - 1; i++)
-        used += (size_t)snprintf(asked + used, sizeof asked - used, "/%s", url->segments[i]);
+    for (unsigned i = 0; i < url->count && used < sizeof(asked) - 1; i++)
+        used += (size_t)snprintf(asked + used, sizeof(asked) - used, "/%s", url->segments[i]);
     best_cost = used > 28 ? 9 : 2 + (unsigned)used / 4; /* beyond this a guess helps nobody */
     for (const struct route *row = route_table(); row->pattern; row++) {
-        unsigned cost = cost_of(row->pattern, url, text, sizeof text);
+        unsigned cost = cost_of(row->pattern, url, text, sizeof(text));
 
         if (cost < best_cost) {
             best_cost = cost;
-            memcpy(best, text, sizeof best);
+            memcpy(best, text, sizeof(best));
         }
     }
     orb_fail(err, ORB_E_NOT_FOUND, "there is no %s%s%s%s", used ? asked : "/",
@@ -185,12 +185,12 @@ int route_find(const struct url *url, const char *method, const struct route **r
             }
             return r;
         }
-        snprintf(allow + used, sizeof allow - used, "%s%s", used ? ", " : "",
+        snprintf(allow + used, sizeof(allow) - used, "%s%s", used ? ", " : "",
                  strcmp(row->method, "GET") ? row->method : "GET, HEAD");
     }
     if (!allow[0])
         return unknown(url, err);
-    memcpy(ret_allow, allow, sizeof allow);
+    memcpy(ret_allow, allow, sizeof(allow));
     orb_fail(err, ORB_E_INVALID, "%.16s is not possible here; expected: %s", method, allow);
     return ROUTE_WRONG_METHOD;
 }

@@ -56,7 +56,7 @@ static void on_message(void *cls, const char *format, va_list args)
     struct api *api = cls;
     char text[300];
 
-    vsnprintf(text, sizeof text, format, args);
+    vsnprintf(text, sizeof(text), format, args);
     text[strcspn(text, "\n")] = '\0';
     orb_log(api->ctx, ORB_DEBUG, "http.library", ORB_S("text", text));
 }

@@ -18,7 +18,7 @@ static void unlink_free(struct api *api, struct session *s)
     *at = s->next;
     api->session_count--;
     orb_gauge_set(api->ctx, "sessions", api->session_count);
-    explicit_bzero(s, sizeof *s);
+    explicit_bzero(s, sizeof(*s));
     free(s);
 }
 
@@ -113,7 +113,7 @@ static void on_login(struct orb_ctx *ctx, void *arg, const cJSON *out, const str
         const char *user = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(out, "user"));
 
         orb_int64(cJSON_GetObjectItemCaseSensitive(out, "session"), &id);
-        strncpy(s->user, user ? user : "", sizeof s->user - 1);
+        strncpy(s->user, user ? user : "", sizeof(s->user) - 1);
         s->id = (uint32_t)id;
         s->used_ms = orb_now_ms();
     } else {
@@ -147,7 +147,7 @@ static int start(struct api *api, struct request *q, const char *token, bool sha
 
     if (!make_room(api))
         return orb_fail(err, ORB_E_BUSY, "%d sessions are in use at once, the limit", API_SESSIONS);
-    s = calloc(1, sizeof *s);
+    s = calloc(1, sizeof(*s));
     if (!s)
         return orb_fail(err, ORB_E_NOMEM, "no memory for a session");
     memcpy(s->token, token, API_TOKEN);

@@ -44,7 +44,7 @@ static int on_call(void *arg, const char *to, const char *method, const char *te
 
     b->done = done;
     b->done_arg = done_arg;
-    b->reply = strcmp(method, "prepare") == 0 ? "{\"plan\":[]}" : "{}";
+    b->reply = !strcmp(method, "prepare") ? "{\"plan\":[]}" : "{}";
     return 0;
 }
 
@@ -207,7 +207,7 @@ static bool measure(const char *place, const char *what, bool json, bool first)
 
 int main(int argc, char **argv)
 {
-    bool json = argc > 1 && strcmp(argv[1], "--json") == 0;
+    bool json = argc > 1 && !strcmp(argv[1], "--json");
     bool ok;
 
     if (json)

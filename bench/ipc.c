@@ -418,7 +418,7 @@ static void report(struct round rounds[MIDDLES][MAX_ROUNDS], int count, bool jso
             printf("%-28s %12.2f %12.2f %8.3f  ", f->name, raw, broker, ratio);
             if (f->target > 0)
                 printf("<= %.2f %s", f->target, holds ? "holds" : "FAILS");
-            printf("%s\n", strcmp(f->unit, "us") == 0 ? " (us)" : " (calls/s)");
+            printf("%s\n", !strcmp(f->unit, "us") ? " (us)" : " (calls/s)");
         }
     }
     if (json)
@@ -432,9 +432,9 @@ int main(int argc, char **argv)
     int count = 9;
 
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--json") == 0)
+        if (!strcmp(argv[i], "--json"))
             json = true;
-        else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
+        else if (!strcmp(argv[i], "--rounds") && i + 1 < argc)
             count = atoi(argv[++i]);
     }
     if (count < 1 || count > MAX_ROUNDS) {

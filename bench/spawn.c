@@ -34,7 +34,7 @@ static int compare(const void *a, const void *b)
 
 static double median(double *values, size_t count)
 {
-    qsort(values, count, sizeof *values, compare);
+    qsort(values, count, sizeof(*values), compare);
     return values[count / 2];
 }
 
@@ -132,8 +132,8 @@ static void make_plan(struct plan *plan, const char *dir, const char *module)
     if (mkdir(dir, 0755) < 0 || file_read(module, 64 << 20, &data, &err) < 0 ||
         file_replace(copy, data.data, data.len, 0755, &err) < 0)
         give_up(err.text[0] ? err.text : strerror(errno));
-    memset(plan, 0, sizeof *plan);
-    snprintf(plan->service, sizeof plan->service, "bench");
+    memset(plan, 0, sizeof(*plan));
+    snprintf(plan->service, sizeof(plan->service), "bench");
     plan->uid = 61236;
     plan->package_dir = xstrdup(dir);
     plan->library = xstrdup("spawn_guest.so");
@@ -158,11 +158,11 @@ int main(int argc, char **argv)
         return bare_main(argv);
     if (geteuid() != 0)
         give_up("needs root: a worker gets namespaces and a uid of its own");
-    if (readlink("/proc/self/exe", self, sizeof self - 1) < 0)
+    if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
         give_up("cannot find myself");
     module = xasprintf("%s/spawn_guest.so", dirname(self));
-    snprintf(instance, sizeof instance, "orbt-%d", (int)getpid());
-    snprintf(dir, sizeof dir, "/tmp/%s", instance);
+    snprintf(instance, sizeof(instance), "orbt-%d", (int)getpid());
+    snprintf(dir, sizeof(dir), "/tmp/%s", instance);
     if (sandbox_new(&(struct sandbox_options){.instance = instance}, &sandbox, &err) < 0)
         give_up(err.text);
     make_plan(&plan, dir, module);

@@ -75,7 +75,7 @@ static void expiry_cell(struct table *t, const json_t *token)
     long long at_us = member_number(token, "expires_us");
     char when[40];
 
-    text_time(at_us / 1000000, TIME_FULL, when, sizeof when);
+    text_time(at_us / 1000000, TIME_FULL, when, sizeof(when));
     table_cell(t, "%s%s", json_is_true(json_object_get(token, "expired")) ? "expired " : "",
                at_us ? when : "never");
 }
@@ -148,7 +148,7 @@ static bool is_sure(const char *question)
     if (!isatty(STDIN_FILENO))
         return false;
     out_err("%s [y/N] ", question);
-    return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+    return fgets(answer, sizeof(answer), stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
 static int dataplane_detach(struct cli *cli, int argc, char **argv, struct orb_err *err)

@@ -50,7 +50,7 @@ static int send_frame(struct client *c, unsigned type, uint32_t corr, const char
     f.len = (uint32_t)(envlen + len);
     f.envlen = (uint16_t)envlen;
     frame_put(header, &f);
-    buf_add(&out, header, sizeof header);
+    buf_add(&out, header, sizeof(header));
     if (envlen)
         buf_add(&out, envelope, envlen);
     if (len)
@@ -126,11 +126,11 @@ static int remote_error(const char *envelope, size_t len, struct orb_err *err)
 
     if (json_scan(envelope, len, NULL, NULL) == 0 && json_member(envelope, len, "err", &e)) {
         if (json_member(e.p, e.len, "code", &value))
-            json_text(&value, code, sizeof code);
+            json_text(&value, code, sizeof(code));
         if (json_member(e.p, e.len, "path", &value))
-            json_text(&value, path, sizeof path);
+            json_text(&value, path, sizeof(path));
         if (json_member(e.p, e.len, "text", &value))
-            json_text(&value, text, sizeof text);
+            json_text(&value, text, sizeof(text));
     }
     return orb_fail_at(err, orb_code_parse(code), path, "%s", text);
 }
@@ -190,16 +190,16 @@ static int connect_to(struct client *c, const char *path, struct orb_err *err)
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     int flags;
 
-    if (strlen(path) >= sizeof to.sun_path)
+    if (strlen(path) >= sizeof(to.sun_path))
         return orb_fail(err, ORB_E_INVALID, "the socket path %s is longer than %zu bytes", path,
-                        sizeof to.sun_path - 1);
+                        sizeof(to.sun_path) - 1);
     strcpy(to.sun_path, path);
     c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (c->fd < 0)
         return orb_fail(err, -errno, "cannot make a socket");
     flags = fcntl(c->fd, F_GETFL);
     /* Blocking, a full queue of a daemon that hangs would hold us for ever. */
-    if (connect(c->fd, (struct sockaddr *)&to, sizeof to) == 0 &&
+    if (connect(c->fd, (struct sockaddr *)&to, sizeof(to)) == 0 &&
         fcntl(c->fd, F_SETFL, flags & ~O_NONBLOCK) == 0)
         return 0;
     if (errno == EAGAIN)
@@ -240,9 +240,9 @@ static int say_hello(struct client *c, struct orb_err *err)
     if (r < 0)
         return r;
     if (json_member(buf_str(&welcome), welcome.len, "user", &value))
-        json_text(&value, c->user, sizeof c->user);
+        json_text(&value, c->user, sizeof(c->user));
     if (json_member(buf_str(&welcome), welcome.len, "role", &value))
-        json_text(&value, c->role, sizeof c->role);
+        json_text(&value, c->role, sizeof(c->role));
     return 0;
 }
 
@@ -355,7 +355,7 @@ static int one_event(struct client *c, const struct frame *f,
         return orb_fail(err, ORB_E_PROTOCOL,
                         "an event is no JSON; does orbitald listen at this socket?");
     if (f->envlen && json_member(envelope, f->envlen, "topic", &value))
-        json_text(&value, topic, sizeof topic);
+        json_text(&value, topic, sizeof(topic));
     if (f->len == f->envlen) /* nothing stands for {} */
         return on_event(arg, topic, "{}", 2);
     return on_event(arg, topic, envelope + f->envlen, f->len - f->envlen);

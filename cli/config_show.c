@@ -9,7 +9,7 @@
 
 static void print_tree(const json_t *value, int depth)
 {
-    AUTO_FREE const char **keys = xcalloc(json_object_size(value) + 1, sizeof *keys);
+    AUTO_FREE const char **keys = xcalloc(json_object_size(value) + 1, sizeof(*keys));
     const char *key;
     json_t *member;
     size_t n = 0;

@@ -169,7 +169,7 @@ static int newest(struct cli *cli, struct request *q, struct pages *pages, struc
         r = ask(cli, q, left, &page, err);
         if (r < 0)
             break;
-        pages->list = xrealloc(pages->list, (pages->count + 1) * sizeof pages->list[0]);
+        pages->list = xrealloc(pages->list, (pages->count + 1) * sizeof(pages->list[0]));
         pages->list[pages->count++] = page;
         left -= (long)json_array_size(json_object_get(page, "records"));
         if (pages->count == 1) {
@@ -387,7 +387,7 @@ void crash_print(const json_t *c)
     size_t i;
 
     text_time(member_number(c, "time_us") / 1000000, TIME_FULL, text, sizeof(text));
-    text_duration(member_number(c, "uptime_ms"), up, sizeof up);
+    text_duration(member_number(c, "uptime_ms"), up, sizeof(up));
     out("%s  pid %lld  after %s  ", text, member_number(c, "pid"), up);
     if (json_is_true(json_object_get(c, "signaled")))
         out("signal %lld (%s)", member_number(c, "status"), member_text(c, "signal"));

@@ -1,7 +1,7 @@
 /* The only way to the terminal: nothing orbctl writes bypasses these functions (tools/printer reads
  * the objects). Whatever came from elsewhere is escaped on its way, so that no text of a service, a
  * file or a user moves the cursor, sets a title, forges a line or changes its reading order.
- * core/base/plain.h says what is escaped. */
+ * core/base/text.h says what is escaped. */
 #ifndef CLI_OUT_H
 #define CLI_OUT_H
 
@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "core/base/buf.h"
-#include "core/base/plain.h"
+#include "core/base/text.h"
 
 /* ---- to the terminal ---- */
 

@@ -28,7 +28,7 @@ static void why(const json_t *s, struct buf *b)
     if (*member_text(s, "reason"))
         buf_addf(b, "%s ", member_text(s, "reason"));
     if (member_number(s, "next_ms")) {
-        text_duration(member_number(s, "next_ms"), wait, sizeof wait);
+        text_duration(member_number(s, "next_ms"), wait, sizeof(wait));
         buf_addf(b, "(next try in %s)", wait);
     }
 }
@@ -53,7 +53,7 @@ static int show_services(struct cli *cli, int argc, char **argv, struct orb_err 
         char up[32] = "-";
 
         if (member_number(s, "uptime_ms"))
-            text_duration(member_number(s, "uptime_ms"), up, sizeof up);
+            text_duration(member_number(s, "uptime_ms"), up, sizeof(up));
         why(s, &note);
         table_cell(&t, "%s", member_text(s, "name"));
         table_cell(&t, "%s", member_text(s, "state"));

@@ -68,9 +68,9 @@ static int show_counters(struct cli *cli, int argc, char **argv, struct orb_err 
         char name[32];
 
         if (json_is_string(json_object_get(e, "rule")))
-            snprintf(name, sizeof name, "%s", member_text(e, "rule"));
+            snprintf(name, sizeof(name), "%s", member_text(e, "rule"));
         else
-            snprintf(name, sizeof name, "%lld", member_number(e, "rule"));
+            snprintf(name, sizeof(name), "%lld", member_number(e, "rule"));
         rule_row(&t, name, e);
     }
     json_object_foreach (json_object_get(tree, "default"), key, e) {
@@ -90,7 +90,7 @@ static void show_unaccelerated(const json_t *tree)
     const char *key;
 
     json_object_foreach (ports, key, p) {
-        if (strcmp(member_text(p, "mode"), "off") == 0 && strcmp(member_text(p, "wanted"), "off"))
+        if (!strcmp(member_text(p, "mode"), "off") && strcmp(member_text(p, "wanted"), "off"))
             out("unaccelerated: %s: %s\n", key, member_text(p, "reason"));
     }
     if (others)
@@ -110,7 +110,7 @@ static void show_table(const json_t *tree)
     const char *table = member_text(tree, "table");
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
-        if (strcmp(table, words[i][0]) == 0)
+        if (!strcmp(table, words[i][0]))
             out("table: %s\n", words[i][1]);
     if (*member_text(tree, "warning"))
         out("warning: %s\n", member_text(tree, "warning"));

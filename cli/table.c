@@ -18,7 +18,7 @@ void table_cell(struct table *t, const char *format, ...)
 {
     va_list args;
 
-    t->cells = xrealloc(t->cells, (t->count + 1) * sizeof *t->cells);
+    t->cells = xrealloc(t->cells, (t->count + 1) * sizeof(*t->cells));
     t->cells[t->count] = (struct buf){0};
     va_start(args, format);
     text_format(&t->cells[t->count++], format, args);
@@ -27,7 +27,7 @@ void table_cell(struct table *t, const char *format, ...)
 
 void table_print(struct table *t)
 {
-    AUTO_FREE int *widths = xcalloc(t->columns, sizeof *widths);
+    AUTO_FREE int *widths = xcalloc(t->columns, sizeof(*widths));
 
     for (unsigned i = 0; i < t->count; i++)
         if (text_width(buf_str(&t->cells[i])) > widths[i % t->columns])

@@ -38,7 +38,7 @@ bool wait_more(struct client *c, const char *what)
     if (waited >= most)
         return false;
     if (waited >= TELL_AFTER_MS && strcmp(c->told, what)) {
-        snprintf(c->told, sizeof c->told, "%s", what);
+        snprintf(c->told, sizeof(c->told), "%s", what);
         out_err("orbctl: waiting: %s (up to %u s, see --wait)\n", what,
                 (unsigned)(most + 999) / 1000);
     }
@@ -174,7 +174,7 @@ static bool ask_again(struct client *c, const char *to, const char *method)
         if (may >= 0)
             return may;
         /* Its services may not be known yet, and with them the contract. */
-        starting = !c->broken && is_starting(c, what, sizeof what);
+        starting = !c->broken && is_starting(c, what, sizeof(what));
         if (!(starting || c->broken) || !wait_more(c, what))
             return false;
         rest();
@@ -187,16 +187,16 @@ static bool may_be_there(struct client *c, const char *to, unsigned *tries)
 {
     struct orb_err err;
     char what[96] = "", name[64], state[24];
-    bool starting = is_starting(c, what, sizeof what);
+    bool starting = is_starting(c, what, sizeof(what));
 
     if (!c->broken)
-        state_of(c, to, name, sizeof name, state, sizeof state);
+        state_of(c, to, name, sizeof(name), state, sizeof(state));
     if (c->broken)
         return open_patiently(c, &err) == 0;
     if (!state[0])
         return starting && wait_more(c, what);
     if (!strcmp(state, "Starting") || !strcmp(state, "Restarting"))
-        snprintf(what, sizeof what, "service %s is %s", name, state);
+        snprintf(what, sizeof(what), "service %s is %s", name, state);
     else if (strcmp(state, "Running") != 0 || (*tries)++ > 0)
         return false; /* it will not come, or it runs and refuses by itself */
     return wait_more(c, what);

@@ -77,7 +77,7 @@ static bool is_earlier(uint32_t id, const struct bpf_prog_info *own)
     AUTO_FD int fd = bpf_prog_get_fd_by_id(id);
     struct bpf_prog_info info;
 
-    return fd >= 0 && describe(fd, &info) && strcmp(info.name, own->name) == 0;
+    return fd >= 0 && describe(fd, &info) && !strcmp(info.name, own->name);
 }
 
 /* A link that has no pin here any more: of our program, or of that of a daemon before, whose place

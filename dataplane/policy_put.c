@@ -66,7 +66,6 @@ static void fini_zone(void *item)
 
 static void fini_port(void *item)
 {
-    (void)item;
 }
 
 static void fini_nat(void *item)
@@ -228,7 +227,6 @@ static int read_tx(void *to, const json_t *value, const struct place *at, struct
 {
     int64_t tx;
 
-    (void)to;
     return integer_read(value, 0, INT64_MAX, &tx, at, err);
 }
 

@@ -170,5 +170,5 @@ bool ways_find(struct ways *ways, const struct flow *flow, struct flow_way *ret_
         ret_way->out = name_of(ways, to.oif);
         ret_way->hidden = ways_has(ways, ret_way->out, flow->family, flow->reply[1].address);
     }
-    return !(from.local && to.local && strcmp(ret_way->out, "lo") == 0);
+    return !(from.local && to.local && !strcmp(ret_way->out, "lo"));
 }

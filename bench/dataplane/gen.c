@@ -249,7 +249,7 @@ static int find_softirqd(unsigned cpu)
         AUTO_FILE FILE *file = fopen(path, "re");
         char comm[32];
 
-        if (file && fscanf(file, "%31s", comm) == 1 && strcmp(comm, name) == 0)
+        if (file && fscanf(file, "%31s", comm) == 1 && !strcmp(comm, name))
             return pid;
     }
     give_up("no %s", name);
@@ -371,12 +371,12 @@ static void read_key(struct job *job, const char *text)
     const char *value = strchr(text, '=');
 
     for (size_t i = 0; value && i < ARRAY_LEN(numbers); i++)
-        if (strncmp(text, numbers[i].name, strlen(numbers[i].name)) == 0) {
+        if (!strncmp(text, numbers[i].name, strlen(numbers[i].name))) {
             *numbers[i].to = (unsigned)strtoul(value + 1, NULL, 10);
             return;
         }
     for (size_t i = 0; value && i < ARRAY_LEN(addresses); i++)
-        if (strncmp(text, addresses[i].name, strlen(addresses[i].name)) == 0) {
+        if (!strncmp(text, addresses[i].name, strlen(addresses[i].name))) {
             read_address(value + 1, addresses[i].to);
             return;
         }

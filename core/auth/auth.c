@@ -85,7 +85,7 @@ int auth_new(const char *state_dir, struct auth **ret_auth, struct orb_err *err)
 
     if (sodium_init() < 0)
         return orb_fail(err, ORB_E_INTERNAL, "libsodium cannot be initialised");
-    auth = xcalloc(1, sizeof *auth);
+    auth = xcalloc(1, sizeof(*auth));
     auth->path = xasprintf("%s/auth/tokens.json", state_dir);
     auth->damage.code = ORB_E_INTERNAL; /* not read yet */
     auth_reload(auth);
@@ -187,7 +187,7 @@ static int damaged(const struct auth *auth, struct orb_err *err)
 /* Copy of what there is, to be changed; it counts from auth_change_end on. */
 static struct auth_change *change_begin(struct auth *auth)
 {
-    struct auth_change *change = xcalloc(1, sizeof *change);
+    struct auth_change *change = xcalloc(1, sizeof(*change));
 
     change->path = xstrdup(auth->path);
     change->set_aside = auth->damage.code != 0;
@@ -205,17 +205,17 @@ static void make_token(struct auth_change *change, int at, const char *name, con
     struct token *t = &all->items[at < 0 ? (int)all->count++ : at];
     unsigned char secret[32];
 
-    randombytes_buf(secret, sizeof secret);
+    randombytes_buf(secret, sizeof(secret));
     memcpy(change->token, "orb_", 4);
-    sodium_bin2base64(change->token + 4, sizeof change->token - 4, secret, sizeof secret,
+    sodium_bin2base64(change->token + 4, sizeof(change->token) - 4, secret, sizeof(secret),
                       sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-    sodium_memzero(secret, sizeof secret);
+    sodium_memzero(secret, sizeof(secret));
     *t = (struct token){.created_us = (int64_t)wall_us()};
     if (lifetime_s)
         t->expires_us = all->seen_us + (int64_t)lifetime_s * 1000000;
     change->expires_us = t->expires_us;
-    snprintf(t->name, sizeof t->name, "%s", name);
-    snprintf(t->role, sizeof t->role, "%s", role);
+    snprintf(t->name, sizeof(t->name), "%s", name);
+    snprintf(t->role, sizeof(t->role), "%s", role);
     hash_of(change->token, t->hash);
 }
 
@@ -342,7 +342,7 @@ void auth_change_end(struct auth *auth, struct auth_change *change, bool written
 
 void auth_change_free(struct auth_change *change)
 {
-    sodium_memzero(change->token, sizeof change->token);
+    sodium_memzero(change->token, sizeof(change->token));
     buf_fini(&change->text);
     free(change->path);
     free(change);
@@ -381,7 +381,7 @@ static int expired(const struct token *t, struct orb_err *err)
     struct tm tm;
 
     if (gmtime_r(&at, &tm))
-        strftime(when, sizeof when, " on %Y-%m-%d at %H:%M UTC", &tm);
+        strftime(when, sizeof(when), " on %Y-%m-%d at %H:%M UTC", &tm);
     return orb_fail(err, ORB_E_UNAUTHENTICATED,
                     "this token (%s) expired%s; make a new one with `orbctl token create %s %s`",
                     t->name, when, t->name, t->role);

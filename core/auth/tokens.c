@@ -32,7 +32,7 @@ static void sum_of(const struct tokens *tokens, char hex[SUM_BYTES * 2 + 1])
     unsigned char sum[SUM_BYTES];
     crypto_generichash_state state;
 
-    crypto_generichash_init(&state, NULL, 0, sizeof sum);
+    crypto_generichash_init(&state, NULL, 0, sizeof(sum));
     for (unsigned i = 0; i < tokens->count; i++) {
         const struct token *t = &tokens->items[i];
         AUTO_FREE char *line =
@@ -43,15 +43,15 @@ static void sum_of(const struct tokens *tokens, char hex[SUM_BYTES * 2 + 1])
         crypto_generichash_update(&state, (const unsigned char *)line, strlen(line));
         if (end)
             crypto_generichash_update(&state, (const unsigned char *)end, strlen(end));
-        crypto_generichash_update(&state, t->hash, sizeof t->hash);
+        crypto_generichash_update(&state, t->hash, sizeof(t->hash));
     }
     if (has_expiry(tokens)) {
         AUTO_FREE char *seen = xasprintf("seen %lld\n", (long long)tokens->seen_us);
 
         crypto_generichash_update(&state, (const unsigned char *)seen, strlen(seen));
     }
-    crypto_generichash_final(&state, sum, sizeof sum);
-    sodium_bin2hex(hex, SUM_BYTES * 2 + 1, sum, sizeof sum);
+    crypto_generichash_final(&state, sum, sizeof(sum));
+    sodium_bin2hex(hex, SUM_BYTES * 2 + 1, sum, sizeof(sum));
 }
 
 static int read_token(const json_t *item, struct token *t)
@@ -61,14 +61,14 @@ static int read_token(const json_t *item, struct token *t)
     const char *hash = json_string_value(json_object_get(item, "hash"));
     size_t len = 0;
 
-    if (!name || !role || !hash || strlen(name) >= sizeof t->name || !auth_role_known(role))
+    if (!name || !role || !hash || strlen(name) >= sizeof(t->name) || !auth_role_known(role))
         return -1;
-    snprintf(t->name, sizeof t->name, "%s", name);
-    snprintf(t->role, sizeof t->role, "%s", role);
+    snprintf(t->name, sizeof(t->name), "%s", name);
+    snprintf(t->role, sizeof(t->role), "%s", role);
     t->created_us = json_integer_value(json_object_get(item, "created_us"));
     t->expires_us = json_integer_value(json_object_get(item, "expires_us"));
     t->expired = json_is_true(json_object_get(item, "expired"));
-    if (sodium_hex2bin(t->hash, sizeof t->hash, hash, strlen(hash), NULL, &len, NULL) < 0)
+    if (sodium_hex2bin(t->hash, sizeof(t->hash), hash, strlen(hash), NULL, &len, NULL) < 0)
         return -1;
     return len == TOKEN_HASH ? 0 : -1;
 }
@@ -153,10 +153,10 @@ int tokens_read(const char *path, struct tokens *tokens, struct orb_err *err)
 {
     int r;
 
-    memset(tokens, 0, sizeof *tokens);
+    memset(tokens, 0, sizeof(*tokens));
     r = read_file(path, tokens, err);
     if (r < 0)
-        memset(tokens, 0, sizeof *tokens);
+        memset(tokens, 0, sizeof(*tokens));
     return r;
 }
 
@@ -171,7 +171,7 @@ void tokens_text(const struct tokens *tokens, struct buf *ret_text)
         const struct token *t = &tokens->items[i];
         char hex[TOKEN_HASH * 2 + 1];
 
-        sodium_bin2hex(hex, sizeof hex, t->hash, sizeof t->hash);
+        sodium_bin2hex(hex, sizeof(hex), t->hash, sizeof(t->hash));
         json_write_object(&w, NULL);
         json_write_string(&w, "name", t->name);
         json_write_string(&w, "role", t->role);
@@ -200,7 +200,7 @@ int tokens_set_aside(const char *path, struct orb_err *err)
     struct tm tm;
 
     gmtime_r(&now, &tm);
-    strftime(when, sizeof when, "%Y%m%dT%H%M%SZ", &tm);
+    strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", &tm);
     for (int i = 0; i < ASIDE_TRIES; i++) {
         free(to);
         to = i ? xasprintf("%s.damaged-%s.%d", path, when, i)

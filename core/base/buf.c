@@ -222,12 +222,12 @@ void buf_add_json_most(struct buf *b, const char *text, size_t len, size_t most)
     start = fits = b->len;
     for (size_t i = 0; i < len && b->len - start <= most;) {
         i += add_escaped(b, text + i, len - i);
-        if (b->len - start + sizeof ELLIPSIS - 1 <= most)
+        if (b->len - start + sizeof(ELLIPSIS) - 1 <= most)
             fits = b->len;
     }
     if (b->len - start > most) {
         b->len = fits;
-        buf_adds(b, most >= sizeof ELLIPSIS - 1 ? ELLIPSIS : "");
+        buf_adds(b, most >= sizeof(ELLIPSIS) - 1 ? ELLIPSIS : "");
     }
     buf_addc(b, '"');
 }

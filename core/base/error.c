@@ -22,7 +22,7 @@ static const struct row rows[] = {
 
 static const struct row *row_of(int code)
 {
-    size_t n = sizeof rows / sizeof rows[0];
+    size_t n = sizeof(rows) / sizeof(rows[0]);
 
     if (code < 0 && code > ORB_E_INVALID)
         code = code == -ENOMEM ? ORB_E_NOMEM : ORB_E_IO;
@@ -40,12 +40,12 @@ fill(struct orb_err *err, int code, const char *path, const char *format, va_lis
     if (!err)
         return code;
     err->code = code;
-    snprintf(err->path, sizeof err->path, "%s", path ? path : "");
-    if (vsnprintf(err->text, sizeof err->text, format, args) < 0)
+    snprintf(err->path, sizeof(err->path), "%s", path ? path : "");
+    if (vsnprintf(err->text, sizeof(err->text), format, args) < 0)
         err->text[0] = '\0';
     used = strlen(err->text);
-    if (code < 0 && code > ORB_E_INVALID && used < sizeof err->text)
-        snprintf(err->text + used, sizeof err->text - used, ": %s", strerror(-code));
+    if (code < 0 && code > ORB_E_INVALID && used < sizeof(err->text))
+        snprintf(err->text + used, sizeof(err->text) - used, ": %s", strerror(-code));
     return code;
 }
 
@@ -77,15 +77,15 @@ int orb_wrap(struct orb_err *err, const char *format, ...)
 
     if (!err)
         return ORB_E_INTERNAL;
-    memcpy(old, err->text, sizeof old);
+    memcpy(old, err->text, sizeof(old));
     va_start(args, format);
-    if (vsnprintf(err->text, sizeof err->text, format, args) < 0)
+    if (vsnprintf(err->text, sizeof(err->text), format, args) < 0)
         err->text[0] = '\0';
     va_end(args);
     used = strlen(err->text);
-    if (used < sizeof err->text)
-        snprintf(err->text + used, sizeof err->text - used, ": %.*s",
-                 (int)(sizeof err->text - used), old);
+    if (used < sizeof(err->text))
+        snprintf(err->text + used, sizeof(err->text) - used, ": %.*s",
+                 (int)(sizeof(err->text) - used), old);
     return err->code;
 }
 
@@ -111,7 +111,7 @@ const char *orb_code_text(int code)
 
 int orb_code_parse(const char *name)
 {
-    size_t n = sizeof rows / sizeof rows[0];
+    size_t n = sizeof(rows) / sizeof(rows[0]);
 
     for (size_t i = 0; i < n; i++)
         if (!strcmp(rows[i].name, name))

@@ -121,12 +121,12 @@ static void take_claim(struct arp *arp, const struct arp_claim *claim)
             return;
         e->claimed_ms = now_ms();
         if (e->taken &&
-            (!memcmp(e->mac, claim->mac, sizeof e->mac) || e->claimed_ms - e->told_ms < TICK_MS))
+            (!memcmp(e->mac, claim->mac, sizeof(e->mac)) || e->claimed_ms - e->told_ms < TICK_MS))
             return; /* said already; one that changes its address all the time is said now and then
                      */
         e->taken = true;
         e->told_ms = e->claimed_ms;
-        memcpy(e->mac, claim->mac, sizeof e->mac);
+        memcpy(e->mac, claim->mac, sizeof(e->mac));
         tell(arp, e);
         uv_timer_start(&arp->timer, on_tick, TICK_MS, TICK_MS);
         return;
@@ -174,7 +174,7 @@ static int read_entries(const struct arp *arp, const json_t *list, struct entry 
         struct entry e = {.probes = PROBES};
         const struct entry *known;
 
-        snprintf(e.interface, sizeof e.interface, "%s",
+        snprintf(e.interface, sizeof(e.interface), "%s",
                  json_string_value(json_object_get(item, "interface")));
         e.index = (int)json_integer_value(json_object_get(item, "index"));
         if (inet_pton(AF_INET, address, &e.address) != 1)
@@ -188,7 +188,7 @@ static int read_entries(const struct arp *arp, const json_t *list, struct entry 
 static int listen_for(const struct arp *arp, const struct entry *entries, unsigned count,
                       struct orb_err *err)
 {
-    AUTO_FREE struct in_addr *addresses = xcalloc(count + 1, sizeof *addresses);
+    AUTO_FREE struct in_addr *addresses = xcalloc(count + 1, sizeof(*addresses));
 
     for (unsigned i = 0; i < count; i++)
         addresses[i] = entries[i].address;
@@ -214,7 +214,7 @@ static int watch(struct arp *arp, const char *input, size_t len, struct buf *out
         return r;
     list = json_object_get(tree, "addresses");
     count = (unsigned)json_array_size(list);
-    entries = xcalloc(count + 1, sizeof *entries);
+    entries = xcalloc(count + 1, sizeof(*entries));
     r = read_entries(arp, list, entries, err);
     if (r == 0)
         r = listen_for(arp, entries, count, err);
@@ -269,7 +269,7 @@ void arp_close(struct arp *arp)
 
 int arp_new(struct orbitald *host, struct arp **ret_arp, struct orb_err *err)
 {
-    struct arp *arp = xcalloc(1, sizeof *arp);
+    struct arp *arp = xcalloc(1, sizeof(*arp));
     int r = 0;
 
     arp->host = host;

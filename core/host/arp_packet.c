@@ -137,7 +137,7 @@ void arp_own_read(struct arp_own *own)
     for (i = list; i; i = i->ifa_next)
         count += i->ifa_addr && i->ifa_addr->sa_family == AF_PACKET;
     arp_own_fini(own);
-    own->macs = xcalloc(count + 1, sizeof *own->macs);
+    own->macs = xcalloc(count + 1, sizeof(*own->macs));
     for (i = list; i; i = i->ifa_next) {
         const struct sockaddr_ll *link = (const struct sockaddr_ll *)(void *)i->ifa_addr;
 

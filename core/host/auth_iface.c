@@ -47,7 +47,7 @@ static int login(struct orbitald *host, const struct host_caller *caller, const 
     uint32_t session;
     int r;
 
-    text_member(input, len, "token", token, sizeof token);
+    text_member(input, len, "token", token, sizeof(token));
     r = auth_token_check(host->auth, token, name, role, err);
     if (r < 0) {
         log_warn(host->log, "audit.login-refused", KV("by", caller->name), KV("reason", err->text));
@@ -115,7 +115,7 @@ static void tell(struct token_job *job, int r, const struct orb_err *err)
         return;
     }
     if (job->what == TOKEN_CREATE && job->change)
-        expiry_text(auth_change_expires(job->change), expires, sizeof expires);
+        expiry_text(auth_change_expires(job->change), expires, sizeof(expires));
     log_notice(job->host->log, "audit.order", KV("user", job->user),
                KV("kind", peer_kind_name(job->kind)),
                KV("method", job->what == TOKEN_REVOKE ? "token-revoke" : "token-create"),
@@ -240,14 +240,14 @@ static int take_order(struct orbitald *host, struct host_req *req, const struct 
     if (host->tokens_waiting == WAITING_MAX)
         return orb_fail(err, ORB_E_BUSY, "%d changes of tokens wait for the disk already",
                         WAITING_MAX);
-    job = xcalloc(1, sizeof *job);
+    job = xcalloc(1, sizeof(*job));
     job->req = req;
     job->what = revokes ? TOKEN_REVOKE : TOKEN_CREATE;
     job->lifetime_s = lifetime_s;
-    text_member(input, len, "name", job->name, sizeof job->name);
-    text_member(input, len, "role", job->role, sizeof job->role);
+    text_member(input, len, "name", job->name, sizeof(job->name));
+    text_member(input, len, "role", job->role, sizeof(job->role));
     job->kind = caller->kind;
-    snprintf(job->user, sizeof job->user, "%s", caller->name);
+    snprintf(job->user, sizeof(job->user), "%s", caller->name);
     enqueue(host, job);
     return 0;
 }
@@ -266,7 +266,7 @@ void tokens_expire(struct orbitald *host)
 
     if (!host->auth || !auth_expire(host->auth, on_expired, host))
         return;
-    job = xcalloc(1, sizeof *job);
+    job = xcalloc(1, sizeof(*job));
     job->what = TOKEN_EXPIRY;
     enqueue(host, job);
 }

@@ -129,7 +129,7 @@ static void opened(struct dpservice *s, const struct dp_job *job)
     if (job->result < 0) {
         if (!strstr(s->why, job->err.text))
             log_error(s->host->log, "dataplane.not-available", KV("error", job->err.text));
-        snprintf(s->why, sizeof s->why, "there is no data plane: %.350s", job->err.text);
+        snprintf(s->why, sizeof(s->why), "there is no data plane: %.350s", job->err.text);
         if (!s->closing)
             dpwatch_reopen(s);
         return;
@@ -254,7 +254,7 @@ struct dp_job *dpjobs_new(struct dpservice *s, enum dp_job_kind kind, struct hos
         orb_fail(err, ORB_E_BUSY, "%d data plane requests are waiting already", JOBS);
         return NULL;
     }
-    job = xcalloc(1, sizeof *job);
+    job = xcalloc(1, sizeof(*job));
     job->service = s;
     job->kind = kind;
     job->req = req;
@@ -273,7 +273,7 @@ int dpjobs_queue(struct dpservice *s, struct dp_job *job)
 
 void dpjobs_own(struct dpservice *s, enum dp_job_kind kind, unsigned what)
 {
-    struct dp_job *job = xcalloc(1, sizeof *job);
+    struct dp_job *job = xcalloc(1, sizeof(*job));
 
     job->service = s;
     job->kind = kind;

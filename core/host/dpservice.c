@@ -201,7 +201,7 @@ void dpservice_metrics(const struct dpservice *s, struct buf *b)
 
 int dpservice_new(struct orbitald *host, struct dpservice **ret_service, struct orb_err *err)
 {
-    struct dpservice *s = xcalloc(1, sizeof *s);
+    struct dpservice *s = xcalloc(1, sizeof(*s));
 
     s->host = host;
     s->last = &s->first;
@@ -212,7 +212,7 @@ int dpservice_new(struct orbitald *host, struct dpservice **ret_service, struct 
     dpwatch_init(s);
     *ret_service = s;
     if (host->options.no_dataplane) {
-        snprintf(s->why, sizeof s->why, "orbitald runs with --no-dataplane");
+        snprintf(s->why, sizeof(s->why), "orbitald runs with --no-dataplane");
     } else {
         guard(s);
         s->opening = true;

@@ -192,7 +192,7 @@ static void on_given_up(void *arg, const char *feature, const char *reason)
 
     while (s->given_up[n])
         n++;
-    s->given_up = xrealloc(s->given_up, (n + 3) * sizeof *s->given_up);
+    s->given_up = xrealloc(s->given_up, (n + 3) * sizeof(*s->given_up));
     s->given_up[n] = xstrdup(feature);
     s->given_up[n + 1] = xstrdup(reason);
     s->given_up[n + 2] = NULL;
@@ -202,7 +202,7 @@ static void on_given_up(void *arg, const char *feature, const char *reason)
 static void note_given_up(struct dpservice *s)
 {
     strings_free(s->given_up);
-    s->given_up = xcalloc(1, sizeof *s->given_up);
+    s->given_up = xcalloc(1, sizeof(*s->given_up));
     if (s->dataplane)
         dataplane_given_up(s->dataplane, on_given_up, s);
     else if (!s->opening)

@@ -216,7 +216,7 @@ static void check_logs(struct health *health)
     bool failing;
 
     logs_look(health->host->logs);
-    failing = logs_trouble(health->host->logs, why, sizeof why);
+    failing = logs_trouble(health->host->logs, why, sizeof(why));
     if (failing)
         host_problem_set(health->host, LOG_TROUBLE, VERDICT_DEGRADED, why, "",
                          "make room, or make it writable; it is tried again every second, and "

@@ -220,7 +220,7 @@ static int dispatch(struct orbitald *host, const struct host_caller *caller, con
 {
     char name[80];
 
-    text_member(input, len, "name", name, sizeof name);
+    text_member(input, len, "name", name, sizeof(name));
     if (!strcmp(method, "services"))
         services(host, out);
     else if (!strcmp(method, "service"))
@@ -240,7 +240,7 @@ static int dispatch(struct orbitald *host, const struct host_caller *caller, con
     else if (!strcmp(method, "service-late") || !strcmp(method, "service-needed")) {
         char why[160];
 
-        text_member(input, len, "why", why, sizeof why);
+        text_member(input, len, "why", why, sizeof(why));
         return (!strcmp(method, "service-late") ? control_kill : control_need)(host->supervisor,
                                                                                name, why, err);
     } else if (!strcmp(method, "enforced"))
@@ -250,7 +250,7 @@ static int dispatch(struct orbitald *host, const struct host_caller *caller, con
     else if (!strcmp(method, "interfaces"))
         broker_list(host->broker, out);
     else if (!strcmp(method, "describe")) {
-        text_member(input, len, "interface", name, sizeof name);
+        text_member(input, len, "interface", name, sizeof(name));
         return broker_describe(host->broker, name, out, err);
     } else if (!strcmp(method, "metrics"))
         return host_metrics(host, input, len, out, err);

@@ -24,13 +24,13 @@ static bool same_file(const char *a, const char *b)
 static int check(int fd, const char *path, struct orb_err *err)
 {
     struct sockaddr_un address = {0};
-    socklen_t len = sizeof address - 1, size = sizeof(int);
+    socklen_t len = sizeof(address) - 1, size = sizeof(int);
     int type = 0, listens = 0;
 
     if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ||
         getsockname(fd, (struct sockaddr *)&address, &len) < 0)
         return orb_fail(err, -errno, "descriptor %d, which was handed over, is no socket", fd);
-    size = sizeof listens;
+    size = sizeof(listens);
     if (address.sun_family != AF_UNIX || type != SOCK_STREAM ||
         getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) < 0 || !listens)
         return orb_fail(err, ORB_E_INVALID,

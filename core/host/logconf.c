@@ -73,7 +73,7 @@ static int level_of(const json_t *value)
 static void configure(struct orbitald *host, const json_t *logging)
 {
     json_t *services = json_object_get(logging, "services"), *value;
-    AUTO_FREE struct logs_level *list = xcalloc(json_object_size(services) + 1, sizeof *list);
+    AUTO_FREE struct logs_level *list = xcalloc(json_object_size(services) + 1, sizeof(*list));
     unsigned count = 0;
     const char *name;
 
@@ -82,7 +82,7 @@ static void configure(struct orbitald *host, const json_t *logging)
 
         if (level < 0)
             continue;
-        snprintf(list[count].service, sizeof list[count].service, "%s", name);
+        snprintf(list[count].service, sizeof(list[count].service), "%s", name);
         list[count++].level = (enum log_level)level;
     }
     logs_levels(host->logs, level_of(json_object_get(logging, "level")), list, count);
@@ -132,8 +132,8 @@ void logconf_refresh(struct logconf *conf)
         return;
     }
     conf->asking = true;
-    if (broker_call(conf->host->broker, "config@1", "get", input, sizeof input - 1, 5000, on_answer,
-                    conf, &err) < 0)
+    if (broker_call(conf->host->broker, "config@1", "get", input, sizeof(input) - 1, 5000,
+                    on_answer, conf, &err) < 0)
         on_answer(conf, NULL, 0, &err);
 }
 
@@ -145,7 +145,7 @@ static void on_committed(void *arg, const char *interface, const char *topic, co
 
 int logconf_new(struct orbitald *host, struct logconf **ret_conf, struct orb_err *err)
 {
-    struct logconf *conf = xcalloc(1, sizeof *conf);
+    struct logconf *conf = xcalloc(1, sizeof(*conf));
     int r;
 
     conf->host = host;

@@ -150,9 +150,9 @@ static int begin_search(struct log_job *job, struct orb_err *err)
         q.newest = value.type == 't';
     if (json_member(input, len, "audit", &value))
         q.audit = value.type == 't';
-    text_member(input, len, "service", service, sizeof service);
-    text_member(input, len, "level", level, sizeof level);
-    text_member(input, len, "grep", grep, sizeof grep);
+    text_member(input, len, "service", service, sizeof(service));
+    text_member(input, len, "level", level, sizeof(level));
+    text_member(input, len, "grep", grep, sizeof(grep));
     if (service[0])
         q.service = service;
     if (level[0])
@@ -202,7 +202,7 @@ static void start_next(struct orbitald *host)
 
 static bool is_same(const struct log_job *a, const struct log_job *b)
 {
-    return a->kind == b->kind && strcmp(a->name, b->name) == 0;
+    return a->kind == b->kind && !strcmp(a->name, b->name);
 }
 
 static unsigned count_of(const struct orbitald *host, const struct log_job *like)
@@ -287,11 +287,11 @@ bool logs_request(struct orbitald *host, struct host_req *req, const struct host
 
     if (!runs && strcmp(method, "logs"))
         return false;
-    job = xcalloc(1, sizeof *job);
+    job = xcalloc(1, sizeof(*job));
     job->host = host;
     job->req = req;
     job->kind = caller->kind;
-    snprintf(job->name, sizeof job->name, "%s", caller->name);
+    snprintf(job->name, sizeof(job->name), "%s", caller->name);
     job->runs_asked = runs;
     if (!make_room(job)) {
         job_free(job);

@@ -52,7 +52,7 @@ static_assert(ARRAY_LEN(sections) == 3 + BROKER_PEER_METRICS, "a section for eac
 /* ARRAY_LEN(sections): the names of services. -1: there is no such place. */
 static int section_of(const char *from)
 {
-    if (!strncmp(from, NAMES, sizeof NAMES - 1))
+    if (!strncmp(from, NAMES, sizeof(NAMES) - 1))
         return ARRAY_LEN(sections);
     for (unsigned i = 0; i < ARRAY_LEN(sections); i++)
         if (!strcmp(sections[i].name, from))
@@ -65,13 +65,13 @@ int host_metrics(struct orbitald *host, const char *input, size_t len, struct bu
 {
     AUTO(buf) struct buf text = {0};
     struct json_write w = json_write_to(out);
-    char from[METRICS_NAME + sizeof NAMES] = "", last[METRICS_NAME] = "";
+    char from[METRICS_NAME + sizeof(NAMES)] = "", last[METRICS_NAME] = "";
     const char *next = NULL;
     struct json_slice value;
     int at;
 
     if (json_member(input, len, "from", &value))
-        json_text(&value, from, sizeof from);
+        json_text(&value, from, sizeof(from));
     at = section_of(from);
     if (at < 0)
         return orb_fail_at(err, ORB_E_INVALID, "/from",
@@ -85,7 +85,7 @@ int host_metrics(struct orbitald *host, const char *input, size_t len, struct bu
             broker_peer_metrics(host->broker, sections[at].peers, &text);
     }
     if (!next &&
-        !metrics_page(host->metrics, strncmp(from, NAMES, sizeof NAMES - 1) ? "" : from + 6,
+        !metrics_page(host->metrics, strncmp(from, NAMES, sizeof(NAMES) - 1) ? "" : from + 6,
                       PAGE_BYTES, &text, last))
         next = last;
     if (!next)

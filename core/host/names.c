@@ -239,7 +239,7 @@ static void on_closed(struct loop_scope *scope)
 int names_new(struct orbitald *host, const char *path, void (*on_known)(void *arg), void *arg,
               struct names **ret_names, struct orb_err *err)
 {
-    struct names *names = xcalloc(1, sizeof *names);
+    struct names *names = xcalloc(1, sizeof(*names));
 
     names->host = host;
     names->on_known = on_known;

@@ -13,7 +13,7 @@ void notify_send(const char *socket_path, const char *text)
     AUTO_FD int fd = -1;
     size_t len = socket_path ? strlen(socket_path) : 0;
 
-    if (!len || len >= sizeof to.sun_path)
+    if (!len || len >= sizeof(to.sun_path))
         return;
     memcpy(to.sun_path, socket_path, len);
     if (to.sun_path[0] == '@')

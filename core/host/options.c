@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "core/base/plain.h"
+#include "core/base/text.h"
 #include "core/host/host.h"
 #include "core/host/statedir.h"
 #include "core/sandbox/sandbox.h"

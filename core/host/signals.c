@@ -15,7 +15,6 @@ static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, 
 
 static void on_fault(int number, siginfo_t *info, void *context)
 {
-    (void)context;
     if (info->si_code <= 0 && info->si_pid != getpid())
         return; /* somebody else's kill(), nothing happened here */
     signal(number, SIG_DFL);

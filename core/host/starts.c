@@ -38,7 +38,7 @@ static unsigned read_times(const char *path, uint64_t now_ms, uint64_t times[KEP
         if (end == p || at > now_ms || now_ms - at > STARTS_WINDOW_MS)
             continue;
         if (count == KEPT)
-            memmove(times, times + 1, --count * sizeof *times);
+            memmove(times, times + 1, --count * sizeof(*times));
         times[count++] = at;
     }
     return count;

@@ -63,7 +63,7 @@ struct refusal {
 static void on_bad_package(void *arg, const char *dir, const struct orb_err *err)
 {
     struct steps *s = arg;
-    struct refusal *refusal = xcalloc(1, sizeof *refusal), **end = &s->refused;
+    struct refusal *refusal = xcalloc(1, sizeof(*refusal)), **end = &s->refused;
 
     refusal->dir = xstrdup(dir);
     refusal->err = *err;

@@ -150,7 +150,7 @@ static void configure(struct orbitald *host, const struct package *package, cons
     if (enabled)
         run = json_is_true(enabled);
     if (grants || !package->shipped) {
-        list = xcalloc(json_array_size(grants) + 1, sizeof *list);
+        list = xcalloc(json_array_size(grants) + 1, sizeof(*list));
         for (size_t i = 0; i < json_array_size(grants); i++)
             list[i] = json_string_value(json_array_get(grants, i));
     }
@@ -198,8 +198,8 @@ void svcconf_refresh(struct svcconf *conf)
         return;
     }
     conf->asking = true;
-    if (broker_call(conf->host->broker, "config@1", "get", input, sizeof input - 1, 5000, on_answer,
-                    conf, &err) < 0)
+    if (broker_call(conf->host->broker, "config@1", "get", input, sizeof(input) - 1, 5000,
+                    on_answer, conf, &err) < 0)
         on_answer(conf, NULL, 0, &err);
 }
 
@@ -211,7 +211,7 @@ static void on_committed(void *arg, const char *interface, const char *topic, co
 
 int svcconf_new(struct orbitald *host, struct svcconf **ret_conf, struct orb_err *err)
 {
-    struct svcconf *conf = xcalloc(1, sizeof *conf);
+    struct svcconf *conf = xcalloc(1, sizeof(*conf));
     int r;
 
     conf->host = host;

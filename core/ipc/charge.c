@@ -33,7 +33,7 @@ static struct charge *find(struct ipc_peer *provider, const struct principal *wh
             free(c);
             continue;
         }
-        if (c->kind == who->kind && strcmp(c->name, who->name) == 0)
+        if (c->kind == who->kind && !strcmp(c->name, who->name))
             found = c;
         at = &c->next;
     }

@@ -57,7 +57,7 @@ static int one_of(json_t *object, const char *member, const char *path, const ch
     if (!value && fallback >= 0)
         return fallback;
     for (size_t i = 0; json_is_string(value) && i < count; i++)
-        if (strcmp(json_string_value(value), names[i]) == 0)
+        if (!strcmp(json_string_value(value), names[i]))
             return (int)i;
     for (size_t i = 0; i < count; i++)
         buf_addf(&all, "%s%s", i ? ", " : "", names[i]);

@@ -45,7 +45,7 @@ const struct contract_method *contract_method(const struct contract *contract, c
 const struct contract_event *contract_event(const struct contract *contract, const char *name)
 {
     for (size_t i = 0; i < contract->event_count; i++)
-        if (strcmp(contract->events[i].name, name) == 0)
+        if (!strcmp(contract->events[i].name, name))
             return &contract->events[i];
     return NULL;
 }

@@ -7,7 +7,7 @@
 struct iface *iface_find(struct broker *broker, const char *name)
 {
     for (struct iface *i = broker->ifaces; i; i = i->next)
-        if (strcmp(i->name, name) == 0)
+        if (!strcmp(i->name, name))
             return i;
     return NULL;
 }

@@ -54,7 +54,7 @@ static unsigned connections_of(const struct broker *broker, const char *user)
     unsigned n = 0;
 
     for (const struct ipc_peer *p = broker->peers; p; p = p->next)
-        n += p->accepted && !p->dead && strcmp(p->self.name, user) == 0;
+        n += p->accepted && !p->dead && !strcmp(p->self.name, user);
     return n;
 }
 

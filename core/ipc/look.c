@@ -72,7 +72,7 @@ static void head(struct buf *to, const char *name, const char *type, const char 
 
 static bool same_identity(const struct ipc_peer *a, const struct ipc_peer *b)
 {
-    return a->self.kind == b->self.kind && strcmp(a->self.name, b->self.name) == 0;
+    return a->self.kind == b->self.kind && !strcmp(a->self.name, b->self.name);
 }
 
 static uint64_t value_of(const struct ipc_peer *p, int row)

@@ -266,7 +266,7 @@ void offload_leave(struct ipc_peer *peer)
 
 static bool is_same(const struct principal *a, const struct principal *b)
 {
-    return a->kind == b->kind && strcmp(a->name, b->name) == 0;
+    return a->kind == b->kind && !strcmp(a->name, b->name);
 }
 
 /* Behind those of others that wait as long in their own line. */

@@ -62,7 +62,7 @@ struct ipc_peer *peer_make(struct broker *broker, int fd, const struct peer_spec
     peer->capabilities = xcalloc(n + 1, sizeof(*peer->capabilities));
     for (size_t i = 0; i < n; i++) {
         peer->capabilities[i] = xstrdup(spec->capabilities[i]);
-        if (strcmp(spec->capabilities[i], "session.delegate") == 0)
+        if (!strcmp(spec->capabilities[i], "session.delegate"))
             peer->delegate = true;
     }
     if (spec->has_config)

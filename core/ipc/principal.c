@@ -280,7 +280,7 @@ void broker_sessions_end(struct broker *broker, const char *user)
 {
     for (struct ipc_peer *peer = broker->peers; peer; peer = peer->next) {
         for (struct principal *s = peer->sessions; s; s = s->next_session)
-            if (!s->closed && strcmp(s->name, user) == 0)
+            if (!s->closed && !strcmp(s->name, user))
                 close_session(peer, s);
         while (peer->session_closed > PEER_MAX_SESSIONS)
             forget_oldest(peer);

@@ -9,7 +9,7 @@
 
 static bool hears(const struct sub *sub, const char *topic)
 {
-    return strcmp(sub->topic, "*") == 0 || strcmp(sub->topic, topic) == 0;
+    return !strcmp(sub->topic, "*") || !strcmp(sub->topic, topic);
 }
 
 static void event_envelope(const struct iface *iface, const char *topic, struct buf *to)

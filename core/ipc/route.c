@@ -13,7 +13,7 @@ static const char *const roles[] = {"metrics", "viewer", "operator", "admin"};
 enum contract_rank role_rank(const char *role)
 {
     for (unsigned i = 0; i < ARRAY_LEN(roles); i++)
-        if (strcmp(role, roles[i]) == 0)
+        if (!strcmp(role, roles[i]))
             return (enum contract_rank)(i + 1);
     return 0;
 }
@@ -120,7 +120,7 @@ int route_available(const struct target *target, struct orb_err *err)
     const struct ipc_peer *provider = target->provider;
     const char *name = target->iface->name;
 
-    if (strncmp(name, "service.", 8) == 0)
+    if (!strncmp(name, "service.", 8))
         name += 8;
     if (!provider)
         return orb_fail(err, ORB_E_UNAVAILABLE, "service %s is not running", name);
@@ -149,7 +149,7 @@ static bool covers(const char *capability, const char *prefix, const char *iface
     } else if (strlen(iface) != n || memcmp(iface, p, n) != 0) {
         return false;
     }
-    return strcmp(slash + 1, "*") == 0 || strcmp(slash + 1, name) == 0;
+    return !strcmp(slash + 1, "*") || !strcmp(slash + 1, name);
 }
 
 static bool granted(const struct ipc_peer *peer, const char *prefix, const char *iface,
@@ -206,7 +206,7 @@ int route_access_event(const struct principal *who, const struct iface *iface, c
     for (size_t i = 0; i < iface->contract->event_count; i++) {
         const struct contract_event *e = &iface->contract->events[i];
 
-        if ((strcmp(topic, "*") == 0 || strcmp(topic, e->name) == 0) && e->rank > needed)
+        if ((!strcmp(topic, "*") || !strcmp(topic, e->name)) && e->rank > needed)
             needed = e->rank;
     }
     return judge_user(who, needed, "hear", iface->name, topic, err);
@@ -215,7 +215,7 @@ int route_access_event(const struct principal *who, const struct iface *iface, c
 static struct route *find_route(struct ipc_peer *peer, const char *to, const char *method)
 {
     for (unsigned i = 0; i < peer->route_count; i++)
-        if (strcmp(peer->routes[i].to, to) == 0 && strcmp(peer->routes[i].method_name, method) == 0)
+        if (!strcmp(peer->routes[i].to, to) && !strcmp(peer->routes[i].method_name, method))
             return &peer->routes[i];
     return NULL;
 }

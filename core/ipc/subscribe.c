@@ -9,7 +9,7 @@ static struct sub *find_sub(struct iface *iface, const struct ipc_peer *peer, co
 {
     struct sub *sub = iface->subs;
 
-    while (sub && !(sub->peer == peer && !sub->cb && strcmp(sub->topic, topic) == 0))
+    while (sub && !(sub->peer == peer && !sub->cb && !strcmp(sub->topic, topic)))
         sub = sub->next;
     return sub;
 }
@@ -21,7 +21,7 @@ static int check_topic(const struct iface *iface, const char *topic, struct orb_
     AUTO(buf) struct buf all = {0};
     const char *near;
 
-    if (strcmp(topic, "*") == 0 || contract_event(c, topic))
+    if (!strcmp(topic, "*") || contract_event(c, topic))
         return 0;
     for (size_t i = 0; i < c->event_count; i++) {
         names[i] = c->events[i].name;
@@ -156,7 +156,7 @@ void publish_on_unsub(struct ipc_peer *peer, struct inframe *in)
         iface = iface_find(peer->broker, to);
     }
     for (at = iface ? &iface->subs : NULL; at && *at; at = &(*at)->next)
-        if ((*at)->peer == peer && strcmp((*at)->topic, topic) == 0)
+        if ((*at)->peer == peer && !strcmp((*at)->topic, topic))
             break;
     if (r == 0 && (!at || !*at))
         r = orb_fail(&err, ORB_E_NOT_FOUND, "%s does not hear %s/%s", peer->self.name, to, topic);

@@ -23,7 +23,7 @@ int within_read(json_t *event, const char *path, struct contract_event *e, struc
     first = json_object_iter(within);
     value = json_object_iter_value(first);
     for (size_t i = 0; json_is_string(value) && i < ARRAY_LEN(capabilities); i++)
-        if (strcmp(json_string_value(value), capabilities[i]) == 0) {
+        if (!strcmp(json_string_value(value), capabilities[i])) {
             e->within = xstrdup(json_object_iter_key(first));
             e->within_capability = capabilities[i];
             return 0;
@@ -63,7 +63,7 @@ static bool below(const char *path, const char *top)
 {
     size_t len = strlen(top);
 
-    return strncmp(path, top, len) == 0 && (path[len] == '/' || path[len] == '\0');
+    return !strncmp(path, top, len) && (path[len] == '/' || path[len] == '\0');
 }
 
 /* One path for one grant: itself, the granted path when that lies below it, or nothing. */
@@ -99,7 +99,7 @@ void within_cut(const struct contract_event *event, const struct ipc_peer *peer,
     }
     json_array_foreach (within->paths, i, path)
         for (char **c = peer->capabilities; c && *c; c++)
-            if (strncmp(*c, event->within_capability, n) == 0 && (*c)[n] == ':')
+            if (!strncmp(*c, event->within_capability, n) && (*c)[n] == ':')
                 keep(kept, json_string_value(path), *c + n + 1);
     json_object_foreach (kept, key, flag)
         json_array_append_new(list, json_string(key));

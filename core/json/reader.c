@@ -177,7 +177,7 @@ static bool key_is(const struct json_item *item, const char *key, size_t key_len
         return item->key_len == key_len && memcmp(item->key, key, key_len) == 0;
     if (item->key_len < key_len)
         return false;
-    if (item->key_len > sizeof stack)
+    if (item->key_len > sizeof(stack))
         to = heap = xcalloc(1, item->key_len);
     return json_unescape(item->key, item->key_len, to) == key_len && memcmp(to, key, key_len) == 0;
 }

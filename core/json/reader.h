@@ -19,7 +19,7 @@ static inline uint64_t json_load8(const char *p)
 {
     uint64_t w;
 
-    memcpy(&w, p, sizeof w);
+    memcpy(&w, p, sizeof(w));
     return w;
 }
 

@@ -67,8 +67,8 @@ static int bad(struct scan *s, const char *at, const char *expected)
 {
     char where[64], what[40];
 
-    place(s, at, where, sizeof where);
-    found(s, at, what, sizeof what);
+    place(s, at, where, sizeof(where));
+    found(s, at, what, sizeof(what));
     return orb_fail(s->err, ORB_E_SYNTAX, "%s: expected %s; got %s", where, expected, what);
 }
 
@@ -76,7 +76,7 @@ static int limit(struct scan *s, const char *at, const char *what, uint32_t most
 {
     char where[64];
 
-    place(s, at, where, sizeof where);
+    place(s, at, where, sizeof(where));
     return orb_fail(s->err, ORB_E_LIMIT, "%s: %s; the limit is %u", where, what, most);
 }
 
@@ -294,7 +294,7 @@ static int member_key(struct scan *s, struct keys *keys)
     if (r > 0) {
         char where[64];
 
-        place(s, start - 1, where, sizeof where);
+        place(s, start - 1, where, sizeof(where));
         return orb_fail(s->err, ORB_E_SYNTAX, "%s: expected each key once; got \"%.*s\" again",
                         where, key.len > 60 ? 60 : (int)key.len, start);
     }

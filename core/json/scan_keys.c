@@ -79,7 +79,7 @@ static void slot_put(struct key *table, uint32_t mask, const struct key *key)
 static int keys_grow(struct keys *keys)
 {
     uint32_t slots = keys->table ? (keys->mask + 1) * 4 : FEW_KEYS * 4;
-    struct key *table = calloc(slots, sizeof *table);
+    struct key *table = calloc(slots, sizeof(*table));
 
     if (!table)
         return ORB_E_NOMEM;

@@ -73,7 +73,7 @@ static struct schema **node_slot(struct unit *unit, const json_t *json)
 
 static struct schema *node_new(struct unit *unit, const json_t *json)
 {
-    struct schema *s = xcalloc(1, sizeof *s);
+    struct schema *s = xcalloc(1, sizeof(*s));
 
     if (unit->node_count * 2 >= unit->by_json_slots) {
         unit->by_json_slots = unit->by_json_slots ? unit->by_json_slots * 2 : 64;

@@ -141,7 +141,7 @@ int schema_read_enum(struct compile *c, struct schema *s, json_t *value, size_t 
 {
     if (!json_is_array(value) || json_array_size(value) == 0)
         return schema_expected(c, "an array of values", value);
-    s->choices = xcalloc(json_array_size(value), sizeof *s->choices);
+    s->choices = xcalloc(json_array_size(value), sizeof(*s->choices));
     s->has_choices = true;
     for (size_t i = 0; i < json_array_size(value); i++) {
         choice_set(&s->choices[s->choice_count++], json_array_get(value, i));

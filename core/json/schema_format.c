@@ -41,7 +41,7 @@ static bool with_prefix(const char *text, bool (*is_address)(const char *), unsi
     const char *slash = strchr(text, '/'), *end;
     unsigned long bits;
 
-    if (!slash || (size_t)(slash - text) >= sizeof address)
+    if (!slash || (size_t)(slash - text) >= sizeof(address))
         return false;
     memcpy(address, text, (size_t)(slash - text));
     address[slash - text] = '\0';
@@ -104,7 +104,7 @@ static bool is_ifname(const char *text)
 {
     size_t len = strlen(text);
 
-    if (len == 0 || len > 15 || strcmp(text, ".") == 0 || strcmp(text, "..") == 0)
+    if (len == 0 || len > 15 || !strcmp(text, ".") || !strcmp(text, ".."))
         return false;
     for (size_t i = 0; i < len; i++)
         if (!isgraph((unsigned char)text[i]) || strchr("/:", text[i]))
@@ -195,7 +195,7 @@ static const struct format formats[] = {
 const struct format *schema_format(const char *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(formats); i++)
-        if (strcmp(formats[i].name, name) == 0)
+        if (!strcmp(formats[i].name, name))
             return &formats[i];
     return NULL;
 }

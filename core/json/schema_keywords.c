@@ -26,13 +26,13 @@ static int read_schemas(struct compile *c, struct schema *s, json_t *value, size
 
     if (!json_is_array(value) || json_array_size(value) == 0)
         return schema_expected(c, "an array of schemas", value);
-    list->all = xcalloc(json_array_size(value), sizeof *list->all);
+    list->all = xcalloc(json_array_size(value), sizeof(*list->all));
     for (size_t i = 0; i < json_array_size(value); i++) {
         char index[24];
         size_t before;
         int r;
 
-        snprintf(index, sizeof index, "%zu", i);
+        snprintf(index, sizeof(index), "%zu", i);
         before = schema_enter(c, index);
         r = schema_compile_node(c, json_array_get(value, i), &list->all[list->count++]);
         if (r < 0)
@@ -123,7 +123,7 @@ static int read_dependent(struct compile *c, struct schema *s, json_t *value, si
 
     if (!json_is_object(value))
         return schema_expected(c, "an object of arrays of names", value);
-    s->dependencies = xcalloc(json_object_size(value), sizeof *s->dependencies);
+    s->dependencies = xcalloc(json_object_size(value), sizeof(*s->dependencies));
     json_object_foreach (value, name, needs) {
         int r;
 
@@ -143,7 +143,7 @@ static int read_patterns(struct compile *c, struct schema *s, json_t *value, siz
 
     if (!json_is_object(value))
         return schema_expected(c, "an object of schemas", value);
-    s->patterns = xcalloc(json_object_size(value), sizeof *s->patterns);
+    s->patterns = xcalloc(json_object_size(value), sizeof(*s->patterns));
     json_object_foreach (value, text, one) {
         size_t before = schema_enter(c, text);
         struct pattern *pattern = &s->patterns[s->pattern_count++];
@@ -280,7 +280,7 @@ int schema_read_keyword(struct compile *c, struct schema *s, const char *name, j
     const char *near;
 
     for (size_t i = 0; i < ARRAY_LEN(keywords); i++) {
-        if (strcmp(keywords[i].name, name) == 0)
+        if (!strcmp(keywords[i].name, name))
             return keywords[i].read ? keywords[i].read(c, s, value, keywords[i].field) : 0;
         names[i] = keywords[i].name;
     }

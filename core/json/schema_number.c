@@ -17,8 +17,8 @@ struct number schema_number(const char *p, size_t len)
         n.d = (double)n.i;
         return n;
     }
-    if (len >= sizeof copy)
-        len = sizeof copy - 1; /* json_scan accepts no longer ones */
+    if (len >= sizeof(copy))
+        len = sizeof(copy) - 1; /* json_scan accepts no longer ones */
     memcpy(copy, p, len);
     copy[len] = '\0';
     n.d = strtod(copy, NULL);

@@ -21,7 +21,7 @@ static void spot_path(const struct check *c, const struct spot *spot, struct buf
     }
     spot_path(c, spot->up, to);
     if (!spot->key) {
-        snprintf(index, sizeof index, "%zu", spot->index);
+        snprintf(index, sizeof(index), "%zu", spot->index);
         buf_add_pointer(to, index);
         return;
     }
@@ -263,7 +263,7 @@ static bool number_fits(const struct format *format, const struct json_slice *v)
     struct number n = schema_number(v->p, v->len);
     char text[24];
 
-    snprintf(text, sizeof text, "%lld", (long long)n.i);
+    snprintf(text, sizeof(text), "%lld", (long long)n.i);
     return n.integer && format->test(text);
 }
 

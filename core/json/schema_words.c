@@ -59,7 +59,7 @@ void schema_words_choices(const struct schema *s, struct buf *to)
 {
     const struct choice *choices;
     size_t count = choices_of(s, &choices);
-    AUTO_FREE const char **names = xcalloc(count, sizeof *names);
+    AUTO_FREE const char **names = xcalloc(count, sizeof(*names));
 
     for (size_t i = 0; i < count; i++)
         names[i] = choices[i].text;
@@ -75,7 +75,7 @@ void schema_words_near(const struct schema *s, const char *word, size_t len, str
 {
     const struct choice *choices;
     size_t count = choices_of(s, &choices), n = 0;
-    AUTO_FREE const char **names = xcalloc(count, sizeof *names);
+    AUTO_FREE const char **names = xcalloc(count, sizeof(*names));
     AUTO_FREE char *copy = NULL;
 
     if (!word || len > SHOWN_BYTES)
@@ -213,10 +213,10 @@ static void known_add(const struct schema *s, unsigned depth, const char ***name
         bool there = !s->members[i].schema || s->members[i].schema->kind == SCHEMA_NEVER;
 
         for (size_t j = 0; j < *count && !there; j++)
-            there = strcmp((*names)[j], s->members[i].name) == 0;
+            there = !strcmp((*names)[j], s->members[i].name);
         if (there)
             continue;
-        *names = xrealloc(*names, (*count + 1) * sizeof **names);
+        *names = xrealloc(*names, (*count + 1) * sizeof(**names));
         (*names)[(*count)++] = s->members[i].name;
     }
     if (s->ref)

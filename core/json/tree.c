@@ -134,7 +134,7 @@ static int put(json_t *node, const char *token, json_t *value, const char *point
 
     if (json_is_object(node)) {
         r = json_object_set(node, token, value);
-    } else if (json_is_array(node) && strcmp(token, "-") == 0) {
+    } else if (json_is_array(node) && !strcmp(token, "-")) {
         r = json_array_append(node, value);
     } else if (json_is_array(node)) {
         int i = index_of(node, token);

@@ -64,13 +64,13 @@ static void line(struct dump *d)
 static void dump_object(struct dump *d, const json_t *node)
 {
     size_t n = json_object_size(node), i = 0;
-    AUTO_FREE const char **keys = xcalloc(n, sizeof *keys);
+    AUTO_FREE const char **keys = xcalloc(n, sizeof(*keys));
     const char *key;
     json_t *member;
 
     json_object_foreach ((json_t *)node, key, member)
         keys[i++] = key;
-    qsort(keys, n, sizeof *keys, on_compare);
+    qsort(keys, n, sizeof(*keys), on_compare);
     buf_addc(d->to, '{');
     d->depth++;
     for (i = 0; i < n; i++) {
@@ -111,7 +111,7 @@ static void dump_real(struct dump *d, double real)
         return;
     }
     for (int digits = 15; digits <= 17; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, real);
+        snprintf(text, sizeof(text), "%.*g", digits, real);
         if (strtod(text, NULL) == real)
             break;
     }

@@ -15,7 +15,7 @@ void journal_open(struct journal *journal)
     struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = "/run/systemd/journal/socket"};
 
     journal->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (journal->fd >= 0 && connect(journal->fd, (struct sockaddr *)&to, sizeof to) < 0) {
+    if (journal->fd >= 0 && connect(journal->fd, (struct sockaddr *)&to, sizeof(to)) < 0) {
         close(journal->fd);
         journal->fd = -1;
     }

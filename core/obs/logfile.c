@@ -205,7 +205,7 @@ static void note(struct logfile *f, const struct orb_err *err, uint64_t lines, u
     f->state.failing = failing;
     f->state.lost += lost;
     if (failing)
-        snprintf(f->state.why, sizeof f->state.why, "%s", err->text);
+        snprintf(f->state.why, sizeof(f->state.why), "%s", err->text);
     f->lines_finished += lines;
     pthread_cond_broadcast(&f->finished);
 }
@@ -255,7 +255,7 @@ static void *run(void *arg)
     struct logfile *f = arg;
     struct orb_err err = {0};
 
-    snprintf(err.text, sizeof err.text, "%s", f->state.why);
+    snprintf(err.text, sizeof(err.text), "%s", f->state.why);
     pthread_mutex_lock(&f->lock);
     while (!f->stop || f->waiting.len) {
         struct buf batch = f->waiting;
@@ -353,7 +353,7 @@ static void start_thread(struct logfile *f)
 struct logfile *logfile_start(const char *path, unsigned share, uint64_t *ret_last,
                               struct orb_err *err)
 {
-    struct logfile *f = xcalloc(1, sizeof *f);
+    struct logfile *f = xcalloc(1, sizeof(*f));
     AUTO_FREE char *elder = xasprintf("%s.1", path);
     uint64_t last = last_of(path, true), before = last_of(elder, false);
     struct orb_err why = {0};
@@ -368,7 +368,7 @@ struct logfile *logfile_start(const char *path, unsigned share, uint64_t *ret_la
     } else {
         *err = why;
         f->state.failing = true;
-        snprintf(f->state.why, sizeof f->state.why, "%s", why.text);
+        snprintf(f->state.why, sizeof(f->state.why), "%s", why.text);
     }
     start_thread(f);
     return f;

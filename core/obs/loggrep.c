@@ -46,11 +46,11 @@ int loggrep_new(const char *pattern, struct loggrep **ret_grep, struct orb_err *
                                  (has_capital(pattern) ? 0 : PCRE2_CASELESS),
                              &code, &at, NULL);
     if (!compiled) {
-        pcre2_get_error_message(code, why, sizeof why);
+        pcre2_get_error_message(code, why, sizeof(why));
         return orb_fail(err, ORB_E_INVALID, "the pattern \"%s\" is wrong at byte %zu: %s", pattern,
                         (size_t)at, (const char *)why);
     }
-    g = xcalloc(1, sizeof *g);
+    g = xcalloc(1, sizeof(*g));
     g->code = compiled;
     g->limits = pcre2_match_context_create(NULL);
     g->data = pcre2_match_data_create(1, NULL);

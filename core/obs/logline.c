@@ -56,7 +56,7 @@ bool logline_read(const char *line, size_t len, struct logline *ret_line)
 
     if (len > LOGLINE_BYTES || !literal(&r, "{\"seq\":") || !digits(&r, &l.seq) || !l.seq ||
         !literal(&r, ",\"time_us\":") || !digits(&r, &l.time_us) || !literal(&r, ",\"level\":\"") ||
-        !word(&r, &level, &n) || n >= sizeof name || !literal(&r, ",\"service\":\"") ||
+        !word(&r, &level, &n) || n >= sizeof(name) || !literal(&r, ",\"service\":\"") ||
         !word(&r, &l.service, &l.service_len))
         return false;
     memcpy(name, level, n);
@@ -81,7 +81,7 @@ bool logline_starts_run(const char *line, size_t len, char ret_run[40])
     struct json_slice kv, run;
 
     ret_run[0] = '\0';
-    if (!memmem(line, len < 160 ? len : 160, mark, sizeof mark - 1) || !logline_whole(line, len))
+    if (!memmem(line, len < 160 ? len : 160, mark, sizeof(mark) - 1) || !logline_whole(line, len))
         return false;
     if (json_member(line, len, "kv", &kv) && json_member(kv.p, kv.len, "run", &run) &&
         json_text(&run, ret_run, 40) < 0)
@@ -138,9 +138,9 @@ void logline_sentence(const char *line, size_t len, struct buf *ret_text)
     struct json_slice value;
     char text[128];
 
-    if (json_member(line, len, "service", &value) && json_text(&value, text, sizeof text) == 0)
+    if (json_member(line, len, "service", &value) && json_text(&value, text, sizeof(text)) == 0)
         buf_addf(ret_text, "%s ", text);
-    if (json_member(line, len, "event", &value) && json_text(&value, text, sizeof text) == 0)
+    if (json_member(line, len, "event", &value) && json_text(&value, text, sizeof(text)) == 0)
         buf_adds(ret_text, text);
     if (json_member(line, len, "kv", &value) && value.type == 'o')
         add_pairs(&value, ret_text);

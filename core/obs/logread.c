@@ -45,12 +45,12 @@ static void make_place(struct logread_page *page)
         return;
     if (page->from > page->room / 2) {
         page->count -= page->from;
-        memmove(page->items, page->items + page->from, page->count * sizeof page->items[0]);
+        memmove(page->items, page->items + page->from, page->count * sizeof(page->items[0]));
         page->from = 0;
         return;
     }
     page->room = page->room ? page->room * 2 : 64;
-    page->items = xrealloc(page->items, page->room * sizeof page->items[0]);
+    page->items = xrealloc(page->items, page->room * sizeof(page->items[0]));
 }
 
 static bool full(const struct logread_page *page, const struct logread_query *q, size_t len)
@@ -142,7 +142,7 @@ static void prepend(struct logread_page *page, struct logread_page *older)
                                 .skipped = page->skipped};
 
     both.room = older->count - older->from + page->count - page->from + 1;
-    both.items = xcalloc(both.room, sizeof both.items[0]);
+    both.items = xcalloc(both.room, sizeof(both.items[0]));
     for (size_t i = older->from; i < older->count; i++)
         both.items[both.count++] = older->items[i];
     for (size_t i = page->from; i < page->count; i++)

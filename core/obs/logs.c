@@ -9,7 +9,7 @@
 #include <sys/random.h>
 
 #include "core/base/own.h"
-#include "core/base/plain.h"
+#include "core/base/text.h"
 #include "core/json/scan.h"
 #include "core/obs/logline.h"
 #include "core/obs/logs_priv.h"
@@ -30,9 +30,9 @@ static enum log_level level_for(const struct logs *logs, const char *service)
 /* audit: of the host, and of nothing but its audit, so that nothing else takes its room. */
 static struct stream *add_stream(struct logs *logs, const char *service, bool audit)
 {
-    struct stream *s = xcalloc(1, sizeof *s);
+    struct stream *s = xcalloc(1, sizeof(*s));
 
-    snprintf(s->name, sizeof s->name, "%s", service);
+    snprintf(s->name, sizeof(s->name), "%s", service);
     s->audit = audit;
     s->rate = LOGS_RATE;
     s->tokens = LOGS_BURST;
@@ -73,7 +73,7 @@ void logs_levels(struct logs *logs, int level, const struct logs_level *levels, 
 
     logs->keep = level < 0 ? least : (enum log_level)level;
     free(logs->levels);
-    logs->levels = xcalloc(count + 1, sizeof logs->levels[0]);
+    logs->levels = xcalloc(count + 1, sizeof(logs->levels[0]));
     logs->level_count = count;
     for (unsigned i = 0; i < count; i++)
         logs->levels[i] = levels[i];
@@ -243,9 +243,9 @@ static void name_run(char *run, size_t size)
     unsigned char bytes[8];
     uint64_t fallback = now_ns();
 
-    if (getrandom(bytes, sizeof bytes, GRND_NONBLOCK) != (ssize_t)sizeof bytes)
-        memcpy(bytes, &fallback, sizeof bytes);
-    for (size_t i = 0; i < sizeof bytes && i * 2 + 2 < size; i++)
+    if (getrandom(bytes, sizeof(bytes), GRND_NONBLOCK) != (ssize_t)sizeof(bytes))
+        memcpy(bytes, &fallback, sizeof(bytes));
+    for (size_t i = 0; i < sizeof(bytes) && i * 2 + 2 < size; i++)
         snprintf(run + i * 2, size - i * 2, "%02x", bytes[i]);
 }
 
@@ -263,7 +263,7 @@ static void begin_numbers(struct logs *logs, uint64_t last)
 
 int logs_new(const struct logs_options *options, struct logs **ret_logs, struct orb_err *err)
 {
-    struct logs *logs = xcalloc(1, sizeof *logs);
+    struct logs *logs = xcalloc(1, sizeof(*logs));
     struct orb_err why = {0};
     struct orb_err audit_why = {0};
     uint64_t last = 0, last_audit = 0;
@@ -282,7 +282,7 @@ int logs_new(const struct logs_options *options, struct logs **ret_logs, struct 
     }
     begin_numbers(logs, last > last_audit ? last : last_audit);
     logs->audit = add_stream(logs, "host", true);
-    name_run(logs->run, sizeof logs->run);
+    name_run(logs->run, sizeof(logs->run));
     logs_levels(logs, -1, NULL, 0);
     *ret_logs = logs;
     if (!why.code)
@@ -357,14 +357,14 @@ void logs_record(struct logs *logs, const char *service, const char *text, size_
     int level;
 
     if (json_member(text, len, "level", &value))
-        json_text(&value, level_text, sizeof level_text);
+        json_text(&value, level_text, sizeof(level_text));
     level = log_level_parse(level_text);
     if (level < 0)
         level = LOG_LEVEL_INFO;
     if ((enum log_level)level < s->keep || !admitted(logs, s, len))
         return;
     if (json_member(text, len, "event", &value))
-        json_text(&value, event, sizeof event);
+        json_text(&value, event, sizeof(event));
     plain(event); /* it stands unquoted in the daemon's own output */
     if (json_member(text, len, "kv", &value) && value.type == 'o' && value.len <= LOGS_LINE)
         kv = compact(value.p, value.len);

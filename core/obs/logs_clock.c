@@ -40,7 +40,7 @@ bool logs_clock_look(struct logs_clock *clock, uint64_t next, int64_t *ret_by_us
     if (llabs(by) < SET_US)
         return false;
     if (clock->count == LOGREAD_SHIFTS)
-        memmove(clock->shifts, clock->shifts + 1, --clock->count * sizeof clock->shifts[0]);
+        memmove(clock->shifts, clock->shifts + 1, --clock->count * sizeof(clock->shifts[0]));
     clock->shifts[clock->count++] = (struct logread_shift){.seq = next, .by_us = by};
     *ret_by_us = by;
     return true;

@@ -37,7 +37,7 @@ static struct logread_query plain_query(const struct logs *logs, const struct lo
                                   .shifts_from = logs->first_seq,
                                   .shift_count = logs->clock.count};
 
-    memcpy(plain.shifts, logs->clock.shifts, sizeof plain.shifts);
+    memcpy(plain.shifts, logs->clock.shifts, sizeof(plain.shifts));
     return plain;
 }
 
@@ -118,7 +118,7 @@ static bool is_complete(const struct logs_search *s, uint64_t gone)
 int logs_search_new(struct logs *logs, const struct logs_query *query, struct logs_search **ret,
                     struct orb_err *err)
 {
-    struct logs_search *s = xcalloc(1, sizeof *s);
+    struct logs_search *s = xcalloc(1, sizeof(*s));
     struct logread_query q;
     uint64_t gone;
     int r = 0;

@@ -130,7 +130,7 @@ static void newest_first(struct merge *m, struct logread_page *page)
     while (n < q->limit && bytes <= q->bytes && (r = next(m))) {
         if (n == room) {
             room = room ? room * 2 : 256;
-            found = xrealloc(found, room * sizeof *found);
+            found = xrealloc(found, room * sizeof(*found));
         }
         found[n++] = r;
         bytes += r->len + 1;

@@ -30,8 +30,8 @@ static struct logs_cause *find(struct logs_rate *rate, bool audit, const char *e
     for (unsigned i = 0; i < LOGS_CAUSES; i++) {
         struct logs_cause *c = &rate->causes[i];
 
-        if (c->event[0] && c->audit == audit && !strncmp(c->event, event, sizeof c->event - 1) &&
-            !strncmp(c->by, by, sizeof c->by - 1))
+        if (c->event[0] && c->audit == audit && !strncmp(c->event, event, sizeof(c->event) - 1) &&
+            !strncmp(c->by, by, sizeof(c->by) - 1))
             return c;
         if (c->event[0])
             refill(c, now_ms);
@@ -46,8 +46,8 @@ static struct logs_cause *find(struct logs_rate *rate, bool audit, const char *e
         by = "";
     }
     *place = (struct logs_cause){.audit = audit, .tokens = burst_of(audit), .filled_ms = now_ms};
-    snprintf(place->event, sizeof place->event, "%s", event);
-    snprintf(place->by, sizeof place->by, "%s", by);
+    snprintf(place->event, sizeof(place->event), "%s", event);
+    snprintf(place->by, sizeof(place->by), "%s", by);
     return place;
 }
 

@@ -72,8 +72,8 @@ static struct reporter *reporter_of(struct metrics *m, const char *service)
         if (!strcmp(m->reporters[i]->service, service))
             return m->reporters[i];
     m->reporters = xrealloc(m->reporters, (m->reporter_count + 1) * sizeof(struct reporter *));
-    r = m->reporters[m->reporter_count++] = xcalloc(1, sizeof *r);
-    snprintf(r->service, sizeof r->service, "%s", service);
+    r = m->reporters[m->reporter_count++] = xcalloc(1, sizeof(*r));
+    snprintf(r->service, sizeof(r->service), "%s", service);
     r->limits = (struct metrics_limits){.names = METRICS_PER_SERVICE, .rate = METRICS_RATE};
     r->tokens = 2.0 * METRICS_RATE;
     return r;
@@ -170,8 +170,8 @@ static struct family *family_get(struct metrics *m, const char *name, bool gauge
 
     if (at < m->count && !strcmp(m->families[at]->name, name))
         return m->families[at];
-    family = xcalloc(1, sizeof *family);
-    snprintf(family->name, sizeof family->name, "%s", name);
+    family = xcalloc(1, sizeof(*family));
+    snprintf(family->name, sizeof(family->name), "%s", name);
     family->gauge = gauge;
     m->families = xrealloc(m->families, (m->count + 1) * sizeof(struct family *));
     memmove(m->families + at + 1, m->families + at, (m->count - at) * sizeof(struct family *));
@@ -222,13 +222,13 @@ static struct sample *sample_get(struct metrics *m, struct reporter *r, const ch
     r->names++;
     family = family_get(m, name, gauge);
     at = sample_at(family, r->service);
-    family->samples = xrealloc(family->samples, (family->count + 1) * sizeof *family->samples);
+    family->samples = xrealloc(family->samples, (family->count + 1) * sizeof(*family->samples));
     memmove(family->samples + at + 1, family->samples + at,
-            (family->count - at) * sizeof *family->samples);
+            (family->count - at) * sizeof(*family->samples));
     family->count++;
     sample = &family->samples[at];
     *sample = (struct sample){0};
-    snprintf(sample->service, sizeof sample->service, "%s", r->service);
+    snprintf(sample->service, sizeof(sample->service), "%s", r->service);
     return sample;
 }
 
@@ -243,7 +243,7 @@ void metrics_frame(struct metrics *m, const char *service, const char *text, siz
     bool counts, sets;
 
     if (!within_rate(r, now_ms) || !json_member(text, len, "name", &value) ||
-        json_text(&value, name, sizeof name) < 0 || !good_name(name)) {
+        json_text(&value, name, sizeof(name)) < 0 || !good_name(name)) {
         m->refused++;
         return;
     }

@@ -20,7 +20,7 @@ const char *phase_name(enum boot_phase phase)
 
 static char **strings_of(const json_t *array)
 {
-    char **list = xcalloc(json_array_size(array) + 1, sizeof *list);
+    char **list = xcalloc(json_array_size(array) + 1, sizeof(*list));
 
     for (size_t i = 0; i < json_array_size(array); i++)
         list[i] = xstrdup(json_string_value(json_array_get(array, i)));
@@ -29,7 +29,7 @@ static char **strings_of(const json_t *array)
 
 static char **uses_of(const json_t *object)
 {
-    char **list = xcalloc(json_object_size(object) + 1, sizeof *list);
+    char **list = xcalloc(json_object_size(object) + 1, sizeof(*list));
     size_t n = 0;
 
     for (void *i = json_object_iter((json_t *)object); i;
@@ -133,10 +133,10 @@ int manifest_parse(const char *data, size_t len, struct manifest *ret_manifest, 
     r = tree_parse(data, len, NULL, &tree, err);
     if (r < 0)
         return r;
-    text(tree, "name", m.name, sizeof m.name);
-    text(tree, "version", m.version, sizeof m.version);
-    text(tree, "description", m.description, sizeof m.description);
-    text(tree, "library", m.library, sizeof m.library);
+    text(tree, "name", m.name, sizeof(m.name));
+    text(tree, "version", m.version, sizeof(m.version));
+    text(tree, "description", m.description, sizeof(m.description));
+    text(tree, "library", m.library, sizeof(m.library));
     m.libraries = strings_of(json_object_get(tree, "libraries"));
     m.requires = strings_of(json_object_get(tree, "requires"));
     m.capabilities = strings_of(json_object_get(tree, "capabilities"));
@@ -147,7 +147,7 @@ int manifest_parse(const char *data, size_t len, struct manifest *ret_manifest, 
         r = capability_check(m.capabilities[i], err);
         if (r < 0) {
             if (err)
-                snprintf(err->path, sizeof err->path, "/capabilities/%u", i);
+                snprintf(err->path, sizeof(err->path), "/capabilities/%u", i);
             manifest_fini(&m);
             return r;
         }

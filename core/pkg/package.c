@@ -50,7 +50,7 @@ static int load_contract(struct package *package, struct orb_err *err)
 
 int package_load(const char *dir, bool shipped, struct package **ret_package, struct orb_err *err)
 {
-    AUTO(package) struct package *package = xcalloc(1, sizeof *package);
+    AUTO(package) struct package *package = xcalloc(1, sizeof(*package));
     AUTO(buf) struct buf data = {0};
     AUTO_FREE char *path = xasprintf("%s/manifest.json", dir);
     int r;
@@ -174,7 +174,7 @@ void packages_scan(const char *const *dirs, struct package_list *ret_list,
     *ret_list = (struct package_list){0};
     for (unsigned i = 0; dirs[i]; i++)
         scan_dir(dirs[i], i == 0, ret_list, on_error, arg);
-    qsort(ret_list->items, ret_list->count, sizeof ret_list->items[0], by_name);
+    qsort(ret_list->items, ret_list->count, sizeof(ret_list->items[0]), by_name);
 }
 
 void packages_fini(struct package_list *list)

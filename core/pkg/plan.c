@@ -55,9 +55,9 @@ static int parse_bind(const char *text, struct plan_bind *ret_bind)
     else if (strncmp(text, "tcp/", 4))
         return -1;
     text += 4;
-    if (!hash || !hash[1] || strlen(hash + 1) >= sizeof bind.name)
+    if (!hash || !hash[1] || strlen(hash + 1) >= sizeof(bind.name))
         return -1;
-    snprintf(bind.name, sizeof bind.name, "%s", hash + 1);
+    snprintf(bind.name, sizeof(bind.name), "%s", hash + 1);
     for (colon = hash; colon > text && *colon != ':'; colon--)
         ;
     if (colon == text)
@@ -71,7 +71,7 @@ static int parse_bind(const char *text, struct plan_bind *ret_bind)
         text++;
         len -= 2;
     }
-    if (len >= sizeof bind.address)
+    if (len >= sizeof(bind.address))
         return -1;
     memcpy(bind.address, text, len);
     if (inet_pton(AF_INET, bind.address, scratch) != 1 &&
@@ -152,7 +152,7 @@ static bool granted(const struct package *package, const char *const *grants, co
 
 static void add(char ***list, unsigned *count, const char *word)
 {
-    *list = xrealloc(*list, (*count + 2) * sizeof **list);
+    *list = xrealloc(*list, (*count + 2) * sizeof(**list));
     (*list)[(*count)++] = xstrdup(word);
     (*list)[*count] = NULL;
 }
@@ -207,12 +207,12 @@ int package_plan(const struct package *package, const char *const *grants,
 {
     const struct manifest *m = &package->manifest;
     struct plan plan = {0};
-    char **effective = xcalloc(1, sizeof *effective);
+    char **effective = xcalloc(1, sizeof(*effective));
     unsigned count = 0;
     int r = 0;
 
-    snprintf(plan.service, sizeof plan.service, "%s", m->name);
-    snprintf(plan.instance, sizeof plan.instance, "%s", context->instance);
+    snprintf(plan.service, sizeof(plan.service), "%s", m->name);
+    snprintf(plan.instance, sizeof(plan.instance), "%s", context->instance);
     plan.uid = package->uid;
     plan.package_dir = xstrdup(package->dir);
     plan.library = xstrdup(m->library);

@@ -79,10 +79,10 @@ static int check_status(struct look *look)
 
     if (r < 0)
         return r;
-    snprintf(ids, sizeof ids, "%u %u %u %u", look->plan->uid, look->plan->uid, look->plan->uid,
+    snprintf(ids, sizeof(ids), "%u %u %u %u", look->plan->uid, look->plan->uid, look->plan->uid,
              look->plan->uid);
-    snprintf(caps, sizeof caps, "%016" PRIx64, look->plan->kernel_caps);
-    snprintf(filters, sizeof filters, "%u", look->sandbox->base_filters + 2);
+    snprintf(caps, sizeof(caps), "%016" PRIx64, look->plan->kernel_caps);
+    snprintf(filters, sizeof(filters), "%u", look->sandbox->base_filters + 2);
     r = expect(look, &status, "NoNewPrivs", "1");
     if (!r)
         r = expect(look, &status, "Seccomp", "2");
@@ -125,7 +125,7 @@ static bool is_prepared(const struct look *look, const char *link)
     for (size_t i = 0; i < ARRAY_LEN(look->sandbox->root_fds); i++) {
         if (fstat(look->sandbox->root_fds[i], &st) < 0)
             return true;
-        snprintf(name, sizeof name, "mnt:[%lu]", (unsigned long)st.st_ino);
+        snprintf(name, sizeof(name), "mnt:[%lu]", (unsigned long)st.st_ino);
         if (!strcmp(link, name))
             return true;
     }
@@ -139,24 +139,24 @@ static int check_namespaces(struct look *look)
     } own[] = {{"mnt", "ns_mnt"}, {"pid", "ns_pid"}, {"ipc", "ns_ipc"}, {"uts", "ns_uts"}};
     char pid[16], worker[64], host[64], expected[64];
 
-    snprintf(pid, sizeof pid, "%d", (int)look->pid);
+    snprintf(pid, sizeof(pid), "%d", (int)look->pid);
     for (size_t i = 0; i < ARRAY_LEN(own); i++) {
-        if (link_of(pid, own[i].name, worker, sizeof worker) < 0 ||
-            link_of("self", own[i].name, host, sizeof host) < 0)
+        if (link_of(pid, own[i].name, worker, sizeof(worker)) < 0 ||
+            link_of("self", own[i].name, host, sizeof(host)) < 0)
             return orb_fail(look->err, -errno, "cannot read the %s namespace of %s", own[i].name,
                             look->plan->service);
         json_write_string(look->report, own[i].key, worker);
         if (!strcmp(worker, host) || is_prepared(look, worker))
             return differ(look, "namespace", worker, "one of its own");
     }
-    if (link_of(pid, "net", worker, sizeof worker) < 0 ||
-        link_of("self", "net", host, sizeof host) < 0)
+    if (link_of(pid, "net", worker, sizeof(worker)) < 0 ||
+        link_of("self", "net", host, sizeof(host)) < 0)
         return orb_fail(look->err, -errno, "cannot read the network namespace of %s",
                         look->plan->service);
     if (look->plan->host_net)
-        snprintf(expected, sizeof expected, "%s", host);
+        snprintf(expected, sizeof(expected), "%s", host);
     else
-        snprintf(expected, sizeof expected, "net:[%lu]", (unsigned long)look->sandbox->void_inode);
+        snprintf(expected, sizeof(expected), "net:[%lu]", (unsigned long)look->sandbox->void_inode);
     json_write_string(look->report, "net", worker);
     json_write_string(look->report, "network", look->plan->host_net ? "host" : "none");
     return strcmp(worker, expected) ? differ(look, "network namespace", worker, expected) : 0;

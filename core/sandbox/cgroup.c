@@ -31,7 +31,7 @@ static char *find_mount(void)
     AUTO_FILE FILE *f = fopen("/proc/self/mountinfo", "re");
     char line[2048], at[1024];
 
-    while (f && fgets(line, sizeof line, f))
+    while (f && fgets(line, sizeof(line), f))
         if (strstr(line, " - cgroup2 ") && sscanf(line, "%*s %*s %*s %*s %1023s", at) == 1)
             return xstrdup(at);
     return NULL;
@@ -45,7 +45,7 @@ static char *find_own(void)
 
     if (!mount)
         return NULL;
-    while (f && fgets(line, sizeof line, f)) {
+    while (f && fgets(line, sizeof(line), f)) {
         line[strcspn(line, "\n")] = '\0';
         if (!strncmp(line, "0::", 3))
             return xasprintf("%s%s", mount, strcmp(line + 3, "/") ? line + 3 : "");

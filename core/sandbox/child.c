@@ -58,9 +58,9 @@ static void __attribute__((noreturn)) leave(int status)
 static void __attribute__((noreturn)) fail(struct child *c, const char *step, long r)
 {
     c->record.number = (int32_t)-r;
-    for (size_t i = 0; step[i] && i + 1 < sizeof c->record.text; i++)
+    for (size_t i = 0; step[i] && i + 1 < sizeof(c->record.text); i++)
         c->record.text[i] = step[i];
-    r = raw(SYS_write, c->fds[LAUNCH_FD_CRASH], (long)&c->record, sizeof c->record, 0, 0);
+    r = raw(SYS_write, c->fds[LAUNCH_FD_CRASH], (long)&c->record, sizeof(c->record), 0, 0);
     leave(r < 0 ? LAUNCH_EXIT_STEP + 1 : LAUNCH_EXIT_STEP);
 }
 
@@ -86,7 +86,7 @@ static void heed_signals(const struct child *c)
 
     for (int s = 1; s <= 64; s++)
         if (c->ignored >> (s - 1) & 1)
-            raw(SYS_rt_sigaction, s, (long)&standard, 0, sizeof standard.mask, 0);
+            raw(SYS_rt_sigaction, s, (long)&standard, 0, sizeof(standard.mask), 0);
 }
 
 static void place_descriptors(struct child *c)
@@ -129,7 +129,7 @@ static long clone_into(struct clone_args *args, int (*run)(void *), void *arg)
 #if defined(__x86_64__)
     register long r __asm__("rax") = SYS_clone3;
     register void *a0 __asm__("rdi") = args;
-    register size_t a1 __asm__("rsi") = sizeof *args;
+    register size_t a1 __asm__("rsi") = sizeof(*args);
     register int (*child)(void *) __asm__("r12") = run;
     register void *child_arg __asm__("r13") = arg;
 
@@ -147,7 +147,7 @@ static long clone_into(struct clone_args *args, int (*run)(void *), void *arg)
     return r;
 #else
     register long r __asm__("x0") = (long)args;
-    register size_t a1 __asm__("x1") = sizeof *args;
+    register size_t a1 __asm__("x1") = sizeof(*args);
     register long number __asm__("x8") = SYS_clone3;
     register int (*child)(void *) __asm__("x9") = run;
     register void *child_arg __asm__("x10") = arg;
@@ -175,7 +175,7 @@ static long clone_child(struct child *child, int flags, int *ret_pidfd)
                               .child_tid = (uintptr_t)&child->busy,
                               .exit_signal = SIGCHLD,
                               .stack = (uintptr_t)child->stack,
-                              .stack_size = sizeof child->stack,
+                              .stack_size = sizeof(child->stack),
                               .cgroup = (unsigned)child->cgroup_fd};
     long pid;
 
@@ -186,7 +186,7 @@ static long clone_child(struct child *child, int flags, int *ret_pidfd)
             return pid;
         child->born_inside = false;
     }
-    pid = clone(child_main, child->stack + sizeof child->stack, flags | SIGCHLD, child, ret_pidfd,
+    pid = clone(child_main, child->stack + sizeof(child->stack), flags | SIGCHLD, child, ret_pidfd,
                 NULL, &child->busy);
     return pid < 0 ? -errno : pid;
 }
@@ -198,7 +198,7 @@ struct child *child_take(struct sandbox *sandbox)
     while (c && __atomic_load_n(&c->busy, __ATOMIC_ACQUIRE))
         c = c->next;
     if (!c) {
-        c = xcalloc(1, sizeof *c);
+        c = xcalloc(1, sizeof(*c));
         c->next = sandbox->children;
         sandbox->children = c;
     }

@@ -415,13 +415,13 @@ static int pack(int raw_fd, enum filter_phase phase, int *ret_fd, struct orb_err
     AUTO_FD int fd = memfd_create("orbital-filter", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     struct filter_file head = {0};
     struct sock_filter code[BPF_MAXINSNS];
-    ssize_t size = pread(raw_fd, code, sizeof code, 0);
+    ssize_t size = pread(raw_fd, code, sizeof(code), 0);
 
     if (fd < 0 || size <= 0)
         return orb_fail(err, -errno, "cannot store a system call filter");
-    head.program.len = (unsigned short)((size_t)size / sizeof code[0]);
-    head.program.filter = (void *)(FILTER_ADDRESS((unsigned long)phase) + sizeof head);
-    if (write(fd, &head, sizeof head) != (ssize_t)sizeof head ||
+    head.program.len = (unsigned short)((size_t)size / sizeof(code[0]));
+    head.program.filter = (void *)(FILTER_ADDRESS((unsigned long)phase) + sizeof(head));
+    if (write(fd, &head, sizeof(head)) != (ssize_t)sizeof(head) ||
         write(fd, code, (size_t)size) != size ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK) < 0)
         return orb_fail(err, -errno, "cannot store a system call filter");

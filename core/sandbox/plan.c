@@ -73,8 +73,8 @@ void plan_seal(struct plan *plan)
     unsigned char hash[32];
 
     plan_describe(plan, &w, NULL);
-    crypto_generichash(hash, sizeof hash, (const unsigned char *)json.data, json.len, NULL, 0);
-    sodium_bin2hex(plan->hash, sizeof plan->hash, hash, sizeof hash);
+    crypto_generichash(hash, sizeof(hash), (const unsigned char *)json.data, json.len, NULL, 0);
+    sodium_bin2hex(plan->hash, sizeof(plan->hash), hash, sizeof(hash));
 }
 
 void plan_fini(struct plan *plan)
@@ -84,7 +84,7 @@ void plan_fini(struct plan *plan)
     for (unsigned i = 0; i < PLAN_MAX_LIBRARIES; i++)
         free(plan->libraries[i]);
     free(plan->state_dir);
-    memset(plan, 0, sizeof *plan);
+    memset(plan, 0, sizeof(*plan));
 }
 
 static int copy(char *to, size_t size, const char *from, const char *what, struct orb_err *err)
@@ -128,9 +128,9 @@ int launch_fill(const struct plan *plan, int tier, struct launch *ret_record, st
 
     if (r < 0)
         return r;
-    memset(to, 0, sizeof *to);
+    memset(to, 0, sizeof(*to));
     to->magic = LAUNCH_MAGIC;
-    to->size = sizeof *to;
+    to->size = sizeof(*to);
     to->tier = (uint32_t)tier;
     to->uid = plan->uid;
     to->kernel_caps = plan->kernel_caps;
@@ -140,16 +140,16 @@ int launch_fill(const struct plan *plan, int tier, struct launch *ret_record, st
     to->host_net = plan->host_net;
     to->observe_net = plan->observe_net;
     to->bind_count = plan->bind_count;
-    memcpy(to->binds, plan->binds, sizeof to->binds);
-    memcpy(to->service, plan->service, sizeof to->service);
-    to->service[sizeof to->service - 1] = '\0';
-    r = copy(to->library, sizeof to->library, plan->library, "library", err);
+    memcpy(to->binds, plan->binds, sizeof(to->binds));
+    memcpy(to->service, plan->service, sizeof(to->service));
+    to->service[sizeof(to->service) - 1] = '\0';
+    r = copy(to->library, sizeof(to->library), plan->library, "library", err);
     if (!r)
-        r = copy(to->package_dir, sizeof to->package_dir, plan->package_dir, "package", err);
+        r = copy(to->package_dir, sizeof(to->package_dir), plan->package_dir, "package", err);
     if (!r && plan->state_dir)
-        r = copy(to->state_dir, sizeof to->state_dir, plan->state_dir, "state directory", err);
+        r = copy(to->state_dir, sizeof(to->state_dir), plan->state_dir, "state directory", err);
     to->library_count = plan->library_count;
     for (unsigned i = 0; !r && i < plan->library_count; i++)
-        r = copy(to->libraries[i], sizeof to->libraries[i], plan->libraries[i], "library", err);
+        r = copy(to->libraries[i], sizeof(to->libraries[i]), plan->libraries[i], "library", err);
     return r;
 }

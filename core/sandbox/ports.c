@@ -40,23 +40,23 @@ static socklen_t parse_address(const struct plan_bind *want, struct sockaddr_sto
     struct sockaddr_in *v4 = (struct sockaddr_in *)ret_address;
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret_address;
 
-    memset(ret_address, 0, sizeof *ret_address);
+    memset(ret_address, 0, sizeof(*ret_address));
     if (inet_pton(AF_INET, want->address, &v4->sin_addr) == 1) {
         v4->sin_family = AF_INET;
         v4->sin_port = htons(want->port);
-        return sizeof *v4;
+        return sizeof(*v4);
     }
     if (inet_pton(AF_INET6, want->address, &v6->sin6_addr) == 1) {
         v6->sin6_family = AF_INET6;
         v6->sin6_port = htons(want->port);
-        return sizeof *v6;
+        return sizeof(*v6);
     }
     return 0;
 }
 
 static int set_reuse(int fd, int on)
 {
-    return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ? -errno : 0;
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ? -errno : 0;
 }
 
 /* UDP goes without SO_REUSEADDR: two could share the port unseen. */
@@ -64,7 +64,7 @@ static int bind_udp(int fd, const struct sockaddr_storage *address, socklen_t le
 {
     const int on = 1;
 
-    return setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof on) < 0 ||
+    return setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on)) < 0 ||
                    bind(fd, (const struct sockaddr *)address, len) < 0
                ? -errno
                : 0;
@@ -74,7 +74,7 @@ static int bind_udp(int fd, const struct sockaddr_storage *address, socklen_t le
 static int listen_guarded(int fd, int guard)
 {
     int listens = 0, r;
-    socklen_t len = sizeof listens;
+    socklen_t len = sizeof(listens);
 
     if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0)
         return -errno;
@@ -111,8 +111,8 @@ static int set_buffers(int fd, const struct plan *plan)
                 : share < BUFFER_LEAST ? BUFFER_LEAST
                                        : (int)share;
 
-    return setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) < 0 ||
-                   setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes) < 0
+    return setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) < 0 ||
+                   setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)) < 0
                ? -errno
                : 0;
 }
@@ -124,7 +124,7 @@ static int open_socket(const struct plan_bind *want, int family, int *ret_fd)
     const int on = 1;
 
     if (fd < 0 ||
-        (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0))
+        (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) < 0))
         return -errno;
     *ret_fd = take_fd(&fd);
     return 0;
@@ -195,7 +195,7 @@ static const char *holder(const struct sandbox *sandbox, const struct plan_bind 
 static int add(struct sandbox *sandbox, const struct plan *plan, const struct plan_bind *bind,
                struct orb_err *err)
 {
-    struct port *p = xcalloc(1, sizeof *p);
+    struct port *p = xcalloc(1, sizeof(*p));
     int r = make_sockets(bind, plan, p);
     const char *by = holder(sandbox, bind), *what = bind->udp ? "udp" : "tcp";
 
@@ -207,7 +207,7 @@ static int add(struct sandbox *sandbox, const struct plan *plan, const struct pl
                    : orb_fail(err, r, "%s cannot have the port %s/%s:%u", plan->service, what,
                               bind->address, bind->port);
     }
-    snprintf(p->service, sizeof p->service, "%s", plan->service);
+    snprintf(p->service, sizeof(p->service), "%s", plan->service);
     p->bind = *bind;
     p->wanted = true;
     p->next = sandbox->ports;

@@ -33,10 +33,10 @@ static void take_fault(struct verdict *v, const struct crash_record *record)
 
     if (!agrees)
         return;
-    snprintf(v->fault, sizeof v->fault, "SIG%s code %d at address 0x%llx%s", name ? name : "?",
+    snprintf(v->fault, sizeof(v->fault), "SIG%s code %d at address 0x%llx%s", name ? name : "?",
              record->code, (unsigned long long)record->addr, record->thread ? " in a thread" : "");
     v->frame_count = record->frame_count < CRASH_FRAMES ? record->frame_count : CRASH_FRAMES;
-    memcpy(v->frames, record->frames, v->frame_count * sizeof v->frames[0]);
+    memcpy(v->frames, record->frames, v->frame_count * sizeof(v->frames[0]));
 }
 
 static void read_records(int fd, struct verdict *v)
@@ -45,18 +45,18 @@ static void read_records(int fd, struct verdict *v)
     bool closed = false, stopped = !v->signaled && v->status == LAUNCH_EXIT_STEP;
 
     for (int i = 0; i < MAX_RECORDS; i++) {
-        if (read(fd, &record, sizeof record) != (ssize_t)sizeof record ||
+        if (read(fd, &record, sizeof(record)) != (ssize_t)sizeof(record) ||
             record.magic != CRASH_MAGIC)
             return;
         if (record.kind == CRASH_CLOSED)
             closed = v->loading = true;
         else if (record.kind == CRASH_STEP && !closed && stopped) {
-            copy_printable(v->step, sizeof v->step, record.text, sizeof record.text);
+            copy_printable(v->step, sizeof(v->step), record.text, sizeof(record.text));
             v->step_errno = record.number;
         } else if (record.kind == CRASH_LOAD && closed && stopped) {
-            snprintf(v->step, sizeof v->step, "load");
+            snprintf(v->step, sizeof(v->step), "load");
             v->step_errno = record.number;
-            copy_printable(v->fault, sizeof v->fault, record.text, sizeof record.text);
+            copy_printable(v->fault, sizeof(v->fault), record.text, sizeof(record.text));
         } else if (record.kind == CRASH_LOADED) {
             v->loading = false;
         } else if (record.kind == CRASH_FAULT && closed) {

@@ -67,7 +67,7 @@ static int shut(void)
 
     if (fs < 0 || syscall(SYS_fsconfig, fs, FSCONFIG_SET_FLAG, "ro", NULL, 0) < 0 ||
         syscall(SYS_fsconfig, fs, FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0) < 0 ||
-        syscall(SYS_mount_setattr, AT_FDCWD, "/", 0, &attr, sizeof attr) < 0)
+        syscall(SYS_mount_setattr, AT_FDCWD, "/", 0, &attr, sizeof(attr)) < 0)
         return -errno;
     return 0;
 }
@@ -97,7 +97,7 @@ static void __attribute__((noreturn)) helper(bool state, int told, int go)
     int r = build(state);
     char c;
 
-    if (write(told, &r, sizeof r) == (ssize_t)sizeof r)
+    if (write(told, &r, sizeof(r)) == (ssize_t)sizeof(r))
         while (read(go, &c, 1) < 0 && errno == EINTR)
             ;
     _exit(0);
@@ -108,7 +108,7 @@ static int adopt(pid_t pid, int told, int *ret_fd, struct orb_err *err)
     AUTO_FREE char *path = xasprintf("/proc/%d/ns/mnt", (int)pid);
     int r = -EIO;
 
-    while (read(told, &r, sizeof r) < 0 && errno == EINTR)
+    while (read(told, &r, sizeof(r)) < 0 && errno == EINTR)
         ;
     if (r < 0)
         return orb_fail(err, r, "cannot make the file system workers start from");

@@ -69,7 +69,7 @@ static unsigned own_filters(void)
     char line[256];
     unsigned count = 0;
 
-    while (f && fgets(line, sizeof line, f))
+    while (f && fgets(line, sizeof(line), f))
         if (sscanf(line, "Seccomp_filters: %u", &count) == 1)
             break;
     return count;
@@ -130,14 +130,14 @@ int sandbox_new(const struct sandbox_options *options, struct sandbox **ret_sand
                 struct orb_err *err)
 {
     static const struct sandbox_options defaults;
-    struct sandbox *sandbox = xcalloc(1, sizeof *sandbox);
+    struct sandbox *sandbox = xcalloc(1, sizeof(*sandbox));
     int r;
 
     if (!options)
         options = &defaults;
     sandbox->exe_fd = sandbox->null_fd = sandbox->void_fd = -1;
-    memset(sandbox->root_fds, -1, sizeof sandbox->root_fds);
-    memset(sandbox->filter_fds, -1, sizeof sandbox->filter_fds);
+    memset(sandbox->root_fds, -1, sizeof(sandbox->root_fds));
+    memset(sandbox->filter_fds, -1, sizeof(sandbox->filter_fds));
     sandbox->base_filters = own_filters();
     sandbox->ignored = ignored_signals();
     r = open_all(sandbox, options, err);

@@ -35,7 +35,7 @@ static int prepare_state(const struct plan *plan, struct orb_err *err)
 static int write_record(const struct sandbox *sandbox, const struct plan *plan, int *ret_fd,
                         struct orb_err *err)
 {
-    AUTO_FREE struct launch *record = xcalloc(1, sizeof *record);
+    AUTO_FREE struct launch *record = xcalloc(1, sizeof(*record));
     AUTO_FD int fd = -1;
     int r = launch_fill(plan, sandbox->tier, record, err);
 
@@ -43,7 +43,7 @@ static int write_record(const struct sandbox *sandbox, const struct plan *plan, 
         return r;
     record->bounding = sandbox->bounding;
     fd = memfd_create("orbital-launch", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0 || write(fd, record, sizeof *record) != (ssize_t)sizeof *record ||
+    if (fd < 0 || write(fd, record, sizeof(*record)) != (ssize_t)sizeof(*record) ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK) < 0)
         return orb_fail(err, -errno, "cannot write the launch record");
     *ret_fd = take_fd(&fd);
@@ -98,7 +98,7 @@ static int launch(struct sandbox *sandbox, const struct plan *plan, const struct
         return r;
     cgroup_fd = cgroup_open_service(sandbox, plan);
     c = child_take(sandbox);
-    snprintf(c->title, sizeof c->title, "orbitald: %s", plan->service);
+    snprintf(c->title, sizeof(c->title), "orbitald: %s", plan->service);
     c->argv[0] = c->title;
     c->argv[1] = "--worker";
     c->envp[0] = SANDBOX_SANITIZED ? "ASAN_OPTIONS=detect_leaks=0" : NULL; /* else empty */
@@ -108,8 +108,8 @@ static int launch(struct sandbox *sandbox, const struct plan *plan, const struct
                              ends->crash[1], filters[FILTER_A], filters[FILTER_B],
                              sandbox->void_fd >= 0 ? sandbox->void_fd : sandbox->null_fd,
                              root_fd >= 0 ? root_fd : sandbox->null_fd},
-           sizeof c->fds);
-    memcpy(c->fds + LAUNCH_FD_BIND, binds, sizeof binds);
+           sizeof(c->fds));
+    memcpy(c->fds + LAUNCH_FD_BIND, binds, sizeof(binds));
     c->fds[LAUNCH_FD_EXE] = sandbox->exe_fd;
     r = child_start(sandbox, c, &child->pid, &child->pidfd);
     return r < 0 ? orb_fail(err, r, "cannot start a process") : 0;
@@ -142,7 +142,7 @@ int sandbox_spawn(struct sandbox *sandbox, const struct plan *plan, struct sandb
     child.ipc_fd = ends.ipc[0];
     child.stderr_fd = ends.err[0];
     child.crash_fd = ends.crash[0];
-    snprintf(child.service, sizeof child.service, "%s", plan->service);
+    snprintf(child.service, sizeof(child.service), "%s", plan->service);
     *ret_child = child;
     return 0;
 }

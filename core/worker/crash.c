@@ -22,17 +22,17 @@ void crash_report(enum crash_kind kind, int number, const char *text)
 {
     struct crash_record record = {.magic = CRASH_MAGIC, .kind = kind, .number = number};
 
-    strncpy(record.text, text, sizeof record.text - 1);
-    if (write(LAUNCH_FD_CRASH, &record, sizeof record) < 0)
+    strncpy(record.text, text, sizeof(record.text) - 1);
+    if (write(LAUNCH_FD_CRASH, &record, sizeof(record)) < 0)
         return;
 }
 
 /* Reads 8 bytes at any address without faulting: the kernel does the copy. */
 static int peek(uint64_t address, uint64_t *ret_value)
 {
-    if (write(PROBE_WRITE, (const void *)address, sizeof *ret_value) != sizeof *ret_value)
+    if (write(PROBE_WRITE, (const void *)address, sizeof(*ret_value)) != sizeof(*ret_value))
         return -1;
-    return read(PROBE_READ, ret_value, sizeof *ret_value) == sizeof *ret_value ? 0 : -1;
+    return read(PROBE_READ, ret_value, sizeof(*ret_value)) == sizeof(*ret_value) ? 0 : -1;
 }
 
 static void place(const ucontext_t *context, uint64_t *ret_pc, uint64_t *ret_fp)
@@ -70,7 +70,7 @@ static void on_fault(int signal, siginfo_t *info, void *context)
             break;
         fp = next;
     }
-    if (write(LAUNCH_FD_CRASH, &record, sizeof record) < 0 || signal == SIGABRT)
+    if (write(LAUNCH_FD_CRASH, &record, sizeof(record)) < 0 || signal == SIGABRT)
         _exit(128 + signal);
     /* SA_RESETHAND: returning meets the fault again and the kernel ends the process by it. */
 }
@@ -79,7 +79,7 @@ int crash_arm(void)
 {
     static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
     static char stack[STACK_BYTES]; /* the signal stack must outlive every function */
-    const stack_t alternate = {.ss_sp = stack, .ss_size = sizeof stack};
+    const stack_t alternate = {.ss_sp = stack, .ss_size = sizeof(stack)};
     struct sigaction action = {.sa_sigaction = on_fault,
                                .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESETHAND};
     int fds[2];

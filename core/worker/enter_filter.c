@@ -19,7 +19,6 @@
 
 int enter_mdwe(struct enter *e)
 {
-    (void)e;
     if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) < 0 &&
         errno != EINVAL) /* before Linux 6.3; filter B refuses PROT_EXEC in any case */
         return -errno;
@@ -53,7 +52,6 @@ int enter_filters(struct enter *e)
 {
     int r = map_filter(LAUNCH_FD_FILTER_A, FILTER_A);
 
-    (void)e;
     if (!r)
         r = map_filter(LAUNCH_FD_FILTER_B, FILTER_B);
     return r ? r : use_filter(FILTER_A);

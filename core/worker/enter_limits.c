@@ -91,7 +91,7 @@ int enter_limits(struct enter *e)
         struct rlimit to = {limits[i].value, limits[i].value};
 
         if (set_limit((__rlimit_resource_t)limits[i].resource, &to) < 0) {
-            snprintf(e->detail, sizeof e->detail, "%s", limits[i].name);
+            snprintf(e->detail, sizeof(e->detail), "%s", limits[i].name);
             return -errno;
         }
     }
@@ -136,7 +136,6 @@ int enter_parent(struct enter *e)
 {
     struct pollfd ipc = {.fd = LAUNCH_FD_IPC};
 
-    (void)e;
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
         prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return -errno;

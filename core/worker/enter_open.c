@@ -16,7 +16,7 @@ static int add_socket(struct enter *e, const char *name, int fd)
 {
     struct sdk_socket *s = &e->sockets[e->socket_count++];
 
-    snprintf(s->name, sizeof s->name, "%s", name);
+    snprintf(s->name, sizeof(s->name), "%s", name);
     s->fd = fd;
     return 0;
 }
@@ -35,7 +35,7 @@ int enter_sockets(struct enter *e)
 int enter_libraries(struct enter *e)
 {
     for (uint32_t i = 0; i < e->launch.library_count; i++) {
-        snprintf(e->detail, sizeof e->detail, "%s", e->launch.libraries[i]);
+        snprintf(e->detail, sizeof(e->detail), "%s", e->launch.libraries[i]);
         if (!plan_library_allowed(e->launch.libraries[i]))
             return -EPERM;
         if (!dlopen(e->launch.libraries[i], RTLD_NOW | RTLD_LOCAL))
@@ -60,7 +60,7 @@ int enter_observe(struct enter *e)
     fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
     if (fd < 0)
         return -errno;
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
         r = -errno;
         close(fd);
         return r;

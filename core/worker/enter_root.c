@@ -31,7 +31,7 @@ static int clone_dir(const char *path, uint64_t attributes)
 
     if (fd < 0)
         return -errno;
-    if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0) {
+    if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)) < 0) {
         r = -errno;
         close(fd);
         return r;
@@ -52,11 +52,11 @@ static int follow_file_system(int fd)
         return -errno;
     if (!(st.f_flag & ST_RDONLY))
         return 0;
-    if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &clear, sizeof clear) < 0 ||
+    if (syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &clear, sizeof(clear)) < 0 ||
         fstatvfs(fd, &st) < 0)
         return -errno;
     if (!(st.f_flag & ST_RDONLY) &&
-        syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &set, sizeof set) < 0)
+        syscall(SYS_mount_setattr, fd, "", AT_EMPTY_PATH, &set, sizeof(set)) < 0)
         return -errno;
     return 0;
 }
@@ -72,13 +72,13 @@ int enter_root(struct enter *e)
     AUTO_FD int package = -1, state = -1;
     int r;
 
-    snprintf(e->detail, sizeof e->detail, "%.95s", e->launch.package_dir);
+    snprintf(e->detail, sizeof(e->detail), "%.95s", e->launch.package_dir);
     package =
         clone_dir(e->launch.package_dir, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
     if (package < 0)
         return package;
     if (e->launch.state_dir[0]) {
-        snprintf(e->detail, sizeof e->detail, "%.95s", e->launch.state_dir);
+        snprintf(e->detail, sizeof(e->detail), "%.95s", e->launch.state_dir);
         state = clone_dir(e->launch.state_dir,
                           MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
         r = state < 0 ? state : follow_file_system(state);
@@ -126,7 +126,7 @@ int enter_landlock(struct enter *e)
     uint64_t state_rights = read_rights | LANDLOCK_ACCESS_FS_WRITE_FILE |
                             LANDLOCK_ACCESS_FS_REMOVE_FILE | LANDLOCK_ACCESS_FS_REMOVE_DIR |
                             LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR;
-    size_t size = version >= 6 ? sizeof set : version >= 4 ? 16 : 8;
+    size_t size = version >= 6 ? sizeof(set) : version >= 4 ? 16 : 8;
     AUTO_FD int fd = -1;
     int r;
 

@@ -75,10 +75,10 @@ static int check_segments(int fd, const char *name, const ElfW(Ehdr) * h, uint64
         uint64_t at = h->e_phoff + (uint64_t)i * sizeof(ElfW(Phdr)), end;
         ElfW(Phdr) p;
 
-        if (at + sizeof p > has)
-            return cut_off(name, has, at + sizeof p, text, size);
-        if (pread(fd, &p, sizeof p, (off_t)at) != (ssize_t)sizeof p)
-            return cut_off(name, has, at + sizeof p, text, size);
+        if (at + sizeof(p) > has)
+            return cut_off(name, has, at + sizeof(p), text, size);
+        if (pread(fd, &p, sizeof(p), (off_t)at) != (ssize_t)sizeof(p))
+            return cut_off(name, has, at + sizeof(p), text, size);
         if (p.p_type != PT_LOAD)
             continue;
         if (__builtin_add_overflow(p.p_offset, p.p_filesz, &end) || end > has)
@@ -104,14 +104,14 @@ int library_check(const char *path, char *text, size_t size)
         snprintf(text, size, "%s is no regular file", name);
         return ENOEXEC;
     }
-    if (pread(fd, &header, sizeof header, 0) < 0) {
+    if (pread(fd, &header, sizeof(header), 0) < 0) {
         r = errno;
         snprintf(text, size, "cannot read %s: %s", name, strerror(r));
         return r;
     }
-    if (st.st_size < (off_t)sizeof header &&
+    if (st.st_size < (off_t)sizeof(header) &&
         !memcmp(header.e_ident, ELFMAG, st.st_size < SELFMAG ? (size_t)st.st_size : SELFMAG))
-        return cut_off(name, (uint64_t)st.st_size, sizeof header, text, size);
+        return cut_off(name, (uint64_t)st.st_size, sizeof(header), text, size);
     r = check_header(name, &header, text, size);
     return r ? r : check_segments(fd, name, &header, (uint64_t)st.st_size, text, size);
 }

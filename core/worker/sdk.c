@@ -175,7 +175,7 @@ static void on_welcome(struct orb_ctx *ctx, const struct sdk_frame *frame)
     }
     service = sdk_text_of(ctx->welcome, "service");
     if (*service)
-        snprintf(ctx->service, sizeof ctx->service, "%s", service);
+        snprintf(ctx->service, sizeof(ctx->service), "%s", service);
     ctx->state = SDK_STARTING;
     if (ctx->plugin->abi != ORB_PLUGIN_ABI) {
         orb_fail(&err, ORB_E_VERSION, "the library was built for plugin ABI %u, this host has %u",
@@ -300,7 +300,7 @@ int sdk_run(const struct sdk_setup *setup, const struct orb_plugin *plugin)
     struct orb_err err = {0};
     int r;
 
-    snprintf(ctx.service, sizeof ctx.service, "%s", setup->service ? setup->service : "");
+    snprintf(ctx.service, sizeof(ctx.service), "%s", setup->service ? setup->service : "");
     r = uv_loop_init(&ctx.loop);
     if (r < 0) {
         dprintf(STDERR_FILENO, "orbital: %s: event loop: %s\n", ctx.service, uv_strerror(r));

@@ -44,7 +44,7 @@ static void arm(struct orb_ctx *ctx, uint64_t at)
 
 static struct sdk_call *call_new(struct orb_ctx *ctx, enum sdk_call_kind kind, uint32_t deadline_ms)
 {
-    struct sdk_call *call = xcalloc(1, sizeof *call);
+    struct sdk_call *call = xcalloc(1, sizeof(*call));
     struct sdk_call **at;
 
     do {
@@ -70,7 +70,7 @@ static struct sdk_route *route_of(struct orb_ctx *ctx, const char *to, const cha
         route = route->next;
     if (route)
         return route;
-    route = xcalloc(1, sizeof *route);
+    route = xcalloc(1, sizeof(*route));
     route->to = xstrdup(to);
     route->method = xstrdup(method);
     route->next = ctx->routes;
@@ -201,18 +201,18 @@ static int start(struct orb_ctx *ctx, uint32_t session, const char *to, const ch
     call->done_text = how->done_text;
     call->arg = how->arg;
     if (sdk_wire_waiting(ctx) > SDK_QUEUE_CALLS) {
-        call->failed = xcalloc(1, sizeof *call->failed);
+        call->failed = xcalloc(1, sizeof(*call->failed));
         orb_fail(call->failed, ORB_E_BUSY, "%s %s: %zu bytes wait to be read by the host", to,
                  method, sdk_wire_waiting(ctx));
         call->deadline_at = 0;
     } else if (ctx->call_count > SDK_MAX_CALLS) {
         /* Told from the loop like every other refusal, so that callers have one path. */
-        call->failed = xcalloc(1, sizeof *call->failed);
+        call->failed = xcalloc(1, sizeof(*call->failed));
         orb_fail(call->failed, ORB_E_BUSY, "%s %s: %u calls are in flight, the limit is %u", to,
                  method, ctx->call_count - 1, SDK_MAX_CALLS);
         call->deadline_at = 0;
     } else if (send_call(ctx, call, session, to, method, text, len, deadline_ms, NULL) < 0) {
-        call->failed = xcalloc(1, sizeof *call->failed);
+        call->failed = xcalloc(1, sizeof(*call->failed));
         orb_fail(call->failed, ORB_E_BUSY, "%s %s: the host does not read", to, method);
         call->deadline_at = 0;
     }

@@ -44,7 +44,7 @@ int orb_subscribe(struct orb_ctx *ctx, const char *interface, const char *topic,
     r = known ? 0 : sdk_call_subscribe(ctx, interface, topic, err);
     if (r < 0)
         return r;
-    sub = xcalloc(1, sizeof *sub);
+    sub = xcalloc(1, sizeof(*sub));
     sub->interface = xstrndup(interface, name_len);
     sub->topic = xstrdup(topic);
     sub->cb = cb;

@@ -20,7 +20,7 @@ static void on_timer(uv_timer_t *handle)
 
 struct orb_timer *orb_timer_new(struct orb_ctx *ctx, orb_timer_fn *cb, void *arg)
 {
-    struct orb_timer *timer = xcalloc(1, sizeof *timer);
+    struct orb_timer *timer = xcalloc(1, sizeof(*timer));
 
     timer->ctx = ctx;
     timer->cb = cb;
@@ -98,7 +98,7 @@ static void on_watch_closed(struct loop_scope *scope)
 struct orb_watch *orb_watch_new(struct orb_ctx *ctx, int fd, unsigned events, orb_watch_fn *cb,
                                 void *arg, struct orb_err *err)
 {
-    struct orb_watch *watch = xcalloc(1, sizeof *watch);
+    struct orb_watch *watch = xcalloc(1, sizeof(*watch));
     int r;
 
     loop_scope_init(&watch->scope, on_watch_closed);

@@ -48,13 +48,13 @@ static struct sdk_metric *metric(struct orb_ctx *ctx, const char *name)
     while (m && strcmp(m->name, name))
         m = m->next;
     if (!m) {
-        if (strlen(name) >= sizeof m->name || ctx->metric_count == SDK_MAX_METRICS) {
+        if (strlen(name) >= sizeof(m->name) || ctx->metric_count == SDK_MAX_METRICS) {
             orb_log(ctx, ORB_WARNING, "sdk.metric-refused", ORB_S("name", name),
                     ORB_I("limit", SDK_MAX_METRICS));
             return NULL;
         }
-        m = xcalloc(1, sizeof *m);
-        snprintf(m->name, sizeof m->name, "%s", name);
+        m = xcalloc(1, sizeof(*m));
+        snprintf(m->name, sizeof(m->name), "%s", name);
         m->next = ctx->metrics;
         ctx->metrics = m;
         ctx->metric_count++;
@@ -145,6 +145,6 @@ cJSON *orb_add_int64(cJSON *object, const char *key, int64_t value)
 {
     char text[24];
 
-    snprintf(text, sizeof text, "%" PRId64, value);
+    snprintf(text, sizeof(text), "%" PRId64, value);
     return cJSON_AddRawToObject(object, key, text);
 }

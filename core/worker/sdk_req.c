@@ -32,7 +32,7 @@ int sdk_req_methods(struct orb_ctx *ctx, const cJSON *list, struct orb_err *err)
     if (count > (int)SDK_MAX_METHODS)
         return orb_fail_at(err, ORB_E_LIMIT, "/methods", "%d methods, the limit is %u", count,
                            SDK_MAX_METHODS);
-    ctx->methods = xcalloc((size_t)count + 1, sizeof *ctx->methods);
+    ctx->methods = xcalloc((size_t)count + 1, sizeof(*ctx->methods));
     cJSON_ArrayForEach (item, list) {
         struct sdk_method *m = &ctx->methods[ctx->method_count++];
         const char *name = cJSON_GetStringValue(item);
@@ -72,7 +72,7 @@ static struct sdk_peer **peer_find(struct orb_ctx *ctx, uint32_t id)
 
 static char **strings_of(const cJSON *list)
 {
-    char **strings = xcalloc((size_t)cJSON_GetArraySize(list) + 1, sizeof *strings);
+    char **strings = xcalloc((size_t)cJSON_GetArraySize(list) + 1, sizeof(*strings));
     const cJSON *item;
     size_t n = 0;
 
@@ -95,11 +95,11 @@ void sdk_req_peer(struct orb_ctx *ctx, const struct sdk_frame *frame)
         cJSON_Delete(tree);
         return;
     }
-    peer = xcalloc(1, sizeof *peer);
+    peer = xcalloc(1, sizeof(*peer));
     peer->refs = 1;
-    snprintf(peer->kind, sizeof peer->kind, "%s", sdk_text_of(tree, "kind"));
-    snprintf(peer->name, sizeof peer->name, "%s", sdk_text_of(tree, "name"));
-    snprintf(peer->role, sizeof peer->role, "%s", sdk_text_of(tree, "role"));
+    snprintf(peer->kind, sizeof(peer->kind), "%s", sdk_text_of(tree, "kind"));
+    snprintf(peer->name, sizeof(peer->name), "%s", sdk_text_of(tree, "name"));
+    snprintf(peer->role, sizeof(peer->role), "%s", sdk_text_of(tree, "role"));
     peer->grants = strings_of(cJSON_GetObjectItemCaseSensitive(tree, "grants"));
     orb_int64(cJSON_GetObjectItemCaseSensitive(tree, "opened_us"), &opened);
     peer->pub = (struct orb_peer){
@@ -149,18 +149,18 @@ static void read_trace(struct orb_req *req, const struct sdk_frame *frame)
 {
     cJSON *env = frame->env_len ? sdk_parse(frame->env, frame->env_len) : NULL;
 
-    snprintf(req->trace, sizeof req->trace, "%s", sdk_text_of(env, "trace"));
+    snprintf(req->trace, sizeof(req->trace), "%s", sdk_text_of(env, "trace"));
     cJSON_Delete(env);
 }
 
 static struct orb_req *req_new(struct orb_ctx *ctx, struct sdk_peer *peer,
                                const struct sdk_frame *frame)
 {
-    struct orb_req *req = malloc(sizeof *req + frame->len + 1);
+    struct orb_req *req = malloc(sizeof(*req) + frame->len + 1);
 
     if (!req)
         return NULL;
-    memset(req, 0, sizeof *req);
+    memset(req, 0, sizeof(*req));
     req->ctx = ctx;
     req->peer = peer;
     peer->refs++;

@@ -190,7 +190,7 @@ int sdk_tree_apply(cJSON *tree, const cJSON *patch, struct sdk_undo **ret_undo, 
     if (steps > SDK_MAX_OPS)
         return orb_fail(err, ORB_E_LIMIT, "the patch has %zu steps, the limit is %u", steps,
                         SDK_MAX_OPS);
-    undo = calloc(steps + 1, sizeof *undo);
+    undo = calloc(steps + 1, sizeof(*undo));
     if (!undo)
         return orb_fail(err, ORB_E_NOMEM, "no memory to undo %zu steps", steps);
     cJSON_ArrayForEach (step, patch) {

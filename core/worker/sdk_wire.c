@@ -85,7 +85,7 @@ int sdk_wire_send(struct orb_ctx *ctx, const struct frame *head, const char *env
     frame.envlen = (uint16_t)env_len;
     frame.flags = 0;
     frame_put(header, &frame);
-    buf_add(&ctx->out, header, sizeof header);
+    buf_add(&ctx->out, header, sizeof(header));
     if (env_len)
         buf_add(&ctx->out, env, env_len);
     if (len)

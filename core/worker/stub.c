@@ -21,7 +21,6 @@ struct step {
 
 static int arm(struct enter *e)
 {
-    (void)e;
     return crash_arm();
 }
 
@@ -48,10 +47,10 @@ static void __attribute__((noreturn)) fail(enum crash_kind kind, int number, con
 
 static void read_launch(struct enter *e)
 {
-    ssize_t n = pread(LAUNCH_FD_RECORD, &e->launch, sizeof e->launch, 0);
+    ssize_t n = pread(LAUNCH_FD_RECORD, &e->launch, sizeof(e->launch), 0);
 
-    if (n != (ssize_t)sizeof e->launch || e->launch.magic != LAUNCH_MAGIC ||
-        e->launch.size != sizeof e->launch) {
+    if (n != (ssize_t)sizeof(e->launch) || e->launch.magic != LAUNCH_MAGIC ||
+        e->launch.size != sizeof(e->launch)) {
         fputs("orbitald: --worker is only for orbitald itself\n", stderr);
         _exit(2);
     }
@@ -68,7 +67,7 @@ static void walk(struct enter *e)
             continue;
         r = steps[i].run(e);
         if (r < 0) {
-            snprintf(text, sizeof text, "%s%s%s", steps[i].name, e->detail[0] ? " " : "",
+            snprintf(text, sizeof(text), "%s%s%s", steps[i].name, e->detail[0] ? " " : "",
                      e->detail);
             fail(CRASH_STEP, -r, text);
         }
@@ -88,13 +87,13 @@ static const char *without_dir(const char *text, const char *dir)
 static const struct orb_plugin *load(const struct enter *e)
 {
     const struct orb_plugin *plugin;
-    char path[LAUNCH_PATH + sizeof e->launch.library + 2], text[CRASH_TEXT];
+    char path[LAUNCH_PATH + sizeof(e->launch.library) + 2], text[CRASH_TEXT];
     const char *dir = e->launch.tier >= 2 ? "/pkg" : e->launch.package_dir;
     void *handle;
     int r;
 
-    snprintf(path, sizeof path, "%s/%s", dir, e->launch.library);
-    r = library_check(path, text, sizeof text);
+    snprintf(path, sizeof(path), "%s/%s", dir, e->launch.library);
+    r = library_check(path, text, sizeof(text));
     if (r)
         fail(CRASH_LOAD, r, text);
     handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -110,20 +109,18 @@ static const struct orb_plugin *load(const struct enter *e)
 
 int worker_main(int argc, char **argv)
 {
-    struct enter *e = xcalloc(1, sizeof *e);
+    struct enter *e = xcalloc(1, sizeof(*e));
     const struct orb_plugin *plugin;
     struct sdk_setup setup;
     sigset_t none;
     char title[16];
     int r;
 
-    (void)argc;
-    (void)argv;
     read_launch(e);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_IGN);
-    snprintf(title, sizeof title, "orb:%.11s", e->launch.service);
+    snprintf(title, sizeof(title), "orb:%.11s", e->launch.service);
     prctl(PR_SET_NAME, title, 0, 0, 0);
     walk(e);
     crash_report(CRASH_CLOSED, 0, "");

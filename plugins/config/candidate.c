@@ -28,7 +28,7 @@ void candidates_free(struct engine *engine)
 struct candidate *candidate_find(struct engine *engine, const char *user)
 {
     for (struct candidate *c = engine->candidates; c; c = c->next)
-        if (strcmp(c->user, user) == 0)
+        if (!strcmp(c->user, user))
             return c;
     return NULL;
 }
@@ -182,13 +182,13 @@ int candidate_op(struct engine *engine, struct candidate *candidate, const char 
 
     if (strcmp(op, "delete") != 0 && !value)
         return orb_fail_at(err, ORB_E_INVALID, path, "%s needs a value", op);
-    if (strcmp(op, "set") == 0 && !*path)
+    if (!strcmp(op, "set") && !*path)
         return candidate_replace(engine, candidate, value, err);
-    if (strcmp(op, "merge") == 0 && !*path && !json_is_object(value))
+    if (!strcmp(op, "merge") && !*path && !json_is_object(value))
         return orb_fail(err, ORB_E_SCHEMA, "expected an object of parts, {\"system\": {…}, …}");
-    if (strcmp(op, "merge") == 0)
+    if (!strcmp(op, "merge"))
         r = merge(engine, candidate, path, value, &lines, err);
-    else if (strcmp(op, "set") == 0)
+    else if (!strcmp(op, "set"))
         r = put(engine, candidate, path, json_incref(value), &lines, err);
     else if (!overlay_has(&candidate->changes, engine->store.running, path))
         r = orb_fail_at(err, ORB_E_NOT_FOUND, path, "there is nothing to delete");

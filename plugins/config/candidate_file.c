@@ -179,7 +179,7 @@ static bool is_file_of(const struct loading *l, const char *user)
 {
     AUTO_FREE char *path = user ? file_of(l->engine, user) : NULL;
 
-    return path && strcmp(strrchr(path, '/') + 1, l->file) == 0;
+    return path && !strcmp(strrchr(path, '/') + 1, l->file);
 }
 
 static void load_change(struct loading *l, const char *path, const json_t *entry)
@@ -292,8 +292,8 @@ int candidates_load(struct engine *engine, struct orb_err *err)
     while ((entry = readdir(dir))) {
         size_t n = strlen(entry->d_name);
 
-        if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) == 0 && n > strlen(SUFFIX) &&
-            strcmp(entry->d_name + n - strlen(SUFFIX), SUFFIX) == 0)
+        if (!strncmp(entry->d_name, PREFIX, strlen(PREFIX)) && n > strlen(SUFFIX) &&
+            !strcmp(entry->d_name + n - strlen(SUFFIX), SUFFIX))
             json_array_append_new(names, json_string(entry->d_name));
     }
     closedir(dir);

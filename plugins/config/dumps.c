@@ -35,7 +35,7 @@ static unsigned count_of(const struct engine *e, const char *who)
     unsigned n = 0;
 
     for (const struct dump *d = e->dumps; d; d = d->next)
-        n += !who || strcmp(d->who, who) == 0;
+        n += !who || !strcmp(d->who, who);
     return n;
 }
 
@@ -61,7 +61,7 @@ static void make_room(struct engine *e)
 static struct dump *dump_find(struct engine *e, uint32_t peer, const char *key)
 {
     for (struct dump *d = e->dumps; d; d = d->next)
-        if (d->peer == peer && strcmp(d->key, key) == 0)
+        if (d->peer == peer && !strcmp(d->key, key))
             return d;
     return NULL;
 }

@@ -29,7 +29,7 @@ void caller_identity(const struct engine_caller *caller, char *to, size_t size)
 
 bool identity_is_service(const char *who)
 {
-    return strncmp(who, "service:", 8) == 0; /* no other identity begins so */
+    return !strncmp(who, "service:", 8); /* no other identity begins so */
 }
 
 bool caller_is_person(const struct engine_caller *caller)
@@ -156,7 +156,7 @@ static bool entry_covers(const struct engine *engine, const char *name, const js
 bool grants_cover(const struct engine *engine, const struct subscriber *s, const json_t *entry)
 {
     for (size_t i = 0; i < s->path_count; i++) {
-        const char *path = strcmp(s->paths[i], "/") == 0 ? "" : s->paths[i];
+        const char *path = !strcmp(s->paths[i], "/") ? "" : s->paths[i];
 
         if (!entry_covers(engine, s->name, entry, READ, path))
             return false;
@@ -253,7 +253,7 @@ json_t *patch_within(const json_t *patch, char *const *paths, size_t count)
         const char *path = text_in(op, "path", "");
 
         for (size_t k = 0; k < count; k++) {
-            const char *top = strcmp(paths[k], "/") == 0 ? "" : paths[k];
+            const char *top = !strcmp(paths[k], "/") ? "" : paths[k];
 
             if (path_under(path, top)) {
                 json_array_append(mine, op);

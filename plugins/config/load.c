@@ -111,7 +111,7 @@ static int look_around(struct store *store, bool *ret_used, struct orb_err *err)
     errno = 0;
     while ((entry = readdir(dir)))
         for (size_t i = 0; i < ARRAY_LEN(ours); i++)
-            *ret_used |= strncmp(entry->d_name, ours[i], strlen(ours[i])) == 0;
+            *ret_used |= !strncmp(entry->d_name, ours[i], strlen(ours[i]));
     if (errno) {
         int r = orb_fail(err, -errno, "cannot read %s", store->dir);
 

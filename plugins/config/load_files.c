@@ -46,7 +46,6 @@ int store_read(const struct store *store, const char *path, size_t limit, struct
 
 void pair_read(const struct store *store, uint64_t generation, struct pair *ret_pair)
 {
-
     *ret_pair = (struct pair){.path = store_journal_path(store, generation),
                               .copy_path = store_copy_path(store, generation)};
     store_read(store, ret_pair->path, MAX_JOURNAL, &ret_pair->main, &ret_pair->main_err);

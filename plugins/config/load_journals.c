@@ -152,18 +152,18 @@ static int on_record(void *arg, uint64_t offset, const char *text, size_t len, s
     if (number_of(record, "tx") > s->last_tx)
         s->last_tx = number_of(record, "tx");
     damage_seen(s, number_of(record, "rev"));
-    if (strcmp(state, "prepared") == 0)
+    if (!strcmp(state, "prepared"))
         on_prepared(reading, offset, record_id(text, len), record);
-    else if (strcmp(state, "committed") == 0)
+    else if (!strcmp(state, "committed"))
         return on_committed(reading, record, err);
-    else if (strcmp(state, "aborted") == 0)
+    else if (!strcmp(state, "aborted"))
         return on_aborted(reading, record, err);
-    else if (strcmp(state, "noted") == 0)
+    else if (!strcmp(state, "noted"))
         on_noted(s, record);
-    else if (strcmp(state, "confirmed") == 0 && s->count &&
+    else if (!strcmp(state, "confirmed") && s->count &&
              s->list[s->count - 1].revision == number_of(record, "rev"))
         s->list[s->count - 1].confirmed = true;
-    else if (strcmp(state, "continued") == 0)
+    else if (!strcmp(state, "continued"))
         reading->goes_on = number_of(record, "rev");
     else if (strcmp(state, "confirmed"))
         return orb_fail(err, ORB_E_INVALID, "a record \"%.20s\", which this version does not know",

@@ -75,7 +75,7 @@ static bool was_found(const struct store *store, const char *path)
     const char *file;
 
     for (size_t i = 0; (file = damage_file(store, i)); i++)
-        if (strcmp(file, name_of(path)) == 0)
+        if (!strcmp(file, name_of(path)))
             return true;
     return false;
 }
@@ -89,7 +89,7 @@ void damage_clear(struct store *store)
     const char *file, *before = "";
 
     for (size_t i = 0; (file = damage_file(store, i)); before = file, i++)
-        if (strncmp(file, "snapshot-", 9) == 0 && strcmp(file, present) && strcmp(file, before))
+        if (!strncmp(file, "snapshot-", 9) && strcmp(file, present) && strcmp(file, before))
             damage_set_aside(store, file);
     for (size_t i = count; i-- > 0;) {
         AUTO_FREE char *path = store_journal_path(store, journals[i]);

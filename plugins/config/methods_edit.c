@@ -76,11 +76,11 @@ static int edit_replace(struct engine *e, struct candidate *c, const json_t *ops
         const char *path = text_in(op, "path", "");
         json_t *value = json_object_get(op, "value");
 
-        if (strcmp(text_in(op, "op", ""), "delete") == 0)
+        if (!strcmp(text_in(op, "op", ""), "delete"))
             tree_delete(tree, path, false);
         else if (!value)
             return orb_fail_at(err, ORB_E_INVALID, path, "set and merge need a value");
-        else if (strcmp(text_in(op, "op", ""), "merge") == 0 && tree_get(tree, path) &&
+        else if (!strcmp(text_in(op, "op", ""), "merge") && tree_get(tree, path) &&
                  json_is_object(value))
             json_object_update_recursive(tree_get(tree, path), value);
         else
@@ -99,7 +99,7 @@ void method_edit(struct ask *ask)
     AUTO(overlay) struct overlay before = {0};
     struct orb_err err;
     struct candidate *c = check_ops(ask, ops, &err) < 0 ? NULL : candidate_edit(e, ask->who, &err);
-    bool several = json_array_size(ops) > 1 || strcmp(text_in(first, "op", ""), "merge") == 0;
+    bool several = json_array_size(ops) > 1 || !strcmp(text_in(first, "op", ""), "merge");
     int r;
 
     if (!c) {
@@ -138,7 +138,7 @@ static int load_whole(struct engine *e, struct candidate *c, const char *mode, s
     if (r < 0)
         return r;
     tree = tree_integers(tree);
-    if (strcmp(mode, "replace") == 0)
+    if (!strcmp(mode, "replace"))
         return candidate_replace(e, c, tree, err);
     keep(&before, &c->changes);
     r = candidate_op(e, c, "merge", "", json_incref(tree), err);
@@ -256,7 +256,7 @@ int lock_check(struct engine *engine, const char *user, struct orb_err *err)
 {
     uint64_t age = engine->host.now_ms(engine->host.arg) - engine->lock_at;
 
-    if (!engine->lock_user || strcmp(engine->lock_user, user) == 0 || age > ENGINE_LOCK_MS)
+    if (!engine->lock_user || !strcmp(engine->lock_user, user) || age > ENGINE_LOCK_MS)
         return 0;
     return orb_fail(err, ORB_E_LOCKED, "%s has locked the configuration since %" PRIu64 " s%s",
                     engine->lock_user, age / 1000,

@@ -17,7 +17,7 @@ const char *read_path(const json_t *in)
 {
     const char *path = text_in(in, "path", "");
 
-    return strcmp(path, "/") == 0 ? "" : path;
+    return !strcmp(path, "/") ? "" : path;
 }
 
 int read_view(const struct ask *ask, const char *path, json_t **ret_value, uint64_t *ret_revision,
@@ -41,7 +41,7 @@ int read_view(const struct ask *ask, const char *path, json_t **ret_value, uint6
                            "expected a path such as /firewall/rules/10; got \"%s\"", path);
     if (caller_check_read(ask->caller, path, err) < 0)
         return err->code;
-    if (strcmp(text_in(ask->in, "source", "running"), "candidate") == 0) {
+    if (!strcmp(text_in(ask->in, "source", "running"), "candidate")) {
         if (c)
             over = &c->changes;
     } else if (revision != e->store.revision) {

@@ -29,7 +29,7 @@ static json_t *files_of(const struct store *store)
 
     while (dir && n < MAX_FILES && (entry = readdir(dir)))
         for (size_t i = 0; i < ARRAY_LEN(ours) && n < MAX_FILES; i++)
-            if (strncmp(entry->d_name, ours[i], strlen(ours[i])) == 0)
+            if (!strncmp(entry->d_name, ours[i], strlen(ours[i])))
                 names[n++] = xstrdup(entry->d_name);
     if (dir)
         closedir(dir);

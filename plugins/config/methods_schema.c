@@ -26,7 +26,7 @@ static bool is_required(const json_t *node, const char *name)
     size_t i;
 
     json_array_foreach (json_object_get(node, "required"), i, item)
-        if (json_string_value(item) && strcmp(json_string_value(item), name) == 0)
+        if (json_string_value(item) && !strcmp(json_string_value(item), name))
             return true;
     return false;
 }
@@ -85,7 +85,7 @@ void method_schema(struct ask *ask)
     json_t *reply;
     struct orb_err err = {0};
 
-    if (strcmp(path, "/") == 0)
+    if (!strcmp(path, "/"))
         path = "";
     if (*path && !parts_schema(&e->parts, path, &err)) {
         engine_refuse(e, ask->req, &err);

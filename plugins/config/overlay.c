@@ -25,7 +25,7 @@ bool path_under(const char *path, const char *top)
 {
     size_t n = strlen(top);
 
-    return strncmp(path, top, n) == 0 && (path[n] == '\0' || path[n] == '/');
+    return !strncmp(path, top, n) && (path[n] == '\0' || path[n] == '/');
 }
 
 bool path_touches(const char *a, const char *b)
@@ -65,7 +65,7 @@ static struct change *over(const struct overlay *o, const char *path, const char
 {
     size_t i = lower(o, path);
 
-    if (i < o->count && strcmp(o->list[i].path, path) == 0) {
+    if (i < o->count && !strcmp(o->list[i].path, path)) {
         *ret_rest = "";
         return &o->list[i];
     }
@@ -81,7 +81,7 @@ static size_t below(const struct overlay *o, const char *path, size_t *ret_end)
 {
     size_t i = lower(o, path), n;
 
-    if (i < o->count && strcmp(o->list[i].path, path) == 0)
+    if (i < o->count && !strcmp(o->list[i].path, path))
         i++;
     n = i;
     while (n < o->count && path_under(o->list[n].path, path))
@@ -210,7 +210,7 @@ static json_t *build(const struct overlay *o, json_t *base, size_t depth, size_t
         AUTO_FREE char *name = token_name(path + depth + 1, len);
         size_t last = i + 1;
 
-        while (last < end && strncmp(o->list[last].path, path, next) == 0 &&
+        while (last < end && !strncmp(o->list[last].path, path, next) &&
                (o->list[last].path[next] == '/' || o->list[last].path[next] == '\0'))
             last++;
         if (path[next] == '\0') {
@@ -373,7 +373,7 @@ static json_t *last_op_at(json_t *patch, const char *path, size_t len)
     json_t *op = json_array_get(patch, json_array_size(patch) - 1);
     const char *at = op ? json_string_value(json_object_get(op, "path")) : NULL;
 
-    return at && strlen(at) == len && strncmp(at, path, len) == 0 ? op : NULL;
+    return at && strlen(at) == len && !strncmp(at, path, len) ? op : NULL;
 }
 
 /* Adds a change below what base cannot hold: as (part of) one new object at the broken place. */

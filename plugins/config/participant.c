@@ -105,7 +105,7 @@ static void blame(struct participant *p, const char *doing, const char *verdict,
         orb_fail(&tx->err, ORB_E_DEADLINE, "%s; nothing was changed, and %s is started anew",
                  err->text, p->name);
     else
-        orb_fail_at(&tx->err, strcmp(doing, "prepare") == 0 ? ORB_E_VETO : err->code, err->path,
+        orb_fail_at(&tx->err, !strcmp(doing, "prepare") ? ORB_E_VETO : err->code, err->path,
                     "%s %s: %s", p->name, verdict, err->text);
 }
 

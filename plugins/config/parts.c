@@ -101,7 +101,7 @@ const struct part *parts_of(const struct parts *parts, const char *path, const c
     for (size_t i = 0; n && i < parts->count; i++) {
         const char *name = parts->list[i].name;
 
-        if (strlen(name) == n - 1 && strncmp(name, path + 1, n - 1) == 0) {
+        if (strlen(name) == n - 1 && !strncmp(name, path + 1, n - 1)) {
             if (ret_rest)
                 *ret_rest = path + n;
             return &parts->list[i];

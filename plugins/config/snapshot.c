@@ -42,7 +42,7 @@ static bool number_of(const char *name, const char *prefix, const char *suffix,
         return false;
     *ret_number = strtoull(digits, NULL, 10);
     ours = xasprintf("%s%" PRIu64 "%s", prefix, *ret_number, suffix);
-    return *ret_number <= MAX_NUMBER && strcmp(ours, name) == 0;
+    return *ret_number <= MAX_NUMBER && !strcmp(ours, name);
 }
 
 uint64_t *store_numbers(struct store *store, const char *prefix, const char *suffix,

@@ -49,7 +49,7 @@ void subscribers_free(struct engine *engine)
 struct subscriber *subscriber_find(struct engine *engine, const char *name)
 {
     for (struct subscriber *s = engine->subscribers; s; s = s->next)
-        if (strcmp(s->name, name) == 0)
+        if (!strcmp(s->name, name))
             return s;
     return NULL;
 }
@@ -127,7 +127,7 @@ static bool are_strings(const json_t *paths)
 static bool is_installed(const struct engine *engine, const char *name)
 {
     for (size_t i = 0; i < engine->parts.count; i++)
-        if (strcmp(engine->parts.list[i].package, name) == 0)
+        if (!strcmp(engine->parts.list[i].package, name))
             return true;
     return false;
 }
@@ -168,7 +168,7 @@ static json_t *slice_of_tree(const struct engine *engine, const struct subscribe
     json_t *parts = json_object();
 
     for (size_t i = 0; i < s->path_count; i++) {
-        const char *path = strcmp(s->paths[i], "/") == 0 ? "" : s->paths[i];
+        const char *path = !strcmp(s->paths[i], "/") ? "" : s->paths[i];
         AUTO(json_t) json_t *value = tree_get(running, path);
 
         value = grants_show(engine, s->secrets, path, json_incref(value));
@@ -311,11 +311,11 @@ void method_fetch(struct ask *ask)
     const struct buf *text = NULL;
     struct orb_err err;
 
-    if (strcmp(text_in(ask->in, "what", ""), "attach") == 0) {
+    if (!strcmp(text_in(ask->in, "what", ""), "attach")) {
         text = s && s->peer == ask->caller->peer ? &s->text : NULL;
     } else {
         for (size_t i = 0; e->tx && i < e->tx->count; i++)
-            if (strcmp(e->tx->parts[i].name, ask->caller->name) == 0 &&
+            if (!strcmp(e->tx->parts[i].name, ask->caller->name) &&
                 (!e->tx->parts[i].peer || e->tx->parts[i].peer == ask->caller->peer))
                 text = &e->tx->parts[i].text;
     }

@@ -41,7 +41,7 @@ static int check_room(const struct engine *engine, const struct job *job, struct
     unsigned n = 0, own = 0, of_services = 0;
 
     for (const struct job *j = engine->jobs; j; j = j->next) {
-        own += strcmp(j->user, job->user) == 0;
+        own += !strcmp(j->user, job->user);
         of_services += identity_is_service(j->user);
         n++;
     }

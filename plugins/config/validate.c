@@ -71,7 +71,7 @@ static int walk_members(const struct edit *e, const char *path, json_t *object)
 
 static bool is_mask(const json_t *value)
 {
-    return json_is_string(value) && strcmp(json_string_value(value), SECRET_MASK) == 0;
+    return json_is_string(value) && !strcmp(json_string_value(value), SECRET_MASK);
 }
 
 static bool has_mask(const json_t *value)
@@ -172,7 +172,7 @@ static int walk(const struct edit *e, const struct schema *schema, const char *p
     if (json_is_null(*value))
         return orb_fail_at(e->err, ORB_E_SCHEMA, path,
                            "null is no value here; use delete to take something away");
-    if (json_is_object(*value) && (!type || strcmp(type, "object") == 0))
+    if (json_is_object(*value) && (!type || !strcmp(type, "object")))
         return walk_members(e, path, *value);
     if (is_mask(*value) && parts_hide(e->parts, path)) {
         json_t *now = overlay_get(e->overlay, e->base, path);
@@ -206,7 +206,7 @@ static int refuse_items(const struct parts *parts, const json_t *base, const cha
         *slash = '\0';
         schema = parts_schema(parts, above, NULL);
         type = schema ? schema_type(schema) : NULL;
-        if (json_is_array(tree_get(base, above)) || (type && strcmp(type, "array") == 0))
+        if (json_is_array(tree_get(base, above)) || (type && !strcmp(type, "array")))
             return orb_fail_at(err, ORB_E_INVALID, path,
                                "%s is a list: set the whole of it, such as [\"a\", \"b\"]", above);
     }

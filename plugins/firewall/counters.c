@@ -149,7 +149,6 @@ int on_status(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct 
     struct wait *wait = wait_new(ctx, req, err);
     int r;
 
-    (void)in;
     if (!wait)
         return ORB_E_NOMEM;
     r = orb_call_text(ctx, DATAPLANE, "status", "{}", 2, orb_req_left_ms(req), on_text, wait, err);

@@ -89,7 +89,6 @@ static bool add_port(const struct element *element, struct buf *out, struct seen
 {
     int lo = element->item->valueint, hi = lo;
 
-    (void)seen;
     if (!element->text && !cJSON_IsNumber(element->item))
         return say(why, "is not a port");
     if (!element->text && (lo < 0 || lo > 65535))

@@ -66,10 +66,6 @@ static cJSON *tx_input(const struct retry *retry)
 /* The draft is not waited for: one that is forgotten over there is no harm. */
 static void on_dropped(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
 {
-    (void)ctx;
-    (void)arg;
-    (void)out;
-    (void)err;
 }
 
 static void fail(struct orb_ctx *ctx, struct firewall *self, const struct orb_err *err)
@@ -113,7 +109,6 @@ static void on_applied(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
 {
     struct firewall *self = arg;
 
-    (void)out;
     if (err) {
         if (!is_over(ctx, self))
             fail(ctx, self, err);
@@ -133,7 +128,6 @@ static void on_checked(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
     struct firewall *self = arg;
     struct orb_err failure;
 
-    (void)out;
     if (is_over(ctx, self))
         return;
     if (err)
@@ -148,8 +142,6 @@ static void on_put(struct orb_ctx *ctx, void *arg, const char *text, size_t len,
 {
     struct firewall *self = arg;
 
-    (void)text;
-    (void)len;
     if (is_over(ctx, self))
         return;
     if (err) {
@@ -197,7 +189,6 @@ static void on_probed(struct orb_ctx *ctx, void *arg, const cJSON *out, const st
 {
     struct firewall *self = arg;
 
-    (void)out;
     if (err)
         retry_probe(self);
     else

@@ -70,7 +70,6 @@ static void on_dropped(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
     struct firewall *self = arg;
     struct orb_err failure = self->talk.failure;
 
-    (void)out;
     if (err)
         orb_log(ctx, ORB_WARNING, "firewall.draft_not_dropped", ORB_S("reason", err->text));
     work_fini(&self->talk.work);
@@ -100,7 +99,6 @@ static void on_checked(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
 {
     struct firewall *self = arg;
 
-    (void)out;
     if (err) {
         fail(ctx, self, err, "accept");
         return;
@@ -114,8 +112,6 @@ static void on_put(struct orb_ctx *ctx, void *arg, const char *text, size_t len,
 {
     struct firewall *self = arg;
 
-    (void)text;
-    (void)len;
     if (err) {
         fail(ctx, self, err, "take");
         return;
@@ -303,7 +299,6 @@ static void on_aborted(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
     struct firewall *self = arg;
     struct orb_err failure;
 
-    (void)out;
     talk_note(ctx, self, err);
     self->talk.state = TALK_NONE;
     retry_resume(ctx, self);

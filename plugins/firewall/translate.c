@@ -154,8 +154,6 @@ int translate_port(const struct view *view, const cJSON *item, struct buf *out, 
 {
     const char *mode = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "fast-path"));
 
-    (void)view;
-    (void)err;
     buf_adds(out, "{\"fast-path\":");
     buf_add_json(out, mode ? mode : "auto", mode ? strlen(mode) : 4);
     buf_addc(out, '}');

@@ -66,7 +66,6 @@ static void on_conflict(struct orb_ctx *ctx, void *arg, const char *topic, const
     bool taken = *text_of(payload, "mac");
     char key[128];
 
-    (void)topic;
     if (!cJSON_IsString(cJSON_GetObjectItemCaseSensitive(payload, "address")))
         return; /* a gap: the next list tells */
     forget(conflicts, payload);

@@ -76,7 +76,6 @@ int on_list(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct or
     cJSON *out, *list;
     int r;
 
-    (void)in;
     r = rtnl_get_links_counted(self->follow.requests, &links, err);
     if (r == 0)
         r = rtnl_get_addrs(self->follow.requests, &addrs, err);

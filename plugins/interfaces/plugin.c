@@ -314,8 +314,6 @@ static void on_readable(struct orb_ctx *ctx, void *arg, int fd, unsigned events)
 {
     struct interfaces *self = arg;
 
-    (void)fd;
-    (void)events;
     if (netlink_drain(self->follow.events, on_event, ctx) == 0)
         return;
     if (!self->events_lost)

@@ -102,7 +102,6 @@ static int on_error(struct sockaddr_nl *from, struct nlmsgerr *error, void *arg)
     struct answer *answer = arg;
     size_t used = sizeof(*error);
 
-    (void)from;
     answer->code = error->error < 0 ? error->error : -EIO;
     answer->done = true;
     if (!(header->nlmsg_flags & NLM_F_ACK_TLVS))
@@ -122,7 +121,6 @@ static int on_done(struct nl_msg *message, void *arg)
 {
     struct answer *answer = arg;
 
-    (void)message;
     answer->done = true;
     return NL_STOP;
 }

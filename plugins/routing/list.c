@@ -264,7 +264,6 @@ int on_list(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct or
     struct rtnl_links links = {0};
     int r;
 
-    (void)in;
     r = rtnl_get_links(self->follow.requests, &links, err);
     listing.links = &links;
     if (r == 0)

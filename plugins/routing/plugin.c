@@ -317,8 +317,6 @@ static void on_readable(struct orb_ctx *ctx, void *arg, int fd, unsigned events)
 {
     struct routing *self = arg;
 
-    (void)fd;
-    (void)events;
     if (netlink_drain(self->follow.events, on_event, self) > 0) {
         orb_log(ctx, ORB_WARNING, "routing.events_lost");
         self->strangers = self->cut_off = true;

@@ -80,8 +80,7 @@ static void check_reader(const char *text, size_t size)
 
         holds(json_member(text, size, key, &slice) == 1, "json_member misses a member");
         if (json_is_string(member))
-            holds(json_text(&slice, to, size + 1) == 0 &&
-                      strcmp(to, json_string_value(member)) == 0,
+            holds(json_text(&slice, to, size + 1) == 0 && !strcmp(to, json_string_value(member)),
                   "json_text reads something else");
         if (json_is_integer(member))
             holds(json_int64(&slice, &number) == 0 && number == json_integer_value(member),
@@ -98,7 +97,7 @@ static int one(const uint8_t *data, size_t size)
 
     /* Unscanned text may give wrong answers, but must not be read beyond its end. */
     if (json_member(text, size, "a", &slice))
-        json_text(&slice, to, sizeof to);
+        json_text(&slice, to, sizeof(to));
     if (json_scan(text, size, NULL, &err) < 0) {
         holds(err.text[0] != '\0', "refused without a word");
         return 0;

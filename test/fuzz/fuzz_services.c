@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static bool is_there(const struct package_list *list, const char *name)
 {
     for (unsigned i = 0; i < list->count; i++)
-        if (strcmp(list->items[i]->manifest.name, name) == 0)
+        if (!strcmp(list->items[i]->manifest.name, name))
             return true;
     return false;
 }

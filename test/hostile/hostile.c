@@ -26,9 +26,9 @@ ORB_EXPORT int hostile_attack(const char *name, const char *canary, pid_t pid);
 
 int hostile_attack(const char *name, const char *canary, pid_t pid)
 {
-    snprintf(target.canary, sizeof target.canary, "%s", canary);
+    snprintf(target.canary, sizeof(target.canary), "%s", canary);
     target.pid = pid;
-    for (size_t i = 0; i < sizeof attacks / sizeof attacks[0]; i++)
+    for (size_t i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++)
         if (!strcmp(attacks[i].name, name)) {
             dprintf(2, "begin %s\n", name);
             return attacks[i].run();
@@ -47,7 +47,7 @@ __attribute__((constructor)) static void at_load(void)
     char text[512] = "", name[64], canary[256];
     int pid, fd = open("/pkg/attack", O_RDONLY | O_CLOEXEC);
 
-    if (fd < 0 || read(fd, text, sizeof text - 1) <= 0 ||
+    if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0 ||
         sscanf(text, "%63s %255s %d", name, canary, &pid) != 3) {
         dprintf(2, "attack ? cannot read /pkg/attack\n");
         return;

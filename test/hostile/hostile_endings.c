@@ -63,9 +63,9 @@ int attack_stderr_flood(void)
 {
     char page[4096];
 
-    memset(page, 'x', sizeof page);
+    memset(page, 'x', sizeof(page));
     for (;;)
-        if (write(2, page, sizeof page) < 0 && errno != EINTR)
+        if (write(2, page, sizeof(page)) < 0 && errno != EINTR)
             stay();
 }
 
@@ -253,7 +253,7 @@ int attack_ipc_descriptors(void)
     struct msghdr message = {.msg_iov = &part,
                              .msg_iovlen = 1,
                              .msg_control = control,
-                             .msg_controllen = sizeof control};
+                             .msg_controllen = sizeof(control)};
     struct cmsghdr *head = CMSG_FIRSTHDR(&message);
 
     head->cmsg_level = SOL_SOCKET;
@@ -269,12 +269,12 @@ int attack_ipc_descriptors(void)
 int attack_ipc_flood(void)
 {
     struct head log = {2, 0, 17, 0, {0}};
-    char frame[sizeof log + 2];
+    char frame[sizeof(log) + 2];
 
-    memcpy(frame, &log, sizeof log);
-    memcpy(frame + sizeof log, "{}", 2);
+    memcpy(frame, &log, sizeof(log));
+    memcpy(frame + sizeof(log), "{}", 2);
     for (;;)
-        if (send(IPC, frame, sizeof frame, MSG_NOSIGNAL) < 0 && errno != EAGAIN)
+        if (send(IPC, frame, sizeof(frame), MSG_NOSIGNAL) < 0 && errno != EAGAIN)
             stay();
 }
 
@@ -284,7 +284,7 @@ static int forge(enum crash_kind kind, int number, const char *text)
         .magic = CRASH_MAGIC, .kind = kind, .number = number, .frame_count = 99};
 
     memcpy(record.text, text, strlen(text));
-    if (write(CRASH, &record, sizeof record) < 0)
+    if (write(CRASH, &record, sizeof(record)) < 0)
         _exit(1);
     _exit(0);
 }
@@ -307,12 +307,12 @@ int attack_forge_load(void)
 static int hello(void)
 {
     static const char text[] = "{\"abi\":1,\"name\":\"hostile\"}";
-    struct head head = {sizeof text - 1, sizeof text - 1, 1, 0, {0}};
-    char frame[sizeof head + sizeof text - 1];
+    struct head head = {sizeof(text) - 1, sizeof(text) - 1, 1, 0, {0}};
+    char frame[sizeof(head) + sizeof(text) - 1];
 
-    memcpy(frame, &head, sizeof head);
-    memcpy(frame + sizeof head, text, sizeof text - 1);
-    return put(frame, sizeof frame);
+    memcpy(frame, &head, sizeof(head));
+    memcpy(frame + sizeof(head), text, sizeof(text) - 1);
+    return put(frame, sizeof(frame));
 }
 
 /* Never returns to the stub, so filter B would never be loaded. */

@@ -31,7 +31,7 @@ static int try_proc(const char *file, int flags)
 {
     char path[64];
 
-    snprintf(path, sizeof path, "/proc/%d/%s", (int)target.pid, file);
+    snprintf(path, sizeof(path), "/proc/%d/%s", (int)target.pid, file);
     return try_open(path, flags);
 }
 
@@ -144,7 +144,7 @@ int attack_openat2_magic(void)
 {
     uint64_t how[3] = {O_RDONLY, 0, 0};
 
-    return TRY_NR(SYS_openat2, AT_FDCWD, "/proc/1/root/etc/passwd", how, sizeof how);
+    return TRY_NR(SYS_openat2, AT_FDCWD, "/proc/1/root/etc/passwd", how, sizeof(how));
 }
 
 int attack_open_handle(void)
@@ -162,7 +162,7 @@ int attack_mount_setattr(void)
 {
     uint64_t attr[4] = {0, 1, 0, 0}; /* clear read-only */
 
-    return TRY_NR(SYS_mount_setattr, AT_FDCWD, "/pkg", 0, attr, sizeof attr);
+    return TRY_NR(SYS_mount_setattr, AT_FDCWD, "/pkg", 0, attr, sizeof(attr));
 }
 
 /* Anything but sockets, pipes, /dev/null and nameless kernel objects would be a gift. */

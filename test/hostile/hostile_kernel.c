@@ -39,7 +39,7 @@ TRIES(unix_dgram, socket(AF_UNIX, SOCK_DGRAM, 0))
 static int any_socket(void)
 {
     int pair[2], type;
-    socklen_t size = sizeof type;
+    socklen_t size = sizeof(type);
 
     if (getsockopt(IPC, SOL_SOCKET, SO_TYPE, &type, &size) == 0)
         return IPC;
@@ -49,7 +49,7 @@ static int any_socket(void)
 int attack_peer_pidfd(void)
 {
     int fd = -1;
-    socklen_t size = sizeof fd;
+    socklen_t size = sizeof(fd);
 
     return TRY(getsockopt(IPC, SOL_SOCKET, 77 /* SO_PEERPIDFD */, &fd, &size));
 }
@@ -77,7 +77,7 @@ static int pin(int (*make)(int pair[2]))
 
         fcntl(pair[1], F_SETFL, O_NONBLOCK);
         setsockopt(pair[1], SOL_SOCKET, SO_SNDBUF, &(int){4 << 20}, sizeof(int));
-        while ((n = write(pair[1], data, sizeof data)) > 0)
+        while ((n = write(pair[1], data, sizeof(data))) > 0)
             held += (size_t)n;
     }
     last = errno;
@@ -118,12 +118,12 @@ int attack_pin_flying(void)
     struct msghdr message = {.msg_iov = &byte,
                              .msg_iovlen = 1,
                              .msg_control = &control,
-                             .msg_controllen = sizeof control};
+                             .msg_controllen = sizeof(control)};
 
     if (socketpair(AF_UNIX, SOCK_DGRAM, 0, pair) < 0)
         return -errno;
     while (flying < 100 && pipe(held) == 0) {
-        memcpy(CMSG_DATA(&control.head), &held[0], sizeof held[0]);
+        memcpy(CMSG_DATA(&control.head), &held[0], sizeof(held[0]));
         if (sendmsg(pair[0], &message, MSG_DONTWAIT) < 0)
             break;
         flying++;
@@ -177,18 +177,18 @@ static const struct sockaddr_un *abstract(void)
 
 int attack_ipc_connect(void)
 {
-    return TRY(connect(IPC, (const struct sockaddr *)abstract(), sizeof *abstract()));
+    return TRY(connect(IPC, (const struct sockaddr *)abstract(), sizeof(*abstract)()));
 }
 
 int attack_ipc_bind(void)
 {
-    return TRY(bind(IPC, (const struct sockaddr *)abstract(), sizeof *abstract()));
+    return TRY(bind(IPC, (const struct sockaddr *)abstract(), sizeof(*abstract)()));
 }
 
 int attack_ipc_fastopen(void)
 {
     return TRY(
-        sendto(IPC, "", 0, 0x20000000, (const struct sockaddr *)abstract(), sizeof *abstract()));
+        sendto(IPC, "", 0, 0x20000000, (const struct sockaddr *)abstract(), sizeof(*abstract)()));
 }
 
 int attack_ipc_passcred(void)
@@ -209,7 +209,7 @@ int attack_bpf_prog(void)
                            .insns = (uintptr_t)code,
                            .license = (uintptr_t) "GPL"};
 
-    return TRY_NR(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof attr);
+    return TRY_NR(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
 }
 
 int attack_bpf_map(void)
@@ -217,12 +217,12 @@ int attack_bpf_map(void)
     union bpf_attr attr = {
         .map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1};
 
-    return TRY_NR(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof attr);
+    return TRY_NR(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr));
 }
 
 int attack_perf(void)
 {
-    struct perf_event_attr attr = {.type = PERF_TYPE_SOFTWARE, .size = sizeof attr};
+    struct perf_event_attr attr = {.type = PERF_TYPE_SOFTWARE, .size = sizeof(attr)};
 
     return TRY_NR(SYS_perf_event_open, &attr, 0, -1, -1, 0);
 }

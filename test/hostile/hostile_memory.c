@@ -41,10 +41,10 @@ int attack_mprotect_wx(void)
 
     if (page == MAP_FAILED)
         return -errno;
-    memcpy(page, code, sizeof code);
+    memcpy(page, code, sizeof(code));
     if (mprotect(page, 4096, PROT_READ | PROT_EXEC) < 0)
         return -errno;
-    memcpy(&run, &page, sizeof run);
+    memcpy(&run, &page, sizeof(run));
     return run() == 42 ? 0 : -EINVAL;
 }
 

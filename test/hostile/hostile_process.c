@@ -134,7 +134,7 @@ int attack_clone3_plain(void)
 {
     struct clone_args args = {.exit_signal = SIGCHLD};
 
-    return child_result(syscall(SYS_clone3, &args, sizeof args));
+    return child_result(syscall(SYS_clone3, &args, sizeof(args)));
 }
 
 int attack_setns_fds(void)
@@ -158,7 +158,7 @@ int attack_affinity_host(void)
 
     CPU_ZERO(&one);
     CPU_SET(0, &one);
-    return TRY(sched_setaffinity(target.pid, sizeof one, &one));
+    return TRY(sched_setaffinity(target.pid, sizeof(one), &one));
 }
 
 int attack_prlimit_host(void)

@@ -50,12 +50,12 @@ void look_host_open(struct host_state *host, const char *dir)
 {
     AUTO(buf) struct buf text = {0};
 
-    memset(host, 0, sizeof *host);
-    snprintf(host->dir, sizeof host->dir, "%s", dir);
-    snprintf(host->canary, sizeof host->canary, "%s/canary", dir);
-    gethostname(host->hostname, sizeof host->hostname);
+    memset(host, 0, sizeof(*host));
+    snprintf(host->dir, sizeof(host->dir), "%s", dir);
+    snprintf(host->canary, sizeof(host->canary), "%s/canary", dir);
+    gethostname(host->hostname, sizeof(host->hostname));
     if (file_read("/proc/sys/kernel/core_pattern", 4096, &text, NULL) >= 0)
-        snprintf(host->core_pattern, sizeof host->core_pattern, "%.159s", buf_str(&text));
+        snprintf(host->core_pattern, sizeof(host->core_pattern), "%.159s", buf_str(&text));
     host->clock_offset_ms = clock_offset();
     look_host_restore(host);
 }
@@ -81,7 +81,7 @@ int look_host(const struct host_state *host, struct buf *why)
     else if (read_proc(host->pid, "status", &status) < 0 ||
              !strstr(buf_str(&status), "TracerPid:\t0\n"))
         buf_adds(why, "the canary process is traced; ");
-    gethostname(name, sizeof name);
+    gethostname(name, sizeof(name));
     if (strcmp(name, host->hostname) != 0)
         buf_addf(why, "the host is called %s; ", name);
     if (file_read("/proc/sys/kernel/core_pattern", 4096, &pattern, NULL) >= 0 &&
@@ -109,7 +109,8 @@ static int check_uid(pid_t pid, struct buf *why)
 {
     char line[80];
 
-    snprintf(line, sizeof line, "\nUid:\t%u\t%u\t%u\t%u\n", LOOK_UID, LOOK_UID, LOOK_UID, LOOK_UID);
+    snprintf(line, sizeof(line), "\nUid:\t%u\t%u\t%u\t%u\n", LOOK_UID, LOOK_UID, LOOK_UID,
+             LOOK_UID);
     return check_line(pid, why, line);
 }
 
@@ -157,7 +158,8 @@ static int check_fds(pid_t pid, struct buf *why)
         char to[256] = "";
         size_t i;
 
-        if (entry->d_name[0] == '.' || readlinkat(dirfd(dir), entry->d_name, to, sizeof to - 1) < 0)
+        if (entry->d_name[0] == '.' ||
+            readlinkat(dirfd(dir), entry->d_name, to, sizeof(to) - 1) < 0)
             continue;
         count++;
         for (i = 0; i < ARRAY_LEN(fine) && strncmp(to, fine[i], strlen(fine[i])) != 0; i++)

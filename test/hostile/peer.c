@@ -21,7 +21,7 @@ int peer_send(int fd, unsigned type, uint32_t route, uint32_t corr, const char *
                           .len = (uint32_t)len};
 
     frame_put(head, &frame);
-    if (send(fd, head, sizeof head, MSG_NOSIGNAL) != (ssize_t)sizeof head ||
+    if (send(fd, head, sizeof(head), MSG_NOSIGNAL) != (ssize_t)sizeof(head) ||
         (len && send(fd, payload, len, MSG_NOSIGNAL) != (ssize_t)len))
         return -EPIPE;
     return 0;
@@ -54,11 +54,11 @@ int peer_receive(int fd, int wait_ms, struct frame *ret_frame, struct buf *ret_t
     unsigned char head[FRAME_HEADER];
     uint64_t until = now_ms() + (uint64_t)wait_ms;
     struct frame frame = {0};
-    int r = take(fd, head, sizeof head, until);
+    int r = take(fd, head, sizeof(head), until);
 
     if (r)
         return r;
-    r = frame_get(head, sizeof head, &frame, NULL);
+    r = frame_get(head, sizeof(head), &frame, NULL);
     if (r < 0)
         return r;
     buf_clear(ret_text);
@@ -112,7 +112,7 @@ void peer_stderr(const struct sandbox_child *child, struct buf *text)
     char piece[4096];
     ssize_t n;
 
-    while (text->len < 65536 && (n = read(child->stderr_fd, piece, sizeof piece)) > 0)
+    while (text->len < 65536 && (n = read(child->stderr_fd, piece, sizeof(piece))) > 0)
         buf_add(text, piece, (size_t)n);
 }
 

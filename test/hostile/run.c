@@ -502,8 +502,8 @@ static void make_package(struct run *run, enum variant variant, const char *modu
     if (mkdir(plan->package_dir, 0755) < 0)
         abort();
     copy_file(module, plan->package_dir, "hostile.so", 0755);
-    snprintf(plan->service, sizeof plan->service, "hostile%d", (int)variant);
-    snprintf(plan->instance, sizeof plan->instance, "orbt");
+    snprintf(plan->service, sizeof(plan->service), "hostile%d", (int)variant);
+    snprintf(plan->instance, sizeof(plan->instance), "orbt");
     plan->uid = LOOK_UID;
     plan->library = xstrdup("hostile.so");
     plan->memory_bytes = LOOK_MEMORY;
@@ -573,8 +573,8 @@ int main(int argc, char **argv)
         return 77;
     }
     signal(SIGPIPE, SIG_IGN);
-    snprintf(instance, sizeof instance, "orbt-%d", (int)getpid());
-    snprintf(run.dir, sizeof run.dir, "/tmp/%s", instance);
+    snprintf(instance, sizeof(instance), "orbt-%d", (int)getpid());
+    snprintf(run.dir, sizeof(run.dir), "/tmp/%s", instance);
     if (sandbox_new(&(struct sandbox_options){.instance = instance}, &run.sandbox, &err) < 0 ||
         mkdir(run.dir, 0700) < 0) {
         printf("Bail out! %s\n", err.text);

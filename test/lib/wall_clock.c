@@ -25,12 +25,12 @@ __attribute__((constructor)) static void begin(void)
 
     if (!dladdr(&ahead_s, &self) || !strrchr(self.dli_fname, '/'))
         return;
-    snprintf(path, sizeof path, "%.*s/wall-clock",
+    snprintf(path, sizeof(path), "%.*s/wall-clock",
              (int)(strrchr(self.dli_fname, '/') - self.dli_fname), self.dli_fname);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return;
-    at = mmap(NULL, sizeof *ahead_s, PROT_READ, MAP_SHARED, fd, 0);
+    at = mmap(NULL, sizeof(*ahead_s), PROT_READ, MAP_SHARED, fd, 0);
     close(fd);
     if (at != MAP_FAILED)
         ahead_s = at;

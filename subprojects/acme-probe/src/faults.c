@@ -78,7 +78,7 @@ static int send_one(struct orb_ctx *ctx, const char *kind, int64_t n)
     } else if (!strcmp(kind, "metric")) {
         char name[32];
 
-        snprintf(name, sizeof name, "noise_%c%c", 'a' + (int)(n % 26), 'a' + (int)(n / 26 % 26));
+        snprintf(name, sizeof(name), "noise_%c%c", 'a' + (int)(n % 26), 'a' + (int)(n / 26 % 26));
         orb_counter_add(ctx, name, 1);
     } else {
         return orb_call(ctx, "acme-probe@1", "echo", NULL, 1000, NULL, NULL, NULL);

@@ -69,7 +69,7 @@ static void on_slow_over(struct orb_ctx *ctx, void *arg)
 
 static int on_slow(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
 {
-    struct slow *slow = calloc(1, sizeof *slow);
+    struct slow *slow = calloc(1, sizeof(*slow));
 
     if (!slow)
         return orb_fail(err, ORB_E_NOMEM, "no memory for one more slow request");
@@ -82,7 +82,7 @@ static int on_slow(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, st
 
 static int on_init(struct orb_ctx *ctx, struct orb_err *err)
 {
-    struct probe *probe = calloc(1, sizeof *probe);
+    struct probe *probe = calloc(1, sizeof(*probe));
 
     if (!probe)
         return orb_fail(err, ORB_E_NOMEM, "no memory for the probe");

@@ -54,11 +54,11 @@ static int on_prepare(struct orb_ctx *ctx, const struct orb_change *change, stru
 
         if (is_address(address))
             continue;
-        snprintf(path, sizeof path, "/acme-probe/targets/%s/address", target->string);
+        snprintf(path, sizeof(path), "/acme-probe/targets/%s/address", target->string);
         return orb_fail_at(err, ORB_E_VETO, path, "\"%s\" is neither an IPv4 nor an IPv6 address",
                            address);
     }
-    snprintf(text, sizeof text, "probe %d targets",
+    snprintf(text, sizeof(text), "probe %d targets",
              cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(settings, "targets")));
     orb_plan_step(ctx, "live", text);
     return 0;
@@ -97,7 +97,7 @@ static void clear_targets(struct probe *probe)
 
 static void add_target(struct probe *probe, const cJSON *item)
 {
-    struct target *target = calloc(1, sizeof *target);
+    struct target *target = calloc(1, sizeof(*target));
 
     if (!target)
         return;

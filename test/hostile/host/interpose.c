@@ -11,7 +11,7 @@ void _exit(int status) __attribute__((noreturn));
     __attribute__((visibility("default"))) void name(void)                                         \
     {                                                                                              \
         static const char told[] = "villain won: " #name " was interposed\n";                      \
-        syscall(SYS_write, 2, told, sizeof told - 1);                                              \
+        syscall(SYS_write, 2, told, sizeof(told) - 1);                                             \
         _exit(9);                                                                                  \
     }
 STEAL(uv_run)

@@ -24,15 +24,15 @@ void shout(const char *format, ...)
     int n;
 
     va_start(args, format);
-    n = vsnprintf(line, sizeof line - 1, format, args);
+    n = vsnprintf(line, sizeof(line) - 1, format, args);
     va_end(args);
-    line[n < (int)sizeof line - 1 ? n : (int)sizeof line - 2] = '\n';
+    line[n < (int)sizeof(line) - 1 ? n : (int)sizeof(line) - 2] = '\n';
     (void)!write(STDERR_FILENO, line, strlen(line));
 }
 
 static bool is(const char *name)
 {
-    for (unsigned i = 0; i < sizeof marker; i++)
+    for (unsigned i = 0; i < sizeof(marker); i++)
         if (marker[i] != name[i] || !name[i])
             return marker[i] == name[i];
     return false;
@@ -41,7 +41,7 @@ static bool is(const char *name)
 /* What was tried and what the host said; anything but a refusal is a success of ours. */
 void refused(const char *what, const char *code, const char *expected)
 {
-    if (strcmp(code, "ok") == 0)
+    if (!strcmp(code, "ok"))
         shout("villain won: %s: %.200s", what, in.text);
     else if (strstr(expected, code))
         shout("villain refused: %s: %s", what, code);
@@ -158,7 +158,7 @@ static const struct attack {
 
 static const struct attack *mine(void)
 {
-    for (unsigned i = 0; i < sizeof attacks / sizeof attacks[0]; i++)
+    for (unsigned i = 0; i < sizeof(attacks) / sizeof(attacks[0]); i++)
         if (is(attacks[i].name))
             return &attacks[i];
     return NULL;
@@ -171,8 +171,8 @@ __attribute__((constructor)) static void constructor(void)
     const struct attack *attack = mine();
 
     /* The package of attack prepare_hang is v-prepare-hang, its configuration /v-prepare-hang. */
-    snprintf(own_path, sizeof own_path, "/v-");
-    for (unsigned i = 0; marker[i] && i < sizeof marker; i++)
+    snprintf(own_path, sizeof(own_path), "/v-");
+    for (unsigned i = 0; marker[i] && i < sizeof(marker); i++)
         own_path[3 + i] = marker[i] == '_' ? '-' : marker[i];
 
     if (!attack || !attack->constructor)

@@ -42,9 +42,9 @@ void a_calls(void)
     char env[200], what[100];
 
     ready();
-    for (unsigned i = 0; i < sizeof calls / sizeof calls[0]; i++) {
-        snprintf(env, sizeof env, "{\"to\":\"%s\",\"method\":\"%s\"}", calls[i][0], calls[i][1]);
-        snprintf(what, sizeof what, "call %s/%s", calls[i][0], calls[i][1]);
+    for (unsigned i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        snprintf(env, sizeof(env), "{\"to\":\"%s\",\"method\":\"%s\"}", calls[i][0], calls[i][1]);
+        snprintf(what, sizeof(what), "call %s/%s", calls[i][0], calls[i][1]);
         refused(what, wire_ask(&in, W_REQ, 0, 0, env, calls[i][2]), "denied not-found unavailable");
         refused(what, wire_ask(&in, W_OPEN, 0, 0, env, NULL), "denied not-found unavailable");
     }
@@ -58,8 +58,8 @@ void a_subscribe(void)
     char env[200];
 
     ready();
-    for (unsigned i = 0; i < sizeof topics / sizeof topics[0]; i++) {
-        snprintf(env, sizeof env, "{\"to\":\"%s\",\"topic\":\"%s\"}", topics[i][0], topics[i][1]);
+    for (unsigned i = 0; i < sizeof(topics) / sizeof(topics[0]); i++) {
+        snprintf(env, sizeof(env), "{\"to\":\"%s\",\"topic\":\"%s\"}", topics[i][0], topics[i][1]);
         refused(env, wire_ask(&in, W_SUB, 0, 0, env, NULL), "denied not-found");
     }
     stay();
@@ -76,7 +76,7 @@ void a_publish(void)
                                        "{\"topic\":\"*\"}"};
 
     ready();
-    for (unsigned i = 0; i < sizeof envs / sizeof envs[0]; i++)
+    for (unsigned i = 0; i < sizeof(envs) / sizeof(envs[0]); i++)
         refused(envs[i],
                 wire_ask(&in, W_PUB, 0, 0, envs[i], "{\"revision\":999,\"paths\":[\"/services\"]}"),
                 "not-found invalid schema");
@@ -89,8 +89,8 @@ void a_routes(void)
     char what[40];
 
     ready();
-    for (unsigned i = 0; i < sizeof handles / sizeof handles[0]; i++) {
-        snprintf(what, sizeof what, "route %u", handles[i]);
+    for (unsigned i = 0; i < sizeof(handles) / sizeof(handles[0]); i++) {
+        snprintf(what, sizeof(what), "route %u", handles[i]);
         refused(what, wire_ask(&in, W_REQ, handles[i], 0, NULL, "{\"text\":\"x\"}"), "invalid");
     }
     stay();
@@ -214,15 +214,15 @@ void a_json(void)
                                         "{\"service\":\"a\tb\"}"};
 
     ready();
-    for (unsigned i = 0; i < sizeof texts / sizeof texts[0]; i++)
+    for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
         refused(texts[i],
                 wire_ask(&in, W_REQ, 0, 0, "{\"to\":\"host@1\",\"method\":\"logs\"}", texts[i]),
                 "syntax schema limit");
-    memset(deep, '[', sizeof deep - 1);
+    memset(deep, '[', sizeof(deep) - 1);
     refused("20000 brackets",
             wire_ask(&in, W_REQ, 0, 0, "{\"to\":\"host@1\",\"method\":\"logs\"}", deep),
             "syntax limit");
-    memset(deep, 'x', sizeof deep - 1);
+    memset(deep, 'x', sizeof(deep) - 1);
     refused("envelope with a second to",
             wire_ask(&in, W_REQ, 0, 0, "{\"to\":\"host@1\",\"method\":\"boot\",\"to\":\"auth@1\"}",
                      "{}"),

@@ -12,7 +12,7 @@ static const char *ask(const char *method, const char *input)
 {
     char env[80];
 
-    snprintf(env, sizeof env, "{\"to\":\"config@1\",\"method\":\"%s\"}", method);
+    snprintf(env, sizeof(env), "{\"to\":\"config@1\",\"method\":\"%s\"}", method);
     return wire_ask(&in, W_REQ, 0, 0, env, input);
 }
 
@@ -47,10 +47,10 @@ static void outside(void)
         {"edit", "{\"ops\":[{\"op\":\"delete\",\"path\":\"%s\"}]}"}};
     char input[200], what[120];
 
-    for (unsigned c = 0; c < sizeof calls / sizeof calls[0]; c++)
-        for (unsigned p = 0; p < sizeof paths / sizeof paths[0]; p++) {
-            snprintf(input, sizeof input, calls[c][1], paths[p]);
-            snprintf(what, sizeof what, "%s of \"%s\"", calls[c][0], paths[p]);
+    for (unsigned c = 0; c < sizeof(calls) / sizeof(calls[0]); c++)
+        for (unsigned p = 0; p < sizeof(paths) / sizeof(paths[0]); p++) {
+            snprintf(input, sizeof(input), calls[c][1], paths[p]);
+            snprintf(what, sizeof(what), "%s of \"%s\"", calls[c][0], paths[p]);
             refused(what, ask(calls[c][0], input), "denied invalid");
         }
 }
@@ -66,7 +66,7 @@ static void of_people(void)
         {"salvage", "{}"},
         {"salvage-accept", "{}"}};
 
-    for (unsigned c = 0; c < sizeof calls / sizeof calls[0]; c++)
+    for (unsigned c = 0; c < sizeof(calls) / sizeof(calls[0]); c++)
         refused(calls[c][0], ask(calls[c][0], calls[c][1]), "denied");
 }
 
@@ -83,7 +83,7 @@ static void cut_down(void)
                                            {"get", "{\"path\":\"" OWN "\"}"},
                                            {"schema", "{\"path\":\"" OWN "\"}"}};
 
-    for (unsigned c = 0; c < sizeof calls / sizeof calls[0]; c++) {
+    for (unsigned c = 0; c < sizeof(calls) / sizeof(calls[0]); c++) {
         ask(calls[c][0], calls[c][1]);
         shows_nothing(calls[c][0]);
     }
@@ -113,14 +113,14 @@ void g_names(void)
 
     ready();
     for (unsigned n = 0; n < 3000; n++) {
-        snprintf(env, sizeof env, "{\"to\":\"service.n%u\",\"topic\":\"x\"}", n);
+        snprintf(env, sizeof(env), "{\"to\":\"service.n%u\",\"topic\":\"x\"}", n);
         if (strcmp(wire_ask(&in, W_SUB, 0, 0, env, NULL), "ok") != 0)
             shout("villain puzzled: the control: SUB is refused: %.150s", in.text);
         wire_ask(&in, W_UNSUB, 0, 0, env, NULL);
     }
     for (unsigned n = 0; n < 3000; n++) {
-        snprintf(env, sizeof env, "{\"to\":\"service.n%u\",\"topic\":\"x\"}", n);
-        held += strcmp(wire_ask(&in, W_SUB, 0, 0, env, NULL), "ok") == 0;
+        snprintf(env, sizeof(env), "{\"to\":\"service.n%u\",\"topic\":\"x\"}", n);
+        held += !strcmp(wire_ask(&in, W_SUB, 0, 0, env, NULL), "ok");
     }
     if (held > 64)
         shout("villain won: %u interfaces nobody has are kept for it", held);

@@ -37,14 +37,14 @@ static bool one_log(unsigned n)
 {
     char text[120];
 
-    snprintf(text, sizeof text, "{\"level\":\"error\",\"event\":\"flood\",\"kv\":{\"n\":%u}}", n);
+    snprintf(text, sizeof(text), "{\"level\":\"error\",\"event\":\"flood\",\"kv\":{\"n\":%u}}", n);
     return wire_say(W_LOG, text);
 }
 static bool one_metric(unsigned n)
 {
     char text[120];
 
-    snprintf(text, sizeof text, "{\"name\":\"m%u\",\"add\":1}", n % 100000);
+    snprintf(text, sizeof(text), "{\"name\":\"m%u\",\"add\":1}", n % 100000);
     return wire_say(W_METRIC, text);
 }
 static bool one_line(unsigned n)
@@ -60,16 +60,16 @@ static bool one_event(unsigned n)
 {
     char text[120];
 
-    snprintf(text, sizeof text, "{\"n\":%u}", n);
+    snprintf(text, sizeof(text), "{\"n\":%u}", n);
     return wire_frame((struct wire_frame){.type = W_PUB}, "{\"topic\":\"noise\"}", text);
 }
 static bool one_big_event(unsigned n)
 {
     static char text[200000];
 
-    memset(text, ' ', sizeof text - 1);
+    memset(text, ' ', sizeof(text) - 1);
     memcpy(text, "{\"n\":1", 6);
-    text[sizeof text - 2] = '}';
+    text[sizeof(text) - 2] = '}';
     return wire_frame((struct wire_frame){.type = W_PUB}, "{\"topic\":\"noise\"}", text);
 }
 static bool one_call(unsigned n)
@@ -188,10 +188,10 @@ void d_tables(void)
 
     ready();
     for (unsigned i = 0; i < 6000; i++) {
-        snprintf(env, sizeof env, "{\"to\":\"i%u\",\"topic\":\"t%u\"}", i, i);
+        snprintf(env, sizeof(env), "{\"to\":\"i%u\",\"topic\":\"t%u\"}", i, i);
         wire_frame((struct wire_frame){.type = W_SUB, .corr = i}, env, NULL);
-        snprintf(env, sizeof env, "{\"to\":\"acme-probe@1%s%u\",\"method\":\"echo\"}", i ? "." : "",
-                 0);
+        snprintf(env, sizeof(env), "{\"to\":\"acme-probe@1%s%u\",\"method\":\"echo\"}",
+                 i ? "." : "", 0);
         wire_frame((struct wire_frame){.type = W_OPEN, .corr = i}, env, NULL);
         while (wire_next(&in, 0, true))
             ;

@@ -19,7 +19,7 @@ static void raw_header(uint32_t len, uint16_t envlen, uint8_t type, uint8_t flag
 {
     struct wire_frame h = {.len = len, .envlen = envlen, .type = type, .flags = flags};
 
-    wire_bytes(&h, sizeof h);
+    wire_bytes(&h, sizeof(h));
 }
 
 void f_hello_twice(void)
@@ -88,11 +88,11 @@ void f_random(void)
     uint32_t x = 2463534242u;
     char noise[4096];
 
-    for (unsigned i = 0; i < sizeof noise; i++) {
+    for (unsigned i = 0; i < sizeof(noise); i++) {
         x ^= x << 13, x ^= x >> 17, x ^= x << 5;
         noise[i] = (char)x;
     }
-    wire_bytes(noise, sizeof noise);
+    wire_bytes(noise, sizeof(noise));
 }
 void f_fds(void)
 {
@@ -100,7 +100,7 @@ void f_fds(void)
     char byte = 0;
     struct iovec io = {&byte, 1};
     struct msghdr m = {
-        .msg_iov = &io, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof room};
+        .msg_iov = &io, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof(room)};
     struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
     c->cmsg_level = SOL_SOCKET;

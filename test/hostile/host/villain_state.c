@@ -20,13 +20,13 @@ static int removed_file(unsigned n)
     char path[64];
     int fd;
 
-    snprintf(path, sizeof path, "/state/removed%u", n);
+    snprintf(path, sizeof(path), "/state/removed%u", n);
     fd = open(path, O_CREAT | O_RDWR, 0600);
     if (fd < 0)
         return -1;
     unlink(path);
     for (unsigned i = 0; i < FILE_MIB; i++)
-        if (write(fd, data, sizeof data) < 0)
+        if (write(fd, data, sizeof(data)) < 0)
             break;
     return fd;
 }

@@ -38,10 +38,10 @@ void w_metric(void)
     char text[120];
 
     ready();
-    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
-        snprintf(text, sizeof text, "{\"name\":\"%s\",\"set\":1}", names[i]);
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(text, sizeof(text), "{\"name\":\"%s\",\"set\":1}", names[i]);
         wire_say(W_METRIC, text);
-        snprintf(text, sizeof text, "{\"name\":\"%s\",\"add\":1}", names[i]);
+        snprintf(text, sizeof(text), "{\"name\":\"%s\",\"add\":1}", names[i]);
         wire_say(W_METRIC, text);
     }
     wire_say(W_METRIC, "{\"name\":\"a b\",\"add\":1}");
@@ -57,7 +57,7 @@ void w_log_big(void)
 
     ready();
     for (unsigned i = 0; i < 900; i++) {
-        snprintf(text, sizeof text, "{\"event\":\"big\",\"kv\":{\"a\":\"%03700u\"}}", i);
+        snprintf(text, sizeof(text), "{\"event\":\"big\",\"kv\":{\"a\":\"%03700u\"}}", i);
         wire_say(W_LOG, text);
     }
     wire_linger(&in, 1500);
@@ -71,7 +71,7 @@ static void s_bomb(const char *topic, const char *payload)
     char env[80];
 
     ready();
-    snprintf(env, sizeof env, "{\"topic\":\"%s\"}", topic);
+    snprintf(env, sizeof(env), "{\"topic\":\"%s\"}", topic);
     for (int i = 0; i < 3; i++) {
         uint64_t begin = wire_now();
         const char *code;
@@ -118,12 +118,12 @@ void x_state_files(void)
 
     ready();
     for (unsigned d = 0; d < 20; d++) {
-        snprintf(path, sizeof path, "/state/%u", d);
+        snprintf(path, sizeof(path), "/state/%u", d);
         mkdir(path, 0700);
         for (unsigned i = 0; i < 1500; i++) {
             int fd;
 
-            snprintf(path, sizeof path, "/state/%u/%u", d, i);
+            snprintf(path, sizeof(path), "/state/%u/%u", d, i);
             fd = open(path, O_CREAT | O_WRONLY, 0600);
             if (fd >= 0)
                 n++, close(fd);
@@ -145,7 +145,7 @@ static void fill(bool removed)
     for (unsigned n = 0; n < 16384; n++) {
         int fd;
 
-        snprintf(path, sizeof path, "/state/fill%u", n);
+        snprintf(path, sizeof(path), "/state/fill%u", n);
         fd = open(path, O_CREAT | O_WRONLY, 0600);
         if (fd < 0)
             break;
@@ -154,7 +154,7 @@ static void fill(bool removed)
         if (fallocate(fd, 0, 0, 64 << 20) == 0)
             shout("villain won: 64 MiB without writing them");
         for (unsigned i = 0; i < (removed ? 64 : 8); i++) {
-            if (write(fd, data, sizeof data) < 0)
+            if (write(fd, data, sizeof(data)) < 0)
                 break;
             while (wire_next(&in, 0, true))
                 ;

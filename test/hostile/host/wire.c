@@ -97,7 +97,7 @@ bool wire_next(struct wire_in *in, int wait_ms, bool pong)
     for (;;) {
         if (!take(&in->head, HEADER, until))
             return false;
-        if (in->head.len >= sizeof in->text || !take(in->text, in->head.len, wire_now() + 5000))
+        if (in->head.len >= sizeof(in->text) || !take(in->text, in->head.len, wire_now() + 5000))
             return false;
         in->text[in->head.len] = '\0';
         if (in->head.type != W_PING)
@@ -123,7 +123,7 @@ const char *wire_ask(struct wire_in *in, unsigned type, uint32_t route, uint32_t
         if (in->head.type != W_ERR)
             return "ok";
         at = strstr(in->text, "\"code\":\"");
-        snprintf(code, sizeof code, "%s", at ? at + 8 : "?");
+        snprintf(code, sizeof(code), "%s", at ? at + 8 : "?");
         code[strcspn(code, "\"")] = '\0';
         return code;
     }

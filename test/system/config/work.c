@@ -26,7 +26,7 @@ static void on_step(struct orb_ctx *ctx, void *arg)
 
 static int on_init(struct orb_ctx *ctx, struct orb_err *err)
 {
-    struct work *work = calloc(1, sizeof *work);
+    struct work *work = calloc(1, sizeof(*work));
 
     if (!work)
         return orb_fail(err, ORB_E_INTERNAL, "no memory");

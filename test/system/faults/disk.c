@@ -35,7 +35,7 @@ ORB_EXPORT struct orb_plugin orbital_plugin = {.abi = ORB_PLUGIN_ABI};
 
 static bool is_kind(const char *kind)
 {
-    return strcmp(disk.kind, kind) == 0;
+    return !strcmp(disk.kind, kind);
 }
 
 static bool is_due(void)

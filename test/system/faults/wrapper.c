@@ -56,7 +56,7 @@ static void arm_one(const char *text)
         if (strcmp(name, self.real->name) || strcmp(phase, phase_names[i]))
             continue;
         self.faults[i] = (struct fault){.armed = true, .after = !strcmp(when, "after")};
-        snprintf(self.faults[i].kind, sizeof self.faults[i].kind, "%s", kind);
+        snprintf(self.faults[i].kind, sizeof(self.faults[i].kind), "%s", kind);
     }
 }
 
@@ -68,7 +68,7 @@ static void arm(const cJSON *value)
     if (value && value->string && !strcmp(value->string, "old"))
         return;
     if (text && !strncmp(text, "fault ", 6) && strcmp(text, self.done)) {
-        snprintf(self.done, sizeof self.done, "%s", text);
+        snprintf(self.done, sizeof(self.done), "%s", text);
         arm_one(text + 6);
         for (text = strchr(text, ';'); text; text = strchr(text + 1, ';'))
             arm_one(text + 1);
@@ -96,7 +96,6 @@ static void on_held(struct orb_ctx *ctx, void *arg)
     struct orb_err err = {0};
     int r = 0;
 
-    (void)arg;
     while (!strcmp(fault->kind, "hang"))
         sleep(1000);
     orb_timer_free(self.timer);
@@ -163,7 +162,7 @@ void real_done(struct orb_ctx *ctx, const struct orb_err *err)
 
 static int on_prepare(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
 {
-    memset(self.faults, 0, sizeof self.faults);
+    memset(self.faults, 0, sizeof(self.faults));
     if (!change->initial)
         arm(change->patch);
     return run(ctx, PREPARE, change, err);

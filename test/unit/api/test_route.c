@@ -41,7 +41,7 @@ TEST(each_route_is_found_by_its_own_pattern)
         {"GET", "/api/v1/logs?service=a&level=info&after=1&limit=2", ROUTE_LOGS, 3},
     };
 
-    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct route *route;
         struct orb_err err = {0};
         char allow[64];
@@ -106,7 +106,7 @@ TEST(a_mistyped_path_is_told_the_nearest)
         {"/", "there is no /"},
     };
 
-    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct route *route;
         struct orb_err err = {0};
         char allow[64];

@@ -59,7 +59,7 @@ TEST(what_may_mean_two_things_is_refused_with_a_reason)
         {"/a?%00=1", "control"},
     };
 
-    for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct orb_err err = {0};
         struct url url;
 
@@ -76,7 +76,7 @@ TEST(limits_are_named)
     struct orb_err err;
     struct url url;
 
-    memset(raw, 'a', sizeof raw);
+    memset(raw, 'a', sizeof(raw));
     raw[0] = '/';
     raw[URL_MAX] = '\0';
     ck_assert_int_eq(url_parse(raw, &url, &err), 0);

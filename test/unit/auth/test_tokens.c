@@ -19,12 +19,12 @@ struct world {
 
 static void begin(struct world *w)
 {
-    memset(w, 0, sizeof *w);
+    memset(w, 0, sizeof(*w));
     strcpy(w->dir, "/tmp/orbt-tokens.XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(w->dir));
-    snprintf(w->path, sizeof w->path, "%s/tokens.json", w->dir);
+    snprintf(w->path, sizeof(w->path), "%s/tokens.json", w->dir);
     for (unsigned i = 0; i < 3; i++) {
-        snprintf(w->tokens.items[i].name, sizeof w->tokens.items[i].name, "t%u", i);
+        snprintf(w->tokens.items[i].name, sizeof(w->tokens.items[i].name), "t%u", i);
         strcpy(w->tokens.items[i].role, "viewer");
         w->tokens.items[i].created_us = 1000 + i;
         memset(w->tokens.items[i].hash, (int)i + 1, TOKEN_HASH);
@@ -68,7 +68,7 @@ TEST(what_was_written_is_read_again_and_no_file_is_no_tokens)
     put(&w, w.text.data, w.text.len);
     ck_assert_int_eq(look(&w), 0);
     ck_assert_uint_eq(w.read.count, 3);
-    ck_assert_int_eq(memcmp(w.read.items, w.tokens.items, 3 * sizeof *w.tokens.items), 0);
+    ck_assert_int_eq(memcmp(w.read.items, w.tokens.items, 3 * sizeof(*w.tokens.items)), 0);
     end(&w);
 }
 
@@ -96,7 +96,7 @@ TEST(no_single_bit_makes_other_tokens)
             put(&w, w.text.data, w.text.len);
             if (look(&w) == 0 && w.read.count) {
                 ck_assert_uint_eq(w.read.count, 3);
-                ck_assert_int_eq(memcmp(w.read.items, w.tokens.items, 3 * sizeof *w.tokens.items),
+                ck_assert_int_eq(memcmp(w.read.items, w.tokens.items, 3 * sizeof(*w.tokens.items)),
                                  0);
             } else {
                 ck_assert_msg(w.err.code < 0, "no tokens, and no error, at byte %zu", at);
@@ -146,7 +146,7 @@ static struct auth *open_auth(struct world *w)
     struct auth *auth = NULL;
 
     ck_assert_int_eq(dir_make(dir, 0700, &w->err), 0);
-    snprintf(w->path, sizeof w->path, "%s/tokens.json", dir);
+    snprintf(w->path, sizeof(w->path), "%s/tokens.json", dir);
     ck_assert_int_eq(auth_new(w->dir, &auth, &w->err), 0);
     return auth;
 }

@@ -59,7 +59,7 @@ TEST(times_mean_what_people_mean)
     };
 
     zone_is("UTC0");
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
         ck_assert_msg(parse(table[i].text) == table[i].s * 1000000, "%s: %lld", table[i].text,
                       (long long)parse(table[i].text));
     ck_assert_int_eq(parse("2026-11-27T03:00:00.25Z"), (NOW - 27930LL - DAY) * 1000000 + 250000);
@@ -106,6 +106,6 @@ TEST(what_is_no_time_is_refused)
     };
 
     zone_is("UTC0");
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++)
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
         ck_assert_msg(parse(table[i]) == -1, "\"%s\" was taken", table[i]);
 }

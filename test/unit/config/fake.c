@@ -225,7 +225,7 @@ static void on_step(void *arg, const char *name)
     struct fake *f = arg;
 
     f->steps++;
-    if ((f->kill_at && strcmp(name, f->kill_at) == 0) || f->steps == f->kill_number)
+    if ((f->kill_at && !strcmp(name, f->kill_at)) || f->steps == f->kill_number)
         _exit(42);
 }
 
@@ -436,7 +436,7 @@ static struct fake_service *service_of(struct fake *f, const struct fake_call *c
     for (unsigned i = 0; i < f->service_count; i++) {
         AUTO_FREE char *to = xasprintf("service.%s@1", f->services[i].name);
 
-        if (strcmp(to, c->to) == 0)
+        if (!strcmp(to, c->to))
             return &f->services[i];
     }
     return NULL;
@@ -444,9 +444,9 @@ static struct fake_service *service_of(struct fake *f, const struct fake_call *c
 
 static bool is_silent(const struct fake_service *s, const struct fake_call *c)
 {
-    enum fake_phase phase = strcmp(c->method, "prepare") == 0 ? FAKE_PREPARE
-                            : strcmp(c->method, "apply") == 0 ? FAKE_APPLY
-                                                              : FAKE_ABORT;
+    enum fake_phase phase = !strcmp(c->method, "prepare") ? FAKE_PREPARE
+                            : !strcmp(c->method, "apply") ? FAKE_APPLY
+                                                          : FAKE_ABORT;
 
     return s && s->mode[phase] == FAKE_SILENT;
 }

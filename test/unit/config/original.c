@@ -146,7 +146,7 @@ void original_flip(struct original *o, size_t file, size_t bit)
 size_t original_file(const struct original *o, const char *name)
 {
     for (size_t i = 0; i < o->count; i++)
-        if (strcmp(o->files[i].name, name) == 0)
+        if (!strcmp(o->files[i].name, name))
             return i;
     ck_abort_msg("there is no %s", name);
     return 0;

@@ -32,7 +32,7 @@ static void expect_undone(struct fake *f, const char *comment)
     ck_assert_int_eq(fake_ask(f, "ada", 3000, "history", "{}"), 0);
     ck_assert_str_eq(json_string_value(tree_get(f->reply, "/entries/0/user")), "system");
     told = json_string_value(tree_get(f->reply, "/entries/0/comment"));
-    ck_assert_msg(strncmp(told, comment, strlen(comment)) == 0, "%s", told);
+    ck_assert_msg(!strncmp(told, comment, strlen(comment)), "%s", told);
     ck_assert_str_eq(json_string_value(tree_get(f->reply, "/entries/1/state")), "undone");
 }
 

@@ -74,13 +74,13 @@ TEST(a_journal_torn_at_any_byte_of_its_last_transaction_gives_old_or_new)
         f.enforced = 0; /* the machine was off */
         fake_open(&f);
         now = fake_running(&f);
-        if (strcmp(now, before) == 0)
+        if (!strcmp(now, before))
             olds++;
-        else if (strcmp(now, after) == 0)
+        else if (!strcmp(now, after))
             news++;
         else
             ck_abort_msg("%zu bytes: %s", len, now);
-        ck_assert_uint_eq(engine_revision(f.engine), strcmp(now, after) == 0 ? 2 : 1);
+        ck_assert_uint_eq(engine_revision(f.engine), !strcmp(now, after) ? 2 : 1);
         ck_assert_ptr_null(fake_problem(&f, "datastore"));
         /* And it goes on from there. */
         fake_set(&f, "/interfaces/x", "{}");
@@ -199,7 +199,7 @@ static bool killed_at(unsigned number, bool veto, const char *confirm)
     fake_open(&f);
     now = fake_running(&f);
     is_new = strstr(now, "\"new\"") != NULL;
-    ck_assert_msg(is_new ? strstr(now, "1400") != NULL : strcmp(now, before) == 0,
+    ck_assert_msg(is_new ? strstr(now, "1400") != NULL : !strcmp(now, before),
                   "step %u: half applied: %s", number, now);
     if (WEXITSTATUS(status) == 0)
         ck_assert_int_eq(is_new, !veto);

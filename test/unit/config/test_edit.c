@@ -197,7 +197,7 @@ TEST(a_refusal_names_the_place_what_was_found_and_what_was_expected)
             ck_assert_int_eq(code, fake_ask(&f, "ada", 1, "commit", "{}"));
         }
         ck_assert_msg(code == r->code, "%s: got %d \"%s\"", r->path, code, f.err.text);
-        ck_assert_msg(strcmp(f.err.path, r->at) == 0, "%s: at %s (%s)", r->path, f.err.path,
+        ck_assert_msg(!strcmp(f.err.path, r->at), "%s: at %s (%s)", r->path, f.err.path,
                       f.err.text);
         for (size_t k = 0; k < ARRAY_LEN(r->words) && r->words[k]; k++)
             ck_assert_msg(strstr(f.err.text, r->words[k]), "%s: \"%s\" lacks \"%s\"", r->path,
@@ -426,7 +426,7 @@ TEST(a_large_object_that_comes_or_goes_is_told_member_by_member)
             const char *path = json_string_value(json_object_get(change, "path"));
 
             ck_assert_ptr_nonnull(json_object_get(change, back ? "old" : "value"));
-            rule_lines += strncmp(path, "/firewall/rules/", 16) == 0;
+            rule_lines += !strncmp(path, "/firewall/rules/", 16);
         }
         ck_assert_uint_eq(rule_lines, 900);
     }

@@ -21,7 +21,7 @@ static void begin(struct place *p)
 {
     *p = (struct place){.dir = "/tmp/orbital-test-XXXXXX"};
     ck_assert_ptr_nonnull(mkdtemp(p->dir));
-    snprintf(p->file, sizeof p->file, "%s/found-settings", p->dir);
+    snprintf(p->file, sizeof(p->file), "%s/found-settings", p->dir);
     p->dp.found = p->file;
 }
 
@@ -108,7 +108,7 @@ TEST(what_cannot_be_read_is_told_kept_in_memory_and_written_later)
         begin(&p);
         found_keep(&p.dp, A, "7");
         if (kind == 0)
-            write_file(&p, garbage, sizeof garbage - 1);
+            write_file(&p, garbage, sizeof(garbage) - 1);
         else if (kind == 1)
             write_file(&p, "", 0);
         unlink(kind > 1 ? p.file : "");
@@ -140,7 +140,7 @@ TEST(notes_of_another_boot_are_nothing)
     struct place p;
 
     begin(&p);
-    write_file(&p, other, sizeof other - 1);
+    write_file(&p, other, sizeof(other) - 1);
     ck_assert(!found_has(&p.dp, A));
     found_keep(&p.dp, A, "4");
     ck_assert_str_eq(trouble(&p), "");

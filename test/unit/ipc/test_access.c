@@ -15,7 +15,7 @@ static void ask(struct wire *caller, struct wire *echo, const char *to, const st
 
     for (size_t i = 0; i < count; i++) {
         AUTO_FREE char *env = xasprintf("{\"to\":\"%s\",\"method\":\"%s\"}", to, rows[i].method);
-        bool say = strcmp(rows[i].method, "say") == 0;
+        bool say = !strcmp(rows[i].method, "say");
 
         wire_put(caller, (struct frame){.type = FRAME_REQ, .corr = 10 + (uint32_t)i}, env,
                  say ? "{\"text\":\"a\"}" : "{}");

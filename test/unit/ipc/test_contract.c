@@ -99,7 +99,7 @@ TEST(mistakes_are_refused_with_their_place)
 
         ck_assert_msg(contract_compile(rows[i].text, strlen(rows[i].text), &c, &err) < 0, "%s",
                       rows[i].text);
-        ck_assert_msg(strncmp(err.path, rows[i].path, strlen(rows[i].path)) == 0, "%s at %s: %s",
+        ck_assert_msg(!strncmp(err.path, rows[i].path, strlen(rows[i].path)), "%s at %s: %s",
                       rows[i].text, err.path, err.text);
         ck_assert_msg(strstr(err.text, rows[i].words) != NULL, "%s: %s", rows[i].text, err.text);
     }

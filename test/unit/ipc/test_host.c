@@ -33,14 +33,14 @@ static void on_request(void *arg, struct host_req *req, const struct host_caller
     snprintf(desk->input, sizeof(desk->input), "%.*s", (int)len, input);
     desk->peer = caller->peer;
     desk->kind = caller->kind;
-    if (strcmp(method, "act") == 0) {
+    if (!strcmp(method, "act")) {
         desk->kept = req;
-    } else if (strcmp(method, "set") == 0) {
+    } else if (!strcmp(method, "set")) {
         struct orb_err err;
 
         orb_fail_at(&err, ORB_E_STATE, "/x", "not now");
         host_reply_error(req, &err);
-    } else if (strcmp(method, "secret") == 0) {
+    } else if (!strcmp(method, "secret")) {
         host_reply(req, "{\"wrong\":1}", 11);
     } else {
         host_reply(req, "{\"text\":\"ho\"}", 13);

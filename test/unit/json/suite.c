@@ -40,13 +40,12 @@ static const struct exception {
 
 static const char *excepted(const struct run *run, const char *file, const char *group)
 {
-    bool old = strcmp(run->draft, "draft7") == 0;
+    bool old = !strcmp(run->draft, "draft7");
 
     for (size_t i = 0; i < ARRAY_LEN(exceptions); i++) {
         const struct exception *e = &exceptions[i];
 
-        if (strcmp(e->file, file) == 0 && (!e->group || strcmp(e->group, group) == 0) &&
-            (old || !e->old))
+        if (!strcmp(e->file, file) && (!e->group || !strcmp(e->group, group)) && (old || !e->old))
             return e->why;
     }
     return NULL;
@@ -58,9 +57,9 @@ static void skip(struct run *run, int cases, const char *why)
     for (int i = 0; i < MAX_REASONS; i++) {
         struct reason *r = &run->reasons[i];
 
-        if (r->groups && strncmp(r->text, why, sizeof r->text - 1) != 0)
+        if (r->groups && strncmp(r->text, why, sizeof(r->text) - 1) != 0)
             continue;
-        snprintf(r->text, sizeof r->text, "%.*s", (int)sizeof r->text - 1, why);
+        snprintf(r->text, sizeof(r->text), "%.*s", (int)sizeof(r->text) - 1, why);
         r->groups++;
         return;
     }
@@ -115,7 +114,7 @@ static void run_group(struct run *run, const char *file, const json_t *group)
         skip(run, (int)json_array_size(tests), why);
         return;
     }
-    if (strcmp(run->draft, "draft7") == 0) {
+    if (!strcmp(run->draft, "draft7")) {
         AUTO_FREE char *half = replaced(text, "\"definitions\"", "\"$defs\"");
 
         free(text);

@@ -25,7 +25,7 @@ static struct schema *compile(void)
     struct schema *schema = NULL;
     struct orb_err err;
 
-    ck_assert_msg(schema_compile(text, sizeof text - 1, true, &schema, &err) == 0, "%s %s",
+    ck_assert_msg(schema_compile(text, sizeof(text) - 1, true, &schema, &err) == 0, "%s %s",
                   err.path, err.text);
     return schema;
 }
@@ -71,7 +71,7 @@ TEST(where_nothing_may_stand_the_known_names_are_told)
 static int on_ref(void *arg, const char *path, const char *target, const char *value)
 {
     buf_addf(arg, "%s>%s:%s ", path, target, value);
-    return strcmp(value, "stop") == 0 ? 7 : 0;
+    return !strcmp(value, "stop") ? 7 : 0;
 }
 
 TEST(references_are_found_with_path_target_and_value)

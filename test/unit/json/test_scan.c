@@ -159,7 +159,7 @@ TEST(a_number_literal_longer_than_cjson_reads_is_refused)
 {
     char text[80];
 
-    memset(text, '1', sizeof text);
+    memset(text, '1', sizeof(text));
     text[1] = '.';
     ck_assert_int_eq(json_scan(text, 63, NULL, NULL), 0);
     ck_assert_int_eq(json_scan(text, 64, NULL, NULL), ORB_E_LIMIT);
@@ -175,7 +175,7 @@ TEST(members_are_found_by_what_their_key_means)
 
     ck_assert_int_eq(json_member(text, len, "op", &v), 1);
     ck_assert_int_eq(v.type, 's');
-    ck_assert_int_eq(json_text(&v, to, sizeof to), 0);
+    ck_assert_int_eq(json_text(&v, to, sizeof(to)), 0);
     ck_assert_str_eq(to, "s\xc3\xa9t\n");
     ck_assert_int_eq(json_text(&v, to, 6), 0);
     ck_assert_int_eq(json_text(&v, to, 5), -1);
@@ -183,7 +183,7 @@ TEST(members_are_found_by_what_their_key_means)
     ck_assert_int_eq(json_member(text, len, "n", &v), 1);
     ck_assert_int_eq(json_int64(&v, &n), 0);
     ck_assert_int_eq(n, -12);
-    ck_assert_int_eq(json_text(&v, to, sizeof to), -1);
+    ck_assert_int_eq(json_text(&v, to, sizeof(to)), -1);
     ck_assert_int_eq(json_member(text, len, "x", &v), 1);
     ck_assert_int_eq(v.type, 'a');
     ck_assert_int_eq(v.len, strlen("[1,{\"op\":2}]"));

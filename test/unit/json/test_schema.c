@@ -55,7 +55,7 @@ static struct schema *compile(const char *text)
 static struct schema *compile_firewall(void)
 {
     static const char defs[] = "{\"$defs\":{";
-    AUTO_FREE char *text = xasprintf("%s\"rule\":%s,%s", defs, rule, firewall + sizeof defs - 1);
+    AUTO_FREE char *text = xasprintf("%s\"rule\":%s,%s", defs, rule, firewall + sizeof(defs) - 1);
 
     return compile(text);
 }
@@ -129,7 +129,7 @@ TEST(a_wrong_value_is_told_with_path_expectation_find_and_the_nearest)
         AUTO_FREE char *path = xasprintf("/firewall%s", bad[i].path);
 
         ck_assert_msg(check(schema, bad[i].text, &err) == ORB_E_SCHEMA, "%s", bad[i].text);
-        ck_assert_msg(strcmp(err.path, path) == 0, "%s: path %s", bad[i].text, err.path);
+        ck_assert_msg(!strcmp(err.path, path), "%s: path %s", bad[i].text, err.path);
         ck_assert_msg(strstr(err.text, bad[i].words), "%s: %s", bad[i].text, err.text);
     }
 }
@@ -187,7 +187,7 @@ TEST(a_wrong_schema_is_refused_at_its_place)
         int r = schema_compile(bad[i].text, strlen(bad[i].text), true, &schema, &err);
 
         ck_assert_msg(r < 0, "%s", bad[i].text);
-        ck_assert_msg(strcmp(err.path, bad[i].path) == 0, "%s: path %s", bad[i].text, err.path);
+        ck_assert_msg(!strcmp(err.path, bad[i].path), "%s: path %s", bad[i].text, err.path);
         ck_assert_msg(strstr(err.text, bad[i].words), "%s: %s", bad[i].text, err.text);
     }
 }
@@ -201,10 +201,10 @@ TEST(a_schema_inside_a_document_uses_the_documents_definitions)
     struct orb_err err;
 
     ck_assert_int_eq(
-        schema_compile_in(doc, sizeof doc - 1, "/methods/go/input", true, &schema, &err), 0);
+        schema_compile_in(doc, sizeof(doc) - 1, "/methods/go/input", true, &schema, &err), 0);
     ck_assert_int_eq(check(schema, "3", &err), 0);
     ck_assert_int_eq(check(schema, "\"3\"", &err), ORB_E_SCHEMA);
-    ck_assert_int_eq(schema_compile_in(doc, sizeof doc - 1, "/config", true, &none, &err),
+    ck_assert_int_eq(schema_compile_in(doc, sizeof(doc) - 1, "/config", true, &none, &err),
                      ORB_E_SCHEMA);
     ck_assert_str_eq(err.path, "/config");
 }

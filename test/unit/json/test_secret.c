@@ -94,7 +94,7 @@ TEST(a_secret_is_masked_wherever_the_schema_says_so)
         AUTO(schema) struct schema *schema = compiled(table[i].schema);
         AUTO_FREE char *text = shown(schema, "", table[i].value);
 
-        ck_assert_msg(strcmp(text, table[i].shown) == 0, "%s of %s: %s", table[i].value,
+        ck_assert_msg(!strcmp(text, table[i].shown), "%s of %s: %s", table[i].value,
                       table[i].schema, text);
     }
 }

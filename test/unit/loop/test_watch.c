@@ -19,7 +19,6 @@ struct owner {
 
 static void on_done(struct loop_scope *scope)
 {
-    (void)scope;
 }
 
 static void heal(struct owner *o)
@@ -103,8 +102,6 @@ static void on_stop(struct loop_watch *poll, int status, int events)
 {
     struct owner *o = container_of(poll, struct owner, poll);
 
-    (void)status;
-    (void)events;
     o->errors++;
     loop_watch_set(poll, 0);
     uv_close((uv_handle_t *)&o->poll.again, NULL);

@@ -21,9 +21,9 @@ struct place {
 
 static void make(struct place *p)
 {
-    snprintf(p->dir, sizeof p->dir, "/tmp/orbital-test-XXXXXX");
+    snprintf(p->dir, sizeof(p->dir), "/tmp/orbital-test-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(p->dir));
-    snprintf(p->path, sizeof p->path, "%s/log.jsonl", p->dir);
+    snprintf(p->path, sizeof(p->path), "%s/log.jsonl", p->dir);
 }
 
 static void clean(struct place *p)

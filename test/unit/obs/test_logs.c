@@ -440,7 +440,7 @@ static bool wanted(unsigned i, const struct logs_query *q)
 {
     char name[16];
 
-    snprintf(name, sizeof name, "svc%u", i * 2654435761u % CROWD);
+    snprintf(name, sizeof(name), "svc%u", i * 2654435761u % CROWD);
     return (q->level < LOG_LEVEL_WARN || i % 7 == 0) && (!q->service || !strcmp(q->service, name));
 }
 

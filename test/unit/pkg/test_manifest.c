@@ -72,7 +72,7 @@ static const struct plan_context context = {.instance = "t", .state_root = "/s"}
 
 static struct package *package_of(const char *capabilities, bool shipped)
 {
-    struct package *p = xcalloc(1, sizeof *p);
+    struct package *p = xcalloc(1, sizeof(*p));
     AUTO_FREE char *text = xasprintf("{" MINIMAL ",\"capabilities\":%s}", capabilities);
     struct orb_err err;
 
@@ -169,7 +169,7 @@ static void on_refused(void *arg, const char *dir, const struct orb_err *err)
     struct refusals *r = arg;
 
     if (r->count < ARRAY_LEN(r->text))
-        snprintf(r->text[r->count++], sizeof r->text[0], "%s|%s", dir, err->text);
+        snprintf(r->text[r->count++], sizeof(r->text[0]), "%s|%s", dir, err->text);
 }
 
 TEST(an_interface_has_one_owner_and_the_hosts_are_nobodys)

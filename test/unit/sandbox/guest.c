@@ -52,8 +52,8 @@ static int on_state(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, s
 
     if (!dir)
         return orb_fail(err, ORB_E_DENIED, "no state directory");
-    snprintf(a, sizeof a, "%s/a.tmp", dir);
-    snprintf(b, sizeof b, "%s/kept", dir);
+    snprintf(a, sizeof(a), "%s/a.tmp", dir);
+    snprintf(b, sizeof(b), "%s/kept", dir);
     fd = open(a, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0 || write(fd, "hello", 5) != 5 || fdatasync(fd) < 0 || rename(a, b) < 0)
         return orb_fail(err, -errno, "%s", a);
@@ -79,8 +79,8 @@ static int on_bits(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, st
     char path[128];
     int got = 0, tried = 0;
 
-    snprintf(path, sizeof path, "%s/bits", orb_state_dir(ctx));
-    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+    snprintf(path, sizeof(path), "%s/bits", orb_state_dir(ctx));
+    for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
         const unsigned mode = modes[i];
         int fd = open(path, O_WRONLY | O_CREAT, 0644), r[7];
 
@@ -143,7 +143,7 @@ static int ask_netlink(int fd, int set)
     struct {
         struct nlmsghdr head;
         struct ifinfomsg link;
-    } ask = {{.nlmsg_len = sizeof ask,
+    } ask = {{.nlmsg_len = sizeof(ask),
               .nlmsg_type = set ? RTM_NEWLINK : RTM_GETLINK,
               .nlmsg_flags = NLM_F_REQUEST | (set ? NLM_F_ACK : NLM_F_DUMP),
               .nlmsg_seq = 1},
@@ -154,11 +154,11 @@ static int ask_netlink(int fd, int set)
     } in;
     ssize_t n;
 
-    if (fd < 0 || send(fd, &ask, sizeof ask, 0) < 0)
+    if (fd < 0 || send(fd, &ask, sizeof(ask), 0) < 0)
         return -errno;
     do { /* the rest of an earlier dump may still be queued */
-        n = recv(fd, &in, sizeof in, 0);
-        if (n < (ssize_t)sizeof in.head)
+        n = recv(fd, &in, sizeof(in), 0);
+        if (n < (ssize_t)sizeof(in.head))
             return -errno;
     } while (set && in.head.nlmsg_type != NLMSG_ERROR);
     if (in.head.nlmsg_type == NLMSG_ERROR)

@@ -24,7 +24,7 @@ static struct plan sample(void)
 
 static int fill(const struct plan *plan, struct orb_err *err)
 {
-    AUTO_FREE struct launch *record = xcalloc(1, sizeof *record);
+    AUTO_FREE struct launch *record = xcalloc(1, sizeof(*record));
 
     return launch_fill(plan, 2, record, err);
 }

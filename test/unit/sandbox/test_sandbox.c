@@ -43,16 +43,16 @@ struct stage {
 
 static struct stage *stage_new(void)
 {
-    struct stage *s = xcalloc(1, sizeof *s);
+    struct stage *s = xcalloc(1, sizeof(*s));
     const char *dir = getenv("GUEST_DIR");
     char name[32];
 
-    snprintf(name, sizeof name, "orbt-%d", (int)getpid());
+    snprintf(name, sizeof(name), "orbt-%d", (int)getpid());
     ck_assert_msg(dir, "GUEST_DIR names the directory of guest.so");
     ck_assert_msg(sandbox_new(&(struct sandbox_options){.instance = name}, &s->sandbox, &s->err) ==
                       0,
                   "%s", s->err.text);
-    snprintf(s->plan.service, sizeof s->plan.service, "guest%d", (int)getpid());
+    snprintf(s->plan.service, sizeof(s->plan.service), "guest%d", (int)getpid());
     s->plan.uid = 61234;
     s->plan.package_dir = xstrdup(dir);
     s->plan.library = xstrdup("guest.so");
@@ -146,7 +146,7 @@ TEST(a_plan_that_claims_more_than_the_kernel_shows_is_refused)
     s->plan.uid++;
     ck_assert_int_eq(sandbox_attest(s->sandbox, &s->child, &s->plan, NULL, &s->err), ORB_E_DENIED);
     s->plan.uid--;
-    snprintf(s->plan.service, sizeof s->plan.service, "another");
+    snprintf(s->plan.service, sizeof(s->plan.service), "another");
     ck_assert_int_eq(sandbox_attest(s->sandbox, &s->child, &s->plan, NULL, &s->err), ORB_E_DENIED);
     ck_assert_ptr_nonnull(strstr(s->err.text, "cgroup"));
     finish(s, 0);
@@ -207,11 +207,11 @@ TEST(a_declared_socket_is_bound_in_the_hosts_network_and_listens)
 {
     struct stage *s = stage_new();
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof at;
+    socklen_t len = sizeof(at);
     AUTO_FD int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     AUTO_FD int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    ck_assert_int_eq(bind(probe, (struct sockaddr *)&at, sizeof at), 0); /* a free port */
+    ck_assert_int_eq(bind(probe, (struct sockaddr *)&at, sizeof(at)), 0); /* a free port */
     ck_assert_int_eq(getsockname(probe, (struct sockaddr *)&at, &len), 0);
     close(take_fd(&probe));
     s->plan.bind_count = 1;
@@ -219,7 +219,7 @@ TEST(a_declared_socket_is_bound_in_the_hosts_network_and_listens)
         (struct plan_bind){.name = "web", .address = "127.0.0.1", .port = ntohs(at.sin_port)};
     greet(s);
     ck_assert_ptr_null(strstr(ask(s, SOCKET), "-1"));
-    ck_assert_int_eq(connect(client, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(connect(client, (struct sockaddr *)&at, sizeof(at)), 0);
     finish(s, 0);
 }
 
@@ -227,11 +227,11 @@ TEST(an_occupied_port_is_named)
 {
     struct stage *s = stage_new();
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof at;
+    socklen_t len = sizeof(at);
     AUTO_FD int holder = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct orb_err err;
 
-    ck_assert_int_eq(bind(holder, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(bind(holder, (struct sockaddr *)&at, sizeof(at)), 0);
     ck_assert_int_eq(listen(holder, 1), 0);
     ck_assert_int_eq(getsockname(holder, (struct sockaddr *)&at, &len), 0);
     s->plan.bind_count = 1;
@@ -245,12 +245,12 @@ TEST(an_occupied_port_is_named)
 /* A socket on a loopback address, bound where at says; port 0: a free one, written to at. */
 static int tcp_at(struct sockaddr_in *at, int option)
 {
-    socklen_t len = sizeof *at;
+    socklen_t len = sizeof(*at);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 
     if (option)
-        ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, option, &on, sizeof on), 0);
-    if (bind(fd, (struct sockaddr *)at, sizeof *at) < 0 || listen(fd, 1) < 0) {
+        ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, option, &on, sizeof(on)), 0);
+    if (bind(fd, (struct sockaddr *)at, sizeof(*at)) < 0 || listen(fd, 1) < 0) {
         close(fd);
         return -errno;
     }
@@ -293,12 +293,12 @@ TEST(a_port_is_held_before_between_and_after_workers)
 
     ck_assert_int_eq(sandbox_hold(s->sandbox, &s->plan, &err), 0);
     ck_assert_taken(&at);
-    ck_assert_int_eq(connect(early, (struct sockaddr *)&at, sizeof at), 0); /* it waits */
+    ck_assert_int_eq(connect(early, (struct sockaddr *)&at, sizeof(at)), 0); /* it waits */
     greet(s);
     ck_assert_taken(&at);
     end_worker(s, 0);
     ck_assert_taken(&at);
-    ck_assert_int_eq(connect(between, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(connect(between, (struct sockaddr *)&at, sizeof(at)), 0);
     sandbox_release(s->sandbox, s->plan.service);
     after = tcp_at(&at, SO_REUSEADDR); /* control: now it is anybody's */
     ck_assert_int_ge(after, 0);
@@ -313,13 +313,13 @@ TEST(a_socket_that_a_worker_shut_down_listens_again_for_the_next)
 
     greet(s);
     ck_assert_ptr_nonnull(strstr(ask(s, UNLISTEN), "\"ok\":0"));
-    ck_assert_int_eq(connect(client, (struct sockaddr *)&at, sizeof at), -1);
+    ck_assert_int_eq(connect(client, (struct sockaddr *)&at, sizeof(at)), -1);
     ck_assert_taken(&at);
     end_worker(s, 0);
     greet(s);
     close(take_fd(&client));
     client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_eq(connect(client, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(connect(client, (struct sockaddr *)&at, sizeof(at)), 0);
     ck_assert_taken(&at);
     ck_assert_ptr_nonnull(strstr(ask(s, UNLISTEN), "\"ok\":0"));
     ck_assert_taken(&at); /* the second time too: the guard guards again */
@@ -337,7 +337,7 @@ TEST(a_port_is_bound_again_while_closed_connections_wait_for_their_end)
     char byte;
 
     greet(s);
-    ck_assert_int_eq(connect(client, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(connect(client, (struct sockaddr *)&at, sizeof(at)), 0);
     ck_assert_ptr_nonnull(strstr(ask(s, HANGUP), "\"ok\":0"));
     ck_assert_int_eq(recv(client, &byte, 1, 0), 0);
     close(take_fd(&client));
@@ -358,7 +358,7 @@ TEST(a_port_is_held_for_one_service)
     struct orb_err err;
 
     ck_assert_int_eq(sandbox_hold(s->sandbox, &s->plan, &err), 0);
-    snprintf(other.service, sizeof other.service, "thief");
+    snprintf(other.service, sizeof(other.service), "thief");
     ck_assert_int_eq(sandbox_hold(s->sandbox, &other, &err), -EADDRINUSE);
     ck_assert_ptr_nonnull(strstr(err.text, "thief"));
     ck_assert_ptr_nonnull(strstr(err.text, s->plan.service));
@@ -455,7 +455,7 @@ TEST(a_worker_dies_with_the_process_that_spawned_it)
         struct msghdr message = {.msg_iov = &part,
                                  .msg_iovlen = 1,
                                  .msg_control = &control,
-                                 .msg_controllen = sizeof control};
+                                 .msg_controllen = sizeof(control)};
 
         greet(s);
         memcpy(CMSG_DATA(&control.head), &s->child.pidfd, sizeof(int));
@@ -468,10 +468,10 @@ TEST(a_worker_dies_with_the_process_that_spawned_it)
         struct msghdr message = {.msg_iov = &part,
                                  .msg_iovlen = 1,
                                  .msg_control = control,
-                                 .msg_controllen = sizeof control};
+                                 .msg_controllen = sizeof(control)};
 
         ck_assert_int_eq((int)recvmsg(pass[0], &message, MSG_CMSG_CLOEXEC), 1);
-        memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof fd);
+        memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
     }
     kill(host, SIGKILL);
     waitpid(host, NULL, 0);
@@ -479,7 +479,7 @@ TEST(a_worker_dies_with_the_process_that_spawned_it)
     ck_assert_int_eq(poll(&ended, 1, 30000), 1);
     close(fd);
     sandbox_free(s->sandbox);
-    snprintf(name, sizeof name, "orbt-%d", (int)getpid());
+    snprintf(name, sizeof(name), "orbt-%d", (int)getpid());
     ck_assert_int_eq(sandbox_new(&(struct sandbox_options){.instance = name}, &s->sandbox, NULL),
                      0);
     stage_free(s); /* the next host tidied up, so its own directory can go */

@@ -20,7 +20,7 @@ struct dir {
 
 static void dir_new(struct dir *d)
 {
-    snprintf(d->path, sizeof d->path, "/tmp/orbt-state-XXXXXX");
+    snprintf(d->path, sizeof(d->path), "/tmp/orbt-state-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(d->path));
     d->uid = geteuid() == 0 ? UID_OF_SERVICE : geteuid();
 }

@@ -15,7 +15,7 @@ static struct uids list(const char *text)
     int n;
 
     for (; sscanf(text, " %31s %u%n", name, &uid, &n) == 2; text += n) {
-        snprintf(uids.items[uids.count].name, sizeof uids.items[0].name, "%s",
+        snprintf(uids.items[uids.count].name, sizeof(uids.items[0].name), "%s",
                  strcmp(name, "?") ? name : "");
         uids.items[uids.count++].uid = uid;
     }
@@ -106,7 +106,7 @@ static void on_error(void *arg, const char *dir, const struct orb_err *err)
 {
     struct box *box = arg;
 
-    snprintf(box->refused, sizeof box->refused, "%s: %s", dir, err->text);
+    snprintf(box->refused, sizeof(box->refused), "%s: %s", dir, err->text);
 }
 
 static void box_new(struct box *box)
@@ -114,7 +114,7 @@ static void box_new(struct box *box)
     AUTO_FREE char *services = NULL;
 
     *box = (struct box){0};
-    snprintf(box->dir, sizeof box->dir, "/tmp/orbt-uids-XXXXXX");
+    snprintf(box->dir, sizeof(box->dir), "/tmp/orbt-uids-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(box->dir));
     services = xasprintf("%s/services", box->dir);
     ck_assert_int_eq(mkdir(services, 0700), 0);
@@ -134,9 +134,9 @@ static int assign(struct box *box, const char *names)
 
     packages_fini(&box->list);
     for (char *save, *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
-        struct package *p = xcalloc(1, sizeof *p);
+        struct package *p = xcalloc(1, sizeof(*p));
 
-        snprintf(p->manifest.name, sizeof p->manifest.name, "%s", w);
+        snprintf(p->manifest.name, sizeof(p->manifest.name), "%s", w);
         p->dir = xasprintf("/p/%s", w);
         box->list.items[box->list.count++] = p;
     }

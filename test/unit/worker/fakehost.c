@@ -15,7 +15,7 @@ void fakehost_start(struct fakehost *host, const struct orb_plugin *plugin)
 {
     int pair[2];
 
-    memset(host, 0, sizeof *host);
+    memset(host, 0, sizeof(*host));
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     host->pid = fork();
     ck_assert_int_ge(host->pid, 0);
@@ -89,8 +89,8 @@ void fakehost_read(struct fakehost *host, struct fakeframe *ret)
     unsigned char *data;
     int r;
 
-    read_all(host, header, sizeof header);
-    r = frame_get(header, sizeof header, &ret->head, &err);
+    read_all(host, header, sizeof(header));
+    r = frame_get(header, sizeof(header), &ret->head, &err);
     ck_assert_msg(r >= 0, "the worker sent a bad frame: %s", err.text);
     free(host->in);
     /* Envelope, NUL, payload, NUL. */

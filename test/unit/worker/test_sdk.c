@@ -295,7 +295,7 @@ static int on_long(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, st
 
 static int on_init(struct orb_ctx *ctx, struct orb_err *err)
 {
-    struct user *u = calloc(1, sizeof *u);
+    struct user *u = calloc(1, sizeof(*u));
 
     orb_set_user(ctx, u);
     if (pipe2(u->pipe, O_CLOEXEC) < 0)
@@ -776,9 +776,9 @@ TEST(garbage_from_the_host_ends_the_worker_without_a_crash)
     unsigned char header[FRAME_HEADER];
     char noise[4096];
 
-    memset(noise, 0xff, sizeof noise);
-    feed(noise, sizeof noise, false);
-    feed(noise, sizeof noise, true);
+    memset(noise, 0xff, sizeof(noise));
+    feed(noise, sizeof(noise), false);
+    feed(noise, sizeof(noise), true);
     for (unsigned type = 0; type < FRAME_TYPES + 3u; type++) {
         bool fine = type == FRAME_STOP || type == FRAME_PING || type == FRAME_OPENED ||
                     type == FRAME_REQ || type == FRAME_REP || type == FRAME_ERR ||
@@ -787,16 +787,16 @@ TEST(garbage_from_the_host_ends_the_worker_without_a_crash)
 
         if (fine)
             continue;
-        memset(header, 0, sizeof header);
+        memset(header, 0, sizeof(header));
         header[6] = (unsigned char)type;
-        feed(header, sizeof header, true);
+        feed(header, sizeof(header), true);
     }
     /* A payload that is no JSON where the worker must read one. */
-    memset(header, 0, sizeof header);
+    memset(header, 0, sizeof(header));
     header[0] = 3;
     header[6] = FRAME_WELCOME;
-    memcpy(noise, header, sizeof header);
-    feed(noise, sizeof header + 3, false);
+    memcpy(noise, header, sizeof(header));
+    feed(noise, sizeof(header) + 3, false);
 }
 
 TEST(frames_in_many_small_pieces_are_put_together)
@@ -810,7 +810,7 @@ TEST(frames_in_many_small_pieces_are_put_together)
     start(&h);
     frame_put(bytes, &frame);
     memcpy(bytes + FRAME_HEADER, "{}", 2);
-    for (size_t i = 0; i < sizeof bytes; i++)
+    for (size_t i = 0; i < sizeof(bytes); i++)
         fakehost_raw(&h, bytes + i, 1);
     fakehost_expect(&h, FRAME_REP, &f);
     buf_adds(&big, "\"");

@@ -1,5 +1,5 @@
 /* Text of others made fit to be read by people; plain.h says what is escaped. */
-#include "core/base/plain.h"
+#include "core/base/text.h"
 
 #include <stdint.h>
 #include <string.h>

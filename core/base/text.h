@@ -5,8 +5,8 @@
  * point without a visible shape of its own: bidirectional controls, line separators, format
  * characters, tags, variation selectors, fillers. For a person it looks like \x1b, \u202e or
  * \U000e0001; in JSON like \u202e. */
-#ifndef CORE_BASE_PLAIN_H
-#define CORE_BASE_PLAIN_H
+#ifndef CORE_BASE_TEXT_H
+#define CORE_BASE_TEXT_H
 
 #include <stdbool.h>
 
