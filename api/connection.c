@@ -1,5 +1,5 @@
 /* The open connections and how long each may take for what it is doing. A client that is too slow
- * is cut off; when connections run short, whoever holds most of them loses one, so that nobody
+ * is cut off; when connections run short, the owner that holds most of them loses one, so that none
  * keeps others out. The surprise: libmicrohttpd has no call that closes a connection, so its socket
  * is shut down and the library sees an end of file. */
 #include "api/connection.h"
@@ -16,7 +16,7 @@
 #define LOOK_EVERY_MS 1000
 #define OWNERS (4 * API_CONNECTIONS)
 
-/* FNV-1a: spreads, and nobody gains by a collision but a share of connections. */
+/* FNV-1a: spreads, and a collision gains no more than a share of connections. */
 static uint64_t hash(uint64_t h, const void *data, size_t len)
 {
     const unsigned char *p = data;

@@ -48,10 +48,10 @@ static void do_head(struct request *q, const char *version)
 
     /* Who has no token learns nothing of what there is, the open routes aside. */
     if (!q->route || !(q->route->flags & ROUTE_OPEN)) {
-        struct orb_err nobody;
+        struct orb_err refusal;
 
-        if (headers_token(q, token, &nobody) < 0 && status != 421) {
-            refuse(q, 0, &nobody, NULL);
+        if (headers_token(q, token, &refusal) < 0 && status != 421) {
+            refuse(q, 0, &refusal, NULL);
             return;
         }
     }

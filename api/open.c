@@ -1,5 +1,5 @@
-/* The open routes: whoever asks, and however often, the host is asked once at a time and not again
- * while its answer is young. So who has no token costs nobody anything. */
+/* The open routes: however many ask, and however often, the host is asked once at a time and not
+ * again while its answer is young. So a client without a token costs the host nothing. */
 #include <string.h>
 
 #include "api/handlers.h"

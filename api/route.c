@@ -123,7 +123,7 @@ static int unknown(const struct url *url, struct orb_err *err)
 
     for (unsigned i = 0; i < url->count && used < sizeof(asked) - 1; i++)
         used += (size_t)snprintf(asked + used, sizeof(asked) - used, "/%s", url->segments[i]);
-    best_cost = used > 28 ? 9 : 2 + (unsigned)used / 4; /* beyond this a guess helps nobody */
+    best_cost = used > 28 ? 9 : 2 + (unsigned)used / 4; /* beyond this a guess does not help */
     for (const struct route *row = route_table(); row->pattern; row++) {
         unsigned cost = cost_of(row->pattern, url, text, sizeof(text));
 

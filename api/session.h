@@ -22,7 +22,8 @@ struct session {
  */
 int session_take(struct request *q, const char *token, bool shared, session_fn *then,
                  struct orb_err *err);
-/* The request has none afterwards; a session nobody may find any more ends with its last request.
+/* The request has none afterwards; one that is no longer found by its token ends with its last
+ * request.
  */
 void session_give_back(struct request *q);
 /* The host said it has ended. */

@@ -5,10 +5,14 @@
 #include "core/base/own.h"
 #include "core/host/confschema.h"
 #include "core/host/host.h"
+#include "core/host/verdict.h"
 #include "core/json/tree.h"
 #include "core/sup/control.h"
 
 #define KEEPER "config" /* the service that keeps the configuration */
+#define NOT_READ "services.not-read"
+#define SERVICES_MOST (8 << 20) /* bytes of /services */
+#define ASK_MS 5000
 
 /* services.defs.json: the limits, whose members are those of struct limits, and an entry without
  * words of its own. */
@@ -116,6 +120,7 @@ int services_contract_make(const struct package_list *packages, struct contract 
 struct svcconf {
     struct orbitald *host;
     bool asking, again;
+    struct buf text; /* of a value that comes in slices */
 };
 
 static struct limits limits_of(const json_t *entry)
@@ -167,30 +172,109 @@ static void configure_all(struct orbitald *host, const json_t *services)
     }
 }
 
+/* What it says is not followed; until it is read the verdict tells. */
+static void not_read(struct svcconf *conf, const char *why)
+{
+    AUTO_FREE char *what =
+        xasprintf("what /services says could not be read and is not followed: %s", why);
+
+    if (conf->host->stopping)
+        return;
+    log_warn(conf->host->log, "services.not-read", KV("error", why));
+    host_problem_set(conf->host, NOT_READ, VERDICT_DEGRADED, what, "/services",
+                     "it is read with the next commit; orbctl service restart config reads it now");
+}
+
+static void done(struct svcconf *conf)
+{
+    conf->asking = false;
+    buf_fini(&conf->text);
+    if (conf->again) {
+        conf->again = false;
+        svcconf_refresh(conf);
+        return;
+    }
+    supervisor_release(conf->host->supervisor);
+}
+
+static void follow(struct svcconf *conf, const json_t *services)
+{
+    host_problem_clear(conf->host, NOT_READ);
+    configure_all(conf->host, services);
+}
+
+static void ask_part(struct svcconf *conf);
+
+/* A slice: the text of the value grows by it. */
+static void on_part(void *arg, const char *text, size_t len, const struct orb_err *err)
+{
+    struct svcconf *conf = arg;
+    AUTO(json_t) json_t *part = NULL, *value = NULL;
+    struct orb_err parse = {0};
+    json_int_t bytes;
+
+    if (!err && tree_parse(text, len, NULL, &part, &parse) == 0) {
+        const char *data = json_string_value(json_object_get(part, "data"));
+
+        bytes = json_integer_value(json_object_get(part, "bytes"));
+        buf_adds(&conf->text, data ? data : "");
+        if (data && *data && (json_int_t)conf->text.len < bytes && bytes <= SERVICES_MOST) {
+            ask_part(conf);
+            return;
+        }
+        if (bytes > SERVICES_MOST)
+            orb_fail(&parse, ORB_E_LIMIT, "it has %lld bytes, at most %d are read",
+                     (long long)bytes, SERVICES_MOST);
+        else
+            tree_parse(buf_str(&conf->text), conf->text.len, NULL, &value, &parse);
+    }
+    if (value)
+        follow(conf, value);
+    else
+        not_read(conf, err ? err->text : parse.text);
+    done(conf);
+}
+
+static void ask_part(struct svcconf *conf)
+{
+    AUTO(buf) struct buf input = {0};
+    struct json_write w = json_write_to(&input);
+    struct orb_err err = {0};
+
+    json_write_object(&w, NULL);
+    json_write_string(&w, "path", "/services");
+    json_write_integer(&w, "offset", (int64_t)conf->text.len);
+    json_write_end(&w);
+    if (broker_call(conf->host->broker, "config@1", "get-part", input.data, input.len, ASK_MS,
+                    on_part, conf, &err) < 0)
+        on_part(conf, NULL, 0, &err);
+}
+
 static void on_answer(void *arg, const char *text, size_t len, const struct orb_err *err)
 {
     struct svcconf *conf = arg;
     AUTO(json_t) json_t *tree = NULL;
     struct orb_err parse = {0};
 
-    conf->asking = false;
-    if (conf->again) {
-        conf->again = false;
-        svcconf_refresh(conf);
+    if (err && err->code == ORB_E_LIMIT && !conf->again) { /* too large for one frame */
+        ask_part(conf);
         return;
     }
-    if (err)
-        log_warn(conf->host->log, "services.not-read", KV("error", err->text));
-    else if (tree_parse(text, len, NULL, &tree, &parse) < 0)
-        log_warn(conf->host->log, "services.not-read", KV("error", parse.text));
-    else
-        configure_all(conf->host, json_object_get(tree, "value"));
-    supervisor_release(conf->host->supervisor);
+    if (!conf->again) {
+        if (err)
+            not_read(conf, err->text);
+        else if (tree_parse(text, len, NULL, &tree, &parse) < 0)
+            not_read(conf, parse.text);
+        else
+            follow(conf, json_object_get(tree, "value"));
+    }
+    done(conf);
 }
 
 void svcconf_refresh(struct svcconf *conf)
 {
-    static const char input[] = "{\"path\":\"/services\"}";
+    AUTO(buf) struct buf input = {0};
+    struct json_write w = json_write_to(&input);
     struct orb_err err = {0};
 
     if (conf->asking) {
@@ -198,8 +282,11 @@ void svcconf_refresh(struct svcconf *conf)
         return;
     }
     conf->asking = true;
-    if (broker_call(conf->host->broker, "config@1", "get", input, sizeof(input) - 1, 5000,
-                    on_answer, conf, &err) < 0)
+    json_write_object(&w, NULL);
+    json_write_string(&w, "path", "/services");
+    json_write_end(&w);
+    if (broker_call(conf->host->broker, "config@1", "get", input.data, input.len, ASK_MS, on_answer,
+                    conf, &err) < 0)
         on_answer(conf, NULL, 0, &err);
 }
 
@@ -226,5 +313,7 @@ int svcconf_new(struct orbitald *host, struct svcconf **ret_conf, struct orb_err
 
 void svcconf_free(struct svcconf *conf)
 {
+    if (conf)
+        buf_fini(&conf->text);
     free(conf);
 }

@@ -33,8 +33,8 @@ static void keep(struct kept *k, const struct stat *st)
     k->files[k->count++] = (struct file){st->st_ino, (uint64_t)st->st_blocks * 512};
 }
 
-/* Where the kernel lets nobody follow map_files (a container with user numbers of its own) there is
- * nothing to see; the filter refuses mappings of files once a package was loaded. */
+/* Where the kernel does not let map_files be followed (a container with user numbers of its own)
+ * there is nothing to see; the filter refuses mappings of files once a package was loaded. */
 static bool look(struct kept *k, const char *tid, const char *what)
 {
     AUTO_FREE char *path = xasprintf("/proc/%s/%s", tid, what);

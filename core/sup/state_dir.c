@@ -1,8 +1,8 @@
-/* The state directory of a service: everything in it is the service's, whoever put it there. A
+/* The state directory of a service: everything in it is the service's, however it came there. A
  * file that a person copied back as root, or whose mode went, would be one the service cannot
  * read or write; so ownership and modes are looked at before every start. What is right already is
  * not touched: a file system that is read-only, and right, keeps nothing from starting. Nor is a
- * file that nobody at all may read: that was meant, and the service says what it makes of it. */
+ * file that no user may read: that was meant, and the service says what it makes of it. */
 #include "core/sup/state_dir.h"
 
 #include <errno.h>

@@ -10,7 +10,7 @@
 
 #include "core/pkg/package.h"
 
-/* Of these nobody else hands out any: what comes behind is systemd's (DynamicUser=). */
+/* No other program hands out any of these: what comes behind is systemd's (DynamicUser=). */
 #define UIDS_FIRST 61000u
 #define UIDS_LAST 61183u
 #define UIDS_MAX 512 /* entries of a list: directories may have any owner */
@@ -28,7 +28,7 @@ struct uids {
 /* The uid of name, 0: it has none. */
 uint32_t uids_of(const struct uids *uids, const char *name);
 /* The choice alone. file: what was written down; owners: of the directories there are; names: the
- * installed packages, sorted. A uid that a directory has goes to nobody but that directory's name.
+ * installed packages, sorted. A uid that a directory has goes to that directory's name only.
  * ret_uids has no entry for a name when all uids are taken. */
 void uids_choose(const struct uids *file, const struct uids *owners, const char *const *names,
                  unsigned count, struct uids *ret_uids);

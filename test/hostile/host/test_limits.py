@@ -11,7 +11,7 @@ import threading
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [here, os.path.join(here, "..", "..", "lib")]
 from appliance import Appliance, expect  # noqa: E402
-from lab import attempt, build, conclude, no_win, start, tap, words_of  # noqa: E402
+from lab import attempt, build, conclude, no_win, start, stop, tap, words_of  # noqa: E402
 from packages import manifest, package  # noqa: E402
 from wire import Client  # noqa: E402
 
@@ -161,7 +161,28 @@ def stays_below(box):
     box.ctl("service", "stop", "v-state-files")
 
 
+# Each grants what a package may ask for at most: together more than one frame.
+MANY = {f"w-{i:02}": [f"config.read:/w/{'x' * 90}-{j:02}" for j in range(64)] for i in range(36)}
+
+
+def more_than_a_frame(box):
+    """What /services says is followed however long it is."""
+    c = Client(f"{box.dir}/run/control.sock", timeout=60)
+    names = sorted(MANY)
+    for i in range(0, len(names), 8):
+        c.call("config@1", "edit", {"ops": [{"op": "set", "path": f"/services/{n}", "value": {"grants": MANY[n], "enabled": False}}
+                                            for n in names[i:i + 8]]})
+    c.call("config@1", "commit")
+    c.close()
+    for enabled in (True, False):
+        (start if enabled else stop)(box, names[-1])
+        box.until(10, lambda: (box.service(names[-1])["pid"] != 0) == enabled, f"{names[-1]} follows enabled {enabled}")
+    expect("not followed" not in box.ctl("show", "health", ok=False).stdout, "the verdict says it is not read")
+
+
 def main(root):
+    for name, caps in MANY.items():
+        package(root, name, mani=manifest(name, capabilities=caps))
     for name, caps in GRANTS.items():
         package(root, name, "none" if name == "v-thief" else name[2:].replace("-", "_"), mani=manifest(name, capabilities=caps, restart={
             "backoff-ms": 200, "backoff-max-ms": 400, "breaker": {"failures": 32, "window-s": 10, "cooldown-s": 1}}))
@@ -179,6 +200,7 @@ def main(root):
             attempt(f"a package takes the disk: {name}", fills_the_disk, box, name, why)
         attempt("a package holds removed files by mapping them", maps_nothing, box)
         tap.test("control: who stays below the limit runs on", stays_below, box)
+        attempt("packages are granted more than one frame holds", more_than_a_frame, box)
         tap.test("control: a port that nobody holds can be had", port_of_nobody, box)
 
 
