@@ -11,7 +11,6 @@
 #include "core/loop/scope.h"
 
 #define WAITING_MAX 32
-#define WAITING_OF_ONE 8 /* identity; identities take turns */
 #define PAUSE_TIMES 3
 
 struct log_job {
@@ -239,18 +238,18 @@ static void turn_away(struct host_req *req, unsigned waiting)
     host_reply_error(req, &err);
 }
 
-/* false: there is no room, and the answer was that. */
+/* Places that no other identity wants may all be one identity's; when others come they get some of
+ * them. false: there is no room, and the answer was that. */
 static bool make_room(const struct log_job *job)
 {
     struct orbitald *host = job->host;
-    unsigned own = count_of(host, job);
     struct log_job **at, *last;
 
-    if (own < WAITING_OF_ONE && host->log_waiting < WAITING_MAX)
+    if (host->log_waiting < WAITING_MAX)
         return true;
-    at = own < WAITING_OF_ONE ? last_of_most(host, own + 1) : NULL;
+    at = last_of_most(host, count_of(host, job) + 1);
     if (!at) {
-        turn_away(job->req, own < WAITING_OF_ONE ? host->log_waiting : own);
+        turn_away(job->req, host->log_waiting);
         return false;
     }
     last = *at;
