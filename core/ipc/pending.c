@@ -236,7 +236,7 @@ void pending_on_timer(uv_timer_t *timer)
         struct pending *p = broker->heap[0];
         uint64_t later = deadline_by_progress(p);
 
-        if (later > p->deadline) {
+        if (later > now) {
             p->deadline = later;
             heap_down(broker, 0, p);
             request_goes_on(p, (uint32_t)(later - now));

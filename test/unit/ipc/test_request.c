@@ -192,6 +192,28 @@ TEST(progress_puts_off_the_deadline_of_methods_that_have_it)
     end(&world, &echo, &caller);
 }
 
+TEST(progress_that_is_older_than_the_deadline_puts_nothing_off)
+{
+    struct world world;
+    struct wire echo, caller;
+    AUTO(got) struct got got = {0};
+
+    pair(&world, &echo, &caller);
+    wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = 1, .deadline_ms = 100},
+             "{\"to\":\"echo\",\"method\":\"work\"}", NULL);
+    wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = 2},
+             "{\"to\":\"echo\",\"method\":\"say\"}", "{\"text\":\"clock\"}");
+    wire_expect(&echo, &got, FRAME_PEER);
+    wire_expect(&echo, &got, FRAME_REQ);
+    wire_expect(&echo, &got, FRAME_REQ);
+    wire_put(&echo, (struct frame){.type = FRAME_PROGRESS}, NULL, NULL);
+    wire_put(&echo, (struct frame){.type = FRAME_REP, .corr = got.h.corr}, NULL, "{}");
+    wire_expect(&caller, &got, FRAME_REP); /* the loop has read both */
+    uv_sleep(250);                         /* the loop stands still */
+    wire_expect_err(&caller, 1, "deadline", "did not answer work within 0.1 s");
+    end(&world, &echo, &caller);
+}
+
 TEST(progress_does_not_put_off_a_deadline_for_ever)
 {
     struct world world;
