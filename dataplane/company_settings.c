@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bpf/abi.h"
 #include "core/base/buf.h"
@@ -11,6 +12,7 @@
 #include "dataplane/fast.h"
 
 #define REDIRECT_MS 300000 /* as long as a gateway that was learned holds (RT_GC_TIMEOUT) */
+#define SNMP_MAX 16384     /* bytes of /proc/net/snmp */
 #define BY_PORTS 1         /* of fib_multipath_hash_policy: without the flow label */
 
 /* `otherwise` where there is no such setting. */
@@ -25,16 +27,42 @@ static uint32_t setting(const char *name, uint32_t otherwise)
     return (uint32_t)strtoul(buf_str(&text), NULL, 10);
 }
 
-/* A gateway that was learned holds until then, also where none are learned any more. Both threads
- * that look at settings come here. */
+/* Whether this network namespace was ever sent an ICMP redirect (RFC 1213, icmpInRedirects): the
+ * kernel counts each, also those that it does not follow. What cannot be read counts as sent. */
+static bool redirected(void)
+{
+    AUTO(buf) struct buf text = {0};
+    char *names, *values, *name, *value, *names_rest, *values_rest;
+
+    if (file_read("/proc/thread-self/net/snmp", SNMP_MAX, &text, NULL) < 0)
+        return true;
+    names = strstr(buf_str(&text), "Icmp: ");
+    values = names ? strstr(names + 1, "\nIcmp: ") : NULL;
+    if (!values)
+        return true;
+    *values++ = '\0';
+    values[strcspn(values, "\n")] = '\0';
+    name = strtok_r(names, " ", &names_rest);
+    value = strtok_r(values, " ", &values_rest);
+    while (name && value && strcmp(name, "InRedirects") != 0) {
+        name = strtok_r(NULL, " ", &names_rest);
+        value = strtok_r(NULL, " ", &values_rest);
+    }
+    return !name || !value || strcmp(value, "0") != 0;
+}
+
+/* A gateway that was learned holds until then, also where none are learned any more; none was
+ * without a redirect. A host that becomes a router had it set until a moment ago. Both threads that
+ * look at settings come here. */
 static uint32_t redirects(struct dataplane *dp)
 {
     uint64_t now = now_ms();
     uint32_t set = setting("ipv4/conf/all/accept_redirects", 0);
+    bool was_set = __atomic_exchange_n(&dp->redirects_set, set != 0, __ATOMIC_SEQ_CST);
 
-    if (set)
+    if ((set || was_set) && redirected())
         __atomic_store_n(&dp->redirects_until, now + REDIRECT_MS, __ATOMIC_SEQ_CST);
-    else if (now < __atomic_load_n(&dp->redirects_until, __ATOMIC_SEQ_CST))
+    if (!set && now < __atomic_load_n(&dp->redirects_until, __ATOMIC_SEQ_CST))
         return COMPANY_REDIRECTS_HELD;
     return set;
 }

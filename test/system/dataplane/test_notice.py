@@ -245,6 +245,12 @@ def rules(box):
         box.d.say("events")
 
 
+def settings(box):
+    """A host that becomes a router had the first one set until then: only a redirect makes it last."""
+    for name in ("net.ipv4.conf.all.accept_redirects", "net.ipv4.ip_forward_use_pmtu"):
+        box.kind(name, run("sysctl", "-qw", f"{name}=1"), run("sysctl", "-qw", f"{name}=0"), ALL, "setting", f"{name} is set")
+
+
 def objects(box):
     """Routes by next hop objects: a change of one is an event of its own, where routes say nothing."""
     sysctl = "net.ipv4.nexthop_compat_mode"
@@ -273,6 +279,6 @@ stream.answer(L, L.server, SERVER, PORT, "server")
 for mode in sys.argv[2:] or ("tcx", "xdp"):
     box = Box(mode)
     box.until_fast()
-    for part in (tables, dormant, disciplines, programs, elsewhere, old_tables, ipsec, rules, objects):
+    for part in (tables, dormant, disciplines, programs, elsewhere, old_tables, ipsec, rules, settings, objects):
         part(box)
     box.close()
