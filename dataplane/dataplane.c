@@ -108,6 +108,7 @@ void dataplane_close(struct dataplane *dataplane)
     load_unload(dataplane);
     company_watch_close(dataplane);
     company_fini(&dataplane->company);
+    gone_fini(&dataplane->gone);
     if (dataplane->events >= 0)
         close(dataplane->events);
     if (dataplane->tables >= 0)

@@ -80,11 +80,12 @@ void dataplane_metrics(const struct dataplane *dataplane, struct buf *ret_text);
 
 /* What there is to look after; a set of bits. */
 enum {
-    DATAPLANE_PORTS = 1,    /* interfaces came, went or lost their program */
-    DATAPLANE_RULES = 2,    /* somebody else changed the table */
-    DATAPLANE_SETTINGS = 4, /* somebody else changed what the kernel is set to */
-    DATAPLANE_COMPANY = 16, /* something else that decides about packets came, went or changed */
-    DATAPLANE_POLL = 8      /* what the kernel sends no events for; twice a second */
+    DATAPLANE_PORTS = 1,      /* interfaces came, went or lost their program */
+    DATAPLANE_RULES = 2,      /* somebody else changed the table */
+    DATAPLANE_SETTINGS = 4,   /* somebody else changed what the kernel is set to */
+    DATAPLANE_COMPANY = 16,   /* something else that decides about packets came, went or changed */
+    DATAPLANE_ADDRESSES = 32, /* the appliance lost addresses */
+    DATAPLANE_POLL = 8        /* what the kernel sends no events for; twice a second */
 };
 
 /* The descriptor the host polls: readable when there were events of interfaces, routes, nftables

@@ -20,6 +20,8 @@
 #include "dataplane/classify.h"
 #include "dataplane/company.h"
 #include "dataplane/dataplane.h"
+#include "dataplane/dump.h"
+#include "dataplane/gone.h"
 #include "dataplane/nft.h"
 
 struct fastpath; /* the skeleton */
@@ -168,16 +170,18 @@ struct dataplane {
     bool mtus_unread;       /* written by both threads: they must be read again */
     bool mtus_any;          /* there are some */
     bool labels_any;        /* shared6 or label_rules */
-    pthread_mutex_t lock;   /* of the next seven: events.c writes them, dataplane_tend takes them */
+    pthread_mutex_t lock;   /* of the next eight: events.c writes them, dataplane_tend takes them */
     unsigned pending;       /* DATAPLANE_*: to be looked at */
     uint32_t company_changes;
     uint64_t company_unseen;  /* of what sends no events, before it was read last */
+    bool redirects_set;       /* accept_redirects, when it was read last; atomic */
     uint64_t redirects_until; /* a gateway learned by a redirect may hold; now_ms(), atomic */
     struct watch_ids touched; /* transactions that touched our table */
     bool touching;            /* the one whose end was not read yet does */
     bool lost_events;
     char toucher[64];
-    struct port_list ports; /* written under lock: company_poll.c reads them */
+    struct gone_addresses gone; /* that the appliance had */
+    struct port_list ports;     /* written under lock: company_poll.c reads them */
     char trouble[DATAPLANE_TROUBLES][400];
     struct buf unnoted;              /* lines for the file of found.c that it does not take yet */
     bool digest_unnoted;             /* nor the digest of the table */
@@ -260,8 +264,8 @@ int link_read(struct link_list *ret_list, struct orb_err *err);
 const struct link_info *link_find(const struct link_list *list, const char *name);
 int link_events(struct orb_err *err);
 /* Reads what is there. DATAPLANE_PORTS: something about interfaces changed; DATAPLANE_SETTINGS:
- * about forwarding; DATAPLANE_COMPANY: about queueing disciplines and filters. All when events were
- * lost. LINK_EVENTS: there were any. */
+ * about forwarding; DATAPLANE_COMPANY: about queueing disciplines and filters; DATAPLANE_ADDRESSES:
+ * addresses went (dp->gone). All when events were lost. LINK_EVENTS: there were any. */
 #define LINK_EVENTS (1u << 31)
 unsigned link_events_drain(struct dataplane *dp);
 /* Counter `name` of ethtool -S summed over queues ("*_" before it); -1 unknown. */
@@ -453,6 +457,10 @@ void flows_settle(struct dataplane *dp, bool settled);
 /* Deletes what no rule has marked and nobody has answered: it would be new to the first policy's
  * rules, and go on untranslated until flows_purge finds it. */
 int flows_forget_unanswered(struct orb_err *err);
+/* Feeds each of conntrack's connections (IPCTNL_MSG_CT_NEW) to each. */
+int flows_dump(dump_fn *each, void *arg, struct orb_err *err);
+/* Messages of flow.h, one after the other; what ended by itself meanwhile is no error. */
+int flows_send(const struct buf *messages, struct orb_err *err);
 /* The marks of rules: 0. */
 int flows_unmark(struct orb_err *err);
 /* What was ended and is still known goes on: nobody knows which policy is in force. */

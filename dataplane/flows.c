@@ -250,7 +250,7 @@ static bool each_expected(void *arg, const struct nlmsghdr *h)
 
 /* ---- the walk ---- */
 
-static int dump(dump_fn *each, void *arg, struct orb_err *err)
+int flows_dump(dump_fn *each, void *arg, struct orb_err *err)
 {
     struct {
         struct nlmsghdr h;
@@ -265,7 +265,7 @@ static int dump(dump_fn *each, void *arg, struct orb_err *err)
 }
 
 /* Many messages at once; each begins where the one before ends. */
-static int send_all(const struct buf *messages, struct orb_err *err)
+int flows_send(const struct buf *messages, struct orb_err *err)
 {
     AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_NETFILTER);
 
@@ -294,20 +294,20 @@ static int walk(struct purge *purge, struct orb_err *err)
 
     explain_init(&purge->explain, &purge->revalidate, &purge->ways);
     if (!r)
-        r = dump(each_flow, purge, err);
+        r = flows_dump(each_flow, purge, err);
     if (!r && purge->expected) {
         sort(&purge->gone);
         sort(&purge->back);
-        r = dump(each_expected, purge, err);
+        r = flows_dump(each_expected, purge, err);
     }
     explain_fini(&purge->explain);
     ways_close(&purge->ways);
     if (!r && purge->first.len) {
-        r = send_all(&purge->first, err);
+        r = flows_send(&purge->first, err);
         load_bump(purge->dp);
         nanosleep(&(struct timespec){.tv_nsec = ANSWERS_MS * 1000000L}, NULL);
     }
-    return r ? r : send_all(&purge->messages, err);
+    return r ? r : flows_send(&purge->messages, err);
 }
 
 int flows_purge(struct dataplane *dp, const struct dataplane_plan *plan,
@@ -367,10 +367,10 @@ static bool each_marked(void *arg, const struct nlmsghdr *h)
 static int take_marks(uint32_t bits, struct orb_err *err)
 {
     struct unmark unmark = {.bits = bits};
-    int r = dump(each_marked, &unmark, err);
+    int r = flows_dump(each_marked, &unmark, err);
 
     if (!r)
-        r = send_all(&unmark.messages, err);
+        r = flows_send(&unmark.messages, err);
     buf_fini(&unmark.messages);
     return r;
 }
@@ -394,10 +394,10 @@ static bool each_unanswered(void *arg, const struct nlmsghdr *h)
 int flows_forget_unanswered(struct orb_err *err)
 {
     struct unmark unmark = {0};
-    int r = dump(each_unanswered, &unmark, err);
+    int r = flows_dump(each_unanswered, &unmark, err);
 
     if (!r)
-        r = send_all(&unmark.messages, err);
+        r = flows_send(&unmark.messages, err);
     buf_fini(&unmark.messages);
     return r;
 }

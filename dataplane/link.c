@@ -200,6 +200,9 @@ static unsigned read_event(struct dataplane *dp, const struct nlmsghdr *h)
     case RTM_NEWLINK:
     case RTM_DELLINK:
         return DATAPLANE_PORTS | (is_taking(h) ? DATAPLANE_COMPANY : 0);
+    case RTM_DELADDR:
+        gone_note(&dp->gone, h);
+        return DATAPLANE_ADDRESSES;
     case RTM_NEWNETCONF:
         return DATAPLANE_SETTINGS;
     case RTM_NEWQDISC:
@@ -233,7 +236,9 @@ unsigned link_events_drain(struct dataplane *dp)
 
         if (n < 0 && errno == ENOBUFS) { /* some were lost: look at everything */
             __atomic_store_n(&dp->mtus_unread, true, __ATOMIC_SEQ_CST);
-            what |= LINK_EVENTS | DATAPLANE_PORTS | DATAPLANE_SETTINGS | DATAPLANE_COMPANY;
+            dp->gone.unknown = true;
+            what |= LINK_EVENTS | DATAPLANE_PORTS | DATAPLANE_SETTINGS | DATAPLANE_COMPANY |
+                    DATAPLANE_ADDRESSES;
             continue;
         }
         if (n < 0)

@@ -6,6 +6,7 @@
 
 #include "core/base/own.h"
 #include "dataplane/fast.h"
+#include "dataplane/readdress.h"
 
 #define SETTINGS_MS 3000 /* between two looks at them without events */
 
@@ -210,6 +211,8 @@ static unsigned look(struct dataplane *dp)
         what |= DATAPLANE_PORTS;
     if (company_is_reading(dp))
         what |= DATAPLANE_COMPANY;
+    if (readdress_waits(dp))
+        what |= DATAPLANE_ADDRESSES;
     if (now_ms() - dp->settings_ms >= SETTINGS_MS || settings_wrong(dp))
         what |= DATAPLANE_SETTINGS;
     return what;
@@ -227,6 +230,10 @@ int dataplane_tend(struct dataplane *dataplane, unsigned what, struct dataplane_
         what |= look(dataplane);
     if (what & DATAPLANE_RULES)
         r = tend_rules(dataplane, ret_tended, err);
+    if (what & DATAPLANE_ADDRESSES) {
+        failed = readdress_tend(dataplane, r < 0 ? NULL : err);
+        r = r < 0 ? r : failed;
+    }
     if (what & DATAPLANE_SETTINGS) {
         dataplane->settings_ms = now_ms();
         tend_settings(dataplane, ret_tended);

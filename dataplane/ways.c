@@ -54,7 +54,8 @@ static int read_addresses(struct ways *ways)
         ways->address_count = 0;
         r = dump_run(NETLINK_ROUTE, &request.h, add_address, ways);
     }
-    return r == -EINTR ? 0 : r; /* what comes and goes all the time tells so by events, too */
+    ways->unsure = r == -EINTR;
+    return ways->unsure ? 0 : r; /* what comes and goes all the time tells so by events, too */
 }
 
 int ways_open(struct ways *ways, struct orb_err *err)
@@ -148,6 +149,15 @@ bool ways_has(const struct ways *ways, const char *interface, uint8_t family,
             !strcmp(name_of(ways, a->ifindex), interface))
             return true;
     }
+    return false;
+}
+
+bool ways_own(const struct ways *ways, uint8_t family, const uint8_t address[16])
+{
+    for (unsigned i = 0; i < ways->address_count; i++)
+        if (ways->addresses[i].family == family &&
+            !memcmp(ways->addresses[i].address, address, sizeof(ways->addresses[i].address)))
+            return true;
     return false;
 }
 

@@ -25,6 +25,7 @@ struct ways {
     struct link_list links;
     struct way_address *addresses;
     unsigned address_count;
+    bool unsure; /* addresses changed all the time while they were read: some may be missing */
 };
 
 /* Reads the interfaces and opens a route socket. After a failure nothing is left to close. */
@@ -35,5 +36,7 @@ bool ways_find(struct ways *ways, const struct flow *flow, struct flow_way *ret_
 /* Whether the address is one of that interface. */
 bool ways_has(const struct ways *ways, const char *interface, uint8_t family,
               const uint8_t address[16]);
+/* Whether it is an address of any interface. */
+bool ways_own(const struct ways *ways, uint8_t family, const uint8_t address[16]);
 
 #endif

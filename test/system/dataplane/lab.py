@@ -124,8 +124,8 @@ class Lab:
     def inside(self, name):
         return ["nsenter", f"--net=/run/netns/{name}"]
 
-    def run(self, name, command, check=True):
-        r = subprocess.run(self.inside(name) + command, capture_output=True, text=True)
+    def run(self, name, command, check=True, text=None):
+        r = subprocess.run(self.inside(name) + command, input=text, capture_output=True, text=True)
         if check and r.returncode:
             raise RuntimeError(f"{command}: {r.stdout}{r.stderr}")
         return r.stdout

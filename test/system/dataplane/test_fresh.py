@@ -23,6 +23,7 @@ for name, word in ((L.server, "server"), (OTHER, "other")):
     for host in (V4, V6):
         stream.answer(L, name, host, 5004, word)
         stream.answer(L, name, host, 5005, word)
+lab.sh(f"ip netns exec {L.router} sysctl -qw net.ipv4.conf.all.promote_secondaries=1")
 for name in ("base_reachable_time_ms=500", "delay_first_probe_time=1", "retrans_time_ms=100"):
     lab.sh(f"nsenter --net=/run/netns/{L.router} sysctl -qw net.ipv4.neigh.r1.{name} net.ipv6.neigh.r1.{name}")
 # Each of these comes within two seconds on a quiet machine; what is kept too long is kept for half a minute and more.
@@ -58,6 +59,28 @@ def switch(d, mode, talks):
         took = talk.flows(want)
         lab.check(f"{mode}: a masqueraded conversation to {host} is answered by the new uplink after "
                   f"{took if took is None else round(took, 2)} s", took is not None and took < LONG)
+
+
+def readdress(old, new):
+    """The uplink's addresses change, and 250 others go at once before: the kernel's masquerade, which looks after 16 at a
+    time, forgets nothing then."""
+    others = [f"10.77.0.{i}/32 dev lo" for i in range(250)]
+    address = (f"10.200.2.{old}/24 dev r1", f"fd00:200:2::{old}/64 dev r1")
+    lines = [f"addr add {x}" for x in (*others, address[0].replace(f".{old}/", f".{new}/"), address[1].replace(f"::{old}/", f"::{new}/") + " nodad")]
+    lines += [f"addr del {x}" for x in (*others, *address)]
+    for part in (lines[:len(others) + 2], lines[len(others) + 2:]):
+        L.run(L.router, ["ip", "-batch", "-"], text="\n".join(part) + "\n")
+    route(2)
+
+
+def readdressed(mode, talks):
+    """It is the appliance that does."""
+    for old, new in ((1, 7), (7, 1)):
+        readdress(old, new)
+        for host, talk in talks.items():
+            took = talk.flows(f"server fd00:200:2::{new}" if ":" in host else f"server 10.200.2.{new}")
+            lab.check(f"{mode}: a masqueraded conversation to {host} goes on with the address .{new} after "
+                      f"{took if took is None else round(took, 2)} s", took is not None and took < LONG)
 
 
 def kernel_packets(d):
@@ -139,6 +162,7 @@ for number, mode in enumerate(("off", "tcx", "xdp")):
     talks[V4].assured()
     ping("10.200.3.2", "fd00:200:3::2", "10.200.2.2", "fd00:200:2::2")
     once_in_a_while(d, mode) if mode != "off" else None
+    readdressed(mode, talks)
     switch(d, mode, talks)
     talks[V6].close()
     talks[V4].close()

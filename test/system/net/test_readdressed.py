@@ -15,8 +15,9 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TALKS, RUNNING = (os.path.join(HERE, "../dataplane", name) for name in ("talks.py", "running.py"))
 SERVER, OLD, NEW, LAN = "192.0.2.1", "192.0.2.2", "192.0.2.7", "10.1.0"
 # Says whenever the server sees another source. Told to end by the end of its standard input it asks 20 times more; it
-# ends by itself after a minute without an answer.
-FOLLOW = """import select, socket, sys, time
+# ends by itself after a minute without an answer, or two.
+FOLLOW = """import select, signal, socket, sys, time
+signal.alarm(120)
 s = socket.socket(socket.AF_INET, socket.SOCK_STREAM if sys.argv[1] == "tcp" else socket.SOCK_DGRAM)
 s.settimeout(0.2)
 s.connect((sys.argv[2], 5000))
@@ -59,6 +60,11 @@ class Box(Appliance):
     def serve(self):
         expect(self.child(self.wan, TALKS, "serve", 5000, 5001).stdout.readline() == "ready\n", "the server listens")
 
+    def state(self):
+        """Of the translations, for who looks for the fault."""
+        shown = [run(*self.inside(*words), check=False).stdout for words in (("conntrack", "-L", "-p", "udp"), ("ip", "-4", "addr"))]
+        return "\n".join(shown) + json.dumps(self.call("dataplane@1", "status")["ports"])
+
     def commit(self, mode, address):
         self.ctl("config", "load", "-", "--replace", stdin=json.dumps({
             "interfaces": {"lan0": {"addresses": [f"{LAN}.1/24"], "fast-path": mode},
@@ -84,7 +90,7 @@ def moves(box, mode):
         box.until(15, lambda: hits() > before + 20, "the fast path carries them")
     box.commit(mode, NEW)
     now = follow["udp"].stdout.readline().strip()
-    expect(now == NEW, f"UDP goes on with the new address: {now}")
+    expect(now == NEW, f"UDP goes on with the new address: {now or box.state()}")
     for child in follow.values():
         child.stdin.close()
     said = {p: child.stdout.read().split() for p, child in follow.items()}
@@ -96,7 +102,7 @@ def others(box, mode):
     """The exception: an address of the LAN is not translated; the server's way back does not change here."""
     run("ip", "-n", box.wan, "route", "replace", f"{LAN}.0/24", "via", OLD)
     box.commit(mode, OLD)
-    code = ("import select, socket, sys, time\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.settimeout(10)\n"
+    code = ("import select, signal, socket, sys, time\nsignal.alarm(120)\ns = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\ns.settimeout(10)\n"
             "s.connect((sys.argv[1], 5001))\ni, left = 0, 100\nwhile left:\n    i += 1\n"
             "    left -= bool(select.select([sys.stdin], [], [], 0)[0])\n    s.send(b'x')\n    try:\n"
             "        s.recv(99)\n    except OSError:\n        print('lost', i, flush=True)\n"
