@@ -223,6 +223,18 @@ def resumed(mode, talk, rows):
     talk.until(f"{mode}: what a commit that is taken back ended goes on", flows, names)
 
 
+def ended_all(mode):
+    """What a server still says to a client that is gone would be a connection of the next policy's."""
+    open_ones = "not asked"
+    for _ in range(600):
+        open_ones = "".join(L.run(name, ["ss", "-Htan", "exclude", "listening", "exclude", "time-wait"])
+                            for name in (L.client, L.router, L.server))
+        if not open_ones:
+            return
+        time.sleep(0.1)
+    lab.check(f"{mode}: every TCP connection of it ends: {open_ones}", False)
+
+
 PING = ["ping", "-i", "0.05", "-O", S]
 for mode in ("off", "tcx", "xdp"):
     L.run(L.router, ["nft", "flush", "ruleset"])
@@ -260,8 +272,10 @@ for mode in ("off", "tcx", "xdp"):
     stands(client, f"{mode}: it ends with its zone's interface",
            [n for n, row in ROWS.items() if row[4] == "stays" and not n.startswith("input")])
     client.until(f"{mode}: what has nothing to do with it stays", flows, ["input: another one"])
+    d.apply(before)
     client.close()
     router.close()
+    ended_all(mode)
     d.say("destroy")
     d.kill()
 
