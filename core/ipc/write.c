@@ -69,6 +69,7 @@ static void want_write(struct ipc_peer *peer, bool want)
         return;
     peer->want_write = want;
     peer_poll_start(peer);
+    rest_before_more(peer);
 }
 
 static int backlog_add(struct ipc_peer *peer, const void *data, size_t len)
