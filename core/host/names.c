@@ -26,6 +26,7 @@ struct who {
     char role[16];
     uint64_t at_ms; /* 0: not known yet */
     bool sure;      /* the database said so, and did not fail */
+    bool named;     /* it has a name for the uid */
 };
 
 struct names {
@@ -35,7 +36,7 @@ struct names {
     char *path;
     pthread_mutex_t lock; /* of everything below */
     pthread_cond_t asked;
-    struct who known[KNOWN_MAX]; /* the oldest is given up for a new one */
+    struct who known[KNOWN_MAX]; /* one is given up for a new one */
     struct who question, answer;
     bool has_question, has_answer, closed, group_known, group_set;
     gid_t group;
@@ -75,6 +76,14 @@ static void look_up_group(struct names *names)
     pthread_mutex_unlock(&names->lock);
 }
 
+static bool has_name(const struct who *who)
+{
+    char number[64];
+
+    snprintf(number, sizeof(number), "uid-%u", (unsigned)who->uid);
+    return strcmp(who->name, number) != 0;
+}
+
 static void *on_thread(void *arg)
 {
     struct names *names = arg;
@@ -92,6 +101,7 @@ static void *on_thread(void *arg)
         names->has_question = false;
         pthread_mutex_unlock(&names->lock);
         who.sure = auth_look_up(who.uid, who.gid, who.name, who.role);
+        who.named = has_name(&who);
         pthread_mutex_lock(&names->lock);
         names->answer = who;
         names->has_answer = true;
@@ -130,6 +140,26 @@ static struct who *find(struct names *names, uid_t uid, gid_t gid)
     return NULL;
 }
 
+static unsigned entries_of(const struct names *names, uid_t uid)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < KNOWN_MAX; i++)
+        n += names->known[i].uid == uid;
+    return n;
+}
+
+/* Is a given up before b? One user may come with many numbers (subuid(5)) and many groups: that
+ * makes room among its own, and who has a name stays known. */
+static bool goes_first(const struct names *names, const struct who *a, const struct who *b)
+{
+    unsigned a_count = entries_of(names, a->uid), b_count = entries_of(names, b->uid);
+
+    if (a->named != b->named)
+        return b->named;
+    return a_count != b_count ? a_count > b_count : a->at_ms < b->at_ms;
+}
+
 static struct who *place_for(struct names *names, const struct who *who)
 {
     struct who *to = find(names, who->uid, who->gid);
@@ -141,7 +171,7 @@ static struct who *place_for(struct names *names, const struct who *who)
         return to;
     to = &names->known[0];
     for (unsigned i = 1; i < KNOWN_MAX; i++)
-        if (names->known[i].at_ms < to->at_ms)
+        if (goes_first(names, &names->known[i], to))
             to = &names->known[i];
     return to;
 }

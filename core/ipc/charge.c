@@ -33,7 +33,7 @@ static struct charge *find(struct ipc_peer *provider, const struct principal *wh
             free(c);
             continue;
         }
-        if (c->kind == who->kind && !strcmp(c->name, who->name))
+        if (account_same(c->kind, c->name, who->kind, who->name))
             found = c;
         at = &c->next;
     }

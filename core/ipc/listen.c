@@ -49,91 +49,76 @@ bool listen_may_log(struct broker *broker)
     return broker->listen.told++ < CLIENT_RECORDS;
 }
 
-static unsigned connections_of(const struct broker *broker, const char *user)
+static void refuse(struct broker *broker, int fd, const struct orb_err *err)
+{
+    if (listen_may_log(broker))
+        log_notice(broker->log, "ipc.client-refused", KV("reason", err->text));
+    turn_away(fd, err);
+    close(fd);
+    reserve(broker);
+}
+
+static int make_room(struct broker *broker, const char *user, unsigned limit, struct orb_err *err)
+{
+    struct orb_err why;
+    struct ipc_peer *leaves = account_gives_way(broker, user, limit, &why);
+
+    if (leaves) {
+        peer_throw(leaves, &why);
+        return 0;
+    }
+    return orb_fail(err, why.code, "%s", why.text);
+}
+
+static unsigned waiting_of(const struct broker *broker, uid_t uid)
 {
     unsigned n = 0;
 
-    for (const struct ipc_peer *p = broker->peers; p; p = p->next)
-        n += p->accepted && !p->dead && !strcmp(p->self.name, user);
+    for (unsigned i = 0; i < broker->listen.waiting_count; i++)
+        n += broker->listen.waiting[i].uid == uid;
     return n;
 }
 
-static bool is_idle(const struct ipc_peer *p)
+/* All places to wait are taken: the newest of the uid that has most of them goes. */
+static int make_room_to_wait(struct broker *broker, uid_t uid, struct orb_err *err)
 {
-    return !p->call_count && !p->sub_count;
-}
-
-/* Is a, of a user with so many connections, to go before b? Those that do nothing go first, of them
- * the oldest. */
-static bool goes_first(const struct ipc_peer *a, unsigned a_count, const struct ipc_peer *b,
-                       unsigned b_count)
-{
-    if (!b || a_count != b_count)
-        return !b || a_count > b_count;
-    return is_idle(a) != is_idle(b) ? is_idle(a) : a->self.id < b->self.id;
-}
-
-static struct ipc_peer *oldest_silent(struct broker *broker)
-{
-    struct ipc_peer *oldest = NULL;
-
-    for (struct ipc_peer *p = broker->peers; p; p = p->next)
-        if (p->accepted && !p->greeted && !p->dead && (!oldest || p->self.id < oldest->self.id))
-            oldest = p;
-    return oldest;
-}
-
-/* One of the user who has most connections; where others than administrators want in, of others
- * than administrators. */
-static struct ipc_peer *one_of_most(struct broker *broker, unsigned limit, unsigned *ret_count)
-{
-    struct ipc_peer *most = NULL;
-
-    *ret_count = 0;
-    for (struct ipc_peer *p = broker->peers; p; p = p->next) {
-        unsigned count;
-
-        if (!p->accepted || p->dead || (limit < CLIENTS_MAX && p->self.rank == RANK_CONFIGURE))
-            continue;
-        count = connections_of(broker, p->self.name);
-        if (!goes_first(p, count, most, *ret_count))
-            continue;
-        most = p;
-        *ret_count = count;
-    }
-    return most;
-}
-
-/* All places are taken: of those who connected and never said HELLO the oldest makes room, else one
- * of the user who has most connections and more than the one who comes would have. */
-static int make_room(struct broker *broker, const char *user, unsigned limit, struct orb_err *err)
-{
-    struct ipc_peer *leaves = oldest_silent(broker);
+    unsigned at = 0, most = 0, last = broker->listen.waiting_count - 1;
     struct orb_err why;
-    unsigned count;
+    int fd;
 
-    orb_fail(&why, ORB_E_BUSY, "no HELLO came, and others want in");
-    if (!leaves) {
-        leaves = one_of_most(broker, limit, &count);
-        if (count <= connections_of(broker, user) + 1)
-            return orb_fail(err, ORB_E_BUSY, "%u clients are connected; at most %u%s",
-                            broker->listen.clients, limit,
-                            limit < CLIENTS_MAX ? " for others than administrators" : "");
-        orb_fail(&why, ORB_E_BUSY, "%s has %u connections, and others want in", leaves->self.name,
-                 count);
+    for (unsigned i = 0; i <= last; i++) {
+        unsigned n = waiting_of(broker, broker->listen.waiting[i].uid);
+
+        if (n < most)
+            continue;
+        most = n;
+        at = i;
     }
-    peer_throw(leaves, &why);
+    orb_fail(&why, ORB_E_BUSY,
+             "the user database does not answer, and %u connections wait for it already", last + 1);
+    if (most <= waiting_of(broker, uid) + 1) {
+        *err = why;
+        return why.code;
+    }
+    fd = broker->listen.waiting[at].fd;
+    memmove(&broker->listen.waiting[at], &broker->listen.waiting[at + 1],
+            (last - at) * sizeof(broker->listen.waiting[0]));
+    broker->listen.waiting_count--;
+    refuse(broker, fd, &why);
     return 0;
 }
 
 /* Not known yet who it is: it waits, and holds up nobody. */
-static int let_wait(struct broker *broker, int fd, struct orb_err *err)
+static int let_wait(struct broker *broker, int fd, uid_t uid, struct orb_err *err)
 {
+    int r = 0;
+
     if (broker->listen.waiting_count == LISTEN_WAITING)
-        return orb_fail(err, ORB_E_BUSY,
-                        "the user database does not answer, and %d connections wait for it already",
-                        LISTEN_WAITING);
-    broker->listen.waiting[broker->listen.waiting_count++] = fd;
+        r = make_room_to_wait(broker, uid, err);
+    if (r < 0)
+        return r;
+    broker->listen.waiting[broker->listen.waiting_count].fd = fd;
+    broker->listen.waiting[broker->listen.waiting_count++].uid = uid;
     return 0;
 }
 
@@ -151,7 +136,7 @@ static int add_client(struct broker *broker, int fd, struct orb_err *err)
         return orb_fail(err, -errno, "cannot tell who connected");
     r = broker->listen.identify(broker->listen.arg, who.uid, who.gid, spec.name, spec.role, err);
     if (r)
-        return r < 0 ? r : let_wait(broker, fd, err);
+        return r < 0 ? r : let_wait(broker, fd, who.uid, err);
     if (!role_rank(spec.role))
         return orb_fail(err, ORB_E_DENIED, "user %s has no role here", spec.name);
     /* The last places are for those who can put things right. */
@@ -168,21 +153,13 @@ static int add_client(struct broker *broker, int fd, struct orb_err *err)
     return 0;
 }
 
-static void refuse(struct broker *broker, int fd, const struct orb_err *err)
-{
-    if (listen_may_log(broker))
-        log_notice(broker->log, "ipc.client-refused", KV("reason", err->text));
-    turn_away(fd, err);
-    close(fd);
-    reserve(broker);
-}
-
 void broker_identified(struct broker *broker)
 {
     int waiting[LISTEN_WAITING];
     unsigned count = broker->listen.waiting_count;
 
-    memcpy(waiting, broker->listen.waiting, sizeof(waiting));
+    for (unsigned i = 0; i < count; i++)
+        waiting[i] = broker->listen.waiting[i].fd;
     broker->listen.waiting_count = 0;
     for (unsigned i = 0; i < count; i++) {
         struct orb_err err;
@@ -368,7 +345,7 @@ void listen_close(struct broker *broker)
     if (!broker->listen.keep_file && owns_file(broker))
         unlink(broker->listen.path);
     while (broker->listen.waiting_count)
-        close(broker->listen.waiting[--broker->listen.waiting_count]);
+        close(broker->listen.waiting[--broker->listen.waiting_count].fd);
     loop_watch_drop(&broker->listen.poll, &broker->scope);
     close(broker->listen.fd);
     if (broker->listen.reserve >= 0)

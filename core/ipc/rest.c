@@ -35,7 +35,7 @@ void rest_mark(struct broker *broker)
 
 static bool is_same(const struct principal *who, enum peer_kind kind, const char *name)
 {
-    return who->kind == kind && !strcmp(who->name, name);
+    return account_same(who->kind, who->name, kind, name);
 }
 
 static void read_again(struct ipc_peer *peer)

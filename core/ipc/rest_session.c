@@ -17,7 +17,7 @@ struct held {
 
 static bool same(const struct principal *a, const struct principal *b)
 {
-    return a->kind == b->kind && !strcmp(a->name, b->name);
+    return account_same(a->kind, a->name, b->kind, b->name);
 }
 
 static uint64_t now_of(const struct principal *who)

@@ -38,6 +38,7 @@ enum queue_step {
 #define LINK_MAX_BYTES 262144u
 #define CLIENTS_MAX 128
 #define CLIENTS_FOR_ADMINS 16 /* of them */
+#define CLIENTS_KEPT 4        /* of one user, which no other user takes */
 #define CLIENT_RECORDS 10     /* log records about refused clients a second */
 #define LISTEN_WAITING 32     /* connections that wait for the user database */
 #define IFACES_MAX 1024
@@ -283,7 +284,10 @@ struct broker {
         dev_t dev; /* of its file */
         ino_t ino;
         unsigned clients;
-        int waiting[LISTEN_WAITING]; /* connections of whom it is not known yet who they are */
+        struct {
+            int fd;
+            uid_t uid;
+        } waiting[LISTEN_WAITING]; /* connections of whom it is not known yet who they are */
         unsigned waiting_count;
         unsigned told; /* records since told_ms */
         uint64_t told_ms;
@@ -347,6 +351,17 @@ void peer_complain(struct ipc_peer *peer, const char *event, const struct orb_er
 void peer_free(struct ipc_peer *peer);
 struct ipc_peer *peer_make(struct broker *broker, int fd, const struct peer_spec *spec);
 void broker_maybe_free(struct broker *broker);
+
+/* ---- account.c ---- */
+/* Do both pay for what the other takes? One, or users without a name: one user may have thousands
+ * of such numbers (subuid(5)). */
+bool account_same(enum peer_kind a_kind, const char *a, enum peer_kind b_kind, const char *b);
+/* All places (limit) are taken and a connection of user comes: the one that makes room, and why.
+ * One that never said HELLO, else one of the user who has most connections, more than CLIENTS_KEPT
+ * and more than user would have; for an administrator also one of those CLIENTS_KEPT. NULL: none.
+ */
+struct ipc_peer *account_gives_way(struct broker *broker, const char *user, unsigned limit,
+                                   struct orb_err *err);
 
 /* ---- rest.c ---- */
 void rest_turn(struct broker *broker); /* a turn of the loop begins */

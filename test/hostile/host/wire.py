@@ -33,8 +33,11 @@ class Client:
         self.buf = b""
         self.corr = 0
         if hello:
-            self.s.sendall(frame(HELLO, {"abi": 1, "name": "test"}))
-            self.welcome = self.until(WELCOME)
+            self.greet()
+
+    def greet(self):
+        self.s.sendall(frame(HELLO, {"abi": 1, "name": "test"}))
+        self.welcome = self.until(WELCOME)
 
     def close(self):
         self.s.close()

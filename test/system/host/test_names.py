@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
+here = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(here, "..", "..", "lib"), os.path.join(here, "..", "..", "hostile", "host")]
 from appliance import Appliance, Tap, expect, need_root  # noqa: E402
+from wire import Client  # noqa: E402
 
 need_root()
 build, library = sys.argv[1:3]
@@ -78,6 +80,36 @@ def is_known(box):
     held(box, False)
 
 
+def greets_as(box, uid, gid):
+    """A whole greeting by one of that number, who is in the group of the socket."""
+    os.setgroups([4321])
+    os.setegid(gid)
+    os.seteuid(uid)
+    try:
+        client = Client(f"{box.dir}/run/control.sock", hello=False)
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups([])
+    client.greet()
+    client.close()
+
+
+def stays_known(box):
+    """One user with many numbers (subuid(5)) and many groups makes no other one wait."""
+    client = ada(box, "show", "services")
+    client.communicate(timeout=60)
+    for n in range(70):
+        greets_as(box, 100000 + n, 100000)
+    for n in range(70):
+        greets_as(box, 100000, 100000 + n)
+    held(box, True)
+    client = ada(box, "show", "services")
+    _, err = client.communicate(timeout=60)
+    held(box, False)
+    expect(client.returncode == 0, f"ada was known a moment ago, and waits: {err}")
+
+
 def ends(box):
     """Somebody still waits: the daemon ends all the same."""
     box.kill(signal.SIGTERM)
@@ -107,5 +139,6 @@ with Box(build, "names") as box:
     tap.test("a start does not wait for the user database, and nor does root", starts, box)
     tap.test("a user waits for his name, the verdict says so, everything else goes on", waits, box)
     tap.test("a name that is known is not asked for again", is_known, box)
+    tap.test("many numbers of one user push no name out", stays_known, box)
     tap.test("the daemon ends while somebody still waits", ends, box)
 tap.end()

@@ -268,17 +268,23 @@ TEST(a_session_acts_with_its_users_role_and_ends)
 }
 
 enum { OFFICE_CLOSED = 1, OFFICE_OF_ADMINS, OFFICE_ASKS, OFFICE_OF_OTHERS };
+enum { OFFICE_OF_NUMBERS = -1000, OFFICE_OF_CROWD = 1000 }; /* and on: one user each */
 
 static int identify(void *arg, uid_t uid, gid_t gid, char name[64], char role[16],
                     struct orb_err *err)
 {
+    if (*(int *)arg == OFFICE_ASKS)
+        return 1;
     if (uid != getuid())
         return orb_fail(err, ORB_E_DENIED, "uid %u is not known", uid);
     if (*(int *)arg == OFFICE_CLOSED)
         return orb_fail(err, ORB_E_DENIED, "the office is closed");
-    if (*(int *)arg == OFFICE_ASKS)
-        return 1;
-    snprintf(name, 64, *(int *)arg == OFFICE_OF_OTHERS ? "other" : "me");
+    if (*(int *)arg >= OFFICE_OF_CROWD)
+        snprintf(name, 64, "crowd-%d", *(int *)arg);
+    else if (*(int *)arg <= OFFICE_OF_NUMBERS)
+        snprintf(name, 64, "uid-%d", -*(int *)arg);
+    else
+        snprintf(name, 64, *(int *)arg == OFFICE_OF_OTHERS ? "other" : "me");
     snprintf(role, 16, *(int *)arg == OFFICE_OF_ADMINS ? "admin" : "operator");
     return 0;
 }
@@ -454,6 +460,99 @@ TEST(a_user_with_many_connections_keeps_no_other_user_out)
     office = 0;
     connect_to(&world, &late, path);
     wire_expect_err(&late, 0, "busy", "at most 112 for others");
+    world_fini(&world);
+    rmdir(dir);
+}
+
+TEST(many_users_together_take_no_connection_of_one)
+{
+    char dir[] = "/tmp/orbt-ipc-XXXXXX";
+    struct world world;
+    struct wire mine[4], crowd[120];
+    AUTO(got) struct got got = {0};
+    AUTO_FREE char *path = NULL;
+    struct orb_err err;
+    int office = 0;
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    path = xasprintf("%s/control.sock", dir);
+    world_init(&world);
+    ck_assert_int_eq(broker_listen(world.broker, path, -1, identify, &office, &err), 0);
+    for (int i = 0; i < 4; i++)
+        greet(&world, &mine[i], path);
+    for (int i = 0; i < 120; i++) {
+        office = OFFICE_OF_CROWD + i;
+        if (i < 108)
+            greet(&world, &crowd[i], path);
+        else
+            connect_to(&world, &crowd[i], path);
+    }
+    wire_expect_err(&crowd[108], 0, "busy", "112 clients are connected");
+    for (int i = 0; i < 4; i++) {
+        wire_put(&mine[i], (struct frame){.type = FRAME_REQ, .corr = 7},
+                 "{\"to\":\"none@1\",\"method\":\"x\"}", NULL);
+        wire_expect_err(&mine[i], 7, "not-found", "");
+    }
+    world_fini(&world);
+    rmdir(dir);
+}
+
+/* A user with numbers of subuid(5) has one account for all of them. */
+TEST(users_without_a_name_are_one)
+{
+    char dir[] = "/tmp/orbt-ipc-XXXXXX";
+    struct world world;
+    struct wire mine[4], numbers[112];
+    AUTO(got) struct got got = {0};
+    AUTO_FREE char *path = NULL;
+    struct orb_err err;
+    int office = 0;
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    path = xasprintf("%s/control.sock", dir);
+    world_init(&world);
+    ck_assert_int_eq(broker_listen(world.broker, path, -1, identify, &office, &err), 0);
+    for (int i = 0; i < 112; i++) {
+        office = OFFICE_OF_NUMBERS - i;
+        greet(&world, &numbers[i], path);
+    }
+    office = 0;
+    for (int i = 0; i < 4; i++) {
+        greet(&world, &mine[i], path);
+        wire_expect_err(&numbers[i], 0, "busy", "connections, and others want in");
+    }
+    world_fini(&world);
+    rmdir(dir);
+}
+
+TEST(who_waits_for_a_name_often_leaves_room_for_others)
+{
+    char dir[] = "/tmp/orbt-ipc-XXXXXX";
+    struct world world;
+    struct wire many[32], other;
+    AUTO(got) struct got got = {0};
+    AUTO_FREE char *path = NULL;
+    struct orb_err err;
+    int office = OFFICE_ASKS;
+    char byte;
+
+    if (getuid() != 0)
+        return; /* it cannot be somebody else */
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    ck_assert_int_eq(chmod(dir, 0755), 0);
+    path = xasprintf("%s/control.sock", dir);
+    world_init(&world);
+    ck_assert_int_eq(broker_listen(world.broker, path, -1, identify, &office, &err), 0);
+    ck_assert_int_eq(chmod(path, 0666), 0);
+    for (int i = 0; i < 32; i++)
+        connect_to(&world, &many[i], path);
+    world_turns(&world, 5);
+    ck_assert_int_eq(seteuid(12345), 0); /* SO_PEERCRED has the effective one */
+    connect_to(&world, &other, path);
+    ck_assert_int_eq(seteuid(0), 0);
+    wire_expect_err(&many[31], 0, "busy", "connections wait for it already");
+    world_turns(&world, 5);
+    ck_assert_int_eq(recv(other.fd, &byte, 1, MSG_DONTWAIT), -1); /* it waits */
     world_fini(&world);
     rmdir(dir);
 }

@@ -1,0 +1,87 @@
+/* Who pays for what, and which client gives way when all places are taken. A user does not lose the
+ * connections it works with because many others come: up to CLIENTS_KEPT of each stay. */
+#include <string.h>
+
+#include "core/ipc/room.h"
+
+/* The user database has no name for it. */
+static bool is_nameless(enum peer_kind kind, const char *name)
+{
+    return kind == PEER_USER && !strncmp(name, "uid-", 4) && name[4] &&
+           strspn(name + 4, "0123456789") == strlen(name + 4);
+}
+
+bool account_same(enum peer_kind a_kind, const char *a, enum peer_kind b_kind, const char *b)
+{
+    return a_kind == b_kind &&
+           (!strcmp(a, b) || (is_nameless(a_kind, a) && is_nameless(b_kind, b)));
+}
+
+static unsigned connections_of(const struct broker *broker, const char *user)
+{
+    unsigned n = 0;
+
+    for (const struct ipc_peer *p = broker->peers; p; p = p->next)
+        n += p->accepted && !p->dead && account_same(PEER_USER, p->self.name, PEER_USER, user);
+    return n;
+}
+
+static bool is_idle(const struct ipc_peer *p)
+{
+    return !p->call_count && !p->sub_count;
+}
+
+/* Is a, of a user with so many connections, to go before b? Those that do nothing go first, of them
+ * the oldest. */
+static bool goes_first(const struct ipc_peer *a, unsigned a_count, const struct ipc_peer *b,
+                       unsigned b_count)
+{
+    if (!b || a_count != b_count)
+        return !b || a_count > b_count;
+    return is_idle(a) != is_idle(b) ? is_idle(a) : a->self.id < b->self.id;
+}
+
+/* One of the user who has most connections, of those that are silent: never said HELLO. */
+static struct ipc_peer *one_of_most(struct broker *broker, bool silent, bool admins,
+                                    unsigned *ret_count)
+{
+    struct ipc_peer *most = NULL;
+
+    *ret_count = 0;
+    for (struct ipc_peer *p = broker->peers; p; p = p->next) {
+        unsigned count;
+
+        if (!p->accepted || p->dead || (silent && p->greeted) ||
+            (!admins && p->self.rank == RANK_CONFIGURE))
+            continue;
+        count = connections_of(broker, p->self.name);
+        if (!goes_first(p, count, most, *ret_count))
+            continue;
+        most = p;
+        *ret_count = count;
+    }
+    return most;
+}
+
+struct ipc_peer *account_gives_way(struct broker *broker, const char *user, unsigned limit,
+                                   struct orb_err *err)
+{
+    unsigned count, kept = connections_of(broker, user) + 1;
+    struct ipc_peer *leaves = one_of_most(broker, true, true, &count);
+
+    if (leaves) {
+        orb_fail(err, ORB_E_BUSY, "no HELLO came, and others want in");
+        return leaves;
+    }
+    leaves = one_of_most(broker, false, limit == CLIENTS_MAX, &count);
+    if (limit < CLIENTS_MAX && kept < CLIENTS_KEPT)
+        kept = CLIENTS_KEPT;
+    if (count <= kept) {
+        orb_fail(err, ORB_E_BUSY, "%u clients are connected; at most %u%s", broker->listen.clients,
+                 limit, limit < CLIENTS_MAX ? " for others than administrators" : "");
+        return NULL;
+    }
+    orb_fail(err, ORB_E_BUSY, "%s has %u connections, and others want in", leaves->self.name,
+             count);
+    return leaves;
+}
