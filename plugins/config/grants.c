@@ -193,6 +193,23 @@ static json_t *show_parts(const struct engine *engine, char *const *secrets, jso
     return copy;
 }
 
+/* Objects in the place of the masks that stand above rest: a granted secret may be inside one. */
+static json_t *open_above(json_t *shown, const json_t *clear, const char *rest)
+{
+    if (*rest && json_is_string(shown) && json_is_object(clear)) {
+        json_decref(shown);
+        shown = json_object();
+    }
+    for (size_t n = *rest ? 1 + strcspn(rest + 1, "/") : 0; n && rest[n];
+         n += 1 + strcspn(rest + n + 1, "/")) {
+        AUTO_FREE char *at = xstrndup(rest, n);
+
+        if (json_is_string(tree_get(shown, at)) && json_is_object(tree_get(clear, at)))
+            tree_set(shown, at, json_object(), NULL);
+    }
+    return shown;
+}
+
 json_t *grants_show(const struct engine *engine, char *const *secrets, const char *path,
                     json_t *value)
 {
@@ -214,7 +231,7 @@ json_t *grants_show(const struct engine *engine, char *const *secrets, const cha
         const char *rest = *secrets + strlen(path);
         json_t *below;
 
-        if (!path_under(*secrets, path) || !(below = tree_get(clear, rest)))
+        if (!path_under(*secrets, path))
             continue;
         if (!own) { /* what masking left alone is shared with the running tree */
             json_t *copy = json_deep_copy(shown);
@@ -223,7 +240,10 @@ json_t *grants_show(const struct engine *engine, char *const *secrets, const cha
             shown = copy;
             own = true;
         }
-        tree_set(shown, rest, json_deep_copy(below), NULL);
+        shown = open_above(shown, clear, rest);
+        below = tree_get(clear, rest);
+        if (below)
+            tree_set(shown, rest, json_deep_copy(below), NULL);
     }
     return shown;
 }
@@ -232,6 +252,9 @@ char *grants_path(const struct engine *engine, char *const *secrets, const char 
 {
     if (covered(secrets, path) || (secrets && !parts_of(&engine->parts, path, NULL)))
         return xstrdup(path); /* shown in clear, by grants_show */
+    for (char *const *secret = secrets; secret && *secret; secret++)
+        if (path_under(*secret, path))
+            return xstrdup(path); /* on the way to one that is */
     return xstrndup(path, parts_shows(&engine->parts, path));
 }
 

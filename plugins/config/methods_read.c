@@ -30,6 +30,7 @@ int read_view(const struct ask *ask, const char *path, json_t **ret_value, uint6
     AUTO(overlay) struct overlay none = {0};
     const struct overlay *over = &none;
     AUTO(paths) char **secrets = NULL;
+    AUTO_FREE char *seen = NULL;
     int r;
 
     /* A person may look at what is held back; nothing may go by it. */
@@ -51,7 +52,9 @@ int read_view(const struct ask *ask, const char *path, json_t **ret_value, uint6
         over = &old;
     }
     secrets = caller_secrets(ask->caller);
-    *ret_value = grants_show(e, secrets, path, overlay_get(over, e->store.running, path));
+    seen =
+        grants_path(e, secrets, path); /* whether there is something inside a secret is one, too */
+    *ret_value = grants_show(e, secrets, path, overlay_get(over, e->store.running, seen));
     *ret_revision = revision;
     if (!*ret_value && *path && !parts_schema(&e->parts, path, err))
         return err->code; /* not "not configured" but a name nobody knows */

@@ -169,9 +169,10 @@ static json_t *slice_of_tree(const struct engine *engine, const struct subscribe
 
     for (size_t i = 0; i < s->path_count; i++) {
         const char *path = !strcmp(s->paths[i], "/") ? "" : s->paths[i];
-        AUTO(json_t) json_t *value = tree_get(running, path);
+        AUTO_FREE char *seen = grants_path(engine, s->secrets, path);
+        AUTO(json_t)
+        json_t *value = grants_show(engine, s->secrets, path, json_incref(tree_get(running, seen)));
 
-        value = grants_show(engine, s->secrets, path, json_incref(value));
         if (!value)
             continue;
         if (!*path)

@@ -167,6 +167,38 @@ TEST(secrets_are_seen_below_config_secret_only)
     }
 }
 
+TEST(a_secret_inside_a_secret_object_is_seen_by_who_was_granted_that_one)
+{
+    struct fake_service *s;
+    struct fake f;
+
+    fake_new(&f);
+    fake_set(&f, "/system", "{\"hostname\":\"box\",\"vault\":{\"beside\":\"geheim-1\"}}");
+    fake_commit(&f);
+    s = fake_service(&f, "system", "/system");
+    snprintf(s->secret, sizeof(s->secret), "config.secret:/system/vault/key");
+    fake_attach(&f, s);
+    ck_assert_ptr_nonnull(strstr(buf_str(&f.text), "\\\"vault\\\":{}"));
+    fake_set(&f, "/system/vault/key", "\"geheim-2\"");
+    fake_set(&f, "/system/vault/beside", "\"geheim-3\"");
+    fake_commit(&f);
+    ck_assert_ptr_nonnull(strstr(buf_str(&f.sent), "/system/vault/key"));
+    ck_assert_ptr_nonnull(strstr(buf_str(&f.sent), "geheim-2"));
+    ck_assert_ptr_null(strstr(buf_str(&f.sent), "geheim-3"));
+    ck_assert_ptr_null(strstr(buf_str(&f.sent), "beside"));
+    fake_attach(&f, s);
+    ck_assert_ptr_nonnull(strstr(buf_str(&f.text), "\\\"vault\\\":{\\\"key\\\":\\\"geheim-2\\\"}"));
+    fake_set(&f, "/system/vault", "{\"key\":\"geheim-2\",\"beside\":\"geheim-4\"}");
+    buf_clear(&f.trace);
+    fake_commit(&f); /* of nothing it sees */
+    ck_assert_str_eq(buf_str(&f.trace), "");
+    fake_set(&f, "/system/vault", "{\"key\":\"geheim-5\",\"beside\":\"geheim-6\"}");
+    fake_commit(&f);
+    ck_assert_ptr_nonnull(strstr(buf_str(&f.sent), "geheim-5"));
+    ck_assert_ptr_null(strstr(buf_str(&f.sent), "geheim-6"));
+    fake_free(&f);
+}
+
 /* Old and new secrets, in plans and in refusals, but not what only looks a little like one. */
 TEST(people_read_no_secret_in_what_a_service_says)
 {

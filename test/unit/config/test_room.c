@@ -129,6 +129,36 @@ TEST(names_inside_a_secret_are_not_shown)
     fake_free(&f);
 }
 
+/* One answer for a name that is there and one that is not, for people and for services. */
+TEST(nothing_tells_whether_a_name_inside_a_secret_exists)
+{
+    static const char *const there[] = {"/system/vault/hidden-1", "/system/vault/nothing",
+                                        "/system/password/deeper"};
+    struct fake_service *s;
+    struct fake f;
+
+    fake_new(&f);
+    fake_set(&f, "/system",
+             "{\"hostname\":\"box\",\"password\":\"geheim-1\",\"vault\":{\"hidden-1\":\"a\"}}");
+    fake_commit(&f);
+    for (size_t i = 0; i < ARRAY_LEN(there); i++) {
+        const char *value;
+
+        ck_assert_int_eq(fake_ask(&f, "bob", 2, "get", "{\"path\":\"%s\"}", there[i]), 0);
+        value = json_string_value(json_object_get(f.reply, "value"));
+        ck_assert_msg(value && !strcmp(value, "********"), "%s: %s", there[i], buf_str(&f.text));
+        ck_assert_int_eq(
+            fake_ask(&f, "bob", 2, "get-part", "{\"offset\":0,\"path\":\"%s\"}", there[i]), 0);
+        ck_assert_ptr_nonnull(strstr(buf_str(&f.text), "********"));
+    }
+    for (size_t i = 0; i < 2; i++) {
+        s = fake_service(&f, i ? "firewall" : "system", there[i]);
+        ck_assert_ptr_nonnull(s);
+        ck_assert_msg(strstr(buf_str(&f.text), "********"), "%s: %s", there[i], buf_str(&f.text));
+    }
+    fake_free(&f);
+}
+
 TEST(conflicts_inside_a_secret_name_the_secret_only)
 {
     struct fake f;
