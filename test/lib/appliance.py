@@ -168,10 +168,16 @@ class Appliance:
                 value = condition()
                 if value:
                     return value
-            except (Failed, OSError, ValueError, KeyError, StopIteration) as e:
+            except (Failed, OSError, ValueError, LookupError, StopIteration) as e:
                 last = e
             time.sleep(0.02)
         raise Failed(f"not within {seconds} s: {what}{f' ({last})' if last else ''}")
+
+    def read_only_state(self):
+        """The file system that DIR/state is the root of becomes read-only, once no process writes there any more:
+        workers of a killed daemon end a moment after it."""
+        self.until(10, lambda: run("mount", "-o", "remount,ro", f"{self.dir}/state", check=False).returncode == 0,
+                   "the state directory can be made read-only")
 
     def log_text(self):
         return open(f"{self.dir}/log", errors="replace").read()

@@ -184,9 +184,7 @@ def read_only():
         try:
             box.begin()
             box.kill()
-            # Workers of the killed daemon end a moment after it, and with them who may write.
-            box.until(10, lambda: run("mount", "-o", "remount,ro", f"{box.dir}/state", check=False).returncode == 0,
-                      "nobody writes any more")
+            box.read_only_state()
             box.begin_again()
             expect(box.history()[0]["revision"] == 3, f"{box.history()[0]}")
             box.until(5, lambda: "Read-only file system" in box.degraded(), "config says why it refuses")

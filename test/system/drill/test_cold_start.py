@@ -61,7 +61,7 @@ def fill(box):
 
 
 def read_only(box):
-    run("mount", "-o", "remount,ro", f"{box.dir}/state")
+    box.read_only_state()
 
 
 def half_tokens(box):

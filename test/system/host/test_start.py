@@ -134,7 +134,7 @@ def read_only():
         try:
             box.start()
             box.kill(signal.SIGTERM)
-            run("mount", "-o", "remount,ro", f"{box.dir}/state")
+            box.read_only_state()
             box.start(wait=False)
             box.until(20, lambda: box.json("show", "boot")["phase"] == "operational", "operational")
             expect("Read-only file system" in box.log_text(), "nobody says so")

@@ -89,7 +89,7 @@ def read_only(box):
     box.kill(signal.SIGTERM)
     os.unlink(f"{box.dir}/state/uids")
     add(box, "aab-second")
-    run("mount", "-o", "remount,ro", f"{box.dir}/state")
+    box.read_only_state()
     try:
         box.start()
         now = picture(box)
