@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Faults put into a copy of the sources, one after the other; the laboratory must find each by itself.
 
-    plants.py SOURCE BUILD [--seconds S] [--seed N] [NAME...]
+    plants.py SOURCE BUILD [--seconds S] [--seed N] [--shorten] [NAME...]
 
-SOURCE is copied to BUILD/plants-network and compiled there, so nothing that works is touched. Each fault has a random
-seed of its own to begin with, printed; --seed repeats one."""
+SOURCE is copied to BUILD/plants-network and compiled there, so nothing that works is touched; of the copy only what the
+laboratory runs is compiled, and for each fault what it is in. Each fault has a random seed of its own to begin with,
+printed; --seed repeats one. --shorten: the script that found it is made as short as it gets, which takes minutes."""
 import argparse
 import filecmp
 import os
@@ -74,16 +75,16 @@ def quietly(*command):
         sys.exit(f"plants: {' '.join(command)}:\n{done.stdout[-3000:]}")
 
 
-def tried(copy, seconds, seed):
+def tried(copy, seconds, seed, shorten):
     """(found, what was said)."""
     done = subprocess.run([sys.executable, f"{copy}/test/system/network/test_network.py", f"{copy}/build", "--seconds", str(seconds),
-                           "--seed", str(seed)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    return "the script (" in done.stdout, done.stdout
+                           "--seed", str(seed), *([] if shorten else ["--long"])], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return bool(re.search(r"^# Failed: (step \d+|\w+ at the end)", done.stdout, re.M)), done.stdout
 
 
 def said(text):
-    """The line that says how short the script became, and its steps."""
-    how = re.search(r"the script \((.*?);", text)
+    """The seed, and how short its script became or where it differs."""
+    how = re.search(r"the script \((.*?);", text) or re.search(r"(step \d+ .{,100}|\w+ at the end)", text)
     seed = re.search(r"^not ok \d+ - (.*)", text, re.M)
     return f"{seed[1] if seed else '?'}: {how[1] if how else 'it does not run'}"
 
@@ -94,6 +95,7 @@ def main():
     p.add_argument("build")
     p.add_argument("--seconds", type=float, default=300)
     p.add_argument("--seed", type=int)
+    p.add_argument("--shorten", action="store_true")
     p.add_argument("names", nargs="*")
     a = p.parse_intermixed_args()
     unknown = [n for n in a.names if n not in PLANTS]
@@ -116,9 +118,9 @@ def main():
         try:
             with open(path, "w") as f:
                 f.write(planted)
-            quietly("ninja", "-C", f"{copy}/build")
+            quietly("ninja", "-j2", "-C", f"{copy}/build", "network-needs")
             begun, seed = time.monotonic(), a.seed if a.seed is not None else int(time.time())
-            found, what = tried(copy, a.seconds, seed)
+            found, what = tried(copy, a.seconds, seed, a.shorten)
         finally:
             with open(path, "w") as f:
                 f.write(text)

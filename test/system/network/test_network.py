@@ -48,13 +48,13 @@ def scripted(worlds, file):
         raise Failed(text or "the first configuration is refused")
 
 
-def one(build, modes, worlds, steps, history):
+def one(build, modes, worlds, steps, history, short):
     text, _ = play(worlds, steps)
     if not text:
         return
     again, needed = fails(build, modes, steps)
     if again:
-        raise Failed(report(build, modes, steps, again, needed))
+        raise Failed(report(build, modes, steps, again, needed) if short else again)
     print(f"# not seen again in new worlds (before it ran {history}): {text}".replace("\n", "\n# "), flush=True)
 
 
@@ -66,6 +66,7 @@ def main():
     p.add_argument("--script", nargs="+", help="instead of random ones")
     p.add_argument("--count", type=int, default=10**9)
     p.add_argument("--keep-going", action="store_true")
+    p.add_argument("--long", action="store_true", help="what differs is not made shorter")
     p.add_argument("--modes", default="off,tcx,xdp")
     a = p.parse_args()
     need_root("bpf", "bpffs")
@@ -85,7 +86,7 @@ def main():
         with Worlds(a.build, modes, 0.004) as worlds:
             while more() and len(history) < FRESH and not any(w.learned for w in worlds.all):
                 steps = generate(seed)
-                tap.test(f"seed {seed}", one, a.build, modes, worlds, steps, list(history))
+                tap.test(f"seed {seed}", one, a.build, modes, worlds, steps, list(history), not a.long)
                 commits[0] += sum(s[0] == "config" for s in steps)
                 history.append(seed)
                 seed, ran = seed + 1, ran + 1
