@@ -2,8 +2,8 @@
  * filters, IPsec. The fast path leaves to the kernel what they may be about.
  *
  * company.c gathers and publishes · company_nft.c nftables · company_legacy.c iptables before it ·
- * company_tc.c queueing disciplines and filters · company_bpf.c programs · company_watch.c events ·
- * company_poll.c what has none. */
+ * company_tc.c queueing disciplines and filters · company_filter.c, company_program.c what these
+ * read · company_bpf.c programs · company_watch.c events · company_poll.c what has none. */
 #ifndef DATAPLANE_COMPANY_H
 #define DATAPLANE_COMPANY_H
 
@@ -14,6 +14,7 @@
 struct dataplane;
 struct link_info;
 struct link_list;
+struct nlattr;
 struct buf;
 
 #define COMPANY_TEXT 160
@@ -78,6 +79,13 @@ void company_read_legacy(struct company *company);
 void company_mix_legacy(uint64_t *state);
 /* clsact: one of the filters is ours. */
 int company_read_tc(struct company *company, bool clsact);
+#define COMPANY_FILTER_NAME 32
+/* Whether a filter on the way out may read more than tcx gives it: the packet's connection or
+ * route. options: TCA_OPTIONS, NULL: there are none. ret_who: its kind, or that of its action. */
+bool company_filter_asks(const char *kind, const struct nlattr *options,
+                         char ret_who[COMPANY_FILTER_NAME]);
+/* The same of a program, by its number. */
+bool company_program_asks(uint32_t id);
 /* Programs of others at tcx of our ports. */
 void company_read_tcx(const struct dataplane *dp, struct company *company);
 /* Programs of others at netfilter's hooks for forwarded packets. */

@@ -40,8 +40,9 @@ struct netfilter_info {
 
 /* ---- tcx ---- */
 
-/* Programs at a hook of an interface that are not `own`. */
-static unsigned others(uint32_t ifindex, uint32_t hook, uint32_t own)
+/* Programs at a hook of an interface that are not `own`; PROGRAMS_SHOWN: these or more. */
+static unsigned others(uint32_t ifindex, uint32_t hook, uint32_t own,
+                       uint32_t ret_ids[PROGRAMS_SHOWN])
 {
     uint32_t ids[PROGRAMS_SHOWN] = {0};
     LIBBPF_OPTS(bpf_prog_query_opts, options, .prog_ids = ids, .prog_cnt = PROGRAMS_SHOWN);
@@ -51,7 +52,8 @@ static unsigned others(uint32_t ifindex, uint32_t hook, uint32_t own)
     if (r == -ENOSPC)
         return PROGRAMS_SHOWN;
     for (unsigned i = 0; !r && i < options.prog_cnt && i < PROGRAMS_SHOWN; i++)
-        count += ids[i] != own;
+        if (ids[i] != own)
+            ret_ids[count++] = ids[i];
     return count;
 }
 
@@ -65,23 +67,37 @@ static uint32_t own_program(const struct dataplane *dp)
     return fd <= 0 || bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
 }
 
+static void read_egress(struct company *company, uint32_t ifindex, uint32_t own)
+{
+    uint32_t ids[PROGRAMS_SHOWN] = {0};
+    unsigned count = others(ifindex, ATTACH_TCX_EGRESS, own, ids);
+    bool asks = count == PROGRAMS_SHOWN;
+
+    for (unsigned i = 0; !asks && i < count; i++)
+        asks = company_program_asks(ids[i]);
+    if (asks)
+        company_place(company, COMPANY_BPF, NULL, ifindex,
+                      "a program at tcx egress that may read a packet's route")
+            ->out = true;
+    else if (count)
+        company_place(company, COMPANY_BPF, NULL, ifindex, "another program at tcx egress")
+            ->shaped = true;
+}
+
 void company_read_tcx(const struct dataplane *dp, struct company *company)
 {
-    uint32_t own = own_program(dp);
+    uint32_t own = own_program(dp), ids[PROGRAMS_SHOWN];
 
     for (unsigned i = 0; !dp->clsact && i < dp->ports.count; i++) {
         const struct port *port = &dp->ports.items[i];
 
         if (!port->ifindex)
             continue;
-        if (others(port->ifindex, ATTACH_TCX_INGRESS, own))
+        if (others(port->ifindex, ATTACH_TCX_INGRESS, own, ids))
             company_place(company, COMPANY_BPF, NULL, port->ifindex,
                           "another program at tcx ingress")
                 ->in = true;
-        if (others(port->ifindex, ATTACH_TCX_EGRESS, own))
-            company_place(company, COMPANY_BPF, NULL, port->ifindex,
-                          "another program at tcx egress")
-                ->shaped = true;
+        read_egress(company, port->ifindex, own);
     }
 }
 
@@ -91,11 +107,14 @@ void company_mix_tcx(const struct dataplane *dp, const uint32_t *ports, unsigned
     if (!programs->own)
         programs->own = own_program(dp);
     for (unsigned i = 0; !dp->clsact && i < count; i++) {
-        uint32_t found[] = {ports[i], others(ports[i], ATTACH_TCX_INGRESS, programs->own),
-                            others(ports[i], ATTACH_TCX_EGRESS, programs->own)};
+        uint32_t in[PROGRAMS_SHOWN] = {0}, out[PROGRAMS_SHOWN] = {0};
+        uint32_t found[] = {ports[i], others(ports[i], ATTACH_TCX_INGRESS, programs->own, in),
+                            others(ports[i], ATTACH_TCX_EGRESS, programs->own, out)};
 
-        if (found[1] || found[2])
-            digest_mix(state, found, sizeof(found));
+        if (!found[1] && !found[2])
+            continue;
+        digest_mix(state, found, sizeof(found));
+        digest_mix(state, out, sizeof(out)); /* what they ask for matters, too */
     }
 }
 

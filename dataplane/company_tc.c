@@ -1,9 +1,11 @@
 /* Queueing disciplines and filters. What XDP sends passes neither the discipline nor the filters of
- * the way out; what tcx sends passes both, so a port that has some of somebody's choice sends by
- * tcx. Filters at ingress stand beside our program or behind it, and are never asked about what it
- * sends: there the kernel decides. */
+ * the way out; what tcx sends passes both, so a port that has some sends by tcx. Filters there that
+ * may read what tcx does not give them (company_filter.c) leave the port to the kernel. Filters at
+ * ingress stand beside our program or behind it, and are never asked about what it sends: there the
+ * kernel decides. */
 #include <errno.h>
 #include <linux/pkt_sched.h>
+#include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
@@ -16,16 +18,22 @@
 #include "dataplane/fast.h"
 
 #define BLOCK "a shared block of tc filters"
+#define ASKS "a tc filter that may read connection or route: "
+#define CLASSES 1024 /* of one interface, whose filters are looked at */
 
 #ifndef TCA_INGRESS_BLOCK
 #define TCA_INGRESS_BLOCK 13
 #define TCA_EGRESS_BLOCK 14
 #endif
 
-/* An interface with clsact or ingress. */
+enum where { AT_CLSACT, AT_INGRESS, AT_DISCIPLINE };
+
+/* A queueing discipline that may have filters. */
 struct filtered {
     uint32_t ifindex;
-    bool egress; /* clsact has filters there, too */
+    uint32_t handle; /* AT_DISCIPLINE */
+    enum where where;
+    bool classes; /* … these may have some, too */
 };
 
 struct reading {
@@ -73,26 +81,30 @@ static bool on_discipline(void *arg, const struct nlmsghdr *h)
         else if (a->rta_type == TCA_EGRESS_BLOCK && RTA_PAYLOAD(a) >= 4)
             memcpy(&out_block, RTA_DATA(a), 4);
     }
-    if (!filtered.ifindex || is_default(kind))
+    if (!filtered.ifindex)
         return true;
-    filtered.egress = !strcmp(kind, "clsact");
-    if (!filtered.egress && strcmp(kind, "ingress") != 0) {
+    filtered.where = !strcmp(kind, "clsact")    ? AT_CLSACT
+                     : !strcmp(kind, "ingress") ? AT_INGRESS
+                                                : AT_DISCIPLINE;
+    filtered.handle = message->tcm_handle;
+    filtered.classes = !is_default(kind);
+    if (filtered.where == AT_DISCIPLINE && filtered.classes)
         place(reading->company, COMPANY_QDISC, filtered.ifindex, "queueing discipline ", kind)
             ->shaped = true;
-        return true;
-    }
     if (in_block)
         place(reading->company, COMPANY_TC, filtered.ifindex, BLOCK, "")->in = true;
-    if (out_block)
-        place(reading->company, COMPANY_TC, filtered.ifindex, BLOCK, "")->shaped = true;
-    buf_add(&reading->filtered, &filtered, sizeof(filtered));
+    if (out_block) /* its filters are not looked at */
+        place(reading->company, COMPANY_TC, filtered.ifindex, BLOCK, "")->out = true;
+    if (filtered.where != AT_DISCIPLINE || filtered.handle)
+        buf_add(&reading->filtered, &filtered, sizeof(filtered));
     return true;
 }
 
 struct filters {
-    bool own; /* one may be ours */
-    bool found;
-    char kind[32];
+    bool own;    /* one may be ours */
+    bool egress; /* what they read matters */
+    bool found, asks;
+    char name[COMPANY_FILTER_NAME]; /* of one that was found, or of what asks */
 };
 
 static bool on_filter(void *arg, const struct nlmsghdr *h)
@@ -100,6 +112,8 @@ static bool on_filter(void *arg, const struct nlmsghdr *h)
     struct filters *filters = arg;
     const struct tcmsg *message = NLMSG_DATA(h);
     int len = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*message));
+    const struct nlattr *options = NULL;
+    char kind[COMPANY_FILTER_NAME] = "";
 
     if (h->nlmsg_type != RTM_NEWTFILTER || len < 0)
         return true;
@@ -108,11 +122,17 @@ static bool on_filter(void *arg, const struct nlmsghdr *h)
         message->tcm_handle <= CLSACT_HANDLE)
         return true;
     filters->found = true;
-    for (const struct rtattr *a = TCA_RTA(message); RTA_OK(a, len); a = RTA_NEXT(a, len))
+    for (const struct rtattr *a = TCA_RTA(message); RTA_OK(a, len); a = RTA_NEXT(a, len)) {
         if (a->rta_type == TCA_KIND)
-            snprintf(filters->kind, sizeof(filters->kind), "%.*s", (int)RTA_PAYLOAD(a),
-                     (const char *)RTA_DATA(a));
-    return false;
+            snprintf(kind, sizeof(kind), "%.*s", (int)RTA_PAYLOAD(a), (const char *)RTA_DATA(a));
+        else if ((a->rta_type & NLA_TYPE_MASK) == TCA_OPTIONS)
+            options = (const void *)a;
+    }
+    if (filters->egress)
+        filters->asks = company_filter_asks(kind, options, filters->name);
+    else
+        snprintf(filters->name, sizeof(filters->name), "%s", kind);
+    return filters->egress && !filters->asks;
 }
 
 static int ask(uint16_t type, uint32_t ifindex, uint32_t parent, dump_fn *each, void *arg)
@@ -128,24 +148,82 @@ static int ask(uint16_t type, uint32_t ifindex, uint32_t parent, dump_fn *each, 
     return dump_run(NETLINK_ROUTE, &request.h, each, arg);
 }
 
-static int read_filters(struct company *company, uint32_t ifindex, bool egress, bool own)
+/* One that went has none. */
+static int unless_gone(int r)
 {
-    struct filters filters = {.own = own && !egress};
-    int r = ask(RTM_GETTFILTER, ifindex,
-                TC_H_MAKE(TC_H_CLSACT, egress ? TC_H_MIN_EGRESS : TC_H_MIN_INGRESS), on_filter,
-                &filters);
-
-    if (filters.found && egress)
-        place(company, COMPANY_TC, ifindex, "tc egress filter ", filters.kind)->shaped = true;
-    if (filters.found && !egress)
-        place(company, COMPANY_TC, ifindex, "tc ingress filter ", filters.kind)->in = true;
-    /* one that went has none */
     return r == -ENODEV || r == -ENOENT || r == -EINVAL || r == -EOPNOTSUPP ? 0 : r;
+}
+
+static int read_ingress(struct company *company, uint32_t ifindex, bool own)
+{
+    struct filters filters = {.own = own};
+    int r =
+        ask(RTM_GETTFILTER, ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS), on_filter, &filters);
+
+    if (filters.found)
+        place(company, COMPANY_TC, ifindex, "tc ingress filter ", filters.name)->in = true;
+    return unless_gone(r);
+}
+
+static int read_egress(struct company *company, uint32_t ifindex, uint32_t parent)
+{
+    struct filters filters = {.egress = true};
+    int r = ask(RTM_GETTFILTER, ifindex, parent, on_filter, &filters);
+
+    if (filters.asks)
+        place(company, COMPANY_TC, ifindex, ASKS, filters.name)->out = true;
+    else if (filters.found)
+        place(company, COMPANY_TC, ifindex, "tc egress filter ", filters.name)->shaped = true;
+    return unless_gone(r);
+}
+
+static bool on_class(void *arg, const struct nlmsghdr *h)
+{
+    struct buf *classes = arg;
+    const struct tcmsg *message = NLMSG_DATA(h);
+
+    if (h->nlmsg_type == RTM_NEWTCLASS && h->nlmsg_len >= NLMSG_LENGTH(sizeof(*message)))
+        buf_add(classes, &message->tcm_handle, sizeof(message->tcm_handle));
+    return classes->len < CLASSES * sizeof(message->tcm_handle);
+}
+
+static int read_classes(struct company *company, uint32_t ifindex)
+{
+    AUTO(buf) struct buf classes = {0};
+    uint32_t handle;
+    int r = unless_gone(ask(RTM_GETTCLASS, ifindex, 0, on_class, &classes));
+
+    if (classes.len >= CLASSES * sizeof(handle)) {
+        place(company, COMPANY_TC, ifindex, "more classes than are looked at", "")->out = true;
+        return r;
+    }
+    for (size_t at = 0; !r && at < classes.len; at += sizeof(handle)) {
+        memcpy(&handle, classes.data + at, sizeof(handle));
+        r = read_egress(company, ifindex, handle);
+    }
+    return r;
+}
+
+/* asked: the interface's classes were. */
+static int read_filtered(struct company *company, const struct filtered *filtered, bool own,
+                         bool asked)
+{
+    int r;
+
+    if (filtered->where == AT_DISCIPLINE) {
+        r = read_egress(company, filtered->ifindex, filtered->handle);
+        return !r && filtered->classes && !asked ? read_classes(company, filtered->ifindex) : r;
+    }
+    r = read_ingress(company, filtered->ifindex, own);
+    return !r && filtered->where == AT_CLSACT
+               ? read_egress(company, filtered->ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS))
+               : r;
 }
 
 int company_read_tc(struct company *company, bool clsact)
 {
     struct reading reading = {.company = company};
+    uint32_t last = 0; /* the kernel lists an interface's disciplines together */
     int r = ask(RTM_GETQDISC, 0, 0, on_discipline, &reading);
 
     if (r == -EOPNOTSUPP) /* a kernel without any */
@@ -154,9 +232,9 @@ int company_read_tc(struct company *company, bool clsact)
         struct filtered filtered;
 
         memcpy(&filtered, reading.filtered.data + at, sizeof(filtered));
-        r = read_filters(company, filtered.ifindex, false, clsact);
-        if (!r && filtered.egress)
-            r = read_filters(company, filtered.ifindex, true, clsact);
+        r = read_filtered(company, &filtered, clsact, filtered.ifindex == last);
+        if (filtered.where == AT_DISCIPLINE && filtered.classes)
+            last = filtered.ifindex;
     }
     buf_fini(&reading.filtered);
     return r;

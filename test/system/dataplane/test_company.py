@@ -190,6 +190,25 @@ def beside(d, mode, talk):
                  "iifname \"elsewhere*\" drop")
     leaves_alone(d, mode, "a chain for local packets", "inet", "input priority 10", "counter")
     discipline(d, mode)
+    sorted_by(d, mode)
+
+
+def sorted_by(d, mode):
+    """A class has a filter: one that reads the packet costs nothing, one that may read its route or connection all."""
+    def tc(*words):
+        L.run(L.router, ["tc", *words])
+    tc("qdisc", "add", "dev", "r1", "root", "handle", "1:", "htb", "default", "10")
+    tc("class", "add", "dev", "r1", "parent", "1:", "classid", "1:10", "htb", "rate", "1gbit", "quantum", "60000")
+    at = ["dev", "r1", "parent", "1:10", "protocol", "ip", "pref", "7"]
+    tc("filter", "add", *at, "u32", "match", "ip", "dport", "1", "0xffff", "classid", "1:10")
+    lab.check(f"{mode}: a class's filter for a port leaves the fast path its packets", back(d, mode))
+    tc("filter", "replace", *at, "u32", "match", "ip", "dport", "2", "0xffff", "action", "mirred", "egress", "mirror", "dev", "r0")
+    d.say("tend")  # it is read by now
+    said = d.status()["ports"]["r1"].get("reason", "")
+    lab.check(f"{mode}: one that may read more takes them, which is said: {said}",
+              mode == "off" or "what leaves here is the kernel's: a tc filter that may read connection or route: mirred" in said)
+    tc("qdisc", "del", "dev", "r1", "root")
+    lab.check(f"{mode}: without it all is as before again", back(d, mode) and "mirred" not in reasons(d))
 
 
 def discipline(d, mode):

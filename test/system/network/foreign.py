@@ -118,7 +118,8 @@ def devices(r, s):
     """What stands at single interfaces: chains, programs, filters, disciplines."""
     port = f"{s['proto']} dport {s['dport']}" if s["proto"] in ("tcp", "udp") else f"meta l4proto {s['proto']}"
     wan, priority = r.choice(["wan0", "wan1"]), r.choice([-310, 10])
-    four = f"match ip dport {s['dport']} 0xffff"
+    four, six = f"match ip dport {s['dport']} 0xffff", wire.is6(s["src"])
+    gateways = {"wan0": ("192.0.2.1", "fd00:10::1"), "wan1": ("203.0.113.1", "fd00:11::1")}
     return [
         table("x2", "netdev", f"chain c {{ type filter hook ingress device lan0 priority {priority}; {port} drop; }}"),
         table("x2", "netdev", f"chain c {{ type filter hook egress device {wan} priority 0; {port} drop; }}"),
@@ -129,6 +130,9 @@ def devices(r, s):
         f"tc qdisc replace dev {wan} clsact; tc filter replace dev {wan} egress protocol ip pref 7 u32 {four} {r.choice(['classid 1:1', 'action drop'])}",
         f"tc qdisc replace dev lan0 clsact; tc filter replace dev lan0 ingress protocol ip pref 7 u32 {four} action drop",
         *[f"program {where} {at} {s['dport']}" for where, at in (("in", "lan0"), ("in", "lan0"), ("in", "lan0"), ("out", wan), ("out", wan), ("netfilter", "all"), ("in", wan))],
+        f"{'ip -6' if six else 'ip'} route replace {s['dst']} via {gateways[wan][six]} dev {wan} realm 5\nprogram realm {wan} 5",
+        f"tc qdisc replace dev {wan} root handle 1: htb default 10; tc class add dev {wan} parent 1: classid 1:10 htb rate 100mbit; "
+        f"tc filter add dev {wan} parent 1: protocol ip pref 7 u32 {four} action mirred egress redirect dev lan0",
     ]
 
 

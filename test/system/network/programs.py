@@ -12,6 +12,7 @@ SCHED_CLS, NETFILTER = 3, 32  # types of programs
 TCX_INGRESS, TCX_EGRESS, AT_NETFILTER = 46, 47, 45
 NEXT, DROP = -1, 2  # of tcx
 FORWARD = 2  # NF_INET_FORWARD
+GET_ROUTE_REALM = 24  # a helper
 MOV_R6_R1, EXIT = (0xbf, 0x16, 0, 0), (0x95, 0, 0, 0)
 
 
@@ -31,6 +32,11 @@ def refuses(port):
             r0(NEXT), EXIT, r0(DROP), EXIT]
 
 
+def refuses_realm(realm):
+    """At tcx egress: what a route of that realm leads here."""
+    return [(0x85, 0, 0, GET_ROUTE_REALM), (0x15, 0, 2, realm), r0(NEXT), EXIT, r0(DROP), EXIT]
+
+
 def bpf(command, attributes):
     data = ctypes.create_string_buffer(attributes, len(attributes))
     fd = libc.syscall(SYS_BPF, command, data, len(attributes))
@@ -47,12 +53,13 @@ def load(kind, code, attach):
 
 
 def attach(where, interface, port):
-    """A descriptor that holds it; called in the router's namespace. where: in, out, netfilter (all of IPv4)."""
+    """A descriptor that holds it; called in the router's namespace. where: in, out (port: what it refuses), realm (out,
+    port: which it refuses), netfilter (all of IPv4)."""
     if where == "netfilter":
         program = load(NETFILTER, [r0(0), EXIT], AT_NETFILTER)
         link = struct.pack("<IIIIIIiI32s", program, 0, AT_NETFILTER, 0, 2, FORWARD, -10, 0, bytes(32))
     else:
-        program = load(SCHED_CLS, refuses(port), 0)
+        program = load(SCHED_CLS, refuses_realm(port) if where == "realm" else refuses(port), 0)
         link = struct.pack("<IIII48s", program, interface, TCX_INGRESS if where == "in" else TCX_EGRESS, 0, bytes(48))
     try:
         return bpf(LINK_CREATE, link)

@@ -35,7 +35,8 @@ def config(world, tree):
 def foreign(world, command):
     if command == UNDO:
         world.programless()
-    failed = world.program(*command.split()[1:]) if command.startswith("program ") else world.shell(command)
+    shell, _, program = command.rpartition("program ") if "program " in command else (command, "", "")
+    failed = (shell and world.shell(shell)) or (program and world.program(*program.split()))
     if failed and not any(word in failed for word in MAY_FAIL):
         raise Failed(f"{command}: {failed}")
     world.dirty = command != UNDO

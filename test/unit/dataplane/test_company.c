@@ -7,6 +7,7 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netfilter/nfnetlink_hook.h>
+#include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/xfrm.h>
@@ -23,7 +24,7 @@
 #define EVERYTHING (COMPANY_IP4 | COMPANY_IP6 | COMPANY_NEW4 | COMPANY_NEW6)
 
 static struct {
-    struct buf tables, chains, rules, disciplines, ingress, egress, hooks;
+    struct buf tables, chains, rules, disciplines, classes, ingress, egress, inner, hooks;
     int rules_error, chains_error, hooks_error;
 } answers;
 
@@ -46,7 +47,11 @@ static const struct buf *answer_to(const struct nlmsghdr *request)
         return &answers.hooks;
     case RTM_GETQDISC:
         return &answers.disciplines;
+    case RTM_GETTCLASS:
+        return &answers.classes;
     case RTM_GETTFILTER:
+        if (TC_H_MAJ(tc->tcm_parent) != TC_H_MAJ(TC_H_CLSACT))
+            return TC_H_MIN(tc->tcm_parent) ? &answers.inner : &nothing;
         return TC_H_MIN(tc->tcm_parent) == TC_H_MIN(TC_H_MIN_EGRESS) ? &answers.egress
                                                                      : &answers.ingress;
     default:
@@ -457,6 +462,136 @@ TEST(filters_at_egress_are_asked_for_where_there_can_be_some)
     ck_assert_uint_eq(company.count, 1);
     ck_assert(company.places[0].ifindex == 8 && company.places[0].shaped);
     ck_assert_uint_eq(company.places[0].kind, COMPANY_TC);
+    company_fini(&company);
+}
+
+/* An attribute inside others, as many levels as types, with data in the innermost. */
+static void nested(struct buf *ret, const uint16_t *types, size_t count, const void *data,
+                   size_t size)
+{
+    AUTO(buf) struct buf inner = {0};
+
+    if (count == 1) {
+        put(ret, types[0], data, size);
+        return;
+    }
+    nested(&inner, types + 1, count - 1, data, size);
+    put(ret, types[0], inner.data, inner.len);
+}
+
+static void filter_of(struct buf *b, const char *kind, const uint16_t *types, const void *data,
+                      size_t size)
+{
+    struct tcmsg message = {.tcm_info = 1 << 16, .tcm_handle = 1};
+    size_t at = begin(b, RTM_NEWTFILTER, &message, sizeof(message)), count = 0;
+
+    while (types[count])
+        count++;
+    put(b, TCA_KIND, kind, strlen(kind) + 1);
+    if (count)
+        nested(b, types, count, data, size);
+    end(b, at);
+}
+
+static const struct tcf_ematch_hdr meta_match = {.kind = TCF_EM_META},
+                                   byte_match = {.kind = TCF_EM_NBYTE};
+static const uint32_t flow_source = 1u << FLOW_KEY_SRC,
+                      flow_connection = 1u << FLOW_KEY_SRC | 1u << FLOW_KEY_NFCT_SRC,
+                      flow_route = 1u << FLOW_KEY_RTCLASSID, no_program = 0x7fffffff;
+
+#define DATA(x) &(x), sizeof(x)
+static const struct {
+    const char *kind;
+    uint16_t types[6];
+    const void *data;
+    size_t size;
+    bool asks;
+    const char *who;
+} filters_out[] = {
+    {"u32", {TCA_OPTIONS, TCA_U32_CLASSID}, "abc", 4, false, ""},
+    {"u32", {0}, NULL, 0, false, ""}, /* a priority alone */
+    {"u32", {TCA_OPTIONS, TCA_U32_ACT, 1, TCA_ACT_KIND}, "police", 7, false, ""},
+    {"u32", {TCA_OPTIONS, TCA_U32_ACT, 1, TCA_ACT_KIND}, "connmark", 9, true, "connmark"},
+    {"matchall", {TCA_OPTIONS, TCA_MATCHALL_ACT, 2, TCA_ACT_KIND}, "ct", 3, true, "ct"},
+    {"matchall", {TCA_OPTIONS, TCA_MATCHALL_ACT, 1, TCA_ACT_KIND}, "mirred", 7, true, "mirred"},
+    {"fw", {TCA_OPTIONS, TCA_FW_ACT, 1, TCA_ACT_KIND}, "gact", 5, false, ""},
+    {"route", {TCA_OPTIONS, 1}, "abc", 4, true, "route"},
+    {"route", {0}, NULL, 0, true, "route"},
+    {"flow", {TCA_OPTIONS, TCA_FLOW_KEYS}, DATA(flow_source), false, ""},
+    {"flow", {TCA_OPTIONS, TCA_FLOW_KEYS}, DATA(flow_connection), true, "flow"},
+    {"flow", {TCA_OPTIONS, TCA_FLOW_KEYS}, DATA(flow_route), true, "flow"},
+    {"flower", {TCA_OPTIONS, TCA_FLOWER_KEY_IP_PROTO}, "\6", 1, false, ""},
+    {"flower", {TCA_OPTIONS, TCA_FLOWER_KEY_CT_STATE}, "\1\0", 2, true, "flower"},
+    {"basic",
+     {TCA_OPTIONS, TCA_BASIC_EMATCHES, TCA_EMATCH_TREE_LIST, 1},
+     DATA(byte_match),
+     false,
+     ""},
+    {"basic",
+     {TCA_OPTIONS, TCA_BASIC_EMATCHES, TCA_EMATCH_TREE_LIST, 1},
+     DATA(meta_match),
+     true,
+     "basic"},
+    {"cgroup",
+     {TCA_OPTIONS, TCA_CGROUP_EMATCHES, TCA_EMATCH_TREE_LIST, 1},
+     DATA(meta_match),
+     true,
+     "cgroup"},
+    {"bpf", {TCA_OPTIONS, TCA_BPF_FLAGS}, "\0\0\0", 4, true, "bpf"},
+    {"bpf", {TCA_OPTIONS, TCA_BPF_ID}, DATA(no_program), false, ""}, /* it went */
+    {"one that is not known", {TCA_OPTIONS, 1}, "abc", 4, true, "one that is not known"},
+};
+
+/* At clsact, and at a class of a discipline. */
+static void filter_out(size_t i, bool inner)
+{
+    struct buf *b = inner ? &answers.inner : &answers.egress;
+    struct company company = {0};
+    bool shaped = false, out = false;
+    const char *why = "";
+
+    buf_clear(b);
+    filter_of(b, filters_out[i].kind, filters_out[i].types, filters_out[i].data,
+              filters_out[i].size);
+    ck_assert_int_eq(company_read_tc(&company, false), 0);
+    for (unsigned k = 0; k < company.count; k++) {
+        shaped |= company.places[k].shaped;
+        out |= company.places[k].out;
+        why = company.places[k].out ? company.places[k].why : why;
+    }
+    ck_assert_msg(out == filters_out[i].asks && (shaped || out), "row %zu: %d %s", i, out, why);
+    ck_assert_msg(!out || strstr(why, filters_out[i].who), "row %zu: %s", i, why);
+    company_fini(&company);
+}
+
+TEST(a_filter_on_the_way_out_that_may_read_connection_or_route_is_the_kernels)
+{
+    uint32_t handle = 0x10010;
+
+    discipline(8, "clsact");
+    for (size_t i = 0; i < ARRAY_LEN(filters_out); i++)
+        filter_out(i, false);
+    buf_clear(&answers.disciplines);
+    tc(&answers.disciplines, RTM_NEWQDISC, (struct tcmsg){.tcm_ifindex = 9, .tcm_handle = 0x10000},
+       "htb", 4);
+    tc(&answers.classes, RTM_NEWTCLASS, (struct tcmsg){.tcm_ifindex = 9, .tcm_handle = handle},
+       "htb", 4);
+    for (size_t i = 0; i < ARRAY_LEN(filters_out); i++)
+        filter_out(i, true);
+}
+
+TEST(more_classes_than_are_looked_at_are_the_kernels)
+{
+    struct company company = {0};
+
+    tc(&answers.disciplines, RTM_NEWQDISC, (struct tcmsg){.tcm_ifindex = 9, .tcm_handle = 0x10000},
+       "htb", 4);
+    for (uint32_t i = 1; i < 3000; i++)
+        tc(&answers.classes, RTM_NEWTCLASS,
+           (struct tcmsg){.tcm_ifindex = 9, .tcm_handle = 0x10000 | i}, "htb", 4);
+    ck_assert_int_eq(company_read_tc(&company, false), 0);
+    ck_assert_uint_eq(company.count, 2);
+    ck_assert(company.places[0].shaped && company.places[1].out);
     company_fini(&company);
 }
 
