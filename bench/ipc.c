@@ -16,6 +16,9 @@
 #include "core/base/buf.h"
 #include "core/base/own.h"
 #include "core/ipc/broker.h"
+#include "core/ipc/contract.h"
+#include "core/ipc/peer.h"
+#include "core/ipc/peers.h"
 #include "core/ipc/frame.h"
 
 #define CALLS 4000      /* one at a time, 1 KiB, per round */
@@ -163,9 +166,9 @@ static void run_broker(int caller, int provider)
     }
     to.contract = contract;
     broker_new(&loop, NULL, &broker, NULL);
-    peer = broker_add_peer(broker, provider, &to, NULL);
+    peer = peers_add(broker, provider, &to, NULL);
     peer_open(peer);
-    broker_add_peer(broker, caller, &from, NULL);
+    peers_add(broker, caller, &from, NULL);
     uv_run(&loop, UV_RUN_DEFAULT);
 }
 

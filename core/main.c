@@ -17,6 +17,7 @@
 #include "core/host/starts.h"
 #include "core/host/statedir.h"
 #include "core/host/steps.h"
+#include "core/ipc/listen.h"
 #include "core/loop/scope.h"
 #include "core/sandbox/sandbox.h"
 #include "core/host/verdict.h"
@@ -193,7 +194,7 @@ static void on_state(void *arg, const char *service, enum service_state state)
     json_write_string(&w, "service", service);
     json_write_string(&w, "state", machine_state_name(state));
     json_write_end(&w);
-    broker_publish(host->broker, "host", "service-state", event.data, event.len, &err);
+    host_publish(host->broker, "host", "service-state", event.data, event.len, &err);
     health_changed(host->health);
     if (!strcmp(service, "config") && state != SERVICE_RUNNING)
         host->applying = 0; /* an interrupted transaction is none any more */
@@ -216,7 +217,7 @@ static void on_name_known(void *arg)
     struct run *run = arg;
 
     if (run->host.broker)
-        broker_identified(run->host.broker);
+        listen_identified(run->host.broker);
 }
 
 /* ---- wiring ---- */
@@ -231,7 +232,7 @@ static int listen_control(struct run *run, struct orb_err *err)
     run->socket_trouble = odd;
     if (odd.code)
         log_error(run->host.log, "control.socket-refused", KV("error", odd.text));
-    r = broker_listen(run->host.broker, path, fd, identify, run, err);
+    r = listen_start(run->host.broker, path, fd, identify, run, err);
     if (r == 0 && names_new(&run->host, path, on_name_known, run, &run->host.names, &odd) < 0)
         log_error(run->host.log, "control.no-names", KV("error", odd.text));
     if (r == 0 || r == ORB_E_CONFLICT || r == ORB_E_INVALID)

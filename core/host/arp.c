@@ -68,7 +68,7 @@ static void tell(struct arp *arp, const struct entry *e)
     struct orb_err err;
 
     write_entry(e, &w);
-    if (broker_publish(arp->host->broker, "arp", "conflict", text.data, text.len, &err) < 0)
+    if (host_publish(arp->host->broker, "arp", "conflict", text.data, text.len, &err) < 0)
         log_warn(arp->host->log, "arp.not-told", KV("error", err.text));
 }
 
@@ -285,5 +285,5 @@ int arp_new(struct orbitald *host, struct arp **ret_arp, struct orb_err *err)
     else
         loop_watch_set(&arp->packets, UV_READABLE);
     *ret_arp = arp;
-    return broker_provide(host->broker, host->arp_contract, on_request, arp, err);
+    return host_serve(host->broker, host->arp_contract, on_request, arp, err);
 }

@@ -7,6 +7,7 @@
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/host/host.h"
+#include "core/ipc/session.h"
 #include "core/json/scan.h"
 #include "core/host/verdict.h"
 
@@ -53,7 +54,7 @@ static int login(struct orbitald *host, const struct host_caller *caller, const 
         log_warn(host->log, "audit.login-refused", KV("by", caller->name), KV("reason", err->text));
         return r;
     }
-    r = broker_session_open(host->broker, caller->peer, name, role, &session, err);
+    r = session_open(host->broker, caller->peer, name, role, &session, err);
     if (r < 0)
         return r;
     json_write_object(&w, NULL);
@@ -72,7 +73,7 @@ static int logout(struct orbitald *host, const struct host_caller *caller, const
 
     if (json_member(input, len, "session", &value))
         json_int64(&value, &session);
-    return broker_session_close(host->broker, caller->peer, (uint32_t)session, err);
+    return session_close(host->broker, caller->peer, (uint32_t)session, err);
 }
 
 /* ---- changes of the tokens ---- */
@@ -157,7 +158,7 @@ static void on_written(uv_work_t *work, int status)
     host_check_tokens(host);
     if (written && job->what == TOKEN_REVOKE &&
         host->broker) /* after the answer: the caller may be one of them */
-        broker_sessions_end(host->broker, job->name);
+        session_end_user(host->broker, job->name);
     leave_line(job);
 }
 
@@ -257,7 +258,7 @@ static void on_expired(void *arg, const char *name)
     struct orbitald *host = arg;
 
     log_notice(host->log, "audit.token-expired", KV("name", name));
-    broker_sessions_end(host->broker, name);
+    session_end_user(host->broker, name);
 }
 
 void tokens_expire(struct orbitald *host)
@@ -328,5 +329,5 @@ static void on_auth_request(void *arg, struct host_req *req, const struct host_c
 
 int auth_provide(struct orbitald *host, struct orb_err *err)
 {
-    return broker_provide(host->broker, host->auth_contract, on_auth_request, host, err);
+    return host_serve(host->broker, host->auth_contract, on_auth_request, host, err);
 }

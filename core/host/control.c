@@ -5,13 +5,14 @@
 #include "core/base/own.h"
 #include "core/host/names.h"
 #include "core/host/verdict.h"
+#include "core/ipc/listen.h"
 
 #define GONE "control.socket-gone"
 
 void control_check(struct orbitald *host)
 {
     struct orb_err err = {0};
-    int r = broker_listen_check(host->broker, &err);
+    int r = listen_check(host->broker, &err);
 
     if (r > 0) {
         log_warn(host->log, "control.socket-made-anew");

@@ -218,5 +218,5 @@ int dpservice_new(struct orbitald *host, struct dpservice **ret_service, struct 
         s->opening = true;
         dpjobs_own(s, DP_OPEN, 0);
     }
-    return broker_provide(host->broker, host->dataplane_contract, on_request, s, err);
+    return host_serve(host->broker, host->dataplane_contract, on_request, s, err);
 }

@@ -318,7 +318,7 @@ static void tell(struct health *health, const struct health_report *verdict, con
     json_write_string(&w, "verdict", verdict_level_name(verdict->level));
     json_write_string(&w, "text", sentence);
     json_write_end(&w);
-    broker_publish(host->broker, "host", "health-changed", buf_str(&event), event.len, &err);
+    host_publish(host->broker, "host", "health-changed", buf_str(&event), event.len, &err);
 }
 
 static void on_settle(uv_timer_t *timer)

@@ -6,6 +6,7 @@
 
 #include "core/auth/auth.h"
 #include "core/ipc/broker.h"
+#include "core/ipc/host.h"
 #include "core/obs/logs.h"
 #include "core/obs/metrics.h"
 #include "core/pkg/package.h"

@@ -5,6 +5,7 @@
 #include "core/base/own.h"
 #include "core/host/good.h"
 #include "core/host/host.h"
+#include "core/ipc/introspect.h"
 #include "core/json/scan.h"
 #include "core/host/verdict.h"
 #include "core/sup/control.h"
@@ -248,10 +249,10 @@ static int dispatch(struct orbitald *host, const struct host_caller *caller, con
     else if (!strcmp(method, "follow"))
         return follow_request(host, input, len, err);
     else if (!strcmp(method, "interfaces"))
-        broker_list(host->broker, out);
+        introspect_list(host->broker, out);
     else if (!strcmp(method, "describe")) {
         text_member(input, len, "interface", name, sizeof(name));
-        return broker_describe(host->broker, name, out, err);
+        return introspect_describe(host->broker, name, out, err);
     } else if (!strcmp(method, "metrics"))
         return host_metrics(host, input, len, out, err);
     else if (!strcmp(method, "boot"))
@@ -294,5 +295,5 @@ static void on_request(void *arg, struct host_req *req, const struct host_caller
 
 int host_provide(struct orbitald *host, struct orb_err *err)
 {
-    return broker_provide(host->broker, host->host_contract, on_request, host, err);
+    return host_serve(host->broker, host->host_contract, on_request, host, err);
 }

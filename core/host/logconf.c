@@ -132,8 +132,8 @@ void logconf_refresh(struct logconf *conf)
         return;
     }
     conf->asking = true;
-    if (broker_call(conf->host->broker, "config@1", "get", input, sizeof(input) - 1, 5000,
-                    on_answer, conf, &err) < 0)
+    if (host_call(conf->host->broker, "config@1", "get", input, sizeof(input) - 1, 5000, on_answer,
+                  conf, &err) < 0)
         on_answer(conf, NULL, 0, &err);
 }
 
@@ -149,7 +149,7 @@ int logconf_new(struct orbitald *host, struct logconf **ret_conf, struct orb_err
     int r;
 
     conf->host = host;
-    r = broker_subscribe(host->broker, "config", "committed", on_committed, conf, err);
+    r = host_subscribe(host->broker, "config", "committed", on_committed, conf, err);
     if (r < 0) {
         free(conf);
         return r;

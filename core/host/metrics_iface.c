@@ -8,6 +8,7 @@
 #include "core/host/host.h"
 #include "core/host/stall.h"
 #include "core/host/verdict.h"
+#include "core/ipc/introspect.h"
 #include "core/json/scan.h"
 #include "core/sup/report.h"
 
@@ -23,7 +24,7 @@ static void add_host(struct orbitald *host, struct buf *text)
     health_metrics(host, text);
     stall_metrics(host->stall, text);
     logs_metrics(host->logs, text);
-    broker_metrics(host->broker, text);
+    introspect_metrics(host->broker, text);
 }
 
 static void add_services(struct orbitald *host, struct buf *text)
@@ -40,14 +41,14 @@ static void add_dataplane(struct orbitald *host, struct buf *text)
 static const struct section {
     const char *name;
     void (*add)(struct orbitald *host, struct buf *text);
-    int peers; /* row of broker_peer_metrics; used where add is NULL */
+    int peers; /* row of introspect_peer_metrics; used where add is NULL */
 } sections[] = {
     {"", add_host, 0},   {"services", add_services, 0}, {"dataplane", add_dataplane, 0},
     {"peers0", NULL, 0}, {"peers1", NULL, 1},           {"peers2", NULL, 2},
     {"peers3", NULL, 3}, {"peers4", NULL, 4},           {"peers5", NULL, 5},
 };
 
-static_assert(ARRAY_LEN(sections) == 3 + BROKER_PEER_METRICS, "a section for each row");
+static_assert(ARRAY_LEN(sections) == 3 + INTROSPECT_PEER_METRICS, "a section for each row");
 
 /* ARRAY_LEN(sections): the names of services. -1: there is no such place. */
 static int section_of(const char *from)
@@ -82,7 +83,7 @@ int host_metrics(struct orbitald *host, const char *input, size_t len, struct bu
         else if (sections[at].add)
             sections[at].add(host, &text);
         else
-            broker_peer_metrics(host->broker, sections[at].peers, &text);
+            introspect_peer_metrics(host->broker, sections[at].peers, &text);
     }
     if (!next &&
         !metrics_page(host->metrics, strncmp(from, NAMES, sizeof(NAMES) - 1) ? "" : from + 6,

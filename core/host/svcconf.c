@@ -245,8 +245,8 @@ static void ask_part(struct svcconf *conf)
     json_write_string(&w, "path", "/services");
     json_write_integer(&w, "offset", (int64_t)conf->text.len);
     json_write_end(&w);
-    if (broker_call(conf->host->broker, "config@1", "get-part", input.data, input.len, ASK_MS,
-                    on_part, conf, &err) < 0)
+    if (host_call(conf->host->broker, "config@1", "get-part", input.data, input.len, ASK_MS,
+                  on_part, conf, &err) < 0)
         on_part(conf, NULL, 0, &err);
 }
 
@@ -285,8 +285,8 @@ void svcconf_refresh(struct svcconf *conf)
     json_write_object(&w, NULL);
     json_write_string(&w, "path", "/services");
     json_write_end(&w);
-    if (broker_call(conf->host->broker, "config@1", "get", input.data, input.len, ASK_MS, on_answer,
-                    conf, &err) < 0)
+    if (host_call(conf->host->broker, "config@1", "get", input.data, input.len, ASK_MS, on_answer,
+                  conf, &err) < 0)
         on_answer(conf, NULL, 0, &err);
 }
 
@@ -302,7 +302,7 @@ int svcconf_new(struct orbitald *host, struct svcconf **ret_conf, struct orb_err
     int r;
 
     conf->host = host;
-    r = broker_subscribe(host->broker, "config", "committed", on_committed, conf, err);
+    r = host_subscribe(host->broker, "config", "committed", on_committed, conf, err);
     if (r < 0) {
         free(conf);
         return r;

@@ -1,8 +1,12 @@
 /* Who pays for what, and which client gives way when all places are taken. A user does not lose the
  * connections it works with because many others come: up to CLIENTS_KEPT of each stay. */
+#include "core/ipc/account.h"
+
 #include <string.h>
 
-#include "core/ipc/room.h"
+#include "core/ipc/broker_internal.h"
+
+#define CLIENTS_KEPT 4 /* of one user, which no other user takes */
 
 /* The user database has no name for it. */
 static bool is_nameless(enum peer_kind kind, const char *name)
@@ -22,7 +26,7 @@ static unsigned connections_of(const struct broker *broker, const char *user)
     unsigned n = 0;
 
     for (const struct ipc_peer *p = broker->peers; p; p = p->next)
-        n += p->accepted && !p->dead && account_same(PEER_USER, p->self.name, PEER_USER, user);
+        n += p->accepted && !p->conn.dead && account_same(PEER_USER, p->self.name, PEER_USER, user);
     return n;
 }
 
@@ -51,7 +55,7 @@ static struct ipc_peer *one_of_most(struct broker *broker, bool silent, bool adm
     for (struct ipc_peer *p = broker->peers; p; p = p->next) {
         unsigned count;
 
-        if (!p->accepted || p->dead || (silent && p->greeted) ||
+        if (!p->accepted || p->conn.dead || (silent && p->greeted) ||
             (!admins && p->self.rank == RANK_CONFIGURE))
             continue;
         count = connections_of(broker, p->self.name);
@@ -73,12 +77,12 @@ struct ipc_peer *account_gives_way(struct broker *broker, const char *user, unsi
         orb_fail(err, ORB_E_BUSY, "no HELLO came, and others want in");
         return leaves;
     }
-    leaves = one_of_most(broker, false, limit == CLIENTS_MAX, &count);
-    if (limit < CLIENTS_MAX && kept < CLIENTS_KEPT)
+    leaves = one_of_most(broker, false, limit == LISTEN_CLIENTS, &count);
+    if (limit < LISTEN_CLIENTS && kept < CLIENTS_KEPT)
         kept = CLIENTS_KEPT;
     if (count <= kept) {
         orb_fail(err, ORB_E_BUSY, "%u clients are connected; at most %u%s", broker->listen.clients,
-                 limit, limit < CLIENTS_MAX ? " for others than administrators" : "");
+                 limit, limit < LISTEN_CLIENTS ? " for others than administrators" : "");
         return NULL;
     }
     orb_fail(err, ORB_E_BUSY, "%s has %u connections, and others want in", leaves->self.name,

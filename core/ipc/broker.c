@@ -2,15 +2,21 @@
  * collected is written and peers that ended are taken out. */
 #include <string.h>
 
-#include "core/ipc/room.h"
+#include "core/ipc/broker_internal.h"
+#include "core/ipc/dispatch.h"
+#include "core/ipc/host.h"
+#include "core/ipc/iface.h"
+#include "core/ipc/offload.h"
+#include "core/ipc/peers.h"
+#include "core/ipc/request.h"
 
 static void settle(struct broker *broker)
 {
     do {
-        broker_flush(broker);
-        broker_tell_ended(broker);
-    } while (broker->dirty || broker->ended);
-    broker->arena_used = 0;
+        conn_group_flush(&broker->conns);
+        peers_settle(broker);
+    } while (broker->conns.dirty || broker->ended);
+    turn_memory_reset_arena(&broker->conns.memory);
 }
 
 static void on_prepare(uv_prepare_t *handle)
@@ -26,27 +32,16 @@ static void on_check(uv_check_t *handle)
     settle(container_of(handle, struct broker, check));
 }
 
-static void broker_free(struct broker *broker)
+static void maybe_free(struct broker *broker)
 {
-    while (broker->scratch) {
-        struct scratch *s = broker->scratch;
-
-        broker->scratch = s->next;
-        free(s);
-    }
-    pending_free_all(broker);
-    ifaces_free(broker);
-    links_close(&broker->host->self); /* to itself */
-    peer_free(broker->host);
+    if (!broker->closing || !broker->scope_done || broker->peers_left)
+        return;
+    pending_fini(broker);
+    iface_free_all(broker);
+    peers_free_host(broker);
+    conn_group_fini(&broker->conns);
     offload_free(broker);
-    free(broker->arena);
     free(broker);
-}
-
-void broker_maybe_free(struct broker *broker)
-{
-    if (broker->closing && broker->scope_done && broker->peers_left == 0)
-        broker_free(broker);
 }
 
 static void on_scope_done(struct loop_scope *scope)
@@ -54,50 +49,37 @@ static void on_scope_done(struct loop_scope *scope)
     struct broker *broker = container_of(scope, struct broker, scope);
 
     broker->scope_done = true;
-    broker_maybe_free(broker);
+    maybe_free(broker);
 }
 
 int broker_new(uv_loop_t *loop, struct log_sink *log, struct broker **ret_broker,
                struct orb_err *err)
 {
-    static const struct peer_spec host = {.kind = PEER_HOST, .name = "host"};
     struct broker *broker = xcalloc(1, sizeof(*broker));
+    int r = conn_group_init(&broker->conns, err);
 
+    if (r < 0) {
+        free(broker);
+        return r;
+    }
     broker->loop = loop;
     broker->log = log;
-    broker->arena = malloc(ARENA_SIZE);
-    if (!broker->arena) {
-        free(broker);
-        return orb_fail(err, ORB_E_NOMEM, "no memory for the broker (%u bytes)", ARENA_SIZE);
-    }
-    broker->host = peer_make(broker, -1, &host);
-    principal_add(broker, &broker->host->self);
+    broker->peer_freed = maybe_free;
+    peers_add_host(broker);
     loop_scope_init(&broker->scope, on_scope_done);
     uv_prepare_init(loop, &broker->prepare);
     loop_scope_adopt(&broker->scope, (uv_handle_t *)&broker->prepare);
     uv_check_init(loop, &broker->check);
     loop_scope_adopt(&broker->scope, (uv_handle_t *)&broker->check);
-    uv_timer_init(loop, &broker->timer);
-    loop_scope_adopt(&broker->scope, (uv_handle_t *)&broker->timer);
-    offload_init(broker);
+    pending_init(broker, request_late, request_postponed);
+    offload_init(broker, dispatch_checked);
     uv_prepare_start(&broker->prepare, on_prepare);
     uv_check_start(&broker->check, on_check);
     /* Connections keep the loop alive, not our bookkeeping. */
     uv_unref((uv_handle_t *)&broker->prepare);
     uv_unref((uv_handle_t *)&broker->check);
-    uv_unref((uv_handle_t *)&broker->timer);
     *ret_broker = broker;
     return 0;
-}
-
-/* Calls of the host that will not be answered any more. */
-static void end_host_calls(struct broker *broker)
-{
-    struct orb_err err;
-
-    orb_fail(&err, ORB_E_GONE, "the host is stopping");
-    while (broker->host->calls)
-        request_fail(broker->host->calls, &err);
 }
 
 void broker_close(struct broker *broker)
@@ -106,11 +88,36 @@ void broker_close(struct broker *broker)
         return;
     broker->closing = true;
     listen_close(broker);
-    end_host_calls(broker);
+    host_fail_calls(broker);
     for (struct ipc_peer *peer = broker->peers; peer; peer = peer->next)
         peer_close(peer);
     settle(broker);
     offload_end(broker);
-    host_forget_all(broker);
+    host_forget_requests(broker);
     loop_scope_close(&broker->scope);
+}
+
+int broker_expect(struct broker *broker, const struct contract *contract, struct orb_err *err)
+{
+    return iface_expect(broker, contract, err);
+}
+
+void broker_unexpect(struct broker *broker, const struct contract *contract)
+{
+    iface_unexpect(broker, contract);
+}
+
+void broker_starting(struct broker *broker, const char *step)
+{
+    snprintf(broker->starting, sizeof(broker->starting), "%s", step ? step : "");
+}
+
+uint64_t broker_busiest(struct broker *broker, char *who, size_t size)
+{
+    uint64_t ns = broker ? broker->busiest_ns : 0;
+
+    snprintf(who, size, "%s", ns ? broker->busiest : "");
+    if (broker)
+        broker->busiest_ns = 0;
+    return ns;
 }

@@ -1,9 +1,23 @@
 /* Whose requests wait in a peer's queue. A peer that is busy for a moment must not be lost, nor be
  * closed to others, because of one who keeps asking; connections are no measure of that, for one
  * can have many, one after the other. */
+#include "core/ipc/charge.h"
+
+#include <stdlib.h>
 #include <string.h>
 
-#include "core/ipc/room.h"
+#include "core/base/buf.h"
+#include "core/ipc/account.h"
+
+/* What waits in a peer's queue on one identity's account, over all its connections. Two stretches
+ * of the queue, so that what was read long ago is forgotten although more keeps coming. */
+struct charge {
+    struct charge *next;
+    enum peer_kind kind;
+    char name[64];
+    size_t bytes[2];
+    uint64_t end[2]; /* of the stretch, in bytes ever queued for the peer */
+};
 
 #define CHARGED_FROM (1u << 20) /* a queue shorter than that is nobody's concern */
 
@@ -21,7 +35,7 @@ static void forget_read(struct charge *c, uint64_t read)
 /* NULL: nothing of who waits. Those of whom nothing does are forgotten on the way. */
 static struct charge *find(struct ipc_peer *provider, const struct principal *who)
 {
-    uint64_t read = provider->queued_ever - peer_queued(provider);
+    uint64_t read = provider->conn.queued_ever - conn_queued(&provider->conn);
     struct charge **at = &provider->charges, *found = NULL;
 
     while (*at) {
@@ -46,7 +60,7 @@ int charge_check(struct ipc_peer *provider, const struct principal *who, size_t 
     size_t bytes, most = peer_queue(provider, QUEUE_CAUSE);
     const struct charge *c;
 
-    if (provider->fd < 0 || who->kind == PEER_HOST || peer_queued(provider) < most)
+    if (peer_is_host(provider) || who->kind == PEER_HOST || conn_queued(&provider->conn) < most)
         return 0;
     c = find(provider, who);
     bytes = c ? c->bytes[0] + c->bytes[1] : 0;
@@ -62,7 +76,8 @@ void charge_add(struct ipc_peer *provider, const struct principal *who, size_t l
     struct charge *c;
     bool more;
 
-    if (provider->fd < 0 || who->kind == PEER_HOST || peer_queued(provider) < CHARGED_FROM)
+    if (peer_is_host(provider) || who->kind == PEER_HOST ||
+        conn_queued(&provider->conn) < CHARGED_FROM)
         return;
     c = find(provider, who);
     if (!c) {
@@ -74,10 +89,10 @@ void charge_add(struct ipc_peer *provider, const struct principal *who, size_t l
     }
     more = c->bytes[0] != 0;
     c->bytes[more] += len;
-    c->end[more] = provider->queued_ever;
+    c->end[more] = provider->conn.queued_ever;
 }
 
-void charges_free(struct ipc_peer *peer)
+void charge_free_all(struct ipc_peer *peer)
 {
     while (peer->charges) {
         struct charge *c = peer->charges;

@@ -1,75 +1,30 @@
-/* What a compiled contract looks like inside core/ipc; others use the functions of broker.h. */
+/* Contracts: one schema.json compiled. */
 #ifndef CORE_IPC_CONTRACT_H
 #define CORE_IPC_CONTRACT_H
 
-#include "core/ipc/broker.h"
-#include "core/json/schema.h"
+#include <stdbool.h>
+#include <stddef.h>
 
-#define CONTRACT_TIMEOUT_MS 5000u /* of a method that names none */
-#define CONTRACT_TIMEOUT_MAX_MS 600000u
-#define CONTRACT_MAX_METHODS 256
-#define CONTRACT_MAX_EVENTS 64
+#include "core/base/buf.h"
+#include "orbital/error.h"
 
-/* Who may call a method or hear an event; ordered: a role covers its own rank and those below. */
-enum contract_rank { RANK_METRICS = 1, RANK_OBSERVE, RANK_OPERATE, RANK_CONFIGURE, RANK_INTERNAL };
+struct contract;
 
-/* What happens to an event whose subscriber is slow. state: dropped, the last value follows the
- * gap; stream: dropped and reported; strict: the subscription ends, which is reported. */
-enum contract_class { CLASS_STREAM, CLASS_STATE, CLASS_STRICT };
+/* Compiles schema.json text, len bytes: interface, version, methods, events and config, unknown
+ * members refused with their path (ORB_E_SCHEMA, ORB_E_LIMIT). Undone by contract_free(). */
+int contract_compile(const char *text, size_t len, struct contract **ret_contract,
+                     struct orb_err *err);
+/* Undoes contract_compile() or contract_ref(); NULL: nothing. */
+void contract_free(struct contract *contract);
+/* Another holder of it, to be undone by contract_free(); NULL stays NULL. */
+const struct contract *contract_ref(const struct contract *contract);
 
-struct contract_method {
-    char *name;
-    char *description;
-    char *input_text; /* NULL: takes none */
-    char *output_text;
-    enum contract_rank rank;
-    bool idempotent;
-    bool progress; /* timeout_ms begins anew with each PROGRESS of the provider */
-    uint32_t timeout_ms;
-    struct schema *input;
-    struct schema *output;
-};
-
-struct contract_event {
-    char *name;
-    char *description;
-    char *payload_text;
-    enum contract_rank rank;
-    enum contract_class class;
-    struct schema *payload;
-    char *within; /* member that is a list of paths, cut down for each service; NULL: none */
-    const char *within_capability; /* by what it was granted of this kind, such as "config.read" */
-};
-
-struct contract {
-    unsigned refs; /* contract_free() by its maker may come before the broker's last use */
-    char *interface;
-    char *description;
-    char version[16];
-    unsigned major;
-    unsigned minor;
-    bool config;
-    char *text;
-    size_t len;
-    struct unit *unit; /* all schemas of the file, apart from those of what is not said */
-    char *defs_text;   /* "$defs" of the file, NULL: none */
-    struct contract_method *methods; /* sorted by name */
-    size_t method_count;
-    struct contract_event *events; /* sorted by name */
-    size_t event_count;
-};
-
-/* The contract every service with configuration also serves: service.NAME@1. Never fails. */
-struct contract *contract_of_service(const char *name);
-const struct contract *contract_ref(const struct contract *contract); /* undone by contract_free */
-/* NULL when there is none of that name. */
-const struct contract_method *contract_method(const struct contract *contract, const char *name);
-const struct contract_event *contract_event(const struct contract *contract, const char *name);
-const char *contract_rank_name(enum contract_rank rank);
-const char *contract_class_name(enum contract_class class);
-/* "MAJOR" or "MAJOR.MINOR", digits only and within 9999. 0, or -1. has_minor may be NULL: then the
- * minor must be there. */
-int contract_version_parse(const char *text, unsigned *ret_major, unsigned *ret_minor,
-                           bool *ret_has_minor);
+/* These are the contract's. */
+const char *contract_interface(const struct contract *contract);
+const char *contract_version(const struct contract *contract);
+const char *contract_text(const struct contract *contract, size_t *ret_len /* may be NULL */);
+bool contract_has_config(const struct contract *contract);
+/* Appends JSON of what the interface offers, for `orbctl ipc describe`. */
+void contract_describe(const struct contract *contract, struct buf *ret_json);
 
 #endif

@@ -54,6 +54,7 @@ struct frame {
 
 #define FRAME_MORE 1
 
+/* Encodes a header; frame is in bounds. */
 void frame_put(unsigned char to[FRAME_HEADER], const struct frame *frame);
 /* Decodes and checks the header at data. 0: ret_frame filled and the whole frame lies in data;
  * FRAME_MORE: more bytes are needed (ret_frame filled once the header is complete, else len = 0);

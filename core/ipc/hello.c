@@ -1,8 +1,12 @@
-/* The first frame and its answer: who the peer is, and the numbers its methods go by. */
-#include <string.h>
+/* HELLO and WELCOME. */
+#include "core/ipc/hello.h"
 
 #include "core/base/json_write.h"
-#include "core/ipc/room.h"
+#include "core/ipc/broker_internal.h"
+#include "core/ipc/inflight.h"
+#include "core/ipc/refusal.h"
+#include "core/ipc/route.h"
+#include "core/ipc/subscribe.h"
 #include "core/json/scan.h"
 
 static void write_methods(struct json_write *w, const struct contract *contract)
@@ -16,11 +20,11 @@ static void write_limits(const struct ipc_peer *peer, struct json_write *w)
     json_write_object(w, "limits");
     json_write_integer(w, "frame", FRAME_MAX);
     json_write_integer(w, "envelope", FRAME_MAX_ENVELOPE);
-    json_write_integer(w, "in-flight", LINK_MAX_REQUESTS);
-    json_write_integer(w, "in-flight-bytes", LINK_MAX_BYTES);
-    json_write_integer(w, "queue", (int64_t)peer->queue_max);
-    json_write_integer(w, "routes", PEER_MAX_ROUTES);
-    json_write_integer(w, "subscriptions", PEER_MAX_SUBS);
+    json_write_integer(w, "in-flight", INFLIGHT_MAX_REQUESTS);
+    json_write_integer(w, "in-flight-bytes", INFLIGHT_MAX_BYTES);
+    json_write_integer(w, "queue", (int64_t)peer->conn.queue_max);
+    json_write_integer(w, "routes", ROUTE_MAX);
+    json_write_integer(w, "subscriptions", SUBSCRIBE_MAX);
     json_write_end(w);
 }
 
@@ -54,14 +58,14 @@ static void welcome(struct ipc_peer *peer, uint32_t corr)
         struct orb_err err;
 
         orb_fail(&err, ORB_E_LIMIT, "the welcome of %s is over %u bytes", self->name, FRAME_MAX);
-        peer_end(peer, &err);
+        conn_end(&peer->conn, &err);
         return;
     }
     peer_send(peer, &(struct frame){.type = FRAME_WELCOME, .corr = corr}, NULL, buf_str(&text),
               text.len);
 }
 
-void peer_on_hello(struct ipc_peer *peer, struct inframe *in)
+void hello_on_frame(struct ipc_peer *peer, struct inframe *in)
 {
     struct json_slice value;
     struct orb_err err;
@@ -70,13 +74,13 @@ void peer_on_hello(struct ipc_peer *peer, struct inframe *in)
     if (!in->h.envlen || !json_member(in->env, in->h.envlen, "abi", &value) ||
         json_int64(&value, &abi) < 0) {
         orb_fail(&err, ORB_E_PROTOCOL, "HELLO without \"abi\"; expected {\"abi\":%d}", IPC_ABI);
-        peer_throw(peer, &err);
+        refusal_disconnect(peer, &err);
         return;
     }
     if (abi != IPC_ABI) {
         orb_fail(&err, ORB_E_VERSION, "this host speaks abi %d, %s speaks %lld", IPC_ABI,
                  peer->self.name, (long long)abi);
-        peer_throw(peer, &err);
+        refusal_disconnect(peer, &err);
         return;
     }
     peer->greeted = true;

@@ -1,8 +1,20 @@
 /* The host itself as provider and as caller. A host_req may outlive its caller and even the broker:
  * answering it then only frees it. */
+#include "core/ipc/host.h"
+
 #include <string.h>
 
-#include "core/ipc/room.h"
+#include "core/ipc/broker_internal.h"
+#include "core/ipc/publish.h"
+#include "core/ipc/request.h"
+#include "core/ipc/route.h"
+
+struct host_req {
+    struct broker *broker;   /* NULL: it is closed */
+    struct pending *pending; /* NULL: the caller does not wait any more */
+    char *input;
+    struct host_req *prev, *next;
+};
 
 static void req_free(struct host_req *req)
 {
@@ -18,7 +30,7 @@ static void req_free(struct host_req *req)
     free(req);
 }
 
-void host_deliver(struct pending *p, const char *input, size_t len)
+static void deliver(struct pending *p, const char *input, size_t len)
 {
     struct broker *broker = p->caller->broker;
     struct host_req *req = xcalloc(1, sizeof(*req));
@@ -37,18 +49,11 @@ void host_deliver(struct pending *p, const char *input, size_t len)
     if (req->next)
         req->next->prev = req;
     broker->reqs = req;
-    p->req = req;
+    p->holder = &req->pending;
     iface->handler(iface->arg, req, &caller, p->target.method->name, req->input, len);
 }
 
-void host_forget(struct pending *p)
-{
-    if (p->req)
-        p->req->pending = NULL;
-    p->req = NULL;
-}
-
-void host_forget_all(struct broker *broker)
+void host_forget_requests(struct broker *broker)
 {
     while (broker->reqs) {
         struct host_req *req = broker->reqs;
@@ -57,6 +62,8 @@ void host_forget_all(struct broker *broker)
         if (req->next)
             req->next->prev = NULL;
         req->broker = NULL;
+        if (req->pending)
+            req->pending->holder = NULL;
         req->pending = NULL;
         req->next = NULL;
     }
@@ -91,21 +98,22 @@ void host_reply_error(struct host_req *req, const struct orb_err *err)
     req_free(req);
 }
 
-int broker_provide(struct broker *broker, const struct contract *contract, host_handler *handler,
-                   void *arg, struct orb_err *err)
+int host_serve(struct broker *broker, const struct contract *contract, host_handler *handler,
+               void *arg, struct orb_err *err)
 {
     struct iface *iface;
     int r = iface_provide(broker, contract, broker->host, 0, false, &iface, err);
 
     if (r < 0)
         return r;
+    iface->deliver = deliver;
     iface->handler = handler;
     iface->arg = arg;
-    return broker_expect(broker, contract, err);
+    return iface_expect(broker, contract, err);
 }
 
-int broker_call(struct broker *broker, const char *to, const char *method, const char *text,
-                size_t len, uint32_t deadline_ms, host_done *done, void *arg, struct orb_err *err)
+int host_call(struct broker *broker, const char *to, const char *method, const char *text,
+              size_t len, uint32_t deadline_ms, host_done *done, void *arg, struct orb_err *err)
 {
     struct inframe in = {.h.deadline_ms = deadline_ms, .payload = text, .len = len};
     struct orb_err local;
@@ -126,4 +134,50 @@ int broker_call(struct broker *broker, const char *to, const char *method, const
     if (r == 0)
         r = request_submit(&broker->host->self, &target, &in, done, arg, err);
     return r;
+}
+
+int host_subscribe(struct broker *broker, const char *interface, const char *topic, host_event *cb,
+                   void *arg, struct orb_err *err)
+{
+    struct iface *iface = iface_get(broker, interface, err);
+    struct sub *sub;
+
+    if (!iface)
+        return err ? err->code : ORB_E_LIMIT;
+    if (strlen(topic) >= sizeof(sub->topic))
+        return orb_fail(err, ORB_E_INVALID, "topic \"%.60s\" is too long", topic);
+    sub = sub_add(iface, NULL, topic);
+    sub->cb = cb;
+    sub->arg = arg;
+    publish_replay(iface, sub);
+    return 0;
+}
+
+int host_publish(struct broker *broker, const char *interface, const char *topic, const char *text,
+                 size_t len, struct orb_err *err)
+{
+    struct iface *iface = iface_find(broker, interface);
+    struct inframe in = {.len = len};
+    struct orb_err local;
+    unsigned char *copy;
+
+    if (!err)
+        err = &local;
+    if (!iface || iface->provider != broker->host)
+        return orb_fail(err, ORB_E_NOT_FOUND, "the host does not provide %s", interface);
+    if (len > FRAME_MAX)
+        return orb_fail(err, ORB_E_LIMIT, "an event of %zu bytes; at most %u", len, FRAME_MAX);
+    copy = turn_memory_get(&broker->conns.memory, len);
+    memcpy(copy, text, len);
+    in.payload = (char *)copy;
+    return publish_event(broker->host, iface, topic, &in, err);
+}
+
+void host_fail_calls(struct broker *broker)
+{
+    struct orb_err err;
+
+    orb_fail(&err, ORB_E_GONE, "the host is stopping");
+    while (broker->host->calls)
+        request_fail(broker->host->calls, &err);
 }

@@ -1,8 +1,15 @@
 /* The interfaces known here: who provides each, who listens, and the last values of its state
  * topics. An interface outlives its provider; what was said by a dead one does not. */
+#include "core/ipc/iface.h"
+
 #include <string.h>
 
-#include "core/ipc/room.h"
+#include "core/ipc/broker_internal.h"
+#include "core/ipc/subs.h"
+
+#define IFACES_MAX 1024
+#define PEER_MAX_EARLY                                                                             \
+    16 /* of the subscriptions of a peer to interfaces nothing has provided yet */
 
 struct iface *iface_find(struct broker *broker, const char *name)
 {
@@ -55,7 +62,7 @@ struct iface *iface_get_early(struct ipc_peer *peer, const char *name, struct or
     struct iface *iface = iface_find(broker, name);
 
     if (peer->early_count == PEER_MAX_EARLY) {
-        orb_fail(err, ORB_E_LIMIT, "%s waits for %d interfaces already that nobody provides",
+        orb_fail(err, ORB_E_LIMIT, "%s waits for %d interfaces already that nothing provides",
                  peer->self.name, PEER_MAX_EARLY);
         return NULL;
     }
@@ -99,7 +106,7 @@ int iface_provide(struct broker *broker, const struct contract *contract, struct
 
     if (!iface)
         return err ? err->code : ORB_E_LIMIT;
-    if (iface->provider && !iface->provider->dead)
+    if (iface->provider && !iface->provider->conn.dead)
         return orb_fail(err, ORB_E_CONFLICT, "%s already provides the interface %s",
                         iface->provider->self.name, iface->name);
     drop_values(iface);
@@ -127,7 +134,7 @@ static void release(const struct contract *contract)
     contract_free((struct contract *)(uintptr_t)contract);
 }
 
-int broker_expect(struct broker *broker, const struct contract *contract, struct orb_err *err)
+int iface_expect(struct broker *broker, const struct contract *contract, struct orb_err *err)
 {
     struct iface *iface = iface_get(broker, contract->interface, err);
 
@@ -140,7 +147,7 @@ int broker_expect(struct broker *broker, const struct contract *contract, struct
     return 0;
 }
 
-void broker_unexpect(struct broker *broker, const struct contract *contract)
+void iface_unexpect(struct broker *broker, const struct contract *contract)
 {
     for (struct iface *i = broker->ifaces; i; i = i->next) {
         if (i->expected != contract)
@@ -183,7 +190,7 @@ void iface_keep(struct iface *iface, const char *topic, const char *text, size_t
     value->len = len;
 }
 
-void ifaces_free(struct broker *broker)
+void iface_free_all(struct broker *broker)
 {
     while (broker->ifaces) {
         struct iface *iface = broker->ifaces;

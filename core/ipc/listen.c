@@ -1,6 +1,8 @@
 /* The control socket: who connects is known from the kernel (SO_PEERCRED), never from what they
  * say. A descriptor is held in reserve so that an exhausted table still lets us turn people away
  * instead of spinning on a socket that stays readable. */
+#include "core/ipc/listen.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -8,9 +10,14 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "core/ipc/room.h"
+#include "core/ipc/access.h"
+#include "core/ipc/account.h"
+#include "core/ipc/broker_internal.h"
+#include "core/ipc/peers.h"
+#include "core/ipc/refusal.h"
 
 #define ACCEPTS_PER_TURN 16
+#define CLIENTS_FOR_ADMINS 16 /* of LISTEN_CLIENTS */
 
 static void reserve(struct broker *broker)
 {
@@ -26,9 +33,7 @@ static void turn_away(int fd, const struct orb_err *err)
     struct frame h = {.type = FRAME_ERR};
     unsigned char head[FRAME_HEADER];
 
-    buf_addf(&env, "{\"err\":{\"code\":\"%s\",\"text\":", orb_code_name(err->code));
-    buf_add_json(&env, err->text, strlen(err->text));
-    buf_adds(&env, "}}");
+    refusal_envelope(err, &env);
     h.len = (uint32_t)env.len;
     h.envlen = (uint16_t)env.len;
     frame_put(head, &h);
@@ -38,20 +43,9 @@ static void turn_away(int fd, const struct orb_err *err)
         return; /* it does not want to know */
 }
 
-bool listen_may_log(struct broker *broker)
-{
-    uint64_t now = now_ms();
-
-    if (now - broker->listen.told_ms >= 1000) {
-        broker->listen.told_ms = now;
-        broker->listen.told = 0;
-    }
-    return broker->listen.told++ < CLIENT_RECORDS;
-}
-
 static void refuse(struct broker *broker, int fd, const struct orb_err *err)
 {
-    if (listen_may_log(broker))
+    if (refusal_may_log(broker))
         log_notice(broker->log, "ipc.client-refused", KV("reason", err->text));
     turn_away(fd, err);
     close(fd);
@@ -64,7 +58,7 @@ static int make_room(struct broker *broker, const char *user, unsigned limit, st
     struct ipc_peer *leaves = account_gives_way(broker, user, limit, &why);
 
     if (leaves) {
-        peer_throw(leaves, &why);
+        refusal_disconnect(leaves, &why);
         return 0;
     }
     return orb_fail(err, why.code, "%s", why.text);
@@ -137,15 +131,16 @@ static int add_client(struct broker *broker, int fd, struct orb_err *err)
     r = broker->listen.identify(broker->listen.arg, who.uid, who.gid, spec.name, spec.role, err);
     if (r)
         return r < 0 ? r : let_wait(broker, fd, who.uid, err);
-    if (!role_rank(spec.role))
+    if (!access_rank(spec.role))
         return orb_fail(err, ORB_E_DENIED, "user %s has no role here", spec.name);
     /* The last places are for those who can put things right. */
-    limit = role_rank(spec.role) == RANK_CONFIGURE ? CLIENTS_MAX : CLIENTS_MAX - CLIENTS_FOR_ADMINS;
+    limit = access_rank(spec.role) == RANK_CONFIGURE ? LISTEN_CLIENTS
+                                                     : LISTEN_CLIENTS - CLIENTS_FOR_ADMINS;
     if (broker->listen.clients >= limit)
         r = make_room(broker, spec.name, limit, err);
     if (r < 0)
         return r;
-    peer = broker_add_peer(broker, fd, &spec, err);
+    peer = peers_add(broker, fd, &spec, err);
     if (!peer)
         return err->code;
     peer->accepted = true;
@@ -153,7 +148,7 @@ static int add_client(struct broker *broker, int fd, struct orb_err *err)
     return 0;
 }
 
-void broker_identified(struct broker *broker)
+void listen_identified(struct broker *broker)
 {
     int waiting[LISTEN_WAITING];
     unsigned count = broker->listen.waiting_count;
@@ -242,7 +237,7 @@ static int make_socket(const struct sockaddr_un *address, int *ret_fd, struct or
         return orb_fail(err, -errno, "cannot make the control socket");
     /* bind() gives the file the mode of the descriptor, less the umask: never wider for a moment */
     if (fchmod(fd, 0660) < 0 || bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ||
-        chmod(path, 0660) < 0 || listen(fd, CLIENTS_MAX) < 0)
+        chmod(path, 0660) < 0 || listen(fd, LISTEN_CLIENTS) < 0)
         return orb_fail(err, -errno, "cannot listen at %s", path);
     *ret_fd = take_fd(&fd);
     return 0;
@@ -257,10 +252,8 @@ static void remember_file(struct broker *broker)
     broker->listen.ino = st.st_ino;
 }
 
-int broker_listen(struct broker *broker, const char *path, int inherited,
-                  int (*identify)(void *arg, uid_t uid, gid_t gid, char name[64], char role[16],
-                                  struct orb_err *err),
-                  void *arg, struct orb_err *err)
+int listen_start(struct broker *broker, const char *path, int inherited, listen_identify *identify,
+                 void *arg, struct orb_err *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = inherited, r = 0;
@@ -304,7 +297,8 @@ static bool owns_file(const struct broker *broker)
            st.st_ino == broker->listen.ino;
 }
 
-/* In the place of the descriptor that is watched; who waits in the old queue is let in first. */
+/* In the place of the descriptor that is watched; those that wait in the old queue are accepted
+ * first. */
 static int listen_again(struct broker *broker, struct orb_err *err)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -325,7 +319,7 @@ static int listen_again(struct broker *broker, struct orb_err *err)
     return r < 0 ? r : 1;
 }
 
-int broker_listen_check(struct broker *broker, struct orb_err *err)
+int listen_check(struct broker *broker, struct orb_err *err)
 {
     const char *path = broker->listen.path;
 

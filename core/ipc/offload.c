@@ -5,10 +5,13 @@
  * frame is handled as if it came just now: whatever changed in between (a deadline passed, a
  * provider went away) is seen then. Identities take turns on the thread, whatever number of
  * connections they have. */
+#include "core/ipc/offload.h"
+
 #include <string.h>
 #include <time.h>
 
-#include "core/ipc/room.h"
+#include "core/ipc/broker_internal.h"
+#include "core/ipc/refusal.h"
 #include "core/json/scan.h"
 
 #define OFFLOAD_UNITS 4000u         /* of a check on the loop: some 0.2 ms */
@@ -30,6 +33,7 @@ struct job {
 /* Lists and end are under the lock; a job's peer is the loop's alone. */
 struct offload {
     struct broker *broker;
+    offload_done *on_done;
     uv_thread_t thread;
     uv_async_t done_sign;
     uv_mutex_t lock;
@@ -48,13 +52,6 @@ static size_t bytes_of(const struct job *job)
     return FRAME_HEADER + job->h.len;
 }
 
-static void payload_of(struct inframe *in)
-{
-    in->env = (const char *)in->data + FRAME_HEADER;
-    in->len = in->h.len - in->h.envlen;
-    in->payload = in->env + in->h.envlen;
-}
-
 static void work_at(struct job *job)
 {
     struct inframe in = {.h = job->h, .data = job->data};
@@ -62,7 +59,7 @@ static void work_at(struct job *job)
     struct timespec begin, end;
 
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begin);
-    payload_of(&in);
+    inframe_locate(&in);
     c->result = json_scan(in.payload, in.len, NULL, &c->err);
     if (c->result == 0)
         c->result = schema_check(c->schema, in.payload, in.len, "", &c->err);
@@ -117,15 +114,7 @@ static struct principal *payer(struct ipc_peer *peer, const struct frame *h, str
     return h->type == FRAME_REQ ? principal_of(peer, h->src, err) : &peer->self;
 }
 
-static void of_session(struct job *job, struct principal *who, struct inframe *in)
-{
-    who->checking = false;
-    request_now(job->peer, who, in);
-    rest_charge_thread(who, job->cpu_ns);
-    held_go_on(job->peer);
-}
-
-/* The frame again, with its verdict. */
+/* The frame again, with its result. */
 static void finish(struct job *job)
 {
     struct ipc_peer *peer = job->peer;
@@ -135,21 +124,15 @@ static void finish(struct job *job)
     struct orb_err err;
     struct principal *who = payer(peer, &job->h, &err);
 
-    payload_of(&in);
+    inframe_locate(&in);
     if (in.h.deadline_ms)
         in.h.deadline_ms = waited < in.h.deadline_ms ? in.h.deadline_ms - (uint32_t)waited : 1;
     if (!who) { /* a session ended meanwhile, and all of its requests with it */
-        request_count(peer, &err);
-        peer_send_err(peer, in.h.corr, &err);
-    } else if (who != &peer->self) {
-        of_session(job, who, &in);
+        refusal_answer(peer, in.h.corr, &err);
     } else {
-        peer->checking = false;
-        peer_frame_checked(peer, &in);
-        if (!peer->checking)
-            peer_checked(peer, job->cpu_ns);
+        broker->offload->on_done(peer, who, &in, job->cpu_ns);
     }
-    broker_flush(broker); /* nothing may borrow the frame from here on */
+    conn_group_flush(&broker->conns); /* nothing may borrow the frame from here on */
 }
 
 static void on_done(uv_async_t *handle)
@@ -163,7 +146,7 @@ static void on_done(uv_async_t *handle)
     uv_mutex_unlock(&offload->lock);
     for (; job; job = next) {
         next = job->next;
-        if (job->peer && !job->peer->dead)
+        if (job->peer && !job->peer->conn.dead)
             finish(job);
         job_free(offload, job);
     }
@@ -180,10 +163,11 @@ static int start(struct broker *broker, struct orb_err *err)
     return 0;
 }
 
-void offload_init(struct broker *broker)
+void offload_init(struct broker *broker, offload_done *done)
 {
     struct offload *offload = xcalloc(1, sizeof(*offload));
 
+    offload->on_done = done;
     offload->broker = broker;
     uv_mutex_init(&offload->lock);
     uv_cond_init(&offload->sign);
@@ -264,11 +248,6 @@ void offload_leave(struct ipc_peer *peer)
     uv_mutex_unlock(&offload->lock);
 }
 
-static bool is_same(const struct principal *a, const struct principal *b)
-{
-    return a->kind == b->kind && !strcmp(a->name, b->name);
-}
-
 /* Behind those of others that wait as long in their own line. */
 static void put_in(struct offload *offload, struct job *job, const struct principal *who)
 {
@@ -278,7 +257,7 @@ static void put_in(struct offload *offload, struct job *job, const struct princi
     for (const struct job *j = offload->todo; j; j = j->next) {
         const struct principal *other = payer(j->peer, &j->h, NULL);
 
-        if (other && is_same(other, who) && j->round >= job->round)
+        if (other && principal_is_same(other, who) && j->round >= job->round)
             job->round = j->round + 1;
     }
     while (*at && (*at)->round <= job->round)
@@ -313,7 +292,7 @@ static int hand_over(struct ipc_peer *peer, const struct contract *contract,
     memcpy(job->data, in->data, len);
     offload->bytes += len;
     if (who == &peer->self)
-        peer_checks(peer);
+        conn_block(&peer->conn);
     else
         who->checking = true;
     uv_mutex_lock(&offload->lock);

@@ -1,89 +1,92 @@
 /* Requests waiting for their answer. A slot has a generation, and both together are the number the
  * provider sees: an answer to an earlier use of the slot does not fit. The earliest deadline stands
  * at the top of a heap and one timer waits for it; the timer may fire early, never late. */
-#include <string.h>
+#include "core/ipc/pending.h"
 
-#include "core/ipc/room.h"
+#include "core/ipc/broker_internal.h"
+#include "core/ipc/inflight.h"
 
-static void heap_set(struct broker *broker, uint32_t at, struct pending *p)
+static void heap_set(struct pending_table *table, uint32_t at, struct pending *p)
 {
-    broker->heap[at] = p;
+    table->heap[at] = p;
     p->heap_index = at;
 }
 
-static void heap_up(struct broker *broker, uint32_t at, struct pending *p)
+static void heap_up(struct pending_table *table, uint32_t at, struct pending *p)
 {
     while (at) {
         uint32_t parent = (at - 1) / 2;
 
-        if (broker->heap[parent]->deadline <= p->deadline)
+        if (table->heap[parent]->deadline <= p->deadline)
             break;
-        heap_set(broker, at, broker->heap[parent]);
+        heap_set(table, at, table->heap[parent]);
         at = parent;
     }
-    heap_set(broker, at, p);
+    heap_set(table, at, p);
 }
 
-static void heap_down(struct broker *broker, uint32_t at, struct pending *p)
+static void heap_down(struct pending_table *table, uint32_t at, struct pending *p)
 {
     for (;;) {
         uint32_t child = at * 2 + 1;
 
-        if (child >= broker->heap_count)
+        if (child >= table->heap_count)
             break;
-        if (child + 1 < broker->heap_count &&
-            broker->heap[child + 1]->deadline < broker->heap[child]->deadline)
+        if (child + 1 < table->heap_count &&
+            table->heap[child + 1]->deadline < table->heap[child]->deadline)
             child++;
-        if (broker->heap[child]->deadline >= p->deadline)
+        if (table->heap[child]->deadline >= p->deadline)
             break;
-        heap_set(broker, at, broker->heap[child]);
+        heap_set(table, at, table->heap[child]);
         at = child;
     }
-    heap_set(broker, at, p);
+    heap_set(table, at, p);
 }
 
-static void heap_remove(struct broker *broker, struct pending *p)
+static void heap_remove(struct pending_table *table, struct pending *p)
 {
-    struct pending *last = broker->heap[--broker->heap_count];
+    struct pending *last = table->heap[--table->heap_count];
     uint32_t at = p->heap_index;
 
     if (last == p)
         return;
-    if (at && broker->heap[(at - 1) / 2]->deadline > last->deadline)
-        heap_up(broker, at, last);
+    if (at && table->heap[(at - 1) / 2]->deadline > last->deadline)
+        heap_up(table, at, last);
     else
-        heap_down(broker, at, last);
+        heap_down(table, at, last);
 }
 
-static void arm(struct broker *broker)
+static void on_timer(uv_timer_t *timer);
+
+static void arm(struct pending_table *table)
 {
-    uint64_t first, now = uv_now(broker->loop);
+    uint64_t first, now = uv_now(table->timer.loop);
 
-    if (!broker->heap_count || broker->closing)
+    if (!table->heap_count || uv_is_closing((uv_handle_t *)&table->timer))
         return;
-    first = broker->heap[0]->deadline;
-    if (broker->timer_at && broker->timer_at <= first)
+    first = table->heap[0]->deadline;
+    if (table->timer_at && table->timer_at <= first)
         return;
-    broker->timer_at = first ? first : 1;
-    uv_timer_start(&broker->timer, pending_on_timer, first > now ? first - now : 0, 0);
+    table->timer_at = first ? first : 1;
+    uv_timer_start(&table->timer, on_timer, first > now ? first - now : 0, 0);
 }
 
-static int grow(struct broker *broker)
+static int grow(struct pending_table *table)
 {
     struct pending *block;
 
-    if (broker->block_count == PENDING_BLOCKS)
+    if (table->block_count == PENDING_BLOCKS)
         return -1;
     block = xcalloc(PENDING_BLOCK, sizeof(*block));
     for (unsigned i = 0; i < PENDING_BLOCK; i++) {
-        block[i].slot = (uint16_t)(broker->block_count * PENDING_BLOCK + i);
+        block[i].slot = (uint16_t)(table->block_count * PENDING_BLOCK + i);
         block[i].caller_next = i + 1 < PENDING_BLOCK ? &block[i + 1] : NULL;
     }
-    broker->blocks[broker->block_count++] = block;
-    broker->free_first = block;
-    broker->free_last = &block[PENDING_BLOCK - 1];
-    broker->heap_cap = broker->block_count * PENDING_BLOCK;
-    broker->heap = xrealloc(broker->heap, broker->heap_cap * sizeof(struct pending *));
+    table->blocks[table->block_count++] = block;
+    table->free_first = block;
+    table->free_last = &block[PENDING_BLOCK - 1];
+    table->heap_cap = table->block_count * PENDING_BLOCK;
+    table->heap = xrealloc(table->heap, table->heap_cap * sizeof(struct pending *));
     return 0;
 }
 
@@ -119,16 +122,17 @@ static void list_out(struct pending *p)
 }
 
 struct pending *pending_new(struct broker *broker, struct principal *who,
-                            const struct target *target, struct link *link, uint32_t bytes,
+                            const struct target *target, struct inflight *inflight, uint32_t bytes,
                             uint32_t deadline_ms)
 {
+    struct pending_table *table = &broker->pending;
     struct pending *p;
     uint16_t slot, generation;
 
-    if (!broker->free_first && grow(broker) < 0)
+    if (!table->free_first && grow(table) < 0)
         return NULL;
-    p = broker->free_first;
-    broker->free_first = p->caller_next;
+    p = table->free_first;
+    table->free_first = p->caller_next;
     slot = p->slot;
     generation = p->generation;
     *p = (struct pending){
@@ -138,41 +142,42 @@ struct pending *pending_new(struct broker *broker, struct principal *who,
         .who = who,
         .caller = who->owner,
         .target = *target,
-        .link = link,
+        .inflight = inflight,
         .bytes = bytes,
         .since = uv_now(broker->loop),
         .deadline = uv_now(broker->loop) + deadline_ms,
         .deadline_ms = deadline_ms,
     };
-    link->requests++;
-    link->bytes += bytes;
+    inflight->requests++;
+    inflight->bytes += bytes;
     target->provider->owed += FRAME_HEADER; /* its CANCEL */
     list_in(p);
-    broker->heap_count++;
-    heap_up(broker, broker->heap_count - 1, p);
-    arm(broker);
+    table->heap_count++;
+    heap_up(table, table->heap_count - 1, p);
+    arm(table);
     return p;
 }
 
 /* The slot goes to the end of the free list: its number is used again as late as possible. */
 void pending_end(struct pending *p)
 {
-    struct broker *broker = p->caller->broker;
+    struct pending_table *table = &p->caller->broker->pending;
 
-    host_forget(p);
+    if (p->holder)
+        *p->holder = NULL;
     list_out(p);
-    heap_remove(broker, p);
+    heap_remove(table, p);
     p->target.provider->owed -= FRAME_HEADER;
-    p->link->requests--;
-    p->link->bytes -= p->bytes;
+    p->inflight->requests--;
+    p->inflight->bytes -= p->bytes;
     p->live = false;
     p->generation++;
     p->caller_next = NULL;
-    if (broker->free_first)
-        broker->free_last->caller_next = p;
+    if (table->free_first)
+        table->free_last->caller_next = p;
     else
-        broker->free_first = p;
-    broker->free_last = p;
+        table->free_first = p;
+    table->free_last = p;
 }
 
 uint32_t pending_corr(const struct pending *p)
@@ -182,12 +187,13 @@ uint32_t pending_corr(const struct pending *p)
 
 struct pending *pending_find(struct broker *broker, struct ipc_peer *provider, uint32_t corr)
 {
+    const struct pending_table *table = &broker->pending;
     uint32_t slot = corr >> 16;
     struct pending *p;
 
-    if (slot / PENDING_BLOCK >= broker->block_count)
+    if (slot / PENDING_BLOCK >= table->block_count)
         return NULL;
-    p = &broker->blocks[slot / PENDING_BLOCK][slot % PENDING_BLOCK];
+    p = &table->blocks[slot / PENDING_BLOCK][slot % PENDING_BLOCK];
     if (!p->live || p->target.provider != provider || p->generation != (corr & 0xffff))
         return NULL;
     return p;
@@ -206,51 +212,44 @@ static uint64_t deadline_by_progress(const struct pending *p)
     return at > p->deadline ? at : p->deadline;
 }
 
-static void fail_late(struct pending *p)
+static void on_timer(uv_timer_t *timer)
 {
-    const struct ipc_peer *provider = p->target.provider;
-    uint64_t took = uv_now(provider->broker->loop) - p->since;
-    const char *iface = p->target.iface->name, *method = p->target.method->name;
-    struct orb_err err;
+    struct pending_table *table = container_of(timer, struct pending_table, timer);
+    uint64_t now = uv_now(timer->loop);
 
-    if (p->target.method->progress && provider->progress_ms && took >= provider->progress_ms &&
-        took > p->deadline_ms)
-        orb_fail(&err, ORB_E_DEADLINE,
-                 "%s was still at %s after %.3g s, the longest it may take (deadlines.progress-ms)",
-                 iface, method, (double)took / 1000);
-    else
-        orb_fail(&err, ORB_E_DEADLINE, "%s did not answer %s within %.3g s%s", iface, method,
-                 (double)p->deadline_ms / 1000,
-                 took > p->deadline_ms ? " of saying that it goes on" : "");
-    request_cancel(p);
-    request_fail(p, &err);
-}
-
-void pending_on_timer(uv_timer_t *timer)
-{
-    struct broker *broker = container_of(timer, struct broker, timer);
-    uint64_t now = uv_now(broker->loop);
-
-    broker->timer_at = 0;
-    while (broker->heap_count && broker->heap[0]->deadline <= now) {
-        struct pending *p = broker->heap[0];
+    table->timer_at = 0;
+    while (table->heap_count && table->heap[0]->deadline <= now) {
+        struct pending *p = table->heap[0];
         uint64_t later = deadline_by_progress(p);
 
         if (later > now) {
             p->deadline = later;
-            heap_down(broker, 0, p);
-            request_goes_on(p, (uint32_t)(later - now));
-            continue;
+            heap_down(table, 0, p);
+            table->postponed(p, (uint32_t)(later - now));
+        } else {
+            table->late(p);
         }
-        broker->deadlines++;
-        fail_late(p);
     }
-    arm(broker);
+    arm(table);
 }
 
-void pending_free_all(struct broker *broker)
+void pending_init(struct broker *broker, void (*late)(struct pending *p),
+                  void (*postponed)(const struct pending *p, uint32_t left_ms))
 {
-    for (unsigned i = 0; i < broker->block_count; i++)
-        free(broker->blocks[i]);
-    free(broker->heap);
+    struct pending_table *table = &broker->pending;
+
+    table->late = late;
+    table->postponed = postponed;
+    uv_timer_init(broker->loop, &table->timer);
+    loop_scope_adopt(&broker->scope, (uv_handle_t *)&table->timer);
+    uv_unref((uv_handle_t *)&table->timer); /* connections keep the loop alive */
+}
+
+void pending_fini(struct broker *broker)
+{
+    struct pending_table *table = &broker->pending;
+
+    for (unsigned i = 0; i < table->block_count; i++)
+        free(table->blocks[i]);
+    free(table->heap);
 }

@@ -1,28 +1,33 @@
 /* Events: one publisher, many subscribers. A subscriber that does not read costs its own queue and
  * nothing else: its events are counted instead of sent, and GAP tells it how many. Nothing that
  * others publish ends a connection. */
+#include "core/ipc/publish.h"
+
 #include <string.h>
 
-#include "core/ipc/room.h"
+#include "core/base/json_write.h"
+#include "core/ipc/broker_internal.h"
+#include "core/ipc/offload.h"
+#include "core/ipc/refusal.h"
 #include "core/ipc/within.h"
 #include "core/json/scan.h"
 
-static bool hears(const struct sub *sub, const char *topic)
-{
-    return !strcmp(sub->topic, "*") || !strcmp(sub->topic, topic);
-}
-
 static void event_envelope(const struct iface *iface, const char *topic, struct buf *to)
 {
-    buf_addf(to, "{\"from\":\"%s\",\"topic\":\"%s\"}", iface->name, topic);
+    struct json_write w = json_write_to(to);
+
+    json_write_object(&w, NULL);
+    json_write_string(&w, "from", iface->name);
+    json_write_string(&w, "topic", topic);
+    json_write_end(&w);
 }
 
 /* Has the queue of the peer room for an event? */
 static bool has_room(struct ipc_peer *peer, size_t len)
 {
-    if (peer_queued(peer) + len > peer_queue(peer, QUEUE_EVENTS))
-        peer_flush(peer); /* within one turn nothing was offered to its socket yet */
-    return peer_queued(peer) + len <= peer_queue(peer, QUEUE_EVENTS);
+    if (conn_queued(&peer->conn) + len > peer_queue(peer, QUEUE_EVENTS))
+        conn_flush(&peer->conn); /* within one turn nothing was offered to its socket yet */
+    return conn_queued(&peer->conn) + len <= peer_queue(peer, QUEUE_EVENTS);
 }
 
 static void miss(struct sub *sub)
@@ -58,11 +63,11 @@ static void send_value(const struct iface *iface, const struct topic_value *valu
 void publish_replay(const struct iface *iface, struct sub *sub)
 {
     for (struct topic_value *v = iface->values; v; v = v->next) {
-        if (!hears(sub, v->topic))
+        if (!sub_matches(sub, v->topic))
             continue;
         if (sub->cb)
             sub->cb(sub->arg, iface->name, v->topic, v->text, v->len);
-        else if (!sub->peer->dead)
+        else if (!sub->peer->conn.dead)
             send_value(iface, v, sub);
     }
 }
@@ -70,9 +75,15 @@ void publish_replay(const struct iface *iface, struct sub *sub)
 static void send_gap(const struct iface *iface, struct sub *sub)
 {
     AUTO(buf) struct buf text = {0};
+    struct json_write w = json_write_to(&text);
 
-    buf_addf(&text, "{\"from\":\"%s\",\"topic\":\"%s\",\"count\":%llu%s}", iface->name, sub->topic,
-             (unsigned long long)sub->dropped, sub->ended ? ",\"ended\":true" : "");
+    json_write_object(&w, NULL);
+    json_write_string(&w, "from", iface->name);
+    json_write_string(&w, "topic", sub->topic);
+    json_write_integer(&w, "count", (int64_t)sub->dropped);
+    if (sub->ended)
+        json_write_boolean(&w, "ended", true);
+    json_write_end(&w);
     sub->dropped = 0;
     peer_send(sub->peer, &(struct frame){.type = FRAME_GAP}, NULL, buf_str(&text), text.len);
 }
@@ -85,7 +96,7 @@ static bool tell_gaps(struct iface *iface, struct ipc_peer *peer)
             at = &sub->next;
             continue;
         }
-        if (peer_queued(peer) > peer_queue(peer, QUEUE_EVENTS) - 2 * IFACE_VALUES_MAX)
+        if (conn_queued(&peer->conn) > peer_queue(peer, QUEUE_EVENTS) - 2 * IFACE_VALUES_MAX)
             return false;
         send_gap(iface, sub);
         if (sub->ended) {
@@ -117,17 +128,15 @@ static void deliver(struct sub *sub, const struct contract_event *event, const u
 {
     struct ipc_peer *peer = sub->peer;
 
-    if (peer->dead)
+    if (peer->conn.dead)
         return;
     if (sub->dropped || !has_room(peer, head_len + len)) {
         miss(sub);
         sub->ended |= event->class == CLASS_STRICT;
         return;
     }
-    peer->frames_out++;
-    peer->broker->frames_out++;
-    peer_send_borrowed(peer, head, head_len);
-    peer_send_borrowed(peer, (const unsigned char *)text, len);
+    peer_pass(peer, head, head_len);
+    conn_send(&peer->conn, (const unsigned char *)text, len);
 }
 
 /* The head of an event's frame; it lives until the end of the turn, like text. */
@@ -142,7 +151,7 @@ static unsigned char *make_head(struct broker *broker, const struct iface *iface
     *ret_len = FRAME_HEADER + env.len;
     h.envlen = (uint16_t)env.len;
     h.len = (uint32_t)(env.len + len);
-    head = scratch_get(broker, *ret_len);
+    head = turn_memory_get(&broker->conns.memory, *ret_len);
     frame_put(head, &h);
     memcpy(head + FRAME_HEADER, buf_str(&env), env.len);
     return head;
@@ -157,7 +166,7 @@ static void deliver_cut(struct iface *iface, struct sub *sub, const struct contr
 
     within_cut(event, sub->peer, within, &cut);
     head = make_head(sub->peer->broker, iface, event, cut.len, &head_len);
-    text = scratch_get(sub->peer->broker, cut.len);
+    text = turn_memory_get(&sub->peer->broker->conns.memory, cut.len);
     memcpy(text, buf_str(&cut), cut.len);
     deliver(sub, event, head, head_len, (char *)text, cut.len);
 }
@@ -173,7 +182,7 @@ static void distribute(struct broker *broker, struct iface *iface,
     broker->events++;
     for (struct sub *sub = iface->subs, *next; sub; sub = next) {
         next = sub->next;
-        if (!hears(sub, event->name))
+        if (!sub_matches(sub, event->name))
             continue;
         if (sub->cb) {
             sub->cb(sub->arg, iface->name, event->name, text, len);
@@ -191,9 +200,8 @@ static void distribute(struct broker *broker, struct iface *iface,
         iface_keep(iface, event->name, text, len);
 }
 
-/* 0, an error, or CHECK_LATER. peer: whose frame it is. */
-static int publish(struct ipc_peer *peer, struct iface *iface, const char *topic,
-                   const struct inframe *in, struct orb_err *err)
+int publish_event(struct ipc_peer *peer, struct iface *iface, const char *topic,
+                  const struct inframe *in, struct orb_err *err)
 {
     const char *text = in->payload;
     size_t len = in->len;
@@ -234,33 +242,13 @@ void publish_on_pub(struct ipc_peer *peer, struct inframe *in)
     if (r == 0 && in->h.envlen)
         r = json_scan(in->env, in->h.envlen, NULL, &err);
     if (r == 0)
-        r = envelope_string(in, "topic", topic, sizeof(topic), &err);
+        r = inframe_string(in, "topic", topic, sizeof(topic), &err);
     if (r == 0)
-        r = publish(peer, iface, topic, in, &err);
+        r = publish_event(peer, iface, topic, in, &err);
     if (r >= 0)
         return;
-    request_count(peer, &err);
-    peer_complain(peer, "ipc.bad-event", &err);
+    refusal_count(peer, &err);
+    refusal_log(peer, "ipc.bad-event", &err);
     if (in->h.corr)
-        peer_send_err(peer, in->h.corr, &err);
-}
-
-int broker_publish(struct broker *broker, const char *interface, const char *topic,
-                   const char *text, size_t len, struct orb_err *err)
-{
-    struct iface *iface = iface_find(broker, interface);
-    struct inframe in = {.len = len};
-    struct orb_err local;
-    unsigned char *copy;
-
-    if (!err)
-        err = &local;
-    if (!iface || iface->provider != broker->host)
-        return orb_fail(err, ORB_E_NOT_FOUND, "the host does not provide %s", interface);
-    if (len > FRAME_MAX)
-        return orb_fail(err, ORB_E_LIMIT, "an event of %zu bytes; at most %u", len, FRAME_MAX);
-    copy = scratch_get(broker, len);
-    memcpy(copy, text, len);
-    in.payload = (char *)copy;
-    return publish(broker->host, iface, topic, &in, err);
+        refusal_send(peer, in->h.corr, &err);
 }

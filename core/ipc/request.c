@@ -1,37 +1,33 @@
 /* Requests and their answers. A request and a reply change only in their header on the way through;
  * what a provider says about errors is read and written anew. */
-#include <string.h>
+#include "core/ipc/request.h"
 
-#include "core/ipc/room.h"
+#include "core/ipc/access.h"
+#include "core/ipc/broker_internal.h"
+#include "core/ipc/charge.h"
+#include "core/ipc/held.h"
+#include "core/ipc/inflight.h"
+#include "core/ipc/offload.h"
+#include "core/ipc/refusal.h"
+#include "core/ipc/route.h"
 #include "core/json/scan.h"
 
-void request_count(struct ipc_peer *peer, const struct orb_err *err)
-{
-    int row = ORB_E_INVALID - err->code;
-
-    peer->refused++;
-    if (row >= 0 && row < REFUSAL_CODES)
-        peer->broker->refused[row]++;
-    if (err->code == ORB_E_DENIED)
-        peer_complain(peer, "ipc.denied", err);
-}
-
 /* Quota check before anything is sent to the provider: its write queue must have room for the
- * request, the PEER frame of the caller, CANCEL and GONE; else the request is refused. link may be
- * NULL. */
+ * request, the PEER frame of the caller, CANCEL and GONE; else the request is refused. inflight
+ * may be NULL. */
 static int check_limits(const struct principal *who, const struct target *target,
-                        const struct link *link, uint32_t bytes, struct orb_err *err)
+                        const struct inflight *inflight, uint32_t bytes, struct orb_err *err)
 {
     struct ipc_peer *provider = target->provider;
     const char *to = provider->self.name;
-    size_t queued = peer_queued(provider) + provider->owed;
+    size_t queued = conn_queued(&provider->conn) + provider->owed;
 
-    if (link && link->requests >= LINK_MAX_REQUESTS)
+    if (inflight && inflight->requests >= INFLIGHT_MAX_REQUESTS)
         return orb_fail(err, ORB_E_BUSY, "%s has %u requests to %s in flight; at most %d",
-                        who->name, link->requests, to, LINK_MAX_REQUESTS);
-    if (link && link->requests && link->bytes + bytes > LINK_MAX_BYTES)
+                        who->name, inflight->requests, to, INFLIGHT_MAX_REQUESTS);
+    if (inflight && inflight->requests && inflight->bytes + bytes > INFLIGHT_MAX_BYTES)
         return orb_fail(err, ORB_E_BUSY, "%s has %u bytes of requests to %s in flight; at most %u",
-                        who->name, link->bytes, to, LINK_MAX_BYTES);
+                        who->name, inflight->bytes, to, INFLIGHT_MAX_BYTES);
     if (who->owner->call_count >= who->owner->pending_max)
         return orb_fail(err, ORB_E_BUSY, "%s has %u requests in flight; at most %u",
                         who->owner->self.name, who->owner->call_count, who->owner->pending_max);
@@ -54,8 +50,8 @@ static void forward(struct pending *p, struct inframe *in, uint32_t deadline_ms)
         .deadline_ms = deadline_ms,
     };
 
-    if (provider->fd < 0) {
-        host_deliver(p, in->payload, in->len);
+    if (peer_is_host(provider)) {
+        iface->deliver(p, in->payload, in->len);
         return;
     }
     if (!in->data) {
@@ -63,9 +59,7 @@ static void forward(struct pending *p, struct inframe *in, uint32_t deadline_ms)
         return;
     }
     frame_put(in->data, &h);
-    provider->frames_out++;
-    p->caller->broker->frames_out++;
-    peer_send_borrowed(provider, in->data, FRAME_HEADER + h.len);
+    peer_pass(provider, in->data, FRAME_HEADER + h.len);
 }
 
 int request_submit(struct principal *who, const struct target *target, struct inframe *in,
@@ -77,17 +71,17 @@ int request_submit(struct principal *who, const struct target *target, struct in
     uint32_t deadline_ms = in->h.deadline_ms ? in->h.deadline_ms : method->timeout_ms;
     struct pending *p;
     struct ipc_peer *provider = target->provider;
-    uint64_t before = provider->queued_ever;
+    uint64_t before = provider->conn.queued_ever;
     int r;
 
-    r = check_limits(who, target, link_have(who, provider), bytes, err);
+    r = check_limits(who, target, inflight_find(who, provider), bytes, err);
     if (r == 0)
         r = offload_check(who->owner, target->iface->contract, method->input, in, err);
     if (r)
         return r;
     if (deadline_ms > CONTRACT_TIMEOUT_MAX_MS)
         deadline_ms = CONTRACT_TIMEOUT_MAX_MS;
-    p = pending_new(broker, who, target, link_get(who, provider), bytes, deadline_ms);
+    p = pending_new(broker, who, target, inflight_get(who, provider), bytes, deadline_ms);
     if (!p)
         return orb_fail(err, ORB_E_BUSY, "%u requests are in flight in all; no more fit",
                         PENDING_BLOCK * PENDING_BLOCKS);
@@ -96,8 +90,8 @@ int request_submit(struct principal *who, const struct target *target, struct in
     p->done = done;
     p->arg = arg;
     forward(p, in, deadline_ms);
-    if (provider->queued_ever != before) /* p may have ended already */
-        charge_add(provider, who, (size_t)(provider->queued_ever - before));
+    if (provider->conn.queued_ever != before) /* p may have ended already */
+        charge_add(provider, who, (size_t)(provider->conn.queued_ever - before));
     return 0;
 }
 
@@ -108,13 +102,13 @@ static int target_of_route(struct ipc_peer *peer, const struct principal *who, u
 
     if (!route)
         return orb_fail(err, ORB_E_INVALID, "route %u was never opened", handle);
-    if (!route->target.provider || route->target.provider->dead)
+    if (!route->target.provider || route->target.provider->conn.dead)
         return orb_fail(err, ORB_E_GONE, "the service behind %s/%s went away; open it again",
                         route->to, route->method_name);
     *ret_target = route->target;
     if (who == &peer->self && route->allowed)
         return 0;
-    return route_access(who, ret_target, err);
+    return access_method(who, ret_target, err);
 }
 
 static int target_of_envelope(struct ipc_peer *peer, const struct principal *who,
@@ -123,13 +117,13 @@ static int target_of_envelope(struct ipc_peer *peer, const struct principal *who
     char to[96], method[64];
     int r;
 
-    r = envelope_string(in, "to", to, sizeof(to), err);
+    r = inframe_string(in, "to", to, sizeof(to), err);
     if (r == 0)
-        r = envelope_string(in, "method", method, sizeof(method), err);
+        r = inframe_string(in, "method", method, sizeof(method), err);
     if (r == 0)
         r = route_resolve(peer->broker, to, method, ret_target, err);
     if (r == 0)
-        r = route_access(who, ret_target, err);
+        r = access_method(who, ret_target, err);
     return r;
 }
 
@@ -149,17 +143,16 @@ static void take(struct ipc_peer *peer, struct principal *who, struct inframe *i
     if (r == 0)
         r = request_submit(who, &target, in, NULL, NULL, &err);
     if (r < 0) {
-        request_count(peer, &err);
-        peer_send_err(peer, in->h.corr, &err);
+        refusal_answer(peer, in->h.corr, &err);
     }
 }
 
-void request_now(struct ipc_peer *peer, struct principal *who, struct inframe *in)
+void request_of_session(struct ipc_peer *peer, struct principal *who, struct inframe *in)
 {
     uint64_t before = uv_hrtime();
 
     take(peer, who, in);
-    rest_charge(who, uv_hrtime() - before);
+    held_charge(who, uv_hrtime() - before);
 }
 
 void request_on_req(struct ipc_peer *peer, struct inframe *in)
@@ -168,14 +161,13 @@ void request_on_req(struct ipc_peer *peer, struct inframe *in)
     struct principal *who = principal_of(peer, in->h.src, &err);
 
     if (!who && err.code == ORB_E_PROTOCOL) {
-        peer_throw(peer, &err);
+        refusal_disconnect(peer, &err);
     } else if (!who) {
-        request_count(peer, &err);
-        peer_send_err(peer, in->h.corr, &err);
+        refusal_answer(peer, in->h.corr, &err);
     } else if (who == &peer->self) {
         take(peer, who, in);
-    } else if (!rest_holds(peer, who, in)) {
-        request_now(peer, who, in);
+    } else if (!held_takes(peer, who, in)) {
+        request_of_session(peer, who, in);
     }
 }
 
@@ -187,8 +179,8 @@ void request_fail(struct pending *p, const struct orb_err *err)
     uint32_t corr = p->corr;
 
     pending_end(p);
-    if (caller->fd >= 0)
-        peer_send_err(caller, corr, err);
+    if (!peer_is_host(caller))
+        refusal_send(caller, corr, err);
     else if (done)
         done(arg, NULL, 0, err);
 }
@@ -201,15 +193,15 @@ void request_answer(struct pending *p, const char *text, size_t len)
     uint32_t corr = p->corr;
 
     pending_end(p);
-    if (caller->fd >= 0)
+    if (!peer_is_host(caller))
         peer_send(caller, &(struct frame){.type = FRAME_REP, .corr = corr}, NULL, text, len);
     else if (done)
         done(arg, text, len, NULL);
 }
 
-void request_goes_on(const struct pending *p, uint32_t left_ms)
+void request_postponed(const struct pending *p, uint32_t left_ms)
 {
-    if (p->caller->fd >= 0)
+    if (!peer_is_host(p->caller))
         peer_send(p->caller,
                   &(struct frame){.type = FRAME_PROGRESS, .corr = p->corr, .deadline_ms = left_ms},
                   NULL, NULL, 0);
@@ -219,6 +211,27 @@ void request_cancel(struct pending *p)
 {
     peer_send(p->target.provider, &(struct frame){.type = FRAME_CANCEL, .corr = pending_corr(p)},
               NULL, NULL, 0);
+}
+
+void request_late(struct pending *p)
+{
+    const struct ipc_peer *provider = p->target.provider;
+    uint64_t took = uv_now(provider->broker->loop) - p->since;
+    const char *iface = p->target.iface->name, *method = p->target.method->name;
+    struct orb_err err;
+
+    if (p->target.method->progress && provider->progress_ms && took >= provider->progress_ms &&
+        took > p->deadline_ms)
+        orb_fail(&err, ORB_E_DEADLINE,
+                 "%s was still at %s after %.3g s, the longest it may take (deadlines.progress-ms)",
+                 iface, method, (double)took / 1000);
+    else
+        orb_fail(&err, ORB_E_DEADLINE, "%s did not answer %s within %.3g s%s", iface, method,
+                 (double)p->deadline_ms / 1000,
+                 took > p->deadline_ms ? " of saying that it goes on" : "");
+    provider->broker->deadlines++;
+    request_cancel(p);
+    request_fail(p, &err);
 }
 
 int request_check_output(struct pending *p, const struct inframe *in, struct orb_err *err)
@@ -231,7 +244,7 @@ int request_check_output(struct pending *p, const struct inframe *in, struct orb
     if (r >= 0)
         return r;
     p->caller->broker->outputs_refused++;
-    peer_complain(p->target.provider, "ipc.bad-output", &why);
+    refusal_log(p->target.provider, "ipc.bad-output", &why);
     return orb_fail(err, ORB_E_INTERNAL,
                     "service %s answered %s/%s with what its contract does not allow: %s%s%s",
                     p->target.provider->self.name, p->target.iface->name, p->target.method->name,
@@ -263,24 +276,22 @@ void request_on_rep(struct ipc_peer *peer, struct inframe *in)
         return;
     }
     caller = p->caller;
-    if (caller->fd < 0) {
+    if (peer_is_host(caller)) {
         request_answer(p, in->payload, in->len);
         return;
     }
-    if (peer_queued(caller) >
+    if (conn_queued(&caller->conn) >
         peer_queue(caller, QUEUE_REPLIES)) { /* what others say is no reason to end it */
         orb_fail(&err, ORB_E_LIMIT,
                  "%s does not read: %zu bytes wait for it, so the answer is lost",
-                 caller->self.name, peer_queued(caller));
+                 caller->self.name, conn_queued(&caller->conn));
         request_fail(p, &err);
         return;
     }
     h.corr = p->corr;
     pending_end(p);
     frame_put(in->data, &h);
-    caller->frames_out++;
-    peer->broker->frames_out++;
-    peer_send_borrowed(caller, in->data, FRAME_HEADER + h.len);
+    peer_pass(caller, in->data, FRAME_HEADER + h.len);
 }
 
 /* The error inside a provider's envelope; what cannot be read becomes a sentence about that. */
@@ -319,7 +330,7 @@ void request_on_err(struct ipc_peer *peer, struct inframe *in)
     request_fail(p, &err);
 }
 
-void requests_leave(struct ipc_peer *peer)
+void request_leave(struct ipc_peer *peer)
 {
     struct orb_err err;
 

@@ -3,14 +3,18 @@
  * So a peer whose turn was long is not read for many times as long: others wait for few of its
  * turns, however it goes on. Several connections of one identity rest the longer, each of them, and
  * one that hangs up leaves its rest to the next. Answers to it are written all the while. */
+#include "core/ipc/rest.h"
+
 #include <string.h>
 #include <time.h>
 
-#include "core/ipc/room.h"
+#include "core/ipc/account.h"
+#include "core/ipc/broker_internal.h"
 
 #define LONG_NS 2000000u /* a turn that is none of others' concern ends before */
 #define FACTOR 15u       /* so much longer than the turn is the rest: 1 of 16 milliseconds is its */
 #define MOST_MS 5000u
+#define STALLED_MS 1u
 
 static uint64_t cpu_ns(void)
 {
@@ -23,14 +27,14 @@ static uint64_t cpu_ns(void)
 /* To look at that clock is a system call, so a mark does for a millisecond. */
 void rest_turn(struct broker *broker)
 {
-    if (broker->marked_ms != uv_now(broker->loop))
+    if (broker->rest.marked_ms != uv_now(broker->loop))
         rest_mark(broker);
 }
 
 void rest_mark(struct broker *broker)
 {
-    broker->marked_ms = uv_now(broker->loop);
-    broker->cpu_ns = cpu_ns();
+    broker->rest.marked_ms = uv_now(broker->loop);
+    broker->rest.cpu_ns = cpu_ns();
 }
 
 static bool is_same(const struct principal *who, enum peer_kind kind, const char *name)
@@ -38,46 +42,30 @@ static bool is_same(const struct principal *who, enum peer_kind kind, const char
     return account_same(who->kind, who->name, kind, name);
 }
 
-static void read_again(struct ipc_peer *peer)
-{
-    peer->resting = false;
-    if (peer->dead)
-        return;
-    peer_poll_start(peer);
-    if (peer->more)
-        peer_on_poll(&peer->poll, 0, 0);
-}
-
 static void on_rested(uv_timer_t *timer)
 {
     struct ipc_peer *peer = container_of(timer, struct ipc_peer, rest);
 
-    if (!peer->checking)
-        read_again(peer);
+    conn_resume(&peer->conn);
 }
 
 static void rest(struct ipc_peer *peer, uint64_t ms)
 {
-    if (peer->dead || ms == 0)
+    if (peer->conn.dead || ms == 0)
         return;
-    peer->resting = true;
     uv_timer_start(&peer->rest, on_rested, ms < MOST_MS ? ms : MOST_MS, 0);
-    peer_poll_start(peer);
+    conn_pause(&peer->conn);
 }
 
-/* Frames are left over, and the peer does not read what waits for it: its socket has no room to
- * write that would come at once (peer_poll_start). */
-void rest_before_more(struct ipc_peer *peer)
+void rest_stalled(struct ipc_peer *peer)
 {
-    if (!peer->dead && !peer->resting && peer->more && peer->want_write)
-        rest(peer, 1);
+    rest(peer, STALLED_MS);
 }
 
 void rest_begin(struct ipc_peer *peer)
 {
     uv_timer_init(peer->broker->loop, &peer->rest);
     loop_scope_adopt(&peer->scope, (uv_handle_t *)&peer->rest);
-    held_begin(peer);
     rest(peer, rest_owed(&peer->self));
 }
 
@@ -86,8 +74,8 @@ uint64_t rest_owed(const struct principal *who)
     const struct broker *broker = who->owner->broker;
     uint64_t now = uv_now(broker->loop), most = 0;
 
-    for (size_t i = 0; i < ARRAY_LEN(broker->owed_rest); i++) {
-        const struct owed_rest *owed = &broker->owed_rest[i];
+    for (size_t i = 0; i < ARRAY_LEN(broker->rest.owed); i++) {
+        const struct owed_rest *owed = &broker->rest.owed[i];
 
         if (owed->until_ms > now + most && is_same(who, owed->kind, owed->name))
             most = owed->until_ms - now;
@@ -98,10 +86,10 @@ uint64_t rest_owed(const struct principal *who)
 /* In the place of its own, else of the one that ends first. */
 static struct owed_rest *place_of(struct broker *broker, const struct principal *who)
 {
-    struct owed_rest *at = broker->owed_rest;
+    struct owed_rest *at = broker->rest.owed;
 
-    for (size_t i = 0; i < ARRAY_LEN(broker->owed_rest); i++) {
-        struct owed_rest *owed = &broker->owed_rest[i];
+    for (size_t i = 0; i < ARRAY_LEN(broker->rest.owed); i++) {
+        struct owed_rest *owed = &broker->rest.owed[i];
 
         if (is_same(who, owed->kind, owed->name))
             return owed;
@@ -137,12 +125,12 @@ uint64_t rest_ms(uint64_t used_ns)
 
 uint64_t rest_of(struct broker *broker, uint64_t took_ns)
 {
-    uint64_t before = broker->cpu_ns, used;
+    uint64_t before = broker->rest.cpu_ns, used;
 
     if (took_ns < LONG_NS || broker->closing)
         return 0;
     rest_mark(broker);
-    used = broker->cpu_ns - before; /* a busy machine is nobody's fault */
+    used = broker->rest.cpu_ns - before; /* a busy machine is nobody's fault */
     if (used > took_ns)
         used = took_ns;
     return rest_ms(used);
@@ -156,10 +144,11 @@ static void rest_for(struct ipc_peer *peer, uint64_t ms)
     if (!ms)
         return;
     for (struct ipc_peer *p = broker->peers; p; p = p->next)
-        others += p != peer && p->resting && is_same(&p->self, peer->self.kind, peer->self.name);
+        others += p != peer && conn_is_paused(&p->conn) &&
+                  is_same(&p->self, peer->self.kind, peer->self.name);
     uv_update_time(broker->loop);
     ms *= 1 + others;
-    if (peer->dead)
+    if (peer->conn.dead)
         rest_owe(&peer->self, ms);
     else
         rest(peer, ms);
@@ -172,18 +161,16 @@ void rest_after(struct ipc_peer *peer, uint64_t took_ns)
 
 void rest_after_thread(struct ipc_peer *peer, uint64_t cpu_ns)
 {
-    rest_for(peer, rest_ms(cpu_ns));
-    if (!peer->dead && !uv_is_active((uv_handle_t *)&peer->rest))
-        read_again(peer);
+    if (!peer->conn.leaving)
+        rest_for(peer, rest_ms(cpu_ns));
+    if (peer->conn.leaving || !uv_is_active((uv_handle_t *)&peer->rest))
+        conn_resume(&peer->conn);
 }
 
 void rest_end(struct ipc_peer *peer)
 {
-    if (!peer->resting)
-        return;
-    peer->resting = false;
     if (!uv_is_active((uv_handle_t *)&peer->rest))
-        return; /* a check was waited for */
+        return;
     rest_owe(&peer->self, uv_timer_get_due_in(&peer->rest));
     uv_timer_stop(&peer->rest);
 }

@@ -1,27 +1,15 @@
-/* Who answers a call, and whether the caller may make it. A refusal says what was missing: the
- * capability for a service, the role for a person. */
+/* Routes: finding the provider of a method, and the handles of OPEN. */
+#include "core/ipc/route.h"
+
 #include <string.h>
 
 #include "core/base/suggest.h"
-#include "core/ipc/room.h"
+#include "core/ipc/access.h"
+#include "core/ipc/broker_internal.h"
+#include "core/ipc/refusal.h"
 
 #define TO_SIZE 96
 #define METHOD_SIZE 64
-
-static const char *const roles[] = {"metrics", "viewer", "operator", "admin"};
-
-enum contract_rank role_rank(const char *role)
-{
-    for (unsigned i = 0; i < ARRAY_LEN(roles); i++)
-        if (!strcmp(role, roles[i]))
-            return (enum contract_rank)(i + 1);
-    return 0;
-}
-
-void broker_starting(struct broker *broker, const char *step)
-{
-    snprintf(broker->starting, sizeof(broker->starting), "%s", step ? step : "");
-}
 
 static int unknown_interface(struct broker *broker, const char *name, struct orb_err *err)
 {
@@ -124,92 +112,11 @@ int route_available(const struct target *target, struct orb_err *err)
         name += 8;
     if (!provider)
         return orb_fail(err, ORB_E_UNAVAILABLE, "service %s is not running", name);
-    if (provider->dead)
+    if (provider->conn.dead)
         return orb_fail(err, ORB_E_GONE, "service %s went away", name);
-    if (provider->fd >= 0 && !(target->iface->early ? provider->greeted : provider->open))
+    if (provider->conn.fd >= 0 && !(target->iface->early ? provider->greeted : provider->open))
         return orb_fail(err, ORB_E_UNAVAILABLE, "service %s is starting", name);
     return 0;
-}
-
-/* capability: PREFIX + IFACE/NAME with "*" for NAME and "service.*" for IFACE. */
-static bool covers(const char *capability, const char *prefix, const char *iface, const char *name)
-{
-    size_t n = strlen(prefix);
-    const char *p = capability + n, *slash;
-
-    if (strncmp(capability, prefix, n) != 0)
-        return false;
-    slash = strchr(p, '/');
-    if (!slash)
-        return false;
-    n = (size_t)(slash - p);
-    if (n == 9 && memcmp(p, "service.*", 9) == 0) {
-        if (strncmp(iface, "service.", 8) != 0)
-            return false;
-    } else if (strlen(iface) != n || memcmp(iface, p, n) != 0) {
-        return false;
-    }
-    return !strcmp(slash + 1, "*") || !strcmp(slash + 1, name);
-}
-
-static bool granted(const struct ipc_peer *peer, const char *prefix, const char *iface,
-                    const char *name)
-{
-    for (char **c = peer->capabilities; *c; c++)
-        if (covers(*c, prefix, iface, name))
-            return true;
-    return false;
-}
-
-static int judge_user(const struct principal *who, enum contract_rank needed, const char *verb,
-                      const char *iface, const char *name, struct orb_err *err)
-{
-    if (needed == RANK_INTERNAL)
-        return orb_fail(err, ORB_E_DENIED, "%s may not %s %s/%s: it is for services only",
-                        who->name, verb, iface, name);
-    if (who->rank < needed)
-        return orb_fail(err, ORB_E_DENIED, "%s may not %s %s/%s: it requires the role %s, %s is %s",
-                        who->name, verb, iface, name, roles[needed - 1], who->name, who->role);
-    return 0;
-}
-
-int route_access(const struct principal *who, const struct target *target, struct orb_err *err)
-{
-    const char *iface = target->iface->name, *name = target->method->name;
-
-    if (who->kind == PEER_HOST)
-        return 0;
-    if (peer_kind_is_person(who->kind))
-        return judge_user(who, target->method->rank, "call", iface, name, err);
-    if (granted(who->owner, "ipc.call:", iface, name))
-        return 0;
-    return orb_fail(err, ORB_E_DENIED,
-                    "service %s may not call %s/%s: it lacks the capability ipc.call:%s/%s",
-                    who->name, iface, name, iface, name);
-}
-
-int route_access_event(const struct principal *who, const struct iface *iface, const char *topic,
-                       struct orb_err *err)
-{
-    enum contract_rank needed = RANK_OBSERVE;
-
-    if (who->kind == PEER_HOST)
-        return 0;
-    if (who->kind == PEER_SERVICE) {
-        if (granted(who->owner, "ipc.subscribe:", iface->name, topic))
-            return 0;
-        return orb_fail(err, ORB_E_DENIED,
-                        "service %s may not hear %s/%s: it lacks the capability "
-                        "ipc.subscribe:%s/%s",
-                        who->name, iface->name, topic, iface->name, topic);
-    }
-    for (size_t i = 0; i < iface->contract->event_count; i++) {
-        const struct contract_event *e = &iface->contract->events[i];
-
-        if ((!strcmp(topic, "*") || !strcmp(topic, e->name)) && e->rank > needed)
-            needed = e->rank;
-    }
-    return judge_user(who, needed, "hear", iface->name, topic, err);
 }
 
 static struct route *find_route(struct ipc_peer *peer, const char *to, const char *method)
@@ -228,9 +135,8 @@ static struct route *make_route(struct ipc_peer *peer, const char *to, const cha
 
     if (route)
         return route;
-    if (peer->route_count == PEER_MAX_ROUTES) {
-        orb_fail(err, ORB_E_LIMIT, "%s has %d routes open already", peer->self.name,
-                 PEER_MAX_ROUTES);
+    if (peer->route_count == ROUTE_MAX) {
+        orb_fail(err, ORB_E_LIMIT, "%s has %d routes open already", peer->self.name, ROUTE_MAX);
         return NULL;
     }
     if ((peer->route_count & (peer->route_count - 1)) == 0)
@@ -253,18 +159,18 @@ static int open_route(struct ipc_peer *peer, struct inframe *in, uint32_t *ret_h
 
     if (!who)
         return err->code;
-    r = envelope_string(in, "to", to, sizeof(to), err);
+    r = inframe_string(in, "to", to, sizeof(to), err);
     if (r == 0)
-        r = envelope_string(in, "method", method, sizeof(method), err);
+        r = inframe_string(in, "method", method, sizeof(method), err);
     if (r == 0)
         r = route_resolve(peer->broker, to, method, &target, err);
     if (r == 0)
-        r = route_access(who, &target, err);
+        r = access_method(who, &target, err);
     if (r == 0)
         r = route_available(&target, err);
     if (r < 0)
         return r;
-    allowed = who == &peer->self || route_access(&peer->self, &target, NULL) == 0;
+    allowed = who == &peer->self || access_method(&peer->self, &target, NULL) == 0;
     route = make_route(peer, to, method, err);
     if (!route)
         return err->code;
@@ -281,10 +187,9 @@ void route_on_open(struct ipc_peer *peer, struct inframe *in)
     int r = open_route(peer, in, &handle, &err);
 
     if (r == ORB_E_PROTOCOL) {
-        peer_throw(peer, &err);
+        refusal_disconnect(peer, &err);
     } else if (r < 0) {
-        request_count(peer, &err);
-        peer_send_err(peer, in->h.corr, &err);
+        refusal_answer(peer, in->h.corr, &err);
     } else {
         peer_send(peer, &(struct frame){.type = FRAME_OPENED, .corr = in->h.corr, .route = handle},
                   NULL, NULL, 0);
@@ -296,7 +201,7 @@ struct route *route_of(struct ipc_peer *peer, uint32_t handle)
     return handle && handle <= peer->route_count ? &peer->routes[handle - 1] : NULL;
 }
 
-void routes_leave(struct broker *broker, struct ipc_peer *provider)
+void route_leave(struct broker *broker, struct ipc_peer *provider)
 {
     for (struct ipc_peer *peer = broker->peers; peer; peer = peer->next)
         for (unsigned i = 0; i < peer->route_count; i++)
@@ -308,7 +213,7 @@ void routes_leave(struct broker *broker, struct ipc_peer *provider)
             }
 }
 
-void routes_free(struct ipc_peer *peer)
+void route_free_all(struct ipc_peer *peer)
 {
     for (unsigned i = 0; i < peer->route_count; i++) {
         free(peer->routes[i].to);

@@ -1,9 +1,11 @@
 /* What of an event a service may see. A contract can say of a list of paths in a payload which
  * capability with a path covers them ("within"); each service then receives the list cut down to
- * what it was granted. People are judged by their role alone. */
+ * what it was granted. For people the role alone decides. */
+#include "core/ipc/within.h"
+
 #include <string.h>
 
-#include "core/ipc/within.h"
+#include "core/base/own.h"
 #include "core/json/reader.h"
 #include "core/json/tree.h"
 

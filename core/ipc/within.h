@@ -2,12 +2,11 @@
 #ifndef CORE_IPC_WITHIN_H
 #define CORE_IPC_WITHIN_H
 
-#include "core/ipc/room.h"
+#include "core/ipc/peer_internal.h"
 #include "core/json/tree.h"
 
-#define WITHIN_MAX_PATHS                                                                           \
-    256 /* in one event: each is compared with each grant of each subscriber                       \
-         */
+/* In one event: each is compared with each grant of each subscriber. */
+#define WITHIN_MAX_PATHS 256
 
 /* Reads "within" of an event of schema.json at path, when it is there: {MEMBER: CAPABILITY}. */
 int within_read(json_t *event, const char *path, struct contract_event *e, struct orb_err *err);

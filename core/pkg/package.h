@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/ipc/broker.h"
+#include "core/ipc/contract.h"
 #include "core/sandbox/sandbox.h"
 #include "orbital/error.h"
 

@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "core/ipc/broker.h"
+#include "core/ipc/peer.h"
 #include "core/obs/logs.h"
 #include "core/obs/metrics.h"
 #include "core/pkg/package.h"

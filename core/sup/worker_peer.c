@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/ipc/peers.h"
 #include "core/sup/worker_internal.h"
 
 #define EOF_GRACE_MS 200 /* between end of file and kill */
@@ -157,7 +158,7 @@ int worker_peer_add(struct worker *worker, struct orb_err *err)
     };
 
     snprintf(spec.name, sizeof(spec.name), "%s", s->name);
-    worker->peer = broker_add_peer(worker->host->broker, worker->child.ipc_fd, &spec, err);
+    worker->peer = peers_add(worker->host->broker, worker->child.ipc_fd, &spec, err);
     worker->child.ipc_fd = -1;
     return worker->peer ? 0 : err->code;
 }

@@ -14,7 +14,14 @@
 #include <sys/socket.h>
 #include <uv.h>
 
-#include "core/ipc/room.h"
+#include "core/ipc/broker.h"
+#include "core/ipc/broker_internal.h"
+#include "core/ipc/contract.h"
+#include "core/ipc/host.h"
+#include "core/ipc/peer.h"
+#include "core/ipc/peers.h"
+#include "core/ipc/iface.h"
+#include "core/ipc/session.h"
 #include "core/json/scan.h"
 #include "test/fuzz/bounds.h"
 #include "test/fuzz/pipes.h"
@@ -115,7 +122,7 @@ static struct ipc_peer *connect_peer(struct peer_spec *spec, int *ret_fd)
 
     pipes_pair(fds);
     spec->events = &events;
-    peer = broker_add_peer(world.broker, fds[0], spec, NULL);
+    peer = peers_add(world.broker, fds[0], spec, NULL);
     must(peer != NULL, "no connection");
     *ret_fd = fds[1];
     return peer;
@@ -210,7 +217,7 @@ static bool fetch(struct scene *s, struct inbox *in, int fd, const struct ipc_pe
         in->len += (size_t)n;
     s->sent += n > 0 ? (size_t)n : 0;
     in->frames = peer ? peer->frames_out : 0;
-    in->more = in->len == sizeof(in->buf) || (peer && peer_queued(peer));
+    in->more = in->len == sizeof(in->buf) || (peer && conn_queued(&peer->conn));
     return n > 0;
 }
 
@@ -319,12 +326,11 @@ static void set(struct scene *s, uint8_t mode)
     if ((mode & 6) == 4) {
         peer_open(s->fuzzed);
         peer_ping(s->fuzzed);
-        must(broker_session_open(world.broker, peer_id(s->fuzzed), "kim", "admin", &session,
-                                 NULL) == 0,
+        must(session_open(world.broker, peer_id(s->fuzzed), "kim", "admin", &session, NULL) == 0,
              "no session");
     }
     if ((mode & 6) == 4)
-        must(broker_call(world.broker, "echo@1", "say", "{}", 2, 0, on_done, &s->done, NULL) == 0,
+        must(host_call(world.broker, "echo@1", "say", "{}", 2, 0, on_done, &s->done, NULL) == 0,
              "no call");
 }
 
@@ -356,11 +362,11 @@ static void unset(struct scene *s)
     finish(s, &s->caller);
     finish(s, &s->viewer);
     must(world.broker->peers_left == 2, "a connection is left");
-    must(world.broker->heap_count == 0, "a request is left");
-    must(!world.broker->host->self.links, "a link of the host is left");
+    must(world.broker->pending.heap_count == 0, "a request is left");
+    must(!world.broker->host->self.inflight, "something of the host is in flight");
     for (struct iface *i = world.broker->ifaces; i; i = i->next)
         must(!i->provider && !i->values, "a provider or value is left");
-    memset(world.broker->owed_rest, 0, sizeof(world.broker->owed_rest));
+    memset(world.broker->rest.owed, 0, sizeof(world.broker->rest.owed));
 }
 
 /* ---- the script ---- */

@@ -9,7 +9,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/own.h"
-#include "core/ipc/broker.h"
+#include "core/ipc/contract.h"
 #include "test/lib/harness.h"
 #include "test/unit/worker/fakehost.h"
 

@@ -1,4 +1,5 @@
 /* core/ipc/route.c: who may call and hear what. */
+#include "core/ipc/peers.h"
 #include "test/unit/ipc/wire.h"
 
 struct row {
@@ -148,7 +149,7 @@ TEST(a_second_provider_of_an_interface_is_refused)
     wire_echo(&world, &echo);
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
     spec.contract = world.echo;
-    ck_assert_ptr_null(broker_add_peer(world.broker, fds[0], &spec, &err));
+    ck_assert_ptr_null(peers_add(world.broker, fds[0], &spec, &err));
     ck_assert_int_eq(err.code, ORB_E_CONFLICT);
     ck_assert_ptr_nonnull(strstr(err.text, "echo already provides"));
     close(fds[0]);

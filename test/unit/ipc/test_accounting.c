@@ -2,7 +2,7 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 
-#include "core/ipc/room.h"
+#include "core/ipc/broker_internal.h"
 #include "test/unit/ipc/wire.h"
 
 static char big[3900];
@@ -98,7 +98,7 @@ static void until_read(struct wire *wire)
     do {
         world_turns(wire->world, 1);
         ck_assert_int_eq(ioctl(wire->fd, SIOCOUTQ, &unread), 0);
-    } while (unread || wire->peer->checking || wire->peer->more);
+    } while (unread || wire->peer->conn.blocked || wire->peer->conn.more);
     world_turns(wire->world, 6);
 }
 
@@ -168,7 +168,7 @@ TEST(interfaces_nobody_has_are_freed_with_their_subscriptions)
     wire_close(&wire);
     wire_service(&world, &other, "other", may);
     sub(&other, FRAME_UNSUB, 3);
-    wire_expect_err(&other, 5, "not-found", "does not hear");
+    wire_expect_err(&other, 5, "not-found", "is not subscribed to");
     for (unsigned n = 0; n < 16; n++) {
         sub(&other, FRAME_SUB, n);
         wire_expect(&other, &got, FRAME_REP);

@@ -3,6 +3,8 @@
 
 #include "core/base/own.h"
 #include "core/ipc/contract.h"
+#include "core/ipc/contract_internal.h"
+#include "core/ipc/contract_service.h"
 #include "core/json/scan.h"
 #include "test/unit/ipc/wire.h"
 
@@ -107,7 +109,7 @@ TEST(mistakes_are_refused_with_their_place)
 
 TEST(a_service_contract_has_the_three_steps_of_a_transaction)
 {
-    struct contract *c = contract_of_service("dns");
+    struct contract *c = contract_service("dns");
     struct orb_err err;
     static const char prepare[] = "{\"tx\":1,\"revision\":2,\"patch\":[{\"op\":\"set\",\"path\":"
                                   "\"/dns\",\"value\":{\"a\":[1]},\"old\":null}]}";

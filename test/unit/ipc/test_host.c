@@ -1,11 +1,15 @@
-/* core/ipc/host.c, principal.c, listen.c, look.c: the host as provider and caller, sessions, the
- * control socket. */
+/* core/ipc/host.c, session.c, listen.c, introspect.c: the host as provider and caller, sessions,
+ * the control socket. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "core/ipc/host.h"
+#include "core/ipc/introspect.h"
+#include "core/ipc/listen.h"
+#include "core/ipc/session.h"
 #include "core/json/scan.h"
 #include "test/unit/ipc/wire.h"
 
@@ -82,7 +86,7 @@ TEST(the_host_answers_now_later_or_with_an_error)
     struct host_req *late;
 
     world_init(&world);
-    ck_assert_int_eq(broker_provide(world.broker, world.echo, on_request, &desk, NULL), 0);
+    ck_assert_int_eq(host_serve(world.broker, world.echo, on_request, &desk, NULL), 0);
     wire_user(&world, &admin, "kim", "admin");
     say(&admin, 0, "say", "{\"text\":\"hi\"}");
     wire_expect(&admin, &got, FRAME_REP);
@@ -121,16 +125,15 @@ TEST(the_host_calls_services_and_itself)
     struct orb_err err;
 
     world_init(&world);
-    ck_assert_int_eq(
-        broker_call(world.broker, "echo@1", "secret", "{}", 2, 0, on_done, &desk, &err),
-        ORB_E_NOT_FOUND);
+    ck_assert_int_eq(host_call(world.broker, "echo@1", "secret", "{}", 2, 0, on_done, &desk, &err),
+                     ORB_E_NOT_FOUND);
     wire_echo(&world, &echo);
     ck_assert_int_eq(
-        broker_call(world.broker, "echo@1", "say", "{\"text\":1}", 10, 0, on_done, &desk, &err),
+        host_call(world.broker, "echo@1", "say", "{\"text\":1}", 10, 0, on_done, &desk, &err),
         ORB_E_SCHEMA);
     ck_assert_int_eq(desk.done, 0);
     ck_assert_int_eq(
-        broker_call(world.broker, "echo@1.2", "secret", NULL, 0, 0, on_done, &desk, &err), 0);
+        host_call(world.broker, "echo@1.2", "secret", NULL, 0, 0, on_done, &desk, &err), 0);
     wire_expect(&echo, &got, FRAME_PEER);
     ck_assert_ptr_nonnull(strstr(got.payload, "\"kind\":\"host\",\"name\":\"host\""));
     wire_expect(&echo, &got, FRAME_REQ);
@@ -139,19 +142,19 @@ TEST(the_host_calls_services_and_itself)
     ck_assert_int_eq(desk.done_code, 0);
     ck_assert_str_eq(desk.done_text, "{}");
     desk.done = 0;
-    broker_call(world.broker, "echo", "act", NULL, 0, 0, on_done, &desk, &err);
+    host_call(world.broker, "echo", "act", NULL, 0, 0, on_done, &desk, &err);
     wire_expect(&echo, &got, FRAME_REQ);
     wire_close(&echo);
     world_until(&world, &desk.done);
     ck_assert_int_eq(desk.done_code, ORB_E_GONE);
     desk.done = 0;
-    ck_assert_int_eq(broker_provide(world.broker, world.echo, on_request, &desk, &err), 0);
-    ck_assert_int_eq(broker_call(world.broker, "echo", "secret", NULL, 0, 0, on_done, &desk, &err),
+    ck_assert_int_eq(host_serve(world.broker, world.echo, on_request, &desk, &err), 0);
+    ck_assert_int_eq(host_call(world.broker, "echo", "secret", NULL, 0, 0, on_done, &desk, &err),
                      0);
     ck_assert_int_eq(desk.done, 1);
     ck_assert_int_eq(desk.done_code, ORB_E_INTERNAL); /* its own answer broke its contract */
     desk.done = 0;
-    broker_call(world.broker, "echo", "act", NULL, 0, 20, on_done, &desk, &err);
+    host_call(world.broker, "echo", "act", NULL, 0, 20, on_done, &desk, &err);
     ck_assert_int_eq(desk.done, 0);
     {
         struct wire kim; /* keeps the loop alive until the deadline */
@@ -162,7 +165,7 @@ TEST(the_host_calls_services_and_itself)
     ck_assert_int_eq(desk.done_code, ORB_E_DEADLINE);
     host_reply(desk.kept, "{}", 2);
     desk.done = 0;
-    broker_call(world.broker, "echo", "act", NULL, 0, 0, on_done, &desk, &err);
+    host_call(world.broker, "echo", "act", NULL, 0, 0, on_done, &desk, &err);
     world_fini(&world);
     ck_assert_int_eq(desk.done, 1);
     ck_assert_int_eq(desk.done_code, ORB_E_GONE);
@@ -178,13 +181,13 @@ TEST(the_host_publishes_and_listens)
     struct orb_err err;
 
     world_init(&world);
-    ck_assert_int_eq(broker_subscribe(world.broker, "echo", "*", on_event, &desk, &err), 0);
-    ck_assert_int_eq(broker_publish(world.broker, "echo", "changed", "{\"n\":1}", 7, &err),
+    ck_assert_int_eq(host_subscribe(world.broker, "echo", "*", on_event, &desk, &err), 0);
+    ck_assert_int_eq(host_publish(world.broker, "echo", "changed", "{\"n\":1}", 7, &err),
                      ORB_E_NOT_FOUND);
-    ck_assert_int_eq(broker_provide(world.broker, world.echo, on_request, &desk, &err), 0);
-    ck_assert_int_eq(broker_publish(world.broker, "echo", "changed", "{\"n\":\"\"}", 8, &err),
+    ck_assert_int_eq(host_serve(world.broker, world.echo, on_request, &desk, &err), 0);
+    ck_assert_int_eq(host_publish(world.broker, "echo", "changed", "{\"n\":\"\"}", 8, &err),
                      ORB_E_SCHEMA);
-    ck_assert_int_eq(broker_publish(world.broker, "echo", "changed", "{\"n\":1}", 7, &err), 0);
+    ck_assert_int_eq(host_publish(world.broker, "echo", "changed", "{\"n\":1}", 7, &err), 0);
     ck_assert_int_eq(desk.events, 1);
     ck_assert_str_eq(desk.event, "echo/changed {\"n\":1}");
     wire_user(&world, &kim, "kim", "viewer");
@@ -207,20 +210,19 @@ TEST(a_session_acts_with_its_users_role_and_ends)
     uint32_t session = 0, viewer = 0, id;
 
     world_init(&world);
-    broker_provide(world.broker, world.echo, on_request, &desk, &err);
+    host_serve(world.broker, world.echo, on_request, &desk, &err);
     wire_service(&world, &api, "api", may);
     wire_service(&world, &other, "other", NULL);
     id = peer_id(api.peer);
     ck_assert_int_eq(
-        broker_session_open(world.broker, peer_id(other.peer), "kim", "admin", &session, &err),
+        session_open(world.broker, peer_id(other.peer), "kim", "admin", &session, &err),
         ORB_E_DENIED);
     ck_assert_ptr_nonnull(strstr(err.text, "session.delegate"));
-    ck_assert_int_eq(broker_session_open(world.broker, 12345, "kim", "admin", &session, &err),
+    ck_assert_int_eq(session_open(world.broker, 12345, "kim", "admin", &session, &err),
                      ORB_E_NOT_FOUND);
-    ck_assert_int_eq(broker_session_open(world.broker, id, "kim", "root", &session, &err),
-                     ORB_E_INVALID);
-    ck_assert_int_eq(broker_session_open(world.broker, id, "kim", "admin", &session, &err), 0);
-    ck_assert_int_eq(broker_session_open(world.broker, id, "lee", "viewer", &viewer, &err), 0);
+    ck_assert_int_eq(session_open(world.broker, id, "kim", "root", &session, &err), ORB_E_INVALID);
+    ck_assert_int_eq(session_open(world.broker, id, "kim", "admin", &session, &err), 0);
+    ck_assert_int_eq(session_open(world.broker, id, "lee", "viewer", &viewer, &err), 0);
     say(&api, session, "say", "{\"text\":\"a\"}");
     wire_expect(&api, &got, FRAME_REP);
     ck_assert_str_eq(desk.caller, "kim");
@@ -246,14 +248,14 @@ TEST(a_session_acts_with_its_users_role_and_ends)
     /* the end of a session answers what it waits for; a late use is refused, not punished */
     say(&api, session, "act", NULL);
     wire_quiet(&api);
-    ck_assert_int_eq(broker_session_close(world.broker, id, session, &err), 0);
+    ck_assert_int_eq(session_close(world.broker, id, session, &err), 0);
     wire_expect_err(&api, 5, "unauthenticated", "has ended");
     host_reply(desk.kept, "{}", 2);
-    ck_assert_int_eq(broker_session_close(world.broker, id, session, &err), ORB_E_NOT_FOUND);
+    ck_assert_int_eq(session_close(world.broker, id, session, &err), ORB_E_NOT_FOUND);
     say(&api, session, "say", "{\"text\":\"a\"}");
     wire_expect_err(&api, 5, "unauthenticated", "log in again");
     /* who is put out is out at once */
-    broker_sessions_end(world.broker, "lee");
+    session_end_user(world.broker, "lee");
     say(&api, viewer, "say", "{\"text\":\"a\"}");
     wire_expect_err(&api, 5, "unauthenticated", "lee has ended");
     /* another's session is forged */
@@ -261,8 +263,8 @@ TEST(a_session_acts_with_its_users_role_and_ends)
     wire_expect_err(&other, 0, "protocol", "is no session of other");
     world_until(&world, &other.closed);
     for (int i = 0; i < 3000; i++) {
-        ck_assert_int_eq(broker_session_open(world.broker, id, "kim", "admin", &session, &err), 0);
-        ck_assert_int_eq(broker_session_close(world.broker, id, session, &err), 0);
+        ck_assert_int_eq(session_open(world.broker, id, "kim", "admin", &session, &err), 0);
+        ck_assert_int_eq(session_close(world.broker, id, session, &err), 0);
     }
     world_fini(&world);
 }
@@ -312,7 +314,7 @@ TEST(who_is_not_known_yet_waits_and_holds_up_nobody)
     ck_assert_ptr_nonnull(mkdtemp(dir));
     path = xasprintf("%s/control.sock", dir);
     world_init(&world);
-    ck_assert_int_eq(broker_listen(world.broker, path, -1, identify, &office, &err), 0);
+    ck_assert_int_eq(listen_start(world.broker, path, -1, identify, &office, &err), 0);
     connect_to(&world, &waits, path);
     wire_put(&waits, (struct frame){.type = FRAME_HELLO, .corr = 1}, "{\"abi\":1}", NULL);
     connect_to(&world, &gone, path);
@@ -323,10 +325,10 @@ TEST(who_is_not_known_yet_waits_and_holds_up_nobody)
     wire_put(&knows, (struct frame){.type = FRAME_HELLO, .corr = 1}, "{\"abi\":1}", NULL);
     wire_expect(&knows, &got, FRAME_WELCOME);
     office = OFFICE_ASKS;
-    broker_identified(world.broker); /* of somebody else: they go on waiting */
+    listen_identified(world.broker); /* of somebody else: they go on waiting */
     world_turns(&world, 5);
     office = 0;
-    broker_identified(world.broker);
+    listen_identified(world.broker);
     wire_expect(&waits, &got, FRAME_WELCOME);
     ck_assert_ptr_nonnull(strstr(got.payload, "\"user\":\"me\""));
     office = OFFICE_ASKS;
@@ -334,7 +336,7 @@ TEST(who_is_not_known_yet_waits_and_holds_up_nobody)
         connect_to(&world, &many[i], path);
     wire_expect_err(&many[32], 0, "busy", "32 connections wait for it already");
     office = OFFICE_CLOSED;
-    broker_identified(world.broker);
+    listen_identified(world.broker);
     wire_expect_err(&many[0], 0, "denied", "the office is closed");
     office = OFFICE_ASKS;
     connect_to(&world, &many[33], path); /* waits until the end */
@@ -357,7 +359,7 @@ TEST(the_control_socket_knows_who_connects)
     ck_assert_ptr_nonnull(mkdtemp(dir));
     path = xasprintf("%s/control.sock", dir);
     world_init(&world);
-    ck_assert_int_eq(broker_listen(world.broker, path, -1, identify, &closed, &err), 0);
+    ck_assert_int_eq(listen_start(world.broker, path, -1, identify, &closed, &err), 0);
     ck_assert_int_eq(stat(path, &st), 0);
     ck_assert_uint_eq(st.st_mode & 07777, 0660);
     connect_to(&world, &wire, path);
@@ -409,7 +411,7 @@ TEST(who_connects_and_says_nothing_makes_room_for_who_speaks)
     ck_assert_ptr_nonnull(mkdtemp(dir));
     path = xasprintf("%s/control.sock", dir);
     world_init(&world);
-    ck_assert_int_eq(broker_listen(world.broker, path, -1, identify, &closed, &err), 0);
+    ck_assert_int_eq(listen_start(world.broker, path, -1, identify, &closed, &err), 0);
     for (int i = 0; i < 112; i++) {
         connect_to(&world, &many[i], path);
         world_turns(&world, 1);
@@ -444,7 +446,7 @@ TEST(a_user_with_many_connections_keeps_no_other_user_out)
     ck_assert_ptr_nonnull(mkdtemp(dir));
     path = xasprintf("%s/control.sock", dir);
     world_init(&world);
-    ck_assert_int_eq(broker_listen(world.broker, path, -1, identify, &office, &err), 0);
+    ck_assert_int_eq(listen_start(world.broker, path, -1, identify, &office, &err), 0);
     for (int i = 0; i < 112; i++)
         greet(&world, &many[i], path);
     connect_to(&world, &late, path);
@@ -477,7 +479,7 @@ TEST(many_users_together_take_no_connection_of_one)
     ck_assert_ptr_nonnull(mkdtemp(dir));
     path = xasprintf("%s/control.sock", dir);
     world_init(&world);
-    ck_assert_int_eq(broker_listen(world.broker, path, -1, identify, &office, &err), 0);
+    ck_assert_int_eq(listen_start(world.broker, path, -1, identify, &office, &err), 0);
     for (int i = 0; i < 4; i++)
         greet(&world, &mine[i], path);
     for (int i = 0; i < 120; i++) {
@@ -511,7 +513,7 @@ TEST(users_without_a_name_are_one)
     ck_assert_ptr_nonnull(mkdtemp(dir));
     path = xasprintf("%s/control.sock", dir);
     world_init(&world);
-    ck_assert_int_eq(broker_listen(world.broker, path, -1, identify, &office, &err), 0);
+    ck_assert_int_eq(listen_start(world.broker, path, -1, identify, &office, &err), 0);
     for (int i = 0; i < 112; i++) {
         office = OFFICE_OF_NUMBERS - i;
         greet(&world, &numbers[i], path);
@@ -542,7 +544,7 @@ TEST(who_waits_for_a_name_often_leaves_room_for_others)
     ck_assert_int_eq(chmod(dir, 0755), 0);
     path = xasprintf("%s/control.sock", dir);
     world_init(&world);
-    ck_assert_int_eq(broker_listen(world.broker, path, -1, identify, &office, &err), 0);
+    ck_assert_int_eq(listen_start(world.broker, path, -1, identify, &office, &err), 0);
     ck_assert_int_eq(chmod(path, 0666), 0);
     for (int i = 0; i < 32; i++)
         connect_to(&world, &many[i], path);
@@ -576,12 +578,12 @@ TEST(an_old_socket_file_is_replaced_and_a_live_one_is_not)
     close(fd);
     world_init(&world);
     world_init(&second);
-    ck_assert_int_eq(broker_listen(world.broker, path, -1, identify, &closed, &err), 0);
-    ck_assert_int_eq(broker_listen(second.broker, path, -1, identify, &closed, &err),
+    ck_assert_int_eq(listen_start(world.broker, path, -1, identify, &closed, &err), 0);
+    ck_assert_int_eq(listen_start(second.broker, path, -1, identify, &closed, &err),
                      ORB_E_CONFLICT);
     ck_assert_ptr_nonnull(strstr(err.text, "another process listens"));
     close(open(plain, O_CREAT | O_WRONLY, 0600));
-    ck_assert_int_eq(broker_listen(second.broker, plain, -1, identify, &closed, &err), ORB_E_STATE);
+    ck_assert_int_eq(listen_start(second.broker, plain, -1, identify, &closed, &err), ORB_E_STATE);
     ck_assert_ptr_nonnull(strstr(err.text, "is no socket"));
     world_fini(&second);
     world_fini(&world);
@@ -603,7 +605,7 @@ TEST(without_descriptors_clients_are_turned_away_and_the_host_goes_on)
     ck_assert_ptr_nonnull(mkdtemp(dir));
     path = xasprintf("%s/s", dir);
     world_init(&world);
-    ck_assert_int_eq(broker_listen(world.broker, path, -1, identify, &closed, &err), 0);
+    ck_assert_int_eq(listen_start(world.broker, path, -1, identify, &closed, &err), 0);
     connect_to(&world, &wire, path);
     top = dup(0);
     close(top);
@@ -630,29 +632,29 @@ TEST(the_broker_tells_what_there_is)
     struct orb_err err;
 
     world_init(&world);
-    broker_list(world.broker, &text);
+    introspect_list(world.broker, &text);
     ck_assert_str_eq(buf_str(&text), "{\"interfaces\":[]}");
     buf_clear(&text);
     broker_expect(world.broker, world.echo, NULL);
-    broker_list(world.broker, &text);
+    introspect_list(world.broker, &text);
     ck_assert_str_eq(buf_str(&text),
                      "{\"interfaces\":[{\"interface\":\"echo\",\"version\":\"1.2\",\"provider\":"
                      "\"\",\"state\":\"down\",\"methods\":5,\"topics\":3}]}");
     buf_clear(&text);
     wire_echo(&world, &echo);
-    broker_list(world.broker, &text);
+    introspect_list(world.broker, &text);
     ck_assert_ptr_nonnull(strstr(buf_str(&text), "\"provider\":\"echo\",\"state\":\"up\""));
     buf_clear(&text);
-    ck_assert_int_eq(broker_describe(world.broker, "echo@1", &text, &err), 0);
+    ck_assert_int_eq(introspect_describe(world.broker, "echo@1", &text, &err), 0);
     ck_assert_int_eq(json_scan(text.data, text.len, NULL, &err), 0);
-    ck_assert_int_eq(broker_describe(world.broker, "ehco", &text, &err), ORB_E_NOT_FOUND);
+    ck_assert_int_eq(introspect_describe(world.broker, "ehco", &text, &err), ORB_E_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(err.text, "did you mean echo"));
     wire_user(&world, &kim, "k\"im", "viewer");
     say(&kim, 0, "act", NULL);
     wire_expect_err(&kim, 5, "denied", "");
-    broker_metrics(world.broker, &metrics);
-    for (int row = 0; row < BROKER_PEER_METRICS; row++)
-        broker_peer_metrics(world.broker, row, &metrics);
+    introspect_metrics(world.broker, &metrics);
+    for (int row = 0; row < INTROSPECT_PEER_METRICS; row++)
+        introspect_peer_metrics(world.broker, row, &metrics);
     ck_assert_ptr_nonnull(
         strstr(buf_str(&metrics), "orbital_ipc_refused_total{code=\"denied\"} 1\n"));
     ck_assert_ptr_nonnull(strstr(

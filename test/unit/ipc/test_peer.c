@@ -1,4 +1,5 @@
-/* core/ipc/peer.c, read.c, hello.c, write.c: connections, and what hostile ones try. */
+/* core/ipc/peers.c, conn.c, dispatch.c, hello.c: connections, and what hostile ones try. */
+#include "core/ipc/peers.h"
 #include "core/json/scan.h"
 #include "test/unit/ipc/wire.h"
 
@@ -408,7 +409,7 @@ TEST(a_peer_may_be_closed_from_inside_the_end_of_another)
     wire_connect(&world, &victim, &service);
     spec.arg = &victim.peer;
     ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-    ck_assert_ptr_nonnull(broker_add_peer(world.broker, fds[0], &spec, NULL));
+    ck_assert_ptr_nonnull(peers_add(world.broker, fds[0], &spec, NULL));
     close(fds[1]);
     wire_expect_end(&victim);
     ck_assert_int_eq(victim.closed, 0);

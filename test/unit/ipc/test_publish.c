@@ -1,5 +1,5 @@
 /* core/ipc/publish.c: events, gaps, state. */
-#include "core/ipc/room.h"
+#include "core/ipc/broker_internal.h"
 #include "test/unit/ipc/wire.h"
 
 static void subscribe_to(struct wire *wire, const char *interface, const char *topic)
@@ -139,7 +139,7 @@ TEST(refused_subscriptions_say_why)
     wire_expect_err(&viewer, 7, "denied", "requires the role admin");
     wire_put(&viewer, (struct frame){.type = FRAME_UNSUB, .corr = 8},
              "{\"to\":\"echo\",\"topic\":\"vital\"}", NULL);
-    wire_expect_err(&viewer, 8, "not-found", "does not hear");
+    wire_expect_err(&viewer, 8, "not-found", "is not subscribed to");
     world_fini(&world);
 }
 

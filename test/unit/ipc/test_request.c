@@ -1,4 +1,5 @@
 /* core/ipc/request.c, pending.c: calls and answers between real connections. */
+#include "core/ipc/introspect.h"
 #include "test/unit/ipc/wire.h"
 
 static const char *const call_echo[] = {"ipc.call:echo/*", NULL};
@@ -324,7 +325,7 @@ TEST(second_foreign_and_invented_replies_are_dropped)
     wire_expect(&caller, &got, FRAME_REP);
     ck_assert_str_eq(got.payload, "{\"text\":\"1\"}");
     wire_quiet(&caller);
-    broker_metrics(world.broker, &metrics);
+    introspect_metrics(world.broker, &metrics);
     ck_assert_ptr_nonnull(strstr(buf_str(&metrics), "orbital_ipc_replies_dropped_total 5\n"));
     wire_close(&other);
     end(&world, &echo, &caller);

@@ -1,5 +1,7 @@
-/* core/ipc/rest.c: a peer whose turns are long is not read for a while. */
-#include "core/ipc/room.h"
+/* core/ipc/rest.c, held.c, offload.c: a peer whose turns are long is not read for a while. */
+#include "core/ipc/broker_internal.h"
+#include "core/ipc/offload.h"
+#include "core/ipc/session.h"
 #include "test/unit/ipc/wire.h"
 
 static const char costly_schema[] =
@@ -48,12 +50,12 @@ static void ask(struct scene *s, struct wire *wire)
     offload_hold(s->world.broker, true);
     wire_put(wire, (struct frame){.type = FRAME_REQ, .corr = 3},
              "{\"to\":\"costly\",\"method\":\"take\"}", buf_str(&s->big));
-    while (!wire->peer->checking)
+    while (!wire->peer->conn.blocked)
         uv_run(&s->world.loop, UV_RUN_ONCE);
     offload_hold(s->world.broker, false);
-    while (wire->peer->checking)
+    while (wire->peer->conn.blocked)
         uv_run(&s->world.loop, UV_RUN_NOWAIT); /* runs timers before it reads the verdict */
-    ck_assert(wire->peer->resting);
+    ck_assert(wire->peer->conn.resting);
 }
 
 TEST(a_long_turn_is_followed_by_a_rest_in_which_answers_come_and_others_are_read)
@@ -70,12 +72,12 @@ TEST(a_long_turn_is_followed_by_a_rest_in_which_answers_come_and_others_are_read
     due = uv_timer_get_due_in(&kim.peer->rest);
     ck_assert_uint_ge(due, 15); /* 15 times 2 ms, of which some passed */
     wire_expect(&kim, &got, FRAME_ERR);
-    ck_assert(kim.peer->resting);
+    ck_assert(kim.peer->conn.resting);
     wire_put(&kim, (struct frame){.type = FRAME_REQ, .corr = 4}, "{\"to\":\"nobody\"}", "");
     wire_put(&lee, (struct frame){.type = FRAME_REQ, .corr = 5}, "{\"to\":\"nobody\"}", "");
     wire_expect_err(&lee, 5, "not-found", "nobody");
     wire_expect_err(&kim, 4, "not-found", "nobody");
-    ck_assert(!kim.peer->resting);
+    ck_assert(!kim.peer->conn.resting);
     unset(&s);
 }
 
@@ -91,7 +93,7 @@ TEST(a_large_value_is_checked_by_the_thread_and_frames_behind_it_keep_their_orde
     wire_user(&s.world, &lee, "lee", "viewer");
     wire_put(&kim, (struct frame){.type = FRAME_REQ, .corr = 3},
              "{\"to\":\"costly\",\"method\":\"take\"}", buf_str(&s.big));
-    while (!kim.peer->checking)
+    while (!kim.peer->conn.blocked)
         uv_run(&s.world.loop, UV_RUN_ONCE);
     offload_hold(s.world.broker, false);
     wire_put(&kim, (struct frame){.type = FRAME_REQ, .corr = 4}, "{\"to\":\"nobody\"}", "");
@@ -116,7 +118,7 @@ TEST(who_goes_while_a_value_is_checked_is_no_trouble_and_what_it_said_last_count
     for (int i = 0; i < 2; i++)
         wire_put(i ? &lee : &kim, (struct frame){.type = FRAME_REQ, .corr = 3},
                  "{\"to\":\"costly\",\"method\":\"take\"}", buf_str(&s.big));
-    while (!kim.peer->checking || !lee.peer->checking)
+    while (!kim.peer->conn.blocked || !lee.peer->conn.blocked)
         uv_run(&s.world.loop, UV_RUN_ONCE);
     offload_hold(s.world.broker, false);
     wire_put(&kim, (struct frame){.type = FRAME_REQ, .corr = 4},
@@ -151,9 +153,9 @@ TEST(more_connections_are_no_more_time)
     world_until(&s.world, &first.closed);
     wire_connect(&s.world, &first,
                  &(struct peer_spec){.kind = PEER_USER, .name = "kim", .role = "viewer"});
-    ck_assert(first.peer->resting);
+    ck_assert(first.peer->conn.resting);
     wire_connect(&s.world, &third, &(struct peer_spec){.kind = PEER_SERVICE, .name = "kim"});
-    ck_assert(!third.peer->resting);
+    ck_assert(!third.peer->conn.resting);
     unset(&s);
 }
 
@@ -163,9 +165,9 @@ static struct principal *session(struct scene *s, const struct wire *front, cons
 {
     uint32_t id = 0;
 
-    ck_assert_int_eq(
-        broker_session_open(s->world.broker, peer_id(front->peer), user, "viewer", &id, NULL), 0);
-    return principal_find(s->world.broker, id);
+    ck_assert_int_eq(session_open(s->world.broker, peer_id(front->peer), user, "viewer", &id, NULL),
+                     0);
+    return principal_find(&s->world.broker->principals, id);
 }
 
 static void front_connect(struct scene *s, struct wire *front)
@@ -243,7 +245,7 @@ TEST(what_waits_for_a_session_has_a_limit_and_ends_with_it)
     ask_as(kim, &front, 100, "nobody", "");
     wire_expect_err(&front, 100, "busy", "take long");
     ck_assert_uint_eq(kim->held_count, 64);
-    ck_assert_int_eq(broker_session_close(s.world.broker, peer_id(front.peer), kim->id, NULL), 0);
+    ck_assert_int_eq(session_close(s.world.broker, peer_id(front.peer), kim->id, NULL), 0);
     for (uint32_t i = 0; i < 64; i++)
         wire_expect_err(&front, 10 + i, "unauthenticated", "has ended");
     kim = session(&s, &front, "kim");

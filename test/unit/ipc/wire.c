@@ -1,4 +1,5 @@
 /* Helpers of the broker tests. */
+#include "core/ipc/peers.h"
 #include "test/unit/ipc/wire.h"
 
 #include <errno.h>
@@ -196,7 +197,7 @@ void wire_connect(struct world *world, struct wire *wire, const struct peer_spec
     own.events = &events;
     own.arg = wire;
     wire->fd = fds[1];
-    wire->peer = broker_add_peer(world->broker, fds[0], &own, &err);
+    wire->peer = peers_add(world->broker, fds[0], &own, &err);
     ck_assert_msg(wire->peer, "%s", err.text);
 }
 

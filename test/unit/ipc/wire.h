@@ -10,6 +10,8 @@
 #include "core/base/buf.h"
 #include "core/base/own.h"
 #include "core/ipc/broker.h"
+#include "core/ipc/contract.h"
+#include "core/ipc/peer.h"
 #include "core/ipc/frame.h"
 #include "test/lib/harness.h"
 

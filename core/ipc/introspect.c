@@ -1,8 +1,11 @@
-/* What the broker tells about itself: interfaces, contracts and counters. */
+/* Introspection: lists, descriptions, metrics. */
+#include "core/ipc/introspect.h"
+
 #include <string.h>
 
 #include "core/base/json_write.h"
-#include "core/ipc/room.h"
+#include "core/ipc/broker_internal.h"
+#include "core/ipc/route.h"
 
 static const char *state_of(const struct iface *iface)
 {
@@ -11,7 +14,7 @@ static const char *state_of(const struct iface *iface)
 
     if (route_available(&target, NULL) == 0)
         return "up";
-    return iface->provider && !iface->provider->dead ? "starting" : "down";
+    return iface->provider && !iface->provider->conn.dead ? "starting" : "down";
 }
 
 static int compare_ifaces(const void *a, const void *b)
@@ -19,10 +22,10 @@ static int compare_ifaces(const void *a, const void *b)
     return strcmp((*(struct iface *const *)a)->name, (*(struct iface *const *)b)->name);
 }
 
-void broker_list(struct broker *broker, struct buf *ret_json)
+void introspect_list(struct broker *broker, struct buf *to)
 {
     AUTO_FREE struct iface **all = xcalloc(broker->iface_count, sizeof(struct iface *));
-    struct json_write w = json_write_to(ret_json);
+    struct json_write w = json_write_to(to);
     size_t n = 0;
 
     for (struct iface *i = broker->ifaces; i; i = i->next)
@@ -47,15 +50,15 @@ void broker_list(struct broker *broker, struct buf *ret_json)
     json_write_end(&w);
 }
 
-int broker_describe(struct broker *broker, const char *interface, struct buf *ret_json,
-                    struct orb_err *err)
+int introspect_describe(struct broker *broker, const char *interface, struct buf *to,
+                        struct orb_err *err)
 {
     struct iface *iface;
     int r = route_interface(broker, interface, &iface, err);
 
     if (r < 0)
         return r;
-    contract_describe(iface->contract, ret_json);
+    contract_describe(iface->contract, to);
     return 0;
 }
 
@@ -77,8 +80,9 @@ static bool same_identity(const struct ipc_peer *a, const struct ipc_peer *b)
 
 static uint64_t value_of(const struct ipc_peer *p, int row)
 {
-    const uint64_t values[BROKER_PEER_METRICS] = {p->frames_in,      p->bytes_in,    p->refused,
-                                                  p->events_dropped, peer_queued(p), p->call_count};
+    const uint64_t values[INTROSPECT_PEER_METRICS] = {
+        p->frames_in,      p->conn.bytes_in,      p->refused,
+        p->events_dropped, conn_queued(&p->conn), p->call_count};
 
     return values[row];
 }
@@ -101,11 +105,11 @@ static void peer_line(struct buf *to, const struct ipc_peer *peer, const char *s
              (unsigned long long)value);
 }
 
-void broker_peer_metrics(struct broker *broker, int row, struct buf *to)
+void introspect_peer_metrics(struct broker *broker, int row, struct buf *to)
 {
     static const struct {
         const char *name, *series, *type, *help;
-    } rows[BROKER_PEER_METRICS] = {
+    } rows[INTROSPECT_PEER_METRICS] = {
         {"orbital_ipc_peer_frames_in", "orbital_ipc_peer_frames_in_total", "counter",
          "frames read from a peer"},
         {"orbital_ipc_peer_bytes_in", "orbital_ipc_peer_bytes_in_total", "counter",
@@ -125,14 +129,12 @@ void broker_peer_metrics(struct broker *broker, int row, struct buf *to)
         peer_line(to, p, rows[row].series, row);
 }
 
-void broker_metrics(struct broker *broker, struct buf *ret_text)
+void introspect_metrics(struct broker *broker, struct buf *to)
 {
-    struct buf *to = ret_text;
-
     counter(to, "orbital_ipc_frames_in", "frames read", broker->frames_in);
     counter(to, "orbital_ipc_frames_out", "frames written", broker->frames_out);
-    counter(to, "orbital_ipc_bytes_in", "bytes read", broker->bytes_in);
-    counter(to, "orbital_ipc_bytes_out", "bytes written", broker->bytes_out);
+    counter(to, "orbital_ipc_bytes_in", "bytes read", broker->conns.bytes_in);
+    counter(to, "orbital_ipc_bytes_out", "bytes written", broker->conns.bytes_out);
     counter(to, "orbital_ipc_requests", "requests passed on", broker->requests);
     counter(to, "orbital_ipc_deadlines", "requests not answered in time", broker->deadlines);
     counter(to, "orbital_ipc_events", "events published", broker->events);
@@ -143,7 +145,7 @@ void broker_metrics(struct broker *broker, struct buf *ret_text)
     counter(to, "orbital_ipc_outputs_refused", "replies that broke their contract",
             broker->outputs_refused);
     head(to, "orbital_ipc_refused", "counter", "frames answered with an error, by code");
-    for (int i = 0; i < REFUSAL_CODES; i++)
+    for (int i = 0; i < BROKER_REFUSAL_CODES; i++)
         if (broker->refused[i])
             buf_addf(to, "orbital_ipc_refused_total{code=\"%s\"} %llu\n",
                      orb_code_name(ORB_E_INVALID - i), (unsigned long long)broker->refused[i]);

@@ -1,9 +1,12 @@
 /* A service that acts for users is one connection with many causes: what a request of one of its
  * sessions costs is that user's to pay, and nobody else's. A session that rests is not refused: its
  * requests wait here, in their order and within limits, while those of others go on. */
+#include "core/ipc/held.h"
+
 #include <string.h>
 
-#include "core/ipc/room.h"
+#include "core/ipc/broker_internal.h"
+#include "core/ipc/refusal.h"
 
 #define HELD_MOST 64            /* requests of a session that wait for its rest to end */
 #define HELD_BYTES (512u << 10) /* and their bytes */
@@ -14,11 +17,6 @@ struct held {
     struct frame h;
     unsigned char data[]; /* the frame as received */
 };
-
-static bool same(const struct principal *a, const struct principal *b)
-{
-    return account_same(a->kind, a->name, b->kind, b->name);
-}
 
 static uint64_t now_of(const struct principal *who)
 {
@@ -42,7 +40,7 @@ static void wait_on(struct ipc_peer *peer)
 {
     uint64_t end = next_end(peer), now = uv_now(peer->broker->loop);
 
-    if (end && !peer->dead && !uv_is_closing((uv_handle_t *)&peer->held))
+    if (end && !peer->conn.dead && !uv_is_closing((uv_handle_t *)&peer->held))
         uv_timer_start(&peer->held, on_rested, end > now ? end - now : 0, 0);
 }
 
@@ -65,8 +63,7 @@ void held_free(struct principal *who)
 void held_fail(struct principal *who, const struct orb_err *err)
 {
     for (; who->held; drop_first(who)) {
-        request_count(who->owner, err);
-        peer_send_err(who->owner, who->held->h.corr, err);
+        refusal_answer(who->owner, who->held->h.corr, err);
     }
 }
 
@@ -82,22 +79,15 @@ static void go_on(struct principal *who)
     who->held = first->next;
     who->held_count--;
     who->held_bytes -= FRAME_HEADER + first->h.len;
-    in.env = (const char *)in.data + FRAME_HEADER;
-    in.len = in.h.len - in.h.envlen;
-    in.payload = in.env + in.h.envlen;
-    if (in.len == 0) {
-        in.payload = "{}";
-        in.len = 2;
-    }
+    inframe_locate(&in);
     if (in.h.deadline_ms && in.h.deadline_ms <= waited) {
         orb_fail(&err, ORB_E_DEADLINE, "the request of %s waited until its deadline", who->name);
-        request_count(peer, &err);
-        peer_send_err(peer, in.h.corr, &err);
+        refusal_answer(peer, in.h.corr, &err);
     } else {
         in.h.deadline_ms -= in.h.deadline_ms ? (uint32_t)waited : 0;
-        request_now(peer, who, &in);
+        peer->on_held(peer, who, &in);
     }
-    broker_flush(peer->broker); /* nothing may borrow the frame from here on */
+    conn_group_flush(&peer->broker->conns); /* nothing may borrow the frame from here on */
     free(first);
 }
 
@@ -108,7 +98,7 @@ static void on_rested(uv_timer_t *timer)
     uint64_t now = uv_now(peer->broker->loop);
 
     rest_mark(peer->broker);
-    for (struct principal *s = peer->sessions, *next; s && !peer->dead; s = next) {
+    for (struct principal *s = peer->sessions, *next; s && !peer->conn.dead; s = next) {
         next = s->next_session;
         if (s->held && !s->checking && s->rest_until_ms <= now)
             go_on(s);
@@ -116,13 +106,14 @@ static void on_rested(uv_timer_t *timer)
     wait_on(peer);
 }
 
-void held_begin(struct ipc_peer *peer)
+void held_begin(struct ipc_peer *peer, peer_held_fn *on_held)
 {
+    peer->on_held = on_held;
     uv_timer_init(peer->broker->loop, &peer->held);
     loop_scope_adopt(&peer->scope, (uv_handle_t *)&peer->held);
 }
 
-bool rest_holds(struct ipc_peer *peer, struct principal *who, const struct inframe *in)
+bool held_takes(struct ipc_peer *peer, struct principal *who, const struct inframe *in)
 {
     size_t len = FRAME_HEADER + in->h.len;
     struct held *held, **end = &who->held;
@@ -134,8 +125,7 @@ bool rest_holds(struct ipc_peer *peer, struct principal *who, const struct infra
         orb_fail(&err, ORB_E_BUSY,
                  "requests of %s take long and %u of them wait already; try again later", who->name,
                  who->held_count);
-        request_count(peer, &err);
-        peer_send_err(peer, in->h.corr, &err);
+        refusal_answer(peer, in->h.corr, &err);
         return true;
     }
     held = malloc(sizeof(*held) + len);
@@ -170,31 +160,32 @@ static void charge(struct principal *who, uint64_t ms)
     now = now_of(who);
     until = now + ms;
     for (struct principal *s = peer->sessions; s; s = s->next_session)
-        if (same(s, who) && s->rest_until_ms < until)
+        if (principal_is_same(s, who) && s->rest_until_ms < until)
             s->rest_until_ms = until;
     rest_owe(who, ms);
 }
 
-void rest_charge(struct principal *who, uint64_t took_ns)
+void held_charge(struct principal *who, uint64_t took_ns)
 {
     struct ipc_peer *peer = who->owner;
     uint64_t ms = rest_of(peer->broker, took_ns);
 
-    peer->charged_ns += ms ? took_ns : 0;
+    if (peer->conn.serving)
+        peer->charged_ns += ms ? took_ns : 0;
     charge(who, ms);
 }
 
-void rest_charge_thread(struct principal *who, uint64_t cpu_ns)
+void held_charge_thread(struct principal *who, uint64_t cpu_ns)
 {
     charge(who, rest_ms(cpu_ns));
 }
 
-void rest_inherit(struct principal *who)
+void held_inherit(struct principal *who)
 {
     uint64_t ms = rest_owed(who);
 
     for (const struct principal *s = who->owner->sessions; s; s = s->next_session)
-        if (s != who && same(s, who) && s->rest_until_ms > now_of(who) + ms)
+        if (s != who && principal_is_same(s, who) && s->rest_until_ms > now_of(who) + ms)
             ms = s->rest_until_ms - now_of(who);
     if (ms)
         who->rest_until_ms = now_of(who) + ms;

@@ -1,0 +1,116 @@
+/* A connection: a stream socket that carries frames both ways. It cuts what it reads into frames,
+ * collects what is sent until the turn of the loop ends, holds back what the socket does not take,
+ * and ends a connection whose other end does not read. It knows neither senders nor receivers nor
+ * what frames mean: all that is its owner's, who learns of it by callbacks.
+ *
+ * A frame that came whole stays where it was read until the turn ends (turn_memory.h), so passing
+ * it on copies nothing. Nothing is sent, read or called back after the end; the owner closes the
+ * handles by its scope and frees the memory when they are closed. */
+#ifndef CORE_IPC_CONN_H
+#define CORE_IPC_CONN_H
+
+#include <stdint.h>
+
+#include "core/ipc/inframe.h"
+#include "core/ipc/read_buffer.h"
+#include "core/ipc/turn_memory.h"
+#include "core/ipc/write_queue.h"
+#include "core/loop/scope.h"
+
+struct conn;
+
+/* All of them are called on the loop, and may send, pause, block and end the connection. */
+struct conn_events {
+    /* A whole frame with a valid header. in and its bytes are valid in the call; the bytes can be
+     * borrowed by conn_send() until the turn ends. */
+    void (*frame)(struct conn *conn, struct inframe *in);
+    /* What came is no frame, or had file descriptors: err says what. The owner ends it. */
+    void (*broken)(struct conn *conn, const struct orb_err *err);
+    /* All that waited was written. false: the owner sent more, which fills the queue again. */
+    bool (*drained)(struct conn *conn);
+    /* Frames are left over, and the socket is full: the other end reads nothing, so no event of the
+     * socket says when to go on. The owner pauses it for a moment. */
+    void (*stalled)(struct conn *conn);
+    /* It is over, conn->end says why; called once. */
+    void (*ended)(struct conn *conn);
+    /* Reading and writing for it took so long just now, frames included (nanoseconds). */
+    void (*served)(struct conn *conn, uint64_t took_ns);
+};
+
+/* What the connections of one loop have in common. */
+struct conn_group {
+    struct turn_memory memory;
+    struct conn *dirty, *dirty_last; /* something was sent to them in this turn */
+    uint64_t bytes_in, bytes_out;
+};
+
+struct conn {
+    const struct conn_events *events;
+    struct conn_group *group;
+    const char *name; /* of the other end, in errors; the owner's */
+    int fd;           /* -1: there is no other end; what is sent is dropped */
+    uv_poll_t poll;
+    bool dead;
+    bool resting; /* not read at present, by conn_pause() */
+    bool blocked; /* nor is what was read already handed on, by conn_block() */
+    bool leaving; /* the other end hung up while it was blocked */
+    bool serving; /* a callback of the poll is under way: served follows */
+    bool want_write;
+    bool more; /* buffer holds whole frames, left over by the last turn */
+    bool dirty;
+    struct conn *dirty_next;
+    struct orb_err end;
+    uint64_t began_ns; /* the turn under way */
+    struct read_buffer buffer;
+    struct write_queue queue;
+    size_t queue_max;     /* bytes that may wait; beyond it the connection ends */
+    uint64_t queued_ever; /* bytes */
+    uint64_t bytes_in;
+};
+
+/* ORB_E_NOMEM: nothing to undo then. */
+int conn_group_init(struct conn_group *group, struct orb_err *err);
+/* Once no connection of the group is left. */
+void conn_group_fini(struct conn_group *group);
+/* Writes what was sent in this turn; no frame is borrowed afterwards, but from the arena. */
+void conn_group_flush(struct conn_group *group);
+
+/* conn is zeroed memory of the caller's. fd: a non-blocking stream socket, whose closing stays the
+ * caller's, or -1. name and events are borrowed for its life. The caller sets queue_max. */
+void conn_init(struct conn *conn, struct conn_group *group, int fd, const char *name,
+               const struct conn_events *events);
+/* Begins to read; the poll is adopted in scope. Below 0: libuv's error, nothing is adopted. */
+int conn_start(struct conn *conn, uv_loop_t *loop, struct loop_scope *scope);
+/* Ends it, once: nothing is read or written any more, and events->ended is called. err is copied;
+ * NULL: no reason. */
+void conn_end(struct conn *conn, const struct orb_err *err);
+/* Takes it out of its group: after its end, before scope is closed. */
+void conn_leave(struct conn *conn);
+/* Frees its buffers, once the scope is closed. */
+void conn_fini(struct conn *conn);
+
+/* Sends len bytes, which belong to a frame and live until the turn ends. When more than queue_max
+ * would wait the connection ends (ORB_E_LIMIT). */
+void conn_send(struct conn *conn, const void *data, size_t len);
+/* Offers what waits to the socket at once. */
+void conn_flush(struct conn *conn);
+/* Bytes that wait for the other end. */
+static inline size_t conn_queued(const struct conn *conn)
+{
+    return write_queue_len(&conn->queue);
+}
+
+/* Is nothing read, for whatever reason? */
+static inline bool conn_is_paused(const struct conn *conn)
+{
+    return conn->resting || conn->blocked;
+}
+/* Reads nothing until conn_resume(), unless the other end hangs up: what it sent before counts. */
+void conn_pause(struct conn *conn);
+/* In the frame callback: no further frame comes until conn_unblock() and conn_resume(). */
+void conn_block(struct conn *conn);
+void conn_unblock(struct conn *conn);
+/* Reads on, and hands on at once what was left over; while it is blocked only the pause ends. */
+void conn_resume(struct conn *conn);
+
+#endif

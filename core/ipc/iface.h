@@ -1,0 +1,72 @@
+/* The interfaces known to a broker: who provides each, who subscribed, and the last values of its
+ * state topics. An interface outlives its provider; the values of a dead one do not. */
+#ifndef CORE_IPC_IFACE_H
+#define CORE_IPC_IFACE_H
+
+#include "core/ipc/host.h"
+#include "core/ipc/peer_internal.h"
+
+#define IFACE_VALUES_MAX (1u << 20) /* bytes of the last values of all its state topics */
+
+struct pending;
+struct sub;
+
+/* Hands a request to a provider inside the host; input is len bytes, valid in the call. */
+typedef void iface_deliver(struct pending *p, const char *input, size_t len);
+
+struct topic_value { /* last value of a state topic */
+    char *topic;
+    char *text;
+    size_t len;
+    struct topic_value *next;
+};
+
+struct iface {
+    char *name;
+    const struct contract *contract; /* of the present provider, else expected, else NULL */
+    const struct contract *expected;
+    struct ipc_peer *provider; /* NULL: down. The host's own: broker->host */
+    iface_deliver *deliver;    /* of the host's own; NULL: by a frame */
+    host_handler *handler;     /* deliver's, with arg */
+    void *arg;
+    uint32_t base; /* method numbers of the provider start here (+ 1) */
+    bool early;    /* service.NAME: served from HELLO on */
+    bool known;    /* it has, or had, a contract; else it is here for its subscribers only */
+    struct sub *subs;
+    struct topic_value *values;
+    struct iface *next;
+};
+
+/* What a request is for. */
+struct target {
+    struct iface *iface;
+    const struct contract_method *method;
+    struct ipc_peer *provider;
+};
+
+/* NULL: there is none of that name. */
+struct iface *iface_find(struct broker *broker, const char *name);
+/* Made when there is none, and known from then on. NULL with err: ORB_E_LIMIT. */
+struct iface *iface_get(struct broker *broker, const char *name, struct orb_err *err);
+/* For a subscriber of what nothing has provided yet; it is charged to the peer. NULL with err:
+ * ORB_E_LIMIT. */
+struct iface *iface_get_early(struct ipc_peer *peer, const char *name, struct orb_err *err);
+/* Frees it when it was here for subscribers only and the last is gone. */
+void iface_maybe_free(struct broker *broker, struct iface *iface);
+/* peer provides contract's interface from now on, its methods numbered from base + 1; contract is
+ * the peer's. ORB_E_CONFLICT: another one does; ORB_E_LIMIT. */
+int iface_provide(struct broker *broker, const struct contract *contract, struct ipc_peer *peer,
+                  uint32_t base, bool early, struct iface **ret_iface, struct orb_err *err);
+/* The peer provides nothing any more. */
+void iface_leave(struct broker *broker, struct ipc_peer *peer);
+/* As broker_expect() and broker_unexpect(). */
+int iface_expect(struct broker *broker, const struct contract *contract, struct orb_err *err);
+void iface_unexpect(struct broker *broker, const struct contract *contract);
+/* Is there room for a last value of len bytes? ORB_E_LIMIT. */
+int iface_may_keep(const struct iface *iface, const char *topic, size_t len, struct orb_err *err);
+/* Keeps a copy of text as the last value of the topic. */
+void iface_keep(struct iface *iface, const char *topic, const char *text, size_t len);
+/* Frees all of them, and subscriptions of the host. */
+void iface_free_all(struct broker *broker);
+
+#endif

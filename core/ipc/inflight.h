@@ -1,0 +1,27 @@
+/* What one principal has in flight at one provider. Once there is such a record the provider knows
+ * the principal (PEER was sent), until GONE. */
+#ifndef CORE_IPC_INFLIGHT_H
+#define CORE_IPC_INFLIGHT_H
+
+#include "core/ipc/peer_internal.h"
+
+#define INFLIGHT_MAX_REQUESTS 64 /* from one principal to one provider */
+#define INFLIGHT_MAX_BYTES 262144u
+
+struct inflight {
+    struct ipc_peer *provider;
+    struct inflight *next;
+    uint32_t requests;
+    uint32_t bytes;
+};
+
+/* NULL: there is none. */
+struct inflight *inflight_find(const struct principal *who, const struct ipc_peer *provider);
+/* Made, and who announced to the provider, when there is none. Never NULL; who's. */
+struct inflight *inflight_get(struct principal *who, struct ipc_peer *provider);
+/* Frees all of who, after its requests have ended, and tells the providers (GONE). */
+void inflight_close(struct principal *who);
+/* Frees those of all principals at a provider that goes away. */
+void inflight_leave(struct broker *broker, struct ipc_peer *provider);
+
+#endif

@@ -1,0 +1,40 @@
+/* A frame on its way in: its header, and where its envelope and its payload lie in the bytes that
+ * were received. */
+#ifndef CORE_IPC_INFRAME_H
+#define CORE_IPC_INFRAME_H
+
+#include "core/ipc/frame.h"
+
+struct checked;
+
+struct inframe {
+    struct frame h;
+    unsigned char *data; /* header, envelope, payload as received; its reader may rewrite them */
+    const char *env;     /* h.envlen bytes */
+    const char *payload; /* never empty: "{}" stands for nothing sent */
+    size_t len;
+    const struct checked *checked; /* result of a check on the thread (offload.h); NULL: none yet */
+};
+
+/* Sets env, payload and len from h and data, which lives as long as they are used. */
+static inline void inframe_locate(struct inframe *in)
+{
+    in->env = (const char *)in->data + FRAME_HEADER;
+    in->len = in->h.len - in->h.envlen;
+    in->payload = in->env + in->h.envlen;
+    if (in->len == 0) {
+        in->payload = "{}";
+        in->len = 2;
+    }
+}
+
+/* Are envelope and payload strict JSON (core/json/scan.h)? 0, or the scanner's error, which says
+ * which of both is at fault. */
+int inframe_scan(const struct inframe *in, struct orb_err *err);
+
+/* Copies the string `key` of a scanned envelope to `to`, which has `size` bytes; a missing one is
+ * "". ORB_E_INVALID: it is no string, or longer than size - 1 bytes. */
+int inframe_string(const struct inframe *in, const char *key, char *to, size_t size,
+                   struct orb_err *err);
+
+#endif

@@ -1,0 +1,27 @@
+/* Sessions: the users a service with the capability session.delegate acts for. */
+#ifndef CORE_IPC_SESSION_H
+#define CORE_IPC_SESSION_H
+
+#include <stdint.h>
+
+#include "orbital/error.h"
+
+struct broker;
+struct ipc_peer;
+
+/* Makes a session of user/role that peer (an id) may put into src. Gone with the peer.
+ * ORB_E_NOT_FOUND: no such peer; ORB_E_DENIED: it lacks session.delegate; ORB_E_INVALID: role or
+ * name; ORB_E_LIMIT. */
+int session_open(struct broker *broker, uint32_t peer, const char *user, const char *role,
+                 uint32_t *ret_session, struct orb_err *err);
+/* Ends one: its requests in flight fail, the next one is refused (unauthenticated).
+ * ORB_E_NOT_FOUND: the peer (an id) has no such session. */
+int session_close(struct broker *broker, uint32_t peer, uint32_t session, struct orb_err *err);
+/* Ends every session of the user. */
+void session_end_user(struct broker *broker, const char *user);
+
+/* Of a peer that goes away: ends all of its sessions; frees them, once nothing refers to them. */
+void session_close_all(struct ipc_peer *peer);
+void session_free_all(struct ipc_peer *peer);
+
+#endif
