@@ -9,6 +9,8 @@
 #include "core/base/own.h"
 #include "core/host/arp.h"
 #include "core/host/verdict.h"
+#include "core/sup/crash.h"
+#include "core/sup/service.h"
 #include "core/sup/uids.h"
 
 #define REFUSED_MOST (32u << 10) /* bytes told of packages that were refused */
@@ -141,6 +143,39 @@ static void tell_refusals(struct steps *s, bool tell)
     }
 }
 
+/* On a thread: what earlier runs left of the services. */
+static void read_crashes(struct steps *s)
+{
+    const struct orbitald *host = s->host;
+
+    s->crashes = xcalloc(host->packages.count, sizeof(*s->crashes));
+    s->crash_count = host->packages.count;
+    for (unsigned i = 0; i < s->crash_count; i++)
+        crash_log_read(host->options.state_dir, host->packages.items[i]->manifest.name,
+                       &s->crashes[i]);
+}
+
+static void take_crashes(struct steps *s)
+{
+    struct orbitald *host = s->host;
+
+    for (unsigned i = 0; i < s->crash_count; i++) {
+        struct service *service =
+            supervisor_find(host->supervisor, host->packages.items[i]->manifest.name);
+
+        if (service)
+            crash_log_take(&service->crashes, &s->crashes[i], host->log);
+    }
+}
+
+static void free_crashes(struct steps *s)
+{
+    for (unsigned i = 0; i < s->crash_count; i++)
+        crash_log_fini(&s->crashes[i]);
+    free(take_ptr(s->crashes));
+    s->crash_count = 0;
+}
+
 static void expect_interfaces(struct orbitald *host)
 {
     struct orb_err err = {0};
@@ -249,6 +284,7 @@ static int make_supervisor(struct steps *s, struct orb_err *err)
     if (r < 0)
         return r;
     host->supervisor = runtime_supervisor(host->runtime);
+    take_crashes(s);
     r = svcconf_new(host, &host->svcconf, err);
     return r < 0 ? r : logconf_new(host, &host->logconf, err);
 }
@@ -263,7 +299,7 @@ static const struct {
     {"sandbox", make_sandbox, NULL},
     {"packages", take_packages, scan_packages},
     {"data plane", make_dataplane, NULL},
-    {"services", make_supervisor, NULL},
+    {"services", make_supervisor, read_crashes},
 };
 
 static void run_step(struct steps *s)
@@ -301,10 +337,12 @@ static void on_thread_done(uv_work_t *work, int status)
 
     if (!s->running) { /* asked to stop meanwhile */
         tell_refusals(s, false);
+        free_crashes(s);
         return;
     }
     uv_idle_start(&s->turn, on_turn);
     run_step(s);
+    free_crashes(s);
 }
 
 static void on_turn(uv_idle_t *idle)

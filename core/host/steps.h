@@ -13,7 +13,9 @@ struct steps {
     void (*done)(void *arg, int r, const struct orb_err *err);
     void *arg;
     uv_idle_t turn;
-    uv_work_t work;                        /* the part of a step that a thread does */
+    uv_work_t work;            /* the part of a step that a thread does */
+    struct crash_log *crashes; /* of earlier runs, one a package, as the thread read them */
+    unsigned crash_count;
     struct refusal *refused;               /* packages, as the thread finds them */
     unsigned refused_count, refused_level; /* told; the worst of those that share a reason */
     struct orb_err uids; /* of the thread: what is wrong with the file of uids; code 0: nothing */

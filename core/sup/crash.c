@@ -1,4 +1,4 @@
-/* See crash.h. Files of earlier runs are read when they are first needed. */
+/* See crash.h. Files of earlier runs are read once, at the start. */
 #include "core/sup/crash.h"
 
 #include <errno.h>
@@ -50,39 +50,40 @@ static void report(const struct service *service, const struct worker_exit *exit
     json_write_end(&w);
 }
 
-static char *path_of(const struct service *service, unsigned slot)
+static char *path_of(const char *state_dir, const char *service, unsigned slot)
 {
-    return xasprintf("%s/crashes/%s-%u.json", service->sup->setup.state_dir,
-                     service->package->manifest.name, slot);
+    return xasprintf("%s/crashes/%s-%u.json", state_dir, service, slot);
 }
 
-static void read_one(struct service *service, unsigned slot)
+static int take(struct crash *c, struct buf *text, struct orb_err *err)
 {
-    AUTO_FREE char *path = path_of(service, slot);
-    struct crash *c = &service->crashes.items[slot];
-    AUTO(buf) struct buf text = {0};
     struct json_slice value;
-    struct orb_err err = {0};
     int64_t time_us = 0, number = 0;
-    int r = file_read_regular(path, CRASH_FILE_MOST, &text, &err);
+    int r = json_scan(buf_str(text), text->len, NULL, err);
 
-    if (r == -ENOENT)
-        return;
-    if (r == 0)
-        r = json_scan(buf_str(&text), text.len, NULL, &err);
-    if (r == 0 &&
-        (buf_str(&text)[0] != '{' || !json_member(text.data, text.len, "time_us", &value) ||
-         json_int64(&value, &time_us) < 0 || time_us <= 0))
-        r = orb_fail(&err, ORB_E_INVALID, "it is no crash report");
-    if (r < 0) {
-        log_warn(service->sup->host.log, "crash.not-read", KV("file", path), KV("error", err.text));
-        return;
-    }
-    if (json_member(text.data, text.len, "number", &value) && json_int64(&value, &number) == 0 &&
+    if (r < 0)
+        return r;
+    if (buf_str(text)[0] != '{' || !json_member(text->data, text->len, "time_us", &value) ||
+        json_int64(&value, &time_us) < 0 || time_us <= 0)
+        return orb_fail(err, ORB_E_INVALID, "it is no crash report");
+    if (json_member(text->data, text->len, "number", &value) && json_int64(&value, &number) == 0 &&
         number > 0)
         c->number = (uint64_t)number;
     c->time_us = (uint64_t)time_us;
-    c->json = buf_take(&text);
+    c->json = buf_take(text);
+    return 0;
+}
+
+static void read_one(const char *path, struct crash *c)
+{
+    AUTO(buf) struct buf text = {0};
+    struct orb_err err = {0};
+    int r = file_read_regular(path, CRASH_FILE_MOST, &text, &err);
+
+    if (r == 0)
+        r = take(c, &text, &err);
+    if (r < 0 && r != -ENOENT)
+        c->fault = xasprintf("%s: %s", path, err.text);
 }
 
 /* By number: the clock may have been set between two reports. */
@@ -91,19 +92,32 @@ static bool is_older(const struct crash *a, const struct crash *b)
     return a->number != b->number ? a->number < b->number : a->time_us < b->time_us;
 }
 
-/* Once: what earlier runs of the daemon left. */
-static void load(struct service *service)
+void crash_log_read(const char *state_dir, const char *service, struct crash_log *ret_log)
 {
-    struct crash_log *log = &service->crashes;
+    struct crash_log *log = ret_log;
 
-    if (log->loaded)
-        return;
-    log->loaded = true;
-    for (unsigned i = 0; i < CRASHES_KEPT; i++)
-        read_one(service, i);
+    *log = (struct crash_log){0};
+    for (unsigned i = 0; i < CRASHES_KEPT; i++) {
+        AUTO_FREE char *path = path_of(state_dir, service, i);
+
+        read_one(path, &log->items[i]);
+    }
     for (unsigned i = 1; i < CRASHES_KEPT; i++)
         if (is_older(&log->items[i], &log->items[log->next]))
             log->next = i;
+}
+
+void crash_log_take(struct crash_log *log, struct crash_log *from, struct log_sink *sink)
+{
+    crash_log_fini(log);
+    *log = *from;
+    *from = (struct crash_log){0};
+    for (unsigned i = 0; i < CRASHES_KEPT; i++) {
+        AUTO_FREE char *fault = take_ptr(log->items[i].fault);
+
+        if (fault)
+            log_warn(sink, "crash.not-read", KV("error", fault));
+    }
 }
 
 void crash_record(struct service *service, const struct worker_exit *exit, struct logs *logs,
@@ -114,26 +128,27 @@ void crash_record(struct service *service, const struct worker_exit *exit, struc
     struct crash *item;
     uint64_t last = 0;
 
-    load(service);
     item = &log->items[log->next];
     for (unsigned i = 0; i < CRASHES_KEPT; i++)
         if (log->items[i].number > last)
             last = log->items[i].number;
     report(service, exit, logs, last + 1, &text);
     free(item->json);
-    *item = (struct crash){last + 1, wall_us(), xstrdup(buf_str(&text))};
+    *item =
+        (struct crash){.number = last + 1, .time_us = wall_us(), .json = xstrdup(buf_str(&text))};
     /* One file for each place: the newest CRASHES_KEPT of each service stay on disk. */
-    filequeue_add(queue, path_of(service, log->next), &text);
+    filequeue_add(
+        queue, path_of(service->sup->setup.state_dir, service->package->manifest.name, log->next),
+        &text);
     log->next = (log->next + 1) % CRASHES_KEPT;
     log->count++;
 }
 
-void crash_write(struct service *service, struct json_write *w, const char *key)
+void crash_write(const struct service *service, struct json_write *w, const char *key)
 {
     const struct crash_log *log = &service->crashes;
     size_t room = CRASHES_ANSWER;
 
-    load(service);
     json_write_array(w, key);
     for (unsigned i = 0; i < CRASHES_KEPT; i++) {
         const struct crash *c = &log->items[(log->next + i) % CRASHES_KEPT];
@@ -149,7 +164,9 @@ void crash_write(struct service *service, struct json_write *w, const char *key)
 
 void crash_log_fini(struct crash_log *log)
 {
-    for (unsigned i = 0; i < CRASHES_KEPT; i++)
+    for (unsigned i = 0; i < CRASHES_KEPT; i++) {
         free(log->items[i].json);
+        free(log->items[i].fault);
+    }
     *log = (struct crash_log){0};
 }

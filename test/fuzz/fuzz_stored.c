@@ -56,6 +56,7 @@ static void crashes(const char *dir, size_t size)
     AUTO(buf) struct buf text = {0};
 
     sup.services[0] = &service;
+    crash_log_read(dir, "a", &service.crashes);
     must(report_crashes(&sup, "a", &text, NULL) == 0, "no crashes");
     must_fit(text.len, 4096, 8, size);
     must(text.len < FRAME_MAX && json_scan(text.data, text.len, NULL, NULL) == 0,
