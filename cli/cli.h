@@ -71,7 +71,7 @@ void json_plain(const json_t *value, struct buf *ret_text);
 enum time_part { TIME_FULL, TIME_CLOCK, TIME_ZONE }; /* 2026-11-27 10:45:30, 10:45:30, +0100 */
 void text_time(long long s, enum time_part part, char *to, size_t size);
 /* "3m20s" */
-void text_duration(long long ms, char *to, size_t size);
+void when_duration(long long ms, char *to, size_t size);
 /* logs.c: one crash report, for people. */
 void crash_print(const json_t *report);
 

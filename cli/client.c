@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/out.h"
+#include "cli/wait.h"
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/ipc/frame.h"
@@ -327,16 +328,6 @@ int client_call_once(struct client *c, const char *to, const char *method, const
         return orb_fail(err, ORB_E_INVALID, "interface and method name are too long");
     r = send_frame(c, FRAME_REQ, corr, buf_str(&envelope), input ? input : "{}", err);
     return r < 0 ? r : answer_to(c, corr, to, method, ret_text, err);
-}
-
-int client_call_tree(struct client *c, const char *to, const char *method, const char *input,
-                     json_t **ret_tree, struct orb_err *err)
-{
-    static const struct json_limits limits = {.depth = JSON_MAX_DEPTH, .keys = JSON_MAX_TREE_KEYS};
-    AUTO(buf) struct buf text = {0};
-    int r = client_call(c, to, method, input, &text, err);
-
-    return r < 0 ? r : tree_parse(buf_str(&text), text.len, &limits, ret_tree, err);
 }
 
 static int one_event(struct client *c, const struct frame *f,

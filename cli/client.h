@@ -47,14 +47,9 @@ int client_watch(struct client *client, const char *interface, const char *topic
                  int (*on_event)(void *arg, const char *topic, const char *text, size_t len),
                  void *arg, struct orb_err *err);
 
-/* ---- client.c for wait.c: once, without waiting ---- */
+/* ---- client.c for ask.c: once, without waiting ---- */
 int client_connect(struct client *client, struct orb_err *err);
 int client_call_once(struct client *client, const char *to, const char *method, const char *input,
                      struct buf *ret_text, struct orb_err *err);
-/* ---- wait.c ---- */
-/* Is there time left? Says what is waited for, once it takes long. */
-bool wait_more(struct client *client, const char *what);
-/* One frame in at most this time. */
-int wait_left_ms(const struct client *client);
 
 #endif

@@ -387,7 +387,7 @@ void crash_print(const json_t *c)
     size_t i;
 
     text_time(member_number(c, "time_us") / 1000000, TIME_FULL, text, sizeof(text));
-    text_duration(member_number(c, "uptime_ms"), up, sizeof(up));
+    when_duration(member_number(c, "uptime_ms"), up, sizeof(up));
     out("%s  pid %lld  after %s  ", text, member_number(c, "pid"), up);
     if (json_is_true(json_object_get(c, "signaled")))
         out("signal %lld (%s)", member_number(c, "status"), member_text(c, "signal"));

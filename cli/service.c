@@ -5,20 +5,6 @@
 #include "cli/cli.h"
 #include "core/base/own.h"
 
-void text_duration(long long ms, char *to, size_t size)
-{
-    long long s = ms / 1000;
-
-    if (s >= 86400)
-        snprintf(to, size, "%lldd%lldh", s / 86400, s % 86400 / 3600);
-    else if (s >= 3600)
-        snprintf(to, size, "%lldh%lldm", s / 3600, s % 3600 / 60);
-    else if (s >= 60)
-        snprintf(to, size, "%lldm%llds", s / 60, s % 60);
-    else
-        snprintf(to, size, "%lld.%llds", s, ms % 1000 / 100);
-}
-
 static void why(const json_t *s, struct buf *b)
 {
     char wait[32];
@@ -28,7 +14,7 @@ static void why(const json_t *s, struct buf *b)
     if (*member_text(s, "reason"))
         buf_addf(b, "%s ", member_text(s, "reason"));
     if (member_number(s, "next_ms")) {
-        text_duration(member_number(s, "next_ms"), wait, sizeof(wait));
+        when_duration(member_number(s, "next_ms"), wait, sizeof(wait));
         buf_addf(b, "(next try in %s)", wait);
     }
 }
@@ -53,7 +39,7 @@ static int show_services(struct cli *cli, int argc, char **argv, struct orb_err 
         char up[32] = "-";
 
         if (member_number(s, "uptime_ms"))
-            text_duration(member_number(s, "uptime_ms"), up, sizeof(up));
+            when_duration(member_number(s, "uptime_ms"), up, sizeof(up));
         why(s, &note);
         table_cell(&t, "%s", member_text(s, "name"));
         table_cell(&t, "%s", member_text(s, "state"));

@@ -176,3 +176,17 @@ int when_parse(const char *text, const char *what, int64_t now_us, int64_t *ret_
         *ret_us = 0;
     return 0;
 }
+
+void when_duration(long long ms, char *to, size_t size)
+{
+    long long s = ms / 1000;
+
+    if (s >= 86400)
+        snprintf(to, size, "%lldd%lldh", s / 86400, s % 86400 / 3600);
+    else if (s >= 3600)
+        snprintf(to, size, "%lldh%lldm", s / 3600, s % 3600 / 60);
+    else if (s >= 60)
+        snprintf(to, size, "%lldm%llds", s / 60, s % 60);
+    else
+        snprintf(to, size, "%lld.%llds", s, ms % 1000 / 100);
+}

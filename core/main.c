@@ -20,6 +20,7 @@
 #include "core/ipc/listen.h"
 #include "core/loop/scope.h"
 #include "core/sandbox/sandbox.h"
+#include "core/host/problem.h"
 #include "core/host/verdict.h"
 
 #define PATIENCE_MS 10000
@@ -133,9 +134,9 @@ static void on_hangup(uv_signal_t *handle, int number)
 static void complain_of_log(struct orbitald *host, const struct orb_err *err)
 {
     log_error(host->log, "log.no-file", KV("error", err->text));
-    host_problem_set(host, "log.no-file", VERDICT_DEGRADED, err->text, "",
-                     "make it writable, then `systemctl kill -s USR1 orbitald`; until then records "
-                     "are lost with the next restart");
+    problem_set(host, "log.no-file", VERDICT_DEGRADED, err->text, "",
+                "make it writable, then `systemctl kill -s USR1 orbitald`; until then records "
+                "are lost with the next restart");
 }
 
 static void on_reopen(uv_signal_t *handle, int number)
@@ -148,7 +149,7 @@ static void on_reopen(uv_signal_t *handle, int number)
         return;
     }
     log_notice(host->log, "log.reopened");
-    host_problem_clear(host, "log.no-file");
+    problem_clear(host, "log.no-file");
 }
 
 static void on_watchdog(uv_timer_t *timer)
@@ -397,17 +398,17 @@ static int run_loop(struct run *run, struct orb_err *err)
         r = health_new(host, run->notify_socket, on_ready, run, &host->health, err);
     if (r == 0) {
         if (run->state.trouble.code)
-            host_problem_set(host, STATE_TROUBLE, VERDICT_DEGRADED, run->state.trouble.text, "",
-                             "mend the file system; it is tried again each second");
+            problem_set(host, PROBLEM_STATE, VERDICT_DEGRADED, run->state.trouble.text, "",
+                        "mend the file system; it is tried again each second");
         if (run->state.unlocked.code)
-            host_problem_set(host, STATE_LOCK, VERDICT_DEGRADED, run->state.unlocked.text, "",
-                             "take away what stands there, or mend the file system; it is tried "
-                             "again each second");
+            problem_set(host, PROBLEM_LOCK, VERDICT_DEGRADED, run->state.unlocked.text, "",
+                        "take away what stands there, or mend the file system; it is tried "
+                        "again each second");
         if (run->log_trouble.code)
             complain_of_log(host, &run->log_trouble);
         if (run->socket_trouble.code)
-            host_problem_set(host, "control.socket", VERDICT_DEGRADED, run->socket_trouble.text, "",
-                             "correct orbitald.socket, or what lies there, and restart orbitald");
+            problem_set(host, "control.socket", VERDICT_DEGRADED, run->socket_trouble.text, "",
+                        "correct orbitald.socket, or what lies there, and restart orbitald");
         starts_judge(host, run->starts, &run->starts_trouble, run->notify_socket);
         watch(run);
         begin(run);

@@ -9,6 +9,7 @@
 #include "core/host/host.h"
 #include "core/ipc/session.h"
 #include "core/json/scan.h"
+#include "core/host/problem.h"
 #include "core/host/verdict.h"
 
 #define WAITING_MAX 64
@@ -277,12 +278,12 @@ void host_check_tokens(struct orbitald *host)
     const struct orb_err *damage = auth_damage(host->auth);
 
     if (!damage) {
-        host_problem_clear(host, "auth.tokens");
+        problem_clear(host, "auth.tokens");
         return;
     }
     log_error(host->log, "auth.tokens-refused", KV("error", damage->text));
-    host_problem_set(host, "auth.tokens", VERDICT_DEGRADED, damage->text, "",
-                     "put the file back and send SIGHUP, or make new tokens");
+    problem_set(host, "auth.tokens", VERDICT_DEGRADED, damage->text, "",
+                "put the file back and send SIGHUP, or make new tokens");
 }
 
 /* ---- the interface ---- */

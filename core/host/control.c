@@ -4,6 +4,7 @@
 
 #include "core/base/own.h"
 #include "core/host/names.h"
+#include "core/host/problem.h"
 #include "core/host/verdict.h"
 #include "core/ipc/listen.h"
 
@@ -19,11 +20,11 @@ void control_check(struct orbitald *host)
         names_socket_made(host->names);
     }
     if (r >= 0)
-        host_problem_clear(host, GONE);
+        problem_clear(host, GONE);
     else
-        host_problem_set(host, GONE, VERDICT_DEGRADED, err.text, "",
-                         r == ORB_E_STATE ? "systemctl restart orbitald.socket, or remove what "
-                                            "lies there"
-                                          : "remove what lies there, or stop who listens there; "
-                                            "it is tried again each second");
+        problem_set(host, GONE, VERDICT_DEGRADED, err.text, "",
+                    r == ORB_E_STATE ? "systemctl restart orbitald.socket, or remove what "
+                                       "lies there"
+                                     : "remove what lies there, or stop who listens there; "
+                                       "it is tried again each second");
 }

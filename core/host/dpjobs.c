@@ -76,6 +76,14 @@ static void on_work(uv_work_t *work)
 
 /* ---- the loop's side ---- */
 
+void dpjobs_drop(struct dp_draft *draft)
+{
+    dataplane_plan_free(draft->plan);
+    if (draft->tx)
+        policy_fini(&draft->policy);
+    *draft = (struct dp_draft){0};
+}
+
 /* What the job that is over did to connections that ran. */
 static struct dataplane_ended ended_now(const struct dpservice *s)
 {
@@ -97,7 +105,7 @@ static void applied(struct dpservice *s, struct dp_job *job)
     s->current = job->draft->policy;
     policy_init(&job->draft->policy);
     s->applied_tx = job->tx;
-    dpservice_drop(job->draft);
+    dpjobs_drop(job->draft);
     json_write_object(&w, NULL);
     json_write_integer(&w, "generation", dataplane_generation(s->dataplane));
     json_write_object(&w, "ended");
@@ -131,7 +139,7 @@ static void opened(struct dpservice *s, const struct dp_job *job)
             log_error(s->host->log, "dataplane.not-available", KV("error", job->err.text));
         snprintf(s->why, sizeof(s->why), "there is no data plane: %.350s", job->err.text);
         if (!s->closing)
-            dpwatch_reopen(s);
+            s->events->not_opened(s);
         return;
     }
     s->failing_ms = 0;
@@ -140,7 +148,7 @@ static void opened(struct dpservice *s, const struct dp_job *job)
     log_info(s->host->log, "dataplane.open",
              KV("adopted", dataplane_adopted(s->dataplane) ? "yes" : "no"), KV("ms", job->took_ms));
     if (!s->closing)
-        dpwatch_start(s);
+        s->events->opened(s);
 }
 
 static void detached(struct dpservice *s)
@@ -224,7 +232,7 @@ static void on_done(uv_work_t *work, int status)
     log_ended(s);
     if (job->req)
         answer(job);
-    dpwatch_done(s, job);
+    s->events->done(s, job);
     buf_fini(&job->out);
     free(job);
     if (s->closing && !s->first)

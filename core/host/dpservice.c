@@ -4,18 +4,11 @@
 
 #include "core/base/json_write.h"
 #include "core/base/own.h"
+#include "core/base/strings.h"
 #include "core/host/dpservice.h"
 #include "core/json/scan.h"
 
 #define COUNTERS_PAGE 500
-
-void dpservice_drop(struct dp_draft *draft)
-{
-    dataplane_plan_free(draft->plan);
-    if (draft->tx)
-        policy_fini(&draft->policy);
-    *draft = (struct dp_draft){0};
-}
 
 /* ---- methods ---- */
 
@@ -37,7 +30,7 @@ static int begin(struct dpservice *s, const char *input, size_t len, struct buf 
     }
     if (!draft)
         return orb_fail(err, ORB_E_BUSY, "%d drafts are being worked on", DP_DRAFTS);
-    dpservice_drop(draft);
+    dpjobs_drop(draft);
     policy_init(&draft->policy);
     if (!(json_member(input, len, "reset", &value) && value.type == 't'))
         r = policy_copy(&s->current, &draft->policy);
@@ -89,7 +82,7 @@ static int on_draft(struct dpservice *s, const char *method, uint64_t tx, const 
     if (!strcmp(method, "check"))
         return dpjobs_request(s, DP_CHECK, draft, tx, req, err);
     if (!strcmp(method, "abort")) {
-        dpservice_drop(draft);
+        dpjobs_drop(draft);
         return 0;
     }
     if (!draft->plan)
@@ -161,7 +154,7 @@ static void on_closed(struct loop_scope *scope)
     struct dpservice *s = container_of(scope, struct dpservice, scope);
 
     for (unsigned i = 0; i < DP_DRAFTS; i++)
-        dpservice_drop(&s->drafts[i]);
+        dpjobs_drop(&s->drafts[i]);
     policy_fini(&s->current);
     policy_fini(&s->previous);
     dataplane_close(s->dataplane);

@@ -47,8 +47,19 @@ struct dp_job {
     uint64_t took_ms;
 };
 
+struct dpservice;
+
+/* What jobs tell dpwatch.c. */
+struct dp_events {
+    void (*opened)(struct dpservice *service);     /* from now on it is looked after */
+    void (*not_opened)(struct dpservice *service); /* once more, later */
+    /* A job is done: what it found, and what is not as it should be by now. */
+    void (*done)(struct dpservice *service, const struct dp_job *job);
+};
+
 struct dpservice {
     struct orbitald *host;
+    const struct dp_events *events;
     struct dataplane *dataplane; /* NULL: not usable, or being opened */
     struct dataplane *opened;    /* by the thread */
     char *found;                 /* file of the settings as they were found */
@@ -70,7 +81,7 @@ struct dpservice {
     bool watching, tending;
     bool unsettled;      /* the verdict says that others change the table */
     char disturbed[240]; /* the sentence about it */
-    struct loop_watch events;
+    struct loop_watch watch;
     uv_timer_t poll, later;
     unsigned what;             /* to be looked at, by the next job */
     uint64_t not_before;       /* ms; then the next job may begin */
@@ -81,10 +92,9 @@ struct dpservice {
     struct buf metrics;        /* as of the last job */
 };
 
-/* dpservice.c: forgets a draft; its place is free. */
-void dpservice_drop(struct dp_draft *draft);
-
 /* dpjobs.c */
+/* Forgets a draft; its place is free. */
+void dpjobs_drop(struct dp_draft *draft);
 /* A job for a request, not queued yet. NULL: refused. */
 struct dp_job *dpjobs_new(struct dpservice *service, enum dp_job_kind kind, struct host_req *req,
                           struct orb_err *err);
@@ -97,15 +107,9 @@ int dpjobs_request(struct dpservice *service, enum dp_job_kind kind, struct dp_d
 void dpjobs_own(struct dpservice *service, enum dp_job_kind kind, unsigned what);
 
 /* dpwatch.c */
-/* Before anything else of this file. */
+/* Before any job: it learns of them. */
 void dpwatch_init(struct dpservice *service);
-/* It could not be opened: once more, later. */
-void dpwatch_reopen(struct dpservice *service);
-/* The data plane is open: from now on it is looked after. */
-void dpwatch_start(struct dpservice *service);
 /* Tells the verdict what is not as it should be. */
 void dpwatch_problems(struct dpservice *service);
-/* A job is done: what it found, and what is not as it should be by now. */
-void dpwatch_done(struct dpservice *service, const struct dp_job *job);
 
 #endif

@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/strings.h"
 #include "core/host/dpservice.h"
+#include "core/host/problem.h"
 #include "core/host/verdict.h"
 
 #define POLL_MS 500
@@ -28,7 +30,7 @@ static void on_later(uv_timer_t *timer);
 static void unsettled(struct dpservice *s)
 {
     s->unsettled = true;
-    host_problem_set(s->host, TABLE_KEY, VERDICT_FAILED, s->disturbed, "", TABLE_TODO);
+    problem_set(s->host, TABLE_KEY, VERDICT_FAILED, s->disturbed, "", TABLE_TODO);
 }
 
 /* The rules as they are now, known only while nobody works on them. */
@@ -99,18 +101,10 @@ static void dispatch(struct dpservice *s)
 
 static void on_events(struct loop_watch *watch, int status, int events)
 {
-    dispatch(container_of(watch, struct dpservice, events));
+    dispatch(container_of(watch, struct dpservice, watch));
 }
 
-void dpwatch_init(struct dpservice *s)
-{
-    uv_timer_init(s->host->loop, &s->poll);
-    loop_scope_adopt(&s->scope, (uv_handle_t *)&s->poll);
-    uv_timer_init(s->host->loop, &s->later);
-    loop_scope_adopt(&s->scope, (uv_handle_t *)&s->later);
-}
-
-void dpwatch_reopen(struct dpservice *s)
+static void not_opened(struct dpservice *s)
 {
     s->failing_ms = s->failing_ms ? s->failing_ms * 2 : 1000;
     if (s->failing_ms > OPEN_MAX_MS)
@@ -118,13 +112,13 @@ void dpwatch_reopen(struct dpservice *s)
     uv_timer_start(&s->later, on_later, s->failing_ms, 0);
 }
 
-void dpwatch_start(struct dpservice *s)
+static void opened(struct dpservice *s)
 {
-    int r = loop_watch_init(&s->events, s->host->loop, &s->scope, dataplane_event_fd(s->dataplane),
+    int r = loop_watch_init(&s->watch, s->host->loop, &s->scope, dataplane_event_fd(s->dataplane),
                             on_events);
 
     if (r == 0)
-        loop_watch_set(&s->events, UV_READABLE);
+        loop_watch_set(&s->watch, UV_READABLE);
     else
         log_error(s->host->log, "dataplane.not-watched", KV("error", uv_strerror(r)));
     uv_timer_start(&s->poll, on_poll, POLL_MS, POLL_MS);
@@ -180,9 +174,9 @@ static void problem(struct dpservice *s, const char *key, enum verdict_level lev
                     const char *what, const char *todo)
 {
     if (*what)
-        host_problem_set(s->host, key, level, what, "", todo);
+        problem_set(s->host, key, level, what, "", todo);
     else
-        host_problem_clear(s->host, key);
+        problem_clear(s->host, key);
 }
 
 static void on_given_up(void *arg, const char *feature, const char *reason)
@@ -254,7 +248,7 @@ void dpwatch_problems(struct dpservice *s)
     }
 }
 
-void dpwatch_done(struct dpservice *s, const struct dp_job *job)
+static void done(struct dpservice *s, const struct dp_job *job)
 {
     if (job->kind == DP_TEND)
         tended(s, job);
@@ -268,4 +262,15 @@ void dpwatch_done(struct dpservice *s, const struct dp_job *job)
     if (job->kind == DP_APPLY || job->kind == DP_REVERT || job->kind == DP_ENABLE)
         s->what |= DATAPLANE_POLL; /* what the table is now */
     tend(s);
+}
+
+void dpwatch_init(struct dpservice *s)
+{
+    static const struct dp_events events = {opened, not_opened, done};
+
+    s->events = &events;
+    uv_timer_init(s->host->loop, &s->poll);
+    loop_scope_adopt(&s->scope, (uv_handle_t *)&s->poll);
+    uv_timer_init(s->host->loop, &s->later);
+    loop_scope_adopt(&s->scope, (uv_handle_t *)&s->later);
 }

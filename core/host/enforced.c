@@ -14,6 +14,7 @@
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/host/good.h"
+#include "core/host/problem.h"
 #include "core/host/verdict.h"
 #include "core/json/scan.h"
 
@@ -91,14 +92,14 @@ static void tell(struct orbitald *host, const struct orb_err *err)
     AUTO_FREE char *what = NULL;
 
     if (!err->code) {
-        host_problem_clear(host, TROUBLE);
+        problem_clear(host, TROUBLE);
         return;
     }
     what = xasprintf("which revision the kernel works by is not known after a restart of the "
                      "config service: %s",
                      err->text);
-    host_problem_set(host, TROUBLE, VERDICT_DEGRADED, what, "",
-                     "make the run directory writable and remove what lies there, then commit");
+    problem_set(host, TROUBLE, VERDICT_DEGRADED, what, "",
+                "make the run directory writable and remove what lies there, then commit");
 }
 
 int enforced_request(struct orbitald *host, const char *input, size_t len, struct buf *out,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/host/problem.h"
 #include "core/host/verdict.h"
 
 #define FILE_MOST 64
@@ -23,9 +24,9 @@ static void tell(struct orbitald *host, const char *key, const struct orb_err *e
         xasprintf("safe mode would not know the last good revision: %s", err->text);
 
     log_warn(host->log, "host.good-revision", KV("error", err->text));
-    host_problem_set(host, key, VERDICT_DEGRADED, what, "",
-                     "remove what lies there, or make it readable and writable; it is written "
-                     "anew after a minute that is well");
+    problem_set(host, key, VERDICT_DEGRADED, what, "",
+                "remove what lies there, or make it readable and writable; it is written "
+                "anew after a minute that is well");
 }
 
 uint64_t good_read(struct orbitald *host)
@@ -45,7 +46,7 @@ uint64_t good_read(struct orbitald *host)
     if (r < 0 && r != -ENOENT)
         tell(host, NOT_READ, &err);
     else
-        host_problem_clear(host, NOT_READ);
+        problem_clear(host, NOT_READ);
     return r < 0 ? 0 : n;
 }
 
@@ -67,8 +68,8 @@ static void on_written(uv_work_t *work, int status)
 
     if (status == 0 && !good->err.code) {
         good->written = good->writing;
-        host_problem_clear(good->host, NOT_READ);
-        host_problem_clear(good->host, NOT_WRITTEN);
+        problem_clear(good->host, NOT_READ);
+        problem_clear(good->host, NOT_WRITTEN);
     } else if (status == 0) {
         tell(good->host, NOT_WRITTEN, &good->err);
         if (!good->host->stopping)

@@ -13,6 +13,7 @@
 #include "core/base/own.h"
 #include "core/host/control.h"
 #include "core/host/statedir.h"
+#include "core/host/problem.h"
 #include "core/host/verdict.h"
 #include "core/loop/scope.h"
 #include "core/sup/report.h"
@@ -25,28 +26,19 @@
 #define THIRD_MOST 4096u        /* and one of them, however few there are */
 #define LOG_GONE_CHECKS 2       /* a rotation takes it away for a moment */
 
-struct host_problem {
-    char key[64];
-    struct verdict_reason reason; /* since_us is not set */
-    uint64_t since_ms;
-};
-
 struct health {
     struct orbitald *host;
     const char *notify_socket;
     void (*on_ready)(void *arg);
     void *arg;
-    struct host_problem problems[HOST_PROBLEMS_MAX];
-    unsigned problem_count;
-    bool overflown;                   /* one found no room, and may be there still */
-    enum verdict_level lost_level;    /* of the worst such */
+    struct host_problems problems;    /* host->problems while this is there */
     char *state_dir;                  /* the thread's */
     struct verdict_machine found;     /* the thread's */
     char sentence[ORB_ERR_TEXT + 64]; /* told last */
     enum verdict_level level;
     bool ready, checking, closing;
-    bool try_state, state_mended; /* the thread's: see STATE_TROUBLE */
-    bool try_lock, locked;        /* the thread's: see STATE_LOCK */
+    bool try_state, state_mended; /* the thread's: see PROBLEM_STATE */
+    bool try_lock, locked;        /* the thread's: see PROBLEM_LOCK */
     struct orb_err replaced;      /* the thread's: code 0: the state directory is what it was */
     struct orb_err odd;           /* the thread's: code 0: its entries are what they should be */
     unsigned log_gone;            /* the thread's: checks in a row that found no log file */
@@ -55,60 +47,6 @@ struct health {
     uv_timer_t check, settle;
     struct loop_scope scope;
 };
-
-/* ---- problems of the host ---- */
-
-static struct host_problem *find(struct health *health, const char *key)
-{
-    for (unsigned i = 0; i < health->problem_count; i++)
-        if (!strcmp(health->problems[i].key, key))
-            return &health->problems[i];
-    return NULL;
-}
-
-void host_problem_set(struct orbitald *host, const char *key, enum verdict_level level,
-                      const char *what, const char *path, const char *todo)
-{
-    struct health *health = host->health;
-    struct host_problem *p = health ? find(health, key) : NULL;
-
-    if (!health)
-        return;
-    if (!p && health->problem_count == HOST_PROBLEMS_MAX) {
-        if (!health->overflown || level > health->lost_level) {
-            log_warn(host->log, "host.problem", KV("key", key), KV("what", what));
-            health->lost_level = level;
-            health->overflown = true;
-            health_changed(health);
-        }
-        return;
-    }
-    if (!p) {
-        p = &health->problems[health->problem_count++];
-        *p = (struct host_problem){.since_ms = now_ms()};
-        snprintf(p->key, sizeof(p->key), "%s", key);
-        log_warn(host->log, "host.problem", KV("key", key), KV("what", what));
-    }
-    p->reason.level = level;
-    snprintf(p->reason.what, sizeof(p->reason.what), "%s", what);
-    snprintf(p->reason.path, sizeof(p->reason.path), "%s", path ? path : "");
-    snprintf(p->reason.todo, sizeof(p->reason.todo), "%s", todo ? todo : "");
-    health_changed(health);
-}
-
-void host_problem_clear(struct orbitald *host, const char *key)
-{
-    struct health *health = host->health;
-    struct host_problem *p = health ? find(health, key) : NULL;
-
-    if (!p)
-        return;
-    log_notice(host->log, "host.problem-gone", KV("key", key), KV("what", p->reason.what));
-    *p = health->problems[--health->problem_count];
-    health->overflown = false; /* if there is still one, it is set again */
-    health->lost_level = VERDICT_OK;
-    health_changed(health);
-}
 
 /* ---- the machine ---- */
 
@@ -183,29 +121,28 @@ static void on_checked(uv_work_t *work, int status)
         struct verdict_reason r;
 
         if (verdict_machine(&health->found, kind, &r))
-            host_problem_set(health->host, verdict_machine_key(kind), r.level, r.what, r.path,
-                             r.todo);
+            problem_set(health->host, verdict_machine_key(kind), r.level, r.what, r.path, r.todo);
         else
-            host_problem_clear(health->host, verdict_machine_key(kind));
+            problem_clear(health->host, verdict_machine_key(kind));
     }
     if (health->replaced.code)
-        host_problem_set(health->host, STATE_REPLACED, VERDICT_DEGRADED, health->replaced.text, "",
-                         "put it back; what is committed meanwhile is refused or stored there no "
-                         "more. Without it the configuration is lost with the next restart: keep "
-                         "`orbctl config show` of now");
+        problem_set(health->host, STATE_REPLACED, VERDICT_DEGRADED, health->replaced.text, "",
+                    "put it back; what is committed meanwhile is refused or stored there no "
+                    "more. Without it the configuration is lost with the next restart: keep "
+                    "`orbctl config show` of now");
     else
-        host_problem_clear(health->host, STATE_REPLACED);
+        problem_clear(health->host, STATE_REPLACED);
     if (health->odd.code)
-        host_problem_set(health->host, STATE_ODD, VERDICT_DEGRADED, health->odd.text, "",
-                         "remove it, or give it back its kind, owner and mode; what the daemon "
-                         "keeps there is lost or not to be trusted");
+        problem_set(health->host, STATE_ODD, VERDICT_DEGRADED, health->odd.text, "",
+                    "remove it, or give it back its kind, owner and mode; what the daemon "
+                    "keeps there is lost or not to be trusted");
     else
-        host_problem_clear(health->host, STATE_ODD);
+        problem_clear(health->host, STATE_ODD);
     follow_log(health);
     if (health->state_mended)
-        host_problem_clear(health->host, STATE_TROUBLE);
+        problem_clear(health->host, PROBLEM_STATE);
     if (health->locked)
-        host_problem_clear(health->host, STATE_LOCK);
+        problem_clear(health->host, PROBLEM_LOCK);
     health_changed(health);
 }
 
@@ -218,11 +155,11 @@ static void check_logs(struct health *health)
     logs_look(health->host->logs);
     failing = logs_trouble(health->host->logs, why, sizeof(why));
     if (failing)
-        host_problem_set(health->host, LOG_TROUBLE, VERDICT_DEGRADED, why, "",
-                         "make room, or make it writable; it is tried again every second, and "
-                         "those since then are lost with the next restart");
+        problem_set(health->host, LOG_TROUBLE, VERDICT_DEGRADED, why, "",
+                    "make room, or make it writable; it is tried again every second, and "
+                    "those since then are lost with the next restart");
     else if (health->log_failing)
-        host_problem_clear(health->host, LOG_TROUBLE);
+        problem_clear(health->host, LOG_TROUBLE);
     health->log_failing = failing;
 }
 
@@ -236,8 +173,8 @@ static void on_check(uv_timer_t *timer)
     if (health->checking)
         return; /* the disk does not answer: what was known stays */
     health->checking = true;
-    health->try_state = find(health, STATE_TROUBLE) != NULL;
-    health->try_lock = find(health, STATE_LOCK) != NULL;
+    health->try_state = problem_stands(&health->problems, PROBLEM_STATE);
+    health->try_lock = problem_stands(&health->problems, PROBLEM_LOCK);
     uv_queue_work(health->host->loop, &health->work, on_check_work, on_checked);
 }
 
@@ -271,24 +208,10 @@ static size_t share_of_one(const struct orbitald *host)
 
 static void verdict_make(const struct orbitald *host, struct health_report *ret_verdict)
 {
-    struct health *health = host->health;
     struct collect c = {.verdict = ret_verdict, .now_us = wall_us(), .now_ms = now_ms()};
 
     *ret_verdict = (struct health_report){.share = share_of_one(host)};
-    for (unsigned i = 0; health && i < health->problem_count; i++) {
-        struct verdict_reason reason = health->problems[i].reason;
-
-        reason.since_us = wall_of(health->problems[i].since_ms);
-        verdict_add(ret_verdict, &reason);
-    }
-    if (health && health->overflown) {
-        struct verdict_reason more = {.level = health->lost_level};
-
-        snprintf(more.what, sizeof(more.what), "more than %d things are wrong with the host",
-                 HOST_PROBLEMS_MAX);
-        snprintf(more.todo, sizeof(more.todo), "orbctl logs --grep host.problem");
-        verdict_add(ret_verdict, &more);
-    }
+    problem_add_all(host->problems, ret_verdict);
     if (host->supervisor) {
         report_each(host->supervisor, on_service, &c);
         verdict_add_boot(ret_verdict, supervisor_phase(host->supervisor), host->packages.count,
@@ -385,6 +308,11 @@ static void on_closed(struct loop_scope *scope)
     free(health);
 }
 
+static void on_problem(void *arg)
+{
+    health_changed(arg);
+}
+
 int health_new(struct orbitald *host, const char *notify_socket, void (*on_ready)(void *arg),
                void *arg, struct health **ret_health, struct orb_err *err)
 {
@@ -392,6 +320,9 @@ int health_new(struct orbitald *host, const char *notify_socket, void (*on_ready
 
     health->log_failing = true; /* main.c may have said so */
     health->host = host;
+    health->problems.on_change = on_problem;
+    health->problems.arg = health;
+    host->problems = &health->problems;
     health->notify_socket = notify_socket;
     health->on_ready = on_ready;
     health->arg = arg;
@@ -411,6 +342,7 @@ void health_close(struct health *health)
     if (!health)
         return;
     health->closing = true;
+    health->host->problems = NULL;
     uv_timer_stop(&health->check);
     uv_timer_stop(&health->settle);
     if (!health->checking)

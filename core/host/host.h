@@ -41,15 +41,16 @@ void options_say(const struct orb_err *err);
 void options_absolute(struct host_options *options);
 void options_fini(struct host_options *options);
 
-struct dpservice; /* dataplane@1 */
-struct arp;       /* arp@1 */
-struct good;      /* good.h */
-struct svcconf;   /* /services of the configuration */
-struct statedir;  /* statedir.h */
-struct names;     /* who a uid is: names.h */
-struct health;    /* the verdict over the appliance: verdict.h */
-struct logconf;   /* /system/logging of the configuration */
-struct stall;     /* how long the loop does not look: stall.h */
+struct dpservice;     /* dataplane@1 */
+struct arp;           /* arp@1 */
+struct good;          /* good.h */
+struct svcconf;       /* /services of the configuration */
+struct statedir;      /* statedir.h */
+struct names;         /* who a uid is: names.h */
+struct health;        /* the verdict over the appliance: verdict.h */
+struct host_problems; /* problem.h */
+struct logconf;       /* /system/logging of the configuration */
+struct stall;         /* how long the loop does not look: stall.h */
 
 struct orbitald {
     struct host_options options;
@@ -71,6 +72,7 @@ struct orbitald {
     struct names *names;
     struct statedir *state; /* main's */
     struct health *health;
+    struct host_problems *problems; /* health's; NULL without */
     struct logconf *logconf;
     struct log_job *log_first; /* logs_iface.c: questions that wait for the disk */
     unsigned log_waiting;

@@ -7,6 +7,7 @@
 #include "core/host/host.h"
 #include "core/ipc/introspect.h"
 #include "core/json/scan.h"
+#include "core/host/problem.h"
 #include "core/host/verdict.h"
 #include "core/sup/control.h"
 #include "core/sup/report.h"
@@ -83,15 +84,14 @@ static void tell_left_out(struct orbitald *host, const struct buf *left_out)
     AUTO_FREE char *what = NULL;
 
     if (!left_out->len) {
-        host_problem_clear(host, "package.schemas");
+        problem_clear(host, "package.schemas");
         return;
     }
     what = xasprintf("no room for schemas (a package may take %u KiB, all together %u): not to be "
                      "configured are %s",
                      THIRD_SCHEMA_MAX >> 10, SCHEMAS_MAX >> 10, buf_str(left_out));
-    host_problem_set(
-        host, "package.schemas", VERDICT_DEGRADED, what, "",
-        "make the schemas smaller, or remove packages; orbctl logs --grep schema-left");
+    problem_set(host, "package.schemas", VERDICT_DEGRADED, what, "",
+                "make the schemas smaller, or remove packages; orbctl logs --grep schema-left");
 }
 
 static int by_size(const void *a, const void *b)

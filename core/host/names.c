@@ -9,6 +9,7 @@
 
 #include "core/base/own.h"
 #include "core/host/host.h"
+#include "core/host/problem.h"
 #include "core/host/verdict.h"
 #include "core/loop/scope.h"
 
@@ -201,7 +202,7 @@ static void on_answered(uv_async_t *async)
         return;
     names->asked_ms = 0;
     uv_timer_stop(&names->slow);
-    host_problem_clear(names->host, PROBLEM);
+    problem_clear(names->host, PROBLEM);
     names->on_known(names->arg);
 }
 
@@ -219,9 +220,9 @@ static void on_slow(uv_timer_t *timer)
 {
     struct names *names = container_of(timer, struct names, slow);
 
-    host_problem_set(names->host, PROBLEM, VERDICT_DEGRADED,
-                     "the user database does not answer: nobody but root can connect anew", "",
-                     "getent passwd; /etc/nsswitch.conf says who is asked");
+    problem_set(names->host, PROBLEM, VERDICT_DEGRADED,
+                "the user database does not answer: nobody but root can connect anew", "",
+                "getent passwd; /etc/nsswitch.conf says who is asked");
 }
 
 int names_identify(struct names *names, uid_t uid, gid_t gid, char name[64], char role[16])

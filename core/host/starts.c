@@ -9,6 +9,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/own.h"
+#include "core/host/problem.h"
 #include "core/host/verdict.h"
 
 #define FILE_MOST 4096
@@ -88,9 +89,9 @@ static void tell_trouble(struct orbitald *host, const char *why)
     AUTO_FREE char *what = xasprintf("starts are not counted: %s", why);
 
     log_warn(host->log, "host.starts-not-counted", KV("error", why));
-    host_problem_set(host, "host.starts", VERDICT_DEGRADED, what, "",
-                     "make the run directory writable and remove what lies there, then restart "
-                     "orbitald; until then repeated failed starts lead to no safe mode");
+    problem_set(host, "host.starts", VERDICT_DEGRADED, what, "",
+                "make the run directory writable and remove what lies there, then restart "
+                "orbitald; until then repeated failed starts lead to no safe mode");
 }
 
 void starts_judge(struct orbitald *host, unsigned count, const struct orb_err *trouble,
@@ -101,14 +102,13 @@ void starts_judge(struct orbitald *host, unsigned count, const struct orb_err *t
     host->safe = host->options.safe_mode || count >= STARTS_SAFE;
     if (!host->safe)
         return;
-    host_problem_set(
-        host, "host.safe-mode", VERDICT_DEGRADED,
-        host->options.safe_mode
-            ? "safe mode was asked for: the last good configuration and the shipped "
-              "packages run"
-            : "safe mode after repeated failed starts: the last good configuration and "
-              "the shipped packages run",
-        "", "find out why (orbctl logs), mend it, then restart orbitald");
+    problem_set(host, "host.safe-mode", VERDICT_DEGRADED,
+                host->options.safe_mode
+                    ? "safe mode was asked for: the last good configuration and the shipped "
+                      "packages run"
+                    : "safe mode after repeated failed starts: the last good configuration and "
+                      "the shipped packages run",
+                "", "find out why (orbctl logs), mend it, then restart orbitald");
     log_error(host->log, "host.safe-mode", KV("asked", host->options.safe_mode),
               KV("starts", count), KV("within_s", STARTS_WINDOW_MS / 1000));
     notify_send(notify_socket, "STATUS=safe mode: starting\n");

@@ -8,6 +8,7 @@
 
 #include "core/base/own.h"
 #include "core/host/arp.h"
+#include "core/host/problem.h"
 #include "core/host/verdict.h"
 #include "core/sup/crash.h"
 #include "core/sup/service.h"
@@ -101,8 +102,8 @@ static void add_problem(struct steps *s, const char *dir, const char *what)
         level = s->refused_level;
     }
     /* What phase it would have had is not known: the firewall may be what is missing. */
-    host_problem_set(s->host, key, level, all ? all : what, "",
-                     "mend or remove the package, then restart orbitald");
+    problem_set(s->host, key, level, all ? all : what, "",
+                "mend or remove the package, then restart orbitald");
 }
 
 static void tell_refusal(struct steps *s, const char *dir, const struct orb_err *err)
@@ -207,8 +208,8 @@ static void check_files(struct orbitald *host)
     what = xasprintf("orbitald may have %llu files open; %u packages and their clients need up to "
                      "%u",
                      (unsigned long long)files.rlim_cur, host->packages.count, need);
-    host_problem_set(host, "host.few-files", VERDICT_DEGRADED, what, "",
-                     "LimitNOFILE=65536 in the unit, then restart orbitald");
+    problem_set(host, "host.few-files", VERDICT_DEGRADED, what, "",
+                "LimitNOFILE=65536 in the unit, then restart orbitald");
 }
 
 static int take_packages(struct steps *s, struct orb_err *err)
@@ -228,8 +229,8 @@ static int take_packages(struct steps *s, struct orb_err *err)
             "the capabilities asked for by %.200s have no room in the schema of /services",
             buf_str(&unlisted));
 
-        host_problem_set(host, "package.grants-unlisted", VERDICT_DEGRADED, what, "/services",
-                         "remove the package, or grant it by the names in its manifest");
+        problem_set(host, "package.grants-unlisted", VERDICT_DEGRADED, what, "/services",
+                    "remove the package, or grant it by the names in its manifest");
     }
     r = system_contract_make(&host->packages, &host->system_contract, err);
     if (r < 0)
@@ -248,9 +249,9 @@ static int make_dataplane(struct steps *s, struct orb_err *err)
         contract_compile(dataplane_schema, dataplane_schema_len, &host->dataplane_contract, err);
 
     if (host->options.no_dataplane)
-        host_problem_set(host, "dataplane.absent", VERDICT_DEGRADED,
-                         "orbitald runs with --no-dataplane: no firewall and no fast path", "",
-                         "restart it without that option");
+        problem_set(host, "dataplane.absent", VERDICT_DEGRADED,
+                    "orbitald runs with --no-dataplane: no firewall and no fast path", "",
+                    "restart it without that option");
     if (r == 0)
         r = contract_compile(arp_schema, arp_schema_len, &host->arp_contract, err);
     if (r < 0)

@@ -5,6 +5,7 @@
 #include "core/base/own.h"
 #include "core/host/confschema.h"
 #include "core/host/host.h"
+#include "core/host/problem.h"
 #include "core/host/verdict.h"
 #include "core/json/tree.h"
 #include "core/sup/control.h"
@@ -181,8 +182,8 @@ static void not_read(struct svcconf *conf, const char *why)
     if (conf->host->stopping)
         return;
     log_warn(conf->host->log, "services.not-read", KV("error", why));
-    host_problem_set(conf->host, NOT_READ, VERDICT_DEGRADED, what, "/services",
-                     "it is read with the next commit; orbctl service restart config reads it now");
+    problem_set(conf->host, NOT_READ, VERDICT_DEGRADED, what, "/services",
+                "it is read with the next commit; orbctl service restart config reads it now");
 }
 
 static void done(struct svcconf *conf)
@@ -199,7 +200,7 @@ static void done(struct svcconf *conf)
 
 static void follow(struct svcconf *conf, const json_t *services)
 {
-    host_problem_clear(conf->host, NOT_READ);
+    problem_clear(conf->host, NOT_READ);
     configure_all(conf->host, services);
 }
 

@@ -69,7 +69,7 @@ enum verdict_machine_kind {
     MACHINE_CLOCK,
     MACHINE_KINDS
 };
-/* True: so it is, and ret_reason says it (without since). The key is for host_problem_set. */
+/* True: so it is, and ret_reason says it (without since). The key is for problem_set. */
 bool verdict_machine(const struct verdict_machine *machine, enum verdict_machine_kind kind,
                      struct verdict_reason *ret_reason);
 const char *verdict_machine_key(enum verdict_machine_kind kind);
@@ -80,21 +80,6 @@ void verdict_sort(struct health_report *verdict);
 void verdict_sentence(const struct health_report *verdict, char *to, size_t size);
 /* Members of the open object: "verdict", "reasons": [{level,what,service,path,todo,since_us}]. */
 void verdict_write(const struct health_report *verdict, struct json_write *w);
-
-/* ---- problems of the host itself (health.c) ---- */
-
-#define HOST_PROBLEMS_MAX 64
-
-/* Reports something wrong with the host, or replaces the problem of the same key; it stays until it
- * is cleared, with the time of the first report. key: at most 63 bytes, e.g. "dataplane.table".
- * Loop only. */
-void host_problem_set(struct orbitald *host, const char *key, enum verdict_level level,
-                      const char *what, const char *path, const char *todo);
-void host_problem_clear(struct orbitald *host, const char *key);
-/* The key of what keeps the state directory from being written: cleared by health.c once it can. */
-#define STATE_TROUBLE "state.trouble"
-/* The same for the file `lock` in it. */
-#define STATE_LOCK "state.lock"
 
 /* ---- health.c ---- */
 

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/strings.h"
 #include "core/json/schema.h"
 #include "core/json/tree.h"
+#include "core/pkg/capability.h"
 
 extern const char pkg_manifest_schema[];
 extern const size_t pkg_manifest_schema_len;
@@ -154,21 +156,6 @@ int manifest_parse(const char *data, size_t len, struct manifest *ret_manifest, 
     }
     *ret_manifest = m;
     return 0;
-}
-
-void strings_free(char **list)
-{
-    for (char **p = list; p && *p; p++)
-        free(*p);
-    free(list);
-}
-
-bool strings_have(char *const *list, const char *word)
-{
-    for (; list && *list; list++)
-        if (!strcmp(*list, word))
-            return true;
-    return false;
 }
 
 void manifest_fini(struct manifest *m)

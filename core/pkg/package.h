@@ -12,7 +12,6 @@
 
 #define PACKAGE_NAME 32
 #define PACKAGE_MAX 128 /* installed packages */
-#define CAPABILITY_MAX 120
 
 enum boot_phase { PHASE_EARLY, PHASE_CORE, PHASE_CONTROL, PHASE_FEATURES, PHASE_OPERATIONAL };
 enum restart_policy { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
@@ -99,9 +98,6 @@ void packages_scan(const char *const *dirs, struct package_list *ret_list,
                    void *arg);
 void packages_fini(struct package_list *list);
 
-/* Is one capability well-formed and known? Says what it should look like. */
-int capability_check(const char *capability, struct orb_err *err);
-
 /* The plan of a package: asked ∩ granted (grants NULL: everything asked, shipped packages).
  * ret_effective: NULL-ended list of the capabilities in force, freed with strings_free. */
 struct plan_context {
@@ -112,7 +108,5 @@ struct plan_context {
 int package_plan(const struct package *package, const char *const *grants,
                  const struct plan_context *context, struct plan *ret_plan, char ***ret_effective,
                  struct orb_err *err);
-void strings_free(char **list);
-bool strings_have(char *const *list, const char *word);
 
 #endif

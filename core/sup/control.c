@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/strings.h"
 #include "core/sup/supervisor_internal.h"
 
 /* The configuration says what may run; orders are about that. */

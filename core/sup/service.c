@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/strings.h"
 #include "core/sup/supervisor_internal.h"
 
 struct service *service_new(struct supervisor *sup, const struct package *package)

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "core/pkg/capability.h"
 #include "core/pkg/package.h"
 #include "test/fuzz/bounds.h"
 

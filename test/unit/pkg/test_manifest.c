@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "core/base/own.h"
+#include "core/base/strings.h"
 #include "core/pkg/package.h"
 #include "test/lib/harness.h"
 

@@ -1,0 +1,44 @@
+/* What is wrong with the host itself: reported by whatever part finds it, and a reason of the
+ * verdict as long as it stands. */
+#ifndef CORE_HOST_PROBLEM_H
+#define CORE_HOST_PROBLEM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/host/verdict.h"
+
+struct orbitald;
+
+#define PROBLEMS_MAX 64
+#define PROBLEM_STATE "state.trouble" /* what keeps the state directory from being written */
+#define PROBLEM_LOCK "state.lock"     /* the same for the file `lock` in it */
+
+struct host_problem {
+    char key[64];
+    struct verdict_reason reason; /* since_us is not set */
+    uint64_t since_ms;            /* now_ms() of the first report */
+};
+
+struct host_problems {
+    struct host_problem items[PROBLEMS_MAX];
+    unsigned count;
+    bool overflown;                /* one found no room, and may be there still */
+    enum verdict_level lost_level; /* of the worst such */
+    void (*on_change)(void *arg);  /* one came, went or changed */
+    void *arg;
+};
+
+/* Reports something wrong with the host, or replaces the problem of the same key; it stays until it
+ * is cleared, with the time of the first report. key: at most 63 bytes, e.g. "dataplane.table".
+ * Without host->problems (before the verdict is made, and behind its end) nothing happens. Loop
+ * only. */
+void problem_set(struct orbitald *host, const char *key, enum verdict_level level, const char *what,
+                 const char *path, const char *todo);
+void problem_clear(struct orbitald *host, const char *key);
+/* Whether that one stands. */
+bool problem_stands(const struct host_problems *problems, const char *key);
+/* Adds all of them to the verdict. problems: may be NULL. */
+void problem_add_all(const struct host_problems *problems, struct health_report *verdict);
+
+#endif
