@@ -51,7 +51,7 @@ static void ask(struct scene *s, struct wire *wire)
     wire_put(wire, (struct frame){.type = FRAME_REQ, .corr = 3},
              "{\"to\":\"costly\",\"method\":\"take\"}", buf_str(&s->big));
     while (!wire->peer->conn.blocked)
-        uv_run(&s->world.loop, UV_RUN_ONCE);
+        world_turn(&s->world);
     offload_hold(s->world.broker, false);
     while (wire->peer->conn.blocked)
         uv_run(&s->world.loop, UV_RUN_NOWAIT); /* runs timers before it reads the verdict */
@@ -94,7 +94,7 @@ TEST(a_large_value_is_checked_by_the_thread_and_frames_behind_it_keep_their_orde
     wire_put(&kim, (struct frame){.type = FRAME_REQ, .corr = 3},
              "{\"to\":\"costly\",\"method\":\"take\"}", buf_str(&s.big));
     while (!kim.peer->conn.blocked)
-        uv_run(&s.world.loop, UV_RUN_ONCE);
+        world_turn(&s.world);
     offload_hold(s.world.broker, false);
     wire_put(&kim, (struct frame){.type = FRAME_REQ, .corr = 4}, "{\"to\":\"nobody\"}", "");
     wire_put(&lee, (struct frame){.type = FRAME_REQ, .corr = 5}, "{\"to\":\"nobody\"}", "");
@@ -119,7 +119,7 @@ TEST(who_goes_while_a_value_is_checked_is_no_trouble_and_what_it_said_last_count
         wire_put(i ? &lee : &kim, (struct frame){.type = FRAME_REQ, .corr = 3},
                  "{\"to\":\"costly\",\"method\":\"take\"}", buf_str(&s.big));
     while (!kim.peer->conn.blocked || !lee.peer->conn.blocked)
-        uv_run(&s.world.loop, UV_RUN_ONCE);
+        world_turn(&s.world);
     offload_hold(s.world.broker, false);
     wire_put(&kim, (struct frame){.type = FRAME_REQ, .corr = 4},
              "{\"to\":\"echo\",\"method\":\"say\"}", "{\"text\":\"last\"}");

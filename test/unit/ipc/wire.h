@@ -52,6 +52,9 @@ void world_init(struct world *world);
 /* Closes everything and demands that the loop has nothing left. */
 void world_fini(struct world *world);
 void world_turns(struct world *world, int turns);
+/* One turn, with what its timers do, once the loop has something or a second is over. UV_RUN_ONCE
+ * is not that: it waits for a descriptor behind a timer that did what was waited for. */
+void world_turn(struct world *world);
 
 /* A connection that has not said HELLO. */
 void wire_connect(struct world *world, struct wire *wire, const struct peer_spec *spec);
