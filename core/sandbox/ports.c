@@ -10,7 +10,10 @@
  * it could be bound beside one that was shut down. So a second socket, the guard, is bound to the
  * same port, listens never, is given to no worker, and has the option off but for the moment in
  * which the first is bound or listens again: both have to have it then (inet_csk_get_port() in the
- * kernel). */
+ * kernel).
+ *
+ * A port of 127.0.0.1 is held at ::1, too, and the other way round: who asks for "localhost" is
+ * sent there first, with a token, and another user could listen. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -32,6 +35,7 @@ struct port {
     struct plan_bind bind;
     int fd;
     int guard; /* of a TCP port, else -1 */
+    int other; /* of a TCP port of one loopback address: at the other one, -1: not held */
     bool wanted;
 };
 
@@ -158,6 +162,52 @@ static bool same(const struct plan_bind *a, const struct plan_bind *b)
     return a->udp == b->udp && a->port == b->port && !strcmp(a->address, b->address);
 }
 
+/* The same port of "localhost" in the other family; false: none. */
+static bool other_loopback(const struct plan_bind *bind, struct plan_bind *ret_other)
+{
+    const bool is_v4 = !strcmp(bind->address, "127.0.0.1");
+
+    *ret_other = *bind;
+    snprintf(ret_other->address, sizeof(ret_other->address), is_v4 ? "::1" : "127.0.0.1");
+    return !bind->udp && (is_v4 || !strcmp(bind->address, "::1"));
+}
+
+static bool binds(const struct plan *plan, const struct plan_bind *bind)
+{
+    for (unsigned i = 0; i < plan->bind_count; i++)
+        if (same(&plan->binds[i], bind))
+            return true;
+    return false;
+}
+
+/* Nobody listens there: who comes is refused and goes on to the next address of the name. That it
+ * cannot be held, as where there is no IPv6, keeps no service from its port. */
+static void hold_other(struct port *p, const struct plan *plan)
+{
+    struct plan_bind other;
+    struct sockaddr_storage address;
+    AUTO_FD int fd = -1;
+    socklen_t len;
+
+    if (p->other >= 0 || !other_loopback(&p->bind, &other) || binds(plan, &other))
+        return;
+    len = parse_address(&other, &address);
+    if (open_socket(&other, address.ss_family, &fd) == 0 &&
+        bind(fd, (const struct sockaddr *)&address, len) == 0)
+        p->other = take_fd(&fd);
+}
+
+/* The service binds it itself from now on. */
+static void leave_other(struct port *p, const struct plan *plan)
+{
+    struct plan_bind other;
+
+    if (p->other >= 0 && other_loopback(&p->bind, &other) && binds(plan, &other)) {
+        close(p->other);
+        p->other = -1;
+    }
+}
+
 static struct port *find(const struct sandbox *sandbox, const char *service,
                          const struct plan_bind *bind)
 {
@@ -179,6 +229,7 @@ static void drop_unwanted(struct sandbox *sandbox, const char *service)
         *at = p->next;
         close(p->fd);
         own_close(&p->guard);
+        own_close(&p->other);
         free(p);
     }
 }
@@ -209,6 +260,7 @@ static int add(struct sandbox *sandbox, const struct plan *plan, const struct pl
     }
     snprintf(p->service, sizeof(p->service), "%s", plan->service);
     p->bind = *bind;
+    p->other = -1;
     p->wanted = true;
     p->next = sandbox->ports;
     sandbox->ports = p;
@@ -220,8 +272,10 @@ int sandbox_hold(struct sandbox *sandbox, const struct plan *plan, struct orb_er
     int r = 0;
 
     for (struct port *p = sandbox->ports; p; p = p->next)
-        if (!strcmp(p->service, plan->service))
+        if (!strcmp(p->service, plan->service)) {
             p->wanted = false;
+            leave_other(p, plan);
+        }
     for (unsigned i = 0; i < plan->bind_count; i++) {
         struct port *p = find(sandbox, plan->service, &plan->binds[i]);
 
@@ -233,6 +287,9 @@ int sandbox_hold(struct sandbox *sandbox, const struct plan *plan, struct orb_er
         if (!find(sandbox, plan->service, &plan->binds[i]) &&
             add(sandbox, plan, &plan->binds[i], r ? NULL : err) < 0)
             r = -1;
+    for (struct port *p = sandbox->ports; p; p = p->next)
+        if (!strcmp(p->service, plan->service))
+            hold_other(p, plan);
     return r < 0 && err ? err->code : r;
 }
 

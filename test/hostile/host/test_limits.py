@@ -24,18 +24,23 @@ GRANTS = {"v-thief": [PORT], **{name: ["fs.state"] for name in (*FILLERS, "v-sta
 THIEF = """
 import os, socket, sys, time
 os.setgid(65534); os.setuid(65534)
-def bind(family, address, options):
-    with socket.socket(family) as s:
+IPPROTO_MPTCP, TCP, LO = 262, 0, b"lo"
+def bind(family, address, only, protocol, options, device):
+    with socket.socket(family, socket.SOCK_STREAM, protocol) as s:
         for o in options: s.setsockopt(socket.SOL_SOCKET, o, 1)
-        if family == socket.AF_INET6: s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        if device: s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device)
+        if family == socket.AF_INET6: s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
         s.bind((address, 8080)); s.listen(1)
+# A name such as localhost has more than one address: all those count.
+ADDRESSES = ((socket.AF_INET, "127.0.0.1", 0), (socket.AF_INET, "0.0.0.0", 0), (socket.AF_INET6, "::", 0), (socket.AF_INET6, "::", 1),
+             (socket.AF_INET6, "::1", 1), (socket.AF_INET6, "::ffff:127.0.0.1", 0), (socket.AF_INET6, "::ffff:0.0.0.0", 0))
+OPTIONS = ((), (socket.SO_REUSEADDR,), (socket.SO_REUSEPORT,), (socket.SO_REUSEADDR, socket.SO_REUSEPORT))
+WAYS = [(*a, p, o, d) for a in ADDRESSES for p in (TCP, IPPROTO_MPTCP) for o in OPTIONS for d in (None, LO)]
 print("trying", flush=True)
 while True:
-    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
-        for options in ((), (socket.SO_REUSEADDR,), (socket.SO_REUSEPORT,), (socket.SO_REUSEADDR, socket.SO_REUSEPORT)):
-            try: bind(family, address, options); print("got", address, options, flush=True)
-            except OSError: pass
-    time.sleep(0.0005)
+    for way in WAYS:
+        try: bind(*way); print("got", *way, flush=True)
+        except OSError: pass
 """
 
 
@@ -64,8 +69,8 @@ class Thief:
         self.reader.join()
 
 
-def curl(box, seconds):
-    return subprocess.run(box.inside("curl", "-s", "-m", str(seconds), "http://127.0.0.1:8080/healthz"), capture_output=True, text=True).stdout
+def curl(box, seconds, name="127.0.0.1"):
+    return subprocess.run(box.inside("curl", "-s", "-m", str(seconds), f"http://{name}:8080/healthz"), capture_output=True, text=True).stdout
 
 
 def healthy(box):
@@ -74,6 +79,7 @@ def healthy(box):
 
 def port_of_a_restart(box):
     healthy(box)
+    expect("ok" in curl(box, 5, "localhost"), "who asks for localhost is not answered")
     with Thief(box) as thief:
         for _ in range(3):
             pid = box.service("api")["pid"]
