@@ -188,7 +188,7 @@ def more_than_a_frame(box):
 
 def main(root):
     for name, caps in MANY.items():
-        package(root, name, mani=manifest(name, capabilities=caps))
+        package(root, name, "puppet", mani=manifest(name, capabilities=caps))
     for name, caps in GRANTS.items():
         package(root, name, "none" if name == "v-thief" else name[2:].replace("-", "_"), mani=manifest(name, capabilities=caps, restart={
             "backoff-ms": 200, "backoff-max-ms": 400, "breaker": {"failures": 32, "window-s": 10, "cooldown-s": 1}}))
