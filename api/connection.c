@@ -199,6 +199,8 @@ static void ended(struct api *api, struct connection *c)
     api->closed = true;
     if (!c)
         return;
+    if (c->begun)
+        request_free(c->begun);
     if (c->prev)
         c->prev->next = c->next;
     else

@@ -21,6 +21,7 @@ struct connection {
     uint64_t opened_ms;
     uint64_t owner;          /* whom it counts for: the source address, then the user */
     struct request *request; /* set in CONNECTION_BODY and _WORK */
+    struct request *begun;   /* its first line came, and nothing of it was asked or freed yet */
     size_t answer_bytes;
     bool answered; /* not its first request */
     bool closing;

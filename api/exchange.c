@@ -159,10 +159,18 @@ static void go_on(struct request *q)
 
 void *exchange_on_uri(void *cls, const char *uri, struct MHD_Connection *connection)
 {
+    struct connection *c = connection_of(connection);
     struct request *q = request_new(cls, uri);
 
     if (q)
         q->go_on = go_on;
+    if (!c)
+        return q;
+    /* The library tells of a request whose line it then refuses (its query does not fit), and never
+     * of its end. */
+    if (c->begun)
+        request_free(c->begun);
+    c->begun = q;
     return q;
 }
 
@@ -194,6 +202,7 @@ enum MHD_Result exchange_on_access(void *cls, struct MHD_Connection *connection,
         return MHD_NO;
     if (!q->connection) {
         q->connection = connection;
+        c->begun = NULL;
         q->opened_ms = c->opened_ms;
         snprintf(q->method, sizeof(q->method), "%s", method);
         connection_is(c, CONNECTION_BODY, q);
@@ -256,8 +265,10 @@ void exchange_on_completed(void *cls, struct MHD_Connection *connection, void **
     *con_cls = NULL;
     if (!q)
         return;
-    if (c)
+    if (c) {
         connection_is(c, CONNECTION_HEAD, NULL);
+        c->begun = NULL;
+    }
     if (q->connection && !api->stopping) {
         api->request_count++;
         orb_counter_add(api->ctx, "requests", 1);

@@ -26,6 +26,7 @@ struct orb_timer *orb_timer_new(struct orb_ctx *ctx, orb_timer_fn *cb, void *arg
     timer->cb = cb;
     timer->arg = arg;
     uv_timer_init(&ctx->loop, &timer->handle);
+    uv_idle_init(&ctx->loop, &timer->soon);
     timer->next = ctx->timers;
     if (timer->next)
         timer->next->prev = timer;
@@ -33,8 +34,26 @@ struct orb_timer *orb_timer_new(struct orb_ctx *ctx, orb_timer_fn *cb, void *arg
     return timer;
 }
 
+static void on_soon(uv_idle_t *handle)
+{
+    struct orb_timer *timer = container_of(handle, struct orb_timer, soon);
+
+    orb_timer_stop(timer);
+    if (timer->repeat_ms)
+        uv_timer_start(&timer->handle, on_timer, timer->repeat_ms, timer->repeat_ms);
+    on_timer(&timer->handle);
+}
+
+/* One that fires at once fires in the next turn of the loop: libuv 1.44 runs a timer of 0 ms that
+ * is started by a timer in the same turn, so that one which goes on would let nothing else in. */
 void orb_timer_start(struct orb_timer *timer, uint64_t after_ms, uint64_t repeat_ms)
 {
+    orb_timer_stop(timer);
+    if (!after_ms) {
+        timer->repeat_ms = repeat_ms;
+        uv_idle_start(&timer->soon, on_soon);
+        return;
+    }
     /* The loop's idea of now may be as old as the callback we are in. */
     uv_update_time(&timer->ctx->loop);
     uv_timer_start(&timer->handle, on_timer, after_ms, repeat_ms);
@@ -43,11 +62,15 @@ void orb_timer_start(struct orb_timer *timer, uint64_t after_ms, uint64_t repeat
 void orb_timer_stop(struct orb_timer *timer)
 {
     uv_timer_stop(&timer->handle);
+    uv_idle_stop(&timer->soon);
 }
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-    free(container_of((uv_timer_t *)handle, struct orb_timer, handle));
+    struct orb_timer *timer = handle->data;
+
+    if (++timer->closed == 2)
+        free(timer);
 }
 
 void orb_timer_free(struct orb_timer *timer)
@@ -60,7 +83,9 @@ void orb_timer_free(struct orb_timer *timer)
         timer->ctx->timers = timer->next;
     if (timer->next)
         timer->next->prev = timer->prev;
+    timer->handle.data = timer->soon.data = timer;
     uv_close((uv_handle_t *)&timer->handle, on_timer_closed);
+    uv_close((uv_handle_t *)&timer->soon, on_timer_closed);
 }
 
 static void on_watch(struct loop_watch *poll, int status, int events)

@@ -178,6 +178,9 @@ struct orb_timer {
     struct orb_timer *prev;
     struct orb_timer *next;
     uv_timer_t handle;
+    uv_idle_t soon; /* for one that fires at once */
+    uint64_t repeat_ms;
+    unsigned closed; /* handles */
     orb_timer_fn *cb;
     void *arg;
 };

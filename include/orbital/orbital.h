@@ -155,7 +155,8 @@ void orb_config_done(struct orb_ctx *ctx, const struct orb_err *err);
 
 typedef void orb_timer_fn(struct orb_ctx *ctx, void *arg);
 struct orb_timer *orb_timer_new(struct orb_ctx *ctx, orb_timer_fn *cb, void *arg);
-/* Fires after after_ms, then every repeat_ms (0: once). Starting again restarts. */
+/* Fires after after_ms (0: in the next turn of the loop), then every repeat_ms (0: once). Starting
+ * again restarts. */
 void orb_timer_start(struct orb_timer *timer, uint64_t after_ms, uint64_t repeat_ms);
 void orb_timer_stop(struct orb_timer *timer);
 void orb_timer_free(struct orb_timer *timer);

@@ -188,6 +188,33 @@ static int on_loop(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, st
     return 0;
 }
 
+/* At once, again and again, until the descriptor was seen. */
+static void on_at_once(struct orb_ctx *ctx, void *arg)
+{
+    struct user *u = orb_user(ctx);
+
+    if (u->watch) {
+        orb_timer_start(u->timer, 0, 0);
+        return;
+    }
+    orb_timer_free(u->timer);
+    u->timer = NULL;
+    orb_publish(ctx, "ticked", NULL, NULL);
+}
+
+static int on_again(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
+{
+    struct user *u = orb_user(ctx);
+
+    u->timer = orb_timer_new(ctx, on_at_once, NULL);
+    orb_timer_start(u->timer, 0, 0);
+    u->watch = orb_watch_new(ctx, u->pipe[0], ORB_READABLE, on_pipe, NULL, err);
+    if (!u->watch || write(u->pipe[1], "p", 1) != 1)
+        return ORB_E_IO;
+    orb_reply(req, NULL);
+    return 0;
+}
+
 /* The end of a pipe that nobody reads has an error; somebody reading takes it away. */
 static void on_broken(struct orb_ctx *ctx, void *arg, int fd, unsigned events)
 {
@@ -345,6 +372,7 @@ static const struct orb_method methods[] = {{"echo", on_echo, 0},
                                             {"integers", on_integers, 0},
                                             {"break", on_break, 0},
                                             {"long", on_long, 0},
+                                            {"again", on_again, 0},
                                             {0}};
 
 enum {
@@ -366,13 +394,14 @@ enum {
     PROBLEM,
     LONG,
     UNHANDLED,
-    BREAK
+    BREAK,
+    AGAIN
 };
 
 #define METHODS                                                                                    \
     "\"t/echo\",\"t/raw\",\"t/refuse\",\"t/silent-failure\",\"t/keep\",\"t/release\",\"t/big\","   \
     "\"t/relay\",\"t/as\",\"t/wrong-call\",\"t/subscribe\",\"t/loop\",\"t/observe\",\"t/fatal\","  \
-    "\"t/integers\",\"t/problem\",\"t/long\",\"t/not-there\",\"t/break\""
+    "\"t/integers\",\"t/problem\",\"t/long\",\"t/not-there\",\"t/break\",\"t/again\""
 
 static const struct orb_plugin plugin = {.abi = ORB_PLUGIN_ABI,
                                          .name = "t",
@@ -631,6 +660,20 @@ TEST(timers_fire_descriptors_are_watched_and_both_may_free_themselves)
         ticked |= !strcmp(f.env, "{\"topic\":\"ticked\"}");
         was_read |= !strcmp(f.env, "{\"topic\":\"read\"}");
     }
+    fakehost_stop(&h);
+}
+
+TEST(a_timer_that_starts_itself_at_once_lets_others_in)
+{
+    struct fakehost h;
+    struct fakeframe f;
+
+    start(&h);
+    ask(&h, AGAIN, NULL, FRAME_REP, &f);
+    fakehost_expect(&h, FRAME_PUB, &f);
+    ck_assert_str_eq(f.env, "{\"topic\":\"read\"}");
+    fakehost_expect(&h, FRAME_PUB, &f);
+    ck_assert_str_eq(f.env, "{\"topic\":\"ticked\"}");
     fakehost_stop(&h);
 }
 
