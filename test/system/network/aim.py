@@ -13,6 +13,25 @@ def spec(r, n):
     return {"proto": r.choice(["tcp", "tcp", "udp"]), "src": r.choice(src), "dst": r.choice(dst), "sport": 20000 + n, "dport": r.choice(PORTS), "tos": 0}
 
 
+def near(r, n, s):
+    """One that differs in one thing from another, or in nothing but its port: what a first packet meets."""
+    six = wire.is6(s["src"])
+    lan, dmz, net = (LAN6, DMZ6, NET6) if six else (LAN4, DMZ4, NET4)
+    new = {**s, "sport": 20000 + n, "tos": 0}
+    what = r.choice(["same", "same", "dst", "dst", "src", "port", "proto", "back"])
+    if what == "dst" and s["src"] in lan + dmz:
+        new["dst"] = r.choice(net + dmz if s["src"] in lan else net)
+    elif what == "src" and s["src"] in lan:
+        new["src"] = r.choice(lan)
+    elif what == "port":
+        new["dport"] = r.choice(PORTS)
+    elif what == "proto":
+        new["proto"] = r.choice(["tcp", "udp"])
+    elif what == "back" and s["src"] in lan + dmz and s["dst"] in net + dmz:
+        new.update(src=s["dst"], dst=s["src"])
+    return new
+
+
 def zone(address):
     named = {"lan": LAN4 + LAN6, "dmz": DMZ4 + DMZ6, "wan": NET4 + NET6}
     return next((z for z, a in named.items() if address in a), "local")
@@ -24,7 +43,7 @@ def rule(r, t, s):
     come, go = zone(s["src"]), zone(s["dst"])
     if come != "local" and r.random() < 0.7:
         x["from"] = come
-    to = r.choice([None, None, go, go, f"!{go}", *ZONES, f"!{r.choice(ZONES)}"])
+    to = r.choice([None, None, go, go, f"!{go}", *([come, f"!{come}"] if come in ZONES else []), *ZONES, f"!{r.choice(ZONES)}"])
     if to and not (to == "local" and x.get("from") == "local"):
         x["to"] = to
     six = wire.is6(s["src"])
@@ -34,8 +53,8 @@ def rule(r, t, s):
         x["destination-ports"] = r.choice([s["dport"], s["dport"], f"!{s['dport']}"])
     if r.random() < 0.3:
         x["source"] = r.choice([s["src"], f"!{s['src']}"])
-    if r.random() < 0.3:
-        x["state"] = r.choice(STATES)
+    if r.random() < 0.4:
+        x["state"] = r.choice([*STATES, ["established"], ["established"]])
     if r.random() < 0.15 and x["action"] != "accept":
         x["from"] = come if come != "local" else "lan"
         x["source-mac"] = r.choice(["02:00:00:00:00:02", "!02:00:00:00:00:02"])
@@ -69,7 +88,7 @@ def untracked(r, t, s):
     there = {"from": zone(s["src"]), "protocol": s["proto"], "destination-ports": s["dport"]}
     back = {"from": zone(s["dst"]), "protocol": s["proto"], "source-ports": s["dport"]}
     x = {"action": "accept", "protocol": s["proto"], "state": ["untracked"]}
-    first = {"1": {"action": "drop", "protocol": s["proto"], "state": ["new"]}} if r.random() < 0.5 else {}
+    first = {"1": {"action": "drop", "protocol": s["proto"], "state": ["new"]}} if r.random() < 0.7 else {}
     return {"notrack": r.choice([{"10": there}, {"10": there, "20": back}, {"10": there, "20": back}]), "rules": {**t["rules"], "2": x, **first}}
 
 
@@ -95,6 +114,15 @@ def size(r, t, s):
     return {"interfaces": {**t["interfaces"], port: {**own, "mtu": 1500 if own.get("mtu") == 1400 else 1400}}}
 
 
+def switched(r, t, s):
+    """An interface is switched off, or all are on again."""
+    off = [p for p, own in t["interfaces"].items() if own.get("enabled") is False]
+    if off and r.random() < 0.8:
+        return {"interfaces": {p: {**own, "enabled": True} if p in off else own for p, own in t["interfaces"].items()}}
+    port = r.choice([f"wan{t['uplink']}", "wan0", "wan1", "dmz0"])
+    return {"interfaces": {**t["interfaces"], port: {**t["interfaces"].get(port, {}), "enabled": False}}}
+
+
 def less(r, t, s):
     """As it was."""
     return {"rules": {n: x for n, x in t["rules"].items() if int(n) >= 60}} if r.random() < 0.6 else {"routing": {}, "notrack": {}}
@@ -110,7 +138,7 @@ def moved(r, t, s):
 
 def change(r, t, s):
     """The tree with one thing changed that is about a conversation."""
-    make = r.choice([rule] * 5 + [translated] * 3 + [way] * 4 + [target, target, untracked, untracked, size, less, less, moved])
+    make = r.choice([rule] * 8 + [translated] * 3 + [way] * 4 + [target, target, *[untracked] * 4, size, less, less, moved, switched, switched])
     return {**t, **make(r, t, s)}
 
 

@@ -28,10 +28,10 @@ LEARNS = (f"sysctl -qw net.ipv4.conf.all.accept_redirects=1 net.ipv4.conf.wan0.a
           f"ip neigh replace {STRANGER} lladdr 02:00:00:00:02:77 dev wan0 nud permanent")
 
 
-def filters(r, s):
+def filters(r, s, wan):
     """Chains of others."""
     src, dst, proto, six = s["src"], s["dst"], s["proto"], wire.is6(s["src"])
-    v, wan = ("ip6" if six else "ip"), r.choice(["wan0", "wan1"])
+    v = "ip6" if six else "ip"
     hook = r.choice(["forward", "forward", "prerouting", "postrouting"])
     priority = r.choice([-310, -150, -10, 10, 50])
     match = f"{v} {r.choice(['saddr ' + src, 'daddr ' + dst])}" if hook == "forward" else f"{v} daddr {dst}"
@@ -64,7 +64,7 @@ def filters(r, s):
     ]
 
 
-def rules(r, s):
+def rules(r, s, wan):
     """Rules and routes of others."""
     src, dst, proto, six = s["src"], s["dst"], s["proto"], wire.is6(s["src"])
     ip = "ip -6" if six else "ip"
@@ -99,10 +99,9 @@ def rules(r, s):
     ]
 
 
-def more(r, s):
+def more(r, s, wan):
     """IPsec, conntrack's table, addresses, settings."""
     src, dst, proto, six = s["src"], s["dst"], s["proto"], wire.is6(s["src"])
-    wan = r.choice(["wan0", "wan1"])
     return [
         f"conntrack -D -p {proto if proto != 'icmp' or not six else 'icmpv6'} -s {src} || true",
         f"ip {'-6 ' if six else ''}xfrm policy add src {src} dst {dst} dir {r.choice(['fwd', 'out'])} action block",
@@ -114,21 +113,23 @@ def more(r, s):
     ]
 
 
-def devices(r, s):
+def devices(r, s, wan):
     """What stands at single interfaces: chains, programs, filters, disciplines."""
     port = f"{s['proto']} dport {s['dport']}" if s["proto"] in ("tcp", "udp") else f"meta l4proto {s['proto']}"
-    wan, priority = r.choice(["wan0", "wan1"]), r.choice([-310, 10])
+    priority = r.choice([-310, 10])
     four, six = f"match ip dport {s['dport']} 0xffff", wire.is6(s["src"])
     gateways = {"wan0": ("192.0.2.1", "fd00:10::1"), "wan1": ("203.0.113.1", "fd00:11::1")}
     return [
         table("x2", "netdev", f"chain c {{ type filter hook ingress device lan0 priority {priority}; {port} drop; }}"),
-        table("x2", "netdev", f"chain c {{ type filter hook egress device {wan} priority 0; {port} drop; }}"),
+        *[table("x2", "netdev", f"chain c {{ type filter hook egress device {wan} priority 0; {port} {refused}; }}") for refused in ("drop", "ip dscp set cs1", "quota over 300 bytes drop")],
         table("x2", "inet", f"chain c {{ type filter hook ingress device {r.choice(['lan0', wan])} priority {priority}; {port} drop; }}"),
         f"tc qdisc replace dev {wan} root tbf rate 10mbit burst 700 limit 9000", f"tc qdisc replace dev dmz0 root tbf rate 10mbit burst 700 limit 9000",
         f"tc qdisc replace dev {wan} root handle 1: htb default 10; tc class add dev {wan} parent 1: classid 1:10 htb rate 100mbit",
         f"tc qdisc replace dev {wan} root pfifo limit 100",
         f"tc qdisc replace dev {wan} clsact; tc filter replace dev {wan} egress protocol ip pref 7 u32 {four} {r.choice(['classid 1:1', 'action drop'])}",
         f"tc qdisc replace dev lan0 clsact; tc filter replace dev lan0 ingress protocol ip pref 7 u32 {four} action drop",
+        *[f"tc qdisc replace dev {d} clsact; tc filter replace dev {d} {at} protocol ip pref 7 u32 {four} action mirred egress {how} dev dmz0"
+          for d, at, how in (("lan0", "ingress", "redirect"), ("lan0", "ingress", "redirect"), (wan, "egress", "redirect"), ("lan0", "ingress", "mirror"))],
         *[f"program {where} {at} {s['dport']}" for where, at in (("in", "lan0"), ("in", "lan0"), ("in", "lan0"), ("out", wan), ("out", wan), ("netfilter", "all"), ("in", wan))],
         f"{'ip -6' if six else 'ip'} route replace {s['dst']} via {gateways[wan][six]} dev {wan} realm 5\nprogram realm {wan} 5",
         f"tc qdisc replace dev {wan} root handle 1: htb default 10; tc class add dev {wan} parent 1: classid 1:10 htb rate 100mbit; "
@@ -136,9 +137,30 @@ def devices(r, s):
     ]
 
 
-def foreigner(r, specs):
-    s = r.choice(specs)
-    return r.choice(r.choice([filters, filters, rules, rules, devices, devices, more])(r, s))
+def tunnels(r, s, wan):
+    """Ways out that are no port: what goes there is put into another packet, or into another frame."""
+    six = wire.is6(s["src"])
+    far = "fd00:99::1" if six else "10.99.0.1"
+    # it neither reports groups of routers nor asks for routers
+    quiet = "sysctl -qw net.ipv6.conf.{0}." + " net.ipv6.conf.{0}.".join(["forwarding=0", "router_solicitations=0", f"disable_ipv6={int(not six)}"]) + ";"
+    vxlan = ("ip link add vx0 address 02:00:00:00:00:71 type vxlan id 5 local 203.0.113.2 remote 203.0.113.1 dstport 4789 dev wan1; "
+             f"{quiet.format('vx0')} ip link set vx0 addrgenmode none up; ip neigh replace {far} lladdr 02:00:00:00:00:72 dev vx0 nud permanent; ")
+    macvlan = ("ip link add mv0 link wan1 address 02:00:00:00:00:73 type macvlan mode bridge; "
+               f"{quiet.format('mv0')} ip link set mv0 addrgenmode none up; "
+               f"ip neigh replace {far} lladdr 02:00:00:00:03:02 dev mv0 nud permanent; ")
+    route = ("ip -6" if six else "ip") + f" route replace {s['dst']}"
+    return [
+        vxlan + f"{route} via {far} dev vx0 onlink", macvlan + f"{route} via {far} dev mv0 onlink",
+        f"{route} encap seg6 mode encap segs fd00:11::1 dev wan1", f"{route} encap seg6 mode encap segs fd00:11::1 dev wan1",
+        *[f"ip tunnel add tn0 mode {kind} local 203.0.113.2 remote 203.0.113.1; ip link set tn0 up; {route} dev tn0"
+          for kind in (["sit"] if six else ["ipip", "gre"])],
+    ]
+
+
+def foreigner(r, s, uplink):
+    """About the conversation; what is about a way out is mostly about the one in use."""
+    wan = r.choice([f"wan{uplink}"] * 3 + [f"wan{1 - uplink}"])
+    return r.choice(r.choice([filters, filters, rules, rules, rules, devices, devices, tunnels, more])(r, s, wan))
 
 
 # Most of it is not there, which ends nothing.
@@ -151,7 +173,7 @@ IP6 += "".join(f"route del {d}/128 proto boot\nroute del {d}/128 from {a} proto 
 PREFS = "".join(f"rule del pref {p}\n" for p in (5, 9000, 9001) for _ in range(3))
 TABLES_100 = "route flush table 100\nroute flush table 101\nnexthop del id 71\nnexthop del id 72\nnexthop del id 73\n"
 TC = "".join(f"qdisc del dev {d} root\nfilter del dev {d} egress pref 7\n" for d in ("wan0", "wan1", "dmz0")) + "filter del dev lan0 ingress pref 7\n"
-UNDO = (f"set +e; nft -f - <<'X'\n{TABLES}X\ntc -force -batch - <<'X'\n{TC}X\n"
+UNDO = (f"set +e; for d in vx0 mv0 tn0; do ip link del $d; done 2>/dev/null; nft -f - <<'X'\n{TABLES}X\ntc -force -batch - <<'X'\n{TC}X\n"
         f"ip -force -batch - <<'X'\n{IP4}{PREFS}{TABLES_100}addr del 192.0.2.9/24 dev wan0\nxfrm policy flush\nX\n"
         f"ip -6 -force -batch - <<'X'\n{IP6}{PREFS}{TABLES_100}X\n"
         "sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.all.accept_redirects=0 net.ipv4.ip_forward_use_pmtu=0 "

@@ -199,6 +199,7 @@ class Model:
 
     def __init__(self, tree):
         self.box, self.ways = Box(tree), {}  # way out of each conversation as it began
+        self.pairs = {}  # without ports those between two hosts are one to conntrack, whoever began: the first of them
         self.alone = self.wired = True
 
     def follow(self, step):
@@ -220,6 +221,9 @@ class Model:
 
     def judged(self, name, talk, trail, new):
         if talk.host not in HOSTS or str(name).endswith("d"):
+            return ""
+        pair = talk.proto, frozenset((talk.spec["src"], talk.spec["dst"]))
+        if talk.other and self.pairs.setdefault(pair, name) != name:
             return ""
         try:
             says = self.box.says(talk.spec, wire.mac(talk.w.mac[talk.host]))

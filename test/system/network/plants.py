@@ -21,13 +21,15 @@ PLANTS = {
     "nat-port": ("bpf/slow.bpf.h", "*(__u32 *)&(f)->source_port = ports_;", "*(__u32 *)&(f)->source_port = (s)->p.ports;"),
     "freshness": ("bpf/fast.bpf.h", "(f)->epoch != (control)->epoch || flow_over", "flow_over"),
     "counter": ("bpf/slow.bpf.h", "s->counter = slow_counter(s->flow.mark);", "s->counter = 0;"),
-    "tos": ("bpf/fast.bpf.h", "((f)->flags & FLOW_DROP) || (f)->tos != (tos_now))", "((f)->flags & FLOW_DROP))"),
+    "tos": ("bpf/fast.bpf.h", "((f)->flags & (FLOW_DROP | FLOW_LABEL)) || (f)->tos != (tos_now))", "((f)->flags & (FLOW_DROP | FLOW_LABEL)))"),
     "mtu": ("bpf/hook.bpf.h", "return p->length <= mtu;", "return p->length <= mtu + 100;"),
     "ends": ("bpf/fast.bpf.h", "(p)->special ||", "((p)->special & ~PARSE_ENDS) ||"),
     # what is parsed
     "fragment": ("bpf/parse.bpf.h", "PARSE_BE16(0xbfff)", "PARSE_BE16(0x9fff)"),
     "hop-limit": ("bpf/parse.bpf.h", "ip->hop_limit <= 1", "ip->hop_limit < 1"),
-    "options": ("bpf/parse.bpf.h", "*(const __u8 *)ip != 0x45", "*(const __u8 *)ip >> 4 != 4"),
+    # the header's checksum is a second guard: it is that of a header without options
+    "options": ("bpf/parse.bpf.h", "*(const __u8 *)ip != 0x45", "*(const __u8 *)ip >> 4 != 4",
+                "    if ((sum & 0xffff) + (sum >> 16) != 0xffff)", "    if (*(const __u8 *)ip == 0x45 && (sum & 0xffff) + (sum >> 16) != 0xffff)"),
     # what conntrack says
     "way-out": ("bpf/slow.bpf.h", "s->strayed = s->flow.way_out && s->flow.way_out != s->fib.ifindex;", "s->strayed = 0;"),
     # nftables' helpers have a bit in the status, too
@@ -49,13 +51,23 @@ PLANTS = {
     "ingress": ("dataplane/company_nft.c", "place->in |= !egress;", "place->in |= false;"),
     "egress": ("dataplane/company_nft.c", "place->out |= egress;", "place->out |= false;"),
     "program": ("dataplane/company_bpf.c", "                ->in = true;", "                ->in = false;"),
-    "discipline": ("dataplane/company_tc.c", "            ->shaped = true;\n        return true;", "            ->shaped = false;\n        return true;"),
-    "filter": ("dataplane/company_tc.c", "\"tc ingress filter \", filters.kind)->in = true;", "\"tc ingress filter \", filters.kind)->in = false;"),
+    "discipline": ("dataplane/company_tc.c", "            ->shaped = true;\n    if (in_block)", "            ->shaped = false;\n    if (in_block)"),
+    "filter": ("dataplane/company_tc.c", "\"tc ingress filter \", filters.name)->in = true;", "\"tc ingress filter \", filters.name)->in = false;"),
     "route-mtu": ("dataplane/route_mtu.c", "return locks & (1u << RTAX_MTU) ? 0 : mtu;", "return locks ? 0 : mtu * 2;"),
     # what runs already
     "commit": ("dataplane/flows.c", "if (fate != REVALIDATE_STAYS)\n        end_flow", "if (fate == REVALIDATE_TRANSLATED)\n        end_flow"),
     "translation": ("dataplane/flows.c", "if (fate != REVALIDATE_STAYS)\n        end_flow", "if (fate != REVALIDATE_STAYS && fate != REVALIDATE_TRANSLATED)\n        end_flow"),
 }
+
+
+def misplaced(source):
+    """Faults whose place in the sources is gone, or not the only one."""
+    wrong = []
+    for name, (file, *pairs) in PLANTS.items():
+        with open(f"{source}/{file}") as f:
+            text = f.read()
+        wrong += [f"{name}: {file} has {text.count(old)} times: {old}" for old in pairs[::2] if text.count(old) != 1]
+    return wrong
 
 
 def copied(source, to):
@@ -101,6 +113,8 @@ def main():
     unknown = [n for n in a.names if n not in PLANTS]
     if unknown:
         sys.exit(f"plants: there is no {unknown[0]}; one of {' '.join(PLANTS)}")
+    if wrong := misplaced(a.source):
+        sys.exit("plants: " + "\n".join(wrong))
     copy, missed = os.path.join(a.build, "plants-network"), []
     copied(a.source, copy)
     if not os.path.isdir(f"{copy}/build"):
@@ -112,8 +126,6 @@ def main():
             text = f.read()
         planted = text
         for old, new in zip(pairs[::2], pairs[1::2]):
-            if text.count(old) != 1:
-                sys.exit(f"plants: {name}: {file} has {text.count(old)} times: {old}")
             planted = planted.replace(old, new)
         try:
             with open(path, "w") as f:

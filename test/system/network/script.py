@@ -2,6 +2,7 @@
 programs, cables and cards do to the router. perform() does one in a world and returns what there was to see."""
 import json
 import random
+import re
 import time
 
 import aim
@@ -13,7 +14,7 @@ import talk
 import wire
 
 # said twice; a cable is pulled; a kernel without that; anything else is a fault of these words
-MAY_FAIL = ("File exists", "unreachable", "is down", "invalid gateway", "Invalid argument", "Failed to load", "No such file")
+MAY_FAIL = ("File exists", "unreachable", "is down", "invalid gateway", "Invalid argument", "Failed to load", "No such file", "Unknown device type", "No route to host", "can not be a member of", "Change operation not supported", "No such device")
 
 
 def age(world):
@@ -28,6 +29,7 @@ def config(world, tree):
     before = counted(world)  # a commit may end the rules they belong to
     refused = world.load(tree)
     world.refused += bool(refused)
+    world.uncounted |= "could not apply" in refused  # rules that went meanwhile count anew, and in turns some have not gone
     time.sleep(OBEY_S)
     return before + [f"commit: {'refused' if refused else 'done'}"]
 
@@ -71,9 +73,16 @@ def perform(world, step):
     return [world.plain(line) for line in STEPS[step[0]](world, *step[1:])]
 
 
-def settles(step):
-    """Whether the appliance itself mends something afterwards, in its own time."""
-    return step[0] == "cable" or step[0] == "foreign" and (" route " in step[1] or " addr " in step[1])
+ROUTE = re.compile(r" route (?:replace|append) (?:(?:throw|blackhole|unreachable|prohibit) )?(\S+)([^;\n]*)")
+
+
+def settles(step, own):
+    """Whether the appliance itself mends something afterwards, in its own time. own: where routes of its lead."""
+    if step[0] != "foreign":
+        return step[0] == "cable"
+    if step[1] == UNDO or " addr " in step[1]:
+        return True
+    return any("table" not in rest and (to == "default" or to in own) for to, rest in ROUTE.findall(step[1]))
 
 
 # ---- the random script ----
@@ -116,8 +125,11 @@ class Writer:
             self.t["rules"]["101"] = {"from": "wan", "to": "dmz", "action": "accept"}
         if r.random() < 0.6:
             self.t["snat"] = {"10": {"to": "wan"}}
+        self.first = aim.spec(r, 0)
         for _ in range(r.randrange(0, 4)):
             self.t = tree(r, self.t)
+        for _ in range(r.choice([0, 0, 1, 2])):
+            self.t = {**self.t, **aim.rule(r, self.t, self.first)}
         self.steps, self.specs, self.names, self.down = [["config", written(self.t)]], {}, [], None
         self.alone = r.random() < 0.35  # nobody but the appliance changes anything
 
@@ -134,6 +146,13 @@ class Writer:
         entry = self.t["dnat"].get("10")
         self.specs[n] = spec_ or (forwarded(r, n, entry) if entry and r.random() < 0.5 else spec(r, n))
         self.steps.append(["begin", n, self.specs[n]])
+
+    def knock(self):
+        """Conversations that only begin."""
+        for _ in range(self.r.randrange(1, 4)):
+            n = len(self.specs)
+            self.specs[n] = aim.near(self.r, n, self.specs[self.aim])
+            self.steps.append(["begin", n, self.specs[n]])
 
     def say(self, name, size, times=1, how=""):
         self.steps.append(["say", name, size, times, how])
@@ -166,7 +185,7 @@ class Writer:
         if kind < 0.4 or self.alone:
             self.commit()
         elif kind < 0.9:
-            self.steps.append(["foreign", foreigner(r, [self.specs[self.aim]]) if r.random() < 0.85 else UNDO])
+            self.steps.append(["foreign", foreigner(r, self.specs[self.aim], self.t["uplink"]) if r.random() < 0.85 else UNDO])
             if "sysctl" in self.steps[-1][1] or r.random() < 0.05:
                 self.steps.append(["learn", "isp0", r.choice(NET4), *r.choice([("redirect", STRANGER), ("net redirect", STRANGER), ("size", 1000)])])
         elif self.down:
@@ -182,15 +201,17 @@ class Writer:
     def write(self):
         r = self.r
         for n in range(r.randrange(2, 5)):
-            self.begin(aim.spec(r, n) if n == 0 else None)
+            self.begin(self.first if n == 0 else None)
         self.aim = 0
         if r.random() < 0.8 and any(s["proto"] == "udp" for s in self.specs.values()):
             self.steps.append(["age"])
         self.some()
         for _ in range(r.randrange(3, 7)):
             if r.random() < 0.25:
-                self.aim = r.choice(list(self.specs))
+                self.aim = r.choice([n for n in self.names if n in self.specs])
             self.change()
+            if r.random() < 0.7:
+                self.knock()
             if r.random() < 0.5:  # the same begun anew meets what a first packet meets
                 self.begin({**self.specs[self.aim], "sport": 20000 + len(self.specs)})
             elif r.random() < 0.3:

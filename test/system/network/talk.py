@@ -1,6 +1,7 @@
 """Conversations of packets: a client, and whoever the client's packets reach. Each end acknowledges what it saw itself,
 so that a translation which changes the length of what is said (FTP's addresses) is followed."""
 import ipaddress
+import random
 import re
 import time
 
@@ -9,6 +10,13 @@ import wire
 
 OBEY_S = 0.11  # established flows obey a change within 100 ms
 OPENING = [(b"USER x\r\n", b"331 x\r\n")]  # the kernel's helper reads lines behind a first one only
+
+
+def first_number(port, side):
+    """A first sequence number whose bytes are also what the beginning of a header may have: who reads a packet at the wrong
+    place finds no nonsense there."""
+    r = random.Random(port * 2 + side)
+    return int.from_bytes(bytes(r.choice([0x10, 0x50, 0x60, 0xff, r.randrange(256)]) for _ in range(4)), "big")
 
 
 class Talk:
@@ -20,7 +28,7 @@ class Talk:
         self.near = None  # Seen: the last one of the server as the client saw it
         self.moves = world.moves
         self.trail = []  # what came of each packet of the client: [(host, Seen)]
-        self.mine, self.theirs = 1000, 5000  # next sequence numbers of client and server
+        self.mine, self.theirs = first_number(spec["sport"], 0), first_number(spec["sport"], 1)  # next ones of client and server
         self.has, self.server_has = 0, 0  # what client and server acknowledge
         self.plain, self.answer = {wire.TCP: (wire.PSH | wire.ACK,) * 2, wire.UDP: (0, 0), **dict.fromkeys(wire.OTHERS.values(), (0, 0))}.get(self.proto, ("ask", "answer"))
 

@@ -64,6 +64,8 @@ def rule(r):
         x["state"] = r.choice(STATES)
     if r.random() < 0.08:
         x["limit"] = {"rate": 1, "per": r.choice(["minute", "hour", "day"]), "burst": r.choice([1, 2, 4]), "per-source": r.random() < 0.5}
+        if r.random() < 0.2:  # one that no machine exceeds
+            x["limit"].update(rate=100000, per="second", burst=1000)
     if x["action"] == "reject" and r.random() < 0.5:
         x["reject-with"] = r.choice(REJECTS if x.get("protocol") == "tcp" else REJECTS[1:])
     if r.random() < 0.1:

@@ -10,6 +10,7 @@ FIN, SYN, RST, PSH, ACK, URG, ECE = 1, 2, 4, 8, 16, 32, 64
 OPTIONS6 = 60  # destination options (RFC 8200 4.6)
 FRAGMENT6 = 44
 MSS = 1460
+VXLAN = 4789
 OTHERS = {"igmp": 2, "gre": 47, "esp": 50, "ah": 51, "ospf": 89, "pim": 103, "vrrp": 112, "sctp": 132}
 NAMES = {ICMP: "icmp", TCP: "tcp", UDP: "udp", ICMP6: "icmp6", **{n: name for name, n in OTHERS.items()}}
 ND = range(130, 144)  # multicast listeners and neighbours: the hosts' kernels speak these
@@ -180,6 +181,9 @@ def seen(packet, numbers):
     elif whole and protocol == UDP and len(body) >= 8:
         sport, dport = struct.unpack("!HH", body[:4])
         payload = body[8:]
+        if dport == VXLAN:  # what the router says itself in there has numbers of chance
+            inner = seen(payload[8 + 14:], numbers)
+            return inner and Seen(None, protocol, src, dst, None, None, f"vxlan {src} > {dst} of {inner.text}")
     elif whole and protocol in (ICMP, ICMP6) and len(body) >= 8:
         kind, code, _, rest = struct.unpack("!BBHI", body[:8])
         payload = body[8:]

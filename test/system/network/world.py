@@ -87,11 +87,13 @@ class World:
         self.port_mac = {h: bytes([2, 0, 0, 0, i, 1]) for i, h in enumerate(HOSTS)}
         self.refused = 0  # commits
         self.wanted = {}  # port: mode
+        self.routed = set()  # where its routes in table main lead
         self.before = {}  # counters as the script began
         self.dirty = False  # others changed something
         self.learned = False  # gateways may have been: IPv4 is the kernel's for five minutes
         self.unrouted = []  # (when, to whom) the router answered that there is no way
         self.down = set()  # hosts whose cable is pulled
+        self.off, self.on = set(), set()  # hosts whose port the configuration has switched off, and just on again
         self.forget()
 
     def forget(self):
@@ -189,6 +191,10 @@ class World:
         if done.returncode and "nothing" not in done.stderr:
             self.box.ctl("config", "discard", ok=False)
             return done.stderr.strip()
+        off = {h for h, (port, _) in HOSTS.items() if not ports[port].get("enabled", True)}
+        self.off, self.on = off, self.off - off
+        static = tree.get("routing", {}).get("static", {})
+        self.routed = {to.removesuffix("/32").removesuffix("/128") for to in static}
         self.wanted = {p: i["fast-path"] for p, i in ports.items()}
         said = {"routing": tree.get("routing"), **{p: i["addresses"] for p, i in ports.items()}}
         self.moves, self.ways_said = self.moves + (said != self.ways_said), said
@@ -213,7 +219,7 @@ class World:
 
     def introduce(self, only=None):
         """The router learns of its neighbours as they ask for it; what it may send itself is the configuration's."""
-        hosts = [h for h in HOSTS if h not in self.down and only in (None, h)]
+        hosts = [h for h in HOSTS if h not in self.down | self.off and only in (None, h)]
         for host in hosts:
             self.box.until(10, lambda h=host: self.ask(h), f"the router answers {host}'s ARP")
         wanted = {a.split("/")[0] for h in hosts for a in HOSTS[h][1] if not a.endswith(("/32", "/128"))}
@@ -339,7 +345,7 @@ class World:
         self.heard = []
         said = self.send(host, packets)
         beside = host if host in HOSTS else "lan"
-        if beside not in self.down and not self.ask(beside):
+        if beside not in self.down | self.off and not self.ask(beside):
             raise Failed(f"{self.mode}: the router does not answer {beside}'s ARP")
         wanted = self.expected.pop(0) if self.expected else 0
         end = time.monotonic() + self.settle_s

@@ -44,16 +44,20 @@ class Worlds:
     def stepped(self, step):
         """What each world saw of it. Where it takes no waiting the first goes ahead, and tells the others how much to wait for."""
         if step[0] in SLOW:
+            off = self.all[0].off
             seen = self.each(lambda w: perform(w, step))
-            return self.settled(step, seen) if settles(step) else seen
+            switched = off != self.all[0].off
+            return self.settled(step, seen) if switched or settles(step, self.all[0].routed) else seen
         oracle, *others = self.all
         oracle.counts = []
-        seen = [perform(oracle, step)]
-        for w in others:
+        first = perform(oracle, step)
+
+        def follow(w):
             w.expected = list(oracle.counts)
-            seen.append(perform(w, step))
+            seen = perform(w, step)
             w.expected = None
-        return seen
+            return seen
+        return [first, *self.pool.map(follow, others)]
 
     def settled(self, step, seen):
         """What the appliances mend by themselves is mended in all of them, or it is a difference."""
@@ -65,8 +69,9 @@ class Worlds:
             if time.monotonic() - since >= STABLE_S and all(w == ways[0] for w in ways):
                 break
             time.sleep(0.05)
-        if step[0] == "cable" and step[2] != "down":
-            self.each(lambda w: w.introduce(step[1]))
+        back = [step[1]] if step[0] == "cable" and step[2] != "down" else self.all[0].on if step[0] == "config" else []
+        for host in back:
+            self.each(lambda w, h=host: w.introduce(h))
         return [s + [w.plain(x) for x in found] for s, w, found in zip(seen, self.all, last)]
 
     def reset(self, first):
