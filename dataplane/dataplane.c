@@ -137,7 +137,7 @@ uint32_t dataplane_generation(const struct dataplane *dataplane)
 /* After dataplane_destroy. */
 static int attach_again(struct dataplane *dp, struct orb_err *err)
 {
-    int r = dp->programs ? load_pin(dp, err) : 0;
+    int r = dp->programs ? pins_put(dp, err) : 0;
 
     if (!r)
         r = rules_again(dp, err);
@@ -182,7 +182,7 @@ static int take_away(struct dataplane *dp, struct orb_err *err)
     int r, failed;
 
     port_detach_others(dp, NULL);
-    load_unpin(dp, true);
+    pins_remove(dp, true);
     base_fallback_end(dp->ruleset);
     failed =
         ruleset_run(dp->ruleset, "add table inet orbital\ndelete table inet orbital\n", false, err);

@@ -199,14 +199,10 @@ struct dataplane {
 int load_programs(struct dataplane *dp, const struct dataplane_options *options,
                   struct orb_err *err);
 void load_unload(struct dataplane *dp);
-uint32_t load_version(void);
 /* A stale cache: entries made before are not used again. */
 void load_bump(struct dataplane *dp);
 /* The fast path may go on for ABI_ALIVE_MS from now. 0 or negative errno. */
 int load_beat(const struct dataplane *dp);
-
-/* CONFIG_HZ. */
-uint32_t load_ticks(void);
 
 /* hooks.c */
 /* Loads what is missing of the programs of these hooks (HOOK_*), pins them and gives them to the
@@ -218,7 +214,9 @@ int hooks_load(struct dataplane *dp, unsigned wanted, struct orb_err *err);
 unsigned hooks_linked(const struct dataplane *dp);
 /* After tcx' program was loaded or taken over: whether this kernel has tcx. */
 void hooks_look(struct dataplane *dp);
-/* The programs as the kernel gets them. */
+/* The kernel's CONFIG_HZ. */
+uint32_t hooks_ticks(void);
+/* Mixes the programs as the kernel gets them into a digest. */
 void hooks_mix(const struct dataplane *dp, uint64_t *digest);
 
 /* events.c, a thread of its own */
@@ -227,16 +225,18 @@ int events_start(struct dataplane *dp);
 void events_stop(struct dataplane *dp);
 
 /* pins.c */
+/* Of the maps' contents: a daemon with another one does not take them over. */
+uint32_t pins_version(void);
 /* To be freed. */
 char *pins_path(const struct dataplane *dp, const char *name);
 /* libbpf's own maps (.rodata, .kconfig) belong to the programs. */
 bool pins_wanted(const struct bpf_map *map);
 /* Pins what should be pinned and is not. */
-int load_pin(struct dataplane *dp, struct orb_err *err);
+int pins_put(struct dataplane *dp, struct orb_err *err);
 /* Everything that should be pinned is (links are looked at by port_alive). */
 bool pins_whole(const struct dataplane *dp);
 /* What is pinned for maps and programs. links: also those, which detaches. */
-void load_unpin(const struct dataplane *dp, bool links);
+void pins_remove(const struct dataplane *dp, bool links);
 /* The words of the daemon before; false: there are none, or of another version. */
 bool pins_control(const char *bpffs, struct fast_control *ret_control);
 /* Whether nftables' table of that digest is as the daemon before left it. It says so in its pins
@@ -244,6 +244,7 @@ bool pins_control(const char *bpffs, struct fast_control *ret_control);
  * that nobody vouches for is not trusted. A digest of 0: it died before it could read its own
  * table. */
 bool pins_left(const struct dataplane_options *options, uint64_t digest);
+/* Its name in the file system. */
 const char *pins_program_name(enum program program);
 /* Takes the pinned programs over if they are those of that digest; of the hooks' those there are.
  */

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -28,9 +29,19 @@ static bool may_read_kernel(void)
            !strstr(buf_str(&text), "[confidentiality]");
 }
 
+/* CONFIG_HZ: the resolution of a coarse clock is one tick. */
+uint32_t hooks_ticks(void)
+{
+    struct timespec tick = {0};
+
+    if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) < 0 || tick.tv_sec || tick.tv_nsec <= 0)
+        return 100;
+    return (uint32_t)((1000000000 + tick.tv_nsec / 2) / tick.tv_nsec);
+}
+
 void hooks_mix(const struct dataplane *dp, uint64_t *digest)
 {
-    uint32_t constants[] = {load_ticks(), (uint32_t)dp->cpus, may_read_kernel()};
+    uint32_t constants[] = {hooks_ticks(), (uint32_t)dp->cpus, may_read_kernel()};
     size_t size;
     const void *bytes = hooks__elf_bytes(&size);
 
@@ -114,7 +125,7 @@ static int take_over(struct dataplane *dp, const struct hooks *skel, unsigned wh
     if (r < 0)
         return orb_fail(err, r, "taking the fast path's programs over");
     hooks_look(dp);
-    return load_pin(dp, err);
+    return pins_put(dp, err);
 }
 
 static int load(struct dataplane *dp, unsigned which, struct orb_err *err)
@@ -125,7 +136,7 @@ static int load(struct dataplane *dp, unsigned which, struct orb_err *err)
 
     if (!skel)
         return orb_fail(err, -errno, "reading the fast path's programs");
-    skel->rodata->jiffies_per_second = load_ticks();
+    skel->rodata->jiffies_per_second = hooks_ticks();
     skel->rodata->may_read_kernel = may_read_kernel();
     skel->rodata->processors = (uint32_t)dp->cpus;
     choose(skel, which);

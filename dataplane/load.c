@@ -22,11 +22,6 @@
 #include "core/base/own.h"
 #include "dataplane/fast.h"
 
-uint32_t load_version(void)
-{
-    return ABI_VERSION ^ CLASSIFY_MAGIC;
-}
-
 void load_bump(struct dataplane *dp)
 {
     if (!dp->control)
@@ -117,18 +112,8 @@ static int start_control(struct dataplane *dp, struct orb_err *err)
         return orb_fail(err, -errno, "no random numbers");
     control->epoch = 1;
     control->enabled = 1;
-    __atomic_store_n(&control->version, load_version(), __ATOMIC_SEQ_CST);
+    __atomic_store_n(&control->version, pins_version(), __ATOMIC_SEQ_CST);
     return 0;
-}
-
-/* CONFIG_HZ: the resolution of a coarse clock is one tick. */
-uint32_t load_ticks(void)
-{
-    struct timespec tick = {0};
-
-    if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) < 0 || tick.tv_sec || tick.tv_nsec <= 0)
-        return 100;
-    return (uint32_t)((1000000000 + tick.tv_nsec / 2) / tick.tv_nsec);
 }
 
 /* Of what the kernel was or will be given to verify: other programs, other constants in them or
@@ -179,7 +164,7 @@ static int try_load(struct dataplane *dp, bool reuse, struct orb_err *err)
     if (!skel)
         return orb_fail(err, -errno, "reading the fast path's programs");
     size_maps(skel, dp->cpus);
-    skel->rodata->jiffies_per_second = load_ticks();
+    skel->rodata->jiffies_per_second = hooks_ticks();
     dp->adopted = reuse && reuse_maps(dp, skel);
     if (reuse && !dp->adopted) {
         fastpath__destroy(skel);
@@ -209,7 +194,7 @@ static int take_over(struct dataplane *dp, struct orb_err *err)
     int r;
 
     if (!dp->adopted)
-        load_unpin(dp, false);
+        pins_remove(dp, false);
     r = map_memories(dp, err);
     if (!r) /* until it was read what else decides here */
         __atomic_or_fetch(&dp->control->company, COMPANY_READING, __ATOMIC_SEQ_CST);
@@ -218,7 +203,7 @@ static int take_over(struct dataplane *dp, struct orb_err *err)
     if (!r && !dp->adopted)
         r = start_control(dp, err);
     if (!r)
-        r = load_pin(dp, err);
+        r = pins_put(dp, err);
     if (!r && load_beat(dp) < 0)
         r = orb_fail(err, -errno, "running the fast path's heartbeat");
     if (r < 0)
@@ -274,7 +259,7 @@ int load_programs(struct dataplane *dp, const struct dataplane_options *options,
     }
     if (r > 0) { /* programs of another kernel's daemon would follow no policy any more */
         port_detach_others(dp, NULL);
-        load_unpin(dp, true);
+        pins_remove(dp, true);
     }
     return 0;
 }

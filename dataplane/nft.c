@@ -12,6 +12,9 @@
 #include "bpf/abi.h"
 #include "core/base/own.h"
 #include "dataplane/nft.h"
+#include "dataplane/nft_match.h"
+#include "dataplane/nft_nat.h"
+#include "dataplane/nft_rule.h"
 
 #define CHAIN_MIN 128 /* fewer rules stand in the hook's chain itself */
 #define CHAIN_BITS 6  /* a chain has 64 rules on the average */
@@ -26,126 +29,6 @@ struct nft_hook {
     const char *state;
 };
 
-static const struct policy_zone *find_zone(const struct policy *policy, const char *name)
-{
-    int number = policy_zone_number(policy, name);
-
-    return number > 0 && number != POLICY_ZONE_LOCAL ? &policy->zones[number - 1] : NULL;
-}
-
-bool nft_interfaces(const struct policy *policy, const char *match, const char *name, bool out,
-                    struct buf *b)
-{
-    const struct policy_zone *zone = find_zone(policy, name);
-    const char *not = out ? "!= " : "";
-
-    if (!*name || !strcmp(name, "local"))
-        return true;
-    if (!zone || !zone->interface_count)
-        return out;
-    if (zone->interface_count == 1) {
-        buf_addf(b, "%s %s\"%s\" ", match, not, zone->interfaces[0]);
-        return true;
-    }
-    buf_addf(b, "%s %s{ ", match, not );
-    for (unsigned i = 0; i < zone->interface_count; i++)
-        buf_addf(b, "%s\"%s\"", i ? ", " : "", zone->interfaces[i]);
-    buf_adds(b, " } ");
-    return true;
-}
-
-/* Every address of its family. nft wants no interval set of one that covers all. */
-static bool covers_all(const struct policy_range *range)
-{
-    unsigned bytes = range->family == AF_INET ? 4 : 16;
-
-    for (unsigned i = 0; i < bytes; i++)
-        if (range->lo[i] != 0 || range->hi[i] != 255)
-            return false;
-    return true;
-}
-
-void nft_addresses(const char *match, int family, const struct policy_range *ranges, unsigned count,
-                   struct buf *b)
-{
-    const struct policy_range *only = NULL;
-    unsigned here = 0;
-    const char *separator = "";
-
-    for (unsigned i = 0; i < count; i++)
-        if (ranges[i].family == family) {
-            only = &ranges[i];
-            here++;
-        }
-    if (!here || (here == 1 && covers_all(only)))
-        return;
-    buf_addf(b, "%s %s ", family == AF_INET ? "ip" : "ip6", match);
-    if (here == 1) {
-        policy_print_range(b, only);
-        buf_addc(b, ' ');
-        return;
-    }
-    buf_adds(b, "{ ");
-    for (unsigned i = 0; i < count; i++) {
-        if (ranges[i].family != family)
-            continue;
-        buf_adds(b, separator);
-        policy_print_range(b, &ranges[i]);
-        separator = ", ";
-    }
-    buf_adds(b, " } ");
-}
-
-const char *nft_port_word(int protocol)
-{
-    return protocol == IPPROTO_TCP ? "tcp" : protocol == IPPROTO_UDP ? "udp" : "th";
-}
-
-static void add_port(struct buf *b, const struct policy_ports *ports)
-{
-    buf_addf(b, ports->lo == ports->hi ? "%u" : "%u-%u", ports->lo, ports->hi);
-}
-
-void nft_ports(const char *match, int protocol, const struct policy_ports *ports, unsigned count,
-               struct buf *b)
-{
-    if (!count || (count == 1 && ports[0].lo == 0 && ports[0].hi == 65535))
-        return;
-    buf_addf(b, "%s %s ", nft_port_word(protocol), match);
-    if (count > 1)
-        buf_adds(b, "{ ");
-    for (unsigned i = 0; i < count; i++) {
-        if (i)
-            buf_adds(b, ", ");
-        add_port(b, &ports[i]);
-    }
-    buf_adds(b, count > 1 ? " } " : " ");
-}
-
-void nft_protocol(int protocol, struct buf *b)
-{
-    if (protocol == POLICY_TCP_UDP)
-        buf_adds(b, "meta l4proto { 6, 17 } ");
-    else if (protocol >= 0)
-        buf_addf(b, "meta l4proto %d ", protocol);
-}
-
-bool nft_at_hook(const struct policy_rule *rule, bool hook_from, bool hook_to)
-{
-    bool from = !strcmp(rule->from, "local"), to = !strcmp(rule->to, "local");
-
-    /* Not from a zone, or from a card of this address: only what came from outside. */
-    if (rule->from_not || (rule->more && rule->more->mac_count))
-        from = !hook_from && (rule->from_not || !from);
-    else
-        from = from ? hook_from : !hook_from || !*rule->from;
-    if (rule->to_not)
-        to = !hook_to;
-    else
-        to = to ? hook_to : !hook_to || !*rule->to;
-    return from && to;
-}
-
 static bool same_zones(const struct policy_rule *a, const struct policy_rule *b)
 {
     return a->from_not == b->from_not && a->to_not == b->to_not && !strcmp(a->from, b->from) &&
@@ -156,8 +39,8 @@ static bool same_zones(const struct policy_rule *a, const struct policy_rule *b)
 static bool add_zones(const struct policy *policy, const struct nft_hook *hook,
                       const struct policy_rule *rule, struct buf *b)
 {
-    return (hook->from || nft_interfaces(policy, "iifname", rule->from, rule->from_not, b)) &&
-           (hook->to || nft_interfaces(policy, "oifname", rule->to, rule->to_not, b));
+    return (hook->from || nft_match_interfaces(policy, "iifname", rule->from, rule->from_not, b)) &&
+           (hook->to || nft_match_interfaces(policy, "oifname", rule->to, rule->to_not, b));
 }
 
 /* The rules of one hook, in order. */
@@ -176,7 +59,7 @@ static void choose_rules(const struct policy *policy, const struct nft_hook *hoo
         buf_clear(&unused);
         if (rule->more && rule->more->states && !(rule->more->states & hook->then))
             continue;
-        if (nft_at_hook(rule, hook->from, hook->to) && add_zones(policy, hook, rule, &unused))
+        if (nft_match_hook(rule, hook->from, hook->to) && add_zones(policy, hook, rule, &unused))
             run->rules[run->count++] = rule;
     }
 }
@@ -233,7 +116,7 @@ static void add_rules(const struct policy *policy, const struct nft_hook *hook,
 
         count = chain_length(&run, i);
         pair = one_pair(&rules[i], count);
-        chain = nft_chain_new(text, hook->name, rules[i]->id);
+        chain = nft_text_chain(text, hook->name, rules[i]->id);
         add_run(policy, hook, &rules[i], count, pair, &chain->body);
         if (pair)
             add_zones(policy, hook, rules[i], base);
@@ -251,7 +134,7 @@ static void add_first(const struct policy *policy, const struct nft_hook *hook, 
         unsigned states = rule->more ? rule->more->states & hook->first : 0;
 
         buf_clear(&zones);
-        if (states && nft_at_hook(rule, hook->from, hook->to) &&
+        if (states && nft_match_hook(rule, hook->from, hook->to) &&
             add_zones(policy, hook, rule, &zones))
             nft_rule(rule, buf_str(&zones), states, true, b);
     }
@@ -261,7 +144,7 @@ static void add_default_log(const struct policy *policy, const struct nft_hook *
 {
     if (!(policy->defaults.log & hook->log))
         return;
-    nft_limit(&policy->defaults.log_limit, b);
+    nft_rule_limit(&policy->defaults.log_limit, b);
     buf_addf(b, "log prefix \"orbital default %s: \"\n", hook->name);
 }
 
@@ -272,10 +155,10 @@ static void add_default(enum policy_action action, uint32_t key, struct buf *b)
         buf_addf(b, "ct mark set %" PRIu32 " ", key);
     if (action == POLICY_REJECT) {
         buf_adds(b, "meta l4proto tcp ");
-        nft_count(key, b);
+        nft_rule_count(key, b);
         buf_adds(b, "reject with tcp reset\n");
     }
-    nft_count(key, b);
+    nft_rule_count(key, b);
     buf_adds(b, action == POLICY_REJECT ? "reject with icmpx type admin-prohibited\n"
                 : action == POLICY_DROP ? "drop\n"
                                         : "accept\n");
@@ -336,18 +219,18 @@ static void add_hook(const struct policy *policy, const struct nft_hook *hook,
     add_rules(policy, hook, text, &b);
     add_default_log(policy, hook, &b);
     add_default(action, hook->mark, &b);
-    nft_chain_new(text, hook->name, 0)->body = b;
+    nft_text_chain(text, hook->name, 0)->body = b;
     b = (struct buf){0};
 }
 
 void nft_chains(const struct policy *policy, struct nft_text *ret_text)
 {
     *ret_text = (struct nft_text){.policy = policy};
-    nft_add_nat(policy, ret_text);
-    nft_add_mss(policy, ret_text);
-    nft_add_notrack(policy, ret_text);
+    nft_nat_add(policy, ret_text);
+    nft_nat_add_mss(policy, ret_text);
+    nft_nat_add_notrack(policy, ret_text);
     nft_rule_chains(policy, ret_text);
-    buf_adds(&nft_chain_new(ret_text, "ended", 0)->body, ended_chain);
+    buf_adds(&nft_text_chain(ret_text, "ended", 0)->body, ended_chain);
     add_hook(policy, &hooks[0], policy->defaults.forward, ret_text);
     add_hook(policy, &hooks[1], policy->defaults.input, ret_text);
     add_hook(policy, &hooks[2], policy->defaults.output, ret_text);

@@ -12,43 +12,7 @@
 #include "bpf/abi.h"
 #include "core/base/own.h"
 #include "dataplane/nft.h"
-
-void nft_chains_fini(struct nft_text *text)
-{
-    for (unsigned i = 0; i < text->count; i++)
-        buf_fini(&text->items[i].body);
-    free(text->items);
-    *text = (struct nft_text){0};
-}
-
-struct nft_chain *nft_chain_new(struct nft_text *text, const char *hook, uint32_t rule)
-{
-    struct nft_chain *chain;
-
-    if (text->count == text->size) {
-        text->size = text->size ? text->size * 2 : 16;
-        text->items = xrealloc(text->items, text->size * sizeof(*text->items));
-    }
-    chain = &text->items[text->count++];
-    *chain = (struct nft_chain){0};
-    if (rule)
-        snprintf(chain->name, sizeof(chain->name), "%s_%" PRIu32, hook, rule);
-    else
-        snprintf(chain->name, sizeof(chain->name), "%s", hook);
-    return chain;
-}
-
-void nft_limit_name(struct buf *b, const struct policy_rule *rule)
-{
-    buf_addf(b, "limit_%" PRIu32 "_%" PRIu32 "_%" PRIu32 "_%" PRIu32, rule->id, rule->limit_rate,
-             rule->limit_per_s, rule->limit_burst);
-}
-
-void nft_sources_name(struct buf *b, const struct policy_rule *rule, int family)
-{
-    buf_addf(b, "sources%d_%" PRIu32 "_%" PRIu32 "_%" PRIu32 "_%" PRIu32, family == AF_INET ? 4 : 6,
-             rule->id, rule->limit_rate, rule->limit_per_s, rule->limit_burst);
-}
+#include "dataplane/nft_rule.h"
 
 static bool per_source(const struct policy_rule *rule)
 {
@@ -66,13 +30,13 @@ static void drop_limit(const struct policy_rule *rule, struct buf *b)
 {
     if (!per_source(rule)) {
         buf_adds(b, "delete limit inet orbital ");
-        nft_limit_name(b, rule);
+        nft_text_limit(b, rule);
         buf_addc(b, '\n');
         return;
     }
     for (int i = 0; i < 2; i++) {
         buf_adds(b, "delete set inet orbital ");
-        nft_sources_name(b, rule, i ? AF_INET6 : AF_INET);
+        nft_text_sources(b, rule, i ? AF_INET6 : AF_INET);
         buf_addc(b, '\n');
     }
 }
@@ -135,7 +99,7 @@ static void add_sources(const struct policy_rule *rule, struct buf *b)
     timeout = timeout < 10 ? 10 : timeout > 86400 ? 86400 : timeout;
     for (int i = 0; i < 2; i++) {
         buf_adds(b, "set ");
-        nft_sources_name(b, rule, i ? AF_INET6 : AF_INET);
+        nft_text_sources(b, rule, i ? AF_INET6 : AF_INET);
         buf_addf(b, " {\ntype %s; size %u; flags dynamic,timeout; timeout %" PRIu64 "s;\n}\n",
                  i ? "ipv6_addr" : "ipv4_addr", POLICY_SOURCES, timeout);
     }
@@ -153,9 +117,9 @@ static void add_limits(const struct policy *policy, const struct policy *previou
             continue;
         }
         buf_adds(b, "limit ");
-        nft_limit_name(b, rule);
+        nft_text_limit(b, rule);
         buf_addf(b, " { rate %" PRIu32 "/%s burst %" PRIu32 " packets; }\n", rule->limit_rate,
-                 nft_per(rule->limit_per_s), rule->limit_burst);
+                 nft_rule_unit(rule->limit_per_s), rule->limit_burst);
     }
 }
 
@@ -196,8 +160,8 @@ static void compare(const struct nft_text *now, const struct nft_text *old, bool
     }
 }
 
-void nft_ruleset(const struct nft_text *now, const struct nft_text *old, uint32_t generation,
-                 const struct tally_list *carried, struct buf *ret_text)
+void nft_change_text(const struct nft_text *now, const struct nft_text *old, uint32_t generation,
+                     const struct tally_list *carried, struct buf *ret_text)
 {
     AUTO_FREE bool *same = xcalloc(now->count + 1, sizeof(*same));
     const struct policy *previous = old ? old->policy : NULL;
@@ -231,5 +195,5 @@ void policy_nft(const struct policy *policy, const struct policy *previous, uint
     nft_chains(policy, &now);
     if (previous)
         nft_chains(previous, &old);
-    nft_ruleset(&now, previous ? &old : NULL, generation, NULL, ret_text);
+    nft_change_text(&now, previous ? &old : NULL, generation, NULL, ret_text);
 }

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "dataplane/nft.h"
+#include "dataplane/nft_match.h"
+#include "dataplane/nft_nat.h"
+#include "dataplane/nft_rule.h"
 
 /* Verb, target address and, where it changes, port. A range moves as a whole by a map: nft's own
  * range of ports would choose one at random. */
@@ -27,7 +29,7 @@ static void add_target(const char *verb, const struct policy_nat *nat, struct bu
     if (!four && to->lo)
         buf_addc(b, ']');
     if (range) {
-        buf_addf(b, ":%s dport map { ", nft_port_word(nat->protocol));
+        buf_addf(b, ":%s dport map { ", nft_match_port_word(nat->protocol));
         for (unsigned i = 0; i <= (unsigned)to->hi - to->lo; i++)
             buf_addf(b, "%s%u : %u", i ? ", " : "", from->lo + i, to->lo + i);
         buf_adds(b, " }");
@@ -50,7 +52,7 @@ static void add_rule(const struct policy *policy, const struct policy_nat *nat, 
     static const int families[] = {AF_INET, AF_INET6};
     AUTO(buf) struct buf zone = {0};
 
-    if (!nft_interfaces(policy, nat->source ? "oifname" : "iifname", nat->zone, false, &zone))
+    if (!nft_match_interfaces(policy, nat->source ? "oifname" : "iifname", nat->zone, false, &zone))
         return;
     for (size_t i = 0; i < ARRAY_LEN(families); i++) {
         int family = families[i];
@@ -58,23 +60,24 @@ static void add_rule(const struct policy *policy, const struct policy_nat *nat, 
         if (!(policy_nat_families(nat) & (family == AF_INET ? POLICY_IPV4 : POLICY_IPV6)))
             continue;
         buf_addf(b, "%smeta nfproto %s ", buf_str(&zone), family == AF_INET ? "ipv4" : "ipv6");
-        nft_addresses("saddr", family, nat->sources, nat->source_count, b);
-        nft_addresses("daddr", family, nat->destinations, nat->destination_count, b);
+        nft_match_addresses("saddr", family, nat->sources, nat->source_count, b);
+        nft_match_addresses("daddr", family, nat->destinations, nat->destination_count, b);
         if (!nat->source && !nat->destination_count) {
             buf_adds(b, "fib daddr type local ");
             if (policy_nat_own(nat)) /* what comes from there could not leave */
                 buf_adds(b, family == AF_INET ? "ip daddr != 127.0.0.0/8 " : "ip6 daddr != ::1 ");
         }
-        nft_protocol(nat->protocol, b);
-        nft_ports("sport", nat->protocol, nat->source_ports, nat->source_port_count, b);
-        nft_ports("dport", nat->protocol, nat->destination_ports, nat->destination_port_count, b);
+        nft_match_protocol(nat->protocol, b);
+        nft_match_ports("sport", nat->protocol, nat->source_ports, nat->source_port_count, b);
+        nft_match_ports("dport", nat->protocol, nat->destination_ports, nat->destination_port_count,
+                        b);
         add_action(nat->source ? "snat" : "dnat", nat, b);
     }
 }
 
 /* The largest segment both ends announce, where either leaves or comes by a zone. Both SYNs of a
  * connection are always the kernel's. It is never made larger. */
-void nft_add_mss(const struct policy *policy, struct nft_text *text)
+void nft_nat_add_mss(const struct policy *policy, struct nft_text *text)
 {
     static const char *const matches[] = {"oifname", "iifname"};
     struct buf *b = NULL;
@@ -85,11 +88,11 @@ void nft_add_mss(const struct policy *policy, struct nft_text *text)
         if (!zone->mss || !zone->interface_count)
             continue;
         if (!b) {
-            b = &nft_chain_new(text, "mss", 0)->body;
+            b = &nft_text_chain(text, "mss", 0)->body;
             buf_adds(b, "type filter hook forward priority mangle; policy accept;\n");
         }
         for (size_t k = 0; k < ARRAY_LEN(matches); k++) {
-            nft_interfaces(policy, matches[k], zone->name, false, b);
+            nft_match_interfaces(policy, matches[k], zone->name, false, b);
             buf_adds(b, "tcp flags & (syn | rst) == syn tcp option maxseg size set ");
             if (zone->mss == POLICY_MSS_PMTU)
                 buf_adds(b, "rt mtu\n");
@@ -100,15 +103,15 @@ void nft_add_mss(const struct policy *policy, struct nft_text *text)
 }
 
 /* What comes in, and what the appliance sends. */
-void nft_add_notrack(const struct policy *policy, struct nft_text *text)
+void nft_nat_add_notrack(const struct policy *policy, struct nft_text *text)
 {
     struct buf *in, *out;
     unsigned at = text->count;
 
     if (!policy->notrack_count)
         return;
-    nft_chain_new(text, "track_prerouting", 0);
-    nft_chain_new(text, "track_output", 0);
+    nft_text_chain(text, "track_prerouting", 0);
+    nft_text_chain(text, "track_output", 0);
     in = &text->items[at].body;
     out = &text->items[at + 1].body;
     buf_adds(in, "type filter hook prerouting priority raw; policy accept;\n");
@@ -118,16 +121,16 @@ void nft_add_notrack(const struct policy *policy, struct nft_text *text)
         bool local = !strcmp(rule->from, "local") && !rule->from_not;
         AUTO(buf) struct buf zones = {0};
 
-        if (!local && nft_interfaces(policy, "iifname", rule->from, rule->from_not, &zones))
-            nft_notrack(rule, buf_str(&zones), in);
+        if (!local && nft_match_interfaces(policy, "iifname", rule->from, rule->from_not, &zones))
+            nft_rule_notrack(rule, buf_str(&zones), in);
         if (local || !*rule->from)
-            nft_notrack(rule, "", out);
+            nft_rule_notrack(rule, "", out);
     }
 }
 
-void nft_add_nat(const struct policy *policy, struct nft_text *text)
+void nft_nat_add(const struct policy *policy, struct nft_text *text)
 {
-    struct buf *b = &nft_chain_new(text, "prerouting", 0)->body;
+    struct buf *b = &nft_text_chain(text, "prerouting", 0)->body;
     bool own = false;
 
     buf_adds(b, "type nat hook prerouting priority dstnat; policy accept;\n");
@@ -137,13 +140,13 @@ void nft_add_nat(const struct policy *policy, struct nft_text *text)
             add_rule(policy, &policy->nat[i], b);
     }
     if (own) {
-        b = &nft_chain_new(text, "nat_output", 0)->body;
+        b = &nft_text_chain(text, "nat_output", 0)->body;
         buf_adds(b, "type nat hook output priority -100; policy accept;\n");
         for (unsigned i = 0; i < policy->nat_count; i++)
             if (policy_nat_own(&policy->nat[i]))
                 add_rule(policy, &policy->nat[i], b);
     }
-    b = &nft_chain_new(text, "postrouting", 0)->body;
+    b = &nft_text_chain(text, "postrouting", 0)->body;
     buf_adds(b, "type nat hook postrouting priority srcnat; policy accept;\n");
     for (unsigned i = 0; i < policy->nat_count; i++)
         if (policy->nat[i].source)

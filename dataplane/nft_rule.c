@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "dataplane/nft.h"
+#include "dataplane/nft_match.h"
+#include "dataplane/nft_rule.h"
 
 /* Where a rule stands. */
 struct where {
@@ -17,16 +18,16 @@ struct where {
 
 static const char *const per_names[] = {"second", "minute", "hour", "day"};
 
-const char *nft_per(uint32_t seconds)
+const char *nft_rule_unit(uint32_t seconds)
 {
     return per_names[seconds == 60 ? 1 : seconds == 3600 ? 2 : seconds == 86400 ? 3 : 0];
 }
 
-void nft_limit(const struct policy_limit *limit, struct buf *b)
+void nft_rule_limit(const struct policy_limit *limit, struct buf *b)
 {
     if (limit->rate)
         buf_addf(b, "limit rate %" PRIu32 "/%s burst %" PRIu32 " packets ", limit->rate,
-                 nft_per(limit->per_s), limit->burst);
+                 nft_rule_unit(limit->per_s), limit->burst);
 }
 
 /* What few rules ask. */
@@ -64,12 +65,13 @@ static void add_matches(const struct policy_rule *rule, const struct where *wher
     if (family)
         buf_addf(b, "meta nfproto %s ", family == AF_INET ? "ipv4" : "ipv6");
     if (family) {
-        nft_addresses("saddr", family, rule->sources, rule->source_count, b);
-        nft_addresses("daddr", family, rule->destinations, rule->destination_count, b);
+        nft_match_addresses("saddr", family, rule->sources, rule->source_count, b);
+        nft_match_addresses("daddr", family, rule->destinations, rule->destination_count, b);
     }
-    nft_protocol(rule->protocol, b);
-    nft_ports("sport", rule->protocol, rule->source_ports, rule->source_port_count, b);
-    nft_ports("dport", rule->protocol, rule->destination_ports, rule->destination_port_count, b);
+    nft_match_protocol(rule->protocol, b);
+    nft_match_ports("sport", rule->protocol, rule->source_ports, rule->source_port_count, b);
+    nft_match_ports("dport", rule->protocol, rule->destination_ports, rule->destination_port_count,
+                    b);
     if (rule->more)
         add_more(rule->more, where, b);
     if (rule->icmp_type >= 0)
@@ -82,7 +84,7 @@ static void add_matches(const struct policy_rule *rule, const struct where *wher
 
 /* A packet for the rule of this number. nftables prints constant keys so that it cannot read them
  * again (1.0.6), and a packet without connection has no ct mark; hence a constant in disguise. */
-void nft_count(uint32_t key, struct buf *b)
+void nft_rule_count(uint32_t key, struct buf *b)
 {
     buf_addf(b, "add @tally { meta mark & 0 ^ %" PRIu32 " } ", key);
 }
@@ -97,14 +99,14 @@ static void add_limit(const struct policy_rule *rule, int family, struct buf *b)
         return;
     if (!rule->more || !rule->more->per_source) {
         buf_adds(b, "limit name \"");
-        nft_limit_name(b, rule);
+        nft_text_limit(b, rule);
         buf_adds(b, "\" ");
         return;
     }
     buf_adds(b, "update @");
-    nft_sources_name(b, rule, family);
+    nft_text_sources(b, rule, family);
     buf_adds(b, family == AF_INET ? " { ip saddr " : " { ip6 saddr & ffff:ffff:ffff:ffff:: ");
-    nft_limit(&limit, b);
+    nft_rule_limit(&limit, b);
     buf_adds(b, "} ");
 }
 
@@ -137,7 +139,7 @@ static void add_verdict(const struct policy_rule *rule, bool known, const char *
     if (rule->action == POLICY_ACCEPT && !known)
         buf_addf(b, "ct mark set %" PRIu32 " ", rule->id);
     if (rule->action != POLICY_ACCEPT || !known)
-        nft_count(rule->id, b);
+        nft_rule_count(rule->id, b);
     if (!has_chain(rule, known))
         add_log(rule, b);
     buf_addf(b, "%s\n", verdict);
@@ -239,7 +241,7 @@ void nft_rule(const struct policy_rule *rule, const char *zones, unsigned states
         add_family(rule, &where, AF_INET6, b);
 }
 
-void nft_notrack(const struct policy_rule *rule, const char *zones, struct buf *b)
+void nft_rule_notrack(const struct policy_rule *rule, const char *zones, struct buf *b)
 {
     const char *verdict = rule->action == POLICY_ACCEPT ? "accept\n" : "notrack accept\n";
     unsigned families = policy_rule_families(rule);
@@ -261,11 +263,11 @@ void nft_notrack(const struct policy_rule *rule, const char *zones, struct buf *
 
 static void add_chain(const struct policy_rule *rule, bool known, struct nft_text *text)
 {
-    struct nft_chain *chain = nft_chain_new(text, known ? "known" : "then", rule->id);
+    struct nft_chain *chain = nft_text_chain(text, known ? "known" : "then", rule->id);
     struct lines lines = {.rule = rule, .b = &chain->body};
 
     if (rule->log) {
-        nft_limit(&rule->more->log_limit, &chain->body);
+        nft_rule_limit(&rule->more->log_limit, &chain->body);
         add_log(rule, &chain->body);
         buf_addc(&chain->body, '\n');
     }

@@ -9,6 +9,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "bpf/classify.h"
 #include "bpf/fastpath.skel.h"
 #include "core/base/own.h"
 #include "dataplane/fast.h"
@@ -18,12 +19,17 @@ static const char *const program_names[PROGRAMS] = {[PROGRAM_XDP] = "prog_xdp",
                                                     [PROGRAM_PROBE] = "prog_probe",
                                                     [PROGRAM_BEAT] = "prog_beat"};
 
+uint32_t pins_version(void)
+{
+    return ABI_VERSION ^ CLASSIFY_MAGIC;
+}
+
 char *pins_path(const struct dataplane *dp, const char *name)
 {
     return xasprintf("%s/%s", dp->bpffs, name);
 }
 
-void load_unpin(const struct dataplane *dp, bool links)
+void pins_remove(const struct dataplane *dp, bool links)
 {
     DIR *dir = opendir(dp->bpffs);
     const struct dirent *entry;
@@ -55,7 +61,7 @@ bool pins_control(const char *bpffs, struct fast_control *ret_control)
 
     memset(ret_control, 0, sizeof(*ret_control));
     return fd >= 0 && !bpf_map_lookup_elem(fd, &zero, ret_control) &&
-           ret_control->version == load_version();
+           ret_control->version == pins_version();
 }
 
 bool pins_left(const struct dataplane_options *options, uint64_t digest)
@@ -121,7 +127,7 @@ static void unpin(const struct dataplane *dp, const char *name)
     unlink(path);
 }
 
-int load_pin(struct dataplane *dp, struct orb_err *err)
+int pins_put(struct dataplane *dp, struct orb_err *err)
 {
     bool fresh = dp->control && !dp->control->object_digest;
     struct bpf_map *map;

@@ -27,7 +27,7 @@ void dataplane_plan_free(struct dataplane_plan *plan)
         munmap(plan->memory, CLASSIFY_BLOB_BYTES);
     if (plan->inner >= 0)
         close(plan->inner);
-    nft_chains_fini(&plan->chains);
+    nft_text_fini(&plan->chains);
     policy_fini(&plan->policy);
     free(plan);
 }

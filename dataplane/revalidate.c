@@ -13,7 +13,7 @@
 #include "bpf/abi.h"
 #include "bpf/classify.h"
 #include "core/base/own.h"
-#include "dataplane/nft.h"
+#include "dataplane/nft_match.h"
 
 #define LINEAR_RULES 32 /* more of them are worth the classifier */
 
@@ -33,7 +33,7 @@ static void view_init(struct revalidate_view *view, const struct policy *policy,
     for (unsigned i = 0; i < policy->rule_count; i++) {
         struct policy_rule *rule = &p->rules[p->rule_count];
 
-        if (!nft_at_hook(&policy->rules[i], hook == FLOW_HOOK_OUTPUT, hook == FLOW_HOOK_INPUT))
+        if (!nft_match_hook(&policy->rules[i], hook == FLOW_HOOK_OUTPUT, hook == FLOW_HOOK_INPUT))
             continue;
         *rule = policy->rules[i];
         if (hook == FLOW_HOOK_INPUT)

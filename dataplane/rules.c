@@ -32,7 +32,7 @@ void rules_number(struct nft_text *chains)
     AUTO(buf) struct buf text = {0};
 
     chains->digest = 0;
-    nft_ruleset(chains, NULL, 0, NULL, &text);
+    nft_change_text(chains, NULL, 0, NULL, &text);
     chains->digest = DIGEST_START;
     digest_mix(&chains->digest, buf_str(&text), text.len);
 }
@@ -61,7 +61,7 @@ int rules_change(struct dataplane *dp, const struct nft_text *to, uint32_t gener
     int r = -1;
 
     if (from && id && id == dp->ruleset_id) {
-        nft_ruleset(to, from, generation, NULL, &text);
+        nft_change_text(to, from, generation, NULL, &text);
         r = ruleset_run(dp->ruleset, buf_str(&text), dry, err);
     }
     if (r < 0) {
@@ -69,7 +69,7 @@ int rules_change(struct dataplane *dp, const struct nft_text *to, uint32_t gener
         r = tally_read(ret_carried, err);
         if (r < 0)
             return r;
-        nft_ruleset(to, NULL, generation, ret_carried, &text);
+        nft_change_text(to, NULL, generation, ret_carried, &text);
         r = ruleset_run(dp->ruleset, buf_str(&text), dry, err);
     }
     if (!dry)

@@ -153,7 +153,7 @@ static int put_pins_back(struct dataplane *dp, struct dataplane_tended *tended, 
 
     if (!dp->programs || pins_whole(dp))
         return 0;
-    r = load_pin(dp, err);
+    r = pins_put(dp, err);
     if (!r)
         snprintf(tended->ports, sizeof(tended->ports),
                  "pins of the fast path were removed from %.200s; they are there again", dp->bpffs);

@@ -14,44 +14,8 @@
 #include "core/obs/logline.h"
 #include "core/obs/logs_priv.h"
 
-#define KV_BYTES (LOGLINE_BYTES - 1024) /* the rest is the head */
-#define CUT_BYTES 4096                  /* what is kept of a record that is too long */
-#define BURST_SECONDS 5.0               /* LOGS_BURST at LOGS_RATE */
-#define AUDIT_SHARE 4 /* the audit has this part of what the log has of the disk */
-
-static enum log_level level_for(const struct logs *logs, const char *service)
-{
-    for (unsigned i = 0; i < logs->level_count; i++)
-        if (!strcmp(logs->levels[i].service, service))
-            return logs->levels[i].level;
-    return logs->keep;
-}
-
-/* audit: of the host, and of nothing but its audit, so that nothing else takes its room. */
-static struct stream *add_stream(struct logs *logs, const char *service, bool audit)
-{
-    struct stream *s = xcalloc(1, sizeof(*s));
-
-    snprintf(s->name, sizeof(s->name), "%s", service);
-    s->audit = audit;
-    s->rate = LOGS_RATE;
-    s->tokens = LOGS_BURST;
-    s->refilled_ms = now_ms();
-    s->gone = logs->first_seq - 1;
-    s->keep = level_for(logs, s->name);
-    logs->streams[logs->stream_count++] = s;
-    return s;
-}
-
-struct stream *logs_stream(struct logs *logs, const char *service)
-{
-    for (unsigned i = 0; i < logs->stream_count; i++)
-        if (!logs->streams[i]->audit && !strcmp(logs->streams[i]->name, service))
-            return logs->streams[i];
-    if (logs->stream_count == LOGS_SERVICES)
-        return logs->streams[0];
-    return add_stream(logs, service, false);
-}
+#define BURST_SECONDS 5.0 /* LOGS_BURST at LOGS_RATE */
+#define AUDIT_SHARE 4     /* the audit has this part of what the log has of the disk */
 
 void logs_limit(struct logs *logs, const char *service, uint32_t rate)
 {
@@ -78,7 +42,7 @@ void logs_levels(struct logs *logs, int level, const struct logs_level *levels, 
     for (unsigned i = 0; i < count; i++)
         logs->levels[i] = levels[i];
     for (unsigned i = 0; i < logs->stream_count; i++)
-        logs->streams[i]->keep = level_for(logs, logs->streams[i]->name);
+        logs->streams[i]->keep = logs_stream_level(logs, logs->streams[i]->name);
 }
 
 /* What was ordered by whom, and where a run of the daemon begins, is kept whatever the level. */
@@ -87,96 +51,6 @@ static bool kept(const struct logs *logs, const struct stream *s, enum log_level
 {
     return level >= s->keep || (!strcmp(s->name, "host") &&
                                 (!strcmp(event, "host.start") || !strncmp(event, "audit.", 6)));
-}
-
-static void write_kv(struct json_write *w, const char *kv)
-{
-    size_t len = strlen(kv);
-
-    if (len <= KV_BYTES) {
-        json_write_raw(w, "kv", kv, len);
-        return;
-    }
-    json_write_object(w, "kv");
-    json_write_integer(w, "too_long_bytes", (int64_t)len);
-    json_write_string_len(w, "begins", kv, CUT_BYTES);
-    json_write_end(w);
-}
-
-/* As it is kept and written, or the same text made so in *to. */
-static const char *shown(const char *text, bool is_json, struct buf *to)
-{
-    if (text_is_plain(text))
-        return text;
-    if (is_json)
-        text_json(text, to);
-    else
-        text_plain(text, to);
-    return buf_str(to);
-}
-
-void logs_store(struct logs *logs, struct stream *s, enum log_level level, const char *event,
-                const char *kv)
-{
-    AUTO(buf) struct buf plain_event = {0}, plain_kv = {0};
-    struct buf line = {0};
-    struct json_write w = json_write_to(&line);
-    struct record *r;
-
-    event = shown(event, false, &plain_event);
-    kv = shown(kv, true, &plain_kv);
-    logs_tell_clock(logs);
-    r = &s->ring[s->written++ % LOGS_RING];
-    if (r->line)
-        s->gone = r->seq;
-    free(r->line);
-    r->seq = ++logs->seq;
-    r->time_us = logs_clock_now();
-    r->level = level;
-    json_write_object(&w, NULL); /* logline.c reads the members in this order */
-    json_write_integer(&w, "seq", (int64_t)r->seq);
-    json_write_integer(&w, "time_us", (int64_t)r->time_us);
-    json_write_string(&w, "level", log_level_name(level));
-    json_write_string(&w, "service", s->name);
-    json_write_string(&w, "event", event);
-    write_kv(&w, kv);
-    json_write_end(&w);
-    r->len = line.len;
-    r->line = buf_take(&line);
-    if (logs->output == LOGS_JOURNAL)
-        journal_send(&logs->journal, level, s->name, event, kv);
-    else if (logs->output == LOGS_STDERR && level >= logs->level)
-        fprintf(stderr, "%-7s %-12s %s %s\n", log_level_name(level), s->name, event, kv);
-    logs_write(logs, s, r->line, r->len);
-}
-
-/* Says that the wall clock was set. The record's own time is the first by the new one. */
-void logs_tell_clock(struct logs *logs)
-{
-    AUTO(buf) struct buf kv = {0};
-    struct json_write w = json_write_to(&kv);
-    int64_t by_us;
-
-    if (!logs_clock_look(&logs->clock, logs->seq + 1, &by_us))
-        return;
-    json_write_object(&w, NULL);
-    json_write_integer(&w, "by_s", by_us / 1000000);
-    json_write_end(&w);
-    logs_store(logs, logs_stream(logs, "host"), LOG_LEVEL_NOTICE, "clock.set", buf_str(&kv));
-}
-
-void logs_tell_dropped(struct logs *logs, struct stream *s)
-{
-    AUTO(buf) struct buf kv = {0};
-    struct json_write w = json_write_to(&kv);
-
-    if (s->dropped == s->dropped_told)
-        return;
-    json_write_object(&w, NULL);
-    json_write_integer(&w, "count", (int64_t)(s->dropped - s->dropped_told));
-    json_write_end(&w);
-    s->dropped_told = s->dropped;
-    logs_store(logs, s, LOG_LEVEL_WARN, "log.dropped", buf_str(&kv));
 }
 
 /* A record costs by its size, too: few large ones would push everybody's records out of the files.
@@ -281,7 +155,7 @@ int logs_new(const struct logs_options *options, struct logs **ret_logs, struct 
                                           why.code ? &audit_why : &why);
     }
     begin_numbers(logs, last > last_audit ? last : last_audit);
-    logs->audit = add_stream(logs, "host", true);
+    logs->audit = logs_stream_add(logs, "host", true);
     name_run(logs->run, sizeof(logs->run));
     logs_levels(logs, -1, NULL, 0);
     *ret_logs = logs;

@@ -8,43 +8,6 @@
 
 #include "core/base/own.h"
 
-/* Says that files take no records any more, or again and what they have missed. */
-static void tell_file(struct logs *logs, struct logs_out *out)
-{
-    struct stream *host = logs_stream(logs, "host");
-    struct logfile_state state;
-    AUTO(buf) struct buf kv = {0};
-    struct json_write w = json_write_to(&kv);
-
-    logfile_state(out->file, &state);
-    out->changes = state.changes; /* first: what is said is a record itself */
-    json_write_object(&w, NULL);
-    json_write_integer(&w, "lost", (int64_t)(state.lost - out->lost_told));
-    json_write_string(&w, "error", state.why);
-    json_write_end(&w);
-    if (!state.failing)
-        out->lost_told = state.lost;
-    logs_store(logs, host, state.failing ? LOG_LEVEL_ERROR : LOG_LEVEL_WARN,
-               out == &logs->orders ? state.failing ? "audit.not-written" : "audit.written-again"
-               : state.failing      ? "log.not-written"
-                                    : "log.written-again",
-               buf_str(&kv));
-}
-
-static void add_to(struct logs *logs, struct logs_out *out, const char *line, size_t len)
-{
-    if (out->file && logfile_add(out->file, line, len) != out->changes)
-        tell_file(logs, out);
-}
-
-void logs_write(struct logs *logs, const struct stream *s, const char *line, size_t len)
-{
-    /* line is the ring's and stays until so many more came */
-    if (s->audit)
-        add_to(logs, &logs->orders, line, len);
-    add_to(logs, &logs->all, line, len);
-}
-
 static void look(struct logs *logs, struct logs_out *out)
 {
     struct logfile_state state;
@@ -53,7 +16,7 @@ static void look(struct logs *logs, struct logs_out *out)
         return;
     logfile_state(out->file, &state);
     if (state.changes != out->changes)
-        tell_file(logs, out);
+        logs_tell_file(logs, out);
 }
 
 static void tell_causes(struct logs *logs)

@@ -69,15 +69,24 @@ struct logs {
 void logs_memory_find(const struct logs *logs, const struct logread_query *query,
                       struct logread_page *ret_page, uint64_t *ret_gone);
 
-/* logs.c */
+/* logs_stream.c */
+/* A service's; made when there is none. */
 struct stream *logs_stream(struct logs *logs, const char *service);
+/* audit: of the host, and of nothing but its audit, so that nothing else takes its room. */
+struct stream *logs_stream_add(struct logs *logs, const char *service, bool audit);
+/* The least level that is kept of a service. */
+enum log_level logs_stream_level(const struct logs *logs, const char *service);
+
+/* logs_store.c */
+/* One record. kv: a JSON object. */
 void logs_store(struct logs *logs, struct stream *s, enum log_level level, const char *event,
                 const char *kv);
+/* Says what the stream's rate has dropped since it was told last. */
 void logs_tell_dropped(struct logs *logs, struct stream *s);
+/* Says that the wall clock was set. The record's own time is the first by the new one. */
 void logs_tell_clock(struct logs *logs);
-
-/* logs_files.c */
-void logs_write(struct logs *logs, const struct stream *s, const char *line, size_t len);
+/* Says that files take no records any more, or again and what they have missed. */
+void logs_tell_file(struct logs *logs, struct logs_out *out);
 
 /* logs_clock.c */
 /* The wall clock for a record, microseconds; small enough for every reader of numbers. */

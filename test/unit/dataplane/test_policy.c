@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "dataplane/nft.h"
+#include "dataplane/nft_match.h"
 #include "dataplane/policy.h"
 #include "test/lib/harness.h"
 
@@ -298,7 +298,7 @@ TEST(any_interface_is_not_the_appliance_and_may_be_beside_it)
         must(&policy, rows[i]);
         ck_assert_msg(policy_check(&policy, &err) == 0, "%s: %s", rows[i], err.text);
         for (size_t k = 0; k < ARRAY_LEN(hooks); k++)
-            ck_assert_msg(nft_at_hook(&policy.rules[0], hooks[k][0], hooks[k][1]) == (i == k),
+            ck_assert_msg(nft_match_hook(&policy.rules[0], hooks[k][0], hooks[k][1]) == (i == k),
                           "%s at hook %zu", rows[i], k);
     }
 }

@@ -1,0 +1,14 @@
+/* Chains of nftables text beside the filter's. */
+#ifndef DATAPLANE_NFT_NAT_H
+#define DATAPLANE_NFT_NAT_H
+
+#include "dataplane/nft_text.h"
+
+/* The chains of destination and source NAT. */
+void nft_nat_add(const struct policy *policy, struct nft_text *text);
+/* The chains before conntrack, if there is something for them. */
+void nft_nat_add_notrack(const struct policy *policy, struct nft_text *text);
+/* The chain that bounds TCP segments, if a zone asks for it. */
+void nft_nat_add_mss(const struct policy *policy, struct nft_text *text);
+
+#endif

@@ -1,0 +1,32 @@
+/* A policy as chains of nftables text, and the names of what rules share. */
+#ifndef DATAPLANE_NFT_TEXT_H
+#define DATAPLANE_NFT_TEXT_H
+
+#include "dataplane/policy.h"
+
+struct nft_chain {
+    char name[32];
+    struct buf body; /* what stands between its braces */
+};
+
+/* All chains of a policy. */
+struct nft_text {
+    const struct policy *policy;
+    struct nft_chain *items;
+    unsigned count, size;
+    uint64_t digest; /* of all that the table says by it, which names it; 0: not reckoned */
+};
+
+/* A chain named after hook and, unless 0, rule; valid until the next. */
+struct nft_chain *nft_text_chain(struct nft_text *text, const char *hook, uint32_t rule);
+void nft_text_fini(struct nft_text *text);
+static inline void own_nft_text(struct nft_text *text)
+{
+    nft_text_fini(text);
+}
+/* The name of a rule's limit: "limit_ID_RATE_PER_BURST". */
+void nft_text_limit(struct buf *b, const struct policy_rule *rule);
+/* The set of sources of a limit per source: "sources4_ID_RATE_PER_BURST". */
+void nft_text_sources(struct buf *b, const struct policy_rule *rule, int family);
+
+#endif
