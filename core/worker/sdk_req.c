@@ -101,7 +101,7 @@ void sdk_req_peer(struct orb_ctx *ctx, const struct sdk_frame *frame)
     snprintf(peer->name, sizeof(peer->name), "%s", sdk_text_of(tree, "name"));
     snprintf(peer->role, sizeof(peer->role), "%s", sdk_text_of(tree, "role"));
     peer->grants = strings_of(cJSON_GetObjectItemCaseSensitive(tree, "grants"));
-    orb_int64(cJSON_GetObjectItemCaseSensitive(tree, "opened_us"), &opened);
+    orb_int64(cJSON_GetObjectItemCaseSensitive(tree, "opened-us"), &opened);
     peer->pub = (struct orb_peer){
         (uint32_t)number, peer->kind, peer->name, peer->role, (const char *const *)peer->grants,
         (uint64_t)opened};

@@ -267,7 +267,7 @@ static void add_welcome(struct buf *stream)
              "\"service.t/abort\"]}");
     add_text(stream, (struct frame){.type = FRAME_PEER}, "",
              "{\"id\":1,\"kind\":\"service\",\"name\":\"config\",\"role\":\"service\","
-             "\"grants\":[\"config.read:/\"],\"opened_us\":5}");
+             "\"grants\":[\"config.read:/\"],\"opened-us\":5}");
     add_text(stream, (struct frame){.type = FRAME_PEER}, "",
              "{\"id\":2,\"kind\":\"user\",\"name\":\"kim\",\"role\":\"operator\"}");
 }

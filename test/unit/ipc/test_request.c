@@ -45,7 +45,7 @@ TEST(a_request_reaches_its_provider_and_the_reply_its_caller)
     wire_expect(&echo, &got, FRAME_PEER);
     ck_assert_ptr_nonnull(strstr(got.payload, "\"kind\":\"service\",\"name\":\"caller\""));
     ck_assert_ptr_nonnull(strstr(got.payload, "\"grants\":[\"ipc.call:echo/"));
-    ck_assert_ptr_nonnull(strstr(got.payload, "\"opened_us\":"));
+    ck_assert_ptr_nonnull(strstr(got.payload, "\"opened-us\":"));
     ck_assert_uint_eq(got.h.src, peer_id(caller.peer));
     wire_expect(&echo, &got, FRAME_REQ);
     ck_assert_str_eq(got.payload, "{\"text\":\"hi\"}");
