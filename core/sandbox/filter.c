@@ -117,14 +117,14 @@ static const int allowed_loading[] = {
 /* fs.state, confined to /state by the mount tree and Landlock. No links and no device nodes: what
  * the host later finds there is a plain file. */
 static const int allowed_state[] = {
-    SCMP_SYS(access),    SCMP_SYS(faccessat),       SCMP_SYS(faccessat2), SCMP_SYS(rename),
-    SCMP_SYS(renameat),  SCMP_SYS(renameat2),       SCMP_SYS(unlink),     SCMP_SYS(unlinkat),
-    SCMP_SYS(mkdir),     SCMP_SYS(mkdirat),         SCMP_SYS(rmdir),      SCMP_SYS(fsync),
-    SCMP_SYS(fdatasync), SCMP_SYS(ftruncate),       SCMP_SYS(truncate),   SCMP_SYS(getdents64),
-    SCMP_SYS(fadvise64), SCMP_SYS(flock),           SCMP_SYS(utimensat),  SCMP_SYS(pread64),
-    SCMP_SYS(pwrite64),  SCMP_SYS(preadv),          SCMP_SYS(pwritev),    SCMP_SYS(copy_file_range),
-    SCMP_SYS(getcwd),    SCMP_SYS(umask),           SCMP_SYS(statx),      SCMP_SYS(statfs),
-    SCMP_SYS(fstatfs),   SCMP_SYS(sync_file_range), SCMP_SYS(readlink),   SCMP_SYS(readlinkat),
+    SCMP_SYS(access),          SCMP_SYS(faccessat), SCMP_SYS(faccessat2),      SCMP_SYS(rename),
+    SCMP_SYS(renameat),        SCMP_SYS(unlink),    SCMP_SYS(unlinkat),        SCMP_SYS(mkdir),
+    SCMP_SYS(mkdirat),         SCMP_SYS(rmdir),     SCMP_SYS(fsync),           SCMP_SYS(fdatasync),
+    SCMP_SYS(ftruncate),       SCMP_SYS(truncate),  SCMP_SYS(getdents64),      SCMP_SYS(fadvise64),
+    SCMP_SYS(flock),           SCMP_SYS(utimensat), SCMP_SYS(pread64),         SCMP_SYS(pwrite64),
+    SCMP_SYS(preadv),          SCMP_SYS(pwritev),   SCMP_SYS(copy_file_range), SCMP_SYS(getcwd),
+    SCMP_SYS(umask),           SCMP_SYS(statx),     SCMP_SYS(statfs),          SCMP_SYS(fstatfs),
+    SCMP_SYS(sync_file_range), SCMP_SYS(readlink),  SCMP_SYS(readlinkat),
 };
 
 /* Calls libraries probe for and have a way around. */
@@ -338,6 +338,8 @@ static int add_file_calls(scmp_filter_ctx f, unsigned profile)
         r = ALLOW_IF(f, fchmod, SCMP_A1_32(SCMP_CMP_MASKED_EQ, bits, 0));
     if (!r)
         r = ALLOW_IF(f, fchmodat, SCMP_A2_32(SCMP_CMP_MASKED_EQ, bits, 0));
+    if (!r) /* a whiteout is a device node, and needs no privilege */
+        r = ALLOW_IF(f, renameat2, SCMP_A4_32(SCMP_CMP_MASKED_EQ, RENAME_WHITEOUT, 0));
     /* Room is taken by writing only, at a pace that is noticed. posix_fallocate(3) knows the
      * answer. */
     if (!r)

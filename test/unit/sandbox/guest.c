@@ -113,6 +113,36 @@ static int on_bits(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, st
     return 0;
 }
 
+/* Each way to an inode that is neither file nor directory: how many there are. "control": a plain
+ * rename by the same call does not work. */
+static int on_inodes(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
+{
+    const unsigned whiteouts[] = {RENAME_WHITEOUT, RENAME_WHITEOUT | RENAME_NOREPLACE};
+    char a[128], b[128];
+    struct stat st;
+    int got = 0, plain;
+
+    snprintf(a, sizeof(a), "%s/a", orb_state_dir(ctx));
+    snprintf(b, sizeof(b), "%s/b", orb_state_dir(ctx));
+    close(open(a, O_WRONLY | O_CREAT, 0644));
+    plain = (int)syscall(SYS_renameat2, AT_FDCWD, a, AT_FDCWD, b, RENAME_NOREPLACE);
+    unlink(b);
+    for (size_t i = 0; i < sizeof(whiteouts) / sizeof(whiteouts[0]); i++) {
+        close(open(a, O_WRONLY | O_CREAT, 0644));
+        syscall(SYS_renameat2, AT_FDCWD, a, AT_FDCWD, b, whiteouts[i]);
+        got += lstat(a, &st) == 0 && !S_ISREG(st.st_mode); /* a character device 0:0 in its place */
+        unlink(a);
+        unlink(b);
+    }
+    got += symlink("/etc", a) == 0;
+    close(open(b, O_WRONLY | O_CREAT, 0644));
+    got += link(b, a) == 0;
+    unlink(a);
+    unlink(b);
+    reply_number(req, plain ? "control" : "got", got);
+    return 0;
+}
+
 static int on_socket(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
 {
     reply_number(req, "fd", orb_socket(ctx, "web"));
@@ -194,8 +224,10 @@ static int on_crash(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, s
 }
 
 static const struct orb_method methods[] = {
-    {"threads", on_threads, 0},   {"state", on_state, 0},   {"socket", on_socket, 0},
-    {"netlink", on_netlink, 0},   {"crash", on_crash, 0},   {"bits", on_bits, 0},
-    {"unlisten", on_unlisten, 0}, {"hangup", on_hangup, 0}, {0}};
+    {"threads", on_threads, 0}, {"state", on_state, 0},
+    {"socket", on_socket, 0},   {"netlink", on_netlink, 0},
+    {"crash", on_crash, 0},     {"bits", on_bits, 0},
+    {"inodes", on_inodes, 0},   {"unlisten", on_unlisten, 0},
+    {"hangup", on_hangup, 0},   {0}};
 
 ORB_PLUGIN(.name = "guest", .methods = methods);

@@ -19,8 +19,8 @@
 
 #define METHODS                                                                                    \
     "[\"guest/threads\",\"guest/state\",\"guest/socket\",\"guest/netlink\",\"guest/"               \
-    "crash\",\"guest/bits\",\"guest/unlisten\",\"guest/hangup\"]"
-enum { THREADS = 1, STATE, SOCKET, NETLINK, CRASH, BITS, UNLISTEN, HANGUP };
+    "crash\",\"guest/bits\",\"guest/unlisten\",\"guest/hangup\",\"guest/inodes\"]"
+enum { THREADS = 1, STATE, SOCKET, NETLINK, CRASH, BITS, UNLISTEN, HANGUP, INODES };
 
 /* Before check's main: a worker must not become a test runner. */
 __attribute__((constructor)) static void maybe_worker(int argc, char **argv)
@@ -401,6 +401,21 @@ TEST(no_file_a_service_makes_or_changes_has_set_user_id)
     s->plan.state_dir = xstrdup(dir);
     greet(s);
     answer = ask(s, BITS);
+    ck_assert_msg(strstr(answer, "\"got\":0") != NULL, "%s", answer);
+    finish(s, 0);
+    rmdir(dir);
+}
+
+/* Whiteouts need no privilege since Linux 5.8. */
+TEST(nothing_but_files_and_directories_comes_into_the_state_directory)
+{
+    struct stage *s = stage_new();
+    AUTO_FREE char *dir = xasprintf("/tmp/orbt-inodes-%d", (int)getpid());
+    const char *answer;
+
+    s->plan.state_dir = xstrdup(dir);
+    greet(s);
+    answer = ask(s, INODES);
     ck_assert_msg(strstr(answer, "\"got\":0") != NULL, "%s", answer);
     finish(s, 0);
     rmdir(dir);
