@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""READY and the phase operational: not without configuration and firewall, whatever else runs; and no package
+of a third party delays them, or the end of the daemon."""
+import os
+import shutil
+import signal
+import socket
+import sys
+
+here = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [here, os.path.join(here, "..", "..", "lib")]
+import machine  # noqa: E402
+from appliance import Appliance, expect  # noqa: E402
+from lab import attempt, build, conclude, enable  # noqa: E402
+from packages import manifest, package  # noqa: E402
+
+machine.need("bpf", "bpffs")
+LONG = {"ready-ms": 600000, "ping-every-ms": 600000, "ping-ms": 600000, "stop-ms": 600000}
+
+
+class Told:
+    """What systemd would be told."""
+
+    def __init__(self, box):
+        self.socket, self.text = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), b""
+        self.path = f"{box.dir}/notify"
+        self.socket.bind(self.path)
+        self.socket.setblocking(False)
+
+    def ready(self):
+        while True:
+            try:
+                self.text += self.socket.recv(4096)
+            except BlockingIOError:
+                return b"READY=1" in self.text
+
+
+def phase(box):
+    return box.json("show", "boot")["phase"]
+
+
+def reasons(box):
+    return [r["what"] for r in box.call("host@1", "health")["reasons"] if r["level"] == "failed"]
+
+
+def held_up(root):
+    """Third parties that name the first phase, are never ready and never end."""
+    with Appliance(build, "ready", packages=[root], dataplane=True) as box:
+        box.start()
+        for name in ("v-never", "v-stays"):
+            enable(box, name, True)
+        box.kill(signal.SIGTERM)
+        told = Told(box)
+        box.start(env={"NOTIFY_SOCKET": told.path})
+        expect(box.service("v-never")["state"] != "Running" and box.service("v-never")["pid"], "no control: it does not try at all")
+        box.until(5, told.ready, "READY")
+        expect(box.kill(signal.SIGTERM) == 0, "the daemon did not end well")
+
+
+def lacks(name, how):
+    """READY waits for it, the verdict says why; control: with it READY comes."""
+    with Appliance(build, "lacks", dataplane=True) as box:
+        whole = f"{box.dir}/packages"
+        shutil.copytree(f"{build}/packages", whole)
+        box.packages = [whole]
+        library = next(f"{whole}/{name}/lib/{f}" for f in os.listdir(f"{whole}/{name}/lib"))
+        if how == "missing":
+            shutil.move(f"{whole}/{name}", f"{box.dir}/aside")
+        else:
+            os.rename(library, f"{box.dir}/aside")
+            with open(library, "w") as f:
+                f.write("#!/bin/sh\n")
+        told = Told(box)
+        box.start(wait=False, env={"NOTIFY_SOCKET": told.path})
+        box.until(20, lambda: any(name in w or "configuration service" in w for w in reasons(box)), "the verdict says so")
+        expect(phase(box) != "operational", f"operational without {name}")
+        expect(not told.ready(), f"READY without {name}")
+        box.kill(signal.SIGTERM)
+        if how == "missing":
+            shutil.move(f"{box.dir}/aside", f"{whole}/{name}")
+        else:
+            shutil.move(f"{box.dir}/aside", library)
+        os.unlink(told.path)
+        told = Told(box)
+        box.start(env={"NOTIFY_SOCKET": told.path})
+        box.until(5, told.ready, "control: READY with it")
+
+
+def main(root):
+    package(root, "v-never", "never_ready", mani=manifest("v-never", phase="early", requires=[], deadlines=LONG))
+    package(root, "v-stays", "pong_flood", mani=manifest("v-stays", phase="early", requires=[], deadlines=LONG))
+    attempt("a package of a third party holds up READY and the end", held_up, root)
+    for name, how in (("config", "missing"), ("config", "broken"), ("firewall", "broken")):
+        attempt(f"READY with {name} {how}", lacks, name, how)
+
+
+conclude("ready", main)
