@@ -24,7 +24,9 @@
 #include "core/base/own.h"
 #include "core/sandbox/sandbox_priv.h"
 
-#define BACKLOG 128
+#define BACKLOG                                                                                    \
+    512 /* more come at once than a worker takes in a moment; a client tries again after a second  \
+         */
 #define BUFFER_LEAST (16 << 10)
 #define BUFFER_MOST (128 << 10)
 #define STALE 4096 /* datagrams at most that nobody has read and nobody will */

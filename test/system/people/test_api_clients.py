@@ -1,6 +1,9 @@
 """test_api_clients.py BUILD - clients of the API that are slow, many, or say two things at once."""
+import contextlib
+import os
 import re
 import select
+import signal
 import socket
 import sys
 import time
@@ -185,6 +188,27 @@ def unknown_tokens(box):
     check("orbital_log_not_recorded_total 0\n" not in box.must("metrics"), "what was not recorded is counted")
 
 
+def burst(box, token):
+    """More connections at once than the worker takes in a moment: nobody's first packet is dropped, which the
+    client would send again after a second."""
+    pid = box.ask("service", "show", "api")["pid"]
+    crowd, lost = [], 0
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for _ in range(300):
+            try:
+                crowd.append(box.connect())
+            except OSError:
+                lost += 1
+                break
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # a connect that hung outlasted its pings
+            os.kill(pid, signal.SIGCONT)
+    check(not lost, "300 connections wait for a worker that is busy", len(crowd))
+    [s.close() for s in crowd]
+    check(box.http("GET", "/api/v1/whoami", token).status == 200, "control: another request is answered")
+
+
 def large_bodies(box, token):
     """Who sends many large bodies at once is refused some of them; nobody else is refused anything."""
     other = box.token("neighbour", "viewer")
@@ -212,6 +236,7 @@ def main():
         token = box.token("ada", "admin")
         framing(box, token)
         refused_lines(box, token)
+        burst(box, token)
         many(box, token)
         slow(box)
         large_bodies(box, token)
