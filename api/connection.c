@@ -57,7 +57,7 @@ static void cut(struct connection *c, const char *why)
     shutdown(c->fd, SHUT_RDWR);
     c->api->cut_off++;
     orb_counter_add(c->api->ctx, "connections_cut", 1);
-    orb_log(c->api->ctx, ORB_DEBUG, "http.cut", ORB_S("why", why));
+    orb_log(c->api->ctx, ORB_DEBUG, "http.cut", KV("why", why));
 }
 
 /* The first request of a connection did not come: the one case where an answer cannot be taken for

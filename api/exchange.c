@@ -248,10 +248,10 @@ static void log_request(const struct request *q, enum MHD_RequestTerminationCode
             quiet              ? ORB_DEBUG
             : q->status >= 500 ? ORB_WARNING
                                : ORB_INFO,
-            "http.request", ORB_S("method", q->method), ORB_S("path", path),
-            ORB_I("status", q->status), ORB_I("ms", (int64_t)(orb_now_ms() - q->started_ms)),
-            ORB_S("user", q->session ? q->session->user : ""),
-            ORB_S("end", toe == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "ok" : "cut off"));
+            "http.request", KV("method", q->method), KV("path", path), KV("status", q->status),
+            KV("ms", (int64_t)(orb_now_ms() - q->started_ms)),
+            KV("user", q->session ? q->session->user : ""),
+            KV("end", toe == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "ok" : "cut off"));
 }
 
 void exchange_on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,

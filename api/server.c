@@ -58,7 +58,7 @@ static void on_message(void *cls, const char *format, va_list args)
 
     vsnprintf(text, sizeof(text), format, args);
     text[strcspn(text, "\n")] = '\0';
-    orb_log(api->ctx, ORB_DEBUG, "http.library", ORB_S("text", text));
+    orb_log(api->ctx, ORB_DEBUG, "http.library", KV("text", text));
 }
 
 int server_start(struct api *api, struct orb_err *err)

@@ -19,7 +19,7 @@ int log_level_parse(const char *name)
 }
 
 void log_write(struct log_sink *sink, enum log_level level, const char *event,
-               const struct log_kv *pairs)
+               const struct orb_kv *pairs)
 {
     if (sink)
         sink->write(sink, "host", level, event, pairs);

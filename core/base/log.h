@@ -3,7 +3,7 @@
 #ifndef CORE_BASE_LOG_H
 #define CORE_BASE_LOG_H
 
-#include <stdint.h>
+#include "orbital/kv.h"
 
 enum log_level {
     LOG_LEVEL_DEBUG,
@@ -13,44 +13,21 @@ enum log_level {
     LOG_LEVEL_ERROR
 };
 
-struct log_kv {
-    const char *key;  /* NULL ends the list */
-    const char *text; /* NULL: an integer */
-    int64_t number;
-};
-
 /* service: "host" or the service's name. The sink copies what it keeps. */
 struct log_sink {
     void (*write)(struct log_sink *sink, const char *service, enum log_level level,
-                  const char *event, const struct log_kv *pairs);
+                  const char *event, const struct orb_kv *pairs);
 };
-
-#define KV_S(k, v) ((struct log_kv){.key = (k), .text = (v)})
-#define KV_I(k, v) ((struct log_kv){.key = (k), .number = (int64_t)(v)})
-#define KV_CHAR(k, v) KV_S(k, (const char *)(v) ? (const char *)(v) : "")
-/* KV("key", value): value is a string or an integer. */
-#define KV(k, v)                                                                                   \
-    _Generic((v), char * : kv_text, const char * : kv_text, default : kv_number)((k), (v))
-
-static inline struct log_kv kv_text(const char *key, const char *text)
-{
-    return (struct log_kv){.key = key, .text = text ? text : ""};
-}
-
-static inline struct log_kv kv_number(const char *key, int64_t number)
-{
-    return (struct log_kv){.key = key, .number = number};
-}
 
 /* sink may be NULL (nothing is written). */
 void log_write(struct log_sink *sink, enum log_level level, const char *event,
-               const struct log_kv *pairs);
+               const struct orb_kv *pairs);
 const char *log_level_name(enum log_level level);
 /* Level of a name; -1 when unknown. */
 int log_level_parse(const char *name);
 
 #define LOG_(sink, level, event, ...)                                                              \
-    log_write((sink), (level), (event), (const struct log_kv[]){__VA_ARGS__ __VA_OPT__(, ){0}})
+    log_write((sink), (level), (event), (const struct orb_kv[]){__VA_ARGS__ __VA_OPT__(, ){0}})
 #define log_debug(sink, event, ...) LOG_(sink, LOG_LEVEL_DEBUG, event, __VA_ARGS__)
 #define log_info(sink, event, ...) LOG_(sink, LOG_LEVEL_INFO, event, __VA_ARGS__)
 #define log_notice(sink, event, ...) LOG_(sink, LOG_LEVEL_NOTICE, event, __VA_ARGS__)

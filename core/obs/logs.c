@@ -76,20 +76,20 @@ static bool admitted(struct logs *logs, struct stream *s, size_t len)
 /* Whoever brings the host to say something brings it to say so much of it, and what others have to
  * hear stays. Debug is what a person asked for. */
 static bool admitted_cause(struct logs *logs, bool audit, enum log_level level, const char *event,
-                           const struct log_kv *pairs, uint64_t *ret_before)
+                           const struct orb_kv *pairs, uint64_t *ret_before)
 {
     const char *by = "";
 
     *ret_before = 0;
     if (level == LOG_LEVEL_DEBUG)
         return true;
-    for (const struct log_kv *p = pairs; p->key && !*by; p++)
+    for (const struct orb_kv *p = pairs; p->key && !*by; p++)
         by = p->text ? p->text : "";
     return logs_rate_admit(&logs->rate, audit, event, by, now_ms(), ret_before);
 }
 
 static void on_write(struct log_sink *sink, const char *service, enum log_level level,
-                     const char *event, const struct log_kv *pairs)
+                     const char *event, const struct orb_kv *pairs)
 {
     struct logs *logs = container_of(sink, struct logs, sink);
     bool audit = !strcmp(service, "host") && !strncmp(event, "audit.", 6);
@@ -101,7 +101,7 @@ static void on_write(struct log_sink *sink, const char *service, enum log_level 
     if (!kept(logs, s, level, event) || !admitted_cause(logs, audit, level, event, pairs, &before))
         return;
     json_write_object(&w, NULL);
-    for (const struct log_kv *p = pairs; p->key; p++)
+    for (const struct orb_kv *p = pairs; p->key; p++)
         if (p->text)
             json_write_string(&w, p->key, p->text);
         else

@@ -114,7 +114,7 @@ void sdk_applied(struct orb_ctx *ctx)
 void orb_ready(struct orb_ctx *ctx, const struct orb_err *err)
 {
     if (!ctx->ready_later || ctx->state != SDK_STARTING) {
-        orb_log(ctx, ORB_WARNING, "sdk.misuse", ORB_S("call", "orb_ready"));
+        orb_log(ctx, ORB_WARNING, "sdk.misuse", KV("call", "orb_ready"));
         return;
     }
     ctx->ready_later = false;
@@ -177,10 +177,8 @@ static void on_welcome(struct orb_ctx *ctx, const struct sdk_frame *frame)
     if (*service)
         snprintf(ctx->service, sizeof(ctx->service), "%s", service);
     ctx->state = SDK_STARTING;
-    if (ctx->plugin->abi != ORB_PLUGIN_ABI) {
-        orb_fail(&err, ORB_E_VERSION, "the library was built for plugin ABI %u, this host has %u",
-                 ctx->plugin->abi, ORB_PLUGIN_ABI);
-        sdk_fail(ctx, &err);
+    if (ctx->unusable.code) {
+        sdk_fail(ctx, &ctx->unusable);
         return;
     }
     r = sdk_req_methods(ctx, cJSON_GetObjectItemCaseSensitive(ctx->welcome, "methods"), &err);
@@ -258,7 +256,7 @@ static void send_hello(struct orb_ctx *ctx)
     struct json_write w = json_write_to(&b);
 
     json_write_object(&w, NULL);
-    json_write_integer(&w, "abi", ctx->plugin->abi);
+    json_write_integer(&w, "abi", IPC_ABI);
     json_write_string(&w, "name", ctx->plugin->name ? ctx->plugin->name : "");
     json_write_end(&w);
     sdk_wire_send(ctx, &(struct frame){.type = FRAME_HELLO}, buf_str(&b), b.len, NULL, 0, NULL);
@@ -292,15 +290,18 @@ static void close_all(struct orb_ctx *ctx)
     cJSON_Delete(ctx->welcome);
     buf_fini(&ctx->in);
     buf_fini(&ctx->out);
+    sdk_plugin_fini(&ctx->descriptor);
 }
 
 int sdk_run(const struct sdk_setup *setup, const struct orb_plugin *plugin)
 {
-    struct orb_ctx ctx = {.setup = setup, .plugin = plugin, .fd = setup->ipc_fd};
+    struct orb_ctx ctx = {.setup = setup, .fd = setup->ipc_fd};
     struct orb_err err = {0};
     int r;
 
     snprintf(ctx.service, sizeof(ctx.service), "%s", setup->service ? setup->service : "");
+    sdk_plugin_read(plugin, &ctx.descriptor, &ctx.unusable);
+    ctx.plugin = &ctx.descriptor.head;
     r = uv_loop_init(&ctx.loop);
     if (r < 0) {
         dprintf(STDERR_FILENO, "orbital: %s: event loop: %s\n", ctx.service, uv_strerror(r));
@@ -320,8 +321,9 @@ int sdk_run(const struct sdk_setup *setup, const struct orb_plugin *plugin)
         send_hello(&ctx);
         while (ctx.state != SDK_ENDED)
             uv_run(&ctx.loop, UV_RUN_DEFAULT);
-        if (ctx.loaded && plugin->stop)
-            plugin->stop(&ctx);
+        sdk_prepared_discard(&ctx);
+        if (ctx.loaded && ctx.plugin->stop)
+            ctx.plugin->stop(&ctx);
         sdk_obs_flush(&ctx);
         sdk_wire_drain(&ctx, SDK_FLUSH_MS);
     }

@@ -15,8 +15,8 @@ static void on_slice(struct orb_ctx *ctx, void *arg, const cJSON *out, const str
 static void retry(struct orb_ctx *ctx, const struct orb_err *err)
 {
     if (!ctx->conf.waiting)
-        orb_log(ctx, ORB_NOTICE, "sdk.config-awaited", ORB_S("code", orb_code_name(err->code)),
-                ORB_S("text", err->text));
+        orb_log(ctx, ORB_NOTICE, "sdk.config-awaited", KV("code", orb_code_name(err->code)),
+                KV("text", err->text));
     ctx->conf.waiting = true;
     uv_timer_start(&ctx->attach_timer, sdk_attach_on_timer, RETRY_MS, 0);
 }

@@ -344,8 +344,8 @@ void sdk_call_answer(struct orb_ctx *ctx, const struct sdk_frame *frame)
         break;
     case SDK_CALL_SUB:
         if (failed)
-            orb_log(ctx, ORB_ERROR, "sdk.subscribe-refused", ORB_S("to", call->what),
-                    ORB_S("code", orb_code_name(err.code)), ORB_S("text", err.text));
+            orb_log(ctx, ORB_ERROR, "sdk.subscribe-refused", KV("to", call->what),
+                    KV("code", orb_code_name(err.code)), KV("text", err.text));
         call_free(call);
         break;
     case SDK_CALL_REQ:

@@ -45,8 +45,10 @@ static void step(struct orb_ctx *ctx)
     struct orb_err err = {0};
     int r = 0;
 
+    conf->change.size = sizeof(conf->change);
     conf->change.tree = conf->tree;
     conf->change.patch = conf->patch;
+    conf->change.prepared = &conf->prepared;
     conf->calling = true;
     conf->early = false;
     if (conf->state == SDK_CONF_SYNC_PREPARE || conf->state == SDK_CONF_PREPARING)
@@ -83,7 +85,7 @@ void orb_config_done(struct orb_ctx *ctx, const struct orb_err *err)
     case SDK_CONF_ABORTING:
         break;
     default:
-        orb_log(ctx, ORB_WARNING, "sdk.misuse", ORB_S("call", "orb_config_done"));
+        orb_log(ctx, ORB_WARNING, "sdk.misuse", KV("call", "orb_config_done"));
         return;
     }
     if (conf->calling) {
@@ -140,6 +142,7 @@ static void finished_sync(struct orb_ctx *ctx, const struct orb_err *err)
         return;
     }
     drop_patch(conf);
+    sdk_prepared_discard(ctx);
     conf->revision = conf->change.revision;
     conf->state = SDK_CONF_IDLE;
     sdk_applied(ctx);
@@ -167,6 +170,7 @@ static void finished_prepare(struct orb_ctx *ctx, const struct orb_err *err)
         conf->undo_count = 0;
         drop_patch(conf);
         drop_plan(conf);
+        sdk_prepared_discard(ctx);
         conf->state = SDK_CONF_IDLE;
         answer(ctx, NULL, err);
         return;
@@ -178,8 +182,12 @@ static void finished_prepare(struct orb_ctx *ctx, const struct orb_err *err)
 static void finished(struct orb_ctx *ctx, const struct orb_err *err)
 {
     struct sdk_conf *conf = &ctx->conf;
+    struct orb_err leaks;
 
     sdk_alone_end(ctx);
+    if (!err && (conf->state == SDK_CONF_SYNC_PREPARE || conf->state == SDK_CONF_PREPARING) &&
+        sdk_prepared_check(ctx, &leaks) < 0)
+        err = &leaks;
     switch (conf->state) {
     case SDK_CONF_SYNC_PREPARE:
     case SDK_CONF_SYNC_APPLY:
@@ -200,12 +208,13 @@ static void finished(struct orb_ctx *ctx, const struct orb_err *err)
         break;
     default: /* SDK_CONF_ABORTING */
         drop_patch(conf);
+        sdk_prepared_discard(ctx);
         conf->state = SDK_CONF_IDLE;
         conf->revision = conf->change.revision;
         sdk_applied(ctx);
         if (err)
-            orb_log(ctx, ORB_ERROR, "sdk.abort-failed", ORB_I("tx", (int64_t)conf->change.tx),
-                    ORB_S("text", err->text));
+            orb_log(ctx, ORB_ERROR, "sdk.abort-failed", KV("tx", (int64_t)conf->change.tx),
+                    KV("text", err->text));
         answer(ctx, NULL, err);
         break;
     }
@@ -270,6 +279,7 @@ static void do_prepare(struct orb_ctx *ctx, struct orb_req *req, uint64_t tx)
     }
     drop_undo(conf);
     drop_plan(conf);
+    sdk_prepared_discard(ctx);
     conf->change = (struct orb_change){.tx = tx, .revision = (uint64_t)number};
     conf->req = req;
     if (bytes) {
@@ -434,6 +444,7 @@ void sdk_conf_attached(struct orb_ctx *ctx, cJSON *tree, uint64_t revision)
     /* Its successor must learn of us even when it never called us before. */
     sdk_call_watch(ctx, "config@1", "attach");
     drop_undo(conf);
+    sdk_prepared_discard(ctx);
     conf->patch = sdk_tree_parts(was, tree, conf->paths);
     conf->tree = tree;
     conf->change = (struct orb_change){.revision = revision, .initial = !was};
@@ -450,47 +461,6 @@ void sdk_conf_attached(struct orb_ctx *ctx, cJSON *tree, uint64_t revision)
     step(ctx);
 }
 
-/* True when a granted path is path or stands above it. */
-static bool is_granted(const cJSON *granted, const char *path)
-{
-    const cJSON *item;
-
-    cJSON_ArrayForEach (item, granted) {
-        const char *above = cJSON_GetStringValue(item);
-        size_t len = above ? strlen(above) : 0;
-
-        if (len && above[len - 1] == '/')
-            len--;
-        if (above && !strncmp(path, above, len) && (path[len] == '\0' || path[len] == '/'))
-            return true;
-    }
-    return false;
-}
-
-static int choose_paths(struct orb_ctx *ctx, struct orb_err *err)
-{
-    const char *const *wanted = ctx->plugin->config->paths;
-    const cJSON *granted = cJSON_GetObjectItemCaseSensitive(ctx->welcome, "config");
-    size_t count = 0;
-    const cJSON *item;
-
-    while (wanted && wanted[count])
-        count++;
-    ctx->conf.paths = xcalloc(count + (size_t)cJSON_GetArraySize(granted) + 1, sizeof(char *));
-    if (!wanted) {
-        cJSON_ArrayForEach (item, granted)
-            ctx->conf.paths[count++] = cJSON_IsString(item) ? item->valuestring : "/";
-        return 0;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (granted && !is_granted(granted, wanted[i]))
-            return orb_fail_at(err, ORB_E_DENIED, wanted[i],
-                               "the capability config.read:%s was not granted", wanted[i]);
-        ctx->conf.paths[i] = wanted[i];
-    }
-    return 0;
-}
-
 void sdk_conf_start(struct orb_ctx *ctx)
 {
     struct orb_err err;
@@ -499,7 +469,7 @@ void sdk_conf_start(struct orb_ctx *ctx)
         sdk_started(ctx);
         return;
     }
-    if (choose_paths(ctx, &err) < 0) {
+    if (sdk_paths_choose(ctx, &err) < 0) {
         sdk_fail(ctx, &err);
         return;
     }

@@ -49,8 +49,8 @@ static struct sdk_metric *metric(struct orb_ctx *ctx, const char *name)
         m = m->next;
     if (!m) {
         if (strlen(name) >= sizeof(m->name) || ctx->metric_count == SDK_MAX_METRICS) {
-            orb_log(ctx, ORB_WARNING, "sdk.metric-refused", ORB_S("name", name),
-                    ORB_I("limit", SDK_MAX_METRICS));
+            orb_log(ctx, ORB_WARNING, "sdk.metric-refused", KV("name", name),
+                    KV("limit", SDK_MAX_METRICS));
             return NULL;
         }
         m = xcalloc(1, sizeof(*m));

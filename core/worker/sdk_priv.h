@@ -10,6 +10,7 @@
 #include "core/ipc/frame.h"
 #include "core/loop/watch.h"
 #include "core/worker/sdk.h"
+#include "core/worker/sdk_plugin.h"
 
 #define SDK_READ_CHUNK 16384u        /* asked of one recv */
 #define SDK_READ_TURN 262144u        /* read per loop turn, then others get theirs */
@@ -157,6 +158,7 @@ struct sdk_conf {
     cJSON *tree;
     cJSON *patch;
     cJSON *plan;
+    void *prepared; /* sdk_prepared.c */
     struct sdk_undo *undo;
     size_t undo_count;
     struct orb_change change;
@@ -209,7 +211,9 @@ struct orb_ctx {
     uint64_t call_timer_at; /* 0: not armed */
 
     const struct sdk_setup *setup;
-    const struct orb_plugin *plugin;
+    struct sdk_plugin descriptor;
+    const struct orb_plugin *plugin; /* in descriptor; all NULL when it cannot be used */
+    struct orb_err unusable;         /* why; code 0: it can be used */
     void *user;
     enum sdk_state state;
     int exit_code;
@@ -331,6 +335,16 @@ void sdk_conf_gone(struct orb_ctx *ctx, uint32_t peer);
 void sdk_conf_progress(struct orb_ctx *ctx, uint64_t now);
 void sdk_conf_provider_gone(struct orb_ctx *ctx);
 void sdk_conf_fini(struct orb_ctx *ctx);
+
+/* ---- sdk_paths.c ---- */
+/* Sets conf.paths; ORB_E_DENIED when the package wants a path it was not granted. */
+int sdk_paths_choose(struct orb_ctx *ctx, struct orb_err *err);
+
+/* ---- sdk_prepared.c ---- */
+/* After prepare: what is in the slot can be freed. */
+int sdk_prepared_check(struct orb_ctx *ctx, struct orb_err *err);
+/* The change cannot be undone any more, or the worker ends: frees what is in the slot. */
+void sdk_prepared_discard(struct orb_ctx *ctx);
 
 /* ---- sdk_alone.c ---- */
 /* The step that is being worked on has so long; then the worker ends as failed. */

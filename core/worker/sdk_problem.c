@@ -113,18 +113,21 @@ static bool replace(char *to, size_t size, const char *text)
     return true;
 }
 
-void orb_problem_set(struct orb_ctx *ctx, const char *key, const struct orb_problem *problem)
+void orb_problem_set_sized(struct orb_ctx *ctx, const char *key, const struct orb_problem *problem,
+                           size_t size)
 {
+    struct orb_problem known = {0};
     struct sdk_problem *p = find_or_add(ctx, key);
     bool differs;
 
     if (!p)
         return; /* more than a person could read are kept already */
-    differs = p->gone || p->level != problem->level;
-    differs |= replace(p->what, sizeof(p->what), problem->what);
-    differs |= replace(p->path, sizeof(p->path), problem->path);
-    differs |= replace(p->todo, sizeof(p->todo), problem->todo);
-    p->level = problem->level;
+    memcpy(&known, problem, size < sizeof(known) ? size : sizeof(known));
+    differs = p->gone || p->level != known.level;
+    differs |= replace(p->what, sizeof(p->what), known.what);
+    differs |= replace(p->path, sizeof(p->path), known.path);
+    differs |= replace(p->todo, sizeof(p->todo), known.todo);
+    p->level = known.level;
     p->gone = false;
     if (differs)
         changed(ctx);

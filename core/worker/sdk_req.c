@@ -46,7 +46,7 @@ int sdk_req_methods(struct orb_ctx *ctx, const cJSON *list, struct orb_err *err)
         else
             m->plugin = plugin_method(ctx->plugin, slash + 1);
         if (!m->plugin && !m->own)
-            orb_log(ctx, ORB_WARNING, "sdk.unhandled", ORB_S("method", name));
+            orb_log(ctx, ORB_WARNING, "sdk.unhandled", KV("method", name));
     }
     return 0;
 }
@@ -102,9 +102,13 @@ void sdk_req_peer(struct orb_ctx *ctx, const struct sdk_frame *frame)
     snprintf(peer->role, sizeof(peer->role), "%s", sdk_text_of(tree, "role"));
     peer->grants = strings_of(cJSON_GetObjectItemCaseSensitive(tree, "grants"));
     orb_int64(cJSON_GetObjectItemCaseSensitive(tree, "opened-us"), &opened);
-    peer->pub = (struct orb_peer){
-        (uint32_t)number, peer->kind, peer->name, peer->role, (const char *const *)peer->grants,
-        (uint64_t)opened};
+    peer->pub = (struct orb_peer){.size = sizeof(peer->pub),
+                                  .id = (uint32_t)number,
+                                  .kind = peer->kind,
+                                  .name = peer->name,
+                                  .role = peer->role,
+                                  .grants = (const char *const *)peer->grants,
+                                  .opened_us = (uint64_t)opened};
     peer->next = ctx->peers;
     ctx->peers = peer;
     cJSON_Delete(tree);

@@ -123,7 +123,7 @@ static void on_prepare(uv_prepare_t *handle)
         uint64_t dropped = ctx->dropped;
 
         ctx->dropped = 0;
-        orb_log(ctx, ORB_WARNING, "sdk.dropped", ORB_I("frames", (int64_t)dropped));
+        orb_log(ctx, ORB_WARNING, "sdk.dropped", KV("frames", (int64_t)dropped));
         flush(ctx);
     }
 }

@@ -12,6 +12,7 @@
 #include "core/base/own.h"
 #include "core/worker/enter.h"
 #include "core/worker/library.h"
+#include "core/worker/sdk_plugin.h"
 
 struct step {
     const char *name;
@@ -87,6 +88,8 @@ static const char *without_dir(const char *text, const char *dir)
 static const struct orb_plugin *load(const struct enter *e)
 {
     const struct orb_plugin *plugin;
+    struct sdk_plugin read;
+    struct orb_err err;
     char path[LAUNCH_PATH + sizeof(e->launch.library) + 2], text[CRASH_TEXT];
     const char *dir = e->launch.tier >= 2 ? "/pkg" : e->launch.package_dir;
     void *handle;
@@ -102,8 +105,9 @@ static const struct orb_plugin *load(const struct enter *e)
     plugin = dlsym(handle, "orbital_plugin");
     if (!plugin)
         fail(CRASH_LOAD, ENOENT, "the library exports no orbital_plugin (use ORB_PLUGIN)");
-    if (plugin->abi != ORB_PLUGIN_ABI)
-        fail(CRASH_LOAD, EPROTO, "the library was built for another version of orbital.h");
+    if (sdk_plugin_read(plugin, &read, &err) < 0)
+        fail(CRASH_LOAD, EPROTO, err.text);
+    sdk_plugin_fini(&read);
     return plugin;
 }
 

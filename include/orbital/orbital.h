@@ -1,4 +1,4 @@
-/* What a plugin author compiles against: plain C11 and cJSON.
+/* What a plugin author compiles against: plain C11 (or C++17) and cJSON.
  *
  * A package is a shared object that exports one descriptor:
  *
@@ -10,6 +10,13 @@
  * health check fail and the worker is killed. What is exchanged is described by the package's
  * schema.json; the host checks every payload against it before a handler sees it.
  *
+ * Within one ABI nothing is changed or taken away, members are only added, at the end of a struct.
+ * A package records the sizes it was built with (ORB_PLUGIN does), and a host reads no further: an
+ * older package goes on. A package built with a newer header loads as long as it leaves what this
+ * host does not know at zero. Structs that a package is shown begin with their size: ask
+ * ORB_HAS(change, member) before reading a member younger than the oldest host to run on. struct
+ * orb_err, orb_kv and the enums that callbacks return stay as they are.
+ *
  * Units: times in milliseconds. Text is UTF-8. Functions return 0 or a negative code of error.h. */
 #ifndef ORBITAL_H
 #define ORBITAL_H
@@ -20,13 +27,18 @@
 #include <stdint.h>
 
 #include "orbital/error.h"
+#include "orbital/kv.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 #pragma GCC visibility push(default)
 
-#define ORB_PLUGIN_ABI 1
+#define ORB_PLUGIN_ABI 2
+
+/* Whether the host that made *object knows this member. */
+#define ORB_HAS(object, member)                                                                    \
+    ((size_t)((const char *)(&(object)->member + 1) - (const char *)(object)) <= (object)->size)
 
 struct orb_ctx;   /* this worker; given to every callback, valid until the worker ends */
 struct orb_req;   /* a request to be answered exactly once */
@@ -35,6 +47,7 @@ struct orb_watch; /* made by orb_watch_new */
 
 /* Who sent a request, as the host vouches for it. Strings live until the callback returns. */
 struct orb_peer {
+    uint32_t size;    /* for ORB_HAS */
     uint32_t id;      /* unique while the peer lives; see orb_plugin.peer_gone */
     const char *kind; /* "service", "user" (a local one), "token" (owner of an API token), "host" */
     const char *name; /* of that kind: a token and a user of the same name are two */
@@ -119,19 +132,26 @@ int orb_subscribe(struct orb_ctx *ctx, const char *interface, const char *topic,
  *       that is not configured is absent. Owned by the SDK; read only.
  * patch: array of {"op": "set"|"delete", "path": "/firewall/rules/10", "value": …, "old": …};
  *       value absent for delete, old absent when there was none. On the first call after start
- *       (initial) the patch sets every subscribed part as a whole. */
+ *       (initial) the patch sets every subscribed part as a whole.
+ * prepared: the slot of this change, *prepared is NULL when prepare begins. See orb_config. */
 struct orb_change {
+    uint32_t size; /* for ORB_HAS */
+    bool initial;
     uint64_t tx;
     uint64_t revision; /* the revision this will be */
-    bool initial;
     const cJSON *tree;
     const cJSON *patch;
+    void **prepared;
 };
 
 /* For people, one line a step: in prepare what the change will do, in apply what only showed then
  * (running connections that ended, say). Copied. kind: "live", "reload" or "restart". */
 void orb_plan_step(struct orb_ctx *ctx, const char *kind, const char *text);
 
+/* prepare reads the configuration into a state of the package's own and leaves it in
+ * *change->prepared. apply swaps it with the state in use; what was in use stays in the slot, so
+ * that abort after apply swaps it back. discard frees what is in the slot when the change cannot be
+ * undone any more. Neither apply nor abort has anything to parse or to allocate. */
 struct orb_config {
     /* Subtrees wanted, JSON pointers, NULL ends; each needs config.read:PATH in the manifest. */
     const char *const *paths;
@@ -141,11 +161,25 @@ struct orb_config {
     /* Make it so. May also return ORB_LATER. */
     int (*apply)(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err);
     /* Undo: after prepare (nothing was applied) or after apply, also one that failed (applied true:
-     * go back to what was; tree holds the old state again and patch is the inverse). May return
-     * ORB_LATER. */
+     * go back to what was; tree holds the old state again and patch is the inverse). The slot is as
+     * prepare or apply left it. May return ORB_LATER. */
     int (*abort)(struct orb_ctx *ctx, const struct orb_change *change, bool applied,
                  struct orb_err *err);
+    /* Frees what is in the slot, on every way a change can end: refused, undone, or applied and
+     * followed by the next; and before stop. Called exactly once for each thing that is not NULL,
+     * after it was taken out of the slot. A prepare that leaves something in the slot of a package
+     * without discard is refused. */
+    void (*discard)(struct orb_ctx *ctx, void *prepared);
 };
+
+/* Swaps what is in the slot with what is in use: self->now = orb_swap(change, self->now); */
+static inline void *orb_swap(const struct orb_change *change, void *in_use)
+{
+    void *prepared = *change->prepared;
+
+    *change->prepared = in_use;
+    return prepared;
+}
 
 #define ORB_LATER 1
 /* Completes a prepare/apply/abort that returned ORB_LATER: err NULL or code 0 for success. */
@@ -185,25 +219,16 @@ const char *orb_state_dir(struct orb_ctx *ctx);
 /* ---- logs, metrics ---- */
 
 enum orb_level { ORB_DEBUG, ORB_INFO, ORB_NOTICE, ORB_WARNING, ORB_ERROR };
-struct orb_kv {
-    const char *key;  /* NULL ends the list */
-    const char *text; /* NULL: number */
-    int64_t number;
-};
 void orb_log_kv(struct orb_ctx *ctx, enum orb_level level, const char *event,
                 const struct orb_kv *pairs);
-#define ORB_S(k, v)                                                                                \
-    {                                                                                              \
-        (k), (v), 0                                                                                \
-    }
-#define ORB_I(k, v)                                                                                \
-    {                                                                                              \
-        (k), 0, (v)                                                                                \
-    }
-/* orb_log(ctx, ORB_INFO, "peer.up", ORB_S("peer", name), ORB_I("mtu", 1500)); event: a stable
- * dotted name. */
-#define orb_log(ctx, level, event, ...)                                                            \
-    orb_log_kv((ctx), (level), (event), (const struct orb_kv[]){__VA_ARGS__ __VA_OPT__(, ){0}})
+/* orb_log(ctx, ORB_INFO, "peer.up", KV("peer", name), KV("mtu", 1500)); event: a stable dotted
+ * name. (In C a macro, so that there may be no pair at all in strict C11; in C++ a function,
+ * below.) */
+#ifndef __cplusplus
+#define orb_log(ctx, level, ...) ORB_LOG_((ctx), (level), __VA_ARGS__, {0})
+#define ORB_LOG_(ctx, level, event, ...)                                                           \
+    orb_log_kv(ctx, level, event, (const struct orb_kv[]){__VA_ARGS__})
+#endif
 
 /* name: [a-z_]+, without the service's name, which the host adds as a label. */
 void orb_counter_add(struct orb_ctx *ctx, const char *name, uint64_t delta);
@@ -240,7 +265,10 @@ struct orb_problem {
  * service, e.g. "address:/interfaces/lan0"). Everything is copied. The host learns of it at the end
  * of the loop's turn; reporting the same again costs nothing and keeps the time since when it
  * lasts. */
-void orb_problem_set(struct orb_ctx *ctx, const char *key, const struct orb_problem *problem);
+static inline void orb_problem_set(struct orb_ctx *ctx, const char *key,
+                                   const struct orb_problem *problem);
+void orb_problem_set_sized(struct orb_ctx *ctx, const char *key, const struct orb_problem *problem,
+                           size_t size); /* what orb_problem_set calls */
 /* Takes a problem back; a key that ends with "*" takes back all keys that begin so. What is taken
  * back and reported again in the same turn has never gone: clear all, then set what still holds. */
 void orb_problem_clear(struct orb_ctx *ctx, const char *key);
@@ -259,7 +287,11 @@ cJSON *orb_add_int64(cJSON *object, const char *key, int64_t value);
 /* ---- the descriptor ---- */
 
 struct orb_plugin {
+    /* The header this package was built with; ORB_PLUGIN fills these in. */
     uint32_t abi;
+    uint32_t size;        /* of struct orb_plugin */
+    uint32_t method_size; /* of struct orb_method */
+    uint32_t config_size; /* of struct orb_config */
     const char *name;
     const struct orb_method *methods; /* ends with {0}; NULL: none */
     const struct orb_config *config;  /* NULL: none */
@@ -286,12 +318,56 @@ void orb_fatal(struct orb_ctx *ctx, const struct orb_err *err) __attribute__((no
 
 #pragma GCC visibility pop
 
+static inline void orb_problem_set(struct orb_ctx *ctx, const char *key,
+                                   const struct orb_problem *problem)
+{
+    orb_problem_set_sized(ctx, key, problem, sizeof(*problem));
+}
+
 #define ORB_EXPORT __attribute__((visibility("default")))
+#ifndef __cplusplus
+/* ORB_PLUGIN(.name = "greeter", .init = on_init); */
+#define ORB_PLUGIN_HEAD                                                                            \
+    .abi = ORB_PLUGIN_ABI, .size = sizeof(struct orb_plugin),                                      \
+    .method_size = sizeof(struct orb_method), .config_size = sizeof(struct orb_config)
 #define ORB_PLUGIN(...)                                                                            \
     ORB_EXPORT extern const struct orb_plugin orbital_plugin;                                      \
-    ORB_EXPORT const struct orb_plugin orbital_plugin = {.abi = ORB_PLUGIN_ABI, __VA_ARGS__}
+    const struct orb_plugin orbital_plugin = {ORB_PLUGIN_HEAD, __VA_ARGS__}
+#else
+}
 
-#ifdef __cplusplus
+/* C++17 has no designated initializers: a constexpr function fills in the members.
+ *     static constexpr orb_plugin describe()
+ *     {
+ *         orb_plugin plugin = orb_plugin_head();
+ *         plugin.name = "greeter";
+ *         plugin.init = on_init;
+ *         return plugin;
+ *     }
+ *     ORB_PLUGIN(describe()); */
+constexpr orb_plugin orb_plugin_head()
+{
+    orb_plugin plugin{};
+
+    plugin.abi = ORB_PLUGIN_ABI;
+    plugin.size = sizeof(orb_plugin);
+    plugin.method_size = sizeof(orb_method);
+    plugin.config_size = sizeof(orb_config);
+    return plugin;
+}
+
+#define ORB_PLUGIN(plugin)                                                                         \
+    extern "C" {                                                                                   \
+    ORB_EXPORT extern const orb_plugin orbital_plugin;                                             \
+    }                                                                                              \
+    constexpr orb_plugin orbital_plugin = plugin
+
+template <class... Pairs>
+inline void orb_log(orb_ctx *ctx, orb_level level, const char *event, Pairs... pairs)
+{
+    const orb_kv list[] = {pairs..., orb_kv{}};
+
+    orb_log_kv(ctx, level, event, list);
 }
 #endif
 #endif

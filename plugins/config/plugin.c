@@ -29,14 +29,11 @@ struct call {
 };
 
 static void on_log(struct log_sink *sink, const char *service, enum log_level level,
-                   const char *event, const struct log_kv *pairs)
+                   const char *event, const struct orb_kv *pairs)
 {
     struct plugin *p = container_of(sink, struct plugin, log);
-    struct orb_kv copy[16] = {0};
 
-    for (size_t i = 0; i + 1 < ARRAY_LEN(copy) && pairs[i].key; i++)
-        copy[i] = (struct orb_kv){pairs[i].key, pairs[i].text, pairs[i].number};
-    orb_log_kv(p->ctx, (enum orb_level)level, event, copy);
+    orb_log_kv(p->ctx, (enum orb_level)level, event, pairs);
 }
 
 static void on_called(struct orb_ctx *ctx, void *arg, const char *text, size_t len,
@@ -83,7 +80,7 @@ static void host_publish(void *arg, uint64_t revision, const char *const *paths,
     for (size_t i = 0; i < count; i++)
         cJSON_AddItemToArray(list, cJSON_CreateString(paths[i]));
     if (orb_publish(p->ctx, "committed", payload, &err) < 0)
-        orb_log(p->ctx, ORB_WARNING, "config.event.lost", ORB_S("why", err.text));
+        orb_log(p->ctx, ORB_WARNING, "config.event.lost", KV("why", err.text));
     orb_counter_add(p->ctx, "commits", 1);
     orb_gauge_set(p->ctx, "revision", (double)revision);
 }
@@ -134,7 +131,7 @@ static void on_enforced_told(struct orb_ctx *ctx, void *arg, const cJSON *out,
                              const struct orb_err *err)
 {
     if (err)
-        orb_log(ctx, ORB_ERROR, "config.enforced.not-told", ORB_S("why", err->text));
+        orb_log(ctx, ORB_ERROR, "config.enforced.not-told", KV("why", err->text));
 }
 
 static void host_enforced(void *arg, uint64_t revision, uint64_t id, uint64_t void_tx)
@@ -189,11 +186,10 @@ static void on_first(struct orb_ctx *ctx, void *arg, const cJSON *out, const str
     struct orb_err why;
 
     if (err) {
-        orb_log(ctx, ORB_ERROR, "config.first.unread", ORB_S("why", err->text));
+        orb_log(ctx, ORB_ERROR, "config.first.unread", KV("why", err->text));
         no_first(ctx, err);
     } else if (*config && engine_first(p->engine, config, strlen(config), &why) < 0) {
-        orb_log(ctx, ORB_ERROR, "config.first.refused", ORB_S("path", why.path),
-                ORB_S("why", why.text));
+        orb_log(ctx, ORB_ERROR, "config.first.refused", KV("path", why.path), KV("why", why.text));
         no_first(ctx, &why);
     }
     orb_ready(ctx, NULL);
@@ -252,7 +248,7 @@ static void on_boot_mode(struct orb_ctx *ctx, void *arg, const cJSON *out,
         orb_ready(ctx, &why);
         return;
     }
-    orb_log(ctx, ORB_INFO, "config.loaded", ORB_I("revision", (int64_t)engine_revision(p->engine)));
+    orb_log(ctx, ORB_INFO, "config.loaded", KV("revision", (int64_t)engine_revision(p->engine)));
     orb_gauge_set(ctx, "revision", (double)engine_revision(p->engine));
     if (!fresh) {
         orb_ready(ctx, NULL);

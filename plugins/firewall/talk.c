@@ -71,7 +71,7 @@ static void on_dropped(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
     struct orb_err failure = self->talk.failure;
 
     if (err)
-        orb_log(ctx, ORB_WARNING, "firewall.draft_not_dropped", ORB_S("reason", err->text));
+        orb_log(ctx, ORB_WARNING, "firewall.draft_not_dropped", KV("reason", err->text));
     work_fini(&self->talk.work);
     self->talk.state = TALK_NONE;
     done(ctx, self, &failure);
@@ -274,8 +274,8 @@ static void on_applied(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
     fold_report(ctx, self->talk.change->tree);
     tell_ended(ctx, out);
     orb_log(ctx, ORB_INFO, "firewall.applied",
-            ORB_I("generation", generation ? (int64_t)generation->valuedouble : 0),
-            ORB_I("messages", self->talk.work.puts.count), ORB_I("full", self->talk.work.full));
+            KV("generation", generation ? (int64_t)generation->valuedouble : 0),
+            KV("messages", self->talk.work.puts.count), KV("full", self->talk.work.full));
     orb_config_done(ctx, NULL);
 }
 

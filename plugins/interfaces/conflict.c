@@ -44,8 +44,8 @@ static void log_it(struct orb_ctx *ctx, const cJSON *item, bool found)
 {
     orb_log(ctx, found ? ORB_WARNING : ORB_NOTICE,
             found ? "interfaces.address_conflict" : "interfaces.address_conflict_over",
-            ORB_S("interface", text_of(item, "interface")),
-            ORB_S("address", text_of(item, "address")), ORB_S("mac", text_of(item, "mac")));
+            KV("interface", text_of(item, "interface")), KV("address", text_of(item, "address")),
+            KV("mac", text_of(item, "mac")));
 }
 
 /* Takes a conflict of this interface and address out of the list. */
@@ -85,8 +85,7 @@ static void on_watched(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
 
     if (err) {
         if (!conflicts->failed)
-            orb_log(ctx, ORB_NOTICE, "interfaces.no_conflict_detection",
-                    ORB_S("reason", err->text));
+            orb_log(ctx, ORB_NOTICE, "interfaces.no_conflict_detection", KV("reason", err->text));
         conflicts->failed = true;
         free(conflicts->asked); /* the next look asks again */
         conflicts->asked = NULL;

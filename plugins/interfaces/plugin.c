@@ -34,8 +34,8 @@ static void report(struct orb_ctx *ctx, const struct misfits *list, const struct
             &(struct orb_problem){
                 .level = ORB_PROBLEM_DEGRADED, .what = m->what, .path = m->path, .todo = m->todo});
         if (!misfits_has(known, m->key))
-            orb_log(ctx, ORB_WARNING, "interfaces.misfit", ORB_S("what", m->what),
-                    ORB_S("path", m->path));
+            orb_log(ctx, ORB_WARNING, "interfaces.misfit", KV("what", m->what),
+                    KV("path", m->path));
     }
 }
 
@@ -47,7 +47,7 @@ static void report_befores(struct orb_ctx *ctx, struct interfaces *self)
 
     orb_problem_clear(ctx, "before");
     if (strcmp(why, self->befores_told) != 0 && why[0])
-        orb_log(ctx, ORB_WARNING, "interfaces.before_not_kept", ORB_S("why", why));
+        orb_log(ctx, ORB_WARNING, "interfaces.before_not_kept", KV("why", why));
     snprintf(self->befores_told, sizeof(self->befores_told), "%s", why);
     if (!why[0])
         return;
@@ -87,16 +87,15 @@ static void outcome(struct orb_ctx *ctx, struct interfaces *self, struct applied
         const struct misfit *m = &self->misfits.items[i];
 
         if (!misfits_has(&applied->misfits, m->key))
-            orb_log(ctx, ORB_NOTICE, "interfaces.fits", ORB_S("what", m->what),
-                    ORB_S("path", m->path));
+            orb_log(ctx, ORB_NOTICE, "interfaces.fits", KV("what", m->what), KV("path", m->path));
     }
     misfits_fini(&self->misfits);
     self->misfits = applied->misfits;
     applied->misfits = (struct misfits){0};
     follow_outcome(&self->follow, self->misfits.count == 0);
     if (applied->twins[0][0] && memcmp(self->twins, applied->twins, sizeof(self->twins)) != 0)
-        orb_log(ctx, ORB_WARNING, "interfaces.same_mac", ORB_S("interface", applied->twins[0]),
-                ORB_S("other", applied->twins[1]));
+        orb_log(ctx, ORB_WARNING, "interfaces.same_mac", KV("interface", applied->twins[0]),
+                KV("other", applied->twins[1]));
     memcpy(self->twins, applied->twins, sizeof(self->twins));
 }
 
@@ -225,8 +224,8 @@ static int change_to(struct orb_ctx *ctx, const struct orb_change *change, enum 
     if (r < 0)
         note_unreadable(&applied, &why);
     outcome(ctx, self, &applied);
-    orb_log(ctx, ORB_INFO, "interfaces.applied", ORB_I("added", applied.added),
-            ORB_I("removed", applied.removed), ORB_I("links", applied.links));
+    orb_log(ctx, ORB_INFO, "interfaces.applied", KV("added", applied.added),
+            KV("removed", applied.removed), KV("links", applied.links));
     return 0;
 }
 
@@ -251,14 +250,14 @@ static void on_repair(struct orb_ctx *ctx, void *arg)
         self->events_lost = false;
     if (wants_apply(self->follow.requests, &self->current, &self->current, &self->befores,
                     APPLY_REPAIR, orb_now_ms(), &applied, &err) < 0) {
-        orb_log(ctx, ORB_WARNING, "interfaces.repair_failed", ORB_S("reason", err.text));
+        orb_log(ctx, ORB_WARNING, "interfaces.repair_failed", KV("reason", err.text));
         note_unreadable(&applied, &err);
     }
     outcome(ctx, self, &applied);
     if (applied.added || applied.links || applied.settings || applied.moved)
-        orb_log(ctx, ORB_NOTICE, "interfaces.repaired", ORB_I("addresses", applied.added),
-                ORB_I("links", applied.links), ORB_I("settings", applied.settings),
-                ORB_I("moved", applied.moved));
+        orb_log(ctx, ORB_NOTICE, "interfaces.repaired", KV("addresses", applied.added),
+                KV("links", applied.links), KV("settings", applied.settings),
+                KV("moved", applied.moved));
 }
 
 /* Somebody's sysctl makes no event. */
@@ -270,12 +269,12 @@ static bool check_local(struct orb_ctx *ctx, struct interfaces *self,
     struct orb_err err;
 
     if (local_restore(self->follow.requests, &self->current, links, &r, &err) < 0)
-        orb_log(ctx, ORB_WARNING, "interfaces.local_not_read", ORB_S("reason", err.text));
+        orb_log(ctx, ORB_WARNING, "interfaces.local_not_read", KV("reason", err.text));
     if (r.loopback)
         orb_log(ctx, ORB_WARNING, "interfaces.loopback_put_back");
     if (r.routes || r.addresses)
-        orb_log(ctx, ORB_WARNING, "interfaces.local_put_back", ORB_I("routes", r.routes),
-                ORB_I("addresses", r.addresses));
+        orb_log(ctx, ORB_WARNING, "interfaces.local_put_back", KV("routes", r.routes),
+                KV("addresses", r.addresses));
     return r.addresses > 0;
 }
 

@@ -159,7 +159,7 @@ static int make(struct orb_ctx *ctx, struct routing *self, struct routes_want *r
     if (r == 0 && self->cut_off)
         r = connected_restore(self->follow.requests, &reach, &connected, err);
     if (connected)
-        orb_log(ctx, ORB_WARNING, "routing.networks_put_back", ORB_I("count", connected));
+        orb_log(ctx, ORB_WARNING, "routing.networks_put_back", KV("count", connected));
     /* A full table takes long to read: only when there may be something to find. */
     if (r == 0 && self->strangers)
         r = routes_look_for_strangers(self->follow.requests, routes, err);
@@ -172,9 +172,9 @@ static int make(struct orb_ctx *ctx, struct routing *self, struct routes_want *r
     if (r == 0)
         self->cut_off = false;
     if (r == 0 && (applied.put || applied.removed || applied.rules))
-        orb_log(ctx, strict ? ORB_INFO : ORB_NOTICE, event, ORB_I("put", applied.put),
-                ORB_I("removed", applied.removed), ORB_I("retaken", applied.retaken),
-                ORB_I("rules", applied.rules));
+        orb_log(ctx, strict ? ORB_INFO : ORB_NOTICE, event, KV("put", applied.put),
+                KV("removed", applied.removed), KV("retaken", applied.retaken),
+                KV("rules", applied.rules));
     return r;
 }
 
@@ -184,7 +184,7 @@ static void report_unread(struct orb_ctx *ctx, struct routing *self, struct orb_
     struct orb_problem problem = {
         .level = ORB_PROBLEM_DEGRADED, .what = err->text, .todo = "it is tried again"};
 
-    orb_log(ctx, ORB_WARNING, "routing.repair_failed", ORB_S("reason", err->text));
+    orb_log(ctx, ORB_WARNING, "routing.repair_failed", KV("reason", err->text));
     orb_wrap(err, "the routes cannot be compared with the kernel's");
     orb_problem_set(ctx, "repair", &problem);
     follow_outcome(&self->follow, false);

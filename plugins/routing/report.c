@@ -147,8 +147,8 @@ unsigned report_misfits(struct orb_ctx *ctx, struct routing *self)
         tell_rule(&report, &routes->rules[i]);
     tell_lookup(&report, self);
     if (report.count && report.digest != self->missing)
-        orb_log(ctx, ORB_WARNING, "routing.missing", ORB_S("path", report.path),
-                ORB_S("reason", report.what), ORB_I("count", report.count));
+        orb_log(ctx, ORB_WARNING, "routing.missing", KV("path", report.path),
+                KV("reason", report.what), KV("count", report.count));
     if (!report.count && self->missing)
         orb_log(ctx, ORB_NOTICE, "routing.complete");
     self->missing = report.digest;

@@ -180,7 +180,7 @@ static int on_call(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, st
 
     if (r < 0)
         return r;
-    orb_log(ctx, ORB_INFO, "t.called", ORB_S("trace", orb_req_trace(req)));
+    orb_log(ctx, ORB_INFO, "t.called", KV("trace", orb_req_trace(req)));
     orb_reply(req, NULL);
     return 0;
 }
@@ -230,8 +230,8 @@ static void on_gone(struct orb_ctx *ctx, uint32_t peer)
 }
 
 static const struct orb_plugin plugins[] = {
-    {ORB_PLUGIN_ABI, "t", methods, &config, on_init, NULL, on_stop, on_gone, NULL},
-    {ORB_PLUGIN_ABI, "t", methods, NULL, on_init, NULL, on_stop, on_gone, NULL},
+    {ORB_PLUGIN_HEAD, "t", methods, &config, on_init, NULL, on_stop, on_gone, NULL},
+    {ORB_PLUGIN_HEAD, "t", methods, NULL, on_init, NULL, on_stop, on_gone, NULL},
 };
 
 /* ---- what the host says ---- */

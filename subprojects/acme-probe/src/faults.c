@@ -67,7 +67,7 @@ int probe_on_spin(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, str
 static int send_one(struct orb_ctx *ctx, const char *kind, int64_t n)
 {
     if (!strcmp(kind, "log")) {
-        orb_log(ctx, ORB_INFO, "probe.noise", ORB_I("n", n));
+        orb_log(ctx, ORB_INFO, "probe.noise", KV("n", n));
     } else if (!strcmp(kind, "event")) {
         cJSON *event = cJSON_CreateObject();
 

@@ -96,7 +96,7 @@ static int on_ready(struct orb_ctx *ctx, struct orb_err *err)
 {
     struct probe *probe = orb_user(ctx);
 
-    orb_log(ctx, ORB_INFO, "probe.ready", ORB_I("revision", (int64_t)probe->revision));
+    orb_log(ctx, ORB_INFO, "probe.ready", KV("revision", (int64_t)probe->revision));
     return 0;
 }
 

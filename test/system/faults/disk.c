@@ -58,7 +58,7 @@ static bool fails(void)
     if (disk.seen != disk.at && !(on && disk.seen > disk.at))
         return false;
     if (disk.seen == disk.at)
-        orb_log(disk.ctx, ORB_NOTICE, "fault.reached", ORB_S("kind", disk.kind));
+        orb_log(disk.ctx, ORB_NOTICE, "fault.reached", KV("kind", disk.kind));
     if (is_kind("kill-before"))
         _exit(1);
     if (!strncmp(disk.kind, "kill", 4) || is_kind("half"))

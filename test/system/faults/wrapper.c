@@ -112,8 +112,8 @@ static int go_wrong(struct orb_ctx *ctx, struct fault *fault, struct orb_err *er
     const char *kind = fault->kind;
 
     fault->armed = false;
-    orb_log(ctx, ORB_NOTICE, "fault.reached", ORB_S("phase", phase_names[self.phase]),
-            ORB_S("kind", kind));
+    orb_log(ctx, ORB_NOTICE, "fault.reached", KV("phase", phase_names[self.phase]),
+            KV("kind", kind));
     if (!strcmp(kind, "error"))
         return orb_fail(err, ORB_E_INTERNAL, "this is the fault that was asked for");
     if (!strcmp(kind, "lie"))

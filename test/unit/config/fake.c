@@ -68,7 +68,7 @@ static void schemas(const struct fake *f, struct buf *to)
 }
 
 static void on_log(struct log_sink *sink, const char *service, enum log_level level,
-                   const char *event, const struct log_kv *pairs)
+                   const char *event, const struct orb_kv *pairs)
 {
     struct fake *f = container_of(sink, struct fake, log);
 

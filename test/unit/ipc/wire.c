@@ -25,7 +25,7 @@ const char echo_schema[] =
     "\"payload\":{\"type\":\"object\"}}}}";
 
 static void on_log_record(struct log_sink *sink, const char *service, enum log_level level,
-                          const char *event, const struct log_kv *pairs)
+                          const char *event, const struct orb_kv *pairs)
 {
     struct world *world = container_of(sink, struct world, sink);
 

@@ -35,7 +35,8 @@ static int build(const char *tree_text, const char *patch_text, struct work *wor
                  struct orb_err *err)
 {
     cJSON *tree = json(tree_text), *patch = patch_text ? json(patch_text) : NULL;
-    struct orb_change change = {.initial = !patch, .tree = tree, .patch = patch};
+    struct orb_change change = {
+        .size = sizeof(change), .initial = !patch, .tree = tree, .patch = patch};
     int r = work_build(work, &change, err);
 
     cJSON_Delete(tree);

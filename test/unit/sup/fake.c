@@ -132,7 +132,7 @@ static void on_stopped(void *arg)
 }
 
 static void on_log(struct log_sink *sink, const char *service, enum log_level level,
-                   const char *event, const struct log_kv *pairs)
+                   const char *event, const struct orb_kv *pairs)
 {
     struct fake *f = container_of(sink, struct fake, log);
 

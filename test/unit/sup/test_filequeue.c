@@ -24,7 +24,7 @@ static void on_emptied(void *arg)
 }
 
 static void on_log(struct log_sink *sink, const char *service, enum log_level level,
-                   const char *event, const struct log_kv *pairs)
+                   const char *event, const struct orb_kv *pairs)
 {
     ck_assert_str_eq(event, "crash.not-kept");
     container_of(sink, struct rig, log)->logged++;

@@ -249,7 +249,7 @@ static int on_break(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, s
 static int on_observe(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in,
                       struct orb_err *err)
 {
-    orb_log(ctx, ORB_WARNING, "odd.thing", ORB_S("what", "a \"b\"\n"), ORB_I("n", -3));
+    orb_log(ctx, ORB_WARNING, "odd.thing", KV("what", "a \"b\"\n"), KV("n", -3));
     orb_counter_add(ctx, "things", 2);
     orb_counter_add(ctx, "things", 3);
     orb_gauge_set(ctx, "level", 1.5);
@@ -403,12 +403,8 @@ enum {
     "\"t/relay\",\"t/as\",\"t/wrong-call\",\"t/subscribe\",\"t/loop\",\"t/observe\",\"t/fatal\","  \
     "\"t/integers\",\"t/problem\",\"t/long\",\"t/not-there\",\"t/break\",\"t/again\""
 
-static const struct orb_plugin plugin = {.abi = ORB_PLUGIN_ABI,
-                                         .name = "t",
-                                         .methods = methods,
-                                         .init = on_init,
-                                         .stop = on_stop,
-                                         .peer_gone = on_gone,
+static const struct orb_plugin plugin = {ORB_PLUGIN_HEAD,    .name = "t",     .methods = methods,
+                                         .init = on_init,    .stop = on_stop, .peer_gone = on_gone,
                                          .health = on_health};
 
 static void start(struct fakehost *h)
@@ -787,7 +783,8 @@ TEST(a_fatal_error_and_a_failed_init_say_why_and_exit_1)
     fakehost_start(&h, &old);
     fakehost_welcome(&h, "", "");
     fakehost_expect(&h, FRAME_FAIL, &f);
-    ck_assert_ptr_nonnull(strstr(f.payload, "plugin ABI 99, this host has 1"));
+    ck_assert_ptr_nonnull(
+        strstr(f.payload, "its ABI is 99, this host has 2; build the package anew"));
     ck_assert_int_eq(fakehost_wait(&h), 1);
 }
 

@@ -113,8 +113,8 @@ static int on_abort(struct orb_ctx *ctx, const struct orb_change *change, bool a
 static const char *const paths[] = {"/fw", "/if", NULL};
 static const struct orb_config config = {
     .paths = paths, .prepare = on_prepare, .apply = on_apply, .abort = on_abort};
-static const struct orb_plugin plugin = {.abi = ORB_PLUGIN_ABI, .name = "t", .config = &config};
-static const struct orb_plugin without = {.abi = ORB_PLUGIN_ABI, .name = "t"};
+static const struct orb_plugin plugin = {ORB_PLUGIN_HEAD, .name = "t", .config = &config};
+static const struct orb_plugin without = {ORB_PLUGIN_HEAD, .name = "t"};
 
 enum { PREPARE = 1, APPLY, ABORT };
 #define METHODS "\"service.t/prepare\",\"service.t/apply\",\"service.t/abort\""

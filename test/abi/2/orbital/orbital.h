@@ -1,0 +1,373 @@
+/* What a plugin author compiles against: plain C11 (or C++17) and cJSON.
+ *
+ * A package is a shared object that exports one descriptor:
+ *
+ *     static const struct orb_method methods[] = {{"hello", on_hello, 0}, {0}};
+ *     ORB_PLUGIN(.name = "greeter", .methods = methods, .init = on_init);
+ *
+ * The host loads it in a worker process of its own, inside a sandbox, and runs one event loop.
+ * Every callback below is called on that loop, one at a time; a callback that blocks makes the
+ * health check fail and the worker is killed. What is exchanged is described by the package's
+ * schema.json; the host checks every payload against it before a handler sees it.
+ *
+ * Within one ABI nothing is changed or taken away, members are only added, at the end of a struct.
+ * A package records the sizes it was built with (ORB_PLUGIN does), and a host reads no further: an
+ * older package goes on. A package built with a newer header loads as long as it leaves what this
+ * host does not know at zero. Structs that a package is shown begin with their size: ask
+ * ORB_HAS(change, member) before reading a member younger than the oldest host to run on. struct
+ * orb_err, orb_kv and the enums that callbacks return stay as they are.
+ *
+ * Units: times in milliseconds. Text is UTF-8. Functions return 0 or a negative code of error.h. */
+#ifndef ORBITAL_H
+#define ORBITAL_H
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "orbital/error.h"
+#include "orbital/kv.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+#define ORB_PLUGIN_ABI 2
+
+/* Whether the host that made *object knows this member. */
+#define ORB_HAS(object, member)                                                                    \
+    ((size_t)((const char *)(&(object)->member + 1) - (const char *)(object)) <= (object)->size)
+
+struct orb_ctx;   /* this worker; given to every callback, valid until the worker ends */
+struct orb_req;   /* a request to be answered exactly once */
+struct orb_timer; /* made by orb_timer_new */
+struct orb_watch; /* made by orb_watch_new */
+
+/* Who sent a request, as the host vouches for it. Strings live until the callback returns. */
+struct orb_peer {
+    uint32_t size;    /* for ORB_HAS */
+    uint32_t id;      /* unique while the peer lives; see orb_plugin.peer_gone */
+    const char *kind; /* "service", "user" (a local one), "token" (owner of an API token), "host" */
+    const char *name; /* of that kind: a token and a user of the same name are two */
+    const char *role; /* people: "metrics", "viewer", "operator", "admin"; services: "service" */
+    /* What follows is the host's word as well: the capabilities a service was granted (NULL ends;
+     * none for the others), and when the connection or session was opened (orb_now_ms's clock). */
+    const char *const *grants;
+    uint64_t opened_us;
+};
+
+/* ---- requests this package answers ---- */
+
+enum orb_method_flags {
+    ORB_RAW = 1, /* no cJSON tree is built (in is NULL); use orb_req_text() */
+};
+
+/* Answers one request. in: the checked input, owned by the SDK, valid until the request is
+ * answered. Return 0 after orb_reply*(), or 0 having kept req to answer later; return a negative
+ * code with err filled and the SDK answers with that error. */
+typedef int orb_handler(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in,
+                        struct orb_err *err);
+
+struct orb_method {
+    const char *name; /* as in schema.json; {0} ends the table */
+    orb_handler *handle;
+    unsigned flags;
+};
+
+const struct orb_peer *orb_req_peer(const struct orb_req *req);
+/* The input as sent, NUL-terminated; ret_len may be NULL. */
+const char *orb_req_text(const struct orb_req *req, size_t *ret_len);
+/* Milliseconds until the caller gives up; 0 when that has passed. */
+uint32_t orb_req_left_ms(const struct orb_req *req);
+/* W3C traceparent of the request, "" when there is none. */
+const char *orb_req_trace(const struct orb_req *req);
+/* Answer. The SDK takes ownership of out (NULL means {}) and of req. */
+void orb_reply(struct orb_req *req, cJSON *out);
+/* As orb_reply with JSON text, copied before return. */
+void orb_reply_text(struct orb_req *req, const char *text, size_t len);
+void orb_reply_error(struct orb_req *req, const struct orb_err *err);
+
+/* ---- requests to others ---- */
+
+/* Exactly one call per orb_call while the worker runs (none once stop was called): out is NULL when
+ * err is set and the other way round. text/len: the reply as received (valid during the call). */
+typedef void orb_reply_fn(struct orb_ctx *ctx, void *arg, const cJSON *out,
+                          const struct orb_err *err);
+typedef void orb_text_fn(struct orb_ctx *ctx, void *arg, const char *text, size_t len,
+                         const struct orb_err *err);
+
+/* Calls a method. to: "interface@MAJOR" or "interface@MAJOR.MINOR" (lowest minor accepted). in is
+ * taken (NULL means {}). deadline_ms: 0 for the method's own default. done may be NULL. Fails at
+ * once only for mistakes of the caller; everything else (denied, unknown, busy, deadline,
+ * peer-gone) arrives in done. */
+int orb_call(struct orb_ctx *ctx, const char *to, const char *method, cJSON *in,
+             uint32_t deadline_ms, orb_reply_fn *done, void *arg, struct orb_err *err);
+/* The same with JSON text both ways and no trees built. */
+int orb_call_text(struct orb_ctx *ctx, const char *to, const char *method, const char *text,
+                  size_t len, uint32_t deadline_ms, orb_text_fn *done, void *arg,
+                  struct orb_err *err);
+/* The same on behalf of a session that auth@1 login returned to this worker (capability
+ * session.delegate); session 0 is this service itself. */
+int orb_call_as(struct orb_ctx *ctx, uint32_t session, const char *to, const char *method,
+                const char *text, size_t len, uint32_t deadline_ms, orb_text_fn *done, void *arg,
+                struct orb_err *err);
+
+/* ---- events ---- */
+
+typedef void orb_event_fn(struct orb_ctx *ctx, void *arg, const char *topic, const cJSON *payload);
+/* Publishes an event of this package's schema. payload is taken. */
+int orb_publish(struct orb_ctx *ctx, const char *topic, cJSON *payload, struct orb_err *err);
+/* From now on cb is called for each event. topic "*": all topics of the interface. A gap (events
+ * dropped because this worker was slow) arrives as topic "gap" with {"topic", "count"}; with
+ * "ended": true a strict event was missed, and the subscription is over. */
+int orb_subscribe(struct orb_ctx *ctx, const char *interface, const char *topic, orb_event_fn *cb,
+                  void *arg, struct orb_err *err);
+
+/* ---- configuration ---- */
+
+/* One change of the configuration on its way through prepare, apply or abort.
+ * tree: the subscribed parts as they will be, e.g. {"firewall": {...}, "interfaces": {...}}; a part
+ *       that is not configured is absent. Owned by the SDK; read only.
+ * patch: array of {"op": "set"|"delete", "path": "/firewall/rules/10", "value": …, "old": …};
+ *       value absent for delete, old absent when there was none. On the first call after start
+ *       (initial) the patch sets every subscribed part as a whole.
+ * prepared: the slot of this change, *prepared is NULL when prepare begins. See orb_config. */
+struct orb_change {
+    uint32_t size; /* for ORB_HAS */
+    bool initial;
+    uint64_t tx;
+    uint64_t revision; /* the revision this will be */
+    const cJSON *tree;
+    const cJSON *patch;
+    void **prepared;
+};
+
+/* For people, one line a step: in prepare what the change will do, in apply what only showed then
+ * (running connections that ended, say). Copied. kind: "live", "reload" or "restart". */
+void orb_plan_step(struct orb_ctx *ctx, const char *kind, const char *text);
+
+/* prepare reads the configuration into a state of the package's own and leaves it in
+ * *change->prepared. apply swaps it with the state in use; what was in use stays in the slot, so
+ * that abort after apply swaps it back. discard frees what is in the slot when the change cannot be
+ * undone any more. Neither apply nor abort has anything to parse or to allocate. */
+struct orb_config {
+    /* Subtrees wanted, JSON pointers, NULL ends; each needs config.read:PATH in the manifest. */
+    const char *const *paths;
+    /* Check everything that can fail and change nothing. Answer later with orb_config_done() by
+     * returning ORB_LATER. An error (with path) vetoes the commit. */
+    int (*prepare)(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err);
+    /* Make it so. May also return ORB_LATER. */
+    int (*apply)(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err);
+    /* Undo: after prepare (nothing was applied) or after apply, also one that failed (applied true:
+     * go back to what was; tree holds the old state again and patch is the inverse). The slot is as
+     * prepare or apply left it. May return ORB_LATER. */
+    int (*abort)(struct orb_ctx *ctx, const struct orb_change *change, bool applied,
+                 struct orb_err *err);
+    /* Frees what is in the slot, on every way a change can end: refused, undone, or applied and
+     * followed by the next; and before stop. Called exactly once for each thing that is not NULL,
+     * after it was taken out of the slot. A prepare that leaves something in the slot of a package
+     * without discard is refused. */
+    void (*discard)(struct orb_ctx *ctx, void *prepared);
+};
+
+/* Swaps what is in the slot with what is in use: self->now = orb_swap(change, self->now); */
+static inline void *orb_swap(const struct orb_change *change, void *in_use)
+{
+    void *prepared = *change->prepared;
+
+    *change->prepared = in_use;
+    return prepared;
+}
+
+#define ORB_LATER 1
+/* Completes a prepare/apply/abort that returned ORB_LATER: err NULL or code 0 for success. */
+void orb_config_done(struct orb_ctx *ctx, const struct orb_err *err);
+
+/* ---- loop ---- */
+
+typedef void orb_timer_fn(struct orb_ctx *ctx, void *arg);
+struct orb_timer *orb_timer_new(struct orb_ctx *ctx, orb_timer_fn *cb, void *arg);
+/* Fires after after_ms (0: in the next turn of the loop), then every repeat_ms (0: once). Starting
+ * again restarts. */
+void orb_timer_start(struct orb_timer *timer, uint64_t after_ms, uint64_t repeat_ms);
+void orb_timer_stop(struct orb_timer *timer);
+void orb_timer_free(struct orb_timer *timer);
+
+enum orb_io { ORB_READABLE = 1, ORB_WRITABLE = 2 };
+typedef void orb_watch_fn(struct orb_ctx *ctx, void *arg, int fd, unsigned events);
+/* Watches a descriptor the plugin owns; it must stay open until orb_watch_free. The callback runs
+ * while the descriptor is readable or writable, as asked for. An error of the descriptor (EPOLLERR)
+ * calls it with both bits: the plugin's own read or write gets the errno, and with it the error is
+ * gone, e.g. ENOBUFS of a netlink socket, which means that the kernel dropped events: read
+ * everything anew. Watching goes on afterwards; while an error stays the callback is called more
+ * and more rarely, at last once a second. */
+struct orb_watch *orb_watch_new(struct orb_ctx *ctx, int fd, unsigned events, orb_watch_fn *cb,
+                                void *arg, struct orb_err *err);
+void orb_watch_set(struct orb_watch *watch, unsigned events);
+void orb_watch_free(struct orb_watch *watch);
+/* Monotonic time. */
+uint64_t orb_now_ms(void);
+
+/* Descriptor of a socket the manifest declared (net.bind:…#NAME), bound and listening, opened
+ * before the sandbox closed; -1 when there is none of that name. The worker keeps it open. */
+int orb_socket(struct orb_ctx *ctx, const char *name);
+/* Directory for the service's own state (capability fs.state), NULL without that capability. */
+const char *orb_state_dir(struct orb_ctx *ctx);
+
+/* ---- logs, metrics ---- */
+
+enum orb_level { ORB_DEBUG, ORB_INFO, ORB_NOTICE, ORB_WARNING, ORB_ERROR };
+void orb_log_kv(struct orb_ctx *ctx, enum orb_level level, const char *event,
+                const struct orb_kv *pairs);
+/* orb_log(ctx, ORB_INFO, "peer.up", KV("peer", name), KV("mtu", 1500)); event: a stable dotted
+ * name. (In C a macro, so that there may be no pair at all in strict C11; in C++ a function,
+ * below.) */
+#ifndef __cplusplus
+#define orb_log(ctx, level, ...) ORB_LOG_((ctx), (level), __VA_ARGS__, {0})
+#define ORB_LOG_(ctx, level, event, ...)                                                           \
+    orb_log_kv(ctx, level, event, (const struct orb_kv[]){__VA_ARGS__})
+#endif
+
+/* name: [a-z_]+, without the service's name, which the host adds as a label. */
+void orb_counter_add(struct orb_ctx *ctx, const char *name, uint64_t delta);
+void orb_gauge_set(struct orb_ctx *ctx, const char *name, double value);
+
+/* ---- long work ---- */
+
+/* A callback that takes long (reading a large file in init, applying a large change) says from time
+ * to time that it goes on: the deadlines ready-ms and ping-ms begin anew, and so does that of every
+ * call being answered whose method has "progress" in the contract (prepare and apply have), until
+ * progress-ms in all. It is for steps that wait (ORB_LATER) as well. Cheap: call it in the loop
+ * that does the work. Never call it where nothing was done since the last call: a service that
+ * hangs must be noticed. */
+void orb_progress(struct orb_ctx *ctx);
+
+/* ---- problems ---- */
+
+/* Something a person should know of while it lasts: shown by `orbctl show health`, by the service's
+ * own page and by /readyz. FAILED: the appliance as a whole does not do what it is configured to do
+ * (believed of shipped services of the phases early, core and control; of others it counts as
+ * DEGRADED). */
+enum orb_problem_level { ORB_PROBLEM_DEGRADED, ORB_PROBLEM_FAILED };
+
+struct orb_problem {
+    enum orb_problem_level level;
+    const char *what; /* one sentence, at most 399 bytes: what does not fit, with the reason */
+    const char *path; /* JSON pointer of the configuration it is about; NULL or "": none */
+    const char *todo; /* what a person can do, at most 255 bytes; NULL or "": nothing to do */
+};
+
+#define ORB_PROBLEMS_MAX 32 /* sent to the host; further ones are counted in one last sentence */
+
+/* Reports a problem, or replaces the one of the same key (at most 127 bytes, stable, unique in this
+ * service, e.g. "address:/interfaces/lan0"). Everything is copied. The host learns of it at the end
+ * of the loop's turn; reporting the same again costs nothing and keeps the time since when it
+ * lasts. */
+static inline void orb_problem_set(struct orb_ctx *ctx, const char *key,
+                                   const struct orb_problem *problem);
+void orb_problem_set_sized(struct orb_ctx *ctx, const char *key, const struct orb_problem *problem,
+                           size_t size); /* what orb_problem_set calls */
+/* Takes a problem back; a key that ends with "*" takes back all keys that begin so. What is taken
+ * back and reported again in the same turn has never gone: clear all, then set what still holds. */
+void orb_problem_clear(struct orb_ctx *ctx, const char *key);
+
+/* ---- integers ---- */
+
+/* cJSON keeps numbers as doubles: beyond 2^53 a digit is lost. Reads an integer that is exact:
+ * -1 when item is NULL, no number, has a fraction or lies beyond +-2^53 (read such a one from
+ * orb_req_text()). Items made by orb_add_int64 are read in their full range. */
+int orb_int64(const cJSON *item, int64_t *ret_value);
+/* Adds an integer, exact in the whole 64-bit range (as raw JSON; cJSON_AddNumberToObject would
+ * print 1e15 as "1e+15", which is no integer to a schema). Returns the item, NULL when memory ran
+ * out. */
+cJSON *orb_add_int64(cJSON *object, const char *key, int64_t value);
+
+/* ---- the descriptor ---- */
+
+struct orb_plugin {
+    /* The header this package was built with; ORB_PLUGIN fills these in. */
+    uint32_t abi;
+    uint32_t size;        /* of struct orb_plugin */
+    uint32_t method_size; /* of struct orb_method */
+    uint32_t config_size; /* of struct orb_config */
+    const char *name;
+    const struct orb_method *methods; /* ends with {0}; NULL: none */
+    const struct orb_config *config;  /* NULL: none */
+    /* Before configuration: allocate, open what the sandbox allows. Required data is kept with
+     * orb_set_user(). A failure ends the worker with the message. */
+    int (*init)(struct orb_ctx *ctx, struct orb_err *err);
+    /* After the first configuration was applied; the service counts as Running when it returns 0.
+     * May return ORB_LATER and call orb_ready(). */
+    int (*ready)(struct orb_ctx *ctx, struct orb_err *err);
+    /* Asked to stop: release, then return; the worker ends. */
+    void (*stop)(struct orb_ctx *ctx);
+    /* A peer that had sent a request is gone; its id will not come back. */
+    void (*peer_gone)(struct orb_ctx *ctx, uint32_t peer_id);
+    /* Own health, asked with every ping: 0 or a negative code with err (shown as degraded). */
+    int (*health)(struct orb_ctx *ctx, struct orb_err *err);
+};
+
+void orb_ready(struct orb_ctx *ctx, const struct orb_err *err);
+void orb_set_user(struct orb_ctx *ctx, void *user);
+void *orb_user(struct orb_ctx *ctx);
+const char *orb_service_name(struct orb_ctx *ctx);
+/* Ends this worker as failed; the text goes to the log and the crash report. */
+void orb_fatal(struct orb_ctx *ctx, const struct orb_err *err) __attribute__((noreturn));
+
+#pragma GCC visibility pop
+
+static inline void orb_problem_set(struct orb_ctx *ctx, const char *key,
+                                   const struct orb_problem *problem)
+{
+    orb_problem_set_sized(ctx, key, problem, sizeof(*problem));
+}
+
+#define ORB_EXPORT __attribute__((visibility("default")))
+#ifndef __cplusplus
+/* ORB_PLUGIN(.name = "greeter", .init = on_init); */
+#define ORB_PLUGIN_HEAD                                                                            \
+    .abi = ORB_PLUGIN_ABI, .size = sizeof(struct orb_plugin),                                      \
+    .method_size = sizeof(struct orb_method), .config_size = sizeof(struct orb_config)
+#define ORB_PLUGIN(...)                                                                            \
+    ORB_EXPORT extern const struct orb_plugin orbital_plugin;                                      \
+    const struct orb_plugin orbital_plugin = {ORB_PLUGIN_HEAD, __VA_ARGS__}
+#else
+}
+
+/* C++17 has no designated initializers: a constexpr function fills in the members.
+ *     static constexpr orb_plugin describe()
+ *     {
+ *         orb_plugin plugin = orb_plugin_head();
+ *         plugin.name = "greeter";
+ *         plugin.init = on_init;
+ *         return plugin;
+ *     }
+ *     ORB_PLUGIN(describe()); */
+constexpr orb_plugin orb_plugin_head()
+{
+    orb_plugin plugin{};
+
+    plugin.abi = ORB_PLUGIN_ABI;
+    plugin.size = sizeof(orb_plugin);
+    plugin.method_size = sizeof(orb_method);
+    plugin.config_size = sizeof(orb_config);
+    return plugin;
+}
+
+#define ORB_PLUGIN(plugin)                                                                         \
+    extern "C" {                                                                                   \
+    ORB_EXPORT extern const orb_plugin orbital_plugin;                                             \
+    }                                                                                              \
+    constexpr orb_plugin orbital_plugin = plugin
+
+template <class... Pairs>
+inline void orb_log(orb_ctx *ctx, orb_level level, const char *event, Pairs... pairs)
+{
+    const orb_kv list[] = {pairs..., orb_kv{}};
+
+    orb_log_kv(ctx, level, event, list);
+}
+#endif
+#endif
