@@ -38,7 +38,7 @@ const char *company_kind_name(enum company_kind kind)
         [COMPANY_BPF] = "bpf",           [COMPANY_IPSEC] = "ipsec",
         [COMPANY_VRF] = "vrf",           [COMPANY_EXPECTATION] = "expectation",
         [COMPANY_SETTING] = "setting",   [COMPANY_STACKED] = "stacked",
-        [COMPANY_UNREAD] = "unread"};
+        [COMPANY_RULE] = "rule",         [COMPANY_UNREAD] = "unread"};
 
     return names[kind];
 }
@@ -254,6 +254,9 @@ int company_read(struct dataplane *dp)
         r = gather(dp, &fresh);
     }
     r = r < 0 ? r : route_mtu_read(dp);
+    if (!r && dp->mtus.suppressed6)
+        company_note(&fresh, COMPANY_RULE, COMPANY_IP6 | COMPANY_NEW6,
+                     "an ip -6 rule with suppress_prefixlength or suppress_ifgroup");
     if (r < 0) {
         company_fini(&fresh);
         publish(dp, changes, false);

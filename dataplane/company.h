@@ -33,6 +33,7 @@ enum company_kind {
     COMPANY_VRF,
     COMPANY_STACKED, /* a device on it that takes its frames */
     COMPANY_SETTING,
+    COMPANY_RULE,
     COMPANY_UNREAD, /* not known yet, or it cannot be read */
     COMPANY_KINDS
 };

@@ -64,6 +64,7 @@ struct route_mtus {
         all; /* of routes that say no interface, and of those for which there is no room; 0: none */
     bool shared6;     /* next hops share a route of IPv6 */
     bool label_rules; /* rules name the flow label */
+    bool suppressed6; /* an IPv6 rule passes over routes it finds */
 };
 
 enum port_mode { PORT_OFF, PORT_XDP, PORT_TCX };
@@ -287,6 +288,9 @@ uint32_t route_mtu_of(const struct route_mtus *mtus, uint32_t ifindex);
 /* route_label.c: whether a message about a route or a rule makes the flow label of IPv6 matter. */
 bool route_label_shared(const struct nlmsghdr *h);
 bool route_label_ruled(const struct nlmsghdr *h);
+/* A rule of IPv6 that came or went with suppress_prefixlength or suppress_ifgroup, which
+ * bpf_fib_lookup does not honour (for IPv4 it does). */
+bool route_label_suppressed(const struct nlmsghdr *h);
 
 /* clsact.c: where the kernel has no tcx. Negative errno. */
 /* Of our filter, nobody else's: tc chooses priorities from 49152 downwards, people from 1 upwards.

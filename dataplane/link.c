@@ -213,6 +213,7 @@ static unsigned read_event(struct dataplane *dp, const struct nlmsghdr *h)
     case RTM_NEWROUTE:
     case RTM_DELROUTE:
     case RTM_NEWRULE:
+    case RTM_DELRULE:
         if (!route_mtu_changes(dp, h))
             return 0;
         __atomic_store_n(&dp->mtus_unread, true, __ATOMIC_SEQ_CST);

@@ -1,14 +1,20 @@
 /* Where the flow label of IPv6 decides about the way: next hops that share a route's traffic
  * (fib_multipath_hash_policy 0 counts it in), and rules that name it (Linux 6.14). An entry of the
  * flow cache is for all labels of a flow, and hosts change theirs within a connection to get
- * another way (RFC 6438; Linux at each retransmission), so there each packet asks anew. */
+ * another way (RFC 6438; Linux at each retransmission), so there each packet asks anew.
+ *
+ * And rules of IPv6 that pass over what they find, which programs are not told of: there IPv6 is
+ * the kernel's. */
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "dataplane/fast.h"
 
 #define RULE_FLOW_LABEL 25 /* FRA_FLOWLABEL of Linux 6.14 */
+
+#define SUPPRESSES_NOTHING ~0u
 
 static bool has(const struct nlmsghdr *h, size_t head, uint16_t type, uint16_t or_type)
 {
@@ -38,4 +44,25 @@ bool route_label_ruled(const struct nlmsghdr *h)
     if (h->nlmsg_type != RTM_NEWRULE || h->nlmsg_len < NLMSG_LENGTH(sizeof(*rule)))
         return false;
     return rule->family == AF_INET6 && has(h, sizeof(*rule), RULE_FLOW_LABEL, RULE_FLOW_LABEL);
+}
+
+bool route_label_suppressed(const struct nlmsghdr *h)
+{
+    const struct fib_rule_hdr *rule = NLMSG_DATA(h);
+    const struct rtattr *a = (const void *)((const char *)rule + NLMSG_ALIGN(sizeof(*rule)));
+    int len = (int)h->nlmsg_len - (int)NLMSG_SPACE(sizeof(*rule));
+    uint32_t value;
+
+    if ((h->nlmsg_type != RTM_NEWRULE && h->nlmsg_type != RTM_DELRULE) ||
+        h->nlmsg_len < NLMSG_LENGTH(sizeof(*rule)) || rule->family != AF_INET6)
+        return false;
+    for (; RTA_OK(a, len); a = RTA_NEXT(a, len)) {
+        if ((a->rta_type != FRA_SUPPRESS_PREFIXLEN && a->rta_type != FRA_SUPPRESS_IFGROUP) ||
+            RTA_PAYLOAD(a) < sizeof(value))
+            continue;
+        memcpy(&value, RTA_DATA(a), sizeof(value));
+        if (value != SUPPRESSES_NOTHING)
+            return true;
+    }
+    return false;
 }

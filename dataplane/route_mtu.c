@@ -101,6 +101,8 @@ bool route_mtu_changes(const struct dataplane *dp, const struct nlmsghdr *h)
 
     if (route_mtu_add(&mtus, h))
         return true;
+    if (route_label_suppressed(h))
+        return true;
     /* Where they are known to matter, one more changes nothing. */
     if ((route_label_shared(h) || route_label_ruled(h)) &&
         !__atomic_load_n(&dp->labels_any, __ATOMIC_SEQ_CST))
@@ -116,6 +118,7 @@ static bool on_route(void *arg, const struct nlmsghdr *h)
     route_mtu_add(mtus, h);
     mtus->shared6 |= route_label_shared(h);
     mtus->label_rules |= route_label_ruled(h);
+    mtus->suppressed6 |= route_label_suppressed(h);
     return true;
 }
 

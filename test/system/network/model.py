@@ -176,6 +176,12 @@ class Box:
         after = self.source(packet, go)
         return go, host, after["src"], after["dst"], after["dport"] if spec["proto"] in ("tcp", "udp") else None
 
+    def lets_back(self, spec, mac):
+        """Whether what is refused may be the answer to what the other end says first, which is let through."""
+        come = HOSTS[home(spec["src"])][0]
+        packet = {**spec, "src": spec["dst"], "dst": spec["src"], "sport": spec["dport"], "dport": spec["sport"], "mac": mac}
+        return self.rule(packet, self.way(spec["dst"])[0], come) == "accept"
+
 
 def target(entry, packet):
     """Where destination NAT sends a packet: a port or range in translate-to, else the port stays."""
@@ -199,7 +205,7 @@ class Model:
 
     def __init__(self, tree):
         self.box, self.ways = Box(tree), {}  # way out of each conversation as it began
-        self.pairs = {}  # without ports those between two hosts are one to conntrack, whoever began: the first of them
+        self.portless = {}  # the first of each protocol; to conntrack a later one may be the same, or the same once masqueraded
         self.alone = self.wired = True
 
     def follow(self, step):
@@ -222,11 +228,15 @@ class Model:
     def judged(self, name, talk, trail, new):
         if talk.host not in HOSTS or str(name).endswith("d"):
             return ""
-        pair = talk.proto, frozenset((talk.spec["src"], talk.spec["dst"]))
-        if talk.other and self.pairs.setdefault(pair, name) != name:
+        if talk.other and self.portless.setdefault(talk.proto, name) != name:
             return ""
         try:
-            says = self.box.says(talk.spec, wire.mac(talk.w.mac[talk.host]))
+            mac = wire.mac(talk.w.mac[talk.host])
+            says = self.box.says(talk.spec, mac)
+            if says == REFUSED and self.box.lets_back(talk.spec, mac):
+                raise Unknown
+            if says != REFUSED and says[1] == talk.host:  # who sent it sees it again, which is not told apart
+                raise Unknown
         except Unknown:
             self.ways[name] = None
             return ""

@@ -74,6 +74,27 @@ TEST(a_rule_about_the_label_asks_for_it)
     ck_assert(!ruled(RTM_NEWROUTE, AF_INET6, RULE_LABEL));
 }
 
+static bool suppresses(uint16_t type, uint8_t family, uint16_t attribute, uint32_t value)
+{
+    struct message m = begin(type, family);
+
+    put(&m, FRA_PRIORITY);
+    put(&m, attribute);
+    memcpy((char *)&m + m.h.nlmsg_len - sizeof(value), &value, sizeof(value));
+    return route_label_suppressed(&m.h);
+}
+
+TEST(a_rule_that_passes_over_routes_is_known_as_it_comes_and_as_it_goes)
+{
+    ck_assert(suppresses(RTM_NEWRULE, AF_INET6, FRA_SUPPRESS_PREFIXLEN, 0));
+    ck_assert(suppresses(RTM_DELRULE, AF_INET6, FRA_SUPPRESS_PREFIXLEN, 0));
+    ck_assert(suppresses(RTM_NEWRULE, AF_INET6, FRA_SUPPRESS_IFGROUP, 3));
+    ck_assert(!suppresses(RTM_NEWRULE, AF_INET6, FRA_SUPPRESS_PREFIXLEN, ~0u));
+    ck_assert(!suppresses(RTM_NEWRULE, AF_INET6, FRA_TABLE, 0));
+    ck_assert(!suppresses(RTM_NEWRULE, AF_INET, FRA_SUPPRESS_PREFIXLEN, 0));
+    ck_assert(!suppresses(RTM_NEWROUTE, AF_INET6, FRA_SUPPRESS_PREFIXLEN, 0));
+}
+
 TEST(a_message_that_is_too_short_says_nothing)
 {
     struct message m = begin(RTM_NEWROUTE, AF_INET6);
@@ -82,6 +103,7 @@ TEST(a_message_that_is_too_short_says_nothing)
     ck_assert(!route_label_shared(&m.h));
     m.h.nlmsg_type = RTM_NEWRULE;
     ck_assert(!route_label_ruled(&m.h));
+    ck_assert(!route_label_suppressed(&m.h));
     m = begin(RTM_NEWROUTE, AF_INET6);
     put(&m, RTA_MULTIPATH);
     m.h.nlmsg_len -= 4; /* its end is missing */
