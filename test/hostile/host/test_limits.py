@@ -190,7 +190,7 @@ def main(root):
     for name, caps in MANY.items():
         package(root, name, "puppet", mani=manifest(name, capabilities=caps))
     for name, caps in GRANTS.items():
-        package(root, name, "none" if name == "v-thief" else name[2:].replace("-", "_"), mani=manifest(name, capabilities=caps, restart={
+        package(root, name, name[2:].replace("-", "_"), mani=manifest(name, capabilities=caps, restart={
             "backoff-ms": 200, "backoff-max-ms": 400, "breaker": {"failures": 32, "window-s": 10, "cooldown-s": 1}}))
     with Appliance(build, "limits", packages=[root]) as box:
         box.start()
