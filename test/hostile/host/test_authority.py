@@ -82,9 +82,11 @@ def vetoes(box, watch):
     running(box, name)
     is_refused(box, "config.veto", (f"/{name}/x", 1))
     commit(box, ("/acme-probe/greeting", f"{SECRET} 2"))
+    before = box.service(name)["pid"]
     commit(box, (f"/{name}/x", 2), (f"/services/{name}/grants", []))
+    box.until(15, lambda: box.service(name)["pid"] != before, f"{name} is ended for its grants")
     commit(box, (f"/services/{name}/grants", GRANTS[name]))
-    running(box, name)
+    box.until(20, lambda: attached(box, name), f"{name} is attached again")
     is_refused(box, "config.veto", (f"/{name}/x", 3))
     commit(box, (f"/{name}/x", 4), (f"/services/{name}/enabled", False))
     box.until(10, lambda: box.service(name)["pid"] == 0, "it ends")
