@@ -28,6 +28,7 @@
 
 #include "orbital/error.h"
 #include "orbital/kv.h"
+#include "orbital/read.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -158,7 +159,8 @@ struct orb_config {
     /* Check everything that can fail and change nothing. Answer later with orb_config_done() by
      * returning ORB_LATER. An error (with path) vetoes the commit. */
     int (*prepare)(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err);
-    /* Make it so. May also return ORB_LATER. */
+    /* Make it so. Swap first (orb_swap), then do what can still fail, such as asking the kernel:
+     * when that fails, abort swaps back. May also return ORB_LATER. */
     int (*apply)(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err);
     /* Undo: after prepare (nothing was applied) or after apply, also one that failed (applied true:
      * go back to what was; tree holds the old state again and patch is the inverse). The slot is as

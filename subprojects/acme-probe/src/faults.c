@@ -42,7 +42,7 @@ void probe_hang(void)
 
 int probe_on_crash(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
 {
-    probe_crash(probe_text(in, "how", "segv"));
+    probe_crash(orb_text(in, "how", "segv"));
     return 0;
 }
 
@@ -54,7 +54,7 @@ int probe_on_hang(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, str
 
 int probe_on_spin(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
 {
-    int64_t ms = probe_number(in, "ms", 0);
+    int64_t ms = orb_number(in, "ms", 0);
     uint64_t until = orb_now_ms() + (uint64_t)ms;
 
     while (ms == 0 || orb_now_ms() < until)
@@ -88,8 +88,8 @@ static int send_one(struct orb_ctx *ctx, const char *kind, int64_t n)
 
 int probe_on_flood(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
 {
-    const char *kind = probe_text(in, "kind", "log");
-    int64_t count = probe_number(in, "count", 1);
+    const char *kind = orb_text(in, "kind", "log");
+    int64_t count = orb_number(in, "count", 1);
     int64_t refused = 0;
     cJSON *out = cJSON_CreateObject();
 
@@ -104,7 +104,7 @@ int probe_on_flood(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, st
 int probe_on_leak(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
 {
     struct probe *probe = orb_user(ctx);
-    int64_t bytes = probe_number(in, "bytes", 0);
+    int64_t bytes = orb_number(in, "bytes", 0);
     char *memory = malloc((size_t)bytes);
     cJSON *out;
 
@@ -123,10 +123,9 @@ int probe_on_leak(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, str
 int probe_on_veto(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
 {
     struct probe *probe = orb_user(ctx);
-    const char *text = probe_text(in, "text", "");
+    const char *text = orb_text(in, "text", "");
 
-    free(probe->veto);
-    probe->veto = *text ? strdup(text) : NULL;
+    snprintf(probe->veto, sizeof(probe->veto), "%s", text);
     orb_reply(req, NULL);
     return 0;
 }

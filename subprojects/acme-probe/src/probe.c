@@ -3,21 +3,6 @@
 #include "probe.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-const char *probe_text(const cJSON *object, const char *key, const char *fallback)
-{
-    const char *text = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, key));
-
-    return text ? text : fallback;
-}
-
-int64_t probe_number(const cJSON *object, const char *key, int64_t fallback)
-{
-    int64_t value;
-
-    return orb_int64(cJSON_GetObjectItemCaseSensitive(object, key), &value) < 0 ? fallback : value;
-}
 
 static int on_status(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
 {
@@ -25,14 +10,14 @@ static int on_status(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, 
     cJSON *out = cJSON_CreateObject();
     cJSON *targets = cJSON_AddObjectToObject(out, "targets");
 
-    cJSON_AddStringToObject(out, "greeting", probe->greeting ? probe->greeting : "hello");
+    cJSON_AddStringToObject(out, "greeting", probe->settings->greeting);
     orb_add_int64(out, "revision", (int64_t)probe->revision);
     orb_add_int64(out, "uptime-ms", (int64_t)(orb_now_ms() - probe->started_ms));
     orb_add_int64(out, "ticks", probe->ticks);
     orb_add_int64(out, "leaked", probe->leaked);
-    cJSON_AddStringToObject(out, "veto", probe->veto ? probe->veto : "");
+    cJSON_AddStringToObject(out, "veto", probe->veto);
     cJSON_AddBoolToObject(out, "fail-apply", probe->fail_apply);
-    for (const struct target *t = probe->targets; t; t = t->next) {
+    for (const struct target *t = probe->settings->targets; t; t = t->next) {
         cJSON *item = cJSON_AddObjectToObject(targets, t->name);
 
         cJSON_AddStringToObject(item, "address", t->address);
@@ -74,7 +59,7 @@ static int on_slow(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, st
     if (!slow)
         return orb_fail(err, ORB_E_NOMEM, "no memory for one more slow request");
     slow->req = req;
-    slow->ms = probe_number(in, "ms", 0);
+    slow->ms = orb_number(in, "ms", 0);
     slow->timer = orb_timer_new(ctx, on_slow_over, slow);
     orb_timer_start(slow->timer, (uint64_t)slow->ms, 0);
     return 0;
@@ -86,7 +71,6 @@ static int on_init(struct orb_ctx *ctx, struct orb_err *err)
 
     if (!probe)
         return orb_fail(err, ORB_E_NOMEM, "no memory for the probe");
-    probe->ctx = ctx;
     probe->started_ms = orb_now_ms();
     orb_set_user(ctx, probe);
     return 0;
@@ -104,8 +88,8 @@ static void on_stop(struct orb_ctx *ctx)
 {
     struct probe *probe = orb_user(ctx);
 
-    probe_settings_fini(probe);
-    free(probe->veto);
+    probe_settings_free(probe->settings);
+    orb_timer_free(probe->crash_timer);
     free(probe);
 }
 

@@ -6,7 +6,6 @@
 
 struct target {
     struct target *next;
-    struct probe *probe;
     struct orb_timer *timer;
     char *name;
     char *address;
@@ -14,32 +13,36 @@ struct target {
     int64_t ticks;
 };
 
+/* What one revision of the configuration says. */
+struct settings {
+    struct target *targets;
+    char *greeting;
+    char *refuse;
+    char *crash_in;
+    char *hang_in;
+    int64_t crash_after_ms;
+};
+
 struct probe {
-    struct orb_ctx *ctx;
+    struct settings *settings;
     uint64_t started_ms;
     uint64_t revision;
-    char *greeting;
-    struct target *targets;
     int64_t ticks;
     struct orb_timer *crash_timer;
     /* faults asked for by method */
-    char *veto;
+    char veto[ORB_ERR_TEXT];
     bool fail_apply;
     int64_t leaked;
 };
 
 /* settings.c: configuration to timers */
 extern const struct orb_config probe_config;
-void probe_settings_fini(struct probe *probe);
+void probe_settings_free(struct settings *settings);
 
 /* faults.c */
 void probe_crash(const char *how);
 void probe_hang(void);
 orb_handler probe_on_crash, probe_on_hang, probe_on_spin, probe_on_flood, probe_on_leak,
     probe_on_veto, probe_on_fail_apply;
-
-/* Member text of an object, or fallback. */
-const char *probe_text(const cJSON *object, const char *key, const char *fallback);
-int64_t probe_number(const cJSON *object, const char *key, int64_t fallback);
 
 #endif

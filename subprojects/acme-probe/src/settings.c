@@ -1,4 +1,4 @@
-/* From the configuration to running timers. prepare checks and changes nothing; apply cannot fail.
+/* From the configuration to running timers. prepare reads and checks, apply swaps and cannot fail.
  */
 #include "probe.h"
 
@@ -7,59 +7,95 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const paths[] = {"/acme-probe", NULL};
+ORB_FIELDS(settings_fields, "") = {
+    ORB_FIELD_TEXT("greeting", struct settings, greeting, "hello"),
+    ORB_FIELD_TEXT("refuse", struct settings, refuse, NULL),
+    ORB_FIELD_INT("crash-after-ms", struct settings, crash_after_ms, 0),
+    ORB_FIELD_TEXT("crash-in", struct settings, crash_in, "none"),
+    ORB_FIELD_TEXT("hang-in", struct settings, hang_in, "none"),
+    ORB_FIELDS_END,
+};
 
-static const cJSON *settings_of(const struct orb_change *change)
+ORB_FIELDS(target_fields, "/targets/*") = {
+    ORB_FIELD_TEXT("address", struct target, address, NULL),
+    ORB_FIELD_INT("interval", struct target, interval_ms, 1000),
+    ORB_FIELDS_END,
+};
+
+void probe_settings_free(struct settings *settings)
 {
-    return cJSON_GetObjectItemCaseSensitive(change->tree, "acme-probe");
+    while (settings && settings->targets) {
+        struct target *target = settings->targets;
+
+        settings->targets = target->next;
+        orb_timer_free(target->timer);
+        orb_read_free(target_fields, target);
+        free(target->name);
+        free(target);
+    }
+    if (settings)
+        orb_read_free(settings_fields, settings);
+    free(settings);
 }
 
-static bool is_address(const char *text)
+static int add_target(struct settings *settings, const cJSON *item, struct orb_err *err)
 {
+    struct target *target = calloc(1, sizeof(*target));
     unsigned char bytes[16];
+    char path[ORB_ERR_PATH];
 
-    return inet_pton(AF_INET, text, bytes) == 1 || inet_pton(AF_INET6, text, bytes) == 1;
+    if (!target)
+        return orb_fail(err, ORB_E_NOMEM, "no memory for one more target");
+    target->next = settings->targets;
+    settings->targets = target;
+    target->name = strdup(item->string);
+    if (!target->name)
+        return orb_fail(err, ORB_E_NOMEM, "no memory for the name of a target");
+    if (orb_read(target_fields, item, target, err) < 0)
+        return err->code;
+    if (inet_pton(AF_INET, target->address, bytes) == 1 ||
+        inet_pton(AF_INET6, target->address, bytes) == 1)
+        return 0;
+    orb_pointer(path, sizeof(path), "acme-probe", "targets", item->string, "address", NULL);
+    return orb_fail_at(err, ORB_E_VETO, path, "\"%s\" is neither an IPv4 nor an IPv6 address",
+                       target->address);
 }
 
-static void fail_as_told(const cJSON *settings, const char *where)
+static void fail_as_told(const struct settings *settings, const char *where)
 {
-    if (!strcmp(probe_text(settings, "crash-in", "none"), where))
+    if (!strcmp(settings->crash_in, where))
         probe_crash("segv");
-    if (!strcmp(probe_text(settings, "hang-in", "none"), where))
+    if (!strcmp(settings->hang_in, where))
         probe_hang();
 }
 
 static int on_prepare(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
 {
+    const cJSON *tree = orb_at(change->tree, "/acme-probe");
+    const cJSON *targets = orb_at(tree, "/targets"), *item;
+    struct settings *settings = calloc(1, sizeof(*settings));
     struct probe *probe = orb_user(ctx);
-    const cJSON *settings = settings_of(change);
-    const char *refuse = probe_text(settings, "refuse", "");
-    const cJSON *target;
     char text[200];
 
+    if (!settings)
+        return orb_fail(err, ORB_E_NOMEM, "no memory for the settings");
+    *change->prepared = settings; /* from now on the SDK has it freed */
+    if (orb_read(settings_fields, tree, settings, err) < 0)
+        return err->code;
     fail_as_told(settings, "prepare");
-    if (probe->veto) {
+    if (*probe->veto) {
         int r = orb_fail(err, ORB_E_VETO, "%s", probe->veto);
 
-        free(probe->veto);
-        probe->veto = NULL;
+        *probe->veto = '\0';
         return r;
     }
     /* A start with what was committed once must not fail. */
-    if (*refuse && !change->initial)
-        return orb_fail_at(err, ORB_E_VETO, "/acme-probe/refuse", "%s", refuse);
-    cJSON_ArrayForEach (target, cJSON_GetObjectItemCaseSensitive(settings, "targets")) {
-        const char *address = probe_text(target, "address", "");
-        char path[ORB_ERR_PATH];
-
-        if (is_address(address))
-            continue;
-        snprintf(path, sizeof(path), "/acme-probe/targets/%s/address", target->string);
-        return orb_fail_at(err, ORB_E_VETO, path, "\"%s\" is neither an IPv4 nor an IPv6 address",
-                           address);
-    }
-    snprintf(text, sizeof(text), "probe %d targets",
-             cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(settings, "targets")));
+    if (settings->refuse && *settings->refuse && !change->initial)
+        return orb_fail_at(err, ORB_E_VETO, "/acme-probe/refuse", "%s", settings->refuse);
+    cJSON_ArrayForEach (item, targets)
+        if (add_target(settings, item, err) < 0)
+            return err->code;
+    snprintf(text, sizeof(text), "probe %d targets", cJSON_GetArraySize(targets));
     orb_plan_step(ctx, "live", text);
     return 0;
 }
@@ -67,10 +103,11 @@ static int on_prepare(struct orb_ctx *ctx, const struct orb_change *change, stru
 static void on_tick(struct orb_ctx *ctx, void *arg)
 {
     struct target *target = arg;
+    struct probe *probe = orb_user(ctx);
     cJSON *event = cJSON_CreateObject();
 
     target->ticks++;
-    target->probe->ticks++;
+    probe->ticks++;
     orb_counter_add(ctx, "ticks", 1);
     cJSON_AddStringToObject(event, "target", target->name);
     orb_add_int64(event, "count", target->ticks);
@@ -82,54 +119,27 @@ static void on_crash_time(struct orb_ctx *ctx, void *arg)
     probe_crash("segv");
 }
 
-static void clear_targets(struct probe *probe)
+/* Swaps the settings and restarts the timers: the same for apply and for abort. */
+static void swap(struct orb_ctx *ctx, const struct orb_change *change)
 {
-    while (probe->targets) {
-        struct target *target = probe->targets;
+    struct probe *probe = orb_user(ctx);
+    struct settings *before = probe->settings;
 
-        probe->targets = target->next;
-        orb_timer_free(target->timer);
-        free(target->name);
-        free(target->address);
-        free(target);
-    }
-}
-
-static void add_target(struct probe *probe, const cJSON *item)
-{
-    struct target *target = calloc(1, sizeof(*target));
-
-    if (!target)
-        return;
-    target->probe = probe;
-    target->name = strdup(item->string);
-    target->address = strdup(probe_text(item, "address", ""));
-    target->interval_ms = probe_number(item, "interval", 1000);
-    target->timer = orb_timer_new(probe->ctx, on_tick, target);
-    orb_timer_start(target->timer, (uint64_t)target->interval_ms, (uint64_t)target->interval_ms);
-    target->next = probe->targets;
-    probe->targets = target;
-}
-
-/* Brings the probe to what settings say; the same for apply and for abort. */
-static void follow(struct probe *probe, const struct orb_change *change)
-{
-    const cJSON *settings = settings_of(change);
-    int64_t crash_ms = probe_number(settings, "crash-after-ms", 0);
-    const cJSON *item;
-
-    free(probe->greeting);
-    probe->greeting = strdup(probe_text(settings, "greeting", "hello"));
+    probe->settings = orb_swap(change, before);
     probe->revision = change->revision;
-    clear_targets(probe);
-    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(settings, "targets"))
-        add_target(probe, item);
+    for (struct target *t = before ? before->targets : NULL; t; t = t->next)
+        orb_timer_stop(t->timer);
+    for (struct target *t = probe->settings->targets; t; t = t->next) {
+        if (!t->timer)
+            t->timer = orb_timer_new(ctx, on_tick, t);
+        orb_timer_start(t->timer, (uint64_t)t->interval_ms, (uint64_t)t->interval_ms);
+    }
+    /* From the start or from the change, whichever is later: the change itself goes through. */
     orb_timer_free(probe->crash_timer);
     probe->crash_timer = NULL;
-    if (crash_ms > 0) {
-        /* From the start or from the change, whichever is later: the change itself goes through. */
-        probe->crash_timer = orb_timer_new(probe->ctx, on_crash_time, NULL);
-        orb_timer_start(probe->crash_timer, (uint64_t)crash_ms, 0);
+    if (probe->settings->crash_after_ms > 0) {
+        probe->crash_timer = orb_timer_new(ctx, on_crash_time, NULL);
+        orb_timer_start(probe->crash_timer, (uint64_t)probe->settings->crash_after_ms, 0);
     }
 }
 
@@ -137,29 +147,30 @@ static int on_apply(struct orb_ctx *ctx, const struct orb_change *change, struct
 {
     struct probe *probe = orb_user(ctx);
 
-    fail_as_told(settings_of(change), "apply");
-    if (probe->fail_apply) {
-        probe->fail_apply = false;
-        return orb_fail(err, ORB_E_IO, "apply failed because fail-apply was called");
-    }
-    follow(probe, change);
-    return 0;
+    fail_as_told(*change->prepared, "apply");
+    swap(ctx, change);
+    if (!probe->fail_apply)
+        return 0;
+    probe->fail_apply = false;
+    return orb_fail(err, ORB_E_IO, "apply failed because fail-apply was called");
 }
 
 static int on_abort(struct orb_ctx *ctx, const struct orb_change *change, bool applied,
                     struct orb_err *err)
 {
     if (applied)
-        follow(orb_user(ctx), change);
+        swap(ctx, change);
     return 0;
 }
 
-const struct orb_config probe_config = {
-    .paths = paths, .prepare = on_prepare, .apply = on_apply, .abort = on_abort};
-
-void probe_settings_fini(struct probe *probe)
+static void on_discard(struct orb_ctx *ctx, void *prepared)
 {
-    clear_targets(probe);
-    orb_timer_free(probe->crash_timer);
-    free(probe->greeting);
+    probe_settings_free(prepared);
 }
+
+static const char *const paths[] = {"/acme-probe", NULL};
+const struct orb_config probe_config = {.paths = paths,
+                                        .prepare = on_prepare,
+                                        .apply = on_apply,
+                                        .abort = on_abort,
+                                        .discard = on_discard};
