@@ -72,8 +72,8 @@ struct company_sum {
 /* flags: COMPANY_*, added to those there; why: a sentence for `reason`, copied. */
 void company_note(struct company *company, enum company_kind kind, uint32_t flags, const char *why);
 /* By name, or by ifindex where name is NULL. */
-struct company_place *company_place(struct company *company, enum company_kind kind,
-                                    const char *name, uint32_t ifindex, const char *why);
+struct company_place *company_note_place(struct company *company, enum company_kind kind,
+                                         const char *name, uint32_t ifindex, const char *why);
 int company_read_nft(struct company *company);
 void company_read_legacy(struct company *company);
 /* Mixes what company_read_legacy would say. */
@@ -92,7 +92,9 @@ void company_read_tcx(const struct dataplane *dp, struct company *company);
 /* Programs of others at netfilter's hooks for forwarded packets. */
 void company_read_links(struct company *company);
 /* 1: conntrack expects connections, 0: it does not. */
-int company_expectations(void);
+int company_state_expectations(void);
+/* Whether there are IPsec policies, which decide after routing. */
+int company_state_ipsec(bool *ret_found);
 
 /* Settings of the kernel (sysctls), as they stand. */
 struct company_settings {
@@ -141,13 +143,14 @@ int company_read(struct dataplane *dp);
 void company_described(struct dataplane *dp, bool described);
 /* What was read does not hold any more, or the last reading failed. */
 bool company_is_reading(const struct dataplane *dp);
-struct company_sum company_sum(const struct dataplane *dp, const struct link_info *link,
-                               const struct link_list *links);
+struct company_sum company_port_sum(const struct dataplane *dp, const struct link_info *link,
+                                    const struct link_list *links);
 /* Adds to a port's reason why packets of it are the kernel's; the kinds of what takes them. */
-uint32_t company_explain(const struct dataplane *dp, const struct company_sum *sum, char *reason,
-                         uint64_t size);
-const char *company_kind_name(enum company_kind kind);
-void company_fini(struct company *company);
+uint32_t company_port_explain(const struct dataplane *dp, const struct company_sum *sum,
+                              char *reason, uint64_t size);
+/* As the metric calls it. */
+const char *company_note_kind(enum company_kind kind);
+void company_note_free(struct company *company);
 
 /* ---- company_watch.c, on the thread of events.c ---- */
 

@@ -76,11 +76,11 @@ static void read_egress(struct company *company, uint32_t ifindex, uint32_t own)
     for (unsigned i = 0; !asks && i < count; i++)
         asks = company_program_asks(ids[i]);
     if (asks)
-        company_place(company, COMPANY_BPF, NULL, ifindex,
-                      "a program at tcx egress that may read a packet's route")
+        company_note_place(company, COMPANY_BPF, NULL, ifindex,
+                           "a program at tcx egress that may read a packet's route")
             ->out = true;
     else if (count)
-        company_place(company, COMPANY_BPF, NULL, ifindex, "another program at tcx egress")
+        company_note_place(company, COMPANY_BPF, NULL, ifindex, "another program at tcx egress")
             ->shaped = true;
 }
 
@@ -94,8 +94,8 @@ void company_read_tcx(const struct dataplane *dp, struct company *company)
         if (!port->ifindex)
             continue;
         if (others(port->ifindex, ATTACH_TCX_INGRESS, own, ids))
-            company_place(company, COMPANY_BPF, NULL, port->ifindex,
-                          "another program at tcx ingress")
+            company_note_place(company, COMPANY_BPF, NULL, port->ifindex,
+                               "another program at tcx ingress")
                 ->in = true;
         read_egress(company, port->ifindex, own);
     }
@@ -167,10 +167,11 @@ static uint32_t program_of(const struct nlattr *chain)
 {
     const struct nlattr *type = attribute_find(chain, NFNLA_HOOK_INFO_TYPE);
     const struct nlattr *about = attribute_find(chain, NFNLA_HOOK_INFO_DESC);
-    const struct nlattr *id =
-        type && about && company_word(type) == HOOK_BPF ? attribute_find(about, HOOK_BPF_ID) : NULL;
+    const struct nlattr *id = type && about && company_chain_word(type) == HOOK_BPF
+                                  ? attribute_find(about, HOOK_BPF_ID)
+                                  : NULL;
 
-    return id ? company_word(id) : 0;
+    return id ? company_chain_word(id) : 0;
 }
 
 /* One function at a hook of this namespace. */
@@ -179,12 +180,12 @@ static bool on_hook(void *arg, const struct nlmsghdr *h)
     struct hook *hook = arg;
     uint32_t program = 0, priority = 0;
     size_t size;
-    const char *start = company_attributes(h, &size);
+    const char *start = company_chain_attributes(h, &size);
 
     EACH_ATTRIBUTE(a, start, size)
     {
         if (attribute_type(a) == NFNLA_HOOK_PRIORITY)
-            priority = company_word(a);
+            priority = company_chain_word(a);
         else if (attribute_type(a) == NFNLA_HOOK_CHAIN_INFO)
             program = program_of(a);
     }

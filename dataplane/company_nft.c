@@ -19,7 +19,6 @@
 #ifndef NFT_TABLE_F_DORMANT
 #define NFT_TABLE_F_DORMANT 1
 #endif
-#define SHOWN 64 /* of what is shown; longer names are cut */
 
 struct reading {
     struct company *company;
@@ -27,51 +26,9 @@ struct reading {
     struct buf filters; /* struct company_chain: whose rules are to be read */
 };
 
-uint32_t company_word(const struct nlattr *a)
-{
-    uint32_t value = 0;
-
-    if (attribute_size(a) >= sizeof(value))
-        memcpy(&value, attribute_data(a), sizeof(value));
-    return ntohl(value);
-}
-
 static void text(const struct nlattr *a, char *to, size_t size)
 {
     snprintf(to, size, "%.*s", (int)attribute_size(a), attribute_data(a));
-}
-
-static const char *family_name(uint8_t family)
-{
-    switch (family) {
-    case NFPROTO_INET:
-        return "inet";
-    case NFPROTO_IPV4:
-        return "ip";
-    case NFPROTO_IPV6:
-        return "ip6";
-    case NFPROTO_NETDEV:
-        return "netdev";
-    default:
-        return "";
-    }
-}
-
-void company_describe(const struct company_chain *chain, char why[COMPANY_TEXT])
-{
-    snprintf(why, COMPANY_TEXT, "nftables table %s %.*s, chain %.*s", family_name(chain->family),
-             SHOWN, chain->table, SHOWN, chain->name);
-}
-
-const char *company_attributes(const struct nlmsghdr *h, size_t *size)
-{
-    const struct nfgenmsg *head = NLMSG_DATA(h);
-    const char *start = (const char *)head + NLMSG_ALIGN(sizeof(*head));
-
-    *size = h->nlmsg_len < NLMSG_LENGTH(sizeof(*head))
-                ? 0
-                : (size_t)((const char *)h + h->nlmsg_len - start);
-    return start;
 }
 
 /* ---- tables ---- */
@@ -83,7 +40,7 @@ static bool on_table(void *arg, const struct nlmsghdr *h)
     char name[NFT_TABLE_MAXNAMELEN] = "";
     uint32_t flags = 0;
     size_t size;
-    const char *start = company_attributes(h, &size);
+    const char *start = company_chain_attributes(h, &size);
 
     if (h->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE) || !size)
         return true;
@@ -92,7 +49,7 @@ static bool on_table(void *arg, const struct nlmsghdr *h)
         if (attribute_type(a) == NFTA_TABLE_NAME)
             text(a, name, sizeof(name));
         else if (attribute_type(a) == NFTA_TABLE_FLAGS)
-            flags = company_word(a);
+            flags = company_chain_word(a);
     }
     if (flags & NFT_TABLE_F_DORMANT) {
         buf_addc(&reading->dormant, (char)head->nfgen_family);
@@ -118,7 +75,7 @@ static bool is_dormant(const struct reading *reading, uint8_t family, const char
 static void read_chain(const struct nlmsghdr *h, struct company_chain *chain)
 {
     size_t size;
-    const char *start = company_attributes(h, &size);
+    const char *start = company_chain_attributes(h, &size);
     const struct nlattr *number;
 
     chain->family = ((const struct nfgenmsg *)NLMSG_DATA(h))->nfgen_family;
@@ -136,13 +93,13 @@ static void read_chain(const struct nlmsghdr *h, struct company_chain *chain)
             chain->hooked = true;
             chain->devices = a;
             number = attribute_find(a, NFTA_HOOK_HOOKNUM);
-            chain->hook = number ? company_word(number) : NF_INET_NUMHOOKS;
+            chain->hook = number ? company_chain_word(number) : NF_INET_NUMHOOKS;
             break;
         case NFTA_CHAIN_POLICY:
-            chain->accepts = company_word(a) == NF_ACCEPT;
+            chain->accepts = company_chain_word(a) == NF_ACCEPT;
             break;
         case NFTA_CHAIN_USE:
-            chain->rules = company_word(a);
+            chain->rules = company_chain_word(a);
             break;
         case NFTA_CHAIN_TYPE:
             chain->nat = attribute_size(a) == sizeof("nat") && !memcmp(attribute_data(a), "nat", 4);
@@ -161,7 +118,7 @@ static void note_device(struct company *company, const struct nlattr *device, bo
     char name[IFNAMSIZ];
 
     text(device, name, sizeof(name));
-    place = company_place(company, COMPANY_NFTABLES, name, 0, why);
+    place = company_note_place(company, COMPANY_NFTABLES, name, 0, why);
     place->in |= !egress;
     place->out |= egress;
     place->prefix |= prefix;
@@ -173,7 +130,7 @@ static void note_devices(struct company *company, const struct company_chain *ch
     const struct nlattr *list = attribute_find(chain->devices, NFTA_HOOK_DEVS);
     char why[COMPANY_TEXT];
 
-    company_describe(chain, why);
+    company_chain_describe(chain, why);
     if (one)
         note_device(company, one, false, egress, why);
     if (!list)
@@ -184,12 +141,6 @@ static void note_devices(struct company *company, const struct company_chain *ch
     }
 }
 
-uint32_t company_family(uint8_t family, uint32_t ip4, uint32_t ip6)
-{
-    return family == NFPROTO_IPV4 ? ip4 : family == NFPROTO_IPV6 ? ip6 : ip4 | ip6;
-}
-
-/* A chain that says something about packets this box forwards. */
 static void note_chain(struct reading *reading, const struct company_chain *chain)
 {
     struct company *company = reading->company;
@@ -197,21 +148,21 @@ static void note_chain(struct reading *reading, const struct company_chain *chai
     bool routed = chain->hook == NF_INET_PRE_ROUTING || chain->hook == NF_INET_FORWARD ||
                   chain->hook == NF_INET_POST_ROUTING;
 
-    company_describe(chain, why);
+    company_chain_describe(chain, why);
     if (chain->family == NFPROTO_NETDEV)
         note_devices(company, chain, chain->hook != NF_NETDEV_INGRESS);
     else if (chain->family == NFPROTO_INET && chain->hook == NF_INET_INGRESS)
         note_devices(company, chain, false);
-    if (!*family_name(chain->family) || chain->family == NFPROTO_NETDEV || !routed)
+    if (!*company_chain_family_name(chain->family) || chain->family == NFPROTO_NETDEV || !routed)
         return;
     if (!chain->nat || chain->hook == NF_INET_PRE_ROUTING)
         company_note(company, COMPANY_NFTABLES,
-                     company_family(chain->family, COMPANY_NEW4, COMPANY_NEW6), why);
+                     company_chain_family(chain->family, COMPANY_NEW4, COMPANY_NEW6), why);
     if (chain->nat)
         return;
     if (!chain->accepts)
         company_note(company, COMPANY_NFTABLES,
-                     company_family(chain->family, COMPANY_IP4, COMPANY_IP6), why);
+                     company_chain_family(chain->family, COMPANY_IP4, COMPANY_IP6), why);
     else
         buf_add(&reading->filters, chain, sizeof(*chain));
 }

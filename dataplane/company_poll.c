@@ -22,7 +22,7 @@ uint64_t company_unseen(struct dataplane *dp, const uint32_t *ports, unsigned co
 {
     uint64_t state = DIGEST_START;
     struct company_settings settings = company_settings(dp);
-    int expected = company_expectations();
+    int expected = company_state_expectations();
 
     digest_mix(&state, &expected, sizeof(expected));
     digest_mix(&state, &settings, sizeof(settings));

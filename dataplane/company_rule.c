@@ -29,7 +29,7 @@ static uint32_t meta_key(const struct nlattr *data)
 {
     const struct nlattr *key = attribute_find(data, NFTA_META_KEY);
 
-    return key ? company_word(key) : NFT_META_LEN;
+    return key ? company_chain_word(key) : NFT_META_LEN;
 }
 
 /* What the register is compared with, if it is for equality. */
@@ -38,8 +38,9 @@ static const struct nlattr *compared(const struct nlattr *data)
     const struct nlattr *op = attribute_find(data, NFTA_CMP_OP);
     const struct nlattr *with = attribute_find(data, NFTA_CMP_DATA);
 
-    return op && with && company_word(op) == NFT_CMP_EQ ? attribute_find(with, NFTA_DATA_VALUE)
-                                                        : NULL;
+    return op && with && company_chain_word(op) == NFT_CMP_EQ
+               ? attribute_find(with, NFTA_DATA_VALUE)
+               : NULL;
 }
 
 /* `iifname "lan0"`, `oif 5` and so on. */
@@ -98,7 +99,7 @@ static bool on_rule(void *arg, const struct nlmsghdr *h)
     struct interface_match match;
     struct company_place *place;
     size_t size;
-    const char *start = company_attributes(h, &size);
+    const char *start = company_chain_attributes(h, &size);
     bool found = false;
 
     if (h->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE))
@@ -112,8 +113,8 @@ static bool on_rule(void *arg, const struct nlmsghdr *h)
         rules->all = true;
         return false;
     }
-    place = company_place(rules->company, COMPANY_NFTABLES, match.ifindex ? NULL : match.name,
-                          match.ifindex, rules->why);
+    place = company_note_place(rules->company, COMPANY_NFTABLES, match.ifindex ? NULL : match.name,
+                               match.ifindex, rules->why);
     place->in |= !match.out;
     place->out |= match.out;
     place->prefix |= match.prefix;
@@ -140,7 +141,7 @@ int company_read_rules(struct company *company, const struct company_chain *chai
     struct nlattr *a = (void *)request.names;
     int r;
 
-    company_describe(chain, rules.why);
+    company_chain_describe(chain, rules.why);
     put_text(a, NFTA_RULE_TABLE, chain->table);
     request.h.nlmsg_len =
         (uint32_t)(sizeof(request.h) + sizeof(request.head)) + NLA_ALIGN(a->nla_len);
@@ -152,6 +153,6 @@ int company_read_rules(struct company *company, const struct company_chain *chai
         return -EINTR;
     if (rules.all)
         company_note(company, COMPANY_NFTABLES,
-                     company_family(chain->family, COMPANY_IP4, COMPANY_IP6), rules.why);
+                     company_chain_family(chain->family, COMPANY_IP4, COMPANY_IP6), rules.why);
     return r;
 }

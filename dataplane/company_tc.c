@@ -58,7 +58,7 @@ static struct company_place *place(struct company *company, enum company_kind ki
     char why[COMPANY_TEXT];
 
     snprintf(why, sizeof(why), "%s%.32s", what, name);
-    return company_place(company, kind, NULL, ifindex, why);
+    return company_note_place(company, kind, NULL, ifindex, why);
 }
 
 static bool on_discipline(void *arg, const struct nlmsghdr *h)

@@ -107,7 +107,7 @@ void dataplane_close(struct dataplane *dataplane)
     events_stop(dataplane);
     load_unload(dataplane);
     company_watch_close(dataplane);
-    company_fini(&dataplane->company);
+    company_note_free(&dataplane->company);
     gone_fini(&dataplane->gone);
     if (dataplane->events >= 0)
         close(dataplane->events);

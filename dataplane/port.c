@@ -278,11 +278,11 @@ static void decide(struct dataplane *dp, struct port *port, const struct link_li
     }
     port->index = (uint32_t)index;
     port->ifindex = link->ifindex;
-    sum = company_sum(dp, link, links);
+    sum = company_port_sum(dp, link, links);
     attach_port(dp, port, link, links, sum.shaped, &sum.shaped);
     set_device(dp, port, link);
     if (port->mode != PORT_OFF)
-        port->company = company_explain(dp, &sum, port->reason, sizeof(port->reason));
+        port->company = company_port_explain(dp, &sum, port->reason, sizeof(port->reason));
 }
 
 int port_apply(struct dataplane *dp, const struct policy *policy, uint32_t slot,

@@ -205,7 +205,7 @@ static void add_kinds(const struct dataplane *dp, const struct port *port, struc
     for (enum company_kind kind = 0; kind < COMPANY_KINDS; kind++)
         if (kinds & 1u << kind)
             buf_addf(b, "orbital_fast_path_company_kind{port=\"%s\",kind=\"%s\"} 1\n", port->name,
-                     company_kind_name(kind));
+                     company_note_kind(kind));
 }
 
 void dataplane_metrics(const struct dataplane *dataplane, struct buf *ret_text)

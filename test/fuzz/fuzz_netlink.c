@@ -121,7 +121,7 @@ static void ask_company(const struct kernel *kernel, bool nft, struct buf *ret_r
         buf_addf(ret_read, "\n%d %u %s %s %d%d%d%d", (int)p->kind, p->ifindex, p->name, p->why,
                  p->prefix, p->in, p->out, p->shaped);
     }
-    company_fini(&company);
+    company_note_free(&company);
 }
 
 static void ask_table(const struct kernel *kernel, struct buf *ret_read)
@@ -211,7 +211,7 @@ static void ask(const uint8_t *data, size_t size, uint8_t rest, struct buf *ret_
     else if (question == CHAINS || question == DISCIPLINES)
         ask_company(&kernel, question == CHAINS, ret_read);
     else if (question == EXPECTED)
-        buf_addf(ret_read, "%d", company_expectations());
+        buf_addf(ret_read, "%d", company_state_expectations());
     else if (question == TABLE)
         ask_table(&kernel, ret_read);
     else if (question == COUNTERS)

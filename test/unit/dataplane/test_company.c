@@ -265,7 +265,7 @@ TEST(a_chain_whose_rules_name_an_interface_is_about_that_interface)
     ck_assert_str_eq(company.places[1].name, "wan");
     ck_assert(company.places[1].out && !company.places[1].in && company.places[1].prefix);
     ck_assert_uint_eq(company.flags, COMPANY_NEW4 | COMPANY_NEW6);
-    company_fini(&company);
+    company_note_free(&company);
 }
 
 /* Reads nftables with the message in *answer cut off at every length. */
@@ -283,7 +283,7 @@ static void cut_off(struct buf *answer, void (*check)(const struct company *comp
         answer->len = len;
         ck_assert_int_eq(company_read_nft(&company), 0);
         check(&company);
-        company_fini(&company);
+        company_note_free(&company);
     }
     buf_fini(&whole);
 }
@@ -331,7 +331,7 @@ TEST(attributes_of_a_newer_kernel_change_nothing)
     ck_assert(company.places[0].in && !strcmp(company.places[0].name, "lan0"));
     ck_assert_uint_eq(company.flags, COMPANY_IP4 | COMPANY_NEW4);
     ck_assert_uint_eq(company.kinds, 1u << COMPANY_NFTABLES);
-    company_fini(&company);
+    company_note_free(&company);
 }
 
 TEST(names_without_an_end_are_cut_to_what_fits)
@@ -345,7 +345,7 @@ TEST(names_without_an_end_are_cut_to_what_fits)
     ck_assert_int_eq(company_read_nft(&company), 0);
     ck_assert_uint_eq(company.count, 1);
     ck_assert_uint_eq(strlen(company.places[0].name), IFNAMSIZ - 1);
-    company_fini(&company);
+    company_note_free(&company);
 }
 
 TEST(more_interfaces_than_there_is_room_for_are_everything)
@@ -360,7 +360,7 @@ TEST(more_interfaces_than_there_is_room_for_are_everything)
     ck_assert_int_eq(company_read_nft(&company), 0);
     ck_assert_uint_eq(company.count, COMPANY_PLACES);
     ck_assert_uint_eq(company.flags, EVERYTHING);
-    company_fini(&company);
+    company_note_free(&company);
 }
 
 TEST(what_sleeps_is_empty_or_ours_takes_nothing)
@@ -374,7 +374,7 @@ TEST(what_sleeps_is_empty_or_ours_takes_nothing)
     chain("local", NF_INET_LOCAL_IN, 9);
     ck_assert_int_eq(company_read_nft(&company), 0);
     ck_assert(!company.flags && !company.count && !company.kinds);
-    company_fini(&company);
+    company_note_free(&company);
 }
 
 TEST(a_chain_that_goes_meanwhile_is_read_again_and_what_cannot_be_read_is_an_error)
@@ -389,7 +389,7 @@ TEST(a_chain_that_goes_meanwhile_is_read_again_and_what_cannot_be_read_is_an_err
     answers.rules_error = 0;
     answers.chains_error = -EMSGSIZE;
     ck_assert_int_eq(company_read_nft(&company), -EMSGSIZE);
-    company_fini(&company);
+    company_note_free(&company);
 }
 
 /* ---- tc ---- */
@@ -409,7 +409,7 @@ TEST(a_discipline_that_is_no_default_shapes)
     ck_assert(company.places[0].ifindex == 3 && company.places[0].shaped);
     ck_assert_str_eq(company.places[0].why, "queueing discipline tbf");
     ck_assert(company.places[1].ifindex == 4 && company.places[1].shaped);
-    company_fini(&company);
+    company_note_free(&company);
 }
 
 TEST(messages_of_tc_that_are_cut_off_are_not_read_beyond_their_end)
@@ -425,7 +425,7 @@ TEST(messages_of_tc_that_are_cut_off_are_not_read_beyond_their_end)
     ck_assert_int_eq(company_read_tc(&company, false), 0);
     ck_assert_uint_eq(company.count, 1);
     ck_assert(company.places[0].ifindex == 7 && company.places[0].in);
-    company_fini(&company);
+    company_note_free(&company);
 }
 
 TEST(only_our_own_filter_is_left_out_and_only_where_one_of_ours_stands)
@@ -447,7 +447,7 @@ TEST(only_our_own_filter_is_left_out_and_only_where_one_of_ours_stands)
         filter(&answers.ingress, rows[i].priority, rows[i].handle);
         ck_assert_int_eq(company_read_tc(&company, rows[i].clsact), 0);
         ck_assert_msg(company.count == rows[i].found, "row %zu", i);
-        company_fini(&company);
+        company_note_free(&company);
     }
 }
 
@@ -462,7 +462,7 @@ TEST(filters_at_egress_are_asked_for_where_there_can_be_some)
     ck_assert_uint_eq(company.count, 1);
     ck_assert(company.places[0].ifindex == 8 && company.places[0].shaped);
     ck_assert_uint_eq(company.places[0].kind, COMPANY_TC);
-    company_fini(&company);
+    company_note_free(&company);
 }
 
 /* An attribute inside others, as many levels as types, with data in the innermost. */
@@ -561,7 +561,7 @@ static void filter_out(size_t i, bool inner)
     }
     ck_assert_msg(out == filters_out[i].asks && (shaped || out), "row %zu: %d %s", i, out, why);
     ck_assert_msg(!out || strstr(why, filters_out[i].who), "row %zu: %s", i, why);
-    company_fini(&company);
+    company_note_free(&company);
 }
 
 TEST(a_filter_on_the_way_out_that_may_read_connection_or_route_is_the_kernels)
@@ -592,7 +592,7 @@ TEST(more_classes_than_are_looked_at_are_the_kernels)
     ck_assert_int_eq(company_read_tc(&company, false), 0);
     ck_assert_uint_eq(company.count, 2);
     ck_assert(company.places[0].shaped && company.places[1].out);
-    company_fini(&company);
+    company_note_free(&company);
 }
 
 /* ---- programs at netfilter's hooks ---- */
@@ -685,10 +685,10 @@ static struct company_sum sum_of(struct dataplane *dp, const char *name, uint32_
                                 {.ifindex = 8, .name = "iv1", .takes = true, .lower = 6},
                                 {.ifindex = 9, .name = "far", .takes = true}};
     struct link_list links = {.items = items, .count = ARRAY_LEN(items)};
-    struct company_sum sum = company_sum(dp, link_find(&links, name), &links);
+    struct company_sum sum = company_port_sum(dp, link_find(&links, name), &links);
 
     reason[0] = 0;
-    *ret_kinds = company_explain(dp, &sum, reason, size);
+    *ret_kinds = company_port_explain(dp, &sum, reason, size);
     return sum;
 }
 
@@ -698,8 +698,9 @@ TEST(each_reason_is_said_with_what_it_is_about)
     char reason[640];
     uint32_t kinds;
 
-    company_place(&dp->company, COMPANY_QDISC, "wan0", 0, "queueing discipline tbf")->shaped = true;
-    company_place(&dp->company, COMPANY_NFTABLES, "wan0", 0, "chain c")->out = true;
+    company_note_place(&dp->company, COMPANY_QDISC, "wan0", 0, "queueing discipline tbf")->shaped =
+        true;
+    company_note_place(&dp->company, COMPANY_NFTABLES, "wan0", 0, "chain c")->out = true;
     company_note(&dp->company, COMPANY_IPTABLES, COMPANY_IP4, "iptables");
     company_note(&dp->company, COMPANY_BPF, COMPANY_IP6, "a program");
     sum_of(dp, "wan0", &kinds, reason, sizeof(reason));
@@ -708,7 +709,7 @@ TEST(each_reason_is_said_with_what_it_is_about)
                              "is the kernel's: a program");
     ck_assert_uint_eq(kinds, 1u << COMPANY_QDISC | 1u << COMPANY_NFTABLES | 1u << COMPANY_IPTABLES |
                                  1u << COMPANY_BPF);
-    company_fini(&dp->company);
+    company_note_free(&dp->company);
 }
 
 TEST(first_packets_are_named_unless_their_whole_family_is)
@@ -722,7 +723,7 @@ TEST(first_packets_are_named_unless_their_whole_family_is)
     sum_of(dp, "wan0", &kinds, reason, sizeof(reason));
     ck_assert_str_eq(reason, "IPv4 is the kernel's: chain four; first packets are the kernel's: "
                              "chain six");
-    company_fini(&dp->company);
+    company_note_free(&dp->company);
 }
 
 TEST(a_bond_has_what_its_members_have_and_a_vrf_its_members)
@@ -732,7 +733,7 @@ TEST(a_bond_has_what_its_members_have_and_a_vrf_its_members)
     char reason[640];
     uint32_t kinds;
 
-    company_place(&dp->company, COMPANY_TC, NULL, 2, "tc ingress filter u32")->in = true;
+    company_note_place(&dp->company, COMPANY_TC, NULL, 2, "tc ingress filter u32")->in = true;
     sum = sum_of(dp, "bond0", &kinds, reason, sizeof(reason));
     ck_assert(sum.in && !sum.out && kinds == 1u << COMPANY_TC);
     sum = sum_of(dp, "lan0", &kinds, reason, sizeof(reason));
@@ -740,7 +741,7 @@ TEST(a_bond_has_what_its_members_have_and_a_vrf_its_members)
     ck_assert_str_eq(reason, "what comes in and leaves here is the kernel's: a VRF it belongs to");
     sum = sum_of(dp, "wan0", &kinds, reason, sizeof(reason));
     ck_assert(!sum.in && !sum.out && !kinds && !reason[0]);
-    company_fini(&dp->company);
+    company_note_free(&dp->company);
 }
 
 TEST(what_comes_in_below_a_device_that_takes_frames_is_the_kernels)
@@ -761,7 +762,7 @@ TEST(each_kind_has_a_name_of_its_own)
 {
     for (enum company_kind i = 0; i < COMPANY_KINDS; i++)
         for (enum company_kind k = 0; k < i; k++)
-            ck_assert_str_ne(company_kind_name(i), company_kind_name(k));
+            ck_assert_str_ne(company_note_kind(i), company_note_kind(k));
 }
 
 /* ---- the whole ---- */
@@ -795,7 +796,7 @@ TEST(what_cannot_be_read_stays_the_kernels_until_it_can)
     company_changed(dp);
     ck_assert_int_eq(company_read(dp), -ENOBUFS); /* and later */
     ck_assert(company_is_reading(dp));
-    company_fini(&dp->company);
+    company_note_free(&dp->company);
 }
 
 TEST(a_list_that_changes_each_time_it_is_read_stays_the_kernels)
@@ -817,7 +818,7 @@ TEST(each_kind_is_a_line_of_the_metric)
         AUTO(buf) struct buf text = {0};
         AUTO_FREE char *line =
             xasprintf("orbital_fast_path_company_kind{port=\"lan0\",kind=\"%s\"} 1\n",
-                      company_kind_name(kind));
+                      company_note_kind(kind));
         const char *first;
 
         dp->ports.items[0].company = kind == COMPANY_UNREAD ? 0 : 1u << kind;
