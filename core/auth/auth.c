@@ -41,16 +41,6 @@ static uint64_t boot_ms(void)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static const char *const roles[] = {"metrics", "viewer", "operator", "admin"};
-
-bool auth_role_known(const char *role)
-{
-    for (unsigned i = 0; i < ARRAY_LEN(roles); i++)
-        if (!strcmp(roles[i], role))
-            return true;
-    return false;
-}
-
 void auth_reload(struct auth *auth)
 {
     if (!auth->damage.code || auth->changing)
@@ -224,7 +214,7 @@ int auth_token_create(struct auth *auth, const char *name, const char *role, uin
 {
     int at = index_of(auth, name);
 
-    if (!auth_role_known(role))
+    if (!tokens_role_known(role))
         return orb_fail_at(err, ORB_E_INVALID, "/role",
                            "expected metrics, viewer, operator or admin; got \"%s\"", role);
     if (auth->changing)

@@ -33,8 +33,6 @@ bool auth_look_up(uid_t uid, gid_t gid, char name[64], char role[16]);
 /* Is there a group "orbital"? Blocks likewise. */
 bool auth_group(gid_t *ret_gid);
 
-bool auth_role_known(const char *role);
-
 /* A change of the tokens in three steps, so that nobody waits for the disk: begun here, written on
  * any thread, ended where it was begun; only then it counts. One at a time: ORB_E_BUSY.
  * A token is shown once, when made: "orb_" and 43 base64url characters (32 random bytes). Only its

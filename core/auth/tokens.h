@@ -33,4 +33,7 @@ void tokens_text(const struct tokens *tokens, struct buf *ret_text);
  * nothing is ever overwritten. No file is no error. */
 int tokens_set_aside(const char *path, struct orb_err *err);
 
+/* Whether it is one of the roles that a token may have. */
+bool tokens_role_known(const char *role);
+
 #endif

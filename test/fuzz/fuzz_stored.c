@@ -42,7 +42,7 @@ static void tokens(const char *path, size_t size)
          "what was read is not written the same");
     for (unsigned i = 0; i < read.count; i++)
         must(!strcmp(read.items[i].name, again.items[i].name) &&
-                 auth_role_known(again.items[i].role) &&
+                 tokens_role_known(again.items[i].role) &&
                  read.items[i].expires_us == again.items[i].expires_us &&
                  memcmp(read.items[i].hash, again.items[i].hash, TOKEN_HASH) == 0,
              "another token");
