@@ -33,12 +33,12 @@ static void read_events(struct dataplane *dp)
         what |= DATAPLANE_COMPANY;
     if (what & DATAPLANE_COMPANY)
         company_changed(dp);
+    if (what & (LINK_EVENTS | DATAPLANE_COMPANY))
+        load_bump(dp); /* obeyed before anyone is told of it */
     dp->pending |= what & ~LINK_EVENTS;
     if (what)
         eventfd_write(dp->noticed, 1);
     pthread_mutex_unlock(&dp->lock);
-    if (what & (LINK_EVENTS | DATAPLANE_COMPANY))
-        load_bump(dp);
 }
 
 unsigned dataplane_dispatch(struct dataplane *dataplane)
