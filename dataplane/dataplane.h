@@ -81,8 +81,8 @@ void dataplane_metrics(const struct dataplane *dataplane, struct buf *ret_text);
 /* What there is to look after; a set of bits. */
 enum {
     DATAPLANE_PORTS = 1,      /* interfaces came, went or lost their program */
-    DATAPLANE_RULES = 2,      /* somebody else changed the table */
-    DATAPLANE_SETTINGS = 4,   /* somebody else changed what the kernel is set to */
+    DATAPLANE_RULES = 2,      /* another program changed the table */
+    DATAPLANE_SETTINGS = 4,   /* another program changed what the kernel is set to */
     DATAPLANE_COMPANY = 16,   /* something else that decides about packets came, went or changed */
     DATAPLANE_ADDRESSES = 32, /* the appliance lost addresses */
     DATAPLANE_POLL = 8        /* what the kernel sends no events for; twice a second */
@@ -94,14 +94,14 @@ int dataplane_event_fd(const struct dataplane *dataplane);
 /* Call it when it is readable, also while another thread works on the data plane: says what
  * dataplane_tend has to look at. At most some milliseconds. */
 unsigned dataplane_dispatch(struct dataplane *dataplane);
-/* Somebody else changed the table, and dataplane_tend has not put it back yet: true, and a
+/* Another program changed the table, and dataplane_tend has not put it back yet: true, and a
  * sentence. Only while no other thread works on the data plane. */
 bool dataplane_disturbed(struct dataplane *dataplane, char *ret_what, size_t size);
 /* What was put back; sentences for the log, "" where nothing was. */
 struct dataplane_tended {
     char rules[400], ports[400], settings[400];
 };
-/* Looks after `what` (may take as long as dataplane_apply) and puts back what somebody else
+/* Looks after `what` (may take as long as dataplane_apply) and puts back what another program
  * changed. Negative: the table could not be put back; call it again later. */
 int dataplane_tend(struct dataplane *dataplane, unsigned what, struct dataplane_tended *ret_tended,
                    struct orb_err *err);

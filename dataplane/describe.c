@@ -12,7 +12,7 @@
 #include "core/base/own.h"
 #include "dataplane/fast.h"
 
-/* How much somebody needs a description: ports first, then what the policy names, then the rest. */
+/* How much a description is needed: ports first, then what the policy names, then the rest. */
 #define RANKS 3
 static uint8_t rank(const struct policy *policy, const struct port_list *ports,
                     const struct link_info *link)

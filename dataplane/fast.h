@@ -136,9 +136,9 @@ struct dataplane {
     uint32_t generation;
     bool enabled;
     struct ruleset *ruleset;
-    uint32_t ruleset_id;  /* after our last transaction; 0: somebody else may have come between */
+    uint32_t ruleset_id;  /* after our last transaction; 0: another program may have come between */
     struct watch_ids own; /* our transactions */
-    bool doubt;           /* somebody else's came between ours */
+    bool doubt;           /* another program's came between ours */
     uint32_t doubt_from, doubt_to; /* numbers: after the first, up to the second */
     uint64_t digest;               /* of the table as we left it; 0: not read yet */
     uint64_t left;     /* of the policy whose table the daemon before left, untouched; 0: unknown */
@@ -398,7 +398,7 @@ bool settings_wrong(const struct dataplane *dp);
 void settings_undo(struct dataplane *dp);
 /* Forwarding; last of all. */
 void settings_forward(struct dataplane *dp);
-/* Puts back what somebody else changed; appends the names of those to ret_names. */
+/* Puts back what another program changed; appends the names of those to ret_names. */
 void settings_check(struct dataplane *dp, struct buf *ret_names);
 /* Without any rules: nothing is forwarded. */
 int settings_close(const char *found, struct orb_err *err);
@@ -421,7 +421,7 @@ int found_restore(struct dataplane *dp, struct orb_err *err);
 /* watch.c */
 int watch_open(struct orb_err *err);
 /* Reads nftables' events; true: our table was touched, or events were lost. others: a table,
- * chain or rule of somebody else changed. */
+ * chain or rule of another program changed. */
 bool watch_drain(struct dataplane *dp, bool *ret_others);
 void watch_add(struct watch_ids *ids, uint32_t id);
 bool watch_has(const struct watch_ids *ids, uint32_t id);

@@ -42,7 +42,7 @@ static void drop_limit(const struct policy_rule *rule, struct buf *b)
 }
 
 /* Limits and counters of rules that are gone. To add before deleting makes it hold whether or not
- * somebody else took the counter away. */
+ * another program took the counter away. */
 static void drop_stale(const struct policy *policy, const struct policy *previous, struct buf *b)
 {
     AUTO(buf) struct buf gone = {0};

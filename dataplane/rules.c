@@ -1,5 +1,5 @@
 /* nftables' table from one policy to another, and back. Each is one transaction, and the number of
- * each of ours is remembered, so that watch.c and tend.c tell it from somebody else's. */
+ * each of ours is remembered, so that watch.c and tend.c tell it from another program's. */
 #include <string.h>
 
 #include "core/base/own.h"

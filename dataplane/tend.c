@@ -1,4 +1,4 @@
-/* Looking after what is in force: what somebody else took away or changed is put back, and said.
+/* Looking after what is in force: what another program took away or changed is put back, and said.
  * Runs on the thread of the data plane's work, so it may take its time. */
 #include <stdio.h>
 #include <string.h>

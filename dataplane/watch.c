@@ -1,6 +1,6 @@
 /* Who else changes nftables. The kernel reports each transaction as the messages about what it
  * changed and, last, its number and who made it. One that touches our table and is not among our
- * own numbers is somebody else's.
+ * own numbers is another program's.
  *
  * Surprise: our own numbers are known only when the thread that works is done, and this is read by
  * events.c meanwhile; so the numbers are kept here and compared later (tend.c). */

@@ -16,7 +16,7 @@ static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, 
 static void on_fault(int number, siginfo_t *info, void *context)
 {
     if (info->si_code <= 0 && info->si_pid != getpid())
-        return; /* somebody else's kill(), nothing happened here */
+        return; /* another program's kill(), nothing happened here */
     signal(number, SIG_DFL);
     raise(number);
 }

@@ -1,5 +1,5 @@
 /* Counted starts. A daemon that is started again and again and never gets there is started for the
- * third time in safe mode: the last good revision, and no package of somebody else. */
+ * third time in safe mode: the last good revision, and no package of a third party. */
 #ifndef CORE_HOST_STARTS_H
 #define CORE_HOST_STARTS_H
 

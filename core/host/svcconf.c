@@ -138,7 +138,7 @@ static struct limits limits_of(const json_t *entry)
 }
 
 /* What is not said: a shipped package runs as its manifest says, with all it asks for; one of
- * somebody else runs only when it is enabled, with nothing that is not granted. */
+ * a third party runs only when it is enabled, with nothing that is not granted. */
 static void configure(struct orbitald *host, const struct package *package, const json_t *entry)
 {
     const char *name = package->manifest.name;

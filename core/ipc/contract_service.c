@@ -18,7 +18,7 @@ struct contract *contract_service(const char *name)
 
     if (contract_compile(service_schema, service_schema_len, &c, &err) < 0) {
         fprintf(stderr, "orbital: built-in contract: %s: %s\n", err.path, err.text);
-        abort(); /* our own mistake */
+        abort(); /* a defect of this program */
     }
     free(c->interface);
     c->interface = xasprintf("service.%s", name);

@@ -88,7 +88,7 @@ void peer_send(struct ipc_peer *peer, const struct frame *frame, const char *env
     if (peer->conn.dead || peer_is_host(peer))
         return;
     if (envlen > FRAME_MAX_ENVELOPE || envlen + len > FRAME_MAX)
-        abort(); /* our own mistake: callers bound what they send */
+        abort(); /* a defect: callers bound what they send */
     f.len = (uint32_t)(envlen + len);
     f.envlen = (uint16_t)envlen;
     p = turn_memory_get(&peer->broker->conns.memory, FRAME_HEADER + f.len);

@@ -130,7 +130,7 @@ uint64_t rest_of(struct broker *broker, uint64_t took_ns)
     if (took_ns < LONG_NS || broker->closing)
         return 0;
     rest_mark(broker);
-    used = broker->rest.cpu_ns - before; /* a busy machine is nobody's fault */
+    used = broker->rest.cpu_ns - before; /* on a busy machine others take the rest */
     if (used > took_ns)
         used = took_ns;
     return rest_ms(used);

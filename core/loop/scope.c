@@ -11,7 +11,7 @@ void loop_scope_init(struct loop_scope *scope, void (*done)(struct loop_scope *s
 void loop_scope_adopt(struct loop_scope *scope, uv_handle_t *handle)
 {
     if (scope->count == LOOP_SCOPE_HANDLES || scope->closing)
-        abort(); /* our own mistake */
+        abort(); /* a defect of this program */
     handle->data = scope;
     scope->handles[scope->count++] = handle;
     scope->open++;

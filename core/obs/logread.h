@@ -1,6 +1,7 @@
 /* Looks for records in the log files, a bounded page at a time, on a thread that may wait for the
  * disk. Files are opened newest first and known by their inode, so a rotation meanwhile makes
- * nothing lost or twice. Lines that are damaged or somebody else's are passed over and counted. */
+ * nothing lost or twice. Lines that are damaged or another program's are passed over and counted.
+ */
 #ifndef CORE_OBS_LOGREAD_H
 #define CORE_OBS_LOGREAD_H
 

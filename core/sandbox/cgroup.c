@@ -100,7 +100,7 @@ static void sweep(const char *dir)
 }
 
 /* Makes dir and holds it: two daemons that were given one instance name must not kill each other's
- * workers. -EWOULDBLOCK when somebody else holds it. */
+ * workers. -EWOULDBLOCK when another program holds it. */
 static int hold(const char *dir, int *ret_lock)
 {
     AUTO_FD int fd = -1;

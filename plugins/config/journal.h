@@ -60,9 +60,9 @@ int journal_open(const char *path, const char *copy_path, uint64_t end,
 int journal_append(struct journal *journal, const char *text, size_t len, struct orb_err *err);
 /* Makes the newest record durable, then gives it to the second copy. */
 int journal_sync(struct journal *journal, struct orb_err *err);
-/* NULL, or what somebody else did to the file since the last record: it is gone, another one, or of
- * another size, and a record behind that would not be found again. A copy that was touched is made
- * anew with the next record. */
+/* NULL, or what another program did to the file since the last record: it is gone, another one, or
+ * of another size, and a record behind that would not be found again. A copy that was touched is
+ * made anew with the next record. */
 const char *journal_disturbed(struct journal *journal);
 /* Takes the newest record out again, durably; doubt is set when that cannot be proved. */
 void journal_take_back(struct journal *journal);

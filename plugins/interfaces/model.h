@@ -48,8 +48,9 @@ bool want_has(const struct want *want, const struct prefix *prefix);
 void wants_remember(const struct wants *from, struct wants *to);
 
 /* Checks what a commit changes, old to new, against the kernel: links exist, MTU limits, addresses
- * that belong to somebody else on another link. What it leaves as it was is not looked at, nor is a
- * link missed that was configured before: it was there, and will be configured when it is again. */
+ * that belong to another program on another link. What it leaves as it was is not looked at, nor is
+ * a link missed that was configured before: it was there, and will be configured when it is again.
+ */
 int wants_check(const struct wants *old, const struct wants *wants, const struct rtnl_links *links,
                 const struct rtnl_addrs *addrs, struct orb_err *err);
 /* The parts, for applying: each says with path what is wrong; link may be of any state. */

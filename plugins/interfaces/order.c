@@ -177,7 +177,7 @@ static void plan(struct play *play, const struct prefix *items, const unsigned *
 
         move_to_end(play, of, in_order(play, of, n), n);
     }
-    /* Behind somebody else's primary address ours has no place among the networks. */
+    /* Behind another program's primary address ours has no place among the networks. */
     for (unsigned g = 0; g < groups; g++) {
         if (is_primary(play, &items[starts[g]]))
             firsts[count++] = items[starts[g]];

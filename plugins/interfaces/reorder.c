@@ -10,7 +10,7 @@
 #include "plugins/interfaces/order.h"
 #include "plugins/interfaces/run.h"
 
-#define ORDER_EVERY_MS 10000 /* when somebody else has another order in mind */
+#define ORDER_EVERY_MS 10000 /* when another program has another order in mind */
 #define ORDER_TIMES 3
 #define SETTLE_TRIES                                                                               \
     20 /* a millisecond each: the kernel makes an IPv6 address usable by itself                    \
@@ -148,7 +148,7 @@ static int order_one(struct run *run, int index, const struct order_step *step, 
     return r;
 }
 
-/* Is it too soon to order once more? Somebody else may have another order in mind. */
+/* Is it too soon to order once more? Another program may have another order in mind. */
 static bool is_contested(struct run *run, struct want *want)
 {
     if (run->mode != APPLY_REPAIR)

@@ -93,8 +93,9 @@ int rtnl_del_route(struct nl_sock *socket, const struct rtnl_route *route, struc
     bool four = route->destination.address.family == AF_INET;
     struct nl_msg *message;
 
-    /* IPv4 has several routes of one destination and metric when somebody else put one before ours;
-     * the hops of an IPv6 one are a single route, and an IPv6 blackhole has a hop of the kernel's.
+    /* IPv4 has several routes of one destination and metric when another program put one before
+     * ours; the hops of an IPv6 one are a single route, and an IPv6 blackhole has a hop of the
+     * kernel's.
      */
     if (four)
         m.rtm_type = route->type;

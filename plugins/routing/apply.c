@@ -32,7 +32,7 @@ struct group {
     struct hop_want *hops[RTNL_MAX_HOPS]; /* of kernel.hops */
     const struct rtnl_route *have;
     bool held;
-    bool behind; /* somebody else's route decides before ours */
+    bool behind; /* another program's route decides before ours */
 };
 
 static int by_key(const void *a, const void *b)
@@ -76,7 +76,7 @@ static bool is_there(const struct rtnl_route *have, const struct rtnl_route *wan
     return true;
 }
 
-/* Several when somebody else had put one before ours: then the one that is as it should be. */
+/* Several when another program had put one before ours: then the one that is as it should be. */
 static const struct rtnl_route *find(struct pass *pass, const struct rtnl_route *like)
 {
     const struct rtnl_route *end = pass->have.items + pass->have.count, *any, *r;

@@ -13,13 +13,13 @@ struct routes_applied {
     unsigned retaken; /* of put: a stranger had replaced ours, or stood before it */
 };
 
-/* Is a route or rule of somebody else in the way of a changed one (same destination and metric,
+/* Is a route or rule of another program in the way of a changed one (same destination and metric,
  * same number)? Error with path. */
 int routes_check_foreign(struct nl_sock *socket, const struct routes_want *routes,
                          struct orb_err *err);
 int rules_check_foreign(struct nl_sock *socket, const struct routes_want *routes,
                         struct orb_err *err);
-/* Reads every route and notes where somebody else's decides before ours (hop_want.behind). */
+/* Reads every route and notes where another program's decides before ours (hop_want.behind). */
 int routes_look_for_strangers(struct nl_sock *socket, struct routes_want *routes,
                               struct orb_err *err);
 /* Did that find any, in routes of ours that are wanted? */

@@ -1,4 +1,4 @@
-/* Routes of somebody else that are in the way of ours: of the same table, destination and metric.
+/* Routes of another program that are in the way of ours: of the same table, destination and metric.
  */
 #include <linux/rtnetlink.h>
 #include <stdio.h>
@@ -105,8 +105,8 @@ static void forget(struct routes_want *routes, uint8_t family)
 }
 
 /* The kernel lists routes of one destination and metric in the order in which it would use them:
- * all but the first are of no effect. One of somebody else before ours took its place; where there
- * is none of ours, ours waits (or was replaced), which shows when it is put. */
+ * all but the first are of no effect. One of another program before ours took its place; where
+ * there is none of ours, ours waits (or was replaced), which shows when it is put. */
 static void on_order(void *arg, uint8_t family, const struct rtnl_route *route)
 {
     struct routes_want *routes = arg;

@@ -31,8 +31,8 @@ struct hop_want {
     bool own_source;       /* else source is the route's */
     struct address source; /* preferred source; family 0: none */
     bool held;             /* the kernel had it from us when we last looked */
-    bool behind; /* somebody else's route decides before this one; of the first hop of a metric */
-    bool met;    /* while looking for such: somebody else's was met; likewise */
+    bool behind; /* another program's route decides before this one; of the first hop of a metric */
+    bool met;    /* while looking for such: another program's was met; likewise */
     char *why;   /* why the kernel has it not, NULL: it has, or nobody looked yet */
     const char *todo;
     char *no_source; /* why it is used without its preferred source; NULL: with it, or has none */

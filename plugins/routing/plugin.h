@@ -13,7 +13,7 @@ struct routing {
     uint64_t missing;  /* a digest of what does not fit, 0: nothing */
     uint64_t retake_from_ms;
     unsigned retaken; /* since then */
-    bool strangers;   /* somebody else's routes may decide before ours */
+    bool strangers;   /* another program's routes may decide before ours */
     bool cut_off;     /* somebody may have removed routes to networks of our addresses */
 };
 
