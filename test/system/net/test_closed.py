@@ -110,10 +110,12 @@ def detach(box):
     done = box.ctl("dataplane", "detach", ok=False, stdin="")
     assert done.returncode and "--yes" in done.stderr, done.stderr
     box.ctl("dataplane", "detach", "--yes")
-    assert not box.table() and not os.listdir(f"{box.dir}/bpf") or \
-        not [p for p in os.listdir(f"{box.dir}/bpf") if "debug" not in p]
-    assert box.json("show", "dataplane")["table"] == "detached"
-    assert "nothing is filtered" in box.ctl("show", "dataplane").stdout
+    left = [p for p in os.listdir(f"{box.dir}/bpf") if "debug" not in p]
+    assert not box.table() and not left, f"left: {left} {box.table()[-300:]}"
+    table = box.json("show", "dataplane")["table"]
+    assert table == "detached", f"the table is {table}"
+    text = box.ctl("show", "dataplane").stdout
+    assert "nothing is filtered" in text, text
     box.ctl("dataplane", "enable")
     box.until(10, box.right, "enable brings everything back")
     note = f"{box.dir}/state/found-settings"

@@ -47,7 +47,7 @@ PLANTS = {
     # what marks packets stands in chains and programs before ours; the look at a packet's own mark is a second guard
     "mark": ("dataplane/company_nft.c", "bool routed = chain->hook == NF_INET_PRE_ROUTING || chain->hook", "bool routed = chain->hook"),
     "rule": ("bpf/slow.bpf.h", "return bpf_fib_lookup(ctx, fib, sizeof(*fib), 0);", "return bpf_fib_lookup(ctx, fib, sizeof(*fib), 1);"),
-    "expectation": ("dataplane/company.c", "return found ? 1 : is_missing(r) ? 0 : r;", "return r;"),
+    "expectation": ("dataplane/company_state.c", "return found ? 1 : is_missing(r) ? 0 : r;", "return r;"),
     "company": ("dataplane/company_nft.c", "    else\n        buf_add(&reading->filters, chain, sizeof(*chain));", "    else\n        (void)reading;"),
     "ingress": ("dataplane/company_nft.c", "place->in |= !egress;", "place->in |= false;"),
     "egress": ("dataplane/company_nft.c", "place->out |= egress;", "place->out |= false;"),
