@@ -19,6 +19,8 @@ PORT = "net.bind:tcp/127.0.0.1:8080#http"
 FILLERS = {"v-state-fill": "MiB in /state", "v-state-removed": "MiB in /state", "v-state-deep": "nested deeper",
            "v-state-early": "MiB in /state", "v-state-leaderless": "MiB in /state"}
 GRANTS = {"v-thief": [PORT], **{name: ["fs.state"] for name in (*FILLERS, "v-state-files", "v-state-mapped")}}
+for name in GRANTS:  # without its own part of the configuration a package ends at once, whatever it did until then
+    GRANTS[name].append(f"config.read:/{name}")
 
 # A user without privileges who wants the port, by every way to bind it; each line: what it got.
 THIEF = """
