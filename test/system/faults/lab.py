@@ -114,7 +114,10 @@ class Box(Appliance):
 
     def kernel(self):
         """Everything in the kernel that the configuration decides, one text a part."""
-        text = run(*self.inside("sh", "-c", LOOK)).stdout
+        done = run(*self.inside("sh", "-c", LOOK), check=False)
+        if done.returncode:  # such as a table that another program has just removed
+            raise Lost(f"the kernel cannot be read: {done.stderr.strip()}")
+        text = done.stdout
         addresses, routes4, routes6, table = text.split("----\n")
         links = [(a["ifname"], a["mtu"], "UP" in a["flags"],
                   [(i["local"], i["prefixlen"]) for i in a["addr_info"] if i["scope"] != "link"])
@@ -125,9 +128,12 @@ class Box(Appliance):
                 "nftables": without_counts(table), "fast path": fastpath.enforced(f"{self.dir}/bpf")}
 
     def matches(self, which):
-        """What of the kernel is not as in which, "" when all is."""
-        now = self.kernel()
-        return ", ".join(part for part in now if now[part] != self.seen[which][part])
+        """What of the kernel is not as in which, and how; "" when all is."""
+        now, seen = self.kernel(), self.seen[which]
+        odd = [part for part in now if now[part] != seen[part]]
+        lines = [line for part in odd for line in difflib.unified_diff(
+            seen[part].split("\n"), now[part].split("\n"), lineterm="", n=0) if not line.startswith(("---", "+++", "@@"))]
+        return f"{', '.join(odd)}: {'; '.join(lines)[:900]}" if odd else ""
 
     def services(self):
         return {s["name"]: s for s in self.json("show", "services")["services"]}
