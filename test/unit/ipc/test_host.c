@@ -325,7 +325,7 @@ TEST(who_is_not_known_yet_waits_and_holds_up_nobody)
     wire_put(&knows, (struct frame){.type = FRAME_HELLO, .corr = 1}, "{\"abi\":1}", NULL);
     wire_expect(&knows, &got, FRAME_WELCOME);
     office = OFFICE_ASKS;
-    listen_identified(world.broker); /* of somebody else: they go on waiting */
+    listen_identified(world.broker); /* of another user: they go on waiting */
     world_turns(&world, 5);
     office = 0;
     listen_identified(world.broker);
@@ -539,7 +539,7 @@ TEST(who_waits_for_a_name_often_leaves_room_for_others)
     char byte;
 
     if (getuid() != 0)
-        return; /* it cannot be somebody else */
+        return; /* it cannot be another user */
     ck_assert_ptr_nonnull(mkdtemp(dir));
     ck_assert_int_eq(chmod(dir, 0755), 0);
     path = xasprintf("%s/control.sock", dir);
