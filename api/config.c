@@ -9,7 +9,8 @@
 #include "api/session.h"
 #include "core/base/json_write.h"
 #include "core/base/own.h"
-#include "core/json/reader.h"
+#include "core/base/xalloc.h"
+#include "core/json/json.h"
 
 #define CONFIG "config@1"
 

@@ -94,7 +94,7 @@ static int check_json(const struct request *q, struct orb_err *err)
 {
     static const struct json_limits limits = {REQUEST_BODY_DEPTH, JSON_MAX_TREE_KEYS};
 
-    return json_scan(q->body.data, q->body.len, &limits, err);
+    return scan_json(q->body.data, q->body.len, &limits, err);
 }
 
 static void do_work(struct request *q)

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "core/base/buf.h"
+#include "core/base/utf8.h"
 
 struct writer {
     struct url *url;

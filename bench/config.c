@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/base/buf.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
 #include "plugins/config/engine.h"
 
@@ -78,7 +79,7 @@ static uint64_t on_now_us(void *arg)
 
 static uint64_t on_wall(void *arg)
 {
-    return wall_us();
+    return now_wall_us();
 }
 
 static void ask(struct bed *b, bool service, const char *method, const char *text)
@@ -139,8 +140,8 @@ static int start(struct bed *b, const char *place, unsigned rules)
 static void commit(struct bed *b, unsigned round)
 {
     AUTO_FREE char *edit =
-        xasprintf("{\"ops\":[{\"op\":\"set\",\"path\":\"/firewall/rules/%u/port\",\"value\":%u}]}",
-                  b->rules / 2 + 1, round % 60000 + 2000);
+        buf_format("{\"ops\":[{\"op\":\"set\",\"path\":\"/firewall/rules/%u/port\",\"value\":%u}]}",
+                   b->rules / 2 + 1, round % 60000 + 2000);
     uint64_t from = now_ns();
 
     ask(b, false, "edit", edit);
@@ -167,7 +168,7 @@ static void stop(struct bed *b)
 
     engine_free(b->engine);
     for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-        AUTO_FREE char *path = xasprintf("%s/%s", b->dir, files[i]);
+        AUTO_FREE char *path = buf_format("%s/%s", b->dir, files[i]);
 
         unlink(path);
     }

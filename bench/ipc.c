@@ -13,13 +13,14 @@
 #include <sys/wait.h>
 #include <uv.h>
 
-#include "core/base/buf.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/ipc/broker.h"
 #include "core/ipc/contract.h"
+#include "core/ipc/frame.h"
 #include "core/ipc/peer.h"
 #include "core/ipc/peers.h"
-#include "core/ipc/frame.h"
 
 #define CALLS 4000      /* one at a time, 1 KiB, per round */
 #define PIPELINED 40000 /* 64 bytes, DEPTH in flight, per round */

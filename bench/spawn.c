@@ -14,7 +14,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/sandbox/sandbox.h"
 #include "core/worker/sdk.h"
 #include "test/hostile/peer.h"
@@ -92,13 +95,13 @@ static double sandboxed_life(struct sandbox *sandbox, const struct plan *plan, d
     uint64_t start = now_ns();
     double ms;
 
-    if (sandbox_spawn(sandbox, plan, &child, &err) < 0)
+    if (spawn_worker(sandbox, plan, &child, &err) < 0)
         give_up(err.text);
     *ret_stall_ms = (double)(now_ns() - start) / 1e6;
     if (peer_expect(child.ipc_fd, FRAME_HELLO, 5000, &text))
         give_up("the sandboxed worker sent no HELLO");
     ms = (double)(now_ns() - start) / 1e6;
-    if (sandbox_attest(sandbox, &child, plan, NULL, &err) < 0)
+    if (attest_sandbox(sandbox, &child, plan, NULL, &err) < 0)
         give_up(err.text);
     peer_end(sandbox, &child, 0, &v);
     return ms;
@@ -125,7 +128,7 @@ static void print(bool json, double sandboxed, double bare, double stall)
 /* A package directory of its own: the worker's uid need not reach the build directory. */
 static void make_plan(struct plan *plan, const char *dir, const char *module)
 {
-    AUTO_FREE char *copy = xasprintf("%s/spawn_guest.so", dir);
+    AUTO_FREE char *copy = buf_format("%s/spawn_guest.so", dir);
     AUTO(buf) struct buf data = {0};
     struct orb_err err = {0};
 
@@ -153,14 +156,14 @@ int main(int argc, char **argv)
     double ignored;
 
     if (argc > 1 && !strcmp(argv[1], "--worker"))
-        return worker_main(argc, argv);
+        return stub_main(argc, argv);
     if (argc > 2 && !strcmp(argv[1], "--bare"))
         return bare_main(argv);
     if (geteuid() != 0)
         give_up("needs root: a worker gets namespaces and a uid of its own");
     if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
         give_up("cannot find myself");
-    module = xasprintf("%s/spawn_guest.so", dirname(self));
+    module = buf_format("%s/spawn_guest.so", dirname(self));
     snprintf(instance, sizeof(instance), "orbt-%d", (int)getpid());
     snprintf(dir, sizeof(dir), "/tmp/%s", instance);
     if (sandbox_new(&(struct sandbox_options){.instance = instance}, &sandbox, &err) < 0)
@@ -184,7 +187,7 @@ int main(int argc, char **argv)
     print(json, median(sandboxed, ROUNDS), median(bare, ROUNDS), median(stall, ROUNDS));
     free(weight);
     sandbox_free(sandbox);
-    copy = xasprintf("%s/spawn_guest.so", dir);
+    copy = buf_format("%s/spawn_guest.so", dir);
     unlink(copy);
     rmdir(dir);
     plan_fini(&plan);

@@ -66,16 +66,16 @@ static int token_create(struct cli *cli, int argc, char **argv, struct orb_err *
     if (r < 0 || !tree)
         return r;
     if (r == 0)
-        out("%s\n", member_text(tree, "token"));
+        out("%s\n", table_text(tree, "token"));
     return r;
 }
 
 static void expiry_cell(struct table *t, const json_t *token)
 {
-    long long at_us = member_number(token, "expires_us");
+    long long at_us = table_number(token, "expires_us");
     char when[40];
 
-    text_time(at_us / 1000000, TIME_FULL, when, sizeof(when));
+    table_time(at_us / 1000000, TIME_FULL, when, sizeof(when));
     table_cell(t, "%s%s", json_is_true(json_object_get(token, "expired")) ? "expired " : "",
                at_us ? when : "never");
 }
@@ -95,8 +95,8 @@ static int token_list(struct cli *cli, int argc, char **argv, struct orb_err *er
         return r;
     table_start(&t, 3, titles);
     json_array_foreach (json_object_get(tree, "tokens"), i, e) {
-        table_cell(&t, "%s", member_text(e, "name"));
-        table_cell(&t, "%s", member_text(e, "role"));
+        table_cell(&t, "%s", table_text(e, "name"));
+        table_cell(&t, "%s", table_text(e, "role"));
         expiry_cell(&t, e);
     }
     table_print(&t);

@@ -8,7 +8,9 @@
 #include "cli/client.h"
 #include "cli/wait.h"
 #include "core/base/json_write.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 
 /* Connections that cannot be made now and may be in a moment. */
 static bool may_come(const struct client *c, const struct orb_err *err)
@@ -30,7 +32,7 @@ static int open_patiently(struct client *c, struct orb_err *err)
     return r;
 }
 
-int client_open(struct client *c, const char *socket_path, unsigned wait_ms, struct orb_err *err)
+int ask_open(struct client *c, const char *socket_path, unsigned wait_ms, struct orb_err *err)
 {
     *c = (struct client){.fd = -1,
                          .next_corr = 1,
@@ -160,8 +162,8 @@ static bool may_be_there(struct client *c, const char *to, unsigned *tries)
     return wait_more(c, what);
 }
 
-int client_call(struct client *c, const char *to, const char *method, const char *input,
-                struct buf *ret_text, struct orb_err *err)
+int ask_call(struct client *c, const char *to, const char *method, const char *input,
+             struct buf *ret_text, struct orb_err *err)
 {
     unsigned tries = 0;
 
@@ -190,12 +192,12 @@ int client_call(struct client *c, const char *to, const char *method, const char
     }
 }
 
-int client_call_tree(struct client *c, const char *to, const char *method, const char *input,
-                     json_t **ret_tree, struct orb_err *err)
+int ask_call_tree(struct client *c, const char *to, const char *method, const char *input,
+                  json_t **ret_tree, struct orb_err *err)
 {
     static const struct json_limits limits = {.depth = JSON_MAX_DEPTH, .keys = JSON_MAX_TREE_KEYS};
     AUTO(buf) struct buf text = {0};
-    int r = client_call(c, to, method, input, &text, err);
+    int r = ask_call(c, to, method, input, &text, err);
 
     return r < 0 ? r : tree_parse(buf_str(&text), text.len, &limits, ret_tree, err);
 }

@@ -65,15 +65,15 @@ void cli_pair_number(struct buf *ret_json, const char *key, long long value);
 void cli_pointer(int argc, char **argv, struct buf *ret_pointer);
 
 /* A value as JSON in one line, nothing in it for the terminal to act on. */
-void json_plain(const json_t *value, struct buf *ret_text);
+void table_plain(const json_t *value, struct buf *ret_text);
 
 /* Local time; "?" for a time that no calendar has. s: since the epoch. */
 enum time_part { TIME_FULL, TIME_CLOCK, TIME_ZONE }; /* 2026-11-27 10:45:30, 10:45:30, +0100 */
-void text_time(long long s, enum time_part part, char *to, size_t size);
+void table_time(long long s, enum time_part part, char *to, size_t size);
 /* "3m20s" */
 void when_duration(long long ms, char *to, size_t size);
 /* logs.c: one crash report, for people. */
-void crash_print(const json_t *report);
+void logs_print_crash(const json_t *report);
 
 /* when.c: a point in time as people write it: 10m, 2h30m (ago), 03:00 (the last one there was),
  * 2026-11-27, "2026-11-27 03:00", 2026-11-27T03:00:00Z, yesterday, now. what: for the error. In
@@ -92,10 +92,10 @@ void table_cell(struct table *table, const char *format, ...) __attribute__((for
 void table_print(struct table *table); /* and frees */
 
 /* "s" for any number but one. */
-const char *plural(long long number);
+const char *table_plural(long long number);
 
 /* Members of a reply, with safe fallbacks. */
-const char *member_text(const json_t *object, const char *key);
-long long member_number(const json_t *object, const char *key);
+const char *table_text(const json_t *object, const char *key);
+long long table_number(const json_t *object, const char *key);
 
 #endif

@@ -12,6 +12,7 @@
 #include "cli/out.h"
 #include "cli/wait.h"
 #include "core/base/json_write.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/ipc/frame.h"
 
@@ -125,7 +126,7 @@ static int remote_error(const char *envelope, size_t len, struct orb_err *err)
     struct json_slice e, value;
     char code[40] = "internal", path[ORB_ERR_PATH] = "", text[ORB_ERR_TEXT] = "no reason given";
 
-    if (json_scan(envelope, len, NULL, NULL) == 0 && json_member(envelope, len, "err", &e)) {
+    if (scan_json(envelope, len, NULL, NULL) == 0 && json_member(envelope, len, "err", &e)) {
         if (json_member(e.p, e.len, "code", &value))
             json_text(&value, code, sizeof(code));
         if (json_member(e.p, e.len, "path", &value))
@@ -140,7 +141,7 @@ static int remote_error(const char *envelope, size_t len, struct orb_err *err)
 static int take_answer(const char *payload, size_t len, struct buf *ret_text, struct orb_err *err)
 {
     buf_clear(ret_text);
-    if (len && json_scan(payload, len, &any_json, NULL) < 0)
+    if (len && scan_json(payload, len, &any_json, NULL) < 0)
         return orb_fail(err, ORB_E_PROTOCOL,
                         "the answer is no JSON; does orbitald listen at this socket?");
     buf_add(ret_text, payload, len);
@@ -340,9 +341,9 @@ static int one_event(struct client *c, const struct frame *f,
 
     if (f->type != FRAME_EVENT && f->type != FRAME_GAP)
         return 0;
-    if ((f->envlen && json_scan(envelope, f->envlen, &any_json, NULL) < 0) ||
+    if ((f->envlen && scan_json(envelope, f->envlen, &any_json, NULL) < 0) ||
         (f->len > f->envlen &&
-         json_scan(envelope + f->envlen, f->len - f->envlen, &any_json, NULL) < 0))
+         scan_json(envelope + f->envlen, f->len - f->envlen, &any_json, NULL) < 0))
         return orb_fail(err, ORB_E_PROTOCOL,
                         "an event is no JSON; does orbitald listen at this socket?");
     if (f->envlen && json_member(envelope, f->envlen, "topic", &value))

@@ -30,17 +30,16 @@ struct client {
 
 /* Connects and says hello. Where nobody listens, or nobody answers, it is tried again for wait_ms,
  * and said on stderr what is waited for. The error tells what to start when nobody listens. */
-int client_open(struct client *client, const char *socket_path, unsigned wait_ms,
-                struct orb_err *err);
+int ask_open(struct client *client, const char *socket_path, unsigned wait_ms, struct orb_err *err);
 void client_close(struct client *client);
 /* to: "config@1". input: JSON text, NULL for {}. The reply's text replaces ret_text. A remote error
  * comes back as its own code, path and text. A service that is being started is waited for; a
  * request whose connection broke is made again only where that does no harm (idempotent). */
-int client_call(struct client *client, const char *to, const char *method, const char *input,
-                struct buf *ret_text, struct orb_err *err);
+int ask_call(struct client *client, const char *to, const char *method, const char *input,
+             struct buf *ret_text, struct orb_err *err);
 /* The same, parsed. The caller owns *ret_tree. */
-int client_call_tree(struct client *client, const char *to, const char *method, const char *input,
-                     json_t **ret_tree, struct orb_err *err);
+int ask_call_tree(struct client *client, const char *to, const char *method, const char *input,
+                  json_t **ret_tree, struct orb_err *err);
 /* Subscribes, then calls on_event for each event until it returns non-zero or the connection ends.
  */
 int client_watch(struct client *client, const char *interface, const char *topic,

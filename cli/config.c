@@ -17,19 +17,19 @@ static void print_changes(const json_t *tree)
         AUTO(buf) struct buf to = {0}, from = {0};
 
         if (old)
-            json_plain(old, &from);
+            table_plain(old, &from);
         if (value)
-            json_plain(value, &to);
+            table_plain(value, &to);
         if (old)
-            out("- %s %s\n", member_text(change, "path"), buf_str(&from));
+            out("- %s %s\n", table_text(change, "path"), buf_str(&from));
         if (value)
-            out("+ %s %s\n", member_text(change, "path"), buf_str(&to));
+            out("+ %s %s\n", table_text(change, "path"), buf_str(&to));
         if (!old && !value)
-            out("- %s\n", member_text(change, "path"));
+            out("- %s\n", table_text(change, "path"));
     }
     if (json_is_true(json_object_get(tree, "truncated")))
         out("… the first %zu of %lld changes; `config show --candidate` shows all\n", i,
-            member_number(tree, "count"));
+            table_number(tree, "count"));
 }
 
 static int config_diff(struct cli *cli, int argc, char **argv, struct orb_err *err)
@@ -60,12 +60,12 @@ static int config_diff(struct cli *cli, int argc, char **argv, struct orb_err *e
     return r;
 }
 
-long long cli_changes(const json_t *tree)
+long long config_changes(const json_t *tree)
 {
     const json_t *changes = json_object_get(tree, "changes");
 
     return json_is_array(changes) ? (long long)json_array_size(changes)
-                                  : member_number(tree, "changes");
+                                  : table_number(tree, "changes");
 }
 
 static int config_validate(struct cli *cli, int argc, char **argv, struct orb_err *err)
@@ -78,7 +78,7 @@ static int config_validate(struct cli *cli, int argc, char **argv, struct orb_er
     if (r < 0 || !tree)
         return r;
     if (r == 0)
-        out("valid; %lld change%s\n", cli_changes(tree), plural(cli_changes(tree)));
+        out("valid; %lld change%s\n", config_changes(tree), table_plural(config_changes(tree)));
     return r;
 }
 
@@ -88,8 +88,8 @@ static void print_plan(const json_t *tree)
     size_t i;
 
     json_array_foreach (json_object_get(tree, "plan"), i, step)
-        out("  %-12s %-8s %s\n", member_text(step, "service"), member_text(step, "kind"),
-            member_text(step, "text"));
+        out("  %-12s %-8s %s\n", table_text(step, "service"), table_text(step, "kind"),
+            table_text(step, "text"));
 }
 
 static int config_commit(struct cli *cli, int argc, char **argv, struct orb_err *err)
@@ -119,11 +119,11 @@ static int config_commit(struct cli *cli, int argc, char **argv, struct orb_err 
     if (r < 0 || !tree)
         return r;
     if (dry_run)
-        out("nothing was changed; a commit of %lld change%s would:\n", cli_changes(tree),
-            plural(cli_changes(tree)));
+        out("nothing was changed; a commit of %lld change%s would:\n", config_changes(tree),
+            table_plural(config_changes(tree)));
     else
-        out("revision %lld, %lld change%s\n", member_number(tree, "revision"), cli_changes(tree),
-            plural(cli_changes(tree)));
+        out("revision %lld, %lld change%s\n", table_number(tree, "revision"), config_changes(tree),
+            table_plural(config_changes(tree)));
     print_plan(tree);
     if (confirm && !dry_run)
         out("undone in %ld s unless `orbctl config confirm` says it works\n", seconds);
@@ -189,7 +189,7 @@ static int config_rollback(struct cli *cli, int argc, char **argv, struct orb_er
         return r;
     if (r == 0)
         out("%lld change%s in the candidate; `orbctl config commit` makes it running\n",
-            cli_changes(tree), plural(cli_changes(tree)));
+            config_changes(tree), table_plural(config_changes(tree)));
     return r;
 }
 
@@ -214,17 +214,17 @@ static int config_history(struct cli *cli, int argc, char **argv, struct orb_err
         return r;
     table_start(&t, 6, titles);
     json_array_foreach (json_object_get(tree, "entries"), i, e) {
-        long long when = member_number(e, "time");
+        long long when = table_number(e, "time");
         long long s = when > 100000000000 ? when / 1000000 : when; /* µs or s */
         char stamp[32];
 
-        text_time(s, TIME_FULL, stamp, sizeof(stamp));
-        table_cell(&t, "%lld", member_number(e, "revision"));
+        table_time(s, TIME_FULL, stamp, sizeof(stamp));
+        table_cell(&t, "%lld", table_number(e, "revision"));
         table_cell(&t, "%s", stamp);
-        table_cell(&t, "%s", member_text(e, "user"));
-        table_cell(&t, "%s", member_text(e, "state"));
-        table_cell(&t, "%lld", cli_changes(e));
-        table_cell(&t, "%s", member_text(e, "comment"));
+        table_cell(&t, "%s", table_text(e, "user"));
+        table_cell(&t, "%s", table_text(e, "state"));
+        table_cell(&t, "%lld", config_changes(e));
+        table_cell(&t, "%s", table_text(e, "comment"));
     }
     table_print(&t);
     return 0;
@@ -232,15 +232,15 @@ static int config_history(struct cli *cli, int argc, char **argv, struct orb_err
 
 const struct command config_commands[] = {
     {"service enable", "NAME", "run a service from now on (commits /services/NAME/enabled)",
-     service_enable},
-    {"service disable", "NAME", "do not run it, also after a restart", service_disable},
+     config_edit_enable},
+    {"service disable", "NAME", "do not run it, also after a restart", config_edit_disable},
     {"config show", "[PATH...] [--format tree|set|json] [--candidate] [--revision N]",
      "the running configuration", config_show},
     {"config set", "PATH... VALUE", "set a value in your candidate (a list gets one more)",
-     config_set},
-    {"config delete", "PATH...", "delete from your candidate", config_delete},
+     config_edit_set},
+    {"config delete", "PATH...", "delete from your candidate", config_edit_delete},
     {"config load", "FILE [--merge|--replace]", "load a JSON file into your candidate (- stdin)",
-     config_load},
+     config_edit_load},
     {"config diff", "[N [M]]", "candidate against running, or two revisions", config_diff},
     {"config validate", "", "check the candidate, change nothing", config_validate},
     {"config commit", "[--confirm SECONDS] [--comment TEXT] [--dry-run]",

@@ -5,14 +5,14 @@
 #include "cli/cli.h"
 
 /* Commands of orbctl: see command_fn in cli/cli.h. */
-int config_set(struct cli *cli, int argc, char **argv, struct orb_err *err);
-int config_delete(struct cli *cli, int argc, char **argv, struct orb_err *err);
-int config_load(struct cli *cli, int argc, char **argv, struct orb_err *err);
+int config_edit_set(struct cli *cli, int argc, char **argv, struct orb_err *err);
+int config_edit_delete(struct cli *cli, int argc, char **argv, struct orb_err *err);
+int config_edit_load(struct cli *cli, int argc, char **argv, struct orb_err *err);
 int config_show(struct cli *cli, int argc, char **argv, struct orb_err *err);
 int config_salvage(struct cli *cli, int argc, char **argv, struct orb_err *err);
-int service_enable(struct cli *cli, int argc, char **argv, struct orb_err *err);
-int service_disable(struct cli *cli, int argc, char **argv, struct orb_err *err);
+int config_edit_enable(struct cli *cli, int argc, char **argv, struct orb_err *err);
+int config_edit_disable(struct cli *cli, int argc, char **argv, struct orb_err *err);
 /* How many changes a reply tells of: a list, or a number. */
-long long cli_changes(const json_t *tree);
+long long config_changes(const json_t *tree);
 
 #endif

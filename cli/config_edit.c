@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/config.h"
+#include "core/base/file.h"
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 
@@ -157,7 +158,7 @@ static int edit(struct cli *cli, const char *op, const char *pointer, const json
     return r;
 }
 
-int config_set(struct cli *cli, int argc, char **argv, struct orb_err *err)
+int config_edit_set(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     AUTO(buf) struct buf pointer = {0};
     AUTO(json_t) json_t *value = NULL;
@@ -181,7 +182,7 @@ int config_set(struct cli *cli, int argc, char **argv, struct orb_err *err)
     return r < 0 ? r : edit(cli, "set", buf_str(&pointer), value, true, err);
 }
 
-int config_delete(struct cli *cli, int argc, char **argv, struct orb_err *err)
+int config_edit_delete(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     AUTO(buf) struct buf pointer = {0};
     int r = cli_words(argc, argv, 1, -1, "config delete PATH...", err);
@@ -204,7 +205,7 @@ static size_t slice_end(const struct buf *text, size_t from)
     return end;
 }
 
-int config_load(struct cli *cli, int argc, char **argv, struct orb_err *err)
+int config_edit_load(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     static const struct json_limits limits = {.depth = JSON_MAX_DEPTH, .keys = JSON_MAX_TREE_KEYS};
     bool merge = cli_flag(&argc, argv, "--merge");
@@ -217,7 +218,7 @@ int config_load(struct cli *cli, int argc, char **argv, struct orb_err *err)
         r = orb_fail(err, ORB_E_INVALID, "--merge and --replace exclude each other");
     if (r == 0)
         r = file_read(strcmp(argv[0], "-") ? argv[0] : "/dev/stdin", LOAD_MAX, &text, err);
-    if (r == 0 && json_scan(buf_str(&text), text.len, &limits, err) < 0)
+    if (r == 0 && scan_json(buf_str(&text), text.len, &limits, err) < 0)
         r = orb_wrap(err, "%s", argv[0]);
     while (r == 0 && at < text.len) {
         size_t end = slice_end(&text, at);
@@ -252,10 +253,10 @@ static int check_enable(struct cli *cli, const char *name, struct orb_err *err)
     r = cli_tree(cli, "host@1", "service", buf_str(&input), &service, err);
     if (r == 0)
         r = cli_tree(cli, "config@1", "diff", NULL, &diff, err);
-    if (r == 0 && cli_changes(diff))
+    if (r == 0 && config_changes(diff))
         r = orb_fail(err, ORB_E_CONFLICT,
                      "your candidate holds %lld change%s; commit or discard first",
-                     cli_changes(diff), plural(cli_changes(diff)));
+                     config_changes(diff), table_plural(config_changes(diff)));
     return r;
 }
 
@@ -286,12 +287,12 @@ static int enable(struct cli *cli, bool on, int argc, char **argv, struct orb_er
     return r;
 }
 
-int service_enable(struct cli *cli, int argc, char **argv, struct orb_err *err)
+int config_edit_enable(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     return enable(cli, true, argc, argv, err);
 }
 
-int service_disable(struct cli *cli, int argc, char **argv, struct orb_err *err)
+int config_edit_disable(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     return enable(cli, false, argc, argv, err);
 }

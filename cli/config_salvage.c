@@ -12,8 +12,8 @@ static void print_findings(const json_t *tree)
     size_t i;
 
     json_array_foreach (json_object_get(tree, "findings"), i, finding) {
-        out("%s, byte %lld: %s\n", member_text(finding, "file"), member_number(finding, "byte"),
-            member_text(finding, "text"));
+        out("%s, byte %lld: %s\n", table_text(finding, "file"), table_number(finding, "byte"),
+            table_text(finding, "text"));
     }
 }
 
@@ -31,23 +31,23 @@ static void print_records(const json_t *tree)
     out("\nrecords that can be read:\n");
     table_start(&t, 8, titles);
     json_array_foreach ((json_t *)records, i, e) {
-        long long when = member_number(e, "time");
+        long long when = table_number(e, "time");
         char stamp[32] = "";
 
         if (when)
-            text_time(when, TIME_FULL, stamp, sizeof(stamp));
-        table_cell(&t, "%s", member_text(e, "file"));
-        table_cell(&t, "%lld", member_number(e, "byte"));
-        table_cell(&t, "%lld", member_number(e, "revision"));
+            table_time(when, TIME_FULL, stamp, sizeof(stamp));
+        table_cell(&t, "%s", table_text(e, "file"));
+        table_cell(&t, "%lld", table_number(e, "byte"));
+        table_cell(&t, "%lld", table_number(e, "revision"));
         table_cell(&t, "%s", stamp);
-        table_cell(&t, "%s", member_text(e, "user"));
-        table_cell(&t, "%s", member_text(e, "state"));
-        table_cell(&t, "%lld", member_number(e, "changes"));
-        table_cell(&t, "%s", member_text(e, "comment"));
+        table_cell(&t, "%s", table_text(e, "user"));
+        table_cell(&t, "%s", table_text(e, "state"));
+        table_cell(&t, "%lld", table_number(e, "changes"));
+        table_cell(&t, "%s", table_text(e, "comment"));
     }
     table_print(&t);
-    if (member_number(tree, "records_left_out"))
-        out("… and %lld more\n", member_number(tree, "records_left_out"));
+    if (table_number(tree, "records_left_out"))
+        out("… and %lld more\n", table_number(tree, "records_left_out"));
 }
 
 /* What `--accept` would do now, in one sentence. */
@@ -75,14 +75,14 @@ static int show(struct cli *cli, struct orb_err *err)
 
     if (r < 0 || !tree)
         return r;
-    state = member_text(tree, "state");
+    state = table_text(tree, "state");
     if (strcmp(state, "whole")) {
-        out("%s\n", member_text(tree, "text"));
+        out("%s\n", table_text(tree, "text"));
         print_findings(tree);
         print_records(tree);
         out("\n");
     }
-    out("revision %lld%s. %s\n", member_number(tree, "revision"),
+    out("revision %lld%s. %s\n", table_number(tree, "revision"),
         strcmp(state, "held") ? " runs" : " is stored", consequence(state));
     return 0;
 }
@@ -94,11 +94,11 @@ static int accept(struct cli *cli, struct orb_err *err)
 
     if (r < 0 || !tree)
         return r;
-    if (member_number(tree, "from") == member_number(tree, "revision"))
-        out("revision %lld is in files that are whole\n", member_number(tree, "revision"));
+    if (table_number(tree, "from") == table_number(tree, "revision"))
+        out("revision %lld is in files that are whole\n", table_number(tree, "revision"));
     else
         out("what was left of revision %lld is revision %lld; the services are brought to it\n",
-            member_number(tree, "from"), member_number(tree, "revision"));
+            table_number(tree, "from"), table_number(tree, "revision"));
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "cli/config.h"
 #include "core/base/json_write.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 
 #define VALUE_MAX (256 << 20) /* bytes of a configuration: far more than any that runs */
 
@@ -17,7 +18,7 @@ static void print_tree(const json_t *value, int depth)
     json_object_foreach ((json_t *)value, key, member)
         keys[n++] = key;
     for (size_t i = 1; i < n; i++) /* few keys a level, or already in order */
-        for (size_t k = i; k > 0 && key_compare(keys[k - 1], keys[k]) > 0; k--) {
+        for (size_t k = i; k > 0 && tree_dump_compare(keys[k - 1], keys[k]) > 0; k--) {
             const char *swap = keys[k];
 
             keys[k] = keys[k - 1];
@@ -36,7 +37,7 @@ static void print_tree(const json_t *value, int depth)
         if (json_is_string(member))
             buf_adds(&text, json_string_value(member));
         else
-            json_plain(member, &text);
+            table_plain(member, &text);
         out("%*s%s %s\n", depth * 4, "", keys[i], buf_str(&text));
     }
 }
@@ -91,7 +92,7 @@ static void print_set(const json_t *value, const char **words, int depth)
     else {
         AUTO(buf) struct buf text = {0};
 
-        json_plain(value, &text);
+        table_plain(value, &text);
         print_word(buf_str(&text));
     }
     out("\n");
@@ -129,11 +130,11 @@ static int get_text(struct cli *cli, const char *pointer, const char *source, lo
         if (r < 0)
             return r;
         connection = cli->client.connection;
-        data = member_text(tree, "data");
-        if (bytes >= 0 && bytes != member_number(tree, "bytes"))
+        data = table_text(tree, "data");
+        if (bytes >= 0 && bytes != table_number(tree, "bytes"))
             return orb_fail(err, ORB_E_CONFLICT,
                             "the configuration changed while it was read; try again");
-        bytes = member_number(tree, "bytes");
+        bytes = table_number(tree, "bytes");
         if (bytes > VALUE_MAX)
             return orb_fail(err, ORB_E_PROTOCOL,
                             "the config service tells of a text of %lld bytes; at most %d are read",
@@ -171,7 +172,7 @@ static int print_value(const char *text, size_t len, const char *format, int arg
         return 0;
     }
     if (argc == 1 && argv[0][0] == '/')
-        depth = pointer_split(argv[0], words, 32, &storage);
+        depth = tree_split_pointer(argv[0], words, 32, &storage);
     else
         for (; depth < argc && depth < 32; depth++)
             words[depth] = argv[depth];

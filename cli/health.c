@@ -32,13 +32,13 @@ static void print_reason(const json_t *reason)
 {
     char since[32];
 
-    ago(member_number(reason, "since_us"), since, sizeof(since));
-    out("  %-9s %s\n", member_text(reason, "level"), member_text(reason, "what"));
+    ago(table_number(reason, "since_us"), since, sizeof(since));
+    out("  %-9s %s\n", table_text(reason, "level"), table_text(reason, "what"));
     if (strcmp(since, "-"))
-        out("            since %s ago%s%s\n", since, *member_text(reason, "service") ? ", of " : "",
-            member_text(reason, "service"));
-    print_line("at ", member_text(reason, "path"));
-    print_line("do: ", member_text(reason, "todo"));
+        out("            since %s ago%s%s\n", since, *table_text(reason, "service") ? ", of " : "",
+            table_text(reason, "service"));
+    print_line("at ", table_text(reason, "path"));
+    print_line("do: ", table_text(reason, "todo"));
 }
 
 /* 0 ok, 1 degraded, 2 failed. */
@@ -94,10 +94,10 @@ static int show_health(struct cli *cli, int argc, char **argv, struct orb_err *e
         r = tree_parse(text.data, text.len, NULL, &tree, err);
     if (r < 0)
         return r;
-    cli->status = status_of(member_text(tree, "verdict"));
+    cli->status = status_of(table_text(tree, "verdict"));
     if (cli_print_json(cli, buf_str(&text)))
         return 0;
-    out("%s\n", member_text(tree, "verdict"));
+    out("%s\n", table_text(tree, "verdict"));
     json_array_foreach (json_object_get(tree, "reasons"), i, reason)
         print_reason(reason);
     return 0;

@@ -21,12 +21,12 @@ static int ipc_list(struct cli *cli, int argc, char **argv, struct orb_err *err)
         return r;
     table_start(&t, 6, titles);
     json_array_foreach (json_object_get(tree, "interfaces"), i, e) {
-        table_cell(&t, "%s", member_text(e, "interface"));
-        table_cell(&t, "%s", member_text(e, "version"));
-        table_cell(&t, "%s", member_text(e, "provider"));
-        table_cell(&t, "%s", member_text(e, "state"));
-        table_cell(&t, "%lld", member_number(e, "methods"));
-        table_cell(&t, "%lld", member_number(e, "topics"));
+        table_cell(&t, "%s", table_text(e, "interface"));
+        table_cell(&t, "%s", table_text(e, "version"));
+        table_cell(&t, "%s", table_text(e, "provider"));
+        table_cell(&t, "%s", table_text(e, "state"));
+        table_cell(&t, "%lld", table_number(e, "methods"));
+        table_cell(&t, "%lld", table_number(e, "topics"));
     }
     table_print(&t);
     return 0;
@@ -46,17 +46,17 @@ static int ipc_describe(struct cli *cli, int argc, char **argv, struct orb_err *
     r = cli_fetch(cli, "host@1", "describe", buf_str(&input), &tree, err);
     if (r < 0 || !tree)
         return r;
-    out("%s %s\n", member_text(tree, "interface"), member_text(tree, "version"));
+    out("%s %s\n", table_text(tree, "interface"), table_text(tree, "version"));
     json_array_foreach (json_object_get(tree, "methods"), i, m) {
         AUTO(buf) struct buf in = {0};
 
-        json_plain(json_object_get(m, "input"), &in);
-        out("\n  %s (%s)\n      %s\n      input: %s\n", member_text(m, "name"),
-            member_text(m, "requires"), member_text(m, "description"), buf_str(&in));
+        table_plain(json_object_get(m, "input"), &in);
+        out("\n  %s (%s)\n      %s\n      input: %s\n", table_text(m, "name"),
+            table_text(m, "requires"), table_text(m, "description"), buf_str(&in));
     }
     json_array_foreach (json_object_get(tree, "events"), i, m)
-        out("\n  event %s (%s, %s)\n      %s\n", member_text(m, "name"), member_text(m, "requires"),
-            member_text(m, "class"), member_text(m, "description"));
+        out("\n  event %s (%s, %s)\n      %s\n", table_text(m, "name"), table_text(m, "requires"),
+            table_text(m, "class"), table_text(m, "description"));
     return 0;
 }
 
@@ -66,7 +66,7 @@ static int ipc_call(struct cli *cli, int argc, char **argv, struct orb_err *err)
     AUTO(json_t) json_t *tree = NULL;
     int r = cli_words(argc, argv, 2, 3, "ipc call INTERFACE[@VERSION] METHOD [JSON]", err);
 
-    if (r == 0 && argc == 3 && json_scan(argv[2], strlen(argv[2]), NULL, err) < 0)
+    if (r == 0 && argc == 3 && scan_json(argv[2], strlen(argv[2]), NULL, err) < 0)
         r = orb_wrap(err, "the input");
     if (r == 0)
         r = cli_fetch(cli, argv[0], argv[1], argc == 3 ? argv[2] : NULL, &tree, err);

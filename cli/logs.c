@@ -5,7 +5,9 @@
 
 #include "cli/cli.h"
 #include "core/base/json_write.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 
 #define PAGE 1000  /* records of one answer */
 #define NEWEST 200 /* shown where nothing else is asked for */
@@ -37,13 +39,13 @@ static void add_pairs(const json_t *record, struct buf *line)
         buf_addc(line, ' ');
         text_plain(key, line);
         buf_addc(line, '=');
-        json_plain(value, line);
+        table_plain(value, line);
     }
 }
 
 static void print_record(const json_t *record, enum style style)
 {
-    long long us = member_number(record, "time_us");
+    long long us = table_number(record, "time_us");
     AUTO(buf) struct buf line = {0};
     char text[40], zone[8];
 
@@ -53,14 +55,14 @@ static void print_record(const json_t *record, enum style style)
         return;
     }
     add_pairs(record, &line);
-    text_time(us / 1000000, style == STYLE_FULL ? TIME_FULL : TIME_CLOCK, text, sizeof(text));
-    text_time(us / 1000000, TIME_ZONE, zone, sizeof(zone));
+    table_time(us / 1000000, style == STYLE_FULL ? TIME_FULL : TIME_CLOCK, text, sizeof(text));
+    table_time(us / 1000000, TIME_ZONE, zone, sizeof(zone));
     if (style == STYLE_FULL)
-        out("%s.%06lld%s %-7s %-12s %s%s\n", text, us % 1000000, zone, member_text(record, "level"),
-            member_text(record, "service"), member_text(record, "event"), buf_str(&line));
+        out("%s.%06lld%s %-7s %-12s %s%s\n", text, us % 1000000, zone, table_text(record, "level"),
+            table_text(record, "service"), table_text(record, "event"), buf_str(&line));
     else
-        out("%s.%03lld %-7s %-12s %s%s\n", text, us / 1000 % 1000, member_text(record, "level"),
-            member_text(record, "service"), member_text(record, "event"), buf_str(&line));
+        out("%s.%03lld %-7s %-12s %s%s\n", text, us / 1000 % 1000, table_text(record, "level"),
+            table_text(record, "service"), table_text(record, "event"), buf_str(&line));
 }
 
 /* ---- asking ---- */
@@ -100,7 +102,7 @@ static int ask(struct cli *cli, struct request *q, long limit, json_t **ret_tree
     json_write_end(&w);
     r = cli_tree(cli, "host@1", "logs", buf_str(&input), ret_tree, err);
     if (r == 0)
-        q->skipped += member_number(*ret_tree, "skipped");
+        q->skipped += table_number(*ret_tree, "skipped");
     return r;
 }
 
@@ -118,7 +120,7 @@ static int print_page(const json_t *page, enum style style, struct orb_err *err)
  * then those of the new run are below what was seen, and are taken from its first one on. */
 static bool began_anew(const json_t *page, struct request *q)
 {
-    int64_t began = member_number(page, "began"), before = q->began;
+    int64_t began = table_number(page, "began"), before = q->began;
 
     q->began = began;
     if (!before || began == before || began > q->after)
@@ -142,7 +144,7 @@ static int forward(struct cli *cli, struct request *q, struct orb_err *err)
             continue;
         if (r == 0)
             r = print_page(page, q->style, err);
-        next = member_number(page, "next");
+        next = table_number(page, "next");
         more = json_is_true(json_object_get(page, "more")) && next > q->after;
         if (next > q->after)
             q->after = next;
@@ -173,12 +175,12 @@ static int newest(struct cli *cli, struct request *q, struct pages *pages, struc
         pages->list[pages->count++] = page;
         left -= (long)json_array_size(json_object_get(page, "records"));
         if (pages->count == 1) {
-            next = member_number(page, "next");
-            q->began = member_number(page, "began");
+            next = table_number(page, "next");
+            q->began = table_number(page, "began");
         }
         more = json_is_true(json_object_get(page, "more")) &&
-               (!q->before || member_number(page, "first") < q->before);
-        q->before = member_number(page, "first");
+               (!q->before || table_number(page, "first") < q->before);
+        q->before = table_number(page, "first");
     }
     for (size_t i = pages->count; r == 0 && i > 0; i--)
         r = print_page(pages->list[i - 1], q->style, err);
@@ -216,10 +218,10 @@ static int pick_run(struct cli *cli, long boot, struct request *q, struct orb_er
     if (at < 0 || at >= count)
         return orb_fail(err, ORB_E_NOT_FOUND,
                         "--boot %ld: the log knows %ld run%s of the daemon; expected %ld to 0",
-                        boot, count, plural(count), 1 - count);
-    q->after = member_number(json_array_get(runs, (size_t)at), "seq") - 1;
+                        boot, count, table_plural(count), 1 - count);
+    q->after = table_number(json_array_get(runs, (size_t)at), "seq") - 1;
     if (at + 1 < count)
-        q->before = member_number(json_array_get(runs, (size_t)at + 1), "seq");
+        q->before = table_number(json_array_get(runs, (size_t)at + 1), "seq");
     return 0;
 }
 
@@ -239,10 +241,10 @@ static int list_boots(struct cli *cli, struct orb_err *err)
     json_array_foreach (json_object_get(tree, "runs"), i, run) {
         char text[40];
 
-        text_time(member_number(run, "time_us") / 1000000, TIME_FULL, text, sizeof(text));
+        table_time(table_number(run, "time_us") / 1000000, TIME_FULL, text, sizeof(text));
         table_cell(&t, "%ld", (long)i + 1 - (long)count);
         table_cell(&t, "%s", text);
-        table_cell(&t, "%s", member_text(run, "run"));
+        table_cell(&t, "%s", table_text(run, "run"));
     }
     table_print(&t);
     return 0;
@@ -311,7 +313,7 @@ static void take_words(struct cli *cli, int *argc, char **argv, struct request *
 static int read_words(struct cli *cli, const struct words *w, struct request *q,
                       struct orb_err *err)
 {
-    int64_t now = (int64_t)wall_us();
+    int64_t now = (int64_t)now_wall_us();
     long boot = 0;
     int r = 0;
 
@@ -374,40 +376,39 @@ static int logs(struct cli *cli, int argc, char **argv, struct orb_err *err)
     if (r == 0 && q.skipped)
         out_err("orbctl: %" PRId64 " line%s of the log files could not be read: damaged, or "
                 "not of orbitald\n",
-                q.skipped, plural(q.skipped));
+                q.skipped, table_plural(q.skipped));
     return r == 0 && q.follow ? follow(cli, &q, err) : r;
 }
 
 /* ---- crashes ---- */
 
-void crash_print(const json_t *c)
+void logs_print_crash(const json_t *c)
 {
     char text[40], up[32];
     const json_t *record;
     size_t i;
 
-    text_time(member_number(c, "time_us") / 1000000, TIME_FULL, text, sizeof(text));
-    when_duration(member_number(c, "uptime_ms"), up, sizeof(up));
-    out("%s  pid %lld  after %s  ", text, member_number(c, "pid"), up);
+    table_time(table_number(c, "time_us") / 1000000, TIME_FULL, text, sizeof(text));
+    when_duration(table_number(c, "uptime_ms"), up, sizeof(up));
+    out("%s  pid %lld  after %s  ", text, table_number(c, "pid"), up);
     if (json_is_true(json_object_get(c, "signaled")))
-        out("signal %lld (%s)", member_number(c, "status"), member_text(c, "signal"));
+        out("signal %lld (%s)", table_number(c, "status"), table_text(c, "signal"));
     else
-        out("exit status %lld", member_number(c, "status"));
-    if (*member_text(c, "ended_because"))
-        out("; %s", member_text(c, "ended_because"));
-    if (*member_text(c, "load_error"))
-        out("; %s", member_text(c, "load_error"));
-    else if (*member_text(c, "sandbox_step"))
-        out("; sandbox step %s: %s", member_text(c, "sandbox_step"),
-            member_text(c, "sandbox_error"));
-    if (*member_text(c, "fault_untrusted"))
-        out("\n    the worker itself says: %s", member_text(c, "fault_untrusted"));
+        out("exit status %lld", table_number(c, "status"));
+    if (*table_text(c, "ended_because"))
+        out("; %s", table_text(c, "ended_because"));
+    if (*table_text(c, "load_error"))
+        out("; %s", table_text(c, "load_error"));
+    else if (*table_text(c, "sandbox_step"))
+        out("; sandbox step %s: %s", table_text(c, "sandbox_step"), table_text(c, "sandbox_error"));
+    if (*table_text(c, "fault_untrusted"))
+        out("\n    the worker itself says: %s", table_text(c, "fault_untrusted"));
     out("\n");
     json_array_foreach (json_object_get(json_object_get(c, "log"), "records"), i, record) {
         AUTO(buf) struct buf kv = {0};
 
-        json_plain(json_object_get(record, "kv"), &kv);
-        out("    %-8s %s %s\n", member_text(record, "level"), member_text(record, "event"),
+        table_plain(json_object_get(record, "kv"), &kv);
+        out("    %-8s %s %s\n", table_text(record, "level"), table_text(record, "event"),
             buf_str(&kv));
     }
 }
@@ -429,7 +430,7 @@ static int crashes_of(struct cli *cli, const char *service, bool name_them, json
             continue;
         if (name_them)
             out("%s  ", service);
-        crash_print(c);
+        logs_print_crash(c);
     }
     return r;
 }
@@ -448,7 +449,7 @@ static int crashes(struct cli *cli, int argc, char **argv, struct orb_err *err)
         r = cli_tree(cli, "host@1", "services", NULL, &list, err);
     json_array_foreach (json_object_get(list, "services"), i, s)
         if (r == 0)
-            r = crashes_of(cli, member_text(s, "name"), true, all, err);
+            r = crashes_of(cli, table_text(s, "name"), true, all, err);
     if (r < 0)
         return r;
     if (cli->json) {

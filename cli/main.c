@@ -37,7 +37,7 @@ static void help(void)
     out_lines(head);
     for (unsigned i = 0; i < ARRAY_LEN(tables); i++) {
         for (const struct command *c = tables[i]; c->words; c++) {
-            AUTO_FREE char *left = xasprintf("%s %s", c->words, c->arguments);
+            AUTO_FREE char *left = buf_format("%s %s", c->words, c->arguments);
 
             if (strlen(left) > 42)
                 out("  %s\n  %-42s  %s\n", left, "", c->help);
@@ -76,7 +76,7 @@ static void command_help(int argc, char **argv)
         buf_addf(&words, "%s ", argv[i]);
     for (unsigned i = 0; i < ARRAY_LEN(tables); i++)
         for (const struct command *c = tables[i]; c->words; c++) {
-            AUTO_FREE char *own = xasprintf("%s ", c->words);
+            AUTO_FREE char *own = buf_format("%s ", c->words);
             size_t n = strlen(own) < words.len ? strlen(own) : words.len;
 
             if (!n || strncmp(own, buf_str(&words), n))

@@ -116,7 +116,7 @@ static const char *convert(struct buf *b, const char *p, va_list *args)
     return p + 1;
 }
 
-void text_format(struct buf *ret_text, const char *format, va_list args)
+void out_format(struct buf *ret_text, const char *format, va_list args)
 {
     va_list own;
 
@@ -137,7 +137,7 @@ __attribute__((format(printf, 2, 0))) static void print(FILE *file, const char *
 {
     AUTO(buf) struct buf text = {0};
 
-    text_format(&text, format, args);
+    out_format(&text, format, args);
     fwrite(buf_str(&text), 1, text.len, file);
 }
 

@@ -29,7 +29,7 @@ bool out_flush(void);
 /* ---- to a buffer ---- */
 
 /* What out prints. */
-void text_format(struct buf *ret_text, const char *format, va_list args)
+void out_format(struct buf *ret_text, const char *format, va_list args)
     __attribute__((format(printf, 2, 0)));
 
 #endif

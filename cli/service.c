@@ -4,17 +4,18 @@
 
 #include "cli/cli.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 
 static void why(const json_t *s, struct buf *b)
 {
     char wait[32];
 
-    if (*member_text(s, "degraded"))
-        buf_addf(b, "degraded: %s ", member_text(s, "degraded"));
-    if (*member_text(s, "reason"))
-        buf_addf(b, "%s ", member_text(s, "reason"));
-    if (member_number(s, "next_ms")) {
-        when_duration(member_number(s, "next_ms"), wait, sizeof(wait));
+    if (*table_text(s, "degraded"))
+        buf_addf(b, "degraded: %s ", table_text(s, "degraded"));
+    if (*table_text(s, "reason"))
+        buf_addf(b, "%s ", table_text(s, "reason"));
+    if (table_number(s, "next_ms")) {
+        when_duration(table_number(s, "next_ms"), wait, sizeof(wait));
         buf_addf(b, "(next try in %s)", wait);
     }
 }
@@ -38,27 +39,27 @@ static int show_services(struct cli *cli, int argc, char **argv, struct orb_err 
         AUTO(buf) struct buf note = {0};
         char up[32] = "-";
 
-        if (member_number(s, "uptime_ms"))
-            when_duration(member_number(s, "uptime_ms"), up, sizeof(up));
+        if (table_number(s, "uptime_ms"))
+            when_duration(table_number(s, "uptime_ms"), up, sizeof(up));
         why(s, &note);
-        table_cell(&t, "%s", member_text(s, "name"));
-        table_cell(&t, "%s", member_text(s, "state"));
-        table_cell(&t, "%s", member_text(s, "version"));
-        table_cell(&t, "%lld", member_number(s, "pid"));
+        table_cell(&t, "%s", table_text(s, "name"));
+        table_cell(&t, "%s", table_text(s, "state"));
+        table_cell(&t, "%s", table_text(s, "version"));
+        table_cell(&t, "%lld", table_number(s, "pid"));
         table_cell(&t, "%s", up);
-        table_cell(&t, "%lld", member_number(s, "restarts"));
-        table_cell(&t, "%s", member_text(s, "breaker"));
+        table_cell(&t, "%lld", table_number(s, "restarts"));
+        table_cell(&t, "%s", table_text(s, "breaker"));
         table_cell(&t, "%s", buf_str(&note));
     }
     json_array_foreach (json_object_get(tree, "refused"), i, s) {
-        table_cell(&t, "%s", member_text(s, "name"));
+        table_cell(&t, "%s", table_text(s, "name"));
         table_cell(&t, "refused");
         for (int k = 0; k < 5; k++)
             table_cell(&t, "-");
-        table_cell(&t, "%s", member_text(s, "error"));
+        table_cell(&t, "%s", table_text(s, "error"));
     }
-    if (member_number(tree, "refused_more")) {
-        table_cell(&t, "%lld more", member_number(tree, "refused_more"));
+    if (table_number(tree, "refused_more")) {
+        table_cell(&t, "%lld more", table_number(tree, "refused_more"));
         table_cell(&t, "refused");
         for (int k = 0; k < 5; k++)
             table_cell(&t, "-");
@@ -115,7 +116,7 @@ static int service_show(struct cli *cli, int argc, char **argv, struct orb_err *
         return 0;
     }
     json_array_foreach (json_object_get(tree, "crashes"), i, c)
-        crash_print(c);
+        logs_print_crash(c);
     if (!json_array_size(json_object_get(tree, "crashes")))
         out("no crashes\n");
     return 0;
@@ -124,7 +125,7 @@ static int service_show(struct cli *cli, int argc, char **argv, struct orb_err *
 static int order(struct cli *cli, const char *method, int argc, char **argv, struct orb_err *err)
 {
     AUTO(buf) struct buf text = {0}, input = {0};
-    AUTO_FREE char *expected = xasprintf("service %s NAME", method + 8);
+    AUTO_FREE char *expected = buf_format("service %s NAME", method + 8);
     int r = cli_words(argc, argv, 1, 1, expected, err);
 
     if (r < 0)
@@ -166,9 +167,9 @@ static int metrics_fetch(struct cli *cli, struct buf *ret_text, struct orb_err *
         r = cli_tree(cli, "host@1", "metrics", next ? buf_str(&input) : NULL, &tree, err);
         if (r < 0)
             return r;
-        buf_adds(ret_text, member_text(tree, "text"));
+        buf_adds(ret_text, table_text(tree, "text"));
         free(next);
-        next = json_object_get(tree, "next") ? xstrdup(member_text(tree, "next")) : NULL;
+        next = json_object_get(tree, "next") ? xstrdup(table_text(tree, "next")) : NULL;
     } while (next);
     return 0;
 }

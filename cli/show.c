@@ -7,13 +7,13 @@
 static void rule_row(struct table *t, const char *name, const json_t *e)
 {
     table_cell(t, "%s", name);
-    table_cell(t, "%s", member_text(e, "from"));
-    table_cell(t, "%s", member_text(e, "to"));
-    table_cell(t, "%s", member_text(e, "action"));
-    table_cell(t, "%lld", member_number(e, "packets"));
-    table_cell(t, "%lld", member_number(e, "bytes"));
-    table_cell(t, "%lld", member_number(e, "fast_packets"));
-    table_cell(t, "%s", member_text(e, "description"));
+    table_cell(t, "%s", table_text(e, "from"));
+    table_cell(t, "%s", table_text(e, "to"));
+    table_cell(t, "%s", table_text(e, "action"));
+    table_cell(t, "%lld", table_number(e, "packets"));
+    table_cell(t, "%lld", table_number(e, "bytes"));
+    table_cell(t, "%lld", table_number(e, "fast_packets"));
+    table_cell(t, "%s", table_text(e, "description"));
 }
 
 /* All pages as one reply. */
@@ -32,7 +32,7 @@ static int fetch_counters(struct cli *cli, json_t **ret_tree, struct orb_err *er
         r = cli_tree(cli, "firewall@1", "counters", buf_str(&input), &page, err);
         if (r < 0)
             return r;
-        next = member_number(page, "next");
+        next = table_number(page, "next");
         json_object_del(page, "next");
         if (!all)
             all = take_ptr(page);
@@ -68,13 +68,13 @@ static int show_counters(struct cli *cli, int argc, char **argv, struct orb_err 
         char name[32];
 
         if (json_is_string(json_object_get(e, "rule")))
-            snprintf(name, sizeof(name), "%s", member_text(e, "rule"));
+            snprintf(name, sizeof(name), "%s", table_text(e, "rule"));
         else
-            snprintf(name, sizeof(name), "%lld", member_number(e, "rule"));
+            snprintf(name, sizeof(name), "%lld", table_number(e, "rule"));
         rule_row(&t, name, e);
     }
     json_object_foreach (json_object_get(tree, "default"), key, e) {
-        AUTO_FREE char *name = xasprintf("default %s", key);
+        AUTO_FREE char *name = buf_format("default %s", key);
 
         if (json_is_object(e))
             rule_row(&t, name, e);
@@ -90,13 +90,13 @@ static void show_unaccelerated(const json_t *tree)
     const char *key;
 
     json_object_foreach (ports, key, p) {
-        if (!strcmp(member_text(p, "mode"), "off") && strcmp(member_text(p, "wanted"), "off"))
-            out("unaccelerated: %s: %s\n", key, member_text(p, "reason"));
+        if (!strcmp(table_text(p, "mode"), "off") && strcmp(table_text(p, "wanted"), "off"))
+            out("unaccelerated: %s: %s\n", key, table_text(p, "reason"));
     }
     if (others)
         out("unaccelerated: %lld interfaces (one is %s) have no room in the fast path and are "
             "left to the kernel\n",
-            member_number(others, "interfaces"), member_text(others, "one"));
+            table_number(others, "interfaces"), table_text(others, "one"));
 }
 
 /* What holds, and all that is not as it should be: a sentence each. */
@@ -107,15 +107,15 @@ static void show_table(const json_t *tree)
         {"adopted", "the policy of an earlier daemon is in force"},
         {"missing", "the table is missing: nothing is filtered until it is put back"},
         {"detached", "the data plane was detached: nothing is filtered"}};
-    const char *table = member_text(tree, "table");
+    const char *table = table_text(tree, "table");
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
         if (!strcmp(table, words[i][0]))
             out("table: %s\n", words[i][1]);
-    if (*member_text(tree, "warning"))
-        out("warning: %s\n", member_text(tree, "warning"));
-    if (*member_text(tree, "reason"))
-        out("no fast path: %s\n", member_text(tree, "reason"));
+    if (*table_text(tree, "warning"))
+        out("warning: %s\n", table_text(tree, "warning"));
+    if (*table_text(tree, "reason"))
+        out("no fast path: %s\n", table_text(tree, "reason"));
 }
 
 static int show_status(struct cli *cli, int argc, char **argv, struct orb_err *err)
@@ -132,7 +132,7 @@ static int show_status(struct cli *cli, int argc, char **argv, struct orb_err *e
         r = cli_fetch(cli, "dataplane@1", "status", NULL, &tree, err);
     if (r < 0 || !tree)
         return r;
-    out("generation %lld, fast path %s%s\n", member_number(tree, "generation"),
+    out("generation %lld, fast path %s%s\n", table_number(tree, "generation"),
         json_is_true(json_object_get(tree, "enabled")) ? "on" : "off",
         json_is_true(json_object_get(tree, "adopted")) ? ", adopted from an earlier daemon" : "");
     show_table(tree);
@@ -140,13 +140,13 @@ static int show_status(struct cli *cli, int argc, char **argv, struct orb_err *e
     table_start(&t, 8, titles);
     json_object_foreach (json_object_get(tree, "ports"), key, p) {
         table_cell(&t, "%s", key);
-        table_cell(&t, "%s", member_text(p, "mode"));
-        table_cell(&t, "%s", member_text(p, "wanted"));
-        table_cell(&t, "%lld", member_number(p, "hits"));
-        table_cell(&t, "%lld", member_number(p, "misses"));
-        table_cell(&t, "%lld", member_number(p, "passed"));
-        table_cell(&t, "%lld", member_number(p, "dropped"));
-        table_cell(&t, "%s", member_text(p, "reason"));
+        table_cell(&t, "%s", table_text(p, "mode"));
+        table_cell(&t, "%s", table_text(p, "wanted"));
+        table_cell(&t, "%lld", table_number(p, "hits"));
+        table_cell(&t, "%lld", table_number(p, "misses"));
+        table_cell(&t, "%lld", table_number(p, "passed"));
+        table_cell(&t, "%lld", table_number(p, "dropped"));
+        table_cell(&t, "%s", table_text(p, "reason"));
     }
     table_print(&t);
     return 0;
@@ -159,7 +159,7 @@ static void join(const json_t *list, struct buf *b)
 
     json_array_foreach ((json_t *)list, i, e)
         buf_addf(b, "%s%s", i ? " " : "",
-                 json_is_string(e) ? json_string_value(e) : member_text(e, "address"));
+                 json_is_string(e) ? json_string_value(e) : table_text(e, "address"));
 }
 
 static int show_interfaces(struct cli *cli, int argc, char **argv, struct orb_err *err)
@@ -184,17 +184,16 @@ static int show_interfaces(struct cli *cli, int argc, char **argv, struct orb_er
         list = json_object_get(tree, "links");
     json_array_foreach (list, i, e) {
         AUTO(buf) struct buf addresses = {0};
-        const json_t *port =
-            json_object_get(json_object_get(fast, "ports"), member_text(e, "name"));
+        const json_t *port = json_object_get(json_object_get(fast, "ports"), table_text(e, "name"));
 
         join(json_object_get(e, "addresses"), &addresses);
-        table_cell(&t, "%s", member_text(e, "name"));
-        table_cell(&t, "%s", member_text(e, "state"));
-        table_cell(&t, "%lld", member_number(e, "mtu"));
-        table_cell(&t, "%s", member_text(e, "mac"));
+        table_cell(&t, "%s", table_text(e, "name"));
+        table_cell(&t, "%s", table_text(e, "state"));
+        table_cell(&t, "%lld", table_number(e, "mtu"));
+        table_cell(&t, "%s", table_text(e, "mac"));
         table_cell(&t, "%s", buf_str(&addresses));
-        table_cell(&t, "%s", member_text(port, "mode"));
-        table_cell(&t, "%s", member_text(port, "reason"));
+        table_cell(&t, "%s", table_text(port, "mode"));
+        table_cell(&t, "%s", table_text(port, "reason"));
     }
     table_print(&t);
     return 0;
@@ -214,13 +213,13 @@ static void print_pending_routes(json_t *tree)
     table_start(&t, 4, titles);
     json_array_foreach (json_object_get(tree, "pending"), i, e) {
         json_array_foreach (json_object_get(e, "next-hops"), k, hop) {
-            const char *via = member_text(hop, "gateway");
+            const char *via = table_text(hop, "gateway");
 
-            table_cell(&t, "%s%s%s", member_text(e, "destination"),
-                       *member_text(e, "table") ? " of table " : "", member_text(e, "table"));
-            table_cell(&t, "%s%s%s", via, *via ? " " : "", member_text(hop, "interface"));
-            table_cell(&t, "%lld", member_number(e, "metric"));
-            table_cell(&t, "%s", member_text(hop, "reason"));
+            table_cell(&t, "%s%s%s", table_text(e, "destination"),
+                       *table_text(e, "table") ? " of table " : "", table_text(e, "table"));
+            table_cell(&t, "%s%s%s", via, *via ? " " : "", table_text(hop, "interface"));
+            table_cell(&t, "%lld", table_number(e, "metric"));
+            table_cell(&t, "%s", table_text(hop, "reason"));
         }
     }
     table_print(&t);
@@ -238,21 +237,21 @@ static void print_policy(json_t *tree)
     size_t i;
 
     json_array_foreach (json_object_get(tree, "policy"), i, e)
-        others |= strcmp(member_text(e, "protocol"), "kernel") != 0;
+        others |= strcmp(table_text(e, "protocol"), "kernel") != 0;
     if (!others)
         return;
     out("\n");
     table_start(&t, 8, titles);
     json_array_foreach (json_object_get(tree, "policy"), i, e) {
-        bool table = !strcmp(member_text(e, "action"), "table");
+        bool table = !strcmp(table_text(e, "action"), "table");
 
-        table_cell(&t, "%lld", member_number(e, "number"));
+        table_cell(&t, "%lld", table_number(e, "number"));
         for (size_t k = 0; k < sizeof(leaves) / sizeof(*leaves); k++)
-            table_cell(&t, "%s", member_text(e, leaves[k]));
+            table_cell(&t, "%s", table_text(e, leaves[k]));
         table_cell(&t, "%s%s%s", table ? "table " : "",
-                   table ? member_text(e, "table") : member_text(e, "action"),
+                   table ? table_text(e, "table") : table_text(e, "action"),
                    json_is_true(json_object_get(e, "more")) ? ", and more" : "");
-        table_cell(&t, "%s", member_text(e, "protocol"));
+        table_cell(&t, "%s", table_text(e, "protocol"));
     }
     table_print(&t);
 }
@@ -275,18 +274,18 @@ static int show_routes(struct cli *cli, int argc, char **argv, struct orb_err *e
         AUTO(buf) struct buf hops = {0};
 
         json_array_foreach (json_object_get(e, "next-hops"), k, hop) {
-            const char *via = member_text(hop, "gateway");
+            const char *via = table_text(hop, "gateway");
 
             buf_addf(&hops, "%s%s%s%s", k ? ", " : "", via, *via ? " " : "",
-                     member_text(hop, "interface"));
+                     table_text(hop, "interface"));
         }
-        if (*member_text(e, "preferred-source"))
-            buf_addf(&hops, " from %s", member_text(e, "preferred-source"));
-        table_cell(&t, "%s", member_text(e, "destination"));
-        table_cell(&t, "%s", member_text(e, "table"));
-        table_cell(&t, "%s", hops.len ? buf_str(&hops) : member_text(e, "type"));
-        table_cell(&t, "%s", member_text(e, "protocol"));
-        table_cell(&t, "%lld", member_number(e, "metric"));
+        if (*table_text(e, "preferred-source"))
+            buf_addf(&hops, " from %s", table_text(e, "preferred-source"));
+        table_cell(&t, "%s", table_text(e, "destination"));
+        table_cell(&t, "%s", table_text(e, "table"));
+        table_cell(&t, "%s", hops.len ? buf_str(&hops) : table_text(e, "type"));
+        table_cell(&t, "%s", table_text(e, "protocol"));
+        table_cell(&t, "%lld", table_number(e, "metric"));
     }
     table_print(&t);
     print_pending_routes(tree);
@@ -305,8 +304,8 @@ static int show_boot(struct cli *cli, int argc, char **argv, struct orb_err *err
         r = cli_fetch(cli, "host@1", "boot", NULL, &tree, err);
     if (r < 0 || !tree)
         return r;
-    out("%s%s%s%s\n", member_text(tree, "phase"), *member_text(tree, "step") ? ": " : "",
-        member_text(tree, "step"),
+    out("%s%s%s%s\n", table_text(tree, "phase"), *table_text(tree, "step") ? ": " : "",
+        table_text(tree, "step"),
         json_is_true(json_object_get(tree, "safe"))
             ? " (safe mode: the last good configuration, shipped packages only)"
             : "");
@@ -315,11 +314,11 @@ static int show_boot(struct cli *cli, int argc, char **argv, struct orb_err *err
     if (json_array_size(json_object_get(tree, "waiting")))
         out("\n");
     json_array_foreach (json_object_get(tree, "phases"), i, e)
-        out("  %-12s after %lld ms\n", member_text(e, "phase"), member_number(e, "ms"));
+        out("  %-12s after %lld ms\n", table_text(e, "phase"), table_number(e, "ms"));
     if (json_array_size(json_object_get(tree, "given_up")))
         out("without, as this machine does not give it:\n");
     json_array_foreach (json_object_get(tree, "given_up"), i, e)
-        out("  %s: %s\n", member_text(e, "feature"), member_text(e, "reason"));
+        out("  %s: %s\n", table_text(e, "feature"), table_text(e, "reason"));
     return 0;
 }
 
@@ -332,9 +331,9 @@ static int show_system(struct cli *cli, int argc, char **argv, struct orb_err *e
         r = cli_fetch(cli, "host@1", "version", NULL, &tree, err);
     if (r < 0 || !tree)
         return r;
-    out("orbitald %s, instance %s, pid %lld, up %lld s%s\n", member_text(tree, "version"),
-        member_text(tree, "instance"), member_number(tree, "pid"),
-        member_number(tree, "uptime_ms") / 1000,
+    out("orbitald %s, instance %s, pid %lld, up %lld s%s\n", table_text(tree, "version"),
+        table_text(tree, "instance"), table_number(tree, "pid"),
+        table_number(tree, "uptime_ms") / 1000,
         json_is_true(json_object_get(tree, "safe")) ? ", SAFE MODE" : "");
     return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 
 void table_start(struct table *t, unsigned columns, const char *const *titles)
 {
@@ -21,7 +22,7 @@ void table_cell(struct table *t, const char *format, ...)
     t->cells = xrealloc(t->cells, (t->count + 1) * sizeof(*t->cells));
     t->cells[t->count] = (struct buf){0};
     va_start(args, format);
-    text_format(&t->cells[t->count++], format, args);
+    out_format(&t->cells[t->count++], format, args);
     va_end(args);
 }
 
@@ -45,7 +46,7 @@ void table_print(struct table *t)
     *t = (struct table){0};
 }
 
-void json_plain(const json_t *value, struct buf *ret_text)
+void table_plain(const json_t *value, struct buf *ret_text)
 {
     AUTO(buf) struct buf text = {0};
 
@@ -54,19 +55,19 @@ void json_plain(const json_t *value, struct buf *ret_text)
     text_json(buf_str(&text), ret_text);
 }
 
-const char *plural(long long number)
+const char *table_plural(long long number)
 {
     return number == 1 ? "" : "s";
 }
 
-const char *member_text(const json_t *object, const char *key)
+const char *table_text(const json_t *object, const char *key)
 {
     const char *text = json_string_value(json_object_get(object, key));
 
     return text ? text : "";
 }
 
-long long member_number(const json_t *object, const char *key)
+long long table_number(const json_t *object, const char *key)
 {
     const json_t *value = json_object_get(object, key);
     double real;
@@ -77,7 +78,7 @@ long long member_number(const json_t *object, const char *key)
     return real < -9e18 ? LLONG_MIN : real > 9e18 ? LLONG_MAX : (long long)real;
 }
 
-void text_time(long long s, enum time_part part, char *to, size_t size)
+void table_time(long long s, enum time_part part, char *to, size_t size)
 {
     time_t when = (time_t)s;
     struct tm tm;

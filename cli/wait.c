@@ -6,6 +6,7 @@
 
 #include "cli/client.h"
 #include "cli/out.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
 
 #define PAUSE_MS 50

@@ -6,22 +6,23 @@
 #include <sys/stat.h>
 
 #include "core/base/json_write.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/host/arp.h"
 #include "core/host/good.h"
 #include "core/host/inherit.h"
 #include "core/host/init.h"
 #include "core/host/names.h"
+#include "core/host/problem.h"
 #include "core/host/signals.h"
 #include "core/host/stall.h"
 #include "core/host/starts.h"
 #include "core/host/statedir.h"
 #include "core/host/steps.h"
-#include "core/ipc/listen.h"
-#include "core/loop/scope.h"
-#include "core/sandbox/sandbox.h"
-#include "core/host/problem.h"
 #include "core/host/verdict.h"
+#include "core/ipc/listen.h"
+#include "core/loop/loop_scope.h"
+#include "core/sandbox/sandbox.h"
 
 #define PATIENCE_MS 10000
 
@@ -84,7 +85,7 @@ static void stop(struct run *run)
         return;
     host->stopping = true;
     log_notice(host->log, "host.stopping");
-    logs_hurry(host);
+    logs_iface_hurry(host);
     notify_send(run->notify_socket, "STOPPING=1\nSTATUS=stopping services\n");
     if (run->notify_socket) /* each service has its own time to stop; systemd's is for all of them
                              */
@@ -125,7 +126,7 @@ static void on_hangup(uv_signal_t *handle, int number)
         return; /* all of it is about to be read */
     if (auth_damage(host->auth)) {
         auth_reload(host->auth);
-        host_check_tokens(host);
+        auth_iface_check_tokens(host);
     }
     svcconf_refresh(host->svcconf);
     logconf_refresh(host->logconf);
@@ -144,7 +145,7 @@ static void on_reopen(uv_signal_t *handle, int number)
     struct orbitald *host = &container_of(handle, struct run, reopen)->host;
     struct orb_err err = {0};
 
-    if (logs_reopen(host->logs, &err) != 0) {
+    if (logs_files_reopen(host->logs, &err) != 0) {
         complain_of_log(host, &err);
         return;
     }
@@ -225,7 +226,7 @@ static void on_name_known(void *arg)
 
 static int listen_control(struct run *run, struct orb_err *err)
 {
-    AUTO_FREE char *path = xasprintf("%s/control.sock", run->host.options.run_dir);
+    AUTO_FREE char *path = buf_format("%s/control.sock", run->host.options.run_dir);
     struct orb_err odd;
     int fd = inherit_listen(path, &odd);
     int r;
@@ -256,7 +257,7 @@ static int build(struct run *run, struct orb_err *err)
     r = contract_compile(host_schema, host_schema_len, &host->host_contract, err);
     if (r < 0)
         return orb_wrap(err, "built-in contract");
-    r = host_provide(host, err);
+    r = host_iface_provide(host, err);
     return r == 0 ? listen_control(run, err) : r;
 }
 
@@ -328,7 +329,7 @@ static void tear_down(struct run *run)
 
     svcconf_free(host->svcconf);
     logconf_free(host->logconf);
-    packages_fini(&host->packages);
+    package_fini_all(&host->packages);
     buf_fini(&host->refused);
     contract_free(host->host_contract);
     contract_free(host->auth_contract);
@@ -392,7 +393,7 @@ static int run_loop(struct run *run, struct orb_err *err)
     uv_loop_configure(&loop, UV_METRICS_IDLE_TIME);
     host->loop = &loop;
     init_log(&run->init, host->log);
-    limits_raise(host->log);
+    signals_raise_limits(host->log);
     r = build(run, err);
     if (r == 0)
         r = health_new(host, run->notify_socket, on_ready, run, &host->health, err);
@@ -448,7 +449,7 @@ int main(int argc, char **argv)
     int code, r;
 
     if (argc > 1 && !strcmp(argv[1], "--worker"))
-        return worker_main(argc, argv);
+        return stub_main(argc, argv);
     /* Else each thread of the pool keeps memory of its own for rules any of them may compile. */
     mallopt(M_ARENA_MAX, 1);
     signals_begin();

@@ -19,7 +19,7 @@
 
 static char *link_path(const struct dataplane *dp, bool xdp, uint32_t ifindex)
 {
-    return xasprintf("%s/link_%s_%u", dp->bpffs, xdp ? "xdp" : "tcx", ifindex);
+    return buf_format("%s/link_%s_%u", dp->bpffs, xdp ? "xdp" : "tcx", ifindex);
 }
 
 static int own_program(const struct dataplane *dp, bool xdp)

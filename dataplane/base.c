@@ -65,7 +65,7 @@ struct scan {
     bool ruled[NF_INET_NUMHOOKS];  /* the same with a rule */
 };
 
-void digest_mix(uint64_t *digest, const void *data, size_t size)
+void base_digest_mix(uint64_t *digest, const void *data, size_t size)
 {
     const uint8_t *p = data;
 
@@ -111,7 +111,7 @@ static void scan_chain(struct scan *scan, const char *start, size_t size)
         hooked |= type == NFTA_CHAIN_HOOK;
         if (type == NFTA_CHAIN_NAME || type == NFTA_CHAIN_HOOK || type == NFTA_CHAIN_POLICY ||
             type == NFTA_CHAIN_TYPE)
-            digest_mix(&scan->digest, a, a->nla_len);
+            base_digest_mix(&scan->digest, a, a->nla_len);
     }
     scan->closed |= !strcmp(name, BASE_CHAIN);
     if (hooked && hook_of(name) >= 0)
@@ -146,7 +146,7 @@ static void scan_rule(struct scan *scan, const char *start, size_t size)
         if (type == NFTA_RULE_CHAIN && hook_of(text_of(a)) >= 0)
             scan->ruled[hook_of(text_of(a))] = true;
         if (type == NFTA_RULE_CHAIN || type == NFTA_RULE_EXPRESSIONS)
-            digest_mix(&scan->digest, a, a->nla_len);
+            base_digest_mix(&scan->digest, a, a->nla_len);
     }
 }
 
@@ -215,7 +215,7 @@ static int scan_once(struct scan *scan)
     return r;
 }
 
-enum table_state table_look(uint64_t *ret_digest, uint64_t *ret_policy)
+enum table_state base_table_look(uint64_t *ret_digest, uint64_t *ret_policy)
 {
     struct scan scan = {0};
     int r = -EINTR;
@@ -247,12 +247,12 @@ static bool is_missing(const char *table)
     return ask(table, NFT_MSG_GETTABLE, 0, &scan) == -ENOENT;
 }
 
-bool table_missing(void)
+bool base_table_missing(void)
 {
     return is_missing(OUR_TABLE);
 }
 
-void table_digest(struct dataplane *dp, uint64_t digest)
+void base_table_digest(struct dataplane *dp, uint64_t digest)
 {
     dp->digest = digest;
     if (dp->control)

@@ -5,12 +5,13 @@
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
+#include "core/base/file.h"
 #include "dataplane/fast.h"
 
 int bpffs_mount(const char *path, struct orb_err *err)
 {
     struct statfs fs;
-    int r = dir_make(path, 0700, err);
+    int r = file_make_dir(path, 0700, err);
 
     if (r < 0)
         return r;

@@ -9,6 +9,7 @@
 
 #include "bpf/classify.bpf.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/classify_impl.h"
 
 _Static_assert(CLASSIFY_MAX_RULES == POLICY_MAX_RULES, "one limit");
@@ -108,10 +109,10 @@ static int build_family(struct classify_builder *builder, const struct policy *p
     builder->summary_words = (builder->words + 63) / 64;
     builder->line_count = (builder->words + CLASSIFY_LINE_WORDS - 1) / CLASSIFY_LINE_WORDS;
     table->summary_bytes = builder->summary_words * 8;
-    r = classify_context(builder, policy, rules, table, &contexts);
+    r = classify_dimensions_context(builder, policy, rules, table, &contexts);
     if (r == 0)
         fits = classify_dimensions(builder, family, rules, table);
-    classify_intern_fini(&builder->rows);
+    classify_rows_intern_fini(&builder->rows);
     if (r > 0)
         return orb_fail(err, ORB_E_LIMIT,
                         "the rules name %zu combinations of zones and protocols; the limit is %d",
@@ -132,7 +133,7 @@ static bool build_rules(struct classify_builder *builder, const struct policy *p
     }
     if (!head->rules)
         return true;
-    head->rule_table = classify_alloc(builder, head->rules * sizeof(*out), 64);
+    head->rule_table = classify_rows_alloc(builder, head->rules * sizeof(*out), 64);
     if (!head->rule_table)
         return false;
     out = classify_at(builder, head->rule_table);
@@ -179,7 +180,7 @@ static bool build_dnat(struct classify_builder *builder, const struct policy *po
             continue;
         }
         if (!head->dnat_ports[family])
-            head->dnat_ports[family] = classify_alloc(builder, 2 * 8192, 64);
+            head->dnat_ports[family] = classify_rows_alloc(builder, 2 * 8192, 64);
         if (!head->dnat_ports[family])
             return false;
         for (unsigned udp = 0; udp < 2; udp++)
@@ -236,7 +237,7 @@ int classify_build(const struct policy *policy, void *memory, size_t size,
         chosen[i] = &all[(size_t)i * (most + 1)];
         r = build_table(&builder, policy, i, chosen[i], err);
     }
-    classify_intern_fini(&builder.lines);
+    classify_rows_intern_fini(&builder.lines);
     if (r < 0)
         return r;
     if (!build_rules(&builder, policy, chosen) || !build_dnat(&builder, policy))

@@ -39,7 +39,7 @@ int classify_linear_known(const struct policy *policy, const struct classify_hea
 int classify_lookup_track(const void *memory, size_t size, const struct classify_header *header);
 int classify_linear_track(const struct policy *policy, const struct classify_header *header);
 /* Whether one rule of policy could be for such a packet (unsure ones: as far as can be seen). */
-bool classify_matches(const struct policy *policy, const struct policy_rule *rule,
-                      const struct classify_header *header);
+bool classify_linear_matches(const struct policy *policy, const struct policy_rule *rule,
+                             const struct classify_header *header);
 
 #endif

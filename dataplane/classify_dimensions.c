@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/classify_impl.h"
 
 static inline void own_edges(struct classify_edges *edges)
@@ -41,7 +42,7 @@ static bool add_addresses(struct classify_edges *edges, uint32_t slot, int famil
         return false;
     merged = xcalloc(count, sizeof(*merged));
     memcpy(merged, ranges, count * sizeof(*merged));
-    count = policy_merge_ranges(merged, count);
+    count = policy_set_merge_ranges(merged, count);
     for (unsigned i = 0; i < count; i++) {
         uint64_t lo[2], hi[2];
 
@@ -49,7 +50,7 @@ static bool add_addresses(struct classify_edges *edges, uint32_t slot, int famil
             continue;
         address_value(family, merged[i].lo, lo);
         address_value(family, merged[i].hi, hi);
-        classify_edges_add(edges, slot, lo, hi, last);
+        classify_sweep_edges_add(edges, slot, lo, hi, last);
     }
     return true;
 }
@@ -58,7 +59,7 @@ static void add_ports(struct classify_edges *edges, uint32_t slot, uint16_t lo, 
 {
     const uint64_t from[2] = {0, lo}, to[2] = {0, hi}, last[2] = {0, 65535};
 
-    classify_edges_add(edges, slot, from, to, last);
+    classify_sweep_edges_add(edges, slot, from, to, last);
 }
 
 static bool add_port_list(struct classify_edges *edges, uint32_t slot,
@@ -70,7 +71,7 @@ static bool add_port_list(struct classify_edges *edges, uint32_t slot,
         return false;
     merged = xcalloc(count, sizeof(*merged));
     memcpy(merged, ports, count * sizeof(*merged));
-    count = policy_merge_ports(merged, count);
+    count = policy_set_merge_ports(merged, count);
     for (unsigned i = 0; i < count; i++)
         add_ports(edges, slot, merged[i].lo, merged[i].hi);
     return true;
@@ -108,17 +109,17 @@ static size_t sweep(struct classify_builder *builder, enum dimension dimension, 
     AUTO(edges) struct classify_edges edges = {0};
     struct classify_cursor cursor;
 
-    classify_cursor_init(&cursor);
+    classify_rows_cursor_init(&cursor);
     for (uint32_t slot = 0; slot < count; slot++)
         if (!add_rule(&edges, dimension, slot, family, rules[slot]))
-            classify_cursor_flip(&cursor, slot, true);
+            classify_rows_cursor_flip(&cursor, slot, true);
     return classify_sweep(builder, &cursor, &edges, ret_intervals);
 }
 
 static uint32_t port_table(struct classify_builder *builder,
                            const struct classify_interval *intervals, size_t count)
 {
-    uint32_t offset = classify_alloc(builder, 65536 * 4, 64);
+    uint32_t offset = classify_rows_alloc(builder, 65536 * 4, 64);
     size_t at = 0;
 
     for (uint32_t port = 0; offset && port < 65536; port++) {
@@ -148,10 +149,10 @@ bool classify_dimensions(struct classify_builder *builder, int family,
             if (!*port_tables[i])
                 return false;
         } else if (family == AF_INET) {
-            *tries[i - 2] = classify_trie4(builder, intervals, count);
+            *tries[i - 2] = classify_sweep_trie4(builder, intervals, count);
             if (!*tries[i - 2])
                 return false;
-        } else if (!classify_search6(builder, intervals, count, searches[i - 2])) {
+        } else if (!classify_sweep_search6(builder, intervals, count, searches[i - 2])) {
             return false;
         }
     }
@@ -215,7 +216,7 @@ static uint32_t context_row(struct classify_builder *builder, struct classify_cu
         cursor->words[word] = bits;
         cursor->dirty |= 1u << (word / CLASSIFY_LINE_WORDS);
     }
-    return classify_cursor_row(builder, cursor);
+    return classify_rows_cursor_row(builder, cursor);
 }
 
 static int rule_zone(const struct policy *policy, const char *name, bool out)
@@ -232,9 +233,9 @@ static bool context_tables(struct classify_builder *builder, const struct classe
     size_t count = from->count * to->count * protocol->count;
     uint32_t *zones;
 
-    table->zones = classify_alloc(builder, CLASSIFY_ZONES * CLASSIFY_ZONES * 4, 64);
-    table->protocols = classify_alloc(builder, 256 * 2, 64);
-    table->context = classify_alloc(builder, count * 4, 64);
+    table->zones = classify_rows_alloc(builder, CLASSIFY_ZONES * CLASSIFY_ZONES * 4, 64);
+    table->protocols = classify_rows_alloc(builder, 256 * 2, 64);
+    table->context = classify_rows_alloc(builder, count * 4, 64);
     if (!table->zones || !table->protocols || !table->context)
         return false;
     zones = classify_at(builder, table->zones);
@@ -245,9 +246,9 @@ static bool context_tables(struct classify_builder *builder, const struct classe
     return true;
 }
 
-int classify_context(struct classify_builder *builder, const struct policy *policy,
-                     const struct policy_rule *const *rules, struct classify_table *table,
-                     size_t *ret_count)
+int classify_dimensions_context(struct classify_builder *builder, const struct policy *policy,
+                                const struct policy_rule *const *rules,
+                                struct classify_table *table, size_t *ret_count)
 {
     struct classes classes[3] = {
         {.value = {-1}, .count = 1}, {.value = {-1}, .count = 1}, {.value = {-1}, .count = 1}};
@@ -275,7 +276,7 @@ int classify_context(struct classify_builder *builder, const struct policy *poli
     from_bits = class_bits(&classes[0], from, table->rules, words);
     to_bits = class_bits(&classes[1], to, table->rules, words);
     protocol_bits = class_bits(&classes[2], protocol, table->rules, words);
-    classify_cursor_init(&cursor);
+    classify_rows_cursor_init(&cursor);
     for (size_t i = 0; i < *ret_count; i++) {
         size_t pair = i / classes[2].count;
         uint32_t row = context_row(builder, &cursor, from_bits + pair / classes[1].count * words,

@@ -26,12 +26,12 @@ struct classify_builder {
 };
 
 /* Offset of bytes zeroed bytes, aligned to align (a power of two, at most 64); 0: no room. */
-uint32_t classify_alloc(struct classify_builder *builder, size_t bytes, size_t align);
+uint32_t classify_rows_alloc(struct classify_builder *builder, size_t bytes, size_t align);
 static inline void *classify_at(struct classify_builder *builder, uint64_t offset)
 {
     return builder->memory + offset;
 }
-void classify_intern_fini(struct classify_intern *set);
+void classify_rows_intern_fini(struct classify_intern *set);
 
 /* A bit vector that changes a few bits at a time. */
 struct classify_cursor {
@@ -43,11 +43,11 @@ struct classify_cursor {
 _Static_assert(CLASSIFY_LINES <= 32, "dirty has a bit a line");
 
 /* No slot is on. */
-void classify_cursor_init(struct classify_cursor *cursor);
+void classify_rows_cursor_init(struct classify_cursor *cursor);
 /* Switches the bit of one slot on or off. */
-void classify_cursor_flip(struct classify_cursor *cursor, uint32_t slot, bool on);
+void classify_rows_cursor_flip(struct classify_cursor *cursor, uint32_t slot, bool on);
 /* Reference of the row that holds the cursor's bits; 0: no room. */
-uint32_t classify_cursor_row(struct classify_builder *builder, struct classify_cursor *cursor);
+uint32_t classify_rows_cursor_row(struct classify_builder *builder, struct classify_cursor *cursor);
 
 /* Where a rule begins or ends to match in one dimension; values up to 128 bits. */
 struct classify_edge {
@@ -61,8 +61,8 @@ struct classify_edges {
     size_t count, cap;
 };
 /* Adds [lo, hi] for a slot; last_hi, last_lo: greatest value of the dimension. */
-void classify_edges_add(struct classify_edges *edges, uint32_t slot, const uint64_t lo[2],
-                        const uint64_t hi[2], const uint64_t last[2]);
+void classify_sweep_edges_add(struct classify_edges *edges, uint32_t slot, const uint64_t lo[2],
+                              const uint64_t hi[2], const uint64_t last[2]);
 
 /* From here to the next interval's beginning the row holds. */
 struct classify_interval {
@@ -76,18 +76,19 @@ size_t classify_sweep(struct classify_builder *builder, struct classify_cursor *
                       struct classify_edges *edges, struct classify_interval **ret_intervals);
 
 /* Tables over intervals; 0 or false: no room. */
-uint32_t classify_trie4(struct classify_builder *builder, const struct classify_interval *intervals,
-                        size_t count);
-bool classify_search6(struct classify_builder *builder, const struct classify_interval *intervals,
-                      size_t count, struct classify_search *ret_search);
+uint32_t classify_sweep_trie4(struct classify_builder *builder,
+                              const struct classify_interval *intervals, size_t count);
+bool classify_sweep_search6(struct classify_builder *builder,
+                            const struct classify_interval *intervals, size_t count,
+                            struct classify_search *ret_search);
 
 /* One family of a list of table->rules rules. false: no room. */
 bool classify_dimensions(struct classify_builder *builder, int family,
                          const struct policy_rule *const *rules, struct classify_table *table);
 /* Zone pair and protocol. 0 done, -1 no room, 1 too many combinations (*ret_count of them). */
-int classify_context(struct classify_builder *builder, const struct policy *policy,
-                     const struct policy_rule *const *rules, struct classify_table *table,
-                     size_t *ret_count);
+int classify_dimensions_context(struct classify_builder *builder, const struct policy *policy,
+                                const struct policy_rule *const *rules,
+                                struct classify_table *table, size_t *ret_count);
 #define CLASSIFY_MAX_CONTEXTS 65536
 
 #endif

@@ -57,8 +57,8 @@ static bool matches(const struct policy *policy, const struct policy_rule *rule,
            in_zone(policy, rule->to, rule->to_not, header->zone_to);
 }
 
-bool classify_matches(const struct policy *policy, const struct policy_rule *rule,
-                      const struct classify_header *header)
+bool classify_linear_matches(const struct policy *policy, const struct policy_rule *rule,
+                             const struct classify_header *header)
 {
     return policy_rule_forwards(rule) && policy_rule_decides_new(rule) &&
            matches(policy, rule, header);
@@ -91,7 +91,7 @@ int classify_linear_track(const struct policy *policy, const struct classify_hea
 int classify_linear(const struct policy *policy, const struct classify_header *header)
 {
     for (unsigned i = 0; i < policy->rule_count; i++)
-        if (classify_matches(policy, &policy->rules[i], header))
+        if (classify_linear_matches(policy, &policy->rules[i], header))
             return (int)i;
     return -1;
 }

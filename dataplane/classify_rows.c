@@ -4,9 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/xalloc.h"
 #include "dataplane/classify_impl.h"
 
-uint32_t classify_alloc(struct classify_builder *builder, size_t bytes, size_t align)
+uint32_t classify_rows_alloc(struct classify_builder *builder, size_t bytes, size_t align)
 {
     size_t offset = (builder->used + align - 1) & ~(align - 1);
 
@@ -17,7 +18,7 @@ uint32_t classify_alloc(struct classify_builder *builder, size_t bytes, size_t a
     return (uint32_t)offset;
 }
 
-void classify_intern_fini(struct classify_intern *set)
+void classify_rows_intern_fini(struct classify_intern *set)
 {
     free(set->slots);
     *set = (struct classify_intern){0};
@@ -69,7 +70,7 @@ static uint32_t intern(struct classify_builder *builder, struct classify_intern 
     for (; set->slots[at]; at = (at + 1) & set->mask)
         if (!memcmp(classify_at(builder, (uint64_t)set->slots[at] << shift), bytes, len))
             return set->slots[at];
-    offset = classify_alloc(builder, len, (size_t)1 << shift);
+    offset = classify_rows_alloc(builder, len, (size_t)1 << shift);
     if (!offset)
         return 0;
     memcpy(classify_at(builder, offset), bytes, len);
@@ -78,13 +79,13 @@ static uint32_t intern(struct classify_builder *builder, struct classify_intern 
     return offset >> shift;
 }
 
-void classify_cursor_init(struct classify_cursor *cursor)
+void classify_rows_cursor_init(struct classify_cursor *cursor)
 {
     memset(cursor, 0, sizeof(*cursor));
     cursor->dirty = ~0u;
 }
 
-void classify_cursor_flip(struct classify_cursor *cursor, uint32_t slot, bool on)
+void classify_rows_cursor_flip(struct classify_cursor *cursor, uint32_t slot, bool on)
 {
     uint64_t bit = 1ull << (slot & 63);
 
@@ -95,7 +96,7 @@ void classify_cursor_flip(struct classify_cursor *cursor, uint32_t slot, bool on
     cursor->dirty |= 1u << (slot / 64 / CLASSIFY_LINE_WORDS);
 }
 
-uint32_t classify_cursor_row(struct classify_builder *builder, struct classify_cursor *cursor)
+uint32_t classify_rows_cursor_row(struct classify_builder *builder, struct classify_cursor *cursor)
 {
     uint64_t row[CLASSIFY_WORDS / 64 + CLASSIFY_LINES / 2] = {0};
     size_t len = builder->summary_words * 8 + ((builder->line_count * 4 + 7) & ~7u);

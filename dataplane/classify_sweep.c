@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/classify_impl.h"
 
 static void add_edge(struct classify_edges *edges, struct classify_edge edge)
@@ -15,8 +16,8 @@ static void add_edge(struct classify_edges *edges, struct classify_edge edge)
     edges->items[edges->count++] = edge;
 }
 
-void classify_edges_add(struct classify_edges *edges, uint32_t slot, const uint64_t lo[2],
-                        const uint64_t hi[2], const uint64_t last[2])
+void classify_sweep_edges_add(struct classify_edges *edges, uint32_t slot, const uint64_t lo[2],
+                              const uint64_t hi[2], const uint64_t last[2])
 {
     add_edge(edges, (struct classify_edge){lo[0], lo[1], slot, true});
     if (hi[0] != last[0] || hi[1] != last[1])
@@ -44,12 +45,12 @@ size_t classify_sweep(struct classify_builder *builder, struct classify_cursor *
         qsort(edges->items, edges->count, sizeof(*edges->items), compare_edges);
     for (;;) {
         while (i < edges->count && edges->items[i].hi == hi && edges->items[i].lo == lo) {
-            classify_cursor_flip(cursor, edges->items[i].slot, edges->items[i].on);
+            classify_rows_cursor_flip(cursor, edges->items[i].slot, edges->items[i].on);
             i++;
         }
         intervals[count].hi = hi;
         intervals[count].lo = lo;
-        intervals[count].row = classify_cursor_row(builder, cursor);
+        intervals[count].row = classify_rows_cursor_row(builder, cursor);
         if (!intervals[count].row)
             return 0;
         if (!count || intervals[count].row != intervals[count - 1].row)
@@ -83,7 +84,7 @@ static uint32_t few4(struct classify_builder *builder, const struct classify_int
 
     if (n == 1)
         return intervals[0].row;
-    offset = classify_alloc(builder, 64, 64);
+    offset = classify_rows_alloc(builder, 64, 64);
     if (!offset)
         return 0;
     for (size_t i = 0; i < 8; i++) {
@@ -99,7 +100,7 @@ static uint32_t few4(struct classify_builder *builder, const struct classify_int
 static uint32_t node4(struct classify_builder *builder, const struct classify_interval *intervals,
                       size_t count, size_t at, uint64_t first, unsigned shift)
 {
-    uint32_t offset = classify_alloc(builder, 256 * 4, 64);
+    uint32_t offset = classify_rows_alloc(builder, 256 * 4, 64);
 
     if (!offset)
         return 0;
@@ -121,10 +122,10 @@ static uint32_t node4(struct classify_builder *builder, const struct classify_in
     return CLASSIFY_NODE | offset >> 6;
 }
 
-uint32_t classify_trie4(struct classify_builder *builder, const struct classify_interval *intervals,
-                        size_t count)
+uint32_t classify_sweep_trie4(struct classify_builder *builder,
+                              const struct classify_interval *intervals, size_t count)
 {
-    uint32_t root = classify_alloc(builder, 65536 * 4, 64);
+    uint32_t root = classify_rows_alloc(builder, 65536 * 4, 64);
     size_t at = 0;
 
     if (!root)
@@ -164,7 +165,7 @@ static uint32_t deeper6(struct classify_builder *builder, const struct classify_
 
     if (size >= 1u << CLASSIFY_SEARCH_STEPS)
         return 0;
-    offset = classify_alloc(builder, 8 + (size_t)size * 12, 8);
+    offset = classify_rows_alloc(builder, 8 + (size_t)size * 12, 8);
     if (!offset)
         return 0;
     head = classify_at(builder, offset);
@@ -196,8 +197,9 @@ static size_t upper_halves(const struct classify_interval *intervals, size_t cou
     return n;
 }
 
-bool classify_search6(struct classify_builder *builder, const struct classify_interval *intervals,
-                      size_t count, struct classify_search *ret_search)
+bool classify_sweep_search6(struct classify_builder *builder,
+                            const struct classify_interval *intervals, size_t count,
+                            struct classify_search *ret_search)
 {
     AUTO_FREE uint64_t *keys = xcalloc(count * 2 + 1, sizeof(*keys));
     size_t n = upper_halves(intervals, count, keys), at = 0;
@@ -205,8 +207,8 @@ bool classify_search6(struct classify_builder *builder, const struct classify_in
 
     if (size >= 1u << CLASSIFY_SEARCH_STEPS)
         return false;
-    key_offset = classify_alloc(builder, (size_t)size * 8, 64);
-    value_offset = key_offset ? classify_alloc(builder, (size_t)size * 4, 64) : 0;
+    key_offset = classify_rows_alloc(builder, (size_t)size * 8, 64);
+    value_offset = key_offset ? classify_rows_alloc(builder, (size_t)size * 4, 64) : 0;
     if (!value_offset)
         return false;
     values = classify_at(builder, value_offset);

@@ -27,7 +27,7 @@
 
 static char *pin_path(const struct dataplane *dp, const char *kind, uint32_t ifindex)
 {
-    return xasprintf("%s/%s_%u", dp->bpffs, kind, ifindex);
+    return buf_format("%s/%s_%u", dp->bpffs, kind, ifindex);
 }
 
 static bool is_pinned(const char *path)

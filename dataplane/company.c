@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/fast.h"
 
 #define TRIES 8 /* of lists that change while they are read */
@@ -16,22 +17,22 @@ static int gather(struct dataplane *dp, struct company *company)
 {
     const uint32_t fresh = COMPANY_NEW4 | COMPANY_NEW6, all = fresh | COMPANY_IP4 | COMPANY_IP6;
     bool ipsec = false;
-    int r = company_read_nft(company), expected = company_state_expectations();
+    int r = company_nft_read(company), expected = company_state_expectations();
 
     if (!r)
-        r = company_read_tc(company, dp->clsact);
+        r = company_tc_read(company, dp->clsact);
     if (!r)
         r = company_state_ipsec(&ipsec);
     if (r < 0 || expected < 0)
         return r < 0 ? r : expected;
-    company_read_legacy(company);
-    company_read_tcx(dp, company);
-    company_read_links(company);
+    company_legacy_read(company);
+    company_bpf_read_tcx(dp, company);
+    company_bpf_read_links(company);
     if (ipsec)
         company_note(company, COMPANY_IPSEC, all, "IPsec policies");
     if (expected)
         company_note(company, COMPANY_EXPECTATION, fresh, "conntrack expectations");
-    company_read_settings(dp, company);
+    company_settings_read(dp, company);
     return 0;
 }
 
@@ -77,7 +78,7 @@ static uint64_t unseen_now(struct dataplane *dp)
     for (unsigned i = 0; i < dp->ports.count; i++)
         if (dp->ports.items[i].ifindex)
             ports[count++] = dp->ports.items[i].ifindex;
-    return company_unseen(dp, ports, count, &programs);
+    return company_poll_unseen(dp, ports, count, &programs);
 }
 
 int company_read(struct dataplane *dp)

@@ -74,12 +74,12 @@ void company_note(struct company *company, enum company_kind kind, uint32_t flag
 /* By name, or by ifindex where name is NULL. */
 struct company_place *company_note_place(struct company *company, enum company_kind kind,
                                          const char *name, uint32_t ifindex, const char *why);
-int company_read_nft(struct company *company);
-void company_read_legacy(struct company *company);
-/* Mixes what company_read_legacy would say. */
-void company_mix_legacy(uint64_t *state);
+int company_nft_read(struct company *company);
+void company_legacy_read(struct company *company);
+/* Mixes what company_legacy_read would say. */
+void company_legacy_mix(uint64_t *state);
 /* clsact: one of the filters is ours. */
-int company_read_tc(struct company *company, bool clsact);
+int company_tc_read(struct company *company, bool clsact);
 #define COMPANY_FILTER_NAME 32
 /* Whether a filter on the way out may read more than tcx gives it: the packet's connection or
  * route. options: TCA_OPTIONS, NULL: there are none. ret_who: its kind, or that of its action. */
@@ -88,9 +88,9 @@ bool company_filter_asks(const char *kind, const struct nlattr *options,
 /* The same of a program, by its number. */
 bool company_program_asks(uint32_t id);
 /* Programs of others at tcx of our ports. */
-void company_read_tcx(const struct dataplane *dp, struct company *company);
+void company_bpf_read_tcx(const struct dataplane *dp, struct company *company);
 /* Programs of others at netfilter's hooks for forwarded packets. */
-void company_read_links(struct company *company);
+void company_bpf_read_links(struct company *company);
 /* 1: conntrack expects connections, 0: it does not. */
 int company_state_expectations(void);
 /* Whether there are IPsec policies, which decide after routing. */
@@ -109,7 +109,7 @@ struct company_settings {
 /* What they are now; one that cannot be read counts as the kernel's default. */
 struct company_settings company_settings(struct dataplane *dp);
 /* Adds to company what they take from the fast path. */
-void company_read_settings(struct dataplane *dp, struct company *company);
+void company_settings_read(struct dataplane *dp, struct company *company);
 
 #define COMPANY_LINKS 64 /* more are not told from those */
 
@@ -127,12 +127,12 @@ struct company_programs {
 };
 
 /* Adds links that came since the last call, drops those that went. */
-void company_links_look(struct company_programs *programs);
+void company_bpf_links_look(struct company_programs *programs);
 /* Sets `here` of each link. */
-void company_links_here(struct company_programs *programs);
+void company_bpf_links_here(struct company_programs *programs);
 /* Mixes what others have at tcx of those interfaces. */
-void company_mix_tcx(const struct dataplane *dp, const uint32_t *ports, unsigned count,
-                     struct company_programs *programs, uint64_t *state);
+void company_bpf_mix_tcx(const struct dataplane *dp, const uint32_t *ports, unsigned count,
+                         struct company_programs *programs, uint64_t *state);
 
 /* ---- the whole ---- */
 
@@ -142,7 +142,7 @@ int company_read(struct dataplane *dp);
 /* The policy in force changed: whether its interfaces are described as what was read says. */
 void company_described(struct dataplane *dp, bool described);
 /* What was read does not hold any more, or the last reading failed. */
-bool company_is_reading(const struct dataplane *dp);
+bool company_watch_is_reading(const struct dataplane *dp);
 struct company_sum company_port_sum(const struct dataplane *dp, const struct link_info *link,
                                     const struct link_list *links);
 /* Adds to a port's reason why packets of it are the kernel's; the kinds of what takes them. */
@@ -155,7 +155,7 @@ void company_note_free(struct company *company);
 /* ---- company_watch.c, on the thread of events.c ---- */
 
 /* Something changed: from now on everything is the kernel's, until it was read. Under dp->lock. */
-void company_changed(struct dataplane *dp);
+void company_watch_changed(struct dataplane *dp);
 /* dp->watch, with descriptors besides rtnetlink's and nftables'; negative errno. */
 int company_watch_open(struct dataplane *dp);
 void company_watch_close(struct dataplane *dp);
@@ -166,8 +166,8 @@ bool company_watch_drain(struct dataplane *dp, bool *ret_changed);
 
 /* A number that changes whenever something changes that the kernel sends no events for. ports:
  * interfaces with programs of ours. */
-uint64_t company_unseen(struct dataplane *dp, const uint32_t *ports, unsigned count,
-                        struct company_programs *programs);
+uint64_t company_poll_unseen(struct dataplane *dp, const uint32_t *ports, unsigned count,
+                             struct company_programs *programs);
 /* Compares that number 12 times a second with the one at the last reading; where they differ,
  * everything is the kernel's from then on, and dp->unseen becomes readable. Negative errno. */
 int company_poll_start(struct dataplane *dp);

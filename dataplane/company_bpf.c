@@ -84,7 +84,7 @@ static void read_egress(struct company *company, uint32_t ifindex, uint32_t own)
             ->shaped = true;
 }
 
-void company_read_tcx(const struct dataplane *dp, struct company *company)
+void company_bpf_read_tcx(const struct dataplane *dp, struct company *company)
 {
     uint32_t own = own_program(dp), ids[PROGRAMS_SHOWN];
 
@@ -101,8 +101,8 @@ void company_read_tcx(const struct dataplane *dp, struct company *company)
     }
 }
 
-void company_mix_tcx(const struct dataplane *dp, const uint32_t *ports, unsigned count,
-                     struct company_programs *programs, uint64_t *state)
+void company_bpf_mix_tcx(const struct dataplane *dp, const uint32_t *ports, unsigned count,
+                         struct company_programs *programs, uint64_t *state)
 {
     if (!programs->own)
         programs->own = own_program(dp);
@@ -113,8 +113,8 @@ void company_mix_tcx(const struct dataplane *dp, const uint32_t *ports, unsigned
 
         if (!found[1] && !found[2])
             continue;
-        digest_mix(state, found, sizeof(found));
-        digest_mix(state, out, sizeof(out)); /* what they ask for matters, too */
+        base_digest_mix(state, found, sizeof(found));
+        base_digest_mix(state, out, sizeof(out)); /* what they ask for matters, too */
     }
 }
 
@@ -223,7 +223,7 @@ static void look_at_hook(struct hook *hook)
     }
 }
 
-void company_links_here(struct company_programs *programs)
+void company_bpf_links_here(struct company_programs *programs)
 {
     for (unsigned i = 0; i < programs->count; i++)
         programs->links[i].here = false;
@@ -239,7 +239,7 @@ void company_links_here(struct company_programs *programs)
     }
 }
 
-void company_links_look(struct company_programs *programs)
+void company_bpf_links_look(struct company_programs *programs)
 {
     unsigned kept = 0;
 
@@ -249,14 +249,14 @@ void company_links_look(struct company_programs *programs)
     programs->count = kept;
     for (uint32_t id = programs->last; !bpf_link_get_next_id(id, &id) && look_at(programs, id);)
         programs->last = id;
-    company_links_here(programs);
+    company_bpf_links_here(programs);
 }
 
-void company_read_links(struct company *company)
+void company_bpf_read_links(struct company *company)
 {
     struct company_programs programs = {0};
 
-    company_links_look(&programs);
+    company_bpf_links_look(&programs);
     for (unsigned i = 0; i < programs.count; i++)
         if (programs.links[i].here)
             company_note(company, COMPANY_BPF,

@@ -14,7 +14,9 @@
 #include <sys/socket.h>
 
 #include "bpf/abi.h"
+#include "core/base/file.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/fast.h"
 
 #define NAMES_BYTES 4096
@@ -124,7 +126,7 @@ static void read_table(void *arg, const struct table *table)
     company_note(arg, COMPANY_IPTABLES, nat ? family->fresh : family->fresh | family->all, why);
 }
 
-void company_read_legacy(struct company *company)
+void company_legacy_read(struct company *company)
 {
     each_table(read_table, company);
 }
@@ -133,11 +135,11 @@ static void mix_table(void *arg, const struct table *table)
 {
     if (!table->decides)
         return;
-    digest_mix(arg, &table->family->family, sizeof(table->family->family));
-    digest_mix(arg, table->info.name, sizeof(table->info.name));
+    base_digest_mix(arg, &table->family->family, sizeof(table->family->family));
+    base_digest_mix(arg, table->info.name, sizeof(table->info.name));
 }
 
-void company_mix_legacy(uint64_t *state)
+void company_legacy_mix(uint64_t *state)
 {
     each_table(mix_table, state);
 }

@@ -196,7 +196,7 @@ static int dump_all(uint8_t message, dump_fn *each, struct reading *reading)
     return dump_run(NETLINK_NETFILTER, &request.h, each, reading);
 }
 
-int company_read_nft(struct company *company)
+int company_nft_read(struct company *company)
 {
     struct reading reading = {.company = company};
     int r = dump_all(NFT_MSG_GETTABLE, on_table, &reading);
@@ -207,7 +207,7 @@ int company_read_nft(struct company *company)
         struct company_chain chain;
 
         memcpy(&chain, reading.filters.data + at, sizeof(chain));
-        r = company_read_rules(company, &chain);
+        r = company_rule_read(company, &chain);
     }
     buf_fini(&reading.dormant);
     buf_fini(&reading.filters);

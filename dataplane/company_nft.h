@@ -30,6 +30,6 @@ const char *company_chain_family_name(uint8_t family);
 uint32_t company_chain_family(uint8_t family, uint32_t ip4, uint32_t ip6);
 
 /* What the rules of a chain are about: interfaces, or its whole family. Negative errno. */
-int company_read_rules(struct company *company, const struct company_chain *chain);
+int company_rule_read(struct company *company, const struct company_chain *chain);
 
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "bpf/abi.h"
-#include "core/base/buf.h"
+#include "core/base/xalloc.h"
 #include "dataplane/company.h"
 
 #define PLACES_STEP 32

@@ -12,26 +12,27 @@
 #include <unistd.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/company.h"
 #include "dataplane/fast.h"
 
 #define TICK_MS 75 /* a change is obeyed within 100 ms */
 
-uint64_t company_unseen(struct dataplane *dp, const uint32_t *ports, unsigned count,
-                        struct company_programs *programs)
+uint64_t company_poll_unseen(struct dataplane *dp, const uint32_t *ports, unsigned count,
+                             struct company_programs *programs)
 {
     uint64_t state = DIGEST_START;
     struct company_settings settings = company_settings(dp);
     int expected = company_state_expectations();
 
-    digest_mix(&state, &expected, sizeof(expected));
-    digest_mix(&state, &settings, sizeof(settings));
-    company_mix_tcx(dp, ports, count, programs, &state);
-    company_mix_legacy(&state);
-    company_links_look(programs);
+    base_digest_mix(&state, &expected, sizeof(expected));
+    base_digest_mix(&state, &settings, sizeof(settings));
+    company_bpf_mix_tcx(dp, ports, count, programs, &state);
+    company_legacy_mix(&state);
+    company_bpf_links_look(programs);
     for (unsigned i = 0; i < programs->count; i++)
         if (programs->links[i].here)
-            digest_mix(&state, &programs->links[i].id, sizeof(programs->links[i].id));
+            base_digest_mix(&state, &programs->links[i].id, sizeof(programs->links[i].id));
     return state;
 }
 
@@ -55,10 +56,10 @@ static void look(struct dataplane *dp, uint32_t *ports, struct company_programs 
     pthread_mutex_lock(&dp->lock);
     count = copy_ports(dp, ports);
     pthread_mutex_unlock(&dp->lock);
-    state = company_unseen(dp, ports, count, programs);
+    state = company_poll_unseen(dp, ports, count, programs);
     pthread_mutex_lock(&dp->lock);
-    if (state != dp->company_unseen && !company_is_reading(dp)) {
-        company_changed(dp);
+    if (state != dp->company_unseen && !company_watch_is_reading(dp)) {
+        company_watch_changed(dp);
         changed = true;
     }
     pthread_mutex_unlock(&dp->lock);

@@ -11,8 +11,8 @@
 
 #include <bpf/bpf.h>
 
-#include "core/base/buf.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/company.h"
 
 #define CALL (BPF_JMP | BPF_CALL)

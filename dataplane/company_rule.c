@@ -128,7 +128,7 @@ static void put_text(struct nlattr *a, uint16_t type, const char *value)
     memcpy(a + 1, value, strlen(value) + 1);
 }
 
-int company_read_rules(struct company *company, const struct company_chain *chain)
+int company_rule_read(struct company *company, const struct company_chain *chain)
 {
     struct {
         struct nlmsghdr h;

@@ -8,6 +8,8 @@
 
 #include "bpf/abi.h"
 #include "core/base/buf.h"
+#include "core/base/file.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
 #include "dataplane/fast.h"
 
@@ -77,7 +79,7 @@ struct company_settings company_settings(struct dataplane *dp)
         .hash6 = setting("ipv6/fib_multipath_hash_policy", 0)};
 }
 
-void company_read_settings(struct dataplane *dp, struct company *company)
+void company_settings_read(struct dataplane *dp, struct company *company)
 {
     struct company_settings now = company_settings(dp);
 

@@ -220,7 +220,7 @@ static int read_filtered(struct company *company, const struct filtered *filtere
                : r;
 }
 
-int company_read_tc(struct company *company, bool clsact)
+int company_tc_read(struct company *company, bool clsact)
 {
     struct reading reading = {.company = company};
     uint32_t last = 0; /* the kernel lists an interface's disciplines together */

@@ -17,13 +17,13 @@
 
 #define READS 64
 
-bool company_is_reading(const struct dataplane *dp)
+bool company_watch_is_reading(const struct dataplane *dp)
 {
     return dp->programs &&
            (__atomic_load_n(&dp->control->company, __ATOMIC_SEQ_CST) & COMPANY_READING);
 }
 
-void company_changed(struct dataplane *dp)
+void company_watch_changed(struct dataplane *dp)
 {
     dp->company_changes++;
     if (dp->control)

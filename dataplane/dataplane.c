@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/fast.h"
 
 int dataplane_guard(const struct dataplane_options *options, bool *ret_loaded, struct orb_err *err)
@@ -17,7 +18,7 @@ int dataplane_guard(const struct dataplane_options *options, bool *ret_loaded, s
 
     *ret_loaded = false;
     if (!r) {
-        state = table_look(&digest, NULL);
+        state = base_table_look(&digest, NULL);
         if ((state != TABLE_POLICY || !pins_left(options, digest)) && state != TABLE_CLOSED) {
             r = base_load(ruleset, err);
             *ret_loaded = r == 0;
@@ -37,7 +38,7 @@ static void look_at_table(struct dataplane *dp)
 {
     uint32_t id = ruleset_id();
     uint64_t digest, policy;
-    enum table_state state = table_look(&digest, &policy);
+    enum table_state state = base_table_look(&digest, &policy);
 
     dp->based = dp->forget = state == TABLE_NONE || state == TABLE_CLOSED;
     dp->digest = digest;
@@ -164,7 +165,7 @@ int dataplane_set_enabled(struct dataplane *dataplane, bool enabled, struct orb_
     if (dataplane->control) /* off from this moment, whatever detaching takes */
         __atomic_store_n(&dataplane->control->enabled, enabled && before, __ATOMIC_SEQ_CST);
     if (!enabled && !dataplane->current)
-        port_detach_others(dataplane, NULL);
+        detach_others(dataplane, NULL);
     r = port_refresh(dataplane, err);
     if (r < 0) {
         dataplane->enabled = before;
@@ -181,7 +182,7 @@ static int take_away(struct dataplane *dp, struct orb_err *err)
 {
     int r, failed;
 
-    port_detach_others(dp, NULL);
+    detach_others(dp, NULL);
     pins_remove(dp, true);
     base_fallback_end(dp->ruleset);
     failed =

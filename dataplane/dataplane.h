@@ -32,8 +32,8 @@ bool dataplane_adopted(const struct dataplane *dataplane);
 
 /* Compiles policy (copied) and checks it: classifier, text for nftables, a dry run in the kernel.
  * Nothing is in force yet. Blocks, so it is for a thread. */
-int dataplane_prepare(struct dataplane *dataplane, const struct policy *policy,
-                      struct dataplane_plan **ret_plan, struct orb_err *err);
+int dataplane_plan_prepare(struct dataplane *dataplane, const struct policy *policy,
+                           struct dataplane_plan **ret_plan, struct orb_err *err);
 /* NULL is fine. */
 void dataplane_plan_free(struct dataplane_plan *plan);
 /* The answer to `check` of docs/dataplane.md: rules, nft-bytes, classes. */
@@ -44,12 +44,12 @@ struct dataplane_times {
     uint32_t nft_ms, switch_ms, purge_ms; /* apply: transaction, slot and ports, conntrack */
 };
 /* That of the policy in force. */
-struct dataplane_times dataplane_applied_times(const struct dataplane *dataplane);
+struct dataplane_times dataplane_apply_times(const struct dataplane *dataplane);
 /* nft transaction, outer-map update, attach/detach of ports, generation + 1, conntrack entries the
  * new policy denies deleted. Takes plan in any case. On failure everything is as before. */
 int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, struct orb_err *err);
 /* Back to the policy before the last apply. Once. */
-int dataplane_revert(struct dataplane *dataplane, struct orb_err *err);
+int dataplane_apply_revert(struct dataplane *dataplane, struct orb_err *err);
 uint32_t dataplane_generation(const struct dataplane *dataplane);
 
 /* fast path off (nft alone enforces) and on again. */
@@ -63,20 +63,20 @@ int dataplane_detach(const struct dataplane_options *options, struct orb_err *er
 
 /* JSON texts of docs/dataplane.md. Counters: of rules above after, at most limit of them (0: all).
  */
-int dataplane_counters(struct dataplane *dataplane, uint32_t after, unsigned limit,
-                       struct buf *ret_json, struct orb_err *err);
-int dataplane_status(struct dataplane *dataplane, struct buf *ret_json, struct orb_err *err);
+int dataplane_report_counters(struct dataplane *dataplane, uint32_t after, unsigned limit,
+                              struct buf *ret_json, struct orb_err *err);
+int dataplane_report_status(struct dataplane *dataplane, struct buf *ret_json, struct orb_err *err);
 
 /* Connections that changes of policy ended, since the daemon started. */
 struct dataplane_ended {
     uint64_t refused;    /* by a rule or a default */
     uint64_t translated; /* NAT would give them other addresses or ports */
 };
-struct dataplane_ended dataplane_ended(const struct dataplane *dataplane);
+struct dataplane_ended dataplane_report_ended(const struct dataplane *dataplane);
 
 /* OpenMetrics text: connections ended, ports whose packets are left to the kernel because of
  * something else. */
-void dataplane_metrics(const struct dataplane *dataplane, struct buf *ret_text);
+void dataplane_report_metrics(const struct dataplane *dataplane, struct buf *ret_text);
 
 /* What there is to look after; a set of bits. */
 enum {
@@ -90,13 +90,13 @@ enum {
 
 /* The descriptor the host polls: readable when there were events of interfaces, routes, nftables
  * and the like. A thread has made the flow cache stale by then where it must be. */
-int dataplane_event_fd(const struct dataplane *dataplane);
+int events_fd(const struct dataplane *dataplane);
 /* Call it when it is readable, also while another thread works on the data plane: says what
  * dataplane_tend has to look at. At most some milliseconds. */
-unsigned dataplane_dispatch(struct dataplane *dataplane);
+unsigned events_dispatch(struct dataplane *dataplane);
 /* Another program changed the table, and dataplane_tend has not put it back yet: true, and a
  * sentence. Only while no other thread works on the data plane. */
-bool dataplane_disturbed(struct dataplane *dataplane, char *ret_what, size_t size);
+bool dataplane_tend_disturbed(struct dataplane *dataplane, char *ret_what, size_t size);
 /* What was put back; sentences for the log, "" where nothing was. */
 struct dataplane_tended {
     char rules[400], ports[400], settings[400];

@@ -10,6 +10,7 @@
 
 #include "bpf/fastpath.skel.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/fast.h"
 
 /* How much a description is needed: ports first, then what the policy names, then the rest. */

@@ -26,7 +26,7 @@ static bool is_wanted(const struct dataplane *dp, const struct port_list *ports,
     return false;
 }
 
-void port_detach_others(struct dataplane *dp, const struct port_list *ports)
+void detach_others(struct dataplane *dp, const struct port_list *ports)
 {
     DIR *dir = opendir(dp->bpffs);
     const struct dirent *entry;
@@ -46,7 +46,7 @@ void port_detach_others(struct dataplane *dp, const struct port_list *ports)
             clsact_detach(dp, ifindex, !ports || dp->enabled);
             continue;
         }
-        path = xasprintf("%s/%s", dp->bpffs, entry->d_name);
+        path = buf_format("%s/%s", dp->bpffs, entry->d_name);
         fd = bpf_obj_get(path);
         if (fd >= 0)
             bpf_link_detach(fd);

@@ -6,6 +6,7 @@
 
 #include "bpf/classify.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 
 static bool is_changed(const struct doubt *doubt, const struct policy_rule *rule)
 {
@@ -53,10 +54,10 @@ bool doubt_refuses(struct doubt *doubt, const struct classify_header *header, ui
     if (action != POLICY_ACCEPT)
         return !(by && by->action == POLICY_ACCEPT && policy_rule_unsure(by) &&
                  (!sure || by->id < sure->id) && !is_changed(doubt, by) &&
-                 classify_matches(doubt->now, by, header));
+                 classify_linear_matches(doubt->now, by, header));
     for (unsigned i = 0; i < doubt->changed_count; i++)
         if ((!sure || doubt->changed[i]->id < sure->id) &&
-            classify_matches(doubt->now, doubt->changed[i], header))
+            classify_linear_matches(doubt->now, doubt->changed[i], header))
             return true;
     return false;
 }

@@ -32,7 +32,7 @@ static void read_events(struct dataplane *dp)
     if (others || company)
         what |= DATAPLANE_COMPANY;
     if (what & DATAPLANE_COMPANY)
-        company_changed(dp);
+        company_watch_changed(dp);
     if (what & (LINK_EVENTS | DATAPLANE_COMPANY))
         load_bump(dp); /* obeyed before anyone is told of it */
     dp->pending |= what & ~LINK_EVENTS;
@@ -41,7 +41,7 @@ static void read_events(struct dataplane *dp)
     pthread_mutex_unlock(&dp->lock);
 }
 
-unsigned dataplane_dispatch(struct dataplane *dataplane)
+unsigned events_dispatch(struct dataplane *dataplane)
 {
     eventfd_t count;
     unsigned what;
@@ -55,7 +55,7 @@ unsigned dataplane_dispatch(struct dataplane *dataplane)
     return what;
 }
 
-int dataplane_event_fd(const struct dataplane *dataplane)
+int events_fd(const struct dataplane *dataplane)
 {
     return dataplane->noticed;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 
 #define TRIES 1000000 /* some seconds; then what the routes say is believed */
 

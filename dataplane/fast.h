@@ -333,7 +333,7 @@ bool port_alive(const struct dataplane *dp, const struct port *port);
 /* A port that goes without XDP because another program had it, and that is gone. */
 bool port_xdp_free(const struct port *port);
 /* Detaches what `ports` does not name. */
-void port_detach_others(struct dataplane *dp, const struct port_list *ports);
+void detach_others(struct dataplane *dp, const struct port_list *ports);
 const char *port_mode_name(enum port_mode mode);
 
 /* describe.c */
@@ -365,7 +365,7 @@ void slot_clear_new(struct dataplane *dp, const struct policy *now, const struct
 /* base.c */
 #define DIGEST_START 14695981039346656037ull
 /* FNV-1a over 8 bytes at a time. */
-void digest_mix(uint64_t *digest, const void *data, size_t size);
+void base_digest_mix(uint64_t *digest, const void *data, size_t size);
 #define BASE_CHAIN "closed"
 enum table_state {
     TABLE_UNKNOWN, /* the kernel did not say */
@@ -376,11 +376,11 @@ enum table_state {
 };
 /* digest: of everything in the table that decides; 0 unless the table is whole. policy: of the
  * policy that it says it is of, 0: it does not say; may be NULL. */
-enum table_state table_look(uint64_t *ret_digest, uint64_t *ret_policy);
+enum table_state base_table_look(uint64_t *ret_digest, uint64_t *ret_policy);
 /* There is no table of ours at all. */
-bool table_missing(void);
+bool base_table_missing(void);
 /* Remembers the digest of the table as we left it, also for the next daemon. */
-void table_digest(struct dataplane *dp, uint64_t digest);
+void base_table_digest(struct dataplane *dp, uint64_t digest);
 /* The closed base table instead of whatever is there, in one transaction. */
 int base_load(struct ruleset *ruleset, struct orb_err *err);
 /* The table cannot be made, or another process owns it: the same under another name. */
@@ -430,7 +430,7 @@ void watch_buffer(int fd);
 
 /* plan.c */
 /* Milliseconds since start, which becomes now. */
-uint32_t plan_lap(uint64_t *start);
+uint32_t dataplane_plan_lap(uint64_t *start);
 
 /* rules.c */
 /* Reckons the digest by which the table names its policy. */

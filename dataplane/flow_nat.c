@@ -26,12 +26,12 @@ static bool matches(const struct policy *policy, const struct policy_nat *nat,
         (!nat->source && !nat->destination_count && !way->own))
         return false;
     /* What is cheap and tells most comes first: there may be a thousand of them. */
-    return policy_in_ports(nat->destination_ports, nat->destination_port_count,
-                           destination->port) &&
-           policy_in_ports(nat->source_ports, nat->source_port_count, source->port) &&
-           policy_in_ranges(nat->sources, nat->source_count, flow->family, source->address) &&
-           policy_in_ranges(nat->destinations, nat->destination_count, flow->family,
-                            destination->address) &&
+    return policy_set_in_ports(nat->destination_ports, nat->destination_port_count,
+                               destination->port) &&
+           policy_set_in_ports(nat->source_ports, nat->source_port_count, source->port) &&
+           policy_set_in_ranges(nat->sources, nat->source_count, flow->family, source->address) &&
+           policy_set_in_ranges(nat->destinations, nat->destination_count, flow->family,
+                                destination->address) &&
            in_zone(policy, nat->zone, nat->source ? way->out : way->in) &&
            (policy_nat_families(nat) & family);
 }
@@ -114,7 +114,7 @@ static bool same_entry(const struct policy_nat *a, const struct policy_nat *b)
            SAME_LIST(a, b, destination_ports, destination_port_count);
 }
 
-bool flow_zone_alike(const struct policy *a, const struct policy *b, const char *name)
+bool flow_nat_zone_alike(const struct policy *a, const struct policy *b, const char *name)
 {
     int in_a, in_b;
 
@@ -132,7 +132,7 @@ bool flow_nat_alike(const struct policy *a, const struct policy *b)
     if (a->nat_count != b->nat_count)
         return false;
     for (unsigned i = 0; i < a->nat_count; i++)
-        if (!same_entry(&a->nat[i], &b->nat[i]) || !flow_zone_alike(a, b, a->nat[i].zone))
+        if (!same_entry(&a->nat[i], &b->nat[i]) || !flow_nat_zone_alike(a, b, a->nat[i].zone))
             return false;
     return true;
 }

@@ -32,6 +32,6 @@ bool flow_nat_holds(const struct flow_nat *nat, bool source, const struct flow *
 /* Whether both policies translate alike, for what their zones are. */
 bool flow_nat_alike(const struct policy *a, const struct policy *b);
 /* Whether a zone has the same interfaces in both; "" and "local" have. */
-bool flow_zone_alike(const struct policy *a, const struct policy *b, const char *name);
+bool flow_nat_zone_alike(const struct policy *a, const struct policy *b, const char *name);
 
 #endif

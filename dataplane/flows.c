@@ -26,6 +26,7 @@
 #include <time.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/dump.h"
 #include "dataplane/explain.h"
 #include "dataplane/fast.h"

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
 #include "dataplane/fast.h"
 
@@ -63,7 +64,7 @@ static int read_notes(const char *path, struct buf *ret_text, struct orb_err *er
 
 static bool is_noted(const struct buf *text, const char *setting)
 {
-    AUTO_FREE char *line = xasprintf("\n%s ", setting);
+    AUTO_FREE char *line = buf_format("\n%s ", setting);
 
     return strstr(buf_str(text), line) != NULL;
 }
@@ -71,7 +72,7 @@ static bool is_noted(const struct buf *text, const char *setting)
 /* The first note of a boot: whole or not there. */
 static int begin_notes(const char *path, const struct buf *text, struct orb_err *err)
 {
-    AUTO_FREE char *next = xasprintf("%s.new", path);
+    AUTO_FREE char *next = buf_format("%s.new", path);
     AUTO_FD int fd = file_create(next, 0600);
     int r;
 
@@ -135,7 +136,7 @@ bool found_has(const struct dataplane *dp, const char *setting)
 int found_note(const char *path, const char *setting, const char *value, struct orb_err *err)
 {
     AUTO(buf) struct buf text = {0};
-    AUTO_FREE char *line = xasprintf("%s %s\n", setting, value);
+    AUTO_FREE char *line = buf_format("%s %s\n", setting, value);
     int r;
 
     if (!path)
@@ -178,7 +179,7 @@ static char *table_path(const char *path)
 {
     const char *slash = strrchr(path, '/');
 
-    return xasprintf("%.*s/table-digest", slash ? (int)(slash - path) : 1, slash ? path : ".");
+    return buf_format("%.*s/table-digest", slash ? (int)(slash - path) : 1, slash ? path : ".");
 }
 
 /* One that cannot be written is gone as well: an old number would pass for the newest. */

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "core/base/buf.h"
+#include "core/base/xalloc.h"
 
 #define GONE_MAX 4096 /* noted one by one */
 

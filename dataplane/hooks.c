@@ -17,6 +17,7 @@
 
 #include "bpf/fastpath.skel.h"
 #include "bpf/hooks.skel.h"
+#include "core/base/file.h"
 #include "core/base/own.h"
 #include "dataplane/fast.h"
 
@@ -45,8 +46,8 @@ void hooks_mix(const struct dataplane *dp, uint64_t *digest)
     size_t size;
     const void *bytes = hooks__elf_bytes(&size);
 
-    digest_mix(digest, bytes, size);
-    digest_mix(digest, constants, sizeof(constants));
+    base_digest_mix(digest, bytes, size);
+    base_digest_mix(digest, constants, sizeof(constants));
 }
 
 static int share_maps(const struct dataplane *dp, const struct hooks *skel)

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/dump.h"
 #include "dataplane/fast.h"
 

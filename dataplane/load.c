@@ -126,10 +126,10 @@ static uint64_t object_digest(const struct dataplane *dp)
     const void *bytes = fastpath__elf_bytes(&size);
 
     uname(&kernel);
-    digest_mix(&digest, bytes, size);
+    base_digest_mix(&digest, bytes, size);
     hooks_mix(dp, &digest);
-    digest_mix(&digest, kernel.release, strlen(kernel.release));
-    digest_mix(&digest, kernel.version, strlen(kernel.version));
+    base_digest_mix(&digest, kernel.release, strlen(kernel.release));
+    base_digest_mix(&digest, kernel.version, strlen(kernel.version));
     return digest ? digest : 1;
 }
 
@@ -258,7 +258,7 @@ int load_programs(struct dataplane *dp, const struct dataplane_options *options,
             r = give_up(dp, &why);
     }
     if (r > 0) { /* programs of another kernel's daemon would follow no policy any more */
-        port_detach_others(dp, NULL);
+        detach_others(dp, NULL);
         pins_remove(dp, true);
     }
     return 0;

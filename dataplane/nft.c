@@ -11,6 +11,7 @@
 
 #include "bpf/abi.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/nft.h"
 #include "dataplane/nft_match.h"
 #include "dataplane/nft_nat.h"

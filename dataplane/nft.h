@@ -12,8 +12,8 @@
 /* All chains of the policy, which has to live as long. The caller calls nft_text_fini. */
 void nft_chains(const struct policy *policy, struct nft_text *ret_text);
 
-/* policy_nft. old may be NULL; then carried (which may be NULL, too) is what the counters begin
- * with. */
+/* nft_change_policy. old may be NULL; then carried (which may be NULL, too) is what the counters
+ * begin with. */
 void nft_change_text(const struct nft_text *now, const struct nft_text *old, uint32_t generation,
                      const struct tally_list *carried, struct buf *ret_text);
 

@@ -11,6 +11,7 @@
 
 #include "bpf/abi.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/nft.h"
 #include "dataplane/nft_rule.h"
 
@@ -187,8 +188,8 @@ void nft_change_text(const struct nft_text *now, const struct nft_text *old, uin
     buf_adds(b, buf_str(&gone));
 }
 
-void policy_nft(const struct policy *policy, const struct policy *previous, uint32_t generation,
-                struct buf *ret_text)
+void nft_change_policy(const struct policy *policy, const struct policy *previous,
+                       uint32_t generation, struct buf *ret_text)
 {
     AUTO(nft_text) struct nft_text now = {0}, old = {0};
 

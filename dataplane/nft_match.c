@@ -61,7 +61,7 @@ void nft_match_addresses(const char *match, int family, const struct policy_rang
         return;
     buf_addf(b, "%s %s ", family == AF_INET ? "ip" : "ip6", match);
     if (here == 1) {
-        policy_print_range(b, only);
+        policy_text_print_range(b, only);
         buf_addc(b, ' ');
         return;
     }
@@ -70,7 +70,7 @@ void nft_match_addresses(const char *match, int family, const struct policy_rang
         if (ranges[i].family != family)
             continue;
         buf_adds(b, separator);
-        policy_print_range(b, &ranges[i]);
+        policy_text_print_range(b, &ranges[i]);
         separator = ", ";
     }
     buf_adds(b, " } ");

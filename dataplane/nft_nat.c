@@ -19,13 +19,13 @@ static void add_target(const char *verb, const struct policy_nat *nat, struct bu
 
     buf_addf(b, "%s %s to ", verb, four ? "ip" : "ip6");
     if (range && from->lo == to->lo) { /* each port stays */
-        policy_print_range(b, &nat->to_address);
+        policy_text_print_range(b, &nat->to_address);
         buf_addc(b, '\n');
         return;
     }
     if (!four && to->lo)
         buf_addc(b, '[');
-    policy_print_range(b, &nat->to_address);
+    policy_text_print_range(b, &nat->to_address);
     if (!four && to->lo)
         buf_addc(b, ']');
     if (range) {

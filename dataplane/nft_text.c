@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 
 void nft_text_fini(struct nft_text *text)
 {

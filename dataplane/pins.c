@@ -26,7 +26,7 @@ uint32_t pins_version(void)
 
 char *pins_path(const struct dataplane *dp, const char *name)
 {
-    return xasprintf("%s/%s", dp->bpffs, name);
+    return buf_format("%s/%s", dp->bpffs, name);
 }
 
 void pins_remove(const struct dataplane *dp, bool links)
@@ -55,7 +55,7 @@ bool pins_wanted(const struct bpf_map *map)
 
 bool pins_control(const char *bpffs, struct fast_control *ret_control)
 {
-    AUTO_FREE char *path = xasprintf("%s/control", bpffs);
+    AUTO_FREE char *path = buf_format("%s/control", bpffs);
     AUTO_FD int fd = bpf_obj_get(path);
     uint32_t zero = 0;
 

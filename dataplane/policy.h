@@ -194,12 +194,12 @@ int policy_put(struct policy *policy, const char *text, size_t len, struct orb_e
 /* Cross checks: zones named exist, an interface is in one zone, limits. */
 int policy_check(const struct policy *policy, struct orb_err *err);
 /* The nftables ruleset as the text of one transaction. previous NULL: table inet orbital is deleted
- * and made anew. Otherwise the table must be exactly what policy_nft made of previous: only what
- * differs is sent, and counters of rules that stay keep their values.
- * Counters are the elements of the set "tally", by rule id and ABI_MARK_* of bpf/abi.h for the
- * defaults. The comment of the one rule in chain "about" is "generation N". */
-void policy_nft(const struct policy *policy, const struct policy *previous, uint32_t generation,
-                struct buf *ret_text);
+ * and made anew. Otherwise the table must be exactly what nft_change_policy made of previous: only
+ * what differs is sent, and counters of rules that stay keep their values. Counters are the
+ * elements of the set "tally", by rule id and ABI_MARK_* of bpf/abi.h for the defaults. The comment
+ * of the one rule in chain "about" is "generation N". */
+void nft_change_policy(const struct policy *policy, const struct policy *previous,
+                       uint32_t generation, struct buf *ret_text);
 
 static inline void own_policy(struct policy *policy)
 {
@@ -242,24 +242,28 @@ int policy_zone_number(const struct policy *policy, const char *name);
 int policy_interface_zone(const struct policy *policy, const char *interface);
 
 /* Sort, join overlapping and adjacent entries; return the new count. */
-unsigned policy_merge_ranges(struct policy_range *ranges, unsigned count);
-unsigned policy_merge_ports(struct policy_ports *ports, unsigned count);
+unsigned policy_set_merge_ranges(struct policy_range *ranges, unsigned count);
+unsigned policy_set_merge_ports(struct policy_ports *ports, unsigned count);
 /* What of list is not in out; without list: of everything (addresses: of out's families). Both are
  * merged first. ret has room for count + out_count entries (+ 2 for addresses, + 1 for ports);
  * returns how many it is. */
-unsigned policy_exclude_ranges(struct policy_range *list, unsigned count, struct policy_range *out,
-                               unsigned out_count, struct policy_range *ret);
-unsigned policy_exclude_ports(struct policy_ports *list, unsigned count, struct policy_ports *out,
-                              unsigned out_count, struct policy_ports *ret);
+unsigned policy_set_exclude_ranges(struct policy_range *list, unsigned count,
+                                   struct policy_range *out, unsigned out_count,
+                                   struct policy_range *ret);
+unsigned policy_set_exclude_ports(struct policy_ports *list, unsigned count,
+                                  struct policy_ports *out, unsigned out_count,
+                                  struct policy_ports *ret);
 /* Whether a merged list has it; an empty one has everything. */
-bool policy_in_ranges(const struct policy_range *ranges, unsigned count, uint8_t family,
-                      const uint8_t address[16]);
-bool policy_in_ports(const struct policy_ports *ports, unsigned count, uint16_t port);
+bool policy_set_in_ranges(const struct policy_range *ranges, unsigned count, uint8_t family,
+                          const uint8_t address[16]);
+bool policy_set_in_ports(const struct policy_ports *ports, unsigned count, uint16_t port);
 
 /* "192.0.2.0/24", "2001:db8::1", "10.0.0.1-10.0.0.9". false: what is wrong stands in why. */
-bool policy_parse_range(const char *text, struct policy_range *ret_range, const char **ret_why);
-bool policy_parse_ports(const char *text, struct policy_ports *ret_ports, const char **ret_why);
+bool policy_text_parse_range(const char *text, struct policy_range *ret_range,
+                             const char **ret_why);
+bool policy_text_parse_ports(const char *text, struct policy_ports *ret_ports,
+                             const char **ret_why);
 /* Appends an address, CIDR or range as nft and people write it. */
-void policy_print_range(struct buf *b, const struct policy_range *range);
+void policy_text_print_range(struct buf *b, const struct policy_range *range);
 
 #endif

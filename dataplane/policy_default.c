@@ -4,17 +4,17 @@
 
 static int read_forward(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
-    return action_read(value, &((struct policy_defaults *)to)->forward, at, err);
+    return policy_read_action(value, &((struct policy_defaults *)to)->forward, at, err);
 }
 
 static int read_input(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
-    return action_read(value, &((struct policy_defaults *)to)->input, at, err);
+    return policy_read_action(value, &((struct policy_defaults *)to)->input, at, err);
 }
 
 static int read_output(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
-    return action_read(value, &((struct policy_defaults *)to)->output, at, err);
+    return policy_read_action(value, &((struct policy_defaults *)to)->output, at, err);
 }
 
 static int read_log(void *to, const json_t *value, const struct place *at, struct orb_err *err)
@@ -25,10 +25,10 @@ static int read_log(void *to, const json_t *value, const struct place *at, struc
     json_t *item;
 
     if (!json_is_array(value))
-        return place_expected(at, "an array of forward, input, output", value, err);
+        return policy_read_expected(at, "an array of forward, input, output", value, err);
     json_array_foreach ((json_t *)value, i, item) {
         struct place here = {at, NULL, i};
-        int index = 0, r = word_read(item, words, ARRAY_LEN(words), &index, &here, err);
+        int index = 0, r = policy_read_word(item, words, ARRAY_LEN(words), &index, &here, err);
 
         if (r < 0)
             return r;
@@ -40,11 +40,11 @@ static int read_log(void *to, const json_t *value, const struct place *at, struc
 static int read_log_limit(void *to, const json_t *value, const struct place *at,
                           struct orb_err *err)
 {
-    return limit_read(value, &((struct policy_defaults *)to)->log_limit, NULL, at, err);
+    return policy_more_read_limit(value, &((struct policy_defaults *)to)->log_limit, NULL, at, err);
 }
 
-int default_read(struct policy_defaults *to, const json_t *value, const struct place *at,
-                 struct orb_err *err)
+int policy_default_read(struct policy_defaults *to, const json_t *value, const struct place *at,
+                        struct orb_err *err)
 {
     static const struct member members[] = {{"forward", read_forward},
                                             {"input", read_input},
@@ -54,5 +54,5 @@ int default_read(struct policy_defaults *to, const json_t *value, const struct p
 
     to->log = 0;
     to->log_limit = (struct policy_limit){0};
-    return members_read(to, value, members, ARRAY_LEN(members), at, err);
+    return policy_read_members(to, value, members, ARRAY_LEN(members), at, err);
 }

@@ -55,8 +55,8 @@ static bool icmp_number(const char *text, size_t len, int *ret_number)
     return number <= 255;
 }
 
-int icmp_read(struct policy_rule *rule, const char *text, const struct place *at,
-              struct orb_err *err)
+int policy_icmp_read(struct policy_rule *rule, const char *text, const struct place *at,
+                     struct orb_err *err)
 {
     const struct place here = {at, "icmp-type", 0};
     const char *names[ARRAY_LEN(icmp_names)], *near;
@@ -64,7 +64,7 @@ int icmp_read(struct policy_rule *rule, const char *text, const struct place *at
     bool six = rule->protocol == IPPROTO_ICMPV6;
 
     if (!six && rule->protocol != IPPROTO_ICMP)
-        return place_fail(&here, err, "icmp-type needs \"protocol\": \"icmp\" or \"icmpv6\"");
+        return policy_read_fail(&here, err, "icmp-type needs \"protocol\": \"icmp\" or \"icmpv6\"");
     if (icmp_number(text, len, &rule->icmp_type) &&
         (!text[len] || icmp_number(text + len + 1, strlen(text + len + 1), &rule->icmp_code)))
         return 0;
@@ -81,9 +81,10 @@ int icmp_read(struct policy_rule *rule, const char *text, const struct place *at
         names[count++] = icmp_names[i].name;
     }
     near = suggest_nearest(text, names, count);
-    return place_fail(&here, err,
-                      "\"%.40s\" is no %s type; expected a name like echo-request, a number or "
-                      "type/code%s%s%s",
-                      text, six ? "ICMPv6" : "ICMP", near ? "; did you mean " : "",
-                      near ? near : "", near ? "?" : "");
+    return policy_read_fail(
+        &here, err,
+        "\"%.40s\" is no %s type; expected a name like echo-request, a number or "
+        "type/code%s%s%s",
+        text, six ? "ICMPv6" : "ICMP", near ? "; did you mean " : "", near ? near : "",
+        near ? "?" : "");
 }

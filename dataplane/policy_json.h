@@ -14,67 +14,67 @@ struct place {
 };
 
 /* ORB_E_SCHEMA at the place. */
-int place_fail(const struct place *at, struct orb_err *err, const char *format, ...)
+int policy_read_fail(const struct place *at, struct orb_err *err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* "expected WANT, got (what value is)". */
-int place_expected(const struct place *at, const char *want, const json_t *value,
-                   struct orb_err *err);
+int policy_read_expected(const struct place *at, const char *want, const json_t *value,
+                         struct orb_err *err);
 
 struct member {
     const char *name;
     int (*read)(void *to, const json_t *value, const struct place *at, struct orb_err *err);
 };
 /* Reads each member of an object by the table; unknown ones are refused with a suggestion. */
-int members_read(void *to, const json_t *object, const struct member *members, size_t count,
-                 const struct place *at, struct orb_err *err);
+int policy_read_members(void *to, const json_t *object, const struct member *members, size_t count,
+                        const struct place *at, struct orb_err *err);
 
 /* One of count words; ret_index its place. */
-int word_read(const json_t *value, const char *const *words, size_t count, int *ret_index,
-              const struct place *at, struct orb_err *err);
-int integer_read(const json_t *value, int64_t min, int64_t max, int64_t *ret_number,
-                 const struct place *at, struct orb_err *err);
+int policy_read_word(const json_t *value, const char *const *words, size_t count, int *ret_index,
+                     const struct place *at, struct orb_err *err);
+int policy_read_integer(const json_t *value, int64_t min, int64_t max, int64_t *ret_number,
+                        const struct place *at, struct orb_err *err);
 /* Zone or interface names: what nft and file names take without quoting. */
-int name_read(const json_t *value, char *to, size_t size, const struct place *at,
-              struct orb_err *err);
-bool name_valid(const char *name, size_t size);
-int ranges_read(const json_t *value, struct policy_range **ranges, unsigned *count,
-                const struct place *at, struct orb_err *err);
+int policy_read_name(const json_t *value, char *to, size_t size, const struct place *at,
+                     struct orb_err *err);
+bool policy_read_name_valid(const char *name, size_t size);
+int policy_lists_read_ranges(const json_t *value, struct policy_range **ranges, unsigned *count,
+                             const struct place *at, struct orb_err *err);
 /* Ports as an array; single: one alone may stand as text, too. */
-int ports_read(const json_t *value, bool single, struct policy_ports **ports, unsigned *count,
-               const struct place *at, struct orb_err *err);
-int protocol_read(const json_t *value, int *ret_protocol, const struct place *at,
-                  struct orb_err *err);
-int action_read(const json_t *value, enum policy_action *ret_action, const struct place *at,
-                struct orb_err *err);
+int policy_lists_read_ports(const json_t *value, bool single, struct policy_ports **ports,
+                            unsigned *count, const struct place *at, struct orb_err *err);
+int policy_lists_read_protocol(const json_t *value, int *ret_protocol, const struct place *at,
+                               struct orb_err *err);
+int policy_read_action(const json_t *value, enum policy_action *ret_action, const struct place *at,
+                       struct orb_err *err);
 
 /* "echo-request", "8", "3/4" of a rule whose protocol is known. */
-int icmp_read(struct policy_rule *rule, const char *text, const struct place *at,
-              struct orb_err *err);
+int policy_icmp_read(struct policy_rule *rule, const char *text, const struct place *at,
+                     struct orb_err *err);
 /* {"rate", "per", "burst"}; ret_per_source NULL: "per-source" is no member of it. */
-int limit_read(const json_t *value, struct policy_limit *ret_limit, bool *ret_per_source,
-               const struct place *at, struct orb_err *err);
+int policy_more_read_limit(const json_t *value, struct policy_limit *ret_limit,
+                           bool *ret_per_source, const struct place *at, struct orb_err *err);
 /* The members of policy_more. to: struct policy_more *. */
 extern const struct member more_members[];
 #define MORE_MEMBERS 5
 /* What they need of the rest of the rule. */
-int more_check(const struct policy_rule *rule, const struct place *at, struct orb_err *err);
+int policy_more_check(const struct policy_rule *rule, const struct place *at, struct orb_err *err);
 
 /* What one entry of each map says; key is the entry's name. to is zeroed and owned by the caller,
  * also on failure. */
-int rule_read(struct policy_rule *to, const char *key, const json_t *value, const struct place *at,
-              struct orb_err *err);
-int notrack_read(struct policy_rule *to, const char *key, const json_t *value,
-                 const struct place *at, struct orb_err *err);
-int nat_read(struct policy_nat *to, const char *key, bool source, const json_t *value,
-             const struct place *at, struct orb_err *err);
-int zone_read(struct policy_zone *to, const json_t *value, const struct place *at,
-              struct orb_err *err);
-int port_read(struct policy_port *to, const json_t *value, const struct place *at,
-              struct orb_err *err);
+int policy_rule_read(struct policy_rule *to, const char *key, const json_t *value,
+                     const struct place *at, struct orb_err *err);
+int policy_rule_read_notrack(struct policy_rule *to, const char *key, const json_t *value,
+                             const struct place *at, struct orb_err *err);
+int policy_nat_read(struct policy_nat *to, const char *key, bool source, const json_t *value,
+                    const struct place *at, struct orb_err *err);
+int policy_zone_read(struct policy_zone *to, const json_t *value, const struct place *at,
+                     struct orb_err *err);
+int policy_zone_read_port(struct policy_port *to, const json_t *value, const struct place *at,
+                          struct orb_err *err);
 /* Actions that are not named stay; what is recorded is said whole or not at all. */
-int default_read(struct policy_defaults *to, const json_t *value, const struct place *at,
-                 struct orb_err *err);
+int policy_default_read(struct policy_defaults *to, const json_t *value, const struct place *at,
+                        struct orb_err *err);
 /* Key of a rule: 1 to POLICY_MAX_RULE_ID; 0 when it is none. */
-uint32_t rule_key(const char *key);
+uint32_t policy_rule_key(const char *key);
 
 #endif

@@ -40,9 +40,9 @@ static int read_range(struct ranges *ranges, size_t size, const json_t *item,
     struct policy_range read;
 
     if (!text)
-        return place_expected(at, "an address as text", item, err);
-    if (!policy_parse_range(text + out, &read, &why))
-        return place_fail(at, err, "\"%.80s\": %s", text, why);
+        return policy_read_expected(at, "an address as text", item, err);
+    if (!policy_text_parse_range(text + out, &read, &why))
+        return policy_read_fail(at, err, "\"%.80s\": %s", text, why);
     if (!out) {
         ranges->in[ranges->in_count++] = read;
         return 0;
@@ -62,29 +62,31 @@ static int keep_ranges(struct ranges *ranges, struct policy_range **ret_ranges, 
     size_t size = (size_t)ranges->in_count + ranges->out_count + 2;
 
     if (!ranges->out) {
-        *ret_count = policy_merge_ranges(ranges->in, ranges->in_count);
+        *ret_count = policy_set_merge_ranges(ranges->in, ranges->in_count);
         *ret_ranges = take_ptr(ranges->in);
         return 0;
     }
     *ret_ranges = calloc(size, sizeof(**ret_ranges));
     if (!*ret_ranges)
         return orb_fail(err, ORB_E_NOMEM, "no memory for %zu addresses", size);
-    *ret_count = policy_exclude_ranges(ranges->in, ranges->in_count, ranges->out, ranges->out_count,
-                                       *ret_ranges);
-    return *ret_count ? 0
-                      : place_fail(at, err, "matches nothing: every address is taken out by \"!\"");
+    *ret_count = policy_set_exclude_ranges(ranges->in, ranges->in_count, ranges->out,
+                                           ranges->out_count, *ret_ranges);
+    return *ret_count
+               ? 0
+               : policy_read_fail(at, err, "matches nothing: every address is taken out by \"!\"");
 }
 
-int ranges_read(const json_t *value, struct policy_range **ret_ranges, unsigned *count,
-                const struct place *at, struct orb_err *err)
+int policy_lists_read_ranges(const json_t *value, struct policy_range **ret_ranges, unsigned *count,
+                             const struct place *at, struct orb_err *err)
 {
     AUTO(ranges) struct ranges ranges = {0};
     size_t size = json_array_size(value);
 
     if (!json_is_array(value))
-        return place_expected(at, "an array of addresses", value, err);
+        return policy_read_expected(at, "an array of addresses", value, err);
     if (size > POLICY_MAX_LIST) {
-        place_fail(at, err, "%zu addresses in one list; the limit is %d", size, POLICY_MAX_LIST);
+        policy_read_fail(at, err, "%zu addresses in one list; the limit is %d", size,
+                         POLICY_MAX_LIST);
         return err ? (err->code = ORB_E_LIMIT) : ORB_E_LIMIT;
     }
     ranges.in = calloc(size + 1, sizeof(*ranges.in));
@@ -108,9 +110,9 @@ static int read_port(struct port_list *list, size_t size, const json_t *item,
     struct policy_ports read;
 
     if (!text)
-        return place_expected(at, "a port as text like \"80\" or \"1024-65535\"", item, err);
-    if (!policy_parse_ports(text + out, &read, &why))
-        return place_fail(at, err, "\"%.40s\": %s", text, why);
+        return policy_read_expected(at, "a port as text like \"80\" or \"1024-65535\"", item, err);
+    if (!policy_text_parse_ports(text + out, &read, &why))
+        return policy_read_fail(at, err, "\"%.40s\": %s", text, why);
     if (!out) {
         list->in[list->in_count++] = read;
         return 0;
@@ -129,7 +131,7 @@ static int keep_ports(struct port_list *list, struct policy_ports **ret_ports, u
     size_t size = (size_t)list->in_count + list->out_count + 1;
 
     if (!list->out) {
-        *ret_count = policy_merge_ports(list->in, list->in_count);
+        *ret_count = policy_set_merge_ports(list->in, list->in_count);
         *ret_ports = take_ptr(list->in);
         return 0;
     }
@@ -137,25 +139,28 @@ static int keep_ports(struct port_list *list, struct policy_ports **ret_ports, u
     if (!*ret_ports)
         return orb_fail(err, ORB_E_NOMEM, "no memory for %zu ports", size);
     *ret_count =
-        policy_exclude_ports(list->in, list->in_count, list->out, list->out_count, *ret_ports);
-    return *ret_count ? 0
-                      : place_fail(at, err, "matches nothing: every port is taken out by \"!\"");
+        policy_set_exclude_ports(list->in, list->in_count, list->out, list->out_count, *ret_ports);
+    return *ret_count
+               ? 0
+               : policy_read_fail(at, err, "matches nothing: every port is taken out by \"!\"");
 }
 
-int ports_read(const json_t *value, bool single, struct policy_ports **ret_ports, unsigned *count,
-               const struct place *at, struct orb_err *err)
+int policy_lists_read_ports(const json_t *value, bool single, struct policy_ports **ret_ports,
+                            unsigned *count, const struct place *at, struct orb_err *err)
 {
     AUTO(port_list) struct port_list list = {0};
     bool array = json_is_array(value);
     size_t size = array ? json_array_size(value) : 1;
 
     if (!array && !(single && json_is_string(value)))
-        return place_expected(at,
-                              single ? "a port as text like \"8080\" or \"8000-8010\", or an array"
-                                     : "an array of ports like [\"80\", \"1024-65535\"]",
-                              value, err);
+        return policy_read_expected(
+            at,
+            single ? "a port as text like \"8080\" or \"8000-8010\", or an array"
+                   : "an array of ports like [\"80\", \"1024-65535\"]",
+            value, err);
     if (size > POLICY_MAX_LIST)
-        return place_fail(at, err, "%zu ports in one list; the limit is %d", size, POLICY_MAX_LIST);
+        return policy_read_fail(at, err, "%zu ports in one list; the limit is %d", size,
+                                POLICY_MAX_LIST);
     list.in = calloc(size + 1, sizeof(*list.in));
     if (!list.in)
         return orb_fail(err, ORB_E_NOMEM, "no memory for %zu ports", size);
@@ -170,8 +175,8 @@ int ports_read(const json_t *value, bool single, struct policy_ports **ret_ports
     return keep_ports(&list, ret_ports, count, at, err);
 }
 
-int protocol_read(const json_t *value, int *ret_protocol, const struct place *at,
-                  struct orb_err *err)
+int policy_lists_read_protocol(const json_t *value, int *ret_protocol, const struct place *at,
+                               struct orb_err *err)
 {
     static const char *const words[] = {"any", "tcp", "udp", "icmp", "icmpv6", "tcp_udp"};
     static const int numbers[] = {-1,           IPPROTO_TCP,    IPPROTO_UDP,
@@ -182,12 +187,13 @@ int protocol_read(const json_t *value, int *ret_protocol, const struct place *at
     int index = 0, r;
 
     if (text && text[0] >= '0' && text[0] <= '9') {
-        if (!policy_parse_ports(text, &number, &why) || number.lo != number.hi || number.lo > 255)
-            return place_expected(at, "a protocol number from 0 to 255", value, err);
+        if (!policy_text_parse_ports(text, &number, &why) || number.lo != number.hi ||
+            number.lo > 255)
+            return policy_read_expected(at, "a protocol number from 0 to 255", value, err);
         *ret_protocol = number.lo;
         return 0;
     }
-    r = word_read(value, words, ARRAY_LEN(words), &index, at, err);
+    r = policy_read_word(value, words, ARRAY_LEN(words), &index, at, err);
     if (r == 0)
         *ret_protocol = numbers[index];
     return r;

@@ -14,19 +14,19 @@ struct nat_draft {
 
 static int read_zone(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
-    return name_read(value, ((struct nat_draft *)to)->nat->zone, POLICY_NAME, at, err);
+    return policy_read_name(value, ((struct nat_draft *)to)->nat->zone, POLICY_NAME, at, err);
 }
 
 static int read_protocol(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
-    return protocol_read(value, &((struct nat_draft *)to)->nat->protocol, at, err);
+    return policy_lists_read_protocol(value, &((struct nat_draft *)to)->nat->protocol, at, err);
 }
 
 static int read_sources(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
     struct policy_nat *nat = ((struct nat_draft *)to)->nat;
 
-    return ranges_read(value, &nat->sources, &nat->source_count, at, err);
+    return policy_lists_read_ranges(value, &nat->sources, &nat->source_count, at, err);
 }
 
 static int read_destinations(void *to, const json_t *value, const struct place *at,
@@ -34,7 +34,7 @@ static int read_destinations(void *to, const json_t *value, const struct place *
 {
     struct policy_nat *nat = ((struct nat_draft *)to)->nat;
 
-    return ranges_read(value, &nat->destinations, &nat->destination_count, at, err);
+    return policy_lists_read_ranges(value, &nat->destinations, &nat->destination_count, at, err);
 }
 
 static int read_source_ports(void *to, const json_t *value, const struct place *at,
@@ -42,7 +42,8 @@ static int read_source_ports(void *to, const json_t *value, const struct place *
 {
     struct policy_nat *nat = ((struct nat_draft *)to)->nat;
 
-    return ports_read(value, false, &nat->source_ports, &nat->source_port_count, at, err);
+    return policy_lists_read_ports(value, false, &nat->source_ports, &nat->source_port_count, at,
+                                   err);
 }
 
 static int read_destination_ports(void *to, const json_t *value, const struct place *at,
@@ -50,23 +51,25 @@ static int read_destination_ports(void *to, const json_t *value, const struct pl
 {
     struct policy_nat *nat = ((struct nat_draft *)to)->nat;
 
-    return ports_read(value, false, &nat->destination_ports, &nat->destination_port_count, at, err);
+    return policy_lists_read_ports(value, false, &nat->destination_ports,
+                                   &nat->destination_port_count, at, err);
 }
 
 static int read_port(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
     struct policy_nat *nat = ((struct nat_draft *)to)->nat;
-    int r = ports_read(value, true, &nat->destination_ports, &nat->destination_port_count, at, err);
+    int r = policy_lists_read_ports(value, true, &nat->destination_ports,
+                                    &nat->destination_port_count, at, err);
 
     if (r == 0 && nat->destination_port_count && !nat->destination_ports[0].lo)
-        return place_expected(at, "a port or range of 1 to 65535", value, err);
+        return policy_read_expected(at, "a port or range of 1 to 65535", value, err);
     return r;
 }
 
 static int read_fold(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
     if (!json_is_boolean(value))
-        return place_expected(at, "true or false", value, err);
+        return policy_read_expected(at, "true or false", value, err);
     ((struct nat_draft *)to)->fold = json_is_true(value);
     return 0;
 }
@@ -76,7 +79,7 @@ static int read_source_action(void *to, const json_t *value, const struct place 
 {
     static const char *const words[] = {"snat", "masquerade", "none"};
     struct nat_draft *draft = to;
-    int index = 0, r = word_read(value, words, ARRAY_LEN(words), &index, at, err);
+    int index = 0, r = policy_read_word(value, words, ARRAY_LEN(words), &index, at, err);
 
     draft->has_action = true;
     draft->nat->action = (enum policy_nat_action)index;
@@ -87,7 +90,7 @@ static int read_destination_action(void *to, const json_t *value, const struct p
                                    struct orb_err *err)
 {
     static const char *const words[] = {"dnat", "none"};
-    int index = 0, r = word_read(value, words, ARRAY_LEN(words), &index, at, err);
+    int index = 0, r = policy_read_word(value, words, ARRAY_LEN(words), &index, at, err);
 
     ((struct nat_draft *)to)->nat->action = index ? POLICY_NAT_NONE : POLICY_NAT_TRANSLATE;
     return r;
@@ -115,11 +118,11 @@ static bool parse_target(const char *text, struct policy_nat *nat)
         return false;
     memcpy(address, text, len);
     address[len] = 0;
-    if (strpbrk(address, "/-") || !policy_parse_range(address, &nat->to_address, &why))
+    if (strpbrk(address, "/-") || !policy_text_parse_range(address, &nat->to_address, &why))
         return false;
     if (!port)
         return true;
-    return policy_parse_ports(port, &nat->to_ports, &why) && nat->to_ports.lo;
+    return policy_text_parse_ports(port, &nat->to_ports, &why) && nat->to_ports.lo;
 }
 
 /* What no packet can come from or go to on its way through; NULL: it may be used. */
@@ -147,14 +150,14 @@ static int read_target(void *to, const json_t *value, const struct place *at, st
 
     draft->has_target = true;
     if (!json_is_string(value) || !parse_target(json_string_value(value), draft->nat))
-        return place_expected(at,
-                              "one address or address:port, like 10.1.0.2:80, "
-                              "10.1.0.2:8000-8009 or [fd00::2]:80",
-                              value, err);
+        return policy_read_expected(at,
+                                    "one address or address:port, like 10.1.0.2:80, "
+                                    "10.1.0.2:8000-8009 or [fd00::2]:80",
+                                    value, err);
     why = impossible(&draft->nat->to_address);
     if (why)
-        return place_fail(at, err, "%s is %s; nothing can be translated to it",
-                          json_string_value(value), why);
+        return policy_read_fail(at, err, "%s is %s; nothing can be translated to it",
+                                json_string_value(value), why);
     return 0;
 }
 
@@ -168,7 +171,8 @@ static int check_family(const struct policy_nat *nat, const struct policy_range 
     for (unsigned i = 0; i < count; i++)
         if (ranges[i].family == nat->to_address.family)
             return 0;
-    return count ? place_fail(&here, err, "no address here is of the family of translate-to") : 0;
+    return count ? policy_read_fail(&here, err, "no address here is of the family of translate-to")
+                 : 0;
 }
 
 static int check_families(const struct policy_nat *nat, const struct place *at, struct orb_err *err)
@@ -186,8 +190,8 @@ static int check_ports(const struct policy_nat *nat, const struct place *at, str
 {
     if ((nat->source_port_count || nat->destination_port_count || nat->to_ports.lo) &&
         !policy_has_ports(nat->protocol))
-        return place_fail(at, err,
-                          "ports need \"protocol\": \"tcp\" or \"udp\", or \"tcp_udp\" for both");
+        return policy_read_fail(
+            at, err, "ports need \"protocol\": \"tcp\" or \"udp\", or \"tcp_udp\" for both");
     return 0;
 }
 
@@ -197,21 +201,22 @@ static int check_source(const struct nat_draft *draft, const struct place *at, s
     int r;
 
     if (!*nat->zone)
-        return place_fail(at, err, "source NAT needs \"to\", the zone packets leave to");
+        return policy_read_fail(at, err, "source NAT needs \"to\", the zone packets leave to");
     if (nat->action == POLICY_NAT_MASQUERADE && draft->has_target)
-        return place_fail(at, err,
-                          "masquerade takes the interface's address; leave translate-to "
-                          "out or use \"action\": \"snat\"");
+        return policy_read_fail(at, err,
+                                "masquerade takes the interface's address; leave translate-to "
+                                "out or use \"action\": \"snat\"");
     if (nat->action == POLICY_NAT_NONE && draft->has_target)
-        return place_fail(at, err, "an exception translates nothing; leave translate-to out");
+        return policy_read_fail(at, err, "an exception translates nothing; leave translate-to out");
     if (nat->action == POLICY_NAT_TRANSLATE && !draft->has_target)
-        return place_fail(at, err,
-                          "source NAT needs \"action\": \"masquerade\" or \"none\", or an address "
-                          "in \"translate-to\"");
+        return policy_read_fail(
+            at, err,
+            "source NAT needs \"action\": \"masquerade\" or \"none\", or an address "
+            "in \"translate-to\"");
     if (nat->to_ports.lo)
-        return place_fail(at, err,
-                          "the port of source NAT is chosen by the kernel; give an "
-                          "address alone in \"translate-to\"");
+        return policy_read_fail(at, err,
+                                "the port of source NAT is chosen by the kernel; give an "
+                                "address alone in \"translate-to\"");
     r = check_ports(nat, at, err);
     return r < 0 ? r : check_families(nat, at, err);
 }
@@ -241,17 +246,19 @@ static int check_target_ports(const struct nat_draft *draft, const struct place 
     if (to == 1 && draft->fold)
         return 0;
     if (to == 1)
-        return place_fail(&here, err,
-                          "%u ports would all go to port %u; give a range as long as theirs, leave "
-                          "the port out to keep each, or say \"fold\": true if that is wanted",
-                          from, nat->to_ports.lo);
+        return policy_read_fail(
+            &here, err,
+            "%u ports would all go to port %u; give a range as long as theirs, leave "
+            "the port out to keep each, or say \"fold\": true if that is wanted",
+            from, nat->to_ports.lo);
     if (nat->destination_port_count > 1)
-        return place_fail(&here, err,
-                          "a list of ports cannot go to a range; give one range as long, or make "
-                          "an entry for each part of the list");
-    return place_fail(&here, err,
-                      "%u ports cannot go to %u; the range must be as long as the one of \"port\"",
-                      from, to);
+        return policy_read_fail(
+            &here, err,
+            "a list of ports cannot go to a range; give one range as long, or make "
+            "an entry for each part of the list");
+    return policy_read_fail(
+        &here, err, "%u ports cannot go to %u; the range must be as long as the one of \"port\"",
+        from, to);
 }
 
 static int check_destination(const struct nat_draft *draft, const struct place *at,
@@ -261,19 +268,19 @@ static int check_destination(const struct nat_draft *draft, const struct place *
     int r;
 
     if (nat->action == POLICY_NAT_NONE && draft->has_target)
-        return place_fail(at, err, "an exception translates nothing; leave translate-to out");
+        return policy_read_fail(at, err, "an exception translates nothing; leave translate-to out");
     if (nat->action != POLICY_NAT_NONE && !draft->has_target)
-        return place_fail(at, err,
-                          "destination NAT needs \"translate-to\", an address or "
-                          "address:port, or \"action\": \"none\"");
+        return policy_read_fail(at, err,
+                                "destination NAT needs \"translate-to\", an address or "
+                                "address:port, or \"action\": \"none\"");
     r = check_ports(nat, at, err);
     if (r == 0)
         r = check_families(nat, at, err);
     return r < 0 ? r : check_target_ports(draft, at, err);
 }
 
-int nat_read(struct policy_nat *nat, const char *key, bool source, const json_t *value,
-             const struct place *at, struct orb_err *err)
+int policy_nat_read(struct policy_nat *nat, const char *key, bool source, const json_t *value,
+                    const struct place *at, struct orb_err *err)
 {
     static const struct member source_members[] = {{"to", read_zone},
                                                    {"protocol", read_protocol},
@@ -295,12 +302,13 @@ int nat_read(struct policy_nat *nat, const char *key, bool source, const json_t 
     struct nat_draft draft = {.nat = nat};
     int r;
 
-    nat->id = rule_key(key);
+    nat->id = policy_rule_key(key);
     nat->source = source;
     nat->protocol = -1;
-    r = source ? members_read(&draft, value, source_members, ARRAY_LEN(source_members), at, err)
-               : members_read(&draft, value, destination_members, ARRAY_LEN(destination_members),
-                              at, err);
+    r = source
+            ? policy_read_members(&draft, value, source_members, ARRAY_LEN(source_members), at, err)
+            : policy_read_members(&draft, value, destination_members,
+                                  ARRAY_LEN(destination_members), at, err);
     if (r < 0)
         return r;
     return source ? check_source(&draft, at, err) : check_destination(&draft, at, err);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/policy_json.h"
 
 /* One entry of a map: what is set, or that it goes. */
@@ -109,28 +110,31 @@ static int entry_key(enum map map, bool source, const char *key, struct entry *e
     case MAP_RULES:
     case MAP_NAT:
     case MAP_NOTRACK:
-        if (!rule_key(key))
-            return place_fail(at, err, "\"%.40s\" is no rule number; expected 1 to %d", key,
-                              POLICY_MAX_RULE_ID);
+        if (!policy_rule_key(key))
+            return policy_read_fail(at, err, "\"%.40s\" is no rule number; expected 1 to %d", key,
+                                    POLICY_MAX_RULE_ID);
         if (map != MAP_NAT)
-            entry->is.rule.id = rule_key(key);
+            entry->is.rule.id = policy_rule_key(key);
         else
-            entry->is.nat = (struct policy_nat){.id = rule_key(key), .source = source};
+            entry->is.nat = (struct policy_nat){.id = policy_rule_key(key), .source = source};
         return 0;
     case MAP_ZONES:
-        if (!name_valid(key, POLICY_NAME) || !strcmp(key, "local") || !strcmp(key, "any"))
-            return place_fail(at, err,
-                              "\"%.40s\" is no zone name; expected 1 to %d letters, digits and "
-                              "- _ . : @, not \"local\" or \"any\"",
-                              key, POLICY_NAME - 1);
+        if (!policy_read_name_valid(key, POLICY_NAME) || !strcmp(key, "local") ||
+            !strcmp(key, "any"))
+            return policy_read_fail(
+                at, err,
+                "\"%.40s\" is no zone name; expected 1 to %d letters, digits and "
+                "- _ . : @, not \"local\" or \"any\"",
+                key, POLICY_NAME - 1);
         strcpy(entry->is.zone.name, key);
         return 0;
     default:
-        if (!name_valid(key, sizeof(entry->is.port.name)))
-            return place_fail(at, err,
-                              "\"%.40s\" is no interface name; expected 1 to 15 letters, digits "
-                              "and - _ . : @",
-                              key);
+        if (!policy_read_name_valid(key, sizeof(entry->is.port.name)))
+            return policy_read_fail(
+                at, err,
+                "\"%.40s\" is no interface name; expected 1 to 15 letters, digits "
+                "and - _ . : @",
+                key);
         strcpy(entry->is.port.name, key);
         return 0;
     }
@@ -141,15 +145,15 @@ static int entry_read(enum map map, const char *key, const json_t *value, struct
 {
     switch (map) {
     case MAP_RULES:
-        return rule_read(&entry->is.rule, key, value, at, err);
+        return policy_rule_read(&entry->is.rule, key, value, at, err);
     case MAP_NOTRACK:
-        return notrack_read(&entry->is.rule, key, value, at, err);
+        return policy_rule_read_notrack(&entry->is.rule, key, value, at, err);
     case MAP_ZONES:
-        return zone_read(&entry->is.zone, value, at, err);
+        return policy_zone_read(&entry->is.zone, value, at, err);
     case MAP_PORTS:
-        return port_read(&entry->is.port, value, at, err);
+        return policy_zone_read_port(&entry->is.port, value, at, err);
     default:
-        return nat_read(&entry->is.nat, key, entry->is.nat.source, value, at, err);
+        return policy_nat_read(&entry->is.nat, key, entry->is.nat.source, value, at, err);
     }
 }
 
@@ -162,7 +166,7 @@ static int read_map(struct draft *draft, enum map map, bool source, const json_t
     json_t *item;
 
     if (!json_is_object(value))
-        return place_expected(at, "an object", value, err);
+        return policy_read_expected(at, "an object", value, err);
     items =
         realloc(entries->items, (entries->count + json_object_size(value) + 1) * sizeof(*items));
     if (!items)
@@ -220,14 +224,14 @@ static int read_notracks(void *to, const json_t *value, const struct place *at, 
 
 static int read_default(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
-    return default_read(&((struct draft *)to)->defaults, value, at, err);
+    return policy_default_read(&((struct draft *)to)->defaults, value, at, err);
 }
 
 static int read_tx(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
     int64_t tx;
 
-    return integer_read(value, 0, INT64_MAX, &tx, at, err);
+    return policy_read_integer(value, 0, INT64_MAX, &tx, at, err);
 }
 
 /* Merges sorted entries into a sorted array; later entries of equal key win. merged has room for
@@ -322,7 +326,7 @@ int policy_put(struct policy *policy, const char *text, size_t len, struct orb_e
 
     if (r < 0)
         return r;
-    r = members_read(&draft, tree, members, ARRAY_LEN(members), NULL, err);
+    r = policy_read_members(&draft, tree, members, ARRAY_LEN(members), NULL, err);
     if (r < 0)
         return r;
     return merge_all(policy, &draft, err);

@@ -20,7 +20,7 @@ static void place_path(const struct place *at, struct buf *path)
     buf_add_pointer(path, at->token ? at->token : number);
 }
 
-int place_fail(const struct place *at, struct orb_err *err, const char *format, ...)
+int policy_read_fail(const struct place *at, struct orb_err *err, const char *format, ...)
 {
     AUTO(buf) struct buf path = {0}, text = {0};
     va_list args;
@@ -32,29 +32,30 @@ int place_fail(const struct place *at, struct orb_err *err, const char *format, 
     return orb_fail_at(err, ORB_E_SCHEMA, buf_str(&path), "%s", buf_str(&text));
 }
 
-int place_expected(const struct place *at, const char *want, const json_t *value,
-                   struct orb_err *err)
+int policy_read_expected(const struct place *at, const char *want, const json_t *value,
+                         struct orb_err *err)
 {
     switch (json_typeof(value)) {
     case JSON_STRING:
-        return place_fail(at, err, "expected %s, got \"%.60s\"", want, json_string_value(value));
+        return policy_read_fail(at, err, "expected %s, got \"%.60s\"", want,
+                                json_string_value(value));
     case JSON_INTEGER:
-        return place_fail(at, err, "expected %s, got %" JSON_INTEGER_FORMAT, want,
-                          json_integer_value(value));
+        return policy_read_fail(at, err, "expected %s, got %" JSON_INTEGER_FORMAT, want,
+                                json_integer_value(value));
     case JSON_REAL:
-        return place_fail(at, err, "expected %s, got %g", want, json_real_value(value));
+        return policy_read_fail(at, err, "expected %s, got %g", want, json_real_value(value));
     case JSON_OBJECT:
-        return place_fail(at, err, "expected %s, got an object", want);
+        return policy_read_fail(at, err, "expected %s, got an object", want);
     case JSON_ARRAY:
-        return place_fail(at, err, "expected %s, got an array", want);
+        return policy_read_fail(at, err, "expected %s, got an array", want);
     case JSON_TRUE:
     case JSON_FALSE:
-        return place_fail(at, err, "expected %s, got %s", want,
-                          json_is_true(value) ? "true" : "false");
+        return policy_read_fail(at, err, "expected %s, got %s", want,
+                                json_is_true(value) ? "true" : "false");
     case JSON_NULL:
         break;
     }
-    return place_fail(at, err, "expected %s, got null", want);
+    return policy_read_fail(at, err, "expected %s, got null", want);
 }
 
 static int unknown_word(const struct place *at, const char *what, const char *word,
@@ -65,18 +66,19 @@ static int unknown_word(const struct place *at, const char *what, const char *wo
 
     for (size_t i = 0; i < count; i++)
         buf_addf(&list, "%s%s", i ? ", " : "", words[i]);
-    return place_fail(at, err, "%s \"%.40s\"; expected one of %s%s%s%s", what, word, buf_str(&list),
-                      near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    return policy_read_fail(at, err, "%s \"%.40s\"; expected one of %s%s%s%s", what, word,
+                            buf_str(&list), near ? "; did you mean " : "", near ? near : "",
+                            near ? "?" : "");
 }
 
-int members_read(void *to, const json_t *object, const struct member *members, size_t count,
-                 const struct place *at, struct orb_err *err)
+int policy_read_members(void *to, const json_t *object, const struct member *members, size_t count,
+                        const struct place *at, struct orb_err *err)
 {
     const char *key;
     json_t *value;
 
     if (!json_is_object(object))
-        return place_expected(at, "an object", object, err);
+        return policy_read_expected(at, "an object", object, err);
     json_object_foreach ((json_t *)object, key, value) {
         struct place here = {at, key, 0};
         size_t i = 0;
@@ -98,11 +100,11 @@ int members_read(void *to, const json_t *object, const struct member *members, s
     return 0;
 }
 
-int word_read(const json_t *value, const char *const *words, size_t count, int *ret_index,
-              const struct place *at, struct orb_err *err)
+int policy_read_word(const json_t *value, const char *const *words, size_t count, int *ret_index,
+                     const struct place *at, struct orb_err *err)
 {
     if (!json_is_string(value))
-        return place_expected(at, "a word in quotes", value, err);
+        return policy_read_expected(at, "a word in quotes", value, err);
     for (size_t i = 0; i < count; i++)
         if (!strcmp(json_string_value(value), words[i])) {
             *ret_index = (int)i;
@@ -111,8 +113,8 @@ int word_read(const json_t *value, const char *const *words, size_t count, int *
     return unknown_word(at, "got", json_string_value(value), words, count, err);
 }
 
-int integer_read(const json_t *value, int64_t min, int64_t max, int64_t *ret_number,
-                 const struct place *at, struct orb_err *err)
+int policy_read_integer(const json_t *value, int64_t min, int64_t max, int64_t *ret_number,
+                        const struct place *at, struct orb_err *err)
 {
     char want[80];
 
@@ -122,10 +124,10 @@ int integer_read(const json_t *value, int64_t min, int64_t max, int64_t *ret_num
         return 0;
     }
     snprintf(want, sizeof(want), "an integer from %" PRId64 " to %" PRId64, min, max);
-    return place_expected(at, want, value, err);
+    return policy_read_expected(at, want, value, err);
 }
 
-bool name_valid(const char *name, size_t size)
+bool policy_read_name_valid(const char *name, size_t size)
 {
     size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                               "-_.:@");
@@ -133,23 +135,23 @@ bool name_valid(const char *name, size_t size)
     return len && len < size && !name[len] && strcmp(name, ".") && strcmp(name, "..");
 }
 
-int name_read(const json_t *value, char *to, size_t size, const struct place *at,
-              struct orb_err *err)
+int policy_read_name(const json_t *value, char *to, size_t size, const struct place *at,
+                     struct orb_err *err)
 {
     char want[96];
 
     snprintf(want, sizeof(want), "a name of 1 to %zu letters, digits and - _ . : @", size - 1);
-    if (!json_is_string(value) || !name_valid(json_string_value(value), size))
-        return place_expected(at, want, value, err);
+    if (!json_is_string(value) || !policy_read_name_valid(json_string_value(value), size))
+        return policy_read_expected(at, want, value, err);
     snprintf(to, size, "%s", json_string_value(value));
     return 0;
 }
 
-int action_read(const json_t *value, enum policy_action *ret_action, const struct place *at,
-                struct orb_err *err)
+int policy_read_action(const json_t *value, enum policy_action *ret_action, const struct place *at,
+                       struct orb_err *err)
 {
     static const char *const words[] = {"accept", "drop", "reject"};
-    int index = 0, r = word_read(value, words, ARRAY_LEN(words), &index, at, err);
+    int index = 0, r = policy_read_word(value, words, ARRAY_LEN(words), &index, at, err);
 
     if (r == 0)
         *ret_action = (enum policy_action)index;

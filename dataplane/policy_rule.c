@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/policy_json.h"
 
 struct rule_draft {
@@ -15,7 +16,7 @@ struct rule_draft {
     bool has_action;
 };
 
-uint32_t rule_key(const char *key)
+uint32_t policy_rule_key(const char *key)
 {
     uint32_t id = 0;
 
@@ -39,7 +40,7 @@ static int read_zone(const json_t *value, char name[POLICY_NAME], bool *ret_not,
     *ret_not = text && *text == '!';
     if (*ret_not)
         rest = json_string(text + 1);
-    return name_read(rest ? rest : value, name, POLICY_NAME, at, err);
+    return policy_read_name(rest ? rest : value, name, POLICY_NAME, at, err);
 }
 
 static int read_from(void *to, const json_t *value, const struct place *at, struct orb_err *err)
@@ -58,14 +59,14 @@ static int read_to(void *to, const json_t *value, const struct place *at, struct
 
 static int read_protocol(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
-    return protocol_read(value, &((struct rule_draft *)to)->rule->protocol, at, err);
+    return policy_lists_read_protocol(value, &((struct rule_draft *)to)->rule->protocol, at, err);
 }
 
 static int read_source(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
     struct policy_rule *rule = ((struct rule_draft *)to)->rule;
 
-    return ranges_read(value, &rule->sources, &rule->source_count, at, err);
+    return policy_lists_read_ranges(value, &rule->sources, &rule->source_count, at, err);
 }
 
 static int read_destination(void *to, const json_t *value, const struct place *at,
@@ -73,7 +74,7 @@ static int read_destination(void *to, const json_t *value, const struct place *a
 {
     struct policy_rule *rule = ((struct rule_draft *)to)->rule;
 
-    return ranges_read(value, &rule->destinations, &rule->destination_count, at, err);
+    return policy_lists_read_ranges(value, &rule->destinations, &rule->destination_count, at, err);
 }
 
 static int read_source_ports(void *to, const json_t *value, const struct place *at,
@@ -81,7 +82,8 @@ static int read_source_ports(void *to, const json_t *value, const struct place *
 {
     struct policy_rule *rule = ((struct rule_draft *)to)->rule;
 
-    return ports_read(value, false, &rule->source_ports, &rule->source_port_count, at, err);
+    return policy_lists_read_ports(value, false, &rule->source_ports, &rule->source_port_count, at,
+                                   err);
 }
 
 static int read_destination_ports(void *to, const json_t *value, const struct place *at,
@@ -89,16 +91,16 @@ static int read_destination_ports(void *to, const json_t *value, const struct pl
 {
     struct policy_rule *rule = ((struct rule_draft *)to)->rule;
 
-    return ports_read(value, false, &rule->destination_ports, &rule->destination_port_count, at,
-                      err);
+    return policy_lists_read_ports(value, false, &rule->destination_ports,
+                                   &rule->destination_port_count, at, err);
 }
 
 static int read_icmp_type(void *to, const json_t *value, const struct place *at,
                           struct orb_err *err)
 {
     if (!json_is_string(value))
-        return place_expected(at, "an ICMP type as text like \"echo-request\" or \"3/4\"", value,
-                              err);
+        return policy_read_expected(at, "an ICMP type as text like \"echo-request\" or \"3/4\"",
+                                    value, err);
     ((struct rule_draft *)to)->icmp_type = json_string_value(value);
     return 0;
 }
@@ -106,13 +108,13 @@ static int read_icmp_type(void *to, const json_t *value, const struct place *at,
 static int read_action(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
     ((struct rule_draft *)to)->has_action = true;
-    return action_read(value, &((struct rule_draft *)to)->rule->action, at, err);
+    return policy_read_action(value, &((struct rule_draft *)to)->rule->action, at, err);
 }
 
 static int read_log(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
     if (!json_is_boolean(value))
-        return place_expected(at, "true or false", value, err);
+        return policy_read_expected(at, "true or false", value, err);
     ((struct rule_draft *)to)->rule->log = json_is_true(value);
     return 0;
 }
@@ -121,7 +123,7 @@ static int read_reject(void *to, const json_t *value, const struct place *at, st
 {
     static const char *const words[] = {"tcp-reset", "port-unreachable", "host-unreachable",
                                         "net-unreachable", "admin-prohibited"};
-    int index = 0, r = word_read(value, words, ARRAY_LEN(words), &index, at, err);
+    int index = 0, r = policy_read_word(value, words, ARRAY_LEN(words), &index, at, err);
 
     ((struct rule_draft *)to)->rule->reject = (enum policy_reject)(POLICY_REJECT_TCP_RESET + index);
     return r;
@@ -140,7 +142,7 @@ static int read_limit(void *to, const json_t *value, const struct place *at, str
     struct policy_rule *rule = ((struct rule_draft *)to)->rule;
     struct policy_limit limit;
     bool per_source = false;
-    int r = limit_read(value, &limit, &per_source, at, err);
+    int r = policy_more_read_limit(value, &limit, &per_source, at, err);
 
     if (r < 0)
         return r;
@@ -160,7 +162,7 @@ static int read_more(void *to, const json_t *value, const struct place *at, stru
     for (size_t i = 0; i < MORE_MEMBERS; i++)
         if (!strcmp(at->token, more_members[i].name))
             return more_members[i].read(more_of(rule), value, at, err);
-    return place_fail(at, err, "unknown member");
+    return policy_read_fail(at, err, "unknown member");
 }
 
 /* What members need of each other. */
@@ -171,30 +173,30 @@ static int check_members(const struct rule_draft *draft, const struct place *at,
     struct place here = {at, "reject-with", 0};
 
     if (!draft->has_action)
-        return place_fail(
+        return policy_read_fail(
             at, err, "rule %" PRIu32 " has no action; expected accept, drop or reject", rule->id);
     if ((rule->source_port_count || rule->destination_port_count) &&
         !policy_has_ports(rule->protocol))
-        return place_fail(at, err,
-                          "ports need \"protocol\": \"tcp\" or \"udp\", or \"tcp_udp\" for both");
+        return policy_read_fail(
+            at, err, "ports need \"protocol\": \"tcp\" or \"udp\", or \"tcp_udp\" for both");
     if (rule->reject != POLICY_REJECT_AUTO && rule->action != POLICY_REJECT)
-        return place_fail(&here, err, "only \"action\": \"reject\" answers");
+        return policy_read_fail(&here, err, "only \"action\": \"reject\" answers");
     if (rule->reject == POLICY_REJECT_TCP_RESET && rule->protocol != IPPROTO_TCP)
-        return place_fail(&here, err, "tcp-reset needs \"protocol\": \"tcp\"");
-    return rule->more ? more_check(rule, at, err) : 0;
+        return policy_read_fail(&here, err, "tcp-reset needs \"protocol\": \"tcp\"");
+    return rule->more ? policy_more_check(rule, at, err) : 0;
 }
 
 static int read_tracking(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {
     static const char *const words[] = {"notrack", "none"};
-    int index = 0, r = word_read(value, words, ARRAY_LEN(words), &index, at, err);
+    int index = 0, r = policy_read_word(value, words, ARRAY_LEN(words), &index, at, err);
 
     ((struct rule_draft *)to)->rule->action = index ? POLICY_ACCEPT : POLICY_NOTRACK;
     return r;
 }
 
-int notrack_read(struct policy_rule *rule, const char *key, const json_t *value,
-                 const struct place *at, struct orb_err *err)
+int policy_rule_read_notrack(struct policy_rule *rule, const char *key, const json_t *value,
+                             const struct place *at, struct orb_err *err)
 {
     static const struct member members[] = {{"from", read_from},
                                             {"protocol", read_protocol},
@@ -206,15 +208,15 @@ int notrack_read(struct policy_rule *rule, const char *key, const json_t *value,
     struct rule_draft draft = {.rule = rule, .has_action = true};
     int r;
 
-    rule->id = rule_key(key);
+    rule->id = policy_rule_key(key);
     rule->protocol = rule->icmp_type = rule->icmp_code = -1;
     rule->action = POLICY_NOTRACK;
-    r = members_read(&draft, value, members, ARRAY_LEN(members), at, err);
+    r = policy_read_members(&draft, value, members, ARRAY_LEN(members), at, err);
     return r < 0 ? r : check_members(&draft, at, err);
 }
 
-int rule_read(struct policy_rule *rule, const char *key, const json_t *value,
-              const struct place *at, struct orb_err *err)
+int policy_rule_read(struct policy_rule *rule, const char *key, const json_t *value,
+                     const struct place *at, struct orb_err *err)
 {
     static const struct member members[] = {{"from", read_from},
                                             {"to", read_to},
@@ -236,13 +238,13 @@ int rule_read(struct policy_rule *rule, const char *key, const json_t *value,
     struct rule_draft draft = {.rule = rule};
     int r;
 
-    rule->id = rule_key(key);
+    rule->id = policy_rule_key(key);
     rule->protocol = rule->icmp_type = rule->icmp_code = -1;
-    r = members_read(&draft, value, members, ARRAY_LEN(members), at, err);
+    r = policy_read_members(&draft, value, members, ARRAY_LEN(members), at, err);
     if (r < 0)
         return r;
     r = check_members(&draft, at, err);
     if (r < 0)
         return r;
-    return draft.icmp_type ? icmp_read(rule, draft.icmp_type, at, err) : 0;
+    return draft.icmp_type ? policy_icmp_read(rule, draft.icmp_type, at, err) : 0;
 }

@@ -43,7 +43,7 @@ static bool touches(const struct policy_range *range, const struct policy_range 
     return !step(behind, range_bytes(range), 1) || memcmp(next->lo, behind, sizeof(behind)) <= 0;
 }
 
-unsigned policy_merge_ranges(struct policy_range *ranges, unsigned count)
+unsigned policy_set_merge_ranges(struct policy_range *ranges, unsigned count)
 {
     unsigned last = 0;
 
@@ -64,7 +64,7 @@ static int compare_ports(const void *a, const void *b)
     return ((const struct policy_ports *)a)->lo - ((const struct policy_ports *)b)->lo;
 }
 
-unsigned policy_merge_ports(struct policy_ports *ports, unsigned count)
+unsigned policy_set_merge_ports(struct policy_ports *ports, unsigned count)
 {
     unsigned last = 0;
 
@@ -113,15 +113,16 @@ static unsigned exclude_from(const struct policy_range *range, const struct poli
     return count + 1;
 }
 
-unsigned policy_exclude_ranges(struct policy_range *list, unsigned count, struct policy_range *out,
-                               unsigned out_count, struct policy_range *ret)
+unsigned policy_set_exclude_ranges(struct policy_range *list, unsigned count,
+                                   struct policy_range *out, unsigned out_count,
+                                   struct policy_range *ret)
 {
     static const int families[] = {AF_INET, AF_INET6};
     struct policy_range all[2] = {0};
     unsigned found = 0, at = 0;
 
-    count = policy_merge_ranges(list, count);
-    out_count = policy_merge_ranges(out, out_count);
+    count = policy_set_merge_ranges(list, count);
+    out_count = policy_set_merge_ranges(out, out_count);
     if (!count) {
         for (int i = 0; i < 2; i++)
             if (has_family(out, out_count, families[i])) {
@@ -141,14 +142,15 @@ unsigned policy_exclude_ranges(struct policy_range *list, unsigned count, struct
     return found;
 }
 
-unsigned policy_exclude_ports(struct policy_ports *list, unsigned count, struct policy_ports *out,
-                              unsigned out_count, struct policy_ports *ret)
+unsigned policy_set_exclude_ports(struct policy_ports *list, unsigned count,
+                                  struct policy_ports *out, unsigned out_count,
+                                  struct policy_ports *ret)
 {
     struct policy_ports all = {0, 65535};
     unsigned found = 0, at = 0;
 
-    count = policy_merge_ports(list, count);
-    out_count = policy_merge_ports(out, out_count);
+    count = policy_set_merge_ports(list, count);
+    out_count = policy_set_merge_ports(out, out_count);
     if (!count && out_count) {
         list = &all;
         count = 1;
@@ -169,8 +171,8 @@ unsigned policy_exclude_ports(struct policy_ports *list, unsigned count, struct 
     return found;
 }
 
-bool policy_in_ranges(const struct policy_range *ranges, unsigned count, uint8_t family,
-                      const uint8_t address[16])
+bool policy_set_in_ranges(const struct policy_range *ranges, unsigned count, uint8_t family,
+                          const uint8_t address[16])
 {
     unsigned low = 0, high = count;
     size_t bytes = family == AF_INET ? 4 : 16;
@@ -190,7 +192,7 @@ bool policy_in_ranges(const struct policy_range *ranges, unsigned count, uint8_t
     return !count;
 }
 
-bool policy_in_ports(const struct policy_ports *ports, unsigned count, uint16_t port)
+bool policy_set_in_ports(const struct policy_ports *ports, unsigned count, uint16_t port)
 {
     unsigned low = 0, high = count;
 

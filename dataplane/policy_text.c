@@ -63,7 +63,7 @@ static bool parse_prefix(const char *digits, struct policy_range *range, const c
     return true;
 }
 
-bool policy_parse_range(const char *text, struct policy_range *ret_range, const char **ret_why)
+bool policy_text_parse_range(const char *text, struct policy_range *ret_range, const char **ret_why)
 {
     size_t len = strcspn(text, "/-");
     struct policy_range range = {0};
@@ -93,7 +93,7 @@ bool policy_parse_range(const char *text, struct policy_range *ret_range, const 
     return true;
 }
 
-bool policy_parse_ports(const char *text, struct policy_ports *ret_ports, const char **ret_why)
+bool policy_text_parse_ports(const char *text, struct policy_ports *ret_ports, const char **ret_why)
 {
     size_t len = strcspn(text, "-");
     long lo = parse_decimal(text, len, 65535), hi = lo;
@@ -129,7 +129,7 @@ static int prefix_of(const struct policy_range *range)
     return prefix;
 }
 
-void policy_print_range(struct buf *b, const struct policy_range *range)
+void policy_text_print_range(struct buf *b, const struct policy_range *range)
 {
     char text[INET6_ADDRSTRLEN];
     int prefix = prefix_of(range);

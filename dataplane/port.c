@@ -15,6 +15,7 @@
 
 #include "bpf/fastpath.skel.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/fast.h"
 
 #define PROBE_ETHERTYPE 0x88b5 /* IEEE 802, local experiments */
@@ -321,7 +322,7 @@ int port_refresh(struct dataplane *dp, struct orb_err *err)
     r = port_apply(dp, &dp->current->policy, dp->control ? dp->control->policy : 0, ports, err);
     if (r < 0)
         return r;
-    port_detach_others(dp, ports);
+    detach_others(dp, ports);
     port_set(dp, ports);
     return 0;
 }

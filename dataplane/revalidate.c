@@ -13,6 +13,7 @@
 #include "bpf/abi.h"
 #include "bpf/classify.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/nft_match.h"
 
 #define LINEAR_RULES 32 /* more of them are worth the classifier */
@@ -80,8 +81,8 @@ static bool same_rule(const struct revalidate *revalidate, const struct policy_r
                       const struct policy_rule *b)
 {
     return a && b && policy_rule_matches_same(a, b) &&
-           flow_zone_alike(revalidate->now, revalidate->before, a->from) &&
-           flow_zone_alike(revalidate->now, revalidate->before, a->to);
+           flow_nat_zone_alike(revalidate->now, revalidate->before, a->from) &&
+           flow_nat_zone_alike(revalidate->now, revalidate->before, a->to);
 }
 
 /* The view of forwarding has all rules: its data numbers them so. */
@@ -249,7 +250,7 @@ static bool explains_mark(struct revalidate_side *side, struct revalidate_view *
     by = policy_find_rule(&view->policy, flow->mark);
     /* What is unsure may not have matched then. */
     return policy_rule_unsure(found) && (by ? by->id > found->id : flow->mark == side->mark) &&
-           (!by || classify_matches(&view->policy, by, &header));
+           (!by || classify_linear_matches(&view->policy, by, &header));
 }
 
 int revalidate_explains(struct revalidate *revalidate, const struct flow *flow,

@@ -24,7 +24,7 @@ static void own_transaction(struct dataplane *dp, uint32_t before, bool done)
         dp->doubt = true;
     }
     dp->left = 0;
-    table_digest(dp, 0); /* it was of the table before */
+    base_table_digest(dp, 0); /* it was of the table before */
 }
 
 void rules_number(struct nft_text *chains)
@@ -34,7 +34,7 @@ void rules_number(struct nft_text *chains)
     chains->digest = 0;
     nft_change_text(chains, NULL, 0, NULL, &text);
     chains->digest = DIGEST_START;
-    digest_mix(&chains->digest, buf_str(&text), text.len);
+    base_digest_mix(&chains->digest, buf_str(&text), text.len);
 }
 
 /* Named sets are no part of the table's digest: no counter may be missing. */
@@ -106,7 +106,8 @@ int rules_again(struct dataplane *dp, struct orb_err *err)
     bool based = dp->based;
     int r;
 
-    if (dp->current && table_missing()) { /* many rules take a second: nothing passes meanwhile */
+    if (dp->current &&
+        base_table_missing()) { /* many rules take a second: nothing passes meanwhile */
         rules_restore(dp, NULL, NULL, dp->generation, NULL);
         dp->based = based;
     }

@@ -10,6 +10,7 @@
 #include <nftables/libnftables.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/attribute.h"
 #include "dataplane/fast.h"
 

@@ -164,7 +164,7 @@ static void keep_advertised(struct dataplane *dp, bool switching, struct buf *na
 
         if (entry->d_name[0] == '.' || !strcmp(entry->d_name, "all"))
             continue;
-        path = xasprintf(CONF6 "/%s/accept_ra", entry->d_name);
+        path = buf_format(CONF6 "/%s/accept_ra", entry->d_name);
         if (read_setting(path, value) < 0 || !strcmp(value, "2") ||
             (strcmp(value, "1") != 0 && !found_has(dp, path)) ||
             (!switching && !found_has(dp, path) && !found_has(dp, CONF6 "/default/accept_ra")))
@@ -189,10 +189,10 @@ static void ensure(struct dataplane *dp, const char *path, const char *value, st
 
 static void ensure_interface(struct dataplane *dp, const char *interface, struct buf *names)
 {
-    AUTO_FREE char *four = xasprintf(CONF4 "/%s/forwarding", interface);
-    AUTO_FREE char *six = xasprintf(CONF6 "/%s/forwarding", interface);
+    AUTO_FREE char *four = buf_format(CONF4 "/%s/forwarding", interface);
+    AUTO_FREE char *six = buf_format(CONF6 "/%s/forwarding", interface);
 
-    AUTO_FREE char *linkdown = xasprintf(CONF6 "/%s/ignore_routes_with_linkdown", interface);
+    AUTO_FREE char *linkdown = buf_format(CONF6 "/%s/ignore_routes_with_linkdown", interface);
 
     ensure(dp, four, "1", names);
     ensure(dp, six, "1", names);

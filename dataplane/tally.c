@@ -13,8 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "core/base/buf.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/attribute.h"
 #include "dataplane/dump.h"
 #include "dataplane/tally.h"

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/dump.h"
 
 #define ROUTE_CACHE 16384 /* a power of two; a collision only asks again */

@@ -29,6 +29,7 @@
 #include "bench/dataplane/gen.h"
 #include "bench/gen.skel.h"
 #include "core/base/buf.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
 
 #define BATCH 64
@@ -61,7 +62,7 @@ static void __attribute__((noreturn, format(printf, 1, 2))) give_up(const char *
 
 static void enter(const char *netns)
 {
-    AUTO_FREE char *path = xasprintf("/run/netns/%s", netns);
+    AUTO_FREE char *path = buf_format("/run/netns/%s", netns);
     AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0 || setns(fd, CLONE_NEWNET) < 0)
@@ -86,7 +87,7 @@ static void read_mac(const char *text, uint8_t mac[6])
 
 static int pinned(const char *pin, const char *name)
 {
-    AUTO_FREE char *path = xasprintf("%s/%s", pin, name);
+    AUTO_FREE char *path = buf_format("%s/%s", pin, name);
     int fd = bpf_obj_get(path);
 
     if (fd < 0)
@@ -98,7 +99,7 @@ static int pinned(const char *pin, const char *name)
 
 static void pin_as(int fd, const char *pin, const char *name)
 {
-    AUTO_FREE char *path = xasprintf("%s/%s", pin, name); /* libbpf's own would change its dots */
+    AUTO_FREE char *path = buf_format("%s/%s", pin, name); /* libbpf's own would change its dots */
 
     if (bpf_obj_pin(fd, path))
         give_up("%s: %s", path, strerror(errno));
@@ -242,10 +243,10 @@ static struct gen_counts read_counts(int fd)
 /* The pid of ksoftirqd/CPU. */
 static int find_softirqd(unsigned cpu)
 {
-    AUTO_FREE char *name = xasprintf("ksoftirqd/%u", cpu);
+    AUTO_FREE char *name = buf_format("ksoftirqd/%u", cpu);
 
     for (int pid = 2; pid < 4096; pid++) {
-        AUTO_FREE char *path = xasprintf("/proc/%d/comm", pid);
+        AUTO_FREE char *path = buf_format("/proc/%d/comm", pid);
         AUTO_FILE FILE *file = fopen(path, "re");
         char comm[32];
 
@@ -257,7 +258,7 @@ static int find_softirqd(unsigned cpu)
 
 static uint64_t softirqd_ns(int pid)
 {
-    AUTO_FREE char *path = xasprintf("/proc/%d/schedstat", pid);
+    AUTO_FREE char *path = buf_format("/proc/%d/schedstat", pid);
     AUTO_FILE FILE *file = fopen(path, "re");
     uint64_t ns;
 

@@ -12,8 +12,11 @@
 #include <unistd.h>
 
 #include "core/auth/tokens.h"
+#include "core/base/file.h"
 #include "core/base/json_write.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 
 struct auth {
     char *path;
@@ -55,7 +58,7 @@ void auth_reload(struct auth *auth)
 static int64_t now_of(struct auth *auth)
 {
     uint64_t now = boot_ms();
-    int64_t wall = (int64_t)wall_us();
+    int64_t wall = (int64_t)now_wall_us();
 
     auth->tokens.seen_us += (int64_t)(now - auth->seen_ms) * 1000;
     auth->seen_ms = now;
@@ -76,7 +79,7 @@ int auth_new(const char *state_dir, struct auth **ret_auth, struct orb_err *err)
     if (sodium_init() < 0)
         return orb_fail(err, ORB_E_INTERNAL, "libsodium cannot be initialised");
     auth = xcalloc(1, sizeof(*auth));
-    auth->path = xasprintf("%s/auth/tokens.json", state_dir);
+    auth->path = buf_format("%s/auth/tokens.json", state_dir);
     auth->damage.code = ORB_E_INTERNAL; /* not read yet */
     auth_reload(auth);
     *ret_auth = auth;
@@ -200,7 +203,7 @@ static void make_token(struct auth_change *change, int at, const char *name, con
     sodium_bin2base64(change->token + 4, sizeof(change->token) - 4, secret, sizeof(secret),
                       sodium_base64_VARIANT_URLSAFE_NO_PADDING);
     sodium_memzero(secret, sizeof(secret));
-    *t = (struct token){.created_us = (int64_t)wall_us()};
+    *t = (struct token){.created_us = (int64_t)now_wall_us()};
     if (lifetime_s)
         t->expires_us = all->seen_us + (int64_t)lifetime_s * 1000000;
     change->expires_us = t->expires_us;
@@ -282,7 +285,7 @@ int auth_change_write(const struct auth_change *change, struct orb_err *err)
     int r;
 
     *strrchr(dir, '/') = '\0';
-    r = dir_make(dir, 0700, err);
+    r = file_make_dir(dir, 0700, err);
     if (r == 0 && change->set_aside) {
         /* Whoever owned the directory until now could give it another file. */
         if (chown(dir, geteuid(), getegid()) < 0 || chmod(dir, 0700) < 0)

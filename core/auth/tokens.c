@@ -11,8 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
 #include "core/base/json_write.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/json/tree.h"
 
 #define FILE_MAX (1u << 20)
@@ -46,9 +48,9 @@ static void sum_of(const struct tokens *tokens, char hex[SUM_BYTES * 2 + 1])
     for (unsigned i = 0; i < tokens->count; i++) {
         const struct token *t = &tokens->items[i];
         AUTO_FREE char *line =
-            xasprintf("%s\n%s\n%lld\n", t->name, t->role, (long long)t->created_us);
+            buf_format("%s\n%s\n%lld\n", t->name, t->role, (long long)t->created_us);
         AUTO_FREE char *end =
-            t->expires_us ? xasprintf("%lld\n%d\n", (long long)t->expires_us, t->expired) : NULL;
+            t->expires_us ? buf_format("%lld\n%d\n", (long long)t->expires_us, t->expired) : NULL;
 
         crypto_generichash_update(&state, (const unsigned char *)line, strlen(line));
         if (end)
@@ -56,7 +58,7 @@ static void sum_of(const struct tokens *tokens, char hex[SUM_BYTES * 2 + 1])
         crypto_generichash_update(&state, t->hash, sizeof(t->hash));
     }
     if (has_expiry(tokens)) {
-        AUTO_FREE char *seen = xasprintf("seen %lld\n", (long long)tokens->seen_us);
+        AUTO_FREE char *seen = buf_format("seen %lld\n", (long long)tokens->seen_us);
 
         crypto_generichash_update(&state, (const unsigned char *)seen, strlen(seen));
     }
@@ -213,8 +215,8 @@ int tokens_set_aside(const char *path, struct orb_err *err)
     strftime(when, sizeof(when), "%Y%m%dT%H%M%SZ", &tm);
     for (int i = 0; i < ASIDE_TRIES; i++) {
         free(to);
-        to = i ? xasprintf("%s.damaged-%s.%d", path, when, i)
-               : xasprintf("%s.damaged-%s", path, when);
+        to = i ? buf_format("%s.damaged-%s.%d", path, when, i)
+               : buf_format("%s.damaged-%s", path, when);
         if (renameat2(AT_FDCWD, path, AT_FDCWD, to, RENAME_NOREPLACE) == 0 || errno == ENOENT)
             return 0;
         if (errno != EEXIST)

@@ -32,7 +32,7 @@ static const struct row *row_of(int code)
     return row_of(ORB_E_INTERNAL);
 }
 
-__attribute__((format(printf, 4, 0))) static int
+static int __attribute__((format(printf, 4, 0)))
 fill(struct orb_err *err, int code, const char *path, const char *format, va_list args)
 {
     size_t used;

@@ -7,6 +7,7 @@
 
 #include "core/base/json_write.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 
 struct json_write json_write_to(struct buf *to)
 {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/utf8.h"
 
 /* ---- what has no visible shape ---- */
 

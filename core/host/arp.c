@@ -2,6 +2,8 @@
  * is taken again and again until nobody answers; in between every packet in which another machine
  * claims it counts. */
 #include "core/base/json_write.h"
+#include "core/base/now.h"
+#include "core/base/xalloc.h"
 #include "core/host/arp.h"
 
 #include <arpa/inet.h>
@@ -11,7 +13,7 @@
 #include "core/base/own.h"
 #include "core/host/arp_packet.h"
 #include "core/json/tree.h"
-#include "core/loop/watch.h"
+#include "core/loop/loop_watch.h"
 
 #define TICK_MS 1000
 #define PROBES 3
@@ -101,13 +103,13 @@ static bool is_own(struct arp *arp, const uint8_t mac[6])
 {
     uint64_t now = now_ms();
 
-    if (arp_own_has(&arp->own, mac))
+    if (arp_packet_own_has(&arp->own, mac))
         return true;
     if (arp->own_ms && now - arp->own_ms < OWN_MS)
         return false;
-    arp_own_read(&arp->own);
+    arp_packet_own_read(&arp->own);
     arp->own_ms = now;
-    return arp_own_has(&arp->own, mac);
+    return arp_packet_own_has(&arp->own, mac);
 }
 
 static void take_claim(struct arp *arp, const struct arp_claim *claim)
@@ -223,7 +225,7 @@ static int watch(struct arp *arp, const char *input, size_t len, struct buf *out
     free(arp->entries);
     arp->entries = take_ptr(entries);
     arp->count = count;
-    arp_own_fini(&arp->own); /* links may have come and gone */
+    arp_packet_own_fini(&arp->own); /* links may have come and gone */
     arp->own_ms = 0;
     uv_timer_start(&arp->timer, on_tick, 0, TICK_MS);
     json_write_object(&w, NULL);
@@ -257,7 +259,7 @@ static void on_closed(struct loop_scope *scope)
     if (arp->fd >= 0)
         close(arp->fd);
     free(arp->entries);
-    arp_own_fini(&arp->own);
+    arp_packet_own_fini(&arp->own);
     free(arp);
 }
 

@@ -16,8 +16,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#include "core/base/buf.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 
 #define READS 64 /* foreign shapes passed over in one call */
 
@@ -127,7 +127,7 @@ int arp_packet_read(int fd, struct arp_claim *ret_claim)
     return 0;
 }
 
-void arp_own_read(struct arp_own *own)
+void arp_packet_own_read(struct arp_own *own)
 {
     struct ifaddrs *list, *i;
     unsigned count = 0;
@@ -136,7 +136,7 @@ void arp_own_read(struct arp_own *own)
         return;
     for (i = list; i; i = i->ifa_next)
         count += i->ifa_addr && i->ifa_addr->sa_family == AF_PACKET;
-    arp_own_fini(own);
+    arp_packet_own_fini(own);
     own->macs = xcalloc(count + 1, sizeof(*own->macs));
     for (i = list; i; i = i->ifa_next) {
         const struct sockaddr_ll *link = (const struct sockaddr_ll *)(void *)i->ifa_addr;
@@ -147,7 +147,7 @@ void arp_own_read(struct arp_own *own)
     freeifaddrs(list);
 }
 
-bool arp_own_has(const struct arp_own *own, const uint8_t mac[6])
+bool arp_packet_own_has(const struct arp_own *own, const uint8_t mac[6])
 {
     for (unsigned i = 0; i < own->count; i++) {
         if (!memcmp(own->macs[i], mac, 6))
@@ -156,7 +156,7 @@ bool arp_own_has(const struct arp_own *own, const uint8_t mac[6])
     return false;
 }
 
-void arp_own_fini(struct arp_own *own)
+void arp_packet_own_fini(struct arp_own *own)
 {
     free(own->macs);
     *own = (struct arp_own){0};

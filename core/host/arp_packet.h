@@ -31,8 +31,8 @@ struct arp_own {
 };
 /* Reads them from the kernel, which takes long where there are many links. After a failure the list
  * is as before. */
-void arp_own_read(struct arp_own *own);
-bool arp_own_has(const struct arp_own *own, const uint8_t mac[6]);
-void arp_own_fini(struct arp_own *own);
+void arp_packet_own_read(struct arp_own *own);
+bool arp_packet_own_has(const struct arp_own *own, const uint8_t mac[6]);
+void arp_packet_own_fini(struct arp_own *own);
 
 #endif

@@ -5,12 +5,14 @@
 #include <time.h>
 
 #include "core/base/json_write.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/host/host.h"
-#include "core/ipc/session.h"
-#include "core/json/scan.h"
 #include "core/host/problem.h"
 #include "core/host/verdict.h"
+#include "core/ipc/session.h"
+#include "core/json/scan.h"
 
 #define WAITING_MAX 64
 
@@ -156,7 +158,7 @@ static void on_written(uv_work_t *work, int status)
         orb_fail(&job->err, status, "the tokens were not written");
     tell(job, job->err.code, &job->err);
     auth_change_end(host->auth, take_ptr(job->change), written);
-    host_check_tokens(host);
+    auth_iface_check_tokens(host);
     if (written && job->what == TOKEN_REVOKE &&
         host->broker) /* after the answer: the caller may be one of them */
         session_end_user(host->broker, job->name);
@@ -223,7 +225,7 @@ static uint64_t lifetime_of(const struct orbitald *host, const char *input, size
 /* Its end would be in the year the clock believes it is. */
 static int check_clock(uint64_t lifetime_s, struct orb_err *err)
 {
-    if (!lifetime_s || wall_us() >= MADE_US)
+    if (!lifetime_s || now_wall_us() >= MADE_US)
         return 0;
     return orb_fail(err, ORB_E_STATE,
                     "the clock is not set, so nothing can be said to expire: set it first, or make "
@@ -262,7 +264,7 @@ static void on_expired(void *arg, const char *name)
     session_end_user(host->broker, name);
 }
 
-void tokens_expire(struct orbitald *host)
+void auth_iface_expire_tokens(struct orbitald *host)
 {
     struct token_job *job;
 
@@ -273,7 +275,7 @@ void tokens_expire(struct orbitald *host)
     enqueue(host, job);
 }
 
-void host_check_tokens(struct orbitald *host)
+void auth_iface_check_tokens(struct orbitald *host)
 {
     const struct orb_err *damage = auth_damage(host->auth);
 
@@ -328,7 +330,7 @@ static void on_auth_request(void *arg, struct host_req *req, const struct host_c
         host_reply(req, out.len ? out.data : "{}", out.len ? out.len : 2);
 }
 
-int auth_provide(struct orbitald *host, struct orb_err *err)
+int auth_iface_provide(struct orbitald *host, struct orb_err *err)
 {
     return host_serve(host->broker, host->auth_contract, on_auth_request, host, err);
 }

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "core/base/json_write.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/host/dpservice.h"
 
 #define JOBS 64 /* waiting at most; more is `busy` */
@@ -25,20 +27,21 @@ static void do_work(struct dpservice *s, struct dp_job *job)
 {
     switch (job->kind) {
     case DP_CHECK:
-        job->result = dataplane_prepare(s->dataplane, &job->draft->policy, &job->plan, &job->err);
+        job->result =
+            dataplane_plan_prepare(s->dataplane, &job->draft->policy, &job->plan, &job->err);
         break;
     case DP_APPLY:
         job->result = dataplane_apply(s->dataplane, take_ptr(job->draft->plan), &job->err);
         break;
     case DP_REVERT:
-        job->result = dataplane_revert(s->dataplane, &job->err);
+        job->result = dataplane_apply_revert(s->dataplane, &job->err);
         break;
     case DP_COUNTERS:
         job->result =
-            dataplane_counters(s->dataplane, job->after, job->limit, &job->out, &job->err);
+            dataplane_report_counters(s->dataplane, job->after, job->limit, &job->out, &job->err);
         break;
     case DP_STATUS:
-        job->result = dataplane_status(s->dataplane, &job->out, &job->err);
+        job->result = dataplane_report_status(s->dataplane, &job->out, &job->err);
         break;
     case DP_ENABLE:
     case DP_DISABLE:
@@ -87,7 +90,7 @@ void dpjobs_drop(struct dp_draft *draft)
 /* What the job that is over did to connections that ran. */
 static struct dataplane_ended ended_now(const struct dpservice *s)
 {
-    struct dataplane_ended now = dataplane_ended(s->dataplane);
+    struct dataplane_ended now = dataplane_report_ended(s->dataplane);
 
     now.refused -= s->ended.refused;
     now.translated -= s->ended.translated;
@@ -96,7 +99,7 @@ static struct dataplane_ended ended_now(const struct dpservice *s)
 
 static void applied(struct dpservice *s, struct dp_job *job)
 {
-    struct dataplane_times times = dataplane_applied_times(s->dataplane);
+    struct dataplane_times times = dataplane_apply_times(s->dataplane);
     struct dataplane_ended ended = ended_now(s);
     struct json_write w = json_write_to(&job->out);
 
@@ -165,7 +168,7 @@ static void log_ended(struct dpservice *s)
         return;
     }
     ended = ended_now(s);
-    s->ended = dataplane_ended(s->dataplane);
+    s->ended = dataplane_report_ended(s->dataplane);
     if (ended.refused || ended.translated)
         log_notice(s->host->log, "dataplane.flows-ended",
                    KV("flows", ended.refused + ended.translated), KV("refused", ended.refused),

@@ -5,6 +5,7 @@
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/base/strings.h"
+#include "core/base/xalloc.h"
 #include "core/host/dpservice.h"
 #include "core/json/scan.h"
 
@@ -198,7 +199,7 @@ int dpservice_new(struct orbitald *host, struct dpservice **ret_service, struct 
 
     s->host = host;
     s->last = &s->first;
-    s->found = xasprintf("%s/found-settings", host->options.state_dir);
+    s->found = buf_format("%s/found-settings", host->options.state_dir);
     policy_init(&s->current);
     policy_init(&s->previous);
     loop_scope_init(&s->scope, on_closed);

@@ -4,7 +4,7 @@
 #define CORE_HOST_DPSERVICE_H
 
 #include "core/host/host.h"
-#include "core/loop/watch.h"
+#include "core/loop/loop_watch.h"
 #include "dataplane/dataplane.h"
 
 #define DP_DRAFTS 4

@@ -7,8 +7,10 @@
  * second, and for at least as long as it took. */
 #include <string.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/strings.h"
+#include "core/base/xalloc.h"
 #include "core/host/dpservice.h"
 #include "core/host/problem.h"
 #include "core/host/verdict.h"
@@ -37,7 +39,7 @@ static void unsettled(struct dpservice *s)
 static bool is_disturbed(struct dpservice *s)
 {
     return (s->what & DATAPLANE_RULES) && !s->running &&
-           dataplane_disturbed(s->dataplane, s->disturbed, sizeof(s->disturbed));
+           dataplane_tend_disturbed(s->dataplane, s->disturbed, sizeof(s->disturbed));
 }
 
 static void tend(struct dpservice *s)
@@ -90,7 +92,7 @@ static void on_poll(uv_timer_t *timer)
 
 static void dispatch(struct dpservice *s)
 {
-    unsigned what = dataplane_dispatch(s->dataplane);
+    unsigned what = events_dispatch(s->dataplane);
     uint64_t soon = now_ms() + PAUSE_MAX_MS;
 
     s->what |= what;
@@ -114,8 +116,8 @@ static void not_opened(struct dpservice *s)
 
 static void opened(struct dpservice *s)
 {
-    int r = loop_watch_init(&s->watch, s->host->loop, &s->scope, dataplane_event_fd(s->dataplane),
-                            on_events);
+    int r =
+        loop_watch_init(&s->watch, s->host->loop, &s->scope, events_fd(s->dataplane), on_events);
 
     if (r == 0)
         loop_watch_set(&s->watch, UV_READABLE);
@@ -203,8 +205,8 @@ static void note_given_up(struct dpservice *s)
         on_given_up(s, "data plane", s->why);
 }
 
-void dpservice_given_up(const struct dpservice *s,
-                        void (*each)(void *arg, const char *feature, const char *reason), void *arg)
+void dpwatch_given_up(const struct dpservice *s,
+                      void (*each)(void *arg, const char *feature, const char *reason), void *arg)
 {
     for (char **pair = s ? s->given_up : NULL; pair && *pair; pair += 2)
         each(arg, pair[0], pair[1]);
@@ -256,7 +258,7 @@ static void done(struct dpservice *s, const struct dp_job *job)
         dpwatch_problems(s);
     buf_clear(&s->metrics);
     if (s->dataplane)
-        dataplane_metrics(s->dataplane, &s->metrics);
+        dataplane_report_metrics(s->dataplane, &s->metrics);
     if (!s->watching)
         return;
     if (job->kind == DP_APPLY || job->kind == DP_REVERT || job->kind == DP_ENABLE)

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/base/file.h"
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/host/good.h"
@@ -35,8 +36,8 @@ static char *this_life(void)
 
     file_read("/proc/sys/kernel/random/boot_id", FILE_MAX, &boot, NULL);
     stat("/proc/self/ns/net", &st);
-    return xasprintf("%.*s.%" PRIu64, (int)strcspn(buf_str(&boot), "\n"), buf_str(&boot),
-                     (uint64_t)st.st_ino);
+    return buf_format("%.*s.%" PRIu64, (int)strcspn(buf_str(&boot), "\n"), buf_str(&boot),
+                      (uint64_t)st.st_ino);
 }
 
 /* What is noted of another life of the kernel's state is nothing; what cannot be read is not. */
@@ -61,9 +62,9 @@ static struct enforced read_enforced(const char *path, struct orb_err *err)
 static int write_enforced(const char *path, const struct enforced *e, struct orb_err *err)
 {
     AUTO_FREE char *life = this_life();
-    AUTO_FREE char *text =
-        xasprintf("%s %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", life, e->revision, e->void_tx, e->id);
-    AUTO_FREE char *next = xasprintf("%s.new", path);
+    AUTO_FREE char *text = buf_format("%s %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", life, e->revision,
+                                      e->void_tx, e->id);
+    AUTO_FREE char *next = buf_format("%s.new", path);
     AUTO_FD int fd = file_create(next, 0600);
     int r;
 
@@ -95,9 +96,9 @@ static void tell(struct orbitald *host, const struct orb_err *err)
         problem_clear(host, TROUBLE);
         return;
     }
-    what = xasprintf("which revision the kernel works by is not known after a restart of the "
-                     "config service: %s",
-                     err->text);
+    what = buf_format("which revision the kernel works by is not known after a restart of the "
+                      "config service: %s",
+                      err->text);
     problem_set(host, TROUBLE, VERDICT_DEGRADED, what, "",
                 "make the run directory writable and remove what lies there, then commit");
 }
@@ -105,7 +106,7 @@ static void tell(struct orbitald *host, const struct orb_err *err)
 int enforced_request(struct orbitald *host, const char *input, size_t len, struct buf *out,
                      struct orb_err *err)
 {
-    AUTO_FREE char *path = xasprintf("%s/enforced", host->options.run_dir);
+    AUTO_FREE char *path = buf_format("%s/enforced", host->options.run_dir);
     struct orb_err trouble = {0};
     struct enforced e = read_enforced(path, &trouble);
     const struct enforced was = e;

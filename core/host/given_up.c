@@ -26,8 +26,8 @@ static void on_service(void *arg, const struct service_view *s)
 
     if (!s->lacks)
         return;
-    feature = xasprintf("service %s", s->name);
-    reason = xasprintf("it uses %s, which this daemon does not serve", s->lacks);
+    feature = buf_format("service %s", s->name);
+    reason = buf_format("it uses %s, which this daemon does not serve", s->lacks);
     add(arg, feature, reason);
 }
 
@@ -37,13 +37,13 @@ void given_up_write(const struct orbitald *host, struct json_write *w, const cha
 
     json_write_array(w, key);
     sandbox_given_up(host->sandbox, add, w);
-    dpservice_given_up(host->dataplane, add, w);
+    dpwatch_given_up(host->dataplane, add, w);
     report_each(host->supervisor, on_service, w);
     if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < FILES_WANTED) {
-        AUTO_FREE char *reason =
-            xasprintf("the limit of this process is %llu and cannot be raised (LimitNOFILE= of the "
-                      "unit, fs.nr_open)",
-                      (unsigned long long)files.rlim_cur);
+        AUTO_FREE char *reason = buf_format(
+            "the limit of this process is %llu and cannot be raised (LimitNOFILE= of the "
+            "unit, fs.nr_open)",
+            (unsigned long long)files.rlim_cur);
 
         add(w, "65536 open files", reason);
     }

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
 #include "core/host/problem.h"
 #include "core/host/verdict.h"
@@ -15,13 +16,13 @@
 
 static char *path_of(const char *state_dir)
 {
-    return xasprintf("%s/good-revision", state_dir);
+    return buf_format("%s/good-revision", state_dir);
 }
 
 static void tell(struct orbitald *host, const char *key, const struct orb_err *err)
 {
     AUTO_FREE char *what =
-        xasprintf("safe mode would not know the last good revision: %s", err->text);
+        buf_format("safe mode would not know the last good revision: %s", err->text);
 
     log_warn(host->log, "host.good-revision", KV("error", err->text));
     problem_set(host, key, VERDICT_DEGRADED, what, "",
@@ -54,7 +55,7 @@ static void on_write(uv_work_t *work)
 {
     struct good *good = container_of(work, struct good, work);
     AUTO_FREE char *path = path_of(good->host->options.state_dir);
-    AUTO_FREE char *text = xasprintf("%llu\n", (unsigned long long)good->writing);
+    AUTO_FREE char *text = buf_format("%llu\n", (unsigned long long)good->writing);
 
     good->err = (struct orb_err){0};
     file_replace(path, text, strlen(text), 0600, &good->err);

@@ -4,7 +4,7 @@
 #define CORE_HOST_GOOD_H
 
 #include "core/host/host.h"
-#include "core/loop/scope.h"
+#include "core/loop/loop_scope.h"
 
 #define GOOD_AFTER_MS 60000
 

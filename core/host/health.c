@@ -10,12 +10,14 @@
 #include <unistd.h>
 
 #include "core/base/json_write.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/host/control.h"
-#include "core/host/statedir.h"
 #include "core/host/problem.h"
+#include "core/host/statedir.h"
 #include "core/host/verdict.h"
-#include "core/loop/scope.h"
+#include "core/loop/loop_scope.h"
 #include "core/sup/report.h"
 
 #define CHECK_MS 1000
@@ -74,11 +76,11 @@ static void on_check_work(uv_work_t *work)
 {
     struct health *health = container_of(work, struct health, work);
     struct verdict_machine *m = &health->found;
-    AUTO_FREE char *log = xasprintf("%s/log.jsonl", health->state_dir);
+    AUTO_FREE char *log = buf_format("%s/log.jsonl", health->state_dir);
     struct statvfs fs;
 
     *m = (struct verdict_machine){
-        -1, -1, false, health->state_dir, conntrack_percent(), wall_us() < MADE_US};
+        -1, -1, false, health->state_dir, conntrack_percent(), now_wall_us() < MADE_US};
     health->state_mended = health->try_state && statedir_try(health->state_dir, NULL) == 0;
     health->locked =
         health->try_lock && statedir_lock(health->state_dir, health->host->state, NULL) == 0;
@@ -104,7 +106,7 @@ static void follow_log(struct health *health)
     if (health->log_gone < LOG_GONE_CHECKS || health->replaced.code)
         return;
     health->log_gone = 0;
-    if (logs_reopen(health->host->logs, &err) == 0)
+    if (logs_files_reopen(health->host->logs, &err) == 0)
         log_warn(health->host->log, "log.was-removed");
 }
 
@@ -152,8 +154,8 @@ static void check_logs(struct health *health)
     char why[ORB_ERR_TEXT];
     bool failing;
 
-    logs_look(health->host->logs);
-    failing = logs_trouble(health->host->logs, why, sizeof(why));
+    logs_files_look(health->host->logs);
+    failing = logs_files_trouble(health->host->logs, why, sizeof(why));
     if (failing)
         problem_set(health->host, LOG_TROUBLE, VERDICT_DEGRADED, why, "",
                     "make room, or make it writable; it is tried again every second, and "
@@ -169,7 +171,7 @@ static void on_check(uv_timer_t *timer)
 
     check_logs(health);
     control_check(health->host);
-    tokens_expire(health->host);
+    auth_iface_expire_tokens(health->host);
     if (health->checking)
         return; /* the disk does not answer: what was known stays */
     health->checking = true;
@@ -208,7 +210,7 @@ static size_t share_of_one(const struct orbitald *host)
 
 static void verdict_make(const struct orbitald *host, struct health_report *ret_verdict)
 {
-    struct collect c = {.verdict = ret_verdict, .now_us = wall_us(), .now_ms = now_ms()};
+    struct collect c = {.verdict = ret_verdict, .now_us = now_wall_us(), .now_ms = now_ms()};
 
     *ret_verdict = (struct health_report){.share = share_of_one(host)};
     problem_add_all(host->problems, ret_verdict);
@@ -227,7 +229,7 @@ static void verdict_make(const struct orbitald *host, struct health_report *ret_
 static void tell(struct health *health, const struct health_report *verdict, const char *sentence)
 {
     struct orbitald *host = health->host;
-    AUTO_FREE char *status = xasprintf("STATUS=%s\n", sentence);
+    AUTO_FREE char *status = buf_format("STATUS=%s\n", sentence);
     AUTO(buf) struct buf event = {0};
     struct json_write w = json_write_to(&event);
     struct orb_err err;
@@ -285,7 +287,7 @@ void health_json(const struct orbitald *host, struct buf *b)
     json_write_object(&w, NULL);
     verdict_write(&verdict, &w);
     json_write_string(&w, "phase",
-                      host->supervisor ? phase_name(supervisor_phase(host->supervisor))
+                      host->supervisor ? manifest_phase_name(supervisor_phase(host->supervisor))
                                        : "starting");
     json_write_end(&w);
 }

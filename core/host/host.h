@@ -98,16 +98,16 @@ struct orbitald {
 #define MADE_US 1790000000000000ull /* 2026-09-21: no wall clock that is set stands before it */
 
 /* Provide host@1 and auth@1. */
-int host_provide(struct orbitald *host, struct orb_err *err);
-int auth_provide(struct orbitald *host, struct orb_err *err);
+int host_iface_provide(struct orbitald *host, struct orb_err *err);
+int auth_iface_provide(struct orbitald *host, struct orb_err *err);
 /* Says whether the file of tokens can be used: call when it was read or written. */
-void host_check_tokens(struct orbitald *host);
+void auth_iface_check_tokens(struct orbitald *host);
 /* Ends the sessions of tokens that have expired; called once a second. */
-void tokens_expire(struct orbitald *host);
+void auth_iface_expire_tokens(struct orbitald *host);
 
 /* metrics_iface.c: a page of the metrics, from the place that input names on: {"text", "next"?}. */
-int host_metrics(struct orbitald *host, const char *input, size_t len, struct buf *out,
-                 struct orb_err *err);
+int metrics_iface_host(struct orbitald *host, const char *input, size_t len, struct buf *out,
+                       struct orb_err *err);
 
 /* enforced.c: host@1 enforced. Notes the revision and the transaction input names, if any, and
  * answers with what is known. */
@@ -123,9 +123,8 @@ int follow_may_stop(const struct orbitald *host, const char *service, struct orb
 /* dpservice.c: provides dataplane@1; without a usable kernel its methods answer with the reason. */
 int dpservice_new(struct orbitald *host, struct dpservice **ret_service, struct orb_err *err);
 /* What the data plane goes without, as of its last job; service may be NULL. */
-void dpservice_given_up(const struct dpservice *service,
-                        void (*each)(void *arg, const char *feature, const char *reason),
-                        void *arg);
+void dpwatch_given_up(const struct dpservice *service,
+                      void (*each)(void *arg, const char *feature, const char *reason), void *arg);
 /* given_up.c: appends a JSON list of {feature, reason}. */
 void given_up_write(const struct orbitald *host, struct json_write *w, const char *key);
 /* Waits for a running job, then frees itself through the loop. Pins stay. */
@@ -136,29 +135,31 @@ void dpservice_metrics(const struct dpservice *service, struct buf *ret_text);
 /* svcconf.c: the contract of /services, made of what is installed: a name or a grant nobody asks
  * for is refused where it is typed. ret_short: names of packages that ask for more than there is
  * room for; their grants are taken unchecked. */
-int services_contract_make(const struct package_list *packages, struct contract **ret_contract,
-                           struct buf *ret_short, struct orb_err *err);
+int svcconf_contract(const struct package_list *packages, struct contract **ret_contract,
+                     struct buf *ret_short, struct orb_err *err);
 /* Reads /services when the config service is there and after every commit. */
 int svcconf_new(struct orbitald *host, struct svcconf **ret_conf, struct orb_err *err);
 void svcconf_free(struct svcconf *conf);
 void svcconf_refresh(struct svcconf *conf);
 
 /* logconf.c: the same for /system/logging, which the host heeds itself. */
-int system_contract_make(const struct package_list *packages, struct contract **ret_contract,
-                         struct orb_err *err);
+int logconf_contract(const struct package_list *packages, struct contract **ret_contract,
+                     struct orb_err *err);
 int logconf_new(struct orbitald *host, struct logconf **ret_conf, struct orb_err *err);
 void logconf_free(struct logconf *conf);
 void logconf_refresh(struct logconf *conf);
 
 /* logs_iface.c: host@1 logs and log-runs, which look into files on a thread. false: it is another
  * method; else req will be answered. */
-bool logs_request(struct orbitald *host, struct host_req *req, const struct host_caller *caller,
-                  const char *method, const char *input, size_t len);
+bool logs_iface_request(struct orbitald *host, struct host_req *req,
+                        const struct host_caller *caller, const char *method, const char *input,
+                        size_t len);
 
-/* Makes the pause timer of log_pause; the handle belongs to scope. logs_hurry ends a pause. */
+/* Makes the pause timer of log_pause; the handle belongs to scope. logs_iface_hurry ends a pause.
+ */
 struct loop_scope;
 void logs_iface_watch(struct orbitald *host, struct loop_scope *scope);
-void logs_hurry(struct orbitald *host);
+void logs_iface_hurry(struct orbitald *host);
 
 /* sd_notify(3) datagram to $NOTIFY_SOCKET, nothing without one. */
 void notify_send(const char *socket_path, const char *text);

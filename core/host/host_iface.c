@@ -1,14 +1,16 @@
 /* host@1: what people and the config service ask of the host itself. */
 #include <string.h>
 
+#include "core/base/file.h"
 #include "core/base/json_write.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/host/good.h"
 #include "core/host/host.h"
-#include "core/ipc/introspect.h"
-#include "core/json/scan.h"
 #include "core/host/problem.h"
 #include "core/host/verdict.h"
+#include "core/ipc/introspect.h"
+#include "core/json/scan.h"
 #include "core/sup/control.h"
 #include "core/sup/report.h"
 
@@ -87,9 +89,9 @@ static void tell_left_out(struct orbitald *host, const struct buf *left_out)
         problem_clear(host, "package.schemas");
         return;
     }
-    what = xasprintf("no room for schemas (a package may take %u KiB, all together %u): not to be "
-                     "configured are %s",
-                     THIRD_SCHEMA_MAX >> 10, SCHEMAS_MAX >> 10, buf_str(left_out));
+    what = buf_format("no room for schemas (a package may take %u KiB, all together %u): not to be "
+                      "configured are %s",
+                      THIRD_SCHEMA_MAX >> 10, SCHEMAS_MAX >> 10, buf_str(left_out));
     problem_set(host, "package.schemas", VERDICT_DEGRADED, what, "",
                 "make the schemas smaller, or remove packages; orbctl logs --grep schema-left");
 }
@@ -254,7 +256,7 @@ static int dispatch(struct orbitald *host, const struct host_caller *caller, con
         text_member(input, len, "interface", name, sizeof(name));
         return introspect_describe(host->broker, name, out, err);
     } else if (!strcmp(method, "metrics"))
-        return host_metrics(host, input, len, out, err);
+        return metrics_iface_host(host, input, len, out, err);
     else if (!strcmp(method, "boot"))
         boot(host, out);
     else if (!strcmp(method, "health"))
@@ -280,7 +282,7 @@ static void on_request(void *arg, struct host_req *req, const struct host_caller
     struct orb_err err = {0};
     int r;
 
-    if (logs_request(host, req, caller, method, input, len))
+    if (logs_iface_request(host, req, caller, method, input, len))
         return;
     r = host->starting && strcmp(method, "version") != 0
             ? not_yet(host, method, &out, &err)
@@ -293,7 +295,7 @@ static void on_request(void *arg, struct host_req *req, const struct host_caller
     answer(req, r, &out, &err);
 }
 
-int host_provide(struct orbitald *host, struct orb_err *err)
+int host_iface_provide(struct orbitald *host, struct orb_err *err)
 {
     return host_serve(host->broker, host->host_contract, on_request, host, err);
 }

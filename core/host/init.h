@@ -4,7 +4,7 @@
 #define CORE_HOST_INIT_H
 
 #include "core/host/host.h"
-#include "core/loop/scope.h"
+#include "core/loop/loop_scope.h"
 
 #define INIT_MOUNTS 6
 #define INIT_FAIL_S 10 /* between "cannot go on" and power off: time to read it */

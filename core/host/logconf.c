@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/host/confschema.h"
 #include "core/host/host.h"
 #include "core/json/tree.h"
@@ -52,8 +53,8 @@ static void write_logging(struct json_write *w, const struct package_list *packa
     write_end(w);
 }
 
-int system_contract_make(const struct package_list *packages, struct contract **ret_contract,
-                         struct orb_err *err)
+int logconf_contract(const struct package_list *packages, struct contract **ret_contract,
+                     struct orb_err *err)
 {
     AUTO(buf) struct buf b = {0};
     struct json_write w = json_write_to(&b);

@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/host/host.h"
 #include "core/json/scan.h"
-#include "core/loop/scope.h"
+#include "core/loop/loop_scope.h"
 
 #define WAITING_MAX 32
 #define PAUSE_TIMES 3
@@ -58,7 +59,7 @@ static void answer(struct log_job *job)
     int r = 0;
 
     if (!job->runs_asked)
-        r = logs_search_answer(job->search, &out, &found, &err);
+        r = logs_find_answer(job->search, &out, &found, &err);
     else
         buf_add(&out, buf_str(&job->runs), job->runs.len);
     if (r == 0 && !found && job->unknown.code) {
@@ -73,7 +74,7 @@ static void answer(struct log_job *job)
 
 static void job_free(struct log_job *job)
 {
-    logs_search_free(job->search);
+    logs_find_free(job->search);
     buf_fini(&job->runs);
     buf_fini(&job->input);
     free(job);
@@ -112,7 +113,7 @@ void logs_iface_watch(struct orbitald *host, struct loop_scope *scope)
     loop_scope_adopt(scope, (uv_handle_t *)&host->log_pause);
 }
 
-void logs_hurry(struct orbitald *host)
+void logs_iface_hurry(struct orbitald *host)
 {
     if (!host->log_paused)
         return;
@@ -125,9 +126,9 @@ static void on_look(uv_work_t *work)
     struct log_job *job = container_of(work, struct log_job, work);
 
     if (!job->runs_asked)
-        logs_search_run(job->search);
+        logs_find_run(job->search);
     else
-        logs_runs(job->host->logs, &job->runs);
+        logs_find_runs(job->host->logs, &job->runs);
 }
 
 static int begin_search(struct log_job *job, struct orb_err *err)
@@ -160,7 +161,7 @@ static int begin_search(struct log_job *job, struct orb_err *err)
         q.grep = grep;
     if (service[0] && strcmp(service, "host") && host->supervisor)
         supervisor_lookup(host->supervisor, service, NULL, &job->unknown);
-    return logs_search_new(host->logs, &q, &job->search, err);
+    return logs_find_new(host->logs, &q, &job->search, err);
 }
 
 static void on_looked(uv_work_t *work, int status)
@@ -184,7 +185,7 @@ static void start_next(struct orbitald *host)
     if (!job->runs_asked)
         r = begin_search(job, &err);
     job->spent_ns = uv_hrtime() - before;
-    if (r == 0 && job->search && logs_search_done(job->search)) {
+    if (r == 0 && job->search && logs_find_done(job->search)) {
         answer(job);
         leave_line(job, uv_hrtime() - before);
         return;
@@ -278,8 +279,9 @@ static void stand_in_line(struct log_job *job)
         start_next(host);
 }
 
-bool logs_request(struct orbitald *host, struct host_req *req, const struct host_caller *caller,
-                  const char *method, const char *input, size_t len)
+bool logs_iface_request(struct orbitald *host, struct host_req *req,
+                        const struct host_caller *caller, const char *method, const char *input,
+                        size_t len)
 {
     bool runs = !strcmp(method, "log-runs");
     struct log_job *job;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/json_write.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/host/host.h"
 #include "core/host/stall.h"
@@ -23,7 +24,7 @@ static void add_host(struct orbitald *host, struct buf *text)
              (double)(now_ms() - host->started_ms) / 1000);
     health_metrics(host, text);
     stall_metrics(host->stall, text);
-    logs_metrics(host->logs, text);
+    logs_files_metrics(host->logs, text);
     introspect_metrics(host->broker, text);
 }
 
@@ -61,8 +62,8 @@ static int section_of(const char *from)
     return -1;
 }
 
-int host_metrics(struct orbitald *host, const char *input, size_t len, struct buf *out,
-                 struct orb_err *err)
+int metrics_iface_host(struct orbitald *host, const char *input, size_t len, struct buf *out,
+                       struct orb_err *err)
 {
     AUTO(buf) struct buf text = {0};
     struct json_write w = json_write_to(out);

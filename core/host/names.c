@@ -7,11 +7,13 @@
 #include <signal.h>
 #include <string.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/host/host.h"
 #include "core/host/problem.h"
 #include "core/host/verdict.h"
-#include "core/loop/scope.h"
+#include "core/loop/loop_scope.h"
 
 #define KNOWN_MAX 64
 #define FRESH_MS 60000u /* who was taken out of the group is noticed after this long */

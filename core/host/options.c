@@ -136,12 +136,12 @@ static int set_instance(struct host_options *o, const char *name)
 /* What the description alone cannot show: would the worker find what it loads? */
 static int check_libraries(const struct package *package, struct orb_err *err)
 {
-    AUTO_FREE char *path = xasprintf("%s/%s", package->dir, package->manifest.library);
+    AUTO_FREE char *path = buf_format("%s/%s", package->dir, package->manifest.library);
 
     if (access(path, R_OK) < 0)
         return orb_fail_at(err, -errno, "/library", "cannot read %s", path);
     for (unsigned i = 0; package->manifest.libraries[i]; i++) {
-        AUTO_FREE char *at = xasprintf("/libraries/%u", i);
+        AUTO_FREE char *at = buf_format("/libraries/%u", i);
 
         if (!plan_library_allowed(package->manifest.libraries[i]))
             return orb_fail_at(err, ORB_E_DENIED, at,
@@ -241,7 +241,7 @@ static int detach(struct host_options *o)
     int r;
 
     options_absolute(o);
-    found = xasprintf("%s/found-settings", o->state_dir);
+    found = buf_format("%s/found-settings", o->state_dir);
     paths = (struct dataplane_options){.bpffs = o->bpffs, .found = found};
     r = statedir_open(o, &dir, &err);
     if (r == 0) {
@@ -272,7 +272,7 @@ int options_parse(struct host_options *o, int argc, char **argv, int *ret_code)
     }
     if (r == 0 && !o->package_dirs[0]) {
         o->package_dirs[0] = "/usr/lib/orbital/packages";
-        o->package_dirs[1] = keep(o, xasprintf("%s/packages", o->state_dir));
+        o->package_dirs[1] = keep(o, buf_format("%s/packages", o->state_dir));
     }
     if (r == 0 && o->detach) {
         *ret_code = detach(o);
@@ -288,7 +288,7 @@ static void absolute(struct host_options *o, const char **path)
     if ((*path)[0] == '/')
         return;
     cwd = getcwd(NULL, 0);
-    *path = keep(o, xasprintf("%s/%s", cwd ? cwd : "", *path));
+    *path = keep(o, buf_format("%s/%s", cwd ? cwd : "", *path));
 }
 
 void options_absolute(struct host_options *o)

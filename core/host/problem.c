@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/host/host.h"
 
@@ -80,7 +81,7 @@ void problem_add_all(const struct host_problems *problems, struct health_report 
     for (unsigned i = 0; problems && i < problems->count; i++) {
         struct verdict_reason reason = problems->items[i].reason;
 
-        reason.since_us = wall_of(problems->items[i].since_ms);
+        reason.since_us = now_wall_of(problems->items[i].since_ms);
         verdict_add(verdict, &reason);
     }
     if (problems && problems->overflown) {

@@ -66,7 +66,7 @@ static void raise_file_size(void)
     setrlimit(RLIMIT_FSIZE, &size);
 }
 
-void limits_raise(struct log_sink *log)
+void signals_raise_limits(struct log_sink *log)
 {
     struct rlimit files = {.rlim_cur = FILES_WANTED, .rlim_max = FILES_WANTED};
 

@@ -12,6 +12,6 @@
 void signals_begin(void);
 
 /* As many descriptors as we may have; a limit below what is wanted is said. */
-void limits_raise(struct log_sink *log);
+void signals_raise_limits(struct log_sink *log);
 
 #endif

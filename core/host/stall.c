@@ -5,6 +5,7 @@
 
 #include <time.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
 
 #define LOG_EVERY_MS 10000

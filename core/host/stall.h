@@ -5,7 +5,7 @@
 #define CORE_HOST_STALL_H
 
 #include "core/host/host.h"
-#include "core/loop/scope.h"
+#include "core/loop/loop_scope.h"
 
 #define STALL_MS 50 /* a turn that takes longer is logged */
 #define STALL_BUCKETS 6

@@ -8,6 +8,8 @@
 #include <time.h>
 
 #include "core/base/buf.h"
+#include "core/base/file.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/host/problem.h"
 #include "core/host/verdict.h"
@@ -17,7 +19,7 @@
 
 static char *path_of(const char *run_dir)
 {
-    return xasprintf("%s/starts", run_dir);
+    return buf_format("%s/starts", run_dir);
 }
 
 /* Times of the file within the window, oldest first; at most the last KEPT. */
@@ -48,7 +50,7 @@ static unsigned read_times(const char *path, uint64_t now_ms, uint64_t times[KEP
 unsigned starts_note_at(const char *run_dir, uint64_t now_ms, struct orb_err *err)
 {
     AUTO_FREE char *path = path_of(run_dir);
-    AUTO_FREE char *new_path = xasprintf("%s.new", path);
+    AUTO_FREE char *new_path = buf_format("%s.new", path);
     AUTO(buf) struct buf text = {0};
     AUTO_FD int fd = -1;
     uint64_t times[KEPT + 1];
@@ -86,7 +88,7 @@ unsigned starts_note(const char *run_dir, struct orb_err *err)
 /* Until the next start: nothing else counts them. */
 static void tell_trouble(struct orbitald *host, const char *why)
 {
-    AUTO_FREE char *what = xasprintf("starts are not counted: %s", why);
+    AUTO_FREE char *what = buf_format("starts are not counted: %s", why);
 
     log_warn(host->log, "host.starts-not-counted", KV("error", why));
     problem_set(host, "host.starts", VERDICT_DEGRADED, what, "",

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
 
 #define LOCK_TRIES 20 /* of 10 ms: a child of the daemon before may hold it until its exec */
@@ -41,7 +42,7 @@ static int lock_directory(const char *path, struct statedir *dir, struct orb_err
 
 int statedir_lock(const char *state_dir, struct statedir *dir, struct orb_err *err)
 {
-    AUTO_FREE char *path = xasprintf("%s/lock", state_dir);
+    AUTO_FREE char *path = buf_format("%s/lock", state_dir);
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     AUTO_FD int fd = -1;
 
@@ -77,7 +78,7 @@ static void need_dir(const char *path, unsigned mode, struct statedir *dir)
 {
     struct orb_err err = {0};
 
-    if (dir_make(path, mode, &err) < 0 && !dir->trouble.code)
+    if (file_make_dir(path, mode, &err) < 0 && !dir->trouble.code)
         dir->trouble = err;
 }
 
@@ -93,7 +94,7 @@ static void need_run_dir(const char *path, struct statedir *dir)
 
 int statedir_try(const char *state_dir, struct orb_err *err)
 {
-    AUTO_FREE char *path = xasprintf("%s/.try-%d", state_dir, (int)getpid());
+    AUTO_FREE char *path = buf_format("%s/.try-%d", state_dir, (int)getpid());
     AUTO_FD int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 
     if (fd < 0 && errno != EEXIST)
@@ -105,7 +106,7 @@ int statedir_try(const char *state_dir, struct orb_err *err)
 
 bool statedir_same(const char *state_dir, const struct statedir *dir, struct orb_err *err)
 {
-    AUTO_FREE char *services = xasprintf("%s/services", state_dir);
+    AUTO_FREE char *services = buf_format("%s/services", state_dir);
     struct stat was, is;
 
     if (dir->dir_fd < 0 || fstat(dir->dir_fd, &was) < 0)
@@ -165,7 +166,7 @@ bool statedir_sound(const struct host_options *options, struct orb_err *err)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(entries); i++) {
-        AUTO_FREE char *path = xasprintf(
+        AUTO_FREE char *path = buf_format(
             "%s/%s", entries[i].run ? options->run_dir : options->state_dir, entries[i].name);
 
         if (!is_sound(path, entries[i].kind, entries[i].open, err))
@@ -176,7 +177,7 @@ bool statedir_sound(const struct host_options *options, struct orb_err *err)
 
 int statedir_open(const struct host_options *options, struct statedir *ret_dir, struct orb_err *err)
 {
-    AUTO_FREE char *services = xasprintf("%s/services", options->state_dir);
+    AUTO_FREE char *services = buf_format("%s/services", options->state_dir);
     struct orb_err local = {0};
 
     *ret_dir = (struct statedir){.dir_fd = -1, .lock_fd = -1};

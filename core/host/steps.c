@@ -1,6 +1,8 @@
 /* The order matters: what a step uses was made by one before it. A step that fails is the end of
  * the start; what can be done without is no failure but said by whoever does without it. */
 #include "core/base/json_write.h"
+#include "core/base/now.h"
+#include "core/base/xalloc.h"
 #include "core/host/steps.h"
 
 #include <string.h>
@@ -35,8 +37,8 @@ static int make_auth(struct steps *s, struct orb_err *err)
         r = contract_compile(auth_schema, auth_schema_len, &host->auth_contract, err);
     if (r < 0)
         return r;
-    host_check_tokens(host);
-    return auth_provide(host, err);
+    auth_iface_check_tokens(host);
+    return auth_iface_provide(host, err);
 }
 
 static int make_sandbox(struct steps *s, struct orb_err *err)
@@ -96,8 +98,8 @@ static void add_problem(struct steps *s, const char *dir, const char *what)
     if (level > s->refused_level && s->refused_count > REFUSED_REASONS)
         s->refused_level = level;
     if (s->refused_count > REFUSED_REASONS) {
-        all = xasprintf("%u more packages were refused, the last one is %s",
-                        s->refused_count - REFUSED_REASONS, dir);
+        all = buf_format("%u more packages were refused, the last one is %s",
+                         s->refused_count - REFUSED_REASONS, dir);
         snprintf(key, sizeof(key), "packages");
         level = s->refused_level;
     }
@@ -111,8 +113,8 @@ static void tell_refusal(struct steps *s, const char *dir, const struct orb_err 
     struct orbitald *host = s->host;
     struct json_write w = json_write_to(&host->refused);
     const char *name = strrchr(dir, '/') ? strrchr(dir, '/') + 1 : dir;
-    AUTO_FREE char *what = xasprintf("the package %s was refused: %s%s%s", dir, err->path,
-                                     err->path[0] ? ": " : "", err->text);
+    AUTO_FREE char *what = buf_format("the package %s was refused: %s%s%s", dir, err->path,
+                                      err->path[0] ? ": " : "", err->text);
 
     log_error(host->log, "package.refused", KV("dir", dir), KV("path", err->path),
               KV("error", err->text));
@@ -192,7 +194,7 @@ static void scan_packages(struct steps *s)
 {
     struct orbitald *host = s->host;
 
-    packages_scan(host->options.package_dirs, &host->packages, on_bad_package, s);
+    package_scan_all(host->options.package_dirs, &host->packages, on_bad_package, s);
     uids_assign(host->options.state_dir, &host->packages, on_bad_package, s, &s->uids);
 }
 
@@ -205,9 +207,9 @@ static void check_files(struct orbitald *host)
 
     if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= need)
         return;
-    what = xasprintf("orbitald may have %llu files open; %u packages and their clients need up to "
-                     "%u",
-                     (unsigned long long)files.rlim_cur, host->packages.count, need);
+    what = buf_format("orbitald may have %llu files open; %u packages and their clients need up to "
+                      "%u",
+                      (unsigned long long)files.rlim_cur, host->packages.count, need);
     problem_set(host, "host.few-files", VERDICT_DEGRADED, what, "",
                 "LimitNOFILE=65536 in the unit, then restart orbitald");
 }
@@ -221,18 +223,18 @@ static int take_packages(struct steps *s, struct orb_err *err)
     tell_refusals(s, true);
     if (s->uids.code) /* costs nothing now: they are known from the directories as well */
         log_warn(host->log, "package.uids-file", KV("error", s->uids.text));
-    r = services_contract_make(&host->packages, &host->services_contract, &unlisted, err);
+    r = svcconf_contract(&host->packages, &host->services_contract, &unlisted, err);
     if (r < 0)
         return orb_wrap(err, "the contract of /services");
     if (unlisted.len) {
-        AUTO_FREE char *what = xasprintf(
+        AUTO_FREE char *what = buf_format(
             "the capabilities asked for by %.200s have no room in the schema of /services",
             buf_str(&unlisted));
 
         problem_set(host, "package.grants-unlisted", VERDICT_DEGRADED, what, "/services",
                     "remove the package, or grant it by the names in its manifest");
     }
-    r = system_contract_make(&host->packages, &host->system_contract, err);
+    r = logconf_contract(&host->packages, &host->system_contract, err);
     if (r < 0)
         return orb_wrap(err, "the contract of /system");
     if (!host->packages.count)

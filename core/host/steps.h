@@ -4,7 +4,7 @@
 #define CORE_HOST_STEPS_H
 
 #include "core/host/host.h"
-#include "core/loop/scope.h"
+#include "core/loop/loop_scope.h"
 
 struct steps {
     struct orbitald *host;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/host/confschema.h"
 #include "core/host/host.h"
 #include "core/host/problem.h"
@@ -102,8 +103,8 @@ static void write_entry(struct json_write *w, const struct package *package, siz
         *taken += entry.len;
 }
 
-int services_contract_make(const struct package_list *packages, struct contract **ret_contract,
-                           struct buf *ret_short, struct orb_err *err)
+int svcconf_contract(const struct package_list *packages, struct contract **ret_contract,
+                     struct buf *ret_short, struct orb_err *err)
 {
     AUTO(buf) struct buf b = {0};
     struct json_write w = json_write_to(&b);
@@ -132,7 +133,7 @@ static struct limits limits_of(const json_t *entry)
 
     json_object_foreach (json_object_get(entry, "limits"), name, value)
         limits_set(&limits, name,
-                   json_is_string(value) ? memory_of(json_string_value(value))
+                   json_is_string(value) ? manifest_memory(json_string_value(value))
                                          : (uint64_t)json_integer_value(value));
     return limits;
 }
@@ -177,7 +178,7 @@ static void configure_all(struct orbitald *host, const json_t *services)
 static void not_read(struct svcconf *conf, const char *why)
 {
     AUTO_FREE char *what =
-        xasprintf("what /services says could not be read and is not followed: %s", why);
+        buf_format("what /services says could not be read and is not followed: %s", why);
 
     if (conf->host->stopping)
         return;

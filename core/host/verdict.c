@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 
 #define FULL_PERCENT 90
 #define ABSENCE_US 10000000u /* longer than any start should take */
@@ -245,7 +246,7 @@ void verdict_add_boot(struct health_report *verdict, enum boot_phase phase, unsi
             "no package provides the configuration service");
     if (phase < PHASE_OPERATIONAL)
         add(verdict, VERDICT_DEGRADED, "", 0, "orbctl show boot",
-            "the boot has not reached its end: phase %s%s%s", phase_name(phase),
+            "the boot has not reached its end: phase %s%s%s", manifest_phase_name(phase),
             waiting[0] ? ", waiting for " : "", waiting);
 }
 

@@ -12,6 +12,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/json_write.h"
+#include "core/base/now.h"
 #include "core/sup/report.h"
 #include "orbital/error.h"
 

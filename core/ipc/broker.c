@@ -2,6 +2,7 @@
  * collected is written and peers that ended are taken out. */
 #include <string.h>
 
+#include "core/base/xalloc.h"
 #include "core/ipc/broker_internal.h"
 #include "core/ipc/dispatch.h"
 #include "core/ipc/host.h"

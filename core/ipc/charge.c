@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/buf.h"
+#include "core/base/xalloc.h"
 #include "core/ipc/account.h"
 
 /* What waits in a peer's queue on one identity's account, over all its connections. Two stretches

@@ -15,7 +15,7 @@
 #include "core/ipc/read_buffer.h"
 #include "core/ipc/turn_memory.h"
 #include "core/ipc/write_queue.h"
-#include "core/loop/scope.h"
+#include "core/loop/loop_scope.h"
 
 struct conn;
 

@@ -65,7 +65,7 @@ const struct contract *contract_ref(const struct contract *contract)
 static void schema_drop(char *text, struct schema *schema)
 {
     if (!text)
-        schema_free(schema);
+        schema_compile_free(schema);
     free(text);
 }
 
@@ -85,7 +85,7 @@ void contract_free(struct contract *c)
         free(c->events[i].within);
         schema_drop(c->events[i].payload_text, c->events[i].payload);
     }
-    schema_unit_free(c->unit);
+    schema_compile_unit_free(c->unit);
     free(c->methods);
     free(c->events);
     free(c->interface);

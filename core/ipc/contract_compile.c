@@ -5,6 +5,7 @@
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/base/suggest.h"
+#include "core/base/xalloc.h"
 #include "core/ipc/contract_internal.h"
 #include "core/ipc/within.h"
 
@@ -37,7 +38,7 @@ static int one_of(json_t *object, const char *member, const char *path, const ch
                   size_t count, int fallback, struct orb_err *err)
 {
     json_t *value = json_object_get(object, member);
-    AUTO_FREE char *at = xasprintf("%s/%s", path, member);
+    AUTO_FREE char *at = buf_format("%s/%s", path, member);
     AUTO(buf) struct buf all = {0};
     const char *near;
 
@@ -77,7 +78,7 @@ static int get_string(json_t *object, const char *member, const char *path, char
                       struct orb_err *err)
 {
     json_t *value = json_object_get(object, member);
-    AUTO_FREE char *at = xasprintf("%s/%s", path, member);
+    AUTO_FREE char *at = buf_format("%s/%s", path, member);
 
     if (value && !json_is_string(value))
         return orb_fail_at(err, ORB_E_SCHEMA, at, "expected a string");
@@ -104,19 +105,19 @@ static int get_schema(struct contract *c, json_t *object, const char *member, co
 {
     json_t *value = json_object_get(object, member);
     AUTO(buf) struct buf text = {0};
-    AUTO_FREE char *at = xasprintf("%s/%s", path, member);
+    AUTO_FREE char *at = buf_format("%s/%s", path, member);
 
     if (!value)
         return compile_empty(ret_schema, err);
     tree_dump(value, &text);
     *ret_text = buf_take(&text);
-    return schema_unit_compile(c->unit, at, ret_schema, err);
+    return schema_compile_unit(c->unit, at, ret_schema, err);
 }
 
 static int get_timeout(json_t *object, const char *path, uint32_t *ret_ms, struct orb_err *err)
 {
     json_t *value = json_object_get(object, "timeout-ms");
-    AUTO_FREE char *at = xasprintf("%s/timeout-ms", path);
+    AUTO_FREE char *at = buf_format("%s/timeout-ms", path);
 
     *ret_ms = CONTRACT_TIMEOUT_MS;
     if (!value)
@@ -133,7 +134,7 @@ static int get_bool(json_t *object, const char *member, const char *path, bool *
                     struct orb_err *err)
 {
     json_t *value = json_object_get(object, member);
-    AUTO_FREE char *at = xasprintf("%s/%s", path, member);
+    AUTO_FREE char *at = buf_format("%s/%s", path, member);
 
     if (value && !json_is_boolean(value))
         return orb_fail_at(err, ORB_E_SCHEMA, at, "expected true or false");
@@ -238,7 +239,7 @@ static int add_event(struct contract *c, const char *name, json_t *object, struc
 static json_t *table(json_t *root, const char *member, size_t limit, int *r, struct orb_err *err)
 {
     json_t *value = json_object_get(root, member);
-    AUTO_FREE char *at = xasprintf("/%s", member);
+    AUTO_FREE char *at = buf_format("/%s", member);
 
     *r = 0;
     if (!value)
@@ -350,13 +351,13 @@ int contract_compile(const char *text, size_t len, struct contract **ret_contrac
     c->len = len;
     r = read_head(c, root, err);
     if (r == 0)
-        r = schema_unit_new(c->text, c->len, true, &c->unit, err);
+        r = schema_compile_unit_new(c->text, c->len, true, &c->unit, err);
     if (r == 0)
         r = add_members(c, root, err);
     if (r == 0 && json_object_get(root, "config")) {
         struct schema *schema = NULL;
 
-        r = schema_unit_compile(c->unit, "/config", &schema, err);
+        r = schema_compile_unit(c->unit, "/config", &schema, err);
         c->config = true;
     }
     if (r == ORB_E_LIMIT && c->interface)
@@ -365,7 +366,7 @@ int contract_compile(const char *text, size_t len, struct contract **ret_contrac
         contract_free(c);
         return r;
     }
-    schema_unit_finish(c->unit);
+    schema_finish_unit(c->unit);
     *ret_contract = c;
     return 0;
 }

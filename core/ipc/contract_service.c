@@ -21,6 +21,6 @@ struct contract *contract_service(const char *name)
         abort(); /* a defect of this program */
     }
     free(c->interface);
-    c->interface = xasprintf("service.%s", name);
+    c->interface = buf_format("service.%s", name);
     return c;
 }

@@ -1,6 +1,7 @@
 /* One function for each type of frame, and who may send it. */
 #include "core/ipc/dispatch.h"
 
+#include "core/base/xalloc.h"
 #include "core/ipc/broker_internal.h"
 #include "core/ipc/held.h"
 #include "core/ipc/hello.h"
@@ -90,7 +91,7 @@ static void on_fail(struct ipc_peer *peer, struct inframe *in)
     if (json_member(in->payload, in->len, "path", &value) &&
         json_text(&value, path, sizeof(path)) < 0)
         path[0] = '\0';
-    all = path[0] ? xasprintf("%s: %s", path, text) : xstrdup(text);
+    all = path[0] ? buf_format("%s: %s", path, text) : xstrdup(text);
     if (peer->events && peer->events->failed)
         peer->events->failed(peer->arg, all);
 }

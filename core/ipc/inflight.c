@@ -2,6 +2,7 @@
 #include "core/ipc/inflight.h"
 
 #include "core/base/json_write.h"
+#include "core/base/xalloc.h"
 #include "core/ipc/broker_internal.h"
 
 /* Announces who to a provider that has had no request of it yet: who it is and what it may do. */

@@ -8,12 +8,12 @@ int inframe_scan(const struct inframe *in, struct orb_err *err)
     int r = 0;
 
     if (in->h.envlen) {
-        r = json_scan(in->env, in->h.envlen, NULL, err);
+        r = scan_json(in->env, in->h.envlen, NULL, err);
         if (r < 0)
             return orb_wrap(err, "envelope of %s", frame_type_name(in->h.type));
     }
     if (in->h.len > in->h.envlen)
-        r = json_scan(in->payload, in->len, NULL, err);
+        r = scan_json(in->payload, in->len, NULL, err);
     if (r < 0)
         return orb_wrap(err, "payload of %s", frame_type_name(in->h.type));
     return 0;

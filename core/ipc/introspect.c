@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/json_write.h"
+#include "core/base/xalloc.h"
 #include "core/ipc/broker_internal.h"
 #include "core/ipc/route.h"
 

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 #include "core/ipc/listen.h"
-#include "core/loop/watch.h"
+#include "core/loop/loop_watch.h"
 
 #define LISTEN_CLIENTS 128 /* connected at once */
 #define LISTEN_WAITING 32  /* connections that wait to be identified */

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/base/xalloc.h"
 #include "core/ipc/broker_internal.h"
 #include "core/ipc/refusal.h"
 #include "core/json/scan.h"
@@ -60,7 +61,7 @@ static void work_at(struct job *job)
 
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begin);
     inframe_locate(&in);
-    c->result = json_scan(in.payload, in.len, NULL, &c->err);
+    c->result = scan_json(in.payload, in.len, NULL, &c->err);
     if (c->result == 0)
         c->result = schema_check(c->schema, in.payload, in.len, "", &c->err);
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
@@ -314,7 +315,7 @@ int offload_check(struct ipc_peer *peer, const struct contract *contract,
     }
     if (in->data && in->len >= OFFLOAD_BYTES)
         return hand_over(peer, contract, schema, in, err);
-    r = json_scan(in->payload, in->len, NULL, err);
+    r = scan_json(in->payload, in->len, NULL, err);
     if (r < 0)
         return r;
     if (!in->data)

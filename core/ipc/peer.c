@@ -1,6 +1,7 @@
 /* What a peer is made of, and sending frames to it. */
 #include <string.h>
 
+#include "core/base/xalloc.h"
 #include "core/ipc/access.h"
 #include "core/ipc/broker_internal.h"
 #include "core/ipc/contract_service.h"

@@ -3,6 +3,7 @@
  * at the top of a heap and one timer waits for it; the timer may fire early, never late. */
 #include "core/ipc/pending.h"
 
+#include "core/base/xalloc.h"
 #include "core/ipc/broker_internal.h"
 #include "core/ipc/inflight.h"
 

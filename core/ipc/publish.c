@@ -240,7 +240,7 @@ void publish_on_pub(struct ipc_peer *peer, struct inframe *in)
         r = orb_fail(&err, ORB_E_INVALID, "%s provides no interface to publish on",
                      peer->self.name);
     if (r == 0 && in->h.envlen)
-        r = json_scan(in->env, in->h.envlen, NULL, &err);
+        r = scan_json(in->env, in->h.envlen, NULL, &err);
     if (r == 0)
         r = inframe_string(in, "topic", topic, sizeof(topic), &err);
     if (r == 0)

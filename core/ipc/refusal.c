@@ -2,6 +2,7 @@
 #include "core/ipc/refusal.h"
 
 #include "core/base/json_write.h"
+#include "core/base/now.h"
 #include "core/ipc/broker_internal.h"
 
 #define CLIENT_RECORDS 10 /* log records about refused clients a second */

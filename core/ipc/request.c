@@ -134,7 +134,7 @@ static void take(struct ipc_peer *peer, struct principal *who, struct inframe *i
     int r = 0;
 
     if (in->h.envlen)
-        r = json_scan(in->env, in->h.envlen, NULL, &err);
+        r = scan_json(in->env, in->h.envlen, NULL, &err);
     if (r == 0)
         r = in->h.route ? target_of_route(peer, who, in->h.route, &target, &err)
                         : target_of_envelope(peer, who, in, &target, &err);
@@ -300,7 +300,7 @@ static void read_error(struct ipc_peer *peer, const struct inframe *in, struct o
     char text[FRAME_MAX_ENVELOPE] = "", path[FRAME_MAX_ENVELOPE] = "", code[64] = "";
     struct json_slice error, value;
 
-    if (!in->h.envlen || json_scan(in->env, in->h.envlen, NULL, NULL) < 0 ||
+    if (!in->h.envlen || scan_json(in->env, in->h.envlen, NULL, NULL) < 0 ||
         !json_member(in->env, in->h.envlen, "err", &error) ||
         !json_member(error.p, error.len, "code", &value) ||
         json_text(&value, code, sizeof(code)) < 0) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/suggest.h"
+#include "core/base/xalloc.h"
 #include "core/ipc/access.h"
 #include "core/ipc/broker_internal.h"
 #include "core/ipc/refusal.h"

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/base/xalloc.h"
 #include "core/ipc/broker_internal.h"
 
 struct sub *sub_find(struct iface *iface, const struct ipc_peer *peer, const char *topic)

@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "core/base/buf.h"
+#include "core/base/xalloc.h"
 
 #define ARENA_SIZE (1u << 20)
 #define BLOCK_SIZE 65536u

@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "core/json/reader.h"
+#include "core/base/xalloc.h"
+#include "core/json/json.h"
 #include "core/json/tree.h"
 
 static const char *const capabilities[] = {"config.read"};
@@ -14,7 +15,7 @@ static const char *const capabilities[] = {"config.read"};
 int within_read(json_t *event, const char *path, struct contract_event *e, struct orb_err *err)
 {
     json_t *within = json_object_get(event, "within"), *value;
-    AUTO_FREE char *at = xasprintf("%s/within", path);
+    AUTO_FREE char *at = buf_format("%s/within", path);
     void *first;
 
     if (!within)

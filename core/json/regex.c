@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/buf.h"
 #include "core/base/own.h"
+#include "core/base/utf8.h"
+#include "core/base/xalloc.h"
 #include "core/json/regex_impl.h"
 
 #define NESTING 100

@@ -2,7 +2,7 @@
  * reached, each once. */
 #include <string.h>
 
-#include "core/base/buf.h"
+#include "core/base/utf8.h"
 #include "core/json/regex_impl.h"
 
 struct set {

@@ -1,7 +1,7 @@
 /* The strict scanner every text from outside passes once. It is on the broker's path of every
  * frame, so an object of up to FEW_KEYS members allocates nothing; larger ones get a hash table
  * whose hash is keyed per process, because the keys come from outside. */
-#include "core/base/buf.h"
+#include "core/base/utf8.h"
 #include "core/json/scan.h"
 
 #include <ctype.h>
@@ -11,7 +11,7 @@
 #include <sys/auxv.h>
 
 #include "core/base/own.h"
-#include "core/json/reader.h"
+#include "core/json/json.h"
 #include "core/json/scan_keys.h"
 
 #define DEEPEST 256     /* what limits may ask for at most: each level takes ~600 bytes of stack */
@@ -284,13 +284,13 @@ static int member_key(struct scan *s, struct keys *keys)
     key.at = (uint32_t)(start - s->text);
     key.len = (uint32_t)len;
     if (escaped)
-        p = keys_plain(start, &len, stack, &heap);
+        p = scan_keys_plain(start, &len, stack, &heap);
     if (!p)
         return orb_fail(s->err, ORB_E_NOMEM, "out of memory for a key of %u bytes", key.len);
-    key.hash = keys_hash(&s->source, p, len);
+    key.hash = scan_keys_hash(&s->source, p, len);
     if (keys->count >= s->max_keys)
         return limit(s, start - 1, "an object has too many members", s->max_keys);
-    r = keys_add(&s->source, keys, &key);
+    r = scan_keys_add(&s->source, keys, &key);
     if (r > 0) {
         char where[64];
 
@@ -400,7 +400,7 @@ static int value(struct scan *s)
     }
 }
 
-int json_scan(const char *text, size_t len, const struct json_limits *limits, struct orb_err *err)
+int scan_json(const char *text, size_t len, const struct json_limits *limits, struct orb_err *err)
 {
     const char *random = (const char *)getauxval(AT_RANDOM);
     struct scan s = {

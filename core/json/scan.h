@@ -21,7 +21,7 @@ struct json_limits {
 
 /* Checks the whole text. limits NULL: JSON_MAX_DEPTH, JSON_MAX_KEYS. Error ORB_E_SYNTAX (or
  * ORB_E_LIMIT) says what was found at which byte (and line:column) and what was expected. */
-int json_scan(const char *text, size_t len, const struct json_limits *limits, struct orb_err *err);
+int scan_json(const char *text, size_t len, const struct json_limits *limits, struct orb_err *err);
 
 /* A piece of the text: one value. type: 'o' 'a' 's' (string) 'i' (integer) 'n' (other number) 't'
  * 'f' '0' (null). */

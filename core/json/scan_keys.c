@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "core/json/reader.h"
+#include "core/json/json.h"
 
 static inline uint64_t mix(uint64_t a, uint64_t b)
 {
@@ -16,7 +16,7 @@ static inline uint64_t mix(uint64_t a, uint64_t b)
     return (uint64_t)r ^ (uint64_t)(r >> 64);
 }
 
-uint64_t keys_hash(const struct key_source *s, const char *p, size_t len)
+uint64_t scan_keys_hash(const struct key_source *s, const char *p, size_t len)
 {
     uint64_t h = s->seed[0] ^ len, tail = 0;
     uint32_t low, high;
@@ -36,7 +36,7 @@ uint64_t keys_hash(const struct key_source *s, const char *p, size_t len)
 }
 
 /* The key as it means, not as it is spelled. stack or *heap (caller frees) holds it. */
-const char *keys_plain(const char *p, size_t *len, char *stack, char **heap)
+const char *scan_keys_plain(const char *p, size_t *len, char *stack, char **heap)
 {
     char *to = stack;
 
@@ -58,8 +58,8 @@ static int key_same(const struct key_source *s, const struct key *a, const struc
     AUTO_FREE char *a_heap = NULL;
     AUTO_FREE char *b_heap = NULL;
     size_t a_len = a->len, b_len = b->len;
-    const char *pa = keys_plain(s->text + a->at, &a_len, a_stack, &a_heap);
-    const char *pb = keys_plain(s->text + b->at, &b_len, b_stack, &b_heap);
+    const char *pa = scan_keys_plain(s->text + a->at, &a_len, a_stack, &a_heap);
+    const char *pb = scan_keys_plain(s->text + b->at, &b_len, b_stack, &b_heap);
 
     if (!pa || !pb)
         return ORB_E_NOMEM;
@@ -96,7 +96,7 @@ static int keys_grow(struct keys *keys)
 }
 
 /* Looks for the key among the ones before. 1 found, 0 new (and added), ORB_E_NOMEM. */
-int keys_add(const struct key_source *s, struct keys *keys, const struct key *key)
+int scan_keys_add(const struct key_source *s, struct keys *keys, const struct key *key)
 {
     uint64_t bit = 1ull << (key->hash >> 58);
     int r = 0;

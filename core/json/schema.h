@@ -23,21 +23,21 @@ int schema_compile(const char *text, size_t len, bool strict_objects, struct sch
 int schema_compile_in(const char *doc, size_t len, const char *pointer, bool strict_objects,
                       struct schema **ret_schema, struct orb_err *err);
 /* Several schemas of one document, whose parts they share: each is compiled once, and the budget is
- * that of the document. A schema at "" or any other pointer is found by schema_unit_compile; before
- * the first check schema_unit_finish is called. The unit frees its schemas. */
+ * that of the document. A schema at "" or any other pointer is found by schema_compile_unit; before
+ * the first check schema_finish_unit is called. The unit frees its schemas. */
 struct unit;
-int schema_unit_new(const char *doc, size_t len, bool strict_objects, struct unit **ret_unit,
-                    struct orb_err *err);
-int schema_unit_compile(struct unit *unit, const char *pointer, struct schema **ret_schema,
+int schema_compile_unit_new(const char *doc, size_t len, bool strict_objects,
+                            struct unit **ret_unit, struct orb_err *err);
+int schema_compile_unit(struct unit *unit, const char *pointer, struct schema **ret_schema,
                         struct orb_err *err);
-void schema_unit_finish(struct unit *unit);
-void schema_unit_free(struct unit *unit);
+void schema_finish_unit(struct unit *unit);
+void schema_compile_unit_free(struct unit *unit);
 
 /* For schema_compile and schema_compile_in: with all that was compiled for it. */
-void schema_free(struct schema *schema);
+void schema_compile_free(struct schema *schema);
 static inline void own_schema(struct schema **schema)
 {
-    schema_free(*schema);
+    schema_compile_free(*schema);
 }
 
 /* Compiling costs at most a budget (100000 schemas, names and steps of patterns a document), and so
@@ -45,7 +45,7 @@ static inline void own_schema(struct schema **schema)
  * time proportional to text × pattern (regex.h).
  *
  * Checks a value. base_path: JSON pointer put before the path in errors, e.g. "/firewall". The text
- * must have passed json_scan. Errors: ORB_E_SCHEMA, path set, text like
+ * must have passed scan_json. Errors: ORB_E_SCHEMA, path set, text like
  * `expected one of tcp, udp, icmp; got "tpc"; did you mean tcp?` */
 int schema_check(const struct schema *schema, const char *text, size_t len, const char *base_path,
                  struct orb_err *err);
@@ -60,30 +60,32 @@ int schema_check_some(const struct schema *schema, const char *text, size_t len,
  * alternatives of allOf/anyOf/oneOf; each name on the way must also satisfy propertyNames. NULL
  * with err (ORB_E_SCHEMA: what is not known, what is, did you mean) when nothing may stand there.
  * The result belongs to schema. */
-const struct schema *schema_at(const struct schema *schema, const char *pointer,
-                               struct orb_err *err);
+const struct schema *schema_facts_at(const struct schema *schema, const char *pointer,
+                                     struct orb_err *err);
 
 /* Facts for front ends. NULL / false when not given; a $ref is followed for what is not said here.
  */
-const char *schema_title(const struct schema *schema);
-const char *schema_type(const struct schema *schema); /* "object", "string", …; NULL several */
-bool schema_flag(const struct schema *schema, const char *keyword); /* x-orb-secret, x-orb-risk */
+const char *schema_facts_title(const struct schema *schema);
+const char *
+schema_facts_type(const struct schema *schema); /* "object", "string", …; NULL several */
+bool schema_facts_flag(const struct schema *schema,
+                       const char *keyword); /* x-orb-secret, x-orb-risk */
 /* A keyword whose value is a text: x-orb-apply, x-orb-since, format, pattern, … */
-const char *schema_text(const struct schema *schema, const char *keyword);
+const char *schema_facts_text(const struct schema *schema, const char *keyword);
 /* Is the value at pointer below schema secret: under x-orb-secret, wherever around it the keyword
  * stands, also behind $ref, allOf, anyOf and oneOf? */
-bool schema_hides(const struct schema *schema, const char *pointer);
+bool schema_secret_hides(const struct schema *schema, const char *pointer);
 /* How many bytes of the pointer may be shown: up to the first value on its way that is secret or
  * that no schema describes; the names below such a one tell of it. */
-size_t schema_shows(const struct schema *schema, const char *pointer);
+size_t schema_secret_shows(const struct schema *schema, const char *pointer);
 /* x-orb-ref: JSON pointer of the map whose keys this value must be; NULL when none. */
-const char *schema_ref_target(const struct schema *schema);
+const char *schema_facts_ref_target(const struct schema *schema);
 /* Calls cb for every value in text that stands under an x-orb-ref: its path below base_path, the
  * target pointer and the value as a word; for an x-orb-ref inside propertyNames the name of the
  * member is the value. Of anyOf and oneOf the first alternative that fits counts. Stops and returns
  * what cb returns when that is not 0. The walk has a budget like a check: ORB_E_LIMIT. */
 typedef int schema_ref_fn(void *arg, const char *path, const char *target, const char *value);
-int schema_each_ref(const struct schema *schema, const char *text, size_t len,
-                    const char *base_path, schema_ref_fn *cb, void *arg);
+int schema_refs_each(const struct schema *schema, const char *text, size_t len,
+                     const char *base_path, schema_ref_fn *cb, void *arg);
 
 #endif

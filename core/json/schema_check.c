@@ -7,7 +7,8 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "core/json/reader.h"
+#include "core/base/xalloc.h"
+#include "core/json/json.h"
 #include "core/json/schema_check.h"
 
 #define MAX_NESTING 200   /* schemas within schemas, references included */
@@ -15,17 +16,18 @@
 #define UNITS_PER_BYTE 2
 #define NAMES_ON_STACK 512
 
-int schema_charge(struct check *c, const struct spot *spot, uint64_t units)
+int schema_check_charge(struct check *c, const struct spot *spot, uint64_t units)
 {
     if (c->budget >= units) {
         c->budget -= units;
         return 0;
     }
     c->budget = 0;
-    return schema_say(c, spot, ORB_E_LIMIT, "the value is too costly to check against its schema");
+    return schema_value_say(c, spot, ORB_E_LIMIT,
+                            "the value is too costly to check against its schema");
 }
 
-uint64_t schema_match_units(const struct pattern *pattern, size_t len)
+uint64_t schema_check_match_units(const struct pattern *pattern, size_t len)
 {
     return 1 + len * regex_size(pattern->regex) / 32 + regex_size(pattern->regex) / 64;
 }
@@ -48,7 +50,7 @@ static int check_array(struct check *c, const struct schema *s, const struct spo
                 return r;
         } else {
             p = json_value(p, end, &v);
-            r = schema_charge(c, &at, 1 + v.len / UNIT_BYTES);
+            r = schema_check_charge(c, &at, 1 + v.len / UNIT_BYTES);
             if (r < 0)
                 return r;
         }
@@ -61,9 +63,9 @@ static int check_array(struct check *c, const struct schema *s, const struct spo
     }
     *ret_end = p < end ? p + 1 : end;
     if (at.index < s->min_items || at.index > s->max_items)
-        return schema_wrong_count(c, spot, "elements", at.index, s->min_items, s->max_items);
+        return schema_value_wrong_count(c, spot, "elements", at.index, s->min_items, s->max_items);
     v = (struct json_slice){start, (size_t)(*ret_end - start), 'a'};
-    return s->unique ? schema_check_unique(c, spot, &v) : 0;
+    return s->unique ? schema_unique_check(c, spot, &v) : 0;
 }
 
 static int unknown_member(struct check *c, const struct schema *s, const struct spot *at,
@@ -74,7 +76,7 @@ static int unknown_member(struct check *c, const struct schema *s, const struct 
     if (c->quiet || !c->err)
         return ORB_E_SCHEMA;
     schema_words_unknown(s, name, &words);
-    return schema_say(c, at, ORB_E_SCHEMA, "%s", buf_str(&words));
+    return schema_value_say(c, at, ORB_E_SCHEMA, "%s", buf_str(&words));
 }
 
 /* The name itself, as text at key (with its quotes), against propertyNames. */
@@ -102,7 +104,7 @@ static int check_member(struct check *c, const struct schema *s, const struct sp
     const struct member *m = schema_member(s, name, len);
     bool known = m && m->schema;
     struct json_slice v;
-    int r = schema_charge(c, at, 1 + len / UNIT_BYTES);
+    int r = schema_check_charge(c, at, 1 + len / UNIT_BYTES);
 
     *ret_end = NULL;
     names->required += m && m->required;
@@ -113,14 +115,14 @@ static int check_member(struct check *c, const struct schema *s, const struct sp
     if (r == 0 && known)
         r = schema_check_value(c, m->schema, at, p, ret_end);
     for (size_t i = 0; r == 0 && i < s->pattern_count; i++) {
-        int matches = schema_charge(c, at, schema_match_units(&s->patterns[i], len));
+        int matches = schema_check_charge(c, at, schema_check_match_units(&s->patterns[i], len));
 
         if (matches < 0)
             return matches;
-        matches = schema_match(&s->patterns[i], name, len);
+        matches = schema_value_match(&s->patterns[i], name, len);
 
         if (matches < 0)
-            return schema_too_costly(c, at, matches);
+            return schema_value_too_costly(c, at, matches);
         if (matches)
             r = schema_check_value(c, s->patterns[i].schema, at, p, ret_end);
         known |= matches > 0;
@@ -135,7 +137,7 @@ static int check_member(struct check *c, const struct schema *s, const struct sp
     }
     if (r == 0 && !*ret_end) {
         *ret_end = json_value(p, c->end, &v);
-        r = schema_charge(c, at, v.len / UNIT_BYTES);
+        r = schema_check_charge(c, at, v.len / UNIT_BYTES);
     }
     return r;
 }
@@ -145,8 +147,8 @@ static int check_required(struct check *c, const struct schema *s, const struct 
 {
     for (size_t i = 0; i < s->member_count && names->required < s->required_count; i++)
         if (s->members[i].required && !names->seen[i])
-            return schema_say(c, spot, ORB_E_SCHEMA, "expected a member %s; it is missing",
-                              s->members[i].name);
+            return schema_value_say(c, spot, ORB_E_SCHEMA, "expected a member %s; it is missing",
+                                    s->members[i].name);
     return 0;
 }
 
@@ -155,15 +157,15 @@ static int check_dependent(struct check *c, const struct schema *s, const struct
 {
     for (size_t i = 0; i < s->dependency_count; i++) {
         const struct dependency *d = &s->dependencies[i];
-        int r = schema_charge(c, spot, 1 + d->count / 16);
+        int r = schema_check_charge(c, spot, 1 + d->count / 16);
 
         if (r < 0)
             return r;
         for (size_t j = 0; names->seen[d->member] && j < d->count; j++)
             if (!names->seen[d->needs[j]])
-                return schema_say(c, spot, ORB_E_SCHEMA,
-                                  "expected a member %s beside %s; it is missing",
-                                  s->members[d->needs[j]].name, s->members[d->member].name);
+                return schema_value_say(c, spot, ORB_E_SCHEMA,
+                                        "expected a member %s beside %s; it is missing",
+                                        s->members[d->needs[j]].name, s->members[d->member].name);
     }
     return 0;
 }
@@ -204,7 +206,7 @@ static int check_members(struct check *c, const struct schema *s, const struct s
     if (r < 0)
         return r;
     if (count < s->min_members || count > s->max_members)
-        return schema_wrong_count(c, spot, "members", count, s->min_members, s->max_members);
+        return schema_value_wrong_count(c, spot, "members", count, s->min_members, s->max_members);
     return check_dependent(c, s, spot, names);
 }
 
@@ -217,7 +219,7 @@ static int check_object(struct check *c, const struct schema *s, const struct sp
     int r;
 
     if (s->required_count || s->dependency_count) {
-        r = schema_charge(c, spot, s->member_count / UNIT_BYTES);
+        r = schema_check_charge(c, spot, s->member_count / UNIT_BYTES);
         if (r < 0)
             return r;
         if (s->member_count > NAMES_ON_STACK)
@@ -257,7 +259,7 @@ static const struct schema *meant(const struct schema_list *list, const struct j
     const struct schema *found = NULL;
 
     for (size_t i = 0; i < list->count; i++) {
-        if (!(schema_types_of(list->all[i]) & type_of(v)))
+        if (!(schema_finish_types_of(list->all[i]) & type_of(v)))
             continue;
         if (found)
             return NULL;
@@ -290,13 +292,13 @@ static int check_some(struct check *c, const struct schema *s, const struct sche
     if (c->quiet || !c->err)
         return ORB_E_SCHEMA;
     if (fit)
-        return schema_say(c, spot, ORB_E_SCHEMA, "expected exactly one alternative to fit; %zu do",
-                          fit);
+        return schema_value_say(c, spot, ORB_E_SCHEMA,
+                                "expected exactly one alternative to fit; %zu do", fit);
     one = meant(list, v);
     if (one)
         return schema_check_value(c, one, spot, v->p, &ignored);
     schema_words_alternatives(list, &words);
-    return schema_mismatch(c, s, spot, v, buf_str(&words));
+    return schema_value_mismatch(c, s, spot, v, buf_str(&words));
 }
 
 /* References and combinations: other schemas for the same value. */
@@ -319,7 +321,7 @@ static int check_more(struct check *c, const struct schema *s, const struct spot
         r = schema_check_value(c, s->not_this, spot, v->p, &ignored);
         c->quiet--;
         if (r == 0)
-            return schema_mismatch(c, s, spot, v, "something else (this is excluded)");
+            return schema_value_mismatch(c, s, spot, v, "something else (this is excluded)");
         r = r == ORB_E_SCHEMA ? 0 : r;
     }
     return r;
@@ -335,12 +337,12 @@ static int check_normal(struct check *c, const struct schema *s, const struct sp
 
     if (!container || s->has_choices || s->has_const) {
         *ret_end = json_value(p, c->end, &v);
-        r = schema_charge(c, spot, container ? v.len * 2 : v.len / UNIT_BYTES);
+        r = schema_check_charge(c, spot, container ? v.len * 2 : v.len / UNIT_BYTES);
         if (r < 0)
             return r;
     }
     if (s->has_choices || s->has_const) {
-        r = schema_check_choices(c, s, spot, &v);
+        r = schema_value_check_choices(c, s, spot, &v);
         if (r < 0)
             return r;
     }
@@ -348,14 +350,14 @@ static int check_normal(struct check *c, const struct schema *s, const struct sp
         json_value(p, c->end, &v);
         if (!c->quiet)
             schema_words_types(s->types, &words);
-        return schema_mismatch(c, s, spot, &v, buf_str(&words));
+        return schema_value_mismatch(c, s, spot, &v, buf_str(&words));
     }
     if (*p == '{')
         r = check_object(c, s, spot, p, ret_end);
     else if (*p == '[')
         r = check_array(c, s, spot, p, ret_end);
     else
-        r = schema_check_scalar(c, s, spot, &v);
+        r = schema_value_check_scalar(c, s, spot, &v);
     if (r < 0 || !s->has_more)
         return r;
     v.len = (size_t)(*ret_end - p);
@@ -369,20 +371,20 @@ int schema_check_value(struct check *c, const struct schema *s, const struct spo
     int r;
 
     if (p >= c->end)
-        return schema_say(c, spot, ORB_E_SCHEMA, "expected a value; got the end of the text");
-    r = schema_charge(c, spot, 1);
+        return schema_value_say(c, spot, ORB_E_SCHEMA, "expected a value; got the end of the text");
+    r = schema_check_charge(c, spot, 1);
     if (r < 0)
         return r;
     if (c->depth == MAX_NESTING)
-        return schema_say(c, spot, ORB_E_LIMIT, "schemas are nested too deeply; the limit is %d",
-                          MAX_NESTING);
+        return schema_value_say(c, spot, ORB_E_LIMIT,
+                                "schemas are nested too deeply; the limit is %d", MAX_NESTING);
     if (s->kind == SCHEMA_ALWAYS) {
         *ret_end = json_value(p, c->end, &v);
-        return schema_charge(c, spot, v.len / UNIT_BYTES);
+        return schema_check_charge(c, spot, v.len / UNIT_BYTES);
     }
     if (s->kind == SCHEMA_NEVER) {
         *ret_end = json_value(p, c->end, &v);
-        return schema_mismatch(c, s, spot, &v, "nothing here");
+        return schema_value_mismatch(c, s, spot, &v, "nothing here");
     }
     c->depth++;
     r = s->only_ref ? schema_check_value(c, s->ref, spot, p, ret_end)
@@ -420,7 +422,7 @@ static int check_all(struct check *c, const struct schema *schema, const char *t
 
     if (r == ORB_E_SCHEMA && err && schema->unit->has_secrets &&
         (strlen(err->path) == sizeof(err->path) - 1 ||
-         schema_hides(schema, err->path + strlen(c->base))))
+         schema_secret_hides(schema, err->path + strlen(c->base))))
         hide_found(err);
     return r;
 }

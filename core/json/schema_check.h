@@ -30,25 +30,25 @@ int schema_check_value(struct check *c, const struct schema *s, const struct spo
                        const char *p, const char **ret_end);
 
 /* Takes so many units; ORB_E_LIMIT when they are used up. */
-int schema_charge(struct check *c, const struct spot *spot, uint64_t units);
+int schema_check_charge(struct check *c, const struct spot *spot, uint64_t units);
 /* What the match of a pattern costs. */
-uint64_t schema_match_units(const struct pattern *pattern, size_t len);
+uint64_t schema_check_match_units(const struct pattern *pattern, size_t len);
 
 /* Each fills the error, unless an alternative is tried, and returns its code (schema_value.c). */
-int schema_say(struct check *c, const struct spot *spot, int code, const char *format, ...)
+int schema_value_say(struct check *c, const struct spot *spot, int code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
-int schema_mismatch(struct check *c, const struct schema *s, const struct spot *spot,
-                    const struct json_slice *v, const char *expected);
-int schema_wrong_count(struct check *c, const struct spot *spot, const char *what, uint64_t n,
-                       uint64_t least, uint64_t most);
-int schema_too_costly(struct check *c, const struct spot *spot, int r);
+int schema_value_mismatch(struct check *c, const struct schema *s, const struct spot *spot,
+                          const struct json_slice *v, const char *expected);
+int schema_value_wrong_count(struct check *c, const struct spot *spot, const char *what, uint64_t n,
+                             uint64_t least, uint64_t most);
+int schema_value_too_costly(struct check *c, const struct spot *spot, int r);
 
 /* uniqueItems of the array v (schema_unique.c). */
-int schema_check_unique(struct check *c, const struct spot *spot, const struct json_slice *v);
+int schema_unique_check(struct check *c, const struct spot *spot, const struct json_slice *v);
 /* enum and const; numbers, text and the rest that holds no other values. */
-int schema_check_choices(struct check *c, const struct schema *s, const struct spot *spot,
-                         const struct json_slice *v);
-int schema_check_scalar(struct check *c, const struct schema *s, const struct spot *spot,
-                        const struct json_slice *v);
+int schema_value_check_choices(struct check *c, const struct schema *s, const struct spot *spot,
+                               const struct json_slice *v);
+int schema_value_check_scalar(struct check *c, const struct schema *s, const struct spot *spot,
+                              const struct json_slice *v);
 
 #endif

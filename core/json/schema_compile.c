@@ -4,13 +4,14 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/json/schema_compile.h"
 
 #define SCHEMA_DEPTH 64 /* nesting of a schema file */
 #define REF_DEPTH 500   /* of references within references */
 #define COMPILE_BUDGET 100000
 
-int schema_wrong(struct compile *c, const char *format, ...)
+int schema_compile_wrong(struct compile *c, const char *format, ...)
 {
     AUTO(buf) struct buf text = {0};
     va_list args;
@@ -21,7 +22,7 @@ int schema_wrong(struct compile *c, const char *format, ...)
     return orb_fail_at(c->err, ORB_E_SCHEMA, buf_str(&c->path), "%s", buf_str(&text));
 }
 
-size_t schema_enter(struct compile *c, const char *token)
+size_t schema_compile_enter(struct compile *c, const char *token)
 {
     size_t before = c->path.len;
 
@@ -29,13 +30,13 @@ size_t schema_enter(struct compile *c, const char *token)
     return before;
 }
 
-void schema_leave(struct compile *c, size_t before)
+void schema_compile_leave(struct compile *c, size_t before)
 {
     c->path.len = before;
     c->path.data[before] = '\0';
 }
 
-int schema_expected(struct compile *c, const char *what, const json_t *got)
+int schema_compile_expected(struct compile *c, const char *what, const json_t *got)
 {
     AUTO(buf) struct buf text = {0};
 
@@ -45,10 +46,10 @@ int schema_expected(struct compile *c, const char *what, const json_t *got)
         text.data[60] = '\0';
         buf_adds(&text, "…");
     }
-    return schema_wrong(c, "expected %s; got %s", what, buf_str(&text));
+    return schema_compile_wrong(c, "expected %s; got %s", what, buf_str(&text));
 }
 
-int schema_spend(struct compile *c, uint64_t units)
+int schema_compile_spend(struct compile *c, uint64_t units)
 {
     if (c->unit->budget >= units) {
         c->unit->budget -= units;
@@ -98,12 +99,12 @@ static int read_keywords(struct compile *c, struct schema *s, json_t *json)
     json_t *value;
 
     json_object_foreach (json, name, value) {
-        size_t before = schema_enter(c, name);
-        int r = schema_read_keyword(c, s, name, value);
+        size_t before = schema_compile_enter(c, name);
+        int r = schema_keywords_read(c, s, name, value);
 
         if (r < 0)
             return r;
-        schema_leave(c, before);
+        schema_compile_leave(c, before);
     }
     for (size_t i = 0; i < s->member_count; i++)
         s->required_count += s->members[i].required;
@@ -121,13 +122,13 @@ int schema_compile_node(struct compile *c, json_t *json, struct schema **ret_sch
     *ret_schema = s;
     if (s)
         return 0;
-    r = schema_spend(c, 1 + c->path.len / 64);
+    r = schema_compile_spend(c, 1 + c->path.len / 64);
     if (r < 0)
         return r;
     if (c->depth == REF_DEPTH)
-        return schema_wrong(c, "references within references; the limit is %d", REF_DEPTH);
+        return schema_compile_wrong(c, "references within references; the limit is %d", REF_DEPTH);
     if (!json_is_object(json) && !json_is_boolean(json))
-        return schema_expected(c, "a schema (an object, true or false)", json);
+        return schema_compile_expected(c, "a schema (an object, true or false)", json);
     *ret_schema = s = node_new(c->unit, json);
     if (json_is_boolean(json)) {
         s->kind = json_is_true(json) ? SCHEMA_ALWAYS : SCHEMA_NEVER;
@@ -161,7 +162,7 @@ static void node_free(struct schema *s)
     free(s);
 }
 
-void schema_unit_free(struct unit *unit)
+void schema_compile_unit_free(struct unit *unit)
 {
     if (!unit)
         return;
@@ -173,14 +174,14 @@ void schema_unit_free(struct unit *unit)
     free(unit);
 }
 
-void schema_free(struct schema *schema)
+void schema_compile_free(struct schema *schema)
 {
     if (schema)
-        schema_unit_free(schema->unit);
+        schema_compile_unit_free(schema->unit);
 }
 
-int schema_unit_new(const char *doc, size_t len, bool strict_objects, struct unit **ret_unit,
-                    struct orb_err *err)
+int schema_compile_unit_new(const char *doc, size_t len, bool strict_objects,
+                            struct unit **ret_unit, struct orb_err *err)
 {
     static const struct json_limits limits = {SCHEMA_DEPTH, JSON_MAX_KEYS};
     json_t *tree = NULL;
@@ -195,7 +196,7 @@ int schema_unit_new(const char *doc, size_t len, bool strict_objects, struct uni
     return 0;
 }
 
-int schema_unit_compile(struct unit *unit, const char *pointer, struct schema **ret_schema,
+int schema_compile_unit(struct unit *unit, const char *pointer, struct schema **ret_schema,
                         struct orb_err *err)
 {
     struct compile c = {.unit = unit, .err = err};
@@ -217,16 +218,16 @@ int schema_compile_in(const char *doc, size_t len, const char *pointer, bool str
 {
     struct unit *unit;
     struct schema *root;
-    int r = schema_unit_new(doc, len, strict_objects, &unit, err);
+    int r = schema_compile_unit_new(doc, len, strict_objects, &unit, err);
 
     if (r < 0)
         return r;
-    r = schema_unit_compile(unit, pointer, &root, err);
+    r = schema_compile_unit(unit, pointer, &root, err);
     if (r < 0) {
-        schema_unit_free(unit);
+        schema_compile_unit_free(unit);
         return r;
     }
-    schema_unit_finish(unit);
+    schema_finish_unit(unit);
     *ret_schema = root;
     return 0;
 }

@@ -17,34 +17,35 @@ typedef int keyword_fn(struct compile *c, struct schema *s, json_t *value, size_
 
 /* The schema at a place of the document, compiled once however often it is referred to. */
 int schema_compile_node(struct compile *c, json_t *json, struct schema **ret_schema);
-int schema_read_keyword(struct compile *c, struct schema *s, const char *name, json_t *value);
-int schema_compile_pattern(struct compile *c, const char *text, struct pattern *pattern);
+int schema_keywords_read(struct compile *c, struct schema *s, const char *name, json_t *value);
+int schema_facets_compile_pattern(struct compile *c, const char *text, struct pattern *pattern);
 
 /* The member entry of a name, made where there is none yet. */
 int schema_member_add(struct compile *c, struct schema *s, const char *name,
                       struct member **ret_member);
 /* Takes so many units from what the document may cost; ORB_E_LIMIT when it is used up. */
-int schema_spend(struct compile *c, uint64_t units);
+int schema_compile_spend(struct compile *c, uint64_t units);
 
 /* Fill the error with the present path; return its code. */
-int schema_wrong(struct compile *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
-int schema_expected(struct compile *c, const char *what, const json_t *got);
-/* Steps the path down; the result is for schema_leave. */
-size_t schema_enter(struct compile *c, const char *token);
-void schema_leave(struct compile *c, size_t before);
+int schema_compile_wrong(struct compile *c, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+int schema_compile_expected(struct compile *c, const char *what, const json_t *got);
+/* Steps the path down; the result is for schema_compile_leave. */
+size_t schema_compile_enter(struct compile *c, const char *token);
+void schema_compile_leave(struct compile *c, size_t before);
 
 /* Keywords about one value (schema_facets.c). */
-keyword_fn schema_read_types;
-keyword_fn schema_read_pattern;
-keyword_fn schema_read_count;
-keyword_fn schema_read_number;
-keyword_fn schema_read_format;
-keyword_fn schema_read_enum;
-keyword_fn schema_read_const;
-keyword_fn schema_read_unique;
-keyword_fn schema_read_flag;
-keyword_fn schema_read_words;
-keyword_fn schema_read_apply;
-keyword_fn schema_read_target;
+keyword_fn schema_facets_read_types;
+keyword_fn schema_facets_read_pattern;
+keyword_fn schema_facets_read_count;
+keyword_fn schema_facets_read_number;
+keyword_fn schema_facets_read_format;
+keyword_fn schema_facets_read_enum;
+keyword_fn schema_facets_read_const;
+keyword_fn schema_facets_read_unique;
+keyword_fn schema_facets_read_flag;
+keyword_fn schema_facets_read_words;
+keyword_fn schema_facets_read_apply;
+keyword_fn schema_facets_read_target;
 
 #endif

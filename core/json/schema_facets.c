@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/json/schema_compile.h"
 
-int schema_read_types(struct compile *c, struct schema *s, json_t *value, size_t field)
+int schema_facets_read_types(struct compile *c, struct schema *s, json_t *value, size_t field)
 {
     static const char *const names[] = {"object", "array",   "string", "integer",
                                         "number", "boolean", "null"};
@@ -16,7 +17,7 @@ int schema_read_types(struct compile *c, struct schema *s, json_t *value, size_t
     size_t count = json_is_array(value) ? json_array_size(value) : 1;
 
     if (count == 0)
-        return schema_expected(c, "a type or several", value);
+        return schema_compile_expected(c, "a type or several", value);
     for (size_t i = 0; i < count; i++) {
         const json_t *one = json_is_array(value) ? json_array_get(value, i) : value;
         const char *name = json_string_value(one);
@@ -25,55 +26,55 @@ int schema_read_types(struct compile *c, struct schema *s, json_t *value, size_t
         while (name && at < ARRAY_LEN(names) && strcmp(name, names[at]) != 0)
             at++;
         if (!name || at == ARRAY_LEN(names))
-            return schema_expected(
+            return schema_compile_expected(
                 c, "one of object, array, string, integer, number, boolean, null", one);
         s->types |= bits[at];
     }
     return 0;
 }
 
-int schema_compile_pattern(struct compile *c, const char *text, struct pattern *pattern)
+int schema_facets_compile_pattern(struct compile *c, const char *text, struct pattern *pattern)
 {
     char why[160];
 
     if (strlen(text) > REGEX_BYTES)
-        return schema_wrong(c, "a pattern of %zu bytes; the limit is %d", strlen(text),
-                            REGEX_BYTES);
+        return schema_compile_wrong(c, "a pattern of %zu bytes; the limit is %d", strlen(text),
+                                    REGEX_BYTES);
     pattern->text = text;
     pattern->regex = regex_compile(text, why, sizeof(why));
     if (!pattern->regex)
-        return schema_wrong(c, "expected a regular expression; got \"%s\": %s", text, why);
-    return schema_spend(c, 20 + regex_size(pattern->regex));
+        return schema_compile_wrong(c, "expected a regular expression; got \"%s\": %s", text, why);
+    return schema_compile_spend(c, 20 + regex_size(pattern->regex));
 }
 
-int schema_read_pattern(struct compile *c, struct schema *s, json_t *value, size_t field)
+int schema_facets_read_pattern(struct compile *c, struct schema *s, json_t *value, size_t field)
 {
     if (!json_is_string(value))
-        return schema_expected(c, "a regular expression", value);
-    return schema_compile_pattern(c, json_string_value(value), &s->pattern);
+        return schema_compile_expected(c, "a regular expression", value);
+    return schema_facets_compile_pattern(c, json_string_value(value), &s->pattern);
 }
 
-int schema_read_count(struct compile *c, struct schema *s, json_t *value, size_t field)
+int schema_facets_read_count(struct compile *c, struct schema *s, json_t *value, size_t field)
 {
     double n = json_number_value(value);
 
     if (!json_is_number(value) || n < 0 || n != trunc(n) || n > 9e15)
-        return schema_expected(c, "a whole number, not negative", value);
+        return schema_compile_expected(c, "a whole number, not negative", value);
     *(uint64_t *)(void *)((char *)s + field) = (uint64_t)n;
     return 0;
 }
 
-int schema_read_number(struct compile *c, struct schema *s, json_t *value, size_t field)
+int schema_facets_read_number(struct compile *c, struct schema *s, json_t *value, size_t field)
 {
     struct number *n = (struct number *)(void *)((char *)s + field);
     AUTO(buf) struct buf text = {0};
 
     if (!json_is_number(value))
-        return schema_expected(c, "a number", value);
+        return schema_compile_expected(c, "a number", value);
     tree_dump(value, &text);
     *n = schema_number(text.data, text.len);
     if (n == &s->multiple && n->d <= 0)
-        return schema_expected(c, "a number above 0", value);
+        return schema_compile_expected(c, "a number above 0", value);
     s->has_minimum |= n == &s->minimum;
     s->has_maximum |= n == &s->maximum;
     s->has_above |= n == &s->above;
@@ -83,18 +84,18 @@ int schema_read_number(struct compile *c, struct schema *s, json_t *value, size_
     return 0;
 }
 
-int schema_read_format(struct compile *c, struct schema *s, json_t *value, size_t field)
+int schema_facets_read_format(struct compile *c, struct schema *s, json_t *value, size_t field)
 {
     const char *name = json_string_value(value), *near;
 
     if (!name)
-        return schema_expected(c, "the name of a format", value);
+        return schema_compile_expected(c, "the name of a format", value);
     s->format = schema_format(name);
     if (s->format)
         return 0;
     near = schema_format_nearest(name);
-    return schema_wrong(c, "unknown format \"%s\"%s%s%s", name, near ? "; did you mean " : "",
-                        near ? near : "", near ? "?" : "");
+    return schema_compile_wrong(c, "unknown format \"%s\"%s%s%s", name,
+                                near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
 }
 
 static void choice_set(struct choice *choice, const json_t *value)
@@ -120,7 +121,7 @@ static void choice_set(struct choice *choice, const json_t *value)
     choice->text = buf_take(&text);
 }
 
-int schema_text_order(const char *a, size_t a_len, const char *b, size_t b_len)
+int schema_facets_text_order(const char *a, size_t a_len, const char *b, size_t b_len)
 {
     if (a_len != b_len)
         return a_len < b_len ? -1 : 1;
@@ -134,13 +135,13 @@ static int choice_order(const void *a, const void *b)
 
     if ((x->type == SCHEMA_STRING) != (y->type == SCHEMA_STRING))
         return x->type == SCHEMA_STRING ? -1 : 1;
-    return schema_text_order(x->text, x->len, y->text, y->len);
+    return schema_facets_text_order(x->text, x->len, y->text, y->len);
 }
 
-int schema_read_enum(struct compile *c, struct schema *s, json_t *value, size_t field)
+int schema_facets_read_enum(struct compile *c, struct schema *s, json_t *value, size_t field)
 {
     if (!json_is_array(value) || json_array_size(value) == 0)
-        return schema_expected(c, "an array of values", value);
+        return schema_compile_expected(c, "an array of values", value);
     s->choices = xcalloc(json_array_size(value), sizeof(*s->choices));
     s->has_choices = true;
     for (size_t i = 0; i < json_array_size(value); i++) {
@@ -150,47 +151,47 @@ int schema_read_enum(struct compile *c, struct schema *s, json_t *value, size_t 
     s->shown = xcalloc(s->choice_count, sizeof(*s->shown));
     memcpy(s->shown, s->choices, s->choice_count * sizeof(*s->shown));
     qsort(s->choices, s->choice_count, sizeof(*s->choices), choice_order);
-    return schema_spend(c, s->choice_count);
+    return schema_compile_spend(c, s->choice_count);
 }
 
-int schema_read_const(struct compile *c, struct schema *s, json_t *value, size_t field)
+int schema_facets_read_const(struct compile *c, struct schema *s, json_t *value, size_t field)
 {
     s->has_const = true;
     choice_set(&s->only, value);
     return 0;
 }
 
-int schema_read_unique(struct compile *c, struct schema *s, json_t *value, size_t field)
+int schema_facets_read_unique(struct compile *c, struct schema *s, json_t *value, size_t field)
 {
     s->unique = json_is_true(value);
     c->unit->has_secrets |= field && json_is_true(value);
-    return json_is_boolean(value) ? 0 : schema_expected(c, "true or false", value);
+    return json_is_boolean(value) ? 0 : schema_compile_expected(c, "true or false", value);
 }
 
-int schema_read_flag(struct compile *c, struct schema *s, json_t *value, size_t field)
+int schema_facets_read_flag(struct compile *c, struct schema *s, json_t *value, size_t field)
 {
     c->unit->has_secrets |= field && json_is_true(value);
-    return json_is_boolean(value) ? 0 : schema_expected(c, "true or false", value);
+    return json_is_boolean(value) ? 0 : schema_compile_expected(c, "true or false", value);
 }
 
-int schema_read_words(struct compile *c, struct schema *s, json_t *value, size_t field)
+int schema_facets_read_words(struct compile *c, struct schema *s, json_t *value, size_t field)
 {
-    return json_is_string(value) ? 0 : schema_expected(c, "a text", value);
+    return json_is_string(value) ? 0 : schema_compile_expected(c, "a text", value);
 }
 
-int schema_read_apply(struct compile *c, struct schema *s, json_t *value, size_t field)
+int schema_facets_read_apply(struct compile *c, struct schema *s, json_t *value, size_t field)
 {
     const char *text = json_string_value(value);
 
     if (text && (!strcmp(text, "live") || !strcmp(text, "reload") || !strcmp(text, "restart")))
         return 0;
-    return schema_expected(c, "one of live, reload, restart", value);
+    return schema_compile_expected(c, "one of live, reload, restart", value);
 }
 
-int schema_read_target(struct compile *c, struct schema *s, json_t *value, size_t field)
+int schema_facets_read_target(struct compile *c, struct schema *s, json_t *value, size_t field)
 {
     s->ref_target = json_string_value(value);
     if (!s->ref_target || s->ref_target[0] != '/')
-        return schema_expected(c, "a JSON pointer like /interfaces", value);
+        return schema_compile_expected(c, "a JSON pointer like /interfaces", value);
     return 0;
 }

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "core/json/reader.h"
+#include "core/json/json.h"
 #include "core/json/schema_check.h"
 
 #define DEEPEST 16
@@ -21,17 +21,17 @@ static const json_t *fact(const struct schema *s, const char *keyword)
     return value;
 }
 
-const char *schema_text(const struct schema *s, const char *keyword)
+const char *schema_facts_text(const struct schema *s, const char *keyword)
 {
     return json_string_value(fact(s, keyword));
 }
 
-const char *schema_title(const struct schema *s)
+const char *schema_facts_title(const struct schema *s)
 {
-    return schema_text(s, "title");
+    return schema_facts_text(s, "title");
 }
 
-bool schema_flag(const struct schema *s, const char *keyword)
+bool schema_facts_flag(const struct schema *s, const char *keyword)
 {
     return json_is_true(fact(s, keyword));
 }
@@ -52,16 +52,16 @@ static const char *target_at(const struct schema *s, unsigned depth, unsigned *l
     return target;
 }
 
-const char *schema_ref_target(const struct schema *s)
+const char *schema_facts_ref_target(const struct schema *s)
 {
     unsigned left = WALK_NODES;
 
     return target_at(s, 0, &left);
 }
 
-const char *schema_type(const struct schema *s)
+const char *schema_facts_type(const struct schema *s)
 {
-    switch (schema_types_of(s)) {
+    switch (schema_finish_types_of(s)) {
     case SCHEMA_OBJECT:
         return "object";
     case SCHEMA_ARRAY:
@@ -113,7 +113,7 @@ static const struct schema *step(const struct schema *s, const char *token, unsi
     if (m && m->schema)
         return m->schema->kind == SCHEMA_NEVER ? NULL : m->schema;
     for (size_t i = 0; i < s->pattern_count; i++)
-        if (schema_match(&s->patterns[i], token, strlen(token)) > 0)
+        if (schema_value_match(&s->patterns[i], token, strlen(token)) > 0)
             return s->patterns[i].schema;
     if (s->items && is_index(token))
         found = s->items;
@@ -133,7 +133,7 @@ static const struct schema *step(const struct schema *s, const char *token, unsi
 /* Nothing describes the member: may it be there nevertheless? */
 static bool is_open(const struct schema *s, const char *token, unsigned depth)
 {
-    unsigned types = schema_types_of(s);
+    unsigned types = schema_finish_types_of(s);
 
     if (depth > DEEPEST || s->kind == SCHEMA_NEVER)
         return false;
@@ -159,13 +159,14 @@ static int name_fits(const struct schema *s, const char *token, const char *path
     return r;
 }
 
-const struct schema *schema_at(const struct schema *s, const char *pointer, struct orb_err *err)
+const struct schema *schema_facts_at(const struct schema *s, const char *pointer,
+                                     struct orb_err *err)
 {
     const char *tokens[MAX_TOKENS];
     AUTO_FREE char *storage = NULL;
     AUTO(buf) struct buf path = {0};
     AUTO(buf) struct buf words = {0};
-    int n = pointer_split(pointer, tokens, MAX_TOKENS, &storage);
+    int n = tree_split_pointer(pointer, tokens, MAX_TOKENS, &storage);
 
     if (n < 0) {
         orb_fail_at(err, ORB_E_SCHEMA, pointer, "expected a path like /interfaces/eth0");
@@ -181,7 +182,7 @@ const struct schema *schema_at(const struct schema *s, const char *pointer, stru
         if (!next && is_open(s, tokens[i], 0))
             next = s->unit->any;
         if (!next) {
-            if (!(schema_types_of(s) & (SCHEMA_OBJECT | SCHEMA_ARRAY)))
+            if (!(schema_finish_types_of(s) & (SCHEMA_OBJECT | SCHEMA_ARRAY)))
                 buf_addf(&words, "nothing stands below a value; got \"%.60s\"", tokens[i]);
             else
                 schema_words_unknown(s, tokens[i], &words);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/json/schema_compile.h"
 
 /* ---- which types a schema lets through ---- */
@@ -48,7 +49,7 @@ static unsigned types_of(struct schema *s)
     return types;
 }
 
-unsigned schema_types_of(const struct schema *s)
+unsigned schema_finish_types_of(const struct schema *s)
 {
     return s->kind == SCHEMA_NEVER ? 0 : s->all_types_known ? s->all_types : SCHEMA_ANY;
 }
@@ -146,7 +147,7 @@ static void find_leads(struct unit *unit)
     free(edges.list);
 }
 
-void schema_unit_finish(struct unit *unit)
+void schema_finish_unit(struct unit *unit)
 {
     for (size_t i = 0; i < unit->node_count; i++) {
         struct schema *s = unit->nodes[i];

@@ -128,7 +128,7 @@ struct unit {
     struct schema **by_json; /* hash table on the address of the node in the document */
     size_t by_json_slots;
     uint64_t budget;    /* left for compiling */
-    struct schema *any; /* accepts everything; what schema_at gives in open objects */
+    struct schema *any; /* accepts everything; what schema_facts_at gives in open objects */
     bool strict_objects;
     bool has_secrets; /* x-orb-secret stands somewhere */
 };
@@ -136,7 +136,7 @@ struct unit {
 /* The member entry of a name, NULL when properties and required do not have it. */
 const struct member *schema_member(const struct schema *schema, const char *name, size_t len);
 /* Which types the schema lets through, references and combinations included (schema_finish.c). */
-unsigned schema_types_of(const struct schema *schema);
+unsigned schema_finish_types_of(const struct schema *schema);
 const struct format *schema_format(const char *name);
 /* The name nearest to a wrong format. */
 const char *schema_format_nearest(const char *name);
@@ -147,9 +147,9 @@ int schema_number_compare(const struct number *a, const struct number *b);
 bool schema_number_multiple(const struct number *n, const struct number *of);
 
 /* 1 matches, 0 not, ORB_E_LIMIT when the text is too long. */
-int schema_match(const struct pattern *pattern, const char *text, size_t len);
+int schema_value_match(const struct pattern *pattern, const char *text, size_t len);
 /* -1, 0 or 1: the order of the texts of an enum. */
-int schema_text_order(const char *a, size_t a_len, const char *b, size_t b_len);
+int schema_facets_text_order(const char *a, size_t a_len, const char *b, size_t b_len);
 
 /* Words for errors (schema_words.c), appended. */
 void schema_words_types(unsigned types, struct buf *to);

@@ -5,7 +5,8 @@
 #include <sys/auxv.h>
 
 #include "core/base/own.h"
-#include "core/json/reader.h"
+#include "core/base/xalloc.h"
+#include "core/json/json.h"
 #include "core/json/scan_keys.h"
 #include "core/json/schema_compile.h"
 
@@ -23,7 +24,7 @@ static uint32_t hash(const struct schema *s, const char *name, size_t len)
 {
     const struct key_source source = {.seed = {s->member_seed[0], s->member_seed[1]}};
 
-    return (uint32_t)keys_hash(&source, name, len);
+    return (uint32_t)scan_keys_hash(&source, name, len);
 }
 
 static struct member *find(const struct schema *s, const char *name, size_t len, uint32_t *ret_at)
@@ -69,7 +70,7 @@ int schema_member_add(struct compile *c, struct schema *s, const char *name,
 {
     size_t len = strlen(name);
     uint32_t at = 0;
-    int r = schema_spend(c, 1 + len / 64);
+    int r = schema_compile_spend(c, 1 + len / 64);
 
     if (r < 0)
         return r;
@@ -79,7 +80,7 @@ int schema_member_add(struct compile *c, struct schema *s, const char *name,
     if (*ret_member)
         return 0;
     if (s->member_count == NAMES_MAX)
-        return schema_wrong(c, "more than %d names in one schema", NAMES_MAX);
+        return schema_compile_wrong(c, "more than %d names in one schema", NAMES_MAX);
     if (s->member_count == (s->member_mask + 1) / 4) {
         grow(s);
         find(s, name, len, &at);

@@ -18,7 +18,7 @@ struct number schema_number(const char *p, size_t len)
         return n;
     }
     if (len >= sizeof(copy))
-        len = sizeof(copy) - 1; /* json_scan accepts no longer ones */
+        len = sizeof(copy) - 1; /* scan_json accepts no longer ones */
     memcpy(copy, p, len);
     copy[len] = '\0';
     n.d = strtod(copy, NULL);

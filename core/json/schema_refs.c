@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "core/json/reader.h"
+#include "core/base/xalloc.h"
+#include "core/json/json.h"
 #include "core/json/schema_check.h"
 
 #define DEEPEST 64
@@ -39,8 +40,8 @@ static int charge_patterns(struct walk *w, const struct schema *s, size_t len)
     uint64_t units = 0;
 
     for (size_t i = 0; i < s->pattern_count; i++)
-        units += schema_match_units(&s->patterns[i], len);
-    return schema_charge(&w->check, NULL, units);
+        units += schema_check_match_units(&s->patterns[i], len);
+    return schema_check_charge(&w->check, NULL, units);
 }
 
 static int walk_member(struct walk *w, const struct schema *s, const struct json_item *item)
@@ -60,7 +61,7 @@ static int walk_member(struct walk *w, const struct schema *s, const struct json
     if (r == 0 && known)
         r = walk_value(w, m->schema, &item->value);
     for (size_t i = 0; r == 0 && i < s->pattern_count; i++)
-        if (schema_match(&s->patterns[i], name, strlen(name)) > 0) {
+        if (schema_value_match(&s->patterns[i], name, strlen(name)) > 0) {
             known = true;
             r = walk_value(w, s->patterns[i].schema, &item->value);
         }
@@ -138,7 +139,7 @@ static int walk_value(struct walk *w, const struct schema *s, const struct json_
 
     if (!s->leads_to_ref || w->depth == DEEPEST)
         return 0;
-    r = schema_charge(&w->check, NULL, STEP_UNITS + v->len / UNIT_BYTES);
+    r = schema_check_charge(&w->check, NULL, STEP_UNITS + v->len / UNIT_BYTES);
     if (r < 0)
         return r;
     w->depth++;
@@ -147,8 +148,8 @@ static int walk_value(struct walk *w, const struct schema *s, const struct json_
     return r;
 }
 
-int schema_each_ref(const struct schema *schema, const char *text, size_t len,
-                    const char *base_path, schema_ref_fn *cb, void *arg)
+int schema_refs_each(const struct schema *schema, const char *text, size_t len,
+                     const char *base_path, schema_ref_fn *cb, void *arg)
 {
     struct walk w = {.cb = cb, .arg = arg};
     const char *end = text + len, *p = json_space(text, end);

@@ -88,10 +88,10 @@ static void step(const struct set *from, const char *name, bool member, bool ele
         for (size_t k = 0; member && k < s->pattern_count; k++) {
             int fits;
 
-            charge(to, schema_match_units(&s->patterns[k], len));
+            charge(to, schema_check_match_units(&s->patterns[k], len));
             if (to->secret)
                 return;
-            fits = schema_match(&s->patterns[k], name, len);
+            fits = schema_value_match(&s->patterns[k], name, len);
             to->secret |= fits < 0;
             known |= fits > 0;
             if (fits > 0)
@@ -153,7 +153,7 @@ static size_t descend(const struct schema *s, const char *pointer, uint64_t *bud
 {
     const char *tokens[MAX_TOKENS];
     AUTO_FREE char *storage = NULL;
-    int n = pointer_split(pointer, tokens, MAX_TOKENS, &storage);
+    int n = tree_split_pointer(pointer, tokens, MAX_TOKENS, &storage);
     size_t at = 0;
 
     *budget = FREE_UNITS;
@@ -169,8 +169,8 @@ static size_t descend(const struct schema *s, const char *pointer, uint64_t *bud
     return at;
 }
 
-json_t *schema_mask(const struct schema *schema, const char *pointer, json_t *value,
-                    const char *mask)
+json_t *schema_secret_mask(const struct schema *schema, const char *pointer, json_t *value,
+                           const char *mask)
 {
     uint64_t budget;
     struct set set;
@@ -184,7 +184,7 @@ json_t *schema_mask(const struct schema *schema, const char *pointer, json_t *va
     return now;
 }
 
-bool schema_hides(const struct schema *schema, const char *pointer)
+bool schema_secret_hides(const struct schema *schema, const char *pointer)
 {
     uint64_t budget;
     struct set set;
@@ -193,7 +193,7 @@ bool schema_hides(const struct schema *schema, const char *pointer)
     return set.secret;
 }
 
-size_t schema_shows(const struct schema *schema, const char *pointer)
+size_t schema_secret_shows(const struct schema *schema, const char *pointer)
 {
     uint64_t budget;
     struct set set;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "core/json/reader.h"
+#include "core/json/json.h"
 #include "core/json/schema_check.h"
 
 #define TREE_UNITS 6 /* a byte made into a tree, written again and compared */
@@ -64,8 +64,8 @@ static int repeated(struct check *c, const struct spot *spot, size_t index,
 {
     struct spot at = {.up = spot, .index = index};
 
-    return schema_say(c, &at, ORB_E_SCHEMA, "expected each element once; got %.*s again",
-                      (int)(v->len < 100 ? v->len : 100), v->p);
+    return schema_value_say(c, &at, ORB_E_SCHEMA, "expected each element once; got %.*s again",
+                            (int)(v->len < 100 ? v->len : 100), v->p);
 }
 
 /* A table twice as large as there are elements; the hash is not secret, so how far an element is
@@ -79,7 +79,7 @@ static int check_plain(struct check *c, const struct spot *spot, const struct el
         slots *= 2;
     table = calloc(slots, sizeof(*table));
     if (!table)
-        return schema_say(c, spot, ORB_E_NOMEM, "out of memory for comparing elements");
+        return schema_value_say(c, spot, ORB_E_NOMEM, "out of memory for comparing elements");
     for (size_t i = 0; i < e->count; i++) {
         const struct json_slice *v = &e->all[i];
         size_t at = hash_of(v) & (slots - 1);
@@ -92,7 +92,7 @@ static int check_plain(struct check *c, const struct spot *spot, const struct el
         }
         table[at] = (uint32_t)i + 1;
         if (steps > 16) {
-            if (schema_charge(c, spot, steps / 4) < 0)
+            if (schema_check_charge(c, spot, steps / 4) < 0)
                 return ORB_E_LIMIT;
             steps = 0;
         }
@@ -104,7 +104,7 @@ static int check_trees(struct check *c, const struct spot *spot, const struct js
 {
     AUTO(json_t) json_t *tree = NULL, *seen = NULL;
     AUTO(buf) struct buf text = {0};
-    int r = schema_charge(c, spot, v->len * TREE_UNITS);
+    int r = schema_check_charge(c, spot, v->len * TREE_UNITS);
 
     if (r < 0)
         return r;
@@ -116,23 +116,25 @@ static int check_trees(struct check *c, const struct spot *spot, const struct js
         buf_clear(&text);
         tree_dump_equal(json_array_get(tree, i), &text);
         if (json_object_get(seen, text.data))
-            return schema_say(c, &at, ORB_E_SCHEMA, "expected each element once; got %.100s again",
-                              text.data[0] == '{'   ? "this object"
-                              : text.data[0] == '[' ? "this array"
-                                                    : text.data);
+            return schema_value_say(c, &at, ORB_E_SCHEMA,
+                                    "expected each element once; got %.100s again",
+                                    text.data[0] == '{'   ? "this object"
+                                    : text.data[0] == '[' ? "this array"
+                                                          : text.data);
         if (json_object_set_new(seen, text.data, json_true()) < 0)
             tree = (json_decref(tree), NULL);
     }
-    return tree ? 0 : schema_say(c, spot, ORB_E_NOMEM, "out of memory for comparing elements");
+    return tree ? 0
+                : schema_value_say(c, spot, ORB_E_NOMEM, "out of memory for comparing elements");
 }
 
-int schema_check_unique(struct check *c, const struct spot *spot, const struct json_slice *v)
+int schema_unique_check(struct check *c, const struct spot *spot, const struct json_slice *v)
 {
     struct elements e = {0};
-    int r = schema_charge(c, spot, v->len / 4);
+    int r = schema_check_charge(c, spot, v->len / 4);
 
     if (r == 0 && collect(&e, v) < 0)
-        r = schema_say(c, spot, ORB_E_NOMEM, "out of memory for comparing elements");
+        r = schema_value_say(c, spot, ORB_E_NOMEM, "out of memory for comparing elements");
     if (r == 0)
         r = e.plain ? check_plain(c, spot, &e) : check_trees(c, spot, v);
     free(e.all);

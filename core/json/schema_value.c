@@ -5,7 +5,8 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "core/json/reader.h"
+#include "core/base/xalloc.h"
+#include "core/json/json.h"
 #include "core/json/schema_check.h"
 
 #define SUBJECT_BYTES 65536 /* longest text a pattern is tried on */
@@ -31,7 +32,7 @@ static void spot_path(const struct check *c, const struct spot *spot, struct buf
 }
 
 /* Fills the error; returns code. Mismatches within an attempt at an alternative stay silent. */
-int schema_say(struct check *c, const struct spot *spot, int code, const char *format, ...)
+int schema_value_say(struct check *c, const struct spot *spot, int code, const char *format, ...)
 {
     AUTO(buf) struct buf path = {0};
     AUTO(buf) struct buf text = {0};
@@ -46,37 +47,37 @@ int schema_say(struct check *c, const struct spot *spot, int code, const char *f
     return orb_fail_at(c->err, code, buf_str(&path), "%s", buf_str(&text));
 }
 
-int schema_mismatch(struct check *c, const struct schema *s, const struct spot *spot,
-                    const struct json_slice *v, const char *expected)
+int schema_value_mismatch(struct check *c, const struct schema *s, const struct spot *spot,
+                          const struct json_slice *v, const char *expected)
 {
     AUTO(buf) struct buf got = {0};
 
     if (!c->err || c->quiet)
         return ORB_E_SCHEMA;
     schema_words_got(v, json_is_true(json_object_get(s->json, "x-orb-secret")), &got);
-    return schema_say(c, spot, ORB_E_SCHEMA, "expected %s; got %s", expected, buf_str(&got));
+    return schema_value_say(c, spot, ORB_E_SCHEMA, "expected %s; got %s", expected, buf_str(&got));
 }
 
-int schema_wrong_count(struct check *c, const struct spot *spot, const char *what, uint64_t n,
-                       uint64_t least, uint64_t most)
+int schema_value_wrong_count(struct check *c, const struct spot *spot, const char *what, uint64_t n,
+                             uint64_t least, uint64_t most)
 {
     bool low = n < least;
 
-    return schema_say(c, spot, ORB_E_SCHEMA, "expected at %s %llu %s; got %llu",
-                      low ? "least" : "most", (unsigned long long)(low ? least : most), what,
-                      (unsigned long long)n);
+    return schema_value_say(c, spot, ORB_E_SCHEMA, "expected at %s %llu %s; got %llu",
+                            low ? "least" : "most", (unsigned long long)(low ? least : most), what,
+                            (unsigned long long)n);
 }
 
-int schema_match(const struct pattern *pattern, const char *text, size_t len)
+int schema_value_match(const struct pattern *pattern, const char *text, size_t len)
 {
     return len > SUBJECT_BYTES ? ORB_E_LIMIT : regex_match(pattern->regex, text, len);
 }
 
-int schema_too_costly(struct check *c, const struct spot *spot, int r)
+int schema_value_too_costly(struct check *c, const struct spot *spot, int r)
 {
-    return schema_say(c, spot, r,
-                      "the text cannot be checked against a pattern: it is longer than %d bytes",
-                      SUBJECT_BYTES);
+    return schema_value_say(
+        c, spot, r, "the text cannot be checked against a pattern: it is longer than %d bytes",
+        SUBJECT_BYTES);
 }
 
 /* Characters of a string as spelled between its quotes; a surrogate pair of escapes is one. */
@@ -136,7 +137,7 @@ static int is_text_choice(const struct schema *s, const char *text, size_t len)
 
     while (low < high) {
         size_t mid = (low + high) / 2;
-        int order = schema_text_order(text, len, s->choices[mid].text, s->choices[mid].len);
+        int order = schema_facets_text_order(text, len, s->choices[mid].text, s->choices[mid].len);
 
         if (order == 0)
             return 1;
@@ -149,8 +150,8 @@ static int is_text_choice(const struct schema *s, const char *text, size_t len)
 }
 
 /* enum and const. */
-int schema_check_choices(struct check *c, const struct schema *s, const struct spot *spot,
-                         const struct json_slice *v)
+int schema_value_check_choices(struct check *c, const struct schema *s, const struct spot *spot,
+                               const struct json_slice *v)
 {
     AUTO(buf) struct buf equal = {0};
     AUTO(buf) struct buf words = {0};
@@ -174,7 +175,7 @@ int schema_check_choices(struct check *c, const struct schema *s, const struct s
     if (r > 0 && s->has_choices && plain) {
         r = is_text_choice(s, plain, len);
     } else if (r > 0 && s->has_choices) {
-        r = schema_charge(c, spot, (s->choice_count - s->text_count) / 2);
+        r = schema_check_charge(c, spot, (s->choice_count - s->text_count) / 2);
         for (size_t i = s->text_count; i < s->choice_count && r == 0; i++)
             r = is_choice(&s->choices[i], v, plain, len, &equal);
         if (r == ORB_E_LIMIT)
@@ -183,13 +184,14 @@ int schema_check_choices(struct check *c, const struct schema *s, const struct s
     if (r > 0)
         return 0;
     if (r < 0)
-        return schema_say(c, spot, r, "out of memory for comparing a value");
+        return schema_value_say(c, spot, r, "out of memory for comparing a value");
     if (!c->err || c->quiet)
         return ORB_E_SCHEMA;
     schema_words_choices(s, &words);
     schema_words_got(v, json_is_true(json_object_get(s->json, "x-orb-secret")), &got);
     schema_words_near(s, plain, len, &got);
-    return schema_say(c, spot, ORB_E_SCHEMA, "expected %s; got %s", buf_str(&words), buf_str(&got));
+    return schema_value_say(c, spot, ORB_E_SCHEMA, "expected %s; got %s", buf_str(&words),
+                            buf_str(&got));
 }
 
 static int check_number(struct check *c, const struct schema *s, const struct spot *spot,
@@ -206,7 +208,7 @@ static int check_number(struct check *c, const struct schema *s, const struct sp
         return 0;
     if (!c->quiet)
         schema_words_range(s, &words);
-    return schema_mismatch(c, s, spot, v, buf_str(&words));
+    return schema_value_mismatch(c, s, spot, v, buf_str(&words));
 }
 
 static int wrong_pattern(struct check *c, const struct schema *s, const struct spot *spot,
@@ -221,7 +223,8 @@ static int wrong_pattern(struct check *c, const struct schema *s, const struct s
     schema_words_got(v, secret, &got);
     if (!secret)
         schema_words_near_example(s, plain, &got);
-    return schema_say(c, spot, ORB_E_SCHEMA, "expected %s; got %s", buf_str(&words), buf_str(&got));
+    return schema_value_say(c, spot, ORB_E_SCHEMA, "expected %s; got %s", buf_str(&words),
+                            buf_str(&got));
 }
 
 static int check_string(struct check *c, const struct schema *s, const struct spot *spot,
@@ -238,22 +241,22 @@ static int check_string(struct check *c, const struct schema *s, const struct sp
         uint64_t n = characters(p, p + len);
 
         if (n < s->min_length || n > s->max_length)
-            return schema_wrong_count(c, spot, "characters", n, s->min_length, s->max_length);
+            return schema_value_wrong_count(c, spot, "characters", n, s->min_length, s->max_length);
     }
     if (!s->pattern.regex && !s->format)
         return 0;
     plain = xcalloc(1, len + 1);
     plain[len = json_unescape(p, len, plain)] = '\0';
     if (s->format && !s->format->test(plain))
-        return schema_mismatch(c, s, spot, v, s->format->words);
+        return schema_value_mismatch(c, s, spot, v, s->format->words);
     if (!s->pattern.regex)
         return 0;
-    r = schema_charge(c, spot, schema_match_units(&s->pattern, len));
+    r = schema_check_charge(c, spot, schema_check_match_units(&s->pattern, len));
     if (r < 0)
         return r;
-    r = schema_match(&s->pattern, plain, len);
+    r = schema_value_match(&s->pattern, plain, len);
     if (r < 0)
-        return schema_too_costly(c, spot, r);
+        return schema_value_too_costly(c, spot, r);
     return r > 0 ? 0 : wrong_pattern(c, s, spot, v, plain);
 }
 
@@ -267,14 +270,14 @@ static bool number_fits(const struct format *format, const struct json_slice *v)
     return n.integer && format->test(text);
 }
 
-int schema_check_scalar(struct check *c, const struct schema *s, const struct spot *spot,
-                        const struct json_slice *v)
+int schema_value_check_scalar(struct check *c, const struct schema *s, const struct spot *spot,
+                              const struct json_slice *v)
 {
     if (v->type == 's')
         return check_string(c, s, spot, v);
     if (v->type != 'i' && v->type != 'n')
         return 0;
     if (s->format && s->format->numbers && !number_fits(s->format, v))
-        return schema_mismatch(c, s, spot, v, s->format->words);
+        return schema_value_mismatch(c, s, spot, v, s->format->words);
     return s->has_number ? check_number(c, s, spot, v) : 0;
 }

@@ -5,7 +5,8 @@
 
 #include "core/base/own.h"
 #include "core/base/suggest.h"
-#include "core/json/reader.h"
+#include "core/base/xalloc.h"
+#include "core/json/json.h"
 #include "core/json/schema_impl.h"
 
 #define SHOWN_NAMES 12
@@ -162,7 +163,7 @@ void schema_words_alternatives(const struct schema_list *list, struct buf *to)
     buf_adds(to, "one of: ");
     for (size_t i = 0; i < list->count && i < SHOWN_NAMES; i++) {
         const struct schema *s = list->all[i];
-        const char *title = schema_title(s);
+        const char *title = schema_facts_title(s);
 
         for (int hops = 0; s->only_ref && !title && hops < DEEPEST; hops++)
             s = s->ref;
@@ -179,7 +180,7 @@ void schema_words_alternatives(const struct schema_list *list, struct buf *to)
         else if (s->required_count && !s->types)
             buf_addf(to, "an object with certain members");
         else
-            schema_words_types(schema_types_of(s), to);
+            schema_words_types(schema_finish_types_of(s), to);
     }
 }
 

@@ -1,4 +1,4 @@
-/* Trees: parsing behind json_scan, JSON pointers, look-up and edits. Texts come out of tree_dump.c.
+/* Trees: parsing behind scan_json, JSON pointers, look-up and edits. Texts come out of tree_dump.c.
  */
 #include "core/json/tree.h"
 
@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 
 #define MAX_TOKENS 64
 
@@ -17,7 +18,7 @@ int tree_parse(const char *text, size_t len, const struct json_limits *limits, j
     json_t *tree;
     int r;
 
-    r = json_scan(text, len, limits, err);
+    r = scan_json(text, len, limits, err);
     if (r < 0)
         return r;
     tree = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
@@ -49,7 +50,7 @@ static bool token_decode(char *token)
     return true;
 }
 
-int pointer_split(const char *pointer, const char **tokens, int max, char **ret_storage)
+int tree_split_pointer(const char *pointer, const char **tokens, int max, char **ret_storage)
 {
     AUTO_FREE char *copy = xstrdup(pointer);
     char *rest = copy + 1;
@@ -96,7 +97,7 @@ json_t *tree_get(const json_t *root, const char *pointer)
     const char *tokens[MAX_TOKENS];
     AUTO_FREE char *storage = NULL;
     json_t *node = (json_t *)root;
-    int n = pointer_split(pointer, tokens, MAX_TOKENS, &storage);
+    int n = tree_split_pointer(pointer, tokens, MAX_TOKENS, &storage);
 
     if (n < 0)
         return NULL;
@@ -160,7 +161,7 @@ int tree_set(json_t *root, const char *pointer, json_t *value, struct orb_err *e
     AUTO_FREE char *storage = NULL;
     AUTO(json_t) json_t *made = value;
     json_t *node = root;
-    int n = pointer_split(pointer, tokens, MAX_TOKENS, &storage), have = 0;
+    int n = tree_split_pointer(pointer, tokens, MAX_TOKENS, &storage), have = 0;
 
     if (!value)
         return orb_fail(err, ORB_E_NOMEM, "out of memory for a value");
@@ -197,7 +198,7 @@ int tree_delete(json_t *root, const char *pointer, bool prune)
     const char *tokens[MAX_TOKENS];
     json_t *nodes[MAX_TOKENS + 1];
     AUTO_FREE char *storage = NULL;
-    int n = pointer_split(pointer, tokens, MAX_TOKENS, &storage);
+    int n = tree_split_pointer(pointer, tokens, MAX_TOKENS, &storage);
 
     if (n < 0)
         return 0;

@@ -1,4 +1,4 @@
-/* jansson behind one door: text becomes a tree only after json_scan. The only room that includes
+/* jansson behind one door: text becomes a tree only after scan_json. The only room that includes
  * <jansson.h>; others that work on trees include this header. */
 #ifndef CORE_JSON_TREE_H
 #define CORE_JSON_TREE_H
@@ -13,7 +13,7 @@ static inline void own_json_t(json_t **json)
     json_decref(*json);
 }
 
-/* Scan + build. limits as json_scan. The caller owns the result. */
+/* Scan + build. limits as scan_json. The caller owns the result. */
 int tree_parse(const char *text, size_t len, const struct json_limits *limits, json_t **ret_tree,
                struct orb_err *err);
 /* Whole numbers become integers, whatever their spelling: 1400.0 and 14e2 are 1400. In place; value
@@ -28,11 +28,12 @@ void tree_dump_pretty(const json_t *tree, struct buf *ret_text);
 void tree_dump_equal(const json_t *tree, struct buf *ret_text);
 
 struct schema;
-/* Replaces what is secret (schema_hides) or under no schema in value, which stands at pointer below
- * schema, by the text mask. value is taken, the result is the caller's; what is changed is a copy.
+/* Replaces what is secret (schema_secret_hides) or under no schema in value, which stands at
+ * pointer below schema, by the text mask. value is taken, the result is the caller's; what is
+ * changed is a copy.
  */
-json_t *schema_mask(const struct schema *schema, const char *pointer, json_t *value,
-                    const char *mask);
+json_t *schema_secret_mask(const struct schema *schema, const char *pointer, json_t *value,
+                           const char *mask);
 
 /* JSON pointer (RFC 6901) look-up; NULL when absent. Borrowed. */
 json_t *tree_get(const json_t *root, const char *pointer);
@@ -43,8 +44,8 @@ int tree_delete(json_t *root, const char *pointer, bool prune);
 /* Splits a pointer into unescaped tokens. Returns their number; at most max. Tokens point into
  * storage, which the caller frees. -1: not a pointer, or more than max
  * tokens. */
-int pointer_split(const char *pointer, const char **tokens, int max, char **ret_storage);
+int tree_split_pointer(const char *pointer, const char **tokens, int max, char **ret_storage);
 /* Order of two keys: numbers by value before words, words bytewise. */
-int key_compare(const char *a, const char *b);
+int tree_dump_compare(const char *a, const char *b);
 
 #endif

@@ -1,5 +1,5 @@
 /* Writes trees as text. The compact form is canonical (what revisions are hashed over), therefore
- * not jansson's own: keys are in key_compare order and a real is its shortest spelling. */
+ * not jansson's own: keys are in tree_dump_compare order and a real is its shortest spelling. */
 #include "core/json/tree.h"
 
 #include <math.h>
@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 
 struct dump {
     struct buf *to;
@@ -33,7 +34,7 @@ static const char *number_of(const char *key, size_t *ret_len)
     return key;
 }
 
-int key_compare(const char *a, const char *b)
+int tree_dump_compare(const char *a, const char *b)
 {
     size_t a_len = 0, b_len = 0;
     const char *na = number_of(a, &a_len), *nb = number_of(b, &b_len);
@@ -49,7 +50,7 @@ int key_compare(const char *a, const char *b)
 
 static int on_compare(const void *a, const void *b)
 {
-    return key_compare(*(const char *const *)a, *(const char *const *)b);
+    return tree_dump_compare(*(const char *const *)a, *(const char *const *)b);
 }
 
 static void line(struct dump *d)

@@ -47,7 +47,7 @@ void journal_send(struct journal *journal, enum log_level level, const char *ser
 {
     static const char *const priorities[] = {"7", "6", "5", "4", "3"};
     AUTO(buf) struct buf b = {0};
-    AUTO_FREE char *message = xasprintf("%s: %s %s", service, event, kv);
+    AUTO_FREE char *message = buf_format("%s: %s %s", service, event, kv);
 
     if (journal->fd <= 0)
         return;

@@ -12,7 +12,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/obs/logline.h"
 
 #define RETRY_MS 1000 /* between tries to open or to write a file that cannot be */
@@ -85,8 +87,8 @@ static void use(struct logfile *f, int fd)
 static void rotate(struct logfile *f)
 {
     for (int i = LOGFILE_OLD - 1; i >= 0; i--) {
-        AUTO_FREE char *from = i ? xasprintf("%s.%d", f->path, i) : xstrdup(f->path);
-        AUTO_FREE char *to = xasprintf("%s.%d", f->path, i + 1);
+        AUTO_FREE char *from = i ? buf_format("%s.%d", f->path, i) : xstrdup(f->path);
+        AUTO_FREE char *to = buf_format("%s.%d", f->path, i + 1);
 
         rename(from, to);
     }
@@ -354,7 +356,7 @@ struct logfile *logfile_start(const char *path, unsigned share, uint64_t *ret_la
                               struct orb_err *err)
 {
     struct logfile *f = xcalloc(1, sizeof(*f));
-    AUTO_FREE char *elder = xasprintf("%s.1", path);
+    AUTO_FREE char *elder = buf_format("%s.1", path);
     uint64_t last = last_of(path, true), before = last_of(elder, false);
     struct orb_err why = {0};
     int fd = open_regular(path, &why);

@@ -71,7 +71,7 @@ bool logline_whole(const char *line, size_t len)
 {
     struct json_slice event, kv;
 
-    return json_scan(line, len, NULL, NULL) == 0 && json_member(line, len, "event", &event) &&
+    return scan_json(line, len, NULL, NULL) == 0 && json_member(line, len, "event", &event) &&
            event.type == 's' && json_member(line, len, "kv", &kv) && kv.type == 'o';
 }
 

@@ -1,6 +1,7 @@
 /* A page of records out of the files. Forward it begins in the file that holds what comes after;
  * backward each file is walked forward all the same, and the oldest of its records make room. */
 #include "core/base/json_write.h"
+#include "core/base/xalloc.h"
 #include "core/obs/logread.h"
 
 #include <string.h>
@@ -191,9 +192,9 @@ int logread_files(const char *path, const struct logread_query *query,
     struct logread_set set;
     int r;
 
-    logread_open(path, &set);
+    logread_walk_open(path, &set);
     r = query->newest ? backward(&set, &s) : forward(&set, &s);
-    logread_close(&set);
+    logread_walk_close(&set);
     return r;
 }
 
@@ -235,9 +236,9 @@ void logread_runs(const char *path, struct buf *ret_json)
     struct logread_set set;
     uint64_t skipped = 0, bytes;
 
-    logread_open(path, &set);
+    logread_walk_open(path, &set);
     for (size_t i = set.count; i-- > 0;)
         logread_walk(&set, i, &skipped, &bytes, on_start, ret_json);
-    logread_close(&set);
+    logread_walk_close(&set);
     keep_newest(ret_json);
 }

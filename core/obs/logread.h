@@ -85,8 +85,8 @@ struct logread_set {
     } files[17];
     size_t count;
 };
-void logread_open(const char *path, struct logread_set *ret_set);
-void logread_close(struct logread_set *set);
+void logread_walk_open(const char *path, struct logread_set *ret_set);
+void logread_walk_close(struct logread_set *set);
 /* Calls on_line for each record of file i, in order, until it returns non-zero, which is returned.
  * Numbers that do not rise are damage. ret_bytes: how much was read. */
 int logread_walk(const struct logread_set *set, size_t i, uint64_t *skipped, uint64_t *ret_bytes,

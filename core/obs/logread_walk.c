@@ -48,18 +48,18 @@ static void add_file(struct logread_set *set, const char *path)
         set->files[set->count - 1].first = set->files[set->count - 2].first;
 }
 
-void logread_open(const char *path, struct logread_set *ret_set)
+void logread_walk_open(const char *path, struct logread_set *ret_set)
 {
     *ret_set = (struct logread_set){0};
     add_file(ret_set, path);
     for (int i = 1; i <= LOGFILE_OLD; i++) {
-        AUTO_FREE char *elder = xasprintf("%s.%d", path, i);
+        AUTO_FREE char *elder = buf_format("%s.%d", path, i);
 
         add_file(ret_set, elder);
     }
 }
 
-void logread_close(struct logread_set *set)
+void logread_walk_close(struct logread_set *set)
 {
     for (size_t i = 0; i < set->count; i++)
         close(set->files[i].fd);

@@ -1,6 +1,8 @@
 /* Records arrive from the host itself (sink), from LOG frames and from stderr pipes; all end as one
  * JSON line in the ring of their service and in the file. */
 #include "core/base/json_write.h"
+#include "core/base/now.h"
+#include "core/base/xalloc.h"
 #include "core/obs/logs.h"
 
 #include <errno.h>
@@ -69,7 +71,7 @@ static bool admitted(struct logs *logs, struct stream *s, size_t len)
         return false;
     }
     s->tokens -= cost;
-    logs_tell_dropped(logs, s);
+    logs_store_tell_dropped(logs, s);
     return true;
 }
 
@@ -148,9 +150,9 @@ int logs_new(const struct logs_options *options, struct logs **ret_logs, struct 
     if (options->output == LOGS_JOURNAL)
         journal_open(&logs->journal);
     if (options->dir) {
-        logs->all.path = xasprintf("%s/log.jsonl", options->dir);
+        logs->all.path = buf_format("%s/log.jsonl", options->dir);
         logs->all.file = logfile_start(logs->all.path, 1, &last, &why);
-        logs->orders.path = xasprintf("%s/audit.jsonl", options->dir);
+        logs->orders.path = buf_format("%s/audit.jsonl", options->dir);
         logs->orders.file = logfile_start(logs->orders.path, AUDIT_SHARE, &last_audit,
                                           why.code ? &audit_why : &why);
     }

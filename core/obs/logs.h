@@ -39,7 +39,7 @@ struct logs_options {
 int logs_new(const struct logs_options *options, struct logs **ret_logs, struct orb_err *err);
 void logs_free(struct logs *logs);
 /* Opens log.jsonl anew, for who has moved it away. LOGS_NO_FILE: it cannot, err says why. */
-int logs_reopen(struct logs *logs, struct orb_err *err);
+int logs_files_reopen(struct logs *logs, struct orb_err *err);
 /* The sink for the host's own records; lives as long as logs. */
 struct log_sink *logs_sink(struct logs *logs);
 
@@ -85,28 +85,28 @@ void logs_find(struct logs *logs, const struct logs_query *query, struct buf *re
 /* The same in files and memory, in steps: new on the loop, run on any thread, unless the memory has
  * all (search_done), answer and free on the loop. logs must live until then. */
 struct logs_search;
-int logs_search_new(struct logs *logs, const struct logs_query *query, struct logs_search **ret,
-                    struct orb_err *err);
-bool logs_search_done(const struct logs_search *search);
-void logs_search_run(struct logs_search *search);
+int logs_find_new(struct logs *logs, const struct logs_query *query, struct logs_search **ret,
+                  struct orb_err *err);
+bool logs_find_done(const struct logs_search *search);
+void logs_find_run(struct logs_search *search);
 /* Errors: of the pattern. *ret_found: how many records. */
-int logs_search_answer(struct logs_search *search, struct buf *ret_json, size_t *ret_found,
-                       struct orb_err *err);
-void logs_search_free(struct logs_search *search);
+int logs_find_answer(struct logs_search *search, struct buf *ret_json, size_t *ret_found,
+                     struct orb_err *err);
+void logs_find_free(struct logs_search *search);
 /* On any thread: {"runs":[{"seq","time_us","run"}…]} of the daemon, oldest first, the last one is
  * this one. */
-void logs_runs(struct logs *logs, struct buf *ret_json);
+void logs_find_runs(struct logs *logs, struct buf *ret_json);
 /* The id of this run of the daemon, for its first record ("run" of host.start). */
 const char *logs_run(const struct logs *logs);
 
 /* The last lines a service wrote to stderr (for crash reports), newest last. */
-void logs_tail(struct logs *logs, const char *service, unsigned count, struct json_write *w,
-               const char *key);
+void logs_find_tail(struct logs *logs, const char *service, unsigned count, struct json_write *w,
+                    const char *key);
 /* Says what has not been said yet: records lost to a flood, or to a full disk. */
-void logs_look(struct logs *logs);
+void logs_files_look(struct logs *logs);
 /* Do the files take no records? why: a sentence. */
-bool logs_trouble(struct logs *logs, char *why, size_t size);
+bool logs_files_trouble(struct logs *logs, char *why, size_t size);
 /* Records dropped for flooding, all services, as OpenMetrics lines. */
-void logs_metrics(struct logs *logs, struct buf *ret_text);
+void logs_files_metrics(struct logs *logs, struct buf *ret_text);
 
 #endif

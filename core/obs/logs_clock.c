@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/obs/logs_priv.h"
 
@@ -13,7 +14,7 @@
 
 uint64_t logs_clock_now(void)
 {
-    uint64_t now = wall_us();
+    uint64_t now = now_wall_us();
 
     return now < TIME_MOST ? now : TIME_MOST;
 }

@@ -1,6 +1,7 @@
 /* The two sets of files: log.jsonl has every record, audit.jsonl those of the audit alone, so that
  * no flood of others pushes them out. */
 #include "core/base/json_write.h"
+#include "core/base/now.h"
 #include "core/obs/logs_priv.h"
 
 #include <stdio.h>
@@ -16,7 +17,7 @@ static void look(struct logs *logs, struct logs_out *out)
         return;
     logfile_state(out->file, &state);
     if (state.changes != out->changes)
-        logs_tell_file(logs, out);
+        logs_store_tell_file(logs, out);
 }
 
 static void tell_causes(struct logs *logs)
@@ -37,17 +38,17 @@ static void tell_causes(struct logs *logs)
     }
 }
 
-void logs_look(struct logs *logs)
+void logs_files_look(struct logs *logs)
 {
-    logs_tell_clock(logs);
+    logs_store_tell_clock(logs);
     for (unsigned i = 0; i < logs->stream_count; i++)
-        logs_tell_dropped(logs, logs->streams[i]);
+        logs_store_tell_dropped(logs, logs->streams[i]);
     tell_causes(logs);
     look(logs, &logs->all);
     look(logs, &logs->orders);
 }
 
-int logs_reopen(struct logs *logs, struct orb_err *err)
+int logs_files_reopen(struct logs *logs, struct orb_err *err)
 {
     int r = 0;
 
@@ -63,11 +64,11 @@ static const char *name_of(const struct stream *s)
     return s->audit ? "host-audit" : s->name;
 }
 
-void logs_metrics(struct logs *logs, struct buf *ret_text)
+void logs_files_metrics(struct logs *logs, struct buf *ret_text)
 {
     struct logfile_state state;
 
-    logs_look(logs);
+    logs_files_look(logs);
     buf_adds(ret_text, "# TYPE orbital_log_records counter\n");
     for (unsigned i = 0; i < logs->stream_count; i++)
         buf_addf(ret_text, "orbital_log_records_total{service=\"%s\"} %llu\n",
@@ -88,7 +89,7 @@ void logs_metrics(struct logs *logs, struct buf *ret_text)
              (unsigned long long)state.lost, state.failing);
 }
 
-bool logs_trouble(struct logs *logs, char *why, size_t size)
+bool logs_files_trouble(struct logs *logs, char *why, size_t size)
 {
     const struct logs_out *outs[] = {&logs->all, &logs->orders};
     struct logfile_state state;

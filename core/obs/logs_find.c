@@ -5,6 +5,7 @@
 
 #include "core/base/json_write.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/obs/logs_priv.h"
 
 #define SETTLE_MS 1000    /* a disk that takes longer than this is not waited for */
@@ -89,8 +90,8 @@ void logs_find(struct logs *logs, const struct logs_query *query, struct buf *re
     write_found(logs, query, &w, NULL);
 }
 
-void logs_tail(struct logs *logs, const char *service, unsigned count, struct json_write *w,
-               const char *key)
+void logs_find_tail(struct logs *logs, const char *service, unsigned count, struct json_write *w,
+                    const char *key)
 {
     struct logs_query query = {.service = service, .limit = count, .bytes = LOGS_TAIL};
 
@@ -115,8 +116,8 @@ static bool is_complete(const struct logs_search *s, uint64_t gone)
     return m->more && m->items[m->from].seq > gone;
 }
 
-int logs_search_new(struct logs *logs, const struct logs_query *query, struct logs_search **ret,
-                    struct orb_err *err)
+int logs_find_new(struct logs *logs, const struct logs_query *query, struct logs_search **ret,
+                  struct orb_err *err)
 {
     struct logs_search *s = xcalloc(1, sizeof(*s));
     struct logread_query q;
@@ -134,7 +135,7 @@ int logs_search_new(struct logs *logs, const struct logs_query *query, struct lo
     }
     if (query->service)
         s->query.service = s->service = xstrdup(query->service);
-    logs_look(logs);
+    logs_files_look(logs);
     q = s->query;
     if (q.grep) { /* patterns are for the thread */
         q.limit = GREP_RECORDS;
@@ -147,7 +148,7 @@ int logs_search_new(struct logs *logs, const struct logs_query *query, struct lo
     return 0;
 }
 
-bool logs_search_done(const struct logs_search *search)
+bool logs_find_done(const struct logs_search *search)
 {
     return search->complete;
 }
@@ -174,7 +175,7 @@ static int grep_memory(struct logs_search *s)
 
 /* Surprise: the files are read later than the memory. A record that came in between is the next
  * page's, because `next` is the last one of before. */
-void logs_search_run(struct logs_search *s)
+void logs_find_run(struct logs_search *s)
 {
     struct logread_query q = s->query;
 
@@ -227,8 +228,8 @@ static void merge(const struct logs_search *s, struct logread_page *page)
     page->skipped = b->skipped;
 }
 
-int logs_search_answer(struct logs_search *s, struct buf *ret_json, size_t *ret_found,
-                       struct orb_err *err)
+int logs_find_answer(struct logs_search *s, struct buf *ret_json, size_t *ret_found,
+                     struct orb_err *err)
 {
     struct json_write w = json_write_to(ret_json);
     struct logread_page page = {0};
@@ -244,7 +245,7 @@ int logs_search_answer(struct logs_search *s, struct buf *ret_json, size_t *ret_
     return 0;
 }
 
-void logs_search_free(struct logs_search *s)
+void logs_find_free(struct logs_search *s)
 {
     if (!s)
         return;
@@ -255,7 +256,7 @@ void logs_search_free(struct logs_search *s)
     free(s);
 }
 
-void logs_runs(struct logs *logs, struct buf *ret_json)
+void logs_find_runs(struct logs *logs, struct buf *ret_json)
 {
     AUTO(buf) struct buf runs = {0};
     struct json_write w = json_write_to(ret_json);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/obs/logline.h"
 #include "core/obs/logs_priv.h"
 

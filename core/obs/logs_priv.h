@@ -82,11 +82,11 @@ enum log_level logs_stream_level(const struct logs *logs, const char *service);
 void logs_store(struct logs *logs, struct stream *s, enum log_level level, const char *event,
                 const char *kv);
 /* Says what the stream's rate has dropped since it was told last. */
-void logs_tell_dropped(struct logs *logs, struct stream *s);
+void logs_store_tell_dropped(struct logs *logs, struct stream *s);
 /* Says that the wall clock was set. The record's own time is the first by the new one. */
-void logs_tell_clock(struct logs *logs);
+void logs_store_tell_clock(struct logs *logs);
 /* Says that files take no records any more, or again and what they have missed. */
-void logs_tell_file(struct logs *logs, struct logs_out *out);
+void logs_store_tell_file(struct logs *logs, struct logs_out *out);
 
 /* logs_clock.c */
 /* The wall clock for a record, microseconds; small enough for every reader of numbers. */

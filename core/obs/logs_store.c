@@ -42,7 +42,7 @@ static const char *shown(const char *text, bool is_json, struct buf *to)
 }
 
 /* Says that files take no records any more, or again and what they have missed. */
-void logs_tell_file(struct logs *logs, struct logs_out *out)
+void logs_store_tell_file(struct logs *logs, struct logs_out *out)
 {
     struct stream *host = logs_stream(logs, "host");
     struct logfile_state state;
@@ -67,7 +67,7 @@ void logs_tell_file(struct logs *logs, struct logs_out *out)
 static void add_to(struct logs *logs, struct logs_out *out, const char *line, size_t len)
 {
     if (out->file && logfile_add(out->file, line, len) != out->changes)
-        logs_tell_file(logs, out);
+        logs_store_tell_file(logs, out);
 }
 
 static void write_files(struct logs *logs, const struct stream *s, const char *line, size_t len)
@@ -88,7 +88,7 @@ void logs_store(struct logs *logs, struct stream *s, enum log_level level, const
 
     event = shown(event, false, &plain_event);
     kv = shown(kv, true, &plain_kv);
-    logs_tell_clock(logs);
+    logs_store_tell_clock(logs);
     r = &s->ring[s->written++ % LOGS_RING];
     if (r->line)
         s->gone = r->seq;
@@ -114,7 +114,7 @@ void logs_store(struct logs *logs, struct stream *s, enum log_level level, const
 }
 
 /* Says that the wall clock was set. The record's own time is the first by the new one. */
-void logs_tell_clock(struct logs *logs)
+void logs_store_tell_clock(struct logs *logs)
 {
     AUTO(buf) struct buf kv = {0};
     struct json_write w = json_write_to(&kv);
@@ -128,7 +128,7 @@ void logs_tell_clock(struct logs *logs)
     logs_store(logs, logs_stream(logs, "host"), LOG_LEVEL_NOTICE, "clock.set", buf_str(&kv));
 }
 
-void logs_tell_dropped(struct logs *logs, struct stream *s)
+void logs_store_tell_dropped(struct logs *logs, struct stream *s)
 {
     AUTO(buf) struct buf kv = {0};
     struct json_write w = json_write_to(&kv);

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 
 enum log_level logs_stream_level(const struct logs *logs, const char *service)
 {

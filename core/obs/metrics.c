@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/json/scan.h"
 
 struct sample {

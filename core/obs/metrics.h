@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "core/base/buf.h"
+#include "core/base/now.h"
 
 #define METRICS_PER_SERVICE 64 /* names, where metrics_limit said nothing */
 #define METRICS_RATE 2000      /* frames a second of a service; likewise */

@@ -5,6 +5,7 @@
 
 #include "core/base/own.h"
 #include "core/base/suggest.h"
+#include "core/base/xalloc.h"
 
 struct kind {
     const char *prefix;

@@ -6,6 +6,7 @@
 
 #include "core/base/own.h"
 #include "core/base/strings.h"
+#include "core/base/xalloc.h"
 #include "core/json/schema.h"
 #include "core/json/tree.h"
 #include "core/pkg/capability.h"
@@ -15,7 +16,7 @@ extern const size_t pkg_manifest_schema_len;
 
 static const char *const phase_names[] = {"early", "core", "control", "features", "operational"};
 
-const char *phase_name(enum boot_phase phase)
+const char *manifest_phase_name(enum boot_phase phase)
 {
     return phase_names[phase];
 }
@@ -36,8 +37,8 @@ static char **uses_of(const json_t *object)
 
     for (void *i = json_object_iter((json_t *)object); i;
          i = json_object_iter_next((json_t *)object, i))
-        list[n++] = xasprintf("%s@%s", json_object_iter_key(i),
-                              json_string_value(json_object_iter_value(i)));
+        list[n++] = buf_format("%s@%s", json_object_iter_key(i),
+                               json_string_value(json_object_iter_value(i)));
     return list;
 }
 
@@ -55,7 +56,7 @@ static void text(const json_t *object, const char *key, char *to, size_t size)
     snprintf(to, size, "%s", value ? value : "");
 }
 
-uint64_t memory_of(const char *text)
+uint64_t manifest_memory(const char *text)
 {
     char *end;
     uint64_t n = strtoull(text, &end, 10);
@@ -96,8 +97,8 @@ static void read_rest(const json_t *tree, struct manifest *m)
     m->enabled = !enabled || json_is_true(enabled);
     m->critical = json_is_true(json_object_get(tree, "critical"));
     m->limits = (struct limits){
-        .memory_bytes = memory ? memory_of(memory) : 128u << 20,
-        .state_bytes = state ? memory_of(state) : 64u << 20,
+        .memory_bytes = memory ? manifest_memory(memory) : 128u << 20,
+        .state_bytes = state ? manifest_memory(state) : 64u << 20,
         .files = number(limits, "files", 64),
         .threads = number(limits, "threads", 16),
         .ready_ms = number(deadlines, "ready-ms", 10000),
@@ -114,7 +115,7 @@ static int check(const char *data, size_t len, struct orb_err *err)
     AUTO(schema) struct schema *schema = NULL;
     int r;
 
-    r = json_scan(data, len, NULL, err);
+    r = scan_json(data, len, NULL, err);
     if (r < 0)
         return r;
     r = schema_compile(pkg_manifest_schema, pkg_manifest_schema_len, true, &schema, err);

@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 
 #define MANIFEST_MAX (64u << 10)
 #define SCHEMA_MAX (256u << 10)
@@ -36,7 +38,7 @@ static const char *base_name(const char *path)
 static int load_contract(struct package *package, struct orb_err *err)
 {
     AUTO(buf) struct buf data = {0};
-    AUTO_FREE char *path = xasprintf("%s/schema.json", package->dir);
+    AUTO_FREE char *path = buf_format("%s/schema.json", package->dir);
     int r;
 
     r = file_read_regular(path, package->shipped ? SCHEMA_MAX : SCHEMA_OTHERS_MAX, &data, err);
@@ -52,7 +54,7 @@ int package_load(const char *dir, bool shipped, struct package **ret_package, st
 {
     AUTO(package) struct package *package = xcalloc(1, sizeof(*package));
     AUTO(buf) struct buf data = {0};
-    AUTO_FREE char *path = xasprintf("%s/manifest.json", dir);
+    AUTO_FREE char *path = buf_format("%s/manifest.json", dir);
     int r;
 
     package->dir = xstrdup(dir);
@@ -157,8 +159,8 @@ static void scan_dir(const char *dir, bool shipped, struct package_list *list,
         return;
     }
     for (int i = 0; i < n; i++) {
-        AUTO_FREE char *path = xasprintf("%s/%s", dir, entries[i]->d_name);
-        AUTO_FREE char *manifest = xasprintf("%s/manifest.json", path);
+        AUTO_FREE char *path = buf_format("%s/%s", dir, entries[i]->d_name);
+        AUTO_FREE char *manifest = buf_format("%s/manifest.json", path);
 
         if (access(manifest, F_OK) == 0 && add(list, path, shipped, &err) < 0)
             on_error(arg, path, &err);
@@ -167,9 +169,9 @@ static void scan_dir(const char *dir, bool shipped, struct package_list *list,
     free(entries);
 }
 
-void packages_scan(const char *const *dirs, struct package_list *ret_list,
-                   void (*on_error)(void *arg, const char *dir, const struct orb_err *err),
-                   void *arg)
+void package_scan_all(const char *const *dirs, struct package_list *ret_list,
+                      void (*on_error)(void *arg, const char *dir, const struct orb_err *err),
+                      void *arg)
 {
     *ret_list = (struct package_list){0};
     for (unsigned i = 0; dirs[i]; i++)
@@ -177,7 +179,7 @@ void packages_scan(const char *const *dirs, struct package_list *ret_list,
     qsort(ret_list->items, ret_list->count, sizeof(ret_list->items[0]), by_name);
 }
 
-void packages_fini(struct package_list *list)
+void package_fini_all(struct package_list *list)
 {
     for (unsigned i = 0; i < list->count; i++)
         package_free(list->items[i]);

@@ -57,9 +57,9 @@ struct manifest {
 int manifest_parse(const char *text, size_t len, struct manifest *ret_manifest,
                    struct orb_err *err);
 void manifest_fini(struct manifest *manifest);
-const char *phase_name(enum boot_phase phase);
+const char *manifest_phase_name(enum boot_phase phase);
 /* "64M" (K, M or G) in bytes. */
-uint64_t memory_of(const char *text);
+uint64_t manifest_memory(const char *text);
 
 struct json_write;
 struct package;
@@ -93,10 +93,10 @@ struct package_list {
     struct package *items[PACKAGE_MAX];
     unsigned count;
 };
-void packages_scan(const char *const *dirs, struct package_list *ret_list,
-                   void (*on_error)(void *arg, const char *dir, const struct orb_err *err),
-                   void *arg);
-void packages_fini(struct package_list *list);
+void package_scan_all(const char *const *dirs, struct package_list *ret_list,
+                      void (*on_error)(void *arg, const char *dir, const struct orb_err *err),
+                      void *arg);
+void package_fini_all(struct package_list *list);
 
 /* The plan of a package: asked ∩ granted (grants NULL: everything asked, shipped packages).
  * ret_effective: NULL-ended list of the capabilities in force, freed with strings_free. */

@@ -11,8 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
 #include "core/base/json_write.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/sandbox/sandbox_priv.h"
 
 #define PROC_LIMIT 65536u
@@ -35,7 +37,7 @@ static int differ(struct look *look, const char *layer, const char *found, const
 
 static int read_proc(struct look *look, const char *file, struct buf *ret_text)
 {
-    AUTO_FREE char *path = xasprintf("/proc/%d/%s", (int)look->pid, file);
+    AUTO_FREE char *path = buf_format("/proc/%d/%s", (int)look->pid, file);
 
     return file_read(path, PROC_LIMIT, ret_text, look->err);
 }
@@ -43,7 +45,7 @@ static int read_proc(struct look *look, const char *file, struct buf *ret_text)
 /* The value behind "\nKEY:\t" with tabs made spaces, "" when absent. */
 static char *field(const struct buf *text, const char *key)
 {
-    AUTO_FREE char *start = xasprintf("\n%s:", key);
+    AUTO_FREE char *start = buf_format("\n%s:", key);
     const char *at = strstr(buf_str(text), start);
     char *value;
 
@@ -107,7 +109,7 @@ static int check_status(struct look *look)
 
 static int link_of(const char *pid, const char *ns, char *ret_link, size_t size)
 {
-    AUTO_FREE char *path = xasprintf("/proc/%s/ns/%s", pid, ns);
+    AUTO_FREE char *path = buf_format("/proc/%s/ns/%s", pid, ns);
     ssize_t n = readlink(path, ret_link, size - 1);
 
     if (n < 0)
@@ -232,7 +234,7 @@ static int check_cgroup(struct look *look)
     at = strstr(buf_str(&text), "0::");
     len = at ? strcspn(at + 3, "\n") : 0;
     json_write_string_len(look->report, "cgroup", at ? at + 3 : "", len);
-    end = xasprintf("%s/%s", base, look->plan->service);
+    end = buf_format("%s/%s", base, look->plan->service);
     if (len < strlen(end) || strncmp(at + 3 + len - strlen(end), end, strlen(end)) != 0)
         return differ(look, "cgroup", at ? at + 3 : "", end);
     return 0;
@@ -258,7 +260,7 @@ static int check_limits(struct look *look)
     return 0;
 }
 
-int sandbox_attest(struct sandbox *sandbox, const struct sandbox_child *child,
+int attest_sandbox(struct sandbox *sandbox, const struct sandbox_child *child,
                    const struct plan *plan, struct buf *ret_report, struct orb_err *err)
 {
     AUTO(buf) struct buf report = {0};

@@ -12,12 +12,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/sandbox/sandbox_priv.h"
 
 static int put(const char *dir, const char *file, const char *text)
 {
-    AUTO_FREE char *path = xasprintf("%s/%s", dir, file);
+    AUTO_FREE char *path = buf_format("%s/%s", dir, file);
     AUTO_FD int fd = open(path, O_WRONLY | O_CLOEXEC);
 
     if (fd < 0 || write(fd, text, strlen(text)) < 0)
@@ -48,14 +50,14 @@ static char *find_own(void)
     while (f && fgets(line, sizeof(line), f)) {
         line[strcspn(line, "\n")] = '\0';
         if (!strncmp(line, "0::", 3))
-            return xasprintf("%s%s", mount, strcmp(line + 3, "/") ? line + 3 : "");
+            return buf_format("%s%s", mount, strcmp(line + 3, "/") ? line + 3 : "");
     }
     return NULL;
 }
 
 static bool listed(const char *dir, const char *file, const char *word)
 {
-    AUTO_FREE char *path = xasprintf("%s/%s", dir, file);
+    AUTO_FREE char *path = buf_format("%s/%s", dir, file);
     AUTO(buf) struct buf text = {0};
 
     return file_read(path, 65536, &text, NULL) >= 0 && strstr(buf_str(&text), word);
@@ -64,8 +66,8 @@ static bool listed(const char *dir, const char *file, const char *word)
 /* Only the host itself lives in dir: then moving it makes the cgroup empty. */
 static bool alone_in(const char *dir)
 {
-    AUTO_FREE char *path = xasprintf("%s/cgroup.procs", dir);
-    AUTO_FREE char *own = xasprintf("%d\n", (int)getpid());
+    AUTO_FREE char *path = buf_format("%s/cgroup.procs", dir);
+    AUTO_FREE char *own = buf_format("%d\n", (int)getpid());
     AUTO(buf) struct buf text = {0};
 
     return file_read(path, 65536, &text, NULL) >= 0 && !strcmp(buf_str(&text), own);
@@ -73,8 +75,8 @@ static bool alone_in(const char *dir)
 
 static int enable(const char *own, const char *dir, const char *controller)
 {
-    AUTO_FREE char *word = xasprintf("+%s", controller);
-    AUTO_FREE char *leaf = xasprintf("%s/host", dir);
+    AUTO_FREE char *word = buf_format("+%s", controller);
+    AUTO_FREE char *leaf = buf_format("%s/host", dir);
     int r;
 
     if (!listed(own, "cgroup.controllers", controller))
@@ -128,16 +130,16 @@ void cgroup_open(struct sandbox *sandbox, const char *root, const char *instance
         sandbox->cgroup_why = xstrdup("no cgroup of version 2");
         return;
     }
-    dir = xasprintf("%s/orbital-%s", own, instance ? instance : "default");
+    dir = buf_format("%s/orbital-%s", own, instance ? instance : "default");
     r = hold(dir, &sandbox->cgroup_lock);
     if (r == -EWOULDBLOCK) {
         free(dir);
-        dir = xasprintf("%s/orbital-%s-%d", own, instance ? instance : "default", (int)getpid());
+        dir = buf_format("%s/orbital-%s-%d", own, instance ? instance : "default", (int)getpid());
         r = hold(dir, &sandbox->cgroup_lock);
     }
     if (r < 0) {
         free(sandbox->cgroup_why);
-        sandbox->cgroup_why = xasprintf("cannot make %s: %s", dir, strerror(-r));
+        sandbox->cgroup_why = buf_format("cannot make %s: %s", dir, strerror(-r));
         return;
     }
     sweep(dir);
@@ -148,7 +150,7 @@ void cgroup_open(struct sandbox *sandbox, const char *root, const char *instance
     if (memory < 0 || pids < 0) {
         free(sandbox->cgroup_why);
         sandbox->cgroup_why =
-            xasprintf("no %s controller in %s", memory < 0 ? "memory" : "pids", own);
+            buf_format("no %s controller in %s", memory < 0 ? "memory" : "pids", own);
     }
     free(sandbox->cgroup_dir);
     sandbox->cgroup_dir = take_ptr(dir);
@@ -159,7 +161,7 @@ void cgroup_open(struct sandbox *sandbox, const char *root, const char *instance
 static void leave_leaf(const char *dir)
 {
     AUTO_FREE char *own = xstrndup(dir, (size_t)(strrchr(dir, '/') - dir));
-    AUTO_FREE char *leaf = xasprintf("%s/host", dir);
+    AUTO_FREE char *leaf = buf_format("%s/host", dir);
 
     if (!alone_in(leaf))
         return;
@@ -186,18 +188,18 @@ int cgroup_open_service(struct sandbox *sandbox, const struct plan *plan)
 
     if (!sandbox->cgroup_dir[0])
         return -1;
-    dir = xasprintf("%s/%s", sandbox->cgroup_dir, plan->service);
+    dir = buf_format("%s/%s", sandbox->cgroup_dir, plan->service);
     if (mkdir(dir, 0755) < 0 && errno != EEXIST &&
         /* somebody tidied up too much: once more from above */
         (errno != ENOENT || mkdir(sandbox->cgroup_dir, 0755) < 0 || mkdir(dir, 0755) < 0))
         return -1;
     if (sandbox->cgroup_memory) { /* without the controller the rlimits stay */
-        memory = xasprintf("%" PRIu64, plan->memory_bytes ? plan->memory_bytes : LAUNCH_MEMORY);
+        memory = buf_format("%" PRIu64, plan->memory_bytes ? plan->memory_bytes : LAUNCH_MEMORY);
         put(dir, "memory.max", memory);
         put(dir, "memory.swap.max", "0");
     }
     if (sandbox->cgroup_pids) {
-        pids = xasprintf("%" PRIu32, (plan->threads ? plan->threads : LAUNCH_THREADS) + 1);
+        pids = buf_format("%" PRIu32, (plan->threads ? plan->threads : LAUNCH_THREADS) + 1);
         put(dir, "pids.max", pids);
     }
     return open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -205,14 +207,14 @@ int cgroup_open_service(struct sandbox *sandbox, const struct plan *plan)
 
 bool cgroup_kill(struct sandbox *sandbox, const char *service)
 {
-    AUTO_FREE char *dir = xasprintf("%s/%s", sandbox->cgroup_dir, service);
+    AUTO_FREE char *dir = buf_format("%s/%s", sandbox->cgroup_dir, service);
 
     return sandbox->cgroup_dir[0] && put(dir, "cgroup.kill", "1") == 0;
 }
 
 void cgroup_remove(struct sandbox *sandbox, const char *service)
 {
-    AUTO_FREE char *dir = xasprintf("%s/%s", sandbox->cgroup_dir, service);
+    AUTO_FREE char *dir = buf_format("%s/%s", sandbox->cgroup_dir, service);
 
     if (sandbox->cgroup_dir[0])
         rmdir(dir);

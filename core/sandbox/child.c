@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/sandbox/sandbox_priv.h"
 
 #define HIGH_FD 64

@@ -72,7 +72,7 @@ struct launch {
 };
 
 /* Fills record from plan, all but bounding. Errors: ORB_E_INVALID, ORB_E_LIMIT. */
-int launch_fill(const struct plan *plan, int tier, struct launch *ret_record, struct orb_err *err);
+int plan_launch(const struct plan *plan, int tier, struct launch *ret_record, struct orb_err *err);
 
 enum crash_kind {
     CRASH_STEP = 1, /* a step of the sandbox failed: text = step, number = errno */

@@ -121,7 +121,7 @@ static int check(const struct plan *plan, struct orb_err *err)
     return 0;
 }
 
-int launch_fill(const struct plan *plan, int tier, struct launch *ret_record, struct orb_err *err)
+int plan_launch(const struct plan *plan, int tier, struct launch *ret_record, struct orb_err *err)
 {
     struct launch *to = ret_record;
     int r = check(plan, err);

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/sandbox/sandbox_priv.h"
 
 #define BACKLOG                                                                                    \
@@ -269,7 +270,7 @@ static int add(struct sandbox *sandbox, const struct plan *plan, const struct pl
     return 0;
 }
 
-int sandbox_hold(struct sandbox *sandbox, const struct plan *plan, struct orb_err *err)
+int ports_hold(struct sandbox *sandbox, const struct plan *plan, struct orb_err *err)
 {
     int r = 0;
 
@@ -295,7 +296,7 @@ int sandbox_hold(struct sandbox *sandbox, const struct plan *plan, struct orb_er
     return r < 0 && err ? err->code : r;
 }
 
-void sandbox_release(struct sandbox *sandbox, const char *service)
+void ports_release(struct sandbox *sandbox, const char *service)
 {
     for (struct port *p = sandbox->ports; p; p = p->next)
         p->wanted = p->wanted && strcmp(p->service, service) != 0;
@@ -314,7 +315,7 @@ static void throw_away(int fd)
 int ports_prepare(struct sandbox *sandbox, const struct plan *plan, int fds[PLAN_MAX_BINDS],
                   struct orb_err *err)
 {
-    int r = sandbox_hold(sandbox, plan, err);
+    int r = ports_hold(sandbox, plan, err);
 
     for (unsigned i = 0; r == 0 && i < plan->bind_count; i++) {
         const struct port *p = find(sandbox, plan->service, &plan->binds[i]);
@@ -332,5 +333,5 @@ int ports_prepare(struct sandbox *sandbox, const struct plan *plan, int fds[PLAN
 void ports_close(struct sandbox *sandbox)
 {
     while (sandbox->ports)
-        sandbox_release(sandbox, sandbox->ports->service);
+        ports_release(sandbox, sandbox->ports->service);
 }

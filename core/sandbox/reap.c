@@ -65,8 +65,8 @@ static void read_records(int fd, struct verdict *v)
     }
 }
 
-int sandbox_reap(struct sandbox *sandbox, struct sandbox_child *child, struct verdict *ret_verdict,
-                 struct orb_err *err)
+int reap_worker(struct sandbox *sandbox, struct sandbox_child *child, struct verdict *ret_verdict,
+                struct orb_err *err)
 {
     struct verdict v = {0};
     siginfo_t info = {0};
@@ -84,7 +84,7 @@ int sandbox_reap(struct sandbox *sandbox, struct sandbox_child *child, struct ve
     return 0;
 }
 
-void sandbox_kill(struct sandbox *sandbox, const struct sandbox_child *child, int signal)
+void reap_kill(struct sandbox *sandbox, const struct sandbox_child *child, int signal)
 {
     if (signal == SIGKILL) /* not alone: a worker may not have joined its cgroup yet */
         cgroup_kill(sandbox, child->service);

@@ -105,7 +105,7 @@ static void __attribute__((noreturn)) helper(bool state, int told, int go)
 
 static int adopt(pid_t pid, int told, int *ret_fd, struct orb_err *err)
 {
-    AUTO_FREE char *path = xasprintf("/proc/%d/ns/mnt", (int)pid);
+    AUTO_FREE char *path = buf_format("/proc/%d/ns/mnt", (int)pid);
     int r = -EIO;
 
     while (read(told, &r, sizeof(r)) < 0 && errno == EINTR)

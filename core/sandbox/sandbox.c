@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/sandbox/sandbox_priv.h"
 
 #define LANDLOCK_VERSION_FLAG 1u
@@ -204,12 +205,12 @@ void sandbox_given_up(const struct sandbox *sandbox,
     else if (sandbox->tier == 1)
         each(arg, "sandbox tier 2",
              "it needs root: namespaces, a uid and a cgroup of its own for each service");
-    landlock = xasprintf("Landlock of this kernel is version %d", sandbox->landlock_abi);
+    landlock = buf_format("Landlock of this kernel is version %d", sandbox->landlock_abi);
     if (sandbox->landlock_abi > 0 && sandbox->landlock_abi < 4)
         each(arg, "Landlock rules for TCP (version 4, Linux 6.7)", landlock);
     if (sandbox->landlock_abi > 0 && sandbox->landlock_abi < 6)
         each(arg, "Landlock rules for signals (version 6, Linux 6.12)", landlock);
-    cgroup = xasprintf("%s: limits of memory and threads are per process", sandbox->cgroup_why);
+    cgroup = buf_format("%s: limits of memory and threads are per process", sandbox->cgroup_why);
     if (sandbox->cgroup_why[0])
         each(arg, sandbox->cgroup_dir[0] ? "some limits by cgroup" : "limits by cgroup", cgroup);
 }

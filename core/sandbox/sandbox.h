@@ -86,19 +86,19 @@ struct sandbox_child {
 
 /* Makes and keeps the sockets of plan's binds for its service, and closes those it had and plan has
  * not. One that cannot be made is an error, and the others are there all the same. */
-int sandbox_hold(struct sandbox *sandbox, const struct plan *plan, struct orb_err *err);
+int ports_hold(struct sandbox *sandbox, const struct plan *plan, struct orb_err *err);
 /* The service may not run: its ports are anybody's. */
-void sandbox_release(struct sandbox *sandbox, const char *service);
+void ports_release(struct sandbox *sandbox, const char *service);
 /* Starts a worker for plan, with duplicates of the sockets held for it (made now if need be). The
  * caller owns the descriptors. */
-int sandbox_spawn(struct sandbox *sandbox, const struct plan *plan, struct sandbox_child *ret_child,
-                  struct orb_err *err);
+int spawn_worker(struct sandbox *sandbox, const struct plan *plan, struct sandbox_child *ret_child,
+                 struct orb_err *err);
 /* Compares /proc/PID/{status,ns,mountinfo,cgroup} with the plan. ret_report: JSON object of what
  * was read. A difference is ORB_E_DENIED naming the layer. Call after the worker's HELLO. */
-int sandbox_attest(struct sandbox *sandbox, const struct sandbox_child *child,
+int attest_sandbox(struct sandbox *sandbox, const struct sandbox_child *child,
                    const struct plan *plan, struct buf *ret_report, struct orb_err *err);
 /* Kills everything the worker started (cgroup.kill where there is one, pidfd otherwise). */
-void sandbox_kill(struct sandbox *sandbox, const struct sandbox_child *child, int signal);
+void reap_kill(struct sandbox *sandbox, const struct sandbox_child *child, int signal);
 
 /* How a worker ended. */
 struct verdict {
@@ -113,10 +113,10 @@ struct verdict {
 };
 /* Reaps the child (waitid on its pidfd; returns 1 when it has not ended yet), reads the crash pipe,
  * removes its cgroup. Closes nothing. */
-int sandbox_reap(struct sandbox *sandbox, struct sandbox_child *child, struct verdict *ret_verdict,
-                 struct orb_err *err);
+int reap_worker(struct sandbox *sandbox, struct sandbox_child *child, struct verdict *ret_verdict,
+                struct orb_err *err);
 
 /* The worker's side: called from main() when argv[1] is "--worker"; does not return. */
-int worker_main(int argc, char **argv);
+int stub_main(int argc, char **argv);
 
 #endif

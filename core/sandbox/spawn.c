@@ -10,7 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/sandbox/sandbox_priv.h"
 
 /* The worker's own directory: made and owned by the worker's uid before it starts. */
@@ -18,7 +20,7 @@ static int prepare_state(const struct plan *plan, struct orb_err *err)
 {
     AUTO_FD int fd = -1;
     struct stat st;
-    int r = dir_make(plan->state_dir, 0700, err);
+    int r = file_make_dir(plan->state_dir, 0700, err);
 
     if (r < 0)
         return r;
@@ -37,7 +39,7 @@ static int write_record(const struct sandbox *sandbox, const struct plan *plan, 
 {
     AUTO_FREE struct launch *record = xcalloc(1, sizeof(*record));
     AUTO_FD int fd = -1;
-    int r = launch_fill(plan, sandbox->tier, record, err);
+    int r = plan_launch(plan, sandbox->tier, record, err);
 
     if (r < 0)
         return r;
@@ -115,8 +117,8 @@ static int launch(struct sandbox *sandbox, const struct plan *plan, const struct
     return r < 0 ? orb_fail(err, r, "cannot start a process") : 0;
 }
 
-int sandbox_spawn(struct sandbox *sandbox, const struct plan *plan, struct sandbox_child *ret_child,
-                  struct orb_err *err)
+int spawn_worker(struct sandbox *sandbox, const struct plan *plan, struct sandbox_child *ret_child,
+                 struct orb_err *err)
 {
     struct ends ends = {{-1, -1}, {-1, -1}, {-1, -1}};
     struct sandbox_child child = {.pid = -1, .pidfd = -1};

@@ -70,7 +70,7 @@ static void next_phase(struct supervisor *sup)
 {
     sup->phase++;
     sup->phase_ms[sup->phase] = supervisor_now(sup) - sup->started_ms;
-    log_info(sup->host.log, "boot.phase", KV("phase", phase_name(sup->phase)),
+    log_info(sup->host.log, "boot.phase", KV("phase", manifest_phase_name(sup->phase)),
              KV("ms", sup->phase_ms[sup->phase]));
     if (sup->setup.on_phase)
         sup->setup.on_phase(sup->setup.arg, sup->phase);
@@ -110,7 +110,7 @@ static void settle_phases(struct supervisor *sup)
     if (!sup->phase_due_ms)
         sup->phase_due_ms = supervisor_now(sup) + PHASE_MS;
     if (gives_up(sup)) {
-        log_warn(sup->host.log, "boot.phase-late", KV("phase", phase_name(sup->phase)));
+        log_warn(sup->host.log, "boot.phase-late", KV("phase", manifest_phase_name(sup->phase)));
         next_phase(sup);
     }
     while (sup->phase < PHASE_OPERATIONAL && phase_done(sup, sup->phase) &&

@@ -6,6 +6,7 @@
 
 #include "core/base/own.h"
 #include "core/base/strings.h"
+#include "core/base/xalloc.h"
 #include "core/sup/supervisor_internal.h"
 
 /* The configuration says what may run; orders are about that. */

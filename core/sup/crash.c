@@ -5,7 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/file.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/json/scan.h"
 #include "core/sup/filequeue.h"
 #include "core/sup/supervisor_internal.h"
@@ -23,7 +26,7 @@ static void report(const struct service *service, const struct worker_exit *exit
 
     json_write_object(&w, NULL);
     json_write_integer(&w, "number", (int64_t)number);
-    json_write_integer(&w, "time_us", (int64_t)wall_us());
+    json_write_integer(&w, "time_us", (int64_t)now_wall_us());
     json_write_string(&w, "service", m->name);
     json_write_string(&w, "version", m->version);
     json_write_string(&w, "instance", service->sup->setup.instance);
@@ -46,20 +49,20 @@ static void report(const struct service *service, const struct worker_exit *exit
     for (unsigned i = 0; i < v->frame_count; i++)
         json_write_format(&w, NULL, "0x%llx", (unsigned long long)v->frames[i]);
     json_write_end(&w);
-    logs_tail(logs, m->name, CRASH_LINES, &w, "log");
+    logs_find_tail(logs, m->name, CRASH_LINES, &w, "log");
     json_write_end(&w);
 }
 
 static char *path_of(const char *state_dir, const char *service, unsigned slot)
 {
-    return xasprintf("%s/crashes/%s-%u.json", state_dir, service, slot);
+    return buf_format("%s/crashes/%s-%u.json", state_dir, service, slot);
 }
 
 static int take(struct crash *c, struct buf *text, struct orb_err *err)
 {
     struct json_slice value;
     int64_t time_us = 0, number = 0;
-    int r = json_scan(buf_str(text), text->len, NULL, err);
+    int r = scan_json(buf_str(text), text->len, NULL, err);
 
     if (r < 0)
         return r;
@@ -83,7 +86,7 @@ static void read_one(const char *path, struct crash *c)
     if (r == 0)
         r = take(c, &text, &err);
     if (r < 0 && r != -ENOENT)
-        c->fault = xasprintf("%s: %s", path, err.text);
+        c->fault = buf_format("%s: %s", path, err.text);
 }
 
 /* By number: the clock may have been set between two reports. */
@@ -134,8 +137,8 @@ void crash_record(struct service *service, const struct worker_exit *exit, struc
             last = log->items[i].number;
     report(service, exit, logs, last + 1, &text);
     free(item->json);
-    *item =
-        (struct crash){.number = last + 1, .time_us = wall_us(), .json = xstrdup(buf_str(&text))};
+    *item = (struct crash){
+        .number = last + 1, .time_us = now_wall_us(), .json = xstrdup(buf_str(&text))};
     /* One file for each place: the newest CRASHES_KEPT of each service stay on disk. */
     filequeue_add(
         queue, path_of(service->sup->setup.state_dir, service->package->manifest.name, log->next),

@@ -3,7 +3,9 @@
 
 #include <string.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "orbital/error.h"
 
 struct filequeue_item {
@@ -22,7 +24,7 @@ static void on_write(uv_work_t *work)
     struct filequeue_item *item = container_of(work, struct filequeue_item, work);
     AUTO_FREE char *dir = xstrndup(item->path, (size_t)(strrchr(item->path, '/') - item->path));
 
-    if (dir_make(dir, 0700, &item->err) == 0)
+    if (file_make_dir(dir, 0700, &item->err) == 0)
         file_replace(item->path, buf_str(&item->text), item->text.len, 0600, &item->err);
 }
 

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/json/tree.h"
 
 /* A text that is missing or too long is the service's mistake; it is cut, not refused. */
@@ -85,7 +87,7 @@ void problems_write(const struct problems *problems, struct json_write *w, const
         json_write_string(w, "what", p->what);
         json_write_string(w, "path", p->path);
         json_write_string(w, "todo", p->todo);
-        json_write_integer(w, "since_us", (int64_t)wall_of(p->since_ms));
+        json_write_integer(w, "since_us", (int64_t)now_wall_of(p->since_ms));
         json_write_end(w);
     }
     json_write_end(w);

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "core/base/buf.h"
 #include "core/base/json_write.h"
+#include "core/base/now.h"
 #include "orbital/orbital.h"
 
 struct problem {

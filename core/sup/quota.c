@@ -9,7 +9,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/sup/removed.h"
 #include "core/sup/supervisor_internal.h"
 #include "core/sup/walk.h"

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <uv.h>
 
-#include "core/loop/scope.h"
+#include "core/loop/loop_scope.h"
 #include "orbital/error.h"
 
 struct service;

@@ -12,6 +12,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 
 struct kept {
     dev_t dev;
@@ -37,7 +38,7 @@ static void keep(struct kept *k, const struct stat *st)
  * there is nothing to see; the filter refuses mappings of files once a package was loaded. */
 static bool look(struct kept *k, const char *tid, const char *what)
 {
-    AUTO_FREE char *path = xasprintf("/proc/%s/%s", tid, what);
+    AUTO_FREE char *path = buf_format("/proc/%s/%s", tid, what);
     DIR *dir = opendir(path);
     struct dirent *entry;
     struct stat st;
@@ -64,7 +65,7 @@ static int by_inode(const void *a, const void *b)
 
 uint64_t removed_bytes(pid_t pid, dev_t dev)
 {
-    AUTO_FREE char *path = xasprintf("/proc/%d/task", (int)pid);
+    AUTO_FREE char *path = buf_format("/proc/%d/task", (int)pid);
     struct kept k = {.dev = dev};
     DIR *tasks = opendir(path);
     struct dirent *entry;

@@ -47,7 +47,7 @@ static void write_summary(const struct service *service, struct json_write *w)
     json_write_string(w, "name", m->name);
     json_write_string(w, "state", machine_state_name(service->shown));
     json_write_most(w, "version", m->version, LISTED_MOST);
-    json_write_string(w, "phase", phase_name(m->phase));
+    json_write_string(w, "phase", manifest_phase_name(m->phase));
     json_write_integer(w, "pid", service->pid);
     json_write_integer(w, "uptime_ms", (int64_t)uptime_ms(service));
     json_write_integer(w, "restarts", service->restart.restarts);
@@ -179,7 +179,7 @@ int report_crashes(struct supervisor *sup, const char *name, struct buf *ret_jso
 
 void report_boot(struct supervisor *sup, struct json_write *w)
 {
-    json_write_string(w, "phase", phase_name(sup->phase));
+    json_write_string(w, "phase", manifest_phase_name(sup->phase));
     json_write_array(w, "waiting");
     for (unsigned i = 0; i < sup->count; i++)
         if (boot_held_by(sup->services[i]))
@@ -188,7 +188,7 @@ void report_boot(struct supervisor *sup, struct json_write *w)
     json_write_array(w, "phases");
     for (int p = PHASE_CORE; p <= (int)sup->phase; p++) {
         json_write_object(w, NULL);
-        json_write_string(w, "phase", phase_name((enum boot_phase)p));
+        json_write_string(w, "phase", manifest_phase_name((enum boot_phase)p));
         json_write_integer(w, "ms", (int64_t)sup->phase_ms[p]);
         json_write_end(w);
     }

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
-#include "core/loop/scope.h"
+#include "core/base/xalloc.h"
+#include "core/loop/loop_scope.h"
 #include "core/sup/crash.h"
 #include "core/sup/filequeue.h"
 #include "core/sup/quota.h"
@@ -190,8 +192,8 @@ static void on_ports(void *arg, const struct service *service, bool keep)
     struct orb_err err = {0};
 
     if (!keep)
-        sandbox_release(rt->workers.sandbox, service_name(service));
-    else if (sandbox_hold(rt->workers.sandbox, &service->spec.plan, &err) < 0)
+        ports_release(rt->workers.sandbox, service_name(service));
+    else if (ports_hold(rt->workers.sandbox, &service->spec.plan, &err) < 0)
         log_error(rt->workers.log, "service.port-not-held", KV("service", service_name(service)),
                   KV("error", err.text));
 }

@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/strings.h"
+#include "core/base/xalloc.h"
 #include "core/sup/supervisor_internal.h"
 
 struct service *service_new(struct supervisor *sup, const struct package *package)
@@ -51,7 +53,7 @@ const char *service_name(const struct service *service)
 int service_plan(struct service *service, struct orb_err *err)
 {
     struct supervisor *sup = service->sup;
-    AUTO_FREE char *state_root = xasprintf("%s/services", sup->setup.state_dir);
+    AUTO_FREE char *state_root = buf_format("%s/services", sup->setup.state_dir);
     const char *lowered;
     struct limits limits = limits_in_force(service->package, &service->bounds, &lowered);
     struct plan_context context = {

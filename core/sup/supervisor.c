@@ -6,6 +6,7 @@
 
 #include "core/base/own.h"
 #include "core/base/suggest.h"
+#include "core/base/xalloc.h"
 #include "core/sup/boot.h"
 #include "core/sup/supervisor_internal.h"
 
@@ -229,8 +230,8 @@ static int add(struct supervisor *sup, const struct package *package, struct orb
     sup->services[sup->count++] = service;
     if (package->phase_raised)
         log_warn(sup->host.log, "service.phase-ignored", KV("service", package->manifest.name),
-                 KV("asked", phase_name(package->asked_phase)),
-                 KV("phase", phase_name(package->manifest.phase)));
+                 KV("asked", manifest_phase_name(package->asked_phase)),
+                 KV("phase", manifest_phase_name(package->manifest.phase)));
     r = service_plan(service, err);
     if (r == 0)
         service_hold_ports(service);

@@ -2,6 +2,7 @@
 #ifndef CORE_SUP_SUPERVISOR_INTERNAL_H
 #define CORE_SUP_SUPERVISOR_INTERNAL_H
 
+#include "core/base/now.h"
 #include "core/sup/service.h"
 #include "core/sup/supervisor.h"
 

@@ -10,7 +10,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 
 #define FILE_MOST (64u << 10)
 #define FROM_FILE 2
@@ -239,8 +241,8 @@ int uids_assign(const char *state_dir, struct package_list *packages,
                 void (*on_error)(void *arg, const char *dir, const struct orb_err *err), void *arg,
                 struct orb_err *err)
 {
-    AUTO_FREE char *path = xasprintf("%s/uids", state_dir);
-    AUTO_FREE char *services = xasprintf("%s/services", state_dir);
+    AUTO_FREE char *path = buf_format("%s/uids", state_dir);
+    AUTO_FREE char *services = buf_format("%s/services", state_dir);
     AUTO_FREE struct uids *lists = xcalloc(3, sizeof(*lists));
     struct uids *file = &lists[0], *owners = &lists[1], *chosen = &lists[2];
     const char *names[PACKAGE_MAX];

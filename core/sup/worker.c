@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/file.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/sup/state_dir.h"
 #include "core/sup/worker_internal.h"
 
@@ -90,7 +93,7 @@ static void finish(struct worker *worker)
     struct verdict verdict = {0};
     char why[512]; /* the service keeps its beginning */
 
-    if (sandbox_reap(worker->host->sandbox, &worker->child, &verdict, NULL) != 0)
+    if (reap_worker(worker->host->sandbox, &worker->child, &verdict, NULL) != 0)
         return; /* not ended yet: a spurious wake-up */
     read_stderr(worker);
     if (worker->peer)
@@ -133,7 +136,7 @@ static void on_kill_late(uv_timer_t *timer)
 {
     struct worker *worker = container_of(timer, struct worker, timer);
 
-    sandbox_kill(worker->host->sandbox, &worker->child, SIGKILL);
+    reap_kill(worker->host->sandbox, &worker->child, SIGKILL);
 }
 
 void worker_kill(struct worker *worker, const char *why)
@@ -149,7 +152,7 @@ void worker_kill(struct worker *worker, const char *why)
         return; /* on_prepared sees it */
     uv_timer_stop(&worker->ping_timer);
     /* SIGABRT first: the in-worker handler records where it hangs. */
-    sandbox_kill(worker->host->sandbox, &worker->child, SIGABRT);
+    reap_kill(worker->host->sandbox, &worker->child, SIGABRT);
     uv_timer_start(&worker->timer, on_kill_late, HANG_GRACE_MS, 0);
 }
 
@@ -170,7 +173,7 @@ void worker_stop(struct worker *worker)
         peer_stop(worker->peer);
         uv_timer_start(&worker->timer, on_stop_late, worker->spec->limits.stop_ms, 0);
     } else {
-        sandbox_kill(worker->host->sandbox, &worker->child, SIGKILL);
+        reap_kill(worker->host->sandbox, &worker->child, SIGKILL);
     }
 }
 
@@ -251,7 +254,7 @@ static void start(struct worker *worker)
 {
     struct orb_err err = {0};
 
-    if (sandbox_spawn(worker->host->sandbox, &worker->spec->plan, &worker->child, &err) < 0) {
+    if (spawn_worker(worker->host->sandbox, &worker->spec->plan, &worker->child, &err) < 0) {
         worker->child.pid = 0;
         end_without_process(worker, err.text);
         return;
@@ -270,7 +273,7 @@ static void on_prepare(uv_work_t *work)
 {
     struct worker *worker = container_of(work, struct worker, work);
 
-    if (dir_make(worker->state_dir, 0700, &worker->no_dir) == 0)
+    if (file_make_dir(worker->state_dir, 0700, &worker->no_dir) == 0)
         state_dir_give(worker->state_dir, worker->uid, &worker->not_given);
 }
 

@@ -44,7 +44,7 @@ struct worker_exit {
  * and reports live until the callback returns. */
 struct worker_events {
     void (*started)(void *arg, pid_t pid);
-    /* At its HELLO: what the kernel says of its sandbox (sandbox_attest; a JSON object, or "").
+    /* At its HELLO: what the kernel says of its sandbox (attest_sandbox; a JSON object, or "").
      */
     void (*attested)(void *arg, const struct buf *report);
     /* READY. Nothing is asked of it before worker_open. revision: which it follows, 0: none. */

@@ -2,7 +2,7 @@
 #ifndef CORE_SUP_WORKER_INTERNAL_H
 #define CORE_SUP_WORKER_INTERNAL_H
 
-#include "core/loop/watch.h"
+#include "core/loop/loop_watch.h"
 #include "core/sup/liveness.h"
 #include "core/sup/pace.h"
 #include "core/sup/worker.h"

@@ -1,6 +1,7 @@
 /* A worker's connection: what it says to the host, and its end. */
 #include <string.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/ipc/peers.h"
 #include "core/sup/worker_internal.h"
@@ -13,7 +14,7 @@ static void on_hello(void *arg)
     AUTO(buf) struct buf report = {0};
     struct orb_err err = {0};
     int r =
-        sandbox_attest(worker->host->sandbox, &worker->child, &worker->spec->plan, &report, &err);
+        attest_sandbox(worker->host->sandbox, &worker->child, &worker->spec->plan, &report, &err);
 
     worker->said_hello = true;
     worker->events->attested(worker->arg, &report);

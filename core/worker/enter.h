@@ -15,24 +15,24 @@ struct enter {
 };
 
 /* enter_open.c: while the host's network and files are still there */
-int enter_sockets(struct enter *e);
-int enter_libraries(struct enter *e);
-int enter_observe(struct enter *e);
-int enter_network(struct enter *e);
+int enter_open_sockets(struct enter *e);
+int enter_open_libraries(struct enter *e);
+int enter_open_observe(struct enter *e);
+int enter_open_network(struct enter *e);
 
 /* enter_limits.c */
 int enter_limits(struct enter *e);
-int enter_privileges(struct enter *e);
-int enter_parent(struct enter *e);
+int enter_limits_privileges(struct enter *e);
+int enter_limits_parent(struct enter *e);
 
 /* enter_root.c */
 int enter_root(struct enter *e);
-int enter_landlock(struct enter *e);
+int enter_root_landlock(struct enter *e);
 
 /* enter_filter.c */
-int enter_mdwe(struct enter *e);
+int enter_filter_mdwe(struct enter *e);
 /* Maps both filters where nobody can change them, and makes A the law. */
-int enter_filters(struct enter *e);
+int enter_filter_all(struct enter *e);
 /* Makes B the law of every thread the constructors may have started. */
 int enter_filter_b(void);
 

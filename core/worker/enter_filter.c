@@ -17,7 +17,7 @@
 #define PR_MDWE_REFUSE_EXEC_GAIN 1
 #endif
 
-int enter_mdwe(struct enter *e)
+int enter_filter_mdwe(struct enter *e)
 {
     if (prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) < 0 &&
         errno != EINVAL) /* before Linux 6.3; filter B refuses PROT_EXEC in any case */
@@ -48,7 +48,7 @@ static int use_filter(enum filter_phase phase)
                : -errno;
 }
 
-int enter_filters(struct enter *e)
+int enter_filter_all(struct enter *e)
 {
     int r = map_filter(LAUNCH_FD_FILTER_A, FILTER_A);
 

@@ -108,7 +108,7 @@ static int set_capabilities(uint64_t mask)
     return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
 }
 
-int enter_privileges(struct enter *e)
+int enter_limits_privileges(struct enter *e)
 {
     int bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP_LOCKED |
                SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |
@@ -132,7 +132,7 @@ int enter_privileges(struct enter *e)
 
 /* The kernel kills us when the host dies. If it died before the request, its end of the socket pair
  * is closed by now (getppid() says 0 in a pid namespace either way). */
-int enter_parent(struct enter *e)
+int enter_limits_parent(struct enter *e)
 {
     struct pollfd ipc = {.fd = LAUNCH_FD_IPC};
 

@@ -22,7 +22,7 @@ static int add_socket(struct enter *e, const char *name, int fd)
 }
 
 /* Made, bound and kept by the host (core/sandbox/ports.c). */
-int enter_sockets(struct enter *e)
+int enter_open_sockets(struct enter *e)
 {
     for (uint32_t i = 0; i < PLAN_MAX_BINDS; i++)
         if (i < e->launch.bind_count)
@@ -32,7 +32,7 @@ int enter_sockets(struct enter *e)
     return 0;
 }
 
-int enter_libraries(struct enter *e)
+int enter_open_libraries(struct enter *e)
 {
     for (uint32_t i = 0; i < e->launch.library_count; i++) {
         snprintf(e->detail, sizeof(e->detail), "%s", e->launch.libraries[i]);
@@ -47,7 +47,7 @@ int enter_libraries(struct enter *e)
 
 /* Opened in the host's namespace by a privileged process, used by one without capabilities: dumps
  * and events work, every change is refused by the kernel, which looks at both. */
-int enter_observe(struct enter *e)
+int enter_open_observe(struct enter *e)
 {
     struct sockaddr_nl address = {.nl_family = AF_NETLINK,
                                   .nl_groups = RTMGRP_LINK | RTMGRP_NEIGH | RTMGRP_IPV4_IFADDR |
@@ -68,7 +68,7 @@ int enter_observe(struct enter *e)
     return add_socket(e, "netlink", fd);
 }
 
-int enter_network(struct enter *e)
+int enter_open_network(struct enter *e)
 {
     if (!e->launch.host_net && setns(LAUNCH_FD_VOID, CLONE_NEWNET) < 0)
         return -errno;

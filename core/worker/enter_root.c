@@ -118,7 +118,7 @@ static int allow(int ruleset, const char *path, uint64_t rights)
     return 0;
 }
 
-int enter_landlock(struct enter *e)
+int enter_root_landlock(struct enter *e)
 {
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
     struct ruleset set = {.fs = FS_VERSION_1};

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/json_write.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/worker/sdk_priv.h"
 

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "core/base/json_write.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/worker/sdk_priv.h"
 
 static struct sdk_call **bucket(struct orb_ctx *ctx, uint32_t corr)
@@ -261,7 +263,7 @@ int sdk_call_subscribe(struct orb_ctx *ctx, const char *to, const char *topic, s
     if (strcmp(topic, "*") && !is_name(topic, SDK_NAME, "_."))
         return orb_fail(err, ORB_E_INVALID, "'%s' is no topic", topic);
     call = call_new(ctx, SDK_CALL_SUB, 0);
-    call->what = xasprintf("%s/%s", to, topic);
+    call->what = buf_format("%s/%s", to, topic);
     add_to(&env, to, "topic", topic);
     sdk_wire_send(ctx, &(struct frame){.type = FRAME_SUB, .corr = call->corr}, buf_str(&env),
                   env.len, NULL, 0, NULL);

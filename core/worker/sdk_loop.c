@@ -2,7 +2,9 @@
  * never by orb_timer_free() itself, so freeing one inside its own callback is fine. */
 #include <stdlib.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/worker/sdk_priv.h"
 
 uint64_t orb_now_ms(void)

@@ -8,6 +8,7 @@
 
 #include "core/base/json_write.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/worker/sdk_priv.h"
 
 #define METRIC_EVERY_MS 1000

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/buf.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 
 #define SIZE_MAX_READ 1024u /* no struct of an ABI grows beyond */
 #define METHODS_MAX 4096u

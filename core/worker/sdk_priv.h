@@ -8,7 +8,7 @@
 
 #include "core/base/buf.h"
 #include "core/ipc/frame.h"
-#include "core/loop/watch.h"
+#include "core/loop/loop_watch.h"
 #include "core/worker/sdk.h"
 #include "core/worker/sdk_plugin.h"
 

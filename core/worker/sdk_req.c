@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "core/base/json_write.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/worker/sdk_priv.h"
 
 static const struct orb_method *plugin_method(const struct orb_plugin *plugin, const char *name)

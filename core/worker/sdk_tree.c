@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/worker/sdk_priv.h"
 
 #define MAX_SEGMENTS 32

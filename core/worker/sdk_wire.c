@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/worker/sdk_priv.h"
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/worker/enter.h"
 #include "core/worker/library.h"
 #include "core/worker/sdk_plugin.h"
@@ -26,18 +27,18 @@ static int arm(struct enter *e)
 }
 
 static const struct step steps[] = {
-    {"sockets", enter_sockets, 1},
-    {"libraries", enter_libraries, 1},
-    {"observe", enter_observe, 1},
-    {"network", enter_network, 2},
+    {"sockets", enter_open_sockets, 1},
+    {"libraries", enter_open_libraries, 1},
+    {"observe", enter_open_observe, 1},
+    {"network", enter_open_network, 2},
     {"limits", enter_limits, 1},
     {"root", enter_root, 2},
-    {"privileges", enter_privileges, 2},
-    {"parent", enter_parent, 1},
+    {"privileges", enter_limits_privileges, 2},
+    {"parent", enter_limits_parent, 1},
     {"crash-handler", arm, 1},
-    {"landlock", enter_landlock, 1},
-    {"mdwe", enter_mdwe, 1},
-    {"filter", enter_filters, 1},
+    {"landlock", enter_root_landlock, 1},
+    {"mdwe", enter_filter_mdwe, 1},
+    {"filter", enter_filter_all, 1},
 };
 
 static void __attribute__((noreturn)) fail(enum crash_kind kind, int number, const char *text)
@@ -111,7 +112,7 @@ static const struct orb_plugin *load(const struct enter *e)
     return plugin;
 }
 
-int worker_main(int argc, char **argv)
+int stub_main(int argc, char **argv)
 {
     struct enter *e = xcalloc(1, sizeof(*e));
     const struct orb_plugin *plugin;

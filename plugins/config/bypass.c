@@ -5,6 +5,7 @@
  * after the commit, and attaches to what is stored. */
 #include <string.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
 #include "plugins/config/engine_priv.h"
 
@@ -35,15 +36,15 @@ static json_t *entry_after(const struct engine *engine, const char *name, const 
     at = path.data;
     if (now)
         tree_set(tree, at, json_deep_copy(now), NULL);
-    ops = patch_within(patch, &at, 1);
+    ops = grants_patch_within(patch, &at, 1);
     for (size_t i = 0; i < json_array_size(ops); i++) {
         const json_t *op = json_array_get(ops, i);
         json_t *value = json_object_get(op, "value");
 
         if (value)
-            tree_set(tree, text_in(op, "path", ""), json_deep_copy(value), NULL);
+            tree_set(tree, engine_text_in(op, "path", ""), json_deep_copy(value), NULL);
         else
-            tree_delete(tree, text_in(op, "path", ""), false);
+            tree_delete(tree, engine_text_in(op, "path", ""), false);
     }
     return json_incref(tree_get(tree, at));
 }
@@ -110,15 +111,15 @@ const char *bypass_reason(const struct tx *tx, const struct subscriber *s, bool 
 
 static void tell(struct engine *engine, const struct subscriber *s, bool is)
 {
-    AUTO_FREE char *key = xasprintf("left-out:%s", s->name);
-    AUTO_FREE char *what = xasprintf(
+    AUTO_FREE char *key = buf_format("left-out:%s", s->name);
+    AUTO_FREE char *what = buf_format(
         "%s is left out of commits: too many of the last ones ended because it hung or died when "
         "it was asked to follow",
         s->name);
     AUTO_FREE char *todo =
-        xasprintf("see `orbctl service show %s crashes`; put the package right, or "
-                  "set /services/%s/enabled false",
-                  s->name, s->name);
+        buf_format("see `orbctl service show %s crashes`; put the package right, or "
+                   "set /services/%s/enabled false",
+                   s->name, s->name);
 
     if (engine->host.problem)
         engine->host.problem(engine->host.arg, key, false, is ? what : NULL, todo);
@@ -171,7 +172,7 @@ void bypass_committed(struct tx *tx)
         buf_add_pointer(&path, s->name);
         at = path.data;
         if (s->strikes) { /* the administrator has looked at it */
-            AUTO(json_t) json_t *ops = patch_within(tx->patch, &at, 1);
+            AUTO(json_t) json_t *ops = grants_patch_within(tx->patch, &at, 1);
 
             if (json_array_size(ops))
                 forgive(e, s);

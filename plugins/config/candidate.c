@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/config/engine_priv.h"
 #include "plugins/config/validate.h"
 
@@ -15,7 +16,7 @@ static void candidate_free(struct candidate *c)
     free(c);
 }
 
-void candidates_free(struct engine *engine)
+void candidate_free_all(struct engine *engine)
 {
     while (engine->candidates) {
         struct candidate *c = engine->candidates;
@@ -45,11 +46,11 @@ struct candidate *candidate_new(struct engine *engine, const char *user)
 
 static bool has_room(const struct engine *engine, const char *user, struct orb_err *err)
 {
-    bool service = identity_is_service(user);
+    bool service = grants_is_service(user);
     unsigned n = 0, of_services = 0;
 
     for (const struct candidate *c = engine->candidates; c; c = c->next) {
-        of_services += identity_is_service(c->user);
+        of_services += grants_is_service(c->user);
         n++;
     }
     if (n < ENGINE_MAX_CANDIDATES &&
@@ -68,7 +69,7 @@ struct candidate *candidate_edit(struct engine *engine, const char *user, struct
         orb_fail(err, ORB_E_BUSY, "your changes are being committed; edit again when that is done");
         return NULL;
     }
-    if (lock_check(engine, user, err) < 0)
+    if (methods_edit_check_lock(engine, user, err) < 0)
         return NULL;
     if (!c && !has_room(engine, user, err))
         return NULL;
@@ -78,13 +79,13 @@ struct candidate *candidate_edit(struct engine *engine, const char *user, struct
     return c;
 }
 
-void candidates_moved(struct engine *engine, uint64_t from, uint64_t to)
+void candidate_moved_all(struct engine *engine, uint64_t from, uint64_t to)
 {
     for (struct candidate *c = engine->candidates; c; c = c->next) {
         for (size_t i = 0; i < c->changes.count; i++)
             if (c->changes.list[i].base == from)
                 c->changes.list[i].base = to;
-        candidate_rewrite(engine, c);
+        candidate_file_rewrite(engine, c);
     }
 }
 
@@ -99,7 +100,7 @@ void candidate_drop(struct engine *engine, const char *user)
         candidate_free(c);
         break;
     }
-    candidate_forget(engine, user);
+    candidate_file_forget(engine, user);
 }
 
 /* ---- edits ---- */
@@ -114,7 +115,7 @@ static int put(struct engine *engine, struct candidate *c, const char *path, jso
         json_decref(value);
         return r;
     }
-    candidate_line(lines, c->changes.stamp, path, value);
+    candidate_file_line(lines, c->changes.stamp, path, value);
     return overlay_set(&c->changes, engine->store.running, path, value, err);
 }
 
@@ -195,7 +196,7 @@ int candidate_op(struct engine *engine, struct candidate *candidate, const char 
     else
         r = put(engine, candidate, path, NULL, &lines, err);
     if (lines.len)
-        candidate_append(engine, candidate, &lines);
+        candidate_file_append(engine, candidate, &lines);
     return r;
 }
 
@@ -223,14 +224,14 @@ int candidate_replace(struct engine *engine, struct candidate *candidate, json_t
         if (r < 0)
             return r;
     }
-    patch_diff(patch, "", engine->store.running, tree);
-    r = patch_overlay(&next, base, patch, false, err);
+    overlay_diff(patch, "", engine->store.running, tree);
+    r = overlay_take_patch(&next, base, patch, false, err);
     if (r < 0)
         return r;
     overlay_fini(&candidate->changes);
     candidate->changes = next;
     next = (struct overlay){0};
-    candidate_rewrite(engine, candidate);
+    candidate_file_rewrite(engine, candidate);
     return 0;
 }
 
@@ -249,12 +250,12 @@ struct rebase {
  * that deleted what is around the change did not. */
 static bool left_alone(const json_t *op, const char *path)
 {
-    const char *top = text_in(op, "path", "");
+    const char *top = engine_text_in(op, "path", "");
     const char *rest = path + strlen(top);
     const json_t *value = json_object_get(op, "value");
     json_t *was, *is;
 
-    if (!value || !*rest || !path_under(path, top))
+    if (!value || !*rest || !overlay_path_under(path, top))
         return false;
     was = tree_get(json_object_get(op, "old"), rest);
     is = tree_get(value, rest);
@@ -301,7 +302,8 @@ int candidate_conflicts(struct engine *engine, const struct candidate *candidate
         }
         for (size_t i = 0; i < json_array_size(patch); i++) {
             b.op = json_array_get(patch, i);
-            overlay_touching(&candidate->changes, text_in(b.op, "path", "/"), on_touching, &b);
+            overlay_touching(&candidate->changes, engine_text_in(b.op, "path", "/"), on_touching,
+                             &b);
         }
     }
     if (!b.count) {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/file.h"
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "plugins/config/engine_priv.h"
@@ -31,7 +32,7 @@ static char *file_of(const struct engine *engine, const char *user)
         else
             buf_addf(&name, "%%%02x", (unsigned char)*p);
     }
-    return xasprintf("%s/" PREFIX "%s" SUFFIX, engine->store.dir, buf_str(&name));
+    return buf_format("%s/" PREFIX "%s" SUFFIX, engine->store.dir, buf_str(&name));
 }
 
 /* ---- the file: lines {"user","kinds","sums"} then {"base","path","value"?,"sum"} ---- */
@@ -60,7 +61,7 @@ static bool sum_fits(const char *line, size_t len)
     return again.len == len + 1 && memcmp(again.data, line, len) == 0;
 }
 
-void candidate_line(struct buf *text, uint64_t base, const char *path, const json_t *value)
+void candidate_file_line(struct buf *text, uint64_t base, const char *path, const json_t *value)
 {
     struct json_write w = json_write_to(text);
     size_t from = text->len;
@@ -108,7 +109,7 @@ static void saved(struct engine *engine, struct candidate *c, int result)
                  KV("why", strerror(-result)));
 }
 
-void candidate_append(struct engine *engine, struct candidate *c, const struct buf *lines)
+void candidate_file_append(struct engine *engine, struct candidate *c, const struct buf *lines)
 {
     AUTO_FREE char *path = file_of(engine, c->user);
     AUTO(buf) struct buf text = {0};
@@ -116,7 +117,7 @@ void candidate_append(struct engine *engine, struct candidate *c, const struct b
     off_t size;
 
     if (c->unsaved || c->appended > WORTH_REWRITING + c->rewritten) {
-        candidate_rewrite(engine, c); /* what failed before is missing there, or it grew */
+        candidate_file_rewrite(engine, c); /* what failed before is missing there, or it grew */
         return;
     }
     c->appended += lines->len;
@@ -132,16 +133,16 @@ void candidate_append(struct engine *engine, struct candidate *c, const struct b
     saved(engine, c, write_whole(fd, size, &text));
 }
 
-const char *candidate_unsaved(const struct candidate *candidate)
+const char *candidate_file_unsaved(const struct candidate *candidate)
 {
     return candidate && candidate->unsaved ? strerror(-candidate->unsaved) : NULL;
 }
 
 /* Beside the old file, so that a disk that takes nothing does not cost what it holds. */
-void candidate_rewrite(struct engine *engine, struct candidate *candidate)
+void candidate_file_rewrite(struct engine *engine, struct candidate *candidate)
 {
     AUTO_FREE char *path = file_of(engine, candidate->user);
-    AUTO_FREE char *next = xasprintf("%s.new", path);
+    AUTO_FREE char *next = buf_format("%s.new", path);
     AUTO_FD int fd = file_create(next, 0600);
     AUTO(buf) struct buf lines = {0};
     int r = fd < 0 ? fd : 0;
@@ -150,7 +151,7 @@ void candidate_rewrite(struct engine *engine, struct candidate *candidate)
     for (size_t i = 0; i < candidate->changes.count; i++) {
         const struct change *c = &candidate->changes.list[i];
 
-        candidate_line(&lines, c->base, c->path, c->value);
+        candidate_file_line(&lines, c->base, c->path, c->value);
     }
     candidate->appended = 0;
     candidate->rewritten = lines.len;
@@ -187,7 +188,7 @@ static void load_change(struct loading *l, const char *path, const json_t *entry
     struct candidate *c = l->candidate;
     struct orb_err err;
 
-    c->changes.stamp = number_in(entry, "base", 0);
+    c->changes.stamp = engine_number_in(entry, "base", 0);
     if (overlay_set(&c->changes, l->engine->store.running, path,
                     json_incref(json_object_get(entry, "value")), &err) == 0)
         return;
@@ -207,9 +208,9 @@ static void load_line(struct loading *l, const char *line, size_t len)
         l->lost++;
         return;
     }
-    path = text_in(entry, "path", NULL);
-    if (!l->candidate && !path && is_file_of(l, text_in(entry, "user", NULL))) {
-        l->candidate = candidate_new(l->engine, text_in(entry, "user", ""));
+    path = engine_text_in(entry, "path", NULL);
+    if (!l->candidate && !path && is_file_of(l, engine_text_in(entry, "user", NULL))) {
+        l->candidate = candidate_new(l->engine, engine_text_in(entry, "user", ""));
         l->sums = json_is_true(json_object_get(entry, "sums"));
         if (!json_object_get(entry, "kinds")) /* names were one space then */
             log_notice(l->engine->host.log, "config.candidate.taken-over",
@@ -224,8 +225,8 @@ static void load_line(struct loading *l, const char *line, size_t len)
 /* Whose they are stands in the file; its name is what is known. */
 static void unreadable(struct engine *engine, const char *name, const struct orb_err *err)
 {
-    AUTO_FREE char *key = xasprintf("file:%s", name);
-    AUTO_FREE char *what = xasprintf("uncommitted changes cannot be read: %s", err->text);
+    AUTO_FREE char *key = buf_format("file:%s", name);
+    AUTO_FREE char *what = buf_format("uncommitted changes cannot be read: %s", err->text);
 
     log_error(engine->host.log, "config.candidate.unreadable", KV("file", name),
               KV("why", err->text));
@@ -236,7 +237,7 @@ static void unreadable(struct engine *engine, const char *name, const struct orb
 
 static void load_file(struct engine *engine, const char *name)
 {
-    AUTO_FREE char *path = xasprintf("%s/%s", engine->store.dir, name);
+    AUTO_FREE char *path = buf_format("%s/%s", engine->store.dir, name);
     AUTO(buf) struct buf text = {0};
     struct loading l = {.engine = engine, .file = name};
     struct orb_err err;
@@ -261,17 +262,17 @@ static void load_file(struct engine *engine, const char *name)
         return;
     }
     l.candidate->lost = l.lost;
-    candidate_rewrite(engine, l.candidate);
+    candidate_file_rewrite(engine, l.candidate);
 }
 
 /* Edits that were lost are a problem until the candidate is committed or discarded. */
-void candidates_report(struct engine *engine)
+void candidate_file_report_all(struct engine *engine)
 {
     for (struct candidate *c = engine->candidates; c && engine->host.problem; c = c->next) {
-        AUTO_FREE char *key = xasprintf("candidate:%s", c->user);
+        AUTO_FREE char *key = buf_format("candidate:%s", c->user);
         AUTO_FREE char *what =
-            xasprintf("%u uncommitted change%s of %s could not be read back and %s missing",
-                      c->lost, c->lost == 1 ? "" : "s", c->user, c->lost == 1 ? "is" : "are");
+            buf_format("%u uncommitted change%s of %s could not be read back and %s missing",
+                       c->lost, c->lost == 1 ? "" : "s", c->user, c->lost == 1 ? "is" : "are");
 
         if (c->lost)
             engine->host.problem(engine->host.arg, key, false, what,
@@ -279,7 +280,7 @@ void candidates_report(struct engine *engine)
     }
 }
 
-int candidates_load(struct engine *engine, struct orb_err *err)
+int candidate_file_load_all(struct engine *engine, struct orb_err *err)
 {
     DIR *dir = opendir(engine->store.dir);
     struct dirent *entry;
@@ -302,12 +303,12 @@ int candidates_load(struct engine *engine, struct orb_err *err)
     return 0;
 }
 
-void candidate_forget(struct engine *engine, const char *user)
+void candidate_file_forget(struct engine *engine, const char *user)
 {
     AUTO_FREE char *path = file_of(engine, user);
-    AUTO_FREE char *key = xasprintf("candidate:%s", user);
+    AUTO_FREE char *key = buf_format("candidate:%s", user);
 
-    AUTO_FREE char *file = xasprintf("file:%s", strrchr(path, '/') + 1);
+    AUTO_FREE char *file = buf_format("file:%s", strrchr(path, '/') + 1);
 
     unlink(path);
     if (!engine->host.problem)

@@ -5,7 +5,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/config/engine_priv.h"
 
 #define SAFE_PROBLEM "safe-mode"
@@ -20,7 +22,7 @@ void confirm_started(struct engine *engine)
     engine->confirm_at = engine->host.now_ms(engine->host.arg) + (uint64_t)last->confirm_s * 1000;
 }
 
-void tx_back(struct tx *tx)
+void confirm_tx_back(struct tx *tx)
 {
     struct engine *engine = tx->engine;
 
@@ -35,7 +37,7 @@ void tx_back(struct tx *tx)
     }
 }
 
-void undone_tick(struct engine *engine)
+void confirm_undone_tick(struct engine *engine)
 {
     if (!engine->undone || engine->host.now_ms(engine->host.arg) < engine->grace_until)
         return;
@@ -65,13 +67,13 @@ void confirm_tick(struct engine *engine)
              KV("seconds", last->confirm_s));
     job = xcalloc(1, sizeof(*job));
     job->user = xstrdup(ENGINE_ITSELF);
-    job->comment = xasprintf("not confirmed in %" PRIu32 " s", last->confirm_s);
+    job->comment = buf_format("not confirmed in %" PRIu32 " s", last->confirm_s);
     job->undoes = last->revision;
-    if (tx_enqueue(engine, job, true, &err) < 0)
+    if (transaction_enqueue(engine, job, true, &err) < 0)
         engine->confirm_at = engine->host.now_ms(engine->host.arg) + ENGINE_RETRY_MS;
 }
 
-uint64_t next_tx(struct engine *engine)
+uint64_t confirm_next_tx(struct engine *engine)
 {
     /* From the clock, so that a number is not used twice even when the transaction it named never
      * reached the journal; services compare it. The clock may be set back meanwhile. */
@@ -84,15 +86,15 @@ uint64_t next_tx(struct engine *engine)
     return engine->given_tx;
 }
 
-int commit_alone(struct engine *engine, const struct revision *meta, json_t *patch,
-                 struct orb_err *err)
+int confirm_commit_alone(struct engine *engine, const struct revision *meta, json_t *patch,
+                         struct orb_err *err)
 {
     struct revision m = *meta;
     int r;
 
-    m.tx = next_tx(engine);
+    m.tx = confirm_next_tx(engine);
     m.time_us = engine->host.wall_us(engine->host.arg);
-    r = store_writable(&engine->store, err);
+    r = renew_writable(&engine->store, err);
     if (r == 0)
         r = store_prepare(&engine->store, &m, patch, err);
     if (r < 0)
@@ -124,13 +126,13 @@ int confirm_at_boot(struct engine *engine, struct orb_err *err)
              KV("seconds", last->confirm_s), KV("when", "restart"));
     r = store_patch(&engine->store, last->revision, &patch, err);
     if (r == 0)
-        r = patch_overlay(&undo, engine->store.running, patch, true, err);
+        r = overlay_take_patch(&undo, engine->store.running, patch, true, err);
     if (r < 0)
         return r;
     json_decref(inverse);
     inverse = overlay_patch(&undo, engine->store.running);
     engine->undone = json_incref(inverse);
-    if (commit_alone(engine, &meta, inverse, err) == 0)
+    if (confirm_commit_alone(engine, &meta, inverse, err) == 0)
         return 0;
     /* Nobody confirmed it, so it must not run, whatever the disk takes. */
     log_error(engine->host.log, "config.undo.not-written", KV("why", err ? err->text : ""));
@@ -144,7 +146,7 @@ int confirm_at_boot(struct engine *engine, struct orb_err *err)
 /* What is run in safe mode is committed, so that history tells of it and commits can follow. */
 static int go_back(struct engine *engine, uint64_t revision, struct orb_err *err)
 {
-    AUTO_FREE char *comment = xasprintf(
+    AUTO_FREE char *comment = buf_format(
         "safe mode: revision %" PRIu64 " is the last that is known to run well", revision);
     struct revision meta = {.user = (char *)ENGINE_ITSELF, .comment = comment};
     AUTO(overlay) struct overlay old = {0};
@@ -154,7 +156,7 @@ static int go_back(struct engine *engine, uint64_t revision, struct orb_err *err
     if (r < 0)
         return r;
     patch = overlay_patch(&old, engine->store.running);
-    return json_array_size(patch) ? commit_alone(engine, &meta, patch, err) : 0;
+    return json_array_size(patch) ? confirm_commit_alone(engine, &meta, patch, err) : 0;
 }
 
 /* Until a person commits something, or the service starts anew. older: what runs is not what was
@@ -167,12 +169,12 @@ static void tell_safe(struct engine *engine, bool older, const char *what)
                              "back with `orbctl config rollback`");
 }
 
-void safe_over(struct engine *engine)
+void confirm_safe_over(struct engine *engine)
 {
     tell_safe(engine, false, NULL);
 }
 
-void safe_at_boot(struct engine *engine)
+void confirm_safe_at_boot(struct engine *engine)
 {
     uint64_t revision = engine->host.safe_revision, was = engine->store.revision;
     struct orb_err err = {0};
@@ -180,17 +182,17 @@ void safe_at_boot(struct engine *engine)
     if (!revision || revision >= was || engine->store.held || engine->store.damage.lost)
         return;
     if (go_back(engine, revision, &err) < 0) {
-        AUTO_FREE char *what = xasprintf("safe mode could not go back to revision %" PRIu64
-                                         ", so %" PRIu64 " runs: %s",
-                                         revision, was, err.text);
+        AUTO_FREE char *what = buf_format("safe mode could not go back to revision %" PRIu64
+                                          ", so %" PRIu64 " runs: %s",
+                                          revision, was, err.text);
 
         log_error(engine->host.log, "config.safe-mode.not-possible", KV("revision", revision),
                   KV("why", err.text));
         tell_safe(engine, false, what);
     } else {
-        AUTO_FREE char *what = xasprintf("safe mode runs revision %" PRIu64 " instead of %" PRIu64
-                                         ", which was committed last",
-                                         revision, was);
+        AUTO_FREE char *what = buf_format("safe mode runs revision %" PRIu64 " instead of %" PRIu64
+                                          ", which was committed last",
+                                          revision, was);
 
         log_warn(engine->host.log, "config.safe-mode", KV("revision", revision),
                  KV("instead_of", was));
@@ -199,7 +201,7 @@ void safe_at_boot(struct engine *engine)
     }
 }
 
-void method_confirm(struct ask *ask)
+void confirm_method(struct ask *ask)
 {
     struct engine *e = ask->engine;
     struct orb_err err;
@@ -223,7 +225,7 @@ void method_confirm(struct ask *ask)
         return;
     }
     e->confirm_at = 0;
-    engine_follow(e);
+    follow_engine(e);
     log_notice(e->host.log, "config.commit.confirmed", KV("revision", e->store.revision),
                KV("user", (const char *)ask->who));
     reply = json_object();

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
 #include "plugins/config/store_priv.h"
 
@@ -67,7 +69,7 @@ void damage_describe(struct store *store)
     const char *text = json_string_value(json_object_get(first, "text"));
 
     d->text[0] = '\0';
-    d->found_us = wall_us();
+    d->found_us = now_wall_us();
     if (!d->rotten && !d->lost && !store->held)
         return;
     if (!d->rotten && !d->lost && d->foreign) {
@@ -97,8 +99,8 @@ static char *kept_name(const struct store *store, const char *file)
     struct stat st;
 
     for (unsigned n = 1; n < MAX_KEPT; n++) {
-        AUTO_FREE char *name = n == 1 ? xasprintf("%s/%s.damaged", store->dir, file)
-                                      : xasprintf("%s/%s.damaged-%u", store->dir, file, n);
+        AUTO_FREE char *name = n == 1 ? buf_format("%s/%s.damaged", store->dir, file)
+                                      : buf_format("%s/%s.damaged-%u", store->dir, file, n);
 
         if (lstat(name, &st) < 0 && errno == ENOENT)
             return take_ptr(name);
@@ -113,7 +115,7 @@ static void not_kept(const struct store *store, const char *file, const char *wh
 
 void damage_set_aside(const struct store *store, const char *file)
 {
-    AUTO_FREE char *path = xasprintf("%s/%s", store->dir, file);
+    AUTO_FREE char *path = buf_format("%s/%s", store->dir, file);
     AUTO_FREE char *kept = kept_name(store, file);
 
     if (!kept)
@@ -132,7 +134,7 @@ static bool is_present(const struct store *store, const char *file)
 {
     AUTO_FREE char *journal = store_journal_path(store, store->revision);
     AUTO_FREE char *copy = store_copy_path(store, store->revision);
-    AUTO_FREE char *snapshot = xasprintf("snapshot-%" PRIu64 ".json", store->revision);
+    AUTO_FREE char *snapshot = buf_format("snapshot-%" PRIu64 ".json", store->revision);
 
     return !strcmp(file, name_of(journal)) || !strcmp(file, name_of(copy)) ||
            !strcmp(file, snapshot);
@@ -140,7 +142,7 @@ static bool is_present(const struct store *store, const char *file)
 
 static void keep_copy(const struct store *store, const char *file)
 {
-    AUTO_FREE char *path = xasprintf("%s/%s", store->dir, file);
+    AUTO_FREE char *path = buf_format("%s/%s", store->dir, file);
     AUTO_FREE char *kept = kept_name(store, file);
     AUTO(buf) struct buf data = {0};
     struct orb_err err = {0};
@@ -150,7 +152,7 @@ static void keep_copy(const struct store *store, const char *file)
         return;
     if (!S_ISREG(st.st_mode) || !kept || st.st_size > (off_t)JOURNAL_MAX_FILE)
         damage_set_aside(store, file);
-    else if (store_read(store, path, JOURNAL_MAX_FILE, &data, &err) < 0 ||
+    else if (load_files_read(store, path, JOURNAL_MAX_FILE, &data, &err) < 0 ||
              file_replace(kept, data.data, data.len, 0600, &err) < 0)
         not_kept(store, file, err.text);
 }

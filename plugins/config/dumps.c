@@ -6,6 +6,7 @@
 
 #include "core/base/json_write.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/config/engine_priv.h"
 
 static void dump_free(struct dump **at)
@@ -75,7 +76,7 @@ static struct dump *dump_new(struct ask *ask, const char *key, struct orb_err *e
     struct dump *d;
 
     dumps_free(e, ask->caller->peer);
-    if (read_view(ask, read_path(ask->in), &value, &revision, err) < 0)
+    if (methods_read_view(ask, methods_read_path(ask->in), &value, &revision, err) < 0)
         return NULL;
     make_room(e);
     d = xcalloc(1, sizeof(*d));
@@ -92,12 +93,12 @@ static struct dump *dump_new(struct ask *ask, const char *key, struct orb_err *e
     return d;
 }
 
-void method_get_part(struct ask *ask)
+void dumps_get_part(struct ask *ask)
 {
     struct engine *e = ask->engine;
-    size_t offset = number_in(ask->in, "offset", 0), len;
-    AUTO_FREE char *key =
-        xasprintf("%s %s", text_in(ask->in, "source", "running"), read_path(ask->in));
+    size_t offset = engine_number_in(ask->in, "offset", 0), len;
+    AUTO_FREE char *key = buf_format("%s %s", engine_text_in(ask->in, "source", "running"),
+                                     methods_read_path(ask->in));
     AUTO(buf) struct buf reply = {0};
     struct json_write w = json_write_to(&reply);
     struct orb_err err = {0};
@@ -113,7 +114,7 @@ void method_get_part(struct ask *ask)
     json_write_integer(&w, "revision", (int64_t)d->revision);
     json_write_integer(&w, "bytes", (int64_t)d->text.len);
     json_write_integer(&w, "offset", (int64_t)offset);
-    slice_add(json_write_place(&w, "data"), &d->text, offset, &len);
+    engine_slice_add(json_write_place(&w, "data"), &d->text, offset, &len);
     json_write_end(&w);
     engine_reply(e, ask->req, &reply);
     if (offset + len >= d->text.len)

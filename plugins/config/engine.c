@@ -4,7 +4,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/config/engine_priv.h"
 #include "plugins/config/validate.h"
 
@@ -35,7 +37,7 @@ void engine_step(const struct engine *engine, const char *name)
         engine->host.step(engine->host.arg, name);
 }
 
-uint64_t number_in(const json_t *in, const char *key, uint64_t fallback)
+uint64_t engine_number_in(const json_t *in, const char *key, uint64_t fallback)
 {
     const json_t *v = json_object_get(in, key);
 
@@ -43,14 +45,14 @@ uint64_t number_in(const json_t *in, const char *key, uint64_t fallback)
                                                             : fallback;
 }
 
-const char *text_in(const json_t *in, const char *key, const char *fallback)
+const char *engine_text_in(const json_t *in, const char *key, const char *fallback)
 {
     const char *v = json_string_value(json_object_get(in, key));
 
     return v ? v : fallback;
 }
 
-void slice_add(struct buf *to, const struct buf *text, size_t offset, size_t *ret_len)
+void engine_slice_add(struct buf *to, const struct buf *text, size_t offset, size_t *ret_len)
 {
     size_t left = text->len > offset ? text->len - offset : 0, n = 0, quoted = 0;
     const char *p = buf_str(text) + (left ? offset : 0);
@@ -89,7 +91,7 @@ void engine_arm(struct engine *engine)
     if (engine->store.unwritable && !engine->heal_at)
         engine->heal_at = now + ENGINE_HEAL_MS;
     at = earlier(at, engine->heal_at);
-    if (store_snapshot_due(&engine->store) && !engine->snapshot_at)
+    if (renew_snapshot_due(&engine->store) && !engine->snapshot_at)
         engine->snapshot_at = now + ENGINE_SNAPSHOT_MS;
     at = earlier(at, engine->snapshot_at);
     if (at)
@@ -103,7 +105,7 @@ static void snapshot_tick(struct engine *engine, uint64_t now)
     if (!engine->snapshot_at || now < engine->snapshot_at || engine->tx)
         return; /* a transaction on its way comes back here when it ends */
     engine->snapshot_at = 0;
-    if (!store_snapshot_due(&engine->store) || store_snapshot(&engine->store, &err) == 0)
+    if (!renew_snapshot_due(&engine->store) || renew_snapshot(&engine->store, &err) == 0)
         return;
     log_error(engine->host.log, "config.snapshot.failed", KV("why", err.text));
     engine_report(engine);
@@ -117,7 +119,7 @@ static void heal_tick(struct engine *engine, uint64_t now)
     engine->heal_at = 0;
     if (!engine->store.unwritable)
         return;
-    if (store_writable(&engine->store, NULL) == 0)
+    if (renew_writable(&engine->store, NULL) == 0)
         engine_enforced(engine);
     engine_report(engine);
 }
@@ -127,7 +129,7 @@ void engine_between(struct engine *engine)
     uint64_t now = engine->host.now_ms(engine->host.arg);
 
     /* Noted here as well: commits that queue up leave no time in which engine_arm() would. */
-    if (!engine->snapshot_at && store_snapshot_due(&engine->store))
+    if (!engine->snapshot_at && renew_snapshot_due(&engine->store))
         engine->snapshot_at = now + ENGINE_SNAPSHOT_MS;
     snapshot_tick(engine, now);
     heal_tick(engine, now);
@@ -136,11 +138,11 @@ void engine_between(struct engine *engine)
 void engine_tick(struct engine *engine)
 {
     confirm_tick(engine);
-    undone_tick(engine);
+    confirm_undone_tick(engine);
     if (engine->tx)
-        tx_turn_tick(engine->tx);
+        participant_tick(engine->tx);
     engine_between(engine);
-    tx_next(engine);
+    transaction_next(engine);
 }
 
 /* ---- what is told to the host ---- */
@@ -156,10 +158,10 @@ void engine_report(struct engine *engine)
 {
     const struct store *s = &engine->store;
     AUTO_FREE char *cannot =
-        xasprintf("commits are refused, as the configuration cannot be written: %s",
-                  s->renew ? s->renew : "");
-    AUTO_FREE char *behind = xasprintf("the second copy of the journal cannot be written: %s",
-                                       strerror(-s->journal.copy_error));
+        buf_format("commits are refused, as the configuration cannot be written: %s",
+                   s->renew ? s->renew : "");
+    AUTO_FREE char *behind = buf_format("the second copy of the journal cannot be written: %s",
+                                        strerror(-s->journal.copy_error));
     bool lost = s->damage.lost || s->held;
 
     report(engine, "datastore", true, s->damage.text[0], s->damage.text,
@@ -211,7 +213,7 @@ int engine_open(const struct engine_host *host, const char *state_dir, const cha
     e->unfit = json_object();
     r = parts_load(&e->parts, schemas, schemas_len, host->log, err);
     if (r == 0)
-        r = store_open(&e->store,
+        r = load_store(&e->store,
                        &(struct store_setup){state_dir, host->log, host->step, host->arg,
                                              host->progress, host->was_enforced,
                                              host->was_enforced_id, host->was_void_tx,
@@ -223,11 +225,11 @@ int engine_open(const struct engine_host *host, const char *state_dir, const cha
         r = confirm_at_boot(e, err);
     }
     if (r == 0)
-        safe_at_boot(e);
+        confirm_safe_at_boot(e);
     if (r == 0)
-        r = subscribers_load(e, err);
+        r = subscriber_load_all(e, err);
     if (r == 0)
-        r = candidates_load(e, err);
+        r = candidate_file_load_all(e, err);
     if (r < 0) {
         engine_free(e);
         return r;
@@ -236,9 +238,9 @@ int engine_open(const struct engine_host *host, const char *state_dir, const cha
     *ret_fresh = e->store.fresh;
     *ret_engine = e;
     engine_report(e);
-    candidates_report(e);
+    candidate_file_report_all(e);
     engine_enforced(e);
-    engine_follow(e);
+    follow_engine(e);
     follow_unserved(e);
     engine_arm(e);
     return 0;
@@ -259,12 +261,12 @@ int engine_first(struct engine *engine, const char *text, size_t len, struct orb
     if (!json_is_object(tree))
         return orb_fail(err, ORB_E_SCHEMA, "expected an object of parts, {\"system\": {…}, …}");
     patch = json_array();
-    patch_diff(patch, "", engine->store.running, tree);
+    overlay_diff(patch, "", engine->store.running, tree);
     if (json_array_size(patch) == 0)
         return 0;
     overlay_exact(&exact, patch);
     r = validate_patch(&engine->parts, &engine->refs, &exact, engine->store.running, patch, err);
-    return r < 0 ? r : commit_alone(engine, &meta, patch, err);
+    return r < 0 ? r : confirm_commit_alone(engine, &meta, patch, err);
 }
 
 void engine_free(struct engine *engine)
@@ -275,12 +277,12 @@ void engine_free(struct engine *engine)
         struct job *job = engine->jobs;
 
         engine->jobs = job->next;
-        job_free(job);
+        transaction_job_free(job);
     }
-    tx_free(engine->tx);
+    transaction_free(engine->tx);
     dumps_free(engine, 0);
-    subscribers_free(engine);
-    candidates_free(engine);
+    subscriber_free_all(engine);
+    candidate_free_all(engine);
     refs_fini(&engine->refs);
     json_decref(engine->unfit);
     json_decref(engine->undone);
@@ -302,7 +304,7 @@ static int check_whom(const struct ask *ask, const char *method, enum for_whom w
     if (whom == FOR_SERVICES && ask->caller->kind != CALLER_SERVICE)
         return orb_fail(err, ORB_E_DENIED, "config/%s is for services; %s is none", method,
                         ask->who);
-    if (whom == FOR_PEOPLE && !caller_is_person(ask->caller))
+    if (whom == FOR_PEOPLE && !grants_is_person(ask->caller))
         return orb_fail(err, ORB_E_DENIED, "config/%s is for people; %s is none", method, ask->who);
     return 0;
 }
@@ -315,25 +317,25 @@ void engine_request(struct engine *engine, const struct engine_caller *caller, c
         method_fn *call;
         enum for_whom whom;
     } methods[] = {
-        {"attach", method_attach, FOR_SERVICES},
-        {"fetch", method_fetch, FOR_SERVICES},
-        {"get", method_get, FOR_ALL},
-        {"get-part", method_get_part, FOR_ALL},
-        {"edit", method_edit, FOR_ALL},
-        {"load-part", method_load_part, FOR_PEOPLE},
-        {"diff", method_diff, FOR_ALL},
-        {"validate", method_validate, FOR_ALL},
-        {"commit", method_commit, FOR_ALL},
-        {"confirm", method_confirm, FOR_PEOPLE},
-        {"discard", method_discard, FOR_ALL},
-        {"rollback", method_rollback, FOR_PEOPLE},
-        {"history", method_history, FOR_ALL},
-        {"lock", method_lock, FOR_PEOPLE},
-        {"unlock", method_unlock, FOR_PEOPLE},
-        {"schema", method_schema, FOR_ALL},
-        {"subscribers", method_subscribers, FOR_ALL},
-        {"salvage", method_salvage, FOR_PEOPLE},
-        {"salvage-accept", method_salvage_accept, FOR_PEOPLE},
+        {"attach", subscriber_attach, FOR_SERVICES},
+        {"fetch", subscriber_fetch, FOR_SERVICES},
+        {"get", methods_read_get, FOR_ALL},
+        {"get-part", dumps_get_part, FOR_ALL},
+        {"edit", methods_edit_edit, FOR_ALL},
+        {"load-part", methods_edit_load_part, FOR_PEOPLE},
+        {"diff", methods_read_diff, FOR_ALL},
+        {"validate", methods_edit_validate, FOR_ALL},
+        {"commit", transaction_commit, FOR_ALL},
+        {"confirm", confirm_method, FOR_PEOPLE},
+        {"discard", methods_edit_discard, FOR_ALL},
+        {"rollback", methods_edit_rollback, FOR_PEOPLE},
+        {"history", methods_read_history, FOR_ALL},
+        {"lock", methods_edit_lock, FOR_PEOPLE},
+        {"unlock", methods_edit_unlock, FOR_PEOPLE},
+        {"schema", methods_schema, FOR_ALL},
+        {"subscribers", subscriber_list, FOR_ALL},
+        {"salvage", methods_salvage, FOR_PEOPLE},
+        {"salvage-accept", methods_salvage_accept, FOR_PEOPLE},
     };
     AUTO(json_t) json_t *in = NULL;
     struct ask ask = {.engine = engine, .caller = caller, .req = req};
@@ -344,7 +346,7 @@ void engine_request(struct engine *engine, const struct engine_caller *caller, c
         return;
     }
     ask.in = in;
-    caller_identity(caller, ask.who, sizeof(ask.who));
+    grants_identity(caller, ask.who, sizeof(ask.who));
     for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
         if (strcmp(methods[i].name, method))
             continue;

@@ -36,7 +36,7 @@
 /* ---- candidate.c: one per identity, kept in memory and in candidate-USER.ops ---- */
 struct candidate {
     struct candidate *next;
-    char *user; /* identity: caller_identity() */
+    char *user; /* identity: grants_identity() */
     struct overlay changes;
     bool committing;
     struct buf load; /* text of load-part so far */
@@ -171,7 +171,7 @@ struct ask {
     const struct engine_caller *caller;
     const json_t *in;
     void *req;
-    char who[80]; /* caller_identity() */
+    char who[80]; /* grants_identity() */
 };
 
 /* engine.c */
@@ -187,7 +187,7 @@ void engine_report(struct engine *engine);
 /* Tells the host which revision the kernel is brought to. */
 void engine_enforced(struct engine *engine);
 /* follow.c: tells the host which revision each service should follow. */
-void engine_follow(struct engine *engine);
+void follow_engine(struct engine *engine);
 /* tx was committed: who has a part in it should follow that. */
 void follow_committed(struct tx *tx);
 /* Stored parts that no installed package has: the host hears of each, and when one has gone. */
@@ -197,31 +197,31 @@ bool follow_is_served(const struct engine *engine, const char *part);
 /* Sets the next wish for engine_tick. */
 void engine_arm(struct engine *engine);
 /* Appends as much of text from offset as one frame carries, quoted: the value of "data". */
-void slice_add(struct buf *to, const struct buf *text, size_t offset, size_t *ret_len);
+void engine_slice_add(struct buf *to, const struct buf *text, size_t offset, size_t *ret_len);
 /* Number of a member; fallback when it is absent. */
-uint64_t number_in(const json_t *in, const char *key, uint64_t fallback);
-const char *text_in(const json_t *in, const char *key, const char *fallback);
+uint64_t engine_number_in(const json_t *in, const char *key, uint64_t fallback);
+const char *engine_text_in(const json_t *in, const char *key, const char *fallback);
 
 /* grants.c */
 /* Kind and name in one word: a local user is the bare name, the others are "token:NAME",
  * "service:NAME", "host:NAME". */
-void caller_identity(const struct engine_caller *caller, char *to, size_t size);
-bool caller_is_person(const struct engine_caller *caller);
-bool identity_is_service(const char *who);
+void grants_identity(const struct engine_caller *caller, char *to, size_t size);
+bool grants_is_person(const struct engine_caller *caller);
+bool grants_is_service(const char *who);
 /* May it see what stands at path, an RFC 6901 pointer ("" is the whole tree)? Anybody but a service
  * may. The check_ forms refuse with ORB_E_DENIED and name the capability. */
-bool caller_reads(const struct engine_caller *caller, const char *path);
-int caller_check_read(const struct engine_caller *caller, const char *path, struct orb_err *err);
-int caller_check_write(const struct engine_caller *caller, const char *path, struct orb_err *err);
-int caller_check_candidate(const struct engine_caller *caller, const struct candidate *candidate,
+bool grants_reads(const struct engine_caller *caller, const char *path);
+int grants_check_read(const struct engine_caller *caller, const char *path, struct orb_err *err);
+int grants_check_write(const struct engine_caller *caller, const char *path, struct orb_err *err);
+int grants_check_candidate(const struct engine_caller *caller, const struct candidate *candidate,
                            struct orb_err *err);
-/* The paths below which it sees secrets, NULL ends; freed with paths_free. NULL: it is no service,
- * and sees none. */
-char **caller_secrets(const struct engine_caller *caller);
-void paths_free(char **paths);
+/* The paths below which it sees secrets, NULL ends; freed with grants_paths_free. NULL: it is no
+ * service, and sees none. */
+char **grants_secrets(const struct engine_caller *caller);
+void grants_paths_free(char **paths);
 static inline void own_paths(char ***paths)
 {
-    paths_free(*paths);
+    grants_paths_free(*paths);
 }
 /* Does its entry of /services (NULL: none) grant what it attached to and sees in clear? */
 bool grants_cover(const struct engine *engine, const struct subscriber *s, const json_t *entry);
@@ -234,17 +234,17 @@ json_t *grants_show(const struct engine *engine, char *const *secrets, const cha
 /* A copy of path as far as it may be shown to who sees secrets below these paths. */
 char *grants_path(const struct engine *engine, char *const *secrets, const char *path);
 /* The ops of patch that lie in the subtrees; one above is cut down to them. */
-json_t *patch_within(const json_t *patch, char *const *paths, size_t count);
+json_t *grants_patch_within(const json_t *patch, char *const *paths, size_t count);
 /* The same with what the caller may read. */
-json_t *patch_readable(const struct engine_caller *caller, const json_t *patch);
+json_t *grants_patch_readable(const struct engine_caller *caller, const json_t *patch);
 /* A copy of patch with secrets masked as in grants_show; what changes inside a secret is left out.
  */
-json_t *patch_shown(const struct engine *engine, char *const *secrets, const json_t *patch);
+json_t *grants_patch_shown(const struct engine *engine, char *const *secrets, const json_t *patch);
 
 /* candidate.c */
-int candidates_load(struct engine *engine, struct orb_err *err);
-void candidates_free(struct engine *engine);
-void candidates_report(struct engine *engine);
+int candidate_file_load_all(struct engine *engine, struct orb_err *err);
+void candidate_free_all(struct engine *engine);
+void candidate_file_report_all(struct engine *engine);
 struct candidate *candidate_find(struct engine *engine, const char *user);
 /* The user's candidate, made when there is none; NULL with err when it may not be edited now. */
 struct candidate *candidate_edit(struct engine *engine, const char *user, struct orb_err *err);
@@ -258,26 +258,26 @@ struct candidate *candidate_new(struct engine *engine, const char *user);
 
 /* candidate_file.c */
 /* Adds a line of the file to text; value NULL: a deletion. */
-void candidate_line(struct buf *text, uint64_t base, const char *path, const json_t *value);
+void candidate_file_line(struct buf *text, uint64_t base, const char *path, const json_t *value);
 /* Appends lines of changes that c has already. */
-void candidate_append(struct engine *engine, struct candidate *c, const struct buf *lines);
+void candidate_file_append(struct engine *engine, struct candidate *c, const struct buf *lines);
 /* The file and its problem go. */
-void candidate_forget(struct engine *engine, const char *user);
+void candidate_file_forget(struct engine *engine, const char *user);
 /* Writes the file anew from memory. */
-void candidate_rewrite(struct engine *engine, struct candidate *candidate);
+void candidate_file_rewrite(struct engine *engine, struct candidate *candidate);
 /* NULL, or why edits of this candidate end with the service. */
-const char *candidate_unsaved(const struct candidate *candidate);
+const char *candidate_file_unsaved(const struct candidate *candidate);
 /* The tree of revision from is revision to now: what was based on one is based on the other. */
-void candidates_moved(struct engine *engine, uint64_t from, uint64_t to);
+void candidate_moved_all(struct engine *engine, uint64_t from, uint64_t to);
 void candidate_drop(struct engine *engine, const char *user);
 /* 0, or ORB_E_CONFLICT naming the paths others changed since. */
 int candidate_conflicts(struct engine *engine, const struct candidate *candidate,
                         struct orb_err *err);
 
 /* subscriber.c */
-int subscribers_load(struct engine *engine, struct orb_err *err);
-void subscribers_free(struct engine *engine);
-void subscribers_serve(struct engine *engine); /* answers waiting attaches */
+int subscriber_load_all(struct engine *engine, struct orb_err *err);
+void subscriber_free_all(struct engine *engine);
+void subscriber_serve_all(struct engine *engine); /* answers waiting attaches */
 struct subscriber *subscriber_find(struct engine *engine, const char *name);
 /* The ops of patch that concern the subscriber, as it may see them; NULL when none does. */
 json_t *subscriber_patch(const struct engine *engine, const struct subscriber *sub,
@@ -293,25 +293,25 @@ void bypass_followed(struct engine *engine, const char *name);
 void bypass_committed(struct tx *tx);
 
 /* transaction.c, participant.c */
-int tx_enqueue(struct engine *engine, struct job *job, bool first, struct orb_err *err);
-void tx_next(struct engine *engine);
-void tx_finish(struct tx *tx);
-void tx_free(struct tx *tx);
-void job_free(struct job *job);
-bool tx_participants(struct tx *tx); /* false: wait for known subscribers to come back */
-void tx_prepare(struct tx *tx);
-void tx_prepared(struct tx *tx);
-void tx_apply(struct tx *tx);
-void tx_applied(struct tx *tx);
-void tx_abort(struct tx *tx);
-void tx_turn_tick(struct tx *tx);
-void tx_aborted(struct tx *tx);
+int transaction_enqueue(struct engine *engine, struct job *job, bool first, struct orb_err *err);
+void transaction_next(struct engine *engine);
+void transaction_finish(struct tx *tx);
+void transaction_free(struct tx *tx);
+void transaction_job_free(struct job *job);
+bool participant_list(struct tx *tx); /* false: wait for known subscribers to come back */
+void participant_prepare(struct tx *tx);
+void transaction_prepared(struct tx *tx);
+void participant_apply(struct tx *tx);
+void transaction_applied(struct tx *tx);
+void participant_abort(struct tx *tx);
+void participant_tick(struct tx *tx);
+void transaction_aborted(struct tx *tx);
 /* confirm.c: after an undo, whoever did not follow and brought into the kernel what was undone is
  * started anew, also when a person stopped it: an undo that leaves the kernel as it was leaves that
  * person cut off. */
-void tx_back(struct tx *tx);
+void confirm_tx_back(struct tx *tx);
 /* The same for what was undone at the start, once known subscribers had time to attach. */
-void undone_tick(struct engine *engine);
+void confirm_undone_tick(struct engine *engine);
 /* host@1 service-restart: for one that answers. */
 void service_restart(struct engine *engine, const char *name, const char *why);
 /* host@1 service-late: ends one that does not; its successor attaches to what is stored. */
@@ -336,30 +336,30 @@ void words_error(const struct words *w, struct orb_err *err);
 void confirm_started(struct engine *engine);
 void confirm_tick(struct engine *engine);
 /* Safe mode: goes back to the last revision that is known to run well, if another is the newest. */
-void safe_at_boot(struct engine *engine);
+void confirm_safe_at_boot(struct engine *engine);
 /* A person has committed something: what runs is what is wanted. */
-void safe_over(struct engine *engine);
+void confirm_safe_over(struct engine *engine);
 int confirm_at_boot(struct engine *engine, struct orb_err *err);
 /* Commits a patch with nobody taking part (before subscribers attach). */
-int commit_alone(struct engine *engine, const struct revision *meta, json_t *patch,
-                 struct orb_err *err);
-uint64_t next_tx(struct engine *engine);
+int confirm_commit_alone(struct engine *engine, const struct revision *meta, json_t *patch,
+                         struct orb_err *err);
+uint64_t confirm_next_tx(struct engine *engine);
 
 /* methods_*.c: each answers its request */
 typedef void method_fn(struct ask *ask);
-method_fn method_attach, method_fetch, method_subscribers;
-method_fn method_get, method_get_part, method_diff, method_history, method_schema;
-method_fn method_edit, method_load_part, method_discard, method_rollback, method_lock,
-    method_unlock, method_validate;
-method_fn method_commit, method_confirm;
-method_fn method_salvage, method_salvage_accept;
-int lock_check(struct engine *engine, const char *user, struct orb_err *err);
+method_fn subscriber_attach, subscriber_fetch, subscriber_list;
+method_fn methods_read_get, dumps_get_part, methods_read_diff, methods_read_history, methods_schema;
+method_fn methods_edit_edit, methods_edit_load_part, methods_edit_discard, methods_edit_rollback,
+    methods_edit_lock, methods_edit_unlock, methods_edit_validate;
+method_fn transaction_commit, confirm_method;
+method_fn methods_salvage, methods_salvage_accept;
+int methods_edit_check_lock(struct engine *engine, const char *user, struct orb_err *err);
 void dumps_free(struct engine *engine, uint32_t peer /* 0: all */); /* dumps.c */
 /* methods_read.c: the path of a request ("": the whole tree); what the request may look at there:
  * the running tree, the caller's candidate, an old revision. *ret_value is NULL where nothing is.
  */
-const char *read_path(const json_t *in);
-int read_view(const struct ask *ask, const char *path, json_t **ret_value, uint64_t *ret_revision,
-              struct orb_err *err);
+const char *methods_read_path(const json_t *in);
+int methods_read_view(const struct ask *ask, const char *path, json_t **ret_value,
+                      uint64_t *ret_revision, struct orb_err *err);
 
 #endif

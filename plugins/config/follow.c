@@ -45,7 +45,7 @@ static bool has_configured_part(const struct engine *engine, const char *package
     return false;
 }
 
-void engine_follow(struct engine *engine)
+void follow_engine(struct engine *engine)
 {
     AUTO(buf) struct buf text = {0};
     struct json_write w = json_write_to(&text);
@@ -89,7 +89,7 @@ bool follow_is_served(const struct engine *engine, const char *part)
 
 static void tell(struct engine *engine, const char *part, const char *what)
 {
-    AUTO_FREE char *key = xasprintf("part:%.100s", part);
+    AUTO_FREE char *key = buf_format("part:%.100s", part);
     bool failed = false;
 
     for (size_t i = 0; i < ARRAY_LEN(carrying); i++)
@@ -107,9 +107,9 @@ void follow_unserved(struct engine *engine)
     if (!engine->host.problem)
         return;
     json_object_foreach (engine->unfit, part, why) {
-        AUTO_FREE char *what = xasprintf("/%.60s is configured, but no installed package has it: "
-                                         "nothing of it is done",
-                                         part);
+        AUTO_FREE char *what = buf_format("/%.60s is configured, but no installed package has it: "
+                                          "nothing of it is done",
+                                          part);
 
         if (!part_of(engine, part) && is_configured(engine, part))
             tell(engine, part, what);

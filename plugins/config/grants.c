@@ -6,13 +6,14 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/config/engine_priv.h"
 
 #define READ "config.read:"
 #define WRITE "config.write:"
 #define SECRET "config.secret:"
 
-void caller_identity(const struct engine_caller *caller, char *to, size_t size)
+void grants_identity(const struct engine_caller *caller, char *to, size_t size)
 {
     static const char *const prefixes[] = {
         [CALLER_USER] = "user:",
@@ -27,12 +28,12 @@ void caller_identity(const struct engine_caller *caller, char *to, size_t size)
     snprintf(to, size, "%s%s", bare ? "" : prefixes[caller->kind], caller->name);
 }
 
-bool identity_is_service(const char *who)
+bool grants_is_service(const char *who)
 {
     return !strncmp(who, "service:", 8); /* no other identity begins so */
 }
 
-bool caller_is_person(const struct engine_caller *caller)
+bool grants_is_person(const struct engine_caller *caller)
 {
     return caller->kind == CALLER_USER || caller->kind == CALLER_TOKEN;
 }
@@ -68,7 +69,7 @@ static char **paths_of(const char *const *grants, const char *kind)
     return list;
 }
 
-void paths_free(char **paths)
+void grants_paths_free(char **paths)
 {
     for (char **p = paths; p && *p; p++)
         free(*p);
@@ -78,7 +79,7 @@ void paths_free(char **paths)
 static bool covered(char *const *paths, const char *path)
 {
     for (; paths && *paths; paths++)
-        if (path_under(path, *paths))
+        if (overlay_path_under(path, *paths))
             return true;
     return false;
 }
@@ -93,7 +94,7 @@ static bool is_granted(const struct engine_caller *caller, const char *kind, con
     return covered(paths, path);
 }
 
-bool caller_reads(const struct engine_caller *caller, const char *path)
+bool grants_reads(const struct engine_caller *caller, const char *path)
 {
     return is_granted(caller, READ, path);
 }
@@ -108,26 +109,26 @@ static int refuse(const struct engine_caller *caller, const char *verb, const ch
                        caller->name, verb, shown, kind, shown);
 }
 
-int caller_check_read(const struct engine_caller *caller, const char *path, struct orb_err *err)
+int grants_check_read(const struct engine_caller *caller, const char *path, struct orb_err *err)
 {
-    return caller_reads(caller, path) ? 0 : refuse(caller, "read", READ, path, err);
+    return grants_reads(caller, path) ? 0 : refuse(caller, "read", READ, path, err);
 }
 
-int caller_check_write(const struct engine_caller *caller, const char *path, struct orb_err *err)
+int grants_check_write(const struct engine_caller *caller, const char *path, struct orb_err *err)
 {
     return is_granted(caller, WRITE, path) ? 0 : refuse(caller, "change", WRITE, path, err);
 }
 
-int caller_check_candidate(const struct engine_caller *caller, const struct candidate *candidate,
+int grants_check_candidate(const struct engine_caller *caller, const struct candidate *candidate,
                            struct orb_err *err)
 {
     for (size_t i = 0; candidate && i < candidate->changes.count; i++)
-        if (caller_check_write(caller, candidate->changes.list[i].path, err) < 0)
+        if (grants_check_write(caller, candidate->changes.list[i].path, err) < 0)
             return err->code;
     return 0;
 }
 
-char **caller_secrets(const struct engine_caller *caller)
+char **grants_secrets(const struct engine_caller *caller)
 {
     return caller->kind == CALLER_SERVICE ? paths_of(caller->grants, SECRET) : NULL;
 }
@@ -147,7 +148,7 @@ static bool entry_covers(const struct engine *engine, const char *name, const js
     for (size_t i = 0; i < json_array_size(grants); i++) {
         const char *grant = json_string_value(json_array_get(grants, i));
 
-        if (grant && path_of(grant, kind, at, sizeof(at)) && path_under(path, at))
+        if (grant && path_of(grant, kind, at, sizeof(at)) && overlay_path_under(path, at))
             return true;
     }
     return false;
@@ -231,7 +232,7 @@ json_t *grants_show(const struct engine *engine, char *const *secrets, const cha
         const char *rest = *secrets + strlen(path);
         json_t *below;
 
-        if (!path_under(*secrets, path))
+        if (!overlay_path_under(*secrets, path))
             continue;
         if (!own) { /* what masking left alone is shared with the running tree */
             json_t *copy = json_deep_copy(shown);
@@ -253,7 +254,7 @@ char *grants_path(const struct engine *engine, char *const *secrets, const char 
     if (covered(secrets, path) || (secrets && !parts_of(&engine->parts, path, NULL)))
         return xstrdup(path); /* shown in clear, by grants_show */
     for (char *const *secret = secrets; secret && *secret; secret++)
-        if (path_under(*secret, path))
+        if (overlay_path_under(*secret, path))
             return xstrdup(path); /* on the way to one that is */
     return xstrndup(path, parts_shows(&engine->parts, path));
 }
@@ -263,33 +264,33 @@ static void project(json_t *to, const json_t *op, const char *path, const char *
 {
     const char *rest = sub + strlen(path);
 
-    patch_diff(to, sub, tree_get(json_object_get(op, "old"), rest),
-               tree_get(json_object_get(op, "value"), rest));
+    overlay_diff(to, sub, tree_get(json_object_get(op, "old"), rest),
+                 tree_get(json_object_get(op, "value"), rest));
 }
 
-json_t *patch_within(const json_t *patch, char *const *paths, size_t count)
+json_t *grants_patch_within(const json_t *patch, char *const *paths, size_t count)
 {
     json_t *mine = json_array();
 
     for (size_t i = 0; i < json_array_size(patch); i++) {
         json_t *op = json_array_get(patch, i);
-        const char *path = text_in(op, "path", "");
+        const char *path = engine_text_in(op, "path", "");
 
         for (size_t k = 0; k < count; k++) {
             const char *top = !strcmp(paths[k], "/") ? "" : paths[k];
 
-            if (path_under(path, top)) {
+            if (overlay_path_under(path, top)) {
                 json_array_append(mine, op);
                 break;
             }
-            if (path_under(top, path))
+            if (overlay_path_under(top, path))
                 project(mine, op, path, top);
         }
     }
     return mine;
 }
 
-json_t *patch_readable(const struct engine_caller *caller, const json_t *patch)
+json_t *grants_patch_readable(const struct engine_caller *caller, const json_t *patch)
 {
     AUTO(paths) char **paths = NULL;
     size_t n = 0;
@@ -299,17 +300,17 @@ json_t *patch_readable(const struct engine_caller *caller, const json_t *patch)
     paths = paths_of(caller->grants, READ);
     while (paths[n])
         n++;
-    return patch_within(patch, paths, n);
+    return grants_patch_within(patch, paths, n);
 }
 
 /* A change of nothing but a secret that is not shown is none. */
-json_t *patch_shown(const struct engine *engine, char *const *secrets, const json_t *patch)
+json_t *grants_patch_shown(const struct engine *engine, char *const *secrets, const json_t *patch)
 {
     json_t *list = json_array();
 
     for (size_t i = 0; i < json_array_size(patch); i++) {
         json_t *op = json_array_get(patch, i), *shown;
-        const char *path = text_in(op, "path", ""), *const sides[] = {"value", "old"};
+        const char *path = engine_text_in(op, "path", ""), *const sides[] = {"value", "old"};
         AUTO_FREE char *seen = grants_path(engine, secrets, path);
         bool both = true;
 

@@ -7,7 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/config/journal_priv.h"
 
 #define COPY_CHUNK (256u * 1024)
@@ -53,7 +55,7 @@ static int read_at(int fd, void *data, size_t len, uint64_t offset)
 /* A directory, a FIFO, a link: not ours, and in the way of the file that belongs there. */
 static int clear_way(const char *path)
 {
-    AUTO_FREE char *kept = xasprintf("%s.damaged", path);
+    AUTO_FREE char *kept = buf_format("%s.damaged", path);
     struct stat st;
 
     if (lstat(path, &st) < 0)
@@ -139,7 +141,7 @@ int journal_create(const char *path, const char *copy_path, const uint8_t chain[
 /* Takes the bytes from end on out of the file; they stay readable in PATH.cut. */
 static int cut_tail(const struct journal *j, uint64_t size, struct orb_err *err)
 {
-    AUTO_FREE char *cut = xasprintf("%s.cut", j->path);
+    AUTO_FREE char *cut = buf_format("%s.cut", j->path);
     AUTO_FREE char *tail = xcalloc(1, size - j->end);
     int r = read_at(j->fd, tail, size - j->end, j->end);
 
@@ -193,8 +195,8 @@ int journal_append(struct journal *journal, const char *text, size_t len, struct
                         "a change of %zu bytes does not fit the journal (%llu at most)", len,
                         (unsigned long long)JOURNAL_MAX_FILE);
     memcpy(frame, journal_mark, JOURNAL_MARK);
-    journal_put32(frame + 4, (uint32_t)len);
-    journal_seal(journal->chain, text, len, frame + 8 + JOURNAL_CHAIN, frame + 8);
+    journal_scan_put32(frame + 4, (uint32_t)len);
+    journal_scan_seal(journal->chain, text, len, frame + 8 + JOURNAL_CHAIN, frame + 8);
     buf_add(&all, frame, sizeof(frame));
     buf_add(&all, text, len);
     r = write_at(journal->fd, all.data, all.len, journal->end);
@@ -277,7 +279,7 @@ static int read_one(const char *path, uint64_t offset, struct buf *ret_text, str
     }
     if (r < 0)
         return orb_fail(err, r, "cannot read %s", path);
-    if (!journal_record_at(&(struct journal_image){image.data, image.len}, 0, NULL, &record))
+    if (!journal_scan_record_at(&(struct journal_image){image.data, image.len}, 0, NULL, &record))
         return orb_fail(err, ORB_E_IO, "%s has no whole record at byte %llu", path,
                         (unsigned long long)offset);
     buf_clear(ret_text);

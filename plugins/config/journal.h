@@ -117,10 +117,10 @@ int journal_scan(const struct journal_scan *scan, journal_fn *cb, void *arg,
                  struct journal_found *ret_found, struct orb_err *err);
 /* Calls cb for each record at or behind from that is whole in itself, whatever stands between.
  * Returns how many there are (cb's result is not looked at); cb may be NULL. */
-uint64_t journal_behind(const struct journal_image *image, uint64_t from, journal_fn *cb,
-                        void *arg);
+uint64_t journal_scan_behind(const struct journal_image *image, uint64_t from, journal_fn *cb,
+                             void *arg);
 /* The chain value at the start of an image; NULL: it is no journal. */
-const uint8_t *journal_head(const struct journal_image *image);
+const uint8_t *journal_scan_head(const struct journal_image *image);
 
 /* ---- shared by the two files ---- */
 struct journal_record {
@@ -130,7 +130,7 @@ struct journal_record {
 };
 /* Is there a whole record at `at`? before: the chain value in front of it, NULL: only its own sum
  * is looked at. */
-bool journal_record_at(const struct journal_image *image, uint64_t at, const uint8_t *before,
-                       struct journal_record *ret_record);
+bool journal_scan_record_at(const struct journal_image *image, uint64_t at, const uint8_t *before,
+                            struct journal_record *ret_record);
 
 #endif

@@ -11,9 +11,9 @@ extern const char journal_magic[JOURNAL_MAGIC + 1]; /* of a file */
 extern const char journal_mark[JOURNAL_MARK + 1];   /* of a record */
 
 /* 4 bytes, little-endian. */
-void journal_put32(uint8_t *p, uint32_t v);
+void journal_scan_put32(uint8_t *p, uint32_t v);
 /* sum of a record, and its chain value behind before. */
-void journal_seal(const uint8_t *before, const char *text, size_t len, uint8_t *ret_sum,
-                  uint8_t *ret_chain);
+void journal_scan_seal(const uint8_t *before, const char *text, size_t len, uint8_t *ret_sum,
+                       uint8_t *ret_chain);
 
 #endif

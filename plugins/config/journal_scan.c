@@ -18,7 +18,7 @@ static uint32_t get32(const uint8_t *p)
     return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-void journal_put32(uint8_t *p, uint32_t v)
+void journal_scan_put32(uint8_t *p, uint32_t v)
 {
     p[0] = (uint8_t)v;
     p[1] = (uint8_t)(v >> 8);
@@ -32,7 +32,7 @@ static void hash_text(const uint8_t *before, const char *text, size_t len, uint8
     crypto_generichash_state state;
     uint8_t size[4];
 
-    journal_put32(size, (uint32_t)len);
+    journal_scan_put32(size, (uint32_t)len);
     crypto_generichash_init(&state, NULL, 0, JOURNAL_CHAIN);
     if (before)
         crypto_generichash_update(&state, before, JOURNAL_CHAIN);
@@ -41,8 +41,8 @@ static void hash_text(const uint8_t *before, const char *text, size_t len, uint8
     crypto_generichash_final(&state, ret_hash, JOURNAL_CHAIN);
 }
 
-void journal_seal(const uint8_t *before, const char *text, size_t len, uint8_t *ret_sum,
-                  uint8_t *ret_chain)
+void journal_scan_seal(const uint8_t *before, const char *text, size_t len, uint8_t *ret_sum,
+                       uint8_t *ret_chain)
 {
     uint8_t both[2 * JOURNAL_CHAIN];
 
@@ -79,8 +79,8 @@ static bool old_record_at(const struct journal_image *image, uint64_t at, const 
     return true;
 }
 
-bool journal_record_at(const struct journal_image *image, uint64_t at, const uint8_t *before,
-                       struct journal_record *ret_record)
+bool journal_scan_record_at(const struct journal_image *image, uint64_t at, const uint8_t *before,
+                            struct journal_record *ret_record)
 {
     const uint8_t *frame = (const uint8_t *)image->data + at;
     struct journal_record r = {0};
@@ -96,7 +96,7 @@ bool journal_record_at(const struct journal_image *image, uint64_t at, const uin
         return false;
     r.size = JOURNAL_FRAME + r.len;
     memcpy(r.chain, frame + 8, JOURNAL_CHAIN);
-    journal_seal(before ? before : r.chain, r.text, r.len, sum, chain);
+    journal_scan_seal(before ? before : r.chain, r.text, r.len, sum, chain);
     if (memcmp(sum, frame + 8 + JOURNAL_CHAIN, JOURNAL_CHAIN) ||
         (before && memcmp(chain, r.chain, JOURNAL_CHAIN)))
         return false;
@@ -104,7 +104,7 @@ bool journal_record_at(const struct journal_image *image, uint64_t at, const uin
     return true;
 }
 
-const uint8_t *journal_head(const struct journal_image *image)
+const uint8_t *journal_scan_head(const struct journal_image *image)
 {
     if (image->len < JOURNAL_HEAD || (memcmp(image->data, journal_magic, JOURNAL_MAGIC) &&
                                       memcmp(image->data, magic_1, JOURNAL_MAGIC)))
@@ -112,7 +112,8 @@ const uint8_t *journal_head(const struct journal_image *image)
     return (const uint8_t *)image->data + JOURNAL_MAGIC;
 }
 
-uint64_t journal_behind(const struct journal_image *image, uint64_t from, journal_fn *cb, void *arg)
+uint64_t journal_scan_behind(const struct journal_image *image, uint64_t from, journal_fn *cb,
+                             void *arg)
 {
     uint64_t at = from, n = 0;
 
@@ -124,7 +125,7 @@ uint64_t journal_behind(const struct journal_image *image, uint64_t from, journa
         if (!p)
             break;
         at += (uint64_t)(p - start);
-        if (!journal_record_at(image, at, NULL, &record)) {
+        if (!journal_scan_record_at(image, at, NULL, &record)) {
             at++;
             continue;
         }
@@ -140,7 +141,8 @@ uint64_t journal_behind(const struct journal_image *image, uint64_t from, journa
  * from the snapshot, or stands in the copy, and the first record tells which is right. */
 static bool begin(const struct journal_scan *scan, uint8_t *ret_chain)
 {
-    const uint8_t *tries[] = {scan->chain, journal_head(&scan->main), journal_head(&scan->copy)};
+    const uint8_t *tries[] = {scan->chain, journal_scan_head(&scan->main),
+                              journal_scan_head(&scan->copy)};
     const uint8_t *first = NULL;
     struct journal_record record;
 
@@ -151,8 +153,8 @@ static bool begin(const struct journal_scan *scan, uint8_t *ret_chain)
             first = tries[i];
         if (scan->chain && i)
             break; /* what is known is not to be argued with */
-        if (journal_record_at(&scan->main, JOURNAL_HEAD, tries[i], &record) ||
-            journal_record_at(&scan->copy, JOURNAL_HEAD, tries[i], &record)) {
+        if (journal_scan_record_at(&scan->main, JOURNAL_HEAD, tries[i], &record) ||
+            journal_scan_record_at(&scan->copy, JOURNAL_HEAD, tries[i], &record)) {
             first = tries[i];
             break;
         }
@@ -177,8 +179,9 @@ static void judge_end(const struct journal_scan *scan, struct journal_found *fou
     uint64_t end = found->end ? found->end : JOURNAL_HEAD;
 
     found->tail = scan->main.len > found->end ? scan->main.len - found->end : 0;
-    found->damaged = !found->taken_over && !found->closed &&
-                     (scan->copy.len > end || journal_behind(&scan->main, end, NULL, NULL) > 0);
+    found->damaged =
+        !found->taken_over && !found->closed &&
+        (scan->copy.len > end || journal_scan_behind(&scan->main, end, NULL, NULL) > 0);
 }
 
 /* Sectors of zeros are what a power cut leaves in a file that is not synced. */
@@ -218,7 +221,7 @@ static void check_copy(const struct journal_scan *scan, uint64_t from, uint64_t 
 /* A head that is not what it must be counts as something the copy had to give. */
 static void check_head(const struct journal_scan *scan, struct journal_found *found)
 {
-    const uint8_t *head = journal_head(&scan->main);
+    const uint8_t *head = journal_scan_head(&scan->main);
 
     if (head && memcmp(head, found->chain, JOURNAL_CHAIN) == 0) {
         check_copy(scan, 0, JOURNAL_HEAD, found);
@@ -236,8 +239,8 @@ static bool next_record(const struct journal_scan *scan, struct journal_found *f
     uint64_t at = found->end, bad;
     struct journal_record other;
 
-    if (!journal_record_at(main, at, found->chain, ret_record)) {
-        if (!journal_record_at(copy, at, found->chain, ret_record))
+    if (!journal_scan_record_at(main, at, found->chain, ret_record)) {
+        if (!journal_scan_record_at(copy, at, found->chain, ret_record))
             return false;
         if (!found->repaired++)
             found->first_bad = at;
@@ -249,7 +252,7 @@ static bool next_record(const struct journal_scan *scan, struct journal_found *f
     if (copy->len > at && copy->len - at >= ret_record->size &&
         !memcmp(main->data + at, copy->data + at, ret_record->size))
         return true;
-    found->disputed = journal_record_at(copy, at, found->chain, &other);
+    found->disputed = journal_scan_record_at(copy, at, found->chain, &other);
     if (!found->disputed)
         check_copy(scan, at, ret_record->size, found);
     return !found->disputed;
@@ -260,9 +263,9 @@ static void check_closing(const struct journal_scan *scan, struct journal_found 
 {
     struct journal_record record;
 
-    if (journal_record_at(&scan->main, found->end, found->chain, &record)) {
+    if (journal_scan_record_at(&scan->main, found->end, found->chain, &record)) {
         check_copy(scan, found->end, record.size, found);
-    } else if (journal_record_at(&scan->copy, found->end, found->chain, &record)) {
+    } else if (journal_scan_record_at(&scan->copy, found->end, found->chain, &record)) {
         if (!found->repaired++)
             found->first_bad = found->end;
         found->holes = true;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/config/store_priv.h"
 
 const struct json_limits store_limits = {.depth = 64, .keys = JSON_MAX_TREE_KEYS};
@@ -34,7 +35,7 @@ static bool belongs(const struct store *store, uint64_t number, const uint8_t *c
 {
     struct journal_heads heads;
 
-    heads_read(store, number, &heads);
+    load_files_read_heads(store, number, &heads);
     for (size_t i = 0; i < heads.count; i++)
         if (memcmp(heads.chain[i], chain, JOURNAL_CHAIN) == 0)
             return true;
@@ -76,12 +77,12 @@ static int try_snapshot(struct store *store, uint64_t number, uint8_t *chain,
 static void load_snapshot(struct store *store, uint8_t chain[JOURNAL_CHAIN],
                           struct snapshots *found)
 {
-    AUTO_FREE uint64_t *numbers = store_numbers(store, "snapshot-", ".json", &found->count);
+    AUTO_FREE uint64_t *numbers = snapshot_numbers(store, "snapshot-", ".json", &found->count);
 
     found->newest = found->count ? numbers[found->count - 1] : 0;
     damage_seen(store, found->newest);
     for (size_t i = found->count; i-- > 0;) {
-        AUTO_FREE char *file = xasprintf("snapshot-%" PRIu64 ".json", numbers[i]);
+        AUTO_FREE char *file = buf_format("snapshot-%" PRIu64 ".json", numbers[i]);
         struct orb_err err = {0};
 
         if (try_snapshot(store, numbers[i], chain, found, &err) == 0) {
@@ -177,7 +178,7 @@ static void open_for_writing(struct store *store)
 
     if (store->journal.path || store->renew || store->damage.lost || store->held)
         return;
-    if (store_rotate(store, &err) == 0)
+    if (renew_rotate(store, &err) == 0)
         return;
     log_warn(store->log, "config.store.not-writable", KV("why", err.text));
     store->unwritable = true;
@@ -213,12 +214,12 @@ static void forget_read(struct store *store)
 {
     store_drop_pending(store);
     for (size_t i = 0; i < store->count; i++)
-        revision_fini(&store->list[i]);
+        store_revision_fini(&store->list[i]);
     store->count = 0;
     journal_close(&store->journal);
 }
 
-int store_open(struct store *store, const struct store_setup *setup, struct orb_err *err)
+int load_store(struct store *store, const struct store_setup *setup, struct orb_err *err)
 {
     struct snapshots found = {0};
     bool used;

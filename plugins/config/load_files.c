@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
 #include "plugins/config/store_priv.h"
 
@@ -10,8 +11,8 @@
 #define MORE 4096u /* looked for behind what there was when it was opened */
 #define MAX_JOURNAL (JOURNAL_MAX_FILE + JOURNAL_MAX_FILE / 4)
 
-int store_read(const struct store *store, const char *path, size_t limit, struct buf *ret_data,
-               struct orb_err *err)
+int load_files_read(const struct store *store, const char *path, size_t limit, struct buf *ret_data,
+                    struct orb_err *err)
 {
     size_t size = 0;
     AUTO_FD int fd = file_open_regular(path, limit, &size, err);
@@ -44,15 +45,15 @@ int store_read(const struct store *store, const char *path, size_t limit, struct
 
 /* ---- pairs ---- */
 
-void pair_read(const struct store *store, uint64_t generation, struct pair *ret_pair)
+void load_files_pair_read(const struct store *store, uint64_t generation, struct pair *ret_pair)
 {
     *ret_pair = (struct pair){.path = store_journal_path(store, generation),
                               .copy_path = store_copy_path(store, generation)};
-    store_read(store, ret_pair->path, MAX_JOURNAL, &ret_pair->main, &ret_pair->main_err);
-    store_read(store, ret_pair->copy_path, MAX_JOURNAL, &ret_pair->copy, &ret_pair->copy_err);
+    load_files_read(store, ret_pair->path, MAX_JOURNAL, &ret_pair->main, &ret_pair->main_err);
+    load_files_read(store, ret_pair->copy_path, MAX_JOURNAL, &ret_pair->copy, &ret_pair->copy_err);
 }
 
-void pair_fini(struct pair *pair)
+void load_files_pair_fini(struct pair *pair)
 {
     free(pair->path);
     free(pair->copy_path);
@@ -60,12 +61,12 @@ void pair_fini(struct pair *pair)
     buf_fini(&pair->copy);
 }
 
-struct journal_image pair_image(const struct buf *data)
+struct journal_image load_files_pair_image(const struct buf *data)
 {
     return (struct journal_image){data->data, data->len};
 }
 
-uint64_t pair_same_bytes(const struct pair *pair, uint64_t limit)
+uint64_t load_files_pair_same_bytes(const struct pair *pair, uint64_t limit)
 {
     const struct buf *a = &pair->main, *b = &pair->copy;
     uint64_t n = 0;
@@ -85,13 +86,14 @@ static bool read_head(const char *path, uint8_t *ret_chain)
 
     if (fd < 0 || read(fd, data, sizeof(data)) != (ssize_t)sizeof(data))
         return false;
-    chain = journal_head(&head);
+    chain = journal_scan_head(&head);
     if (chain)
         memcpy(ret_chain, chain, JOURNAL_CHAIN);
     return chain;
 }
 
-void heads_read(const struct store *store, uint64_t generation, struct journal_heads *ret_heads)
+void load_files_read_heads(const struct store *store, uint64_t generation,
+                           struct journal_heads *ret_heads)
 {
     AUTO_FREE char *path = store_journal_path(store, generation);
     AUTO_FREE char *copy = store_copy_path(store, generation);
@@ -106,7 +108,7 @@ void heads_read(const struct store *store, uint64_t generation, struct journal_h
 static bool begins_with(struct later *later, uint64_t number, const uint8_t *chain)
 {
     if (!later->heads_read || later->asked != number)
-        heads_read(later->store, number, &later->heads);
+        load_files_read_heads(later->store, number, &later->heads);
     later->heads_read = true;
     later->asked = number;
     for (size_t i = 0; i < later->heads.count; i++)
@@ -115,7 +117,7 @@ static bool begins_with(struct later *later, uint64_t number, const uint8_t *cha
     return false;
 }
 
-bool later_takes_over(struct later *later, uint64_t at, const uint8_t *chain, bool at_end)
+bool load_files_take_over(struct later *later, uint64_t at, const uint8_t *chain, bool at_end)
 {
     for (size_t i = 0; i < later->count; i++) {
         uint64_t number = later->numbers[i];
@@ -128,14 +130,14 @@ bool later_takes_over(struct later *later, uint64_t at, const uint8_t *chain, bo
     return false;
 }
 
-void pair_scan(const struct store *store, const struct pair *pair, const uint64_t *next,
-               struct journal_heads *heads, struct journal_scan *ret_scan)
+void load_files_pair_scan(const struct store *store, const struct pair *pair, const uint64_t *next,
+                          struct journal_heads *heads, struct journal_scan *ret_scan)
 {
-    ret_scan->main = pair_image(&pair->main);
-    ret_scan->copy = pair_image(&pair->copy);
+    ret_scan->main = load_files_pair_image(&pair->main);
+    ret_scan->copy = load_files_pair_image(&pair->copy);
     heads->count = 0;
     if (next)
-        heads_read(store, *next, heads);
+        load_files_read_heads(store, *next, heads);
     for (size_t i = 0; i < heads->count; i++)
         ret_scan->heads[i] = heads->chain[i];
 }

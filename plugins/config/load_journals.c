@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/config/journal_priv.h"
 #include "plugins/config/store_priv.h"
 
@@ -23,7 +24,7 @@ static bool takes_over(void *arg, const uint8_t *chain, bool at_end)
 {
     struct reading *reading = arg;
 
-    return later_takes_over(&reading->later, reading->at, chain, at_end);
+    return load_files_take_over(&reading->later, reading->at, chain, at_end);
 }
 
 /* ---- records ---- */
@@ -96,7 +97,7 @@ static int on_committed(struct reading *reading, const json_t *record, struct or
         if (s->pending.revision != s->revision + 1)
             return orb_fail(err, ORB_E_IO, "revision %" PRIu64 " stands behind %" PRIu64,
                             s->pending.revision, s->revision);
-        r = patch_apply(s->running, s->pending_patch, false, err);
+        r = overlay_apply(s->running, s->pending_patch, false, err);
         if (r < 0)
             return r;
         s->revision = s->pending.revision;
@@ -118,12 +119,12 @@ static int on_aborted(struct reading *reading, const json_t *record, struct orb_
 
     if (last && s->pending_patch && !s->pending.tx && last->tx == number_of(record, "tx")) {
         if (reading->replay) {
-            r = patch_apply(s->running, s->pending_patch, true, err);
+            r = overlay_apply(s->running, s->pending_patch, true, err);
             s->revision--;
             s->id = s->count > 1 ? s->list[s->count - 2].id : 0;
         }
         reading->at = last->revision - 1;
-        revision_fini(last);
+        store_revision_fini(last);
         s->count--;
     }
     store_drop_pending(s);
@@ -226,8 +227,8 @@ static struct reading reading_of(struct store *store, const uint64_t *numbers, s
 static int scan_pair(struct reading *reading, const struct pair *pair, const uint8_t *chain,
                      struct journal_found *ret_found, struct orb_err *err)
 {
-    struct journal_scan scan = {.main = pair_image(&pair->main),
-                                .copy = pair_image(&pair->copy),
+    struct journal_scan scan = {.main = load_files_pair_image(&pair->main),
+                                .copy = load_files_pair_image(&pair->copy),
                                 .chain = chain,
                                 .takes_over = takes_over};
 
@@ -245,7 +246,7 @@ static uint64_t index_old(struct reading reading)
     bool whole;
     int r;
 
-    pair_read(store, reading.generation, &pair);
+    load_files_pair_read(store, reading.generation, &pair);
     r = scan_pair(&reading, &pair, NULL, &found, &err);
     store_drop_pending(store);
     whole = r == 0 && found.end && (found.taken_over || (!reading.later.count && !found.tail));
@@ -253,7 +254,7 @@ static uint64_t index_old(struct reading reading)
     if (whole)
         return found.taken_over ? reading.later.taken_by : 0;
     for (size_t i = 0; i < store->count; i++)
-        revision_fini(&store->list[i]);
+        store_revision_fini(&store->list[i]);
     store->count = 0;
     return 0;
 }
@@ -271,7 +272,8 @@ static int main_is_unreadable(const struct pair *pair)
 static void judge_pair(struct store *store, const struct pair *pair, bool voided,
                        const struct journal_found *found)
 {
-    struct journal_image main = pair_image(&pair->main), copy = pair_image(&pair->copy);
+    struct journal_image main = load_files_pair_image(&pair->main),
+                         copy = load_files_pair_image(&pair->copy);
 
     if (pair->main_err.code) {
         /* The copy is not synced: it may be shorter than what was here. */
@@ -300,8 +302,8 @@ static void judge_pair(struct store *store, const struct pair *pair, bool voided
                  found->disputed ? "it and its second copy go on differently, so one of them is "
                                    "of another appliance or time"
                                  : "a record that was there is damaged in both copies");
-    journal_behind(&main, found->end, on_stray, store);
-    journal_behind(&copy, found->end, on_stray, store);
+    journal_scan_behind(&main, found->end, on_stray, store);
+    journal_scan_behind(&copy, found->end, on_stray, store);
 }
 
 /* The journal that takes records, unless something stands against it. */
@@ -321,7 +323,7 @@ static void go_on(struct store *store, const struct pair *pair, const struct rea
         return;
     }
     if (journal_open(pair->path, pair->copy_path, found->end, found->chain,
-                     pair_same_bytes(pair, found->end), &store->journal, &err) == 0)
+                     load_files_pair_same_bytes(pair, found->end), &store->journal, &err) == 0)
         return;
     log_warn(store->log, "config.store.not-writable", KV("why", err.text));
     memcpy(store->journal.chain, found->chain, JOURNAL_CHAIN);
@@ -344,7 +346,7 @@ static int replay(struct reading reading, struct orb_err *err)
     store_drop_pending(store);
     store->commits = 0;
     reading.replay = true;
-    pair_read(store, reading.generation, &pair);
+    load_files_pair_read(store, reading.generation, &pair);
     if (main_is_unreadable(&pair) && !pair.copy.len) {
         if (err)
             *err = pair.main_err;
@@ -385,7 +387,7 @@ static void lead_to_nothing(struct store *store, uint64_t number)
 int load_journals(struct store *store, const uint8_t *chain, struct orb_err *err)
 {
     size_t count;
-    AUTO_FREE uint64_t *numbers = store_journals(store, &count);
+    AUTO_FREE uint64_t *numbers = snapshot_journals(store, &count);
     uint64_t start = store->revision, due = 0;
     bool any = false;
 

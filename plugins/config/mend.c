@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
 #include "plugins/config/journal_priv.h"
 #include "plugins/config/store_priv.h"
@@ -53,8 +54,8 @@ static bool mend(const struct store *store, uint64_t generation, uint64_t next)
     struct journal_found found;
     bool leads;
 
-    pair_read(store, generation, &pair);
-    pair_scan(store, &pair, &next, &heads, &scan);
+    load_files_pair_read(store, generation, &pair);
+    load_files_pair_scan(store, &pair, &next, &heads, &scan);
     leads = journal_scan(&scan, on_whole, &m, &found, NULL) == 0 && found.end && found.taken_over;
     if (leads) {
         buf_add(&want, journal_magic, JOURNAL_MAGIC);
@@ -80,11 +81,11 @@ static bool was_found(const struct store *store, const char *path)
     return false;
 }
 
-void damage_clear(struct store *store)
+void mend_clear(struct store *store)
 {
-    AUTO_FREE char *present = xasprintf("snapshot-%" PRIu64 ".json", store->revision);
+    AUTO_FREE char *present = buf_format("snapshot-%" PRIu64 ".json", store->revision);
     size_t count;
-    AUTO_FREE uint64_t *journals = store_journals(store, &count);
+    AUTO_FREE uint64_t *journals = snapshot_journals(store, &count);
     uint64_t next = store->generation;
     const char *file, *before = "";
 

@@ -2,7 +2,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/config/engine_priv.h"
 #include "plugins/config/validate.h"
 
@@ -13,8 +15,8 @@ static void answer_changes(struct ask *ask, const struct candidate *c, bool ok)
     if (ok)
         json_object_set_new(reply, "ok", json_true());
     json_object_set_new(reply, "changes", json_integer(c ? (json_int_t)c->changes.count : 0));
-    if (!ok && candidate_unsaved(c))
-        json_object_set_new(reply, "unsaved", json_string(candidate_unsaved(c)));
+    if (!ok && candidate_file_unsaved(c))
+        json_object_set_new(reply, "unsaved", json_string(candidate_file_unsaved(c)));
     engine_answer(ask->engine, ask->req, reply);
 }
 
@@ -37,11 +39,11 @@ static int check_ops(const struct ask *ask, const json_t *ops, struct orb_err *e
     json_t *op;
 
     if (json_is_true(json_object_get(ask->in, "replace")))
-        return caller_check_write(ask->caller, "", err);
+        return grants_check_write(ask->caller, "", err);
     json_array_foreach ((json_t *)ops, i, op) {
-        const char *path = text_in(op, "path", "");
+        const char *path = engine_text_in(op, "path", "");
 
-        if (caller_check_write(ask->caller, strcmp(path, "/") ? path : "", err) < 0)
+        if (grants_check_write(ask->caller, strcmp(path, "/") ? path : "", err) < 0)
             return err->code;
     }
     return 0;
@@ -54,7 +56,7 @@ static int edit_ops(struct engine *e, struct candidate *c, const json_t *ops, st
 
     json_array_foreach ((json_t *)ops, i, op) {
         json_t *value = json_object_get(op, "value");
-        int r = candidate_op(e, c, text_in(op, "op", ""), text_in(op, "path", ""),
+        int r = candidate_op(e, c, engine_text_in(op, "op", ""), engine_text_in(op, "path", ""),
                              json_incref(value), err);
 
         if (r < 0)
@@ -73,14 +75,14 @@ static int edit_replace(struct engine *e, struct candidate *c, const json_t *ops
     int r = 0;
 
     json_array_foreach ((json_t *)ops, i, op) {
-        const char *path = text_in(op, "path", "");
+        const char *path = engine_text_in(op, "path", "");
         json_t *value = json_object_get(op, "value");
 
-        if (!strcmp(text_in(op, "op", ""), "delete"))
+        if (!strcmp(engine_text_in(op, "op", ""), "delete"))
             tree_delete(tree, path, false);
         else if (!value)
             return orb_fail_at(err, ORB_E_INVALID, path, "set and merge need a value");
-        else if (!strcmp(text_in(op, "op", ""), "merge") && tree_get(tree, path) &&
+        else if (!strcmp(engine_text_in(op, "op", ""), "merge") && tree_get(tree, path) &&
                  json_is_object(value))
             json_object_update_recursive(tree_get(tree, path), value);
         else
@@ -91,7 +93,7 @@ static int edit_replace(struct engine *e, struct candidate *c, const json_t *ops
     return candidate_replace(e, c, tree, err);
 }
 
-void method_edit(struct ask *ask)
+void methods_edit_edit(struct ask *ask)
 {
     struct engine *e = ask->engine;
     const json_t *ops = tree_integers(json_object_get(ask->in, "ops"));
@@ -99,7 +101,7 @@ void method_edit(struct ask *ask)
     AUTO(overlay) struct overlay before = {0};
     struct orb_err err;
     struct candidate *c = check_ops(ask, ops, &err) < 0 ? NULL : candidate_edit(e, ask->who, &err);
-    bool several = json_array_size(ops) > 1 || !strcmp(text_in(first, "op", ""), "merge");
+    bool several = json_array_size(ops) > 1 || !strcmp(engine_text_in(first, "op", ""), "merge");
     int r;
 
     if (!c) {
@@ -117,7 +119,7 @@ void method_edit(struct ask *ask)
 
             c->changes = before;
             before = failed;
-            candidate_rewrite(e, c);
+            candidate_file_rewrite(e, c);
         }
     }
     if (r < 0)
@@ -147,16 +149,16 @@ static int load_whole(struct engine *e, struct candidate *c, const char *mode, s
 
         c->changes = before;
         before = failed;
-        candidate_rewrite(e, c);
+        candidate_file_rewrite(e, c);
     }
     return r;
 }
 
-void method_load_part(struct ask *ask)
+void methods_edit_load_part(struct ask *ask)
 {
     struct engine *e = ask->engine;
     const json_t *data = json_object_get(ask->in, "data");
-    size_t offset = number_in(ask->in, "offset", 0), len = json_string_length(data);
+    size_t offset = engine_number_in(ask->in, "offset", 0), len = json_string_length(data);
     struct orb_err err;
     struct candidate *c = candidate_edit(e, ask->who, &err);
     int r = 0;
@@ -175,7 +177,7 @@ void method_load_part(struct ask *ask)
     else
         buf_add(&c->load, json_string_value(data), len);
     if (r == 0 && json_is_true(json_object_get(ask->in, "last"))) {
-        r = load_whole(e, c, text_in(ask->in, "mode", "merge"), &err);
+        r = load_whole(e, c, engine_text_in(ask->in, "mode", "merge"), &err);
         buf_fini(&c->load);
     }
     if (r < 0)
@@ -186,7 +188,7 @@ void method_load_part(struct ask *ask)
 
 /* ---- whole candidates ---- */
 
-void method_discard(struct ask *ask)
+void methods_edit_discard(struct ask *ask)
 {
     struct candidate *c = candidate_find(ask->engine, ask->who);
     struct orb_err err;
@@ -200,10 +202,10 @@ void method_discard(struct ask *ask)
     engine_answer(ask->engine, ask->req, json_object());
 }
 
-void method_rollback(struct ask *ask)
+void methods_edit_rollback(struct ask *ask)
 {
     struct engine *e = ask->engine;
-    uint64_t n = number_in(ask->in, "n", 0);
+    uint64_t n = engine_number_in(ask->in, "n", 0);
     struct orb_err err;
     struct candidate *c = NULL;
     AUTO(overlay) struct overlay back = {.stamp = e->store.revision};
@@ -224,11 +226,11 @@ void method_rollback(struct ask *ask)
     overlay_fini(&c->changes);
     c->changes = back;
     back = (struct overlay){0};
-    candidate_rewrite(e, c);
+    candidate_file_rewrite(e, c);
     answer_changes(ask, c, false);
 }
 
-void method_validate(struct ask *ask)
+void methods_edit_validate(struct ask *ask)
 {
     struct engine *e = ask->engine;
     struct candidate *c = candidate_find(e, ask->who);
@@ -252,7 +254,7 @@ void method_validate(struct ask *ask)
 
 /* ---- the lock ---- */
 
-int lock_check(struct engine *engine, const char *user, struct orb_err *err)
+int methods_edit_check_lock(struct engine *engine, const char *user, struct orb_err *err)
 {
     uint64_t age = engine->host.now_ms(engine->host.arg) - engine->lock_at;
 
@@ -263,12 +265,12 @@ int lock_check(struct engine *engine, const char *user, struct orb_err *err)
                     "; ask them, or wait: a lock ends after an hour");
 }
 
-void method_lock(struct ask *ask)
+void methods_edit_lock(struct ask *ask)
 {
     struct engine *e = ask->engine;
     struct orb_err err;
 
-    if (lock_check(e, ask->who, &err) < 0) {
+    if (methods_edit_check_lock(e, ask->who, &err) < 0) {
         engine_refuse(e, ask->req, &err);
         return;
     }
@@ -278,12 +280,13 @@ void method_lock(struct ask *ask)
     engine_answer(e, ask->req, json_object());
 }
 
-void method_unlock(struct ask *ask)
+void methods_edit_unlock(struct ask *ask)
 {
     struct engine *e = ask->engine;
     struct orb_err err;
 
-    if (!json_is_true(json_object_get(ask->in, "force")) && lock_check(e, ask->who, &err) < 0) {
+    if (!json_is_true(json_object_get(ask->in, "force")) &&
+        methods_edit_check_lock(e, ask->who, &err) < 0) {
         engine_refuse(e, ask->req, &err);
         return;
     }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/config/engine_priv.h"
 
 #define DIFF_MAX_BYTES (180u * 1024)
@@ -13,19 +14,19 @@
 #define HISTORY_MAX 500u
 #define HISTORY_READ 50u /* revisions whose changes are looked at for one service */
 
-const char *read_path(const json_t *in)
+const char *methods_read_path(const json_t *in)
 {
-    const char *path = text_in(in, "path", "");
+    const char *path = engine_text_in(in, "path", "");
 
     return !strcmp(path, "/") ? "" : path;
 }
 
-int read_view(const struct ask *ask, const char *path, json_t **ret_value, uint64_t *ret_revision,
-              struct orb_err *err)
+int methods_read_view(const struct ask *ask, const char *path, json_t **ret_value,
+                      uint64_t *ret_revision, struct orb_err *err)
 {
     struct engine *e = ask->engine;
     const struct candidate *c = candidate_find(e, ask->who);
-    uint64_t revision = number_in(ask->in, "revision", e->store.revision);
+    uint64_t revision = engine_number_in(ask->in, "revision", e->store.revision);
     AUTO(overlay) struct overlay old = {0};
     AUTO(overlay) struct overlay none = {0};
     const struct overlay *over = &none;
@@ -34,15 +35,15 @@ int read_view(const struct ask *ask, const char *path, json_t **ret_value, uint6
     int r;
 
     /* A person may look at what is held back; nothing may go by it. */
-    if (e->store.held && !caller_is_person(ask->caller))
+    if (e->store.held && !grants_is_person(ask->caller))
         return orb_fail(err, ORB_E_UNAVAILABLE, "the configuration is held back: %s",
                         e->store.damage.text);
     if (*path && *path != '/')
         return orb_fail_at(err, ORB_E_INVALID, path,
                            "expected a path such as /firewall/rules/10; got \"%s\"", path);
-    if (caller_check_read(ask->caller, path, err) < 0)
+    if (grants_check_read(ask->caller, path, err) < 0)
         return err->code;
-    if (!strcmp(text_in(ask->in, "source", "running"), "candidate")) {
+    if (!strcmp(engine_text_in(ask->in, "source", "running"), "candidate")) {
         if (c)
             over = &c->changes;
     } else if (revision != e->store.revision) {
@@ -51,7 +52,7 @@ int read_view(const struct ask *ask, const char *path, json_t **ret_value, uint6
             return r;
         over = &old;
     }
-    secrets = caller_secrets(ask->caller);
+    secrets = grants_secrets(ask->caller);
     seen =
         grants_path(e, secrets, path); /* whether there is something inside a secret is one, too */
     *ret_value = grants_show(e, secrets, path, overlay_get(over, e->store.running, seen));
@@ -74,7 +75,7 @@ static json_t *problems_at(const struct ask *ask, const char *path)
         json_t *entry;
 
         buf_add_pointer(&at, name);
-        if (!path_touches(path, buf_str(&at)) || !caller_reads(ask->caller, buf_str(&at)))
+        if (!overlay_path_touches(path, buf_str(&at)) || !grants_reads(ask->caller, buf_str(&at)))
             continue;
         entry = json_object();
         json_object_set_new(entry, "path", json_string(buf_str(&at)));
@@ -84,11 +85,11 @@ static json_t *problems_at(const struct ask *ask, const char *path)
     return list;
 }
 
-void method_get(struct ask *ask)
+void methods_read_get(struct ask *ask)
 {
     static const struct json_limits frame = {.depth = JSON_MAX_DEPTH - 2, .keys = JSON_MAX_KEYS};
     struct engine *e = ask->engine;
-    const char *path = read_path(ask->in);
+    const char *path = methods_read_path(ask->in);
     AUTO(json_t) json_t *value = NULL;
     AUTO(buf) struct buf text = {0};
     AUTO(json_t) json_t *problems = NULL;
@@ -96,7 +97,7 @@ void method_get(struct ask *ask)
     uint64_t revision = 0;
     struct orb_err err = {0};
 
-    if (read_view(ask, path, &value, &revision, &err) < 0) {
+    if (methods_read_view(ask, path, &value, &revision, &err) < 0) {
         engine_refuse(e, ask->req, &err);
         return;
     }
@@ -108,7 +109,7 @@ void method_get(struct ask *ask)
     if (json_array_size(problems))
         json_object_set(reply, "problems", problems);
     tree_dump(reply, &text);
-    if (text.len > SLICE_QUOTED || json_scan(text.data, text.len, &frame, &err) < 0) {
+    if (text.len > SLICE_QUOTED || scan_json(text.data, text.len, &frame, &err) < 0) {
         orb_fail_at(&err, ORB_E_LIMIT, path,
                     "the value (%zu bytes) does not fit one answer; read it with get-part",
                     text.len);
@@ -143,7 +144,7 @@ static void diff_at(json_t *patch, const struct engine *e, const struct overlay 
             continue;
         a = overlay_get(from, e->store.running, path);
         b = overlay_get(to, e->store.running, path);
-        patch_diff(patch, path, a, b);
+        overlay_diff(patch, path, a, b);
         json_decref(a);
         json_decref(b);
     }
@@ -204,12 +205,12 @@ static void add_secret(struct lines *lines, json_t *told, const char *path)
 
 static void masked_lines(const struct ask *ask, const json_t *patch, struct lines *lines)
 {
-    AUTO(paths) char **secrets = caller_secrets(ask->caller);
+    AUTO(paths) char **secrets = grants_secrets(ask->caller);
     AUTO(json_t) json_t *told = json_object();
 
     for (size_t i = 0; i < json_array_size(patch); i++) {
         const json_t *op = json_array_get(patch, i);
-        const char *path = text_in(op, "path", "");
+        const char *path = engine_text_in(op, "path", "");
         AUTO_FREE char *seen = grants_path(ask->engine, secrets, path);
         AUTO(json_t) json_t *value = NULL, *old = NULL;
 
@@ -221,7 +222,7 @@ static void masked_lines(const struct ask *ask, const json_t *patch, struct line
         old = json_object_get(op, "old");
         value = grants_show(ask->engine, secrets, path, json_incref(value));
         old = grants_show(ask->engine, secrets, path, json_incref(old));
-        add_lines(lines, text_in(op, "op", "set"), path, value, old);
+        add_lines(lines, engine_text_in(op, "op", "set"), path, value, old);
     }
 }
 
@@ -237,9 +238,10 @@ static json_t *diff(const struct ask *ask, struct orb_err *err)
 
     if (!from_given && !to_given)
         return c ? overlay_patch(&c->changes, e->store.running) : json_array();
-    if (from_given && store_overlay(&e->store, number_in(ask->in, "from", 0), &from, err) < 0)
+    if (from_given &&
+        store_overlay(&e->store, engine_number_in(ask->in, "from", 0), &from, err) < 0)
         return NULL;
-    if (to_given && store_overlay(&e->store, number_in(ask->in, "to", 0), &to, err) < 0)
+    if (to_given && store_overlay(&e->store, engine_number_in(ask->in, "to", 0), &to, err) < 0)
         return NULL;
     patch = json_array();
     diff_at(patch, e, &from, &to, true);
@@ -247,11 +249,11 @@ static json_t *diff(const struct ask *ask, struct orb_err *err)
     return patch;
 }
 
-void method_diff(struct ask *ask)
+void methods_read_diff(struct ask *ask)
 {
     struct orb_err err = {0};
     AUTO(json_t) json_t *all = diff(ask, &err);
-    AUTO(json_t) json_t *patch = all ? patch_readable(ask->caller, all) : NULL;
+    AUTO(json_t) json_t *patch = all ? grants_patch_readable(ask->caller, all) : NULL;
     struct lines lines = {0};
     json_t *reply;
 
@@ -324,7 +326,7 @@ static void service_history(struct ask *ask, uint64_t limit, json_t *list)
 
         if (store_patch(s, r.revision, &patch, NULL) < 0)
             continue;
-        mine = patch_readable(ask->caller, patch);
+        mine = grants_patch_readable(ask->caller, patch);
         r.changes = json_array_size(mine);
         r.comment = (char *)"";
         if (!r.changes)
@@ -342,17 +344,17 @@ static void answer_history(struct ask *ask, json_t *list)
     engine_answer(ask->engine, ask->req, reply);
 }
 
-void method_history(struct ask *ask)
+void methods_read_history(struct ask *ask)
 {
     struct engine *e = ask->engine;
     const struct store *s = &e->store;
-    uint64_t limit = number_in(ask->in, "limit", HISTORY_DEFAULT);
+    uint64_t limit = engine_number_in(ask->in, "limit", HISTORY_DEFAULT);
     json_t *list = json_array();
     size_t bytes = 0, notes = s->note_count;
 
     if (limit > HISTORY_MAX)
         limit = HISTORY_MAX;
-    if (!caller_reads(ask->caller, "")) {
+    if (!grants_reads(ask->caller, "")) {
         service_history(ask, limit, list);
         answer_history(ask, list);
         return;

@@ -4,7 +4,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/config/engine_priv.h"
 #include "plugins/config/store_priv.h"
 
@@ -56,7 +58,7 @@ static int on_record(void *arg, uint64_t offset, const char *text, size_t len, s
 
     if (tree_parse(text, len, &store_limits, &record, NULL) < 0)
         return 0;
-    l->bytes += strlen(text_in(record, "comment", ""));
+    l->bytes += strlen(engine_text_in(record, "comment", ""));
     if (json_array_size(l->records) >= MAX_RECORDS || l->bytes > MAX_BYTES) {
         l->left_out++;
         return 0;
@@ -64,11 +66,12 @@ static int on_record(void *arg, uint64_t offset, const char *text, size_t len, s
     entry = json_object();
     json_object_set_new(entry, "file", json_string(l->file));
     json_object_set_new(entry, "byte", json_integer((json_int_t)offset));
-    json_object_set_new(entry, "revision", json_integer((json_int_t)number_in(record, "rev", 0)));
+    json_object_set_new(entry, "revision",
+                        json_integer((json_int_t)engine_number_in(record, "rev", 0)));
     json_object_set_new(entry, "time",
-                        json_integer((json_int_t)(number_in(record, "time", 0) / 1000000)));
+                        json_integer((json_int_t)(engine_number_in(record, "time", 0) / 1000000)));
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        json_object_set_new(entry, texts[i], json_string(text_in(record, texts[i], "")));
+        json_object_set_new(entry, texts[i], json_string(engine_text_in(record, texts[i], "")));
     json_object_set_new(
         entry, "changes",
         json_integer((json_int_t)json_array_size(json_object_get(record, "patch"))));
@@ -83,14 +86,14 @@ static void list_records(const struct store *store, struct listing *l)
     size_t i;
 
     json_array_foreach (store->damage.findings, i, finding) {
-        AUTO_FREE char *path = xasprintf("%s/%s", store->dir, text_in(finding, "file", ""));
+        AUTO_FREE char *path = buf_format("%s/%s", store->dir, engine_text_in(finding, "file", ""));
         AUTO(buf) struct buf data = {0};
 
-        l->file = text_in(finding, "file", "");
+        l->file = engine_text_in(finding, "file", "");
         if (strncmp(l->file, "journal-", 8) ||
             file_read_regular(path, JOURNAL_MAX_FILE, &data, NULL) < 0)
             continue;
-        journal_behind(&(struct journal_image){data.data, data.len}, 0, on_record, l);
+        journal_scan_behind(&(struct journal_image){data.data, data.len}, 0, on_record, l);
     }
 }
 
@@ -119,12 +122,12 @@ static json_t *status(const struct engine *e)
     return reply;
 }
 
-void method_salvage(struct ask *ask)
+void methods_salvage(struct ask *ask)
 {
     engine_answer(ask->engine, ask->req, status(ask->engine));
 }
 
-void method_salvage_accept(struct ask *ask)
+void methods_salvage_accept(struct ask *ask)
 {
     struct engine *e = ask->engine;
     uint64_t from = e->store.revision;
@@ -133,7 +136,7 @@ void method_salvage_accept(struct ask *ask)
     int r = e->tx ? orb_fail(&err, ORB_E_BUSY, "a commit is on its way; try again") : 0;
 
     if (r == 0)
-        r = store_accept(&e->store, ask->who, e->host.wall_us(e->host.arg), &err);
+        r = renew_accept(&e->store, ask->who, e->host.wall_us(e->host.arg), &err);
     engine_report(e);
     if (r < 0) {
         engine_refuse(e, ask->req, &err);
@@ -141,7 +144,7 @@ void method_salvage_accept(struct ask *ask)
     }
     log_notice(e->host.log, "config.salvage.accepted", KV("revision", e->store.revision),
                KV("from", from), KV("user", (const char *)ask->who));
-    candidates_moved(e, from, e->store.revision);
+    candidate_moved_all(e, from, e->store.revision);
     engine_enforced(e);
     e->host.publish(e->host.arg, e->store.revision, &(const char *){"/"}, 1);
     reply = json_object();

@@ -41,12 +41,12 @@ static json_t *members_of(const struct ask *ask, const char *path, const json_t 
 
     if (!part) {
         for (size_t i = 0; i < e->parts.count; i++)
-            add_member(members, e->parts.list[i].name, shape_root(&e->parts.list[i]), false);
+            add_member(members, e->parts.list[i].name, parts_shape_root(&e->parts.list[i]), false);
         return members;
     }
     json_object_foreach (json_object_get(node, "properties"), name, value) {
         if (json_object_size(members) < MAX_MEMBERS)
-            add_member(members, name, shape_member(part, node, name, &clear),
+            add_member(members, name, parts_shape_member(part, node, name, &clear),
                        is_required(node, name));
     }
     return members;
@@ -58,7 +58,7 @@ static json_t *names_at(const struct ask *ask, const char *path)
     struct engine *e = ask->engine;
     const struct candidate *c = candidate_find(e, ask->who);
     struct overlay none = {0};
-    bool shown = caller_reads(ask->caller, path) && (!*path || !parts_hide(&e->parts, path));
+    bool shown = grants_reads(ask->caller, path) && (!*path || !parts_hide(&e->parts, path));
     json_t *value = !shown ? NULL : overlay_get(c ? &c->changes : &none, e->store.running, path);
     json_t *names = json_array(), *member;
     const char *name;
@@ -71,7 +71,7 @@ static json_t *names_at(const struct ask *ask, const char *path)
     return names;
 }
 
-void method_schema(struct ask *ask)
+void methods_schema(struct ask *ask)
 {
     static const char *const words[] = {
         "type",      "title",         "description", "enum",       "const",
@@ -80,7 +80,7 @@ void method_schema(struct ask *ask)
         "x-orb-ref", "x-orb-secret",  "x-orb-apply", "x-orb-risk", "propertyNames",
         "examples",  "x-orb-expected"};
     struct engine *e = ask->engine;
-    const char *path = text_in(ask->in, "path", ""), *of;
+    const char *path = engine_text_in(ask->in, "path", ""), *of;
     const json_t *node = NULL;
     json_t *reply;
     struct orb_err err = {0};
@@ -91,7 +91,7 @@ void method_schema(struct ask *ask)
         engine_refuse(e, ask->req, &err);
         return;
     }
-    node = shape_at(&e->parts, path);
+    node = parts_shape_at(&e->parts, path);
     reply = json_object();
     json_object_set_new(reply, "path", json_string(path));
     for (size_t i = 0; i < ARRAY_LEN(words); i++)
@@ -100,9 +100,9 @@ void method_schema(struct ask *ask)
     if (!*path)
         json_object_set_new(reply, "type", json_string("object"));
     json_object_set_new(reply, "members", members_of(ask, path, node));
-    of =
-        text_in(json_object_get(node, "items"), "x-orb-ref", path); /* of a list: of its elements */
-    json_object_set_new(reply, "names", names_at(ask, text_in(node, "x-orb-ref", of)));
+    of = engine_text_in(json_object_get(node, "items"), "x-orb-ref",
+                        path); /* of a list: of its elements */
+    json_object_set_new(reply, "names", names_at(ask, engine_text_in(node, "x-orb-ref", of)));
     if (json_is_object(json_object_get(node, "additionalProperties")) ||
         json_is_true(json_object_get(node, "additionalProperties")) ||
         json_object_get(node, "patternProperties"))

@@ -6,13 +6,14 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 
 static int weight(char c)
 {
     return c == '\0' ? 0 : c == '/' ? 1 : 2 + (unsigned char)c;
 }
 
-int path_compare(const char *a, const char *b)
+int overlay_compare_paths(const char *a, const char *b)
 {
     while (*a && *a == *b) {
         a++;
@@ -21,16 +22,16 @@ int path_compare(const char *a, const char *b)
     return weight(*a) - weight(*b);
 }
 
-bool path_under(const char *path, const char *top)
+bool overlay_path_under(const char *path, const char *top)
 {
     size_t n = strlen(top);
 
     return !strncmp(path, top, n) && (path[n] == '\0' || path[n] == '/');
 }
 
-bool path_touches(const char *a, const char *b)
+bool overlay_path_touches(const char *a, const char *b)
 {
-    return path_under(a, b) || path_under(b, a);
+    return overlay_path_under(a, b) || overlay_path_under(b, a);
 }
 
 void overlay_fini(struct overlay *o)
@@ -51,7 +52,7 @@ static size_t lower(const struct overlay *o, const char *path)
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
 
-        if (path_compare(o->list[mid].path, path) < 0)
+        if (overlay_compare_paths(o->list[mid].path, path) < 0)
             lo = mid + 1;
         else
             hi = mid;
@@ -69,7 +70,7 @@ static struct change *over(const struct overlay *o, const char *path, const char
         *ret_rest = "";
         return &o->list[i];
     }
-    if (i > 0 && path_under(path, o->list[i - 1].path)) {
+    if (i > 0 && overlay_path_under(path, o->list[i - 1].path)) {
         *ret_rest = path + strlen(o->list[i - 1].path);
         return &o->list[i - 1];
     }
@@ -84,7 +85,7 @@ static size_t below(const struct overlay *o, const char *path, size_t *ret_end)
     if (i < o->count && !strcmp(o->list[i].path, path))
         i++;
     n = i;
-    while (n < o->count && path_under(o->list[n].path, path))
+    while (n < o->count && overlay_path_under(o->list[n].path, path))
         n++;
     *ret_end = n;
     return i;
@@ -283,7 +284,7 @@ size_t overlay_size(const struct overlay *o, const json_t *base, const char *pat
         bool was = tree_get(base, child), is = overlay_has(o, base, child);
 
         n = n + (is && !was) - (was && !is);
-        while (first < end && path_under(o->list[first].path, child))
+        while (first < end && overlay_path_under(o->list[first].path, child))
             first++;
     }
     return n;
@@ -345,7 +346,7 @@ static void diff_members(json_t *patch, const char *path, json_t *old, json_t *n
         buf_clear(&at);
         buf_adds(&at, path);
         buf_add_pointer(&at, key);
-        patch_diff(patch, buf_str(&at), value, json_object_get(new, key));
+        overlay_diff(patch, buf_str(&at), value, json_object_get(new, key));
     }
     json_object_foreach (new, key, value) {
         if (json_object_get(old, key))
@@ -357,7 +358,7 @@ static void diff_members(json_t *patch, const char *path, json_t *old, json_t *n
     }
 }
 
-void patch_diff(json_t *patch, const char *path, json_t *old, json_t *new)
+void overlay_diff(json_t *patch, const char *path, json_t *old, json_t *new)
 {
     if (old == new)
         return;
@@ -404,14 +405,14 @@ json_t *overlay_patch(const struct overlay *o, const json_t *base)
         size_t broken = broken_prefix(base, c->path);
 
         if (!broken)
-            patch_diff(patch, c->path, tree_get(base, c->path), c->value);
+            overlay_diff(patch, c->path, tree_get(base, c->path), c->value);
         else if (c->value)
             add_below(patch, base, c, broken);
     }
     return patch;
 }
 
-int patch_apply(json_t *tree, const json_t *patch, bool inverse, struct orb_err *err)
+int overlay_apply(json_t *tree, const json_t *patch, bool inverse, struct orb_err *err)
 {
     size_t count = json_array_size(patch);
 
@@ -434,8 +435,8 @@ int patch_apply(json_t *tree, const json_t *patch, bool inverse, struct orb_err 
     return 0;
 }
 
-int patch_overlay(struct overlay *o, const json_t *base, const json_t *patch, bool inverse,
-                  struct orb_err *err)
+int overlay_take_patch(struct overlay *o, const json_t *base, const json_t *patch, bool inverse,
+                       struct orb_err *err)
 {
     for (size_t i = 0; i < json_array_size(patch); i++) {
         const json_t *op = json_array_get(patch, i);

@@ -49,16 +49,16 @@ void overlay_exact(struct overlay *o, const json_t *patch);
 json_t *overlay_patch(const struct overlay *o, const json_t *base);
 
 /* Adds the smallest ops that make old (may be NULL) into new (may be NULL) at path to patch. */
-void patch_diff(json_t *patch, const char *path, json_t *old, json_t *new);
+void overlay_diff(json_t *patch, const char *path, json_t *old, json_t *new);
 /* Applies a patch made by overlay_patch; with inverse its undoing. */
-int patch_apply(json_t *tree, const json_t *patch, bool inverse, struct orb_err *err);
+int overlay_apply(json_t *tree, const json_t *patch, bool inverse, struct orb_err *err);
 /* Adds a patch, or its undoing, to an overlay. */
-int patch_overlay(struct overlay *o, const json_t *base, const json_t *patch, bool inverse,
-                  struct orb_err *err);
+int overlay_take_patch(struct overlay *o, const json_t *base, const json_t *patch, bool inverse,
+                       struct orb_err *err);
 /* Is a at, above or below b? */
-bool path_touches(const char *a, const char *b);
+bool overlay_path_touches(const char *a, const char *b);
 /* Is path at or below top? */
-bool path_under(const char *path, const char *top);
-int path_compare(const char *a, const char *b);
+bool overlay_path_under(const char *path, const char *top);
+int overlay_compare_paths(const char *a, const char *b);
 
 #endif

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "core/base/json_write.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/config/engine_priv.h"
 
 #define MAX_PLAN_STEPS 200
@@ -28,7 +30,7 @@ static void offline_plan(struct participant *p)
     not_asked(p, "is not running; takes this over when it starts");
 }
 
-bool tx_participants(struct tx *tx)
+bool participant_list(struct tx *tx)
 {
     struct engine *e = tx->engine;
 
@@ -65,7 +67,7 @@ static int ask(struct participant *p, const char *method, const struct buf *text
                uint32_t deadline_ms, engine_done *done, struct orb_err *err)
 {
     const struct engine_host *host = &p->tx->engine->host;
-    AUTO_FREE char *to = xasprintf("service.%s@1", p->name);
+    AUTO_FREE char *to = buf_format("service.%s@1", p->name);
 
     return host->call(host->arg, to, method, buf_str(text), text->len, deadline_ms, done, p, err);
 }
@@ -117,7 +119,7 @@ static bool late(struct participant *p, const char *doing, const struct orb_err 
 
     if (err->code != ORB_E_DEADLINE)
         return false;
-    why = xasprintf("at %s: %s", doing, err->text);
+    why = buf_format("at %s: %s", doing, err->text);
     service_late(p->tx->engine, p->name, why);
     return true;
 }
@@ -184,7 +186,7 @@ static void on_prepared(void *arg, const char *text, size_t len, const struct or
     goes_on(p->tx);
     prepare_result(p, text, len, err);
     if (--p->tx->outstanding == 0)
-        tx_prepared(p->tx);
+        transaction_prepared(p->tx);
 }
 
 static void send_prepare(struct participant *p)
@@ -198,7 +200,7 @@ static void send_prepare(struct participant *p)
     json_write_object(&w, NULL);
     json_write_integer(&w, "tx", (int64_t)tx->id);
     json_write_integer(&w, "revision", (int64_t)tx->engine->store.revision + 1);
-    if (p->text.len <= INLINE_BYTES && json_scan(p->text.data, p->text.len, &frame, &err) == 0)
+    if (p->text.len <= INLINE_BYTES && scan_json(p->text.data, p->text.len, &frame, &err) == 0)
         json_write_raw(&w, "patch", p->text.data, p->text.len);
     else
         json_write_integer(&w, "bytes", (int64_t)p->text.len);
@@ -209,7 +211,7 @@ static void send_prepare(struct participant *p)
     prepare_result(p, NULL, 0, &err);
 }
 
-void tx_prepare(struct tx *tx)
+void participant_prepare(struct tx *tx)
 {
     tx->outstanding = 1; /* this function's own, so that it ends in one place */
     for (size_t i = 0; i < tx->count; i++) {
@@ -220,7 +222,7 @@ void tx_prepare(struct tx *tx)
     }
     engine_step(tx->engine, "prepare-sent");
     if (--tx->outstanding == 0)
-        tx_prepared(tx);
+        transaction_prepared(tx);
 }
 
 /* ---- apply ---- */
@@ -254,13 +256,13 @@ static void apply_result(struct participant *p, const struct orb_err *err)
         if (p->state == PART_OUT)
             service_needed(tx->engine, p->name, "it went away with a refused change half done");
         blame(p, "apply", "could not apply it", err);
-        tx_abort(tx);
+        participant_abort(tx);
         return;
     }
     if (newest)
         tx->at++;
     if (newest || tx->outstanding == 0)
-        tx_apply(tx);
+        participant_apply(tx);
 }
 
 static void on_applied(void *arg, const char *text, size_t len, const struct orb_err *err)
@@ -271,7 +273,7 @@ static void on_applied(void *arg, const char *text, size_t len, const struct orb
     apply_result(arg, err);
 }
 
-void tx_apply(struct tx *tx)
+void participant_apply(struct tx *tx)
 {
     AUTO(buf) struct buf text = {0};
     struct json_write w = json_write_to(&text);
@@ -283,7 +285,7 @@ void tx_apply(struct tx *tx)
     if (tx->at == tx->count) {
         tx->turn_at = 0;
         if (tx->outstanding == 0)
-            tx_applied(tx);
+            transaction_applied(tx);
         return;
     }
     if (!tx->live_at) {
@@ -372,7 +374,7 @@ static void abort_next(struct tx *tx)
     if (!p) {
         tx->turn_at = 0;
         if (tx->outstanding == 0)
-            tx_aborted(tx);
+            transaction_aborted(tx);
         return;
     }
     p->state = PART_ABORTING;
@@ -390,7 +392,7 @@ static void abort_next(struct tx *tx)
     engine_arm(tx->engine);
 }
 
-void tx_abort(struct tx *tx)
+void participant_abort(struct tx *tx)
 {
     tx->outstanding = 0; /* each was asked and has answered */
     tx->abort_at = now_of(tx);
@@ -398,7 +400,7 @@ void tx_abort(struct tx *tx)
     abort_next(tx);
 }
 
-void tx_turn_tick(struct tx *tx)
+void participant_tick(struct tx *tx)
 {
     if (!tx->turn_at || now_of(tx) < tx->turn_at)
         return;
@@ -410,12 +412,12 @@ void tx_turn_tick(struct tx *tx)
     else
         while (tx->at < tx->count) {
             tx->at++;
-            tx_apply(tx);
+            participant_apply(tx);
         }
     if (--tx->outstanding)
         return;
     if (tx->abort_at)
-        tx_aborted(tx);
+        transaction_aborted(tx);
     else
-        tx_applied(tx);
+        transaction_applied(tx);
 }

@@ -5,6 +5,7 @@
 
 #include "core/base/own.h"
 #include "core/base/suggest.h"
+#include "core/base/xalloc.h"
 
 #define REF_DEPTH 16
 
@@ -12,7 +13,7 @@ static void part_fini(struct part *part)
 {
     free(part->name);
     free(part->package);
-    schema_free(part->schema);
+    schema_compile_free(part->schema);
     json_decref(part->doc);
     *part = (struct part){0};
 }
@@ -140,7 +141,7 @@ const struct schema *parts_schema(const struct parts *parts, const char *path, s
 
     if (!part)
         return unknown_part(parts, path, err);
-    schema = schema_at(part->schema, rest, &why);
+    schema = schema_facts_at(part->schema, rest, &why);
     if (schema)
         return schema;
     /* The first name that nothing may stand at is the one to show. */
@@ -148,7 +149,7 @@ const struct schema *parts_schema(const struct parts *parts, const char *path, s
         size_t end = n + strcspn(rest + n, "/");
         AUTO_FREE char *upto = xstrndup(rest, end);
 
-        if (schema_at(part->schema, upto, &why))
+        if (schema_facts_at(part->schema, upto, &why))
             continue;
         orb_fail_at(err, why.code, "", "%s", why.text);
         if (err)
@@ -175,12 +176,12 @@ static const json_t *follow(const struct part *part, const json_t *node)
     return NULL;
 }
 
-const json_t *shape_root(const struct part *part)
+const json_t *parts_shape_root(const struct part *part)
 {
     return follow(part, json_object_get(part->doc, "config"));
 }
 
-bool shape_combines(const json_t *node)
+bool parts_shape_combines(const json_t *node)
 {
     static const char *const words[] = {"oneOf",
                                         "anyOf",
@@ -199,8 +200,8 @@ bool shape_combines(const json_t *node)
     return false;
 }
 
-const json_t *shape_member(const struct part *part, const json_t *node, const char *key,
-                           bool *ret_clear)
+const json_t *parts_shape_member(const struct part *part, const json_t *node, const char *key,
+                                 bool *ret_clear)
 {
     json_t *patterns = json_object_get(node, "patternProperties");
     json_t *other = json_object_get(node, "additionalProperties");
@@ -217,21 +218,21 @@ const json_t *shape_member(const struct part *part, const json_t *node, const ch
     return follow(part, other);
 }
 
-const json_t *shape_at(const struct parts *parts, const char *path)
+const json_t *parts_shape_at(const struct parts *parts, const char *path)
 {
     const char *tokens[64];
     AUTO_FREE char *storage = NULL;
     const char *rest = "";
     const struct part *part = parts_of(parts, path, &rest);
-    const json_t *node = part ? shape_root(part) : NULL;
-    int n = part ? pointer_split(rest, tokens, (int)ARRAY_LEN(tokens), &storage) : 0;
+    const json_t *node = part ? parts_shape_root(part) : NULL;
+    int n = part ? tree_split_pointer(rest, tokens, (int)ARRAY_LEN(tokens), &storage) : 0;
     bool clear = true;
 
     for (int i = 0; node && i < n; i++) {
         const json_t *items = json_object_get(node, "items");
 
         node = json_is_object(items) ? follow(part, items)
-                                     : shape_member(part, node, tokens[i], &clear);
+                                     : parts_shape_member(part, node, tokens[i], &clear);
     }
     return node;
 }
@@ -260,7 +261,7 @@ json_t *parts_mask(const struct parts *parts, const char *path, json_t *value)
     }
     part = parts_of(parts, path, &rest);
     if (part)
-        return schema_mask(part->schema, rest, value, SECRET_MASK);
+        return schema_secret_mask(part->schema, rest, value, SECRET_MASK);
     json_decref(value);
     return json_string(SECRET_MASK);
 }
@@ -270,7 +271,7 @@ bool parts_hide(const struct parts *parts, const char *path)
     const char *rest = "";
     const struct part *part = parts_of(parts, path, &rest);
 
-    return !part || schema_hides(part->schema, rest);
+    return !part || schema_secret_hides(part->schema, rest);
 }
 
 size_t parts_shows(const struct parts *parts, const char *path)
@@ -282,5 +283,5 @@ size_t parts_shows(const struct parts *parts, const char *path)
         return 0;
     if (!part)
         return 1 + strcspn(path + 1, "/");
-    return (size_t)(rest - path) + schema_shows(part->schema, rest);
+    return (size_t)(rest - path) + schema_secret_shows(part->schema, rest);
 }

@@ -42,15 +42,15 @@ const struct schema *parts_schema(const struct parts *parts, const char *path, s
 /* ---- shapes: schema documents asked for single keywords ---- */
 
 /* The schema object of a part, `$ref` followed. NULL: none (true). */
-const json_t *shape_root(const struct part *part);
+const json_t *parts_shape_root(const struct part *part);
 /* The schema object for member key of what node governs. ret_clear false: more than one keyword may
  * have a say, the caller must check values instead of relying on this. */
-const json_t *shape_member(const struct part *part, const json_t *node, const char *key,
-                           bool *ret_clear);
+const json_t *parts_shape_member(const struct part *part, const json_t *node, const char *key,
+                                 bool *ret_clear);
 /* Do keywords of node judge the object as a whole (oneOf, not, …)? */
-bool shape_combines(const json_t *node);
+bool parts_shape_combines(const json_t *node);
 /* The schema object at path with members merged from $ref, for people; NULL when not known. */
-const json_t *shape_at(const struct parts *parts, const char *path);
+const json_t *parts_shape_at(const struct parts *parts, const char *path);
 
 /* Replaces what is secret below path by "********" in a copy of what needs it: values under
  * x-orb-secret, values no schema describes, and parts of packages that are not there. Takes and

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "core/base/buf.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "orbital/orbital.h"
 #include "plugins/config/engine.h"
 
@@ -104,7 +106,7 @@ static uint64_t host_now_us(void *arg)
 
 static uint64_t host_wall(void *arg)
 {
-    return wall_us();
+    return now_wall_us();
 }
 
 static void on_timer(struct orb_ctx *ctx, void *arg)

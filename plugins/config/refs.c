@@ -53,7 +53,7 @@ static int each(const struct parts *parts, const char *path, const json_t *value
     if (!schema || !value)
         return 0;
     tree_dump(value, &text);
-    return schema_each_ref(schema, buf_str(&text), text.len, path, cb, arg);
+    return schema_refs_each(schema, buf_str(&text), text.len, path, cb, arg);
 }
 
 void refs_build(struct refs *refs, const struct parts *parts, const json_t *tree)

@@ -6,7 +6,9 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/config/store_priv.h"
 
 /* After an accepted loss revisions go on at the next multiple: whatever numbers the lost ones had,
@@ -30,7 +32,7 @@ static void close_journal(struct store *store)
     journal_close(&store->journal);
 }
 
-int store_rotate(struct store *store, struct orb_err *err)
+int renew_rotate(struct store *store, struct orb_err *err)
 {
     AUTO_FREE char *path = store_journal_path(store, store->revision);
     AUTO_FREE char *copy = store_copy_path(store, store->revision);
@@ -52,7 +54,7 @@ int store_rotate(struct store *store, struct orb_err *err)
     return 0;
 }
 
-bool store_snapshot_due(const struct store *store)
+bool renew_snapshot_due(const struct store *store)
 {
     uint64_t worth = 2 * store->snapshot_bytes;
 
@@ -65,10 +67,10 @@ bool store_snapshot_due(const struct store *store)
            store->journal.end > worth + store->snapshot_skip;
 }
 
-int store_snapshot(struct store *store, struct orb_err *err)
+int renew_snapshot(struct store *store, struct orb_err *err)
 {
     uint64_t size = store->journal.end;
-    int r = store_rotate(store, err);
+    int r = renew_rotate(store, err);
 
     if (r == 0)
         r = snapshot_write(store, err);
@@ -103,7 +105,7 @@ static int renew(struct store *store, struct orb_err *err)
     int r;
 
     damage_keep(store);
-    r = store_rotate(store, err);
+    r = renew_rotate(store, err);
     if (r == 0)
         r = snapshot_write(store, err);
     if (r < 0)
@@ -113,7 +115,7 @@ static int renew(struct store *store, struct orb_err *err)
     store->unwritable = false;
     store->written = store->revision;
     if (store->damage.rotten)
-        damage_clear(store);
+        mend_clear(store);
     snapshot_prune(store);
     return 0;
 }
@@ -132,7 +134,7 @@ static void look_at_journal(struct store *store)
     damage_describe(store);
 }
 
-int store_writable(struct store *store, struct orb_err *err)
+int renew_writable(struct store *store, struct orb_err *err)
 {
     AUTO_FREE char *why = NULL;
     struct orb_err now = {0};
@@ -162,13 +164,13 @@ int store_writable(struct store *store, struct orb_err *err)
     log_notice(store->log, "config.journal.renewed", KV("revision", store->revision),
                KV("why", why));
     if (store->damage.rotten) {
-        write_note(store, "system", wall_us(), store->damage.text);
+        write_note(store, "system", now_wall_us(), store->damage.text);
         damage_fini(&store->damage);
     }
     return 0;
 }
 
-int store_accept(struct store *store, const char *user, uint64_t time_us, struct orb_err *err)
+int renew_accept(struct store *store, const char *user, uint64_t time_us, struct orb_err *err)
 {
     AUTO_FREE char *what = xstrdup(store->damage.text);
     uint64_t was = store->revision, was_id = store->id, last = store->damage.seen;

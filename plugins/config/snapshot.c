@@ -7,8 +7,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/base/file.h"
 #include "core/base/json_write.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/config/store_priv.h"
 
 #define SUM_BYTES 32u
@@ -21,7 +23,7 @@ static const char head[] = "{\"sum\":\"";
 
 static char *snapshot_path(const struct store *store, uint64_t number)
 {
-    return xasprintf("%s/snapshot-%" PRIu64 ".json", store->dir, number);
+    return buf_format("%s/snapshot-%" PRIu64 ".json", store->dir, number);
 }
 
 static int compare(const void *a, const void *b)
@@ -41,12 +43,12 @@ static bool number_of(const char *name, const char *prefix, const char *suffix,
     if (strncmp(name, prefix, strlen(prefix)) || *digits < '0' || *digits > '9')
         return false;
     *ret_number = strtoull(digits, NULL, 10);
-    ours = xasprintf("%s%" PRIu64 "%s", prefix, *ret_number, suffix);
+    ours = buf_format("%s%" PRIu64 "%s", prefix, *ret_number, suffix);
     return *ret_number <= MAX_NUMBER && !strcmp(ours, name);
 }
 
-uint64_t *store_numbers(struct store *store, const char *prefix, const char *suffix,
-                        size_t *ret_count)
+uint64_t *snapshot_numbers(struct store *store, const char *prefix, const char *suffix,
+                           size_t *ret_count)
 {
     DIR *dir = opendir(store->dir);
     struct dirent *entry;
@@ -73,11 +75,11 @@ uint64_t *store_numbers(struct store *store, const char *prefix, const char *suf
     return list;
 }
 
-uint64_t *store_journals(struct store *store, size_t *ret_count)
+uint64_t *snapshot_journals(struct store *store, size_t *ret_count)
 {
     size_t a, b, n = 0;
-    AUTO_FREE uint64_t *first = store_numbers(store, "journal-", "", &a);
-    AUTO_FREE uint64_t *second = store_numbers(store, "last-good-", "", &b);
+    AUTO_FREE uint64_t *first = snapshot_numbers(store, "journal-", "", &a);
+    AUTO_FREE uint64_t *second = snapshot_numbers(store, "last-good-", "", &b);
     uint64_t *list = xcalloc(a + b + 1, sizeof(*list));
 
     memcpy(list, first ? first : list, a * sizeof(*list));
@@ -120,7 +122,7 @@ int snapshot_check(const struct store *store, uint64_t number, struct orb_err *e
 {
     AUTO_FREE char *path = snapshot_path(store, number);
     AUTO(buf) struct buf text = {0}, body = {0};
-    int r = store_read(store, path, MAX_SNAPSHOT, &text, err);
+    int r = load_files_read(store, path, MAX_SNAPSHOT, &text, err);
 
     return r < 0 ? r : body_of(path, &text, &body, err);
 }
@@ -136,7 +138,7 @@ int snapshot_load(struct store *store, uint64_t number, uint8_t ret_chain[JOURNA
     size_t got = 0;
     int r;
 
-    r = store_read(store, path, MAX_SNAPSHOT, &text, err);
+    r = load_files_read(store, path, MAX_SNAPSHOT, &text, err);
     if (r == 0)
         r = body_of(path, &text, &body, err);
     if (r == 0)
@@ -216,8 +218,8 @@ static size_t too_many(const struct store *store, const uint64_t *journals, size
 void snapshot_prune(struct store *store)
 {
     size_t snapshots, journals, dropped = 0;
-    AUTO_FREE uint64_t *s = store_numbers(store, "snapshot-", ".json", &snapshots);
-    AUTO_FREE uint64_t *j = store_journals(store, &journals);
+    AUTO_FREE uint64_t *s = snapshot_numbers(store, "snapshot-", ".json", &snapshots);
+    AUTO_FREE uint64_t *j = snapshot_journals(store, &journals);
     size_t surplus = too_many(store, j, journals);
 
     for (size_t i = 0; i + STORE_SNAPSHOTS_KEPT < snapshots; i++) {
@@ -235,7 +237,7 @@ void snapshot_prune(struct store *store)
         unlink(path);
         unlink(copy);
         while (dropped < store->count && store->list[dropped].generation <= j[i])
-            revision_fini(&store->list[dropped++]);
+            store_revision_fini(&store->list[dropped++]);
     }
     if (dropped)
         memmove(store->list, store->list + dropped,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/config/store_priv.h"
 
 void store_step(const struct store *store, const char *name)
@@ -16,7 +17,7 @@ void store_step(const struct store *store, const char *name)
         store->step(store->step_arg, name);
 }
 
-void revision_fini(struct revision *revision)
+void store_revision_fini(struct revision *revision)
 {
     free(revision->user);
     free(revision->comment);
@@ -25,12 +26,12 @@ void revision_fini(struct revision *revision)
 
 char *store_journal_path(const struct store *store, uint64_t generation)
 {
-    return xasprintf("%s/journal-%" PRIu64, store->dir, generation);
+    return buf_format("%s/journal-%" PRIu64, store->dir, generation);
 }
 
 char *store_copy_path(const struct store *store, uint64_t generation)
 {
-    return xasprintf("%s/last-good-%" PRIu64, store->dir, generation);
+    return buf_format("%s/last-good-%" PRIu64, store->dir, generation);
 }
 
 void store_must_renew(struct store *store, const char *why)
@@ -60,7 +61,7 @@ void store_push(struct store *store, struct revision *revision)
 
 void store_drop_pending(struct store *store)
 {
-    revision_fini(&store->pending);
+    store_revision_fini(&store->pending);
     json_decref(store->pending_patch);
     store->pending_patch = NULL;
 }
@@ -69,7 +70,7 @@ void store_close(struct store *store)
 {
     store_drop_pending(store);
     for (size_t i = 0; i < store->count; i++)
-        revision_fini(&store->list[i]);
+        store_revision_fini(&store->list[i]);
     free(store->list);
     for (size_t i = 0; i < store->note_count; i++) {
         free(store->notes[i].user);
@@ -166,7 +167,7 @@ static int make_room(struct store *store, const struct revision *meta, size_t le
     if (store->journal.end + need <= store->journal_full || store->journal.end <= JOURNAL_HEAD ||
         store_unconfirmed(store))
         return 0;
-    if (store_snapshot(store, &why) == 0 ||
+    if (renew_snapshot(store, &why) == 0 ||
         (!store->renew && store->journal.end + need <= JOURNAL_MAX_FILE))
         return 0;
     if (err)
@@ -189,7 +190,7 @@ int store_prepare(struct store *store, const struct revision *meta, json_t *patc
     if (r == 0)
         r = append(store, &text, err);
     if (r < 0) {
-        revision_fini(&p);
+        store_revision_fini(&p);
         return r;
     }
     set_pending(store, p, patch);
@@ -234,7 +235,7 @@ int store_commit(struct store *store, struct orb_err *err)
         return r;
     }
     store_step(store, "committed-synced");
-    r = patch_apply(store->running, store->pending_patch, false, err);
+    r = overlay_apply(store->running, store->pending_patch, false, err);
     if (r < 0)
         return r;
     is_committed(store);
@@ -245,7 +246,7 @@ int store_commit(struct store *store, struct orb_err *err)
 int store_commit_unwritten(struct store *store, const struct revision *meta, json_t *patch,
                            struct orb_err *err)
 {
-    int r = patch_apply(store->running, patch, false, err);
+    int r = overlay_apply(store->running, patch, false, err);
 
     if (r < 0)
         return r;
@@ -273,7 +274,7 @@ void store_abort(struct store *store, const char *why)
 int store_confirm(struct store *store, struct orb_err *err)
 {
     AUTO(buf) struct buf text = {0};
-    int r = store_writable(store, err);
+    int r = renew_writable(store, err);
 
     if (r < 0)
         return r;
@@ -367,7 +368,7 @@ int store_overlay(const struct store *store, uint64_t revision, struct overlay *
         int r = store_patch(store, n, &patch, err);
 
         if (r == 0)
-            r = patch_overlay(overlay, store->running, patch, true, err);
+            r = overlay_take_patch(overlay, store->running, patch, true, err);
         if (r < 0)
             return r;
     }

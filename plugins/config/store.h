@@ -115,12 +115,12 @@ struct store {
     struct revision pending; /* prepared, neither committed nor aborted */
     json_t *pending_patch;
     int list_error;   /* negative errno: the directory could not be listed */
-    bool interrupted; /* found by store_open: a transaction was cut off by the end of the service */
-    bool fresh;       /* found by store_open: there was nothing */
+    bool interrupted; /* found by load_store: a transaction was cut off by the end of the service */
+    bool fresh;       /* found by load_store: there was nothing */
 };
 
 /* Below 0: something cannot be read just now, and without it an older tree would run. */
-int store_open(struct store *store, const struct store_setup *setup, struct orb_err *err);
+int load_store(struct store *store, const struct store_setup *setup, struct orb_err *err);
 void store_close(struct store *store);
 
 /* Record `prepared`, durable. meta: tx, user, comment, confirm fields, undoes; the rest is filled.
@@ -156,14 +156,14 @@ int store_overlay(const struct store *store, uint64_t revision, struct overlay *
 
 /* May a commit begin? Makes the journal anew when it must be; otherwise says what a person has to
  * do. */
-int store_writable(struct store *store, struct orb_err *err);
+int renew_writable(struct store *store, struct orb_err *err);
 /* What is readable of a damaged store becomes the configuration, under a revision number that was
  * never used before. time_us, user: for the history. */
-int store_accept(struct store *store, const char *user, uint64_t time_us, struct orb_err *err);
+int renew_accept(struct store *store, const char *user, uint64_t time_us, struct orb_err *err);
 
 /* Worth a snapshot, and allowed now? */
-bool store_snapshot_due(const struct store *store);
+bool renew_snapshot_due(const struct store *store);
 /* New snapshot and journal, old ones pruned. A failure leaves the old ones in use. */
-int store_snapshot(struct store *store, struct orb_err *err);
+int renew_snapshot(struct store *store, struct orb_err *err);
 
 #endif

@@ -4,8 +4,10 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/base/file.h"
 #include "core/base/json_write.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/config/engine_priv.h"
 
 #define MAX_SUBSCRIBERS 256
@@ -16,7 +18,7 @@ static void subscriber_free(struct subscriber *s)
     for (size_t i = 0; i < s->path_count; i++)
         free(s->paths[i]);
     free(s->paths);
-    paths_free(s->secrets);
+    grants_paths_free(s->secrets);
     free(s->name);
     buf_fini(&s->text);
     free(s);
@@ -25,12 +27,12 @@ static void subscriber_free(struct subscriber *s)
 static void waiting_free(struct waiting_attach *w)
 {
     json_decref(w->paths);
-    paths_free(w->secrets);
+    grants_paths_free(w->secrets);
     free(w->name);
     free(w);
 }
 
-void subscribers_free(struct engine *engine)
+void subscriber_free_all(struct engine *engine)
 {
     while (engine->subscribers) {
         struct subscriber *s = engine->subscribers;
@@ -96,7 +98,7 @@ static json_t *paths_json(const struct subscriber *s)
 
 static void save(struct engine *engine)
 {
-    AUTO_FREE char *file = xasprintf("%s/subscribers.json", engine->store.dir);
+    AUTO_FREE char *file = buf_format("%s/subscribers.json", engine->store.dir);
     AUTO(json_t) json_t *list = json_array();
     AUTO(buf) struct buf text = {0};
     struct orb_err err;
@@ -132,9 +134,9 @@ static bool is_installed(const struct engine *engine, const char *name)
     return false;
 }
 
-int subscribers_load(struct engine *engine, struct orb_err *err)
+int subscriber_load_all(struct engine *engine, struct orb_err *err)
 {
-    AUTO_FREE char *file = xasprintf("%s/subscribers.json", engine->store.dir);
+    AUTO_FREE char *file = buf_format("%s/subscribers.json", engine->store.dir);
     AUTO(buf) struct buf text = {0};
     AUTO(json_t) json_t *list = NULL;
     json_t *entry;
@@ -149,7 +151,7 @@ int subscribers_load(struct engine *engine, struct orb_err *err)
         return 0; /* only an order and a courtesy: they attach again by themselves */
     }
     json_array_foreach (list, i, entry) {
-        const char *name = text_in(entry, "name", NULL);
+        const char *name = engine_text_in(entry, "name", NULL);
         json_t *paths = json_object_get(entry, "paths");
 
         if (name && is_installed(engine, name) && are_strings(paths) &&
@@ -192,7 +194,7 @@ static void answer_slice(struct engine *engine, void *req, const struct buf *tex
 
     json_write_object(&w, NULL);
     json_write_integer(&w, "bytes", (int64_t)text->len);
-    slice_add(json_write_place(&w, "data"), text, offset, &len);
+    engine_slice_add(json_write_place(&w, "data"), text, offset, &len);
     if (with_revision)
         json_write_integer(&w, "revision", (int64_t)revision);
     else
@@ -209,7 +211,7 @@ static void attach(struct engine *engine, struct waiting_attach *w)
 
     if (!s)
         s = subscriber_new(engine, w->name);
-    paths_free(s->secrets);
+    grants_paths_free(s->secrets);
     s->secrets = take_ptr(w->secrets);
     if (set_paths(s, w->paths) || is_new)
         save(engine);
@@ -224,7 +226,7 @@ static void attach(struct engine *engine, struct waiting_attach *w)
     answer_slice(engine, w->req, &s->text, 0, true, s->revision);
     if (s->text.len < SLICE_BYTES / 2)
         buf_fini(&s->text); /* it went out whole */
-    engine_follow(engine);
+    follow_engine(engine);
 }
 
 /* Each path lies in what the broker says was granted, and in what is configured: a process whose
@@ -245,7 +247,7 @@ static int check_attach(const struct ask *ask, const json_t *paths, struct orb_e
             return orb_fail_at(err, ORB_E_INVALID, path,
                                "expected a path such as /firewall; got \"%.120s\"", path);
         path = strcmp(path, "/") ? path : "";
-        if (caller_check_read(ask->caller, path, err) < 0)
+        if (grants_check_read(ask->caller, path, err) < 0)
             return err->code;
         if (!grants_configured(e, ask->caller->name, path))
             return orb_fail_at(err, ORB_E_DENIED, path,
@@ -255,7 +257,7 @@ static int check_attach(const struct ask *ask, const json_t *paths, struct orb_e
     return 0;
 }
 
-void method_attach(struct ask *ask)
+void subscriber_attach(struct ask *ask)
 {
     struct engine *e = ask->engine;
     const json_t *paths = json_object_get(ask->in, "paths");
@@ -274,12 +276,12 @@ void method_attach(struct ask *ask)
     w->name = xstrdup(ask->caller->name);
     w->peer = ask->caller->peer;
     w->paths = json_deep_copy(paths);
-    w->secrets = caller_secrets(ask->caller);
+    w->secrets = grants_secrets(ask->caller);
     w->req = ask->req;
     if (!e->tx) {
         attach(e, w);
         waiting_free(w);
-        tx_next(e);
+        transaction_next(e);
         return;
     }
     while (*at)
@@ -287,7 +289,7 @@ void method_attach(struct ask *ask)
     *at = w;
 }
 
-void subscribers_serve(struct engine *engine)
+void subscriber_serve_all(struct engine *engine)
 {
     while (engine->waiting && !engine->tx) {
         struct waiting_attach *w = engine->waiting;
@@ -304,15 +306,15 @@ void subscribers_serve(struct engine *engine)
     }
 }
 
-void method_fetch(struct ask *ask)
+void subscriber_fetch(struct ask *ask)
 {
     struct engine *e = ask->engine;
-    size_t offset = number_in(ask->in, "offset", 0);
+    size_t offset = engine_number_in(ask->in, "offset", 0);
     struct subscriber *s = subscriber_find(e, ask->caller->name);
     const struct buf *text = NULL;
     struct orb_err err;
 
-    if (!strcmp(text_in(ask->in, "what", ""), "attach")) {
+    if (!strcmp(engine_text_in(ask->in, "what", ""), "attach")) {
         text = s && s->peer == ask->caller->peer ? &s->text : NULL;
     } else {
         for (size_t i = 0; e->tx && i < e->tx->count; i++)
@@ -333,8 +335,8 @@ void method_fetch(struct ask *ask)
 json_t *subscriber_patch(const struct engine *engine, const struct subscriber *sub,
                          const json_t *patch)
 {
-    AUTO(json_t) json_t *within = patch_within(patch, sub->paths, sub->path_count);
-    json_t *mine = patch_shown(engine, sub->secrets, within);
+    AUTO(json_t) json_t *within = grants_patch_within(patch, sub->paths, sub->path_count);
+    json_t *mine = grants_patch_shown(engine, sub->secrets, within);
 
     if (json_array_size(mine))
         return mine;
@@ -342,7 +344,7 @@ json_t *subscriber_patch(const struct engine *engine, const struct subscriber *s
     return NULL;
 }
 
-void method_subscribers(struct ask *ask)
+void subscriber_list(struct ask *ask)
 {
     static const char *const words[] = {"unknown", "attached", "offline"};
     json_t *list = json_array(), *reply = json_object();

@@ -4,13 +4,15 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/config/engine_priv.h"
 #include "plugins/config/validate.h"
 
 #define MAX_PATHS_TOLD 100
 
-void job_free(struct job *job)
+void transaction_job_free(struct job *job)
 {
     if (!job)
         return;
@@ -19,7 +21,7 @@ void job_free(struct job *job)
     free(job);
 }
 
-void tx_free(struct tx *tx)
+void transaction_free(struct tx *tx)
 {
     if (!tx)
         return;
@@ -30,19 +32,19 @@ void tx_free(struct tx *tx)
     }
     free(tx->parts);
     json_decref(tx->patch);
-    job_free(tx->job);
+    transaction_job_free(tx->job);
     free(tx);
 }
 
 /* One who keeps asking does not keep others from their commits. */
 static int check_room(const struct engine *engine, const struct job *job, struct orb_err *err)
 {
-    bool service = identity_is_service(job->user);
+    bool service = grants_is_service(job->user);
     unsigned n = 0, own = 0, of_services = 0;
 
     for (const struct job *j = engine->jobs; j; j = j->next) {
         own += !strcmp(j->user, job->user);
-        of_services += identity_is_service(j->user);
+        of_services += grants_is_service(j->user);
         n++;
     }
     if (own >= ENGINE_JOBS_OF_ONE)
@@ -53,19 +55,19 @@ static int check_room(const struct engine *engine, const struct job *job, struct
     return 0;
 }
 
-int tx_enqueue(struct engine *engine, struct job *job, bool first, struct orb_err *err)
+int transaction_enqueue(struct engine *engine, struct job *job, bool first, struct orb_err *err)
 {
     struct job **at = &engine->jobs;
 
     if (!first && check_room(engine, job, err) < 0) {
-        job_free(job);
+        transaction_job_free(job);
         return ORB_E_BUSY;
     }
     while (*at && !first)
         at = &(*at)->next;
     job->next = *at;
     *at = job;
-    tx_next(engine);
+    transaction_next(engine);
     return 0;
 }
 
@@ -80,7 +82,7 @@ static int undo_patch(struct engine *e, const struct job *job, json_t **ret_patc
     int r = store_patch(&e->store, job->undoes, &patch, err);
 
     if (r == 0)
-        r = patch_overlay(&undo, e->store.running, patch, true, err);
+        r = overlay_take_patch(&undo, e->store.running, patch, true, err);
     if (r == 0)
         *ret_patch = overlay_patch(&undo, e->store.running);
     return r;
@@ -99,7 +101,7 @@ static int commit_patch(struct engine *e, const struct job *job, json_t **ret_pa
                         "revision %" PRIu64 " still waits to be confirmed; confirm it from a new "
                         "session, or wait until it is undone",
                         e->store.revision);
-    r = lock_check(e, job->user, err);
+    r = methods_edit_check_lock(e, job->user, err);
     if (r == 0 && c)
         r = candidate_conflicts(e, c, err);
     if (r < 0)
@@ -147,35 +149,35 @@ static bool begin(struct engine *engine, struct job *job)
 
     tx->engine = engine;
     if (r == 0 && !job->dry_run) {
-        r = store_writable(&engine->store, &err);
+        r = renew_writable(&engine->store, &err);
         engine_report(engine);
         tx->unwritten = r < 0 && job->undoes;
     }
     if (tx->unwritten)
         r = not_written(engine, &err);
-    if (r == 0 && !tx_participants(tx)) {
-        tx_free(tx);
+    if (r == 0 && !participant_list(tx)) {
+        transaction_free(tx);
         return false;
     }
     engine->jobs = job->next;
     if (r < 0) {
         refuse_job(engine, job, &err);
-        tx_free(tx);
-        job_free(job);
+        transaction_free(tx);
+        transaction_job_free(job);
         return true;
     }
     tx->job = job;
-    tx->id = next_tx(engine);
+    tx->id = confirm_next_tx(engine);
     engine->store.last_tx = tx->id;
     engine->tx = tx;
     c = job->undoes || job->dry_run ? NULL : candidate_find(engine, job->user);
     if (c)
         c->committing = true;
-    tx_prepare(tx);
+    participant_prepare(tx);
     return true;
 }
 
-void tx_next(struct engine *engine)
+void transaction_next(struct engine *engine)
 {
     while (!engine->tx && engine->jobs) {
         engine_between(engine);
@@ -197,8 +199,8 @@ static json_t *reply_of(const struct tx *tx, uint64_t revision)
             json_t *line = json_object();
 
             json_object_set_new(line, "service", json_string(tx->parts[i].name));
-            json_object_set_new(line, "kind", json_string(text_in(step, "kind", "live")));
-            json_object_set_new(line, "text", json_string(text_in(step, "text", "")));
+            json_object_set_new(line, "kind", json_string(engine_text_in(step, "kind", "live")));
+            json_object_set_new(line, "text", json_string(engine_text_in(step, "text", "")));
             json_array_append_new(plan, line);
         }
     json_object_set_new(reply, "revision", json_integer((json_int_t)revision));
@@ -211,7 +213,7 @@ static json_t *reply_of(const struct tx *tx, uint64_t revision)
 }
 
 /* Answers, frees, goes on with the queue. */
-void tx_finish(struct tx *tx)
+void transaction_finish(struct tx *tx)
 {
     struct engine *engine = tx->engine;
     struct job *job = tx->job;
@@ -222,7 +224,7 @@ void tx_finish(struct tx *tx)
     engine->tx = NULL;
     if (engine->applying) {
         engine->applying = 0;
-        engine_follow(engine);
+        follow_engine(engine);
     }
     if (tx->err.code) {
         refuse_job(engine, job, &tx->err);
@@ -231,9 +233,9 @@ void tx_finish(struct tx *tx)
             candidate_drop(engine, job->user);
         engine_answer(engine, job->req, reply_of(tx, engine->store.revision));
     }
-    tx_free(tx);
-    subscribers_serve(engine);
-    tx_next(engine);
+    transaction_free(tx);
+    subscriber_serve_all(engine);
+    transaction_next(engine);
 }
 
 /* Paths as far as all may see them, each once; with parts_only just the part each lies in. */
@@ -242,7 +244,7 @@ static json_t *paths_told(const struct tx *tx, bool parts_only)
     json_t *told = json_object();
 
     for (size_t i = 0; i < json_array_size(tx->patch); i++) {
-        const char *path = text_in(json_array_get(tx->patch, i), "path", "/");
+        const char *path = engine_text_in(json_array_get(tx->patch, i), "path", "/");
         AUTO_FREE char *part = parts_only ? xstrndup(path, 1 + strcspn(path + 1, "/"))
                                           : grants_path(tx->engine, NULL, path);
 
@@ -311,13 +313,13 @@ static void say_not_written(struct tx *tx)
                            "room, or the file system writable, and commit again)");
 }
 
-void tx_prepared(struct tx *tx)
+void transaction_prepared(struct tx *tx)
 {
     struct engine *e = tx->engine;
     struct revision meta = meta_of(tx);
 
     if (tx->err.code || tx->job->dry_run) {
-        tx_abort(tx);
+        participant_abort(tx);
         return;
     }
     if (meta.confirm_s)
@@ -326,7 +328,7 @@ void tx_prepared(struct tx *tx)
         engine_report(e);
         if (!tx->job->undoes) {
             say_not_written(tx);
-            tx_abort(tx);
+            participant_abort(tx);
             return;
         }
         tx->unwritten = true;
@@ -335,8 +337,8 @@ void tx_prepared(struct tx *tx)
     tx->prepared = !tx->unwritten;
     tx->at = 0;
     e->applying = e->store.revision + 1;
-    engine_follow(e);
-    tx_apply(tx);
+    follow_engine(e);
+    participant_apply(tx);
 }
 
 /* The last durable fact. */
@@ -358,14 +360,14 @@ static int commit(struct tx *tx)
     return r;
 }
 
-void tx_applied(struct tx *tx)
+void transaction_applied(struct tx *tx)
 {
     struct engine *e = tx->engine;
 
     engine_step(e, "applied-all");
     if (commit(tx) < 0) {
         say_not_written(tx);
-        tx_abort(tx);
+        participant_abort(tx);
         return;
     }
     follow_committed(tx);
@@ -374,48 +376,48 @@ void tx_applied(struct tx *tx)
         check_unfit(tx);
     e->confirm_at = 0;
     if (!tx->job->undoes)
-        safe_over(e);
-    tx_back(tx);
+        confirm_safe_over(e);
+    confirm_tx_back(tx);
     bypass_committed(tx);
     if (tx->job->confirm_s)
         confirm_started(e);
     log_info(e->host.log, "config.committed", KV("revision", e->store.revision),
              KV("user", tx->job->user), KV("changes", json_array_size(tx->patch)));
     publish(tx);
-    tx_finish(tx);
+    transaction_finish(tx);
 }
 
-void tx_aborted(struct tx *tx)
+void transaction_aborted(struct tx *tx)
 {
     tx->turn_at = 0;
     if (tx->prepared)
         store_abort(&tx->engine->store, tx->err.text);
     engine_report(tx->engine);
-    tx_finish(tx);
+    transaction_finish(tx);
 }
 
-void method_commit(struct ask *ask)
+void transaction_commit(struct ask *ask)
 {
     struct job *job = xcalloc(1, sizeof(*job));
     struct orb_err err;
 
-    if (caller_check_candidate(ask->caller, candidate_find(ask->engine, ask->who), &err) < 0) {
-        job_free(job);
+    if (grants_check_candidate(ask->caller, candidate_find(ask->engine, ask->who), &err) < 0) {
+        transaction_job_free(job);
         engine_refuse(ask->engine, ask->req, &err);
         return;
     }
     job->user = xstrdup(ask->who);
-    job->comment = xstrdup(text_in(ask->in, "comment", ""));
-    job->confirm_s = (uint32_t)number_in(ask->in, "confirm_s", 0);
+    job->comment = xstrdup(engine_text_in(ask->in, "comment", ""));
+    job->confirm_s = (uint32_t)engine_number_in(ask->in, "confirm_s", 0);
     job->dry_run = json_is_true(json_object_get(ask->in, "dry_run"));
     job->req = ask->req;
     if (job->confirm_s > ENGINE_MAX_CONFIRM_S) {
         orb_fail_at(&err, ORB_E_SCHEMA, "/confirm_s", "expected at most %u seconds; got %u",
                     ENGINE_MAX_CONFIRM_S, job->confirm_s);
-        job_free(job);
+        transaction_job_free(job);
         engine_refuse(ask->engine, ask->req, &err);
         return;
     }
-    if (tx_enqueue(ask->engine, job, false, &err) < 0)
+    if (transaction_enqueue(ask->engine, job, false, &err) < 0)
         engine_refuse(ask->engine, ask->req, &err);
 }

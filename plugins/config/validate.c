@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 
 /* Neither the value nor the names inside it. */
 static int hidden(const struct parts *parts, const struct orb_err *why, struct orb_err *err)
@@ -167,7 +168,7 @@ static int keep_secrets(const struct edit *e, const char *path, json_t **list)
 /* *value is replaced (a new reference) only for a masked secret. */
 static int walk(const struct edit *e, const struct schema *schema, const char *path, json_t **value)
 {
-    const char *type = schema_type(schema);
+    const char *type = schema_facts_type(schema);
 
     if (json_is_null(*value))
         return orb_fail_at(e->err, ORB_E_SCHEMA, path,
@@ -205,7 +206,7 @@ static int refuse_items(const struct parts *parts, const json_t *base, const cha
 
         *slash = '\0';
         schema = parts_schema(parts, above, NULL);
-        type = schema ? schema_type(schema) : NULL;
+        type = schema ? schema_facts_type(schema) : NULL;
         if (json_is_array(tree_get(base, above)) || (type && !strcmp(type, "array")))
             return orb_fail_at(err, ORB_E_INVALID, path,
                                "%s is a list: set the whole of it, such as [\"a\", \"b\"]", above);
@@ -312,15 +313,15 @@ static int check_above(const struct check *c, const struct part *part, const jso
     AUTO_FREE char *step = xstrndup(path + end, next - end);
     const char *tokens[1];
     AUTO_FREE char *storage = NULL;
-    bool done = c->before && path_under(c->before, at) && c->before[end];
+    bool done = c->before && overlay_path_under(c->before, at) && c->before[end];
     bool clear = true;
     const json_t *here = *node;
     int r = 0;
 
-    if (pointer_split(step, tokens, 1, &storage) != 1)
+    if (tree_split_pointer(step, tokens, 1, &storage) != 1)
         return orb_fail_at(c->err, ORB_E_INVALID, path, "not a path");
-    *node = here ? shape_member(part, here, tokens[0], &clear) : NULL;
-    if (!here || !clear || shape_combines(here)) {
+    *node = here ? parts_shape_member(part, here, tokens[0], &clear) : NULL;
+    if (!here || !clear || parts_shape_combines(here)) {
         r = done ? 0 : check_whole(c, at);
         return r < 0 ? r : 1;
     }
@@ -334,7 +335,7 @@ static int check_op(const struct check *c, const char *path, const json_t *value
 {
     const char *rest = "";
     const struct part *part = parts_of(c->parts, path, &rest);
-    const json_t *node = part ? shape_root(part) : NULL;
+    const json_t *node = part ? parts_shape_root(part) : NULL;
     const struct schema *schema;
     size_t end = (size_t)(rest - path);
 

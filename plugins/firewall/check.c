@@ -1,4 +1,4 @@
-/* What no single entry shows: see translate_check in translate.h. */
+/* What no single entry shows: see check_translation in translate.h. */
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +15,7 @@ static int check_interface(const struct view *view, const cJSON *zone, const cJS
     struct near near;
 
     snprintf(path, sizeof(path), "/firewall/zones");
-    pointer_push(path, sizeof(path), zone->string);
+    near_push_pointer(path, sizeof(path), zone->string);
     snprintf(path + strlen(path), sizeof(path) - strlen(path), "/interfaces/%d", index);
     if (!name || !cJSON_GetObjectItemCaseSensitive(view->interfaces, name)) {
         near_init(&near, name ? name : "");
@@ -37,7 +37,7 @@ static int check_interface(const struct view *view, const cJSON *zone, const cJS
     return 0;
 }
 
-int translate_check(const struct view *view, struct orb_err *err)
+int check_translation(const struct view *view, struct orb_err *err)
 {
     const cJSON *zone, *item, *group;
     int r;
@@ -48,7 +48,7 @@ int translate_check(const struct view *view, struct orb_err *err)
         if (!strcmp(zone->string, "local") || !strcmp(zone->string, "any")) {
             char path[ORB_ERR_PATH] = "/firewall/zones";
 
-            pointer_push(path, sizeof(path), zone->string);
+            near_push_pointer(path, sizeof(path), zone->string);
             return orb_fail_at(err, ORB_E_VETO, path,
                                "%s has a meaning of its own; name the zone "
                                "otherwise",

@@ -121,7 +121,7 @@ static struct wait *wait_new(struct orb_ctx *ctx, struct orb_req *req, struct or
     return wait;
 }
 
-int on_counters(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
+int counters_answer(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
 {
     const cJSON *after = cJSON_GetObjectItemCaseSensitive(in, "after");
     const cJSON *limit = cJSON_GetObjectItemCaseSensitive(in, "limit");
@@ -144,7 +144,8 @@ int on_counters(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struc
     return r;
 }
 
-int on_status(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
+int counters_answer_status(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in,
+                           struct orb_err *err)
 {
     struct wait *wait = wait_new(ctx, req, err);
     int r;

@@ -31,7 +31,7 @@ static void leaf_path(const struct entry *e, const char *leaf, char path[ORB_ERR
 {
     snprintf(path, ORB_ERR_PATH, "%s", e->path);
     if (leaf)
-        pointer_push(path, ORB_ERR_PATH, leaf);
+        near_push_pointer(path, ORB_ERR_PATH, leaf);
 }
 
 int entry_refuse(const struct entry *e, const char *leaf, const char *text, struct orb_err *err)
@@ -47,7 +47,7 @@ bool entry_begin(struct entry *e, const struct view *view, const cJSON *item, co
 {
     *e = (struct entry){.view = view, .item = item, .out = out, .start = out->len};
     snprintf(e->path, sizeof(e->path), "%s", base);
-    pointer_push(e->path, sizeof(e->path), item->string);
+    near_push_pointer(e->path, sizeof(e->path), item->string);
     if (cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(item, "enabled"))) {
         buf_adds(out, "null");
         return false;

@@ -10,7 +10,7 @@ void fold_report(struct orb_ctx *ctx, const cJSON *tree)
     const cJSON *item, *nat;
     struct view view;
 
-    view_init(&view, tree);
+    translate_view_init(&view, tree);
     nat = cJSON_GetObjectItemCaseSensitive(view.firewall, "nat");
     orb_problem_clear(ctx, "fold:*");
     cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(nat, "destination")) {
@@ -21,7 +21,7 @@ void fold_report(struct orb_ctx *ctx, const cJSON *tree)
             .path = path,
             .todo = "give translate-to a range of ports as long as that of port, or say fold true"};
 
-        if (!translate_folds(&view, item))
+        if (!nat_folds(&view, item))
             continue;
         snprintf(key, sizeof(key), "fold:%.31s", item->string);
         snprintf(path, sizeof(path), "/firewall/nat/destination/%.31s", item->string);

@@ -48,8 +48,7 @@ static int check_exception(const struct entry *e, struct orb_err *err)
                : 0;
 }
 
-int translate_source_nat(const struct view *view, const cJSON *item, struct buf *out,
-                         struct orb_err *err)
+int nat_source(const struct view *view, const cJSON *item, struct buf *out, struct orb_err *err)
 {
     const char *action;
     struct entry e;
@@ -80,8 +79,7 @@ int translate_source_nat(const struct view *view, const cJSON *item, struct buf 
     return entry_end(&e, err);
 }
 
-int translate_notrack(const struct view *view, const cJSON *item, struct buf *out,
-                      struct orb_err *err)
+int nat_notrack(const struct view *view, const cJSON *item, struct buf *out, struct orb_err *err)
 {
     unsigned families = FAMILY_4 | FAMILY_6;
     const struct protocol *protocol;
@@ -114,7 +112,7 @@ static bool has_one_port(const char *to)
     return port && !strchr(port, '-');
 }
 
-bool translate_folds(const struct view *view, const cJSON *item)
+bool nat_folds(const struct view *view, const cJSON *item)
 {
     const cJSON *port = cJSON_GetObjectItemCaseSensitive(item, "port");
     const char *to = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "translate-to"));
@@ -130,8 +128,8 @@ bool translate_folds(const struct view *view, const cJSON *item)
     return several;
 }
 
-int translate_destination_nat(const struct view *view, const cJSON *item, struct buf *out,
-                              struct orb_err *err)
+int nat_destination(const struct view *view, const cJSON *item, struct buf *out,
+                    struct orb_err *err)
 {
     const char *action;
     struct entry e;
@@ -156,7 +154,7 @@ int translate_destination_nat(const struct view *view, const cJSON *item, struct
     if (action && is_exception(action))
         entry_put_text(&e, "action", "none");
     /* Only where it is said, or was so before it had to be said. */
-    if (cJSON_IsTrue(entry_member(&e, "fold")) || (view->old && translate_folds(view, item))) {
+    if (cJSON_IsTrue(entry_member(&e, "fold")) || (view->old && nat_folds(view, item))) {
         entry_put_name(&e, "fold");
         buf_adds(out, "true");
     }

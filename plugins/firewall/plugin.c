@@ -34,7 +34,7 @@ static int on_health(struct orb_ctx *ctx, struct orb_err *err)
 }
 
 static const struct orb_method methods[] = {
-    {"counters", on_counters, 0}, {"status", on_status, 0}, {0}};
+    {"counters", counters_answer, 0}, {"status", counters_answer_status, 0}, {0}};
 static const char *const paths[] = {"/firewall", "/interfaces", NULL};
 static const struct orb_config config = {
     .paths = paths, .prepare = talk_prepare, .apply = talk_apply, .abort = talk_abort};

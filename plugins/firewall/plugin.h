@@ -71,7 +71,8 @@ void retry_resume(struct orb_ctx *ctx, struct firewall *self);
 void retry_paid(struct orb_ctx *ctx, struct firewall *self);
 
 /* counters.c: methods. */
-int on_counters(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err);
-int on_status(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err);
+int counters_answer(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err);
+int counters_answer_status(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in,
+                           struct orb_err *err);
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "plugins/firewall/puts.h"
 
+#include "core/base/xalloc.h"
+
 static void close_member(struct puts *puts)
 {
     if (puts->member)

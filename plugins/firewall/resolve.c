@@ -7,7 +7,7 @@
 
 #include "plugins/firewall/resolve.h"
 #include "plugins/firewall/services.h"
-#include "plugins/lib/address.h"
+#include "plugins/lib/prefix.h"
 #include "plugins/lib/near.h"
 
 /* Families of what is in a list, and of what "!" takes out of it. */
@@ -42,7 +42,7 @@ static bool add_address(const struct element *element, struct buf *out, struct s
 
     if (!element->text)
         return say(why, "is not text");
-    wrong = range_parse(element->text, &lo, &hi);
+    wrong = prefix_parse_range(element->text, &lo, &hi);
     if (wrong)
         return say(why, wrong);
     *(element->negated ? &seen->out : &seen->in) |= lo.family == AF_INET ? FAMILY_4 : FAMILY_6;
@@ -124,8 +124,8 @@ static int wrong_at(const char *path, int index, const cJSON *item, const char *
 static void group_path(const cJSON *group, const struct kind *kind, char *to, size_t size)
 {
     snprintf(to, size, "/firewall/groups");
-    pointer_push(to, size, group->string);
-    pointer_push(to, size, kind->what);
+    near_push_pointer(to, size, group->string);
+    near_push_pointer(to, size, kind->what);
 }
 
 /* The elements of a group's list, comma-separated. */

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/buf.h"
+#include "core/base/xalloc.h"
 #include "plugins/firewall/rows.h"
 
 unsigned rows_after(const struct rows *rows, uint32_t number)

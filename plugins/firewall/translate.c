@@ -11,7 +11,7 @@
  */
 #define DEFAULT_LOG_LIMIT "{\"rate\":10,\"per\":\"second\",\"burst\":20}"
 
-void view_init(struct view *view, const cJSON *tree)
+void translate_view_init(struct view *view, const cJSON *tree)
 {
     view->firewall = cJSON_GetObjectItemCaseSensitive(tree, "firewall");
     view->interfaces = cJSON_GetObjectItemCaseSensitive(tree, "interfaces");

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/firewall/services.h"
 #include "plugins/firewall/translate.h"
 #include "plugins/firewall/work.h"
@@ -15,13 +16,12 @@ static const struct {
     const char *member; /* of put */
     translate_fn *translate;
     const char *word;
-} kinds[] = {
-    [WORK_RULE] = {"rules", translate_rule, "rule"},
-    [WORK_SOURCE_NAT] = {"source-nat", translate_source_nat, "source NAT"},
-    [WORK_DESTINATION_NAT] = {"destination-nat", translate_destination_nat, "destination NAT"},
-    [WORK_NOTRACK] = {"notrack", translate_notrack, "notrack rule"},
-    [WORK_PORT] = {"ports", translate_port, "fast path of"},
-    [WORK_DEFAULT] = {"default", NULL, "defaults"}};
+} kinds[] = {[WORK_RULE] = {"rules", translate_rule, "rule"},
+             [WORK_SOURCE_NAT] = {"source-nat", nat_source, "source NAT"},
+             [WORK_DESTINATION_NAT] = {"destination-nat", nat_destination, "destination NAT"},
+             [WORK_NOTRACK] = {"notrack", nat_notrack, "notrack rule"},
+             [WORK_PORT] = {"ports", translate_port, "fast path of"},
+             [WORK_DEFAULT] = {"default", NULL, "defaults"}};
 
 static void add_item(struct work *work, enum work_kind kind, const char *key, bool quiet)
 {
@@ -191,7 +191,7 @@ static int put_everything(struct work *work, struct view *view, const struct orb
     const cJSON *item;
     int r;
 
-    r = translate_check(view, err);
+    r = check_translation(view, err);
     if (r == 0)
         r = put_zones(work, view, err);
     if (r < 0)
@@ -246,7 +246,7 @@ int work_build(struct work *work, const struct orb_change *change, struct orb_er
     struct view view;
     int r;
 
-    view_init(&view, change->tree);
+    translate_view_init(&view, change->tree);
     work->full |= change->initial;
     cJSON_ArrayForEach (op, change->patch) {
         if (work->full)
@@ -273,7 +273,7 @@ void work_describe(const struct work_item *item, const cJSON *tree, char *to, si
     struct view view;
     bool there;
 
-    view_init(&view, tree);
+    translate_view_init(&view, tree);
     there = item->kind == WORK_DEFAULT ||
             cJSON_GetObjectItemCaseSensitive(map_of(&view, item->kind), item->key);
     snprintf(to, size, "%s%s%s %s", kinds[item->kind].word, *item->key ? " " : "", item->key,

@@ -20,7 +20,7 @@ static const struct rtnl_addr *find(const struct run *run, int index, const stru
     return NULL;
 }
 
-int run_remove_addresses(struct run *run, struct orb_err *err)
+int addresses_remove(struct run *run, struct orb_err *err)
 {
     for (unsigned i = 0; i < run->addrs.count; i++) {
         const struct rtnl_addr *a = &run->addrs.items[i];
@@ -31,12 +31,12 @@ int run_remove_addresses(struct run *run, struct orb_err *err)
         bool was;
         int r;
 
-        if (!link || want_has(wants_find(run->new, link->name), &a->prefix))
+        if (!link || model_has(model_find(run->new, link->name), &a->prefix))
             continue;
-        was = want_has(wants_find(run->old, link->name), &a->prefix);
+        was = model_has(model_find(run->old, link->name), &a->prefix);
         if (a->protocol != NETLINK_OURS && !was)
             continue;
-        r = rtnl_del_addr(run->socket, a->index, &a->prefix, &why);
+        r = rtnl_addr_delete(run->socket, a->index, &a->prefix, &why);
         run->applied->removed += r == 0;
         /* Gone already: a secondary that went with its primary, or a link that vanished. */
         if (r == 0 || r == -EADDRNOTAVAIL || r == -ENODEV)
@@ -46,7 +46,7 @@ int run_remove_addresses(struct run *run, struct orb_err *err)
         t.thing = text;
         t.doing = doing;
         t.todo = "see the kernel's reason; it is tried again by itself";
-        r = run_trouble(run, was, &t, &why, err);
+        r = apply_trouble(run, was, &t, &why, err);
         if (r < 0)
             return r;
     }
@@ -62,7 +62,7 @@ static void make_way(struct run *run, int index, const struct prefix *p)
 
         if (a->index == index && a->prefix.len != p->len &&
             address_equal(&a->prefix.address, &p->address))
-            rtnl_del_addr(run->socket, index, &a->prefix, NULL);
+            rtnl_addr_delete(run->socket, index, &a->prefix, NULL);
     }
 }
 
@@ -71,7 +71,7 @@ static int add_to_link(struct run *run, const struct rtnl_link *link, const stru
                        const char **todo, struct orb_err *why)
 {
     if (p->address.family != AF_INET6)
-        return rtnl_add_addr(run->socket, link->index, p, why);
+        return rtnl_addr_add(run->socket, link->index, p, why);
     if (link->inet6_disabled) {
         *todo = "switch IPv6 on (sysctl net.ipv6.conf.*.disable_ipv6), or take the address out of "
                 "the configuration";
@@ -83,7 +83,7 @@ static int add_to_link(struct run *run, const struct rtnl_link *link, const stru
                         link->mtu);
     }
     make_way(run, link->index, p);
-    return rtnl_add_addr(run->socket, link->index, p, why);
+    return rtnl_addr_add(run->socket, link->index, p, why);
 }
 
 /* Adds address at of want, which the kernel does not have. */
@@ -98,7 +98,7 @@ static int add(struct run *run, const struct want *want, unsigned at, const stru
                         .place = (int)want->places[at],
                         .thing = prefix_text(p, text)};
     struct orb_err why = {0};
-    int r = held ? 0 : want_check_foreign(run->new, want, at, &run->links, &run->addrs, &why);
+    int r = held ? 0 : model_check_foreign(run->new, want, at, &run->links, &run->addrs, &why);
 
     if (r == 0) {
         snprintf(doing, sizeof(doing), "cannot add address %s", text);
@@ -112,7 +112,7 @@ static int add(struct run *run, const struct want *want, unsigned at, const stru
         run->applied->added++;
         return 0;
     }
-    return run_trouble(run, !want_has(wants_find(run->old, want->name), p), &t, &why, err);
+    return apply_trouble(run, !model_has(model_find(run->old, want->name), p), &t, &why, err);
 }
 
 /* IPv4 in the order of the configuration. IPv6 in the opposite one: there the kernel lists, and
@@ -147,11 +147,11 @@ static int add_family(struct run *run, const struct want *want, const struct rtn
     return 0;
 }
 
-int run_add_addresses(struct run *run, struct orb_err *err)
+int addresses_add(struct run *run, struct orb_err *err)
 {
     for (unsigned i = 0; i < run->new->count; i++) {
         const struct want *want = &run->new->items[i];
-        const struct rtnl_link *link = rtnl_find_link(&run->links, want->name);
+        const struct rtnl_link *link = rtnl_link_find(&run->links, want->name);
         int r;
 
         if (!link)

@@ -8,12 +8,12 @@
 
 #include "plugins/interfaces/run.h"
 
-int run_trouble(struct run *run, bool touched, const struct trouble *t, struct orb_err *why,
-                struct orb_err *err)
+int apply_trouble(struct run *run, bool touched, const struct trouble *t, struct orb_err *why,
+                  struct orb_err *err)
 {
     char path[ORB_ERR_PATH], key[128];
 
-    want_path(path, sizeof(path), t->name, t->leaf, t->place);
+    model_path(path, sizeof(path), t->name, t->leaf, t->place);
     if (t->doing)
         orb_wrap(why, "%s of %s", t->doing, t->name);
     if (touched && run->mode == APPLY_COMMIT) {
@@ -26,11 +26,11 @@ int run_trouble(struct run *run, bool touched, const struct trouble *t, struct o
     }
     snprintf(key, sizeof(key), "%s:%s%s%s", t->kind, t->name, t->thing ? ":" : "",
              t->thing ? t->thing : "");
-    misfits_add(&run->applied->misfits, key, path, why->text, t->todo);
+    misfit_add(&run->applied->misfits, key, path, why->text, t->todo);
     return 0;
 }
 
-int run_look(struct run *run, struct orb_err *err)
+int apply_look(struct run *run, struct orb_err *err)
 {
     int r;
 
@@ -38,9 +38,9 @@ int run_look(struct run *run, struct orb_err *err)
     free(run->addrs.items);
     run->links = (struct rtnl_links){0};
     run->addrs = (struct rtnl_addrs){0};
-    r = rtnl_get_links(run->socket, &run->links, err);
+    r = rtnl_link_list(run->socket, &run->links, err);
     if (r == 0)
-        r = rtnl_get_addrs(run->socket, &run->addrs, err);
+        r = rtnl_addr_list(run->socket, &run->addrs, err);
     return r;
 }
 
@@ -52,19 +52,19 @@ static int note_absent(struct run *run, struct orb_err *err)
         struct orb_err why;
         int r;
 
-        if (rtnl_find_link(&run->links, name))
+        if (rtnl_link_find(&run->links, name))
             continue;
         run->new->items[i].state_pending = true;
         t.todo = "plug it in, or take it out of the configuration";
         orb_fail(&why, ORB_E_STATE, "interface %s is configured but does not exist", name);
-        r = run_trouble(run, !wants_find(run->old, name), &t, &why, err);
+        r = apply_trouble(run, !model_find(run->old, name), &t, &why, err);
         if (r < 0)
             return r;
     }
     return 0;
 }
 
-int wants_apply(struct nl_sock *socket, const struct wants *old, struct wants *new,
+int apply_wants(struct nl_sock *socket, const struct wants *old, struct wants *new,
                 struct befores *befores, enum apply_mode mode, uint64_t now_ms,
                 struct applied *ret_applied, struct orb_err *err)
 {
@@ -78,27 +78,27 @@ int wants_apply(struct nl_sock *socket, const struct wants *old, struct wants *n
     int r;
 
     *ret_applied = (struct applied){0};
-    wants_remember(old, new);
-    r = run_look(&run, err);
+    model_remember(old, new);
+    r = apply_look(&run, err);
     if (r == 0)
         r = note_absent(&run, err);
     if (r == 0)
-        r = run_settings(&run, err);
+        r = links_settings(&run, err);
     if (r == 0)
-        r = run_remove_addresses(&run, err);
+        r = addresses_remove(&run, err);
     if (r == 0)
-        r = run_links(&run, err);
+        r = links_run(&run, err);
     if (r == 0)
-        r = run_release(&run, err);
+        r = links_release(&run, err);
     if (r == 0)
-        r = run_look(&run, err);
+        r = apply_look(&run, err);
     if (r == 0)
-        r = run_add_addresses(&run, err);
+        r = addresses_add(&run, err);
     if (r == 0)
-        r = run_order(&run, err);
+        r = reorder_run(&run, err);
     if (r == 0) {
-        run_detection(&run);
-        run_usable(&run);
+        detection_run(&run);
+        usable_run(&run);
     }
     free(run.links.items);
     free(run.addrs.items);

@@ -27,10 +27,10 @@ struct applied {
 /* Makes new so where old was. now_ms: monotonic. Error (with path): only of APPLY_COMMIT for
  * something that differs between old and new, or when the kernel cannot be read at all;
  * ret_applied is filled in any case. */
-int wants_apply(struct nl_sock *socket, const struct wants *old, struct wants *new,
+int apply_wants(struct nl_sock *socket, const struct wants *old, struct wants *new,
                 struct befores *befores, enum apply_mode mode, uint64_t now_ms,
                 struct applied *ret_applied, struct orb_err *err);
 /* Do the links have the settings that configured ones shall have? For a look without events. */
-bool wants_settings_right(const struct wants *wants, const struct rtnl_links *links);
+bool links_settings_right(const struct wants *wants, const struct rtnl_links *links);
 
 #endif

@@ -68,7 +68,7 @@ static const struct rtnl_link *link_of(const struct before *b, const struct rtnl
     return link;
 }
 
-bool befores_rename(struct befores *befores, const struct rtnl_links *links)
+bool before_rename(struct befores *befores, const struct rtnl_links *links)
 {
     bool renamed = false;
 
@@ -99,7 +99,7 @@ void before_drop(struct befores *befores, struct before *before)
     *before = befores->items[--befores->count];
 }
 
-void befores_fini(struct befores *befores)
+void before_fini(struct befores *befores)
 {
     free(befores->items);
     *befores = (struct befores){0};
@@ -162,7 +162,7 @@ static cJSON *read_list(struct befores *befores)
     return list;
 }
 
-void befores_load(struct befores *befores, const char *dir)
+void before_load(struct befores *befores, const char *dir)
 {
     char aside[sizeof(befores->file) + 16];
     cJSON *list, *item;
@@ -200,7 +200,7 @@ static bool replace(const char *file, const char *text)
     return ok && rename(new, file) == 0;
 }
 
-void befores_save(struct befores *befores)
+void before_save(struct befores *befores)
 {
     cJSON *list;
     char *text;

@@ -31,10 +31,10 @@ struct befores {
 
 /* Reads DIR/before.json; dir NULL: nothing is kept. One that cannot be read is set aside, and lost
  * says why. */
-void befores_load(struct befores *befores, const char *dir);
+void before_load(struct befores *befores, const char *dir);
 /* Writes it, or unsaved says why not. */
-void befores_save(struct befores *befores);
-void befores_fini(struct befores *befores);
+void before_save(struct befores *befores);
+void before_fini(struct befores *befores);
 
 /* The record of the link of that name; NULL: there is none. */
 struct before *before_find(struct befores *befores, const char *name);
@@ -43,7 +43,7 @@ struct before *before_find(struct befores *befores, const char *name);
 struct before *before_get(struct befores *befores, const struct rtnl_link *link, bool *fresh);
 /* Links that were given other names since (two may have swapped theirs) keep what is noted of them.
  * true: something is noted under another name now. */
-bool befores_rename(struct befores *befores, const struct rtnl_links *links);
+bool before_rename(struct befores *befores, const struct rtnl_links *links);
 void before_drop(struct befores *befores, struct before *before);
 
 #endif

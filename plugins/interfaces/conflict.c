@@ -22,7 +22,7 @@ static void report(struct orb_ctx *ctx, const cJSON *item)
     char key[128], path[ORB_ERR_PATH], what[200];
 
     key_of(item, key, sizeof(key));
-    want_path(path, sizeof(path), text_of(item, "interface"), "addresses", -1);
+    model_path(path, sizeof(path), text_of(item, "interface"), "addresses", -1);
     snprintf(what, sizeof(what), "another machine on %s (%s) has address %s, too",
              text_of(item, "interface"), text_of(item, "mac"), text_of(item, "address"));
     orb_problem_set(ctx, key,
@@ -32,7 +32,7 @@ static void report(struct orb_ctx *ctx, const cJSON *item)
                                           .todo = "give one of the two machines another address"});
 }
 
-void conflicts_report(struct orb_ctx *ctx, const struct conflicts *conflicts)
+void conflict_report(struct orb_ctx *ctx, const struct conflicts *conflicts)
 {
     const cJSON *item;
 
@@ -95,10 +95,10 @@ static void on_watched(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
     cJSON_Delete(conflicts->found);
     conflicts->found = cJSON_Duplicate(cJSON_GetObjectItemCaseSensitive(out, "conflicts"), true);
     orb_problem_clear(ctx, "conflict:*");
-    conflicts_report(ctx, conflicts);
+    conflict_report(ctx, conflicts);
 }
 
-void conflicts_watch(struct orb_ctx *ctx, struct conflicts *conflicts, cJSON *list)
+void conflict_watch(struct orb_ctx *ctx, struct conflicts *conflicts, cJSON *list)
 {
     char *text = list ? cJSON_PrintUnformatted(list) : NULL;
     cJSON *in;
@@ -118,12 +118,12 @@ void conflicts_watch(struct orb_ctx *ctx, struct conflicts *conflicts, cJSON *li
     conflicts->asked = NULL;
 }
 
-void conflicts_start(struct orb_ctx *ctx, struct conflicts *conflicts)
+void conflict_start(struct orb_ctx *ctx, struct conflicts *conflicts)
 {
     orb_subscribe(ctx, "arp", "conflict", on_conflict, conflicts, NULL);
 }
 
-void conflicts_fini(struct conflicts *conflicts)
+void conflict_fini(struct conflicts *conflicts)
 {
     free(conflicts->asked);
     cJSON_Delete(conflicts->found);

@@ -14,12 +14,12 @@ struct conflicts {
 };
 
 /* Subscribes to arp/conflict; conflicts must stay where it is. */
-void conflicts_start(struct orb_ctx *ctx, struct conflicts *conflicts);
-void conflicts_fini(struct conflicts *conflicts);
+void conflict_start(struct orb_ctx *ctx, struct conflicts *conflicts);
+void conflict_fini(struct conflicts *conflicts);
 /* list: of {interface, index, address}, taken; NULL: no change. Asks the host when it differs from
  * the one before. */
-void conflicts_watch(struct orb_ctx *ctx, struct conflicts *conflicts, cJSON *list);
+void conflict_watch(struct orb_ctx *ctx, struct conflicts *conflicts, cJSON *list);
 /* Sets the problems of all that is known; for after a clearing. */
-void conflicts_report(struct orb_ctx *ctx, const struct conflicts *conflicts);
+void conflict_report(struct orb_ctx *ctx, const struct conflicts *conflicts);
 
 #endif

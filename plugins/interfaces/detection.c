@@ -21,8 +21,8 @@
 /* Removed and added: the kernel asks the network again. */
 static void ask_again(struct run *run, const struct rtnl_addr *a)
 {
-    if (rtnl_del_addr(run->socket, a->index, &a->prefix, NULL) == 0)
-        rtnl_add_addr(run->socket, a->index, &a->prefix, NULL);
+    if (rtnl_addr_delete(run->socket, a->index, &a->prefix, NULL) == 0)
+        rtnl_addr_add(run->socket, a->index, &a->prefix, NULL);
 }
 
 static void note_duplicate(struct run *run, const struct want *want, unsigned at)
@@ -38,7 +38,7 @@ static void note_duplicate(struct run *run, const struct want *want, unsigned at
 
     orb_fail(&why, ORB_E_STATE, "another machine on %s has address %s, too; it is not used here",
              want->name, text);
-    run_trouble(run, false, &t, &why, NULL);
+    apply_trouble(run, false, &t, &why, NULL);
 }
 
 static void look_for_duplicates(struct run *run, struct want *want, int index)
@@ -100,7 +100,7 @@ static void keep_link_local(struct run *run, struct want *want, const struct rtn
         const struct rtnl_addr *a = &run->addrs.items[i];
 
         if (a->index == link->index && a->prefix.address.family == AF_INET6 &&
-            address_is_link_local(&a->prefix.address) && !want_has(want, &a->prefix))
+            address_is_link_local(&a->prefix.address) && !model_has(want, &a->prefix))
             own = a;
     }
     if (own) {
@@ -116,7 +116,7 @@ static void keep_link_local(struct run *run, struct want *want, const struct rtn
     if (!want->link_local.address.family ||
         memcmp(want->link_local_mac, link->mac, sizeof(link->mac)) != 0)
         return;
-    if (rtnl_add_addr_as(run->socket, link->index, &want->link_local, PROTO_KERNEL_LL, 0, NULL) ==
+    if (rtnl_addr_add_as(run->socket, link->index, &want->link_local, PROTO_KERNEL_LL, 0, NULL) ==
         0)
         run->applied->added++;
 }
@@ -143,12 +143,12 @@ static void watch_addresses(struct run *run, const struct want *want, const stru
     }
 }
 
-void run_detection(struct run *run)
+void detection_run(struct run *run)
 {
     run->applied->watched = cJSON_CreateArray();
     for (unsigned i = 0; i < run->new->count; i++) {
         struct want *want = &run->new->items[i];
-        const struct rtnl_link *link = rtnl_find_link(&run->links, want->name);
+        const struct rtnl_link *link = rtnl_link_find(&run->links, want->name);
 
         if (!link)
             continue;

@@ -34,7 +34,7 @@ static void add_mac(cJSON *to, const struct rtnl_link *link)
 static cJSON *link_json(const struct interfaces *self, const struct rtnl_link *link,
                         const struct rtnl_addrs *addrs, unsigned *left)
 {
-    const struct want *want = wants_find(&self->current, link->name);
+    const struct want *want = model_find(&self->current, link->name);
     cJSON *to = cJSON_CreateObject(), *list;
 
     cJSON_AddStringToObject(to, "name", link->name);
@@ -67,7 +67,7 @@ static cJSON *link_json(const struct interfaces *self, const struct rtnl_link *l
     return to;
 }
 
-int on_list(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
+int list_answer(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
 {
     struct interfaces *self = orb_user(ctx);
     struct rtnl_links links = {0};
@@ -76,9 +76,9 @@ int on_list(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct or
     cJSON *out, *list;
     int r;
 
-    r = rtnl_get_links_counted(self->follow.requests, &links, err);
+    r = rtnl_link_list_counted(self->follow.requests, &links, err);
     if (r == 0)
-        r = rtnl_get_addrs(self->follow.requests, &addrs, err);
+        r = rtnl_addr_list(self->follow.requests, &addrs, err);
     if (r == 0) {
         out = cJSON_CreateObject();
         list = cJSON_AddArrayToObject(out, "links");

@@ -92,9 +92,9 @@ static void restore_address(struct nl_sock *socket, const struct rtnl_addrs *add
     struct address broadcast;
 
     if (a->prefix.address.family == AF_INET6) {
-        restored->addresses += rtnl_del_addr(socket, a->index, &a->prefix, NULL) == 0;
+        restored->addresses += rtnl_addr_delete(socket, a->index, &a->prefix, NULL) == 0;
         if (is_link_local(&a->prefix)) /* the kernel's own: no repair would add it */
-            rtnl_add_addr_as(socket, a->index, &a->prefix, a->protocol, 0, NULL);
+            rtnl_addr_add_as(socket, a->index, &a->prefix, a->protocol, 0, NULL);
         return;
     }
     restored->routes += put(socket, addrs, a, RTN_LOCAL, &a->prefix.address) == 0;
@@ -106,9 +106,9 @@ static void restore_address(struct nl_sock *socket, const struct rtnl_addrs *add
 static void bounce(struct nl_sock *socket, const struct rtnl_link *lo,
                    struct local_restored *restored)
 {
-    if ((lo->flags & IFF_UP) && rtnl_set_link(socket, lo->index, 0, 0, NULL) < 0)
+    if ((lo->flags & IFF_UP) && rtnl_link_set(socket, lo->index, 0, 0, NULL) < 0)
         return;
-    restored->loopback |= rtnl_set_link(socket, lo->index, 0, 1, NULL) == 0;
+    restored->loopback |= rtnl_link_set(socket, lo->index, 0, 1, NULL) == 0;
 }
 
 static bool is_ours(const struct rtnl_addr *a, const struct rtnl_link *link,
@@ -118,8 +118,8 @@ static bool is_ours(const struct rtnl_addr *a, const struct rtnl_link *link,
 
     return link && (link->flags & IFF_UP) && !(a->flags & waits) &&
            strcmp(link->member, "vrf") != 0 && /* its local routes stand in the VRF's table */
-           ((link->flags & IFF_LOOPBACK) || want_has(wants_find(wants, link->name), &a->prefix) ||
-            (wants_find(wants, link->name) && is_link_local(&a->prefix)));
+           ((link->flags & IFF_LOOPBACK) || model_has(model_find(wants, link->name), &a->prefix) ||
+            (model_find(wants, link->name) && is_link_local(&a->prefix)));
 }
 
 static void restore_all(struct nl_sock *socket, const struct look *look, const struct wants *wants,
@@ -133,7 +133,7 @@ static void restore_all(struct nl_sock *socket, const struct look *look, const s
 
         if (look->has_local[i] || !is_ours(a, link, wants))
             continue;
-        if (!(link->flags & IFF_LOOPBACK) || want_has(wants_find(wants, link->name), &a->prefix)) {
+        if (!(link->flags & IFF_LOOPBACK) || model_has(model_find(wants, link->name), &a->prefix)) {
             restore_address(socket, look->addrs, a, restored);
         } else if (!bounced) {
             bounced = true;
@@ -155,7 +155,7 @@ int local_restore(struct nl_sock *socket, const struct wants *wants, const struc
                   struct local_restored *ret_restored, struct orb_err *err)
 {
     const struct rtnl_link *lo = loopback(links);
-    const struct want *want = lo ? wants_find(wants, lo->name) : NULL;
+    const struct want *want = lo ? model_find(wants, lo->name) : NULL;
     struct rtnl_addrs addrs = {0};
     struct look look = {.addrs = &addrs};
     int r;
@@ -163,12 +163,12 @@ int local_restore(struct nl_sock *socket, const struct wants *wants, const struc
     *ret_restored = (struct local_restored){0};
     if (lo && !(lo->flags & IFF_UP) && (!want || want->enabled))
         bounce(socket, lo, ret_restored);
-    r = rtnl_get_addrs(socket, &addrs, err);
+    r = rtnl_addr_list(socket, &addrs, err);
     look.has_local = calloc((size_t)addrs.count + 1, sizeof(bool));
     if (r == 0 && !look.has_local)
         r = orb_fail(err, ORB_E_NOMEM, "no memory for the addresses");
     if (r == 0)
-        r = rtnl_walk_routes_of(socket, RTPROT_KERNEL, on_route, &look, err);
+        r = rtnl_route_walk_of(socket, RTPROT_KERNEL, on_route, &look, err);
     if (r == 0)
         restore_all(socket, &look, wants, links, ret_restored);
     free(look.has_local);

@@ -5,8 +5,8 @@
 
 #include "plugins/interfaces/misfit.h"
 
-void misfits_add(struct misfits *misfits, const char *key, const char *path, const char *what,
-                 const char *todo)
+void misfit_add(struct misfits *misfits, const char *key, const char *path, const char *what,
+                const char *todo)
 {
     struct misfit *items = realloc(misfits->items, (misfits->count + 1) * sizeof(*items)), *m;
 
@@ -20,7 +20,7 @@ void misfits_add(struct misfits *misfits, const char *key, const char *path, con
     m->todo = todo;
 }
 
-bool misfits_has(const struct misfits *misfits, const char *key)
+bool misfit_has(const struct misfits *misfits, const char *key)
 {
     for (unsigned i = 0; i < misfits->count; i++) {
         if (!strcmp(misfits->items[i].key, key))
@@ -29,7 +29,7 @@ bool misfits_has(const struct misfits *misfits, const char *key)
     return false;
 }
 
-void misfits_fini(struct misfits *misfits)
+void misfit_fini(struct misfits *misfits)
 {
     free(misfits->items);
     *misfits = (struct misfits){0};

@@ -21,9 +21,9 @@ struct misfits {
 
 /* key: kind:interface or kind:interface:thing; todo lives for ever. Without memory it is left out:
  * what does not fit is seen again at the next look. */
-void misfits_add(struct misfits *misfits, const char *key, const char *path, const char *what,
-                 const char *todo);
-bool misfits_has(const struct misfits *misfits, const char *key);
-void misfits_fini(struct misfits *misfits);
+void misfit_add(struct misfits *misfits, const char *key, const char *path, const char *what,
+                const char *todo);
+bool misfit_has(const struct misfits *misfits, const char *key);
+void misfit_fini(struct misfits *misfits);
 
 #endif

@@ -8,12 +8,12 @@
 #include "plugins/interfaces/model.h"
 #include "plugins/lib/near.h"
 
-void want_path(char *to, size_t size, const char *name, const char *leaf, int index)
+void model_path(char *to, size_t size, const char *name, const char *leaf, int index)
 {
     snprintf(to, size, "/interfaces");
-    pointer_push(to, size, name);
+    near_push_pointer(to, size, name);
     if (leaf)
-        pointer_push(to, size, leaf);
+        near_push_pointer(to, size, leaf);
     if (index >= 0)
         snprintf(to + strlen(to), size - strlen(to), "/%d", index);
 }
@@ -22,7 +22,7 @@ static int refuse(struct orb_err *err, const struct want *want, int index, const
 {
     char path[ORB_ERR_PATH], text[ADDRESS_TEXT];
 
-    want_path(path, sizeof(path), want->name, "addresses", (int)want->places[index]);
+    model_path(path, sizeof(path), want->name, "addresses", (int)want->places[index]);
     return orb_fail_at(err, ORB_E_VETO, path, "%s %s", prefix_text(&want->addrs[index], text), why);
 }
 
@@ -94,7 +94,7 @@ static int tolerate(int r, const struct orb_err *why, struct misfits *left_out)
     if (r != ORB_E_VETO || !left_out)
         return r;
     snprintf(key, sizeof(key), "value:%.120s", why->path);
-    misfits_add(left_out, key, why->path, why->text, "correct it and commit");
+    misfit_add(left_out, key, why->path, why->text, "correct it and commit");
     return 0;
 }
 
@@ -108,7 +108,7 @@ static int read_address(const struct wants *wants, const char *text, unsigned pl
     int r;
 
     if (wrong) {
-        want_path(path, sizeof(path), want->name, "addresses", (int)place);
+        model_path(path, sizeof(path), want->name, "addresses", (int)place);
         return orb_fail_at(err, ORB_E_VETO, path, "\"%s\" %s", text ? text : "", wrong);
     }
     want->places[at] = place;
@@ -153,7 +153,7 @@ static int read_one(const cJSON *item, struct want *want, struct orb_err *err)
     snprintf(want->name, sizeof(want->name), "%s", item->string);
     snprintf(want->description, sizeof(want->description), "%s", note ? note : "");
     if (strlen(item->string) >= sizeof(want->name)) {
-        want_path(path, sizeof(path), item->string, NULL, -1);
+        model_path(path, sizeof(path), item->string, NULL, -1);
         return orb_fail_at(err, ORB_E_VETO, path, "\"%s\" is too long for an interface; at most 15",
                            item->string);
     }
@@ -169,7 +169,7 @@ static int check_mtu_family(const struct want *want, struct orb_err *err)
     for (unsigned i = 0; want->mtu && want->mtu < WANT_MTU_IPV6 && i < want->addr_count; i++) {
         if (want->addrs[i].address.family != AF_INET6)
             continue;
-        want_path(path, sizeof(path), want->name, "mtu", -1);
+        model_path(path, sizeof(path), want->name, "mtu", -1);
         return orb_fail_at(err, ORB_E_VETO, path,
                            "MTU %u is too small for IPv6 (%s); expected at least %d", want->mtu,
                            prefix_text(&want->addrs[i], text), WANT_MTU_IPV6);
@@ -192,7 +192,7 @@ static int add_one(struct wants *wants, const cJSON *item, struct misfits *left_
     return r < 0 ? r : check_mtu_family(want, err);
 }
 
-int wants_read(const cJSON *interfaces, struct wants *ret_wants, struct misfits *left_out,
+int model_read(const cJSON *interfaces, struct wants *ret_wants, struct misfits *left_out,
                struct orb_err *err)
 {
     struct wants wants = {0};
@@ -208,7 +208,7 @@ int wants_read(const cJSON *interfaces, struct wants *ret_wants, struct misfits 
         if (r < 0) {
             if (err)
                 *err = why;
-            wants_fini(&wants);
+            model_fini(&wants);
             return r;
         }
     }
@@ -216,7 +216,7 @@ int wants_read(const cJSON *interfaces, struct wants *ret_wants, struct misfits 
     return 0;
 }
 
-void wants_fini(struct wants *wants)
+void model_fini(struct wants *wants)
 {
     for (unsigned i = 0; i < wants->count; i++) {
         free(wants->items[i].addrs);
@@ -227,11 +227,11 @@ void wants_fini(struct wants *wants)
     *wants = (struct wants){0};
 }
 
-void wants_remember(const struct wants *from, struct wants *to)
+void model_remember(const struct wants *from, struct wants *to)
 {
     for (unsigned i = 0; i < to->count; i++) {
         struct want *want = &to->items[i];
-        const struct want *was = wants_find(from, want->name);
+        const struct want *was = model_find(from, want->name);
 
         if (!was || was == want)
             continue;
@@ -251,7 +251,7 @@ void wants_remember(const struct wants *from, struct wants *to)
     }
 }
 
-struct want *wants_find(const struct wants *wants, const char *name)
+struct want *model_find(const struct wants *wants, const char *name)
 {
     for (unsigned i = 0; i < wants->count; i++) {
         if (!strcmp(wants->items[i].name, name))
@@ -260,7 +260,7 @@ struct want *wants_find(const struct wants *wants, const char *name)
     return NULL;
 }
 
-bool want_has(const struct want *want, const struct prefix *prefix)
+bool model_has(const struct want *want, const struct prefix *prefix)
 {
     for (unsigned i = 0; want && i < want->addr_count; i++) {
         if (prefix_equal(&want->addrs[i], prefix))
@@ -277,16 +277,16 @@ static int absent(const struct want *want, const struct rtnl_links *links, struc
     near_init(&near, want->name);
     for (unsigned i = 0; i < links->count; i++)
         near_offer(&near, links->items[i].name);
-    want_path(path, sizeof(path), want->name, NULL, -1);
+    model_path(path, sizeof(path), want->name, NULL, -1);
     return orb_fail_at(err, ORB_E_VETO, path, "there is no interface %s%s", want->name,
                        near_text(&near, hint, sizeof(hint)));
 }
 
-int want_check_mtu(const struct want *want, const struct rtnl_link *link, struct orb_err *err)
+int model_check_mtu(const struct want *want, const struct rtnl_link *link, struct orb_err *err)
 {
     char path[ORB_ERR_PATH];
 
-    want_path(path, sizeof(path), want->name, "mtu", -1);
+    model_path(path, sizeof(path), want->name, "mtu", -1);
     if (want->mtu && want->mtu < link->min_mtu)
         return orb_fail_at(err, ORB_E_VETO, path, "%s cannot have MTU %u; it takes at least %u",
                            want->name, want->mtu, link->min_mtu);
@@ -297,9 +297,9 @@ int want_check_mtu(const struct want *want, const struct rtnl_link *link, struct
 }
 
 /* Does another link, which is not in the configuration, hold the address by itself? */
-int want_check_foreign(const struct wants *wants, const struct want *want, unsigned index,
-                       const struct rtnl_links *links, const struct rtnl_addrs *addrs,
-                       struct orb_err *err)
+int model_check_foreign(const struct wants *wants, const struct want *want, unsigned index,
+                        const struct rtnl_links *links, const struct rtnl_addrs *addrs,
+                        struct orb_err *err)
 {
     const struct address *address = &want->addrs[index].address;
 
@@ -313,7 +313,7 @@ int want_check_foreign(const struct wants *wants, const struct want *want, unsig
         if (a->protocol == NETLINK_OURS || !address_equal(address, &a->prefix.address))
             continue;
         link = rtnl_link_of(links, a->index);
-        if (!link || wants_find(wants, link->name))
+        if (!link || model_find(wants, link->name))
             continue;
         snprintf(why, sizeof(why), "is already an address of %s, which is not configured",
                  link->name);
@@ -322,12 +322,12 @@ int want_check_foreign(const struct wants *wants, const struct want *want, unsig
     return 0;
 }
 
-int wants_check(const struct wants *old, const struct wants *wants, const struct rtnl_links *links,
+int model_check(const struct wants *old, const struct wants *wants, const struct rtnl_links *links,
                 const struct rtnl_addrs *addrs, struct orb_err *err)
 {
     for (unsigned i = 0; i < wants->count; i++) {
-        const struct want *want = &wants->items[i], *was = wants_find(old, want->name);
-        const struct rtnl_link *link = rtnl_find_link(links, want->name);
+        const struct want *want = &wants->items[i], *was = model_find(old, want->name);
+        const struct rtnl_link *link = rtnl_link_find(links, want->name);
         int r = 0;
 
         if (!link && !was)
@@ -335,10 +335,10 @@ int wants_check(const struct wants *old, const struct wants *wants, const struct
         if (!link)
             continue;
         if (!was || was->mtu != want->mtu)
-            r = want_check_mtu(want, link, err);
+            r = model_check_mtu(want, link, err);
         for (unsigned j = 0; r == 0 && j < want->addr_count; j++) {
-            if (!want_has(was, &want->addrs[j]))
-                r = want_check_foreign(wants, want, j, links, addrs, err);
+            if (!model_has(was, &want->addrs[j]))
+                r = model_check_foreign(wants, want, j, links, addrs, err);
         }
         if (r < 0)
             return r;

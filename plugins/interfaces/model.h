@@ -19,7 +19,7 @@ struct want {
     unsigned *places; /* of addrs in the configuration's list */
     unsigned addr_count;
     /* What applying remembers from one look to the next. */
-    bool once_more;            /* of run_links() alone: the first pass did not do it */
+    bool once_more;            /* of links_run() alone: the first pass did not do it */
     bool state_pending;        /* the link could not be taken up or down yet */
     bool *duplicate;           /* of each address: another machine has it, too */
     uint64_t dad_next_ms;      /* when a duplicate IPv6 address is tried again */
@@ -39,26 +39,26 @@ struct wants {
  * cover everything that can be said without the kernel: addresses, duplicates, overlaps. With
  * left_out what is wrong is left out and noted there instead: for a stored configuration, which an
  * earlier version may have let pass. */
-int wants_read(const cJSON *interfaces, struct wants *ret_wants, struct misfits *left_out,
+int model_read(const cJSON *interfaces, struct wants *ret_wants, struct misfits *left_out,
                struct orb_err *err);
-void wants_fini(struct wants *wants);
-struct want *wants_find(const struct wants *wants, const char *name);
-bool want_has(const struct want *want, const struct prefix *prefix);
+void model_fini(struct wants *wants);
+struct want *model_find(const struct wants *wants, const char *name);
+bool model_has(const struct want *want, const struct prefix *prefix);
 /* Carries over what applying remembers of the same interfaces. */
-void wants_remember(const struct wants *from, struct wants *to);
+void model_remember(const struct wants *from, struct wants *to);
 
 /* Checks what a commit changes, old to new, against the kernel: links exist, MTU limits, addresses
  * that belong to another program on another link. What it leaves as it was is not looked at, nor is
  * a link missed that was configured before: it was there, and will be configured when it is again.
  */
-int wants_check(const struct wants *old, const struct wants *wants, const struct rtnl_links *links,
+int model_check(const struct wants *old, const struct wants *wants, const struct rtnl_links *links,
                 const struct rtnl_addrs *addrs, struct orb_err *err);
 /* The parts, for applying: each says with path what is wrong; link may be of any state. */
-int want_check_mtu(const struct want *want, const struct rtnl_link *link, struct orb_err *err);
-int want_check_foreign(const struct wants *wants, const struct want *want, unsigned index,
-                       const struct rtnl_links *links, const struct rtnl_addrs *addrs,
-                       struct orb_err *err);
+int model_check_mtu(const struct want *want, const struct rtnl_link *link, struct orb_err *err);
+int model_check_foreign(const struct wants *wants, const struct want *want, unsigned index,
+                        const struct rtnl_links *links, const struct rtnl_addrs *addrs,
+                        struct orb_err *err);
 /* "/interfaces/NAME/LEAF/INDEX"; leaf NULL and index below 0: without. */
-void want_path(char *to, size_t size, const char *name, const char *leaf, int index);
+void model_path(char *to, size_t size, const char *name, const char *leaf, int index);
 
 #endif

@@ -236,7 +236,7 @@ static int place6(const struct prefix *prefix, int index, const struct rtnl_addr
     return -1;
 }
 
-int order6_moves(const struct prefix *want, unsigned count, int index,
+int order_moves6(const struct prefix *want, unsigned count, int index,
                  const struct rtnl_addrs *have, unsigned **ret_moves)
 {
     unsigned *moves = calloc((size_t)count + 1, sizeof(*moves)), n = 0;

@@ -25,7 +25,7 @@ int order_steps(const struct prefix *want, unsigned count, int index, const stru
  * it has in the order of want: places in want. Link-local ones, duplicates that the kernel does not
  * use and addresses of others are passed over. ret_moves: the caller's to free(), NULL for none.
  * Returns their number, ORB_E_NOMEM without memory. */
-int order6_moves(const struct prefix *want, unsigned count, int index,
+int order_moves6(const struct prefix *want, unsigned count, int index,
                  const struct rtnl_addrs *have, unsigned **ret_moves);
 
 #endif

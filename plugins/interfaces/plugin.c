@@ -20,7 +20,7 @@ static const cJSON *part(const struct orb_change *change)
 
 static void own_wants(struct wants *wants)
 {
-    wants_fini(wants);
+    model_fini(wants);
 }
 
 /* Those that are not in known are logged, too. */
@@ -33,7 +33,7 @@ static void report(struct orb_ctx *ctx, const struct misfits *list, const struct
             ctx, m->key,
             &(struct orb_problem){
                 .level = ORB_PROBLEM_DEGRADED, .what = m->what, .path = m->path, .todo = m->todo});
-        if (!misfits_has(known, m->key))
+        if (!misfit_has(known, m->key))
             orb_log(ctx, ORB_WARNING, "interfaces.misfit", KV("what", m->what),
                     KV("path", m->path));
     }
@@ -69,8 +69,8 @@ static void report_befores(struct orb_ctx *ctx, struct interfaces *self)
 
 static void note_unreadable(struct applied *applied, const struct orb_err *why)
 {
-    misfits_add(&applied->misfits, "kernel", "/interfaces", why->text,
-                "it is tried again by itself");
+    misfit_add(&applied->misfits, "kernel", "/interfaces", why->text,
+               "it is tried again by itself");
 }
 
 /* What does not fit is told to people, and tried again. applied: its list is taken. */
@@ -79,17 +79,17 @@ static void outcome(struct orb_ctx *ctx, struct interfaces *self, struct applied
     orb_problem_clear(ctx, "*");
     report(ctx, &applied->misfits, &self->misfits);
     report(ctx, &self->left_out, &self->left_out);
-    conflicts_report(ctx, &self->conflicts);
+    conflict_report(ctx, &self->conflicts);
     report_befores(ctx, self);
-    conflicts_watch(ctx, &self->conflicts, applied->watched);
+    conflict_watch(ctx, &self->conflicts, applied->watched);
     applied->watched = NULL;
     for (unsigned i = 0; i < self->misfits.count; i++) {
         const struct misfit *m = &self->misfits.items[i];
 
-        if (!misfits_has(&applied->misfits, m->key))
+        if (!misfit_has(&applied->misfits, m->key))
             orb_log(ctx, ORB_NOTICE, "interfaces.fits", KV("what", m->what), KV("path", m->path));
     }
-    misfits_fini(&self->misfits);
+    misfit_fini(&self->misfits);
     self->misfits = applied->misfits;
     applied->misfits = (struct misfits){0};
     follow_outcome(&self->follow, self->misfits.count == 0);
@@ -107,9 +107,9 @@ static void describe(const char *name, const struct want *old, const struct want
     unsigned add = 0, del = 0;
 
     for (unsigned i = 0; new &&i < new->addr_count; i++)
-        add += !want_has(old, &new->addrs[i]);
+        add += !model_has(old, &new->addrs[i]);
     for (unsigned i = 0; old && i < old->addr_count; i++)
-        del += !want_has(new, &old->addrs[i]);
+        del += !model_has(new, &old->addrs[i]);
     snprintf(to, size, "%s:", name);
     if (add)
         snprintf(to + strlen(to), size - strlen(to), " add %u address%s", add, add > 1 ? "es" : "");
@@ -133,12 +133,12 @@ static void plan(struct orb_ctx *ctx, const struct wants *old, const struct want
     for (unsigned i = 0; i < new->count; i++) {
         const char *name = new->items[i].name;
 
-        describe(name, wants_find(old, name), &new->items[i], text, sizeof(text));
+        describe(name, model_find(old, name), &new->items[i], text, sizeof(text));
         if (*text)
             orb_plan_step(ctx, "live", text);
     }
     for (unsigned i = 0; i < old->count; i++) {
-        if (wants_find(new, old->items[i].name))
+        if (model_find(new, old->items[i].name))
             continue;
         describe(old->items[i].name, &old->items[i], NULL, text, sizeof(text));
         orb_plan_step(ctx, "live", text);
@@ -151,7 +151,7 @@ static void plan_pending(struct orb_ctx *ctx, const struct wants *wants,
     char text[120];
 
     for (unsigned i = 0; i < wants->count; i++) {
-        if (rtnl_find_link(links, wants->items[i].name))
+        if (rtnl_link_find(links, wants->items[i].name))
             continue;
         snprintf(text, sizeof(text), "%s: does not exist now; configured when it appears",
                  wants->items[i].name);
@@ -170,13 +170,13 @@ static int on_prepare(struct orb_ctx *ctx, const struct orb_change *change, stru
 
     if (change->initial)
         return 0;
-    r = wants_read(part(change), &wants, NULL, err);
+    r = model_read(part(change), &wants, NULL, err);
     if (r == 0)
-        r = rtnl_get_links(self->follow.requests, &links, err);
+        r = rtnl_link_list(self->follow.requests, &links, err);
     if (r == 0)
-        r = rtnl_get_addrs(self->follow.requests, &addrs, err);
+        r = rtnl_addr_list(self->follow.requests, &addrs, err);
     if (r == 0)
-        r = wants_check(&self->current, &wants, &links, &addrs, err);
+        r = model_check(&self->current, &wants, &links, &addrs, err);
     if (r == 0) {
         plan(ctx, &self->current, &wants);
         plan_pending(ctx, &wants, &links);
@@ -199,16 +199,16 @@ static int change_to(struct orb_ctx *ctx, const struct orb_change *change, enum 
     struct wants old;
     int r;
 
-    r = wants_read(part(change), &wants, mode == APPLY_COMMIT ? NULL : &left_out, err);
+    r = model_read(part(change), &wants, mode == APPLY_COMMIT ? NULL : &left_out, err);
     if (r < 0) {
-        misfits_fini(&left_out);
+        misfit_fini(&left_out);
         return r;
     }
-    r = wants_apply(self->follow.requests, &self->current, &wants, &self->befores, mode,
+    r = apply_wants(self->follow.requests, &self->current, &wants, &self->befores, mode,
                     orb_now_ms(), &applied, &why);
     if (r < 0 && mode == APPLY_COMMIT) {
-        misfits_fini(&applied.misfits);
-        wants_apply(self->follow.requests, &wants, &self->current, &self->befores, APPLY_UNDO,
+        misfit_fini(&applied.misfits);
+        apply_wants(self->follow.requests, &wants, &self->current, &self->befores, APPLY_UNDO,
                     orb_now_ms(), &applied, NULL);
         outcome(ctx, self, &applied);
         if (err)
@@ -218,7 +218,7 @@ static int change_to(struct orb_ctx *ctx, const struct orb_change *change, enum 
     old = self->current;
     self->current = wants;
     wants = old;
-    misfits_fini(&self->left_out);
+    misfit_fini(&self->left_out);
     self->left_out = left_out;
     report(ctx, &self->left_out, &(struct misfits){0});
     if (r < 0)
@@ -248,7 +248,7 @@ static void on_repair(struct orb_ctx *ctx, void *arg)
 
     if (self->events_lost && seen_all(ctx, self))
         self->events_lost = false;
-    if (wants_apply(self->follow.requests, &self->current, &self->current, &self->befores,
+    if (apply_wants(self->follow.requests, &self->current, &self->current, &self->befores,
                     APPLY_REPAIR, orb_now_ms(), &applied, &err) < 0) {
         orb_log(ctx, ORB_WARNING, "interfaces.repair_failed", KV("reason", err.text));
         note_unreadable(&applied, &err);
@@ -284,12 +284,12 @@ static void on_check(struct orb_ctx *ctx, void *arg)
     struct rtnl_links links = {0};
 
     if (self->befores.unsaved[0]) {
-        befores_save(&self->befores);
+        before_save(&self->befores);
         report_befores(ctx, self);
     }
-    if (rtnl_get_links(self->follow.requests, &links, NULL) < 0)
+    if (rtnl_link_list(self->follow.requests, &links, NULL) < 0)
         return;
-    if (check_local(ctx, self, &links) || !wants_settings_right(&self->current, &links))
+    if (check_local(ctx, self, &links) || !links_settings_right(&self->current, &links))
         follow_repair_soon(&self->follow);
     free(links.items);
 }
@@ -301,7 +301,7 @@ static void on_event(void *arg, struct nlmsghdr *header)
     struct rtnl_link link;
     bool news = true;
 
-    if (rtnl_read_link(header, &link))
+    if (rtnl_link_read(header, &link))
         news = header->nlmsg_type == RTM_DELLINK ? seen_gone(ctx, self, &link)
                                                  : seen_link(ctx, self, &link);
     if (!news)
@@ -332,14 +332,14 @@ static int on_init(struct orb_ctx *ctx, struct orb_err *err)
     if (!self)
         return orb_fail(err, ORB_E_NOMEM, "no memory for the service");
     orb_set_user(ctx, self);
-    befores_load(&self->befores, orb_state_dir(ctx));
+    before_load(&self->befores, orb_state_dir(ctx));
     r = follow_open(ctx, &self->follow, groups, on_readable, on_repair, self, err);
     if (r < 0)
         return r;
-    conflicts_start(ctx, &self->conflicts);
+    conflict_start(ctx, &self->conflicts);
     self->check = orb_timer_new(ctx, on_check, self);
     orb_timer_start(self->check, CHECK_MS, CHECK_MS);
-    r = rtnl_get_links(self->follow.requests, &links, err);
+    r = rtnl_link_list(self->follow.requests, &links, err);
     for (unsigned i = 0; r == 0 && i < links.count; i++)
         seen_link(NULL, self, &links.items[i]);
     free(links.items);
@@ -354,16 +354,16 @@ static void on_stop(struct orb_ctx *ctx)
     follow_close(&self->follow);
     if (self->check)
         orb_timer_free(self->check);
-    misfits_fini(&self->left_out);
-    misfits_fini(&self->misfits);
-    conflicts_fini(&self->conflicts);
-    wants_fini(&self->current);
-    befores_fini(&self->befores);
+    misfit_fini(&self->left_out);
+    misfit_fini(&self->misfits);
+    conflict_fini(&self->conflicts);
+    model_fini(&self->current);
+    before_fini(&self->befores);
     free(self->seen);
     free(self);
 }
 
-static const struct orb_method methods[] = {{"list", on_list, 0}, {0}};
+static const struct orb_method methods[] = {{"list", list_answer, 0}, {0}};
 static const char *const paths[] = {"/interfaces", NULL};
 static const struct orb_config config = {
     .paths = paths, .prepare = on_prepare, .apply = on_apply, .abort = on_abort};

@@ -39,6 +39,6 @@ bool seen_gone(struct orb_ctx *ctx, struct interfaces *self, const struct rtnl_l
 bool seen_all(struct orb_ctx *ctx, struct interfaces *self);
 
 /* Method list. */
-int on_list(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err);
+int list_answer(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err);
 
 #endif

@@ -39,7 +39,7 @@ static void settle(struct run *run, int index)
         struct rtnl_addrs addrs = {0};
         bool ready = true;
 
-        if (rtnl_get_addrs(run->socket, &addrs, NULL) < 0)
+        if (rtnl_addr_list(run->socket, &addrs, NULL) < 0)
             return;
         for (unsigned i = 0; i < addrs.count; i++) {
             const struct rtnl_addr *a = &addrs.items[i];
@@ -80,7 +80,7 @@ static void spare_route(struct run *run, int index, const struct prefix *prefix,
     if (put)
         rtnl_put_route(run->socket, &route, false, NULL);
     else
-        rtnl_del_route(run->socket, &route, NULL);
+        rtnl_put_deletion(run->socket, &route, NULL);
 }
 
 /* Holds those that move on the loopback, or lets go of them. */
@@ -95,10 +95,10 @@ static void hold(struct run *run, int index, int lo, const struct want *want, co
         spare_route(run, index, &held, on);
         held.len = 128;
         if (on)
-            rtnl_add_addr_as(run->socket, lo, &held, NETLINK_OURS,
+            rtnl_addr_add_as(run->socket, lo, &held, NETLINK_OURS,
                              IFA_F_NOPREFIXROUTE | IFA_F_NODAD, NULL);
         else
-            rtnl_del_addr(run->socket, lo, &held, NULL);
+            rtnl_addr_delete(run->socket, lo, &held, NULL);
     }
     if (lo && on)
         settle(run, lo);
@@ -115,16 +115,16 @@ static int order6(struct run *run, const struct want *want, int index, const uns
     for (unsigned i = 0; r == 0 && i < count; i++) {
         const struct prefix *p = &want->addrs[moves[i]];
 
-        r = rtnl_del_addr(run->socket, index, p, err);
+        r = rtnl_addr_delete(run->socket, index, p, err);
         if (r == 0)
-            r = rtnl_add_addr_as(run->socket, index, p, NETLINK_OURS,
+            r = rtnl_addr_add_as(run->socket, index, p, NETLINK_OURS,
                                  is_used(run, index, p) ? IFA_F_NODAD : 0, err);
         run->applied->moved += r == 0;
     }
     settle(run, index);
     for (unsigned i = 0; i < count; i++) {
         if (is_used(run, index, &want->addrs[moves[i]]))
-            rtnl_add_addr(run->socket, index, &want->addrs[moves[i]], NULL);
+            rtnl_addr_add(run->socket, index, &want->addrs[moves[i]], NULL);
     }
     hold(run, index, lo, want, moves, count, false);
     return r;
@@ -139,11 +139,11 @@ static int order_one(struct run *run, int index, const struct order_step *step, 
 
     hold.len = step->prefix.len == 32 ? 31 : 32;
     if (step->remove) {
-        rtnl_add_addr_as(run->socket, index, &hold, NETLINK_OURS, IFA_F_NOPREFIXROUTE, NULL);
-        return rtnl_del_addr(run->socket, index, &step->prefix, err);
+        rtnl_addr_add_as(run->socket, index, &hold, NETLINK_OURS, IFA_F_NOPREFIXROUTE, NULL);
+        return rtnl_addr_delete(run->socket, index, &step->prefix, err);
     }
-    r = rtnl_add_addr(run->socket, index, &step->prefix, err);
-    rtnl_del_addr(run->socket, index, &hold, NULL);
+    r = rtnl_addr_add(run->socket, index, &step->prefix, err);
+    rtnl_addr_delete(run->socket, index, &hold, NULL);
     run->applied->moved += r == 0;
     return r;
 }
@@ -171,7 +171,7 @@ static int order(struct run *run, struct want *want, const struct rtnl_link *lin
     unsigned *moves;
     int count =
         order_steps(want->addrs, fixed ? 0 : want->addr_count, link->index, &run->addrs, &steps);
-    int six = order6_moves(want->addrs, want->addr_count, link->index, &run->addrs, &moves);
+    int six = order_moves6(want->addrs, want->addr_count, link->index, &run->addrs, &moves);
     int r = 0;
 
     if (count < 0 || six < 0)
@@ -188,21 +188,21 @@ static int order(struct run *run, struct want *want, const struct rtnl_link *lin
         return 0;
     t.doing = "cannot keep the order of the addresses";
     t.todo = "see what else manages this interface; it is tried again by itself";
-    return run_trouble(run, false, &t, &why, err);
+    return apply_trouble(run, false, &t, &why, err);
 }
 
-int run_order(struct run *run, struct orb_err *err)
+int reorder_run(struct run *run, struct orb_err *err)
 {
     int r;
 
     if (run->applied->added || run->applied->removed) {
-        r = run_look(run, err);
+        r = apply_look(run, err);
         if (r < 0)
             return r;
     }
     for (unsigned i = 0; i < run->new->count; i++) {
         struct want *want = &run->new->items[i];
-        const struct rtnl_link *link = rtnl_find_link(&run->links, want->name);
+        const struct rtnl_link *link = rtnl_link_find(&run->links, want->name);
 
         if (!link || want->addr_count < 2)
             continue;

@@ -11,7 +11,7 @@ struct run {
     struct befores *befores;
     enum apply_mode mode;
     uint64_t now_ms;
-    bool first_pass; /* of run_links(): failures are no trouble yet */
+    bool first_pass; /* of links_run(): failures are no trouble yet */
     struct rtnl_links links;
     struct rtnl_addrs addrs;
     struct applied *applied;
@@ -30,26 +30,26 @@ struct trouble {
 
 /* touched: the commit asks for just this, so it fails with ORB_E_KERNEL and the path (why may be a
  * veto with its own). Else it is noted and 0 returned. */
-int run_trouble(struct run *run, bool touched, const struct trouble *trouble, struct orb_err *why,
-                struct orb_err *err);
-int run_look(struct run *run, struct orb_err *err);
+int apply_trouble(struct run *run, bool touched, const struct trouble *trouble, struct orb_err *why,
+                  struct orb_err *err);
+int apply_look(struct run *run, struct orb_err *err);
 
 /* promote_secondaries and ignore_routes_with_linkdown. Returns 0. */
-int run_settings(struct run *run, struct orb_err *err);
+int links_settings(struct run *run, struct orb_err *err);
 /* MTU and state of the configured links. */
-int run_links(struct run *run, struct orb_err *err);
+int links_run(struct run *run, struct orb_err *err);
 /* Links that left the configuration get back what they had; also those it left while we were dead.
  */
-int run_release(struct run *run, struct orb_err *err);
-int run_remove_addresses(struct run *run, struct orb_err *err);
-int run_add_addresses(struct run *run, struct orb_err *err);
+int links_release(struct run *run, struct orb_err *err);
+int addresses_remove(struct run *run, struct orb_err *err);
+int addresses_add(struct run *run, struct orb_err *err);
 /* Looks again when an address was added or removed. Brings addresses into the order of the
  * configuration. */
-int run_order(struct run *run, struct orb_err *err);
+int reorder_run(struct run *run, struct orb_err *err);
 /* Duplicate IPv6 addresses, and the kernel's own link-local ones that somebody took away; fills
  * applied->watched. */
-void run_detection(struct run *run);
+void detection_run(struct run *run);
 /* What is there and does not work all the same; fills applied->twins. */
-void run_usable(struct run *run);
+void usable_run(struct run *run);
 
 #endif

@@ -38,7 +38,7 @@ static struct seen *grow(struct interfaces *self)
 bool seen_gone(struct orb_ctx *ctx, struct interfaces *self, const struct rtnl_link *link)
 {
     struct seen *seen = find(self, link->index);
-    struct want *want = wants_find(&self->current, link->name);
+    struct want *want = model_find(&self->current, link->name);
 
     if (want) /* it may come back with the same index, and down */
         want->state_pending = true;
@@ -79,7 +79,7 @@ bool seen_all(struct orb_ctx *ctx, struct interfaces *self)
     struct rtnl_links links = {0};
     struct rtnl_link gone = {0};
 
-    if (rtnl_get_links(self->follow.requests, &links, NULL) < 0)
+    if (rtnl_link_list(self->follow.requests, &links, NULL) < 0)
         return false;
     for (unsigned i = self->seen_count; i-- > 0;) {
         if (rtnl_link_of(&links, self->seen[i].index))

@@ -22,7 +22,7 @@ static void look_at_state(struct run *run, const struct want *want, const struct
              up ? "interface %s is disabled, but another program took it up"
                 : "another program took interface %s down",
              want->name);
-    run_trouble(run, false, &t, &why, NULL);
+    apply_trouble(run, false, &t, &why, NULL);
 }
 
 /* What takes every packet away from its members; a VRF leaves them theirs. */
@@ -53,7 +53,7 @@ static void look_at_master(struct run *run, const struct want *want, const struc
              "interface %s is a member of %s %s, which takes its packets: its addresses do not "
              "answer",
              want->name, link->member, master ? master->name : "of another network namespace");
-    run_trouble(run, false, &t, &why, NULL);
+    apply_trouble(run, false, &t, &why, NULL);
 }
 
 /* A link of Ethernet that looks for its neighbours; a dummy or a VRF never does. */
@@ -84,7 +84,7 @@ static void look_at_neighbours(struct run *run, const struct want *want,
              "another program switched ARP off on interface %s (NOARP): it finds no neighbour, so "
              "nothing leaves there",
              want->name);
-    run_trouble(run, false, &t, &why, NULL);
+    apply_trouble(run, false, &t, &why, NULL);
 }
 
 /* A card's address is its own; VLANs, bridges and such take that of what they stand on. */
@@ -99,7 +99,7 @@ static void look_for_twin(struct run *run, unsigned at, const struct rtnl_link *
 
     for (unsigned i = 0; i < at && is_card(link) && !applied->twins[0][0]; i++) {
         const struct want *want = &run->new->items[i];
-        const struct rtnl_link *other = rtnl_find_link(&run->links, want->name);
+        const struct rtnl_link *other = rtnl_link_find(&run->links, want->name);
 
         if (!other || !want->addr_count || !is_card(other) || memcmp(other->mac, link->mac, 6) != 0)
             continue;
@@ -108,11 +108,11 @@ static void look_for_twin(struct run *run, unsigned at, const struct rtnl_link *
     }
 }
 
-void run_usable(struct run *run)
+void usable_run(struct run *run)
 {
     for (unsigned i = 0; i < run->new->count; i++) {
         const struct want *want = &run->new->items[i];
-        const struct rtnl_link *link = rtnl_find_link(&run->links, want->name);
+        const struct rtnl_link *link = rtnl_link_find(&run->links, want->name);
 
         if (!link)
             continue;

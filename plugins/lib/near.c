@@ -40,7 +40,7 @@ const char *near_text(const struct near *near, char *to, size_t size)
     return to;
 }
 
-void pointer_push(char *to, size_t size, const char *token)
+void near_push_pointer(char *to, size_t size, const char *token)
 {
     size_t n = strlen(to);
 

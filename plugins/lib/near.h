@@ -22,6 +22,6 @@ const char *near_text(const struct near *near, char *to, size_t size);
 
 /* Appends "/token" to a JSON pointer in to with the escapes of RFC 6901; cut when it does not fit.
  */
-void pointer_push(char *to, size_t size, const char *token);
+void near_push_pointer(char *to, size_t size, const char *token);
 
 #endif

@@ -3,7 +3,7 @@
 #ifndef PLUGINS_LIB_RTNL_H
 #define PLUGINS_LIB_RTNL_H
 
-#include "plugins/lib/address.h"
+#include "plugins/lib/prefix.h"
 #include "plugins/lib/netlink.h"
 
 #define RTNL_MAX_HOPS 32
@@ -88,55 +88,55 @@ struct rtnl_rules {
 
 /* Snapshots; free items with free(). Links come without counters, which halves what the kernel has
  * to write, unless they are asked for. */
-int rtnl_get_links(struct nl_sock *socket, struct rtnl_links *ret_links, struct orb_err *err);
-int rtnl_get_links_counted(struct nl_sock *socket, struct rtnl_links *ret_links,
+int rtnl_link_list(struct nl_sock *socket, struct rtnl_links *ret_links, struct orb_err *err);
+int rtnl_link_list_counted(struct nl_sock *socket, struct rtnl_links *ret_links,
                            struct orb_err *err);
-int rtnl_get_addrs(struct nl_sock *socket, struct rtnl_addrs *ret_addrs, struct orb_err *err);
+int rtnl_addr_list(struct nl_sock *socket, struct rtnl_addrs *ret_addrs, struct orb_err *err);
 /* The routes of one protocol alone, of every table. */
-int rtnl_get_routes(struct nl_sock *socket, uint8_t protocol, struct rtnl_routes *ret_routes,
+int rtnl_route_list(struct nl_sock *socket, uint8_t protocol, struct rtnl_routes *ret_routes,
                     struct orb_err *err);
 /* The rules of both families, each in the order in which the kernel tries them. */
-int rtnl_get_rules(struct nl_sock *socket, struct rtnl_rules *ret_rules, struct orb_err *err);
+int rtnl_rule_list(struct nl_sock *socket, struct rtnl_rules *ret_rules, struct orb_err *err);
 /* Every route of every table, of IPv4 and then of IPv6, without keeping any: there may be a
  * million. route NULL: a dump begins (also anew, when the kernel interrupted one): forget what was
  * seen of this family. */
 typedef void rtnl_each_route(void *arg, uint8_t family, const struct rtnl_route *route);
 /* Those of one protocol alone. */
-int rtnl_walk_routes_of(struct nl_sock *socket, uint8_t protocol, rtnl_each_route *each, void *arg,
-                        struct orb_err *err);
-int rtnl_walk_routes(struct nl_sock *socket, rtnl_each_route *each, void *arg, struct orb_err *err);
+int rtnl_route_walk_of(struct nl_sock *socket, uint8_t protocol, rtnl_each_route *each, void *arg,
+                       struct orb_err *err);
+int rtnl_route_walk(struct nl_sock *socket, rtnl_each_route *each, void *arg, struct orb_err *err);
 
 /* Fill in from one message; false when it is none of that type. */
-bool rtnl_read_link(struct nlmsghdr *header, struct rtnl_link *ret_link);
-bool rtnl_read_addr(struct nlmsghdr *header, struct rtnl_addr *ret_addr);
-bool rtnl_read_route(struct nlmsghdr *header, struct rtnl_route *ret_route);
-bool rtnl_read_rule(struct nlmsghdr *header, struct rtnl_rule *ret_rule);
+bool rtnl_link_read(struct nlmsghdr *header, struct rtnl_link *ret_link);
+bool rtnl_addr_read(struct nlmsghdr *header, struct rtnl_addr *ret_addr);
+bool rtnl_route_read(struct nlmsghdr *header, struct rtnl_route *ret_route);
+bool rtnl_rule_read(struct nlmsghdr *header, struct rtnl_rule *ret_rule);
 
 /* By name, by index; NULL: there is none. */
-const struct rtnl_link *rtnl_find_link(const struct rtnl_links *links, const char *name);
+const struct rtnl_link *rtnl_link_find(const struct rtnl_links *links, const char *name);
 const struct rtnl_link *rtnl_link_of(const struct rtnl_links *links, int index);
 
 /* mtu 0: leave; up: -1 leave, 0 down, 1 up. */
-int rtnl_set_link(struct nl_sock *socket, int index, unsigned mtu, int up, struct orb_err *err);
+int rtnl_link_set(struct nl_sock *socket, int index, unsigned mtu, int up, struct orb_err *err);
 /* promote_secondaries and ignore_routes_with_linkdown of IPv4; -1 leaves one as it is. */
-int rtnl_set_inet(struct nl_sock *socket, int index, int promote, int linkdown,
-                  struct orb_err *err);
+int rtnl_link_set_inet(struct nl_sock *socket, int index, int promote, int linkdown,
+                       struct orb_err *err);
 /* protocol: IFA_PROTO; flags: IFA_F_* beside. */
-int rtnl_add_addr_as(struct nl_sock *socket, int index, const struct prefix *prefix,
+int rtnl_addr_add_as(struct nl_sock *socket, int index, const struct prefix *prefix,
                      uint8_t protocol, uint32_t flags, struct orb_err *err);
-int rtnl_add_addr(struct nl_sock *socket, int index, const struct prefix *prefix,
+int rtnl_addr_add(struct nl_sock *socket, int index, const struct prefix *prefix,
                   struct orb_err *err);
-int rtnl_del_addr(struct nl_sock *socket, int index, const struct prefix *prefix,
-                  struct orb_err *err);
+int rtnl_addr_delete(struct nl_sock *socket, int index, const struct prefix *prefix,
+                     struct orb_err *err);
 /* Makes the route of this table, destination and metric. replace: in the place of the first that is
  * there (atomically); otherwise -EEXIST when there is one, of whatever protocol. */
 int rtnl_put_route(struct nl_sock *socket, const struct rtnl_route *route, bool replace,
                    struct orb_err *err);
 /* Removes the route of this table, destination and metric if it is of the same protocol; of several
  * such IPv4 ones the one with these next hops. */
-int rtnl_del_route(struct nl_sock *socket, const struct rtnl_route *route, struct orb_err *err);
+int rtnl_put_deletion(struct nl_sock *socket, const struct rtnl_route *route, struct orb_err *err);
 /* Adds behind those of the same priority; -EEXIST when there is one that says the same. */
-int rtnl_add_rule(struct nl_sock *socket, const struct rtnl_rule *rule, struct orb_err *err);
-int rtnl_del_rule(struct nl_sock *socket, const struct rtnl_rule *rule, struct orb_err *err);
+int rtnl_rule_add(struct nl_sock *socket, const struct rtnl_rule *rule, struct orb_err *err);
+int rtnl_rule_delete(struct nl_sock *socket, const struct rtnl_rule *rule, struct orb_err *err);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "plugins/lib/rtnl_priv.h"
 
-bool rtnl_read_addr(struct nlmsghdr *header, struct rtnl_addr *ret_addr)
+bool rtnl_addr_read(struct nlmsghdr *header, struct rtnl_addr *ret_addr)
 {
     struct ifaddrmsg *m = nlmsg_data(header);
     struct nlattr *a[IFA_MAX + 1];
@@ -33,11 +33,11 @@ static void on_addr(void *arg, struct nlmsghdr *header)
 {
     struct rtnl_addr addr, *to;
 
-    if (rtnl_read_addr(header, &addr) && (to = rtnl_grow(arg)))
+    if (rtnl_addr_read(header, &addr) && (to = rtnl_grow(arg)))
         *to = addr;
 }
 
-int rtnl_get_addrs(struct nl_sock *socket, struct rtnl_addrs *ret_addrs, struct orb_err *err)
+int rtnl_addr_list(struct nl_sock *socket, struct rtnl_addrs *ret_addrs, struct orb_err *err)
 {
     struct ifaddrmsg header = {.ifa_family = AF_UNSPEC};
     struct rtnl_grow g = {.item = sizeof(struct rtnl_addr)};
@@ -80,21 +80,21 @@ static int change_addr(struct nl_sock *socket, int type, int flags, int index,
     return rtnl_send(socket, message, fits, err);
 }
 
-int rtnl_add_addr_as(struct nl_sock *socket, int index, const struct prefix *prefix,
+int rtnl_addr_add_as(struct nl_sock *socket, int index, const struct prefix *prefix,
                      uint8_t protocol, uint32_t flags, struct orb_err *err)
 {
     return change_addr(socket, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, index, prefix, protocol,
                        flags, err);
 }
 
-int rtnl_add_addr(struct nl_sock *socket, int index, const struct prefix *prefix,
+int rtnl_addr_add(struct nl_sock *socket, int index, const struct prefix *prefix,
                   struct orb_err *err)
 {
-    return rtnl_add_addr_as(socket, index, prefix, NETLINK_OURS, 0, err);
+    return rtnl_addr_add_as(socket, index, prefix, NETLINK_OURS, 0, err);
 }
 
-int rtnl_del_addr(struct nl_sock *socket, int index, const struct prefix *prefix,
-                  struct orb_err *err)
+int rtnl_addr_delete(struct nl_sock *socket, int index, const struct prefix *prefix,
+                     struct orb_err *err)
 {
     return change_addr(socket, RTM_DELADDR, 0, index, prefix, 0, 0, err);
 }

@@ -45,7 +45,7 @@ static void read_settings(struct nlattr *families, struct rtnl_link *link)
     }
 }
 
-bool rtnl_read_link(struct nlmsghdr *header, struct rtnl_link *ret_link)
+bool rtnl_link_read(struct nlmsghdr *header, struct rtnl_link *ret_link)
 {
     struct nlattr *a[IFLA_MAX + 1], *info[IFLA_INFO_MAX + 1];
     struct ifinfomsg *m = nlmsg_data(header);
@@ -98,7 +98,7 @@ static void on_link(void *arg, struct nlmsghdr *header)
 {
     struct rtnl_link link, *to;
 
-    if (rtnl_read_link(header, &link) && (to = rtnl_grow(arg)))
+    if (rtnl_link_read(header, &link) && (to = rtnl_grow(arg)))
         *to = link;
 }
 
@@ -120,18 +120,18 @@ static int get_links(struct nl_sock *socket, uint32_t without, struct rtnl_links
     return r;
 }
 
-int rtnl_get_links(struct nl_sock *socket, struct rtnl_links *ret_links, struct orb_err *err)
+int rtnl_link_list(struct nl_sock *socket, struct rtnl_links *ret_links, struct orb_err *err)
 {
     return get_links(socket, RTEXT_FILTER_SKIP_STATS, ret_links, err);
 }
 
-int rtnl_get_links_counted(struct nl_sock *socket, struct rtnl_links *ret_links,
+int rtnl_link_list_counted(struct nl_sock *socket, struct rtnl_links *ret_links,
                            struct orb_err *err)
 {
     return get_links(socket, 0, ret_links, err);
 }
 
-const struct rtnl_link *rtnl_find_link(const struct rtnl_links *links, const char *name)
+const struct rtnl_link *rtnl_link_find(const struct rtnl_links *links, const char *name)
 {
     for (unsigned i = 0; i < links->count; i++) {
         if (!strcmp(links->items[i].name, name))
@@ -149,7 +149,7 @@ const struct rtnl_link *rtnl_link_of(const struct rtnl_links *links, int index)
     return NULL;
 }
 
-int rtnl_set_link(struct nl_sock *socket, int index, unsigned mtu, int up, struct orb_err *err)
+int rtnl_link_set(struct nl_sock *socket, int index, unsigned mtu, int up, struct orb_err *err)
 {
     struct ifinfomsg m = {.ifi_family = AF_UNSPEC, .ifi_index = index};
     struct nl_msg *message = nlmsg_alloc_simple(RTM_NEWLINK, 0);
@@ -164,7 +164,8 @@ int rtnl_set_link(struct nl_sock *socket, int index, unsigned mtu, int up, struc
                      err);
 }
 
-int rtnl_set_inet(struct nl_sock *socket, int index, int promote, int linkdown, struct orb_err *err)
+int rtnl_link_set_inet(struct nl_sock *socket, int index, int promote, int linkdown,
+                       struct orb_err *err)
 {
     struct ifinfomsg m = {.ifi_family = AF_UNSPEC, .ifi_index = index};
     struct nl_msg *message = nlmsg_alloc_simple(RTM_SETLINK, 0);

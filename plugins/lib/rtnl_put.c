@@ -87,7 +87,7 @@ int rtnl_put_route(struct nl_sock *socket, const struct rtnl_route *route, bool 
         err);
 }
 
-int rtnl_del_route(struct nl_sock *socket, const struct rtnl_route *route, struct orb_err *err)
+int rtnl_put_deletion(struct nl_sock *socket, const struct rtnl_route *route, struct orb_err *err)
 {
     struct rtmsg m = {.rtm_scope = RT_SCOPE_NOWHERE};
     bool four = route->destination.address.family == AF_INET;

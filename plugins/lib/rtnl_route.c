@@ -37,7 +37,7 @@ static void read_hop(struct nlattr **a, const struct rtmsg *m, struct rtnl_route
     hop->has_gateway = rtnl_read_address(a[RTA_GATEWAY], m->rtm_family, &hop->gateway);
 }
 
-bool rtnl_read_route(struct nlmsghdr *header, struct rtnl_route *ret_route)
+bool rtnl_route_read(struct nlmsghdr *header, struct rtnl_route *ret_route)
 {
     struct rtmsg *m = nlmsg_data(header);
     struct nlattr *a[RTA_MAX + 1];
@@ -80,7 +80,7 @@ static void on_route(void *arg, struct nlmsghdr *header)
     struct rtnl_route route;
 
     /* A kernel without IPv6 answers with what it has. */
-    if (rtnl_read_route(header, &route) && route.destination.address.family == walk->family)
+    if (rtnl_route_read(header, &route) && route.destination.address.family == walk->family)
         walk->each(walk->arg, walk->family, &route);
 }
 
@@ -115,13 +115,13 @@ static int walk_routes(struct nl_sock *socket, uint8_t protocol, rtnl_each_route
     return r < 0 ? orb_wrap(err, "cannot read the kernel's routes") : 0;
 }
 
-int rtnl_walk_routes(struct nl_sock *socket, rtnl_each_route *each, void *arg, struct orb_err *err)
+int rtnl_route_walk(struct nl_sock *socket, rtnl_each_route *each, void *arg, struct orb_err *err)
 {
     return walk_routes(socket, 0, each, arg, err);
 }
 
-int rtnl_walk_routes_of(struct nl_sock *socket, uint8_t protocol, rtnl_each_route *each, void *arg,
-                        struct orb_err *err)
+int rtnl_route_walk_of(struct nl_sock *socket, uint8_t protocol, rtnl_each_route *each, void *arg,
+                       struct orb_err *err)
 {
     return walk_routes(socket, protocol, each, arg, err);
 }
@@ -148,7 +148,7 @@ static void on_ours(void *arg, uint8_t family, const struct rtnl_route *route)
     }
 }
 
-int rtnl_get_routes(struct nl_sock *socket, uint8_t protocol, struct rtnl_routes *ret_routes,
+int rtnl_route_list(struct nl_sock *socket, uint8_t protocol, struct rtnl_routes *ret_routes,
                     struct orb_err *err)
 {
     struct ours ours = {.grow = {.item = sizeof(struct rtnl_route)}, .protocol = protocol};

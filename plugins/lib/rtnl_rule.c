@@ -33,7 +33,7 @@ static bool has_extra(struct nlattr **a, const struct fib_rule_hdr *m)
     return m->tos || (m->flags & FIB_RULE_INVERT);
 }
 
-bool rtnl_read_rule(struct nlmsghdr *header, struct rtnl_rule *ret_rule)
+bool rtnl_rule_read(struct nlmsghdr *header, struct rtnl_rule *ret_rule)
 {
     struct fib_rule_hdr *m = nlmsg_data(header);
     struct nlattr *a[FRA_MAX + 1];
@@ -64,11 +64,11 @@ static void on_rule(void *arg, struct nlmsghdr *header)
 {
     struct rtnl_rule rule, *to;
 
-    if (rtnl_read_rule(header, &rule) && (to = rtnl_grow(arg)))
+    if (rtnl_rule_read(header, &rule) && (to = rtnl_grow(arg)))
         *to = rule;
 }
 
-int rtnl_get_rules(struct nl_sock *socket, struct rtnl_rules *ret_rules, struct orb_err *err)
+int rtnl_rule_list(struct nl_sock *socket, struct rtnl_rules *ret_rules, struct orb_err *err)
 {
     struct fib_rule_hdr header = {.family = AF_UNSPEC};
     struct rtnl_grow g = {.item = sizeof(struct rtnl_rule)};
@@ -112,12 +112,12 @@ static int change_rule(struct nl_sock *socket, int type, int flags, const struct
     return rtnl_send(socket, message, fits, err);
 }
 
-int rtnl_add_rule(struct nl_sock *socket, const struct rtnl_rule *rule, struct orb_err *err)
+int rtnl_rule_add(struct nl_sock *socket, const struct rtnl_rule *rule, struct orb_err *err)
 {
     return change_rule(socket, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, rule, err);
 }
 
-int rtnl_del_rule(struct nl_sock *socket, const struct rtnl_rule *rule, struct orb_err *err)
+int rtnl_rule_delete(struct nl_sock *socket, const struct rtnl_rule *rule, struct orb_err *err)
 {
     return change_rule(socket, RTM_DELRULE, 0, rule, err);
 }

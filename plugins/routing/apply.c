@@ -99,7 +99,7 @@ static void keep(struct pass *pass, const struct group *group)
         pass->kept[group->have - pass->have.items] = true;
 }
 
-void set_why(char **why, const char *text)
+void apply_set_why(char **why, const char *text)
 {
     if (*why && text && !strcmp(*why, text))
         return;
@@ -129,7 +129,7 @@ static int put(struct pass *pass, const struct group *group, const struct rtnl_r
         return orb_fail(err, -EEXIST, "%s", group->behind ? BEHIND : JOINED);
     /* Ours stands behind the stranger's and decides nothing; replacing is done to the first. */
     if (group->behind && group->have)
-        rtnl_del_route(pass->socket, group->have, NULL);
+        rtnl_put_deletion(pass->socket, group->have, NULL);
     r = rtnl_put_route(pass->socket, route, group->have || group->behind, err);
     if (r == -EEXIST) {
         if (group->held && pass->retake) {
@@ -166,7 +166,7 @@ static int refused(const struct pass *pass, const struct group *group, const str
     orb_wrap(err, "cannot make route %s", group->route->key);
     if (err) {
         err->code = ORB_E_KERNEL;
-        route_path(group->route, hop, err->path, sizeof(err->path));
+        model_route_path(group->route, hop, err->path, sizeof(err->path));
     }
     return ORB_E_KERNEL;
 }
@@ -203,7 +203,7 @@ static int put_singly(struct pass *pass, struct group *group, struct orb_err *er
             continue;
         }
         hop->held = is_left_alone(pass, group);
-        set_why(&hop->why, err->text);
+        apply_set_why(&hop->why, err->text);
         hop->todo = "correct the next hop, or take it away";
         r = refused(pass, group, hop, r, err);
         if (r < 0)
@@ -220,10 +220,10 @@ static void choose_source(struct pass *pass, struct group *group, struct hop_wan
     char why[200];
 
     if (!hop->source.family || reach_source_now(pass->reach, &hop->source, why, sizeof(why))) {
-        set_why(&hop->no_source, NULL);
+        apply_set_why(&hop->no_source, NULL);
         group->kernel.source = hop->source;
     } else {
-        set_why(&hop->no_source, why);
+        apply_set_why(&hop->no_source, why);
     }
 }
 
@@ -239,13 +239,13 @@ static void collect(struct pass *pass, struct group *group)
         group->held |= hop->held;
         group->behind |= hop->behind;
         hop->held = false;
-        set_why(&hop->no_source, NULL);
+        apply_set_why(&hop->no_source, NULL);
         if (!reach_now(pass->reach, hop, &group->kernel.hops[group->kernel.hop_count], why,
                        sizeof(why), &hop->todo)) {
-            set_why(&hop->why, why);
+            apply_set_why(&hop->why, why);
             continue;
         }
-        set_why(&hop->why, NULL);
+        apply_set_why(&hop->why, NULL);
         group->hops[group->kernel.hop_count++] = hop;
         choose_source(pass, group, hop);
     }
@@ -288,7 +288,7 @@ static int put_last(struct pass *pass, struct route_want *route, struct orb_err 
                           .behind = route->last_behind,
                           .kernel = {.table = route->table->id,
                                      .destination = route->destination,
-                                     .metric = route_last_metric(route),
+                                     .metric = set_last_metric(route),
                                      .protocol = NETLINK_OURS,
                                      .type = route->last}};
     struct orb_err why = {0};
@@ -299,7 +299,7 @@ static int put_last(struct pass *pass, struct route_want *route, struct orb_err 
     if (group.behind || !is_there(group.have, &group.kernel))
         r = put(pass, &group, &group.kernel, &why);
     route->last_held = r == 0 || is_left_alone(pass, &group);
-    set_why(&route->why, r == 0 ? NULL : why.text);
+    apply_set_why(&route->why, r == 0 ? NULL : why.text);
     if (r < 0)
         r = refused(pass, &group, NULL, r, &why);
     if (r < 0 && err)
@@ -312,7 +312,7 @@ static int put_route(struct pass *pass, struct route_want *route, struct orb_err
     int r = 0;
 
     for (unsigned i = 0; r == 0 && i < route->hop_count; i++) {
-        if (route_is_first(route, &route->hops[i]))
+        if (set_is_first(route, &route->hops[i]))
             r = put_group(pass, route, route->hops[i].metric, err);
     }
     return r == 0 && route->last ? put_last(pass, route, err) : r;
@@ -327,7 +327,7 @@ static int remove_stale(struct pass *pass, struct orb_err *err)
 
         if (pass->kept[i])
             continue;
-        r = rtnl_del_route(pass->socket, route, err);
+        r = rtnl_put_deletion(pass->socket, route, err);
         pass->applied.removed += r == 0;
         if (r == 0 || r == -ESRCH || !pass->strict)
             continue;
@@ -354,12 +354,12 @@ static int apply_all(struct pass *pass, struct orb_err *err)
     return remove_stale(pass, err);
 }
 
-int routes_apply(struct nl_sock *socket, struct routes_want *routes, const struct reach *reach,
+int apply_routes(struct nl_sock *socket, struct routes_want *routes, const struct reach *reach,
                  bool strict, bool retake, struct routes_applied *ret_applied, struct orb_err *err)
 {
     struct pass pass = {
         .socket = socket, .routes = routes, .reach = reach, .strict = strict, .retake = retake};
-    int r = rtnl_get_routes(socket, NETLINK_OURS, &pass.have, err);
+    int r = rtnl_route_list(socket, NETLINK_OURS, &pass.have, err);
 
     if (r < 0)
         return r;

@@ -89,7 +89,7 @@ static int refuse_fit(const struct reach *reach, enum fit fit, const struct rout
 {
     char path[ORB_ERR_PATH], text[64];
 
-    route_path(route, hop, path, sizeof(path));
+    model_route_path(route, hop, path, sizeof(path));
     switch (fit) {
     case FIT_SELF:
         return self(reach, path, hop, err);
@@ -105,7 +105,7 @@ static int refuse_fit(const struct reach *reach, enum fit fit, const struct rout
                            hop->key);
     case FIT_OFF:
         return orb_fail_at(err, ORB_E_VETO, path, "%s%s is not reachable: %s is switched off",
-                           *hop->key ? "next hop " : "", hop_text(hop, text, sizeof(text)),
+                           *hop->key ? "next hop " : "", model_hop_text(hop, text, sizeof(text)),
                            switched_off(reach, hop));
     case FIT_NO_INTERFACE:
         return no_interface(reach, path, hop->interface, err);
@@ -119,7 +119,7 @@ static int refuse_source(const struct reach *reach, const struct route_want *rou
 {
     char path[ORB_ERR_PATH], text[ADDRESS_TEXT];
 
-    route_source_path(route, hop, path, sizeof(path));
+    model_source_path(route, hop, path, sizeof(path));
     for (unsigned i = 0; i < reach->count; i++) {
         const struct connected *c = &reach->items[i];
 
@@ -157,12 +157,12 @@ static int check_rule(const struct reach *reach, const struct reach *before,
     if (!*rule->interface || reach_knows(reach, rule->interface) ||
         (!rule->changed && !reach_knows(before, rule->interface)))
         return 0;
-    rule_path(rule, path, sizeof(path));
-    pointer_push(path, sizeof(path), "interface");
+    policy_rule_path(rule, path, sizeof(path));
+    near_push_pointer(path, sizeof(path), "interface");
     return no_interface(reach, path, rule->interface, err);
 }
 
-int reach_check(const struct reach *reach, const struct reach *before,
+int check_reach(const struct reach *reach, const struct reach *before,
                 const struct routes_want *routes, struct orb_err *err)
 {
     for (unsigned i = 0; i < routes->count; i++) {

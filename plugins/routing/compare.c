@@ -39,11 +39,11 @@ static bool same_rule(const struct rule_want *a, const struct rule_want *b)
            a->ignore_default == b->ignore_default && a->last == b->last;
 }
 
-void routes_compare(struct routes_want *new, const struct routes_want *old)
+void compare_routes(struct routes_want *new, const struct routes_want *old)
 {
     for (unsigned i = 0; i < new->count; i++) {
         struct route_want *route = new->sorted[i];
-        const struct route_want *was = routes_find(old, route->table->id, &route->destination);
+        const struct route_want *was = set_find(old, route->table->id, &route->destination);
 
         route->changed = !was || !same_route(was, route);
         if (route->changed)
@@ -61,8 +61,8 @@ void routes_compare(struct routes_want *new, const struct routes_want *old)
     }
 }
 
-int routes_check_misfits(const struct routes_want *new, const struct routes_want *old,
-                         struct orb_err *err)
+int compare_misfits(const struct routes_want *new, const struct routes_want *old,
+                    struct orb_err *err)
 {
     for (unsigned i = 0; i < new->misfit_count; i++) {
         const struct route_misfit *misfit = &new->misfits[i];

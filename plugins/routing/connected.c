@@ -14,7 +14,7 @@
 /* The kernel's address for a configured one, if it brings a route with it. */
 static const struct rtnl_addr *brings_route(const struct reach *reach, const struct connected *c)
 {
-    const struct rtnl_link *link = rtnl_find_link(&reach->kernel->links, c->interface);
+    const struct rtnl_link *link = rtnl_link_find(&reach->kernel->links, c->interface);
     bool four = c->prefix.address.family == AF_INET;
 
     if (c->by_route || !link || !(link->flags & IFF_UP) || c->prefix.len == (four ? 32 : 128))
@@ -50,7 +50,7 @@ int connected_restore(struct nl_sock *socket, const struct reach *reach, unsigne
                       struct orb_err *err)
 {
     struct rtnl_routes have = {0};
-    int r = rtnl_get_routes(socket, RTPROT_KERNEL, &have, err);
+    int r = rtnl_route_list(socket, RTPROT_KERNEL, &have, err);
 
     for (unsigned i = 0; r == 0 && i < reach->count; i++) {
         const struct rtnl_addr *a = brings_route(reach, &reach->items[i]);

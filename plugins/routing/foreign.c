@@ -6,7 +6,7 @@
 
 #include "plugins/routing/apply.h"
 
-const char *protocol_name(uint8_t protocol, char *to, size_t size)
+const char *foreign_protocol_name(uint8_t protocol, char *to, size_t size)
 {
     static const struct {
         uint8_t number;
@@ -41,16 +41,15 @@ static void on_route(void *arg, uint8_t family, const struct rtnl_route *route)
         search->met[at] = NULL;
     if (!route || search->met[at] || route->protocol == NETLINK_OURS || route->aside)
         return;
-    want = routes_find(search->routes, route->table, &route->destination);
-    if (!want || !want->changed || !route_has_metric(want, route->metric))
+    want = set_find(search->routes, route->table, &route->destination);
+    if (!want || !want->changed || !set_has_metric(want, route->metric))
         return;
     search->met[at] = want;
     search->metric[at] = route->metric;
     search->protocol[at] = route->protocol;
 }
 
-int routes_check_foreign(struct nl_sock *socket, const struct routes_want *routes,
-                         struct orb_err *err)
+int foreign_check(struct nl_sock *socket, const struct routes_want *routes, struct orb_err *err)
 {
     struct search search = {.routes = routes};
     char name[8], path[ORB_ERR_PATH];
@@ -61,16 +60,16 @@ int routes_check_foreign(struct nl_sock *socket, const struct routes_want *route
         changed = routes->sorted[i]->changed;
     if (!changed)
         return 0; /* a full table takes long to read */
-    r = rtnl_walk_routes(socket, on_route, &search, err);
+    r = rtnl_route_walk(socket, on_route, &search, err);
     for (int at = 0; r == 0 && at < 2; at++) {
         if (!search.met[at])
             continue;
-        route_path(search.met[at], NULL, path, sizeof(path));
+        model_route_path(search.met[at], NULL, path, sizeof(path));
         r = orb_fail_at(err, ORB_E_VETO, path,
                         "the kernel already has a route to %s with metric %u (protocol %s) that "
                         "is not ours; give this one another metric or remove that one",
                         search.met[at]->key, search.metric[at],
-                        protocol_name(search.protocol[at], name, sizeof(name)));
+                        foreign_protocol_name(search.protocol[at], name, sizeof(name)));
     }
     return r;
 }
@@ -79,7 +78,7 @@ int routes_check_foreign(struct nl_sock *socket, const struct routes_want *route
 static void marks_of(struct route_want *route, uint32_t metric, bool **ret_met, bool **ret_behind)
 {
     *ret_met = NULL;
-    if (route->last && route_last_metric(route) == metric) {
+    if (route->last && set_last_metric(route) == metric) {
         *ret_met = &route->last_met;
         *ret_behind = &route->last_behind;
     }
@@ -119,7 +118,7 @@ static void on_order(void *arg, uint8_t family, const struct rtnl_route *route)
     }
     if (family != AF_INET || route->aside)
         return;
-    want = routes_find(routes, route->table, &route->destination);
+    want = set_find(routes, route->table, &route->destination);
     if (!want)
         return;
     marks_of(want, route->metric, &met, &behind);
@@ -133,13 +132,12 @@ static void on_order(void *arg, uint8_t family, const struct rtnl_route *route)
         *met = false;
 }
 
-int routes_look_for_strangers(struct nl_sock *socket, struct routes_want *routes,
-                              struct orb_err *err)
+int foreign_look(struct nl_sock *socket, struct routes_want *routes, struct orb_err *err)
 {
-    return rtnl_walk_routes(socket, on_order, routes, err);
+    return rtnl_route_walk(socket, on_order, routes, err);
 }
 
-bool routes_have_strangers(const struct routes_want *routes)
+bool foreign_present(const struct routes_want *routes)
 {
     for (unsigned i = 0; i < routes->count; i++) {
         const struct route_want *route = routes->sorted[i];

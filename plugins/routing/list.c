@@ -58,8 +58,9 @@ static cJSON *route_json(const struct rtnl_route *route, const struct listing *l
 
     cJSON_AddStringToObject(to, "destination", prefix_text(&route->destination, text));
     cJSON_AddStringToObject(to, "table",
-                            routes_table_name(listing->want, route->table, number, sizeof(number)));
-    cJSON_AddStringToObject(to, "protocol", protocol_name(route->protocol, number, sizeof(number)));
+                            set_table_name(listing->want, route->table, number, sizeof(number)));
+    cJSON_AddStringToObject(to, "protocol",
+                            foreign_protocol_name(route->protocol, number, sizeof(number)));
     cJSON_AddBoolToObject(to, "ours", route->protocol == NETLINK_OURS);
     cJSON_AddStringToObject(to, "type", type_name(route->type));
     cJSON_AddNumberToObject(to, "metric", route->metric);
@@ -193,7 +194,7 @@ static void add_all_pending(struct listing *listing, const struct routes_want *r
         const struct route_want *route = routes->sorted[i];
 
         for (unsigned j = 0; j < route->hop_count; j++) {
-            if (route_is_first(route, &route->hops[j]))
+            if (set_is_first(route, &route->hops[j]))
                 add_pending(listing, route, route->hops[j].metric);
         }
     }
@@ -222,7 +223,8 @@ static cJSON *rule_json(const struct rtnl_rule *rule, const struct routes_want *
 
     cJSON_AddNumberToObject(to, "number", rule->priority);
     cJSON_AddStringToObject(to, "family", rule->family == AF_INET ? "IPv4" : "IPv6");
-    cJSON_AddStringToObject(to, "protocol", protocol_name(rule->protocol, number, sizeof(number)));
+    cJSON_AddStringToObject(to, "protocol",
+                            foreign_protocol_name(rule->protocol, number, sizeof(number)));
     cJSON_AddBoolToObject(to, "ours", rule->protocol == NETLINK_OURS);
     if (rule->from.address.family)
         cJSON_AddStringToObject(to, "from", prefix_text(&rule->from, text));
@@ -237,7 +239,7 @@ static cJSON *rule_json(const struct rtnl_rule *rule, const struct routes_want *
     cJSON_AddStringToObject(to, "action", action_name(rule->action));
     if (rule->action == FR_ACT_TO_TBL)
         cJSON_AddStringToObject(to, "table",
-                                routes_table_name(want, rule->table, number, sizeof(number)));
+                                set_table_name(want, rule->table, number, sizeof(number)));
     if (rule->extra)
         cJSON_AddBoolToObject(to, "more", true);
     return to;
@@ -248,7 +250,7 @@ static int add_rules(struct nl_sock *socket, const struct routes_want *want, cJS
 {
     cJSON *list = cJSON_AddArrayToObject(out, "policy");
     struct rtnl_rules rules = {0};
-    int r = rtnl_get_rules(socket, &rules, err);
+    int r = rtnl_rule_list(socket, &rules, err);
 
     for (unsigned i = 0; r == 0 && i < rules.count && i < RULES_MAX; i++)
         cJSON_AddItemToArray(list, rule_json(&rules.items[i], want));
@@ -256,7 +258,7 @@ static int add_rules(struct nl_sock *socket, const struct routes_want *want, cJS
     return r;
 }
 
-int on_list(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
+int list_answer(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
 {
     struct routing *self = orb_user(ctx);
     struct listing listing = {.want = &self->current};
@@ -264,12 +266,12 @@ int on_list(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct or
     struct rtnl_links links = {0};
     int r;
 
-    r = rtnl_get_links(self->follow.requests, &links, err);
+    r = rtnl_link_list(self->follow.requests, &links, err);
     listing.links = &links;
     if (r == 0)
         r = add_rules(self->follow.requests, &self->current, out, err);
     if (r == 0)
-        r = rtnl_walk_routes(self->follow.requests, on_route, &listing, err);
+        r = rtnl_route_walk(self->follow.requests, on_route, &listing, err);
     if (r == 0) {
         add_all_pending(&listing, &self->current);
         cJSON_AddItemToObject(out, "routes", merge(&listing));

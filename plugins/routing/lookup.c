@@ -11,7 +11,7 @@
 #define NUMBER_LOCAL 0 /* of the kernel's own rules */
 #define NUMBER_MAIN 32766
 
-bool rule_is_plain(const struct rtnl_rule *rule)
+bool lookup_is_plain(const struct rtnl_rule *rule)
 {
     return !rule->from.address.family && !rule->to.address.family && !*rule->iif && !rule->mask &&
            !rule->extra;
@@ -42,7 +42,7 @@ bool lookup_is_broken(const struct rtnl_rules *rules, uint8_t family, uint32_t t
     for (unsigned i = 0; i < rules->count; i++) {
         const struct rtnl_rule *rule = &rules->items[i];
 
-        if (rule->family != family || !rule_is_plain(rule))
+        if (rule->family != family || !lookup_is_plain(rule))
             continue;
         if (ends(rule, table))
             return false;

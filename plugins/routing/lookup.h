@@ -5,7 +5,7 @@
 #include "plugins/lib/rtnl.h"
 
 /* The rule is about every packet of its family. */
-bool rule_is_plain(const struct rtnl_rule *rule);
+bool lookup_is_plain(const struct rtnl_rule *rule);
 /* True: packets of the family (AF_INET, AF_INET6) that no narrower rule is for do not come to the
  * table (RT_TABLE_LOCAL, RT_TABLE_MAIN); *to is a sentence about it. rules: in the order in which
  * the kernel tries them. What the configuration itself refuses is right. */

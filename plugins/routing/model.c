@@ -12,36 +12,37 @@
  * two equal ones the kernel uses is a matter of chance. */
 #define IPV6_METRIC 512
 
-void table_path(const struct table_want *table, char *to, size_t size)
+void model_table_path(const struct table_want *table, char *to, size_t size)
 {
     snprintf(to, size, "/routing");
     if (*table->name) {
-        pointer_push(to, size, "tables");
-        pointer_push(to, size, table->name);
+        near_push_pointer(to, size, "tables");
+        near_push_pointer(to, size, table->name);
     }
-    pointer_push(to, size, "static");
+    near_push_pointer(to, size, "static");
 }
 
-void route_path(const struct route_want *route, const struct hop_want *hop, char *to, size_t size)
+void model_route_path(const struct route_want *route, const struct hop_want *hop, char *to,
+                      size_t size)
 {
-    table_path(route->table, to, size);
-    pointer_push(to, size, route->key);
+    model_table_path(route->table, to, size);
+    near_push_pointer(to, size, route->key);
     if (hop && !*hop->key) {
-        pointer_push(to, size, "interface");
+        near_push_pointer(to, size, "interface");
     } else if (hop) {
-        pointer_push(to, size, "next-hops");
-        pointer_push(to, size, hop->key);
+        near_push_pointer(to, size, "next-hops");
+        near_push_pointer(to, size, hop->key);
     }
 }
 
-void route_source_path(const struct route_want *route, const struct hop_want *hop, char *to,
+void model_source_path(const struct route_want *route, const struct hop_want *hop, char *to,
                        size_t size)
 {
-    route_path(route, hop->own_source ? hop : NULL, to, size);
-    pointer_push(to, size, "preferred-source");
+    model_route_path(route, hop->own_source ? hop : NULL, to, size);
+    near_push_pointer(to, size, "preferred-source");
 }
 
-const char *hop_text(const struct hop_want *hop, char *to, size_t size)
+const char *model_hop_text(const struct hop_want *hop, char *to, size_t size)
 {
     if (*hop->key)
         return hop->key;
@@ -49,12 +50,12 @@ const char *hop_text(const struct hop_want *hop, char *to, size_t size)
     return to;
 }
 
-int route_refuse(struct orb_err *err, const struct route_want *route, const struct hop_want *hop,
+int model_refuse(struct orb_err *err, const struct route_want *route, const struct hop_want *hop,
                  const char *text)
 {
     char path[ORB_ERR_PATH];
 
-    route_path(route, hop, path, sizeof(path));
+    model_route_path(route, hop, path, sizeof(path));
     return orb_fail_at(err, ORB_E_VETO, path, "%s", text);
 }
 
@@ -66,20 +67,20 @@ static int read_destination(struct route_want *route, struct orb_err *err)
 
     if (wrong) {
         snprintf(text, sizeof(text), "\"%s\" %s", route->key, wrong);
-        return route_refuse(err, route, NULL, text);
+        return model_refuse(err, route, NULL, text);
     }
     network = prefix_network(&route->destination);
     if (!prefix_equal(&network, &route->destination)) {
         snprintf(text, sizeof(text), "%s has bits set behind its prefix length; did you mean %s?",
                  route->key, prefix_text(&network, fit));
-        return route_refuse(err, route, NULL, text);
+        return model_refuse(err, route, NULL, text);
     }
     if (address_is_multicast(&network.address))
-        return route_refuse(err, route, NULL, "multicast is not routed by static routes");
+        return model_refuse(err, route, NULL, "multicast is not routed by static routes");
     return 0;
 }
 
-int last_read(const cJSON *item, const char *path, uint8_t *ret_last, struct orb_err *err)
+int model_read_last(const cJSON *item, const char *path, uint8_t *ret_last, struct orb_err *err)
 {
     static const struct {
         const char *name;
@@ -101,8 +102,8 @@ int last_read(const cJSON *item, const char *path, uint8_t *ret_last, struct orb
     return 0;
 }
 
-int source_read(const cJSON *item, uint8_t family, const char *path, struct address *ret_source,
-                struct orb_err *err)
+int model_read_source(const cJSON *item, uint8_t family, const char *path,
+                      struct address *ret_source, struct orb_err *err)
 {
     const char *text =
         cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "preferred-source"));
@@ -129,13 +130,13 @@ static int read_source(const cJSON *item, struct route_want *route, struct orb_e
 {
     char path[ORB_ERR_PATH];
 
-    route_path(route, NULL, path, sizeof(path));
-    pointer_push(path, sizeof(path), "preferred-source");
-    return source_read(item, route->destination.address.family, path, &route->source, err);
+    model_route_path(route, NULL, path, sizeof(path));
+    near_push_pointer(path, sizeof(path), "preferred-source");
+    return model_read_source(item, route->destination.address.family, path, &route->source, err);
 }
 
-int route_read(const cJSON *item, const struct table_want *table, struct route_want *route,
-               struct orb_err *err)
+int model_read_route(const cJSON *item, const struct table_want *table, struct route_want *route,
+                     struct orb_err *err)
 {
     const cJSON *metric = cJSON_GetObjectItemCaseSensitive(item, "metric");
     char path[ORB_ERR_PATH];
@@ -149,23 +150,23 @@ int route_read(const cJSON *item, const struct table_want *table, struct route_w
     route->metric = cJSON_IsNumber(metric)                          ? (uint32_t)metric->valuedouble
                     : route->destination.address.family == AF_INET6 ? IPV6_METRIC
                                                                     : 0;
-    route_path(route, NULL, path, sizeof(path));
-    r = last_read(item, path, &route->last, err);
+    model_route_path(route, NULL, path, sizeof(path));
+    r = model_read_last(item, path, &route->last, err);
     if (r == 0)
         r = read_source(item, route, err);
     if (r == 0)
-        r = route_read_hops(item, route, err);
+        r = hops_read(item, route, err);
     if (r < 0)
         return r;
     for (unsigned i = 0; route->last && i < route->hop_count; i++) {
         if (route->hops[i].metric >= LAST_METRIC)
-            return route_refuse(
+            return model_refuse(
                 err, route, &route->hops[i],
                 "expected a metric below 4278198272, which is the one of what stands "
                 "behind the next hops");
     }
     if (!route->last && !route->hop_count)
-        return route_refuse(err, route, NULL,
+        return model_refuse(err, route, NULL,
                             "expected next-hops, an interface, or one of \"blackhole\": true, "
                             "\"unreachable\": true, \"reject\": true");
     return 0;

@@ -16,7 +16,7 @@
 
 static void own_routes(struct routes_want *routes)
 {
-    routes_fini(routes);
+    set_fini(routes);
 }
 
 static void own_reach(struct reach *reach)
@@ -26,7 +26,7 @@ static void own_reach(struct reach *reach)
 
 static void own_kernel(struct kernel *kernel)
 {
-    kernel_fini(kernel);
+    reach_fini_kernel(kernel);
 }
 
 static const cJSON *part(const struct orb_change *change, const char *name)
@@ -82,13 +82,13 @@ static void plan(struct orb_ctx *ctx, const struct routes_want *old, const struc
 
         if (route->changed)
             plan_route(ctx,
-                       routes_find(old, route->table->id, &route->destination) ? "replace" : "add",
+                       set_find(old, route->table->id, &route->destination) ? "replace" : "add",
                        route);
     }
     for (unsigned i = 0; i < old->count; i++) {
         const struct route_want *route = old->sorted[i];
 
-        if (!routes_find(new, route->table->id, &route->destination))
+        if (!set_find(new, route->table->id, &route->destination))
             plan_route(ctx, "remove", route);
     }
     plan_rules(ctx, old, new);
@@ -100,19 +100,19 @@ static int check(struct routing *self, const struct routes_want *routes, const c
 {
     __attribute__((cleanup(own_kernel))) struct kernel kernel = {0};
     __attribute__((cleanup(own_reach))) struct reach reach = {0}, before = {0};
-    int r = routes_check_misfits(routes, &self->current, err);
+    int r = compare_misfits(routes, &self->current, err);
 
     if (r == 0)
-        r = kernel_read(self->follow.requests, &kernel, err);
+        r = reach_read_kernel(self->follow.requests, &kernel, err);
     if (r == 0)
         r = reach_make(&kernel, interfaces, routes, &reach, err);
     if (r == 0)
         r = reach_make(&kernel, self->interfaces, &self->current, &before, err);
     if (r == 0)
-        r = reach_check(&reach, &before, routes, err);
+        r = check_reach(&reach, &before, routes, err);
     if (r == 0)
         r = rules_check_foreign(self->follow.requests, routes, err);
-    return r == 0 ? routes_check_foreign(self->follow.requests, routes, err) : r;
+    return r == 0 ? foreign_check(self->follow.requests, routes, err) : r;
 }
 
 /* At start everything is taken that can be had: a missing link must not cost the other routes. */
@@ -120,11 +120,11 @@ static int on_prepare(struct orb_ctx *ctx, const struct orb_change *change, stru
 {
     __attribute__((cleanup(own_routes))) struct routes_want routes = {0};
     struct routing *self = orb_user(ctx);
-    int r = routes_read(part(change, "routing"), &routes, err);
+    int r = set_read(part(change, "routing"), &routes, err);
 
     if (r < 0)
         return r;
-    routes_compare(&routes, &self->current);
+    compare_routes(&routes, &self->current);
     if (!change->initial)
         r = check(self, &routes, part(change, "interfaces"), err);
     if (r == 0)
@@ -152,7 +152,7 @@ static int make(struct orb_ctx *ctx, struct routing *self, struct routes_want *r
     __attribute__((cleanup(own_reach))) struct reach reach = {0};
     struct routes_applied applied = {0};
     unsigned connected = 0;
-    int r = kernel_read(self->follow.requests, &kernel, err);
+    int r = reach_read_kernel(self->follow.requests, &kernel, err);
 
     if (r == 0)
         r = reach_make(&kernel, interfaces, routes, &reach, err);
@@ -162,13 +162,13 @@ static int make(struct orb_ctx *ctx, struct routing *self, struct routes_want *r
         orb_log(ctx, ORB_WARNING, "routing.networks_put_back", KV("count", connected));
     /* A full table takes long to read: only when there may be something to find. */
     if (r == 0 && self->strangers)
-        r = routes_look_for_strangers(self->follow.requests, routes, err);
+        r = foreign_look(self->follow.requests, routes, err);
     if (r == 0)
-        r = routes_apply(self->follow.requests, routes, &reach, strict, may_retake(self), &applied,
+        r = apply_routes(self->follow.requests, routes, &reach, strict, may_retake(self), &applied,
                          err);
     self->retaken += applied.retaken;
     if (r == 0)
-        self->strangers = routes_have_strangers(routes);
+        self->strangers = foreign_present(routes);
     if (r == 0)
         self->cut_off = false;
     if (r == 0 && (applied.put || applied.removed || applied.rules))
@@ -217,12 +217,12 @@ static int change_to(struct orb_ctx *ctx, const struct orb_change *change, bool 
     cJSON *copy = NULL;
     int r;
 
-    r = routes_read(part(change, "routing"), &routes, err);
+    r = set_read(part(change, "routing"), &routes, err);
     if (r < 0)
         return r;
     if (interfaces && !(copy = cJSON_Duplicate(interfaces, true)))
         return orb_fail(err, ORB_E_NOMEM, "no memory for the interfaces");
-    routes_compare(&routes, &self->current);
+    compare_routes(&routes, &self->current);
     r = make(ctx, self, &routes, interfaces, strict, "routing.applied", &why);
     if (r < 0 && strict) {
         repair(ctx, self, "routing.undone");
@@ -265,9 +265,9 @@ static void on_repair(struct orb_ctx *ctx, void *arg)
  * place of ours concerns us. */
 static bool route_concerns_us(struct routing *self, const struct rtnl_route *route)
 {
-    const struct route_want *want = routes_find(&self->current, route->table, &route->destination);
+    const struct route_want *want = set_find(&self->current, route->table, &route->destination);
 
-    if (!want || route->aside || !route_has_metric(want, route->metric))
+    if (!want || route->aside || !set_has_metric(want, route->metric))
         return route->protocol == NETLINK_OURS;
     if (route->protocol != NETLINK_OURS && route->destination.address.family == AF_INET)
         self->strangers = true;
@@ -286,7 +286,7 @@ static bool is_cut_off(struct routing *self, const struct nlmsghdr *header,
 
 static bool rule_concerns_us(const struct routing *self, const struct rtnl_rule *rule)
 {
-    return rule->protocol == NETLINK_OURS || rule_is_plain(rule) ||
+    return rule->protocol == NETLINK_OURS || lookup_is_plain(rule) ||
            find_rule(&self->current, rule->priority);
 }
 
@@ -298,10 +298,10 @@ static bool concerns_us(struct routing *self, struct nlmsghdr *header)
     if (header->nlmsg_pid == nl_socket_get_local_port(self->follow.requests))
         return false; /* our own request */
     if (header->nlmsg_type == RTM_NEWROUTE || header->nlmsg_type == RTM_DELROUTE)
-        return rtnl_read_route(header, &route) &&
+        return rtnl_route_read(header, &route) &&
                (route_concerns_us(self, &route) || is_cut_off(self, header, &route));
     if (header->nlmsg_type == RTM_NEWRULE || header->nlmsg_type == RTM_DELRULE)
-        return rtnl_read_rule(header, &rule) && rule_concerns_us(self, &rule);
+        return rtnl_rule_read(header, &rule) && rule_concerns_us(self, &rule);
     return true;
 }
 
@@ -344,12 +344,12 @@ static void on_stop(struct orb_ctx *ctx)
 
     /* Routes stay: a stopped service does not cut the network. */
     follow_close(&self->follow);
-    routes_fini(&self->current);
+    set_fini(&self->current);
     cJSON_Delete(self->interfaces);
     free(self);
 }
 
-static const struct orb_method methods[] = {{"list", on_list, 0}, {0}};
+static const struct orb_method methods[] = {{"list", list_answer, 0}, {0}};
 static const char *const paths[] = {"/routing", "/interfaces", NULL};
 static const struct orb_config config = {
     .paths = paths, .prepare = on_prepare, .apply = on_apply, .abort = on_abort};

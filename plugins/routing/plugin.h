@@ -20,6 +20,6 @@ struct routing {
 /* Tells the host what does not fit (problems and, when that changed, the log); the number. */
 unsigned report_misfits(struct orb_ctx *ctx, struct routing *self);
 /* Method list. */
-int on_list(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err);
+int list_answer(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err);
 
 #endif

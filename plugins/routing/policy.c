@@ -8,7 +8,7 @@
 #include "plugins/lib/near.h"
 #include "plugins/routing/model.h"
 
-void rule_path(const struct rule_want *rule, char *to, size_t size)
+void policy_rule_path(const struct rule_want *rule, char *to, size_t size)
 {
     snprintf(to, size, "/routing/policy/%u", rule->number);
 }
@@ -19,9 +19,9 @@ static int refuse(struct orb_err *err, const struct rule_want *rule, const char 
 {
     char path[ORB_ERR_PATH];
 
-    rule_path(rule, path, sizeof(path));
+    policy_rule_path(rule, path, sizeof(path));
     if (leaf)
-        pointer_push(path, sizeof(path), leaf);
+        near_push_pointer(path, sizeof(path), leaf);
     return orb_fail_at(err, ORB_E_VETO, path, "%s", text);
 }
 
@@ -115,8 +115,8 @@ static int read_table(const cJSON *item, const struct routes_want *routes, struc
     return refuse(err, rule, "table", text);
 }
 
-int rule_read(const cJSON *item, const struct routes_want *routes, struct rule_want *rule,
-              struct orb_err *err)
+int policy_rule_read(const cJSON *item, const struct routes_want *routes, struct rule_want *rule,
+                     struct orb_err *err)
 {
     const char *interface = text_of(item, "interface");
     char path[ORB_ERR_PATH];
@@ -128,8 +128,8 @@ int rule_read(const cJSON *item, const struct routes_want *routes, struct rule_w
                       "expected a number between 1 and 32765: those behind are the kernel's");
     snprintf(rule->interface, sizeof(rule->interface), "%s", interface ? interface : "");
     rule->ignore_default = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "ignore-default"));
-    rule_path(rule, path, sizeof(path));
-    r = last_read(item, path, &rule->last, err);
+    policy_rule_path(rule, path, sizeof(path));
+    r = model_read_last(item, path, &rule->last, err);
     if (r == 0)
         r = read_network(item, "from", rule, &rule->from, err);
     if (r == 0)

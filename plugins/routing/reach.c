@@ -10,21 +10,21 @@
 
 #include "plugins/routing/reach.h"
 
-int kernel_read(struct nl_sock *socket, struct kernel *ret_kernel, struct orb_err *err)
+int reach_read_kernel(struct nl_sock *socket, struct kernel *ret_kernel, struct orb_err *err)
 {
     struct kernel kernel = {0};
-    int r = rtnl_get_links(socket, &kernel.links, err);
+    int r = rtnl_link_list(socket, &kernel.links, err);
 
     if (r == 0)
-        r = rtnl_get_addrs(socket, &kernel.addrs, err);
+        r = rtnl_addr_list(socket, &kernel.addrs, err);
     if (r < 0)
-        kernel_fini(&kernel);
+        reach_fini_kernel(&kernel);
     else
         *ret_kernel = kernel;
     return r;
 }
 
-void kernel_fini(struct kernel *kernel)
+void reach_fini_kernel(struct kernel *kernel)
 {
     free(kernel->links.items);
     free(kernel->addrs.items);
@@ -193,8 +193,8 @@ static const struct connected *best_of(const struct reach *reach, const struct h
             continue;
         if (!best || c->network.len > best->network.len ||
             (c->network.len == best->network.len &&
-             !is_live(rtnl_find_link(links, best->interface)) &&
-             is_live(rtnl_find_link(links, c->interface))))
+             !is_live(rtnl_link_find(links, best->interface)) &&
+             is_live(rtnl_link_find(links, c->interface))))
             best = c;
     }
     return best;
@@ -243,7 +243,7 @@ static bool may_get_address(const struct reach *reach, const struct hop_want *ho
 {
     const cJSON *item = configured(reach, hop->interface);
 
-    if (!item || is_live(rtnl_find_link(&reach->kernel->links, hop->interface)))
+    if (!item || is_live(rtnl_link_find(&reach->kernel->links, hop->interface)))
         return false;
     for (unsigned i = 0; i < reach->count; i++) {
         const struct connected *c = &reach->items[i];
@@ -264,7 +264,7 @@ static bool is_neighbour(const struct hop_want *hop)
 
 bool reach_knows(const struct reach *reach, const char *name)
 {
-    return configured(reach, name) || rtnl_find_link(&reach->kernel->links, name);
+    return configured(reach, name) || rtnl_link_find(&reach->kernel->links, name);
 }
 
 enum fit reach_fit(const struct reach *reach, const struct hop_want *hop)
@@ -306,7 +306,7 @@ bool reach_now(const struct reach *reach, const struct hop_want *hop, struct rtn
 {
     const struct connected *best = hop->gateway.family ? best_of(reach, hop) : NULL;
     const char *name = best ? best->interface : hop->interface;
-    const struct rtnl_link *link = rtnl_find_link(&reach->kernel->links, name);
+    const struct rtnl_link *link = rtnl_link_find(&reach->kernel->links, name);
     enum fit unfit = hop->gateway.family ? unfit_gateway(reach, hop) : FIT_YES;
     const cJSON *item = configured(reach, name);
 

@@ -38,9 +38,10 @@ enum fit {
     FIT_NOWHERE,      /* in no connected network */
 };
 
-/* Links and addresses. *ret_kernel is written on success only and the caller's, kernel_fini(). */
-int kernel_read(struct nl_sock *socket, struct kernel *ret_kernel, struct orb_err *err);
-void kernel_fini(struct kernel *kernel);
+/* Links and addresses. *ret_kernel is written on success only and the caller's,
+ * reach_fini_kernel(). */
+int reach_read_kernel(struct nl_sock *socket, struct kernel *ret_kernel, struct orb_err *err);
+void reach_fini_kernel(struct kernel *kernel);
 
 /* interfaces: the part /interfaces (NULL: none). kernel and interfaces are kept by reference. */
 int reach_make(const struct kernel *kernel, const cJSON *interfaces,
@@ -55,7 +56,7 @@ enum fit reach_fit(const struct reach *reach, const struct hop_want *hop);
 bool reach_has(const struct reach *reach, const struct address *source);
 /* Refuses (ORB_E_VETO) the first next hop or preferred source that does not fit, if its route is
  * new or changed or if it did fit before; with path, why and what is connected. */
-int reach_check(const struct reach *reach, const struct reach *before,
+int check_reach(const struct reach *reach, const struct reach *before,
                 const struct routes_want *routes, struct orb_err *err);
 /* Can the next hop be used now? Then its kernel form is written and true returned; otherwise why
  * (size bytes) and what a person can do. */

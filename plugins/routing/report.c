@@ -52,13 +52,14 @@ static void tell_route(struct report *report, const struct route_want *route)
         const struct hop_want *hop = &route->hops[i];
 
         if (hop->why) {
-            route_path(route, hop, path, sizeof(path));
+            model_route_path(route, hop, path, sizeof(path));
             snprintf(what, sizeof(what), "route %s does not use %s%s: %s", route->key,
-                     *hop->key ? "next hop " : "", hop_text(hop, text, sizeof(text)), hop->why);
+                     *hop->key ? "next hop " : "", model_hop_text(hop, text, sizeof(text)),
+                     hop->why);
             tell(report, path, what, hop->todo);
         }
         if (hop->no_source) {
-            route_source_path(route, hop, path, sizeof(path));
+            model_source_path(route, hop, path, sizeof(path));
             snprintf(what, sizeof(what), "route %s is used without its preferred source: %s",
                      route->key, hop->no_source);
             tell(report, path, what, "see orbctl show interfaces, or take the source away");
@@ -66,7 +67,7 @@ static void tell_route(struct report *report, const struct route_want *route)
     }
     if (!route->why)
         return;
-    route_path(route, NULL, path, sizeof(path));
+    model_route_path(route, NULL, path, sizeof(path));
     snprintf(what, sizeof(what), "route %s cannot be made: %s", route->key, route->why);
     tell(report, path, what, "see orbctl show routes, or take the route away");
 }
@@ -77,7 +78,7 @@ static void tell_rule(struct report *report, const struct rule_want *rule)
 
     if (!rule->why)
         return;
-    rule_path(rule, path, sizeof(path));
+    policy_rule_path(rule, path, sizeof(path));
     snprintf(what, sizeof(what), "policy rule %u: %s", rule->number, rule->why);
     tell(report, path, what, "see ip rule, or give the rule another number");
 }
@@ -119,7 +120,7 @@ static void tell_lookup(struct report *report, const struct routing *self)
     struct rtnl_rules rules = {0};
     struct orb_err err = {0};
 
-    if (rtnl_get_rules(self->follow.requests, &rules, &err) < 0)
+    if (rtnl_rule_list(self->follow.requests, &rules, &err) < 0)
         tell_as(report, "/routing/rules", "/routing", err.text, "it is tried again");
     for (unsigned i = 0; rules.items && i < 4; i++) {
         char what[ORB_ERR_TEXT], key[40];

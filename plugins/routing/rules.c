@@ -90,7 +90,7 @@ static void say_stranger(const struct rtnl_rule *other, char *to, size_t size)
     char name[8];
 
     snprintf(to, size, "the kernel has a rule with number %u (protocol %s) that is not ours",
-             other->priority, protocol_name(other->protocol, name, sizeof(name)));
+             other->priority, foreign_protocol_name(other->protocol, name, sizeof(name)));
 }
 
 int rules_check_foreign(struct nl_sock *socket, const struct routes_want *routes,
@@ -105,14 +105,14 @@ int rules_check_foreign(struct nl_sock *socket, const struct routes_want *routes
         changed = routes->rules[i].changed;
     if (!changed)
         return 0;
-    r = rtnl_get_rules(socket, &have, err);
+    r = rtnl_rule_list(socket, &have, err);
     for (unsigned i = 0; r == 0 && i < routes->rule_count; i++) {
         const struct rtnl_rule *other = stranger(&have, &routes->rules[i]);
 
         if (!other || !routes->rules[i].changed)
             continue;
         say_stranger(other, text, sizeof(text));
-        rule_path(&routes->rules[i], path, sizeof(path));
+        policy_rule_path(&routes->rules[i], path, sizeof(path));
         r = orb_fail_at(err, ORB_E_VETO, path, "%s; give this one another number", text);
     }
     free(have.items);
@@ -134,7 +134,7 @@ static int add_one(struct nl_sock *socket, const struct rtnl_rules *have, struct
             made = true;
             continue;
         }
-        r = rtnl_add_rule(socket, &kernel, err);
+        r = rtnl_rule_add(socket, &kernel, err);
         *count += r == 0;
         /* A machine without IPv6 has no use for that half. */
         if (made && families[i] == AF_INET6 && (r == -EOPNOTSUPP || r == -EAFNOSUPPORT))
@@ -148,7 +148,7 @@ int rules_add(struct nl_sock *socket, struct routes_want *routes, bool strict,
               struct rtnl_rules *ret_have, unsigned *count, struct orb_err *err)
 {
     struct rtnl_rules have = {0};
-    int r = rtnl_get_rules(socket, &have, err);
+    int r = rtnl_rule_list(socket, &have, err);
 
     for (unsigned i = 0; r == 0 && i < routes->rule_count; i++) {
         struct rule_want *rule = &routes->rules[i];
@@ -157,19 +157,19 @@ int rules_add(struct nl_sock *socket, struct routes_want *routes, bool strict,
         char text[160];
 
         if (add_one(socket, &have, rule, count, &why) < 0) {
-            set_why(&rule->why, why.text);
+            apply_set_why(&rule->why, why.text);
             if (!strict || !rule->changed)
                 continue;
             orb_wrap(&why, "cannot make rule %u", rule->number);
             why.code = r = ORB_E_KERNEL;
-            rule_path(rule, why.path, sizeof(why.path));
+            policy_rule_path(rule, why.path, sizeof(why.path));
             if (err)
                 *err = why;
         } else if (other) {
             say_stranger(other, text, sizeof(text));
-            set_why(&rule->why, text);
+            apply_set_why(&rule->why, text);
         } else {
-            set_why(&rule->why, NULL);
+            apply_set_why(&rule->why, NULL);
         }
     }
     if (r < 0)
@@ -192,7 +192,7 @@ void rules_remove(struct nl_sock *socket, const struct routes_want *routes, stru
         /* One that is gone already, or that cannot be removed now, is seen again at the next look.
          */
         if (!wanted)
-            *count += rtnl_del_rule(socket, rule, NULL) == 0;
+            *count += rtnl_rule_delete(socket, rule, NULL) == 0;
     }
     free(have->items);
     *have = (struct rtnl_rules){0};

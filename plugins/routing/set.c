@@ -24,7 +24,7 @@ static void route_fini(struct route_want *route)
     memset(route, 0, sizeof(*route));
 }
 
-int routes_note(struct routes_want *routes, const struct orb_err *why, struct orb_err *err)
+int set_note(struct routes_want *routes, const struct orb_err *why, struct orb_err *err)
 {
     void *more = realloc(routes->misfits, (routes->misfit_count + 1) * sizeof(*routes->misfits));
     struct route_misfit *misfit;
@@ -87,8 +87,8 @@ static int sort_out(struct routes_want *routes, struct orb_err *err)
         }
         snprintf(text, sizeof(text), "%s is the same network as %s", route->key,
                  routes->sorted[routes->count - 1]->key);
-        route_refuse(&why, route, NULL, text);
-        r = routes_note(routes, &why, err);
+        model_refuse(&why, route, NULL, text);
+        r = set_note(routes, &why, err);
     }
     return r;
 }
@@ -97,7 +97,7 @@ static int sort_out(struct routes_want *routes, struct orb_err *err)
 static int tolerate(struct routes_want *routes, const struct orb_err *why, struct orb_err *err)
 {
     return why->code == ORB_E_NOMEM ? orb_fail(err, ORB_E_NOMEM, "%s", why->text)
-                                    : routes_note(routes, why, err);
+                                    : set_note(routes, why, err);
 }
 
 static int read_static(struct routes_want *routes, const cJSON *all, const struct table_want *table,
@@ -112,7 +112,7 @@ static int read_static(struct routes_want *routes, const cJSON *all, const struc
 
         if (r < 0)
             return r;
-        if (route_read(item, table, route, &why) == 0) {
+        if (model_read_route(item, table, route, &why) == 0) {
             routes->item_count++;
             continue;
         }
@@ -130,7 +130,7 @@ static int read_table(struct routes_want *routes, const cJSON *item, struct orb_
     char path[ORB_ERR_PATH] = "/routing/tables";
 
     snprintf(table.name, sizeof(table.name), "%s", item->string);
-    pointer_push(path, sizeof(path), item->string);
+    near_push_pointer(path, sizeof(path), item->string);
     if (!strcmp(table.name, "main") || !strcmp(table.name, "local") ||
         !strcmp(table.name, "default"))
         return orb_fail_at(err, ORB_E_VETO, path,
@@ -138,7 +138,7 @@ static int read_table(struct routes_want *routes, const cJSON *item, struct orb_
     if (!id)
         return orb_fail_at(err, ORB_E_VETO, path,
                            "expected \"id\", the number of the table in the kernel");
-    pointer_push(path, sizeof(path), "id");
+    near_push_pointer(path, sizeof(path), "id");
     if (!table.id || (table.id >= RT_TABLE_COMPAT && table.id <= RT_TABLE_LOCAL))
         return orb_fail_at(err, ORB_E_VETO, path,
                            "table %u is the kernel's; expected a number of 1 to 251, or above 255",
@@ -191,7 +191,7 @@ static int read_policy(struct routes_want *routes, const cJSON *policy, struct o
         if (r < 0)
             return r;
         *rule = (struct rule_want){0};
-        if (rule_read(item, routes, rule, &why) == 0)
+        if (policy_rule_read(item, routes, rule, &why) == 0)
             routes->rule_count++;
         else
             r = tolerate(routes, &why, err);
@@ -217,7 +217,7 @@ static int make_room(struct routes_want *routes, const cJSON *all, const cJSON *
     return 0;
 }
 
-int routes_read(const cJSON *routing, struct routes_want *ret_routes, struct orb_err *err)
+int set_read(const cJSON *routing, struct routes_want *ret_routes, struct orb_err *err)
 {
     const cJSON *all = cJSON_GetObjectItemCaseSensitive(routing, "static");
     const cJSON *tables = cJSON_GetObjectItemCaseSensitive(routing, "tables");
@@ -234,13 +234,13 @@ int routes_read(const cJSON *routing, struct routes_want *ret_routes, struct orb
     if (r == 0)
         r = sort_out(&routes, err);
     if (r < 0)
-        routes_fini(&routes);
+        set_fini(&routes);
     else
         *ret_routes = routes;
     return r;
 }
 
-void routes_fini(struct routes_want *routes)
+void set_fini(struct routes_want *routes)
 {
     for (unsigned i = 0; i < routes->item_count; i++)
         route_fini(&routes->items[i]);
@@ -266,8 +266,8 @@ static int by_place(const void *key, const void *item)
     return order_at(place->table, place->destination, *(struct route_want *const *)item);
 }
 
-struct route_want *routes_find(const struct routes_want *routes, uint32_t table,
-                               const struct prefix *destination)
+struct route_want *set_find(const struct routes_want *routes, uint32_t table,
+                            const struct prefix *destination)
 {
     struct place place = {table, destination};
     struct route_want **found = NULL;
@@ -278,8 +278,7 @@ struct route_want *routes_find(const struct routes_want *routes, uint32_t table,
     return found ? *found : NULL;
 }
 
-const char *routes_table_name(const struct routes_want *routes, uint32_t table, char *to,
-                              size_t size)
+const char *set_table_name(const struct routes_want *routes, uint32_t table, char *to, size_t size)
 {
     for (unsigned i = 1; i < routes->table_count; i++) {
         if (routes->tables[i].id == table)
@@ -291,7 +290,7 @@ const char *routes_table_name(const struct routes_want *routes, uint32_t table, 
     return to;
 }
 
-bool route_is_first(const struct route_want *route, const struct hop_want *hop)
+bool set_is_first(const struct route_want *route, const struct hop_want *hop)
 {
     for (const struct hop_want *other = route->hops; other < hop; other++) {
         if (other->metric == hop->metric)
@@ -300,14 +299,14 @@ bool route_is_first(const struct route_want *route, const struct hop_want *hop)
     return true;
 }
 
-uint32_t route_last_metric(const struct route_want *route)
+uint32_t set_last_metric(const struct route_want *route)
 {
     return route->hop_count ? LAST_METRIC : route->metric;
 }
 
-bool route_has_metric(const struct route_want *route, uint32_t metric)
+bool set_has_metric(const struct route_want *route, uint32_t metric)
 {
-    if (route->last && route_last_metric(route) == metric)
+    if (route->last && set_last_metric(route) == metric)
         return true;
     for (unsigned i = 0; i < route->hop_count; i++) {
         if (route->hops[i].metric == metric)

@@ -12,7 +12,7 @@ enum { HELLO = 1, PREPARE, APPLY, ABORT };
 static void expect_hello(struct fakehost *h, const char *word, const char *more)
 {
     AUTO_FREE char *want =
-        xasprintf("{\"word\":\"%s\",\"peer\":\"eve\",\"knows\":true%s}", word, more);
+        buf_format("{\"word\":\"%s\",\"peer\":\"eve\",\"knows\":true%s}", word, more);
     struct fakeframe f;
 
     package_ask(h, HELLO, 9, "{}", FRAME_REP, &f);
@@ -76,7 +76,7 @@ TEST(a_package_of_a_newer_header_that_uses_nothing_new_runs)
 
 TEST(a_package_of_a_newer_header_that_uses_a_new_member_is_refused)
 {
-    AUTO_FREE char *path = xasprintf("%s/used.so", getenv("PACKAGE"));
+    AUTO_FREE char *path = buf_format("%s/used.so", getenv("PACKAGE"));
     void *so = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 
     ck_assert_msg(so != NULL, "%s", dlerror());

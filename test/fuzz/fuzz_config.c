@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/config/overlay.h"
 #include "test/fuzz/bounds.h"
 
@@ -55,9 +56,9 @@ static void change(json_t *base, const json_t *edits)
     patch = overlay_patch(&o, base);
     tree_dump(patch, &text);
     made += text.len;
-    if (patch_apply(tree, patch, false, &err) < 0 || !json_equal(tree, seen))
+    if (overlay_apply(tree, patch, false, &err) < 0 || !json_equal(tree, seen))
         abort();
-    if (patch_apply(tree, patch, true, &err) < 0 || !json_equal(tree, base))
+    if (overlay_apply(tree, patch, true, &err) < 0 || !json_equal(tree, base))
         abort();
 }
 

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include "core/base/buf.h"
+#include "core/base/file.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/json/scan.h"
 #include "plugins/config/engine.h"
@@ -40,7 +42,7 @@ static int call(void *arg, const char *to, const char *method, const char *text,
 
 static void reply(void *arg, void *req, const char *text, size_t len)
 {
-    must(json_scan(text, len, &(struct json_limits){.depth = 64, .keys = 1 << 20}, NULL) == 0,
+    must(scan_json(text, len, &(struct json_limits){.depth = 64, .keys = 1 << 20}, NULL) == 0,
          "an answer that is no JSON");
     answered += len;
 }
@@ -104,9 +106,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                             : NULL;
     if (!file)
         return 0;
-    dir = xasprintf("/dev/shm/orbital-fuzz-config-%d", (int)getpid());
-    path = xasprintf("%s/%s", dir, file);
-    must(dir_make(dir, 0700, NULL) == 0, "no directory");
+    dir = buf_format("/dev/shm/orbital-fuzz-config-%d", (int)getpid());
+    path = buf_format("%s/%s", dir, file);
+    must(file_make_dir(dir, 0700, NULL) == 0, "no directory");
     must(file_replace(path, (const char *)data + 1, size - 1, 0600, NULL) == 0, "no file");
     answered = kept = 0;
     before = cpu_ms();

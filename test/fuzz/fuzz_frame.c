@@ -190,8 +190,8 @@ static void check_frame(struct scene *s, struct honest *h, const struct frame *f
     const char *payload = body + f->envlen;
     size_t len = f->len - f->envlen;
 
-    must(!f->envlen || json_scan(body, f->envlen, NULL, NULL) == 0, "an envelope that is no JSON");
-    must(!len || json_scan(payload, len, NULL, NULL) == 0, "a payload that is no JSON");
+    must(!f->envlen || scan_json(body, f->envlen, NULL, NULL) == 0, "an envelope that is no JSON");
+    must(!len || scan_json(payload, len, NULL, NULL) == 0, "a payload that is no JSON");
     if (f->type == FRAME_REP || f->type == FRAME_ERR) {
         if (f->corr != 1) /* of SUB */
             check_answer(s, h, f, payload);

@@ -60,7 +60,8 @@ static void scan_files(const struct journal_scan *scan, struct seen *seen,
         (ret_found->records && ret_found->end < seen->end) ||
         ret_found->repaired > ret_found->records + 1)
         abort();
-    if (journal_behind(&scan->main, ret_found->end ? ret_found->end : JOURNAL_HEAD, NULL, NULL) &&
+    if (journal_scan_behind(&scan->main, ret_found->end ? ret_found->end : JOURNAL_HEAD, NULL,
+                            NULL) &&
         !ret_found->damaged)
         abort();
 }
@@ -88,8 +89,8 @@ static void add_record(struct buf *file, uint8_t chain[JOURNAL_CHAIN], const str
     uint8_t frame[JOURNAL_FRAME];
 
     memcpy(frame, journal_mark, JOURNAL_MARK);
-    journal_put32(frame + 4, (uint32_t)text->len);
-    journal_seal(chain, text->data, text->len, frame + 8 + JOURNAL_CHAIN, frame + 8);
+    journal_scan_put32(frame + 4, (uint32_t)text->len);
+    journal_scan_seal(chain, text->data, text->len, frame + 8 + JOURNAL_CHAIN, frame + 8);
     memcpy(chain, frame + 8, JOURNAL_CHAIN);
     buf_add(file, frame, sizeof(frame));
     buf_add(file, text->data, text->len);

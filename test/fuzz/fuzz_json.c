@@ -1,4 +1,4 @@
-/* json_scan against two other readers: what it accepts, jansson and cJSON must accept too, and what
+/* scan_json against two other readers: what it accepts, jansson and cJSON must accept too, and what
  * jansson writes from it must pass again. */
 #include <cjson/cJSON.h>
 #include <stdint.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "core/json/reader.h"
+#include "core/json/json.h"
 #include "core/json/tree.h"
 #include "test/fuzz/bounds.h"
 
@@ -28,7 +28,7 @@ static void check_cjson(const char *text, size_t size)
     const char *end = NULL;
     cJSON *tree = cJSON_ParseWithLengthOpts(text, size, &end, 0);
 
-    holds(tree, "cJSON refuses what json_scan accepts");
+    holds(tree, "cJSON refuses what scan_json accepts");
     holds(json_space(end, text + size) == text + size, "cJSON stops before the end");
     cJSON_Delete(tree);
 }
@@ -41,9 +41,9 @@ static void check_jansson(const char *text, size_t size)
     AUTO_FREE char *theirs = NULL;
     struct orb_err err;
 
-    holds(tree_parse(text, size, NULL, &tree, &err) == 0, "jansson refuses what json_scan accepts");
+    holds(tree_parse(text, size, NULL, &tree, &err) == 0, "jansson refuses what scan_json accepts");
     theirs = json_dumps(tree, JSON_ENCODE_ANY);
-    holds(theirs && json_scan(theirs, strlen(theirs), NULL, NULL) == 0,
+    holds(theirs && scan_json(theirs, strlen(theirs), NULL, NULL) == 0,
           "jansson's dump does not scan");
     tree_dump(tree, &dump);
     must_fit(dump.len, 64, 8, size);
@@ -98,7 +98,7 @@ static int one(const uint8_t *data, size_t size)
     /* Unscanned text may give wrong answers, but must not be read beyond its end. */
     if (json_member(text, size, "a", &slice))
         json_text(&slice, to, sizeof(to));
-    if (json_scan(text, size, NULL, &err) < 0) {
+    if (scan_json(text, size, NULL, &err) < 0) {
         holds(err.text[0] != '\0', "refused without a word");
         return 0;
     }

@@ -23,7 +23,7 @@ static void check(const struct logread_page *page, const struct logread_query *q
         AUTO(buf) struct buf text = {0};
 
         if (!logline_read(item->text, item->len, &line) || line.seq != item->seq ||
-            json_scan(item->text, item->len, NULL, NULL) < 0 || !logread_fits(q, &line))
+            scan_json(item->text, item->len, NULL, NULL) < 0 || !logread_fits(q, &line))
             abort();
         if (i > page->from && item->seq <= page->items[i - 1].seq)
             abort();

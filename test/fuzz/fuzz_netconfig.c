@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
 #include "core/json/scan.h"
 #include "core/json/schema.h"
@@ -28,7 +29,7 @@ static const char *const names[PARTS] = {"interfaces", "routing", "firewall"};
 static struct schema *schema_of(int part)
 {
     static struct schema *schemas[PARTS];
-    AUTO_FREE char *path = xasprintf("%s/plugins/%s/schema.json", SOURCE_ROOT, names[part]);
+    AUTO_FREE char *path = buf_format("%s/plugins/%s/schema.json", SOURCE_ROOT, names[part]);
     AUTO(buf) struct buf text = {0}, dump = {0};
     AUTO(json_t) json_t *all = NULL;
     struct orb_err err;
@@ -67,7 +68,7 @@ static void try_firewall(const cJSON *tree)
         buf_addf(&text, "{\"tx\":1,%s}", work.puts.items[i]);
         made += text.len;
         /* A refusal leaves an unfinished entry behind; it is never sent. */
-        if (!err.code && (text.len > 256 * 1024 || json_scan(text.data, text.len, NULL, &err) < 0))
+        if (!err.code && (text.len > 256 * 1024 || scan_json(text.data, text.len, NULL, &err) < 0))
             abort();
     }
     work_fini(&work);
@@ -79,18 +80,18 @@ static void try_interfaces(const cJSON *interfaces)
     struct misfits left_out = {0};
     struct wants wants = {0};
     struct orb_err err = {0};
-    int r = wants_read(interfaces, &wants, NULL, &err);
+    int r = model_read(interfaces, &wants, NULL, &err);
 
     refused_well(r, &err);
-    wants_fini(&wants);
-    if (wants_read(interfaces, &wants, &left_out, NULL) < 0 || (left_out.count > 0) != (r < 0))
+    model_fini(&wants);
+    if (model_read(interfaces, &wants, &left_out, NULL) < 0 || (left_out.count > 0) != (r < 0))
         abort();
     for (unsigned i = 0; i < left_out.count; i++) {
         if (left_out.items[i].path[0] != '/' || !left_out.items[i].what[0])
             abort();
     }
-    wants_fini(&wants);
-    misfits_fini(&left_out);
+    model_fini(&wants);
+    misfit_fini(&left_out);
 }
 
 static void try_routes(const cJSON *routing)
@@ -98,7 +99,7 @@ static void try_routes(const cJSON *routing)
     struct routes_want routes = {0};
     struct orb_err err = {0};
 
-    if (routes_read(routing, &routes, &err) < 0)
+    if (set_read(routing, &routes, &err) < 0)
         abort();
     for (unsigned i = 0; i < routes.misfit_count; i++) {
         if (routes.misfits[i].path[0] != '/' || !routes.misfits[i].text[0])
@@ -107,11 +108,11 @@ static void try_routes(const cJSON *routing)
     for (unsigned i = 0; i < routes.count; i++) {
         const struct route_want *route = routes.sorted[i];
 
-        if (routes_find(&routes, route->table->id, &route->destination) != route ||
+        if (set_find(&routes, route->table->id, &route->destination) != route ||
             (!route->hop_count && !route->last))
             abort();
     }
-    routes_fini(&routes);
+    set_fini(&routes);
 }
 
 static void try_parts(const cJSON *tree)
@@ -128,7 +129,7 @@ static int one(const uint8_t *data, size_t size)
     struct orb_err err;
     cJSON *tree;
 
-    if (size > 65536 || json_scan(text, size, NULL, &err) < 0)
+    if (size > 65536 || scan_json(text, size, NULL, &err) < 0)
         return 0;
     for (int part = 0; part < PARTS; part++) {
         if (json_member(text, size, names[part], &value) == 1 &&

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/fast.h"
 #include "dataplane/flow.h"
 #include "dataplane/tally.h"
@@ -110,7 +111,7 @@ static void ask_ways(struct buf *ret_read)
 static void ask_company(const struct kernel *kernel, bool nft, struct buf *ret_read)
 {
     struct company company = {0};
-    int r = nft ? company_read_nft(&company) : company_read_tc(&company, true);
+    int r = nft ? company_nft_read(&company) : company_tc_read(&company, true);
 
     whole(kernel, r);
     must(company.count <= COMPANY_PLACES, "more places than there is room for");
@@ -127,7 +128,7 @@ static void ask_company(const struct kernel *kernel, bool nft, struct buf *ret_r
 static void ask_table(const struct kernel *kernel, struct buf *ret_read)
 {
     uint64_t digest = 0, policy = 0;
-    enum table_state state = table_look(&digest, &policy);
+    enum table_state state = base_table_look(&digest, &policy);
 
     must(!kernel->interrupted || state <= TABLE_NONE, "a table that changed meanwhile is known");
     must(state > TABLE_BROKEN || !digest, "a digest of a table that is not whole");

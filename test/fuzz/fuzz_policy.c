@@ -73,8 +73,8 @@ static int one(const uint8_t *data, size_t size)
     }
     if (policy_check(&policy, &err) < 0)
         return 0;
-    policy_nft(&policy, NULL, 1, &text);
-    policy_nft(&policy, &copy, 2, &text);
+    nft_change_policy(&policy, NULL, 1, &text);
+    nft_change_policy(&policy, &copy, 2, &text);
     made = text.len;
     if (policy.rule_count)
         compile(&policy);

@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The daemon's words, found by way of the client's in-buffer; corr counts the calls. */
 
-int client_open(struct client *c, const char *socket_path, unsigned wait_ms, struct orb_err *err)
+int ask_open(struct client *c, const char *socket_path, unsigned wait_ms, struct orb_err *err)
 {
     return 0;
 }
@@ -27,8 +27,8 @@ void client_close(struct client *c)
 {
 }
 
-int client_call(struct client *c, const char *to, const char *method, const char *input,
-                struct buf *ret_text, struct orb_err *err)
+int ask_call(struct client *c, const char *to, const char *method, const char *input,
+             struct buf *ret_text, struct orb_err *err)
 {
     if (c->broken || c->next_corr++ >= CALLS)
         return orb_fail_at(err, ORB_E_GONE, buf_str(&c->in), "%s", buf_str(&c->in));
@@ -37,12 +37,12 @@ int client_call(struct client *c, const char *to, const char *method, const char
     return 0;
 }
 
-int client_call_tree(struct client *c, const char *to, const char *method, const char *input,
-                     json_t **ret_tree, struct orb_err *err)
+int ask_call_tree(struct client *c, const char *to, const char *method, const char *input,
+                  json_t **ret_tree, struct orb_err *err)
 {
     static const struct json_limits limits = {.depth = JSON_MAX_DEPTH, .keys = JSON_MAX_TREE_KEYS};
     AUTO(buf) struct buf text = {0};
-    int r = client_call(c, to, method, input, &text, err);
+    int r = ask_call(c, to, method, input, &text, err);
 
     return r < 0 ? r : tree_parse(buf_str(&text), text.len, &limits, ret_tree, err);
 }
@@ -68,7 +68,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     buf_add(&c->in, data + 2, size - 2);
     snprintf(c->user, sizeof(c->user), "%s", buf_str(&c->in));
     /* The broker lets only JSON through as an answer; the text of an error is what it likes. */
-    if (c->broken || json_scan(c->in.data, c->in.len, NULL, NULL) == 0)
+    if (c->broken || scan_json(c->in.data, c->in.len, NULL, NULL) == 0)
         trial_run(data[0] & 0x7f, &cli, size);
     buf_fini(&c->in);
     must_end(before, MOST_MS, size);

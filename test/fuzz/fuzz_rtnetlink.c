@@ -77,7 +77,7 @@ static void ask_links(struct kernel *kernel, struct buf *ret_read)
 {
     struct rtnl_links links = {0};
     struct orb_err err = {0};
-    int r = rtnl_get_links(kernel_socket, &links, &err);
+    int r = rtnl_link_list(kernel_socket, &links, &err);
 
     take(kernel, links.items, links.count, sizeof(*links.items), r, &err, ret_read);
     for (unsigned i = 0; i < links.count; i++)
@@ -89,7 +89,7 @@ static void ask_addrs(struct kernel *kernel, struct buf *ret_read)
 {
     struct rtnl_addrs addrs = {0};
     struct orb_err err = {0};
-    int r = rtnl_get_addrs(kernel_socket, &addrs, &err);
+    int r = rtnl_addr_list(kernel_socket, &addrs, &err);
 
     take(kernel, addrs.items, addrs.count, sizeof(*addrs.items), r, &err, ret_read);
     for (unsigned i = 0; i < addrs.count; i++) {
@@ -103,7 +103,7 @@ static void ask_rules(struct kernel *kernel, struct buf *ret_read)
 {
     struct rtnl_rules rules = {0};
     struct orb_err err = {0};
-    int r = rtnl_get_rules(kernel_socket, &rules, &err);
+    int r = rtnl_rule_list(kernel_socket, &rules, &err);
 
     take(kernel, rules.items, rules.count, sizeof(*rules.items), r, &err, ret_read);
     for (unsigned i = 0; i < rules.count; i++) {
@@ -137,7 +137,7 @@ static void ask_routes(struct kernel *kernel, struct buf *ret_read)
 {
     struct walked walked = {0};
     struct orb_err err = {0};
-    int r = rtnl_walk_routes(kernel_socket, on_route, &walked, &err);
+    int r = rtnl_route_walk(kernel_socket, on_route, &walked, &err);
 
     take(kernel, walked.routes.data, (unsigned)(walked.routes.len / sizeof(struct rtnl_route)),
          sizeof(struct rtnl_route), r, &err, ret_read);
@@ -151,19 +151,19 @@ static void on_event(void *arg, struct nlmsghdr *header)
     struct rtnl_route route;
     struct rtnl_rule rule;
 
-    if (rtnl_read_link(header, &link)) {
+    if (rtnl_link_read(header, &link)) {
         check_link(&link);
         buf_add(arg, &link, sizeof(link));
     }
-    if (rtnl_read_addr(header, &addr)) {
+    if (rtnl_addr_read(header, &addr)) {
         check_prefix(&addr.prefix);
         buf_add(arg, &addr, sizeof(addr));
     }
-    if (rtnl_read_route(header, &route)) {
+    if (rtnl_route_read(header, &route)) {
         check_route(&route);
         buf_add(arg, &route, sizeof(route));
     }
-    if (rtnl_read_rule(header, &rule)) {
+    if (rtnl_rule_read(header, &rule)) {
         check_prefix(&rule.from);
         buf_add(arg, &rule, sizeof(rule));
     }

@@ -34,7 +34,7 @@ static void ask(const struct schema *schema, const json_t *value)
 
     if (key)
         buf_add_pointer(&path, key);
-    at = schema_at(schema, buf_str(&path), &err);
+    at = schema_facts_at(schema, buf_str(&path), &err);
     must(at || err.text[0], "no schema and no word why");
 }
 
@@ -71,8 +71,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 /* What people are shown of it: no longer than masks make it, and the same when masked again. */
 static void mask(const struct schema *schema, json_t *tree, size_t len)
 {
-    AUTO(json_t) json_t *shown = schema_mask(schema, "", json_incref(tree), "********");
-    AUTO(json_t) json_t *again = schema_mask(schema, "", json_incref(shown), "********");
+    AUTO(json_t) json_t *shown = schema_secret_mask(schema, "", json_incref(tree), "********");
+    AUTO(json_t) json_t *again = schema_secret_mask(schema, "", json_incref(shown), "********");
     AUTO(buf) struct buf text = {0};
 
     tree_dump(shown, &text);
@@ -110,7 +110,7 @@ static void one(const uint8_t *data, size_t size)
                  (err.code != ORB_E_SCHEMA && err.code != 0),
              "another spelling of the value, another answer");
     turn((const char *)data, schema_len, text, len, r);
-    schema_each_ref(schema, text, len, "", on_ref, &refs);
+    schema_refs_each(schema, text, len, "", on_ref, &refs);
     must_fit(refs, MOST_REFS, 2, len);
     ask(schema, tree);
 }

@@ -247,8 +247,8 @@ static void add_frame(struct buf *stream, struct frame head, const char *env, si
     buf_add(stream, header, sizeof(header));
     buf_add(stream, env, env_len);
     buf_add(stream, payload, len);
-    seen.clean &= (!env_len || json_scan(env, env_len, NULL, NULL) == 0) &&
-                  (!len || json_scan(payload, len, NULL, NULL) == 0);
+    seen.clean &= (!env_len || scan_json(env, env_len, NULL, NULL) == 0) &&
+                  (!len || scan_json(payload, len, NULL, NULL) == 0);
     if (head.type == FRAME_REQ && head.corr < 256)
         seen.asked[head.corr]++;
 }
@@ -359,8 +359,8 @@ static void check_frame(const struct frame *f, const char *body, unsigned number
              "a second answer, or one to nothing");
     if (!seen.clean)
         return;
-    must(!f->envlen || json_scan(body, f->envlen, NULL, NULL) == 0, "an envelope that is no JSON");
-    must(f->len == f->envlen || json_scan(body + f->envlen, f->len - f->envlen, NULL, NULL) == 0,
+    must(!f->envlen || scan_json(body, f->envlen, NULL, NULL) == 0, "an envelope that is no JSON");
+    must(f->len == f->envlen || scan_json(body + f->envlen, f->len - f->envlen, NULL, NULL) == 0,
          "a payload that is no JSON");
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/host/host.h"
 #include "core/json/schema.h"
 #include "core/pkg/package.h"
@@ -50,7 +51,7 @@ static void compose(const struct package_list *list)
     const char *text;
     size_t len;
 
-    must(services_contract_make(list, &contract, &left_out, &err) == 0, "it cannot be composed");
+    must(svcconf_contract(list, &contract, &left_out, &err) == 0, "it cannot be composed");
     text = contract_text(contract, &len);
     must(len < MOST_BYTES, "it is too large");
     must(schema_compile_in(text, len, "/config", true, &schema, &err) == 0, "it does not compile");

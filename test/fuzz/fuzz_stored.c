@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/auth/tokens.h"
+#include "core/base/file.h"
 #include "core/base/own.h"
 #include "core/ipc/frame.h"
 #include "core/json/scan.h"
@@ -59,7 +60,7 @@ static void crashes(const char *dir, size_t size)
     crash_log_read(dir, "a", &service.crashes);
     must(report_crashes(&sup, "a", &text, NULL) == 0, "no crashes");
     must_fit(text.len, 4096, 8, size);
-    must(text.len < FRAME_MAX && json_scan(text.data, text.len, NULL, NULL) == 0,
+    must(text.len < FRAME_MAX && scan_json(text.data, text.len, NULL, NULL) == 0,
          "reports that are no JSON");
     crash_log_fini(&service.crashes);
 }
@@ -71,10 +72,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (!size || (data[0] != 't' && data[0] != 'c') || sodium_init() < 0)
         return 0;
-    dir = xasprintf("/dev/shm/orbital-fuzz-%d", (int)getpid());
-    below = xasprintf("%s/crashes", dir);
-    path = xasprintf("%s/%s", dir, data[0] == 't' ? "tokens.json" : "crashes/a-0.json");
-    must(dir_make(dir, 0700, NULL) == 0 && dir_make(below, 0700, NULL) == 0, "no directory");
+    dir = buf_format("/dev/shm/orbital-fuzz-%d", (int)getpid());
+    below = buf_format("%s/crashes", dir);
+    path = buf_format("%s/%s", dir, data[0] == 't' ? "tokens.json" : "crashes/a-0.json");
+    must(file_make_dir(dir, 0700, NULL) == 0 && file_make_dir(below, 0700, NULL) == 0,
+         "no directory");
     must(file_replace(path, (const char *)data + 1, size - 1, 0600, NULL) == 0, "no file");
     before = cpu_ms();
     if (data[0] == 't')

@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void say(struct logs *logs, struct metrics *metrics, const char *text, size_t len)
 {
-    bool scanned = len && json_scan(text + 1, len - 1, NULL, NULL) == 0;
+    bool scanned = len && scan_json(text + 1, len - 1, NULL, NULL) == 0;
 
     if (!len)
         return;
@@ -77,7 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     logs_find(logs, &query, &found);
     must(found.len <= LOGS_ANSWER + 1024, "an answer over its limit");
-    must(json_scan(found.data, found.len, &(struct json_limits){.depth = 40, .keys = 1 << 20},
+    must(scan_json(found.data, found.len, &(struct json_limits){.depth = 40, .keys = 1 << 20},
                    NULL) == 0,
          "records that are no JSON");
     must(!memchr(found.data, '\n', found.len), "a record of two lines");

@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "core/base/buf.h"
+#include "core/base/file.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "orbital/error.h"
 
 #define INPUT_BYTES (16u << 20)
@@ -50,7 +52,7 @@ int main(int argc, char **argv)
         return 1;
     }
     while ((entry = readdir(dir))) {
-        AUTO_FREE char *path = xasprintf("%s/%s", argv[1], entry->d_name);
+        AUTO_FREE char *path = buf_format("%s/%s", argv[1], entry->d_name);
 
         if (entry->d_name[0] == '.')
             continue;

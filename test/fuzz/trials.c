@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/utf8.h"
 #include "core/json/scan.h"
 #include "test/fuzz/bounds.h"
 
@@ -38,7 +39,7 @@ static void check_output(const char *text, size_t len, bool one, size_t size)
 
     must_fit(len, SOME, EACH, size);
     check_bytes((const unsigned char *)text, len);
-    must(!one || !len || json_scan(text, len, &limits, NULL) == 0, "no JSON, or more than one");
+    must(!one || !len || scan_json(text, len, &limits, NULL) == 0, "no JSON, or more than one");
 }
 
 struct trial {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/base/buf.h"
+#include "core/base/file.h"
 #include "core/base/own.h"
 #include "core/ipc/contract.h"
 #include "test/lib/harness.h"
@@ -26,7 +27,7 @@ static inline void package_start(struct fakehost *h, const char *library, const 
     void *so;
 
     ck_assert_msg(dir != NULL, "set PACKAGE to the directory of the built package");
-    path = xasprintf("%s/%s", dir, library);
+    path = buf_format("%s/%s", dir, library);
     so = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     ck_assert_msg(so != NULL, "%s", dlerror());
     plugin = dlsym(so, "orbital_plugin");
@@ -54,7 +55,7 @@ static inline void package_ask(struct fakehost *h, uint32_t method, uint32_t pee
 /* schema.json compiles as a contract of this interface. */
 static inline void package_check_contract(const char *interface)
 {
-    AUTO_FREE char *path = xasprintf("%s/schema.json", getenv("PACKAGE"));
+    AUTO_FREE char *path = buf_format("%s/schema.json", getenv("PACKAGE"));
     AUTO(buf) struct buf text = {0};
     struct contract *contract;
     struct orb_err err = {0};

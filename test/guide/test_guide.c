@@ -16,9 +16,9 @@ static void start(struct fakehost *h, const char *tree)
 
 static void expect_greeting(struct fakehost *h, const char *name, const char *text, int count)
 {
-    AUTO_FREE char *in = xasprintf("{\"name\":\"%s\"}", name);
-    AUTO_FREE char *out = xasprintf("{\"text\":\"%s\"}", text);
-    AUTO_FREE char *event = xasprintf("{\"name\":\"%s\",\"count\":%d}", name, count);
+    AUTO_FREE char *in = buf_format("{\"name\":\"%s\"}", name);
+    AUTO_FREE char *out = buf_format("{\"text\":\"%s\"}", text);
+    AUTO_FREE char *event = buf_format("{\"name\":\"%s\",\"count\":%d}", name, count);
     struct fakeframe f;
 
     package_ask(h, HELLO, 9, in, FRAME_PUB, &f);

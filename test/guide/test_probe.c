@@ -72,7 +72,7 @@ TEST(the_probe_ticks_echoes_and_reports)
 
 static void expect_end(const char *how, int code)
 {
-    AUTO_FREE char *in = xasprintf("{\"how\":\"%s\"}", how);
+    AUTO_FREE char *in = buf_format("{\"how\":\"%s\"}", how);
     struct fakehost h;
 
     start(&h, "{}");

@@ -14,20 +14,22 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
 
 #define SECRET "this is only for root\n"
 
 static int read_proc(pid_t pid, const char *file, struct buf *ret_text)
 {
-    AUTO_FREE char *path = xasprintf("/proc/%d/%s", (int)pid, file);
+    AUTO_FREE char *path = buf_format("/proc/%d/%s", (int)pid, file);
 
     return file_read(path, 4 << 20, ret_text, NULL);
 }
 
 static int64_t clock_offset(void)
 {
-    return (int64_t)(wall_us() / 1000) - (int64_t)now_ms();
+    return (int64_t)(now_wall_us() / 1000) - (int64_t)now_ms();
 }
 
 void look_host_restore(struct host_state *host)
@@ -148,7 +150,7 @@ static int check_maps(pid_t pid, struct buf *why)
 
 static int check_fds(pid_t pid, struct buf *why)
 {
-    AUTO_FREE char *path = xasprintf("/proc/%d/fd", (int)pid);
+    AUTO_FREE char *path = buf_format("/proc/%d/fd", (int)pid);
     static const char *const fine[] = {"socket:[", "pipe:[", "anon_inode:", "/dev/null"};
     DIR *dir = opendir(path);
     struct dirent *entry;
@@ -180,8 +182,8 @@ static int check_namespaces(pid_t pid, struct buf *why)
     int found = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        AUTO_FREE char *theirs = xasprintf("/proc/%d/ns/%s", (int)pid, kinds[i]);
-        AUTO_FREE char *ours = xasprintf("/proc/self/ns/%s", kinds[i]);
+        AUTO_FREE char *theirs = buf_format("/proc/%d/ns/%s", (int)pid, kinds[i]);
+        AUTO_FREE char *ours = buf_format("/proc/self/ns/%s", kinds[i]);
         struct stat a, b;
 
         if (stat(theirs, &a) == 0 && stat(ours, &b) == 0 && a.st_ino == b.st_ino) {
@@ -249,7 +251,7 @@ static int check_size(pid_t pid, struct buf *why)
 
 static int check_children(pid_t pid, struct buf *why)
 {
-    AUTO_FREE char *path = xasprintf("task/%d/children", (int)pid);
+    AUTO_FREE char *path = buf_format("task/%d/children", (int)pid);
     AUTO(buf) struct buf children = {0};
 
     if (read_proc(pid, path, &children) >= 0 && children.len)

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
 
 int peer_send(int fd, unsigned type, uint32_t route, uint32_t corr, const char *payload)
@@ -93,7 +94,7 @@ int peer_greet(struct sandbox *sandbox, const struct sandbox_child *child, const
 
     if (r)
         return orb_fail(err, ORB_E_DEADLINE, "%s sent no HELLO (%d)", plan->service, r);
-    r = sandbox_attest(sandbox, child, plan, report, err);
+    r = attest_sandbox(sandbox, child, plan, report, err);
     if (r < 0)
         return r;
     buf_addf(&welcome, "{\"service\":\"%s\",\"peer\":1,\"abi\":1,\"methods\":%s}", plan->service,
@@ -123,10 +124,10 @@ int peer_end(struct sandbox *sandbox, struct sandbox_child *child, int wait_ms,
     int r;
 
     if (poll(&p, 1, wait_ms) <= 0) {
-        sandbox_kill(sandbox, child, SIGKILL);
+        reap_kill(sandbox, child, SIGKILL);
         poll(&p, 1, 5000);
     }
-    r = sandbox_reap(sandbox, child, ret_verdict, NULL);
+    r = reap_worker(sandbox, child, ret_verdict, NULL);
     close(child->pidfd);
     close(child->ipc_fd);
     close(child->stderr_fd);

@@ -19,7 +19,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/sandbox/launch.h"
 #include "test/hostile/attacks.h"
 #include "test/hostile/look.h"
@@ -62,7 +65,7 @@ static void result(struct run *run, bool ok, const char *name, const char *varia
 
 static void copy_file(const char *from, const char *dir, const char *name, unsigned mode)
 {
-    AUTO_FREE char *to = xasprintf("%s/%s", dir, name);
+    AUTO_FREE char *to = buf_format("%s/%s", dir, name);
     AUTO(buf) struct buf data = {0};
     struct orb_err err = {0};
 
@@ -75,8 +78,8 @@ static void copy_file(const char *from, const char *dir, const char *name, unsig
 
 static void write_order(struct run *run, const char *dir, const char *name)
 {
-    AUTO_FREE char *path = xasprintf("%s/attack", dir);
-    AUTO_FREE char *text = xasprintf("%s %s %d\n", name, run->host.canary, (int)run->host.pid);
+    AUTO_FREE char *path = buf_format("%s/attack", dir);
+    AUTO_FREE char *text = buf_format("%s %s %d\n", name, run->host.canary, (int)run->host.pid);
 
     if (file_replace(path, text, strlen(text), 0644, NULL) < 0)
         abort();
@@ -85,7 +88,7 @@ static void write_order(struct run *run, const char *dir, const char *name)
 /* The package directory holds what was put there and nothing else. */
 static void check_package(const struct plan *plan, struct buf *why)
 {
-    AUTO_FREE char *order = xasprintf("%s/attack", plan->package_dir);
+    AUTO_FREE char *order = buf_format("%s/attack", plan->package_dir);
     DIR *dir = opendir(plan->package_dir);
     struct dirent *entry;
     struct stat st;
@@ -137,7 +140,7 @@ static bool ended(const struct sandbox_child *child, int wait_ms)
  * that nothing lasts). Returns the wait status: exit 0 when the attack says that it succeeded. */
 static int without_sandbox(struct run *run, const char *name)
 {
-    AUTO_FREE char *path = xasprintf("%s/hostile.so", run->plans[FROM_METHOD].package_dir);
+    AUTO_FREE char *path = buf_format("%s/hostile.so", run->plans[FROM_METHOD].package_dir);
     int status = 0;
     pid_t pid = fork();
 
@@ -170,7 +173,7 @@ static bool machine_refuses(struct run *run, const char *name, int number)
 static void judge_refusal(struct run *run, const struct row *row, struct sandbox_child *child,
                           struct buf *text, struct buf *why)
 {
-    AUTO_FREE char *word = xasprintf("attack %s ", row->name);
+    AUTO_FREE char *word = buf_format("attack %s ", row->name);
     bool reported = await(child, word, REPORT_MS, text);
     struct verdict v = {0};
     int value = 0;
@@ -204,8 +207,8 @@ static void judge_hang(struct run *run, struct sandbox_child *child, struct buf 
         buf_adds(why, "it ended by itself; ");
     else
         look_worker(child->pid, why);
-    sandbox_kill(run->sandbox, child, SIGTERM);
-    sandbox_kill(run->sandbox, child, SIGKILL);
+    reap_kill(run->sandbox, child, SIGTERM);
+    reap_kill(run->sandbox, child, SIGKILL);
     if (!ended(child, 2000))
         buf_adds(why, "it survived SIGKILL for two seconds; ");
     peer_end(run->sandbox, child, 0, &v);
@@ -265,7 +268,7 @@ static void judge_early(struct run *run, struct sandbox_child *child, const stru
 
     if (peer_expect(child->ipc_fd, FRAME_HELLO, REPORT_MS, &text))
         buf_adds(why, "no HELLO came; ");
-    else if (sandbox_attest(run->sandbox, child, plan, NULL, &err) != ORB_E_DENIED ||
+    else if (attest_sandbox(run->sandbox, child, plan, NULL, &err) != ORB_E_DENIED ||
              !strstr(err.text, "Seccomp_filters"))
         buf_addf(why, "a worker without filter B was attested (%s); ", err.text);
     look_worker(child->pid, why);
@@ -280,7 +283,7 @@ static int begin(struct run *run, const struct row *row, enum variant variant,
     struct orb_err err = {0};
 
     write_order(run, plan->package_dir, row->name);
-    if (sandbox_spawn(run->sandbox, plan, child, &err) < 0) {
+    if (spawn_worker(run->sandbox, plan, child, &err) < 0) {
         buf_adds(why, err.text);
         run->not_ready++;
         return -1;
@@ -314,7 +317,7 @@ static bool not_here(const char *name)
 static void attack(struct run *run, const struct row *row, enum variant variant)
 {
     static const char *const names[] = {"a method", "a constructor"};
-    AUTO_FREE char *word = xasprintf("begin %s\n", row->name);
+    AUTO_FREE char *word = buf_format("begin %s\n", row->name);
     AUTO(buf) struct buf text = {0}, why = {0};
     struct sandbox_child child;
     int spare, after;
@@ -370,7 +373,7 @@ static void control_good_package(struct run *run)
     struct orb_err err = {0};
     struct verdict v = {0};
 
-    if (sandbox_spawn(run->sandbox, plan, &child, &err) < 0) {
+    if (spawn_worker(run->sandbox, plan, &child, &err) < 0) {
         buf_adds(&why, err.text);
         result(run, false, "control: the good package starts", NULL, &why);
         return;
@@ -439,7 +442,7 @@ static void control_host_checks(struct run *run)
 
 static void end_with_child(pid_t pid)
 {
-    AUTO_FREE char *path = xasprintf("/proc/%d/task/%d/children", (int)pid, (int)pid);
+    AUTO_FREE char *path = buf_format("/proc/%d/task/%d/children", (int)pid, (int)pid);
     AUTO(buf) struct buf children = {0};
 
     if (file_read(path, 4096, &children, NULL) >= 0 && children.len)
@@ -498,7 +501,7 @@ static void make_package(struct run *run, enum variant variant, const char *modu
 {
     struct plan *plan = &run->plans[variant];
 
-    plan->package_dir = xasprintf("%s/package%d", run->dir, (int)variant);
+    plan->package_dir = buf_format("%s/package%d", run->dir, (int)variant);
     if (mkdir(plan->package_dir, 0755) < 0)
         abort();
     copy_file(module, plan->package_dir, "hostile.so", 0755);
@@ -519,7 +522,7 @@ static void remove_all(struct run *run)
         static const char *const files[] = {"hostile.so", "attack"};
 
         for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-            AUTO_FREE char *path = xasprintf("%s/%s", run->plans[v].package_dir, files[i]);
+            AUTO_FREE char *path = buf_format("%s/%s", run->plans[v].package_dir, files[i]);
 
             unlink(path);
         }
@@ -563,7 +566,7 @@ int main(int argc, char **argv)
     int r;
 
     if (argc > 1 && !strcmp(argv[1], "--worker"))
-        return worker_main(argc, argv);
+        return stub_main(argc, argv);
     if (argc < 3) {
         fprintf(stderr, "usage: run HOSTILE.so HOSTILE_CONSTRUCTOR.so [ATTACK]\n");
         return 2;

@@ -21,6 +21,8 @@
 #include <bpf/bpf.h>
 
 #include "bpf/abi.h"
+#include "core/base/file.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
 #include "dataplane/dataplane.h"
 
@@ -53,7 +55,7 @@ static int apply(struct dataplane *dp, struct policy *policy, const char *path, 
     if (!r)
         r = read_policy(path, &draft, err);
     if (!r)
-        r = dataplane_prepare(dp, &draft, &plan, err);
+        r = dataplane_plan_prepare(dp, &draft, &plan, err);
     if (!r)
         r = dataplane_apply(dp, plan, err);
     if (r < 0)
@@ -65,24 +67,24 @@ static int apply(struct dataplane *dp, struct policy *policy, const char *path, 
 
 static int wait_event(struct dataplane *dp, struct orb_err *err)
 {
-    struct pollfd event = {.fd = dataplane_event_fd(dp), .events = POLLIN};
+    struct pollfd event = {.fd = events_fd(dp), .events = POLLIN};
     struct dataplane_tended tended;
 
     if (poll(&event, 1, 5000) < 1)
         return orb_fail(err, ORB_E_DEADLINE, "no event within 5 s");
-    return dataplane_tend(dp, dataplane_dispatch(dp), &tended, err);
+    return dataplane_tend(dp, events_dispatch(dp), &tended, err);
 }
 
 /* Nothing is read yet when this returns. */
 static int notice(struct dataplane *dp, struct files *files, struct buf *out, struct orb_err *err)
 {
-    struct pollfd event = {.fd = dataplane_event_fd(dp), .events = POLLIN};
+    struct pollfd event = {.fd = events_fd(dp), .events = POLLIN};
     uint64_t begun = now_ms();
 
     while (!(files->noticed & DATAPLANE_COMPANY)) {
         if (now_ms() - begun > 5000 || poll(&event, 1, 5000) < 1)
             return orb_fail(err, ORB_E_DEADLINE, "nothing noticed within 5 s");
-        files->noticed |= dataplane_dispatch(dp);
+        files->noticed |= events_dispatch(dp);
     }
     buf_addf(out, "%llu", (unsigned long long)(now_ms() - begun));
     return 0;
@@ -90,7 +92,7 @@ static int notice(struct dataplane *dp, struct files *files, struct buf *out, st
 
 static int read_noticed(struct dataplane *dp, struct files *files, struct orb_err *err)
 {
-    unsigned what = dataplane_dispatch(dp) | files->noticed;
+    unsigned what = events_dispatch(dp) | files->noticed;
     struct dataplane_tended tended;
 
     files->noticed = 0;
@@ -100,7 +102,7 @@ static int read_noticed(struct dataplane *dp, struct files *files, struct orb_er
 static int tend(struct dataplane *dp, struct buf *out, struct orb_err *err)
 {
     struct dataplane_tended tended;
-    int r = dataplane_tend(dp, dataplane_dispatch(dp) | DATAPLANE_POLL, &tended, err);
+    int r = dataplane_tend(dp, events_dispatch(dp) | DATAPLANE_POLL, &tended, err);
 
     if (!r)
         buf_addf(out, "%s;%s;%s", tended.rules, tended.ports, tended.settings);
@@ -110,7 +112,7 @@ static int tend(struct dataplane *dp, struct buf *out, struct orb_err *err)
 /* As if everything had been in the cache for so long, at up to 1000 jiffies a second. */
 static int age(const char *bpffs, struct orb_err *err)
 {
-    AUTO_FREE char *path = xasprintf("%s/flows4", bpffs);
+    AUTO_FREE char *path = buf_format("%s/flows4", bpffs);
     AUTO_FD int fd = bpf_obj_get(path);
     struct bpf_map_info info = {0};
     uint32_t len = sizeof(info);
@@ -194,7 +196,7 @@ static void metrics(struct dataplane *dp, struct buf *out)
 {
     AUTO(buf) struct buf text = {0};
 
-    dataplane_metrics(dp, &text);
+    dataplane_report_metrics(dp, &text);
     for (size_t i = 0; i < text.len; i++)
         buf_addc(out, text.data[i] == '\n' ? ';' : text.data[i]);
 }
@@ -211,22 +213,22 @@ static int run(struct dataplane *dp, struct policy *policy, struct files *files,
     if (!strcmp(command, "put") && argument)
         return apply(dp, policy, argument, false, err);
     if (!strcmp(command, "revert"))
-        return dataplane_revert(dp, err);
+        return dataplane_apply_revert(dp, err);
     if (!strcmp(command, "tend"))
         return tend(dp, out, err);
     if (!strcmp(command, "status"))
-        return dataplane_status(dp, out, err);
+        return dataplane_report_status(dp, out, err);
     if (!strcmp(command, "counters"))
-        return dataplane_counters(dp, 0, 0, out, err);
+        return dataplane_report_counters(dp, 0, 0, out, err);
     if (!strcmp(command, "times")) {
-        struct dataplane_times t = dataplane_applied_times(dp);
+        struct dataplane_times t = dataplane_apply_times(dp);
 
         buf_addf(out, "{\"build\":%u,\"trial\":%u,\"nft\":%u,\"switch\":%u,\"purge\":%u}",
                  t.build_ms, t.trial_ms, t.nft_ms, t.switch_ms, t.purge_ms);
         return 0;
     }
     if (!strcmp(command, "ended")) {
-        struct dataplane_ended e = dataplane_ended(dp);
+        struct dataplane_ended e = dataplane_report_ended(dp);
 
         buf_addf(out, "{\"refused\":%llu,\"translated\":%llu}", (unsigned long long)e.refused,
                  (unsigned long long)e.translated);
@@ -256,15 +258,14 @@ static int run(struct dataplane *dp, struct policy *policy, struct files *files,
 /* Until there is something to read from standard input. */
 static void look_after(struct dataplane *dp)
 {
-    struct pollfd fds[] = {{.fd = 0, .events = POLLIN},
-                           {.fd = dataplane_event_fd(dp), .events = POLLIN}};
+    struct pollfd fds[] = {{.fd = 0, .events = POLLIN}, {.fd = events_fd(dp), .events = POLLIN}};
 
     for (uint64_t polled = 0; !fds[0].revents;) {
         struct dataplane_tended tended;
         unsigned what = 0;
 
         if (poll(fds, 2, 500) > 0)
-            what = dataplane_dispatch(dp);
+            what = events_dispatch(dp);
         if (now_ms() - polled >= 500) {
             what |= DATAPLANE_POLL;
             polled = now_ms();

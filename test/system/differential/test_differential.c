@@ -25,7 +25,9 @@
 
 #include "bpf/abi.h"
 #include "bpf/classify.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/tally.h"
 #include "test/unit/dataplane/policies.h"
 
@@ -65,7 +67,7 @@ __attribute__((format(printf, 1, 2))) static void command(const char *format, ..
 
 static void set_sysctl(const char *name, const char *value)
 {
-    AUTO_FREE char *path = xasprintf("/proc/sys/net/%s", name);
+    AUTO_FREE char *path = buf_format("/proc/sys/net/%s", name);
     AUTO_FD int fd = open(path, O_WRONLY);
 
     if (fd < 0 || write(fd, value, strlen(value)) < 0)
@@ -85,7 +87,7 @@ static void lab_init(struct lab *lab)
     if (lab->socket < 0)
         stop("packet socket");
     for (int zone = 0; zone < ZONES; zone++) {
-        AUTO_FREE char *peer = xasprintf("%sp", interfaces[zone]);
+        AUTO_FREE char *peer = buf_format("%sp", interfaces[zone]);
         struct ifreq request = {0};
 
         command("ip link add %s type veth peer name %s", interfaces[zone], peer);
@@ -93,7 +95,7 @@ static void lab_init(struct lab *lab)
             command("ip link set %s addrgenmode none && ip link set %s arp off up",
                     end ? peer : interfaces[zone], end ? peer : interfaces[zone]);
         /* The peer's end is another host: it must not route what arrives there. */
-        AUTO_FREE char *off = xasprintf("ipv4/conf/%s/forwarding", peer);
+        AUTO_FREE char *off = buf_format("ipv4/conf/%s/forwarding", peer);
 
         set_sysctl(off, "0");
         snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interfaces[zone]);
@@ -252,7 +254,7 @@ static int decides(struct lab *lab, const struct policy *policy,
     int rule = 0;
 
     while (rule < (int)policy->rule_count &&
-           !(classify_matches(policy, &policy->rules[rule], header) &&
+           !(classify_linear_matches(policy, &policy->rules[rule], header) &&
              policies_asks(&policy->rules[rule], header)))
         rule++;
     if (rule == (int)policy->rule_count)
@@ -324,7 +326,7 @@ static void load(const struct policy *policy)
     AUTO(buf) struct buf text = {0};
     FILE *pipe = popen("nft -f -", "w");
 
-    policy_nft(policy, NULL, 1, &text);
+    nft_change_policy(policy, NULL, 1, &text);
     if (!pipe || fwrite(text.data, 1, text.len, pipe) != text.len || pclose(pipe) != 0)
         stop("nft -f");
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/sandbox/sandbox.h"
 #include "core/worker/sdk.h"
 
@@ -103,14 +104,14 @@ static int run_sandboxed(const char *path, int fd)
     signal(SIGPIPE, SIG_IGN);
     fill(&plan, path);
     if (sandbox_new(&(struct sandbox_options){.instance = name}, &sandbox, &err) < 0 ||
-        sandbox_spawn(sandbox, &plan, &child, &err) < 0) {
+        spawn_worker(sandbox, &plan, &child, &err) < 0) {
         fprintf(stderr, "runner: %s\n", err.text);
         sandbox_free(sandbox);
         return 2;
     }
     relay(fd, &child);
     close(child.ipc_fd);
-    while ((r = sandbox_reap(sandbox, &child, &verdict, &err)) == 1)
+    while ((r = reap_worker(sandbox, &child, &verdict, &err)) == 1)
         poll(&(struct pollfd){.fd = child.pidfd, .events = POLLIN}, 1, 10000);
     if (r < 0 || verdict.signaled || verdict.step[0] || verdict.fault[0])
         fprintf(stderr, "runner: status %d step %s errno %d fault %s\n", verdict.status,
@@ -123,7 +124,7 @@ static int run_sandboxed(const char *path, int fd)
 int main(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "--worker"))
-        return worker_main(argc, argv);
+        return stub_main(argc, argv);
     if (argc == 4 && !strcmp(argv[1], "--sandboxed") && strchr(argv[2], '/'))
         return run_sandboxed(argv[2], atoi(argv[3]));
     if (argc == 3)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/auth/tokens.h"
+#include "core/base/file.h"
 #include "core/base/own.h"
 #include "test/lib/harness.h"
 
@@ -131,7 +132,7 @@ TEST(what_is_set_aside_is_never_overwritten)
     }
     ck_assert_int_eq(tokens_set_aside(w.path, &w.err), 0); /* nothing there */
     {
-        AUTO_FREE char *clean = xasprintf("test $(ls %s | wc -l) = 3 && rm %s/*", w.dir, w.dir);
+        AUTO_FREE char *clean = buf_format("test $(ls %s | wc -l) = 3 && rm %s/*", w.dir, w.dir);
 
         ck_assert_int_eq(system(clean), 0);
     }
@@ -142,10 +143,10 @@ TEST(what_is_set_aside_is_never_overwritten)
 
 static struct auth *open_auth(struct world *w)
 {
-    AUTO_FREE char *dir = xasprintf("%s/auth", w->dir);
+    AUTO_FREE char *dir = buf_format("%s/auth", w->dir);
     struct auth *auth = NULL;
 
-    ck_assert_int_eq(dir_make(dir, 0700, &w->err), 0);
+    ck_assert_int_eq(file_make_dir(dir, 0700, &w->err), 0);
     snprintf(w->path, sizeof(w->path), "%s/tokens.json", dir);
     ck_assert_int_eq(auth_new(w->dir, &auth, &w->err), 0);
     return auth;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "core/base/buf.h"
+#include "core/base/file.h"
 #include "core/base/own.h"
 #include "core/base/suggest.h"
 #include "orbital/error.h"
@@ -48,7 +49,7 @@ TEST(file_replace_is_whole_or_absent)
     struct orb_err err;
 
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    path = xasprintf("%s/f", dir);
+    path = buf_format("%s/f", dir);
     ck_assert_int_eq(file_replace(path, "one", 3, 0600, &err), 0);
     ck_assert_int_eq(file_replace(path, "two!", 4, 0600, &err), 0);
     ck_assert_int_eq(file_read(path, 100, &b, &err), 0);
@@ -68,9 +69,9 @@ TEST(what_lies_in_the_place_of_a_new_file_neither_holds_nor_leads_the_writer)
     struct orb_err err;
 
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    path = xasprintf("%s/f", dir);
-    new = xasprintf("%s/f.new", dir);
-    other = xasprintf("%s/other", dir);
+    path = buf_format("%s/f", dir);
+    new = buf_format("%s/f.new", dir);
+    other = buf_format("%s/other", dir);
     ck_assert_int_eq(mkfifo(new, 0600), 0);
     ck_assert_int_eq(file_replace(path, "one", 3, 0600, &err), 0);
     ck_assert_int_eq(file_replace(other, "kept", 4, 0600, &err), 0);
@@ -122,7 +123,7 @@ TEST(a_symbolic_link_to_nothing_is_told_as_one)
     struct orb_err err;
 
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    path = xasprintf("%s/journal-0", dir);
+    path = buf_format("%s/journal-0", dir);
     ck_assert_int_eq(file_open_regular(path, 100, NULL, &err), -ENOENT);
     ck_assert_ptr_null(strstr(err.text, "symbolic"));
     ck_assert_int_eq(symlink("/nonexistent/elsewhere", path), 0);

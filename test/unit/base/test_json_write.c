@@ -14,7 +14,7 @@ static void expect_scans(const struct buf *text)
     static const struct json_limits limits = {.depth = JSON_WRITE_DEPTH, .keys = 20000};
     struct orb_err err = {0};
 
-    ck_assert_msg(json_scan(buf_str(text), text->len, &limits, &err) == 0, "%s: %s", err.text,
+    ck_assert_msg(scan_json(buf_str(text), text->len, &limits, &err) == 0, "%s: %s", err.text,
                   buf_str(text));
 }
 

@@ -16,7 +16,7 @@ static const char *formatted(struct buf *to, const char *format, ...)
 
     buf_clear(to);
     va_start(args, format);
-    text_format(to, format, args);
+    out_format(to, format, args);
     va_end(args);
     return buf_str(to);
 }

@@ -7,7 +7,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/json/schema.h"
 
 #define MAX_SERVICES 8
@@ -102,7 +104,7 @@ static int on_call(void *arg, const char *to, const char *method, const char *te
 static void check_contract(const char *method, const char *side, const char *text, size_t len)
 {
     AUTO(buf) struct buf doc = {0};
-    AUTO_FREE char *at = xasprintf("/methods/%s/%s", method, side);
+    AUTO_FREE char *at = buf_format("/methods/%s/%s", method, side);
     struct schema *schema = NULL;
     struct orb_err err = {0};
 
@@ -111,7 +113,7 @@ static void check_contract(const char *method, const char *side, const char *tex
                   err.text);
     ck_assert_msg(schema_check(schema, text, len, "", &err) == 0, "%s %s: %s: %s in %.300s", method,
                   side, err.path, err.text, text);
-    schema_free(schema);
+    schema_compile_free(schema);
 }
 
 static void on_reply(void *arg, void *req, const char *text, size_t len)
@@ -306,7 +308,7 @@ void fake_free(struct fake *f)
 
     fake_close(f);
     while (dir && (entry = readdir(dir))) {
-        AUTO_FREE char *path = xasprintf("%s/%s", f->dir, entry->d_name);
+        AUTO_FREE char *path = buf_format("%s/%s", f->dir, entry->d_name);
 
         if (unlink(path) < 0)
             rmdir(path);
@@ -338,11 +340,11 @@ struct fake_service *fake_service(struct fake *f, const char *name, const char *
 
 void fake_attach(struct fake *f, struct fake_service *s)
 {
-    AUTO_FREE char *grant = xasprintf("config.read:%s", s->path);
+    AUTO_FREE char *grant = buf_format("config.read:%s", s->path);
     const char *const grants[] = {grant, s->secret[0] ? s->secret : NULL, NULL};
     struct engine_caller caller = {
         .peer = s->peer, .kind = CALLER_SERVICE, .name = s->name, .grants = grants};
-    AUTO_FREE char *in = xasprintf("{\"paths\":[\"%s\"]}", s->path);
+    AUTO_FREE char *in = buf_format("{\"paths\":[\"%s\"]}", s->path);
 
     f->answered = false;
     f->err = (struct orb_err){0};
@@ -385,8 +387,8 @@ static int service_answer(struct fake_service *s, enum fake_phase phase, const j
 static void answer(struct fake *f, const struct fake_call *c, struct fake_service *s)
 {
     static const char *const phases[] = {"prepare", "apply", "abort"};
-    AUTO_FREE char *ok = xasprintf("{\"plan\":[{\"kind\":\"live\",\"text\":\"%s\"}]}",
-                                   s->words[0] ? s->words : "swap the table");
+    AUTO_FREE char *ok = buf_format("{\"plan\":[{\"kind\":\"live\",\"text\":\"%s\"}]}",
+                                    s->words[0] ? s->words : "swap the table");
     AUTO(json_t) json_t *in = NULL;
     struct orb_err err = {0};
     int phase = 0;
@@ -434,7 +436,7 @@ static void call_free(struct fake_call *c)
 static struct fake_service *service_of(struct fake *f, const struct fake_call *c)
 {
     for (unsigned i = 0; i < f->service_count; i++) {
-        AUTO_FREE char *to = xasprintf("service.%s@1", f->services[i].name);
+        AUTO_FREE char *to = buf_format("service.%s@1", f->services[i].name);
 
         if (!strcmp(to, c->to))
             return &f->services[i];

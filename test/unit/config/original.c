@@ -6,13 +6,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/config/store.h"
 #include "test/lib/harness.h"
 
 void original_put(const struct original *o, const char *name, const void *data, size_t len)
 {
-    AUTO_FREE char *path = xasprintf("%s/%s", o->f.dir, name);
+    AUTO_FREE char *path = buf_format("%s/%s", o->f.dir, name);
     AUTO_FILE FILE *file = fopen(path, "we");
 
     ck_assert_msg(file, "%s", path);
@@ -27,7 +29,7 @@ void original_restore(const struct original *o)
     struct dirent *entry;
 
     while ((entry = readdir(dir))) {
-        AUTO_FREE char *path = xasprintf("%s/%s", o->f.dir, entry->d_name);
+        AUTO_FREE char *path = buf_format("%s/%s", o->f.dir, entry->d_name);
 
         if (entry->d_name[0] != '.' && unlink(path) < 0)
             rmdir(path);
@@ -43,7 +45,7 @@ static void read_all(struct original *o)
     struct dirent *entry;
 
     while ((entry = readdir(dir))) {
-        AUTO_FREE char *path = xasprintf("%s/%s", o->f.dir, entry->d_name);
+        AUTO_FREE char *path = buf_format("%s/%s", o->f.dir, entry->d_name);
         struct file *file = &o->files[o->count];
 
         if (strncmp(entry->d_name, "journal-", 8) && strncmp(entry->d_name, "snapshot-", 9) &&
@@ -59,8 +61,8 @@ static void read_all(struct original *o)
 
 static void commit_one(struct original *o, unsigned i)
 {
-    AUTO_FREE char *path = xasprintf("/firewall/rules/%u", 10 * (i % 7 + 1));
-    AUTO_FREE char *name = xasprintf("\"%s-%u\"", o->host, i);
+    AUTO_FREE char *path = buf_format("/firewall/rules/%u", 10 * (i % 7 + 1));
+    AUTO_FREE char *name = buf_format("\"%s-%u\"", o->host, i);
 
     fake_set(&o->f, "/system/hostname", name);
     fake_set(&o->f, path, i % 3 ? "{\"action\":\"drop\"}" : "{\"action\":\"accept\",\"port\":80}");
@@ -108,7 +110,7 @@ char *original_verdict(struct original *o, uint64_t enforced, uint64_t *ret_revi
     AUTO(buf) struct buf tree = {0};
     struct orb_err err = {0};
     char *wrong = NULL;
-    int r = store_open(&store, &setup, &err);
+    int r = load_store(&store, &setup, &err);
 
     *ret_revision = UINT64_MAX;
     if (r < 0) { /* it cannot be read and does not run */
@@ -117,17 +119,17 @@ char *original_verdict(struct original *o, uint64_t enforced, uint64_t *ret_revi
     }
     tree_dump(store.running, &tree);
     if (store.revision > o->newest || strcmp(buf_str(&tree), o->trees[store.revision]))
-        wrong = xasprintf("revision %" PRIu64 " is %.200s", store.revision, buf_str(&tree));
+        wrong = buf_format("revision %" PRIu64 " is %.200s", store.revision, buf_str(&tree));
     else if (store.revision < o->newest && !store.damage.text[0])
         wrong =
-            xasprintf("revision %" PRIu64 " of %" PRIu64 ", silently", store.revision, o->newest);
-    else if (store.revision < o->newest && store_writable(&store, NULL) == 0)
-        wrong = xasprintf("revision %" PRIu64 " takes commits", store.revision);
+            buf_format("revision %" PRIu64 " of %" PRIu64 ", silently", store.revision, o->newest);
+    else if (store.revision < o->newest && renew_writable(&store, NULL) == 0)
+        wrong = buf_format("revision %" PRIu64 " takes commits", store.revision);
     else if (!store.revision && o->newest && !store.held)
         wrong = xstrdup("an empty tree is handed out");
     else if (enforced > store.revision && !store.held)
-        wrong =
-            xasprintf("revision %" PRIu64 " is handed out over %" PRIu64, store.revision, enforced);
+        wrong = buf_format("revision %" PRIu64 " is handed out over %" PRIu64, store.revision,
+                           enforced);
     *ret_revision = store.revision;
     store_close(&store);
     buf_clear(&o->f.logged);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "test/lib/harness.h"
 #include "test/unit/config/fake.h"
 

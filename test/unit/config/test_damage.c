@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
 #include "plugins/config/store.h"
 #include "test/lib/harness.h"
@@ -32,7 +33,7 @@ static uint32_t next_random(uint64_t *state)
 static size_t twin_of(const struct original *o, size_t file)
 {
     const char *dash = strrchr(o->files[file].name, '-');
-    AUTO_FREE char *name = xasprintf(
+    AUTO_FREE char *name = buf_format(
         "%s%s", strncmp(o->files[file].name, "journal", 7) ? "journal" : "last-good", dash);
 
     return strncmp(o->files[file].name, "snapshot", 8) ? original_file(o, name) : file;
@@ -140,7 +141,7 @@ enum harm { MISSING, EMPTY, HALF, FIRST, MIDDLE, LAST, DIRECTORY, HARMS };
 static void harm(struct original *o, size_t i, enum harm harm)
 {
     const struct file *file = &o->files[i];
-    AUTO_FREE char *path = xasprintf("%s/%s", o->f.dir, file->name);
+    AUTO_FREE char *path = buf_format("%s/%s", o->f.dir, file->name);
 
     if (harm == MISSING || harm == DIRECTORY)
         ck_assert_int_eq(unlink(path), 0);
@@ -259,7 +260,7 @@ TEST(a_damaged_file_stays_for_a_person)
     lose_three_of_six(&o);
     fake_open(&o.f);
     ck_assert_int_eq(fake_ask(&o.f, "ada", 1, "salvage-accept", "{}"), 0);
-    kept = xasprintf("%s/journal-0.damaged", o.f.dir);
+    kept = buf_format("%s/journal-0.damaged", o.f.dir);
     ck_assert_int_eq(file_read(kept, 1 << 20, &data, NULL), 0);
     ck_assert_uint_eq(data.len, o.files[0].data.len);
     original_free(&o);

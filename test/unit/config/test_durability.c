@@ -5,7 +5,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/config/store.h"
 #include "test/lib/harness.h"
 #include "test/unit/config/fake.h"
@@ -17,7 +19,7 @@ static size_t two_revisions(struct fake *f, char **ret_before, char **ret_after)
     struct stat st;
 
     fake_new(f);
-    path = xasprintf("%s/journal-0", f->dir);
+    path = buf_format("%s/journal-0", f->dir);
     fake_set(f, "/system/hostname", "\"one\"");
     fake_commit(f);
     *ret_before = xstrdup(fake_running(f));
@@ -32,7 +34,7 @@ static size_t two_revisions(struct fake *f, char **ret_before, char **ret_after)
 
 static void put(const struct fake *f, const char *name, const void *data, size_t len)
 {
-    AUTO_FREE char *path = xasprintf("%s/%s", f->dir, name);
+    AUTO_FREE char *path = buf_format("%s/%s", f->dir, name);
     AUTO_FILE FILE *file = fopen(path, "we");
 
     ck_assert_ptr_nonnull(file);
@@ -41,14 +43,14 @@ static void put(const struct fake *f, const char *name, const void *data, size_t
 
 static void forget(const struct fake *f, const char *name)
 {
-    AUTO_FREE char *path = xasprintf("%s/%s", f->dir, name);
+    AUTO_FREE char *path = buf_format("%s/%s", f->dir, name);
 
     unlink(path);
 }
 
 static void whole_of(const struct fake *f, const char *name, struct buf *ret)
 {
-    AUTO_FREE char *path = xasprintf("%s/%s", f->dir, name);
+    AUTO_FREE char *path = buf_format("%s/%s", f->dir, name);
     struct orb_err err;
 
     ck_assert_int_eq(file_read(path, 1 << 20, ret, &err), 0);
@@ -249,7 +251,7 @@ TEST(killed_at_any_step_of_a_snapshot_nothing_is_lost)
 
         fake_new(&f);
         for (int i = 0; i < 50; i++) {
-            AUTO_FREE char *name = xasprintf("\"h%d\"", i);
+            AUTO_FREE char *name = buf_format("\"h%d\"", i);
 
             fake_set(&f, "/system/hostname", name);
             fake_commit(&f);
@@ -322,7 +324,7 @@ TEST(a_journal_of_the_first_format_is_read_and_goes_on)
     whole_of(&f, "journal-0", &whole);
     buf_adds(&old.file, "orbjrn1\n");
     buf_add(&old.file, old.chain, sizeof(old.chain));
-    journal_behind(&(struct journal_image){whole.data, whole.len}, 0, add_old_record, &old);
+    journal_scan_behind(&(struct journal_image){whole.data, whole.len}, 0, add_old_record, &old);
     put(&f, "journal-0", old.file.data, old.file.len);
     forget(&f, "last-good-0");
     fake_open(&f);
@@ -363,7 +365,7 @@ static uint64_t newest_journal(const struct fake *f)
     uint64_t revision = engine_revision(f->engine);
 
     for (uint64_t n = revision + 1; n-- > 0;) {
-        AUTO_FREE char *path = xasprintf("%s/journal-%d", f->dir, (int)n);
+        AUTO_FREE char *path = buf_format("%s/journal-%d", f->dir, (int)n);
         struct stat st;
 
         if (stat(path, &st) == 0)
@@ -460,7 +462,7 @@ TEST(a_full_journal_is_left_for_a_snapshot_by_the_commit_that_would_not_fit)
 
     fake_new(&f);
     fake_close(&f);
-    ck_assert_int_eq(store_open(&s, &(struct store_setup){.dir = f.dir, .log = &f.log}, &err), 0);
+    ck_assert_int_eq(load_store(&s, &(struct store_setup){.dir = f.dir, .log = &f.log}, &err), 0);
     s.journal_full = 100000;
     for (int i = 0; i < 60; i++) {
         uint64_t end = commit_text(&s, (char)('a' + i % 26), 10000, 0, 0);
@@ -492,14 +494,14 @@ TEST(a_damaged_newest_snapshot_falls_back_to_the_one_before)
 
     fake_new(&f);
     for (int i = 0; i < 120; i++) {
-        AUTO_FREE char *name = xasprintf("\"h%d\"", i);
+        AUTO_FREE char *name = buf_format("\"h%d\"", i);
 
         fake_set(&f, "/system/hostname", name);
         fake_commit(&f);
         fake_advance(&f, 2000);
     }
     fake_close(&f);
-    snapshot = xasprintf("%s/snapshot-100.json", f.dir);
+    snapshot = buf_format("%s/snapshot-100.json", f.dir);
     ck_assert_int_eq(file_read(snapshot, 1 << 20, &text, &err), 0);
     text.data[text.len - 5] ^= 1;
     ck_assert_int_eq(file_replace(snapshot, text.data, text.len, 0600, &err), 0);

@@ -2,7 +2,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "test/lib/harness.h"
 #include "test/unit/config/fake.h"
 
@@ -444,7 +446,7 @@ TEST(a_rotten_candidate_loses_edits_and_never_changes_one)
     fake_new(&f);
     fake_set(&f, "/system/hostname", "\"gateway\"");
     fake_set(&f, "/interfaces/lan0/mtu", "1400");
-    path = xasprintf("%s/candidate-ada.ops", f.dir);
+    path = buf_format("%s/candidate-ada.ops", f.dir);
     ck_assert_int_eq(file_read(path, 1 << 16, &whole, NULL), 0);
     fake_close(&f);
     for (size_t i = 0; i < whole.len; i++) {
@@ -484,7 +486,7 @@ TEST(edits_of_edits_do_not_let_the_file_of_a_candidate_grow_for_ever)
     struct stat st;
 
     fake_new(&f);
-    path = xasprintf("%s/candidate-ada.ops", f.dir);
+    path = buf_format("%s/candidate-ada.ops", f.dir);
     buf_adds(&large, "{\"0\":{\"action\":\"drop\"}");
     for (unsigned i = 1; i < 900; i++)
         buf_addf(&large, ",\"%u\":{\"action\":\"drop\"}", i);

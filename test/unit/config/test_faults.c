@@ -150,7 +150,7 @@ static bool disarm(void)
 
 static void commit_name(struct fake *f, const char *name)
 {
-    AUTO_FREE char *value = xasprintf("\"%s\"", name);
+    AUTO_FREE char *value = buf_format("\"%s\"", name);
 
     fake_set(f, "/system/hostname", value);
     fake_commit(f);
@@ -158,7 +158,7 @@ static void commit_name(struct fake *f, const char *name)
 
 static void expect_name(struct fake *f, const char *name)
 {
-    AUTO_FREE char *want = xasprintf("{\"system\":{\"hostname\":\"%s\"}}", name);
+    AUTO_FREE char *want = buf_format("{\"system\":{\"hostname\":\"%s\"}}", name);
 
     ck_assert_str_eq(fake_running(f), want);
 }
@@ -331,7 +331,7 @@ static bool snapshot_fails_at(const struct failing *kind, unsigned at)
 
     fake_new(&f);
     for (int i = 0; i < 50; i++) {
-        AUTO_FREE char *name = xasprintf("h%d", i);
+        AUTO_FREE char *name = buf_format("h%d", i);
 
         commit_name(&f, name);
     }
@@ -424,7 +424,7 @@ TEST(what_cannot_be_read_is_not_taken_for_what_does_not_fit)
     commit_name(&f, "two");
     fake_close(&f);
     f.enforced = 0;
-    copy = xasprintf("%s/last-good-0", f.dir);
+    copy = buf_format("%s/last-good-0", f.dir);
     for (size_t i = 0; i < ARRAY_LEN(errors); i++) {
         disk.unreadable = "journal-0";
         disk.read_error = errors[i];

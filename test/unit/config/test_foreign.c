@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/config/store.h"
 #include "test/lib/harness.h"
 #include "test/unit/config/original.h"
@@ -31,7 +32,7 @@ static void expect_verdict(struct original *o, uint64_t enforced, uint64_t want,
 
 static char *path_of(const struct fake *f, const char *name)
 {
-    return xasprintf("%s/%s", f->dir, name);
+    return buf_format("%s/%s", f->dir, name);
 }
 
 static bool is_there(const struct fake *f, const char *name)
@@ -279,10 +280,10 @@ TEST(a_journal_more_to_which_nothing_leads_costs_nothing_that_is_whole)
             if (sscanf(o.files[i].name, "journal-%" SCNu64, &own) != 1)
                 continue;
             for (uint64_t number = 0; number <= commits[k] + 2; number++) {
-                AUTO_FREE char *name = xasprintf("journal-%" PRIu64, number);
-                AUTO_FREE char *copy = xasprintf("last-good-%" PRIu64, number);
+                AUTO_FREE char *name = buf_format("journal-%" PRIu64, number);
+                AUTO_FREE char *copy = buf_format("last-good-%" PRIu64, number);
                 AUTO_FREE char *what =
-                    xasprintf("%u commits, %s as %s", commits[k], o.files[i].name, name);
+                    buf_format("%u commits, %s as %s", commits[k], o.files[i].name, name);
 
                 original_restore(&o);
                 if (is_there(&o.f, name))
@@ -352,7 +353,7 @@ TEST(a_bit_that_rots_in_any_file_is_said_and_mended_by_the_next_commit)
     ck_assert_uint_eq(o.count, 8);
     for (size_t i = 0; i < o.count; i++)
         for (size_t part = 0; part < 5; part++) {
-            AUTO_FREE char *what = xasprintf("%s %zu/4", o.files[i].name, part);
+            AUTO_FREE char *what = buf_format("%s %zu/4", o.files[i].name, part);
 
             original_restore(&o);
             original_flip(&o, i, part * 2 * (o.files[i].data.len - 1));

@@ -2,6 +2,7 @@
  * name, and no service holds up a commit that is about itself. */
 #include <string.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
 #include "test/lib/harness.h"
 #include "test/unit/config/fake.h"
@@ -42,7 +43,7 @@ TEST(attach_is_refused_outside_the_granted_subtrees)
 
     world(&f);
     for (size_t i = 0; i < ARRAY_LEN(outside); i++) {
-        AUTO_FREE char *in = xasprintf("{\"paths\":[\"/interfaces\",\"%s\"]}", outside[i]);
+        AUTO_FREE char *in = buf_format("{\"paths\":[\"/interfaces\",\"%s\"]}", outside[i]);
 
         refused(&f, "attach", in, "config.read:");
         ck_assert(!f.reply);
@@ -81,9 +82,9 @@ TEST(reading_methods_show_a_service_what_it_may_read)
     for (size_t m = 0; m < ARRAY_LEN(reads); m++)
         for (size_t i = 0; i < ARRAY_LEN(outside); i++) {
             AUTO_FREE char *in =
-                xasprintf("{\"path\":\"%s\"%s}", outside[i], m ? ",\"offset\":0" : "");
-            AUTO_FREE char *old = xasprintf("{\"path\":\"%s\",\"revision\":0%s}", outside[i],
-                                            m ? ",\"offset\":0" : "");
+                buf_format("{\"path\":\"%s\"%s}", outside[i], m ? ",\"offset\":0" : "");
+            AUTO_FREE char *old = buf_format("{\"path\":\"%s\",\"revision\":0%s}", outside[i],
+                                             m ? ",\"offset\":0" : "");
 
             refused(&f, reads[m], in, "config.read:");
             refused(&f, reads[m], old, "config.read:");
@@ -260,7 +261,7 @@ TEST(a_service_edits_below_config_write_and_commits_nothing_else)
     f.grants = writes;
     for (size_t i = 0; i < ARRAY_LEN(outside); i++) {
         AUTO_FREE char *in =
-            xasprintf("{\"ops\":[{\"op\":\"merge\",\"path\":\"%s\",\"value\":{}}]}", outside[i]);
+            buf_format("{\"ops\":[{\"op\":\"merge\",\"path\":\"%s\",\"value\":{}}]}", outside[i]);
 
         refused(&f, "edit", in, "config.write:");
     }
@@ -335,7 +336,7 @@ TEST(a_commit_that_gives_more_is_asked_for_as_any_other)
 static void spoil(struct fake *f, int code)
 {
     static int mtu = 1000;
-    AUTO_FREE char *value = xasprintf("%d", mtu++);
+    AUTO_FREE char *value = buf_format("%d", mtu++);
 
     fake_set(f, "/interfaces/lan0/mtu", value);
     fake_send(f, "ada", 1, "commit", "{}");
@@ -480,10 +481,10 @@ TEST(nobody_is_named_as_another_kind_or_as_the_service_itself)
     fake_new(&f);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         struct engine_caller odd = {.peer = 5, .name = names[i]};
-        AUTO_FREE char *in = xasprintf("{\"ops\":[{\"op\":\"set\",\"path\":\"/system/hostname\","
-                                       "\"value\":\"h%zu\"}]}",
-                                       i);
-        AUTO_FREE char *shown = xasprintf("user:%s", names[i]);
+        AUTO_FREE char *in = buf_format("{\"ops\":[{\"op\":\"set\",\"path\":\"/system/hostname\","
+                                        "\"value\":\"h%zu\"}]}",
+                                        i);
+        AUTO_FREE char *shown = buf_format("user:%s", names[i]);
 
         engine_request(f.engine, &odd, "edit", in, strlen(in), NULL);
         engine_request(f.engine, &odd, "commit", "{}", 2, NULL);
@@ -504,7 +505,7 @@ TEST(the_file_of_an_older_version_is_the_local_users_and_it_is_said)
     fake_new(&f);
     fake_close(&f);
     {
-        AUTO_FREE char *path = xasprintf("%s/candidate-ada.ops", f.dir);
+        AUTO_FREE char *path = buf_format("%s/candidate-ada.ops", f.dir);
 
         file = fopen(path, "w");
         ck_assert_ptr_nonnull(file);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "plugins/config/overlay.h"
 #include "test/lib/harness.h"
 
@@ -105,9 +106,9 @@ TEST(a_patch_is_minimal_starts_at_existing_parents_and_goes_back_byte_for_byte)
     expect(patch, "[{\"old\":2,\"op\":\"set\",\"path\":\"/a/y\",\"value\":3},"
                   "{\"old\":[1,2],\"op\":\"set\",\"path\":\"/l\",\"value\":[1,3]},"
                   "{\"op\":\"set\",\"path\":\"/m\",\"value\":{\"n\":{\"o\":1,\"p\":2}}}]");
-    ck_assert_int_eq(patch_apply(tree, patch, false, &err), 0);
+    ck_assert_int_eq(overlay_apply(tree, patch, false, &err), 0);
     expect(tree, "{\"a\":{\"x\":1,\"y\":3},\"l\":[1,3],\"m\":{\"n\":{\"o\":1,\"p\":2}}}");
-    ck_assert_int_eq(patch_apply(tree, patch, true, &err), 0);
+    ck_assert_int_eq(overlay_apply(tree, patch, true, &err), 0);
     ck_assert(json_equal(tree, base));
 }
 
@@ -156,9 +157,9 @@ TEST(random_edits_give_the_same_tree_as_editing_a_copy)
         ck_assert_msg(json_equal(seen, plain), "round %d", round);
         patch = overlay_patch(&o, base);
         back = json_deep_copy(base);
-        ck_assert_int_eq(patch_apply(back, patch, false, &err), 0);
+        ck_assert_int_eq(overlay_apply(back, patch, false, &err), 0);
         ck_assert_msg(json_equal(back, plain), "round %d: patch", round);
-        ck_assert_int_eq(patch_apply(back, patch, true, &err), 0);
+        ck_assert_int_eq(overlay_apply(back, patch, true, &err), 0);
         ck_assert_msg(json_equal(back, base), "round %d: inverse", round);
     }
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "test/lib/harness.h"
 #include "test/unit/config/fake.h"
 
@@ -309,7 +310,7 @@ TEST(a_large_patch_is_fetched_in_slices)
     bytes = strtoul(strstr(f.calls->next->text, "\"bytes\":") + 8, NULL, 10);
     fw.peer = b->peer;
     while (got.len < bytes) {
-        AUTO_FREE char *in = xasprintf("{\"what\":\"tx\",\"offset\":%zu}", got.len);
+        AUTO_FREE char *in = buf_format("{\"what\":\"tx\",\"offset\":%zu}", got.len);
 
         f.answered = false;
         engine_request(f.engine, &fw, "fetch", in, strlen(in), &f);
@@ -386,7 +387,7 @@ TEST(a_service_silent_in_abort_after_another_was_silent_in_apply_is_ended_a_seco
     ck_assert_uint_le(until_over(&f, 0), 21100);
     ck_assert_int_eq(f.err.code, ORB_E_DEADLINE);
     for (int i = 0; i < 4; i++) {
-        AUTO_FREE char *late = xasprintf("service-late({\"name\":\"%s\"", s[i]->name);
+        AUTO_FREE char *late = buf_format("service-late({\"name\":\"%s\"", s[i]->name);
 
         ck_assert_ptr_nonnull(strstr(buf_str(&f.trace), late));
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 
 uint64_t random_next(struct random *random)
 {
@@ -105,7 +106,7 @@ static void take_out(struct policy_range **list, unsigned *count, struct random 
 
     if (!all)
         memcpy(out.hi, out.lo, sizeof(out.hi));
-    left = policy_exclude_ranges(*list, all ? 0 : *count, &out, 1, kept);
+    left = policy_set_exclude_ranges(*list, all ? 0 : *count, &out, 1, kept);
     if (!left) {
         free(kept);
         return;
@@ -137,7 +138,7 @@ static void ranges(struct policy_range **list, unsigned *count, int family, bool
                 memcpy((*list)[i].hi, (*list)[i].lo, 16);
         }
     }
-    *count = policy_merge_ranges(*list, n);
+    *count = policy_set_merge_ranges(*list, n);
     if (random_below(random, 6) == 0)
         take_out(list, count, random);
 }
@@ -161,7 +162,7 @@ static void ports(struct policy_ports **list, unsigned *count, struct random *ra
                                                               (1 + random_below(random, 99)))};
         }
     }
-    *count = policy_merge_ports(*list, n);
+    *count = policy_set_merge_ports(*list, n);
 }
 
 static void zone(char name[POLICY_NAME], struct random *random)

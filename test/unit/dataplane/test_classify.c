@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "bpf/classify.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "test/lib/harness.h"
 #include "test/unit/dataplane/policies.h"
 
@@ -184,7 +186,7 @@ TEST(a_large_group_costs_one_rule)
             memcpy(range->lo + 8, &i, 4);
         memcpy(range->hi, range->lo, 16);
     }
-    policy.rules[0].source_count = policy_merge_ranges(policy.rules[0].sources, COUNT);
+    policy.rules[0].source_count = policy_set_merge_ranges(policy.rules[0].sources, COUNT);
     blob = build(&policy, &stats);
     printf("# one rule of %u addresses: %.1f MiB\n", policy.rules[0].source_count,
            (double)stats.bytes / (1 << 20));
@@ -265,7 +267,7 @@ TEST(accepting_known_connections_asks_for_nothing)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        AUTO_FREE char *text = xasprintf("{\"rules\":{\"10\":{%s}}}", rows[i].rule);
+        AUTO_FREE char *text = buf_format("{\"rules\":{\"10\":{%s}}}", rows[i].rule);
         AUTO(policy) struct policy policy;
         AUTO_FREE void *blob = NULL;
         struct orb_err err = {0};

@@ -10,6 +10,7 @@
 
 #include "bpf/classify.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "test/lib/harness.h"
 #include "test/unit/dataplane/classify_test.skel.h"
 #include "test/unit/dataplane/policies.h"

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/company.h"
 #include "dataplane/dump.h"
 #include "dataplane/fast.h"
@@ -258,7 +259,7 @@ TEST(a_chain_whose_rules_name_an_interface_is_about_that_interface)
     chain("t", NF_INET_FORWARD, 2);
     rule(NFT_META_IIFNAME, "lan0\0\0\0\0\0\0\0\0\0\0\0", IFNAMSIZ);
     rule(NFT_META_OIFNAME, "wan", 3);
-    ck_assert_int_eq(company_read_nft(&company), 0);
+    ck_assert_int_eq(company_nft_read(&company), 0);
     ck_assert_uint_eq(company.count, 2);
     ck_assert_str_eq(company.places[0].name, "lan0");
     ck_assert(company.places[0].in && !company.places[0].out && !company.places[0].prefix);
@@ -281,7 +282,7 @@ static void cut_off(struct buf *answer, void (*check)(const struct company *comp
         buf_add(answer, whole.data, whole.len);
         memcpy(answer->data, &len, sizeof(len));
         answer->len = len;
-        ck_assert_int_eq(company_read_nft(&company), 0);
+        ck_assert_int_eq(company_nft_read(&company), 0);
         check(&company);
         company_note_free(&company);
     }
@@ -326,7 +327,7 @@ TEST(attributes_of_a_newer_kernel_change_nothing)
     chain_of(NFPROTO_NETDEV, "t", NF_NETDEV_INGRESS, "lan0", 1, true);
     chain_of(NFPROTO_IPV4, "u", NF_INET_FORWARD, "", UINT32_MAX, true);
     rule(NFT_META_LEN, "", 1);
-    ck_assert_int_eq(company_read_nft(&company), 0);
+    ck_assert_int_eq(company_nft_read(&company), 0);
     ck_assert_uint_eq(company.count, 1);
     ck_assert(company.places[0].in && !strcmp(company.places[0].name, "lan0"));
     ck_assert_uint_eq(company.flags, COMPANY_IP4 | COMPANY_NEW4);
@@ -342,7 +343,7 @@ TEST(names_without_an_end_are_cut_to_what_fits)
     memset(name, 'x', sizeof(name));
     chain("t", NF_INET_FORWARD, 1);
     rule(NFT_META_IIFNAME, name, sizeof(name));
-    ck_assert_int_eq(company_read_nft(&company), 0);
+    ck_assert_int_eq(company_nft_read(&company), 0);
     ck_assert_uint_eq(company.count, 1);
     ck_assert_uint_eq(strlen(company.places[0].name), IFNAMSIZ - 1);
     company_note_free(&company);
@@ -357,7 +358,7 @@ TEST(more_interfaces_than_there_is_room_for_are_everything)
         snprintf(name, sizeof(name), "eth%d", i);
         chain_of(NFPROTO_NETDEV, "t", NF_NETDEV_INGRESS, name, 1, false);
     }
-    ck_assert_int_eq(company_read_nft(&company), 0);
+    ck_assert_int_eq(company_nft_read(&company), 0);
     ck_assert_uint_eq(company.count, COMPANY_PLACES);
     ck_assert_uint_eq(company.flags, EVERYTHING);
     company_note_free(&company);
@@ -372,7 +373,7 @@ TEST(what_sleeps_is_empty_or_ours_takes_nothing)
     chain("empty", NF_INET_FORWARD, 0);
     chain("orbital", NF_INET_FORWARD, 9);
     chain("local", NF_INET_LOCAL_IN, 9);
-    ck_assert_int_eq(company_read_nft(&company), 0);
+    ck_assert_int_eq(company_nft_read(&company), 0);
     ck_assert(!company.flags && !company.count && !company.kinds);
     company_note_free(&company);
 }
@@ -383,12 +384,12 @@ TEST(a_chain_that_goes_meanwhile_is_read_again_and_what_cannot_be_read_is_an_err
 
     chain("t", NF_INET_FORWARD, 1);
     answers.rules_error = -ENOENT;
-    ck_assert_int_eq(company_read_nft(&company), -EINTR);
+    ck_assert_int_eq(company_nft_read(&company), -EINTR);
     answers.rules_error = -ENOBUFS;
-    ck_assert_int_eq(company_read_nft(&company), -ENOBUFS);
+    ck_assert_int_eq(company_nft_read(&company), -ENOBUFS);
     answers.rules_error = 0;
     answers.chains_error = -EMSGSIZE;
-    ck_assert_int_eq(company_read_nft(&company), -EMSGSIZE);
+    ck_assert_int_eq(company_nft_read(&company), -EMSGSIZE);
     company_note_free(&company);
 }
 
@@ -404,7 +405,7 @@ TEST(a_discipline_that_is_no_default_shapes)
     discipline(0, "tbf");
     tc(&answers.disciplines, RTM_NEWQDISC, (struct tcmsg){.tcm_ifindex = 4},
        "a name without an end that is longer than any name of theirs", 60);
-    ck_assert_int_eq(company_read_tc(&company, false), 0);
+    ck_assert_int_eq(company_tc_read(&company, false), 0);
     ck_assert_uint_eq(company.count, 2);
     ck_assert(company.places[0].ifindex == 3 && company.places[0].shaped);
     ck_assert_str_eq(company.places[0].why, "queueing discipline tbf");
@@ -422,7 +423,7 @@ TEST(messages_of_tc_that_are_cut_off_are_not_read_beyond_their_end)
     h.nlmsg_type = RTM_NEWTFILTER;
     buf_add(&answers.ingress, &h, sizeof(h));
     filter(&answers.ingress, 1, 1);
-    ck_assert_int_eq(company_read_tc(&company, false), 0);
+    ck_assert_int_eq(company_tc_read(&company, false), 0);
     ck_assert_uint_eq(company.count, 1);
     ck_assert(company.places[0].ifindex == 7 && company.places[0].in);
     company_note_free(&company);
@@ -445,7 +446,7 @@ TEST(only_our_own_filter_is_left_out_and_only_where_one_of_ours_stands)
 
         buf_clear(&answers.ingress);
         filter(&answers.ingress, rows[i].priority, rows[i].handle);
-        ck_assert_int_eq(company_read_tc(&company, rows[i].clsact), 0);
+        ck_assert_int_eq(company_tc_read(&company, rows[i].clsact), 0);
         ck_assert_msg(company.count == rows[i].found, "row %zu", i);
         company_note_free(&company);
     }
@@ -458,7 +459,7 @@ TEST(filters_at_egress_are_asked_for_where_there_can_be_some)
     discipline(7, "ingress");
     discipline(8, "clsact");
     filter(&answers.egress, 1, 1);
-    ck_assert_int_eq(company_read_tc(&company, false), 0);
+    ck_assert_int_eq(company_tc_read(&company, false), 0);
     ck_assert_uint_eq(company.count, 1);
     ck_assert(company.places[0].ifindex == 8 && company.places[0].shaped);
     ck_assert_uint_eq(company.places[0].kind, COMPANY_TC);
@@ -553,7 +554,7 @@ static void filter_out(size_t i, bool inner)
     buf_clear(b);
     filter_of(b, filters_out[i].kind, filters_out[i].types, filters_out[i].data,
               filters_out[i].size);
-    ck_assert_int_eq(company_read_tc(&company, false), 0);
+    ck_assert_int_eq(company_tc_read(&company, false), 0);
     for (unsigned k = 0; k < company.count; k++) {
         shaped |= company.places[k].shaped;
         out |= company.places[k].out;
@@ -589,7 +590,7 @@ TEST(more_classes_than_are_looked_at_are_the_kernels)
     for (uint32_t i = 1; i < 3000; i++)
         tc(&answers.classes, RTM_NEWTCLASS,
            (struct tcmsg){.tcm_ifindex = 9, .tcm_handle = 0x10000 | i}, "htb", 4);
-    ck_assert_int_eq(company_read_tc(&company, false), 0);
+    ck_assert_int_eq(company_tc_read(&company, false), 0);
     ck_assert_uint_eq(company.count, 2);
     ck_assert(company.places[0].shaped && company.places[1].out);
     company_note_free(&company);
@@ -631,10 +632,10 @@ TEST(a_program_of_another_namespace_is_none_of_ours)
     function(1, 71, -10); /* a chain whose description begins with such a number */
     function(2, 70, -10);
     function(2, 71, -11); /* the same program at another place */
-    company_links_here(&programs);
+    company_bpf_links_here(&programs);
     ck_assert(programs.links[0].here && !programs.links[1].here);
     buf_clear(&answers.hooks);
-    company_links_here(&programs); /* it went away here */
+    company_bpf_links_here(&programs); /* it went away here */
     ck_assert(!programs.links[0].here && !programs.links[1].here);
 }
 
@@ -643,7 +644,7 @@ TEST(where_the_kernel_lists_no_hooks_each_program_counts)
     struct company_programs programs = two_links();
 
     answers.hooks_error = -EINVAL;
-    company_links_here(&programs);
+    company_bpf_links_here(&programs);
     ck_assert(programs.links[0].here && programs.links[1].here);
 }
 
@@ -662,7 +663,7 @@ TEST(a_list_of_hooks_that_is_cut_off_is_read_as_far_as_it_goes)
         buf_add(&answers.hooks, whole.data, whole.len);
         memcpy(answers.hooks.data, &len, sizeof(len));
         answers.hooks.len = len;
-        company_links_here(&programs);
+        company_bpf_links_here(&programs);
         ck_assert(!programs.links[1].here);
         found += programs.links[0].here;
     }
@@ -787,15 +788,15 @@ TEST(what_cannot_be_read_stays_the_kernels_until_it_can)
     chain("t", NF_INET_FORWARD, 1);
     answers.chains_error = -ENOBUFS;
     ck_assert_int_eq(company_read(dp), -ENOBUFS); /* at the start */
-    ck_assert(company_is_reading(dp));
+    ck_assert(company_watch_is_reading(dp));
     answers.chains_error = 0;
     ck_assert_int_eq(company_read(dp), 0);
-    ck_assert(!company_is_reading(dp) && (control.company & COMPANY_NEW4));
+    ck_assert(!company_watch_is_reading(dp) && (control.company & COMPANY_NEW4));
     ck_assert_uint_gt(control.epoch, 7);
     answers.chains_error = -ENOBUFS;
-    company_changed(dp);
+    company_watch_changed(dp);
     ck_assert_int_eq(company_read(dp), -ENOBUFS); /* and later */
-    ck_assert(company_is_reading(dp));
+    ck_assert(company_watch_is_reading(dp));
     company_note_free(&dp->company);
 }
 
@@ -807,7 +808,7 @@ TEST(a_list_that_changes_each_time_it_is_read_stays_the_kernels)
     chain("t", NF_INET_FORWARD, 1);
     answers.rules_error = -ENOENT; /* the chain went, says each of the tries */
     ck_assert_int_eq(company_read(dp), -EINTR);
-    ck_assert(company_is_reading(dp));
+    ck_assert(company_watch_is_reading(dp));
 }
 
 TEST(each_kind_is_a_line_of_the_metric)
@@ -817,13 +818,13 @@ TEST(each_kind_is_a_line_of_the_metric)
         AUTO_FREE struct dataplane *dp = with_port(&control);
         AUTO(buf) struct buf text = {0};
         AUTO_FREE char *line =
-            xasprintf("orbital_fast_path_company_kind{port=\"lan0\",kind=\"%s\"} 1\n",
-                      company_note_kind(kind));
+            buf_format("orbital_fast_path_company_kind{port=\"lan0\",kind=\"%s\"} 1\n",
+                       company_note_kind(kind));
         const char *first;
 
         dp->ports.items[0].company = kind == COMPANY_UNREAD ? 0 : 1u << kind;
         control.company = kind == COMPANY_UNREAD ? COMPANY_READING : 0;
-        dataplane_metrics(dp, &text);
+        dataplane_report_metrics(dp, &text);
         first = strstr(buf_str(&text), "_company_kind{");
         ck_assert_msg(first && strstr(buf_str(&text), line), "no %s in %s", line, buf_str(&text));
         ck_assert_msg(!strstr(first + 1, "_company_kind{"), "%s", buf_str(&text));

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
 #include "dataplane/fast.h"
 #include "test/lib/harness.h"
@@ -27,7 +28,7 @@ static void begin(struct place *p)
 
 static void end(struct place *p)
 {
-    AUTO_FREE char *digest = xasprintf("%s/table-digest", p->dir);
+    AUTO_FREE char *digest = buf_format("%s/table-digest", p->dir);
 
     buf_fini(&p->dp.unnoted);
     unlink(digest);
@@ -173,7 +174,7 @@ TEST(the_digest_of_the_table_is_whole_or_gone)
     ck_assert(found_table(p.file, &digest));
     ck_assert(digest == p.dp.digest);
     {
-        AUTO_FREE char *path = xasprintf("%s/table-digest", p.dir);
+        AUTO_FREE char *path = buf_format("%s/table-digest", p.dir);
         struct stat st;
 
         ck_assert_int_eq(stat(path, &st), 0);

@@ -7,6 +7,7 @@
 
 #include "bpf/abi.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/nft.h"
 #include "test/lib/harness.h"
 #include "test/unit/dataplane/policies.h"
@@ -88,7 +89,7 @@ static int nft(const char *arguments, const char *text, struct buf *ret_output)
 {
     char path[] = "/tmp/orbt-nft-XXXXXX";
     AUTO_FD int fd = mkstemp(path);
-    AUTO_FREE char *line = xasprintf("nft %s %s 2>&1", arguments, text ? path : "");
+    AUTO_FREE char *line = buf_format("nft %s %s 2>&1", arguments, text ? path : "");
     FILE *pipe;
     char part[4096];
     size_t n;
@@ -122,7 +123,7 @@ static void load(const struct policy *policy, const struct policy *previous, uin
 {
     AUTO(buf) struct buf text = {0}, output = {0};
 
-    policy_nft(policy, previous, generation, &text);
+    nft_change_policy(policy, previous, generation, &text);
     ck_assert_msg(nft("-f", buf_str(&text), &output) == 0, "%s", buf_str(&output));
 }
 
@@ -134,7 +135,7 @@ TEST(nft_takes_everything_a_policy_can_say)
     own_namespace();
     policy_init(&policy);
     put(&policy, rich);
-    policy_nft(&policy, NULL, 7, &text);
+    nft_change_policy(&policy, NULL, 7, &text);
     ck_assert_msg(nft("-c -f", buf_str(&text), &output) == 0, "%s", buf_str(&output));
     load(&policy, NULL, 7);
     load(&policy, &policy, 8);
@@ -249,7 +250,7 @@ TEST(each_expression_is_in_the_text)
 
     policy_init(&policy);
     put(&policy, rich);
-    policy_nft(&policy, NULL, 1, &text);
+    nft_change_policy(&policy, NULL, 1, &text);
     for (size_t i = 0; i < ARRAY_LEN(lines); i++)
         ck_assert_msg(strstr(buf_str(&text), lines[i]) != NULL, "no %s", lines[i]);
     /* Packets of the machine itself have no sender's address and come from no other zone. */
@@ -410,8 +411,8 @@ TEST(a_change_sends_what_differs_and_leads_to_the_same_table)
 
         ck_assert_int_eq(policy_copy(&policy, &before), 0);
         put(&policy, changes[i]);
-        policy_nft(&policy, &before, 2, &text);
-        policy_nft(&policy, NULL, 2, &whole);
+        nft_change_policy(&policy, &before, 2, &text);
+        nft_change_policy(&policy, NULL, 2, &whole);
         if (i < 2)
             ck_assert_msg(text.len < whole.len / 2, "%zu bytes for %s", text.len, changes[i]);
         expect_same(&policy, &before);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/nft_match.h"
 #include "dataplane/policy.h"
 #include "test/lib/harness.h"
@@ -228,12 +229,12 @@ TEST(every_refused_put_says_where_and_what_and_changes_nothing)
         policy_init(&policy);
         must(&policy, "{\"zones\":{\"lan\":{\"interfaces\":[\"lan0\"]}},"
                       "\"rules\":{\"10\":{\"from\":\"lan\",\"action\":\"accept\"}}}");
-        policy_nft(&policy, NULL, 1, &before);
+        nft_change_policy(&policy, NULL, 1, &before);
         ck_assert_msg(put(&policy, bad->text, &err) < 0, "taken: %s", bad->text);
         ck_assert_msg(!strcmp(err.path, bad->path), "%s\n  path \"%s\", not \"%s\" (%s)", bad->text,
                       err.path, bad->path, err.text);
         has_words(err.text, bad->words, bad->text);
-        policy_nft(&policy, NULL, 1, &after);
+        nft_change_policy(&policy, NULL, 1, &after);
         ck_assert_str_eq(buf_str(&before), buf_str(&after));
     }
 }
@@ -349,12 +350,12 @@ TEST(what_the_appliance_sends_is_translated_in_a_chain_of_its_own)
     AUTO(buf) struct buf none = {0}, nft = {0};
 
     policy_init(&policy);
-    policy_nft(&policy, NULL, 1, &none);
+    nft_change_policy(&policy, NULL, 1, &none);
     ck_assert_ptr_null(strstr(buf_str(&none), "nat_output"));
     must(&policy, DNAT("\"from\":\"local\",\"protocol\":\"tcp\",\"port\":\"80\","
                        "\"translate-to\":\"10.0.0.1\""));
     ck_assert_int_eq(policy_check(&policy, NULL), 0);
-    policy_nft(&policy, NULL, 1, &nft);
+    nft_change_policy(&policy, NULL, 1, &nft);
     ck_assert_msg(strstr(buf_str(&nft), own) != NULL, "%s", buf_str(&nft));
     ck_assert_ptr_nonnull(
         strstr(buf_str(&nft), "hook prerouting priority dstnat; policy accept;\n}"));
@@ -364,14 +365,14 @@ TEST(what_the_appliance_sends_is_translated_in_a_chain_of_its_own)
 static void expect_list(const char *member, const char *list, const char *text)
 {
     AUTO_FREE char *put_text =
-        xasprintf("{\"rules\":{\"10\":{\"action\":\"drop\",\"protocol\":\"tcp\",\"%s\":[%s]}}}",
-                  member, list);
+        buf_format("{\"rules\":{\"10\":{\"action\":\"drop\",\"protocol\":\"tcp\",\"%s\":[%s]}}}",
+                   member, list);
     AUTO(policy) struct policy policy;
     AUTO(buf) struct buf nft = {0};
 
     policy_init(&policy);
     must(&policy, put_text);
-    policy_nft(&policy, NULL, 1, &nft);
+    nft_change_policy(&policy, NULL, 1, &nft);
     ck_assert_msg(strstr(buf_str(&nft), text) != NULL, "%s: no \"%s\" in\n%s", list, text,
                   buf_str(&nft));
 }
@@ -423,7 +424,7 @@ TEST(addresses_and_ports_are_joined)
     ck_assert_int_eq(policy_copy(&policy, &copy), 0);
     ck_assert_uint_eq(copy.rules[0].source_count, 4);
     for (unsigned i = 0; i < 4; i++) {
-        policy_print_range(&text, &copy.rules[0].sources[i]);
+        policy_text_print_range(&text, &copy.rules[0].sources[i]);
         buf_addc(&text, ' ');
     }
     ck_assert_str_eq(buf_str(&text), "10.0.0.0/23 10.9.0.1-10.9.0.2 255.255.255.255 ::/0 ");

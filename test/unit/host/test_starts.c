@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "core/base/buf.h"
+#include "core/base/file.h"
 #include "core/base/own.h"
 #include "core/host/starts.h"
 #include "test/lib/harness.h"
@@ -56,7 +57,7 @@ TEST(a_fifo_in_the_place_of_the_file_does_not_hold_the_start)
 
     in_new_dir(dir);
     for (size_t i = 0; i < 2; i++) {
-        AUTO_FREE char *path = xasprintf("%s/%s", dir, names[i]);
+        AUTO_FREE char *path = buf_format("%s/%s", dir, names[i]);
 
         ck_assert_int_eq(mkfifo(path, 0600), 0);
         ck_assert_uint_eq(starts_note_at(dir, 1000, &err), 1);
@@ -88,7 +89,7 @@ TEST(a_file_of_anything_is_as_none)
 
     in_new_dir(dir);
     for (size_t i = 0; i < ARRAY_LEN(things); i++) {
-        AUTO_FREE char *path = xasprintf("%s/starts", dir);
+        AUTO_FREE char *path = buf_format("%s/starts", dir);
 
         ck_assert_int_eq(file_replace(path, things[i], strlen(things[i]), 0600, NULL), 0);
         ck_assert_uint_eq(starts_note_at(dir, 70000, &err), 1);

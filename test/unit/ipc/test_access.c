@@ -15,7 +15,7 @@ static void ask(struct wire *caller, struct wire *echo, const char *to, const st
     AUTO(got) struct got got = {0};
 
     for (size_t i = 0; i < count; i++) {
-        AUTO_FREE char *env = xasprintf("{\"to\":\"%s\",\"method\":\"%s\"}", to, rows[i].method);
+        AUTO_FREE char *env = buf_format("{\"to\":\"%s\",\"method\":\"%s\"}", to, rows[i].method);
         bool say = !strcmp(rows[i].method, "say");
 
         wire_put(caller, (struct frame){.type = FRAME_REQ, .corr = 10 + (uint32_t)i}, env,

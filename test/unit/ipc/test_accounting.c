@@ -108,7 +108,7 @@ TEST(answers_nobody_reads_become_errors_and_end_nobody)
     struct world world;
     struct wire echo, caller;
     AUTO(got) struct got got = {0};
-    AUTO_FREE char *huge = xasprintf("{\"text\":\"%0*d\"}", 250000, 0);
+    AUTO_FREE char *huge = buf_format("{\"text\":\"%0*d\"}", 250000, 0);
 
     world_init(&world);
     wire_echo(&world, &echo);
@@ -136,7 +136,7 @@ TEST(answers_nobody_reads_become_errors_and_end_nobody)
 
 static void sub(struct wire *wire, enum frame_type type, unsigned n)
 {
-    AUTO_FREE char *env = xasprintf("{\"to\":\"service.n%u\",\"topic\":\"x\"}", n);
+    AUTO_FREE char *env = buf_format("{\"to\":\"service.n%u\",\"topic\":\"x\"}", n);
 
     wire_put(wire, (struct frame){.type = type, .corr = 5}, env, NULL);
 }

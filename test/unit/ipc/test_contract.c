@@ -133,7 +133,7 @@ TEST(a_description_is_json_with_every_method)
     struct orb_err err;
 
     contract_describe(c, &text);
-    ck_assert_msg(json_scan(text.data, text.len, NULL, &err) == 0, "%s", err.text);
+    ck_assert_msg(scan_json(text.data, text.len, NULL, &err) == 0, "%s", err.text);
     ck_assert_ptr_nonnull(strstr(text.data, "\"interface\":\"echo\""));
     ck_assert_ptr_nonnull(strstr(text.data, "{\"name\":\"say\",\"description\":\"says it back\","
                                             "\"requires\":\"observe\",\"idempotent\":false,"

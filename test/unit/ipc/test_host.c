@@ -72,7 +72,7 @@ static void on_event(void *arg, const char *interface, const char *topic, const 
 
 static void say(struct wire *wire, uint32_t src, const char *method, const char *payload)
 {
-    AUTO_FREE char *env = xasprintf("{\"to\":\"echo\",\"method\":\"%s\"}", method);
+    AUTO_FREE char *env = buf_format("{\"to\":\"echo\",\"method\":\"%s\"}", method);
 
     wire_put(wire, (struct frame){.type = FRAME_REQ, .corr = 5, .src = src}, env, payload);
 }
@@ -312,7 +312,7 @@ TEST(who_is_not_known_yet_waits_and_holds_up_nobody)
     int office = OFFICE_ASKS;
 
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    path = xasprintf("%s/control.sock", dir);
+    path = buf_format("%s/control.sock", dir);
     world_init(&world);
     ck_assert_int_eq(listen_start(world.broker, path, -1, identify, &office, &err), 0);
     connect_to(&world, &waits, path);
@@ -357,7 +357,7 @@ TEST(the_control_socket_knows_who_connects)
     int closed = 0;
 
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    path = xasprintf("%s/control.sock", dir);
+    path = buf_format("%s/control.sock", dir);
     world_init(&world);
     ck_assert_int_eq(listen_start(world.broker, path, -1, identify, &closed, &err), 0);
     ck_assert_int_eq(stat(path, &st), 0);
@@ -409,7 +409,7 @@ TEST(who_connects_and_says_nothing_makes_room_for_who_speaks)
     int closed = 0;
 
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    path = xasprintf("%s/control.sock", dir);
+    path = buf_format("%s/control.sock", dir);
     world_init(&world);
     ck_assert_int_eq(listen_start(world.broker, path, -1, identify, &closed, &err), 0);
     for (int i = 0; i < 112; i++) {
@@ -444,7 +444,7 @@ TEST(a_user_with_many_connections_keeps_no_other_user_out)
     int office = 0;
 
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    path = xasprintf("%s/control.sock", dir);
+    path = buf_format("%s/control.sock", dir);
     world_init(&world);
     ck_assert_int_eq(listen_start(world.broker, path, -1, identify, &office, &err), 0);
     for (int i = 0; i < 112; i++)
@@ -477,7 +477,7 @@ TEST(many_users_together_take_no_connection_of_one)
     int office = 0;
 
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    path = xasprintf("%s/control.sock", dir);
+    path = buf_format("%s/control.sock", dir);
     world_init(&world);
     ck_assert_int_eq(listen_start(world.broker, path, -1, identify, &office, &err), 0);
     for (int i = 0; i < 4; i++)
@@ -511,7 +511,7 @@ TEST(users_without_a_name_are_one)
     int office = 0;
 
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    path = xasprintf("%s/control.sock", dir);
+    path = buf_format("%s/control.sock", dir);
     world_init(&world);
     ck_assert_int_eq(listen_start(world.broker, path, -1, identify, &office, &err), 0);
     for (int i = 0; i < 112; i++) {
@@ -542,7 +542,7 @@ TEST(who_waits_for_a_name_often_leaves_room_for_others)
         return; /* it cannot be another user */
     ck_assert_ptr_nonnull(mkdtemp(dir));
     ck_assert_int_eq(chmod(dir, 0755), 0);
-    path = xasprintf("%s/control.sock", dir);
+    path = buf_format("%s/control.sock", dir);
     world_init(&world);
     ck_assert_int_eq(listen_start(world.broker, path, -1, identify, &office, &err), 0);
     ck_assert_int_eq(chmod(path, 0666), 0);
@@ -570,8 +570,8 @@ TEST(an_old_socket_file_is_replaced_and_a_live_one_is_not)
     int closed = 0, fd;
 
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    path = xasprintf("%s/s", dir);
-    plain = xasprintf("%s/f", dir);
+    path = buf_format("%s/s", dir);
+    plain = buf_format("%s/f", dir);
     snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
     fd = socket(AF_UNIX, SOCK_STREAM, 0);
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
@@ -603,7 +603,7 @@ TEST(without_descriptors_clients_are_turned_away_and_the_host_goes_on)
     int closed = 0, top;
 
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    path = xasprintf("%s/s", dir);
+    path = buf_format("%s/s", dir);
     world_init(&world);
     ck_assert_int_eq(listen_start(world.broker, path, -1, identify, &closed, &err), 0);
     connect_to(&world, &wire, path);
@@ -646,7 +646,7 @@ TEST(the_broker_tells_what_there_is)
     ck_assert_ptr_nonnull(strstr(buf_str(&text), "\"provider\":\"echo\",\"state\":\"up\""));
     buf_clear(&text);
     ck_assert_int_eq(introspect_describe(world.broker, "echo@1", &text, &err), 0);
-    ck_assert_int_eq(json_scan(text.data, text.len, NULL, &err), 0);
+    ck_assert_int_eq(scan_json(text.data, text.len, NULL, &err), 0);
     ck_assert_int_eq(introspect_describe(world.broker, "ehco", &text, &err), ORB_E_NOT_FOUND);
     ck_assert_ptr_nonnull(strstr(err.text, "did you mean echo"));
     wire_user(&world, &kim, "k\"im", "viewer");

@@ -4,7 +4,7 @@
 
 static void subscribe_to(struct wire *wire, const char *interface, const char *topic)
 {
-    AUTO_FREE char *env = xasprintf("{\"to\":\"%s\",\"topic\":\"%s\"}", interface, topic);
+    AUTO_FREE char *env = buf_format("{\"to\":\"%s\",\"topic\":\"%s\"}", interface, topic);
     AUTO(got) struct got got = {0};
 
     wire_put(wire, (struct frame){.type = FRAME_SUB, .corr = 77}, env, NULL);
@@ -19,7 +19,7 @@ static void subscribe(struct wire *wire, const char *topic)
 
 static void publish(struct wire *echo, const char *topic, const char *payload)
 {
-    AUTO_FREE char *env = xasprintf("{\"topic\":\"%s\"}", topic);
+    AUTO_FREE char *env = buf_format("{\"topic\":\"%s\"}", topic);
 
     wire_put(echo, (struct frame){.type = FRAME_PUB}, env, payload);
 }
@@ -34,7 +34,7 @@ static void taken(struct world *world, const struct wire *wire, uint64_t before,
 
 static void expect_event(struct wire *wire, const char *topic, const char *payload)
 {
-    AUTO_FREE char *env = xasprintf("{\"from\":\"echo\",\"topic\":\"%s\"}", topic);
+    AUTO_FREE char *env = buf_format("{\"from\":\"echo\",\"topic\":\"%s\"}", topic);
     AUTO(got) struct got got = {0};
 
     wire_expect(wire, &got, FRAME_EVENT);

@@ -386,7 +386,7 @@ TEST(ids_are_used_again_without_mixing_up_answers)
     pair(&world, &echo, &caller);
     route = open_say(&caller);
     for (uint32_t i = 0; i < 700; i++) {
-        AUTO_FREE char *text = xasprintf("{\"text\":\"%u\"}", i);
+        AUTO_FREE char *text = buf_format("{\"text\":\"%u\"}", i);
 
         wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = 42, .route = route}, NULL,
                  text);

@@ -184,7 +184,7 @@ static void front_connect(struct scene *s, struct wire *front)
 static void ask_as(const struct principal *who, struct wire *front, uint32_t corr, const char *to,
                    const char *payload)
 {
-    AUTO_FREE char *env = xasprintf("{\"to\":\"%s\",\"method\":\"take\"}", to);
+    AUTO_FREE char *env = buf_format("{\"to\":\"%s\",\"method\":\"take\"}", to);
 
     wire_put(front, (struct frame){.type = FRAME_REQ, .corr = corr, .src = who->id}, env, payload);
 }

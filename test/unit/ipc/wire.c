@@ -1,4 +1,6 @@
 /* Helpers of the broker tests. */
+#include "core/base/now.h"
+#include "core/base/xalloc.h"
 #include "core/ipc/peers.h"
 #include "test/unit/ipc/wire.h"
 
@@ -343,7 +345,7 @@ void wire_expect(struct wire *wire, struct got *got, enum frame_type type)
 void wire_expect_err(struct wire *wire, uint32_t corr, const char *code, const char *words)
 {
     AUTO(got) struct got got = {0};
-    AUTO_FREE char *quoted = xasprintf("\"code\":\"%s\"", code);
+    AUTO_FREE char *quoted = buf_format("\"code\":\"%s\"", code);
 
     wire_expect(wire, &got, FRAME_ERR);
     ck_assert_uint_eq(got.h.corr, corr);

@@ -35,7 +35,7 @@ static const struct exception {
     const char *why;
 } exceptions[] = {
     {"ref", "ref overrides any sibling keywords", true, "2020-12 applies the siblings of $ref"},
-    {"optional/bignum", NULL, false, "integers are limited to 64 bits by json_scan"},
+    {"optional/bignum", NULL, false, "integers are limited to 64 bits by scan_json"},
 };
 
 static const char *excepted(const struct run *run, const char *file, const char *group)
@@ -87,7 +87,7 @@ static void run_case(struct run *run, const struct schema *schema, const char *w
     int r;
 
     tree_dump(json_object_get(one, "data"), &text);
-    r = json_scan(text.data, text.len, NULL, &err);
+    r = scan_json(text.data, text.len, NULL, &err);
     if (r == 0)
         r = schema_check(schema, text.data, text.len, "", &err);
     if ((r == 0) == valid && (r == 0 || r == ORB_E_SCHEMA)) {
@@ -105,7 +105,7 @@ static void run_group(struct run *run, const char *file, const json_t *group)
     const char *name = json_string_value(json_object_get(group, "description"));
     const json_t *tests = json_object_get(group, "tests");
     const char *why = excepted(run, file, name);
-    AUTO_FREE char *where = xasprintf("%s: %s", file, name);
+    AUTO_FREE char *where = buf_format("%s: %s", file, name);
     AUTO_FREE char *text = json_dumps(json_object_get(group, "schema"), JSON_ENCODE_ANY);
     AUTO(schema) struct schema *schema = NULL;
     struct orb_err err = {0};
@@ -133,7 +133,7 @@ static void run_group(struct run *run, const char *file, const json_t *group)
 
 static int run_file(struct run *run, const char *root, const char *file)
 {
-    AUTO_FREE char *path = xasprintf("%s/tests/%s/%s.json", root, run->draft, file);
+    AUTO_FREE char *path = buf_format("%s/tests/%s/%s.json", root, run->draft, file);
     AUTO(json_t) json_t *groups = json_load_file(path, 0, NULL);
 
     if (!groups)
@@ -149,7 +149,7 @@ static int run_directory(struct run *run, const char *root)
     static const char *const optional[] = {
         "optional/bignum",      "optional/ecmascript-regex", "optional/zeroTerminatedFloats",
         "optional/format/ipv4", "optional/format/ipv6",      "optional/format/hostname"};
-    AUTO_FREE char *path = xasprintf("%s/tests/%s", root, run->draft);
+    AUTO_FREE char *path = buf_format("%s/tests/%s", root, run->draft);
     struct dirent **names;
     int n = scandir(path, &names, NULL, alphasort);
 

@@ -33,20 +33,20 @@ static struct schema *compile(void)
 TEST(the_schema_of_a_path_is_found_through_maps_arrays_and_references)
 {
     AUTO(schema) struct schema *schema = compile();
-    const struct schema *at = schema_at(schema, "/zones/lan/interfaces/0", NULL);
+    const struct schema *at = schema_facts_at(schema, "/zones/lan/interfaces/0", NULL);
 
     ck_assert_ptr_nonnull(at);
-    ck_assert_str_eq(schema_title(at), "an interface");
-    ck_assert_str_eq(schema_type(at), "string");
-    ck_assert_str_eq(schema_ref_target(at), "/interfaces");
-    ck_assert_ptr_eq(schema_at(schema, "", NULL), schema);
-    at = schema_at(schema, "/zones", NULL);
-    ck_assert(!schema_flag(at, "x-orb-secret"));
-    at = schema_at(schema, "/key", NULL);
-    ck_assert(schema_flag(at, "x-orb-secret"));
-    ck_assert_str_eq(schema_text(at, "x-orb-apply"), "restart");
-    ck_assert_ptr_nonnull(schema_at(schema, "/free/what/ever", NULL));
-    ck_assert_ptr_null(schema_type(schema_at(schema, "/port", NULL)));
+    ck_assert_str_eq(schema_facts_title(at), "an interface");
+    ck_assert_str_eq(schema_facts_type(at), "string");
+    ck_assert_str_eq(schema_facts_ref_target(at), "/interfaces");
+    ck_assert_ptr_eq(schema_facts_at(schema, "", NULL), schema);
+    at = schema_facts_at(schema, "/zones", NULL);
+    ck_assert(!schema_facts_flag(at, "x-orb-secret"));
+    at = schema_facts_at(schema, "/key", NULL);
+    ck_assert(schema_facts_flag(at, "x-orb-secret"));
+    ck_assert_str_eq(schema_facts_text(at, "x-orb-apply"), "restart");
+    ck_assert_ptr_nonnull(schema_facts_at(schema, "/free/what/ever", NULL));
+    ck_assert_ptr_null(schema_facts_type(schema_facts_at(schema, "/port", NULL)));
 }
 
 TEST(where_nothing_may_stand_the_known_names_are_told)
@@ -54,18 +54,18 @@ TEST(where_nothing_may_stand_the_known_names_are_told)
     AUTO(schema) struct schema *schema = compile();
     struct orb_err err;
 
-    ck_assert_ptr_null(schema_at(schema, "/zones/lan/mtuu", &err));
+    ck_assert_ptr_null(schema_facts_at(schema, "/zones/lan/mtuu", &err));
     ck_assert_int_eq(err.code, ORB_E_SCHEMA);
     ck_assert_str_eq(err.path, "/zones/lan/mtuu");
     ck_assert_str_eq(err.text, "expected one of interfaces, mtu, mode; got \"mtuu\", which is not "
                                "known; did you mean mtu?");
-    ck_assert_ptr_null(schema_at(schema, "/zones/lan/mtu/x", &err));
+    ck_assert_ptr_null(schema_facts_at(schema, "/zones/lan/mtu/x", &err));
     ck_assert_msg(strstr(err.text, "nothing stands below a value"), "%s", err.text);
-    ck_assert_ptr_null(schema_at(schema, "/groups/LAN", &err));
+    ck_assert_ptr_null(schema_facts_at(schema, "/groups/LAN", &err));
     ck_assert_msg(strstr(err.text, "not a name for a member"), "%s", err.text);
     ck_assert_str_eq(err.path, "/groups/LAN");
-    ck_assert_ptr_null(schema_at(schema, "zones", &err));
-    ck_assert_ptr_null(schema_at(schema, "/zones/lan/interfaces/x", &err));
+    ck_assert_ptr_null(schema_facts_at(schema, "zones", &err));
+    ck_assert_ptr_null(schema_facts_at(schema, "/zones/lan/interfaces/x", &err));
 }
 
 static int on_ref(void *arg, const char *path, const char *target, const char *value)
@@ -83,11 +83,11 @@ TEST(references_are_found_with_path_target_and_value)
     AUTO(schema) struct schema *schema = compile();
     AUTO(buf) struct buf b = {0};
 
-    ck_assert_int_eq(schema_each_ref(schema, value, strlen(value), "/fw", on_ref, &b), 0);
+    ck_assert_int_eq(schema_refs_each(schema, value, strlen(value), "/fw", on_ref, &b), 0);
     ck_assert_str_eq(b.data, "/fw/zones/lan/interfaces/0>/interfaces:eth0 "
                              "/fw/zones/lan/interfaces/1>/interfaces:eth1 "
                              "/fw/groups/a~1b>/zones:a/b ");
     buf_clear(&b);
-    ck_assert_int_eq(schema_each_ref(schema, stop, strlen(stop), "", on_ref, &b), 7);
+    ck_assert_int_eq(schema_refs_each(schema, stop, strlen(stop), "", on_ref, &b), 7);
     ck_assert_str_eq(b.data, "/via>/interfaces:stop ");
 }

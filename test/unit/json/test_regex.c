@@ -2,7 +2,9 @@
 #include <string.h>
 
 #include "core/base/buf.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/json/regex.h"
 #include "test/lib/harness.h"
 

@@ -11,7 +11,7 @@
 
 static int scan(const char *text, struct orb_err *err)
 {
-    return json_scan(text, strlen(text), NULL, err);
+    return scan_json(text, strlen(text), NULL, err);
 }
 
 TEST(strict_json_passes)
@@ -103,9 +103,9 @@ TEST(a_column_counts_characters_not_bytes)
 
 TEST(a_refusal_needs_no_error_and_a_nul_byte_ends_nothing)
 {
-    ck_assert_int_eq(json_scan("[", 1, NULL, NULL), ORB_E_SYNTAX);
-    ck_assert_int_eq(json_scan("[]\0", 3, NULL, NULL), ORB_E_SYNTAX);
-    ck_assert_int_eq(json_scan(NULL, 0, NULL, NULL), ORB_E_SYNTAX);
+    ck_assert_int_eq(scan_json("[", 1, NULL, NULL), ORB_E_SYNTAX);
+    ck_assert_int_eq(scan_json("[]\0", 3, NULL, NULL), ORB_E_SYNTAX);
+    ck_assert_int_eq(scan_json(NULL, 0, NULL, NULL), ORB_E_SYNTAX);
 }
 
 TEST(depth_is_limited)
@@ -114,13 +114,13 @@ TEST(depth_is_limited)
     struct orb_err err;
     AUTO(buf) struct buf deep = {0};
 
-    ck_assert_int_eq(json_scan("[[[]]]", 6, &three, &err), 0);
-    ck_assert_int_eq(json_scan("[[[[]]]]", 8, &three, &err), ORB_E_LIMIT);
+    ck_assert_int_eq(scan_json("[[[]]]", 6, &three, &err), 0);
+    ck_assert_int_eq(scan_json("[[[[]]]]", 8, &three, &err), ORB_E_LIMIT);
     ck_assert_str_eq(err.text, "at byte 3 (1:4): values are nested too deeply; the limit is 3");
     for (int i = 0; i < 1000000; i++)
         buf_addc(&deep, '[');
     three.depth = 1000000;
-    ck_assert_int_eq(json_scan(deep.data, deep.len, &three, &err), ORB_E_LIMIT);
+    ck_assert_int_eq(scan_json(deep.data, deep.len, &three, &err), ORB_E_LIMIT);
 }
 
 TEST(keys_per_object_are_limited_not_keys_in_all)
@@ -130,8 +130,8 @@ TEST(keys_per_object_are_limited_not_keys_in_all)
     const char *bad = "{\"a\":1,\"b\":2,\"c\":3}";
     struct orb_err err;
 
-    ck_assert_int_eq(json_scan(good, strlen(good), &two, &err), 0);
-    ck_assert_int_eq(json_scan(bad, strlen(bad), &two, &err), ORB_E_LIMIT);
+    ck_assert_int_eq(scan_json(good, strlen(good), &two, &err), 0);
+    ck_assert_int_eq(scan_json(bad, strlen(bad), &two, &err), ORB_E_LIMIT);
     ck_assert_msg(strstr(err.text, "too many members; the limit is 2"), "%s", err.text);
 }
 
@@ -146,12 +146,12 @@ TEST(a_key_that_comes_again_is_found_in_objects_of_any_size)
 
             for (int i = 0; i < n; i++)
                 buf_addf(&text, "%c\"key-%d\":%d", i ? ',' : '{', i, i);
-            ck_assert_int_eq(json_scan(buf_str(&text), text.len, &limits, NULL), ORB_E_SYNTAX);
+            ck_assert_int_eq(scan_json(buf_str(&text), text.len, &limits, NULL), ORB_E_SYNTAX);
             buf_adds(&text, "}");
-            ck_assert_int_eq(json_scan(text.data, text.len, &limits, NULL), 0);
+            ck_assert_int_eq(scan_json(text.data, text.len, &limits, NULL), 0);
             text.len--;
             buf_addf(&text, ",\"\\u006bey-%d\":0}", again);
-            ck_assert_int_eq(json_scan(text.data, text.len, &limits, NULL), ORB_E_SYNTAX);
+            ck_assert_int_eq(scan_json(text.data, text.len, &limits, NULL), ORB_E_SYNTAX);
         }
 }
 
@@ -161,8 +161,8 @@ TEST(a_number_literal_longer_than_cjson_reads_is_refused)
 
     memset(text, '1', sizeof(text));
     text[1] = '.';
-    ck_assert_int_eq(json_scan(text, 63, NULL, NULL), 0);
-    ck_assert_int_eq(json_scan(text, 64, NULL, NULL), ORB_E_LIMIT);
+    ck_assert_int_eq(scan_json(text, 63, NULL, NULL), 0);
+    ck_assert_int_eq(scan_json(text, 64, NULL, NULL), ORB_E_LIMIT);
 }
 
 TEST(members_are_found_by_what_their_key_means)

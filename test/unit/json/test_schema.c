@@ -55,14 +55,14 @@ static struct schema *compile(const char *text)
 static struct schema *compile_firewall(void)
 {
     static const char defs[] = "{\"$defs\":{";
-    AUTO_FREE char *text = xasprintf("%s\"rule\":%s,%s", defs, rule, firewall + sizeof(defs) - 1);
+    AUTO_FREE char *text = buf_format("%s\"rule\":%s,%s", defs, rule, firewall + sizeof(defs) - 1);
 
     return compile(text);
 }
 
 static int check(const struct schema *schema, const char *text, struct orb_err *err)
 {
-    ck_assert_int_eq(json_scan(text, strlen(text), NULL, NULL), 0);
+    ck_assert_int_eq(scan_json(text, strlen(text), NULL, NULL), 0);
     *err = (struct orb_err){0};
     return schema_check(schema, text, strlen(text), "/firewall", err);
 }
@@ -126,7 +126,7 @@ TEST(a_wrong_value_is_told_with_path_expectation_find_and_the_nearest)
     struct orb_err err;
 
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        AUTO_FREE char *path = xasprintf("/firewall%s", bad[i].path);
+        AUTO_FREE char *path = buf_format("/firewall%s", bad[i].path);
 
         ck_assert_msg(check(schema, bad[i].text, &err) == ORB_E_SCHEMA, "%s", bad[i].text);
         ck_assert_msg(!strcmp(err.path, path), "%s: path %s", bad[i].text, err.path);
@@ -308,16 +308,16 @@ TEST(formats_know_right_from_wrong)
     struct orb_err err;
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-        AUTO_FREE char *text = xasprintf("{\"format\":\"%s\"}", all[i].format);
+        AUTO_FREE char *text = buf_format("{\"format\":\"%s\"}", all[i].format);
         AUTO(schema) struct schema *schema = compile(text);
 
         for (int j = 0; j < 6 && all[i].good[j]; j++) {
-            AUTO_FREE char *value = xasprintf("\"%s\"", all[i].good[j]);
+            AUTO_FREE char *value = buf_format("\"%s\"", all[i].good[j]);
 
             ck_assert_msg(check(schema, value, &err) == 0, "%s %s", text, value);
         }
         for (int j = 0; j < 8 && all[i].bad[j]; j++) {
-            AUTO_FREE char *value = xasprintf("\"%s\"", all[i].bad[j]);
+            AUTO_FREE char *value = buf_format("\"%s\"", all[i].bad[j]);
 
             ck_assert_msg(check(schema, value, &err) == ORB_E_SCHEMA, "%s %s", text, value);
         }

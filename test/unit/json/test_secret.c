@@ -28,7 +28,7 @@ static char *shown(const struct schema *schema, const char *pointer, const char 
     json_t *tree = NULL;
 
     ck_assert_int_eq(tree_parse(value, strlen(value), NULL, &tree, NULL), 0);
-    tree = schema_mask(schema, pointer, tree, "***");
+    tree = schema_secret_mask(schema, pointer, tree, "***");
     tree_dump(tree, &text);
     json_decref(tree);
     return buf_take(&text);
@@ -117,10 +117,10 @@ TEST(a_part_of_a_value_is_masked_as_in_the_whole)
 
         ck_assert_str_eq(text, table[i][2]);
     }
-    ck_assert(schema_hides(schema, "/a/7/k"));
-    ck_assert(schema_hides(schema, "/b/below"));
-    ck_assert(!schema_hides(schema, "/c"));
-    ck_assert(!schema_hides(schema, "/gone")); /* an error may say that it is not known */
+    ck_assert(schema_secret_hides(schema, "/a/7/k"));
+    ck_assert(schema_secret_hides(schema, "/b/below"));
+    ck_assert(!schema_secret_hides(schema, "/c"));
+    ck_assert(!schema_secret_hides(schema, "/gone")); /* an error may say that it is not known */
 }
 
 TEST(more_schemas_than_are_looked_at_hide_the_value)

@@ -70,16 +70,16 @@ TEST(a_pointer_splits_into_decoded_tokens)
     AUTO_FREE char *storage = NULL;
     AUTO(buf) struct buf b = {0};
 
-    ck_assert_int_eq(pointer_split("/a~1b//c", tokens, 3, &storage), 3);
+    ck_assert_int_eq(tree_split_pointer("/a~1b//c", tokens, 3, &storage), 3);
     ck_assert_str_eq(tokens[0], "a/b");
     ck_assert_str_eq(tokens[1], "");
     ck_assert_str_eq(tokens[2], "c");
     buf_add_pointer(&b, "a/b~");
     ck_assert_str_eq(b.data, "/a~1b~0");
     free(take_ptr(storage));
-    ck_assert_int_eq(pointer_split("/1/2/3/4", tokens, 3, &storage), -1);
-    ck_assert_int_eq(pointer_split("x", tokens, 3, &storage), -1);
-    ck_assert_int_eq(pointer_split("", tokens, 3, &storage), 0);
+    ck_assert_int_eq(tree_split_pointer("/1/2/3/4", tokens, 3, &storage), -1);
+    ck_assert_int_eq(tree_split_pointer("x", tokens, 3, &storage), -1);
+    ck_assert_int_eq(tree_split_pointer("", tokens, 3, &storage), 0);
 }
 
 TEST(setting_makes_the_objects_on_the_way)
@@ -121,11 +121,12 @@ TEST(key_order_is_total)
 
     for (size_t i = 0; i < ARRAY_LEN(order); i++)
         for (size_t j = 0; j < ARRAY_LEN(order); j++) {
-            int r = key_compare(order[i], order[j]), back = key_compare(order[j], order[i]);
+            int r = tree_dump_compare(order[i], order[j]),
+                back = tree_dump_compare(order[j], order[i]);
 
             ck_assert_int_eq(r == 0, i == j);
             ck_assert_int_eq(r<0, back> 0);
         }
-    ck_assert_int_lt(key_compare("9", "10"), 0);
-    ck_assert_int_lt(key_compare("10", "a"), 0);
+    ck_assert_int_lt(tree_dump_compare("9", "10"), 0);
+    ck_assert_int_lt(tree_dump_compare("10", "a"), 0);
 }

@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 
 #include "core/base/buf.h"
+#include "core/base/file.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/obs/logfile.h"
 #include "test/lib/harness.h"
 
@@ -30,7 +32,7 @@ static void clean(struct place *p)
 {
     unlink(p->path);
     for (int i = 1; i <= LOGFILE_OLD + 1; i++) {
-        AUTO_FREE char *old = xasprintf("%s.%d", p->path, i);
+        AUTO_FREE char *old = buf_format("%s.%d", p->path, i);
 
         unlink(old);
     }
@@ -39,7 +41,7 @@ static void clean(struct place *p)
 
 static void add(struct logfile *f, unsigned long long seq)
 {
-    AUTO_FREE char *line = xasprintf(LINE, seq);
+    AUTO_FREE char *line = buf_format(LINE, seq);
 
     logfile_add(f, line, strlen(line));
 }
@@ -135,7 +137,7 @@ TEST(numbers_go_on_from_the_elder_file_where_the_newest_is_empty)
     FILE *file;
 
     make(&p);
-    elder = xasprintf("%s.1", p.path);
+    elder = buf_format("%s.1", p.path);
     file = fopen(elder, "w");
     fprintf(file, LINE "\n", 77ull);
     fclose(file);
@@ -163,7 +165,7 @@ TEST(all_files_together_stay_within_the_budget)
     }
     logfile_close(f);
     for (int i = 0; i <= LOGFILE_OLD + 1; i++) {
-        AUTO_FREE char *old = i ? xasprintf("%s.%d", p.path, i) : xstrdup(p.path);
+        AUTO_FREE char *old = i ? buf_format("%s.%d", p.path, i) : xstrdup(p.path);
 
         all += stat(old, &st) == 0 ? (uint64_t)st.st_size : 0;
     }

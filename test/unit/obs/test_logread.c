@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/json/tree.h"
 #include "core/obs/logline.h"
 #include "core/obs/logread.h"
@@ -23,11 +24,11 @@ static void clean(char *dir)
 
     for (int i = 0; i < 20; i++) {
         AUTO_FREE char *path =
-            i ? xasprintf("%s/log.jsonl.%d", dir, i) : xasprintf("%s/log.jsonl", dir);
+            i ? buf_format("%s/log.jsonl.%d", dir, i) : buf_format("%s/log.jsonl", dir);
 
         unlink(path);
     }
-    audit = xasprintf("%s/audit.jsonl", dir);
+    audit = buf_format("%s/audit.jsonl", dir);
     unlink(audit);
     ck_assert_int_eq(rmdir(dir), 0);
     free(dir);
@@ -45,7 +46,7 @@ static void put(FILE *file, unsigned long long seq)
 static void fill(const char *dir, int i, unsigned from, unsigned to)
 {
     AUTO_FREE char *path =
-        i ? xasprintf("%s/log.jsonl.%d", dir, i) : xasprintf("%s/log.jsonl", dir);
+        i ? buf_format("%s/log.jsonl.%d", dir, i) : buf_format("%s/log.jsonl", dir);
     FILE *file = fopen(path, "a");
 
     for (unsigned n = from; n <= to; n++)
@@ -71,11 +72,11 @@ static json_t *ask(struct logs *logs, const struct logs_query *q)
     json_t *tree = NULL;
     size_t found;
 
-    ck_assert_msg(logs_search_new(logs, q, &search, &err) == 0, "%s", err.text);
-    if (!logs_search_done(search))
-        logs_search_run(search);
-    ck_assert_msg(logs_search_answer(search, &out, &found, &err) == 0, "%s", err.text);
-    logs_search_free(search);
+    ck_assert_msg(logs_find_new(logs, q, &search, &err) == 0, "%s", err.text);
+    if (!logs_find_done(search))
+        logs_find_run(search);
+    ck_assert_msg(logs_find_answer(search, &out, &found, &err) == 0, "%s", err.text);
+    logs_find_free(search);
     ck_assert_msg(tree_parse(out.data, out.len, NULL, &tree, &err) == 0, "%s", err.text);
     ck_assert_uint_eq(json_array_size(json_object_get(tree, "records")), found);
     return tree;
@@ -188,7 +189,7 @@ TEST(records_of_an_earlier_run_are_found_and_runs_told)
     page = ask(logs, &all);
     ck_assert_str_eq(json_string_value(tree_get(page, "/records/1/event")), "before");
     ck_assert_uint_eq(json_array_size(json_object_get(page, "records")), 3);
-    logs_runs(logs, &runs);
+    logs_find_runs(logs, &runs);
     ck_assert_int_eq(tree_parse(runs.data, runs.len, NULL, &tree, &err), 0);
     ck_assert_uint_eq(json_array_size(json_object_get(tree, "runs")), 2);
     ck_assert_str_eq(json_string_value(tree_get(tree, "/runs/0/run")), first);
@@ -223,7 +224,7 @@ TEST(damaged_and_foreign_lines_are_passed_over_and_counted)
 
     for (unsigned i = 0; i < ARRAY_LEN(bad); i++) {
         char *dir = make();
-        AUTO_FREE char *path = xasprintf("%s/log.jsonl", dir);
+        AUTO_FREE char *path = buf_format("%s/log.jsonl", dir);
         struct logs_query all = {.after = 1, .limit = 3}, back = {.newest = true, .limit = 3};
         struct logs *logs;
         FILE *file;
@@ -246,7 +247,7 @@ TEST(damaged_and_foreign_lines_are_passed_over_and_counted)
 TEST(a_line_without_end_costs_itself_only)
 {
     char *dir = make();
-    AUTO_FREE char *path = xasprintf("%s/log.jsonl", dir);
+    AUTO_FREE char *path = buf_format("%s/log.jsonl", dir);
     struct logs_query all = {.after = 1, .limit = 1000};
     struct logs *logs;
     FILE *file;
@@ -305,14 +306,14 @@ TEST(patterns_that_are_wrong_or_cost_too_much_are_refused)
 
     log_info(logs_sink(logs), "x",
              KV("text", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
-    ck_assert_int_eq(logs_search_new(logs, &q, &search, &err), ORB_E_INVALID);
+    ck_assert_int_eq(logs_find_new(logs, &q, &search, &err), ORB_E_INVALID);
     ck_assert_ptr_nonnull(strstr(err.text, "byte 2"));
     q.grep = "(a+)+(a+)+[0-9]$";
-    ck_assert_int_eq(logs_search_new(logs, &q, &search, &err), 0);
-    ck_assert(!logs_search_done(search));
-    logs_search_run(search);
-    ck_assert_int_eq(logs_search_answer(search, &out, &found, &err), ORB_E_LIMIT);
-    logs_search_free(search);
+    ck_assert_int_eq(logs_find_new(logs, &q, &search, &err), 0);
+    ck_assert(!logs_find_done(search));
+    logs_find_run(search);
+    ck_assert_int_eq(logs_find_answer(search, &out, &found, &err), ORB_E_LIMIT);
+    logs_find_free(search);
     logs_free(logs);
 }
 
@@ -329,12 +330,12 @@ TEST(a_record_that_comes_during_a_search_is_told_once)
         struct orb_err err = {0};
         size_t found;
 
-        ck_assert_int_eq(logs_search_new(logs, &q, &search, &err), 0);
-        ck_assert(!logs_search_done(search));
+        ck_assert_int_eq(logs_find_new(logs, &q, &search, &err), 0);
+        ck_assert(!logs_find_done(search));
         log_info(logs_sink(logs), "meanwhile", KV("round", round));
-        logs_search_run(search); /* the files have it by then */
-        ck_assert_int_eq(logs_search_answer(search, &out, &found, &err), 0);
-        logs_search_free(search);
+        logs_find_run(search); /* the files have it by then */
+        ck_assert_int_eq(logs_find_answer(search, &out, &found, &err), 0);
+        logs_find_free(search);
         ck_assert_uint_eq(found, round);
         ck_assert_int_eq(tree_parse(out.data, out.len, NULL, &page, &err), 0);
         q.after = (uint64_t)number(page, "next");

@@ -4,7 +4,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/json/tree.h"
 #include "core/obs/logfile.h"
 #include "core/obs/logs.h"
@@ -23,8 +25,8 @@ static struct logs *quiet(const char *dir)
 
 static void remove_dir(const char *dir)
 {
-    AUTO_FREE char *log = xasprintf("%s/log.jsonl", dir);
-    AUTO_FREE char *audit = xasprintf("%s/audit.jsonl", dir);
+    AUTO_FREE char *log = buf_format("%s/log.jsonl", dir);
+    AUTO_FREE char *audit = buf_format("%s/audit.jsonl", dir);
 
     unlink(log);
     unlink(audit);
@@ -72,7 +74,7 @@ TEST(a_flood_costs_the_flooding_service_only_and_is_counted)
     for (int i = 0; i < 5000; i++)
         logs_record(logs, "bad", flood, strlen(flood));
     ck_assert_uint_eq(count(logs, &host, NULL), 1);
-    logs_metrics(logs, &text);
+    logs_files_metrics(logs, &text);
     at = strstr(buf_str(&text), "orbital_log_dropped_total{service=\"bad\"} ");
     ck_assert_ptr_nonnull(at);
     ck_assert_int_ge(atoi(strchr(at, ' ') + 1), 3000); /* all but the burst and a moment's refill */
@@ -112,8 +114,8 @@ TEST(the_file_is_rotated_and_old_ones_are_few)
         log_info(logs_sink(logs), "fill", KV("data", (const char *)big));
     }
     logs_free(logs);
-    path = xasprintf("%s/log.jsonl", dir);
-    old = xasprintf("%s/log.jsonl.1", dir);
+    path = buf_format("%s/log.jsonl", dir);
+    old = buf_format("%s/log.jsonl.1", dir);
     ck_assert_int_eq(stat(path, &st), 0);
     ck_assert_uint_le((uint64_t)st.st_size, LOGFILE_BYTES);
     ck_assert_int_eq(stat(old, &st), 0);
@@ -190,14 +192,14 @@ TEST(what_a_flood_lost_is_said_also_when_it_is_over)
 
     for (int k = 0; k < 5000; k++)
         logs_record(logs, "bad", flood, strlen(flood));
-    logs_look(logs);
+    logs_files_look(logs);
     count(logs, &of, &tree);
     json_array_foreach (json_object_get(tree, "records"), i, record) {
         event = json_string_value(json_object_get(record, "event"));
         told += json_integer_value(tree_get(record, "/kv/count"));
     }
     ck_assert_str_eq(event, "log.dropped");
-    logs_metrics(logs, &metrics);
+    logs_files_metrics(logs, &metrics);
     at = strstr(buf_str(&metrics), "orbital_log_dropped_total{service=\"bad\"} ");
     ck_assert_ptr_nonnull(at);
     /* On a slow machine the flood lasts for several reports. */
@@ -253,7 +255,7 @@ TEST(a_service_cannot_write_a_line_of_its_own_into_the_file)
     logs = quiet(dir);
     logs_record(logs, "bad", forged, strlen(forged));
     logs_free(logs);
-    path = xasprintf("%s/log.jsonl", dir);
+    path = buf_format("%s/log.jsonl", dir);
     ck_assert_int_eq(file_read(path, 10000, &text, &err), 0);
     ck_assert_ptr_eq(strchr(text.data, '\n'), text.data + text.len - 1);
     ck_assert_ptr_nonnull(strstr(text.data, "\"event\":\"a?b\""));
@@ -276,7 +278,7 @@ TEST(what_acts_on_a_terminal_is_escaped_before_it_is_kept)
     struct logs *logs;
 
     ck_assert_ptr_nonnull(mkdtemp(dir));
-    file = xasprintf("%s/log.jsonl", dir);
+    file = buf_format("%s/log.jsonl", dir);
     logs = quiet(dir);
     logs_record(logs, "evil", frame, sizeof(frame) - 1);
     log_error(logs_sink(logs), "worker.failed",
@@ -313,7 +315,7 @@ TEST(an_answer_has_room_in_a_frame_whatever_was_logged)
     logs_find(logs, &tail, &out);
     ck_assert_uint_le(out.len, LOGS_ANSWER + 100);
     buf_clear(&out);
-    logs_tail(logs, "host", 20, &w, NULL);
+    logs_find_tail(logs, "host", 20, &w, NULL);
     ck_assert_uint_le(out.len, LOGS_TAIL + 100);
     logs_free(logs);
 }
@@ -389,8 +391,9 @@ TEST(every_page_of_the_metrics_has_whole_families_and_none_is_missing)
 
     for (int s = 0; s < 100; s++)
         for (int n = 0; n < METRICS_PER_SERVICE; n++) {
-            AUTO_FREE char *service = xasprintf("service-%d", s);
-            AUTO_FREE char *frame = xasprintf("{\"name\":\"name_%d\",\"add\":1}", n + (s & 1) * 40);
+            AUTO_FREE char *service = buf_format("service-%d", s);
+            AUTO_FREE char *frame =
+                buf_format("{\"name\":\"name_%d\",\"add\":1}", n + (s & 1) * 40);
 
             metrics_frame(m, service, frame, strlen(frame), 1);
         }
@@ -407,7 +410,7 @@ TEST(every_page_of_the_metrics_has_whole_families_and_none_is_missing)
         samples++;
     ck_assert_uint_eq(samples, 100 * METRICS_PER_SERVICE);
     for (int n = 0; n < METRICS_PER_SERVICE + 40; n++) {
-        AUTO_FREE char *head = xasprintf("# TYPE orbital_service_name_%d counter\n", n);
+        AUTO_FREE char *head = buf_format("# TYPE orbital_service_name_%d counter\n", n);
         const char *first = strstr(text.data, head);
 
         ck_assert_ptr_nonnull(first);
@@ -428,8 +431,8 @@ static struct logs *crowd(unsigned each)
     log_info(logs_sink(logs), "first");
     for (unsigned i = 0; i < each * CROWD; i++) {
         unsigned who = i * 2654435761u % CROWD; /* in no order */
-        AUTO_FREE char *name = xasprintf("svc%u", who);
-        AUTO_FREE char *record = xasprintf(text, i % 7 ? "info" : "warning", i);
+        AUTO_FREE char *name = buf_format("svc%u", who);
+        AUTO_FREE char *record = buf_format(text, i % 7 ? "info" : "warning", i);
 
         logs_record(logs, name, record, strlen(record));
     }
@@ -527,7 +530,7 @@ TEST(a_look_through_a_full_memory_is_short)
 
 static size_t lines_of(const char *dir, const char *name, const char *word)
 {
-    AUTO_FREE char *path = xasprintf("%s/%s", dir, name);
+    AUTO_FREE char *path = buf_format("%s/%s", dir, name);
     AUTO(buf) struct buf text = {0};
     size_t n = 0;
 
@@ -547,7 +550,7 @@ TEST(orders_outlive_a_flood_of_everything_else)
 
     log_notice(logs_sink(logs), "audit.order", KV("user", "ada"));
     for (int i = 0; i < 3000; i++) {
-        AUTO_FREE char *by = xasprintf("cause%d", i % 20);
+        AUTO_FREE char *by = buf_format("cause%d", i % 20);
 
         log_warn(logs_sink(logs), "something", KV("by", by));
     }
@@ -580,7 +583,7 @@ TEST(one_cause_does_not_take_the_records_of_another)
     tree_dump(tree, &text);
     ck_assert_ptr_nonnull(strstr(buf_str(&text), "otto"));
     buf_clear(&text);
-    logs_metrics(logs, &text);
+    logs_files_metrics(logs, &text);
     ck_assert_ptr_null(strstr(buf_str(&text), "orbital_log_not_recorded_total 0\n"));
     logs_free(logs);
 }
@@ -598,7 +601,7 @@ TEST(a_services_rate_and_names_are_what_they_were_set_to)
     logs_limit(logs, "few", 2);
     metrics_limit(metrics, "few", &(struct metrics_limits){.names = 3, .rate = 1000});
     for (int i = 0; i < 100; i++) {
-        AUTO_FREE char *name = xasprintf("{\"name\":\"m%d\",\"add\":1}", i);
+        AUTO_FREE char *name = buf_format("{\"name\":\"m%d\",\"add\":1}", i);
 
         logs_record(logs, "few", text, strlen(text));
         logs_record(logs, "other", text, strlen(text));

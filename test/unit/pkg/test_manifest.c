@@ -3,8 +3,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
 #include "core/base/strings.h"
+#include "core/base/xalloc.h"
 #include "core/pkg/package.h"
 #include "test/lib/harness.h"
 
@@ -74,7 +76,7 @@ static const struct plan_context context = {.instance = "t", .state_root = "/s"}
 static struct package *package_of(const char *capabilities, bool shipped)
 {
     struct package *p = xcalloc(1, sizeof(*p));
-    AUTO_FREE char *text = xasprintf("{" MINIMAL ",\"capabilities\":%s}", capabilities);
+    AUTO_FREE char *text = buf_format("{" MINIMAL ",\"capabilities\":%s}", capabilities);
     struct orb_err err;
 
     ck_assert_msg(parse(text, &p->manifest, &err) == 0, "%s", err.text);
@@ -147,12 +149,12 @@ TEST(another_grant_is_another_plan)
 
 static void lay_out(const char *root, const char *name, const char *interface)
 {
-    AUTO_FREE char *dir = xasprintf("%s/%s", root, name);
-    AUTO_FREE char *manifest = xasprintf("%s/manifest.json", dir);
-    AUTO_FREE char *schema = xasprintf("%s/schema.json", dir);
+    AUTO_FREE char *dir = buf_format("%s/%s", root, name);
+    AUTO_FREE char *manifest = buf_format("%s/manifest.json", dir);
+    AUTO_FREE char *schema = buf_format("%s/schema.json", dir);
     AUTO_FREE char *m =
-        xasprintf("{\"name\":\"%s\",\"version\":\"1.0.0\",\"library\":\"lib/a.so\"}", name);
-    AUTO_FREE char *s = xasprintf("{\"interface\":\"%s\",\"version\":\"1.0\"}", interface);
+        buf_format("{\"name\":\"%s\",\"version\":\"1.0.0\",\"library\":\"lib/a.so\"}", name);
+    AUTO_FREE char *s = buf_format("{\"interface\":\"%s\",\"version\":\"1.0\"}", interface);
     struct orb_err err;
 
     ck_assert_int_eq(mkdir(dir, 0755), 0);
@@ -189,12 +191,12 @@ TEST(an_interface_has_one_owner_and_the_hosts_are_nobodys)
     lay_out(third, "ccc", "services");
     lay_out(third, "ddd", "own");
     lay_out(third, "eee", "own");
-    fifo = xasprintf("%s/fff", third);
+    fifo = buf_format("%s/fff", third);
     ck_assert_int_eq(mkdir(fifo, 0755), 0);
     free(fifo);
-    fifo = xasprintf("%s/fff/manifest.json", third);
+    fifo = buf_format("%s/fff/manifest.json", third);
     ck_assert_int_eq(mkfifo(fifo, 0644), 0);
-    packages_scan(dirs, &list, on_refused, &refusals);
+    package_scan_all(dirs, &list, on_refused, &refusals);
     ck_assert_uint_eq(list.count, 2);
     ck_assert_str_eq(list.items[0]->manifest.name, "config");
     ck_assert(list.items[0]->shipped);
@@ -205,8 +207,8 @@ TEST(an_interface_has_one_owner_and_the_hosts_are_nobodys)
     ck_assert_ptr_nonnull(strstr(refusals.text[2], "belongs to the host"));
     ck_assert_ptr_nonnull(strstr(refusals.text[3], "belongs to package ddd"));
     ck_assert_ptr_nonnull(strstr(refusals.text[4], "no regular file"));
-    packages_fini(&list);
-    clean = xasprintf("rm -r %s %s", shipped, third);
+    package_fini_all(&list);
+    clean = buf_format("rm -r %s %s", shipped, third);
     ck_assert_int_eq(system(clean), 0);
 }
 

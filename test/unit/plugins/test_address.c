@@ -2,7 +2,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "plugins/lib/address.h"
+#include "plugins/lib/prefix.h"
 #include "plugins/lib/near.h"
 #include "test/lib/harness.h"
 
@@ -48,18 +48,18 @@ TEST(a_range_has_ends_in_order)
     struct address lo, hi;
     char a[ADDRESS_TEXT], b[ADDRESS_TEXT];
 
-    ck_assert_ptr_null(range_parse("10.1.0.0/22", &lo, &hi));
+    ck_assert_ptr_null(prefix_parse_range("10.1.0.0/22", &lo, &hi));
     ck_assert_str_eq(address_text(&lo, a), "10.1.0.0");
     ck_assert_str_eq(address_text(&hi, b), "10.1.3.255");
-    ck_assert_ptr_null(range_parse("2001:db8::5-2001:db8::9", &lo, &hi));
+    ck_assert_ptr_null(prefix_parse_range("2001:db8::5-2001:db8::9", &lo, &hi));
     ck_assert_str_eq(address_text(&hi, b), "2001:db8::9");
-    ck_assert_ptr_null(range_parse("192.0.2.7", &lo, &hi));
+    ck_assert_ptr_null(prefix_parse_range("192.0.2.7", &lo, &hi));
     ck_assert(address_equal(&lo, &hi));
-    ck_assert_ptr_nonnull(range_parse("10.0.0.9-10.0.0.1", &lo, &hi));
-    ck_assert_ptr_nonnull(range_parse("10.0.0.1-::1", &lo, &hi));
-    ck_assert_ptr_nonnull(range_parse("10.0.0.1/24", &lo, &hi));
-    ck_assert_ptr_nonnull(range_parse("10.0.0.1-", &lo, &hi));
-    ck_assert_ptr_nonnull(range_parse("-", &lo, &hi));
+    ck_assert_ptr_nonnull(prefix_parse_range("10.0.0.9-10.0.0.1", &lo, &hi));
+    ck_assert_ptr_nonnull(prefix_parse_range("10.0.0.1-::1", &lo, &hi));
+    ck_assert_ptr_nonnull(prefix_parse_range("10.0.0.1/24", &lo, &hi));
+    ck_assert_ptr_nonnull(prefix_parse_range("10.0.0.1-", &lo, &hi));
+    ck_assert_ptr_nonnull(prefix_parse_range("-", &lo, &hi));
 }
 
 TEST(the_nearest_name_is_suggested_and_far_ones_are_not)
@@ -80,8 +80,8 @@ TEST(a_pointer_escapes_its_tokens_and_is_cut_cleanly)
 {
     char path[64] = "/routing/static", small[8] = "/ab";
 
-    pointer_push(path, sizeof(path), "10.0.0.0/8~x");
+    near_push_pointer(path, sizeof(path), "10.0.0.0/8~x");
     ck_assert_str_eq(path, "/routing/static/10.0.0.0~18~0x");
-    pointer_push(small, sizeof(small), "long/token");
+    near_push_pointer(small, sizeof(small), "long/token");
     ck_assert_uint_lt(strlen(small), sizeof(small));
 }

@@ -112,7 +112,7 @@ static void moves_are(const char *want, const char *have, const char *expected)
         *a = (struct rtnl_addr){.index = LINK, .flags = failed ? IFA_F_DADFAILED : 0};
         ck_assert_ptr_null(prefix_parse(word + failed, &a->prefix));
     }
-    n = order6_moves(wanted, count, LINK, &list, &moves);
+    n = order_moves6(wanted, count, LINK, &list, &moves);
     for (int i = 0; i < n; i++) {
         char text[ADDRESS_TEXT];
 

@@ -31,7 +31,7 @@ static void read_routes(const char *text, struct routes_want *routes)
     struct orb_err err;
 
     cJSON_AddItemToObject(routing, "static", json(text));
-    ck_assert_int_eq(routes_read(routing, routes, &err), 0);
+    ck_assert_int_eq(set_read(routing, routes, &err), 0);
     cJSON_Delete(routing);
 }
 
@@ -116,7 +116,7 @@ TEST(what_cannot_be_read_is_named_and_leaves_the_rest)
     ck_assert_str_eq(routes.misfits[0].path, "/routing/static/10.1.0.1~116");
     ck_assert_str_eq(routes.misfits[2].path, "/routing/static/10.3.0.0~116/next-hops/240.0.0.1");
     ck_assert_ptr_nonnull(strstr(routes.misfits[4].text, "same network as 2001:db8::/32"));
-    routes_fini(&routes);
+    set_fini(&routes);
 }
 
 TEST(a_commit_answers_for_its_own_misfits_only)
@@ -126,13 +126,13 @@ TEST(a_commit_answers_for_its_own_misfits_only)
 
     read_routes("{'10.1.0.1/16':{'blackhole':true}}", &before);
     read_routes("{'10.1.0.1/16':{'blackhole':true},'10.2.0.0/16':{'reject':true}}", &after);
-    ck_assert_int_eq(routes_check_misfits(&after, &before, &err), 0);
-    routes_fini(&after);
+    ck_assert_int_eq(compare_misfits(&after, &before, &err), 0);
+    set_fini(&after);
     read_routes("{'10.1.0.1/16':{'blackhole':true},'10.3.0.1/16':{'reject':true}}", &after);
-    ck_assert_int_eq(routes_check_misfits(&after, &before, &err), ORB_E_VETO);
+    ck_assert_int_eq(compare_misfits(&after, &before, &err), ORB_E_VETO);
     ck_assert_str_eq(err.path, "/routing/static/10.3.0.1~116");
-    routes_fini(&after);
-    routes_fini(&before);
+    set_fini(&after);
+    set_fini(&before);
 }
 
 TEST(metrics_of_next_hops_default_to_the_routes)
@@ -144,17 +144,17 @@ TEST(metrics_of_next_hops_default_to_the_routes)
                 "'next-hops':{'10.0.0.1':{},'10.0.0.2':{'metric':9}}}}",
                 &routes);
     route = only(&routes);
-    ck_assert(route_has_metric(route, 7) && route_has_metric(route, 9));
-    ck_assert(route_has_metric(route, LAST_METRIC) && !route_has_metric(route, 0));
+    ck_assert(set_has_metric(route, 7) && set_has_metric(route, 9));
+    ck_assert(set_has_metric(route, LAST_METRIC) && !set_has_metric(route, 0));
     ck_assert_uint_eq(route->last, RTN_BLACKHOLE);
-    routes_fini(&routes);
+    set_fini(&routes);
     read_routes("{'::/0':{'next-hops':{'2001:db8::1':{}}}}", &routes);
-    ck_assert(route_has_metric(only(&routes), 512));
-    routes_fini(&routes);
+    ck_assert(set_has_metric(only(&routes), 512));
+    set_fini(&routes);
     read_routes("{'10.0.0.0/8':{'reject':true,'metric':5}}", &routes);
-    ck_assert_uint_eq(route_last_metric(only(&routes)), 5);
-    ck_assert(!route_has_metric(only(&routes), LAST_METRIC));
-    routes_fini(&routes);
+    ck_assert_uint_eq(set_last_metric(only(&routes)), 5);
+    ck_assert(!set_has_metric(only(&routes), LAST_METRIC));
+    set_fini(&routes);
 }
 
 TEST(only_what_a_person_changed_counts_as_changed)
@@ -170,12 +170,12 @@ TEST(only_what_a_person_changed_counts_as_changed)
         "'10.1.0.0/16':{'reject':true,'description':'x'},"
         "'10.2.0.0/16':{'next-hops':{'10.0.0.1':{'weight':1}}},'10.4.0.0/16':{'reject':true}}",
         &after);
-    routes_compare(&after, &before);
+    compare_routes(&after, &before);
     ck_assert(!after.sorted[0]->changed && !after.sorted[1]->changed);
     ck_assert(after.sorted[2]->changed && after.sorted[3]->changed);
     ck_assert(after.sorted[1]->hops[0].held);
-    routes_fini(&after);
-    routes_fini(&before);
+    set_fini(&after);
+    set_fini(&before);
 }
 
 /* One link, up, with or without carrier; interfaces: /interfaces with ' for ". */
@@ -202,7 +202,7 @@ static void judge(const char *interfaces, bool carrier, const char *hop, enum fi
     if (why)
         ck_assert_msg(strstr(said, why) && *todo, "\"%s\" is not in \"%s\"", why, said);
     reach_fini(&reach);
-    routes_fini(&routes);
+    set_fini(&routes);
     cJSON_Delete(tree);
 }
 
@@ -245,7 +245,7 @@ static bool reads(uint8_t family, uint8_t len, const void *oif, uint16_t size,
 
     memset(message.index, 0xff, sizeof(message.index)); /* what stands behind the message */
     memcpy(message.index, oif, size);
-    return rtnl_read_route(&message.h, route);
+    return rtnl_route_read(&message.h, route);
 }
 
 TEST(a_route_with_an_impossible_prefix_or_a_short_attribute_is_not_believed)

@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "core/base/buf.h"
+#include "core/base/file.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/json/schema.h"
 #include "core/json/tree.h"
 #include "test/lib/harness.h"
@@ -13,7 +15,7 @@ static void part(const char *file, const char *pointer, struct buf *ret_text)
 {
     AUTO(json_t) json_t *tree = NULL;
     AUTO(buf) struct buf text = {0};
-    AUTO_FREE char *path = xasprintf("%s/%s", SOURCE_ROOT, file);
+    AUTO_FREE char *path = buf_format("%s/%s", SOURCE_ROOT, file);
     struct orb_err err;
     json_t *value;
 
@@ -27,7 +29,7 @@ static void part(const char *file, const char *pointer, struct buf *ret_text)
 /* The configuration's schema of a package, $defs included. */
 static struct schema *config_schema(const char *package)
 {
-    AUTO_FREE char *file = xasprintf("plugins/%s/schema.json", package);
+    AUTO_FREE char *file = buf_format("plugins/%s/schema.json", package);
     AUTO(json_t) json_t *all = NULL;
     AUTO(buf) struct buf text = {0}, dump = {0};
     struct schema *schema;
@@ -51,7 +53,7 @@ TEST(every_schema_of_a_method_or_event_compiles)
     unsigned count = 0;
 
     for (size_t p = 0; p < ARRAY_LEN(packages); p++) {
-        AUTO_FREE char *file = xasprintf("plugins/%s/schema.json", packages[p]);
+        AUTO_FREE char *file = buf_format("plugins/%s/schema.json", packages[p]);
         AUTO(json_t) json_t *all = NULL;
         AUTO(buf) struct buf text = {0};
         struct orb_err err;
@@ -83,7 +85,7 @@ TEST(the_example_configuration_fits)
 
     for (size_t p = 0; p < ARRAY_LEN(packages); p++) {
         AUTO(schema) struct schema *schema = config_schema(packages[p]);
-        AUTO_FREE char *pointer = xasprintf("/%s", packages[p]);
+        AUTO_FREE char *pointer = buf_format("/%s", packages[p]);
         AUTO(buf) struct buf text = {0};
         struct orb_err err;
 
@@ -170,7 +172,7 @@ TEST(what_does_not_fit_is_refused_where_it_stands)
 {
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         AUTO(schema) struct schema *schema = config_schema(bad[i].package);
-        AUTO_FREE char *base = xasprintf("/%s", bad[i].package);
+        AUTO_FREE char *base = buf_format("/%s", bad[i].package);
         AUTO_FREE char *text = xstrdup(bad[i].value);
         struct orb_err err = {0};
 

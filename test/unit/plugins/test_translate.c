@@ -5,6 +5,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/policy.h"
 #include "plugins/firewall/rows.h"
 #include "plugins/firewall/translate.h"
@@ -297,7 +298,7 @@ static const struct {
 TEST(a_patch_sends_what_it_touches)
 {
     for (size_t i = 0; i < ARRAY_LEN(patches); i++) {
-        AUTO_FREE char *tree = xasprintf("{" OFFICE "'firewall':{" ZONES "%s}}", patches[i].tree);
+        AUTO_FREE char *tree = buf_format("{" OFFICE "'firewall':{" ZONES "%s}}", patches[i].tree);
         struct work work = {0};
         struct orb_err err = {0};
         int r = build(tree, patches[i].patch, &work, &err);
@@ -442,7 +443,7 @@ TEST(what_is_wrong_is_refused_with_the_path_of_the_configuration)
 {
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         AUTO_FREE char *tree =
-            xasprintf("{" OFFICE "'firewall':{" ZONES GROUPS "%s}}", bad[i].config);
+            buf_format("{" OFFICE "'firewall':{" ZONES GROUPS "%s}}", bad[i].config);
         struct work work = {0};
         struct orb_err err = {0};
 
@@ -471,7 +472,7 @@ TEST(zones_and_groups_are_checked_as_a_whole)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-        AUTO_FREE char *tree = xasprintf("{" OFFICE "'firewall':{%s}}", table[i].config);
+        AUTO_FREE char *tree = buf_format("{" OFFICE "'firewall':{%s}}", table[i].config);
         struct work work = {0};
         struct orb_err err = {0};
 

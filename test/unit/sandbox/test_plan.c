@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/sandbox/launch.h"
 #include "test/lib/harness.h"
 
@@ -26,7 +27,7 @@ static int fill(const struct plan *plan, struct orb_err *err)
 {
     AUTO_FREE struct launch *record = xcalloc(1, sizeof(*record));
 
-    return launch_fill(plan, 2, record, err);
+    return plan_launch(plan, 2, record, err);
 }
 
 TEST(equal_plans_have_equal_text_and_hash)

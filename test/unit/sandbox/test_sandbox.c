@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/sandbox/sandbox.h"
 #include "test/hostile/peer.h"
 #include "test/lib/harness.h"
@@ -26,7 +27,7 @@ enum { THREADS = 1, STATE, SOCKET, NETLINK, CRASH, BITS, UNLISTEN, HANGUP, INODE
 __attribute__((constructor)) static void maybe_worker(int argc, char **argv)
 {
     if (argc > 1 && !strcmp(argv[1], "--worker"))
-        worker_main(argc, argv);
+        stub_main(argc, argv);
     if (geteuid() != 0) {
         printf("1..0 # SKIP needs root: namespaces and uids of their own\n");
         exit(77);
@@ -66,7 +67,7 @@ static struct stage *stage_new(void)
 static void start(struct stage *s)
 {
     plan_seal(&s->plan);
-    ck_assert_msg(sandbox_spawn(s->sandbox, &s->plan, &s->child, &s->err) == 0, "%s", s->err.text);
+    ck_assert_msg(spawn_worker(s->sandbox, &s->plan, &s->child, &s->err) == 0, "%s", s->err.text);
 }
 
 static void greet(struct stage *s)
@@ -136,18 +137,18 @@ TEST(a_plan_that_claims_more_than_the_kernel_shows_is_refused)
 
     greet(s);
     s->plan.kernel_caps = 1ull << CAP_NET_ADMIN;
-    ck_assert_int_eq(sandbox_attest(s->sandbox, &s->child, &s->plan, NULL, &s->err), ORB_E_DENIED);
+    ck_assert_int_eq(attest_sandbox(s->sandbox, &s->child, &s->plan, NULL, &s->err), ORB_E_DENIED);
     ck_assert_ptr_nonnull(strstr(s->err.text, "Cap"));
     s->plan.kernel_caps = 0;
     s->plan.host_net = true;
-    ck_assert_int_eq(sandbox_attest(s->sandbox, &s->child, &s->plan, NULL, &s->err), ORB_E_DENIED);
+    ck_assert_int_eq(attest_sandbox(s->sandbox, &s->child, &s->plan, NULL, &s->err), ORB_E_DENIED);
     ck_assert_ptr_nonnull(strstr(s->err.text, "network namespace"));
     s->plan.host_net = false;
     s->plan.uid++;
-    ck_assert_int_eq(sandbox_attest(s->sandbox, &s->child, &s->plan, NULL, &s->err), ORB_E_DENIED);
+    ck_assert_int_eq(attest_sandbox(s->sandbox, &s->child, &s->plan, NULL, &s->err), ORB_E_DENIED);
     s->plan.uid--;
     snprintf(s->plan.service, sizeof(s->plan.service), "another");
-    ck_assert_int_eq(sandbox_attest(s->sandbox, &s->child, &s->plan, NULL, &s->err), ORB_E_DENIED);
+    ck_assert_int_eq(attest_sandbox(s->sandbox, &s->child, &s->plan, NULL, &s->err), ORB_E_DENIED);
     ck_assert_ptr_nonnull(strstr(s->err.text, "cgroup"));
     finish(s, 0);
 }
@@ -237,7 +238,7 @@ TEST(an_occupied_port_is_named)
     s->plan.bind_count = 1;
     s->plan.binds[0] =
         (struct plan_bind){.name = "web", .address = "127.0.0.1", .port = ntohs(at.sin_port)};
-    ck_assert_int_eq(sandbox_spawn(s->sandbox, &s->plan, &s->child, &err), -EADDRINUSE);
+    ck_assert_int_eq(spawn_worker(s->sandbox, &s->plan, &s->child, &err), -EADDRINUSE);
     ck_assert_ptr_nonnull(strstr(err.text, "tcp/127.0.0.1:"));
     stage_free(s);
 }
@@ -291,7 +292,7 @@ TEST(a_port_is_held_before_between_and_after_workers)
     AUTO_FD int after = -1;
     struct orb_err err;
 
-    ck_assert_int_eq(sandbox_hold(s->sandbox, &s->plan, &err), 0);
+    ck_assert_int_eq(ports_hold(s->sandbox, &s->plan, &err), 0);
     ck_assert_taken(&at);
     ck_assert_int_eq(connect(early, (struct sockaddr *)&at, sizeof(at)), 0); /* it waits */
     greet(s);
@@ -299,7 +300,7 @@ TEST(a_port_is_held_before_between_and_after_workers)
     end_worker(s, 0);
     ck_assert_taken(&at);
     ck_assert_int_eq(connect(between, (struct sockaddr *)&at, sizeof(at)), 0);
-    sandbox_release(s->sandbox, s->plan.service);
+    ports_release(s->sandbox, s->plan.service);
     after = tcp_at(&at, SO_REUSEADDR); /* control: now it is anybody's */
     ck_assert_int_ge(after, 0);
     stage_free(s);
@@ -345,7 +346,7 @@ TEST(a_port_is_bound_again_while_closed_connections_wait_for_their_end)
     next->plan.binds[0] = s->plan.binds[0];
     finish(s, 0);
     ck_assert_int_eq(tcp_at(&at, 0), -EADDRINUSE); /* control: one does wait */
-    ck_assert_int_eq(sandbox_hold(next->sandbox, &next->plan, &err), 0);
+    ck_assert_int_eq(ports_hold(next->sandbox, &next->plan, &err), 0);
     ck_assert_taken(&at);
     stage_free(next);
 }
@@ -357,22 +358,22 @@ TEST(a_port_is_held_for_one_service)
     struct plan other = s->plan;
     struct orb_err err;
 
-    ck_assert_int_eq(sandbox_hold(s->sandbox, &s->plan, &err), 0);
+    ck_assert_int_eq(ports_hold(s->sandbox, &s->plan, &err), 0);
     snprintf(other.service, sizeof(other.service), "thief");
-    ck_assert_int_eq(sandbox_hold(s->sandbox, &other, &err), -EADDRINUSE);
+    ck_assert_int_eq(ports_hold(s->sandbox, &other, &err), -EADDRINUSE);
     ck_assert_ptr_nonnull(strstr(err.text, "thief"));
     ck_assert_ptr_nonnull(strstr(err.text, s->plan.service));
-    sandbox_release(s->sandbox, s->plan.service);
-    ck_assert_int_eq(sandbox_hold(s->sandbox, &other, &err), 0); /* control */
-    sandbox_release(s->sandbox, other.service);
+    ports_release(s->sandbox, s->plan.service);
+    ck_assert_int_eq(ports_hold(s->sandbox, &other, &err), 0); /* control */
+    ports_release(s->sandbox, other.service);
     stage_free(s);
 }
 
 TEST(state_can_be_written_only_when_granted)
 {
     struct stage *s = stage_new();
-    AUTO_FREE char *dir = xasprintf("/tmp/orbt-state-%d", (int)getpid());
-    AUTO_FREE char *kept = xasprintf("%s/kept", dir);
+    AUTO_FREE char *dir = buf_format("/tmp/orbt-state-%d", (int)getpid());
+    AUTO_FREE char *kept = buf_format("%s/kept", dir);
     struct stat st;
 
     s->plan.state_dir = xstrdup(dir);
@@ -395,7 +396,7 @@ TEST(state_can_be_written_only_when_granted)
 TEST(no_file_a_service_makes_or_changes_has_set_user_id)
 {
     struct stage *s = stage_new();
-    AUTO_FREE char *dir = xasprintf("/tmp/orbt-bits-%d", (int)getpid());
+    AUTO_FREE char *dir = buf_format("/tmp/orbt-bits-%d", (int)getpid());
     const char *answer;
 
     s->plan.state_dir = xstrdup(dir);
@@ -410,7 +411,7 @@ TEST(no_file_a_service_makes_or_changes_has_set_user_id)
 TEST(nothing_but_files_and_directories_comes_into_the_state_directory)
 {
     struct stage *s = stage_new();
-    AUTO_FREE char *dir = xasprintf("/tmp/orbt-inodes-%d", (int)getpid());
+    AUTO_FREE char *dir = buf_format("/tmp/orbt-inodes-%d", (int)getpid());
     const char *answer;
 
     s->plan.state_dir = xstrdup(dir);
@@ -424,7 +425,7 @@ TEST(nothing_but_files_and_directories_comes_into_the_state_directory)
 TEST(an_observer_sees_the_hosts_links_and_changes_none)
 {
     struct stage *s = stage_new();
-    AUTO_FREE char *wanted = xasprintf("\"set\":%d", -EPERM);
+    AUTO_FREE char *wanted = buf_format("\"set\":%d", -EPERM);
     const char *answer;
 
     s->plan.observe_net = true;
@@ -505,7 +506,7 @@ TEST(a_plan_above_the_machines_tier_is_refused)
     struct stage *s = stage_new();
 
     s->plan.min_tier = 3;
-    ck_assert_int_eq(sandbox_spawn(s->sandbox, &s->plan, &s->child, &s->err), ORB_E_DENIED);
+    ck_assert_int_eq(spawn_worker(s->sandbox, &s->plan, &s->child, &s->err), ORB_E_DENIED);
     ck_assert_ptr_nonnull(strstr(s->err.text, "tier 3"));
     s->plan.min_tier = 2;
     start(s);
@@ -522,7 +523,7 @@ TEST(nothing_is_left_open_after_fifty_lives)
     close(before);
     for (int i = 0; i < 50; i++) {
         start(s);
-        sandbox_kill(s->sandbox, &s->child, SIGKILL);
+        reap_kill(s->sandbox, &s->child, SIGKILL);
         ck_assert_int_eq(peer_end(s->sandbox, &s->child, 3000, &v), 0);
     }
     after = dup(0);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "test/lib/harness.h"
 
 /* ---- what the supervisor asks for ---- */
@@ -108,7 +109,7 @@ static void on_phase(void *arg, enum boot_phase phase)
 {
     struct fake *f = arg;
 
-    buf_addf(&f->trace, "phase %s, ", phase_name(phase));
+    buf_addf(&f->trace, "phase %s, ", manifest_phase_name(phase));
     if (f->on_phase)
         f->on_phase(f, phase);
     else if (phase > PHASE_EARLY)
@@ -159,7 +160,7 @@ static char **words(const char *text)
 struct package *fake_package(struct fake *f, const char *name, const char *requires)
 {
     struct package *package = xcalloc(1, sizeof(*package));
-    AUTO_FREE char *schema = xasprintf("{\"interface\":\"%s\",\"version\":\"1.0\"}", name);
+    AUTO_FREE char *schema = buf_format("{\"interface\":\"%s\",\"version\":\"1.0\"}", name);
     struct manifest *m = &package->manifest;
     struct orb_err err = {0};
 
@@ -182,7 +183,7 @@ struct package *fake_package(struct fake *f, const char *name, const char *requi
     m->breaker_healthy_s = 10;
     m->limits =
         (struct limits){.ready_ms = 10000, .ping_every_ms = 1000, .ping_ms = 3000, .stop_ms = 2000};
-    package->dir = xasprintf("/packages/%s", name);
+    package->dir = buf_format("/packages/%s", name);
     package->uid = 61000;
     package->shipped = true;
     ck_assert_msg(contract_compile(schema, strlen(schema), &package->contract, &err) == 0, "%s",
@@ -241,7 +242,7 @@ void fake_free(struct fake *f)
     for (unsigned i = 0; i < f->sup->count; i++)
         free(f->sup->services[i]->worker);
     supervisor_free(f->sup);
-    packages_fini(&f->packages);
+    package_fini_all(&f->packages);
     buf_fini(&f->trace);
     buf_fini(&f->logged);
 }

@@ -1,6 +1,7 @@
 /* core/sup/boot.c: boot phases, dependencies, the order of stopping. */
 #include <string.h>
 
+#include "core/base/xalloc.h"
 #include "core/sup/boot.h"
 #include "test/lib/harness.h"
 #include "test/unit/sup/fake.h"

@@ -1,6 +1,7 @@
 /* core/sup/control.c: orders of users and of the configuration. */
 #include <string.h>
 
+#include "core/base/xalloc.h"
 #include "test/lib/harness.h"
 #include "test/unit/sup/fake.h"
 

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
 #include "core/json/scan.h"
 #include "core/obs/logs.h"
@@ -59,7 +60,7 @@ static void begin(struct rig *rig)
 
 static void end(struct rig *rig)
 {
-    AUTO_FREE char *command = xasprintf("rm -rf %s", rig->dir);
+    AUTO_FREE char *command = buf_format("rm -rf %s", rig->dir);
 
     end_run(rig);
     ck_assert_int_eq(system(command), 0);
@@ -89,7 +90,7 @@ static void must_read(struct rig *rig, const char *want)
     json_write_object(&w, NULL);
     crash_write(&rig->service, &w, "crashes");
     json_write_end(&w);
-    ck_assert_int_eq(json_scan(text.data, text.len, NULL, NULL), 0);
+    ck_assert_int_eq(scan_json(text.data, text.len, NULL, NULL), 0);
     at = text.data;
     while ((at = strstr(at, "\"pid\":"))) {
         at += 6;
@@ -104,7 +105,7 @@ TEST(a_report_can_be_read_before_the_disk_has_it)
     AUTO_FREE char *path = NULL;
 
     begin(&rig);
-    path = xasprintf("%s/crashes/probe-0.json", rig.dir);
+    path = buf_format("%s/crashes/probe-0.json", rig.dir);
     crash(&rig, 7);
     must_read(&rig, "7");
     uv_run(&rig.loop, UV_RUN_DEFAULT);
@@ -143,7 +144,7 @@ TEST(a_file_that_is_no_report_is_passed_over)
     crash(&rig, 1);
     crash(&rig, 2);
     end_run(&rig);
-    path = xasprintf("%s/crashes/probe-0.json", rig.dir);
+    path = buf_format("%s/crashes/probe-0.json", rig.dir);
     ck_assert_int_eq(file_replace(path, "{\"time_us\":\"x\"}", 15, 0600, NULL), 0);
     begin_run(&rig);
     must_read(&rig, "2");

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
 #include "core/sup/filequeue.h"
 #include "test/lib/harness.h"
@@ -41,7 +42,7 @@ static void begin(struct rig *rig)
 
 static void end(struct rig *rig)
 {
-    AUTO_FREE char *command = xasprintf("rm -rf %s", rig->dir);
+    AUTO_FREE char *command = buf_format("rm -rf %s", rig->dir);
 
     uv_run(&rig->loop, UV_RUN_DEFAULT);
     ck_assert_int_eq(uv_loop_close(&rig->loop), 0);
@@ -53,12 +54,12 @@ static bool add(struct rig *rig, const char *name, const char *format, int numbe
     struct buf text = {0};
 
     buf_addf(&text, "%s %d", format, number);
-    return filequeue_add(&rig->queue, xasprintf("%s/%s", rig->dir, name), &text);
+    return filequeue_add(&rig->queue, buf_format("%s/%s", rig->dir, name), &text);
 }
 
 static void must_hold(const struct rig *rig, const char *name, const char *want)
 {
-    AUTO_FREE char *path = xasprintf("%s/%s", rig->dir, name);
+    AUTO_FREE char *path = buf_format("%s/%s", rig->dir, name);
     AUTO(buf) struct buf text = {0};
 
     ck_assert_int_eq(file_read(path, 4096, &text, NULL), 0);

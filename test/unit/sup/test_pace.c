@@ -4,7 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "core/base/buf.h"
+#include "core/base/now.h"
 #include "core/sup/pace.h"
 #include "test/lib/harness.h"
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
 #include "test/lib/harness.h"
 #include "test/unit/sup/fake.h"

@@ -27,7 +27,7 @@ static void dir_new(struct dir *d)
 
 static char *in(const struct dir *d, const char *name)
 {
-    return xasprintf("%s/%s", d->path, name);
+    return buf_format("%s/%s", d->path, name);
 }
 
 static void touch(const struct dir *d, const char *name, mode_t mode)
@@ -51,7 +51,7 @@ static void expect(const struct dir *d, const char *name, mode_t mode)
 
 static void dir_free(const struct dir *d)
 {
-    AUTO_FREE char *command = xasprintf("rm -rf --one-file-system %s", d->path);
+    AUTO_FREE char *command = buf_format("rm -rf --one-file-system %s", d->path);
 
     ck_assert_int_eq(system(command), 0);
 }

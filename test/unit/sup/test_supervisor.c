@@ -1,6 +1,7 @@
 /* core/sup/service.c, supervisor.c: what happens to one service, and what follows for others. */
 #include <string.h>
 
+#include "core/base/xalloc.h"
 #include "core/sup/follow.h"
 #include "test/lib/harness.h"
 #include "test/unit/sup/fake.h"

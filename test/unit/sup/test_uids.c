@@ -3,7 +3,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/sup/uids.h"
 #include "test/lib/harness.h"
 
@@ -116,15 +118,15 @@ static void box_new(struct box *box)
     *box = (struct box){0};
     snprintf(box->dir, sizeof(box->dir), "/tmp/orbt-uids-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(box->dir));
-    services = xasprintf("%s/services", box->dir);
+    services = buf_format("%s/services", box->dir);
     ck_assert_int_eq(mkdir(services, 0700), 0);
 }
 
 static void box_free(struct box *box)
 {
-    AUTO_FREE char *command = xasprintf("rm -rf --one-file-system %s", box->dir);
+    AUTO_FREE char *command = buf_format("rm -rf --one-file-system %s", box->dir);
 
-    packages_fini(&box->list);
+    package_fini_all(&box->list);
     ck_assert_int_eq(system(command), 0);
 }
 
@@ -132,12 +134,12 @@ static int assign(struct box *box, const char *names)
 {
     AUTO_FREE char *copy = xstrdup(names);
 
-    packages_fini(&box->list);
+    package_fini_all(&box->list);
     for (char *save, *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
         struct package *p = xcalloc(1, sizeof(*p));
 
         snprintf(p->manifest.name, sizeof(p->manifest.name), "%s", w);
-        p->dir = xasprintf("/p/%s", w);
+        p->dir = buf_format("/p/%s", w);
         box->list.items[box->list.count++] = p;
     }
     box->err = (struct orb_err){0};
@@ -154,7 +156,7 @@ static uint32_t uid_of(const struct box *box, const char *name)
 
 static void write_file(const struct box *box, const char *text)
 {
-    AUTO_FREE char *path = xasprintf("%s/uids", box->dir);
+    AUTO_FREE char *path = buf_format("%s/uids", box->dir);
     struct orb_err err;
 
     ck_assert_int_eq(file_replace(path, text, strlen(text), 0600, &err), 0);
@@ -208,7 +210,7 @@ TEST(a_file_that_cannot_be_read_or_written_costs_nobody_his_number)
     AUTO_FREE char *path = NULL;
 
     box_new(&box);
-    path = xasprintf("%s/uids", box.dir);
+    path = buf_format("%s/uids", box.dir);
     ck_assert_int_eq(mkdir(path, 0700), 0);
     ck_assert_int_lt(assign(&box, "config firewall"), 0);
     ck_assert_ptr_nonnull(strstr(box.err.text, "uids"));
@@ -225,7 +227,7 @@ TEST(a_package_for_which_there_is_no_number_is_refused_and_the_others_run)
         return; /* directories with owners */
     box_new(&box);
     for (uint32_t uid = UIDS_FIRST; uid <= UIDS_LAST; uid++) {
-        AUTO_FREE char *dir = xasprintf("%s/services/p%u", box.dir, (unsigned)uid);
+        AUTO_FREE char *dir = buf_format("%s/services/p%u", box.dir, (unsigned)uid);
 
         ck_assert_int_eq(mkdir(dir, 0700), 0);
         ck_assert_int_eq(chown(dir, uid, uid), 0);

@@ -122,9 +122,9 @@ void fakehost_expect(struct fakehost *host, unsigned type, struct fakeframe *ret
 void fakehost_welcome(struct fakehost *host, const char *methods, const char *extra)
 {
     struct fakeframe f;
-    char *text = xasprintf("{\"service\":\"t\",\"peer\":3,\"abi\":1,\"interface\":\"t\","
-                           "\"version\":\"1.0\",%s\"methods\":[%s]}",
-                           extra, methods);
+    char *text = buf_format("{\"service\":\"t\",\"peer\":3,\"abi\":1,\"interface\":\"t\","
+                            "\"version\":\"1.0\",%s\"methods\":[%s]}",
+                            extra, methods);
 
     fakehost_expect(host, FRAME_HELLO, &f);
     fakehost_send(host, FRAME_WELCOME, 0, 0, 0, 0, NULL, text);

@@ -145,7 +145,7 @@ static void attach(struct fakehost *h, int revision, const char *tree)
 
 static void expect_stage(struct fakehost *h, const char *stage, const char *rest)
 {
-    AUTO_FREE char *want = xasprintf("{\"stage\":\"%s\",%s}", stage, rest);
+    AUTO_FREE char *want = buf_format("{\"stage\":\"%s\",%s}", stage, rest);
     struct fakeframe f;
 
     fakehost_expect(h, FRAME_PUB, &f);
@@ -155,7 +155,7 @@ static void expect_stage(struct fakehost *h, const char *stage, const char *rest
 /* Skips what the plugin published until this stage; returns nothing but the assurance. */
 static void until_stage(struct fakehost *h, const char *stage)
 {
-    AUTO_FREE char *want = xasprintf("{\"topic\":\"%s\"}", stage);
+    AUTO_FREE char *want = buf_format("{\"topic\":\"%s\"}", stage);
     struct fakeframe f;
 
     do
@@ -557,9 +557,9 @@ TEST(when_the_config_service_restarts_the_worker_undoes_and_attaches_again)
 /* An apply of this mode is on its way with 200 ms left when the config service goes away. */
 static void alone_with(struct fakehost *h, const char *mode)
 {
-    AUTO_FREE char *in = xasprintf("{\"tx\":5,\"revision\":13,\"patch\":[{\"op\":\"set\",\"path\":"
-                                   "\"/fw/mode\",\"value\":\"%s\"}]}",
-                                   mode);
+    AUTO_FREE char *in = buf_format("{\"tx\":5,\"revision\":13,\"patch\":[{\"op\":\"set\",\"path\":"
+                                    "\"/fw/mode\",\"value\":\"%s\"}]}",
+                                    mode);
 
     start(h);
     ask(h, PREPARE, in);

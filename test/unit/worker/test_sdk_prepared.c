@@ -6,6 +6,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "test/lib/harness.h"
 #include "test/unit/worker/fakehost.h"
 
@@ -121,8 +122,8 @@ static void attach(struct fakehost *h, int revision, const char *tree)
 
 static void expect(struct fakehost *h, const char *topic, const char *name)
 {
-    AUTO_FREE char *env = xasprintf("{\"topic\":\"%s\"}", topic);
-    AUTO_FREE char *payload = xasprintf("{\"name\":\"%s\"}", name);
+    AUTO_FREE char *env = buf_format("{\"topic\":\"%s\"}", topic);
+    AUTO_FREE char *payload = buf_format("{\"name\":\"%s\"}", name);
     struct fakeframe f;
 
     fakehost_expect(h, FRAME_PUB, &f);

@@ -12,7 +12,9 @@
 #include <bpf/bpf.h>
 
 #include "bpf/fastpath.skel.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/fast.h"
 #include "dataplane/nft.h"
 
@@ -21,7 +23,7 @@ static const struct policy *current_policy(const struct dataplane *dp)
     return dp->current ? &dp->current->policy : NULL;
 }
 
-struct dataplane_times dataplane_applied_times(const struct dataplane *dataplane)
+struct dataplane_times dataplane_apply_times(const struct dataplane *dataplane)
 {
     return dataplane->current ? dataplane->current->times : (struct dataplane_times){0};
 }
@@ -47,7 +49,7 @@ static int switch_slot(struct dataplane *dp, const struct dataplane_plan *plan, 
         company_described(dp, true);
         load_bump(dp);
     }
-    port_detach_others(dp, ports);
+    detach_others(dp, ports);
     port_set(dp, ports);
     return 0;
 }
@@ -121,7 +123,7 @@ int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, st
         settings_undo(dataplane);
         return r;
     }
-    plan->times.nft_ms = plan_lap(&start);
+    plan->times.nft_ms = dataplane_plan_lap(&start);
     slot_clear_new(dataplane, &plan->policy, old, &carried);
     r = switch_slot(dataplane, plan, generation, err);
     if (r < 0) {
@@ -131,10 +133,10 @@ int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, st
     }
     conclude(dataplane, take_ptr(owned), generation, &before);
     dataplane->kept = kept;
-    dataplane->current->times.switch_ms = plan_lap(&start);
+    dataplane->current->times.switch_ms = dataplane_plan_lap(&start);
     purge(dataplane, kept && !unsettled ? dataplane->current : dataplane->previous);
     settings_forward(dataplane);
-    dataplane->current->times.purge_ms = plan_lap(&start);
+    dataplane->current->times.purge_ms = dataplane_plan_lap(&start);
     return 0;
 }
 
@@ -163,7 +165,7 @@ static void purge_back(struct dataplane *dp, const struct dataplane_plan *from)
     load_bump(dp);
 }
 
-int dataplane_revert(struct dataplane *dataplane, struct orb_err *err)
+int dataplane_apply_revert(struct dataplane *dataplane, struct orb_err *err)
 {
     AUTO(dataplane_plan) struct dataplane_plan *from = NULL;
     struct dataplane_plan *back = dataplane->previous;
@@ -188,7 +190,7 @@ int dataplane_revert(struct dataplane *dataplane, struct orb_err *err)
     else if (known)
         r = switch_back(dataplane, generation);
     else
-        port_detach_others(dataplane, NULL);
+        detach_others(dataplane, NULL);
     if (r < 0)
         return r;
     if (!back && !known)

@@ -1,5 +1,5 @@
 /* Closing libuv handles together and telling their owner when it may free itself. */
-#include "core/loop/scope.h"
+#include "core/loop/loop_scope.h"
 
 #include <stdlib.h>
 

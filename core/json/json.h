@@ -1,8 +1,8 @@
-/* Walks JSON text that json_scan has accepted: where a string or value ends, the members of an
+/* Walks JSON text that scan_json has accepted: where a string or value ends, the members of an
  * object one by one. Nothing is checked again, but no function looks at or past `end`, so text that
  * was never scanned gives wrong answers at worst. */
-#ifndef CORE_JSON_READER_H
-#define CORE_JSON_READER_H
+#ifndef CORE_JSON_JSON_H
+#define CORE_JSON_JSON_H
 
 #ifdef __SSE2__
 #include <emmintrin.h>

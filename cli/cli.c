@@ -12,7 +12,7 @@ static int ensure(struct cli *cli, struct orb_err *err)
 
     if (cli->open)
         return 0;
-    r = client_open(&cli->client, cli->socket, cli->wait_ms, err);
+    r = ask_open(&cli->client, cli->socket, cli->wait_ms, err);
     cli->open = r == 0;
     return r;
 }
@@ -22,7 +22,7 @@ int cli_call(struct cli *cli, const char *to, const char *method, const char *in
 {
     int r = ensure(cli, err);
 
-    return r < 0 ? r : client_call(&cli->client, to, method, input, ret_text, err);
+    return r < 0 ? r : ask_call(&cli->client, to, method, input, ret_text, err);
 }
 
 int cli_tree(struct cli *cli, const char *to, const char *method, const char *input,
@@ -30,7 +30,7 @@ int cli_tree(struct cli *cli, const char *to, const char *method, const char *in
 {
     int r = ensure(cli, err);
 
-    return r < 0 ? r : client_call_tree(&cli->client, to, method, input, ret_tree, err);
+    return r < 0 ? r : ask_call_tree(&cli->client, to, method, input, ret_tree, err);
 }
 
 int cli_fetch(struct cli *cli, const char *to, const char *method, const char *input,

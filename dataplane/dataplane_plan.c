@@ -11,7 +11,9 @@
 
 #include "bpf/classify.h"
 #include "core/base/json_write.h"
+#include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "dataplane/fast.h"
 #include "dataplane/nft.h"
 
@@ -119,7 +121,7 @@ static int self_check(const struct dataplane_plan *plan, struct orb_err *err)
     return 0;
 }
 
-uint32_t plan_lap(uint64_t *start)
+uint32_t dataplane_plan_lap(uint64_t *start)
 {
     uint64_t now = now_ms(), took = now - *start;
 
@@ -127,8 +129,8 @@ uint32_t plan_lap(uint64_t *start)
     return (uint32_t)took;
 }
 
-int dataplane_prepare(struct dataplane *dataplane, const struct policy *policy,
-                      struct dataplane_plan **ret_plan, struct orb_err *err)
+int dataplane_plan_prepare(struct dataplane *dataplane, const struct policy *policy,
+                           struct dataplane_plan **ret_plan, struct orb_err *err)
 {
     AUTO(dataplane_plan) struct dataplane_plan *plan = xcalloc(1, sizeof(*plan));
     AUTO(tally_list) struct tally_list carried = {0};
@@ -150,14 +152,14 @@ int dataplane_prepare(struct dataplane *dataplane, const struct policy *policy,
         return r;
     slot_number(dataplane, plan);
     port_prepare(dataplane, &plan->policy);
-    plan->times.build_ms = plan_lap(&start);
+    plan->times.build_ms = dataplane_plan_lap(&start);
     nft_chains(&plan->policy, &plan->chains);
     rules_number(&plan->chains);
     r = rules_change(dataplane, &plan->chains, dataplane->generation + 1, &carried,
                      &plan->nft_bytes, true, err);
     if (r < 0)
         return r;
-    plan->times.trial_ms = plan_lap(&start);
+    plan->times.trial_ms = dataplane_plan_lap(&start);
     *ret_plan = take_ptr(plan);
     return 0;
 }

@@ -1,11 +1,11 @@
 /* Access to values inside scanned text without building anything. See reader.h. */
-#include "core/json/reader.h"
+#include "core/json/json.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "core/base/buf.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 
 #define KEY_ON_STACK 256
 

@@ -1,5 +1,5 @@
 /* Watching a descriptor beyond its errors: see watch.h. */
-#include "core/loop/watch.h"
+#include "core/loop/loop_watch.h"
 
 #include <poll.h>
 

@@ -2,8 +2,8 @@
  * close callback. An owner embeds a loop_scope, adopts every handle right after init and ends with
  * loop_scope_close(): all handles are closed and `done` runs after the last close callback; there
  * the owner frees itself. handle->data belongs to the scope; callbacks use container_of. */
-#ifndef CORE_LOOP_SCOPE_H
-#define CORE_LOOP_SCOPE_H
+#ifndef CORE_LOOP_LOOP_SCOPE_H
+#define CORE_LOOP_LOOP_SCOPE_H
 
 #include <stdbool.h>
 #include <uv.h>

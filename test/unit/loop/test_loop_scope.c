@@ -1,7 +1,7 @@
-/* core/loop/scope.c: handles end together and their owner hears of it once. */
-#include "core/base/buf.h"
+/* core/loop/loop_scope.c: handles end together and their owner hears of it once. */
 #include "core/base/own.h"
-#include "core/loop/scope.h"
+#include "core/base/xalloc.h"
+#include "core/loop/loop_scope.h"
 #include "test/lib/harness.h"
 
 struct owner {

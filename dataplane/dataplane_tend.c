@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
 #include "dataplane/fast.h"
 #include "dataplane/readdress.h"
@@ -44,10 +45,10 @@ static void remember(struct dataplane *dp)
 {
     uint32_t id = ruleset_id();
     uint64_t digest;
-    enum table_state state = table_look(&digest, NULL);
+    enum table_state state = base_table_look(&digest, NULL);
 
     if ((state == TABLE_POLICY || state == TABLE_CLOSED) && id && ruleset_id() == id)
-        table_digest(dp, digest);
+        base_table_digest(dp, digest);
 }
 
 /* A transaction of ours and others came at once, and only one of them touched our table: that one
@@ -112,7 +113,7 @@ static int tend_rules(struct dataplane *dp, struct dataplane_tended *tended, str
         return put_back(dp, touched.who[0] ? touched.who : "another process", tended, err);
     if (!touched.lost && dp->digest)
         return 0;
-    state = table_look(&digest, NULL);
+    state = base_table_look(&digest, NULL);
     if (state == TABLE_UNKNOWN)
         return 0;
     if (dp->digest ? digest != dp->digest : state != TABLE_POLICY && state != TABLE_CLOSED)
@@ -209,7 +210,7 @@ static unsigned look(struct dataplane *dp)
 
     if (!all_alive(dp) || any_xdp_free(dp) || (dp->programs && !pins_whole(dp)))
         what |= DATAPLANE_PORTS;
-    if (company_is_reading(dp))
+    if (company_watch_is_reading(dp))
         what |= DATAPLANE_COMPANY;
     if (readdress_waits(dp))
         what |= DATAPLANE_ADDRESSES;
@@ -249,7 +250,7 @@ int dataplane_tend(struct dataplane *dataplane, unsigned what, struct dataplane_
     return r;
 }
 
-bool dataplane_disturbed(struct dataplane *dataplane, char *ret_what, size_t size)
+bool dataplane_tend_disturbed(struct dataplane *dataplane, char *ret_what, size_t size)
 {
     struct touched touched = {0};
 

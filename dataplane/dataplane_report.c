@@ -47,8 +47,8 @@ static void write_defaults(const struct dataplane *dp, const struct tally_list *
     json_write_end(w);
 }
 
-int dataplane_counters(struct dataplane *dataplane, uint32_t after, unsigned limit,
-                       struct buf *ret_json, struct orb_err *err)
+int dataplane_report_counters(struct dataplane *dataplane, uint32_t after, unsigned limit,
+                              struct buf *ret_json, struct orb_err *err)
 {
     AUTO(tally_list) struct tally_list list = {0};
     struct json_write w = json_write_to(ret_json);
@@ -113,7 +113,7 @@ static void write_reason(const struct dataplane *dp, const struct port *port, bo
                    "its program was detached from outside; it is being attached again");
         return;
     }
-    if (port->mode != PORT_OFF && company_is_reading(dp))
+    if (port->mode != PORT_OFF && company_watch_is_reading(dp))
         buf_addf(&text, "everything is the kernel's: " COMPANY_BEING_READ "%s",
                  port->reason[0] ? "; " : "");
     buf_adds(&text, port->reason);
@@ -142,7 +142,7 @@ static const char *table_word(const struct dataplane *dp)
 {
     if (dp->detached)
         return "detached";
-    if (table_missing())
+    if (base_table_missing())
         return "missing";
     return dp->current ? "policy" : dp->based ? "closed" : "adopted";
 }
@@ -156,12 +156,12 @@ static void write_warnings(struct dataplane *dp, struct json_write *w)
     for (unsigned i = 0; i < DATAPLANE_TROUBLES; i++)
         if (dp->trouble[i][0])
             buf_addf(&all, "%s%s", all.len ? "; " : "", dp->trouble[i]);
-    if (dataplane_disturbed(dp, disturbed, sizeof(disturbed)))
+    if (dataplane_tend_disturbed(dp, disturbed, sizeof(disturbed)))
         buf_addf(&all, "%s%s", all.len ? "; " : "", disturbed);
     write_text(w, "warning", buf_str(&all));
 }
 
-int dataplane_status(struct dataplane *dataplane, struct buf *ret_json, struct orb_err *err)
+int dataplane_report_status(struct dataplane *dataplane, struct buf *ret_json, struct orb_err *err)
 {
     struct json_write w = json_write_to(ret_json);
 
@@ -186,14 +186,14 @@ int dataplane_status(struct dataplane *dataplane, struct buf *ret_json, struct o
     return 0;
 }
 
-struct dataplane_ended dataplane_ended(const struct dataplane *dataplane)
+struct dataplane_ended dataplane_report_ended(const struct dataplane *dataplane)
 {
     return dataplane->ended;
 }
 
 static uint32_t kinds_at(const struct dataplane *dp, const struct port *port)
 {
-    bool unread = port->mode != PORT_OFF && company_is_reading(dp);
+    bool unread = port->mode != PORT_OFF && company_watch_is_reading(dp);
 
     return port->company | (unread ? 1u << COMPANY_UNREAD : 0);
 }
@@ -208,7 +208,7 @@ static void add_kinds(const struct dataplane *dp, const struct port *port, struc
                      company_note_kind(kind));
 }
 
-void dataplane_metrics(const struct dataplane *dataplane, struct buf *ret_text)
+void dataplane_report_metrics(const struct dataplane *dataplane, struct buf *ret_text)
 {
     buf_addf(ret_text,
              "# HELP orbital_flows_ended Connections that a commit ended, because the new policy "

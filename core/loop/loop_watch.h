@@ -3,10 +3,10 @@
  * is no more than an overrun (ENOBUFS): the next read takes the error away and events go on. So the
  * handle is started again here. A descriptor whose error nobody takes away, or that stays broken,
  * would spin; after some rounds it is looked at more and more rarely, at last once a second. */
-#ifndef CORE_LOOP_WATCH_H
-#define CORE_LOOP_WATCH_H
+#ifndef CORE_LOOP_LOOP_WATCH_H
+#define CORE_LOOP_LOOP_WATCH_H
 
-#include "core/loop/scope.h"
+#include "core/loop/loop_scope.h"
 
 #define LOOP_WATCH_AT_ONCE 8      /* errors in a row that are looked at without a pause */
 #define LOOP_WATCH_PAUSE_MAX 1000 /* ms */

@@ -7,6 +7,7 @@
 
 #include "core/base/own.h"
 #include "core/base/strings.h"
+#include "core/base/xalloc.h"
 #include "core/pkg/capability.h"
 
 static bool granted(const struct package *package, const char *const *grants, const char *asked)
@@ -46,7 +47,7 @@ static int apply(struct plan *plan, const char *capability, const struct plan_co
         plan->observe_net = true;
     } else if (!strcmp(capability, "fs.state")) {
         free(plan->state_dir);
-        plan->state_dir = xasprintf("%s/%s", context->state_root, plan->service);
+        plan->state_dir = buf_format("%s/%s", context->state_root, plan->service);
     }
     return 0;
 }

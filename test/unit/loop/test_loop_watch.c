@@ -1,5 +1,6 @@
-/* core/loop/watch.c: an error of the descriptor does not end the watching, and does not spin. */
-#include "core/loop/watch.h"
+/* core/loop/loop_watch.c: an error of the descriptor does not end the watching, and does not spin.
+ */
+#include "core/loop/loop_watch.h"
 
 #include <fcntl.h>
 #include <stdio.h>
