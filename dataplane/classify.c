@@ -10,7 +10,7 @@
 #include "bpf/classify.bpf.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "dataplane/classify_impl.h"
+#include "dataplane/classify_internal.h"
 
 _Static_assert(CLASSIFY_MAX_RULES == POLICY_MAX_RULES, "one limit");
 _Static_assert(CLASSIFY_ZONE_LOCAL == POLICY_ZONE_LOCAL, "one numbering");

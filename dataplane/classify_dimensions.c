@@ -7,7 +7,7 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "dataplane/classify_impl.h"
+#include "dataplane/classify_internal.h"
 
 static inline void own_edges(struct classify_edges *edges)
 {

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/base/xalloc.h"
-#include "dataplane/classify_impl.h"
+#include "dataplane/classify_internal.h"
 
 uint32_t classify_rows_alloc(struct classify_builder *builder, size_t bytes, size_t align)
 {

@@ -5,7 +5,7 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "dataplane/classify_impl.h"
+#include "dataplane/classify_internal.h"
 
 static void add_edge(struct classify_edges *edges, struct classify_edge edge)
 {

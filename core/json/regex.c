@@ -8,7 +8,7 @@
 #include "core/base/own.h"
 #include "core/base/utf8.h"
 #include "core/base/xalloc.h"
-#include "core/json/regex_impl.h"
+#include "core/json/regex_internal.h"
 
 #define NESTING 100
 #define REPEAT_MAX 1000

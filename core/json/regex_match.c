@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/base/utf8.h"
-#include "core/json/regex_impl.h"
+#include "core/json/regex_internal.h"
 
 struct set {
     uint16_t list[REGEX_STEPS];

@@ -2,7 +2,7 @@
 #ifndef CORE_JSON_SCHEMA_CHECK_H
 #define CORE_JSON_SCHEMA_CHECK_H
 
-#include "core/json/schema_impl.h"
+#include "core/json/schema_internal.h"
 
 #define UNIT_BYTES 32 /* read once; made into a tree to be compared: half a byte */
 

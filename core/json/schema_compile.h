@@ -2,7 +2,7 @@
 #ifndef CORE_JSON_SCHEMA_COMPILE_H
 #define CORE_JSON_SCHEMA_COMPILE_H
 
-#include "core/json/schema_impl.h"
+#include "core/json/schema_internal.h"
 
 struct compile {
     struct unit *unit;

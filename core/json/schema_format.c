@@ -7,7 +7,7 @@
 
 #include "core/base/own.h"
 #include "core/base/suggest.h"
-#include "core/json/schema_impl.h"
+#include "core/json/schema_internal.h"
 
 static bool is_ipv4(const char *text)
 {

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/json/schema_impl.h"
+#include "core/json/schema_internal.h"
 
 #define INT64_END 9223372036854775808.0 /* the first double above every int64 */
 

@@ -7,7 +7,7 @@
 #include "core/base/suggest.h"
 #include "core/base/xalloc.h"
 #include "core/json/json.h"
-#include "core/json/schema_impl.h"
+#include "core/json/schema_internal.h"
 
 #define SHOWN_NAMES 12
 #define SHOWN_BYTES 60

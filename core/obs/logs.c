@@ -14,7 +14,7 @@
 #include "core/base/text.h"
 #include "core/json/scan.h"
 #include "core/obs/logline.h"
-#include "core/obs/logs_priv.h"
+#include "core/obs/logs_internal.h"
 
 #define BURST_SECONDS 5.0 /* LOGS_BURST at LOGS_RATE */
 #define AUDIT_SHARE 4     /* the audit has this part of what the log has of the disk */

@@ -7,7 +7,7 @@
 
 #include "core/base/now.h"
 #include "core/base/own.h"
-#include "core/obs/logs_priv.h"
+#include "core/obs/logs_internal.h"
 
 #define SET_US 1000000         /* what moves it by less is no setting: a clock that is kept right */
 #define TIME_MOST (1ull << 52) /* the year 2112; numbers of lines are below 2^53 */

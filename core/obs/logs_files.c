@@ -2,7 +2,7 @@
  * no flood of others pushes them out. */
 #include "core/base/json_write.h"
 #include "core/base/now.h"
-#include "core/obs/logs_priv.h"
+#include "core/obs/logs_internal.h"
 
 #include <stdio.h>
 #include <string.h>

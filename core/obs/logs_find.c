@@ -6,7 +6,7 @@
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "core/obs/logs_priv.h"
+#include "core/obs/logs_internal.h"
 
 #define SETTLE_MS 1000    /* a disk that takes longer than this is not waited for */
 #define GREP_RECORDS 2000 /* of the memory, for one page of a search by pattern */

@@ -6,7 +6,7 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "core/obs/logline.h"
-#include "core/obs/logs_priv.h"
+#include "core/obs/logs_internal.h"
 
 /* A place in the ring of one stream; numbers count what was ever written to it. */
 struct cursor {

@@ -1,6 +1,6 @@
 /* A record: into the ring of its stream, to the journal or standard error, and into the files. A
  * file that takes none any more is a record itself. */
-#include "core/obs/logs_priv.h"
+#include "core/obs/logs_internal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

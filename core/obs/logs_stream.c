@@ -1,5 +1,5 @@
 /* What one service, or the host, has written. */
-#include "core/obs/logs_priv.h"
+#include "core/obs/logs_internal.h"
 
 #include <stdio.h>
 #include <string.h>

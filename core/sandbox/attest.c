@@ -15,7 +15,7 @@
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "core/sandbox/sandbox_priv.h"
+#include "core/sandbox/sandbox_internal.h"
 
 #define PROC_LIMIT 65536u
 

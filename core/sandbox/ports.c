@@ -23,7 +23,7 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "core/sandbox/sandbox_priv.h"
+#include "core/sandbox/sandbox_internal.h"
 
 #define BACKLOG                                                                                    \
     512 /* more come at once than a worker takes in a moment; a client tries again after a second  \

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/own.h"
-#include "core/sandbox/sandbox_priv.h"
+#include "core/sandbox/sandbox_internal.h"
 
 #ifndef P_PIDFD
 #define P_PIDFD 3

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "core/base/own.h"
-#include "core/sandbox/sandbox_priv.h"
+#include "core/sandbox/sandbox_internal.h"
 
 #ifndef MOUNT_ATTR_RDONLY
 #error "the kernel headers lack mount_setattr (5.12)"

@@ -17,7 +17,7 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "core/sandbox/sandbox_priv.h"
+#include "core/sandbox/sandbox_internal.h"
 
 #define LANDLOCK_VERSION_FLAG 1u
 

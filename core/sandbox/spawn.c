@@ -13,7 +13,7 @@
 #include "core/base/file.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "core/sandbox/sandbox_priv.h"
+#include "core/sandbox/sandbox_internal.h"
 
 /* The worker's own directory: made and owned by the worker's uid before it starts. */
 static int prepare_state(const struct plan *plan, struct orb_err *err)

@@ -12,7 +12,7 @@
 #include "core/base/json_write.h"
 #include "core/base/now.h"
 #include "core/base/own.h"
-#include "core/worker/sdk_priv.h"
+#include "core/worker/sdk_internal.h"
 
 cJSON *sdk_parse(const char *text, size_t len)
 {

@@ -5,7 +5,7 @@
 #include <inttypes.h>
 
 #include "core/base/own.h"
-#include "core/worker/sdk_priv.h"
+#include "core/worker/sdk_internal.h"
 
 static const char *doing(enum sdk_conf_state state)
 {

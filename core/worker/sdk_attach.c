@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "core/worker/sdk_priv.h"
+#include "core/worker/sdk_internal.h"
 
 #define RETRY_MS 200
 #define DEADLINE_MS 10000

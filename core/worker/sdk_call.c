@@ -10,7 +10,7 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "core/worker/sdk_priv.h"
+#include "core/worker/sdk_internal.h"
 
 static struct sdk_call **bucket(struct orb_ctx *ctx, uint32_t corr)
 {

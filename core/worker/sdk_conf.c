@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "core/worker/sdk_priv.h"
+#include "core/worker/sdk_internal.h"
 
 #define MAX_PLAN 1000
 

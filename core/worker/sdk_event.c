@@ -6,7 +6,7 @@
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "core/worker/sdk_priv.h"
+#include "core/worker/sdk_internal.h"
 
 int orb_publish(struct orb_ctx *ctx, const char *topic, cJSON *payload, struct orb_err *err)
 {

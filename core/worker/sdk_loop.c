@@ -5,7 +5,7 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "core/worker/sdk_priv.h"
+#include "core/worker/sdk_internal.h"
 
 uint64_t orb_now_ms(void)
 {

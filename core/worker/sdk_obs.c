@@ -9,7 +9,7 @@
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "core/worker/sdk_priv.h"
+#include "core/worker/sdk_internal.h"
 
 #define METRIC_EVERY_MS 1000
 #define EXACT 9007199254740992.0 /* 2^53 */

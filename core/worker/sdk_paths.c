@@ -3,7 +3,7 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "core/worker/sdk_priv.h"
+#include "core/worker/sdk_internal.h"
 
 /* True when a granted path is path or stands above it. */
 static bool is_granted(const cJSON *granted, const char *path)

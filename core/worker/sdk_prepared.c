@@ -2,7 +2,7 @@
  * The package's discard() gets each of them exactly once, as soon as the change cannot be undone
  * any more, so that a package that forgets to swap or to free leaks nothing. */
 #include "core/base/own.h"
-#include "core/worker/sdk_priv.h"
+#include "core/worker/sdk_internal.h"
 
 int sdk_prepared_check(struct orb_ctx *ctx, struct orb_err *err)
 {

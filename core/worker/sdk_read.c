@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "core/worker/sdk_priv.h"
+#include "core/worker/sdk_internal.h"
 
 static const cJSON *member(const cJSON *object, const char *key)
 {

@@ -7,7 +7,7 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "core/worker/sdk_priv.h"
+#include "core/worker/sdk_internal.h"
 
 static const struct orb_method *plugin_method(const struct orb_plugin *plugin, const char *name)
 {

@@ -6,7 +6,7 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "core/worker/sdk_priv.h"
+#include "core/worker/sdk_internal.h"
 
 #define MAX_SEGMENTS 32
 #define MAX_KEY 256

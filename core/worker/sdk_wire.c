@@ -9,7 +9,7 @@
 
 #include "core/base/now.h"
 #include "core/base/own.h"
-#include "core/worker/sdk_priv.h"
+#include "core/worker/sdk_internal.h"
 
 static void on_poll(uv_poll_t *handle, int status, int events);
 

@@ -7,7 +7,7 @@
 
 #include "core/base/now.h"
 #include "core/base/own.h"
-#include "plugins/config/engine_priv.h"
+#include "plugins/config/engine_internal.h"
 
 /* A spoilt transaction counts SPOILT, one that it followed takes 1 away: three in a row are too
  * many, and so is, after a while, any more than a third of all. */

@@ -5,7 +5,7 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "plugins/config/engine_priv.h"
+#include "plugins/config/engine_internal.h"
 #include "plugins/config/validate.h"
 
 static void candidate_free(struct candidate *c)

@@ -12,7 +12,7 @@
 #include "core/base/file.h"
 #include "core/base/json_write.h"
 #include "core/base/own.h"
-#include "plugins/config/engine_priv.h"
+#include "plugins/config/engine_internal.h"
 
 #define PREFIX "candidate-"
 #define SUFFIX ".ops"

@@ -9,7 +9,7 @@
 #include "core/base/file.h"
 #include "core/base/now.h"
 #include "core/base/own.h"
-#include "plugins/config/store_priv.h"
+#include "plugins/config/store_internal.h"
 
 #define MAX_FINDINGS 50u
 #define MAX_KEPT 10u /* of one name */

@@ -7,7 +7,7 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "plugins/config/engine_priv.h"
+#include "plugins/config/engine_internal.h"
 #include "plugins/config/validate.h"
 
 void engine_refuse(struct engine *engine, void *req, const struct orb_err *err)

@@ -5,7 +5,7 @@
 
 #include "core/base/json_write.h"
 #include "core/base/own.h"
-#include "plugins/config/engine_priv.h"
+#include "plugins/config/engine_internal.h"
 
 /* Parts without which the appliance is none. */
 static const char *const carrying[] = {"interfaces", "routing", "firewall"};

@@ -7,7 +7,7 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "plugins/config/engine_priv.h"
+#include "plugins/config/engine_internal.h"
 
 #define READ "config.read:"
 #define WRITE "config.write:"

@@ -4,7 +4,7 @@
 #include <sodium.h>
 #include <string.h>
 
-#include "plugins/config/journal_priv.h"
+#include "plugins/config/journal_internal.h"
 
 const char journal_magic[JOURNAL_MAGIC + 1] = "orbjrn2\n";
 const char journal_mark[JOURNAL_MARK + 1] = "OJR2";

@@ -9,7 +9,7 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "plugins/config/store_priv.h"
+#include "plugins/config/store_internal.h"
 
 const struct json_limits store_limits = {.depth = 64, .keys = JSON_MAX_TREE_KEYS};
 

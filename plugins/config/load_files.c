@@ -5,7 +5,7 @@
 
 #include "core/base/file.h"
 #include "core/base/own.h"
-#include "plugins/config/store_priv.h"
+#include "plugins/config/store_internal.h"
 
 #define CHUNK (256u * 1024)
 #define MORE 4096u /* looked for behind what there was when it was opened */

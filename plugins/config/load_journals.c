@@ -6,8 +6,8 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "plugins/config/journal_priv.h"
-#include "plugins/config/store_priv.h"
+#include "plugins/config/journal_internal.h"
+#include "plugins/config/store_internal.h"
 
 /* One journal being read. replay: its records also change the running tree. */
 struct reading {

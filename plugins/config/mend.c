@@ -6,8 +6,8 @@
 
 #include "core/base/file.h"
 #include "core/base/own.h"
-#include "plugins/config/journal_priv.h"
-#include "plugins/config/store_priv.h"
+#include "plugins/config/journal_internal.h"
+#include "plugins/config/store_internal.h"
 
 /* A journal put together from its two files. */
 struct mending {

@@ -5,7 +5,7 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "plugins/config/engine_priv.h"
+#include "plugins/config/engine_internal.h"
 
 #define DIFF_MAX_BYTES (180u * 1024)
 #define DIFF_MAX_LINES 1000u

@@ -7,8 +7,8 @@
 #include "core/base/file.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "plugins/config/engine_priv.h"
-#include "plugins/config/store_priv.h"
+#include "plugins/config/engine_internal.h"
+#include "plugins/config/store_internal.h"
 
 #define MAX_RECORDS 200u
 #define MAX_BYTES (100u * 1024) /* of comments, so that the answer fits a frame */

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "plugins/config/engine_priv.h"
+#include "plugins/config/engine_internal.h"
 
 #define MAX_MEMBERS 500
 

@@ -9,7 +9,7 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "plugins/config/store_priv.h"
+#include "plugins/config/store_internal.h"
 
 /* After an accepted loss revisions go on at the next multiple: whatever numbers the lost ones had,
  * none is used twice. */

@@ -3,7 +3,7 @@
 
 #include "core/base/json_write.h"
 #include "core/base/own.h"
-#include "plugins/config/engine_priv.h"
+#include "plugins/config/engine_internal.h"
 
 static void on_restarted(void *arg, const char *text, size_t len, const struct orb_err *err)
 {

@@ -11,7 +11,7 @@
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "plugins/config/store_priv.h"
+#include "plugins/config/store_internal.h"
 
 #define SUM_BYTES 32u
 #define MAX_SNAPSHOT (512u * 1024 * 1024)

@@ -9,7 +9,7 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "plugins/config/store_priv.h"
+#include "plugins/config/store_internal.h"
 
 void store_step(const struct store *store, const char *name)
 {

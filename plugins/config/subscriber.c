@@ -8,7 +8,7 @@
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "plugins/config/engine_priv.h"
+#include "plugins/config/engine_internal.h"
 
 #define MAX_SUBSCRIBERS 256
 #define MAX_FILE (1024u * 1024)

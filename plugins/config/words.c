@@ -6,7 +6,7 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "plugins/config/engine_priv.h"
+#include "plugins/config/engine_internal.h"
 
 #define ANYWHERE 4 /* bytes; a shorter secret is masked where it stands alone */
 #define LENGTHS 256

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "plugins/lib/rtnl_priv.h"
+#include "plugins/lib/rtnl_internal.h"
 
 void *rtnl_grow(struct rtnl_grow *g)
 {

@@ -3,7 +3,7 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
-#include "plugins/lib/rtnl_priv.h"
+#include "plugins/lib/rtnl_internal.h"
 
 bool rtnl_addr_read(struct nlmsghdr *header, struct rtnl_addr *ret_addr)
 {

@@ -7,7 +7,7 @@
 #include <net/if.h>
 #include <string.h>
 
-#include "plugins/lib/rtnl_priv.h"
+#include "plugins/lib/rtnl_internal.h"
 
 #ifndef IFF_LOWER_UP
 #define IFF_LOWER_UP 0x10000

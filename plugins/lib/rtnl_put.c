@@ -2,7 +2,7 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
-#include "plugins/lib/rtnl_priv.h"
+#include "plugins/lib/rtnl_internal.h"
 
 static bool put_gateway(struct nl_msg *message, const struct rtnl_hop *hop)
 {

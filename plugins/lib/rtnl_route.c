@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#include "plugins/lib/rtnl_priv.h"
+#include "plugins/lib/rtnl_internal.h"
 
 static void read_hops(struct nlattr *multipath, uint8_t family, struct rtnl_route *route)
 {

@@ -3,7 +3,7 @@
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
-#include "plugins/lib/rtnl_priv.h"
+#include "plugins/lib/rtnl_internal.h"
 
 static bool read_prefix(const struct nlattr *attr, uint8_t family, uint8_t len, struct prefix *ret)
 {

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "plugins/config/journal_priv.h"
+#include "plugins/config/journal_internal.h"
 #include "test/fuzz/bounds.h"
 
 #define MOST_MS 400.0

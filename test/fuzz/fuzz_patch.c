@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/worker/sdk_priv.h"
+#include "core/worker/sdk_internal.h"
 #include "test/fuzz/bounds.h"
 
 #define MOST_MS 400.0

@@ -1,7 +1,7 @@
 /* The parts of the classifier's builder. Everything is written straight into the value of the map
  * that is to be; a failed allocation there (0) is carried outwards as "no room". */
-#ifndef DATAPLANE_CLASSIFY_IMPL_H
-#define DATAPLANE_CLASSIFY_IMPL_H
+#ifndef DATAPLANE_CLASSIFY_INTERNAL_H
+#define DATAPLANE_CLASSIFY_INTERNAL_H
 
 #include "bpf/classify.h"
 #include "dataplane/classify.h"

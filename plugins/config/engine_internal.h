@@ -1,6 +1,6 @@
 /* What the engine's files share: struct engine and the objects it owns. */
-#ifndef CONFIG_ENGINE_PRIV_H
-#define CONFIG_ENGINE_PRIV_H
+#ifndef CONFIG_ENGINE_INTERNAL_H
+#define CONFIG_ENGINE_INTERNAL_H
 
 #include "plugins/config/engine.h"
 #include "plugins/config/overlay.h"

@@ -1,6 +1,6 @@
 /* The compiled form of a pattern: regex.c writes it, regex_match.c runs it. */
-#ifndef CORE_JSON_REGEX_IMPL_H
-#define CORE_JSON_REGEX_IMPL_H
+#ifndef CORE_JSON_REGEX_INTERNAL_H
+#define CORE_JSON_REGEX_INTERNAL_H
 
 #include <stdint.h>
 

@@ -1,8 +1,8 @@
 /* What the SDK's files share: the one orb_ctx of a worker. Memory of the plugin's objects
  * (requests, timers, watches) is listed here, so that what a plugin forgot is freed when the worker
  * ends. */
-#ifndef CORE_WORKER_SDK_PRIV_H
-#define CORE_WORKER_SDK_PRIV_H
+#ifndef CORE_WORKER_SDK_INTERNAL_H
+#define CORE_WORKER_SDK_INTERNAL_H
 
 #include <uv.h>
 

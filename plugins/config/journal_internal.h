@@ -1,6 +1,6 @@
 /* The format, shared by journal.c (writing) and journal_scan.c (reading). */
-#ifndef CONFIG_JOURNAL_PRIV_H
-#define CONFIG_JOURNAL_PRIV_H
+#ifndef CONFIG_JOURNAL_INTERNAL_H
+#define CONFIG_JOURNAL_INTERNAL_H
 
 #include "plugins/config/journal.h"
 

@@ -1,8 +1,8 @@
 /* The compiled form of a schema, shared by the files of the validator only. All nodes of one
  * compile hang in one unit, which the root frees; references may form cycles, so no node owns
  * another. */
-#ifndef CORE_JSON_SCHEMA_IMPL_H
-#define CORE_JSON_SCHEMA_IMPL_H
+#ifndef CORE_JSON_SCHEMA_INTERNAL_H
+#define CORE_JSON_SCHEMA_INTERNAL_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* struct sandbox, shared by the files of this room only. */
-#ifndef CORE_SANDBOX_SANDBOX_PRIV_H
-#define CORE_SANDBOX_SANDBOX_PRIV_H
+#ifndef CORE_SANDBOX_SANDBOX_INTERNAL_H
+#define CORE_SANDBOX_SANDBOX_INTERNAL_H
 
 #include <sys/stat.h>
 

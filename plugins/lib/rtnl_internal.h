@@ -1,6 +1,6 @@
 /* Shared by the parts of rtnl.h: arrays that grow while a dump is read. */
-#ifndef PLUGINS_LIB_RTNL_PRIV_H
-#define PLUGINS_LIB_RTNL_PRIV_H
+#ifndef PLUGINS_LIB_RTNL_INTERNAL_H
+#define PLUGINS_LIB_RTNL_INTERNAL_H
 
 #include <netlink/attr.h>
 

@@ -1,6 +1,6 @@
 /* What the files of core/obs that are one collector share. */
-#ifndef CORE_OBS_LOGS_PRIV_H
-#define CORE_OBS_LOGS_PRIV_H
+#ifndef CORE_OBS_LOGS_INTERNAL_H
+#define CORE_OBS_LOGS_INTERNAL_H
 
 #include "core/obs/journal.h"
 #include "core/obs/logfile.h"

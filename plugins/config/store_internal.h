@@ -1,6 +1,6 @@
 /* Shared by the files of the datastore. */
-#ifndef CONFIG_STORE_PRIV_H
-#define CONFIG_STORE_PRIV_H
+#ifndef CONFIG_STORE_INTERNAL_H
+#define CONFIG_STORE_INTERNAL_H
 
 #include "plugins/config/record.h"
 #include "plugins/config/store.h"
