@@ -10,6 +10,11 @@
 #include <string.h>
 
 #include "plugins/routing/apply.h"
+#include "plugins/routing/place.h"
+#include "plugins/routing/reach.h"
+#include "plugins/routing/rules.h"
+#include "plugins/routing/set.h"
+#include "plugins/routing/why.h"
 
 #define CONFLICT "the kernel has a route of this destination and metric that is not ours"
 #define BEHIND "a route of this destination and metric that is not ours stands before it"
@@ -99,14 +104,6 @@ static void keep(struct pass *pass, const struct group *group)
         pass->kept[group->have - pass->have.items] = true;
 }
 
-void apply_set_why(char **why, const char *text)
-{
-    if (*why && text && !strcmp(*why, text))
-        return;
-    free(*why);
-    *why = text ? strdup(text) : NULL;
-}
-
 /* Did somebody add next hops to the route that was ours? IPv6 makes one of routes of one metric. */
 static bool is_joined(const struct group *group)
 {
@@ -166,7 +163,7 @@ static int refused(const struct pass *pass, const struct group *group, const str
     orb_wrap(err, "cannot make route %s", group->route->key);
     if (err) {
         err->code = ORB_E_KERNEL;
-        model_route_path(group->route, hop, err->path, sizeof(err->path));
+        place_route(group->route, hop, err->path, sizeof(err->path));
     }
     return ORB_E_KERNEL;
 }
@@ -203,7 +200,7 @@ static int put_singly(struct pass *pass, struct group *group, struct orb_err *er
             continue;
         }
         hop->held = is_left_alone(pass, group);
-        apply_set_why(&hop->why, err->text);
+        why_set(&hop->why, err->text);
         hop->todo = "correct the next hop, or take it away";
         r = refused(pass, group, hop, r, err);
         if (r < 0)
@@ -220,10 +217,10 @@ static void choose_source(struct pass *pass, struct group *group, struct hop_wan
     char why[200];
 
     if (!hop->source.family || reach_source_now(pass->reach, &hop->source, why, sizeof(why))) {
-        apply_set_why(&hop->no_source, NULL);
+        why_set(&hop->no_source, NULL);
         group->kernel.source = hop->source;
     } else {
-        apply_set_why(&hop->no_source, why);
+        why_set(&hop->no_source, why);
     }
 }
 
@@ -239,13 +236,13 @@ static void collect(struct pass *pass, struct group *group)
         group->held |= hop->held;
         group->behind |= hop->behind;
         hop->held = false;
-        apply_set_why(&hop->no_source, NULL);
+        why_set(&hop->no_source, NULL);
         if (!reach_now(pass->reach, hop, &group->kernel.hops[group->kernel.hop_count], why,
                        sizeof(why), &hop->todo)) {
-            apply_set_why(&hop->why, why);
+            why_set(&hop->why, why);
             continue;
         }
-        apply_set_why(&hop->why, NULL);
+        why_set(&hop->why, NULL);
         group->hops[group->kernel.hop_count++] = hop;
         choose_source(pass, group, hop);
     }
@@ -299,7 +296,7 @@ static int put_last(struct pass *pass, struct route_want *route, struct orb_err 
     if (group.behind || !is_there(group.have, &group.kernel))
         r = put(pass, &group, &group.kernel, &why);
     route->last_held = r == 0 || is_left_alone(pass, &group);
-    apply_set_why(&route->why, r == 0 ? NULL : why.text);
+    why_set(&route->why, r == 0 ? NULL : why.text);
     if (r < 0)
         r = refused(pass, &group, NULL, r, &why);
     if (r < 0 && err)

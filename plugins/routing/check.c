@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 
 #include "plugins/lib/near.h"
+#include "plugins/routing/place.h"
+#include "plugins/routing/policy.h"
 #include "plugins/routing/reach.h"
 
 /* "connected: 10.1.0.0/24 on lan0, …", at most six. */
@@ -89,7 +91,7 @@ static int refuse_fit(const struct reach *reach, enum fit fit, const struct rout
 {
     char path[ORB_ERR_PATH], text[64];
 
-    model_route_path(route, hop, path, sizeof(path));
+    place_route(route, hop, path, sizeof(path));
     switch (fit) {
     case FIT_SELF:
         return self(reach, path, hop, err);
@@ -105,7 +107,7 @@ static int refuse_fit(const struct reach *reach, enum fit fit, const struct rout
                            hop->key);
     case FIT_OFF:
         return orb_fail_at(err, ORB_E_VETO, path, "%s%s is not reachable: %s is switched off",
-                           *hop->key ? "next hop " : "", model_hop_text(hop, text, sizeof(text)),
+                           *hop->key ? "next hop " : "", place_hop_text(hop, text, sizeof(text)),
                            switched_off(reach, hop));
     case FIT_NO_INTERFACE:
         return no_interface(reach, path, hop->interface, err);
@@ -119,7 +121,7 @@ static int refuse_source(const struct reach *reach, const struct route_want *rou
 {
     char path[ORB_ERR_PATH], text[ADDRESS_TEXT];
 
-    model_source_path(route, hop, path, sizeof(path));
+    place_source(route, hop, path, sizeof(path));
     for (unsigned i = 0; i < reach->count; i++) {
         const struct connected *c = &reach->items[i];
 

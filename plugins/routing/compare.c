@@ -1,7 +1,9 @@
 /* What a change makes different, and what stays known of the rest. */
 #include <string.h>
 
+#include "plugins/routing/compare.h"
 #include "plugins/routing/model.h"
+#include "plugins/routing/set.h"
 
 static bool same_source(const struct address *x, const struct address *y)
 {

@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-#include "plugins/routing/apply.h"
+#include "plugins/routing/foreign.h"
+#include "plugins/routing/place.h"
+#include "plugins/routing/set.h"
 
 const char *foreign_protocol_name(uint8_t protocol, char *to, size_t size)
 {
@@ -64,7 +66,7 @@ int foreign_check(struct nl_sock *socket, const struct routes_want *routes, stru
     for (int at = 0; r == 0 && at < 2; at++) {
         if (!search.met[at])
             continue;
-        model_route_path(search.met[at], NULL, path, sizeof(path));
+        place_route(search.met[at], NULL, path, sizeof(path));
         r = orb_fail_at(err, ORB_E_VETO, path,
                         "the kernel already has a route to %s with metric %u (protocol %s) that "
                         "is not ours; give this one another metric or remove that one",

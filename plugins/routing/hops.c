@@ -6,7 +6,10 @@
 #include <sys/socket.h>
 
 #include "plugins/lib/near.h"
+#include "plugins/routing/hops.h"
+#include "plugins/routing/leaf.h"
 #include "plugins/routing/model.h"
+#include "plugins/routing/place.h"
 
 /* No router has such an address: 0/8, loopback, multicast, 240/4 with the broadcast address. */
 static bool is_no_router(const struct address *a)
@@ -30,7 +33,7 @@ static int read_key(const struct route_want *route, struct hop_want *hop, struct
     address[zone ? zone - hop->key : (ptrdiff_t)strlen(address)] = 0;
     if (address_parse(address, &hop->gateway) < 0) {
         snprintf(text, sizeof(text), "\"%s\" is not an IPv4 or IPv6 address", address);
-        return model_refuse(err, route, hop, text);
+        return place_refuse(err, route, hop, text);
     }
     if (!zone)
         return 0;
@@ -38,11 +41,11 @@ static int read_key(const struct route_want *route, struct hop_want *hop, struct
         snprintf(text, sizeof(text),
                  "next hop %s names two interfaces, %s and %s; leave \"interface\" away", hop->key,
                  zone + 1, hop->interface);
-        return model_refuse(err, route, hop, text);
+        return place_refuse(err, route, hop, text);
     }
     if (!zone[1] || strlen(zone + 1) >= sizeof(hop->interface)) {
         snprintf(text, sizeof(text), "\"%s\" is no name of an interface", zone + 1);
-        return model_refuse(err, route, hop, text);
+        return place_refuse(err, route, hop, text);
     }
     snprintf(hop->interface, sizeof(hop->interface), "%s", zone + 1);
     return 0;
@@ -55,19 +58,19 @@ static int check_gateway(const struct route_want *route, struct hop_want *hop, s
     if (hop->gateway.family != route->destination.address.family) {
         snprintf(text, sizeof(text), "next hop %s is %s, the destination %s is not", hop->key,
                  hop->gateway.family == AF_INET ? "IPv4" : "IPv6", route->key);
-        return model_refuse(err, route, hop, text);
+        return place_refuse(err, route, hop, text);
     }
     if (is_no_router(&hop->gateway)) {
         snprintf(text, sizeof(text),
                  "%s is no router's address; expected the unicast address of a "
                  "router",
                  hop->key);
-        return model_refuse(err, route, hop, text);
+        return place_refuse(err, route, hop, text);
     }
     if (hop->gateway.family == AF_INET6 && address_is_link_local(&hop->gateway) && !*hop->interface)
-        return model_refuse(err, route, hop, "a link-local next hop needs its interface");
+        return place_refuse(err, route, hop, "a link-local next hop needs its interface");
     if (hop->onlink && !*hop->interface)
-        return model_refuse(err, route, hop,
+        return place_refuse(err, route, hop,
                             "\"onlink\": true needs the interface on which the router is; give "
                             "\"interface\" as well");
     return 0;
@@ -80,9 +83,9 @@ static int read_source(const cJSON *item, const struct route_want *route, struct
 
     hop->own_source = cJSON_GetObjectItemCaseSensitive(item, "preferred-source") != NULL;
     hop->source = route->source;
-    model_route_path(route, hop, path, sizeof(path));
+    place_route(route, hop, path, sizeof(path));
     near_push_pointer(path, sizeof(path), "preferred-source");
-    return model_read_source(item, route->destination.address.family, path, &hop->source, err);
+    return leaf_source(item, route->destination.address.family, path, &hop->source, err);
 }
 
 static int read_hop(const cJSON *item, const struct route_want *route, struct hop_want *hop,
@@ -101,7 +104,7 @@ static int read_hop(const cJSON *item, const struct route_want *route, struct ho
     hop->metric = cJSON_IsNumber(metric) ? (uint32_t)metric->valuedouble : route->metric;
     hop->onlink = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "onlink"));
     if (hop->weight < 1 || hop->weight > 256)
-        return model_refuse(err, route, hop, "expected a weight between 1 and 256");
+        return place_refuse(err, route, hop, "expected a weight between 1 and 256");
     r = read_key(route, hop, err);
     if (r == 0)
         r = check_gateway(route, hop, err);
@@ -124,7 +127,7 @@ static int check_mixed(const struct route_want *route, const struct hop_want *ow
                  "IPv6 cannot share traffic between an interface without a router and next hop %s; "
                  "give one of them another metric",
                  hop->key);
-        return model_refuse(err, route, own, text);
+        return place_refuse(err, route, own, text);
     }
     return 0;
 }
@@ -144,7 +147,7 @@ static int check_others(const struct route_want *route, const struct hop_want *h
                      "next hop %s is the same router as %s; write routers of one address on two "
                      "interfaces as ADDRESS%%INTERFACE",
                      hop->key, other->key);
-            return model_refuse(err, route, hop, text);
+            return place_refuse(err, route, hop, text);
         }
         if (hop->metric != other->metric ||
             (hop->source.family == other->source.family &&
@@ -155,7 +158,7 @@ static int check_others(const struct route_want *route, const struct hop_want *h
             "next hops of one metric have one preferred source, and that of %s is another one; "
             "give one of them another metric",
             other->key);
-        return model_refuse(err, route, hop, text);
+        return place_refuse(err, route, hop, text);
     }
     return 0;
 }
@@ -181,7 +184,7 @@ int hops_read(const cJSON *item, struct route_want *route, struct orb_err *err)
     unsigned size = (unsigned)cJSON_GetArraySize(hops) + (name ? 1 : 0);
 
     if (size > RTNL_MAX_HOPS)
-        return model_refuse(err, route, NULL, "more than 32 next hops");
+        return place_refuse(err, route, NULL, "more than 32 next hops");
     route->hops = calloc(size + 1, sizeof(*route->hops));
     if (!route->hops)
         return orb_fail(err, ORB_E_NOMEM, "no memory for the routes");

@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "plugins/routing/foreign.h"
 #include "plugins/routing/plugin.h"
+#include "plugins/routing/set.h"
 
 #define LIST_MAX 700  /* routes in one answer: it must fit one frame … */
 #define HOPS_MAX 1500 /* … also when each has many next hops */

@@ -89,52 +89,5 @@ struct routes_want {
  * after a failure). table: kept by reference. Error: ORB_E_VETO with path, or no memory. */
 int model_read_route(const cJSON *item, const struct table_want *table, struct route_want *route,
                      struct orb_err *err);
-/* The rest of it: next-hops and interface. */
-int hops_read(const cJSON *item, struct route_want *route, struct orb_err *err);
-/* Parses one member of /routing/policy into *rule (all zero). Errors as model_read_route(). */
-int policy_rule_read(const cJSON *item, const struct routes_want *routes, struct rule_want *rule,
-                     struct orb_err *err);
-/* Parses the /routing part (NULL: nothing). Error: no memory. */
-int set_read(const cJSON *routing, struct routes_want *ret_routes, struct orb_err *err);
-void set_fini(struct routes_want *routes);
-/* Remembers what cannot be read. */
-int set_note(struct routes_want *routes, const struct orb_err *why, struct orb_err *err);
-/* The route of this table to exactly this network, NULL: none. */
-struct route_want *set_find(const struct routes_want *routes, uint32_t table,
-                            const struct prefix *destination);
-/* The table's name; a number, written to to, when it is none of ours. */
-const char *set_table_name(const struct routes_want *routes, uint32_t table, char *to, size_t size);
-/* Does a configured route make (or want to make) a kernel route of this metric? */
-bool set_has_metric(const struct route_want *route, uint32_t metric);
-/* Is the hop the first one of its metric? */
-bool set_is_first(const struct route_want *route, const struct hop_want *hop);
-/* The metric of what stands behind the next hops. */
-uint32_t set_last_metric(const struct route_want *route);
-/* "blackhole", "unreachable", "reject": reads whichever is true; more than one is refused at path.
- */
-int model_read_last(const cJSON *item, const char *path, uint8_t *ret_last, struct orb_err *err);
-/* A preferred source address of this family, family 0 when there is none; refused at path. */
-int model_read_source(const cJSON *item, uint8_t family, const char *path,
-                      struct address *ret_source, struct orb_err *err);
-/* Marks in new what differs from old, and takes over what is known of the rest. */
-void compare_routes(struct routes_want *new, const struct routes_want *old);
-/* Refuses (ORB_E_VETO, path) the first misfit that old did not have. */
-int compare_misfits(const struct routes_want *new, const struct routes_want *old,
-                    struct orb_err *err);
-/* JSON pointer of a rule. */
-void policy_rule_path(const struct rule_want *rule, char *to, size_t size);
-/* JSON pointer of a map of routes: of the main table's or another one's. */
-void model_table_path(const struct table_want *table, char *to, size_t size);
-/* JSON pointer of a route or, hop not NULL, of one of its next hops. */
-void model_route_path(const struct route_want *route, const struct hop_want *hop, char *to,
-                      size_t size);
-/* JSON pointer of the preferred source that holds for one of its next hops. */
-void model_source_path(const struct route_want *route, const struct hop_want *hop, char *to,
-                       size_t size);
-/* Fails with ORB_E_VETO at that path. */
-int model_refuse(struct orb_err *err, const struct route_want *route, const struct hop_want *hop,
-                 const char *text);
-/* "203.0.113.1", or "interface wan0": written to to when it must be. */
-const char *model_hop_text(const struct hop_want *hop, char *to, size_t size);
 
 #endif

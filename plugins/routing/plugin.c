@@ -8,8 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/routing/apply.h"
+#include "plugins/routing/compare.h"
+#include "plugins/routing/foreign.h"
 #include "plugins/routing/lookup.h"
 #include "plugins/routing/plugin.h"
+#include "plugins/routing/reach.h"
+#include "plugins/routing/rules.h"
+#include "plugins/routing/set.h"
 
 #define RETAKE_MAX 10 /* routes taken back from a stranger … */
 #define RETAKE_MS 60000

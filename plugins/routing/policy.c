@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "plugins/lib/near.h"
+#include "plugins/routing/leaf.h"
 #include "plugins/routing/model.h"
+#include "plugins/routing/policy.h"
 
 void policy_rule_path(const struct rule_want *rule, char *to, size_t size)
 {
@@ -129,7 +131,7 @@ int policy_rule_read(const cJSON *item, const struct routes_want *routes, struct
     snprintf(rule->interface, sizeof(rule->interface), "%s", interface ? interface : "");
     rule->ignore_default = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "ignore-default"));
     policy_rule_path(rule, path, sizeof(path));
-    r = model_read_last(item, path, &rule->last, err);
+    r = leaf_last(item, path, &rule->last, err);
     if (r == 0)
         r = read_network(item, "from", rule, &rule->from, err);
     if (r == 0)

@@ -7,7 +7,9 @@
 #include <sys/socket.h>
 
 #include "plugins/routing/lookup.h"
+#include "plugins/routing/place.h"
 #include "plugins/routing/plugin.h"
+#include "plugins/routing/policy.h"
 
 struct report {
     struct orb_ctx *ctx;
@@ -52,14 +54,14 @@ static void tell_route(struct report *report, const struct route_want *route)
         const struct hop_want *hop = &route->hops[i];
 
         if (hop->why) {
-            model_route_path(route, hop, path, sizeof(path));
+            place_route(route, hop, path, sizeof(path));
             snprintf(what, sizeof(what), "route %s does not use %s%s: %s", route->key,
-                     *hop->key ? "next hop " : "", model_hop_text(hop, text, sizeof(text)),
+                     *hop->key ? "next hop " : "", place_hop_text(hop, text, sizeof(text)),
                      hop->why);
             tell(report, path, what, hop->todo);
         }
         if (hop->no_source) {
-            model_source_path(route, hop, path, sizeof(path));
+            place_source(route, hop, path, sizeof(path));
             snprintf(what, sizeof(what), "route %s is used without its preferred source: %s",
                      route->key, hop->no_source);
             tell(report, path, what, "see orbctl show interfaces, or take the source away");
@@ -67,7 +69,7 @@ static void tell_route(struct report *report, const struct route_want *route)
     }
     if (!route->why)
         return;
-    model_route_path(route, NULL, path, sizeof(path));
+    place_route(route, NULL, path, sizeof(path));
     snprintf(what, sizeof(what), "route %s cannot be made: %s", route->key, route->why);
     tell(report, path, what, "see orbctl show routes, or take the route away");
 }

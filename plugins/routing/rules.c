@@ -1,4 +1,4 @@
-/* Policy rules into the kernel: see apply.h. Rules of one number are tried in the order in which
+/* Policy rules into the kernel: see rules.h. Rules of one number are tried in the order in which
  * they were added; what a rule says never changes in the kernel, so a changed one is added anew. */
 #include <errno.h>
 #include <linux/fib_rules.h>
@@ -8,7 +8,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "plugins/routing/apply.h"
+#include "plugins/routing/foreign.h"
+#include "plugins/routing/policy.h"
+#include "plugins/routing/rules.h"
+#include "plugins/routing/why.h"
 
 static const uint8_t families[] = {AF_INET, AF_INET6};
 
@@ -26,7 +29,7 @@ static uint8_t action_of(uint8_t last)
     }
 }
 
-bool rule_kernel(const struct rule_want *rule, uint8_t family, struct rtnl_rule *ret_rule)
+bool rules_kernel(const struct rule_want *rule, uint8_t family, struct rtnl_rule *ret_rule)
 {
     if ((rule->from.address.family && rule->from.address.family != family) ||
         (rule->to.address.family && rule->to.address.family != family))
@@ -79,7 +82,7 @@ static const struct rtnl_rule *stranger(const struct rtnl_rules *have, const str
         struct rtnl_rule ours;
 
         if (other->protocol != NETLINK_OURS && other->priority == rule->number &&
-            rule_kernel(rule, other->family, &ours))
+            rules_kernel(rule, other->family, &ours))
             return other;
     }
     return NULL;
@@ -128,7 +131,7 @@ static int add_one(struct nl_sock *socket, const struct rtnl_rules *have, struct
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < sizeof(families); i++) {
-        if (!rule_kernel(rule, families[i], &kernel))
+        if (!rules_kernel(rule, families[i], &kernel))
             continue;
         if (is_there(have, &kernel)) {
             made = true;
@@ -157,7 +160,7 @@ int rules_add(struct nl_sock *socket, struct routes_want *routes, bool strict,
         char text[160];
 
         if (add_one(socket, &have, rule, count, &why) < 0) {
-            apply_set_why(&rule->why, why.text);
+            why_set(&rule->why, why.text);
             if (!strict || !rule->changed)
                 continue;
             orb_wrap(&why, "cannot make rule %u", rule->number);
@@ -167,9 +170,9 @@ int rules_add(struct nl_sock *socket, struct routes_want *routes, bool strict,
                 *err = why;
         } else if (other) {
             say_stranger(other, text, sizeof(text));
-            apply_set_why(&rule->why, text);
+            why_set(&rule->why, text);
         } else {
-            apply_set_why(&rule->why, NULL);
+            why_set(&rule->why, NULL);
         }
     }
     if (r < 0)
@@ -188,7 +191,7 @@ void rules_remove(struct nl_sock *socket, const struct routes_want *routes, stru
         bool wanted = rule->protocol != NETLINK_OURS;
 
         for (unsigned k = 0; !wanted && k < routes->rule_count; k++)
-            wanted = rule_kernel(&routes->rules[k], rule->family, &ours) && is_same(rule, &ours);
+            wanted = rules_kernel(&routes->rules[k], rule->family, &ours) && is_same(rule, &ours);
         /* One that is gone already, or that cannot be removed now, is seen again at the next look.
          */
         if (!wanted)

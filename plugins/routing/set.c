@@ -8,6 +8,9 @@
 
 #include "plugins/lib/near.h"
 #include "plugins/routing/model.h"
+#include "plugins/routing/place.h"
+#include "plugins/routing/policy.h"
+#include "plugins/routing/set.h"
 
 static void free_hop(struct hop_want *hop)
 {
@@ -87,7 +90,7 @@ static int sort_out(struct routes_want *routes, struct orb_err *err)
         }
         snprintf(text, sizeof(text), "%s is the same network as %s", route->key,
                  routes->sorted[routes->count - 1]->key);
-        model_refuse(&why, route, NULL, text);
+        place_refuse(&why, route, NULL, text);
         r = set_note(routes, &why, err);
     }
     return r;

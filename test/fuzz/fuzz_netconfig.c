@@ -14,6 +14,7 @@
 #include "plugins/firewall/work.h"
 #include "plugins/interfaces/model.h"
 #include "plugins/routing/model.h"
+#include "plugins/routing/set.h"
 #include "test/fuzz/bounds.h"
 
 #define MOST_MS 800.0

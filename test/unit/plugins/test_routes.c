@@ -7,8 +7,10 @@
 #include <string.h>
 
 #include "plugins/lib/rtnl.h"
+#include "plugins/routing/compare.h"
 #include "plugins/routing/lookup.h"
 #include "plugins/routing/reach.h"
+#include "plugins/routing/set.h"
 #include "test/lib/harness.h"
 
 static cJSON *json(const char *text)

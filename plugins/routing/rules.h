@@ -1,0 +1,22 @@
+/* Policy rules into the kernel. Rules of one number are tried in the order in which they were
+ * added; only rules of our protocol number are ever removed. */
+#ifndef PLUGINS_ROUTING_RULES_H
+#define PLUGINS_ROUTING_RULES_H
+
+#include "plugins/lib/rtnl.h"
+#include "plugins/routing/model.h"
+
+/* Is a rule of another program in the way of a changed one (same number)? Error: ORB_E_VETO with
+ * path. */
+int rules_check_foreign(struct nl_sock *socket, const struct routes_want *routes,
+                        struct orb_err *err);
+/* The two halves of bringing rules to the kernel: what is new is there before what is old goes, so
+ * that no packet misses both. have: what the first one read, for the second, which frees it. */
+int rules_add(struct nl_sock *socket, struct routes_want *routes, bool strict,
+              struct rtnl_rules *ret_have, unsigned *count, struct orb_err *err);
+void rules_remove(struct nl_sock *socket, const struct routes_want *routes, struct rtnl_rules *have,
+                  unsigned *count);
+/* The kernel's form of a rule for a family; false when the rule is not for it. */
+bool rules_kernel(const struct rule_want *rule, uint8_t family, struct rtnl_rule *ret_rule);
+
+#endif
