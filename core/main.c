@@ -9,6 +9,7 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/host/arp.h"
+#include "core/host/confpart.h"
 #include "core/host/good.h"
 #include "core/host/inherit.h"
 #include "core/host/init.h"
@@ -128,8 +129,8 @@ static void on_hangup(uv_signal_t *handle, int number)
         auth_reload(host->auth);
         auth_iface_check_tokens(host);
     }
-    svcconf_refresh(host->svcconf);
-    logconf_refresh(host->logconf);
+    confpart_refresh(host->services);
+    confpart_refresh(host->system);
 }
 
 static void complain_of_log(struct orbitald *host, const struct orb_err *err)
@@ -201,8 +202,8 @@ static void on_state(void *arg, const char *service, enum service_state state)
     if (!strcmp(service, "config") && state != SERVICE_RUNNING)
         host->applying = 0; /* an interrupted transaction is none any more */
     if (!strcmp(service, "config") && state == SERVICE_RUNNING && !host->stopping) {
-        svcconf_refresh(host->svcconf);
-        logconf_refresh(host->logconf);
+        confpart_refresh(host->services);
+        confpart_refresh(host->system);
     }
 }
 
@@ -327,8 +328,8 @@ static void tear_down(struct run *run)
 {
     struct orbitald *host = &run->host;
 
-    svcconf_free(host->svcconf);
-    logconf_free(host->logconf);
+    confpart_free(host->services);
+    confpart_free(host->system);
     package_fini_all(&host->packages);
     buf_fini(&host->refused);
     contract_free(host->host_contract);

@@ -1,8 +1,7 @@
 /* Links of ports the policy no longer names, or whose mode changed, are found by their pins: those
  * of an earlier daemon, too. */
-#include <dirent.h>
-#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 
@@ -26,31 +25,25 @@ static bool is_wanted(const struct dataplane *dp, const struct port_list *ports,
     return false;
 }
 
+static void detach_one(struct dataplane *dp, const char *path, const char *hook, uint32_t ifindex,
+                       void *arg)
+{
+    const struct port_list *const *given = arg, *ports = *given;
+    AUTO_FD int fd = -1;
+
+    if (is_wanted(dp, ports, hook, ifindex))
+        return;
+    if (!strncmp(hook, "cl", 2)) {
+        clsact_detach(dp, ifindex, !ports || dp->enabled);
+        return;
+    }
+    fd = bpf_obj_get(path);
+    if (fd >= 0)
+        bpf_link_detach(fd);
+    unlink(path);
+}
+
 void detach_others(struct dataplane *dp, const struct port_list *ports)
 {
-    DIR *dir = opendir(dp->bpffs);
-    const struct dirent *entry;
-
-    if (!dir)
-        return;
-    while ((entry = readdir(dir))) {
-        AUTO_FREE char *path = NULL;
-        AUTO_FD int fd = -1;
-        uint32_t ifindex;
-        char hook[4];
-
-        if (sscanf(entry->d_name, "link_%3[a-z]_%u", hook, &ifindex) != 2 ||
-            is_wanted(dp, ports, hook, ifindex))
-            continue;
-        if (!strncmp(hook, "cl", 2)) {
-            clsact_detach(dp, ifindex, !ports || dp->enabled);
-            continue;
-        }
-        path = buf_format("%s/%s", dp->bpffs, entry->d_name);
-        fd = bpf_obj_get(path);
-        if (fd >= 0)
-            bpf_link_detach(fd);
-        unlink(path);
-    }
-    closedir(dir);
+    pins_each_link(dp, detach_one, &ports);
 }

@@ -250,6 +250,11 @@ const char *pins_program_name(enum program program);
 /* Takes the pinned programs over if they are those of that digest; of the hooks' those there are.
  */
 bool pins_programs(struct dataplane *dp, uint64_t digest);
+/* Calls fn for each pinned link. path: its pin; hook: "xdp", "tcx", or "cls" and "clq" (clsact.c).
+ * fn may remove the pin. */
+typedef void pins_link_fn(struct dataplane *dp, const char *path, const char *hook,
+                          uint32_t ifindex, void *arg);
+void pins_each_link(struct dataplane *dp, pins_link_fn *fn, void *arg);
 /* Pinned links at these hooks (HOOK_*) run this daemon's programs from now on; no packet is lost
  * between. One of an interface that is gone cannot be updated and goes. */
 void pins_update_links(struct dataplane *dp, unsigned which);

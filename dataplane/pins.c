@@ -166,9 +166,7 @@ bool pins_whole(const struct dataplane *dp)
     return whole;
 }
 
-/* The links of an earlier daemon run the new programs from now on; no packet is lost between. A
- * link of an interface that is gone cannot be updated and goes. */
-void pins_update_links(struct dataplane *dp, unsigned which)
+void pins_each_link(struct dataplane *dp, pins_link_fn *fn, void *arg)
 {
     DIR *dir = opendir(dp->bpffs);
     const struct dirent *entry;
@@ -177,25 +175,37 @@ void pins_update_links(struct dataplane *dp, unsigned which)
         return;
     while ((entry = readdir(dir))) {
         AUTO_FREE char *path = NULL;
-        AUTO_FD int fd = -1;
         uint32_t ifindex;
         char hook[4];
-        bool xdp;
 
         if (sscanf(entry->d_name, "link_%3[a-z]_%u", hook, &ifindex) != 2)
             continue;
-        xdp = !strcmp(hook, "xdp");
-        if (!(which & (xdp ? HOOK_XDP : HOOK_TCX)))
-            continue;
         path = pins_path(dp, entry->d_name);
-        if (!strncmp(hook, "cl", 2)) {
-            if (clsact_update(dp, path, ifindex) < 0)
-                unlink(path);
-            continue;
-        }
-        fd = bpf_obj_get(path);
-        if (fd < 0 || bpf_link_update(fd, dp->program[xdp ? PROGRAM_XDP : PROGRAM_TCX], NULL))
-            unlink(path);
+        fn(dp, path, hook, ifindex, arg);
     }
     closedir(dir);
+}
+
+static void update_link(struct dataplane *dp, const char *path, const char *hook, uint32_t ifindex,
+                        void *arg)
+{
+    const unsigned *which = arg;
+    bool xdp = !strcmp(hook, "xdp");
+    AUTO_FD int fd = -1;
+
+    if (!(*which & (xdp ? HOOK_XDP : HOOK_TCX)))
+        return;
+    if (!strncmp(hook, "cl", 2)) {
+        if (clsact_update(dp, path, ifindex) < 0)
+            unlink(path);
+        return;
+    }
+    fd = bpf_obj_get(path);
+    if (fd < 0 || bpf_link_update(fd, dp->program[xdp ? PROGRAM_XDP : PROGRAM_TCX], NULL))
+        unlink(path);
+}
+
+void pins_update_links(struct dataplane *dp, unsigned which)
+{
+    pins_each_link(dp, update_link, &which);
 }

@@ -44,12 +44,11 @@ void options_fini(struct host_options *options);
 struct dpservice;     /* dataplane@1 */
 struct arp;           /* arp@1 */
 struct good;          /* good.h */
-struct svcconf;       /* /services of the configuration */
+struct confpart;      /* a part of the configuration, confpart.h */
 struct statedir;      /* statedir.h */
 struct names;         /* who a uid is: names.h */
 struct health;        /* the verdict over the appliance: verdict.h */
 struct host_problems; /* problem.h */
-struct logconf;       /* /system/logging of the configuration */
 struct stall;         /* how long the loop does not look: stall.h */
 
 struct orbitald {
@@ -68,12 +67,12 @@ struct orbitald {
     struct supervisor *supervisor; /* the runtime's */
     struct dpservice *dataplane;
     struct arp *arp;
-    struct svcconf *svcconf;
+    struct confpart *services;
     struct names *names;
     struct statedir *state; /* main's */
     struct health *health;
     struct host_problems *problems; /* health's; NULL without */
-    struct logconf *logconf;
+    struct confpart *system;
     struct log_job *log_first; /* logs_iface.c: questions that wait for the disk */
     unsigned log_waiting;
     uv_timer_t log_pause; /* between two answers, so that others are served as well */
@@ -137,17 +136,13 @@ void dpservice_metrics(const struct dpservice *service, struct buf *ret_text);
  * room for; their grants are taken unchecked. */
 int svcconf_contract(const struct package_list *packages, struct contract **ret_contract,
                      struct buf *ret_short, struct orb_err *err);
-/* Reads /services when the config service is there and after every commit. */
-int svcconf_new(struct orbitald *host, struct svcconf **ret_conf, struct orb_err *err);
-void svcconf_free(struct svcconf *conf);
-void svcconf_refresh(struct svcconf *conf);
+/* Follows /services. Errors: as confpart_new. */
+int svcconf_new(struct orbitald *host, struct confpart **ret_part, struct orb_err *err);
 
 /* logconf.c: the same for /system/logging, which the host heeds itself. */
 int logconf_contract(const struct package_list *packages, struct contract **ret_contract,
                      struct orb_err *err);
-int logconf_new(struct orbitald *host, struct logconf **ret_conf, struct orb_err *err);
-void logconf_free(struct logconf *conf);
-void logconf_refresh(struct logconf *conf);
+int logconf_new(struct orbitald *host, struct confpart **ret_part, struct orb_err *err);
 
 /* logs_iface.c: host@1 logs and log-runs, which look into files on a thread. false: it is another
  * method; else req will be answered. */

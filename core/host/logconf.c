@@ -5,14 +5,10 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "core/host/confpart.h"
 #include "core/host/confschema.h"
 #include "core/host/host.h"
 #include "core/json/tree.h"
-
-struct logconf {
-    struct orbitald *host;
-    bool asking, again;
-};
 
 /* system.tokens.json, system.defs.json */
 extern const char system_tokens[], system_defs[];
@@ -99,67 +95,17 @@ static uint64_t lifetime_of(const json_t *tokens)
     return unit && *unit == 'h' ? n * 3600 : unit && *unit == 'd' ? n * 86400 : 0;
 }
 
-static void on_answer(void *arg, const char *text, size_t len, const struct orb_err *err)
+static void follow(struct orbitald *host, const json_t *system, const struct orb_err *err)
 {
-    struct logconf *conf = arg;
-    AUTO(json_t) json_t *tree = NULL;
-    struct orb_err parse = {0};
-
-    conf->asking = false;
-    if (conf->again) {
-        conf->again = false;
-        logconf_refresh(conf);
+    if (!system) {
+        log_warn(host->log, "system.not-read", KV("error", err->text));
         return;
     }
-    if (err)
-        log_warn(conf->host->log, "system.not-read", KV("error", err->text));
-    else if (tree_parse(text, len, NULL, &tree, &parse) < 0)
-        log_warn(conf->host->log, "system.not-read", KV("error", parse.text));
-    else {
-        const json_t *value = json_object_get(tree, "value");
-
-        configure(conf->host, json_object_get(value, "logging"));
-        conf->host->token_lifetime_s = lifetime_of(json_object_get(value, "tokens"));
-    }
+    configure(host, json_object_get(system, "logging"));
+    host->token_lifetime_s = lifetime_of(json_object_get(system, "tokens"));
 }
 
-void logconf_refresh(struct logconf *conf)
+int logconf_new(struct orbitald *host, struct confpart **ret_part, struct orb_err *err)
 {
-    static const char input[] = "{\"path\":\"/system\"}";
-    struct orb_err err = {0};
-
-    if (conf->asking) {
-        conf->again = true;
-        return;
-    }
-    conf->asking = true;
-    if (host_call(conf->host->broker, "config@1", "get", input, sizeof(input) - 1, 5000, on_answer,
-                  conf, &err) < 0)
-        on_answer(conf, NULL, 0, &err);
-}
-
-static void on_committed(void *arg, const char *interface, const char *topic, const char *text,
-                         size_t len)
-{
-    logconf_refresh(arg);
-}
-
-int logconf_new(struct orbitald *host, struct logconf **ret_conf, struct orb_err *err)
-{
-    struct logconf *conf = xcalloc(1, sizeof(*conf));
-    int r;
-
-    conf->host = host;
-    r = host_subscribe(host->broker, "config", "committed", on_committed, conf, err);
-    if (r < 0) {
-        free(conf);
-        return r;
-    }
-    *ret_conf = conf;
-    return 0;
-}
-
-void logconf_free(struct logconf *conf)
-{
-    free(conf);
+    return confpart_new(host, "/system", follow, ret_part, err);
 }

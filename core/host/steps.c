@@ -288,8 +288,8 @@ static int make_supervisor(struct steps *s, struct orb_err *err)
         return r;
     host->supervisor = runtime_supervisor(host->runtime);
     take_crashes(s);
-    r = svcconf_new(host, &host->svcconf, err);
-    return r < 0 ? r : logconf_new(host, &host->logconf, err);
+    r = svcconf_new(host, &host->services, err);
+    return r < 0 ? r : logconf_new(host, &host->system, err);
 }
 
 static const struct {

@@ -4,6 +4,7 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "core/host/confpart.h"
 #include "core/host/confschema.h"
 #include "core/host/host.h"
 #include "core/host/problem.h"
@@ -13,8 +14,6 @@
 
 #define KEEPER "config" /* the service that keeps the configuration */
 #define NOT_READ "services.not-read"
-#define SERVICES_MOST (8 << 20) /* bytes of /services */
-#define ASK_MS 5000
 
 /* services.defs.json: the limits, whose members are those of struct limits, and an entry without
  * words of its own. */
@@ -119,12 +118,6 @@ int svcconf_contract(const struct package_list *packages, struct contract **ret_
 
 /* ---- reading it ---- */
 
-struct svcconf {
-    struct orbitald *host;
-    bool asking, again;
-    struct buf text; /* of a value that comes in slices */
-};
-
 static struct limits limits_of(const json_t *entry)
 {
     struct limits limits = {0};
@@ -174,148 +167,24 @@ static void configure_all(struct orbitald *host, const json_t *services)
     }
 }
 
-/* What it says is not followed; until it is read the verdict tells. */
-static void not_read(struct svcconf *conf, const char *why)
+static void follow(struct orbitald *host, const json_t *services, const struct orb_err *err)
 {
-    AUTO_FREE char *what =
-        buf_format("what /services says could not be read and is not followed: %s", why);
+    AUTO_FREE char *what = NULL;
 
-    if (conf->host->stopping)
-        return;
-    log_warn(conf->host->log, "services.not-read", KV("error", why));
-    problem_set(conf->host, NOT_READ, VERDICT_DEGRADED, what, "/services",
-                "it is read with the next commit; orbctl service restart config reads it now");
-}
-
-static void done(struct svcconf *conf)
-{
-    conf->asking = false;
-    buf_fini(&conf->text);
-    if (conf->again) {
-        conf->again = false;
-        svcconf_refresh(conf);
-        return;
+    if (services) {
+        problem_clear(host, NOT_READ);
+        configure_all(host, services);
+    } else if (!host->stopping) { /* what it says is not followed; until it is, the verdict tells */
+        what =
+            buf_format("what /services says could not be read and is not followed: %s", err->text);
+        log_warn(host->log, "services.not-read", KV("error", err->text));
+        problem_set(host, NOT_READ, VERDICT_DEGRADED, what, "/services",
+                    "it is read with the next commit; orbctl service restart config reads it now");
     }
-    supervisor_release(conf->host->supervisor);
+    supervisor_release(host->supervisor);
 }
 
-static void follow(struct svcconf *conf, const json_t *services)
+int svcconf_new(struct orbitald *host, struct confpart **ret_part, struct orb_err *err)
 {
-    problem_clear(conf->host, NOT_READ);
-    configure_all(conf->host, services);
-}
-
-static void ask_part(struct svcconf *conf);
-
-/* A slice: the text of the value grows by it. */
-static void on_part(void *arg, const char *text, size_t len, const struct orb_err *err)
-{
-    struct svcconf *conf = arg;
-    AUTO(json_t) json_t *part = NULL, *value = NULL;
-    struct orb_err parse = {0};
-    json_int_t bytes;
-
-    if (!err && tree_parse(text, len, NULL, &part, &parse) == 0) {
-        const char *data = json_string_value(json_object_get(part, "data"));
-
-        bytes = json_integer_value(json_object_get(part, "bytes"));
-        buf_adds(&conf->text, data ? data : "");
-        if (data && *data && (json_int_t)conf->text.len < bytes && bytes <= SERVICES_MOST) {
-            ask_part(conf);
-            return;
-        }
-        if (bytes > SERVICES_MOST)
-            orb_fail(&parse, ORB_E_LIMIT, "it has %lld bytes, at most %d are read",
-                     (long long)bytes, SERVICES_MOST);
-        else
-            tree_parse(buf_str(&conf->text), conf->text.len, NULL, &value, &parse);
-    }
-    if (value)
-        follow(conf, value);
-    else
-        not_read(conf, err ? err->text : parse.text);
-    done(conf);
-}
-
-static void ask_part(struct svcconf *conf)
-{
-    AUTO(buf) struct buf input = {0};
-    struct json_write w = json_write_to(&input);
-    struct orb_err err = {0};
-
-    json_write_object(&w, NULL);
-    json_write_string(&w, "path", "/services");
-    json_write_integer(&w, "offset", (int64_t)conf->text.len);
-    json_write_end(&w);
-    if (host_call(conf->host->broker, "config@1", "get-part", input.data, input.len, ASK_MS,
-                  on_part, conf, &err) < 0)
-        on_part(conf, NULL, 0, &err);
-}
-
-static void on_answer(void *arg, const char *text, size_t len, const struct orb_err *err)
-{
-    struct svcconf *conf = arg;
-    AUTO(json_t) json_t *tree = NULL;
-    struct orb_err parse = {0};
-
-    if (err && err->code == ORB_E_LIMIT && !conf->again) { /* too large for one frame */
-        ask_part(conf);
-        return;
-    }
-    if (!conf->again) {
-        if (err)
-            not_read(conf, err->text);
-        else if (tree_parse(text, len, NULL, &tree, &parse) < 0)
-            not_read(conf, parse.text);
-        else
-            follow(conf, json_object_get(tree, "value"));
-    }
-    done(conf);
-}
-
-void svcconf_refresh(struct svcconf *conf)
-{
-    AUTO(buf) struct buf input = {0};
-    struct json_write w = json_write_to(&input);
-    struct orb_err err = {0};
-
-    if (conf->asking) {
-        conf->again = true;
-        return;
-    }
-    conf->asking = true;
-    json_write_object(&w, NULL);
-    json_write_string(&w, "path", "/services");
-    json_write_end(&w);
-    if (host_call(conf->host->broker, "config@1", "get", input.data, input.len, ASK_MS, on_answer,
-                  conf, &err) < 0)
-        on_answer(conf, NULL, 0, &err);
-}
-
-static void on_committed(void *arg, const char *interface, const char *topic, const char *text,
-                         size_t len)
-{
-    svcconf_refresh(arg);
-}
-
-int svcconf_new(struct orbitald *host, struct svcconf **ret_conf, struct orb_err *err)
-{
-    struct svcconf *conf = xcalloc(1, sizeof(*conf));
-    int r;
-
-    conf->host = host;
-    r = host_subscribe(host->broker, "config", "committed", on_committed, conf, err);
-    if (r < 0) {
-        free(conf);
-        return r;
-    }
-    *ret_conf = conf;
-    return 0;
-}
-
-void svcconf_free(struct svcconf *conf)
-{
-    if (conf)
-        buf_fini(&conf->text);
-    free(conf);
+    return confpart_new(host, "/services", follow, ret_part, err);
 }

@@ -172,24 +172,33 @@ static int get_class(json_t *object, const char *path, enum contract_class *ret_
     return 0;
 }
 
+/* What a method and an event begin with: a good name, an object, no member but the known ones.
+ * ret_path: the pointer to it. */
+static int open_entry(const char *table, const char *name, json_t *object, const char *const *known,
+                      size_t count, struct buf *ret_path, struct orb_err *err)
+{
+    int r;
+
+    buf_adds(ret_path, table);
+    buf_add_pointer(ret_path, name);
+    r = check_name(name, buf_str(ret_path), err);
+    if (r == 0 && !json_is_object(object))
+        r = orb_fail_at(err, ORB_E_SCHEMA, buf_str(ret_path), "expected an object");
+    if (r == 0)
+        r = refuse_unknown(object, buf_str(ret_path), known, count, err);
+    return r;
+}
+
 static int add_method(struct contract *c, const char *name, json_t *object, struct orb_err *err)
 {
     static const char *const known[] = {"description", "input",      "output",  "requires",
                                         "idempotent",  "timeout-ms", "progress"};
     struct contract_method *m = &c->methods[c->method_count++];
     AUTO(buf) struct buf path = {0};
-    const char *at;
-    int r;
+    int r = open_entry("/methods", name, object, known, ARRAY_LEN(known), &path, err);
+    const char *at = buf_str(&path);
 
-    buf_adds(&path, "/methods");
-    buf_add_pointer(&path, name);
-    at = buf_str(&path);
     m->name = xstrdup(name);
-    r = check_name(name, at, err);
-    if (r == 0 && !json_is_object(object))
-        r = orb_fail_at(err, ORB_E_SCHEMA, at, "expected an object");
-    if (r == 0)
-        r = refuse_unknown(object, at, known, ARRAY_LEN(known), err);
     if (r == 0)
         r = get_string(object, "description", at, &m->description, err);
     if (r == 0)
@@ -212,18 +221,10 @@ static int add_event(struct contract *c, const char *name, json_t *object, struc
     static const char *const known[] = {"description", "payload", "requires", "class", "within"};
     struct contract_event *e = &c->events[c->event_count++];
     AUTO(buf) struct buf path = {0};
-    const char *at;
-    int r;
+    int r = open_entry("/events", name, object, known, ARRAY_LEN(known), &path, err);
+    const char *at = buf_str(&path);
 
-    buf_adds(&path, "/events");
-    buf_add_pointer(&path, name);
-    at = buf_str(&path);
     e->name = xstrdup(name);
-    r = check_name(name, at, err);
-    if (r == 0 && !json_is_object(object))
-        r = orb_fail_at(err, ORB_E_SCHEMA, at, "expected an object");
-    if (r == 0)
-        r = refuse_unknown(object, at, known, ARRAY_LEN(known), err);
     if (r == 0)
         r = get_string(object, "description", at, &e->description, err);
     if (r == 0)
