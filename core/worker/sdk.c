@@ -283,6 +283,7 @@ static void close_all(struct orb_ctx *ctx)
     sdk_obs_fini(ctx);
     sdk_problem_fini(ctx);
     sdk_loop_fini(ctx);
+    sdk_post_fini(ctx);
     loop_scope_close(&ctx->scope);
     /* Handles only close now; uv_stop() of before is used up by the first turn. */
     while (uv_run(&ctx->loop, UV_RUN_DEFAULT))
@@ -315,6 +316,8 @@ int sdk_run(const struct sdk_setup *setup, const struct orb_plugin *plugin)
     timer_init(&ctx, &ctx.problem_timer);
     timer_init(&ctx, &ctx.alone_timer);
     r = sdk_wire_open(&ctx, &err);
+    if (r >= 0)
+        r = sdk_post_open(&ctx, &err);
     if (r < 0) {
         dprintf(STDERR_FILENO, "orbital: %s: %s\n", ctx.service, err.text);
         ctx.exit_code = 1;
@@ -322,6 +325,7 @@ int sdk_run(const struct sdk_setup *setup, const struct orb_plugin *plugin)
         send_hello(&ctx);
         while (ctx.state != SDK_ENDED)
             uv_run(&ctx.loop, UV_RUN_DEFAULT);
+        sdk_post_close(&ctx);
         sdk_prepared_discard(&ctx);
         if (ctx.loaded && ctx.plugin->stop)
             ctx.plugin->stop(&ctx);

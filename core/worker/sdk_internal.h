@@ -4,6 +4,7 @@
 #ifndef CORE_WORKER_SDK_INTERNAL_H
 #define CORE_WORKER_SDK_INTERNAL_H
 
+#include <pthread.h>
 #include <uv.h>
 
 #include "core/base/buf.h"
@@ -30,6 +31,7 @@
 #define SDK_FLUSH_MS 1000       /* waited for the host to take the last frames */
 #define SDK_ALONE_MS 20000u     /* for a step nobody waits for; as apply in a commit */
 #define SDK_PROGRESS_MS 100     /* progress is said at most this often */
+#define SDK_MAX_POSTED 1024u    /* calls of other threads that wait for the loop */
 #define SDK_NAME 64u
 
 enum sdk_state { SDK_HELLO, SDK_STARTING, SDK_RUNNING, SDK_ENDED };
@@ -197,6 +199,15 @@ struct orb_watch {
     void *arg;
 };
 
+/* Calls of other threads, oldest at ring[first]; all but wake is behind the lock. */
+struct sdk_post {
+    pthread_mutex_t lock;
+    uv_async_t wake;
+    struct sdk_posted *ring; /* SDK_MAX_POSTED; NULL: not open */
+    unsigned first, count;
+    bool closed;
+};
+
 struct orb_ctx {
     uv_loop_t loop;
     struct loop_scope scope;
@@ -248,6 +259,7 @@ struct orb_ctx {
     struct sdk_conf conf;
     struct orb_timer *timers;
     struct orb_watch *watches;
+    struct sdk_post post;
 };
 
 /* A received frame. The payload is NUL-terminated, the envelope is not. */
@@ -377,6 +389,13 @@ cJSON *sdk_tree_at(cJSON *tree, const char *path);
 /* Patch that turns was into is, whole parts of paths at a time; was NULL: everything is set. Its
  * values refer into is: delete it before is changes. */
 cJSON *sdk_tree_parts(cJSON *was, cJSON *is, const char *const *paths);
+
+/* ---- sdk_post.c ---- */
+/* Takes calls from now on. */
+int sdk_post_open(struct orb_ctx *ctx, struct orb_err *err);
+/* Refuses further ones, and makes those that wait unless init failed. */
+void sdk_post_close(struct orb_ctx *ctx);
+void sdk_post_fini(struct orb_ctx *ctx);
 
 /* ---- sdk_loop.c ---- */
 void sdk_loop_fini(struct orb_ctx *ctx);

@@ -218,6 +218,18 @@ int orb_socket(struct orb_ctx *ctx, const char *name);
 /* Directory for the service's own state (capability fs.state), NULL without that capability. */
 const char *orb_state_dir(struct orb_ctx *ctx);
 
+/* ---- threads ---- */
+
+typedef void orb_post_fn(struct orb_ctx *ctx, void *arg);
+/* From another thread of the package to the loop: fn is called there with arg, in the order in
+ * which one thread posted. The only function with ctx that may be called outside of the loop (also
+ * on it); it never blocks. Returns 0: fn is called exactly once, before stop() at the latest.
+ * Errors, after which arg is the caller's still and fn is not called: ORB_E_BUSY (1024 calls wait;
+ * the loop is behind: wait a little and post again), ORB_E_STATE (the worker stops: end the
+ * thread). ctx is valid until stop() returned, so stop() joins the threads. An init() that fails
+ * must have joined its own; what they posted is not called. */
+int orb_post(struct orb_ctx *ctx, orb_post_fn *fn, void *arg, struct orb_err *err);
+
 /* ---- logs, metrics ---- */
 
 enum orb_level { ORB_DEBUG, ORB_INFO, ORB_NOTICE, ORB_WARNING, ORB_ERROR };

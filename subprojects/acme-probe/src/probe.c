@@ -88,6 +88,7 @@ static void on_stop(struct orb_ctx *ctx)
 {
     struct probe *probe = orb_user(ctx);
 
+    probe_jobs_end(probe);
     probe_settings_free(probe->settings);
     orb_timer_free(probe->crash_timer);
     free(probe);
@@ -97,6 +98,7 @@ static const struct orb_method methods[] = {
     {"status", on_status, 0},
     {"echo", on_echo, 0},
     {"slow", on_slow, 0},
+    {"count", probe_on_count, 0},
     {"crash", probe_on_crash, 0},
     {"hang", probe_on_hang, 0},
     {"spin", probe_on_spin, 0},

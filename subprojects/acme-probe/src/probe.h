@@ -4,6 +4,8 @@
 
 #include <orbital/orbital.h>
 
+struct job;
+
 struct target {
     struct target *next;
     struct orb_timer *timer;
@@ -33,11 +35,16 @@ struct probe {
     char veto[ORB_ERR_TEXT];
     bool fail_apply;
     int64_t leaked;
+    struct job *jobs;
 };
 
 /* settings.c: configuration to timers */
 extern const struct orb_config probe_config;
 void probe_settings_free(struct settings *settings);
+
+/* threads.c */
+orb_handler probe_on_count;
+void probe_jobs_end(struct probe *probe);
 
 /* faults.c */
 void probe_crash(const char *how);

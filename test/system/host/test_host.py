@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lib"))
@@ -69,6 +70,23 @@ def breaker(box):
     box.ctl("config", "commit")
     box.ctl("service", "start", "acme-probe")
     box.until(10, lambda: running(box, "acme-probe"), "runs after mending")
+
+
+def threads(box):
+    """A package's threads reach its loop, inside the sandbox and while it is ended."""
+    s = box.until(10, lambda: running(box, "acme-probe"), "runs")
+    out = box.call("acme-probe", "count", {"steps": 30000})
+    expect(out == {"counted": 30000}, f"counted {out}")
+    client = threading.Thread(target=box.call, args=("acme-probe", "count", {"steps": 1000000000}, False))
+    client.start()
+    try:
+        box.until(10, lambda: len(os.listdir(f"/proc/{s['pid']}/task")) > 1, "the thread runs")
+        expect(box.call("acme-probe", "echo", {"text": "x"}) == {"text": "x"}, "the loop is free meanwhile")
+        crashes = len(box.json("service", "show", "acme-probe", "crashes")["crashes"])
+        restart(box)
+        expect(len(box.json("service", "show", "acme-probe", "crashes")["crashes"]) == crashes, "stop was no crash")
+    finally:
+        client.join()
 
 
 def flood(box):
@@ -238,6 +256,7 @@ with Appliance(build, "host") as box:
     tap.test("so is a stack overflow", crash, box, "stack-overflow", lambda r: r["status"] in (signal.SIGSEGV, signal.SIGBUS))
     tap.test("a service that hangs is killed and started again, with the reason", hang, box)
     tap.test("one that keeps crashing is opened by the breaker, alone", breaker, box)
+    tap.test("threads of a package reach its loop", threads, box)
     tap.test("a flood of logs is dropped, counted, and hurts nobody else", flood, box)
     tap.test("the config service killed loses nothing and goes on", config_killed, box)
     tap.test("crashes cost no descriptor of the host", no_descriptor_is_lost, box)
