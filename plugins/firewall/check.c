@@ -2,7 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "plugins/firewall/check.h"
 #include "plugins/firewall/resolve.h"
+#include "plugins/firewall/translate.h"
 #include "plugins/lib/near.h"
 
 /* Interface number index of zone: known, and in no other zone before? */

@@ -2,7 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/firewall/counters.h"
+#include "plugins/firewall/health.h"
 #include "plugins/firewall/plugin.h"
+#include "plugins/firewall/rows.h"
 
 #define DATAPLANE "dataplane@1"
 #define PAGE_MAX 500 /* rules in one answer; dataplane@1 has the same limit */
@@ -67,7 +70,7 @@ static void on_numbers(struct orb_ctx *ctx, void *arg, const cJSON *in, const st
     const cJSON *next = cJSON_GetObjectItemCaseSensitive(in, "next");
     cJSON *out, *list;
 
-    talk_note(ctx, wait->self, err);
+    health_note(ctx, &wait->self->health, err);
     if (err) {
         orb_reply_error(wait->req, err);
         free(wait);
@@ -100,7 +103,7 @@ static void on_text(struct orb_ctx *ctx, void *arg, const char *text, size_t len
 {
     struct wait *wait = arg;
 
-    talk_note(ctx, wait->self, err);
+    health_note(ctx, &wait->self->health, err);
     if (err)
         orb_reply_error(wait->req, err);
     else

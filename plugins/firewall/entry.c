@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "plugins/firewall/entry.h"
+#include "plugins/firewall/resolve.h"
 #include "plugins/lib/near.h"
 
 #define ENTRY_MAX (150 * 1024) /* bytes of one entry: it must fit one frame */

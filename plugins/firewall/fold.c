@@ -2,7 +2,8 @@
  * learn of it, because most of them meant each port to go to its own. */
 #include <stdio.h>
 
-#include "plugins/firewall/plugin.h"
+#include "plugins/firewall/fold.h"
+#include "plugins/firewall/nat.h"
 #include "plugins/firewall/translate.h"
 
 void fold_report(struct orb_ctx *ctx, const cJSON *tree)

@@ -3,6 +3,9 @@
 #include <string.h>
 
 #include "plugins/firewall/entry.h"
+#include "plugins/firewall/nat.h"
+#include "plugins/firewall/resolve.h"
+#include "plugins/firewall/translate.h"
 
 /* The address in translate-to, without its port; its family narrows families. */
 static int put_target(struct entry *e, unsigned *families, struct orb_err *err)

@@ -4,16 +4,24 @@
  * Without /firewall nothing is forwarded: a machine without rules is no open router. */
 #include <stdlib.h>
 
+#include "plugins/firewall/counters.h"
+#include "plugins/firewall/health.h"
 #include "plugins/firewall/plugin.h"
+#include "plugins/firewall/retry.h"
+#include "plugins/firewall/rows.h"
+#include "plugins/firewall/talk.h"
+#include "plugins/firewall/work.h"
 
 static int on_init(struct orb_ctx *ctx, struct orb_err *err)
 {
     struct firewall *self = calloc(1, sizeof(*self));
+    int r;
 
     if (!self)
         return orb_fail(err, ORB_E_NOMEM, "no memory for the service");
     orb_set_user(ctx, self);
-    return retry_init(ctx, self, err);
+    r = health_init(ctx, &self->health, err);
+    return r < 0 ? r : retry_init(ctx, self, err);
 }
 
 static void on_stop(struct orb_ctx *ctx)
@@ -21,6 +29,7 @@ static void on_stop(struct orb_ctx *ctx)
     struct firewall *self = orb_user(ctx);
 
     retry_fini(self);
+    health_fini(&self->health);
     work_fini(&self->talk.work);
     rows_fini(&self->rows);
     free(self);
@@ -30,7 +39,9 @@ static int on_health(struct orb_ctx *ctx, struct orb_err *err)
 {
     struct firewall *self = orb_user(ctx);
 
-    return self->trouble[0] ? orb_fail(err, ORB_E_STATE, "data plane: %s", self->trouble) : 0;
+    return self->health.trouble[0]
+               ? orb_fail(err, ORB_E_STATE, "data plane: %s", self->health.trouble)
+               : 0;
 }
 
 static const struct orb_method methods[] = {

@@ -8,13 +8,16 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "plugins/firewall/health.h"
 #include "plugins/firewall/plugin.h"
+#include "plugins/firewall/retry.h"
+#include "plugins/firewall/rows.h"
 #include "plugins/firewall/translate.h"
+#include "plugins/firewall/work.h"
 
 #define DATAPLANE "dataplane@1"
 #define WAIT_MS 1000
 #define WAIT_MAX_MS 30000
-#define PROBE_MS 3000
 
 static void send_next(struct orb_ctx *ctx, struct firewall *self);
 
@@ -185,28 +188,6 @@ static void on_begun(struct orb_ctx *ctx, void *arg, const cJSON *out, const str
     send_next(ctx, self);
 }
 
-static void on_probed(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
-{
-    struct firewall *self = arg;
-
-    if (err)
-        retry_probe(self);
-    else
-        talk_note(ctx, self, NULL);
-}
-
-static void probe(struct orb_ctx *ctx, struct firewall *self)
-{
-    if (self->trouble[0] && orb_call(ctx, DATAPLANE, "status", NULL, 0, on_probed, self, NULL) < 0)
-        retry_probe(self);
-}
-
-void retry_probe(struct firewall *self)
-{
-    if (!self->retry.owed)
-        orb_timer_start(self->retry.timer, PROBE_MS, 0);
-}
-
 static void on_timer(struct orb_ctx *ctx, void *arg)
 {
     struct firewall *self = arg;
@@ -214,8 +195,6 @@ static void on_timer(struct orb_ctx *ctx, void *arg)
     struct orb_err err;
     cJSON *in;
 
-    if (!retry->owed)
-        probe(ctx, self);
     if (!retry->owed || retry->talking || retry->cancelled)
         return;
     retry->talking = true;
@@ -253,7 +232,7 @@ void retry_owe(struct orb_ctx *ctx, struct firewall *self, const struct orb_chan
     retry->wait_ms = WAIT_MS;
     retry->tx = 0;
     describe(ctx, retry, err);
-    talk_note(ctx, self, NULL); /* one problem is enough */
+    health_note(ctx, &self->health, NULL); /* one problem is enough */
     wait(ctx, self);
 }
 

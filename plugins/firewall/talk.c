@@ -5,39 +5,18 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "plugins/firewall/fold.h"
+#include "plugins/firewall/health.h"
 #include "plugins/firewall/plugin.h"
+#include "plugins/firewall/retry.h"
+#include "plugins/firewall/rows.h"
+#include "plugins/firewall/talk.h"
 #include "plugins/firewall/translate.h"
+#include "plugins/firewall/work.h"
 
 #define DATAPLANE "dataplane@1"
 
 static void send_next(struct orb_ctx *ctx, struct firewall *self);
-
-void talk_note(struct orb_ctx *ctx, struct firewall *self, const struct orb_err *err)
-{
-    struct orb_problem problem = {.level = ORB_PROBLEM_FAILED,
-                                  .what = self->trouble,
-                                  .path = "/firewall",
-                                  .todo = "orbctl show dataplane, then orbctl service restart "
-                                          "firewall"};
-
-    switch (err ? err->code : 0) {
-    case 0:
-        self->trouble[0] = 0;
-        orb_problem_clear(ctx, "data-plane");
-        break;
-    case ORB_E_INVALID:
-    case ORB_E_SCHEMA:
-    case ORB_E_VETO:
-    case ORB_E_LIMIT:
-    case ORB_E_BUSY:
-        break; /* the person's mistake or a passing one: the data plane works */
-    default:
-        snprintf(self->trouble, sizeof(self->trouble), "%s", err->text);
-        orb_problem_set(ctx, "data-plane", &problem);
-        retry_probe(self);
-        break;
-    }
-}
 
 /* Ends the callback that waits. What fails at the start is owed: the service runs and tries again
  * (retry.c). A commit that fails changes nothing, what was owed before is owed still. */
@@ -83,7 +62,7 @@ static void fail(struct orb_ctx *ctx, struct firewall *self, const struct orb_er
 {
     struct talk *talk = &self->talk;
 
-    talk_note(ctx, self, err);
+    health_note(ctx, &self->health, err);
     talk->failure = *err;
     if (err->path[0])
         translate_path(err->path, talk->failure.path, sizeof(talk->failure.path));
@@ -103,7 +82,7 @@ static void on_checked(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
         fail(ctx, self, err, "accept");
         return;
     }
-    talk_note(ctx, self, NULL);
+    health_note(ctx, &self->health, NULL);
     done(ctx, self, NULL);
 }
 
@@ -256,7 +235,7 @@ static void on_applied(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
     const cJSON *generation = cJSON_GetObjectItemCaseSensitive(out, "generation");
     struct orb_err failure;
 
-    talk_note(ctx, self, err);
+    health_note(ctx, &self->health, err);
     if (err) {
         /* The draft stays ours: the abort that follows drops it. */
         failure = *err;
@@ -299,7 +278,7 @@ static void on_aborted(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
     struct firewall *self = arg;
     struct orb_err failure;
 
-    talk_note(ctx, self, err);
+    health_note(ctx, &self->health, err);
     self->talk.state = TALK_NONE;
     retry_resume(ctx, self);
     if (!err) {

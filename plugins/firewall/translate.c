@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "plugins/firewall/entry.h"
+#include "plugins/firewall/translate.h"
 
 /* What no rule names is all the noise of the Internet: without a bound the log would be full of it.
  */

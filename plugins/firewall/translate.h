@@ -19,6 +19,7 @@ struct view {
     bool old; /* the entry stood there before: what was allowed then stays so */
 };
 
+/* tree: the configuration; borrowed as long as the view is used. */
 void translate_view_init(struct view *view, const cJSON *tree);
 
 /* Each appends the entry as JSON; "null" when it is switched off. item->string is the entry's key.
@@ -26,18 +27,11 @@ void translate_view_init(struct view *view, const cJSON *tree);
 typedef int translate_fn(const struct view *view, const cJSON *item, struct buf *out,
                          struct orb_err *err);
 translate_fn translate_rule;
-translate_fn nat_source;
-translate_fn nat_destination;
-translate_fn nat_notrack;
 translate_fn translate_zone;
 translate_fn translate_port; /* item: an interface of /interfaces */
 
-/* Whether a destination NAT entry sends several ports to one without saying "fold". */
-bool nat_folds(const struct view *view, const cJSON *item);
 /* The three defaults, complete. Nothing configured: forward drop, input and output accept. */
 void translate_default(const struct view *view, struct buf *out);
-/* What no entry shows: groups well-formed, zones with known interfaces, none in two zones. */
-int check_translation(const struct view *view, struct orb_err *err);
 
 /* The configuration's path of a path the data plane complained about ("/rules/10/to"). */
 void translate_path(const char *path, char *to, size_t size);

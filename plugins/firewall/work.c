@@ -5,6 +5,9 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/firewall/check.h"
+#include "plugins/firewall/puts.h"
+#include "plugins/firewall/nat.h"
 #include "plugins/firewall/services.h"
 #include "plugins/firewall/translate.h"
 #include "plugins/firewall/work.h"

@@ -1,0 +1,11 @@
+/* The methods of firewall@1: what the data plane counts, in words of the configuration. */
+#ifndef PLUGINS_FIREWALL_COUNTERS_H
+#define PLUGINS_FIREWALL_COUNTERS_H
+
+#include "orbital/orbital.h"
+
+int counters_answer(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err);
+int counters_answer_status(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in,
+                           struct orb_err *err);
+
+#endif

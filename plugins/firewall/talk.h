@@ -1,0 +1,33 @@
+/* The conversation with dataplane@1 about one change of the configuration: the three callbacks of
+ * the SDK. Each starts a part of it and returns 0 when there is nothing to do, ORB_LATER when
+ * orb_config_done() follows, or below 0 with err (and path). change: the SDK keeps it until then.
+ */
+#ifndef PLUGINS_FIREWALL_TALK_H
+#define PLUGINS_FIREWALL_TALK_H
+
+#include "orbital/orbital.h"
+#include "plugins/firewall/work.h"
+
+enum talk_state {
+    TALK_NONE,    /* nothing was sent, or it was dropped */
+    TALK_DRAFT,   /* tx is a draft over there */
+    TALK_APPLIED, /* tx is the running policy */
+};
+
+struct talk {
+    enum talk_state state;
+    double tx; /* as JSON gives it; below 2^53 */
+    struct work work;
+    unsigned next;                   /* put to send next */
+    const struct orb_change *change; /* of the callback that waits; the SDK keeps it until done */
+    bool first;                      /* it brings the stored configuration after a start */
+    struct orb_err failure;          /* told after the draft was dropped */
+};
+
+int talk_prepare(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err);
+int talk_apply(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err);
+/* applied: apply was called for it. Drops the draft, or goes back to the policy of before. */
+int talk_abort(struct orb_ctx *ctx, const struct orb_change *change, bool applied,
+               struct orb_err *err);
+
+#endif
