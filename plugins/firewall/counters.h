@@ -4,6 +4,7 @@
 
 #include "orbital/orbital.h"
 
+/* Each answers its request now or later. */
 int counters_answer(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err);
 int counters_answer_status(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in,
                            struct orb_err *err);

@@ -24,7 +24,9 @@ struct talk {
     struct orb_err failure;          /* told after the draft was dropped */
 };
 
+/* Sends what the change touches as a draft and has it checked. */
 int talk_prepare(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err);
+/* Brings the draft into force. */
 int talk_apply(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err);
 /* applied: apply was called for it. Drops the draft, or goes back to the policy of before. */
 int talk_abort(struct orb_ctx *ctx, const struct orb_change *change, bool applied,

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "plugins/interfaces/addresses.h"
+#include "plugins/interfaces/model.h"
 #include "plugins/interfaces/run.h"
 
 static const struct rtnl_addr *find(const struct run *run, int index, const struct prefix *p)
@@ -46,7 +48,7 @@ int addresses_remove(struct run *run, struct orb_err *err)
         t.thing = text;
         t.doing = doing;
         t.todo = "see the kernel's reason; it is tried again by itself";
-        r = apply_trouble(run, was, &t, &why, err);
+        r = run_trouble(run, was, &t, &why, err);
         if (r < 0)
             return r;
     }
@@ -112,7 +114,7 @@ static int add(struct run *run, const struct want *want, unsigned at, const stru
         run->applied->added++;
         return 0;
     }
-    return apply_trouble(run, !model_has(model_find(run->old, want->name), p), &t, &why, err);
+    return run_trouble(run, !model_has(model_find(run->old, want->name), p), &t, &why, err);
 }
 
 /* IPv4 in the order of the configuration. IPv6 in the opposite one: there the kernel lists, and

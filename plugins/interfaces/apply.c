@@ -6,43 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/interfaces/addresses.h"
+#include "plugins/interfaces/apply.h"
+#include "plugins/interfaces/detection.h"
+#include "plugins/interfaces/links.h"
+#include "plugins/interfaces/model.h"
+#include "plugins/interfaces/reorder.h"
 #include "plugins/interfaces/run.h"
-
-int apply_trouble(struct run *run, bool touched, const struct trouble *t, struct orb_err *why,
-                  struct orb_err *err)
-{
-    char path[ORB_ERR_PATH], key[128];
-
-    model_path(path, sizeof(path), t->name, t->leaf, t->place);
-    if (t->doing)
-        orb_wrap(why, "%s of %s", t->doing, t->name);
-    if (touched && run->mode == APPLY_COMMIT) {
-        if (why->code != ORB_E_VETO)
-            why->code = ORB_E_KERNEL;
-        snprintf(why->path, sizeof(why->path), "%s", path);
-        if (err)
-            *err = *why;
-        return why->code;
-    }
-    snprintf(key, sizeof(key), "%s:%s%s%s", t->kind, t->name, t->thing ? ":" : "",
-             t->thing ? t->thing : "");
-    misfit_add(&run->applied->misfits, key, path, why->text, t->todo);
-    return 0;
-}
-
-int apply_look(struct run *run, struct orb_err *err)
-{
-    int r;
-
-    free(run->links.items);
-    free(run->addrs.items);
-    run->links = (struct rtnl_links){0};
-    run->addrs = (struct rtnl_addrs){0};
-    r = rtnl_link_list(run->socket, &run->links, err);
-    if (r == 0)
-        r = rtnl_addr_list(run->socket, &run->addrs, err);
-    return r;
-}
+#include "plugins/interfaces/usable.h"
 
 static int note_absent(struct run *run, struct orb_err *err)
 {
@@ -57,7 +28,7 @@ static int note_absent(struct run *run, struct orb_err *err)
         run->new->items[i].state_pending = true;
         t.todo = "plug it in, or take it out of the configuration";
         orb_fail(&why, ORB_E_STATE, "interface %s is configured but does not exist", name);
-        r = apply_trouble(run, !model_find(run->old, name), &t, &why, err);
+        r = run_trouble(run, !model_find(run->old, name), &t, &why, err);
         if (r < 0)
             return r;
     }
@@ -79,7 +50,7 @@ int apply_wants(struct nl_sock *socket, const struct wants *old, struct wants *n
 
     *ret_applied = (struct applied){0};
     model_remember(old, new);
-    r = apply_look(&run, err);
+    r = run_look(&run, err);
     if (r == 0)
         r = note_absent(&run, err);
     if (r == 0)
@@ -91,7 +62,7 @@ int apply_wants(struct nl_sock *socket, const struct wants *old, struct wants *n
     if (r == 0)
         r = links_release(&run, err);
     if (r == 0)
-        r = apply_look(&run, err);
+        r = run_look(&run, err);
     if (r == 0)
         r = addresses_add(&run, err);
     if (r == 0)

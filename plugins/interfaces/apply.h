@@ -30,7 +30,5 @@ struct applied {
 int apply_wants(struct nl_sock *socket, const struct wants *old, struct wants *new,
                 struct befores *befores, enum apply_mode mode, uint64_t now_ms,
                 struct applied *ret_applied, struct orb_err *err);
-/* Do the links have the settings that configured ones shall have? For a look without events. */
-bool links_settings_right(const struct wants *wants, const struct rtnl_links *links);
 
 #endif

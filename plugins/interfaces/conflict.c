@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/interfaces/conflict.h"
+#include "plugins/interfaces/model.h"
 #include "plugins/interfaces/plugin.h"
 
 static const char *text_of(const cJSON *item, const char *name)

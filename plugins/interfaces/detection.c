@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "plugins/interfaces/detection.h"
+#include "plugins/interfaces/model.h"
 #include "plugins/interfaces/run.h"
 
 #define DAD_PAUSE_MIN_MS 5000
@@ -38,7 +40,7 @@ static void note_duplicate(struct run *run, const struct want *want, unsigned at
 
     orb_fail(&why, ORB_E_STATE, "another machine on %s has address %s, too; it is not used here",
              want->name, text);
-    apply_trouble(run, false, &t, &why, NULL);
+    run_trouble(run, false, &t, &why, NULL);
 }
 
 static void look_for_duplicates(struct run *run, struct want *want, int index)

@@ -3,6 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "plugins/interfaces/before.h"
+#include "plugins/interfaces/links.h"
+#include "plugins/interfaces/model.h"
 #include "plugins/interfaces/run.h"
 
 #define KERNEL_TODO "see the kernel's reason; it is tried again by itself"
@@ -66,7 +69,7 @@ int links_settings(struct run *run, struct orb_err *err)
         }
         t.doing = "cannot set promote_secondaries and ignore_routes_with_linkdown";
         t.todo = KERNEL_TODO;
-        apply_trouble(run, false, &t, &why, err);
+        run_trouble(run, false, &t, &why, err);
     }
     return r;
 }
@@ -109,7 +112,7 @@ static int set_mtu(struct run *run, struct want *want, const struct rtnl_link *l
         return 0;
     if (r < 0) {
         t.todo = "choose an MTU that the interface takes";
-        return apply_trouble(run, !was || was->mtu != want->mtu, &t, &why, err);
+        return run_trouble(run, !was || was->mtu != want->mtu, &t, &why, err);
     }
     if (b->mtu_changed && !want->mtu) {
         b->mtu_changed = false;
@@ -136,7 +139,7 @@ static int set_state(struct run *run, struct want *want, const struct rtnl_link 
         return 0;
     t.doing = want->enabled ? "cannot take up the link" : "cannot take down the link";
     t.todo = KERNEL_TODO;
-    return apply_trouble(run, touched, &t, &why, err);
+    return run_trouble(run, touched, &t, &why, err);
 }
 
 static int set_one(struct run *run, struct want *want, const struct rtnl_link *link,
@@ -194,7 +197,7 @@ int links_release(struct run *run, struct orb_err *err)
         if (r < 0) {
             t.doing = "cannot give back MTU and state";
             t.todo = KERNEL_TODO;
-            r = apply_trouble(run, model_find(run->old, b.name), &t, &why, err);
+            r = run_trouble(run, model_find(run->old, b.name), &t, &why, err);
         }
         if (r < 0)
             return r;

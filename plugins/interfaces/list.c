@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/interfaces/list.h"
+#include "plugins/interfaces/model.h"
 #include "plugins/interfaces/plugin.h"
 
 #define LIST_MAX 300       /* links in one answer: it must fit one frame … */

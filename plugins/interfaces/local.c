@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "plugins/interfaces/local.h"
+#include "plugins/interfaces/model.h"
 
 struct look {
     const struct rtnl_addrs *addrs;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/interfaces/misfit.h"
 #include "plugins/interfaces/model.h"
 #include "plugins/lib/near.h"
 

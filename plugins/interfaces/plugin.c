@@ -8,8 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/interfaces/apply.h"
+#include "plugins/interfaces/before.h"
+#include "plugins/interfaces/conflict.h"
+#include "plugins/interfaces/links.h"
+#include "plugins/interfaces/list.h"
 #include "plugins/interfaces/local.h"
+#include "plugins/interfaces/misfit.h"
+#include "plugins/interfaces/model.h"
 #include "plugins/interfaces/plugin.h"
+#include "plugins/interfaces/seen.h"
 
 #define CHECK_MS 5000 /* between two looks at what changes without an event */
 

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "plugins/interfaces/order.h"
+#include "plugins/interfaces/reorder.h"
 #include "plugins/interfaces/run.h"
 
 #define ORDER_EVERY_MS 10000 /* when another program has another order in mind */
@@ -188,7 +189,7 @@ static int order(struct run *run, struct want *want, const struct rtnl_link *lin
         return 0;
     t.doing = "cannot keep the order of the addresses";
     t.todo = "see what else manages this interface; it is tried again by itself";
-    return apply_trouble(run, false, &t, &why, err);
+    return run_trouble(run, false, &t, &why, err);
 }
 
 int reorder_run(struct run *run, struct orb_err *err)
@@ -196,7 +197,7 @@ int reorder_run(struct run *run, struct orb_err *err)
     int r;
 
     if (run->applied->added || run->applied->removed) {
-        r = apply_look(run, err);
+        r = run_look(run, err);
         if (r < 0)
             return r;
     }

@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plugins/interfaces/model.h"
 #include "plugins/interfaces/plugin.h"
+#include "plugins/interfaces/seen.h"
 
 static void publish(struct orb_ctx *ctx, const struct rtnl_link *link, bool gone)
 {

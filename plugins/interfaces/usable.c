@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "plugins/interfaces/run.h"
+#include "plugins/interfaces/usable.h"
 
 /* Not taken up again: taking a link down by hand is how a person stops it in a hurry. */
 static void look_at_state(struct run *run, const struct want *want, const struct rtnl_link *link)
@@ -22,7 +23,7 @@ static void look_at_state(struct run *run, const struct want *want, const struct
              up ? "interface %s is disabled, but another program took it up"
                 : "another program took interface %s down",
              want->name);
-    apply_trouble(run, false, &t, &why, NULL);
+    run_trouble(run, false, &t, &why, NULL);
 }
 
 /* What takes every packet away from its members; a VRF leaves them theirs. */
@@ -53,7 +54,7 @@ static void look_at_master(struct run *run, const struct want *want, const struc
              "interface %s is a member of %s %s, which takes its packets: its addresses do not "
              "answer",
              want->name, link->member, master ? master->name : "of another network namespace");
-    apply_trouble(run, false, &t, &why, NULL);
+    run_trouble(run, false, &t, &why, NULL);
 }
 
 /* A link of Ethernet that looks for its neighbours; a dummy or a VRF never does. */
@@ -84,7 +85,7 @@ static void look_at_neighbours(struct run *run, const struct want *want,
              "another program switched ARP off on interface %s (NOARP): it finds no neighbour, so "
              "nothing leaves there",
              want->name);
-    apply_trouble(run, false, &t, &why, NULL);
+    run_trouble(run, false, &t, &why, NULL);
 }
 
 /* A card's address is its own; VLANs, bridges and such take that of what they stand on. */

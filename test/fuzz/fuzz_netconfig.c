@@ -12,6 +12,7 @@
 #include "core/json/schema.h"
 #include "core/json/tree.h"
 #include "plugins/firewall/work.h"
+#include "plugins/interfaces/misfit.h"
 #include "plugins/interfaces/model.h"
 #include "plugins/routing/model.h"
 #include "plugins/routing/set.h"
