@@ -268,10 +268,12 @@ static void on_scope_closed(struct loop_scope *scope)
     /* The context lies on sdk_run's stack: nothing to free. */
 }
 
-static void timer_init(struct orb_ctx *ctx, uv_timer_t *timer)
+/* The SDK's timers, which the scope closes. */
+static void init_timer(struct orb_ctx *ctx, struct sdk_timer *timer,
+                       void (*cb)(struct sdk_timer *timer))
 {
-    uv_timer_init(&ctx->loop, timer);
-    loop_scope_adopt(&ctx->scope, (uv_handle_t *)timer);
+    sdk_timer_init(timer, ctx, cb);
+    sdk_timer_adopt(timer, &ctx->scope);
 }
 
 static void close_all(struct orb_ctx *ctx)
@@ -295,45 +297,59 @@ static void close_all(struct orb_ctx *ctx)
     sdk_plugin_fini(&ctx->descriptor);
 }
 
-int sdk_run(const struct sdk_setup *setup, const struct orb_plugin *plugin)
+int sdk_open(struct orb_ctx *ctx, const struct sdk_setup *setup, const struct orb_plugin *plugin,
+             struct orb_err *err)
 {
-    struct orb_ctx ctx = {.setup = setup, .fd = setup->ipc_fd};
-    struct orb_err err = {0};
     int r;
 
-    snprintf(ctx.service, sizeof(ctx.service), "%s", setup->service ? setup->service : "");
-    sdk_plugin_read(plugin, &ctx.descriptor, &ctx.unusable);
-    ctx.plugin = &ctx.descriptor.head;
-    r = uv_loop_init(&ctx.loop);
-    if (r < 0) {
-        dprintf(STDERR_FILENO, "orbital: %s: event loop: %s\n", ctx.service, uv_strerror(r));
+    ctx->setup = setup;
+    ctx->fd = setup->ipc_fd;
+    snprintf(ctx->service, sizeof(ctx->service), "%s", setup->service ? setup->service : "");
+    r = uv_loop_init(&ctx->loop);
+    if (r < 0)
+        return orb_fail(err, ORB_E_IO, "event loop: %s", uv_strerror(r));
+    sdk_plugin_read(plugin, &ctx->descriptor, &ctx->unusable);
+    ctx->plugin = &ctx->descriptor.head;
+    loop_scope_init(&ctx->scope, on_scope_closed);
+    init_timer(ctx, &ctx->call_timer, sdk_call_on_timer);
+    init_timer(ctx, &ctx->metric_timer, sdk_obs_on_timer);
+    init_timer(ctx, &ctx->attach_timer, sdk_attach_on_timer);
+    init_timer(ctx, &ctx->problem_timer, sdk_problem_on_timer);
+    init_timer(ctx, &ctx->alone_timer, sdk_alone_on_timer);
+    r = sdk_wire_open(ctx, err);
+    if (r >= 0)
+        r = sdk_post_open(ctx, err);
+    if (r < 0)
+        close_all(ctx);
+    else
+        send_hello(ctx);
+    return r;
+}
+
+int sdk_close(struct orb_ctx *ctx)
+{
+    sdk_post_close(ctx);
+    sdk_prepared_discard(ctx);
+    if (ctx->loaded && ctx->plugin->stop)
+        ctx->plugin->stop(ctx);
+    sdk_obs_flush(ctx);
+    sdk_wire_drain(ctx, SDK_FLUSH_MS);
+    close_all(ctx);
+    return ctx->exit_code;
+}
+
+int sdk_run(const struct sdk_setup *setup, const struct orb_plugin *plugin)
+{
+    struct orb_ctx ctx = {0};
+    struct orb_err err = {0};
+
+    if (sdk_open(&ctx, setup, plugin, &err) < 0) {
+        dprintf(STDERR_FILENO, "orbital: %s: %s\n", ctx.service, err.text);
         return 1;
     }
-    loop_scope_init(&ctx.scope, on_scope_closed);
-    timer_init(&ctx, &ctx.call_timer);
-    timer_init(&ctx, &ctx.metric_timer);
-    timer_init(&ctx, &ctx.attach_timer);
-    timer_init(&ctx, &ctx.problem_timer);
-    timer_init(&ctx, &ctx.alone_timer);
-    r = sdk_wire_open(&ctx, &err);
-    if (r >= 0)
-        r = sdk_post_open(&ctx, &err);
-    if (r < 0) {
-        dprintf(STDERR_FILENO, "orbital: %s: %s\n", ctx.service, err.text);
-        ctx.exit_code = 1;
-    } else {
-        send_hello(&ctx);
-        while (ctx.state != SDK_ENDED)
-            uv_run(&ctx.loop, UV_RUN_DEFAULT);
-        sdk_post_close(&ctx);
-        sdk_prepared_discard(&ctx);
-        if (ctx.loaded && ctx.plugin->stop)
-            ctx.plugin->stop(&ctx);
-        sdk_obs_flush(&ctx);
-        sdk_wire_drain(&ctx, SDK_FLUSH_MS);
-    }
-    close_all(&ctx);
-    return ctx.exit_code;
+    while (ctx.state != SDK_ENDED)
+        uv_run(&ctx.loop, UV_RUN_DEFAULT);
+    return sdk_close(&ctx);
 }
 
 void orb_set_user(struct orb_ctx *ctx, void *user)

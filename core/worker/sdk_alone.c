@@ -20,7 +20,7 @@ static const char *doing(enum sdk_conf_state state)
     }
 }
 
-void sdk_alone_on_timer(uv_timer_t *timer)
+void sdk_alone_on_timer(struct sdk_timer *timer)
 {
     struct orb_ctx *ctx = container_of(timer, struct orb_ctx, alone_timer);
     struct orb_err err;
@@ -33,8 +33,7 @@ void sdk_alone_on_timer(uv_timer_t *timer)
 void sdk_alone_start(struct orb_ctx *ctx, uint32_t ms)
 {
     ctx->alone_ms = ms;
-    uv_update_time(&ctx->loop); /* a callback may have taken long */
-    uv_timer_start(&ctx->alone_timer, sdk_alone_on_timer, ms, 0);
+    sdk_timer_start(&ctx->alone_timer, ms, 0);
 }
 
 void sdk_alone_until(struct orb_ctx *ctx, uint64_t at)
@@ -46,11 +45,11 @@ void sdk_alone_until(struct orb_ctx *ctx, uint64_t at)
 
 void sdk_alone_end(struct orb_ctx *ctx)
 {
-    uv_timer_stop(&ctx->alone_timer);
+    sdk_timer_stop(&ctx->alone_timer);
 }
 
 void sdk_alone_progress(struct orb_ctx *ctx)
 {
-    if (uv_is_active((uv_handle_t *)&ctx->alone_timer))
-        uv_timer_start(&ctx->alone_timer, sdk_alone_on_timer, ctx->alone_ms, 0);
+    if (sdk_timer_runs(&ctx->alone_timer))
+        sdk_timer_start(&ctx->alone_timer, ctx->alone_ms, 0);
 }

@@ -18,10 +18,10 @@ static void retry(struct orb_ctx *ctx, const struct orb_err *err)
         orb_log(ctx, ORB_NOTICE, "sdk.config-awaited", KV("code", orb_code_name(err->code)),
                 KV("text", err->text));
     ctx->conf.waiting = true;
-    uv_timer_start(&ctx->attach_timer, sdk_attach_on_timer, RETRY_MS, 0);
+    sdk_timer_start(&ctx->attach_timer, RETRY_MS, 0);
 }
 
-void sdk_attach_on_timer(uv_timer_t *timer)
+void sdk_attach_on_timer(struct sdk_timer *timer)
 {
     sdk_attach_start(container_of(timer, struct orb_ctx, attach_timer));
 }

@@ -40,8 +40,7 @@ static void arm(struct orb_ctx *ctx, uint64_t at)
     if (ctx->call_timer_at && ctx->call_timer_at <= at)
         return;
     ctx->call_timer_at = at ? at : 1;
-    uv_update_time(&ctx->loop);
-    uv_timer_start(&ctx->call_timer, sdk_call_on_timer, at > now ? at - now : 0, 0);
+    sdk_timer_start(&ctx->call_timer, at > now ? at - now : 0, 0);
 }
 
 static struct sdk_call *call_new(struct orb_ctx *ctx, enum sdk_call_kind kind, uint32_t deadline_ms)
@@ -380,7 +379,7 @@ static struct sdk_call *take_due(struct orb_ctx *ctx, uint64_t now, uint64_t *re
     return NULL;
 }
 
-void sdk_call_on_timer(uv_timer_t *timer)
+void sdk_call_on_timer(struct sdk_timer *timer)
 {
     struct orb_ctx *ctx = container_of(timer, struct orb_ctx, call_timer);
     uint64_t now = now_ms();

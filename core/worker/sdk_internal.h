@@ -12,6 +12,7 @@
 #include "core/loop/loop_watch.h"
 #include "core/worker/sdk.h"
 #include "core/worker/sdk_plugin.h"
+#include "core/worker/sdk_timer.h"
 
 #define SDK_READ_CHUNK 16384u        /* asked of one recv */
 #define SDK_READ_TURN 262144u        /* read per loop turn, then others get theirs */
@@ -178,13 +179,9 @@ struct sdk_conf {
 };
 
 struct orb_timer {
-    struct orb_ctx *ctx;
     struct orb_timer *prev;
     struct orb_timer *next;
-    uv_timer_t handle;
-    uv_idle_t soon; /* for one that fires at once */
-    uint64_t repeat_ms;
-    unsigned closed; /* handles */
+    struct sdk_timer timer;
     orb_timer_fn *cb;
     void *arg;
 };
@@ -213,11 +210,11 @@ struct orb_ctx {
     struct loop_scope scope;
     uv_poll_t poll;
     uv_prepare_t prepare;
-    uv_timer_t call_timer;
-    uv_timer_t metric_timer;
-    uv_timer_t attach_timer;
-    uv_timer_t problem_timer;
-    uv_timer_t alone_timer; /* sdk_alone.c */
+    struct sdk_timer call_timer;
+    struct sdk_timer metric_timer;
+    struct sdk_timer attach_timer;
+    struct sdk_timer problem_timer;
+    struct sdk_timer alone_timer; /* sdk_alone.c */
     uint32_t alone_ms;
     uint64_t call_timer_at; /* 0: not armed */
 
@@ -272,6 +269,12 @@ struct sdk_frame {
 };
 
 /* ---- sdk.c ---- */
+/* What sdk_run does before its loop and after it; ctx is all zero, and fails only with nothing to
+ * close. */
+int sdk_open(struct orb_ctx *ctx, const struct sdk_setup *setup, const struct orb_plugin *plugin,
+             struct orb_err *err);
+/* The exit code. */
+int sdk_close(struct orb_ctx *ctx);
 /* FAIL frame, then the loop ends with exit code 1. */
 void sdk_fail(struct orb_ctx *ctx, const struct orb_err *err);
 /* Ends the loop. */
@@ -320,7 +323,7 @@ void sdk_call_watch(struct orb_ctx *ctx, const char *to, const char *method);
 void sdk_call_forget(struct orb_ctx *ctx, const char *to, const char *method);
 /* The provider behind a handle is gone. */
 void sdk_call_route_gone(struct orb_ctx *ctx, uint32_t handle);
-void sdk_call_on_timer(uv_timer_t *timer);
+void sdk_call_on_timer(struct sdk_timer *timer);
 void sdk_call_fini(struct orb_ctx *ctx);
 
 /* ---- sdk_event.c ---- */
@@ -329,12 +332,13 @@ void sdk_event_gap(struct orb_ctx *ctx, const struct sdk_frame *frame);
 void sdk_event_fini(struct orb_ctx *ctx);
 
 /* ---- sdk_obs.c ---- */
-void sdk_obs_on_timer(uv_timer_t *timer);
+void sdk_obs_on_timer(struct sdk_timer *timer);
 /* Sends the counters now. */
 void sdk_obs_flush(struct orb_ctx *ctx);
 void sdk_obs_fini(struct orb_ctx *ctx);
 
 /* ---- sdk_problem.c ---- */
+void sdk_problem_on_timer(struct sdk_timer *timer);
 void sdk_problem_fini(struct orb_ctx *ctx);
 
 /* ---- sdk_conf.c ---- */
@@ -366,12 +370,12 @@ void sdk_alone_until(struct orb_ctx *ctx, uint64_t at);
 void sdk_alone_end(struct orb_ctx *ctx);
 /* The work goes on: the time begins anew. */
 void sdk_alone_progress(struct orb_ctx *ctx);
-void sdk_alone_on_timer(uv_timer_t *timer);
+void sdk_alone_on_timer(struct sdk_timer *timer);
 
 /* ---- sdk_attach.c ---- */
 /* (Re)starts attach; the tree arrives in sdk_conf_attached. */
 void sdk_attach_start(struct orb_ctx *ctx);
-void sdk_attach_on_timer(uv_timer_t *timer);
+void sdk_attach_on_timer(struct sdk_timer *timer);
 /* Fetches {what}: slices until conf->want bytes are in conf->text; then sdk_conf_fetched. */
 void sdk_attach_fetch_tx(struct orb_ctx *ctx, size_t bytes);
 void sdk_conf_attached(struct orb_ctx *ctx, cJSON *tree, uint64_t revision);

@@ -12,23 +12,20 @@ uint64_t orb_now_ms(void)
     return now_ms();
 }
 
-static void on_timer(uv_timer_t *handle)
+static void on_timer(struct sdk_timer *handle)
 {
-    struct orb_timer *timer = container_of(handle, struct orb_timer, handle);
+    struct orb_timer *timer = container_of(handle, struct orb_timer, timer);
 
-    if (timer->ctx->state != SDK_ENDED)
-        timer->cb(timer->ctx, timer->arg);
+    timer->cb(handle->ctx, timer->arg);
 }
 
 struct orb_timer *orb_timer_new(struct orb_ctx *ctx, orb_timer_fn *cb, void *arg)
 {
     struct orb_timer *timer = xcalloc(1, sizeof(*timer));
 
-    timer->ctx = ctx;
+    sdk_timer_init(&timer->timer, ctx, on_timer);
     timer->cb = cb;
     timer->arg = arg;
-    uv_timer_init(&ctx->loop, &timer->handle);
-    uv_idle_init(&ctx->loop, &timer->soon);
     timer->next = ctx->timers;
     if (timer->next)
         timer->next->prev = timer;
@@ -36,43 +33,19 @@ struct orb_timer *orb_timer_new(struct orb_ctx *ctx, orb_timer_fn *cb, void *arg
     return timer;
 }
 
-static void on_soon(uv_idle_t *handle)
-{
-    struct orb_timer *timer = container_of(handle, struct orb_timer, soon);
-
-    orb_timer_stop(timer);
-    if (timer->repeat_ms)
-        uv_timer_start(&timer->handle, on_timer, timer->repeat_ms, timer->repeat_ms);
-    on_timer(&timer->handle);
-}
-
-/* One that fires at once fires in the next turn of the loop: libuv 1.44 runs a timer of 0 ms that
- * is started by a timer in the same turn, so that one which goes on would let nothing else in. */
 void orb_timer_start(struct orb_timer *timer, uint64_t after_ms, uint64_t repeat_ms)
 {
-    orb_timer_stop(timer);
-    if (!after_ms) {
-        timer->repeat_ms = repeat_ms;
-        uv_idle_start(&timer->soon, on_soon);
-        return;
-    }
-    /* The loop's idea of now may be as old as the callback we are in. */
-    uv_update_time(&timer->ctx->loop);
-    uv_timer_start(&timer->handle, on_timer, after_ms, repeat_ms);
+    sdk_timer_start(&timer->timer, after_ms, repeat_ms);
 }
 
 void orb_timer_stop(struct orb_timer *timer)
 {
-    uv_timer_stop(&timer->handle);
-    uv_idle_stop(&timer->soon);
+    sdk_timer_stop(&timer->timer);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void on_timer_closed(struct sdk_timer *handle)
 {
-    struct orb_timer *timer = handle->data;
-
-    if (++timer->closed == 2)
-        free(timer);
+    free(container_of(handle, struct orb_timer, timer));
 }
 
 void orb_timer_free(struct orb_timer *timer)
@@ -82,12 +55,10 @@ void orb_timer_free(struct orb_timer *timer)
     if (timer->prev)
         timer->prev->next = timer->next;
     else
-        timer->ctx->timers = timer->next;
+        timer->timer.ctx->timers = timer->next;
     if (timer->next)
         timer->next->prev = timer->prev;
-    timer->handle.data = timer->soon.data = timer;
-    uv_close((uv_handle_t *)&timer->handle, on_timer_closed);
-    uv_close((uv_handle_t *)&timer->soon, on_timer_closed);
+    sdk_timer_close(&timer->timer, on_timer_closed);
 }
 
 static void on_watch(struct loop_watch *poll, int status, int events)

@@ -61,8 +61,8 @@ static struct sdk_metric *metric(struct orb_ctx *ctx, const char *name)
         ctx->metric_count++;
     }
     m->dirty = true;
-    if (!uv_is_active((uv_handle_t *)&ctx->metric_timer))
-        uv_timer_start(&ctx->metric_timer, sdk_obs_on_timer, METRIC_EVERY_MS, 0);
+    if (!sdk_timer_runs(&ctx->metric_timer))
+        sdk_timer_start(&ctx->metric_timer, METRIC_EVERY_MS, 0);
     return m;
 }
 
@@ -107,7 +107,7 @@ void sdk_obs_flush(struct orb_ctx *ctx)
     }
 }
 
-void sdk_obs_on_timer(uv_timer_t *timer)
+void sdk_obs_on_timer(struct sdk_timer *timer)
 {
     sdk_obs_flush(container_of(timer, struct orb_ctx, metric_timer));
 }

@@ -61,7 +61,7 @@ static void forget_gone(struct orb_ctx *ctx)
     }
 }
 
-static void on_problems_due(uv_timer_t *timer)
+void sdk_problem_on_timer(struct sdk_timer *timer)
 {
     struct orb_ctx *ctx = container_of(timer, struct orb_ctx, problem_timer);
     AUTO(buf) struct buf b = {0};
@@ -72,7 +72,7 @@ static void on_problems_due(uv_timer_t *timer)
         return; /* all was taken back and reported again */
     if (sdk_wire_full(ctx) || sdk_wire_send(ctx, &(struct frame){.type = FRAME_PROBLEMS}, NULL, 0,
                                             buf_str(&b), b.len, NULL) < 0) {
-        uv_timer_start(timer, on_problems_due, RETRY_MS, 0);
+        sdk_timer_start(timer, RETRY_MS, 0);
         return;
     }
     buf_clear(&ctx->problems_sent);
@@ -81,8 +81,8 @@ static void on_problems_due(uv_timer_t *timer)
 
 static void changed(struct orb_ctx *ctx)
 {
-    if (ctx->state != SDK_ENDED && !uv_is_active((uv_handle_t *)&ctx->problem_timer))
-        uv_timer_start(&ctx->problem_timer, on_problems_due, 0, 0);
+    if (ctx->state != SDK_ENDED && !sdk_timer_runs(&ctx->problem_timer))
+        sdk_timer_start(&ctx->problem_timer, 0, 0);
 }
 
 static struct sdk_problem *find_or_add(struct orb_ctx *ctx, const char *key)
