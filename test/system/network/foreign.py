@@ -81,7 +81,8 @@ def rules(r, s, wan):
         f"{ip} route replace default via {far} dev wan1 table 101; {ip} rule add pref {pref} iif lan0 {r.choice(['', f'to {dst}'])} lookup 101",
         f"{ip} rule add pref {pref} from {src} {none}", f"{ip} rule add pref {pref} to {dst} {none}", f"{ip} route replace {none} {dst}",
         f"{ip} route replace {dst} via {far} dev wan1", f"{ip} route replace {dst} via {near} dev wan0 mtu lock {1280 if six else 700}",
-        f"{ip} rule add pref {pref} from {src} ipproto tcp dport 80 {none}", f"{ip} route replace {dst} via {near} dev wan0 mtu {1280 if six else 700}",
+        f"{ip} rule add pref {pref} from {src} ipproto tcp dport 80 {none}",
+        *[f"{ip} route replace {dst} via {near} dev wan0 mtu {1280 if six else 700}", f"{ip} route replace {dst} via {far} dev wan1 mtu {1280 if six else 700}"] * 2,
         f"{ip} route replace default via {far} dev wan1 table 101; {ip} rule add pref {pref} {'tos' if not six else 'dsfield'} 0x10 lookup 101",
         f"{ip} route replace default via {far} dev wan1 table 101; {ip} rule add pref {pref} ipproto {proto if proto != 'icmp' or not six else 'ipv6-icmp'} lookup 101",
         f"{ip} nexthop replace id 71 via {far} dev wan1; {ip} route replace {dst} nhid 71", f"{ip} nexthop replace id 72 blackhole; {ip} route replace {dst} nhid 72",
@@ -121,7 +122,7 @@ def devices(r, s, wan):
     gateways = {"wan0": ("192.0.2.1", "fd00:10::1"), "wan1": ("203.0.113.1", "fd00:11::1")}
     return [
         table("x2", "netdev", f"chain c {{ type filter hook ingress device lan0 priority {priority}; {port} drop; }}"),
-        *[table("x2", "netdev", f"chain c {{ type filter hook egress device {wan} priority 0; {port} {refused}; }}") for refused in ("drop", "ip dscp set cs1", "quota over 300 bytes drop")],
+        *[table("x2", "netdev", f"chain c {{ type filter hook egress device {wan} priority 0; {port} {refused}; }}") for refused in ("drop", "drop", "drop", "ip dscp set cs1", "quota over 300 bytes drop")],
         table("x2", "inet", f"chain c {{ type filter hook ingress device {r.choice(['lan0', wan])} priority {priority}; {port} drop; }}"),
         f"tc qdisc replace dev {wan} root tbf rate 10mbit burst 700 limit 9000", f"tc qdisc replace dev dmz0 root tbf rate 10mbit burst 700 limit 9000",
         f"tc qdisc replace dev {wan} root handle 1: htb default 10; tc class add dev {wan} parent 1: classid 1:10 htb rate 100mbit",
@@ -160,7 +161,7 @@ def tunnels(r, s, wan):
 def foreigner(r, s, uplink):
     """About the conversation; what is about a way out is mostly about the one in use."""
     wan = r.choice([f"wan{uplink}"] * 3 + [f"wan{1 - uplink}"])
-    return r.choice(r.choice([filters, filters, rules, rules, rules, devices, devices, tunnels, more])(r, s, wan))
+    return r.choice(r.choice([filters, filters, rules, rules, rules, devices, devices, devices, tunnels, more])(r, s, wan))
 
 
 # Most of it is not there, which ends nothing.

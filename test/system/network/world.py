@@ -88,6 +88,7 @@ class World:
         self.refused = 0  # commits
         self.wanted = {}  # port: mode
         self.routed = set()  # where its routes in table main lead
+        self.leads = set()  # (destination, gateway, host) of each of them
         self.before = {}  # counters as the script began
         self.dirty = False  # others changed something
         self.learned = False  # gateways may have been: IPv4 is the kernel's for five minutes
@@ -160,7 +161,8 @@ class World:
             run("ip", "link", "add", "e0", "address", wire.mac(self.mac[host]), "netns", name, "type", "veth",
                 "peer", "name", port, "address", wire.mac(self.port_mac[host]), "netns", self.box.ns)
             # a new namespace may have what the machine's own has: a host that forwards answers what it cannot deliver, late
-            self.inside(host, *quiet, "net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0", "net.ipv6.conf.all.accept_ra=0", "net.ipv6.conf.e0.router_solicitations=0",
+            # and e0 was made before: while its addresses are tentative nobody is told where they are, for seconds
+            self.inside(host, *quiet, "net.ipv6.conf.e0.accept_dad=0", "net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0", "net.ipv6.conf.all.accept_ra=0", "net.ipv6.conf.e0.router_solicitations=0",
                         "net.ipv6.conf.all.keep_addr_on_down=1", "net.ipv6.conf.e0.keep_addr_on_down=1")
             self.inside(host, "nft", "-f", "-", stdin=GUARD)
             self.inside(host, "ethtool", "-K", "e0", "gro", "on", "tx", "off")
@@ -195,6 +197,7 @@ class World:
         self.off, self.on = off, self.off - off
         static = tree.get("routing", {}).get("static", {})
         self.routed = {to.removesuffix("/32").removesuffix("/128") for to in static}
+        self.leads = {(to, via, home(via)) for to, route in static.items() if route.get("enabled", True) for via in route.get("next-hops", {})}
         self.wanted = {p: i["fast-path"] for p, i in ports.items()}
         said = {"routing": tree.get("routing"), **{p: i["addresses"] for p, i in ports.items()}}
         self.moves, self.ways_said = self.moves + (said != self.ways_said), said
@@ -260,6 +263,17 @@ class World:
         text = "".join(self.router("ip", f, "-batch", "-", stdin="route show table all\nrule show\n").stdout for f in ("-4", "-6"))
         lines = (re.sub(r" (pref medium|expires \S+|error -?\d+|linkdown|dead)", "", x).strip() for x in text.splitlines())
         return sorted(x for x in lines if x and not x.startswith(("local", "broadcast", "multicast", "anycast")))
+
+    def led(self):
+        """Routes over ports that are up are there: the appliance puts them back by itself."""
+        wanted = {(to, via) for to, via, host in self.leads if host in HOSTS and host not in self.down | self.off}
+        there = set()
+        for family in ("-4", "-6"):
+            for x in json.loads(self.router("ip", family, "-j", "route").stdout or "[]"):
+                to = x["dst"] if x["dst"] != "default" else "::/0" if family == "-6" else "0.0.0.0/0"
+                to += "" if "/" in to else "/128" if family == "-6" else "/32"
+                there |= {(to, hop.get("gateway")) for hop in [x, *x.get("nexthops", [])] if "linkdown" not in hop.get("flags", [])}
+        return wanted <= there
 
     def port_name(self, number):
         """A port of the script as it is; where a translation finds its port taken the kernel chooses another by chance."""

@@ -15,6 +15,7 @@ class Worlds:
     def __init__(self, build, modes, settle):
         self.all = [World(build, m, settle) for m in modes]
         self.refused = 0  # scripts, by their first configuration
+        self.touched = False  # routes or addresses, by others
         self.pool = concurrent.futures.ThreadPoolExecutor(len(modes))
 
     def __enter__(self):
@@ -47,7 +48,7 @@ class Worlds:
             off = self.all[0].off
             seen = self.each(lambda w: perform(w, step))
             switched = off != self.all[0].off
-            return self.settled(step, seen) if switched or settles(step, self.all[0].routed) else seen
+            return self.settled(step, seen) if self.mends(step) or switched else seen
         oracle, *others = self.all
         oracle.counts = []
         first = perform(oracle, step)
@@ -59,17 +60,25 @@ class Worlds:
             return seen
         return [first, *self.pool.map(follow, others)]
 
+    def mends(self, step):
+        """Whether the appliances have something to mend after it."""
+        if step != ["foreign", UNDO]:
+            self.touched |= step[0] == "foreign" and any(x in step[1] for x in (" route ", " addr ", "nexthop"))
+            return settles(step, self.all[0].routed)
+        touched, self.touched = self.touched, False
+        return touched
+
     def settled(self, step, seen):
         """What the appliances mend by themselves is mended in all of them, or it is a difference."""
+        back = [step[1]] if step[0] == "cable" and step[2] != "down" else self.all[0].on if step[0] == "config" else []
         end, since, last = time.monotonic() + AGREE_S, time.monotonic(), None
         while time.monotonic() < end:
             ways = self.each(lambda w: w.ways())
             if ways != last:
                 last, since = ways, time.monotonic()
-            if time.monotonic() - since >= STABLE_S and all(w == ways[0] for w in ways):
+            if time.monotonic() - since >= STABLE_S and all(w == ways[0] for w in ways) and (not back or all(self.each(lambda w: w.led()))):
                 break
             time.sleep(0.05)
-        back = [step[1]] if step[0] == "cable" and step[2] != "down" else self.all[0].on if step[0] == "config" else []
         for host in back:
             self.each(lambda w, h=host: w.introduce(h))
         return [s + [w.plain(x) for x in found] for s, w, found in zip(seen, self.all, last)]
@@ -84,10 +93,12 @@ class Worlds:
             if refused:
                 return refused
             w.ready()
+            w.box.until(10, w.led, "its routes lead where it says")
             w.shell("conntrack -F")
             w.forget()
             w.before = w.counters()
             return ""
+        self.touched = False
         said = self.each(one)
         if any(said) and not all(said):
             raise Failed(f"refused by some only: {said}")
