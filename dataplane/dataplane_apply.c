@@ -102,7 +102,7 @@ int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, st
     AUTO(dataplane_plan) struct dataplane_plan *owned = plan;
     AUTO(buf) struct buf before = {0};
     AUTO(tally_list) struct tally_list carried = {0};
-    const struct policy *old = current_policy(dataplane);
+    const struct policy *old = current_policy(dataplane), *back = NULL;
     uint32_t generation = dataplane->generation + 1;
     uint64_t start = now_ms();
     bool kept, unsettled = flows_unsettled(dataplane);
@@ -110,6 +110,8 @@ int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, st
 
     if (dataplane->detached)
         return orb_fail(err, ORB_E_STATE, DETACHED);
+    if (rules_are_back(dataplane, &plan->chains))
+        back = &dataplane->previous->policy;
     kept = rules_left(dataplane, &plan->chains);
     if (kept)
         old = &plan->policy;
@@ -124,7 +126,7 @@ int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, st
         return r;
     }
     plan->times.nft_ms = dataplane_plan_lap(&start);
-    slot_clear_new(dataplane, &plan->policy, old, &carried);
+    slot_clear_new(dataplane, &plan->policy, old, back, &carried);
     r = switch_slot(dataplane, plan, generation, err);
     if (r < 0) {
         take_back(dataplane, kept ? plan : dataplane->current, buf_str(&before));
@@ -183,8 +185,6 @@ int dataplane_apply_revert(struct dataplane *dataplane, struct orb_err *err)
                       dataplane->previous_text, generation, err);
     if (r < 0)
         return r;
-    if (back)
-        slot_clear_new(dataplane, &back->policy, current_policy(dataplane), NULL);
     if (back)
         r = switch_slot(dataplane, back, generation, err);
     else if (known)

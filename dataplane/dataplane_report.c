@@ -47,6 +47,19 @@ static void write_defaults(const struct dataplane *dp, const struct tally_list *
     json_write_end(w);
 }
 
+/* Without the counters of rules that are kept in case the last commit is taken back. */
+static void drop_spared(const struct dataplane *dp, struct tally_list *list)
+{
+    unsigned kept = 0;
+
+    for (unsigned i = 0; dp->current && i < list->count; i++)
+        if (list->items[i].key > POLICY_MAX_RULE_ID ||
+            policy_find_rule(&dp->current->policy, list->items[i].key))
+            list->items[kept++] = list->items[i];
+    if (dp->current)
+        list->count = kept;
+}
+
 int dataplane_report_counters(struct dataplane *dataplane, uint32_t after, unsigned limit,
                               struct buf *ret_json, struct orb_err *err)
 {
@@ -57,6 +70,7 @@ int dataplane_report_counters(struct dataplane *dataplane, uint32_t after, unsig
 
     if (r < 0)
         return r;
+    drop_spared(dataplane, &list);
     first = tally_after(&list, after);
     last = end = tally_after(&list, POLICY_MAX_RULE_ID);
     if (first > end)

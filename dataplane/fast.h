@@ -363,9 +363,9 @@ uint32_t slot_find(const struct dataplane *dp, uint32_t id);
 /* Gives the rules of plan their slots. */
 void slot_number(struct dataplane *dp, const struct dataplane_plan *plan);
 /* Rules that were not in force before begin at 0; carried: what nftables had, where before is not
- * known (NULL). */
+ * known (NULL). back: but those of this policy, which is in force again; may be NULL. */
 void slot_clear_new(struct dataplane *dp, const struct policy *now, const struct policy *before,
-                    const struct tally_list *carried);
+                    const struct policy *back, const struct tally_list *carried);
 
 /* base.c */
 #define DIGEST_START 14695981039346656037ull
@@ -442,6 +442,9 @@ uint32_t dataplane_plan_lap(uint64_t *start);
 void rules_number(struct nft_text *chains);
 /* Whether the table is the one of that policy that the daemon before left. */
 bool rules_left(const struct dataplane *dp, const struct nft_text *chains);
+/* Whether a policy is the one before the policy in force: a commit that is taken back by another.
+ */
+bool rules_are_back(const struct dataplane *dp, const struct nft_text *to);
 /* nftables from the policy in force to another. What differs is enough where the table is known to
  * be as we, or the daemon before, left it, because nobody changed anything in nftables since. Else
  * it is made anew, and the counters go on; what is counted between reading them and the transaction

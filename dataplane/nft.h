@@ -12,9 +12,20 @@
 /* All chains of the policy, which has to live as long. The caller calls nft_text_fini. */
 void nft_chains(const struct policy *policy, struct nft_text *ret_text);
 
+/* Counters of rules that are not in force: they stay in the set, so that a commit that is taken
+ * back loses none. Each member may be NULL. */
+struct nft_spared {
+    const struct policy *in_force;
+    const struct policy *there;        /* its rules that in_force lacks are in the set, too */
+    const struct policy *kept;         /* its rules that the new policy lacks shall stay there */
+    const struct tally_list *leftover; /* what an earlier daemon may have spared goes */
+    bool back;                         /* the new policy is `there` again: its counters go on */
+};
+
 /* nft_change_policy. old may be NULL; then carried (which may be NULL, too) is what the counters
- * begin with. */
+ * begin with. spared may be NULL. */
 void nft_change_text(const struct nft_text *now, const struct nft_text *old, uint32_t generation,
-                     const struct tally_list *carried, struct buf *ret_text);
+                     const struct tally_list *carried, const struct nft_spared *spared,
+                     struct buf *ret_text);
 
 #endif

@@ -4,7 +4,8 @@
  *
  * Surprise: counters and limits outlive the rules that name them, because redefining an existing
  * one changes nothing. Therefore a limit's name says its rate, and the counters are the elements of
- * one set that is never flushed. */
+ * one set that is never flushed. Those of the rules that the last commit took away stay there until
+ * the next one: it may be taken back. */
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <string.h>
@@ -42,9 +43,35 @@ static void drop_limit(const struct policy_rule *rule, struct buf *b)
     }
 }
 
+static void add_gone(uint32_t id, struct buf *gone)
+{
+    buf_addf(gone, "%s%" PRIu32, gone->len ? ", " : "", id);
+}
+
+/* Of rules that were not in force either. One whose number is given again begins at 0, unless it is
+ * its own policy that comes back. */
+static void add_spared_gone(const struct policy *policy, const struct nft_spared *spared,
+                            struct buf *gone)
+{
+    const struct tally_list *leftover = spared->leftover;
+
+    for (unsigned i = 0; spared->there && i < spared->there->rule_count; i++) {
+        uint32_t id = spared->there->rules[i].id;
+
+        if (!policy_find_rule(spared->in_force, id) &&
+            !(spared->back && policy_find_rule(policy, id)))
+            add_gone(id, gone);
+    }
+    for (unsigned i = 0; leftover && i < leftover->count; i++)
+        if (leftover->items[i].key <= POLICY_MAX_RULE_ID &&
+            !policy_find_rule(policy, leftover->items[i].key))
+            add_gone(leftover->items[i].key, gone);
+}
+
 /* Limits and counters of rules that are gone. To add before deleting makes it hold whether or not
  * another program took the counter away. */
-static void drop_stale(const struct policy *policy, const struct policy *previous, struct buf *b)
+static void drop_stale(const struct policy *policy, const struct policy *previous,
+                       const struct nft_spared *spared, struct buf *b)
 {
     AUTO(buf) struct buf gone = {0};
 
@@ -52,11 +79,12 @@ static void drop_stale(const struct policy *policy, const struct policy *previou
         const struct policy_rule *old = &previous->rules[i];
         const struct policy_rule *now = policy_find_rule(policy, old->id);
 
-        if (!now)
-            buf_addf(&gone, "%s%" PRIu32, gone.len ? ", " : "", old->id);
+        if (!now && !policy_find_rule(spared->kept, old->id))
+            add_gone(old->id, &gone);
         if (old->limited && !same_limit(old, now))
             drop_limit(old, b);
     }
+    add_spared_gone(policy, spared, &gone);
     if (gone.len)
         buf_addf(
             b, "add element inet orbital tally { %s }\ndelete element inet orbital tally { %s }\n",
@@ -74,19 +102,35 @@ static void add_element(uint32_t key, const struct tally_list *carried, const ch
     *separator = ", ";
 }
 
+/* The rule counts on: it was in force, or comes back with its policy. */
+static bool goes_on(const struct nft_spared *spared, uint32_t id)
+{
+    return spared->back || policy_find_rule(spared->in_force, id) ||
+           !policy_find_rule(spared->there, id);
+}
+
 /* The counters, found by conntrack's mark. All are made here, so that no packet ever has to. */
 static void add_tally(const struct policy *policy, const struct policy *previous,
-                      const struct tally_list *carried, struct buf *b)
+                      const struct tally_list *carried, const struct nft_spared *spared,
+                      struct buf *b)
 {
     const char *separator = "elements = { ";
+    const struct policy *kept = previous ? NULL : spared->kept; /* else they are there */
 
     buf_adds(b, "set tally {\ntype mark; size 65536; flags dynamic; counter;\n");
     if (!previous)
         for (uint32_t key = ABI_MARK_FORWARD; key <= ABI_MARK_OUTPUT; key++)
             add_element(key, carried, &separator, b);
-    for (unsigned i = 0; i < policy->rule_count; i++)
-        if (!policy_find_rule(previous, policy->rules[i].id))
-            add_element(policy->rules[i].id, carried, &separator, b);
+    for (unsigned i = 0; i < policy->rule_count; i++) {
+        uint32_t id = policy->rules[i].id;
+
+        if (!policy_find_rule(previous, id)) /* one that is there stays as it is */
+            add_element(id, goes_on(spared, id) ? carried : NULL, &separator, b);
+    }
+    for (unsigned i = 0; kept && i < kept->rule_count; i++)
+        if (!policy_find_rule(policy, kept->rules[i].id) && carried &&
+            tally_find(carried, kept->rules[i].id))
+            add_element(kept->rules[i].id, carried, &separator, b);
     buf_adds(b, *separator == ',' ? " }\n}\n" : "}\n");
 }
 
@@ -162,22 +206,25 @@ static void compare(const struct nft_text *now, const struct nft_text *old, bool
 }
 
 void nft_change_text(const struct nft_text *now, const struct nft_text *old, uint32_t generation,
-                     const struct tally_list *carried, struct buf *ret_text)
+                     const struct tally_list *carried, const struct nft_spared *spared,
+                     struct buf *ret_text)
 {
+    static const struct nft_spared nothing;
     AUTO_FREE bool *same = xcalloc(now->count + 1, sizeof(*same));
     const struct policy *previous = old ? old->policy : NULL;
     AUTO(buf) struct buf gone = {0};
     struct buf *b = ret_text;
 
+    spared = spared ? spared : &nothing;
     if (old) {
         buf_adds(b, "flush chain inet orbital " NFT_ABOUT "\n");
         compare(now, old, same, b, &gone);
-        drop_stale(now->policy, previous, b);
+        drop_stale(now->policy, previous, spared, b);
     } else {
         buf_adds(b, "add table inet orbital\ndelete table inet orbital\n");
     }
     buf_adds(b, "table inet orbital {\n");
-    add_tally(now->policy, previous, carried, b);
+    add_tally(now->policy, previous, carried, spared, b);
     add_limits(now->policy, previous, b);
     buf_addf(b, "chain " NFT_ABOUT " {\ncounter comment \"generation %" PRIu32, generation);
     buf_addf(b, NFT_POLICY_WORD "%016" PRIx64 "\"\n}\n", now->digest);
@@ -196,5 +243,5 @@ void nft_change_policy(const struct policy *policy, const struct policy *previou
     nft_chains(policy, &now);
     if (previous)
         nft_chains(previous, &old);
-    nft_change_text(&now, previous ? &old : NULL, generation, NULL, ret_text);
+    nft_change_text(&now, previous ? &old : NULL, generation, NULL, NULL, ret_text);
 }

@@ -6,6 +6,8 @@
 #include "dataplane/fast.h"
 #include "dataplane/nft.h"
 
+#define TALLY_ROOM 65000 /* rules whose counters there is room for in the set (nft_change.c) */
+
 /* Remembers the number of a transaction of ours; before: nftables' last one. When another one came
  * between, nobody knows which of them is ours. */
 static void own_transaction(struct dataplane *dp, uint32_t before, bool done)
@@ -32,7 +34,7 @@ void rules_number(struct nft_text *chains)
     AUTO(buf) struct buf text = {0};
 
     chains->digest = 0;
-    nft_change_text(chains, NULL, 0, NULL, &text);
+    nft_change_text(chains, NULL, 0, NULL, NULL, &text);
     chains->digest = DIGEST_START;
     base_digest_mix(&chains->digest, buf_str(&text), text.len);
 }
@@ -50,18 +52,34 @@ bool rules_left(const struct dataplane *dp, const struct nft_text *chains)
     return true;
 }
 
-int rules_change(struct dataplane *dp, const struct nft_text *to, uint32_t generation,
-                 struct tally_list *ret_carried, size_t *ret_bytes, bool dry, struct orb_err *err)
+bool rules_are_back(const struct dataplane *dp, const struct nft_text *to)
+{
+    return dp->previous && to->digest && to->digest == dp->previous->chains.digest;
+}
+
+/* keep: whose counters stay although the new policy lacks the rule. */
+static int change(struct dataplane *dp, const struct nft_text *to, const struct policy *keep,
+                  uint32_t generation, struct tally_list *ret_carried, size_t *ret_bytes, bool dry,
+                  struct orb_err *err)
 {
     const struct nft_text *from = dp->current          ? &dp->current->chains
                                   : rules_left(dp, to) ? to
                                                        : NULL;
+    AUTO(tally_list) struct tally_list leftover = {0};
     AUTO(buf) struct buf text = {0};
+    struct nft_spared spared = {.in_force = dp->current ? &dp->current->policy : NULL,
+                                .there = dp->previous ? &dp->previous->policy : NULL,
+                                .leftover = &leftover,
+                                .back = rules_are_back(dp, to)};
     uint32_t id = ruleset_id();
     int r = -1;
 
+    if (keep && keep->rule_count + to->policy->rule_count < TALLY_ROOM)
+        spared.kept = keep;
     if (from && id && id == dp->ruleset_id) {
-        nft_change_text(to, from, generation, NULL, &text);
+        if (from == to) /* an earlier daemon's */
+            tally_read(&leftover, NULL);
+        nft_change_text(to, from, generation, NULL, &spared, &text);
         r = ruleset_run(dp->ruleset, buf_str(&text), dry, err);
     }
     if (r < 0) {
@@ -69,7 +87,7 @@ int rules_change(struct dataplane *dp, const struct nft_text *to, uint32_t gener
         r = tally_read(ret_carried, err);
         if (r < 0)
             return r;
-        nft_change_text(to, NULL, generation, ret_carried, &text);
+        nft_change_text(to, NULL, generation, ret_carried, &spared, &text);
         r = ruleset_run(dp->ruleset, buf_str(&text), dry, err);
     }
     if (!dry)
@@ -79,16 +97,25 @@ int rules_change(struct dataplane *dp, const struct nft_text *to, uint32_t gener
     return r;
 }
 
+int rules_change(struct dataplane *dp, const struct nft_text *to, uint32_t generation,
+                 struct tally_list *ret_carried, size_t *ret_bytes, bool dry, struct orb_err *err)
+{
+    return change(dp, to, dp->current ? &dp->current->policy : NULL, generation, ret_carried,
+                  ret_bytes, dry, err);
+}
+
 int rules_restore(struct dataplane *dp, const struct dataplane_plan *to, const char *text,
                   uint32_t generation, struct orb_err *err)
 {
+    /* What goes back to the policy before knows none before that. */
+    const struct policy *keep = dp->previous && to != dp->previous ? &dp->previous->policy : NULL;
     AUTO(tally_list) struct tally_list carried = {0};
     AUTO(buf) struct buf all = {0};
     uint32_t id = ruleset_id();
     int r;
 
     if (to)
-        return rules_change(dp, &to->chains, generation, &carried, NULL, false, err);
+        return change(dp, &to->chains, keep, generation, &carried, NULL, false, err);
     if (text && *text) {
         buf_adds(&all, "add table inet orbital\ndelete table inet orbital\n");
         buf_adds(&all, text);

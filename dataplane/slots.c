@@ -64,14 +64,15 @@ static void clear(struct dataplane *dp, uint32_t slot)
 }
 
 void slot_clear_new(struct dataplane *dp, const struct policy *now, const struct policy *before,
-                    const struct tally_list *carried)
+                    const struct policy *back, const struct tally_list *carried)
 {
     if (!dp->rule_ids)
         return;
     for (unsigned i = 0; i < now->rule_count; i++) {
         uint32_t id = now->rules[i].id;
 
-        if (before ? !policy_find_rule(before, id) : !tally_find(carried, id))
+        if (!policy_find_rule(back, id) &&
+            (before ? !policy_find_rule(before, id) : !tally_find(carried, id)))
             clear(dp, slot_find(dp, id));
     }
 }

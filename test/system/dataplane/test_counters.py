@@ -119,8 +119,8 @@ for mode in ("tcx", "xdp", "off"):
         d.say("disable")
     for name in (L.client, L.server, L.router):  # neighbours and what they cost are known
         L.run(name, ["ping", "-q", "-c", "1", V4 if name != L.server else "10.200.2.1"])
-    d.apply(lab.policy("tcx" if mode == "off" else mode, {}))
-    d.apply(lab.policy("tcx" if mode == "off" else mode, RULES))
+    for rules in ({}, {"70": RULES["70"]}, {}, RULES):  # the very next commit would take the first one back
+        d.apply(lab.policy("tcx" if mode == "off" else mode, rules))
     zero = vector(d)[0]
     lab.check(f"{mode}: rules made anew begin at nothing {zero}", not set(zero) & set(RULES))
     should = converse(d)
@@ -193,12 +193,51 @@ for mode in ("tcx", "xdp"):
     said = d.counters()["rules"]
     lab.check(f"{mode}: the rule's successor counts none of it {said['21']}",
               "20" not in said and said["21"]["packets"] == 0)
+    d.apply(lab.policy(mode, {**swapped, "99": RULES["70"]}))
     d.apply(lab.policy(mode, RULES))
     again = d.rule(20)["packets"]
-    lab.check(f"{mode}: its number, given again, begins anew ({again})", again < 5)
+    lab.check(f"{mode}: its number, given again later, begins anew ({again})", again < 5)
     got = json.loads(talk.communicate()[0])["got"]
     lab.check(f"{mode}: all {got} messages were answered", got == 300)
     lab.check(f"{mode}: and it counts on {d.rule(20)}", d.rule(20)["fast_packets"] > 10)
+    d.say("destroy")
+    d.kill()
+
+# A commit that is taken back loses no counts of the rules it had taken away; a number given again by another one begins
+# anew.
+FEW = {n: r for n, r in RULES.items() if n not in ("20", "30")}
+
+
+def takes_back(d, mode, how):
+    """A new daemon if need be; the rules are in force again."""
+    if how == "reverted":
+        d.say("revert")
+    elif how == "after a restart":
+        d.kill()
+        d = L.dpctl("live")
+    if how != "reverted":
+        d.apply(lab.policy(mode, RULES))
+    return d
+
+
+for mode in ("off", "tcx"):
+    d = L.dpctl("live")
+    d.apply(lab.policy(mode, RULES))
+    for how in ("reverted", "committed", "after a restart"):
+        assert L.talk("udp", V4, 5004, 10, 0.001, UDP, assured=True)[0] == 10
+        datagrams(7000, 11, 5)
+        before = {n: d.rule(n) for n in (20, 30)}
+        d.apply(lab.policy(mode, FEW))
+        datagrams(7000, 5, 5)  # the default's now
+        lab.check(f"{mode}: rules that are gone are not shown", not {"20", "30"} & set(d.counters()["rules"]))
+        d = takes_back(d, mode, how)
+        after = {n: d.rule(n) for n in (20, 30)}
+        lab.check(f"{mode}: {how}: the counts of rules that come back, {after}, are as before, {before}",
+                  after == before and before[20]["packets"] >= 20 and before[30]["packets"] >= 11)
+    for rules in (FEW, {**FEW, "99": RULES["70"]}, RULES):
+        d.apply(lab.policy(mode, rules))
+    said = d.rule(20)["packets"], d.rule(30)["packets"]
+    lab.check(f"{mode}: given again by a later commit they begin anew: {said}", said == (0, 0))
     d.say("destroy")
     d.kill()
 

@@ -195,7 +195,7 @@ TEST(a_table_made_anew_begins_with_what_was_carried)
     policy_init(&policy);
     put(&policy, rich);
     nft_chains(&policy, &chains);
-    nft_change_text(&chains, NULL, 1, &carried, &text);
+    nft_change_text(&chains, NULL, 1, &carried, NULL, &text);
     ck_assert_msg(nft("-f", buf_str(&text), &output) == 0, "%s", buf_str(&output));
     ck_assert_int_eq(tally_read(&list, NULL), 0);
     ck_assert_uint_eq(list.count, policy.rule_count + 3);
