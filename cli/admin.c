@@ -160,7 +160,8 @@ static int dataplane_detach(struct cli *cli, int argc, char **argv, struct orb_e
     if (r < 0)
         return r;
     if (!yes && !is_sure("From then on nothing is filtered, translated or forwarded. Detach?"))
-        return orb_fail(err, ORB_E_STATE, "nothing was detached; say --yes where nobody is asked");
+        return orb_fail(err, ORB_E_STATE,
+                        "nothing was detached; say --yes where there is no terminal to ask on");
     r = cli_call(cli, "dataplane@1", "detach", NULL, &text, err);
     if (r == 0)
         cli_print_json(cli, buf_str(&text));

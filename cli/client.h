@@ -12,7 +12,7 @@
 /* The daemon answers each request by its deadline, which a service puts off while it goes on; so
  * after each such time without an answer only the daemon itself is looked at. */
 #define CLIENT_WAIT_MS 10000
-#define CLIENT_HELLO_MS 5000 /* a connection is answered at once, or somebody is very busy */
+#define CLIENT_HELLO_MS 5000 /* the daemon answers HELLO at once unless it is very busy */
 
 struct client {
     int fd;
@@ -28,8 +28,8 @@ struct client {
     char user[64], role[16];
 };
 
-/* Connects and says hello. Where nobody listens, or nobody answers, it is tried again for wait_ms,
- * and said on stderr what is waited for. The error tells what to start when nobody listens. */
+/* Connects and says hello. When no process listens, or none answers, it is tried again for wait_ms,
+ * and stderr says what is waited for. The error tells what to start when no process listens. */
 int ask_open(struct client *client, const char *socket_path, unsigned wait_ms, struct orb_err *err);
 void client_close(struct client *client);
 /* to: "config@1". input: JSON text, NULL for {}. The reply's text replaces ret_text. A remote error

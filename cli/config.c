@@ -252,7 +252,7 @@ const struct command config_commands[] = {
     {"config history", "[--limit N]", "who committed what, when", config_history},
     {"config salvage", "[--accept]",
      "what is wrong in the datastore; --accept: go on with what is left of it", config_salvage},
-    {"config lock", "", "let nobody else commit", config_lock},
+    {"config lock", "", "keep all others from committing", config_lock},
     {"config unlock", "[--force]",
      "let others commit again; --force: also a lock of another session", config_unlock},
     {0},

@@ -85,7 +85,7 @@ static void add_text(struct buf *b, const struct conversion *c, const char *text
         buf_addf(b, "%*s", pad, "");
 }
 
-/* One conversion; the character behind it. An unknown letter is our own mistake and shown as it
+/* One conversion; the character behind it. An unknown letter is a programming error and shown as it
  * stands (no argument can be taken after it). */
 static const char *convert(struct buf *b, const char *p, va_list *args)
 {

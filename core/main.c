@@ -240,7 +240,7 @@ static int listen_control(struct run *run, struct orb_err *err)
         log_error(run->host.log, "control.no-names", KV("error", odd.text));
     if (r == 0 || r == ORB_E_CONFLICT || r == ORB_E_INVALID)
         return r;
-    /* Nobody can be told anything, but packets can be forwarded. */
+    /* No client can connect, but packets can be forwarded. */
     run->socket_trouble = *err;
     *err = (struct orb_err){0};
     log_error(run->host.log, "control.no-socket", KV("error", run->socket_trouble.text));
@@ -411,7 +411,7 @@ static int run_loop(struct run *run, struct orb_err *err)
         if (run->socket_trouble.code)
             problem_set(host, "control.socket", VERDICT_DEGRADED, run->socket_trouble.text, "",
                         "correct orbitald.socket, or what lies there, and restart orbitald");
-        starts_judge(host, run->starts, &run->starts_trouble, run->notify_socket);
+        starts_decide(host, run->starts, &run->starts_trouble, run->notify_socket);
         watch(run);
         begin(run);
     } else if (host->broker) {

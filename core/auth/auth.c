@@ -287,7 +287,7 @@ int auth_change_write(const struct auth_change *change, struct orb_err *err)
     *strrchr(dir, '/') = '\0';
     r = file_make_dir(dir, 0700, err);
     if (r == 0 && change->set_aside) {
-        /* Whoever owned the directory until now could give it another file. */
+        /* The directory's owner until now could give it another file. */
         if (chown(dir, geteuid(), getegid()) < 0 || chmod(dir, 0700) < 0)
             r = orb_fail(err, -errno, "cannot take %s", dir);
         else

@@ -25,16 +25,16 @@ const struct orb_err *auth_damage(const struct auth *auth);
 void auth_reload(struct auth *auth);
 void auth_free(struct auth *auth);
 
-/* SO_PEERCRED → user and role: uid 0 and our own uid are admin, members of group "orbital"
- * operator, everybody else who may open the socket viewer. Asks the user database, which may block
- * for as long as it likes: not on the loop. false: the database failed, and the name is made of the
- * number. */
+/* SO_PEERCRED → user and role: uid 0 and the daemon's own uid are admin, members of group "orbital"
+ * operator, every other user who may open the socket viewer. Asks the user database, which may
+ * block for as long as it likes: not on the loop. false: the database failed, and the name is made
+ * of the number. */
 bool auth_look_up(uid_t uid, gid_t gid, char name[64], char role[16]);
 /* Is there a group "orbital"? Blocks likewise. */
 bool auth_group(gid_t *ret_gid);
 
-/* A change of the tokens in three steps, so that nobody waits for the disk: begun here, written on
- * any thread, ended where it was begun; only then it counts. One at a time: ORB_E_BUSY.
+/* A change of the tokens in three steps, so that no client waits for the disk: begun here, written
+ * on any thread, ended where it was begun; only then it counts. One at a time: ORB_E_BUSY.
  * A token is shown once, when made: "orb_" and 43 base64url characters (32 random bytes). Only its
  * BLAKE2b-256 hash is kept. lifetime_s: it expires after so long, 0: never. Errors: a name twice
  * (but one that has expired is replaced), an unknown role, too many.

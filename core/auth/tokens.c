@@ -1,5 +1,5 @@
 /* One small file, rewritten whole. A sum over what it says stands at its end: one letter changed in
- * a hash would else be another token, and nobody would know why theirs is refused. */
+ * a hash would otherwise be another token, refused without a reason its user could find. */
 #include "core/auth/tokens.h"
 
 #include <errno.h>
@@ -109,7 +109,7 @@ static int take(const char *path, const json_t *tree, struct tokens *tokens, str
     return 0;
 }
 
-/* Whoever may write the file, or give its directory another one, makes tokens. */
+/* Write access to the file, or to its directory, is the power to make tokens. */
 static int check_owner(const char *path, const struct stat *st, struct orb_err *err)
 {
     if (st->st_uid != 0 && st->st_uid != geteuid())

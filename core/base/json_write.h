@@ -1,7 +1,7 @@
-/* The one writer of JSON (RFC 8259): whoever composes a text names members and values, and commas,
- * quotes and escapes are the writer's. What comes out is a text that the strict scanner
- * (core/json/scan.h) takes: strings are UTF-8, and a key that an object has already is refused
- * together with its value, however deep that is.
+/* The one writer of JSON (RFC 8259): the caller names members and values, the writer adds commas,
+ * quotes and escapes. What comes out is a text that the strict scanner (core/json/scan.h) takes:
+ * strings are UTF-8, and a key that an object has already is refused together with its value,
+ * however deep that is.
  *
  *     struct json_write w = json_write_to(&buf);
  *

@@ -1,6 +1,6 @@
 /* Duplicate IPv4 addresses: see arp.h. A new address is asked for three times (RFC 5227), one that
- * is taken again and again until nobody answers; in between every packet in which another machine
- * claims it counts. */
+ * is taken again and again until no machine answers; in between every packet in which another
+ * machine claims it counts. */
 #include "core/base/json_write.h"
 #include "core/base/now.h"
 #include "core/base/xalloc.h"
@@ -18,9 +18,9 @@
 #define TICK_MS 1000
 #define PROBES 3
 #define AGAIN_MS 2000 /* between two questions about an address that is taken */
-#define FREE_MS 5000  /* nobody claimed it for so long: two questions unanswered */
+#define FREE_MS 5000  /* unclaimed for so long: two questions unanswered */
 #define CLAIMS 128    /* one turn of the loop */
-#define OWN_MS 1000   /* between two looks at our own hardware addresses */
+#define OWN_MS 1000   /* between two reads of this machine's hardware addresses */
 
 struct entry {
     char interface[16];

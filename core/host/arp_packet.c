@@ -104,7 +104,7 @@ void arp_packet_probe(int fd, int index, struct in_addr address)
     memset(to.sll_addr, 0xff, 6);
     memcpy(ask.arp_tpa, &address, sizeof(address));
     if (sendto(fd, &ask, sizeof(ask), 0, (struct sockaddr *)&to, sizeof(to)) < 0)
-        return; /* nobody to ask */
+        return; /* the link is down: no machine to ask */
 }
 
 int arp_packet_read(int fd, struct arp_claim *ret_claim)

@@ -1,5 +1,5 @@
-/* ARP packets (RFC 826) on a packet socket: what other machines say of addresses that are ours, and
- * the question of RFC 5227 whether somebody has one. Needs CAP_NET_RAW. */
+/* ARP packets (RFC 826) on a packet socket: what other machines say of this machine's addresses,
+ * and the probe of RFC 5227, which asks whether another machine has one. Needs CAP_NET_RAW. */
 #ifndef CORE_HOST_ARP_PACKET_H
 #define CORE_HOST_ARP_PACKET_H
 
@@ -9,12 +9,12 @@
 
 #include "orbital/error.h"
 
-/* A non-blocking socket that hears nothing before arp_packet_listen(); negative: error. */
+/* A non-blocking socket that receives nothing before arp_packet_listen(); negative: error. */
 int arp_packet_open(struct orb_err *err);
 /* From now on the kernel hands over ARP packets whose sender claims one of the addresses. */
 int arp_packet_listen(int fd, const struct in_addr *addresses, unsigned count, struct orb_err *err);
-/* Asks the machines on link index who has the address, without saying that we do. Errors do not
- * matter: a link that is down has nobody to answer. */
+/* Asks the machines on link index who has the address, without saying that this one does. Errors do
+ * not matter: on a link that is down no machine answers. */
 void arp_packet_probe(int fd, int index, struct in_addr address);
 
 struct arp_claim {

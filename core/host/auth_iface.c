@@ -1,6 +1,6 @@
 /* auth@1: who the caller is, sessions by token, and the tokens themselves. They are written on a
- * thread: a disk that takes its time must not stop the loop. Whoever asks meanwhile waits in line.
- */
+ * thread: a disk that takes its time must not stop the loop. Requests that arrive meanwhile wait in
+ * line. */
 #include <string.h>
 #include <time.h>
 

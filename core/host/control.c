@@ -1,4 +1,4 @@
-/* The file of the control socket may be removed or replaced by others: without it nobody reaches
+/* The file of the control socket may be removed or replaced by others: without it no client reaches
  * the daemon, which would notice nothing. RUN lies in memory, so the loop itself may look. */
 #include "core/host/control.h"
 

@@ -35,7 +35,7 @@ struct dp_job {
     enum dp_job_kind kind;
     struct dp_draft *draft;
     uint64_t tx;
-    struct host_req *req; /* NULL: our own */
+    struct host_req *req; /* NULL: the daemon's own job */
     int result;
     struct orb_err err;
     struct buf out;

@@ -2,8 +2,8 @@
  * kernel sends no events for. The data plane reads the events on a thread of its own; what they ask
  * for is done by a job of its own.
  *
- * Surprise: somebody who changes the same thing again and again (a reload in a loop) must not keep
- * this process busy. After each time something was put back the next one waits longer, up to a
+ * Surprise: a program that changes the same thing again and again (a reload in a loop) must not
+ * keep this process busy. After each time something was put back the next one waits longer, up to a
  * second, and for at least as long as it took. */
 #include <string.h>
 
@@ -17,7 +17,7 @@
 
 #define POLL_MS 500
 #define PAUSE_MIN_MS 50
-#define PAUSE_MAX_MS 900 /* what somebody changed is back within a second */
+#define PAUSE_MAX_MS 900 /* what another program changed is back within a second */
 #define CALM_MS 5000     /* without a change: the next one is put back at once again */
 #define FAIL_MAX_MS 5000 /* longest backoff after failures; a change from outside ends it */
 #define OPEN_MAX_MS 30000
@@ -28,14 +28,14 @@
 
 static void on_later(uv_timer_t *timer);
 
-/* What others changed is not put back at once: people hear of it, until it has been calm. */
+/* What others changed is not put back at once: the verdict says so until it has been calm. */
 static void unsettled(struct dpservice *s)
 {
     s->unsettled = true;
     problem_set(s->host, TABLE_KEY, VERDICT_FAILED, s->disturbed, "", TABLE_TODO);
 }
 
-/* The rules as they are now, known only while nobody works on them. */
+/* The rules as they are now, known only while no job works on them. */
 static bool is_disturbed(struct dpservice *s)
 {
     return (s->what & DATAPLANE_RULES) && !s->running &&
@@ -127,7 +127,7 @@ static void opened(struct dpservice *s)
     s->watching = true;
 }
 
-/* How long somebody's next change waits. */
+/* How long the next change of another program waits. */
 static void pace(struct dpservice *s, const struct dp_job *job, bool changed)
 {
     uint64_t now = now_ms();
@@ -194,7 +194,7 @@ static void on_given_up(void *arg, const char *feature, const char *reason)
     s->given_up[n + 2] = NULL;
 }
 
-/* Noted while nobody else works on the data plane. */
+/* Noted while no job works on the data plane. */
 static void note_given_up(struct dpservice *s)
 {
     strings_free(s->given_up);

@@ -1,5 +1,5 @@
 /* host@1 follow: the config service says which revision each service should follow, and whether it
- * is in the middle of something that nobody else can end. */
+ * is in the middle of something that no other service can end. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -40,11 +40,12 @@ int follow_may_stop(const struct orbitald *host, const char *service, struct orb
     if (strcmp(service, "config"))
         return 0;
     if (host->unconfirmed)
-        return orb_fail(err, ORB_E_STATE,
-                        "revision %" PRIu64 " waits for its confirmation, and without the config "
-                        "service nobody would undo it: `orbctl config confirm` first, or let it be "
-                        "undone (`orbctl service restart config` does so at once)",
-                        host->unconfirmed);
+        return orb_fail(
+            err, ORB_E_STATE,
+            "revision %" PRIu64 " waits for its confirmation, and without the config "
+            "service it would never be undone: `orbctl config confirm` first, or let it be "
+            "undone (`orbctl service restart config` does so at once)",
+            host->unconfirmed);
     if (host->applying)
         return orb_fail(err, ORB_E_BUSY,
                         "revision %" PRIu64 " is being applied; try again in a moment",

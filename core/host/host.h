@@ -131,9 +131,9 @@ void dpservice_close(struct dpservice *service);
 /* OpenMetrics text; service may be NULL. */
 void dpservice_metrics(const struct dpservice *service, struct buf *ret_text);
 
-/* svcconf.c: the contract of /services, made of what is installed: a name or a grant nobody asks
- * for is refused where it is typed. ret_short: names of packages that ask for more than there is
- * room for; their grants are taken unchecked. */
+/* svcconf.c: the contract of /services, made of what is installed: a name or a grant that no
+ * package asks for is refused where it is typed. ret_short: names of packages that ask for more
+ * than there is room for; their grants are taken unchecked. */
 int svcconf_contract(const struct package_list *packages, struct contract **ret_contract,
                      struct buf *ret_short, struct orb_err *err);
 /* Follows /services. Errors: as confpart_new. */

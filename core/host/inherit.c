@@ -1,5 +1,5 @@
-/* What was handed over is looked at, not believed: a unit file with a mistake in it must not make
- * us listen to strangers, nor keep us from listening at all. */
+/* What was handed over is looked at, not believed: a mistake in a unit file must not open the
+ * daemon to other users, nor keep it from listening at all. */
 #include "core/host/inherit.h"
 
 #include <errno.h>

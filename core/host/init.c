@@ -126,7 +126,7 @@ static void reap(struct init *init)
            info.si_pid != last) {
         last = info.si_pid;
         if (host->runtime && runtime_worker_ended(host->runtime, last))
-            continue; /* taken by it, judged, and out of our way */
+            continue; /* the supervisor has reaped it */
         waitid(P_PID, (id_t)last, &info, WEXITED | WNOHANG);
         log_debug(host->log, "init.orphan", KV("pid", last), KV("status", info.si_status));
         info.si_pid = 0;
@@ -174,7 +174,7 @@ int init_end(const struct init *init, int code)
     if (code)
         linger();
     fprintf(stderr, "orbitald: %s\n", init->restart ? "restart" : "power off");
-    kill(-1, SIGKILL); /* nobody writes any more */
+    kill(-1, SIGKILL); /* no process writes any more */
     sync();
     reboot(init->restart ? RB_AUTOBOOT : RB_POWER_OFF);
     fprintf(stderr, "orbitald: reboot: %s; leaving\n", strerror(errno));

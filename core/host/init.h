@@ -12,7 +12,7 @@
 struct init {
     bool active;     /* we are PID 1 */
     bool restart;    /* at the end: start the machine anew, do not power it off */
-    bool own_mounts; /* nobody outside sees what is mounted */
+    bool own_mounts; /* mounts are not visible outside */
     int mounts[INIT_MOUNTS];
     int loopback;
     struct orbitald *host;

@@ -1,6 +1,6 @@
-/* One thread, one question at a time: whoever hangs hangs alone. The memory is shared by the loop
- * and the thread, and the last of them frees it; a thread that never comes back ends with the
- * process. */
+/* One thread, one question at a time: a look-up that hangs holds up no other part of the daemon.
+ * The memory is shared by the loop and the thread, and the last of them frees it; a thread that
+ * never comes back ends with the process. */
 #include "core/host/names.h"
 
 #include <pthread.h>
@@ -44,7 +44,7 @@ struct names {
     bool has_question, has_answer, closed, group_known, group_set;
     gid_t group;
     unsigned holders;  /* loop and thread */
-    uint64_t asked_ms; /* 0: nobody waits */
+    uint64_t asked_ms; /* 0: no client waits */
     uv_async_t answered;
     uv_timer_t slow;
     struct loop_scope scope;
@@ -223,7 +223,7 @@ static void on_slow(uv_timer_t *timer)
     struct names *names = container_of(timer, struct names, slow);
 
     problem_set(names->host, PROBLEM, VERDICT_DEGRADED,
-                "the user database does not answer: nobody but root can connect anew", "",
+                "the user database does not answer: only root can connect anew", "",
                 "getent passwd; /etc/nsswitch.conf says who is asked");
 }
 

@@ -1,6 +1,6 @@
 /* Who a uid is. The user database may be a network away (NSS: LDAP, SSSD) and then answers after
- * seconds or never, so it is asked on a thread of its own, and nobody else waits for it: root is
- * known without, and whose name is not known yet is let in once it is. */
+ * seconds or never, so it is asked on a thread of its own, and no other client waits for it: root
+ * needs no look-up, and a client whose name is not known yet is let in once it is. */
 #ifndef CORE_HOST_NAMES_H
 #define CORE_HOST_NAMES_H
 
@@ -11,8 +11,8 @@
 struct names;
 struct orbitald;
 
-/* on_known: somebody's name came; loop only. group of the socket at path, once it is known: so it
- * is opened to the members of group "orbital". path NULL: there is no socket. */
+/* on_known: the name of a user came; loop only. group of the socket at path, once it is known: so
+ * it is opened to the members of group "orbital". path NULL: there is no socket. */
 int names_new(struct orbitald *host, const char *path, void (*on_known)(void *arg), void *arg,
               struct names **ret_names, struct orb_err *err);
 /* The socket's file was made anew: it needs its group again. names may be NULL. */

@@ -50,9 +50,9 @@ void signals_begin(void)
     for (int number = 1; number <= SIGRTMAX; number++)
         if (!stays(number))
             sigaction(number, &ignore, NULL);
-    signal(SIGCHLD, SIG_DFL); /* ignored, as it may be inherited, nobody learns how a child ended */
+    signal(SIGCHLD, SIG_DFL); /* while it is ignored, the exit status of a child is lost */
     sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL); /* whoever started us may have blocked some */
+    sigprocmask(SIG_SETMASK, &none, NULL); /* the parent may have blocked some */
 }
 
 /* A soft limit may be raised by the process itself; that of files would end in lost records. */

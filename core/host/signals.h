@@ -6,8 +6,8 @@
 
 #define FILES_WANTED 65536
 
-/* First thing in main(): from here on only SIGTERM and SIGINT end the process, and what nobody can
- * refuse: SIGKILL, and faults of our own. Everything else is ignored until the loop takes what it
+/* First thing in main(): from here on only SIGTERM and SIGINT end the process, and what no process
+ * can refuse: SIGKILL, and its own faults. Everything else is ignored until the loop takes what it
  * has a use for. Workers get the standard actions back (core/sandbox). */
 void signals_begin(void);
 

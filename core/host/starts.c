@@ -96,8 +96,8 @@ static void tell_trouble(struct orbitald *host, const char *why)
                 "orbitald; until then repeated failed starts lead to no safe mode");
 }
 
-void starts_judge(struct orbitald *host, unsigned count, const struct orb_err *trouble,
-                  const char *notify_socket)
+void starts_decide(struct orbitald *host, unsigned count, const struct orb_err *trouble,
+                   const char *notify_socket)
 {
     if (trouble->code)
         tell_trouble(host, trouble->text);

@@ -24,8 +24,8 @@ int statedir_lock(const char *state_dir, struct statedir *dir, struct orb_err *e
 void statedir_close(struct statedir *dir);
 /* Can a file be made in STATE now? 0, or what keeps it from that. Blocks as long as the disk. */
 int statedir_try(const char *state_dir, struct orb_err *err);
-/* Are the entries of STATE and RUN that nobody opens for long files and directories of the daemon's
- * own user that no other may write? false: err names one that is not. May take long. */
+/* Are the rarely opened entries of STATE and RUN files and directories of the daemon's own user
+ * that no other may write? false: err names one that is not. May take long. */
 bool statedir_sound(const struct host_options *options, struct orb_err *err);
 /* Is what the path names now what was opened, with the services' directories in it? false: err says
  * what is missing. May take long. */

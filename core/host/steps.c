@@ -1,5 +1,5 @@
 /* The order matters: what a step uses was made by one before it. A step that fails is the end of
- * the start; what can be done without is no failure but said by whoever does without it. */
+ * the start; what can be done without is no failure; the part that does without it says so. */
 #include "core/base/json_write.h"
 #include "core/base/now.h"
 #include "core/base/xalloc.h"

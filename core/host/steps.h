@@ -1,5 +1,5 @@
-/* What is built once the control socket answers: a step each turn of the loop, so that whoever asks
- * meanwhile hears what is being done. */
+/* What is built once the control socket answers: a step each turn of the loop, so that clients that
+ * ask meanwhile are told what is being done. */
 #ifndef CORE_HOST_STEPS_H
 #define CORE_HOST_STEPS_H
 

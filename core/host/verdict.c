@@ -85,8 +85,8 @@ static enum verdict_level level_of_absence(const struct service_view *s, uint64_
     return VERDICT_DEGRADED;
 }
 
-/* It does not run, and nobody wants it to. What it put into the kernel stays there, so that is
- * right until the configuration moves on. */
+/* It does not run, and is not wanted. What it put into the kernel stays there, so that is right
+ * until the configuration moves on. */
 static void add_stopped(struct health_report *verdict, const struct service_view *s, uint64_t since)
 {
     enum verdict_level down = carries(s) ? VERDICT_FAILED : VERDICT_DEGRADED;

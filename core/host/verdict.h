@@ -51,7 +51,7 @@ void verdict_add(struct health_report *verdict, const struct verdict_reason *rea
 void verdict_add_service(struct health_report *verdict, const struct service_view *service,
                          uint64_t now_us, uint64_t now_ms);
 /* What the services together mean: no package at all, no config service, a boot that has not come
- * to its end. waiting: whom the boot waits for, "" when for nobody. */
+ * to its end. waiting: the services it waits for, "" for none. */
 void verdict_add_boot(struct health_report *verdict, enum boot_phase phase, unsigned packages,
                       bool has_config, const char *waiting);
 

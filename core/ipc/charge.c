@@ -19,7 +19,7 @@ struct charge {
     uint64_t end[2]; /* of the stretch, in bytes ever queued for the peer */
 };
 
-#define CHARGED_FROM (1u << 20) /* a queue shorter than that is nobody's concern */
+#define CHARGED_FROM (1u << 20) /* a queue shorter than that is not charged */
 
 static void forget_read(struct charge *c, uint64_t read)
 {

@@ -1,6 +1,6 @@
 /* A service that acts for users is one connection with many causes: what a request of one of its
- * sessions costs is that user's to pay, and nobody else's. A session that rests is not refused: its
- * requests wait here, in their order and within limits, while those of others go on. */
+ * sessions costs is charged to that user only. A session that rests is not refused: its requests
+ * wait here, in their order and within limits, while those of others go on. */
 #include "core/ipc/held.h"
 
 #include <string.h>
@@ -23,7 +23,7 @@ static uint64_t now_of(const struct principal *who)
     return uv_now(who->owner->broker->loop);
 }
 
-/* When the first of them may go on, 0: nobody waits. */
+/* When the first of them may go on, 0: none waits. */
 static uint64_t next_end(const struct ipc_peer *peer)
 {
     uint64_t first = 0;

@@ -102,7 +102,7 @@ static int make_room_to_wait(struct broker *broker, uid_t uid, struct orb_err *e
     return 0;
 }
 
-/* Not known yet who it is: it waits, and holds up nobody. */
+/* Its user is not known yet: it waits, and holds up no other client. */
 static int let_wait(struct broker *broker, int fd, uid_t uid, struct orb_err *err)
 {
     int r = 0;
@@ -164,7 +164,7 @@ void listen_identified(struct broker *broker)
     }
 }
 
-/* 1: somebody was accepted or turned away; 0: nobody waits. */
+/* 1: a client was accepted or turned away; 0: none waits. */
 static int accept_one(struct broker *broker)
 {
     AUTO_FD int fd = -1;

@@ -13,8 +13,8 @@
 struct schema; /* immutable after compile */
 
 /* Compiles a schema given as JSON text. strict_objects: an object schema with properties and
- * without additionalProperties refuses unknown members (our own files); false: the standard's
- * default (test suite). An unsupported keyword is an error with its path. */
+ * without additionalProperties refuses unknown members (Orbital's own schemas); false: the
+ * standard's default (test suite). An unsupported keyword is an error with its path. */
 int schema_compile(const char *text, size_t len, bool strict_objects, struct schema **ret_schema,
                    struct orb_err *err);
 /* As schema_compile, for the schema at a JSON pointer of a document ("/config"); its local

@@ -1,5 +1,6 @@
 /* The files of the log: log.jsonl and its elders log.jsonl.1 …, one record a line. A thread of its
- * own writes them, so that a slow or dead disk stalls nobody; what it cannot take is counted. */
+ * own writes them, so that a slow or dead disk stalls no other part of the daemon; what it cannot
+ * take is counted. */
 #ifndef CORE_OBS_LOGFILE_H
 #define CORE_OBS_LOGFILE_H
 

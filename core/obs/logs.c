@@ -75,8 +75,8 @@ static bool admitted(struct logs *logs, struct stream *s, size_t len)
     return true;
 }
 
-/* Whoever brings the host to say something brings it to say so much of it, and what others have to
- * hear stays. Debug is what a person asked for. */
+/* A peer or service that causes records causes only so many of them, and those of others stay.
+ * Records of level debug were asked for by an administrator. */
 static bool admitted_cause(struct logs *logs, bool audit, enum log_level level, const char *event,
                            const struct orb_kv *pairs, uint64_t *ret_before)
 {

@@ -114,7 +114,7 @@ static bool good_name(const char *name)
     return strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(name);
 }
 
-/* Names the host itself reports of a service (core/sup/show.c): nobody speaks for the host. */
+/* Names that the host itself reports of a service (core/sup/report.c): no service may use one. */
 static bool of_host(const char *name)
 {
     static const char *const names[] = {"up", "restarts", "breaker_open"};

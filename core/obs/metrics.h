@@ -18,7 +18,7 @@ struct metrics;
 
 struct metrics_limits {
     uint32_t names, rate; /* rate: frames a second, twice as many at once */
-    bool first;           /* a shipped service: its names keep their type whoever uses them */
+    bool first;           /* a shipped service: its names keep their type for all services */
 };
 
 struct metrics *metrics_new(void);

@@ -96,8 +96,8 @@ static const struct package *find(const struct package_list *list, const char *n
     return NULL;
 }
 
-/* An interface has one owner: whoever else claims it would be asked in its place as soon as the
- * owner does not run, and would describe its part of the configuration. */
+/* An interface has one owner: another package that claims it would be called in its place as soon
+ * as the owner does not run, and would describe its part of the configuration. */
 static int check_interface(const struct package_list *list, const struct package *package,
                            struct orb_err *err)
 {

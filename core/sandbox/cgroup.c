@@ -190,7 +190,7 @@ int cgroup_open_service(struct sandbox *sandbox, const struct plan *plan)
         return -1;
     dir = buf_format("%s/%s", sandbox->cgroup_dir, plan->service);
     if (mkdir(dir, 0755) < 0 && errno != EEXIST &&
-        /* somebody tidied up too much: once more from above */
+        /* another program removed the parent: once more from above */
         (errno != ENOENT || mkdir(sandbox->cgroup_dir, 0755) < 0 || mkdir(dir, 0755) < 0))
         return -1;
     if (sandbox->cgroup_memory) { /* without the controller the rlimits stay */

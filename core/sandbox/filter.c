@@ -291,7 +291,8 @@ static int add_socket_calls(scmp_filter_ctx f, unsigned profile)
     return r;
 }
 
-/* Shared memory is charged to nobody (RLIMIT_DATA counts private pages) and therefore refused. */
+/* Shared memory is charged to no process (RLIMIT_DATA counts private pages) and therefore
+ * refused. */
 static int add_memory_calls(scmp_filter_ctx f)
 {
     int r = ALLOW_IF(f, mmap, SCMP_A0_64(SCMP_CMP_GE, FILTER_GUARD),

@@ -30,7 +30,7 @@
          */
 #define BUFFER_LEAST (16 << 10)
 #define BUFFER_MOST (128 << 10)
-#define STALE 4096 /* datagrams at most that nobody has read and nobody will */
+#define STALE 4096 /* datagrams at most that were queued before the service ran */
 
 struct port {
     struct port *next;
@@ -183,8 +183,8 @@ static bool binds(const struct plan *plan, const struct plan_bind *bind)
     return false;
 }
 
-/* Nobody listens there: who comes is refused and goes on to the next address of the name. That it
- * cannot be held, as where there is no IPv6, keeps no service from its port. */
+/* No service listens there: a client is refused and goes on to the next address of the name. That
+ * it cannot be held, as where there is no IPv6, keeps no service from its port. */
 static void hold_other(struct port *p, const struct plan *plan)
 {
     struct plan_bind other;

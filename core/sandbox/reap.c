@@ -15,7 +15,7 @@
 #ifndef P_PIDFD
 #define P_PIDFD 3
 #endif
-#define MAX_RECORDS 64 /* the pipe holds more; nobody needs them */
+#define MAX_RECORDS 64 /* the pipe holds more, which are not needed */
 
 static void copy_printable(char *to, size_t size, const char *from, size_t from_size)
 {

@@ -227,10 +227,11 @@ static void set_uids(const struct uids *uids, struct package_list *packages,
             packages->items[kept++] = p;
             continue;
         }
-        orb_fail(&err, ORB_E_LIMIT,
-                 "no user number is left: %u to %u belong to packages, or to directories of "
-                 "packages below services/ in the state directory; remove those nobody needs",
-                 UIDS_FIRST, UIDS_LAST);
+        orb_fail(
+            &err, ORB_E_LIMIT,
+            "no user number is left: %u to %u belong to packages, or to directories of "
+            "packages below services/ in the state directory; remove those that are not needed",
+            UIDS_FIRST, UIDS_LAST);
         on_error(arg, p->dir, &err);
         package_free(p);
     }

@@ -1,5 +1,6 @@
 /* One attempt to run a service: its state directory is made ready, a process started and confined,
- * watched, and reaped. A worker knows no services: what happens to it goes to callbacks. */
+ * watched, and reaped. A worker does not depend on services: what happens to it goes to
+ * callbacks. */
 #ifndef CORE_SUP_WORKER_H
 #define CORE_SUP_WORKER_H
 

@@ -31,9 +31,9 @@ int enter_root_landlock(struct enter *e);
 
 /* enter_filter.c */
 int enter_filter_mdwe(struct enter *e);
-/* Maps both filters where nobody can change them, and makes A the law. */
+/* Maps both filters from the sealed files, and installs seccomp filter A on all threads. */
 int enter_filter_all(struct enter *e);
-/* Makes B the law of every thread the constructors may have started. */
+/* Installs seccomp filter B on all threads, also those that constructors started. */
 int enter_filter_b(void);
 
 /* crash.c: from here on a fault leaves a crash_record in the crash pipe. */

@@ -40,8 +40,8 @@ static int clone_dir(const char *path, uint64_t attributes)
 }
 
 /* A mount that is read-only because its file system is follows that: when the disk takes writes
- * again the service can write, without being started anew. One that somebody made read-only by
- * itself stays so. */
+ * again the service can write, without being started anew. One that was made read-only by itself
+ * stays so. */
 static int follow_file_system(int fd)
 {
     struct mount_attr clear = {.attr_clr = MOUNT_ATTR_RDONLY},
@@ -86,7 +86,8 @@ int enter_root(struct enter *e)
             return r;
     }
     e->detail[0] = '\0';
-    /* Into the namespace the host prepared, which makes its root ours, and on a copy of our own. */
+    /* Into the namespace the host prepared, which makes its root this process's, and then into a
+     * copy of it. */
     if (setns(LAUNCH_FD_ROOT, CLONE_NEWNS) < 0 || unshare(CLONE_NEWNS) < 0)
         return -errno;
     close(LAUNCH_FD_ROOT);

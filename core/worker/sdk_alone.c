@@ -1,6 +1,6 @@
-/* A step of the configuration that nobody waits for: the config service that asked is gone, or
- * there was none because the worker catches up by itself. Nobody else would notice that the plugin
- * never answers, what it did half would stay, and the worker would never attach again: when the
+/* A step of the configuration that no caller waits for: the config service that asked is gone, or
+ * there was none because the worker catches up by itself. Only the SDK can notice that the plugin
+ * never answers; what it did half would stay, and the worker would never attach again. When the
  * time is over the worker ends, and its successor begins with what is stored. */
 #include <inttypes.h>
 

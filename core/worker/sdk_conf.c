@@ -202,7 +202,7 @@ static void finished(struct orb_ctx *ctx, const struct orb_err *err)
             drop_patch(conf);
             conf->before = conf->revision;
             conf->revision = conf->change.revision;
-            sdk_applied(ctx); /* before the config service hears of it */
+            sdk_applied(ctx); /* before the config service is told */
         }
         answer(ctx, err || !conf->plan ? NULL : take_plan(conf), err);
         break;

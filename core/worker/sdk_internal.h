@@ -30,7 +30,7 @@
 #define SDK_CALL_SLACK_MS 1000u /* own deadline timers are the backstop of the broker's */
 #define SDK_CALL_CAP_MS 600000u /* the broker's cap */
 #define SDK_FLUSH_MS 1000       /* waited for the host to take the last frames */
-#define SDK_ALONE_MS 20000u     /* for a step nobody waits for; as apply in a commit */
+#define SDK_ALONE_MS 20000u     /* for a step no caller waits for; as apply in a commit */
 #define SDK_PROGRESS_MS 100     /* progress is said at most this often */
 #define SDK_MAX_POSTED 1024u    /* calls of other threads that wait for the loop */
 #define SDK_NAME 64u
@@ -283,7 +283,7 @@ void sdk_end(struct orb_ctx *ctx, int exit_code);
 void sdk_frame(struct orb_ctx *ctx, const struct sdk_frame *frame);
 /* The first configuration is applied (or there is none): ready, then READY. */
 void sdk_started(struct orb_ctx *ctx);
-/* conf.revision may be another one: the host hears of it once READY was sent. */
+/* conf.revision may be another one: the host is told once READY was sent. */
 void sdk_applied(struct orb_ctx *ctx);
 /* Tree of a JSON text of the host; NULL when it is none. */
 cJSON *sdk_parse(const char *text, size_t len);

@@ -36,7 +36,7 @@ static void flush(struct orb_ctx *ctx)
             continue;
         if (errno == EAGAIN)
             return;
-        /* Nobody reads any more: as good as end of file. */
+        /* The host does not read any more: as good as end of file. */
         ctx->out_done = ctx->out.len;
         sdk_end(ctx, 0);
     }
@@ -194,7 +194,7 @@ static void on_readable(struct orb_ctx *ctx)
         if (n < 0 && errno == EAGAIN)
             break;
         if (n <= 0) {
-            /* The host is gone: nobody is left to tell. */
+            /* The host is gone: there is no one to report to. */
             sdk_end(ctx, 0);
             return;
         }

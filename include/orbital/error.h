@@ -15,7 +15,7 @@ extern "C" {
 #define ORB_ERR_TEXT 400
 #define ORB_ERR_PATH 200
 
-/* Filled by whoever fails, owned by the caller, may be passed as NULL.
+/* Filled by the function that fails, owned by the caller, may be passed as NULL.
  * path: JSON pointer (RFC 6901) of the offending place or "" when there is none. */
 struct orb_err {
     int code;
