@@ -153,7 +153,7 @@ class Lab(bed.Around):
         s.setblocking(False)
         return s
 
-    def heard(self):
+    def has_event(self):
         """Whether there was an event since the last call."""
         ready = select.select(self.listeners, [], [], 0)[0]
         for s in ready:
@@ -237,7 +237,7 @@ class Lab(bed.Around):
 
     def obeyed_ms(self, come, probe):
         """Milliseconds from the change to the last packet for which probe, which sends it, holds."""
-        self.heard()
+        self.has_event()
         child, done = come(), None
         if child is None:
             done = time.monotonic()
@@ -245,7 +245,7 @@ class Lab(bed.Around):
         begun = time.monotonic()
         while True:
             now = time.monotonic()
-            if done is None and self.heard():
+            if done is None and self.has_event():
                 done = now
             if probe():
                 last, first_slow = now, 0

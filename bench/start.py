@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""start.py BUILD [--json] [--rounds N] - how long the box is without somebody who answers.
+"""start.py BUILD [--json] [--rounds N] - how long the box does not answer.
 
 Three appliances, each in a namespace of its own: one that is new each time (no state, no pins, no table),
 one with 100 firewall rules and two ports on the fast path that is "rebooted" (its state is kept, pins and
@@ -72,7 +72,7 @@ class Side:
         self.box.__exit__()
 
     def ask(self, connection):
-        """The phase, None when nobody answers (any more)."""
+        """The phase, None when no daemon answers (any more)."""
         try:
             connection = connection or wire.Wire(self.path)
             return connection, connection.call("host@1", "boot", {})["phase"]

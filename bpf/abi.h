@@ -19,7 +19,7 @@
 #define ABI_PORTS 256
 #define ABI_NO_PORT 0xffff
 #define ABI_COUNTERS 65536             /* slot 0: the default of forward */
-#define ABI_NOWHERE (ABI_COUNTERS - 1) /* a slot nobody reads */
+#define ABI_NOWHERE (ABI_COUNTERS - 1) /* a slot that is never read */
 #define ABI_PROBES 32                  /* a rule's slot is among so many after its own */
 #define ABI_IFACES 2048
 #define ABI_SUSPECTS 1024 /* a power of two */
@@ -40,12 +40,12 @@ struct fast_control {
     __u64 rules_digest;   /* of nftables' half (dataplane/base.c); 0: unknown */
     __u64 object_digest;  /* of the programs that are pinned; 0: none are */
     __u32 company;        /* COMPANY_*: what else decides here (dataplane/company.c) */
-    __u32 until;          /* jiffies; later everything passes: nobody reads the kernel's events */
+    __u32 until;          /* jiffies; later everything passes: events are not read any more */
 };
 
-/* Whoever sets one of these makes a new epoch afterwards. READING: something changed and was not
- * read yet, so everything is the kernel's. IP4, IP6: another table decides about forwarded packets,
- * all are the kernel's. NEW4, NEW6: something decides about first packets, none is refused here.
+/* After setting one of these, a new epoch is begun. READING: something changed and was not read
+ * yet, so everything is the kernel's. IP4, IP6: another table decides about forwarded packets, all
+ * are the kernel's. NEW4, NEW6: something decides about first packets, none is refused here.
  * KEEP_PRIORITY: forwarding does not set a packet's priority by its TOS. LABELS: the flow label of
  * IPv6 decides about the way, so each packet asks. */
 #define COMPANY_READING 1u
@@ -95,7 +95,7 @@ struct fast_iface {
 #define IFACE_MTU_SHIFT 16
 
 #define FLOW_PASS 1 /* for the kernel: local, or forwarded in a way we do not */
-#define FLOW_DROP 2 /* refused by a plain drop; holds only as long as conntrack knows no flow */
+#define FLOW_DROP 2 /* refused by a plain drop; holds while conntrack has no such flow */
 #define FLOW_NAT 4
 #define FLOW_XDP 8        /* XDP sends it; what it lets pass is meant for the kernel */
 #define FLOW_LABEL 16     /* each packet of it takes the slow program: its label may change */
@@ -150,8 +150,8 @@ struct bucket6 {
     struct flow6 flow[ABI_WAYS];
 };
 
-/* A neighbour the kernel has not heard of for a while: the next packet to it is the kernel's, which
- * then asks it, as it would without a fast path. At the slot of its hash. */
+/* A neighbour the kernel has not confirmed for a while: the next packet to it is the kernel's,
+ * which then asks it, as it would without a fast path. At the slot of its hash. */
 struct suspect {
     __u64 who;     /* ABI_WHO */
     __u32 waiting; /* 0: that packet went there */

@@ -52,7 +52,7 @@ struct ct_flow {
     __u32 ends;              /* this packet ends it, or half of it */
 };
 
-#define CT_NO_WAY ~0u /* masqueraded, but nobody knows for which */
+#define CT_NO_WAY ~0u /* masqueraded, but not known for which */
 
 struct nf_conn_nat___way {
     int masq_index;

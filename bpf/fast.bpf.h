@@ -52,7 +52,7 @@ static __always_inline int fast_path(void *ctx, const int xdp)
     struct packet p;
     int verdict;
 
-    /* Nobody watches any more what else decides: everything is the kernel's. */
+    /* The daemon no longer watches what else decides: everything is the kernel's. */
     if (!control || !control->enabled || flow_over(control->until))
         return hook_pass(xdp);
     family = hook_parse(ctx, xdp, &p);

@@ -32,7 +32,7 @@ static __always_inline __u64 flow_where(const struct packet *p, __u32 ifindex)
     return (__u64)p->ports << 32 | (__u64)p->protocol << 24 | (ifindex & 0xffffff);
 }
 
-/* seed is random for each creation of the map: nobody outside can aim at one bucket. */
+/* seed is random for each creation of the map: a sender cannot aim at one bucket. */
 static __always_inline void flow_key4(struct flow_at4 *at, const struct packet *p, __u32 ifindex,
                                       __u64 seed)
 {

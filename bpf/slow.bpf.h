@@ -345,7 +345,8 @@ static __always_inline enum slow_verdict slow_rule(const int xdp, struct slow *s
     __u32 mtu;
     long found;
 
-    /* Nobody described that interface (no room): its zone is unknown, and what else decides. */
+    /* The daemon had no room to describe that interface: its zone is unknown, and what else
+     * decides. */
     if (!out || (out->flags & IFACE_OUT))
         return SLOW_PASS;
     s->redirect = out->redirect;

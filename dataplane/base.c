@@ -150,7 +150,7 @@ static void scan_rule(struct scan *scan, const char *start, size_t size)
     }
 }
 
-/* A dormant table does nothing, and nobody but its owner changes one that is owned. */
+/* A dormant table does nothing, and only its owner can change one that is owned. */
 static void scan_table(struct scan *scan, const char *start, size_t size)
 {
     EACH_ATTRIBUTE(a, start, size)

@@ -88,7 +88,8 @@ int clsact_attach(const struct dataplane *dp, uint32_t ifindex)
     if (runs_already(dp, &hook) && is_pinned(ours ? own : shared))
         return 0;
     unlink(ours ? shared : own);
-    r = pin(dp, ours ? own : shared, ifindex); /* first: a filter nobody knows of would stay */
+    /* First: a filter without a pin would stay for ever. */
+    r = pin(dp, ours ? own : shared, ifindex);
     return r < 0 ? r : put_filter(dp, &hook);
 }
 

@@ -1,6 +1,6 @@
 /* What else decides, gathered from the kernel and published to the programs.
  *
- * Surprise: between a change and the end of the next reading nobody knows what holds. The event
+ * Surprise: between a change and the end of the next reading it is unknown what holds. The event
  * itself sets COMPANY_READING (company_watch.c), and everything is the kernel's; a reading takes it
  * away only if nothing changed while it went on. */
 #include "dataplane/company.h"

@@ -1,7 +1,7 @@
-/* Chains of others at nftables' hooks. What they say about forwarded packets is not understood, but
- * where it is heard: a chain without rules that accepts decides nothing, one whose rules all begin
- * with an interface decides about that interface, one of type nat about first packets; any other
- * about everything of its family. iptables-nft's chains are such chains, too. */
+/* Chains of others at nftables' hooks. Their rules are not interpreted, only where they apply: a
+ * chain without rules that accepts decides nothing, one whose rules all begin with an interface
+ * decides about that interface, one of type nat about first packets; any other about everything of
+ * its family. iptables-nft's chains are such chains, too. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netfilter.h>

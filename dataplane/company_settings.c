@@ -88,7 +88,7 @@ void company_settings_read(struct dataplane *dp, struct company *company)
     if (now.hash6 != BY_PORTS)
         company->by_label = true;
     /* Both make the kernel learn by ICMP where a destination's packets go and how large they may
-     * be, without an event; the look-up of routes knows no gateway that was learned. */
+     * be, without an event; the route look-up does not see a gateway that was learned. */
     if (now.redirects)
         company_note(company, COMPANY_SETTING, COMPANY_IP4,
                      now.redirects == COMPANY_REDIRECTS_HELD

@@ -41,7 +41,8 @@ struct reading {
     struct buf filtered; /* struct filtered */
 };
 
-/* What distributions give every interface. They neither slow down nor sort by what somebody set. */
+/* What distributions give every interface. They neither slow down nor sort by a configured
+ * class. */
 static bool is_default(const char *kind)
 {
     static const char *const kinds[] = {"noqueue", "pfifo_fast", "fq_codel", "mq", "noop"};

@@ -1,8 +1,8 @@
 /* Why the kernel refused the programs, in libbpf's words: the first thing it complains about and,
  * where that is the verifier, the verifier's last word.
  *
- * Surprise: libbpf prints through a function that is given no context, so the listener is kept for
- * the thread; anything libbpf says while nobody listens is dropped. */
+ * Surprise: libbpf prints through a function that is given no context, so the target is kept for
+ * the thread; what libbpf prints outside a capture is dropped. */
 #include <stdio.h>
 #include <string.h>
 
@@ -36,7 +36,7 @@ static void add_verdict(const char *log)
 }
 
 static int __attribute__((format(printf, 2, 0)))
-hear(enum libbpf_print_level level, const char *format, va_list args)
+on_print(enum libbpf_print_level level, const char *format, va_list args)
 {
     AUTO_FREE char *text = NULL;
     const char *begin;
@@ -58,5 +58,5 @@ hear(enum libbpf_print_level level, const char *format, va_list args)
 void complaint_listen(struct buf *ret_text)
 {
     listener = ret_text;
-    libbpf_set_print(hear);
+    libbpf_set_print(on_print);
 }

@@ -40,7 +40,7 @@ static bool is_foreign(const struct dataplane *dp, const struct touched *touched
 }
 
 /* The table is as we left it: its digest is kept for the next time, and for the next daemon. Where
- * somebody touched it a moment ago, the event that tells of it is still to come. */
+ * another program changed it a moment ago, the event that tells of it is still to come. */
 static void remember(struct dataplane *dp)
 {
     uint32_t id = ruleset_id();
@@ -122,7 +122,7 @@ static int tend_rules(struct dataplane *dp, struct dataplane_tended *tended, str
     return 0;
 }
 
-/* Names of ports whose programs somebody took away. */
+/* Names of ports whose programs another program detached. */
 static void find_dead(const struct dataplane *dp, struct buf *names)
 {
     for (unsigned i = 0; i < dp->ports.count; i++)

@@ -2,10 +2,10 @@
  * meanwhile: what they change is obeyed at once, what there is to look at waits for the loop. And
  * the heartbeat of the fast path: packets take it only as long as events were read half a second
  * ago or later (bpf/fast.bpf.h), so that a daemon that is dead or stopped leaves no established
- * flow to decisions nobody looks after.
+ * flow to decisions that may be out of date.
  *
- * Surprise: the heartbeat follows the reading. What the kernel changed before it is obeyed already.
- */
+ * Surprise: the heartbeat follows the reading. What the kernel changed before it is obeyed
+ * already. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>

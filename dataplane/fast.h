@@ -75,10 +75,10 @@ struct port {
     uint32_t index;   /* in stats and devices */
     enum policy_fast wanted;
     enum port_mode mode;
-    bool redirect;    /* XDP may send through it */
-    bool behind;      /* tcx behind XDP */
-    bool undone;      /* our own program was in the way: the next look tries again */
-    bool busy;        /* another program has its XDP: tried again when that is gone */
+    bool redirect; /* XDP may send through it */
+    bool behind;   /* tcx behind XDP */
+    bool undone;   /* an earlier program of Orbital's was in the way: the next look tries again */
+    bool busy;     /* another program has its XDP: tried again when that is gone */
     uint32_t company; /* bits of enum company_kind: what else decides; `reason` */
     char reason[640];
 };
@@ -242,8 +242,7 @@ void pins_remove(const struct dataplane *dp, bool links);
 bool pins_control(const char *bpffs, struct fast_control *ret_control);
 /* Whether nftables' table of that digest is as the daemon before left it. It says so in its pins
  * and, for machines without BPF and daemons of another version, in the state directory; a table
- * that nobody vouches for is not trusted. A digest of 0: it died before it could read its own
- * table. */
+ * with no such record is not trusted. A digest of 0: it died before it could read its own table. */
 bool pins_left(const struct dataplane_options *options, uint64_t digest);
 /* Its name in the file system. */
 const char *pins_program_name(enum program program);
@@ -298,15 +297,14 @@ bool route_label_ruled(const struct nlmsghdr *h);
 bool route_label_suppressed(const struct nlmsghdr *h);
 
 /* clsact.c: where the kernel has no tcx. Negative errno. */
-/* Of our filter, nobody else's: tc chooses priorities from 49152 downwards, people from 1 upwards.
- */
+/* Of Orbital's filter only: tc chooses priorities from 49152 downwards, people from 1 upwards. */
 #define CLSACT_PRIORITY 20306
 #define CLSACT_HANDLE 1
 bool clsact_needed(const struct dataplane *dp);
 int clsact_attach(const struct dataplane *dp, uint32_t ifindex);
 bool clsact_alive(const struct dataplane *dp, uint32_t ifindex);
 /* Nothing where nothing of ours is. */
-/* for_good: the discipline goes, too, if it is ours and nobody uses it. */
+/* for_good: the discipline goes, too, if it is ours and unused. */
 void clsact_detach(const struct dataplane *dp, uint32_t ifindex, bool for_good);
 /* The filter an earlier daemon pinned at path runs this one's program from now on. */
 int clsact_update(const struct dataplane *dp, const char *path, uint32_t ifindex);
@@ -353,8 +351,8 @@ void ruleset_close(struct ruleset *ruleset);
 int ruleset_run(struct ruleset *ruleset, const char *text, bool dry, struct orb_err *err);
 /* Output of a list command; "" if there is no such table. */
 int ruleset_list(struct ruleset *ruleset, const char *command, struct buf *ret_text);
-/* The number of nftables' last change in this namespace, whoever made it; each adds 1. 0: unknown.
- */
+/* The number of nftables' last change in this namespace, by any program; each adds 1. 0:
+ * unknown. */
 uint32_t ruleset_id(void);
 
 /* slots.c */
@@ -397,7 +395,8 @@ void base_fallback_end(struct ruleset *ruleset);
 /* settings.c: what does not succeed stands in dp->trouble and refuses no policy. */
 /* Those the rules rely on; before them. */
 void settings_prepare(struct dataplane *dp);
-/* One of those the rules rely on was changed by somebody; the kernel sends no events for them. */
+/* One of those the rules rely on was changed by another program; the kernel sends no events for
+ * them. */
 bool settings_wrong(const struct dataplane *dp);
 /* What settings_prepare changed is put back: the policy did not come into force. */
 void settings_undo(struct dataplane *dp);
@@ -446,9 +445,9 @@ bool rules_left(const struct dataplane *dp, const struct nft_text *chains);
  */
 bool rules_are_back(const struct dataplane *dp, const struct nft_text *to);
 /* nftables from the policy in force to another. What differs is enough where the table is known to
- * be as we, or the daemon before, left it, because nobody changed anything in nftables since. Else
- * it is made anew, and the counters go on; what is counted between reading them and the transaction
- * is lost. dry: only asks the kernel. ret_bytes: of the text; may be NULL. */
+ * be as we, or the daemon before, left it, because nothing changed in nftables since. Else it is
+ * made anew, and the counters go on; what is counted between reading them and the transaction is
+ * lost. dry: only asks the kernel. ret_bytes: of the text; may be NULL. */
 int rules_change(struct dataplane *dp, const struct nft_text *to, uint32_t generation,
                  struct tally_list *ret_carried, size_t *ret_bytes, bool dry, struct orb_err *err);
 /* nftables as it was: by its policy (NULL: not known), by the text that was there, else closed. */
@@ -467,8 +466,8 @@ int flows_purge(struct dataplane *dp, const struct dataplane_plan *plan,
 /* Connections may run by rules that are not in force any more: told to the next daemon, too. */
 bool flows_unsettled(const struct dataplane *dp);
 void flows_settle(struct dataplane *dp, bool settled);
-/* Deletes what no rule has marked and nobody has answered: it would be new to the first policy's
- * rules, and go on untranslated until flows_purge finds it. */
+/* Deletes connections that no rule has marked and that were not answered: they would be new to
+ * the first policy's rules, and go on untranslated until flows_purge finds it. */
 int flows_forget_unanswered(struct orb_err *err);
 /* Feeds each of conntrack's connections (IPCTNL_MSG_CT_NEW) to each. */
 int flows_dump(dump_fn *each, void *arg, struct orb_err *err);
@@ -476,7 +475,7 @@ int flows_dump(dump_fn *each, void *arg, struct orb_err *err);
 int flows_send(const struct buf *messages, struct orb_err *err);
 /* The marks of rules: 0. */
 int flows_unmark(struct orb_err *err);
-/* What was ended and is still known goes on: nobody knows which policy is in force. */
+/* Connections that were ended and are still known go on: it is unknown which policy is in force. */
 int flows_resume(struct orb_err *err);
 
 static inline void own_dataplane_plan(struct dataplane_plan **plan)

@@ -42,7 +42,7 @@ void flow_delete(const struct flow *flow, struct buf *ret_messages);
 void flow_create(const struct flow *flow, const struct flow_end *destination,
                  const uint8_t source[16], struct buf *ret_messages);
 /* Appends the messages that set its mark and have conntrack keep it for days, whatever its ends say
- * (for good: the kernel lets nobody take that back). */
+ * (for good: the kernel does not let it be taken back). */
 void flow_hold(const struct flow *flow, uint32_t mark, struct buf *ret_messages);
 /* Appends the message that sets its mark. */
 void flow_set_mark(const struct flow *flow, uint32_t mark, struct buf *ret_messages);

@@ -78,8 +78,8 @@ bool flow_nat_same(const struct flow_nat *a, const struct flow_nat *b)
            !memcmp(a->address, b->address, sizeof(a->address));
 }
 
-/* The kernel chooses another source port where two connections would become one; nobody asked for
- * one, so any will do. */
+/* The kernel chooses another source port where two connections would become one; the rule names
+ * none, so any will do. */
 bool flow_nat_holds(const struct flow_nat *nat, bool source, const struct flow *flow,
                     const struct flow_way *way)
 {

@@ -10,9 +10,9 @@
  * were on their way have arrived; and what gets another target is made anew at once, before the old
  * one speaks.
  *
- * A connection that no rule has marked began while there were no rules: nobody allowed it, and
- * nobody translated it. Where that was possible (dp->forget) it is deleted, too, and so is one that
- * is not translated though the policy says it is; what goes on of it is new and meets the rules. */
+ * A connection that no rule has marked began while there were no rules: it was neither allowed nor
+ * translated. Where that was possible (dp->forget) it is deleted, too, and so is one that is not
+ * translated though the policy says it is; what goes on of it is new and meets the rules. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netfilter/nf_conntrack_common.h>
@@ -282,7 +282,7 @@ int flows_send(const struct buf *messages, struct orb_err *err)
                 break;
             end += head.nlmsg_len;
         }
-        /* One that ended by itself meanwhile answers with an error nobody reads. */
+        /* One that ended by itself meanwhile answers with an error that is not read. */
         if (send(fd, messages->data + at, end - at, 0) < 0)
             return orb_fail(err, -errno, "changing connections in conntrack");
     }

@@ -161,7 +161,7 @@ int link_events(struct orb_err *err)
     return take_fd(&fd);
 }
 
-/* The kernel has not heard of a neighbour for a while. It asks again when it has a packet for it,
+/* The kernel has not confirmed a neighbour for a while. It asks again when it has a packet for it,
  * so the next one must go there (slow_is_suspect). */
 static void suspect(struct dataplane *dp, const struct nlmsghdr *h)
 {

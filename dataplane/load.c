@@ -4,8 +4,8 @@
  * port needs is not loaded (hooks.c).
  *
  * Surprise: libbpf adopts a pinned map by path only when it likes its details, and a device map
- * never (the kernel adds a flag); so every map goes through bpf_map__reuse_fd after our own
- * comparison. */
+ * never (the kernel adds a flag); so every map goes through bpf_map__reuse_fd after a comparison
+ * made here. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>

@@ -135,7 +135,7 @@ static void add_tally(const struct policy *policy, const struct policy *previous
 }
 
 /* A source is forgotten when its burst is whole again, for then nothing is lost. When there is no
- * room for another one, the rule does not match: what accepts lets in nobody more. */
+ * room for another one, the rule does not match: one that accepts lets in no further source. */
 static void add_sources(const struct policy_rule *rule, struct buf *b)
 {
     uint64_t refill = (uint64_t)rule->limit_burst * rule->limit_per_s / rule->limit_rate;

@@ -132,7 +132,7 @@ static void add_chain_name(const struct policy_rule *rule, bool known, struct bu
 }
 
 /* Counts, records and decides; limits were asked. Known connections count for the rule that
- * accepted them, whoever lets them pass now. */
+ * accepted them, whatever lets them pass now. */
 static void add_verdict(const struct policy_rule *rule, bool known, const char *verdict,
                         struct buf *b)
 {

@@ -233,7 +233,7 @@ static unsigned count_ports(const struct policy_nat *nat)
 }
 
 /* Ports of the target: one for one, or a range for a range as long. Anything else would send
- * several ports to one, which nobody wants without knowing. */
+ * several ports to one, which is rarely meant. */
 static int check_target_ports(const struct nat_draft *draft, const struct place *at,
                               struct orb_err *err)
 {

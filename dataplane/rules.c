@@ -9,7 +9,7 @@
 #define TALLY_ROOM 65000 /* rules whose counters there is room for in the set (nft_change.c) */
 
 /* Remembers the number of a transaction of ours; before: nftables' last one. When another one came
- * between, nobody knows which of them is ours. */
+ * between, it is unknown which of them is ours. */
 static void own_transaction(struct dataplane *dp, uint32_t before, bool done)
 {
     uint32_t after = done ? ruleset_id() : 0;
@@ -138,7 +138,7 @@ int rules_again(struct dataplane *dp, struct orb_err *err)
         rules_restore(dp, NULL, NULL, dp->generation, NULL);
         dp->based = based;
     }
-    dp->ruleset_id = 0; /* what differs is not enough: nobody knows what is there */
+    dp->ruleset_id = 0; /* what differs is not enough: it is unknown what is there */
     r = rules_restore(dp, dp->current, NULL, dp->generation, err);
     dp->forget = true; /* meanwhile anything may have begun */
     if (r < 0 || !dp->current)

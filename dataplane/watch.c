@@ -2,8 +2,9 @@
  * changed and, last, its number and who made it. One that touches our table and is not among our
  * own numbers is another program's.
  *
- * Surprise: our own numbers are known only when the thread that works is done, and this is read by
- * events.c meanwhile; so the numbers are kept here and compared later (tend.c). */
+ * Surprise: the numbers of this daemon's transactions are known only when the thread that works is
+ * done, and this is read by events.c meanwhile; so the numbers are kept here and compared later
+ * (tend.c). */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netfilter.h>

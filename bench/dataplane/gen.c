@@ -120,7 +120,7 @@ static int load(const char *pin, const char *netns, const char *dev, const char 
     if (ifindex >= GEN_DEVICES)
         give_up("%s has index %u; only indexes below %d fit", dev, ifindex, GEN_DEVICES);
     read_mac(mac, macs);
-    memcpy(macs + 6, macs, 6); /* whose frames these are is nobody's business on this link */
+    memcpy(macs + 6, macs, 6); /* any source address will do on this link */
     memcpy(gen->bss->fixed_mac, macs, sizeof(macs));
     gen->bss->fixed_ifindex = ifindex;
     r = gen__load(gen);
