@@ -1,8 +1,8 @@
 /* Who is not asked in a transaction although it reads what changes. A commit that disables a
  * service, or takes something away from it, is not the service's to hold up. Nor is any commit
  * one's that hangs or dies each time it is asked: it is left out, which is a problem of the
- * appliance until it has followed once more. Whoever was not asked and still runs is started anew
- * after the commit, and attaches to what is stored. */
+ * appliance until it has followed once more. A service that was not asked and still runs is started
+ * anew after the commit, and attaches to what is stored. */
 #include <string.h>
 
 #include "core/base/now.h"
@@ -13,7 +13,7 @@
  * many, and so is, after a while, any more than a third of all. */
 #define SPOILT 2u
 #define TOO_MANY 5u
-#define PROBE_MS (600u * 1000) /* then it is asked again, at nobody's cost */
+#define PROBE_MS (600u * 1000) /* then it is asked again, without risk for the commit */
 
 /* ---- the word of /services ---- */
 

@@ -175,7 +175,7 @@ struct loading {
     unsigned lost;
 };
 
-/* A name that rotted, or a file copied under another's name, is nobody's. */
+/* A damaged name, or a file copied under the name of another user, belongs to no user. */
 static bool is_file_of(const struct loading *l, const char *user)
 {
     AUTO_FREE char *path = user ? file_of(l->engine, user) : NULL;

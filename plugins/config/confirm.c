@@ -1,7 +1,7 @@
 /* Commits that must be confirmed. Proof that the box can still be reached is a session opened after
  * the change was applied; without it the change is undone at its deadline by an ordinary
- * transaction, and after any restart before anybody attaches: whoever could have confirmed is cut
- * off by then. */
+ * transaction, and after any restart before a service attaches: the session that could have
+ * confirmed it is gone by then. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -134,7 +134,7 @@ int confirm_at_boot(struct engine *engine, struct orb_err *err)
     engine->undone = json_incref(inverse);
     if (confirm_commit_alone(engine, &meta, inverse, err) == 0)
         return 0;
-    /* Nobody confirmed it, so it must not run, whatever the disk takes. */
+    /* It was not confirmed, so it must not run, whether or not the disk takes the undo. */
     log_error(engine->host.log, "config.undo.not-written", KV("why", err ? err->text : ""));
     meta.time_us = engine->host.wall_us(engine->host.arg);
     r = store_commit_unwritten(&engine->store, &meta, inverse, err);

@@ -48,7 +48,7 @@ struct candidate {
 
 /* ---- subscriber.c ---- */
 enum presence {
-    SUB_UNKNOWN, /* known from disk, not heard of since this start */
+    SUB_UNKNOWN, /* known from disk, not attached since this start */
     SUB_ATTACHED,
     SUB_OFFLINE,
 };
@@ -97,7 +97,7 @@ struct participant {
     uint32_t peer;
     enum part_state state;
     bool applying;   /* apply was sent: an abort must say so */
-    bool probed;     /* it was left out: its failure costs nobody the commit */
+    bool probed;     /* it was left out: its failure does not fail the commit */
     bool anew;       /* not asked: the host starts it anew after the commit */
     bool restart;    /* cannot follow: the host starts it anew after the commit */
     struct buf text; /* its part of the patch */
@@ -111,7 +111,7 @@ struct job {
     uint32_t confirm_s;
     bool dry_run;
     uint64_t undoes; /* 0: commits the user's candidate */
-    void *req;       /* NULL: nobody waits */
+    void *req;       /* NULL: no client waits */
 };
 
 struct tx {
@@ -122,7 +122,7 @@ struct tx {
     struct participant *parts;
     size_t count, at; /* at: the participant being applied or aborted */
     size_t outstanding;
-    uint64_t live_at;  /* monotonic: the first was told to apply, 0: nobody was */
+    uint64_t live_at;  /* monotonic: the first was told to apply, 0: none was */
     uint64_t abort_at; /* monotonic: the first was told to go back, 0: it goes forward */
     uint64_t turn_at;  /* monotonic: all who are left are told at once, 0: each waits its turn */
     bool prepared;     /* journaled */
@@ -190,7 +190,7 @@ void engine_enforced(struct engine *engine);
 void follow_engine(struct engine *engine);
 /* tx was committed: who has a part in it should follow that. */
 void follow_committed(struct tx *tx);
-/* Stored parts that no installed package has: the host hears of each, and when one has gone. */
+/* Stored parts that no installed package has: the host is told of each, and when one has gone. */
 void follow_unserved(struct engine *engine);
 void follow_part_gone(struct engine *engine, const char *part);
 bool follow_is_served(const struct engine *engine, const char *part);
@@ -306,9 +306,9 @@ void transaction_applied(struct tx *tx);
 void participant_abort(struct tx *tx);
 void participant_tick(struct tx *tx);
 void transaction_aborted(struct tx *tx);
-/* confirm.c: after an undo, whoever did not follow and brought into the kernel what was undone is
- * started anew, also when a person stopped it: an undo that leaves the kernel as it was leaves that
- * person cut off. */
+/* confirm.c: after an undo, a service that did not follow and brought into the kernel what was
+ * undone is started anew, also when a person stopped it: an undo that leaves the kernel as it was
+ * leaves that person cut off. */
 void confirm_tx_back(struct tx *tx);
 /* The same for what was undone at the start, once known subscribers had time to attach. */
 void confirm_undone_tick(struct engine *engine);
@@ -340,7 +340,7 @@ void confirm_safe_at_boot(struct engine *engine);
 /* A person has committed something: what runs is what is wanted. */
 void confirm_safe_over(struct engine *engine);
 int confirm_at_boot(struct engine *engine, struct orb_err *err);
-/* Commits a patch with nobody taking part (before subscribers attach). */
+/* Commits a patch without participants (before subscribers attach). */
 int confirm_commit_alone(struct engine *engine, const struct revision *meta, json_t *patch,
                          struct orb_err *err);
 uint64_t confirm_next_tx(struct engine *engine);

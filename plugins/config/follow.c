@@ -1,5 +1,5 @@
 /* What the verdict needs to know of the configuration: which revision each service should follow,
- * and which parts nobody follows because their package is not there. */
+ * and which parts no service follows because their package is not there. */
 #include <inttypes.h>
 #include <string.h>
 

@@ -1,7 +1,7 @@
-/* What a caller may see and change. People are judged by their role in the broker; of a service the
- * broker says with its first request what it was granted, and nothing the service says itself adds
- * to that: it reads below config.read:PATH, sees secrets below config.secret:PATH in clear, and
- * edits below config.write:PATH. */
+/* What a caller may see and change. For people the broker checks the role; of a service the broker
+ * says with its first request what it was granted, and nothing the service says itself adds to
+ * that: it reads below config.read:PATH, sees secrets below config.secret:PATH in clear, and edits
+ * below config.write:PATH. */
 #include <stdio.h>
 #include <string.h>
 

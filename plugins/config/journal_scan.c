@@ -174,7 +174,7 @@ static bool is_head(const struct journal_scan *scan, void *arg, const uint8_t *c
     return false;
 }
 
-static void judge_end(const struct journal_scan *scan, struct journal_found *found)
+static void check_end(const struct journal_scan *scan, struct journal_found *found)
 {
     uint64_t end = found->end ? found->end : JOURNAL_HEAD;
 
@@ -281,12 +281,12 @@ int journal_scan(const struct journal_scan *scan, journal_fn *cb, void *arg,
 
     *ret_found = found;
     if (!begin(scan, found.chain)) {
-        judge_end(scan, ret_found);
+        check_end(scan, ret_found);
         return 0;
     }
     /* A file that was never more than a piece of its head has nothing to be chained to. */
     if (scan->main.len < JOURNAL_HEAD && scan->copy.len < JOURNAL_HEAD) {
-        judge_end(scan, ret_found);
+        check_end(scan, ret_found);
         return 0;
     }
     check_head(scan, &found);
@@ -313,7 +313,7 @@ int journal_scan(const struct journal_scan *scan, journal_fn *cb, void *arg,
         found.end += record.size;
         found.records++;
     }
-    judge_end(scan, &found);
+    check_end(scan, &found);
     *ret_found = found;
     return r < 0 ? r : 0;
 }

@@ -137,7 +137,8 @@ static void start_empty(struct store *store, const struct snapshots *found, bool
 }
 
 /* What runs is compared with all that is known of what there was. */
-static int judge(struct store *store, const struct snapshots *found, struct orb_err *err)
+static int compare_revisions(struct store *store, const struct snapshots *found,
+                             struct orb_err *err)
 {
     struct damage *d = &store->damage;
     uint64_t id = store_id(store, store->enforced);
@@ -248,7 +249,7 @@ int load_store(struct store *store, const struct store_setup *setup, struct orb_
         r = read_files(store, &found, used, err);
     }
     if (r >= 0)
-        r = judge(store, &found, err);
+        r = compare_revisions(store, &found, err);
     if (r < 0)
         return r;
     open_for_writing(store);

@@ -192,7 +192,7 @@ static bool is_copy_missing(const struct pair *pair, const struct journal_found 
 
 /* ---- history ---- */
 
-static void judge_old(struct store *store, const struct pair *pair, bool whole,
+static void check_old(struct store *store, const struct pair *pair, bool whole,
                       const struct journal_found *found, const char *why)
 {
     if (whole && found->holes) {
@@ -250,7 +250,7 @@ static uint64_t index_old(struct reading reading)
     r = scan_pair(&reading, &pair, NULL, &found, &err);
     store_drop_pending(store);
     whole = r == 0 && found.end && (found.taken_over || (!reading.later.count && !found.tail));
-    judge_old(store, &pair, whole, &found, r < 0 ? err.text : pair.main_err.text);
+    check_old(store, &pair, whole, &found, r < 0 ? err.text : pair.main_err.text);
     if (whole)
         return found.taken_over ? reading.later.taken_by : 0;
     for (size_t i = 0; i < store->count; i++)
@@ -269,7 +269,7 @@ static int main_is_unreadable(const struct pair *pair)
 }
 
 /* What the two files together did not have, or had only once. */
-static void judge_pair(struct store *store, const struct pair *pair, bool voided,
+static void check_pair(struct store *store, const struct pair *pair, bool voided,
                        const struct journal_found *found)
 {
     struct journal_image main = load_files_pair_image(&pair->main),
@@ -360,7 +360,7 @@ static int replay(struct reading reading, struct orb_err *err)
         store->damage.rotten = store->damage.lost = true;
         damage_found(store, pair.path, found.end, "%s", why.text);
     }
-    judge_pair(store, &pair, reading.voided, &found);
+    check_pair(store, &pair, reading.voided, &found);
     if (reading.goes_on && is_last) {
         AUTO_FREE char *gone = store_journal_path(store, reading.goes_on);
 

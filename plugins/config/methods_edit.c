@@ -32,7 +32,7 @@ static void keep(struct overlay *to, const struct overlay *from)
                                       .base = from->list[i].base};
 }
 
-/* A service stays inside what it may change; people were judged by their role. */
+/* A service stays inside what it may change; for people the broker checked the role. */
 static int check_ops(const struct ask *ask, const json_t *ops, struct orb_err *err)
 {
     size_t i;

@@ -58,7 +58,7 @@ int methods_read_view(const struct ask *ask, const char *path, json_t **ret_valu
     *ret_value = grants_show(e, secrets, path, overlay_get(over, e->store.running, seen));
     *ret_revision = revision;
     if (!*ret_value && *path && !parts_schema(&e->parts, path, err))
-        return err->code; /* not "not configured" but a name nobody knows */
+        return err->code; /* an unknown name rather than "not configured" */
     return 0;
 }
 
@@ -313,7 +313,8 @@ static void add_notes(const struct store *s, size_t *left, uint64_t below, json_
     }
 }
 
-/* A service hears of the revisions that changed what it may read, and nothing people wrote. */
+/* A service sees the revisions that changed what it may read, without comments and names of
+ * people. */
 static void service_history(struct ask *ask, uint64_t limit, json_t *list)
 {
     const struct store *s = &ask->engine->store;

@@ -172,7 +172,8 @@ static void prepare_result(struct participant *p, const char *text, size_t len,
     blame(p, "prepare", "refused", err);
 }
 
-/* Whoever waits for the commit waits on: its deadline is of one step, not of all of them. */
+/* The client that waits for the commit goes on waiting: its deadline is for one step, not for
+ * all. */
 static void goes_on(const struct tx *tx)
 {
     if (tx->engine->host.progress)
@@ -290,7 +291,7 @@ void participant_apply(struct tx *tx)
     }
     if (!tx->live_at) {
         tx->live_at = now_of(tx);
-        /* What is being undone is live: nobody waits long for who takes long. */
+        /* What is being undone is live: the others do not wait for a slow participant. */
         tx->turn_at = tx->job->undoes ? tx->live_at + ENGINE_TURN_MS : 0;
     }
     p = &tx->parts[tx->at];
@@ -346,9 +347,9 @@ static struct participant *next_to_abort(struct tx *tx)
     return NULL;
 }
 
-/* A refused change is live no longer than one deadline and a second, whoever takes long and
- * whatever time the others have had already: who does not go back by then is ended, early enough
- * for its successor to be there. */
+/* A refused change is live no longer than one deadline and a second, whichever participant is slow
+ * and whatever time the others took: one that has not gone back by then is ended, early enough for
+ * its successor to be there. */
 static uint32_t abort_ms(const struct participant *p)
 {
     const struct tx *tx = p->tx;

@@ -47,7 +47,7 @@ const json_t *parts_shape_root(const struct part *part);
  * have a say, the caller must check values instead of relying on this. */
 const json_t *parts_shape_member(const struct part *part, const json_t *node, const char *key,
                                  bool *ret_clear);
-/* Do keywords of node judge the object as a whole (oneOf, not, …)? */
+/* Do keywords of node constrain the object as a whole (oneOf, not, …)? */
 bool parts_shape_combines(const json_t *node);
 /* The schema object at path with members merged from $ref, for people; NULL when not known. */
 const json_t *parts_shape_at(const struct parts *parts, const char *path);

@@ -1,5 +1,5 @@
 /* The engine bound to the SDK: requests in, answers and calls out, one timer. Start-up asks the
- * host for the schemas of the installed packages first; nobody is served before the stored
+ * host for the schemas of the installed packages first; no request is served before the stored
  * configuration was read and put in order. */
 #include <stdlib.h>
 #include <string.h>

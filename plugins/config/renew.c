@@ -120,8 +120,8 @@ static int renew(struct store *store, struct orb_err *err)
     return 0;
 }
 
-/* A journal that somebody removed or changed under the running service would take records that are
- * never found again; what is in memory is the configuration. */
+/* A journal that another program removed or changed under the running service would take records
+ * that are never found again; what is in memory is the configuration. */
 static void look_at_journal(struct store *store)
 {
     const char *what =

@@ -5,7 +5,7 @@
 #include "plugins/config/record.h"
 #include "plugins/config/store.h"
 
-extern const struct json_limits store_limits; /* for our own files */
+extern const struct json_limits store_limits; /* for the store's own files */
 
 /* Tells a test which step comes next (struct store, step). */
 void store_step(const struct store *store, const char *name);

@@ -125,7 +125,7 @@ static bool are_strings(const json_t *paths)
     return true;
 }
 
-/* Only for installed packages is there somebody to wait for. */
+/* Only services of installed packages are waited for. */
 static bool is_installed(const struct engine *engine, const char *name)
 {
     for (size_t i = 0; i < engine->parts.count; i++)

@@ -1,6 +1,6 @@
-/* Transactions: one at a time, the others queue. Order of the durable facts: everybody has agreed,
- * `prepared` is on the disk, everybody has applied, `committed` is on the disk, the running tree
- * changes, the caller hears of it. Whatever fails before the last record is undone in reverse. */
+/* Transactions: one at a time, the others queue. Order of the durable facts: all have agreed,
+ * `prepared` is on the disk, all have applied, `committed` is on the disk, the running tree
+ * changes, the caller is answered. Whatever fails before the last record is undone in reverse. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -355,7 +355,7 @@ static int commit(struct tx *tx)
         r = store_commit_unwritten(&e->store, &meta, tx->patch, &tx->err);
     }
     if (r == 0 || e->store.void_tx == tx->id)
-        engine_enforced(e); /* before anybody hears of it */
+        engine_enforced(e); /* before the event is published */
     engine_report(e);
     return r;
 }

@@ -1,5 +1,6 @@
-/* Names of services for ports, as IANA lists them, and what people call them. A table of our own:
- * what a name means must not depend on a file of the machine that differs after an upgrade. */
+/* Names of services for ports, as IANA lists them, and what people call them. A table here rather
+ * than /etc/services: what a name means must not depend on a file of the machine that differs after
+ * an upgrade. */
 #include "plugins/firewall/services.h"
 
 #include <stdio.h>

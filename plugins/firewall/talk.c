@@ -243,7 +243,7 @@ static void on_applied(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
         if (err->path[0])
             translate_path(err->path, failure.path, sizeof(failure.path));
         if (self->talk.first)
-            self->talk.state = TALK_NONE; /* nobody will abort it */
+            self->talk.state = TALK_NONE; /* no abort will come */
         done(ctx, self, &failure);
         return;
     }

@@ -11,8 +11,8 @@
 enum apply_mode {
     APPLY_COMMIT, /* what the commit changes must work, else it ends with an error */
     APPLY_UNDO,   /* back from a commit: as much as can be had */
-    APPLY_START,  /* everything, also the state of links that somebody changed meanwhile */
-    APPLY_REPAIR, /* what got lost; a link that somebody took down stays down */
+    APPLY_START,  /* everything, also the state of links that another program changed meanwhile */
+    APPLY_REPAIR, /* what got lost; a link that another program took down stays down */
 };
 
 struct applied {

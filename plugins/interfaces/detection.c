@@ -1,6 +1,6 @@
-/* Duplicate IPv6 addresses, and link-local ones that somebody took away: part of applying, see
- * run.h. The kernel never tries a duplicate address again by itself, so that is done here, more and
- * more rarely. */
+/* Duplicate IPv6 addresses, and link-local ones that were removed: part of applying, see run.h. The
+ * kernel never tries a duplicate address again by itself, so that is done here, more and more
+ * rarely. */
 #include <arpa/inet.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
@@ -92,8 +92,8 @@ static bool guess_link_local(const struct rtnl_link *link, struct prefix *ret)
     return true;
 }
 
-/* The kernel makes its link-local address when a link comes up, and not again when somebody flushes
- * the link's addresses. Without it IPv6 has no neighbours. */
+/* The kernel makes its link-local address when a link comes up, and not again when the link's
+ * addresses are flushed. Without it IPv6 has no neighbours. */
 static void keep_link_local(struct run *run, struct want *want, const struct rtnl_link *link)
 {
     const struct rtnl_addr *own = NULL;
@@ -123,7 +123,8 @@ static void keep_link_local(struct run *run, struct want *want, const struct rtn
         run->applied->added++;
 }
 
-/* Where nobody can be asked (down, loopback, point-to-point, tunnel) nobody has it, too. */
+/* Where there is no neighbour to ask (down, loopback, point-to-point, tunnel) there is no duplicate
+ * either. */
 static void watch_addresses(struct run *run, const struct want *want, const struct rtnl_link *link)
 {
     if (!(link->flags & IFF_UP) || !link->carrier || link->mac_len != 6 ||

@@ -268,7 +268,7 @@ static void on_repair(struct orb_ctx *ctx, void *arg)
                 KV("moved", applied.moved));
 }
 
-/* Somebody's sysctl makes no event. */
+/* A sysctl makes no event. */
 /* true: addresses are to be added again. */
 static bool check_local(struct orb_ctx *ctx, struct interfaces *self,
                         const struct rtnl_links *links)

@@ -55,7 +55,7 @@ static void settle(struct run *run, int index)
     }
 }
 
-/* Those in use: while the kernel still looks for others with it nobody can have used an address. */
+/* Those in use: an address is not in use while duplicate detection is still running. */
 static bool is_used(const struct run *run, int index, const struct prefix *prefix)
 {
     for (unsigned i = 0; i < run->addrs.count; i++) {

@@ -17,7 +17,7 @@ struct run {
     struct applied *applied;
 };
 
-/* What somebody tried and could not: where, the doing in words ("cannot set MTU 9000"), and why. */
+/* A step that failed: where, what was tried in words ("cannot set MTU 9000"), and why. */
 struct trouble {
     const char *kind;  /* of the key: "mtu" */
     const char *name;  /* of the interface */

@@ -31,7 +31,7 @@ int follow_open(struct orb_ctx *ctx, struct follow *follow, const int *groups,
 /* on_repair runs once, 50 ms after the last call, at the latest 500 ms after the first: a burst of
  * events is one repair, and events without end do not put it off for ever. Before the first
  * follow_outcome() nothing is repaired: what is wanted is not known yet, and the kernel's state,
- * made by the daemon before, would go as wanted by nobody. The first apply looks at everything. */
+ * made by the daemon before, would be removed as unwanted. The first apply looks at everything. */
 void follow_repair_soon(struct follow *follow);
 /* At the end of each repair, apply or abort. fits false: something does not fit or failed,
  * on_repair runs again after 0.2 s, then twice as long each time up to 30 s, also without an event;

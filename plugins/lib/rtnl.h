@@ -49,7 +49,7 @@ struct rtnl_route {
     uint32_t metric;
     uint8_t protocol; /* RTPROT_* */
     uint8_t type;     /* RTN_* */
-    bool aside;       /* for a TOS or a source prefix: no route of ours, and in nobody's way */
+    bool aside;       /* for a TOS or a source prefix: no route of ours, conflicts with none */
     bool extra;       /* has what no route of ours has: metrics, encapsulation, a nexthop object */
     struct address source; /* preferred one; family 0: none */
     unsigned hop_count;

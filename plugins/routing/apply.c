@@ -1,8 +1,8 @@
 /* Applies static routes: see apply.h. A changed route is replaced in one request (NLM_F_REPLACE),
  * so there is no moment without it; a new one is made with NLM_F_EXCL, because IPv4 would also
- * replace a stranger's route of the same destination and metric. A next hop whose link is missing,
- * down or without carrier is left out rather than left to the kernel: it would keep sending there
- * (without carrier) or drop the whole route (when one of several is missing). */
+ * replace another program's route of the same destination and metric. A next hop whose link is
+ * missing, down or without carrier is left out rather than left to the kernel: it would keep
+ * sending there (without carrier) or drop the whole route (when one of several is missing). */
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
@@ -104,7 +104,8 @@ static void keep(struct pass *pass, const struct group *group)
         pass->kept[group->have - pass->have.items] = true;
 }
 
-/* Did somebody add next hops to the route that was ours? IPv6 makes one of routes of one metric. */
+/* Did another program add next hops to the route that was ours? IPv6 makes one of routes of one
+ * metric. */
 static bool is_joined(const struct group *group)
 {
     for (unsigned i = 0; group->held && !group->route->changed && group->have &&
@@ -124,7 +125,7 @@ static int put(struct pass *pass, const struct group *group, const struct rtnl_r
 
     if (strange && !pass->retake)
         return orb_fail(err, -EEXIST, "%s", group->behind ? BEHIND : JOINED);
-    /* Ours stands behind the stranger's and decides nothing; replacing is done to the first. */
+    /* Ours stands behind the other and decides nothing; replacing is done to the first. */
     if (group->behind && group->have)
         rtnl_put_deletion(pass->socket, group->have, NULL);
     r = rtnl_put_route(pass->socket, route, group->have || group->behind, err);

@@ -1,5 +1,5 @@
-/* Routes to the networks of our own addresses: see connected_restore() in reach.h. They are made as
- * the kernel makes them, so that it takes them away with their address. */
+/* Routes to the networks of this machine's addresses: see connected_restore() in reach.h. They are
+ * made as the kernel makes them, so that it takes them away with their address. */
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>

@@ -127,7 +127,7 @@ static void on_order(void *arg, uint8_t family, const struct rtnl_route *route)
     if (!met)
         return;
     if (route->protocol != NETLINK_OURS)
-        *met = true; /* the stranger's, until ours comes behind it */
+        *met = true; /* another program's, until ours comes behind it */
     else if (*met)
         *behind = true;
     else

@@ -1,6 +1,6 @@
 /* Whether the kernel's policy rules still lead to the routes: a rule that another program removed,
- * or put before, stops forwarding while every route is as configured. Only said, not mended:
- * whoever changes the rules of the kernel itself may mean it. */
+ * or put before, stops forwarding while every route is as configured. Only said, not mended: such a
+ * change by an administrator may be meant. */
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>

@@ -33,7 +33,7 @@ struct hop_want {
     bool held;             /* the kernel had it from us when we last looked (is_left_alone) */
     bool behind; /* another program's route decides before this one; of the first hop of a metric */
     bool met;    /* while looking for such: another program's was met; likewise */
-    char *why;   /* why the kernel has it not, NULL: it has, or nobody looked yet */
+    char *why;   /* why the kernel has it not, NULL: it has, or it was not looked at yet */
     const char *todo;
     char *no_source; /* why it is used without its preferred source; NULL: with it, or has none */
 };

@@ -17,7 +17,7 @@
 #include "plugins/routing/rules.h"
 #include "plugins/routing/set.h"
 
-#define RETAKE_MAX 10 /* routes taken back from a stranger … */
+#define RETAKE_MAX 10 /* routes taken back from another program … */
 #define RETAKE_MS 60000
 
 static void own_routes(struct routes_want *routes)
@@ -138,7 +138,7 @@ static int on_prepare(struct orb_ctx *ctx, const struct orb_change *change, stru
     return r;
 }
 
-/* A stranger that insists is left alone after a while, and reported. */
+/* Another program that insists is left alone after a while, and reported. */
 static bool may_retake(struct routing *self)
 {
     uint64_t now = orb_now_ms();
@@ -167,14 +167,14 @@ static int make(struct orb_ctx *ctx, struct routing *self, struct routes_want *r
     if (connected)
         orb_log(ctx, ORB_WARNING, "routing.networks_put_back", KV("count", connected));
     /* A full table takes long to read: only when there may be something to find. */
-    if (r == 0 && self->strangers)
+    if (r == 0 && self->foreign)
         r = foreign_look(self->follow.requests, routes, err);
     if (r == 0)
         r = apply_routes(self->follow.requests, routes, &reach, strict, may_retake(self), &applied,
                          err);
     self->retaken += applied.retaken;
     if (r == 0)
-        self->strangers = foreign_present(routes);
+        self->foreign = foreign_present(routes);
     if (r == 0)
         self->cut_off = false;
     if (r == 0 && (applied.put || applied.removed || applied.rules))
@@ -276,7 +276,7 @@ static bool route_concerns_us(struct routing *self, const struct rtnl_route *rou
     if (!want || route->aside || !set_has_metric(want, route->metric))
         return route->protocol == NETLINK_OURS;
     if (route->protocol != NETLINK_OURS && route->destination.address.family == AF_INET)
-        self->strangers = true;
+        self->foreign = true;
     return true;
 }
 
@@ -302,7 +302,7 @@ static bool concerns_us(struct routing *self, struct nlmsghdr *header)
     struct rtnl_rule rule;
 
     if (header->nlmsg_pid == nl_socket_get_local_port(self->follow.requests))
-        return false; /* our own request */
+        return false; /* this service's request */
     if (header->nlmsg_type == RTM_NEWROUTE || header->nlmsg_type == RTM_DELROUTE)
         return rtnl_route_read(header, &route) &&
                (route_concerns_us(self, &route) || is_cut_off(self, header, &route));
@@ -325,7 +325,7 @@ static void on_readable(struct orb_ctx *ctx, void *arg, int fd, unsigned events)
 
     if (netlink_drain(self->follow.events, on_event, self) > 0) {
         orb_log(ctx, ORB_WARNING, "routing.events_lost");
-        self->strangers = self->cut_off = true;
+        self->foreign = self->cut_off = true;
         follow_repair_soon(&self->follow);
     }
 }
@@ -339,7 +339,7 @@ static int on_init(struct orb_ctx *ctx, struct orb_err *err)
 
     if (!self)
         return orb_fail(err, ORB_E_NOMEM, "no memory for the service");
-    self->strangers = self->cut_off = true; /* what happened before is not known */
+    self->foreign = self->cut_off = true; /* what happened before is not known */
     orb_set_user(ctx, self);
     return follow_open(ctx, &self->follow, groups, on_readable, on_repair, self, err);
 }

@@ -13,8 +13,8 @@ struct routing {
     uint64_t missing;  /* a digest of what does not fit, 0: nothing */
     uint64_t retake_from_ms;
     unsigned retaken; /* since then */
-    bool strangers;   /* another program's routes may decide before ours */
-    bool cut_off;     /* somebody may have removed routes to networks of our addresses */
+    bool foreign;     /* another program's routes may decide before ours */
+    bool cut_off;     /* routes to networks of our addresses may have been removed */
 };
 
 /* Tells the host what does not fit (problems and, when that changed, the log); the number. */

@@ -65,7 +65,7 @@ bool reach_now(const struct reach *reach, const struct hop_want *hop, struct rtn
 /* Can packets be sent from source now? As reach_now(). */
 bool reach_source_now(const struct reach *reach, const struct address *source, char *why,
                       size_t size);
-/* Puts back the routes to the networks of configured addresses that somebody removed although the
+/* Puts back the routes to the networks of configured addresses that were removed although the
  * addresses are there: the kernel makes them once, with the address. Their number. */
 int connected_restore(struct nl_sock *socket, const struct reach *reach, unsigned *ret_count,
                       struct orb_err *err);

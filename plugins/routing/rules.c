@@ -75,7 +75,8 @@ static bool is_there(const struct rtnl_rules *have, const struct rtnl_rule *rule
 }
 
 /* Another program's rule of this number, NULL: none. */
-static const struct rtnl_rule *stranger(const struct rtnl_rules *have, const struct rule_want *rule)
+static const struct rtnl_rule *other_rule(const struct rtnl_rules *have,
+                                          const struct rule_want *rule)
 {
     for (unsigned i = 0; i < have->count; i++) {
         const struct rtnl_rule *other = &have->items[i];
@@ -88,7 +89,7 @@ static const struct rtnl_rule *stranger(const struct rtnl_rules *have, const str
     return NULL;
 }
 
-static void say_stranger(const struct rtnl_rule *other, char *to, size_t size)
+static void say_other_rule(const struct rtnl_rule *other, char *to, size_t size)
 {
     char name[8];
 
@@ -110,11 +111,11 @@ int rules_check_foreign(struct nl_sock *socket, const struct routes_want *routes
         return 0;
     r = rtnl_rule_list(socket, &have, err);
     for (unsigned i = 0; r == 0 && i < routes->rule_count; i++) {
-        const struct rtnl_rule *other = stranger(&have, &routes->rules[i]);
+        const struct rtnl_rule *other = other_rule(&have, &routes->rules[i]);
 
         if (!other || !routes->rules[i].changed)
             continue;
-        say_stranger(other, text, sizeof(text));
+        say_other_rule(other, text, sizeof(text));
         policy_rule_path(&routes->rules[i], path, sizeof(path));
         r = orb_fail_at(err, ORB_E_VETO, path, "%s; give this one another number", text);
     }
@@ -155,7 +156,7 @@ int rules_add(struct nl_sock *socket, struct routes_want *routes, bool strict,
 
     for (unsigned i = 0; r == 0 && i < routes->rule_count; i++) {
         struct rule_want *rule = &routes->rules[i];
-        const struct rtnl_rule *other = stranger(&have, rule);
+        const struct rtnl_rule *other = other_rule(&have, rule);
         struct orb_err why = {0};
         char text[160];
 
@@ -169,7 +170,7 @@ int rules_add(struct nl_sock *socket, struct routes_want *routes, bool strict,
             if (err)
                 *err = why;
         } else if (other) {
-            say_stranger(other, text, sizeof(text));
+            say_other_rule(other, text, sizeof(text));
             why_set(&rule->why, text);
         } else {
             why_set(&rule->why, NULL);

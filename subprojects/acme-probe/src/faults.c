@@ -111,7 +111,7 @@ int probe_on_leak(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, str
     if (!memory)
         return orb_fail(err, ORB_E_NOMEM, "%lld bytes were not granted", (long long)bytes);
     memset(memory, 0x5a, (size_t)bytes);
-    /* The compiler must not see that nobody keeps it. */
+    /* The compiler must not see that the memory is unused. */
     __asm__ volatile("" : : "r"(memory) : "memory");
     probe->leaked += bytes;
     out = cJSON_CreateObject();

@@ -39,7 +39,7 @@ static void on_finished(struct orb_ctx *ctx, void *arg)
     free(job);
 }
 
-/* False: the worker stops, and nobody waits for the job any more. */
+/* False: the worker stops, and no caller waits for the job any more. */
 static bool post(struct job *job, orb_post_fn *fn)
 {
     const struct timespec pause = {.tv_nsec = 1000000};
