@@ -112,10 +112,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (r == 0 && left != socket_input.left && socket_input.left >= 2)
             continue; /* it passed over many, and looks again in its next turn */
         w = expected(&second, &want);
-        must(r == w, "a claim, or an error, that nobody made or that was passed over");
+        must(r == w, "a claim, or an error, that was not made or that was passed over");
         if (r == 0)
             break;
-        must(r < 0 || same(&claim, &want), "a claim that nobody made");
+        must(r < 0 || same(&claim, &want), "a claim that was not made");
         claims += r > 0;
     }
     must_fit(claims, 0, 1, size / 30);

@@ -37,7 +37,7 @@ static uint64_t now(void *arg)
 static int call(void *arg, const char *to, const char *method, const char *text, size_t len,
                 uint32_t deadline_ms, engine_done *done, void *done_arg, struct orb_err *err)
 {
-    return orb_fail(err, ORB_E_UNAVAILABLE, "nobody is there");
+    return orb_fail(err, ORB_E_UNAVAILABLE, "no such service");
 }
 
 static void reply(void *arg, void *req, const char *text, size_t len)

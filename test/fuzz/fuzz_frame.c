@@ -3,10 +3,10 @@
  * script for all of them (pairs of enum op, with bit 7 in the same turn of the loop as the next,
  * and an argument) instead of bytes of the hostile peer's stream.
  *
- * A model goes along. It knows who may hear what: the caller, a service, events of "echo"; the
- * viewer only "changed"; and which answers are live: each request is answered once, to who asked,
- * with the answer to that request. Broker and honest peers live on over all inputs; afterwards
- * nothing of the hostile one is left, and nobody waits for it. */
+ * A model goes along. It knows who may receive which event: the caller, a service, events of
+ * "echo"; the viewer only "changed"; and which answers are live: each request is answered once, to
+ * who asked, with the answer to that request. Broker and honest peers live on over all inputs;
+ * afterwards nothing of the hostile one is left, and no request waits for it. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,7 +181,7 @@ static void check_event(const struct scene *s, const struct honest *h, const str
         json_text(&value, topic, sizeof(topic));
     for (size_t i = 0; i < ARRAY_LEN(topics); i++)
         known += !strcmp(topic, topics[i]);
-    must(!strcmp(from, "echo") && known, "an event of nobody");
+    must(!strcmp(from, "echo") && known, "an event without a sender");
     must(h == &s->caller || !strcmp(topic, "changed"), "an event that the viewer did not ask for");
 }
 
@@ -198,7 +198,7 @@ static void check_frame(struct scene *s, struct honest *h, const struct frame *f
     } else if (f->type == FRAME_EVENT) {
         check_event(s, h, f, body);
     } else {
-        must(f->type == FRAME_WELCOME || f->type == FRAME_GAP, "a frame nobody expects");
+        must(f->type == FRAME_WELCOME || f->type == FRAME_GAP, "an unexpected frame");
     }
 }
 
@@ -231,7 +231,7 @@ static bool next(struct inbox *in, struct frame *f, const char **ret_body)
     return true;
 }
 
-static void hear(struct scene *s, struct honest *h)
+static void receive(struct scene *s, struct honest *h)
 {
     const char *body;
     struct frame f;
@@ -258,7 +258,7 @@ static void note_request(struct scene *s, const struct frame *f, const char *pay
 }
 
 /* The hostile one notes requests, so that its script can answer them. */
-static void hear_fuzzed(struct scene *s)
+static void receive_fuzzed(struct scene *s)
 {
     const char *body;
     struct frame f;
@@ -273,10 +273,10 @@ static void turns(struct scene *s, int count)
 {
     while (count--) {
         uv_run(&world.loop, UV_RUN_NOWAIT);
-        hear(s, &s->caller);
-        hear(s, &s->viewer);
+        receive(s, &s->caller);
+        receive(s, &s->viewer);
         if (s->fuzzed)
-            hear_fuzzed(s);
+            receive_fuzzed(s);
     }
 }
 
@@ -410,7 +410,7 @@ static void answer_some(struct scene *s, enum op op, uint8_t arg)
         return;
     if (op == OP_ANSWER)
         r->answered = true;
-    /* A number that nobody was given, and that nobody is given before the broker hears of it. */
+    /* A number that was not given to a provider, and is not before the broker reads it. */
     if (op == OP_ANSWER_FOREIGN) {
         uint32_t corr = r->corr ^ 1u << (arg >> 3);
 
@@ -546,7 +546,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         play(s, data + 1, size - 1);
     else
         feed(s, data + 1, size - 1);
-    must(s->caller.peer && s->viewer.peer, "an honest peer was thrown out");
+    must(s->caller.peer && s->viewer.peer, "an honest peer was disconnected");
     pipes_slow(0);
     unset(s);
     pipes_clock(false);

@@ -140,7 +140,7 @@ static void damaged(const uint8_t *data, size_t len)
     scan_files(&scan, &seen, &found);
     if (seen.texts.len > texts.len ||
         (seen.texts.len && memcmp(seen.texts.data, texts.data, seen.texts.len)))
-        abort(); /* something nobody wrote */
+        abort(); /* something that was not written */
     if (seen.texts.len < texts.len && !found.damaged)
         abort(); /* something is missing, silently */
     if (!(hit[0] && hit[1]) && seen.texts.len != texts.len)

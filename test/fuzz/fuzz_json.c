@@ -47,8 +47,8 @@ static void check_jansson(const char *text, size_t size)
           "jansson's dump does not scan");
     tree_dump(tree, &dump);
     must_fit(dump.len, 64, 8, size);
-    holds(tree_parse(dump.data, dump.len, NULL, &again, &err) == 0, "our own dump does not scan");
-    holds(json_equal(tree, again), "our own dump means something else");
+    holds(tree_parse(dump.data, dump.len, NULL, &again, &err) == 0, "the dump does not scan");
+    holds(json_equal(tree, again), "the dump means something else");
 }
 
 /* The reader must see as many members as jansson does, and find each by its name. */

@@ -1,8 +1,8 @@
 /* orbctl with a socket behind which anything may be: the first byte chooses the command and how it
  * prints (trials.h), the second how many bytes, times 16, the first connection says; the rest is
- * what the second one says, after which nobody listens any more. The bytes are {type, corr, flags,
- * size (2), data}: frames with data as payload, or as envelope (flags bit 0), or a header of its
- * own making (bit 1).
+ * what the second one says; after that connecting fails. The bytes are {type, corr, flags, size
+ * (2), data}: frames with data as payload, or as envelope (flags bit 0), or a header of its own
+ * making (bit 1).
  *
  * Reading ends when nothing comes any more, in time; what is printed is as print wants it; and what
  * is no JSON is never taken for an answer. */
@@ -67,7 +67,7 @@ static void say(int fd, const uint8_t *data, size_t size)
     shutdown(fd, SHUT_WR);
 }
 
-/* libc's own, for this program: whoever is behind the socket has said everything already. */
+/* libc's own, for this program: the peer of the socket has sent everything already. */
 __attribute__((visibility("default"))) int connect(int fd, const struct sockaddr *to, socklen_t len)
 {
     int pair[2], room = 1 << 20;

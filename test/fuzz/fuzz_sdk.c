@@ -203,7 +203,7 @@ static void on_event(struct orb_ctx *ctx, void *arg, const char *topic, const cJ
 {
     struct orb_err err;
 
-    orb_publish(ctx, "heard", copy(payload), &err);
+    orb_publish(ctx, "received", copy(payload), &err);
     orb_problem_set(ctx, topic[0] ? topic : "none", &(struct orb_problem){.what = "an event"});
     if (take_bool(&seen.waits))
         orb_config_done(ctx, NULL);
@@ -364,7 +364,7 @@ static void check_frame(const struct frame *f, const char *body, unsigned number
          "a payload that is no JSON");
 }
 
-static void check_said(int fd, size_t heard)
+static void check_said(int fd, size_t received)
 {
     AUTO(buf) struct buf said = {0};
     bool ready = false;
@@ -374,7 +374,7 @@ static void check_said(int fd, size_t heard)
 
     while ((n = recv(fd, buf_reserve(&said, 65536), 65536, MSG_DONTWAIT)) > 0)
         said.len += (size_t)n;
-    must_fit(said.len, 16384, 64, heard);
+    must_fit(said.len, 16384, 64, received);
     for (size_t at = 0; at < said.len; at += FRAME_HEADER + f.len) {
         must(frame_get((unsigned char *)said.data + at, said.len - at, &f, NULL) == 0,
              "half a frame, or none");

@@ -41,7 +41,8 @@ static void check_line(const char *line, size_t len)
     }
     if (!strncmp(line, "orbital_metrics_refused_total ", 30))
         return; /* the host's own */
-    must(label && name > 16 && !strncmp(line, "orbital_service_", 16), "a metric of nobody");
+    must(label && name > 16 && !strncmp(line, "orbital_service_", 16),
+         "a metric without a service");
     must(strspn(line, "abcdefghijklmnopqrstuvwxyz0123456789_") == name, "a name that is none");
     must(strspn(label + 14, "0123456789.+-einfa") == len - name - 14, "a value that is no number");
 }

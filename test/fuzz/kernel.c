@@ -121,7 +121,7 @@ void kernel_next(struct kernel *kernel, struct buf *ret_datagram)
 
 /* ---- the calls ---- */
 
-static ssize_t heard(const void *data, size_t len)
+static ssize_t taken(const void *data, size_t len)
 {
     struct nlmsghdr h;
 
@@ -158,12 +158,12 @@ SHOWN ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
     if (!now)
         return syscall(SYS_sendmsg, fd, message, flags);
-    return heard(message->msg_iov[0].iov_base, message->msg_iov[0].iov_len);
+    return taken(message->msg_iov[0].iov_base, message->msg_iov[0].iov_len);
 }
 
 SHOWN ssize_t send(int fd, const void *data, size_t len, int flags)
 {
-    return now ? heard(data, len) : syscall(SYS_sendto, fd, data, len, flags, NULL, 0);
+    return now ? taken(data, len) : syscall(SYS_sendto, fd, data, len, flags, NULL, 0);
 }
 
 SHOWN ssize_t recvmsg(int fd, struct msghdr *message, int flags)

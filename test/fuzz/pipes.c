@@ -21,7 +21,7 @@
 #include "test/fuzz/bounds.h"
 
 #define ENDS 32u
-#define FIRST 700    /* the numbers are taken from the kernel, so that it gives them to nobody */
+#define FIRST 700    /* the numbers are taken from the kernel, so that no other file gets them */
 #define ROOM 212992u /* net.core.wmem_default */
 
 struct end {

@@ -152,7 +152,7 @@ def kill_config(box):
 
 
 def forgive(box):
-    """Starting by hand forgets earlier failures, so that the breaker does not judge this test."""
+    """Starting by hand forgets earlier failures, so that the breaker does not count them in this test."""
     box.ctl("service", "restart", "config")
     box.until(15, lambda: config_pid(box), "config runs")
 
@@ -226,6 +226,6 @@ with Appliance(build, "config", links=[("lan0", "lan1")]) as box:
     tap.test("a commit is undone unless a new session confirms it", confirmed, box)
     tap.test("the config service killed undoes what was not confirmed", unconfirmed_and_killed, box, kill_config)
     tap.test("so does the host killed", unconfirmed_and_killed, box, kill_host)
-    tap.test("a link gets back what it had, although nobody remembers it", link_gets_back, box)
+    tap.test("a link gets back what it had, although no process has it in memory", link_gets_back, box)
     tap.test("killed while a commit runs: old or new, in store and services", killed_while_committing, box)
 tap.end()

@@ -1,4 +1,4 @@
-"""Entries of conntrack, made and asked by netlink inside a namespace: for connections nobody can make by sending.
+"""Entries of conntrack, made and asked by netlink inside a namespace: for connections that cannot be made by sending.
 
   entries.py         a list from standard input, each {"tuple": [source, destination, source port, port], "mark":
                      number, "master": tuple or null, "make": true or false}; prints the marks they have, null where there is none

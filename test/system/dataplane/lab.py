@@ -61,7 +61,7 @@ class Dpctl:
         with open(path, "w") as f:
             json.dump(policy, f)
         self.say(f"{command} {path}")
-        if "no-tcx" in self.options:  # our own filters at clsact are noticed, too, and read
+        if "no-tcx" in self.options:  # Orbital's filters at clsact are noticed, too, and read
             self.say("tend")
 
     def status(self):

@@ -1,5 +1,4 @@
-"""Who watches what else decides: a thread of the data plane, whatever the rest of the daemon does. And when nobody does
-any more, because the daemon is stopped or dead, everything is the kernel's after half a second: an established
+"""Who watches what else decides: a thread of the data plane, whatever the rest of the daemon does. And when it does not any more, because the daemon is stopped or dead, everything is the kernel's after half a second: an established
 conversation obeys what changes then."""
 import os
 import signal
@@ -47,7 +46,7 @@ def obeyed(mode, talk, when):
 
 
 def held_up(mode, talk):
-    """Nobody asks the data plane for what it noticed, as while the daemon's loop is held up."""
+    """The data plane is not asked for what it noticed, as while the daemon's loop is held up."""
     d = L.dpctl()
     d.apply(lab.policy(mode, RULES))
     d.say("tend")

@@ -91,7 +91,7 @@ tc("qdisc", "del", "dev", "r0", "clsact")
 d.apply(lab.policy("tcx", RULES))
 tc("qdisc", "del", "dev", "r0", "clsact")
 d.apply(lab.policy("tcx", RULES))
-check("what somebody deleted is there again after a commit", "r0", 1, 1)
+check("what another program deleted is there again after a commit", "r0", 1, 1)
 d.kill()
 if lab.HAS_TCX:
     d = L.dpctl()

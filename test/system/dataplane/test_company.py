@@ -92,7 +92,7 @@ def obeys(d, mode, talk, what):
 
 
 def leaves_alone(d, mode, what, family, spec, rule):
-    """Somebody who decides about something else."""
+    """Another program's chain that decides about something else."""
     come, go = chain(family, spec, rule)
     come()
     d.say("tend")  # it is read by now
@@ -109,11 +109,11 @@ def new_element(mode, talk):
     took = talk.stands(time.monotonic())
     lab.check(f"{mode}: one who is banned is cut off", took is not None and took < OBEYS)
     nft("delete table inet ban")
-    lab.check(f"{mode}: and answers when nobody bans him", talk.flows() is not None)
+    lab.check(f"{mode}: and answers when the ban is gone", talk.flows() is not None)
 
 
 def programs(d, mode, talk, places):
-    """A program of somebody else. The kernel sends no events: a thread looks."""
+    """A BPF program of another owner. The kernel sends no events: a thread looks."""
     for where, port in places:
         d.say(f"other-{where} {port}")
         took = talk.stands(time.monotonic())
@@ -212,7 +212,7 @@ def sorted_by(d, mode):
 
 
 def discipline(d, mode):
-    """What leaves goes through the queueing discipline somebody put there."""
+    """What leaves goes through the queueing discipline another program put there."""
     L.run(L.router, ["tc", "qdisc", "add", "dev", "r1", "root", "tbf", "rate", "100mbit", "burst",
                      "64kb", "latency", "50ms"])
     lab.check(f"{mode}: a shaped port does not slow the rest down", back(d, mode))

@@ -19,7 +19,7 @@ assert server.stdout.readline() == "ready\n"
 L.echo("tcp", 7000)
 L.echo("udp", 7001)
 MAC = json.loads(L.run(L.client, ["ip", "-j", "link", "show", "c0"]))[0]["address"]
-STRANGER = "02:00:5e:00:00:99"
+OTHER_MAC = "02:00:5e:00:00:99"
 
 
 def rule(port, action, protocol="tcp", **more):
@@ -31,9 +31,9 @@ RULES = {
     "4": rule(5001, "accept", state=["invalid", "related"], log=True, **{"log-limit": {"rate": 1}}),
     "5": rule(5008, "drop", state=["established"]),
     "6": rule(7000, "drop", state=["established"], **{"tcp-flags": ["rst"]}),
-    "10": rule("5000 7000", "accept", **{"source-mac": [STRANGER, MAC]}),
-    "11": rule(5001, "accept", **{"source-mac": [STRANGER]}),
-    "12": rule(5002, "accept", **{"source-mac": [f"!{STRANGER}"]}),
+    "10": rule("5000 7000", "accept", **{"source-mac": [OTHER_MAC, MAC]}),
+    "11": rule(5001, "accept", **{"source-mac": [OTHER_MAC]}),
+    "12": rule(5002, "accept", **{"source-mac": [f"!{OTHER_MAC}"]}),
     "13": rule(5003, "accept", **{"source-mac": [f"!{MAC}"]}),
     "14": rule(56, "accept", "udp", state=["new"]),
     "15": rule("54-55", "accept", "udp", state=["untracked"]),
@@ -147,7 +147,7 @@ def mac_rules_and_commits(mode):
     before = accepted(10)
     child = talk(ENDLESS)
     until(lambda: accepted(10) > before + 20)
-    policy["rules"]["10"] = rule("5000 7000", "accept", **{"source-mac": [STRANGER]})
+    policy["rules"]["10"] = rule("5000 7000", "accept", **{"source-mac": [OTHER_MAC]})
     d.apply(policy)
     got = json.loads(child.communicate()[0])["got"]
     lab.check(f"{mode}: and cuts it when the rule asks for another one ({got} messages)", got < ENDLESS)

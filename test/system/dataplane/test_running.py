@@ -135,8 +135,8 @@ AFTER_NAT = {
                         "9": forward(8009, f"[{S26}]:5020"), "10": forward(8010, f"[{S26}]:5020", "tcp"),
                         "11": forward(5040, S2)}}
 
-# What runs, what it hears before, and after: "ends", "stays", or another answer. "resumes": ends without a word,
-# so that it goes on when the commit is taken back.
+# What runs, what answer it gets before, and after: "ends", "stays", or another answer. "resumes": ends
+# without a word, so that it goes on when the commit is taken back.
 BOTH = {  # over IPv4 and IPv6
     "another rule goes": ("tcp", 5001, "stays"), "another rule goes, UDP": ("udp", 5001, "stays"),
     "its rule goes": ("tcp", 5002, "resumes"), "a rule before it refuses": ("tcp", 5003, "resumes"),

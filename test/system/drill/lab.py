@@ -154,6 +154,6 @@ def make_template(build, where):
         for note in ("fourth", "fifth"):
             box.ctl("config", "set", "interfaces", "lan0", "description", note)
             box.ctl("config", "commit")
-        box.ctl("token", "create", "somebody", "operator")
+        box.ctl("token", "create", "anne", "operator")
         box.kill(15)
         run("cp", "-a", f"{box.dir}/state", where)

@@ -23,7 +23,7 @@ SETTLED_ROUNDS = 300
 class Fault:
     """One thing that is wrong. level: the least bad verdict; words: one of them is in it. breaks:
     what cannot work any more, of "flow" (LAN to WAN), "lan", "dmz", "commit" ("perhaps commit": while
-    there is room it may). told_by: the services without which nobody knows of it."""
+    there is room it may). told_by: the services without which it is not reported."""
 
     def __init__(self, name, level, words, breaks=(), kind=None, apply=lambda box: None, told_by=()):
         self.name, self.level, self.words, self.breaks = name, level, words, set(breaks)
@@ -188,7 +188,7 @@ def drill(*chosen):
 
 
 def keep_log(box):
-    """What the daemon said, for whoever looks into a failed row (DRILL_LOG names the file)."""
+    """What the daemon said, for examining a failed row (DRILL_LOG names the file)."""
     if os.environ.get("DRILL_LOG"):
         shutil.copy(f"{box.dir}/log", os.environ["DRILL_LOG"])
 

@@ -114,7 +114,7 @@ class Inet:
 
 
 class Listener:
-    """A service of the appliance itself that nobody outside may reach."""
+    """A service of the appliance itself that may not be reached from outside."""
 
     def __init__(self):
         self.socket = socket.socket()

@@ -74,7 +74,7 @@ def strike(box, cell):
 
 
 def forgive(box):
-    """A start by hand forgets earlier deaths: the breaker must not judge the matrix."""
+    """A start by hand forgets earlier deaths: the breaker must not count those of the matrix."""
     for name, service in box.services().items():
         if service["restarts"] >= 3:
             box.ctl("service", "restart", name)

@@ -1,5 +1,4 @@
-"""What a storm does to an appliance: links, addresses, routes and neighbours that come and go, a stranger
-who flushes nftables, takes programs away and switches settings, services that die, commits meanwhile."""
+"""What a storm does to an appliance: links, addresses, routes and neighbours that come and go, another program that flushes nftables, takes programs away and switches settings, services that die, commits meanwhile."""
 import glob
 import os
 import random
@@ -21,7 +20,7 @@ class Storm:
             self.actions.append((self.host_dies, 1))
 
     def blow(self):
-        """One action. What fails for the stranger himself (nothing there any more) is no fault."""
+        """One action. A command of its own that fails (nothing there any more) is no fault."""
         action = self.random.choices([a for a, _ in self.actions], [w for _, w in self.actions])[0]
         self.done[action.__name__] = self.done.get(action.__name__, 0) + 1
         action()

@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
-"""What the daemon keeps in small files beside the configuration: each is damaged, is of another kind, belongs to
-somebody else, or its disk fails, before a start and while the daemon runs. The daemon runs on with the whole
+"""What the daemon keeps in small files beside the configuration: each is damaged, is of another kind, belongs to another user, or its disk fails, before a start and while the daemon runs. The daemon runs on with the whole
 configuration, the verdict names the file, and forgets it once it was mended."""
 import errno
 import os

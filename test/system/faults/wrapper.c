@@ -6,7 +6,7 @@
  * PHASE: prepare, apply, abort. before, after: the real one has done nothing yet, or all of it.
  * KIND: error (it says that it failed), hang (the loop is blocked), silent (pings are answered, the
  * call never is), lie (it says that all is well and does nothing: does the test see it?), hold (it
- * waits until whoever asked is gone; signals come from outside, where the
+ * waits until the caller is gone; signals come from outside, where the
  * log says "fault.reached": the first process of a PID namespace cannot kill itself).
  *
  * Surprise: the real one calls real_done() here for orb_config_done (elf.py). Nothing of a first
@@ -18,7 +18,7 @@
 #include "test/system/faults/real.h"
 
 #define LOG_MS 50     /* until the log has left; then the loop is blocked */
-#define HOLD_MS 60000 /* somebody forgot us: the test sees it */
+#define HOLD_MS 60000 /* the test did not end it: it fails */
 
 enum phase { PREPARE, APPLY, ABORT, PHASES };
 static const char *const phase_names[PHASES] = {"prepare", "apply", "abort"};

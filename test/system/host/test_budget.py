@@ -137,7 +137,7 @@ def measure(client, seconds):
 
 
 def readers(box):
-    """Twenty that read logs as fast as they can, and somebody else."""
+    """Twenty that read logs as fast as they can, and another client."""
     for n in range(40):  # something to read
         box.ctl("config", "set", "interfaces", "lan0", "description", f"{n}")
         box.ctl("config", "commit", "--comment", "x" * 1000)

@@ -192,7 +192,7 @@ def link_renamed(box):
 def link_renamed_back(box):
     box.sh("ip", "link", "set", "ens9", "down")
     box.sh("ip", "link", "set", "ens9", "name", "wan1")
-    box.sh("ip", "link", "set", "wan1", "up")  # whoever took it down takes it up
+    box.sh("ip", "link", "set", "wan1", "up")  # taken up again by who took it down
 
 
 def ipv6(value):
@@ -231,7 +231,7 @@ def twin(family, address):
 
 
 def twin4(box):
-    """As above for IPv4: the other machine is heard when it looks for somebody."""
+    """As above for IPv4: the other machine is noticed when it sends ARP requests."""
     run("ip", "-n", box.far, "addr", "add", "10.1.0.1/24", "dev", "far-lan0")
     run("ip", "netns", "exec", box.far, "ping", "-c1", "-W1", "10.1.0.99", check=False)
 
@@ -241,7 +241,7 @@ def twin4_gone(box):
 
 
 def lock_in_the_way(box):
-    """Whoever looks after the state put something where the lock is; noticed by the next start."""
+    """An administrator put something where the lock is; noticed by the next start."""
     box.kill(signal.SIGTERM)
     os.unlink(f"{box.dir}/state/lock")
     os.mkdir(f"{box.dir}/state/lock")
@@ -314,7 +314,7 @@ def live(box, level, words, inject, heal):
 # ---- faults that are put right within a moment: (name, words of the records, inject) ----
 
 MENDED = [
-    ("the table of rules is flushed by somebody", ["dataplane.", "table"], ["nft", "flush", "ruleset"]),
+    ("the table of rules is flushed by another program", ["dataplane.", "table"], ["nft", "flush", "ruleset"]),
     ("the table of rules is deleted", ["dataplane.", "table"], ["nft", "delete", "table", "inet", "orbital"]),
     ("a rule is added to ours", ["dataplane.", "table"],
      ["nft", "insert", "rule", "inet", "orbital", "forward", "accept"]),
@@ -512,11 +512,11 @@ BOOT = [
      lambda box: package(box, "api", library="nonsense")),
     ("a firewall whose library is missing", [("failed", ["firewall has failed"])],
      lambda box: os.unlink(package(box, "firewall") + "/lib/firewall.so")),
-    ("a package of somebody else that does not load", [("degraded", ["acme-probe has failed"])],
+    ("a third-party package that does not load", [("degraded", ["acme-probe has failed"])],
      lambda box: third_party(box, library="nonsense")),
     ("a package that asks for a sandbox the machine does not give", [("degraded", ["acme-probe", "asks for sandbox tier 3"])],
      lambda box: third_party(box, manifest=json.dumps({**PROBE, "min_tier": 3}))),
-    ("a package of somebody else without a manifest", [("degraded", ["acme-probe", "refused"])],
+    ("a third-party package without a manifest", [("degraded", ["acme-probe", "refused"])],
      lambda box: third_party(box, manifest="")),
     ("tokens.json is a directory", [("degraded", ["tokens.json"])], directory("auth/tokens.json")),
     ("the log file is a directory", [("degraded", ["log.jsonl"])], directory("log.jsonl")),
@@ -653,7 +653,7 @@ def connections_full(box):
 
 
 def clock_unset(box):
-    """A machine whose clock has no battery: it stands in 2020 until somebody sets it."""
+    """A machine whose clock has no battery: it stands in 2020 until it is set."""
     old = f"{box.dir}/old-clock"
     open(old, "w").close()
     box.kill(signal.SIGTERM)
@@ -702,7 +702,7 @@ with Box("health") as box:
     for note in ("one", "two", "three"):
         box.ctl("config", "set", "interfaces", "lan0", "description", note)
         box.ctl("config", "commit")
-    box.ctl("token", "create", "somebody", "operator")
+    box.ctl("token", "create", "anne", "operator")
     tap.test("all is well to begin with", box.fine)
     if wanted("told"):
         tap.test("HTTP, the log and people are told of the verdict", told, box)

@@ -101,7 +101,7 @@ def orphans_are_reaped(box):
         os.kill(pid, signal.SIGTERM)
     box.until(10, lambda: not left & set(children(box.first)), "they are reaped")
     expect(box.log_text().count("init.orphan") >= 20, "no word of them in the log")
-    expect(set(children(box.first)) == workers, "a worker is gone, or somebody came")
+    expect(set(children(box.first)) == workers, "a worker is gone, or a process came")
 
 
 def running(box, not_pid):
@@ -109,7 +109,7 @@ def running(box, not_pid):
     return s["state"] == "Running" and s["pid"] != not_pid and s
 
 
-def crashes_are_judged(box):
+def crashes_are_reported(box):
     """While orphans end all the time, each end of a worker must reach its supervisor as it was."""
     busy = subprocess.Popen(["nsenter", "-t", str(box.first), "-p", "-m", "-r", "--", "/bin/sh", "-c",
                              "while :; do ( ( exit 3 ) & ( exit 4 ) & ); sleep 0.01; done"])
@@ -195,7 +195,7 @@ with Machine(build, "init") as box:
     tap.test("the appliance is operational with orbitald as pid 1", operational, box)
     tap.test("what was missing is mounted, loopback is up", mounted, box)
     tap.test("orphans are reaped", orphans_are_reaped, box)
-    tap.test("crashes of workers are judged rightly among orphans", crashes_are_judged, box)
+    tap.test("crashes of workers are reported rightly among orphans", crashes_are_reported, box)
     tap.test("SIGTERM stops the services and powers off", ends, box, signal.SIGTERM, "power off")
 tap.test("SIGINT restarts the machine", restart_asked)
 tap.test("an error at the start stays readable for 10 seconds", error_stays_readable)

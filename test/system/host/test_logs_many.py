@@ -102,7 +102,7 @@ def asked(box, begin):
 
 
 def others_meanwhile(box):
-    """While four look for what is nowhere, somebody else is answered, and the loop does nothing long."""
+    """While four look for what is nowhere, another client is answered, and the loop does nothing long."""
     went, searches, stop = [], [], threading.Event()
 
     def search():

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A user database that does not answer: nobody but those it is asked about waits.
+"""A user database that does not answer: only the users it is asked about wait.
 
     test_names.py BUILD SLOW-NAMES-LIBRARY"""
 import os
@@ -111,7 +111,7 @@ def stays_known(box):
 
 
 def ends(box):
-    """Somebody still waits: the daemon ends all the same."""
+    """A client still waits: the daemon ends all the same."""
     box.kill(signal.SIGTERM)
     held(box, True)
     start(box)
@@ -140,5 +140,5 @@ with Box(build, "names") as box:
     tap.test("a user waits for his name, the verdict says so, everything else goes on", waits, box)
     tap.test("a name that is known is not asked for again", is_known, box)
     tap.test("many numbers of one user push no name out", stays_known, box)
-    tap.test("the daemon ends while somebody still waits", ends, box)
+    tap.test("the daemon ends while a client still waits", ends, box)
 tap.end()

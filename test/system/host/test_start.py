@@ -17,7 +17,7 @@ need_root()
 build = os.path.realpath(sys.argv[1])
 tap = Tap()
 chance = seeded()
-# Signals by which nobody may end the daemon: all but TERM, INT, what nobody can refuse, and ctrl-Z.
+# Signals that may not end the daemon: all but TERM, INT, what no process can refuse, and ctrl-Z.
 HARMLESS = [n for n in range(1, signal.SIGRTMAX + 1)
             if n not in (signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.SIGINT, signal.SIGTSTP)
             and n not in (32, 33)]
@@ -37,7 +37,7 @@ def damage_half(path):
 
 
 def damage_letter(path):
-    """One digit of a hash: still JSON, still a token, and nobody's."""
+    """One digit of a hash: still JSON, still a token, but that of no user."""
     data = open(path).read()
     at = data.index('"hash":"') + 8
     open(path, "w").write(data[:at] + ("0" if data[at] != "0" else "1") + data[at + 1:])
@@ -54,10 +54,10 @@ DAMAGES = {
     "noise": lambda path: open(path, "wb").write(chance.randbytes(200)),
     "a letter": damage_letter,
     "a directory": damage_dir,
-    "somebody else's": lambda path: os.chown(path, 12345, 12345),
+    "another user's": lambda path: os.chown(path, 12345, 12345),
     "a fifo": lambda path: (os.unlink(path), os.mkfifo(path)),
     "open to all": lambda path: os.chmod(path, 0o666),
-    "in a directory of somebody else's": lambda path: os.chown(os.path.dirname(path), 12345, 12345),
+    "in a directory of another user": lambda path: os.chown(os.path.dirname(path), 12345, 12345),
 }
 
 
@@ -76,7 +76,7 @@ def tokens_damaged(name):
         expect(names == ["other"], f"tokens are {names}")
         aside = [f for f in os.listdir(f"{box.dir}/state/auth") if f.startswith("tokens.json.damaged-")]
         expect(len(aside) == 1, f"set aside: {aside}")
-        expect(os.stat(f"{box.dir}/state/auth").st_uid == 0, "the directory is still somebody else's")
+        expect(os.stat(f"{box.dir}/state/auth").st_uid == 0, "the directory is still another user's")
 
 
 def tokens_put_right():
@@ -116,12 +116,12 @@ def in_the_way(*paths):
 
 
 def no_socket():
-    """Nobody can be told anything, but the services run."""
+    """No client can connect, but the services run."""
     with Appliance(build, "nosock") as box:
         os.makedirs(f"{box.dir}/run/control.sock")
         box.start(wait=False)
         box.until(20, lambda: '"phase":"operational"' in box.log_text(), "operational")
-        expect("exists and is no socket" in box.log_text(), "nobody says so")
+        expect("exists and is no socket" in box.log_text(), "the log does not say so")
         expect(box.kill(signal.SIGTERM) == 0, "it does not end as asked")
 
 
@@ -137,7 +137,7 @@ def read_only():
             box.read_only_state()
             box.start(wait=False)
             box.until(20, lambda: box.json("show", "boot")["phase"] == "operational", "operational")
-            expect("Read-only file system" in box.log_text(), "nobody says so")
+            expect("Read-only file system" in box.log_text(), "the log does not say so")
             other = subprocess.run(box.command("--run", f"{box.dir}/run2"), capture_output=True, text=True,
                                    timeout=60)
             expect(other.returncode == 1 and "another orbitald uses" in other.stderr,
@@ -202,7 +202,7 @@ def few_files():
         box.start()
         soft = next(line.split()[3] for line in open(f"/proc/{box.daemon.pid}/limits") if "open files" in line)
         expect(soft == "3000", f"the limit is {soft}")
-        expect("host.few-files" in box.log_text(), "nobody says so")
+        expect("host.few-files" in box.log_text(), "the log does not say so")
 
 
 def too_many():
@@ -249,7 +249,7 @@ def handed_over():
             os.rename(f"{path}.moved", path)
             box.until(20, lambda: "control.sock" not in box.ctl("show", "health", ok=False).stdout, "it is back")
             box.kill(signal.SIGTERM)
-            expect(os.path.exists(path), "the socket of somebody else was removed")
+            expect(os.path.exists(path), "the socket of another process was removed")
             with socket.socket(socket.AF_UNIX) as c:
                 c.connect(path)  # still queued
 
@@ -269,7 +269,7 @@ def wrong_socket():
                 box.start()
             finally:
                 subprocess.Popen = popen
-        expect("control.socket-refused" in box.log_text(), "nobody says so")
+        expect("control.socket-refused" in box.log_text(), "the log does not say so")
 
 
 def restart_loop():
@@ -326,7 +326,7 @@ def safe_mode():
         expect(box.json("show", "boot")["safe"] and box.json("show", "system")["safe"], "not in safe mode")
         expect("safe mode" in box.ctl("show", "health", ok=False).stdout, "the verdict does not know of it")
         expect("SAFE MODE" in box.ctl("show", "system").stdout, "show system does not say so")
-        expect(box.service("acme-probe")["state"] == "Disabled", "a package of somebody else runs")
+        expect(box.service("acme-probe")["state"] == "Disabled", "a third-party package runs")
         expect("first" in box.ctl("config", "show").stdout, "it does not run the last good revision")
         expect("safe mode" in box.ctl("config", "history").stdout, "history does not say why")
         expect(not os.path.exists(f"{box.dir}/run/starts"), "it got there, and starts are still counted")
@@ -394,14 +394,14 @@ def hung_config():
         pid = box.service("config")["pid"]
         begin = time.monotonic()
         os.kill(pid, signal.SIGSTOP)
-        box.until(5, lambda: "no answer to ping in time" in box.log_text(), "somebody notices")
+        box.until(5, lambda: "no answer to ping in time" in box.log_text(), "the ping's deadline is over")
         took = time.monotonic() - begin
         print(f"# noticed after {took:.1f} s")
         box.until(10, lambda: box.service("config")["state"] == "Running", "it runs again")
 
 
 def inherited():
-    """Whoever starts the daemon may have closed 0 to 2 and ignored SIGCHLD: records do not end in files of the state,
+    """The parent of the daemon may have closed 0 to 2 and ignored SIGCHLD: records do not end in files of the state,
     and the ends of workers are noticed."""
     def closed():
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -482,7 +482,7 @@ tap.test("USR1 opens the log anew", reopened)
 tap.test("a lower limit of files is taken, and said", few_files)
 tap.test("a control socket that is taken away is made anew", socket_removed)
 tap.test("the directory of the control socket is open to all", run_directory)
-tap.test("a file too large ends nobody, no file at all is said", large_files)
+tap.test("a file too large ends no process, no file at all is said", large_files)
 tap.test("closed descriptors and an ignored SIGCHLD are not inherited", inherited)
 tap.test("a package too many is refused where everybody looks", too_many)
 tap.test("a control socket that was handed over is used and left", handed_over)

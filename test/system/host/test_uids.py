@@ -112,7 +112,7 @@ with Appliance(build, "uids", links=[("lan0", "far0")]) as box:
         box.ctl("config", "set", "interfaces", "lan0", "description", "kept")
         box.ctl("config", "commit")
         first = picture(box)
-        tap.test("a package that comes alphabetically first changes nobody's uid and no owner", comes, box, first)
+        tap.test("a package that comes alphabetically first changes no uid and no owner", comes, box, first)
         tap.test("a package that goes, and comes back, neither", goes, box, first)
         tap.test("the file of uids gone, empty or spoilt: the owners say it", spoilt, box, first)
         tap.test("nothing can be written, and a package came: all run as before", read_only, box)

@@ -80,7 +80,7 @@ def the_order_of_ipv6_addresses_is_the_configurations():
             assert listed6(ns) == order, (order, listed6(ns))
         eventually(lambda: settled(ns), "addresses are usable")
         assert "src 2001:db8:1::2 " in ns.ip("-6", "route", "get", "2001:db8:1::77")
-        # Whoever removes and adds one changes the order, and it is put back; nothing is left over.
+        # Removing and adding one changes the order, and it is put back; nothing is left over.
         ns.ip("addr", "del", "2001:db8:1::2/64", "dev", "lan0")
         eventually(lambda: listed6(ns) == order, "a deleted address is the first one again")
         ns.ip("addr", "del", "2001:db8:1::3/64", "dev", "lan0")
@@ -105,7 +105,7 @@ def connections_go_on_while_their_address_moves():
             for address in ("2001:db8:1::1", "10.1.0.1"):
                 eventually(lambda: subprocess.run(
                     far.inside("python3", "-c", f"import socket; socket.create_connection(('{address}', 7), 1)"),
-                    capture_output=True).returncode == 0, "somebody answers")
+                    capture_output=True).returncode == 0, "the other end answers")
             talks = {address: subprocess.Popen(far.inside("python3", "-c", TALK, address), text=True,
                                                stdin=subprocess.PIPE, stdout=subprocess.PIPE)
                      for address in ("2001:db8:1::1", "10.1.0.1")}
@@ -125,7 +125,7 @@ def connections_go_on_while_their_address_moves():
                     assert t.returncode == 0, f"{address}: it ended with {t.returncode}"
                     # An address that is away for a second, as one is that the kernel tries for duplicates, costs
                     # five: after a few milliseconds, and after 0.2, 0.6 and 1.4 seconds.
-                    assert int(said[1]) < 4, f"{address}: {said[1]} times in a row nobody answered"
+                    assert int(said[1]) < 4, f"{address}: {said[1]} times in a row without an answer"
             finally:
                 for t in talks.values():
                     t.kill()

@@ -30,7 +30,7 @@ while True:
         pass
     time.sleep(0.005)
 """
-HEAR = """import socket, sys
+RECEIVE = """import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("", int(sys.argv[1])))
 print("listening", flush=True)
@@ -52,17 +52,17 @@ def program(ns, text, *args):
 
 
 @contextlib.contextmanager
-def heard(ns, port):
+def received(ns, port):
     """A function that waits for the next datagram there and returns its source."""
-    with program(ns, HEAR, port) as out:
+    with program(ns, RECEIVE, port) as out:
         expect(out.readline() == "listening\n", "it listens")
         yield lambda: out.readline().strip()
 
 
 def emptied(box, change, host, target, port, first, then, wanted):
-    """host sends to target while change holds; the datagrams are heard at first, later at then."""
-    with heard(*then) as later, contextlib.ExitStack() as stack:
-        early = later if first == then else stack.enter_context(heard(*first))
+    """host sends to target while change holds; the datagrams arrive at first, later at then."""
+    with received(*then) as later, contextlib.ExitStack() as stack:
+        early = later if first == then else stack.enter_context(received(*first))
         box.daemon.send_signal(signal.SIGSTOP)
         try:
             for words in change:

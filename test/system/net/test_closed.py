@@ -27,16 +27,16 @@ def rules(box):
     for what, change in (
             ("a flushed ruleset", [("flush", "ruleset")]),
             ("a deleted table", [("delete", "table", "inet", "orbital")]),
-            ("a rule of somebody", [("insert", "rule", "inet", "orbital", "forward", "accept")]),
-            ("a chain of somebody", [("add", "chain", "inet", "orbital", "bad_chain")]),
+            ("a foreign rule", [("insert", "rule", "inet", "orbital", "forward", "accept")]),
+            ("a foreign chain", [("add", "chain", "inet", "orbital", "bad_chain")]),
             ("an emptied chain", [("flush", "chain", "inet", "orbital", "input")]),
             ("a sleeping table", [("add", "table", "inet", "orbital", "{ flags dormant; }")])):
         put_back(box, what, change)
 
 
-def strangers(box):
-    box.nft("add", "table", "inet", "stranger")
-    box.nft("delete", "table", "inet", "stranger")
+def foreign_tables(box):
+    box.nft("add", "table", "inet", "foreign")
+    box.nft("delete", "table", "inet", "foreign")
     time.sleep(0.7)  # a put back that must not come; it would within 0.1 s
     assert "rules-put-back" not in box.said()
 
@@ -75,7 +75,7 @@ def settings(box):
 
 
 def cold_start(box):
-    """Rebooted, forwarding on, and no firewall: nothing passes, and replies to our own do."""
+    """Rebooted, forwarding on, and no firewall: nothing passes, and replies to the appliance's own connections do."""
     box.kill(signal.SIGTERM)
     box.reboot()
     box.sysctl("net.ipv4.ip_forward", 1)
@@ -102,7 +102,7 @@ def flushed_while_dead(box):
     box.nft("insert", "rule", "inet", "orbital", "input", "accept")
     box.start(wait=False)
     box.until(20, lambda: "dataplane.closed" in box.said(),
-              "a table that somebody changed meanwhile is not trusted")
+              "a table that was changed meanwhile is not trusted")
     box.until(20, box.right, "the policy is in force again")
 
 
@@ -141,11 +141,11 @@ def main():
     tap = Tap()
     with Box(BUILD, "closed", dataplane=True) as box:
         box.configure()
-        for name, fn in (("rules that somebody changed are put back", rules),
-                         ("changes of other tables are nobody's business here", strangers),
-                         ("a loop of flushes keeps nobody busy", storm),
-                         ("links that somebody took away are put back", links),
-                         ("settings that somebody changed are put back", settings),
+        for name, fn in (("rules that another program changed are put back", rules),
+                         ("changes of other tables are left alone", foreign_tables),
+                         ("a loop of flushes does not keep the daemon busy", storm),
+                         ("links that another program took away are put back", links),
+                         ("settings that another program changed are put back", settings),
                          ("a cold start without a firewall is closed", cold_start),
                          ("a table that was changed while the daemon was dead is not trusted",
                           flushed_while_dead),

@@ -88,10 +88,10 @@ def boot_window(box, mode):
     box.reboot()
     for family in ("ipv4.ip_forward", "ipv6.conf.all.forwarding"):
         box.sysctl(f"net.{family}", 1)
-    heard = [open(f"{box.dir}/ping-{mode}-{i}", "w+") for i in range(2)]
+    outputs = [open(f"{box.dir}/ping-{mode}-{i}", "w+") for i in range(2)]
     pings = [subprocess.Popen(["ip", "netns", "exec", f"{box.ns}-wan", "ping", "-n", "-O", "-i", "0.01", "-W", "1", to],
                               stdout=out, stderr=subprocess.DEVNULL, text=True)
-             for to, out in zip(("10.1.0.2", "192.0.2.2"), heard)]
+             for to, out in zip(("10.1.0.2", "192.0.2.2"), outputs)]
     try:
         with Talk(box) as talk:
             box.start()
@@ -103,13 +103,13 @@ def boot_window(box, mode):
                 return seen.get("192.0.2.2", 0) > 50
             box.until(20, translated, "the flow that is allowed")
             # lines of each that is not answered in time
-            box.until(20, lambda: all(len(set(re.findall(r"icmp_seq=(\d+)", open(out.name).read()))) > 20 for out in heard),
+            box.until(20, lambda: all(len(set(re.findall(r"icmp_seq=(\d+)", open(out.name).read()))) > 20 for out in outputs),
                       "pings enough")
             expect(set(seen) == {"192.0.2.2"}, f"left untranslated: {seen}")
     finally:
         for ping in pings:
             ping.send_signal(signal.SIGINT)
-    for ping, out in zip(pings, heard):
+    for ping, out in zip(pings, outputs):
         ping.wait(60)
         out.seek(0)
         said = out.read()

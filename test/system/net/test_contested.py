@@ -103,7 +103,7 @@ def next_hops_that_are_taken_or_joined_are_put_right():
                 ["-6", "route", "append", "default", "via", "2001:db8:2::66", "metric", "512"],
                 ["-6", "route", "replace", "default", "via", "2001:db8:2::66", "metric", "512"],
                 ["-4", "route", "replace", "default", "via", "192.0.2.66"],
-                # One of ours, changed: weights, onlink, an MTU, a source that nobody asked for.
+                # One of ours, changed: weights, onlink, an MTU, a source that was not configured.
                 ["-4", "route", "change", "default", "proto", "201", "nexthop", "via", "192.0.2.1",
                  "nexthop", "via", "203.0.113.1"],
                 ["-4", "route", "change", "default", "proto", "201", "nexthop", "via", "192.0.2.1", "dev",
@@ -129,7 +129,7 @@ def a_nexthop_object_in_place_of_ours_loses_it():
         w.stop()
 
 
-def routes_for_a_tos_or_a_source_are_in_nobodys_way():
+def routes_for_a_tos_or_a_source_conflict_with_none():
     with Box({**FOUR, "::/0": {"next-hops": {"2001:db8:2::1": {}}}}) as (ns, w):
         ns.ip("route", "add", "default", "via", "192.0.2.66", "tos", "0x10")
         ns.ip("-6", "route", "add", "default", "from", "2001:db8:1::/64", "via", "2001:db8:2::66",
@@ -174,7 +174,7 @@ def a_default_route_by_router_advertisement_stands_behind_ours():
         w.stop()
 
 
-def a_peer_of_somebody_elses_address_may_be_a_next_hop():
+def a_peer_of_a_foreign_address_may_be_a_next_hop():
     with Box({}, {**LINKS, "ppp0": []}) as (ns, w):
         ns.ip("addr", "add", "10.64.0.1", "peer", "10.64.0.2/32", "dev", "ppp0")
         w.commit(routing={"static": {"0.0.0.0/0": {"next-hops": {"10.64.0.2": {}}}}})
@@ -193,8 +193,8 @@ def a_peer_of_somebody_elses_address_may_be_a_next_hop():
 
 main([a_flushed_table_gets_the_networks_of_our_addresses_back,
       a_default_route_by_router_advertisement_stands_behind_ours,
-      a_peer_of_somebody_elses_address_may_be_a_next_hop, a_route_put_before_ours_loses_the_place, one_before_ours_at_start_loses_the_place_too,
+      a_peer_of_a_foreign_address_may_be_a_next_hop, a_route_put_before_ours_loses_the_place, one_before_ours_at_start_loses_the_place_too,
       a_route_of_ours_that_goes_while_another_stands_before_it_is_the_one_that_goes,
       one_that_insists_is_said, next_hops_that_are_taken_or_joined_are_put_right,
       a_nexthop_object_in_place_of_ours_loses_it,
-      routes_for_a_tos_or_a_source_are_in_nobodys_way])
+      routes_for_a_tos_or_a_source_conflict_with_none])

@@ -164,7 +164,7 @@ def covered(box):
 
 
 def foreign_program(box):
-    """Somebody else's XDP program stands there first: ours goes behind it, and takes its place later."""
+    """Another program's XDP program stands there first: ours goes behind it, and takes its place later."""
     modes(box, "off")
     with tempfile.TemporaryDirectory(prefix=f"{box.ns}-prog.") as where:
         with open(f"{where}/pass.c", "w") as f:
@@ -356,7 +356,7 @@ def main():
         for host in ("lan", "wan"):
             run("ip", "netns", "exec", f"{box.ns}-{host}", "ethtool", "-K", "eth0", "gro", "on", "tx", "off")
         box.configure()
-        for name, fn in (("a link that somebody detached", links), ("the one behind XDP", behind),
+        for name, fn in (("a link that another program detached", links), ("the one behind XDP", behind),
                          ("XDP switched off by ip and bpftool", xdp_off), ("all pins removed", pins),
                          ("some pins removed", maps_alone), ("the file system of the pins unmounted", unmounted),
                          ("its links held by another process", held), ("another program at XDP", foreign_program),

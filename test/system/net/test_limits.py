@@ -104,7 +104,7 @@ def lost_table_events(box):
     """The flush is among the events that were lost."""
     def batch(n):
         elements = ",".join(f"10.{i >> 8}.{i & 255}.{n}" for i in range(20000))
-        return f"table inet stranger {{ set s{n} {{ type ipv4_addr; elements = {{ {elements} }}\n }}\n}}\n"
+        return f"table inet foreign {{ set s{n} {{ type ipv4_addr; elements = {{ {elements} }}\n }}\n}}\n"
     box.daemon.send_signal(signal.SIGSTOP)
     try:
         for n in range(40):

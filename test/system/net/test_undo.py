@@ -1,4 +1,4 @@
-"""A commit that nobody confirmed is undone in the kernel, too, whoever was stopped meanwhile."""
+"""A commit that was not confirmed is undone in the kernel, too, whichever service was stopped meanwhile."""
 import os
 import signal
 import sys

@@ -1,4 +1,4 @@
-"""Uplinks that are missing, down, without cable or in somebody else's hands: each next hop stands for
+"""Uplinks that are missing, down, without cable or taken by another program: each next hop stands for
 itself, and what does not fit is said and put right when it fits. In a network namespace, checked with
 iproute2."""
 import json
@@ -190,7 +190,7 @@ def routes_that_refuse_say_how():
         w.stop()
 
 
-def a_stranger_that_takes_the_place_of_our_route_loses_it():
+def a_foreign_route_in_the_place_of_ours_loses_it():
     with Box(BOTH, UPLINKS) as (ns, w):
         ns.ip("route", "replace", "default", "via", "192.0.2.66")
         eventually(lambda: both(ns), "the IPv4 route is back")
@@ -266,6 +266,6 @@ main([a_missing_uplink_leaves_the_other_at_start,
       a_commit_beside_a_broken_uplink_is_taken,
       an_uplink_that_gets_its_address_by_others_may_be_away,
       a_router_outside_of_the_network_is_reached_by_its_interface, routes_that_refuse_say_how,
-      a_stranger_that_takes_the_place_of_our_route_loses_it,
+      a_foreign_route_in_the_place_of_ours_loses_it,
       a_route_whose_place_is_taken_at_start_waits_for_it,
       one_unreadable_route_stops_no_other_at_start, lost_events_are_made_up_for])

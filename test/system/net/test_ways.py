@@ -14,7 +14,7 @@ ECHO = """
 import socket, sys
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind((sys.argv[1], 9000))
-print("hears", flush=True)
+print("listening", flush=True)
 while True:
     data, peer = s.recvfrom(64)
     s.sendto(sys.argv[2].encode(), peer)
@@ -29,7 +29,7 @@ for _ in range(int(sys.argv[4])):
         s.sendto(b"x", (sys.argv[2], 9000))
         print(s.recv(64).decode())
     except OSError:
-        print("nobody")
+        print("none")
 """
 
 
@@ -54,7 +54,7 @@ class Box(Appliance):
         echo = subprocess.Popen(["ip", "netns", "exec", space, sys.executable, "-c", ECHO, SERVER, name],
                                 stdout=subprocess.PIPE, text=True)
         self.children.append(echo)
-        expect(echo.stdout.readline() == "hears\n", f"{name} hears")
+        expect(echo.stdout.readline() == "listening\n", f"{name} listens")
 
     def way(self, source, port, count=5):
         """Who answered, in order."""
@@ -93,7 +93,7 @@ def packets_take_the_way_of_their_rule(mode):
             expect(said == ["isp1"] * 20, f"{source}: {said}")
         box.commit({"10": {"from": "10.1.0.128/25", "blackhole": True}})
         box.until(5, lambda: box.way("10.1.0.2", 40001, 1) == ["isp0"], "back on the main way")
-        expect(box.way("10.1.0.200", 40001, 2) == ["nobody"] * 2, "the others are dropped")
+        expect(box.way("10.1.0.200", 40001, 2) == ["none"] * 2, "the others are dropped")
 
 
 need_root()

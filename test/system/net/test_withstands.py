@@ -1,4 +1,4 @@
-"""The filter fails closed whatever is wrong: the table is somebody else's or changed while the daemon was dead, pins
+"""The filter fails closed whatever is wrong: the table is another process's or changed while the daemon was dead, pins
 are half or gone, there is no place for them."""
 import json
 import os
@@ -19,7 +19,7 @@ def verdict(box):
 
 
 class Owner:
-    """Somebody who owns a table named as ours, as nftables lets him."""
+    """A process that owns a table named as ours, as nftables allows."""
 
     def __init__(self, box):
         self.box = box
@@ -27,7 +27,7 @@ class Owner:
     def __enter__(self):
         self.process = subprocess.Popen(self.box.inside("nft", "-i"), stdin=subprocess.PIPE, text=True,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        # one line is one transaction: nobody comes between
+        # one line is one transaction: no other change comes between
         self.process.stdin.write("add table inet orbital; delete table inet orbital; "
                                  "add table inet orbital { flags owner; }\n")
         self.process.stdin.flush()
@@ -98,9 +98,9 @@ def half_pins(box):
         box.kill()
         for name in what:
             os.unlink(f"{box.dir}/bpf/{name}")
-        if what == ("control",):  # somebody's map of another shape under its name
+        if what == ("control",):  # another program's map of another shape under its name
             run("bpftool", "map", "create", f"{box.dir}/bpf/control", "type", "array", "key", "4", "value", "8",
-                "entries", "1", "name", "stranger")
+                "entries", "1", "name", "foreign")
         box.start()
         box.until(10, box.right, f"the policy is in force without {what}")
         modes = {p["mode"] for p in box.json("show", "dataplane")["ports"].values()}
@@ -140,8 +140,8 @@ def main():
     tap = Tap()
     with Box(BUILD, "holds", dataplane=True) as box:
         box.configure()
-        for name, fn in (("a table that somebody else owns", owned), ("the same at a cold start", owned_at_start),
-                         ("a table that changed while nobody looked", unpinned_and_changed),
+        for name, fn in (("a table that another process owns", owned), ("the same at a cold start", owned_at_start),
+                         ("a table that changed while the daemon was dead", unpinned_and_changed),
                          ("pins that are half", half_pins), ("no place for pins", no_place_for_pins)):
             if len(sys.argv) < 3 or sys.argv[2] in name:
                 tap.test(name, fn, box)

@@ -142,8 +142,8 @@ def change(r, t, s):
     return {**t, **make(r, t, s)}
 
 
-def judged(r, t, s):
-    """The same, of what the model knows."""
+def within_model(r, t, s):
+    """The same, of what the model covers."""
     new = {**t, **r.choice([rule] * 6 + [translated] * 3 + [target] * 2 + [less, moved])(r, t, s)}
     return {**new, "rules": {n: {k: v for k, v in x.items() if k != "state"} for n, x in new["rules"].items()}}
 

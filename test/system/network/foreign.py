@@ -23,9 +23,9 @@ TIMEOUTS = table("x7", "inet", """ct timeout t4 { protocol udp; l3proto ip; poli
 chain c { type filter hook prerouting priority -150; meta nfproto ipv4 udp dport 1-60000 ct timeout set "t4"; }""")
 
 
-STRANGER = "192.0.2.50"  # a router that no host has: seen by its Ethernet address
+NO_ROUTER = "192.0.2.50"  # a router that no host has: seen by its Ethernet address
 LEARNS = (f"sysctl -qw net.ipv4.conf.all.accept_redirects=1 net.ipv4.conf.wan0.accept_redirects=1; "
-          f"ip neigh replace {STRANGER} lladdr 02:00:00:00:02:77 dev wan0 nud permanent")
+          f"ip neigh replace {NO_ROUTER} lladdr 02:00:00:00:02:77 dev wan0 nud permanent")
 
 
 def filters(r, s, wan):

@@ -222,10 +222,10 @@ class Model:
         for name, talk in world.talks.items():
             trail, talk.trail = talk.trail, []
             if trail and self.alone and step[0] in ("begin", "say", "age") and (step[0] != "say" or step[4] == ""):
-                wrong = wrong or self.judged(name, talk, trail, step[0] == "begin")
+                wrong = wrong or self.compare(name, talk, trail, step[0] == "begin")
         return wrong
 
-    def judged(self, name, talk, trail, new):
+    def compare(self, name, talk, trail, new):
         if talk.host not in HOSTS or str(name).endswith("d"):
             return ""
         if talk.other and self.portless.setdefault(talk.proto, name) != name:

@@ -6,7 +6,7 @@ import re
 import time
 
 import aim
-from foreign import HELPERS, HELPERS_IN, STRANGER, UNDO, foreigner
+from foreign import HELPERS, HELPERS_IN, NO_ROUTER, UNDO, foreigner
 from trees import DMZ4, DMZ6, LAN4, LAN6, NET4, NET6, OTHER, OWN, PORTS, destination_nat, tree, written
 from world import OWN6, Failed
 from talk import OBEY_S
@@ -118,7 +118,7 @@ class Writer:
 
     def __init__(self, seed):
         self.r = r = random.Random(seed)
-        self.alone = r.random() < 0.35  # nobody but the appliance changes anything
+        self.alone = r.random() < 0.35  # only the appliance changes anything
         self.lean = not self.alone and r.random() < 0.6  # others change one thing after the other, mostly beside nothing else
         self.clean = True  # nothing of others is left
         self.t = tree(r)
@@ -176,7 +176,7 @@ class Writer:
         r = self.r
         for _ in range(r.choice([1, 1, 2])):
             if r.random() < 0.65:
-                self.t = (aim.judged if self.alone else aim.change)(r, self.t, self.specs[self.aim])
+                self.t = (aim.within_model if self.alone else aim.change)(r, self.t, self.specs[self.aim])
             elif not self.alone or r.random() < 0.4:
                 self.t = tree(r, self.t)
         self.steps.append(["config", written(self.t)])
@@ -186,7 +186,7 @@ class Writer:
         self.steps.append(["foreign", foreigner(r, self.specs[self.aim], self.t["uplink"]) if r.random() < 0.85 or self.lean else UNDO])
         self.clean = self.steps[-1][1] == UNDO
         if "sysctl" in self.steps[-1][1] or r.random() < 0.05:
-            self.steps.append(["learn", "isp0", r.choice(NET4), *r.choice([("redirect", STRANGER), ("net redirect", STRANGER), ("size", 1000)])])
+            self.steps.append(["learn", "isp0", r.choice(NET4), *r.choice([("redirect", NO_ROUTER), ("net redirect", NO_ROUTER), ("size", 1000)])])
 
     def tidy(self):
         """Takes back what others did, and the conversation is what the fast path carries."""

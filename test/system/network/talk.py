@@ -1,4 +1,4 @@
-"""Conversations of packets: a client, and whoever the client's packets reach. Each end acknowledges what it saw itself,
+"""Conversations of packets: a client, and the host that its packets reach. Each end acknowledges what it saw itself,
 so that a translation which changes the length of what is said (FTP's addresses) is followed."""
 import ipaddress
 import random
@@ -53,16 +53,16 @@ class Talk:
         if pieces:
             cut = pieces // 8 * 8
             packets = cut_up(packets[0], s["src"], s["dst"], self.proto, number, body, cut, ttl, tos)
-        heard = self.w.carry(self.host, [change(p) for p in packets])
-        self.trail.append([(h, x) for h, x in heard if x.number == number and h != self.host])
-        for host, seen in heard:
+        received = self.w.carry(self.host, [change(p) for p in packets])
+        self.trail.append([(h, x) for h, x in received if x.number == number and h != self.host])
+        for host, seen in received:
             if host != self.host and seen.number == number and not pieces:
                 self.far = (host, seen)
                 if self.proto == wire.TCP:
                     self.server_has = self.after(seen, flags)
         if self.proto == wire.TCP:
             self.mine += len(payload) + (1 if flags & (wire.SYN | wire.FIN) else 0)
-        return [f"{h} heard {x.text}" for h, x in heard]
+        return [f"{h} received {x.text}" for h, x in received]
 
     def back(self, flags, payload=b"", ttl=64, pieces=0, change=lambda packet: packet):
         if not self.far or self.far[1].sport is None and self.proto in (wire.TCP, wire.UDP):
@@ -76,15 +76,15 @@ class Talk:
         packets = [wire.ip(x.dst, x.src, self.proto, number, body, ttl, tos=tos)]
         if pieces:
             packets = cut_up(packets[0], x.dst, x.src, self.proto, number, body, pieces // 8 * 8, ttl, tos)
-        heard = self.w.carry(host, [change(p) for p in packets])
-        for h, seen in heard:
+        received = self.w.carry(host, [change(p) for p in packets])
+        for h, seen in received:
             if h == self.host and seen.number == number:
                 self.near = seen
                 if self.proto == wire.TCP:
                     self.has = self.after(seen, flags)
         if self.proto == wire.TCP:
             self.theirs += len(payload) + (1 if flags & (wire.SYN | wire.FIN) else 0)
-        return [f"{h} heard {y.text}" for h, y in heard]
+        return [f"{h} received {y.text}" for h, y in received]
 
     def complaint(self, kind):
         """The server's host says by ICMP that the client's last packet did not get through."""
@@ -94,7 +94,7 @@ class Talk:
         number, six = self.w.next_number(), wire.is6(x.src)
         what, code, rest = {"port": (1, 4, 0) if six else (3, 3, 0), "size": (2, 0, 1280) if six else (3, 4, 1000)}[kind]
         body = wire.icmp(x.dst, x.src, what, code, rest, x.raw[:68 if six else 28])
-        return [f"{h} heard {y.text}" for h, y in
+        return [f"{h} received {y.text}" for h, y in
                 self.w.carry(host, [wire.ip(x.dst, x.src, wire.ICMP6 if six else wire.ICMP, number, body)])]
 
     def begin(self):
@@ -250,7 +250,7 @@ def learn(world, host, about, what, value):
     answer = wire.ip(own, about, wire.ICMP, 1, wire.icmp(own, about, 0, 0, 0x77770001, bytes(20)))
     rest = value if what == "size" else int(ipaddress.ip_address(value))
     error = wire.ip(gateway, own, wire.ICMP, world.next_number(), wire.icmp(gateway, own, kind, code, rest, answer[:28]))
-    return [f"{h} heard {x.text}" for h, x in seen + world.carry(host, [error])]
+    return [f"{h} received {x.text}" for h, x in seen + world.carry(host, [error])]
 
 
 def end(world, name, how):

@@ -25,7 +25,7 @@ STATES = [["new"], ["untracked"], ["established"], ["related"], ["new", "untrack
 FLAGS = [["syn", "!ack"], ["rst"], ["fin"], ["!syn"], ["psh", "ack"], ["urg"], ["ece", "!cwr"], ["!ece", "!urg"], ["!psh", "!fin"], ["ack", "!rst"], ["cwr"]]
 # other than TCP, UDP and ICMP: nothing but addresses
 OTHER = ["gre", "esp", "ah", "igmp", "ospf", "pim", "vrrp", "sctp"]
-PER = ["second", "minute", "hour", "day"]  # of records, which nobody counts here
+PER = ["second", "minute", "hour", "day"]  # of records, which are not counted here
 REJECTS = ["tcp-reset", "port-unreachable", "host-unreachable", "net-unreachable", "admin-prohibited"]
 
 
@@ -151,7 +151,7 @@ def notrack(r):
 def route(r, to):
     """An entry about a destination of IPv4, of each kind there is."""
     none = r.choice(["blackhole", "unreachable", "reject"])
-    # whoever is nobody's neighbour there is given up after seconds, at another moment in each world
+    # a destination without a neighbour there is given up after seconds, at another moment in each world
     direct = [{"interface": "wan1"}, {"interface": "wan1", "metric": 7, "preferred-source": "203.0.113.2"}] if to.startswith("198") else []
     return r.choice([
         *direct, {none: True}, {none: True, "metric": r.choice([5, 3000])},

@@ -1,5 +1,5 @@
 """One appliance between four hosts, in namespaces of its own. The hosts' kernels answer ARP and neighbour
-solicitations only; what they send and hear is packets the script made."""
+solicitations only; what they send and receive is packets the script made."""
 import ctypes
 import errno
 import ipaddress
@@ -29,7 +29,7 @@ ROUTER = {"lan0": ["10.1.0.1/24", "fd00:1::1/64"], "dmz0": ["10.2.0.1/24", "fd00
           "wan0": ["192.0.2.2/24", "fd00:10::2/64"], "wan1": ["203.0.113.2/24", "fd00:11::2/64"]}
 OWN4, OWN6 = ["192.0.2.2", "192.0.2.7"], ["fd00:10::2"]  # what the appliance itself sends from: a host without a wire
 # what a translation made, or was the appliance's: not asked for by ARP, which would take time to fail
-NOBODY = ["192.0.2.2", "192.0.2.7", "192.0.2.9", "192.0.2.77", "192.0.2.88", "fd00:10::77", "fd00:10::88"]
+NO_HOST = ["192.0.2.2", "192.0.2.7", "192.0.2.9", "192.0.2.77", "192.0.2.88", "fd00:10::77", "fd00:10::88"]
 SCRIPT_PORTS = {*range(20000, 20300), *range(8000, 8005), *range(9000, 9005), 1, 20, 21, 53, 80, 443}
 GUARD = "table inet guard { chain in { type filter hook input priority -300; policy drop; icmpv6 type { 133-137 } accept; }; }"
 ETH_P_ALL = 3
@@ -37,14 +37,14 @@ ETH_P_ALL = 3
 # namespaces together that is a setting, so it stays. In ten seconds without four answers one is never left away.
 UNROUTED = re.compile(r"icmp 3/(?:0|1|13) \S+ (\S+) > (\S+) about ")
 UNROUTED_BURST, UNROUTED_S = 4, 10
-LATE_S = 1.0  # what the oracle heard of may come so late on a busy machine
+LATE_S = 1.0  # what the oracle received may come so late on a busy machine
 made = itertools.count(1)  # worlds of one process have names of their own
 ASSURED = os.path.join(os.path.dirname(__file__), "..", "..", "lib", "assured.py")
 libc = ctypes.CDLL(None, use_errno=True)
 
 
 def home(address):
-    """The host that has an address, "box" for the appliance, None for nobody."""
+    """The host that has an address, "box" for the appliance, None for no host."""
     if address in OWN4 + OWN6:
         return "box"
     return next((h for h, (_, a) in HOSTS.items() if any(x.split("/")[0] == address for x in a)), None)
@@ -98,11 +98,11 @@ class World:
         self.forget()
 
     def forget(self):
-        self.numbers, self.number, self.talks, self.heard = set(), 0, {}, []
+        self.numbers, self.number, self.talks, self.received = set(), 0, {}, []
         self.moves, self.ways_said = 0, None  # how often routes or addresses changed
         self.uncounted = False
         self.chosen = {}  # ports the router chose at random: their names, in order of appearance
-        self.counts, self.expected = [], None  # how much was heard of each packet: here, and in the oracle
+        self.counts, self.expected = [], None  # how much was received of each packet: here, and in the oracle
 
     def __enter__(self):
         self.box.__enter__()
@@ -171,7 +171,7 @@ class World:
             self.sockets[host] = sockets_in(name, packet_socket)
         self.router("sysctl", "-qw", *(f"net.ipv4.neigh.{port}.locktime=0" for port in ROUTER))
         self.router("ip", "-batch", "-", stdin="".join(
-            f"neigh replace {a} lladdr {wire.mac(self.mac['isp0'])} dev wan0 nud permanent\n" for a in NOBODY))
+            f"neigh replace {a} lladdr {wire.mac(self.mac['isp0'])} dev wan0 nud permanent\n" for a in NO_HOST))
         self.own = sockets_in(self.box.ns, raw_sockets)
         self.box.start()
 
@@ -328,7 +328,7 @@ class World:
         return False
 
     def drain(self, host, wait, until):
-        """Reads one frame of a host into self.heard. True: it is the one that was waited for."""
+        """Reads one frame of a host into self.received. True: it is the one that was waited for."""
         s = self.sockets[host]
         if not select.select([s], [], [], max(0, wait))[0]:
             return False
@@ -351,12 +351,12 @@ class World:
                     self.unrouted.append((time.monotonic(), no_way[2]))
                     # such an answer counts for the rule of its connection, as long as what it is about
                     self.uncounted |= self.unrouted_lately(no_way[2]) >= UNROUTED_BURST
-                self.heard.append((host, found))
+                self.received.append((host, found))
         return False
 
     def carry(self, host, packets):
         """Sends IP packets from a host; [(host, Seen)] is what came of them anywhere."""
-        self.heard = []
+        self.received = []
         said = self.send(host, packets)
         beside = host if host in HOSTS else "lan"
         if beside not in self.down | self.off and not self.ask(beside):
@@ -364,14 +364,14 @@ class World:
         wanted = self.expected.pop(0) if self.expected else 0
         end = time.monotonic() + self.settle_s
         late = end + LATE_S
-        while time.monotonic() < (end if len(self.heard) >= wanted else late):
+        while time.monotonic() < (end if len(self.received) >= wanted else late):
             ready = select.select(list(self.sockets.values()), [], [], self.settle_s)[0]
             for h, s in self.sockets.items():
                 if s in ready:
                     self.drain(h, 0, lambda f: False)
                     end = max(end, time.monotonic() + self.settle_s / 2)
-        self.counts.append(len(self.heard))
-        return said + sorted(self.heard, key=lambda x: x[0])
+        self.counts.append(len(self.received))
+        return said + sorted(self.received, key=lambda x: x[0])
 
     def send(self, host, packets):
         """[], or that it cannot be sent."""

@@ -54,7 +54,7 @@ def who(box, tokens):
     for name, headers in {
             "no token": [], "another scheme": ["Authorization: Basic YTpi"],
             "a short token": ["Authorization: Bearer orb_x"],
-            "a token nobody has": ["Authorization: Bearer orb_" + "A" * 43]}.items():
+            "a token that does not exist": ["Authorization: Bearer orb_" + "A" * 43]}.items():
         r = box.http("GET", "/api/v1/services", headers=headers)
         check(r.status == 401 and r.problem().get("code") == "unauthenticated" and
               r.headers.get("www-authenticate", "").startswith("Bearer"), f"{name}: 401", r)
@@ -94,7 +94,7 @@ def roles(box, tokens):
                  {"name": "more", "role": "admin"})
     check(r.status == 403, "an operator does not make himself an admin", r)
     r = box.http("POST", "/api/v1/operations/auth/login", tokens["admin"], {"token": "x"})
-    check(r.status == 403, "nobody reaches an internal method", r)
+    check(r.status == 403, "an internal method cannot be called", r)
 
 
 def editing(box, token):
@@ -181,7 +181,7 @@ def wrong_values(box, token):
     check(box.http("GET", "/api/v1/config/diff", token).json()["count"] == 0, "and left nothing")
     r = box.http("GET", RUNNING + "/interfases", token)
     check(r.status in (404, 422) and "interfaces" in r.problem().get("detail", ""),
-          "reading what nobody knows names the nearest", r)
+          "reading an unknown name names the nearest", r)
 
 
 def wrong_requests(box, token):
@@ -315,7 +315,7 @@ def revoking(box):
     check(box.http("GET", "/api/v1/whoami", token).status == 401, "and on a new one")
     token = box.token("self", "admin")
     r = box.http("POST", "/api/v1/operations/auth/token-revoke", token, {"name": "self"})
-    check(r.status == 200, "a token may revoke itself and hears so", r)
+    check(r.status == 200, "a token may revoke itself and is told so", r)
     check(box.http("GET", "/api/v1/whoami", token).status == 401, "and is worthless")
 
 
@@ -371,7 +371,7 @@ def stopped(box, token):
         box.wait_log(r'service\.ready .*"api"', 20, mark)
     finally:
         os.kill(config, signal.SIGCONT)
-    check(all(s.recv(100) == b"" for s in waiting), "whoever waited sees the connection close")
+    check(all(s.recv(100) == b"" for s in waiting), "a client that waited sees the connection close")
     [s.close() for s in waiting]
     check(box.http("GET", RUNNING, token).status == 200, "and may ask again")
 

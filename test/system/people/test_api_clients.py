@@ -189,7 +189,7 @@ def unknown_tokens(box):
 
 
 def burst(box, token):
-    """More connections at once than the worker takes in a moment: nobody's first packet is dropped, which the
+    """More connections at once than the worker takes in a moment: no client's first packet is dropped, which the
     client would send again after a second."""
     pid = box.ask("service", "show", "api")["pid"]
     crowd, lost = [], 0
@@ -210,7 +210,7 @@ def burst(box, token):
 
 
 def large_bodies(box, token):
-    """Who sends many large bodies at once is refused some of them; nobody else is refused anything."""
+    """Who sends many large bodies at once is refused some of them; no other client is refused anything."""
     other = box.token("neighbour", "viewer")
     body = b'{"greeting":"' + b"x" * 190000 + b'"}'
     put = b"PUT /api/v1/config/candidates/mine/acme-probe HTTP/1.1\r\n" + HOST + f"Authorization: Bearer {token}\r\n".encode() + \

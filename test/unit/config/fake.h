@@ -8,7 +8,7 @@
 #include "core/json/tree.h"
 #include "plugins/config/engine.h"
 
-/* FAKE_SILENT: the answer never comes, and the caller hears so when the deadline is over. */
+/* FAKE_SILENT: the answer never comes, and the caller gets an error when the deadline is over. */
 enum fake_mode { FAKE_OK, FAKE_ERROR, FAKE_GONE, FAKE_TIMEOUT, FAKE_AWAY, FAKE_SILENT };
 enum fake_phase { FAKE_PREPARE, FAKE_APPLY, FAKE_ABORT };
 

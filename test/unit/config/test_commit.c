@@ -71,7 +71,7 @@ TEST(making_the_map_around_it_is_no_conflict_taking_it_away_is)
     fake_free(&f);
 }
 
-TEST(wanting_the_same_as_somebody_else_is_no_conflict)
+TEST(the_same_change_by_another_user_is_no_conflict)
 {
     struct fake f;
 

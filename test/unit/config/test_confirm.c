@@ -84,7 +84,7 @@ TEST(nothing_else_is_committed_while_one_waits)
     fake_free(&f);
 }
 
-TEST(a_restart_undoes_it_before_anybody_attaches)
+TEST(a_restart_undoes_it_before_a_service_attaches)
 {
     struct fake f;
     struct fake_service *s = start(&f);

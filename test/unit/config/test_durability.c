@@ -405,7 +405,7 @@ TEST(commits_without_a_pause_do_not_put_a_snapshot_off)
 
     fake_new(&f);
     for (int i = 1; i <= 40; i++) {
-        f.now += 1500; /* and nobody ticks */
+        f.now += 1500; /* and the engine does not tick */
         load_rules(&f, i, "{}");
     }
     ck_assert_uint_lt(newest_journal(&f), 2 << 20);
@@ -451,8 +451,8 @@ static uint64_t commit_text(struct store *s, char letter, size_t len, uint32_t c
     return s->journal.end;
 }
 
-/* Nobody has an idle second, and a commit that waits for its confirmation takes the room its undo
- * needs before it is written. */
+/* The engine has no idle second, and a commit that waits for its confirmation takes the room its
+ * undo needs before it is written. */
 TEST(a_full_journal_is_left_for_a_snapshot_by_the_commit_that_would_not_fit)
 {
     struct fake f;

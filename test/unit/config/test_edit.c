@@ -466,7 +466,7 @@ TEST(a_rotten_candidate_loses_edits_and_never_changes_one)
         ck_assert_msg(!strstr(text, "mtu") || strstr(text, "1400"), "%zu: %s", i, text);
         ck_assert_msg(problem || (strstr(text, "hostname") && strstr(text, "mtu")) ||
                           i + 1 == whole.len,
-                      "byte %zu costs an edit and nobody says so: %s", i, text);
+                      "byte %zu costs an edit and no problem says so: %s", i, text);
         lost += problem != NULL;
         fake_ask(&f, "ada", 1, "discard", "{}");
         ck_assert_ptr_null(fake_problem(&f, "candidate:ada"));

@@ -1,4 +1,5 @@
-/* What the host is told of the revisions: who should follow which, and which parts nobody has. */
+/* What the host is told of the revisions: who should follow which, and which parts no package
+ * has. */
 #include <string.h>
 
 #include "core/base/own.h"
@@ -38,7 +39,7 @@ TEST(a_service_should_follow_the_newest_revision_that_changed_what_it_reads)
     fake_free(&f);
 }
 
-TEST(a_transaction_under_way_is_told_before_anybody_applies_and_its_end_after)
+TEST(the_host_is_told_of_a_transaction_before_the_first_apply_and_after_its_end)
 {
     struct fake f;
     struct fake_service *s = start(&f);
@@ -136,7 +137,7 @@ TEST(deleting_the_part_that_no_package_has_ends_the_problem)
     f.without = "firewall";
     fake_open(&f);
     ck_assert_ptr_nonnull(fake_problem(&f, "part:firewall"));
-    fake_advance(&f, 10000); /* nobody is waited for any more */
+    fake_advance(&f, 10000); /* no service is waited for any more */
     ck_assert_int_eq(
         fake_ask(&f, "ada", 1, "edit", "{\"ops\":[{\"op\":\"delete\",\"path\":\"/firewall\"}]}"),
         0);

@@ -1,4 +1,4 @@
-/* Authority: what a service gets is what the broker says it was granted, whoever asks is kind and
+/* Authority: what a service gets is what the broker says it was granted, a caller is its kind and
  * name, and no service holds up a commit that is about itself. */
 #include <string.h>
 
@@ -373,7 +373,7 @@ TEST(one_that_spoils_each_commit_is_left_out_and_it_is_said)
         ck_assert_ptr_nonnull(strstr(buf_str(&f.trace), "service-restart({\"name\":\"guest\"})"));
         fake_attach(&f, guest);
         ck_assert_uint_eq(guest->revision, engine_revision(f.engine));
-        /* Asked again after a while: that it spoils again costs nobody the commit. */
+        /* Asked again after a while: that it spoils again does not fail the commit. */
         f.now += 600 * 1000;
         if (rows[i].phase == FAKE_PREPARE) {
             spoil(&f, 0);
@@ -473,7 +473,7 @@ TEST(a_token_and_a_service_named_as_a_user_are_others)
     fake_free(&f);
 }
 
-TEST(nobody_is_named_as_another_kind_or_as_the_service_itself)
+TEST(no_caller_passes_for_another_kind_or_for_the_service_itself)
 {
     static const char *const names[] = {"token:kim", "service:config", "system", "user:kim"};
     struct fake f;

@@ -356,7 +356,7 @@ static uint64_t until_over(struct fake *f, uint64_t revision)
     return f->now - begin;
 }
 
-TEST(two_services_silent_in_abort_keep_nobody_on_a_refused_change)
+TEST(two_services_silent_in_abort_keep_no_other_on_a_refused_change)
 {
     struct fake f;
     struct fake_service *s[4];
@@ -394,7 +394,7 @@ TEST(a_service_silent_in_abort_after_another_was_silent_in_apply_is_ended_a_seco
     fake_free(&f);
 }
 
-TEST(services_silent_in_an_undo_keep_nobody_on_what_is_undone)
+TEST(services_silent_in_an_undo_keep_no_other_on_what_is_undone)
 {
     static const enum fake_phase phases[] = {FAKE_PREPARE, FAKE_APPLY};
 

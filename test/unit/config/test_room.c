@@ -32,7 +32,7 @@ TEST(candidates_of_services_leave_room_for_people)
 }
 
 /* A service answers no prepare, so that commits wait. */
-TEST(who_commits_again_and_again_keeps_nobody_from_a_commit)
+TEST(a_user_who_commits_again_and_again_keeps_no_other_from_a_commit)
 {
     struct fake_service *slow;
     struct fake f;

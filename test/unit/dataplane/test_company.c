@@ -429,7 +429,7 @@ TEST(messages_of_tc_that_are_cut_off_are_not_read_beyond_their_end)
     company_note_free(&company);
 }
 
-TEST(only_our_own_filter_is_left_out_and_only_where_one_of_ours_stands)
+TEST(only_orbitals_filter_is_left_out_and_only_where_it_is_attached)
 {
     static const struct {
         uint32_t priority, handle;
@@ -773,7 +773,7 @@ static struct dataplane *with_port(struct fast_control *control)
     struct dataplane *dp = xcalloc(1, sizeof(*dp));
 
     pthread_mutex_init(&dp->lock, NULL);
-    dp->programs = (void *)dp; /* there are some; nobody looks at them here */
+    dp->programs = (void *)dp; /* there are some; not looked at here */
     dp->control = control;
     dp->ports.count = 1;
     dp->ports.items[0] = (struct port){.name = "lan0", .mode = PORT_TCX};

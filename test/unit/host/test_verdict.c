@@ -126,7 +126,7 @@ TEST(what_the_configuration_both_configures_and_switches_off_is_said)
     ck_assert_int_eq(level_of(s, NULL), VERDICT_OK);
     s.configured = true;
     ck_assert_int_eq(level_of(s, "switched off by the configuration"), VERDICT_DEGRADED);
-    s.phase = PHASE_FEATURES; /* somebody keeps what he does not need just now */
+    s.phase = PHASE_FEATURES; /* an installed service that is not needed now */
     ck_assert_int_eq(level_of(s, NULL), VERDICT_OK);
 }
 
@@ -296,7 +296,7 @@ TEST(what_third_parties_say_leaves_room_for_all_others)
     AUTO(health_report) struct health_report v = {.share = 1000};
     AUTO(buf) struct buf json = {0};
     struct json_write w = json_write_to(&json);
-    struct service_view s = view("villain", SERVICE_RUNNING, PHASE_FEATURES);
+    struct service_view s = view("attacker", SERVICE_RUNNING, PHASE_FEATURES);
 
     s.shipped = false;
     s.problems = &many;
@@ -312,8 +312,8 @@ TEST(what_third_parties_say_leaves_room_for_all_others)
     json_write_end(&w);
     ck_assert_uint_lt(json.len, 160 << 10);
     ck_assert_ptr_nonnull(strstr(json.data, "firewall has failed: it broke"));
-    ck_assert_ptr_nonnull(strstr(json.data, "villain reports 31 more problems"));
-    ck_assert_ptr_nonnull(strstr(json.data, "orbctl service show villain"));
+    ck_assert_ptr_nonnull(strstr(json.data, "attacker reports 31 more problems"));
+    ck_assert_ptr_nonnull(strstr(json.data, "orbctl service show attacker"));
 }
 
 TEST(a_third_party_with_little_to_say_is_shown_in_full)

@@ -1,4 +1,4 @@
-/* core/ipc/route.c: who may call and hear what. */
+/* core/ipc/route.c: who may call which method and receive which event. */
 #include "core/ipc/peers.h"
 #include "test/unit/ipc/wire.h"
 

@@ -102,7 +102,7 @@ static void until_read(struct wire *wire)
     world_turns(wire->world, 6);
 }
 
-TEST(answers_nobody_reads_become_errors_and_end_nobody)
+TEST(unread_answers_become_errors_and_disconnect_no_peer)
 {
     static const char *const may[] = {"ipc.call:echo/*", NULL};
     struct world world;
@@ -141,7 +141,7 @@ static void sub(struct wire *wire, enum frame_type type, unsigned n)
     wire_put(wire, (struct frame){.type = type, .corr = 5}, env, NULL);
 }
 
-TEST(interfaces_nobody_has_are_freed_with_their_subscriptions)
+TEST(interfaces_without_a_provider_are_freed_with_their_subscriptions)
 {
     static const char *const may[] = {"ipc.subscribe:service.*/x", NULL};
     struct world world;
@@ -177,7 +177,7 @@ TEST(interfaces_nobody_has_are_freed_with_their_subscriptions)
     wire_close(&other);
 }
 
-TEST(who_waits_for_an_interface_hears_of_it_and_it_stays)
+TEST(a_peer_that_waits_for_an_interface_is_told_and_it_stays)
 {
     static const char *const may[] = {"ipc.subscribe:echo/*", NULL};
     struct world world;

@@ -144,7 +144,7 @@ TEST(a_description_is_json_with_every_method)
     contract_free(c);
 }
 
-TEST(a_contract_lives_as_long_as_somebody_holds_it)
+TEST(a_contract_lives_as_long_as_it_is_referenced)
 {
     struct contract *c = compile(echo_schema);
     const struct contract *held = contract_ref(c);

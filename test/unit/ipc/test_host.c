@@ -232,7 +232,7 @@ TEST(a_session_acts_with_its_users_role_and_ends)
     wire_expect_err(&api, 5, "denied", "lee may not call echo/set: it requires the role admin");
     say(&api, 0, "say", "{\"text\":\"a\"}");
     wire_expect_err(&api, 5, "denied", "service api may not call echo/say");
-    /* a route opened for one is judged anew for another */
+    /* access of a route opened for one is decided anew for another */
     wire_put(&api, (struct frame){.type = FRAME_OPEN, .corr = 6, .src = session},
              "{\"to\":\"echo\",\"method\":\"set\"}", NULL);
     wire_expect(&api, &got, FRAME_OPENED);
@@ -301,7 +301,7 @@ static void connect_to(struct world *world, struct wire *wire, const char *path)
     ck_assert_int_eq(connect(wire->fd, (struct sockaddr *)&address, sizeof(address)), 0);
 }
 
-TEST(who_is_not_known_yet_waits_and_holds_up_nobody)
+TEST(a_client_not_known_yet_waits_and_holds_up_no_other)
 {
     char dir[] = "/tmp/orbt-ipc-XXXXXX";
     struct world world;

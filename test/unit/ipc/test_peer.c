@@ -42,7 +42,7 @@ TEST(a_worker_is_welcomed_with_its_numbers_and_the_supervisors_words)
     world_fini(&world);
 }
 
-TEST(the_supervisor_hears_what_a_worker_says)
+TEST(the_supervisor_receives_what_a_worker_sends)
 {
     struct world world;
     struct wire wire;
@@ -84,7 +84,7 @@ TEST(the_supervisor_hears_what_a_worker_says)
     world_fini(&world);
 }
 
-TEST(what_a_worker_sent_before_it_died_is_heard)
+TEST(what_a_worker_sent_before_it_died_is_received)
 {
     struct world world;
     struct wire wire;
@@ -295,7 +295,7 @@ TEST(passed_descriptors_are_not_taken)
     world_fini(&world);
 }
 
-TEST(who_does_not_read_its_replies_is_failed_and_nobody_else_waits)
+TEST(a_peer_that_does_not_read_its_replies_is_failed_and_no_other_waits)
 {
     struct world world;
     struct wire wire, other;

@@ -44,13 +44,13 @@ static void expect_event(struct wire *wire, const char *topic, const char *paylo
 
 TEST(an_event_reaches_all_who_asked_for_its_topic)
 {
-    static const char *const hear[] = {"ipc.subscribe:echo/*", NULL};
+    static const char *const grants[] = {"ipc.subscribe:echo/*", NULL};
     struct world world;
     struct wire echo, all, one, none;
 
     world_init(&world);
     wire_echo(&world, &echo);
-    wire_service(&world, &all, "all", hear);
+    wire_service(&world, &all, "all", grants);
     wire_user(&world, &one, "kim", "viewer");
     wire_user(&world, &none, "lee", "viewer");
     subscribe(&all, "*");
@@ -151,7 +151,7 @@ TEST(refused_subscriptions_say_why)
     world_fini(&world);
 }
 
-TEST(an_event_that_breaks_its_contract_reaches_nobody)
+TEST(an_event_that_breaks_its_contract_reaches_no_subscriber)
 {
     struct world world;
     struct wire echo, kim;
@@ -170,7 +170,7 @@ TEST(an_event_that_breaks_its_contract_reaches_nobody)
     world_fini(&world);
 }
 
-TEST(a_slow_subscriber_is_told_its_gap_and_costs_nobody_else)
+TEST(a_slow_subscriber_is_told_its_gap_and_costs_no_other)
 {
     struct world world;
     struct wire echo, slow, fast;
@@ -307,8 +307,9 @@ TEST(the_last_values_of_an_interface_have_a_limit)
     contract_free(contract);
 }
 
-/* One that reads nothing hears of all interfaces there are again and again, and stays connected. */
-TEST(last_values_never_end_the_connection_of_who_hears_them)
+/* A subscriber that reads nothing is sent all interfaces there are again and again, and stays
+ * connected. */
+TEST(last_values_never_end_the_connection_of_a_subscriber)
 {
     struct world world;
     struct wire source, slow;
@@ -356,7 +357,7 @@ static void expect_moved(struct wire *wire, const char *payload)
     ck_assert_str_eq(got.payload, payload);
 }
 
-TEST(a_service_hears_only_of_paths_it_was_granted)
+TEST(a_service_is_told_only_paths_it_was_granted)
 {
     static const char *const some[] = {"ipc.subscribe:chart/moved", "config.read:/a/b",
                                        "config.read:/c/", NULL};

@@ -73,10 +73,10 @@ TEST(a_long_turn_is_followed_by_a_rest_in_which_answers_come_and_others_are_read
     ck_assert_uint_ge(due, 15); /* 15 times 2 ms, of which some passed */
     wire_expect(&kim, &got, FRAME_ERR);
     ck_assert(kim.peer->conn.resting);
-    wire_put(&kim, (struct frame){.type = FRAME_REQ, .corr = 4}, "{\"to\":\"nobody\"}", "");
-    wire_put(&lee, (struct frame){.type = FRAME_REQ, .corr = 5}, "{\"to\":\"nobody\"}", "");
-    wire_expect_err(&lee, 5, "not-found", "nobody");
-    wire_expect_err(&kim, 4, "not-found", "nobody");
+    wire_put(&kim, (struct frame){.type = FRAME_REQ, .corr = 4}, "{\"to\":\"absent\"}", "");
+    wire_put(&lee, (struct frame){.type = FRAME_REQ, .corr = 5}, "{\"to\":\"absent\"}", "");
+    wire_expect_err(&lee, 5, "not-found", "absent");
+    wire_expect_err(&kim, 4, "not-found", "absent");
     ck_assert(!kim.peer->conn.resting);
     unset(&s);
 }
@@ -96,11 +96,11 @@ TEST(a_large_value_is_checked_by_the_thread_and_frames_behind_it_keep_their_orde
     while (!kim.peer->conn.blocked)
         world_turn(&s.world);
     offload_hold(s.world.broker, false);
-    wire_put(&kim, (struct frame){.type = FRAME_REQ, .corr = 4}, "{\"to\":\"nobody\"}", "");
-    wire_put(&lee, (struct frame){.type = FRAME_REQ, .corr = 5}, "{\"to\":\"nobody\"}", "");
-    wire_expect_err(&lee, 5, "not-found", "nobody");
+    wire_put(&kim, (struct frame){.type = FRAME_REQ, .corr = 4}, "{\"to\":\"absent\"}", "");
+    wire_put(&lee, (struct frame){.type = FRAME_REQ, .corr = 5}, "{\"to\":\"absent\"}", "");
+    wire_expect_err(&lee, 5, "not-found", "absent");
     wire_expect_err(&kim, 3, "limit", took);
-    wire_expect_err(&kim, 4, "not-found", "nobody");
+    wire_expect_err(&kim, 4, "not-found", "absent");
     unset(&s);
 }
 
@@ -212,11 +212,11 @@ TEST(what_a_session_costs_is_its_users_to_pay_and_no_other_session_waits)
     rests(&s, session(&s, &front, "kim")); /* logging in anew does not help */
     ck_assert_uint_eq(lee->rest_until_ms, 0);
     kim->rest_until_ms = kim2->rest_until_ms = uv_now(&s.world.loop) + 200;
-    ask_as(kim, &front, 4, "nobody", "");
-    ask_as(kim2, &front, 5, "nobody", "");
-    ask_as(kim, &front, 6, "nobody2", "");
-    ask_as(lee, &front, 7, "nobody", "");
-    wire_expect_err(&front, 7, "not-found", "nobody");
+    ask_as(kim, &front, 4, "absent", "");
+    ask_as(kim2, &front, 5, "absent", "");
+    ask_as(kim, &front, 6, "absent2", "");
+    ask_as(lee, &front, 7, "absent", "");
+    wire_expect_err(&front, 7, "not-found", "absent");
     for (int i = 0; i < 3; i++) { /* kim's in their order, kim2's somewhere between */
         AUTO(got) struct got got = {0};
 
@@ -241,8 +241,8 @@ TEST(what_waits_for_a_session_has_a_limit_and_ends_with_it)
     kim = session(&s, &front, "kim");
     kim->rest_until_ms = uv_now(&s.world.loop) + 60000;
     for (uint32_t i = 0; i < 64; i++)
-        ask_as(kim, &front, 10 + i, "nobody", "");
-    ask_as(kim, &front, 100, "nobody", "");
+        ask_as(kim, &front, 10 + i, "absent", "");
+    ask_as(kim, &front, 100, "absent", "");
     wire_expect_err(&front, 100, "busy", "take long");
     ck_assert_uint_eq(kim->held_count, 64);
     ck_assert_int_eq(session_close(s.world.broker, peer_id(front.peer), kim->id, NULL), 0);

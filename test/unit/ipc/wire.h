@@ -23,7 +23,7 @@ struct world {
     struct contract *echo;
 };
 
-/* What the host heard of a connection, and the other end of it. */
+/* What the host received from a connection, and the other end of it. */
 struct wire {
     struct world *world;
     int fd; /* the test's end */

@@ -9,7 +9,7 @@
 #include "core/base/own.h"
 #include "test/lib/harness.h"
 
-/* The end of a pipe that nobody reads has an error (POLLERR) until somebody reads again. */
+/* The write end of a pipe without a reader has an error (POLLERR) until there is one again. */
 struct owner {
     struct loop_scope scope;
     struct loop_watch poll;
@@ -110,7 +110,7 @@ static void on_stop(struct loop_watch *poll, int status, int events)
     uv_close((uv_handle_t *)&o->heal, NULL);
 }
 
-TEST(an_owner_that_stops_or_closes_it_in_the_callback_hears_nothing_more)
+TEST(an_owner_that_stops_or_closes_it_in_the_callback_gets_no_further_call)
 {
     struct owner o = {.reader = -1};
     uv_loop_t loop;

@@ -337,7 +337,7 @@ TEST(a_metric_speaks_neither_for_the_host_nor_in_two_types)
     metrics_free(m);
 }
 
-TEST(a_shipped_service_has_its_name_with_its_type_whoever_was_first)
+TEST(a_shipped_service_has_its_name_with_its_type_even_if_another_was_first)
 {
     struct metrics *m = metrics_new();
     AUTO(buf) struct buf text = {0};
@@ -448,7 +448,7 @@ static bool wanted(unsigned i, const struct logs_query *q)
 }
 
 /* Are the records of the page the newest, or the oldest, of those that fit? Returns how many. */
-static unsigned judged(struct logs *logs, const struct logs_query *q, unsigned all)
+static unsigned count_fitting(struct logs *logs, const struct logs_query *q, unsigned all)
 {
     AUTO(json_t) json_t *tree = NULL;
     unsigned n = (unsigned)count(logs, q, &tree), at = 0, step = 0;
@@ -488,7 +488,7 @@ TEST(records_of_many_services_come_in_order_from_either_end)
         }
         for (unsigned k = 0; k < ALL; k++)
             fitting += wanted(k, &q);
-        ck_assert_uint_eq(judged(logs, &q, ALL), fitting < q.limit ? fitting : q.limit);
+        ck_assert_uint_eq(count_fitting(logs, &q, ALL), fitting < q.limit ? fitting : q.limit);
     }
     logs_free(logs);
 }

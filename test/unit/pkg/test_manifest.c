@@ -175,7 +175,7 @@ static void on_refused(void *arg, const char *dir, const struct orb_err *err)
         snprintf(r->text[r->count++], sizeof(r->text[0]), "%s|%s", dir, err->text);
 }
 
-TEST(an_interface_has_one_owner_and_the_hosts_are_nobodys)
+TEST(an_interface_has_one_owner_and_the_hosts_belong_to_no_package)
 {
     char shipped[] = "/tmp/orbital-test-XXXXXX", third[] = "/tmp/orbital-test-XXXXXX";
     const char *const dirs[] = {shipped, third, NULL};

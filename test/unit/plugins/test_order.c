@@ -86,7 +86,7 @@ TEST(networks_come_in_the_order_of_the_configuration)
               "-10.2.0.1/32 +10.2.0.1/32 -10.1.0.1/32 +10.1.0.1/32");
 }
 
-TEST(what_is_missing_or_somebody_elses_is_passed_over)
+TEST(what_is_missing_or_foreign_is_passed_over)
 {
     steps_are("10.1.0.5/24 10.1.0.1/24", "10.1.0.1/24", "");
     steps_are("10.1.0.1/24 10.2.0.1/24", "10.1.0.77/24 10.2.0.1/24 +10.1.0.1/24", "");

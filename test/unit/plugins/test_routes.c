@@ -181,8 +181,8 @@ TEST(only_what_a_person_changed_counts_as_changed)
 }
 
 /* One link, up, with or without carrier; interfaces: /interfaces with ' for ". */
-static void judge(const char *interfaces, bool carrier, const char *hop, enum fit fit,
-                  const char *why)
+static void expect_fit(const char *interfaces, bool carrier, const char *hop, enum fit fit,
+                       const char *why)
 {
     struct rtnl_link link = {.index = 3, .name = "wan0", .flags = IFF_UP, .carrier = carrier};
     struct kernel kernel = {.links = {&link, 1}};
@@ -215,18 +215,20 @@ TEST(a_next_hop_fits_by_the_configuration_and_is_used_by_what_works)
     const char *off = "{'wan0':{'addresses':['192.0.2.2/24'],'enabled':false}}";
     const char *single = "{'wan0':{'addresses':['203.0.113.7/32']},'wan1':{}}";
 
-    judge(both, true, "'192.0.2.1':{}", FIT_YES, NULL);
-    judge(both, false, "'192.0.2.1':{}", FIT_YES, "wan0 has no carrier");
-    judge(both, true, "'203.0.113.1':{}", FIT_YES, "there is no interface wan1");
-    judge(both, true, "'192.0.2.2':{}", FIT_SELF, "this machine itself");
-    judge(both, true, "'192.0.2.255':{}", FIT_BROADCAST, "broadcast");
-    judge(both, true, "'198.51.100.1':{}", FIT_NOWHERE, "in no connected network");
-    judge(both, true, "'192.0.2.1':{'interface':'wan9'}", FIT_NO_INTERFACE, "no interface wan9");
-    judge(off, true, "'192.0.2.1':{}", FIT_OFF, "in no connected network");
-    judge(off, true, "'192.0.2.1':{'interface':'wan0'}", FIT_OFF, "switched off");
-    judge(single, true, "'192.0.2.1':{'interface':'wan0'}", FIT_NOWHERE, NULL);
-    judge(single, true, "'192.0.2.1':{'interface':'wan0','onlink':true}", FIT_YES, NULL);
-    judge(single, true, "'192.0.2.1':{'interface':'wan1'}", FIT_YES, "there is no interface wan1");
+    expect_fit(both, true, "'192.0.2.1':{}", FIT_YES, NULL);
+    expect_fit(both, false, "'192.0.2.1':{}", FIT_YES, "wan0 has no carrier");
+    expect_fit(both, true, "'203.0.113.1':{}", FIT_YES, "there is no interface wan1");
+    expect_fit(both, true, "'192.0.2.2':{}", FIT_SELF, "this machine itself");
+    expect_fit(both, true, "'192.0.2.255':{}", FIT_BROADCAST, "broadcast");
+    expect_fit(both, true, "'198.51.100.1':{}", FIT_NOWHERE, "in no connected network");
+    expect_fit(both, true, "'192.0.2.1':{'interface':'wan9'}", FIT_NO_INTERFACE,
+               "no interface wan9");
+    expect_fit(off, true, "'192.0.2.1':{}", FIT_OFF, "in no connected network");
+    expect_fit(off, true, "'192.0.2.1':{'interface':'wan0'}", FIT_OFF, "switched off");
+    expect_fit(single, true, "'192.0.2.1':{'interface':'wan0'}", FIT_NOWHERE, NULL);
+    expect_fit(single, true, "'192.0.2.1':{'interface':'wan0','onlink':true}", FIT_YES, NULL);
+    expect_fit(single, true, "'192.0.2.1':{'interface':'wan1'}", FIT_YES,
+               "there is no interface wan1");
 }
 
 static bool reads(uint8_t family, uint8_t len, const void *oif, uint16_t size,

@@ -259,7 +259,7 @@ static int tcp_at(struct sockaddr_in *at, int option)
     return fd;
 }
 
-/* Nobody else listens there, whatever options they set. */
+/* No other process can listen there, whatever options it sets. */
 static void ck_assert_taken(struct sockaddr_in *at)
 {
     ck_assert_int_eq(tcp_at(at, 0), -EADDRINUSE);

@@ -157,7 +157,7 @@ TEST(a_start_by_hand_forgets_past_failures)
     fake_free(&f);
 }
 
-TEST(what_is_needed_is_started_whoever_stopped_it)
+TEST(what_is_needed_is_started_even_if_another_stopped_it)
 {
     struct fake f;
 

@@ -22,7 +22,7 @@ TEST(who_computes_uses_what_the_processor_gave_it)
     ck_assert_uint_eq(pace_of('S', 1000, 700), 700); /* it was at work until just now */
 }
 
-TEST(nobody_s_deadline_lasts_for_ever)
+TEST(no_deadline_lasts_for_ever)
 {
     ck_assert_uint_eq(pace_of('R', 1000, 0), 1000 / PACE_SLOWEST);
     ck_assert_uint_eq(pace_of('D', 1000, 0), 1000 / PACE_SLOWEST);

@@ -56,7 +56,7 @@ static void dir_free(const struct dir *d)
     ck_assert_int_eq(system(command), 0);
 }
 
-TEST(files_that_somebody_else_put_there_are_the_services_again)
+TEST(files_of_another_owner_are_the_services_again)
 {
     struct dir d;
     AUTO_FREE char *sub = NULL;
@@ -121,7 +121,7 @@ TEST(a_read_only_file_system_that_is_right_keeps_nothing_from_starting)
     dir_free(&d);
 }
 
-TEST(a_directory_nobody_may_read_is_the_services_again)
+TEST(a_directory_without_permissions_is_the_services_again)
 {
     struct dir d;
     struct orb_err err;

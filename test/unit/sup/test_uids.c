@@ -59,7 +59,7 @@ TEST(without_the_file_the_directories_say_it)
     expect("aaa 61001 config 61000", "config 61001", "aaa config", "aaa 61000 config 61001 ");
 }
 
-TEST(a_number_that_a_directory_has_is_nobody_elses_whatever_the_directory_is)
+TEST(a_number_that_a_directory_has_is_given_to_no_other_whatever_the_directory_is)
 {
     expect("", "gone 61000 ? 61001", "aaa", "aaa 61002 gone 61000 ");
     expect("aaa 61000", "gone 61000", "aaa", "aaa 61001 gone 61000 ");
@@ -204,7 +204,7 @@ TEST(a_damaged_file_is_said_and_what_is_whole_in_it_counts)
     }
 }
 
-TEST(a_file_that_cannot_be_read_or_written_costs_nobody_his_number)
+TEST(a_file_that_cannot_be_read_or_written_costs_no_package_its_number)
 {
     struct box box;
     AUTO_FREE char *path = NULL;

@@ -215,7 +215,7 @@ static int on_again(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, s
     return 0;
 }
 
-/* The end of a pipe that nobody reads has an error; somebody reading takes it away. */
+/* The write end of a pipe without a reader has an error; a new reader takes it away. */
 static void on_broken(struct orb_ctx *ctx, void *arg, int fd, unsigned events)
 {
     struct user *u = orb_user(ctx);

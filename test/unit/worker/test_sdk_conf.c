@@ -374,7 +374,7 @@ static void expect_applied(struct fakehost *h, const char *payload)
     ck_assert_str_eq(f.payload, payload);
 }
 
-TEST(the_host_hears_of_each_revision_before_the_config_service_does)
+TEST(the_host_is_told_each_revision_before_the_config_service)
 {
     struct fakehost h;
 
@@ -570,7 +570,7 @@ static void alone_with(struct fakehost *h, const char *mode)
     fakehost_send(h, FRAME_GONE, 0, 0, 7, 0, NULL, NULL);
 }
 
-TEST(a_step_that_nobody_waits_for_and_never_ends_is_the_worker_s_end)
+TEST(a_step_without_a_caller_that_never_ends_is_the_worker_s_end)
 {
     struct fakehost h;
     struct fakeframe f;
