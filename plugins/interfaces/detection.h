@@ -4,7 +4,7 @@
 
 #include "plugins/interfaces/run.h"
 
-/* Duplicate IPv6 addresses, and the kernel's own link-local ones that somebody took away; fills
+/* Duplicate IPv6 addresses, and the kernel's own link-local ones that were removed; fills
  * applied->watched. */
 void detection_run(struct run *run);
 
