@@ -1,5 +1,5 @@
 /* Timers of a worker, the package's and the SDK's. The module has two implementations: sdk_timer.c
- * runs on the loop's clock, testing_clock.c on one that a test moves. */
+ * runs on the loop's clock, kit/sdk_timer.c on one that a test moves. */
 #ifndef CORE_WORKER_SDK_TIMER_H
 #define CORE_WORKER_SDK_TIMER_H
 
@@ -19,7 +19,7 @@ struct sdk_timer {
     unsigned open; /* handles that are not closed */
     uv_timer_t handle;
     uv_idle_t soon; /* for one that fires at once */
-    /* testing_clock.c */
+    /* kit/sdk_timer.c */
     struct sdk_timer *next; /* of those that run, by due_ms */
     uint64_t due_ms;
     uint64_t round;

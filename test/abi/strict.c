@@ -1,5 +1,6 @@
 /* Every macro of the SDK's headers, compiled by strict.sh. */
 #include <orbital/orbital.h>
+#include <orbital/testing.h>
 
 struct want {
     char *word;

@@ -1,5 +1,6 @@
 // As strict.c, in C++17.
 #include <orbital/orbital.h>
+#include <orbital/testing.h>
 
 struct want {
     char *word;

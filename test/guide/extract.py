@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""extract.py GUIDE OUT INCLUDE - builds the example of the plugin guide as its reader would.
+"""extract.py GUIDE OUT INCLUDE LIBRARY - builds the example of the plugin guide as its reader would.
 
 Every fenced block whose info string has file=NAME is written to that file; the package is then built
-with the commands the guide shows and laid out as OUT/greeter/. A guide without such blocks fails.
+with the commands the guide shows, tested with the test kit LIBRARY and laid out as OUT/greeter/. A guide without such blocks fails.
 """
 
 import pathlib
@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 FENCE = re.compile(r"^```\w+ file=(\S+)\n(.*?)^```$", re.M | re.S)
-NEEDED = {"manifest.json", "schema.json", "greeter.c", "meson.build", "meson_options.txt"}
+NEEDED = {"manifest.json", "schema.json", "greeter.c", "test_greeter.c", "meson.build", "meson_options.txt"}
 
 
 def run(*command):
@@ -23,9 +23,9 @@ def run(*command):
 
 
 def main():
-    if len(sys.argv) != 4:
+    if len(sys.argv) != 5:
         sys.exit(__doc__)
-    guide, out, include = (pathlib.Path(a).resolve() for a in sys.argv[1:])
+    guide, out, include, library = (pathlib.Path(a).absolute() for a in sys.argv[1:])
     blocks = dict(FENCE.findall(guide.read_text(encoding="utf-8")))
     missing = NEEDED - blocks.keys()
     if missing:
@@ -39,8 +39,11 @@ def main():
             if pathlib.PurePath(name).name != name:
                 sys.exit(f"extract.py: {name} is not a plain file name")
             (source / name).write_text(text, encoding="utf-8")
-        run("meson", "setup", "--werror", build, source, f"-Dorbital_include={include}")
+        (source / "orbital-testing.pc").write_text(
+            f"Name: orbital-testing\nDescription: of the build tree\nVersion: 1\nLibs: {library} -Wl,-rpath,{library.parent}\n", encoding="utf-8")
+        run("meson", "setup", "--werror", build, source, f"-Dorbital_include={include}", f"-Dpkg_config_path={source}")
         run("ninja", "-C", build)
+        run("meson", "test", "-C", build)
         (package / "lib").mkdir(parents=True, exist_ok=True)
         for name in ("manifest.json", "schema.json"):
             shutil.copy(source / name, package / name)

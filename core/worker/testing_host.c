@@ -1,0 +1,325 @@
+/* What the package sends, as the host takes it: checked by the contract, answered where the host
+ * itself answers, kept for the test otherwise. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "core/base/json_write.h"
+#include "core/base/own.h"
+#include "core/base/xalloc.h"
+#include "core/ipc/contract_check.h"
+#include "core/worker/testing_internal.h"
+
+void testing_host_fault(struct orb_test *test, const char *what, const struct orb_err *why)
+{
+    if (!test->fault.len)
+        buf_addf(&test->fault, "%s: %s%s%s", what, why->path, *why->path ? ": " : "", why->text);
+}
+
+/* The package reads when the socket is full. */
+static void send_all(struct orb_test *test, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = send(test->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (n < 0 && errno == EAGAIN && test->ctx.state != SDK_ENDED) {
+            uv_run(&test->ctx.loop, UV_RUN_NOWAIT);
+            continue;
+        }
+        if (n <= 0)
+            return; /* it has ended: who asks sees that */
+        data += n;
+        len -= (size_t)n;
+    }
+}
+
+void testing_host_send(struct orb_test *test, const struct frame *head, const char *env,
+                       const char *payload)
+{
+    AUTO(buf) struct buf b = {0};
+    struct frame frame = *head;
+
+    frame.envlen = (uint16_t)(env ? strlen(env) : 0);
+    frame.len = frame.envlen + (uint32_t)(payload ? strlen(payload) : 0);
+    frame_put((unsigned char *)buf_reserve(&b, FRAME_HEADER), &frame);
+    b.len = FRAME_HEADER;
+    buf_adds(&b, env ? env : "");
+    buf_adds(&b, payload ? payload : "");
+    send_all(test, b.data, b.len);
+}
+
+static void record(struct orb_test *test, enum orb_test_kind kind, uint32_t corr, const char *name,
+                   const char *text)
+{
+    struct testing_record **at = &test->records, *new = xcalloc(1, sizeof(*new));
+
+    new->kind = kind;
+    new->corr = corr;
+    new->name = xstrdup(name);
+    new->text = xstrdup(text);
+    while (*at)
+        at = &(*at)->next;
+    *at = new;
+}
+
+static void add_name(struct testing_name **list, uint32_t number, const char *text)
+{
+    struct testing_name *name = xcalloc(1, sizeof(*name));
+
+    name->number = number;
+    name->text = xstrdup(text);
+    name->next = *list;
+    *list = name;
+}
+
+/* {"plan": […]} of a step, for the test. */
+static void record_plan(struct orb_test *test, const char *text)
+{
+    cJSON *tree = sdk_parse(text, strlen(text));
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(tree, "plan")) {
+        char *line = cJSON_PrintUnformatted(item);
+
+        record(test, ORB_TEST_PLAN, 0, sdk_text_of(item, "kind"), line ? line : "");
+        cJSON_free(line);
+    }
+    cJSON_Delete(tree);
+}
+
+static void on_answer(struct orb_test *test, const struct frame *head, const char *env,
+                      const char *payload)
+{
+    struct testing_ask *ask = test->asks;
+
+    while (ask && ask->corr != head->corr)
+        ask = ask->next;
+    if (!ask)
+        return;
+    ask->done = true;
+    if (head->type == FRAME_ERR) {
+        cJSON *tree = sdk_parse(env, strlen(env));
+        const cJSON *e = cJSON_GetObjectItemCaseSensitive(tree, "err");
+
+        orb_fail_at(&ask->err, orb_code_parse(sdk_text_of(e, "code")), sdk_text_of(e, "path"), "%s",
+                    sdk_text_of(e, "text"));
+        cJSON_Delete(tree);
+        return;
+    }
+    if (!ask->method) {
+        record_plan(test, payload);
+    } else if (contract_check_output(test->contract, ask->method, payload, strlen(payload),
+                                     &ask->err) < 0) {
+        testing_host_fault(test, ask->method, &ask->err);
+        orb_wrap(&ask->err, "%s answered what its contract does not allow", ask->method);
+        return;
+    }
+    ask->text = xstrdup(payload);
+}
+
+static void on_call(struct orb_test *test, const struct frame *head, const char *env,
+                    const char *payload)
+{
+    cJSON *tree = sdk_parse(env, strlen(env));
+    AUTO_FREE char *name = NULL;
+
+    for (struct testing_name *route = test->routes; head->route && route; route = route->next)
+        if (route->number == head->route)
+            name = xstrdup(route->text);
+    if (!name)
+        name = buf_format("%s/%s", sdk_text_of(tree, "to"), sdk_text_of(tree, "method"));
+    cJSON_Delete(tree);
+    if (head->type == FRAME_OPEN) {
+        add_name(&test->routes, head->corr, name);
+        testing_host_send(
+            test, &(struct frame){.type = FRAME_OPENED, .route = head->corr, .corr = head->corr},
+            NULL, NULL);
+    } else if (!strncmp(name, "config@1/", 9) &&
+               (!strcmp(name + 9, "attach") || !strcmp(name + 9, "fetch"))) {
+        testing_config_call(test, head->corr, name + 9, payload);
+    } else {
+        record(test, ORB_TEST_CALL, head->corr, name, *payload ? payload : "{}");
+    }
+}
+
+static void on_subscribe(struct orb_test *test, const struct frame *head, const char *env)
+{
+    cJSON *tree = sdk_parse(env, strlen(env));
+    const char *to = sdk_text_of(tree, "to");
+    AUTO_FREE char *name =
+        buf_format("%.*s/%s", (int)strcspn(to, "@"), to, sdk_text_of(tree, "topic"));
+
+    add_name(&test->topics, 0, name);
+    testing_host_send(test, &(struct frame){.type = FRAME_REP, .corr = head->corr}, NULL, NULL);
+    cJSON_Delete(tree);
+}
+
+static void on_publish(struct orb_test *test, const char *env, const char *payload)
+{
+    const char *text = *payload ? payload : "{}";
+    cJSON *tree = sdk_parse(env, strlen(env));
+    const char *topic = sdk_text_of(tree, "topic");
+    struct orb_err err;
+
+    if (contract_check_event(test->contract, topic, text, strlen(text), &err) < 0)
+        testing_host_fault(test, topic, &err);
+    else
+        record(test, ORB_TEST_EVENT, 0, topic, text);
+    cJSON_Delete(tree);
+}
+
+static void on_metric(struct orb_test *test, const char *payload)
+{
+    cJSON *tree = sdk_parse(payload, strlen(payload));
+    const char *name = sdk_text_of(tree, "name");
+    const cJSON *add = cJSON_GetObjectItemCaseSensitive(tree, "add");
+    cJSON *known = cJSON_GetObjectItemCaseSensitive(test->metrics, name);
+
+    if (!known)
+        known = cJSON_AddNumberToObject(test->metrics, name, 0);
+    if (add)
+        known->valuedouble += add->valuedouble;
+    else
+        known->valuedouble = cJSON_GetNumberValue(cJSON_GetObjectItemCaseSensitive(tree, "set"));
+    cJSON_Delete(tree);
+}
+
+static void on_problems(struct orb_test *test, const char *payload)
+{
+    cJSON *tree = sdk_parse(payload, strlen(payload));
+    char *text = cJSON_PrintUnformatted(cJSON_GetObjectItemCaseSensitive(tree, "problems"));
+
+    buf_clear(&test->problems);
+    buf_adds(&test->problems, text ? text : "[]");
+    cJSON_free(text);
+    cJSON_Delete(tree);
+}
+
+static void on_text(struct orb_test *test, unsigned type, const char *payload)
+{
+    cJSON *tree = sdk_parse(payload, strlen(payload));
+
+    if (type == FRAME_LOG)
+        record(test, ORB_TEST_LOG, 0, sdk_text_of(tree, "event"), payload);
+    else if (type == FRAME_FAIL)
+        orb_fail_at(&test->failed, orb_code_parse(sdk_text_of(tree, "code")),
+                    sdk_text_of(tree, "path"), "%s", sdk_text_of(tree, "text"));
+    else if (*sdk_text_of(tree, "degraded")) /* PONG */
+        orb_fail(&test->health, ORB_E_STATE, "%s", sdk_text_of(tree, "degraded"));
+    cJSON_Delete(tree);
+}
+
+static void on_frame(struct orb_test *test, const struct frame *head, const char *env,
+                     const char *payload)
+{
+    switch (head->type) {
+    case FRAME_REP:
+    case FRAME_ERR:
+        on_answer(test, head, env, payload);
+        break;
+    case FRAME_OPEN:
+    case FRAME_REQ:
+        on_call(test, head, env, payload);
+        break;
+    case FRAME_SUB:
+        on_subscribe(test, head, env);
+        break;
+    case FRAME_PUB:
+        on_publish(test, env, payload);
+        break;
+    case FRAME_METRIC:
+        on_metric(test, payload);
+        break;
+    case FRAME_PROBLEMS:
+        on_problems(test, payload);
+        break;
+    case FRAME_READY:
+        test->ready = true;
+        break;
+    case FRAME_LOG:
+    case FRAME_FAIL:
+    case FRAME_PONG:
+        on_text(test, head->type, payload);
+        break;
+    default: /* HELLO, APPLIED, PROGRESS, CANCEL: nothing to do */
+        break;
+    }
+}
+
+/* Takes what the package sent; false: nothing. */
+static bool receive(struct orb_test *test)
+{
+    bool any = false;
+    ssize_t n;
+
+    do {
+        char *to = buf_reserve(&test->in, SDK_READ_CHUNK);
+
+        n = recv(test->fd, to, SDK_READ_CHUNK, MSG_DONTWAIT);
+        if (n > 0)
+            test->in.len += (size_t)n;
+    } while (n > 0);
+    for (;;) {
+        AUTO_FREE char *env = NULL, *payload = NULL;
+        struct frame head;
+        size_t size;
+
+        if (frame_get((unsigned char *)test->in.data, test->in.len, &head, NULL) != 0)
+            return any;
+        size = FRAME_HEADER + head.len;
+        env = xstrndup(test->in.data + FRAME_HEADER, head.envlen);
+        payload = xstrndup(test->in.data + FRAME_HEADER + head.envlen, head.len - head.envlen);
+        test->in.len -= size;
+        memmove(test->in.data, test->in.data + size, test->in.len);
+        on_frame(test, &head, env, payload);
+        any = true;
+    }
+}
+
+void testing_host_turn(struct orb_test *test)
+{
+    unsigned idle = 0;
+
+    for (unsigned i = 0; idle < 2 && i < TESTING_ROUNDS; i++) {
+        bool busy = false;
+
+        test->round++;
+        while (sdk_timer_fire(test))
+            busy = true;
+        if (test->ctx.state != SDK_ENDED)
+            uv_run(&test->ctx.loop, UV_RUN_NOWAIT);
+        else if (test->open)
+            sdk_wire_drain(&test->ctx, 0);
+        busy |= receive(test);
+        idle = busy ? 0 : idle + 1;
+    }
+}
+
+static void free_names(struct testing_name **list)
+{
+    while (*list) {
+        struct testing_name *name = *list;
+
+        *list = name->next;
+        free(name->text);
+        free(name);
+    }
+}
+
+void testing_host_fini(struct orb_test *test)
+{
+    while (test->records) {
+        struct testing_record *r = test->records;
+
+        test->records = r->next;
+        free(r->name);
+        free(r->text);
+        free(r);
+    }
+    free_names(&test->routes);
+    free_names(&test->topics);
+    cJSON_Delete(test->metrics);
+    buf_fini(&test->problems);
+    buf_fini(&test->in);
+}

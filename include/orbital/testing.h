@@ -1,0 +1,122 @@
+/* Drives one package inside a test program: no daemon, no sandbox, no second process, so that a
+ * debugger and the address sanitizer see everything. It runs on the SDK that runs it in production;
+ * what the host would refuse by schema.json is refused here with the same words. Link with
+ * liborbital-testing (pkg-config orbital-testing).
+ *
+ *     struct orb_test *t = orb_test_load("build/greeter", &err);
+ *
+ *     orb_test_start(t, "{\"greeter\": {\"word\": \"Servus\"}}", &err);
+ *     orb_test_call(t, "hello", "{\"name\": \"Ada\"}", &out, &err);
+ *     assert(!strcmp(out, "{\"text\":\"Servus, Ada!\"}"));
+ *     orb_test_stop(t, &err);
+ *
+ * Time stands still but for orb_test_advance(): timers fire, orb_now_ms() and deadlines move by
+ * just that. One test at a time in a process may run.
+ *
+ * Functions return 0, a negative code with err (never NULL) filled, or ORB_LATER: the package has
+ * not answered yet. Texts they give are JSON without spaces and live until the next call of a
+ * function with the same test. */
+#ifndef ORBITAL_TESTING_H
+#define ORBITAL_TESTING_H
+
+#include "orbital/orbital.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+#pragma GCC visibility push(default)
+
+struct orb_test;
+
+/* ---- from start to stop ---- */
+
+/* Loads a package as it is installed: manifest.json, schema.json and the library. NULL, with err:
+ * it cannot be loaded. */
+struct orb_test *orb_test_load(const char *directory, struct orb_err *err);
+/* The same for a package that is linked into the test program: its descriptor (orbital_plugin) and
+ * the file of its contract. */
+struct orb_test *orb_test_of(const struct orb_plugin *plugin, const char *schema,
+                             struct orb_err *err);
+/* Before start: what orb_state_dir() gives (default: NULL), what orb_socket() gives for a name. */
+void orb_test_state_dir(struct orb_test *test, const char *directory);
+void orb_test_socket(struct orb_test *test, const char *name, int fd);
+/* init, first configuration, ready. config: all of it, such as {"greeter": {…}}; NULL: none. Fails
+ * with what the package says; ORB_LATER: it is not ready yet. */
+int orb_test_start(struct orb_test *test, const char *config, struct orb_err *err);
+/* stop, and frees everything, whatever it returns: the package failed in the meantime, or the first
+ * orb_test_fault() that nobody took. Memory that is left is the package's. */
+int orb_test_stop(struct orb_test *test, struct orb_err *err);
+
+/* ---- requests to the package ---- */
+
+/* Who calls from now on; by default the user "tester", an operator. */
+void orb_test_as(struct orb_test *test, const char *kind, const char *name, const char *role);
+/* Calls a method. input: JSON, NULL: {}. *ret_output: the answer. */
+int orb_test_call(struct orb_test *test, const char *method, const char *input,
+                  const char **ret_output, struct orb_err *err);
+/* The answer to the oldest call that was answered later. While there is none the loop turns in real
+ * time, up to wait_ms (for packages with threads or descriptors; else 0); ORB_LATER: none came. */
+int orb_test_answer(struct orb_test *test, int wait_ms, const char **ret_output,
+                    struct orb_err *err);
+/* The peer that calls goes away: peer_gone, and its requests are cancelled. */
+void orb_test_peer_gone(struct orb_test *test);
+int orb_test_health(struct orb_test *test, struct orb_err *err);
+
+/* ---- configuration ---- */
+
+/* Steps of the next change. pointer: JSON pointer, such as /greeter/word; value: JSON. */
+int orb_test_set(struct orb_test *test, const char *pointer, const char *value,
+                 struct orb_err *err);
+int orb_test_delete(struct orb_test *test, const char *pointer, struct orb_err *err);
+/* The change on its way. prepare checks it against the schema and shows it to the package; then
+ * apply or abort; abort also after apply, until the next prepare. What is not undone any more is
+ * discarded by the next prepare, or by stop. */
+int orb_test_prepare(struct orb_test *test, struct orb_err *err);
+int orb_test_apply(struct orb_test *test, struct orb_err *err);
+int orb_test_abort(struct orb_test *test, struct orb_err *err);
+/* How the step ended that was answered later; ORB_LATER: not yet. */
+int orb_test_step(struct orb_test *test, struct orb_err *err);
+/* prepare, then apply; a failed apply is followed by abort, as in a commit. */
+int orb_test_commit(struct orb_test *test, struct orb_err *err);
+
+/* ---- what the package says ---- */
+
+enum orb_test_kind {
+    ORB_TEST_EVENT, /* name: topic; the payload */
+    ORB_TEST_LOG,   /* name: event; {"level", "event", "kv"} */
+    ORB_TEST_PLAN,  /* name: kind of the step; {"kind", "text"} */
+    ORB_TEST_CALL,  /* name: "interface@1/method"; the input */
+};
+/* Takes the oldest of a kind and name (NULL: any), NULL when there is none. */
+const char *orb_test_next(struct orb_test *test, enum orb_test_kind kind, const char *name);
+/* As orb_test_next; while there is none the loop turns in real time, up to wait_ms: for packages
+ * with threads or descriptors. */
+const char *orb_test_wait(struct orb_test *test, enum orb_test_kind kind, const char *name,
+                          int wait_ms);
+/* All problems that are reported now, worst first: [{"level", "key", "what", "path", "todo"}]. */
+const char *orb_test_problems(struct orb_test *test);
+/* Sum of a counter, or value of a gauge; 0: none of that name. */
+double orb_test_metric(struct orb_test *test, const char *name);
+/* What the host would have refused (an event or an answer that the schema does not allow): a
+ * sentence, taken; NULL: nothing. */
+const char *orb_test_fault(struct orb_test *test);
+
+/* ---- what others say to the package ---- */
+
+/* Answers the call that orb_test_next() took last. */
+void orb_test_reply(struct orb_test *test, const char *output);
+void orb_test_reply_error(struct orb_test *test, int code, const char *text);
+/* An event of another interface. ORB_E_NOT_FOUND: the package did not subscribe to it. */
+int orb_test_event(struct orb_test *test, const char *interface, const char *topic,
+                   const char *payload, struct orb_err *err);
+
+/* ---- time ---- */
+
+/* Time goes on, from timer to timer. */
+void orb_test_advance(struct orb_test *test, uint64_t ms);
+
+#pragma GCC visibility pop
+#ifdef __cplusplus
+}
+#endif
+#endif
