@@ -103,6 +103,7 @@ int company_read(struct dataplane *dp)
     if (!r && dp->mtus.suppressed6)
         company_note(&fresh, COMPANY_RULE, COMPANY_IP6 | COMPANY_NEW6,
                      "an ip -6 rule with suppress_prefixlength or suppress_ifgroup");
+    route_shared_note(dp, &fresh);
     if (r < 0) {
         company_note_free(&fresh);
         publish(dp, changes, false);

@@ -56,6 +56,7 @@ struct company {
     char why[COMPANY_WHYS][COMPANY_TEXT]; /* "": nothing decides about those */
     uint32_t kinds;                       /* bits: 1 << enum company_kind, of `why` */
     bool by_label;                        /* next hops of IPv6 share traffic by the flow label */
+    uint32_t hash4, hash6;                /* what next hops share traffic by (route_shared.c) */
     struct company_place *places;
     unsigned count;
 };

@@ -85,6 +85,8 @@ void company_settings_read(struct dataplane *dp, struct company *company)
 
     if (!now.update_priority)
         company->flags |= COMPANY_KEEP_PRIORITY;
+    company->hash4 = now.hash4;
+    company->hash6 = now.hash6;
     if (now.hash6 != BY_PORTS)
         company->by_label = true;
     /* Both make the kernel learn by ICMP where a destination's packets go and how large they may

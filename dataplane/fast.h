@@ -6,8 +6,8 @@
  * revalidate.c which connections stay · settings.c sysctls, found.c as they were · company*.c what
  * else decides, dump.c netlink's lists · base.c the closed table · plan.c policies compiled,
  * rules.c in nftables, apply.c in force · events.c reading events, watch.c who else changed
- * something, tend.c putting it back · report.c counters and status · route_mtu.c, route_label.c of
- * routes · dataplane.c the rest. */
+ * something, tend.c putting it back · report.c counters and status · route_mtu.c, route_label.c,
+ * route_shared.c of routes · dataplane.c the rest. */
 #ifndef DATAPLANE_FAST_H
 #define DATAPLANE_FAST_H
 
@@ -55,6 +55,14 @@ static inline void own_link_list(struct link_list *list)
 
 /* The smallest MTU of routes that is not locked: out of an interface, or out of any. */
 #define ROUTE_MTUS 32
+/* Interfaces of next hops that share a route of one family. */
+#define ROUTE_SHARES 32
+struct route_shares {
+    uint32_t items[ROUTE_SHARES];
+    unsigned count;
+    bool any; /* and others */
+};
+
 struct route_mtus {
     struct route_mtu {
         uint32_t ifindex, mtu;
@@ -62,9 +70,10 @@ struct route_mtus {
     unsigned count;
     uint32_t
         all; /* of routes that say no interface, and of those for which there is no room; 0: none */
-    bool shared6;     /* next hops share a route of IPv6 */
-    bool label_rules; /* rules name the flow label */
-    bool suppressed6; /* an IPv6 rule passes over routes it finds */
+    bool shared6;                  /* next hops share a route of IPv6 */
+    bool label_rules;              /* rules name the flow label */
+    bool suppressed6;              /* an IPv6 rule passes over routes it finds */
+    struct route_shares shares[2]; /* of IPv4, IPv6; the reader writes them under dp->lock */
 };
 
 enum port_mode { PORT_OFF, PORT_XDP, PORT_TCX };
@@ -295,6 +304,12 @@ bool route_label_ruled(const struct nlmsghdr *h);
 /* A rule of IPv6 that came or went with suppress_prefixlength or suppress_ifgroup, which
  * bpf_fib_lookup does not honour (for IPv4 it does). */
 bool route_label_suppressed(const struct nlmsghdr *h);
+
+/* route_shared.c */
+/* Adds the interfaces of a route that next hops share; true: some were not known. */
+bool route_shared_add(struct route_shares shares[2], const struct nlmsghdr *h);
+/* What the kernel chooses among by what programs are not told. */
+void route_shared_note(const struct dataplane *dp, struct company *company);
 
 /* clsact.c: where the kernel has no tcx. Negative errno. */
 /* Of Orbital's filter only: tc chooses priorities from 49152 downwards, people from 1 upwards. */

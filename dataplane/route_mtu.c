@@ -103,6 +103,9 @@ bool route_mtu_changes(const struct dataplane *dp, const struct nlmsghdr *h)
         return true;
     if (route_label_suppressed(h))
         return true;
+    memcpy(mtus.shares, dp->mtus.shares, sizeof(mtus.shares));
+    if (route_shared_add(mtus.shares, h))
+        return true;
     /* Where they are known to matter, one more changes nothing. */
     if ((route_label_shared(h) || route_label_ruled(h)) &&
         !__atomic_load_n(&dp->labels_any, __ATOMIC_SEQ_CST))
@@ -119,6 +122,7 @@ static bool on_route(void *arg, const struct nlmsghdr *h)
     mtus->shared6 |= route_label_shared(h);
     mtus->label_rules |= route_label_ruled(h);
     mtus->suppressed6 |= route_label_suppressed(h);
+    route_shared_add(mtus->shares, h);
     return true;
 }
 
@@ -155,7 +159,9 @@ int route_mtu_read(struct dataplane *dp)
         __atomic_store_n(&dp->mtus_unread, true, __ATOMIC_SEQ_CST);
         return r;
     }
+    pthread_mutex_lock(&dp->lock);
     dp->mtus = fresh;
+    pthread_mutex_unlock(&dp->lock);
     __atomic_store_n(&dp->mtus_any, fresh.count || fresh.all, __ATOMIC_SEQ_CST);
     __atomic_store_n(&dp->labels_any, fresh.shared6 || fresh.label_rules, __ATOMIC_SEQ_CST);
     return 0;

@@ -74,6 +74,51 @@ TEST(a_rule_about_the_label_asks_for_it)
     ck_assert(!ruled(RTM_NEWROUTE, AF_INET6, RULE_LABEL));
 }
 
+/* Two next hops, by the interfaces 3 and 4. */
+static struct message by_two(uint8_t family)
+{
+    struct message m = begin(RTM_NEWROUTE, family);
+    struct {
+        struct rtattr a;
+        struct rtnexthop hops[2];
+    } hops = {.a = {sizeof(hops), RTA_MULTIPATH}};
+
+    for (int i = 0; i < 2; i++)
+        hops.hops[i] = (struct rtnexthop){.rtnh_len = sizeof(hops.hops[0]), .rtnh_ifindex = 3 + i};
+    m.route.rtm_type = RTN_UNICAST;
+    memcpy((char *)&m + NLMSG_ALIGN(m.h.nlmsg_len), &hops, sizeof(hops));
+    m.h.nlmsg_len = NLMSG_ALIGN(m.h.nlmsg_len) + (uint32_t)sizeof(hops);
+    return m;
+}
+
+TEST(next_hops_that_share_a_route_are_known_by_interface)
+{
+    struct route_shares shares[2] = {{.count = 0}};
+    struct message four = by_two(AF_INET), six = by_two(AF_INET6), one = begin(RTM_NEWROUTE, 2);
+
+    ck_assert(route_shared_add(shares, &four.h));
+    ck_assert(!route_shared_add(shares, &four.h)); /* known */
+    ck_assert(route_shared_add(shares, &six.h));
+    for (int f = 0; f < 2; f++)
+        ck_assert(shares[f].count == 2 && shares[f].items[1] == 4 && !shares[f].any);
+    one.route.rtm_type = RTN_UNICAST;
+    put(&one, RTA_OIF);
+    ck_assert(!route_shared_add(shares, &one.h));
+    put(&one, RTA_NH_ID); /* an object may be a group, of any interfaces */
+    ck_assert(route_shared_add(shares, &one.h) && shares[0].any && !shares[1].any);
+    four.h.nlmsg_type = RTM_DELROUTE;
+    ck_assert(!route_shared_add(shares, &four.h));
+}
+
+TEST(more_interfaces_than_there_is_room_for_are_any)
+{
+    struct route_shares shares[2] = {{.count = ROUTE_SHARES}};
+    struct message four = by_two(AF_INET);
+
+    ck_assert(route_shared_add(shares, &four.h) && shares[0].any);
+    ck_assert(!route_shared_add(shares, &four.h));
+}
+
 static bool suppresses(uint16_t type, uint8_t family, uint16_t attribute, uint32_t value)
 {
     struct message m = begin(type, family);

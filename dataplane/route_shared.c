@@ -1,0 +1,77 @@
+/* Routes that several next hops share. With net.ipv4.fib_multipath_hash_policy=1 (and IPv6's) the
+ * kernel chooses among them by the number that a network card or the sending socket gave the packet
+ * (skb->l4_hash), which bpf_fib_lookup() is not told of: it would choose another one, in the middle
+ * of a connection. So what leaves by such a next hop is the kernel's. With the other policies both
+ * go by the same fields of the packet. */
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "bpf/abi.h"
+#include "dataplane/fast.h"
+
+#define BY_SKB 1 /* of fib_multipath_hash_policy */
+
+/* Adds an interface; false: it is there. 0: any, or there is no room for more. */
+static bool add(struct route_shares *shares, uint32_t ifindex)
+{
+    for (unsigned i = 0; i < shares->count; i++)
+        if (shares->items[i] == ifindex)
+            return false;
+    if (ifindex && shares->count < ROUTE_SHARES) {
+        shares->items[shares->count++] = ifindex;
+        return true;
+    }
+    if (shares->any)
+        return false;
+    return shares->any = true;
+}
+
+bool route_shared_add(struct route_shares shares[2], const struct nlmsghdr *h)
+{
+    const struct rtmsg *route = NLMSG_DATA(h);
+    const struct rtattr *hops = NULL;
+    int len = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*route));
+    bool object = false, added = false;
+    struct route_shares *family;
+
+    if (h->nlmsg_type != RTM_NEWROUTE || len < 0 ||
+        (route->rtm_family != AF_INET && route->rtm_family != AF_INET6) ||
+        route->rtm_type != RTN_UNICAST || (route->rtm_flags & RTM_F_CLONED))
+        return false;
+    family = &shares[route->rtm_family == AF_INET6];
+    for (const struct rtattr *a = RTM_RTA(route); RTA_OK(a, len); a = RTA_NEXT(a, len)) {
+        if (a->rta_type == RTA_MULTIPATH)
+            hops = a;
+        object |= a->rta_type == RTA_NH_ID;
+    }
+    if (object) /* it may become a group of others, without an event about the route */
+        return add(family, 0);
+    if (!hops)
+        return false;
+    len = (int)RTA_PAYLOAD(hops);
+    for (const struct rtnexthop *hop = RTA_DATA(hops); RTNH_OK(hop, len);
+         len -= NLMSG_ALIGN(hop->rtnh_len), hop = RTNH_NEXT(hop))
+        added |= add(family, (uint32_t)hop->rtnh_ifindex);
+    return added;
+}
+
+void route_shared_note(const struct dataplane *dp, struct company *company)
+{
+    static const char *const why[] = {
+        "next hops that share a route, with net.ipv4.fib_multipath_hash_policy 1",
+        "next hops that share a route, with net.ipv6.fib_multipath_hash_policy 1"};
+    static const uint32_t flags[] = {COMPANY_IP4 | COMPANY_NEW4, COMPANY_IP6 | COMPANY_NEW6};
+
+    for (unsigned f = 0; f < 2; f++) {
+        const struct route_shares *shares = &dp->mtus.shares[f];
+
+        if ((f ? company->hash6 : company->hash4) != BY_SKB)
+            continue;
+        if (shares->any)
+            company_note(company, COMPANY_SETTING, flags[f], why[f]);
+        for (unsigned i = 0; i < shares->count; i++)
+            company_note_place(company, COMPANY_SETTING, NULL, shares->items[i], why[f])->out =
+                true;
+    }
+}
