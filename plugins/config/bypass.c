@@ -7,7 +7,13 @@
 
 #include "core/base/now.h"
 #include "core/base/own.h"
+#include "plugins/config/bypass.h"
 #include "plugins/config/engine_internal.h"
+#include "plugins/config/grants.h"
+#include "plugins/config/member.h"
+#include "plugins/config/parts.h"
+#include "plugins/config/service.h"
+#include "plugins/config/subscriber.h"
 
 /* A spoilt transaction counts SPOILT, one that it followed takes 1 away: three in a row are too
  * many, and so is, after a while, any more than a third of all. */
@@ -42,9 +48,9 @@ static json_t *entry_after(const struct engine *engine, const char *name, const 
         json_t *value = json_object_get(op, "value");
 
         if (value)
-            tree_set(tree, engine_text_in(op, "path", ""), json_deep_copy(value), NULL);
+            tree_set(tree, member_text(op, "path", ""), json_deep_copy(value), NULL);
         else
-            tree_delete(tree, engine_text_in(op, "path", ""), false);
+            tree_delete(tree, member_text(op, "path", ""), false);
     }
     return json_incref(tree_get(tree, at));
 }

@@ -12,7 +12,11 @@
 #include "core/base/file.h"
 #include "core/base/json_write.h"
 #include "core/base/own.h"
+#include "plugins/config/candidate.h"
+#include "plugins/config/candidate_file.h"
 #include "plugins/config/engine_internal.h"
+#include "plugins/config/member.h"
+#include "plugins/config/overlay.h"
 
 #define PREFIX "candidate-"
 #define SUFFIX ".ops"
@@ -188,7 +192,7 @@ static void load_change(struct loading *l, const char *path, const json_t *entry
     struct candidate *c = l->candidate;
     struct orb_err err;
 
-    c->changes.stamp = engine_number_in(entry, "base", 0);
+    c->changes.stamp = member_number(entry, "base", 0);
     if (overlay_set(&c->changes, l->engine->store.running, path,
                     json_incref(json_object_get(entry, "value")), &err) == 0)
         return;
@@ -208,9 +212,9 @@ static void load_line(struct loading *l, const char *line, size_t len)
         l->lost++;
         return;
     }
-    path = engine_text_in(entry, "path", NULL);
-    if (!l->candidate && !path && is_file_of(l, engine_text_in(entry, "user", NULL))) {
-        l->candidate = candidate_new(l->engine, engine_text_in(entry, "user", ""));
+    path = member_text(entry, "path", NULL);
+    if (!l->candidate && !path && is_file_of(l, member_text(entry, "user", NULL))) {
+        l->candidate = candidate_new(l->engine, member_text(entry, "user", ""));
         l->sums = json_is_true(json_object_get(entry, "sums"));
         if (!json_object_get(entry, "kinds")) /* names were one space then */
             log_notice(l->engine->host.log, "config.candidate.taken-over",

@@ -9,6 +9,8 @@
 #include "core/base/file.h"
 #include "core/base/now.h"
 #include "core/base/own.h"
+#include "plugins/config/damage.h"
+#include "plugins/config/files.h"
 #include "plugins/config/store_internal.h"
 
 #define MAX_FINDINGS 50u
@@ -132,8 +134,8 @@ const char *damage_file(const struct store *store, size_t i)
 /* Is it one of the files of the present revision, which renewing replaces? */
 static bool is_present(const struct store *store, const char *file)
 {
-    AUTO_FREE char *journal = store_journal_path(store, store->revision);
-    AUTO_FREE char *copy = store_copy_path(store, store->revision);
+    AUTO_FREE char *journal = files_journal_path(store, store->revision);
+    AUTO_FREE char *copy = files_copy_path(store, store->revision);
     AUTO_FREE char *snapshot = buf_format("snapshot-%" PRIu64 ".json", store->revision);
 
     return !strcmp(file, name_of(journal)) || !strcmp(file, name_of(copy)) ||
@@ -152,7 +154,7 @@ static void keep_copy(const struct store *store, const char *file)
         return;
     if (!S_ISREG(st.st_mode) || !kept || st.st_size > (off_t)JOURNAL_MAX_FILE)
         damage_set_aside(store, file);
-    else if (load_files_read(store, path, JOURNAL_MAX_FILE, &data, &err) < 0 ||
+    else if (files_read(store, path, JOURNAL_MAX_FILE, &data, &err) < 0 ||
              file_replace(kept, data.data, data.len, 0600, &err) < 0)
         not_kept(store, file, err.text);
 }

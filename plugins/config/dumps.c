@@ -7,7 +7,11 @@
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/dumps.h"
 #include "plugins/config/engine_internal.h"
+#include "plugins/config/member.h"
+#include "plugins/config/methods_read.h"
+#include "plugins/config/reply.h"
 
 static void dump_free(struct dump **at)
 {
@@ -96,9 +100,9 @@ static struct dump *dump_new(struct ask *ask, const char *key, struct orb_err *e
 void dumps_get_part(struct ask *ask)
 {
     struct engine *e = ask->engine;
-    size_t offset = engine_number_in(ask->in, "offset", 0), len;
-    AUTO_FREE char *key = buf_format("%s %s", engine_text_in(ask->in, "source", "running"),
-                                     methods_read_path(ask->in));
+    size_t offset = member_number(ask->in, "offset", 0), len;
+    AUTO_FREE char *key =
+        buf_format("%s %s", member_text(ask->in, "source", "running"), methods_read_path(ask->in));
     AUTO(buf) struct buf reply = {0};
     struct json_write w = json_write_to(&reply);
     struct orb_err err = {0};
@@ -107,16 +111,16 @@ void dumps_get_part(struct ask *ask)
     if (!d || offset >= d->text.len) {
         if (!err.code)
             orb_fail(&err, ORB_E_STATE, "nothing to read at byte %zu; start again at 0", offset);
-        engine_refuse(e, ask->req, &err);
+        reply_refuse(e, ask->req, &err);
         return;
     }
     json_write_object(&w, NULL);
     json_write_integer(&w, "revision", (int64_t)d->revision);
     json_write_integer(&w, "bytes", (int64_t)d->text.len);
     json_write_integer(&w, "offset", (int64_t)offset);
-    engine_slice_add(json_write_place(&w, "data"), &d->text, offset, &len);
+    reply_slice(json_write_place(&w, "data"), &d->text, offset, &len);
     json_write_end(&w);
-    engine_reply(e, ask->req, &reply);
+    reply_text(e, ask->req, &reply);
     if (offset + len >= d->text.len)
         dumps_free(e, ask->caller->peer);
 }

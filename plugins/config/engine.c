@@ -1,187 +1,53 @@
 /* Life of the engine: start from the state directory, requests to their methods, timers. */
-#include "plugins/config/engine.h"
-
 #include <inttypes.h>
 #include <string.h>
 
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/attach.h"
+#include "plugins/config/candidate.h"
+#include "plugins/config/candidate_file.h"
+#include "plugins/config/commit.h"
+#include "plugins/config/confirm.h"
+#include "plugins/config/dumps.h"
+#include "plugins/config/engine.h"
 #include "plugins/config/engine_internal.h"
+#include "plugins/config/follow.h"
+#include "plugins/config/grants.h"
+#include "plugins/config/job.h"
+#include "plugins/config/load.h"
+#include "plugins/config/lock.h"
+#include "plugins/config/methods_edit.h"
+#include "plugins/config/methods_read.h"
+#include "plugins/config/methods_salvage.h"
+#include "plugins/config/methods_schema.h"
+#include "plugins/config/overlay.h"
+#include "plugins/config/participant.h"
+#include "plugins/config/parts.h"
+#include "plugins/config/refs.h"
+#include "plugins/config/reply.h"
+#include "plugins/config/report.h"
+#include "plugins/config/safe.h"
+#include "plugins/config/schedule.h"
+#include "plugins/config/store.h"
+#include "plugins/config/subscriber.h"
+#include "plugins/config/transaction.h"
+#include "plugins/config/undone.h"
 #include "plugins/config/validate.h"
-
-void engine_refuse(struct engine *engine, void *req, const struct orb_err *err)
-{
-    if (req)
-        engine->host.refuse(engine->host.arg, req, err);
-}
-
-void engine_reply(struct engine *engine, void *req, const struct buf *text)
-{
-    if (req)
-        engine->host.reply(engine->host.arg, req, buf_str(text), text->len);
-}
-
-void engine_answer(struct engine *engine, void *req, json_t *reply)
-{
-    AUTO(buf) struct buf text = {0};
-
-    tree_dump(reply, &text);
-    json_decref(reply);
-    engine_reply(engine, req, &text);
-}
-
-void engine_step(const struct engine *engine, const char *name)
-{
-    if (engine->host.step)
-        engine->host.step(engine->host.arg, name);
-}
-
-uint64_t engine_number_in(const json_t *in, const char *key, uint64_t fallback)
-{
-    const json_t *v = json_object_get(in, key);
-
-    return json_is_integer(v) && json_integer_value(v) >= 0 ? (uint64_t)json_integer_value(v)
-                                                            : fallback;
-}
-
-const char *engine_text_in(const json_t *in, const char *key, const char *fallback)
-{
-    const char *v = json_string_value(json_object_get(in, key));
-
-    return v ? v : fallback;
-}
-
-void engine_slice_add(struct buf *to, const struct buf *text, size_t offset, size_t *ret_len)
-{
-    size_t left = text->len > offset ? text->len - offset : 0, n = 0, quoted = 0;
-    const char *p = buf_str(text) + (left ? offset : 0);
-
-    while (n < left && n < SLICE_BYTES && quoted < SLICE_QUOTED) {
-        unsigned char c = (unsigned char)p[n++];
-
-        quoted += c == '"' || c == '\\' ? 2 : c < 0x20 ? 6 : 1;
-    }
-    while (n < left && n && ((unsigned char)p[n] & 0xc0) == 0x80)
-        n--; /* never cut inside a character */
-    buf_add_json(to, p, n);
-    *ret_len = n;
-}
-
-/* ---- timers ---- */
-
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-    return !a || (b && b < a) ? b : a;
-}
-
-void engine_arm(struct engine *engine)
-{
-    uint64_t now = engine->host.now_ms(engine->host.arg);
-    uint64_t at = engine->confirm_at;
-
-    if (engine->undone || (engine->jobs && !engine->tx))
-        at = earlier(at, engine->grace_until);
-    if (engine->tx) {
-        at = earlier(at, engine->tx->turn_at);
-        if (at)
-            engine->host.wake(engine->host.arg, at > now ? at - now : 0);
-        return; /* the rest has time until it ends */
-    }
-    if (engine->store.unwritable && !engine->heal_at)
-        engine->heal_at = now + ENGINE_HEAL_MS;
-    at = earlier(at, engine->heal_at);
-    if (renew_snapshot_due(&engine->store) && !engine->snapshot_at)
-        engine->snapshot_at = now + ENGINE_SNAPSHOT_MS;
-    at = earlier(at, engine->snapshot_at);
-    if (at)
-        engine->host.wake(engine->host.arg, at > now ? at - now : 0);
-}
-
-static void snapshot_tick(struct engine *engine, uint64_t now)
-{
-    struct orb_err err;
-
-    if (!engine->snapshot_at || now < engine->snapshot_at || engine->tx)
-        return; /* a transaction on its way comes back here when it ends */
-    engine->snapshot_at = 0;
-    if (!renew_snapshot_due(&engine->store) || renew_snapshot(&engine->store, &err) == 0)
-        return;
-    log_error(engine->host.log, "config.snapshot.failed", KV("why", err.text));
-    engine_report(engine);
-}
-
-/* A disk that took nothing may have healed: then the problem goes without anybody's commit. */
-static void heal_tick(struct engine *engine, uint64_t now)
-{
-    if (!engine->heal_at || now < engine->heal_at || engine->tx)
-        return;
-    engine->heal_at = 0;
-    if (!engine->store.unwritable)
-        return;
-    if (renew_writable(&engine->store, NULL) == 0)
-        engine_enforced(engine);
-    engine_report(engine);
-}
-
-void engine_between(struct engine *engine)
-{
-    uint64_t now = engine->host.now_ms(engine->host.arg);
-
-    /* Noted here as well: commits that queue up leave no time in which engine_arm() would. */
-    if (!engine->snapshot_at && renew_snapshot_due(&engine->store))
-        engine->snapshot_at = now + ENGINE_SNAPSHOT_MS;
-    snapshot_tick(engine, now);
-    heal_tick(engine, now);
-}
 
 void engine_tick(struct engine *engine)
 {
-    confirm_tick(engine);
-    confirm_undone_tick(engine);
+    struct job *undo = confirm_due(engine);
+    struct orb_err err;
+
+    if (undo)
+        transaction_enqueue(engine, undo, true, &err); /* the first one has room */
+    undone_tick(engine);
     if (engine->tx)
         participant_tick(engine->tx);
-    engine_between(engine);
+    schedule_between(engine);
     transaction_next(engine);
-}
-
-/* ---- what is told to the host ---- */
-
-static void report(struct engine *engine, const char *key, bool failed, bool is, const char *what,
-                   const char *todo)
-{
-    if (engine->host.problem)
-        engine->host.problem(engine->host.arg, key, failed, is ? what : NULL, todo);
-}
-
-void engine_report(struct engine *engine)
-{
-    const struct store *s = &engine->store;
-    AUTO_FREE char *cannot =
-        buf_format("commits are refused, as the configuration cannot be written: %s",
-                   s->renew ? s->renew : "");
-    AUTO_FREE char *behind = buf_format("the second copy of the journal cannot be written: %s",
-                                        strerror(-s->journal.copy_error));
-    bool lost = s->damage.lost || s->held;
-
-    report(engine, "datastore", true, s->damage.text[0], s->damage.text,
-           lost ? "look with `orbctl config salvage`; put the files back and restart the service, "
-                  "or take what is left with `orbctl config salvage --accept`"
-                : "look with `orbctl config salvage`; `--accept`, or the next commit, makes the "
-                  "datastore whole again");
-    report(engine, "datastore:write", false, s->unwritable && !lost, cannot,
-           "make room, or the file system writable (/state is services/config in the daemon's "
-           "state directory); it is tried again by itself");
-    report(engine, "datastore:copy", false, s->journal.path && s->journal.copy_error, behind,
-           "make room, or the file system writable; it is tried again by itself");
-}
-
-void engine_enforced(struct engine *engine)
-{
-    const struct store *s = &engine->store;
-
-    if (engine->host.enforced && !s->held && (s->written || s->void_tx))
-        engine->host.enforced(engine->host.arg, s->written, store_id(s, s->written), s->void_tx);
 }
 
 /* ---- start ---- */
@@ -211,6 +77,7 @@ int engine_open(const struct engine_host *host, const char *state_dir, const cha
 
     e->host = *host;
     e->unfit = json_object();
+    e->tx_ended = attach_serve_all;
     r = parts_load(&e->parts, schemas, schemas_len, host->log, err);
     if (r == 0)
         r = load_store(&e->store,
@@ -225,7 +92,7 @@ int engine_open(const struct engine_host *host, const char *state_dir, const cha
         r = confirm_at_boot(e, err);
     }
     if (r == 0)
-        confirm_safe_at_boot(e);
+        safe_at_boot(e);
     if (r == 0)
         r = subscriber_load_all(e, err);
     if (r == 0)
@@ -237,12 +104,12 @@ int engine_open(const struct engine_host *host, const char *state_dir, const cha
     e->grace_until = host->now_ms(host->arg) + ENGINE_GRACE_MS;
     *ret_fresh = e->store.fresh;
     *ret_engine = e;
-    engine_report(e);
+    report_store(e);
     candidate_file_report_all(e);
-    engine_enforced(e);
+    report_enforced(e);
     follow_engine(e);
     follow_unserved(e);
-    engine_arm(e);
+    schedule_arm(e);
     return 0;
 }
 
@@ -266,22 +133,18 @@ int engine_first(struct engine *engine, const char *text, size_t len, struct orb
         return 0;
     overlay_exact(&exact, patch);
     r = validate_patch(&engine->parts, &engine->refs, &exact, engine->store.running, patch, err);
-    return r < 0 ? r : confirm_commit_alone(engine, &meta, patch, err);
+    return r < 0 ? r : commit_alone(engine, &meta, patch, err);
 }
 
 void engine_free(struct engine *engine)
 {
     if (!engine)
         return;
-    while (engine->jobs) {
-        struct job *job = engine->jobs;
-
-        engine->jobs = job->next;
-        transaction_job_free(job);
-    }
+    job_free_all(engine);
     transaction_free(engine->tx);
     dumps_free(engine, 0);
     subscriber_free_all(engine);
+    attach_free_all(engine);
     candidate_free_all(engine);
     refs_fini(&engine->refs);
     json_decref(engine->unfit);
@@ -317,8 +180,8 @@ void engine_request(struct engine *engine, const struct engine_caller *caller, c
         method_fn *call;
         enum for_whom whom;
     } methods[] = {
-        {"attach", subscriber_attach, FOR_SERVICES},
-        {"fetch", subscriber_fetch, FOR_SERVICES},
+        {"attach", attach_method, FOR_SERVICES},
+        {"fetch", attach_fetch, FOR_SERVICES},
         {"get", methods_read_get, FOR_ALL},
         {"get-part", dumps_get_part, FOR_ALL},
         {"edit", methods_edit_edit, FOR_ALL},
@@ -330,8 +193,8 @@ void engine_request(struct engine *engine, const struct engine_caller *caller, c
         {"discard", methods_edit_discard, FOR_ALL},
         {"rollback", methods_edit_rollback, FOR_PEOPLE},
         {"history", methods_read_history, FOR_ALL},
-        {"lock", methods_edit_lock, FOR_PEOPLE},
-        {"unlock", methods_edit_unlock, FOR_PEOPLE},
+        {"lock", lock_take, FOR_PEOPLE},
+        {"unlock", lock_release, FOR_PEOPLE},
         {"schema", methods_schema, FOR_ALL},
         {"subscribers", subscriber_list, FOR_ALL},
         {"salvage", methods_salvage, FOR_PEOPLE},
@@ -342,7 +205,7 @@ void engine_request(struct engine *engine, const struct engine_caller *caller, c
     struct orb_err err;
 
     if (tree_parse(text, len, NULL, &in, &err) < 0) {
-        engine_refuse(engine, req, &err);
+        reply_refuse(engine, req, &err);
         return;
     }
     ask.in = in;
@@ -351,15 +214,15 @@ void engine_request(struct engine *engine, const struct engine_caller *caller, c
         if (strcmp(methods[i].name, method))
             continue;
         if (check_whom(&ask, method, methods[i].whom, &err) < 0) {
-            engine_refuse(engine, req, &err);
+            reply_refuse(engine, req, &err);
             return;
         }
         methods[i].call(&ask);
-        engine_arm(engine);
+        schedule_arm(engine);
         return;
     }
     orb_fail(&err, ORB_E_NOT_FOUND, "config@1 has no method %s", method);
-    engine_refuse(engine, req, &err);
+    reply_refuse(engine, req, &err);
 }
 
 void engine_peer_gone(struct engine *engine, uint32_t peer)

@@ -38,7 +38,7 @@ struct engine_host {
     void (*progress)(void *arg);               /* a long piece of work goes on; may be NULL */
     /* Reports a problem, or, what NULL, takes it back; may be NULL. */
     void (*problem)(void *arg, const char *key, bool failed, const char *what, const char *todo);
-    /* The running revision is one the kernel may be brought to; id: store_id(); void_tx: a
+    /* The running revision is one the kernel may be brought to; id: history_id(); void_tx: a
      * transaction that was refused and may yet be on the disk, 0: none. May be NULL. */
     void (*enforced)(void *arg, uint64_t revision, uint64_t id, uint64_t void_tx);
     /* Which revision services should follow: the input of host@1 follow. May be NULL. */

@@ -6,6 +6,9 @@
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "plugins/config/engine_internal.h"
+#include "plugins/config/follow.h"
+#include "plugins/config/history.h"
+#include "plugins/config/subscriber.h"
 
 /* Parts without which the appliance is none. */
 static const char *const carrying[] = {"interfaces", "routing", "firewall"};
@@ -55,7 +58,7 @@ void follow_engine(struct engine *engine)
     json_write_object(&w, NULL);
     json_write_integer(&w, "applying", (int64_t)engine->applying);
     json_write_integer(&w, "unconfirmed",
-                       store_unconfirmed(&engine->store) ? (int64_t)engine->store.revision : 0);
+                       history_unconfirmed(&engine->store) ? (int64_t)engine->store.revision : 0);
     json_write_array(&w, "services");
     for (struct subscriber *s = engine->subscribers; s; s = s->next)
         add(&w, s->name, s->due, has_configured_part(engine, s->name));

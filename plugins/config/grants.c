@@ -8,6 +8,10 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "plugins/config/engine_internal.h"
+#include "plugins/config/grants.h"
+#include "plugins/config/member.h"
+#include "plugins/config/overlay.h"
+#include "plugins/config/parts.h"
 
 #define READ "config.read:"
 #define WRITE "config.write:"
@@ -274,7 +278,7 @@ json_t *grants_patch_within(const json_t *patch, char *const *paths, size_t coun
 
     for (size_t i = 0; i < json_array_size(patch); i++) {
         json_t *op = json_array_get(patch, i);
-        const char *path = engine_text_in(op, "path", "");
+        const char *path = member_text(op, "path", "");
 
         for (size_t k = 0; k < count; k++) {
             const char *top = !strcmp(paths[k], "/") ? "" : paths[k];
@@ -310,7 +314,7 @@ json_t *grants_patch_shown(const struct engine *engine, char *const *secrets, co
 
     for (size_t i = 0; i < json_array_size(patch); i++) {
         json_t *op = json_array_get(patch, i), *shown;
-        const char *path = engine_text_in(op, "path", ""), *const sides[] = {"value", "old"};
+        const char *path = member_text(op, "path", ""), *const sides[] = {"value", "old"};
         AUTO_FREE char *seen = grants_path(engine, secrets, path);
         bool both = true;
 

@@ -10,6 +10,7 @@
 #include "core/base/file.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/journal.h"
 #include "plugins/config/journal_internal.h"
 
 #define COPY_CHUNK (256u * 1024)

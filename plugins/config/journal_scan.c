@@ -4,6 +4,7 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "plugins/config/journal.h"
 #include "plugins/config/journal_internal.h"
 
 const char journal_magic[JOURNAL_MAGIC + 1] = "orbjrn2\n";

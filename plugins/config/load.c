@@ -9,6 +9,16 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/damage.h"
+#include "plugins/config/files.h"
+#include "plugins/config/history.h"
+#include "plugins/config/journal.h"
+#include "plugins/config/load.h"
+#include "plugins/config/load_journals.h"
+#include "plugins/config/pair.h"
+#include "plugins/config/renew.h"
+#include "plugins/config/snapshot.h"
+#include "plugins/config/store.h"
 #include "plugins/config/store_internal.h"
 
 const struct json_limits store_limits = {.depth = 64, .keys = JSON_MAX_TREE_KEYS};
@@ -35,7 +45,7 @@ static bool belongs(const struct store *store, uint64_t number, const uint8_t *c
 {
     struct journal_heads heads;
 
-    load_files_read_heads(store, number, &heads);
+    pair_heads(store, number, &heads);
     for (size_t i = 0; i < heads.count; i++)
         if (memcmp(heads.chain[i], chain, JOURNAL_CHAIN) == 0)
             return true;
@@ -77,7 +87,7 @@ static int try_snapshot(struct store *store, uint64_t number, uint8_t *chain,
 static void load_snapshot(struct store *store, uint8_t chain[JOURNAL_CHAIN],
                           struct snapshots *found)
 {
-    AUTO_FREE uint64_t *numbers = snapshot_numbers(store, "snapshot-", ".json", &found->count);
+    AUTO_FREE uint64_t *numbers = files_numbers(store, "snapshot-", ".json", &found->count);
 
     found->newest = found->count ? numbers[found->count - 1] : 0;
     damage_seen(store, found->newest);
@@ -126,7 +136,7 @@ static int look_around(struct store *store, bool *ret_used, struct orb_err *err)
 /* Nothing to read journals from: either there was nothing yet, or it is gone. */
 static void start_empty(struct store *store, const struct snapshots *found, bool used)
 {
-    AUTO_FREE char *path = store_journal_path(store, store->revision);
+    AUTO_FREE char *path = files_journal_path(store, store->revision);
 
     if (found->count || used) {
         store->damage.rotten = store->damage.lost = true;
@@ -141,7 +151,7 @@ static int compare_revisions(struct store *store, const struct snapshots *found,
                              struct orb_err *err)
 {
     struct damage *d = &store->damage;
-    uint64_t id = store_id(store, store->enforced);
+    uint64_t id = history_id(store, store->enforced);
 
     /* The same number of another history: a state directory of another appliance, or of this one
      * at another time. */
@@ -159,7 +169,7 @@ static int compare_revisions(struct store *store, const struct snapshots *found,
     if (d->lost && !d->foreign && store->revision && store->enforced == store->revision) {
         d->lost = false;
         if (!store->journal.path && !store->renew)
-            store_must_renew(store, "the journal is not whole");
+            renew_demand(store, "the journal is not whole");
     }
     if (store->good > store->revision) {
         d->lost = true;
@@ -215,7 +225,7 @@ static void forget_read(struct store *store)
 {
     store_drop_pending(store);
     for (size_t i = 0; i < store->count; i++)
-        store_revision_fini(&store->list[i]);
+        history_revision_fini(&store->list[i]);
     store->count = 0;
     journal_close(&store->journal);
 }

@@ -6,7 +6,16 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/damage.h"
+#include "plugins/config/files.h"
+#include "plugins/config/history.h"
+#include "plugins/config/journal.h"
 #include "plugins/config/journal_internal.h"
+#include "plugins/config/load_journals.h"
+#include "plugins/config/overlay.h"
+#include "plugins/config/pair.h"
+#include "plugins/config/record.h"
+#include "plugins/config/renew.h"
 #include "plugins/config/store_internal.h"
 
 /* One journal being read. replay: its records also change the running tree. */
@@ -24,7 +33,7 @@ static bool takes_over(void *arg, const uint8_t *chain, bool at_end)
 {
     struct reading *reading = arg;
 
-    return load_files_take_over(&reading->later, reading->at, chain, at_end);
+    return pair_take_over(&reading->later, reading->at, chain, at_end);
 }
 
 /* ---- records ---- */
@@ -105,7 +114,7 @@ static int on_committed(struct reading *reading, const json_t *record, struct or
         s->commits++;
     }
     reading->at = s->pending.revision;
-    store_push(s, &s->pending);
+    history_push(s, &s->pending);
     /* Kept until the next record: journals of the first format may go on with `aborted` when the
      * disk refused to sync. */
     return 0;
@@ -124,7 +133,7 @@ static int on_aborted(struct reading *reading, const json_t *record, struct orb_
             s->id = s->count > 1 ? s->list[s->count - 2].id : 0;
         }
         reading->at = last->revision - 1;
-        store_revision_fini(last);
+        history_revision_fini(last);
         s->count--;
     }
     store_drop_pending(s);
@@ -133,7 +142,7 @@ static int on_aborted(struct reading *reading, const json_t *record, struct orb_
 
 static void on_noted(struct store *s, const json_t *record)
 {
-    store_note(s, text_of(record, "user"), text_of(record, "text"), number_of(record, "time"));
+    history_note(s, text_of(record, "user"), text_of(record, "text"), number_of(record, "time"));
     s->notes[s->note_count - 1].revision = number_of(record, "rev");
 }
 
@@ -227,8 +236,8 @@ static struct reading reading_of(struct store *store, const uint64_t *numbers, s
 static int scan_pair(struct reading *reading, const struct pair *pair, const uint8_t *chain,
                      struct journal_found *ret_found, struct orb_err *err)
 {
-    struct journal_scan scan = {.main = load_files_pair_image(&pair->main),
-                                .copy = load_files_pair_image(&pair->copy),
+    struct journal_scan scan = {.main = pair_image(&pair->main),
+                                .copy = pair_image(&pair->copy),
                                 .chain = chain,
                                 .takes_over = takes_over};
 
@@ -246,7 +255,7 @@ static uint64_t index_old(struct reading reading)
     bool whole;
     int r;
 
-    load_files_pair_read(store, reading.generation, &pair);
+    pair_read(store, reading.generation, &pair);
     r = scan_pair(&reading, &pair, NULL, &found, &err);
     store_drop_pending(store);
     whole = r == 0 && found.end && (found.taken_over || (!reading.later.count && !found.tail));
@@ -254,7 +263,7 @@ static uint64_t index_old(struct reading reading)
     if (whole)
         return found.taken_over ? reading.later.taken_by : 0;
     for (size_t i = 0; i < store->count; i++)
-        store_revision_fini(&store->list[i]);
+        history_revision_fini(&store->list[i]);
     store->count = 0;
     return 0;
 }
@@ -272,8 +281,7 @@ static int main_is_unreadable(const struct pair *pair)
 static void check_pair(struct store *store, const struct pair *pair, bool voided,
                        const struct journal_found *found)
 {
-    struct journal_image main = load_files_pair_image(&pair->main),
-                         copy = load_files_pair_image(&pair->copy);
+    struct journal_image main = pair_image(&pair->main), copy = pair_image(&pair->copy);
 
     if (pair->main_err.code) {
         /* The copy is not synced: it may be shorter than what was here. */
@@ -315,19 +323,19 @@ static void go_on(struct store *store, const struct pair *pair, const struct rea
     if (!last || store->damage.lost)
         return;
     if (reading->voided) {
-        store_must_renew(store, "a refused commit could not be taken back");
+        renew_demand(store, "a refused commit could not be taken back");
         return;
     }
     if (found->repaired || !found->end) {
-        store_must_renew(store, "the journal is not whole");
+        renew_demand(store, "the journal is not whole");
         return;
     }
     if (journal_open(pair->path, pair->copy_path, found->end, found->chain,
-                     load_files_pair_same_bytes(pair, found->end), &store->journal, &err) == 0)
+                     pair_same_bytes(pair, found->end), &store->journal, &err) == 0)
         return;
     log_warn(store->log, "config.store.not-writable", KV("why", err.text));
     memcpy(store->journal.chain, found->chain, JOURNAL_CHAIN);
-    store_must_renew(store, err.text);
+    renew_demand(store, err.text);
     store->unwritable = true;
 }
 
@@ -346,7 +354,7 @@ static int replay(struct reading reading, struct orb_err *err)
     store_drop_pending(store);
     store->commits = 0;
     reading.replay = true;
-    load_files_pair_read(store, reading.generation, &pair);
+    pair_read(store, reading.generation, &pair);
     if (main_is_unreadable(&pair) && !pair.copy.len) {
         if (err)
             *err = pair.main_err;
@@ -362,7 +370,7 @@ static int replay(struct reading reading, struct orb_err *err)
     }
     check_pair(store, &pair, reading.voided, &found);
     if (reading.goes_on && is_last) {
-        AUTO_FREE char *gone = store_journal_path(store, reading.goes_on);
+        AUTO_FREE char *gone = files_journal_path(store, reading.goes_on);
 
         store->damage.rotten = store->damage.lost = true;
         damage_seen(store, reading.goes_on);
@@ -378,7 +386,7 @@ static int replay(struct reading reading, struct orb_err *err)
 /* It may be anything: from here on a person decides. */
 static void lead_to_nothing(struct store *store, uint64_t number)
 {
-    AUTO_FREE char *path = store_journal_path(store, number);
+    AUTO_FREE char *path = files_journal_path(store, number);
 
     store->damage.rotten = store->damage.lost = true;
     damage_found(store, path, 0, "nothing leads from revision %" PRIu64 " to it", store->revision);
@@ -387,7 +395,7 @@ static void lead_to_nothing(struct store *store, uint64_t number)
 int load_journals(struct store *store, const uint8_t *chain, struct orb_err *err)
 {
     size_t count;
-    AUTO_FREE uint64_t *numbers = snapshot_journals(store, &count);
+    AUTO_FREE uint64_t *numbers = files_journals(store, &count);
     uint64_t start = store->revision, due = 0;
     bool any = false;
 

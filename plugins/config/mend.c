@@ -6,7 +6,12 @@
 
 #include "core/base/file.h"
 #include "core/base/own.h"
+#include "plugins/config/damage.h"
+#include "plugins/config/files.h"
+#include "plugins/config/journal.h"
 #include "plugins/config/journal_internal.h"
+#include "plugins/config/mend.h"
+#include "plugins/config/pair.h"
 #include "plugins/config/store_internal.h"
 
 /* A journal put together from its two files. */
@@ -54,8 +59,8 @@ static bool mend(const struct store *store, uint64_t generation, uint64_t next)
     struct journal_found found;
     bool leads;
 
-    load_files_pair_read(store, generation, &pair);
-    load_files_pair_scan(store, &pair, &next, &heads, &scan);
+    pair_read(store, generation, &pair);
+    pair_scan(store, &pair, &next, &heads, &scan);
     leads = journal_scan(&scan, on_whole, &m, &found, NULL) == 0 && found.end && found.taken_over;
     if (leads) {
         buf_add(&want, journal_magic, JOURNAL_MAGIC);
@@ -85,7 +90,7 @@ void mend_clear(struct store *store)
 {
     AUTO_FREE char *present = buf_format("snapshot-%" PRIu64 ".json", store->revision);
     size_t count;
-    AUTO_FREE uint64_t *journals = snapshot_journals(store, &count);
+    AUTO_FREE uint64_t *journals = files_journals(store, &count);
     uint64_t next = store->generation;
     const char *file, *before = "";
 
@@ -93,8 +98,8 @@ void mend_clear(struct store *store)
         if (!strncmp(file, "snapshot-", 9) && strcmp(file, present) && strcmp(file, before))
             damage_set_aside(store, file);
     for (size_t i = count; i-- > 0;) {
-        AUTO_FREE char *path = store_journal_path(store, journals[i]);
-        AUTO_FREE char *copy = store_copy_path(store, journals[i]);
+        AUTO_FREE char *path = files_journal_path(store, journals[i]);
+        AUTO_FREE char *copy = files_copy_path(store, journals[i]);
 
         if (journals[i] >= store->generation)
             continue;

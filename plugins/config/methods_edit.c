@@ -5,7 +5,17 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/candidate.h"
+#include "plugins/config/candidate_file.h"
+#include "plugins/config/edit.h"
 #include "plugins/config/engine_internal.h"
+#include "plugins/config/grants.h"
+#include "plugins/config/history.h"
+#include "plugins/config/member.h"
+#include "plugins/config/methods_edit.h"
+#include "plugins/config/overlay.h"
+#include "plugins/config/rebase.h"
+#include "plugins/config/reply.h"
 #include "plugins/config/validate.h"
 
 static void answer_changes(struct ask *ask, const struct candidate *c, bool ok)
@@ -17,7 +27,7 @@ static void answer_changes(struct ask *ask, const struct candidate *c, bool ok)
     json_object_set_new(reply, "changes", json_integer(c ? (json_int_t)c->changes.count : 0));
     if (!ok && candidate_file_unsaved(c))
         json_object_set_new(reply, "unsaved", json_string(candidate_file_unsaved(c)));
-    engine_answer(ask->engine, ask->req, reply);
+    reply_tree(ask->engine, ask->req, reply);
 }
 
 /* A copy to go back to when one of several ops fails. */
@@ -41,7 +51,7 @@ static int check_ops(const struct ask *ask, const json_t *ops, struct orb_err *e
     if (json_is_true(json_object_get(ask->in, "replace")))
         return grants_check_write(ask->caller, "", err);
     json_array_foreach ((json_t *)ops, i, op) {
-        const char *path = engine_text_in(op, "path", "");
+        const char *path = member_text(op, "path", "");
 
         if (grants_check_write(ask->caller, strcmp(path, "/") ? path : "", err) < 0)
             return err->code;
@@ -56,8 +66,8 @@ static int edit_ops(struct engine *e, struct candidate *c, const json_t *ops, st
 
     json_array_foreach ((json_t *)ops, i, op) {
         json_t *value = json_object_get(op, "value");
-        int r = candidate_op(e, c, engine_text_in(op, "op", ""), engine_text_in(op, "path", ""),
-                             json_incref(value), err);
+        int r = edit_op(e, c, member_text(op, "op", ""), member_text(op, "path", ""),
+                        json_incref(value), err);
 
         if (r < 0)
             return r;
@@ -66,8 +76,8 @@ static int edit_ops(struct engine *e, struct candidate *c, const json_t *ops, st
 }
 
 /* {replace: true}: the ops build a whole configuration from nothing. */
-static int edit_replace(struct engine *e, struct candidate *c, const json_t *ops,
-                        struct orb_err *err)
+static int replace_ops(struct engine *e, struct candidate *c, const json_t *ops,
+                       struct orb_err *err)
 {
     AUTO(json_t) json_t *tree = json_object();
     size_t i;
@@ -75,14 +85,14 @@ static int edit_replace(struct engine *e, struct candidate *c, const json_t *ops
     int r = 0;
 
     json_array_foreach ((json_t *)ops, i, op) {
-        const char *path = engine_text_in(op, "path", "");
+        const char *path = member_text(op, "path", "");
         json_t *value = json_object_get(op, "value");
 
-        if (!strcmp(engine_text_in(op, "op", ""), "delete"))
+        if (!strcmp(member_text(op, "op", ""), "delete"))
             tree_delete(tree, path, false);
         else if (!value)
             return orb_fail_at(err, ORB_E_INVALID, path, "set and merge need a value");
-        else if (!strcmp(engine_text_in(op, "op", ""), "merge") && tree_get(tree, path) &&
+        else if (!strcmp(member_text(op, "op", ""), "merge") && tree_get(tree, path) &&
                  json_is_object(value))
             json_object_update_recursive(tree_get(tree, path), value);
         else
@@ -90,7 +100,7 @@ static int edit_replace(struct engine *e, struct candidate *c, const json_t *ops
         if (r < 0)
             return r;
     }
-    return candidate_replace(e, c, tree, err);
+    return edit_replace(e, c, tree, err);
 }
 
 void methods_edit_edit(struct ask *ask)
@@ -100,16 +110,16 @@ void methods_edit_edit(struct ask *ask)
     const json_t *first = json_array_get(ops, 0);
     AUTO(overlay) struct overlay before = {0};
     struct orb_err err;
-    struct candidate *c = check_ops(ask, ops, &err) < 0 ? NULL : candidate_edit(e, ask->who, &err);
-    bool several = json_array_size(ops) > 1 || !strcmp(engine_text_in(first, "op", ""), "merge");
+    struct candidate *c = check_ops(ask, ops, &err) < 0 ? NULL : edit_begin(e, ask->who, &err);
+    bool several = json_array_size(ops) > 1 || !strcmp(member_text(first, "op", ""), "merge");
     int r;
 
     if (!c) {
-        engine_refuse(e, ask->req, &err);
+        reply_refuse(e, ask->req, &err);
         return;
     }
     if (json_is_true(json_object_get(ask->in, "replace"))) {
-        r = edit_replace(e, c, ops, &err);
+        r = replace_ops(e, c, ops, &err);
     } else {
         if (several)
             keep(&before, &c->changes);
@@ -123,7 +133,7 @@ void methods_edit_edit(struct ask *ask)
         }
     }
     if (r < 0)
-        engine_refuse(e, ask->req, &err);
+        reply_refuse(e, ask->req, &err);
     else
         answer_changes(ask, c, false);
 }
@@ -141,9 +151,9 @@ static int load_whole(struct engine *e, struct candidate *c, const char *mode, s
         return r;
     tree = tree_integers(tree);
     if (!strcmp(mode, "replace"))
-        return candidate_replace(e, c, tree, err);
+        return edit_replace(e, c, tree, err);
     keep(&before, &c->changes);
-    r = candidate_op(e, c, "merge", "", json_incref(tree), err);
+    r = edit_op(e, c, "merge", "", json_incref(tree), err);
     if (r < 0) {
         struct overlay failed = c->changes;
 
@@ -158,13 +168,13 @@ void methods_edit_load_part(struct ask *ask)
 {
     struct engine *e = ask->engine;
     const json_t *data = json_object_get(ask->in, "data");
-    size_t offset = engine_number_in(ask->in, "offset", 0), len = json_string_length(data);
+    size_t offset = member_number(ask->in, "offset", 0), len = json_string_length(data);
     struct orb_err err;
-    struct candidate *c = candidate_edit(e, ask->who, &err);
+    struct candidate *c = edit_begin(e, ask->who, &err);
     int r = 0;
 
     if (!c) {
-        engine_refuse(e, ask->req, &err);
+        reply_refuse(e, ask->req, &err);
         return;
     }
     if (offset == 0)
@@ -177,11 +187,11 @@ void methods_edit_load_part(struct ask *ask)
     else
         buf_add(&c->load, json_string_value(data), len);
     if (r == 0 && json_is_true(json_object_get(ask->in, "last"))) {
-        r = load_whole(e, c, engine_text_in(ask->in, "mode", "merge"), &err);
+        r = load_whole(e, c, member_text(ask->in, "mode", "merge"), &err);
         buf_fini(&c->load);
     }
     if (r < 0)
-        engine_refuse(e, ask->req, &err);
+        reply_refuse(e, ask->req, &err);
     else
         answer_changes(ask, c, false);
 }
@@ -195,17 +205,17 @@ void methods_edit_discard(struct ask *ask)
 
     if (c && c->committing) {
         orb_fail(&err, ORB_E_BUSY, "your changes are being committed");
-        engine_refuse(ask->engine, ask->req, &err);
+        reply_refuse(ask->engine, ask->req, &err);
         return;
     }
-    candidate_drop(ask->engine, ask->who);
-    engine_answer(ask->engine, ask->req, json_object());
+    edit_drop(ask->engine, ask->who);
+    reply_tree(ask->engine, ask->req, json_object());
 }
 
 void methods_edit_rollback(struct ask *ask)
 {
     struct engine *e = ask->engine;
-    uint64_t n = engine_number_in(ask->in, "n", 0);
+    uint64_t n = member_number(ask->in, "n", 0);
     struct orb_err err;
     struct candidate *c = NULL;
     AUTO(overlay) struct overlay back = {.stamp = e->store.revision};
@@ -216,11 +226,11 @@ void methods_edit_rollback(struct ask *ask)
                         "there are only %" PRIu64 " revisions to go back; got %" PRIu64,
                         e->store.revision, n);
     else
-        r = store_overlay(&e->store, e->store.revision - n, &back, &err);
-    if (r == 0 && !(c = candidate_edit(e, ask->who, &err)))
+        r = history_overlay(&e->store, e->store.revision - n, &back, &err);
+    if (r == 0 && !(c = edit_begin(e, ask->who, &err)))
         r = err.code;
     if (r < 0) {
-        engine_refuse(e, ask->req, &err);
+        reply_refuse(e, ask->req, &err);
         return;
     }
     overlay_fini(&c->changes);
@@ -240,57 +250,14 @@ void methods_edit_validate(struct ask *ask)
     int r = 0;
 
     if (c) {
-        r = candidate_conflicts(e, c, &err);
+        r = rebase_conflicts(e, c, &err);
         patch = overlay_patch(&c->changes, e->store.running);
         overlay_exact(&exact, patch);
         if (r == 0)
             r = validate_patch(&e->parts, &e->refs, &exact, e->store.running, patch, &err);
     }
     if (r < 0)
-        engine_refuse(e, ask->req, &err);
+        reply_refuse(e, ask->req, &err);
     else
         answer_changes(ask, c, true);
-}
-
-/* ---- the lock ---- */
-
-int methods_edit_check_lock(struct engine *engine, const char *user, struct orb_err *err)
-{
-    uint64_t age = engine->host.now_ms(engine->host.arg) - engine->lock_at;
-
-    if (!engine->lock_user || !strcmp(engine->lock_user, user) || age > ENGINE_LOCK_MS)
-        return 0;
-    return orb_fail(err, ORB_E_LOCKED, "%s has locked the configuration since %" PRIu64 " s%s",
-                    engine->lock_user, age / 1000,
-                    "; ask them, or wait: a lock ends after an hour");
-}
-
-void methods_edit_lock(struct ask *ask)
-{
-    struct engine *e = ask->engine;
-    struct orb_err err;
-
-    if (methods_edit_check_lock(e, ask->who, &err) < 0) {
-        engine_refuse(e, ask->req, &err);
-        return;
-    }
-    free(e->lock_user);
-    e->lock_user = xstrdup(ask->who);
-    e->lock_at = e->host.now_ms(e->host.arg);
-    engine_answer(e, ask->req, json_object());
-}
-
-void methods_edit_unlock(struct ask *ask)
-{
-    struct engine *e = ask->engine;
-    struct orb_err err;
-
-    if (!json_is_true(json_object_get(ask->in, "force")) &&
-        methods_edit_check_lock(e, ask->who, &err) < 0) {
-        engine_refuse(e, ask->req, &err);
-        return;
-    }
-    free(e->lock_user);
-    e->lock_user = NULL;
-    engine_answer(e, ask->req, json_object());
 }

@@ -5,7 +5,15 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/candidate.h"
 #include "plugins/config/engine_internal.h"
+#include "plugins/config/grants.h"
+#include "plugins/config/history.h"
+#include "plugins/config/member.h"
+#include "plugins/config/methods_read.h"
+#include "plugins/config/overlay.h"
+#include "plugins/config/parts.h"
+#include "plugins/config/reply.h"
 
 #define DIFF_MAX_BYTES (180u * 1024)
 #define DIFF_MAX_LINES 1000u
@@ -16,7 +24,7 @@
 
 const char *methods_read_path(const json_t *in)
 {
-    const char *path = engine_text_in(in, "path", "");
+    const char *path = member_text(in, "path", "");
 
     return !strcmp(path, "/") ? "" : path;
 }
@@ -26,7 +34,7 @@ int methods_read_view(const struct ask *ask, const char *path, json_t **ret_valu
 {
     struct engine *e = ask->engine;
     const struct candidate *c = candidate_find(e, ask->who);
-    uint64_t revision = engine_number_in(ask->in, "revision", e->store.revision);
+    uint64_t revision = member_number(ask->in, "revision", e->store.revision);
     AUTO(overlay) struct overlay old = {0};
     AUTO(overlay) struct overlay none = {0};
     const struct overlay *over = &none;
@@ -43,11 +51,11 @@ int methods_read_view(const struct ask *ask, const char *path, json_t **ret_valu
                            "expected a path such as /firewall/rules/10; got \"%s\"", path);
     if (grants_check_read(ask->caller, path, err) < 0)
         return err->code;
-    if (!strcmp(engine_text_in(ask->in, "source", "running"), "candidate")) {
+    if (!strcmp(member_text(ask->in, "source", "running"), "candidate")) {
         if (c)
             over = &c->changes;
     } else if (revision != e->store.revision) {
-        r = store_overlay(&e->store, revision, &old, err);
+        r = history_overlay(&e->store, revision, &old, err);
         if (r < 0)
             return r;
         over = &old;
@@ -98,7 +106,7 @@ void methods_read_get(struct ask *ask)
     struct orb_err err = {0};
 
     if (methods_read_view(ask, path, &value, &revision, &err) < 0) {
-        engine_refuse(e, ask->req, &err);
+        reply_refuse(e, ask->req, &err);
         return;
     }
     reply = json_object();
@@ -113,10 +121,10 @@ void methods_read_get(struct ask *ask)
         orb_fail_at(&err, ORB_E_LIMIT, path,
                     "the value (%zu bytes) does not fit one answer; read it with get-part",
                     text.len);
-        engine_refuse(e, ask->req, &err);
+        reply_refuse(e, ask->req, &err);
         return;
     }
-    engine_reply(e, ask->req, &text);
+    reply_text(e, ask->req, &text);
 }
 
 /* ---- diff ---- */
@@ -210,7 +218,7 @@ static void masked_lines(const struct ask *ask, const json_t *patch, struct line
 
     for (size_t i = 0; i < json_array_size(patch); i++) {
         const json_t *op = json_array_get(patch, i);
-        const char *path = engine_text_in(op, "path", "");
+        const char *path = member_text(op, "path", "");
         AUTO_FREE char *seen = grants_path(ask->engine, secrets, path);
         AUTO(json_t) json_t *value = NULL, *old = NULL;
 
@@ -222,7 +230,7 @@ static void masked_lines(const struct ask *ask, const json_t *patch, struct line
         old = json_object_get(op, "old");
         value = grants_show(ask->engine, secrets, path, json_incref(value));
         old = grants_show(ask->engine, secrets, path, json_incref(old));
-        add_lines(lines, engine_text_in(op, "op", "set"), path, value, old);
+        add_lines(lines, member_text(op, "op", "set"), path, value, old);
     }
 }
 
@@ -238,10 +246,9 @@ static json_t *diff(const struct ask *ask, struct orb_err *err)
 
     if (!from_given && !to_given)
         return c ? overlay_patch(&c->changes, e->store.running) : json_array();
-    if (from_given &&
-        store_overlay(&e->store, engine_number_in(ask->in, "from", 0), &from, err) < 0)
+    if (from_given && history_overlay(&e->store, member_number(ask->in, "from", 0), &from, err) < 0)
         return NULL;
-    if (to_given && store_overlay(&e->store, engine_number_in(ask->in, "to", 0), &to, err) < 0)
+    if (to_given && history_overlay(&e->store, member_number(ask->in, "to", 0), &to, err) < 0)
         return NULL;
     patch = json_array();
     diff_at(patch, e, &from, &to, true);
@@ -258,7 +265,7 @@ void methods_read_diff(struct ask *ask)
     json_t *reply;
 
     if (!patch) {
-        engine_refuse(ask->engine, ask->req, &err);
+        reply_refuse(ask->engine, ask->req, &err);
         return;
     }
     reply = json_object();
@@ -268,7 +275,7 @@ void methods_read_diff(struct ask *ask)
     json_object_set_new(reply, "count", json_integer((json_int_t)lines.count));
     if (lines.cut)
         json_object_set_new(reply, "truncated", json_true());
-    engine_answer(ask->engine, ask->req, reply);
+    reply_tree(ask->engine, ask->req, reply);
 }
 
 /* ---- history ---- */
@@ -325,7 +332,7 @@ static void service_history(struct ask *ask, uint64_t limit, json_t *list)
         AUTO(json_t) json_t *patch = NULL;
         AUTO(json_t) json_t *mine = NULL;
 
-        if (store_patch(s, r.revision, &patch, NULL) < 0)
+        if (history_patch(s, r.revision, &patch, NULL) < 0)
             continue;
         mine = grants_patch_readable(ask->caller, patch);
         r.changes = json_array_size(mine);
@@ -342,14 +349,14 @@ static void answer_history(struct ask *ask, json_t *list)
     json_t *reply = json_object();
 
     json_object_set_new(reply, "entries", list);
-    engine_answer(ask->engine, ask->req, reply);
+    reply_tree(ask->engine, ask->req, reply);
 }
 
 void methods_read_history(struct ask *ask)
 {
     struct engine *e = ask->engine;
     const struct store *s = &e->store;
-    uint64_t limit = engine_number_in(ask->in, "limit", HISTORY_DEFAULT);
+    uint64_t limit = member_number(ask->in, "limit", HISTORY_DEFAULT);
     json_t *list = json_array();
     size_t bytes = 0, notes = s->note_count;
 

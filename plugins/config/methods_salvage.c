@@ -8,6 +8,13 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "plugins/config/engine_internal.h"
+#include "plugins/config/journal.h"
+#include "plugins/config/member.h"
+#include "plugins/config/methods_salvage.h"
+#include "plugins/config/rebase.h"
+#include "plugins/config/renew.h"
+#include "plugins/config/reply.h"
+#include "plugins/config/report.h"
 #include "plugins/config/store_internal.h"
 
 #define MAX_RECORDS 200u
@@ -58,7 +65,7 @@ static int on_record(void *arg, uint64_t offset, const char *text, size_t len, s
 
     if (tree_parse(text, len, &store_limits, &record, NULL) < 0)
         return 0;
-    l->bytes += strlen(engine_text_in(record, "comment", ""));
+    l->bytes += strlen(member_text(record, "comment", ""));
     if (json_array_size(l->records) >= MAX_RECORDS || l->bytes > MAX_BYTES) {
         l->left_out++;
         return 0;
@@ -67,11 +74,11 @@ static int on_record(void *arg, uint64_t offset, const char *text, size_t len, s
     json_object_set_new(entry, "file", json_string(l->file));
     json_object_set_new(entry, "byte", json_integer((json_int_t)offset));
     json_object_set_new(entry, "revision",
-                        json_integer((json_int_t)engine_number_in(record, "rev", 0)));
+                        json_integer((json_int_t)member_number(record, "rev", 0)));
     json_object_set_new(entry, "time",
-                        json_integer((json_int_t)(engine_number_in(record, "time", 0) / 1000000)));
+                        json_integer((json_int_t)(member_number(record, "time", 0) / 1000000)));
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-        json_object_set_new(entry, texts[i], json_string(engine_text_in(record, texts[i], "")));
+        json_object_set_new(entry, texts[i], json_string(member_text(record, texts[i], "")));
     json_object_set_new(
         entry, "changes",
         json_integer((json_int_t)json_array_size(json_object_get(record, "patch"))));
@@ -86,10 +93,10 @@ static void list_records(const struct store *store, struct listing *l)
     size_t i;
 
     json_array_foreach (store->damage.findings, i, finding) {
-        AUTO_FREE char *path = buf_format("%s/%s", store->dir, engine_text_in(finding, "file", ""));
+        AUTO_FREE char *path = buf_format("%s/%s", store->dir, member_text(finding, "file", ""));
         AUTO(buf) struct buf data = {0};
 
-        l->file = engine_text_in(finding, "file", "");
+        l->file = member_text(finding, "file", "");
         if (strncmp(l->file, "journal-", 8) ||
             file_read_regular(path, JOURNAL_MAX_FILE, &data, NULL) < 0)
             continue;
@@ -124,7 +131,7 @@ static json_t *status(const struct engine *e)
 
 void methods_salvage(struct ask *ask)
 {
-    engine_answer(ask->engine, ask->req, status(ask->engine));
+    reply_tree(ask->engine, ask->req, status(ask->engine));
 }
 
 void methods_salvage_accept(struct ask *ask)
@@ -137,18 +144,18 @@ void methods_salvage_accept(struct ask *ask)
 
     if (r == 0)
         r = renew_accept(&e->store, ask->who, e->host.wall_us(e->host.arg), &err);
-    engine_report(e);
+    report_store(e);
     if (r < 0) {
-        engine_refuse(e, ask->req, &err);
+        reply_refuse(e, ask->req, &err);
         return;
     }
     log_notice(e->host.log, "config.salvage.accepted", KV("revision", e->store.revision),
                KV("from", from), KV("user", (const char *)ask->who));
-    candidate_moved_all(e, from, e->store.revision);
-    engine_enforced(e);
+    rebase_moved_all(e, from, e->store.revision);
+    report_enforced(e);
     e->host.publish(e->host.arg, e->store.revision, &(const char *){"/"}, 1);
     reply = json_object();
     json_object_set_new(reply, "revision", json_integer((json_int_t)e->store.revision));
     json_object_set_new(reply, "from", json_integer((json_int_t)from));
-    engine_answer(e, ask->req, reply);
+    reply_tree(e, ask->req, reply);
 }

@@ -3,7 +3,14 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "plugins/config/candidate.h"
 #include "plugins/config/engine_internal.h"
+#include "plugins/config/grants.h"
+#include "plugins/config/member.h"
+#include "plugins/config/methods_schema.h"
+#include "plugins/config/overlay.h"
+#include "plugins/config/parts.h"
+#include "plugins/config/reply.h"
 
 #define MAX_MEMBERS 500
 
@@ -80,7 +87,7 @@ void methods_schema(struct ask *ask)
         "x-orb-ref", "x-orb-secret",  "x-orb-apply", "x-orb-risk", "propertyNames",
         "examples",  "x-orb-expected"};
     struct engine *e = ask->engine;
-    const char *path = engine_text_in(ask->in, "path", ""), *of;
+    const char *path = member_text(ask->in, "path", ""), *of;
     const json_t *node = NULL;
     json_t *reply;
     struct orb_err err = {0};
@@ -88,7 +95,7 @@ void methods_schema(struct ask *ask)
     if (!strcmp(path, "/"))
         path = "";
     if (*path && !parts_schema(&e->parts, path, &err)) {
-        engine_refuse(e, ask->req, &err);
+        reply_refuse(e, ask->req, &err);
         return;
     }
     node = parts_shape_at(&e->parts, path);
@@ -100,12 +107,12 @@ void methods_schema(struct ask *ask)
     if (!*path)
         json_object_set_new(reply, "type", json_string("object"));
     json_object_set_new(reply, "members", members_of(ask, path, node));
-    of = engine_text_in(json_object_get(node, "items"), "x-orb-ref",
-                        path); /* of a list: of its elements */
-    json_object_set_new(reply, "names", names_at(ask, engine_text_in(node, "x-orb-ref", of)));
+    of = member_text(json_object_get(node, "items"), "x-orb-ref",
+                     path); /* of a list: of its elements */
+    json_object_set_new(reply, "names", names_at(ask, member_text(node, "x-orb-ref", of)));
     if (json_is_object(json_object_get(node, "additionalProperties")) ||
         json_is_true(json_object_get(node, "additionalProperties")) ||
         json_object_get(node, "patternProperties"))
         json_object_set_new(reply, "map", json_true());
-    engine_answer(e, ask->req, reply);
+    reply_tree(e, ask->req, reply);
 }

@@ -9,7 +9,15 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/bypass.h"
 #include "plugins/config/engine_internal.h"
+#include "plugins/config/job.h"
+#include "plugins/config/participant.h"
+#include "plugins/config/report.h"
+#include "plugins/config/schedule.h"
+#include "plugins/config/service.h"
+#include "plugins/config/subscriber.h"
+#include "plugins/config/words.h"
 
 #define MAX_PLAN_STEPS 200
 
@@ -187,7 +195,7 @@ static void on_prepared(void *arg, const char *text, size_t len, const struct or
     goes_on(p->tx);
     prepare_result(p, text, len, err);
     if (--p->tx->outstanding == 0)
-        transaction_prepared(p->tx);
+        p->tx->events->prepared(p->tx);
 }
 
 static void send_prepare(struct participant *p)
@@ -221,9 +229,9 @@ void participant_prepare(struct tx *tx)
         tx->outstanding++;
         send_prepare(&tx->parts[i]);
     }
-    engine_step(tx->engine, "prepare-sent");
+    report_step(tx->engine, "prepare-sent");
     if (--tx->outstanding == 0)
-        transaction_prepared(tx);
+        tx->events->prepared(tx);
 }
 
 /* ---- apply ---- */
@@ -286,7 +294,7 @@ void participant_apply(struct tx *tx)
     if (tx->at == tx->count) {
         tx->turn_at = 0;
         if (tx->outstanding == 0)
-            transaction_applied(tx);
+            tx->events->applied(tx);
         return;
     }
     if (!tx->live_at) {
@@ -304,8 +312,8 @@ void participant_apply(struct tx *tx)
         apply_result(p, &err);
         return;
     }
-    engine_step(tx->engine, "apply-sent");
-    engine_arm(tx->engine);
+    report_step(tx->engine, "apply-sent");
+    schedule_arm(tx->engine);
 }
 
 /* ---- abort ---- */
@@ -375,7 +383,7 @@ static void abort_next(struct tx *tx)
     if (!p) {
         tx->turn_at = 0;
         if (tx->outstanding == 0)
-            transaction_aborted(tx);
+            tx->events->aborted(tx);
         return;
     }
     p->state = PART_ABORTING;
@@ -389,8 +397,8 @@ static void abort_next(struct tx *tx)
         abort_result(p, &err);
         return;
     }
-    engine_step(tx->engine, "abort-sent");
-    engine_arm(tx->engine);
+    report_step(tx->engine, "abort-sent");
+    schedule_arm(tx->engine);
 }
 
 void participant_abort(struct tx *tx)
@@ -418,7 +426,7 @@ void participant_tick(struct tx *tx)
     if (--tx->outstanding)
         return;
     if (tx->abort_at)
-        transaction_aborted(tx);
+        tx->events->aborted(tx);
     else
-        transaction_applied(tx);
+        tx->events->applied(tx);
 }

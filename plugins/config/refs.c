@@ -1,10 +1,11 @@
 /* References in both directions. */
-#include "plugins/config/refs.h"
-
 #include <string.h>
 
 #include "core/base/own.h"
 #include "core/base/suggest.h"
+#include "plugins/config/overlay.h"
+#include "plugins/config/parts.h"
+#include "plugins/config/refs.h"
 
 #define NAMES_SHOWN 8
 #define NAMES_COMPARED 256

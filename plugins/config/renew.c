@@ -9,6 +9,14 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/damage.h"
+#include "plugins/config/files.h"
+#include "plugins/config/history.h"
+#include "plugins/config/journal.h"
+#include "plugins/config/mend.h"
+#include "plugins/config/record.h"
+#include "plugins/config/renew.h"
+#include "plugins/config/snapshot.h"
 #include "plugins/config/store_internal.h"
 
 /* After an accepted loss revisions go on at the next multiple: whatever numbers the lost ones had,
@@ -34,14 +42,14 @@ static void close_journal(struct store *store)
 
 int renew_rotate(struct store *store, struct orb_err *err)
 {
-    AUTO_FREE char *path = store_journal_path(store, store->revision);
-    AUTO_FREE char *copy = store_copy_path(store, store->revision);
+    AUTO_FREE char *path = files_journal_path(store, store->revision);
+    AUTO_FREE char *copy = files_copy_path(store, store->revision);
     struct journal next = {.fd = -1, .copy_fd = -1};
     int r = journal_create(path, copy, store->journal.chain, &next, err);
 
     if (r < 0) {
         /* It may be there all the same, and then voids what the old one would still take. */
-        store_must_renew(store, err ? err->text : "the next journal could not be made");
+        renew_demand(store, err ? err->text : "the next journal could not be made");
         store->unwritable = true;
         return r;
     }
@@ -59,7 +67,7 @@ bool renew_snapshot_due(const struct store *store)
     uint64_t worth = 2 * store->snapshot_bytes;
 
     if (store->pending_patch || store->damage.lost || store->held || store->renew ||
-        store_unconfirmed(store))
+        history_unconfirmed(store))
         return false;
     if (worth < STORE_SNAPSHOT_BYTES)
         worth = STORE_SNAPSHOT_BYTES;
@@ -92,12 +100,12 @@ static void write_note(struct store *store, const char *user, uint64_t time_us, 
     struct orb_err err = {0};
 
     record_noted(&text, store->revision, time_us, user, what);
-    store_note(store, user, what, time_us);
+    history_note(store, user, what, time_us);
     if (journal_append(&store->journal, text.data, text.len, &err) < 0 ||
         journal_sync(&store->journal, &err) < 0)
         log_warn(store->log, "config.note.not-written", KV("why", err.text));
     if (store->journal.doubt)
-        store_must_renew(store, err.text);
+        renew_demand(store, err.text);
 }
 
 static int renew(struct store *store, struct orb_err *err)
@@ -145,12 +153,12 @@ int renew_writable(struct store *store, struct orb_err *err)
                         store->damage.text);
     look_at_journal(store);
     if (!store->renew && store->damage.rotten)
-        store_must_renew(store, "the datastore is not whole");
+        renew_demand(store, "the datastore is not whole");
     if (!store->renew)
         return 0;
     why = xstrdup(store->renew);
     if (renew(store, &now) < 0) {
-        store_must_renew(store, now.text);
+        renew_demand(store, now.text);
         store->unwritable = true;
         return orb_fail(err, ORB_E_IO,
                         "the configuration cannot be written, so what is stored runs on "
@@ -201,4 +209,12 @@ int renew_accept(struct store *store, const char *user, uint64_t time_us, struct
     damage_fini(&store->damage);
     write_note(store, user, time_us, what);
     return 0;
+}
+
+void renew_demand(struct store *store, const char *why)
+{
+    char *text = xstrdup(why); /* it may be what is replaced */
+
+    free(store->renew);
+    store->renew = text;
 }

@@ -4,6 +4,7 @@
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "plugins/config/engine_internal.h"
+#include "plugins/config/service.h"
 
 static void on_restarted(void *arg, const char *text, size_t len, const struct orb_err *err)
 {

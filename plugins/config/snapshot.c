@@ -11,11 +11,13 @@
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/files.h"
+#include "plugins/config/history.h"
+#include "plugins/config/snapshot.h"
 #include "plugins/config/store_internal.h"
 
 #define SUM_BYTES 32u
 #define MAX_SNAPSHOT (512u * 1024 * 1024)
-#define MAX_NUMBER 1000000000000000ull /* of a revision: fits a JSON number everywhere */
 
 static const char head[] = "{\"sum\":\"";
 #define MIDDLE "\",\"body\":"
@@ -24,72 +26,6 @@ static const char head[] = "{\"sum\":\"";
 static char *snapshot_path(const struct store *store, uint64_t number)
 {
     return buf_format("%s/snapshot-%" PRIu64 ".json", store->dir, number);
-}
-
-static int compare(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-/* N of PREFIX N SUFFIX, written as we do: no other spelling is a file of ours. */
-static bool number_of(const char *name, const char *prefix, const char *suffix,
-                      uint64_t *ret_number)
-{
-    const char *digits = name + strlen(prefix);
-    AUTO_FREE char *ours = NULL;
-
-    if (strncmp(name, prefix, strlen(prefix)) || *digits < '0' || *digits > '9')
-        return false;
-    *ret_number = strtoull(digits, NULL, 10);
-    ours = buf_format("%s%" PRIu64 "%s", prefix, *ret_number, suffix);
-    return *ret_number <= MAX_NUMBER && !strcmp(ours, name);
-}
-
-uint64_t *snapshot_numbers(struct store *store, const char *prefix, const char *suffix,
-                           size_t *ret_count)
-{
-    DIR *dir = opendir(store->dir);
-    struct dirent *entry;
-    uint64_t *list = NULL;
-    size_t n = 0;
-
-    if (!dir)
-        store->list_error = -errno;
-    for (errno = 0; dir && (entry = readdir(dir)); errno = 0) {
-        uint64_t number;
-
-        if (!number_of(entry->d_name, prefix, suffix, &number))
-            continue;
-        list = xrealloc(list, (n + 1) * sizeof(*list));
-        list[n++] = number;
-    }
-    if (dir && errno)
-        store->list_error = -errno;
-    if (dir)
-        closedir(dir);
-    if (n)
-        qsort(list, n, sizeof(*list), compare);
-    *ret_count = n;
-    return list;
-}
-
-uint64_t *snapshot_journals(struct store *store, size_t *ret_count)
-{
-    size_t a, b, n = 0;
-    AUTO_FREE uint64_t *first = snapshot_numbers(store, "journal-", "", &a);
-    AUTO_FREE uint64_t *second = snapshot_numbers(store, "last-good-", "", &b);
-    uint64_t *list = xcalloc(a + b + 1, sizeof(*list));
-
-    memcpy(list, first ? first : list, a * sizeof(*list));
-    memcpy(list + a, second ? second : list, b * sizeof(*list));
-    qsort(list, a + b, sizeof(*list), compare);
-    for (size_t i = 0; i < a + b; i++)
-        if (n == 0 || list[n - 1] != list[i])
-            list[n++] = list[i];
-    *ret_count = n;
-    return list;
 }
 
 static void sum_hex(const char *body, size_t len, char to[2 * SUM_BYTES + 1])
@@ -122,7 +58,7 @@ int snapshot_check(const struct store *store, uint64_t number, struct orb_err *e
 {
     AUTO_FREE char *path = snapshot_path(store, number);
     AUTO(buf) struct buf text = {0}, body = {0};
-    int r = load_files_read(store, path, MAX_SNAPSHOT, &text, err);
+    int r = files_read(store, path, MAX_SNAPSHOT, &text, err);
 
     return r < 0 ? r : body_of(path, &text, &body, err);
 }
@@ -138,7 +74,7 @@ int snapshot_load(struct store *store, uint64_t number, uint8_t ret_chain[JOURNA
     size_t got = 0;
     int r;
 
-    r = load_files_read(store, path, MAX_SNAPSHOT, &text, err);
+    r = files_read(store, path, MAX_SNAPSHOT, &text, err);
     if (r == 0)
         r = body_of(path, &text, &body, err);
     if (r == 0)
@@ -206,7 +142,7 @@ static size_t too_many(const struct store *store, const uint64_t *journals, size
     uint64_t bytes = 0;
 
     for (size_t i = count; i-- > 0;) {
-        AUTO_FREE char *path = store_journal_path(store, journals[i]);
+        AUTO_FREE char *path = files_journal_path(store, journals[i]);
 
         bytes += size_of(path);
         if (count - i > STORE_JOURNALS_KEPT || bytes > STORE_HISTORY_BYTES)
@@ -218,8 +154,8 @@ static size_t too_many(const struct store *store, const uint64_t *journals, size
 void snapshot_prune(struct store *store)
 {
     size_t snapshots, journals, dropped = 0;
-    AUTO_FREE uint64_t *s = snapshot_numbers(store, "snapshot-", ".json", &snapshots);
-    AUTO_FREE uint64_t *j = snapshot_journals(store, &journals);
+    AUTO_FREE uint64_t *s = files_numbers(store, "snapshot-", ".json", &snapshots);
+    AUTO_FREE uint64_t *j = files_journals(store, &journals);
     size_t surplus = too_many(store, j, journals);
 
     for (size_t i = 0; i + STORE_SNAPSHOTS_KEPT < snapshots; i++) {
@@ -229,15 +165,15 @@ void snapshot_prune(struct store *store)
     }
     /* A journal goes only when a kept snapshot stands behind it. */
     for (size_t i = 0; i < surplus && i + 1 < journals; i++) {
-        AUTO_FREE char *path = store_journal_path(store, j[i]);
-        AUTO_FREE char *copy = store_copy_path(store, j[i]);
+        AUTO_FREE char *path = files_journal_path(store, j[i]);
+        AUTO_FREE char *copy = files_copy_path(store, j[i]);
 
         if (snapshots < 2 || j[i + 1] > s[snapshots - 2])
             break;
         unlink(path);
         unlink(copy);
         while (dropped < store->count && store->list[dropped].generation <= j[i])
-            store_revision_fini(&store->list[dropped++]);
+            history_revision_fini(&store->list[dropped++]);
     }
     if (dropped)
         memmove(store->list, store->list + dropped,

@@ -1,7 +1,5 @@
 /* Writing the datastore: one transaction at a time, and the move to a new snapshot and journal.
  * The running tree changes only after the `committed` record is on the disk. */
-#include "plugins/config/store.h"
-
 #include <errno.h>
 #include <inttypes.h>
 #include <sodium.h>
@@ -9,59 +7,18 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/damage.h"
+#include "plugins/config/history.h"
+#include "plugins/config/journal.h"
+#include "plugins/config/overlay.h"
+#include "plugins/config/record.h"
+#include "plugins/config/renew.h"
+#include "plugins/config/store.h"
 #include "plugins/config/store_internal.h"
-
-void store_step(const struct store *store, const char *name)
-{
-    if (store->step)
-        store->step(store->step_arg, name);
-}
-
-void store_revision_fini(struct revision *revision)
-{
-    free(revision->user);
-    free(revision->comment);
-    *revision = (struct revision){0};
-}
-
-char *store_journal_path(const struct store *store, uint64_t generation)
-{
-    return buf_format("%s/journal-%" PRIu64, store->dir, generation);
-}
-
-char *store_copy_path(const struct store *store, uint64_t generation)
-{
-    return buf_format("%s/last-good-%" PRIu64, store->dir, generation);
-}
-
-void store_must_renew(struct store *store, const char *why)
-{
-    char *text = xstrdup(why); /* it may be what is replaced */
-
-    free(store->renew);
-    store->renew = text;
-}
-
-void store_note(struct store *store, const char *user, const char *text, uint64_t time_us)
-{
-    store->notes = xrealloc(store->notes, (store->note_count + 1) * sizeof(*store->notes));
-    store->notes[store->note_count++] =
-        (struct note){store->revision, time_us, xstrdup(user), xstrdup(text)};
-}
-
-void store_push(struct store *store, struct revision *revision)
-{
-    if (store->count == store->cap) {
-        store->cap = store->cap ? 2 * store->cap : 64;
-        store->list = xrealloc(store->list, store->cap * sizeof(*store->list));
-    }
-    store->list[store->count++] = *revision;
-    *revision = (struct revision){0};
-}
 
 void store_drop_pending(struct store *store)
 {
-    store_revision_fini(&store->pending);
+    history_revision_fini(&store->pending);
     json_decref(store->pending_patch);
     store->pending_patch = NULL;
 }
@@ -70,7 +27,7 @@ void store_close(struct store *store)
 {
     store_drop_pending(store);
     for (size_t i = 0; i < store->count; i++)
-        store_revision_fini(&store->list[i]);
+        history_revision_fini(&store->list[i]);
     free(store->list);
     for (size_t i = 0; i < store->note_count; i++) {
         free(store->notes[i].user);
@@ -94,7 +51,7 @@ static void check_doubt(struct store *store, const char *why)
 {
     if (!store->journal.doubt)
         return;
-    store_must_renew(store, why);
+    renew_demand(store, why);
     store->unwritable = true;
 }
 
@@ -108,7 +65,7 @@ static int append(struct store *store, const struct buf *text, struct orb_err *e
     /* Only room comes back by itself: a file that may not be written (made immutable, on a bad
      * sector) stays so, and another one may be. */
     if (r < 0 && r != -ENOSPC && r != -EDQUOT && store->journal.path && !store->renew) {
-        store_must_renew(store, err ? err->text : "");
+        renew_demand(store, err ? err->text : "");
         store->unwritable = true;
     }
     return r;
@@ -165,7 +122,7 @@ static int make_room(struct store *store, const struct revision *meta, size_t le
             err, ORB_E_LIMIT, "a change of %zu bytes%s is more than the journal holds (%llu bytes)",
             len, meta->confirm_s ? " and its undo" : "", (unsigned long long)JOURNAL_MAX_FILE);
     if (store->journal.end + need <= store->journal_full || store->journal.end <= JOURNAL_HEAD ||
-        store_unconfirmed(store))
+        history_unconfirmed(store))
         return 0;
     if (renew_snapshot(store, &why) == 0 ||
         (!store->renew && store->journal.end + need <= JOURNAL_MAX_FILE))
@@ -190,7 +147,7 @@ int store_prepare(struct store *store, const struct revision *meta, json_t *patc
     if (r == 0)
         r = append(store, &text, err);
     if (r < 0) {
-        store_revision_fini(&p);
+        history_revision_fini(&p);
         return r;
     }
     set_pending(store, p, patch);
@@ -211,7 +168,7 @@ static void is_committed(struct store *store)
     store->revision = store->pending.revision;
     store->id = store->pending.id;
     store->commits++;
-    store_push(store, &store->pending);
+    history_push(store, &store->pending);
     store_drop_pending(store);
 }
 
@@ -253,7 +210,7 @@ int store_commit_unwritten(struct store *store, const struct revision *meta, jso
     set_pending(store, pending_of(store, meta, patch), patch);
     is_committed(store);
     if (!store->renew)
-        store_must_renew(store, "the newest revision is not on the disk");
+        renew_demand(store, "the newest revision is not on the disk");
     store->unwritable = true;
     return 0;
 }
@@ -287,90 +244,5 @@ int store_confirm(struct store *store, struct orb_err *err)
     if (r < 0)
         return r;
     store->list[store->count - 1].confirmed = true;
-    return 0;
-}
-
-bool store_unconfirmed(const struct store *store)
-{
-    const struct revision *last = store->count ? &store->list[store->count - 1] : NULL;
-
-    return last && last->revision == store->revision && last->confirm_s && !last->confirmed;
-}
-
-/* ---- history ---- */
-
-uint64_t store_id(const struct store *store, uint64_t revision)
-{
-    const struct revision *r = store_find(store, revision);
-
-    return revision == store->revision ? store->id : r ? r->id : 0;
-}
-
-const struct revision *store_find(const struct store *store, uint64_t revision)
-{
-    size_t lo = 0, hi = store->count;
-
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-
-        if (store->list[mid].revision < revision)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo < store->count && store->list[lo].revision == revision ? &store->list[lo] : NULL;
-}
-
-int store_patch(const struct store *store, uint64_t revision, json_t **ret_patch,
-                struct orb_err *err)
-{
-    const struct revision *r = store_find(store, revision);
-    AUTO_FREE char *path = NULL;
-    AUTO_FREE char *copy = NULL;
-    AUTO(buf) struct buf text = {0};
-    AUTO(json_t) json_t *record = NULL;
-    json_t *patch;
-    int result;
-
-    if (!r)
-        return orb_fail(
-            err, ORB_E_NOT_FOUND,
-            "the history does not hold revision %" PRIu64 "; it holds %" PRIu64 " to %" PRIu64,
-            revision, store->count ? store->list[0].revision : store->revision, store->revision);
-    if (store->unconfirmed && revision == store->revision) {
-        *ret_patch = json_incref(store->unconfirmed);
-        return 0;
-    }
-    path = store_journal_path(store, r->generation);
-    copy = store_copy_path(store, r->generation);
-    result = journal_read(path, copy, r->offset, &text, err);
-    if (result == 0)
-        result = tree_parse(buf_str(&text), text.len, &store_limits, &record, err);
-    if (result < 0)
-        return result;
-    patch = json_object_get(record, "patch");
-    if (!json_is_array(patch) ||
-        json_integer_value(json_object_get(record, "tx")) != (json_int_t)r->tx)
-        return orb_fail(err, ORB_E_IO, "%s has no patch for revision %" PRIu64, path, revision);
-    *ret_patch = json_incref(patch);
-    return 0;
-}
-
-int store_overlay(const struct store *store, uint64_t revision, struct overlay *overlay,
-                  struct orb_err *err)
-{
-    if (revision > store->revision)
-        return orb_fail(err, ORB_E_NOT_FOUND,
-                        "there is no revision %" PRIu64 " yet; the newest is %" PRIu64, revision,
-                        store->revision);
-    for (uint64_t n = store->revision; n > revision; n--) {
-        AUTO(json_t) json_t *patch = NULL;
-        int r = store_patch(store, n, &patch, err);
-
-        if (r == 0)
-            r = overlay_take_patch(overlay, store->running, patch, true, err);
-        if (r < 0)
-            return r;
-    }
     return 0;
 }

@@ -32,7 +32,7 @@
 
 struct revision {
     uint64_t revision, tx;
-    uint64_t id;                 /* store_id() */
+    uint64_t id;                 /* history_id() */
     uint64_t generation, offset; /* where its record lies */
     uint64_t time_us;
     uint64_t undoes; /* revision this one took back, 0: none */
@@ -70,7 +70,7 @@ struct store_setup {
     /* The newest revision that the kernel's state was made by, as far as the host knows; 0: it does
      * not. An older one is not handed out before a person accepts it. */
     uint64_t enforced;
-    uint64_t enforced_id; /* its store_id() as it was told; another one: another history */
+    uint64_t enforced_id; /* its history_id() as it was told; another one: another history */
     /* A transaction that was refused and could not be taken back; 0: none. */
     uint64_t void_tx;
     uint64_t
@@ -119,8 +119,7 @@ struct store {
     bool fresh;       /* found by load_store: there was nothing */
 };
 
-/* Below 0: something cannot be read just now, and without it an older tree would run. */
-int load_store(struct store *store, const struct store_setup *setup, struct orb_err *err);
+/* Frees what the store holds; closes its files. */
 void store_close(struct store *store);
 
 /* Record `prepared`, durable. meta: tx, user, comment, confirm fields, undoes; the rest is filled.
@@ -138,32 +137,5 @@ int store_commit_unwritten(struct store *store, const struct revision *meta, jso
 void store_abort(struct store *store, const char *why);
 /* Record `confirmed` for the newest revision, durable. */
 int store_confirm(struct store *store, struct orb_err *err);
-
-/* Is the newest revision waiting for its confirmation? */
-bool store_unconfirmed(const struct store *store);
-/* Tells revisions of the same number apart: made of its record, so another appliance, or another
- * time, has another one. Below 2^53; 0: not known. */
-uint64_t store_id(const struct store *store, uint64_t revision);
-const struct revision *store_find(const struct store *store, uint64_t revision);
-/* The patch of a revision, read from disk. */
-int store_patch(const struct store *store, uint64_t revision, json_t **ret_patch,
-                struct orb_err *err);
-/* Lays over the running tree what makes it the tree of an older revision. */
-int store_overlay(const struct store *store, uint64_t revision, struct overlay *overlay,
-                  struct orb_err *err);
-
-/* ---- renew.c ---- */
-
-/* May a commit begin? Makes the journal anew when it must be; otherwise says what a person has to
- * do. */
-int renew_writable(struct store *store, struct orb_err *err);
-/* What is readable of a damaged store becomes the configuration, under a revision number that was
- * never used before. time_us, user: for the history. */
-int renew_accept(struct store *store, const char *user, uint64_t time_us, struct orb_err *err);
-
-/* Worth a snapshot, and allowed now? */
-bool renew_snapshot_due(const struct store *store);
-/* New snapshot and journal, old ones pruned. A failure leaves the old ones in use. */
-int renew_snapshot(struct store *store, struct orb_err *err);
 
 #endif

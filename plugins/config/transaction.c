@@ -7,19 +7,33 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/bypass.h"
+#include "plugins/config/candidate.h"
+#include "plugins/config/commit.h"
+#include "plugins/config/confirm.h"
+#include "plugins/config/edit.h"
 #include "plugins/config/engine_internal.h"
+#include "plugins/config/follow.h"
+#include "plugins/config/grants.h"
+#include "plugins/config/history.h"
+#include "plugins/config/job.h"
+#include "plugins/config/lock.h"
+#include "plugins/config/member.h"
+#include "plugins/config/overlay.h"
+#include "plugins/config/participant.h"
+#include "plugins/config/rebase.h"
+#include "plugins/config/refs.h"
+#include "plugins/config/renew.h"
+#include "plugins/config/reply.h"
+#include "plugins/config/report.h"
+#include "plugins/config/safe.h"
+#include "plugins/config/schedule.h"
+#include "plugins/config/store.h"
+#include "plugins/config/transaction.h"
+#include "plugins/config/undone.h"
 #include "plugins/config/validate.h"
 
 #define MAX_PATHS_TOLD 100
-
-void transaction_job_free(struct job *job)
-{
-    if (!job)
-        return;
-    free(job->user);
-    free(job->comment);
-    free(job);
-}
 
 void transaction_free(struct tx *tx)
 {
@@ -32,46 +46,20 @@ void transaction_free(struct tx *tx)
     }
     free(tx->parts);
     json_decref(tx->patch);
-    transaction_job_free(tx->job);
+    job_free(tx->job);
     free(tx);
-}
-
-/* One who keeps asking does not keep others from their commits. */
-static int check_room(const struct engine *engine, const struct job *job, struct orb_err *err)
-{
-    bool service = grants_is_service(job->user);
-    unsigned n = 0, own = 0, of_services = 0;
-
-    for (const struct job *j = engine->jobs; j; j = j->next) {
-        own += !strcmp(j->user, job->user);
-        of_services += grants_is_service(j->user);
-        n++;
-    }
-    if (own >= ENGINE_JOBS_OF_ONE)
-        return orb_fail(err, ORB_E_BUSY, "%u commits of %s are waiting already", own, job->user);
-    if (n >= ENGINE_MAX_JOBS || (service && of_services >= ENGINE_MAX_JOBS / ENGINE_FOR_PEOPLE))
-        return orb_fail(err, ORB_E_BUSY, "%u commits are waiting already",
-                        service ? of_services : n);
-    return 0;
 }
 
 int transaction_enqueue(struct engine *engine, struct job *job, bool first, struct orb_err *err)
 {
-    struct job **at = &engine->jobs;
+    int r = job_push(engine, job, first, err);
 
-    if (!first && check_room(engine, job, err) < 0) {
-        transaction_job_free(job);
-        return ORB_E_BUSY;
-    }
-    while (*at && !first)
-        at = &(*at)->next;
-    job->next = *at;
-    *at = job;
-    transaction_next(engine);
-    return 0;
+    if (r == 0)
+        transaction_next(engine);
+    return r;
 }
 
-/* ---- begin ---- */
+/* ---- what is committed ---- */
 
 /* The patch of an undo: what takes the running tree back. */
 static int undo_patch(struct engine *e, const struct job *job, json_t **ret_patch,
@@ -79,7 +67,7 @@ static int undo_patch(struct engine *e, const struct job *job, json_t **ret_patc
 {
     AUTO(json_t) json_t *patch = NULL;
     AUTO(overlay) struct overlay undo = {0};
-    int r = store_patch(&e->store, job->undoes, &patch, err);
+    int r = history_patch(&e->store, job->undoes, &patch, err);
 
     if (r == 0)
         r = overlay_take_patch(&undo, e->store.running, patch, true, err);
@@ -96,14 +84,14 @@ static int commit_patch(struct engine *e, const struct job *job, json_t **ret_pa
     AUTO(json_t) json_t *patch = NULL;
     int r;
 
-    if (store_unconfirmed(&e->store) && !job->dry_run)
+    if (history_unconfirmed(&e->store) && !job->dry_run)
         return orb_fail(err, ORB_E_STATE,
                         "revision %" PRIu64 " still waits to be confirmed; confirm it from a new "
                         "session, or wait until it is undone",
                         e->store.revision);
-    r = methods_edit_check_lock(e, job->user, err);
+    r = lock_check(e, job->user, err);
     if (r == 0 && c)
-        r = candidate_conflicts(e, c, err);
+        r = rebase_conflicts(e, c, err);
     if (r < 0)
         return r;
     patch = c ? overlay_patch(&c->changes, e->store.running) : json_array();
@@ -124,9 +112,9 @@ static void refuse_job(struct engine *engine, struct job *job, const struct orb_
     if (job->undoes)
         log_error(engine->host.log, "config.undo.failed", KV("revision", job->undoes),
                   KV("why", err->text));
-    if (job->undoes && store_unconfirmed(&engine->store))
+    if (job->undoes && history_unconfirmed(&engine->store))
         engine->confirm_at = engine->host.now_ms(engine->host.arg) + ENGINE_RETRY_MS;
-    engine_refuse(engine, job->req, err);
+    reply_refuse(engine, job->req, err);
 }
 
 /* An undo brings back what could be reached: a disk that takes nothing is no reason to leave a
@@ -136,55 +124,6 @@ static int not_written(struct engine *engine, struct orb_err *err)
     log_error(engine->host.log, "config.undo.not-written", KV("why", err->text));
     *err = (struct orb_err){0};
     return 0;
-}
-
-/* Starts job; false: it waits for known subscribers and stays in the queue. */
-static bool begin(struct engine *engine, struct job *job)
-{
-    struct tx *tx = xcalloc(1, sizeof(*tx));
-    struct candidate *c;
-    struct orb_err err = {0};
-    int r = job->undoes ? undo_patch(engine, job, &tx->patch, &err)
-                        : commit_patch(engine, job, &tx->patch, &err);
-
-    tx->engine = engine;
-    if (r == 0 && !job->dry_run) {
-        r = renew_writable(&engine->store, &err);
-        engine_report(engine);
-        tx->unwritten = r < 0 && job->undoes;
-    }
-    if (tx->unwritten)
-        r = not_written(engine, &err);
-    if (r == 0 && !participant_list(tx)) {
-        transaction_free(tx);
-        return false;
-    }
-    engine->jobs = job->next;
-    if (r < 0) {
-        refuse_job(engine, job, &err);
-        transaction_free(tx);
-        transaction_job_free(job);
-        return true;
-    }
-    tx->job = job;
-    tx->id = confirm_next_tx(engine);
-    engine->store.last_tx = tx->id;
-    engine->tx = tx;
-    c = job->undoes || job->dry_run ? NULL : candidate_find(engine, job->user);
-    if (c)
-        c->committing = true;
-    participant_prepare(tx);
-    return true;
-}
-
-void transaction_next(struct engine *engine)
-{
-    while (!engine->tx && engine->jobs) {
-        engine_between(engine);
-        if (!begin(engine, engine->jobs))
-            break;
-    }
-    engine_arm(engine);
 }
 
 /* ---- ends ---- */
@@ -199,8 +138,8 @@ static json_t *reply_of(const struct tx *tx, uint64_t revision)
             json_t *line = json_object();
 
             json_object_set_new(line, "service", json_string(tx->parts[i].name));
-            json_object_set_new(line, "kind", json_string(engine_text_in(step, "kind", "live")));
-            json_object_set_new(line, "text", json_string(engine_text_in(step, "text", "")));
+            json_object_set_new(line, "kind", json_string(member_text(step, "kind", "live")));
+            json_object_set_new(line, "text", json_string(member_text(step, "text", "")));
             json_array_append_new(plan, line);
         }
     json_object_set_new(reply, "revision", json_integer((json_int_t)revision));
@@ -213,7 +152,7 @@ static json_t *reply_of(const struct tx *tx, uint64_t revision)
 }
 
 /* Answers, frees, goes on with the queue. */
-void transaction_finish(struct tx *tx)
+static void finish(struct tx *tx)
 {
     struct engine *engine = tx->engine;
     struct job *job = tx->job;
@@ -230,11 +169,11 @@ void transaction_finish(struct tx *tx)
         refuse_job(engine, job, &tx->err);
     } else {
         if (!job->dry_run && !job->undoes)
-            candidate_drop(engine, job->user);
-        engine_answer(engine, job->req, reply_of(tx, engine->store.revision));
+            edit_drop(engine, job->user);
+        reply_tree(engine, job->req, reply_of(tx, engine->store.revision));
     }
     transaction_free(tx);
-    subscriber_serve_all(engine);
+    engine->tx_ended(engine);
     transaction_next(engine);
 }
 
@@ -244,7 +183,7 @@ static json_t *paths_told(const struct tx *tx, bool parts_only)
     json_t *told = json_object();
 
     for (size_t i = 0; i < json_array_size(tx->patch); i++) {
-        const char *path = engine_text_in(json_array_get(tx->patch, i), "path", "/");
+        const char *path = member_text(json_array_get(tx->patch, i), "path", "/");
         AUTO_FREE char *part = parts_only ? xstrndup(path, 1 + strcspn(path + 1, "/"))
                                           : grants_path(tx->engine, NULL, path);
 
@@ -267,7 +206,7 @@ static void publish(const struct tx *tx)
             paths[count++] = key;
     }
     engine->host.publish(engine->host.arg, engine->store.revision, paths, count);
-    engine_step(engine, "published");
+    report_step(engine, "published");
 }
 
 /* A part that no schema fitted may have been put right. */
@@ -313,7 +252,7 @@ static void say_not_written(struct tx *tx)
                            "room, or the file system writable, and commit again)");
 }
 
-void transaction_prepared(struct tx *tx)
+static void on_prepared(struct tx *tx)
 {
     struct engine *e = tx->engine;
     struct revision meta = meta_of(tx);
@@ -325,7 +264,7 @@ void transaction_prepared(struct tx *tx)
     if (meta.confirm_s)
         meta.confirm_by_us = tx->confirm_by_us = meta.time_us + (uint64_t)meta.confirm_s * 1000000u;
     if (!tx->unwritten && store_prepare(&e->store, &meta, tx->patch, &tx->err) < 0) {
-        engine_report(e);
+        report_store(e);
         if (!tx->job->undoes) {
             say_not_written(tx);
             participant_abort(tx);
@@ -355,16 +294,16 @@ static int commit(struct tx *tx)
         r = store_commit_unwritten(&e->store, &meta, tx->patch, &tx->err);
     }
     if (r == 0 || e->store.void_tx == tx->id)
-        engine_enforced(e); /* before the event is published */
-    engine_report(e);
+        report_enforced(e); /* before the event is published */
+    report_store(e);
     return r;
 }
 
-void transaction_applied(struct tx *tx)
+static void on_applied(struct tx *tx)
 {
     struct engine *e = tx->engine;
 
-    engine_step(e, "applied-all");
+    report_step(e, "applied-all");
     if (commit(tx) < 0) {
         say_not_written(tx);
         participant_abort(tx);
@@ -376,24 +315,79 @@ void transaction_applied(struct tx *tx)
         check_unfit(tx);
     e->confirm_at = 0;
     if (!tx->job->undoes)
-        confirm_safe_over(e);
-    confirm_tx_back(tx);
+        safe_over(e);
+    undone_committed(tx);
     bypass_committed(tx);
     if (tx->job->confirm_s)
         confirm_started(e);
     log_info(e->host.log, "config.committed", KV("revision", e->store.revision),
              KV("user", tx->job->user), KV("changes", json_array_size(tx->patch)));
     publish(tx);
-    transaction_finish(tx);
+    finish(tx);
 }
 
-void transaction_aborted(struct tx *tx)
+static void on_aborted(struct tx *tx)
 {
     tx->turn_at = 0;
     if (tx->prepared)
         store_abort(&tx->engine->store, tx->err.text);
-    engine_report(tx->engine);
-    transaction_finish(tx);
+    report_store(tx->engine);
+    finish(tx);
+}
+
+/* ---- begin ---- */
+
+static const struct tx_events events = {
+    .prepared = on_prepared, .applied = on_applied, .aborted = on_aborted};
+
+/* Starts job; false: it waits for known subscribers and stays in the queue. */
+static bool begin(struct engine *engine, struct job *job)
+{
+    struct tx *tx = xcalloc(1, sizeof(*tx));
+    struct candidate *c;
+    struct orb_err err = {0};
+    int r = job->undoes ? undo_patch(engine, job, &tx->patch, &err)
+                        : commit_patch(engine, job, &tx->patch, &err);
+
+    tx->engine = engine;
+    tx->events = &events;
+    if (r == 0 && !job->dry_run) {
+        r = renew_writable(&engine->store, &err);
+        report_store(engine);
+        tx->unwritten = r < 0 && job->undoes;
+    }
+    if (tx->unwritten)
+        r = not_written(engine, &err);
+    if (r == 0 && !participant_list(tx)) {
+        transaction_free(tx);
+        return false;
+    }
+    engine->jobs = job->next;
+    if (r < 0) {
+        refuse_job(engine, job, &err);
+        transaction_free(tx);
+        job_free(job);
+        return true;
+    }
+    tx->job = job;
+    tx->id = commit_number(engine);
+    engine->store.last_tx = tx->id;
+    engine->tx = tx;
+    c = job->undoes || job->dry_run ? NULL : candidate_find(engine, job->user);
+    if (c)
+        c->committing = true;
+    participant_prepare(tx);
+    return true;
+}
+
+void transaction_next(struct engine *engine)
+{
+    while (!engine->tx && engine->jobs) {
+        schedule_between(engine);
+        if (!begin(engine, engine->jobs))
+            break;
+    }
+    schedule_arm(engine);
 }
 
 void transaction_commit(struct ask *ask)
@@ -402,22 +396,22 @@ void transaction_commit(struct ask *ask)
     struct orb_err err;
 
     if (grants_check_candidate(ask->caller, candidate_find(ask->engine, ask->who), &err) < 0) {
-        transaction_job_free(job);
-        engine_refuse(ask->engine, ask->req, &err);
+        job_free(job);
+        reply_refuse(ask->engine, ask->req, &err);
         return;
     }
     job->user = xstrdup(ask->who);
-    job->comment = xstrdup(engine_text_in(ask->in, "comment", ""));
-    job->confirm_s = (uint32_t)engine_number_in(ask->in, "confirm_s", 0);
+    job->comment = xstrdup(member_text(ask->in, "comment", ""));
+    job->confirm_s = (uint32_t)member_number(ask->in, "confirm_s", 0);
     job->dry_run = json_is_true(json_object_get(ask->in, "dry_run"));
     job->req = ask->req;
     if (job->confirm_s > ENGINE_MAX_CONFIRM_S) {
         orb_fail_at(&err, ORB_E_SCHEMA, "/confirm_s", "expected at most %u seconds; got %u",
                     ENGINE_MAX_CONFIRM_S, job->confirm_s);
-        transaction_job_free(job);
-        engine_refuse(ask->engine, ask->req, &err);
+        job_free(job);
+        reply_refuse(ask->engine, ask->req, &err);
         return;
     }
     if (transaction_enqueue(ask->engine, job, false, &err) < 0)
-        engine_refuse(ask->engine, ask->req, &err);
+        reply_refuse(ask->engine, ask->req, &err);
 }

@@ -1,11 +1,13 @@
 /* What an edit and a commit must satisfy. */
-#include "plugins/config/validate.h"
-
 #include <inttypes.h>
 #include <string.h>
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/overlay.h"
+#include "plugins/config/parts.h"
+#include "plugins/config/refs.h"
+#include "plugins/config/validate.h"
 
 /* Neither the value nor the names inside it. */
 static int hidden(const struct parts *parts, const struct orb_err *why, struct orb_err *err)

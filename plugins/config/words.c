@@ -7,6 +7,10 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "plugins/config/engine_internal.h"
+#include "plugins/config/member.h"
+#include "plugins/config/parts.h"
+#include "plugins/config/subscriber.h"
+#include "plugins/config/words.h"
 
 #define ANYWHERE 4 /* bytes; a shorter secret is masked where it stands alone */
 #define LENGTHS 256
@@ -103,7 +107,7 @@ struct words *words_of(const struct tx *tx, const char *service)
         collect(w, e, *path, tree_get(e->store.running, *path));
     for (size_t i = 0; i < json_array_size(tx->patch); i++) {
         const json_t *op = json_array_get(tx->patch, i);
-        const char *path = engine_text_in(op, "path", "");
+        const char *path = member_text(op, "path", "");
 
         collect(w, e, path, json_object_get(op, "value"));
         collect(w, e, path, json_object_get(op, "old"));
@@ -164,7 +168,7 @@ void words_plan(const struct words *w, json_t *plan)
         for (size_t k = 0; k < ARRAY_LEN(members); k++) {
             AUTO(buf) struct buf shown = {0};
 
-            words_show(w, engine_text_in(step, members[k], ""), &shown);
+            words_show(w, member_text(step, members[k], ""), &shown);
             json_object_set_new(step, members[k], json_string(buf_str(&shown)));
         }
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "plugins/config/journal.h"
 #include "plugins/config/journal_internal.h"
 #include "test/fuzz/bounds.h"
 

@@ -1,6 +1,4 @@
 /* See fake.h. */
-#include "test/unit/config/fake.h"
-
 #include <check.h>
 #include <dirent.h>
 #include <inttypes.h>
@@ -11,6 +9,8 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "core/json/schema.h"
+#include "plugins/config/engine.h"
+#include "test/unit/config/fake.h"
 
 #define MAX_SERVICES 8
 

@@ -1,6 +1,4 @@
 /* State directories for harming: original.h. */
-#include "test/unit/config/original.h"
-
 #include <dirent.h>
 #include <inttypes.h>
 #include <string.h>
@@ -9,8 +7,12 @@
 #include "core/base/file.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/engine.h"
+#include "plugins/config/load.h"
+#include "plugins/config/renew.h"
 #include "plugins/config/store.h"
 #include "test/lib/harness.h"
+#include "test/unit/config/original.h"
 
 void original_put(const struct original *o, const char *name, const void *data, size_t len)
 {

@@ -8,6 +8,7 @@
 
 #include "core/base/file.h"
 #include "core/base/own.h"
+#include "plugins/config/engine.h"
 #include "plugins/config/store.h"
 #include "test/lib/harness.h"
 #include "test/unit/config/original.h"

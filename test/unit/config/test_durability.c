@@ -8,6 +8,10 @@
 #include "core/base/file.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/engine.h"
+#include "plugins/config/history.h"
+#include "plugins/config/journal.h"
+#include "plugins/config/load.h"
 #include "plugins/config/store.h"
 #include "test/lib/harness.h"
 #include "test/unit/config/fake.h"
@@ -476,7 +480,7 @@ TEST(a_full_journal_is_left_for_a_snapshot_by_the_commit_that_would_not_fit)
     commit_text(&s, 'y', 10000, 60,
                 0); /* left the journal, as with its undo it would be too much */
     ck_assert_uint_lt(s.journal.end, 20000);
-    ck_assert(store_unconfirmed(&s));
+    ck_assert(history_unconfirmed(&s));
     ck_assert_uint_le(commit_text(&s, 'x', 10000, 0, s.revision), 100000);
     store_close(&s);
     fake_open(&f);

@@ -8,6 +8,8 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/engine.h"
+#include "plugins/config/journal.h"
 #include "plugins/config/store.h"
 #include "test/lib/harness.h"
 #include "test/unit/config/original.h"

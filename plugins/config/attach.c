@@ -1,0 +1,196 @@
+/* How a service attaches and is handed its part of the tree, in slices. It waits while a
+ * transaction is on its way, as what runs is not settled before that ends. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/json_write.h"
+#include "core/base/own.h"
+#include "core/base/xalloc.h"
+#include "plugins/config/attach.h"
+#include "plugins/config/follow.h"
+#include "plugins/config/grants.h"
+#include "plugins/config/history.h"
+#include "plugins/config/member.h"
+#include "plugins/config/reply.h"
+#include "plugins/config/subscriber.h"
+#include "plugins/config/transaction.h"
+
+#define MAX_SUBSCRIBERS 256
+
+static void waiting_free(struct waiting_attach *w)
+{
+    json_decref(w->paths);
+    grants_paths_free(w->secrets);
+    free(w->name);
+    free(w);
+}
+
+void attach_free_all(struct engine *engine)
+{
+    while (engine->waiting) {
+        struct waiting_attach *w = engine->waiting;
+
+        engine->waiting = w->next;
+        waiting_free(w);
+    }
+}
+
+/* {part: subtree}: the running tree cut down to the paths, as the subscriber may see it. */
+static json_t *slice_of_tree(const struct engine *engine, const struct subscriber *s)
+{
+    const json_t *running = engine->store.running;
+    json_t *parts = json_object();
+
+    for (size_t i = 0; i < s->path_count; i++) {
+        const char *path = !strcmp(s->paths[i], "/") ? "" : s->paths[i];
+        AUTO_FREE char *seen = grants_path(engine, s->secrets, path);
+        AUTO(json_t)
+        json_t *value = grants_show(engine, s->secrets, path, json_incref(tree_get(running, seen)));
+
+        if (!value)
+            continue;
+        if (!*path)
+            json_object_update(parts, value);
+        else if (!tree_get(parts, path))
+            tree_set(parts, path, json_incref(value), NULL);
+    }
+    return parts;
+}
+
+static void answer_slice(struct engine *engine, void *req, const struct buf *text, size_t offset,
+                         bool with_revision, uint64_t revision)
+{
+    AUTO(buf) struct buf reply = {0};
+    struct json_write w = json_write_to(&reply);
+    size_t len;
+
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "bytes", (int64_t)text->len);
+    reply_slice(json_write_place(&w, "data"), text, offset, &len);
+    if (with_revision)
+        json_write_integer(&w, "revision", (int64_t)revision);
+    else
+        json_write_integer(&w, "offset", (int64_t)offset);
+    json_write_end(&w);
+    reply_text(engine, req, &reply);
+}
+
+static void attach(struct engine *engine, struct waiting_attach *w)
+{
+    struct subscriber *s = subscriber_enter(engine, w->name, w->paths, take_ptr(w->secrets));
+    json_t *parts;
+
+    s->presence = SUB_ATTACHED;
+    s->tried |= history_unconfirmed(&engine->store);
+    s->peer = w->peer;
+    s->revision = s->due = engine->store.revision;
+    buf_fini(&s->text);
+    parts = slice_of_tree(engine, s);
+    tree_dump(parts, &s->text);
+    json_decref(parts);
+    answer_slice(engine, w->req, &s->text, 0, true, s->revision);
+    if (s->text.len < SLICE_BYTES / 2)
+        buf_fini(&s->text); /* it went out whole */
+    follow_engine(engine);
+}
+
+/* Each path lies in what the broker says was granted, and in what is configured: a process whose
+ * grants were taken away gets nothing more before it was started anew. */
+static int check_attach(const struct ask *ask, const json_t *paths, struct orb_err *err)
+{
+    const struct engine *e = ask->engine;
+    unsigned n = 0;
+
+    for (const struct subscriber *other = e->subscribers; other; other = other->next)
+        n++;
+    if (!subscriber_are_paths(paths) || n > MAX_SUBSCRIBERS)
+        return orb_fail(err, ORB_E_DENIED, "attach is for services, with a list of paths");
+    for (size_t i = 0; i < json_array_size(paths); i++) {
+        const char *path = json_string_value(json_array_get(paths, i));
+
+        if (*path && *path != '/')
+            return orb_fail_at(err, ORB_E_INVALID, path,
+                               "expected a path such as /firewall; got \"%.120s\"", path);
+        path = strcmp(path, "/") ? path : "";
+        if (grants_check_read(ask->caller, path, err) < 0)
+            return err->code;
+        if (!grants_configured(e, ask->caller->name, path))
+            return orb_fail_at(err, ORB_E_DENIED, path,
+                               "the grants of %s have changed; it attaches when it was restarted",
+                               ask->caller->name);
+    }
+    return 0;
+}
+
+void attach_method(struct ask *ask)
+{
+    struct engine *e = ask->engine;
+    const json_t *paths = json_object_get(ask->in, "paths");
+    struct waiting_attach *w, **at = &e->waiting;
+    struct orb_err err;
+    int r = check_attach(ask, paths, &err);
+
+    if (r == 0 && e->store.held)
+        r = orb_fail(&err, ORB_E_UNAVAILABLE, "the configuration is held back: %s",
+                     e->store.damage.text);
+    if (r < 0) {
+        reply_refuse(e, ask->req, &err);
+        return;
+    }
+    w = xcalloc(1, sizeof(*w));
+    w->name = xstrdup(ask->caller->name);
+    w->peer = ask->caller->peer;
+    w->paths = json_deep_copy(paths);
+    w->secrets = grants_secrets(ask->caller);
+    w->req = ask->req;
+    if (!e->tx) {
+        attach(e, w);
+        waiting_free(w);
+        transaction_next(e);
+        return;
+    }
+    while (*at)
+        at = &(*at)->next;
+    *at = w;
+}
+
+void attach_serve_all(struct engine *engine)
+{
+    while (engine->waiting && !engine->tx) {
+        struct waiting_attach *w = engine->waiting;
+        struct orb_err err;
+
+        engine->waiting = w->next;
+        if (w->peer) {
+            attach(engine, w);
+        } else {
+            orb_fail(&err, ORB_E_GONE, "%s went away before it was attached", w->name);
+            reply_refuse(engine, w->req, &err);
+        }
+        waiting_free(w);
+    }
+}
+
+void attach_fetch(struct ask *ask)
+{
+    struct engine *e = ask->engine;
+    size_t offset = member_number(ask->in, "offset", 0);
+    struct subscriber *s = subscriber_find(e, ask->caller->name);
+    const struct buf *text = NULL;
+    struct orb_err err;
+
+    if (!strcmp(member_text(ask->in, "what", ""), "attach")) {
+        text = s && s->peer == ask->caller->peer ? &s->text : NULL;
+    } else {
+        for (size_t i = 0; e->tx && i < e->tx->count; i++)
+            if (!strcmp(e->tx->parts[i].name, ask->caller->name) &&
+                (!e->tx->parts[i].peer || e->tx->parts[i].peer == ask->caller->peer))
+                text = &e->tx->parts[i].text;
+    }
+    if (!text || offset >= text->len) {
+        orb_fail(&err, ORB_E_STATE, "nothing is handed out at byte %zu; attach again", offset);
+        reply_refuse(e, ask->req, &err);
+        return;
+    }
+    answer_slice(e, ask->req, text, offset, false, 0);
+}

@@ -1,0 +1,23 @@
+/* How a service attaches, and fetches in slices what does not fit into an answer. */
+#ifndef CONFIG_ATTACH_H
+#define CONFIG_ATTACH_H
+
+#include "plugins/config/engine_internal.h"
+
+struct waiting_attach {
+    struct waiting_attach *next;
+    char *name;
+    uint32_t peer;
+    json_t *paths;
+    char **secrets;
+    void *req;
+};
+
+/* Methods attach and fetch. attach is answered when no transaction is on its way. */
+method_fn attach_method, attach_fetch;
+/* Answers those that wait, as a transaction has ended. */
+void attach_serve_all(struct engine *engine);
+/* Frees those that wait, unanswered. */
+void attach_free_all(struct engine *engine);
+
+#endif

@@ -1,0 +1,23 @@
+/* Values that are too long for one answer, handed out in slices of the value as it was when the
+ * first was asked for. The engine owns them. */
+#ifndef CONFIG_DUMPS_H
+#define CONFIG_DUMPS_H
+
+#include "plugins/config/engine_internal.h"
+
+/* A long value being handed out in slices, pinned when the first slice was asked for. */
+struct dump {
+    struct dump *next;
+    char who[80]; /* identity */
+    uint32_t peer;
+    uint64_t revision;
+    char *key;
+    struct buf text;
+};
+
+/* Frees those of a peer; 0: all. */
+void dumps_free(struct engine *engine, uint32_t peer);
+/* Method get-part. */
+method_fn dumps_get_part;
+
+#endif

@@ -1,0 +1,18 @@
+/* What the verdict needs to know of the configuration: which revision each service should follow,
+ * and which parts no service follows, as their package is not there. */
+#ifndef CONFIG_FOLLOW_H
+#define CONFIG_FOLLOW_H
+
+#include "plugins/config/participant.h"
+
+/* Tells the host which revision each service should follow. */
+void follow_engine(struct engine *engine);
+/* tx was committed: who has a part in it should follow that. */
+void follow_committed(struct tx *tx);
+/* Stored parts that no installed package has: the host is told of each, and when one has gone. */
+void follow_unserved(struct engine *engine);
+void follow_part_gone(struct engine *engine, const char *part);
+/* Has an installed package that part? */
+bool follow_is_served(const struct engine *engine, const char *part);
+
+#endif

@@ -1,0 +1,48 @@
+/* What a caller may see and change. Paths are RFC 6901 pointers, "" is the whole tree. */
+#ifndef CONFIG_GRANTS_H
+#define CONFIG_GRANTS_H
+
+#include "plugins/config/candidate.h"
+#include "plugins/config/subscriber.h"
+
+/* Kind and name in one word: a local user is the bare name, the others are "token:NAME",
+ * "service:NAME", "host:NAME". */
+void grants_identity(const struct engine_caller *caller, char *to, size_t size);
+/* A user or a token. */
+bool grants_is_person(const struct engine_caller *caller);
+/* Is it the identity of a service? */
+bool grants_is_service(const char *who);
+/* May it see what stands at path, an RFC 6901 pointer ("" is the whole tree)? Anybody but a service
+ * may. The check_ forms refuse with ORB_E_DENIED and name the capability. */
+bool grants_reads(const struct engine_caller *caller, const char *path);
+int grants_check_read(const struct engine_caller *caller, const char *path, struct orb_err *err);
+int grants_check_write(const struct engine_caller *caller, const char *path, struct orb_err *err);
+int grants_check_candidate(const struct engine_caller *caller, const struct candidate *candidate,
+                           struct orb_err *err);
+/* The paths below which it sees secrets, NULL ends; freed with grants_paths_free. NULL: it is no
+ * service, and sees none. */
+char **grants_secrets(const struct engine_caller *caller);
+void grants_paths_free(char **paths);
+static inline void own_paths(char ***paths)
+{
+    grants_paths_free(*paths);
+}
+/* Does its entry of /services (NULL: none) grant what it attached to and sees in clear? */
+bool grants_cover(const struct engine *engine, const struct subscriber *s, const json_t *entry);
+/* Does /services grant the service to read path, as it is configured now? */
+bool grants_configured(const struct engine *engine, const char *name, const char *path);
+/* Takes and returns value (may be NULL), which stands at path, with secrets masked that do not lie
+ * below one of the paths. secrets NULL: as people see it. */
+json_t *grants_show(const struct engine *engine, char *const *secrets, const char *path,
+                    json_t *value);
+/* A copy of path as far as it may be shown to who sees secrets below these paths. */
+char *grants_path(const struct engine *engine, char *const *secrets, const char *path);
+/* The ops of patch that lie in the subtrees; one above is cut down to them. */
+json_t *grants_patch_within(const json_t *patch, char *const *paths, size_t count);
+/* The same with what the caller may read. */
+json_t *grants_patch_readable(const struct engine_caller *caller, const json_t *patch);
+/* A copy of patch with secrets masked as in grants_show; what changes inside a secret is left out.
+ */
+json_t *grants_patch_shown(const struct engine *engine, char *const *secrets, const json_t *patch);
+
+#endif

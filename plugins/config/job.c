@@ -1,0 +1,59 @@
+/* Commits that wait: see job.h. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugins/config/grants.h"
+#include "plugins/config/job.h"
+
+void job_free(struct job *job)
+{
+    if (!job)
+        return;
+    free(job->user);
+    free(job->comment);
+    free(job);
+}
+
+/* One who keeps asking does not keep others from their commits. */
+static int check_room(const struct engine *engine, const struct job *job, struct orb_err *err)
+{
+    bool service = grants_is_service(job->user);
+    unsigned n = 0, own = 0, of_services = 0;
+
+    for (const struct job *j = engine->jobs; j; j = j->next) {
+        own += !strcmp(j->user, job->user);
+        of_services += grants_is_service(j->user);
+        n++;
+    }
+    if (own >= ENGINE_JOBS_OF_ONE)
+        return orb_fail(err, ORB_E_BUSY, "%u commits of %s are waiting already", own, job->user);
+    if (n >= ENGINE_MAX_JOBS || (service && of_services >= ENGINE_MAX_JOBS / ENGINE_FOR_PEOPLE))
+        return orb_fail(err, ORB_E_BUSY, "%u commits are waiting already",
+                        service ? of_services : n);
+    return 0;
+}
+
+int job_push(struct engine *engine, struct job *job, bool first, struct orb_err *err)
+{
+    struct job **at = &engine->jobs;
+
+    if (!first && check_room(engine, job, err) < 0) {
+        job_free(job);
+        return ORB_E_BUSY;
+    }
+    while (*at && !first)
+        at = &(*at)->next;
+    job->next = *at;
+    *at = job;
+    return 0;
+}
+
+void job_free_all(struct engine *engine)
+{
+    while (engine->jobs) {
+        struct job *job = engine->jobs;
+
+        engine->jobs = job->next;
+        job_free(job);
+    }
+}

@@ -1,0 +1,25 @@
+/* Commits that wait for their turn, in the order in which they are begun. The engine owns those in
+ * its queue. */
+#ifndef CONFIG_JOB_H
+#define CONFIG_JOB_H
+
+#include "plugins/config/engine_internal.h"
+
+struct job {
+    struct job *next;
+    char *user;
+    char *comment;
+    uint32_t confirm_s;
+    bool dry_run;
+    uint64_t undoes; /* 0: commits the user's candidate */
+    void *req;       /* NULL: no client waits */
+};
+
+/* Appends job (taken, also by a failure), or, first, puts it in front. Error: ORB_E_BUSY, as too
+ * many wait; never of one that is first. */
+int job_push(struct engine *engine, struct job *job, bool first, struct orb_err *err);
+/* NULL: nothing; all in the queue. */
+void job_free(struct job *job);
+void job_free_all(struct engine *engine);
+
+#endif

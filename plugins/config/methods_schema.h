@@ -1,0 +1,10 @@
+/* Method schema: what may stand at a path. */
+#ifndef CONFIG_METHODS_SCHEMA_H
+#define CONFIG_METHODS_SCHEMA_H
+
+#include "plugins/config/engine_internal.h"
+
+/* schema. */
+method_fn methods_schema;
+
+#endif

@@ -1,0 +1,72 @@
+/* The services' side of a transaction: prepare to all at once, apply one after the other in the
+ * order of attaching, abort in reverse. Each of the three ends in one callback of struct tx_events,
+ * perhaps before the function returns; tx may be gone then. */
+#ifndef CONFIG_PARTICIPANT_H
+#define CONFIG_PARTICIPANT_H
+
+#include "plugins/config/engine_internal.h"
+
+struct tx;
+struct job;
+
+/* PART_LATE: it missed a deadline; the host starts it anew, and it is asked nothing more. */
+enum part_state {
+    PART_ASKED,
+    PART_READY,
+    PART_APPLIED,
+    PART_FAILED,
+    PART_LATE,
+    PART_ABORTING,
+    PART_OUT
+};
+
+struct participant {
+    struct tx *tx;
+    char *name;
+    uint32_t peer;
+    enum part_state state;
+    bool applying;   /* apply was sent: an abort must say so */
+    bool probed;     /* it was left out: its failure does not fail the commit */
+    bool anew;       /* not asked: the host starts it anew after the commit */
+    bool restart;    /* cannot follow: the host starts it anew after the commit */
+    struct buf text; /* its part of the patch */
+    json_t *plan;
+};
+
+/* What the owner of a transaction is told. prepared: all have answered, tx->err has the first
+ * refusal. applied: all have applied. aborted: all have gone back, also after a failure to prepare
+ * or apply. */
+struct tx_events {
+    void (*prepared)(struct tx *tx);
+    void (*applied)(struct tx *tx);
+    void (*aborted)(struct tx *tx);
+};
+
+struct tx {
+    struct engine *engine;
+    const struct tx_events *events;
+    struct job *job;
+    uint64_t id;
+    json_t *patch;
+    struct participant *parts;
+    size_t count, at; /* at: the participant being applied or aborted */
+    size_t outstanding;
+    uint64_t live_at;  /* monotonic: the first was told to apply, 0: none was */
+    uint64_t abort_at; /* monotonic: the first was told to go back, 0: it goes forward */
+    uint64_t turn_at;  /* monotonic: all who are left are told at once, 0: each waits its turn */
+    bool prepared;     /* journaled */
+    bool unwritten;    /* an undo the disk does not take: it goes through in memory */
+    uint64_t confirm_by_us;
+    struct orb_err err; /* the first failure */
+};
+
+/* Fills tx->parts from its patch. False: wait for known subscribers to come back. */
+bool participant_list(struct tx *tx);
+/* The three steps; abort may follow either of the others. */
+void participant_prepare(struct tx *tx);
+void participant_apply(struct tx *tx);
+void participant_abort(struct tx *tx);
+/* For engine_tick(): asks all who are left at once when tx->turn_at has passed. */
+void participant_tick(struct tx *tx);
+
+#endif

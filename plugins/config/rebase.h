@@ -1,0 +1,12 @@
+/* Candidates and what others committed since they were edited. */
+#ifndef CONFIG_REBASE_H
+#define CONFIG_REBASE_H
+
+#include "plugins/config/candidate.h"
+
+/* 0, or ORB_E_CONFLICT naming the paths others changed since. */
+int rebase_conflicts(struct engine *engine, const struct candidate *candidate, struct orb_err *err);
+/* The tree of revision from is revision to now: what was based on one is based on the other. */
+void rebase_moved_all(struct engine *engine, uint64_t from, uint64_t to);
+
+#endif

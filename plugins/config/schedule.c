@@ -1,0 +1,71 @@
+/* When the engine has something to do by itself: see schedule.h. */
+#include "core/base/log.h"
+#include "plugins/config/participant.h"
+#include "plugins/config/renew.h"
+#include "plugins/config/report.h"
+#include "plugins/config/schedule.h"
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return !a || (b && b < a) ? b : a;
+}
+
+void schedule_arm(struct engine *engine)
+{
+    uint64_t now = engine->host.now_ms(engine->host.arg);
+    uint64_t at = engine->confirm_at;
+
+    if (engine->undone || (engine->jobs && !engine->tx))
+        at = earlier(at, engine->grace_until);
+    if (engine->tx) {
+        at = earlier(at, engine->tx->turn_at);
+        if (at)
+            engine->host.wake(engine->host.arg, at > now ? at - now : 0);
+        return; /* the rest has time until it ends */
+    }
+    if (engine->store.unwritable && !engine->heal_at)
+        engine->heal_at = now + ENGINE_HEAL_MS;
+    at = earlier(at, engine->heal_at);
+    if (renew_snapshot_due(&engine->store) && !engine->snapshot_at)
+        engine->snapshot_at = now + ENGINE_SNAPSHOT_MS;
+    at = earlier(at, engine->snapshot_at);
+    if (at)
+        engine->host.wake(engine->host.arg, at > now ? at - now : 0);
+}
+
+static void snapshot_tick(struct engine *engine, uint64_t now)
+{
+    struct orb_err err;
+
+    if (!engine->snapshot_at || now < engine->snapshot_at || engine->tx)
+        return; /* a transaction on its way comes back here when it ends */
+    engine->snapshot_at = 0;
+    if (!renew_snapshot_due(&engine->store) || renew_snapshot(&engine->store, &err) == 0)
+        return;
+    log_error(engine->host.log, "config.snapshot.failed", KV("why", err.text));
+    report_store(engine);
+}
+
+/* A disk that took nothing may have healed: then the problem goes without a commit. */
+static void heal_tick(struct engine *engine, uint64_t now)
+{
+    if (!engine->heal_at || now < engine->heal_at || engine->tx)
+        return;
+    engine->heal_at = 0;
+    if (!engine->store.unwritable)
+        return;
+    if (renew_writable(&engine->store, NULL) == 0)
+        report_enforced(engine);
+    report_store(engine);
+}
+
+void schedule_between(struct engine *engine)
+{
+    uint64_t now = engine->host.now_ms(engine->host.arg);
+
+    /* Noted here as well: commits that queue up leave no time in which schedule_arm() would. */
+    if (!engine->snapshot_at && renew_snapshot_due(&engine->store))
+        engine->snapshot_at = now + ENGINE_SNAPSHOT_MS;
+    snapshot_tick(engine, now);
+    heal_tick(engine, now);
+}

@@ -1,0 +1,50 @@
+/* Who takes part in transactions: services that attached, in the order of first attaching. The
+ * engine owns them; they stay in the list when they are gone. */
+#ifndef CONFIG_SUBSCRIBER_H
+#define CONFIG_SUBSCRIBER_H
+
+#include "plugins/config/engine_internal.h"
+
+enum presence {
+    SUB_UNKNOWN, /* known from disk, not attached since this start */
+    SUB_ATTACHED,
+    SUB_OFFLINE,
+};
+
+struct subscriber {
+    struct subscriber *next; /* in the order of first attaching: dependencies come first */
+    char *name;
+    char **paths;   /* attached to: each was granted */
+    char **secrets; /* below which it sees secrets, NULL ends */
+    size_t path_count;
+    enum presence presence;
+    bool tried; /* it brought what waits to be confirmed into the kernel, or may have */
+    uint32_t peer;
+    uint64_t revision; /* handed out at attach */
+    uint64_t due;      /* the newest that changed what it reads; 0: not known in this run */
+    struct buf text;   /* what attach hands out in slices */
+    unsigned strikes;  /* for transactions it spoilt, less those it followed */
+    bool left_out;     /* so it is not asked */
+    uint64_t probe_at; /* monotonic: it is asked again */
+};
+
+/* NULL: it never attached. */
+struct subscriber *subscriber_find(struct engine *engine, const char *name);
+/* The one of that name, made when it is new, with these paths (borrowed, subscriber_are_paths())
+ * and secrets (taken); saved when the paths are others than before. */
+struct subscriber *subscriber_enter(struct engine *engine, const char *name, const json_t *paths,
+                                    char **secrets);
+/* Is it a list of texts? */
+bool subscriber_are_paths(const json_t *paths);
+/* The ops of patch that concern the subscriber, as it may see them; NULL when none does. The
+ * caller releases it. */
+json_t *subscriber_patch(const struct engine *engine, const struct subscriber *sub,
+                         const json_t *patch);
+/* Reads the list of before. One that cannot be read is logged: they attach again. Returns 0. */
+int subscriber_load_all(struct engine *engine, struct orb_err *err);
+/* Frees them all. */
+void subscriber_free_all(struct engine *engine);
+/* Method subscribers. */
+method_fn subscriber_list;
+
+#endif

@@ -1,0 +1,17 @@
+/* Transactions: one at a time, the others wait as jobs (job.h). */
+#ifndef CONFIG_TRANSACTION_H
+#define CONFIG_TRANSACTION_H
+
+#include "plugins/config/job.h"
+#include "plugins/config/participant.h"
+
+/* Puts job (taken) into the queue and begins what can begin: job_push() says more. */
+int transaction_enqueue(struct engine *engine, struct job *job, bool first, struct orb_err *err);
+/* Begins the next one when none is on its way. */
+void transaction_next(struct engine *engine);
+/* NULL: nothing. Its job as well. */
+void transaction_free(struct tx *tx);
+/* Method commit. */
+method_fn transaction_commit;
+
+#endif
