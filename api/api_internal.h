@@ -15,7 +15,9 @@
 #define API_IDLE_S 30               /* between requests of a connection, and of one without bytes */
 #define API_HEAD_MS 10000           /* from a connection's start to the end of its first head */
 #define API_LEAST_RATE 16384        /* bytes a second of a body or an answer, after that time */
-#define API_USER_WORK 64            /* requests of a user that wait for the host at once */
+#define API_USER_AT_ONCE 8          /* requests of a user that are with the host at once */
+#define API_SLOW_MS 50              /* a request that takes longer keeps no other one waiting */
+#define API_USER_WORK 64            /* all of them, with those that wait to be begun */
 #define API_USER_BYTES (256u << 10) /* of their bodies, with more than one of them */
 #define API_MEMORY (32u << 10)      /* of a connection: request line and headers */
 #define API_BODY_MAX (1u << 20)     /* of a request */
@@ -29,6 +31,8 @@
 #define API_TOKEN 47 /* "orb_" and 43 characters of base64url */
 
 struct connection;
+struct library_calls;
+struct principal;
 struct request;
 struct session;
 
@@ -44,10 +48,16 @@ struct open_answer {
 
 struct api {
     struct orb_ctx *ctx;
-    struct MHD_Daemon *daemon;
-    struct orb_watch *watch;
-    struct orb_timer *timer; /* runs the library at its next turn of the loop */
+    struct orb_watch *listening;
+    bool full; /* and not listening until a connection ends */
     struct orb_timer *expiry;
+    struct principal *principals;
+    struct principal *turns, *turns_last; /* those with something to do: turn.h */
+    unsigned turn_count;
+    struct orb_timer *turn, *slow;
+    void (*run)(struct connection *c);
+    const struct library_calls *calls;
+    bool slow_runs;
     struct session *sessions;
     unsigned session_count;
     struct open_answer open[API_OPEN];
@@ -56,7 +66,6 @@ struct api {
     unsigned connection_count;
     struct orb_timer *look; /* at slow connections */
     uint64_t cut_off;       /* connections: too slow, or in the way of others */
-    bool closed;            /* one of them, in this run of the server */
     uint64_t request_count;
     size_t body_bytes;
     uint64_t committed_ms; /* when a commit was last seen */

@@ -1,63 +1,107 @@
 /* The open connections and how long each may take for what it is doing. A client that is too slow
- * is cut off; when connections run short, the owner that holds most of them loses one, so that none
- * keeps others out. The surprise: libmicrohttpd has no call that closes a connection, so its socket
- * is shut down and the library sees an end of file. */
+ * is cut off; when connections run short, the principal that holds most of them loses one, so that
+ * none keeps others out. */
 #include "api/connection.h"
 
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/socket.h>
+#include <unistd.h>
 
+#include "api/library.h"
 #include "api/request.h"
 #include "api/session.h"
+#include "api/turn.h"
+#include "core/base/xalloc.h"
 
 #define LOOK_EVERY_MS 1000
-#define OWNERS (4 * API_CONNECTIONS)
+#define PEEK_BYTES 2048u
 
-/* FNV-1a: spreads, and a collision gains no more than a share of connections. */
-static uint64_t hash(uint64_t h, const void *data, size_t len)
+/* ---- whom it counts for ---- */
+
+static void count_for(struct connection *c, uint64_t key)
 {
-    const unsigned char *p = data;
+    struct principal *before = c->principal;
+    bool queued = c->queued;
 
-    for (size_t i = 0; i < len; i++)
-        h = (h ^ p[i]) * 0x100000001b3u;
-    return h;
+    if (before && before->key == key)
+        return;
+    turn_remove(c);
+    c->principal = principal_take(c->api, key);
+    c->principal->connections++;
+    if (queued)
+        turn_add(c);
+    if (!before)
+        return;
+    before->connections--;
+    principal_give_back(before);
 }
 
-uint64_t connection_source(const struct sockaddr *address)
+/* A request whose token is known takes a turn of its user's from its first byte. Nothing but whose
+ * turn it is rests on what is seen here. */
+static void look_ahead(struct connection *c)
 {
-    const struct sockaddr_in *v4 = (const void *)address;
-    const struct sockaddr_in6 *v6 = (const void *)address;
-    const unsigned char *a;
-    uint64_t h = 0xcbf29ce484222325u;
+    char text[PEEK_BYTES];
+    const struct session *s;
+    ssize_t n;
 
-    if (!address)
-        return h;
-    if (address->sa_family == AF_INET) {
-        a = (const unsigned char *)&v4->sin_addr;
-        return hash(hash(h, "4", 1), a, a[0] == 127 ? 1 : 4); /* all of 127/8 is this machine */
+    if (c->state != CONNECTION_HEAD)
+        return;
+    n = recv(c->fd, text, sizeof(text), MSG_PEEK | MSG_DONTWAIT);
+    s = n > 0 ? session_within(c->api, text, (size_t)n) : NULL;
+    if (s)
+        count_for(c, principal_of_user(s->user));
+    explicit_bzero(text, sizeof(text));
+}
+
+/* ---- the end ---- */
+
+static void end(struct connection *c)
+{
+    struct api *api = c->api;
+
+    turn_remove(c);
+    orb_watch_free(c->watch);
+    if (c->begun)
+        request_free(c->begun);
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        api->connections = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    api->connection_count--;
+    c->principal->connections--;
+    principal_give_back(c->principal);
+    if (!api->stopping) {
+        orb_gauge_set(api->ctx, "connections", api->connection_count);
+        if (api->full)
+            orb_watch_set(api->listening, ORB_READABLE);
+        api->full = false;
     }
-    if (address->sa_family != AF_INET6)
-        return h;
-    a = v6->sin6_addr.s6_addr;
-    if (IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr))
-        return hash(hash(h, "4", 1), a + 12, a[12] == 127 ? 1 : 4);
-    return hash(hash(h, "6", 1), a, 8); /* a client has a /64 to choose from */
+    free(c);
 }
 
-/* ---- the ends ---- */
+void connection_close(struct connection *c)
+{
+    orb_watch_set(c->watch, 0);
+    if (c->library)
+        library_close(c);
+    else
+        close(c->fd);
+    end(c);
+}
 
 static void cut(struct connection *c, const char *why)
 {
-    if (c->closing)
-        return;
-    c->closing = true;
-    shutdown(c->fd, SHUT_RDWR);
-    c->api->cut_off++;
-    orb_counter_add(c->api->ctx, "connections_cut", 1);
-    orb_log(c->api->ctx, ORB_DEBUG, "http.cut", KV("why", why));
+    struct api *api = c->api;
+    uint64_t lost;
+
+    api->cut_off++;
+    orb_counter_add(api->ctx, "connections_cut", 1);
+    if (principal_may_record(c->principal, &lost))
+        orb_log(api->ctx, ORB_DEBUG, "http.cut", KV("why", why), KV("not-recorded", lost));
+    connection_close(c);
 }
 
 /* The first request of a connection did not come: the one case where an answer cannot be taken for
@@ -90,15 +134,18 @@ uint64_t connection_due(const struct connection *c)
     return c->since_ms + API_HEAD_MS + bytes * 1000 / API_LEAST_RATE;
 }
 
+/* One that waits for its turn is not slow itself. */
 static void on_look(struct orb_ctx *ctx, void *arg)
 {
     struct api *api = arg;
     uint64_t now = orb_now_ms();
+    struct connection *next;
 
-    for (struct connection *c = api->connections; c; c = c->next) {
+    for (struct connection *c = api->connections; c; c = next) {
         uint64_t due = connection_due(c);
 
-        if (!due || now < due || c->closing)
+        next = c->next;
+        if (!due || now < due || c->queued)
             continue;
         say_timeout(c);
         cut(c, "too slow");
@@ -109,127 +156,124 @@ static void on_look(struct orb_ctx *ctx, void *arg)
 
 /* ---- who gives way ---- */
 
-/* The owner with the most connections, and how many of them can be closed now. */
-static uint64_t heaviest(const struct api *api, unsigned *ret_idle)
+/* Of the principal with the most connections that can be closed, how many can. */
+static struct principal *heaviest(const struct api *api, unsigned *ret_idle)
 {
-    struct {
-        uint64_t owner;
-        unsigned count, idle;
-    } *owners = calloc(OWNERS, sizeof(*owners)), *most;
-    uint64_t owner = 0;
+    struct principal *most = NULL;
 
     *ret_idle = 0;
-    if (!owners)
-        return 0;
-    most = owners;
-    for (const struct connection *c = api->connections; c; c = c->next) {
-        unsigned at = (unsigned)(c->owner % OWNERS);
-
-        if (c->closing)
-            continue;
-        while (owners[at].count && owners[at].owner != c->owner)
-            at = (at + 1) % OWNERS;
-        owners[at].owner = c->owner;
-        owners[at].count++;
-        owners[at].idle += c->state != CONNECTION_WORK;
-        if (owners[at].idle && (!most->idle || owners[at].count > most->count))
-            most = &owners[at];
-    }
-    owner = most->owner;
-    *ret_idle = most->idle;
-    free(owners);
-    return owner;
+    for (struct principal *p = api->principals; p; p = p->next)
+        p->closable = 0;
+    for (const struct connection *c = api->connections; c; c = c->next)
+        c->principal->closable += c->state != CONNECTION_WORK;
+    for (struct principal *p = api->principals; p; p = p->next)
+        if (p->closable && (!most || p->connections > most->connections))
+            most = p;
+    if (most)
+        *ret_idle = most->closable;
+    return most;
 }
 
-static void make_room(struct api *api)
+static bool make_room(struct api *api)
 {
     uint32_t random = 0;
     unsigned idle, at;
-    uint64_t owner = heaviest(api, &idle);
+    const struct principal *p = heaviest(api, &idle);
 
-    if (!idle || getrandom(&random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
-        return; /* the limit of the library holds */
+    if (!p || getrandom(&random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
+        return false;
     at = random % idle;
     for (struct connection *c = api->connections; c; c = c->next)
-        if (!c->closing && c->owner == owner && c->state != CONNECTION_WORK && at-- == 0) {
+        if (c->principal == p && c->state != CONNECTION_WORK && at-- == 0) {
             cut(c, "others need the connection");
-            return;
+            return true;
         }
+    return false;
 }
 
-static unsigned open_now(const struct api *api)
+bool connection_has_room(struct api *api)
 {
-    unsigned n = 0;
-
-    for (const struct connection *c = api->connections; c; c = c->next)
-        n += !c->closing;
-    return n;
+    return api->connection_count < API_CONNECTIONS || make_room(api);
 }
 
-/* ---- what the library tells ---- */
+/* ---- the beginning ---- */
 
-static void started(struct api *api, struct MHD_Connection *connection, void **context)
+static void on_event(struct orb_ctx *ctx, void *arg, int fd, unsigned events)
 {
-    const union MHD_ConnectionInfo *fd =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    const union MHD_ConnectionInfo *address =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    struct connection *c = calloc(1, sizeof(*c));
+    struct connection *c = arg;
 
-    *context = c;
-    if (!c)
-        return; /* exchange_on_uri refuses it */
+    c->events |= events;
+    orb_watch_set(c->watch, 0); /* it was seen: now it waits for its turn */
+    look_ahead(c);
+    turn_add(c);
+}
+
+void connection_open(struct api *api, int fd, const struct sockaddr_storage *address, socklen_t len)
+{
+    struct connection *c = xcalloc(1, sizeof(*c));
+
+    c->watch = orb_watch_new(api->ctx, fd, ORB_READABLE, on_event, c, NULL);
+    if (!c->watch) {
+        close(fd);
+        free(c);
+        return;
+    }
     c->api = api;
-    c->fd = fd ? fd->connect_fd : -1;
+    c->fd = fd;
+    c->address = *address;
+    c->address_len = len;
     c->opened_ms = c->since_ms = orb_now_ms();
-    c->owner = connection_source(address ? address->client_addr : NULL);
+    count_for(c, principal_of_source((const struct sockaddr *)address));
+    look_ahead(c);
+    if (api->connection_count >= API_CONNECTIONS_WANTED)
+        make_room(api);
     c->next = api->connections;
     if (c->next)
         c->next->prev = c;
-    if (!c->next)
+    else
         orb_timer_start(api->look, LOOK_EVERY_MS, LOOK_EVERY_MS);
     api->connections = c;
     api->connection_count++;
-    if (open_now(api) > API_CONNECTIONS_WANTED)
-        make_room(api);
+    orb_gauge_set(api->ctx, "connections", api->connection_count);
 }
 
-static void ended(struct api *api, struct connection *c)
+/* ---- its turns ---- */
+
+/* What it can do now: reads, writes, calls the handlers (exchange.h); it may end in it. */
+static void run(struct connection *c)
 {
-    api->closed = true;
-    if (!c)
+    uint64_t before = c->completed;
+    unsigned wanted;
+
+    if (!c->library && !library_open(c)) {
+        connection_close(c);
         return;
-    if (c->begun)
-        request_free(c->begun);
-    if (c->prev)
-        c->prev->next = c->next;
+    }
+    wanted = library_run(c, c->events);
+    c->events = 0;
+    /* What was made just now goes out at once: most of the time there is room in the socket. */
+    if (!c->ended && wanted == ORB_WRITABLE)
+        wanted = library_run(c, ORB_WRITABLE);
+    if (c->ended) {
+        connection_close(c);
+        return;
+    }
+    if (c->state == CONNECTION_WORK)
+        return; /* its answer makes it go on: exchange.c */
+    /* An answer went out whole and the next one is there: there may be room for it as well. */
+    if (wanted == ORB_WRITABLE && c->completed != before) {
+        c->events = ORB_WRITABLE;
+        wanted = 0;
+    }
+    if (wanted)
+        orb_watch_set(c->watch, wanted);
     else
-        api->connections = c->next;
-    if (c->next)
-        c->next->prev = c->prev;
-    api->connection_count--;
-    free(c);
-}
-
-void connection_on_change(void *cls, struct MHD_Connection *connection, void **socket_context,
-                          enum MHD_ConnectionNotificationCode code)
-{
-    struct api *api = cls;
-
-    if (code == MHD_CONNECTION_NOTIFY_STARTED)
-        started(api, connection, socket_context);
-    else
-        ended(api, *socket_context);
-    if (!api->stopping)
-        orb_gauge_set(api->ctx, "connections", api->connection_count);
+        turn_add(c);
 }
 
 struct connection *connection_of(struct MHD_Connection *connection)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-
-    return info ? info->socket_context : NULL;
+    return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
 }
 
 void connection_is(struct connection *c, enum connection_state state, struct request *q)
@@ -239,17 +283,7 @@ void connection_is(struct connection *c, enum connection_state state, struct req
     c->since_ms = orb_now_ms();
     c->answered |= state == CONNECTION_ANSWER;
     if (q && q->session && q->session->user[0])
-        c->owner =
-            hash(hash(0xcbf29ce484222325u, "u", 1), q->session->user, strlen(q->session->user));
-}
-
-unsigned connection_working(const struct connection *c)
-{
-    unsigned n = 0;
-
-    for (const struct connection *other = c->api->connections; other; other = other->next)
-        n += other != c && other->owner == c->owner && other->state == CONNECTION_WORK;
-    return n;
+        count_for(c, principal_of_user(q->session->user));
 }
 
 size_t connection_working_bytes(const struct connection *c)
@@ -257,12 +291,20 @@ size_t connection_working_bytes(const struct connection *c)
     size_t n = 0;
 
     for (const struct connection *other = c->api->connections; other; other = other->next)
-        if (other != c && other->owner == c->owner && other->state == CONNECTION_WORK)
+        if (other != c && other->principal == c->principal && other->state == CONNECTION_WORK)
             n += other->request->body.len;
     return n;
 }
 
 void connection_start(struct api *api)
 {
+    api->run = run;
     api->look = orb_timer_new(api->ctx, on_look, api);
+}
+
+void connection_stop(struct api *api)
+{
+    while (api->connections)
+        connection_close(api->connections);
+    orb_timer_free(api->look);
 }

@@ -2,7 +2,10 @@
 #ifndef API_CONNECTION_H
 #define API_CONNECTION_H
 
+#include <sys/socket.h>
+
 #include "api/api_internal.h"
+#include "api/principal.h"
 
 enum connection_state {
     CONNECTION_HEAD, /* waits for a request's head */
@@ -11,39 +14,52 @@ enum connection_state {
     CONNECTION_ANSWER,
 };
 
-/* One TCP connection, as long as libmicrohttpd has it. */
+/* One TCP connection, with an instance of libmicrohttpd of its own. */
 struct connection {
     struct api *api;
     struct connection *prev, *next;
-    int fd; /* libmicrohttpd's */
+    int fd; /* the library's, once it is known there */
+    struct sockaddr_storage address;
+    socklen_t address_len;
+    struct MHD_Daemon *library; /* NULL until its first turn */
+    struct orb_watch *watch;
+    unsigned events; /* that came and wait for its turn */
     enum connection_state state;
     uint64_t since_ms; /* of the state */
     uint64_t opened_ms;
-    uint64_t owner;          /* whom it counts for: the source address, then the user */
-    struct request *request; /* set in CONNECTION_BODY and _WORK */
-    struct request *begun;   /* its first line came, and nothing of it was asked or freed yet */
+    struct principal *principal; /* whom it counts for: the source, then the user */
+    struct request *request;     /* set in CONNECTION_BODY and _WORK */
+    struct request *begun;       /* its first line came, and nothing of it was asked or freed yet */
     size_t answer_bytes;
-    bool answered; /* not its first request */
-    bool closing;
+    uint64_t completed; /* requests */
+    bool answered;      /* not its first request */
+    bool ended;         /* the library closed it */
+    bool queued;        /* for a turn: turn.c */
+    unsigned queue;
+    struct connection *queue_prev, *queue_next;
 };
 
-/* Makes the timer that looks at slow connections; server_stop() frees it. */
+/* Makes the timer that looks at slow connections; sets api->run. */
 void connection_start(struct api *api);
-/* MHD_OPTION_NOTIFY_CONNECTION: a connection began (its struct becomes the socket context) or
- * ended (the struct is freed). */
-void connection_on_change(void *cls, struct MHD_Connection *connection, void **socket_context,
-                          enum MHD_ConnectionNotificationCode code);
-/* NULL: there was no memory for it. */
+/* Ends all, and the timer. */
+void connection_stop(struct api *api);
+
+/* A client came: fd is the connection's from now on. When connections run short another one gives
+ * way first. */
+void connection_open(struct api *api, int fd, const struct sockaddr_storage *address,
+                     socklen_t len);
+/* May one more be opened, if need be in the place of another one? */
+bool connection_has_room(struct api *api);
+/* Closes it; not while it runs. */
+void connection_close(struct connection *c);
+
+/* The one that libmicrohttpd knows as this. */
 struct connection *connection_of(struct MHD_Connection *connection);
 /* What it does from now on; q: the request, which says whom it counts for. */
 void connection_is(struct connection *c, enum connection_state state, struct request *q);
 /* When it is too late for what it does, 0: never. */
 uint64_t connection_due(const struct connection *c);
-/* How many others of its owner wait for the host. */
-unsigned connection_working(const struct connection *c);
-/* Bytes of their bodies. */
+/* Bytes of bodies of others of its principal that wait for the host. */
 size_t connection_working_bytes(const struct connection *c);
-/* What a source is: an IPv4 address, the /64 of an IPv6 one, all of this machine. */
-uint64_t connection_source(const struct sockaddr *address);
 
 #endif

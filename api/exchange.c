@@ -1,4 +1,4 @@
-/* One HTTP request, from its first line to its last byte. libmicrohttpd calls exchange_on_access
+/* One HTTP request, from its first line to its last byte. libmicrohttpd calls on_access
  * again and again; `step` says where we are. While an answer of the host is due the connection is
  * suspended, and libmicrohttpd does not look at it: a client that leaves is noticed afterwards. */
 #include "api/exchange.h"
@@ -9,10 +9,12 @@
 #include "api/connection.h"
 #include "api/framing.h"
 #include "api/headers.h"
+#include "api/principal.h"
 #include "api/request.h"
 #include "api/response.h"
 #include "api/routes.h"
 #include "api/session.h"
+#include "api/turn.h"
 #include "core/json/scan.h"
 
 #define SMALL_BODY 4096u /* is not held to what the user's others have */
@@ -30,6 +32,19 @@ static void on_session(struct request *q, const struct orb_err *err)
 {
     if (err)
         refuse(q, 0, err, NULL);
+}
+
+static void begin_login(struct request *q)
+{
+    char token[API_TOKEN + 1];
+    struct orb_err err;
+    int r = headers_token(q, token, &err);
+
+    if (r == 0)
+        r = session_take(q, token, true, on_session, &err);
+    explicit_bzero(token, sizeof(token));
+    if (r < 0)
+        refuse(q, 0, &err, NULL);
 }
 
 static void do_head(struct request *q, const char *version)
@@ -62,12 +77,12 @@ static void do_head(struct request *q, const char *version)
     q->step = STEP_BODY;
     if (q->route->flags & ROUTE_OPEN)
         return;
-    r = session_take(q, token, true, on_session, &err);
-    explicit_bzero(token, sizeof(token));
-    if (r < 0)
-        refuse(q, 0, &err, NULL);
-    else if (r == 0)
+    if (!session_known(q, token)) {
         q->step = STEP_AUTH;
+        if (turn_begin(connection_of(q->connection)->principal, q, begin_login, &err) < 0)
+            refuse(q, 0, &err, NULL);
+    }
+    explicit_bzero(token, sizeof(token));
 }
 
 /* Returns MHD_NO to end a connection that does not stop sending. */
@@ -105,12 +120,6 @@ static void do_work(struct request *q)
 
     q->step = STEP_WORK;
     connection_is(c, CONNECTION_WORK, q);
-    if (q->session && connection_working(c) >= API_USER_WORK) {
-        orb_fail(&err, ORB_E_BUSY, "%d requests of %.40s are being answered, the limit",
-                 API_USER_WORK, q->session->user);
-        refuse(q, 0, &err, NULL);
-        return;
-    }
     if (q->session && q->body.len > SMALL_BODY && (waiting = connection_working_bytes(c)) &&
         waiting + q->body.len > API_USER_BYTES) {
         orb_fail(&err, ORB_E_BUSY,
@@ -131,8 +140,10 @@ static void do_work(struct request *q)
     } else if (!q->body.len && q->route->flags & ROUTE_BODY) {
         orb_fail(&err, ORB_E_INVALID, "%s needs a JSON body", q->method);
         refuse(q, 0, &err, NULL);
-    } else {
+    } else if (q->route->flags & ROUTE_OPEN) { /* all wait for one answer: open.c */
         routes_start(q);
+    } else if (turn_begin(c->principal, q, routes_start, &err) < 0) {
+        refuse(q, 0, &err, NULL);
     }
 }
 
@@ -153,19 +164,17 @@ static void go_on(struct request *q)
     if (q->suspended) {
         q->suspended = false;
         MHD_resume_connection(q->connection);
-        orb_timer_start(q->api->timer, 0, 0); /* nothing happens on its descriptor */
+        turn_add(connection_of(q->connection));
     }
 }
 
-void *exchange_on_uri(void *cls, const char *uri, struct MHD_Connection *connection)
+static void *on_uri(void *cls, const char *uri, struct MHD_Connection *connection)
 {
-    struct connection *c = connection_of(connection);
-    struct request *q = request_new(cls, uri);
+    struct connection *c = cls;
+    struct request *q = request_new(c->api, uri);
 
     if (q)
         q->go_on = go_on;
-    if (!c)
-        return q;
     /* The library tells of a request whose line it then refuses (its query does not fit), and never
      * of its end. */
     if (c->begun)
@@ -180,6 +189,7 @@ static enum MHD_Result respond(struct request *q)
 
     if (!q->response)
         return MHD_NO; /* no memory even for the response */
+    turn_end(q);
     c->answer_bytes = q->answer_bytes;
     connection_is(c, CONNECTION_ANSWER, q);
     return MHD_queue_response(q->connection, q->status, q->response);
@@ -191,14 +201,14 @@ static void suspend(struct request *q)
     MHD_suspend_connection(q->connection);
 }
 
-enum MHD_Result exchange_on_access(void *cls, struct MHD_Connection *connection, const char *url,
-                                   const char *method, const char *version, const char *upload_data,
-                                   size_t *upload_data_size, void **con_cls)
+static enum MHD_Result on_access(void *cls, struct MHD_Connection *connection, const char *url,
+                                 const char *method, const char *version, const char *upload_data,
+                                 size_t *upload_data_size, void **con_cls)
 {
     struct request *q = *con_cls;
-    struct connection *c = connection_of(connection);
+    struct connection *c = cls;
 
-    if (!q || !c)
+    if (!q)
         return MHD_NO;
     if (!q->connection) {
         q->connection = connection;
@@ -216,6 +226,7 @@ enum MHD_Result exchange_on_access(void *cls, struct MHD_Connection *connection,
     if (q->status)
         return respond(q);
     if (q->step == STEP_AUTH) {
+        turn_end(q);
         q->step = STEP_BODY;
         connection_is(c, CONNECTION_BODY, q);
         return MHD_YES;
@@ -233,12 +244,16 @@ enum MHD_Result exchange_on_access(void *cls, struct MHD_Connection *connection,
     return MHD_YES;
 }
 
-static void log_request(const struct request *q, enum MHD_RequestTerminationCode toe)
+static void log_request(const struct connection *c, const struct request *q,
+                        enum MHD_RequestTerminationCode toe)
 {
     bool quiet = q->route && q->route->flags & (ROUTE_OPEN | ROUTE_QUIET) && q->status < 400;
     size_t path_len = q->raw ? strcspn(q->raw, "?") : 0;
     char path[160];
+    uint64_t lost;
 
+    if (!principal_may_record(c->principal, &lost))
+        return;
     snprintf(path, sizeof(path), "%.*s", path_len < sizeof(path) ? (int)path_len : 159,
              q->raw ? q->raw : "");
     for (char *p = path; *p; p++)
@@ -251,24 +266,23 @@ static void log_request(const struct request *q, enum MHD_RequestTerminationCode
             "http.request", KV("method", q->method), KV("path", path), KV("status", q->status),
             KV("ms", (int64_t)(orb_now_ms() - q->started_ms)),
             KV("user", q->session ? q->session->user : ""),
-            KV("end", toe == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "ok" : "cut off"));
+            KV("end", toe == MHD_REQUEST_TERMINATED_COMPLETED_OK ? "ok" : "cut off"),
+            KV("not-recorded", lost));
 }
 
-void exchange_on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
-                           enum MHD_RequestTerminationCode toe)
+static void on_completed(void *cls, struct MHD_Connection *connection, void **con_cls,
+                         enum MHD_RequestTerminationCode toe)
 {
     struct request *q = *con_cls;
-    struct api *api = cls;
-
-    struct connection *c = connection_of(connection);
+    struct connection *c = cls;
+    struct api *api = c->api;
 
     *con_cls = NULL;
     if (!q)
         return;
-    if (c) {
-        connection_is(c, CONNECTION_HEAD, NULL);
-        c->begun = NULL;
-    }
+    connection_is(c, CONNECTION_HEAD, NULL);
+    c->begun = NULL;
+    c->completed++;
     if (q->connection && !api->stopping) {
         api->request_count++;
         orb_counter_add(api->ctx, "requests", 1);
@@ -276,10 +290,13 @@ void exchange_on_completed(void *cls, struct MHD_Connection *connection, void **
             orb_counter_add(api->ctx, "request_errors", 1);
         else if (q->status >= 400)
             orb_counter_add(api->ctx, "requests_refused", 1);
-        log_request(q, toe);
+        log_request(c, q, toe);
     }
     if (q->calling && !api->stopping)
         q->gone = true;
     else
         request_free(q);
 }
+
+const struct library_calls exchange_calls = {
+    .on_uri = on_uri, .on_access = on_access, .on_completed = on_completed};

@@ -58,6 +58,7 @@ static void answer(struct request *q, const struct open_answer *a)
         response_json(q, 200, buf_str(&a->text), a->text.len);
 }
 
+/* Each is answered in its turn, by start(): not all of them at once. */
 static void answer_all(struct open_answer *a)
 {
     struct request *q = a->waiting;
@@ -67,8 +68,7 @@ static void answer_all(struct open_answer *a)
         struct request *next = q->next_waiting;
 
         q->calling = false;
-        if (!q->gone)
-            answer(q, a);
+        q->step = STEP_BODY;
         q->go_on(q);
         q = next;
     }

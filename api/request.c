@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/session.h"
+#include "api/turn.h"
 
 struct request *request_new(struct api *api, const char *raw)
 {
@@ -32,6 +33,7 @@ void request_free(struct request *q)
         api->requests = q->next;
     if (q->next)
         q->next->prev = q->prev;
+    turn_end(q);
     session_give_back(q);
     if (q->response)
         MHD_destroy_response(q->response);

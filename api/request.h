@@ -41,6 +41,13 @@ struct request {
     struct buf body;
     size_t body_seen;
 
+    /* For the host to be asked: turn.h. Whom it counts for until it was answered; begin: it
+     * waits, by next_waiting. */
+    struct principal *principal;
+    void (*begin)(struct request *q);
+    bool working, slow;
+    uint64_t begun_ms;
+
     bool suspended;
     bool calling; /* an answer of the host is due */
     bool gone;    /* the client left meanwhile: freed when the answer comes */

@@ -1,4 +1,4 @@
-/* libmicrohttpd on the worker's loop. */
+/* The listening socket, and all that is served. */
 #ifndef API_SERVER_H
 #define API_SERVER_H
 

@@ -78,6 +78,21 @@ static struct session *find(struct api *api, const char *token)
     return found;
 }
 
+const struct session *session_within(struct api *api, const char *text, size_t len)
+{
+    static const char begin[] = "orb_";
+    const char *at = memmem(text, len, begin, sizeof(begin) - 1), *end = text + len;
+
+    for (int tries = 0; at && end - at >= API_TOKEN && tries < 4; tries++) {
+        const struct session *s = find(api, at);
+
+        if (s && s->id)
+            return s;
+        at = memmem(at + 1, (size_t)(end - at - 1), begin, sizeof(begin) - 1);
+    }
+    return NULL;
+}
+
 static bool make_room(struct api *api)
 {
     struct session *oldest = NULL;
@@ -99,6 +114,16 @@ static void give(struct request *q, struct session *s)
     session_give_back(q);
     q->session = s;
     s->users++;
+}
+
+bool session_known(struct request *q, const char *token)
+{
+    struct session *s = find(q->api, token);
+
+    if (!s || !s->id)
+        return false;
+    give(q, s);
+    return true;
 }
 
 static void on_login(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)

@@ -17,6 +17,10 @@ struct session {
     struct request *waiting;
 };
 
+/* One whose token stands in the bytes of a request, NULL: none. What is found proves nothing. */
+const struct session *session_within(struct api *api, const char *text, size_t len);
+/* Gives q the session of the token, if there is one. */
+bool session_known(struct request *q, const char *token);
 /* Finds or makes the session of token and gives it to q in place of the one it has: at once
  * (returns 1), or later, calling then (returns 0). shared false: a session of this request's own.
  */

@@ -1,0 +1,44 @@
+/* Whom connections and requests count for: the user of the token, or the source address of a
+ * connection that has shown none yet. Users and sources take turns (turn.h), and of each only some
+ * requests are with the host at once, so that who asks much waits for himself alone. */
+#ifndef API_PRINCIPAL_H
+#define API_PRINCIPAL_H
+
+#include <sys/socket.h>
+
+#include "api/api_internal.h"
+
+struct principal {
+    struct api *api;
+    struct principal *next;
+    uint64_t key;
+    unsigned uses;        /* connections and requests; without any it is freed */
+    unsigned connections; /* open ones */
+    unsigned working;     /* requests that are with the host */
+    unsigned slow;        /* of them, those that take long: a service they are for hangs, say */
+    unsigned waiting_count;
+    struct request *waiting, *waiting_last;      /* for one of those to end; by next_waiting */
+    struct connection *ready[2], *ready_last[2]; /* turn.h */
+    bool answered_next;                          /* the queue of those that were answered before */
+    bool queued;                                 /* for a turn, by queue_next */
+    struct principal *queue_next;
+    uint64_t record_ms;    /* the next record is due then, or was */
+    uint64_t not_recorded; /* since the last one */
+    unsigned closable;     /* of its connections: connection.c */
+};
+
+/* Keys: of a user, by name. */
+uint64_t principal_of_user(const char *user);
+/* Of an address: an IPv4 one, the /64 of an IPv6 one, all of this machine. */
+uint64_t principal_of_source(const struct sockaddr *address);
+
+/* The one with this key, made if need be; it is freed when it was given back as often. */
+struct principal *principal_take(struct api *api, uint64_t key);
+/* See principal_take. */
+void principal_give_back(struct principal *p);
+
+/* May one more request of it be recorded? A few a second are, so that the records of others are not
+ * lost among them. ret_lost: how many were not, to be said with this one. */
+bool principal_may_record(struct principal *p, uint64_t *ret_lost);
+
+#endif
