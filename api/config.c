@@ -264,7 +264,7 @@ static void on_committed(struct request *q, const char *text, size_t len, const 
 
     call_on_reply(q, text, len, err);
     /* Confirming takes a connection made after the commit: make the client open one. */
-    if (!err && json_member(text, len, "confirm_by", &by)) {
+    if (!err && json_member(text, len, "confirm-by", &by)) {
         q->api->committed_ms = orb_now_ms();
         response_header(q, MHD_HTTP_HEADER_CONNECTION, "close");
     }
@@ -282,7 +282,7 @@ static void write_dry_run(struct request *q, struct json_iter *members)
     struct json_item item;
 
     json_write_object(&w, NULL);
-    json_write_boolean(&w, "dry_run", true);
+    json_write_boolean(&w, "dry-run", true);
     while (json_iter_next(members, &item)) {
         AUTO_FREE char *key = xcalloc(1, item.key_len + 1);
 
@@ -304,11 +304,11 @@ void config_commit(struct request *q)
         response_error(q, ORB_E_INVALID, "", "dry-run: expected true or false");
         return;
     }
-    if (dry && is_true(dry) && json_member(body, len, "dry_run", &given) && given.type != 't') {
-        response_error(q, ORB_E_INVALID, "/dry_run", "the query says dry-run, the body does not");
+    if (dry && is_true(dry) && json_member(body, len, "dry-run", &given) && given.type != 't') {
+        response_error(q, ORB_E_INVALID, "/dry-run", "the query says dry-run, the body does not");
         return;
     }
-    if (dry && is_true(dry) && !json_member(body, len, "dry_run", &given) &&
+    if (dry && is_true(dry) && !json_member(body, len, "dry-run", &given) &&
         json_iter_init(&members, '{', body, len))
         write_dry_run(q, &members);
     else

@@ -101,7 +101,7 @@ class Lab(bed.Around):
             self.send(dev, min(WARM_UP, packets), **keys)
             row = self.send(dev, packets, **keys)
             if row["good"] == row["sent"] and not row["wrong"]:
-                return row["cpu_ns"]
+                return row["cpu-ns"]
             self.repeated += 1
         raise bed.Failed(f"{what}: {row['good']} of {row['sent']} packets arrived as they should, "
                          f"{row['wrong']} wrong")
@@ -122,7 +122,7 @@ class Lab(bed.Around):
         if row["good"] or row["wrong"] or refused != packets:
             raise bed.Failed(f"{what}: of {packets} packets {refused} were refused and "
                              f"{row['good'] + row['wrong']} arrived")
-        return row["cpu_ns"]
+        return row["cpu-ns"]
 
     def fast_path(self, mode):
         if all(p["mode"] == mode for p in self.ports().values()):

@@ -60,7 +60,7 @@ static int token_create(struct cli *cli, int argc, char **argv, struct orb_err *
     json_write_string(&w, "name", argv[0]);
     json_write_string(&w, "role", argv[1]);
     if (expires)
-        json_write_integer(&w, "expires_s", lifetime_s);
+        json_write_integer(&w, "expires-s", lifetime_s);
     json_write_end(&w);
     r = cli_fetch(cli, "auth@1", "token-create", buf_str(&input), &tree, err);
     if (r < 0 || !tree)
@@ -72,7 +72,7 @@ static int token_create(struct cli *cli, int argc, char **argv, struct orb_err *
 
 static void expiry_cell(struct table *t, const json_t *token)
 {
-    long long at_us = table_number(token, "expires_us");
+    long long at_us = table_number(token, "expires-us");
     char when[40];
 
     table_time(at_us / 1000000, TIME_FULL, when, sizeof(when));

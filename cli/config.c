@@ -109,9 +109,9 @@ static int config_commit(struct cli *cli, int argc, char **argv, struct orb_err 
     if (r < 0)
         return r;
     json_write_object(&w, NULL);
-    json_write_boolean(&w, "dry_run", dry_run);
+    json_write_boolean(&w, "dry-run", dry_run);
     if (confirm)
-        json_write_integer(&w, "confirm_s", seconds);
+        json_write_integer(&w, "confirm-s", seconds);
     if (comment)
         json_write_string(&w, "comment", comment);
     json_write_end(&w);

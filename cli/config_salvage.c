@@ -46,8 +46,8 @@ static void print_records(const json_t *tree)
         table_cell(&t, "%s", table_text(e, "comment"));
     }
     table_print(&t);
-    if (table_number(tree, "records_left_out"))
-        out("… and %lld more\n", table_number(tree, "records_left_out"));
+    if (table_number(tree, "records-left-out"))
+        out("… and %lld more\n", table_number(tree, "records-left-out"));
 }
 
 /* What `--accept` would do now, in one sentence. */

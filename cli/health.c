@@ -32,7 +32,7 @@ static void print_reason(const json_t *reason)
 {
     char since[32];
 
-    ago(table_number(reason, "since_us"), since, sizeof(since));
+    ago(table_number(reason, "since-us"), since, sizeof(since));
     out("  %-9s %s\n", table_text(reason, "level"), table_text(reason, "what"));
     if (strcmp(since, "-"))
         out("            since %s ago%s%s\n", since, *table_text(reason, "service") ? ", of " : "",
@@ -64,7 +64,7 @@ static void make_silent(const struct orb_err *err, struct buf *ret_text)
     json_write_object(&w, NULL);
     json_write_string(&w, "level", "failed");
     json_write_string(&w, "what", err->text);
-    json_write_integer(&w, "since_us", 0);
+    json_write_integer(&w, "since-us", 0);
     json_write_string(&w, "path", "");
     json_write_string(&w, "service", "");
     json_write_string(&w, "todo", "systemctl status orbitald; journalctl -u orbitald");

@@ -45,7 +45,7 @@ static void add_pairs(const json_t *record, struct buf *line)
 
 static void print_record(const json_t *record, enum style style)
 {
-    long long us = table_number(record, "time_us");
+    long long us = table_number(record, "time-us");
     AUTO(buf) struct buf line = {0};
     char text[40], zone[8];
 
@@ -92,8 +92,8 @@ static int ask(struct cli *cli, struct request *q, long limit, json_t **ret_tree
     json_write_boolean(&w, "newest", limit != 0);
     write_number(&w, "after", q->after);
     write_number(&w, "before", q->before);
-    write_number(&w, "since_us", q->since_us);
-    write_number(&w, "until_us", q->until_us);
+    write_number(&w, "since-us", q->since_us);
+    write_number(&w, "until-us", q->until_us);
     write_text(&w, "service", q->service);
     write_text(&w, "level", q->level);
     write_text(&w, "grep", q->grep);
@@ -241,7 +241,7 @@ static int list_boots(struct cli *cli, struct orb_err *err)
     json_array_foreach (json_object_get(tree, "runs"), i, run) {
         char text[40];
 
-        table_time(table_number(run, "time_us") / 1000000, TIME_FULL, text, sizeof(text));
+        table_time(table_number(run, "time-us") / 1000000, TIME_FULL, text, sizeof(text));
         table_cell(&t, "%ld", (long)i + 1 - (long)count);
         table_cell(&t, "%s", text);
         table_cell(&t, "%s", table_text(run, "run"));
@@ -388,21 +388,21 @@ void logs_print_crash(const json_t *c)
     const json_t *record;
     size_t i;
 
-    table_time(table_number(c, "time_us") / 1000000, TIME_FULL, text, sizeof(text));
-    when_duration(table_number(c, "uptime_ms"), up, sizeof(up));
+    table_time(table_number(c, "time-us") / 1000000, TIME_FULL, text, sizeof(text));
+    when_duration(table_number(c, "uptime-ms"), up, sizeof(up));
     out("%s  pid %lld  after %s  ", text, table_number(c, "pid"), up);
     if (json_is_true(json_object_get(c, "signaled")))
         out("signal %lld (%s)", table_number(c, "status"), table_text(c, "signal"));
     else
         out("exit status %lld", table_number(c, "status"));
-    if (*table_text(c, "ended_because"))
-        out("; %s", table_text(c, "ended_because"));
-    if (*table_text(c, "load_error"))
-        out("; %s", table_text(c, "load_error"));
-    else if (*table_text(c, "sandbox_step"))
-        out("; sandbox step %s: %s", table_text(c, "sandbox_step"), table_text(c, "sandbox_error"));
-    if (*table_text(c, "fault_untrusted"))
-        out("\n    the worker itself says: %s", table_text(c, "fault_untrusted"));
+    if (*table_text(c, "ended-because"))
+        out("; %s", table_text(c, "ended-because"));
+    if (*table_text(c, "load-error"))
+        out("; %s", table_text(c, "load-error"));
+    else if (*table_text(c, "sandbox-step"))
+        out("; sandbox step %s: %s", table_text(c, "sandbox-step"), table_text(c, "sandbox-error"));
+    if (*table_text(c, "fault-untrusted"))
+        out("\n    the worker itself says: %s", table_text(c, "fault-untrusted"));
     out("\n");
     json_array_foreach (json_object_get(json_object_get(c, "log"), "records"), i, record) {
         AUTO(buf) struct buf kv = {0};

@@ -14,8 +14,8 @@ static void why(const json_t *s, struct buf *b)
         buf_addf(b, "degraded: %s ", table_text(s, "degraded"));
     if (*table_text(s, "reason"))
         buf_addf(b, "%s ", table_text(s, "reason"));
-    if (table_number(s, "next_ms")) {
-        when_duration(table_number(s, "next_ms"), wait, sizeof(wait));
+    if (table_number(s, "next-ms")) {
+        when_duration(table_number(s, "next-ms"), wait, sizeof(wait));
         buf_addf(b, "(next try in %s)", wait);
     }
 }
@@ -39,8 +39,8 @@ static int show_services(struct cli *cli, int argc, char **argv, struct orb_err 
         AUTO(buf) struct buf note = {0};
         char up[32] = "-";
 
-        if (table_number(s, "uptime_ms"))
-            when_duration(table_number(s, "uptime_ms"), up, sizeof(up));
+        if (table_number(s, "uptime-ms"))
+            when_duration(table_number(s, "uptime-ms"), up, sizeof(up));
         why(s, &note);
         table_cell(&t, "%s", table_text(s, "name"));
         table_cell(&t, "%s", table_text(s, "state"));
@@ -58,8 +58,8 @@ static int show_services(struct cli *cli, int argc, char **argv, struct orb_err 
             table_cell(&t, "-");
         table_cell(&t, "%s", table_text(s, "error"));
     }
-    if (table_number(tree, "refused_more")) {
-        table_cell(&t, "%lld more", table_number(tree, "refused_more"));
+    if (table_number(tree, "refused-more")) {
+        table_cell(&t, "%lld more", table_number(tree, "refused-more"));
         table_cell(&t, "refused");
         for (int k = 0; k < 5; k++)
             table_cell(&t, "-");

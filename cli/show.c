@@ -12,7 +12,7 @@ static void rule_row(struct table *t, const char *name, const json_t *e)
     table_cell(t, "%s", table_text(e, "action"));
     table_cell(t, "%lld", table_number(e, "packets"));
     table_cell(t, "%lld", table_number(e, "bytes"));
-    table_cell(t, "%lld", table_number(e, "fast_packets"));
+    table_cell(t, "%lld", table_number(e, "fast-packets"));
     table_cell(t, "%s", table_text(e, "description"));
 }
 
@@ -315,9 +315,9 @@ static int show_boot(struct cli *cli, int argc, char **argv, struct orb_err *err
         out("\n");
     json_array_foreach (json_object_get(tree, "phases"), i, e)
         out("  %-12s after %lld ms\n", table_text(e, "phase"), table_number(e, "ms"));
-    if (json_array_size(json_object_get(tree, "given_up")))
+    if (json_array_size(json_object_get(tree, "given-up")))
         out("without, as this machine does not give it:\n");
-    json_array_foreach (json_object_get(tree, "given_up"), i, e)
+    json_array_foreach (json_object_get(tree, "given-up"), i, e)
         out("  %s: %s\n", table_text(e, "feature"), table_text(e, "reason"));
     return 0;
 }
@@ -333,7 +333,7 @@ static int show_system(struct cli *cli, int argc, char **argv, struct orb_err *e
         return r;
     out("orbitald %s, instance %s, pid %lld, up %lld s%s\n", table_text(tree, "version"),
         table_text(tree, "instance"), table_number(tree, "pid"),
-        table_number(tree, "uptime_ms") / 1000,
+        table_number(tree, "uptime-ms") / 1000,
         json_is_true(json_object_get(tree, "safe")) ? ", SAFE MODE" : "");
     return 0;
 }

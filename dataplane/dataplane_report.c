@@ -27,8 +27,8 @@ static void write_tally(struct json_write *w, const char *key, const struct tall
     json_write_object(w, key);
     json_write_integer(w, "packets", (int64_t)(slow->packets + fast.packets));
     json_write_integer(w, "bytes", (int64_t)(slow->bytes + fast.bytes));
-    json_write_integer(w, "fast_packets", (int64_t)fast.packets);
-    json_write_integer(w, "fast_bytes", (int64_t)fast.bytes);
+    json_write_integer(w, "fast-packets", (int64_t)fast.packets);
+    json_write_integer(w, "fast-bytes", (int64_t)fast.bytes);
     json_write_end(w);
 }
 

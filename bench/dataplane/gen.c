@@ -343,8 +343,8 @@ static int send_all(struct job *job, const char *netns, const char *dev)
     if (r < 0)
         give_up("the generator cannot be loaded: %s", strerror(-r));
     run(job, gen, device(dev), &result);
-    printf("{\"sent\":%u,\"good\":%" PRIu64 ",\"wrong\":%" PRIu64 ",\"cpu_ns\":%.2f,"
-           "\"wall_ns\":%.2f}\n",
+    printf("{\"sent\":%u,\"good\":%" PRIu64 ",\"wrong\":%" PRIu64 ",\"cpu-ns\":%.2f,"
+           "\"wall-ns\":%.2f}\n",
            job->packets, (uint64_t)result.counts.good, (uint64_t)result.counts.wrong,
            (double)result.cpu_ns / job->packets, (double)result.wall_ns / job->packets);
     gen__destroy(gen);

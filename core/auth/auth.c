@@ -355,9 +355,9 @@ int auth_token_list(struct auth *auth, struct buf *ret_json, struct orb_err *err
         json_write_object(&w, NULL);
         json_write_string(&w, "name", t->name);
         json_write_string(&w, "role", t->role);
-        json_write_integer(&w, "created_us", t->created_us);
+        json_write_integer(&w, "created-us", t->created_us);
         if (t->expires_us) {
-            json_write_integer(&w, "expires_us", t->expires_us);
+            json_write_integer(&w, "expires-us", t->expires_us);
             json_write_boolean(&w, "expired", is_over(auth, t));
         }
         json_write_end(&w);

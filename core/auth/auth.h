@@ -60,7 +60,7 @@ int64_t auth_change_expires(const struct auth_change *change);
 void auth_change_end(struct auth *auth, struct auth_change *change, bool written);
 /* Only frees, for when auth is gone. */
 void auth_change_free(struct auth_change *change);
-/* {"tokens":[{"name","role","created_us","expires_us"?,"expired"?}]}; ORB_E_UNAVAILABLE while the
+/* {"tokens":[{"name","role","created-us","expires-us"?,"expired"?}]}; ORB_E_UNAVAILABLE while the
  * file is damaged. */
 int auth_token_list(struct auth *auth, struct buf *ret_json, struct orb_err *err);
 /* Constant-time look-up. ORB_E_UNAUTHENTICATED when no such token, or it has expired;

@@ -66,6 +66,14 @@ static void sum_of(const struct tokens *tokens, char hex[SUM_BYTES * 2 + 1])
     sodium_bin2hex(hex, SUM_BYTES * 2 + 1, sum, sizeof(sum));
 }
 
+/* A file of an earlier version has the old key; the next change writes it anew. */
+static int64_t number_of(const json_t *object, const char *key, const char *old_key)
+{
+    const json_t *value = json_object_get(object, key);
+
+    return json_integer_value(value ? value : json_object_get(object, old_key));
+}
+
 static int read_token(const json_t *item, struct token *t)
 {
     const char *name = json_string_value(json_object_get(item, "name"));
@@ -77,8 +85,8 @@ static int read_token(const json_t *item, struct token *t)
         return -1;
     snprintf(t->name, sizeof(t->name), "%s", name);
     snprintf(t->role, sizeof(t->role), "%s", role);
-    t->created_us = json_integer_value(json_object_get(item, "created_us"));
-    t->expires_us = json_integer_value(json_object_get(item, "expires_us"));
+    t->created_us = number_of(item, "created-us", "created_us");
+    t->expires_us = number_of(item, "expires-us", "expires_us");
     t->expired = json_is_true(json_object_get(item, "expired"));
     if (sodium_hex2bin(t->hash, sizeof(t->hash), hash, strlen(hash), NULL, &len, NULL) < 0)
         return -1;
@@ -102,7 +110,7 @@ static int take(const char *path, const json_t *tree, struct tokens *tokens, str
             return orb_fail(err, ORB_E_INVALID, "%s: token %zu is not as this program writes it",
                             path, i);
     tokens->count = (unsigned)count;
-    tokens->seen_us = json_integer_value(json_object_get(tree, "seen_us"));
+    tokens->seen_us = number_of(tree, "seen-us", "seen_us");
     sum_of(tokens, expected);
     if (sum && (!json_is_string(sum) || strcmp(json_string_value(sum), expected)))
         return orb_fail(err, ORB_E_INVALID, "%s: its checksum does not fit what it says", path);
@@ -187,9 +195,9 @@ void tokens_text(const struct tokens *tokens, struct buf *ret_text)
         json_write_object(&w, NULL);
         json_write_string(&w, "name", t->name);
         json_write_string(&w, "role", t->role);
-        json_write_integer(&w, "created_us", t->created_us);
+        json_write_integer(&w, "created-us", t->created_us);
         if (t->expires_us)
-            json_write_integer(&w, "expires_us", t->expires_us);
+            json_write_integer(&w, "expires-us", t->expires_us);
         if (t->expires_us && t->expired)
             json_write_boolean(&w, "expired", true);
         json_write_string(&w, "hash", hex);
@@ -198,7 +206,7 @@ void tokens_text(const struct tokens *tokens, struct buf *ret_text)
     json_write_end(&w);
     sum_of(tokens, sum);
     if (has_expiry(tokens))
-        json_write_integer(&w, "seen_us", tokens->seen_us);
+        json_write_integer(&w, "seen-us", tokens->seen_us);
     json_write_string(&w, "sum", sum);
     json_write_end(&w);
     buf_addc(ret_text, '\n');

@@ -103,7 +103,7 @@ static void reply(struct token_job *job)
     if (job->what == TOKEN_CREATE) {
         json_write_string(&w, "token", auth_change_token(job->change));
         if (expires_us)
-            json_write_integer(&w, "expires_us", expires_us);
+            json_write_integer(&w, "expires-us", expires_us);
     }
     json_write_end(&w);
     host_reply(job->req, out.data, out.len);
@@ -216,7 +216,7 @@ static uint64_t lifetime_of(const struct orbitald *host, const char *input, size
     struct json_slice value;
     int64_t lifetime_s = 0;
 
-    if (!json_member(input, len, "expires_s", &value))
+    if (!json_member(input, len, "expires-s", &value))
         return host->token_lifetime_s;
     json_int64(&value, &lifetime_s);
     return (uint64_t)lifetime_s;

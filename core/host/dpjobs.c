@@ -118,9 +118,9 @@ static void applied(struct dpservice *s, struct dp_job *job)
     json_write_end(&w);
     log_info(s->host->log, "dataplane.applied", KV("tx", job->tx),
              KV("generation", dataplane_generation(s->dataplane)),
-             KV("rules", s->current.rule_count), KV("build_ms", times.build_ms),
-             KV("trial_ms", times.trial_ms), KV("nft_ms", times.nft_ms),
-             KV("switch_ms", times.switch_ms), KV("purge_ms", times.purge_ms));
+             KV("rules", s->current.rule_count), KV("build-ms", times.build_ms),
+             KV("trial-ms", times.trial_ms), KV("nft-ms", times.nft_ms),
+             KV("switch-ms", times.switch_ms), KV("purge-ms", times.purge_ms));
 }
 
 static void reverted(struct dpservice *s)

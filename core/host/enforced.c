@@ -111,7 +111,7 @@ int enforced_request(struct orbitald *host, const char *input, size_t len, struc
     struct enforced e = read_enforced(path, &trouble);
     const struct enforced was = e;
     struct json_write w = json_write_to(out);
-    uint64_t revision = member(input, len, "revision"), void_tx = member(input, len, "void_tx");
+    uint64_t revision = member(input, len, "revision"), void_tx = member(input, len, "void-tx");
     int r = 0;
 
     if (revision) {
@@ -131,7 +131,7 @@ int enforced_request(struct orbitald *host, const char *input, size_t len, struc
     json_write_object(&w, NULL);
     json_write_integer(&w, "revision", (int64_t)e.revision);
     json_write_integer(&w, "id", (int64_t)e.id);
-    json_write_integer(&w, "void_tx", (int64_t)e.void_tx);
+    json_write_integer(&w, "void-tx", (int64_t)e.void_tx);
     json_write_integer(&w, "good", (int64_t)good_read(host));
     json_write_end(&w);
     return r;

@@ -156,7 +156,7 @@ static void version(struct orbitald *host, struct buf *out)
     json_write_string(&w, "version", ORBITAL_VERSION);
     json_write_string(&w, "instance", host->options.instance);
     json_write_integer(&w, "pid", getpid());
-    json_write_integer(&w, "uptime_ms", (int64_t)(now_ms() - host->started_ms));
+    json_write_integer(&w, "uptime-ms", (int64_t)(now_ms() - host->started_ms));
     json_write_boolean(&w, "safe", host->safe);
     json_write_end(&w);
 }
@@ -171,7 +171,7 @@ static void services(struct orbitald *host, struct buf *out)
         json_write_array(&w, "refused");
         json_write_raw(&w, NULL, host->refused.data, host->refused.len);
         json_write_end(&w);
-        json_write_integer(&w, "refused_more", host->refused_more);
+        json_write_integer(&w, "refused-more", host->refused_more);
     }
     json_write_end(&w);
 }
@@ -183,7 +183,7 @@ static void boot(struct orbitald *host, struct buf *out)
     json_write_object(&w, NULL);
     report_boot(host->supervisor, &w);
     json_write_boolean(&w, "safe", host->safe);
-    given_up_write(host, &w, "given_up");
+    given_up_write(host, &w, "given-up");
     json_write_end(&w);
 }
 

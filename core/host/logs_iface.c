@@ -141,8 +141,8 @@ static int begin_search(struct log_job *job, struct orb_err *err)
     struct logs_query q = {
         .after = number_member(input, len, "after", 0),
         .before = number_member(input, len, "before", 0),
-        .since_us = number_member(input, len, "since_us", 0),
-        .until_us = number_member(input, len, "until_us", 0),
+        .since_us = number_member(input, len, "since-us", 0),
+        .until_us = number_member(input, len, "until-us", 0),
         .limit = (unsigned)number_member(input, len, "limit", 200),
     };
 

@@ -36,8 +36,8 @@ static void tell(struct stall *s, uint64_t busy_ns, uint64_t used_ns)
         return;
     }
     log_warn(s->host->log, "loop.stalled", KV("ms", busy_ns / 1000000),
-             KV("processor_ms", used_ns / 1000000), KV("longest_for", who),
-             KV("its_ms", served_ns / 1000000), KV("not_logged_before", s->unlogged));
+             KV("processor-ms", used_ns / 1000000), KV("longest-for", who),
+             KV("its-ms", served_ns / 1000000), KV("not-logged-before", s->unlogged));
     s->logged_ms = now;
     s->unlogged = 0;
 }

@@ -112,6 +112,6 @@ void starts_decide(struct orbitald *host, unsigned count, const struct orb_err *
                       "the shipped packages run",
                 "", "find out why (orbctl logs), mend it, then restart orbitald");
     log_error(host->log, "host.safe-mode", KV("asked", host->options.safe_mode),
-              KV("starts", count), KV("within_s", STARTS_WINDOW_MS / 1000));
+              KV("starts", count), KV("within-s", STARTS_WINDOW_MS / 1000));
     notify_send(notify_socket, "STATUS=safe mode: starting\n");
 }

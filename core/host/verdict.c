@@ -344,7 +344,7 @@ void verdict_write(const struct health_report *verdict, struct json_write *w)
         json_write_string(w, "service", r->service);
         json_write_string(w, "path", r->path);
         json_write_string(w, "todo", r->todo);
-        json_write_integer(w, "since_us", (int64_t)r->since_us);
+        json_write_integer(w, "since-us", (int64_t)r->since_us);
         json_write_end(w);
     }
     json_write_end(w);

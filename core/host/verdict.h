@@ -79,7 +79,7 @@ const char *verdict_machine_key(enum verdict_machine_kind kind);
 void verdict_sort(struct health_report *verdict);
 /* One line: the level and its first reason ("failed: …, and 2 more"). */
 void verdict_sentence(const struct health_report *verdict, char *to, size_t size);
-/* Members of the open object: "verdict", "reasons": [{level,what,service,path,todo,since_us}]. */
+/* Members of the open object: "verdict", "reasons": [{level,what,service,path,todo,since-us}]. */
 void verdict_write(const struct health_report *verdict, struct json_write *w);
 
 /* ---- health.c ---- */

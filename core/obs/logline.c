@@ -6,6 +6,7 @@
 #include "core/json/scan.h"
 
 #define DIGITS_MOST 16 /* below 2^53, as every reader of JSON takes it */
+#define HEAD_MOST 32   /* {"seq": with its number, up to the comma */
 
 struct reader {
     const char *p, *end;
@@ -19,6 +20,12 @@ static bool literal(struct reader *r, const char *text)
         return false;
     r->p += n;
     return true;
+}
+
+static bool time_key(struct reader *r)
+{
+    /* Earlier versions wrote it with _. */
+    return literal(r, ",\"time") && (literal(r, "-us\":") || literal(r, "_us\":"));
 }
 
 static bool digits(struct reader *r, uint64_t *ret_number)
@@ -55,7 +62,7 @@ bool logline_read(const char *line, size_t len, struct logline *ret_line)
     int parsed;
 
     if (len > LOGLINE_BYTES || !literal(&r, "{\"seq\":") || !digits(&r, &l.seq) || !l.seq ||
-        !literal(&r, ",\"time_us\":") || !digits(&r, &l.time_us) || !literal(&r, ",\"level\":\"") ||
+        !time_key(&r) || !digits(&r, &l.time_us) || !literal(&r, ",\"level\":\"") ||
         !word(&r, &level, &n) || n >= sizeof(name) || !literal(&r, ",\"service\":\"") ||
         !word(&r, &l.service, &l.service_len))
         return false;
@@ -65,6 +72,14 @@ bool logline_read(const char *line, size_t len, struct logline *ret_line)
     l.level = (enum log_level)parsed;
     *ret_line = l;
     return parsed >= 0;
+}
+
+void logline_renew(char *line, size_t len)
+{
+    char *comma = memchr(line, ',', len < HEAD_MOST ? len : HEAD_MOST);
+
+    if (comma && comma[6] == '_')
+        comma[6] = '-';
 }
 
 bool logline_whole(const char *line, size_t len)

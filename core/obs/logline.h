@@ -1,4 +1,4 @@
-/* One line of a log file, read without building a tree: {"seq":N,"time_us":N,"level":"…",
+/* One line of a log file, read without building a tree: {"seq":N,"time-us":N,"level":"…",
  * "service":"…","event":"…","kv":{…}} in this order, as logs.c writes it. */
 #ifndef CORE_OBS_LOGLINE_H
 #define CORE_OBS_LOGLINE_H
@@ -22,6 +22,9 @@ struct logline {
 /* The fields by which records are chosen. false: no line of ours. What stands behind them is looked
  * at by logline_whole. */
 bool logline_read(const char *line, size_t len, struct logline *ret_line);
+/* Gives a line that logline_read took the keys of today; earlier versions wrote time_us. The length
+ * stays. */
+void logline_renew(char *line, size_t len);
 /* Is the line one JSON object with event and kv? */
 bool logline_whole(const char *line, size_t len);
 /* Is this whole line the first word of a run of the daemon? ret_run: its id, "" without one. */

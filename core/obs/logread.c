@@ -74,6 +74,7 @@ bool logread_take(struct logread_page *page, const struct logread_query *q, uint
     make_place(page);
     page->items[page->count++] =
         (struct logread_item){.seq = seq, .text = xstrndup(text, len), .len = len};
+    logline_renew(page->items[page->count - 1].text, len);
     page->bytes += len + 1;
     if (q->newest && page->more)
         page->edge = page->items[page->from].seq;
@@ -212,7 +213,7 @@ static int on_start(void *arg, const struct logline *line, const char *text, siz
         buf_addc(out, ',');
     json_write_object(&w, NULL);
     json_write_integer(&w, "seq", (int64_t)line->seq);
-    json_write_integer(&w, "time_us", (int64_t)line->time_us);
+    json_write_integer(&w, "time-us", (int64_t)line->time_us);
     json_write_string(&w, "run", run);
     json_write_end(&w);
     return 0;

@@ -74,7 +74,7 @@ bool logread_take(struct logread_page *page, const struct logread_query *query, 
 int logread_files(const char *path, const struct logread_query *query,
                   struct logread_page *ret_page, struct orb_err *err);
 void logread_page_fini(struct logread_page *page);
-/* {"seq","time_us","run"},… of the runs that began in these files, oldest first. */
+/* {"seq","time-us","run"},… of the runs that began in these files, oldest first. */
 void logread_runs(const char *path, struct buf *ret_json);
 
 /* logread_walk.c: the files, newest first. */

@@ -109,7 +109,7 @@ static void on_write(struct log_sink *sink, const char *service, enum log_level 
         else
             json_write_integer(&w, p->key, p->number);
     if (before)
-        json_write_integer(&w, "not_recorded_before", (int64_t)before);
+        json_write_integer(&w, "not-recorded-before", (int64_t)before);
     json_write_end(&w);
     logs_store(logs, s, level, event, buf_str(&kv));
 }

@@ -75,7 +75,7 @@ struct logs_query {
     unsigned limit;
     size_t bytes; /* of all records; 0: LOGS_ANSWER */
 };
-/* In memory only, grep is not heeded: {"records":[{"seq","time_us","level","service","event","kv"}
+/* In memory only, grep is not heeded: {"records":[{"seq","time-us","level","service","event","kv"}
  * …],"next":N,"first":N,"more":bool,"skipped":N,"began":N}, oldest first. next: ask after it for
  * what follows; first: ask before it for what is older; more: there may be more in the direction
  * asked for; skipped: lines of files that are no records; began: number of the first record of this
@@ -93,7 +93,7 @@ void logs_find_run(struct logs_search *search);
 int logs_find_answer(struct logs_search *search, struct buf *ret_json, size_t *ret_found,
                      struct orb_err *err);
 void logs_find_free(struct logs_search *search);
-/* On any thread: {"runs":[{"seq","time_us","run"}…]} of the daemon, oldest first, the last one is
+/* On any thread: {"runs":[{"seq","time-us","run"}…]} of the daemon, oldest first, the last one is
  * this one. */
 void logs_find_runs(struct logs *logs, struct buf *ret_json);
 /* The id of this run of the daemon, for its first record ("run" of host.start). */

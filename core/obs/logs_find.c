@@ -272,7 +272,7 @@ void logs_find_runs(struct logs *logs, struct buf *ret_json)
     if (!strstr(buf_str(&runs), logs->run)) { /* the files do not take it */
         json_write_object(&w, NULL);
         json_write_integer(&w, "seq", (int64_t)logs->first_seq);
-        json_write_integer(&w, "time_us", (int64_t)logs->began_us);
+        json_write_integer(&w, "time-us", (int64_t)logs->began_us);
         json_write_string(&w, "run", logs->run);
         json_write_end(&w);
     }

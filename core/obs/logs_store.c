@@ -24,7 +24,7 @@ static void write_kv(struct json_write *w, const char *kv)
         return;
     }
     json_write_object(w, "kv");
-    json_write_integer(w, "too_long_bytes", (int64_t)len);
+    json_write_integer(w, "too-long-bytes", (int64_t)len);
     json_write_string_len(w, "begins", kv, CUT_BYTES);
     json_write_end(w);
 }
@@ -98,7 +98,7 @@ void logs_store(struct logs *logs, struct stream *s, enum log_level level, const
     r->level = level;
     json_write_object(&w, NULL); /* logline.c reads the members in this order */
     json_write_integer(&w, "seq", (int64_t)r->seq);
-    json_write_integer(&w, "time_us", (int64_t)r->time_us);
+    json_write_integer(&w, "time-us", (int64_t)r->time_us);
     json_write_string(&w, "level", log_level_name(level));
     json_write_string(&w, "service", s->name);
     json_write_string(&w, "event", event);
@@ -123,7 +123,7 @@ void logs_store_tell_clock(struct logs *logs)
     if (!logs_clock_look(&logs->clock, logs->seq + 1, &by_us))
         return;
     json_write_object(&w, NULL);
-    json_write_integer(&w, "by_s", by_us / 1000000);
+    json_write_integer(&w, "by-s", by_us / 1000000);
     json_write_end(&w);
     logs_store(logs, logs_stream(logs, "host"), LOG_LEVEL_NOTICE, "clock.set", buf_str(&kv));
 }

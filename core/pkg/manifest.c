@@ -107,7 +107,7 @@ static void read_rest(const json_t *tree, struct manifest *m)
         .stop_ms = number(deadlines, "stop-ms", 3000),
         .progress_ms = number(deadlines, "progress-ms", 60000),
     };
-    m->min_tier = (int)number(tree, "min_tier", 2);
+    m->min_tier = (int)number(tree, "min-tier", 2);
 }
 
 static int check(const char *data, size_t len, struct orb_err *err)

@@ -95,7 +95,7 @@ int control_need(struct supervisor *sup, const char *name, const char *why, stru
     if (r < 0 || !service_enabled(service) || (service->wanted && service->state != MACHINE_FAILED))
         return r;
     log_notice(sup->host.log, "service.needed", KV("service", name), KV("why", why),
-               KV("stopped_by", service->stopped_by));
+               KV("stopped-by", service->stopped_by));
     return control_start(sup, name, err);
 }
 

@@ -26,26 +26,26 @@ static void report(const struct service *service, const struct worker_exit *exit
 
     json_write_object(&w, NULL);
     json_write_integer(&w, "number", (int64_t)number);
-    json_write_integer(&w, "time_us", (int64_t)now_wall_us());
+    json_write_integer(&w, "time-us", (int64_t)now_wall_us());
     json_write_string(&w, "service", m->name);
     json_write_string(&w, "version", m->version);
     json_write_string(&w, "instance", service->sup->setup.instance);
     json_write_string(&w, "plan", service->spec.plan.hash);
     json_write_integer(&w, "pid", exit->pid);
-    json_write_integer(&w, "uptime_ms", (int64_t)exit->uptime_ms);
+    json_write_integer(&w, "uptime-ms", (int64_t)exit->uptime_ms);
     json_write_integer(&w, "restarts", service->restart.restarts);
-    json_write_boolean(&w, "reached_ready", exit->reached_ready);
+    json_write_boolean(&w, "reached-ready", exit->reached_ready);
     json_write_boolean(&w, "signaled", v->signaled);
     json_write_integer(&w, "status", v->status);
     json_write_string(&w, "signal", v->signaled ? strsignal(v->status) : "");
-    json_write_string(&w, "ended_because", exit->ended_because);
-    json_write_string(&w, "sandbox_step", v->step);
+    json_write_string(&w, "ended-because", exit->ended_because);
+    json_write_string(&w, "sandbox-step", v->step);
     if (!strcmp(v->step, "load"))
-        json_write_string(&w, "load_error", v->fault);
+        json_write_string(&w, "load-error", v->fault);
     else if (v->step[0])
-        json_write_string(&w, "sandbox_error", strerror(v->step_errno));
-    json_write_string(&w, "fault_untrusted", strcmp(v->step, "load") ? v->fault : "");
-    json_write_array(&w, "frames_untrusted");
+        json_write_string(&w, "sandbox-error", strerror(v->step_errno));
+    json_write_string(&w, "fault-untrusted", strcmp(v->step, "load") ? v->fault : "");
+    json_write_array(&w, "frames-untrusted");
     for (unsigned i = 0; i < v->frame_count; i++)
         json_write_format(&w, NULL, "0x%llx", (unsigned long long)v->frames[i]);
     json_write_end(&w);
@@ -58,6 +58,24 @@ static char *path_of(const char *state_dir, const char *service, unsigned slot)
     return buf_format("%s/crashes/%s-%u.json", state_dir, service, slot);
 }
 
+/* Reports of earlier versions have these keys with _; the names are as long as those of today. A
+ * quote within a string is escaped, so that what is found is a key. */
+static void renew_keys(char *text)
+{
+    static const char *const old[] = {"time_us",       "uptime_ms",       "reached_ready",
+                                      "ended_because", "sandbox_step",    "load_error",
+                                      "sandbox_error", "fault_untrusted", "frames_untrusted"};
+
+    for (unsigned i = 0; i < ARRAY_LEN(old); i++) {
+        size_t len = strlen(old[i]);
+
+        for (char *at = text; (at = strstr(at, old[i])); at += len)
+            if (at - text >= 2 && strchr("{,", at[-2]) && at[-1] == '"' && at[len] == '"' &&
+                at[len + 1] == ':')
+                *strchr(at, '_') = '-';
+    }
+}
+
 static int take(struct crash *c, struct buf *text, struct orb_err *err)
 {
     struct json_slice value;
@@ -66,7 +84,8 @@ static int take(struct crash *c, struct buf *text, struct orb_err *err)
 
     if (r < 0)
         return r;
-    if (buf_str(text)[0] != '{' || !json_member(text->data, text->len, "time_us", &value) ||
+    renew_keys(text->data);
+    if (buf_str(text)[0] != '{' || !json_member(text->data, text->len, "time-us", &value) ||
         json_int64(&value, &time_us) < 0 || time_us <= 0)
         return orb_fail(err, ORB_E_INVALID, "it is no crash report");
     if (json_member(text->data, text->len, "number", &value) && json_int64(&value, &number) == 0 &&

@@ -87,7 +87,7 @@ void problems_write(const struct problems *problems, struct json_write *w, const
         json_write_string(w, "what", p->what);
         json_write_string(w, "path", p->path);
         json_write_string(w, "todo", p->todo);
-        json_write_integer(w, "since_us", (int64_t)now_wall_of(p->since_ms));
+        json_write_integer(w, "since-us", (int64_t)now_wall_of(p->since_ms));
         json_write_end(w);
     }
     json_write_end(w);

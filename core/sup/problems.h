@@ -34,7 +34,7 @@ int problems_read(const struct problems *before, const char *text, size_t len, u
 const struct problem *problems_find(const struct problems *problems, const char *key);
 /* Empties the list. */
 void problems_fini(struct problems *problems);
-/* Writes the list as an array of {level, what, path, todo, since_us}. */
+/* Writes the list as an array of {level, what, path, todo, since-us}. */
 void problems_write(const struct problems *problems, struct json_write *w, const char *key);
 
 #endif

@@ -49,10 +49,10 @@ static void write_summary(const struct service *service, struct json_write *w)
     json_write_most(w, "version", m->version, LISTED_MOST);
     json_write_string(w, "phase", manifest_phase_name(m->phase));
     json_write_integer(w, "pid", service->pid);
-    json_write_integer(w, "uptime_ms", (int64_t)uptime_ms(service));
+    json_write_integer(w, "uptime-ms", (int64_t)uptime_ms(service));
     json_write_integer(w, "restarts", service->restart.restarts);
     json_write_string(w, "breaker", restart_breaker_name(service->restart.breaker));
-    json_write_integer(w, "next_ms",
+    json_write_integer(w, "next-ms",
                        service->next_ms > now ? (int64_t)(service->next_ms - now) : 0);
     json_write_most(w, "degraded", service_degraded(service), LISTED_MOST);
     write_reason(service, w);
@@ -123,16 +123,16 @@ int report_show(struct supervisor *sup, const char *name, struct buf *ret_json, 
     json_write_string(&w, "description", service->package->manifest.description);
     json_write_string(&w, "package", service->package->dir);
     json_write_string(&w, "interface", contract_interface(service->package->contract));
-    json_write_string(&w, "interface_version", contract_version(service->package->contract));
+    json_write_string(&w, "interface-version", contract_version(service->package->contract));
     json_write_string(&w, "plan", service->spec.plan.hash);
     write_list(&w, "requires", service->package->manifest.requires);
     write_list(&w, "capabilities", service->spec.capabilities);
     write_list(&w, "asked", service->package->manifest.capabilities);
     problems_write(&service->problems, &w, "problems");
-    json_write_integer(&w, "more_problems", service->problems.more);
+    json_write_integer(&w, "more-problems", service->problems.more);
     json_write_integer(&w, "revision", (int64_t)service->revision);
-    json_write_integer(&w, "revision_due", (int64_t)service->due);
-    json_write_integer(&w, "since_ms", (int64_t)(supervisor_now(service->sup) - service->since_ms));
+    json_write_integer(&w, "revision-due", (int64_t)service->due);
+    json_write_integer(&w, "since-ms", (int64_t)(supervisor_now(service->sup) - service->since_ms));
     json_write_integer(&w, "crashes", service->crashes.count);
     json_write_end(&w);
     return 0;
@@ -157,7 +157,7 @@ int report_sandbox(struct supervisor *sup, const char *name, const struct sandbo
         json_write_raw(&w, "attested", service->attested.data, service->attested.len);
     else
         json_write_null(&w, "attested");
-    json_write_string(&w, "not_enforced", buf_str(&reason));
+    json_write_string(&w, "not-enforced", buf_str(&reason));
     json_write_end(&w);
     return 0;
 }

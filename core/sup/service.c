@@ -277,7 +277,7 @@ void service_exited(struct service *service, const struct worker_exit *exit)
                  KV("next", event == EVENT_EXIT_RESTART   ? "restart"
                             : event == EVENT_EXIT_BREAKER ? "breaker open"
                                                           : "stays down"),
-                 KV("wait_ms", service->wait_ms));
+                 KV("wait-ms", service->wait_ms));
         service->gone = true;
     }
     service_event(service, event, NULL);

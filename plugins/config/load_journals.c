@@ -45,6 +45,12 @@ static uint64_t number_of(const json_t *record, const char *key)
     return v > 0 ? (uint64_t)v : 0;
 }
 
+/* Earlier versions wrote the old key. A record is never rewritten: the chain holds its bytes. */
+static uint64_t renamed_number_of(const json_t *record, const char *key, const char *old_key)
+{
+    return number_of(record, json_object_get(record, key) ? key : old_key);
+}
+
 static const char *text_of(const json_t *record, const char *key)
 {
     const char *text = json_string_value(json_object_get(record, key));
@@ -82,8 +88,8 @@ static void on_prepared(struct reading *reading, uint64_t offset, uint64_t id, c
         .offset = offset,
         .time_us = number_of(record, "time"),
         .undoes = number_of(record, "undoes"),
-        .confirm_s = (uint32_t)number_of(record, "confirm_s"),
-        .confirm_by_us = number_of(record, "confirm_by"),
+        .confirm_s = (uint32_t)renamed_number_of(record, "confirm-s", "confirm_s"),
+        .confirm_by_us = renamed_number_of(record, "confirm-by", "confirm_by"),
         .changes = patch ? json_array_size(patch) : number_of(record, "changes"),
         .user = xstrdup(text_of(record, "user")),
         .comment = xstrdup(text_of(record, "comment")),

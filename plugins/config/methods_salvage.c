@@ -119,12 +119,12 @@ static json_t *status(const struct engine *e)
     json_object_set_new(reply, "text", json_string(s->damage.text));
     json_object_set_new(reply, "revision", json_integer((json_int_t)s->revision));
     json_object_set_new(reply, "enforced", json_integer((json_int_t)s->enforced));
-    json_object_set_new(reply, "newest_seen", json_integer((json_int_t)s->damage.seen));
+    json_object_set_new(reply, "newest-seen", json_integer((json_int_t)s->damage.seen));
     json_object_set_new(reply, "commits", json_boolean(!s->damage.lost && !s->held));
     json_object_set_new(reply, "findings",
                         s->damage.findings ? json_deep_copy(s->damage.findings) : json_array());
     json_object_set_new(reply, "records", l.records);
-    json_object_set_new(reply, "records_left_out", json_integer((json_int_t)l.left_out));
+    json_object_set_new(reply, "records-left-out", json_integer((json_int_t)l.left_out));
     json_object_set_new(reply, "files", files_of(s));
     return reply;
 }

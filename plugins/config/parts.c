@@ -68,7 +68,7 @@ int parts_load(struct parts *parts, const char *text, size_t len, struct log_sin
     if (r < 0)
         return r;
     parts->third_party = json_object();
-    json_array_foreach (json_object_get(reply, "third_party"), i, entry) {
+    json_array_foreach (json_object_get(reply, "third-party"), i, entry) {
         if (json_is_string(entry))
             json_object_set_new(parts->third_party, json_string_value(entry), json_true());
     }

@@ -26,7 +26,7 @@ struct parts {
     json_t *third_party; /* {package: true}: those that were not shipped */
 };
 
-/* text: {"schemas": [{"package", "text"}], "third_party": [package]}. A schema that cannot be
+/* text: {"schemas": [{"package", "text"}], "third-party": [package]}. A schema that cannot be
  * compiled is logged and left out.
  */
 int parts_load(struct parts *parts, const char *text, size_t len, struct log_sink *log,

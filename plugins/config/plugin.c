@@ -146,7 +146,7 @@ static void host_enforced(void *arg, uint64_t revision, uint64_t id, uint64_t vo
         orb_problem_clear(p->ctx, FIRST_PROBLEM);
     orb_add_int64(in, "revision", (int64_t)revision);
     orb_add_int64(in, "id", (int64_t)id);
-    orb_add_int64(in, "void_tx", (int64_t)void_tx);
+    orb_add_int64(in, "void-tx", (int64_t)void_tx);
     if (orb_call(p->ctx, "host@1", HOST_ENFORCED, in, HOST_DEADLINE_MS, on_enforced_told, NULL,
                  &err) < 0)
         on_enforced_told(p->ctx, NULL, NULL, &err);
@@ -272,7 +272,7 @@ static void on_enforced(struct orb_ctx *ctx, void *arg, const cJSON *out, const 
     p->was_enforced = count_of(out, "revision");
     p->was_enforced_id = count_of(out, "id");
     p->was_good = count_of(out, "good");
-    p->was_void_tx = count_of(out, "void_tx");
+    p->was_void_tx = count_of(out, "void-tx");
     if (orb_call(ctx, "host@1", "boot-mode", NULL, HOST_DEADLINE_MS, on_boot_mode, p, &why) < 0)
         orb_ready(ctx, &why);
 }

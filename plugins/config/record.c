@@ -38,8 +38,8 @@ void record_prepared(struct buf *text, const struct revision *meta, const json_t
     json_write_string(&w, "user", meta->user);
     json_write_string(&w, "comment", meta->comment);
     if (meta->confirm_s) {
-        json_write_integer(&w, "confirm_s", meta->confirm_s);
-        json_write_integer(&w, "confirm_by", (int64_t)meta->confirm_by_us);
+        json_write_integer(&w, "confirm-s", meta->confirm_s);
+        json_write_integer(&w, "confirm-by", (int64_t)meta->confirm_by_us);
     }
     if (meta->undoes)
         json_write_integer(&w, "undoes", (int64_t)meta->undoes);

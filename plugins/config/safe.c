@@ -61,7 +61,7 @@ void safe_at_boot(struct engine *engine)
                                           revision, was);
 
         log_warn(engine->host.log, "config.safe-mode", KV("revision", revision),
-                 KV("instead_of", was));
+                 KV("instead-of", was));
         if (engine->store.revision != was) /* else the two are the same */
             tell_safe(engine, true, what);
     }

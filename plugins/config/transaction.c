@@ -146,7 +146,7 @@ static json_t *reply_of(const struct tx *tx, uint64_t revision)
     json_object_set_new(reply, "changes", json_integer((json_int_t)json_array_size(tx->patch)));
     json_object_set_new(reply, "plan", plan);
     if (tx->confirm_by_us)
-        json_object_set_new(reply, "confirm_by",
+        json_object_set_new(reply, "confirm-by",
                             json_integer((json_int_t)(tx->confirm_by_us / 1000000)));
     return reply;
 }
@@ -402,11 +402,11 @@ void transaction_commit(struct ask *ask)
     }
     job->user = xstrdup(ask->who);
     job->comment = xstrdup(member_text(ask->in, "comment", ""));
-    job->confirm_s = (uint32_t)member_number(ask->in, "confirm_s", 0);
-    job->dry_run = json_is_true(json_object_get(ask->in, "dry_run"));
+    job->confirm_s = (uint32_t)member_number(ask->in, "confirm-s", 0);
+    job->dry_run = json_is_true(json_object_get(ask->in, "dry-run"));
     job->req = ask->req;
     if (job->confirm_s > ENGINE_MAX_CONFIRM_S) {
-        orb_fail_at(&err, ORB_E_SCHEMA, "/confirm_s", "expected at most %u seconds; got %u",
+        orb_fail_at(&err, ORB_E_SCHEMA, "/confirm-s", "expected at most %u seconds; got %u",
                     ENGINE_MAX_CONFIRM_S, job->confirm_s);
         job_free(job);
         reply_refuse(ask->engine, ask->req, &err);

@@ -37,8 +37,8 @@ static cJSON *row_json(const struct row *row, const cJSON *counters)
     cJSON_AddStringToObject(to, "to", *row->to ? row->to : "any");
     copy_number(counters, to, "packets");
     copy_number(counters, to, "bytes");
-    copy_number(counters, to, "fast_packets");
-    copy_number(counters, to, "fast_bytes");
+    copy_number(counters, to, "fast-packets");
+    copy_number(counters, to, "fast-bytes");
     return to;
 }
 

@@ -55,7 +55,7 @@ static void describe(struct orb_ctx *ctx, struct retry *retry, const struct orb_
     if (!strcmp(what, retry->what))
         return;
     memcpy(retry->what, what, sizeof(what));
-    orb_log(ctx, ORB_ERROR, "firewall.not_in_force", KV("reason", err->text));
+    orb_log(ctx, ORB_ERROR, "firewall.not-in-force", KV("reason", err->text));
 }
 
 static cJSON *tx_input(const struct retry *retry)
@@ -119,7 +119,7 @@ static void on_applied(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
     }
     self->retry.tx = 0;
     self->retry.talking = false;
-    orb_log(ctx, ORB_NOTICE, "firewall.in_force", KV("messages", self->retry.work.puts.count));
+    orb_log(ctx, ORB_NOTICE, "firewall.in-force", KV("messages", self->retry.work.puts.count));
     if (self->retry.cancelled)
         retry_paid(ctx, self); /* the commit that begins sends everything all the same */
     else

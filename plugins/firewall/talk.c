@@ -50,7 +50,7 @@ static void on_dropped(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
     struct orb_err failure = self->talk.failure;
 
     if (err)
-        orb_log(ctx, ORB_WARNING, "firewall.draft_not_dropped", KV("reason", err->text));
+        orb_log(ctx, ORB_WARNING, "firewall.draft-not-dropped", KV("reason", err->text));
     work_fini(&self->talk.work);
     self->talk.state = TALK_NONE;
     done(ctx, self, &failure);

@@ -45,7 +45,7 @@ void conflict_report(struct orb_ctx *ctx, const struct conflicts *conflicts)
 static void log_it(struct orb_ctx *ctx, const cJSON *item, bool found)
 {
     orb_log(ctx, found ? ORB_WARNING : ORB_NOTICE,
-            found ? "interfaces.address_conflict" : "interfaces.address_conflict_over",
+            found ? "interfaces.address-conflict" : "interfaces.address-conflict-over",
             KV("interface", text_of(item, "interface")), KV("address", text_of(item, "address")),
             KV("mac", text_of(item, "mac")));
 }
@@ -87,7 +87,7 @@ static void on_watched(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
 
     if (err) {
         if (!conflicts->failed)
-            orb_log(ctx, ORB_NOTICE, "interfaces.no_conflict_detection", KV("reason", err->text));
+            orb_log(ctx, ORB_NOTICE, "interfaces.no-conflict-detection", KV("reason", err->text));
         conflicts->failed = true;
         free(conflicts->asked); /* the next look asks again */
         conflicts->asked = NULL;

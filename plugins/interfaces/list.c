@@ -57,12 +57,12 @@ static cJSON *link_json(const struct interfaces *self, const struct rtnl_link *l
         --*left;
         cJSON_AddItemToArray(list, cJSON_CreateString(prefix_text(&addrs->items[i].prefix, text)));
     }
-    cJSON_AddNumberToObject(to, "rx_packets", (double)link->rx_packets);
-    cJSON_AddNumberToObject(to, "rx_bytes", (double)link->rx_bytes);
-    cJSON_AddNumberToObject(to, "rx_dropped", (double)link->rx_dropped);
-    cJSON_AddNumberToObject(to, "tx_packets", (double)link->tx_packets);
-    cJSON_AddNumberToObject(to, "tx_bytes", (double)link->tx_bytes);
-    cJSON_AddNumberToObject(to, "tx_dropped", (double)link->tx_dropped);
+    cJSON_AddNumberToObject(to, "rx-packets", (double)link->rx_packets);
+    cJSON_AddNumberToObject(to, "rx-bytes", (double)link->rx_bytes);
+    cJSON_AddNumberToObject(to, "rx-dropped", (double)link->rx_dropped);
+    cJSON_AddNumberToObject(to, "tx-packets", (double)link->tx_packets);
+    cJSON_AddNumberToObject(to, "tx-bytes", (double)link->tx_bytes);
+    cJSON_AddNumberToObject(to, "tx-dropped", (double)link->tx_dropped);
     cJSON_AddBoolToObject(to, "configured", want != NULL);
     if (want && want->description[0])
         cJSON_AddStringToObject(to, "description", want->description);

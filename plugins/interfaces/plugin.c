@@ -55,7 +55,7 @@ static void report_befores(struct orb_ctx *ctx, struct interfaces *self)
 
     orb_problem_clear(ctx, "before");
     if (strcmp(why, self->befores_told) != 0 && why[0])
-        orb_log(ctx, ORB_WARNING, "interfaces.before_not_kept", KV("why", why));
+        orb_log(ctx, ORB_WARNING, "interfaces.before-not-kept", KV("why", why));
     snprintf(self->befores_told, sizeof(self->befores_told), "%s", why);
     if (!why[0])
         return;
@@ -102,7 +102,7 @@ static void outcome(struct orb_ctx *ctx, struct interfaces *self, struct applied
     applied->misfits = (struct misfits){0};
     follow_outcome(&self->follow, self->misfits.count == 0);
     if (applied->twins[0][0] && memcmp(self->twins, applied->twins, sizeof(self->twins)) != 0)
-        orb_log(ctx, ORB_WARNING, "interfaces.same_mac", KV("interface", applied->twins[0]),
+        orb_log(ctx, ORB_WARNING, "interfaces.same-mac", KV("interface", applied->twins[0]),
                 KV("other", applied->twins[1]));
     memcpy(self->twins, applied->twins, sizeof(self->twins));
 }
@@ -258,7 +258,7 @@ static void on_repair(struct orb_ctx *ctx, void *arg)
         self->events_lost = false;
     if (apply_wants(self->follow.requests, &self->current, &self->current, &self->befores,
                     APPLY_REPAIR, orb_now_ms(), &applied, &err) < 0) {
-        orb_log(ctx, ORB_WARNING, "interfaces.repair_failed", KV("reason", err.text));
+        orb_log(ctx, ORB_WARNING, "interfaces.repair-failed", KV("reason", err.text));
         note_unreadable(&applied, &err);
     }
     outcome(ctx, self, &applied);
@@ -277,11 +277,11 @@ static bool check_local(struct orb_ctx *ctx, struct interfaces *self,
     struct orb_err err;
 
     if (local_restore(self->follow.requests, &self->current, links, &r, &err) < 0)
-        orb_log(ctx, ORB_WARNING, "interfaces.local_not_read", KV("reason", err.text));
+        orb_log(ctx, ORB_WARNING, "interfaces.local-not-read", KV("reason", err.text));
     if (r.loopback)
-        orb_log(ctx, ORB_WARNING, "interfaces.loopback_put_back");
+        orb_log(ctx, ORB_WARNING, "interfaces.loopback-put-back");
     if (r.routes || r.addresses)
-        orb_log(ctx, ORB_WARNING, "interfaces.local_put_back", KV("routes", r.routes),
+        orb_log(ctx, ORB_WARNING, "interfaces.local-put-back", KV("routes", r.routes),
                 KV("addresses", r.addresses));
     return r.addresses > 0;
 }
@@ -324,7 +324,7 @@ static void on_readable(struct orb_ctx *ctx, void *arg, int fd, unsigned events)
     if (netlink_drain(self->follow.events, on_event, ctx) == 0)
         return;
     if (!self->events_lost)
-        orb_log(ctx, ORB_WARNING, "interfaces.events_lost");
+        orb_log(ctx, ORB_WARNING, "interfaces.events-lost");
     self->events_lost = true;
     follow_repair_soon(&self->follow);
 }

@@ -165,7 +165,7 @@ static int make(struct orb_ctx *ctx, struct routing *self, struct routes_want *r
     if (r == 0 && self->cut_off)
         r = connected_restore(self->follow.requests, &reach, &connected, err);
     if (connected)
-        orb_log(ctx, ORB_WARNING, "routing.networks_put_back", KV("count", connected));
+        orb_log(ctx, ORB_WARNING, "routing.networks-put-back", KV("count", connected));
     /* A full table takes long to read: only when there may be something to find. */
     if (r == 0 && self->foreign)
         r = foreign_look(self->follow.requests, routes, err);
@@ -190,7 +190,7 @@ static void report_unread(struct orb_ctx *ctx, struct routing *self, struct orb_
     struct orb_problem problem = {
         .level = ORB_PROBLEM_DEGRADED, .what = err->text, .todo = "it is tried again"};
 
-    orb_log(ctx, ORB_WARNING, "routing.repair_failed", KV("reason", err->text));
+    orb_log(ctx, ORB_WARNING, "routing.repair-failed", KV("reason", err->text));
     orb_wrap(err, "the routes cannot be compared with the kernel's");
     orb_problem_set(ctx, "repair", &problem);
     follow_outcome(&self->follow, false);
@@ -324,7 +324,7 @@ static void on_readable(struct orb_ctx *ctx, void *arg, int fd, unsigned events)
     struct routing *self = arg;
 
     if (netlink_drain(self->follow.events, on_event, self) > 0) {
-        orb_log(ctx, ORB_WARNING, "routing.events_lost");
+        orb_log(ctx, ORB_WARNING, "routing.events-lost");
         self->foreign = self->cut_off = true;
         follow_repair_soon(&self->follow);
     }

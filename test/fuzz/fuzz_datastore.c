@@ -66,7 +66,7 @@ static void config(const char *dir)
         "{\"schemas\":[{\"package\":\"a\",\"text\":\"{\\\"interface\\\":\\\"a\\\",\\\"version\\\":"
         "\\\"1.0\\\",\\\"config\\\":{\\\"type\\\":\\\"object\\\",\\\"properties\\\":{\\\"b\\\":{"
         "\\\"type\\\":\\\"integer\\\"},\\\"m\\\":{\\\"additionalProperties\\\":true}}}}\"}],"
-        "\"third_party\":[]}";
+        "\"third-party\":[]}";
     struct engine_host host = {.call = call,
                                .reply = reply,
                                .refuse = refuse,

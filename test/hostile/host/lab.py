@@ -104,7 +104,7 @@ class Watch:
             f.seek(self.mark)
             said = f.read()
             self.mark = f.tell()
-        long = [int(ms) for ms in re.findall(r'loop\.stalled.*?"processor_ms":(\d+)', said)]
+        long = [int(ms) for ms in re.findall(r'loop\.stalled.*?"processor-ms":(\d+)', said)]
         if long:
             print(f"# {label or 'meanwhile'}: turns of the loop with up to {max(long)} ms of processor time")
         expect(max(long, default=0) < TURN_MS, f"the loop computed for {long} ms at once")
@@ -157,7 +157,7 @@ def ended(box, watch, name, reason, begun=True):
     start(box, name)
     report = box.until(10, lambda: box.json("service", "show", name, "crashes")["crashes"][:1], f"a report of {name}")[0]
     stop(box, name)
-    told = f"{report['ended_because']} {report['fault_untrusted']} {report['sandbox_step']} status {report['status']}" \
+    told = f"{report['ended-because']} {report['fault-untrusted']} {report['sandbox-step']} status {report['status']}" \
            f"{' signal ' + report['signal'] if report['signaled'] else ''}"
     expect(re.search(reason, told), f"it ended because: {told}")
     no_win(box, name, begun)

@@ -163,7 +163,7 @@ def confirms(box, watch):
     early = Client(watch.sock)
     c = Client(watch.sock, timeout=60)
     c.call("config@1", "edit", {"ops": [{"op": "set", "path": "/acme-probe/greeting", "value": f"{SECRET} 3"}]})
-    c.call("config@1", "commit", {"confirm_s": 60})
+    c.call("config@1", "commit", {"confirm-s": 60})
     for who in (early, c):
         try:
             who.call("config@1", "confirm")

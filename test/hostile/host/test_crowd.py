@@ -63,7 +63,7 @@ def services(box):
     names = {s["name"] for s in answer["services"]}
     expect(set(CROWD) | {"config", "firewall", "api"} <= names, f"missing: {set(CROWD) - names}")
     listed = answer["refused"]
-    expect(len(listed) + answer["refused_more"] == REFUSED, f"{len(listed)} listed, {answer['refused_more']} counted")
+    expect(len(listed) + answer["refused-more"] == REFUSED, f"{len(listed)} listed, {answer['refused-more']} counted")
     expect(len(listed) >= 20 and all(len(json.dumps(r)) < 1500 for r in listed), f"{len(listed)} of {REFUSED} refused packages are listed")
     expect(any("\x01" in r["dir"] for r in listed), "control: their names are in it")
     print(f"# services: {len(json.dumps(answer))} bytes, {len(listed)} refused packages")

@@ -270,7 +270,7 @@ def ended_by_stop(box, watch):
     box.until(10, lambda: box.service(name)["state"] == "Running", "it runs")
     stop(box, name)
     report = box.json("service", "show", name, "crashes")["crashes"][-1]
-    expect("did not stop in time" in report["ended_because"], f"{report['ended_because']}")
+    expect("did not stop in time" in report["ended-because"], f"{report['ended-because']}")
     watch.sound()
 
 

@@ -140,7 +140,7 @@ def fills_the_disk(box, name, why):
     where = f"{box.dir}/state/services/{name}"
     start(box, name)
     report = box.until(20, lambda: box.json("service", "show", name, "crashes")["crashes"][:1], "it is ended")[0]
-    expect(why in report["ended_because"], f"it ended because: {report['ended_because']}")
+    expect(why in report["ended-because"], f"it ended because: {report['ended-because']}")
     expect("service.state-over-limit" in box.log_text(), "nothing is said of it")
     if name in ("v-state-fill", "v-state-deep"):  # what others hold goes with them
         box.until(10, lambda: why in box.service(name)["reason"] and box.service(name)["pid"] == 0, "it is not started again")

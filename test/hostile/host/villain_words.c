@@ -18,7 +18,7 @@ void w_log(void)
 {
     static const char forged[] =
         "{\"level\":\"error\",\"event\":\"a\\nb\\u001b[2J\",\"kv\":{\"a\":\n"
-        "{\"seq\":1,\"time_us\":1,\"level\":\"error\",\"service\":\"config\",\"event\":\"forged\","
+        "{\"seq\":1,\"time-us\":1,\"level\":\"error\",\"service\":\"config\",\"event\":\"forged\","
         "\"kv\":{}}\n}}";
 
     ready();

@@ -26,7 +26,7 @@ def running(box, path=""):
 
 
 def commit(box, **options):
-    return box.call("config", "commit", options)
+    return box.call("config", "commit", {key.replace("_", "-"): value for key, value in options.items()})
 
 
 def refused(done, *words):
@@ -108,7 +108,7 @@ def large_load(box):
 
 def confirmed(box):
     put(box, "/acme-probe/greeting", "trial")
-    expect("confirm_by" in commit(box, confirm_s=2), "no deadline")
+    expect("confirm-by" in commit(box, confirm_s=2), "no deadline")
     expect(probe(box)["greeting"] == "trial", "not applied")
     box.until(6, lambda: running(box, "/acme-probe/greeting")["value"] == "old", "undone")
     expect(probe(box)["greeting"] == "old", "the service kept it")

@@ -27,11 +27,11 @@ def disciplines(port):
 
 
 def refused(d):
-    before = d.rule(10)["fast_packets"]
+    before = d.rule(10)["fast-packets"]
     L.run(L.client, [sys.executable, "-c",
                      "import socket\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\n"
                      f"for i in range(50): s.sendto(b'x', ('{V4}', 7000))"])
-    return d.rule(10)["fast_packets"] - before
+    return d.rule(10)["fast-packets"] - before
 
 
 def check(what, port, ours, discipline):

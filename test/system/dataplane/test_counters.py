@@ -62,7 +62,7 @@ def vector(d):
     said = d.counters()
     rows = list(said["rules"].items()) + list(said["default"].items())
     return ({name: (c["packets"], c["bytes"]) for name, c in rows if c["packets"] or c["bytes"]},
-            sum(c["fast_packets"] for _, c in rows))
+            sum(c["fast-packets"] for _, c in rows))
 
 
 def datagrams(port, count, size):
@@ -185,7 +185,7 @@ for mode in ("tcx", "xdp"):
     d.apply(lab.policy(mode, RULES))
     talk = L.start(L.client, [sys.executable, lab.__file__, "talk", "udp", V4, "5004", "300", "0.05",
                               str(UDP), "10", L.router], stdout=subprocess.PIPE)
-    while d.rule(20)["fast_packets"] < 5 and talk.poll() is None:
+    while d.rule(20)["fast-packets"] < 5 and talk.poll() is None:
         time.sleep(0.05)
     swapped = {"21" if n == "20" else n: r for n, r in RULES.items()}
     d.apply(lab.policy(mode, swapped))
@@ -199,7 +199,7 @@ for mode in ("tcx", "xdp"):
     lab.check(f"{mode}: its number, given again later, begins anew ({again})", again < 5)
     got = json.loads(talk.communicate()[0])["got"]
     lab.check(f"{mode}: all {got} messages were answered", got == 300)
-    lab.check(f"{mode}: and it counts on {d.rule(20)}", d.rule(20)["fast_packets"] > 10)
+    lab.check(f"{mode}: and it counts on {d.rule(20)}", d.rule(20)["fast-packets"] > 10)
     d.say("destroy")
     d.kill()
 

@@ -137,7 +137,7 @@ for mode, name in (("tcx", "tcx"), ("xdp", "xdp"), ("clsact", "tcx"))[not lab.HA
               sent == received == 800)
     lab.check(f"{mode}: {count} round trips of a connection meanwhile, none longer than "
               f"{worst * 1000:.0f} ms, nothing sent twice", how == "whole" and not again)
-    hits = d.rule(10)["fast_packets"]
+    hits = d.rule(10)["fast-packets"]
     lab.check(f"{mode}: {hits} packets of it on the fast path", hits > 200)
 
     talk = stream()

@@ -41,19 +41,19 @@ def denied(mode):
                      "import socket\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM)\n"
                      f"for i in range(2000): s.sendto(b'x', ('{V4}', 7000))"])
     after = d.rule(30)
-    fast = after["fast_packets"] - before["fast_packets"]
+    fast = after["fast-packets"] - before["fast-packets"]
     lab.check(f"{mode}: 2000 denied packets end at the hook (nft saw "
               f"{after['packets'] - before['packets'] - fast}), each is counted once",
               fast >= 1990 and after["packets"] - before["packets"] == 2000)
-    before = d.rule(40)["fast_packets"]
+    before = d.rule(40)["fast-packets"]
     L.run(L.client, ["ping", "-q", "-c", "20", "-i", "0.01", "-W", "1", V4], check=False)
     lab.check(f"{mode}: denied echo requests end at the hook",
-              d.rule(40)["fast_packets"] - before >= 19)
-    before = d.counters()["default"]["forward"]["fast_packets"]
+              d.rule(40)["fast-packets"] - before >= 19)
+    before = d.counters()["default"]["forward"]["fast-packets"]
     lab.check(f"{mode}: what no rule names does not connect",
               L.talk("tcp", V4, 6004, 1, wait=0.5)[0] == 0)
     lab.check(f"{mode}: and is counted with the default",
-              d.counters()["default"]["forward"]["fast_packets"] > before)
+              d.counters()["default"]["forward"]["fast-packets"] > before)
 
 
 def allowed(mode, rule, protocol, host, port, pause, source):
@@ -61,7 +61,7 @@ def allowed(mode, rule, protocol, host, port, pause, source):
     while fast < 40 and time.monotonic() < end:  # while what else decides is being read all is the kernel's
         before = d.rule(rule)
         got, seen = L.talk(protocol, host, port, 60, pause, assured=True)
-        fast = d.rule(rule)["fast_packets"] - before["fast_packets"]
+        fast = d.rule(rule)["fast-packets"] - before["fast-packets"]
         lab.check(f"{mode}: {protocol} to {host}:{port} all 60 answered, from {seen}", got == 60 and seen == source)
     lab.check(f"{mode}: {fast} packets of it on the fast path, as rule {rule}", fast >= 40)
 
@@ -109,11 +109,11 @@ def by_two_processors(mode):
                          stdout=subprocess.PIPE)
         assert server.stdout.readline() == "ready\n"
         os.sched_setaffinity(0, own[:1])
-        before = d.rule(10)["fast_packets"]
+        before = d.rule(10)["fast-packets"]
         L.python(L.client, CLIENT, host, port)
         server.wait()
         os.sched_setaffinity(0, own)
-        lab.check(f"{mode}: a connection over two processors to {host}", d.rule(10)["fast_packets"] - before >= 8)
+        lab.check(f"{mode}: a connection over two processors to {host}", d.rule(10)["fast-packets"] - before >= 8)
         ended(mode, port, family)
 
 

@@ -86,7 +86,7 @@ def readdressed(mode, talks):
 def kernel_packets(d):
     """Packets of rule 10 that nftables saw."""
     rule = d.rule(10)
-    return rule["packets"] - rule["fast_packets"]
+    return rule["packets"] - rule["fast-packets"]
 
 
 def once_in_a_while(d, mode):

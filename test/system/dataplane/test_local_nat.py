@@ -179,7 +179,7 @@ for mode in ("off", "tcx", "xdp"):
     got = d.status()["ports"]["r0"]["mode"]
     lab.check(f"{mode}: the port is {got}", got == mode)
     both(mode)
-    fast = d.rule(1)["fast_packets"]
+    fast = d.rule(1)["fast-packets"]
     # What leaves where it came in is the kernel's.
     lab.check(f"{mode}: {fast} packets took the fast path", 50 < fast < 150 if mode != "off" else fast == 0)
     running(mode, policy)

@@ -104,7 +104,7 @@ for mode in ("off", "tcx", "xdp"):
     wrong = [f"{name}: {answer}, not {want}" for (name, (_, want)), answer in zip(ROWS.items(), answers)
              if not is_right(answer, want)]
     lab.check(f"{mode}: all {len(ROWS)} conversations are as they should be {wrong or ''}", not wrong)
-    fast = d.rule(1)["fast_packets"]
+    fast = d.rule(1)["fast-packets"]
     lab.check(f"{mode}: {fast} packets took the fast path", fast > 300 if mode != "off" else fast == 0)
     d.say("destroy")
     d.kill()

@@ -268,17 +268,17 @@ for mode in ("off", "tcx", "xdp"):
     let_in = sum(answers[name] != SILENCE for name, (_, want) in ROWS.items() if want is None)
     lab.check(f"{mode}: of six connections at once from one source {let_in} came in", let_in == 3)
     if mode == "off":
-        lab.check("off: nothing took the fast path", accepted(10) > 100 and not d.rule(10)["fast_packets"])
+        lab.check("off: nothing took the fast path", accepted(10) > 100 and not d.rule(10)["fast-packets"])
     else:  # rule 5 decides about known connections to one port: others take the fast path
         lab.check(f"{mode}: a rule about known connections of one port leaves others alone {d.rule(10)}",
-                  d.rule(10)["fast_packets"] > 50)
+                  d.rule(10)["fast-packets"] > 50)
         lab.check(f"{mode}: what conntrack does not see is the kernel's {d.rule(15)}",
-                  d.rule(15)["packets"] == 6 + 5 and not d.rule(15)["fast_packets"])
+                  d.rule(15)["packets"] == 6 + 5 and not d.rule(15)["fast-packets"])
     known_and_tracked(mode, policy)
     mac_rules_and_commits(mode)
     if mode != "off":
         lab.check(f"{mode}: what a MAC address let in takes the fast path {d.rule(10)}",
-                  d.rule(10)["fast_packets"] > 50)
+                  d.rule(10)["fast-packets"] > 50)
     segments(mode)
     d.say("destroy")
     d.kill()

@@ -83,7 +83,7 @@ def really_set(box):
     box.ctl("config", "commit")
     expect(year(box.history()[0]["time"]) == there, f"the config service: {box.history()[0]}")
     last = box.records("-n", "1")[0]
-    expect(year(last["time_us"] / 1e6) == there, f"the host: {last}")
+    expect(year(last["time-us"] / 1e6) == there, f"the host: {last}")
     box.set_clock(0)
     expect(int(run(*box.inside("date", "+%Y")).stdout) == year(time.time()), "the clock is not put back")
 
@@ -140,8 +140,8 @@ def since_when(box):
         for jump in (YEARS, -YEARS, 3600 - time.time()):
             box.set_clock(jump)
             reasons = json.loads(box.ctl("--json", "show", "health", ok=False).stdout)["reasons"]
-            wrong = [r for r in reasons if r["since_us"] and not -2 < box.wall() - r["since_us"] / 1e6 < 900]
-            expect(not wrong and any(r["since_us"] for r in reasons), f"at {box.ahead}: {wrong}")
+            wrong = [r for r in reasons if r["since-us"] and not -2 < box.wall() - r["since-us"] / 1e6 < 900]
+            expect(not wrong and any(r["since-us"] for r in reasons), f"at {box.ahead}: {wrong}")
             text = box.ctl("show", "health", ok=False).stdout
             expect("d" not in "".join(line.split("since ")[1].split(" ago")[0] for line in text.splitlines() if "since " in line and " ago" in line),
                    f"days: {text}")
@@ -160,7 +160,7 @@ def records_of_the_last_minutes(box):
         box.set_clock(jump)
         said = box.until(5, lambda: box.records("--grep", "clock.set", "-n", "1")[0]["seq"] > before and
                          box.records("--grep", "clock.set", "-n", "1")[0], "the log tells that the clock was set")
-        expect(abs(said["time_us"] / 1e6 - box.wall()) < 60, f"{said}")
+        expect(abs(said["time-us"] / 1e6 - box.wall()) < 60, f"{said}")
         numbers = [r["seq"] for r in box.records("--since", "20m")]
         expect(mark in numbers and numbers[-1] >= said["seq"], f"at {box.ahead}: --since has lost what was before")
         expect(numbers == sorted(set(numbers)), "order")
@@ -227,12 +227,12 @@ def breaker_and_backoff(box):
     box.put("/acme-probe/crash-after-ms", "10")
     box.ctl("config", "commit")
     box.until(30, lambda: box.service("acme-probe")["breaker"] == "open", "the breaker opens")
-    left = box.service("acme-probe")["next_ms"]
+    left = box.service("acme-probe")["next-ms"]
     for jump in (YEARS, -YEARS):
         box.set_clock(jump)
         now = box.service("acme-probe")
-        expect(now["breaker"] == "open" and 0 < now["next_ms"] <= left, f"by the clock: {left} ms before, {now['next_ms']} now")
-        left = now["next_ms"]
+        expect(now["breaker"] == "open" and 0 < now["next-ms"] <= left, f"by the clock: {left} ms before, {now['next-ms']} now")
+        left = now["next-ms"]
     box.set_clock(0)
     box.ctl("config", "delete", "/acme-probe/crash-after-ms")
     box.ctl("config", "commit")
@@ -305,12 +305,12 @@ def tokens_that_expire(box):
     box.set_clock(0)
     box.ctl("config", "set", "/system/tokens/expires", "30d")
     box.ctl("config", "commit")
-    month = box.until(10, lambda: (lambda t: t.get("expires_us") and t)(box.json("token", "create", f"by-default-{time.monotonic_ns()}", "viewer")),
+    month = box.until(10, lambda: (lambda t: t.get("expires-us") and t)(box.json("token", "create", f"by-default-{time.monotonic_ns()}", "viewer")),
                       "the configured expiry counts")
     box.ctl("token", "create", "month", "viewer")
     box.ctl("token", "create", "first", "viewer", "--expires", "1h")
-    expect(month["expires_us"] > (time.time() + 29 * 86400) * 1e6, f"{month}")
-    expect("expires_us" not in box.json("token", "create", "longer", "viewer", "--expires", "never"), "never is never")
+    expect(month["expires-us"] > (time.time() + 29 * 86400) * 1e6, f"{month}")
+    expect("expires-us" not in box.json("token", "create", "longer", "viewer", "--expires", "never"), "never is never")
     expect(box.json("token", "create", "brief", "viewer", "--expires", "1h")["token"] != brief, "its name is free")
     done = box.ctl("token", "create", "wrong", "viewer", "--expires", "1y", ok=False)
     expect("expected hours or days" in done.stderr, f"{done}")

@@ -299,7 +299,7 @@ def live(box, level, words, inject, heal):
     try:
         inject(box)
         found = box.until(20, lambda: box.reason(level, *words), f"a reason of level {level} with {words}")
-        expect(found["what"] and found["since_us"] > 0, f"{found}")
+        expect(found["what"] and found["since-us"] > 0, f"{found}")
     except Failed as e:
         raise Failed(f"{e}: {json.dumps(box.health()['reasons'])}") from None
     finally:
@@ -515,7 +515,7 @@ BOOT = [
     ("a third-party package that does not load", [("degraded", ["acme-probe has failed"])],
      lambda box: third_party(box, library="nonsense")),
     ("a package that asks for a sandbox the machine does not give", [("degraded", ["acme-probe", "asks for sandbox tier 3"])],
-     lambda box: third_party(box, manifest=json.dumps({**PROBE, "min_tier": 3}))),
+     lambda box: third_party(box, manifest=json.dumps({**PROBE, "min-tier": 3}))),
     ("a third-party package without a manifest", [("degraded", ["acme-probe", "refused"])],
      lambda box: third_party(box, manifest="")),
     ("tokens.json is a directory", [("degraded", ["tokens.json"])], directory("auth/tokens.json")),
@@ -588,8 +588,8 @@ def lists_what_it_goes_without(box):
     box.more = ["--cgroup", "/nonexistent"]
     try:
         box.start()
-        box.until(10, lambda: any(g["feature"] == "fast path" for g in box.json("show", "boot")["given_up"]), "the fast path is listed")
-        listed = {g["feature"]: g["reason"] for g in box.json("show", "boot")["given_up"]}
+        box.until(10, lambda: any(g["feature"] == "fast path" for g in box.json("show", "boot")["given-up"]), "the fast path is listed")
+        listed = {g["feature"]: g["reason"] for g in box.json("show", "boot")["given-up"]}
         expect("/nonexistent" in listed["limits by cgroup"] and listed["fast path"] and "520" in listed["65536 open files"], f"{listed}")
         text = box.ctl("show", "boot").stdout
         expect(all(f"  {feature}: {reason}" in text for feature, reason in listed.items()), text)
@@ -597,7 +597,7 @@ def lists_what_it_goes_without(box):
         box.kill(signal.SIGTERM)
         again(box)
         box.start()
-    box.until(10, lambda: "fast path" not in {g["feature"] for g in box.json("show", "boot")["given_up"]},
+    box.until(10, lambda: "fast path" not in {g["feature"] for g in box.json("show", "boot")["given-up"]},
               "the fast path is back")
 
 
@@ -676,7 +676,7 @@ def names_all_it_refused(box):
     services = box.json("show", "services")
     expect(len(services["services"]) == 128, f"{len(services['services'])} services")
     names = [r["name"] for r in services["refused"]]
-    expect(len(names) + services["refused_more"] == 27 and "crowd-123" in names, f"{names}, and {services['refused_more']}")
+    expect(len(names) + services["refused-more"] == 27 and "crowd-123" in names, f"{names}, and {services['refused-more']}")
     expect("crowd-123" in box.ctl("show", "services").stdout, "show services does not name it")
     expect(len(box.health()["reasons"]) < 25, "each of them is a reason")
     box.kill(signal.SIGTERM)

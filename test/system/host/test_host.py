@@ -53,7 +53,7 @@ def hang(box):
     box.call("acme-probe", "hang", ok=False)
     box.until(20, lambda: running(box, "acme-probe", before["pid"]), "killed and started again")
     report = box.json("service", "show", "acme-probe", "crashes")["crashes"][-1]
-    expect("ping" in report["ended_because"], f"reason: {report['ended_because']}")
+    expect("ping" in report["ended-because"], f"reason: {report['ended-because']}")
 
 
 def breaker(box):
@@ -62,7 +62,7 @@ def breaker(box):
     box.ctl("config", "commit")
     box.until(20, lambda: box.service("acme-probe")["breaker"] == "open", "open")
     s = box.service("acme-probe")
-    expect(s["state"] == "Failed" and s["next_ms"] > 0, f"{s}")
+    expect(s["state"] == "Failed" and s["next-ms"] > 0, f"{s}")
     for other in box.json("show", "services")["services"]:
         if other["name"] in ("config", "interfaces", "routing"):
             expect(other["state"] == "Running", f"{other['name']} is {other['state']}")
@@ -250,7 +250,7 @@ with Appliance(build, "host") as box:
     tap.test("a second daemon on the same state is refused", second_daemon, box)
     tap.test("a daemon of the same instance name leaves the other's workers alone", same_instance_name, box)
     tap.test("a segmentation fault is restarted and reported", crash, box, "segv",
-             lambda r: r["signaled"] and r["status"] == signal.SIGSEGV and r["fault_untrusted"])
+             lambda r: r["signaled"] and r["status"] == signal.SIGSEGV and r["fault-untrusted"])
     tap.test("so is an abort", crash, box, "abort", lambda r: r["status"] in (134, signal.SIGABRT))
     tap.test("so is an exit", crash, box, "exit", lambda r: not r["signaled"] and r["status"] == 42)
     tap.test("so is a stack overflow", crash, box, "stack-overflow", lambda r: r["status"] in (signal.SIGSEGV, signal.SIGBUS))

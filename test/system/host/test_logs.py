@@ -41,12 +41,12 @@ def before_the_kill(box):
 
 def chosen(box):
     now = time.time()
-    begin = records(box, "--boot", "0")[0]["time_us"] / 1e6
+    begin = records(box, "--boot", "0")[0]["time-us"] / 1e6
     whole = records(box, "--since", f"{int(now - begin) + 1}s")
-    expect(whole and all(r["time_us"] / 1e6 > begin - 1.5 for r in whole), "--since")
+    expect(whole and all(r["time-us"] / 1e6 > begin - 1.5 for r in whole), "--since")
     stamp = box.ctl("logs", "--boot", "0", "-o", "full").stdout[:len("2026-01-01 00:00:00.000000+0000")]
     early = records(box, "--until", stamp)
-    expect(early and all(r["time_us"] / 1e6 < begin for r in early), f"--until {stamp}, the run began at {begin}: {early[-2:]}")
+    expect(early and all(r["time-us"] / 1e6 < begin for r in early), f"--until {stamp}, the run began at {begin}: {early[-2:]}")
     expect(early[-1]["seq"] == records(box, "--boot", "-1")[-1]["seq"], "--until the start of a run ends with the run before")
     ready = box.ctl("logs", "--boot", "0", "--grep", r'service\.ready service="(api|routing)"').stdout
     expect(len(ready.splitlines()) == 2, f"--grep: {ready}")
@@ -64,7 +64,7 @@ def damaged(box):
     box.kill()
     path = f"{box.dir}/state/log.jsonl"
     whole = open(path, "rb").read()
-    open(path, "wb").write(whole + b'not ours\n{"seq":12,"time_us"')
+    open(path, "wb").write(whole + b'not ours\n{"seq":12,"time-us"')
     box.start()
     done = box.ctl("logs", "--since", "1h")
     expect("1 line of the log files" in done.stderr, f"{done.stderr}")
@@ -92,7 +92,7 @@ def levels(box):
     box.ctl("config", "delete", "system")
     box.ctl("config", "commit")
     box.until(10, lambda: [box.ctl("service", "restart", "routing"),
-                           records(box, "--boot", "0", "--grep", "service.stat")][1][-1]["time_us"] / 1e6 > time.time() - 5, "as before")
+                           records(box, "--boot", "0", "--grep", "service.stat")][1][-1]["time-us"] / 1e6 > time.time() - 5, "as before")
 
 
 def followed(box):

@@ -30,11 +30,11 @@ def fill(state):
         for i in range(number * EACH, (number + 1) * EACH):
             at = begin + i * 1000
             if i == 0 or i == MOST // 2:
-                lines.append(f'{{"seq":{at},"time_us":{at},"level":"notice","service":"host","event":"host.start","kv":{{"run":"{i:016x}"}}}}\n')
+                lines.append(f'{{"seq":{at},"time-us":{at},"level":"notice","service":"host","event":"host.start","kv":{{"run":"{i:016x}"}}}}\n')
                 continue
             word = ',"needle":"found"' if i in NEEDLES else ""
             level = "warning" if i % 1000 == 1 else "info"
-            lines.append(f'{{"seq":{at},"time_us":{at},"level":"{level}","service":"{SERVICES[i % 5]}","event":"made.up","kv":{{"i":{i}{word}}}}}\n')
+            lines.append(f'{{"seq":{at},"time-us":{at},"level":"{level}","service":"{SERVICES[i % 5]}","event":"made.up","kv":{{"i":{i}{word}}}}}\n')
         with open(f"{state}/log.jsonl.{FILES - number}", "w") as f:
             f.write("".join(lines))
     return begin
@@ -129,7 +129,7 @@ def others_meanwhile(box):
     expect(sorted(went)[7] < min(searches) / 2, f"others wait for searches: {went}, {searches}")
     # The turn's own time says how busy the machine is, its processor time what the loop did.
     long = [json.loads(line)["kv"] for line in box.ctl("logs", "-o", "json", "--boot", "0", "--grep", "loop.stalled").stdout.splitlines()]
-    expect(not [kv for kv in long if kv["processor_ms"] > MOST_MS], f"turns of the loop: {long}")
+    expect(not [kv for kv in long if kv["processor-ms"] > MOST_MS], f"turns of the loop: {long}")
 
 
 def followed(box):

@@ -19,18 +19,18 @@ HELLO, WELCOME, REQ, REP, ERR, SUB, EVENT = 1, 2, 5, 6, 7, 9, 12
 EVIL = ("\x1b]0;owned\x07\n23:59:59.000 notice  host         audit.order user=root\t\r\x7f\u0080\u009b31m\u061c"
         "\u200b\u200e\u200f\u2028\u2029\u202a\u202e\u2066\u2069\ufeff\U000e0041 é")
 BAD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e0fff]")
-RECORD = {"time_us": 1795862730000000, "seq": 7, "level": EVIL, "service": EVIL, "event": EVIL, "kv": {EVIL: EVIL}}
-CRASH = {"time_us": 1e300, "signaled": True, "status": 6, "signal": EVIL, "ended_because": EVIL, "load_error": EVIL,
-         "fault_untrusted": EVIL, "log": {"records": [RECORD]}}
+RECORD = {"time-us": 1795862730000000, "seq": 7, "level": EVIL, "service": EVIL, "event": EVIL, "kv": {EVIL: EVIL}}
+CRASH = {"time-us": 1e300, "signaled": True, "status": 6, "signal": EVIL, "ended-because": EVIL, "load-error": EVIL,
+         "fault-untrusted": EVIL, "log": {"records": [RECORD]}}
 TREE = {EVIL: {EVIL: EVIL, "list": [EVIL]}}
 REPLIES = {
-    "logs": {"records": [RECORD], "next": 8, "first": 7}, "crashes": {"crashes": [CRASH, {"sandbox_step": EVIL, "sandbox_error": EVIL}]},
+    "logs": {"records": [RECORD], "next": 8, "first": 7}, "crashes": {"crashes": [CRASH, {"sandbox-step": EVIL, "sandbox-error": EVIL}]},
     "log-runs": {"runs": [{"run": EVIL, "version": EVIL, "first_us": 1, "last_us": 2}]},
     "services": {"services": [{"name": EVIL, "state": EVIL, "version": EVIL, "degraded": EVIL, "reason": EVIL, "breaker": EVIL}],
                  "refused": [{"name": EVIL, "error": EVIL}]},
     "service": {EVIL: EVIL, "deep": {EVIL: [EVIL]}}, "sandbox": {EVIL: {EVIL: EVIL}}, "metrics": {"text": EVIL},
-    "health": {"verdict": EVIL, "reasons": [{"level": EVIL, "what": EVIL, "since_us": 1, "service": EVIL, "path": EVIL, "todo": EVIL}]},
-    "boot": {"phase": EVIL, "step": EVIL, "waiting": [EVIL], "phases": [{"phase": EVIL}], "given_up": [{"feature": EVIL, "reason": EVIL}]},
+    "health": {"verdict": EVIL, "reasons": [{"level": EVIL, "what": EVIL, "since-us": 1, "service": EVIL, "path": EVIL, "todo": EVIL}]},
+    "boot": {"phase": EVIL, "step": EVIL, "waiting": [EVIL], "phases": [{"phase": EVIL}], "given-up": [{"feature": EVIL, "reason": EVIL}]},
     "version": {"version": EVIL, "instance": EVIL}, "interfaces": {"interfaces": [{"interface": EVIL, "version": EVIL, "provider": EVIL, "state": EVIL}]},
     "describe": {"interface": EVIL, "version": EVIL, "methods": [{"name": EVIL, "requires": EVIL, "description": EVIL, "input": TREE}],
                  "events": [{"name": EVIL, "requires": EVIL, "class": EVIL, "description": EVIL}]},

@@ -120,7 +120,7 @@ def claims_without_end_do_not_keep_the_host_busy():
             box.ctl("show", "services")
         expect(used() - before < 2, f"the host used {used() - before:.1f} s of processor for 4000 claims")
         box.until(10, lambda: "10.1.0.1" in str(box.problems()), "it is said")
-        said = box.log_text().count("interfaces.address_conflict ")
+        said = box.log_text().count("interfaces.address-conflict ")
         expect(0 < said < 60, f"{said} records of 4000 claims")
 
 

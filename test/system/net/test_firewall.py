@@ -67,8 +67,8 @@ class Dataplane:
         assert limit <= 500
         above = sorted(int(key) for key in self.running["rules"] if int(key) > after)
         page = {"generation": self.generation, "default": {"forward": {"packets": 3, "bytes": 300}},
-                "rules": {str(n): {"packets": n, "bytes": 100 * n, "fast_packets": 1,
-                                   "fast_bytes": 100} for n in above[:limit]}}
+                "rules": {str(n): {"packets": n, "bytes": 100 * n, "fast-packets": 1,
+                                   "fast-bytes": 100} for n in above[:limit]}}
         if len(above) > limit:
             page["next"] = above[limit - 1]
         return page
@@ -310,7 +310,7 @@ def counters_join_configuration_and_numbers_in_pages():
         out = w.call("counters", {}, src=9)
         assert out["rules"][0] == {
             "rule": 10, "description": "web", "action": "accept", "from": "lan", "to": "wan",
-            "packets": 10, "bytes": 1000, "fast_packets": 1, "fast_bytes": 100}, out
+            "packets": 10, "bytes": 1000, "fast-packets": 1, "fast-bytes": 100}, out
         assert out["rules"][1]["to"] == "any" and out["default"]["forward"]["packets"] == 3
         assert out["generation"] == 1 and "next" not in out
         page = w.call("counters", {"limit": 1}, src=9)

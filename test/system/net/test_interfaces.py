@@ -317,7 +317,7 @@ def lost_events_do_not_end_the_following():
                  for word in ("add", "del") for i in range(2500))
         ns.ip("link", "set", "far0", "down")
         os.kill(w.process.pid, signal.SIGCONT)
-        w.logged("interfaces.events_lost")
+        w.logged("interfaces.events-lost")
         w.until(lambda f: ("link", {"name": "lan0", "up": True, "carrier": False}) in w.events)
         for _ in range(2):
             ns.ip("addr", "del", "10.1.0.1/24", "dev", "lan0")

@@ -24,7 +24,7 @@ def flushed_local_routes_are_put_back():
         eventually(lambda: "tentative" not in ns.ip("addr") and local_routes(ns) == before, "all local routes are back", 20)
         assert ns.listed("lan0") == listed and ns.addresses("lan0") == sorted(CONFIG["lan0"]["addresses"])
         ns.ip("route", "del", "local", "10.1.0.2", "dev", "lan0", "table", "local")
-        w.logged("interfaces.local_put_back")
+        w.logged("interfaces.local-put-back")
         eventually(lambda: local_routes(ns) == before, "one local route is back", 20)
         w.until_problems(lambda p: not p)
         w.commit(interfaces={"lan0": {"mtu": 1400}})
@@ -36,7 +36,7 @@ def flushed_local_routes_are_put_back():
 def the_loopback_link_is_kept_up():
     with Box(CONFIG) as (ns, w):
         ns.ip("link", "set", "lo", "down")
-        w.logged("interfaces.loopback_put_back")
+        w.logged("interfaces.loopback-put-back")
         eventually(lambda: "UP" in ns.link("lo")["flags"] and "127.0.0.1/8" in ns.ip("addr", "show", "lo"), "lo is up", 20)
         w.commit(interfaces={**CONFIG, "lo": {"enabled": False}})
         eventually(lambda: "UP" not in ns.link("lo")["flags"], "lo is down where that is configured")

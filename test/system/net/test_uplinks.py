@@ -253,7 +253,7 @@ def lost_events_are_made_up_for():
                             "via 192.0.2.9\n" for i in range(3000))
             ns.batch("route del default\n" + batch)
             w.signal(signal.SIGCONT)
-            w.logged("routing.events_lost")
+            w.logged("routing.events-lost")
             eventually(lambda: ways(ns) == ["192.0.2.1"], "the route is back after lost events", 2)
             ns.ip("route", "del", "default")
             eventually(lambda: ways(ns) == ["192.0.2.1"], "the kernel is followed after an overrun", 2)

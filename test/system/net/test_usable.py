@@ -80,7 +80,7 @@ def two_cards_with_one_hardware_address_are_said():
     with Box({**BOTH, "wan0": {"addresses": ["192.0.2.2/24"]}}) as (ns, w):
         ns.ip("link", "set", "wan0", "address", ns.link("lan0")["address"])
         ns.ip("addr", "del", "10.1.0.1/24", "dev", "lan0")
-        said = w.logged("interfaces.same_mac")
+        said = w.logged("interfaces.same-mac")
         assert said["kv"] == {"interface": "lan0", "other": "wan0"}, said
         assert not w.problems, w.problems
         w.stop()

@@ -116,14 +116,14 @@ def editing(box, token):
     for path, body in (("/api/v1/config/commits?dry-run", None),
                        ("/api/v1/config/commits?dry-run=true", {"comment": "try"}),
                        ("/api/v1/config/commits?dry-run=1", "{ }"),
-                       ("/api/v1/config/commits", {"dry_run": True})):
+                       ("/api/v1/config/commits", {"dry-run": True})):
         r = box.http("POST", path, token, body)
         check(r.status == 200 and any(s["service"] == "interfaces" for s in r.json()["plan"]),
               f"a dry run has a plan ({path} {body})", r)
     check(box.ask("config", "history")["entries"] == [] or
           box.http("GET", RUNNING, token).json() == {}, "and changes nothing")
-    r = box.http("POST", "/api/v1/config/commits?dry-run", token, {"dry_run": False})
-    check(r.status == 400 and r.problem().get("path") == "/dry_run", "a contradiction is refused", r)
+    r = box.http("POST", "/api/v1/config/commits?dry-run", token, {"dry-run": False})
+    check(r.status == 400 and r.problem().get("path") == "/dry-run", "a contradiction is refused", r)
     r = box.http("POST", "/api/v1/config/commits", token, {"comment": "first"})
     check(r.status == 200 and r.json()["revision"] == 1, "commit", r)
     check(box.ask("config", "show", "interfaces", "d0")["mtu"] == 1450, "orbctl reads it back")
@@ -210,7 +210,10 @@ def wrong_requests(box, token):
         ("POST", "/api/v1/operations/host/service", "{}", [], 422, "schema", "name"),
         ("POST", "/api/v1/operations/HOST/x", "{}", [], 400, "invalid", "INTERFACE"),
         ("POST", "/api/v1/config/rollback", "{}", [], 422, "schema", "n"),
-        ("POST", "/api/v1/config/commits", '{"confirm_s":0}', [], 422, "schema", "1"),
+        ("POST", "/api/v1/config/commits", '{"confirm-s":0}', [], 422, "schema", "1"),
+        ("POST", "/api/v1/config/commits", '{"confirm_s":60}', [], 422, "schema", "did you mean confirm-s?"),
+        ("POST", "/api/v1/config/commits", '{"dry_run":true}', [], 422, "schema", "did you mean dry-run?"),
+        ("POST", "/api/v1/operations/host/logs", '{"since_us":1}', [], 422, "schema", "did you mean since-us?"),
     ]
     for method, path, body, headers, status, code, words in rows:
         r = box.http(method, path, token, body, headers)
@@ -285,7 +288,7 @@ def confirmed(box, token):
     old.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
     check(receive(old).status == 200, "a connection is kept")
     box.http("PUT", MINE + "/interfaces/d0/mtu", token, "1470")
-    r = box.http("POST", "/api/v1/config/commits", token, {"confirm_s": 60})
+    r = box.http("POST", "/api/v1/config/commits", token, {"confirm-s": 60})
     check(r.status == 200 and r.headers.get("connection", "").lower() == "close",
           "a commit to be confirmed closes its connection", r)
     old.sendall(f"POST /api/v1/config/confirm HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n"

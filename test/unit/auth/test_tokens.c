@@ -8,6 +8,7 @@
 #include "core/auth/tokens.h"
 #include "core/base/file.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "test/lib/harness.h"
 
 struct world {
@@ -70,6 +71,26 @@ TEST(what_was_written_is_read_again_and_no_file_is_no_tokens)
     ck_assert_int_eq(look(&w), 0);
     ck_assert_uint_eq(w.read.count, 3);
     ck_assert_int_eq(memcmp(w.read.items, w.tokens.items, 3 * sizeof(*w.tokens.items)), 0);
+    end(&w);
+}
+
+TEST(a_file_with_the_keys_of_earlier_versions_is_read_and_written_with_those_of_today)
+{
+    static const char *const keys[] = {"\"created-us\":", "\"expires-us\":", "\"seen-us\":"};
+    AUTO(buf) struct buf again = {0};
+    AUTO_FREE char *old = NULL;
+    struct world w;
+
+    begin(&w);
+    old = xstrdup(w.text.data);
+    for (unsigned i = 0; i < ARRAY_LEN(keys); i++)
+        for (char *at = old; (at = strstr(at, keys[i]));)
+            *strchr(at, '-') = '_';
+    ck_assert_str_ne(old, w.text.data);
+    put(&w, old, w.text.len);
+    ck_assert_msg(look(&w) == 0, "%s", w.err.text);
+    tokens_text(&w.read, &again);
+    ck_assert_str_eq(again.data, w.text.data);
     end(&w);
 }
 

@@ -57,7 +57,7 @@ static void schemas(const struct fake *f, struct buf *to)
                                           {"system", system_schema},
                                           {"services", services_schema}};
 
-    buf_adds(to, "{\"third_party\":[\"guest\"],\"schemas\":[");
+    buf_adds(to, "{\"third-party\":[\"guest\"],\"schemas\":[");
     for (size_t i = 0; i < ARRAY_LEN(list); i++) {
         if (f->without && !strcmp(f->without, list[i][0]))
             continue;

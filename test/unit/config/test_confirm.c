@@ -16,8 +16,8 @@ static struct fake_service *start(struct fake *f)
     fake_commit(f);
     s = fake_service(f, "system", "/system");
     fake_set(f, "/system/hostname", "\"new\"");
-    ck_assert_int_eq(fake_ask(f, "ada", 2000, "commit", "{\"confirm_s\":60}"), 0);
-    ck_assert_int_eq(json_integer_value(json_object_get(f->reply, "confirm_by")), 1700000160);
+    ck_assert_int_eq(fake_ask(f, "ada", 2000, "commit", "{\"confirm-s\":60}"), 0);
+    ck_assert_int_eq(json_integer_value(json_object_get(f->reply, "confirm-by")), 1700000160);
     ck_assert_uint_eq(engine_revision(f->engine), 2);
     ck_assert_uint_eq(s->revision, 2);
     return s;
@@ -147,7 +147,7 @@ TEST(so_does_one_that_attached_to_what_waits)
     s = fake_service(&f, "system", "/system");
     engine_peer_gone(f.engine, s->peer);
     fake_set(&f, "/system/hostname", "\"new\"");
-    ck_assert_int_eq(fake_ask(&f, "ada", 2000, "commit", "{\"confirm_s\":60}"), 0);
+    ck_assert_int_eq(fake_ask(&f, "ada", 2000, "commit", "{\"confirm-s\":60}"), 0);
     fake_attach(&f, s);
     engine_peer_gone(f.engine, s->peer);
     fake_advance(&f, 60000);
@@ -164,7 +164,7 @@ TEST(one_that_did_not_run_at_all_is_left_alone)
     s = fake_service(&f, "system", "/system");
     engine_peer_gone(f.engine, s->peer);
     fake_set(&f, "/system/hostname", "\"new\"");
-    ck_assert_int_eq(fake_ask(&f, "ada", 2000, "commit", "{\"confirm_s\":60}"), 0);
+    ck_assert_int_eq(fake_ask(&f, "ada", 2000, "commit", "{\"confirm-s\":60}"), 0);
     fake_advance(&f, 60000);
     ck_assert_uint_eq(engine_revision(f.engine), 2);
     ck_assert(!is_needed(&f));

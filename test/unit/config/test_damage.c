@@ -233,7 +233,7 @@ TEST(what_is_lost_is_said_and_no_commit_is_taken_before_a_person_accepts)
     ck_assert_ptr_nonnull(strstr(f->err.text, "config salvage"));
     ck_assert_int_eq(fake_ask(f, "ada", 1, "salvage", "{}"), 0);
     ck_assert_str_eq(json_string_value(tree_get(f->reply, "/state")), "damaged");
-    ck_assert_int_eq(json_integer_value(tree_get(f->reply, "/newest_seen")), 6);
+    ck_assert_int_eq(json_integer_value(tree_get(f->reply, "/newest-seen")), 6);
     /* The records behind it can still be read by a person. */
     ck_assert_uint_gt(json_array_size(tree_get(f->reply, "/records")), 8);
     ck_assert_int_eq(fake_ask(f, "ada", 1, "salvage-accept", "{}"), 0);

@@ -351,6 +351,50 @@ TEST(a_journal_of_the_first_format_is_read_and_goes_on)
     fake_free(&f);
 }
 
+/* As earlier versions wrote it. */
+static int add_old_keys(void *arg, uint64_t offset, const char *text, size_t len,
+                        struct orb_err *err)
+{
+    static const char *const keys[] = {"\"confirm-s\":", "\"confirm-by\":"};
+    AUTO_FREE char *old = xstrndup(text, len);
+
+    for (unsigned i = 0; i < ARRAY_LEN(keys); i++) {
+        char *at = strstr(old, keys[i]);
+
+        if (at)
+            *strchr(at, '-') = '_';
+    }
+    return add_old_record(arg, offset, old, len, err);
+}
+
+TEST(a_commit_that_waits_in_a_journal_with_the_old_keys_is_undone)
+{
+    struct fake f;
+    AUTO_FREE char *before = NULL;
+    AUTO_FREE char *after = NULL;
+    AUTO(buf) struct buf whole = {0};
+    struct old_format old = {0};
+
+    two_revisions(&f, &before, &after);
+    fake_open(&f);
+    fake_set(&f, "/interfaces/x", "{}");
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{\"confirm-s\":60}"), 0);
+    fake_close(&f);
+    whole_of(&f, "journal-0", &whole);
+    buf_adds(&old.file, "orbjrn1\n");
+    buf_add(&old.file, old.chain, sizeof(old.chain));
+    journal_scan_behind(&(struct journal_image){whole.data, whole.len}, 0, add_old_keys, &old);
+    ck_assert_ptr_nonnull(memmem(old.file.data, old.file.len, "\"confirm_by\":", 13));
+    put(&f, "journal-0", old.file.data, old.file.len);
+    forget(&f, "last-good-0");
+    fake_open(&f);
+    fake_advance(&f, 61000);
+    ck_assert_str_eq(fake_running(&f), after);
+    ck_assert_uint_eq(engine_revision(f.engine), 4);
+    buf_fini(&old.file);
+    fake_free(&f);
+}
+
 /* All rules anew, each time with another port: some 80 KB of record a commit. */
 static void load_rules(struct fake *f, int port, const char *options)
 {
@@ -425,7 +469,7 @@ TEST(a_large_commit_that_waits_to_be_confirmed_is_undone_after_its_snapshot_and_
     for (int i = 1; i <= 9; i++)
         load_rules(&f, i, "{}");
     before = xstrdup(fake_running(&f));
-    load_rules(&f, 77, "{\"confirm_s\":60}");
+    load_rules(&f, 77, "{\"confirm-s\":60}");
     fake_advance(&f, 2000);
     fake_close(&f);
     fake_open(&f);

@@ -261,7 +261,7 @@ static bool undo_fails_at(const struct failing *kind, unsigned at)
     fake_new(&f);
     commit_name(&f, "old");
     fake_set(&f, "/system/hostname", "\"new\"");
-    ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{\"confirm_s\":30}"), 0);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{\"confirm-s\":30}"), 0);
     arm(kind, at);
     fake_advance(&f, 31000);
     expect_name(&f, "old"); /* whatever the disk takes */
@@ -296,7 +296,7 @@ static bool confirm_fails_at(const struct failing *kind, unsigned at)
     fake_new(&f);
     commit_name(&f, "old");
     fake_set(&f, "/system/hostname", "\"new\"");
-    ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{\"confirm_s\":30}"), 0);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{\"confirm-s\":30}"), 0);
     arm(kind, at);
     confirmed = fake_ask(&f, "ada", 7, "confirm", "{}") == 0;
     reached = disarm();
@@ -399,7 +399,7 @@ TEST(an_unconfirmed_commit_does_not_run_after_a_restart_on_a_read_only_disk)
     fake_new(&f);
     commit_name(&f, "old");
     fake_set(&f, "/system/hostname", "\"new\"");
-    ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{\"confirm_s\":30}"), 0);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{\"confirm-s\":30}"), 0);
     fake_close(&f);
     arm(&read_only, 1);
     fake_open(&f);

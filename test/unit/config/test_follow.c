@@ -64,7 +64,7 @@ TEST(the_host_knows_while_a_commit_waits_for_its_confirmation)
     ck_assert_uint_eq(json_integer_value(json_object_get(f.follow, "unconfirmed")), 0);
     for (int confirmed = 0; confirmed < 2; confirmed++) {
         fake_set(&f, "/system/hostname", confirmed ? "\"c\"" : "\"b\"");
-        ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{\"confirm_s\":30}"), 0);
+        ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{\"confirm-s\":30}"), 0);
         ck_assert_uint_eq(json_integer_value(json_object_get(f.follow, "unconfirmed")),
                           engine_revision(f.engine));
         if (confirmed)
@@ -94,7 +94,7 @@ TEST(an_undone_commit_is_to_be_followed_by_who_was_away_as_well)
     struct fake_service *s = start(&f);
 
     fake_set(&f, "/firewall/rules/10", "{\"action\":\"drop\"}");
-    ck_assert_int_eq(fake_ask(&f, "ada", 2000, "commit", "{\"confirm_s\":60}"), 0);
+    ck_assert_int_eq(fake_ask(&f, "ada", 2000, "commit", "{\"confirm-s\":60}"), 0);
     ck_assert_uint_eq(s->revision, 2);
     engine_peer_gone(f.engine, s->peer);
     fake_advance(&f, 60000);

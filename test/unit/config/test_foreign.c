@@ -530,7 +530,7 @@ TEST(an_unconfirmed_commit_is_undone_although_its_journal_is_gone)
     original_new(&o, 6);
     fake_open(f);
     fake_set(f, "/system/hostname", "\"locked-out\"");
-    ck_assert_int_eq(fake_ask(f, "ada", 1, "commit", "{\"confirm_s\":10}"), 0);
+    ck_assert_int_eq(fake_ask(f, "ada", 1, "commit", "{\"confirm-s\":10}"), 0);
     take_away(f, "journal-0");
     take_away(f, "last-good-0");
     fake_advance(f, 11000);

@@ -157,7 +157,7 @@ TEST(secrets_are_seen_below_config_secret_only)
         reader_of_system(&f, rows[i].grant);
         ck_assert(rows[i].sees == (strstr(buf_str(&f.text), "geheim-1") != NULL));
         fake_set(&f, "/system", "{\"hostname\":\"new\",\"password\":\"geheim-2\"}");
-        fake_send(&f, "ada", 1, "commit", "{\"dry_run\":true}"); /* answered by fake_pump */
+        fake_send(&f, "ada", 1, "commit", "{\"dry-run\":true}"); /* answered by fake_pump */
         ck_assert_int_eq(f.err.code, 0);
         ck_assert_ptr_nonnull(strstr(buf_str(&f.trace), "system.prepare"));
         sent = buf_str(&f.sent);
@@ -532,7 +532,7 @@ TEST(a_session_that_was_open_and_silent_before_the_apply_proves_nothing)
     fake_new(&f);
     early.opened_us = f.host.now_us(f.host.arg);
     fake_set(&f, "/system/hostname", "\"new\"");
-    ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{\"confirm_s\":60}"), 0);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{\"confirm-s\":60}"), 0);
     f.answered = false;
     f.method = NULL;
     engine_request(f.engine, &early, "confirm", "{}", 2, &f);

@@ -55,7 +55,7 @@ TEST(a_dry_run_returns_the_plan_and_changes_nothing)
     struct fake_service *a, *b;
 
     two(&f, &a, &b);
-    ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{\"dry_run\":true}"), 0);
+    ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{\"dry-run\":true}"), 0);
     ck_assert_str_eq(buf_str(&f.trace), "interfaces.prepare firewall.prepare firewall.abort "
                                         "interfaces.abort ");
     ck_assert_uint_eq(json_array_size(json_object_get(f.reply, "plan")), 2);
@@ -404,7 +404,7 @@ TEST(services_silent_in_an_undo_keep_no_other_on_what_is_undone)
         uint64_t deadline = phases[i] == FAKE_APPLY ? 20000 : 10000;
 
         four(&f, s);
-        ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{\"confirm_s\":5}"), 0);
+        ck_assert_int_eq(fake_ask(&f, "ada", 1, "commit", "{\"confirm-s\":5}"), 0);
         s[0]->mode[phases[i]] = s[1]->mode[phases[i]] = FAKE_SILENT;
         buf_clear(&f.trace);
         f.answered = false;

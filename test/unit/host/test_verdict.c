@@ -272,7 +272,7 @@ TEST(the_worst_and_oldest_reason_comes_first_and_makes_the_sentence)
     ck_assert_ptr_nonnull(strstr(buf_str(&json),
                                  "{\"verdict\":\"failed\",\"reasons\":[{\"level\":"
                                  "\"failed\",\"what\":\"B\",\"service\":\"\","
-                                 "\"path\":\"/p\",\"todo\":\"do\",\"since_us\":8}"));
+                                 "\"path\":\"/p\",\"todo\":\"do\",\"since-us\":8}"));
 }
 
 /* ---- room in the answer ---- */

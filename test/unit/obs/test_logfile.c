@@ -14,7 +14,7 @@
 #include "test/lib/harness.h"
 
 #define LINE                                                                                       \
-    "{\"seq\":%llu,\"time_us\":1,\"level\":\"info\",\"service\":\"a\",\"event\":\"e\",\"kv\":{}}"
+    "{\"seq\":%llu,\"time-us\":1,\"level\":\"info\",\"service\":\"a\",\"event\":\"e\",\"kv\":{}}"
 
 struct place {
     char dir[40];

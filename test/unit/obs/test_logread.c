@@ -2,6 +2,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/base/file.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "core/json/tree.h"
@@ -37,7 +38,7 @@ static void clean(char *dir)
 static void put(FILE *file, unsigned long long seq)
 {
     fprintf(file,
-            "{\"seq\":%llu,\"time_us\":%llu,\"level\":\"%s\",\"service\":\"%s\",\"event\":\"n\","
+            "{\"seq\":%llu,\"time-us\":%llu,\"level\":\"%s\",\"service\":\"%s\",\"event\":\"n\","
             "\"kv\":{\"k\":\"v%llu\",\"list\":[1,{\"x\":2}]}}\n",
             seq, seq * 1000, seq % 2 ? "info" : "warning", seq % 3 ? "a" : "b", seq);
 }
@@ -200,6 +201,27 @@ TEST(records_of_an_earlier_run_are_found_and_runs_told)
     clean(dir);
 }
 
+TEST(a_record_with_the_key_of_earlier_versions_is_found_with_that_of_today)
+{
+    static const char old[] = "{\"seq\":3,\"time_us\":9,\"level\":\"info\",\"service\":\"a\","
+                              "\"event\":\"e\",\"kv\":{\"time_us\":1}}\n";
+    char *dir = make();
+    AUTO_FREE char *path = buf_format("%s/log.jsonl", dir);
+    AUTO(json_t) json_t *page = NULL;
+    struct logs_query all = {.limit = 10};
+    struct logs *logs;
+
+    ck_assert_int_eq(file_replace(path, old, strlen(old), 0600, NULL), 0);
+    logs = begin(dir);
+    page = ask(logs, &all);
+    ck_assert_int_eq(json_integer_value(tree_get(page, "/records/0/time-us")), 9);
+    ck_assert_int_eq(json_integer_value(tree_get(page, "/records/0/kv/time_us")), 1);
+    ck_assert_ptr_null(tree_get(page, "/records/0/time_us"));
+    ck_assert_int_eq(json_integer_value(tree_get(page, "/skipped")), 0);
+    logs_free(logs);
+    clean(dir);
+}
+
 TEST(damaged_and_foreign_lines_are_passed_over_and_counted)
 {
     static const char *const bad[] = {
@@ -207,18 +229,18 @@ TEST(damaged_and_foreign_lines_are_passed_over_and_counted)
         "rubbish",
         "{\"seq\":5}",
         "[1,2]",
-        "{\"seq\":11,\"time_us\":1,\"level\":\"info\",\"serv",
-        "{\"seq\":11,\"time_us\":1,\"level\":\"shout\",\"service\":\"a\",\"event\":\"e\",\"kv\":{}"
+        "{\"seq\":11,\"time-us\":1,\"level\":\"info\",\"serv",
+        "{\"seq\":11,\"time-us\":1,\"level\":\"shout\",\"service\":\"a\",\"event\":\"e\",\"kv\":{}"
         "}",
-        "{\"seq\":11,\"time_us\":1,\"level\":\"info\",\"service\":\"a\",\"event\":\"e\",\"kv\":[]}",
-        "{\"seq\":11,\"time_us\":1,\"level\":\"info\",\"service\":\"a\",\"event\":\"\x01\",\"kv\":{"
+        "{\"seq\":11,\"time-us\":1,\"level\":\"info\",\"service\":\"a\",\"event\":\"e\",\"kv\":[]}",
+        "{\"seq\":11,\"time-us\":1,\"level\":\"info\",\"service\":\"a\",\"event\":\"\x01\",\"kv\":{"
         "}}",
-        "{\"seq\":11,\"time_us\":1,\"level\":\"info\",\"service\":\"a\",\"event\":\"e\",\"kv\":{}}"
+        "{\"seq\":11,\"time-us\":1,\"level\":\"info\",\"service\":\"a\",\"event\":\"e\",\"kv\":{}}"
         "}",
-        "{\"seq\":4,\"time_us\":1,\"level\":\"info\",\"service\":\"a\",\"event\":\"e\",\"kv\":{}}",
-        "{\"seq\":900,\"time_us\":1,\"level\":\"info\",\"service\":\"a\",\"event\":\"e\",\"kv\":{}"
+        "{\"seq\":4,\"time-us\":1,\"level\":\"info\",\"service\":\"a\",\"event\":\"e\",\"kv\":{}}",
+        "{\"seq\":900,\"time-us\":1,\"level\":\"info\",\"service\":\"a\",\"event\":\"e\",\"kv\":{}"
         "}",
-        "{\"seq\":99999999999999999999,\"time_us\":1,\"level\":\"info\",\"service\":\"a\",\"kv\":{}"
+        "{\"seq\":99999999999999999999,\"time-us\":1,\"level\":\"info\",\"service\":\"a\",\"kv\":{}"
         "}",
     };
 

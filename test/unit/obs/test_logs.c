@@ -175,7 +175,7 @@ TEST(a_record_that_is_too_long_keeps_its_beginning)
     log_info(logs_sink(logs), "long", KV("data", (const char *)huge));
     log_info(logs_sink(logs), "next");
     ck_assert_uint_eq(count(logs, &all, &tree), 2);
-    ck_assert_int_ge(json_integer_value(tree_get(tree, "/records/0/kv/too_long_bytes")), 300000);
+    ck_assert_int_ge(json_integer_value(tree_get(tree, "/records/0/kv/too-long-bytes")), 300000);
     logs_free(logs);
 }
 

@@ -40,6 +40,7 @@ TEST(every_wrong_manifest_is_refused_with_place_and_words)
         {"[]", "", "object"},
         {"{\"name\":\"a\"}", "", "version"},
         {"{" MINIMAL ",\"nam\":1}", "/nam", "did you mean name"},
+        {"{" MINIMAL ",\"min_tier\":2}", "/min_tier", "did you mean min-tier"},
         {"{" MINIMAL ",\"phase\":\"controll\"}", "/phase", "did you mean control"},
         {"{\"name\":\"A\",\"version\":\"1.0.0\",\"library\":\"lib/a.so\"}", "/name", "A"},
         {"{\"name\":\"a\",\"version\":\"1\",\"library\":\"lib/a.so\"}", "/version", "1"},

@@ -135,6 +135,28 @@ TEST(the_newest_reports_are_kept_over_a_restart_of_the_daemon)
     end(&rig);
 }
 
+TEST(a_report_with_the_keys_of_earlier_versions_is_read_with_those_of_today)
+{
+    static const char old[] = "{\"number\":1,\"time_us\":5,\"pid\":1,\"uptime_ms\":7,"
+                              "\"ended_because\":\",\\\"time_us\\\":\",\"frames_untrusted\":[],"
+                              "\"log\":{\"records\":[{\"seq\":1,\"time_us\":4}]}}";
+    static const char now[] = "{\"number\":1,\"time-us\":5,\"pid\":1,\"uptime-ms\":7,"
+                              "\"ended-because\":\",\\\"time_us\\\":\",\"frames-untrusted\":[],"
+                              "\"log\":{\"records\":[{\"seq\":1,\"time-us\":4}]}}";
+    struct rig rig;
+    AUTO_FREE char *path = NULL;
+
+    begin(&rig);
+    crash(&rig, 1);
+    end_run(&rig);
+    path = buf_format("%s/crashes/probe-0.json", rig.dir);
+    ck_assert_int_eq(file_replace(path, old, strlen(old), 0600, NULL), 0);
+    begin_run(&rig);
+    ck_assert_str_eq(rig.service.crashes.items[0].json, now);
+    ck_assert_uint_eq(rig.service.crashes.items[0].time_us, 5);
+    end(&rig);
+}
+
 TEST(a_file_that_is_no_report_is_passed_over)
 {
     struct rig rig;
@@ -145,7 +167,7 @@ TEST(a_file_that_is_no_report_is_passed_over)
     crash(&rig, 2);
     end_run(&rig);
     path = buf_format("%s/crashes/probe-0.json", rig.dir);
-    ck_assert_int_eq(file_replace(path, "{\"time_us\":\"x\"}", 15, 0600, NULL), 0);
+    ck_assert_int_eq(file_replace(path, "{\"time-us\":\"x\"}", 15, 0600, NULL), 0);
     begin_run(&rig);
     must_read(&rig, "2");
     end(&rig);
