@@ -41,6 +41,7 @@ struct candidate *candidate_new(struct engine *engine, const char *user)
     struct candidate *c = xcalloc(1, sizeof(*c));
 
     c->user = xstrdup(user);
+    c->changes.parts = &engine->parts;
     c->next = engine->candidates;
     engine->candidates = c;
     return c;

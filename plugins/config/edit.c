@@ -144,7 +144,7 @@ int edit_op(struct engine *engine, struct candidate *candidate, const char *op, 
 int edit_replace(struct engine *engine, struct candidate *candidate, json_t *tree,
                  struct orb_err *err)
 {
-    AUTO(overlay) struct overlay next = {.stamp = engine->store.revision};
+    AUTO(overlay) struct overlay next = {.stamp = engine->store.revision, .parts = &engine->parts};
     AUTO(json_t) json_t *patch = json_array();
     const json_t *base = engine->store.running;
     const char *key;
@@ -165,7 +165,7 @@ int edit_replace(struct engine *engine, struct candidate *candidate, json_t *tre
         if (r < 0)
             return r;
     }
-    overlay_diff(patch, "", engine->store.running, tree);
+    overlay_diff(&engine->parts, patch, "", engine->store.running, tree);
     r = overlay_take_patch(&next, base, patch, false, err);
     if (r < 0)
         return r;

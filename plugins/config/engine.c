@@ -128,7 +128,7 @@ int engine_first(struct engine *engine, const char *text, size_t len, struct orb
     if (!json_is_object(tree))
         return orb_fail(err, ORB_E_SCHEMA, "expected an object of parts, {\"system\": {…}, …}");
     patch = json_array();
-    overlay_diff(patch, "", engine->store.running, tree);
+    overlay_diff(NULL, patch, "", engine->store.running, tree);
     if (json_array_size(patch) == 0)
         return 0;
     overlay_exact(&exact, patch);

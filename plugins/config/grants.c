@@ -268,7 +268,7 @@ static void project(json_t *to, const json_t *op, const char *path, const char *
 {
     const char *rest = sub + strlen(path);
 
-    overlay_diff(to, sub, tree_get(json_object_get(op, "old"), rest),
+    overlay_diff(NULL, to, sub, tree_get(json_object_get(op, "old"), rest),
                  tree_get(json_object_get(op, "value"), rest));
 }
 

@@ -34,6 +34,7 @@ static void answer_changes(struct ask *ask, const struct candidate *c, bool ok)
 static void keep(struct overlay *to, const struct overlay *from)
 {
     to->stamp = from->stamp;
+    to->parts = from->parts;
     to->count = to->cap = from->count;
     to->list = xcalloc(from->count, sizeof(*to->list));
     for (size_t i = 0; i < from->count; i++)
@@ -218,7 +219,7 @@ void methods_edit_rollback(struct ask *ask)
     uint64_t n = member_number(ask->in, "n", 0);
     struct orb_err err;
     struct candidate *c = NULL;
-    AUTO(overlay) struct overlay back = {.stamp = e->store.revision};
+    AUTO(overlay) struct overlay back = {.stamp = e->store.revision, .parts = &e->parts};
     int r;
 
     if (n > e->store.revision)

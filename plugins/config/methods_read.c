@@ -152,7 +152,7 @@ static void diff_at(json_t *patch, const struct engine *e, const struct overlay 
             continue;
         a = overlay_get(from, e->store.running, path);
         b = overlay_get(to, e->store.running, path);
-        overlay_diff(patch, path, a, b);
+        overlay_diff(&e->parts, patch, path, a, b);
         json_decref(a);
         json_decref(b);
     }
@@ -240,8 +240,8 @@ static json_t *diff(const struct ask *ask, struct orb_err *err)
     const struct candidate *c = candidate_find(e, ask->who);
     bool from_given = json_object_get(ask->in, "from");
     bool to_given = json_object_get(ask->in, "to");
-    AUTO(overlay) struct overlay from = {0};
-    AUTO(overlay) struct overlay to = {0};
+    AUTO(overlay) struct overlay from = {.parts = &e->parts};
+    AUTO(overlay) struct overlay to = {.parts = &e->parts};
     json_t *patch;
 
     if (!from_given && !to_given)

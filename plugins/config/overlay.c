@@ -41,7 +41,7 @@ void overlay_fini(struct overlay *o)
         json_decref(o->list[i].value);
     }
     free(o->list);
-    *o = (struct overlay){0};
+    *o = (struct overlay){.parts = o->parts};
 }
 
 /* Index of the first change that is not before path. */
@@ -135,6 +135,31 @@ static size_t broken_prefix(const json_t *base, const char *path)
     }
 }
 
+/* The very value is the same whatever it is: it was not given, it stayed, or was masked. */
+static bool is_same(const struct parts *parts, const char *path, json_t *old, json_t *value);
+
+static bool same_items(const struct parts *parts, const char *path, json_t *old, json_t *value)
+{
+    AUTO_FREE char *at = buf_format("%s/0", path);
+    json_t *item;
+    size_t i;
+
+    if (json_array_size(old) != json_array_size(value))
+        return false;
+    json_array_foreach (value, i, item)
+        if (!is_same(parts, at, json_array_get(old, i), item))
+            return false;
+    return true;
+}
+
+static bool is_same(const struct parts *parts, const char *path, json_t *old, json_t *value)
+{
+    if (parts && json_is_array(old) && json_is_array(value))
+        return same_items(parts, path, old, value);
+    return old == value || (old && value && json_equal(old, value) &&
+                            !(parts && parts_has_secret(parts, path, value)));
+}
+
 int overlay_set(struct overlay *o, const json_t *base, const char *path, json_t *value,
                 struct orb_err *err)
 {
@@ -170,7 +195,7 @@ int overlay_set(struct overlay *o, const json_t *base, const char *path, json_t 
     if (c)
         first--;
     drop(o, first, end);
-    if ((!old && !value) || (old && value && json_equal(old, value))) {
+    if (is_same(o->parts, path, old, value)) {
         json_decref(value);
         return 0;
     }
@@ -336,7 +361,8 @@ static void add_op(json_t *patch, const char *path, json_t *old, json_t *value)
     json_array_append_new(patch, op);
 }
 
-static void diff_members(json_t *patch, const char *path, json_t *old, json_t *new)
+static void diff_members(const struct parts *parts, json_t *patch, const char *path, json_t *old,
+                         json_t *new)
 {
     AUTO(buf) struct buf at = {0};
     const char *key;
@@ -346,7 +372,7 @@ static void diff_members(json_t *patch, const char *path, json_t *old, json_t *n
         buf_clear(&at);
         buf_adds(&at, path);
         buf_add_pointer(&at, key);
-        overlay_diff(patch, buf_str(&at), value, json_object_get(new, key));
+        overlay_diff(parts, patch, buf_str(&at), value, json_object_get(new, key));
     }
     json_object_foreach (new, key, value) {
         if (json_object_get(old, key))
@@ -358,13 +384,14 @@ static void diff_members(json_t *patch, const char *path, json_t *old, json_t *n
     }
 }
 
-void overlay_diff(json_t *patch, const char *path, json_t *old, json_t *new)
+void overlay_diff(const struct parts *parts, json_t *patch, const char *path, json_t *old,
+                  json_t *new)
 {
     if (old == new)
         return;
     if (json_is_object(old) && json_is_object(new))
-        diff_members(patch, path, old, new);
-    else if (!old || !new || !json_equal(old, new))
+        diff_members(parts, patch, path, old, new);
+    else if (!is_same(parts, path, old, new))
         add_op(patch, path, old, new);
 }
 
@@ -405,7 +432,7 @@ json_t *overlay_patch(const struct overlay *o, const json_t *base)
         size_t broken = broken_prefix(base, c->path);
 
         if (!broken)
-            overlay_diff(patch, c->path, tree_get(base, c->path), c->value);
+            overlay_diff(o->parts, patch, c->path, tree_get(base, c->path), c->value);
         else if (c->value)
             add_below(patch, base, c, broken);
     }

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "core/json/tree.h"
+#include "plugins/config/parts.h"
 
 struct change {
     char *path;
@@ -18,6 +19,9 @@ struct overlay {
     struct change *list; /* sorted by path, '/' before every other byte: a subtree is one range */
     size_t count, cap;
     uint64_t stamp;
+    /* Set: a secret that is given anew is a change though it is as it was, so that whether there is
+     * one tells nothing of the secret. NULL: only what differs is. */
+    const struct parts *parts;
 };
 
 void overlay_fini(struct overlay *o);
@@ -48,8 +52,10 @@ void overlay_exact(struct overlay *o, const json_t *patch);
  * path's parent exists in base, each value is shared with o or base. */
 json_t *overlay_patch(const struct overlay *o, const json_t *base);
 
-/* Adds the smallest ops that make old (may be NULL) into new (may be NULL) at path to patch. */
-void overlay_diff(json_t *patch, const char *path, json_t *old, json_t *new);
+/* Adds the smallest ops that make old (may be NULL) into new (may be NULL) at path to patch. parts:
+ * as in struct overlay. */
+void overlay_diff(const struct parts *parts, json_t *patch, const char *path, json_t *old,
+                  json_t *new);
 /* Applies a patch made by overlay_patch; with inverse its undoing. */
 int overlay_apply(json_t *tree, const json_t *patch, bool inverse, struct orb_err *err);
 /* Adds a patch, or its undoing, to an overlay. */

@@ -27,6 +27,14 @@ void parts_fini(struct parts *parts)
     parts->third_party = NULL;
 }
 
+static bool marks_secrets(const json_t *doc)
+{
+    AUTO(buf) struct buf text = {0};
+
+    tree_dump(doc, &text);
+    return strstr(buf_str(&text), "\"x-orb-secret\"") != NULL;
+}
+
 /* One schema.json. 1: it describes no configuration. */
 static int load_one(struct part *ret_part, const char *package, const char *text, size_t len,
                     struct orb_err *err)
@@ -47,6 +55,7 @@ static int load_one(struct part *ret_part, const char *package, const char *text
     }
     part.name = xstrdup(name);
     part.package = xstrdup(package);
+    part.has_secrets = marks_secrets(doc);
     r = schema_compile_in(text, len, "/config", true, &part.schema, err);
     if (r < 0) {
         part_fini(&part);
@@ -264,6 +273,17 @@ json_t *parts_mask(const struct parts *parts, const char *path, json_t *value)
         return schema_secret_mask(part->schema, rest, value, SECRET_MASK);
     json_decref(value);
     return json_string(SECRET_MASK);
+}
+
+bool parts_has_secret(const struct parts *parts, const char *path, json_t *value)
+{
+    const struct part *part = parts_of(parts, path, NULL);
+    AUTO(json_t) json_t *shown = NULL;
+
+    if (!part || !part->has_secrets)
+        return false;
+    shown = parts_mask(parts, path, json_incref(value));
+    return !json_equal(shown, value);
 }
 
 bool parts_hide(const struct parts *parts, const char *path)

@@ -17,7 +17,8 @@ struct part {
     char *name; /* of the interface: the first name of its paths */
     char *package;
     struct schema *schema;
-    json_t *doc; /* schema.json */
+    json_t *doc;      /* schema.json */
+    bool has_secrets; /* somewhere */
 };
 
 struct parts {
@@ -56,6 +57,8 @@ const json_t *parts_shape_at(const struct parts *parts, const char *path);
  * x-orb-secret, values no schema describes, and parts of packages that are not there. Takes and
  * returns value. */
 json_t *parts_mask(const struct parts *parts, const char *path, json_t *value);
+/* Is the value at path, or something inside it, marked as secret? */
+bool parts_has_secret(const struct parts *parts, const char *path, json_t *value);
 /* Is the value at path secret? */
 bool parts_hide(const struct parts *parts, const char *path);
 #define SECRET_MASK "********"

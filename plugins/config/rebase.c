@@ -43,7 +43,8 @@ static int on_touching(void *arg, const struct change *change)
 
     if (change->base >= b->revision->revision || left_alone(b->op, change->path))
         return 0;
-    if ((!now && !change->value) || (now && change->value && json_equal(now, change->value)))
+    if ((!now && !change->value) || (now && change->value && json_equal(now, change->value) &&
+                                     !parts_has_secret(&b->engine->parts, change->path, now)))
         return 0; /* both want the same */
     path = grants_path(b->engine, NULL, change->path);
     if (b->count < 5 && !strstr(buf_str(&b->paths), path))

@@ -311,6 +311,81 @@ TEST(masks_in_a_list_keep_the_secrets_of_the_elements_they_stand_for)
     fake_free(&f);
 }
 
+/* What a user is answered who guesses a secret: of the edit, the diff, the check, the commit and
+ * what the commit changed. */
+static void guess(const char *ops, char *said, size_t size)
+{
+    static const char *const asks[][2] = {
+        {"edit", NULL},   {"diff", "{}"},           {"validate", "{}"},
+        {"commit", "{}"}, {"diff", "{\"from\":1}"}, {"rollback", "{\"n\":1}"},
+        {"diff", "{}"}};
+    struct fake f;
+
+    base(&f);
+    fake_set(&f, "/system",
+             "{\"password\":\"guessed-1\",\"vault\":{\"k\":\"guessed-1\"},"
+             "\"users\":[{\"name\":\"a\",\"key\":\"guessed-1\"}]}");
+    fake_commit(&f);
+    *said = '\0';
+    for (size_t i = 0; i < ARRAY_LEN(asks); i++) {
+        int r = fake_ask(&f, "eve", 1, asks[i][0], "%s", asks[i][1] ? asks[i][1] : ops);
+
+        fake_pump(&f);
+        snprintf(said + strlen(said), size - strlen(said), "%d %s\n", r, buf_str(&f.text));
+    }
+    fake_free(&f);
+}
+
+TEST(whether_a_guess_of_a_secret_is_right_is_not_told)
+{
+    static const char *const ways[] = {
+        "{\"ops\":[{\"op\":\"set\",\"path\":\"/system/password\",\"value\":\"guessed-1\"}]}",
+        "{\"ops\":[{\"op\":\"set\",\"path\":\"/system/vault/k\",\"value\":\"guessed-1\"}]}",
+        "{\"ops\":[{\"op\":\"set\",\"path\":\"/system/vault\",\"value\":{\"k\":\"guessed-1\"}}]}",
+        "{\"ops\":[{\"op\":\"merge\",\"path\":\"/"
+        "system\",\"value\":{\"password\":\"guessed-1\"}}]}",
+        "{\"ops\":[{\"op\":\"set\",\"path\":\"/system\",\"value\":{\"password\":\"guessed-1\","
+        "\"vault\":\"********\",\"users\":[{\"name\":\"a\",\"key\":\"********\"}]}}]}",
+        "{\"ops\":[{\"op\":\"set\",\"path\":\"/system/users\",\"value\":"
+        "[{\"name\":\"a\",\"key\":\"guessed-1\"}]}]}",
+        "{\"replace\":true,\"ops\":[{\"op\":\"set\",\"path\":\"/system\",\"value\":"
+        "{\"password\":\"guessed-1\"}}]}",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+        char right[8000], wrong[8000], ops[400];
+
+        snprintf(ops, sizeof(ops), "%s", ways[i]);
+        guess(ops, right, sizeof(right));
+        *strpbrk(strstr(ops, "guessed-"), "1") = '2';
+        guess(ops, wrong, sizeof(wrong));
+        ck_assert_msg(strstr(right, "********"), "control, way %zu: %s", i, right);
+        ck_assert_msg(!strcmp(right, wrong), "way %zu: %s--- and\n%s", i, right, wrong);
+    }
+}
+
+TEST(a_mask_given_back_is_no_change)
+{
+    static const char *const ways[][2] = {
+        {"/system/password", "\"********\""},
+        {"/system", "{\"hostname\":\"h\",\"password\":\"********\","
+                    "\"users\":[{\"name\":\"a\",\"key\":\"********\"},{\"name\":\"b\"}]}"},
+        {"/system/users", "[{\"name\":\"a\",\"key\":\"********\"},{\"name\":\"b\"}]"}};
+    struct fake f;
+
+    base(&f);
+    fake_set(&f, "/system",
+             "{\"hostname\":\"h\",\"password\":\"guessed-1\",\"users\":"
+             "[{\"name\":\"a\",\"key\":\"guessed-1\"},{\"name\":\"b\"}]}");
+    fake_commit(&f);
+    for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+        fake_set(&f, ways[i][0], ways[i][1]);
+        ck_assert_int_eq(fake_ask(&f, "ada", 1, "diff", "{}"), 0);
+        ck_assert_str_eq(buf_str(&f.text), "{\"changes\":[],\"count\":0}");
+    }
+    fake_free(&f);
+}
+
 TEST(a_part_whose_package_is_not_there_is_not_shown)
 {
     struct fake f;
