@@ -78,7 +78,9 @@ def target(r, t, s):
     six = wire.is6(s["src"])
     to = r.choice(["fd00:2::2", "[fd00:2::2]:9000"] if six else [DMZ4[1], f"{DMZ4[1]}:9000"])
     entry = {"from": zone(s["src"]), "protocol": s["proto"], "port": s["dport"], "destination": s["dst"], "translate-to": to}
-    return {"dnat": r.choice([{}, {"10": entry}, {"10": entry}, {"5": {**{k: v for k, v in entry.items() if k != "translate-to"}, "action": "none"}, "10": entry}])}
+    # rules see it as translated: one that refuses what it says before is about nothing then
+    rules = {"rules": {**t["rules"], "4": {"action": "drop", "protocol": s["proto"], "destination": s["dst"]}}} if r.random() < 0.5 else {}
+    return {**rules, "dnat": r.choice([{}, {"10": entry}, {"10": entry}, {"5": {**{k: v for k, v in entry.items() if k != "translate-to"}, "action": "none"}, "10": entry}])}
 
 
 def untracked(r, t, s):

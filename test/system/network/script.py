@@ -9,7 +9,7 @@ import aim
 from foreign import HELPERS, HELPERS_IN, NO_ROUTER, UNDO, foreigner
 from trees import DMZ4, DMZ6, LAN4, LAN6, NET4, NET6, OTHER, OWN, PORTS, destination_nat, tree, written
 from world import OWN6, Failed
-from talk import OBEY_S
+from talk import FORGET_S, OBEY_S
 import talk
 import wire
 
@@ -45,7 +45,7 @@ def foreign(world, command):
     world.learned |= "accept_redirects=1" in command
     world.uncounted |= "rp_filter=1" in command or "vx0" in command  # what the device reports goes out at a time of its own
     world.moves += command == UNDO or any(word in command for word in (" route ", " rule ", " addr ", " mark "))
-    time.sleep(OBEY_S)
+    time.sleep(FORGET_S if command.startswith("conntrack ") else OBEY_S)
     return [f"{command}: {'failed' if failed else 'done'}"]
 
 
@@ -88,7 +88,8 @@ def settles(step, own):
 # ---- the random script ----
 
 TOS = [0] * 5 + [0x10, 0xb8, 0x02]
-HOW = [""] * 6 + ["port", "size", "ttl", "ttl", "ttl back", "tos", "tos", "pieces", "pieces", "options", "options", "unsummed", "unasked", "unasked", "again", "ahead"] + [None]
+ANY_HOW = ["port", "size", "ttl", "ttl", "ttl back", "tos", "tos", "options", "options", "unasked", "unasked"]
+HOW = {"tcp": [""] * 6 + ANY_HOW + ["again", "ahead"] + [None] * 2, "udp": [""] * 4 + ANY_HOW + ["pieces"] * 3 + ["unsummed"], "other": [""] * 4 + ANY_HOW + ["pieces"] * 2}
 
 def spec(r, n):
     proto = r.choice(["tcp", "tcp", "udp", "udp", "icmp", "tcp", "udp", r.choice(["icmp", *OTHER])])
@@ -160,7 +161,8 @@ class Writer:
         self.steps.append(["say", name, size, times, how])
 
     def odd(self, name):
-        how = self.r.choice(HOW)
+        proto = self.specs[name]["proto"] if name in self.specs else "tcp"
+        how = self.r.choice(HOW.get(proto, HOW["other"]))
         how = self.r.choice(sorted(talk.FLAGS)) if how is None else how
         self.say(name, self.r.choice([0, 20, 500, 800, 1300, 1370, 1410]), self.r.randrange(1, 3), how)
 
@@ -196,6 +198,8 @@ class Writer:
             if self.specs[self.aim]["proto"] == "udp":
                 self.steps.append(["age"])
         self.say(self.aim, 20)
+        if self.r.random() < 0.5:
+            self.odd(self.aim)
 
     def change(self):
         r, kind = self.r, self.r.random()
