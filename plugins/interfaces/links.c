@@ -96,7 +96,7 @@ static int set_mtu(struct run *run, struct want *want, const struct rtnl_link *l
 {
     const struct want *was = model_find(run->old, want->name);
     struct trouble t = {.kind = "mtu", .name = want->name, .leaf = "mtu", .place = -1};
-    unsigned mtu = want->mtu ? want->mtu : b->mtu_changed ? b->mtu : 0;
+    unsigned mtu = want->mtu ? (unsigned)want->mtu : b->mtu_changed ? b->mtu : 0;
     struct orb_err why = {0};
     char doing[64];
     int r;

@@ -145,22 +145,31 @@ static int read_addresses(const struct wants *wants, const cJSON *list, struct w
     return 0;
 }
 
+/* One interface; all but its addresses. */
+ORB_FIELDS(want_fields, "/*") = {
+    ORB_FIELD_TEXT("description", struct want, description, NULL),
+    ORB_FIELD_INT("mtu", struct want, mtu, 0),
+    ORB_FIELD_BOOL("enabled", struct want, enabled, true),
+    ORB_FIELD_OTHER("fast-path"), /* the firewall service reads it */
+    ORB_FIELDS_END,
+};
+
 static int read_one(const cJSON *item, struct want *want, struct orb_err *err)
 {
-    const cJSON *mtu = cJSON_GetObjectItemCaseSensitive(item, "mtu");
-    const char *note = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "description"));
     char path[ORB_ERR_PATH];
+    struct orb_err why;
 
     snprintf(want->name, sizeof(want->name), "%s", item->string);
-    snprintf(want->description, sizeof(want->description), "%s", note ? note : "");
     if (strlen(item->string) >= sizeof(want->name)) {
         model_path(path, sizeof(path), item->string, NULL, -1);
         return orb_fail_at(err, ORB_E_VETO, path, "\"%s\" is too long for an interface; at most 15",
                            item->string);
     }
-    want->enabled = !cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(item, "enabled"));
-    want->mtu = cJSON_IsNumber(mtu) ? (unsigned)mtu->valueint : 0;
-    return 0;
+    if (orb_read(want_fields, item, want, &why) == 0)
+        return 0;
+    model_path(path, sizeof(path), item->string, NULL, -1);
+    return orb_fail_at(err, why.code == ORB_E_NOMEM ? ORB_E_NOMEM : ORB_E_VETO, path, "%s",
+                       why.text);
 }
 
 static int check_mtu_family(const struct want *want, struct orb_err *err)
@@ -172,8 +181,8 @@ static int check_mtu_family(const struct want *want, struct orb_err *err)
             continue;
         model_path(path, sizeof(path), want->name, "mtu", -1);
         return orb_fail_at(err, ORB_E_VETO, path,
-                           "MTU %u is too small for IPv6 (%s); expected at least %d", want->mtu,
-                           prefix_text(&want->addrs[i], text), WANT_MTU_IPV6);
+                           "MTU %u is too small for IPv6 (%s); expected at least %d",
+                           (unsigned)want->mtu, prefix_text(&want->addrs[i], text), WANT_MTU_IPV6);
     }
     return 0;
 }
@@ -193,38 +202,37 @@ static int add_one(struct wants *wants, const cJSON *item, struct misfits *left_
     return r < 0 ? r : check_mtu_family(want, err);
 }
 
-int model_read(const cJSON *interfaces, struct wants *ret_wants, struct misfits *left_out,
-               struct orb_err *err)
+int model_read(const cJSON *interfaces, bool tolerant, struct wants *wants, struct orb_err *err)
 {
-    struct wants wants = {0};
+    struct misfits *left_out = tolerant ? &wants->left_out : NULL;
     const cJSON *item;
 
-    wants.items = calloc((size_t)cJSON_GetArraySize(interfaces) + 1, sizeof(*wants.items));
-    if (!wants.items)
+    wants->items = calloc((size_t)cJSON_GetArraySize(interfaces) + 1, sizeof(*wants->items));
+    if (!wants->items)
         return orb_fail(err, ORB_E_NOMEM, "no memory for the interfaces");
     cJSON_ArrayForEach (item, interfaces) {
         struct orb_err why = {0};
-        int r = tolerate(add_one(&wants, item, left_out, &why), &why, left_out);
+        int r = tolerate(add_one(wants, item, left_out, &why), &why, left_out);
 
         if (r < 0) {
             if (err)
                 *err = why;
-            model_fini(&wants);
             return r;
         }
     }
-    *ret_wants = wants;
     return 0;
 }
 
 void model_fini(struct wants *wants)
 {
     for (unsigned i = 0; i < wants->count; i++) {
+        orb_read_free(want_fields, &wants->items[i]);
         free(wants->items[i].addrs);
         free(wants->items[i].places);
         free(wants->items[i].duplicate);
     }
     free(wants->items);
+    misfit_fini(&wants->left_out);
     *wants = (struct wants){0};
 }
 
@@ -290,10 +298,10 @@ int model_check_mtu(const struct want *want, const struct rtnl_link *link, struc
     model_path(path, sizeof(path), want->name, "mtu", -1);
     if (want->mtu && want->mtu < link->min_mtu)
         return orb_fail_at(err, ORB_E_VETO, path, "%s cannot have MTU %u; it takes at least %u",
-                           want->name, want->mtu, link->min_mtu);
+                           want->name, (unsigned)want->mtu, link->min_mtu);
     if (want->mtu && link->max_mtu && want->mtu > link->max_mtu)
         return orb_fail_at(err, ORB_E_VETO, path, "%s cannot have MTU %u; it takes at most %u",
-                           want->name, want->mtu, link->max_mtu);
+                           want->name, (unsigned)want->mtu, link->max_mtu);
     return 0;
 }
 

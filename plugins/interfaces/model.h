@@ -12,8 +12,8 @@
 
 struct want {
     char name[16];
-    char description[256];
-    unsigned mtu; /* 0: the link's own */
+    char *description; /* NULL: none */
+    int64_t mtu;       /* 0: the link's own */
     bool enabled;
     struct prefix *addrs;
     unsigned *places; /* of addrs in the configuration's list */
@@ -33,14 +33,15 @@ struct want {
 struct wants {
     struct want *items;
     unsigned count;
+    struct misfits left_out; /* what was wrong and is not in items */
 };
 
-/* Parses the /interfaces part (NULL: nothing configured). Errors (ORB_E_VETO) carry the path and
- * cover everything that can be said without the kernel: addresses, duplicates, overlaps. With
- * left_out what is wrong is left out and noted there instead: for a stored configuration, which an
- * earlier version may have let pass. */
-int model_read(const cJSON *interfaces, struct wants *ret_wants, struct misfits *left_out,
-               struct orb_err *err);
+/* Parses the /interfaces part (NULL: nothing configured) into *wants (all zero; what was read stays
+ * in it also after a failure). Errors (ORB_E_VETO) carry the path and cover everything that can be
+ * said without the kernel: addresses, duplicates, overlaps. tolerant: what is wrong is left out and
+ * noted in left_out instead: for a stored configuration, which an earlier version may have let
+ * pass. */
+int model_read(const cJSON *interfaces, bool tolerant, struct wants *wants, struct orb_err *err);
 void model_fini(struct wants *wants);
 struct want *model_find(const struct wants *wants, const char *name);
 bool model_has(const struct want *want, const struct prefix *prefix);

@@ -21,16 +21,6 @@
 
 #define CHECK_MS 5000 /* between two looks at what changes without an event */
 
-static const cJSON *part(const struct orb_change *change)
-{
-    return cJSON_GetObjectItemCaseSensitive(change->tree, "interfaces");
-}
-
-static void own_wants(struct wants *wants)
-{
-    model_fini(wants);
-}
-
 /* Those that are not in known are logged, too. */
 static void report(struct orb_ctx *ctx, const struct misfits *list, const struct misfits *known)
 {
@@ -86,7 +76,7 @@ static void outcome(struct orb_ctx *ctx, struct interfaces *self, struct applied
 {
     orb_problem_clear(ctx, "*");
     report(ctx, &applied->misfits, &self->misfits);
-    report(ctx, &self->left_out, &self->left_out);
+    report(ctx, &self->current->left_out, &self->current->left_out);
     conflict_report(ctx, &self->conflicts);
     report_befores(ctx, self);
     conflict_watch(ctx, &self->conflicts, applied->watched);
@@ -125,7 +115,7 @@ static void describe(const char *name, const struct want *old, const struct want
         snprintf(to + strlen(to), size - strlen(to), " remove %u address%s", del,
                  del > 1 ? "es" : "");
     if (new && (old ? old->mtu : 0) != new->mtu)
-        snprintf(to + strlen(to), size - strlen(to), " MTU %u", new->mtu);
+        snprintf(to + strlen(to), size - strlen(to), " MTU %u", (unsigned)new->mtu);
     if (new && (!old || old->enabled != new->enabled))
         snprintf(to + strlen(to), size - strlen(to), " %s", new->enabled ? "up" : "down");
     if (!new)
@@ -170,65 +160,52 @@ static void plan_pending(struct orb_ctx *ctx, const struct wants *wants,
 /* At start everything is taken that can be had; what does not fit is seen when it is applied. */
 static int on_prepare(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
 {
-    __attribute__((cleanup(own_wants))) struct wants wants = {0};
+    struct wants *wants = calloc(1, sizeof(*wants));
     struct interfaces *self = orb_user(ctx);
     struct rtnl_links links = {0};
     struct rtnl_addrs addrs = {0};
     int r;
 
-    if (change->initial)
-        return 0;
-    r = model_read(part(change), &wants, NULL, err);
-    if (r == 0)
-        r = rtnl_link_list(self->follow.requests, &links, err);
+    if (!wants)
+        return orb_fail(err, ORB_E_NOMEM, "no memory for the interfaces");
+    *change->prepared = wants;
+    r = model_read(orb_at(change->tree, "/interfaces"), change->initial, wants, err);
+    if (r < 0 || change->initial)
+        return r;
+    r = rtnl_link_list(self->follow.requests, &links, err);
     if (r == 0)
         r = rtnl_addr_list(self->follow.requests, &addrs, err);
     if (r == 0)
-        r = model_check(&self->current, &wants, &links, &addrs, err);
+        r = model_check(self->current, wants, &links, &addrs, err);
     if (r == 0) {
-        plan(ctx, &self->current, &wants);
-        plan_pending(ctx, &wants, &links);
+        plan(ctx, self->current, wants);
+        plan_pending(ctx, wants, &links);
     }
     free(links.items);
     free(addrs.items);
     return r;
 }
 
-/* Makes the tree so and remembers it as current. On failure, which only APPLY_COMMIT knows, the
- * kernel is put back. */
+/* Makes the kernel follow what prepare read, or what was in use before. A failure, which only
+ * APPLY_COMMIT knows, is followed by abort, which puts the kernel back. */
 static int change_to(struct orb_ctx *ctx, const struct orb_change *change, enum apply_mode mode,
                      struct orb_err *err)
 {
-    __attribute__((cleanup(own_wants))) struct wants wants = {0};
     struct interfaces *self = orb_user(ctx);
-    struct misfits left_out = {0};
+    struct wants *before = self->current;
     struct orb_err why = {0};
     struct applied applied;
-    struct wants old;
     int r;
 
-    r = model_read(part(change), &wants, mode == APPLY_COMMIT ? NULL : &left_out, err);
-    if (r < 0) {
-        misfit_fini(&left_out);
-        return r;
-    }
-    r = apply_wants(self->follow.requests, &self->current, &wants, &self->befores, mode,
+    self->current = orb_swap(change, before);
+    r = apply_wants(self->follow.requests, before, self->current, &self->befores, mode,
                     orb_now_ms(), &applied, &why);
     if (r < 0 && mode == APPLY_COMMIT) {
         misfit_fini(&applied.misfits);
-        apply_wants(self->follow.requests, &wants, &self->current, &self->befores, APPLY_UNDO,
-                    orb_now_ms(), &applied, NULL);
-        outcome(ctx, self, &applied);
-        if (err)
-            *err = why;
+        *err = why;
         return r;
     }
-    old = self->current;
-    self->current = wants;
-    wants = old;
-    misfit_fini(&self->left_out);
-    self->left_out = left_out;
-    report(ctx, &self->left_out, &(struct misfits){0});
+    report(ctx, &self->current->left_out, &(struct misfits){0});
     if (r < 0)
         note_unreadable(&applied, &why);
     outcome(ctx, self, &applied);
@@ -248,6 +225,12 @@ static int on_abort(struct orb_ctx *ctx, const struct orb_change *change, bool a
     return applied ? change_to(ctx, change, APPLY_UNDO, err) : 0;
 }
 
+static void on_discard(struct orb_ctx *ctx, void *prepared)
+{
+    model_fini(prepared);
+    free(prepared);
+}
+
 static void on_repair(struct orb_ctx *ctx, void *arg)
 {
     struct interfaces *self = arg;
@@ -256,7 +239,7 @@ static void on_repair(struct orb_ctx *ctx, void *arg)
 
     if (self->events_lost && seen_all(ctx, self))
         self->events_lost = false;
-    if (apply_wants(self->follow.requests, &self->current, &self->current, &self->befores,
+    if (apply_wants(self->follow.requests, self->current, self->current, &self->befores,
                     APPLY_REPAIR, orb_now_ms(), &applied, &err) < 0) {
         orb_log(ctx, ORB_WARNING, "interfaces.repair-failed", KV("reason", err.text));
         note_unreadable(&applied, &err);
@@ -276,7 +259,7 @@ static bool check_local(struct orb_ctx *ctx, struct interfaces *self,
     struct local_restored r;
     struct orb_err err;
 
-    if (local_restore(self->follow.requests, &self->current, links, &r, &err) < 0)
+    if (local_restore(self->follow.requests, self->current, links, &r, &err) < 0)
         orb_log(ctx, ORB_WARNING, "interfaces.local-not-read", KV("reason", err.text));
     if (r.loopback)
         orb_log(ctx, ORB_WARNING, "interfaces.loopback-put-back");
@@ -297,7 +280,7 @@ static void on_check(struct orb_ctx *ctx, void *arg)
     }
     if (rtnl_link_list(self->follow.requests, &links, NULL) < 0)
         return;
-    if (check_local(ctx, self, &links) || !links_settings_right(&self->current, &links))
+    if (check_local(ctx, self, &links) || !links_settings_right(self->current, &links))
         follow_repair_soon(&self->follow);
     free(links.items);
 }
@@ -337,8 +320,10 @@ static int on_init(struct orb_ctx *ctx, struct orb_err *err)
     struct rtnl_links links = {0};
     int r;
 
-    if (!self)
+    if (!self || !(self->current = calloc(1, sizeof(*self->current)))) {
+        free(self);
         return orb_fail(err, ORB_E_NOMEM, "no memory for the service");
+    }
     orb_set_user(ctx, self);
     before_load(&self->befores, orb_state_dir(ctx));
     r = follow_open(ctx, &self->follow, groups, on_readable, on_repair, self, err);
@@ -362,10 +347,9 @@ static void on_stop(struct orb_ctx *ctx)
     follow_close(&self->follow);
     if (self->check)
         orb_timer_free(self->check);
-    misfit_fini(&self->left_out);
     misfit_fini(&self->misfits);
     conflict_fini(&self->conflicts);
-    model_fini(&self->current);
+    on_discard(ctx, self->current);
     before_fini(&self->befores);
     free(self->seen);
     free(self);
@@ -373,8 +357,11 @@ static void on_stop(struct orb_ctx *ctx)
 
 static const struct orb_method methods[] = {{"list", list_answer, 0}, {0}};
 static const char *const paths[] = {"/interfaces", NULL};
-static const struct orb_config config = {
-    .paths = paths, .prepare = on_prepare, .apply = on_apply, .abort = on_abort};
+static const struct orb_config config = {.paths = paths,
+                                         .prepare = on_prepare,
+                                         .apply = on_apply,
+                                         .abort = on_abort,
+                                         .discard = on_discard};
 
 ORB_PLUGIN(.name = "interfaces", .methods = methods, .config = &config, .init = on_init,
            .stop = on_stop);

@@ -11,8 +11,7 @@
 struct interfaces {
     struct follow follow;
     struct orb_timer *check; /* of the settings that change without an event */
-    struct wants current;
-    struct misfits left_out; /* of the configuration of the start */
+    struct wants *current;   /* never NULL */
     struct misfits misfits;  /* as last reported */
     struct befores befores;
     struct seen *seen;

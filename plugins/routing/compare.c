@@ -48,11 +48,9 @@ void compare_routes(struct routes_want *new, const struct routes_want *old)
         const struct route_want *was = set_find(old, route->table->id, &route->destination);
 
         route->changed = !was || !same_route(was, route);
-        if (route->changed)
-            continue;
-        route->last_held = was->last_held;
+        route->last_held = !route->changed && was->last_held;
         for (unsigned j = 0; j < route->hop_count; j++)
-            route->hops[j].held = was->hops[j].held;
+            route->hops[j].held = !route->changed && was->hops[j].held;
     }
     for (unsigned i = 0; i < new->rule_count; i++) {
         struct rule_want *rule = &new->rules[i];

@@ -263,7 +263,7 @@ static int add_rules(struct nl_sock *socket, const struct routes_want *want, cJS
 int list_answer(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err)
 {
     struct routing *self = orb_user(ctx);
-    struct listing listing = {.want = &self->current};
+    struct listing listing = {.want = &self->now->routes};
     cJSON *out = cJSON_CreateObject();
     struct rtnl_links links = {0};
     int r;
@@ -271,11 +271,11 @@ int list_answer(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struc
     r = rtnl_link_list(self->follow.requests, &links, err);
     listing.links = &links;
     if (r == 0)
-        r = add_rules(self->follow.requests, &self->current, out, err);
+        r = add_rules(self->follow.requests, &self->now->routes, out, err);
     if (r == 0)
         r = rtnl_route_walk(self->follow.requests, on_route, &listing, err);
     if (r == 0) {
-        add_all_pending(&listing, &self->current);
+        add_all_pending(&listing, &self->now->routes);
         cJSON_AddItemToObject(out, "routes", merge(&listing));
         cJSON_AddItemToObject(out, "pending", listing.pending);
         cJSON_AddNumberToObject(out, "total", listing.total[0] + listing.total[1]);

@@ -20,11 +20,6 @@
 #define RETAKE_MAX 10 /* routes taken back from another program … */
 #define RETAKE_MS 60000
 
-static void own_routes(struct routes_want *routes)
-{
-    set_fini(routes);
-}
-
 static void own_reach(struct reach *reach)
 {
     reach_fini(reach);
@@ -33,11 +28,6 @@ static void own_reach(struct reach *reach)
 static void own_kernel(struct kernel *kernel)
 {
     reach_fini_kernel(kernel);
-}
-
-static const cJSON *part(const struct orb_change *change, const char *name)
-{
-    return cJSON_GetObjectItemCaseSensitive(change->tree, name);
 }
 
 static const struct rule_want *find_rule(const struct routes_want *routes, unsigned number)
@@ -101,19 +91,19 @@ static void plan(struct orb_ctx *ctx, const struct routes_want *old, const struc
 }
 
 /* Only what the change itself brings or breaks is refused. */
-static int check(struct routing *self, const struct routes_want *routes, const cJSON *interfaces,
-                 struct orb_err *err)
+static int check(struct routing *self, const struct routing_config *config, struct orb_err *err)
 {
+    const struct routes_want *routes = &config->routes;
     __attribute__((cleanup(own_kernel))) struct kernel kernel = {0};
     __attribute__((cleanup(own_reach))) struct reach reach = {0}, before = {0};
-    int r = compare_misfits(routes, &self->current, err);
+    int r = compare_misfits(routes, &self->now->routes, err);
 
     if (r == 0)
         r = reach_read_kernel(self->follow.requests, &kernel, err);
     if (r == 0)
-        r = reach_make(&kernel, interfaces, routes, &reach, err);
+        r = reach_make(&kernel, config->interfaces, routes, &reach, err);
     if (r == 0)
-        r = reach_make(&kernel, self->interfaces, &self->current, &before, err);
+        r = reach_make(&kernel, self->now->interfaces, &self->now->routes, &before, err);
     if (r == 0)
         r = check_reach(&reach, &before, routes, err);
     if (r == 0)
@@ -124,18 +114,34 @@ static int check(struct routing *self, const struct routes_want *routes, const c
 /* At start everything is taken that can be had: a missing link must not cost the other routes. */
 static int on_prepare(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
 {
-    __attribute__((cleanup(own_routes))) struct routes_want routes = {0};
+    const cJSON *interfaces = orb_at(change->tree, "/interfaces");
+    struct routing_config *config = calloc(1, sizeof(*config));
     struct routing *self = orb_user(ctx);
-    int r = set_read(part(change, "routing"), &routes, err);
+    int r;
 
+    if (!config)
+        return orb_fail(err, ORB_E_NOMEM, "no memory for the routes");
+    *change->prepared = config;
+    if (interfaces && !(config->interfaces = cJSON_Duplicate(interfaces, true)))
+        return orb_fail(err, ORB_E_NOMEM, "no memory for the interfaces");
+    r = set_read(orb_at(change->tree, "/routing"), &config->routes, err);
     if (r < 0)
         return r;
-    compare_routes(&routes, &self->current);
+    compare_routes(&config->routes, &self->now->routes);
     if (!change->initial)
-        r = check(self, &routes, part(change, "interfaces"), err);
+        r = check(self, config, err);
     if (r == 0)
-        plan(ctx, &self->current, &routes);
+        plan(ctx, &self->now->routes, &config->routes);
     return r;
+}
+
+static void on_discard(struct orb_ctx *ctx, void *prepared)
+{
+    struct routing_config *config = prepared;
+
+    set_fini(&config->routes);
+    cJSON_Delete(config->interfaces);
+    free(config);
 }
 
 /* Another program that insists is left alone after a while, and reported. */
@@ -150,10 +156,11 @@ static bool may_retake(struct routing *self)
     return self->retaken < RETAKE_MAX;
 }
 
-/* The kernel as routes say. */
-static int make(struct orb_ctx *ctx, struct routing *self, struct routes_want *routes,
-                const cJSON *interfaces, bool strict, const char *event, struct orb_err *err)
+/* The kernel as the routes in use say. */
+static int make(struct orb_ctx *ctx, struct routing *self, bool strict, const char *event,
+                struct orb_err *err)
 {
+    struct routes_want *routes = &self->now->routes;
     __attribute__((cleanup(own_kernel))) struct kernel kernel = {0};
     __attribute__((cleanup(own_reach))) struct reach reach = {0};
     struct routes_applied applied = {0};
@@ -161,7 +168,7 @@ static int make(struct orb_ctx *ctx, struct routing *self, struct routes_want *r
     int r = reach_read_kernel(self->follow.requests, &kernel, err);
 
     if (r == 0)
-        r = reach_make(&kernel, interfaces, routes, &reach, err);
+        r = reach_make(&kernel, self->now->interfaces, routes, &reach, err);
     if (r == 0 && self->cut_off)
         r = connected_restore(self->follow.requests, &reach, &connected, err);
     if (connected)
@@ -206,42 +213,29 @@ static void repair(struct orb_ctx *ctx, struct routing *self, const char *event)
 {
     struct orb_err err = {0};
 
-    if (make(ctx, self, &self->current, self->interfaces, false, event, &err) < 0)
+    if (make(ctx, self, false, event, &err) < 0)
         report_unread(ctx, self, &err);
     else
         report_read(ctx, self);
 }
 
+/* Puts what is in the slot in use. A failure, which only a strict one knows, is followed by abort.
+ */
 static int change_to(struct orb_ctx *ctx, const struct orb_change *change, bool strict,
-                     struct orb_err *err)
+                     const char *event, struct orb_err *err)
 {
-    __attribute__((cleanup(own_routes))) struct routes_want routes = {0};
-    const cJSON *interfaces = part(change, "interfaces");
     struct routing *self = orb_user(ctx);
+    struct routing_config *before = self->now;
     struct orb_err why = {0};
-    struct routes_want old;
-    cJSON *copy = NULL;
     int r;
 
-    r = set_read(part(change, "routing"), &routes, err);
-    if (r < 0)
-        return r;
-    if (interfaces && !(copy = cJSON_Duplicate(interfaces, true)))
-        return orb_fail(err, ORB_E_NOMEM, "no memory for the interfaces");
-    compare_routes(&routes, &self->current);
-    r = make(ctx, self, &routes, interfaces, strict, "routing.applied", &why);
+    self->now = orb_swap(change, before);
+    compare_routes(&self->now->routes, &before->routes);
+    r = make(ctx, self, strict, event, &why);
     if (r < 0 && strict) {
-        repair(ctx, self, "routing.undone");
-        cJSON_Delete(copy);
-        if (err)
-            *err = why;
+        *err = why;
         return r;
     }
-    old = self->current;
-    self->current = routes;
-    routes = old;
-    cJSON_Delete(self->interfaces);
-    self->interfaces = copy;
     if (r < 0)
         report_unread(ctx, self, &why);
     else
@@ -251,7 +245,7 @@ static int change_to(struct orb_ctx *ctx, const struct orb_change *change, bool 
 
 static int on_apply(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
 {
-    return change_to(ctx, change, !change->initial, err);
+    return change_to(ctx, change, !change->initial, "routing.applied", err);
 }
 
 /* On the way back routing goes first, while the interfaces are still as they should not be: what
@@ -259,7 +253,12 @@ static int on_apply(struct orb_ctx *ctx, const struct orb_change *change, struct
 static int on_abort(struct orb_ctx *ctx, const struct orb_change *change, bool applied,
                     struct orb_err *err)
 {
-    return applied ? change_to(ctx, change, false, err) : 0;
+    struct routing *self = orb_user(ctx);
+
+    if (!applied)
+        return 0;
+    self->foreign = true; /* what is known of the routes before is as old as they are */
+    return change_to(ctx, change, false, "routing.undone", err);
 }
 
 static void on_repair(struct orb_ctx *ctx, void *arg)
@@ -271,7 +270,7 @@ static void on_repair(struct orb_ctx *ctx, void *arg)
  * place of ours concerns us. */
 static bool route_concerns_us(struct routing *self, const struct rtnl_route *route)
 {
-    const struct route_want *want = set_find(&self->current, route->table, &route->destination);
+    const struct route_want *want = set_find(&self->now->routes, route->table, &route->destination);
 
     if (!want || route->aside || !set_has_metric(want, route->metric))
         return route->protocol == NETLINK_OURS;
@@ -293,7 +292,7 @@ static bool is_cut_off(struct routing *self, const struct nlmsghdr *header,
 static bool rule_concerns_us(const struct routing *self, const struct rtnl_rule *rule)
 {
     return rule->protocol == NETLINK_OURS || lookup_is_plain(rule) ||
-           find_rule(&self->current, rule->priority);
+           find_rule(&self->now->routes, rule->priority);
 }
 
 static bool concerns_us(struct routing *self, struct nlmsghdr *header)
@@ -337,8 +336,10 @@ static int on_init(struct orb_ctx *ctx, struct orb_err *err)
         RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_RULE,   RTNLGRP_IPV6_RULE,   0};
     struct routing *self = calloc(1, sizeof(*self));
 
-    if (!self)
+    if (!self || !(self->now = calloc(1, sizeof(*self->now)))) {
+        free(self);
         return orb_fail(err, ORB_E_NOMEM, "no memory for the service");
+    }
     self->foreign = self->cut_off = true; /* what happened before is not known */
     orb_set_user(ctx, self);
     return follow_open(ctx, &self->follow, groups, on_readable, on_repair, self, err);
@@ -350,15 +351,17 @@ static void on_stop(struct orb_ctx *ctx)
 
     /* Routes stay: a stopped service does not cut the network. */
     follow_close(&self->follow);
-    set_fini(&self->current);
-    cJSON_Delete(self->interfaces);
+    on_discard(ctx, self->now);
     free(self);
 }
 
 static const struct orb_method methods[] = {{"list", list_answer, 0}, {0}};
 static const char *const paths[] = {"/routing", "/interfaces", NULL};
-static const struct orb_config config = {
-    .paths = paths, .prepare = on_prepare, .apply = on_apply, .abort = on_abort};
+static const struct orb_config config = {.paths = paths,
+                                         .prepare = on_prepare,
+                                         .apply = on_apply,
+                                         .abort = on_abort,
+                                         .discard = on_discard};
 
 ORB_PLUGIN(.name = "routing", .methods = methods, .config = &config, .init = on_init,
            .stop = on_stop);

@@ -6,11 +6,16 @@
 #include "plugins/routing/apply.h"
 #include "plugins/lib/follow.h"
 
+/* What prepare reads, and apply puts in use. */
+struct routing_config {
+    struct routes_want routes;
+    cJSON *interfaces; /* /interfaces, NULL: nothing configured */
+};
+
 struct routing {
     struct follow follow;
-    struct routes_want current;
-    cJSON *interfaces; /* /interfaces as it is now, NULL: nothing configured */
-    uint64_t missing;  /* a digest of what does not fit, 0: nothing */
+    struct routing_config *now; /* never NULL */
+    uint64_t missing;           /* a digest of what does not fit, 0: nothing */
     uint64_t retake_from_ms;
     unsigned retaken; /* since then */
     bool foreign;     /* another program's routes may decide before ours */

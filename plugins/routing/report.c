@@ -103,12 +103,12 @@ static bool is_used(const struct routing *self, uint8_t family)
 {
     const cJSON *interface;
 
-    cJSON_ArrayForEach (interface, self->interfaces) {
+    cJSON_ArrayForEach (interface, self->now->interfaces) {
         if (has_address(interface, family))
             return true;
     }
-    for (unsigned i = 0; i < self->current.count; i++) {
-        if (self->current.sorted[i]->destination.address.family == family)
+    for (unsigned i = 0; i < self->now->routes.count; i++) {
+        if (self->now->routes.sorted[i]->destination.address.family == family)
             return true;
     }
     return false;
@@ -138,7 +138,7 @@ static void tell_lookup(struct report *report, const struct routing *self)
 
 unsigned report_misfits(struct orb_ctx *ctx, struct routing *self)
 {
-    const struct routes_want *routes = &self->current;
+    const struct routes_want *routes = &self->now->routes;
     struct report report = {.ctx = ctx};
 
     orb_problem_clear(ctx, "/routing/*");

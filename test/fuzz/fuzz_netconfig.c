@@ -79,21 +79,21 @@ static void try_firewall(const cJSON *tree)
 /* What is refused in a commit is left out at the start, and named: never a refusal there. */
 static void try_interfaces(const cJSON *interfaces)
 {
-    struct misfits left_out = {0};
+    const struct misfits *left_out;
     struct wants wants = {0};
     struct orb_err err = {0};
-    int r = model_read(interfaces, &wants, NULL, &err);
+    int r = model_read(interfaces, false, &wants, &err);
 
     refused_well(r, &err);
     model_fini(&wants);
-    if (model_read(interfaces, &wants, &left_out, NULL) < 0 || (left_out.count > 0) != (r < 0))
+    left_out = &wants.left_out;
+    if (model_read(interfaces, true, &wants, NULL) < 0 || (left_out->count > 0) != (r < 0))
         abort();
-    for (unsigned i = 0; i < left_out.count; i++) {
-        if (left_out.items[i].path[0] != '/' || !left_out.items[i].what[0])
+    for (unsigned i = 0; i < left_out->count; i++) {
+        if (left_out->items[i].path[0] != '/' || !left_out->items[i].what[0])
             abort();
     }
     model_fini(&wants);
-    misfit_fini(&left_out);
 }
 
 static void try_routes(const cJSON *routing)

@@ -251,7 +251,11 @@ class Worker:
     def patch(self, patch):
         self.tx += 1
         out = self.call("prepare", {"tx": self.tx, "revision": self.revision + 1, "patch": patch})
-        self.call("apply", {"tx": self.tx})
+        try:
+            self.call("apply", {"tx": self.tx})
+        except Refused:
+            self.undo()  # as the config service does
+            raise
         self.revision += 1
         for op in patch:
             walk(self.tree, op)
