@@ -5,6 +5,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "orbital/read.h"
 #include "plugins/interfaces/misfit.h"
 #include "plugins/lib/rtnl.h"
 

@@ -76,39 +76,63 @@ static int check_gateway(const struct route_want *route, struct hop_want *hop, s
     return 0;
 }
 
-static int read_source(const cJSON *item, const struct route_want *route, struct hop_want *hop,
-                       struct orb_err *err)
+struct leaves {
+    char *interface, *source;
+    int64_t weight, metric;
+    bool onlink;
+};
+
+ORB_FIELDS(fields, "/static/*/next-hops/*") = {
+    ORB_FIELD_TEXT("interface", struct leaves, interface, NULL),
+    ORB_FIELD_INT("weight", struct leaves, weight, 1),
+    ORB_FIELD_INT("metric", struct leaves, metric, 0),
+    ORB_FIELD_BOOL("onlink", struct leaves, onlink, false),
+    ORB_FIELD_TEXT("preferred-source", struct leaves, source, NULL),
+    ORB_FIELDS_END,
+};
+
+static int read_leaves(const struct leaves *leaves, const struct route_want *route,
+                       struct hop_want *hop, struct orb_err *err)
 {
     char path[ORB_ERR_PATH];
+    int r;
 
-    hop->own_source = cJSON_GetObjectItemCaseSensitive(item, "preferred-source") != NULL;
+    snprintf(hop->interface, sizeof(hop->interface), "%s",
+             leaves->interface ? leaves->interface : "");
+    hop->metric = leaves->metric ? (uint32_t)leaves->metric : route->metric;
+    hop->onlink = leaves->onlink;
+    if (leaves->weight < 1 || leaves->weight > 256)
+        return place_refuse(err, route, hop, "expected a weight between 1 and 256");
+    hop->weight = (unsigned)leaves->weight;
+    r = read_key(route, hop, err);
+    if (r == 0)
+        r = check_gateway(route, hop, err);
+    if (r < 0)
+        return r;
+    hop->own_source = leaves->source != NULL;
     hop->source = route->source;
     place_route(route, hop, path, sizeof(path));
     near_push_pointer(path, sizeof(path), "preferred-source");
-    return leaf_source(item, route->destination.address.family, path, &hop->source, err);
+    return leaf_source(leaves->source, route->destination.address.family, path, &hop->source, err);
 }
 
 static int read_hop(const cJSON *item, const struct route_want *route, struct hop_want *hop,
                     struct orb_err *err)
 {
-    const cJSON *weight = cJSON_GetObjectItemCaseSensitive(item, "weight");
-    const cJSON *metric = cJSON_GetObjectItemCaseSensitive(item, "metric");
-    const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "interface"));
+    struct leaves leaves;
+    struct orb_err why;
     int r;
 
     snprintf(hop->key, sizeof(hop->key), "%s", item->string);
-    snprintf(hop->interface, sizeof(hop->interface), "%s", name ? name : "");
     hop->table = route->table->id;
     hop->family = route->destination.address.family;
-    hop->weight = cJSON_IsNumber(weight) ? (unsigned)weight->valueint : 1;
-    hop->metric = cJSON_IsNumber(metric) ? (uint32_t)metric->valuedouble : route->metric;
-    hop->onlink = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "onlink"));
-    if (hop->weight < 1 || hop->weight > 256)
-        return place_refuse(err, route, hop, "expected a weight between 1 and 256");
-    r = read_key(route, hop, err);
-    if (r == 0)
-        r = check_gateway(route, hop, err);
-    return r < 0 ? r : read_source(item, route, hop, err);
+    r = orb_read(fields, item, &leaves, &why);
+    if (r < 0)
+        return r == ORB_E_NOMEM ? orb_fail(err, r, "%s", why.text)
+                                : place_refuse(err, route, hop, why.text);
+    r = read_leaves(&leaves, route, hop, err);
+    orb_read_free(fields, &leaves);
+    return r;
 }
 
 /* IPv6 shares traffic among gateways only. */
@@ -177,11 +201,11 @@ static int add_own(struct route_want *route, const char *interface, struct orb_e
     return check_mixed(route, own, err);
 }
 
-int hops_read(const cJSON *item, struct route_want *route, struct orb_err *err)
+int hops_read(const cJSON *hops, const char *interface, struct route_want *route,
+              struct orb_err *err)
 {
-    const cJSON *hops = cJSON_GetObjectItemCaseSensitive(item, "next-hops"), *hop;
-    const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "interface"));
-    unsigned size = (unsigned)cJSON_GetArraySize(hops) + (name ? 1 : 0);
+    const cJSON *hop;
+    unsigned size = (unsigned)cJSON_GetArraySize(hops) + (interface ? 1 : 0);
 
     if (size > RTNL_MAX_HOPS)
         return place_refuse(err, route, NULL, "more than 32 next hops");
@@ -197,5 +221,5 @@ int hops_read(const cJSON *item, struct route_want *route, struct orb_err *err)
         if (r < 0)
             return r;
     }
-    return name ? add_own(route, name, err) : 0;
+    return interface ? add_own(route, interface, err) : 0;
 }

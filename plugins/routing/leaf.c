@@ -4,33 +4,22 @@
 
 #include "plugins/routing/leaf.h"
 
-int leaf_last(const cJSON *item, const char *path, uint8_t *ret_last, struct orb_err *err)
+int leaf_last(const struct leaf_ends *ends, const char *path, uint8_t *ret_last,
+              struct orb_err *err)
 {
-    static const struct {
-        const char *name;
-        uint8_t type;
-    } kinds[] = {
-        {"blackhole", RTN_BLACKHOLE}, {"unreachable", RTN_UNREACHABLE}, {"reject", RTN_PROHIBIT}};
-    uint8_t last = 0;
-
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-        if (!cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, kinds[i].name)))
-            continue;
-        if (last)
-            return orb_fail_at(
-                err, ORB_E_VETO, path,
-                "expected at most one of \"blackhole\", \"unreachable\" and \"reject\"");
-        last = kinds[i].type;
-    }
-    *ret_last = last;
+    if (ends->blackhole + ends->unreachable + ends->reject > 1)
+        return orb_fail_at(err, ORB_E_VETO, path,
+                           "expected at most one of \"blackhole\", \"unreachable\" and \"reject\"");
+    *ret_last = ends->blackhole     ? RTN_BLACKHOLE
+                : ends->unreachable ? RTN_UNREACHABLE
+                : ends->reject      ? RTN_PROHIBIT
+                                    : 0;
     return 0;
 }
 
-int leaf_source(const cJSON *item, uint8_t family, const char *path, struct address *ret_source,
+int leaf_source(const char *text, uint8_t family, const char *path, struct address *ret_source,
                 struct orb_err *err)
 {
-    const char *text =
-        cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "preferred-source"));
     struct address source;
 
     if (!text)

@@ -5,11 +5,17 @@
 
 #include "plugins/routing/model.h"
 
-/* "blackhole", "unreachable", "reject": reads whichever is true; more than one is refused at path.
- */
-int leaf_last(const cJSON *item, const char *path, uint8_t *ret_last, struct orb_err *err);
-/* A preferred source address of this family, family 0 when there is none; refused at path. */
-int leaf_source(const cJSON *item, uint8_t family, const char *path, struct address *ret_source,
+/* The leaves of these names. */
+struct leaf_ends {
+    bool blackhole, unreachable, reject;
+};
+
+/* The type of whichever is true, 0: none; more than one is refused at path. */
+int leaf_last(const struct leaf_ends *ends, const char *path, uint8_t *ret_last,
+              struct orb_err *err);
+/* Reads preferred-source, an address of this family; text NULL: nothing is written. Refused at
+ * path. */
+int leaf_source(const char *text, uint8_t family, const char *path, struct address *ret_source,
                 struct orb_err *err);
 
 #endif

@@ -36,20 +36,48 @@ static int read_destination(struct route_want *route, struct orb_err *err)
     return 0;
 }
 
-static int read_source(const cJSON *item, struct route_want *route, struct orb_err *err)
-{
-    char path[ORB_ERR_PATH];
+struct leaves {
+    char *interface, *source;
+    int64_t metric;
+    struct leaf_ends ends;
+};
 
+ORB_FIELDS(fields, "/static/*") = {
+    ORB_FIELD_TEXT("interface", struct leaves, interface, NULL),
+    ORB_FIELD_TEXT("preferred-source", struct leaves, source, NULL),
+    ORB_FIELD_INT("metric", struct leaves, metric, 0),
+    ORB_FIELD_BOOL("blackhole", struct leaves, ends.blackhole, false),
+    ORB_FIELD_BOOL("unreachable", struct leaves, ends.unreachable, false),
+    ORB_FIELD_BOOL("reject", struct leaves, ends.reject, false),
+    ORB_FIELD_OTHER("description"),
+    ORB_FIELDS_END,
+};
+
+static int read_leaves(const cJSON *item, const struct leaves *leaves, struct route_want *route,
+                       struct orb_err *err)
+{
+    uint8_t family = route->destination.address.family;
+    char path[ORB_ERR_PATH];
+    int r;
+
+    route->metric = leaves->metric       ? (uint32_t)leaves->metric
+                    : family == AF_INET6 ? IPV6_METRIC
+                                         : 0;
     place_route(route, NULL, path, sizeof(path));
+    r = leaf_last(&leaves->ends, path, &route->last, err);
     near_push_pointer(path, sizeof(path), "preferred-source");
-    return leaf_source(item, route->destination.address.family, path, &route->source, err);
+    if (r == 0)
+        r = leaf_source(leaves->source, family, path, &route->source, err);
+    if (r == 0)
+        r = hops_read(orb_at(item, "/next-hops"), leaves->interface, route, err);
+    return r;
 }
 
 int model_read_route(const cJSON *item, const struct table_want *table, struct route_want *route,
                      struct orb_err *err)
 {
-    const cJSON *metric = cJSON_GetObjectItemCaseSensitive(item, "metric");
-    char path[ORB_ERR_PATH];
+    struct leaves leaves;
+    struct orb_err why;
     int r;
 
     route->table = table;
@@ -57,15 +85,12 @@ int model_read_route(const cJSON *item, const struct table_want *table, struct r
     r = read_destination(route, err);
     if (r < 0)
         return r;
-    route->metric = cJSON_IsNumber(metric)                          ? (uint32_t)metric->valuedouble
-                    : route->destination.address.family == AF_INET6 ? IPV6_METRIC
-                                                                    : 0;
-    place_route(route, NULL, path, sizeof(path));
-    r = leaf_last(item, path, &route->last, err);
-    if (r == 0)
-        r = read_source(item, route, err);
-    if (r == 0)
-        r = hops_read(item, route, err);
+    r = orb_read(fields, item, &leaves, &why);
+    if (r < 0)
+        return r == ORB_E_NOMEM ? orb_fail(err, r, "%s", why.text)
+                                : place_refuse(err, route, NULL, why.text);
+    r = read_leaves(item, &leaves, route, err);
+    orb_read_free(fields, &leaves);
     if (r < 0)
         return r;
     for (unsigned i = 0; route->last && i < route->hop_count; i++) {

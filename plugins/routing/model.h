@@ -7,6 +7,7 @@
 
 #include <cjson/cJSON.h>
 
+#include "orbital/read.h"
 #include "plugins/lib/rtnl.h"
 
 /* The metric of what stands behind the next hops (blackhole, unreachable, reject): worse than any a

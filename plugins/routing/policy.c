@@ -27,15 +27,30 @@ static int refuse(struct orb_err *err, const struct rule_want *rule, const char 
     return orb_fail_at(err, ORB_E_VETO, path, "%s", text);
 }
 
-static const char *text_of(const cJSON *item, const char *leaf)
-{
-    return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, leaf));
-}
+struct leaves {
+    char *from, *to, *interface, *mark, *table;
+    bool ignore_default;
+    struct leaf_ends ends;
+};
 
-static int read_network(const cJSON *item, const char *leaf, const struct rule_want *rule,
+ORB_FIELDS(fields, "/policy/*") = {
+    ORB_FIELD_TEXT("from", struct leaves, from, NULL),
+    ORB_FIELD_TEXT("to", struct leaves, to, NULL),
+    ORB_FIELD_TEXT("interface", struct leaves, interface, NULL),
+    ORB_FIELD_TEXT("mark", struct leaves, mark, NULL),
+    ORB_FIELD_TEXT("table", struct leaves, table, NULL),
+    ORB_FIELD_BOOL("ignore-default", struct leaves, ignore_default, false),
+    ORB_FIELD_BOOL("blackhole", struct leaves, ends.blackhole, false),
+    ORB_FIELD_BOOL("unreachable", struct leaves, ends.unreachable, false),
+    ORB_FIELD_BOOL("reject", struct leaves, ends.reject, false),
+    ORB_FIELD_OTHER("description"),
+    ORB_FIELDS_END,
+};
+
+static int read_network(const char *value, const char *leaf, const struct rule_want *rule,
                         struct prefix *ret, struct orb_err *err)
 {
-    const char *value = text_of(item, leaf), *wrong;
+    const char *wrong;
     char text[200], fit[ADDRESS_TEXT];
     struct prefix network;
 
@@ -72,9 +87,9 @@ static bool read_number(const char *text, char end, uint32_t *ret, const char **
 }
 
 /* MARK or MARK/MASK. */
-static int read_mark(const cJSON *item, struct rule_want *rule, struct orb_err *err)
+static int read_mark(const char *text, struct rule_want *rule, struct orb_err *err)
 {
-    const char *text = text_of(item, "mark"), *rest = "";
+    const char *rest = "";
 
     if (!text)
         return 0;
@@ -90,10 +105,9 @@ static int read_mark(const cJSON *item, struct rule_want *rule, struct orb_err *
     return 0;
 }
 
-static int read_table(const cJSON *item, const struct routes_want *routes, struct rule_want *rule,
+static int read_table(const char *name, const struct routes_want *routes, struct rule_want *rule,
                       struct orb_err *err)
 {
-    const char *name = text_of(item, "table");
     char text[160], hint[64];
     struct near near;
 
@@ -117,29 +131,25 @@ static int read_table(const cJSON *item, const struct routes_want *routes, struc
     return refuse(err, rule, "table", text);
 }
 
-int policy_rule_read(const cJSON *item, const struct routes_want *routes, struct rule_want *rule,
-                     struct orb_err *err)
+static int read_rule(const struct leaves *leaves, const struct routes_want *routes,
+                     struct rule_want *rule, struct orb_err *err)
 {
-    const char *interface = text_of(item, "interface");
     char path[ORB_ERR_PATH];
     int r;
 
-    rule->number = (unsigned)strtoul(item->string, NULL, 10);
-    if (rule->number < 1 || rule->number >= 32766)
-        return refuse(err, rule, NULL,
-                      "expected a number between 1 and 32765: those behind are the kernel's");
-    snprintf(rule->interface, sizeof(rule->interface), "%s", interface ? interface : "");
-    rule->ignore_default = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "ignore-default"));
+    snprintf(rule->interface, sizeof(rule->interface), "%s",
+             leaves->interface ? leaves->interface : "");
+    rule->ignore_default = leaves->ignore_default;
     policy_rule_path(rule, path, sizeof(path));
-    r = leaf_last(item, path, &rule->last, err);
+    r = leaf_last(&leaves->ends, path, &rule->last, err);
     if (r == 0)
-        r = read_network(item, "from", rule, &rule->from, err);
+        r = read_network(leaves->from, "from", rule, &rule->from, err);
     if (r == 0)
-        r = read_network(item, "to", rule, &rule->to, err);
+        r = read_network(leaves->to, "to", rule, &rule->to, err);
     if (r == 0)
-        r = read_mark(item, rule, err);
+        r = read_mark(leaves->mark, rule, err);
     if (r == 0)
-        r = read_table(item, routes, rule, err);
+        r = read_table(leaves->table, routes, rule, err);
     if (r < 0)
         return r;
     if (rule->from.address.family && rule->to.address.family &&
@@ -148,4 +158,24 @@ int policy_rule_read(const cJSON *item, const struct routes_want *routes, struct
     if (rule->last && rule->ignore_default)
         return refuse(err, rule, "ignore-default", "expected it beside a table only");
     return 0;
+}
+
+int policy_rule_read(const cJSON *item, const struct routes_want *routes, struct rule_want *rule,
+                     struct orb_err *err)
+{
+    struct leaves leaves;
+    struct orb_err why;
+    int r;
+
+    rule->number = (unsigned)strtoul(item->string, NULL, 10);
+    if (rule->number < 1 || rule->number >= 32766)
+        return refuse(err, rule, NULL,
+                      "expected a number between 1 and 32765: those behind are the kernel's");
+    r = orb_read(fields, item, &leaves, &why);
+    if (r < 0)
+        return r == ORB_E_NOMEM ? orb_fail(err, r, "%s", why.text)
+                                : refuse(err, rule, NULL, why.text);
+    r = read_rule(&leaves, routes, rule, err);
+    orb_read_free(fields, &leaves);
+    return r;
 }
