@@ -1,6 +1,8 @@
 /* The links by which our programs stand at interfaces: made, pinned, found again. A link outlives
  * its pins as long as another mount of the BPF file system or another process holds it; it is found
  * by its program then, and pinned where it belongs. */
+#include "dataplane/attach.h"
+
 #include <errno.h>
 #include <linux/if_link.h>
 #include <string.h>
@@ -10,7 +12,7 @@
 #include <bpf/libbpf.h>
 
 #include "core/base/own.h"
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
 
 #define ATTACH_TCX_INGRESS 46 /* enum bpf_attach_type of Linux 6.6 */
 #define LOOKED_AT 16          /* that are looked at, at one hook of one interface */

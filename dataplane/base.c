@@ -6,6 +6,8 @@
  * Surprise: a table that stands there already is kept, because it is the last policy that was in
  * force; but only when it is whole. One that another process emptied meanwhile would let everything
  * in. */
+#include "dataplane/base.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <linux/netfilter.h>
@@ -17,7 +19,9 @@
 #include "core/base/own.h"
 #include "dataplane/attribute.h"
 #include "dataplane/dump.h"
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
+#include "dataplane/found.h"
+#include "dataplane/ruleset.h"
 
 #define OUR_TABLE "orbital"
 

@@ -1,4 +1,6 @@
 /* The file system that keeps BPF objects alive between daemons. */
+#include "dataplane/bpffs.h"
+
 #include <errno.h>
 #include <linux/magic.h>
 #include <sys/mount.h>
@@ -6,7 +8,7 @@
 #include <sys/vfs.h>
 
 #include "core/base/file.h"
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
 
 int bpffs_mount(const char *path, struct orb_err *err)
 {

@@ -60,7 +60,7 @@ struct classify_edges {
     struct classify_edge *items;
     size_t count, cap;
 };
-/* Adds [lo, hi] for a slot; last_hi, last_lo: greatest value of the dimension. */
+/* Adds [lo, hi] for a slot; last: greatest value of the dimension. */
 void classify_sweep_edges_add(struct classify_edges *edges, uint32_t slot, const uint64_t lo[2],
                               const uint64_t hi[2], const uint64_t last[2]);
 

@@ -5,6 +5,8 @@
  *
  * Surprise: only attach type and hook differ. The programs are of the same type, and what they
  * return means the same: TCX_NEXT is TC_ACT_UNSPEC, so filters of others behind ours are asked. */
+#include "dataplane/clsact.h"
+
 #include <errno.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
@@ -17,7 +19,7 @@
 
 #include "bpf/fastpath.skel.h"
 #include "core/base/own.h"
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
 
 #define OUR_PRIORITY CLSACT_PRIORITY
 #define OUR_HANDLE CLSACT_HANDLE

@@ -3,13 +3,18 @@
  * Surprise: between a change and the end of the next reading it is unknown what holds. The event
  * itself sets COMPANY_READING (company_watch.c), and everything is the kernel's; a reading takes it
  * away only if nothing changed while it went on. */
+
 #include "dataplane/company.h"
 
 #include <errno.h>
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
+#include "dataplane/route_shared.h"
+#include "dataplane/load.h"
+#include "dataplane/port.h"
+#include "dataplane/route_mtu.h"
 
 #define TRIES 8 /* of lists that change while they are read */
 

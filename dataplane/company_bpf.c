@@ -21,7 +21,8 @@
 #include "dataplane/company.h"
 #include "dataplane/company_nft.h"
 #include "dataplane/dump.h"
-#include "dataplane/fast.h"
+#include "dataplane/base.h"
+#include "dataplane/dataplane_internal.h"
 
 #define ATTACH_TCX_INGRESS 46 /* enum bpf_attach_type of Linux 6.6 */
 #define ATTACH_TCX_EGRESS 47

@@ -17,7 +17,8 @@
 #include "core/base/file.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "dataplane/fast.h"
+#include "dataplane/base.h"
+#include "dataplane/dataplane_internal.h"
 
 #define NAMES_BYTES 4096
 #define ENTRIES_BYTES 65536 /* of a table that holds nothing but its chains' policies */

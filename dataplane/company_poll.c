@@ -13,8 +13,10 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "dataplane/base.h"
 #include "dataplane/company.h"
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
+#include "dataplane/load.h"
 
 #define TICK_MS 75 /* a change is obeyed within 100 ms */
 

@@ -4,7 +4,7 @@
 
 #include "core/base/own.h"
 #include "dataplane/company.h"
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
 
 static bool is_here(const struct company_place *place, const struct link_info *link)
 {

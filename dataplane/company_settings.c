@@ -11,7 +11,7 @@
 #include "core/base/file.h"
 #include "core/base/now.h"
 #include "core/base/own.h"
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
 
 #define REDIRECT_MS 300000 /* as long as a gateway that was learned holds (RT_GC_TIMEOUT) */
 #define SNMP_MAX 16384     /* bytes of /proc/net/snmp */

@@ -15,7 +15,8 @@
 #include "core/base/own.h"
 #include "dataplane/company.h"
 #include "dataplane/dump.h"
-#include "dataplane/fast.h"
+#include "dataplane/clsact.h"
+#include "dataplane/dataplane_internal.h"
 
 #define BLOCK "a shared block of tc filters"
 #define ASKS "a tc filter that may read connection or route: "

@@ -13,7 +13,7 @@
 
 #include "core/base/own.h"
 #include "dataplane/company.h"
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
 
 #define READS 64
 

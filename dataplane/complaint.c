@@ -3,13 +3,15 @@
  *
  * Surprise: libbpf prints through a function that is given no context, so the target is kept for
  * the thread; what libbpf prints outside a capture is dropped. */
+#include "dataplane/complaint.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include <bpf/libbpf.h>
 
 #include "core/base/own.h"
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
 
 #define MOST 104 /* of each is shown */
 

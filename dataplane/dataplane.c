@@ -6,7 +6,20 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "dataplane/fast.h"
+#include "dataplane/base.h"
+#include "dataplane/dataplane_internal.h"
+#include "dataplane/detach.h"
+#include "dataplane/events.h"
+#include "dataplane/flows.h"
+#include "dataplane/found.h"
+#include "dataplane/link.h"
+#include "dataplane/load.h"
+#include "dataplane/pins.h"
+#include "dataplane/port.h"
+#include "dataplane/rules.h"
+#include "dataplane/ruleset.h"
+#include "dataplane/settings.h"
+#include "dataplane/watch.h"
 
 int dataplane_guard(const struct dataplane_options *options, bool *ret_loaded, struct orb_err *err)
 {

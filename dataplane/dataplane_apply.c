@@ -15,8 +15,18 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "dataplane/fast.h"
+#include "dataplane/base.h"
+#include "dataplane/dataplane_internal.h"
+#include "dataplane/dataplane_plan.h"
+#include "dataplane/detach.h"
+#include "dataplane/flows.h"
+#include "dataplane/load.h"
 #include "dataplane/nft.h"
+#include "dataplane/port.h"
+#include "dataplane/rules.h"
+#include "dataplane/ruleset.h"
+#include "dataplane/settings.h"
+#include "dataplane/slots.h"
 
 static const struct policy *current_policy(const struct dataplane *dp)
 {

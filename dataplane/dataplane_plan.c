@@ -1,5 +1,7 @@
 /* A policy compiled offline: the classifier's data, checked against the rules themselves, and what
  * nftables says to the text. Nothing of it is in force yet. */
+#include "dataplane/dataplane_plan.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <netinet/in.h>
@@ -14,8 +16,11 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
 #include "dataplane/nft.h"
+#include "dataplane/port.h"
+#include "dataplane/rules.h"
+#include "dataplane/slots.h"
 
 #define SELF_CHECKS_MIN 64
 #define SELF_CHECKS_MAX 512

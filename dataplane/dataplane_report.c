@@ -6,7 +6,10 @@
 
 #include "core/base/json_write.h"
 #include "core/base/own.h"
-#include "dataplane/fast.h"
+#include "dataplane/base.h"
+#include "dataplane/dataplane_internal.h"
+#include "dataplane/port.h"
+#include "dataplane/slots.h"
 
 static struct tally fast_tally(const struct dataplane *dp, uint32_t slot)
 {

@@ -6,8 +6,16 @@
 
 #include "core/base/now.h"
 #include "core/base/own.h"
-#include "dataplane/fast.h"
+#include "dataplane/base.h"
+#include "dataplane/dataplane_internal.h"
+#include "dataplane/load.h"
+#include "dataplane/pins.h"
+#include "dataplane/port.h"
 #include "dataplane/readdress.h"
+#include "dataplane/rules.h"
+#include "dataplane/ruleset.h"
+#include "dataplane/settings.h"
+#include "dataplane/watch.h"
 
 #define SETTINGS_MS 3000 /* between two looks at them without events */
 

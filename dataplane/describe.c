@@ -2,6 +2,8 @@
  *
  * Surprise: there is room for ABI_IFACES / 2 of them in each of the two policies, and more is no
  * error: one without an entry is left to the kernel by every program. */
+#include "dataplane/describe.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -11,7 +13,8 @@
 #include "bpf/fastpath.skel.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
+#include "dataplane/route_mtu.h"
 
 /* How much a description is needed: ports first, then what the policy names, then the rest. */
 #define RANKS 3

@@ -1,12 +1,16 @@
 /* Links of ports the policy no longer names, or whose mode changed, are found by their pins: those
  * of an earlier daemon, too. */
+#include "dataplane/detach.h"
+
 #include <string.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
 
 #include "core/base/own.h"
-#include "dataplane/fast.h"
+#include "dataplane/clsact.h"
+#include "dataplane/dataplane_internal.h"
+#include "dataplane/pins.h"
 
 /* hook: "xdp", "tcx", or "cls" and "clq" (clsact.c). */
 static bool is_wanted(const struct dataplane *dp, const struct port_list *ports, const char *hook,

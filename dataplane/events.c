@@ -6,6 +6,8 @@
  *
  * Surprise: the heartbeat follows the reading. What the kernel changed before it is obeyed
  * already. */
+#include "dataplane/events.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -13,7 +15,10 @@
 #include <unistd.h>
 
 #include "core/base/own.h"
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
+#include "dataplane/link.h"
+#include "dataplane/load.h"
+#include "dataplane/watch.h"
 
 #define BEAT_MS 50 /* a tenth of ABI_ALIVE_MS */
 

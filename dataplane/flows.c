@@ -13,6 +13,8 @@
  * A connection that no rule has marked began while there were no rules: it was neither allowed nor
  * translated. Where that was possible (dp->forget) it is deleted, too, and so is one that is not
  * translated though the policy says it is; what goes on of it is new and meets the rules. */
+#include "dataplane/flows.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netfilter/nf_conntrack_common.h>
@@ -27,9 +29,10 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "dataplane/dataplane_internal.h"
 #include "dataplane/dump.h"
 #include "dataplane/explain.h"
-#include "dataplane/fast.h"
+#include "dataplane/load.h"
 
 #define SEND_BYTES 65536
 #define HELD_MAX 8192 /* more would fill conntrack: who is banned may have opened them for that */

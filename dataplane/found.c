@@ -1,6 +1,8 @@
 /* The kernel's settings as they were before Orbital, so that it can leave the machine as it found
  * it. They hold for one start of the machine and one network namespace, whose names stand in the
  * first line; each further line is PATH VALUE. */
+#include "dataplane/found.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -10,7 +12,7 @@
 
 #include "core/base/file.h"
 #include "core/base/own.h"
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
 
 #define FOUND_BYTES (256 * 1024)
 

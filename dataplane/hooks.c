@@ -4,6 +4,8 @@
  *
  * Surprise: both hooks in one go where both are wanted: libbpf reads the types of the whole kernel
  * for each time something is loaded. */
+#include "dataplane/hooks.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +21,11 @@
 #include "bpf/hooks.skel.h"
 #include "core/base/file.h"
 #include "core/base/own.h"
-#include "dataplane/fast.h"
+#include "dataplane/base.h"
+#include "dataplane/clsact.h"
+#include "dataplane/complaint.h"
+#include "dataplane/dataplane_internal.h"
+#include "dataplane/pins.h"
 
 /* Lockdown for confidentiality takes the helper away that reads the kernel's memory. */
 static bool may_read_kernel(void)

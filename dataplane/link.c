@@ -1,5 +1,7 @@
 /* The interfaces of this network namespace, by rtnetlink: sysfs would show those of the namespace
  * it was mounted in. And the events that make the flow cache stale. */
+#include "dataplane/link.h"
+
 #include <errno.h>
 #include <linux/ethtool.h>
 #include <linux/if_link.h>
@@ -12,8 +14,10 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "dataplane/dataplane_internal.h"
 #include "dataplane/dump.h"
-#include "dataplane/fast.h"
+#include "dataplane/route_mtu.h"
+#include "dataplane/watch.h"
 
 #define READS 1024   /* one turn of the loop */
 #define DUMP_TRIES 8 /* of a list that changes while it is read */

@@ -6,6 +6,8 @@
  * Surprise: libbpf adopts a pinned map by path only when it likes its details, and a device map
  * never (the kernel adds a flag); so every map goes through bpf_map__reuse_fd after a comparison
  * made here. */
+#include "dataplane/load.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -20,7 +22,13 @@
 #include "bpf/classify.h"
 #include "bpf/fastpath.skel.h"
 #include "core/base/own.h"
-#include "dataplane/fast.h"
+#include "dataplane/base.h"
+#include "dataplane/bpffs.h"
+#include "dataplane/complaint.h"
+#include "dataplane/dataplane_internal.h"
+#include "dataplane/detach.h"
+#include "dataplane/hooks.h"
+#include "dataplane/pins.h"
 
 void load_bump(struct dataplane *dp)
 {

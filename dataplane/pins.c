@@ -1,5 +1,7 @@
 /* What lies in the data plane's bpffs: maps by name, programs (prog_NAME) and the links of ports.
  * It outlives the daemon, and tells the next one what there is to take over. */
+#include "dataplane/pins.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -12,7 +14,10 @@
 #include "bpf/classify.h"
 #include "bpf/fastpath.skel.h"
 #include "core/base/own.h"
-#include "dataplane/fast.h"
+#include "dataplane/bpffs.h"
+#include "dataplane/clsact.h"
+#include "dataplane/dataplane_internal.h"
+#include "dataplane/found.h"
 
 static const char *const program_names[PROGRAMS] = {[PROGRAM_XDP] = "prog_xdp",
                                                     [PROGRAM_TCX] = "prog_tcx",

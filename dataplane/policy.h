@@ -105,7 +105,7 @@ struct policy_rule {
     enum policy_reject reject;
     bool log;
     bool limited;
-    uint32_t limit_rate; /* packets per limit_per seconds */
+    uint32_t limit_rate; /* packets per limit_per_s seconds */
     uint32_t limit_per_s;
     uint32_t limit_burst;
     struct policy_more *more; /* NULL: nothing of it */

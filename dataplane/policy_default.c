@@ -1,6 +1,6 @@
 /* What a `put` payload says about packets no rule names. */
 #include "core/base/own.h"
-#include "dataplane/policy_json.h"
+#include "dataplane/policy_internal.h"
 
 static int read_forward(void *to, const json_t *value, const struct place *at, struct orb_err *err)
 {

@@ -4,7 +4,7 @@
 
 #include "core/base/own.h"
 #include "core/base/suggest.h"
-#include "dataplane/policy_json.h"
+#include "dataplane/policy_internal.h"
 
 struct icmp_name {
     const char *name;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "dataplane/policy_json.h"
+#include "dataplane/policy_internal.h"
 
 /* A list being read: what is in, and what is out (NULL unless anything is). */
 struct ranges {

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "dataplane/policy_json.h"
+#include "dataplane/policy_internal.h"
 
 struct nat_draft {
     struct policy_nat *nat;

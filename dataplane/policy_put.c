@@ -5,7 +5,7 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "dataplane/policy_json.h"
+#include "dataplane/policy_internal.h"
 
 /* One entry of a map: what is set, or that it goes. */
 struct entry {

@@ -7,7 +7,7 @@
 
 #include "core/base/own.h"
 #include "core/base/suggest.h"
-#include "dataplane/policy_json.h"
+#include "dataplane/policy_internal.h"
 
 static void place_path(const struct place *at, struct buf *path)
 {

@@ -8,7 +8,7 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "dataplane/policy_json.h"
+#include "dataplane/policy_internal.h"
 
 struct rule_draft {
     struct policy_rule *rule;

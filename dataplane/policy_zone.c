@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "dataplane/policy_json.h"
+#include "dataplane/policy_internal.h"
 
 static int read_interfaces(void *to, const json_t *value, const struct place *at,
                            struct orb_err *err)

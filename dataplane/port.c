@@ -4,6 +4,8 @@
  *
  * Surprise: a frame redirected out of a veth vanishes unless its other end, maybe in a namespace we
  * cannot see, has GRO or an XDP program. So the way is tried with test frames before it is used. */
+#include "dataplane/port.h"
+
 #include <errno.h>
 #include <net/if_arp.h>
 #include <linux/if_link.h>
@@ -16,7 +18,13 @@
 #include "bpf/fastpath.skel.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "dataplane/fast.h"
+#include "dataplane/attach.h"
+#include "dataplane/clsact.h"
+#include "dataplane/dataplane_internal.h"
+#include "dataplane/describe.h"
+#include "dataplane/detach.h"
+#include "dataplane/hooks.h"
+#include "dataplane/link.h"
 
 #define PROBE_ETHERTYPE 0x88b5 /* IEEE 802, local experiments */
 

@@ -1,3 +1,4 @@
+
 #include "dataplane/readdress.h"
 
 #include <linux/netfilter/nf_conntrack_common.h>
@@ -5,7 +6,8 @@
 #include <sys/socket.h>
 
 #include "core/base/own.h"
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
+#include "dataplane/flows.h"
 #include "dataplane/ways.h"
 
 struct search {

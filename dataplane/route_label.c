@@ -5,12 +5,14 @@
  *
  * And rules of IPv6 that pass over what they find, which programs are not told of: there IPv6 is
  * the kernel's. */
+#include "dataplane/route_label.h"
+
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
 
 #define RULE_FLOW_LABEL 25 /* FRA_FLOWLABEL of Linux 6.14 */
 

@@ -2,6 +2,8 @@
  * whether it is locked or not; bpf_fib_lookup() tells the programs about locked ones only. So the
  * smallest that routes out of an interface have stands in the table of interfaces, and larger
  * packets are the kernel's. */
+#include "dataplane/route_mtu.h"
+
 #include <errno.h>
 #include <linux/rtnetlink.h>
 
@@ -10,7 +12,9 @@
 
 #include "core/base/own.h"
 #include "dataplane/dump.h"
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
+#include "dataplane/route_label.h"
+#include "dataplane/route_shared.h"
 
 #define TRIES 8 /* of a list that changes while it is read */
 

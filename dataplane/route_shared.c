@@ -3,12 +3,15 @@
  * (skb->l4_hash), which bpf_fib_lookup() is not told of: it would choose another one, in the middle
  * of a connection. So what leaves by such a next hop is the kernel's. With the other policies both
  * go by the same fields of the packet. */
+#include "dataplane/route_shared.h"
+
 #include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "bpf/abi.h"
-#include "dataplane/fast.h"
+#include "dataplane/company.h"
+#include "dataplane/dataplane_internal.h"
 
 #define BY_SKB 1 /* of fib_multipath_hash_policy */
 

@@ -1,9 +1,15 @@
 /* nftables' table from one policy to another, and back. Each is one transaction, and the number of
  * each of ours is remembered, so that watch.c and tend.c tell it from another program's. */
+#include "dataplane/rules.h"
+
 #include <string.h>
 
 #include "core/base/own.h"
-#include "dataplane/fast.h"
+#include "dataplane/base.h"
+#include "dataplane/dataplane_internal.h"
+#include "dataplane/flows.h"
+#include "dataplane/ruleset.h"
+#include "dataplane/watch.h"
 #include "dataplane/nft.h"
 
 #define TALLY_ROOM 65000 /* rules whose counters there is room for in the set (nft_change.c) */

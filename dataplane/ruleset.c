@@ -1,5 +1,7 @@
 /* libnftables behind a small door. It is loaded when the data plane opens and not linked: it drags
  * libnftnl, libmnl, gmp and a parser along, and every worker is the same binary. */
+#include "dataplane/ruleset.h"
+
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <linux/netfilter/nf_tables.h>
@@ -12,7 +14,7 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "dataplane/attribute.h"
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
 
 #define RULESET_LIBRARY "libnftables.so.1"
 

@@ -6,6 +6,8 @@
  * Surprise: forwarding is switched on for the whole namespace. For IPv6 the kernel knows nothing
  * else (before Linux 6.17), and a rule without zones holds for every interface; what may pass is
  * the policy's business. The interfaces of zones are looked after one by one all the same. */
+#include "dataplane/settings.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +15,8 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
+#include "dataplane/found.h"
 
 #define FORWARD4 "/proc/sys/net/ipv4/ip_forward"
 #define FORWARD6 "/proc/sys/net/ipv6/conf/all/forwarding"

@@ -1,11 +1,13 @@
 /* Where each rule counts in the fast path. A rule keeps its slot as long as it exists, across every
  * commit and daemon; the programs find it by the number in conntrack's mark (slow_counter), so it
  * is among the first ABI_PROBES after the rule's own. */
+#include "dataplane/slots.h"
+
 #include <string.h>
 
 #include "bpf/classify.h"
 #include "core/base/own.h"
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
 
 uint32_t slot_find(const struct dataplane *dp, uint32_t id)
 {

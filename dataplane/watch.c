@@ -5,6 +5,8 @@
  * Surprise: the numbers of this daemon's transactions are known only when the thread that works is
  * done, and this is read by events.c meanwhile; so the numbers are kept here and compared later
  * (tend.c). */
+#include "dataplane/watch.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/netfilter.h>
@@ -16,7 +18,7 @@
 
 #include "core/base/own.h"
 #include "dataplane/attribute.h"
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
 
 #define BUFFER_BYTES (8 << 20) /* of events not read yet */
 #define READS 256              /* one turn of the loop */

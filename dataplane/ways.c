@@ -10,6 +10,7 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "dataplane/dump.h"
+#include "dataplane/link.h"
 
 #define ROUTE_CACHE 16384 /* a power of two; a collision only asks again */
 #define DUMP_TRIES 8

@@ -3,7 +3,7 @@
 #ifndef DATAPLANE_WAYS_H
 #define DATAPLANE_WAYS_H
 
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
 #include "dataplane/flow_nat.h"
 
 struct way_route {

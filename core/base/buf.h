@@ -13,7 +13,9 @@ struct buf {
     size_t cap;
 };
 
+/* Frees the memory; the buffer is empty and can be used again. */
 void buf_fini(struct buf *b);
+/* Empties it and keeps the memory. */
 void buf_clear(struct buf *b);
 /* Makes room for extra more bytes (and the NUL) and returns where they go; len is unchanged. */
 char *buf_reserve(struct buf *b, size_t extra);

@@ -49,7 +49,9 @@ struct json_write {
     size_t keys_len, keys_cap;
 };
 
+/* A writer that appends to `to`, which must outlive it. */
 struct json_write json_write_to(struct buf *to);
+/* Opens an object, or (json_write_array) an array; json_write_end closes it. */
 void json_write_object(struct json_write *w, const char *key);
 void json_write_array(struct json_write *w, const char *key);
 /* The innermost object or array. */

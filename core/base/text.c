@@ -1,4 +1,4 @@
-/* Text of others made fit to be read by people; plain.h says what is escaped. */
+/* Text from outside, escaped for a terminal: text.h says how. */
 #include "core/base/text.h"
 
 #include <stdint.h>

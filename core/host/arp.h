@@ -4,7 +4,7 @@
 #ifndef CORE_HOST_ARP_H
 #define CORE_HOST_ARP_H
 
-#include "core/host/host.h"
+#include "core/host/host_internal.h"
 
 struct arp;
 

@@ -1,6 +1,8 @@
 /* auth@1: who the caller is, sessions by token, and the tokens themselves. They are written on a
  * thread: a disk that takes its time must not stop the loop. Requests that arrive meanwhile wait in
  * line. */
+#include "core/host/auth_iface.h"
+
 #include <string.h>
 #include <time.h>
 
@@ -8,7 +10,7 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "core/host/host.h"
+#include "core/host/host_internal.h"
 #include "core/host/problem.h"
 #include "core/host/verdict.h"
 #include "core/ipc/session.h"

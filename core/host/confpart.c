@@ -1,3 +1,4 @@
+
 #include "core/host/confpart.h"
 
 #include <stdlib.h>
@@ -6,7 +7,7 @@
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "core/host/host.h"
+#include "core/host/host_internal.h"
 #include "core/ipc/host.h"
 
 #define PART_MOST (8 << 20) /* bytes of one part */

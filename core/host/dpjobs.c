@@ -8,7 +8,8 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "core/host/dpservice.h"
+#include "core/host/dpjobs.h"
+#include "core/host/dpservice_internal.h"
 
 #define JOBS 64 /* waiting at most; more is `busy` */
 

@@ -6,7 +6,10 @@
 #include "core/base/own.h"
 #include "core/base/strings.h"
 #include "core/base/xalloc.h"
+#include "core/host/dpjobs.h"
 #include "core/host/dpservice.h"
+#include "core/host/dpservice_internal.h"
+#include "core/host/dpwatch.h"
 #include "core/json/scan.h"
 
 #define COUNTERS_PAGE 500

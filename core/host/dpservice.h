@@ -1,115 +1,18 @@
-/* The inside of dataplane@1, shared by dpservice.c (requests), dpjobs.c (the thread that does them)
- * and dpwatch.c (looking after what is in force). */
+/* dataplane@1; without a usable kernel its methods answer with the reason. */
 #ifndef CORE_HOST_DPSERVICE_H
 #define CORE_HOST_DPSERVICE_H
 
-#include "core/host/host.h"
-#include "core/loop/loop_watch.h"
-#include "dataplane/dataplane.h"
-
-#define DP_DRAFTS 4
-
-struct dp_draft {
-    uint64_t tx; /* 0: free */
-    struct policy policy;
-    struct dataplane_plan *plan; /* after check */
-    bool busy;                   /* a job works on it */
-};
-
-enum dp_job_kind {
-    DP_OPEN, /* the first one; the others wait for it */
-    DP_CHECK,
-    DP_APPLY,
-    DP_REVERT,
-    DP_COUNTERS,
-    DP_STATUS,
-    DP_ENABLE,
-    DP_DISABLE,
-    DP_DETACH,
-    DP_TEND
-};
-
-struct dp_job {
-    struct dp_job *next;
-    struct dpservice *service;
-    enum dp_job_kind kind;
-    struct dp_draft *draft;
-    uint64_t tx;
-    struct host_req *req; /* NULL: the daemon's own job */
-    int result;
-    struct orb_err err;
-    struct buf out;
-    struct dataplane_plan *plan;
-    uint32_t after; /* counters: a page */
-    unsigned limit;
-    unsigned what; /* tend */
-    struct dataplane_tended tended;
-    uint64_t took_ms;
-};
-
+struct buf;
 struct dpservice;
+struct orb_err;
+struct orbitald;
 
-/* What jobs tell dpwatch.c. */
-struct dp_events {
-    void (*opened)(struct dpservice *service);     /* from now on it is looked after */
-    void (*not_opened)(struct dpservice *service); /* once more, later */
-    /* A job is done: what it found, and what is not as it should be by now. */
-    void (*done)(struct dpservice *service, const struct dp_job *job);
-};
-
-struct dpservice {
-    struct orbitald *host;
-    const struct dp_events *events;
-    struct dataplane *dataplane; /* NULL: not usable, or being opened */
-    struct dataplane *opened;    /* by the thread */
-    char *found;                 /* file of the settings as they were found */
-    bool opening;
-    char why[ORB_ERR_TEXT];
-    struct dataplane_ended ended; /* as logged */
-    struct policy current;
-    struct policy previous;
-    uint64_t applied_tx; /* what abort goes back from; 0: nothing */
-    uint64_t next_tx;
-    struct dp_draft drafts[DP_DRAFTS];
-    struct dp_job *first, **last;
-    unsigned jobs;
-    bool running, closing;
-    char **given_up; /* pairs of a feature and why it is not there, NULL ends */
-    uv_work_t work;
-    struct loop_scope scope;
-    /* dpwatch.c */
-    bool watching, tending;
-    bool unsettled;      /* the verdict says that others change the table */
-    char disturbed[240]; /* the sentence about it */
-    struct loop_watch watch;
-    uv_timer_t poll, later;
-    unsigned what;             /* to be looked at, by the next job */
-    uint64_t not_before;       /* ms; then the next job may begin */
-    uint64_t put_back;         /* ms; when a foreign change was last put back */
-    uint64_t pause;            /* ms; between two of those */
-    uint64_t failing_ms;       /* the pause after the last failure; 0: it succeeded */
-    char failed[ORB_ERR_TEXT]; /* what was logged about it */
-    struct buf metrics;        /* as of the last job */
-};
-
-/* dpjobs.c */
-/* Forgets a draft; its place is free. */
-void dpjobs_drop(struct dp_draft *draft);
-/* A job for a request, not queued yet. NULL: refused. */
-struct dp_job *dpjobs_new(struct dpservice *service, enum dp_job_kind kind, struct host_req *req,
-                          struct orb_err *err);
-/* Behind those that wait; 1: answered when it is done. Takes job. */
-int dpjobs_queue(struct dpservice *service, struct dp_job *job);
-/* Both, for a draft (NULL: none). Negative: refused. */
-int dpjobs_request(struct dpservice *service, enum dp_job_kind kind, struct dp_draft *draft,
-                   uint64_t tx, struct host_req *req, struct orb_err *err);
-/* A job the host itself queued, not a service's request. */
-void dpjobs_own(struct dpservice *service, enum dp_job_kind kind, unsigned what);
-
-/* dpwatch.c */
-/* Before any job: it learns of them. */
-void dpwatch_init(struct dpservice *service);
-/* Tells the verdict what is not as it should be. */
-void dpwatch_problems(struct dpservice *service);
+/* Provides the interface and queues the first job, which opens the data plane. Errors: those of
+ * host_provide. */
+int dpservice_new(struct orbitald *host, struct dpservice **ret_service, struct orb_err *err);
+/* Waits for a running job, then frees itself through the loop. Pins stay. */
+void dpservice_close(struct dpservice *service);
+/* OpenMetrics text; service may be NULL. */
+void dpservice_metrics(const struct dpservice *service, struct buf *ret_text);
 
 #endif

@@ -11,7 +11,9 @@
 #include "core/base/own.h"
 #include "core/base/strings.h"
 #include "core/base/xalloc.h"
-#include "core/host/dpservice.h"
+#include "core/host/dpjobs.h"
+#include "core/host/dpservice_internal.h"
+#include "core/host/dpwatch.h"
 #include "core/host/problem.h"
 #include "core/host/verdict.h"
 

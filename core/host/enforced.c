@@ -4,6 +4,8 @@
  *
  * The file stands in the run directory and names the boot and the network namespace it is about:
  * with either of them the kernel's state is another one, and what the file says is nothing. */
+#include "core/host/enforced.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>

@@ -1,10 +1,12 @@
 /* host@1 follow: the config service says which revision each service should follow, and whether it
  * is in the middle of something that no other service can end. */
+#include "core/host/follow.h"
+
 #include <inttypes.h>
 #include <string.h>
 
 #include "core/base/own.h"
-#include "core/host/host.h"
+#include "core/host/host_internal.h"
 #include "core/host/verdict.h"
 #include "core/json/tree.h"
 #include "core/sup/follow.h"

@@ -1,11 +1,14 @@
 /* What this machine does not give, and the appliance goes without: for `show boot`. None of it is
  * wrong, or it stands in the verdict as well; but who wonders why something is slow, or not there,
  * finds it here. */
+#include "core/host/given_up.h"
+#include "core/host/dpwatch.h"
+
 #include <string.h>
 #include <sys/resource.h>
 
 #include "core/base/own.h"
-#include "core/host/host.h"
+#include "core/host/host_internal.h"
 #include "core/host/signals.h"
 #include "core/sup/report.h"
 

@@ -3,7 +3,7 @@
 #ifndef CORE_HOST_GOOD_H
 #define CORE_HOST_GOOD_H
 
-#include "core/host/host.h"
+#include "core/host/host_internal.h"
 #include "core/loop/loop_scope.h"
 
 #define GOOD_AFTER_MS 60000
@@ -17,6 +17,7 @@ struct good {
     struct orb_err err; /* of the writing */
 };
 
+/* host must outlive it; its timer belongs to scope. */
 void good_init(struct good *good, struct orbitald *host, struct loop_scope *scope);
 /* The appliance is operational, or runs another revision (host->revision): the minute begins. */
 void good_watch(struct good *good);

@@ -1,12 +1,19 @@
 /* host@1: what people and the config service ask of the host itself. */
+#include "core/host/host_iface.h"
+
 #include <string.h>
 
 #include "core/base/file.h"
 #include "core/base/json_write.h"
 #include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/host/enforced.h"
+#include "core/host/follow.h"
+#include "core/host/given_up.h"
 #include "core/host/good.h"
-#include "core/host/host.h"
+#include "core/host/host_internal.h"
+#include "core/host/logs_iface.h"
+#include "core/host/metrics_iface.h"
 #include "core/host/problem.h"
 #include "core/host/verdict.h"
 #include "core/ipc/introspect.h"

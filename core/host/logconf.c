@@ -1,5 +1,7 @@
 /* /system of the configuration: what is recorded of whom, how long tokens live. The host is its
  * reader, as of /services; a commit that touched it counts from then on. */
+#include "core/host/logconf.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +9,7 @@
 #include "core/base/xalloc.h"
 #include "core/host/confpart.h"
 #include "core/host/confschema.h"
-#include "core/host/host.h"
+#include "core/host/host_internal.h"
 #include "core/json/tree.h"
 
 /* system.tokens.json, system.defs.json */

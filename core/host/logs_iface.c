@@ -2,12 +2,14 @@
  * question after the other, in turns of who asks: people who read logs never hold more than one
  * thread of the pool. What the loop itself does for an answer (records looked up, copied, checked)
  * takes a millisecond or two; between two answers it is free for others three times as long. */
+#include "core/host/logs_iface.h"
+
 #include <stdio.h>
 #include <string.h>
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "core/host/host.h"
+#include "core/host/host_internal.h"
 #include "core/json/scan.h"
 #include "core/loop/loop_scope.h"
 

@@ -1,12 +1,15 @@
 /* host@1 metrics: OpenMetrics text in pages. Each answer costs the loop little, and however many
  * services, clients and names there are, none of them makes it too large to be sent. */
+#include "core/host/metrics_iface.h"
+#include "core/host/dpservice.h"
+
 #include <assert.h>
 #include <string.h>
 
 #include "core/base/json_write.h"
 #include "core/base/now.h"
 #include "core/base/own.h"
-#include "core/host/host.h"
+#include "core/host/host_internal.h"
 #include "core/host/stall.h"
 #include "core/host/verdict.h"
 #include "core/ipc/introspect.h"

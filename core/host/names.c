@@ -10,7 +10,7 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "core/host/host.h"
+#include "core/host/host_internal.h"
 #include "core/host/problem.h"
 #include "core/host/verdict.h"
 #include "core/loop/loop_scope.h"

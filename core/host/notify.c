@@ -1,11 +1,13 @@
 /* The notification protocol of systemd (sd_notify(3)): one datagram, no library needed. */
+#include "core/host/notify.h"
+
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "core/base/own.h"
-#include "core/host/host.h"
+#include "core/host/host_internal.h"
 
 void notify_send(const char *socket_path, const char *text)
 {

@@ -5,7 +5,8 @@
 
 #include "core/base/own.h"
 #include "core/base/text.h"
-#include "core/host/host.h"
+#include "core/host/host_internal.h"
+#include "core/host/options.h"
 #include "core/host/statedir.h"
 #include "core/sandbox/sandbox.h"
 #include "dataplane/dataplane.h"

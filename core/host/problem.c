@@ -1,3 +1,4 @@
+
 #include "core/host/problem.h"
 
 #include <stdio.h>
@@ -5,7 +6,7 @@
 
 #include "core/base/now.h"
 #include "core/base/own.h"
-#include "core/host/host.h"
+#include "core/host/host_internal.h"
 
 static struct host_problem *find(const struct host_problems *problems, const char *key)
 {

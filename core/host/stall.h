@@ -4,7 +4,7 @@
 #ifndef CORE_HOST_STALL_H
 #define CORE_HOST_STALL_H
 
-#include "core/host/host.h"
+#include "core/host/host_internal.h"
 #include "core/loop/loop_scope.h"
 
 #define STALL_MS 50 /* a turn that takes longer is logged */

@@ -1,6 +1,7 @@
 /* RUN lies in memory: a reboot begins to count anew. One line a start, CLOCK_BOOTTIME in ms, which
  * no clock that is set moves. */
 #include "core/host/starts.h"
+#include "core/host/notify.h"
 
 #include <errno.h>
 #include <fcntl.h>

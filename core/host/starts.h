@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/host/host.h"
+#include "core/host/host_internal.h"
 
 #define STARTS_WINDOW_MS 60000
 #define STARTS_SAFE 3 /* this many within the window, none of which got there */

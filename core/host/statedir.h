@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "core/host/host.h"
+#include "core/host/host_internal.h"
 
 struct statedir {
     int dir_fd, lock_fd;     /* both locked where the file system lets us; -1: not open */

@@ -3,7 +3,11 @@
 #include "core/base/json_write.h"
 #include "core/base/now.h"
 #include "core/base/xalloc.h"
+#include "core/host/auth_iface.h"
+#include "core/host/dpservice.h"
+#include "core/host/logconf.h"
 #include "core/host/steps.h"
+#include "core/host/svcconf.h"
 
 #include <string.h>
 #include <sys/resource.h>

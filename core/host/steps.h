@@ -3,7 +3,7 @@
 #ifndef CORE_HOST_STEPS_H
 #define CORE_HOST_STEPS_H
 
-#include "core/host/host.h"
+#include "core/host/host_internal.h"
 #include "core/loop/loop_scope.h"
 
 struct steps {

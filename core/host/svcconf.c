@@ -1,12 +1,14 @@
 /* /services of the configuration: which packages run and what they are granted. The host is a
  * reader like any service; it asks again after every commit that touched it. */
+#include "core/host/svcconf.h"
+
 #include <string.h>
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "core/host/confpart.h"
 #include "core/host/confschema.h"
-#include "core/host/host.h"
+#include "core/host/host_internal.h"
 #include "core/host/problem.h"
 #include "core/host/verdict.h"
 #include "core/json/tree.h"

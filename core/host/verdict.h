@@ -20,6 +20,7 @@ struct orbitald;
 
 enum verdict_level { VERDICT_OK, VERDICT_DEGRADED, VERDICT_FAILED };
 
+/* "ok", "degraded" or "failed". */
 const char *verdict_level_name(enum verdict_level level);
 
 /* One thing that is not as it should be. */
@@ -39,6 +40,7 @@ struct health_report {
     size_t share; /* bytes of the answer that one service of a third party may fill; 0: any */
 };
 
+/* Frees the reasons. */
 void verdict_fini(struct health_report *verdict);
 static inline void own_health_report(struct health_report *verdict)
 {

@@ -1,4 +1,4 @@
-/* Access to values inside scanned text without building anything. See reader.h. */
+/* Access to values inside scanned text without building anything. See json.h. */
 #include "core/json/json.h"
 
 #include <errno.h>

@@ -23,6 +23,7 @@ struct spot {
     size_t index;
 };
 
+/* A check of text, which must outlive it. base_path: put before the paths of errors. */
 void schema_check_init(struct check *c, const char *text, size_t len, const char *base_path,
                        struct orb_err *err);
 /* Checks the value that starts at p and says where it ends (on success). */

@@ -18,6 +18,7 @@ struct loop_scope {
     void (*done)(struct loop_scope *scope);
 };
 
+/* done is called once, when all handles of a closed scope have ended. */
 void loop_scope_init(struct loop_scope *scope, void (*done)(struct loop_scope *scope));
 /* handle was just initialised; at most LOOP_SCOPE_HANDLES at a time. */
 void loop_scope_adopt(struct loop_scope *scope, uv_handle_t *handle);

@@ -1,4 +1,4 @@
-/* Watching a descriptor beyond its errors: see watch.h. */
+/* Watching a descriptor beyond its errors: see loop_watch.h. */
 #include "core/loop/loop_watch.h"
 
 #include <poll.h>

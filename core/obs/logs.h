@@ -83,7 +83,7 @@ struct logs_query {
  * by the clock of their day for older ones. */
 void logs_find(struct logs *logs, const struct logs_query *query, struct buf *ret_json);
 /* The same in files and memory, in steps: new on the loop, run on any thread, unless the memory has
- * all (search_done), answer and free on the loop. logs must live until then. */
+ * all (logs_find_done), answer and free on the loop. logs must live until then. */
 struct logs_search;
 int logs_find_new(struct logs *logs, const struct logs_query *query, struct logs_search **ret,
                   struct orb_err *err);

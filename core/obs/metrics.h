@@ -21,6 +21,7 @@ struct metrics_limits {
     bool first;           /* a shipped service: its names keep their type for all services */
 };
 
+/* Never NULL; freed with metrics_free. */
 struct metrics *metrics_new(void);
 void metrics_free(struct metrics *metrics);
 /* Payload {"name","add":N} or {"name","set":x} (scanned text). A name that is not [a-z][a-z0-9_]*,

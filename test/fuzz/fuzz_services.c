@@ -6,7 +6,8 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "core/host/host.h"
+#include "core/host/host_internal.h"
+#include "core/host/svcconf.h"
 #include "core/json/schema.h"
 #include "core/pkg/package.h"
 #include "test/fuzz/bounds.h"

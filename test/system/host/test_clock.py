@@ -6,6 +6,7 @@ must, nothing ends and nothing lasts for ever, order is by number, and people ar
 
 The jumps are those of the daemon and its workers alone: a library that stands in /etc/ld.so.preload of
 their mount namespace (test/lib/wall_clock.c)."""
+import glob
 import json
 import os
 import shutil
@@ -209,12 +210,20 @@ def crash(box):
     return pid
 
 
+def reports(box):
+    """Those on the disk: they are written on a thread, and what the daemon is killed with is lost."""
+    for path in glob.glob(f"{box.dir}/state/crashes/acme-probe-*.json"):
+        with open(path, encoding="utf-8") as f:
+            yield f.read()
+
+
 def order_of_crashes(box):
     """The newest is the last one and stays, also over a restart of the daemon, by whatever clock."""
     pids = []
     for ahead in (YEARS, -YEARS, 0):
         box.set_clock(ahead)
         pids.append(crash(box))
+        box.until(10, lambda: any(f'"pid":{pids[-1]},' in report for report in reports(box)), "its report is on the disk")
         box.kill()
         box.start()
     shown = [c["pid"] for c in box.json("crashes", "acme-probe")["crashes"]]

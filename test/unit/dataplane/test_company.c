@@ -16,9 +16,11 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "dataplane/clsact.h"
 #include "dataplane/company.h"
+#include "dataplane/dataplane_internal.h"
 #include "dataplane/dump.h"
-#include "dataplane/fast.h"
+#include "dataplane/link.h"
 #include "test/lib/harness.h"
 
 #define NFT(message) (NFNL_SUBSYS_NFTABLES << 8 | (message))

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "dataplane/fast.h"
+#include "dataplane/base.h"
+#include "dataplane/dataplane_internal.h"
+#include "dataplane/link.h"
 #include "dataplane/tally.h"
 #include "test/fuzz/kernel.h"
 #include "test/lib/harness.h"

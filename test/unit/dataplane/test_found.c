@@ -6,7 +6,8 @@
 
 #include "core/base/file.h"
 #include "core/base/own.h"
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
+#include "dataplane/found.h"
 #include "test/lib/harness.h"
 
 #define A "/proc/sys/net/ipv4/conf/a/forwarding"

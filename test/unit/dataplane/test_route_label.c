@@ -5,7 +5,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
+#include "dataplane/route_label.h"
+#include "dataplane/route_shared.h"
 #include "test/lib/harness.h"
 
 #define RULE_LABEL 25

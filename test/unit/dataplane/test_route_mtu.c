@@ -3,7 +3,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "dataplane/fast.h"
+#include "dataplane/dataplane_internal.h"
+#include "dataplane/route_mtu.h"
 #include "test/lib/harness.h"
 
 struct message {

@@ -1,7 +1,7 @@
 /* Reading one entry of a `put` payload, and the reader's few tools: a place that becomes a JSON
  * pointer only when something is wrong there, members by table. Private to policy_*.c. */
-#ifndef DATAPLANE_POLICY_JSON_H
-#define DATAPLANE_POLICY_JSON_H
+#ifndef DATAPLANE_POLICY_INTERNAL_H
+#define DATAPLANE_POLICY_INTERNAL_H
 
 #include "core/json/tree.h"
 #include "dataplane/policy.h"

@@ -1,0 +1,15 @@
+/* Looking after what is in force in the data plane. */
+#ifndef CORE_HOST_DPWATCH_H
+#define CORE_HOST_DPWATCH_H
+
+struct dpservice;
+
+/* Before any job: it learns of them. */
+void dpwatch_init(struct dpservice *service);
+/* Tells the verdict what is not as it should be. */
+void dpwatch_problems(struct dpservice *service);
+/* What the data plane goes without, as of its last job; service may be NULL. */
+void dpwatch_given_up(const struct dpservice *service,
+                      void (*each)(void *arg, const char *feature, const char *reason), void *arg);
+
+#endif

@@ -1,0 +1,16 @@
+/* host@1 follow: what the config service says of its transactions. */
+#ifndef CORE_HOST_FOLLOW_H
+#define CORE_HOST_FOLLOW_H
+
+#include <stddef.h>
+
+struct orb_err;
+struct orbitald;
+
+/* Takes what the config service reports. What the verdict compares the services' own words with. */
+int follow_request(struct orbitald *host, const char *input, size_t len, struct orb_err *err);
+/* May a person stop this service now? Not the config service while only it can undo, or end, what
+ * it has begun. */
+int follow_may_stop(const struct orbitald *host, const char *service, struct orb_err *err);
+
+#endif

@@ -1,0 +1,206 @@
+/* The inside of the data plane: struct dataplane and the types that several of its files share.
+ * Each file has a header of its own with what it offers the others; dataplane.h is what the host
+ * sees. */
+#ifndef DATAPLANE_DATAPLANE_INTERNAL_H
+#define DATAPLANE_DATAPLANE_INTERNAL_H
+
+#include <linux/netlink.h>
+#include <net/if.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "bpf/abi.h"
+#include "dataplane/classify.h"
+#include "dataplane/company.h"
+#include "dataplane/dataplane.h"
+#include "dataplane/dump.h"
+#include "dataplane/gone.h"
+#include "dataplane/nft.h"
+
+struct fastpath; /* the skeleton */
+struct bpf_map;
+
+enum program { PROGRAM_XDP, PROGRAM_TCX, PROGRAM_PROBE, PROGRAM_BEAT, PROGRAMS };
+#define HOOK_XDP 1u
+#define HOOK_TCX 2u
+
+struct link_info {
+    uint32_t ifindex;
+    char name[IFNAMSIZ];
+    char kind[16]; /* "veth", "bridge", …; "" for a card */
+    uint8_t mac[6];
+    uint16_t type; /* ARPHRD_* */
+    uint32_t master;
+    uint32_t lower; /* of this namespace: what a VLAN or the like stands on */
+    bool takes;     /* it may take frames that are addressed to `lower` itself */
+    bool up;
+};
+
+struct link_list {
+    struct link_info *items;
+    unsigned count;
+};
+
+static inline void own_link_list(struct link_list *list)
+{
+    free(list->items);
+}
+
+/* Interfaces of next hops that share a route of one family. */
+#define ROUTE_SHARES 32
+struct route_shares {
+    uint32_t items[ROUTE_SHARES];
+    unsigned count;
+    bool any; /* and others */
+};
+
+/* The smallest MTU of routes that is not locked: out of an interface, or out of any. */
+#define ROUTE_MTUS 32
+struct route_mtus {
+    struct route_mtu {
+        uint32_t ifindex, mtu;
+    } items[ROUTE_MTUS];
+    unsigned count;
+    uint32_t
+        all; /* of routes that say no interface, and of those for which there is no room; 0: none */
+    bool shared6;                  /* next hops share a route of IPv6 */
+    bool label_rules;              /* rules name the flow label */
+    bool suppressed6;              /* an IPv6 rule passes over routes it finds */
+    struct route_shares shares[2]; /* of IPv4, IPv6; the reader writes them under dp->lock */
+};
+
+enum port_mode { PORT_OFF, PORT_XDP, PORT_TCX };
+
+struct port {
+    char name[IFNAMSIZ];
+    uint32_t ifindex; /* 0: not there */
+    uint32_t index;   /* in stats and devices */
+    enum policy_fast wanted;
+    enum port_mode mode;
+    bool redirect; /* XDP may send through it */
+    bool behind;   /* tcx behind XDP */
+    bool undone;   /* an earlier program of Orbital's was in the way: the next look tries again */
+    bool busy;     /* another program has its XDP: tried again when that is gone */
+    uint32_t company; /* bits of enum company_kind: what else decides; `reason` */
+    char reason[640];
+};
+
+struct port_list {
+    struct port items[POLICY_MAX_PORTS];
+    unsigned count;
+    unsigned undescribed;            /* interfaces the fast path has no room for */
+    char undescribed_name[IFNAMSIZ]; /* one of them */
+};
+
+/* Numbers of nftables' transactions. */
+#define WATCH_IDS 64
+struct watch_ids {
+    uint32_t items[WATCH_IDS]; /* a ring; 0: none */
+    unsigned next;
+};
+
+/* A kernel's setting this daemon wrote, and what stood there. */
+struct setting_change {
+    char path[160];
+    char before[24];
+};
+#define SETTING_CHANGES 8
+
+/* libnftables, loaded when first used: workers are the same binary and need not relocate it. */
+struct ruleset;
+
+struct dataplane_plan {
+    struct policy policy;
+    struct nft_text chains; /* of policy */
+    int inner;              /* map with the classifier's data, -1 without fast path */
+    void *memory;           /* its value */
+    struct classify_stats stats;
+    size_t nft_bytes;
+    struct dataplane_times times;
+};
+
+struct dataplane {
+    char *bpffs;
+    struct fastpath *programs; /* NULL: no fast path here, for the reason below */
+    char reason[320];          /* also why the programs of hooks_failed could not be loaded */
+    int program[PROGRAMS];     /* descriptors; 0: none, which of XDP and tcx no port needed yet */
+    unsigned hooks_failed;     /* HOOK_*: not tried again before the next policy */
+    bool adopted;
+    bool verified; /* by the kernel for this daemon; else they are those of the one before */
+    bool clsact;   /* instead of tcx, which this kernel lacks; told once tcx' program is there */
+    bool no_tcx;   /* behave like that anyway */
+    struct fast_control *control;
+    struct fast_counter *counters;
+    struct fast_stats *stats;
+    uint64_t *rule_ids; /* id + 1 of each counter slot, 0 free; slot 0 is the default */
+    struct fast_port *port_names;
+    int cpus;
+    uint32_t generation;
+    bool enabled;
+    struct ruleset *ruleset;
+    uint32_t ruleset_id;  /* after our last transaction; 0: another program may have come between */
+    struct watch_ids own; /* our transactions */
+    bool doubt;           /* another program's came between ours */
+    uint32_t doubt_from, doubt_to; /* numbers: after the first, up to the second */
+    uint64_t digest;               /* of the table as we left it; 0: not read yet */
+    uint64_t left;     /* of the policy whose table the daemon before left, untouched; 0: unknown */
+    bool kept;         /* the policy in force is that one; so is what revert goes back to */
+    bool based;        /* the table is the closed one */
+    unsigned failures; /* to put the table back, in a row */
+    struct dataplane_ended ended;
+    bool forget;   /* connections that no rule marked began without the rules */
+    bool detached; /* everything of ours was taken away, as asked */
+    char *found;   /* file of the settings as they were found; NULL: not kept */
+    struct setting_change changes[SETTING_CHANGES]; /* by the apply that is going on */
+    unsigned change_count;
+    uint64_t settings_ms; /* when they were looked at */
+    bool illiberal;       /* conntrack's windows cannot be made to fit: no fast path */
+    int events;           /* rtnetlink */
+    int tables;           /* nftables' events */
+    int ipsec;            /* IPsec's events; -1: not there */
+    int unseen;           /* eventfd: something without events changed; -1: not there */
+    int poll_stop;        /* eventfd: the thread of company_poll.c is to end; -1: not there */
+    bool polling;         /* that thread runs */
+    pthread_t poller;
+    int watch;       /* epoll over events, tables, ipsec and unseen */
+    int noticed;     /* eventfd: something is pending, or only the flow cache was made stale */
+    int events_stop; /* eventfd: the thread of events.c is to end; -1: not there */
+    bool reading;    /* that thread runs */
+    pthread_t reader;
+    struct suspect *suspects;
+    struct company company; /* as last read */
+    struct route_mtus mtus; /* as last read */
+    bool mtus_unread;       /* written by both threads: they must be read again */
+    bool mtus_any;          /* there are some */
+    bool labels_any;        /* shared6 or label_rules */
+    pthread_mutex_t lock;   /* of the next eight: events.c writes them, dataplane_tend takes them */
+    unsigned pending;       /* DATAPLANE_*: to be looked at */
+    uint32_t company_changes;
+    uint64_t company_unseen;  /* of what sends no events, before it was read last */
+    bool redirects_set;       /* accept_redirects, when it was read last; atomic */
+    uint64_t redirects_until; /* a gateway learned by a redirect may hold; now_ms(), atomic */
+    struct watch_ids touched; /* transactions that touched our table */
+    bool touching;            /* the one whose end was not read yet does */
+    bool lost_events;
+    char toucher[64];
+    struct gone_addresses gone; /* that the appliance had */
+    struct port_list ports;     /* written under lock: company_poll.c reads them */
+    char trouble[DATAPLANE_TROUBLES][400];
+    struct buf unnoted;              /* lines for the file of found.c that it does not take yet */
+    bool digest_unnoted;             /* nor the digest of the table */
+    struct dataplane_plan *current;  /* NULL: what an earlier daemon left, or nothing */
+    struct dataplane_plan *previous; /* what revert goes back to, with previous_text if NULL */
+    char *previous_text;
+    bool revertible;
+};
+
+#define DETACHED                                                                                   \
+    "the data plane was detached (orbctl dataplane detach); orbctl dataplane enable takes the "    \
+    "machine back"
+
+static inline void own_dataplane_plan(struct dataplane_plan **plan)
+{
+    dataplane_plan_free(*plan);
+}
+
+#endif

@@ -1,0 +1,28 @@
+/* The settings as they were before this program wrote them for the first time since the machine was
+ * started.
+ */
+#ifndef DATAPLANE_FOUND_H
+#define DATAPLANE_FOUND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct dataplane;
+struct orb_err;
+
+/* The settings as they were before this program wrote them for the first time since the
+ * machine was started; path NULL: not kept. */
+int found_note(const char *path, const char *setting, const char *value, struct orb_err *err);
+/* The same; what cannot be noted now is trouble, and noted by found_retry when it can be. */
+void found_keep(struct dataplane *dp, const char *setting, const char *value);
+void found_retry(struct dataplane *dp);
+/* Did this program write it? */
+bool found_has(const struct dataplane *dp, const char *setting);
+/* Which digest nftables' table has; path as above, the file lies beside it. */
+int found_table_note(const char *path, uint64_t digest, struct orb_err *err);
+/* false: nothing is noted. */
+bool found_table(const char *path, uint64_t *ret_digest);
+/* Writes them back, and forgets them. */
+int found_restore(struct dataplane *dp, struct orb_err *err);
+
+#endif

@@ -1,0 +1,17 @@
+/* Routes and rules for which the flow label of IPv6 matters. */
+#ifndef DATAPLANE_ROUTE_LABEL_H
+#define DATAPLANE_ROUTE_LABEL_H
+
+#include <stdbool.h>
+
+struct nlmsghdr;
+
+/* Whether the message is about an IPv6 route with several next hops: the label may choose one. */
+bool route_label_shared(const struct nlmsghdr *h);
+/* Whether it is about a rule that names the label. */
+bool route_label_ruled(const struct nlmsghdr *h);
+/* A rule of IPv6 that came or went with suppress_prefixlength or suppress_ifgroup, which
+ * bpf_fib_lookup does not honour (for IPv4 it does). */
+bool route_label_suppressed(const struct nlmsghdr *h);
+
+#endif

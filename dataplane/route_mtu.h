@@ -1,0 +1,21 @@
+/* MTUs of routes, which the fast path cannot read from a look-up. */
+#ifndef DATAPLANE_ROUTE_MTU_H
+#define DATAPLANE_ROUTE_MTU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct dataplane;
+struct nlmsghdr;
+struct route_mtus;
+
+/* Whether a message about a route names one; it is added. */
+bool route_mtu_add(struct route_mtus *mtus, const struct nlmsghdr *h);
+/* On the thread of events.c: after this event they must be read again. */
+bool route_mtu_changes(const struct dataplane *dp, const struct nlmsghdr *h);
+/* Reads them where that is asked for. Negative errno. */
+int route_mtu_read(struct dataplane *dp);
+/* 0: none. */
+uint32_t route_mtu_of(const struct route_mtus *mtus, uint32_t ifindex);
+
+#endif

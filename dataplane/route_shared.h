@@ -1,0 +1,18 @@
+/* Routes that several next hops share: the kernel chooses among them by what programs are not told.
+ */
+#ifndef DATAPLANE_ROUTE_SHARED_H
+#define DATAPLANE_ROUTE_SHARED_H
+
+#include <stdbool.h>
+
+#include "dataplane/dataplane_internal.h"
+
+struct nlmsghdr;
+
+/* Adds the interfaces of a route that next hops share; shares: of IPv4 and IPv6. true: some were
+ * not known. */
+bool route_shared_add(struct route_shares shares[2], const struct nlmsghdr *h);
+/* Notes the interfaces of shared routes in company. */
+void route_shared_note(const struct dataplane *dp, struct company *company);
+
+#endif

@@ -1,0 +1,28 @@
+/* The kernel's settings that the rules rely on; what does not succeed stands in dp->trouble and
+ * refuses no policy.
+ */
+#ifndef DATAPLANE_SETTINGS_H
+#define DATAPLANE_SETTINGS_H
+
+#include <stdbool.h>
+
+struct buf;
+struct dataplane;
+struct orb_err;
+
+/* What does not succeed stands in dp->trouble and refuses no policy. */
+/* Those the rules rely on; before them. */
+void settings_prepare(struct dataplane *dp);
+/* One of those the rules rely on was changed by another program; the kernel sends no events for
+ * them. */
+bool settings_wrong(const struct dataplane *dp);
+/* What settings_prepare changed is put back: the policy did not come into force. */
+void settings_undo(struct dataplane *dp);
+/* Forwarding; last of all. */
+void settings_forward(struct dataplane *dp);
+/* Puts back what another program changed; appends the names of those to ret_names. */
+void settings_check(struct dataplane *dp, struct buf *ret_names);
+/* Without any rules: nothing is forwarded. */
+int settings_close(const char *found, struct orb_err *err);
+
+#endif
