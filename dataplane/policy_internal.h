@@ -16,7 +16,7 @@ struct place {
 /* ORB_E_SCHEMA at the place. */
 int policy_read_fail(const struct place *at, struct orb_err *err, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* "expected WANT, got (what value is)". */
+/* "expected WANT; got (what value is)". */
 int policy_read_expected(const struct place *at, const char *want, const json_t *value,
                          struct orb_err *err);
 

@@ -37,25 +37,25 @@ int policy_read_expected(const struct place *at, const char *want, const json_t 
 {
     switch (json_typeof(value)) {
     case JSON_STRING:
-        return policy_read_fail(at, err, "expected %s, got \"%.60s\"", want,
+        return policy_read_fail(at, err, "expected %s; got \"%.60s\"", want,
                                 json_string_value(value));
     case JSON_INTEGER:
-        return policy_read_fail(at, err, "expected %s, got %" JSON_INTEGER_FORMAT, want,
+        return policy_read_fail(at, err, "expected %s; got %" JSON_INTEGER_FORMAT, want,
                                 json_integer_value(value));
     case JSON_REAL:
-        return policy_read_fail(at, err, "expected %s, got %g", want, json_real_value(value));
+        return policy_read_fail(at, err, "expected %s; got %g", want, json_real_value(value));
     case JSON_OBJECT:
-        return policy_read_fail(at, err, "expected %s, got an object", want);
+        return policy_read_fail(at, err, "expected %s; got an object", want);
     case JSON_ARRAY:
-        return policy_read_fail(at, err, "expected %s, got an array", want);
+        return policy_read_fail(at, err, "expected %s; got an array", want);
     case JSON_TRUE:
     case JSON_FALSE:
-        return policy_read_fail(at, err, "expected %s, got %s", want,
+        return policy_read_fail(at, err, "expected %s; got %s", want,
                                 json_is_true(value) ? "true" : "false");
     case JSON_NULL:
         break;
     }
-    return policy_read_fail(at, err, "expected %s, got null", want);
+    return policy_read_fail(at, err, "expected %s; got null", want);
 }
 
 static int unknown_word(const struct place *at, const char *what, const char *word,

@@ -28,7 +28,7 @@ static int refuse_unknown(json_t *object, const char *path, const char *const *k
         buf_add_pointer(&at, key);
         near = suggest_nearest(key, known, count);
         return orb_fail_at(err, ORB_E_SCHEMA, buf_str(&at), "unknown member \"%.60s\"%s%s%s", key,
-                           near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+                           near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     }
     return 0;
 }

@@ -190,10 +190,10 @@ static int start(struct orb_ctx *ctx, uint32_t session, const char *to, const ch
     struct sdk_call *call;
 
     if (!to || !is_name(to, SDK_NAME, "@."))
-        return orb_fail(err, ORB_E_INVALID, "'%s' is no interface: expected NAME@MAJOR[.MINOR]",
+        return orb_fail(err, ORB_E_INVALID, "\"%s\" is no interface: expected NAME@MAJOR[.MINOR]",
                         to ? to : "");
     if (!method || !is_name(method, SDK_NAME, "_."))
-        return orb_fail(err, ORB_E_INVALID, "'%s' is no method name", method ? method : "");
+        return orb_fail(err, ORB_E_INVALID, "\"%s\" is no method name", method ? method : "");
     if (len > FRAME_MAX - FRAME_MAX_ENVELOPE)
         return orb_fail(err, ORB_E_LIMIT, "the input of %s %s has %zu bytes, the limit is %u", to,
                         method, len, FRAME_MAX - FRAME_MAX_ENVELOPE);
@@ -258,9 +258,9 @@ int sdk_call_subscribe(struct orb_ctx *ctx, const char *to, const char *topic, s
     struct sdk_call *call;
 
     if (!is_name(to, SDK_NAME, "@."))
-        return orb_fail(err, ORB_E_INVALID, "'%s' is no interface", to);
+        return orb_fail(err, ORB_E_INVALID, "\"%s\" is no interface", to);
     if (strcmp(topic, "*") && !is_name(topic, SDK_NAME, "_."))
-        return orb_fail(err, ORB_E_INVALID, "'%s' is no topic", topic);
+        return orb_fail(err, ORB_E_INVALID, "\"%s\" is no topic", topic);
     call = call_new(ctx, SDK_CALL_SUB, 0);
     call->what = buf_format("%s/%s", to, topic);
     add_to(&env, to, "topic", topic);

@@ -100,11 +100,11 @@ static int apply_one(cJSON *tree, const cJSON *step, struct sdk_undo *ret_undo, 
 
     if ((!set && strcmp(op, "delete")) || set != (value != NULL))
         return orb_fail_at(err, ORB_E_INVALID, path,
-                           "op '%.20s' %s value; expected set with one or delete without", op,
+                           "op \"%.20s\" %s value; expected set with one or delete without", op,
                            value ? "with" : "without");
     if (!is_pointer(path))
         return orb_fail_at(err, ORB_E_INVALID, path,
-                           "'%.120s' is no JSON pointer of at most %d segments", path,
+                           "\"%.120s\" is no JSON pointer of at most %d segments", path,
                            MAX_SEGMENTS);
     parent = parent_of(tree, path, set, key, &made);
     if (!parent && set)

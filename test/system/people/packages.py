@@ -49,7 +49,7 @@ WRONG = [
     ("schema", "interface", GONE, 3, ["/interface", "name"]),
     ("schema", "interface", "De mo", 3, ["/interface", '"De mo"', "a-z"]),
     ("schema", "version", "1", 3, ["/version", "MAJOR.MINOR", '"1"']),
-    ("schema", "confg", {}, 3, ["/confg", 'did you mean "config"?']),
+    ("schema", "confg", {}, 3, ["/confg", "did you mean config?"]),
     ("schema", "config/type", "objct", 3, ["/config/type", "object, array", '"objct"']),
     ("schema", "config/properties/n/minimum", "1", 3, ["/properties/n/minimum", "number", '"1"']),
     ("schema", "config/properties/n/minimun", 1, 3, ["/properties/n/minimun", "minimum?"]),

@@ -479,7 +479,7 @@ TEST(a_handlers_error_becomes_an_error_frame)
     ask(&h, BIG, NULL, FRAME_ERR, &f);
     ck_assert_ptr_nonnull(strstr(f.env, "\"code\":\"limit\""));
     ask(&h, WRONG_CALL, NULL, FRAME_ERR, &f);
-    ck_assert_ptr_nonnull(strstr(f.env, "'Other Thing' is no interface"));
+    ck_assert_ptr_nonnull(strstr(f.env, "\\\"Other Thing\\\" is no interface"));
     fakehost_send(&h, FRAME_REQ, ECHO, 6, 1234, 0, NULL, "{}");
     fakehost_expect(&h, FRAME_ERR, &f);
     ck_assert_ptr_nonnull(strstr(f.env, "\"code\":\"protocol\""));
