@@ -1,7 +1,7 @@
 /* The hostile suite: every attack of attacks.h from a method and from an ELF constructor, each in a
- * worker of its own, judged by what the kernel says about worker and host. Controls in the same run
- * show that the good package works, that attacks succeed without the sandbox, and that every check
- * can see a success. This program is its own worker. TAP on stdout. */
+ * worker of its own, with results taken from what the kernel says about worker and host. Controls
+ * in the same run show that the good package works, that attacks succeed without the sandbox, and
+ * that every check can see a success. This program is its own worker. TAP on stdout. */
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>

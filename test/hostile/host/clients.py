@@ -11,7 +11,7 @@ from wire import CANCEL, Client, Closed, EVENT, HELLO, LOG, PUB, READY, REP, REQ
 
 # ---- clients ----
 
-def thrown(watch, data, words, hello=True):
+def disconnected(watch, data, words, hello=True):
     c = Client(watch.sock, hello=hello)
     c.send(data)
     try:
@@ -107,10 +107,10 @@ def flooding_clients(watch):
     watch.sound("8 flooding clients")
 
 
-def stranger(watch):
+def other_user(watch):
     code = f"import socket,os;os.setgid(65534);os.setuid(65534);s=socket.socket(socket.AF_UNIX);s.connect({watch.sock!r})"
     done = run(sys.executable, "-c", code, check=False)
-    expect("PermissionError" in done.stderr, f"a stranger gets in: {done.stderr}")
+    expect("PermissionError" in done.stderr, f"another user gets in: {done.stderr}")
 
 
 def client_attempts(box, watch):
@@ -126,10 +126,10 @@ def client_attempts(box, watch):
             ("CANCEL of a client", frame(CANCEL, corr=1), "does not send CANCEL"),
             ("a forged sender", frame(REQ, {"to": "host@1", "method": "boot"}, {}, corr=1, src=1), "no session"),
             ("flags", frame(REQ, {"to": "host@1", "method": "boot"}, {}, corr=1, flags=1), "flags")):
-        attempt(f"client: {label}", thrown, watch, data, words)
-    attempt("client: a request before HELLO", thrown, watch, frame(REQ, {"to": "host@1", "method": "boot"}, {}, corr=1), "before HELLO", False)
-    attempt("client: another abi", thrown, watch, frame(HELLO, {"abi": 2}), "abi", False)
-    attempt("client: HELLO without abi", thrown, watch, frame(HELLO, {"name": "x"}), "abi", False)
+        attempt(f"client: {label}", disconnected, watch, data, words)
+    attempt("client: a request before HELLO", disconnected, watch, frame(REQ, {"to": "host@1", "method": "boot"}, {}, corr=1), "before HELLO", False)
+    attempt("client: another abi", disconnected, watch, frame(HELLO, {"abi": 2}), "abi", False)
+    attempt("client: HELLO without abi", disconnected, watch, frame(HELLO, {"name": "x"}), "abi", False)
     for label, data, code in (
             ("a payload of 250 kB of brackets", frame(REQ, {"to": "host@1", "method": "boot"}, b"[" * 250000, corr=1), "syntax limit"),
             ("broken UTF-8", frame(REQ, {"to": "host@1", "method": "boot"}, b'{"a":"\xff"}', corr=1), "syntax"),
@@ -143,7 +143,7 @@ def client_attempts(box, watch):
             ("an interface of 100 bytes", frame(REQ, {"to": "x" * 100, "method": "boot"}, {}, corr=1), "invalid"),
             ("line breaks in a name", frame(REQ, {"to": "host@1", "method": "service"}, {"name": "a\nb\x1b[2J"}, corr=1), "not-found schema")):
         attempt(f"client: {label}", asked, watch, data, code)
-    attempt("client: a stranger's uid", stranger, watch)
+    attempt("client: another user's uid", other_user, watch)
     attempt("client: 1000 silent connections", crowd, watch, 1000, None)
     attempt("client: 1000 half HELLOs", crowd, watch, 1000, "half")
     attempt("client: kill -9 in mid request", killed_clients, watch)

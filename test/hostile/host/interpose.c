@@ -10,7 +10,7 @@ void _exit(int status) __attribute__((noreturn));
     __attribute__((visibility("default"))) void name(void);                                        \
     __attribute__((visibility("default"))) void name(void)                                         \
     {                                                                                              \
-        static const char told[] = "villain won: " #name " was interposed\n";                      \
+        static const char told[] = "attack succeeded: " #name " was interposed\n";                 \
         syscall(SYS_write, 2, told, sizeof(told) - 1);                                             \
         _exit(9);                                                                                  \
     }

@@ -78,11 +78,11 @@ class Watch:
         return int(re.search(r"VmRSS:\s+(\d+)", text)[1]) // 1024
 
     def sound(self, label=None):
-        """Nobody but the attacker was hurt."""
+        """No service but the attacker was hurt."""
         expect(self.box.daemon.poll() is None, "the daemon is dead: " + self.box.log_text()[-600:])
         begin = time.monotonic()
         while self.control.count == 0 or not self.control.times:
-            expect(time.monotonic() - begin < LONG_S, "the host answers nobody")
+            expect(time.monotonic() - begin < LONG_S, "the host answers no client")
             time.sleep(0.01)
         times, errors = self.control.take()
         expect(not errors, f"{len(errors)} requests of others failed: {errors[:2]}")
@@ -111,22 +111,22 @@ class Watch:
 
 
 def words_of(box, name):
-    """What the villain said on stderr, from the files: a flood soon leaves nothing of it in memory."""
+    """What the attacker said on stderr, from the files: a flood soon leaves nothing of it in memory."""
     found, mark = [], f'"service":"{name}","event":"output"'.encode()
     for n in (4, 3, 2, 1, 0):
         path = f"{box.dir}/state/log.jsonl" + (f".{n}" if n else "")
         if os.path.exists(path):
-            found += [json.loads(line)["kv"]["line"] for line in open(path, "rb") if mark in line and b"villain" in line]
+            found += [json.loads(line)["kv"]["line"] for line in open(path, "rb") if mark in line and b"attack " in line]
     return found
 
 
 def no_win(box, name, begun=True):
     words = words_of(box, name)
     if begun:
-        expect(any("villain begins" in w for w in words), f"the attack never ran: {words[-3:]}")
-    won = [w for w in words if "villain won" in w]
+        expect(any("attack begins" in w for w in words), f"the attack never ran: {words[-3:]}")
+    won = [w for w in words if "attack succeeded" in w]
     expect(not won, won[0] if won else "")
-    odd = [w for w in words if "villain puzzled" in w]
+    odd = [w for w in words if "attack unexpected" in w]
     expect(not odd, odd[0] if odd else "")
 
 
@@ -165,7 +165,7 @@ def ended(box, watch, name, reason, begun=True):
 
 
 def lives(box, watch, name, seconds=2.0, mark=None, label=None):
-    """The worker may live: what it asked for was refused, and nobody else noticed."""
+    """The worker may live: what it asked for was refused, and no other client noticed."""
     start(box, name)
     if mark:
         box.until(20, lambda: any(mark in w for w in words_of(box, name)), f"{mark} of {name}")

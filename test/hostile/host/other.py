@@ -1,5 +1,5 @@
 """Another client while something is attacked: a process of its own asks the host and a good package all
-the time and notes when each answer came. A second appliance, which nobody attacks, is asked the same at the
+the time and notes when each answer came. A second appliance, which is not attacked, is asked the same at the
 same moment by another process: what the machine itself makes both wait for is no finding. In the suite the
 p99 counts the processor time that the daemon's loop took until it answered, which other work of the machine does not
 change; as a benchmark it is the time that passed. A stretch is measured again until it fits, a few times."""
@@ -161,7 +161,7 @@ class Other:
         answers, wrong = self.attacked.answered(begin)
         return answers, self.quiet.answered(begin)[0], wrong
 
-    def judge(self, what, work):
+    def compare(self, what, work):
         """None, or the words of a complaint: all stretches were too long."""
         best = None
         for _ in range(TRIES):
@@ -175,7 +175,7 @@ class Other:
             if best is None or over < best[0]:
                 best = over, p99[0] / quiet[0], longest, (
                     f"others' p99 {p99[0] * 1e3:.1f} ms ({p99[1] * 1e3:.1f} of the processor), longest {longest * 1e3:.0f} ms; of an appliance "
-                    f"beside that nobody attacks {quiet[0] * 1e3:.1f} ({quiet[1] * 1e3:.1f}) and {gap * 1e3:.0f} ms")
+                    f"beside that is not attacked {quiet[0] * 1e3:.1f} ({quiet[1] * 1e3:.1f}) and {gap * 1e3:.0f} ms")
             if over <= 1:
                 break
         self.figures.append((what, best[1], best[2]))

@@ -1,4 +1,4 @@
-"""The hostile packages: one directory an attack, objects that are none, papers that lie."""
+"""The hostile packages: one directory an attack, malformed objects and manifests."""
 import json
 import os
 import re
@@ -50,7 +50,7 @@ def write(path, data):
         f.write(data if isinstance(data, bytes) else data.encode() if isinstance(data, str) else json.dumps(data).encode())
 
 
-def package(root, name, attack=None, module="villain", mani=None, sch=None):
+def package(root, name, attack=None, module="attacker", mani=None, sch=None):
     """Lays out a package whose module knows which attack it is."""
     where = f"{root}/{name}"
     os.makedirs(f"{where}/lib")
@@ -109,7 +109,7 @@ def lay_out(root):
 
 def broken_objects(root):
     """Packages whose shared object is none; name -> what the report must say."""
-    good = open(f"{modules}/villain.so", "rb").read()
+    good = open(f"{modules}/attacker.so", "rb").read()
     wrong_machine = bytearray(good)
     wrong_machine[18:20] = b"\xb7\x00"  # AArch64
     broken_headers = bytearray(good)
@@ -129,14 +129,14 @@ def broken_objects(root):
         elif how != "missing":
             os.symlink(how, path)
         kinds[name] = how
-    package(root, "o-nameless", module="villain_nameless")
-    package(root, "o-abi", module="villain_abi")
+    package(root, "o-nameless", module="attacker_nameless")
+    package(root, "o-abi", module="attacker_abi")
     return [*kinds, "o-nameless", "o-abi"]
 
 
 # ---- manifests and schemas, read by the host itself ----
 
-def paper(root):
+def malformed(root):
     """(name, what, expected words): packages `orbitald --check-package` must refuse, at once and in words."""
     out = []
 
@@ -161,7 +161,7 @@ def paper(root):
     bad("b-cap", "an invented capability", "unknown capability", mani=manifest("b-cap", capabilities=["kernel.all"]))
     bad("b-empty", "an empty manifest", "empty|expected|end", mani=b"")
     bad("b-line", "a version with a line break", "version|pattern", mani=manifest("b-line", version="1.0.0\n"))
-    bad("b-elf", "a manifest that is a program", ".", mani=open(f"{modules}/villain.so", "rb").read()[:60000])
+    bad("b-elf", "a manifest that is a program", ".", mani=open(f"{modules}/attacker.so", "rb").read()[:60000])
     bad("s-deep", "a schema 3000 deep", "depth|deep", sch='{"interface":"s-deep","version":"1.0","config":' + '{"properties":{"a":' * 1500 + "{}" + "}}" * 1500 + "}")
     bad("s-huge", "a schema of 1 MB", "larger", sch=json.dumps(schema("s-huge", description="x" * (1 << 20))))
     bad("s-twice", "a schema with a key twice", "twice|duplicate|again", sch='{"interface":"s-twice","interface":"s-twice","version":"1.0"}')
@@ -190,7 +190,7 @@ def paper(root):
     return out
 
 
-def check_paper(where, words):
+def check_malformed(where, words):
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     try:
         done = run(f"{build}/orbitald", "--check-package", where, check=False, timeout=60)

@@ -279,7 +279,7 @@ def holds_up(box, watch):
     box.start()
     print(f"# operational after {time.monotonic() - begin:.1f} s")
     expect(box.service("v-never")["state"] != "Running" and box.service("v-never")["pid"], "no control: it does not run at all")
-    expect("service.phase-ignored" in box.log_text(), "nobody says that its phase is ignored")
+    expect("service.phase-ignored" in box.log_text(), "the log does not say that its phase is ignored")
     box.kill(signal.SIGTERM, wait=LONG_S)
 
 
@@ -304,10 +304,10 @@ def main(root):
         attempt("an order starts what the configuration does not", starts, box, watch)
         attempt("an order starts what was disabled just now", stays_stopped, box, watch)
         attempt("a session of before confirms", confirms, box, watch)
-        attempt("interfaces that nobody has use up all room", many_names, box, watch)
+        attempt("interfaces without a provider use up all room", many_names, box, watch)
         attempt("a package takes all places of who reads logs", all_the_logs, box, watch)
-        attempt("a service that is busy is thrown out for what others sent", crowds_out, box, watch)
-        tap.test("nobody else was hurt", watch.sound)
+        attempt("a service that is busy is disconnected for what others sent", crowds_out, box, watch)
+        tap.test("no other service was hurt", watch.sound)
         attempt("a manifest sets its own limits", limits, box, watch)
         attempt("a package holds up the start and the end of the daemon", holds_up, box, watch)
 

@@ -2,7 +2,7 @@
 """What a package, a manifest and a client *say* to the host: contracts that are costly to check, words in
 floods, answers that break the contract, configuration calls about what belongs to others. Each attempt
 has its control: the same thing done rightly goes through. All the time another client asks, and its
-answers are judged in every attempt beside those of a second appliance that nobody attacks.
+answers are compared in every attempt with those of a second appliance that is not attacked.
 
     test_contract.py BUILD [--figures] [NAME]..."""
 import json
@@ -25,7 +25,7 @@ from packages import manifest, package  # noqa: E402
 from wire import Client, ERR, EVENT, frame, LOG, METRIC, PUB, Refused, REP, REQ, SUB  # noqa: E402
 
 PONG, FAIL, PROBLEMS, PROGRESS, APPLIED = 15, 20, 23, 24, 25
-PUPPET = "p-words"
+AGENT = "p-words"
 OPEN = {"type": "object", "additionalProperties": True}
 SECRET = "SECRET-OF-ANOTHER"
 
@@ -62,8 +62,8 @@ def enabled(box, name, on=True):
         box.until(20, lambda: box.service(name)["state"] == "Running", f"{name} runs")
 
 
-class Puppet:
-    """Orders for a package that runs."""
+class Agent:
+    """Orders for a running package that the test controls (attacker_agent.c)."""
 
     def __init__(self, box, name):
         self.name, self.client = name, Client(f"{box.dir}/run/control.sock", timeout=30)
@@ -76,15 +76,15 @@ class Puppet:
     def says(self, type, payload, envelope=None, times=1, **more):
         """The code of the host's refusal, None: none."""
         text = payload if isinstance(payload, str) else json.dumps(payload)
-        heard = self.do({"type": type, "payload": text, "envelope": json.dumps(envelope) if envelope else None,
+        received = self.do({"type": type, "payload": text, "envelope": json.dumps(envelope) if envelope else None,
                          "times": times, "fill": FILL, "corr": 7, **more})
-        errors = [json.loads(h["envelope"])["err"]["code"] for h in heard if h["type"] == ERR and h["corr"] == 7]
+        errors = [json.loads(h["envelope"])["err"]["code"] for h in received if h["type"] == ERR and h["corr"] == 7]
         return errors[0] if errors else None
 
     def asks(self, to, method, given):
         """(code, text) of a request of the package's own; ("ok", "") when it was granted."""
-        heard = self.do({"type": REQ, "corr": 7, "envelope": json.dumps({"to": to, "method": method}), "payload": json.dumps(given)}, **{"await": 7})
-        mine = [h for h in heard if h["corr"] == 7]
+        received = self.do({"type": REQ, "corr": 7, "envelope": json.dumps({"to": to, "method": method}), "payload": json.dumps(given)}, **{"await": 7})
+        mine = [h for h in received if h["corr"] == 7]
         if not mine:
             return "silence", ""
         if mine[0]["type"] == REP:
@@ -94,7 +94,7 @@ class Puppet:
 
 
 def measured(other, what, work):
-    complaint = other.judge(what, work)
+    complaint = other.compare(what, work)
     expect(not complaint, complaint)
 
 
@@ -115,24 +115,24 @@ def event(client):
 
 def by_event(box, other, name, bad):
     """The host checks what a package publishes."""
-    puppet, hearer = Puppet(box, name), Client(f"{box.dir}/run/control.sock", timeout=30)
-    sub(hearer, name)
+    agent, subscriber = Agent(box, name), Client(f"{box.dir}/run/control.sock", timeout=30)
+    sub(subscriber, name)
     codes = set()
-    measured(other, f"{name}: event", lambda: codes.add(puppet.says(PUB, bad, {"topic": "e"})))
+    measured(other, f"{name}: event", lambda: codes.add(agent.says(PUB, bad, {"topic": "e"})))
     expect(codes <= {None, "limit", "schema"}, f"refused with {codes}")
-    hearer.s.settimeout(5)
+    subscriber.s.settimeout(5)
     for _ in range(6):
-        code = puppet.says(PUB, GOOD, {"topic": "e"})
+        code = agent.says(PUB, GOOD, {"topic": "e"})
         expect(code is None, f"control: what fits is refused with {code}")
         try:
-            while event(hearer) != json.loads(GOOD):
+            while event(subscriber) != json.loads(GOOD):
                 pass
             break
         except TimeoutError:
             pass  # it was dropped: what it had not read of the bad ones, where those fit, filled its queue
     else:
         raise Failed("control: what fits is not delivered")
-    hearer.close()
+    subscriber.close()
 
 
 def by_input(box, other, name, bad):
@@ -152,15 +152,15 @@ def by_input(box, other, name, bad):
 
 def by_output(box, other, name, bad):
     """The host checks what a package answers."""
-    puppet = Puppet(box, name)
+    agent = Agent(box, name)
 
     def answer():
         try:
-            puppet.do(method="give", answer=bad, fill=FILL)
+            agent.do(method="give", answer=bad, fill=FILL)
         except Refused as e:
             expect(e.code == "internal", f"{e}")
     measured(other, f"{name}: output", answer)
-    got = puppet.do(method="give", answer=GOOD)
+    got = agent.do(method="give", answer=GOOD)
     expect(got == json.loads(GOOD), f"control: what fits comes as {got}")
 
 
@@ -185,7 +185,7 @@ def measured_start(box, other, name):
 
 # ---- words ----
 
-def words(box, other, puppet):
+def words(box, other, agent):
     big = '{"event":"big","level":"error","kv":{"a":"@"}}'
     many = {f"k{i}": "v" * 200 for i in range(900)}
     problems = {"problems": [{"level": "failed", "key": f"k{i}", "what": "w" * 5000, "path": "/p" * 500, "todo": "t" * 500} for i in range(32)], "more": 10 ** 12}
@@ -204,40 +204,40 @@ def words(box, other, puppet):
         "progress in floods": (PROGRESS, "", 2000),
         "a revision in floods": (APPLIED, {"revision": 1}, 500),
         "a revision that is none": (APPLIED, {"revision": 2 ** 62}, 500),
-        "answers to pings nobody sent": (PONG, {"degraded": "d" * 200}, 500),
-        "events nobody declared": (PUB, {}, 1000),
+        "answers to pings that were not sent": (PONG, {"degraded": "d" * 200}, 500),
+        "undeclared events": (PUB, {}, 1000),
         "events in floods": (PUB, {"a": 1}, 2000),
     }
     for what, (type, payload, times) in floods.items():
-        attempt(f"words: {what}", flood, box, other, puppet, what, type, payload, times)
-    attempt("words: metrics of ever new names", new_metrics, box, other, puppet)
+        attempt(f"words: {what}", flood, box, other, agent, what, type, payload, times)
+    attempt("words: metrics of ever new names", new_metrics, box, other, agent)
 
 
-def flood(box, other, puppet, what, type, payload, times):
-    envelope = {"topic": "none" if "nobody" in what else "e"} if type == PUB else None
-    measured(other, what, lambda: puppet.says(type, payload, envelope, times=times))
-    heard_of(box, puppet, what)
+def flood(box, other, agent, what, type, payload, times):
+    envelope = {"topic": "none" if "undeclared" in what else "e"} if type == PUB else None
+    measured(other, what, lambda: agent.says(type, payload, envelope, times=times))
+    still_received(box, agent, what)
 
 
-def heard_of(box, puppet, what):
+def still_received(box, agent, what):
     """The control: once it has stopped, what it says rightly arrives."""
     mark = f"after-{abs(hash(what))}"
-    puppet.says(PROBLEMS, {"problems": [{"level": "degraded", "key": "k", "what": mark, "path": "", "todo": "wait"}], "more": 0})
+    agent.says(PROBLEMS, {"problems": [{"level": "degraded", "key": "k", "what": mark, "path": "", "todo": "wait"}], "more": 0})
     box.until(5, lambda: mark in json.dumps(box.call("host@1", "health")), "control: its problem is not shown")
-    puppet.says(PROBLEMS, {"problems": [], "more": 0})
+    agent.says(PROBLEMS, {"problems": [], "more": 0})
     box.until(5, lambda: mark not in json.dumps(box.call("host@1", "health")), "control: its problem stays")
 
 
-def new_metrics(box, other, puppet):
+def new_metrics(box, other, agent):
     n = [0]
 
     def work():
         n[0] += 200
-        puppet.do(*({"type": METRIC, "payload": json.dumps({"name": f"m{n[0] + i}", "add": 1})} for i in range(200)))
+        agent.do(*({"type": METRIC, "payload": json.dumps({"name": f"m{n[0] + i}", "add": 1})} for i in range(200)))
     measured(other, "ever new names", work)
     text = box.call("host@1", "metrics")["text"]
     expect(len(text) < 200000 and text.count("\n") < 4000, f"{len(text)} bytes of metrics")
-    heard_of(box, puppet, "new metrics")
+    still_received(box, agent, "new metrics")
 
 
 # ---- answers that break the contract ----
@@ -249,29 +249,29 @@ ERRORS = {"an error without envelope": "", "an error that is a number": '{"err":
           "an error with a long text": '{"err":{"code":"denied","text":"' + "t" * 3900 + '"}}'}
 
 
-def answers(box, other, puppet):
+def answers(box, other, agent):
     for what, text in ANSWERS.items():
-        attempt(f"answer: {what}", broken, other, puppet, what, {"answer": text, "fill": FILL})
+        attempt(f"answer: {what}", broken, other, agent, what, {"answer": text, "fill": FILL})
     for what, text in ERRORS.items():
-        attempt(f"answer: {what}", broken, other, puppet, what, {"error": text})
+        attempt(f"answer: {what}", broken, other, agent, what, {"error": text})
 
 
-def broken(other, puppet, what, order):
+def broken(other, agent, what, order):
     def work():
         try:
-            got = puppet.do(method="number", **order)
+            got = agent.do(method="number", **order)
         except Refused as e:
             expect(e.code in ("internal", "denied") and len(str(e)) < 4096, f"refused with {str(e)[:200]}")
             return
         raise Failed(f"the caller was told {str(got)[:200]}")
     measured(other, what, work)
-    expect(puppet.do(method="number", answer='{"n":7}') == {"n": 7}, "control: a right answer does not arrive")
+    expect(agent.do(method="number", answer='{"n":7}') == {"n": 7}, "control: a right answer does not arrive")
 
 
 # ---- configuration calls about what belongs to others ----
 
-def calls(box, other, puppet):
-    mine, whole = f"/{PUPPET}", {"ops": [{"op": "delete", "path": "/acme-probe"}]}
+def calls(box, other, agent):
+    mine, whole = f"/{AGENT}", {"ops": [{"op": "delete", "path": "/acme-probe"}]}
     refusals = {
         "attaches to the whole tree": ("attach", {"paths": ["/"]}), "attaches to another's part": ("attach", {"paths": [mine, "/acme-probe"]}),
         "attaches to what grants it": ("attach", {"paths": ["/services"]}), "attaches to 32 odd paths": ("attach", {"paths": ["/~1" * 300] * 32}),
@@ -279,7 +279,7 @@ def calls(box, other, puppet):
         "reads another's candidate": ("get", {"path": "/acme-probe", "source": "candidate"}), "reads an old revision": ("get", {"path": "/acme-probe", "revision": 1}),
         "reads it in slices": ("get-part", {"path": "/", "offset": 0}), "reads beside its part": ("get", {"path": mine + "x"}),
         "reads by way of its part": ("get", {"path": mine + "/../acme-probe"}), "edits another's part": ("edit", whole),
-        "edits its grants": ("edit", {"ops": [{"op": "set", "path": f"/services/{PUPPET}/grants", "value": ["config.read:/"]}]}),
+        "edits its grants": ("edit", {"ops": [{"op": "set", "path": f"/services/{AGENT}/grants", "value": ["config.read:/"]}]}),
         "edits all by a merge at the top": ("edit", {"ops": [{"op": "merge", "path": "", "value": {"acme-probe": None}}]}),
         "replaces the whole": ("edit", {"replace": True, "ops": [{"op": "set", "path": mine, "value": {"a": 1}}]}),
         "loads a configuration": ("load-part", {"offset": 0, "data": "{}", "last": True, "mode": "replace"}), "rolls back": ("rollback", {"n": 1}),
@@ -287,46 +287,46 @@ def calls(box, other, puppet):
         "accepts losses": ("salvage-accept", {}), "looks into the files": ("salvage", {}),
     }
     for what, (method, given) in refusals.items():
-        attempt(f"config: {what}", is_denied, box, other, puppet, what, method, given)
-    attempt("config: paths of others in events", events_are_cut, box, puppet)
-    attempt("config: the lock and the candidate of one with its name", own_name, box, puppet)
-    attempt("config: the history of others", history_is_cut, box, puppet)
+        attempt(f"config: {what}", is_denied, box, other, agent, what, method, given)
+    attempt("config: paths of others in events", events_are_cut, box, agent)
+    attempt("config: the lock and the candidate of one with its name", own_name, box, agent)
+    attempt("config: the history of others", history_is_cut, box, agent)
 
 
-def is_denied(box, other, puppet, what, method, given):
+def is_denied(box, other, agent, what, method, given):
     seen = set()
-    measured(other, what, lambda: seen.add(puppet.asks("config@1", method, given)))
+    measured(other, what, lambda: seen.add(agent.asks("config@1", method, given)))
     for code, text in seen:
         expect(code in ("denied", "schema", "invalid", "not-found"), f"{method} {given}: {code} {text}")
         expect(SECRET not in text, f"the refusal tells: {text}")
-    expect(puppet.asks("config@1", "get", {"path": f"/{PUPPET}"})[0] == "ok", "control: it may not read its own")
+    expect(agent.asks("config@1", "get", {"path": f"/{AGENT}"})[0] == "ok", "control: it may not read its own")
 
 
-def events_are_cut(box, puppet):
-    heard = []
+def events_are_cut(box, agent):
+    received = []
 
     def listens():
-        heard.extend(puppet.do({"type": SUB, "corr": 8, "envelope": json.dumps({"to": "config", "topic": "committed"})}))
+        received.extend(agent.do({"type": SUB, "corr": 8, "envelope": json.dumps({"to": "config", "topic": "committed"})}))
     listens()
-    expect(any(h["type"] == REP and h["corr"] == 8 for h in heard), f"control: it cannot subscribe: {heard}")
-    commit(box, ("/acme-probe/greeting", f"{SECRET} cut"), (f"/{PUPPET}/a", 5))
-    told = box.until(5, lambda: [h for h in puppet.do({"type": PROGRESS}) if h["type"] == EVENT], "control: the event does not come")
+    expect(any(h["type"] == REP and h["corr"] == 8 for h in received), f"control: it cannot subscribe: {received}")
+    commit(box, ("/acme-probe/greeting", f"{SECRET} cut"), (f"/{AGENT}/a", 5))
+    told = box.until(5, lambda: [h for h in agent.do({"type": PROGRESS}) if h["type"] == EVENT], "control: the event does not come")
     text = json.dumps(told)
-    expect("acme" not in text and f"/{PUPPET}/a" in text, f"it is told {text}")
+    expect("acme" not in text and f"/{AGENT}/a" in text, f"it is told {text}")
 
 
-def own_name(box, puppet):
+def own_name(box, agent):
     """A local user may have the package's name: they share nothing."""
     before = box.json("config", "diff")["count"]
-    code, text = puppet.asks("config@1", "edit", {"ops": [{"op": "set", "path": f"/{PUPPET}/a", "value": 77}]})
+    code, text = agent.asks("config@1", "edit", {"ops": [{"op": "set", "path": f"/{AGENT}/a", "value": 77}]})
     expect(code == "ok", f"control: it cannot edit its own: {code} {text}")
     expect(box.json("config", "diff")["count"] == before, "root's candidate changed")
-    expect(puppet.asks("config@1", "discard", {})[0] == "ok", "control: discard")
+    expect(agent.asks("config@1", "discard", {})[0] == "ok", "control: discard")
 
 
-def history_is_cut(box, puppet):
+def history_is_cut(box, agent):
     commit(box, ("/acme-probe/greeting", f"{SECRET} of history"))
-    answer = puppet.client.call(f"{PUPPET}@1", "do", {"frames": [{"type": REQ, "corr": 7, "envelope": '{"to":"config@1","method":"diff"}', "payload": '{"from":1}'}], "await": 7})
+    answer = agent.client.call(f"{AGENT}@1", "do", {"frames": [{"type": REQ, "corr": 7, "envelope": '{"to":"config@1","method":"diff"}', "payload": '{"from":1}'}], "await": 7})
     expect(any(h["type"] == REP for h in answer), f"control: {answer}")
     expect(SECRET not in json.dumps(answer), "it sees others' changes")
 
@@ -357,16 +357,16 @@ def lay_out(root):
         sch = contract(name, defs, schema)
         if word == "within":
             sch["events"]["e"]["within"] = {"paths": "config.read"}
-        package(root, name, "puppet", mani=manifest(name, requires=[]), sch=sch)
-    sch = contract(PUPPET, {}, {"type": "object", "properties": {"a": {"type": "integer"}}})
+        package(root, name, "agent", mani=manifest(name, requires=[]), sch=sch)
+    sch = contract(AGENT, {}, {"type": "object", "properties": {"a": {"type": "integer"}}})
     sch["config"] = {"type": "object", "properties": {"a": {"type": "integer"}}}
     sch["methods"]["number"] = {"input": OPEN, "requires": "observe",
                                 "output": {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}}
-    package(root, PUPPET, "puppet", mani=manifest(PUPPET, capabilities=GRANTS), sch=sch)
+    package(root, AGENT, "agent", mani=manifest(AGENT, capabilities=GRANTS), sch=sch)
     for attack in SPOIL:
         name = "v-" + attack.replace("_", "-")
         package(root, name, attack, mani=manifest(name, capabilities=[f"config.read:/{name}"]))
-    # Installed and never enabled: what they ask for and describe belongs to nobody else's room.
+    # Installed and never enabled: what they ask for and describe is not charged to others.
     for n in range(6):
         package(root, f"ugly-{n}", mani=manifest(f"ugly-{n}", capabilities=[f"config.read:/{k:02}" + "\x01" * 105 for k in range(64)]))
     for n in range(4):
@@ -376,7 +376,7 @@ def lay_out(root):
     package(root, "claims-config", sch={"interface": "config", "version": "1.0"})
 
 
-GRANTS = [f"config.read:/{PUPPET}", f"config.write:/{PUPPET}", "ipc.call:config/*", "ipc.subscribe:config/committed"]
+GRANTS = [f"config.read:/{AGENT}", f"config.write:/{AGENT}", "ipc.call:config/*", "ipc.subscribe:config/committed"]
 
 
 def manifests(box, refused):
@@ -406,19 +406,19 @@ def main(root):
         beside.until(20, lambda: beside.service("acme-probe")["state"] == "Running", "acme-probe runs beside")
         refused = {r["name"].rsplit("/", 1)[-1]: r["error"] for r in box.json("show", "services").get("refused", [])}
         print("# refused when read:", ", ".join(sorted(refused)))
-        services = {"firewall": {"enabled": False}, PUPPET: {"enabled": True, "grants": GRANTS},
+        services = {"firewall": {"enabled": False}, AGENT: {"enabled": True, "grants": GRANTS},
                     "acme-probe": probe,
                     **{"v-" + a.replace("_", "-"): {"enabled": False, "grants": [f"config.read:/v-{a.replace('_', '-')}"]} for a in SPOIL}}
-        commit(box, *((f"/services/{name}", value) for name, value in services.items()), ("/acme-probe/greeting", f"{SECRET} 1"), (f"/{PUPPET}/a", 1))
-        for name in ("acme-probe", PUPPET):
+        commit(box, *((f"/services/{name}", value) for name, value in services.items()), ("/acme-probe/greeting", f"{SECRET} 1"), (f"/{AGENT}/a", 1))
+        for name in ("acme-probe", AGENT):
             box.until(20, lambda n=name: box.service(n)["state"] == "Running", f"{name} runs")
         other = others.Other(box, beside, strict=figures)
         try:
-            puppet = Puppet(box, PUPPET)
+            agent = Agent(box, AGENT)
             manifests(box, refused)
-            words(box, other, puppet)
-            answers(box, other, puppet)
-            calls(box, other, puppet)
+            words(box, other, agent)
+            answers(box, other, agent)
+            calls(box, other, agent)
             for attack, how in SPOIL.items():
                 attempt(f"holds up: {how}", held_up, box, other, "v-" + attack.replace("_", "-"), how)
             contracts(box, other, refused)

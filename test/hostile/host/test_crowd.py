@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Many packages of third parties that say as much as they may: no answer of the host becomes too large to be
-sent, and nobody's part of it is lost. Each claim has its control: what they say does reach the answer."""
+sent, and no package's part of it is lost. Each claim has its control: what they say does reach the answer."""
 import json
 import os
 import re
@@ -121,7 +121,7 @@ def limits(box):
 
 def main(root):
     for name in CROWD:
-        package(root, name, "puppet", mani=manifest(name), sch=contract(name))
+        package(root, name, "agent", mani=manifest(name), sch=contract(name))
     for n in range(REFUSED):
         where = f"{root}/ugly-{n:02}" + "\x01" * 200
         os.makedirs(where)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Hostile packages and hostile clients against a real daemon. Each attempt is judged from the host's
+"""Hostile packages and hostile clients against a real daemon. Each attempt is checked from the host's
 side; all the time another client asks the host and a good package, which must go on answering."""
 import json
 import os
@@ -16,13 +16,13 @@ sys.path[:0] = [here, os.path.join(here, "..", "..", "lib")]
 from appliance import Appliance, Failed, expect, processor_s, run  # noqa: E402
 from clients import client_attempts  # noqa: E402
 from lab import build, only, tap, attempts, successes, attempt, Watch, words_of, no_win, start, stop, ended, lives, here  # noqa: E402
-from packages import schema, manifest, package, write, name_of, lay_out, broken_objects, FRAMES, ENDS, LIVES, FLOODS, CONFIG, TAKEN, lay_out_names, paper, check_paper  # noqa: E402
+from packages import schema, manifest, package, write, name_of, lay_out, broken_objects, FRAMES, ENDS, LIVES, FLOODS, CONFIG, TAKEN, lay_out_names, malformed, check_malformed  # noqa: E402
 from wire import Client, HELLO, Refused, REQ, STOP, SUB, frame, quantile  # noqa: E402
 
 # ---- services that spoil commits ----
 
 def spoils(box, watch, name, reason):
-    """A commit that the villain takes part in fails, is undone everywhere, and says who was at fault."""
+    """A commit that the attacker takes part in fails, is undone everywhere, and says who was at fault."""
     before = box.json("config", "show", "acme-probe", "greeting")
     start(box, name)
     box.until(10, lambda: box.service(name)["state"] == "Running", f"{name} runs")
@@ -202,7 +202,7 @@ def gives_back(box, watch, fds):
 def main_run(root):
     asked_for = lay_out(root)
     objects = broken_objects(root)
-    for name, module in {"v-interpose": "villain_interpose", "v-replaced": "villain"}.items():
+    for name, module in {"v-interpose": "attacker_interpose", "v-replaced": "attacker"}.items():
         caps = [f"config.read:/{name}"]
         package(root, name, name[2:], module, mani=manifest(name, capabilities=caps))
         asked_for[name] = caps
@@ -240,7 +240,7 @@ def main_run(root):
         attempt("a full state directory", state_files, box, watch)
         for attack in FLOODS:
             attempt(f"flood {attack}", lives, box, watch, name_of(attack), 2.2, None, f"flood {attack}")
-        attempt("events nobody reads", deaf_subscriber, box, watch)
+        attempt("unread events", deaf_subscriber, box, watch)
         for attack in CONFIG:
             attempt(f"commit with {attack}", spoils, box, watch, name_of(attack), "v-")
         attempt("the package directory changes under the spawn", replaced, box, watch, root)
@@ -281,7 +281,7 @@ def sprayed(box, watch):
 
 
 def deaf_subscriber(box, watch):
-    """A client subscribes to a flood and does not read; another one reads and must hear of gaps only by number."""
+    """A client subscribes to a flood and does not read; another one reads and must be told of gaps only by number."""
     deaf = Client(watch.sock)
     deaf.send(frame(SUB, {"to": name_of("events"), "topic": "noise"}, corr=1))
     start(box, name_of("events"))
@@ -317,7 +317,7 @@ def takes(box, taken, name):
     box.ctl("service", "start", name, ok=False)
     real = taken in [s["name"] for s in box.json("show", "services")["services"] if s["state"] == "Running"]
     pid = box.service("config")["pid"]
-    if taken == "config":  # the moment nobody provides it
+    if taken == "config":  # the moment it has no provider
         os.kill(pid, signal.SIGKILL)
     elif real:
         box.ctl("service", "stop", taken)
@@ -411,10 +411,10 @@ def no_space(box):
 base = tempfile.mkdtemp(prefix=f"orbt-hostile-{os.getpid()}.", dir="/run")
 os.chmod(base, 0o755)
 try:
-    for sub in ("papers", "main", "names"):
+    for sub in ("malformed", "main", "names"):
         os.mkdir(f"{base}/{sub}")
-    for where, what, words in paper(f"{base}/papers"):
-        attempt(f"paper: {what}", check_paper, where, words)
+    for where, what, words in malformed(f"{base}/malformed"):
+        attempt(f"malformed package: {what}", check_malformed, where, words)
     names_run(f"{base}/names")
     full_run()
     main_run(f"{base}/main")

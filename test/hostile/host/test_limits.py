@@ -116,7 +116,7 @@ def port_of_a_package(box):
     healthy(box)
 
 
-def port_of_nobody(box):
+def unheld_port(box):
     """Control: where the configuration disables the API the port is given to who is granted it."""
     box.ctl("config", "set", "services", "api", "enabled", "false")
     box.ctl("config", "commit")
@@ -147,7 +147,7 @@ def fills_the_disk(box, name, why):
     expect(used_mib(where) < 2048, f"it has {used_mib(where)} MiB")
     box.ctl("service", "stop", name)
     box.until(10, lambda: box.service(name)["pid"] == 0, "it has ended")
-    expect(not any("villain won" in line for line in box.log_text().splitlines()), "it took room without writing")
+    expect(not any("attack succeeded" in line for line in box.log_text().splitlines()), "it took room without writing")
     shutil.rmtree(where)
 
 
@@ -190,7 +190,7 @@ def more_than_a_frame(box):
 
 def main(root):
     for name, caps in MANY.items():
-        package(root, name, "puppet", mani=manifest(name, capabilities=caps))
+        package(root, name, "agent", mani=manifest(name, capabilities=caps))
     for name, caps in GRANTS.items():
         package(root, name, name[2:].replace("-", "_"), mani=manifest(name, capabilities=caps, restart={
             "backoff-ms": 200, "backoff-max-ms": 400, "breaker": {"failures": 32, "window-s": 10, "cooldown-s": 1}}))
@@ -209,7 +209,7 @@ def main(root):
         attempt("a package holds removed files by mapping them", maps_nothing, box)
         tap.test("control: who stays below the limit runs on", stays_below, box)
         attempt("packages are granted more than one frame holds", more_than_a_frame, box)
-        tap.test("control: a port that nobody holds can be had", port_of_nobody, box)
+        tap.test("control: a port that is not held can be had", unheld_port, box)
 
 
 conclude("limits", main)

@@ -161,7 +161,7 @@ class World:
             run("ip", "link", "add", "e0", "address", wire.mac(self.mac[host]), "netns", name, "type", "veth",
                 "peer", "name", port, "address", wire.mac(self.port_mac[host]), "netns", self.box.ns)
             # a new namespace may have what the machine's own has: a host that forwards answers what it cannot deliver, late
-            # and e0 was made before: while its addresses are tentative nobody is told where they are, for seconds
+            # and e0 was made before: while its addresses are tentative its neighbours are not told where they are, for seconds
             self.inside(host, *quiet, "net.ipv6.conf.e0.accept_dad=0", "net.ipv4.ip_forward=0", "net.ipv6.conf.all.forwarding=0", "net.ipv6.conf.all.accept_ra=0", "net.ipv6.conf.e0.router_solicitations=0",
                         "net.ipv6.conf.all.keep_addr_on_down=1", "net.ipv6.conf.e0.keep_addr_on_down=1")
             self.inside(host, "nft", "-f", "-", stdin=GUARD)

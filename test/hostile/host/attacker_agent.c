@@ -1,11 +1,11 @@
-/* A package whose words the driver chooses: each request says which frames to send and what to
- * answer, byte for byte. */
+/* A package controlled by the driver: each request says which frames to send and what to answer,
+ * byte for byte. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cjson/cJSON.h"
-#include "test/hostile/host/villain.h"
+#include "test/hostile/host/attacker.h"
 
 #define FENCE 999999u
 
@@ -56,7 +56,7 @@ static void send_frames(const cJSON *f)
     free(text);
 }
 
-static void note(cJSON *heard)
+static void note(cJSON *received)
 {
     cJSON *one = cJSON_CreateObject();
 
@@ -67,20 +67,20 @@ static void note(cJSON *heard)
         cJSON_AddStringToObject(one, "payload", in.text + in.head.envlen);
     in.text[in.head.envlen] = '\0';
     cJSON_AddStringToObject(one, "envelope", in.head.envlen ? in.text : "");
-    if (cJSON_GetArraySize(heard) < 100)
-        cJSON_AddItemToArray(heard, one);
+    if (cJSON_GetArraySize(received) < 100)
+        cJSON_AddItemToArray(received, one);
     else
         cJSON_Delete(one);
 }
 
 /* All that the host says to it until it has seen what was sent, and answered the request await (0:
  * none). */
-static void until_seen(cJSON *heard, uint32_t await)
+static void until_seen(cJSON *received, uint32_t await)
 {
     bool seen = false;
 
     wire_frame((struct wire_frame){.type = W_REQ, .corr = FENCE},
-               "{\"to\":\"nobody@1\",\"method\":\"x\"}", "{}");
+               "{\"to\":\"absent@1\",\"method\":\"x\"}", "{}");
     while ((!seen || await) && wire_next(&in, 20000, true)) {
         if (in.head.type == W_STOP)
             _exit(0);
@@ -89,12 +89,12 @@ static void until_seen(cJSON *heard, uint32_t await)
         if (in.head.corr == FENCE)
             seen = true;
         else
-            note(heard);
+            note(received);
     }
 }
 
-/* heard: events since the last order. */
-static void obey(uint32_t corr, const cJSON *order, cJSON *heard)
+/* received: events since the last order. */
+static void execute(uint32_t corr, const cJSON *order, cJSON *received)
 {
     char *answer = text_of(order, "answer") ? filled(order, "answer") : NULL;
     const char *error = text_of(order, "error");
@@ -104,8 +104,8 @@ static void obey(uint32_t corr, const cJSON *order, cJSON *heard)
     cJSON_ArrayForEach (f, cJSON_GetObjectItemCaseSensitive(order, "frames"))
         send_frames(f);
     if (cJSON_GetObjectItemCaseSensitive(order, "frames"))
-        until_seen(heard, number_of(order, "await", 0));
-    text = cJSON_PrintUnformatted(heard);
+        until_seen(received, number_of(order, "await", 0));
+    text = cJSON_PrintUnformatted(received);
     if (error)
         wire_frame((struct wire_frame){.type = W_ERR, .corr = corr}, error, NULL);
     else
@@ -114,9 +114,9 @@ static void obey(uint32_t corr, const cJSON *order, cJSON *heard)
     free(answer);
 }
 
-void g_puppet(void)
+void g_agent(void)
 {
-    cJSON *heard = cJSON_CreateArray();
+    cJSON *received = cJSON_CreateArray();
 
     ready();
     for (;;) {
@@ -128,14 +128,14 @@ void g_puppet(void)
         if (in.head.type == W_STOP)
             _exit(0);
         if (in.head.type == W_EVENT)
-            note(heard);
+            note(received);
         if (in.head.type != W_REQ)
             continue;
         corr = in.head.corr;
         order = cJSON_Parse(in.text + in.head.envlen);
-        obey(corr, order, heard);
+        execute(corr, order, received);
         cJSON_Delete(order);
-        cJSON_Delete(heard);
-        heard = cJSON_CreateArray();
+        cJSON_Delete(received);
+        received = cJSON_CreateArray();
     }
 }

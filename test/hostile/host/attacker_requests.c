@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "test/hostile/host/villain.h"
+#include "test/hostile/host/attacker.h"
 
 /* ---- asking for what was not granted ---- */
 
@@ -19,7 +19,7 @@ void a_calls(void)
     static const char *const calls[][3] = {
         {"config@1", "get", "{}"},
         {"config@1", "edit",
-         "{\"ops\":[{\"op\":\"set\",\"path\":\"/services/villain/enabled\",\"value\":true}]}"},
+         "{\"ops\":[{\"op\":\"set\",\"path\":\"/services/attacker/enabled\",\"value\":true}]}"},
         {"config@1", "commit", "{}"},
         {"config@1", "attach", "{\"paths\":[\"/\"]}"},
         {"host@1", "services", "{}"},
@@ -54,7 +54,7 @@ void a_subscribe(void)
 {
     static const char *const topics[][2] = {
         {"config", "committed"}, {"config", "*"},     {"host", "service-state"}, {"host", "*"},
-        {"acme-probe", "noise"}, {"acme-probe", "*"}, {"nobody-yet", "*"},       {"*", "*"}};
+        {"acme-probe", "noise"}, {"acme-probe", "*"}, {"not-yet-there", "*"},    {"*", "*"}};
     char env[200];
 
     ready();
@@ -95,7 +95,7 @@ void a_routes(void)
     }
     stay();
 }
-/* The other's answers: the driver calls acme-probe all the time and knows what it must hear. */
+/* The other's answers: the driver calls acme-probe all the time and knows what it must receive. */
 void a_replies(void)
 {
     uint64_t until = wire_now() + 2500;
@@ -113,7 +113,7 @@ void a_replies(void)
                 wire_frame(h, "{\"err\":{\"code\":\"denied\",\"text\":\"forged\"}}", NULL);
             }
         }
-    shout("villain notes: forged replies were sent");
+    shout("attack notes: forged replies were sent");
     stay();
 }
 /* Answers each request twice, the second time with an error, then with the number of the last. */
@@ -235,6 +235,6 @@ void a_json(void)
     wire_ask(&in, W_REQ, 0, 0, "{\"to\":\"acme-probe@1\",\"method\":\"slow\"}",
              "{\"ms\":9007199254740993}");
     if (!strstr(in.text, "9007199254740993") && strstr(in.text, "900719925474099"))
-        shout("villain won: 2^53+1 became %.100s", in.text);
+        shout("attack succeeded: 2^53+1 became %.100s", in.text);
     stay();
 }

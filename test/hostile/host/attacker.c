@@ -1,9 +1,9 @@
 /* A hostile package. The driver (test_host.py) copies the module once per attack and writes the
  * attack's name into the marker below, so that even an ELF constructor knows its part.
  *
- * Every attack announces itself ("villain begins NAME", on stderr, because that works before
- * HELLO), and says "villain won: …" when it got something it must not get. What the host did about
- * it is judged by the driver, from the host's side. */
+ * Every attack announces itself ("attack begins NAME", on stderr, because that works before HELLO),
+ * and says "attack succeeded: …" when it got something it must not get. What the host did about it
+ * is checked by the driver, from the host's side. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "orbital/orbital.h"
-#include "test/hostile/host/villain.h"
+#include "test/hostile/host/attacker.h"
 
 /* Replaced in the file; volatile, so that no compiler believes it knows the text. */
 static volatile char marker[64] = "@@ATTACK@@";
@@ -38,15 +38,15 @@ static bool is(const char *name)
     return false;
 }
 
-/* What was tried and what the host said; anything but a refusal is a success of ours. */
+/* What was tried and what the host said; anything but a refusal is a success of the attack. */
 void refused(const char *what, const char *code, const char *expected)
 {
     if (!strcmp(code, "ok"))
-        shout("villain won: %s: %.200s", what, in.text);
+        shout("attack succeeded: %s: %.200s", what, in.text);
     else if (strstr(expected, code))
-        shout("villain refused: %s: %s", what, code);
+        shout("attack refused: %s: %s", what, code);
     else
-        shout("villain puzzled: %s: %s, expected %s", what, code, expected);
+        shout("attack unexpected: %s: %s, expected %s", what, code, expected);
 }
 
 void ready(void)
@@ -138,7 +138,7 @@ static const struct attack {
     {"state_early", x_state_early, true, false},
     PLAIN(g, authority),
     PLAIN(g, names),
-    PLAIN(g, puppet),
+    PLAIN(g, agent),
     {"never_ready", stay, false, true},
 #define EARLY(x)                                                                                   \
     {                                                                                              \
@@ -177,7 +177,7 @@ __attribute__((constructor)) static void constructor(void)
 
     if (!attack || !attack->constructor)
         return;
-    shout("villain begins %s", attack->name);
+    shout("attack begins %s", attack->name);
     attack->run();
 }
 
@@ -188,11 +188,11 @@ static int init(struct orb_ctx *ctx, struct orb_err *err)
     if (attack && attack->constructor)
         return 0;
     if (attack) {
-        shout("villain begins %s", attack->name);
+        shout("attack begins %s", attack->name);
         attack->run();
         stay();
     }
-    shout("villain begins (callbacks)");
+    shout("attack begins (callbacks)");
     return 0;
 }
 
@@ -256,13 +256,13 @@ static const struct orb_config config = {
     .paths = paths, .prepare = prepare, .apply = apply, .abort = undo};
 static const struct orb_method methods[] = {{"echo", on_echo, 0}, {0}};
 
-#ifdef VILLAIN_NO_DESCRIPTOR
+#ifdef ATTACKER_NO_DESCRIPTOR
 __attribute__((visibility("default"))) extern const struct orb_plugin not_orbital_plugin;
 __attribute__((visibility("default")))
 const struct orb_plugin not_orbital_plugin = {.abi = 1, .init = init};
-#elif defined VILLAIN_ABI
+#elif defined ATTACKER_ABI
 ORB_EXPORT extern const struct orb_plugin orbital_plugin;
-ORB_EXPORT const struct orb_plugin orbital_plugin = {.abi = VILLAIN_ABI, .init = init};
+ORB_EXPORT const struct orb_plugin orbital_plugin = {.abi = ATTACKER_ABI, .init = init};
 #else
-ORB_PLUGIN(.name = "villain", .methods = methods, .init = init, .config = &config);
+ORB_PLUGIN(.name = "attacker", .methods = methods, .init = init, .config = &config);
 #endif

@@ -1,24 +1,24 @@
-/* What the files of the hostile package share. An attack is a function without arguments; villain.c
- * knows them by name. */
-#ifndef TEST_HOSTILE_HOST_VILLAIN_H
-#define TEST_HOSTILE_HOST_VILLAIN_H
+/* What the files of the hostile package share. An attack is a function without arguments;
+ * attacker.c knows them by name. */
+#ifndef TEST_HOSTILE_HOST_ATTACKER_H
+#define TEST_HOSTILE_HOST_ATTACKER_H
 
 #include "test/hostile/host/wire.h"
 
 extern struct wire_in in; /* the last frame that came */
 
-/* One line on stderr, which works before HELLO, too. The driver reads: "villain begins NAME",
- * "villain won: …" (a success), "villain refused: …", "villain puzzled: …" (another refusal than
- * expected, an error of the test), "villain notes: …". */
+/* One line on stderr, which works before HELLO, too. The driver reads: "attack begins NAME",
+ * "attack succeeded: …" (a success), "attack refused: …", "attack unexpected: …" (another refusal
+ * than expected, an error of the test), "attack notes: …". */
 void shout(const char *format, ...);
-/* Judges the answer code to what was asked; "ok" is a success of ours. */
+/* Compares the answer code with the expected ones; "ok" is a success of the attack. */
 void refused(const char *what, const char *code, const char *expected);
 /* READY, whatever the SDK thinks of it. */
 void ready(void);
 /* Answers pings for ever. */
 void stay(void);
 
-/* villain_protocol.c: frames no peer may send, processes that do not behave */
+/* attacker_protocol.c: frames no peer may send, processes that do not behave */
 void f_hello_twice(void);
 void f_ready_twice(void);
 void f_huge(void);
@@ -48,7 +48,7 @@ void p_memory(void);
 void p_fork(void);
 void p_fail_flood(void);
 
-/* villain_asks.c: what was not granted, and answers nobody asked for */
+/* attacker_requests.c: requests without a grant, and unrequested answers */
 void a_calls(void);
 void a_subscribe(void);
 void a_publish(void);
@@ -58,7 +58,7 @@ void a_twice(void);
 void a_outputs(void);
 void a_json(void);
 
-/* villain_floods.c: too much of everything */
+/* attacker_floods.c: too much of everything */
 void d_log(void);
 void d_metric(void);
 void d_stderr(void);
@@ -74,7 +74,7 @@ void d_pending(void);
 void d_slow_reader(void);
 void d_tables(void);
 
-/* villain_words.c: texts, schemas and files that hurt whoever reads them */
+/* attacker_texts.c: texts, schemas and files that hurt the process that reads them */
 void w_log(void);
 void w_metric(void);
 void w_log_big(void);
@@ -88,15 +88,15 @@ void x_state_deep(void);
 void g_authority(void);
 void g_names(void);
 
-/* villain_state.c: room in /state that no directory shows */
+/* attacker_state.c: room in /state that no directory shows */
 void x_state_mapped(void);
 void x_state_early(void);
 void x_state_leaderless(void);
 
-/* villain_puppet.c: says what the driver tells it to */
-void g_puppet(void);
+/* attacker_agent.c: sends the frames that the driver orders */
+void g_agent(void);
 
-/* villain_protocol.c: from an ELF constructor, before HELLO */
+/* attacker_protocol.c: from an ELF constructor, before HELLO */
 void c_crash(void);
 void c_hang(void);
 void c_spin(void);

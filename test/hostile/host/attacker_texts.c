@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "test/hostile/host/villain.h"
+#include "test/hostile/host/attacker.h"
 
 /* ---- words that end up in front of people and their tools ---- */
 
@@ -64,7 +64,7 @@ void w_log_big(void)
     abort();
 }
 
-/* ---- schemas as weapons: the host checks what we publish, by our own contract ---- */
+/* ---- schemas as weapons: the host checks what this package publishes, by its own contract ---- */
 
 static void s_bomb(const char *topic, const char *payload)
 {
@@ -77,7 +77,7 @@ static void s_bomb(const char *topic, const char *payload)
         const char *code;
 
         code = wire_ask(&in, W_PUB, 0, 0, env, payload);
-        shout("villain notes: %s %s after %u ms", topic, code, (unsigned)(wire_now() - begin));
+        shout("attack notes: %s %s after %u ms", topic, code, (unsigned)(wire_now() - begin));
     }
     stay();
 }
@@ -131,7 +131,7 @@ void x_state_files(void)
         while (wire_next(&in, 0, true))
             ;
     }
-    shout("villain notes: made %u files", n);
+    shout("attack notes: made %u files", n);
     stay();
 }
 
@@ -152,7 +152,7 @@ static void fill(bool removed)
         if (removed)
             unlink(path);
         if (fallocate(fd, 0, 0, 64 << 20) == 0)
-            shout("villain won: 64 MiB without writing them");
+            shout("attack succeeded: 64 MiB without writing them");
         for (unsigned i = 0; i < (removed ? 64 : 8); i++) {
             if (write(fd, data, sizeof(data)) < 0)
                 break;
@@ -162,7 +162,7 @@ static void fill(bool removed)
         if (!removed)
             close(fd);
     }
-    shout("villain notes: nothing more can be written");
+    shout("attack notes: nothing more can be written");
     stay();
 }
 

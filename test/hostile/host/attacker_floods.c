@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "test/hostile/host/villain.h"
+#include "test/hostile/host/attacker.h"
 
 /* ---- floods ---- */
 
@@ -23,14 +23,14 @@ static void flood(int ms, bool (*once)(unsigned n))
     while (wire_now() < until) {
         for (unsigned i = 0; i < 64; i++)
             if (!once(n++)) {
-                shout("villain notes: thrown out after %u", n);
+                shout("attack notes: disconnected after %u", n);
                 for (;;)
                     pause();
             }
         while (wire_next(&in, 0, true))
             ;
     }
-    shout("villain notes: sent %u", n);
+    shout("attack notes: sent %u", n);
     stay();
 }
 static bool one_log(unsigned n)
@@ -160,9 +160,9 @@ void d_pending(void)
         answered += in.head.type == W_REP;
     }
     if (answered > 64 || answered + busy < 1000)
-        shout("villain won: %u of 1000 answered, %u refused", answered, busy);
+        shout("attack succeeded: %u of 1000 answered, %u refused", answered, busy);
     else
-        shout("villain refused: pending: %u answered, %u busy", answered, busy);
+        shout("attack refused: pending: %u answered, %u busy", answered, busy);
     stay();
 }
 /* Asks for much and never reads the answers. */
@@ -178,7 +178,7 @@ void d_slow_reader(void)
     while (wire_frame((struct wire_frame){.type = W_REQ, .corr = ++n},
                       "{\"to\":\"acme-probe@1\",\"method\":\"echo\"}", text))
         ;
-    shout("villain notes: thrown out after %u requests", n);
+    shout("attack notes: disconnected after %u requests", n);
     for (;;)
         pause();
 }

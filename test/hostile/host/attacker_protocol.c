@@ -11,9 +11,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "test/hostile/host/villain.h"
+#include "test/hostile/host/attacker.h"
 
-/* ---- frames that break the protocol: the host must throw us out ---- */
+/* ---- frames that break the protocol: the host must disconnect the attacker ---- */
 
 static void raw_header(uint32_t len, uint16_t envlen, uint8_t type, uint8_t flags)
 {
@@ -110,10 +110,10 @@ void f_fds(void)
         memcpy(CMSG_DATA(c) + i * (int)sizeof(int), &(int){2}, sizeof(int));
     for (int i = 0; i < 200; i++)
         if (sendmsg(WIRE_FD, &m, MSG_NOSIGNAL) < 0) {
-            shout("villain refused: SCM_RIGHTS: %s", strerror(errno));
+            shout("attack refused: SCM_RIGHTS: %s", strerror(errno));
             return;
         }
-    shout("villain notes: descriptors were sent");
+    shout("attack notes: descriptors were sent");
 }
 
 /* ---- behaviour of a process ---- */
@@ -194,14 +194,14 @@ void p_fork(void)
     if (pid == 0)
         _exit(0);
     if (pid > 0)
-        shout("villain won: fork gave %ld", pid);
+        shout("attack succeeded: fork gave %ld", pid);
     pid = syscall(SYS_clone, (long)SIGCHLD, 0L, 0L, 0L, 0L);
     if (pid == 0)
         _exit(0);
     if (pid > 0)
-        shout("villain won: clone gave %ld", pid);
+        shout("attack succeeded: clone gave %ld", pid);
     else
-        shout("villain refused: clone: %s", strerror(errno));
+        shout("attack refused: clone: %s", strerror(errno));
     _exit(3);
 }
 void p_fail_flood(void)

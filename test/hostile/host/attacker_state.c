@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "test/hostile/host/villain.h"
+#include "test/hostile/host/attacker.h"
 
 #define FILES 32
 #define FILE_MIB 16
@@ -56,16 +56,16 @@ void x_state_mapped(void)
     ready();
     mapped = map_all(true);
     if (mapped)
-        shout("villain won: %u MiB held by mappings", mapped * FILE_MIB);
+        shout("attack succeeded: %u MiB held by mappings", mapped * FILE_MIB);
     else
-        shout("villain refused: no file can be mapped");
+        shout("attack refused: no file can be mapped");
     stay();
 }
 
 /* Before the second filter. */
 void x_state_early(void)
 {
-    shout("villain notes: %u mapped", map_all(false));
+    shout("attack notes: %u mapped", map_all(false));
 }
 
 static void *on_thread(void *arg)

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "test/hostile/host/villain.h"
+#include "test/hostile/host/attacker.h"
 
 #define TREE_OF_ANOTHER "SECRET-OF-ANOTHER" /* what acme-probe is configured with */
 #define OWN "/v-authority"
@@ -20,7 +20,7 @@ static void shows_nothing(const char *what)
 {
     if (strstr(in.text, TREE_OF_ANOTHER) || strstr(in.text, "acme-probe") ||
         strstr(in.text, "a comment of people"))
-        shout("villain won: %s shows %.150s", what, in.text);
+        shout("attack succeeded: %s shows %.150s", what, in.text);
 }
 
 /* Each input with a path outside of what was granted. */
@@ -97,15 +97,15 @@ void g_authority(void)
     cut_down();
     /* The control: what it was granted it gets. */
     if (strcmp(ask("attach", "{\"paths\":[\"" OWN "\"]}"), "ok") != 0)
-        shout("villain puzzled: its own subtree is refused: %.150s", in.text);
+        shout("attack unexpected: its own subtree is refused: %.150s", in.text);
     shows_nothing("attach");
     if (strcmp(ask("get", "{\"path\":\"" OWN "/x\"}"), "ok") != 0)
-        shout("villain puzzled: get of its own subtree is refused: %.150s", in.text);
-    shout("villain notes: authority");
+        shout("attack unexpected: get of its own subtree is refused: %.150s", in.text);
+    shout("attack notes: authority");
     stay();
 }
 
-/* Interfaces that nobody has, by the thousand: known and forgotten again, then held. */
+/* Interfaces without a provider, by the thousand: known and forgotten again, then held. */
 void g_names(void)
 {
     char env[80];
@@ -115,7 +115,7 @@ void g_names(void)
     for (unsigned n = 0; n < 3000; n++) {
         snprintf(env, sizeof(env), "{\"to\":\"service.n%u\",\"topic\":\"x\"}", n);
         if (strcmp(wire_ask(&in, W_SUB, 0, 0, env, NULL), "ok") != 0)
-            shout("villain puzzled: the control: SUB is refused: %.150s", in.text);
+            shout("attack unexpected: the control: SUB is refused: %.150s", in.text);
         wire_ask(&in, W_UNSUB, 0, 0, env, NULL);
     }
     for (unsigned n = 0; n < 3000; n++) {
@@ -123,7 +123,7 @@ void g_names(void)
         held += !strcmp(wire_ask(&in, W_SUB, 0, 0, env, NULL), "ok");
     }
     if (held > 64)
-        shout("villain won: %u interfaces nobody has are kept for it", held);
-    shout("villain notes: names");
+        shout("attack succeeded: %u interfaces without a provider are kept for it", held);
+    shout("attack notes: names");
     stay();
 }
