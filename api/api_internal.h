@@ -21,7 +21,7 @@
 #define API_USER_BYTES (256u << 10) /* of their bodies, with more than one of them */
 #define API_MEMORY (32u << 10)      /* of a connection: request line and headers */
 #define API_BODY_MAX (1u << 20)     /* of a request */
-#define API_DRAIN_MAX (8u << 20)    /* read and thrown away of a body that is too large */
+#define API_DRAIN_MAX (8u << 20)    /* read and discarded of a body that is too large */
 #define API_BODIES_MAX (32u << 20)  /* of all requests together */
 #define API_VALUE_MAX (24u << 20)   /* a value read in slices */
 #define API_INLINE_MAX (200u << 10) /* a body that fits one request to the host */

@@ -18,7 +18,7 @@ static void on_again(struct request *q, const struct orb_err *err)
         send_call(q);
 }
 
-/* The session had ended on the host's side before the call reached anybody: once, log in anew. */
+/* The session had ended on the host's side before the call reached a service: once, log in anew. */
 static void again(struct request *q)
 {
     char token[API_TOKEN + 1];

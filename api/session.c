@@ -144,7 +144,7 @@ static void on_login(struct orb_ctx *ctx, void *arg, const cJSON *out, const str
     } else {
         s->ended = true;
     }
-    s->users++; /* ours, until everybody was told */
+    s->users++; /* this function's, until all are told */
     while (q) {
         struct request *next = q->next_waiting;
 

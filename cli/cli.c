@@ -97,9 +97,9 @@ int cli_words(int argc, char **argv, int min, int max, const char *expected, str
                             "option \"%s\" is unknown here or lacks its value; expected: %s",
                             argv[i], expected);
     if (argc < min)
-        return orb_fail(err, ORB_E_INVALID, "something is missing; expected: %s", expected);
+        return orb_fail(err, ORB_E_INVALID, "missing argument; expected: %s", expected);
     if (max >= 0 && argc > max)
-        return orb_fail(err, ORB_E_INVALID, "\"%s\" is too much; expected: %s", argv[max],
+        return orb_fail(err, ORB_E_INVALID, "unexpected argument \"%s\"; expected: %s", argv[max],
                         expected);
     return 0;
 }

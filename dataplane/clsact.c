@@ -1,6 +1,6 @@
 /* The way in where the kernel has no tcx (before Linux 6.6): a direct-action filter at the clsact
- * queueing discipline. A filter stays without anybody holding it, so nothing of ours would tell a
- * later daemon which ports have one: the program is pinned at link_cls_IFINDEX, or at
+ * queueing discipline. A filter stays without a process that holds it, so nothing of ours would
+ * tell a later daemon which ports have one: the program is pinned at link_cls_IFINDEX, or at
  * link_clq_IFINDEX where the discipline is ours, too.
  *
  * Surprise: only attach type and hook differ. The programs are of the same type, and what they

@@ -39,7 +39,7 @@ static void read_events(struct dataplane *dp)
     if (what & DATAPLANE_COMPANY)
         company_watch_changed(dp);
     if (what & (LINK_EVENTS | DATAPLANE_COMPANY))
-        load_bump(dp); /* obeyed before anyone is told of it */
+        load_bump(dp); /* obeyed before it is reported */
     dp->pending |= what & ~LINK_EVENTS;
     if (what)
         eventfd_write(dp->noticed, 1);

@@ -137,7 +137,7 @@ static int take_over(struct dataplane *dp, const struct hooks *skel, unsigned wh
 
 static int load(struct dataplane *dp, unsigned which, struct orb_err *err)
 {
-    AUTO(buf) struct buf complaint = {0};
+    AUTO(buf) struct buf messages = {0};
     struct hooks *skel = hooks__open();
     int r;
 
@@ -147,14 +147,14 @@ static int load(struct dataplane *dp, unsigned which, struct orb_err *err)
     skel->rodata->may_read_kernel = may_read_kernel();
     skel->rodata->processors = (uint32_t)dp->cpus;
     choose(skel, which);
-    complaint_listen(&complaint);
+    libbpf_log_capture(&messages);
     r = share_maps(dp, skel);
     if (!r)
         r = hooks__load(skel);
-    complaint_listen(NULL);
+    libbpf_log_capture(NULL);
     if (r < 0)
         orb_fail(err, r, "the kernel refuses the programs (%s: %.150s)", strerror(-r),
-                 complaint.len ? buf_str(&complaint) : "no further word");
+                 messages.len ? buf_str(&messages) : "no message from libbpf");
     else
         r = take_over(dp, skel, which, err);
     hooks__destroy(skel);

@@ -148,17 +148,17 @@ static int dup_fd(const struct bpf_program *program)
 
 static int verify(struct dataplane *dp, struct fastpath *skel)
 {
-    AUTO(buf) struct buf complaint = {0};
+    AUTO(buf) struct buf messages = {0};
     int r;
 
-    complaint_listen(&complaint);
+    libbpf_log_capture(&messages);
     r = fastpath__load(skel);
-    complaint_listen(NULL);
+    libbpf_log_capture(NULL);
     if (r >= 0)
         return 0;
     snprintf(dp->reason, sizeof(dp->reason),
              "the kernel refuses the programs (%s: %.210s); nftables enforces alone", strerror(-r),
-             complaint.len ? buf_str(&complaint) : "no further word");
+             messages.len ? buf_str(&messages) : "no message from libbpf");
     return 1;
 }
 
@@ -246,7 +246,7 @@ int load_programs(struct dataplane *dp, const struct dataplane_options *options,
     int r;
 
     dp->clsact = dp->no_tcx = options->no_tcx;
-    complaint_listen(NULL);
+    libbpf_log_capture(NULL);
     libbpf_set_strict_mode(LIBBPF_STRICT_ALL);
     dp->cpus = libbpf_num_possible_cpus();
     if (dp->cpus <= 0)

@@ -173,8 +173,8 @@ static const char neighbours[] =
     "icmpv6 type { mld-listener-query, mld-listener-report, mld-listener-done, "
     "mld2-listener-report } accept\n";
 
-/* Later packets of a connection, both ways, count for the rule its mark names. One whose rule is
- * gone is not in the set, one without mark is older than the rules: both go on, uncounted. */
+/* Later packets of a connection, both ways, count for the rule its mark names. Connections whose
+ * rule was deleted, or that predate the rules, are accepted and not counted. */
 static const char known[] = "ct state established,related ct mark @tally accept\n";
 
 /* A commit ended it: neither end's packets pass, until it is over or a policy accepts it again.

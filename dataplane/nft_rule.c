@@ -196,7 +196,7 @@ static void add_decision(const struct lines *lines, bool known)
         end(lines, known, rule->action == POLICY_ACCEPT ? "accept" : "drop");
         return;
     }
-    /* A TCP peer understands a reset, everybody else an ICMP error. */
+    /* A TCP peer understands a reset, all others an ICMP error. */
     if (both) {
         begin(lines);
         buf_adds(lines->b, "meta l4proto tcp ");

@@ -1,6 +1,6 @@
 /* Who else changes nftables. The kernel reports each transaction as the messages about what it
- * changed and, last, its number and who made it. One that touches our table and is not among our
- * own numbers is another program's.
+ * changed and, last, its number and who made it. One that touches table inet orbital and is not
+ * among the numbers of this daemon's transactions is another program's.
  *
  * Surprise: the numbers of this daemon's transactions are known only when the thread that works is
  * done, and this is read by events.c meanwhile; so the numbers are kept here and compared later

@@ -98,7 +98,8 @@ static void on_tick(uv_timer_t *timer)
         uv_timer_stop(timer);
 }
 
-/* Reading them takes long where there are many links, and anybody can send claims without end. */
+/* Reading them takes long where there are many links, and any machine on the link can send claims
+ * without end. */
 static bool is_own(struct arp *arp, const uint8_t mac[6])
 {
     uint64_t now = now_ms();

@@ -23,7 +23,7 @@
 #define CALM_MS 5000     /* without a change: the next one is put back at once again */
 #define FAIL_MAX_MS 5000 /* longest backoff after failures; a change from outside ends it */
 #define OPEN_MAX_MS 30000
-#define SOON_MS 100 /* what takes no longer is put back before anybody asks */
+#define SOON_MS 100 /* what takes no longer is put back unreported */
 
 #define TABLE_KEY "dataplane.table"
 #define TABLE_TODO "stop what changes nftables' table inet orbital"

@@ -1,6 +1,6 @@
 /* The duties of a first process: file systems, orphans, power off. The surprise is in reaping:
- * wait() for just anybody would take the status of a worker from the supervisor, so we look who
- * ended before we take it, and a worker is handed over. */
+ * wait() for any child would take the status of a worker from the supervisor, so we look who ended
+ * before we take it, and a worker is handed over. */
 #include "core/host/init.h"
 
 #include <errno.h>

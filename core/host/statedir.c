@@ -82,7 +82,7 @@ static void need_dir(const char *path, unsigned mode, struct statedir *dir)
         dir->trouble = err;
 }
 
-/* For everybody: the sockets and files in it have modes of their own, and clients need no more. */
+/* For all users: the sockets and files in it have modes of their own, and clients need no more. */
 static void need_run_dir(const char *path, struct statedir *dir)
 {
     bool is_new = access(path, F_OK) < 0;

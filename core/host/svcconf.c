@@ -133,8 +133,8 @@ static struct limits limits_of(const json_t *entry)
     return limits;
 }
 
-/* What is not said: a shipped package runs as its manifest says, with all it asks for; one of
- * a third party runs only when it is enabled, with nothing that is not granted. */
+/* Defaults: shipped packages are enabled as their manifest says, with all requested capabilities;
+ * third-party packages are disabled, with none. */
 static void configure(struct orbitald *host, const struct package *package, const json_t *entry)
 {
     const char *name = package->manifest.name;

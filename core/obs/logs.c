@@ -55,8 +55,8 @@ static bool kept(const struct logs *logs, const struct stream *s, enum log_level
                                 (!strcmp(event, "host.start") || !strncmp(event, "audit.", 6)));
 }
 
-/* A record costs by its size, too: few large ones would push everybody's records out of the files.
- */
+/* A record costs by its size, too: few large ones would push those of all others out of the
+ * files. */
 static bool admitted(struct logs *logs, struct stream *s, size_t len)
 {
     double cost = 1 + (double)(len / LOGS_COST_BYTES);

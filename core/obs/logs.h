@@ -75,7 +75,7 @@ struct logs_query {
     unsigned limit;
     size_t bytes; /* of all records; 0: LOGS_ANSWER */
 };
-/* In memory only, grep is not heeded: {"records":[{"seq","time-us","level","service","event","kv"}
+/* In memory only, grep is ignored: {"records":[{"seq","time-us","level","service","event","kv"}
  * …],"next":N,"first":N,"more":bool,"skipped":N,"began":N}, oldest first. next: ask after it for
  * what follows; first: ask before it for what is older; more: there may be more in the direction
  * asked for; skipped: lines of files that are no records; began: number of the first record of this

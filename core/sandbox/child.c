@@ -76,7 +76,7 @@ static void join_cgroup(struct child *c)
 
 /* exec gives handled signals their standard action by itself, ignored ones it leaves. They stay
  * blocked until the stub is in charge. */
-static void heed_signals(const struct child *c)
+static void reset_ignored_signals(const struct child *c)
 {
     static const struct {
         void *handler;
@@ -113,7 +113,7 @@ static int child_main(void *arg)
 
     if (c->cgroup_fd >= 0 && !c->born_inside)
         join_cgroup(c);
-    heed_signals(c);
+    reset_ignored_signals(c);
     place_descriptors(c);
     c->fds[LAUNCH_FD_CRASH] = LAUNCH_FD_CRASH;
     r = raw(SYS_close_range, LAUNCH_FDS, (long)~0u, 0, 0, 0);

@@ -304,7 +304,7 @@ void ports_release(struct sandbox *sandbox, const char *service)
 }
 
 /* What came for the last worker is not for the next one, which knows nothing of it. */
-static void throw_away(int fd)
+static void discard_datagrams(int fd)
 {
     char byte;
 
@@ -321,7 +321,7 @@ int ports_prepare(struct sandbox *sandbox, const struct plan *plan, int fds[PLAN
         const struct port *p = find(sandbox, plan->service, &plan->binds[i]);
 
         if (p->bind.udp)
-            throw_away(p->fd);
+            discard_datagrams(p->fd);
         else if ((r = listen_guarded(p->fd, p->guard)) < 0)
             return orb_fail(err, r, "%s cannot listen at %s:%u", plan->service, p->bind.address,
                             p->bind.port);

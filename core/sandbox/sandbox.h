@@ -87,7 +87,7 @@ struct sandbox_child {
 /* Makes and keeps the sockets of plan's binds for its service, and closes those it had and plan has
  * not. One that cannot be made is an error, and the others are there all the same. */
 int ports_hold(struct sandbox *sandbox, const struct plan *plan, struct orb_err *err);
-/* The service may not run: its ports are anybody's. */
+/* The service may not run: its ports are no longer held. */
 void ports_release(struct sandbox *sandbox, const char *service);
 /* Starts a worker for plan, with duplicates of the sockets held for it (made now if need be). The
  * caller owns the descriptors. */

@@ -1,4 +1,4 @@
-/* struct sandbox, shared by the files of this room only. */
+/* struct sandbox, shared by the files of this directory only. */
 #ifndef CORE_SANDBOX_SANDBOX_INTERNAL_H
 #define CORE_SANDBOX_SANDBOX_INTERNAL_H
 

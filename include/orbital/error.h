@@ -30,7 +30,7 @@ struct orb_err {
     X(ORB_E_SCHEMA, -1003, "schema", 422, 3, "the value does not fit its schema")                  \
     X(ORB_E_NOT_FOUND, -1004, "not-found", 404, 4, "there is no such thing")                       \
     X(ORB_E_DENIED, -1005, "denied", 403, 5, "not allowed")                                        \
-    X(ORB_E_UNAUTHENTICATED, -1006, "unauthenticated", 401, 5, "who you are is not known")         \
+    X(ORB_E_UNAUTHENTICATED, -1006, "unauthenticated", 401, 5, "authentication required")          \
     X(ORB_E_CONFLICT, -1007, "conflict", 409, 6, "changed elsewhere in the meantime")              \
     X(ORB_E_LOCKED, -1008, "config.locked", 423, 6, "the configuration is locked")                 \
     X(ORB_E_VETO, -1009, "config.veto", 422, 7, "a service refused the change")                    \
@@ -41,7 +41,7 @@ struct orb_err {
     X(ORB_E_LIMIT, -1014, "limit", 413, 9, "a limit would be exceeded")                            \
     X(ORB_E_VERSION, -1015, "version", 409, 9, "the versions do not fit together")                 \
     X(ORB_E_PROTOCOL, -1016, "protocol", 400, 9, "the peer broke the protocol")                    \
-    X(ORB_E_IO, -1017, "io", 500, 10, "the system refused an operation")                           \
+    X(ORB_E_IO, -1017, "io", 500, 10, "a system call failed")                                      \
     X(ORB_E_KERNEL, -1018, "kernel", 500, 10, "the kernel refused an operation")                   \
     X(ORB_E_NOMEM, -1019, "no-memory", 503, 10, "out of memory")                                   \
     X(ORB_E_INTERNAL, -1020, "internal", 500, 11, "internal error")                                \

@@ -55,7 +55,8 @@ static json_t *entry_after(const struct engine *engine, const char *name, const 
     return json_incref(tree_get(tree, at));
 }
 
-/* What is not said: a shipped package runs, with all it asks for; another does not. */
+/* Defaults: a shipped package is enabled, with all requested capabilities; a third-party package is
+ * disabled. */
 static bool is_enabled(const struct engine *engine, const char *name, const json_t *entry)
 {
     const json_t *enabled = json_object_get(entry, "enabled");

@@ -1,6 +1,6 @@
 /* Writing journals. A write that fails half-way is taken back at once, so a full disk never leaves
  * bytes that the next record would stand behind; and a record the disk did not take is cut off
- * again before anybody is told, so that it cannot come back after a restart. */
+ * again before the caller is answered, so that it cannot come back after a restart. */
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-/* Files of the config service as anybody may have left them. The first byte says which: 's'
+/* Files of the config service as any program may have left them. The first byte says which: 's'
  * subscribers, 'e' edits of a candidate, 'n' a snapshot. Reading ends in time, in a configuration
  * or a sentence, and what is answered then is JSON. */
 #include <ftw.h>

@@ -1,5 +1,5 @@
-/* A log file as anybody may have left it. The first byte chooses the question; whatever the file
- * holds, an answer is JSON, its records rise, and walking all pages comes to an end. */
+/* A log file as any program may have left it. The first byte chooses the question; whatever the
+ * file holds, an answer is JSON, its records rise, and walking all pages comes to an end. */
 #include <stdlib.h>
 #include <string.h>
 

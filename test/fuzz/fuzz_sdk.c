@@ -4,7 +4,7 @@
  * configuration steps are answered later; bit 4 with its next event.
  *
  * Whatever comes, the package ends in time. While it is JSON that comes, as the broker sees to, the
- * package says nothing for which the broker would throw it out, answers each request at most once,
+ * package says nothing for which the broker would disconnect it, answers each request at most once,
  * and its plugin sees the steps of a change in their order and, after an abort, the tree that was
  * before. */
 #include <stdint.h>

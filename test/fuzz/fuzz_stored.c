@@ -1,4 +1,4 @@
-/* Files of the host as anybody may have left them. The first byte says which: 't' tokens, 'c' a
+/* Files of the host as any program may have left them. The first byte says which: 't' tokens, 'c' a
  * crash report. Reading ends in time, in a value or a sentence, and what was read is written the
  * same again. */
 #include <ftw.h>

@@ -170,7 +170,7 @@ static bool machine_refuses(struct run *run, const char *name, int number)
     return WIFSIGNALED(status) && WTERMSIG(status) == number;
 }
 
-static void judge_refusal(struct run *run, const struct row *row, struct sandbox_child *child,
+static void check_refusal(struct run *run, const struct row *row, struct sandbox_child *child,
                           struct buf *text, struct buf *why)
 {
     AUTO_FREE char *word = buf_format("attack %s ", row->name);
@@ -199,7 +199,7 @@ static void judge_refusal(struct run *run, const struct row *row, struct sandbox
                  v.status, v.fault);
 }
 
-static void judge_hang(struct run *run, struct sandbox_child *child, struct buf *why)
+static void check_hang(struct run *run, struct sandbox_child *child, struct buf *why)
 {
     struct verdict v = {0};
 
@@ -216,7 +216,7 @@ static void judge_hang(struct run *run, struct sandbox_child *child, struct buf 
         buf_addf(why, "it ended by exit %d; ", v.status);
 }
 
-static void judge_crash(struct run *run, struct sandbox_child *child, struct buf *why)
+static void check_crash(struct run *run, struct sandbox_child *child, struct buf *why)
 {
     struct verdict v = {0};
 
@@ -227,7 +227,7 @@ static void judge_crash(struct run *run, struct sandbox_child *child, struct buf
         buf_adds(why, "it had to be killed; ");
 }
 
-static void judge_forgery(struct run *run, struct sandbox_child *child, struct buf *why)
+static void check_forgery(struct run *run, struct sandbox_child *child, struct buf *why)
 {
     struct verdict v = {0};
 
@@ -239,7 +239,7 @@ static void judge_forgery(struct run *run, struct sandbox_child *child, struct b
                  v.fault);
 }
 
-static void judge_garbage(struct run *run, const struct row *row, struct sandbox_child *child,
+static void check_garbage(struct run *run, const struct row *row, struct sandbox_child *child,
                           struct buf *why)
 {
     static const char *const wrong[] = {"ipc_huge", "ipc_zero", "ipc_flags", "ipc_type",
@@ -259,7 +259,7 @@ static void judge_garbage(struct run *run, const struct row *row, struct sandbox
     peer_end(run->sandbox, child, 0, &v);
 }
 
-static void judge_early(struct run *run, struct sandbox_child *child, const struct plan *plan,
+static void check_early(struct run *run, struct sandbox_child *child, const struct plan *plan,
                         struct buf *why)
 {
     AUTO(buf) struct buf text = {0};
@@ -337,17 +337,17 @@ static void attack(struct run *run, const struct row *row, enum variant variant)
         run->not_ready++;
     }
     if (row->kind == REFUSE)
-        judge_refusal(run, row, &child, &text, &why);
+        check_refusal(run, row, &child, &text, &why);
     else if (row->kind == HANG)
-        judge_hang(run, &child, &why);
+        check_hang(run, &child, &why);
     else if (row->kind == CRASH)
-        judge_crash(run, &child, &why);
+        check_crash(run, &child, &why);
     else if (row->kind == FORGE)
-        judge_forgery(run, &child, &why);
+        check_forgery(run, &child, &why);
     else if (row->kind == GARBAGE)
-        judge_garbage(run, row, &child, &why);
+        check_garbage(run, row, &child, &why);
     else
-        judge_early(run, &child, &run->plans[variant], &why);
+        check_early(run, &child, &run->plans[variant], &why);
     after = dup(0);
     close(after);
     if (after != spare)

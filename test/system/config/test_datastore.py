@@ -96,7 +96,7 @@ def both_copies_rot():
         done = box.ctl("config", "commit", ok=False)
         expect(done.returncode and "config salvage" in done.stderr, f"a commit was taken: {done}")
         box.ctl("config", "discard")
-        # Files that are put back count again, without anybody's acceptance.
+        # Files that are put back count again, without being accepted.
         pid = box.service("config")["pid"]
         box.flip(b"00.9.3.1", "journal-0", "last-good-0")
         box.ctl("service", "restart", "config")

@@ -104,7 +104,7 @@ def new_element(mode, talk):
     """A set-based blocker that is there before the conversation, as intrusion prevention does it."""
     nft("add table inet ban; add set inet ban bad { type ipv4_addr; }; add chain inet ban c "
         "{ type filter hook forward priority -10; }; add rule inet ban c ip saddr @bad drop")
-    lab.check(f"{mode}: a blocker without anybody to block", talk.flows() is not None)
+    lab.check(f"{mode}: a blocker without an address to block", talk.flows() is not None)
     nft("add element inet ban bad { 10.200.2.2 }")
     took = talk.stands(time.monotonic())
     lab.check(f"{mode}: one who is banned is cut off", took is not None and took < OBEYS)

@@ -85,7 +85,7 @@ def converse(d):
     sent, again_now = segments()
     sent -= before + 1  # the refused SYN is another rule's
     size = 2 * ROUNDS * TCP + len(seen) + 1 + 52 * sent + 16
-    if again_now != again:  # on a busy machine TCP asks twice; then the bytes are anybody's guess
+    if again_now != again:  # on a busy machine TCP asks twice; then the bytes cannot be foreseen
         size = vector(d)[0]["10"][1]
     return {"10": (sent, size), "20": (80, 80 * (UDP + 28)), "30": (11, 11 * 33),
             "40": (40, 40 * 84), "50": (1, 60), "60": (40, 40 * 84), "forward": (13, 13 * 33),

@@ -203,7 +203,7 @@ d = L.dpctl(before=["prlimit", "--nofile=16"])
 d.apply(lab.policy("auto", ALLOW))
 why = d.status()["ports"]["r0"].get("reason", "")
 lab.check(f"a load that fails says which step, in libbpf's words: {why}",
-          "Too many open files: " in why and "no further word" not in why)
+          "Too many open files: " in why and "no message from" not in why)
 d.apply(lab.policy("auto", {}))
 lab.check("both ways", L.talk("tcp", V4, 5000, 3, wait=0.5)[0] == 0)
 bad = lab.policy("auto", dict(ALLOW))

@@ -122,7 +122,7 @@ class Machine(Appliance):
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def counts(self):
-        """What everybody has counted so far, in one dictionary."""
+        """What all have counted so far, in one dictionary."""
         all_counts = {}
         for role, p in self.traffic.items():
             p.stdin.write("\n")

@@ -64,7 +64,7 @@ DAMAGES = {
 def tokens_damaged(name):
     with Appliance(build, "tokens") as box:
         box.start()
-        box.ctl("token", "create", "someone", "operator")
+        box.ctl("token", "create", "anne", "operator")
         box.kill()
         DAMAGES[name](tokens_file(box))
         box.start()
@@ -82,14 +82,14 @@ def tokens_damaged(name):
 def tokens_put_right():
     with Appliance(build, "right") as box:
         box.start()
-        box.ctl("token", "create", "someone", "operator")
+        box.ctl("token", "create", "anne", "operator")
         box.kill()
         good = open(tokens_file(box)).read()
         damage_half(tokens_file(box))
         box.start()
         open(tokens_file(box), "w").write(good)
         box.daemon.send_signal(signal.SIGHUP)
-        box.until(5, lambda: box.call("auth@1", "token-list")["tokens"][0]["name"] == "someone", "the tokens are back")
+        box.until(5, lambda: box.call("auth@1", "token-list")["tokens"][0]["name"] == "anne", "the tokens are back")
 
 
 def tokens_many():
@@ -484,7 +484,7 @@ tap.test("a control socket that is taken away is made anew", socket_removed)
 tap.test("the directory of the control socket is open to all", run_directory)
 tap.test("a file too large ends no process, no file at all is said", large_files)
 tap.test("closed descriptors and an ignored SIGCHLD are not inherited", inherited)
-tap.test("a package too many is refused where everybody looks", too_many)
+tap.test("a package too many is refused and shown", too_many)
 tap.test("a control socket that was handed over is used and left", handed_over)
 tap.test("a socket that is not ours is refused, and said", wrong_socket)
 tap.test("calls of orbctl outlive kills of the daemon", restart_loop)

@@ -72,7 +72,7 @@ struct fake {
 
 void fake_new(struct fake *f);
 void fake_open(struct fake *f);
-void fake_close(struct fake *f); /* as a crash: nothing is said to anybody */
+void fake_close(struct fake *f); /* as a crash: no service is told */
 void fake_free(struct fake *f);
 struct fake_service *fake_service(struct fake *f, const char *name, const char *path);
 void fake_attach(struct fake *f, struct fake_service *s);

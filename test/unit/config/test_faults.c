@@ -237,7 +237,7 @@ TEST(the_running_service_takes_commits_again_when_the_disk_heals)
             fake_ask(&f, "ada", 1, "commit", "{}");
             fake_ask(&f, "ada", 1, "commit", "{}"); /* and once more, into the same wall */
             disarm();
-            /* Without anybody's commit the problem goes. */
+            /* Without a commit the problem goes. */
             fake_advance(&f, 6000);
             fake_advance(&f, 6000);
             ck_assert_ptr_null(fake_problem(&f, "datastore:write"));

@@ -301,7 +301,7 @@ TEST(a_port_is_held_before_between_and_after_workers)
     ck_assert_taken(&at);
     ck_assert_int_eq(connect(between, (struct sockaddr *)&at, sizeof(at)), 0);
     ports_release(s->sandbox, s->plan.service);
-    after = tcp_at(&at, SO_REUSEADDR); /* control: now it is anybody's */
+    after = tcp_at(&at, SO_REUSEADDR); /* control: now any process can have it */
     ck_assert_int_ge(after, 0);
     stage_free(s);
 }

@@ -1,5 +1,5 @@
-/* Why the kernel refused the programs, in libbpf's words: the first thing it complains about and,
- * where that is the verifier, the verifier's last word.
+/* Capture of libbpf's log: why the kernel refused the programs. Kept are the first warning and,
+ * where it is the verifier's, the last line of the verifier's log.
  *
  * Surprise: libbpf prints through a function that is given no context, so the target is kept for
  * the thread; what libbpf prints outside a capture is dropped. */
@@ -15,7 +15,7 @@
 
 #define MOST 104 /* of each is shown */
 
-static _Thread_local struct buf *listener;
+static _Thread_local struct buf *captured;
 
 /* The line of the verifier's log that says what is wrong: the last one before its statistics. */
 static void add_verdict(const char *log)
@@ -34,7 +34,7 @@ static void add_verdict(const char *log)
         }
     }
     if (found)
-        buf_addf(listener, ": %.*s", len > MOST ? MOST : (int)len, found);
+        buf_addf(captured, ": %.*s", len > MOST ? MOST : (int)len, found);
 }
 
 static int __attribute__((format(printf, 2, 0)))
@@ -43,22 +43,22 @@ on_print(enum libbpf_print_level level, const char *format, va_list args)
     AUTO_FREE char *text = NULL;
     const char *begin;
 
-    if (!listener || level != LIBBPF_WARN || vasprintf(&text, format, args) < 0)
+    if (!captured || level != LIBBPF_WARN || vasprintf(&text, format, args) < 0)
         return 0;
     if (strstr(text, "BEGIN PROG LOAD LOG")) {
         add_verdict(text);
         return 0;
     }
-    if (listener->len || strstr(text, "Retrying")) /* what is tried again may succeed yet */
+    if (captured->len || strstr(text, "Retrying")) /* what is tried again may succeed yet */
         return 0;
     begin = !strncmp(text, "libbpf: ", 8) ? text + 8 : text;
-    buf_addf(listener, "%.*s", (int)strcspn(begin, "\n") > MOST ? MOST : (int)strcspn(begin, "\n"),
+    buf_addf(captured, "%.*s", (int)strcspn(begin, "\n") > MOST ? MOST : (int)strcspn(begin, "\n"),
              begin);
     return 0;
 }
 
-void complaint_listen(struct buf *ret_text)
+void libbpf_log_capture(struct buf *ret_text)
 {
-    listener = ret_text;
+    captured = ret_text;
     libbpf_set_print(on_print);
 }
