@@ -1,5 +1,5 @@
-/* orbitald: builds the one struct orbitald, wires the rooms together and
- * runs the loop. The same binary is a worker when its first argument says so. */
+/* orbitald: builds the one struct orbitald, connects its parts and runs the loop. The same binary
+ * is a worker when its first argument says so. */
 #include <malloc.h>
 #include <signal.h>
 #include <string.h>

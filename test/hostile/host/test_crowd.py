@@ -31,7 +31,7 @@ def tell(client, name, *frames):
     client.call(f"{name}@1", "do", {"frames": [{"type": t, "payload": json.dumps(p)} for t, p in frames]})
 
 
-def everybody_speaks(box):
+def all_speak(box):
     """32 problems of the longest texts, and 64 metrics of the longest names, each."""
     client = Client(f"{box.dir}/run/control.sock", timeout=60)
     for name in CROWD:
@@ -134,7 +134,7 @@ def main(root):
         c.call("config@1", "commit")
         c.close()
         box.until(60, lambda: all(s["state"] == "Running" for s in box.call("host@1", "services")["services"] if s["name"] in CROWD), "all run")
-        tap.test("control: each says what it may", everybody_speaks, box)
+        tap.test("control: each says what it may", all_speak, box)
         attempt("many packages crowd others out of the verdict", health, box)
         attempt("many packages, and refused ones, crowd others out of the list", services, box)
         attempt("many packages crowd others out of the metrics", metrics, box)
