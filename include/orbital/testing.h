@@ -44,7 +44,7 @@ void orb_test_socket(struct orb_test *test, const char *name, int fd);
  * with what the package says; ORB_LATER: it is not ready yet. */
 int orb_test_start(struct orb_test *test, const char *config, struct orb_err *err);
 /* stop, and frees everything, whatever it returns: the package failed in the meantime, or the first
- * orb_test_fault() that nobody took. Memory that is left is the package's. */
+ * orb_test_fault() that was not taken. Memory that is left is the package's. */
 int orb_test_stop(struct orb_test *test, struct orb_err *err);
 
 /* ---- requests to the package ---- */

@@ -135,7 +135,7 @@ static int on_health(struct orb_ctx *ctx, struct orb_err *err)
 {
     struct user *u = orb_user(ctx);
 
-    return u->gone ? orb_fail(err, ORB_E_STATE, "somebody left") : 0;
+    return u->gone ? orb_fail(err, ORB_E_STATE, "the peer left") : 0;
 }
 
 static void on_stop(struct orb_ctx *ctx)
@@ -191,7 +191,7 @@ TEST(a_call_of_the_package_is_answered_by_the_test)
     orb_test_reply_error(t, ORB_E_DENIED, "no");
     ck_assert_int_eq(orb_test_answer(t, 0, &out, &err), ORB_E_DENIED);
     ck_assert_str_eq(err.text, "no");
-    /* Nobody answers: the package's own deadline. */
+    /* No service answers: the package's own deadline. */
     ck_assert_int_eq(orb_test_call(t, "ask", NULL, &out, &err), ORB_LATER);
     orb_test_advance(t, 1999);
     ck_assert_int_eq(orb_test_answer(t, 0, &out, &err), ORB_LATER);
@@ -243,7 +243,7 @@ TEST(a_peer_that_leaves_is_told_of_and_health_is_asked)
     ck_assert_str_eq(orb_test_next(t, ORB_TEST_LOG, "kit.gone"),
                      "{\"level\":\"info\",\"event\":\"kit.gone\",\"kv\":{\"left-ms\":0}}");
     ck_assert_int_eq(orb_test_health(t, &err), ORB_E_STATE);
-    ck_assert_str_eq(err.text, "somebody left");
+    ck_assert_str_eq(err.text, "the peer left");
     stop(t);
 }
 
