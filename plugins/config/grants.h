@@ -12,8 +12,8 @@ void grants_identity(const struct engine_caller *caller, char *to, size_t size);
 bool grants_is_person(const struct engine_caller *caller);
 /* Is it the identity of a service? */
 bool grants_is_service(const char *who);
-/* May it see what stands at path, an RFC 6901 pointer ("" is the whole tree)? Anybody but a service
- * may. The check_ forms refuse with ORB_E_DENIED and name the capability. */
+/* May it see what stands at path, an RFC 6901 pointer ("" is the whole tree)? Any caller but a
+ * service may. The check_ forms refuse with ORB_E_DENIED and name the capability. */
 bool grants_reads(const struct engine_caller *caller, const char *path);
 int grants_check_read(const struct engine_caller *caller, const char *path, struct orb_err *err);
 int grants_check_write(const struct engine_caller *caller, const char *path, struct orb_err *err);

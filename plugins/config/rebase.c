@@ -19,8 +19,8 @@ struct rebase {
     unsigned count;
 };
 
-/* The op stands above the change and left its place alone, as when it made the map around it. An op
- * that deleted what is around the change did not. */
+/* The op is an ancestor of the change and did not alter the value at its path, e.g. it only created
+ * the parent. An op that deleted the parent did. */
 static bool left_alone(const json_t *op, const char *path)
 {
     const char *top = member_text(op, "path", "");

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Clients of the HTTP API that ask more than there is: many connections, requests without waiting for answers, slow ones,
 large ones, with a token and without. All the time another user asks, on a connection of its own and on new ones, and
-its answers are judged beside those of a second appliance that is not attacked. Each attempt has its control: the
+its answers are compared beside those of a second appliance that is not attacked. Each attempt has its control: the
 flood itself is served, or cut off, as it may be.
 
     test_http.py BUILD [--figures] [NAME]..."""
@@ -42,7 +42,7 @@ def flood(box, other, kind, count, token, wanted):
     process = subprocess.Popen(box.inside(sys.executable, f"{here}/http_floods.py", kind, str(count), token), stdout=subprocess.PIPE, text=True)
     try:
         time.sleep(1)  # it has all its connections by then, on any machine that serves them
-        complaint = other.judge(kind, lambda: time.sleep(others.STRETCH_S))
+        complaint = other.compare(kind, lambda: time.sleep(others.STRETCH_S))
     finally:
         process.send_signal(signal.SIGTERM)
         said = json.loads(process.communicate(timeout=60)[0] or "{}")
