@@ -23,7 +23,7 @@
 #include "core/base/own.h"
 #include "dataplane/base.h"
 #include "dataplane/clsact.h"
-#include "dataplane/complaint.h"
+#include "dataplane/libbpf_log.h"
 #include "dataplane/dataplane_internal.h"
 #include "dataplane/pins.h"
 

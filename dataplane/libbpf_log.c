@@ -3,7 +3,7 @@
  *
  * Surprise: libbpf prints through a function that is given no context, so the target is kept for
  * the thread; what libbpf prints outside a capture is dropped. */
-#include "dataplane/complaint.h"
+#include "dataplane/libbpf_log.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -24,7 +24,7 @@
 #include "core/base/own.h"
 #include "dataplane/base.h"
 #include "dataplane/bpffs.h"
-#include "dataplane/complaint.h"
+#include "dataplane/libbpf_log.h"
 #include "dataplane/dataplane_internal.h"
 #include "dataplane/detach.h"
 #include "dataplane/hooks.h"
