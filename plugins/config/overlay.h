@@ -24,6 +24,7 @@ struct overlay {
     const struct parts *parts;
 };
 
+/* Frees the changes; the overlay is empty and may be used again. */
 void overlay_fini(struct overlay *o);
 static inline void own_overlay(struct overlay *o)
 {

@@ -10,6 +10,7 @@ struct refs {
     json_t *index; /* {"/firewall/zones/lan": {"/firewall/rules/10/from": true}} */
 };
 
+/* Frees the index. */
 void refs_fini(struct refs *refs);
 /* Notes every reference of the tree. */
 void refs_build(struct refs *refs, const struct parts *parts, const json_t *tree);
