@@ -72,7 +72,8 @@ static json_t *word_value(const char *word, const struct wanted *wanted)
     AUTO(json_t) json_t *value = NULL;
     bool is_json = parse_text(word, &value, NULL) == 0;
 
-    if (is_json && (!wanted->known || fits(value, wanted) || strchr("{[\"", word[0])))
+    if (is_json &&
+        (!wanted->known || fits(value, wanted) || strchr("{[", word[0]) || word[0] == '"'))
         return take_ptr(value);
     if (wanted->boolean && (!strcmp(word, "yes") || !strcmp(word, "on")))
         return json_true();

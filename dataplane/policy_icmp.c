@@ -64,7 +64,7 @@ int policy_icmp_read(struct policy_rule *rule, const char *text, const struct pl
     bool six = rule->protocol == IPPROTO_ICMPV6;
 
     if (!six && rule->protocol != IPPROTO_ICMP)
-        return policy_read_fail(&here, err, "icmp-type needs \"protocol\": \"icmp\" or \"icmpv6\"");
+        return policy_read_fail(&here, err, "icmp-type needs protocol icmp or icmpv6");
     if (icmp_number(text, len, &rule->icmp_type) &&
         (!text[len] || icmp_number(text + len + 1, strlen(text + len + 1), &rule->icmp_code)))
         return 0;

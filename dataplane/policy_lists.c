@@ -42,7 +42,7 @@ static int read_range(struct ranges *ranges, size_t size, const json_t *item,
     if (!text)
         return policy_read_expected(at, "an address as text", item, err);
     if (!policy_text_parse_range(text + out, &read, &why))
-        return policy_read_fail(at, err, "\"%.80s\": %s", text, why);
+        return policy_read_fail(at, err, "%s; got \"%.80s\"", why, text);
     if (!out) {
         ranges->in[ranges->in_count++] = read;
         return 0;
@@ -112,7 +112,7 @@ static int read_port(struct port_list *list, size_t size, const json_t *item,
     if (!text)
         return policy_read_expected(at, "a port as text like \"80\" or \"1024-65535\"", item, err);
     if (!policy_text_parse_ports(text + out, &read, &why))
-        return policy_read_fail(at, err, "\"%.40s\": %s", text, why);
+        return policy_read_fail(at, err, "%s; got \"%.40s\"", why, text);
     if (!out) {
         list->in[list->in_count++] = read;
         return 0;
@@ -156,7 +156,7 @@ int policy_lists_read_ports(const json_t *value, bool single, struct policy_port
         return policy_read_expected(
             at,
             single ? "a port as text like \"8080\" or \"8000-8010\", or an array"
-                   : "an array of ports like [\"80\", \"1024-65535\"]",
+                   : "an array of ports, for example [\"80\", \"1024-65535\"]",
             value, err);
     if (size > POLICY_MAX_LIST)
         return policy_read_fail(at, err, "%zu ports in one list; the limit is %d", size,

@@ -198,8 +198,8 @@ int policy_more_check(const struct policy_rule *rule, const struct place *at, st
         return policy_read_fail(&mac, err,
                                 "packets of this machine itself have no sender's MAC address");
     if (more->tcp_mask && rule->protocol != IPPROTO_TCP)
-        return policy_read_fail(&flags, err, "tcp-flags need \"protocol\": \"tcp\"");
+        return policy_read_fail(&flags, err, "tcp-flags need protocol tcp");
     if ((*more->log_prefix || more->log_limit.rate) && !rule->log)
-        return policy_read_fail(&prefix, err, "nothing is recorded without \"log\": true");
+        return policy_read_fail(&prefix, err, "nothing is recorded unless log is true");
     return 0;
 }

@@ -190,8 +190,7 @@ static int check_ports(const struct policy_nat *nat, const struct place *at, str
 {
     if ((nat->source_port_count || nat->destination_port_count || nat->to_ports.lo) &&
         !policy_has_ports(nat->protocol))
-        return policy_read_fail(
-            at, err, "ports need \"protocol\": \"tcp\" or \"udp\", or \"tcp_udp\" for both");
+        return policy_read_fail(at, err, "ports need protocol tcp or udp, or tcp_udp for both");
     return 0;
 }
 
@@ -205,14 +204,13 @@ static int check_source(const struct nat_draft *draft, const struct place *at, s
     if (nat->action == POLICY_NAT_MASQUERADE && draft->has_target)
         return policy_read_fail(at, err,
                                 "masquerade takes the interface's address; leave translate-to "
-                                "out or use \"action\": \"snat\"");
+                                "out or use action snat");
     if (nat->action == POLICY_NAT_NONE && draft->has_target)
         return policy_read_fail(at, err, "an exception translates nothing; leave translate-to out");
     if (nat->action == POLICY_NAT_TRANSLATE && !draft->has_target)
-        return policy_read_fail(
-            at, err,
-            "source NAT needs \"action\": \"masquerade\" or \"none\", or an address "
-            "in \"translate-to\"");
+        return policy_read_fail(at, err,
+                                "source NAT needs action masquerade or none, or an address in "
+                                "translate-to");
     if (nat->to_ports.lo)
         return policy_read_fail(at, err,
                                 "the port of source NAT is chosen by the kernel; give an "
@@ -249,7 +247,7 @@ static int check_target_ports(const struct nat_draft *draft, const struct place 
         return policy_read_fail(
             &here, err,
             "%u ports would all go to port %u; give a range as long as theirs, leave "
-            "the port out to keep each, or say \"fold\": true if that is wanted",
+            "the port out to keep each, or set fold to true if that is wanted",
             from, nat->to_ports.lo);
     if (nat->destination_port_count > 1)
         return policy_read_fail(
@@ -271,8 +269,8 @@ static int check_destination(const struct nat_draft *draft, const struct place *
         return policy_read_fail(at, err, "an exception translates nothing; leave translate-to out");
     if (nat->action != POLICY_NAT_NONE && !draft->has_target)
         return policy_read_fail(at, err,
-                                "destination NAT needs \"translate-to\", an address or "
-                                "address:port, or \"action\": \"none\"");
+                                "destination NAT needs translate-to, an address or "
+                                "address:port, or action none");
     r = check_ports(nat, at, err);
     if (r == 0)
         r = check_families(nat, at, err);

@@ -177,12 +177,11 @@ static int check_members(const struct rule_draft *draft, const struct place *at,
             at, err, "rule %" PRIu32 " has no action; expected accept, drop or reject", rule->id);
     if ((rule->source_port_count || rule->destination_port_count) &&
         !policy_has_ports(rule->protocol))
-        return policy_read_fail(
-            at, err, "ports need \"protocol\": \"tcp\" or \"udp\", or \"tcp_udp\" for both");
+        return policy_read_fail(at, err, "ports need protocol tcp or udp, or tcp_udp for both");
     if (rule->reject != POLICY_REJECT_AUTO && rule->action != POLICY_REJECT)
-        return policy_read_fail(&here, err, "only \"action\": \"reject\" answers");
+        return policy_read_fail(&here, err, "only action reject answers");
     if (rule->reject == POLICY_REJECT_TCP_RESET && rule->protocol != IPPROTO_TCP)
-        return policy_read_fail(&here, err, "tcp-reset needs \"protocol\": \"tcp\"");
+        return policy_read_fail(&here, err, "tcp-reset needs protocol tcp");
     return rule->more ? policy_more_check(rule, at, err) : 0;
 }
 

@@ -53,15 +53,15 @@ static void text_answer(struct buf *out, const char *text, size_t len)
     json_write_end(&w);
 }
 
-static void add_schema(struct buf *out, const char *package, const struct contract *contract)
+static void add_schema(struct json_write *w, const char *package, const struct contract *contract)
 {
     size_t len;
     const char *text = contract_text(contract, &len);
 
-    buf_addf(out, "%s{\"package\":\"%s\",\"text\":", out->data[out->len - 1] == '[' ? "" : ",",
-             package);
-    buf_add_json(out, text, len);
-    buf_addc(out, '}');
+    json_write_object(w, NULL);
+    json_write_string(w, "package", package);
+    json_write_string_len(w, "text", text, len);
+    json_write_end(w);
 }
 
 /* What one package of a third party may take of the answer, and all that ship and the host must
@@ -70,20 +70,20 @@ static void add_schema(struct buf *out, const char *package, const struct contra
 
 /* A schema for which the answer has no room is left out: its package cannot be configured, and no
  * package can keep the others from it. */
-static void add_one(struct orbitald *host, const struct package *p, struct buf *out,
+static void add_one(struct orbitald *host, const struct package *p, struct json_write *w,
                     struct buf *left_out)
 {
     const char *name = p->manifest.name;
-    size_t before = out->len, bytes;
+    AUTO(buf) struct buf one = {0};
+    struct json_write alone = json_write_to(&one);
 
-    add_schema(out, name, p->contract);
-    bytes = out->len - before;
-    if (out->len <= SCHEMAS_MAX && (p->shipped || bytes <= THIRD_SCHEMA_MAX))
+    add_schema(&alone, name, p->contract);
+    if (w->to->len + one.len < SCHEMAS_MAX && (p->shipped || one.len < THIRD_SCHEMA_MAX)) {
+        json_write_raw(w, NULL, one.data, one.len);
         return;
-    out->len = before;
-    out->data[before] = '\0';
+    }
     buf_addf(left_out, "%s%s", left_out->len ? ", " : "", name);
-    log_error(host->log, "package.schema-left-out", KV("package", name), KV("bytes", bytes),
+    log_error(host->log, "package.schema-left-out", KV("package", name), KV("bytes", one.len),
               KV("most", THIRD_SCHEMA_MAX), KV("all", SCHEMAS_MAX));
 }
 
@@ -118,25 +118,28 @@ static void schemas(struct orbitald *host, struct buf *out)
 {
     const struct package *others[PACKAGE_MAX];
     AUTO(buf) struct buf left_out = {0};
+    struct json_write w = json_write_to(out);
     size_t count = 0;
 
-    buf_adds(out, "{\"schemas\":[");
-    add_schema(out, "host", host->services_contract);
-    add_schema(out, "host", host->system_contract);
+    json_write_object(&w, NULL);
+    json_write_array(&w, "schemas");
+    add_schema(&w, "host", host->services_contract);
+    add_schema(&w, "host", host->system_contract);
     for (unsigned i = 0; i < host->packages.count; i++) {
         const struct package *p = host->packages.items[i];
 
         if (!contract_has_config(p->contract))
             continue;
         if (p->shipped)
-            add_one(host, p, out, &left_out);
+            add_one(host, p, &w, &left_out);
         else
             others[count++] = p;
     }
     qsort(others, count, sizeof(others[0]), by_size);
     for (size_t i = 0; i < count; i++)
-        add_one(host, others[i], out, &left_out);
-    buf_adds(out, "]}");
+        add_one(host, others[i], &w, &left_out);
+    json_write_end(&w);
+    json_write_end(&w);
     tell_left_out(host, &left_out);
 }
 

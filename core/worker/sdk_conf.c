@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/worker/sdk_internal.h"
 
@@ -360,14 +361,27 @@ static bool is_working(const struct sdk_conf *conf)
            conf->state == SDK_CONF_APPLYING || conf->state == SDK_CONF_ABORTING;
 }
 
+/* Nothing here depends on the configuration. */
+static void answer_nothing(struct orb_req *req, enum sdk_own_method method)
+{
+    AUTO(buf) struct buf text = {0};
+    struct json_write w = json_write_to(&text);
+
+    json_write_object(&w, NULL);
+    if (method == SDK_OWN_PREPARE) {
+        json_write_array(&w, "plan");
+        json_write_end(&w);
+    }
+    json_write_end(&w);
+    orb_reply_text(req, text.data, text.len);
+}
+
 void sdk_conf_request(struct orb_ctx *ctx, struct orb_req *req, enum sdk_own_method method)
 {
     struct sdk_conf *conf = &ctx->conf;
 
     if (conf->state == SDK_CONF_NONE) {
-        /* Nothing here depends on the configuration. */
-        orb_reply_text(req, method == SDK_OWN_PREPARE ? "{\"plan\":[]}" : "{}",
-                       method == SDK_OWN_PREPARE ? 11 : 2);
+        answer_nothing(req, method);
     } else if (!conf->queued &&
                (is_starting(conf) || (is_working(conf) && method == SDK_OWN_ABORT))) {
         conf->queued = req;

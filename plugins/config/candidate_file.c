@@ -44,25 +44,27 @@ static char *file_of(const struct engine *engine, const char *user)
 /* A line's own checksum ends it, so that a bit that rots costs an edit and never changes one. */
 #define SUM_TAIL 18u /* ,"sum":"01234567"} */
 
-static void sum_add(struct buf *text, size_t from)
+/* Over the bytes in front of the comma. */
+static void write_sum(struct json_write *w, const char *line, size_t len)
 {
-    uint8_t sum[4], whole[16];
+    uint8_t sum[16];
 
-    crypto_generichash(whole, sizeof(whole), (const uint8_t *)text->data + from, text->len - from,
-                       NULL, 0);
-    memcpy(sum, whole, sizeof(sum));
-    buf_addf(text, ",\"sum\":\"%02x%02x%02x%02x\"}\n", sum[0], sum[1], sum[2], sum[3]);
+    crypto_generichash(sum, sizeof(sum), (const uint8_t *)line, len, NULL, 0);
+    json_write_format(w, "sum", "%02x%02x%02x%02x", sum[0], sum[1], sum[2], sum[3]);
 }
 
 static bool sum_fits(const char *line, size_t len)
 {
     AUTO(buf) struct buf again = {0};
+    struct json_write w = json_write_to(&again);
 
-    if (len <= SUM_TAIL)
+    if (len <= SUM_TAIL || line[len - SUM_TAIL] != ',')
         return false;
-    buf_add(&again, line, len - SUM_TAIL);
-    sum_add(&again, 0);
-    return again.len == len + 1 && memcmp(again.data, line, len) == 0;
+    json_write_object(&w, NULL);
+    write_sum(&w, line, len - SUM_TAIL);
+    json_write_end(&w);
+    return again.len == SUM_TAIL &&
+           !memcmp(again.data + 1, line + len - SUM_TAIL + 1, SUM_TAIL - 1);
 }
 
 void candidate_file_line(struct buf *text, uint64_t base, const char *path, const json_t *value)
@@ -75,9 +77,9 @@ void candidate_file_line(struct buf *text, uint64_t base, const char *path, cons
     json_write_string(&w, "path", path);
     if (value)
         tree_dump(value, json_write_place(&w, "value"));
+    write_sum(&w, text->data + from, text->len - from);
     json_write_end(&w);
-    text->data[--text->len] = '\0'; /* the sum ends it */
-    sum_add(text, from);
+    buf_addc(text, '\n');
 }
 
 static void user_line(const struct candidate *c, struct buf *text)

@@ -63,11 +63,12 @@ static const char *text_of(const json_t *record, const char *key)
 static int parse_record(const char *text, size_t len, bool whole, json_t **ret_record,
                         struct orb_err *err)
 {
-    static const char changes[] = ",\"changes\":", patch[] = ",\"patch\":";
-    const char *end = whole ? NULL : memmem(text, len, patch, strlen(patch));
+    static const char changes_mark[] = ",\"changes\":";
+    static const char patch_mark[] = ",\"patch\":";
+    const char *end = whole ? NULL : memmem(text, len, patch_mark, strlen(patch_mark));
     AUTO(buf) struct buf head = {0};
 
-    if (!end || !memmem(text, (size_t)(end - text), changes, strlen(changes)))
+    if (!end || !memmem(text, (size_t)(end - text), changes_mark, strlen(changes_mark)))
         return tree_parse(text, len, &store_limits, ret_record, err);
     buf_add(&head, text, (size_t)(end - text));
     buf_addc(&head, '}');

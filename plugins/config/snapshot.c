@@ -19,9 +19,9 @@
 #define SUM_BYTES 32u
 #define MAX_SNAPSHOT (512u * 1024 * 1024)
 
-static const char head[] = "{\"sum\":\"";
-#define MIDDLE "\",\"body\":"
-#define BODY_AT (sizeof(head) - 1 + 2 * SUM_BYTES + sizeof(MIDDLE) - 1)
+static const char head_mark[] = "{\"sum\":\"";
+#define MIDDLE_MARK "\",\"body\":"
+#define BODY_AT (sizeof(head_mark) - 1 + 2 * SUM_BYTES + sizeof(MIDDLE_MARK) - 1)
 
 static char *snapshot_path(const struct store *store, uint64_t number)
 {
@@ -43,12 +43,12 @@ static int body_of(const char *path, const struct buf *text, struct buf *ret_bod
     char sum[2 * SUM_BYTES + 1];
     size_t len;
 
-    if (text->len < BODY_AT + 2 || memcmp(text->data, head, sizeof(head) - 1) ||
+    if (text->len < BODY_AT + 2 || memcmp(text->data, head_mark, sizeof(head_mark) - 1) ||
         text->data[text->len - 1] != '\n')
         return orb_fail(err, ORB_E_SYNTAX, "%s is not a whole snapshot", path);
     len = text->len - BODY_AT - 2;
     sum_hex(text->data + BODY_AT, len, sum);
-    if (memcmp(sum, text->data + sizeof(head) - 1, 2 * SUM_BYTES))
+    if (memcmp(sum, text->data + sizeof(head_mark) - 1, 2 * SUM_BYTES))
         return orb_fail(err, ORB_E_IO, "%s does not match its checksum", path);
     buf_add(ret_body, text->data + BODY_AT, len);
     return 0;

@@ -211,7 +211,8 @@ static int refuse_items(const struct parts *parts, const json_t *base, const cha
         type = schema ? schema_facts_type(schema) : NULL;
         if (json_is_array(tree_get(base, above)) || (type && !strcmp(type, "array")))
             return orb_fail_at(err, ORB_E_INVALID, path,
-                               "%s is a list: set the whole of it, such as [\"a\", \"b\"]", above);
+                               "%s is a list: set the whole of it, for example [\"a\", \"b\"]",
+                               above);
     }
     return 0;
 }

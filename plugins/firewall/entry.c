@@ -53,25 +53,23 @@ bool entry_begin(struct entry *e, const struct view *view, const cJSON *item, co
         buf_adds(out, "null");
         return false;
     }
-    buf_addc(out, '{');
+    e->w = json_write_to(out);
+    json_write_object(&e->w, NULL);
     return true;
-}
-
-void entry_put_name(struct entry *e, const char *name)
-{
-    buf_addf(e->out, "%s\"%s\":", e->any ? "," : "", name);
-    e->any = true;
 }
 
 void entry_put_text(struct entry *e, const char *name, const char *text)
 {
-    entry_put_name(e, name);
-    buf_add_json(e->out, text, strlen(text));
+    json_write_string(&e->w, name, text);
 }
 
-int entry_end(struct entry *e, struct orb_err *err)
+int entry_end(struct entry *e, int result, struct orb_err *err)
 {
-    buf_addc(e->out, '}');
+    if (result < 0) {
+        json_write_abandon(&e->w);
+        return result;
+    }
+    json_write_end(&e->w);
     if (e->out->len - e->start <= ENTRY_MAX)
         return 0;
     return orb_fail_at(err, ORB_E_LIMIT, e->path,
@@ -138,8 +136,7 @@ static int put_addresses(struct entry *e, const char *leaf, unsigned *families, 
     if (!value)
         return 0;
     leaf_path(e, leaf, path);
-    entry_put_name(e, leaf);
-    r = resolve_addresses(e->view, value, path, e->out, &seen, err);
+    r = resolve_addresses(e->view, value, path, &e->w, leaf, &seen, err);
     if (r < 0)
         return r;
     if (!(*families & seen))
@@ -161,11 +158,9 @@ static int put_ports(struct entry *e, const char *leaf, const struct protocol *p
     if (!value)
         return 0;
     if (!protocol->ports)
-        return entry_refuse(
-            e, leaf, "ports need \"protocol\": \"tcp\" or \"udp\", or \"tcp_udp\" for both", err);
+        return entry_refuse(e, leaf, "ports need protocol tcp or udp, or tcp_udp for both", err);
     leaf_path(e, leaf, path);
-    entry_put_name(e, leaf);
-    return resolve_ports(e->view, value, path, e->out, err);
+    return resolve_ports(e->view, value, path, &e->w, leaf, err);
 }
 
 int entry_put_ends(struct entry *e, const struct protocol *protocol, unsigned families,

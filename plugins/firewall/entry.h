@@ -4,15 +4,16 @@
 
 #include <stdbool.h>
 
+#include "core/base/json_write.h"
 #include "plugins/firewall/resolve.h"
 
 struct entry {
     const struct view *view;
     const cJSON *item;
     char path[ORB_ERR_PATH];
+    struct json_write w; /* of the entry's object */
     struct buf *out;
     size_t start;
-    bool any; /* a member was written */
 };
 
 struct protocol {
@@ -24,8 +25,9 @@ struct protocol {
 /* Starts an entry below base; false when it is switched off ("null" was written). */
 bool entry_begin(struct entry *e, const struct view *view, const cJSON *item, const char *base,
                  struct buf *out);
-/* Ends it; ORB_E_LIMIT when it is too big for one message. */
-int entry_end(struct entry *e, struct orb_err *err);
+/* Ends it, result below 0: unfinished, and passes result on; ORB_E_LIMIT when it is too big for one
+ * message. */
+int entry_end(struct entry *e, int result, struct orb_err *err);
 
 /* A member of the configured entry, NULL: it is not there. */
 const cJSON *entry_member(const struct entry *e, const char *name);
@@ -35,7 +37,6 @@ const char *entry_text(const struct entry *e, const char *name);
 int entry_refuse(const struct entry *e, const char *leaf, const char *text, struct orb_err *err);
 
 /* Write members; what is absent in the configuration stays absent. */
-void entry_put_name(struct entry *e, const char *name);
 void entry_put_text(struct entry *e, const char *name, const char *text);
 /* A zone name; what else may stand there. */
 #define ZONE_LOCAL 1u /* "local" */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "core/base/own.h"
 #include "plugins/firewall/resolve.h"
 #include "plugins/firewall/services.h"
 #include "plugins/lib/prefix.h"
@@ -25,7 +26,8 @@ struct element {
 /* One kind of list. add appends one element to out; false: why says what is wrong with it. */
 struct kind {
     const char *what; /* "addresses": the member of a group, too */
-    bool (*add)(const struct element *element, struct buf *out, struct seen *seen, char why[160]);
+    bool (*add)(const struct element *element, struct json_write *out, struct seen *seen,
+                char why[160]);
 };
 
 static bool say(char why[160], const char *text)
@@ -34,7 +36,7 @@ static bool say(char why[160], const char *text)
     return false;
 }
 
-static bool add_address(const struct element *element, struct buf *out, struct seen *seen,
+static bool add_address(const struct element *element, struct json_write *out, struct seen *seen,
                         char why[160])
 {
     const char *wrong;
@@ -46,7 +48,7 @@ static bool add_address(const struct element *element, struct buf *out, struct s
     if (wrong)
         return say(why, wrong);
     *(element->negated ? &seen->out : &seen->in) |= lo.family == AF_INET ? FAMILY_4 : FAMILY_6;
-    buf_addf(out, "\"%s%s\"", element->negated ? "!" : "", element->text);
+    json_write_format(out, NULL, "%s%s", element->negated ? "!" : "", element->text);
     return true;
 }
 
@@ -84,7 +86,7 @@ static bool parse_ports(const char *text, int *ret_lo, int *ret_hi, char why[160
     return true;
 }
 
-static bool add_port(const struct element *element, struct buf *out, struct seen *seen,
+static bool add_port(const struct element *element, struct json_write *out, struct seen *seen,
                      char why[160])
 {
     int lo = element->item->valueint, hi = lo;
@@ -95,10 +97,10 @@ static bool add_port(const struct element *element, struct buf *out, struct seen
         return say(why, "is not a port; expected 0 to 65535");
     if (element->text && !parse_ports(element->text, &lo, &hi, why))
         return false;
-    buf_addf(out, "\"%s%d", element->negated ? "!" : "", lo);
     if (lo != hi)
-        buf_addf(out, "-%d", hi);
-    buf_addc(out, '"');
+        json_write_format(out, NULL, "%s%d-%d", element->negated ? "!" : "", lo, hi);
+    else
+        json_write_format(out, NULL, "%s%d", element->negated ? "!" : "", lo);
     return true;
 }
 
@@ -128,9 +130,9 @@ static void group_path(const cJSON *group, const struct kind *kind, char *to, si
     near_push_pointer(to, size, kind->what);
 }
 
-/* The elements of a group's list, comma-separated. */
-static int add_group(const cJSON *group, const struct kind *kind, bool negated, struct buf *out,
-                     struct seen *seen, struct orb_err *err)
+/* The elements of a group's list; how many. */
+static int add_group(const cJSON *group, const struct kind *kind, bool negated,
+                     struct json_write *out, struct seen *seen, struct orb_err *err)
 {
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(group, kind->what), *item;
     char path[ORB_ERR_PATH], why[160];
@@ -139,8 +141,6 @@ static int add_group(const cJSON *group, const struct kind *kind, bool negated, 
     cJSON_ArrayForEach (item, list) {
         struct element element = {item, cJSON_GetStringValue(item), negated};
 
-        if (index)
-            buf_addc(out, ',');
         if (!kind->add(&element, out, seen, why)) {
             group_path(group, kind, path, sizeof(path));
             return wrong_at(path, index, item, why, err);
@@ -152,7 +152,7 @@ static int add_group(const cJSON *group, const struct kind *kind, bool negated, 
 
 /* One element of a rule's list: a literal or @group, with "!" before it what is not meant. */
 static int add_element(const struct view *view, const struct kind *kind, const cJSON *item,
-                       const char *path, int index, struct buf *out, struct seen *seen,
+                       const char *path, int index, struct json_write *out, struct seen *seen,
                        struct orb_err *err)
 {
     struct element element = {item, cJSON_GetStringValue(item), false};
@@ -186,18 +186,17 @@ static int add_element(const struct view *view, const struct kind *kind, const c
 }
 
 static int resolve(const struct view *view, const struct kind *kind, const cJSON *value,
-                   const char *path, struct buf *out, struct seen *seen, struct orb_err *err)
+                   const char *path, struct json_write *out, const char *key, struct seen *seen,
+                   struct orb_err *err)
 {
     const cJSON *item;
     int index = 0, r = 0;
 
-    buf_addc(out, '[');
+    json_write_array(out, key);
     if (!cJSON_IsArray(value)) {
         r = add_element(view, kind, value, path, -1, out, seen, err);
     } else {
         cJSON_ArrayForEach (item, value) {
-            if (index)
-                buf_addc(out, ',');
             r = add_element(view, kind, item, path, index++, out, seen, err);
             if (r < 0)
                 break;
@@ -206,37 +205,40 @@ static int resolve(const struct view *view, const struct kind *kind, const cJSON
             r = orb_fail_at(err, ORB_E_VETO, path,
                             "an empty list matches nothing; leave it out to match any");
     }
-    buf_addc(out, ']');
+    json_write_end(out);
     return r;
 }
 
 int resolve_addresses(const struct view *view, const cJSON *value, const char *path,
-                      struct buf *out, unsigned *ret_families, struct orb_err *err)
+                      struct json_write *out, const char *key, unsigned *ret_families,
+                      struct orb_err *err)
 {
     struct seen seen = {0};
-    int r = resolve(view, &addresses, value, path, out, &seen, err);
+    int r = resolve(view, &addresses, value, path, out, key, &seen, err);
 
     *ret_families |= seen.in ? seen.in : seen.out;
     return r;
 }
 
-int resolve_ports(const struct view *view, const cJSON *value, const char *path, struct buf *out,
-                  struct orb_err *err)
+int resolve_ports(const struct view *view, const cJSON *value, const char *path,
+                  struct json_write *out, const char *key, struct orb_err *err)
 {
     struct seen seen = {0};
 
-    return resolve(view, &ports, value, path, out, &seen, err);
+    return resolve(view, &ports, value, path, out, key, &seen, err);
 }
 
 int resolve_check_group(const cJSON *group, struct orb_err *err)
 {
-    struct buf ignored = {0};
+    AUTO(buf) struct buf ignored = {0};
+    struct json_write w = json_write_to(&ignored);
     struct seen seen = {0};
     int r;
 
-    r = add_group(group, &addresses, false, &ignored, &seen, err);
+    json_write_array(&w, NULL);
+    r = add_group(group, &addresses, false, &w, &seen, err);
     if (r >= 0)
-        r = add_group(group, &ports, false, &ignored, &seen, err);
-    buf_fini(&ignored);
+        r = add_group(group, &ports, false, &w, &seen, err);
+    json_write_end(&w);
     return r < 0 ? r : 0;
 }

@@ -2,18 +2,21 @@
 #ifndef PLUGINS_FIREWALL_RESOLVE_H
 #define PLUGINS_FIREWALL_RESOLVE_H
 
+#include "core/base/json_write.h"
 #include "plugins/firewall/translate.h"
 
 enum families { FAMILY_4 = 1, FAMILY_6 = 2 };
 
-/* value: string or array of strings; path: its JSON pointer. Appends a JSON array; ret_families
- * gets the families seen. */
+/* value: string or array of strings; path: its JSON pointer. Writes an array, the value of key;
+ * ret_families gets the families seen. Error: ORB_E_VETO with path; the array is complete all the
+ * same. */
 int resolve_addresses(const struct view *view, const cJSON *value, const char *path,
-                      struct buf *out, unsigned *ret_families, struct orb_err *err);
-/* value: string, integer or array of these. Appends a JSON array of strings. */
-int resolve_ports(const struct view *view, const cJSON *value, const char *path, struct buf *out,
-                  struct orb_err *err);
-/* All of one group. */
+                      struct json_write *out, const char *key, unsigned *ret_families,
+                      struct orb_err *err);
+/* The same for ports; value: string, integer or array of these. Writes strings. */
+int resolve_ports(const struct view *view, const cJSON *value, const char *path,
+                  struct json_write *out, const char *key, struct orb_err *err);
+/* Checks all of one group. */
 int resolve_check_group(const cJSON *group, struct orb_err *err);
 
 #endif

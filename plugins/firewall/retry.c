@@ -163,7 +163,7 @@ static void send_next(struct orb_ctx *ctx, struct firewall *self)
     int r;
 
     if (retry->next < retry->work.puts.count) {
-        buf_addf(&text, "{\"tx\":%.0f,%s}", retry->tx, retry->work.puts.items[retry->next]);
+        puts_message(&retry->work.puts, retry->next, (int64_t)retry->tx, &text);
         r = orb_call_text(ctx, DATAPLANE, "put", buf_str(&text), text.len, 0, on_put, self, &err);
     } else {
         r = orb_call(ctx, DATAPLANE, "check", tx_input(retry), 0, on_checked, self, &err);

@@ -107,7 +107,7 @@ static void send_next(struct orb_ctx *ctx, struct firewall *self)
     int r;
 
     if (talk->next < talk->work.puts.count) {
-        buf_addf(&text, "{\"tx\":%.0f,%s}", talk->tx, talk->work.puts.items[talk->next]);
+        puts_message(&talk->work.puts, talk->next, (int64_t)talk->tx, &text);
         r = orb_call_text(ctx, DATAPLANE, "put", buf_str(&text), text.len, 0, on_put, self, &err);
     } else {
         r = orb_call(ctx, DATAPLANE, "check", tx_input(talk), 0, on_checked, self, &err);

@@ -44,7 +44,7 @@ static int nowhere(const struct reach *reach, const char *path, const struct hop
                            known);
     return orb_fail_at(err, ORB_E_VETO, path,
                        "next hop %s is not reachable on %s; if it is a neighbour there all the "
-                       "same, say \"onlink\": true; %s",
+                       "same, set onlink to true; %s",
                        hop->key, hop->interface, known);
 }
 

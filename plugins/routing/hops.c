@@ -71,8 +71,8 @@ static int check_gateway(const struct route_want *route, struct hop_want *hop, s
         return place_refuse(err, route, hop, "a link-local next hop needs its interface");
     if (hop->onlink && !*hop->interface)
         return place_refuse(err, route, hop,
-                            "\"onlink\": true needs the interface on which the router is; give "
-                            "\"interface\" as well");
+                            "onlink needs the interface on which the router is; give interface as "
+                            "well");
     return 0;
 }
 

@@ -101,8 +101,9 @@ int model_read_route(const cJSON *item, const struct table_want *table, struct r
                 "behind the next hops");
     }
     if (!route->last && !route->hop_count)
-        return place_refuse(err, route, NULL,
-                            "expected next-hops, an interface, or one of \"blackhole\": true, "
-                            "\"unreachable\": true, \"reject\": true");
+        return place_refuse(
+            err, route, NULL,
+            "expected next-hops, an interface, or one of blackhole, unreachable and "
+            "reject set to true");
     return 0;
 }

@@ -67,7 +67,7 @@ static void try_firewall(const cJSON *tree)
     for (unsigned i = 0; i < work.puts.count; i++) {
         AUTO(buf) struct buf text = {0};
 
-        buf_addf(&text, "{\"tx\":1,%s}", work.puts.items[i]);
+        puts_message(&work.puts, i, 1, &text);
         made += text.len;
         /* A refusal leaves an unfinished entry behind; it is never sent. */
         if (!err.code && (text.len > 256 * 1024 || scan_json(text.data, text.len, NULL, &err) < 0))

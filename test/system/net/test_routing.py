@@ -131,7 +131,7 @@ def wrong_configurations_are_refused_with_path_and_reason():
         (static("0.0.0.0/0", **{"next-hops": {"192.0.3.1": {"onlink": True}}}),
          default + "/next-hops/192.0.3.1", "interface"),
         (static("0.0.0.0/0", **{"next-hops": {"192.0.3.1": {"interface": "wan0"}}}),
-         default + "/next-hops/192.0.3.1", "not reachable on wan0", '"onlink": true'),
+         default + "/next-hops/192.0.3.1", "not reachable on wan0", 'onlink to true'),
         (static("0.0.0.0/0", **{"next-hops": {"192.0.3.1": {"interface": "wan00", "onlink": True}}}),
          default + "/next-hops/192.0.3.1", "no interface wan00", "wan0?"),
         (static("10.40.0.0/16", interface="wlan9"), "/routing/static/10.40.0.0~116/interface",

@@ -6,6 +6,7 @@
 #include "core/base/buf.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "core/json/scan.h"
 #include "dataplane/policy.h"
 #include "plugins/firewall/rows.h"
 #include "plugins/firewall/translate.h"
@@ -47,12 +48,16 @@ static int build(const char *tree_text, const char *patch_text, struct work *wor
 
 static void expect(const struct work *work, const char *want)
 {
-    AUTO_FREE char *text = xstrdup(want);
+    AUTO_FREE char *text = buf_format("{'tx':1,%s}", want);
+    AUTO(buf) struct buf message = {0};
+    struct orb_err err;
 
     for (char *c = text; *c; c++)
         *c = *c == '\'' ? '"' : *c;
     ck_assert_uint_eq(work->puts.count, 1);
-    ck_assert_str_eq(work->puts.items[0], text);
+    puts_message(&work->puts, 0, 1, &message);
+    ck_assert_str_eq(buf_str(&message), text);
+    ck_assert_msg(scan_json(message.data, message.len, NULL, &err) == 0, "%s", err.text);
 }
 
 /* The data plane takes all of it. */
@@ -65,8 +70,9 @@ static void expect_taken(const struct work *work)
     for (unsigned i = 0; i < work->puts.count; i++) {
         AUTO(buf) struct buf text = {0};
 
-        buf_addf(&text, "{\"tx\":1,%s}", work->puts.items[i]);
+        puts_message(&work->puts, i, 1, &text);
         ck_assert_uint_lt(text.len, 200 * 1024);
+        ck_assert_msg(scan_json(text.data, text.len, NULL, &err) == 0, "%s", err.text);
         ck_assert_msg(policy_put(&policy, buf_str(&text), text.len, &err) == 0, "%s: %s", err.path,
                       err.text);
     }
@@ -231,15 +237,17 @@ TEST(an_old_fold_goes_on_and_a_new_one_is_not_made)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        AUTO(buf) struct buf text = {0};
         struct work work = {0};
         struct orb_err err = {0};
 
         ck_assert_msg(build(tree, table[i].patch, &work, &err) == 0, "%s: %s", err.path, err.text);
         ck_assert_uint_eq(work.puts.count, 1);
-        ck_assert_msg((strstr(work.puts.items[0], "\"port\":[\"8000-8002\"],\"fold\":true") !=
-                       NULL) == table[i].folds,
-                      "%zu: %s", i, work.puts.items[0]);
-        ck_assert_ptr_null(strstr(work.puts.items[0], "\"port\":[\"81\"],\"fold\""));
+        puts_message(&work.puts, 0, 1, &text);
+        ck_assert_msg((strstr(text.data, "\"port\":[\"8000-8002\"],\"fold\":true") != NULL) ==
+                          table[i].folds,
+                      "%zu: %s", i, text.data);
+        ck_assert_ptr_null(strstr(text.data, "\"port\":[\"81\"],\"fold\""));
         work_fini(&work);
     }
 }
