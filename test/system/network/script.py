@@ -89,7 +89,7 @@ def settles(step, own):
 
 TOS = [0] * 5 + [0x10, 0xb8, 0x02]
 ANY_HOW = ["port", "size", "ttl", "ttl", "ttl back", "tos", "tos", "options", "options", "unasked", "unasked"]
-HOW = {"tcp": [""] * 6 + ANY_HOW + ["again", "ahead"] + [None] * 2, "udp": [""] * 4 + ANY_HOW + ["pieces"] * 3 + ["unsummed"], "other": [""] * 4 + ANY_HOW + ["pieces"] * 2}
+HOW = {"tcp": [""] * 6 + ANY_HOW + ["again", "ahead", "pieces", "pieces"] + [None] * 2, "udp": [""] * 4 + ANY_HOW + ["pieces"] * 3 + ["unsummed"], "other": [""] * 4 + ANY_HOW + ["pieces"] * 2}
 
 def spec(r, n):
     proto = r.choice(["tcp", "tcp", "udp", "udp", "icmp", "tcp", "udp", r.choice(["icmp", *OTHER])])

@@ -235,7 +235,7 @@ def say(world, name, size, times=1, how=""):
     if how == "unasked":
         return sum((talk.back(talk.answer, bytes([i]) * size) for i in range(times + 1)), [])
     if how == "pieces":
-        return talk.out(talk.plain, b"x" * 900, pieces=480) + talk.back(talk.answer, b"y" * 900, pieces=480) if talk.proto != wire.TCP else []
+        return talk.out(talk.plain, b"x" * 900, pieces=480) + talk.back(talk.answer, b"y" * 900, pieces=480)
     return sum((talk.exchange(size) for _ in range(times)), [])
 
 

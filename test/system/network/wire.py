@@ -197,6 +197,9 @@ def seen(packet, numbers):
             return Seen(number if ours else None, protocol, src, dst, None, None, text, raw=packet)
     elif not whole:
         extra = f"fragment {offset}{'+' if more else ''}"
+        if not offset and protocol in (TCP, UDP) and len(body) >= 20:  # a port may be a translation's, by chance
+            sport, dport = struct.unpack("!HH", body[:4])
+            payload = body[20 if protocol == TCP else 8:]
     between = packet[20:(packet[0] & 15) * 4] if version == 4 else packet[40:48 + packet[41] * 8] if packet[6] == OPTIONS6 else b""
     extra += f" options {between.hex()}" if between else ""
     good = "" if not whole or not ours or sums_hold(version, protocol, src, dst, packet, body) else " BAD CHECKSUM"

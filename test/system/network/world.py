@@ -283,7 +283,7 @@ class World:
 
     def plain(self, text):
         """A line about a packet without what is chance."""
-        text = re.sub(r"(?<=:)[0-9]{4,5}(?= )", lambda m: self.port_name(int(m[0])), text)
+        text = re.sub(r"(?<=[0-9a-f]:)[0-9]{1,5}(?= )", lambda m: self.port_name(int(m[0])), text)
         return re.sub(r"(?<= about )(.* )([0-9a-f]{4})([0-9a-f]{4})$", lambda m: m[1] + " ".join(
             self.port_name(int(x, 16)) for x in (m[2], m[3])), text)
 
