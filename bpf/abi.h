@@ -11,7 +11,7 @@
 #include <linux/types.h>
 #endif
 
-#define ABI_VERSION 0x4f524204u
+#define ABI_VERSION 0x4f524205u
 
 #define ABI_WAYS 4
 #define ABI_FLOW4_BUCKETS 16384 /* each CPU; powers of two */
@@ -101,41 +101,33 @@ struct fast_iface {
 #define FLOW_LABEL 16     /* each packet of it takes the slow program: its label may change */
 #define FLOW_PRIORITY 255 /* the packet's priority stays as it is */
 
-/* Addresses and ports in network byte order, as they leave. */
-struct flow4 {
+/* What an entry of both families begins with. Ports in network byte order, as they leave. */
+struct flow_head {
     __u32 epoch;
     __u32 refresh; /* jiffies: valid until */
     __u32 punt;    /* jiffies: then one packet goes through the kernel */
     __u32 counter;
     __u32 oif;
-    __u32 source, destination;
     __u8 mac[12]; /* destination and source, as in the frame */
     __u8 own[6];  /* the frame must be for this address */
     __u16 flags;
-    __u16 mtu;
     __u16 source_port, destination_port; /* together one word */
-    __u16 address_delta, l4_delta;       /* one's complement; l4_delta includes address_delta */
+    __u16 mtu;
+    __u16 address_delta, l4_delta; /* one's complement; l4_delta includes address_delta */
     __u16 port, redirect;
     __u8 tos; /* without ECN: another one may take another way */
     __u8 priority;
 };
 
+/* Addresses in network byte order, as they leave. */
+struct flow4 {
+    struct flow_head head;
+    __u32 source[1], destination[1];
+};
+
 struct flow6 {
-    __u32 epoch;
-    __u32 refresh;
-    __u32 punt;
-    __u32 counter;
-    __u32 oif;
+    struct flow_head head;
     __u32 source[4], destination[4];
-    __u8 mac[12];
-    __u8 own[6];
-    __u16 flags;
-    __u16 mtu;
-    __u16 source_port, destination_port;
-    __u16 address_delta, l4_delta;
-    __u16 port, redirect;
-    __u8 tos; /* without ECN: another one may take another way */
-    __u8 priority;
 };
 
 /* key4: source << 32 | destination, ports << 32 | protocol << 24 | ifindex. The whole tuple is
@@ -184,6 +176,7 @@ struct fast_port {
 _Static_assert(sizeof(struct fast_control) == 64, "one line");
 _Static_assert(sizeof(struct fast_iface_key) == 8, "no hidden padding");
 _Static_assert(sizeof(struct fast_iface) == 16, "no hidden padding");
+_Static_assert(sizeof(struct flow_head) == 56, "no hidden padding");
 _Static_assert(sizeof(struct flow4) == 64, "one line");
 _Static_assert(sizeof(struct flow6) == 88, "no hidden padding");
 _Static_assert(sizeof(struct bucket4) == 320, "a line of keys, then a line for each flow");

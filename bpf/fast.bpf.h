@@ -7,85 +7,124 @@
 #include "bpf/flow.bpf.h"
 #include "bpf/rewrite.bpf.h"
 
-/* The checks both families share, and the sending. Evaluates to nothing when the packet may be
- * rewritten; verdict is then what the program returns. */
-#define FAST_CHECKS(ctx, xdp, p, f, tos_now, control, verdict)                                     \
-    do {                                                                                           \
-        if (!(f) || (f)->epoch != (control)->epoch || flow_over((f)->refresh) ||                   \
-            ((f)->flags & (FLOW_DROP | FLOW_LABEL)) || (f)->tos != (tos_now))                      \
-            goto slow;                                                                             \
-        if (((f)->flags & ((xdp) ? FLOW_PASS : FLOW_PASS | FLOW_XDP)) || (p)->special ||           \
-            !hook_is_ours(xdp, p, (f)->own) || !hook_fits(ctx, xdp, p, (f)->mtu) ||                \
-            flow_over((f)->punt)) {                                                                \
-            struct fast_stats *s_;                                                                 \
-            if ((p)->special & PARSE_ENDS)                                                         \
-                goto slow;                                                                         \
-            s_ = hook_stats((f)->port);                                                            \
-            if (s_)                                                                                \
-                s_->passed++;                                                                      \
-            /* The hook that sends counts the time; the other one's pass goes to it. */            \
-            if (((xdp) ? 1 : 0) == (((f)->flags & FLOW_XDP) != 0) && flow_over((f)->punt))         \
-                (f)->punt = flow_next_punt();                                                      \
-            return hook_pass(xdp);                                                                 \
-        }                                                                                          \
-        if (xdp) {                                                                                 \
-            (verdict) = bpf_redirect_map(&devices, (f)->redirect, XDP_PASS);                       \
-            if ((verdict) != XDP_REDIRECT)                                                         \
-                return XDP_PASS;                                                                   \
-        } else {                                                                                   \
-            hook_priority(ctx, xdp, (f)->priority);                                                \
-            (verdict) = bpf_redirect((f)->oif, 0);                                                 \
-        }                                                                                          \
-        hook_count((f)->counter, (p)->length);                                                     \
-        {                                                                                          \
-            struct fast_stats *s_ = hook_stats((f)->port);                                         \
-            if (s_)                                                                                \
-                s_->hits++;                                                                        \
-        }                                                                                          \
-    } while (0)
+#define FAST_SLOW (-100) /* no verdict of a hook: the slow program decides */
+
+/* A valid entry by which the packet is sent or left to the kernel without asking conntrack. f may
+ * be NULL. */
+static __always_inline int fast_knows(const struct flow_head *f, __u8 tos,
+                                      const struct fast_control *control)
+{
+    return f && f->tos == tos && !flow_is_stale(f, control->epoch) &&
+           !(f->flags & (FLOW_DROP | FLOW_LABEL));
+}
+
+/* The packet may be rewritten and sent by its entry. */
+static __always_inline int fast_sends(void *ctx, const int xdp, const struct packet *p,
+                                      const struct flow_head *f)
+{
+    return !(f->flags & (xdp ? FLOW_PASS : FLOW_PASS | FLOW_XDP)) && !p->special &&
+           hook_is_ours(xdp, p, f->own) && hook_fits(ctx, xdp, p, f->mtu) && !flow_over(f->punt);
+}
+
+/* Leaves the packet to the kernel, counted. */
+static __always_inline int fast_pass(const int xdp, struct flow_head *f)
+{
+    struct fast_stats *stats = hook_stats(f->port);
+
+    if (stats)
+        stats->passed++;
+    /* The hook that sends counts the time; the other one's pass goes to it. */
+    if ((xdp ? 1 : 0) == ((f->flags & FLOW_XDP) != 0) && flow_over(f->punt))
+        f->punt = flow_next_punt();
+    return hook_pass(xdp);
+}
+
+/* Where the packet goes, and counts it. ret_action: what the program returns. 0: it is not sent. */
+static __always_inline int fast_send(void *ctx, const int xdp, const struct packet *p,
+                                     const struct flow_head *f, int *ret_action)
+{
+    struct fast_stats *stats;
+
+    if (xdp) {
+        *ret_action = bpf_redirect_map(&devices, f->redirect, XDP_PASS);
+        if (*ret_action != XDP_REDIRECT)
+            return 0;
+    } else {
+        hook_priority(ctx, xdp, f->priority);
+        *ret_action = bpf_redirect(f->oif, 0);
+    }
+    hook_count(f->counter, p->length);
+    stats = hook_stats(f->port);
+    if (stats)
+        stats->hits++;
+    return 1;
+}
+
+/* What the program returns, or FAST_SLOW. */
+static __always_inline int fast_path4(void *ctx, const int xdp, struct packet *p,
+                                      const struct fast_control *control, __u32 ifindex)
+{
+    struct bucket4 *bucket;
+    struct flow_at4 at;
+    struct flow4 *flow;
+    int action;
+
+    flow_key4(&at, p, ifindex, control->seed);
+    bucket = flow_bucket4(&at);
+    if (!bucket)
+        return hook_pass(xdp);
+    flow = flow_find4(bucket, &at);
+    if (!fast_knows((struct flow_head *)flow, hook_tos4(p), control))
+        return FAST_SLOW;
+    if (!fast_sends(ctx, xdp, p, &flow->head))
+        return p->special & PARSE_ENDS ? FAST_SLOW : fast_pass(xdp, &flow->head);
+    if (fast_send(ctx, xdp, p, &flow->head, &action))
+        rewrite4(ctx, xdp, p, flow);
+    return action;
+}
+
+static __always_inline int fast_path6(void *ctx, const int xdp, struct packet *p,
+                                      const struct fast_control *control, __u32 ifindex)
+{
+    struct bucket6 *bucket;
+    struct flow_at6 at;
+    struct flow6 *flow;
+    int action;
+
+    flow_key6(&at, p, ifindex, control->seed);
+    bucket = flow_bucket6(&at);
+    if (!bucket)
+        return hook_pass(xdp);
+    flow = flow_find6(bucket, &at);
+    if (!fast_knows((struct flow_head *)flow, hook_tos6(p), control))
+        return FAST_SLOW;
+    if (!fast_sends(ctx, xdp, p, &flow->head))
+        return p->special & PARSE_ENDS ? FAST_SLOW : fast_pass(xdp, &flow->head);
+    if (fast_send(ctx, xdp, p, &flow->head, &action))
+        rewrite6(ctx, xdp, p, flow);
+    return action;
+}
 
 static __always_inline int fast_path(void *ctx, const int xdp)
 {
-    struct fast_control *control = hook_control();
+    const struct fast_control *control = hook_control();
     __u32 ifindex = hook_ifindex(ctx, xdp);
     enum parse_result family;
     struct packet p;
-    int verdict;
+    int action;
 
     /* The daemon no longer watches what else decides: everything is the kernel's. */
     if (!control || !control->enabled || flow_over(control->until))
         return hook_pass(xdp);
     family = hook_parse(ctx, xdp, &p);
-    if (family == PARSE_IP4) {
-        struct bucket4 *bucket;
-        struct flow_at4 at;
-        struct flow4 *flow;
-
-        flow_key4(&at, &p, ifindex, control->seed);
-        bucket = flow_bucket4(&at);
-        if (!bucket)
-            return hook_pass(xdp);
-        flow = flow_find4(bucket, &at);
-        FAST_CHECKS(ctx, xdp, &p, flow, hook_tos4(&p), control, verdict);
-        rewrite4(ctx, xdp, &p, flow);
-        return verdict;
-    }
-    if (family == PARSE_IP6) {
-        struct bucket6 *bucket;
-        struct flow_at6 at;
-        struct flow6 *flow;
-
-        flow_key6(&at, &p, ifindex, control->seed);
-        bucket = flow_bucket6(&at);
-        if (!bucket)
-            return hook_pass(xdp);
-        flow = flow_find6(bucket, &at);
-        FAST_CHECKS(ctx, xdp, &p, flow, hook_tos6(&p), control, verdict);
-        rewrite6(ctx, xdp, &p, flow);
-        return verdict;
-    }
-    return hook_pass(xdp);
-slow:
+    if (family == PARSE_IP4)
+        action = fast_path4(ctx, xdp, &p, control, ifindex);
+    else if (family == PARSE_IP6)
+        action = fast_path6(ctx, xdp, &p, control, ifindex);
+    else
+        return hook_pass(xdp);
+    if (action != FAST_SLOW)
+        return action;
     if (xdp)
         bpf_tail_call(ctx, &slow_xdp, family == PARSE_IP6);
     else

@@ -137,7 +137,7 @@ static long flow_forget4(__u32 processor, struct flow_at4 *at)
     struct flow4 *flow = bucket ? flow_find4(bucket, at) : 0;
 
     if (flow)
-        flow->epoch = 0;
+        flow->head.epoch = 0;
     return 0;
 }
 
@@ -148,7 +148,7 @@ static long flow_forget6(__u32 processor, struct flow_at6 *at)
     struct flow6 *flow = bucket ? flow_find6(bucket, at) : 0;
 
     if (flow)
-        flow->epoch = 0;
+        flow->head.epoch = 0;
     return 0;
 }
 
@@ -163,25 +163,57 @@ static __always_inline __u32 flow_next_punt(void)
     return (__u32)bpf_jiffies64() + FLOW_PUNT_S * jiffies_per_second;
 }
 
-/* The compiler knows that a way is below 4 and drops a plain &; the verifier does not. */
-#define FLOW_MASK(way) asm volatile("%0 &= 3" : "+r"(way))
+static __always_inline int flow_is_stale(const struct flow_head *f, __u32 epoch)
+{
+    return f->epoch != epoch || flow_over(f->refresh);
+}
 
-/* A way for a new key: one that is stale, else by its kind. */
-#define FLOW_PICK(b, epoch_now, positive, hash)                                                    \
-    ({                                                                                             \
-        __u64 way_;                                                                                \
-        if ((b)->flow[0].epoch != (epoch_now) || flow_over((b)->flow[0].refresh))                  \
-            way_ = 0;                                                                              \
-        else if ((b)->flow[1].epoch != (epoch_now) || flow_over((b)->flow[1].refresh))             \
-            way_ = 1;                                                                              \
-        else if ((b)->flow[2].epoch != (epoch_now) || flow_over((b)->flow[2].refresh))             \
-            way_ = 2;                                                                              \
-        else                                                                                       \
-            way_ = ((hash) >> 28) * 3 >> 4;                                                        \
-        if (!(positive))                                                                           \
-            way_ = 3;                                                                              \
-        FLOW_MASK(way_);                                                                           \
-        way_;                                                                                      \
-    })
+/* A way for a new key: one of the first three that is stale, else one of them by the hash; for what
+ * is not sent the fourth. */
+static __always_inline __u64 flow_way(const struct flow_head *first, const struct flow_head *second,
+                                      const struct flow_head *third, __u32 epoch, int positive,
+                                      __u32 hash)
+{
+    __u64 way;
+
+    if (flow_is_stale(first, epoch))
+        way = 0;
+    else if (flow_is_stale(second, epoch))
+        way = 1;
+    else if (flow_is_stale(third, epoch))
+        way = 2;
+    else
+        way = (hash >> 28) * 3 >> 4;
+    if (!positive)
+        way = 3;
+    /* The compiler knows that it is below 4 and drops a plain &; the verifier does not. */
+    asm volatile("%0 &= 3" : "+r"(way));
+    return way;
+}
+
+/* The place of a new key, whose entry is not valid until it has an epoch. */
+static __always_inline struct flow4 *flow_new4(struct bucket4 *b, const struct flow_at4 *at,
+                                               __u32 epoch, int positive)
+{
+    __u64 way =
+        flow_way(&b->flow[0].head, &b->flow[1].head, &b->flow[2].head, epoch, positive, at->hash);
+    struct flow4 *flow = &b->flow[way];
+
+    flow->head.epoch = 0;
+    __builtin_memcpy(b->key[way], at->key, sizeof(at->key));
+    return flow;
+}
+
+static __always_inline struct flow6 *flow_new6(struct bucket6 *b, const struct flow_at6 *at,
+                                               __u32 epoch, int positive)
+{
+    __u64 way =
+        flow_way(&b->flow[0].head, &b->flow[1].head, &b->flow[2].head, epoch, positive, at->hash);
+    struct flow6 *flow = &b->flow[way];
+
+    flow->head.epoch = 0;
+    __builtin_memcpy(b->key[way], at->key, sizeof(at->key));
+    return flow;
+}
 
 #endif

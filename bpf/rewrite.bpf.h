@@ -82,13 +82,13 @@ static __always_inline void rewrite4(void *ctx, const int xdp, struct packet *p,
 
     ip->check = check + (check >= 0xffff);
     ip->ttl--;
-    rewrite_mac(p->data, f->mac);
-    if (f->flags & FLOW_NAT) {
-        __u32 ports = *(const __u32 *)&f->source_port;
-        __u16 address = f->address_delta, l4 = f->l4_delta;
+    rewrite_mac(p->data, f->head.mac);
+    if (f->head.flags & FLOW_NAT) {
+        __u32 ports = *(const __u32 *)&f->head.source_port;
+        __u16 address = f->head.address_delta, l4 = f->head.l4_delta;
 
-        ip->saddr = f->source;
-        ip->daddr = f->destination;
+        ip->saddr = f->source[0];
+        ip->daddr = f->destination[0];
         rewrite_add(&ip->check, address);
         *(__u32 *)p->l4 = ports;
         rewrite_l4(ctx, xdp, p, address, l4, ports, 0);
@@ -101,11 +101,11 @@ static __always_inline void rewrite6(void *ctx, const int xdp, struct packet *p,
     struct ipv6hdr *ip = p->ip6;
 
     ip->hop_limit--;
-    rewrite_mac(p->data, f->mac);
-    if (f->flags & FLOW_NAT) {
-        __u32 ports = *(const __u32 *)&f->source_port;
+    rewrite_mac(p->data, f->head.mac);
+    if (f->head.flags & FLOW_NAT) {
+        __u32 ports = *(const __u32 *)&f->head.source_port;
         __u32 *source = (__u32 *)&ip->saddr, *destination = (__u32 *)&ip->daddr;
-        __u16 address = f->address_delta, l4 = f->l4_delta;
+        __u16 address = f->head.address_delta, l4 = f->head.l4_delta;
 
         source[0] = f->source[0];
         source[1] = f->source[1];

@@ -418,67 +418,78 @@ static __always_inline __u8 slow_priority(const struct slow *s, const int v6)
     return 0x4620 >> (s->p.ip4->tos >> 1 & 0xc) & 0xf;
 }
 
-/* Writes an entry; the epoch last, so that it is never valid half-way. One packet in FLOW_PUNT_S is
- * the kernel's, by the clock of the hook that sends. */
-#define SLOW_FILL(xdp, s, b, f, at, verdict, words)                                                \
-    do {                                                                                           \
-        __u32 now_ = (__u32)bpf_jiffies64(), punt_ = flow_next_punt();                             \
-        if (!(f)) {                                                                                \
-            __u64 way_ = FLOW_PICK(b, (s)->epoch, (verdict) == SLOW_FORWARD, (at)->hash);          \
-            (f) = &(b)->flow[way_];                                                                \
-            (f)->epoch = 0;                                                                        \
-            __builtin_memcpy((b)->key[way_], (at)->key, sizeof((at)->key));                        \
-        } else if ((__s32)((f)->punt - now_) > 0 && (__s32)((f)->punt - punt_) <= 0) {             \
-            punt_ = (f)->punt;                                                                     \
-        } else if ((xdp) && (s)->redirect == ABI_NO_PORT) {                                        \
-            punt_ = now_ - 1;                                                                      \
-        } else {                                                                                   \
-            (s)->turn = 1;                                                                         \
-        }                                                                                          \
-        (f)->epoch = 0;                                                                            \
-        (f)->refresh = now_ + ct_hz();                                                             \
-        (f)->punt = punt_;                                                                         \
-        (f)->counter = (s)->counter;                                                               \
-        (f)->port = (s)->in->port;                                                                 \
-        __builtin_memcpy((f)->own, (s)->in->mac, 6);                                               \
-        (f)->flags = (verdict) == SLOW_DROP ? FLOW_DROP : FLOW_PASS;                               \
-        (f)->tos = (words) == 4 ? hook_tos6(&(s)->p) : hook_tos4(&(s)->p);                         \
-        (f)->priority = slow_priority(s, (words) == 4);                                            \
-        (f)->mtu = (verdict) == SLOW_DROP ? (s)->fib.mtu_result : 0;                               \
-        if ((verdict) == SLOW_FORWARD)                                                             \
-            SLOW_FILL_FORWARD(xdp, s, f, at, words);                                               \
-        if ((words) == 4 && (verdict) != SLOW_LOCAL && ((s)->company & COMPANY_LABELS))            \
-            (f)->flags |= FLOW_LABEL;                                                              \
-        (f)->epoch = (s)->epoch;                                                                   \
-    } while (0)
+/* When the next packet is the kernel's: one in FLOW_PUNT_S, by the clock of the hook that sends. An
+ * entry that was there keeps its time. */
+static __always_inline __u32 slow_punt(const int xdp, struct slow *s, const struct flow_head *f,
+                                       int there, __u32 now)
+{
+    __u32 punt = flow_next_punt();
 
-#define SLOW_FILL_FORWARD(xdp, s, f, at, words)                                                    \
-    do {                                                                                           \
-        const __u32 *from_ = slow_source(&(s)->p, (words) == 4);                                   \
-        const __u32 *to_ = slow_destination(&(s)->p, (words) == 4);                                \
-        __u32 ports_ =                                                                             \
-            (__u32)(s)->flow.leaving.destination_port << 16 | (s)->flow.leaving.source_port;       \
-        __u64 delta_;                                                                              \
-        __builtin_memcpy(&(f)->source, (s)->flow.leaving.source, (words)*4);                       \
-        __builtin_memcpy(&(f)->destination, (s)->flow.leaving.destination, (words)*4);             \
-        *(__u32 *)&(f)->source_port = ports_;                                                      \
-        delta_ = (__u64)rewrite_delta(from_, (s)->flow.leaving.source, words) +                    \
-                 rewrite_delta(to_, (s)->flow.leaving.destination, words);                         \
-        (f)->address_delta = rewrite_fold(delta_);                                                 \
-        delta_ += (__u64)(__u32) ~(s)->p.ports + ports_;                                           \
-        (f)->l4_delta = rewrite_fold(delta_);                                                      \
-        (f)->oif = (s)->fib.ifindex;                                                               \
-        (f)->redirect = (s)->redirect;                                                             \
-        (f)->mtu = (s)->fib.mtu_result;                                                            \
-        __builtin_memcpy((f)->mac, (s)->fib.dmac, 6);                                              \
-        __builtin_memcpy((f)->mac + 6, (s)->fib.smac, 6);                                          \
-        (f)->flags = (xdp) && (s)->redirect != ABI_NO_PORT ? FLOW_XDP : 0;                         \
-        (f)->flags |= slow_differs(from_, (s)->flow.leaving.source, words) ||                      \
-                              slow_differs(to_, (s)->flow.leaving.destination, words) ||           \
-                              ports_ != (s)->p.ports                                               \
-                          ? FLOW_NAT                                                               \
-                          : 0;                                                                     \
-    } while (0)
+    if (!there)
+        return punt;
+    if ((__s32)(f->punt - now) > 0 && (__s32)(f->punt - punt) <= 0)
+        return f->punt;
+    if (xdp && s->redirect == ABI_NO_PORT)
+        return now - 1;
+    s->turn = 1;
+    return punt;
+}
+
+/* Begins an entry: it is not valid before slow_publish. there: it was in the cache. */
+static __always_inline void slow_fill(const int xdp, struct slow *s, struct flow_head *f, int there,
+                                      enum slow_verdict verdict, const int v6)
+{
+    __u32 now = (__u32)bpf_jiffies64(), punt = slow_punt(xdp, s, f, there, now);
+
+    f->epoch = 0;
+    f->refresh = now + ct_hz();
+    f->punt = punt;
+    f->counter = s->counter;
+    f->port = s->in->port;
+    __builtin_memcpy(f->own, s->in->mac, 6);
+    f->flags = verdict == SLOW_DROP ? FLOW_DROP : FLOW_PASS;
+    f->tos = v6 ? hook_tos6(&s->p) : hook_tos4(&s->p);
+    f->priority = slow_priority(s, v6);
+    f->mtu = verdict == SLOW_DROP ? s->fib.mtu_result : 0;
+}
+
+/* How it is sent. source, destination: the entry's. */
+static __always_inline void slow_fill_forward(const int xdp, struct slow *s, struct flow_head *f,
+                                              __u32 *source, __u32 *destination, const int v6)
+{
+    const struct ct_tuple *out = &s->flow.leaving;
+    const __u32 *from = slow_source(&s->p, v6), *to = slow_destination(&s->p, v6);
+    const int words = v6 ? 4 : 1;
+    __u32 ports = (__u32)out->destination_port << 16 | out->source_port;
+    __u64 delta;
+
+    __builtin_memcpy(source, out->source, words * 4);
+    __builtin_memcpy(destination, out->destination, words * 4);
+    *(__u32 *)&f->source_port = ports;
+    delta =
+        (__u64)rewrite_delta(from, out->source, words) + rewrite_delta(to, out->destination, words);
+    f->address_delta = rewrite_fold(delta);
+    delta += (__u64)(__u32)~s->p.ports + ports;
+    f->l4_delta = rewrite_fold(delta);
+    f->oif = s->fib.ifindex;
+    f->redirect = s->redirect;
+    f->mtu = s->fib.mtu_result;
+    __builtin_memcpy(f->mac, s->fib.dmac, 6);
+    __builtin_memcpy(f->mac + 6, s->fib.smac, 6);
+    f->flags = xdp && s->redirect != ABI_NO_PORT ? FLOW_XDP : 0;
+    if (slow_differs(from, out->source, words) || slow_differs(to, out->destination, words) ||
+        ports != s->p.ports)
+        f->flags |= FLOW_NAT;
+}
+
+/* The epoch last, so that an entry is never valid half-way. */
+static __always_inline void slow_publish(const struct slow *s, struct flow_head *f,
+                                         enum slow_verdict verdict, const int v6)
+{
+    if (v6 && verdict != SLOW_LOCAL && (s->company & COMPANY_LABELS))
+        f->flags |= FLOW_LABEL;
+    f->epoch = s->epoch;
+}
 
 static __always_inline void slow_stats(__u32 port, enum slow_verdict verdict)
 {
@@ -495,35 +506,35 @@ static __always_inline void slow_stats(__u32 port, enum slow_verdict verdict)
         stats->passed++;
 }
 
-/* What happens to the packet itself; an entry may be valid while this packet is the kernel's. */
-#define SLOW_FINISH(ctx, xdp, s, f, verdict, rewrite)                                              \
-    do {                                                                                           \
-        int action_;                                                                               \
-        if ((verdict) == SLOW_FORWARD && !hook_fits(ctx, xdp, &(s)->p, (s)->fib.mtu_result))       \
-            (verdict) = SLOW_PASS;                                                                 \
-        if ((verdict) == SLOW_FORWARD && (xdp) && (s)->redirect == ABI_NO_PORT)                    \
-            (verdict) = SLOW_PASS;                                                                 \
-        if ((verdict) == SLOW_FORWARD && (s)->turn)                                                \
-            (verdict) = SLOW_PASS;                                                                 \
-        slow_stats((s)->in->port, verdict);                                                        \
-        if ((verdict) == SLOW_DROP) {                                                              \
-            hook_count((s)->counter, (s)->p.length);                                               \
-            return hook_drop(xdp);                                                                 \
-        }                                                                                          \
-        if ((verdict) != SLOW_FORWARD)                                                             \
-            return hook_pass(xdp);                                                                 \
-        if (xdp) {                                                                                 \
-            action_ = bpf_redirect_map(&devices, (s)->redirect, XDP_PASS);                         \
-            if (action_ != XDP_REDIRECT)                                                           \
-                return XDP_PASS;                                                                   \
-        } else {                                                                                   \
-            hook_priority(ctx, xdp, (f)->priority);                                                \
-            action_ = bpf_redirect((s)->fib.ifindex, 0);                                           \
-        }                                                                                          \
-        hook_count((s)->counter, (s)->p.length);                                                   \
-        rewrite(ctx, xdp, &(s)->p, f);                                                             \
-        return action_;                                                                            \
-    } while (0)
+/* What happens to the packet itself, counted; an entry may be valid while this packet is the
+ * kernel's. */
+static __always_inline enum slow_verdict slow_settle(void *ctx, const int xdp, struct slow *s,
+                                                     enum slow_verdict verdict)
+{
+    if (verdict == SLOW_FORWARD && (!hook_fits(ctx, xdp, &s->p, s->fib.mtu_result) ||
+                                    (xdp && s->redirect == ABI_NO_PORT) || s->turn))
+        verdict = SLOW_PASS;
+    slow_stats(s->in->port, verdict);
+    if (verdict == SLOW_DROP)
+        hook_count(s->counter, s->p.length);
+    return verdict;
+}
+
+/* ret_action: what the program returns. 0: the packet is not sent. */
+static __always_inline int slow_send(void *ctx, const int xdp, const struct slow *s, __u8 priority,
+                                     int *ret_action)
+{
+    if (xdp) {
+        *ret_action = bpf_redirect_map(&devices, s->redirect, XDP_PASS);
+        if (*ret_action != XDP_REDIRECT)
+            return 0;
+    } else {
+        hook_priority(ctx, xdp, priority);
+        *ret_action = bpf_redirect(s->fib.ifindex, 0);
+    }
+    hook_count(s->counter, s->p.length);
+    return 1;
+}
 
 /* Where the answers to a masqueraded connection come in: what the key has besides addresses. */
 static __always_inline __u64 slow_answers(const struct slow *s)
@@ -542,54 +553,103 @@ static __always_inline int slow_start(void *ctx, const int xdp, struct slow *s, 
     return hook_is_ours(xdp, &s->p, s->in->mac) && !slow_is_odd(&s->p, v6);
 }
 
-/* The body of a program; at, bucket and flow are of the family. */
-#define SLOW_PATH(ctx, xdp, v6, words, bucket_type, at_type, flow_type, key, find, look, forget,   \
-                  answer, rewrite)                                                                 \
-    do {                                                                                           \
-        struct slow s_ = {};                                                                       \
-        struct bucket_type *bucket_;                                                               \
-        struct flow_type *flow_;                                                                   \
-        struct at_type at_;                                                                        \
-        enum slow_verdict verdict_;                                                                \
-        int refused_;                                                                              \
-        if (!slow_start(ctx, xdp, &s_, v6))                                                        \
-            return hook_pass(xdp);                                                                 \
-        key(&at_, &s_.p, s_.ifindex, s_.control->seed);                                            \
-        bucket_ = look(&at_);                                                                      \
-        if (!bucket_)                                                                              \
-            return hook_pass(xdp);                                                                 \
-        flow_ = find(bucket_, &at_);                                                               \
-        refused_ = flow_ && flow_->epoch == s_.epoch && !flow_over(flow_->refresh) &&              \
-                   (flow_->flags & (FLOW_DROP | FLOW_LABEL)) == FLOW_DROP &&                       \
-                   hook_fits(ctx, xdp, &s_.p, flow_->mtu) &&                                       \
-                   flow_->tos == (v6 ? hook_tos6(&s_.p) : hook_tos4(&s_.p));                       \
-        if (refused_)                                                                              \
-            s_.counter = flow_->counter;                                                           \
-        verdict_ = slow_decide(ctx, xdp, &s_, refused_, v6);                                       \
-        /* It is conntrack's from its first FIN or RST on; and where the kernel may end it at this \
-         * packet, because it leaves otherwise, there and back. */                                 \
-        if (s_.flow.ends || s_.strayed)                                                            \
-            bpf_loop(processors, forget, &at_, 0);                                                 \
-        if (s_.strayed && verdict_ == SLOW_PASS) {                                                 \
-            answer(&at_, s_.flow.leaving.source, s_.flow.leaving.destination, slow_answers(&s_),   \
-                   s_.control->seed);                                                              \
-            bpf_loop(processors, forget, &at_, 0);                                                 \
-        }                                                                                          \
-        if (verdict_ != SLOW_PASS && !(verdict_ == SLOW_DROP && refused_))                         \
-            SLOW_FILL(xdp, &s_, bucket_, flow_, &at_, verdict_, words);                            \
-        SLOW_FINISH(ctx, xdp, &s_, flow_, verdict_, rewrite);                                      \
-    } while (0)
+/* Does the cache hold a fresh refusal of this packet? Then its counter is known. f may be NULL. */
+static __always_inline int slow_is_refused(void *ctx, const int xdp, struct slow *s,
+                                           const struct flow_head *f, const int v6)
+{
+    if (!f || flow_is_stale(f, s->epoch) || (f->flags & (FLOW_DROP | FLOW_LABEL)) != FLOW_DROP ||
+        !hook_fits(ctx, xdp, &s->p, f->mtu) || f->tos != (v6 ? hook_tos6(&s->p) : hook_tos4(&s->p)))
+        return 0;
+    s->counter = f->counter;
+    return 1;
+}
 
 static __always_inline int slow_path4(void *ctx, const int xdp)
 {
-    SLOW_PATH(ctx, xdp, 0, 1, bucket4, flow_at4, flow4, flow_key4, flow_find4, flow_bucket4,
-              flow_forget4, flow_answer4, rewrite4);
+    struct slow s = {};
+    struct bucket4 *bucket;
+    struct flow_at4 at;
+    struct flow4 *flow;
+    enum slow_verdict verdict;
+    int there, refused, action;
+
+    if (!slow_start(ctx, xdp, &s, 0))
+        return hook_pass(xdp);
+    flow_key4(&at, &s.p, s.ifindex, s.control->seed);
+    bucket = flow_bucket4(&at);
+    if (!bucket)
+        return hook_pass(xdp);
+    flow = flow_find4(bucket, &at);
+    there = flow != 0;
+    refused = slow_is_refused(ctx, xdp, &s, (struct flow_head *)flow, 0);
+    verdict = slow_decide(ctx, xdp, &s, refused, 0);
+    /* It is conntrack's from its first FIN or RST on; and where the kernel may end it at this
+     * packet, because it leaves otherwise, there and back. */
+    if (s.flow.ends || s.strayed)
+        bpf_loop(processors, flow_forget4, &at, 0);
+    if (s.strayed && verdict == SLOW_PASS) {
+        flow_answer4(&at, s.flow.leaving.source, s.flow.leaving.destination, slow_answers(&s),
+                     s.control->seed);
+        bpf_loop(processors, flow_forget4, &at, 0);
+    }
+    if (verdict != SLOW_PASS && !(verdict == SLOW_DROP && refused)) {
+        if (!flow)
+            flow = flow_new4(bucket, &at, s.epoch, verdict == SLOW_FORWARD);
+        slow_fill(xdp, &s, &flow->head, there, verdict, 0);
+        if (verdict == SLOW_FORWARD)
+            slow_fill_forward(xdp, &s, &flow->head, flow->source, flow->destination, 0);
+        slow_publish(&s, &flow->head, verdict, 0);
+    }
+    verdict = slow_settle(ctx, xdp, &s, verdict);
+    if (verdict != SLOW_FORWARD)
+        return verdict == SLOW_DROP ? hook_drop(xdp) : hook_pass(xdp);
+    if (slow_send(ctx, xdp, &s, flow->head.priority, &action))
+        rewrite4(ctx, xdp, &s.p, flow);
+    return action;
 }
 
 static __always_inline int slow_path6(void *ctx, const int xdp)
 {
-    SLOW_PATH(ctx, xdp, 1, 4, bucket6, flow_at6, flow6, flow_key6, flow_find6, flow_bucket6,
-              flow_forget6, flow_answer6, rewrite6);
+    struct slow s = {};
+    struct bucket6 *bucket;
+    struct flow_at6 at;
+    struct flow6 *flow;
+    enum slow_verdict verdict;
+    int there, refused, action;
+
+    if (!slow_start(ctx, xdp, &s, 1))
+        return hook_pass(xdp);
+    flow_key6(&at, &s.p, s.ifindex, s.control->seed);
+    bucket = flow_bucket6(&at);
+    if (!bucket)
+        return hook_pass(xdp);
+    flow = flow_find6(bucket, &at);
+    there = flow != 0;
+    refused = slow_is_refused(ctx, xdp, &s, (struct flow_head *)flow, 1);
+    verdict = slow_decide(ctx, xdp, &s, refused, 1);
+    /* It is conntrack's from its first FIN or RST on; and where the kernel may end it at this
+     * packet, because it leaves otherwise, there and back. */
+    if (s.flow.ends || s.strayed)
+        bpf_loop(processors, flow_forget6, &at, 0);
+    if (s.strayed && verdict == SLOW_PASS) {
+        flow_answer6(&at, s.flow.leaving.source, s.flow.leaving.destination, slow_answers(&s),
+                     s.control->seed);
+        bpf_loop(processors, flow_forget6, &at, 0);
+    }
+    if (verdict != SLOW_PASS && !(verdict == SLOW_DROP && refused)) {
+        if (!flow)
+            flow = flow_new6(bucket, &at, s.epoch, verdict == SLOW_FORWARD);
+        slow_fill(xdp, &s, &flow->head, there, verdict, 1);
+        if (verdict == SLOW_FORWARD)
+            slow_fill_forward(xdp, &s, &flow->head, flow->source, flow->destination, 1);
+        slow_publish(&s, &flow->head, verdict, 1);
+    }
+    verdict = slow_settle(ctx, xdp, &s, verdict);
+    if (verdict != SLOW_FORWARD)
+        return verdict == SLOW_DROP ? hook_drop(xdp) : hook_pass(xdp);
+    if (slow_send(ctx, xdp, &s, flow->head.priority, &action))
+        rewrite6(ctx, xdp, &s.p, flow);
+    return action;
 }
 
 #endif

@@ -126,8 +126,8 @@ static int age(const char *bpffs, struct orb_err *err)
         return orb_fail(err, ORB_E_INTERNAL, "mapping %s", path);
     for (uint32_t i = 0; i < info.max_entries; i++)
         for (int way = 0; way < ABI_WAYS; way++)
-            if (buckets[i].flow[way].epoch)
-                buckets[i].flow[way].punt -= 33000;
+            if (buckets[i].flow[way].head.epoch)
+                buckets[i].flow[way].head.punt -= 33000;
     munmap(buckets, info.max_entries * sizeof(*buckets));
     return 0;
 }
