@@ -33,7 +33,7 @@ static void call_free(struct sdk_call *call)
     free(call);
 }
 
-static void arm(struct orb_ctx *ctx, uint64_t at)
+void sdk_call_arm(struct orb_ctx *ctx, uint64_t at)
 {
     uint64_t now = now_ms();
 
@@ -43,7 +43,7 @@ static void arm(struct orb_ctx *ctx, uint64_t at)
     sdk_timer_start(&ctx->call_timer, at > now ? at - now : 0, 0);
 }
 
-static struct sdk_call *call_new(struct orb_ctx *ctx, enum sdk_call_kind kind, uint32_t deadline_ms)
+struct sdk_call *sdk_call_new(struct orb_ctx *ctx, enum sdk_call_kind kind, uint32_t deadline_ms)
 {
     struct sdk_call *call = xcalloc(1, sizeof(*call));
     struct sdk_call **at;
@@ -61,95 +61,6 @@ static struct sdk_call *call_new(struct orb_ctx *ctx, enum sdk_call_kind kind, u
     *at = call;
     ctx->call_count++;
     return call;
-}
-
-static struct sdk_route *route_of(struct orb_ctx *ctx, const char *to, const char *method)
-{
-    struct sdk_route *route = ctx->routes;
-
-    while (route && (strcmp(route->to, to) || strcmp(route->method, method)))
-        route = route->next;
-    if (route)
-        return route;
-    route = xcalloc(1, sizeof(*route));
-    route->to = xstrdup(to);
-    route->method = xstrdup(method);
-    route->next = ctx->routes;
-    ctx->routes = route;
-    return route;
-}
-
-static void add_to(struct buf *env, const char *to, const char *key, const char *value)
-{
-    struct json_write w = json_write_to(env);
-
-    json_write_object(&w, NULL);
-    json_write_string(&w, "to", to);
-    json_write_string(&w, key, value);
-    json_write_end(&w);
-}
-
-static void open_route(struct orb_ctx *ctx, struct sdk_route *route)
-{
-    AUTO(buf) struct buf env = {0};
-    struct sdk_call *call = call_new(ctx, SDK_CALL_OPEN, 0);
-
-    call->route = route;
-    route->opening = true;
-    add_to(&env, route->to, "method", route->method);
-    sdk_wire_send(ctx, &(struct frame){.type = FRAME_OPEN, .corr = call->corr}, buf_str(&env),
-                  env.len, NULL, 0, NULL);
-    arm(ctx, call->deadline_at);
-}
-
-/* Sets route->handle to one that may be used now, or to 0. */
-static void choose_handle(struct orb_ctx *ctx, struct sdk_route *route)
-{
-    bool burst = route->ok_at && now_ms() - route->ok_at < SDK_BURST_MS;
-
-    if (!burst && !route->watched)
-        route->handle = 0;
-    if (burst && !route->handle && !route->opening)
-        open_route(ctx, route);
-}
-
-void sdk_call_watch(struct orb_ctx *ctx, const char *to, const char *method)
-{
-    struct sdk_route *route = route_of(ctx, to, method);
-
-    route->watched = true;
-    if (!route->opening)
-        open_route(ctx, route);
-}
-
-void sdk_call_forget(struct orb_ctx *ctx, const char *to, const char *method)
-{
-    struct sdk_route *route = route_of(ctx, to, method);
-
-    route->handle = 0;
-    route->ok_at = 0;
-    route->watched = false;
-}
-
-static void route_lost(struct orb_ctx *ctx, struct sdk_route *route)
-{
-    bool watched = route->watched;
-
-    route->handle = 0;
-    route->ok_at = 0;
-    route->watched = false;
-    if (watched)
-        sdk_conf_provider_gone(ctx);
-}
-
-void sdk_call_route_gone(struct orb_ctx *ctx, uint32_t handle)
-{
-    for (struct sdk_route *route = ctx->routes; route; route = route->next) {
-        if (route->handle == handle) {
-            route_lost(ctx, route);
-            return;
-        }
-    }
 }
 
 static bool is_name(const char *text, size_t limit, const char *more)
@@ -173,13 +84,13 @@ static int send_call(struct orb_ctx *ctx, struct sdk_call *call, uint32_t sessio
 
     /* A handle was opened, and checked, for this service; a session has access of its own. */
     if (!session)
-        call->route = route_of(ctx, to, method);
+        call->route = sdk_route_of(ctx, to, method);
     if (call->route)
-        choose_handle(ctx, call->route);
+        sdk_route_choose(ctx, call->route);
     if (call->route && call->route->handle)
         head.route = call->route->handle;
     else
-        add_to(&env, to, "method", method);
+        sdk_route_write(&env, to, "method", method);
     return sdk_wire_send(ctx, &head, buf_str(&env), env.len, text, len, err);
 }
 
@@ -197,7 +108,7 @@ static int start(struct orb_ctx *ctx, uint32_t session, const char *to, const ch
     if (len > FRAME_MAX - FRAME_MAX_ENVELOPE)
         return orb_fail(err, ORB_E_LIMIT, "the input of %s %s has %zu bytes, the limit is %u", to,
                         method, len, FRAME_MAX - FRAME_MAX_ENVELOPE);
-    call = call_new(ctx, SDK_CALL_REQ, deadline_ms);
+    call = sdk_call_new(ctx, SDK_CALL_REQ, deadline_ms);
     call->done = how->done;
     call->done_text = how->done_text;
     call->arg = how->arg;
@@ -217,7 +128,7 @@ static int start(struct orb_ctx *ctx, uint32_t session, const char *to, const ch
         orb_fail(call->failed, ORB_E_BUSY, "%s %s: the host does not read", to, method);
         call->deadline_at = 0;
     }
-    arm(ctx, call->deadline_at);
+    sdk_call_arm(ctx, call->deadline_at);
     return 0;
 }
 
@@ -261,12 +172,12 @@ int sdk_call_subscribe(struct orb_ctx *ctx, const char *to, const char *topic, s
         return orb_fail(err, ORB_E_INVALID, "\"%s\" is no interface", to);
     if (strcmp(topic, "*") && !is_name(topic, SDK_NAME, "_."))
         return orb_fail(err, ORB_E_INVALID, "\"%s\" is no topic", topic);
-    call = call_new(ctx, SDK_CALL_SUB, 0);
+    call = sdk_call_new(ctx, SDK_CALL_SUB, 0);
     call->what = buf_format("%s/%s", to, topic);
-    add_to(&env, to, "topic", topic);
+    sdk_route_write(&env, to, "topic", topic);
     sdk_wire_send(ctx, &(struct frame){.type = FRAME_SUB, .corr = call->corr}, buf_str(&env),
                   env.len, NULL, 0, NULL);
-    arm(ctx, call->deadline_at);
+    sdk_call_arm(ctx, call->deadline_at);
     return 0;
 }
 
@@ -301,18 +212,6 @@ static void read_err(const struct sdk_frame *frame, struct orb_err *ret_err)
     cJSON_Delete(env);
 }
 
-static void on_opened(struct orb_ctx *ctx, struct sdk_route *route, const struct sdk_frame *frame,
-                      const struct orb_err *err)
-{
-    route->opening = false;
-    if (!err)
-        route->handle = frame->head.route;
-    else if (route->watched && (err->code == ORB_E_UNAVAILABLE || err->code == ORB_E_GONE))
-        route_lost(ctx, route);
-    else
-        route->ok_at = 0; /* tried again after the next success */
-}
-
 void sdk_call_goes_on(struct orb_ctx *ctx, const struct sdk_frame *frame)
 {
     struct sdk_call *call = *find(ctx, frame->head.corr);
@@ -340,7 +239,7 @@ void sdk_call_answer(struct orb_ctx *ctx, const struct sdk_frame *frame)
         read_err(frame, &err);
     switch (call->kind) {
     case SDK_CALL_OPEN:
-        on_opened(ctx, call->route, frame, failed ? &err : NULL);
+        sdk_route_opened(ctx, call->route, frame, failed ? &err : NULL);
         call_free(call);
         break;
     case SDK_CALL_SUB:
@@ -396,7 +295,7 @@ void sdk_call_on_timer(struct sdk_timer *timer)
         finish(ctx, call, NULL, 0, call->failed ? call->failed : &late);
     }
     if (ctx->state != SDK_ENDED && next)
-        arm(ctx, next);
+        sdk_call_arm(ctx, next);
 }
 
 void sdk_call_fini(struct orb_ctx *ctx)
@@ -408,13 +307,5 @@ void sdk_call_fini(struct orb_ctx *ctx)
             ctx->calls[i] = call->next;
             call_free(call);
         }
-    }
-    while (ctx->routes) {
-        struct sdk_route *route = ctx->routes;
-
-        ctx->routes = route->next;
-        free(route->to);
-        free(route->method);
-        free(route);
     }
 }

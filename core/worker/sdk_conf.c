@@ -13,215 +13,6 @@
 #include "core/base/own.h"
 #include "core/worker/sdk_internal.h"
 
-#define MAX_PLAN 1000
-
-static void finished(struct orb_ctx *ctx, const struct orb_err *err);
-static void settle(struct orb_ctx *ctx);
-
-static void drop_patch(struct sdk_conf *conf)
-{
-    cJSON_Delete(conf->patch);
-    conf->patch = NULL;
-    conf->change.patch = NULL;
-}
-
-static void drop_undo(struct sdk_conf *conf)
-{
-    sdk_tree_undo_free(conf->undo, conf->undo_count);
-    conf->undo = NULL;
-    conf->undo_count = 0;
-}
-
-static void drop_plan(struct sdk_conf *conf)
-{
-    cJSON_Delete(conf->plan);
-    conf->plan = NULL;
-}
-
-/* Calls the plugin for the state we are in. */
-static void step(struct orb_ctx *ctx)
-{
-    const struct orb_config *config = ctx->plugin->config;
-    struct sdk_conf *conf = &ctx->conf;
-    struct orb_err err = {0};
-    int r = 0;
-
-    conf->change.size = sizeof(conf->change);
-    conf->change.tree = conf->tree;
-    conf->change.patch = conf->patch;
-    conf->change.prepared = &conf->prepared;
-    conf->calling = true;
-    conf->early = false;
-    if (conf->state == SDK_CONF_SYNC_PREPARE || conf->state == SDK_CONF_PREPARING)
-        r = config->prepare ? config->prepare(ctx, &conf->change, &err) : 0;
-    else if (conf->state == SDK_CONF_SYNC_APPLY || conf->state == SDK_CONF_APPLYING)
-        r = config->apply ? config->apply(ctx, &conf->change, &err) : 0;
-    else
-        r = config->abort ? config->abort(ctx, &conf->change, conf->applied, &err) : 0;
-    conf->calling = false;
-    if (r == ORB_LATER && !conf->early) {
-        if (!conf->req && ctx->state == SDK_RUNNING)
-            sdk_alone_start(ctx, SDK_ALONE_MS);
-        return;
-    }
-    if (conf->early) {
-        err = conf->early_err;
-        r = err.code;
-    }
-    if (r < 0 && !err.code)
-        orb_fail(&err, r, "%s", orb_code_text(r));
-    finished(ctx, r < 0 ? &err : NULL);
-}
-
-void orb_config_done(struct orb_ctx *ctx, const struct orb_err *err)
-{
-    struct sdk_conf *conf = &ctx->conf;
-    const struct orb_err *failure = err && err->code ? err : NULL;
-
-    switch (conf->state) {
-    case SDK_CONF_SYNC_PREPARE:
-    case SDK_CONF_SYNC_APPLY:
-    case SDK_CONF_PREPARING:
-    case SDK_CONF_APPLYING:
-    case SDK_CONF_ABORTING:
-        break;
-    default:
-        orb_log(ctx, ORB_WARNING, "sdk.misuse", KV("call", "orb_config_done"));
-        return;
-    }
-    if (conf->calling) {
-        conf->early = true;
-        conf->early_err = failure ? *failure : (struct orb_err){0};
-        return;
-    }
-    finished(ctx, failure);
-}
-
-void orb_plan_step(struct orb_ctx *ctx, const char *kind, const char *text)
-{
-    struct sdk_conf *conf = &ctx->conf;
-    cJSON *line;
-
-    if ((conf->state != SDK_CONF_PREPARING && conf->state != SDK_CONF_APPLYING) ||
-        cJSON_GetArraySize(conf->plan) >= MAX_PLAN)
-        return;
-    if (!conf->plan)
-        conf->plan = cJSON_CreateArray();
-    line = cJSON_CreateObject();
-    cJSON_AddStringToObject(line, "kind", kind);
-    cJSON_AddStringToObject(line, "text", text);
-    cJSON_AddItemToArray(conf->plan, line);
-}
-
-/* Answers the request being worked on, if there is one. */
-static void answer(struct orb_ctx *ctx, cJSON *out, const struct orb_err *err)
-{
-    struct orb_req *req = take_ptr(ctx->conf.req);
-
-    if (!req)
-        cJSON_Delete(out);
-    else if (err)
-        orb_reply_error(req, err);
-    else
-        orb_reply(req, out);
-}
-
-static void finished_sync(struct orb_ctx *ctx, const struct orb_err *err)
-{
-    struct sdk_conf *conf = &ctx->conf;
-    struct orb_err wrapped;
-
-    if (err) {
-        wrapped = *err;
-        orb_wrap(&wrapped, "configuration revision %" PRIu64, conf->change.revision);
-        sdk_fail(ctx, &wrapped);
-        return;
-    }
-    if (conf->state == SDK_CONF_SYNC_PREPARE) {
-        conf->state = SDK_CONF_SYNC_APPLY;
-        step(ctx);
-        return;
-    }
-    drop_patch(conf);
-    sdk_prepared_discard(ctx);
-    conf->revision = conf->change.revision;
-    conf->state = SDK_CONF_IDLE;
-    sdk_applied(ctx);
-    sdk_started(ctx);
-    settle(ctx);
-}
-
-/* {"plan": […]}, as prepare and apply are answered. */
-static cJSON *take_plan(struct sdk_conf *conf)
-{
-    cJSON *out = cJSON_CreateObject();
-
-    cJSON_AddItemToObject(out, "plan", conf->plan ? conf->plan : cJSON_CreateArray());
-    conf->plan = NULL;
-    return out;
-}
-
-static void finished_prepare(struct orb_ctx *ctx, const struct orb_err *err)
-{
-    struct sdk_conf *conf = &ctx->conf;
-
-    if (err) {
-        sdk_tree_undo(conf->tree, conf->undo, conf->undo_count, NULL);
-        conf->undo = NULL;
-        conf->undo_count = 0;
-        drop_patch(conf);
-        drop_plan(conf);
-        sdk_prepared_discard(ctx);
-        conf->state = SDK_CONF_IDLE;
-        answer(ctx, NULL, err);
-        return;
-    }
-    conf->state = SDK_CONF_PREPARED;
-    answer(ctx, take_plan(conf), NULL);
-}
-
-static void finished(struct orb_ctx *ctx, const struct orb_err *err)
-{
-    struct sdk_conf *conf = &ctx->conf;
-    struct orb_err leaks;
-
-    sdk_alone_end(ctx);
-    if (!err && (conf->state == SDK_CONF_SYNC_PREPARE || conf->state == SDK_CONF_PREPARING) &&
-        sdk_prepared_check(ctx, &leaks) < 0)
-        err = &leaks;
-    switch (conf->state) {
-    case SDK_CONF_SYNC_PREPARE:
-    case SDK_CONF_SYNC_APPLY:
-        finished_sync(ctx, err);
-        return;
-    case SDK_CONF_PREPARING:
-        finished_prepare(ctx, err);
-        break;
-    case SDK_CONF_APPLYING:
-        conf->state = err ? SDK_CONF_BROKEN : SDK_CONF_APPLIED;
-        if (!err) {
-            drop_patch(conf);
-            conf->before = conf->revision;
-            conf->revision = conf->change.revision;
-            sdk_applied(ctx); /* before the config service is told */
-        }
-        answer(ctx, err || !conf->plan ? NULL : take_plan(conf), err);
-        break;
-    default: /* SDK_CONF_ABORTING */
-        drop_patch(conf);
-        sdk_prepared_discard(ctx);
-        conf->state = SDK_CONF_IDLE;
-        conf->revision = conf->change.revision;
-        sdk_applied(ctx);
-        if (err)
-            orb_log(ctx, ORB_ERROR, "sdk.abort-failed", KV("tx", (int64_t)conf->change.tx),
-                    KV("text", err->text));
-        answer(ctx, NULL, err);
-        break;
-    }
-    settle(ctx);
-}
-
 static void refuse(struct orb_req *req, int code, const char *what, uint64_t tx)
 {
     struct orb_err err;
@@ -236,14 +27,14 @@ static void prepare_patch(struct orb_ctx *ctx)
     struct orb_err err;
 
     if (sdk_tree_apply(conf->tree, conf->patch, &conf->undo, &conf->undo_count, &err) < 0) {
-        drop_patch(conf);
+        sdk_step_drop_patch(conf);
         conf->state = SDK_CONF_IDLE;
-        answer(ctx, NULL, &err);
-        settle(ctx);
+        sdk_step_answer(ctx, NULL, &err);
+        sdk_conf_settle(ctx);
         return;
     }
     conf->state = SDK_CONF_PREPARING;
-    step(ctx);
+    sdk_step_run(ctx);
 }
 
 void sdk_conf_fetched(struct orb_ctx *ctx, const struct orb_err *err)
@@ -254,8 +45,8 @@ void sdk_conf_fetched(struct orb_ctx *ctx, const struct orb_err *err)
     buf_fini(&conf->text);
     if (err) {
         conf->state = SDK_CONF_IDLE;
-        answer(ctx, NULL, err);
-        settle(ctx);
+        sdk_step_answer(ctx, NULL, err);
+        sdk_conf_settle(ctx);
         return;
     }
     prepare_patch(ctx); /* says so when the text was no patch */
@@ -278,8 +69,8 @@ static void do_prepare(struct orb_ctx *ctx, struct orb_req *req, uint64_t tx)
         refuse(req, ORB_E_INVALID, "revision or bytes is missing or out of range", tx);
         return;
     }
-    drop_undo(conf);
-    drop_plan(conf);
+    sdk_step_drop_undo(conf);
+    sdk_plan_drop(conf);
     sdk_prepared_discard(ctx);
     conf->change = (struct orb_change){.tx = tx, .revision = (uint64_t)number};
     conf->req = req;
@@ -300,12 +91,12 @@ static void start_abort(struct orb_ctx *ctx, struct orb_req *req)
     conf->req = req;
     conf->applied = conf->state != SDK_CONF_PREPARED;
     conf->change.revision = conf->state == SDK_CONF_APPLIED ? conf->before : conf->revision;
-    drop_patch(conf);
+    sdk_step_drop_patch(conf);
     sdk_tree_undo(conf->tree, conf->undo, conf->undo_count, &conf->patch);
     conf->undo = NULL;
     conf->undo_count = 0;
     conf->state = SDK_CONF_ABORTING;
-    step(ctx);
+    sdk_step_run(ctx);
 }
 
 static void do_abort(struct orb_ctx *ctx, struct orb_req *req, uint64_t tx)
@@ -329,7 +120,7 @@ static void do_apply(struct orb_ctx *ctx, struct orb_req *req, uint64_t tx)
     }
     conf->req = req;
     conf->state = SDK_CONF_APPLYING;
-    step(ctx);
+    sdk_step_run(ctx);
 }
 
 static void dispatch(struct orb_ctx *ctx, struct orb_req *req, enum sdk_own_method method)
@@ -393,8 +184,7 @@ void sdk_conf_request(struct orb_ctx *ctx, struct orb_req *req, enum sdk_own_met
     }
 }
 
-/* Nothing is going on: what waited has its turn. */
-static void settle(struct orb_ctx *ctx)
+void sdk_conf_settle(struct orb_ctx *ctx)
 {
     struct sdk_conf *conf = &ctx->conf;
     struct orb_req *req;
@@ -447,7 +237,7 @@ void sdk_conf_provider_gone(struct orb_ctx *ctx)
     /* The one that would have noticed a deadline is gone. */
     if (is_working(conf) && conf->req)
         sdk_alone_until(ctx, conf->req->deadline_at);
-    settle(ctx);
+    sdk_conf_settle(ctx);
 }
 
 void sdk_conf_attached(struct orb_ctx *ctx, cJSON *tree, uint64_t revision)
@@ -456,23 +246,23 @@ void sdk_conf_attached(struct orb_ctx *ctx, cJSON *tree, uint64_t revision)
     cJSON *was = conf->tree;
 
     /* Its successor must learn of us even when it never called us before. */
-    sdk_call_watch(ctx, "config@1", "attach");
-    drop_undo(conf);
+    sdk_route_watch(ctx, "config@1", "attach");
+    sdk_step_drop_undo(conf);
     sdk_prepared_discard(ctx);
     conf->patch = sdk_tree_parts(was, tree, conf->paths);
     conf->tree = tree;
     conf->change = (struct orb_change){.revision = revision, .initial = !was};
     cJSON_Delete(was);
     if (was && !conf->patch->child) {
-        drop_patch(conf);
+        sdk_step_drop_patch(conf);
         conf->revision = revision;
         conf->state = SDK_CONF_IDLE;
         sdk_applied(ctx);
-        settle(ctx);
+        sdk_conf_settle(ctx);
         return;
     }
     conf->state = SDK_CONF_SYNC_PREPARE;
-    step(ctx);
+    sdk_step_run(ctx);
 }
 
 void sdk_conf_start(struct orb_ctx *ctx)
@@ -495,9 +285,9 @@ void sdk_conf_fini(struct orb_ctx *ctx)
 {
     struct sdk_conf *conf = &ctx->conf;
 
-    drop_undo(conf);
-    drop_plan(conf);
-    drop_patch(conf); /* may refer into the tree */
+    sdk_step_drop_undo(conf);
+    sdk_plan_drop(conf);
+    sdk_step_drop_patch(conf); /* may refer into the tree */
     cJSON_Delete(conf->tree);
     buf_fini(&conf->text);
     free(conf->paths);

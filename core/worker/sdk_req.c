@@ -123,7 +123,7 @@ void sdk_req_gone(struct orb_ctx *ctx, const struct sdk_frame *frame)
     struct sdk_peer *peer = *at;
 
     if (frame->head.route) {
-        sdk_call_route_gone(ctx, frame->head.route);
+        sdk_route_gone(ctx, frame->head.route);
         return;
     }
     if (!peer)

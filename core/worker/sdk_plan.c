@@ -1,0 +1,36 @@
+/* Lines for people about the step that is being worked on. */
+#include "core/base/own.h"
+#include "core/worker/sdk_internal.h"
+
+#define MAX_PLAN 1000
+
+void sdk_plan_drop(struct sdk_conf *conf)
+{
+    cJSON_Delete(conf->plan);
+    conf->plan = NULL;
+}
+
+void orb_plan_step(struct orb_ctx *ctx, const char *kind, const char *text)
+{
+    struct sdk_conf *conf = &ctx->conf;
+    cJSON *line;
+
+    if ((conf->state != SDK_CONF_PREPARING && conf->state != SDK_CONF_APPLYING) ||
+        cJSON_GetArraySize(conf->plan) >= MAX_PLAN)
+        return;
+    if (!conf->plan)
+        conf->plan = cJSON_CreateArray();
+    line = cJSON_CreateObject();
+    cJSON_AddStringToObject(line, "kind", kind);
+    cJSON_AddStringToObject(line, "text", text);
+    cJSON_AddItemToArray(conf->plan, line);
+}
+
+cJSON *sdk_plan_take(struct sdk_conf *conf)
+{
+    cJSON *out = cJSON_CreateObject();
+
+    cJSON_AddItemToObject(out, "plan", conf->plan ? conf->plan : cJSON_CreateArray());
+    conf->plan = NULL;
+    return out;
+}
