@@ -72,6 +72,8 @@ enum time_part { TIME_FULL, TIME_CLOCK, TIME_ZONE }; /* 2026-11-27 10:45:30, 10:
 void table_time(long long s, enum time_part part, char *to, size_t size);
 /* "3m20s" */
 void when_duration(long long ms, char *to, size_t size);
+/* The same in whole seconds. */
+void when_seconds(long long s, char *to, size_t size);
 /* logs.c: one crash report, for people. */
 void logs_print_crash(const json_t *report);
 

@@ -12,14 +12,8 @@ static void ago(long long since_us, char *to, size_t size)
 
     if (s < 0)
         snprintf(to, size, "%s", "-");
-    else if (s >= 86400)
-        snprintf(to, size, "%lldd%lldh", s / 86400, s % 86400 / 3600);
-    else if (s >= 3600)
-        snprintf(to, size, "%lldh%lldm", s / 3600, s % 3600 / 60);
-    else if (s >= 60)
-        snprintf(to, size, "%lldm%llds", s / 60, s % 60);
     else
-        snprintf(to, size, "%llds", s);
+        when_seconds(s, to, size);
 }
 
 static void print_line(const char *title, const char *text)

@@ -177,10 +177,8 @@ int when_parse(const char *text, const char *what, int64_t now_us, int64_t *ret_
     return 0;
 }
 
-void when_duration(long long ms, char *to, size_t size)
+void when_seconds(long long s, char *to, size_t size)
 {
-    long long s = ms / 1000;
-
     if (s >= 86400)
         snprintf(to, size, "%lldd%lldh", s / 86400, s % 86400 / 3600);
     else if (s >= 3600)
@@ -188,5 +186,13 @@ void when_duration(long long ms, char *to, size_t size)
     else if (s >= 60)
         snprintf(to, size, "%lldm%llds", s / 60, s % 60);
     else
-        snprintf(to, size, "%lld.%llds", s, ms % 1000 / 100);
+        snprintf(to, size, "%llds", s);
+}
+
+void when_duration(long long ms, char *to, size_t size)
+{
+    if (ms >= 60000)
+        when_seconds(ms / 1000, to, size);
+    else
+        snprintf(to, size, "%lld.%llds", ms / 1000, ms % 1000 / 100);
 }
