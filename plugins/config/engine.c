@@ -33,6 +33,7 @@
 #include "plugins/config/store.h"
 #include "plugins/config/subscriber.h"
 #include "plugins/config/transaction.h"
+#include "plugins/config/turn.h"
 #include "plugins/config/undone.h"
 #include "plugins/config/validate.h"
 
@@ -45,7 +46,7 @@ void engine_tick(struct engine *engine)
         transaction_enqueue(engine, undo, true, &err); /* the first one has room */
     undone_tick(engine);
     if (engine->tx)
-        participant_tick(engine->tx);
+        turn_tick(engine->tx);
     schedule_between(engine);
     transaction_next(engine);
 }

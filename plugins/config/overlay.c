@@ -1,12 +1,12 @@
 /* Changes over a tree, and patches made of them. Costs follow the number of changes and their
  * depth, never the size of the tree: a spine of shallow copies at most, and only when a caller asks
  * for a value that has changes inside. */
-#include "plugins/config/overlay.h"
-
 #include <string.h>
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/overlay.h"
+#include "plugins/config/parts.h"
 
 static int weight(char c)
 {

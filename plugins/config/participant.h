@@ -1,6 +1,6 @@
-/* The services' side of a transaction: prepare to all at once, apply one after the other in the
- * order of attaching, abort in reverse. Each of the three ends in one callback of struct tx_events,
- * perhaps before the function returns; tx may be gone then. */
+/* The services' side of a transaction: who takes part, and prepare; turn.h goes on with apply and
+ * abort. Each of the three ends in one callback of struct tx_events, perhaps before the function
+ * returns; tx may be gone then. */
 #ifndef CONFIG_PARTICIPANT_H
 #define CONFIG_PARTICIPANT_H
 
@@ -62,11 +62,7 @@ struct tx {
 
 /* Fills tx->parts from its patch. False: wait for known subscribers to come back. */
 bool participant_list(struct tx *tx);
-/* The three steps; abort may follow either of the others. */
+/* Asks all who take part; ends in tx_events.prepared. */
 void participant_prepare(struct tx *tx);
-void participant_apply(struct tx *tx);
-void participant_abort(struct tx *tx);
-/* For engine_tick(): asks all who are left at once when tx->turn_at has passed. */
-void participant_tick(struct tx *tx);
 
 #endif

@@ -21,6 +21,7 @@
 #include "plugins/config/member.h"
 #include "plugins/config/overlay.h"
 #include "plugins/config/participant.h"
+#include "plugins/config/publish.h"
 #include "plugins/config/rebase.h"
 #include "plugins/config/refs.h"
 #include "plugins/config/renew.h"
@@ -30,10 +31,9 @@
 #include "plugins/config/schedule.h"
 #include "plugins/config/store.h"
 #include "plugins/config/transaction.h"
+#include "plugins/config/turn.h"
 #include "plugins/config/undone.h"
 #include "plugins/config/validate.h"
-
-#define MAX_PATHS_TOLD 100
 
 void transaction_free(struct tx *tx)
 {
@@ -177,38 +177,6 @@ static void finish(struct tx *tx)
     transaction_next(engine);
 }
 
-/* Paths as far as all may see them, each once; with parts_only just the part each lies in. */
-static json_t *paths_told(const struct tx *tx, bool parts_only)
-{
-    json_t *told = json_object();
-
-    for (size_t i = 0; i < json_array_size(tx->patch); i++) {
-        const char *path = member_text(json_array_get(tx->patch, i), "path", "/");
-        AUTO_FREE char *part = parts_only ? xstrndup(path, 1 + strcspn(path + 1, "/"))
-                                          : grants_path(tx->engine, NULL, path);
-
-        json_object_set_new(told, part, json_true());
-    }
-    return told;
-}
-
-static void publish(const struct tx *tx)
-{
-    struct engine *engine = tx->engine;
-    /* More than that: only which parts, as everything below them may have changed. */
-    AUTO(json_t) json_t *told = paths_told(tx, json_array_size(tx->patch) > MAX_PATHS_TOLD);
-    const char *paths[MAX_PATHS_TOLD], *key;
-    json_t *flag;
-    size_t count = 0;
-
-    json_object_foreach (told, key, flag) {
-        if (count < MAX_PATHS_TOLD)
-            paths[count++] = key;
-    }
-    engine->host.publish(engine->host.arg, engine->store.revision, paths, count);
-    report_step(engine, "published");
-}
-
 /* A part that no schema fitted may have been put right. */
 static void check_unfit(const struct tx *tx)
 {
@@ -258,7 +226,7 @@ static void on_prepared(struct tx *tx)
     struct revision meta = meta_of(tx);
 
     if (tx->err.code || tx->job->dry_run) {
-        participant_abort(tx);
+        turn_abort(tx);
         return;
     }
     if (meta.confirm_s)
@@ -267,7 +235,7 @@ static void on_prepared(struct tx *tx)
         report_store(e);
         if (!tx->job->undoes) {
             say_not_written(tx);
-            participant_abort(tx);
+            turn_abort(tx);
             return;
         }
         tx->unwritten = true;
@@ -277,7 +245,7 @@ static void on_prepared(struct tx *tx)
     tx->at = 0;
     e->applying = e->store.revision + 1;
     follow_engine(e);
-    participant_apply(tx);
+    turn_apply(tx);
 }
 
 /* The last durable fact. */
@@ -306,7 +274,7 @@ static void on_applied(struct tx *tx)
     report_step(e, "applied-all");
     if (commit(tx) < 0) {
         say_not_written(tx);
-        participant_abort(tx);
+        turn_abort(tx);
         return;
     }
     follow_committed(tx);
@@ -322,7 +290,7 @@ static void on_applied(struct tx *tx)
         confirm_started(e);
     log_info(e->host.log, "config.committed", KV("revision", e->store.revision),
              KV("user", tx->job->user), KV("changes", json_array_size(tx->patch)));
-    publish(tx);
+    publish_committed(tx);
     finish(tx);
 }
 

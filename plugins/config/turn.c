@@ -1,0 +1,206 @@
+/* Turns of a transaction: apply in the order of attaching, abort in reverse, one after the other,
+ * and all who are left at once when one takes long. */
+#include "core/base/json_write.h"
+#include "core/base/own.h"
+#include "plugins/config/bypass.h"
+#include "plugins/config/job.h"
+#include "plugins/config/participant_internal.h"
+#include "plugins/config/report.h"
+#include "plugins/config/schedule.h"
+#include "plugins/config/service.h"
+#include "plugins/config/turn.h"
+
+static uint64_t now_of(const struct tx *tx)
+{
+    return tx->engine->host.now_ms(tx->engine->host.arg);
+}
+
+static bool is_newest(const struct participant *p)
+{
+    return p->tx->at < p->tx->count && p == &p->tx->parts[p->tx->at];
+}
+
+static void apply_result(struct participant *p, const struct orb_err *err)
+{
+    struct tx *tx = p->tx;
+    bool newest = is_newest(p);
+
+    tx->outstanding--;
+    if (!err) {
+        p->state = PART_APPLIED;
+        bypass_followed(tx->engine, p->name);
+    } else if (tx->job->undoes) {
+        p->restart = !participant_late(p, "apply", err) && !participant_is_gone(err);
+        p->state = PART_OUT;
+    } else {
+        p->state = participant_is_gone(err)            ? PART_OUT
+                   : participant_late(p, "apply", err) ? PART_LATE
+                                                       : PART_FAILED;
+        if (p->state != PART_FAILED)
+            bypass_spoilt(tx->engine, p->name);
+        if (p->state == PART_OUT)
+            service_needed(tx->engine, p->name, "it went away with a refused change half done");
+        participant_blame(p, "apply", "could not apply it", err);
+        turn_abort(tx);
+        return;
+    }
+    if (newest)
+        tx->at++;
+    if (newest || tx->outstanding == 0)
+        turn_apply(tx);
+}
+
+static void on_applied(void *arg, const char *text, size_t len, const struct orb_err *err)
+{
+    participant_goes_on(((struct participant *)arg)->tx);
+    if (!err)
+        participant_add_plan(arg, text, len);
+    apply_result(arg, err);
+}
+
+void turn_apply(struct tx *tx)
+{
+    AUTO(buf) struct buf text = {0};
+    struct json_write w = json_write_to(&text);
+    struct participant *p;
+    struct orb_err err = {0};
+
+    while (tx->at < tx->count && tx->parts[tx->at].state != PART_READY)
+        tx->at++;
+    if (tx->at == tx->count) {
+        tx->turn_at = 0;
+        if (tx->outstanding == 0)
+            tx->events->applied(tx);
+        return;
+    }
+    if (!tx->live_at) {
+        tx->live_at = now_of(tx);
+        /* What is being undone is live: the others do not wait for a slow participant. */
+        tx->turn_at = tx->job->undoes ? tx->live_at + ENGINE_TURN_MS : 0;
+    }
+    p = &tx->parts[tx->at];
+    p->applying = true;
+    tx->outstanding++;
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "tx", (int64_t)tx->id);
+    json_write_end(&w);
+    if (participant_ask(p, "apply", &text, ENGINE_APPLY_MS, on_applied, &err) < 0) {
+        apply_result(p, &err);
+        return;
+    }
+    report_step(tx->engine, "apply-sent");
+    schedule_arm(tx->engine);
+}
+
+static void abort_next(struct tx *tx);
+
+/* One that was asked has answered, or could not be asked. */
+static void abort_result(struct participant *p, const struct orb_err *err)
+{
+    struct tx *tx = p->tx;
+    bool newest = is_newest(p);
+
+    p->state = PART_OUT;
+    tx->outstanding--;
+    /* A service that cannot go back is not known to be on any revision: start it anew. */
+    if (err && !participant_late(p, "abort", err)) {
+        if (!participant_is_gone(err))
+            service_restart(tx->engine, p->name, participant_as_shown(p, err).text);
+        else if (p->applying)
+            service_needed(tx->engine, p->name, "it went away before a refused change was undone");
+    }
+    if (newest || tx->outstanding == 0)
+        abort_next(tx);
+}
+
+static void on_aborted(void *arg, const char *text, size_t len, const struct orb_err *err)
+{
+    abort_result(arg, err);
+}
+
+static struct participant *next_to_abort(struct tx *tx)
+{
+    for (size_t i = tx->count; i-- > 0;) {
+        enum part_state s = tx->parts[i].state;
+
+        if (s == PART_READY || s == PART_APPLIED || s == PART_FAILED)
+            return &tx->parts[i];
+    }
+    return NULL;
+}
+
+/* A refused change is live no longer than one deadline and a second, whichever participant is slow
+ * and whatever time the others took: one that has not gone back by then is ended, early enough for
+ * its successor to be there. */
+static uint32_t abort_ms(const struct participant *p)
+{
+    const struct tx *tx = p->tx;
+    uint64_t now = now_of(tx), live = now - tx->live_at, asked = now - tx->abort_at;
+
+    if (!p->applying)
+        return ENGINE_APPLY_MS;
+    if (live + 2 * ENGINE_ABORT_MS < ENGINE_APPLY_MS)
+        return (uint32_t)(ENGINE_APPLY_MS - ENGINE_ABORT_MS - live);
+    return asked < ENGINE_TURN_MS ? ENGINE_ABORT_MS - (uint32_t)asked
+                                  : ENGINE_ABORT_MS - ENGINE_TURN_MS;
+}
+
+/* In reverse order, one after the other; but who takes long does not keep the others from going
+ * back: the refused change is live there. */
+static void abort_next(struct tx *tx)
+{
+    AUTO(buf) struct buf text = {0};
+    struct json_write w = json_write_to(&text);
+    struct participant *p = next_to_abort(tx);
+    struct orb_err err = {0};
+
+    if (!p) {
+        tx->turn_at = 0;
+        if (tx->outstanding == 0)
+            tx->events->aborted(tx);
+        return;
+    }
+    p->state = PART_ABORTING;
+    tx->at = (size_t)(p - tx->parts);
+    tx->outstanding++;
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "tx", (int64_t)tx->id);
+    json_write_boolean(&w, "applied", p->applying);
+    json_write_end(&w);
+    if (participant_ask(p, "abort", &text, abort_ms(p), on_aborted, &err) < 0) {
+        abort_result(p, &err);
+        return;
+    }
+    report_step(tx->engine, "abort-sent");
+    schedule_arm(tx->engine);
+}
+
+void turn_abort(struct tx *tx)
+{
+    tx->outstanding = 0; /* each was asked and has answered */
+    tx->abort_at = now_of(tx);
+    tx->turn_at = tx->abort_at + ENGINE_TURN_MS;
+    abort_next(tx);
+}
+
+void turn_tick(struct tx *tx)
+{
+    if (!tx->turn_at || now_of(tx) < tx->turn_at)
+        return;
+    tx->turn_at = 0;
+    tx->outstanding++; /* this function's own, so that it ends in one place */
+    if (tx->abort_at)
+        while (next_to_abort(tx))
+            abort_next(tx);
+    else
+        while (tx->at < tx->count) {
+            tx->at++;
+            turn_apply(tx);
+        }
+    if (--tx->outstanding)
+        return;
+    if (tx->abort_at)
+        tx->events->aborted(tx);
+    else
+        tx->events->applied(tx);
+}

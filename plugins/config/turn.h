@@ -1,0 +1,15 @@
+/* Turns of a transaction: after prepare the services apply one after the other in the order of
+ * attaching, or go back in reverse. */
+#ifndef CONFIG_TURN_H
+#define CONFIG_TURN_H
+
+#include "plugins/config/participant.h"
+
+/* Ends in tx_events.applied, or, when one fails, as turn_abort(). */
+void turn_apply(struct tx *tx);
+/* All who were asked have answered. Ends in tx_events.aborted. */
+void turn_abort(struct tx *tx);
+/* For engine_tick(): asks all who are left at once when tx->turn_at has passed. */
+void turn_tick(struct tx *tx);
+
+#endif
