@@ -13,14 +13,14 @@ static void probe_later(struct health *health)
 void health_note(struct orb_ctx *ctx, struct health *health, const struct orb_err *err)
 {
     struct orb_problem problem = {.level = ORB_PROBLEM_FAILED,
-                                  .what = health->trouble,
+                                  .what = health->last_error,
                                   .path = "/firewall",
                                   .todo = "orbctl show dataplane, then orbctl service restart "
                                           "firewall"};
 
     switch (err ? err->code : 0) {
     case 0:
-        health->trouble[0] = 0;
+        health->last_error[0] = 0;
         orb_timer_stop(health->timer);
         orb_problem_clear(ctx, "data-plane");
         break;
@@ -31,7 +31,7 @@ void health_note(struct orb_ctx *ctx, struct health *health, const struct orb_er
     case ORB_E_BUSY:
         break; /* the person's mistake or a passing one: the data plane works */
     default:
-        snprintf(health->trouble, sizeof(health->trouble), "%s", err->text);
+        snprintf(health->last_error, sizeof(health->last_error), "%s", err->text);
         orb_problem_set(ctx, "data-plane", &problem);
         probe_later(health);
         break;

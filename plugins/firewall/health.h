@@ -7,7 +7,7 @@
 
 struct health {
     struct orb_timer *timer;
-    char trouble[ORB_ERR_TEXT]; /* why the data plane did not do its part, "" when it did */
+    char last_error[ORB_ERR_TEXT]; /* why the data plane did not do its part, "" when it did */
 };
 
 /* Makes the timer. Error: no memory; health_fini() may be called all the same. */

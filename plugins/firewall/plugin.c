@@ -9,8 +9,8 @@
 #include "plugins/firewall/plugin.h"
 #include "plugins/firewall/retry.h"
 #include "plugins/firewall/rows.h"
-#include "plugins/firewall/talk.h"
-#include "plugins/firewall/work.h"
+#include "plugins/firewall/dpsession.h"
+#include "plugins/firewall/changeset.h"
 
 static int on_init(struct orb_ctx *ctx, struct orb_err *err)
 {
@@ -30,7 +30,7 @@ static void on_stop(struct orb_ctx *ctx)
 
     retry_fini(self);
     health_fini(&self->health);
-    work_fini(&self->talk.work);
+    changeset_fini(&self->session.changes);
     rows_fini(&self->rows);
     free(self);
 }
@@ -39,16 +39,18 @@ static int on_health(struct orb_ctx *ctx, struct orb_err *err)
 {
     struct firewall *self = orb_user(ctx);
 
-    return self->health.trouble[0]
-               ? orb_fail(err, ORB_E_STATE, "data plane: %s", self->health.trouble)
+    return self->health.last_error[0]
+               ? orb_fail(err, ORB_E_STATE, "data plane: %s", self->health.last_error)
                : 0;
 }
 
 static const struct orb_method methods[] = {
     {"counters", counters_answer, 0}, {"status", counters_answer_status, 0}, {0}};
 static const char *const paths[] = {"/firewall", "/interfaces", NULL};
-static const struct orb_config config = {
-    .paths = paths, .prepare = talk_prepare, .apply = talk_apply, .abort = talk_abort};
+static const struct orb_config config = {.paths = paths,
+                                         .prepare = dpsession_prepare,
+                                         .apply = dpsession_apply,
+                                         .abort = dpsession_abort};
 
 ORB_PLUGIN(.name = "firewall", .methods = methods, .config = &config, .init = on_init,
            .stop = on_stop, .health = on_health);

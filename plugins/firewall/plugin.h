@@ -5,10 +5,10 @@
 #include "plugins/firewall/health.h"
 #include "plugins/firewall/retry.h"
 #include "plugins/firewall/rows.h"
-#include "plugins/firewall/talk.h"
+#include "plugins/firewall/dpsession.h"
 
 struct firewall {
-    struct talk talk;
+    struct dpsession session;
     struct retry retry;
     struct rows rows;
     struct health health;

@@ -13,7 +13,7 @@
 #include "plugins/firewall/retry.h"
 #include "plugins/firewall/rows.h"
 #include "plugins/firewall/translate.h"
-#include "plugins/firewall/work.h"
+#include "plugins/firewall/changeset.h"
 
 #define DATAPLANE "dataplane@1"
 #define WAIT_MS 1000
@@ -37,9 +37,9 @@ static void wait(struct orb_ctx *ctx, struct firewall *self)
 {
     struct retry *retry = &self->retry;
 
-    retry->talking = false;
+    retry->in_flight = false;
     report(ctx, self);
-    if (!retry->work.puts.count)
+    if (!retry->changes.batches.count)
         return; /* nothing but another configuration helps */
     orb_timer_start(retry->timer, retry->wait_ms, 0);
     retry->wait_ms = retry->wait_ms * 2 > WAIT_MAX_MS ? WAIT_MAX_MS : retry->wait_ms * 2;
@@ -90,21 +90,21 @@ static bool is_over(struct orb_ctx *ctx, struct firewall *self)
 {
     struct retry *retry = &self->retry;
 
-    if (retry->owed && !retry->cancelled)
+    if (retry->pending && !retry->cancelled)
         return false;
     if (retry->tx)
         orb_call(ctx, DATAPLANE, "abort", tx_input(retry), 0, on_dropped, self, NULL);
     retry->tx = 0;
-    retry->talking = false;
+    retry->in_flight = false;
     return true;
 }
 
 static void forget(struct orb_ctx *ctx, struct retry *retry)
 {
-    retry->owed = retry->cancelled = retry->paid = false;
+    retry->pending = retry->cancelled = retry->done = false;
     retry->what[0] = 0;
     orb_timer_stop(retry->timer);
-    work_fini(&retry->work);
+    changeset_fini(&retry->changes);
     orb_problem_clear(ctx, "not-in-force");
 }
 
@@ -118,10 +118,11 @@ static void on_applied(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
         return;
     }
     self->retry.tx = 0;
-    self->retry.talking = false;
-    orb_log(ctx, ORB_NOTICE, "firewall.in-force", KV("messages", self->retry.work.puts.count));
+    self->retry.in_flight = false;
+    orb_log(ctx, ORB_NOTICE, "firewall.in-force",
+            KV("messages", self->retry.changes.batches.count));
     if (self->retry.cancelled)
-        retry_paid(ctx, self); /* the commit that begins sends everything all the same */
+        retry_done(ctx, self); /* the commit that begins sends everything all the same */
     else
         forget(ctx, &self->retry);
 }
@@ -162,8 +163,8 @@ static void send_next(struct orb_ctx *ctx, struct firewall *self)
     struct orb_err err;
     int r;
 
-    if (retry->next < retry->work.puts.count) {
-        puts_message(&retry->work.puts, retry->next, (int64_t)retry->tx, &text);
+    if (retry->next < retry->changes.batches.count) {
+        batch_message(&retry->changes.batches, retry->next, (int64_t)retry->tx, &text);
         r = orb_call_text(ctx, DATAPLANE, "put", buf_str(&text), text.len, 0, on_put, self, &err);
     } else {
         r = orb_call(ctx, DATAPLANE, "check", tx_input(retry), 0, on_checked, self, &err);
@@ -195,9 +196,9 @@ static void on_timer(struct orb_ctx *ctx, void *arg)
     struct orb_err err;
     cJSON *in;
 
-    if (!retry->owed || retry->talking || retry->cancelled)
+    if (!retry->pending || retry->in_flight || retry->cancelled)
         return;
-    retry->talking = true;
+    retry->in_flight = true;
     retry->tx = 0;
     in = cJSON_CreateObject();
     cJSON_AddBoolToObject(in, "reset", true);
@@ -214,20 +215,20 @@ int retry_init(struct orb_ctx *ctx, struct firewall *self, struct orb_err *err)
 void retry_fini(struct firewall *self)
 {
     orb_timer_free(self->retry.timer);
-    work_fini(&self->retry.work);
+    changeset_fini(&self->retry.changes);
 }
 
-void retry_owe(struct orb_ctx *ctx, struct firewall *self, const struct orb_change *change,
-               const struct orb_err *err)
+void retry_schedule(struct orb_ctx *ctx, struct firewall *self, const struct orb_change *change,
+                    const struct orb_err *err)
 {
     struct retry *retry = &self->retry;
     const cJSON *firewall = cJSON_GetObjectItemCaseSensitive(change->tree, "firewall");
 
-    work_fini(&retry->work);
-    if (work_build(&retry->work, change, NULL) < 0)
-        work_fini(&retry->work);
+    changeset_fini(&retry->changes);
+    if (changeset_build(&retry->changes, change, NULL) < 0)
+        changeset_fini(&retry->changes);
     rows_load(&self->rows, cJSON_GetObjectItemCaseSensitive(firewall, "rules"));
-    retry->owed = true;
+    retry->pending = true;
     retry->cancelled = false;
     retry->wait_ms = WAIT_MS;
     retry->tx = 0;
@@ -238,25 +239,25 @@ void retry_owe(struct orb_ctx *ctx, struct firewall *self, const struct orb_chan
 
 void retry_cancel(struct orb_ctx *ctx, struct firewall *self)
 {
-    if (self->retry.paid)
+    if (self->retry.done)
         forget(ctx, &self->retry);
-    self->retry.cancelled = self->retry.owed;
+    self->retry.cancelled = self->retry.pending;
     orb_timer_stop(self->retry.timer);
 }
 
 void retry_resume(struct orb_ctx *ctx, struct firewall *self)
 {
-    if (!self->retry.owed || !self->retry.cancelled)
+    if (!self->retry.pending || !self->retry.cancelled)
         return;
-    self->retry.cancelled = self->retry.paid = false;
+    self->retry.cancelled = self->retry.done = false;
     self->retry.wait_ms = WAIT_MS;
     wait(ctx, self);
 }
 
-void retry_paid(struct orb_ctx *ctx, struct firewall *self)
+void retry_done(struct orb_ctx *ctx, struct firewall *self)
 {
-    if (!self->retry.owed)
+    if (!self->retry.pending)
         return;
-    self->retry.paid = true;
+    self->retry.done = true;
     orb_problem_clear(ctx, "not-in-force");
 }

@@ -4,16 +4,17 @@
 #define PLUGINS_FIREWALL_RETRY_H
 
 #include "orbital/orbital.h"
-#include "plugins/firewall/work.h"
+#include "plugins/firewall/changeset.h"
 
 struct firewall;
 
 struct retry {
-    bool owed;
-    bool talking;     /* an attempt is on its way */
-    bool cancelled;   /* a commit is being prepared or applied meanwhile */
-    bool paid;        /* it brought the policy into force, and may yet be taken back */
-    struct work work; /* the whole policy; without messages where it cannot even be written */
+    bool pending;
+    bool in_flight; /* an attempt is on its way */
+    bool cancelled; /* a commit is being prepared or applied meanwhile */
+    bool done;      /* it brought the policy into force, and may yet be taken back */
+    struct changeset
+        changes; /* the whole policy; without messages where it cannot even be written */
     struct orb_timer *timer;
     uint32_t wait_ms;
     double tx; /* of the attempt, 0: none */
@@ -25,13 +26,13 @@ struct retry {
 int retry_init(struct orb_ctx *ctx, struct firewall *self, struct orb_err *err);
 void retry_fini(struct firewall *self);
 /* The first change failed for err: what it says is tried again until it is in force. */
-void retry_owe(struct orb_ctx *ctx, struct firewall *self, const struct orb_change *change,
-               const struct orb_err *err);
-/* A commit begins; it sends the whole policy where something is owed. */
+void retry_schedule(struct orb_ctx *ctx, struct firewall *self, const struct orb_change *change,
+                    const struct orb_err *err);
+/* A commit begins; it sends the whole policy where one is pending. */
 void retry_cancel(struct orb_ctx *ctx, struct firewall *self);
 /* It came to nothing. */
 void retry_resume(struct orb_ctx *ctx, struct firewall *self);
 /* It brought the policy into force. */
-void retry_paid(struct orb_ctx *ctx, struct firewall *self);
+void retry_done(struct orb_ctx *ctx, struct firewall *self);
 
 #endif

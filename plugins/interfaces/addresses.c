@@ -27,7 +27,7 @@ int addresses_remove(struct run *run, struct orb_err *err)
     for (unsigned i = 0; i < run->addrs.count; i++) {
         const struct rtnl_addr *a = &run->addrs.items[i];
         const struct rtnl_link *link = rtnl_link_of(&run->links, a->index);
-        struct trouble t = {.kind = "remove", .leaf = "addresses", .place = -1};
+        struct failure t = {.kind = "remove", .leaf = "addresses", .place = -1};
         char text[ADDRESS_TEXT], doing[96];
         struct orb_err why = {0};
         bool was;
@@ -48,7 +48,7 @@ int addresses_remove(struct run *run, struct orb_err *err)
         t.thing = text;
         t.doing = doing;
         t.todo = "see the kernel's reason; it is tried again by itself";
-        r = run_trouble(run, was, &t, &why, err);
+        r = run_failure(run, was, &t, &why, err);
         if (r < 0)
             return r;
     }
@@ -88,19 +88,19 @@ static int add_to_link(struct run *run, const struct rtnl_link *link, const stru
     return rtnl_addr_add(run->socket, link->index, p, why);
 }
 
-/* Adds address at of want, which the kernel does not have. */
-static int add(struct run *run, const struct want *want, unsigned at, const struct rtnl_link *link,
-               bool held, struct orb_err *err)
+/* Adds address at of desired, which the kernel does not have. */
+static int add(struct run *run, const struct desired *desired, unsigned at,
+               const struct rtnl_link *link, bool held, struct orb_err *err)
 {
-    const struct prefix *p = &want->addrs[at];
+    const struct prefix *p = &desired->addrs[at];
     char text[ADDRESS_TEXT], doing[96];
-    struct trouble t = {.kind = "address",
-                        .name = want->name,
+    struct failure t = {.kind = "address",
+                        .name = desired->name,
                         .leaf = "addresses",
-                        .place = (int)want->places[at],
+                        .place = (int)desired->places[at],
                         .thing = prefix_text(p, text)};
     struct orb_err why = {0};
-    int r = held ? 0 : model_check_foreign(run->new, want, at, &run->links, &run->addrs, &why);
+    int r = held ? 0 : model_check_foreign(run->new, desired, at, &run->links, &run->addrs, &why);
 
     if (r == 0) {
         snprintf(doing, sizeof(doing), "cannot add address %s", text);
@@ -114,19 +114,19 @@ static int add(struct run *run, const struct want *want, unsigned at, const stru
         run->applied->added++;
         return 0;
     }
-    return run_trouble(run, !model_has(model_find(run->old, want->name), p), &t, &why, err);
+    return run_failure(run, !model_has(model_find(run->old, desired->name), p), &t, &why, err);
 }
 
 /* IPv4 in the order of the configuration. IPv6 in the opposite one: there the kernel lists, and
  * among equals prefers, what was added last. */
-static int add_family(struct run *run, const struct want *want, const struct rtnl_link *link,
+static int add_family(struct run *run, const struct desired *desired, const struct rtnl_link *link,
                       int family, struct orb_err *err)
 {
-    bool will_be_down = !want->enabled || (run->mode == APPLY_REPAIR && !(link->flags & IFF_UP));
+    bool will_be_down = !desired->enabled || (run->mode == APPLY_REPAIR && !(link->flags & IFF_UP));
 
-    for (unsigned n = 0; n < want->addr_count; n++) {
-        unsigned at = family == AF_INET ? n : want->addr_count - 1 - n;
-        const struct prefix *p = &want->addrs[at];
+    for (unsigned n = 0; n < desired->addr_count; n++) {
+        unsigned at = family == AF_INET ? n : desired->addr_count - 1 - n;
+        const struct prefix *p = &desired->addrs[at];
         const struct rtnl_addr *have;
         int r;
 
@@ -142,7 +142,7 @@ static int add_family(struct run *run, const struct want *want, const struct rtn
         /* The kernel forgets IPv6 addresses of a link that is down; they come with it. */
         if (will_be_down && family == AF_INET6)
             continue;
-        r = add(run, want, at, link, have, err);
+        r = add(run, desired, at, link, have, err);
         if (r < 0)
             return r;
     }
@@ -152,15 +152,15 @@ static int add_family(struct run *run, const struct want *want, const struct rtn
 int addresses_add(struct run *run, struct orb_err *err)
 {
     for (unsigned i = 0; i < run->new->count; i++) {
-        const struct want *want = &run->new->items[i];
-        const struct rtnl_link *link = rtnl_link_find(&run->links, want->name);
+        const struct desired *desired = &run->new->items[i];
+        const struct rtnl_link *link = rtnl_link_find(&run->links, desired->name);
         int r;
 
         if (!link)
             continue;
-        r = add_family(run, want, link, AF_INET, err);
+        r = add_family(run, desired, link, AF_INET, err);
         if (r == 0)
-            r = add_family(run, want, link, AF_INET6, err);
+            r = add_family(run, desired, link, AF_INET6, err);
         if (r < 0)
             return r;
     }

@@ -1,4 +1,4 @@
-/* Addresses of links: part of applying (run.h). Errors: as run_trouble(). */
+/* Addresses of links: part of applying (run.h). Errors: as run_failure(). */
 #ifndef PLUGINS_INTERFACES_ADDRESSES_H
 #define PLUGINS_INTERFACES_ADDRESSES_H
 

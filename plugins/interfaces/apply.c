@@ -19,7 +19,7 @@ static int note_absent(struct run *run, struct orb_err *err)
 {
     for (unsigned i = 0; i < run->new->count; i++) {
         const char *name = run->new->items[i].name;
-        struct trouble t = {.kind = "link", .name = name, .place = -1};
+        struct failure t = {.kind = "link", .name = name, .place = -1};
         struct orb_err why;
         int r;
 
@@ -28,21 +28,21 @@ static int note_absent(struct run *run, struct orb_err *err)
         run->new->items[i].state_pending = true;
         t.todo = "plug it in, or take it out of the configuration";
         orb_fail(&why, ORB_E_STATE, "interface %s is configured but does not exist", name);
-        r = run_trouble(run, !model_find(run->old, name), &t, &why, err);
+        r = run_failure(run, !model_find(run->old, name), &t, &why, err);
         if (r < 0)
             return r;
     }
     return 0;
 }
 
-int apply_wants(struct nl_sock *socket, const struct wants *old, struct wants *new,
-                struct befores *befores, enum apply_mode mode, uint64_t now_ms,
-                struct applied *ret_applied, struct orb_err *err)
+int apply_config(struct nl_sock *socket, const struct desired_list *old, struct desired_list *new,
+                 struct link_states *saved, enum apply_mode mode, uint64_t now_ms,
+                 struct applied *ret_applied, struct orb_err *err)
 {
     struct run run = {.socket = socket,
                       .old = old,
                       .new = new,
-                      .befores = befores,
+                      .saved = saved,
                       .mode = mode,
                       .now_ms = now_ms,
                       .applied = ret_applied};

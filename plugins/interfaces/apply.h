@@ -5,7 +5,7 @@
 #ifndef PLUGINS_INTERFACES_APPLY_H
 #define PLUGINS_INTERFACES_APPLY_H
 
-#include "plugins/interfaces/before.h"
+#include "plugins/interfaces/link_state.h"
 #include "plugins/interfaces/model.h"
 
 enum apply_mode {
@@ -27,8 +27,8 @@ struct applied {
 /* Makes new so where old was. now_ms: monotonic. Error (with path): only of APPLY_COMMIT for
  * something that differs between old and new, or when the kernel cannot be read at all;
  * ret_applied is filled in any case. */
-int apply_wants(struct nl_sock *socket, const struct wants *old, struct wants *new,
-                struct befores *befores, enum apply_mode mode, uint64_t now_ms,
-                struct applied *ret_applied, struct orb_err *err);
+int apply_config(struct nl_sock *socket, const struct desired_list *old, struct desired_list *new,
+                 struct link_states *saved, enum apply_mode mode, uint64_t now_ms,
+                 struct applied *ret_applied, struct orb_err *err);
 
 #endif

@@ -27,54 +27,55 @@ static void ask_again(struct run *run, const struct rtnl_addr *a)
         rtnl_addr_add(run->socket, a->index, &a->prefix, NULL);
 }
 
-static void note_duplicate(struct run *run, const struct want *want, unsigned at)
+static void note_duplicate(struct run *run, const struct desired *desired, unsigned at)
 {
     char text[ADDRESS_TEXT];
-    struct trouble t = {.kind = "duplicate",
-                        .name = want->name,
+    struct failure t = {.kind = "duplicate",
+                        .name = desired->name,
                         .leaf = "addresses",
-                        .place = (int)want->places[at],
-                        .thing = prefix_text(&want->addrs[at], text),
+                        .place = (int)desired->places[at],
+                        .thing = prefix_text(&desired->addrs[at], text),
                         .todo = "give one of the two machines another address"};
     struct orb_err why;
 
     orb_fail(&why, ORB_E_STATE, "another machine on %s has address %s, too; it is not used here",
-             want->name, text);
-    run_trouble(run, false, &t, &why, NULL);
+             desired->name, text);
+    run_failure(run, false, &t, &why, NULL);
 }
 
-static void look_for_duplicates(struct run *run, struct want *want, int index)
+static void look_for_duplicates(struct run *run, struct desired *desired, int index)
 {
-    bool again = run->mode == APPLY_REPAIR && run->now_ms >= want->dad_next_ms, any = false;
+    bool again = run->mode == APPLY_REPAIR && run->now_ms >= desired->dad_next_ms, any = false;
 
     for (unsigned i = 0; i < run->addrs.count; i++) {
         const struct rtnl_addr *a = &run->addrs.items[i];
 
-        for (unsigned k = 0; a->index == index && k < want->addr_count; k++) {
-            if (a->prefix.address.family != AF_INET6 || !prefix_equal(&want->addrs[k], &a->prefix))
+        for (unsigned k = 0; a->index == index && k < desired->addr_count; k++) {
+            if (a->prefix.address.family != AF_INET6 ||
+                !prefix_equal(&desired->addrs[k], &a->prefix))
                 continue;
             if (a->flags & IFA_F_DADFAILED)
-                want->duplicate[k] = true;
+                desired->duplicate[k] = true;
             else if (!(a->flags & IFA_F_TENTATIVE))
-                want->duplicate[k] = false;
-            if (!want->duplicate[k])
+                desired->duplicate[k] = false;
+            if (!desired->duplicate[k])
                 continue;
             any = true;
-            note_duplicate(run, want, k);
-            if (again && (a->flags & IFA_F_DADFAILED) && want->dad_next_ms)
+            note_duplicate(run, desired, k);
+            if (again && (a->flags & IFA_F_DADFAILED) && desired->dad_next_ms)
                 ask_again(run, a);
         }
     }
     if (!any) {
-        want->dad_next_ms = want->dad_pause_ms = 0;
+        desired->dad_next_ms = desired->dad_pause_ms = 0;
         return;
     }
-    if (run->now_ms < want->dad_next_ms)
+    if (run->now_ms < desired->dad_next_ms)
         return;
-    want->dad_pause_ms = want->dad_pause_ms ? want->dad_pause_ms * 2 : DAD_PAUSE_MIN_MS;
-    if (want->dad_pause_ms > DAD_PAUSE_MAX_MS)
-        want->dad_pause_ms = DAD_PAUSE_MAX_MS;
-    want->dad_next_ms = run->now_ms + want->dad_pause_ms;
+    desired->dad_pause_ms = desired->dad_pause_ms ? desired->dad_pause_ms * 2 : DAD_PAUSE_MIN_MS;
+    if (desired->dad_pause_ms > DAD_PAUSE_MAX_MS)
+        desired->dad_pause_ms = DAD_PAUSE_MAX_MS;
+    desired->dad_next_ms = run->now_ms + desired->dad_pause_ms;
 }
 
 /* What the kernel would have made of the hardware address (RFC 4291, appendix A): for a link that
@@ -94,7 +95,7 @@ static bool guess_link_local(const struct rtnl_link *link, struct prefix *ret)
 
 /* The kernel makes its link-local address when a link comes up, and not again when the link's
  * addresses are flushed. Without it IPv6 has no neighbours. */
-static void keep_link_local(struct run *run, struct want *want, const struct rtnl_link *link)
+static void keep_link_local(struct run *run, struct desired *desired, const struct rtnl_link *link)
 {
     const struct rtnl_addr *own = NULL;
 
@@ -102,36 +103,37 @@ static void keep_link_local(struct run *run, struct want *want, const struct rtn
         const struct rtnl_addr *a = &run->addrs.items[i];
 
         if (a->index == link->index && a->prefix.address.family == AF_INET6 &&
-            address_is_link_local(&a->prefix.address) && !model_has(want, &a->prefix))
+            address_is_link_local(&a->prefix.address) && !model_has(desired, &a->prefix))
             own = a;
     }
     if (own) {
-        want->link_local = own->prefix;
-        memcpy(want->link_local_mac, link->mac, sizeof(link->mac));
+        desired->link_local = own->prefix;
+        memcpy(desired->link_local_mac, link->mac, sizeof(link->mac));
         return;
     }
     if (!(link->flags & IFF_UP) || !link->carrier || !link->has_inet6 || link->inet6_disabled ||
         link->addr_gen_mode == IN6_ADDR_GEN_MODE_NONE)
         return;
-    if (!want->link_local.address.family && guess_link_local(link, &want->link_local))
-        memcpy(want->link_local_mac, link->mac, sizeof(link->mac));
-    if (!want->link_local.address.family ||
-        memcmp(want->link_local_mac, link->mac, sizeof(link->mac)) != 0)
+    if (!desired->link_local.address.family && guess_link_local(link, &desired->link_local))
+        memcpy(desired->link_local_mac, link->mac, sizeof(link->mac));
+    if (!desired->link_local.address.family ||
+        memcmp(desired->link_local_mac, link->mac, sizeof(link->mac)) != 0)
         return;
-    if (rtnl_addr_add_as(run->socket, link->index, &want->link_local, PROTO_KERNEL_LL, 0, NULL) ==
-        0)
+    if (rtnl_addr_add_as(run->socket, link->index, &desired->link_local, PROTO_KERNEL_LL, 0,
+                         NULL) == 0)
         run->applied->added++;
 }
 
 /* Where there is no neighbour to ask (down, loopback, point-to-point, tunnel) there is no duplicate
  * either. */
-static void watch_addresses(struct run *run, const struct want *want, const struct rtnl_link *link)
+static void watch_addresses(struct run *run, const struct desired *desired,
+                            const struct rtnl_link *link)
 {
     if (!(link->flags & IFF_UP) || !link->carrier || link->mac_len != 6 ||
         (link->flags & (IFF_LOOPBACK | IFF_POINTOPOINT | IFF_NOARP)))
         return;
-    for (unsigned k = 0; k < want->addr_count; k++) {
-        const struct address *address = &want->addrs[k].address;
+    for (unsigned k = 0; k < desired->addr_count; k++) {
+        const struct address *address = &desired->addrs[k].address;
         char text[INET_ADDRSTRLEN];
         cJSON *item;
 
@@ -139,7 +141,7 @@ static void watch_addresses(struct run *run, const struct want *want, const stru
             continue;
         item = cJSON_CreateObject();
         inet_ntop(AF_INET, address->bytes, text, sizeof(text));
-        cJSON_AddStringToObject(item, "interface", want->name);
+        cJSON_AddStringToObject(item, "interface", desired->name);
         cJSON_AddNumberToObject(item, "index", link->index);
         cJSON_AddStringToObject(item, "address", text);
         cJSON_AddItemToArray(run->applied->watched, item);
@@ -150,13 +152,13 @@ void detection_run(struct run *run)
 {
     run->applied->watched = cJSON_CreateArray();
     for (unsigned i = 0; i < run->new->count; i++) {
-        struct want *want = &run->new->items[i];
-        const struct rtnl_link *link = rtnl_link_find(&run->links, want->name);
+        struct desired *desired = &run->new->items[i];
+        const struct rtnl_link *link = rtnl_link_find(&run->links, desired->name);
 
         if (!link)
             continue;
-        look_for_duplicates(run, want, link->index);
-        watch_addresses(run, want, link);
-        keep_link_local(run, want, link);
+        look_for_duplicates(run, desired, link->index);
+        watch_addresses(run, desired, link);
+        keep_link_local(run, desired, link);
     }
 }

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "plugins/interfaces/before.h"
+#include "plugins/interfaces/link_state.h"
 #include "plugins/interfaces/links.h"
 #include "plugins/interfaces/model.h"
 #include "plugins/interfaces/run.h"
@@ -15,10 +15,10 @@ static bool settings_right(const struct rtnl_link *link)
     return !link->has_inet || (link->promote_secondaries && link->ignore_linkdown);
 }
 
-bool links_settings_right(const struct wants *wants, const struct rtnl_links *links)
+bool links_settings_right(const struct desired_list *desired_list, const struct rtnl_links *links)
 {
-    for (unsigned i = 0; i < wants->count; i++) {
-        const struct rtnl_link *link = rtnl_link_find(links, wants->items[i].name);
+    for (unsigned i = 0; i < desired_list->count; i++) {
+        const struct rtnl_link *link = rtnl_link_find(links, desired_list->items[i].name);
 
         if (link && !settings_right(link))
             return false;
@@ -27,38 +27,38 @@ bool links_settings_right(const struct wants *wants, const struct rtnl_links *li
 }
 
 /* What links were is kept before the kernel is changed, in one go. */
-static int keep_before(struct run *run, struct orb_err *err)
+static int save_link_states(struct run *run, struct orb_err *err)
 {
-    bool changed = before_rename(run->befores, &run->links);
+    bool changed = link_state_rename(run->saved, &run->links);
 
     for (unsigned i = 0; i < run->new->count; i++) {
-        const struct want *want = &run->new->items[i];
-        const struct rtnl_link *link = rtnl_link_find(&run->links, want->name);
-        struct before *b;
+        const struct desired *desired = &run->new->items[i];
+        const struct rtnl_link *link = rtnl_link_find(&run->links, desired->name);
+        struct link_state *b;
         bool fresh;
 
         if (!link)
             continue;
-        b = before_get(run->befores, link, &fresh);
+        b = link_state_get(run->saved, link, &fresh);
         if (!b)
-            return orb_fail(err, ORB_E_NOMEM, "no memory for the state of %s", want->name);
-        changed |= fresh || (want->mtu && !b->mtu_changed);
+            return orb_fail(err, ORB_E_NOMEM, "no memory for the state of %s", desired->name);
+        changed |= fresh || (desired->mtu && !b->mtu_changed);
         b->fresh |= fresh;
-        b->mtu_changed |= want->mtu != 0;
+        b->mtu_changed |= desired->mtu != 0;
     }
     if (changed)
-        before_save(run->befores);
+        link_state_save(run->saved);
     return 0;
 }
 
 int links_settings(struct run *run, struct orb_err *err)
 {
-    int r = keep_before(run, err);
+    int r = save_link_states(run, err);
 
     for (unsigned i = 0; r == 0 && i < run->new->count; i++) {
-        const struct want *want = &run->new->items[i];
-        const struct rtnl_link *link = rtnl_link_find(&run->links, want->name);
-        struct trouble t = {.kind = "setting", .name = want->name, .place = -1};
+        const struct desired *desired = &run->new->items[i];
+        const struct rtnl_link *link = rtnl_link_find(&run->links, desired->name);
+        struct failure t = {.kind = "setting", .name = desired->name, .place = -1};
         struct orb_err why = {0};
 
         if (!link || settings_right(link))
@@ -69,7 +69,7 @@ int links_settings(struct run *run, struct orb_err *err)
         }
         t.doing = "cannot set promote_secondaries and ignore_routes_with_linkdown";
         t.todo = KERNEL_TODO;
-        run_trouble(run, false, &t, &why, err);
+        run_failure(run, false, &t, &why, err);
     }
     return r;
 }
@@ -91,65 +91,65 @@ static int set_link(struct run *run, const struct rtnl_link *link, unsigned mtu,
     return r < 0 ? r : 1;
 }
 
-static int set_mtu(struct run *run, struct want *want, const struct rtnl_link *link,
-                   struct before *b, struct orb_err *err)
+static int set_mtu(struct run *run, struct desired *desired, const struct rtnl_link *link,
+                   struct link_state *b, struct orb_err *err)
 {
-    const struct want *was = model_find(run->old, want->name);
-    struct trouble t = {.kind = "mtu", .name = want->name, .leaf = "mtu", .place = -1};
-    unsigned mtu = want->mtu ? (unsigned)want->mtu : b->mtu_changed ? b->mtu : 0;
+    const struct desired *was = model_find(run->old, desired->name);
+    struct failure t = {.kind = "mtu", .name = desired->name, .leaf = "mtu", .place = -1};
+    unsigned mtu = desired->mtu ? (unsigned)desired->mtu : b->mtu_changed ? b->mtu : 0;
     struct orb_err why = {0};
     char doing[64];
     int r;
 
-    r = model_check_mtu(want, link, &why);
+    r = model_check_mtu(desired, link, &why);
     if (r == 0) {
         snprintf(doing, sizeof(doing), "cannot set MTU %u", mtu);
         t.doing = doing;
         r = set_link(run, link, mtu, -1, &why);
     }
-    want->once_more = r < 0 && run->first_pass;
-    if (want->once_more)
+    desired->once_more = r < 0 && run->first_pass;
+    if (desired->once_more)
         return 0;
     if (r < 0) {
         t.todo = "choose an MTU that the interface takes";
-        return run_trouble(run, !was || was->mtu != want->mtu, &t, &why, err);
+        return run_failure(run, !was || was->mtu != desired->mtu, &t, &why, err);
     }
-    if (b->mtu_changed && !want->mtu) {
+    if (b->mtu_changed && !desired->mtu) {
         b->mtu_changed = false;
-        before_save(run->befores);
+        link_state_save(run->saved);
     }
     return 0;
 }
 
-static int set_state(struct run *run, struct want *want, const struct rtnl_link *link, bool fresh,
-                     struct orb_err *err)
+static int set_state(struct run *run, struct desired *desired, const struct rtnl_link *link,
+                     bool fresh, struct orb_err *err)
 {
-    const struct want *was = model_find(run->old, want->name);
-    bool touched = run->mode != APPLY_REPAIR && (!was || was->enabled != want->enabled);
-    struct trouble t = {.kind = "state", .name = want->name, .leaf = "enabled", .place = -1};
+    const struct desired *was = model_find(run->old, desired->name);
+    bool touched = run->mode != APPLY_REPAIR && (!was || was->enabled != desired->enabled);
+    struct failure t = {.kind = "state", .name = desired->name, .leaf = "enabled", .place = -1};
     struct orb_err why = {0};
     int r;
 
-    if (!touched && !fresh && !want->state_pending && run->mode != APPLY_START)
+    if (!touched && !fresh && !desired->state_pending && run->mode != APPLY_START)
         return 0;
-    r = set_link(run, link, 0, want->enabled, &why);
-    want->state_pending = r < 0;
-    want->once_more |= r < 0 && run->first_pass;
+    r = set_link(run, link, 0, desired->enabled, &why);
+    desired->state_pending = r < 0;
+    desired->once_more |= r < 0 && run->first_pass;
     if (r >= 0 || run->first_pass)
         return 0;
-    t.doing = want->enabled ? "cannot take up the link" : "cannot take down the link";
+    t.doing = desired->enabled ? "cannot take up the link" : "cannot take down the link";
     t.todo = KERNEL_TODO;
-    return run_trouble(run, touched, &t, &why, err);
+    return run_failure(run, touched, &t, &why, err);
 }
 
-static int set_one(struct run *run, struct want *want, const struct rtnl_link *link,
+static int set_one(struct run *run, struct desired *desired, const struct rtnl_link *link,
                    struct orb_err *err)
 {
-    struct before *b = before_find(run->befores, want->name);
-    int r = b ? set_mtu(run, want, link, b, err) : 0;
+    struct link_state *b = link_state_find(run->saved, desired->name);
+    int r = b ? set_mtu(run, desired, link, b, err) : 0;
 
     if (r == 0 && b)
-        r = set_state(run, want, link, b->fresh, err);
+        r = set_state(run, desired, link, b->fresh, err);
     return r;
 }
 
@@ -162,15 +162,15 @@ int links_run(struct run *run, struct orb_err *err)
     for (unsigned pass = 0; pass < 2; pass++) {
         run->first_pass = pass == 0;
         for (unsigned i = 0; r == 0 && i < run->new->count; i++) {
-            struct want *want = &run->new->items[i];
-            const struct rtnl_link *link = rtnl_link_find(&run->links, want->name);
+            struct desired *desired = &run->new->items[i];
+            const struct rtnl_link *link = rtnl_link_find(&run->links, desired->name);
 
-            if (link && (pass == 0 || want->once_more))
-                r = set_one(run, want, link, err);
+            if (link && (pass == 0 || desired->once_more))
+                r = set_one(run, desired, link, err);
         }
     }
-    for (unsigned i = 0; r == 0 && i < run->befores->count; i++)
-        run->befores->items[i].fresh = false;
+    for (unsigned i = 0; r == 0 && i < run->saved->count; i++)
+        run->saved->items[i].fresh = false;
     return r;
 }
 
@@ -178,10 +178,10 @@ int links_release(struct run *run, struct orb_err *err)
 {
     bool dropped = false;
 
-    for (unsigned i = run->befores->count; i-- > 0;) {
-        struct before b = run->befores->items[i];
+    for (unsigned i = run->saved->count; i-- > 0;) {
+        struct link_state b = run->saved->items[i];
         const struct rtnl_link *link = rtnl_link_find(&run->links, b.name);
-        struct trouble t = {.kind = "release", .name = b.name, .place = -1};
+        struct failure t = {.kind = "release", .name = b.name, .place = -1};
         struct orb_err why = {0};
         int r = 0;
 
@@ -192,17 +192,17 @@ int links_release(struct run *run, struct orb_err *err)
             if (link->has_inet && b.settings_known)
                 rtnl_link_set_inet(run->socket, link->index, b.promote, b.linkdown, NULL);
         }
-        before_drop(run->befores, &run->befores->items[i]);
+        link_state_drop(run->saved, &run->saved->items[i]);
         dropped = true;
         if (r < 0) {
             t.doing = "cannot give back MTU and state";
             t.todo = KERNEL_TODO;
-            r = run_trouble(run, model_find(run->old, b.name), &t, &why, err);
+            r = run_failure(run, model_find(run->old, b.name), &t, &why, err);
         }
         if (r < 0)
             return r;
     }
     if (dropped)
-        before_save(run->befores);
+        link_state_save(run->saved);
     return 0;
 }

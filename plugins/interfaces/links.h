@@ -1,11 +1,11 @@
-/* Links: part of applying (run.h). Errors: as run_trouble(). */
+/* Links: part of applying (run.h). Errors: as run_failure(). */
 #ifndef PLUGINS_INTERFACES_LINKS_H
 #define PLUGINS_INTERFACES_LINKS_H
 
 #include "plugins/interfaces/run.h"
 
 /* Do the links have the settings that configured ones shall have? For a look without events. */
-bool links_settings_right(const struct wants *wants, const struct rtnl_links *links);
+bool links_settings_right(const struct desired_list *desired_list, const struct rtnl_links *links);
 /* promote_secondaries and ignore_routes_with_linkdown. Returns 0. */
 int links_settings(struct run *run, struct orb_err *err);
 /* MTU and state of the configured links. */

@@ -36,7 +36,7 @@ static void add_mac(cJSON *to, const struct rtnl_link *link)
 static cJSON *link_json(const struct interfaces *self, const struct rtnl_link *link,
                         const struct rtnl_addrs *addrs, unsigned *left)
 {
-    const struct want *want = model_find(self->current, link->name);
+    const struct desired *desired = model_find(self->current, link->name);
     cJSON *to = cJSON_CreateObject(), *list;
 
     cJSON_AddStringToObject(to, "name", link->name);
@@ -63,9 +63,9 @@ static cJSON *link_json(const struct interfaces *self, const struct rtnl_link *l
     cJSON_AddNumberToObject(to, "tx-packets", (double)link->tx_packets);
     cJSON_AddNumberToObject(to, "tx-bytes", (double)link->tx_bytes);
     cJSON_AddNumberToObject(to, "tx-dropped", (double)link->tx_dropped);
-    cJSON_AddBoolToObject(to, "configured", want != NULL);
-    if (want && want->description && *want->description)
-        cJSON_AddStringToObject(to, "description", want->description);
+    cJSON_AddBoolToObject(to, "configured", desired != NULL);
+    if (desired && desired->description && *desired->description)
+        cJSON_AddStringToObject(to, "description", desired->description);
     return to;
 }
 

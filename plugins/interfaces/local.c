@@ -113,18 +113,20 @@ static void bounce(struct nl_sock *socket, const struct rtnl_link *lo,
 }
 
 static bool is_ours(const struct rtnl_addr *a, const struct rtnl_link *link,
-                    const struct wants *wants)
+                    const struct desired_list *desired_list)
 {
     const uint32_t waits = IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_OPTIMISTIC;
 
     return link && (link->flags & IFF_UP) && !(a->flags & waits) &&
            strcmp(link->member, "vrf") != 0 && /* its local routes stand in the VRF's table */
-           ((link->flags & IFF_LOOPBACK) || model_has(model_find(wants, link->name), &a->prefix) ||
-            (model_find(wants, link->name) && is_link_local(&a->prefix)));
+           ((link->flags & IFF_LOOPBACK) ||
+            model_has(model_find(desired_list, link->name), &a->prefix) ||
+            (model_find(desired_list, link->name) && is_link_local(&a->prefix)));
 }
 
-static void restore_all(struct nl_sock *socket, const struct look *look, const struct wants *wants,
-                        const struct rtnl_links *links, struct local_restored *restored)
+static void restore_all(struct nl_sock *socket, const struct look *look,
+                        const struct desired_list *desired_list, const struct rtnl_links *links,
+                        struct local_restored *restored)
 {
     bool bounced = false;
 
@@ -132,9 +134,10 @@ static void restore_all(struct nl_sock *socket, const struct look *look, const s
         const struct rtnl_addr *a = &look->addrs->items[i];
         const struct rtnl_link *link = rtnl_link_of(links, a->index);
 
-        if (look->has_local[i] || !is_ours(a, link, wants))
+        if (look->has_local[i] || !is_ours(a, link, desired_list))
             continue;
-        if (!(link->flags & IFF_LOOPBACK) || model_has(model_find(wants, link->name), &a->prefix)) {
+        if (!(link->flags & IFF_LOOPBACK) ||
+            model_has(model_find(desired_list, link->name), &a->prefix)) {
             restore_address(socket, look->addrs, a, restored);
         } else if (!bounced) {
             bounced = true;
@@ -152,17 +155,18 @@ static const struct rtnl_link *loopback(const struct rtnl_links *links)
     return NULL;
 }
 
-int local_restore(struct nl_sock *socket, const struct wants *wants, const struct rtnl_links *links,
-                  struct local_restored *ret_restored, struct orb_err *err)
+int local_restore(struct nl_sock *socket, const struct desired_list *desired_list,
+                  const struct rtnl_links *links, struct local_restored *ret_restored,
+                  struct orb_err *err)
 {
     const struct rtnl_link *lo = loopback(links);
-    const struct want *want = lo ? model_find(wants, lo->name) : NULL;
+    const struct desired *desired = lo ? model_find(desired_list, lo->name) : NULL;
     struct rtnl_addrs addrs = {0};
     struct look look = {.addrs = &addrs};
     int r;
 
     *ret_restored = (struct local_restored){0};
-    if (lo && !(lo->flags & IFF_UP) && (!want || want->enabled))
+    if (lo && !(lo->flags & IFF_UP) && (!desired || desired->enabled))
         bounce(socket, lo, ret_restored);
     r = rtnl_addr_list(socket, &addrs, err);
     look.has_local = calloc((size_t)addrs.count + 1, sizeof(bool));
@@ -171,7 +175,7 @@ int local_restore(struct nl_sock *socket, const struct wants *wants, const struc
     if (r == 0)
         r = rtnl_route_walk_of(socket, RTPROT_KERNEL, on_route, &look, err);
     if (r == 0)
-        restore_all(socket, &look, wants, links, ret_restored);
+        restore_all(socket, &look, desired_list, links, ret_restored);
     free(look.has_local);
     free(addrs.items);
     return r;

@@ -15,7 +15,8 @@ struct local_restored {
 
 /* Puts back what is missing of it for the configured addresses and for the loopback link, unless
  * that one is configured to be disabled. What does not succeed is tried with the next call. */
-int local_restore(struct nl_sock *socket, const struct wants *wants, const struct rtnl_links *links,
-                  struct local_restored *ret_restored, struct orb_err *err);
+int local_restore(struct nl_sock *socket, const struct desired_list *desired_list,
+                  const struct rtnl_links *links, struct local_restored *ret_restored,
+                  struct orb_err *err);
 
 #endif

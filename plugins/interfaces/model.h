@@ -11,7 +11,7 @@
 
 #define WANT_MTU_IPV6 1280 /* the kernel switches IPv6 off below it */
 
-struct want {
+struct desired {
     char name[16];
     char *description; /* NULL: none */
     int64_t mtu;       /* 0: the link's own */
@@ -31,8 +31,8 @@ struct want {
     uint8_t link_local_mac[8]; /* the hardware address it belongs to */
 };
 
-struct wants {
-    struct want *items;
+struct desired_list {
+    struct desired *items;
     unsigned count;
     struct misfits left_out; /* what was wrong and is not in items */
 };
@@ -42,24 +42,27 @@ struct wants {
  * said without the kernel: addresses, duplicates, overlaps. tolerant: what is wrong is left out and
  * noted in left_out instead: for a stored configuration, which an earlier version may have let
  * pass. */
-int model_read(const cJSON *interfaces, bool tolerant, struct wants *wants, struct orb_err *err);
-void model_fini(struct wants *wants);
-struct want *model_find(const struct wants *wants, const char *name);
-bool model_has(const struct want *want, const struct prefix *prefix);
+int model_read(const cJSON *interfaces, bool tolerant, struct desired_list *desired_list,
+               struct orb_err *err);
+void model_fini(struct desired_list *desired_list);
+struct desired *model_find(const struct desired_list *desired_list, const char *name);
+bool model_has(const struct desired *desired, const struct prefix *prefix);
 /* Carries over what applying remembers of the same interfaces. */
-void model_remember(const struct wants *from, struct wants *to);
+void model_remember(const struct desired_list *from, struct desired_list *to);
 
 /* Checks what a commit changes, old to new, against the kernel: links exist, MTU limits, addresses
  * that belong to another program on another link. What it leaves as it was is not looked at, nor is
  * a link missed that was configured before: it was there, and will be configured when it is again.
  */
-int model_check(const struct wants *old, const struct wants *wants, const struct rtnl_links *links,
-                const struct rtnl_addrs *addrs, struct orb_err *err);
+int model_check(const struct desired_list *old, const struct desired_list *desired_list,
+                const struct rtnl_links *links, const struct rtnl_addrs *addrs,
+                struct orb_err *err);
 /* The parts, for applying: each says with path what is wrong; link may be of any state. */
-int model_check_mtu(const struct want *want, const struct rtnl_link *link, struct orb_err *err);
-int model_check_foreign(const struct wants *wants, const struct want *want, unsigned index,
-                        const struct rtnl_links *links, const struct rtnl_addrs *addrs,
-                        struct orb_err *err);
+int model_check_mtu(const struct desired *desired, const struct rtnl_link *link,
+                    struct orb_err *err);
+int model_check_foreign(const struct desired_list *desired_list, const struct desired *desired,
+                        unsigned index, const struct rtnl_links *links,
+                        const struct rtnl_addrs *addrs, struct orb_err *err);
 /* "/interfaces/NAME/LEAF/INDEX"; leaf NULL and index below 0: without. */
 void model_path(char *to, size_t size, const char *name, const char *leaf, int index);
 

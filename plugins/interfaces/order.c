@@ -139,27 +139,27 @@ static unsigned in_order(const struct play *play, const struct prefix *items, un
     return k;
 }
 
-/* Sorts want into networks: to[] gets all addresses, network by network, starts[] where each
+/* Sorts desired into networks: to[] gets all addresses, network by network, starts[] where each
  * begins. Those that the kernel does not have are left out, and link-local ones are a list of their
  * own for the kernel. Returns the number of networks. */
-static unsigned group(const struct play *play, const struct prefix *want, unsigned count,
+static unsigned group(const struct play *play, const struct prefix *desired, unsigned count,
                       struct prefix *to, unsigned *starts)
 {
     unsigned groups = 0, n = 0;
 
     for (unsigned i = 0; i < count; i++) {
-        bool known = want[i].address.family != AF_INET || find(play, &want[i]) < 0 ||
-                     address_is_link_local(&want[i].address);
+        bool known = desired[i].address.family != AF_INET || find(play, &desired[i]) < 0 ||
+                     address_is_link_local(&desired[i].address);
 
         for (unsigned k = 0; k < n && !known; k++)
-            known = same_network(&to[k], &want[i]);
+            known = same_network(&to[k], &desired[i]);
         if (known)
             continue;
         starts[groups++] = n;
         for (unsigned k = i; k < count; k++) {
-            if (want[k].address.family == AF_INET && same_network(&want[k], &want[i]) &&
-                find(play, &want[k]) >= 0)
-                to[n++] = want[k];
+            if (desired[k].address.family == AF_INET && same_network(&desired[k], &desired[i]) &&
+                find(play, &desired[k]) >= 0)
+                to[n++] = desired[k];
         }
     }
     starts[groups] = n;
@@ -191,8 +191,8 @@ static void plan(struct play *play, const struct prefix *items, const unsigned *
     }
 }
 
-int order_steps(const struct prefix *want, unsigned count, int index, const struct rtnl_addrs *have,
-                struct order_step **ret_steps)
+int order_steps(const struct prefix *desired, unsigned count, int index,
+                const struct rtnl_addrs *have, struct order_step **ret_steps)
 {
     struct play play = {.step_size = 4 * count + 4};
     struct prefix *items = calloc(2 * ((size_t)count + 1), sizeof(*items));
@@ -208,7 +208,7 @@ int order_steps(const struct prefix *want, unsigned count, int index, const stru
             if (a->index == index && a->prefix.address.family == AF_INET)
                 play.list[play.count++] = (struct entry){a->prefix, a->flags & IFA_F_SECONDARY};
         }
-        plan(&play, items, starts, group(&play, want, count, items, starts), items + count + 1);
+        plan(&play, items, starts, group(&play, desired, count, items, starts), items + count + 1);
         r = (int)play.step_count;
     }
     free(items);
@@ -236,7 +236,7 @@ static int place6(const struct prefix *prefix, int index, const struct rtnl_addr
     return -1;
 }
 
-int order_moves6(const struct prefix *want, unsigned count, int index,
+int order_moves6(const struct prefix *desired, unsigned count, int index,
                  const struct rtnl_addrs *have, unsigned **ret_moves)
 {
     unsigned *moves = calloc((size_t)count + 1, sizeof(*moves)), n = 0;
@@ -248,7 +248,7 @@ int order_moves6(const struct prefix *want, unsigned count, int index,
         return ORB_E_NOMEM;
     /* From the last one on: what moves comes before all that stay. */
     for (unsigned i = count; i-- > 0;) {
-        int at = place6(&want[i], index, have);
+        int at = place6(&desired[i], index, have);
 
         if (at < 0)
             continue;

@@ -12,20 +12,20 @@ struct order_step {
     struct prefix prefix;
 };
 
-/* The fewest steps that bring the addresses of want (in the order of the configuration, also IPv6
- * ones, which are passed over) on link index from the kernel's order into that of the
+/* The fewest steps that bring the addresses of desired (in the order of the configuration, also
+ * IPv6 ones, which are passed over) on link index from the kernel's order into that of the
  * configuration: first of each network the primary one, networks in order, the rest of each network
  * in order. have: as dumped, all links. Every removed address is added again; foreign addresses
  * stay where they are. promote_secondaries must be on. ret_steps: the caller's to free(), NULL for
  * none. Returns the number of steps, ORB_E_NOMEM without memory. */
-int order_steps(const struct prefix *want, unsigned count, int index, const struct rtnl_addrs *have,
-                struct order_step **ret_steps);
+int order_steps(const struct prefix *desired, unsigned count, int index,
+                const struct rtnl_addrs *have, struct order_step **ret_steps);
 /* Of IPv6 the kernel lists, and among equals prefers, what was added last. The fewest addresses
- * that must be removed and added again, in this order, so that the kernel lists those of want that
- * it has in the order of want: places in want. Link-local ones, duplicates that the kernel does not
- * use and addresses of others are passed over. ret_moves: the caller's to free(), NULL for none.
- * Returns their number, ORB_E_NOMEM without memory. */
-int order_moves6(const struct prefix *want, unsigned count, int index,
+ * that must be removed and added again, in this order, so that the kernel lists those of desired
+ * that it has in the order of desired: places in it. Link-local ones, duplicates that the kernel
+ * does not use and addresses of others are passed over. ret_moves: the caller's to free(), NULL for
+ * none. Returns their number, ORB_E_NOMEM without memory. */
+int order_moves6(const struct prefix *desired, unsigned count, int index,
                  const struct rtnl_addrs *have, unsigned **ret_moves);
 
 #endif

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "plugins/interfaces/apply.h"
-#include "plugins/interfaces/before.h"
+#include "plugins/interfaces/link_state.h"
 #include "plugins/interfaces/conflict.h"
 #include "plugins/interfaces/links.h"
 #include "plugins/interfaces/list.h"
@@ -38,26 +38,26 @@ static void report(struct orb_ctx *ctx, const struct misfits *list, const struct
 }
 
 /* What links were before is kept in a file; without it they cannot be given back. */
-static void report_befores(struct orb_ctx *ctx, struct interfaces *self)
+static void report_saved(struct orb_ctx *ctx, struct interfaces *self)
 {
-    const char *why = self->befores.unsaved[0] ? self->befores.unsaved : self->befores.lost;
+    const char *why = self->saved.unsaved[0] ? self->saved.unsaved : self->saved.lost;
     char what[320];
 
     orb_problem_clear(ctx, "before");
-    if (strcmp(why, self->befores_told) != 0 && why[0])
+    if (strcmp(why, self->saved_reported) != 0 && why[0])
         orb_log(ctx, ORB_WARNING, "interfaces.before-not-kept", KV("why", why));
-    snprintf(self->befores_told, sizeof(self->befores_told), "%s", why);
+    snprintf(self->saved_reported, sizeof(self->saved_reported), "%s", why);
     if (!why[0])
         return;
     snprintf(what, sizeof(what),
              "what links were before is %s: one that leaves the configuration may keep MTU and "
              "state (%s)",
-             self->befores.unsaved[0] ? "not kept" : "not known any more", why);
+             self->saved.unsaved[0] ? "not kept" : "not known any more", why);
     orb_problem_set(ctx, "before",
                     &(struct orb_problem){.level = ORB_PROBLEM_DEGRADED,
                                           .what = what,
                                           .path = "/interfaces",
-                                          .todo = self->befores.unsaved[0]
+                                          .todo = self->saved.unsaved[0]
                                                       ? "mend the service's state directory; it is "
                                                         "tried again by itself"
                                                       : "look at MTU and state of links that are "
@@ -78,7 +78,7 @@ static void outcome(struct orb_ctx *ctx, struct interfaces *self, struct applied
     report(ctx, &applied->misfits, &self->misfits);
     report(ctx, &self->current->left_out, &self->current->left_out);
     conflict_report(ctx, &self->conflicts);
-    report_befores(ctx, self);
+    report_saved(ctx, self);
     conflict_watch(ctx, &self->conflicts, applied->watched);
     applied->watched = NULL;
     for (unsigned i = 0; i < self->misfits.count; i++) {
@@ -99,8 +99,8 @@ static void outcome(struct orb_ctx *ctx, struct interfaces *self, struct applied
 
 /* One line for people about one interface that changes, from old to new (either may be NULL); ""
  * when nothing does. */
-static void describe(const char *name, const struct want *old, const struct want *new, char *to,
-                     size_t size)
+static void describe(const char *name, const struct desired *old, const struct desired *new,
+                     char *to, size_t size)
 {
     unsigned add = 0, del = 0;
 
@@ -124,7 +124,8 @@ static void describe(const char *name, const struct want *old, const struct want
         *to = 0;
 }
 
-static void plan(struct orb_ctx *ctx, const struct wants *old, const struct wants *new)
+static void plan(struct orb_ctx *ctx, const struct desired_list *old,
+                 const struct desired_list *new)
 {
     char text[160];
 
@@ -143,16 +144,16 @@ static void plan(struct orb_ctx *ctx, const struct wants *old, const struct want
     }
 }
 
-static void plan_pending(struct orb_ctx *ctx, const struct wants *wants,
+static void plan_pending(struct orb_ctx *ctx, const struct desired_list *desired_list,
                          const struct rtnl_links *links)
 {
     char text[120];
 
-    for (unsigned i = 0; i < wants->count; i++) {
-        if (rtnl_link_find(links, wants->items[i].name))
+    for (unsigned i = 0; i < desired_list->count; i++) {
+        if (rtnl_link_find(links, desired_list->items[i].name))
             continue;
         snprintf(text, sizeof(text), "%s: does not exist now; configured when it appears",
-                 wants->items[i].name);
+                 desired_list->items[i].name);
         orb_plan_step(ctx, "live", text);
     }
 }
@@ -160,26 +161,26 @@ static void plan_pending(struct orb_ctx *ctx, const struct wants *wants,
 /* At start everything is taken that can be had; what does not fit is seen when it is applied. */
 static int on_prepare(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
 {
-    struct wants *wants = calloc(1, sizeof(*wants));
+    struct desired_list *desired_list = calloc(1, sizeof(*desired_list));
     struct interfaces *self = orb_user(ctx);
     struct rtnl_links links = {0};
     struct rtnl_addrs addrs = {0};
     int r;
 
-    if (!wants)
+    if (!desired_list)
         return orb_fail(err, ORB_E_NOMEM, "no memory for the interfaces");
-    *change->prepared = wants;
-    r = model_read(orb_at(change->tree, "/interfaces"), change->initial, wants, err);
+    *change->prepared = desired_list;
+    r = model_read(orb_at(change->tree, "/interfaces"), change->initial, desired_list, err);
     if (r < 0 || change->initial)
         return r;
     r = rtnl_link_list(self->follow.requests, &links, err);
     if (r == 0)
         r = rtnl_addr_list(self->follow.requests, &addrs, err);
     if (r == 0)
-        r = model_check(self->current, wants, &links, &addrs, err);
+        r = model_check(self->current, desired_list, &links, &addrs, err);
     if (r == 0) {
-        plan(ctx, self->current, wants);
-        plan_pending(ctx, wants, &links);
+        plan(ctx, self->current, desired_list);
+        plan_pending(ctx, desired_list, &links);
     }
     free(links.items);
     free(addrs.items);
@@ -192,14 +193,14 @@ static int change_to(struct orb_ctx *ctx, const struct orb_change *change, enum 
                      struct orb_err *err)
 {
     struct interfaces *self = orb_user(ctx);
-    struct wants *before = self->current;
+    struct desired_list *before = self->current;
     struct orb_err why = {0};
     struct applied applied;
     int r;
 
     self->current = orb_swap(change, before);
-    r = apply_wants(self->follow.requests, before, self->current, &self->befores, mode,
-                    orb_now_ms(), &applied, &why);
+    r = apply_config(self->follow.requests, before, self->current, &self->saved, mode, orb_now_ms(),
+                     &applied, &why);
     if (r < 0 && mode == APPLY_COMMIT) {
         misfit_fini(&applied.misfits);
         *err = why;
@@ -239,8 +240,8 @@ static void on_repair(struct orb_ctx *ctx, void *arg)
 
     if (self->events_lost && seen_all(ctx, self))
         self->events_lost = false;
-    if (apply_wants(self->follow.requests, self->current, self->current, &self->befores,
-                    APPLY_REPAIR, orb_now_ms(), &applied, &err) < 0) {
+    if (apply_config(self->follow.requests, self->current, self->current, &self->saved,
+                     APPLY_REPAIR, orb_now_ms(), &applied, &err) < 0) {
         orb_log(ctx, ORB_WARNING, "interfaces.repair-failed", KV("reason", err.text));
         note_unreadable(&applied, &err);
     }
@@ -274,9 +275,9 @@ static void on_check(struct orb_ctx *ctx, void *arg)
     struct interfaces *self = arg;
     struct rtnl_links links = {0};
 
-    if (self->befores.unsaved[0]) {
-        before_save(&self->befores);
-        report_befores(ctx, self);
+    if (self->saved.unsaved[0]) {
+        link_state_save(&self->saved);
+        report_saved(ctx, self);
     }
     if (rtnl_link_list(self->follow.requests, &links, NULL) < 0)
         return;
@@ -325,7 +326,7 @@ static int on_init(struct orb_ctx *ctx, struct orb_err *err)
         return orb_fail(err, ORB_E_NOMEM, "no memory for the service");
     }
     orb_set_user(ctx, self);
-    before_load(&self->befores, orb_state_dir(ctx));
+    link_state_load(&self->saved, orb_state_dir(ctx));
     r = follow_open(ctx, &self->follow, groups, on_readable, on_repair, self, err);
     if (r < 0)
         return r;
@@ -350,7 +351,7 @@ static void on_stop(struct orb_ctx *ctx)
     misfit_fini(&self->misfits);
     conflict_fini(&self->conflicts);
     on_discard(ctx, self->current);
-    before_fini(&self->befores);
+    link_state_fini(&self->saved);
     free(self->seen);
     free(self);
 }

@@ -10,15 +10,15 @@
 
 struct interfaces {
     struct follow follow;
-    struct orb_timer *check; /* of the settings that change without an event */
-    struct wants *current;   /* never NULL */
-    struct misfits misfits;  /* as last reported */
-    struct befores befores;
+    struct orb_timer *check;      /* of the settings that change without an event */
+    struct desired_list *current; /* never NULL */
+    struct misfits misfits;       /* as last reported */
+    struct link_states saved;
     struct seen *seen;
     unsigned seen_count;
     bool events_lost;
-    char twins[2][16];      /* links with one hardware address, as last said */
-    char befores_told[200]; /* why the file of what was before is not right, as last logged */
+    char twins[2][16];        /* links with one hardware address, as last said */
+    char saved_reported[200]; /* why the file of what was before is not right, as last logged */
     struct conflicts conflicts;
 };
 

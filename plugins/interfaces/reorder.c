@@ -85,11 +85,11 @@ static void spare_route(struct run *run, int index, const struct prefix *prefix,
 }
 
 /* Holds those that move on the loopback, or lets go of them. */
-static void hold(struct run *run, int index, int lo, const struct want *want, const unsigned *moves,
-                 unsigned count, bool on)
+static void hold(struct run *run, int index, int lo, const struct desired *desired,
+                 const unsigned *moves, unsigned count, bool on)
 {
     for (unsigned i = 0; lo && i < count; i++) {
-        struct prefix held = want->addrs[moves[i]];
+        struct prefix held = desired->addrs[moves[i]];
 
         if (!is_used(run, index, &held))
             continue;
@@ -107,14 +107,14 @@ static void hold(struct run *run, int index, int lo, const struct want *want, co
 
 /* An address that was in use a moment ago is not looked for anew; later, when the link comes up
  * again, it is. */
-static int order6(struct run *run, const struct want *want, int index, const unsigned *moves,
+static int order6(struct run *run, const struct desired *desired, int index, const unsigned *moves,
                   unsigned count, struct orb_err *err)
 {
     int lo = loopback(run), r = 0;
 
-    hold(run, index, lo, want, moves, count, true);
+    hold(run, index, lo, desired, moves, count, true);
     for (unsigned i = 0; r == 0 && i < count; i++) {
-        const struct prefix *p = &want->addrs[moves[i]];
+        const struct prefix *p = &desired->addrs[moves[i]];
 
         r = rtnl_addr_delete(run->socket, index, p, err);
         if (r == 0)
@@ -124,10 +124,10 @@ static int order6(struct run *run, const struct want *want, int index, const uns
     }
     settle(run, index);
     for (unsigned i = 0; i < count; i++) {
-        if (is_used(run, index, &want->addrs[moves[i]]))
-            rtnl_addr_add(run->socket, index, &want->addrs[moves[i]], NULL);
+        if (is_used(run, index, &desired->addrs[moves[i]]))
+            rtnl_addr_add(run->socket, index, &desired->addrs[moves[i]], NULL);
     }
-    hold(run, index, lo, want, moves, count, false);
+    hold(run, index, lo, desired, moves, count, false);
     return r;
 }
 
@@ -150,46 +150,46 @@ static int order_one(struct run *run, int index, const struct order_step *step, 
 }
 
 /* Is it too soon to order once more? Another program may have another order in mind. */
-static bool is_contested(struct run *run, struct want *want)
+static bool is_contested(struct run *run, struct desired *desired)
 {
     if (run->mode != APPLY_REPAIR)
         return false;
-    if (run->now_ms - want->ordered_ms > ORDER_EVERY_MS) {
-        want->ordered_ms = run->now_ms;
-        want->ordered = 0;
+    if (run->now_ms - desired->ordered_ms > ORDER_EVERY_MS) {
+        desired->ordered_ms = run->now_ms;
+        desired->ordered = 0;
     }
-    return ++want->ordered > ORDER_TIMES;
+    return ++desired->ordered > ORDER_TIMES;
 }
 
-static int order(struct run *run, struct want *want, const struct rtnl_link *link,
+static int order(struct run *run, struct desired *desired, const struct rtnl_link *link,
                  struct orb_err *err)
 {
-    struct trouble t = {.kind = "order", .name = want->name, .leaf = "addresses", .place = -1};
+    struct failure t = {.kind = "order", .name = desired->name, .leaf = "addresses", .place = -1};
     struct order_step *steps;
     struct orb_err why = {0};
     /* Without promote_secondaries a primary IPv4 address takes the others with it. */
     bool fixed = link->has_inet && !link->promote_secondaries;
     unsigned *moves;
-    int count =
-        order_steps(want->addrs, fixed ? 0 : want->addr_count, link->index, &run->addrs, &steps);
-    int six = order_moves6(want->addrs, want->addr_count, link->index, &run->addrs, &moves);
+    int count = order_steps(desired->addrs, fixed ? 0 : desired->addr_count, link->index,
+                            &run->addrs, &steps);
+    int six = order_moves6(desired->addrs, desired->addr_count, link->index, &run->addrs, &moves);
     int r = 0;
 
     if (count < 0 || six < 0)
         r = orb_fail(&why, ORB_E_NOMEM, "no memory");
-    else if ((count > 0 || six > 0) && is_contested(run, want))
+    else if ((count > 0 || six > 0) && is_contested(run, desired))
         r = orb_fail(&why, ORB_E_CONFLICT, "something else keeps changing it");
     for (int i = 0; i < count && r == 0; i++)
         r = order_one(run, link->index, &steps[i], &why);
     if (six > 0 && r == 0)
-        r = order6(run, want, link->index, moves, (unsigned)six, &why);
+        r = order6(run, desired, link->index, moves, (unsigned)six, &why);
     free(moves);
     free(steps);
     if (r == 0)
         return 0;
     t.doing = "cannot keep the order of the addresses";
     t.todo = "see what else manages this interface; it is tried again by itself";
-    return run_trouble(run, false, &t, &why, err);
+    return run_failure(run, false, &t, &why, err);
 }
 
 int reorder_run(struct run *run, struct orb_err *err)
@@ -202,12 +202,12 @@ int reorder_run(struct run *run, struct orb_err *err)
             return r;
     }
     for (unsigned i = 0; i < run->new->count; i++) {
-        struct want *want = &run->new->items[i];
-        const struct rtnl_link *link = rtnl_link_find(&run->links, want->name);
+        struct desired *desired = &run->new->items[i];
+        const struct rtnl_link *link = rtnl_link_find(&run->links, desired->name);
 
-        if (!link || want->addr_count < 2)
+        if (!link || desired->addr_count < 2)
             continue;
-        r = order(run, want, link, err);
+        r = order(run, desired, link, err);
         if (r < 0)
             return r;
     }

@@ -1,4 +1,4 @@
-/* The order of addresses: part of applying (run.h). Errors: as run_trouble(). */
+/* The order of addresses: part of applying (run.h). Errors: as run_failure(). */
 #ifndef PLUGINS_INTERFACES_REORDER_H
 #define PLUGINS_INTERFACES_REORDER_H
 

@@ -6,7 +6,7 @@
 #include "plugins/interfaces/model.h"
 #include "plugins/interfaces/run.h"
 
-int run_trouble(struct run *run, bool touched, const struct trouble *t, struct orb_err *why,
+int run_failure(struct run *run, bool touched, const struct failure *t, struct orb_err *why,
                 struct orb_err *err)
 {
     char path[ORB_ERR_PATH], key[128];

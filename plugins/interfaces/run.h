@@ -6,19 +6,19 @@
 
 struct run {
     struct nl_sock *socket;
-    const struct wants *old;
-    struct wants *new;
-    struct befores *befores;
+    const struct desired_list *old;
+    struct desired_list *new;
+    struct link_states *saved;
     enum apply_mode mode;
     uint64_t now_ms;
-    bool first_pass; /* of links_run(): failures are no trouble yet */
+    bool first_pass; /* of links_run(): failures are not reported yet */
     struct rtnl_links links;
     struct rtnl_addrs addrs;
     struct applied *applied;
 };
 
 /* A step that failed: where, what was tried in words ("cannot set MTU 9000"), and why. */
-struct trouble {
+struct failure {
     const char *kind;  /* of the key: "mtu" */
     const char *name;  /* of the interface */
     const char *leaf;  /* of the path; NULL: the interface itself */
@@ -30,7 +30,7 @@ struct trouble {
 
 /* touched: the commit asks for just this, so it fails with ORB_E_KERNEL and the path (why may be a
  * veto with its own). Else it is noted and 0 returned. */
-int run_trouble(struct run *run, bool touched, const struct trouble *trouble, struct orb_err *why,
+int run_failure(struct run *run, bool touched, const struct failure *failure, struct orb_err *why,
                 struct orb_err *err);
 /* Reads links and addresses anew into the run, which owns them. Error: the kernel cannot be read.
  */

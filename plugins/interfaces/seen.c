@@ -40,10 +40,10 @@ static struct seen *grow(struct interfaces *self)
 bool seen_gone(struct orb_ctx *ctx, struct interfaces *self, const struct rtnl_link *link)
 {
     struct seen *seen = find(self, link->index);
-    struct want *want = model_find(self->current, link->name);
+    struct desired *desired = model_find(self->current, link->name);
 
-    if (want) /* it may come back with the same index, and down */
-        want->state_pending = true;
+    if (desired) /* it may come back with the same index, and down */
+        desired->state_pending = true;
     if (!seen)
         return false;
     *seen = self->seen[--self->seen_count];

@@ -9,21 +9,22 @@
 #include "plugins/interfaces/usable.h"
 
 /* Not taken up again: taking a link down by hand is how a person stops it in a hurry. */
-static void look_at_state(struct run *run, const struct want *want, const struct rtnl_link *link)
+static void look_at_state(struct run *run, const struct desired *desired,
+                          const struct rtnl_link *link)
 {
-    struct trouble t = {.kind = "state", .name = want->name, .leaf = "enabled", .place = -1};
+    struct failure t = {.kind = "state", .name = desired->name, .leaf = "enabled", .place = -1};
     bool up = link->flags & IFF_UP;
     struct orb_err why;
 
-    if (want->state_pending || up == want->enabled)
+    if (desired->state_pending || up == desired->enabled)
         return;
-    t.todo = want->enabled ? "take it up (ip link set NAME up), or set enabled to false"
-                           : "take it down (ip link set NAME down), or set enabled to true";
+    t.todo = desired->enabled ? "take it up (ip link set NAME up), or set enabled to false"
+                              : "take it down (ip link set NAME down), or set enabled to true";
     orb_fail(&why, ORB_E_STATE,
              up ? "interface %s is disabled, but another program took it up"
                 : "another program took interface %s down",
-             want->name);
-    run_trouble(run, false, &t, &why, NULL);
+             desired->name);
+    run_failure(run, false, &t, &why, NULL);
 }
 
 /* What takes every packet away from its members; a VRF leaves them theirs. */
@@ -38,23 +39,24 @@ static bool takes_packets(const char *kind)
     return false;
 }
 
-static void look_at_master(struct run *run, const struct want *want, const struct rtnl_link *link)
+static void look_at_master(struct run *run, const struct desired *desired,
+                           const struct rtnl_link *link)
 {
-    struct trouble t = {.kind = "member",
-                        .name = want->name,
+    struct failure t = {.kind = "member",
+                        .name = desired->name,
                         .leaf = "addresses",
                         .place = -1,
                         .todo = "give the addresses to that interface, or take this one out of it"};
     const struct rtnl_link *master = rtnl_link_of(&run->links, link->master);
     struct orb_err why;
 
-    if (!want->addr_count || !takes_packets(link->member))
+    if (!desired->addr_count || !takes_packets(link->member))
         return;
     orb_fail(&why, ORB_E_STATE,
              "interface %s is a member of %s %s, which takes its packets: its addresses do not "
              "answer",
-             want->name, link->member, master ? master->name : "of another network namespace");
-    run_trouble(run, false, &t, &why, NULL);
+             desired->name, link->member, master ? master->name : "of another network namespace");
+    run_failure(run, false, &t, &why, NULL);
 }
 
 /* A link of Ethernet that looks for its neighbours; a dummy or a VRF never does. */
@@ -70,22 +72,22 @@ static bool should_resolve(const struct rtnl_link *link)
     return false;
 }
 
-static void look_at_neighbours(struct run *run, const struct want *want,
+static void look_at_neighbours(struct run *run, const struct desired *desired,
                                const struct rtnl_link *link)
 {
-    struct trouble t = {.kind = "arp",
-                        .name = want->name,
+    struct failure t = {.kind = "arp",
+                        .name = desired->name,
                         .place = -1,
                         .todo = "switch it on (ip link set NAME arp on)"};
     struct orb_err why;
 
-    if (!want->enabled || !(link->flags & IFF_NOARP) || !should_resolve(link))
+    if (!desired->enabled || !(link->flags & IFF_NOARP) || !should_resolve(link))
         return;
     orb_fail(&why, ORB_E_STATE,
              "another program switched ARP off on interface %s (NOARP): it finds no neighbour, so "
              "nothing leaves there",
-             want->name);
-    run_trouble(run, false, &t, &why, NULL);
+             desired->name);
+    run_failure(run, false, &t, &why, NULL);
 }
 
 /* A card's address is its own; VLANs, bridges and such take that of what they stand on. */
@@ -99,10 +101,11 @@ static void look_for_twin(struct run *run, unsigned at, const struct rtnl_link *
     struct applied *applied = run->applied;
 
     for (unsigned i = 0; i < at && is_card(link) && !applied->twins[0][0]; i++) {
-        const struct want *want = &run->new->items[i];
-        const struct rtnl_link *other = rtnl_link_find(&run->links, want->name);
+        const struct desired *desired = &run->new->items[i];
+        const struct rtnl_link *other = rtnl_link_find(&run->links, desired->name);
 
-        if (!other || !want->addr_count || !is_card(other) || memcmp(other->mac, link->mac, 6) != 0)
+        if (!other || !desired->addr_count || !is_card(other) ||
+            memcmp(other->mac, link->mac, 6) != 0)
             continue;
         snprintf(applied->twins[0], sizeof(applied->twins[0]), "%s", other->name);
         snprintf(applied->twins[1], sizeof(applied->twins[1]), "%s", link->name);
@@ -112,15 +115,15 @@ static void look_for_twin(struct run *run, unsigned at, const struct rtnl_link *
 void usable_run(struct run *run)
 {
     for (unsigned i = 0; i < run->new->count; i++) {
-        const struct want *want = &run->new->items[i];
-        const struct rtnl_link *link = rtnl_link_find(&run->links, want->name);
+        const struct desired *desired = &run->new->items[i];
+        const struct rtnl_link *link = rtnl_link_find(&run->links, desired->name);
 
         if (!link)
             continue;
-        look_at_state(run, want, link);
-        look_at_master(run, want, link);
-        look_at_neighbours(run, want, link);
-        if (want->addr_count)
+        look_at_state(run, desired, link);
+        look_at_master(run, desired, link);
+        look_at_neighbours(run, desired, link);
+        if (desired->addr_count)
             look_for_twin(run, i, link);
     }
 }

@@ -11,7 +11,7 @@
 #include "core/json/scan.h"
 #include "core/json/schema.h"
 #include "core/json/tree.h"
-#include "plugins/firewall/work.h"
+#include "plugins/firewall/changeset.h"
 #include "plugins/interfaces/misfit.h"
 #include "plugins/interfaces/model.h"
 #include "plugins/routing/model.h"
@@ -61,26 +61,26 @@ static void try_firewall(const cJSON *tree)
 {
     struct orb_change change = {.initial = true, .tree = tree};
     struct orb_err err = {0};
-    struct work work = {0};
+    struct changeset changes = {0};
 
-    refused_well(work_build(&work, &change, &err), &err);
-    for (unsigned i = 0; i < work.puts.count; i++) {
+    refused_well(changeset_build(&changes, &change, &err), &err);
+    for (unsigned i = 0; i < changes.batches.count; i++) {
         AUTO(buf) struct buf text = {0};
 
-        puts_message(&work.puts, i, 1, &text);
+        batch_message(&changes.batches, i, 1, &text);
         made += text.len;
         /* A refusal leaves an unfinished entry behind; it is never sent. */
         if (!err.code && (text.len > 256 * 1024 || scan_json(text.data, text.len, NULL, &err) < 0))
             abort();
     }
-    work_fini(&work);
+    changeset_fini(&changes);
 }
 
 /* What is refused in a commit is left out at the start, and named: never a refusal there. */
 static void try_interfaces(const cJSON *interfaces)
 {
     const struct misfits *left_out;
-    struct wants wants = {0};
+    struct desired_list wants = {0};
     struct orb_err err = {0};
     int r = model_read(interfaces, false, &wants, &err);
 

@@ -10,7 +10,7 @@
 #include "dataplane/policy.h"
 #include "plugins/firewall/rows.h"
 #include "plugins/firewall/translate.h"
-#include "plugins/firewall/work.h"
+#include "plugins/firewall/changeset.h"
 #include "test/lib/harness.h"
 
 #define OFFICE "'interfaces':{'lan0':{'fast-path':'xdp'},'wan0':{}},"
@@ -33,20 +33,20 @@ static cJSON *json(const char *text)
 }
 
 /* Messages for a tree; patch NULL: the first configuration. */
-static int build(const char *tree_text, const char *patch_text, struct work *work,
+static int build(const char *tree_text, const char *patch_text, struct changeset *changes,
                  struct orb_err *err)
 {
     cJSON *tree = json(tree_text), *patch = patch_text ? json(patch_text) : NULL;
     struct orb_change change = {
         .size = sizeof(change), .initial = !patch, .tree = tree, .patch = patch};
-    int r = work_build(work, &change, err);
+    int r = changeset_build(changes, &change, err);
 
     cJSON_Delete(tree);
     cJSON_Delete(patch);
     return r;
 }
 
-static void expect(const struct work *work, const char *want)
+static void expect(const struct changeset *changes, const char *want)
 {
     AUTO_FREE char *text = buf_format("{'tx':1,%s}", want);
     AUTO(buf) struct buf message = {0};
@@ -54,23 +54,23 @@ static void expect(const struct work *work, const char *want)
 
     for (char *c = text; *c; c++)
         *c = *c == '\'' ? '"' : *c;
-    ck_assert_uint_eq(work->puts.count, 1);
-    puts_message(&work->puts, 0, 1, &message);
+    ck_assert_uint_eq(changes->batches.count, 1);
+    batch_message(&changes->batches, 0, 1, &message);
     ck_assert_str_eq(buf_str(&message), text);
     ck_assert_msg(scan_json(message.data, message.len, NULL, &err) == 0, "%s", err.text);
 }
 
 /* The data plane takes all of it. */
-static void expect_taken(const struct work *work)
+static void expect_taken(const struct changeset *changes)
 {
     struct policy policy;
     struct orb_err err;
 
     policy_init(&policy);
-    for (unsigned i = 0; i < work->puts.count; i++) {
+    for (unsigned i = 0; i < changes->batches.count; i++) {
         AUTO(buf) struct buf text = {0};
 
-        puts_message(&work->puts, i, 1, &text);
+        batch_message(&changes->batches, i, 1, &text);
         ck_assert_uint_lt(text.len, 200 * 1024);
         ck_assert_msg(scan_json(text.data, text.len, NULL, &err) == 0, "%s", err.text);
         ck_assert_msg(policy_put(&policy, buf_str(&text), text.len, &err) == 0, "%s: %s", err.path,
@@ -82,7 +82,7 @@ static void expect_taken(const struct work *work)
 
 TEST(the_whole_configuration_becomes_the_policy)
 {
-    struct work work = {0};
+    struct changeset changes = {0};
     struct orb_err err = {0};
     int r;
 
@@ -99,10 +99,10 @@ TEST(the_whole_configuration_becomes_the_policy)
               "'20':{'to':'wan','source':'10.1.0.9','translate-to':'192.0.2.9'}},"
               "'destination':{'10':{'from':'wan','protocol':'tcp','port':8080,"
               "'translate-to':'10.1.0.2:80'}}}}}",
-              NULL, &work, &err);
+              NULL, &changes, &err);
     ck_assert_msg(r == 0, "%s: %s", err.path, err.text);
-    ck_assert(work.full);
-    expect(&work,
+    ck_assert(changes.full);
+    expect(&changes,
            "'zones':{'lan':{'interfaces':['lan0']},'wan':{'interfaces':['wan0']}},"
            "'default':{'forward':'reject','input':'accept','output':'accept'},"
            "'ports':{'lan0':{'fast-path':'xdp'},'wan0':{'fast-path':'auto'}},"
@@ -117,13 +117,13 @@ TEST(the_whole_configuration_becomes_the_policy)
            "'20':{'to':'wan','translate-to':'192.0.2.9','source':['10.1.0.9'],'action':'snat'}},"
            "'destination-nat':{'10':{'from':'wan','protocol':'tcp','translate-to':'10.1.0.2:80',"
            "'port':['8080']}}");
-    expect_taken(&work);
-    work_fini(&work);
+    expect_taken(&changes);
+    changeset_fini(&changes);
 }
 
 TEST(names_exceptions_and_groups_are_written_out)
 {
-    struct work work = {0};
+    struct changeset changes = {0};
     struct orb_err err = {0};
     int r;
 
@@ -140,10 +140,10 @@ TEST(names_exceptions_and_groups_are_written_out)
         "'8':{'from':'lan','protocol':'tcp_udp','port':'dns','action':'exclude'},"
         "'9':{'from':'wan','protocol':'tcp','port':'80-81','translate-to':'10.1.0.2:80',"
         "'fold':true}}}}}",
-        NULL, &work, &err);
+        NULL, &changes, &err);
     ck_assert_msg(r == ORB_E_VETO, "IPv4 and IPv6 in one rule");
     ck_assert_str_eq(err.path, "/firewall/rules/10/destination");
-    work_fini(&work);
+    changeset_fini(&changes);
     r = build(
         "{" OFFICE "'firewall':{" ZONES GROUPS "'rules':{'10':{'protocol':'tcp_udp',"
         "'source':['10.0.0.0/8','!@blocked','!10.9.0.1'],"
@@ -157,9 +157,9 @@ TEST(names_exceptions_and_groups_are_written_out)
         "'8':{'from':'lan','protocol':'tcp_udp','port':'dns','action':'exclude'},"
         "'9':{'from':'wan','protocol':'tcp','port':'80-81','translate-to':'10.1.0.2:80',"
         "'fold':true}}}}}",
-        NULL, &work, &err);
+        NULL, &changes, &err);
     ck_assert_msg(r == 0, "%s: %s", err.path, err.text);
-    expect(&work,
+    expect(&changes,
            "'zones':{'lan':{'interfaces':['lan0']},'wan':{'interfaces':['wan0']}},"
            "'default':{'forward':'drop','input':'accept','output':'accept'},"
            "'ports':{'lan0':{'fast-path':'xdp'},'wan0':{'fast-path':'auto'}},"
@@ -175,13 +175,13 @@ TEST(names_exceptions_and_groups_are_written_out)
            "'8':{'from':'lan','protocol':'tcp_udp','port':['53'],'action':'none'},"
            "'9':{'from':'wan','protocol':'tcp','translate-to':'10.1.0.2:80','port':['80-81'],"
            "'fold':true}}");
-    expect_taken(&work);
-    work_fini(&work);
+    expect_taken(&changes);
+    changeset_fini(&changes);
 }
 
 TEST(what_few_rules_say_is_written_out)
 {
-    struct work work = {0};
+    struct changeset changes = {0};
     struct orb_err err = {0};
     int r;
 
@@ -193,10 +193,10 @@ TEST(what_few_rules_say_is_written_out)
         "'tcp-flags':['syn','!ack'],'state':'new','action':'reject','reject-with':'tcp-reset',"
         "'log':true,'log-prefix':'odd','log-limit':{'rate':1,'per':'hour'},"
         "'limit':{'rate':4,'per':'minute','burst':4,'per-source':true}}}}}",
-        NULL, &work, &err);
+        NULL, &changes, &err);
     ck_assert_msg(r == 0, "%s: %s", err.path, err.text);
     expect(
-        &work,
+        &changes,
         "'zones':{'lan':{'interfaces':['lan0'],'mss-clamp':1400},"
         "'wan':{'interfaces':['wan0'],'mss-clamp':'pmtu'}},"
         "'default':{'forward':'drop','input':'accept','output':'accept','log':['forward','input'],"
@@ -207,8 +207,8 @@ TEST(what_few_rules_say_is_written_out)
         "'reject-with':'tcp-reset','log-prefix':'odd',"
         "'limit':{'rate':4,'per':'minute','burst':4,'per-source':true},"
         "'log-limit':{'rate':1,'per':'hour','burst':5}}}");
-    expect_taken(&work);
-    work_fini(&work);
+    expect_taken(&changes);
+    changeset_fini(&changes);
 }
 
 /* Where several ports went to one before that had to be said, it goes on until the entry changes.
@@ -238,28 +238,29 @@ TEST(an_old_fold_goes_on_and_a_new_one_is_not_made)
 
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         AUTO(buf) struct buf text = {0};
-        struct work work = {0};
+        struct changeset changes = {0};
         struct orb_err err = {0};
 
-        ck_assert_msg(build(tree, table[i].patch, &work, &err) == 0, "%s: %s", err.path, err.text);
-        ck_assert_uint_eq(work.puts.count, 1);
-        puts_message(&work.puts, 0, 1, &text);
+        ck_assert_msg(build(tree, table[i].patch, &changes, &err) == 0, "%s: %s", err.path,
+                      err.text);
+        ck_assert_uint_eq(changes.batches.count, 1);
+        batch_message(&changes.batches, 0, 1, &text);
         ck_assert_msg((strstr(text.data, "\"port\":[\"8000-8002\"],\"fold\":true") != NULL) ==
                           table[i].folds,
                       "%zu: %s", i, text.data);
         ck_assert_ptr_null(strstr(text.data, "\"port\":[\"81\"],\"fold\""));
-        work_fini(&work);
+        changeset_fini(&changes);
     }
 }
 
 TEST(nothing_configured_forwards_nothing)
 {
-    struct work work = {0};
+    struct changeset changes = {0};
 
-    ck_assert_int_eq(build("{}", NULL, &work, NULL), 0);
-    expect(&work, "'default':{'forward':'drop','input':'accept','output':'accept'}");
-    expect_taken(&work);
-    work_fini(&work);
+    ck_assert_int_eq(build("{}", NULL, &changes, NULL), 0);
+    expect(&changes, "'default':{'forward':'drop','input':'accept','output':'accept'}");
+    expect_taken(&changes);
+    changeset_fini(&changes);
 }
 
 /* What a patch of a configured appliance sends. full: everything is sent. */
@@ -307,19 +308,19 @@ TEST(a_patch_sends_what_it_touches)
 {
     for (size_t i = 0; i < ARRAY_LEN(patches); i++) {
         AUTO_FREE char *tree = buf_format("{" OFFICE "'firewall':{" ZONES "%s}}", patches[i].tree);
-        struct work work = {0};
+        struct changeset changes = {0};
         struct orb_err err = {0};
-        int r = build(tree, patches[i].patch, &work, &err);
+        int r = build(tree, patches[i].patch, &changes, &err);
 
         ck_assert_msg(r == 0, "%zu: %s %s", i, err.path, err.text);
-        ck_assert_msg(work.full == patches[i].full, "patch %zu", i);
+        ck_assert_msg(changes.full == patches[i].full, "patch %zu", i);
         if (!patches[i].want)
-            ck_assert_uint_eq(work.puts.count, 0);
+            ck_assert_uint_eq(changes.batches.count, 0);
         else if (!patches[i].full)
-            expect(&work, patches[i].want);
+            expect(&changes, patches[i].want);
         else
-            expect_taken(&work);
-        work_fini(&work);
+            expect_taken(&changes);
+        changeset_fini(&changes);
     }
 }
 
@@ -452,15 +453,16 @@ TEST(what_is_wrong_is_refused_with_the_path_of_the_configuration)
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         AUTO_FREE char *tree =
             buf_format("{" OFFICE "'firewall':{" ZONES GROUPS "%s}}", bad[i].config);
-        struct work work = {0};
+        struct changeset changes = {0};
         struct orb_err err = {0};
 
-        ck_assert_msg(build(tree, NULL, &work, &err) == ORB_E_VETO, "%s was taken", bad[i].config);
+        ck_assert_msg(build(tree, NULL, &changes, &err) == ORB_E_VETO, "%s was taken",
+                      bad[i].config);
         ck_assert_str_eq(err.path, bad[i].path);
         for (int w = 0; w < 2; w++)
             ck_assert_msg(strstr(err.text, bad[i].words[w]) != NULL, "\"%s\" is not in \"%s\"",
                           bad[i].words[w], err.text);
-        work_fini(&work);
+        changeset_fini(&changes);
     }
 }
 
@@ -481,20 +483,20 @@ TEST(zones_and_groups_are_checked_as_a_whole)
 
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
         AUTO_FREE char *tree = buf_format("{" OFFICE "'firewall':{%s}}", table[i].config);
-        struct work work = {0};
+        struct changeset changes = {0};
         struct orb_err err = {0};
 
-        ck_assert_msg(build(tree, NULL, &work, &err) == ORB_E_VETO, "%s", table[i].config);
+        ck_assert_msg(build(tree, NULL, &changes, &err) == ORB_E_VETO, "%s", table[i].config);
         ck_assert_str_eq(err.path, table[i].path);
         ck_assert_msg(strstr(err.text, table[i].words) != NULL, "%s", err.text);
-        work_fini(&work);
+        changeset_fini(&changes);
     }
 }
 
 TEST(many_rules_are_cut_into_messages_that_fit)
 {
     AUTO(buf) struct buf tree = {0};
-    struct work work = {0};
+    struct changeset changes = {0};
     struct orb_err err = {0};
 
     buf_adds(&tree, "{" OFFICE "'firewall':{" ZONES "'rules':{");
@@ -504,16 +506,16 @@ TEST(many_rules_are_cut_into_messages_that_fit)
                  "'action':'accept'}",
                  i > 1 ? "," : "", i, i / 250, i % 250);
     buf_adds(&tree, "}}}");
-    ck_assert_msg(build(buf_str(&tree), NULL, &work, &err) == 0, "%s", err.text);
-    ck_assert_uint_ge(work.puts.count, 5);
-    expect_taken(&work);
-    work_fini(&work);
+    ck_assert_msg(build(buf_str(&tree), NULL, &changes, &err) == 0, "%s", err.text);
+    ck_assert_uint_ge(changes.batches.count, 5);
+    expect_taken(&changes);
+    changeset_fini(&changes);
 }
 
 TEST(an_entry_too_big_for_a_message_is_refused)
 {
     AUTO(buf) struct buf tree = {0};
-    struct work work = {0};
+    struct changeset changes = {0};
     struct orb_err err = {0};
 
     buf_adds(&tree, "{'firewall':{'groups':{'g':{'addresses':[");
@@ -521,9 +523,9 @@ TEST(an_entry_too_big_for_a_message_is_refused)
         buf_addf(&tree, "%s'10.%d.%d.0-10.%d.%d.9'", i ? "," : "", i / 250, i % 250, i / 250,
                  i % 250);
     buf_adds(&tree, "]}},'rules':{'7':{'source':'@g','action':'drop'}}}}");
-    ck_assert_int_eq(build(buf_str(&tree), NULL, &work, &err), ORB_E_LIMIT);
+    ck_assert_int_eq(build(buf_str(&tree), NULL, &changes, &err), ORB_E_LIMIT);
     ck_assert_str_eq(err.path, "/firewall/rules/7");
-    work_fini(&work);
+    changeset_fini(&changes);
 }
 
 TEST(paths_of_the_data_plane_become_paths_of_the_configuration)

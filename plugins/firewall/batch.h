@@ -1,11 +1,11 @@
 /* Entries for the data plane, cut into `put` messages that fit a frame. */
-#ifndef PLUGINS_FIREWALL_PUTS_H
-#define PLUGINS_FIREWALL_PUTS_H
+#ifndef PLUGINS_FIREWALL_BATCH_H
+#define PLUGINS_FIREWALL_BATCH_H
 
 #include "core/base/json_write.h"
 
-#define PUTS_MAX_BYTES (150 * 1024) /* of one message */
-#define PUTS_MAX_ENTRIES 1000       /* of one message: JSON_MAX_KEYS is 1024 */
+#define BATCH_MAX_BYTES (150 * 1024) /* of one message */
+#define BATCH_MAX_ENTRIES 1000       /* of one message: JSON_MAX_KEYS is 1024 */
 
 /* One member of a message: "rules", and its value as JSON. */
 struct put_member {
@@ -18,8 +18,8 @@ struct put {
     unsigned count;
 };
 
-struct puts {
-    struct put *items; /* whole messages; the last one is being filled until puts_end() */
+struct batches {
+    struct put *items; /* whole messages; the last one is being filled until batch_end() */
     unsigned count;
     /* Of the message being filled: */
     bool open;
@@ -31,12 +31,12 @@ struct puts {
 };
 
 /* Adds one entry (or, key NULL, a whole member). value: JSON text, copied. member must stay. */
-void puts_add(struct puts *puts, const char *member, const char *key, const char *value,
-              size_t len);
+void batch_add(struct batches *batches, const char *member, const char *key, const char *value,
+               size_t len);
 /* Closes the last message. */
-void puts_end(struct puts *puts);
+void batch_end(struct batches *batches);
 /* Appends message i, the input of the method put for that transaction. */
-void puts_message(const struct puts *puts, unsigned i, int64_t tx, struct buf *to);
-void puts_fini(struct puts *puts);
+void batch_message(const struct batches *batches, unsigned i, int64_t tx, struct buf *to);
+void batch_fini(struct batches *batches);
 
 #endif

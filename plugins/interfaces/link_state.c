@@ -1,4 +1,4 @@
-/* What links were before: see before.h. The file is written before the kernel is changed and
+/* What links were before: see link_state.h. The file is written before the kernel is changed and
  * replaced whole; it is not synced, because what makes it vanish, a power cut, gives links their
  * MTU back. */
 #include <cjson/cJSON.h>
@@ -11,54 +11,55 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "plugins/interfaces/before.h"
+#include "plugins/interfaces/link_state.h"
 
 #define FILE_MAX (256 * 1024)
 
-struct before *before_find(struct befores *befores, const char *name)
+struct link_state *link_state_find(struct link_states *saved, const char *name)
 {
-    for (unsigned i = 0; i < befores->count; i++) {
-        if (!strcmp(befores->items[i].name, name))
-            return &befores->items[i];
+    for (unsigned i = 0; i < saved->count; i++) {
+        if (!strcmp(saved->items[i].name, name))
+            return &saved->items[i];
     }
     return NULL;
 }
 
-static struct before *add(struct befores *befores)
+static struct link_state *add(struct link_states *saved)
 {
-    struct before *items = realloc(befores->items, (befores->count + 1) * sizeof(*befores->items));
+    struct link_state *items = realloc(saved->items, (saved->count + 1) * sizeof(*saved->items));
 
     if (!items)
         return NULL;
-    befores->items = items;
-    return &items[befores->count++];
+    saved->items = items;
+    return &items[saved->count++];
 }
 
-struct before *before_get(struct befores *befores, const struct rtnl_link *link, bool *fresh)
+struct link_state *link_state_get(struct link_states *saved, const struct rtnl_link *link,
+                                  bool *fresh)
 {
-    struct before *b = before_find(befores, link->name);
+    struct link_state *b = link_state_find(saved, link->name);
 
     *fresh = !b || b->index != link->index;
     if (!*fresh)
         return b;
     if (!b)
-        b = add(befores);
+        b = add(saved);
     if (!b)
         return NULL;
-    *b = (struct before){.index = link->index,
-                         .mac_len = link->mac_len,
-                         .mtu = link->mtu,
-                         .up = link->flags & IFF_UP,
-                         .settings_known = link->has_inet,
-                         .promote = link->promote_secondaries,
-                         .linkdown = link->ignore_linkdown};
+    *b = (struct link_state){.index = link->index,
+                             .mac_len = link->mac_len,
+                             .mtu = link->mtu,
+                             .up = link->flags & IFF_UP,
+                             .settings_known = link->has_inet,
+                             .promote = link->promote_secondaries,
+                             .linkdown = link->ignore_linkdown};
     memcpy(b->name, link->name, sizeof(b->name));
     memcpy(b->mac, link->mac, sizeof(b->mac));
     return b;
 }
 
 /* The link that the note is about. By index alone it might be another one, after a reboot. */
-static const struct rtnl_link *link_of(const struct before *b, const struct rtnl_links *links)
+static const struct rtnl_link *link_of(const struct link_state *b, const struct rtnl_links *links)
 {
     const struct rtnl_link *link = rtnl_link_of(links, b->index);
 
@@ -68,44 +69,44 @@ static const struct rtnl_link *link_of(const struct before *b, const struct rtnl
     return link;
 }
 
-bool before_rename(struct befores *befores, const struct rtnl_links *links)
+bool link_state_rename(struct link_states *saved, const struct rtnl_links *links)
 {
     bool renamed = false;
 
-    for (unsigned i = 0; i < befores->count; i++) {
-        const struct rtnl_link *link = link_of(&befores->items[i], links);
+    for (unsigned i = 0; i < saved->count; i++) {
+        const struct rtnl_link *link = link_of(&saved->items[i], links);
 
-        if (!link || !strcmp(link->name, befores->items[i].name))
+        if (!link || !strcmp(link->name, saved->items[i].name))
             continue;
-        memcpy(befores->items[i].name, link->name, sizeof(befores->items[i].name));
-        befores->items[i].fresh = renamed = true;
+        memcpy(saved->items[i].name, link->name, sizeof(saved->items[i].name));
+        saved->items[i].fresh = renamed = true;
     }
     /* The one who had the name before is gone, or has another one now. */
-    for (unsigned i = befores->count; renamed && i-- > 0;) {
-        struct before *b = &befores->items[i];
+    for (unsigned i = saved->count; renamed && i-- > 0;) {
+        struct link_state *b = &saved->items[i];
 
-        for (unsigned k = 0; k < befores->count; k++) {
-            if (k == i || strcmp(befores->items[k].name, b->name) != 0 || link_of(b, links))
+        for (unsigned k = 0; k < saved->count; k++) {
+            if (k == i || strcmp(saved->items[k].name, b->name) != 0 || link_of(b, links))
                 continue;
-            before_drop(befores, b);
+            link_state_drop(saved, b);
             break;
         }
     }
     return renamed;
 }
 
-void before_drop(struct befores *befores, struct before *before)
+void link_state_drop(struct link_states *saved, struct link_state *state)
 {
-    *before = befores->items[--befores->count];
+    *state = saved->items[--saved->count];
 }
 
-void before_fini(struct befores *befores)
+void link_state_fini(struct link_states *saved)
 {
-    free(befores->items);
-    *befores = (struct befores){0};
+    free(saved->items);
+    *saved = (struct link_states){0};
 }
 
-static void read_mac(struct before *b, const char *text)
+static void read_mac(struct link_state *b, const char *text)
 {
     unsigned byte;
 
@@ -114,18 +115,18 @@ static void read_mac(struct before *b, const char *text)
         b->mac[b->mac_len++] = (uint8_t)byte;
 }
 
-static void read_item(struct befores *befores, const cJSON *item)
+static void read_item(struct link_states *saved, const cJSON *item)
 {
     const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "name"));
     const cJSON *index = cJSON_GetObjectItemCaseSensitive(item, "index");
     const cJSON *mtu = cJSON_GetObjectItemCaseSensitive(item, "mtu");
     const cJSON *promote;
-    struct before *b;
+    struct link_state *b;
 
     if (!name || !*name || strlen(name) >= sizeof(b->name) || !cJSON_IsNumber(index) ||
-        !cJSON_IsNumber(mtu) || before_find(befores, name) || !(b = add(befores)))
+        !cJSON_IsNumber(mtu) || link_state_find(saved, name) || !(b = add(saved)))
         return;
-    *b = (struct before){.index = index->valueint, .mtu = (unsigned)mtu->valueint};
+    *b = (struct link_state){.index = index->valueint, .mtu = (unsigned)mtu->valueint};
     snprintf(b->name, sizeof(b->name), "%s", name);
     read_mac(b, cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "mac")));
     b->up = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "up"));
@@ -137,9 +138,9 @@ static void read_item(struct befores *befores, const cJSON *item)
 }
 
 /* The list in the file; NULL: there is none, or lost says why it cannot be read. */
-static cJSON *read_list(struct befores *befores)
+static cJSON *read_list(struct link_states *saved)
 {
-    int fd = open(befores->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    int fd = open(saved->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
     char *text = fd < 0 ? NULL : malloc(FILE_MAX);
     struct stat st = {0};
     cJSON *list = NULL;
@@ -152,7 +153,7 @@ static cJSON *read_list(struct befores *befores)
     if (n >= 0)
         list = cJSON_ParseWithLength(text, (size_t)n);
     if (!cJSON_IsArray(list))
-        snprintf(befores->lost, sizeof(befores->lost), "before.json: %s",
+        snprintf(saved->lost, sizeof(saved->lost), "before.json: %s",
                  n >= 0                               ? "it is damaged"
                  : st.st_mode && !S_ISREG(st.st_mode) ? "it is no regular file"
                                                       : strerror(errno));
@@ -162,27 +163,27 @@ static cJSON *read_list(struct befores *befores)
     return list;
 }
 
-void before_load(struct befores *befores, const char *dir)
+void link_state_load(struct link_states *saved, const char *dir)
 {
-    char aside[sizeof(befores->file) + 16];
+    char aside[sizeof(saved->file) + 16];
     cJSON *list, *item;
 
-    *befores = (struct befores){0};
-    if (!dir || strlen(dir) + sizeof("/before.json.new") > sizeof(befores->file))
+    *saved = (struct link_states){0};
+    if (!dir || strlen(dir) + sizeof("/before.json.new") > sizeof(saved->file))
         return;
-    snprintf(befores->file, sizeof(befores->file), "%s/before.json", dir);
-    list = read_list(befores);
+    snprintf(saved->file, sizeof(saved->file), "%s/before.json", dir);
+    list = read_list(saved);
     cJSON_ArrayForEach (item, list)
-        read_item(befores, item);
+        read_item(saved, item);
     cJSON_Delete(list);
-    snprintf(aside, sizeof(aside), "%s.damaged", befores->file);
-    if (befores->lost[0])
-        rename(befores->file, aside);
+    snprintf(aside, sizeof(aside), "%s.damaged", saved->file);
+    if (saved->lost[0])
+        rename(saved->file, aside);
 }
 
 static bool replace(const char *file, const char *text)
 {
-    char new[sizeof(((struct befores *)0)->file) + 8];
+    char new[sizeof(((struct link_states *)0)->file) + 8];
     size_t len = strlen(text);
     bool ok;
     int fd, why;
@@ -200,16 +201,16 @@ static bool replace(const char *file, const char *text)
     return ok && rename(new, file) == 0;
 }
 
-void before_save(struct befores *befores)
+void link_state_save(struct link_states *saved)
 {
     cJSON *list;
     char *text;
 
-    if (!befores->file[0])
+    if (!saved->file[0])
         return;
     list = cJSON_CreateArray();
-    for (unsigned i = 0; i < befores->count; i++) {
-        const struct before *b = &befores->items[i];
+    for (unsigned i = 0; i < saved->count; i++) {
+        const struct link_state *b = &saved->items[i];
         char mac[2 * sizeof(b->mac) + 1] = "";
         cJSON *item = cJSON_CreateObject();
 
@@ -229,9 +230,9 @@ void before_save(struct befores *befores)
     }
     text = cJSON_PrintUnformatted(list);
     cJSON_Delete(list);
-    befores->unsaved[0] = 0;
+    saved->unsaved[0] = 0;
     errno = ENOMEM;
-    if (!text || !replace(befores->file, text))
-        snprintf(befores->unsaved, sizeof(befores->unsaved), "before.json: %s", strerror(errno));
+    if (!text || !replace(saved->file, text))
+        snprintf(saved->unsaved, sizeof(saved->unsaved), "before.json: %s", strerror(errno));
     cJSON_free(text);
 }

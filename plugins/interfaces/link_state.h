@@ -1,14 +1,14 @@
 /* What links were before the configuration first touched them, so that leaving gives it back. Kept
  * in a file too: a commit that is undone because the host died must not leave its MTU behind. */
-#ifndef PLUGINS_INTERFACES_BEFORE_H
-#define PLUGINS_INTERFACES_BEFORE_H
+#ifndef PLUGINS_INTERFACES_LINK_STATE_H
+#define PLUGINS_INTERFACES_LINK_STATE_H
 
 #include <stdbool.h>
 
 #include "orbital/error.h"
 #include "plugins/lib/rtnl.h"
 
-struct before {
+struct link_state {
     char name[16];
     int index;
     uint8_t mac[8];
@@ -21,8 +21,8 @@ struct before {
     bool fresh;             /* seen first in this run; not kept */
 };
 
-struct befores {
-    struct before *items;
+struct link_states {
+    struct link_state *items;
     unsigned count;
     char file[256];    /* "" for none */
     char lost[200];    /* why what was noted before is not known; "" it is */
@@ -31,19 +31,20 @@ struct befores {
 
 /* Reads DIR/before.json; dir NULL: nothing is kept. One that cannot be read is set aside, and lost
  * says why. */
-void before_load(struct befores *befores, const char *dir);
+void link_state_load(struct link_states *saved, const char *dir);
 /* Writes it, or unsaved says why not. */
-void before_save(struct befores *befores);
-void before_fini(struct befores *befores);
+void link_state_save(struct link_states *saved);
+void link_state_fini(struct link_states *saved);
 
 /* The record of the link of that name; NULL: there is none. */
-struct before *before_find(struct befores *befores, const char *name);
+struct link_state *link_state_find(struct link_states *saved, const char *name);
 /* The record of a link, made on first sight and again when a new link took the name. fresh: it was
  * made now. NULL: no memory. */
-struct before *before_get(struct befores *befores, const struct rtnl_link *link, bool *fresh);
+struct link_state *link_state_get(struct link_states *saved, const struct rtnl_link *link,
+                                  bool *fresh);
 /* Links that were given other names since (two may have swapped theirs) keep what is noted of them.
  * true: something is noted under another name now. */
-bool before_rename(struct befores *befores, const struct rtnl_links *links);
-void before_drop(struct befores *befores, struct before *before);
+bool link_state_rename(struct link_states *saved, const struct rtnl_links *links);
+void link_state_drop(struct link_states *saved, struct link_state *state);
 
 #endif

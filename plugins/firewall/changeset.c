@@ -1,4 +1,4 @@
-/* What a change means for the data plane: see work.h. */
+/* What a change means for the data plane: see changeset.h. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,11 +6,11 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "plugins/firewall/check.h"
-#include "plugins/firewall/puts.h"
+#include "plugins/firewall/batch.h"
 #include "plugins/firewall/nat.h"
 #include "plugins/firewall/services.h"
 #include "plugins/firewall/translate.h"
-#include "plugins/firewall/work.h"
+#include "plugins/firewall/changeset.h"
 
 #define MAX_TOKENS 6
 #define MAX_ITEMS 1000 /* more touched entries than this: everything is sent anew */
@@ -19,33 +19,34 @@ static const struct {
     const char *member; /* of put */
     translate_fn *translate;
     const char *word;
-} kinds[] = {[WORK_RULE] = {"rules", translate_rule, "rule"},
-             [WORK_SOURCE_NAT] = {"source-nat", nat_source, "source NAT"},
-             [WORK_DESTINATION_NAT] = {"destination-nat", nat_destination, "destination NAT"},
-             [WORK_NOTRACK] = {"notrack", nat_notrack, "notrack rule"},
-             [WORK_PORT] = {"ports", translate_port, "fast path of"},
-             [WORK_DEFAULT] = {"default", NULL, "defaults"}};
+} kinds[] = {[CHANGESET_RULE] = {"rules", translate_rule, "rule"},
+             [CHANGESET_SOURCE_NAT] = {"source-nat", nat_source, "source NAT"},
+             [CHANGESET_DESTINATION_NAT] = {"destination-nat", nat_destination, "destination NAT"},
+             [CHANGESET_NOTRACK] = {"notrack", nat_notrack, "notrack rule"},
+             [CHANGESET_PORT] = {"ports", translate_port, "fast path of"},
+             [CHANGESET_DEFAULT] = {"default", NULL, "defaults"}};
 
-static void add_item(struct work *work, enum work_kind kind, const char *key, bool quiet)
+static void add_item(struct changeset *changes, enum changeset_kind kind, const char *key,
+                     bool unchanged)
 {
-    for (unsigned i = 0; i < work->count; i++) {
-        struct work_item *item = &work->items[i];
+    for (unsigned i = 0; i < changes->count; i++) {
+        struct changeset_item *item = &changes->items[i];
 
         if (item->kind == kind && !strcmp(item->key, key)) {
-            item->quiet &= quiet;
+            item->unchanged &= unchanged;
             return;
         }
     }
-    if (work->count == MAX_ITEMS || strlen(key) >= sizeof(work->items->key)) {
-        work->full = true;
+    if (changes->count == MAX_ITEMS || strlen(key) >= sizeof(changes->items->key)) {
+        changes->full = true;
         return;
     }
-    if (work->count == work->size) {
-        work->size = work->size ? work->size * 2 : 8;
-        work->items = xrealloc(work->items, work->size * sizeof(*work->items));
+    if (changes->count == changes->size) {
+        changes->size = changes->size ? changes->size * 2 : 8;
+        changes->items = xrealloc(changes->items, changes->size * sizeof(*changes->items));
     }
-    work->items[work->count] = (struct work_item){.kind = kind, .quiet = quiet};
-    snprintf(work->items[work->count++].key, sizeof(work->items->key), "%s", key);
+    changes->items[changes->count] = (struct changeset_item){.kind = kind, .unchanged = unchanged};
+    snprintf(changes->items[changes->count++].key, sizeof(changes->items->key), "%s", key);
 }
 
 /* Cuts a pointer at its slashes, in place. The number of tokens; escaped ones make it -1. */
@@ -63,68 +64,68 @@ static int split(char *path, char **tokens)
     return n;
 }
 
-static void touch_interfaces(struct work *work, char *const *tokens, int n)
+static void touch_interfaces(struct changeset *changes, char *const *tokens, int n)
 {
     if (n < 2)
-        work->full = true;
+        changes->full = true;
     else if (n == 2 || !strcmp(tokens[2], "fast-path"))
-        add_item(work, WORK_PORT, tokens[1], false);
+        add_item(changes, CHANGESET_PORT, tokens[1], false);
 }
 
-static void touch_firewall(struct work *work, char *const *tokens, int n)
+static void touch_firewall(struct changeset *changes, char *const *tokens, int n)
 {
     if (n >= 2 && !strcmp(tokens[1], "default")) {
-        add_item(work, WORK_DEFAULT, "", false);
+        add_item(changes, CHANGESET_DEFAULT, "", false);
     } else if (n >= 3 && !strcmp(tokens[1], "rules")) {
-        add_item(work, WORK_RULE, tokens[2], n > 3 && !strcmp(tokens[3], "description"));
+        add_item(changes, CHANGESET_RULE, tokens[2], n > 3 && !strcmp(tokens[3], "description"));
     } else if (n >= 3 && !strcmp(tokens[1], "notrack")) {
-        add_item(work, WORK_NOTRACK, tokens[2], n > 3 && !strcmp(tokens[3], "description"));
+        add_item(changes, CHANGESET_NOTRACK, tokens[2], n > 3 && !strcmp(tokens[3], "description"));
     } else if (n >= 4 && !strcmp(tokens[1], "nat")) {
         bool source = !strcmp(tokens[2], "source");
 
-        add_item(work, source ? WORK_SOURCE_NAT : WORK_DESTINATION_NAT, tokens[3],
+        add_item(changes, source ? CHANGESET_SOURCE_NAT : CHANGESET_DESTINATION_NAT, tokens[3],
                  n > 4 && !strcmp(tokens[4], "description"));
     } else {
-        work->full = true;
+        changes->full = true;
     }
 }
 
-static void touch(struct work *work, const char *path)
+static void touch(struct changeset *changes, const char *path)
 {
     AUTO_FREE char *copy = xstrdup(path ? path : "");
     char *tokens[MAX_TOKENS];
     int n = split(copy, tokens);
 
     if (n > 0 && !strcmp(tokens[0], "interfaces"))
-        touch_interfaces(work, tokens, n);
+        touch_interfaces(changes, tokens, n);
     else if (n > 0 && !strcmp(tokens[0], "firewall"))
-        touch_firewall(work, tokens, n);
+        touch_firewall(changes, tokens, n);
     else
-        work->full = true;
+        changes->full = true;
 }
 
 /* The map a kind's entries stand in. */
-static const cJSON *map_of(const struct view *view, enum work_kind kind)
+static const cJSON *map_of(const struct view *view, enum changeset_kind kind)
 {
     const cJSON *nat = cJSON_GetObjectItemCaseSensitive(view->firewall, "nat");
 
     switch (kind) {
-    case WORK_RULE:
+    case CHANGESET_RULE:
         return cJSON_GetObjectItemCaseSensitive(view->firewall, "rules");
-    case WORK_SOURCE_NAT:
+    case CHANGESET_SOURCE_NAT:
         return cJSON_GetObjectItemCaseSensitive(nat, "source");
-    case WORK_DESTINATION_NAT:
+    case CHANGESET_DESTINATION_NAT:
         return cJSON_GetObjectItemCaseSensitive(nat, "destination");
-    case WORK_NOTRACK:
+    case CHANGESET_NOTRACK:
         return cJSON_GetObjectItemCaseSensitive(view->firewall, "notrack");
-    case WORK_PORT:
+    case CHANGESET_PORT:
         return view->interfaces;
     default:
         return NULL;
     }
 }
 
-static int put_entry(struct work *work, const struct view *view, enum work_kind kind,
+static int put_entry(struct changeset *changes, const struct view *view, enum changeset_kind kind,
                      const cJSON *item, const char *key, struct orb_err *err)
 {
     AUTO(buf) struct buf text = {0};
@@ -135,19 +136,19 @@ static int put_entry(struct work *work, const struct view *view, enum work_kind 
     else
         buf_adds(&text, "null");
     if (r == 0)
-        puts_add(&work->puts, kinds[kind].member, key, buf_str(&text), text.len);
+        batch_add(&changes->batches, kinds[kind].member, key, buf_str(&text), text.len);
     return r;
 }
 
-static void put_default(struct work *work, const struct view *view)
+static void put_default(struct changeset *changes, const struct view *view)
 {
     AUTO(buf) struct buf text = {0};
 
     translate_default(view, &text);
-    puts_add(&work->puts, "default", NULL, buf_str(&text), text.len);
+    batch_add(&changes->batches, "default", NULL, buf_str(&text), text.len);
 }
 
-static int put_zones(struct work *work, const struct view *view, struct orb_err *err)
+static int put_zones(struct changeset *changes, const struct view *view, struct orb_err *err)
 {
     const cJSON *zone;
 
@@ -157,7 +158,7 @@ static int put_zones(struct work *work, const struct view *view, struct orb_err 
 
         if (r < 0)
             return r;
-        puts_add(&work->puts, "zones", zone->string, buf_str(&text), text.len);
+        batch_add(&changes->batches, "zones", zone->string, buf_str(&text), text.len);
     }
     return 0;
 }
@@ -186,29 +187,30 @@ static bool is_touched(const struct orb_change *change, const char *key)
     return false;
 }
 
-static int put_everything(struct work *work, struct view *view, const struct orb_change *change,
-                          struct orb_err *err)
+static int put_everything(struct changeset *changes, struct view *view,
+                          const struct orb_change *change, struct orb_err *err)
 {
-    static const enum work_kind order[] = {WORK_PORT, WORK_RULE, WORK_SOURCE_NAT,
-                                           WORK_DESTINATION_NAT, WORK_NOTRACK};
+    static const enum changeset_kind order[] = {CHANGESET_PORT, CHANGESET_RULE,
+                                                CHANGESET_SOURCE_NAT, CHANGESET_DESTINATION_NAT,
+                                                CHANGESET_NOTRACK};
     const cJSON *item;
     int r;
 
     r = check_translation(view, err);
     if (r == 0)
-        r = put_zones(work, view, err);
+        r = put_zones(changes, view, err);
     if (r < 0)
         return r;
-    put_default(work, view);
+    put_default(changes, view);
     for (unsigned k = 0; k < ARRAY_LEN(order); k++) {
         cJSON_ArrayForEach (item, map_of(view, order[k])) {
             /* The draft starts empty: what is switched off need not be deleted. */
             if (cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(item, "enabled")) &&
-                order[k] != WORK_PORT)
+                order[k] != CHANGESET_PORT)
                 continue;
-            view->old = order[k] == WORK_DESTINATION_NAT &&
+            view->old = order[k] == CHANGESET_DESTINATION_NAT &&
                         (change->initial || !is_touched(change, item->string));
-            r = put_entry(work, view, order[k], item, item->string, err);
+            r = put_entry(changes, view, order[k], item, item->string, err);
             if (r < 0)
                 return r;
         }
@@ -216,18 +218,18 @@ static int put_everything(struct work *work, struct view *view, const struct orb
     return 0;
 }
 
-static int put_touched(struct work *work, const struct view *view, struct orb_err *err)
+static int put_touched(struct changeset *changes, const struct view *view, struct orb_err *err)
 {
-    for (unsigned i = 0; i < work->count; i++) {
-        const struct work_item *item = &work->items[i];
+    for (unsigned i = 0; i < changes->count; i++) {
+        const struct changeset_item *item = &changes->items[i];
         int r = 0;
 
-        if (item->quiet)
+        if (item->unchanged)
             continue;
-        if (item->kind == WORK_DEFAULT)
-            put_default(work, view);
+        if (item->kind == CHANGESET_DEFAULT)
+            put_default(changes, view);
         else
-            r = put_entry(work, view, item->kind,
+            r = put_entry(changes, view, item->kind,
                           cJSON_GetObjectItemCaseSensitive(map_of(view, item->kind), item->key),
                           item->key, err);
         if (r < 0)
@@ -238,50 +240,52 @@ static int put_touched(struct work *work, const struct view *view, struct orb_er
 
 static int by_kind(const void *a, const void *b)
 {
-    const struct work_item *x = a, *y = b;
+    const struct changeset_item *x = a, *y = b;
 
     return x->kind != y->kind ? (x->kind < y->kind ? -1 : 1) : strcmp(x->key, y->key);
 }
 
-int work_build(struct work *work, const struct orb_change *change, struct orb_err *err)
+int changeset_build(struct changeset *changes, const struct orb_change *change, struct orb_err *err)
 {
     const cJSON *op;
     struct view view;
     int r;
 
     translate_view_init(&view, change->tree);
-    work->full |= change->initial;
+    changes->full |= change->initial;
     cJSON_ArrayForEach (op, change->patch) {
-        if (work->full)
+        if (changes->full)
             break;
-        touch(work, cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(op, "path")));
+        touch(changes, cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(op, "path")));
     }
     /* One member of a message must hold all entries of its kind. */
-    if (work->count)
-        qsort(work->items, work->count, sizeof(*work->items), by_kind);
-    r = work->full ? put_everything(work, &view, change, err) : put_touched(work, &view, err);
-    puts_end(&work->puts);
+    if (changes->count)
+        qsort(changes->items, changes->count, sizeof(*changes->items), by_kind);
+    r = changes->full ? put_everything(changes, &view, change, err)
+                      : put_touched(changes, &view, err);
+    batch_end(&changes->batches);
     return r;
 }
 
-void work_fini(struct work *work)
+void changeset_fini(struct changeset *changes)
 {
-    free(work->items);
-    puts_fini(&work->puts);
-    memset(work, 0, sizeof(*work));
+    free(changes->items);
+    batch_fini(&changes->batches);
+    memset(changes, 0, sizeof(*changes));
 }
 
-void work_describe(const struct work_item *item, const cJSON *tree, char *to, size_t size)
+void changeset_describe(const struct changeset_item *item, const cJSON *tree, char *to, size_t size)
 {
     struct view view;
     bool there;
 
     translate_view_init(&view, tree);
-    there = item->kind == WORK_DEFAULT ||
+    there = item->kind == CHANGESET_DEFAULT ||
             cJSON_GetObjectItemCaseSensitive(map_of(&view, item->kind), item->key);
     snprintf(to, size, "%s%s%s %s", kinds[item->kind].word, *item->key ? " " : "", item->key,
-             there ? (item->quiet ? "gets another description" : "changes") : "goes");
-    if (there && !item->quiet && item->kind != WORK_DEFAULT && item->kind != WORK_PORT)
+             there ? (item->unchanged ? "gets another description" : "changes") : "goes");
+    if (there && !item->unchanged && item->kind != CHANGESET_DEFAULT &&
+        item->kind != CHANGESET_PORT)
         services_describe(cJSON_GetObjectItemCaseSensitive(map_of(&view, item->kind), item->key),
                           to, size);
 }

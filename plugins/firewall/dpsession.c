@@ -1,4 +1,4 @@
-/* The conversation with dataplane@1: begin, puts one after the other, check; then apply or abort.
+/* The session with dataplane@1: begin, batches one after the other, check; then apply or abort.
  * Everything is asynchronous: a callback of the configuration returns ORB_LATER and the last reply
  * calls orb_config_done(). A draft that failed is dropped before the failure is told. */
 #include <stdio.h>
@@ -10,24 +10,24 @@
 #include "plugins/firewall/plugin.h"
 #include "plugins/firewall/retry.h"
 #include "plugins/firewall/rows.h"
-#include "plugins/firewall/talk.h"
+#include "plugins/firewall/dpsession.h"
 #include "plugins/firewall/translate.h"
-#include "plugins/firewall/work.h"
+#include "plugins/firewall/changeset.h"
 
 #define DATAPLANE "dataplane@1"
 
 static void send_next(struct orb_ctx *ctx, struct firewall *self);
 
-/* Ends the callback that waits. What fails at the start is owed: the service runs and tries again
- * (retry.c). A commit that fails changes nothing, what was owed before is owed still. */
+/* Ends the callback that waits. What fails at the start is pending: the service runs and tries
+ * again (retry.c). A commit that fails changes nothing, what was pending before stays so. */
 static void done(struct orb_ctx *ctx, struct firewall *self, const struct orb_err *failure)
 {
-    struct talk *talk = &self->talk;
+    struct dpsession *session = &self->session;
 
     if (!failure || !failure->code) {
         orb_config_done(ctx, NULL);
-    } else if (talk->first) {
-        retry_owe(ctx, self, talk->change, failure);
+    } else if (session->first) {
+        retry_schedule(ctx, self, session->change, failure);
         orb_config_done(ctx, NULL);
     } else {
         retry_resume(ctx, self);
@@ -35,24 +35,24 @@ static void done(struct orb_ctx *ctx, struct firewall *self, const struct orb_er
     }
 }
 
-/* The transaction of the conversation as an input object. */
-static cJSON *tx_input(const struct talk *talk)
+/* The transaction of the session as an input object. */
+static cJSON *tx_input(const struct dpsession *session)
 {
     cJSON *in = cJSON_CreateObject();
 
-    cJSON_AddNumberToObject(in, "tx", talk->tx);
+    cJSON_AddNumberToObject(in, "tx", session->tx);
     return in;
 }
 
 static void on_dropped(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
 {
     struct firewall *self = arg;
-    struct orb_err failure = self->talk.failure;
+    struct orb_err failure = self->session.failure;
 
     if (err)
         orb_log(ctx, ORB_WARNING, "firewall.draft-not-dropped", KV("reason", err->text));
-    work_fini(&self->talk.work);
-    self->talk.state = TALK_NONE;
+    changeset_fini(&self->session.changes);
+    self->session.state = DPSESSION_NONE;
     done(ctx, self, &failure);
 }
 
@@ -60,16 +60,16 @@ static void on_dropped(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
 static void fail(struct orb_ctx *ctx, struct firewall *self, const struct orb_err *err,
                  const char *doing)
 {
-    struct talk *talk = &self->talk;
+    struct dpsession *session = &self->session;
 
     health_note(ctx, &self->health, err);
-    talk->failure = *err;
+    session->failure = *err;
     if (err->path[0])
-        translate_path(err->path, talk->failure.path, sizeof(talk->failure.path));
+        translate_path(err->path, session->failure.path, sizeof(session->failure.path));
     else
-        orb_wrap(&talk->failure, "the data plane did not %s the policy", doing);
-    if (talk->state == TALK_DRAFT &&
-        orb_call(ctx, DATAPLANE, "abort", tx_input(talk), 0, on_dropped, self, NULL) == 0)
+        orb_wrap(&session->failure, "the data plane did not %s the policy", doing);
+    if (session->state == DPSESSION_DRAFT &&
+        orb_call(ctx, DATAPLANE, "abort", tx_input(session), 0, on_dropped, self, NULL) == 0)
         return;
     on_dropped(ctx, self, NULL, NULL);
 }
@@ -95,22 +95,22 @@ static void on_put(struct orb_ctx *ctx, void *arg, const char *text, size_t len,
         fail(ctx, self, err, "take");
         return;
     }
-    self->talk.next++;
+    self->session.next++;
     send_next(ctx, self);
 }
 
 static void send_next(struct orb_ctx *ctx, struct firewall *self)
 {
     AUTO(buf) struct buf text = {0};
-    struct talk *talk = &self->talk;
+    struct dpsession *session = &self->session;
     struct orb_err err;
     int r;
 
-    if (talk->next < talk->work.puts.count) {
-        puts_message(&talk->work.puts, talk->next, (int64_t)talk->tx, &text);
+    if (session->next < session->changes.batches.count) {
+        batch_message(&session->changes.batches, session->next, (int64_t)session->tx, &text);
         r = orb_call_text(ctx, DATAPLANE, "put", buf_str(&text), text.len, 0, on_put, self, &err);
     } else {
-        r = orb_call(ctx, DATAPLANE, "check", tx_input(talk), 0, on_checked, self, &err);
+        r = orb_call(ctx, DATAPLANE, "check", tx_input(session), 0, on_checked, self, &err);
     }
     if (r < 0)
         fail(ctx, self, &err, "take");
@@ -130,17 +130,17 @@ static void on_begun(struct orb_ctx *ctx, void *arg, const cJSON *out, const str
         fail(ctx, self, err, "begin");
         return;
     }
-    self->talk.tx = tx->valuedouble;
-    self->talk.state = TALK_DRAFT;
-    self->talk.next = 0;
+    self->session.tx = tx->valuedouble;
+    self->session.state = DPSESSION_DRAFT;
+    self->session.next = 0;
     send_next(ctx, self);
 }
 
-static void plan(struct orb_ctx *ctx, const struct work *work, const cJSON *tree)
+static void plan(struct orb_ctx *ctx, const struct changeset *changes, const cJSON *tree)
 {
     char text[120];
 
-    if (work->full) {
+    if (changes->full) {
         const cJSON *firewall = cJSON_GetObjectItemCaseSensitive(tree, "firewall");
         int rules = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(firewall, "rules"));
         int zones = cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(firewall, "zones"));
@@ -150,8 +150,8 @@ static void plan(struct orb_ctx *ctx, const struct work *work, const cJSON *tree
         orb_plan_step(ctx, "live", text);
         return;
     }
-    for (unsigned i = 0; i < work->count && i < 100; i++) {
-        work_describe(&work->items[i], tree, text, sizeof(text));
+    for (unsigned i = 0; i < changes->count && i < 100; i++) {
+        changeset_describe(&changes->items[i], tree, text, sizeof(text));
         orb_plan_step(ctx, "live", text);
     }
 }
@@ -160,53 +160,53 @@ static void plan(struct orb_ctx *ctx, const struct work *work, const cJSON *tree
 static int refuse(struct orb_ctx *ctx, struct firewall *self, const struct orb_change *change,
                   const struct orb_err *err)
 {
-    work_fini(&self->talk.work);
+    changeset_fini(&self->session.changes);
     if (change->initial)
-        retry_owe(ctx, self, change, err);
+        retry_schedule(ctx, self, change, err);
     else
         retry_resume(ctx, self);
     return change->initial ? 0 : err->code;
 }
 
-int talk_prepare(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
+int dpsession_prepare(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
 {
     struct firewall *self = orb_user(ctx);
-    struct talk *talk = &self->talk;
+    struct dpsession *session = &self->session;
     cJSON *in;
     int r;
 
     retry_cancel(ctx, self);
-    work_fini(&talk->work);
-    talk->state = TALK_NONE;
-    talk->failure = (struct orb_err){0};
-    talk->change = change;
-    talk->first = change->initial;
-    talk->work.full = self->retry.owed;
-    r = work_build(&talk->work, change, err);
+    changeset_fini(&session->changes);
+    session->state = DPSESSION_NONE;
+    session->failure = (struct orb_err){0};
+    session->change = change;
+    session->first = change->initial;
+    session->changes.full = self->retry.pending;
+    r = changeset_build(&session->changes, change, err);
     if (r < 0)
         return refuse(ctx, self, change, err);
-    plan(ctx, &talk->work, change->tree);
-    if (!talk->work.puts.count)
+    plan(ctx, &session->changes, change->tree);
+    if (!session->changes.batches.count)
         return 0;
     in = cJSON_CreateObject();
-    cJSON_AddBoolToObject(in, "reset", talk->work.full);
+    cJSON_AddBoolToObject(in, "reset", session->changes.full);
     r = orb_call(ctx, DATAPLANE, "begin", in, 0, on_begun, self, err);
     return r < 0 ? refuse(ctx, self, change, err) : ORB_LATER;
 }
 
 /* The table of rules follows what is now in force. */
-static void follow(struct firewall *self, const cJSON *tree)
+static void sync_rows(struct firewall *self, const cJSON *tree)
 {
     const cJSON *firewall = cJSON_GetObjectItemCaseSensitive(tree, "firewall");
     const cJSON *rules = cJSON_GetObjectItemCaseSensitive(firewall, "rules");
-    const struct work *work = &self->talk.work;
+    const struct changeset *changes = &self->session.changes;
 
-    if (work->full)
+    if (changes->full)
         rows_load(&self->rows, rules);
-    for (unsigned i = 0; !work->full && i < work->count; i++) {
-        const char *key = work->items[i].key;
+    for (unsigned i = 0; !changes->full && i < changes->count; i++) {
+        const char *key = changes->items[i].key;
 
-        if (work->items[i].kind == WORK_RULE)
+        if (changes->items[i].kind == CHANGESET_RULE)
             rows_set(&self->rows, key, cJSON_GetObjectItemCaseSensitive(rules, key));
     }
 }
@@ -242,34 +242,35 @@ static void on_applied(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
         orb_wrap(&failure, "the data plane did not apply the policy");
         if (err->path[0])
             translate_path(err->path, failure.path, sizeof(failure.path));
-        if (self->talk.first)
-            self->talk.state = TALK_NONE; /* no abort will come */
+        if (self->session.first)
+            self->session.state = DPSESSION_NONE; /* no abort will come */
         done(ctx, self, &failure);
         return;
     }
-    self->talk.state = TALK_APPLIED;
-    retry_paid(ctx, self);
-    follow(self, self->talk.change->tree);
-    fold_report(ctx, self->talk.change->tree);
+    self->session.state = DPSESSION_APPLIED;
+    retry_done(ctx, self);
+    sync_rows(self, self->session.change->tree);
+    fold_report(ctx, self->session.change->tree);
     tell_ended(ctx, out);
     orb_log(ctx, ORB_INFO, "firewall.applied",
             KV("generation", generation ? (int64_t)generation->valuedouble : 0),
-            KV("messages", self->talk.work.puts.count), KV("full", self->talk.work.full));
+            KV("messages", self->session.changes.batches.count),
+            KV("full", self->session.changes.full));
     orb_config_done(ctx, NULL);
 }
 
-int talk_apply(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
+int dpsession_apply(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
 {
     struct firewall *self = orb_user(ctx);
     int r;
 
-    if (self->talk.state == TALK_NONE) {
-        if (!self->retry.owed)
-            follow(self, change->tree);
+    if (self->session.state == DPSESSION_NONE) {
+        if (!self->retry.pending)
+            sync_rows(self, change->tree);
         return 0;
     }
-    self->talk.change = change;
-    r = orb_call(ctx, DATAPLANE, "apply", tx_input(&self->talk), 0, on_applied, self, err);
+    self->session.change = change;
+    r = orb_call(ctx, DATAPLANE, "apply", tx_input(&self->session), 0, on_applied, self, err);
     return r < 0 ? refuse(ctx, self, change, err) : ORB_LATER;
 }
 
@@ -279,7 +280,7 @@ static void on_aborted(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
     struct orb_err failure;
 
     health_note(ctx, &self->health, err);
-    self->talk.state = TALK_NONE;
+    self->session.state = DPSESSION_NONE;
     retry_resume(ctx, self);
     if (!err) {
         orb_config_done(ctx, NULL);
@@ -290,8 +291,8 @@ static void on_aborted(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
     orb_config_done(ctx, &failure);
 }
 
-int talk_abort(struct orb_ctx *ctx, const struct orb_change *change, bool applied,
-               struct orb_err *err)
+int dpsession_abort(struct orb_ctx *ctx, const struct orb_change *change, bool applied,
+                    struct orb_err *err)
 {
     struct firewall *self = orb_user(ctx);
     const cJSON *firewall = cJSON_GetObjectItemCaseSensitive(change->tree, "firewall");
@@ -299,12 +300,12 @@ int talk_abort(struct orb_ctx *ctx, const struct orb_change *change, bool applie
 
     if (applied)
         rows_load(&self->rows, cJSON_GetObjectItemCaseSensitive(firewall, "rules"));
-    work_fini(&self->talk.work);
-    if (self->talk.state == TALK_NONE) {
+    changeset_fini(&self->session.changes);
+    if (self->session.state == DPSESSION_NONE) {
         retry_resume(ctx, self);
         return 0;
     }
     /* Drops the draft, or goes back when it is the running policy. */
-    r = orb_call(ctx, DATAPLANE, "abort", tx_input(&self->talk), 0, on_aborted, self, err);
+    r = orb_call(ctx, DATAPLANE, "abort", tx_input(&self->session), 0, on_aborted, self, err);
     return r < 0 ? r : ORB_LATER;
 }

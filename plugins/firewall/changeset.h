@@ -1,0 +1,42 @@
+/* From a configuration change to what must be sent: a change of single rules sends these, a change
+ * of what others refer to (zones, groups) sends everything anew. */
+#ifndef PLUGINS_FIREWALL_CHANGESET_H
+#define PLUGINS_FIREWALL_CHANGESET_H
+
+#include <stdbool.h>
+
+#include "orbital/orbital.h"
+#include "plugins/firewall/batch.h"
+
+enum changeset_kind {
+    CHANGESET_RULE,
+    CHANGESET_SOURCE_NAT,
+    CHANGESET_DESTINATION_NAT,
+    CHANGESET_NOTRACK,
+    CHANGESET_PORT,
+    CHANGESET_DEFAULT
+};
+
+struct changeset_item {
+    enum changeset_kind kind;
+    bool unchanged; /* only the description: nothing to send */
+    char key[32];   /* rule number or interface, "" for the defaults */
+};
+
+struct changeset {
+    bool full;
+    struct changeset_item *items; /* the touched entries unless full */
+    unsigned count, size;
+    struct batches batches;
+};
+
+/* Fills changes (zeroed by the caller, or full set: everything is sent; changeset_fini in any
+ * case). Errors: as translate.h. */
+int changeset_build(struct changeset *changes, const struct orb_change *change,
+                    struct orb_err *err);
+void changeset_fini(struct changeset *changes);
+/* A line for people about one item. */
+void changeset_describe(const struct changeset_item *item, const cJSON *tree, char *to,
+                        size_t size);
+
+#endif
