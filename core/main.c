@@ -137,6 +137,8 @@ static void on_hangup(uv_signal_t *handle, int number)
     }
     confpart_refresh(host->services);
     confpart_refresh(host->system);
+    if (host->filter)
+        confpart_refresh(host->filter);
 }
 
 static void complain_of_log(struct orbitald *host, const struct orb_err *err)
@@ -210,6 +212,8 @@ static void on_state(void *arg, const char *service, enum service_state state)
     if (!strcmp(service, "config") && state == SERVICE_RUNNING && !host->stopping) {
         confpart_refresh(host->services);
         confpart_refresh(host->system);
+        if (host->filter)
+            confpart_refresh(host->filter);
     }
 }
 
@@ -336,6 +340,7 @@ static void tear_down(struct run *run)
 
     confpart_free(host->services);
     confpart_free(host->system);
+    confpart_free(host->filter);
     package_fini_all(&host->packages);
     buf_fini(&host->refused);
     contract_free(host->host_contract);

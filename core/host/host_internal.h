@@ -41,6 +41,7 @@ struct orbitald {
     struct dpservice *dataplane;
     struct arp *arp;
     struct confpart *services;
+    struct confpart *filter; /* NULL: the firewall is installed */
     struct names *names;
     struct statedir *state; /* main's */
     struct health *health;

@@ -5,6 +5,7 @@
 #include "core/base/xalloc.h"
 #include "core/host/auth_iface.h"
 #include "core/host/dpservice.h"
+#include "core/host/filterconf.h"
 #include "core/host/logconf.h"
 #include "core/host/steps.h"
 #include "core/host/svcconf.h"
@@ -293,6 +294,8 @@ static int make_supervisor(struct steps *s, struct orb_err *err)
     host->supervisor = runtime_supervisor(host->runtime);
     take_crashes(s);
     r = svcconf_new(host, &host->services, err);
+    if (r == 0)
+        r = filterconf_new(host, &host->filter, err);
     return r < 0 ? r : logconf_new(host, &host->system, err);
 }
 

@@ -15,9 +15,11 @@
 #include "core/ipc/broker_internal.h"
 #include "core/ipc/peers.h"
 #include "core/ipc/refusal.h"
+#include "core/ipc/rights.h"
 
 #define ACCEPTS_PER_TURN 16
 #define CLIENTS_FOR_ADMINS 16 /* of LISTEN_CLIENTS */
+#define SUBORDINATE 65536u
 
 static void reserve(struct broker *broker)
 {
@@ -48,7 +50,7 @@ static void refuse(struct broker *broker, int fd, const struct orb_err *err)
     if (refusal_may_log(broker))
         log_notice(broker->log, "ipc.client-refused", KV("reason", err->text));
     turn_away(fd, err);
-    close(fd);
+    rights_close(fd, broker->listen.rights);
     reserve(broker);
 }
 
@@ -64,16 +66,23 @@ static int make_room(struct broker *broker, const char *user, unsigned limit, st
     return orb_fail(err, why.code, "%s", why.text);
 }
 
+/* Whose numbers may be one user's: those of users are given one by one, subordinate ones
+ * (subuid(5)) by 65536. */
+static bool same_owner(uid_t a, uid_t b)
+{
+    return a == b || (a >= SUBORDINATE && a / SUBORDINATE == b / SUBORDINATE);
+}
+
 static unsigned waiting_of(const struct broker *broker, uid_t uid)
 {
     unsigned n = 0;
 
     for (unsigned i = 0; i < broker->listen.waiting_count; i++)
-        n += broker->listen.waiting[i].uid == uid;
+        n += same_owner(broker->listen.waiting[i].uid, uid);
     return n;
 }
 
-/* All places to wait are taken: the newest of the uid that has most of them goes. */
+/* All places to wait are taken: the newest of the owner that has most of them goes. */
 static int make_room_to_wait(struct broker *broker, uid_t uid, struct orb_err *err)
 {
     unsigned at = 0, most = 0, last = broker->listen.waiting_count - 1;
@@ -144,6 +153,7 @@ static int add_client(struct broker *broker, int fd, struct orb_err *err)
     if (!peer)
         return err->code;
     peer->accepted = true;
+    peer->conn.buffer.looks = broker->listen.rights;
     broker->listen.clients++;
     return 0;
 }
@@ -281,6 +291,7 @@ int listen_start(struct broker *broker, const char *path, int inherited, listen_
     broker->listen.identify = identify;
     broker->listen.arg = arg;
     broker->listen.fd = fd;
+    broker->listen.rights = !rights_refuse(fd);
     broker->listen.reserve = -1;
     broker->listen.on = true;
     remember_file(broker);
@@ -311,6 +322,7 @@ static int listen_again(struct broker *broker, struct orb_err *err)
         return r;
     while (accept_one(broker))
         ;
+    rights_refuse(fd);
     loop_watch_set(&broker->listen.poll, 0);
     if (dup3(fd, broker->listen.fd, O_CLOEXEC) < 0)
         r = orb_fail(err, -errno, "cannot listen at %s", broker->listen.path);
@@ -339,7 +351,8 @@ void listen_close(struct broker *broker)
     if (!broker->listen.keep_file && owns_file(broker))
         unlink(broker->listen.path);
     while (broker->listen.waiting_count)
-        close(broker->listen.waiting[--broker->listen.waiting_count].fd);
+        rights_close(broker->listen.waiting[--broker->listen.waiting_count].fd,
+                     broker->listen.rights);
     loop_watch_drop(&broker->listen.poll, &broker->scope);
     close(broker->listen.fd);
     if (broker->listen.reserve >= 0)

@@ -25,6 +25,7 @@ struct listen_state {
         uid_t uid;
     } waiting[LISTEN_WAITING];
     unsigned waiting_count;
+    bool rights; /* clients can send descriptors along: rights.h */
     listen_identify *identify;
     void *arg;
 };

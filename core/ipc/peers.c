@@ -13,6 +13,7 @@
 #include "core/ipc/offload.h"
 #include "core/ipc/publish.h"
 #include "core/ipc/refusal.h"
+#include "core/ipc/rights.h"
 #include "core/ipc/request.h"
 #include "core/ipc/route.h"
 #include "core/ipc/session.h"
@@ -194,7 +195,7 @@ void peers_settle(struct broker *broker)
         if (!peer->silent && peer->events && peer->events->closed)
             peer->events->closed(peer->arg, &peer->conn.end);
         loop_scope_close(&peer->scope);
-        close(peer->conn.fd);
+        rights_close(peer->conn.fd, peer->accepted && broker->listen.rights);
         peer->conn.fd = -1;
     }
 }

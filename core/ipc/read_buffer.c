@@ -8,16 +8,20 @@
 #include <sys/socket.h>
 
 #include "core/ipc/frame.h"
+#include "core/ipc/rights.h"
 
 #define PART_SMALL 4096u /* a longer beginning is not moved again for every read */
 
 /* The number of bytes, at least 1, or an error as of read_buffer_fill(). */
-static ssize_t receive(int fd, void *to, size_t len)
+static ssize_t receive(const struct read_buffer *buffer, int fd, void *to, size_t len)
 {
-    struct iovec iov = {to, len};
+    ssize_t seen = buffer->looks ? rights_look(fd, to, len) : (ssize_t)len;
+    struct iovec iov = {to, seen > 0 ? (size_t)seen : len};
     struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
     ssize_t n;
 
+    if (seen == -EBADMSG)
+        return seen;
     do
         n = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
@@ -32,7 +36,7 @@ struct read_chunk read_buffer_take(struct read_buffer *buffer)
 {
     struct read_chunk chunk = {.data = buffer->part, .len = buffer->len, .owned = buffer->part};
 
-    *buffer = (struct read_buffer){0};
+    *buffer = (struct read_buffer){.looks = buffer->looks};
     return chunk;
 }
 
@@ -45,7 +49,8 @@ static int fill_long(struct read_buffer *buffer, int fd, struct read_chunk *ret_
     frame_get(buffer->part, buffer->len, &h, NULL);
     total = FRAME_HEADER + h.len;
     want = total - buffer->len;
-    n = receive(fd, buffer->part + buffer->len, want < READ_BUFFER_MOST ? want : READ_BUFFER_MOST);
+    n = receive(buffer, fd, buffer->part + buffer->len,
+                want < READ_BUFFER_MOST ? want : READ_BUFFER_MOST);
     if (n < 0)
         return (int)n;
     buffer->len += (size_t)n;
@@ -66,7 +71,7 @@ int read_buffer_fill(struct read_buffer *buffer, int fd, struct turn_memory *mem
     data = turn_memory_room(memory, kept + READ_BUFFER_MOST);
     if (!data)
         return -ENOBUFS;
-    n = receive(fd, data + kept, READ_BUFFER_MOST);
+    n = receive(buffer, fd, data + kept, READ_BUFFER_MOST);
     if (n < 0)
         return (int)n;
     if (kept)

@@ -2,6 +2,7 @@
 #ifndef CORE_IPC_READ_BUFFER_H
 #define CORE_IPC_READ_BUFFER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,6 +13,7 @@
 struct read_buffer {
     unsigned char *part; /* begins with a frame */
     size_t len, cap;
+    bool looks; /* for descriptors, before it reads: rights.h */
 };
 
 /* Bytes to handle, the first being the begin of a frame. */

@@ -46,6 +46,8 @@ bool boot_held_by(const struct service *service)
 /* Services of the phases before the features must run; one a user stopped is not missed. */
 static bool may_be_operational(const struct supervisor *sup)
 {
+    if (sup->lacks)
+        return false;
     for (unsigned i = 0; i < sup->count; i++)
         if (sup->services[i]->package->manifest.phase <= PHASE_CONTROL &&
             boot_held_by(sup->services[i]))

@@ -184,6 +184,8 @@ void report_boot(struct supervisor *sup, struct json_write *w)
     for (unsigned i = 0; i < sup->count; i++)
         if (boot_held_by(sup->services[i]))
             json_write_string(w, NULL, sup->services[i]->package->manifest.name);
+    if (sup->lacks && sup->phase < PHASE_OPERATIONAL)
+        json_write_string(w, NULL, sup->lacks);
     json_write_end(w);
     json_write_array(w, "phases");
     for (int p = PHASE_CORE; p <= (int)sup->phase; p++) {

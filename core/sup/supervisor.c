@@ -150,6 +150,12 @@ void supervisor_release(struct supervisor *sup)
     supervisor_changed(sup);
 }
 
+void supervisor_lacks(struct supervisor *sup, const char *what)
+{
+    sup->lacks = what;
+    supervisor_changed(sup);
+}
+
 void supervisor_stop(struct supervisor *sup)
 {
     sup->stopping = true;

@@ -75,6 +75,9 @@ void supervisor_free(struct supervisor *supervisor);
 void supervisor_start(struct supervisor *supervisor);
 /* Services behind phase early start only from here on: what /services says is known now. */
 void supervisor_release(struct supervisor *supervisor);
+/* What is missing is not installed: the boot does not come to its end without it. what: a word that
+ * lives as long as the supervisor; NULL: nothing is missing. */
+void supervisor_lacks(struct supervisor *supervisor, const char *what);
 /* Stops all in reverse order of dependency; on_stopped follows. */
 void supervisor_stop(struct supervisor *supervisor);
 /* Works out what follows from all that happened since the last call. Never from a callback. */

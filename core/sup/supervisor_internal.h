@@ -18,6 +18,7 @@ struct supervisor {
     uint64_t phase_due_ms;                    /* when the present phase is given up */
     uint64_t stop_due_ms; /* when packages of third parties are no longer waited for */
     bool held;            /* services behind phase early wait for supervisor_release */
+    const char *lacks;    /* what keeps the boot from its end though all services run, or NULL */
     bool stopping;
     bool stopped_told;
     uint64_t applying; /* the revision a transaction brings services to just now, 0: none */

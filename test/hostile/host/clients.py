@@ -1,12 +1,15 @@
 """Hostile clients of the control socket."""
+import os
 import re
+import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
 
 from appliance import Failed, expect, run  # noqa: E402
-from lab import attempt, chance, start, here  # noqa: E402
+from lab import LONG_S, attempt, chance, start, here  # noqa: E402
 from wire import CANCEL, Client, Closed, EVENT, HELLO, LOG, PUB, READY, REP, REQ, STOP, frame  # noqa: E402
 
 # ---- clients ----
@@ -113,6 +116,54 @@ def other_user(watch):
     expect("PermissionError" in done.stderr, f"another user gets in: {done.stderr}")
 
 
+def lingering(seconds):
+    """A TCP socket whose close waits for what its peer never takes, and what keeps it so."""
+    server, s = socket.socket(), socket.socket()
+    server.bind(("127.0.0.1", 0))
+    server.listen(1)
+    s.connect(server.getsockname())
+    peer, _ = server.accept()
+    s.setblocking(False)
+    try:
+        while True:
+            s.send(b"x" * 65536)
+    except BlockingIOError:
+        pass
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, seconds))
+    return s, (server, peer)
+
+
+def descriptors(watch, how):
+    """Descriptors with a request: the host closes what it throws away, and that may take long."""
+    kept, refused, fds = [], 0, watch.fds()
+    for n in range(20):
+        c = Client(watch.sock)
+        if how == "lingering":
+            s, more = lingering(3 * LONG_S)
+            kept.append(more)
+        else:
+            s = open("/dev/null")
+        data = frame(REQ, {"to": "host@1", "method": "version"}, {}, corr=1)
+        if how == "behind half a frame":
+            data = data[:-1]
+        os.kill(watch.box.daemon.pid, signal.SIGSTOP)  # the last reference is the one in the queue
+        try:
+            socket.send_fds(c.s, [data], [s.fileno()] * (1 if how == "lingering" else 253))
+        except OSError:
+            refused += 1
+            if how == "lingering":  # it is closed here, then
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 0, 0))
+        s.close()
+        os.kill(watch.box.daemon.pid, signal.SIGCONT)
+        c.close()
+    print(f"# descriptors, {how}: the kernel refused {refused} of 20")
+    watch.sound(f"descriptors, {how}")
+    watch.box.until(10, lambda: watch.fds() <= fds + 2, "they are all closed")
+    c = Client(watch.sock)
+    expect("version" in c.call("host@1", "version"), "control: a request without descriptors")
+    c.close()
+
+
 def client_attempts(box, watch):
     big = b'{"to":"host@1","method":"boot","x":"' + b"a" * 250000 + b'"}'
     for label, data, words in (
@@ -149,3 +200,5 @@ def client_attempts(box, watch):
     attempt("client: kill -9 in mid request", killed_clients, watch)
     attempt("client: never reads", deaf_client, watch)
     attempt("client: floods", flooding_clients, watch)
+    for how in ("many", "behind half a frame", "lingering"):
+        attempt(f"client: descriptors, {how}", descriptors, watch, how)

@@ -86,10 +86,37 @@ def lacks(name, how):
         box.until(5, told.ready, "control: READY with it")
 
 
+def unfiltered():
+    """A configuration with zones, and the package that filters is gone: not operational, and why. Controls: with it
+    READY comes, and without it once nothing is configured to be filtered."""
+    with Appliance(build, "unfiltered", dataplane=True) as box:
+        whole = f"{box.dir}/packages"
+        shutil.copytree(f"{build}/packages", whole)
+        box.packages = [whole]
+        box.start()
+        box.ctl("config", "set", "firewall", "default", '{"input":"drop","forward":"drop"}')
+        box.ctl("config", "commit")
+        box.kill(signal.SIGTERM)
+        shutil.move(f"{whole}/firewall", f"{box.dir}/aside")
+        told = Told(box)
+        box.start(wait=False, env={"NOTIFY_SOCKET": told.path})
+        box.until(20, lambda: any("no package firewall" in w for w in reasons(box)), "the verdict says so")
+        box.until(20, lambda: all(s["state"] in ("Running", "Disabled") for s in box.call("host@1", "services")["services"] if s["name"] in ("config", "interfaces", "routing", "api")),
+                  "all others run")
+        expect(phase(box) != "operational", "operational without what filters")
+        expect("firewall" in box.json("show", "boot")["waiting"], f"{box.json('show', 'boot')}")
+        expect(not told.ready(), "READY without what filters")
+        box.ctl("config", "delete", "firewall")
+        box.ctl("config", "commit")
+        box.until(20, lambda: phase(box) == "operational" and told.ready(), "control: READY when nothing is to be filtered")
+        expect(not any("no package firewall" in w for w in reasons(box)), "the reason stays")
+
+
 def main(root):
     package(root, "v-never", "never_ready", mani=manifest("v-never", phase="early", requires=[], deadlines=LONG))
     package(root, "v-stays", "pong_flood", mani=manifest("v-stays", phase="early", requires=[], deadlines=LONG))
     attempt("a package of a third party holds up READY and the end", held_up, root)
+    attempt("READY with zones configured and no firewall installed", unfiltered)
     for name, how in (("config", "missing"), ("config", "broken"), ("firewall", "broken")):
         attempt(f"READY with {name} {how}", lacks, name, how)
 
