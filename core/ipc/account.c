@@ -21,7 +21,7 @@ bool account_same(enum peer_kind a_kind, const char *a, enum peer_kind b_kind, c
            (!strcmp(a, b) || (is_nameless(a_kind, a) && is_nameless(b_kind, b)));
 }
 
-static unsigned connections_of(const struct broker *broker, const char *user)
+unsigned account_connections(const struct broker *broker, const char *user)
 {
     unsigned n = 0;
 
@@ -58,7 +58,7 @@ static struct ipc_peer *one_of_most(struct broker *broker, bool silent, bool adm
         if (!p->accepted || p->conn.dead || (silent && p->greeted) ||
             (!admins && p->self.rank == RANK_CONFIGURE))
             continue;
-        count = connections_of(broker, p->self.name);
+        count = account_connections(broker, p->self.name);
         if (!goes_first(p, count, most, *ret_count))
             continue;
         most = p;
@@ -70,7 +70,10 @@ static struct ipc_peer *one_of_most(struct broker *broker, bool silent, bool adm
 struct ipc_peer *account_gives_way(struct broker *broker, const char *user, unsigned limit,
                                    struct orb_err *err)
 {
-    unsigned count, kept = connections_of(broker, user) + 1;
+    unsigned own = account_connections(broker, user), count, kept = own + 1;
+    const char *whom = limit == LISTEN_CLIENTS ? ""
+                       : own                   ? " for users who have one"
+                                               : " for others than administrators";
     struct ipc_peer *leaves = one_of_most(broker, true, true, &count);
 
     if (leaves) {
@@ -82,7 +85,7 @@ struct ipc_peer *account_gives_way(struct broker *broker, const char *user, unsi
         kept = CLIENTS_KEPT;
     if (count <= kept) {
         orb_fail(err, ORB_E_BUSY, "%u clients are connected; at most %u%s", broker->listen.clients,
-                 limit, limit < LISTEN_CLIENTS ? " for others than administrators" : "");
+                 limit, whom);
         return NULL;
     }
     orb_fail(err, ORB_E_BUSY, "%s has %u connections, and others want in", leaves->self.name,

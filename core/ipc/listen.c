@@ -19,6 +19,7 @@
 
 #define ACCEPTS_PER_TURN 16
 #define CLIENTS_FOR_ADMINS 16 /* of LISTEN_CLIENTS */
+#define CLIENTS_FOR_NEW 32    /* of the rest: for users who have no connection yet */
 #define SUBORDINATE 65536u
 
 static void reserve(struct broker *broker)
@@ -125,6 +126,19 @@ static int let_wait(struct broker *broker, int fd, uid_t uid, struct orb_err *er
     return 0;
 }
 
+/* How many may be connected for one more of this user: the last places are for those who can put
+ * things right, those before for users who have none. */
+static unsigned places_of(const struct broker *broker, const struct peer_spec *spec)
+{
+    unsigned limit = LISTEN_CLIENTS;
+
+    if (access_rank(spec->role) != RANK_CONFIGURE)
+        limit -= CLIENTS_FOR_ADMINS;
+    if (limit < LISTEN_CLIENTS && account_connections(broker, spec->name))
+        limit -= CLIENTS_FOR_NEW;
+    return limit;
+}
+
 /* On success fd is the broker's. */
 static int add_client(struct broker *broker, int fd, struct orb_err *err)
 {
@@ -142,9 +156,7 @@ static int add_client(struct broker *broker, int fd, struct orb_err *err)
         return r < 0 ? r : let_wait(broker, fd, who.uid, err);
     if (!access_rank(spec.role))
         return orb_fail(err, ORB_E_DENIED, "user %s has no role here", spec.name);
-    /* The last places are for those who can put things right. */
-    limit = access_rank(spec.role) == RANK_CONFIGURE ? LISTEN_CLIENTS
-                                                     : LISTEN_CLIENTS - CLIENTS_FOR_ADMINS;
+    limit = places_of(broker, &spec);
     if (broker->listen.clients >= limit)
         r = make_room(broker, spec.name, limit, err);
     if (r < 0)

@@ -372,12 +372,14 @@ TEST(the_control_socket_knows_who_connects)
     wire_expect_end(&many[0]);
     closed = 0;
     for (int i = 0; i < 111; i++) {
+        closed = i < 79 ? 0 : OFFICE_OF_CROWD + i;
         connect_to(&world, &many[i], path);
         wire_put(&many[i], (struct frame){.type = FRAME_HELLO, .corr = 1}, "{\"abi\":1}", NULL);
         wire_expect(&many[i], &got, FRAME_WELCOME);
     }
+    closed = 0;
     connect_to(&world, &many[127], path);
-    wire_expect_err(&many[127], 0, "busy", "112 clients are connected; at most 112 for others");
+    wire_expect_err(&many[127], 0, "busy", "112 clients are connected; at most 80 for users");
     wire_expect_end(&many[127]);
     closed = OFFICE_OF_ADMINS;
     for (int i = 111; i < 127; i++) {
@@ -438,7 +440,7 @@ TEST(a_user_with_many_connections_keeps_no_other_user_out)
 {
     char dir[] = "/tmp/orbt-ipc-XXXXXX";
     struct world world;
-    struct wire others[3], admin, late, many[112];
+    struct wire others[3], admin, late, many[80], crowd[32];
     AUTO_FREE char *path = NULL;
     struct orb_err err;
     int office = 0;
@@ -447,10 +449,14 @@ TEST(a_user_with_many_connections_keeps_no_other_user_out)
     path = buf_format("%s/control.sock", dir);
     world_init(&world);
     ck_assert_int_eq(listen_start(world.broker, path, -1, identify, &office, &err), 0);
-    for (int i = 0; i < 112; i++)
+    for (int i = 0; i < 80; i++)
         greet(&world, &many[i], path);
     connect_to(&world, &late, path);
-    wire_expect_err(&late, 0, "busy", "112 clients are connected; at most 112 for others");
+    wire_expect_err(&late, 0, "busy", "80 clients are connected; at most 80 for users who have");
+    for (int i = 0; i < 32; i++) {
+        office = OFFICE_OF_CROWD + i;
+        greet(&world, &crowd[i], path);
+    }
     office = OFFICE_OF_OTHERS;
     for (int i = 0; i < 3; i++) {
         greet(&world, &others[i], path);
@@ -461,7 +467,36 @@ TEST(a_user_with_many_connections_keeps_no_other_user_out)
     greet(&world, &admin, path);
     office = 0;
     connect_to(&world, &late, path);
-    wire_expect_err(&late, 0, "busy", "at most 112 for others");
+    wire_expect_err(&late, 0, "busy", "at most 80 for users who have one");
+    world_fini(&world);
+    rmdir(dir);
+}
+
+TEST(users_with_as_many_connections_as_each_keeps_leave_room_for_those_without)
+{
+    char dir[] = "/tmp/orbt-ipc-XXXXXX";
+    struct world world;
+    struct wire many[80], first[32], second;
+    AUTO_FREE char *path = NULL;
+    struct orb_err err;
+    int office = 0;
+
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    path = buf_format("%s/control.sock", dir);
+    world_init(&world);
+    ck_assert_int_eq(listen_start(world.broker, path, -1, identify, &office, &err), 0);
+    for (int i = 0; i < 80; i++) {
+        office = OFFICE_OF_CROWD + i / 4;
+        greet(&world, &many[i], path);
+    }
+    for (int i = 0; i < 32; i++) {
+        office = OFFICE_OF_CROWD + 20 + i;
+        greet(&world, &first[i], path);
+        if (i)
+            continue;
+        connect_to(&world, &second, path);
+        wire_expect_err(&second, 0, "busy", "at most 80 for users who have one");
+    }
     world_fini(&world);
     rmdir(dir);
 }
@@ -504,7 +539,7 @@ TEST(users_without_a_name_are_one)
 {
     char dir[] = "/tmp/orbt-ipc-XXXXXX";
     struct world world;
-    struct wire mine[4], numbers[112];
+    struct wire mine[4], crowd[32], numbers[80];
     AUTO(got) struct got got = {0};
     AUTO_FREE char *path = NULL;
     struct orb_err err;
@@ -514,9 +549,13 @@ TEST(users_without_a_name_are_one)
     path = buf_format("%s/control.sock", dir);
     world_init(&world);
     ck_assert_int_eq(listen_start(world.broker, path, -1, identify, &office, &err), 0);
-    for (int i = 0; i < 112; i++) {
+    for (int i = 0; i < 80; i++) {
         office = OFFICE_OF_NUMBERS - i;
         greet(&world, &numbers[i], path);
+    }
+    for (int i = 0; i < 32; i++) {
+        office = OFFICE_OF_CROWD + i;
+        greet(&world, &crowd[i], path);
     }
     office = 0;
     for (int i = 0; i < 4; i++) {
