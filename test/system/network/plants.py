@@ -19,12 +19,12 @@ import time
 # name: (file, what stands there once, what takes its place), more of both where two guards hold the same property
 PLANTS = {
     # the hit
-    "nat-port": ("bpf/slow.bpf.h", "*(__u32 *)&(f)->source_port = ports_;", "*(__u32 *)&(f)->source_port = (s)->p.ports;"),
-    "freshness": ("bpf/fast.bpf.h", "(f)->epoch != (control)->epoch || flow_over", "flow_over"),
+    "nat-port": ("bpf/slow.bpf.h", "*(__u32 *)&f->source_port = ports;", "*(__u32 *)&f->source_port = s->p.ports;"),
+    "freshness": ("bpf/fast.bpf.h", "!flow_is_stale(f, control->epoch)", "!flow_is_stale(f, f->epoch)"),
     "counter": ("bpf/slow.bpf.h", "s->counter = slow_counter(s->flow.mark);", "s->counter = 0;"),
-    "tos": ("bpf/fast.bpf.h", "((f)->flags & (FLOW_DROP | FLOW_LABEL)) || (f)->tos != (tos_now))", "((f)->flags & (FLOW_DROP | FLOW_LABEL)))"),
+    "tos": ("bpf/fast.bpf.h", "f && f->tos == tos && ", "f && "),
     "mtu": ("bpf/hook.bpf.h", "return p->length <= mtu;", "return p->length <= mtu + 100;"),
-    "ends": ("bpf/fast.bpf.h", "(p)->special ||", "((p)->special & ~PARSE_ENDS) ||"),
+    "ends": ("bpf/fast.bpf.h", "!p->special &&", "!(p->special & ~PARSE_ENDS) &&"),
     # what is parsed
     "fragment": ("bpf/parse.bpf.h", "PARSE_BE16(0xbfff)", "PARSE_BE16(0x9fff)"),
     "hop-limit": ("bpf/parse.bpf.h", "ip->hop_limit <= 1", "ip->hop_limit < 1"),
