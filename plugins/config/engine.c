@@ -228,13 +228,7 @@ void engine_request(struct engine *engine, const struct engine_caller *caller, c
 
 void engine_peer_gone(struct engine *engine, uint32_t peer)
 {
-    for (struct subscriber *s = engine->subscribers; s; s = s->next) {
-        if (s->peer != peer || s->presence != SUB_ATTACHED)
-            continue;
-        s->presence = SUB_OFFLINE;
-        s->peer = 0;
-        buf_fini(&s->text);
-    }
+    subscriber_peer_gone(engine, peer);
     for (struct waiting_attach *w = engine->waiting; w; w = w->next)
         if (w->peer == peer)
             w->peer = 0;

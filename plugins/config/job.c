@@ -11,6 +11,7 @@ void job_free(struct job *job)
         return;
     free(job->user);
     free(job->comment);
+    free(job->again);
     free(job);
 }
 

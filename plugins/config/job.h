@@ -13,6 +13,10 @@ struct job {
     bool dry_run;
     uint64_t undoes; /* 0: commits the user's candidate */
     void *req;       /* NULL: no client waits */
+    /* The service that went away in the middle of this commit's prepare, NULL: none. It is waited
+     * for until wait_until (monotonic), and asked once more. */
+    char *again;
+    uint64_t wait_until;
 };
 
 /* Appends job (taken, also by a failure), or, first, puts it in front. Error: ORB_E_BUSY, as too

@@ -36,7 +36,23 @@ static void offline_plan(struct participant *p)
     not_asked(p, "is not running; takes this over when it starts");
 }
 
-bool participant_list(struct tx *tx)
+/* Is job to wait for s, which went away in its first prepare? */
+static bool is_awaited(const struct job *job, const struct subscriber *s)
+{
+    return job->again && !strcmp(job->again, s->name) && s->presence != SUB_ATTACHED;
+}
+
+/* It went away in the middle of prepare and did not come back in time: its veto is not known. */
+static void stays_away(struct participant *p)
+{
+    p->state = PART_OUT;
+    bypass_spoilt(p->tx->engine, p->name);
+    orb_fail(&p->tx->err, ORB_E_GONE,
+             "%s went away during prepare and did not come back within %u s; nothing was changed",
+             p->name, ENGINE_GRACE_MS / 1000);
+}
+
+bool participant_list(struct tx *tx, const struct job *job)
 {
     struct engine *e = tx->engine;
 
@@ -52,6 +68,8 @@ bool participant_list(struct tx *tx)
         bypass = bypass_reason(tx, s, &stays);
         if (!bypass && s->presence == SUB_UNKNOWN && e->host.now_ms(e->host.arg) < e->grace_until)
             return false;
+        if (!bypass && is_awaited(job, s) && e->host.now_ms(e->host.arg) < job->wait_until)
+            return false;
         tx->parts = xrealloc(tx->parts, (tx->count + 1) * sizeof(*tx->parts));
         p = &tx->parts[tx->count++];
         *p = (struct participant){.tx = tx, .name = xstrdup(s->name), .peer = s->peer};
@@ -59,10 +77,12 @@ bool participant_list(struct tx *tx)
          * not notice that we were away. Asking tells. */
         p->probed = s->left_out;
         p->anew = bypass && stays && s->presence == SUB_ATTACHED;
-        if (s->presence == SUB_OFFLINE)
-            offline_plan(p);
-        else if (bypass)
+        if (bypass && s->presence != SUB_OFFLINE)
             not_asked(p, bypass);
+        else if (!bypass && is_awaited(job, s))
+            stays_away(p);
+        else if (s->presence == SUB_OFFLINE)
+            offline_plan(p);
         else
             tree_dump(mine, &p->text);
     }
@@ -151,12 +171,27 @@ void participant_add_plan(struct participant *p, const char *text, size_t len)
     json_array_extend(p->plan, plan);
 }
 
+/* Is it the one service that this commit waits for and asks once more? It may have been restarted
+ * by a person, or by the grants of the commit before. */
+static bool went_away(const struct participant *p, const struct orb_err *err)
+{
+    const struct tx *tx = p->tx;
+
+    return err->code == ORB_E_GONE && !tx->job->undoes && !tx->job->again && !tx->gone &&
+           !p->probed;
+}
+
 static void prepare_result(struct participant *p, const char *text, size_t len,
                            const struct orb_err *err)
 {
     if (!err) {
         p->state = PART_READY;
         participant_add_plan(p, text, len);
+        return;
+    }
+    if (went_away(p, err)) {
+        p->state = PART_OUT;
+        p->tx->gone = p;
         return;
     }
     if (err->code == ORB_E_UNAVAILABLE || (p->tx->job->undoes && err->code == ORB_E_GONE)) {

@@ -57,11 +57,13 @@ struct tx {
     bool prepared;     /* journaled */
     bool unwritten;    /* an undo the disk does not take: it goes through in memory */
     uint64_t confirm_by_us;
-    struct orb_err err; /* the first failure */
+    struct orb_err err;       /* the first failure */
+    struct participant *gone; /* went away in prepare, to be asked again; NULL: none */
 };
 
-/* Fills tx->parts from its patch. False: wait for known subscribers to come back. */
-bool participant_list(struct tx *tx);
+/* Fills tx->parts from its patch, for job. False: wait for known subscribers, or for the one that
+ * job asks again, to come back. */
+bool participant_list(struct tx *tx, const struct job *job);
 /* Asks all who take part; ends in tx_events.prepared. */
 void participant_prepare(struct tx *tx);
 

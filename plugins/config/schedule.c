@@ -1,5 +1,6 @@
 /* When the engine has something to do by itself: see schedule.h. */
 #include "core/base/log.h"
+#include "plugins/config/job.h"
 #include "plugins/config/participant.h"
 #include "plugins/config/renew.h"
 #include "plugins/config/report.h"
@@ -17,6 +18,8 @@ void schedule_arm(struct engine *engine)
 
     if (engine->undone || (engine->jobs && !engine->tx))
         at = earlier(at, engine->grace_until);
+    if (engine->jobs && !engine->tx)
+        at = earlier(at, engine->jobs->wait_until);
     if (engine->tx) {
         at = earlier(at, engine->tx->turn_at);
         if (at)

@@ -37,6 +37,17 @@ void subscriber_free_all(struct engine *engine)
     }
 }
 
+void subscriber_peer_gone(struct engine *engine, uint32_t peer)
+{
+    for (struct subscriber *s = engine->subscribers; s; s = s->next) {
+        if (s->peer != peer || s->presence != SUB_ATTACHED)
+            continue;
+        s->presence = SUB_OFFLINE;
+        s->peer = 0;
+        buf_fini(&s->text);
+    }
+}
+
 struct subscriber *subscriber_find(struct engine *engine, const char *name)
 {
     for (struct subscriber *s = engine->subscribers; s; s = s->next)

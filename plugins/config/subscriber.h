@@ -28,6 +28,8 @@ struct subscriber {
     uint64_t probe_at; /* monotonic: it is asked again */
 };
 
+/* The one that was attached by this peer, if any, is offline. */
+void subscriber_peer_gone(struct engine *engine, uint32_t peer);
 /* NULL: it never attached. */
 struct subscriber *subscriber_find(struct engine *engine, const char *name);
 /* The one of that name, made when it is new, with these paths (borrowed, subscriber_are_paths())

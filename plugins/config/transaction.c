@@ -30,6 +30,7 @@
 #include "plugins/config/safe.h"
 #include "plugins/config/schedule.h"
 #include "plugins/config/store.h"
+#include "plugins/config/subscriber.h"
 #include "plugins/config/transaction.h"
 #include "plugins/config/turn.h"
 #include "plugins/config/undone.h"
@@ -152,12 +153,35 @@ static json_t *reply_of(const struct tx *tx, uint64_t revision)
 }
 
 /* Answers, frees, goes on with the queue. */
+/* A service went away before it answered, and nothing else is wrong: the commit begins anew when
+ * the service is back. */
+static void ask_again(struct tx *tx)
+{
+    struct engine *engine = tx->engine;
+    struct job *job = tx->job;
+
+    log_info(engine->host.log, "config.commit.again", KV("service", tx->gone->name));
+    subscriber_peer_gone(engine, tx->gone->peer); /* its answer may come before that */
+    job->again = xstrdup(tx->gone->name);
+    job->wait_until = engine->host.now_ms(engine->host.arg) + ENGINE_GRACE_MS;
+    tx->job = NULL;
+    engine->tx = NULL;
+    transaction_free(tx);
+    job_push(engine, job, true, NULL);
+    engine->tx_ended(engine);
+    transaction_next(engine);
+}
+
 static void finish(struct tx *tx)
 {
     struct engine *engine = tx->engine;
     struct job *job = tx->job;
     struct candidate *c = candidate_find(engine, job->user);
 
+    if (tx->gone && !tx->err.code) {
+        ask_again(tx);
+        return;
+    }
     if (c && !job->undoes)
         c->committing = false;
     engine->tx = NULL;
@@ -225,7 +249,7 @@ static void on_prepared(struct tx *tx)
     struct engine *e = tx->engine;
     struct revision meta = meta_of(tx);
 
-    if (tx->err.code || tx->job->dry_run) {
+    if (tx->err.code || tx->gone || tx->job->dry_run) {
         turn_abort(tx);
         return;
     }
@@ -326,7 +350,7 @@ static bool begin(struct engine *engine, struct job *job)
     }
     if (tx->unwritten)
         r = not_written(engine, &err);
-    if (r == 0 && !participant_list(tx)) {
+    if (r == 0 && !participant_list(tx, job)) {
         transaction_free(tx);
         return false;
     }

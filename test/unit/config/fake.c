@@ -338,7 +338,7 @@ struct fake_service *fake_service(struct fake *f, const char *name, const char *
     return s;
 }
 
-void fake_attach(struct fake *f, struct fake_service *s)
+static void send_attach(struct fake *f, struct fake_service *s, void *req)
 {
     AUTO_FREE char *grant = buf_format("config.read:%s", s->path);
     const char *const grants[] = {grant, s->secret[0] ? s->secret : NULL, NULL};
@@ -346,14 +346,24 @@ void fake_attach(struct fake *f, struct fake_service *s)
         .peer = s->peer, .kind = CALLER_SERVICE, .name = s->name, .grants = grants};
     AUTO_FREE char *in = buf_format("{\"paths\":[\"%s\"]}", s->path);
 
+    check_contract("attach", "input", in, strlen(in));
+    engine_request(f->engine, &caller, "attach", in, strlen(in), req);
+    fake_pump(f);
+}
+
+void fake_attach_meanwhile(struct fake *f, struct fake_service *s)
+{
+    send_attach(f, s, s);
+}
+
+void fake_attach(struct fake *f, struct fake_service *s)
+{
     f->answered = false;
     f->err = (struct orb_err){0};
     json_decref(f->reply);
     f->reply = NULL;
     f->method = "attach";
-    check_contract(f->method, "input", in, strlen(in));
-    engine_request(f->engine, &caller, "attach", in, strlen(in), f);
-    fake_pump(f);
+    send_attach(f, s, f);
     f->method = NULL;
     ck_assert(f->answered);
     ck_assert_int_eq(f->err.code, 0);

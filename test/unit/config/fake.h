@@ -76,6 +76,8 @@ void fake_close(struct fake *f); /* as a crash: no service is told */
 void fake_free(struct fake *f);
 struct fake_service *fake_service(struct fake *f, const char *name, const char *path);
 void fake_attach(struct fake *f, struct fake_service *s);
+/* The same while the answer of another request is awaited. */
+void fake_attach_meanwhile(struct fake *f, struct fake_service *s);
 void fake_pump(struct fake *f);
 void fake_advance(struct fake *f, uint64_t ms);
 /* Sends and pumps; format gives the JSON input. Returns 0 or the error's code. */

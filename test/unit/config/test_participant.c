@@ -76,8 +76,9 @@ struct failure {
 static const struct failure failures[] = {
     {FAKE_PREPARE, FAKE_ERROR, ORB_E_VETO, "firewall refused: no such zone",
      "interfaces.prepare firewall.prepare firewall.abort interfaces.abort "},
-    {FAKE_PREPARE, FAKE_GONE, ORB_E_GONE, "firewall went away",
-     "interfaces.prepare firewall.prepare interfaces.abort "},
+    {FAKE_PREPARE, FAKE_GONE, ORB_E_GONE,
+     "firewall went away during prepare and did not come back within 3 s; nothing was changed",
+     "interfaces.prepare firewall.prepare interfaces.abort interfaces.prepare interfaces.abort "},
     {FAKE_PREPARE, FAKE_TIMEOUT, ORB_E_DEADLINE,
      "service.firewall did not answer prepare within 10 s; nothing was changed, and firewall",
      "interfaces.prepare firewall.prepare host@1.service-late({\"name\":\"firewall\",\"why\":\"at "
@@ -128,6 +129,57 @@ TEST(a_failure_in_any_phase_leaves_everything_as_it_was)
         ck_assert_uint_eq(b->revision, 2);
         fake_free(&f);
     }
+}
+
+TEST(a_service_that_is_restarted_during_prepare_is_asked_again)
+{
+    struct fake f;
+    struct fake_service *a, *b;
+
+    two(&f, &a, &b);
+    b->mode[FAKE_PREPARE] = FAKE_GONE;
+    fake_send(&f, "ada", 1, "commit", "{}");
+    ck_assert(!f.answered);
+    fake_advance(&f, 1000);
+    ck_assert(!f.answered);
+    b->mode[FAKE_PREPARE] = FAKE_OK;
+    fake_attach_meanwhile(&f, b);
+    ck_assert_msg(f.answered && !f.err.code, "%s", f.err.text);
+    ck_assert_uint_eq(engine_revision(f.engine), 2);
+    ck_assert_uint_eq(b->revision, 2);
+    fake_free(&f);
+}
+
+TEST(a_service_that_goes_away_in_both_prepares_refuses_the_commit)
+{
+    struct fake f;
+    struct fake_service *a, *b;
+
+    two(&f, &a, &b);
+    b->mode[FAKE_PREPARE] = FAKE_GONE;
+    fake_send(&f, "ada", 1, "commit", "{}");
+    ck_assert(!f.answered);
+    fake_attach_meanwhile(&f, b);
+    ck_assert(f.answered);
+    ck_assert_int_eq(f.err.code, ORB_E_GONE);
+    ck_assert_msg(strstr(f.err.text, "firewall went away during prepare; nothing was changed"),
+                  "%s", f.err.text);
+    ck_assert_uint_eq(engine_revision(f.engine), 1);
+    fake_free(&f);
+}
+
+TEST(a_refusal_by_another_service_does_not_wait_for_the_one_that_went_away)
+{
+    struct fake f;
+    struct fake_service *a, *b;
+
+    two(&f, &a, &b);
+    a->mode[FAKE_PREPARE] = FAKE_ERROR;
+    b->mode[FAKE_PREPARE] = FAKE_GONE;
+    fake_send(&f, "ada", 1, "commit", "{}");
+    ck_assert(f.answered);
+    ck_assert_int_eq(f.err.code, ORB_E_VETO);
+    fake_free(&f);
 }
 
 TEST(a_service_that_cannot_go_back_is_started_anew)
