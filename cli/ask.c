@@ -157,7 +157,7 @@ static bool may_be_there(struct client *c, const char *to, unsigned *tries)
         return starting && wait_more(c, what);
     if (!strcmp(state, "Starting") || !strcmp(state, "Restarting"))
         snprintf(what, sizeof(what), "service %s is %s", name, state);
-    else if (strcmp(state, "Running") != 0 || (*tries)++ > 0)
+    else if (strcmp(state, "Running") || (*tries)++ > 0)
         return false; /* it will not come, or it runs and refuses by itself */
     return wait_more(c, what);
 }

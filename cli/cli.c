@@ -60,7 +60,7 @@ void cli_take_out(int *argc, char **argv, int at, int n)
 
 bool cli_flag(int *argc, char **argv, const char *name)
 {
-    for (int i = 0; i < *argc && strcmp(argv[i], "--") != 0; i++)
+    for (int i = 0; i < *argc && strcmp(argv[i], "--"); i++)
         if (!strcmp(argv[i], name)) {
             cli_take_out(argc, argv, i, 1);
             return true;
@@ -72,7 +72,7 @@ const char *cli_option(int *argc, char **argv, const char *name)
 {
     size_t len = strlen(name);
 
-    for (int i = 0; i < *argc && strcmp(argv[i], "--") != 0; i++) {
+    for (int i = 0; i < *argc && strcmp(argv[i], "--"); i++) {
         const char *value;
 
         if (!strcmp(argv[i], name) && i + 1 < *argc) {

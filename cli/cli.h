@@ -99,5 +99,7 @@ const char *table_plural(long long number);
 /* Members of a reply, with safe fallbacks. */
 const char *table_text(const json_t *object, const char *key);
 long long table_number(const json_t *object, const char *key);
+/* How many changes a reply tells of: a list, or a number. */
+long long table_changes(const json_t *tree);
 
 #endif

@@ -60,14 +60,6 @@ static int config_diff(struct cli *cli, int argc, char **argv, struct orb_err *e
     return r;
 }
 
-long long config_changes(const json_t *tree)
-{
-    const json_t *changes = json_object_get(tree, "changes");
-
-    return json_is_array(changes) ? (long long)json_array_size(changes)
-                                  : table_number(tree, "changes");
-}
-
 static int config_validate(struct cli *cli, int argc, char **argv, struct orb_err *err)
 {
     AUTO(json_t) json_t *tree = NULL;
@@ -78,7 +70,7 @@ static int config_validate(struct cli *cli, int argc, char **argv, struct orb_er
     if (r < 0 || !tree)
         return r;
     if (r == 0)
-        out("valid; %lld change%s\n", config_changes(tree), table_plural(config_changes(tree)));
+        out("valid; %lld change%s\n", table_changes(tree), table_plural(table_changes(tree)));
     return r;
 }
 
@@ -119,11 +111,11 @@ static int config_commit(struct cli *cli, int argc, char **argv, struct orb_err 
     if (r < 0 || !tree)
         return r;
     if (dry_run)
-        out("nothing was changed; a commit of %lld change%s would:\n", config_changes(tree),
-            table_plural(config_changes(tree)));
+        out("nothing was changed; a commit of %lld change%s would:\n", table_changes(tree),
+            table_plural(table_changes(tree)));
     else
-        out("revision %lld, %lld change%s\n", table_number(tree, "revision"), config_changes(tree),
-            table_plural(config_changes(tree)));
+        out("revision %lld, %lld change%s\n", table_number(tree, "revision"), table_changes(tree),
+            table_plural(table_changes(tree)));
     print_plan(tree);
     if (confirm && !dry_run)
         out("undone in %ld s unless `orbctl config confirm` says it works\n", seconds);
@@ -189,7 +181,7 @@ static int config_rollback(struct cli *cli, int argc, char **argv, struct orb_er
         return r;
     if (r == 0)
         out("%lld change%s in the candidate; `orbctl config commit` makes it running\n",
-            config_changes(tree), table_plural(config_changes(tree)));
+            table_changes(tree), table_plural(table_changes(tree)));
     return r;
 }
 
@@ -223,7 +215,7 @@ static int config_history(struct cli *cli, int argc, char **argv, struct orb_err
         table_cell(&t, "%s", stamp);
         table_cell(&t, "%s", table_text(e, "user"));
         table_cell(&t, "%s", table_text(e, "state"));
-        table_cell(&t, "%lld", config_changes(e));
+        table_cell(&t, "%lld", table_changes(e));
         table_cell(&t, "%s", table_text(e, "comment"));
     }
     table_print(&t);

@@ -12,7 +12,5 @@ int config_show(struct cli *cli, int argc, char **argv, struct orb_err *err);
 int config_salvage(struct cli *cli, int argc, char **argv, struct orb_err *err);
 int config_edit_enable(struct cli *cli, int argc, char **argv, struct orb_err *err);
 int config_edit_disable(struct cli *cli, int argc, char **argv, struct orb_err *err);
-/* How many changes a reply tells of: a list, or a number. */
-long long config_changes(const json_t *tree);
 
 #endif

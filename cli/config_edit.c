@@ -254,10 +254,10 @@ static int check_enable(struct cli *cli, const char *name, struct orb_err *err)
     r = cli_tree(cli, "host@1", "service", buf_str(&input), &service, err);
     if (r == 0)
         r = cli_tree(cli, "config@1", "diff", NULL, &diff, err);
-    if (r == 0 && config_changes(diff))
+    if (r == 0 && table_changes(diff))
         r = orb_fail(err, ORB_E_CONFLICT,
                      "your candidate holds %lld change%s; commit or discard first",
-                     config_changes(diff), table_plural(config_changes(diff)));
+                     table_changes(diff), table_plural(table_changes(diff)));
     return r;
 }
 

@@ -470,7 +470,7 @@ static int crashes(struct cli *cli, int argc, char **argv, struct orb_err *err)
 const struct command logs_commands[] = {
     {"logs",
      "[-f] [-n N] [--service S] [--level L] [--since T] [--until T] [--boot N] [--grep P] [-o "
-     "short|full|json]",
+     "short|full|json] [--audit]",
      "log records, also of earlier runs of the daemon (--list-boots)", logs},
     {"crashes", "[SERVICE]", "crash reports, also of earlier runs of the daemon", crashes},
     {0},

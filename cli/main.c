@@ -130,11 +130,9 @@ static int unknown(int argc, char **argv, struct orb_err *err)
     near = suggest_nearest(buf_str(&given), names, count);
     if (group.len)
         return orb_fail(err, ORB_E_INVALID, "\"%s\": expected %s followed by one of: %s%s%s%s",
-                        buf_str(&given), argv[0], buf_str(&group), near ? "; did you mean " : "",
-                        near ? near : "", near ? "?" : "");
+                        buf_str(&given), argv[0], buf_str(&group), SUGGEST_ARGS(near));
     return orb_fail(err, ORB_E_INVALID, "unknown command \"%s\"%s%s%s; `orbctl --help` lists all",
-                    buf_str(&given), near ? "; did you mean " : "", near ? near : "",
-                    near ? "?" : "");
+                    buf_str(&given), SUGGEST_ARGS(near));
 }
 
 /* Exit status of what only prints. */

@@ -237,7 +237,7 @@ static void print_policy(json_t *tree)
     size_t i;
 
     json_array_foreach (json_object_get(tree, "policy"), i, e)
-        others |= strcmp(table_text(e, "protocol"), "kernel") != 0;
+        others |= strcmp(table_text(e, "protocol"), "kernel");
     if (!others)
         return;
     out("\n");

@@ -95,3 +95,11 @@ void table_time(long long s, enum time_part part, char *to, size_t size)
     if (!n)
         snprintf(to, size, "?");
 }
+
+long long table_changes(const json_t *tree)
+{
+    const json_t *changes = json_object_get(tree, "changes");
+
+    return json_is_array(changes) ? (long long)json_array_size(changes)
+                                  : table_number(tree, "changes");
+}

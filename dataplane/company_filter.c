@@ -121,7 +121,7 @@ static bool action_asks(const struct nlattr *action, char name[COMPANY_FILTER_NA
 
     snprintf(name, COMPANY_FILTER_NAME, "%.*s", kind ? (int)attribute_size(kind) : 0,
              kind ? attribute_data(kind) : "");
-    if (strcmp(name, "bpf") != 0)
+    if (strcmp(name, "bpf"))
         return !is_plain_action(name);
     id = options ? attribute_find(options, TCA_ACT_BPF_ID) : NULL;
     return !id || company_program_asks(word(id, 0));
@@ -134,7 +134,7 @@ bool company_filter_asks(const char *kind, const struct nlattr *options,
 
     snprintf(ret_who, COMPANY_FILTER_NAME, "%s", kind);
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-        if (strcmp(kind, kinds[i].name) != 0)
+        if (strcmp(kind, kinds[i].name))
             continue;
         if (!options) /* its priority alone; filters there are messages of their own */
             return false;

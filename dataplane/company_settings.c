@@ -46,11 +46,11 @@ static bool redirected(void)
     values[strcspn(values, "\n")] = '\0';
     name = strtok_r(names, " ", &names_rest);
     value = strtok_r(values, " ", &values_rest);
-    while (name && value && strcmp(name, "InRedirects") != 0) {
+    while (name && value && strcmp(name, "InRedirects")) {
         name = strtok_r(NULL, " ", &names_rest);
         value = strtok_r(NULL, " ", &values_rest);
     }
-    return !name || !value || strcmp(value, "0") != 0;
+    return !name || !value || strcmp(value, "0");
 }
 
 /* A gateway that was learned holds until then, also where none are learned any more; none was

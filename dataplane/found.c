@@ -236,7 +236,7 @@ int found_restore(struct dataplane *dp, struct orb_err *err)
         char *value = strchr(line, ' ');
         AUTO_FD int fd = -1;
 
-        if (!value || strncmp(line, "/proc/sys/net/", 14) != 0 || strstr(line, "/../"))
+        if (!value || strncmp(line, "/proc/sys/net/", 14) || strstr(line, "/../"))
             continue;
         *value++ = 0;
         fd = open(line, O_WRONLY | O_CLOEXEC);

@@ -31,7 +31,7 @@ static bool takes_frames(const char *kind, const struct rtattr *data)
     for (size_t i = 0; i < ARRAY_LEN(always); i++)
         if (!strcmp(kind, always[i]))
             return true;
-    if (!data || (strcmp(kind, "macvlan") != 0 && strcmp(kind, "macvtap") != 0))
+    if (!data || (strcmp(kind, "macvlan") && strcmp(kind, "macvtap")))
         return false;
     for (const struct rtattr *a = RTA_DATA(data); RTA_OK(a, len); a = RTA_NEXT(a, len)) {
         uint32_t mode;

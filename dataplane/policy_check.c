@@ -21,7 +21,7 @@ static int check_zone(const struct policy *policy, const char *name, const char 
         names[i + 1] = policy->zones[i].name;
     near = suggest_nearest(name, names, policy->zone_count + 1);
     return orb_fail_at(err, ORB_E_SCHEMA, path, "%s: there is no zone \"%s\"%s%s%s", what, name,
-                       near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+                       SUGGEST_ARGS(near));
 }
 
 /* A rule, or an entry of what is not tracked. map: where it stands; kind: what it is called. */

@@ -85,6 +85,5 @@ int policy_icmp_read(struct policy_rule *rule, const char *text, const struct pl
         &here, err,
         "\"%.40s\" is no %s type; expected a name like echo-request, a number or "
         "type/code%s%s%s",
-        text, six ? "ICMPv6" : "ICMP", near ? "; did you mean " : "", near ? near : "",
-        near ? "?" : "");
+        text, six ? "ICMPv6" : "ICMP", SUGGEST_ARGS(near));
 }

@@ -67,8 +67,7 @@ static int unknown_word(const struct place *at, const char *what, const char *wo
     for (size_t i = 0; i < count; i++)
         buf_addf(&list, "%s%s", i ? ", " : "", words[i]);
     return policy_read_fail(at, err, "%s \"%.40s\"; expected one of %s%s%s%s", what, word,
-                            buf_str(&list), near ? "; did you mean " : "", near ? near : "",
-                            near ? "?" : "");
+                            buf_str(&list), SUGGEST_ARGS(near));
 }
 
 int policy_read_members(void *to, const json_t *object, const struct member *members, size_t count,

@@ -126,8 +126,8 @@ static void set_device(struct dataplane *dp, struct port *port, const struct lin
                  strerror(errno));
         return;
     }
-    port->redirect = strcmp(link->kind, "veth") != 0 || redirects_already(dp, port) ||
-                     probe_redirect(dp, port, link);
+    port->redirect =
+        strcmp(link->kind, "veth") || redirects_already(dp, port) || probe_redirect(dp, port, link);
     if (!port->redirect) {
         bpf_map_delete_elem(devices, &port->index);
         snprintf(port->reason, sizeof(port->reason),

@@ -128,7 +128,7 @@ bool settings_wrong(const struct dataplane *dp)
     char value[24];
 
     for (size_t i = 0; i < ARRAY_LEN(needed) && dp->current && !dp->illiberal; i++)
-        wrong |= !read_setting(needed[i].path, value) && strcmp(value, needed[i].value) != 0;
+        wrong |= !read_setting(needed[i].path, value) && strcmp(value, needed[i].value);
     return wrong;
 }
 
@@ -169,7 +169,7 @@ static void keep_advertised(struct dataplane *dp, bool switching, struct buf *na
             continue;
         path = buf_format(CONF6 "/%s/accept_ra", entry->d_name);
         if (read_setting(path, value) < 0 || !strcmp(value, "2") ||
-            (strcmp(value, "1") != 0 && !found_has(dp, path)) ||
+            (strcmp(value, "1") && !found_has(dp, path)) ||
             (!switching && !found_has(dp, path) && !found_has(dp, CONF6 "/default/accept_ra")))
             continue;
         if (set(dp, path, "2", value) > 0 && !switching)
@@ -208,7 +208,7 @@ static void ensure_forwarding(struct dataplane *dp, struct buf *names)
     const struct policy *policy = &dp->current->policy;
     char value[24];
 
-    keep_advertised(dp, !read_setting(FORWARD6, value) && strcmp(value, "1") != 0, names);
+    keep_advertised(dp, !read_setting(FORWARD6, value) && strcmp(value, "1"), names);
     ensure(dp, FORWARD4, "1", names);
     ensure(dp, FORWARD6, "1", names);
     ensure(dp, CONF4 "/lo/forwarding", "1", names); /* programs ask for the way back from there */
@@ -244,7 +244,7 @@ int settings_close(const char *found, struct orb_err *err)
     for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
         int r = read_setting(paths[i], before);
 
-        if (r == 0 && strcmp(before, "0") != 0) {
+        if (r == 0 && strcmp(before, "0")) {
             found_note(found, paths[i], before, NULL);
             r = write_value(paths[i], "0");
         }

@@ -381,7 +381,7 @@ static void read_key(struct job *job, const char *text)
             read_address(value + 1, addresses[i].to);
             return;
         }
-    if (strncmp(text, "mac=", 4) != 0)
+    if (strncmp(text, "mac=", 4))
         give_up("unknown key in \"%s\"", text);
     read_mac(value + 1, job->mac);
 }
@@ -398,7 +398,7 @@ int main(int argc, char **argv)
         return attach_xdp(argv[2], argv[3], argv[4], argv[5]);
     if (!strcmp(word, "tc") && argc == 6)
         return attach_tc(argv[2], argv[3], argv[4], !strcmp(argv[5], "on"));
-    if (strcmp(word, "send") != 0 || argc < 5)
+    if (strcmp(word, "send") || argc < 5)
         give_up("load PIN NETNS DEV MAC | xdp PIN NETNS DEV PROGRAM | tc PIN NETNS DEV on|off | "
                 "send PIN NETNS DEV KEY=VALUE...");
     job.pin = argv[2];

@@ -8,6 +8,7 @@
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "orbital/error.h"
 
 struct json_write json_write_to(struct buf *to)
 {
@@ -205,4 +206,14 @@ struct buf *json_write_place(struct json_write *w, const char *key)
     begin_value(w, key);
     assert(w->skip != w->depth);
     return w->to;
+}
+
+void json_write_error(struct json_write *w, const char *key, const struct orb_err *err)
+{
+    json_write_object(w, key);
+    json_write_string(w, "code", orb_code_name(err->code));
+    json_write_string(w, "text", err->text);
+    if (err->path[0])
+        json_write_string(w, "path", err->path);
+    json_write_end(w);
 }

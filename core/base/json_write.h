@@ -76,6 +76,9 @@ void json_write_null(struct json_write *w, const char *key);
  * as JSON and before the next call: so a large one is not copied. Not at the top; a key twice ends
  * the process here. */
 struct buf *json_write_place(struct json_write *w, const char *key);
+struct orb_err;
+/* An error as frames carry it: {"code", "text", "path"}, path where there is one. */
+void json_write_error(struct json_write *w, const char *key, const struct orb_err *err);
 /* A value that is JSON already: the caller answers for it. */
 void json_write_raw(struct json_write *w, const char *key, const char *json, size_t len);
 

@@ -6,6 +6,9 @@
 
 #define SUGGEST_MAX 40 /* bytes of a text that are compared */
 
+/* The three arguments for "%s%s%s": "; did you mean NEAR?", nothing where near is NULL. */
+#define SUGGEST_ARGS(near) (near) ? "; did you mean " : "", (near) ? (near) : "", (near) ? "?" : ""
+
 /* Edits (insert, delete, replace, swap of neighbours: the optimal string alignment distance) that
  * lead from a to b. Of longer texts the first SUGGEST_MAX bytes are compared. */
 unsigned suggest_distance(const char *a, size_t a_len, const char *b, size_t b_len);

@@ -167,7 +167,7 @@ static void tended(struct dpservice *s, const struct dp_job *job)
         log_warn(s->host->log, "dataplane.ports-put-back", KV("what", t->ports));
     if (t->settings[0])
         log_warn(s->host->log, "dataplane.settings-put-back", KV("what", t->settings));
-    if (job->result < 0 && strcmp(s->failed, job->err.text) != 0) {
+    if (job->result < 0 && strcmp(s->failed, job->err.text)) {
         log_error(s->host->log, "dataplane.not-put-back", KV("error", job->err.text));
         snprintf(s->failed, sizeof(s->failed), "%s", job->err.text);
     }

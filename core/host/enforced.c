@@ -57,7 +57,7 @@ static struct enforced read_enforced(const char *path, struct orb_err *err)
     if (r == 0 && sscanf(buf_str(&text), "%256s %" SCNu64 " %" SCNu64 " %" SCNu64, word,
                          &e.revision, &e.void_tx, &e.id) < 3) /* older daemons wrote three */
         r = orb_fail(err, ORB_E_INVALID, "%s is damaged", path);
-    return r < 0 || strcmp(word, life) != 0 ? none : e;
+    return r < 0 || strcmp(word, life) ? none : e;
 }
 
 /* Not synced: it lives no longer than the memory of the machine. */

@@ -41,7 +41,7 @@ uint64_t good_read(struct orbitald *host)
 
     if (r == 0) {
         n = strtoull(buf_str(&text), &end, 10);
-        if (!n || strcmp(end, "\n") != 0 || n >= INT64_MAX)
+        if (!n || strcmp(end, "\n") || n >= INT64_MAX)
             r = orb_fail(&err, ORB_E_INVALID, "%s is damaged", path);
     }
     if (r < 0 && r != -ENOENT)

@@ -294,7 +294,7 @@ static void on_request(void *arg, struct host_req *req, const struct host_caller
 
     if (logs_iface_request(host, req, caller, method, input, len))
         return;
-    r = host->starting && strcmp(method, "version") != 0
+    r = host->starting && strcmp(method, "version")
             ? not_yet(host, method, &out, &err)
             : dispatch(host, caller, method, input, len, &out, &err);
 

@@ -84,7 +84,7 @@ static bool has_name(const struct who *who)
     char number[64];
 
     snprintf(number, sizeof(number), "uid-%u", (unsigned)who->uid);
-    return strcmp(who->name, number) != 0;
+    return strcmp(who->name, number);
 }
 
 static void *on_thread(void *arg)

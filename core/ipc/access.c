@@ -22,14 +22,14 @@ static bool covers(const char *capability, const char *prefix, const char *iface
     size_t n = strlen(prefix);
     const char *p = capability + n, *slash;
 
-    if (strncmp(capability, prefix, n) != 0)
+    if (strncmp(capability, prefix, n))
         return false;
     slash = strchr(p, '/');
     if (!slash)
         return false;
     n = (size_t)(slash - p);
     if (n == 9 && memcmp(p, "service.*", 9) == 0) {
-        if (strncmp(iface, "service.", 8) != 0)
+        if (strncmp(iface, "service.", 8))
             return false;
     } else if (strlen(iface) != n || memcmp(iface, p, n) != 0) {
         return false;

@@ -23,7 +23,7 @@ static int find(const struct contract *contract, const char *name,
     *ret_method = contract_method(contract, name);
     if (*ret_method)
         return 0;
-    return orb_fail(err, ORB_E_NOT_FOUND, "interface %s has no method %s", contract->interface,
+    return orb_fail(err, ORB_E_NOT_FOUND, "interface %s has no method \"%s\"", contract->interface,
                     name);
 }
 
@@ -54,8 +54,8 @@ int contract_check_event(const struct contract *contract, const char *topic, con
     const struct contract_event *event = contract_event(contract, topic);
 
     if (!event)
-        return orb_fail(err, ORB_E_NOT_FOUND, "interface %s has no event %s", contract->interface,
-                        topic);
+        return orb_fail(err, ORB_E_NOT_FOUND, "interface %s has no event \"%s\"",
+                        contract->interface, topic);
     return check(event->payload, text, len, "", err);
 }
 

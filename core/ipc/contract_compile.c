@@ -20,7 +20,7 @@ static int refuse_unknown(json_t *object, const char *path, const char *const *k
         const char *near;
         size_t i = 0;
 
-        while (i < count && strcmp(key, known[i]) != 0)
+        while (i < count && strcmp(key, known[i]))
             i++;
         if (i < count)
             continue;
@@ -28,7 +28,7 @@ static int refuse_unknown(json_t *object, const char *path, const char *const *k
         buf_add_pointer(&at, key);
         near = suggest_nearest(key, known, count);
         return orb_fail_at(err, ORB_E_SCHEMA, buf_str(&at), "unknown member \"%.60s\"%s%s%s", key,
-                           near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+                           SUGGEST_ARGS(near));
     }
     return 0;
 }
@@ -56,8 +56,7 @@ static int one_of(json_t *object, const char *member, const char *path, const ch
     else {
         near = suggest_nearest(json_string_value(value), names, count);
         orb_fail_at(err, ORB_E_SCHEMA, at, "expected one of %s; got \"%.40s\"%s%s%s", buf_str(&all),
-                    json_string_value(value), near ? "; did you mean " : "", near ? near : "",
-                    near ? "?" : "");
+                    json_string_value(value), SUGGEST_ARGS(near));
     }
     return -1;
 }

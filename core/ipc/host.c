@@ -165,7 +165,7 @@ int host_publish(struct broker *broker, const char *interface, const char *topic
     if (!err)
         err = &local;
     if (!iface || iface->provider != broker->host)
-        return orb_fail(err, ORB_E_NOT_FOUND, "the host does not provide %s", interface);
+        return orb_fail(err, ORB_E_NOT_FOUND, "the host does not provide \"%s\"", interface);
     if (len > FRAME_MAX)
         return orb_fail(err, ORB_E_LIMIT, "an event of %zu bytes; at most %u", len, FRAME_MAX);
     copy = turn_memory_get(&broker->conns.memory, len);

@@ -165,7 +165,7 @@ int iface_may_keep(const struct iface *iface, const char *topic, size_t len, str
     size_t others = 0;
 
     for (const struct topic_value *v = iface->values; v; v = v->next)
-        if (strcmp(v->topic, topic) != 0)
+        if (strcmp(v->topic, topic))
             others += v->len;
     if (others + len <= IFACE_VALUES_MAX)
         return 0;
@@ -178,7 +178,7 @@ void iface_keep(struct iface *iface, const char *topic, const char *text, size_t
 {
     struct topic_value *value = iface->values;
 
-    while (value && strcmp(value->topic, topic) != 0)
+    while (value && strcmp(value->topic, topic))
         value = value->next;
     if (!value) {
         value = xcalloc(1, sizeof(*value));

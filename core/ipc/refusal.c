@@ -13,12 +13,7 @@ void refusal_envelope(const struct orb_err *err, struct buf *to)
     struct json_write w = json_write_to(to);
 
     json_write_object(&w, NULL);
-    json_write_object(&w, "err");
-    json_write_string(&w, "code", orb_code_name(err->code));
-    json_write_string(&w, "text", err->text);
-    if (err->path[0])
-        json_write_string(&w, "path", err->path);
-    json_write_end(&w);
+    json_write_error(&w, "err", err);
     json_write_end(&w);
 }
 

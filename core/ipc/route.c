@@ -25,7 +25,7 @@ static int unknown_interface(struct broker *broker, const char *name, struct orb
     if (own && own->contract) /* it has a contract while its worker lives */
         return orb_fail(err, ORB_E_UNAVAILABLE, "service %s is not running", name + 8);
     for (struct iface *i = broker->ifaces; i; i = i->next)
-        if (i->contract && strncmp(i->name, "service.", 8) != 0)
+        if (i->contract && strncmp(i->name, "service.", 8))
             names[n++] = i->name;
     for (size_t i = 0; i < n && all.len < 200; i++)
         buf_addf(&all, "%s%s", i ? ", " : "", names[i]);

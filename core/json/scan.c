@@ -132,6 +132,38 @@ static int escape(struct scan *s)
     return 0;
 }
 
+/* Skips what is neither a quote, a backslash, a control character nor beyond ASCII; may stop short
+ * of the first of those, never behind it. */
+static inline const char *skip_plain(const char *p, const char *end)
+{
+#ifdef __SSE2__
+    while (end - p >= 16) {
+        unsigned hit = json_stops16(p, 0x20);
+
+        if (hit)
+            return p + __builtin_ctz(hit);
+        p += 16;
+    }
+#endif
+    while (end - p >= 8) {
+        uint64_t w = json_load8(p);
+        /* High bit set in the lowest byte that is a quote, a backslash, below 0x20 or above
+         * 0x7f; bytes after it may be wrong, as borrows run upwards. */
+        uint64_t hit = ((((w ^ (JSON_ONES * '"')) - JSON_ONES) |
+                         ((w ^ (JSON_ONES * '\\')) - JSON_ONES) | (w - JSON_ONES * 0x20) | w) &
+                        JSON_HIGHS);
+
+        if (hit) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+            p += __builtin_ctzll(hit) >> 3;
+#endif
+            break;
+        }
+        p += 8;
+    }
+    return p;
+}
+
 /* A string, s->p at its quote. Says whether it held escapes. */
 static int string(struct scan *s, bool *ret_escaped)
 {
@@ -141,33 +173,7 @@ static int string(struct scan *s, bool *ret_escaped)
     for (;;) {
         unsigned char c;
 
-#ifdef __SSE2__
-        while (end - p >= 16) {
-            unsigned hit = json_stops16(p, 0x20);
-
-            if (hit) {
-                p += __builtin_ctz(hit);
-                break;
-            }
-            p += 16;
-        }
-#endif
-        while (end - p >= 8) {
-            uint64_t w = json_load8(p);
-            /* High bit set in the lowest byte that is a quote, a backslash, below 0x20 or above
-             * 0x7f; bytes after it may be wrong, as borrows run upwards. */
-            uint64_t hit = ((((w ^ (JSON_ONES * '"')) - JSON_ONES) |
-                             ((w ^ (JSON_ONES * '\\')) - JSON_ONES) | (w - JSON_ONES * 0x20) | w) &
-                            JSON_HIGHS);
-
-            if (hit) {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-                p += __builtin_ctzll(hit) >> 3;
-#endif
-                break;
-            }
-            p += 8;
-        }
+        p = skip_plain(p, end);
         if (p == end)
             return bad(s, p, "a closing quote");
         c = (unsigned char)*p;

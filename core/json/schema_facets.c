@@ -6,6 +6,7 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "core/base/suggest.h"
 #include "core/json/schema_compile.h"
 
 int schema_facets_read_types(struct compile *c, struct schema *s, json_t *value, size_t field)
@@ -23,7 +24,7 @@ int schema_facets_read_types(struct compile *c, struct schema *s, json_t *value,
         const char *name = json_string_value(one);
         size_t at = 0;
 
-        while (name && at < ARRAY_LEN(names) && strcmp(name, names[at]) != 0)
+        while (name && at < ARRAY_LEN(names) && strcmp(name, names[at]))
             at++;
         if (!name || at == ARRAY_LEN(names))
             return schema_compile_expected(
@@ -94,8 +95,7 @@ int schema_facets_read_format(struct compile *c, struct schema *s, json_t *value
     if (s->format)
         return 0;
     near = schema_format_nearest(name);
-    return schema_compile_wrong(c, "unknown format \"%s\"%s%s%s", name,
-                                near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+    return schema_compile_wrong(c, "unknown format \"%s\"%s%s%s", name, SUGGEST_ARGS(near));
 }
 
 static void choice_set(struct choice *choice, const json_t *value)

@@ -163,7 +163,7 @@ static bool is_duration(const char *text)
 
         if (!decimal(text, 999999999, &n, &text))
             return false;
-        while (unit < ARRAY_LEN(units) && strncmp(text, units[unit], strlen(units[unit])) != 0)
+        while (unit < ARRAY_LEN(units) && strncmp(text, units[unit], strlen(units[unit])))
             unit++;
         if (unit == ARRAY_LEN(units))
             return false;

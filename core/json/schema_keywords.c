@@ -287,5 +287,5 @@ int schema_keywords_read(struct compile *c, struct schema *s, const char *name, 
     }
     near = suggest_nearest(name, names, ARRAY_LEN(names));
     return schema_compile_wrong(c, "keyword \"%s\" is not supported%s%s%s", name,
-                                near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+                                SUGGEST_ARGS(near));
 }

@@ -119,7 +119,7 @@ int capability_check(const char *capability, struct orb_err *err)
             names[i] = kinds[i].prefix;
         near = suggest_nearest(word, names, ARRAY_LEN(kinds));
         return orb_fail(err, ORB_E_INVALID, "unknown capability \"%s\"%s%s%s", capability,
-                        near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
+                        SUGGEST_ARGS(near));
     }
     ok = !!argument == kind->has_argument;
     if (ok && !strncmp(kind->prefix, "config.", 7))

@@ -96,19 +96,30 @@ static const struct package *find(const struct package_list *list, const char *n
     return NULL;
 }
 
+/* The host's own interfaces and parts of the configuration, and the names by which its log records,
+ * metrics and audit log are kept: a package of that name would be taken for it. */
+static bool is_of_host(const char *name)
+{
+    static const char *const names[] = {"host",      "auth",     "arp",   "audit",
+                                        "dataplane", "services", "system"};
+
+    for (unsigned i = 0; i < ARRAY_LEN(names); i++)
+        if (!strcmp(names[i], name))
+            return true;
+    return false;
+}
+
 /* An interface has one owner: another package that claims it would be called in its place as soon
  * as the owner does not run, and would describe its part of the configuration. */
 static int check_interface(const struct package_list *list, const struct package *package,
                            struct orb_err *err)
 {
-    static const char *const of_host[] = {"host", "auth", "dataplane", "services"};
     const char *interface = contract_interface(package->contract);
 
-    for (unsigned i = 0; i < ARRAY_LEN(of_host); i++)
-        if (!strcmp(of_host[i], interface))
-            return orb_fail_at(err, ORB_E_CONFLICT, "/interface",
-                               "%s/schema.json: the interface %s belongs to the host", package->dir,
-                               interface);
+    if (is_of_host(interface))
+        return orb_fail_at(err, ORB_E_CONFLICT, "/interface",
+                           "%s/schema.json: the interface %s belongs to the host", package->dir,
+                           interface);
     for (unsigned i = 0; i < list->count; i++)
         if (!strcmp(contract_interface(list->items[i]->contract), interface))
             return orb_fail_at(err, ORB_E_CONFLICT, "/interface",
@@ -125,6 +136,10 @@ static int add(struct package_list *list, const char *path, bool shipped, struct
 
     if (list->count == PACKAGE_MAX)
         return orb_fail(err, ORB_E_LIMIT, "more than %d packages are installed", PACKAGE_MAX);
+    if (is_of_host(base_name(path)))
+        return orb_fail(err, ORB_E_CONFLICT,
+                        "%s: the name \"%s\" belongs to the host; give the package another one",
+                        path, base_name(path));
     if (other)
         return orb_fail(err, ORB_E_CONFLICT, "%s: a package of this name is in %s already", path,
                         other->dir);

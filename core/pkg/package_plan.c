@@ -65,7 +65,7 @@ static void implied(char ***list, unsigned *count, const char *capability)
     };
 
     for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
-        if (strncmp(capability, rows[i].prefix, strlen(rows[i].prefix)) != 0)
+        if (strncmp(capability, rows[i].prefix, strlen(rows[i].prefix)))
             continue;
         for (unsigned k = 0; k < ARRAY_LEN(rows[i].calls) && rows[i].calls[k]; k++)
             if (!strings_have(*list, rows[i].calls[k]))

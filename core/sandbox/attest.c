@@ -235,7 +235,7 @@ static int check_cgroup(struct look *look)
     len = at ? strcspn(at + 3, "\n") : 0;
     json_write_string_len(look->report, "cgroup", at ? at + 3 : "", len);
     end = buf_format("%s/%s", base, look->plan->service);
-    if (len < strlen(end) || strncmp(at + 3 + len - strlen(end), end, strlen(end)) != 0)
+    if (len < strlen(end) || strncmp(at + 3 + len - strlen(end), end, strlen(end)))
         return differ(look, "cgroup", at ? at + 3 : "", end);
     return 0;
 }

@@ -225,7 +225,7 @@ static void drop_unwanted(struct sandbox *sandbox, const char *service)
     struct port **at = &sandbox->ports, *p;
 
     while ((p = *at)) {
-        if (strcmp(p->service, service) != 0 || p->wanted) {
+        if (strcmp(p->service, service) || p->wanted) {
             at = &p->next;
             continue;
         }
@@ -299,7 +299,7 @@ int ports_hold(struct sandbox *sandbox, const struct plan *plan, struct orb_err 
 void ports_release(struct sandbox *sandbox, const char *service)
 {
     for (struct port *p = sandbox->ports; p; p = p->next)
-        p->wanted = p->wanted && strcmp(p->service, service) != 0;
+        p->wanted = p->wanted && strcmp(p->service, service);
     drop_unwanted(sandbox, service);
 }
 

@@ -37,8 +37,7 @@ int supervisor_lookup(struct supervisor *sup, const char *name, struct service *
     }
     near = suggest_nearest(name, names, sup->count);
     return orb_fail(err, ORB_E_NOT_FOUND, "no service \"%s\"; there are: %s%s%s%s", name,
-                    buf_str(&all), near ? "; did you mean " : "", near ? near : "",
-                    near ? "?" : "");
+                    buf_str(&all), SUGGEST_ARGS(near));
 }
 
 enum boot_phase supervisor_phase(const struct supervisor *sup)

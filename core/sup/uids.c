@@ -258,7 +258,7 @@ int uids_assign(const char *state_dir, struct package_list *packages,
     for (unsigned i = 0; i < chosen->count; i++)
         buf_addf(&text, "%s %" PRIu32 "\n", chosen->items[i].name, chosen->items[i].uid);
     set_uids(chosen, packages, on_error, arg);
-    if (strcmp(buf_str(&was), buf_str(&text)) != 0) {
+    if (strcmp(buf_str(&was), buf_str(&text))) {
         struct orb_err why = {0};
         int w = file_replace(path, buf_str(&text), text.len, 0600, &why);
 

@@ -190,12 +190,7 @@ static void send_err(struct orb_ctx *ctx, uint32_t corr, const struct orb_err *e
     struct json_write w = json_write_to(&b);
 
     json_write_object(&w, NULL);
-    json_write_object(&w, "err");
-    json_write_string(&w, "code", orb_code_name(err->code));
-    json_write_string(&w, "text", err->text);
-    if (err->path[0])
-        json_write_string(&w, "path", err->path);
-    json_write_end(&w);
+    json_write_error(&w, "err", err);
     json_write_end(&w);
     sdk_wire_send(ctx, &(struct frame){.type = FRAME_ERR, .corr = corr}, buf_str(&b), b.len, NULL,
                   0, NULL);

@@ -122,7 +122,7 @@ int edit_op(struct engine *engine, struct candidate *candidate, const char *op, 
     AUTO(buf) struct buf lines = {0};
     int r;
 
-    if (strcmp(op, "delete") != 0 && !value)
+    if (strcmp(op, "delete") && !value)
         return orb_fail_at(err, ORB_E_INVALID, path, "%s needs a value", op);
     if (!strcmp(op, "set") && !*path)
         return edit_replace(engine, candidate, value, err);

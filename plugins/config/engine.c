@@ -222,7 +222,7 @@ void engine_request(struct engine *engine, const struct engine_caller *caller, c
         schedule_arm(engine);
         return;
     }
-    orb_fail(&err, ORB_E_NOT_FOUND, "config@1 has no method %s", method);
+    orb_fail(&err, ORB_E_NOT_FOUND, "config@1 has no method \"%s\"", method);
     reply_refuse(engine, req, &err);
 }
 

@@ -27,7 +27,7 @@ void grants_identity(const struct engine_caller *caller, char *to, size_t size)
     };
     /* A local user is shown by the bare name, unless that would read as another identity. */
     bool bare = caller->kind == CALLER_USER && !strchr(caller->name, ':') &&
-                strcmp(caller->name, ENGINE_ITSELF) != 0;
+                strcmp(caller->name, ENGINE_ITSELF);
 
     snprintf(to, size, "%s%s", bare ? "" : prefixes[caller->kind], caller->name);
 }
@@ -47,7 +47,7 @@ static const char *path_of(const char *grant, const char *kind, char *to, size_t
 {
     size_t n = strlen(kind), len;
 
-    if (strncmp(grant, kind, n) != 0)
+    if (strncmp(grant, kind, n))
         return NULL;
     len = strlen(grant + n);
     if (len >= size)
@@ -318,7 +318,7 @@ json_t *grants_patch_shown(const struct engine *engine, char *const *secrets, co
         AUTO_FREE char *seen = grants_path(engine, secrets, path);
         bool both = true;
 
-        if (strcmp(seen, path) != 0)
+        if (strcmp(seen, path))
             continue; /* inside a secret, which is one mask before and after */
         shown = json_copy(op);
         for (size_t k = 0; k < ARRAY_LEN(sides); k++) {

@@ -21,8 +21,6 @@
 #include "plugins/config/store.h"
 #include "plugins/config/store_internal.h"
 
-const struct json_limits store_limits = {.depth = 64, .keys = JSON_MAX_TREE_KEYS};
-
 /* Snapshots as they were found. */
 struct snapshots {
     uint64_t newest;

@@ -222,7 +222,7 @@ static void masked_lines(const struct ask *ask, const json_t *patch, struct line
         AUTO_FREE char *seen = grants_path(ask->engine, secrets, path);
         AUTO(json_t) json_t *value = NULL, *old = NULL;
 
-        if (strcmp(seen, path) != 0) {
+        if (strcmp(seen, path)) {
             add_secret(lines, told, seen);
             continue;
         }
@@ -337,6 +337,8 @@ static void service_history(struct ask *ask, uint64_t limit, json_t *list)
         mine = grants_patch_readable(ask->caller, patch);
         r.changes = json_array_size(mine);
         r.comment = (char *)"";
+        if (strcmp(r.user, ask->who))
+            r.user = (char *)"";
         if (!r.changes)
             continue;
         add_entry(list, &r, state_of(ask->engine, i));

@@ -136,8 +136,7 @@ static const struct schema *unknown_part(const struct parts *parts, const char *
     near = suggest_nearest(at + 1, names, parts->count);
     orb_fail_at(err, ORB_E_SCHEMA, at,
                 "no package has configuration named \"%s\"; there are %s%s%s%s", at + 1,
-                parts->count ? buf_str(&known) : "none", near ? "; did you mean " : "",
-                near ? near : "", near ? "?" : "");
+                parts->count ? buf_str(&known) : "none", SUGGEST_ARGS(near));
     return NULL;
 }
 

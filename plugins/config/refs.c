@@ -124,8 +124,7 @@ static int on_check(void *arg, const char *path, const char *target, const char 
     near = suggest_nearest(value, names, n);
     return orb_fail_at(c->err, ORB_E_SCHEMA, path, "expected a name of %s (%s%s); got \"%s\"%s%s%s",
                        target, n ? buf_str(&known) : "none is configured",
-                       n > NAMES_SHOWN ? ", …" : "", value, near ? "; did you mean " : "",
-                       near ? near : "", near ? "?" : "");
+                       n > NAMES_SHOWN ? ", …" : "", value, SUGGEST_ARGS(near));
 }
 
 /* ---- what goes ---- */

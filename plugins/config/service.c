@@ -20,12 +20,12 @@ static void order(struct engine *engine, const char *method, const char *name, c
     struct json_write w = json_write_to(&text);
     struct orb_err err;
 
-    if (strcmp(method, "service-needed") != 0) /* the host says whether it had to start it */
+    if (strcmp(method, "service-needed")) /* the host says whether it had to start it */
         log_error(engine->host.log, "config.service.restarted", KV("service", name),
                   KV("why", why));
     json_write_object(&w, NULL);
     json_write_string(&w, "name", name);
-    if (strcmp(method, "service-restart") != 0)
+    if (strcmp(method, "service-restart"))
         json_write_string(&w, "why", why);
     json_write_end(&w);
     if (engine->host.call(engine->host.arg, "host@1", method, text.data, text.len, 0, on_restarted,

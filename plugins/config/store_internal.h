@@ -5,7 +5,8 @@
 #include "core/json/tree.h"
 #include "plugins/config/store.h"
 
-extern const struct json_limits store_limits; /* for the store's own files */
+/* For the store's own files. */
+static const struct json_limits store_limits = {.depth = 64, .keys = JSON_MAX_TREE_KEYS};
 
 /* Tells a test which step comes next (struct store, step). */
 static inline void store_step(const struct store *store, const char *name)

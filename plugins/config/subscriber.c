@@ -74,7 +74,7 @@ static bool set_paths(struct subscriber *s, const json_t *paths)
     bool differ = n != s->path_count;
 
     for (size_t i = 0; !differ && i < n; i++)
-        differ = strcmp(s->paths[i], json_string_value(json_array_get(paths, i))) != 0;
+        differ = strcmp(s->paths[i], json_string_value(json_array_get(paths, i)));
     if (!differ)
         return false;
     for (size_t i = 0; i < s->path_count; i++)
@@ -196,7 +196,7 @@ void subscriber_list(struct ask *ask)
     for (struct subscriber *s = ask->engine->subscribers; s; s = s->next) {
         json_t *entry;
 
-        if (ask->caller->kind == CALLER_SERVICE && strcmp(s->name, ask->caller->name) != 0)
+        if (ask->caller->kind == CALLER_SERVICE && strcmp(s->name, ask->caller->name))
             continue;
         entry = json_object();
         json_object_set_new(entry, "service", json_string(s->name));

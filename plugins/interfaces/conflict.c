@@ -55,8 +55,8 @@ static void forget(struct conflicts *conflicts, const cJSON *like)
 {
     cJSON *item = conflicts->found ? conflicts->found->child : NULL;
 
-    while (item && (strcmp(text_of(item, "interface"), text_of(like, "interface")) != 0 ||
-                    strcmp(text_of(item, "address"), text_of(like, "address")) != 0))
+    while (item && (strcmp(text_of(item, "interface"), text_of(like, "interface")) ||
+                    strcmp(text_of(item, "address"), text_of(like, "address"))))
         item = item->next;
     if (item)
         cJSON_Delete(cJSON_DetachItemViaPointer(conflicts->found, item));

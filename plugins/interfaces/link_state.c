@@ -63,8 +63,8 @@ static const struct rtnl_link *link_of(const struct link_state *b, const struct 
 {
     const struct rtnl_link *link = rtnl_link_of(links, b->index);
 
-    if (!link || (strcmp(link->name, b->name) != 0 && (!b->mac_len || b->mac_len != link->mac_len ||
-                                                       memcmp(b->mac, link->mac, b->mac_len) != 0)))
+    if (!link || (strcmp(link->name, b->name) && (!b->mac_len || b->mac_len != link->mac_len ||
+                                                  memcmp(b->mac, link->mac, b->mac_len) != 0)))
         return NULL;
     return link;
 }
@@ -86,7 +86,7 @@ bool link_state_rename(struct link_states *saved, const struct rtnl_links *links
         struct link_state *b = &saved->items[i];
 
         for (unsigned k = 0; k < saved->count; k++) {
-            if (k == i || strcmp(saved->items[k].name, b->name) != 0 || link_of(b, links))
+            if (k == i || strcmp(saved->items[k].name, b->name) || link_of(b, links))
                 continue;
             link_state_drop(saved, b);
             break;

@@ -118,7 +118,7 @@ static bool is_ours(const struct rtnl_addr *a, const struct rtnl_link *link,
     const uint32_t waits = IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_OPTIMISTIC;
 
     return link && (link->flags & IFF_UP) && !(a->flags & waits) &&
-           strcmp(link->member, "vrf") != 0 && /* its local routes stand in the VRF's table */
+           strcmp(link->member, "vrf") && /* its local routes stand in the VRF's table */
            ((link->flags & IFF_LOOPBACK) ||
             model_has(model_find(desired_list, link->name), &a->prefix) ||
             (model_find(desired_list, link->name) && is_link_local(&a->prefix)));

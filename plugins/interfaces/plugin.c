@@ -44,7 +44,7 @@ static void report_saved(struct orb_ctx *ctx, struct interfaces *self)
     char what[320];
 
     orb_problem_clear(ctx, "before");
-    if (strcmp(why, self->saved_reported) != 0 && why[0])
+    if (strcmp(why, self->saved_reported) && why[0])
         orb_log(ctx, ORB_WARNING, "interfaces.before-not-kept", KV("why", why));
     snprintf(self->saved_reported, sizeof(self->saved_reported), "%s", why);
     if (!why[0])

@@ -61,7 +61,7 @@ bool seen_link(struct orb_ctx *ctx, struct interfaces *self, const struct rtnl_l
     if (!seen)
         return false;
     told = seen->index != link->index || seen->up != up || seen->carrier != link->carrier ||
-           strcmp(seen->name, link->name) != 0;
+           strcmp(seen->name, link->name);
     differs =
         told || seen->mtu != link->mtu || seen->master != link->master || seen->noarp != noarp;
     *seen = (struct seen){.index = link->index,

@@ -37,7 +37,7 @@ static int read_key(const struct route_want *route, struct hop_want *hop, struct
     }
     if (!zone)
         return 0;
-    if (*hop->interface && strcmp(hop->interface, zone + 1) != 0) {
+    if (*hop->interface && strcmp(hop->interface, zone + 1)) {
         snprintf(text, sizeof(text),
                  "next hop %s names two interfaces, %s and %s; leave \"interface\" away", hop->key,
                  zone + 1, hop->interface);
@@ -164,7 +164,7 @@ static int check_others(const struct route_want *route, const struct hop_want *h
 
     for (const struct hop_want *other = route->hops; other < hop; other++) {
         bool apart =
-            *other->interface && *hop->interface && strcmp(other->interface, hop->interface) != 0;
+            *other->interface && *hop->interface && strcmp(other->interface, hop->interface);
 
         if (address_equal(&other->gateway, &hop->gateway) && !apart) {
             snprintf(text, sizeof(text),

@@ -121,7 +121,7 @@ static int read_table(const char *name, const struct routes_want *routes, struct
     near_init(&near, name);
     for (unsigned i = 1; i < routes->table_count; i++) {
         near_offer(&near, routes->tables[i].name);
-        if (strcmp(routes->tables[i].name, name) != 0)
+        if (strcmp(routes->tables[i].name, name))
             continue;
         rule->table = routes->tables[i].id;
         return 0;

@@ -183,7 +183,7 @@ int attack_inherited_fds(void)
 int attack_environment(void)
 {
     for (char **e = environ; e && *e; e++)
-        if (strncmp(*e, "ASAN_OPTIONS=", 13) != 0)
+        if (strncmp(*e, "ASAN_OPTIONS=", 13))
             return 0;
     return -ENOENT;
 }

@@ -76,7 +76,7 @@ int look_host(const struct host_state *host, struct buf *why)
     struct stat st;
     int64_t drift = clock_offset() - host->clock_offset_ms;
 
-    if (file_read(host->canary, 4096, &canary, NULL) < 0 || strcmp(buf_str(&canary), SECRET) != 0)
+    if (file_read(host->canary, 4096, &canary, NULL) < 0 || strcmp(buf_str(&canary), SECRET))
         buf_adds(why, "the canary file changed; ");
     if (waitpid(host->pid, NULL, WNOHANG) != 0)
         buf_adds(why, "the canary process is gone; ");
@@ -84,10 +84,10 @@ int look_host(const struct host_state *host, struct buf *why)
              !strstr(buf_str(&status), "TracerPid:\t0\n"))
         buf_adds(why, "the canary process is traced; ");
     gethostname(name, sizeof(name));
-    if (strcmp(name, host->hostname) != 0)
+    if (strcmp(name, host->hostname))
         buf_addf(why, "the host is called %s; ", name);
     if (file_read("/proc/sys/kernel/core_pattern", 4096, &pattern, NULL) >= 0 &&
-        strcmp(buf_str(&pattern), host->core_pattern) != 0)
+        strcmp(buf_str(&pattern), host->core_pattern))
         buf_adds(why, "core_pattern changed; ");
     if (lstat("/planted", &st) == 0)
         buf_adds(why, "/planted exists; ");
@@ -140,7 +140,7 @@ static int check_maps(pid_t pid, struct buf *why)
         path[0] = '\0';
         if (sscanf(line, "%*s %4s %*s %*s %*s %255s", mode, path) < 1 || mode[2] != 'x')
             continue;
-        if (mode[1] != 'w' && path[0] && strncmp(path, "/memfd", 6) != 0)
+        if (mode[1] != 'w' && path[0] && strncmp(path, "/memfd", 6))
             continue;
         buf_addf(why, "executable memory of its own making: %.60s; ", line);
         found = 1;
@@ -164,7 +164,7 @@ static int check_fds(pid_t pid, struct buf *why)
             readlinkat(dirfd(dir), entry->d_name, to, sizeof(to) - 1) < 0)
             continue;
         count++;
-        for (i = 0; i < ARRAY_LEN(fine) && strncmp(to, fine[i], strlen(fine[i])) != 0; i++)
+        for (i = 0; i < ARRAY_LEN(fine) && strncmp(to, fine[i], strlen(fine[i])); i++)
             ;
         if (i == ARRAY_LEN(fine) && why->len < 200)
             buf_addf(why, "it holds %.60s; ", to);
@@ -203,8 +203,7 @@ static int check_mounts(pid_t pid, struct buf *why)
     if (read_proc(pid, "mountinfo", &mounts) < 0)
         return 0;
     for (rest = mounts.data; (line = strsep(&rest, "\n")) && line[0]; lines++)
-        if (sscanf(line, "%*s %*s %*s %*s %*s %127s", options) == 1 &&
-            strncmp(options, "ro", 2) != 0)
+        if (sscanf(line, "%*s %*s %*s %*s %*s %127s", options) == 1 && strncmp(options, "ro", 2))
             writable++;
     if (lines != 2 || writable)
         buf_addf(why, "it sees %u mounts, %u of them writable; ", lines, writable);

@@ -94,8 +94,8 @@ static void check_package(const struct plan *plan, struct buf *why)
     struct stat st;
 
     while (dir && (entry = readdir(dir)))
-        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "attack") != 0 &&
-            strcmp(entry->d_name, "hostile.so") != 0)
+        if (entry->d_name[0] != '.' && strcmp(entry->d_name, "attack") &&
+            strcmp(entry->d_name, "hostile.so"))
             buf_addf(why, "the package got a file %s; ", entry->d_name);
     if (dir)
         closedir(dir);
@@ -545,7 +545,7 @@ static int all(struct run *run, const char *only)
         control_worker_checks(run);
     }
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        if (only && strcmp(only, rows[i].name) != 0)
+        if (only && strcmp(only, rows[i].name))
             continue;
         if (rows[i].kind != EARLY)
             attack(run, &rows[i], FROM_METHOD);

@@ -280,7 +280,7 @@ static bool next_line(struct dataplane *dp, bool live, char *line, int size)
 {
     if (live)
         look_after(dp);
-    return fgets(line, size, stdin) && strcmp(line, "quit\n") != 0;
+    return fgets(line, size, stdin) && strcmp(line, "quit\n");
 }
 
 static bool has_option(int argc, char **argv, const char *option)

@@ -119,6 +119,7 @@ TEST(history_and_subscribers_are_a_services_own)
     ck_assert_int_eq(json_integer_value(tree_get(f.reply, "/entries/0/revision")), 3);
     ck_assert_int_eq(json_integer_value(tree_get(f.reply, "/entries/0/changes")), 1);
     ck_assert_ptr_null(strstr(buf_str(&f.text), "geheim"));
+    ck_assert_str_eq(json_string_value(tree_get(f.reply, "/entries/0/user")), "");
     ck_assert_int_eq(fake_ask(&f, "service:guest", 1001, "subscribers", "{}"), 0);
     ck_assert_uint_eq(json_array_size(json_object_get(f.reply, "subscribers")), 1);
     ck_assert_int_eq(fake_ask(&f, "ada", 1, "history", "{}"), 0);
@@ -301,7 +302,7 @@ TEST(a_service_cannot_hold_up_what_ends_it_or_takes_from_it)
         const char *const *change = values[i / ARRAY_LEN(modes)];
         struct fake f;
         struct fake_service *guest = world(&f);
-        bool ends = strcmp(change[0], "/services/guest/limits") != 0;
+        bool ends = strcmp(change[0], "/services/guest/limits");
 
         guest->mode[FAKE_PREPARE] = guest->mode[FAKE_APPLY] = modes[i % ARRAY_LEN(modes)];
         fake_set(&f, "/interfaces/lan0/mtu", "1400"); /* it reads this */

@@ -57,7 +57,7 @@ static void skip(struct run *run, int cases, const char *why)
     for (int i = 0; i < MAX_REASONS; i++) {
         struct reason *r = &run->reasons[i];
 
-        if (r->groups && strncmp(r->text, why, sizeof(r->text) - 1) != 0)
+        if (r->groups && strncmp(r->text, why, sizeof(r->text) - 1))
             continue;
         snprintf(r->text, sizeof(r->text), "%.*s", (int)sizeof(r->text) - 1, why);
         r->groups++;

@@ -192,6 +192,8 @@ TEST(an_interface_has_one_owner_and_the_hosts_belong_to_no_package)
     lay_out(third, "ccc", "services");
     lay_out(third, "ddd", "own");
     lay_out(third, "eee", "own");
+    lay_out(third, "host", "hosts");
+    lay_out(third, "sss", "system");
     fifo = buf_format("%s/fff", third);
     ck_assert_int_eq(mkdir(fifo, 0755), 0);
     free(fifo);
@@ -202,12 +204,14 @@ TEST(an_interface_has_one_owner_and_the_hosts_belong_to_no_package)
     ck_assert_str_eq(list.items[0]->manifest.name, "config");
     ck_assert(list.items[0]->shipped);
     ck_assert_str_eq(list.items[1]->manifest.name, "ddd");
-    ck_assert_uint_eq(refusals.count, 5);
+    ck_assert_uint_eq(refusals.count, 7);
     ck_assert_ptr_nonnull(strstr(refusals.text[0], "belongs to package config"));
     ck_assert_ptr_nonnull(strstr(refusals.text[1], "belongs to the host"));
     ck_assert_ptr_nonnull(strstr(refusals.text[2], "belongs to the host"));
     ck_assert_ptr_nonnull(strstr(refusals.text[3], "belongs to package ddd"));
     ck_assert_ptr_nonnull(strstr(refusals.text[4], "no regular file"));
+    ck_assert_ptr_nonnull(strstr(refusals.text[5], "the name \"host\" belongs to the host"));
+    ck_assert_ptr_nonnull(strstr(refusals.text[6], "the interface system belongs to the host"));
     package_fini_all(&list);
     clean = buf_format("rm -r %s %s", shipped, third);
     ck_assert_int_eq(system(clean), 0);

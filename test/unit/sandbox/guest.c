@@ -57,7 +57,7 @@ static int on_state(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, s
     fd = open(a, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0 || write(fd, "hello", 5) != 5 || fdatasync(fd) < 0 || rename(a, b) < 0)
         return orb_fail(err, -errno, "%s", a);
-    if (pread(fd, text, 5, 0) != 5 || strcmp(text, "hello") != 0)
+    if (pread(fd, text, 5, 0) != 5 || strcmp(text, "hello"))
         return orb_fail(err, ORB_E_IO, "read back \"%s\"", text);
     close(fd);
     reply_number(req, "ok", 1);

@@ -220,7 +220,7 @@ TEST(what_the_contract_does_not_allow_is_a_fault)
     const char *out;
 
     ck_assert_int_eq(orb_test_event(t, "other", "unknown", "{}", &err), 0);
-    ck_assert_str_eq(orb_test_fault(t), "unknown: interface kit has no event unknown");
+    ck_assert_str_eq(orb_test_fault(t), "unknown: interface kit has no event \"unknown\"");
     ck_assert_ptr_null(orb_test_fault(t));
     ck_assert_int_eq(orb_test_call(t, "nothing", NULL, &out, &err), ORB_E_NOT_FOUND);
     ck_assert_int_lt(orb_test_call(t, "wrong", NULL, &out, &err), 0);
