@@ -40,7 +40,7 @@ class Flood:
         who = b"Authorization: Bearer " + token.encode() + b"\r\n"
         self.data = requests(who).get(kind, b"")
         self.data *= max(1, 200000 // max(1, len(self.data)))
-        self.at, self.answers, self.opened = {}, {}, 0
+        self.at, self.answers, self.opened, self.told = {}, {}, 0, False
         signal.signal(signal.SIGTERM, self.on_end)
 
     def on_end(self, *_):
@@ -55,6 +55,12 @@ class Flood:
         self.opened += 1
         return s
 
+    def begun(self):
+        """Says once that the connections are there, or that no more are to be had."""
+        if not self.told:
+            self.told = True
+            print("begun", flush=True)
+
     def drop(self, s):
         self.at.pop(s, None)
         s.close()
@@ -64,7 +70,8 @@ class Flood:
             try:
                 self.connect()
             except OSError:
-                return
+                break
+        self.begun()
 
     def read(self, s):
         try:
@@ -125,6 +132,7 @@ class Flood:
             n += 1
             try:
                 s = self.connect()
+                self.begun()
                 s.setblocking(True)
                 if n % 2:
                     s.sendall(b"GET /x HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n")

@@ -41,7 +41,7 @@ FLOODS = (
 def flood(box, other, kind, count, token, wanted):
     process = subprocess.Popen(box.inside(sys.executable, f"{here}/http_floods.py", kind, str(count), token), stdout=subprocess.PIPE, text=True)
     try:
-        time.sleep(1)  # it has all its connections by then, on any machine that serves them
+        expect(process.stdout.readline() == "begun\n", "control: the flood begins")
         complaint = other.compare(kind, lambda: time.sleep(others.STRETCH_S))
     finally:
         process.send_signal(signal.SIGTERM)

@@ -224,7 +224,11 @@ class World:
         """The router learns of its neighbours as they ask for it; what it may send itself is the configuration's."""
         hosts = [h for h in HOSTS if h not in self.down | self.off and only in (None, h)]
         for host in hosts:
-            self.box.until(10, lambda h=host: self.ask(h), f"the router answers {host}'s ARP")
+            try:
+                self.box.until(10, lambda h=host: self.ask(h), f"the router answers {host}'s ARP")
+            except Failed as e:
+                there = [self.router("ip", "-br", what, "show").stdout for what in ("link", "addr")]
+                raise Failed(f"{e}; {self.mode}; at the router {there}; the host's card {self.inside(host, 'ip', '-br', 'addr').stdout}") from e
         wanted = {a.split("/")[0] for h in hosts for a in HOSTS[h][1] if not a.endswith(("/32", "/128"))}
 
         def known():
