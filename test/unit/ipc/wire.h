@@ -42,7 +42,7 @@ struct got {
     size_t len;
 };
 
-#define WIRE_PROGRESS_MS 400
+#define WIRE_PROGRESS_MS 2000
 /* interface echo 1.2: say, set, act, secret, work (with progress, at most that long in all); events
  * changed (state), tick (stream), vital (strict)
  */
