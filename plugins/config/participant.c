@@ -17,6 +17,7 @@
 #include "plugins/config/subscriber.h"
 #include "plugins/config/words.h"
 
+#define AGAIN_WITHIN_MS 1000 /* a service that is restarted is gone within this */
 #define MAX_PLAN_STEPS 200
 
 static void not_asked(struct participant *p, const char *why)
@@ -172,13 +173,15 @@ void participant_add_plan(struct participant *p, const char *text, size_t len)
 }
 
 /* Is it the one service that this commit waits for and asks once more? It may have been restarted
- * by a person, or by the grants of the commit before. */
+ * by a person, or by the grants of the commit before. One that hung and was ended for that is not
+ * asked again: the commit would wait twice. */
 static bool went_away(const struct participant *p, const struct orb_err *err)
 {
     const struct tx *tx = p->tx;
+    const struct engine_host *host = &tx->engine->host;
 
     return err->code == ORB_E_GONE && !tx->job->undoes && !tx->job->again && !tx->gone &&
-           !p->probed;
+           !p->probed && host->now_ms(host->arg) - tx->asked_at < AGAIN_WITHIN_MS;
 }
 
 static void prepare_result(struct participant *p, const char *text, size_t len,
@@ -257,6 +260,7 @@ static void send_prepare(struct participant *p)
 
 void participant_prepare(struct tx *tx)
 {
+    tx->asked_at = tx->engine->host.now_ms(tx->engine->host.arg);
     tx->outstanding = 1; /* this function's own, so that it ends in one place */
     for (size_t i = 0; i < tx->count; i++) {
         if (tx->parts[i].state != PART_ASKED)

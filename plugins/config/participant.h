@@ -58,6 +58,7 @@ struct tx {
     bool unwritten;    /* an undo the disk does not take: it goes through in memory */
     uint64_t confirm_by_us;
     struct orb_err err;       /* the first failure */
+    uint64_t asked_at;        /* monotonic: prepare was sent */
     struct participant *gone; /* went away in prepare, to be asked again; NULL: none */
 };
 

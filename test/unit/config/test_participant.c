@@ -168,6 +168,26 @@ TEST(a_service_that_goes_away_in_both_prepares_refuses_the_commit)
     fake_free(&f);
 }
 
+TEST(a_service_that_hung_in_prepare_and_was_ended_is_not_asked_again)
+{
+    struct fake f;
+    struct fake_service *a, *b;
+
+    two(&f, &a, &b);
+    b->mode[FAKE_PREPARE] = FAKE_SILENT;
+    fake_send(&f, "ada", 1, "commit", "{}");
+    fake_advance(&f, 6000);
+    ck_assert(!f.answered);
+    b->mode[FAKE_PREPARE] = FAKE_GONE;
+    for (struct fake_call *c = f.calls; c; c = c->next)
+        c->silent = false;
+    fake_pump(&f);
+    ck_assert(f.answered);
+    ck_assert_int_eq(f.err.code, ORB_E_GONE);
+    ck_assert_uint_eq(engine_revision(f.engine), 1);
+    fake_free(&f);
+}
+
 TEST(a_refusal_by_another_service_does_not_wait_for_the_one_that_went_away)
 {
     struct fake f;
