@@ -152,11 +152,7 @@ int cli_refused(const struct cli *cli, const struct orb_err *err)
         struct json_write w = json_write_to(&b);
 
         json_write_object(&w, NULL);
-        json_write_object(&w, "error");
-        json_write_string(&w, "code", orb_code_name(err->code));
-        json_write_string(&w, "path", err->path);
-        json_write_string(&w, "text", err->text);
-        json_write_end(&w);
+        json_write_error(&w, "error", err);
         json_write_end(&w);
         out_json(buf_str(&b));
     }

@@ -15,6 +15,7 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/ipc/frame.h"
+#include "core/json/scan.h"
 
 /* As the broker limits what it lets through, or more. */
 static const struct json_limits any_json = {.depth = JSON_MAX_DEPTH, .keys = JSON_MAX_TREE_KEYS};
@@ -123,18 +124,13 @@ static void consume(struct client *c, const struct frame *f)
 
 static int remote_error(const char *envelope, size_t len, struct orb_err *err)
 {
-    struct json_slice e, value;
-    char code[40] = "internal", path[ORB_ERR_PATH] = "", text[ORB_ERR_TEXT] = "no reason given";
+    struct json_slice e;
+    struct orb_err why;
 
-    if (scan_json(envelope, len, NULL, NULL) == 0 && json_member(envelope, len, "err", &e)) {
-        if (json_member(e.p, e.len, "code", &value))
-            json_text(&value, code, sizeof(code));
-        if (json_member(e.p, e.len, "path", &value))
-            json_text(&value, path, sizeof(path));
-        if (json_member(e.p, e.len, "text", &value))
-            json_text(&value, text, sizeof(text));
-    }
-    return orb_fail_at(err, orb_code_parse(code), path, "%s", text);
+    if (scan_json(envelope, len, NULL, NULL) < 0 || !json_member(envelope, len, "err", &e) ||
+        json_read_error(e.p, e.len, &why) < 0)
+        return orb_fail(err, ORB_E_INTERNAL, "the daemon refused the request and gave no reason");
+    return orb_fail_at(err, why.code, why.path, "%s", why.text);
 }
 
 /* What listens at the socket may be anything: only JSON is handed on. */

@@ -213,7 +213,6 @@ void json_write_error(struct json_write *w, const char *key, const struct orb_er
     json_write_object(w, key);
     json_write_string(w, "code", orb_code_name(err->code));
     json_write_string(w, "text", err->text);
-    if (err->path[0])
-        json_write_string(w, "path", err->path);
+    json_write_string(w, "path", err->path);
     json_write_end(w);
 }

@@ -77,7 +77,8 @@ void json_write_null(struct json_write *w, const char *key);
  * the process here. */
 struct buf *json_write_place(struct json_write *w, const char *key);
 struct orb_err;
-/* An error as frames carry it: {"code", "text", "path"}, path where there is one. */
+/* An error as frames and orbctl --json carry it: {"code", "text", "path"}; path is "" where
+ * there is none. json_read_error (core/json/scan.h) reads it. */
 void json_write_error(struct json_write *w, const char *key, const struct orb_err *err);
 /* A value that is JSON already: the caller answers for it. */
 void json_write_raw(struct json_write *w, const char *key, const char *json, size_t len);

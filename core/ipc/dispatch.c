@@ -81,17 +81,12 @@ static void on_pong(struct ipc_peer *peer, struct inframe *in)
 
 static void on_fail(struct ipc_peer *peer, struct inframe *in)
 {
-    struct json_slice value;
-    char text[ORB_ERR_TEXT] = "", path[ORB_ERR_PATH] = "";
     AUTO_FREE char *all = NULL;
+    struct orb_err why;
 
-    if (!json_member(in->payload, in->len, "text", &value) ||
-        json_text(&value, text, sizeof(text)) < 0)
-        snprintf(text, sizeof(text), "it gave no reason");
-    if (json_member(in->payload, in->len, "path", &value) &&
-        json_text(&value, path, sizeof(path)) < 0)
-        path[0] = '\0';
-    all = path[0] ? buf_format("%s: %s", path, text) : xstrdup(text);
+    if (json_read_error(in->payload, in->len, &why) < 0)
+        orb_fail(&why, ORB_E_INTERNAL, "it gave no reason");
+    all = buf_format("%s%s%s", why.path, *why.path ? ": " : "", why.text);
     if (peer->events && peer->events->failed)
         peer->events->failed(peer->arg, all);
 }

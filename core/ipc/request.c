@@ -297,24 +297,13 @@ void request_on_rep(struct ipc_peer *peer, struct inframe *in)
 /* The error inside a provider's envelope; what cannot be read becomes a sentence about that. */
 static void read_error(struct ipc_peer *peer, const struct inframe *in, struct orb_err *ret_err)
 {
-    char text[FRAME_MAX_ENVELOPE] = "", path[FRAME_MAX_ENVELOPE] = "", code[64] = "";
-    struct json_slice error, value;
+    struct json_slice error;
 
     if (!in->h.envlen || scan_json(in->env, in->h.envlen, NULL, NULL) < 0 ||
         !json_member(in->env, in->h.envlen, "err", &error) ||
-        !json_member(error.p, error.len, "code", &value) ||
-        json_text(&value, code, sizeof(code)) < 0) {
-        orb_fail(ret_err, ORB_E_INTERNAL, "service %s failed and did not say how", peer->self.name);
-        return;
-    }
-    if (json_member(error.p, error.len, "text", &value) &&
-        json_text(&value, text, sizeof(text)) < 0)
-        text[0] = '\0';
-    if (json_member(error.p, error.len, "path", &value) &&
-        json_text(&value, path, sizeof(path)) < 0)
-        path[0] = '\0';
-    orb_fail_at(ret_err, orb_code_parse(code), path, "%s",
-                text[0] ? text : orb_code_text(orb_code_parse(code)));
+        json_read_error(error.p, error.len, ret_err) < 0)
+        orb_fail(ret_err, ORB_E_INTERNAL, "service \"%s\" failed and gave no reason",
+                 peer->self.name);
 }
 
 void request_on_err(struct ipc_peer *peer, struct inframe *in)

@@ -8,6 +8,7 @@
 #include "core/base/xalloc.h"
 
 #define KEY_ON_STACK 256
+#define ERROR_TEXT 4096 /* of an error: as long as an envelope */
 
 static const char *container_end(const char *p, const char *end)
 {
@@ -220,6 +221,29 @@ int json_text(const struct json_slice *value, char *to, size_t size)
     memcpy(to, heap, len);
     to[len] = '\0';
     return 0;
+}
+
+/* A string member, "" when there is none or it does not fit. */
+static int text_member(const char *text, size_t len, const char *key, char *to, size_t size)
+{
+    struct json_slice value;
+
+    to[0] = '\0';
+    if (json_member(text, len, key, &value) && json_text(&value, to, size) == 0)
+        return 0;
+    to[0] = '\0';
+    return -1;
+}
+
+int json_read_error(const char *text, size_t len, struct orb_err *ret_err)
+{
+    char name[64], path[ERROR_TEXT], words[ERROR_TEXT];
+    int r = text_member(text, len, "code", name, sizeof(name)), code = orb_code_parse(name);
+
+    text_member(text, len, "path", path, sizeof(path));
+    text_member(text, len, "text", words, sizeof(words));
+    orb_fail_at(ret_err, code, path, "%s", words[0] ? words : orb_code_text(code));
+    return r;
 }
 
 int json_int64(const struct json_slice *value, int64_t *ret_number)

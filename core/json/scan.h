@@ -36,6 +36,11 @@ int json_member(const char *text, size_t len, const char *key, struct json_slice
 /* Copies a string value, unescaped, NUL-terminated; -1 when it is no string or does not fit. (Not
  * called json_string: jansson exports that name.) */
 int json_text(const struct json_slice *value, char *to, size_t size);
+/* Reads an error as json_write_error writes it from the object text (already scanned). 0: ret_err
+ * holds its code (ORB_E_INTERNAL: unknown name), its text (the code's sentence when it has none)
+ * and its path, the latter two cut at their sizes; -1: there is no "code", ret_err is
+ * ORB_E_INTERNAL with its sentence. */
+int json_read_error(const char *text, size_t len, struct orb_err *ret_err);
 /* Reads an integer; -1 when it is none or out of range. */
 int json_int64(const struct json_slice *value, int64_t *ret_number);
 

@@ -47,11 +47,7 @@ static void send_fail(struct orb_ctx *ctx, const struct orb_err *err)
     AUTO(buf) struct buf b = {0};
     struct json_write w = json_write_to(&b);
 
-    json_write_object(&w, NULL);
-    json_write_string(&w, "code", orb_code_name(err->code));
-    json_write_string(&w, "text", err->text);
-    json_write_string(&w, "path", err->path);
-    json_write_end(&w);
+    json_write_error(&w, NULL, err);
     sdk_wire_send(ctx, &(struct frame){.type = FRAME_FAIL}, NULL, 0, buf_str(&b), b.len, NULL);
 }
 

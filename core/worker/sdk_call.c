@@ -10,6 +10,7 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "core/json/scan.h"
 #include "core/worker/sdk_internal.h"
 
 static struct sdk_call **bucket(struct orb_ctx *ctx, uint32_t corr)
@@ -203,13 +204,10 @@ static void finish(struct orb_ctx *ctx, struct sdk_call *call, const char *text,
 
 static void read_err(const struct sdk_frame *frame, struct orb_err *ret_err)
 {
-    cJSON *env = frame->env_len ? sdk_parse(frame->env, frame->env_len) : NULL;
-    const cJSON *e = cJSON_GetObjectItemCaseSensitive(env, "err");
-    const char *text = sdk_text_of(e, "text");
-    int code = orb_code_parse(sdk_text_of(e, "code"));
+    struct json_slice error = {.p = "{}", .len = 2};
 
-    orb_fail_at(ret_err, code, sdk_text_of(e, "path"), "%s", *text ? text : orb_code_text(code));
-    cJSON_Delete(env);
+    json_member(frame->env, frame->env_len, "err", &error);
+    json_read_error(error.p, error.len, ret_err);
 }
 
 void sdk_call_goes_on(struct orb_ctx *ctx, const struct sdk_frame *frame)

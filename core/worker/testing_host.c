@@ -9,6 +9,7 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "core/ipc/contract_check.h"
+#include "core/json/scan.h"
 #include "core/worker/testing_internal.h"
 
 void testing_host_fault(struct orb_test *test, const char *what, const struct orb_err *why)
@@ -99,12 +100,10 @@ static void on_answer(struct orb_test *test, const struct frame *head, const cha
         return;
     ask->done = true;
     if (head->type == FRAME_ERR) {
-        cJSON *tree = sdk_parse(env, strlen(env));
-        const cJSON *e = cJSON_GetObjectItemCaseSensitive(tree, "err");
+        struct json_slice error = {.p = "{}", .len = 2};
 
-        orb_fail_at(&ask->err, orb_code_parse(sdk_text_of(e, "code")), sdk_text_of(e, "path"), "%s",
-                    sdk_text_of(e, "text"));
-        cJSON_Delete(tree);
+        json_member(env, strlen(env), "err", &error);
+        json_read_error(error.p, error.len, &ask->err);
         return;
     }
     if (!ask->method) {
@@ -203,8 +202,7 @@ static void on_text(struct orb_test *test, unsigned type, const char *payload)
     if (type == FRAME_LOG)
         record(test, ORB_TEST_LOG, 0, sdk_text_of(tree, "event"), payload);
     else if (type == FRAME_FAIL)
-        orb_fail_at(&test->failed, orb_code_parse(sdk_text_of(tree, "code")),
-                    sdk_text_of(tree, "path"), "%s", sdk_text_of(tree, "text"));
+        json_read_error(payload, strlen(payload), &test->failed);
     else if (*sdk_text_of(tree, "degraded")) /* PONG */
         orb_fail(&test->health, ORB_E_STATE, "%s", sdk_text_of(tree, "degraded"));
     cJSON_Delete(tree);

@@ -204,3 +204,33 @@ TEST(the_ends_of_the_integer_range_are_read_exactly)
     least.p++, least.len--;
     ck_assert_int_eq(json_int64(&least, &n), -1);
 }
+
+TEST(an_error_is_read_as_it_was_written_whatever_it_lacks)
+{
+    static const struct {
+        const char *json;
+        int r, code;
+        const char *path, *text;
+    } rows[] = {
+        {"{\"code\":\"denied\",\"text\":\"no \\\"x\\\"\",\"path\":\"/a~1b\"}", 0, ORB_E_DENIED,
+         "/a~1b", "no \"x\""},
+        {"{\"path\":\"\",\"text\":\"t\",\"code\":\"busy\"}", 0, ORB_E_BUSY, "", "t"},
+        {"{\"code\":\"busy\"}", 0, ORB_E_BUSY, "", "too much is in flight; try again"},
+        {"{\"code\":\"some-code\",\"text\":\"t\"}", 0, ORB_E_INTERNAL, "", "t"},
+        {"{\"text\":\"t\"}", -1, ORB_E_INTERNAL, "", "t"},
+        {"{\"code\":1}", -1, ORB_E_INTERNAL, "", "internal error"},
+        {"[]", -1, ORB_E_INTERNAL, "", "internal error"},
+    };
+    char long_one[2000];
+    struct orb_err err;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        ck_assert_int_eq(json_read_error(rows[i].json, strlen(rows[i].json), &err), rows[i].r);
+        ck_assert_int_eq(err.code, rows[i].code);
+        ck_assert_str_eq(err.path, rows[i].path);
+        ck_assert_str_eq(err.text, rows[i].text);
+    }
+    snprintf(long_one, sizeof(long_one), "{\"code\":\"busy\",\"text\":\"%0*d\"}", 1500, 0);
+    ck_assert_int_eq(json_read_error(long_one, strlen(long_one), &err), 0);
+    ck_assert_uint_eq(strlen(err.text), ORB_ERR_TEXT - 1);
+}
