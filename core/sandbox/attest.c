@@ -260,6 +260,37 @@ static int check_limits(struct look *look)
     return 0;
 }
 
+/* In a list of processes a worker is what the host called it: the arguments lie where the package
+ * cannot write, and are those it was started with. */
+static int check_title(struct look *look)
+{
+    AUTO(buf) struct buf title = {0}, stat = {0};
+    AUTO_FREE char *expected = NULL;
+    unsigned long start = 0;
+    const char *at;
+    int r;
+
+    if (!look->sandbox->sealed_title)
+        return 0;
+    r = read_proc(look, "cmdline", &title);
+    if (r == 0)
+        r = read_proc(look, "stat", &stat);
+    if (r < 0)
+        return r;
+    at = strrchr(buf_str(&stat), ')');
+    for (unsigned i = 0; at && i < 46; i++) /* to arg_start, proc_pid_stat(5) */
+        at = strchr(at + 1, ' ');
+    if (!at || sscanf(at, " %lu", &start) != 1 || start != TITLE_ADDRESS)
+        return differ(look, "the place of its arguments", at ? "elsewhere" : "unknown",
+                      "a page it cannot write to");
+    for (size_t i = 0; i + 1 < title.len; i++)
+        if (!title.data[i])
+            title.data[i] = ' ';
+    expected = buf_format("orbitald: %s --worker", look->plan->service);
+    json_write_string(look->report, "title", buf_str(&title));
+    return strcmp(buf_str(&title), expected) ? differ(look, "title", buf_str(&title), expected) : 0;
+}
+
 int attest_sandbox(struct sandbox *sandbox, const struct sandbox_child *child,
                    const struct plan *plan, struct buf *ret_report, struct orb_err *err)
 {
@@ -282,6 +313,8 @@ int attest_sandbox(struct sandbox *sandbox, const struct sandbox_child *child,
         r = check_mounts(&look);
     if (!r)
         r = check_cgroup(&look);
+    if (!r)
+        r = check_title(&look);
     json_write_boolean(&w, "attested", r == 0);
     json_write_end(&w);
     if (ret_report)

@@ -60,6 +60,7 @@ struct launch {
     uint32_t files;
     uint32_t threads;
     uint32_t host_net;
+    uint32_t sealed_title; /* the kernel can move the arguments (enter_title) */
     uint32_t observe_net;
     uint32_t bind_count;
     uint32_t library_count;
@@ -105,7 +106,8 @@ struct crash_record {
  * of 2 proves to the host that B is in force. PIE binaries, heaps and libraries never lie this low.
  */
 #define FILTER_ADDRESS(phase) (0x10000000ul + (phase)*0x100000ul)
-#define FILTER_GUARD 0x20000000ul /* memory calls below this address are refused */
+#define TITLE_ADDRESS (FILTER_ADDRESS(2)) /* the arguments a list of processes shows: one page */
+#define FILTER_GUARD 0x20000000ul         /* memory calls below this address are refused */
 
 /* Layout of a filter file. */
 struct filter_file {

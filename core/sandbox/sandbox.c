@@ -76,6 +76,15 @@ static unsigned own_filters(void)
     return count;
 }
 
+/* Asks for the size of the record only. EINVAL: a kernel without CONFIG_CHECKPOINT_RESTORE. */
+static bool can_seal_title(void)
+{
+    unsigned size = 0;
+
+    return prctl(PR_SET_MM, PR_SET_MM_MAP_SIZE, &size, 0, 0) == 0 &&
+           size == sizeof(struct prctl_mm_map);
+}
+
 static uint64_t ignored_signals(void)
 {
     struct sigaction now;
@@ -141,6 +150,7 @@ int sandbox_new(const struct sandbox_options *options, struct sandbox **ret_sand
     memset(sandbox->filter_fds, -1, sizeof(sandbox->filter_fds));
     sandbox->base_filters = own_filters();
     sandbox->ignored = ignored_signals();
+    sandbox->sealed_title = can_seal_title();
     r = open_all(sandbox, options, err);
     if (!r)
         r = make_filters(sandbox, err);
@@ -210,6 +220,9 @@ void sandbox_given_up(const struct sandbox *sandbox,
         each(arg, "Landlock rules for TCP (version 4, Linux 6.7)", landlock);
     if (sandbox->landlock_abi > 0 && sandbox->landlock_abi < 6)
         each(arg, "Landlock rules for signals (version 6, Linux 6.12)", landlock);
+    if (sandbox->tier > 0 && !sandbox->sealed_title)
+        each(arg, "arguments of workers in a list of processes that hold",
+             "it needs a kernel with CONFIG_CHECKPOINT_RESTORE");
     cgroup = buf_format("%s: limits of memory and threads are per process", sandbox->cgroup_why);
     if (sandbox->cgroup_why[0])
         each(arg, sandbox->cgroup_dir[0] ? "some limits by cgroup" : "limits by cgroup", cgroup);

@@ -34,6 +34,7 @@ struct sandbox {
     int filter_fds[FILTER_PROFILES][FILTER_PHASES];
     int tier;
     int landlock_abi;
+    bool sealed_title;     /* the kernel can move a process's arguments (enter_title) */
     unsigned base_filters; /* filters the host runs under itself; a worker inherits them */
     char *cgroup_dir;      /* …/orbital-INSTANCE, "" when there is none */
     int cgroup_lock;       /* held on cgroup_dir while this daemon lives; -1: none */

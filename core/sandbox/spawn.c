@@ -44,6 +44,7 @@ static int write_record(const struct sandbox *sandbox, const struct plan *plan, 
     if (r < 0)
         return r;
     record->bounding = sandbox->bounding;
+    record->sealed_title = sandbox->sealed_title;
     fd = memfd_create("orbital-launch", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     if (fd < 0 || write(fd, record, sizeof(*record)) != (ssize_t)sizeof(*record) ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK) < 0)

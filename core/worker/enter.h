@@ -36,6 +36,10 @@ int enter_filter_all(struct enter *e);
 /* Installs seccomp filter B on all threads, also those that constructors started. */
 int enter_filter_b(void);
 
+/* enter_title.c: moves the arguments that a list of processes shows to where the package cannot
+ * write. */
+int enter_title(struct enter *e);
+
 /* crash.c: from here on a fault leaves a crash_record in the crash pipe. */
 int crash_arm(void);
 /* Writes one record; number: errno or signal. */

@@ -27,6 +27,7 @@ static int arm(struct enter *e)
 }
 
 static const struct step steps[] = {
+    {"title", enter_title, 1},
     {"sockets", enter_open_sockets, 1},
     {"libraries", enter_open_libraries, 1},
     {"observe", enter_open_observe, 1},

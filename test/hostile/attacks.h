@@ -159,7 +159,14 @@ extern struct target target;
     X(timer_bomb, REFUSE)        \
     X(migrate, REFUSE)           \
     X(madvise_host, REFUSE)      \
-    X(other_name, REFUSE)
+    X(other_name, REFUSE)        \
+    X(other_title, REFUSE)       \
+    X(title_writable, REFUSE)    \
+    X(title_gone, REFUSE)        \
+    X(title_cover, REFUSE)       \
+    X(title_read, REFUSE)        \
+    X(title_moved, REFUSE)       \
+    X(title_write, CRASH)
 
 #define ATTACK_KERNEL(X)       \
     X(tcp4, REFUSE)            \

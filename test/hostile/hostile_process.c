@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -59,6 +60,61 @@ TRIES(personality, personality(READ_IMPLIES_EXEC))
 TRIES(kcmp, syscall(SYS_kcmp, target.pid, target.pid, 0, 0, 0))
 TRIES(setsid, setpgid(0, 0))
 TRIES(migrate, syscall(SYS_migrate_pages, target.pid, 0ul, NULL, NULL))
+
+/* ---- what ps shows; look.c reads it afterwards ---- */
+
+#define TITLE ((char *)0x10200000ul)
+extern void *__libc_stack_end;
+
+/* The arguments as exec laid them out, above the first stack frame. */
+int attack_other_title(void)
+{
+    long *end = __libc_stack_end;
+    char *first = ((char **)(end + 1))[0];
+    size_t room = strlen(first) + 1;
+
+    if (end[0] > 1)
+        room += strlen(((char **)(end + 1))[1]) + 1;
+    memset(first, 0, room);
+    strncpy(first, "/sbin/init splash", room - 1);
+    return -EPERM;
+}
+
+TRIES(title_writable, mprotect(TITLE, 4096, PROT_READ | PROT_WRITE))
+TRIES(title_gone, munmap(TITLE, 4096))
+
+int attack_title_cover(void)
+{
+    void *at =
+        mmap(TITLE, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+    return at == MAP_FAILED ? -errno : 0;
+}
+
+/* The kernel as the pen. */
+int attack_title_read(void)
+{
+    int fds[2];
+
+    if (pipe(fds) < 0 || write(fds[1], "/sbin/init splash", 18) != 18)
+        return -errno;
+    return TRY(read(fds[0], TITLE, 18));
+}
+
+int attack_title_moved(void)
+{
+    static char title[] = "/sbin/init splash";
+
+    if (prctl(PR_SET_MM, PR_SET_MM_ARG_START, title, 0, 0) == 0)
+        return 0;
+    return TRY(prctl(PR_SET_MM, PR_SET_MM_ARG_END, title + sizeof(title), 0, 0));
+}
+
+int attack_title_write(void)
+{
+    strcpy(TITLE, "/sbin/init splash");
+    return 0;
+}
 
 int attack_setfsuid_root(void)
 {

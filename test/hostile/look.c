@@ -258,11 +258,28 @@ static int check_children(pid_t pid, struct buf *why)
     return why->len != 0;
 }
 
+/* A list of processes (ps, top, systemd-cgls, the journal's _COMM and _CMDLINE) shows these two. */
+static int check_name(pid_t pid, struct buf *why)
+{
+    AUTO(buf) struct buf title = {0}, name = {0}, status = {0};
+
+    if (read_proc(pid, "cmdline", &title) < 0 || read_proc(pid, "comm", &name) < 0 ||
+        read_proc(pid, "status", &status) < 0 || !strstr(buf_str(&status), "\nVmRSS:"))
+        return 0; /* it ends: without memory there are no arguments */
+    for (size_t i = 0; i + 1 < title.len; i++)
+        if (!title.data[i])
+            title.data[i] = ' ';
+    if (strncmp(buf_str(&title), "orbitald: hostile", 17) ||
+        strcmp(buf_str(&title) + 18, " --worker") || strncmp(buf_str(&name), "orb:hostile", 11))
+        buf_addf(why, "it is called \"%.60s\", %.16s; ", buf_str(&title), buf_str(&name));
+    return why->len != 0;
+}
+
 const struct look_check look_checks[] = {
     {"uid", check_uid},       {"capabilities", check_caps}, {"filter", check_filter},
     {"maps", check_maps},     {"descriptors", check_fds},   {"namespaces", check_namespaces},
     {"mounts", check_mounts}, {"limits", check_limits},     {"scheduling", check_sched},
-    {"size", check_size},     {"children", check_children},
+    {"size", check_size},     {"children", check_children}, {"name", check_name},
 };
 const size_t look_check_count = ARRAY_LEN(look_checks);
 

@@ -126,6 +126,8 @@ static const struct attack {
     {"log_words", w_log, false, true},
     {"metric_words", w_metric, false, true},
     PLAIN(w, log_big),
+    PLAIN(w, title),
+    {"title_early", w_title, true, false},
     PLAIN(s, regex),
     PLAIN(s, any),
     PLAIN(s, unique),

