@@ -55,15 +55,6 @@ static json_t *entry_after(const struct engine *engine, const char *name, const 
     return json_incref(tree_get(tree, at));
 }
 
-/* Defaults: a shipped package is enabled, with all requested capabilities; a third-party package is
- * disabled. */
-static bool is_enabled(const struct engine *engine, const char *name, const json_t *entry)
-{
-    const json_t *enabled = json_object_get(entry, "enabled");
-
-    return enabled ? json_is_true(enabled) : !parts_third_party(&engine->parts, name);
-}
-
 static bool has_all(const json_t *list, const json_t *of)
 {
     json_t *item, *other;
@@ -88,7 +79,7 @@ static bool takes_away(const struct engine *engine, const char *name, const json
     const json_t *limits = json_object_get(now, "limits");
     const json_t *bounds = json_object_get(after, "limits");
 
-    if (is_enabled(engine, name, now) && !is_enabled(engine, name, after))
+    if (grants_enabled(&engine->parts, name, now) && !grants_enabled(&engine->parts, name, after))
         return true;
     if (limits != bounds && !(limits && bounds && json_equal(limits, bounds)))
         return true;
@@ -103,11 +94,11 @@ const char *bypass_reason(const struct tx *tx, const struct subscriber *s, bool 
     const json_t *now = entry_now(e, s->name);
     AUTO(json_t) json_t *after = entry_after(e, s->name, tx->patch);
 
-    *ret_stays = is_enabled(e, s->name, after) && grants_cover(e, s, after);
+    *ret_stays = grants_enabled(&e->parts, s->name, after) && grants_cover(e, s, after);
     if (takes_away(e, s->name, now, after))
         return *ret_stays ? "is not asked, as what it is granted changes; it starts anew with it"
                           : "is not asked, as it is disabled or loses what it read";
-    if (!is_enabled(e, s->name, now) || !grants_cover(e, s, now))
+    if (!grants_enabled(&e->parts, s->name, now) || !grants_cover(e, s, now))
         return "is not asked, as it is not granted what it read";
     if (s->left_out && e->host.now_ms(e->host.arg) < s->probe_at)
         return "is left out, as it spoilt the last commits; it starts anew";

@@ -133,7 +133,8 @@ int engine_first(struct engine *engine, const char *text, size_t len, struct orb
     if (json_array_size(patch) == 0)
         return 0;
     overlay_exact(&exact, patch);
-    r = validate_patch(&engine->parts, &engine->refs, &exact, engine->store.running, patch, err);
+    r = validate_patch(&engine->parts, &engine->refs, &exact, engine->store.running, patch, NULL,
+                       err);
     return r < 0 ? r : commit_alone(engine, &meta, patch, err);
 }
 

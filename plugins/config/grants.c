@@ -13,9 +13,9 @@
 #include "plugins/config/overlay.h"
 #include "plugins/config/parts.h"
 
-#define READ "config.read:"
+#define READ GRANT_READ
 #define WRITE "config.write:"
-#define SECRET "config.secret:"
+#define SECRET GRANT_SECRET
 
 void grants_identity(const struct engine_caller *caller, char *to, size_t size)
 {
@@ -80,7 +80,7 @@ void grants_paths_free(char **paths)
     free(paths);
 }
 
-static bool covered(char *const *paths, const char *path)
+bool grants_covered(char *const *paths, const char *path)
 {
     for (; paths && *paths; paths++)
         if (overlay_path_under(path, *paths))
@@ -95,7 +95,7 @@ static bool is_granted(const struct engine_caller *caller, const char *kind, con
     if (caller->kind != CALLER_SERVICE)
         return true;
     paths = paths_of(caller->grants, kind);
-    return covered(paths, path);
+    return grants_covered(paths, path);
 }
 
 bool grants_reads(const struct engine_caller *caller, const char *path)
@@ -132,6 +132,11 @@ int grants_check_candidate(const struct engine_caller *caller, const struct cand
     return 0;
 }
 
+char **grants_read_paths(const struct engine_caller *caller)
+{
+    return caller->kind == CALLER_SERVICE ? paths_of(caller->grants, READ) : NULL;
+}
+
 char **grants_secrets(const struct engine_caller *caller)
 {
     return caller->kind == CALLER_SERVICE ? paths_of(caller->grants, SECRET) : NULL;
@@ -141,14 +146,14 @@ char **grants_secrets(const struct engine_caller *caller)
 
 /* The old grants of a process are in force until it ends, and what it attached to before this start
  * is known from a file: both may be more than /services grants now. */
-static bool entry_covers(const struct engine *engine, const char *name, const json_t *entry,
+bool grants_entry_covers(const struct parts *parts, const char *name, const json_t *entry,
                          const char *kind, const char *path)
 {
     const json_t *grants = json_object_get(entry, "grants");
     char at[GRANT_PATH_MAX];
 
     if (!grants)
-        return !parts_third_party(&engine->parts, name); /* shipped: all it asks for */
+        return !parts_third_party(parts, name); /* shipped: all it asks for */
     for (size_t i = 0; i < json_array_size(grants); i++) {
         const char *grant = json_string_value(json_array_get(grants, i));
 
@@ -158,16 +163,23 @@ static bool entry_covers(const struct engine *engine, const char *name, const js
     return false;
 }
 
+bool grants_enabled(const struct parts *parts, const char *name, const json_t *entry)
+{
+    const json_t *enabled = json_object_get(entry, "enabled");
+
+    return enabled ? json_is_true(enabled) : !parts_third_party(parts, name);
+}
+
 bool grants_cover(const struct engine *engine, const struct subscriber *s, const json_t *entry)
 {
     for (size_t i = 0; i < s->path_count; i++) {
         const char *path = !strcmp(s->paths[i], "/") ? "" : s->paths[i];
 
-        if (!entry_covers(engine, s->name, entry, READ, path))
+        if (!grants_entry_covers(&engine->parts, s->name, entry, READ, path))
             return false;
     }
     for (char **path = s->secrets; path && *path; path++)
-        if (!entry_covers(engine, s->name, entry, SECRET, *path))
+        if (!grants_entry_covers(&engine->parts, s->name, entry, SECRET, *path))
             return false;
     return true;
 }
@@ -176,7 +188,7 @@ bool grants_configured(const struct engine *engine, const char *name, const char
 {
     const json_t *services = json_object_get(engine->store.running, "services");
 
-    return entry_covers(engine, name, json_object_get(services, name), READ, path);
+    return grants_entry_covers(&engine->parts, name, json_object_get(services, name), READ, path);
 }
 
 /* ---- what of a value, and of a patch, is shown ---- */
@@ -224,7 +236,7 @@ json_t *grants_show(const struct engine *engine, char *const *secrets, const cha
 
     if (!value || !secrets)
         return parts_mask(&engine->parts, path, value);
-    if (covered(secrets, path))
+    if (grants_covered(secrets, path))
         return value;
     if (!*path)
         return show_parts(engine, secrets, value);
@@ -255,7 +267,7 @@ json_t *grants_show(const struct engine *engine, char *const *secrets, const cha
 
 char *grants_path(const struct engine *engine, char *const *secrets, const char *path)
 {
-    if (covered(secrets, path) || (secrets && !parts_of(&engine->parts, path, NULL)))
+    if (grants_covered(secrets, path) || (secrets && !parts_of(&engine->parts, path, NULL)))
         return xstrdup(path); /* shown in clear, by grants_show */
     for (char *const *secret = secrets; secret && *secret; secret++)
         if (overlay_path_under(*secret, path))

@@ -27,6 +27,18 @@ static inline void own_paths(char ***paths)
 {
     grants_paths_free(*paths);
 }
+/* The paths below which it reads; NULL: it reads all. Freed with grants_paths_free. */
+char **grants_read_paths(const struct engine_caller *caller);
+/* Is path at or below one of the paths (NULL: none)? */
+bool grants_covered(char *const *paths, const char *path);
+/* Does the entry of a package in /services (NULL: none) grant capability kind for path? */
+#define GRANT_READ "config.read:"
+#define GRANT_SECRET "config.secret:"
+bool grants_entry_covers(const struct parts *parts, const char *name, const json_t *entry,
+                         const char *kind, const char *path);
+/* Defaults: a shipped package is enabled, with all requested capabilities; a third-party package is
+ * disabled. */
+bool grants_enabled(const struct parts *parts, const char *name, const json_t *entry);
 /* Does its entry of /services (NULL: none) grant what it attached to and sees in clear? */
 bool grants_cover(const struct engine *engine, const struct subscriber *s, const json_t *entry);
 /* Does /services grant the service to read path, as it is configured now? */

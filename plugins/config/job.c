@@ -12,6 +12,7 @@ void job_free(struct job *job)
     free(job->user);
     free(job->comment);
     free(job->again);
+    grants_paths_free(job->reads);
     free(job);
 }
 

@@ -13,6 +13,7 @@ struct job {
     bool dry_run;
     uint64_t undoes; /* 0: commits the user's candidate */
     void *req;       /* NULL: no client waits */
+    char **reads;    /* what its user may read, NULL: all */
     /* The service that went away in the middle of this commit's prepare, NULL: none. It is waited
      * for until wait_until (monotonic), and asked once more. */
     char *again;

@@ -247,6 +247,7 @@ void methods_edit_validate(struct ask *ask)
     struct candidate *c = candidate_find(e, ask->who);
     AUTO(overlay) struct overlay exact = {0};
     AUTO(json_t) json_t *patch = NULL;
+    AUTO(paths) char **reads = grants_read_paths(ask->caller);
     struct orb_err err;
     int r = 0;
 
@@ -255,7 +256,7 @@ void methods_edit_validate(struct ask *ask)
         patch = overlay_patch(&c->changes, e->store.running);
         overlay_exact(&exact, patch);
         if (r == 0)
-            r = validate_patch(&e->parts, &e->refs, &exact, e->store.running, patch, &err);
+            r = validate_patch(&e->parts, &e->refs, &exact, e->store.running, patch, reads, &err);
     }
     if (r < 0)
         reply_refuse(e, ask->req, &err);

@@ -5,6 +5,7 @@
 
 #include "plugins/config/overlay.h"
 #include "plugins/config/parts.h"
+#include "plugins/config/rights.h"
 
 struct refs {
     json_t *index; /* {"/firewall/zones/lan": {"/firewall/rules/10/from": true}} */
@@ -17,8 +18,10 @@ void refs_build(struct refs *refs, const struct parts *parts, const json_t *tree
 /* Follows a committed patch. */
 void refs_update(struct refs *refs, const struct parts *parts, const json_t *patch);
 /* References of the patch's new values that point nowhere, and references left behind by what it
- * deletes: ORB_E_SCHEMA with path. overlay: overlay_exact of the patch, over base. */
-int refs_check(const struct refs *refs, const struct parts *parts, const struct overlay *overlay,
-               const json_t *base, const json_t *patch, struct orb_err *err);
+ * deletes: ORB_E_SCHEMA with path. A reference counts as far as its package may look (rights.h): so
+ * those of a package that the patch enables, or grants more, are checked as well. rights: parts,
+ * overlay_exact of the patch, the tree it is laid over, and what the caller reads. */
+int refs_check(const struct refs *refs, struct rights *rights, const json_t *patch,
+               struct orb_err *err);
 
 #endif

@@ -101,7 +101,7 @@ static int commit_patch(struct engine *e, const struct job *job, json_t **ret_pa
                         "nothing to commit: your candidate is the same as revision %" PRIu64,
                         e->store.revision);
     overlay_exact(&exact, patch);
-    r = validate_patch(&e->parts, &e->refs, &exact, e->store.running, patch, err);
+    r = validate_patch(&e->parts, &e->refs, &exact, e->store.running, patch, job->reads, err);
     if (r < 0)
         return r;
     *ret_patch = take_ptr(patch);
@@ -397,6 +397,7 @@ void transaction_commit(struct ask *ask)
     job->confirm_s = (uint32_t)member_number(ask->in, "confirm-s", 0);
     job->dry_run = json_is_true(json_object_get(ask->in, "dry-run"));
     job->req = ask->req;
+    job->reads = grants_read_paths(ask->caller);
     if (job->confirm_s > ENGINE_MAX_CONFIRM_S) {
         orb_fail_at(&err, ORB_E_SCHEMA, "/confirm-s", "expected at most %u seconds; got %u",
                     ENGINE_MAX_CONFIRM_S, job->confirm_s);

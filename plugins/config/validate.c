@@ -360,8 +360,10 @@ static int check_op(const struct check *c, const char *path, const json_t *value
 }
 
 int validate_patch(const struct parts *parts, const struct refs *refs, const struct overlay *exact,
-                   const json_t *base, const json_t *patch, struct orb_err *err)
+                   const json_t *base, const json_t *patch, char *const *reads, struct orb_err *err)
 {
+    AUTO(rights)
+    struct rights rights = {.parts = parts, .overlay = exact, .base = base, .reads = reads};
     struct check c = {.parts = parts, .overlay = exact, .base = base, .err = err};
 
     for (size_t i = 0; i < json_array_size(patch); i++) {
@@ -373,7 +375,7 @@ int validate_patch(const struct parts *parts, const struct refs *refs, const str
             return r;
         c.before = path;
     }
-    return refs_check(refs, parts, exact, base, patch, err);
+    return refs_check(refs, &rights, patch, err);
 }
 
 int validate_part(const struct parts *parts, const char *name, const json_t *value,

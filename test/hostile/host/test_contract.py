@@ -288,6 +288,9 @@ def calls(box, other, agent):
     }
     for what, (method, given) in refusals.items():
         attempt(f"config: {what}", is_denied, box, other, agent, what, method, given)
+    for place, target in REFERENCES.items():
+        attempt(f"config: a reference into {target}", refers, box, other, agent, place, target)
+    attempt("config: its references refuse deletions", no_hold, box)
     attempt("config: paths of others in events", events_are_cut, box, agent)
     attempt("config: the lock and the candidate of one with its name", own_name, box, agent)
     attempt("config: the history of others", history_is_cut, box, agent)
@@ -300,6 +303,36 @@ def is_denied(box, other, agent, what, method, given):
         expect(code in ("denied", "schema", "invalid", "not-found"), f"{method} {given}: {code} {text}")
         expect(SECRET not in text, f"the refusal tells: {text}")
     expect(agent.asks("config@1", "get", {"path": f"/{AGENT}"})[0] == "ok", "control: it may not read its own")
+
+
+# Where its own schema says that a value is a name of what it was not granted to read.
+REFERENCES = {"r-probe": "/acme-probe", "r-targets": "/acme-probe/targets", "r-services": "/services", "r-interfaces": "/interfaces"}
+
+
+def validated(agent, place, value):
+    agent.asks("config@1", "discard", {})
+    expect(agent.asks("config@1", "edit", {"ops": [{"op": "set", "path": f"/{AGENT}/{place}", "value": value}]})[0] == "ok", "it may not edit its own")
+    return agent.asks("config@1", "validate", {})
+
+
+def refers(box, other, agent, place, target):
+    """Whether a name is there makes no difference; control: of its own map it does."""
+    for value in ("zzzz", "greeting", "acme-probe", "bank"):
+        expect(validated(agent, place, value) == ("ok", ""), f"{target} {value}: {validated(agent, place, value)}")
+    expect(validated(agent, "r-own", "zzzz")[0] == "schema" and validated(agent, "r-own", "one")[0] == "ok", "control: its own map")
+    agent.asks("config@1", "discard", {})
+
+
+def no_hold(box):
+    commit(box, ("/acme-probe/targets", {"bank": {"address": "10.0.0.1"}}), (f"/{AGENT}/r-targets", "bank"))
+    commit(box, ("/acme-probe/targets", None))
+    commit(box, (f"/{AGENT}/names/one", 1), (f"/{AGENT}/r-own", "one"))
+    try:
+        commit(box, (f"/{AGENT}/names/one", None))
+        raise Failed("control: an own reference holds nothing")
+    except Refused as e:
+        expect(e.code == "schema" and "used by" in str(e), f"refused with {e}")
+    commit(box, (f"/{AGENT}/r-own", None), (f"/{AGENT}/r-targets", None))
 
 
 def events_are_cut(box, agent):
@@ -359,7 +392,9 @@ def lay_out(root):
             sch["events"]["e"]["within"] = {"paths": "config.read"}
         package(root, name, "agent", mani=manifest(name, requires=[]), sch=sch)
     sch = contract(AGENT, {}, {"type": "object", "properties": {"a": {"type": "integer"}}})
-    sch["config"] = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    refs = {place: {"type": "string", "x-orb-ref": target} for place, target in {**REFERENCES, "r-own": f"/{AGENT}/names"}.items()}
+    sch["config"] = {"type": "object", "properties": {
+        "a": {"type": "integer"}, "names": {"type": "object", "additionalProperties": {"type": "integer"}}, **refs}}
     sch["methods"]["number"] = {"input": OPEN, "requires": "observe",
                                 "output": {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}}
     package(root, AGENT, "agent", mani=manifest(AGENT, capabilities=GRANTS), sch=sch)
@@ -409,7 +444,7 @@ def main(root):
         services = {"firewall": {"enabled": False}, AGENT: {"enabled": True, "grants": GRANTS},
                     "acme-probe": probe,
                     **{"v-" + a.replace("_", "-"): {"enabled": False, "grants": [f"config.read:/v-{a.replace('_', '-')}"]} for a in SPOIL}}
-        commit(box, *((f"/services/{name}", value) for name, value in services.items()), ("/acme-probe/greeting", f"{SECRET} 1"), (f"/{AGENT}/a", 1))
+        commit(box, *((f"/services/{name}", value) for name, value in services.items()), ("/acme-probe/greeting", f"{SECRET} 1"), (f"/{AGENT}", {"a": 1, "names": {"one": 1}}))
         for name in ("acme-probe", AGENT):
             box.until(20, lambda n=name: box.service(n)["state"] == "Running", f"{name} runs")
         other = others.Other(box, beside, strict=figures)

@@ -52,14 +52,15 @@ static const char services_schema[] =
 
 static void schemas(const struct fake *f, struct buf *to)
 {
-    static const char *const list[][2] = {{"firewall", firewall_schema},
-                                          {"interfaces", interfaces_schema},
-                                          {"system", system_schema},
-                                          {"services", services_schema}};
+    const char *const list[][2] = {{"firewall", firewall_schema},
+                                   {"interfaces", interfaces_schema},
+                                   {"system", system_schema},
+                                   {"services", services_schema},
+                                   {"guest", f->guest}};
 
     buf_adds(to, "{\"third-party\":[\"guest\"],\"schemas\":[");
     for (size_t i = 0; i < ARRAY_LEN(list); i++) {
-        if (f->without && !strcmp(f->without, list[i][0]))
+        if (!list[i][1] || (f->without && !strcmp(f->without, list[i][0])))
             continue;
         buf_addf(to, "%s{\"package\":\"%s\",\"text\":", to->data[to->len - 1] == '[' ? "" : ",",
                  list[i][0]);

@@ -58,8 +58,9 @@ struct fake {
     json_t *follow;             /* what the host was told last of the revisions */
     uint64_t applying;          /* the first one of them that was not 0 */
     const char *without;        /* a package that is not installed */
-    uint64_t us;                /* monotonic, another one each time it is asked */
-    uint32_t newest_peer;       /* of fake_ask, and when it was opened */
+    const char *guest;    /* schema.json of the third-party package guest, NULL: it has none */
+    uint64_t us;          /* monotonic, another one each time it is asked */
+    uint32_t newest_peer; /* of fake_ask, and when it was opened */
     uint64_t newest_us;
     const char *const *grants; /* of a "service:NAME" in fake_ask */
     /* of the last request */
