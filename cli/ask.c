@@ -34,7 +34,7 @@ static int open_patiently(struct client *c, struct orb_err *err)
 
 int ask_open(struct client *c, const char *socket_path, unsigned wait_ms, struct orb_err *err)
 {
-    *c = (struct client){.fd = -1,
+    *c = (struct client){.wire.fd = -1,
                          .next_corr = 1,
                          .socket_path = socket_path,
                          .wait_ms = wait_ms,

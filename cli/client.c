@@ -14,51 +14,23 @@
 #include "core/base/json_write.h"
 #include "core/base/now.h"
 #include "core/base/own.h"
-#include "core/ipc/frame.h"
 #include "core/json/scan.h"
 
 /* As the broker limits what it lets through, or more. */
 static const struct json_limits any_json = {.depth = JSON_MAX_DEPTH, .keys = JSON_MAX_TREE_KEYS};
 
-static int write_all(struct client *c, const void *data, size_t len, struct orb_err *err)
-{
-    const char *p = data;
-
-    while (len) {
-        ssize_t n = send(c->fd, p, len, MSG_NOSIGNAL);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            c->broken = true;
-            return orb_fail(err, -errno, "the daemon does not take the request");
-        }
-        p += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
 static int send_frame(struct client *c, unsigned type, uint32_t corr, const char *envelope,
                       const char *payload, struct orb_err *err)
 {
-    size_t envlen = envelope ? strlen(envelope) : 0, len = payload ? strlen(payload) : 0;
-    unsigned char header[FRAME_HEADER];
-    struct frame f = {.type = (uint8_t)type, .corr = corr};
-    AUTO(buf) struct buf out = {0};
+    const struct frame head = {.type = (uint8_t)type, .corr = corr};
+    int r = frame_stream_add(&c->wire, &head, envelope, envelope ? strlen(envelope) : 0, payload,
+                             payload ? strlen(payload) : 0, err);
 
-    if (envlen + len > FRAME_MAX)
-        return orb_fail(err, ORB_E_LIMIT, "the request has %zu bytes; at most %u fit in a frame",
-                        envlen + len, FRAME_MAX);
-    f.len = (uint32_t)(envlen + len);
-    f.envlen = (uint16_t)envlen;
-    frame_put(header, &f);
-    buf_add(&out, header, sizeof(header));
-    if (envlen)
-        buf_add(&out, envelope, envlen);
-    if (len)
-        buf_add(&out, payload, len);
-    return write_all(c, out.data, out.len, err);
+    if (r < 0)
+        return r;
+    r = frame_stream_flush(&c->wire, 0);
+    c->broken |= r < 0;
+    return r < 0 ? orb_fail(err, r, "the daemon does not take the request") : 0;
 }
 
 /* The end of a wait: whatever comes in between does not put it off. */
@@ -82,14 +54,15 @@ static int left_of(const struct wait *wait)
     return wait->until > now ? (int)(wait->until - now) : 0;
 }
 
-/* Waits for one whole frame at the start of c->in. */
-static int receive(struct client *c, struct frame *f, const struct wait *wait, struct orb_err *err)
+/* Waits for one whole frame, which is valid until the next one is waited for. */
+static int receive(struct client *c, struct inframe *f, const struct wait *wait,
+                   struct orb_err *err)
 {
     for (;;) {
-        struct pollfd p = {.fd = c->fd, .events = POLLIN};
+        struct pollfd p = {.fd = c->wire.fd, .events = POLLIN};
         int left = left_of(wait);
-        ssize_t n;
-        int r = frame_get((const unsigned char *)buf_str(&c->in), c->in.len, f, err);
+        long n;
+        int r = frame_stream_next(&c->wire, f, err);
 
         if (r != FRAME_MORE)
             return r;
@@ -100,26 +73,13 @@ static int receive(struct client *c, struct frame *f, const struct wait *wait, s
                             wait->ms / 1000);
         if (r < 0 && errno == EINTR)
             continue;
-        n = recv(c->fd, buf_reserve(&c->in, 65536), 65536, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
+        n = frame_stream_read(&c->wire, 0);
         c->broken = n <= 0;
         if (n < 0)
-            return orb_fail(err, -errno, "the connection to the daemon broke");
+            return orb_fail(err, (int)n, "the connection to the daemon broke");
         if (n == 0)
             return orb_fail(err, ORB_E_GONE, "the daemon closed the connection");
-        c->in.len += (size_t)n;
-        c->in.data[c->in.len] = '\0';
     }
-}
-
-static void consume(struct client *c, const struct frame *f)
-{
-    size_t n = FRAME_HEADER + f->len;
-
-    memmove(c->in.data, c->in.data + n, c->in.len - n);
-    c->in.len -= n;
-    c->in.data[c->in.len] = '\0';
 }
 
 static int remote_error(const char *envelope, size_t len, struct orb_err *err)
@@ -134,15 +94,13 @@ static int remote_error(const char *envelope, size_t len, struct orb_err *err)
 }
 
 /* What listens at the socket may be anything: only JSON is handed on. */
-static int take_answer(const char *payload, size_t len, struct buf *ret_text, struct orb_err *err)
+static int take_answer(const struct inframe *f, struct buf *ret_text, struct orb_err *err)
 {
     buf_clear(ret_text);
-    if (len && scan_json(payload, len, &any_json, NULL) < 0)
+    if (scan_json(f->payload, f->len, &any_json, NULL) < 0)
         return orb_fail(err, ORB_E_PROTOCOL,
                         "the answer is no JSON; does orbitald listen at this socket?");
-    buf_add(ret_text, payload, len);
-    if (!ret_text->len)
-        buf_adds(ret_text, "{}");
+    buf_add(ret_text, f->payload, f->len);
     return 0;
 }
 
@@ -154,26 +112,17 @@ static int wait_for(struct client *c, uint32_t corr, unsigned wanted, int wait_m
     struct wait wait = wait_of(wait_ms);
 
     for (;;) {
-        struct frame f;
-        const char *envelope;
+        struct inframe f;
         int r = receive(c, &f, &wait, err);
 
         if (r < 0)
             return r;
-        envelope = c->in.data + FRAME_HEADER;
-        if (f.type == FRAME_ERR && f.corr == corr) {
-            r = remote_error(envelope, f.envlen, err);
-            consume(c, &f);
-            return r;
-        }
-        if (f.type == wanted && f.corr == corr) {
-            r = take_answer(envelope + f.envlen, f.len - f.envlen, ret_text, err);
-            consume(c, &f);
-            return r;
-        }
-        if (f.type == FRAME_PROGRESS && f.corr == corr)
+        if (f.h.type == FRAME_ERR && f.h.corr == corr)
+            return remote_error(f.env, f.h.envlen, err);
+        if (f.h.type == wanted && f.h.corr == corr)
+            return take_answer(&f, ret_text, err);
+        if (f.h.type == FRAME_PROGRESS && f.h.corr == corr)
             wait = wait_of(wait_ms);
-        consume(c, &f);
         if (left_of(&wait) == 0) { /* however many were read at once */
             c->silent = true;
             return orb_fail(err, ORB_E_DEADLINE,
@@ -192,13 +141,13 @@ static int connect_to(struct client *c, const char *path, struct orb_err *err)
         return orb_fail(err, ORB_E_INVALID, "the socket path %s is longer than %zu bytes", path,
                         sizeof(to.sun_path) - 1);
     strcpy(to.sun_path, path);
-    c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (c->fd < 0)
+    c->wire.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (c->wire.fd < 0)
         return orb_fail(err, -errno, "cannot make a socket");
-    flags = fcntl(c->fd, F_GETFL);
+    flags = fcntl(c->wire.fd, F_GETFL);
     /* Blocking, a full queue of a daemon that hangs would hold us for ever. */
-    if (connect(c->fd, (struct sockaddr *)&to, sizeof(to)) == 0 &&
-        fcntl(c->fd, F_SETFL, flags & ~O_NONBLOCK) == 0)
+    if (connect(c->wire.fd, (struct sockaddr *)&to, sizeof(to)) == 0 &&
+        fcntl(c->wire.fd, F_SETFL, flags & ~O_NONBLOCK) == 0)
         return 0;
     if (errno == EAGAIN)
         return orb_fail(err, ORB_E_UNAVAILABLE,
@@ -261,16 +210,16 @@ int client_connect(struct client *c, struct orb_err *err)
 
 void client_close(struct client *c)
 {
-    if (c->fd >= 0)
-        close(c->fd);
-    c->fd = -1;
-    buf_fini(&c->in);
+    if (c->wire.fd >= 0)
+        close(c->wire.fd);
+    c->wire.fd = -1;
+    frame_stream_fini(&c->wire);
 }
 
 /* Does the daemon answer a new connection? One that has no room for it does. */
 static bool daemon_answers(const struct client *c)
 {
-    struct client probe = {.fd = -1, .socket_path = c->socket_path, .began_ms = now_ms()};
+    struct client probe = {.wire.fd = -1, .socket_path = c->socket_path, .began_ms = now_ms()};
     struct orb_err why;
     int r = client_connect(&probe, &why);
 
@@ -321,32 +270,28 @@ int client_call_once(struct client *c, const char *to, const char *method, const
     int r;
 
     address(&envelope, to, "method", method);
-    if (envelope.len > FRAME_MAX_ENVELOPE)
+    if (frame_fits(envelope.len, 0, NULL) < 0)
         return orb_fail(err, ORB_E_INVALID, "interface and method name are too long");
     r = send_frame(c, FRAME_REQ, corr, buf_str(&envelope), input ? input : "{}", err);
     return r < 0 ? r : answer_to(c, corr, to, method, ret_text, err);
 }
 
-static int one_event(struct client *c, const struct frame *f,
+static int one_event(const struct inframe *f,
                      int (*on_event)(void *arg, const char *topic, const char *text, size_t len),
                      void *arg, struct orb_err *err)
 {
-    const char *envelope = c->in.data + FRAME_HEADER;
     struct json_slice value;
     char topic[80] = "gap";
 
-    if (f->type != FRAME_EVENT && f->type != FRAME_GAP)
+    if (f->h.type != FRAME_EVENT && f->h.type != FRAME_GAP)
         return 0;
-    if ((f->envlen && scan_json(envelope, f->envlen, &any_json, NULL) < 0) ||
-        (f->len > f->envlen &&
-         scan_json(envelope + f->envlen, f->len - f->envlen, &any_json, NULL) < 0))
+    if ((f->h.envlen && scan_json(f->env, f->h.envlen, &any_json, NULL) < 0) ||
+        scan_json(f->payload, f->len, &any_json, NULL) < 0)
         return orb_fail(err, ORB_E_PROTOCOL,
                         "an event is no JSON; does orbitald listen at this socket?");
-    if (f->envlen && json_member(envelope, f->envlen, "topic", &value))
+    if (f->h.envlen && json_member(f->env, f->h.envlen, "topic", &value))
         json_text(&value, topic, sizeof(topic));
-    if (f->len == f->envlen) /* nothing stands for {} */
-        return on_event(arg, topic, "{}", 2);
-    return on_event(arg, topic, envelope + f->envlen, f->len - f->envlen);
+    return on_event(arg, topic, f->payload, f->len);
 }
 
 int client_watch(struct client *c, const char *interface, const char *topic,
@@ -364,13 +309,11 @@ int client_watch(struct client *c, const char *interface, const char *topic,
     if (r == 0)
         r = answer_to(c, corr, interface, topic, &reply, err);
     while (r == 0) {
-        struct frame f;
+        struct inframe f;
 
         r = receive(c, &f, &for_ever, err);
-        if (r < 0)
-            break;
-        r = one_event(c, &f, on_event, arg, err);
-        consume(c, &f);
+        if (r == 0)
+            r = one_event(&f, on_event, arg, err);
     }
     return r;
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "core/base/buf.h"
+#include "core/ipc/frame_stream.h"
 #include "core/json/tree.h"
 #include "orbital/error.h"
 
@@ -15,7 +16,7 @@
 #define CLIENT_HELLO_MS 5000 /* the daemon answers HELLO at once unless it is very busy */
 
 struct client {
-    int fd;
+    struct frame_stream wire; /* fd -1: not connected */
     const char *socket_path;
     unsigned wait_ms;    /* how long to wait for a daemon or a service that is about to be there */
     uint64_t began_ms;   /* of the call that waits */
@@ -24,7 +25,6 @@ struct client {
     bool broken;         /* the connection ended in the middle of something */
     bool silent;         /* nothing came for as long as was waited */
     uint32_t next_corr;
-    struct buf in; /* bytes read and not yet used */
     char user[64], role[16];
 };
 

@@ -157,7 +157,7 @@ static int set_wait(struct cli *cli, const char *text, struct orb_err *err)
 int main(int argc, char **argv)
 {
     struct cli cli = {
-        .socket = getenv("ORBITAL_SOCKET"), .wait_ms = DEFAULT_WAIT_S * 1000, .client.fd = -1};
+        .socket = getenv("ORBITAL_SOCKET"), .wait_ms = DEFAULT_WAIT_S * 1000, .client.wire.fd = -1};
     struct orb_err err = {0};
     const struct command *command;
     const char *value;

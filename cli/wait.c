@@ -30,7 +30,7 @@ int wait_left_ms(const struct client *c)
 bool wait_more(struct client *c, const char *what)
 {
     uint64_t waited = waited_ms(c);
-    uint64_t most = c->fd >= 0 && c->wait_ms < CLIENT_HELLO_MS ? CLIENT_HELLO_MS : c->wait_ms;
+    uint64_t most = c->wire.fd >= 0 && c->wait_ms < CLIENT_HELLO_MS ? CLIENT_HELLO_MS : c->wait_ms;
 
     if (waited >= most)
         return false;

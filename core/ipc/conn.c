@@ -222,9 +222,9 @@ static size_t consume(struct conn *conn, unsigned char *data, size_t len)
     size_t used = 0;
 
     while (!conn->dead) {
-        struct inframe in = {.data = data + used};
+        struct inframe in = {0};
         struct orb_err err;
-        int r = frame_get(data + used, len - used, &in.h, &err);
+        int r = inframe_get(data + used, len - used, &in, &err);
 
         if (r == FRAME_MORE)
             break;
@@ -233,7 +233,6 @@ static size_t consume(struct conn *conn, unsigned char *data, size_t len)
             break;
         }
         used += FRAME_HEADER + in.h.len;
-        inframe_locate(&in);
         conn->events->frame(conn, &in);
         if (conn->blocked || (until && used < len && uv_hrtime() > until)) {
             set_more(conn, used < len);

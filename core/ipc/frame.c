@@ -33,6 +33,31 @@ void frame_put(unsigned char to[FRAME_HEADER], const struct frame *frame)
     put32(to + 20, frame->deadline_ms);
 }
 
+int frame_fits(size_t envlen, size_t len, struct orb_err *err)
+{
+    if (envlen > FRAME_MAX_ENVELOPE)
+        return orb_fail(err, ORB_E_LIMIT, "the envelope has %zu bytes, the limit is %u", envlen,
+                        FRAME_MAX_ENVELOPE);
+    if (len > FRAME_MAX - envlen)
+        return orb_fail(err, ORB_E_LIMIT, "the message has %zu bytes, the limit is %u",
+                        envlen + len, FRAME_MAX);
+    return 0;
+}
+
+void frame_write(unsigned char *to, const struct frame *head, const char *env, size_t envlen,
+                 const char *payload, size_t len)
+{
+    struct frame frame = *head;
+
+    frame.len = (uint32_t)(envlen + len);
+    frame.envlen = (uint16_t)envlen;
+    frame_put(to, &frame);
+    if (envlen)
+        memcpy(to + FRAME_HEADER, env, envlen);
+    if (len)
+        memcpy(to + FRAME_HEADER + envlen, payload, len);
+}
+
 static int check(const struct frame *frame, struct orb_err *err)
 {
     if (frame->type == 0 || frame->type >= FRAME_TYPES)

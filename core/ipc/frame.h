@@ -56,6 +56,13 @@ struct frame {
 
 /* Encodes a header; frame is in bounds. */
 void frame_put(unsigned char to[FRAME_HEADER], const struct frame *frame);
+/* Can one frame carry an envelope and a payload of so many bytes? 0, or ORB_E_LIMIT saying which of
+ * both is too long. */
+int frame_fits(size_t envlen, size_t len, struct orb_err *err);
+/* Encodes a whole frame that fits: FRAME_HEADER + envlen + len bytes at `to`. len and envlen of
+ * head are not looked at. env and payload may be NULL when they have no bytes. */
+void frame_write(unsigned char *to, const struct frame *head, const char *env, size_t envlen,
+                 const char *payload, size_t len);
 /* Decodes and checks the header at data. 0: ret_frame filled and the whole frame lies in data;
  * FRAME_MORE: more bytes are needed (ret_frame filled once the header is complete, else len = 0);
  * ORB_E_PROTOCOL: length, flags or type out of bounds, err says which and the limit. */

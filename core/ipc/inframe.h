@@ -28,6 +28,19 @@ static inline void inframe_locate(struct inframe *in)
     }
 }
 
+/* The frame at data, of which len bytes are there: as frame_get(), with ret_frame located when it
+ * is whole (0). */
+static inline int inframe_get(unsigned char *data, size_t len, struct inframe *ret_frame,
+                              struct orb_err *err)
+{
+    int r = frame_get(data, len, &ret_frame->h, err);
+
+    ret_frame->data = data;
+    if (r == 0)
+        inframe_locate(ret_frame);
+    return r;
+}
+
 /* Are envelope and payload strict JSON (core/json/scan.h)? 0, or the scanner's error, which says
  * which of both is at fault. */
 int inframe_scan(const struct inframe *in, struct orb_err *err);

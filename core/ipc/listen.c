@@ -13,6 +13,7 @@
 #include "core/ipc/access.h"
 #include "core/ipc/account.h"
 #include "core/ipc/broker_internal.h"
+#include "core/ipc/frame_stream.h"
 #include "core/ipc/peers.h"
 #include "core/ipc/refusal.h"
 #include "core/ipc/rights.h"
@@ -31,19 +32,14 @@ static void reserve(struct broker *broker)
 /* Tells a connection that is no peer why, and closes it. */
 static void turn_away(int fd, const struct orb_err *err)
 {
-    AUTO(buf) struct buf frame = {0};
+    const struct frame head = {.type = FRAME_ERR};
+    struct frame_stream stream = {.fd = fd};
     AUTO(buf) struct buf env = {0};
-    struct frame h = {.type = FRAME_ERR};
-    unsigned char head[FRAME_HEADER];
 
     refusal_envelope(err, &env);
-    h.len = (uint32_t)env.len;
-    h.envlen = (uint16_t)env.len;
-    frame_put(head, &h);
-    buf_add(&frame, head, sizeof(head));
-    buf_add(&frame, env.data, env.len);
-    if (send(fd, frame.data, frame.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-        return; /* it does not want to know */
+    frame_stream_add(&stream, &head, env.data, env.len, NULL, 0, NULL);
+    frame_stream_flush(&stream, MSG_DONTWAIT); /* or it does not want to know */
+    frame_stream_fini(&stream);
 }
 
 static void refuse(struct broker *broker, int fd, const struct orb_err *err)

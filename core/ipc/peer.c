@@ -83,22 +83,15 @@ void peer_send(struct ipc_peer *peer, const struct frame *frame, const char *env
                const char *payload, size_t len)
 {
     size_t envlen = env ? strlen(env) : 0;
-    struct frame f = *frame;
     unsigned char *p;
 
     if (peer->conn.dead || peer_is_host(peer))
         return;
-    if (envlen > FRAME_MAX_ENVELOPE || envlen + len > FRAME_MAX)
+    if (frame_fits(envlen, len, NULL) < 0)
         abort(); /* a defect: callers bound what they send */
-    f.len = (uint32_t)(envlen + len);
-    f.envlen = (uint16_t)envlen;
-    p = turn_memory_get(&peer->broker->conns.memory, FRAME_HEADER + f.len);
-    frame_put(p, &f);
-    if (envlen)
-        memcpy(p + FRAME_HEADER, env, envlen);
-    if (len)
-        memcpy(p + FRAME_HEADER + envlen, payload, len);
-    peer_pass(peer, p, FRAME_HEADER + f.len);
+    p = turn_memory_get(&peer->broker->conns.memory, FRAME_HEADER + envlen + len);
+    frame_write(p, frame, env, envlen, payload, len);
+    peer_pass(peer, p, FRAME_HEADER + envlen + len);
 }
 
 void peer_pass(struct ipc_peer *peer, const unsigned char *data, size_t len)

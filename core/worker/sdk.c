@@ -159,7 +159,7 @@ void sdk_started(struct orb_ctx *ctx)
         send_ready(ctx);
 }
 
-static void on_welcome(struct orb_ctx *ctx, const struct sdk_frame *frame)
+static void on_welcome(struct orb_ctx *ctx, const struct inframe *frame)
 {
     struct orb_err err = {0};
     const char *service;
@@ -195,7 +195,7 @@ static void on_welcome(struct orb_ctx *ctx, const struct sdk_frame *frame)
     sdk_conf_start(ctx);
 }
 
-static void on_ping(struct orb_ctx *ctx, const struct sdk_frame *frame)
+static void on_ping(struct orb_ctx *ctx, const struct inframe *frame)
 {
     AUTO(buf) struct buf b = {0};
     struct json_write w = json_write_to(&b);
@@ -208,18 +208,18 @@ static void on_ping(struct orb_ctx *ctx, const struct sdk_frame *frame)
         json_write_string(&w, "degraded", err.text);
     }
     json_write_end(&w);
-    sdk_wire_send(ctx, &(struct frame){.type = FRAME_PONG, .corr = frame->head.corr}, NULL, 0,
+    sdk_wire_send(ctx, &(struct frame){.type = FRAME_PONG, .corr = frame->h.corr}, NULL, 0,
                   buf_str(&b), b.len, NULL);
 }
 
-static void on_stop(struct orb_ctx *ctx, const struct sdk_frame *frame)
+static void on_stop(struct orb_ctx *ctx, const struct inframe *frame)
 {
     sdk_end(ctx, 0);
 }
 
-void sdk_frame(struct orb_ctx *ctx, const struct sdk_frame *frame)
+void sdk_frame(struct orb_ctx *ctx, const struct inframe *frame)
 {
-    static void (*const handlers[FRAME_TYPES])(struct orb_ctx *, const struct sdk_frame *) = {
+    static void (*const handlers[FRAME_TYPES])(struct orb_ctx *, const struct inframe *) = {
         [FRAME_WELCOME] = on_welcome,
         [FRAME_OPENED] = sdk_call_answer,
         [FRAME_REQ] = sdk_req_frame,
@@ -234,7 +234,7 @@ void sdk_frame(struct orb_ctx *ctx, const struct sdk_frame *frame)
         [FRAME_PEER] = sdk_req_peer,
         [FRAME_GONE] = sdk_req_gone,
     };
-    unsigned type = frame->head.type;
+    unsigned type = frame->h.type;
     bool early = type == FRAME_STOP || type == FRAME_PING || type == FRAME_PEER;
 
     if (type >= FRAME_TYPES || !handlers[type])
@@ -289,8 +289,7 @@ static void close_all(struct orb_ctx *ctx)
         ;
     uv_loop_close(&ctx->loop);
     cJSON_Delete(ctx->welcome);
-    buf_fini(&ctx->in);
-    buf_fini(&ctx->out);
+    frame_stream_fini(&ctx->wire);
     sdk_plugin_fini(&ctx->descriptor);
 }
 
@@ -300,7 +299,7 @@ int sdk_open(struct orb_ctx *ctx, const struct sdk_setup *setup, const struct or
     int r;
 
     ctx->setup = setup;
-    ctx->fd = setup->ipc_fd;
+    ctx->wire.fd = setup->ipc_fd;
     snprintf(ctx->service, sizeof(ctx->service), "%s", setup->service ? setup->service : "");
     r = uv_loop_init(&ctx->loop);
     if (r < 0)

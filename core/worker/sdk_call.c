@@ -202,32 +202,32 @@ static void finish(struct orb_ctx *ctx, struct sdk_call *call, const char *text,
     call_free(call);
 }
 
-static void read_err(const struct sdk_frame *frame, struct orb_err *ret_err)
+static void read_err(const struct inframe *frame, struct orb_err *ret_err)
 {
     struct json_slice error = {.p = "{}", .len = 2};
 
-    json_member(frame->env, frame->env_len, "err", &error);
+    json_member(frame->env, frame->h.envlen, "err", &error);
     json_read_error(error.p, error.len, ret_err);
 }
 
-void sdk_call_goes_on(struct orb_ctx *ctx, const struct sdk_frame *frame)
+void sdk_call_goes_on(struct orb_ctx *ctx, const struct inframe *frame)
 {
-    struct sdk_call *call = *find(ctx, frame->head.corr);
+    struct sdk_call *call = *find(ctx, frame->h.corr);
 
     if (call)
-        call->deadline_at = now_ms() + SDK_CALL_SLACK_MS + frame->head.deadline_ms;
+        call->deadline_at = now_ms() + SDK_CALL_SLACK_MS + frame->h.deadline_ms;
 }
 
-void sdk_call_answer(struct orb_ctx *ctx, const struct sdk_frame *frame)
+void sdk_call_answer(struct orb_ctx *ctx, const struct inframe *frame)
 {
-    struct sdk_call **at = find(ctx, frame->head.corr);
+    struct sdk_call **at = find(ctx, frame->h.corr);
     struct sdk_call *call = *at;
     struct orb_err err;
-    bool failed = frame->head.type == FRAME_ERR;
+    bool failed = frame->h.type == FRAME_ERR;
 
     if (!call)
         return; /* its own deadline had passed */
-    if ((frame->head.type == FRAME_OPENED) != (call->kind == SDK_CALL_OPEN) && !failed) {
+    if ((frame->h.type == FRAME_OPENED) != (call->kind == SDK_CALL_OPEN) && !failed) {
         sdk_garbage(ctx, "an answer that does not fit its request");
         return;
     }

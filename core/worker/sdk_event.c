@@ -64,9 +64,9 @@ static void tell(struct orb_ctx *ctx, const char *from, const char *topic, const
             sub->cb(ctx, sub->arg, shown, payload);
 }
 
-void sdk_event_frame(struct orb_ctx *ctx, const struct sdk_frame *frame)
+void sdk_event_frame(struct orb_ctx *ctx, const struct inframe *frame)
 {
-    cJSON *env = sdk_parse(frame->env, frame->env_len);
+    cJSON *env = sdk_parse(frame->env, frame->h.envlen);
     cJSON *payload = sdk_parse(frame->payload, frame->len);
     const char *topic = sdk_text_of(env, "topic");
 
@@ -78,7 +78,7 @@ void sdk_event_frame(struct orb_ctx *ctx, const struct sdk_frame *frame)
     cJSON_Delete(payload);
 }
 
-void sdk_event_gap(struct orb_ctx *ctx, const struct sdk_frame *frame)
+void sdk_event_gap(struct orb_ctx *ctx, const struct inframe *frame)
 {
     cJSON *payload = sdk_parse(frame->payload, frame->len);
 

@@ -8,16 +8,14 @@
 #include <uv.h>
 
 #include "core/base/buf.h"
-#include "core/ipc/frame.h"
+#include "core/ipc/frame_stream.h"
 #include "core/loop/loop_watch.h"
 #include "core/worker/sdk.h"
 #include "core/worker/sdk_conf.h"
 #include "core/worker/sdk_plugin.h"
 #include "core/worker/sdk_timer.h"
 
-#define SDK_READ_CHUNK 16384u        /* asked of one recv */
 #define SDK_READ_TURN 262144u        /* read per loop turn, then others get theirs */
-#define SDK_KEEP 65536u              /* a drained buffer larger than this is given back */
 #define SDK_FLUSH_AT 65536u          /* more than this is written at once, inside the callback */
 #define SDK_QUEUE_SOFT (512u * 1024) /* beyond: logs dropped, events refused (busy) */
 #define SDK_QUEUE_CALLS (8u * 1024 * 1024) /* beyond: calls refused (busy) */
@@ -180,10 +178,7 @@ struct orb_ctx {
     bool ready_later;
     uint64_t progress_at; /* when it was said last */
 
-    int fd;
-    struct buf in;
-    struct buf out;
-    size_t out_done;
+    struct frame_stream wire; /* to the host */
     bool polling_write;
     uint64_t dropped; /* log frames */
 
@@ -209,15 +204,6 @@ struct orb_ctx {
     struct sdk_post post;
 };
 
-/* A received frame. The payload is NUL-terminated, the envelope is not. */
-struct sdk_frame {
-    struct frame head;
-    const char *env;
-    size_t env_len;
-    const char *payload; /* NUL follows; "{}" when the frame had none */
-    size_t len;
-};
-
 /* ---- sdk.c ---- */
 /* What sdk_run does before its loop and after it; ctx is all zero, and fails only with nothing to
  * close. */
@@ -229,8 +215,8 @@ int sdk_close(struct orb_ctx *ctx);
 void sdk_fail(struct orb_ctx *ctx, const struct orb_err *err);
 /* Ends the loop. */
 void sdk_end(struct orb_ctx *ctx, int exit_code);
-/* A complete frame came. */
-void sdk_frame(struct orb_ctx *ctx, const struct sdk_frame *frame);
+/* A complete frame came; a NUL follows its payload. */
+void sdk_frame(struct orb_ctx *ctx, const struct inframe *frame);
 /* The first configuration is applied (or there is none): ready, then READY. */
 void sdk_started(struct orb_ctx *ctx);
 /* conf.revision may be another one: the host is told once READY was sent. */
@@ -255,16 +241,16 @@ void sdk_wire_drain(struct orb_ctx *ctx, int wait_ms);
 
 /* ---- sdk_req.c ---- */
 int sdk_req_methods(struct orb_ctx *ctx, const cJSON *list, struct orb_err *err);
-void sdk_req_frame(struct orb_ctx *ctx, const struct sdk_frame *frame);
-void sdk_req_cancel(struct orb_ctx *ctx, const struct sdk_frame *frame);
-void sdk_req_peer(struct orb_ctx *ctx, const struct sdk_frame *frame);
-void sdk_req_gone(struct orb_ctx *ctx, const struct sdk_frame *frame);
+void sdk_req_frame(struct orb_ctx *ctx, const struct inframe *frame);
+void sdk_req_cancel(struct orb_ctx *ctx, const struct inframe *frame);
+void sdk_req_peer(struct orb_ctx *ctx, const struct inframe *frame);
+void sdk_req_gone(struct orb_ctx *ctx, const struct inframe *frame);
 void sdk_req_fini(struct orb_ctx *ctx);
 
 /* ---- sdk_call.c ---- */
 /* OPENED, REP and ERR. */
-void sdk_call_goes_on(struct orb_ctx *ctx, const struct sdk_frame *frame);
-void sdk_call_answer(struct orb_ctx *ctx, const struct sdk_frame *frame);
+void sdk_call_goes_on(struct orb_ctx *ctx, const struct inframe *frame);
+void sdk_call_answer(struct orb_ctx *ctx, const struct inframe *frame);
 /* Sends a SUB whose refusal is logged. */
 int sdk_call_subscribe(struct orb_ctx *ctx, const char *to, const char *topic, struct orb_err *err);
 void sdk_call_on_timer(struct sdk_timer *timer);
@@ -283,7 +269,7 @@ void sdk_route_choose(struct orb_ctx *ctx, struct sdk_route *route);
 /* Writes {"to": to, key: value}. */
 void sdk_route_write(struct buf *env, const char *to, const char *key, const char *value);
 /* The host's answer to OPEN; err NULL: the handle is in the frame. */
-void sdk_route_opened(struct orb_ctx *ctx, struct sdk_route *route, const struct sdk_frame *frame,
+void sdk_route_opened(struct orb_ctx *ctx, struct sdk_route *route, const struct inframe *frame,
                       const struct orb_err *err);
 /* Opens a handle for to/method and watches its provider. */
 void sdk_route_watch(struct orb_ctx *ctx, const char *to, const char *method);
@@ -294,8 +280,8 @@ void sdk_route_gone(struct orb_ctx *ctx, uint32_t handle);
 void sdk_route_fini(struct orb_ctx *ctx);
 
 /* ---- sdk_event.c ---- */
-void sdk_event_frame(struct orb_ctx *ctx, const struct sdk_frame *frame);
-void sdk_event_gap(struct orb_ctx *ctx, const struct sdk_frame *frame);
+void sdk_event_frame(struct orb_ctx *ctx, const struct inframe *frame);
+void sdk_event_gap(struct orb_ctx *ctx, const struct inframe *frame);
 void sdk_event_fini(struct orb_ctx *ctx);
 
 /* ---- sdk_obs.c ---- */

@@ -84,7 +84,7 @@ static char **strings_of(const cJSON *list)
     return strings;
 }
 
-void sdk_req_peer(struct orb_ctx *ctx, const struct sdk_frame *frame)
+void sdk_req_peer(struct orb_ctx *ctx, const struct inframe *frame)
 {
     cJSON *tree = sdk_parse(frame->payload, frame->len);
     const cJSON *id = cJSON_GetObjectItemCaseSensitive(tree, "id");
@@ -116,14 +116,14 @@ void sdk_req_peer(struct orb_ctx *ctx, const struct sdk_frame *frame)
     cJSON_Delete(tree);
 }
 
-void sdk_req_gone(struct orb_ctx *ctx, const struct sdk_frame *frame)
+void sdk_req_gone(struct orb_ctx *ctx, const struct inframe *frame)
 {
-    uint32_t id = frame->head.src;
+    uint32_t id = frame->h.src;
     struct sdk_peer **at = peer_find(ctx, id);
     struct sdk_peer *peer = *at;
 
-    if (frame->head.route) {
-        sdk_route_gone(ctx, frame->head.route);
+    if (frame->h.route) {
+        sdk_route_gone(ctx, frame->h.route);
         return;
     }
     if (!peer)
@@ -151,16 +151,16 @@ static void req_free(struct orb_req *req)
     free(req);
 }
 
-static void read_trace(struct orb_req *req, const struct sdk_frame *frame)
+static void read_trace(struct orb_req *req, const struct inframe *frame)
 {
-    cJSON *env = frame->env_len ? sdk_parse(frame->env, frame->env_len) : NULL;
+    cJSON *env = frame->h.envlen ? sdk_parse(frame->env, frame->h.envlen) : NULL;
 
     snprintf(req->trace, sizeof(req->trace), "%s", sdk_text_of(env, "trace"));
     cJSON_Delete(env);
 }
 
 static struct orb_req *req_new(struct orb_ctx *ctx, struct sdk_peer *peer,
-                               const struct sdk_frame *frame)
+                               const struct inframe *frame)
 {
     struct orb_req *req = malloc(sizeof(*req) + frame->len + 1);
 
@@ -170,8 +170,8 @@ static struct orb_req *req_new(struct orb_ctx *ctx, struct sdk_peer *peer,
     req->ctx = ctx;
     req->peer = peer;
     peer->refs++;
-    req->corr = frame->head.corr;
-    req->deadline_ms = frame->head.deadline_ms ? frame->head.deadline_ms : SDK_CALL_CAP_MS;
+    req->corr = frame->h.corr;
+    req->deadline_ms = frame->h.deadline_ms ? frame->h.deadline_ms : SDK_CALL_CAP_MS;
     req->deadline_at = now_ms() + req->deadline_ms;
     read_trace(req, frame);
     req->len = frame->len;
@@ -196,12 +196,12 @@ static void send_err(struct orb_ctx *ctx, uint32_t corr, const struct orb_err *e
                   0, NULL);
 }
 
-static void refuse(struct orb_ctx *ctx, const struct sdk_frame *frame, int code, const char *text)
+static void refuse(struct orb_ctx *ctx, const struct inframe *frame, int code, const char *text)
 {
     struct orb_err err;
 
     orb_fail(&err, code, "%s", text);
-    send_err(ctx, frame->head.corr, &err);
+    send_err(ctx, frame->h.corr, &err);
 }
 
 static void call_handler(struct orb_req *req, const struct orb_method *method)
@@ -217,10 +217,10 @@ static void call_handler(struct orb_req *req, const struct orb_method *method)
     orb_reply_error(req, &err);
 }
 
-void sdk_req_frame(struct orb_ctx *ctx, const struct sdk_frame *frame)
+void sdk_req_frame(struct orb_ctx *ctx, const struct inframe *frame)
 {
-    uint32_t number = frame->head.route;
-    struct sdk_peer *peer = *peer_find(ctx, frame->head.src);
+    uint32_t number = frame->h.route;
+    struct sdk_peer *peer = *peer_find(ctx, frame->h.src);
     const struct sdk_method *method;
     struct orb_req *req;
 
@@ -258,10 +258,10 @@ void sdk_req_frame(struct orb_ctx *ctx, const struct sdk_frame *frame)
         call_handler(req, method->plugin);
 }
 
-void sdk_req_cancel(struct orb_ctx *ctx, const struct sdk_frame *frame)
+void sdk_req_cancel(struct orb_ctx *ctx, const struct inframe *frame)
 {
     for (struct orb_req *req = ctx->reqs; req; req = req->next)
-        if (req->corr == frame->head.corr)
+        if (req->corr == frame->h.corr)
             req->cancelled = true;
 }
 

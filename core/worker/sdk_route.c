@@ -96,12 +96,12 @@ void sdk_route_gone(struct orb_ctx *ctx, uint32_t handle)
     }
 }
 
-void sdk_route_opened(struct orb_ctx *ctx, struct sdk_route *route, const struct sdk_frame *frame,
+void sdk_route_opened(struct orb_ctx *ctx, struct sdk_route *route, const struct inframe *frame,
                       const struct orb_err *err)
 {
     route->opening = false;
     if (!err)
-        route->handle = frame->head.route;
+        route->handle = frame->h.route;
     else if (route->watched && (err->code == ORB_E_UNAVAILABLE || err->code == ORB_E_GONE))
         route_lost(ctx, route);
     else

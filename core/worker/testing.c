@@ -30,7 +30,7 @@ struct orb_test *orb_test_of(const struct orb_plugin *plugin, const char *schema
     int r = file_read(schema, FILE_MAX, &text, err);
 
     test->plugin = plugin;
-    test->fd = -1;
+    test->wire.fd = -1;
     test->peer = FIRST_PEER;
     test->metrics = cJSON_CreateObject();
     test->setup = (struct sdk_setup){.service = plugin->name, .sockets = test->sockets};
@@ -137,7 +137,7 @@ int orb_test_start(struct orb_test *test, const char *config, struct orb_err *er
         return r;
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return orb_fail(err, ORB_E_IO, "no sockets for the test");
-    test->fd = pair[0];
+    test->wire.fd = pair[0];
     test->setup.ipc_fd = pair[1];
     now_set(TESTING_BEGIN_MS);
     r = sdk_open(&test->ctx, &test->setup, test->plugin, err);
@@ -174,9 +174,9 @@ int orb_test_stop(struct orb_test *test, struct orb_err *err)
         test->open = false;
         testing_host_turn(test);
     }
-    if (test->fd >= 0) {
+    if (test->wire.fd >= 0) {
         close(test->setup.ipc_fd);
-        close(test->fd);
+        close(test->wire.fd);
     }
     r = outcome(test, err);
     while (test->asks)

@@ -18,36 +18,14 @@ void testing_host_fault(struct orb_test *test, const char *what, const struct or
         buf_addf(&test->fault, "%s: %s%s%s", what, why->path, *why->path ? ": " : "", why->text);
 }
 
-/* The package reads when the socket is full. */
-static void send_all(struct orb_test *test, const char *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = send(test->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-        if (n < 0 && errno == EAGAIN && test->ctx.state != SDK_ENDED) {
-            uv_run(&test->ctx.loop, UV_RUN_NOWAIT);
-            continue;
-        }
-        if (n <= 0)
-            return; /* it has ended: who asks sees that */
-        data += n;
-        len -= (size_t)n;
-    }
-}
-
 void testing_host_send(struct orb_test *test, const struct frame *head, const char *env,
                        const char *payload)
 {
-    AUTO(buf) struct buf b = {0};
-    struct frame frame = *head;
-
-    frame.envlen = (uint16_t)(env ? strlen(env) : 0);
-    frame.len = frame.envlen + (uint32_t)(payload ? strlen(payload) : 0);
-    frame_put((unsigned char *)buf_reserve(&b, FRAME_HEADER), &frame);
-    b.len = FRAME_HEADER;
-    buf_adds(&b, env ? env : "");
-    buf_adds(&b, payload ? payload : "");
-    send_all(test, b.data, b.len);
+    frame_stream_add(&test->wire, head, env, env ? strlen(env) : 0, payload,
+                     payload ? strlen(payload) : 0, NULL);
+    /* The package reads when the socket is full. When it has ended who asks sees that. */
+    while (frame_stream_flush(&test->wire, MSG_DONTWAIT) > 0 && test->ctx.state != SDK_ENDED)
+        uv_run(&test->ctx.loop, UV_RUN_NOWAIT);
 }
 
 static void record(struct orb_test *test, enum orb_test_kind kind, uint32_t corr, const char *name,
@@ -248,31 +226,18 @@ static void on_frame(struct orb_test *test, const struct frame *head, const char
 /* Takes what the package sent; false: nothing. */
 static bool receive(struct orb_test *test)
 {
+    struct inframe frame;
     bool any = false;
-    ssize_t n;
 
-    do {
-        char *to = buf_reserve(&test->in, SDK_READ_CHUNK);
+    while (frame_stream_read(&test->wire, MSG_DONTWAIT) > 0)
+        ;
+    while (frame_stream_next(&test->wire, &frame, NULL) == 0) {
+        AUTO_FREE char *env = xstrndup(frame.env, frame.h.envlen);
 
-        n = recv(test->fd, to, SDK_READ_CHUNK, MSG_DONTWAIT);
-        if (n > 0)
-            test->in.len += (size_t)n;
-    } while (n > 0);
-    for (;;) {
-        AUTO_FREE char *env = NULL, *payload = NULL;
-        struct frame head;
-        size_t size;
-
-        if (frame_get((unsigned char *)test->in.data, test->in.len, &head, NULL) != 0)
-            return any;
-        size = FRAME_HEADER + head.len;
-        env = xstrndup(test->in.data + FRAME_HEADER, head.envlen);
-        payload = xstrndup(test->in.data + FRAME_HEADER + head.envlen, head.len - head.envlen);
-        test->in.len -= size;
-        memmove(test->in.data, test->in.data + size, test->in.len);
-        on_frame(test, &head, env, payload);
+        on_frame(test, &frame.h, env, frame.payload);
         any = true;
     }
+    return any;
 }
 
 void testing_host_turn(struct orb_test *test)
@@ -319,5 +284,5 @@ void testing_host_fini(struct orb_test *test)
     free_names(&test->topics);
     cJSON_Delete(test->metrics);
     buf_fini(&test->problems);
-    buf_fini(&test->in);
+    frame_stream_fini(&test->wire);
 }

@@ -43,9 +43,8 @@ struct orb_test {
     struct sdk_socket sockets[8];
     const struct orb_plugin *plugin;
     struct contract *contract;
-    int fd; /* the host's end */
-    struct buf in;
-    struct buf shown; /* what a function returned last */
+    struct frame_stream wire; /* the host's end; fd -1: none */
+    struct buf shown;         /* what a function returned last */
     bool open, ready;
     struct orb_err failed; /* FAIL */
     struct orb_err health; /* PONG */

@@ -106,9 +106,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     daemon_.made = 0;
     daemon_.peer = -1;
     cli.json = data[0] & 0x80;
-    cli.client.fd = -1;
+    cli.client.wire.fd = -1;
     trial_run(data[0] & 0x7f, &cli, size);
-    must(cli.client.in.cap <= 2 * (FRAME_MAX + 65536), "it keeps too much");
+    must(cli.client.wire.in.cap <= 2 * (FRAME_MAX + 65536), "it keeps too much");
     client_close(&cli.client);
     if (daemon_.peer >= 0)
         close(daemon_.peer);

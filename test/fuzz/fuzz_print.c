@@ -31,9 +31,9 @@ int ask_call(struct client *c, const char *to, const char *method, const char *i
              struct buf *ret_text, struct orb_err *err)
 {
     if (c->broken || c->next_corr++ >= CALLS)
-        return orb_fail_at(err, ORB_E_GONE, buf_str(&c->in), "%s", buf_str(&c->in));
+        return orb_fail_at(err, ORB_E_GONE, buf_str(&c->wire.in), "%s", buf_str(&c->wire.in));
     buf_clear(ret_text);
-    buf_add(ret_text, c->in.data, c->in.len);
+    buf_add(ret_text, c->wire.in.data, c->wire.in.len);
     return 0;
 }
 
@@ -51,7 +51,7 @@ int client_watch(struct client *c, const char *interface, const char *topic,
                  int (*on_event)(void *arg, const char *topic, const char *text, size_t len),
                  void *arg, struct orb_err *err)
 {
-    on_event(arg, buf_str(&c->in), buf_str(&c->in), c->in.len);
+    on_event(arg, buf_str(&c->wire.in), buf_str(&c->wire.in), c->wire.in.len);
     return 0;
 }
 
@@ -65,12 +65,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     cli.json = data[0] & 0x80;
     c->broken = data[1] & 1;
-    buf_add(&c->in, data + 2, size - 2);
-    snprintf(c->user, sizeof(c->user), "%s", buf_str(&c->in));
+    buf_add(&c->wire.in, data + 2, size - 2);
+    snprintf(c->user, sizeof(c->user), "%s", buf_str(&c->wire.in));
     /* The broker lets only JSON through as an answer; the text of an error is what it likes. */
-    if (c->broken || scan_json(c->in.data, c->in.len, NULL, NULL) == 0)
+    if (c->broken || scan_json(c->wire.in.data, c->wire.in.len, NULL, NULL) == 0)
         trial_run(data[0] & 0x7f, &cli, size);
-    buf_fini(&c->in);
+    buf_fini(&c->wire.in);
     must_end(before, MOST_MS, size);
     return 0;
 }
