@@ -142,12 +142,6 @@ static int put(struct pass *pass, const struct group *group, const struct rtnl_r
     return r;
 }
 
-/* Another program's took its place too often of late: it is still ours, and put back later. */
-static bool is_left_alone(const struct pass *pass, const struct group *group)
-{
-    return group->held && !pass->retake;
-}
-
 /* The links went away since they were read, or an address is not there yet: no fault of the
  * configuration, and an event will tell when it fits. */
 static bool will_pass(int code)
@@ -200,7 +194,6 @@ static int put_singly(struct pass *pass, struct group *group, struct orb_err *er
             hop->held = true;
             continue;
         }
-        hop->held = is_left_alone(pass, group);
         why_set(&hop->why, err->text);
         hop->todo = "correct the next hop, or take it away";
         r = refused(pass, group, hop, r, err);
@@ -236,7 +229,6 @@ static void collect(struct pass *pass, struct group *group)
             continue;
         group->held |= hop->held;
         group->behind |= hop->behind;
-        hop->held = false;
         why_set(&hop->no_source, NULL);
         if (!reach_now(pass->reach, hop, &group->kernel.hops[group->kernel.hop_count], why,
                        sizeof(why), &hop->todo)) {
@@ -296,7 +288,7 @@ static int put_last(struct pass *pass, struct route_want *route, struct orb_err 
     keep(pass, &group);
     if (group.behind || !is_there(group.have, &group.kernel))
         r = put(pass, &group, &group.kernel, &why);
-    route->last_held = r == 0 || is_left_alone(pass, &group);
+    route->last_held |= r == 0;
     why_set(&route->why, r == 0 ? NULL : why.text);
     if (r < 0)
         r = refused(pass, &group, NULL, r, &why);

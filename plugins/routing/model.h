@@ -31,7 +31,7 @@ struct hop_want {
     bool onlink;           /* a neighbour on the interface although no address there covers it */
     bool own_source;       /* else source is the route's */
     struct address source; /* preferred source; family 0: none */
-    bool held;             /* the kernel had it from us when we last looked (is_left_alone) */
+    bool held;             /* the kernel has had it from us since it was configured */
     bool behind; /* another program's route decides before this one; of the first hop of a metric */
     bool met;    /* while looking for such: another program's was met; likewise */
     char *why;   /* why the kernel has it not, NULL: it has, or it was not looked at yet */

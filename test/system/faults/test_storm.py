@@ -5,6 +5,7 @@ commits work, and nothing is held that was not held before.
     test_storm.py BUILD WRAPPER [--seconds N] [--seed N]
 
 From 60 s on the host itself dies as well. FAULTS_LOG names a directory for the daemon's log."""
+import json
 import os
 import signal
 import sys
@@ -13,7 +14,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import cells  # noqa: E402
 import matrix  # noqa: E402
-from lab import Box, Tap, expect, need_root  # noqa: E402
+from lab import Box, Tap, expect, need_root, run  # noqa: E402
 from storm import Belongings, Storm, cgroups  # noqa: E402
 
 SETTLE_S = 40
@@ -36,9 +37,20 @@ def rage(box, seconds, seed):
     print(f"# --seed {seed}:", ", ".join(f"{n} {name}" for name, n in sorted(storm.done.items())), flush=True)
 
 
+def place_is_free(box):
+    """A route that took the place of ours while routing was dead stays, and is said: it is removed, as a person
+    would."""
+    problems = json.loads(box.ctl("--json", "show", "health", ok=False).stdout)
+    if "not ours" in json.dumps(problems):
+        run(*box.inside("ip", "route", "del", "10.50.0.0/16", "via", "192.0.2.77", "dev", "wan0"), check=False)
+        return False
+    return True
+
+
 def calm(box):
     """The services that a breaker holds are started, as a person would."""
     box.until(SETTLE_S, lambda: matrix.forgive(box) is None, "the host answers")
+    box.until(SETTLE_S, lambda: place_is_free(box), "routing has its routes, or says which place is taken")
     which = box.settle(SETTLE_S)
     for new in (which == "old", which != "old"):
         box.commit(new, f"after the storm {new}")

@@ -211,6 +211,17 @@ def a_foreign_route_in_the_place_of_ours_loses_it():
         w.stop()
 
 
+def a_route_whose_place_was_taken_while_its_link_was_down_is_put_back():
+    with Box({"10.20.0.0/16": {"next-hops": {"192.0.2.1": {}}}}, UPLINKS) as (ns, w):
+        ns.ip("link", "set", "pwan0", "down")
+        eventually(lambda: not ns.routes(), "the route goes with its link")
+        ns.ip("route", "add", "10.20.0.0/16", "via", "10.1.0.66")
+        ns.ip("link", "set", "pwan0", "up")
+        eventually(lambda: ns.routes().get("10.20.0.0/16", {}).get("gateway") == "192.0.2.1", "the route is back")
+        w.until_problems(lambda p: not p)
+        w.stop()
+
+
 def a_route_whose_place_is_taken_at_start_waits_for_it():
     box = Box({"10.20.0.0/16": {"next-hops": {"10.1.0.2": {}}}, "10.21.0.0/16": {"blackhole": True},
                "10.22.0.0/16": {"next-hops": {"10.1.0.2": {}}}})
@@ -267,5 +278,6 @@ main([a_missing_uplink_leaves_the_other_at_start,
       an_uplink_that_gets_its_address_by_others_may_be_away,
       a_router_outside_of_the_network_is_reached_by_its_interface, routes_that_refuse_say_how,
       a_foreign_route_in_the_place_of_ours_loses_it,
+      a_route_whose_place_was_taken_while_its_link_was_down_is_put_back,
       a_route_whose_place_is_taken_at_start_waits_for_it,
       one_unreadable_route_stops_no_other_at_start, lost_events_are_made_up_for])
