@@ -1,5 +1,5 @@
 """What a client of the HTTP API may do to have it busy: a process that goes on until it is ended (SIGTERM) and then says
-how many answers it had, by status.
+how many answers it had, by status. Before: "begun" with the connections, "answered" with the first answer.
 
     http_floods.py KIND CONNECTIONS TOKEN"""
 import json
@@ -81,6 +81,8 @@ class Flood:
         except OSError:
             data = b""
         for status in re.findall(rb"HTTP/1.1 (\d{3})", data):
+            if not self.answers:
+                print("answered", flush=True)
             self.answers[status.decode()] = self.answers.get(status.decode(), 0) + 1
         if not data:
             self.drop(s)
