@@ -25,6 +25,7 @@ static const struct row {
     {"log-rate", offsetof(struct limits, log_rate), false, LIMITS_LOG_RATE, true},
     {"metrics", offsetof(struct limits, metrics), false, LIMITS_METRICS, true},
     {"metric-rate", offsetof(struct limits, metric_rate), false, LIMITS_METRIC_RATE, true},
+    {"restarts", offsetof(struct limits, restarts), false, LIMITS_RESTARTS, true},
     {"ready-ms", offsetof(struct limits, ready_ms), false, 30000},
     {"ping-every-ms", offsetof(struct limits, ping_every_ms), false, 10000},
     {"ping-ms", offsetof(struct limits, ping_ms), false, 10000},

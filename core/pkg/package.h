@@ -19,6 +19,7 @@ enum restart_policy { RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_NEVER };
 #define LIMITS_LOG_RATE 200 /* where the configuration says nothing */
 #define LIMITS_METRICS 64
 #define LIMITS_METRIC_RATE 2000
+#define LIMITS_RESTARTS 20
 #define LIMITS_QUEUE (8u << 20)
 #define LIMITS_REQUESTS 4096
 
@@ -27,9 +28,9 @@ struct limits {
     uint64_t memory_bytes, state_bytes;
     uint32_t files, threads;
     /* Of the configuration alone: bytes that wait for it at the broker, requests it has in flight,
-     * records a second, names of metrics, values a second. */
+     * records a second, names of metrics, values a second, starts a minute after it ended. */
     uint64_t queue_bytes;
-    uint32_t requests, log_rate, metrics, metric_rate;
+    uint32_t requests, log_rate, metrics, metric_rate, restarts;
     uint32_t ready_ms, ping_every_ms, ping_ms, stop_ms, progress_ms;
 };
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define MINUTE_MS 60000u
+
 const char *restart_breaker_name(enum breaker_state state)
 {
     static const char *const names[] = {"closed", "open", "half-open"};
@@ -72,9 +74,22 @@ static enum restart_decision open_breaker(struct restart *restart, const struct 
     return RESTART_BREAKER;
 }
 
-enum restart_decision restart_decide(struct restart *restart, const struct manifest *manifest,
-                                     bool clean, uint64_t now_ms, uint32_t random,
-                                     uint32_t *ret_wait_ms)
+/* Each start is paid for with its part of a minute; a minute in advance is as far as it goes. */
+static uint32_t host_wait(struct restart *restart, unsigned a_minute, uint64_t now_ms)
+{
+    if (!a_minute)
+        return 0;
+    if (restart->spent_until < now_ms)
+        restart->spent_until = now_ms;
+    restart->spent_until += MINUTE_MS / a_minute;
+    return restart->spent_until > now_ms + MINUTE_MS
+               ? (uint32_t)(restart->spent_until - now_ms - MINUTE_MS)
+               : 0;
+}
+
+static enum restart_decision decide(struct restart *restart, const struct manifest *manifest,
+                                    bool clean, uint64_t now_ms, uint32_t random,
+                                    uint32_t *ret_wait_ms)
 {
     uint64_t window = (uint64_t)manifest->breaker_window_s * 1000;
     unsigned limit = manifest->breaker_failures;
@@ -95,6 +110,18 @@ enum restart_decision restart_decide(struct restart *restart, const struct manif
     if (restart->streak > 1)
         *ret_wait_ms = backoff(manifest, restart->streak, random);
     return RESTART_AFTER;
+}
+
+enum restart_decision restart_decide(struct restart *restart, const struct manifest *manifest,
+                                     bool clean, unsigned a_minute, uint64_t now_ms,
+                                     uint32_t random, uint32_t *ret_wait_ms)
+{
+    enum restart_decision r = decide(restart, manifest, clean, now_ms, random, ret_wait_ms);
+    uint32_t least = r == RESTART_NONE ? 0 : host_wait(restart, a_minute, now_ms);
+
+    if (*ret_wait_ms < least)
+        *ret_wait_ms = least;
+    return r;
 }
 
 void restart_reset(struct restart *restart)

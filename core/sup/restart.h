@@ -23,6 +23,7 @@ struct restart {
     uint32_t cooldown_ms;   /* of the last opening; doubles with the next */
     uint64_t running_since; /* 0: it does not run */
     unsigned restarts;      /* starts after the first */
+    uint64_t spent_until;   /* restarts are paid for until then; see a_minute */
 };
 
 /* RESTART_AFTER: wait *ret_wait_ms (0: at once) and start; RESTART_BREAKER: the breaker is open for
@@ -36,10 +37,11 @@ uint64_t restart_settles_at(const struct restart *restart, const struct manifest
 /* Running for the manifest's healthy time: closes the breaker and forgets the streak. Call any time
  * while Running. True when the breaker was closed by this call. */
 bool restart_settle(struct restart *restart, const struct manifest *manifest, uint64_t now_ms);
-/* The process ended. clean: exit status 0; random: 0..UINT32_MAX, for the jitter. */
+/* The process ended. clean: exit status 0; a_minute: starts a minute that the host allows, whatever
+ * the manifest says (as many at once; 0: any number); random: 0..UINT32_MAX, for the jitter. */
 enum restart_decision restart_decide(struct restart *restart, const struct manifest *manifest,
-                                     bool clean, uint64_t now_ms, uint32_t random,
-                                     uint32_t *ret_wait_ms);
+                                     bool clean, unsigned a_minute, uint64_t now_ms,
+                                     uint32_t random, uint32_t *ret_wait_ms);
 /* Started by a user: forgets everything but the count of restarts. */
 void restart_reset(struct restart *restart);
 /* "closed", "open", "half-open": as in JSON. */

@@ -244,8 +244,8 @@ static enum machine_event exit_event(struct service *service, bool clean)
     if (!service->wanted || service->again || sup->stopping)
         return EVENT_EXIT_STOPPED;
     switch (restart_decide(&service->restart, &service->package->manifest, clean,
-                           supervisor_now(sup), sup->host.random(sup->host.arg),
-                           &service->wait_ms)) {
+                           service->spec.limits.restarts, supervisor_now(sup),
+                           sup->host.random(sup->host.arg), &service->wait_ms)) {
     case RESTART_AFTER:
         return EVENT_EXIT_RESTART;
     case RESTART_BREAKER:
