@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/pointer.h"
 #include "core/base/utf8.h"
 #include "core/base/xalloc.h"
 
@@ -81,15 +82,12 @@ void buf_addf(struct buf *b, const char *format, ...)
 
 void buf_add_pointer(struct buf *b, const char *token)
 {
-    buf_addc(b, '/');
-    for (const char *p = token; *p; p++) {
-        if (*p == '~')
-            buf_adds(b, "~0");
-        else if (*p == '/')
-            buf_adds(b, "~1");
-        else
-            buf_addc(b, *p);
-    }
+    char *to = buf_reserve(b, 1 + pointer_escaped_len(token));
+
+    *to = '/';
+    to = pointer_escape(to + 1, token);
+    *to = '\0';
+    b->len = (size_t)(to - b->data);
 }
 
 char *buf_format(const char *format, ...)

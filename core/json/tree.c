@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/pointer.h"
 #include "core/base/xalloc.h"
 
 #define MAX_TOKENS 64
@@ -31,25 +32,6 @@ int tree_parse(const char *text, size_t len, const struct json_limits *limits, j
     return 0;
 }
 
-/* Decodes ~0 and ~1 in place; false for any other use of ~. */
-static bool token_decode(char *token)
-{
-    char *to = token;
-
-    for (const char *p = token; *p; p++) {
-        if (*p == '~') {
-            p++;
-            if (*p != '0' && *p != '1')
-                return false;
-            *to++ = *p == '0' ? '~' : '/';
-        } else {
-            *to++ = *p;
-        }
-    }
-    *to = '\0';
-    return true;
-}
-
 int tree_split_pointer(const char *pointer, const char **tokens, int max, char **ret_storage)
 {
     AUTO_FREE char *copy = xstrdup(pointer);
@@ -61,7 +43,7 @@ int tree_split_pointer(const char *pointer, const char **tokens, int max, char *
     while (copy[0] && rest) {
         char *token = strsep(&rest, "/");
 
-        if (n == max || !token_decode(token))
+        if (n == max || !pointer_unescape(token))
             return -1;
         tokens[n++] = token;
     }

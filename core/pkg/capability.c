@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/pointer.h"
 #include "core/base/suggest.h"
 #include "core/base/xalloc.h"
 
@@ -81,11 +82,10 @@ int capability_bind(const char *text, struct plan_bind *ret_bind)
 /* An RFC 6901 pointer of printable characters, not the empty one. */
 static bool is_path(const char *text)
 {
-    if (*text != '/')
+    if (!*text || !pointer_is_valid(text))
         return false;
     for (; *text; text++)
-        if ((unsigned char)*text <= ' ' || *text == 127 ||
-            (*text == '~' && text[1] != '0' && text[1] != '1'))
+        if ((unsigned char)*text <= ' ' || *text == 127)
             return false;
     return true;
 }

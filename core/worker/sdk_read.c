@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/pointer.h"
 #include "core/worker/sdk_internal.h"
 
 static const cJSON *member(const cJSON *object, const char *key)
@@ -38,23 +39,20 @@ const cJSON *orb_at(const cJSON *tree, const char *pointer)
     return sdk_tree_at((cJSON *)(uintptr_t)tree, pointer);
 }
 
+bool orb_pointer_add(char *path, size_t size, const char *name)
+{
+    return pointer_append(path, size, name);
+}
+
 const char *orb_pointer(char *path, size_t size, ...)
 {
-    AUTO(buf) struct buf b = {0};
     const char *name;
     va_list names;
 
     va_start(names, size);
     path[0] = '\0';
-    while ((name = va_arg(names, const char *))) {
-        size_t before = b.len;
-
-        buf_add_pointer(&b, name);
-        if (b.len >= size)
-            break;
-        memcpy(path + before, b.data + before, b.len - before);
-        path[b.len] = '\0';
-    }
+    while ((name = va_arg(names, const char *)) && pointer_append(path, size, name))
+        ;
     va_end(names);
     return path;
 }

@@ -5,34 +5,12 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/pointer.h"
 #include "core/base/xalloc.h"
 #include "core/worker/sdk_internal.h"
 
 #define MAX_SEGMENTS 32
 #define MAX_KEY 256
-
-/* Reads one segment of a JSON pointer (~0 ~1 unescaped). Returns what follows, NULL when it is
- * malformed or too long. */
-static const char *segment(const char *at, char key[MAX_KEY])
-{
-    size_t n = 0;
-
-    if (*at++ != '/')
-        return NULL;
-    for (; *at && *at != '/'; at++) {
-        char c = *at;
-
-        if (c == '~') {
-            c = at[1] == '0' ? '~' : at[1] == '1' ? '/' : '\0';
-            at++;
-        }
-        if (!c || n + 1 == MAX_KEY)
-            return NULL;
-        key[n++] = c;
-    }
-    key[n] = '\0';
-    return at;
-}
 
 static bool is_pointer(const char *path)
 {
@@ -40,7 +18,7 @@ static bool is_pointer(const char *path)
     unsigned depth = 0;
 
     while (path && *path && depth++ < MAX_SEGMENTS)
-        path = segment(path, key);
+        path = pointer_next(path, key, MAX_KEY);
     return path && !*path && depth > 0;
 }
 
@@ -49,7 +27,7 @@ cJSON *sdk_tree_at(cJSON *tree, const char *path)
     char key[MAX_KEY];
 
     while (tree && *path) {
-        path = segment(path, key);
+        path = pointer_next(path, key, MAX_KEY);
         if (!path || !cJSON_IsObject(tree))
             return NULL;
         tree = cJSON_GetObjectItemCaseSensitive(tree, key);
@@ -66,7 +44,7 @@ static cJSON *parent_of(cJSON *tree, const char *path, bool make, char ret_key[M
     const char *at = path;
 
     *ret_made = 0;
-    while (cJSON_IsObject(tree) && (at = segment(at, ret_key)) && *at) {
+    while (cJSON_IsObject(tree) && (at = pointer_next(at, ret_key, MAX_KEY)) && *at) {
         cJSON *next;
 
         next = cJSON_GetObjectItemCaseSensitive(tree, ret_key);

@@ -44,6 +44,9 @@ const cJSON *orb_at(const cJSON *tree, const char *pointer);
  * by NULL, to path and returns path. What does not fit is left out, from the first name that does
  * not. orb_pointer(path, sizeof(path), "acme-probe", "targets", name, NULL) */
 const char *orb_pointer(char *path, size_t size, ...) __attribute__((sentinel));
+/* Appends one more name to the pointer in path, which has room for size bytes with its NUL. false:
+ * it does not fit, path is as it was. */
+bool orb_pointer_add(char *path, size_t size, const char *name);
 
 enum orb_field_type { ORB_FIELD_END_, ORB_TEXT, ORB_INT, ORB_BOOL, ORB_REAL, ORB_OTHER };
 

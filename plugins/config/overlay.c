@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/pointer.h"
 #include "core/base/xalloc.h"
 #include "plugins/config/overlay.h"
 #include "plugins/config/parts.h"
@@ -212,15 +213,9 @@ static size_t token_len(const char *path, size_t skip)
 /* The member name of the token of len bytes at text, unescaped. */
 static char *token_name(const char *text, size_t len)
 {
-    char *name = xstrndup(text, len), *to = name;
+    char *name = xstrndup(text, len);
 
-    for (const char *p = name; *p; p++) {
-        if (p[0] == '~' && (p[1] == '0' || p[1] == '1'))
-            *to++ = *++p == '0' ? '~' : '/';
-        else
-            *to++ = *p;
-    }
-    *to = '\0';
+    pointer_unescape(name);
     return name;
 }
 

@@ -5,6 +5,7 @@
 #include "plugins/firewall/check.h"
 #include "plugins/firewall/resolve.h"
 #include "plugins/firewall/translate.h"
+#include "orbital/read.h"
 #include "plugins/lib/near.h"
 
 /* Interface number index of zone: known, and in no other zone before? */
@@ -17,7 +18,7 @@ static int check_interface(const struct view *view, const cJSON *zone, const cJS
     struct near near;
 
     snprintf(path, sizeof(path), "/firewall/zones");
-    near_push_pointer(path, sizeof(path), zone->string);
+    orb_pointer_add(path, sizeof(path), zone->string);
     snprintf(path + strlen(path), sizeof(path) - strlen(path), "/interfaces/%d", index);
     if (!name || !cJSON_GetObjectItemCaseSensitive(view->interfaces, name)) {
         near_init(&near, name ? name : "");
@@ -50,7 +51,7 @@ int check_translation(const struct view *view, struct orb_err *err)
         if (!strcmp(zone->string, "local") || !strcmp(zone->string, "any")) {
             char path[ORB_ERR_PATH] = "/firewall/zones";
 
-            near_push_pointer(path, sizeof(path), zone->string);
+            orb_pointer_add(path, sizeof(path), zone->string);
             return orb_fail_at(err, ORB_E_VETO, path,
                                "%s has a meaning of its own; name the zone "
                                "otherwise",

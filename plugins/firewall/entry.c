@@ -4,6 +4,7 @@
 
 #include "plugins/firewall/entry.h"
 #include "plugins/firewall/resolve.h"
+#include "orbital/read.h"
 #include "plugins/lib/near.h"
 
 #define ENTRY_MAX (150 * 1024) /* bytes of one entry: it must fit one frame */
@@ -32,7 +33,7 @@ static void leaf_path(const struct entry *e, const char *leaf, char path[ORB_ERR
 {
     snprintf(path, ORB_ERR_PATH, "%s", e->path);
     if (leaf)
-        near_push_pointer(path, ORB_ERR_PATH, leaf);
+        orb_pointer_add(path, ORB_ERR_PATH, leaf);
 }
 
 int entry_refuse(const struct entry *e, const char *leaf, const char *text, struct orb_err *err)
@@ -48,7 +49,7 @@ bool entry_begin(struct entry *e, const struct view *view, const cJSON *item, co
 {
     *e = (struct entry){.view = view, .item = item, .out = out, .start = out->len};
     snprintf(e->path, sizeof(e->path), "%s", base);
-    near_push_pointer(e->path, sizeof(e->path), item->string);
+    orb_pointer_add(e->path, sizeof(e->path), item->string);
     if (cJSON_IsFalse(cJSON_GetObjectItemCaseSensitive(item, "enabled"))) {
         buf_adds(out, "null");
         return false;

@@ -9,6 +9,7 @@
 #include "plugins/firewall/resolve.h"
 #include "plugins/firewall/services.h"
 #include "plugins/lib/prefix.h"
+#include "orbital/read.h"
 #include "plugins/lib/near.h"
 
 /* Families of what is in a list, and of what "!" takes out of it. */
@@ -126,8 +127,8 @@ static int wrong_at(const char *path, int index, const cJSON *item, const char *
 static void group_path(const cJSON *group, const struct kind *kind, char *to, size_t size)
 {
     snprintf(to, size, "/firewall/groups");
-    near_push_pointer(to, size, group->string);
-    near_push_pointer(to, size, kind->what);
+    orb_pointer_add(to, size, group->string);
+    orb_pointer_add(to, size, kind->what);
 }
 
 /* The elements of a group's list; how many. */

@@ -7,14 +7,15 @@
 
 #include "plugins/interfaces/misfit.h"
 #include "plugins/interfaces/model.h"
+#include "orbital/read.h"
 #include "plugins/lib/near.h"
 
 void model_path(char *to, size_t size, const char *name, const char *leaf, int index)
 {
     snprintf(to, size, "/interfaces");
-    near_push_pointer(to, size, name);
+    orb_pointer_add(to, size, name);
     if (leaf)
-        near_push_pointer(to, size, leaf);
+        orb_pointer_add(to, size, leaf);
     if (index >= 0)
         snprintf(to + strlen(to), size - strlen(to), "/%d", index);
 }

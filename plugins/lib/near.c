@@ -39,20 +39,3 @@ const char *near_text(const struct near *near, char *to, size_t size)
         snprintf(to, size, "%s", "");
     return to;
 }
-
-void near_push_pointer(char *to, size_t size, const char *token)
-{
-    size_t n = strlen(to);
-
-    if (n + 1 < size)
-        to[n++] = '/';
-    for (; *token && n + 3 < size; token++) {
-        if (*token == '~' || *token == '/') {
-            to[n++] = '~';
-            to[n++] = *token == '~' ? '0' : '1';
-        } else {
-            to[n++] = *token;
-        }
-    }
-    to[n < size ? n : size - 1] = 0;
-}

@@ -20,8 +20,4 @@ void near_offer_keys(struct near *near, const cJSON *object);
 /* Writes `; did you mean NAME?`, or "" when nothing is near, and returns to. */
 const char *near_text(const struct near *near, char *to, size_t size);
 
-/* Appends "/token" to a JSON pointer in to with the escapes of RFC 6901; cut when it does not fit.
- */
-void near_push_pointer(char *to, size_t size, const char *token);
-
 #endif

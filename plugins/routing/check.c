@@ -7,6 +7,7 @@
 #include "plugins/routing/place.h"
 #include "plugins/routing/policy.h"
 #include "plugins/routing/reach.h"
+#include "orbital/read.h"
 
 /* "connected: 10.1.0.0/24 on lan0, …", at most six. */
 static void list_connected(const struct reach *reach, uint8_t family, char *to, size_t size)
@@ -160,7 +161,7 @@ static int check_rule(const struct reach *reach, const struct reach *before,
         (!rule->changed && !reach_knows(before, rule->interface)))
         return 0;
     policy_rule_path(rule, path, sizeof(path));
-    near_push_pointer(path, sizeof(path), "interface");
+    orb_pointer_add(path, sizeof(path), "interface");
     return no_interface(reach, path, rule->interface, err);
 }
 

@@ -5,11 +5,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "plugins/lib/near.h"
 #include "plugins/routing/hops.h"
 #include "plugins/routing/leaf.h"
 #include "plugins/routing/model.h"
 #include "plugins/routing/place.h"
+#include "orbital/read.h"
 
 /* No router has such an address: 0/8, loopback, multicast, 240/4 with the broadcast address. */
 static bool is_no_router(const struct address *a)
@@ -112,7 +112,7 @@ static int read_leaves(const struct leaves *leaves, const struct route_want *rou
     hop->own_source = leaves->source != NULL;
     hop->source = route->source;
     place_route(route, hop, path, sizeof(path));
-    near_push_pointer(path, sizeof(path), "preferred-source");
+    orb_pointer_add(path, sizeof(path), "preferred-source");
     return leaf_source(leaves->source, route->destination.address.family, path, &hop->source, err);
 }
 

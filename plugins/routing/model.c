@@ -5,11 +5,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "plugins/lib/near.h"
 #include "plugins/routing/hops.h"
 #include "plugins/routing/leaf.h"
 #include "plugins/routing/model.h"
 #include "plugins/routing/place.h"
+#include "orbital/read.h"
 
 /* IPv6 has no metric 0. Better than 1024, that of default routes by router advertisement: which of
  * two equal ones the kernel uses is a matter of chance. */
@@ -65,7 +65,7 @@ static int read_leaves(const cJSON *item, const struct leaves *leaves, struct ro
                                          : 0;
     place_route(route, NULL, path, sizeof(path));
     r = leaf_last(&leaves->ends, path, &route->last, err);
-    near_push_pointer(path, sizeof(path), "preferred-source");
+    orb_pointer_add(path, sizeof(path), "preferred-source");
     if (r == 0)
         r = leaf_source(leaves->source, family, path, &route->source, err);
     if (r == 0)

@@ -1,35 +1,35 @@
 /* Where things of /routing are in the configuration: see place.h. */
 #include <stdio.h>
 
-#include "plugins/lib/near.h"
 #include "plugins/routing/place.h"
+#include "orbital/read.h"
 
 void place_table(const struct table_want *table, char *to, size_t size)
 {
     snprintf(to, size, "/routing");
     if (*table->name) {
-        near_push_pointer(to, size, "tables");
-        near_push_pointer(to, size, table->name);
+        orb_pointer_add(to, size, "tables");
+        orb_pointer_add(to, size, table->name);
     }
-    near_push_pointer(to, size, "static");
+    orb_pointer_add(to, size, "static");
 }
 
 void place_route(const struct route_want *route, const struct hop_want *hop, char *to, size_t size)
 {
     place_table(route->table, to, size);
-    near_push_pointer(to, size, route->key);
+    orb_pointer_add(to, size, route->key);
     if (hop && !*hop->key) {
-        near_push_pointer(to, size, "interface");
+        orb_pointer_add(to, size, "interface");
     } else if (hop) {
-        near_push_pointer(to, size, "next-hops");
-        near_push_pointer(to, size, hop->key);
+        orb_pointer_add(to, size, "next-hops");
+        orb_pointer_add(to, size, hop->key);
     }
 }
 
 void place_source(const struct route_want *route, const struct hop_want *hop, char *to, size_t size)
 {
     place_route(route, hop->own_source ? hop : NULL, to, size);
-    near_push_pointer(to, size, "preferred-source");
+    orb_pointer_add(to, size, "preferred-source");
 }
 
 const char *place_hop_text(const struct hop_want *hop, char *to, size_t size)

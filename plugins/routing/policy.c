@@ -9,6 +9,7 @@
 #include "plugins/routing/leaf.h"
 #include "plugins/routing/model.h"
 #include "plugins/routing/policy.h"
+#include "orbital/read.h"
 
 void policy_rule_path(const struct rule_want *rule, char *to, size_t size)
 {
@@ -23,7 +24,7 @@ static int refuse(struct orb_err *err, const struct rule_want *rule, const char 
 
     policy_rule_path(rule, path, sizeof(path));
     if (leaf)
-        near_push_pointer(path, sizeof(path), leaf);
+        orb_pointer_add(path, sizeof(path), leaf);
     return orb_fail_at(err, ORB_E_VETO, path, "%s", text);
 }
 

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "plugins/lib/near.h"
 #include "plugins/routing/model.h"
 #include "plugins/routing/place.h"
 #include "plugins/routing/policy.h"
 #include "plugins/routing/set.h"
+#include "orbital/read.h"
 
 static void free_hop(struct hop_want *hop)
 {
@@ -133,7 +133,7 @@ static int read_table(struct routes_want *routes, const cJSON *item, struct orb_
     char path[ORB_ERR_PATH] = "/routing/tables";
 
     snprintf(table.name, sizeof(table.name), "%s", item->string);
-    near_push_pointer(path, sizeof(path), item->string);
+    orb_pointer_add(path, sizeof(path), item->string);
     if (!strcmp(table.name, "main") || !strcmp(table.name, "local") ||
         !strcmp(table.name, "default"))
         return orb_fail_at(err, ORB_E_VETO, path,
@@ -141,7 +141,7 @@ static int read_table(struct routes_want *routes, const cJSON *item, struct orb_
     if (!id)
         return orb_fail_at(err, ORB_E_VETO, path,
                            "expected \"id\", the number of the table in the kernel");
-    near_push_pointer(path, sizeof(path), "id");
+    orb_pointer_add(path, sizeof(path), "id");
     if (!table.id || (table.id >= RT_TABLE_COMPAT && table.id <= RT_TABLE_LOCAL))
         return orb_fail_at(err, ORB_E_VETO, path,
                            "table %u is the kernel's; expected a number of 1 to 251, or above 255",

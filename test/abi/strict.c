@@ -27,6 +27,7 @@ static int on_init(struct orb_ctx *ctx, struct orb_err *err)
     orb_log(ctx, ORB_INFO, "strict.some", KV("text", "a"), KV("array", text), KV("number", 3),
             KV("size", sizeof(text)), KV("truth", true));
     orb_pointer(text, sizeof(text), "a", "b", NULL);
+    orb_pointer_add(text, sizeof(text), "c");
     if (orb_read(want_fields, NULL, orb_user(ctx), err) == 0)
         orb_read_free(want_fields, orb_user(ctx));
     orb_problem_set(ctx, "key", &problem);

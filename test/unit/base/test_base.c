@@ -7,6 +7,7 @@
 #include "core/base/buf.h"
 #include "core/base/file.h"
 #include "core/base/own.h"
+#include "core/base/pointer.h"
 #include "core/base/suggest.h"
 #include "orbital/error.h"
 #include "test/lib/harness.h"
@@ -150,4 +151,42 @@ TEST(a_json_string_with_a_limit_is_cut_between_two_characters)
     ck_assert_str_eq(most(&b, "\1\1\1", 17), "\"\\u0001\\u0001\xe2\x80\xa6\"");
     ck_assert_str_eq(most(&b, "a\xc3\xa4\xc3\xa4", 4), "\"a\xe2\x80\xa6\"");
     ck_assert_str_eq(most(&b, "abc", 2), "\"\"");
+}
+
+TEST(a_token_of_a_pointer_is_escaped_and_unescaped_alike)
+{
+    static const char *const tokens[] = {"", "a", "/", "~", "~1", "a/b~c", "~~//"};
+    static const char *const wrong[] = {"~", "a~2", "~0~", "a/~x"};
+    char path[80] = "", to[16], small[3];
+    AUTO(buf) struct buf b = {0};
+    const char *at = path;
+
+    for (size_t i = 0; i < ARRAY_LEN(tokens); i++) {
+        ck_assert(pointer_append(path, sizeof(path), tokens[i]));
+        buf_add_pointer(&b, tokens[i]);
+    }
+    ck_assert_str_eq(path, buf_str(&b));
+    ck_assert(pointer_is_valid(path));
+    for (size_t i = 0; i < ARRAY_LEN(tokens); i++) {
+        AUTO(buf) struct buf one = {0};
+
+        at = pointer_next(at, to, sizeof(to));
+        ck_assert_str_eq(to, tokens[i]);
+        buf_add_pointer(&one, tokens[i]);
+        ck_assert(pointer_unescape(one.data + 1));
+        ck_assert_str_eq(one.data + 1, tokens[i]);
+    }
+    ck_assert_str_eq(at, "");
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        snprintf(path, sizeof(path), "/%s", wrong[i]);
+        ck_assert(!pointer_is_valid(path) && !pointer_unescape(path));
+        snprintf(to, sizeof(to), "/%s", wrong[i]);
+        ck_assert_str_eq(path, to); /* as it was */
+    }
+    ck_assert(!pointer_is_valid("a") && pointer_is_valid(""));
+    ck_assert_ptr_null(pointer_next("a", to, sizeof(to)));
+    ck_assert_ptr_null(pointer_next("/~2", to, sizeof(to)));
+    ck_assert_ptr_nonnull(pointer_next("/~1b", small, sizeof(small)));
+    ck_assert_str_eq(small, "/b");
+    ck_assert_ptr_null(pointer_next("/abc", small, sizeof(small)));
 }

@@ -75,13 +75,3 @@ TEST(the_nearest_name_is_suggested_and_far_ones_are_not)
     near_offer(&near, "management");
     ck_assert_str_eq(near_text(&near, text, sizeof(text)), "");
 }
-
-TEST(a_pointer_escapes_its_tokens_and_is_cut_cleanly)
-{
-    char path[64] = "/routing/static", small[8] = "/ab";
-
-    near_push_pointer(path, sizeof(path), "10.0.0.0/8~x");
-    ck_assert_str_eq(path, "/routing/static/10.0.0.0~18~0x");
-    near_push_pointer(small, sizeof(small), "long/token");
-    ck_assert_uint_lt(strlen(small), sizeof(small));
-}

@@ -60,6 +60,12 @@ TEST(a_pointer_is_escaped_and_cut_between_names)
     ck_assert_str_eq(orb_pointer(small, sizeof(small), "abc", "de", NULL), "/abc/de");
     ck_assert_str_eq(orb_pointer(small, sizeof(small), "abc", "def", "g", NULL), "/abc");
     ck_assert_str_eq(orb_pointer(small, 1, "a", NULL), "");
+    orb_pointer(path, sizeof(path), "routing", "static", NULL);
+    ck_assert(orb_pointer_add(path, sizeof(path), "10.0.0.0/8~x"));
+    ck_assert_str_eq(path, "/routing/static/10.0.0.0~18~0x");
+    ck_assert(orb_pointer_add(small, sizeof(small), "a~"));
+    ck_assert(!orb_pointer_add(small, sizeof(small), "bcd")); /* whole or not at all */
+    ck_assert_str_eq(small, "/a~0");
 }
 
 TEST(a_part_of_a_tree_is_found_by_its_pointer)
