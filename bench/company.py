@@ -281,6 +281,9 @@ def kinds(lab):
     def legacy(verdict):
         return lambda: lab.inside(lab.box.ns, lambda: old_iptables(verdict))
 
+    def forget():
+        bed.run(*lab.box.inside("conntrack", "-D", "-p", "udp"))
+
     rule = ["ip", "rule", "{}", "priority", "70"]
     policy = ["src", "10.9.0.0/24", "dst", "10.8.0.0/24", "dir", "fwd"]
     found = {
@@ -305,6 +308,8 @@ def kinds(lab):
                          ["ip", "xfrm", "policy", "delete", *policy]),
         "program at tcx": (lambda: put(3, 46, -1, lan0), away),
         "program at netfilter": (lambda: put(32, 45, 1, 0), away),
+        "what conntrack forgot": (forget, ["true"]),
+        "route that refuses": (["ip", "route", "add", "prohibit", f"{SERVER}/32"], ["ip", "route", "del", "prohibit", f"{SERVER}/32"]),
         "way out of a masqueraded flow": (["ip", "route", "add", f"{SERVER}/32", "dev", "wan1"],
                                           ["ip", "route", "del", f"{SERVER}/32"]),
     }

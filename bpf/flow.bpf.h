@@ -8,6 +8,9 @@
 
 /* So often one packet of each flow goes through the kernel, whatever else keeps it aware. */
 #define FLOW_PUNT_S 32
+/* So long an entry is believed: what the kernel sends no event for (conntrack forgets, a route
+ * expires, a setting changes) is obeyed within 100 ms, a tick of the slowest clock included. */
+#define FLOW_FRESH_MS 90
 
 const volatile __u32 processors = 1; /* as many parts have the caches */
 
@@ -161,6 +164,11 @@ static __always_inline int flow_over(__u32 moment)
 static __always_inline __u32 flow_next_punt(void)
 {
     return (__u32)bpf_jiffies64() + FLOW_PUNT_S * jiffies_per_second;
+}
+
+static __always_inline __u32 flow_fresh(void)
+{
+    return FLOW_FRESH_MS * jiffies_per_second / 1000;
 }
 
 static __always_inline int flow_is_stale(const struct flow_head *f, __u32 epoch)

@@ -442,7 +442,7 @@ static __always_inline void slow_fill(const int xdp, struct slow *s, struct flow
     __u32 now = (__u32)bpf_jiffies64(), punt = slow_punt(xdp, s, f, there, now);
 
     f->epoch = 0;
-    f->refresh = now + ct_hz();
+    f->refresh = now + flow_fresh();
     f->punt = punt;
     f->counter = s->counter;
     f->port = s->in->port;

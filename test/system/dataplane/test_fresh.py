@@ -127,7 +127,7 @@ def by_more(mode):
             took = talks[what].flows("other")
             lab.check(f"{mode}: it goes the way of its {what} after {took if took is None else round(took, 2)} s",
                       took is not None and took < LONG)
-        time.sleep(1.2)  # the point: the entry asks anew
+        time.sleep(0.2)  # the point: the entry asks anew
         for what in pair:
             said = talks[what].last()[2]
             lab.check(f"{mode}: and goes on there", said.startswith("other"))

@@ -9,7 +9,7 @@ import aim
 from foreign import HELPERS, HELPERS_IN, NO_ROUTER, UNDO, foreigner
 from trees import DMZ4, DMZ6, LAN4, LAN6, NET4, NET6, OTHER, OWN, PORTS, destination_nat, tree, written
 from world import OWN6, Failed
-from talk import FORGET_S, OBEY_S
+from talk import OBEY_S
 import talk
 import wire
 
@@ -45,7 +45,7 @@ def foreign(world, command):
     world.learned |= "accept_redirects=1" in command
     world.uncounted |= "rp_filter=1" in command or "vx0" in command  # what the device reports goes out at a time of its own
     world.moves += command == UNDO or any(word in command for word in (" route ", " rule ", " addr ", " mark "))
-    time.sleep(FORGET_S if command.startswith("conntrack ") else OBEY_S)
+    time.sleep(OBEY_S)
     return [f"{command}: {'failed' if failed else 'done'}"]
 
 

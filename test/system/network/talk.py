@@ -9,7 +9,6 @@ from world import HOSTS, OWN4, ROUTER, home
 import wire
 
 OBEY_S = 0.11  # established flows obey a change within 100 ms
-FORGET_S = 1.1  # what conntrack forgot they notice after one second (docs/dataplane.md)
 APPLIANCES = {a.split("/")[0] for addresses in ROUTER.values() for a in addresses} | set(OWN4)
 OPENING = [(b"USER x\r\n", b"331 x\r\n")]  # the kernel's helper reads lines behind a first one only
 
