@@ -287,6 +287,43 @@ def sessions_and_requests(box):
     box.ctl("token", "revoke", "jumper")
 
 
+def rates_and_locks(box):
+    """Refused logins are recorded at their rate, and a lock holds for its hour, by the time that passes: a clock that
+    jumps neither frees nor blocks them."""
+    box.set_clock(0)
+    box.until(20, lambda: box.running("api"), "api")
+
+    def guess(count):
+        text = "".join(f"url = \"http://127.0.0.1:8080/api/v1/whoami\"\nheader = \"Authorization: Bearer orb_{i:043d}\"\noutput = /dev/null\nnext\n"
+                       for i in range(count))
+        run(*box.inside("curl", "-s", "-K", "-"), input=text, check=False)
+
+    def refusals():
+        return int(box.ctl("logs", "-o", "json", "--audit", "-n", "1000", "--grep", "login-refused").stdout.count("\n"))
+    other = box.json("token", "create", "another", "admin")["token"]
+
+    def edit():
+        return run(*box.inside("curl", "-s", "-m", "20", "-X", "PUT", "-H", f"Authorization: Bearer {other}", "-H", "Content-Type: application/json",
+                               "-d", '"by another"', "http://127.0.0.1:8080/api/v1/config/candidates/mine/acme-probe/greeting")).stdout
+    guess(250)
+    full = refusals()
+    expect(100 <= full < 150, f"control: 100 at once, 1 a second; recorded {full}")
+    box.ctl("ipc", "call", "config@1", "lock", "{}")
+    try:
+        for jump in (YEARS, -YEARS, 3600 - time.time()):
+            box.set_clock(jump)
+            before, begin = refusals(), time.monotonic()
+            guess(250)
+            expect(refusals() - before <= 5 + time.monotonic() - begin, f"{refusals() - before} more records after a jump to {box.ahead}")
+            box.until(5, lambda before=before: guess(1) or refusals() > before, "records come at their rate")
+            expect("has locked the configuration" in edit(), f"the lock's hour went by: {edit()}")
+    finally:
+        box.set_clock(0)
+        box.ctl("ipc", "call", "config@1", "unlock", "{}")
+    expect("urn:" not in edit(), f"control: it is not locked: {edit()}")
+    box.ctl("token", "revoke", "another")
+
+
 def tokens_that_expire(box):
     """A token that expired by the clock, or by the time that passed, is refused for good: setting the clock back
     or a restart does not make it good again. One that does not expire goes on."""
@@ -401,6 +438,7 @@ with Box(build, "clock") as appliance:
     tap.test("the log's last minutes are that", records_of_the_last_minutes, appliance)
     tap.test("backoff and breaker take their time", breaker_and_backoff, appliance)
     tap.test("tokens, sessions and requests go on", sessions_and_requests, appliance)
+    tap.test("rates and locks go by the time that passes", rates_and_locks, appliance)
     tap.test("crash reports are in order", order_of_crashes, appliance)
     tap.test("who follows the log comes along", followed_into_another_age, appliance)
 tap.test("a token that expired stays so, whatever the clock says", tokens_expire)
