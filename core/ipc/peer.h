@@ -34,6 +34,7 @@ struct peer_events {
     void (*welcome)(void *arg, struct json_write *w);
     void (*ready)(void *arg, uint64_t revision);
     void (*progress)(void *arg); /* a long callback goes on */
+    void (*answered)(void *arg); /* a request that waited for it, with a reply or an error */
     /* From READY on: what it does follows another revision now. */
     void (*applied)(void *arg, uint64_t revision);
     void (*pong)(void *arg, const char *degraded /* "" when fine */);

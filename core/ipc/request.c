@@ -251,6 +251,12 @@ int request_check_output(struct pending *p, const struct inframe *in, struct orb
                     why.path, why.path[0] ? ": " : "", why.text);
 }
 
+static void tell_answered(const struct ipc_peer *provider)
+{
+    if (provider->events && provider->events->answered)
+        provider->events->answered(provider->arg);
+}
+
 void request_on_rep(struct ipc_peer *peer, struct inframe *in)
 {
     struct pending *p = pending_find(peer->broker, peer, in->h.corr);
@@ -263,6 +269,7 @@ void request_on_rep(struct ipc_peer *peer, struct inframe *in)
         peer->broker->replies_dropped++;
         return;
     }
+    tell_answered(peer);
     if (in->h.envlen) {
         orb_fail(&err, ORB_E_INTERNAL, "service %s sent a reply with an envelope", peer->self.name);
         request_fail(p, &err);
@@ -315,6 +322,7 @@ void request_on_err(struct ipc_peer *peer, struct inframe *in)
         peer->broker->replies_dropped++;
         return;
     }
+    tell_answered(peer);
     read_error(peer, in, &err);
     request_fail(p, &err);
 }

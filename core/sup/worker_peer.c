@@ -55,6 +55,14 @@ static void on_progress(void *arg)
     worker->events->progress(worker->arg);
 }
 
+/* Its loop turns, although a PING may still wait behind other requests. */
+static void on_answered(void *arg)
+{
+    struct worker *worker = arg;
+
+    liveness_alive(&worker->liveness);
+}
+
 static void on_failed(void *arg, const char *text)
 {
     struct worker *worker = arg;
@@ -126,6 +134,7 @@ static const struct peer_events peer_events = {
     .welcome = on_welcome,
     .ready = on_ready,
     .progress = on_progress,
+    .answered = on_answered,
     .applied = on_applied,
     .pong = on_pong,
     .failed = on_failed,

@@ -15,9 +15,10 @@
 #include "core/worker/sdk_plugin.h"
 #include "core/worker/sdk_timer.h"
 
-#define SDK_READ_TURN 262144u        /* read per loop turn, then others get theirs */
-#define SDK_FLUSH_AT 65536u          /* more than this is written at once, inside the callback */
-#define SDK_QUEUE_SOFT (512u * 1024) /* beyond: logs dropped, events refused (busy) */
+#define SDK_READ_TURN 262144u /* read per loop turn, then others get theirs */
+#define SDK_DELIVER_US 10000u /* handlers have so long a turn: then timers run, answers leave */
+#define SDK_FLUSH_AT 65536u   /* more than this is written at once, inside the callback */
+#define SDK_QUEUE_SOFT (512u * 1024)       /* beyond: logs dropped, events refused (busy) */
 #define SDK_QUEUE_CALLS (8u * 1024 * 1024) /* beyond: calls refused (busy) */
 #define SDK_QUEUE_MAX (64u * 1024 * 1024)  /* beyond: the host does not read; the worker ends */
 #define SDK_MAX_CALLS 4096u                /* in flight */
@@ -158,6 +159,7 @@ struct orb_ctx {
     struct loop_scope scope;
     uv_poll_t poll;
     uv_prepare_t prepare;
+    uv_idle_t more; /* runs while in holds frames that were not delivered for want of time */
     struct sdk_timer call_timer;
     struct sdk_timer metric_timer;
     struct sdk_timer attach_timer;

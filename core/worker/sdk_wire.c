@@ -12,6 +12,7 @@
 #include "core/worker/sdk_internal.h"
 
 static void on_poll(uv_poll_t *handle, int status, int events);
+static void on_more(uv_idle_t *handle);
 
 static void watch(struct orb_ctx *ctx, bool write)
 {
@@ -89,9 +90,11 @@ static void on_prepare(uv_prepare_t *handle)
     }
 }
 
-/* Hands on the frames that came whole. */
-static void deliver(struct orb_ctx *ctx)
+/* Hands on the frames that came whole, as long as until_us is not over: the rest then comes in the
+ * next turn of the loop, behind timers and the answers of this one. */
+static void deliver(struct orb_ctx *ctx, uint64_t until_us)
 {
+    uv_idle_stop(&ctx->more);
     while (ctx->state != SDK_ENDED) {
         struct inframe frame;
         struct orb_err err;
@@ -102,12 +105,31 @@ static void deliver(struct orb_ctx *ctx)
         if (r != 0)
             return;
         sdk_frame(ctx, &frame);
+        if (now_us() >= until_us) {
+            uv_idle_start(&ctx->more, on_more);
+            return;
+        }
     }
+}
+
+static void on_more(uv_idle_t *handle)
+{
+    struct orb_ctx *ctx = container_of(handle, struct orb_ctx, more);
+
+    flush(ctx); /* the answers of before */
+    deliver(ctx, now_us() + SDK_DELIVER_US);
+}
+
+static bool has_more(const struct orb_ctx *ctx)
+{
+    return uv_is_active((const uv_handle_t *)&ctx->more);
 }
 
 static void on_readable(struct orb_ctx *ctx)
 {
-    for (size_t turn = 0; turn < SDK_READ_TURN && ctx->state != SDK_ENDED;) {
+    uint64_t until_us = now_us() + SDK_DELIVER_US;
+
+    for (size_t turn = 0; turn < SDK_READ_TURN && ctx->state != SDK_ENDED && !has_more(ctx);) {
         long n = frame_stream_read(&ctx->wire, MSG_DONTWAIT);
 
         if (n > 0) {
@@ -116,7 +138,7 @@ static void on_readable(struct orb_ctx *ctx)
             sdk_end(ctx, 0); /* the host is gone: there is no one to report to */
             return;
         }
-        deliver(ctx);
+        deliver(ctx, until_us);
         if (ctx->wire.in_drained)
             return;
     }
@@ -150,6 +172,8 @@ int sdk_wire_open(struct orb_ctx *ctx, struct orb_err *err)
     uv_prepare_init(&ctx->loop, &ctx->prepare);
     loop_scope_adopt(&ctx->scope, (uv_handle_t *)&ctx->prepare);
     uv_prepare_start(&ctx->prepare, on_prepare);
+    uv_idle_init(&ctx->loop, &ctx->more);
+    loop_scope_adopt(&ctx->scope, (uv_handle_t *)&ctx->more);
     watch(ctx, false);
     return 0;
 }

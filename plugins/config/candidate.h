@@ -10,6 +10,8 @@ struct candidate {
     struct candidate *next;
     char *user; /* identity: grants_identity() */
     struct overlay changes;
+    uint64_t version; /* another one after each edit */
+    uint64_t checked; /* rebase.c: what was committed up to here is noted in the changes (clash) */
     bool committing;
     struct buf load; /* text of load-part so far */
     unsigned lost;   /* changes that could not be read back */

@@ -7,11 +7,17 @@
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/candidate.h"
+#include "plugins/config/dumping.h"
 #include "plugins/config/dumps.h"
 #include "plugins/config/engine_internal.h"
+#include "plugins/config/grants.h"
 #include "plugins/config/member.h"
 #include "plugins/config/methods_read.h"
+#include "plugins/config/read.h"
 #include "plugins/config/reply.h"
+
+#define DUMP_RESTARTS 8u
 
 static void dump_free(struct dump **at)
 {
@@ -71,16 +77,56 @@ static struct dump *dump_find(struct engine *e, uint32_t peer, const char *key)
     return NULL;
 }
 
-/* The first slice: the value as it is now is kept until the last slice went out. */
+/* What the text is made of, as long as it is the same: a commit or an edit changes values in place.
+ */
+static uint64_t version_of(const struct ask *ask)
+{
+    const struct candidate *c = candidate_find(ask->engine, ask->who);
+    bool of_candidate = !strcmp(member_text(ask->in, "source", "running"), "candidate");
+
+    return ask->engine->store.revision + (of_candidate && c ? c->version : 0);
+}
+
+/* The whole text, made in slices. 1: not yet. */
+static int make_text(struct ask *ask, uint64_t *ret_revision, struct orb_err *err)
+{
+    const char *path = methods_read_path(ask->in);
+    struct read *read = read_of(ask);
+    AUTO(json_t) json_t *value = NULL;
+
+    if (read->dumping && read->revision != version_of(ask)) {
+        dumping_free(read->dumping);
+        read->dumping = NULL;
+        if (++read->restarts > DUMP_RESTARTS)
+            return orb_fail_at(err, ORB_E_BUSY, path,
+                               "it changed %u times while it was read; read it again",
+                               read->restarts);
+    }
+    if (!read->dumping) {
+        AUTO(paths) char **secrets = grants_secrets(ask->caller);
+        int r = methods_read_view(ask, path, &value, ret_revision, err);
+
+        if (r)
+            return r;
+        read->at = *ret_revision;
+        read->revision = version_of(ask);
+        read->dumping = dumping_new(ask->engine, secrets, path, value);
+    }
+    *ret_revision = read->at;
+    ask->more = dumping_go_on(ask->engine, read->dumping);
+    return ask->more;
+}
+
+/* The first slice: the value as it is now is kept until the last slice went out. NULL with err.code
+ * 0: not yet. */
 static struct dump *dump_new(struct ask *ask, const char *key, struct orb_err *err)
 {
     struct engine *e = ask->engine;
-    AUTO(json_t) json_t *value = NULL;
     uint64_t revision = 0;
     struct dump *d;
 
     dumps_free(e, ask->caller->peer);
-    if (methods_read_view(ask, methods_read_path(ask->in), &value, &revision, err) < 0)
+    if (make_text(ask, &revision, err))
         return NULL;
     make_room(e);
     d = xcalloc(1, sizeof(*d));
@@ -88,10 +134,7 @@ static struct dump *dump_new(struct ask *ask, const char *key, struct orb_err *e
     d->peer = ask->caller->peer;
     d->revision = revision;
     d->key = xstrdup(key);
-    if (value)
-        tree_dump(value, &d->text);
-    else
-        buf_adds(&d->text, "null");
+    d->text = dumping_text((*ask->read)->dumping);
     d->next = e->dumps;
     e->dumps = d;
     return d;
@@ -108,6 +151,8 @@ void dumps_get_part(struct ask *ask)
     struct orb_err err = {0};
     struct dump *d = offset ? dump_find(e, ask->caller->peer, key) : dump_new(ask, key, &err);
 
+    if (ask->more)
+        return;
     if (!d || offset >= d->text.len) {
         if (!err.code)
             orb_fail(&err, ORB_E_STATE, "nothing to read at byte %zu; start again at 0", offset);

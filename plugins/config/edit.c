@@ -43,6 +43,7 @@ struct candidate *edit_begin(struct engine *engine, const char *user, struct orb
     if (!c)
         c = candidate_new(engine, user);
     c->changes.stamp = engine->store.revision;
+    c->version = ++engine->edits;
     return c;
 }
 

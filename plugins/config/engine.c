@@ -18,18 +18,23 @@
 #include "plugins/config/job.h"
 #include "plugins/config/load.h"
 #include "plugins/config/lock.h"
+#include "plugins/config/methods_diff.h"
 #include "plugins/config/methods_edit.h"
+#include "plugins/config/methods_history.h"
 #include "plugins/config/methods_read.h"
 #include "plugins/config/methods_salvage.h"
 #include "plugins/config/methods_schema.h"
 #include "plugins/config/overlay.h"
 #include "plugins/config/participant.h"
 #include "plugins/config/parts.h"
+#include "plugins/config/read.h"
 #include "plugins/config/refs.h"
 #include "plugins/config/reply.h"
 #include "plugins/config/report.h"
+#include "plugins/config/requests.h"
 #include "plugins/config/safe.h"
 #include "plugins/config/schedule.h"
+#include "plugins/config/seen.h"
 #include "plugins/config/store.h"
 #include "plugins/config/subscriber.h"
 #include "plugins/config/transaction.h"
@@ -79,6 +84,7 @@ int engine_open(const struct engine_host *host, const char *state_dir, const cha
     e->host = *host;
     e->unfit = json_object();
     e->tx_ended = attach_serve_all;
+    e->requests.forget = read_free;
     r = parts_load(&e->parts, schemas, schemas_len, host->log, err);
     if (r == 0)
         r = load_store(&e->store,
@@ -142,6 +148,8 @@ void engine_free(struct engine *engine)
 {
     if (!engine)
         return;
+    requests_free_all(engine);
+    seen_free_all(engine);
     job_free_all(engine);
     transaction_free(engine->tx);
     dumps_free(engine, 0);
@@ -174,61 +182,87 @@ static int check_whom(const struct ask *ask, const char *method, enum for_whom w
     return 0;
 }
 
-void engine_request(struct engine *engine, const struct engine_caller *caller, const char *method,
-                    const char *text, size_t len, void *req)
+static const struct {
+    const char *name;
+    method_fn *call;
+    enum for_whom whom;
+} methods[] = {
+    {"attach", attach_method, FOR_SERVICES},
+    {"fetch", attach_fetch, FOR_SERVICES},
+    {"get", methods_read_get, FOR_ALL},
+    {"get-part", dumps_get_part, FOR_ALL},
+    {"edit", methods_edit_edit, FOR_ALL},
+    {"load-part", methods_edit_load_part, FOR_PEOPLE},
+    {"diff", methods_diff, FOR_ALL},
+    {"validate", methods_edit_validate, FOR_ALL},
+    {"commit", methods_edit_commit, FOR_ALL},
+    {"confirm", confirm_method, FOR_PEOPLE},
+    {"discard", methods_edit_discard, FOR_ALL},
+    {"rollback", methods_edit_rollback, FOR_PEOPLE},
+    {"history", methods_history, FOR_ALL},
+    {"lock", lock_take, FOR_PEOPLE},
+    {"unlock", lock_release, FOR_PEOPLE},
+    {"schema", methods_schema, FOR_ALL},
+    {"subscribers", subscriber_list, FOR_ALL},
+    {"salvage", methods_salvage, FOR_PEOPLE},
+    {"salvage-accept", methods_salvage_accept, FOR_PEOPLE},
+};
+
+static void call_method(struct ask *ask, const char *method)
 {
-    static const struct {
-        const char *name;
-        method_fn *call;
-        enum for_whom whom;
-    } methods[] = {
-        {"attach", attach_method, FOR_SERVICES},
-        {"fetch", attach_fetch, FOR_SERVICES},
-        {"get", methods_read_get, FOR_ALL},
-        {"get-part", dumps_get_part, FOR_ALL},
-        {"edit", methods_edit_edit, FOR_ALL},
-        {"load-part", methods_edit_load_part, FOR_PEOPLE},
-        {"diff", methods_read_diff, FOR_ALL},
-        {"validate", methods_edit_validate, FOR_ALL},
-        {"commit", transaction_commit, FOR_ALL},
-        {"confirm", confirm_method, FOR_PEOPLE},
-        {"discard", methods_edit_discard, FOR_ALL},
-        {"rollback", methods_edit_rollback, FOR_PEOPLE},
-        {"history", methods_read_history, FOR_ALL},
-        {"lock", lock_take, FOR_PEOPLE},
-        {"unlock", lock_release, FOR_PEOPLE},
-        {"schema", methods_schema, FOR_ALL},
-        {"subscribers", subscriber_list, FOR_ALL},
-        {"salvage", methods_salvage, FOR_PEOPLE},
-        {"salvage-accept", methods_salvage_accept, FOR_PEOPLE},
-    };
-    AUTO(json_t) json_t *in = NULL;
-    struct ask ask = {.engine = engine, .caller = caller, .req = req};
     struct orb_err err;
 
-    if (tree_parse(text, len, NULL, &in, &err) < 0) {
-        reply_refuse(engine, req, &err);
-        return;
-    }
-    ask.in = in;
-    grants_identity(caller, ask.who, sizeof(ask.who));
     for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
         if (strcmp(methods[i].name, method))
             continue;
-        if (check_whom(&ask, method, methods[i].whom, &err) < 0) {
-            reply_refuse(engine, req, &err);
-            return;
-        }
-        methods[i].call(&ask);
-        schedule_arm(engine);
+        if (check_whom(ask, method, methods[i].whom, &err) < 0)
+            reply_refuse(ask->engine, ask->req, &err);
+        else
+            methods[i].call(ask);
         return;
     }
     orb_fail(&err, ORB_E_NOT_FOUND, "config@1 has no method \"%s\"", method);
-    reply_refuse(engine, req, &err);
+    reply_refuse(ask->engine, ask->req, &err);
+}
+
+static bool answer(struct engine *engine, const struct request *request, struct read **read)
+{
+    AUTO(json_t) json_t *in = NULL;
+    struct ask ask = {
+        .engine = engine, .caller = &request->caller, .req = request->req, .read = read};
+    struct orb_err err;
+
+    if (tree_parse(request->text, request->len, NULL, &in, &err) < 0) {
+        reply_refuse(engine, request->req, &err);
+        return false;
+    }
+    ask.in = in;
+    grants_identity(&request->caller, ask.who, sizeof(ask.who));
+    call_method(&ask, request->method);
+    schedule_arm(engine);
+    return ask.more;
+}
+
+void engine_request(struct engine *engine, const struct engine_caller *caller, const char *method,
+                    const char *text, size_t len, void *req)
+{
+    const struct request request = {.caller = *caller,
+                                    .method = (char *)(uintptr_t)method,
+                                    .text = (char *)(uintptr_t)text,
+                                    .len = len,
+                                    .req = req};
+
+    requests_take(engine, &request, answer);
+}
+
+void engine_go_on(struct engine *engine)
+{
+    requests_go_on(engine, answer);
 }
 
 void engine_peer_gone(struct engine *engine, uint32_t peer)
 {
+    requests_peer_gone(engine, peer);
     subscriber_peer_gone(engine, peer);
     for (struct waiting_attach *w = engine->waiting; w; w = w->next)
         if (w->peer == peer)

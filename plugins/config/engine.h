@@ -31,6 +31,10 @@ struct engine_host {
     void (*publish)(void *arg, uint64_t revision, const char *const *paths, size_t count);
     /* Wants engine_tick() after after_ms; replaces an earlier wish. */
     void (*wake)(void *arg, uint64_t after_ms);
+    /* Wants engine_go_on() once the loop has turned. NULL: each request is answered at once. */
+    void (*soon)(void *arg);
+    /* Does the caller not wait for the answer any more? May be NULL. */
+    bool (*given_up)(void *arg, void *req);
     uint64_t (*now_ms)(void *arg);             /* monotonic */
     uint64_t (*now_us)(void *arg);             /* the same clock */
     uint64_t (*wall_us)(void *arg);            /* since the epoch */
@@ -75,6 +79,8 @@ void engine_free(struct engine *engine);
 /* A checked request of config@1; answered now or later through host->reply or host->refuse. */
 void engine_request(struct engine *engine, const struct engine_caller *caller, const char *method,
                     const char *text, size_t len, void *req);
+/* Goes on with the requests that wait (engine_host.soon). */
+void engine_go_on(struct engine *engine);
 void engine_peer_gone(struct engine *engine, uint32_t peer);
 void engine_tick(struct engine *engine);
 /* 0, or what is wrong: stored parts that no schema fits, an unconfirmed commit that cannot go. */

@@ -7,6 +7,7 @@
 #include "plugins/config/overlay.h"
 #include "plugins/config/parts.h"
 #include "plugins/config/refs.h"
+#include "plugins/config/requests.h"
 #include "plugins/config/store.h"
 
 /* From the last sign of progress (orb_progress), and deadlines.progress-ms in all. */
@@ -37,6 +38,7 @@
 struct candidate;
 struct dump;
 struct job;
+struct seen;
 struct subscriber;
 struct tx;
 struct waiting_attach;
@@ -55,6 +57,9 @@ struct engine {
     void (*tx_ended)(struct engine *engine); /* attach_serve_all(): it is above a transaction */
     uint64_t applying;                       /* the revision tx is bringing services to, 0: none */
     struct dump *dumps;
+    struct requests requests;
+    struct seen *seen;
+    uint64_t edits;       /* ever */
     uint64_t grace_until; /* monotonic */
     json_t *undone;       /* the patch that was undone at start, until the grace is over */
     uint64_t confirm_at;  /* monotonic; 0: nothing to undo */
@@ -72,10 +77,12 @@ struct ask {
     const struct engine_caller *caller;
     const json_t *in;
     void *req;
-    char who[80]; /* grants_identity() */
+    char who[80];       /* grants_identity() */
+    struct read **read; /* the request's (read.h) */
+    bool more;          /* the method is called again for the same request, in another slice */
 };
 
-/* A method of config@1: answers its request, now or later. */
+/* A method of config@1: answers its request, now or later, or sets more. */
 typedef void method_fn(struct ask *ask);
 
 #endif

@@ -1,4 +1,4 @@
-/* Methods that change the caller's candidate, and the lock. */
+/* Methods that change the caller's candidate, or commit it. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -10,12 +10,14 @@
 #include "plugins/config/edit.h"
 #include "plugins/config/engine_internal.h"
 #include "plugins/config/grants.h"
-#include "plugins/config/history.h"
 #include "plugins/config/member.h"
 #include "plugins/config/methods_edit.h"
 #include "plugins/config/overlay.h"
+#include "plugins/config/past.h"
+#include "plugins/config/read.h"
 #include "plugins/config/rebase.h"
 #include "plugins/config/reply.h"
+#include "plugins/config/transaction.h"
 #include "plugins/config/validate.h"
 
 static void answer_changes(struct ask *ask, const struct candidate *c, bool ok)
@@ -40,7 +42,8 @@ static void keep(struct overlay *to, const struct overlay *from)
     for (size_t i = 0; i < from->count; i++)
         to->list[i] = (struct change){.path = xstrdup(from->list[i].path),
                                       .value = json_deep_copy(from->list[i].value),
-                                      .base = from->list[i].base};
+                                      .base = from->list[i].base,
+                                      .clash = from->list[i].clash};
 }
 
 /* A service stays inside what it may change; for people the broker checked the role. */
@@ -219,7 +222,8 @@ void methods_edit_rollback(struct ask *ask)
     uint64_t n = member_number(ask->in, "n", 0);
     struct orb_err err;
     struct candidate *c = NULL;
-    AUTO(overlay) struct overlay back = {.stamp = e->store.revision, .parts = &e->parts};
+    struct overlay back = {.stamp = e->store.revision, .parts = &e->parts};
+    const struct overlay *past = NULL;
     int r;
 
     if (n > e->store.revision)
@@ -227,18 +231,35 @@ void methods_edit_rollback(struct ask *ask)
                         "there are only %" PRIu64 " revisions to go back; got %" PRIu64,
                         e->store.revision, n);
     else
-        r = history_overlay(&e->store, e->store.revision - n, &back, &err);
+        r = read_past(ask, 0, e->store.revision - n, &past, &err);
+    if (r > 0)
+        return;
     if (r == 0 && !(c = edit_begin(e, ask->who, &err)))
         r = err.code;
     if (r < 0) {
         reply_refuse(e, ask->req, &err);
         return;
     }
+    past_copy(past, &back);
     overlay_fini(&c->changes);
     c->changes = back;
-    back = (struct overlay){0};
     candidate_file_rewrite(e, c);
     answer_changes(ask, c, false);
+}
+
+/* What the candidate is compared with is read first, in slices. true: not all was yet. */
+static bool looks(struct ask *ask)
+{
+    struct candidate *c = candidate_find(ask->engine, ask->who);
+
+    ask->more = c && rebase_look(ask->engine, c, false, NULL) > 0;
+    return ask->more;
+}
+
+void methods_edit_commit(struct ask *ask)
+{
+    if (!looks(ask))
+        transaction_commit(ask);
 }
 
 void methods_edit_validate(struct ask *ask)
@@ -251,6 +272,8 @@ void methods_edit_validate(struct ask *ask)
     struct orb_err err;
     int r = 0;
 
+    if (looks(ask))
+        return;
     if (c) {
         r = rebase_conflicts(e, c, &err);
         patch = overlay_patch(&c->changes, e->store.running);

@@ -311,7 +311,7 @@ size_t overlay_size(const struct overlay *o, const json_t *base, const char *pat
 }
 
 int overlay_touching(const struct overlay *o, const char *path,
-                     int (*cb)(void *arg, const struct change *change), void *arg)
+                     int (*cb)(void *arg, struct change *change), void *arg)
 {
     const char *rest;
     struct change *c = over(o, path, &rest);

@@ -11,8 +11,9 @@
 
 struct change {
     char *path;
-    json_t *value; /* NULL: deleted. Belongs to the overlay alone, so it may be edited in place */
-    uint64_t base; /* the overlay's stamp when it was made: the revision its author looked at */
+    json_t *value;  /* NULL: deleted. Belongs to the overlay alone, so it may be edited in place */
+    uint64_t base;  /* the overlay's stamp when it was made: the revision its author looked at */
+    uint64_t clash; /* the newest revision that is known to change the same (rebase.c), 0: none */
 };
 
 struct overlay {
@@ -43,7 +44,7 @@ size_t overlay_size(const struct overlay *o, const json_t *base, const char *pat
 
 /* Calls cb for each change at, above or below path until it returns non-zero; returns that. */
 int overlay_touching(const struct overlay *o, const char *path,
-                     int (*cb)(void *arg, const struct change *change), void *arg);
+                     int (*cb)(void *arg, struct change *change), void *arg);
 /* Does a change stand at or above path? */
 bool overlay_covers(const struct overlay *o, const char *path);
 /* An overlay of exactly the ops of a patch; values are shared with it (read only). */

@@ -18,7 +18,7 @@
 struct plugin {
     struct orb_ctx *ctx;
     struct engine *engine;
-    struct orb_timer *timer;
+    struct orb_timer *timer, *soon;
     struct buf schemas; /* while starting, as the two below */
     uint64_t was_enforced, was_enforced_id, was_void_tx, was_good;
     struct log_sink log;
@@ -94,6 +94,18 @@ static void host_wake(void *arg, uint64_t after_ms)
     orb_timer_start(p->timer, after_ms, 0);
 }
 
+static void host_soon(void *arg)
+{
+    struct plugin *p = arg;
+
+    orb_timer_start(p->soon, 0, 0);
+}
+
+static bool host_given_up(void *arg, void *req)
+{
+    return orb_req_left_ms(req) == 0;
+}
+
 static uint64_t host_now(void *arg)
 {
     return orb_now_ms();
@@ -114,6 +126,13 @@ static void on_timer(struct orb_ctx *ctx, void *arg)
     struct plugin *p = arg;
 
     engine_tick(p->engine);
+}
+
+static void on_soon(struct orb_ctx *ctx, void *arg)
+{
+    struct plugin *p = arg;
+
+    engine_go_on(p->engine);
 }
 
 static void host_problem(void *arg, const char *key, bool failed, const char *what,
@@ -224,6 +243,8 @@ static void on_boot_mode(struct orb_ctx *ctx, void *arg, const cJSON *out,
         .refuse = host_refuse,
         .publish = host_publish,
         .wake = host_wake,
+        .soon = host_soon,
+        .given_up = host_given_up,
         .now_ms = host_now,
         .now_us = host_now_us,
         .wall_us = host_wall,
@@ -305,6 +326,7 @@ static int on_init(struct orb_ctx *ctx, struct orb_err *err)
     p->ctx = ctx;
     p->log.write = on_log;
     p->timer = orb_timer_new(ctx, on_timer, p);
+    p->soon = orb_timer_new(ctx, on_soon, p);
     orb_set_user(ctx, p);
     return 0;
 }
@@ -323,6 +345,7 @@ static void on_stop(struct orb_ctx *ctx)
 
     engine_free(p->engine);
     orb_timer_free(p->timer);
+    orb_timer_free(p->soon);
     buf_fini(&p->schemas);
     free(p);
     orb_set_user(ctx, NULL);

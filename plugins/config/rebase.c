@@ -12,12 +12,8 @@
 #include "plugins/config/rebase.h"
 
 struct rebase {
-    const struct engine *engine;
-    const struct candidate *candidate;
     const struct revision *revision;
     const json_t *op; /* of that revision */
-    struct buf paths;
-    unsigned count;
 };
 
 /* The op is an ancestor of the change and did not alter the value at its path, e.g. it only created
@@ -36,60 +32,88 @@ static bool left_alone(const json_t *op, const char *path)
     return was && is ? json_equal(was, is) : was == is;
 }
 
-static int on_touching(void *arg, const struct change *change)
+static int on_touching(void *arg, struct change *change)
 {
-    struct rebase *b = arg;
-    json_t *now = tree_get(b->engine->store.running, change->path);
-    AUTO_FREE char *path = NULL;
+    const struct rebase *b = arg;
 
-    if (change->base >= b->revision->revision || left_alone(b->op, change->path))
-        return 0;
-    if ((!now && !change->value) || (now && change->value && json_equal(now, change->value) &&
-                                     !parts_has_secret(&b->engine->parts, change->path, now)))
-        return 0; /* both want the same */
-    path = grants_path(b->engine, NULL, change->path);
-    if (b->count < 5 && !strstr(buf_str(&b->paths), path))
-        buf_addf(&b->paths, "%s%s (revision %" PRIu64 " by %s)", b->count++ ? ", " : "", path,
-                 b->revision->revision, b->revision->user);
+    if (change->base < b->revision->revision && !left_alone(b->op, change->path))
+        change->clash = b->revision->revision;
     return 0;
 }
 
-int rebase_conflicts(struct engine *engine, const struct candidate *candidate, struct orb_err *err)
+static uint64_t oldest_base(const struct engine *engine, const struct candidate *candidate)
 {
-    struct rebase b = {.engine = engine, .candidate = candidate};
-    AUTO(buf) struct buf first = {0};
     uint64_t base = engine->store.revision;
 
     for (size_t i = 0; i < candidate->changes.count; i++)
         if (candidate->changes.list[i].base < base)
             base = candidate->changes.list[i].base;
-    for (uint64_t n = base + 1; n <= engine->store.revision; n++) {
-        AUTO(json_t) json_t *patch = NULL;
+    return base;
+}
 
-        b.revision = history_find(&engine->store, n);
-        if (!b.revision || history_patch(&engine->store, n, &patch, err) < 0) {
-            buf_fini(&b.paths);
+int rebase_look(struct engine *engine, struct candidate *candidate, bool all, struct orb_err *err)
+{
+    uint64_t base = oldest_base(engine, candidate);
+    uint64_t at = base > candidate->checked ? base : candidate->checked;
+
+    for (; at < engine->store.revision; at++) {
+        AUTO(json_t) json_t *patch = NULL;
+        struct rebase b = {.revision = history_find(&engine->store, at + 1)};
+
+        if (!b.revision || history_patch(&engine->store, at + 1, &patch, err) < 0)
             return orb_fail(err, ORB_E_CONFLICT,
                             "your changes start from revision %" PRIu64
                             ", which the history no longer holds; discard them",
                             base);
-        }
         for (size_t i = 0; i < json_array_size(patch); i++) {
             b.op = json_array_get(patch, i);
             overlay_touching(&candidate->changes, member_text(b.op, "path", "/"), on_touching, &b);
         }
+        candidate->checked = at + 1;
+        if (!all && at + 1 < engine->store.revision && requests_time_up(engine))
+            return 1;
     }
-    if (!b.count) {
-        buf_fini(&b.paths);
-        return 0;
+    return 0;
+}
+
+/* Others changed the same to something else. */
+static bool clashes(const struct engine *engine, const struct change *change)
+{
+    json_t *now = tree_get(engine->store.running, change->path);
+
+    if (change->clash <= change->base || (!now && !change->value))
+        return false;
+    return !now || !change->value || !json_equal(now, change->value) ||
+           parts_has_secret(&engine->parts, change->path, now);
+}
+
+int rebase_conflicts(struct engine *engine, struct candidate *candidate, struct orb_err *err)
+{
+    AUTO(buf) struct buf paths = {0}, first = {0};
+    unsigned count = 0;
+    int r = rebase_look(engine, candidate, true, err);
+
+    for (size_t i = 0; r == 0 && count < 5 && i < candidate->changes.count; i++) {
+        const struct change *c = &candidate->changes.list[i];
+        AUTO_FREE char *path = NULL;
+        const struct revision *by;
+
+        if (!clashes(engine, c))
+            continue;
+        path = grants_path(engine, NULL, c->path);
+        by = history_find(&engine->store, c->clash);
+        if (!strstr(buf_str(&paths), path))
+            buf_addf(&paths, "%s%s (revision %" PRIu64 " by %s)", count++ ? ", " : "", path,
+                     c->clash, by ? by->user : "?");
     }
-    buf_adds(&first, buf_str(&b.paths));
+    if (r < 0 || !count)
+        return r;
+    buf_adds(&first, buf_str(&paths));
     if (strchr(first.data, ' '))
         *strchr(first.data, ' ') = '\0';
     orb_fail_at(err, ORB_E_CONFLICT, first.data,
                 "others changed the same since you did: %s; set these again, or discard",
-                buf_str(&b.paths));
-    buf_fini(&b.paths);
+                buf_str(&paths));
     return ORB_E_CONFLICT;
 }
 
@@ -99,6 +123,8 @@ void rebase_moved_all(struct engine *engine, uint64_t from, uint64_t to)
         for (size_t i = 0; i < c->changes.count; i++)
             if (c->changes.list[i].base == from)
                 c->changes.list[i].base = to;
+        if (c->checked == from)
+            c->checked = to;
         candidate_file_rewrite(engine, c);
     }
 }

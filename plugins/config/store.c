@@ -11,6 +11,7 @@
 #include "plugins/config/history.h"
 #include "plugins/config/journal.h"
 #include "plugins/config/overlay.h"
+#include "plugins/config/past.h"
 #include "plugins/config/record.h"
 #include "plugins/config/renew.h"
 #include "plugins/config/store.h"
@@ -26,6 +27,7 @@ void store_drop_pending(struct store *store)
 void store_close(struct store *store)
 {
     store_drop_pending(store);
+    past_forget(store);
     for (size_t i = 0; i < store->count; i++)
         history_revision_fini(&store->list[i]);
     free(store->list);

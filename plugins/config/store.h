@@ -112,6 +112,7 @@ struct store {
 
     json_t *unconfirmed; /* patch of the newest revision while it waits to be confirmed: taking it
                             back must not hang on a file; NULL after a restart */
+    struct past *past;   /* trees of older revisions that were asked for (past.h) */
     struct revision pending; /* prepared, neither committed nor aborted */
     json_t *pending_patch;
     int list_error;   /* negative errno: the directory could not be listed */

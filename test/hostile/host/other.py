@@ -42,6 +42,19 @@ class Control:
         return self.client.call("acme-probe@1", "echo", {"text": str(n)}) == {"text": str(n)}
 
 
+class Config:
+    """Asks the config service, as `orbctl show` and `orbctl config` do."""
+
+    def __init__(self, path):
+        self.client = Client(path)
+
+    def good(self, n):
+        if n % 3:
+            return self.client.call("config@1", "get", {"path": "/system"})["path"] == "/system"
+        changes = self.client.call("config@1", "edit", {"ops": [{"op": "set", "path": "/services/api/limits/ping-ms", "value": 2000 + n % 1000}]})["changes"]
+        return changes == 1 and self.client.call("config@1", "discard") == {}
+
+
 class Web:
     """Asks the HTTP API, on a connection that is kept and on a new one, in turn."""
 
@@ -95,13 +108,14 @@ def ask_on(make, out, pids):
 
 
 class Asker:
-    """A process that asks one appliance, and what it noted. token: it asks the HTTP API."""
+    """A process that asks one appliance, and what it noted. token: it asks the HTTP API; else as kind says."""
 
-    def __init__(self, box, name, token=None):
+    def __init__(self, box, name, token=None, kind="control"):
         self.out = f"{box.dir}/{name}"
         open(self.out, "wb").close()
-        pids = [box.daemon.pid] + ([box.service("api")["pid"]] if token else [])
-        command = [sys.executable, os.path.abspath(__file__), "web" if token else "control", token or f"{box.dir}/run/control.sock",
+        service = {"web": "api", "config": "config"}.get("web" if token else kind)
+        pids = [box.daemon.pid] + ([box.service(service)["pid"]] if service else [])
+        command = [sys.executable, os.path.abspath(__file__), "web" if token else kind, token or f"{box.dir}/run/control.sock",
                    self.out, *map(str, pids)]
         self.process = subprocess.Popen(box.inside(*command) if token else command)
         self.at = 0
@@ -140,9 +154,9 @@ class Asker:
 class Other:
     """box is attacked, beside is not."""
 
-    def __init__(self, box, beside, strict=False, tokens=(None, None), floor_s=FLOOR_S):
+    def __init__(self, box, beside, strict=False, tokens=(None, None), floor_s=FLOOR_S, kind="control"):
         self.strict, self.floor_s = strict, floor_s
-        self.attacked, self.quiet = Asker(box, "other", tokens[0]), Asker(beside, "other", tokens[1])
+        self.attacked, self.quiet = Asker(box, "other", tokens[0], kind), Asker(beside, "other", tokens[1], kind)
         self.figures = []  # (what, ratio, longest)
 
     def end(self):
@@ -196,4 +210,4 @@ def bench(figures, attempts, successes):
 
 
 if __name__ == "__main__":
-    ask_on(functools.partial({"control": Control, "web": Web}[sys.argv[1]], sys.argv[2]), sys.argv[3], sys.argv[4:])
+    ask_on(functools.partial({"control": Control, "config": Config, "web": Web}[sys.argv[1]], sys.argv[2]), sys.argv[3], sys.argv[4:])

@@ -58,6 +58,10 @@ TEST(a_request_reaches_its_provider_and_the_reply_its_caller)
     ck_assert_uint_eq(got.h.corr, 99);
     ck_assert_uint_eq(got.h.src, 0);
     ck_assert_str_eq(got.payload, "{\"text\":\"ho\"}");
+    ck_assert_int_eq(echo.answered, 1); /* a sign of life */
+    wire_put(&echo, (struct frame){.type = FRAME_REP, .corr = got.h.corr}, NULL, "{}");
+    world_turns(&world, 3);
+    ck_assert_int_eq(echo.answered, 1); /* to no request that waits: none */
     end(&world, &echo, &caller);
 }
 

@@ -154,6 +154,11 @@ static void on_progress(void *arg)
     ((struct wire *)arg)->progress++;
 }
 
+static void on_answered(void *arg)
+{
+    ((struct wire *)arg)->answered++;
+}
+
 static void on_problems(void *arg, const char *data, size_t len)
 {
     struct wire *wire = arg;
@@ -187,6 +192,7 @@ static const struct peer_events events = {
     .failed = on_failed,
     .problems = on_problems,
     .progress = on_progress,
+    .answered = on_answered,
     .applied = on_applied,
     .log = on_log,
     .metric = on_metric,

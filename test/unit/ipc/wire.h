@@ -28,7 +28,7 @@ struct wire {
     struct world *world;
     int fd; /* the test's end */
     struct ipc_peer *peer;
-    int hellos, readies, pongs, fails, logs, metrics, problems, progress, applied, closed;
+    int hellos, readies, pongs, fails, logs, metrics, problems, progress, answered, applied, closed;
     uint64_t revision;
     char text[400]; /* of fail, pong or log */
     struct orb_err end;

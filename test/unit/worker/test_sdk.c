@@ -1,5 +1,6 @@
 /* core/worker/sdk*.c without configuration: handshake, requests, calls, events, loop, endings. */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -734,6 +735,30 @@ TEST(progress_leaves_while_the_callback_works_and_not_at_every_call)
     }
     ck_assert_uint_ge(said, 2);
     ck_assert_uint_lt(said, 300);
+    fakehost_stop(&h);
+}
+
+TEST(timers_run_and_answers_leave_between_requests_that_came_together)
+{
+    struct fakehost h;
+    struct fakeframe f;
+    unsigned answers = 0, ticks = 0;
+
+    start(&h);
+    kill(h.pid, SIGSTOP);
+    fakehost_send(&h, FRAME_REQ, LOOP, 4, 9, 9000, NULL, "{}");
+    for (unsigned i = 0; i < 3; i++)
+        fakehost_send(&h, FRAME_REQ, LONG, 5 + i, 9, 9000, NULL, "{}");
+    fakehost_send(&h, FRAME_PING, 0, 8, 0, 0, NULL, NULL);
+    kill(h.pid, SIGCONT);
+    while (answers < 4) {
+        fakehost_read(&h, &f);
+        answers += f.head.type == FRAME_REP;
+        if (f.head.type == FRAME_PUB && answers < 4)
+            ticks++;
+    }
+    ck_assert_uint_ge(ticks, 1);
+    fakehost_until(&h, FRAME_PONG, &f);
     fakehost_stop(&h);
 }
 

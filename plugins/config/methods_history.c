@@ -1,0 +1,147 @@
+/* The method history: the revisions, the newest first. */
+#include <string.h>
+
+#include "core/base/own.h"
+#include "plugins/config/engine_internal.h"
+#include "plugins/config/grants.h"
+#include "plugins/config/history.h"
+#include "plugins/config/member.h"
+#include "plugins/config/methods_history.h"
+#include "plugins/config/read.h"
+#include "plugins/config/reply.h"
+#include "plugins/config/seen.h"
+
+#define HISTORY_DEFAULT 50u
+#define HISTORY_MAX 500u
+#define HISTORY_MAX_BYTES (180u * 1024)
+#define HISTORY_READ SEEN_REVISIONS /* revisions whose changes are looked at for one service */
+
+static const char *state_of(const struct engine *e, size_t i)
+{
+    const struct revision *r = &e->store.list[i];
+    bool last = i + 1 == e->store.count;
+
+    if (!last && e->store.list[i + 1].undoes == r->revision)
+        return "undone";
+    if (r->confirm_s)
+        return r->confirmed ? "confirmed" : "unconfirmed";
+    return "committed";
+}
+
+static void add_entry(json_t *list, const struct revision *r, const char *state)
+{
+    json_t *entry = json_object();
+
+    json_object_set_new(entry, "revision", json_integer((json_int_t)r->revision));
+    json_object_set_new(entry, "time", json_integer((json_int_t)(r->time_us / 1000000)));
+    json_object_set_new(entry, "user", json_string(r->user));
+    json_object_set_new(entry, "comment", json_string(r->comment));
+    json_object_set_new(entry, "state", json_string(state));
+    json_object_set_new(entry, "changes", json_integer((json_int_t)r->changes));
+    json_array_append_new(list, entry);
+}
+
+/* Lines of their own, newest first, that stand in front of revision below. */
+static void add_notes(const struct store *s, size_t *left, uint64_t below, json_t *list)
+{
+    for (; *left && s->notes[*left - 1].revision >= below; --*left) {
+        const struct note *n = &s->notes[*left - 1];
+
+        add_entry(list,
+                  &(struct revision){.revision = n->revision,
+                                     .time_us = n->time_us,
+                                     .user = n->user,
+                                     .comment = n->text},
+                  "noted");
+    }
+}
+
+/* How many changes of a revision the service may read; they are read from the disk once, and what
+ * came of it is kept. -1: the history has them no more. */
+static int changes_seen(struct engine *e, struct seen *seen, const struct ask *ask,
+                        const struct revision *r)
+{
+    AUTO(json_t) json_t *patch = NULL;
+    AUTO(json_t) json_t *mine = NULL;
+    int n;
+
+    if (seen_get(seen, r->id, &n))
+        return n;
+    if (history_patch(&e->store, r->revision, &patch, NULL) < 0)
+        return -1;
+    mine = grants_patch_readable(ask->caller, patch);
+    n = (int)json_array_size(mine);
+    seen_put(seen, r->id, n);
+    return n;
+}
+
+/* A service sees the revisions that changed what it may read, without comments and names of
+ * people. 1: not yet, but what was read
+ * is kept. */
+static int service_history(struct ask *ask, uint64_t limit, json_t *list)
+{
+    struct engine *e = ask->engine;
+    const struct store *s = &e->store;
+    size_t last = s->count > HISTORY_READ ? s->count - HISTORY_READ : 0;
+    struct seen *seen = seen_of(e, ask->caller);
+
+    for (size_t i = s->count; i-- > last && json_array_size(list) < limit;) {
+        struct revision r = s->list[i];
+        int changes = changes_seen(e, seen, ask, &s->list[i]);
+
+        if (read_pause(ask))
+            return 1;
+        if (changes <= 0)
+            continue;
+        r.changes = (size_t)changes;
+        r.comment = (char *)"";
+        if (strcmp(r.user, ask->who))
+            r.user = (char *)"";
+        add_entry(list, &r, state_of(e, i));
+    }
+    return 0;
+}
+
+static void answer_history(struct ask *ask, json_t *list)
+{
+    json_t *reply = json_object();
+
+    json_object_set_new(reply, "entries", list);
+    reply_tree(ask->engine, ask->req, reply);
+}
+
+void methods_history(struct ask *ask)
+{
+    struct engine *e = ask->engine;
+    const struct store *s = &e->store;
+    uint64_t limit = member_number(ask->in, "limit", HISTORY_DEFAULT);
+    json_t *list = json_array();
+    size_t bytes = 0, notes = s->note_count;
+
+    if (limit > HISTORY_MAX)
+        limit = HISTORY_MAX;
+    if (!grants_reads(ask->caller, "")) {
+        if (service_history(ask, limit, list))
+            json_decref(list);
+        else
+            answer_history(ask, list);
+        return;
+    }
+    if (s->damage.text[0])
+        add_entry(list,
+                  &(struct revision){.revision = s->revision,
+                                     .time_us = s->damage.found_us,
+                                     .user = (char *)"system",
+                                     .comment = (char *)s->damage.text},
+                  "damaged");
+    for (size_t i = s->count; i-- > 0 && limit && bytes < HISTORY_MAX_BYTES; limit--) {
+        const struct revision *r = &s->list[i];
+
+        add_notes(s, &notes, r->revision, list);
+        add_entry(list, r, state_of(e, i));
+        bytes += strlen(r->comment) + 200;
+    }
+    if (limit)
+        add_notes(s, &notes, 0, list);
+    answer_history(ask, list);
+}

@@ -1,0 +1,47 @@
+/* The trees of older revisions, as overlays of the running tree. One is found by walking back from
+ * the running tree, or from a kept one on the way, a patch a step; those used last are kept, within
+ * PAST_BYTES, and go with the running tree as it changes. */
+#ifndef CONFIG_PAST_H
+#define CONFIG_PAST_H
+
+#include "plugins/config/store.h"
+
+#define PAST_BYTES (16u * 1024 * 1024) /* of kept ones; the one used last is kept anyway */
+#define PAST_EVERY 32u                 /* steps of a walk: then where it got is kept, */
+#define PAST_SMALL (PAST_BYTES / 16)   /* if it is no larger */
+
+/* Of a revision. */
+struct past {
+    struct past *next; /* in the store, the one used last being first */
+    unsigned refs;
+    uint64_t revision;
+    uint64_t base; /* the running revision it is laid over */
+    struct overlay overlay;
+    size_t bytes;
+};
+
+/* On the way from the running tree to an older revision. */
+struct walk {
+    uint64_t goal;
+    uint64_t base, at; /* overlay makes revision at of the running tree, which was base */
+    struct past *near; /* where the walk may go on once it is at its base, NULL: nowhere */
+    unsigned steps;
+    struct overlay overlay;
+};
+
+/* From the running tree to revision. parts: struct overlay. Error: the history does not hold it. */
+int past_walk_begin(struct store *store, const struct parts *parts, uint64_t revision,
+                    struct walk *walk, struct orb_err *err);
+/* Goes a step. 1: there are more, 0: *ret_past is what was looked for, the caller's until
+ * past_unref(); the walk is over. */
+int past_walk_step(struct store *store, struct walk *walk, struct past **ret_past,
+                   struct orb_err *err);
+/* Also after an error, or half-way. */
+void past_walk_fini(struct walk *walk);
+void past_unref(struct past *past); /* NULL: nothing happens */
+/* A copy of the changes, with the stamp of to. */
+void past_copy(const struct overlay *from, struct overlay *to);
+/* Lets go of all that are kept. */
+void past_forget(struct store *store);
+
+#endif

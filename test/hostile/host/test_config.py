@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""What one asks of the config service, others do not wait for: reads that are dear, in floods, by a viewer and by
+a package, while another client reads and edits. Its answers are compared with those of an appliance beside that is
+not attacked, and the service is never restarted.
+
+    test_config.py BUILD [NAME]..."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+
+here = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [here, os.path.join(here, "..", "..", "lib")]
+import other as others  # noqa: E402
+from appliance import Appliance, expect  # noqa: E402
+from lab import attempt, attempts, build, successes, tap  # noqa: E402
+from packages import manifest, package  # noqa: E402
+from wire import Client, ERR, REP, REQ  # noqa: E402
+
+READER, OPEN = "v-reader", {"type": "object", "additionalProperties": True}
+REVISIONS, GROUPS = 70, 1000
+LIST = {"type": "array", "items": {"type": "object", "properties": {"n": {"type": "integer"}, "p": {"type": "string", "x-orb-secret": True}}}}
+SCHEMA = {"interface": READER, "version": "1.0", "config": {"type": "object", "properties": {
+    "x": {"type": "integer"}, "l": LIST, "ll": {"type": "array", "items": LIST}, "t": {"type": "object", "additionalProperties": {"type": "string"}}}},
+    "methods": {"do": {"input": OPEN, "output": {}, "requires": "observe", "timeout-ms": 300000}}, "events": {}}
+GRANTS = ["config.read:/", f"config.write:/{READER}", "ipc.call:config/*"]
+
+# What is dear: old revisions, all of the history, all of a large tree.
+READS = {"diff": {"from": 1}, "get": {"path": "/acme-probe", "revision": 1}, "get-part": {"path": "/", "revision": 1, "offset": 0},
+         "history": {"limit": 500}, "validate": {}}
+MORE = {"get of the firewall": ("get", {"path": "/firewall"}), "get-part of all": ("get-part", {"path": "/", "offset": 0}),
+        "diff of two old ones": ("diff", {"from": 3, "to": 5}), "schema": ("schema", {"path": "/firewall"}),
+        "subscribers": ("subscribers", {}), "attach": ("attach", {"paths": ["/"]})}
+
+
+def commit(client, *edits):
+    """(path, value); None deletes."""
+    client.call("config@1", "edit", {"ops": [{"op": "delete", "path": p} if v is None else {"op": "set", "path": p, "value": v} for p, v in edits]})
+    return client.call("config@1", "commit")
+
+
+def fill(box):
+    """Many revisions with many changes each."""
+    c = Client(f"{box.dir}/run/control.sock", timeout=60)
+    for r in range(REVISIONS):
+        commit(c, *((f"/firewall/groups/g{k}", {"addresses": [f"10.{r}.{k // 250}.{k % 250}/32"]}) for k in range(GROUPS)))
+    c.close()
+
+
+class Package:
+    """Orders for a running package that the test controls (attacker_agent.c)."""
+
+    def __init__(self, box):
+        self.client = Client(f"{box.dir}/run/control.sock", timeout=120)
+
+    def floods(self, method, given, times=60):
+        """Asks that many times at once; the codes of the answers, "": it was granted."""
+        ask = {"type": REQ, "envelope": json.dumps({"to": "config@1", "method": method}), "payload": json.dumps(given)}
+        got = self.client.call(f"{READER}@1", "do", {"frames": [{**ask, "corr": 7, "times": times - 1}, {**ask, "corr": 8}], "await": 8})
+        mine = [h for h in got if h["corr"] in (7, 8)]
+        return {"" if h["type"] == REP else json.loads(h["envelope"])["err"]["code"] for h in mine if h["type"] in (REP, ERR)}
+
+    def asks(self, method, given):
+        """None, or the error; the request may be large."""
+        ask = {"type": REQ, "corr": 8, "envelope": json.dumps({"to": "config@1", "method": method}), "payload": json.dumps(given)}
+        got = self.client.call(f"{READER}@1", "do", {"frames": [ask], "await": 8})
+        mine = [h for h in got if h["corr"] == 8]
+        return None if mine and mine[0]["type"] == REP else json.loads(mine[0]["envelope"])["err"]
+
+
+def by_package(box, other, method, given):
+    agent, codes = Package(box), set()
+    complaint = other.compare(f"a package: {method}", lambda: codes.update(agent.floods(method, given)))
+    expect("" in codes, f"no control: it was never answered, {codes}")
+    expect(codes <= {"", "busy", "limit", "invalid", "state"}, f"{codes}")
+    expect(not complaint, complaint)
+
+
+class Viewer(threading.Thread):
+    """Asks the HTTP API again and again."""
+
+    def __init__(self, box, token, path):
+        super().__init__(daemon=True)
+        self.ending, self.codes = False, set()
+        command = ["python3", "-c", "import http.client,sys;p,t=sys.argv[1:];c=http.client.HTTPConnection('127.0.0.1',8080,timeout=60)\n"
+                   "while True:\n c.request('GET',p,headers={'Authorization':'Bearer '+t});r=c.getresponse();r.read();print(r.status,flush=True)", path, token]
+        self.process = subprocess.Popen(box.inside(*command), stdout=subprocess.PIPE, text=True)
+        self.start()
+
+    def run(self):
+        for line in self.process.stdout:
+            self.codes.add(line.strip())
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+        self.join(5)
+        return self.codes
+
+
+def by_viewer(box, other, token, path):
+    viewers = [Viewer(box, token, path) for _ in range(12)]
+    try:
+        box.until(30, lambda: all(v.codes for v in viewers), "each has an answer")
+        complaint = other.compare(f"a viewer: {path}", lambda: other_moment(viewers))
+    finally:
+        codes = set().union(*(v.end() for v in viewers))
+    expect(codes == {"200"}, f"no control: {codes}")
+    expect(not complaint, complaint)
+
+
+def other_moment(viewers):
+    viewers[0].process.poll()
+    threading.Event().wait(0.25)  # the attack goes on for this long
+
+
+def unhurt(box, pid):
+    s = box.service("config")
+    expect(s["pid"] == pid and s["state"] == "Running" and s["restarts"] == 0, f"config: {s['state']}, {s['restarts']} restarts, {s['reason']}")
+
+
+def reads(box, other):
+    for method, given in READS.items():
+        attempt(f"a package reads what is dear: {method}", by_package, box, other, method, given)
+    for what, (method, given) in MORE.items():
+        attempt(f"a package reads: {what}", by_package, box, other, method, given)
+    token = box.ctl("token", "create", "looker", "viewer").stdout.strip()
+    for path in ("config/diff?from=1", "config/history?limit=500", "config/running/firewall", "config/running/firewall?revision=9"):
+        attempt(f"a viewer reads: {path}", by_viewer, box, other, token, f"/api/v1/{path}")
+
+
+def main(root):
+    package(root, READER, "agent", mani=manifest(READER, capabilities=GRANTS), sch=SCHEMA)
+    with Appliance(build, "config", packages=[root]) as box, Appliance(build, "beside") as beside:
+        box.start()
+        beside.start()
+        c = Client(f"{box.dir}/run/control.sock", timeout=60)
+        commit(c, ("/services/firewall", {"enabled": False}), (f"/services/{READER}", {"enabled": True, "grants": GRANTS}))
+        c.close()
+        box.until(20, lambda: box.service(READER)["state"] == "Running", f"{READER} runs")
+        fill(box)
+        pid = box.service("config")["pid"]
+        other = others.Other(box, beside, kind="config")
+        try:
+            reads(box, other)
+            tap.test("the config service was not restarted", unhurt, box, pid)
+        finally:
+            other.end()
+        return other.figures
+
+
+base = tempfile.mkdtemp(prefix=f"orbt-config-{os.getpid()}.", dir="/run")
+os.chmod(base, 0o755)
+measures = []
+try:
+    measures = main(base)
+finally:
+    shutil.rmtree(base, ignore_errors=True)
+print(f"# {len(attempts)} attempts, {len(successes)} successes{': ' + ', '.join(successes) if successes else ''}")
+for what, ratio, longest in sorted(measures, key=lambda f: -f[2]):
+    print(f"# {what}: others' p99 {ratio:.1f} times quiet, longest {longest * 1e3:.0f} ms")
+tap.end()
