@@ -5,6 +5,8 @@
 
 #include "orbital/kv.h"
 
+struct json_write;
+
 enum log_level {
     LOG_LEVEL_DEBUG,
     LOG_LEVEL_INFO,
@@ -23,6 +25,11 @@ struct log_sink {
 void log_write(struct log_sink *sink, enum log_level level, const char *event,
                const struct orb_kv *pairs);
 const char *log_level_name(enum log_level level);
+/* The members of a record's "kv": one for each pair. pairs: ended by a key NULL; NULL: none. */
+void log_write_pairs(struct json_write *w, const struct orb_kv *pairs);
+/* A record as a LOG frame carries it: {"level", "event", "kv"}. */
+void log_write_record(struct json_write *w, enum log_level level, const char *event,
+                      const struct orb_kv *pairs);
 /* Level of a name; -1 when unknown. */
 int log_level_parse(const char *name);
 

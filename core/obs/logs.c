@@ -103,11 +103,7 @@ static void on_write(struct log_sink *sink, const char *service, enum log_level 
     if (!kept(logs, s, level, event) || !admitted_cause(logs, audit, level, event, pairs, &before))
         return;
     json_write_object(&w, NULL);
-    for (const struct orb_kv *p = pairs; p->key; p++)
-        if (p->text)
-            json_write_string(&w, p->key, p->text);
-        else
-            json_write_integer(&w, p->key, p->number);
+    log_write_pairs(&w, pairs);
     if (before)
         json_write_integer(&w, "not-recorded-before", (int64_t)before);
     json_write_end(&w);

@@ -38,7 +38,8 @@ struct plan {
     bool observe_net;     /* read-only route netlink descriptor named "netlink" */
     struct plan_bind binds[PLAN_MAX_BINDS];
     unsigned bind_count;
-    char *state_dir;       /* host path given to fs.state, NULL: none; seen as /state inside */
+    char *state_dir; /* host path given to fs.state (state_dir_prepare() made it), NULL: none; seen
+                        as /state inside */
     uint64_t memory_bytes; /* RLIMIT_DATA (and cgroup where a controller exists) */
     uint32_t files;        /* RLIMIT_NOFILE */
     uint32_t threads;      /* RLIMIT_NPROC */

@@ -10,29 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/base/file.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "core/sandbox/sandbox_internal.h"
-
-/* The worker's own directory: made and owned by the worker's uid before it starts. */
-static int prepare_state(const struct plan *plan, struct orb_err *err)
-{
-    AUTO_FD int fd = -1;
-    struct stat st;
-    int r = file_make_dir(plan->state_dir, 0700, err);
-
-    if (r < 0)
-        return r;
-    fd = open(plan->state_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return orb_fail(err, -errno, "cannot open the state directory %s", plan->state_dir);
-    if (geteuid() == 0 && (st.st_uid != plan->uid || st.st_gid != plan->uid) &&
-        fchown(fd, plan->uid, plan->uid) < 0)
-        return orb_fail(err, -errno, "cannot give the state directory %s to uid %u",
-                        plan->state_dir, plan->uid);
-    return 0;
-}
 
 static int write_record(const struct sandbox *sandbox, const struct plan *plan, int *ret_fd,
                         struct orb_err *err)
@@ -123,7 +103,7 @@ int spawn_worker(struct sandbox *sandbox, const struct plan *plan, struct sandbo
 {
     struct ends ends = {{-1, -1}, {-1, -1}, {-1, -1}};
     struct sandbox_child child = {.pid = -1, .pidfd = -1};
-    int r = 0;
+    int r;
 
     if (sandbox->tier < 1 || sandbox->tier < plan->min_tier)
         return orb_fail(
@@ -131,10 +111,7 @@ int spawn_worker(struct sandbox *sandbox, const struct plan *plan, struct sandbo
             "%s asks for sandbox tier %d and this machine gives %d; see \"orbctl service "
             "show %s sandbox\"",
             plan->service, plan->min_tier > 1 ? plan->min_tier : 1, sandbox->tier, plan->service);
-    if (plan->state_dir)
-        r = prepare_state(plan, err);
-    if (!r)
-        r = make_ends(&ends, err);
+    r = make_ends(&ends, err);
     if (!r)
         r = launch(sandbox, plan, &ends, &child, err);
     close_ends(&ends, 1);

@@ -14,7 +14,7 @@
 #include "core/base/xalloc.h"
 #include "core/sup/removed.h"
 #include "core/sup/supervisor_internal.h"
-#include "core/sup/walk.h"
+#include "core/sandbox/walk.h"
 
 #define LOOK_MS 250
 #define PAUSE_TIMES 8 /* as long as a count took, before the next one */

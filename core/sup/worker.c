@@ -6,11 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/file.h"
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "core/sup/state_dir.h"
+#include "core/sandbox/state_dir.h"
 #include "core/sup/worker_internal.h"
 
 #define HANG_GRACE_MS 300 /* between SIGABRT (for a stack) and SIGKILL */
@@ -267,21 +266,19 @@ static void start(struct worker *worker)
         worker->events->failed(worker->arg, err.text);
 }
 
-/* The state directory belongs to the service's uid, which may differ from the last run's. One that
- * cannot be given is no end: the service knows best what it can do without. */
+/* The state directory belongs to the service's uid, which may differ from the last run's. */
 static void on_prepare(uv_work_t *work)
 {
     struct worker *worker = container_of(work, struct worker, work);
 
-    if (file_make_dir(worker->state_dir, 0700, &worker->no_dir) == 0)
-        state_dir_give(worker->state_dir, worker->uid, &worker->not_given);
+    state_dir_prepare(worker->state_dir, worker->uid, &worker->not_given, &worker->no_dir);
 }
 
 static void on_prepared(uv_work_t *work, int status)
 {
     struct worker *worker = container_of(work, struct worker, work);
 
-    if (worker->not_given.code)
+    if (worker->not_given.code && !worker->no_dir.code)
         log_error(worker->host->log, "service.state-not-given", KV("service", worker->spec->name),
                   KV("error", worker->not_given.text));
     if (worker->stopping || worker->killed)

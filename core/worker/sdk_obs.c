@@ -1,5 +1,6 @@
 /* Logs and metrics of a plugin, and exact integers. Counters are added up here and sent once a
  * second: counting in a hot path costs no frame. */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -7,9 +8,12 @@
 #include <string.h>
 
 #include "core/base/json_write.h"
+#include "core/base/log.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "core/worker/sdk_internal.h"
+
+static_assert((int)ORB_ERROR == (int)LOG_LEVEL_ERROR, "one scale of levels");
 
 #define METRIC_EVERY_MS 1000
 #define EXACT 9007199254740992.0 /* 2^53 */
@@ -17,7 +21,6 @@
 void orb_log_kv(struct orb_ctx *ctx, enum orb_level level, const char *event,
                 const struct orb_kv *pairs)
 {
-    static const char *const names[] = {"debug", "info", "notice", "warning", "error"};
     AUTO(buf) struct buf b = {0};
     struct json_write w = json_write_to(&b);
 
@@ -25,18 +28,8 @@ void orb_log_kv(struct orb_ctx *ctx, enum orb_level level, const char *event,
         ctx->dropped++;
         return;
     }
-    json_write_object(&w, NULL);
-    json_write_string(&w, "level", names[level <= ORB_ERROR ? level : ORB_ERROR]);
-    json_write_string(&w, "event", event);
-    json_write_object(&w, "kv");
-    for (const struct orb_kv *kv = pairs; kv && kv->key; kv++) {
-        if (kv->text)
-            json_write_string(&w, kv->key, kv->text);
-        else
-            json_write_integer(&w, kv->key, kv->number);
-    }
-    json_write_end(&w);
-    json_write_end(&w);
+    log_write_record(&w, level <= ORB_ERROR ? (enum log_level)level : LOG_LEVEL_ERROR, event,
+                     pairs);
     if (sdk_wire_send(ctx, &(struct frame){.type = FRAME_LOG}, NULL, 0, buf_str(&b), b.len, NULL) <
         0)
         ctx->dropped++;

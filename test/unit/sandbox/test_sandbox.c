@@ -15,6 +15,7 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "core/sandbox/sandbox.h"
+#include "core/sandbox/state_dir.h"
 #include "test/hostile/peer.h"
 #include "test/lib/harness.h"
 
@@ -369,6 +370,15 @@ TEST(a_port_is_held_for_one_service)
     stage_free(s);
 }
 
+static void give_state(struct stage *s, const char *dir)
+{
+    struct orb_err incomplete;
+
+    s->plan.state_dir = xstrdup(dir);
+    ck_assert_msg(state_dir_prepare(dir, s->plan.uid, &incomplete, &s->err) == 0, "%s",
+                  s->err.text);
+}
+
 TEST(state_can_be_written_only_when_granted)
 {
     struct stage *s = stage_new();
@@ -376,7 +386,7 @@ TEST(state_can_be_written_only_when_granted)
     AUTO_FREE char *kept = buf_format("%s/kept", dir);
     struct stat st;
 
-    s->plan.state_dir = xstrdup(dir);
+    give_state(s, dir);
     greet(s);
     ck_assert_ptr_nonnull(strstr(buf_str(&s->report), "/state"));
     ck_assert_ptr_nonnull(strstr(ask(s, STATE), "\"ok\":1"));
@@ -399,7 +409,7 @@ TEST(no_file_a_service_makes_or_changes_has_set_user_id)
     AUTO_FREE char *dir = buf_format("/tmp/orbt-bits-%d", (int)getpid());
     const char *answer;
 
-    s->plan.state_dir = xstrdup(dir);
+    give_state(s, dir);
     greet(s);
     answer = ask(s, BITS);
     ck_assert_msg(strstr(answer, "\"got\":0") != NULL, "%s", answer);
@@ -414,7 +424,7 @@ TEST(nothing_but_files_and_directories_comes_into_the_state_directory)
     AUTO_FREE char *dir = buf_format("/tmp/orbt-inodes-%d", (int)getpid());
     const char *answer;
 
-    s->plan.state_dir = xstrdup(dir);
+    give_state(s, dir);
     greet(s);
     answer = ask(s, INODES);
     ck_assert_msg(strstr(answer, "\"got\":0") != NULL, "%s", answer);

@@ -1,5 +1,5 @@
 /* Walking through a directory that a service may have filled: a link is an entry, never a way. */
-#include "core/sup/walk.h"
+#include "core/sandbox/walk.h"
 
 #include <dirent.h>
 #include <fcntl.h>

@@ -3,16 +3,18 @@
  * read or write; so ownership and modes are looked at before every start. What is right already is
  * not touched: a file system that is read-only, and right, keeps nothing from starting. Nor is a
  * file that no user may read: that was meant, and the service says what it makes of it. */
-#include "core/sup/state_dir.h"
+#include "core/sandbox/state_dir.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "core/sup/walk.h"
+#include "core/base/file.h"
+#include "core/sandbox/walk.h"
 
 #define MAX_DEPTH 8
 /* Looked at in one start when the directory is the service's already; a service may have made any
@@ -70,5 +72,29 @@ int state_dir_give(const char *dir, uint32_t uid, struct orb_err *err)
     /* Not a bit more or less: without its own it is of no use to the service. */
     if (r == 0 && (st.st_mode & 0777) != 0700 && chmod(dir, 0700) < 0)
         r = orb_fail(err, -errno, "cannot close %s", dir);
+    return r;
+}
+
+static bool belongs_to(const char *dir, uint32_t uid)
+{
+    struct stat st;
+
+    return lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) &&
+           ((st.st_uid == uid && st.st_gid == uid) || geteuid() != 0);
+}
+
+int state_dir_prepare(const char *dir, uint32_t uid, struct orb_err *ret_incomplete,
+                      struct orb_err *err)
+{
+    int r = file_make_dir(dir, 0700, err);
+
+    *ret_incomplete = (struct orb_err){0};
+    if (r < 0)
+        return r;
+    r = state_dir_give(dir, uid, ret_incomplete);
+    if (r == 0 || belongs_to(dir, uid))
+        return 0;
+    if (err)
+        *err = *ret_incomplete;
     return r;
 }

@@ -1,6 +1,6 @@
 /* Walking through a directory that a service may have filled: a link is an entry, never a way. */
-#ifndef CORE_SUP_WALK_H
-#define CORE_SUP_WALK_H
+#ifndef CORE_SANDBOX_WALK_H
+#define CORE_SANDBOX_WALK_H
 
 struct stat;
 

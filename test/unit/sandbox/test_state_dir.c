@@ -8,7 +8,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/own.h"
-#include "core/sup/state_dir.h"
+#include "core/sandbox/state_dir.h"
 #include "test/lib/harness.h"
 
 #define UID_OF_SERVICE 61234u
@@ -144,5 +144,24 @@ TEST(what_is_no_directory_is_named)
     path = in(&d, "file");
     ck_assert_int_lt(state_dir_give(path, d.uid, &err), 0);
     ck_assert_ptr_nonnull(strstr(err.text, path));
+    dir_free(&d);
+}
+
+TEST(a_service_gets_a_directory_of_its_own_or_none)
+{
+    struct dir d;
+    AUTO_FREE char *made = NULL;
+    AUTO_FREE char *link = NULL;
+    struct orb_err incomplete, err = {0};
+
+    dir_new(&d);
+    made = in(&d, "services/one");
+    link = in(&d, "services/two");
+    ck_assert_msg(state_dir_prepare(made, d.uid, &incomplete, &err) == 0, "%s", err.text);
+    ck_assert_int_eq(incomplete.code, 0);
+    expect(&d, "services/one", 0700);
+    ck_assert_int_eq(symlink(made, link), 0);
+    ck_assert_int_lt(state_dir_prepare(link, d.uid, &incomplete, &err), 0);
+    ck_assert_ptr_nonnull(strstr(err.text, link));
     dir_free(&d);
 }
