@@ -115,14 +115,30 @@ class Lab(bed.Around):
     def measure_denied(self, what, packets):
         """As measure(), but every packet must have been refused and counted."""
         keys = {"source": DENIED, "scan": 1}
-        self.send("eth0", packets // 8, **keys)
-        before = self.dropped()
-        row = self.send("eth0", packets, **keys)
-        refused = self.dropped() - before
-        if row["good"] or row["wrong"] or refused != packets:
-            raise bed.Failed(f"{what}: of {packets} packets {refused} were refused and "
-                             f"{row['good'] + row['wrong']} arrived")
-        return row["cpu-ns"]
+        for _ in range(ATTEMPTS):
+            self.send("eth0", packets // 8, **keys)
+            before = self.dropped()
+            row = self.send("eth0", packets, **keys)
+            refused = self.dropped() - before
+            if refused == packets and not row["good"] and not row["wrong"]:
+                return row["cpu-ns"]
+            self.repeated += 1
+        raise bed.Failed(f"{what}: of {packets} packets {refused} were refused and "
+                         f"{row['good'] + row['wrong']} arrived")
+
+    def measure_hits(self, what, packets, turn, add):
+        """turn(add), whose packets are hits. A machine that stood still for half a second, or a program at netfilter of
+        another namespace that came and went, gives some to the kernel: then it is repeated."""
+        for _ in range(ATTEMPTS):
+            found, before = [], self.hits()
+            turn(lambda *row: found.append(row))
+            hits = self.hits() - before
+            if hits >= 0.99 * packets:
+                for row in found:
+                    add(*row)
+                return
+            self.repeated += 1
+        raise bed.Failed(f"{what}: only {hits} of {packets} packets were hits")
 
     def fast_path(self, mode):
         if all(p["mode"] == mode for p in self.ports().values()):
@@ -208,10 +224,7 @@ def round_of(lab, rows):
     lab.fast_path("xdp")
     lab.sink("eth0", "xdp")
     lab.send("eth0", WARM_UP, expect=WAN)
-    before = lab.hits()
-    close_race(lab, add)
-    if lab.hits() - before < 0.99 * 4 * PACKETS:
-        raise bed.Failed(f"XDP: only {lab.hits() - before} of {4 * PACKETS} packets were hits")
+    lab.measure_hits("XDP", 4 * PACKETS, lambda add_row: close_race(lab, add_row), add)
     add("xdp denied", lab.measure_denied("denied at XDP", PACKETS))
     lab.sink("eth1", "tc")
     add("bare kernel", lab.measure("bare kernel", "eth1", KERNEL_PACKETS))
@@ -224,10 +237,8 @@ def round_of(lab, rows):
     lab.box.ctl("dataplane", "enable")
 
     lab.fast_path("tcx")
-    before = lab.hits()
-    add("tcx", lab.measure("tcx", "eth0", KERNEL_PACKETS, expect=WAN))
-    if lab.hits() - before < 0.99 * KERNEL_PACKETS:
-        raise bed.Failed(f"tcx: only {lab.hits() - before} of {KERNEL_PACKETS} packets were hits")
+    lab.measure_hits("tcx", KERNEL_PACKETS,
+                     lambda add_row: add_row("tcx", lab.measure("tcx", "eth0", KERNEL_PACKETS, expect=WAN)), add)
 
 
 def throughput(lab, seconds=2):
