@@ -14,9 +14,11 @@
 
 /* ---- floods ---- */
 
-static void flood(int ms, bool (*once)(unsigned n))
+#define FLOOD_MS 1000
+
+static void flood(bool (*once)(unsigned n))
 {
-    uint64_t until = wire_now() + (uint64_t)ms;
+    uint64_t until = wire_now() + FLOOD_MS;
     unsigned n = 0;
 
     ready();
@@ -103,47 +105,47 @@ static bool one_bad_json(unsigned n)
 }
 void d_log(void)
 {
-    flood(2000, one_log);
+    flood(one_log);
 }
 void d_metric(void)
 {
-    flood(2000, one_metric);
+    flood(one_metric);
 }
 void d_stderr(void)
 {
-    flood(2000, one_line);
+    flood(one_line);
 }
 void d_events(void)
 {
-    flood(2000, one_event);
+    flood(one_event);
 }
 void d_events_big(void)
 {
-    flood(2000, one_big_event);
+    flood(one_big_event);
 }
 void d_call(void)
 {
-    flood(2000, one_call);
+    flood(one_call);
 }
 void d_metrics_call(void)
 {
-    flood(2000, one_metrics_call);
+    flood(one_metrics_call);
 }
 void d_logs_call(void)
 {
-    flood(2000, one_logs_call);
+    flood(one_logs_call);
 }
 void d_bad_call(void)
 {
-    flood(2000, one_bad_call);
+    flood(one_bad_call);
 }
 void d_denied(void)
 {
-    flood(2000, one_denied);
+    flood(one_denied);
 }
 void d_bad_json(void)
 {
-    flood(2000, one_bad_json);
+    flood(one_bad_json);
 }
 
 /* 1000 requests that take a second each: 64 may be under way. */

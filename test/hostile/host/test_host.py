@@ -19,6 +19,8 @@ from lab import build, only, tap, attempts, successes, attempt, Watch, words_of,
 from packages import schema, manifest, package, write, name_of, lay_out, broken_objects, FRAMES, ENDS, LIVES, FLOODS, CONFIG, TAKEN, lay_out_names, malformed, check_malformed  # noqa: E402
 from wire import Client, HELLO, Refused, REQ, STOP, SUB, frame, quantile  # noqa: E402
 
+FLOOD_S = 1.1  # a little longer than FLOOD_MS of attacker_floods.c
+
 # ---- services that spoil commits ----
 
 def spoils(box, watch, name, reason):
@@ -221,6 +223,8 @@ def main_run(root):
         for name in objects:
             attempt(f"{name}: a shared object that is none", ended, box, watch, name, "load|status 120|SIGBUS|SIGSEGV|not ready in time|cannot|orbital|step|version|exports|ELF|file", False)
         attempt("exported names of the host are not taken", interposed, box, watch)
+        for attack in CONFIG:  # soon: two of them answer every number a request may have so far
+            attempt(f"commit with {attack}", spoils, box, watch, name_of(attack), "v-")
         for attack, words in FRAMES.items():
             attempt(f"frame {attack}", ended, box, watch, name_of(attack), words)
         for attack, words in ENDS.items():
@@ -239,10 +243,8 @@ def main_run(root):
             attempt(f"schema bomb {attack}", lives, box, watch, name_of(attack), 3, f"notes: {attack}", f"schema {attack}")
         attempt("a full state directory", state_files, box, watch)
         for attack in FLOODS:
-            attempt(f"flood {attack}", lives, box, watch, name_of(attack), 2.2, None, f"flood {attack}")
+            attempt(f"flood {attack}", lives, box, watch, name_of(attack), FLOOD_S, None, f"flood {attack}")
         attempt("unread events", deaf_subscriber, box, watch)
-        for attack in CONFIG:
-            attempt(f"commit with {attack}", spoils, box, watch, name_of(attack), "v-")
         attempt("the package directory changes under the spawn", replaced, box, watch, root)
         client_attempts(box, watch)
         attempt("the host stopped and continued", paused, box, watch)
@@ -285,7 +287,7 @@ def deaf_subscriber(box, watch):
     deaf = Client(watch.sock)
     deaf.send(frame(SUB, {"to": name_of("events"), "topic": "noise"}, corr=1))
     start(box, name_of("events"))
-    time.sleep(2.2)  # the flood's own length
+    time.sleep(FLOOD_S)  # the flood's own length
     watch.sound("flood to a deaf subscriber")
     expect(watch.memory_mb() < 200, f"the host has {watch.memory_mb()} MB")
     stop(box, name_of("events"))

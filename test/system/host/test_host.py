@@ -77,7 +77,8 @@ def threads(box):
     s = box.until(10, lambda: running(box, "acme-probe"), "runs")
     out = box.call("acme-probe", "count", {"steps": 30000})
     expect(out == {"counted": 30000}, f"counted {out}")
-    client = threading.Thread(target=box.call, args=("acme-probe", "count", {"steps": 1000000000}, False))
+    words = ("--wait", "0", "ipc", "call", "acme-probe", "count", '{"steps": 1000000000}')  # not asked again
+    client = threading.Thread(target=box.ctl, args=words, kwargs={"ok": False})
     client.start()
     try:
         box.until(10, lambda: len(os.listdir(f"/proc/{s['pid']}/task")) > 1, "the thread runs")
