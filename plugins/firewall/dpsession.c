@@ -1,15 +1,15 @@
-/* The session with dataplane@1: begin, batches one after the other, check; then apply or abort.
+/* The session with dataplane@1: begin, batches one after the other, check; then apply or abort. All
+ * that is read from the configuration is read in prepare.
  * Everything is asynchronous: a callback of the configuration returns ORB_LATER and the last reply
  * calls orb_config_done(). A draft that failed is dropped before the failure is told. */
 #include <stdio.h>
 #include <string.h>
 
 #include "core/base/own.h"
-#include "plugins/firewall/fold.h"
 #include "plugins/firewall/health.h"
 #include "plugins/firewall/plugin.h"
+#include "plugins/firewall/prepared.h"
 #include "plugins/firewall/retry.h"
-#include "plugins/firewall/rows.h"
 #include "plugins/firewall/dpsession.h"
 #include "plugins/firewall/translate.h"
 #include "plugins/firewall/changeset.h"
@@ -18,8 +18,8 @@
 
 static void send_next(struct orb_ctx *ctx, struct firewall *self);
 
-/* Ends the callback that waits. What fails at the start is pending: the service runs and tries
- * again (retry.c). A commit that fails changes nothing, what was pending before stays so. */
+/* Ends the callback that waits. What fails at the start is pending: the service runs and tries the
+ * same messages again (retry.c). A commit that fails changes nothing, what was pending stays so. */
 static void done(struct orb_ctx *ctx, struct firewall *self, const struct orb_err *failure)
 {
     struct dpsession *session = &self->session;
@@ -27,9 +27,10 @@ static void done(struct orb_ctx *ctx, struct firewall *self, const struct orb_er
     if (!failure || !failure->code) {
         orb_config_done(ctx, NULL);
     } else if (session->first) {
-        retry_schedule(ctx, self, session->change, failure);
+        retry_schedule(ctx, self, &session->changes, failure);
         orb_config_done(ctx, NULL);
     } else {
+        changeset_fini(&session->changes);
         retry_resume(ctx, self);
         orb_config_done(ctx, failure);
     }
@@ -51,7 +52,6 @@ static void on_dropped(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
 
     if (err)
         orb_log(ctx, ORB_WARNING, "firewall.draft-not-dropped", KV("reason", err->text));
-    changeset_fini(&self->session.changes);
     self->session.state = DPSESSION_NONE;
     done(ctx, self, &failure);
 }
@@ -160,12 +160,13 @@ static void plan(struct orb_ctx *ctx, const struct changeset *changes, const cJS
 static int refuse(struct orb_ctx *ctx, struct firewall *self, const struct orb_change *change,
                   const struct orb_err *err)
 {
+    if (change->initial) {
+        retry_schedule(ctx, self, &self->session.changes, err);
+        return 0;
+    }
     changeset_fini(&self->session.changes);
-    if (change->initial)
-        retry_schedule(ctx, self, change, err);
-    else
-        retry_resume(ctx, self);
-    return change->initial ? 0 : err->code;
+    retry_resume(ctx, self);
+    return err->code;
 }
 
 int dpsession_prepare(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
@@ -183,8 +184,11 @@ int dpsession_prepare(struct orb_ctx *ctx, const struct orb_change *change, stru
     session->first = change->initial;
     session->changes.full = self->retry.pending;
     r = changeset_build(&session->changes, change, err);
-    if (r < 0)
+    *change->prepared = prepared_new(&session->changes, change->tree, &self->rows);
+    if (r < 0) {
+        changeset_fini(&session->changes); /* nothing of it can be sent */
         return refuse(ctx, self, change, err);
+    }
     plan(ctx, &session->changes, change->tree);
     if (!session->changes.batches.count)
         return 0;
@@ -192,23 +196,6 @@ int dpsession_prepare(struct orb_ctx *ctx, const struct orb_change *change, stru
     cJSON_AddBoolToObject(in, "reset", session->changes.full);
     r = orb_call(ctx, DATAPLANE, "begin", in, 0, on_begun, self, err);
     return r < 0 ? refuse(ctx, self, change, err) : ORB_LATER;
-}
-
-/* The table of rules follows what is now in force. */
-static void sync_rows(struct firewall *self, const cJSON *tree)
-{
-    const cJSON *firewall = cJSON_GetObjectItemCaseSensitive(tree, "firewall");
-    const cJSON *rules = cJSON_GetObjectItemCaseSensitive(firewall, "rules");
-    const struct changeset *changes = &self->session.changes;
-
-    if (changes->full)
-        rows_load(&self->rows, rules);
-    for (unsigned i = 0; !changes->full && i < changes->count; i++) {
-        const char *key = changes->items[i].key;
-
-        if (changes->items[i].kind == CHANGESET_RULE)
-            rows_set(&self->rows, key, cJSON_GetObjectItemCaseSensitive(rules, key));
-    }
 }
 
 /* Running connections the commit ended, for who made it. */
@@ -249,8 +236,6 @@ static void on_applied(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
     }
     self->session.state = DPSESSION_APPLIED;
     retry_done(ctx, self);
-    sync_rows(self, self->session.change->tree);
-    fold_report(ctx, self->session.change->tree);
     tell_ended(ctx, out);
     orb_log(ctx, ORB_INFO, "firewall.applied",
             KV("generation", generation ? (int64_t)generation->valuedouble : 0),
@@ -264,11 +249,9 @@ int dpsession_apply(struct orb_ctx *ctx, const struct orb_change *change, struct
     struct firewall *self = orb_user(ctx);
     int r;
 
-    if (self->session.state == DPSESSION_NONE) {
-        if (!self->retry.pending)
-            sync_rows(self, change->tree);
+    prepared_swap(ctx, self, *change->prepared);
+    if (self->session.state == DPSESSION_NONE)
         return 0;
-    }
     self->session.change = change;
     r = orb_call(ctx, DATAPLANE, "apply", tx_input(&self->session), 0, on_applied, self, err);
     return r < 0 ? refuse(ctx, self, change, err) : ORB_LATER;
@@ -295,11 +278,11 @@ int dpsession_abort(struct orb_ctx *ctx, const struct orb_change *change, bool a
                     struct orb_err *err)
 {
     struct firewall *self = orb_user(ctx);
-    const cJSON *firewall = cJSON_GetObjectItemCaseSensitive(change->tree, "firewall");
+    struct prepared *prepared = *change->prepared;
     int r;
 
-    if (applied)
-        rows_load(&self->rows, cJSON_GetObjectItemCaseSensitive(firewall, "rules"));
+    if (prepared && prepared->swapped)
+        prepared_swap(ctx, self, prepared);
     changeset_fini(&self->session.changes);
     if (self->session.state == DPSESSION_NONE) {
         retry_resume(ctx, self);
@@ -308,4 +291,9 @@ int dpsession_abort(struct orb_ctx *ctx, const struct orb_change *change, bool a
     /* Drops the draft, or goes back when it is the running policy. */
     r = orb_call(ctx, DATAPLANE, "abort", tx_input(&self->session), 0, on_aborted, self, err);
     return r < 0 ? r : ORB_LATER;
+}
+
+void dpsession_discard(struct orb_ctx *ctx, void *prepared)
+{
+    prepared_free(prepared);
 }

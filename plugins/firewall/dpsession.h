@@ -26,10 +26,12 @@ struct dpsession {
 
 /* Sends what the change touches as a draft and has it checked. */
 int dpsession_prepare(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err);
-/* Brings the draft into force. */
+/* Swaps in what prepare read and brings the draft into force. */
 int dpsession_apply(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err);
 /* applied: apply was called for it. Drops the draft, or goes back to the policy of before. */
 int dpsession_abort(struct orb_ctx *ctx, const struct orb_change *change, bool applied,
                     struct orb_err *err);
+/* Frees what prepare read (prepared.h). */
+void dpsession_discard(struct orb_ctx *ctx, void *prepared);
 
 #endif

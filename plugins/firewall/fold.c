@@ -1,20 +1,32 @@
 /* Destination NAT of before it had to be said that several ports go to one: it goes on, and people
  * learn of it, because most of them meant each port to go to its own. */
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "core/base/xalloc.h"
 #include "plugins/firewall/fold.h"
 #include "plugins/firewall/nat.h"
 #include "plugins/firewall/translate.h"
 
-void fold_report(struct orb_ctx *ctx, const cJSON *tree)
+void fold_read(struct folds *folds, const cJSON *tree)
 {
     const cJSON *item, *nat;
     struct view view;
 
     translate_view_init(&view, tree);
     nat = cJSON_GetObjectItemCaseSensitive(view.firewall, "nat");
-    orb_problem_clear(ctx, "fold:*");
     cJSON_ArrayForEach (item, cJSON_GetObjectItemCaseSensitive(nat, "destination")) {
+        if (!nat_folds(&view, item))
+            continue;
+        folds->keys = xrealloc(folds->keys, (folds->count + 1) * sizeof(*folds->keys));
+        snprintf(folds->keys[folds->count++], FOLD_KEY, "%s", item->string);
+    }
+}
+
+void fold_report(struct orb_ctx *ctx, const struct folds *folds)
+{
+    orb_problem_clear(ctx, "fold:*");
+    for (unsigned i = 0; i < folds->count; i++) {
         char key[48], path[80], what[160];
         struct orb_problem problem = {
             .level = ORB_PROBLEM_DEGRADED,
@@ -22,12 +34,16 @@ void fold_report(struct orb_ctx *ctx, const cJSON *tree)
             .path = path,
             .todo = "give translate-to a range of ports as long as that of port, or say fold true"};
 
-        if (!nat_folds(&view, item))
-            continue;
-        snprintf(key, sizeof(key), "fold:%.31s", item->string);
-        snprintf(path, sizeof(path), "/firewall/nat/destination/%.31s", item->string);
-        snprintf(what, sizeof(what), "destination NAT %.31s sends several ports to one",
-                 item->string);
+        snprintf(key, sizeof(key), "fold:%s", folds->keys[i]);
+        snprintf(path, sizeof(path), "/firewall/nat/destination/%s", folds->keys[i]);
+        snprintf(what, sizeof(what), "destination NAT %s sends several ports to one",
+                 folds->keys[i]);
         orb_problem_set(ctx, key, &problem);
     }
+}
+
+void fold_fini(struct folds *folds)
+{
+    free(folds->keys);
+    *folds = (struct folds){0};
 }

@@ -5,7 +5,18 @@
 
 #include "orbital/orbital.h"
 
-/* Reports each as a problem, or takes it back. tree: the configuration in force; borrowed. */
-void fold_report(struct orb_ctx *ctx, const cJSON *tree);
+#define FOLD_KEY 32
+
+/* The keys of such entries. */
+struct folds {
+    char (*keys)[FOLD_KEY];
+    unsigned count;
+};
+
+/* Fills folds (zeroed) from a configuration. */
+void fold_read(struct folds *folds, const cJSON *tree);
+/* Reports each as a problem, and takes back what was reported before. */
+void fold_report(struct orb_ctx *ctx, const struct folds *folds);
+void fold_fini(struct folds *folds);
 
 #endif

@@ -32,6 +32,7 @@ static void on_stop(struct orb_ctx *ctx)
     health_fini(&self->health);
     changeset_fini(&self->session.changes);
     rows_fini(&self->rows);
+    fold_fini(&self->folds);
     free(self);
 }
 
@@ -50,7 +51,8 @@ static const char *const paths[] = {"/firewall", "/interfaces", NULL};
 static const struct orb_config config = {.paths = paths,
                                          .prepare = dpsession_prepare,
                                          .apply = dpsession_apply,
-                                         .abort = dpsession_abort};
+                                         .abort = dpsession_abort,
+                                         .discard = dpsession_discard};
 
 ORB_PLUGIN(.name = "firewall", .methods = methods, .config = &config, .init = on_init,
            .stop = on_stop, .health = on_health);

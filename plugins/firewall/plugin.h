@@ -2,6 +2,7 @@
 #ifndef PLUGINS_FIREWALL_PLUGIN_H
 #define PLUGINS_FIREWALL_PLUGIN_H
 
+#include "plugins/firewall/fold.h"
 #include "plugins/firewall/health.h"
 #include "plugins/firewall/retry.h"
 #include "plugins/firewall/rows.h"
@@ -10,7 +11,8 @@
 struct firewall {
     struct dpsession session;
     struct retry retry;
-    struct rows rows;
+    struct rows rows;   /* of the rules in use */
+    struct folds folds; /* of the configuration in use */
     struct health health;
 };
 

@@ -11,7 +11,6 @@
 #include "plugins/firewall/health.h"
 #include "plugins/firewall/plugin.h"
 #include "plugins/firewall/retry.h"
-#include "plugins/firewall/rows.h"
 #include "plugins/firewall/translate.h"
 #include "plugins/firewall/changeset.h"
 
@@ -218,16 +217,14 @@ void retry_fini(struct firewall *self)
     changeset_fini(&self->retry.changes);
 }
 
-void retry_schedule(struct orb_ctx *ctx, struct firewall *self, const struct orb_change *change,
+void retry_schedule(struct orb_ctx *ctx, struct firewall *self, struct changeset *changes,
                     const struct orb_err *err)
 {
     struct retry *retry = &self->retry;
-    const cJSON *firewall = cJSON_GetObjectItemCaseSensitive(change->tree, "firewall");
 
     changeset_fini(&retry->changes);
-    if (changeset_build(&retry->changes, change, NULL) < 0)
-        changeset_fini(&retry->changes);
-    rows_load(&self->rows, cJSON_GetObjectItemCaseSensitive(firewall, "rules"));
+    retry->changes = *changes;
+    *changes = (struct changeset){0};
     retry->pending = true;
     retry->cancelled = false;
     retry->wait_ms = WAIT_MS;

@@ -25,8 +25,9 @@ struct retry {
 /* Makes the timer. Error: no memory; retry_fini() may be called all the same. */
 int retry_init(struct orb_ctx *ctx, struct firewall *self, struct orb_err *err);
 void retry_fini(struct firewall *self);
-/* The first change failed for err: what it says is tried again until it is in force. */
-void retry_schedule(struct orb_ctx *ctx, struct firewall *self, const struct orb_change *change,
+/* The first change failed for err: its messages are sent again until they are in force. changes:
+ * the whole policy, taken over; without messages when it cannot even be written. */
+void retry_schedule(struct orb_ctx *ctx, struct firewall *self, struct changeset *changes,
                     const struct orb_err *err);
 /* A commit begins; it sends the whole policy where one is pending. */
 void retry_cancel(struct orb_ctx *ctx, struct firewall *self);

@@ -4,6 +4,7 @@
 #define PLUGINS_FIREWALL_ROWS_H
 
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct row {
@@ -18,10 +19,29 @@ struct rows {
     unsigned count, size;
 };
 
-/* Takes over rule (an entry of /firewall/rules); NULL or switched off: the row goes. */
-void rows_set(struct rows *rows, const char *key, const cJSON *rule);
-/* All of /firewall/rules (NULL: none). */
-void rows_load(struct rows *rows, const cJSON *rules);
+/* A change of the table that can be swapped in and out. Zeroed: none. */
+struct rows_change {
+    bool whole; /* all is a whole table; else single rows */
+    struct rows all;
+    struct row_swap {
+        uint32_t number;
+        bool there; /* row is one; else there is none of that number */
+        struct row row;
+    } * swaps;
+    unsigned count;
+};
+
+/* The change to rules, all of /firewall/rules (NULL: none). */
+void rows_change_all(struct rows_change *change, const cJSON *rules);
+/* The change to one entry of /firewall/rules, beside those before; NULL or switched off: the row
+ * goes. */
+void rows_change_one(struct rows_change *change, const char *key, const cJSON *rule);
+/* Makes room in rows for what the change may add. */
+void rows_reserve(struct rows *rows, const struct rows_change *change);
+/* Puts the change into rows and what was there into the change: done twice, all is as before. Asks
+ * for no memory. */
+void rows_swap(struct rows *rows, struct rows_change *change);
+void rows_change_fini(struct rows_change *change);
 /* First row above number, as an index; rows->count when there is none. */
 unsigned rows_after(const struct rows *rows, uint32_t number);
 void rows_fini(struct rows *rows);

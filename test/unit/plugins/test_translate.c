@@ -549,24 +549,50 @@ TEST(paths_of_the_data_plane_become_paths_of_the_configuration)
     }
 }
 
-TEST(rows_stay_sorted_and_follow_changes)
+static void expect_rows(const struct rows *rows, const char *want)
+{
+    AUTO(buf) struct buf text = {0};
+
+    for (unsigned i = 0; i < rows->count; i++)
+        buf_addf(&text, "%s%u %s %s", i ? ", " : "", rows->items[i].number, rows->items[i].action,
+                 rows->items[i].description ? rows->items[i].description : "-");
+    ck_assert_str_eq(buf_str(&text), want);
+}
+
+TEST(rows_stay_sorted_and_a_change_swapped_twice_changes_nothing)
 {
     cJSON *rules = json("{'20':{'action':'drop','from':'wan'},'3':{'action':'accept'},"
                         "'100':{'action':'reject','description':'last'},"
                         "'50':{'action':'drop','enabled':false}}");
+    static const char first[] = "3 accept -, 20 drop -, 100 reject last";
     struct rows rows = {0};
+    struct rows_change all = {0}, some = {0};
 
-    rows_load(&rows, rules);
-    ck_assert_uint_eq(rows.count, 3);
-    ck_assert_uint_eq(rows.items[0].number, 3);
+    rows_change_all(&all, rules);
+    rows_reserve(&rows, &all);
+    rows_swap(&rows, &all);
+    expect_rows(&rows, first);
     ck_assert_str_eq(rows.items[1].from, "wan");
-    ck_assert_str_eq(rows.items[2].description, "last");
-    rows_set(&rows, "20", NULL);
-    rows_set(&rows, "3", cJSON_GetObjectItem(rules, "20"));
-    ck_assert_uint_eq(rows.count, 2);
-    ck_assert_str_eq(rows.items[0].action, "drop");
     ck_assert_uint_eq(rows_after(&rows, 3), 1);
-    ck_assert_uint_eq(rows_after(&rows, 100), 2);
+    ck_assert_uint_eq(rows_after(&rows, 100), 3);
+
+    rows_change_one(&some, "20", NULL);
+    rows_change_one(&some, "3", cJSON_GetObjectItem(rules, "100"));
+    rows_change_one(&some, "7", cJSON_GetObjectItem(rules, "20"));
+    rows_change_one(&some, "8", NULL);
+    rows_change_one(&some, "100", cJSON_GetObjectItem(rules, "50"));
+    rows_change_one(&some, "200", cJSON_GetObjectItem(rules, "3"));
+    rows_reserve(&rows, &some);
+    for (int i = 0; i < 3; i++) {
+        rows_swap(&rows, &some);
+        expect_rows(&rows, "3 reject last, 7 drop -, 200 accept -");
+        rows_swap(&rows, &some);
+        expect_rows(&rows, first);
+    }
+    rows_swap(&rows, &all);
+    expect_rows(&rows, "");
+    rows_change_fini(&some);
+    rows_change_fini(&all);
     rows_fini(&rows);
     cJSON_Delete(rules);
 }
