@@ -1,13 +1,18 @@
-/* Is a firewall configured where none is installed? */
+/* Is a firewall configured that no service enforces? */
 #ifndef CORE_HOST_FILTERCONF_H
 #define CORE_HOST_FILTERCONF_H
 
-struct confpart;
+#include <stdbool.h>
+
 struct orb_err;
 struct orbitald;
 
-/* Follows /firewall where no package of that name is installed; elsewhere there is nothing to
- * follow, and *ret_part stays. Errors: as confpart_new. */
-int filterconf_new(struct orbitald *host, struct confpart **ret_part, struct orb_err *err);
+/* What is known of /firewall. */
+enum filterconf { FILTERCONF_UNKNOWN, FILTERCONF_NONE, FILTERCONF_WANTED };
+
+/* Compares what is configured with the services there are: call it at the start and when /services
+ * was read (configured: until then none is disabled). Follows /firewall (host->filter) from the
+ * first time on that its service is missed: it may be large. Errors: as confpart_new. */
+int filterconf_check(struct orbitald *host, bool configured, struct orb_err *err);
 
 #endif

@@ -41,7 +41,8 @@ struct orbitald {
     struct dpservice *dataplane;
     struct arp *arp;
     struct confpart *services;
-    struct confpart *filter; /* NULL: the firewall is installed */
+    struct confpart *filter; /* NULL: its service is there */
+    int filter_wanted;       /* enum filterconf: what is known of /firewall */
     struct names *names;
     struct statedir *state; /* main's */
     struct health *health;

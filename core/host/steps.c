@@ -295,7 +295,7 @@ static int make_supervisor(struct steps *s, struct orb_err *err)
     take_crashes(s);
     r = svcconf_new(host, &host->services, err);
     if (r == 0)
-        r = filterconf_new(host, &host->filter, err);
+        r = filterconf_check(host, false, err);
     return r < 0 ? r : logconf_new(host, &host->system, err);
 }
 

@@ -8,6 +8,7 @@
 #include "core/base/xalloc.h"
 #include "core/host/confpart.h"
 #include "core/host/confschema.h"
+#include "core/host/filterconf.h"
 #include "core/host/host_internal.h"
 #include "core/host/problem.h"
 #include "core/host/verdict.h"
@@ -172,6 +173,7 @@ static void configure_all(struct orbitald *host, const json_t *services)
 static void follow(struct orbitald *host, const json_t *services, const struct orb_err *err)
 {
     AUTO_FREE char *what = NULL;
+    struct orb_err failed = {0};
 
     if (services) {
         problem_clear(host, NOT_READ);
@@ -183,6 +185,8 @@ static void follow(struct orbitald *host, const json_t *services, const struct o
         problem_set(host, NOT_READ, VERDICT_DEGRADED, what, "/services",
                     "it is read with the next commit; orbctl service restart config reads it now");
     }
+    if (filterconf_check(host, services != NULL, &failed) < 0) /* before the boot goes on */
+        log_error(host->log, "firewall.not-followed", KV("error", failed.text));
     supervisor_release(host->supervisor);
 }
 

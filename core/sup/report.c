@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/strings.h"
 #include "core/sup/boot.h"
 #include "core/sup/supervisor_internal.h"
 
@@ -58,6 +59,14 @@ static void write_summary(const struct service *service, struct json_write *w)
     write_reason(service, w);
 }
 
+static const char *not_granted(const struct service *service)
+{
+    for (char *const *asked = service->package->manifest.capabilities; asked && *asked; asked++)
+        if (!strings_have(service->spec.capabilities, *asked))
+            return *asked;
+    return NULL;
+}
+
 void report_each(const struct supervisor *sup,
                  void (*see)(void *arg, const struct service_view *service), void *arg)
 {
@@ -73,6 +82,7 @@ void report_each(const struct supervisor *sup,
             .critical = m->critical,
             .wanted = s->wanted,
             .holds_boot = boot_held_by(s),
+            .not_granted = not_granted(s),
             .failures_in_a_row = s->restart.streak,
             .reason = s->reason,
             .health = s->degraded,

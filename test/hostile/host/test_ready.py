@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """READY and the phase operational: not without configuration and firewall, whatever else runs; and no package
 of a third party delays them, or the end of the daemon."""
+import json
 import os
 import shutil
 import signal
@@ -10,7 +11,7 @@ import sys
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [here, os.path.join(here, "..", "..", "lib")]
 import machine  # noqa: E402
-from appliance import Appliance, expect  # noqa: E402
+from appliance import Appliance, expect, run  # noqa: E402
 from lab import attempt, build, conclude, enable  # noqa: E402
 from packages import manifest, package  # noqa: E402
 
@@ -112,11 +113,50 @@ def unfiltered():
         expect(not any("no package firewall" in w for w in reasons(box)), "the reason stays")
 
 
+def disabled(how):
+    """Zones are configured, and the configuration takes the service that enforces them, or what it needs: the last known
+    rules stay in force, the boot does not come to its end, and the verdict says why. Control: given back, READY comes."""
+    words = {"enabled": "/services/firewall/enabled is false", "no grants": "grants leaves out", "no data plane": "leaves out ipc.call:dataplane/*"}[how]
+    service = {"enabled": {"enabled": False}, "no grants": {"grants": []},
+               "no data plane": {"grants": ["config.read:/firewall", "config.read:/interfaces", "ipc.call:config/attach", "ipc.call:config/fetch"]}}[how]
+
+    def dropped():
+        return "drop" in run(*box.inside("nft", "list", "ruleset")).stdout
+
+    with Appliance(build, "disabled", dataplane=True) as box:
+        box.start()
+        box.ctl("config", "set", "firewall", "default", '{"input":"drop","forward":"drop"}')
+        box.ctl("config", "commit")
+        box.until(10, dropped, "control: the rules are there")
+        for key, value in service.items():
+            box.ctl("config", "set", "services", "firewall", key, json.dumps(value))
+        box.ctl("config", "commit")
+        box.until(20, lambda: any(words in w for w in reasons(box)), "the verdict says so")
+        expect(dropped(), "the rules are gone")
+        box.kill(signal.SIGTERM)
+        run(*box.inside("nft", "flush", "ruleset"))
+        told = Told(box)
+        box.start(wait=False, env={"NOTIFY_SOCKET": told.path})
+        box.until(20, lambda: any(words in w for w in reasons(box)), "after a restart as well")
+        box.until(20, lambda: all(s["state"] in ("Running", "Disabled") for s in box.call("host@1", "services")["services"]
+                                  if s["name"] in ("config", "interfaces", "routing", "api")), "all others run")
+        expect(phase(box) != "operational" and not told.ready(), "operational without what filters")
+        expect(dropped(), "nothing is filtered after a restart")
+        for key in service:
+            box.ctl("config", "delete", "services", "firewall", key)
+        box.ctl("config", "commit")
+        box.until(40, lambda: phase(box) == "operational" and told.ready(), "control: READY once it enforces them")
+        expect(not any(words in w for w in reasons(box)), "the reason stays")
+        expect(dropped(), "the rules are gone")
+
+
 def main(root):
     package(root, "v-never", "never_ready", mani=manifest("v-never", phase="early", requires=[], deadlines=LONG))
     package(root, "v-stays", "pong_flood", mani=manifest("v-stays", phase="early", requires=[], deadlines=LONG))
     attempt("a package of a third party holds up READY and the end", held_up, root)
     attempt("READY with zones configured and no firewall installed", unfiltered)
+    for how in ("enabled", "no grants", "no data plane"):
+        attempt(f"zones are configured, and the firewall has: {how}", disabled, how)
     for name, how in (("config", "missing"), ("config", "broken"), ("firewall", "broken")):
         attempt(f"READY with {name} {how}", lacks, name, how)
 
