@@ -122,6 +122,11 @@ static void schemas(struct orbitald *host, struct buf *out)
     size_t count = 0;
 
     json_write_object(&w, NULL);
+    json_write_array(&w, "third-party"); /* the config service holds them to what is configured */
+    for (unsigned i = 0; i < host->packages.count; i++)
+        if (!host->packages.items[i]->shipped)
+            json_write_string(&w, NULL, host->packages.items[i]->manifest.name);
+    json_write_end(&w);
     json_write_array(&w, "schemas");
     add_schema(&w, "host", host->services_contract);
     add_schema(&w, "host", host->system_contract);
