@@ -1,5 +1,5 @@
-/* How a service attaches and is handed its part of the tree, in slices. It waits while a
- * transaction is on its way, as what runs is not settled before that ends. */
+/* How a service attaches and is handed its part of the tree, in slices. It waits a moment while a
+ * transaction is on its way: most end within that, and it has nothing to follow then. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,6 +83,7 @@ static void attach(struct engine *engine, struct waiting_attach *w)
     s->presence = SUB_ATTACHED;
     s->tried |= history_unconfirmed(&engine->store);
     s->peer = w->peer;
+    s->joined = engine->tx ? engine->tx->id : 0;
     s->revision = s->due = engine->store.revision;
     buf_fini(&s->text);
     parts = slice_of_tree(engine, s);
@@ -143,6 +144,7 @@ void attach_method(struct ask *ask)
     w->paths = json_deep_copy(paths);
     w->secrets = grants_secrets(ask->caller);
     w->req = ask->req;
+    w->until = e->host.now_ms(e->host.arg) + ENGINE_ATTACH_MS;
     if (!e->tx) {
         attach(e, w);
         waiting_free(w);
@@ -154,21 +156,33 @@ void attach_method(struct ask *ask)
     *at = w;
 }
 
+static void serve_first(struct engine *engine)
+{
+    struct waiting_attach *w = engine->waiting;
+    struct orb_err err;
+
+    engine->waiting = w->next;
+    if (w->peer) {
+        attach(engine, w);
+    } else {
+        orb_fail(&err, ORB_E_GONE, "%s went away before it was attached", w->name);
+        reply_refuse(engine, w->req, &err);
+    }
+    waiting_free(w);
+}
+
 void attach_serve_all(struct engine *engine)
 {
-    while (engine->waiting && !engine->tx) {
-        struct waiting_attach *w = engine->waiting;
-        struct orb_err err;
+    while (engine->waiting && !engine->tx)
+        serve_first(engine);
+}
 
-        engine->waiting = w->next;
-        if (w->peer) {
-            attach(engine, w);
-        } else {
-            orb_fail(&err, ORB_E_GONE, "%s went away before it was attached", w->name);
-            reply_refuse(engine, w->req, &err);
-        }
-        waiting_free(w);
-    }
+void attach_tick(struct engine *engine)
+{
+    uint64_t now = engine->host.now_ms(engine->host.arg);
+
+    while (engine->waiting && engine->waiting->until <= now)
+        serve_first(engine);
 }
 
 void attach_fetch(struct ask *ask)

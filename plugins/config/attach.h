@@ -10,13 +10,17 @@ struct waiting_attach {
     uint32_t peer;
     json_t *paths;
     char **secrets;
+    uint64_t until; /* monotonic: then it is answered all the same */
     void *req;
 };
 
-/* Methods attach and fetch. attach is answered when no transaction is on its way. */
+/* Methods attach and fetch. attach waits a moment for a transaction that is on its way; then it is
+ * answered with what runs, and the service follows when that is committed (aside.h). */
 method_fn attach_method, attach_fetch;
 /* Answers those that wait, as a transaction has ended. */
 void attach_serve_all(struct engine *engine);
+/* Answers those that have waited long enough for a transaction. */
+void attach_tick(struct engine *engine);
 /* Frees those that wait, unanswered. */
 void attach_free_all(struct engine *engine);
 

@@ -13,13 +13,8 @@
 #include "plugins/config/member.h"
 #include "plugins/config/parts.h"
 #include "plugins/config/service.h"
+#include "plugins/config/strikes.h"
 #include "plugins/config/subscriber.h"
-
-/* A spoilt transaction counts SPOILT, one that it followed takes 1 away: three in a row are too
- * many, and so is, after a while, any more than a third of all. */
-#define SPOILT 2u
-#define TOO_MANY 5u
-#define PROBE_MS (600u * 1000) /* then it is asked again, without risk for the commit */
 
 /* ---- the word of /services ---- */
 
@@ -88,6 +83,13 @@ static bool takes_away(const struct engine *engine, const char *name, const json
     return grants ? !has_all(left, grants) : !parts_third_party(&engine->parts, name);
 }
 
+bool bypass_takes_away(const struct engine *engine, const char *name, const json_t *patch)
+{
+    AUTO(json_t) json_t *after = entry_after(engine, name, patch);
+
+    return takes_away(engine, name, entry_now(engine, name), after);
+}
+
 const char *bypass_reason(const struct tx *tx, const struct subscriber *s, bool *ret_stays)
 {
     const struct engine *e = tx->engine;
@@ -101,62 +103,11 @@ const char *bypass_reason(const struct tx *tx, const struct subscriber *s, bool 
     if (!grants_enabled(&e->parts, s->name, now) || !grants_cover(e, s, now))
         return "is not asked, as it is not granted what it read";
     if (s->left_out && e->host.now_ms(e->host.arg) < s->probe_at)
-        return "is left out, as it spoilt the last commits; it starts anew";
+        return "is left out of commits (see `orbctl show health`); it starts anew";
     return NULL;
 }
 
-/* ---- who spoils each transaction ---- */
-
-static void tell(struct engine *engine, const struct subscriber *s, bool is)
-{
-    AUTO_FREE char *key = buf_format("left-out:%s", s->name);
-    AUTO_FREE char *what = buf_format(
-        "%s is left out of commits: too many of the last ones ended because it hung or died when "
-        "it was asked to follow",
-        s->name);
-    AUTO_FREE char *todo =
-        buf_format("see `orbctl service show %s crashes`; put the package right, or "
-                   "set /services/%s/enabled false",
-                   s->name, s->name);
-
-    if (engine->host.problem)
-        engine->host.problem(engine->host.arg, key, false, is ? what : NULL, todo);
-}
-
-void bypass_spoilt(struct engine *engine, const char *name)
-{
-    struct subscriber *s = subscriber_find(engine, name);
-
-    if (!s)
-        return;
-    s->strikes += SPOILT;
-    if (s->strikes < TOO_MANY)
-        return;
-    s->probe_at = engine->host.now_ms(engine->host.arg) + PROBE_MS;
-    s->left_out = true;
-    log_error(engine->host.log, "config.service.left-out", KV("service", name));
-    tell(engine, s, true);
-}
-
-static void forgive(struct engine *engine, struct subscriber *s)
-{
-    if (s->left_out) {
-        log_notice(engine->host.log, "config.service.takes-part", KV("service", s->name));
-        tell(engine, s, false);
-    }
-    s->left_out = false;
-    s->strikes = 0;
-}
-
-void bypass_followed(struct engine *engine, const char *name)
-{
-    struct subscriber *s = subscriber_find(engine, name);
-
-    if (s && s->left_out)
-        forgive(engine, s);
-    else if (s && s->strikes)
-        s->strikes--;
-}
+/* ---- after it ---- */
 
 void bypass_committed(struct tx *tx)
 {
@@ -169,11 +120,11 @@ void bypass_committed(struct tx *tx)
         buf_adds(&path, "/services");
         buf_add_pointer(&path, s->name);
         at = path.data;
-        if (s->strikes) { /* the administrator has looked at it */
+        if (s->strikes || s->refused || s->left_out) { /* the administrator has looked at it */
             AUTO(json_t) json_t *ops = grants_patch_within(tx->patch, &at, 1);
 
             if (json_array_size(ops))
-                forgive(e, s);
+                strikes_forgive(e, s);
         }
     }
     for (size_t i = 0; i < tx->count; i++)

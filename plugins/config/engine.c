@@ -6,6 +6,7 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "plugins/config/attach.h"
+#include "plugins/config/call.h"
 #include "plugins/config/candidate.h"
 #include "plugins/config/candidate_file.h"
 #include "plugins/config/commit.h"
@@ -14,6 +15,7 @@
 #include "plugins/config/engine.h"
 #include "plugins/config/engine_internal.h"
 #include "plugins/config/follow.h"
+#include "plugins/config/giveup.h"
 #include "plugins/config/grants.h"
 #include "plugins/config/job.h"
 #include "plugins/config/load.h"
@@ -38,6 +40,7 @@
 #include "plugins/config/store.h"
 #include "plugins/config/subscriber.h"
 #include "plugins/config/transaction.h"
+#include "plugins/config/tx.h"
 #include "plugins/config/turn.h"
 #include "plugins/config/undone.h"
 #include "plugins/config/validate.h"
@@ -50,6 +53,8 @@ void engine_tick(struct engine *engine)
     if (undo)
         transaction_enqueue(engine, undo, true, &err); /* the first one has room */
     undone_tick(engine);
+    attach_tick(engine);
+    giveup_tick(engine);
     if (engine->tx)
         turn_tick(engine->tx);
     schedule_between(engine);
@@ -74,6 +79,13 @@ static void find_unfit(struct engine *engine)
     }
 }
 
+/* Services that wait to attach come before the next transaction. */
+static void on_tx_ended(struct engine *engine)
+{
+    attach_serve_all(engine);
+    transaction_next(engine);
+}
+
 int engine_open(const struct engine_host *host, const char *state_dir, const char *schemas,
                 size_t schemas_len, struct engine **ret_engine, bool *ret_fresh,
                 struct orb_err *err)
@@ -83,7 +95,7 @@ int engine_open(const struct engine_host *host, const char *state_dir, const cha
 
     e->host = *host;
     e->unfit = json_object();
-    e->tx_ended = attach_serve_all;
+    e->tx_ended = on_tx_ended;
     e->requests.forget = read_free;
     r = parts_load(&e->parts, schemas, schemas_len, host->log, err);
     if (r == 0)
@@ -151,7 +163,9 @@ void engine_free(struct engine *engine)
     requests_free_all(engine);
     seen_free_all(engine);
     job_free_all(engine);
-    transaction_free(engine->tx);
+    tx_free(engine->tx);
+    tx_free(engine->aside);
+    call_free_all(engine);
     dumps_free(engine, 0);
     subscriber_free_all(engine);
     attach_free_all(engine);

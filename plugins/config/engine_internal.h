@@ -18,9 +18,10 @@
 #define ENGINE_SNAPSHOT_MS 1000u
 #define ENGINE_HEAL_MS 5000u /* between attempts to write on a disk that took nothing */
 #define ENGINE_ABORT_MS                                                                            \
-    1000u                   /* a refused change is live at most so much longer than a deadline     \
-                             */
-#define ENGINE_TURN_MS 500u /* for the services to follow one after the other; then all at once */
+    1000u                     /* a refused change is live at most so much longer than a deadline   \
+                               */
+#define ENGINE_TURN_MS 500u   /* for the services to follow one after the other; then all at once */
+#define ENGINE_ATTACH_MS 500u /* for a transaction to end; then attach does not wait any more */
 #define ENGINE_LOCK_MS (3600u * 1000)
 #define ENGINE_MAX_CANDIDATES 64u
 #define ENGINE_MAX_LOAD (64u * 1024 * 1024)
@@ -35,6 +36,7 @@
 #define SLICE_QUOTED (200u * 1024) /* of the same text as a JSON string in a frame */
 #define INLINE_BYTES (128u * 1024) /* patch or value inside a frame */
 
+struct call;
 struct candidate;
 struct dump;
 struct job;
@@ -54,7 +56,9 @@ struct engine {
     struct waiting_attach *waiting;
     struct job *jobs;
     struct tx *tx;
-    void (*tx_ended)(struct engine *engine); /* attach_serve_all(): it is above a transaction */
+    struct tx *aside;   /* to be begun when no other is on its way, NULL: none */
+    struct call *calls; /* on their way */
+    void (*tx_ended)(struct engine *engine); /* goes on: it is above a transaction */
     uint64_t applying;                       /* the revision tx is bringing services to, 0: none */
     struct dump *dumps;
     struct requests requests;

@@ -10,10 +10,14 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "plugins/config/bypass.h"
+#include "plugins/config/call.h"
+#include "plugins/config/grants.h"
 #include "plugins/config/job.h"
 #include "plugins/config/participant_internal.h"
 #include "plugins/config/report.h"
+#include "plugins/config/schedule.h"
 #include "plugins/config/service.h"
+#include "plugins/config/strikes.h"
 #include "plugins/config/subscriber.h"
 #include "plugins/config/words.h"
 
@@ -47,7 +51,7 @@ static bool is_awaited(const struct job *job, const struct subscriber *s)
 static void stays_away(struct participant *p)
 {
     p->state = PART_OUT;
-    bypass_spoilt(p->tx->engine, p->name);
+    strikes_spoilt(p->tx->engine, p->name);
     orb_fail(&p->tx->err, ORB_E_GONE,
              "%s went away during prepare and did not come back within %u s; nothing was changed",
              p->name, ENGINE_GRACE_MS / 1000);
@@ -90,13 +94,9 @@ bool participant_list(struct tx *tx, const struct job *job)
     return true;
 }
 
-int participant_ask(struct participant *p, const char *method, const struct buf *text,
-                    uint32_t deadline_ms, engine_done *done, struct orb_err *err)
+bool participant_must_follow(const struct tx *tx)
 {
-    const struct engine_host *host = &p->tx->engine->host;
-    AUTO_FREE char *to = buf_format("service.%s@1", p->name);
-
-    return host->call(host->arg, to, method, buf_str(text), text->len, deadline_ms, done, p, err);
+    return tx->job->undoes || tx->follows;
 }
 
 bool participant_is_gone(const struct orb_err *err)
@@ -180,8 +180,16 @@ static bool went_away(const struct participant *p, const struct orb_err *err)
     const struct tx *tx = p->tx;
     const struct engine_host *host = &tx->engine->host;
 
-    return err->code == ORB_E_GONE && !tx->job->undoes && !tx->job->again && !tx->gone &&
-           !p->probed && host->now_ms(host->arg) - tx->asked_at < AGAIN_WITHIN_MS;
+    return err->code == ORB_E_GONE && !participant_must_follow(tx) && !tx->job->again &&
+           !tx->gone && !p->probed && host->now_ms(host->arg) - tx->asked_at < AGAIN_WITHIN_MS;
+}
+
+/* Attempts cost nothing: a service can be made to refuse as many dry runs as one likes, and so can
+ * one that another service configures. */
+static bool counts(const struct job *job)
+{
+    return !job->dry_run && !job->undoes && !grants_is_service(job->user) &&
+           strcmp(job->user, ENGINE_ITSELF);
 }
 
 static void prepare_result(struct participant *p, const char *text, size_t len,
@@ -197,7 +205,8 @@ static void prepare_result(struct participant *p, const char *text, size_t len,
         p->tx->gone = p;
         return;
     }
-    if (err->code == ORB_E_UNAVAILABLE || (p->tx->job->undoes && err->code == ORB_E_GONE)) {
+    if (err->code == ORB_E_UNAVAILABLE ||
+        (participant_must_follow(p->tx) && err->code == ORB_E_GONE)) {
         offline_plan(p); /* it was gone before we asked; it attaches to the result */
         return;
     }
@@ -205,10 +214,12 @@ static void prepare_result(struct participant *p, const char *text, size_t len,
                : participant_late(p, "prepare", err) ? PART_LATE
                                                      : PART_FAILED;
     if (p->state != PART_FAILED)
-        bypass_spoilt(p->tx->engine, p->name);
-    if (p->state != PART_FAILED && p->probed)
+        strikes_spoilt(p->tx->engine, p->name);
+    else if (counts(p->tx->job))
+        strikes_refused(p->tx->engine, p->name);
+    if (p->probed)
         return;
-    if (p->tx->job->undoes) {
+    if (participant_must_follow(p->tx)) {
         /* An undo goes through: going on without a service beats leaving the box cut off. */
         p->restart = p->state == PART_FAILED;
         log_warn(p->tx->engine->host.log, "config.undo.without", KV("service", p->name),
@@ -226,10 +237,9 @@ void participant_goes_on(const struct tx *tx)
         tx->engine->host.progress(tx->engine->host.arg);
 }
 
-static void on_prepared(void *arg, const char *text, size_t len, const struct orb_err *err)
+static void on_prepared(struct participant *p, const char *text, size_t len,
+                        const struct orb_err *err)
 {
-    struct participant *p = arg;
-
     participant_goes_on(p->tx);
     prepare_result(p, text, len, err);
     if (--p->tx->outstanding == 0)
@@ -246,13 +256,13 @@ static void send_prepare(struct participant *p)
 
     json_write_object(&w, NULL);
     json_write_integer(&w, "tx", (int64_t)tx->id);
-    json_write_integer(&w, "revision", (int64_t)tx->engine->store.revision + 1);
+    json_write_integer(&w, "revision", (int64_t)tx->revision);
     if (p->text.len <= INLINE_BYTES && scan_json(p->text.data, p->text.len, &frame, &err) == 0)
         json_write_raw(&w, "patch", p->text.data, p->text.len);
     else
         json_write_integer(&w, "bytes", (int64_t)p->text.len);
     json_write_end(&w);
-    if (participant_ask(p, "prepare", &text, ENGINE_PREPARE_MS, on_prepared, &err) == 0)
+    if (call_send(p, "prepare", &text, ENGINE_PREPARE_MS, on_prepared, &err) == 0)
         return;
     tx->outstanding--;
     prepare_result(p, NULL, 0, &err);
@@ -268,7 +278,18 @@ void participant_prepare(struct tx *tx)
         tx->outstanding++;
         send_prepare(&tx->parts[i]);
     }
+    schedule_arm(tx->engine); /* some have less time than others */
     report_step(tx->engine, "prepare-sent");
+    if (--tx->outstanding == 0)
+        tx->events->prepared(tx);
+}
+
+void participant_given_up(struct participant *p)
+{
+    struct tx *tx = p->tx;
+
+    not_asked(p, "is not waited for; it starts anew and takes this over");
+    p->state = PART_LATE;
     if (--tx->outstanding == 0)
         tx->events->prepared(tx);
 }

@@ -6,8 +6,8 @@
 
 #include "plugins/config/engine_internal.h"
 
-struct tx;
 struct job;
+struct tx;
 
 /* PART_LATE: it missed a deadline; the host starts it anew, and it is asked nothing more. */
 enum part_state {
@@ -54,6 +54,8 @@ struct tx {
     uint64_t live_at;  /* monotonic: the first was told to apply, 0: none was */
     uint64_t abort_at; /* monotonic: the first was told to go back, 0: it goes forward */
     uint64_t turn_at;  /* monotonic: all who are left are told at once, 0: each waits its turn */
+    uint64_t revision; /* that it leads to */
+    bool follows;      /* of what is committed already: it goes through, as an undo does */
     bool prepared;     /* journaled */
     bool unwritten;    /* an undo the disk does not take: it goes through in memory */
     uint64_t confirm_by_us;
@@ -65,6 +67,8 @@ struct tx {
 /* Fills tx->parts from its patch, for job. False: wait for known subscribers, or for the one that
  * job asks again, to come back. */
 bool participant_list(struct tx *tx, const struct job *job);
+/* Does tx go through without who fails? An undo does. */
+bool participant_must_follow(const struct tx *tx);
 /* Asks all who take part; ends in tx_events.prepared. */
 void participant_prepare(struct tx *tx);
 

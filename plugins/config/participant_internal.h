@@ -4,10 +4,6 @@
 
 #include "plugins/config/participant.h"
 
-/* Sends a request of the config contract, text borrowed; done gets p. Below 0: it was not sent, and
- * done is not called. */
-int participant_ask(struct participant *p, const char *method, const struct buf *text,
-                    uint32_t deadline_ms, engine_done *done, struct orb_err *err);
 /* Does err say that the service is not there any more? */
 bool participant_is_gone(const struct orb_err *err);
 /* An error of the service without the secrets it was given. */
@@ -19,6 +15,8 @@ void participant_blame(struct participant *p, const char *doing, const char *ver
 bool participant_late(struct participant *p, const char *doing, const struct orb_err *err);
 /* Appends the plan of an answer to that of p, at most 200 steps of it. */
 void participant_add_plan(struct participant *p, const char *text, size_t len);
+/* For giveup(): p, which was asked to prepare, is not waited for. */
+void participant_given_up(struct participant *p);
 /* Tells the client that the commit goes on: its deadline is of one step, not of all of them. */
 void participant_goes_on(const struct tx *tx);
 

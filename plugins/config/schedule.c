@@ -1,5 +1,7 @@
 /* When the engine has something to do by itself: see schedule.h. */
 #include "core/base/log.h"
+#include "plugins/config/attach.h"
+#include "plugins/config/call.h"
 #include "plugins/config/job.h"
 #include "plugins/config/participant.h"
 #include "plugins/config/renew.h"
@@ -22,6 +24,9 @@ void schedule_arm(struct engine *engine)
         at = earlier(at, engine->jobs->wait_until);
     if (engine->tx) {
         at = earlier(at, engine->tx->turn_at);
+        at = earlier(at, call_over_at(engine->tx));
+        if (engine->waiting)
+            at = earlier(at, engine->waiting->until);
         if (at)
             engine->host.wake(engine->host.arg, at > now ? at - now : 0);
         return; /* the rest has time until it ends */

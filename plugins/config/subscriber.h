@@ -11,6 +11,11 @@ enum presence {
     SUB_OFFLINE,
 };
 
+/* LEFT_SPOILT: it hung, died, or did not apply what it had agreed to. LEFT_SLOW: commits waited too
+ * long for it. LEFT_REFUSES: it refuses what runs. LEFT_REFUSED_ALL: it refused too many in a row.
+ */
+enum left_out { LEFT_NOT, LEFT_SPOILT, LEFT_SLOW, LEFT_REFUSES, LEFT_REFUSED_ALL };
+
 struct subscriber {
     struct subscriber *next; /* in the order of first attaching: dependencies come first */
     char *name;
@@ -23,9 +28,16 @@ struct subscriber {
     uint64_t revision; /* handed out at attach */
     uint64_t due;      /* the newest that changed what it reads; 0: not known in this run */
     struct buf text;   /* what attach hands out in slices */
-    unsigned strikes;  /* for transactions it spoilt, less those it followed */
-    bool left_out;     /* so it is not asked */
-    uint64_t probe_at; /* monotonic: it is asked again */
+    uint64_t joined;   /* the transaction during which it attached, 0: between two */
+    /* strikes.h */
+    unsigned strikes;       /* for transactions it spoilt, less those it followed */
+    unsigned refused;       /* commits in a row */
+    bool propose;           /* it is to be asked whether it takes what runs */
+    enum left_out left_out; /* so it is not asked, because of this */
+    uint64_t probe_at;      /* monotonic: it is asked again */
+    unsigned times_out;     /* left out since the administrator looked at it */
+    uint64_t waited_ms;     /* how long commits waited for it, as of waited_at */
+    uint64_t waited_at;     /* monotonic */
 };
 
 /* The one that was attached by this peer, if any, is offline. */

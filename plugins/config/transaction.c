@@ -7,6 +7,7 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/aside.h"
 #include "plugins/config/bypass.h"
 #include "plugins/config/candidate.h"
 #include "plugins/config/commit.h"
@@ -33,31 +34,22 @@
 #include "plugins/config/subscriber.h"
 #include "plugins/config/transaction.h"
 #include "plugins/config/turn.h"
+#include "plugins/config/tx.h"
 #include "plugins/config/undone.h"
+#include "plugins/config/urgent.h"
 #include "plugins/config/validate.h"
-
-void transaction_free(struct tx *tx)
-{
-    if (!tx)
-        return;
-    for (size_t i = 0; i < tx->count; i++) {
-        free(tx->parts[i].name);
-        buf_fini(&tx->parts[i].text);
-        json_decref(tx->parts[i].plan);
-    }
-    free(tx->parts);
-    json_decref(tx->patch);
-    job_free(tx->job);
-    free(tx);
-}
 
 int transaction_enqueue(struct engine *engine, struct job *job, bool first, struct orb_err *err)
 {
-    int r = job_push(engine, job, first, err);
+    bool urgent = !first && urgent_is(engine, job);
+    int r = job_push(engine, job, first || urgent, err);
 
-    if (r == 0)
-        transaction_next(engine);
-    return r;
+    if (r < 0)
+        return r;
+    if (urgent)
+        urgent_pass(engine, job);
+    transaction_next(engine);
+    return 0;
 }
 
 /* ---- what is committed ---- */
@@ -166,10 +158,9 @@ static void ask_again(struct tx *tx)
     job->wait_until = engine->host.now_ms(engine->host.arg) + ENGINE_GRACE_MS;
     tx->job = NULL;
     engine->tx = NULL;
-    transaction_free(tx);
+    tx_free(tx);
     job_push(engine, job, true, NULL);
     engine->tx_ended(engine);
-    transaction_next(engine);
 }
 
 static void finish(struct tx *tx)
@@ -196,9 +187,8 @@ static void finish(struct tx *tx)
             edit_drop(engine, job->user);
         reply_tree(engine, job->req, reply_of(tx, engine->store.revision));
     }
-    transaction_free(tx);
+    tx_free(tx);
     engine->tx_ended(engine);
-    transaction_next(engine);
 }
 
 /* A part that no schema fitted may have been put right. */
@@ -310,6 +300,7 @@ static void on_applied(struct tx *tx)
         safe_over(e);
     undone_committed(tx);
     bypass_committed(tx);
+    aside_committed(tx);
     if (tx->job->confirm_s)
         confirm_started(e);
     log_info(e->host.log, "config.committed", KV("revision", e->store.revision),
@@ -351,18 +342,19 @@ static bool begin(struct engine *engine, struct job *job)
     if (tx->unwritten)
         r = not_written(engine, &err);
     if (r == 0 && !participant_list(tx, job)) {
-        transaction_free(tx);
+        tx_free(tx);
         return false;
     }
     engine->jobs = job->next;
     if (r < 0) {
         refuse_job(engine, job, &err);
-        transaction_free(tx);
+        tx_free(tx);
         job_free(job);
         return true;
     }
     tx->job = job;
     tx->id = commit_number(engine);
+    tx->revision = engine->store.revision + 1;
     engine->store.last_tx = tx->id;
     engine->tx = tx;
     c = job->undoes || job->dry_run ? NULL : candidate_find(engine, job->user);
@@ -374,6 +366,7 @@ static bool begin(struct engine *engine, struct job *job)
 
 void transaction_next(struct engine *engine)
 {
+    aside_next(engine);
     while (!engine->tx && engine->jobs) {
         schedule_between(engine);
         if (!begin(engine, engine->jobs))

@@ -9,8 +9,6 @@
 int transaction_enqueue(struct engine *engine, struct job *job, bool first, struct orb_err *err);
 /* Begins the next one when none is on its way. */
 void transaction_next(struct engine *engine);
-/* NULL: nothing. Its job as well. */
-void transaction_free(struct tx *tx);
 /* Method commit. */
 method_fn transaction_commit;
 

@@ -2,12 +2,14 @@
  * and all who are left at once when one takes long. */
 #include "core/base/json_write.h"
 #include "core/base/own.h"
-#include "plugins/config/bypass.h"
+#include "plugins/config/call.h"
 #include "plugins/config/job.h"
 #include "plugins/config/participant_internal.h"
 #include "plugins/config/report.h"
 #include "plugins/config/schedule.h"
 #include "plugins/config/service.h"
+#include "plugins/config/strikes.h"
+#include "plugins/config/subscriber.h"
 #include "plugins/config/turn.h"
 
 static uint64_t now_of(const struct tx *tx)
@@ -28,8 +30,8 @@ static void apply_result(struct participant *p, const struct orb_err *err)
     tx->outstanding--;
     if (!err) {
         p->state = PART_APPLIED;
-        bypass_followed(tx->engine, p->name);
-    } else if (tx->job->undoes) {
+        strikes_followed(tx->engine, p->name);
+    } else if (participant_must_follow(tx)) {
         p->restart = !participant_late(p, "apply", err) && !participant_is_gone(err);
         p->state = PART_OUT;
     } else {
@@ -37,7 +39,9 @@ static void apply_result(struct participant *p, const struct orb_err *err)
                    : participant_late(p, "apply", err) ? PART_LATE
                                                        : PART_FAILED;
         if (p->state != PART_FAILED)
-            bypass_spoilt(tx->engine, p->name);
+            strikes_spoilt(tx->engine, p->name);
+        else
+            strikes_broke_word(tx->engine, p->name);
         if (p->state == PART_OUT)
             service_needed(tx->engine, p->name, "it went away with a refused change half done");
         participant_blame(p, "apply", "could not apply it", err);
@@ -50,12 +54,21 @@ static void apply_result(struct participant *p, const struct orb_err *err)
         turn_apply(tx);
 }
 
-static void on_applied(void *arg, const char *text, size_t len, const struct orb_err *err)
+static void on_applied(struct participant *p, const char *text, size_t len,
+                       const struct orb_err *err)
 {
-    participant_goes_on(((struct participant *)arg)->tx);
+    participant_goes_on(p->tx);
     if (!err)
-        participant_add_plan(arg, text, len);
-    apply_result(arg, err);
+        participant_add_plan(p, text, len);
+    apply_result(p, err);
+}
+
+/* It went away after it had agreed, and attached anew: it follows when this is committed. */
+static bool is_another(const struct participant *p)
+{
+    const struct subscriber *s = subscriber_find(p->tx->engine, p->name);
+
+    return s && s->joined == p->tx->id;
 }
 
 void turn_apply(struct tx *tx)
@@ -65,8 +78,11 @@ void turn_apply(struct tx *tx)
     struct participant *p;
     struct orb_err err = {0};
 
-    while (tx->at < tx->count && tx->parts[tx->at].state != PART_READY)
-        tx->at++;
+    for (; tx->at < tx->count; tx->at++) {
+        p = &tx->parts[tx->at];
+        if (p->state == PART_READY && !p->applying && !is_another(p))
+            break;
+    }
     if (tx->at == tx->count) {
         tx->turn_at = 0;
         if (tx->outstanding == 0)
@@ -76,7 +92,7 @@ void turn_apply(struct tx *tx)
     if (!tx->live_at) {
         tx->live_at = now_of(tx);
         /* What is being undone is live: the others do not wait for a slow participant. */
-        tx->turn_at = tx->job->undoes ? tx->live_at + ENGINE_TURN_MS : 0;
+        tx->turn_at = participant_must_follow(tx) ? tx->live_at + ENGINE_TURN_MS : 0;
     }
     p = &tx->parts[tx->at];
     p->applying = true;
@@ -84,7 +100,7 @@ void turn_apply(struct tx *tx)
     json_write_object(&w, NULL);
     json_write_integer(&w, "tx", (int64_t)tx->id);
     json_write_end(&w);
-    if (participant_ask(p, "apply", &text, ENGINE_APPLY_MS, on_applied, &err) < 0) {
+    if (call_send(p, "apply", &text, ENGINE_APPLY_MS, on_applied, &err) < 0) {
         apply_result(p, &err);
         return;
     }
@@ -113,9 +129,12 @@ static void abort_result(struct participant *p, const struct orb_err *err)
         abort_next(tx);
 }
 
-static void on_aborted(void *arg, const char *text, size_t len, const struct orb_err *err)
+static void on_aborted(struct participant *p, const char *text, size_t len,
+                       const struct orb_err *err)
 {
-    abort_result(arg, err);
+    if (err && err->code == ORB_E_DEADLINE)
+        strikes_spoilt(p->tx->engine, p->name);
+    abort_result(p, err);
 }
 
 static struct participant *next_to_abort(struct tx *tx)
@@ -167,12 +186,29 @@ static void abort_next(struct tx *tx)
     json_write_integer(&w, "tx", (int64_t)tx->id);
     json_write_boolean(&w, "applied", p->applying);
     json_write_end(&w);
-    if (participant_ask(p, "abort", &text, abort_ms(p), on_aborted, &err) < 0) {
+    if (call_send(p, "abort", &text, abort_ms(p), on_aborted, &err) < 0) {
         abort_result(p, &err);
         return;
     }
     report_step(tx->engine, "abort-sent");
     schedule_arm(tx->engine);
+}
+
+void turn_given_up(struct participant *p)
+{
+    struct tx *tx = p->tx;
+    bool newest = is_newest(p), back = p->state == PART_ABORTING;
+
+    p->state = back ? PART_OUT : PART_LATE;
+    tx->outstanding--;
+    if (newest && !back)
+        tx->at++;
+    if (!newest && tx->outstanding)
+        return;
+    if (back)
+        abort_next(tx);
+    else
+        turn_apply(tx);
 }
 
 void turn_abort(struct tx *tx)

@@ -208,6 +208,12 @@ static void answer_wrongly(const char *reply)
             wire_frame((struct wire_frame){.type = W_REP, .corr = slot << 16 | generation}, NULL,
                        reply);
 }
+/* Never done, and always about to be. */
+static void work_on(struct orb_ctx *ctx, const char *at)
+{
+    for (shout("attack works at %s", at);; usleep(100000))
+        orb_progress(ctx);
+}
 static int prepare(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
 {
     if (change->initial)
@@ -215,6 +221,8 @@ static int prepare(struct orb_ctx *ctx, const struct orb_change *change, struct 
     if (is("prepare_hang"))
         for (;;)
             pause();
+    if (is("prepare_works"))
+        work_on(ctx, "prepare");
     if (is("prepare_error"))
         return orb_fail(err, ORB_E_INVALID, "never");
     if (is("prepare_never"))
@@ -234,6 +242,10 @@ static int apply(struct orb_ctx *ctx, const struct orb_change *change, struct or
     if (is("apply_hang"))
         for (;;)
             pause();
+    if (is("apply_works"))
+        work_on(ctx, "apply");
+    if (is("apply_error"))
+        return orb_fail(err, ORB_E_INVALID, "never");
     if (is("apply_exit"))
         _exit(0);
     if (is("apply_shape")) {

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 
 here = os.path.dirname(os.path.abspath(__file__))
@@ -20,6 +21,9 @@ GRANTS = {
     "v-authority": ["config.read:/v-authority", "ipc.call:config/*"],
     "v-prepare-error": ["config.read:/v-prepare-error"],
     "v-prepare-exit": ["config.read:/v-prepare-exit"],
+    "v-prepare-works": ["config.read:/v-prepare-works"],
+    "v-apply-works": ["config.read:/v-apply-works"],
+    "v-apply-error": ["config.read:/v-apply-error"],
     "v-names": ["ipc.subscribe:service.*/x"],
     "v-first": ["config.read:/v-first"],
     "v-logs-call": ["ipc.call:host/logs"],
@@ -110,6 +114,61 @@ def left_out(box, watch):
     watch.sound()
 
 
+def told_left_out(box, name, why):
+    box.until(10, lambda: any(name in r["what"] and "left out of commits" in r["what"] and why in r["what"]
+                              for r in box.call("host@1", "health")["reasons"]), f"health says that {name} is left out: {why}")
+
+
+def back_again(box, name):
+    commit(box, (f"/services/{name}/enabled", False))
+    box.until(10, lambda: "left out of commits" not in json.dumps(box.call("host@1", "health")), "the problem ends with it")
+    box.until(10, lambda: box.service(name)["pid"] == 0, "it ends")
+
+
+def works_on(box, watch, phase):
+    """It says for ever that it goes on: others start meanwhile, an administrator disables it, and commits have
+    a time for which they wait."""
+    name = f"v-{phase}-works"
+    start(box, name)
+    box.until(20, lambda: attached(box, name), f"{name} is attached")
+    done = []
+    first = threading.Thread(target=lambda: done.append(commit(box, (f"/{name}/x", 1))))
+    first.start()
+    box.until(10, lambda: any(f"works at {phase}" in w for w in words_of(box, name)), f"it is at {phase}")
+    pid = box.service("routing")["pid"]
+    box.ctl("service", "restart", "routing")
+    box.until(10, lambda: box.service("routing")["pid"] not in (0, pid) and attached(box, "routing"), "another service starts")
+    watch.pids["routing"] = box.service("routing")["pid"]
+    expect(not done, "no control: the commit did not wait for it")
+    token = box.ctl("token", "create", f"boss-{phase}", "admin").stdout.strip()
+    for method, path, body in (("PUT", f"candidates/mine/services/{name}/enabled", False), ("POST", "commits", {})):
+        answer = http(box, token, f"config/{path}", method, body)
+        expect("changes" in answer, f"{method} {path}: {answer}")
+    box.until(10, lambda: box.service(name)["pid"] == 0, "it ends")
+    first.join(20)
+    expect(done, "the commit still waits for it")
+    commit(box, (f"/services/{name}", {"enabled": True, "grants": GRANTS[name], "limits": {"commit-ms": 1000}}))
+    box.until(20, lambda: attached(box, name), f"{name} is attached")
+    commit(box, (f"/{name}/x", 2))
+    told_left_out(box, name, "commit-ms")
+    box.until(20, lambda: attached(box, name), f"{name} follows by starting anew")
+    commit(box, (f"/{name}/x", 3))
+    back_again(box, name)
+    watch.sound()
+
+
+def refuses(box, watch, name, code, why):
+    """The same answer to whatever it is asked: after three it is left out."""
+    start(box, name)
+    box.until(20, lambda: attached(box, name), f"{name} is attached")
+    for n in range(3):
+        is_refused(box, code, (f"/{name}/x", 100 + n))
+    told_left_out(box, name, why)
+    commit(box, (f"/{name}/x", 110))
+    back_again(box, name)
+    watch.sound()
+
+
 def attached(box, name):
     list_ = box.call("config@1", "subscribers")["subscribers"]
     return box.service(name)["state"] == "Running" and {s["service"]: s["state"] for s in list_}.get(name) == "attached"
@@ -117,8 +176,10 @@ def attached(box, name):
 
 # ---- identities, and who may start what ----
 
-def http(box, token, path):
-    done = run(*box.inside("curl", "-s", "-S", "-H", f"Authorization: Bearer {token}", f"http://127.0.0.1:8080/api/v1/{path}"))
+def http(box, token, path, method="GET", body=None):
+    given = [] if body is None else ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
+    done = run(*box.inside("curl", "-s", "-S", "-X", method, "-H", f"Authorization: Bearer {token}", *given,
+                           f"http://127.0.0.1:8080/api/v1/{path}"))
     return json.loads(done.stdout)
 
 
@@ -300,6 +361,10 @@ def main(root):
         attempt("a grant outlives its being taken away", caps_in_force, box, watch)
         attempt("a package refuses its own end", vetoes, box, watch)
         attempt("a package spoils every commit", left_out, box, watch)
+        attempt("a package works on a prepare for ever", works_on, box, watch, "prepare")
+        attempt("a package works on an apply for ever", works_on, box, watch, "apply")
+        attempt("a package refuses whatever it is asked", refuses, box, watch, "v-prepare-error", "config.veto", "refuses what runs")
+        attempt("a package agrees and does not apply", refuses, box, watch, "v-apply-error", "invalid", "agreed to")
         attempt("a token named root sees what root edits", token_named_root, box, watch)
         attempt("an order starts what the configuration does not", starts, box, watch)
         attempt("an order starts what was disabled just now", stays_stopped, box, watch)

@@ -117,14 +117,20 @@ static void check_contract(const char *method, const char *side, const char *tex
     schema_compile_free(schema);
 }
 
+/* The last one sent here, or one that a test sends itself. */
+static bool is_awaited(const struct fake *f, const void *req)
+{
+    return req == f->awaited || req == f;
+}
+
 static void on_reply(void *arg, void *req, const char *text, size_t len)
 {
     struct fake *f = arg;
     struct orb_err err;
 
-    ck_assert_msg(!f->answered || req != (void *)f, "answered twice");
-    if (req != (void *)f)
+    if (!is_awaited(f, req))
         return;
+    ck_assert_msg(!f->answered, "answered twice");
     f->answered = true;
     if (f->method)
         check_contract(f->method, "output", text, len);
@@ -139,7 +145,7 @@ static void on_refuse(void *arg, void *req, const struct orb_err *err)
 {
     struct fake *f = arg;
 
-    if (req != (void *)f)
+    if (!is_awaited(f, req))
         return;
     ck_assert(!f->answered);
     f->answered = true;
@@ -339,6 +345,13 @@ struct fake_service *fake_service(struct fake *f, const char *name, const char *
     return s;
 }
 
+/* The request whose answer counts from now on. */
+static void *awaited(struct fake *f)
+{
+    f->awaited = (void *)(uintptr_t)++f->requests;
+    return f->awaited;
+}
+
 static void send_attach(struct fake *f, struct fake_service *s, void *req)
 {
     AUTO_FREE char *grant = buf_format("config.read:%s", s->path);
@@ -357,15 +370,20 @@ void fake_attach_meanwhile(struct fake *f, struct fake_service *s)
     send_attach(f, s, s);
 }
 
-void fake_attach(struct fake *f, struct fake_service *s)
+void fake_attach_send(struct fake *f, struct fake_service *s)
 {
     f->answered = false;
     f->err = (struct orb_err){0};
     json_decref(f->reply);
     f->reply = NULL;
     f->method = "attach";
-    send_attach(f, s, f);
+    send_attach(f, s, awaited(f));
     f->method = NULL;
+}
+
+void fake_attach(struct fake *f, struct fake_service *s)
+{
+    fake_attach_send(f, s);
     ck_assert(f->answered);
     ck_assert_int_eq(f->err.code, 0);
     s->revision = (uint64_t)json_integer_value(json_object_get(f->reply, "revision"));
@@ -376,7 +394,7 @@ static int service_answer(struct fake_service *s, enum fake_phase phase, const j
 {
     uint64_t tx = (uint64_t)json_integer_value(json_object_get(in, "tx"));
 
-    if (phase == FAKE_PREPARE && s->mode[phase] == FAKE_OK) {
+    if (phase == FAKE_PREPARE && (s->mode[phase] == FAKE_OK || s->mode[phase] == FAKE_PICKY)) {
         s->tx = tx;
         s->next = (uint64_t)json_integer_value(json_object_get(in, "revision"));
         s->prepared = true;
@@ -395,6 +413,17 @@ static int service_answer(struct fake_service *s, enum fake_phase phase, const j
     return 0;
 }
 
+static bool changes(const json_t *in)
+{
+    json_t *op;
+    size_t i;
+
+    json_array_foreach (json_object_get(in, "patch"), i, op)
+        if (!json_equal(json_object_get(op, "old"), json_object_get(op, "value")))
+            return true;
+    return false;
+}
+
 static void answer(struct fake *f, const struct fake_call *c, struct fake_service *s)
 {
     static const char *const phases[] = {"prepare", "apply", "abort"};
@@ -402,36 +431,40 @@ static void answer(struct fake *f, const struct fake_call *c, struct fake_servic
                                     s->words[0] ? s->words : "swap the table");
     AUTO(json_t) json_t *in = NULL;
     struct orb_err err = {0};
+    enum fake_mode mode;
     int phase = 0;
 
     ck_assert_int_eq(tree_parse(c->text, strlen(c->text), NULL, &in, &err), 0);
     while (strcmp(phases[phase], c->method))
         phase++;
+    mode = s->mode[phase];
     if (phase == FAKE_PREPARE) {
         buf_clear(&f->sent);
         buf_adds(&f->sent, c->text);
     }
-    if (s->mode[phase] != FAKE_SILENT)
+    if (mode == FAKE_PICKY)
+        mode = changes(in) ? FAKE_ERROR : FAKE_OK;
+    if (mode != FAKE_SILENT && mode != FAKE_WORKS)
         service_answer(s, (enum fake_phase)phase, in);
     buf_addf(&f->trace, "%s.%s%s ", s->name, c->method,
              json_is_true(json_object_get(in, "applied")) ? "+" : "");
-    if (s->mode[phase] == FAKE_OK) {
+    if (mode == FAKE_OK) {
         const char *text = phase == FAKE_PREPARE || (phase == FAKE_APPLY && s->tells) ? ok : "{}";
 
         c->done(c->arg, text, strlen(text), NULL);
         return;
     }
-    if (s->mode[phase] == FAKE_ERROR)
+    if (mode == FAKE_ERROR)
         orb_fail_at(&err, ORB_E_INVALID, "/firewall/rules/10", "%s",
                     s->words[0] ? s->words : "no such zone in the kernel");
-    else if (s->mode[phase] == FAKE_GONE)
+    else if (mode == FAKE_GONE)
         orb_fail(&err, ORB_E_GONE, "gone");
-    else if (s->mode[phase] == FAKE_TIMEOUT)
+    else if (mode == FAKE_TIMEOUT)
         orb_fail(&err, ORB_E_DEADLINE, "service.%s did not answer %s within 10 s", s->name,
                  c->method);
     else
         orb_fail(&err, ORB_E_UNAVAILABLE, "away");
-    if (s->mode[phase] == FAKE_GONE)
+    if (mode == FAKE_GONE)
         engine_peer_gone(f->engine, s->peer);
     c->done(c->arg, NULL, 0, &err);
 }
@@ -455,13 +488,25 @@ static struct fake_service *service_of(struct fake *f, const struct fake_call *c
     return NULL;
 }
 
-static bool is_silent(const struct fake_service *s, const struct fake_call *c)
+static bool does(const struct fake_service *s, const struct fake_call *c, enum fake_mode mode)
 {
     enum fake_phase phase = !strcmp(c->method, "prepare") ? FAKE_PREPARE
                             : !strcmp(c->method, "apply") ? FAKE_APPLY
                                                           : FAKE_ABORT;
 
-    return s && s->mode[phase] == FAKE_SILENT;
+    return s && s->mode[phase] == mode;
+}
+
+static bool is_silent(const struct fake_service *s, const struct fake_call *c)
+{
+    return does(s, c, FAKE_SILENT) || does(s, c, FAKE_WORKS);
+}
+
+void fake_wake(struct fake *f)
+{
+    for (struct fake_call *c = f->calls; c; c = c->next)
+        c->silent = false;
+    fake_pump(f);
 }
 
 /* The first call that can be answered now, out of the list. */
@@ -490,6 +535,7 @@ void fake_pump(struct fake *f)
 
             buf_addf(&f->trace, "%s.%s… ", s->name, c->method);
             c->silent = true;
+            c->deadline = does(s, c, FAKE_WORKS) ? UINT64_MAX : c->deadline;
             c->next = NULL;
             while (*at)
                 at = &(*at)->next;
@@ -551,7 +597,7 @@ void fake_send(struct fake *f, const char *user, uint32_t peer, const char *meth
     f->reply = NULL;
     f->method = method;
     check_contract(method, "input", in, strlen(in));
-    engine_request(f->engine, &caller, method, in, strlen(in), f);
+    engine_request(f->engine, &caller, method, in, strlen(in), awaited(f));
     fake_pump(f);
 }
 

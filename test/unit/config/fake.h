@@ -8,8 +8,19 @@
 #include "core/json/tree.h"
 #include "plugins/config/engine.h"
 
-/* FAKE_SILENT: the answer never comes, and the caller gets an error when the deadline is over. */
-enum fake_mode { FAKE_OK, FAKE_ERROR, FAKE_GONE, FAKE_TIMEOUT, FAKE_AWAY, FAKE_SILENT };
+/* FAKE_SILENT: the answer never comes, and the caller gets an error when the deadline is over.
+ * FAKE_WORKS: the same without a deadline, as it says that it goes on. FAKE_PICKY: refuses but what
+ * leaves everything as it is. */
+enum fake_mode {
+    FAKE_OK,
+    FAKE_ERROR,
+    FAKE_GONE,
+    FAKE_TIMEOUT,
+    FAKE_AWAY,
+    FAKE_SILENT,
+    FAKE_WORKS,
+    FAKE_PICKY
+};
 enum fake_phase { FAKE_PREPARE, FAKE_APPLY, FAKE_ABORT };
 
 struct fake_service {
@@ -64,6 +75,8 @@ struct fake {
     uint64_t newest_us;
     const char *const *grants; /* of a "service:NAME" in fake_ask */
     /* of the last request */
+    void *awaited;
+    uintptr_t requests;
     const char *method;
     bool answered;
     json_t *reply;
@@ -79,6 +92,10 @@ struct fake_service *fake_service(struct fake *f, const char *name, const char *
 void fake_attach(struct fake *f, struct fake_service *s);
 /* The same while the answer of another request is awaited. */
 void fake_attach_meanwhile(struct fake *f, struct fake_service *s);
+/* Only sends it: whether it was answered shows in f->answered. */
+void fake_attach_send(struct fake *f, struct fake_service *s);
+/* The calls that are silent are answered after all, as the modes now say. */
+void fake_wake(struct fake *f);
 void fake_pump(struct fake *f);
 void fake_advance(struct fake *f, uint64_t ms);
 /* Sends and pumps; format gives the JSON input. Returns 0 or the error's code. */
