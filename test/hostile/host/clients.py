@@ -133,8 +133,11 @@ def lingering(seconds):
     return s, (server, peer)
 
 
+DESCRIPTORS = ("many", "behind half a frame", "lingering")
+
+
 def descriptors(watch, how):
-    """Descriptors with a request: the host closes what it throws away, and that may take long."""
+    """How many of 20 the kernel refused. Descriptors with a request: the host closes what it throws away, and that may take long."""
     kept, refused, fds = [], 0, watch.fds()
     for n in range(20):
         c = Client(watch.sock)
@@ -162,6 +165,7 @@ def descriptors(watch, how):
     c = Client(watch.sock)
     expect("version" in c.call("host@1", "version"), "control: a request without descriptors")
     c.close()
+    return refused
 
 
 def client_attempts(box, watch):
@@ -200,5 +204,5 @@ def client_attempts(box, watch):
     attempt("client: kill -9 in mid request", killed_clients, watch)
     attempt("client: never reads", deaf_client, watch)
     attempt("client: floods", flooding_clients, watch)
-    for how in ("many", "behind half a frame", "lingering"):
+    for how in DESCRIPTORS:
         attempt(f"client: descriptors, {how}", descriptors, watch, how)
