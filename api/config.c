@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "api/call.h"
-#include "api/handlers.h"
+#include "api/config.h"
 #include "api/response.h"
 #include "api/session.h"
 #include "core/base/json_write.h"

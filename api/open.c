@@ -2,7 +2,7 @@
  * again while its answer is young. So a client without a token costs the host nothing. */
 #include <string.h>
 
-#include "api/handlers.h"
+#include "api/open.h"
 #include "api/response.h"
 #include "core/base/json_write.h"
 

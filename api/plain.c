@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "api/call.h"
-#include "api/handlers.h"
+#include "api/plain.h"
 #include "api/response.h"
 #include "core/base/json_write.h"
 #include "core/base/own.h"

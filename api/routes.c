@@ -2,7 +2,9 @@
  * the fuzz target search it without the server. */
 #include "api/routes.h"
 
-#include "api/handlers.h"
+#include "api/config.h"
+#include "api/open.h"
+#include "api/plain.h"
 #include "core/base/own.h"
 
 typedef void handler_fn(struct request *q);

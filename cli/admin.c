@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/table.h"
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/ask.h"
 #include "cli/client.h"
 #include "cli/wait.h"
 #include "core/base/json_write.h"

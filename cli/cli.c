@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/ask.h"
 #include "cli/cli.h"
 #include "core/base/json_write.h"
 #include "core/base/own.h"

@@ -28,27 +28,18 @@ struct client {
     char user[64], role[16];
 };
 
-/* Connects and says hello. When no process listens, or none answers, it is tried again for wait_ms,
- * and stderr says what is waited for. The error tells what to start when no process listens. */
-int ask_open(struct client *client, const char *socket_path, unsigned wait_ms, struct orb_err *err);
+/* Connects to socket_path and says hello, once: without waiting for a daemon that is not there.
+ * ORB_E_UNAVAILABLE, ORB_E_BUSY or ORB_E_DEADLINE when there is none that answers. */
+int client_connect(struct client *client, struct orb_err *err);
+/* Closes the connection and frees what was read; nothing when there is none. */
 void client_close(struct client *client);
-/* to: "config@1". input: JSON text, NULL for {}. The reply's text replaces ret_text. A remote error
- * comes back as its own code, path and text. A service that is being started is waited for; a
- * request whose connection broke is made again only where that does no harm (idempotent). */
-int ask_call(struct client *client, const char *to, const char *method, const char *input,
-             struct buf *ret_text, struct orb_err *err);
-/* The same, parsed. The caller owns *ret_tree. */
-int ask_call_tree(struct client *client, const char *to, const char *method, const char *input,
-                  json_t **ret_tree, struct orb_err *err);
+/* One request as ask_call() makes it (cli/ask.h), on the connection there is, once. */
+int client_call_once(struct client *client, const char *to, const char *method, const char *input,
+                     struct buf *ret_text, struct orb_err *err);
 /* Subscribes, then calls on_event for each event until it returns non-zero or the connection ends.
  */
 int client_watch(struct client *client, const char *interface, const char *topic,
                  int (*on_event)(void *arg, const char *topic, const char *text, size_t len),
                  void *arg, struct orb_err *err);
-
-/* ---- client.c for ask.c: once, without waiting ---- */
-int client_connect(struct client *client, struct orb_err *err);
-int client_call_once(struct client *client, const char *to, const char *method, const char *input,
-                     struct buf *ret_text, struct orb_err *err);
 
 #endif

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "cli/config.h"
+#include "cli/table.h"
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/config.h"
+#include "cli/table.h"
 #include "core/base/file.h"
 #include "core/base/json_write.h"
 #include "core/base/own.h"

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "cli/config.h"
+#include "cli/table.h"
 #include "core/base/own.h"
 
 static void print_findings(const json_t *tree)

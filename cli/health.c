@@ -3,6 +3,8 @@
 #include <time.h>
 
 #include "cli/cli.h"
+#include "cli/table.h"
+#include "cli/when.h"
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 

@@ -4,6 +4,9 @@
 #include <time.h>
 
 #include "cli/cli.h"
+#include "cli/logs.h"
+#include "cli/table.h"
+#include "cli/when.h"
 #include "core/base/json_write.h"
 #include "core/base/now.h"
 #include "core/base/own.h"

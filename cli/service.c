@@ -3,6 +3,9 @@
 #include <time.h>
 
 #include "cli/cli.h"
+#include "cli/logs.h"
+#include "cli/table.h"
+#include "cli/when.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/table.h"
 #include "core/base/own.h"
 
 static void rule_row(struct table *t, const char *name, const json_t *e)

@@ -4,7 +4,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "cli/cli.h"
+#include "cli/out.h"
+#include "cli/table.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 

@@ -1,9 +1,10 @@
 /* Times as people write them. All are local time, unless they end in Z or an offset. */
+#include <stdbool.h>
 #include <ctype.h>
 #include <string.h>
 #include <time.h>
 
-#include "cli/cli.h"
+#include "cli/when.h"
 #include "core/base/own.h"
 
 #define SECOND 1000000LL

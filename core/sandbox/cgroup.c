@@ -15,6 +15,7 @@
 #include "core/base/file.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "core/sandbox/cgroup.h"
 #include "core/sandbox/sandbox_internal.h"
 
 static int put(const char *dir, const char *file, const char *text)

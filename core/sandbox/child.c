@@ -17,6 +17,7 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "core/sandbox/child.h"
 #include "core/sandbox/sandbox_internal.h"
 
 #define HIGH_FD 64

@@ -23,6 +23,7 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "core/sandbox/ports.h"
 #include "core/sandbox/sandbox_internal.h"
 
 #define BACKLOG                                                                                    \

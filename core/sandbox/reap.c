@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/base/own.h"
+#include "core/sandbox/cgroup.h"
 #include "core/sandbox/sandbox_internal.h"
 
 #ifndef P_PIDFD

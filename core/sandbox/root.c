@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "core/base/own.h"
+#include "core/sandbox/root.h"
 #include "core/sandbox/sandbox_internal.h"
 
 #ifndef MOUNT_ATTR_RDONLY

@@ -17,6 +17,10 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "core/sandbox/cgroup.h"
+#include "core/sandbox/child.h"
+#include "core/sandbox/ports.h"
+#include "core/sandbox/root.h"
 #include "core/sandbox/sandbox_internal.h"
 
 #define LANDLOCK_VERSION_FLAG 1u

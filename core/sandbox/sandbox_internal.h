@@ -47,30 +47,4 @@ struct sandbox {
     struct port *ports; /* ports.c */
 };
 
-/* root.c: makes the mount namespace workers copy. Takes some ms; once, at start. */
-int root_make(bool state, int *ret_fd, struct orb_err *err);
-
-/* child.c: a free child of the sandbox's list, made when there is none. */
-struct child *child_take(struct sandbox *sandbox);
-/* Clones and returns at once; the child goes on to exec. 0 or a negative errno. */
-int child_start(const struct sandbox *sandbox, struct child *child, pid_t *ret_pid, int *ret_pidfd);
-/* Waits for children that have not reached exec. */
-void child_free_all(struct sandbox *sandbox);
-
-/* ports.c: the sockets for a worker that starts now, in the order of plan's binds. They stay the
- * sandbox's. */
-int ports_prepare(struct sandbox *sandbox, const struct plan *plan, int fds[PLAN_MAX_BINDS],
-                  struct orb_err *err);
-void ports_close(struct sandbox *sandbox);
-
-/* cgroup.c: no failure here is fatal, the sandbox goes on without and says so. */
-void cgroup_open(struct sandbox *sandbox, const char *root, const char *instance);
-void cgroup_close(struct sandbox *sandbox);
-/* Makes the service's cgroup with the plan's limits and returns its directory, -1 without cgroups.
- */
-int cgroup_open_service(struct sandbox *sandbox, const struct plan *plan);
-/* true: cgroup.kill was written. */
-bool cgroup_kill(struct sandbox *sandbox, const char *service);
-void cgroup_remove(struct sandbox *sandbox, const char *service);
-
 #endif

@@ -12,6 +12,9 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "core/sandbox/cgroup.h"
+#include "core/sandbox/child.h"
+#include "core/sandbox/ports.h"
 #include "core/sandbox/sandbox_internal.h"
 
 static int write_record(const struct sandbox *sandbox, const struct plan *plan, int *ret_fd,

@@ -10,17 +10,14 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "core/ipc/contract_check.h"
+#include "core/worker/kit/now.h"
+#include "core/worker/testing_ask.h"
+#include "core/worker/testing_config.h"
+#include "core/worker/testing_host.h"
 #include "core/worker/testing_internal.h"
 
 #define FILE_MAX (1u << 20)
 #define FIRST_PEER 100u
-
-const char *testing_show(struct orb_test *test, const char *text)
-{
-    buf_clear(&test->shown);
-    buf_adds(&test->shown, text);
-    return buf_str(&test->shown);
-}
 
 struct orb_test *orb_test_of(const struct orb_plugin *plugin, const char *schema,
                              struct orb_err *err)
@@ -120,15 +117,6 @@ static void send_welcome(struct orb_test *test)
     testing_host_send(test, &(struct frame){.type = FRAME_WELCOME}, NULL, buf_str(&b));
 }
 
-int testing_ended(struct orb_test *test, struct orb_err *err)
-{
-    if (test->failed.code)
-        *err = test->failed;
-    else
-        orb_fail(err, ORB_E_GONE, "the package has ended");
-    return err->code;
-}
-
 int orb_test_start(struct orb_test *test, const char *config, struct orb_err *err)
 {
     int pair[2], r = testing_config_start(test, config, err);
@@ -149,7 +137,7 @@ int orb_test_start(struct orb_test *test, const char *config, struct orb_err *er
     send_peer(test, test->peer, "user", "tester", "operator");
     testing_host_turn(test);
     if (test->ctx.state == SDK_ENDED)
-        return testing_ended(test, err);
+        return testing_ask_ended(test, err);
     return test->ready ? 0 : ORB_LATER;
 }
 
@@ -180,7 +168,7 @@ int orb_test_stop(struct orb_test *test, struct orb_err *err)
     }
     r = outcome(test, err);
     while (test->asks)
-        testing_answer(test, test->asks, &(const char *){NULL}, &(struct orb_err){0});
+        testing_ask_answer(test, test->asks, &(const char *){NULL}, &(struct orb_err){0});
     testing_config_fini(test);
     testing_host_fini(test);
     contract_free(test->contract);
@@ -202,55 +190,6 @@ void orb_test_peer_gone(struct orb_test *test)
     orb_test_as(test, "user", "tester", "operator");
 }
 
-struct testing_ask *testing_ask(struct orb_test *test, uint32_t peer, uint32_t number,
-                                const char *method, const char *text, uint32_t deadline_ms,
-                                struct orb_err *err)
-{
-    struct testing_ask **at = &test->asks, *ask;
-
-    if (!test->open || test->ctx.state == SDK_ENDED) {
-        testing_ended(test, err);
-        return NULL;
-    }
-    while (*at)
-        at = &(*at)->next;
-    *at = ask = xcalloc(1, sizeof(*ask));
-    ask->corr = ++test->last_corr;
-    ask->method = method ? xstrdup(method) : NULL;
-    testing_host_send(test,
-                      &(struct frame){.type = FRAME_REQ,
-                                      .route = number,
-                                      .corr = ask->corr,
-                                      .src = peer,
-                                      .deadline_ms = deadline_ms},
-                      NULL, text);
-    testing_host_turn(test);
-    if (!ask->done && test->ctx.state == SDK_ENDED) {
-        ask->done = true;
-        testing_ended(test, &ask->err);
-    }
-    return ask;
-}
-
-int testing_answer(struct orb_test *test, struct testing_ask *ask, const char **ret_text,
-                   struct orb_err *err)
-{
-    struct testing_ask **at = &test->asks;
-    int r = ask->err.code;
-
-    while (*at != ask)
-        at = &(*at)->next;
-    *at = ask->next;
-    if (r < 0)
-        *err = ask->err;
-    else
-        *ret_text = testing_show(test, ask->text ? ask->text : "");
-    free(ask->method);
-    free(ask->text);
-    free(ask);
-    return r;
-}
-
 int orb_test_call(struct orb_test *test, const char *method, const char *input,
                   const char **ret_output, struct orb_err *err)
 {
@@ -263,10 +202,10 @@ int orb_test_call(struct orb_test *test, const char *method, const char *input,
         return r;
     while ((name = contract_check_method(test->contract, number - 1)) && strcmp(name, method))
         number++;
-    ask = testing_ask(test, test->peer, number, method, text, ms, err);
+    ask = testing_ask_send(test, test->peer, number, method, text, ms, err);
     if (!ask)
         return err->code;
-    return ask->done ? testing_answer(test, ask, ret_output, err) : ORB_LATER;
+    return ask->done ? testing_ask_answer(test, ask, ret_output, err) : ORB_LATER;
 }
 
 int orb_test_health(struct orb_test *test, struct orb_err *err)
@@ -276,7 +215,7 @@ int orb_test_health(struct orb_test *test, struct orb_err *err)
                       NULL);
     testing_host_turn(test);
     if (test->ctx.state == SDK_ENDED)
-        return testing_ended(test, err);
+        return testing_ask_ended(test, err);
     if (test->health.code)
         *err = test->health;
     return test->health.code;

@@ -6,9 +6,11 @@
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "core/ipc/contract_check.h"
+#include "core/worker/testing_ask.h"
+#include "core/worker/testing_config.h"
+#include "core/worker/testing_host.h"
 #include "core/worker/testing_internal.h"
 
-#define SLICE 60000u /* of an attached tree */
 #define STEP_MS 20000u
 
 /* The part of this package, as the config service checks it. */
@@ -37,31 +39,6 @@ int testing_config_start(struct orb_test *test, const char *config, struct orb_e
         return orb_fail(err, ORB_E_SYNTAX, "the configuration of the test is no JSON object");
     test->revision = 1;
     return check(test, err);
-}
-
-void testing_config_call(struct orb_test *test, uint32_t corr, const char *method,
-                         const char *input)
-{
-    char *text = cJSON_PrintUnformatted(test->tree);
-    size_t len = text ? strlen(text) : 0, at = 0, size;
-    cJSON *in = sdk_parse(input, strlen(input));
-    AUTO(buf) struct buf b = {0};
-    struct json_write w = json_write_to(&b);
-    int64_t offset;
-
-    if (orb_int64(cJSON_GetObjectItemCaseSensitive(in, "offset"), &offset) == 0)
-        at = (size_t)offset < len ? (size_t)offset : len;
-    size = len - at < SLICE ? len - at : SLICE;
-    while (at + size < len && ((unsigned char)text[at + size] & 0xc0) == 0x80)
-        size--; /* not inside a character */
-    json_write_object(&w, NULL);
-    json_write_integer(&w, "revision", (int64_t)test->revision);
-    json_write_integer(&w, "bytes", (int64_t)len);
-    json_write_string_len(&w, "data", text + at, size);
-    json_write_end(&w);
-    testing_host_send(test, &(struct frame){.type = FRAME_REP, .corr = corr}, NULL, buf_str(&b));
-    cJSON_Delete(in);
-    cJSON_free(text);
 }
 
 uint32_t testing_config_method(const struct orb_test *test, const char *name)
@@ -116,7 +93,7 @@ static int finish(struct orb_test *test, struct testing_ask *ask, struct orb_err
 {
     const char *text;
     char step = test->stepping;
-    int r = testing_answer(test, ask, &text, err);
+    int r = testing_ask_answer(test, ask, &text, err);
 
     test->step = 0;
     if ((step == 'p' && r < 0) || step == 'u')
@@ -142,8 +119,8 @@ static int do_step(struct orb_test *test, char step, const char *method, const c
 
     if (test->step)
         return orb_fail(err, ORB_E_STATE, "the step before has not ended; see orb_test_step");
-    ask = testing_ask(test, TESTING_CONFIG_PEER, testing_config_method(test, method), NULL, text,
-                      STEP_MS, err);
+    ask = testing_ask_send(test, TESTING_CONFIG_PEER, testing_config_method(test, method), NULL,
+                           text, STEP_MS, err);
     if (!ask)
         return err->code;
     test->step = ask->corr;

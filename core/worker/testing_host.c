@@ -10,6 +10,9 @@
 #include "core/base/xalloc.h"
 #include "core/ipc/contract_check.h"
 #include "core/json/scan.h"
+#include "core/worker/kit/sdk_timer.h"
+#include "core/worker/testing_attach.h"
+#include "core/worker/testing_host.h"
 #include "core/worker/testing_internal.h"
 
 void testing_host_fault(struct orb_test *test, const char *what, const struct orb_err *why)
@@ -95,6 +98,14 @@ static void on_answer(struct orb_test *test, const struct frame *head, const cha
     ask->text = xstrdup(payload);
 }
 
+static void answer_attach(struct orb_test *test, uint32_t corr, const char *input)
+{
+    AUTO(buf) struct buf text = {0};
+
+    testing_attach_answer(test, input, &text);
+    testing_host_send(test, &(struct frame){.type = FRAME_REP, .corr = corr}, NULL, buf_str(&text));
+}
+
 static void on_call(struct orb_test *test, const struct frame *head, const char *env,
                     const char *payload)
 {
@@ -114,7 +125,7 @@ static void on_call(struct orb_test *test, const struct frame *head, const char 
             NULL, NULL);
     } else if (!strncmp(name, "config@1/", 9) &&
                (!strcmp(name + 9, "attach") || !strcmp(name + 9, "fetch"))) {
-        testing_config_call(test, head->corr, name + 9, payload);
+        answer_attach(test, head->corr, payload);
     } else {
         record(test, ORB_TEST_CALL, head->corr, name, *payload ? payload : "{}");
     }

@@ -67,44 +67,4 @@ struct orb_test {
     uint64_t round;
 };
 
-/* ---- testing.c ---- */
-/* What a function returns; valid until the next one. */
-const char *testing_show(struct orb_test *test, const char *text);
-/* The package has ended: fails with why. */
-int testing_ended(struct orb_test *test, struct orb_err *err);
-/* Sends a request of this peer; NULL, with err: the package has ended. method NULL: a step. */
-struct testing_ask *testing_ask(struct orb_test *test, uint32_t peer, uint32_t number,
-                                const char *method, const char *text, uint32_t deadline_ms,
-                                struct orb_err *err);
-/* Takes the answer out of the list and frees it: 0 with text, or its error. */
-int testing_answer(struct orb_test *test, struct testing_ask *ask, const char **ret_text,
-                   struct orb_err *err);
-
-/* ---- testing_host.c ---- */
-/* Turns the loop until the package rests. */
-void testing_host_turn(struct orb_test *test);
-void testing_host_send(struct orb_test *test, const struct frame *head, const char *env,
-                       const char *payload);
-/* "No more than the package may": remembered for orb_test_fault(). */
-void testing_host_fault(struct orb_test *test, const char *what, const struct orb_err *why);
-void testing_host_fini(struct orb_test *test);
-
-/* ---- testing_config.c ---- */
-/* Answers config@1 attach and fetch. */
-void testing_config_call(struct orb_test *test, uint32_t corr, const char *method,
-                         const char *input);
-/* The contract of the configuration steps: number of "prepare", "apply", "abort" in WELCOME. */
-uint32_t testing_config_method(const struct orb_test *test, const char *name);
-/* Reads what orb_test_start() is given. */
-int testing_config_start(struct orb_test *test, const char *config, struct orb_err *err);
-void testing_config_fini(struct orb_test *test);
-
-/* ---- kit/now.c ---- */
-/* now_ms() from now on. */
-void now_set(uint64_t ms);
-
-/* ---- kit/sdk_timer.c ---- */
-/* Fires the first timer that is due and was started before this round; false: there is none. */
-bool sdk_timer_fire(struct orb_test *test);
-
 #endif

@@ -7,6 +7,9 @@
 #include "core/base/json_write.h"
 #include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/worker/kit/now.h"
+#include "core/worker/testing_ask.h"
+#include "core/worker/testing_host.h"
 #include "core/worker/testing_internal.h"
 
 const char *orb_test_next(struct orb_test *test, enum orb_test_kind kind, const char *name)
@@ -22,7 +25,7 @@ const char *orb_test_next(struct orb_test *test, enum orb_test_kind kind, const 
     *at = found->next;
     if (kind == ORB_TEST_CALL)
         test->taken = found->corr;
-    testing_show(test, found->text);
+    testing_ask_show(test, found->text);
     free(found->name);
     free(found->text);
     free(found);
@@ -66,15 +69,15 @@ int orb_test_answer(struct orb_test *test, int wait_ms, const char **ret_output,
         testing_host_turn(test);
         for (struct testing_ask *ask = test->asks; ask; ask = ask->next)
             if (ask->method && ask->done)
-                return testing_answer(test, ask, ret_output, err);
+                return testing_ask_answer(test, ask, ret_output, err);
     } while (sleep_until(test, until));
-    return test->ctx.state == SDK_ENDED ? testing_ended(test, err) : ORB_LATER;
+    return test->ctx.state == SDK_ENDED ? testing_ask_ended(test, err) : ORB_LATER;
 }
 
 const char *orb_test_problems(struct orb_test *test)
 {
     testing_host_turn(test);
-    return testing_show(test, test->problems.len ? buf_str(&test->problems) : "[]");
+    return testing_ask_show(test, test->problems.len ? buf_str(&test->problems) : "[]");
 }
 
 double orb_test_metric(struct orb_test *test, const char *name)
@@ -93,7 +96,7 @@ const char *orb_test_fault(struct orb_test *test)
     testing_host_turn(test);
     if (!test->fault.len)
         return NULL;
-    testing_show(test, buf_str(&test->fault));
+    testing_ask_show(test, buf_str(&test->fault));
     buf_clear(&test->fault);
     return buf_str(&test->shown);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/ask.h"
 #include "cli/cli.h"
 #include "core/base/own.h"
 #include "core/json/scan.h"

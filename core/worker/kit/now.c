@@ -4,6 +4,7 @@
 
 #include <stdatomic.h>
 
+#include "core/worker/kit/now.h"
 #include "core/worker/testing_internal.h"
 
 #define BEGIN_WALL_S 1700000000ull /* 2023-11-14 */

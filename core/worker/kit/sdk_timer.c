@@ -3,6 +3,7 @@
 
 #include "core/base/now.h"
 #include "core/base/own.h"
+#include "core/worker/kit/sdk_timer.h"
 #include "core/worker/testing_internal.h"
 
 static struct orb_test *test_of(const struct sdk_timer *timer)

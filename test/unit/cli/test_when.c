@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "cli/cli.h"
+#include "cli/when.h"
 #include "test/lib/harness.h"
 
 #define NOW 1795862730 /* 2026-11-28 10:45:30 UTC */

@@ -1,0 +1,10 @@
+/* What other commands print of logs.c. */
+#ifndef CLI_LOGS_H
+#define CLI_LOGS_H
+
+#include "core/json/tree.h"
+
+/* Prints one crash report for people. report: as host@1 gives it. */
+void logs_print_crash(const json_t *report);
+
+#endif
