@@ -10,6 +10,7 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "dataplane/company_hook.h"
 #include "dataplane/dataplane_internal.h"
 #include "dataplane/route_shared.h"
 #include "dataplane/load.h"
@@ -33,6 +34,7 @@ static int gather(struct dataplane *dp, struct company *company)
     company_legacy_read(company);
     company_bpf_read_tcx(dp, company);
     company_bpf_read_links(company);
+    company_hook_read(dp, company);
     if (ipsec)
         company_note(company, COMPANY_IPSEC, all, "IPsec policies");
     if (expected)

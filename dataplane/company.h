@@ -2,6 +2,7 @@
  * filters, IPsec. The fast path leaves to the kernel what they may be about.
  *
  * company.c gathers and publishes · company_nft.c nftables · company_legacy.c iptables before it ·
+ * company_hook.c modules ·
  * company_tc.c queueing disciplines and filters · company_filter.c, company_program.c what these
  * read · company_bpf.c programs · company_watch.c events · company_poll.c what has none. */
 #ifndef DATAPLANE_COMPANY_H
@@ -34,6 +35,7 @@ enum company_kind {
     COMPANY_STACKED, /* a device on it that takes its frames */
     COMPANY_SETTING,
     COMPANY_RULE,
+    COMPANY_MODULE, /* a function of the kernel at netfilter's hooks */
     COMPANY_UNREAD, /* not known yet, or it cannot be read */
     COMPANY_KINDS
 };

@@ -5,10 +5,8 @@
  * lists the hooks of ours with the programs at them; where it does not (without nfnetlink_hook),
  * one of another namespace counts, too. */
 #include <errno.h>
-#include <arpa/inet.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <linux/netfilter/nfnetlink_hook.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -19,8 +17,8 @@
 #include "core/base/own.h"
 #include "dataplane/attribute.h"
 #include "dataplane/company.h"
+#include "dataplane/company_hook.h"
 #include "dataplane/company_nft.h"
-#include "dataplane/dump.h"
 #include "dataplane/base.h"
 #include "dataplane/dataplane_internal.h"
 
@@ -202,20 +200,7 @@ static bool on_hook(void *arg, const struct nlmsghdr *h)
 /* Where the hook's functions cannot be listed each link counts. */
 static void look_at_hook(struct hook *hook)
 {
-    struct {
-        struct nlmsghdr h;
-        struct nfgenmsg head;
-        struct nlattr a;
-        uint32_t number;
-    } request = {
-        .h = {.nlmsg_len = sizeof(request),
-              .nlmsg_type = NFNL_SUBSYS_HOOK << 8 | NFNL_MSG_HOOK_GET,
-              .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
-        .head = {.nfgen_family = hook->ip6 ? NFPROTO_IPV6 : NFPROTO_IPV4, .version = NFNETLINK_V0},
-        .a = {.nla_len = sizeof(request.a) + sizeof(request.number),
-              .nla_type = NFNLA_HOOK_HOOKNUM},
-        .number = htonl(hook->number)};
-    int r = dump_run(NETLINK_NETFILTER, &request.h, on_hook, hook);
+    int r = company_hook_dump(hook->ip6 ? NFPROTO_IPV6 : NFPROTO_IPV4, hook->number, on_hook, hook);
 
     for (unsigned i = 0; r < 0 && i < hook->programs->count; i++) {
         struct company_link *link = &hook->programs->links[i];

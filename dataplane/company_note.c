@@ -17,7 +17,8 @@ const char *company_note_kind(enum company_kind kind)
         [COMPANY_BPF] = "bpf",           [COMPANY_IPSEC] = "ipsec",
         [COMPANY_VRF] = "vrf",           [COMPANY_EXPECTATION] = "expectation",
         [COMPANY_SETTING] = "setting",   [COMPANY_STACKED] = "stacked",
-        [COMPANY_RULE] = "rule",         [COMPANY_UNREAD] = "unread"};
+        [COMPANY_RULE] = "rule",         [COMPANY_MODULE] = "module",
+        [COMPANY_UNREAD] = "unread"};
 
     return names[kind];
 }

@@ -15,6 +15,7 @@
 #include "core/base/xalloc.h"
 #include "dataplane/base.h"
 #include "dataplane/company.h"
+#include "dataplane/company_hook.h"
 #include "dataplane/dataplane_internal.h"
 #include "dataplane/load.h"
 
@@ -31,6 +32,7 @@ uint64_t company_poll_unseen(struct dataplane *dp, const uint32_t *ports, unsign
     base_digest_mix(&state, &settings, sizeof(settings));
     company_bpf_mix_tcx(dp, ports, count, programs, &state);
     company_legacy_mix(&state);
+    company_hook_mix(dp, &state);
     company_bpf_links_look(programs);
     for (unsigned i = 0; i < programs->count; i++)
         if (programs->links[i].here)

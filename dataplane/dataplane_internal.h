@@ -172,6 +172,7 @@ struct dataplane {
     struct route_mtus mtus; /* as last read */
     bool mtus_unread;       /* written by both threads: they must be read again */
     bool mtus_any;          /* there are some */
+    bool hooks_unlisted;    /* the kernel does not list what stands at netfilter's hooks; atomic */
     bool labels_any;        /* shared6 or label_rules */
     pthread_mutex_t lock;   /* of the next eight: events.c writes them, dataplane_tend takes them */
     unsigned pending;       /* DATAPLANE_*: to be looked at */

@@ -170,10 +170,14 @@ class World:
                 f"addr add {a} dev {'lo' if a.endswith(('/32', '/128')) else 'e0'}\n" for a in addresses) + "link set e0 up\n")
             self.sockets[host] = sockets_in(name, packet_socket)
         self.router("sysctl", "-qw", *(f"net.ipv4.neigh.{port}.locktime=0" for port in ROUTER))
-        self.router("ip", "-batch", "-", stdin="".join(
-            f"neigh replace {a} lladdr {wire.mac(self.mac['isp0'])} dev wan0 nud permanent\n" for a in NO_HOST))
+        self.settle_no_hosts()
         self.own = sockets_in(self.box.ns, raw_sockets)
         self.box.start()
+
+    def settle_no_hosts(self):
+        """Who asks for them would be told after seconds that they are not there. A link that goes down forgets it."""
+        self.router("ip", "-force", "-batch", "-", check=False, stdin="".join(
+            f"neigh replace {a} lladdr {wire.mac(self.mac['isp0'])} dev wan0 nud permanent\n" for a in NO_HOST))
 
     def inside(self, host, *command, stdin=None, check=True):
         return run("nsenter", f"--net=/run/netns/{self.name(host)}", "--", *command, input=stdin, check=check)
@@ -195,6 +199,8 @@ class World:
             return done.stderr.strip()
         off = {h for h, (port, _) in HOSTS.items() if not ports[port].get("enabled", True)}
         self.off, self.on = off, self.off - off
+        if "isp0" in self.on:
+            self.settle_no_hosts()
         static = tree.get("routing", {}).get("static", {})
         self.routed = {to.removesuffix("/32").removesuffix("/128") for to in static}
         self.leads = {(to, via, home(via)) for to, route in static.items() if route.get("enabled", True) for via in route.get("next-hops", {})}
@@ -206,6 +212,7 @@ class World:
     def ready(self):
         """Addresses are no longer tentative, neighbours known: what a first packet would wait for."""
         self.box.until(10, lambda: not self.router("ip", "-6", "addr", "show", "tentative").stdout.strip(), "addresses")
+        self.settle_no_hosts()
         self.introduce()
         for host, s in self.sockets.items():
             while select.select([s], [], [], 0)[0]:

@@ -18,6 +18,7 @@
 #include "core/base/xalloc.h"
 #include "dataplane/clsact.h"
 #include "dataplane/company.h"
+#include "dataplane/company_hook.h"
 #include "dataplane/dataplane_internal.h"
 #include "dataplane/dump.h"
 #include "dataplane/link.h"
@@ -671,6 +672,84 @@ TEST(a_list_of_hooks_that_is_cut_off_is_read_as_far_as_it_goes)
     }
     ck_assert_uint_ge(found, 1); /* the whole, at least */
     buf_fini(&whole);
+}
+
+/* ---- functions of modules at netfilter's hooks ---- */
+
+static void module_function(const char *function, const char *module)
+{
+    struct buf *b = &answers.hooks;
+    struct nfgenmsg head = {0};
+    size_t at = begin(b, NFNL_SUBSYS_HOOK << 8 | NFNL_MSG_HOOK_GET, &head, sizeof(head));
+
+    if (module)
+        put_text(b, NFNLA_HOOK_MODULE_NAME, module);
+    if (function)
+        put_text(b, NFNLA_HOOK_FUNCTION_NAME, function);
+    put_word(b, NFNLA_HOOK_PRIORITY, 1);
+    end(b, at);
+}
+
+TEST(a_function_that_is_not_known_takes_everything_of_its_family)
+{
+    struct dataplane dp = {0};
+    struct company company = {0};
+
+    module_function("ip_vs_out_hook", "ip_vs");
+    company_hook_read(&dp, &company);
+    ck_assert_uint_eq(company.flags, EVERYTHING);
+    ck_assert_uint_eq(company.kinds, 1u << COMPANY_MODULE);
+    ck_assert_str_eq(company.why[COMPANY_WHY4],
+                     "the function ip_vs_out_hook of module ip_vs at netfilter's hook prerouting");
+    company_note_free(&company);
+}
+
+TEST(known_functions_and_those_without_a_name_take_nothing)
+{
+    static const char *const known[] = {
+        "ipv4_conntrack_in", "ipv4_conntrack_defrag",   "ipv6_defrag",
+        "nf_confirm",        "nf_nat_ipv4_pre_routing", "nf_nat_inet_fn",
+        "nft_do_chain_inet", "iptable_mangle_hook",     "ipt_do_table",
+        "ip_sabotage_in",    "apparmor_ip_postroute"};
+    struct dataplane dp = {0};
+    struct company company = {0};
+
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        module_function(known[i], "x");
+    module_function(NULL, "ip_vs");
+    function(1, 0, 5); /* chains and programs are looked at elsewhere, whatever their function */
+    function(2, 70, -10);
+    company_hook_read(&dp, &company);
+    ck_assert_uint_eq(company.flags, 0);
+    company_note_free(&company);
+}
+
+TEST(a_function_that_comes_is_a_difference)
+{
+    struct dataplane dp = {0};
+    uint64_t none = 1, some = 1, same = 1;
+
+    module_function("nf_confirm", "nf_conntrack");
+    company_hook_mix(&dp, &none);
+    ck_assert_uint_eq(none, 1);
+    module_function("ila_nf_input", "ila");
+    company_hook_mix(&dp, &some);
+    company_hook_mix(&dp, &same);
+    ck_assert(some != none && some == same);
+}
+
+TEST(a_kernel_that_lists_no_hooks_is_asked_once)
+{
+    struct dataplane dp = {0};
+    struct company company = {0};
+
+    answers.hooks_error = -EINVAL;
+    company_hook_read(&dp, &company);
+    ck_assert(dp.hooks_unlisted && !company.flags);
+    answers.hooks_error = 0;
+    module_function("ip_vs_out_hook", "ip_vs");
+    company_hook_read(&dp, &company);
+    ck_assert_uint_eq(company.flags, 0);
 }
 
 /* ---- what is said ---- */
