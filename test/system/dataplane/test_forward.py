@@ -98,23 +98,31 @@ c.close()
 """
 
 
+def over_two(mode, own, host, port):
+    """Packets of a connection over two processors that the fast path took."""
+    os.sched_setaffinity(0, own[1:2])
+    server = L.start(L.server, [sys.executable, "-c", "import socket, struct, sys, time\n" + SERVER, host, str(port)],
+                     stdout=subprocess.PIPE)
+    assert server.stdout.readline() == "ready\n"
+    os.sched_setaffinity(0, own[:1])
+    before = d.rule(10)["fast-packets"]
+    L.python(L.client, CLIENT, host, port)
+    server.wait()
+    os.sched_setaffinity(0, own)
+    return d.rule(10)["fast-packets"] - before
+
+
 def by_two_processors(mode):
     own = sorted(os.sched_getaffinity(0))
     if len(own) < 2:
         print("# skipped: one processor")
         return
     for host, port, family in ((V4, 5010, "ipv4"), (V6, 5011, "ipv6")):
-        os.sched_setaffinity(0, own[1:2])
-        server = L.start(L.server, [sys.executable, "-c", "import socket, struct, sys, time\n" + SERVER, host, str(port)],
-                         stdout=subprocess.PIPE)
-        assert server.stdout.readline() == "ready\n"
-        os.sched_setaffinity(0, own[:1])
-        before = d.rule(10)["fast-packets"]
-        L.python(L.client, CLIENT, host, port)
-        server.wait()
-        os.sched_setaffinity(0, own)
-        lab.check(f"{mode}: a connection over two processors to {host}", d.rule(10)["fast-packets"] - before >= 8)
-        ended(mode, port, family)
+        fast, end = 0, time.monotonic() + 10
+        while fast < 8 and time.monotonic() < end:  # while what else decides is being read all is the kernel's
+            fast, port = over_two(mode, own, host, port), port + 2
+        lab.check(f"{mode}: a connection over two processors to {host}: {fast} packets on the fast path", fast >= 8)
+        ended(mode, port - 2, family)
 
 
 for mode, name in (("tcx", "tcx"), ("xdp", "xdp"), ("clsact", "tcx"))[not lab.HAS_TCX:]:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import lab
 
@@ -96,15 +97,18 @@ def is_right(answer, want):
 
 
 for mode in ("off", "tcx", "xdp"):
-    d = L.dpctl()
+    d = L.dpctl("live")
     d.apply(lab.policy(mode, {"1": {"from": "lan", "action": "accept"}}, **POLICY))
     got = d.status()["ports"]["r0"]["mode"]
     lab.check(f"{mode}: the port is {got}", got == mode)
-    answers = ask()
-    wrong = [f"{name}: {answer}, not {want}" for (name, (_, want)), answer in zip(ROWS.items(), answers)
-             if not is_right(answer, want)]
-    lab.check(f"{mode}: all {len(ROWS)} conversations are as they should be {wrong or ''}", not wrong)
-    fast = d.rule(1)["fast-packets"]
+    fast, end = -1, time.monotonic() + 10
+    while fast < 0 or (mode != "off" and fast <= 300 and time.monotonic() < end):  # while what else decides is being read all is the kernel's
+        before = d.rule(1)["fast-packets"]
+        answers = ask()
+        wrong = [f"{name}: {answer}, not {want}" for (name, (_, want)), answer in zip(ROWS.items(), answers)
+                 if not is_right(answer, want)]
+        lab.check(f"{mode}: all {len(ROWS)} conversations are as they should be {wrong or ''}", not wrong)
+        fast = d.rule(1)["fast-packets"] - before
     lab.check(f"{mode}: {fast} packets took the fast path", fast > 300 if mode != "off" else fast == 0)
     d.say("destroy")
     d.kill()
