@@ -136,29 +136,38 @@ static size_t broken_prefix(const json_t *base, const char *path)
     }
 }
 
-/* The very value is the same whatever it is: it was not given, it stayed, or was masked. */
-static bool is_same(const struct parts *parts, const char *path, json_t *old, json_t *value);
-
-static bool same_items(const struct parts *parts, const char *path, json_t *old, json_t *value)
+/* Of two that are equal: the very value is the same whatever it is: it was not given, it stayed, or
+ * was masked. One that was given is if there is no secret in it. Elements of lists are looked at
+ * one by one. */
+static bool same_shown(json_t *old, json_t *value, json_t *shown)
 {
-    AUTO_FREE char *at = buf_format("%s/0", path);
     json_t *item;
     size_t i;
 
-    if (json_array_size(old) != json_array_size(value))
-        return false;
+    if (old == value)
+        return true;
+    if (!json_is_array(value))
+        return json_equal(shown, value);
     json_array_foreach (value, i, item)
-        if (!is_same(parts, at, json_array_get(old, i), item))
+        if (!same_shown(json_array_get(old, i), item, json_array_get(shown, i)))
             return false;
     return true;
 }
 
 static bool is_same(const struct parts *parts, const char *path, json_t *old, json_t *value)
 {
-    if (parts && json_is_array(old) && json_is_array(value))
-        return same_items(parts, path, old, value);
-    return old == value || (old && value && json_equal(old, value) &&
-                            !(parts && parts_has_secret(parts, path, value)));
+    AUTO(json_t) json_t *shown = NULL;
+    const struct part *part;
+
+    if (old == value)
+        return true;
+    if (!old || !value || !json_equal(old, value))
+        return false;
+    part = parts ? parts_of(parts, path, NULL) : NULL;
+    if (!part || !part->has_secrets)
+        return true;
+    shown = parts_mask(parts, path, json_incref(value));
+    return same_shown(old, value, shown);
 }
 
 int overlay_set(struct overlay *o, const json_t *base, const char *path, json_t *value,

@@ -4,6 +4,7 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/masks.h"
 #include "plugins/config/overlay.h"
 #include "plugins/config/parts.h"
 #include "plugins/config/refs.h"
@@ -72,101 +73,6 @@ static int walk_members(const struct edit *e, const char *path, json_t *object)
     return 0;
 }
 
-static bool is_mask(const json_t *value)
-{
-    return json_is_string(value) && !strcmp(json_string_value(value), SECRET_MASK);
-}
-
-static bool has_mask(const json_t *value)
-{
-    const char *key;
-    json_t *one;
-    size_t i;
-
-    json_object_foreach ((json_t *)value, key, one)
-        if (has_mask(one))
-            return true;
-    json_array_foreach (value, i, one)
-        if (has_mask(one))
-            return true;
-    return is_mask(value);
-}
-
-/* The stored element that shows as given, the one at its own place before others. NULL: none, or
- * several that differ in their secrets. shown: the stored list, masked. */
-static json_t *stored_as(const json_t *stored, const json_t *shown, const json_t *given, size_t at)
-{
-    json_t *found = NULL, *one;
-    size_t i;
-
-    if (at < json_array_size(shown) && json_equal(json_array_get(shown, at), given))
-        return json_array_get(stored, at);
-    json_array_foreach (shown, i, one) {
-        if (!json_equal(one, given))
-            continue;
-        if (found && !json_equal(found, json_array_get(stored, i)))
-            return NULL;
-        found = json_array_get(stored, i);
-    }
-    return found;
-}
-
-static json_t *without_masks(const json_t *value)
-{
-    json_t *copy, *one;
-    const char *key;
-    size_t i;
-
-    if (is_mask(value))
-        return json_string("");
-    copy = json_copy((json_t *)value);
-    json_object_foreach ((json_t *)value, key, one)
-        json_object_set_new(copy, key, without_masks(one));
-    json_array_foreach (value, i, one)
-        json_array_set_new(copy, i, without_masks(one));
-    return copy;
-}
-
-/* Does a mask of this element stand where a secret does? */
-static bool masks_secret(const struct edit *e, const char *path, const json_t *element)
-{
-    AUTO(buf) struct buf at = {0};
-    AUTO(json_t) json_t *shown = NULL;
-
-    buf_addf(&at, "%s/0", path);
-    shown = parts_mask(e->parts, buf_str(&at), without_masks(element));
-    return has_mask(shown);
-}
-
-/* A list with masks in it: each element that has one becomes the stored one that shows as it does,
- * so that no secret ends up beside what it does not belong to. */
-static int keep_secrets(const struct edit *e, const char *path, json_t **list)
-{
-    AUTO(json_t) json_t *stored = NULL, *shown = NULL, *copy = NULL;
-    json_t *one;
-    size_t i;
-
-    if (!has_mask(*list))
-        return 0;
-    stored = overlay_get(e->overlay, e->base, path);
-    shown = stored ? parts_mask(e->parts, path, json_deep_copy(stored)) : NULL;
-    copy = json_copy(*list);
-    json_array_foreach (*list, i, one) {
-        json_t *kept = has_mask(one) ? stored_as(stored, shown, one, i) : NULL;
-
-        if (kept)
-            json_array_set(copy, i, kept);
-        else if (has_mask(one) && masks_secret(e, path, one))
-            return orb_fail_at(e->err, ORB_E_SCHEMA, path,
-                               "\"" SECRET_MASK "\" in element %zu stands for a secret that is "
-                               "already configured, and no element there looks like this one; "
-                               "give the secret itself",
-                               i);
-    }
-    *list = take_ptr(copy);
-    return 0;
-}
-
 /* *value is replaced (a new reference) only for a masked secret. */
 static int walk(const struct edit *e, const struct schema *schema, const char *path, json_t **value)
 {
@@ -177,7 +83,7 @@ static int walk(const struct edit *e, const struct schema *schema, const char *p
                            "null is no value here; use delete to take something away");
     if (json_is_object(*value) && (!type || !strcmp(type, "object")))
         return walk_members(e, path, *value);
-    if (is_mask(*value) && parts_hide(e->parts, path)) {
+    if (masks_is_mask(*value) && parts_hide(e->parts, path)) {
         json_t *now = overlay_get(e->overlay, e->base, path);
 
         if (!now)
@@ -188,7 +94,7 @@ static int walk(const struct edit *e, const struct schema *schema, const char *p
         return 0;
     }
     if (json_is_array(*value)) {
-        int r = keep_secrets(e, path, value);
+        int r = masks_keep_secrets(e->parts, e->overlay, e->base, path, value, e->err);
 
         if (r < 0)
             return r;

@@ -132,6 +132,34 @@ def reads(box, other):
         attempt(f"a viewer reads: {path}", by_viewer, box, other, token, f"/api/v1/{path}")
 
 
+ELEMENTS, MASK = 3500, "********"
+
+
+def listed(box, other, what, stored, given, path="l", code=None):
+    """A list with secrets, and one with their masks for it."""
+    agent = Package(box)
+    set_ = lambda value: agent.asks("edit", {"ops": [{"op": "set", "path": f"/{READER}/{path}", "value": value}]})  # noqa: E731
+    error = set_(stored)
+    expect(not error, f"control: {error}")
+    got = []
+    complaint = other.compare(what, lambda: got.append(set_(given)))
+    expect(all((e["code"] if e else None) == code for e in got), f"{code} expected: {got[:2]}")
+    agent.asks("discard", {})
+    expect(not complaint, complaint)
+
+
+def lists(box, other):
+    secrets = [{"n": n, "p": f"s{n}"} for n in range(ELEMENTS)]
+    masked = [{"n": n, "p": MASK} for n in range(ELEMENTS)]
+    same = [{"n": 1, "p": f"s{n % 2}"} for n in range(ELEMENTS)]
+    attempt("a long list with secrets, moved by one", listed, box, other, "a list moved by one", secrets, masked[1:] + masked[:1])
+    attempt("a long list with secrets, reversed", listed, box, other, "a list reversed", secrets, masked[::-1])
+    attempt("a long list of masks for secrets that all look alike", listed, box, other, "a list of the same", same,
+            [{"n": 1, "p": MASK}] * (ELEMENTS + 1), "l", "schema")
+    attempt("a long list of masks for nothing", listed, box, other, "masks for nothing", [], masked, "l", "schema")
+    attempt("lists in a list, moved by one", listed, box, other, "lists in a list", [[s] for s in secrets], [[m] for m in masked[1:] + masked[:1]], "ll")
+
+
 def main(root):
     package(root, READER, "agent", mani=manifest(READER, capabilities=GRANTS), sch=SCHEMA)
     with Appliance(build, "config", packages=[root]) as box, Appliance(build, "beside") as beside:
@@ -146,6 +174,7 @@ def main(root):
         other = others.Other(box, beside, kind="config")
         try:
             reads(box, other)
+            lists(box, other)
             tap.test("the config service was not restarted", unhurt, box, pid)
         finally:
             other.end()
