@@ -13,6 +13,8 @@ struct candidate {
     uint64_t version; /* another one after each edit */
     uint64_t checked; /* rebase.c: what was committed up to here is noted in the changes (clash) */
     bool committing;
+    size_t bytes;    /* of changes, or a little more: what is replaced is not taken off; */
+    size_t counted;  /* when they were counted last (candidate_room.c) */
     struct buf load; /* text of load-part so far */
     unsigned lost;   /* changes that could not be read back */
     size_t appended; /* bytes, to a file that had rewritten bytes when it was written anew */

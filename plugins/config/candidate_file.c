@@ -14,6 +14,7 @@
 #include "core/base/own.h"
 #include "plugins/config/candidate.h"
 #include "plugins/config/candidate_file.h"
+#include "plugins/config/candidate_room.h"
 #include "plugins/config/engine_internal.h"
 #include "plugins/config/member.h"
 #include "plugins/config/overlay.h"
@@ -268,6 +269,7 @@ static void load_file(struct engine *engine, const char *name)
         return;
     }
     l.candidate->lost = l.lost;
+    candidate_room_count(l.candidate);
     candidate_file_rewrite(engine, l.candidate);
 }
 

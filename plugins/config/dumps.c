@@ -50,16 +50,23 @@ static unsigned count_of(const struct engine *e, const char *who)
     return n;
 }
 
+static size_t bytes_of(const struct engine *e, const char *who)
+{
+    size_t n = 0;
+
+    for (const struct dump *d = e->dumps; d; d = d->next)
+        n += !who || !strcmp(d->who, who) ? d->text.len : 0;
+    return n;
+}
+
 /* The newest stands first. */
-static void make_room(struct engine *e)
+static void drop_one(struct engine *e, bool by_bytes)
 {
     struct dump **most = NULL;
-    unsigned n = 0;
+    size_t n = 0;
 
-    if (count_of(e, NULL) < ENGINE_MAX_DUMPS)
-        return;
     for (struct dump **at = &e->dumps; *at; at = &(*at)->next) {
-        unsigned has = count_of(e, (*at)->who);
+        size_t has = by_bytes ? bytes_of(e, (*at)->who) : count_of(e, (*at)->who);
 
         if (has >= n) {
             n = has;
@@ -67,6 +74,15 @@ static void make_room(struct engine *e)
         }
     }
     dump_free(most);
+}
+
+/* For one more, of so many bytes. */
+static void make_room(struct engine *e, size_t bytes)
+{
+    while (count_of(e, NULL) >= ENGINE_MAX_DUMPS)
+        drop_one(e, false);
+    while (e->dumps && bytes_of(e, NULL) + bytes > ENGINE_DUMP_BYTES)
+        drop_one(e, true);
 }
 
 static struct dump *dump_find(struct engine *e, uint32_t peer, const char *key)
@@ -123,18 +139,20 @@ static struct dump *dump_new(struct ask *ask, const char *key, struct orb_err *e
 {
     struct engine *e = ask->engine;
     uint64_t revision = 0;
+    struct buf text;
     struct dump *d;
 
     dumps_free(e, ask->caller->peer);
     if (make_text(ask, &revision, err))
         return NULL;
-    make_room(e);
+    text = dumping_text((*ask->read)->dumping);
+    make_room(e, text.len);
     d = xcalloc(1, sizeof(*d));
     snprintf(d->who, sizeof(d->who), "%s", ask->who);
     d->peer = ask->caller->peer;
     d->revision = revision;
     d->key = xstrdup(key);
-    d->text = dumping_text((*ask->read)->dumping);
+    d->text = text;
     d->next = e->dumps;
     e->dumps = d;
     return d;

@@ -5,28 +5,13 @@
 #include "core/base/own.h"
 #include "plugins/config/candidate.h"
 #include "plugins/config/candidate_file.h"
+#include "plugins/config/candidate_room.h"
 #include "plugins/config/edit.h"
 #include "plugins/config/grants.h"
 #include "plugins/config/lock.h"
 #include "plugins/config/overlay.h"
+#include "plugins/config/overlay_bytes.h"
 #include "plugins/config/validate.h"
-
-static bool has_room(const struct engine *engine, const char *user, struct orb_err *err)
-{
-    bool service = grants_is_service(user);
-    unsigned n = 0, of_services = 0;
-
-    for (const struct candidate *c = engine->candidates; c; c = c->next) {
-        of_services += grants_is_service(c->user);
-        n++;
-    }
-    if (n < ENGINE_MAX_CANDIDATES &&
-        !(service && of_services >= ENGINE_MAX_CANDIDATES / ENGINE_FOR_PEOPLE))
-        return true;
-    orb_fail(err, ORB_E_LIMIT, "%u %s have uncommitted changes, and no more may",
-             service ? of_services : n, service ? "services" : "users and services");
-    return false;
-}
 
 struct candidate *edit_begin(struct engine *engine, const char *user, struct orb_err *err)
 {
@@ -38,7 +23,7 @@ struct candidate *edit_begin(struct engine *engine, const char *user, struct orb
     }
     if (lock_check(engine, user, err) < 0)
         return NULL;
-    if (!c && !has_room(engine, user, err))
+    if (!c && candidate_room_for_new(engine, user, err) < 0)
         return NULL;
     if (!c)
         c = candidate_new(engine, user);
@@ -47,17 +32,47 @@ struct candidate *edit_begin(struct engine *engine, const char *user, struct orb
     return c;
 }
 
-/* Sets or deletes one checked path and notes it in the file's lines. value is taken. */
-static int put(struct engine *engine, struct candidate *c, const char *path, json_t *value,
-               struct buf *lines, struct orb_err *err)
+struct edit edit_of(struct engine *engine, struct candidate *candidate)
 {
+    return (struct edit){.engine = engine, .candidate = candidate, .bytes = candidate->bytes};
+}
+
+void edit_keep(struct edit *edit)
+{
+    if (edit->replaced)
+        candidate_file_rewrite(edit->engine, edit->candidate);
+    else if (edit->lines.len)
+        candidate_file_append(edit->engine, edit->candidate, &edit->lines);
+    overlay_undo_fini(&edit->undo);
+    edit->bytes = edit->candidate->bytes;
+}
+
+void edit_fini(struct edit *edit)
+{
+    if (edit->undo.count)
+        overlay_undo_back(&edit->undo, &edit->candidate->changes);
+    edit->candidate->bytes = edit->bytes;
+    if (edit->candidate->counted > edit->bytes)
+        edit->candidate->counted = edit->bytes;
+    overlay_undo_fini(&edit->undo);
+    buf_fini(&edit->lines);
+}
+
+/* Sets or deletes one checked path and notes it in the file's lines. value is taken. */
+static int put(struct edit *edit, const char *path, json_t *value, struct orb_err *err)
+{
+    struct engine *engine = edit->engine;
+    struct candidate *c = edit->candidate;
     int r = validate_edit(&engine->parts, &c->changes, engine->store.running, path, &value, err);
 
+    if (r == 0)
+        r = candidate_room_take(engine, c, path, overlay_bytes_of_change(path, value), err);
     if (r < 0) {
         json_decref(value);
         return r;
     }
-    candidate_file_line(lines, c->changes.stamp, path, value);
+    candidate_file_line(&edit->lines, c->changes.stamp, path, value);
+    overlay_undo_note(&edit->undo, &c->changes, path);
     return overlay_set(&c->changes, engine->store.running, path, value, err);
 }
 
@@ -85,23 +100,24 @@ static bool is_new_entry(const struct engine *engine, const struct candidate *c,
 }
 
 /* RFC 7396: objects are merged member by member, null deletes. */
-static int merge(struct engine *engine, struct candidate *c, const char *path, json_t *value,
-                 struct buf *lines, struct orb_err *err)
+static int merge(struct edit *edit, const char *path, json_t *value, struct orb_err *err)
 {
+    const struct engine *engine = edit->engine;
+    const struct candidate *c = edit->candidate;
     const char *key;
     json_t *member;
 
     if (json_is_null(value))
-        return put(engine, c, path, NULL, lines, err);
+        return put(edit, path, NULL, err);
     if (is_new_entry(engine, c, path)) {
         strip_nulls(value);
-        return put(engine, c, path, json_incref(value), lines, err);
+        return put(edit, path, json_incref(value), err);
     }
     if (*path && (!json_is_object(value) || json_object_size(value) == 0)) {
         /* Merging {} into what is there changes nothing. */
         if (json_is_object(value) && overlay_has(&c->changes, engine->store.running, path))
             return 0;
-        return put(engine, c, path, json_incref(value), lines, err);
+        return put(edit, path, json_incref(value), err);
     }
     json_object_foreach (value, key, member) {
         AUTO(buf) struct buf at = {0};
@@ -109,42 +125,36 @@ static int merge(struct engine *engine, struct candidate *c, const char *path, j
 
         buf_adds(&at, path);
         buf_add_pointer(&at, key);
-        r = merge(engine, c, buf_str(&at), member, lines, err);
+        r = merge(edit, buf_str(&at), member, err);
         if (r < 0)
             return r;
     }
     return 0;
 }
 
-int edit_op(struct engine *engine, struct candidate *candidate, const char *op, const char *path,
-            json_t *taken, struct orb_err *err)
+int edit_op(struct edit *edit, const char *op, const char *path, json_t *taken, struct orb_err *err)
 {
     AUTO(json_t) json_t *value = taken;
-    AUTO(buf) struct buf lines = {0};
-    int r;
 
     if (strcmp(op, "delete") && !value)
         return orb_fail_at(err, ORB_E_INVALID, path, "%s needs a value", op);
     if (!strcmp(op, "set") && !*path)
-        return edit_replace(engine, candidate, value, err);
+        return edit_replace(edit, value, err);
     if (!strcmp(op, "merge") && !*path && !json_is_object(value))
         return orb_fail(err, ORB_E_SCHEMA, "expected an object of parts, {\"system\": {…}, …}");
     if (!strcmp(op, "merge"))
-        r = merge(engine, candidate, path, value, &lines, err);
-    else if (!strcmp(op, "set"))
-        r = put(engine, candidate, path, json_incref(value), &lines, err);
-    else if (!overlay_has(&candidate->changes, engine->store.running, path))
-        r = orb_fail_at(err, ORB_E_NOT_FOUND, path, "there is nothing to delete");
-    else
-        r = put(engine, candidate, path, NULL, &lines, err);
-    if (lines.len)
-        candidate_file_append(engine, candidate, &lines);
-    return r;
+        return merge(edit, path, value, err);
+    if (!strcmp(op, "set"))
+        return put(edit, path, json_incref(value), err);
+    if (!overlay_has(&edit->candidate->changes, edit->engine->store.running, path))
+        return orb_fail_at(err, ORB_E_NOT_FOUND, path, "there is nothing to delete");
+    return put(edit, path, NULL, err);
 }
 
-int edit_replace(struct engine *engine, struct candidate *candidate, json_t *tree,
-                 struct orb_err *err)
+int edit_replace(struct edit *edit, json_t *tree, struct orb_err *err)
 {
+    struct engine *engine = edit->engine;
+    struct candidate *candidate = edit->candidate;
     AUTO(overlay) struct overlay next = {.stamp = engine->store.revision, .parts = &engine->parts};
     AUTO(json_t) json_t *patch = json_array();
     const json_t *base = engine->store.running;
@@ -168,12 +178,13 @@ int edit_replace(struct engine *engine, struct candidate *candidate, json_t *tre
     }
     overlay_diff(&engine->parts, patch, "", engine->store.running, tree);
     r = overlay_take_patch(&next, base, patch, false, err);
+    if (r == 0)
+        r = candidate_room_replace(engine, candidate, overlay_bytes(&next), err);
     if (r < 0)
         return r;
-    overlay_fini(&candidate->changes);
-    candidate->changes = next;
-    next = (struct overlay){0};
-    candidate_file_rewrite(engine, candidate);
+    overlay_undo_replace(&edit->undo, &candidate->changes, &next);
+    candidate_room_count(candidate);
+    edit->replaced = true;
     return 0;
 }
 

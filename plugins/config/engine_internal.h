@@ -24,11 +24,17 @@
 #define ENGINE_ATTACH_MS 500u /* for a transaction to end; then attach does not wait any more */
 #define ENGINE_LOCK_MS (3600u * 1000)
 #define ENGINE_MAX_CANDIDATES 64u
+/* Of uncommitted changes, in memory: of one service, of all services; of a person, of all. */
+#define ENGINE_CANDIDATE_SERVICE (8u * 1024 * 1024)
+#define ENGINE_CANDIDATE_SERVICES (48u * 1024 * 1024)
+#define ENGINE_CANDIDATE_PERSON (384u * 1024 * 1024)
+#define ENGINE_CANDIDATE_ALL (512u * 1024 * 1024)
 #define ENGINE_MAX_LOAD (64u * 1024 * 1024)
 #define ENGINE_MAX_JOBS 64u
 #define ENGINE_JOBS_OF_ONE 8u /* identity: the others' commits have room */
 #define ENGINE_FOR_PEOPLE 2u  /* one of so many candidates, or jobs, is no service's */
 #define ENGINE_MAX_DUMPS 16u
+#define ENGINE_DUMP_BYTES (128u * 1024 * 1024) /* one may always be read */
 #define ENGINE_MAX_CONFIRM_S 86400u
 #define ENGINE_ITSELF "system" /* the name under which the engine commits */
 #define GRANT_PATH_MAX 1024u

@@ -7,6 +7,7 @@
 #include "core/base/xalloc.h"
 #include "plugins/config/candidate.h"
 #include "plugins/config/candidate_file.h"
+#include "plugins/config/candidate_room.h"
 #include "plugins/config/edit.h"
 #include "plugins/config/engine_internal.h"
 #include "plugins/config/grants.h"
@@ -32,20 +33,6 @@ static void answer_changes(struct ask *ask, const struct candidate *c, bool ok)
     reply_tree(ask->engine, ask->req, reply);
 }
 
-/* A copy to go back to when one of several ops fails. */
-static void keep(struct overlay *to, const struct overlay *from)
-{
-    to->stamp = from->stamp;
-    to->parts = from->parts;
-    to->count = to->cap = from->count;
-    to->list = xcalloc(from->count, sizeof(*to->list));
-    for (size_t i = 0; i < from->count; i++)
-        to->list[i] = (struct change){.path = xstrdup(from->list[i].path),
-                                      .value = json_deep_copy(from->list[i].value),
-                                      .base = from->list[i].base,
-                                      .clash = from->list[i].clash};
-}
-
 /* A service stays inside what it may change; for people the broker checked the role. */
 static int check_ops(const struct ask *ask, const json_t *ops, struct orb_err *err)
 {
@@ -63,14 +50,14 @@ static int check_ops(const struct ask *ask, const json_t *ops, struct orb_err *e
     return 0;
 }
 
-static int edit_ops(struct engine *e, struct candidate *c, const json_t *ops, struct orb_err *err)
+static int edit_ops(struct edit *edit, const json_t *ops, struct orb_err *err)
 {
     size_t i;
     json_t *op;
 
     json_array_foreach ((json_t *)ops, i, op) {
         json_t *value = json_object_get(op, "value");
-        int r = edit_op(e, c, member_text(op, "op", ""), member_text(op, "path", ""),
+        int r = edit_op(edit, member_text(op, "op", ""), member_text(op, "path", ""),
                         json_incref(value), err);
 
         if (r < 0)
@@ -80,8 +67,7 @@ static int edit_ops(struct engine *e, struct candidate *c, const json_t *ops, st
 }
 
 /* {replace: true}: the ops build a whole configuration from nothing. */
-static int replace_ops(struct engine *e, struct candidate *c, const json_t *ops,
-                       struct orb_err *err)
+static int replace_ops(struct edit *edit, const json_t *ops, struct orb_err *err)
 {
     AUTO(json_t) json_t *tree = json_object();
     size_t i;
@@ -104,38 +90,30 @@ static int replace_ops(struct engine *e, struct candidate *c, const json_t *ops,
         if (r < 0)
             return r;
     }
-    return edit_replace(e, c, tree, err);
+    return edit_replace(edit, tree, err);
 }
 
 void methods_edit_edit(struct ask *ask)
 {
     struct engine *e = ask->engine;
     const json_t *ops = tree_integers(json_object_get(ask->in, "ops"));
-    const json_t *first = json_array_get(ops, 0);
-    AUTO(overlay) struct overlay before = {0};
     struct orb_err err;
     struct candidate *c = check_ops(ask, ops, &err) < 0 ? NULL : edit_begin(e, ask->who, &err);
-    bool several = json_array_size(ops) > 1 || !strcmp(member_text(first, "op", ""), "merge");
+    struct edit edit;
     int r;
 
     if (!c) {
         reply_refuse(e, ask->req, &err);
         return;
     }
-    if (json_is_true(json_object_get(ask->in, "replace"))) {
-        r = replace_ops(e, c, ops, &err);
-    } else {
-        if (several)
-            keep(&before, &c->changes);
-        r = edit_ops(e, c, ops, &err);
-        if (r < 0 && several) {
-            struct overlay failed = c->changes;
-
-            c->changes = before;
-            before = failed;
-            candidate_file_rewrite(e, c);
-        }
-    }
+    edit = edit_of(e, c);
+    if (json_is_true(json_object_get(ask->in, "replace")))
+        r = replace_ops(&edit, ops, &err);
+    else
+        r = edit_ops(&edit, ops, &err);
+    if (r == 0)
+        edit_keep(&edit);
+    edit_fini(&edit);
     if (r < 0)
         reply_refuse(e, ask->req, &err);
     else
@@ -148,23 +126,19 @@ static int load_whole(struct engine *e, struct candidate *c, const char *mode, s
 {
     static const struct json_limits limits = {.depth = JSON_MAX_DEPTH, .keys = JSON_MAX_TREE_KEYS};
     AUTO(json_t) json_t *tree = NULL;
-    AUTO(overlay) struct overlay before = {0};
+    AUTO(edit) struct edit edit = edit_of(e, c);
     int r = tree_parse(buf_str(&c->load), c->load.len, &limits, &tree, err);
 
     if (r < 0)
         return r;
+    buf_fini(&c->load);
     tree = tree_integers(tree);
     if (!strcmp(mode, "replace"))
-        return edit_replace(e, c, tree, err);
-    keep(&before, &c->changes);
-    r = edit_op(e, c, "merge", "", json_incref(tree), err);
-    if (r < 0) {
-        struct overlay failed = c->changes;
-
-        c->changes = before;
-        before = failed;
-        candidate_file_rewrite(e, c);
-    }
+        r = edit_replace(&edit, tree, err);
+    else
+        r = edit_op(&edit, "merge", "", json_incref(tree), err);
+    if (r == 0)
+        edit_keep(&edit);
     return r;
 }
 
@@ -189,7 +163,11 @@ void methods_edit_load_part(struct ask *ask)
     else if (c->load.len + len > ENGINE_MAX_LOAD)
         r = orb_fail(&err, ORB_E_LIMIT, "a configuration has at most %u bytes", ENGINE_MAX_LOAD);
     else
+        r = candidate_room_take(e, c, "/", len, &err);
+    if (r == 0) {
+        c->bytes -= len; /* they are those of the text so far */
         buf_add(&c->load, json_string_value(data), len);
+    }
     if (r == 0 && json_is_true(json_object_get(ask->in, "last"))) {
         r = load_whole(e, c, member_text(ask->in, "mode", "merge"), &err);
         buf_fini(&c->load);
@@ -243,6 +221,7 @@ void methods_edit_rollback(struct ask *ask)
     past_copy(past, &back);
     overlay_fini(&c->changes);
     c->changes = back;
+    candidate_room_count(c);
     candidate_file_rewrite(e, c);
     answer_changes(ask, c, false);
 }

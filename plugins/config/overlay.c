@@ -7,6 +7,7 @@
 #include "core/base/pointer.h"
 #include "core/base/xalloc.h"
 #include "plugins/config/overlay.h"
+#include "plugins/config/overlay_internal.h"
 #include "plugins/config/parts.h"
 
 static int weight(char c)
@@ -46,7 +47,7 @@ void overlay_fini(struct overlay *o)
 }
 
 /* Index of the first change that is not before path. */
-static size_t lower(const struct overlay *o, const char *path)
+size_t overlay_lower(const struct overlay *o, const char *path)
 {
     size_t lo = 0, hi = o->count;
 
@@ -63,9 +64,9 @@ static size_t lower(const struct overlay *o, const char *path)
 
 /* The change at or above path; rest: what of path lies below it. At most one exists, and it is the
  * exact one or the last change before path that is a prefix of it. */
-static struct change *over(const struct overlay *o, const char *path, const char **ret_rest)
+struct change *overlay_above(const struct overlay *o, const char *path, const char **ret_rest)
 {
-    size_t i = lower(o, path);
+    size_t i = overlay_lower(o, path);
 
     if (i < o->count && !strcmp(o->list[i].path, path)) {
         *ret_rest = "";
@@ -79,9 +80,9 @@ static struct change *over(const struct overlay *o, const char *path, const char
 }
 
 /* The changes strictly below path: [first, ret_end). */
-static size_t below(const struct overlay *o, const char *path, size_t *ret_end)
+size_t overlay_below(const struct overlay *o, const char *path, size_t *ret_end)
 {
-    size_t i = lower(o, path), n;
+    size_t i = overlay_lower(o, path), n;
 
     if (i < o->count && !strcmp(o->list[i].path, path))
         i++;
@@ -92,7 +93,7 @@ static size_t below(const struct overlay *o, const char *path, size_t *ret_end)
     return i;
 }
 
-static void drop(struct overlay *o, size_t first, size_t end)
+void overlay_drop(struct overlay *o, size_t first, size_t end)
 {
     for (size_t i = first; i < end; i++) {
         free(o->list[i].path);
@@ -103,7 +104,7 @@ static void drop(struct overlay *o, size_t first, size_t end)
     o->count -= end - first;
 }
 
-static void insert(struct overlay *o, size_t at, const char *path, json_t *value)
+void overlay_insert(struct overlay *o, size_t at, const char *path, json_t *value)
 {
     if (o->count == o->cap) {
         o->cap = o->cap ? 2 * o->cap : 8;
@@ -116,7 +117,7 @@ static void insert(struct overlay *o, size_t at, const char *path, json_t *value
 
 /* Length of the shortest prefix of path at which base cannot hold what is below: nothing stands
  * there, or (above path) something that is no object. 0 when path itself exists. */
-static size_t broken_prefix(const json_t *base, const char *path)
+size_t overlay_broken_prefix(const json_t *base, const char *path)
 {
     AUTO_FREE char *copy = xstrdup(path);
 
@@ -154,7 +155,7 @@ static bool same_shown(json_t *old, json_t *value, json_t *shown)
     return true;
 }
 
-static bool is_same(const struct parts *parts, const char *path, json_t *old, json_t *value)
+bool overlay_is_same(const struct parts *parts, const char *path, json_t *old, json_t *value)
 {
     AUTO(json_t) json_t *shown = NULL;
     const struct part *part;
@@ -174,7 +175,7 @@ int overlay_set(struct overlay *o, const json_t *base, const char *path, json_t 
                 struct orb_err *err)
 {
     const char *rest = NULL;
-    struct change *c = over(o, path, &rest);
+    struct change *c = overlay_above(o, path, &rest);
     json_t *old = tree_get(base, path);
     size_t first, end, broken;
 
@@ -189,7 +190,7 @@ int overlay_set(struct overlay *o, const json_t *base, const char *path, json_t 
             c->value = json_object();
         }
         /* A member of what was no object makes it one. */
-        broken = broken_prefix(c->value, rest);
+        broken = overlay_broken_prefix(c->value, rest);
         if (broken && rest[broken]) {
             AUTO_FREE char *at = xstrndup(rest, broken);
             int r = tree_set(c->value, at, json_object(), err);
@@ -201,15 +202,15 @@ int overlay_set(struct overlay *o, const json_t *base, const char *path, json_t 
         }
         return tree_set(c->value, rest, value, err);
     }
-    first = below(o, path, &end);
+    first = overlay_below(o, path, &end);
     if (c)
         first--;
-    drop(o, first, end);
-    if (is_same(o->parts, path, old, value)) {
+    overlay_drop(o, first, end);
+    if (overlay_is_same(o->parts, path, old, value)) {
         json_decref(value);
         return 0;
     }
-    insert(o, first, path, value);
+    overlay_insert(o, first, path, value);
     return 0;
 }
 
@@ -266,13 +267,13 @@ static json_t *build(const struct overlay *o, json_t *base, size_t depth, size_t
 json_t *overlay_get(const struct overlay *o, const json_t *base, const char *path)
 {
     const char *rest = NULL;
-    struct change *c = over(o, path, &rest);
+    struct change *c = overlay_above(o, path, &rest);
     json_t *old = tree_get(base, path);
     size_t first, end;
 
     if (c)
         return c->value ? json_incref(tree_get(c->value, rest)) : NULL;
-    first = below(o, path, &end);
+    first = overlay_below(o, path, &end);
     if (first == end)
         return json_incref(old);
     return build(o, old, strlen(path), first, end);
@@ -281,14 +282,14 @@ json_t *overlay_get(const struct overlay *o, const json_t *base, const char *pat
 bool overlay_has(const struct overlay *o, const json_t *base, const char *path)
 {
     const char *rest = NULL;
-    struct change *c = over(o, path, &rest);
+    struct change *c = overlay_above(o, path, &rest);
     size_t first, end;
 
     if (c)
         return c->value && tree_get(c->value, rest);
     if (tree_get(base, path))
         return true;
-    first = below(o, path, &end);
+    first = overlay_below(o, path, &end);
     for (; first < end; first++)
         if (o->list[first].value)
             return true;
@@ -298,14 +299,14 @@ bool overlay_has(const struct overlay *o, const json_t *base, const char *path)
 size_t overlay_size(const struct overlay *o, const json_t *base, const char *path)
 {
     const char *rest = NULL;
-    struct change *c = over(o, path, &rest);
+    struct change *c = overlay_above(o, path, &rest);
     json_t *old = tree_get(base, path);
     size_t first, end, depth = strlen(path);
     size_t n = json_object_size(old);
 
     if (c)
         return c->value ? json_object_size(tree_get(c->value, rest)) : 0;
-    first = below(o, path, &end);
+    first = overlay_below(o, path, &end);
     while (first < end) {
         const char *at = o->list[first].path;
         size_t len = token_len(at, depth);
@@ -323,11 +324,11 @@ int overlay_touching(const struct overlay *o, const char *path,
                      int (*cb)(void *arg, struct change *change), void *arg)
 {
     const char *rest;
-    struct change *c = over(o, path, &rest);
+    struct change *c = overlay_above(o, path, &rest);
     size_t first, end;
     int r = c ? cb(arg, c) : 0;
 
-    first = below(o, path, &end);
+    first = overlay_below(o, path, &end);
     for (; r == 0 && first < end; first++)
         r = cb(arg, &o->list[first]);
     return r;
@@ -337,7 +338,7 @@ bool overlay_covers(const struct overlay *o, const char *path)
 {
     const char *rest;
 
-    return over(o, path, &rest) != NULL;
+    return overlay_above(o, path, &rest) != NULL;
 }
 
 void overlay_exact(struct overlay *o, const json_t *patch)
@@ -346,7 +347,7 @@ void overlay_exact(struct overlay *o, const json_t *patch)
         const json_t *op = json_array_get(patch, i);
         const char *path = json_string_value(json_object_get(op, "path"));
 
-        insert(o, lower(o, path), path, json_incref(json_object_get(op, "value")));
+        overlay_insert(o, overlay_lower(o, path), path, json_incref(json_object_get(op, "value")));
     }
 }
 
@@ -395,7 +396,7 @@ void overlay_diff(const struct parts *parts, json_t *patch, const char *path, js
         return;
     if (json_is_object(old) && json_is_object(new))
         diff_members(parts, patch, path, old, new);
-    else if (!is_same(parts, path, old, new))
+    else if (!overlay_is_same(parts, path, old, new))
         add_op(patch, path, old, new);
 }
 
@@ -433,7 +434,7 @@ json_t *overlay_patch(const struct overlay *o, const json_t *base)
 
     for (size_t i = 0; i < o->count; i++) {
         const struct change *c = &o->list[i];
-        size_t broken = broken_prefix(base, c->path);
+        size_t broken = overlay_broken_prefix(base, c->path);
 
         if (!broken)
             overlay_diff(o->parts, patch, c->path, tree_get(base, c->path), c->value);

@@ -7,11 +7,8 @@
 #include "core/base/xalloc.h"
 #include "plugins/config/history.h"
 #include "plugins/config/overlay.h"
+#include "plugins/config/overlay_bytes.h"
 #include "plugins/config/past.h"
-
-/* What jansson and malloc take for a value, about. */
-#define BYTES_OF_VALUE 48u
-#define BYTES_OF_MEMBER 80u
 
 void past_unref(struct past *past)
 {
@@ -32,28 +29,6 @@ void past_forget(struct store *store)
 }
 
 /* ---- what is kept ---- */
-
-static size_t bytes_of(const json_t *value)
-{
-    size_t n = BYTES_OF_VALUE + (json_is_string(value) ? json_string_length(value) : 0), i;
-    const char *key;
-    json_t *one;
-
-    json_object_foreach ((json_t *)value, key, one)
-        n += BYTES_OF_MEMBER + strlen(key) + bytes_of(one);
-    json_array_foreach (value, i, one)
-        n += sizeof(one) + bytes_of(one);
-    return n;
-}
-
-static size_t overlay_bytes(const struct overlay *o)
-{
-    size_t n = o->cap * sizeof(*o->list);
-
-    for (size_t i = 0; i < o->count; i++)
-        n += BYTES_OF_VALUE + strlen(o->list[i].path) + bytes_of(o->list[i].value);
-    return n;
-}
 
 void past_copy(const struct overlay *from, struct overlay *to)
 {

@@ -160,6 +160,55 @@ def lists(box, other):
     attempt("lists in a list, moved by one", listed, box, other, "lists in a list", [[s] for s in secrets], [[m] for m in masked[1:] + masked[:1]], "ll")
 
 
+def fills(box, other, what, ops, done):
+    """Edits on and on, until it is refused; and on from there. Others read and edit meanwhile."""
+    agent, got, n = Package(box), [], 0
+
+    def more():
+        nonlocal n
+        n += 1
+        got.append(agent.asks("edit", {"ops": ops(n)}))
+    try:
+        while not got or (got[-1] is None and len(got) < 3000):
+            more()
+        refused = got[-1]
+        expect(done(refused), f"{len(got)} edits, then {refused}")
+        complaint = other.compare(what, more)
+        expect(done(got[-1]), f"then {got[-1]}")
+    finally:
+        agent.asks("discard", {})
+    expect(not agent.asks("edit", {"ops": ops(1)[:1]}), "control: there is room once it is discarded")
+    agent.asks("discard", {})
+    expect(not complaint, complaint)
+
+
+def is_full(e):
+    return e and e["code"] == "limit" and "at most" in e["text"] and "discard" in e["text"] and e["path"].startswith(f"/{READER}")
+
+
+def candidates(box, other):
+    set_ = lambda path, value: {"op": "set", "path": f"/{READER}/{path}", "value": value}  # noqa: E731
+    attempt("a package edits ever more: long texts", fills, box, other, "long texts", lambda n: [set_(f"t/t{n}", "x" * 90000)], is_full)
+    attempt("a package edits ever more: many members", fills, box, other, "many members",
+            lambda n: [set_("t", {})] * (n == 1) + [set_(f"t/m{n}x{i}", "x") for i in range(900)], is_full)
+    attempt("a package edits ever more: one value that grows inside", fills, box, other, "grows inside",
+            lambda n: [set_("t", {"a": "x"})] * (n == 1) + [set_(f"t/i{n}", "x" * 40000), set_(f"t/j{n}", "x" * 40000)], is_full)
+    attempt("a package edits ever more: requests that fail at their end", failing, box, other)
+
+
+def failing(box, other):
+    """The candidate is large; each request does much, and nothing comes of it."""
+    agent = Package(box)
+    for n in range(60):
+        expect(not agent.asks("edit", {"ops": [{"op": "set", "path": f"/{READER}/t/t{n}", "value": "x" * 90000}]}), "control: it is filled")
+    ops = [{"op": "set", "path": f"/{READER}/t/s{i}", "value": "x"} for i in range(900)] + [{"op": "set", "path": f"/{READER}/x", "value": "no number"}]
+    got = []
+    complaint = other.compare("requests that fail at their end", lambda: got.append(agent.asks("edit", {"ops": ops})))
+    expect(all(e and e["code"] == "schema" for e in got), f"{got[0]}")
+    agent.asks("discard", {})
+    expect(not complaint, complaint)
+
+
 def main(root):
     package(root, READER, "agent", mani=manifest(READER, capabilities=GRANTS), sch=SCHEMA)
     with Appliance(build, "config", packages=[root]) as box, Appliance(build, "beside") as beside:
@@ -175,6 +224,7 @@ def main(root):
         try:
             reads(box, other)
             lists(box, other)
+            candidates(box, other)
             tap.test("the config service was not restarted", unhurt, box, pid)
         finally:
             other.end()

@@ -4,6 +4,7 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "plugins/config/overlay.h"
+#include "plugins/config/overlay_undo.h"
 #include "test/lib/harness.h"
 
 static json_t *parse(const char *text)
@@ -161,5 +162,78 @@ TEST(random_edits_give_the_same_tree_as_editing_a_copy)
         ck_assert_msg(json_equal(back, plain), "round %d: patch", round);
         ck_assert_int_eq(overlay_apply(back, patch, true, &err), 0);
         ck_assert_msg(json_equal(back, base), "round %d: inverse", round);
+    }
+}
+
+static void random_path(char to[32])
+{
+    size_t n = 1 + (size_t)rand() % 4;
+
+    *to = '\0';
+    for (size_t i = 0; i < n; i++)
+        sprintf(to + strlen(to), "/%c", "ab0"[rand() % 3]);
+}
+
+static json_t *random_value(void)
+{
+    static const char *const texts[] = {"1",
+                                        "2",
+                                        "{}",
+                                        "{\"a\":1}",
+                                        "{\"a\":{\"b\":{\"0\":3}}}",
+                                        "[1,[2]]",
+                                        "{\"0\":[{\"a\":1},4]}",
+                                        "\"x\""};
+    const char *text = texts[(size_t)rand() % ARRAY_LEN(texts)];
+    json_t *value = NULL;
+
+    ck_assert_int_eq(tree_parse(text, strlen(text), NULL, &value, NULL), 0);
+    return value;
+}
+
+static void set_random(struct overlay *o, struct overlay_undo *undo, const json_t *base)
+{
+    char path[32];
+
+    random_path(path);
+    if (undo)
+        overlay_undo_note(undo, o, path);
+    overlay_set(o, base, path, rand() % 4 ? random_value() : NULL, NULL);
+}
+
+/* "PATH BASE CLASH VALUE\n" of all changes. */
+static void dump_changes(const struct overlay *o, struct buf *to)
+{
+    for (size_t i = 0; i < o->count; i++) {
+        const struct change *c = &o->list[i];
+
+        buf_addf(to, "%s %u %u ", c->path, (unsigned)c->base, (unsigned)c->clash);
+        if (c->value)
+            tree_dump(c->value, to);
+        buf_addc(to, '\n');
+    }
+}
+
+TEST(what_was_set_is_taken_back_exactly)
+{
+    AUTO(json_t) json_t *base = random_value();
+
+    for (unsigned round = 0; round < 20000; round++) {
+        AUTO(overlay) struct overlay o = {.stamp = 1};
+        AUTO(buf) struct buf before = {0}, after = {0};
+        struct overlay_undo undo = {0};
+
+        for (int i = rand() % 8; i > 0; i--)
+            set_random(&o, NULL, base);
+        if (o.count)
+            o.list[0].clash = 5;
+        dump_changes(&o, &before);
+        o.stamp = 2;
+        for (int i = rand() % 8; i > 0; i--)
+            set_random(&o, &undo, base);
+        overlay_undo_back(&undo, &o);
+        overlay_undo_fini(&undo);
+        dump_changes(&o, &after);
+        ck_assert_str_eq(buf_str(&before), buf_str(&after));
     }
 }

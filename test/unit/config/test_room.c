@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "test/lib/harness.h"
 #include "test/unit/config/fake.h"
 
@@ -28,6 +29,58 @@ TEST(candidates_of_services_leave_room_for_people)
         r = fake_ask(&f, who, 3000 + i, "edit", "%s", in);
         ck_assert_int_eq(r, i < 32 ? 0 : ORB_E_LIMIT);
     }
+    fake_free(&f);
+}
+
+/* Sets so many descriptions of 100 kB, the numbers of which begin at first; the last error. */
+static int set_long(struct fake *f, const char *who, uint32_t peer, unsigned first, unsigned count)
+{
+    AUTO_FREE char *text = xcalloc(1, 100001);
+    int r = 0;
+
+    memset(text, 'x', 100000);
+    for (unsigned i = 0; i < count && r == 0; i++)
+        r = fake_ask(f, who, peer, "edit",
+                     "{\"ops\":[{\"op\":\"set\",\"path\":\"/interfaces/i%u\",\"value\":"
+                     "{\"description\":\"%s\"}}]}",
+                     first + i, text);
+    return r;
+}
+
+TEST(uncommitted_changes_have_a_limit_of_bytes)
+{
+    static const char *const grants[] = {"config.write:/interfaces", NULL};
+    struct fake f;
+    char who[32];
+
+    fake_new(&f);
+    f.grants = grants;
+    ck_assert_int_eq(set_long(&f, "service:a", 1, 0, 1000), ORB_E_LIMIT);
+    ck_assert_str_eq(f.err.path, "/interfaces/i83");
+    ck_assert_ptr_nonnull(strstr(f.err.text, "at most 8388608: commit or discard"));
+    ck_assert_int_eq(set_long(&f, "service:a", 1, 83, 1), ORB_E_LIMIT);
+    /* What is set again takes no more room: it is counted anew. */
+    ck_assert_int_eq(fake_ask(&f, "service:a", 1, "discard", "{}"), 0);
+    for (unsigned i = 0; i < 30; i++)
+        ck_assert_int_eq(set_long(&f, "service:a", 1, 0, 10), 0);
+    /* All services together leave room for people. */
+    ck_assert_int_eq(set_long(&f, "service:a", 1, 10, 70), 0);
+    for (unsigned i = 0; i < 6; i++) {
+        snprintf(who, sizeof(who), "service:b%u", i);
+        if (set_long(&f, who, 10 + i, 0, 82) < 0)
+            break;
+    }
+    ck_assert_ptr_nonnull(strstr(f.err.text, "of all services"));
+    ck_assert_ptr_nonnull(strstr(f.err.text, "at most 50331648"));
+    ck_assert_int_eq(set_long(&f, "ada", 99, 0, 10), 0);
+    /* None of a request that does not fit is done. */
+    ck_assert_int_eq(fake_ask(&f, "service:a", 1, "discard", "{}"), 0);
+    ck_assert_int_eq(fake_ask(&f, "service:a", 1, "edit",
+                              "{\"ops\":[{\"op\":\"set\",\"path\":\"/interfaces/a\",\"value\":{}},"
+                              "{\"op\":\"set\",\"path\":\"/interfaces/b\",\"value\":7}]}"),
+                     ORB_E_SCHEMA);
+    ck_assert_int_eq(fake_ask(&f, "service:a", 1, "validate", "{}"), 0);
+    ck_assert_int_eq(json_integer_value(json_object_get(f.reply, "changes")), 0);
     fake_free(&f);
 }
 

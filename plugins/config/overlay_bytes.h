@@ -1,0 +1,14 @@
+/* Memory that changes over a tree take, about. */
+#ifndef CONFIG_OVERLAY_BYTES_H
+#define CONFIG_OVERLAY_BYTES_H
+
+#include "plugins/config/overlay.h"
+
+/* Of a value, NULL: nothing stands there. */
+size_t overlay_bytes_of_value(const json_t *value);
+/* Of a change of path to value. */
+size_t overlay_bytes_of_change(const char *path, const json_t *value);
+/* Of all changes. */
+size_t overlay_bytes(const struct overlay *o);
+
+#endif

@@ -1,0 +1,22 @@
+/* Shared by the files of the overlay. */
+#ifndef CONFIG_OVERLAY_INTERNAL_H
+#define CONFIG_OVERLAY_INTERNAL_H
+
+#include "plugins/config/overlay.h"
+
+/* Index of the first change that is not before path. */
+size_t overlay_lower(const struct overlay *o, const char *path);
+/* The change at or above path, NULL: none; *ret_rest is what of path lies below it. */
+struct change *overlay_above(const struct overlay *o, const char *path, const char **ret_rest);
+/* The changes strictly below path: [first, *ret_end). */
+size_t overlay_below(const struct overlay *o, const char *path, size_t *ret_end);
+/* Frees the changes [first, end). */
+void overlay_drop(struct overlay *o, size_t first, size_t end);
+/* A change with the overlay's stamp; value is taken. */
+void overlay_insert(struct overlay *o, size_t at, const char *path, json_t *value);
+/* Length of the shortest prefix of path at which base cannot hold what is below; 0: it holds it. */
+size_t overlay_broken_prefix(const json_t *base, const char *path);
+/* Is value at path what is there already (struct overlay, parts)? */
+bool overlay_is_same(const struct parts *parts, const char *path, json_t *old, json_t *value);
+
+#endif
