@@ -174,8 +174,11 @@ struct dataplane {
     bool mtus_any;          /* there are some */
     bool hooks_unlisted;    /* the kernel does not list what stands at netfilter's hooks; atomic */
     bool labels_any;        /* shared6 or label_rules */
-    pthread_mutex_t lock;   /* of the next eight: events.c writes them, dataplane_tend takes them */
-    unsigned pending;       /* DATAPLANE_*: to be looked at */
+    bool shares_any;        /* next hops that share routes take something from the fast path */
+    bool mtus_gone;         /* some of it may be gone: to be read again in a while */
+    uint64_t mtus_ms, mtus_took_ms; /* when they were read last, and for how long */
+    pthread_mutex_t lock; /* of the next eight: events.c writes them, dataplane_tend takes them */
+    unsigned pending;     /* DATAPLANE_*: to be looked at */
     uint32_t company_changes;
     uint64_t company_unseen;  /* of what sends no events, before it was read last */
     bool redirects_set;       /* accept_redirects, when it was read last; atomic */

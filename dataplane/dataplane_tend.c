@@ -12,6 +12,7 @@
 #include "dataplane/pins.h"
 #include "dataplane/port.h"
 #include "dataplane/readdress.h"
+#include "dataplane/route_mtu.h"
 #include "dataplane/rules.h"
 #include "dataplane/ruleset.h"
 #include "dataplane/settings.h"
@@ -218,7 +219,7 @@ static unsigned look(struct dataplane *dp)
 
     if (!all_alive(dp) || any_xdp_free(dp) || (dp->programs && !pins_whole(dp)))
         what |= DATAPLANE_PORTS;
-    if (company_watch_is_reading(dp))
+    if (company_watch_is_reading(dp) || route_mtu_due(dp))
         what |= DATAPLANE_COMPANY;
     if (readdress_waits(dp))
         what |= DATAPLANE_ADDRESSES;

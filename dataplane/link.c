@@ -219,10 +219,15 @@ static unsigned read_event(struct dataplane *dp, const struct nlmsghdr *h)
     case RTM_DELROUTE:
     case RTM_NEWRULE:
     case RTM_DELRULE:
+        route_mtu_gone(dp, h);
         if (!route_mtu_changes(dp, h))
             return 0;
         __atomic_store_n(&dp->mtus_unread, true, __ATOMIC_SEQ_CST);
         return DATAPLANE_COMPANY;
+    case RTM_NEWNEXTHOP:
+    case RTM_DELNEXTHOP:
+        route_mtu_gone(dp, h);
+        return 0;
     case RTM_NEWNEIGH:
         suspect(dp, h);
         return 0;

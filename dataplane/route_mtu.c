@@ -10,13 +10,16 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "core/base/now.h"
 #include "core/base/own.h"
 #include "dataplane/dump.h"
 #include "dataplane/dataplane_internal.h"
 #include "dataplane/route_label.h"
 #include "dataplane/route_shared.h"
 
-#define TRIES 8 /* of a list that changes while it is read */
+#define GONE_MS 2000  /* what is gone is looked for so long after the last reading … */
+#define GONE_SHARE 20 /* … and so many times longer than that took */
+#define TRIES 8       /* of a list that changes while it is read */
 
 static uint32_t word(const struct rtattr *a)
 {
@@ -118,6 +121,27 @@ bool route_mtu_changes(const struct dataplane *dp, const struct nlmsghdr *h)
            __atomic_load_n(&dp->mtus_any, __ATOMIC_SEQ_CST);
 }
 
+void route_mtu_gone(struct dataplane *dp, const struct nlmsghdr *h)
+{
+    if (h->nlmsg_type == RTM_NEWRULE ||
+        (h->nlmsg_type == RTM_NEWROUTE && !(h->nlmsg_flags & NLM_F_REPLACE)))
+        return;
+    if (__atomic_load_n(&dp->shares_any, __ATOMIC_SEQ_CST) ||
+        __atomic_load_n(&dp->labels_any, __ATOMIC_SEQ_CST))
+        __atomic_store_n(&dp->mtus_gone, true, __ATOMIC_SEQ_CST);
+}
+
+bool route_mtu_due(struct dataplane *dp)
+{
+    uint64_t pause = dp->mtus_took_ms * GONE_SHARE;
+
+    if (!__atomic_load_n(&dp->mtus_gone, __ATOMIC_SEQ_CST) ||
+        now_ms() - dp->mtus_ms < (pause > GONE_MS ? pause : GONE_MS))
+        return false;
+    __atomic_store_n(&dp->mtus_unread, true, __ATOMIC_SEQ_CST);
+    return true;
+}
+
 static bool on_route(void *arg, const struct nlmsghdr *h)
 {
     struct route_mtus *mtus = arg;
@@ -146,10 +170,12 @@ static int dump(uint16_t type, uint8_t family, struct route_mtus *mtus)
 int route_mtu_read(struct dataplane *dp)
 {
     struct route_mtus fresh = {0};
+    uint64_t begun = now_ms();
     int r = -EINTR;
 
     if (!__atomic_exchange_n(&dp->mtus_unread, false, __ATOMIC_SEQ_CST))
         return 0;
+    __atomic_store_n(&dp->mtus_gone, false, __ATOMIC_SEQ_CST);
     for (int i = 0; r == -EINTR && i < TRIES; i++) {
         fresh = (struct route_mtus){0};
         r = dump(RTM_GETROUTE, AF_INET, &fresh);
@@ -166,6 +192,8 @@ int route_mtu_read(struct dataplane *dp)
     pthread_mutex_lock(&dp->lock);
     dp->mtus = fresh;
     pthread_mutex_unlock(&dp->lock);
+    dp->mtus_ms = now_ms();
+    dp->mtus_took_ms = dp->mtus_ms - begun;
     __atomic_store_n(&dp->mtus_any, fresh.count || fresh.all, __ATOMIC_SEQ_CST);
     __atomic_store_n(&dp->labels_any, fresh.shared6 || fresh.label_rules, __ATOMIC_SEQ_CST);
     return 0;

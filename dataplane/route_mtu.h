@@ -13,6 +13,10 @@ struct route_mtus;
 bool route_mtu_add(struct route_mtus *mtus, const struct nlmsghdr *h);
 /* On the thread of events.c: after this event they must be read again. */
 bool route_mtu_changes(const struct dataplane *dp, const struct nlmsghdr *h);
+/* The same thread: after this event less may be the kernel's, which does not hurry. */
+void route_mtu_gone(struct dataplane *dp, const struct nlmsghdr *h);
+/* Something was gone, and enough time has passed since they were read: they are read next. */
+bool route_mtu_due(struct dataplane *dp);
 /* Reads them where that is asked for. Negative errno. */
 int route_mtu_read(struct dataplane *dp);
 /* 0: none. */

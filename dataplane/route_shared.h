@@ -13,6 +13,6 @@ struct nlmsghdr;
  * not known. */
 bool route_shared_add(struct route_shares shares[2], const struct nlmsghdr *h);
 /* Notes the interfaces of shared routes in company. */
-void route_shared_note(const struct dataplane *dp, struct company *company);
+void route_shared_note(struct dataplane *dp, struct company *company);
 
 #endif

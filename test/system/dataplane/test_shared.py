@@ -3,6 +3,7 @@ kernel's choice goes by (net.ipv4.fib_multipath_hash_policy): addresses, or port
 that the sending socket or a network card gave the packet."""
 import os
 import sys
+import time
 
 import lab
 import stream
@@ -61,6 +62,13 @@ def shared(word):
         lab.sh(f"{ip} -n {L.router} route {word} default {hops}")
 
 
+def objects(word):
+    """A route by a next hop object, which may become a group without an event about the route."""
+    lines = (f"nexthop add id 5 via 10.200.2.2 dev r1", f"route add {V4} nhid 5") if word == "add" else ("nexthop del id 5",)
+    for line in lines:
+        lab.sh(f"ip -n {L.router} {line}")
+
+
 for mode in sys.argv[2:] or ("off", "tcx", "xdp"):
     d = L.dpctl("live")
     d.apply(policy(mode))
@@ -78,6 +86,18 @@ for mode in sys.argv[2:] or ("off", "tcx", "xdp"):
         said = d.status()["ports"]["r1"].get("reason", "")
         lab.check(f"{mode}: policy {number}: what is the kernel's, and why: {said}", mode == "off" or (
             "what leaves here is the kernel's: next hops that share a route" in said) == (number == 1))
-    shared("del")
+    for what, go in (("the routes", lambda: shared("del")), ("the objects", lambda: objects("del"))):
+        end = time.monotonic() + 60
+        if what == "the objects":
+            objects("add")
+            while mode != "off" and "share a route" not in d.status()["ports"]["r1"].get("reason", "") and time.monotonic() < end:
+                time.sleep(0.05)
+            said = d.status()["ports"]["r1"].get("reason", "")
+            lab.check(f"{mode}: a route by an object is the kernel's: {said}", mode == "off" or "share a route" in said)
+        go()
+        while "share a route" in d.status()["ports"]["r1"].get("reason", "") and time.monotonic() < end:
+            time.sleep(0.05)
+        said = d.status()["ports"]["r1"].get("reason", "")
+        lab.check(f"{mode}: without {what} nothing is said of them: {said}", "share a route" not in said)
     d.say("destroy")
     d.kill()
