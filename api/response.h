@@ -7,8 +7,10 @@
 
 /* Each answers the request with this status. */
 void response_json(struct request *q, unsigned status, const char *text, size_t len);
+/* Responds with len bytes of that content type, copied. */
 void response_text(struct request *q, unsigned status, const char *type, const char *text,
                    size_t len);
+/* Responds without a body. */
 void response_empty(struct request *q, unsigned status);
 /* application/problem+json (RFC 9457). status 0: the one of the code. */
 void response_problem(struct request *q, unsigned status, const struct orb_err *err);

@@ -18,6 +18,7 @@
  * width,
  * `-`, `0`, `*` and precision. Width counts code points. */
 void out(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* As out(), to stderr. */
 void out_err(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Text of several lines: its newlines and tabs are kept, everything else is escaped. */
 void out_lines(const char *text);

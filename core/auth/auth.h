@@ -42,6 +42,7 @@ bool auth_group(gid_t *ret_gid);
  * What has expired stays so: time is the wall clock where that goes forward, else the time since
  * boot, and never before what the file of tokens saw last. */
 struct auth_change;
+/* Makes a token for a user of that role; lifetime_s 0: it does not expire. */
 int auth_token_create(struct auth *auth, const char *name, const char *role, uint64_t lifetime_s,
                       struct auth_change **ret_change, struct orb_err *err);
 /* ORB_E_NOT_FOUND; ORB_E_UNAVAILABLE while the file is damaged. */
@@ -50,11 +51,13 @@ int auth_token_revoke(struct auth *auth, const char *name, struct auth_change **
 /* Marks the tokens that have expired since the last call, each told once; true: there were some, so
  * that the file is due to be written: auth_expired_keep. */
 bool auth_expire(struct auth *auth, void (*each)(void *arg, const char *name), void *arg);
+/* The change that writes what auth_expire() marked. */
 int auth_expired_keep(struct auth *auth, struct auth_change **ret_change, struct orb_err *err);
 /* Blocks until the disk has it. A damaged file is kept beside the new one. */
 int auth_change_write(const struct auth_change *change, struct orb_err *err);
 /* The new token, "" for a revocation; when it expires, microseconds since the epoch, 0: never. */
 const char *auth_change_token(const struct auth_change *change);
+/* When the new token expires, microseconds since the epoch, 0: never. */
 int64_t auth_change_expires(const struct auth_change *change);
 /* Ends and frees it; written: auth_change_write succeeded. */
 void auth_change_end(struct auth *auth, struct auth_change *change, bool written);

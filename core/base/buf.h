@@ -19,11 +19,16 @@ void buf_fini(struct buf *b);
 void buf_clear(struct buf *b);
 /* Makes room for extra more bytes (and the NUL) and returns where they go; len is unchanged. */
 char *buf_reserve(struct buf *b, size_t extra);
+/* Appends len bytes, which may hold NULs. */
 void buf_add(struct buf *b, const void *data, size_t len);
+/* Appends a C string. */
 void buf_adds(struct buf *b, const char *text);
+/* Appends one byte. */
 void buf_addc(struct buf *b, char c);
+/* Appends text by a format of printf(3). */
 void buf_addf(struct buf *b, const char *format, ...)
     __attribute__((format(printf, 2, 3), nonnull(2)));
+/* As buf_addf(). */
 void buf_addv(struct buf *b, const char *format, va_list args)
     __attribute__((format(printf, 2, 0), nonnull(2)));
 /* Adds text as a quoted JSON string (RFC 8259 escapes; bytes that are not UTF-8, and NUL, which no

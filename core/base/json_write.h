@@ -53,6 +53,7 @@ struct json_write {
 struct json_write json_write_to(struct buf *to);
 /* Opens an object, or (json_write_array) an array; json_write_end closes it. */
 void json_write_object(struct json_write *w, const char *key);
+/* Opens an array, as json_write_object(). */
 void json_write_array(struct json_write *w, const char *key);
 /* The innermost object or array. */
 void json_write_end(struct json_write *w);
@@ -65,12 +66,16 @@ void json_write_string(struct json_write *w, const char *key, const char *text);
 void json_write_string_len(struct json_write *w, const char *key, const char *text, size_t len);
 /* At most `most` bytes between the quotes; an ellipsis stands for what is left out. */
 void json_write_most(struct json_write *w, const char *key, const char *text, size_t most);
+/* Writes a string by a format of printf(3). */
 void json_write_format(struct json_write *w, const char *key, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Writes an integer, all 64 bits of it. */
 void json_write_integer(struct json_write *w, const char *key, int64_t value);
 /* Not finite: null. */
 void json_write_number(struct json_write *w, const char *key, double value);
+/* Writes true or false. */
 void json_write_boolean(struct json_write *w, const char *key, bool value);
+/* Writes null. */
 void json_write_null(struct json_write *w, const char *key);
 /* Names the next value and returns the buffer, to which the caller itself appends that one value,
  * as JSON and before the next call: so a large one is not copied. Not at the top; a key twice ends

@@ -24,6 +24,7 @@ struct log_sink {
 /* sink may be NULL (nothing is written). */
 void log_write(struct log_sink *sink, enum log_level level, const char *event,
                const struct orb_kv *pairs);
+/* The name of a level, as records have it. */
 const char *log_level_name(enum log_level level);
 /* The members of a record's "kv": one for each pair. pairs: ended by a key NULL; NULL: none. */
 void log_write_pairs(struct json_write *w, const struct orb_kv *pairs);

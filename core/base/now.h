@@ -7,7 +7,9 @@
 
 /* CLOCK_MONOTONIC. */
 uint64_t now_ms(void);
+/* As now_ms(), in microseconds. */
 uint64_t now_us(void);
+/* As now_ms(), in nanoseconds. */
 uint64_t now_ns(void);
 /* CLOCK_REALTIME, microseconds since the epoch. */
 uint64_t now_wall_us(void);

@@ -32,6 +32,7 @@ struct arp_own {
 /* Reads them from the kernel, which takes long where there are many links. After a failure the list
  * is as before. */
 void arp_packet_own_read(struct arp_own *own);
+/* Is this one of the addresses of the machine itself? */
 bool arp_packet_own_has(const struct arp_own *own, const uint8_t mac[6]);
 void arp_packet_own_fini(struct arp_own *own);
 

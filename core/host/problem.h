@@ -35,6 +35,7 @@ struct host_problems {
  * only. */
 void problem_set(struct orbitald *host, const char *key, enum verdict_level level, const char *what,
                  const char *path, const char *todo);
+/* Takes the problem of that key back, if there is one. */
 void problem_clear(struct orbitald *host, const char *key);
 /* Whether that one stands. */
 bool problem_stands(const struct host_problems *problems, const char *key);

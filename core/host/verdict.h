@@ -75,6 +75,7 @@ enum verdict_machine_kind {
 /* True: so it is, and ret_reason says it (without since). The key is for problem_set. */
 bool verdict_machine(const struct verdict_machine *machine, enum verdict_machine_kind kind,
                      struct verdict_reason *ret_reason);
+/* The key of a reason of that kind, in reports. */
 const char *verdict_machine_key(enum verdict_machine_kind kind);
 
 /* The worst first, the older before the younger. */

@@ -23,6 +23,7 @@ void broker_close(struct broker *broker);
 /* Makes an interface known that nothing provides yet: calls to it say "service X is not running"
  * instead of "no interface". The broker holds on to contract until broker_unexpect. ORB_E_LIMIT. */
 int broker_expect(struct broker *broker, const struct contract *contract, struct orb_err *err);
+/* Takes broker_expect() back; calls say "no interface" again. */
 void broker_unexpect(struct broker *broker, const struct contract *contract);
 
 /* What the host is doing before it knows what is installed, NULL: it knows. Until then an interface

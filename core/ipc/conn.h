@@ -109,6 +109,7 @@ static inline bool conn_is_paused(const struct conn *conn)
 void conn_pause(struct conn *conn);
 /* In the frame callback: no further frame comes until conn_unblock() and conn_resume(). */
 void conn_block(struct conn *conn);
+/* Ends conn_block(); nothing is handed on before conn_resume(). */
 void conn_unblock(struct conn *conn);
 /* Reads on, and hands on at once what was left over; while it is blocked only the pause ends. */
 void conn_resume(struct conn *conn);

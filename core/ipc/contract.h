@@ -21,8 +21,10 @@ const struct contract *contract_ref(const struct contract *contract);
 
 /* These are the contract's. */
 const char *contract_interface(const struct contract *contract);
+/* Its version, "MAJOR.MINOR"; the contract's. */
 const char *contract_version(const struct contract *contract);
 const char *contract_text(const struct contract *contract, size_t *ret_len /* may be NULL */);
+/* Does it have a configuration of its own? */
 bool contract_has_config(const struct contract *contract);
 /* Appends JSON of what the interface offers, for `orbctl ipc describe`. */
 void contract_describe(const struct contract *contract, struct buf *ret_json);

@@ -12,6 +12,7 @@ const char *contract_check_method(const struct contract *contract, size_t i);
  * ORB_E_SCHEMA with path. */
 int contract_check_input(const struct contract *contract, const char *method, const char *text,
                          size_t len, uint32_t *ret_ms, struct orb_err *err);
+/* Checks what a method answers; errors as of contract_check_input(). */
 int contract_check_output(const struct contract *contract, const char *method, const char *text,
                           size_t len, struct orb_err *err);
 /* ORB_E_NOT_FOUND: the contract has no such event. */

@@ -64,9 +64,11 @@ struct contract {
 
 /* NULL when there is none of that name. */
 const struct contract_method *contract_method(const struct contract *contract, const char *name);
+/* The event of that name, NULL: there is none. */
 const struct contract_event *contract_event(const struct contract *contract, const char *name);
 /* As in schema.json; NULL: there is no such one. */
 const char *contract_rank_name(enum contract_rank rank);
+/* The name of a class of events, as contract_rank_name(). */
 const char *contract_class_name(enum contract_class class);
 /* "MAJOR" or "MAJOR.MINOR", digits only and within 9999. 0, or -1. has_minor may be NULL: then the
  * minor must be there. */

@@ -67,6 +67,7 @@ void frame_write(unsigned char *to, const struct frame *head, const char *env, s
  * FRAME_MORE: more bytes are needed (ret_frame filled once the header is complete, else len = 0);
  * ORB_E_PROTOCOL: length, flags or type out of bounds, err says which and the limit. */
 int frame_get(const unsigned char *data, size_t len, struct frame *ret_frame, struct orb_err *err);
+/* Name of a type for texts, "unknown" for a wrong one. */
 const char *frame_type_name(unsigned type);
 
 #endif

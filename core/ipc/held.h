@@ -20,6 +20,7 @@ void held_free(struct principal *who);
 /* A request of the session took took_ns on the loop (wall time), or cpu_ns of the thread: all
  * sessions of its identity rest. */
 void held_charge(struct principal *who, uint64_t took_ns);
+/* As held_charge(), for time of the thread (offload.h). */
 void held_charge_thread(struct principal *who, uint64_t cpu_ns);
 /* A new session of an identity that rests, rests too. */
 void held_inherit(struct principal *who);

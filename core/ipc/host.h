@@ -50,6 +50,7 @@ int host_publish(struct broker *broker, const char *interface, const char *topic
 
 /* The broker is closed: calls of the host fail, requests to it have no caller any more. */
 void host_fail_calls(struct broker *broker);
+/* The broker is closed: requests to the host have no caller any more. */
 void host_forget_requests(struct broker *broker);
 
 #endif

@@ -61,6 +61,7 @@ int iface_provide(struct broker *broker, const struct contract *contract, struct
 void iface_leave(struct broker *broker, struct ipc_peer *peer);
 /* As broker_expect() and broker_unexpect(). */
 int iface_expect(struct broker *broker, const struct contract *contract, struct orb_err *err);
+/* As broker_unexpect(). */
 void iface_unexpect(struct broker *broker, const struct contract *contract);
 /* Is there room for a last value of len bytes? ORB_E_LIMIT. */
 int iface_may_keep(const struct iface *iface, const char *topic, size_t len, struct orb_err *err);

@@ -53,6 +53,7 @@ void pending_fini(struct broker *broker);
 struct pending *pending_new(struct broker *broker, struct principal *who,
                             const struct target *target, struct inflight *inflight, uint32_t bytes,
                             uint32_t deadline_ms);
+/* Frees a request, and what it was charged; its deadline is over. */
 void pending_end(struct pending *p);
 /* The number the provider knows it by: slot and generation. */
 uint32_t pending_corr(const struct pending *p);

@@ -6,7 +6,9 @@
 
 /* REQ, REP and ERR frames. */
 void request_on_req(struct ipc_peer *peer, struct inframe *in);
+/* A provider's REP: checked, and passed to the caller that waits. */
 void request_on_rep(struct ipc_peer *peer, struct inframe *in);
+/* A provider's ERR: the error goes to the caller that waits. */
 void request_on_err(struct ipc_peer *peer, struct inframe *in);
 /* A request of a session whose turn has come (held.h), or that has been checked (offload.h). */
 void request_of_session(struct ipc_peer *peer, struct principal *who, struct inframe *in);
@@ -17,6 +19,7 @@ int request_submit(struct principal *who, const struct target *target, struct in
                    host_done *done, void *arg, struct orb_err *err);
 /* Ends p and answers its caller: with an error, or with len bytes of checked output. */
 void request_fail(struct pending *p, const struct orb_err *err);
+/* Ends p and answers its caller with len bytes of checked output. */
 void request_answer(struct pending *p, const char *text, size_t len);
 /* Tells the provider that the caller waits no longer (CANCEL). */
 void request_cancel(struct pending *p);

@@ -41,6 +41,7 @@ uint64_t rest_of(struct broker *broker, uint64_t took_ns);
 uint64_t rest_ms(uint64_t used_ns);
 /* Keeps, and finds, what an identity would have rested yet, in milliseconds. */
 void rest_owe(const struct principal *who, uint64_t ms);
+/* Milliseconds that rest_owe() kept for the identity, 0: none. */
 uint64_t rest_owed(const struct principal *who);
 
 #endif

@@ -8,6 +8,7 @@
 
 /* SUB frame; UNSUB frame. */
 void subscribe_on_sub(struct ipc_peer *peer, struct inframe *in);
+/* UNSUB frame: ends a subscription, if there is one. */
 void subscribe_on_unsub(struct ipc_peer *peer, struct inframe *in);
 
 #endif

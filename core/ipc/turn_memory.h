@@ -31,6 +31,7 @@ void turn_memory_reset_blocks(struct turn_memory *memory);
 unsigned char *turn_memory_room(struct turn_memory *memory, size_t len);
 /* The first len bytes of the room given last are in use until the reset. */
 void turn_memory_keep(struct turn_memory *memory, size_t len);
+/* Takes the arena back: nothing in it may be used any more. */
 void turn_memory_reset_arena(struct turn_memory *memory);
 
 #endif

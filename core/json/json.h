@@ -102,6 +102,7 @@ struct json_item {
 
 /* False when the text is not an object (kind '{') or array (kind '['). */
 bool json_iter_init(struct json_iter *it, char kind, const char *text, size_t len);
+/* The next member or element; false: there is none. */
 bool json_iter_next(struct json_iter *it, struct json_item *ret_item);
 
 /* Decodes the inside of a string (between the quotes) into `to`, which holds at least len bytes;

@@ -32,6 +32,7 @@ struct key_source {
 /* The key as it means, not as it is spelled: p itself, or decoded into stack (KEY_ON_STACK bytes)
  * or *heap (the caller frees). NULL: out of memory. */
 const char *scan_keys_plain(const char *p, size_t *len, char *stack, char **heap);
+/* Hash of a key that scan_keys_plain() gave. */
 uint64_t scan_keys_hash(const struct key_source *s, const char *p, size_t len);
 /* Adds a key. 1 it was there already, 0 it was new, ORB_E_NOMEM. */
 int scan_keys_add(const struct key_source *s, struct keys *keys, const struct key *key);

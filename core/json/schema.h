@@ -26,10 +26,13 @@ int schema_compile_in(const char *doc, size_t len, const char *pointer, bool str
  * that of the document. A schema at "" or any other pointer is found by schema_compile_unit; before
  * the first check schema_finish_unit is called. The unit frees its schemas. */
 struct unit;
+/* Parses the document; the unit owns what is compiled of it. Errors as of schema_compile(). */
 int schema_compile_unit_new(const char *doc, size_t len, bool strict_objects,
                             struct unit **ret_unit, struct orb_err *err);
+/* The schema at a JSON pointer of the document, compiled now or before; the unit's. */
 int schema_compile_unit(struct unit *unit, const char *pointer, struct schema **ret_schema,
                         struct orb_err *err);
+/* Ends compiling: what references need is worked out. Before the first check. */
 void schema_finish_unit(struct unit *unit);
 void schema_compile_unit_free(struct unit *unit);
 

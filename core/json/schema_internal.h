@@ -137,13 +137,16 @@ struct unit {
 const struct member *schema_member(const struct schema *schema, const char *name, size_t len);
 /* Which types the schema lets through, references and combinations included (schema_finish.c). */
 unsigned schema_finish_types_of(const struct schema *schema);
+/* The format of that name, NULL: not known. */
 const struct format *schema_format(const char *name);
 /* The name nearest to a wrong format. */
 const char *schema_format_nearest(const char *name);
 
 /* Reads a scanned number. */
 struct number schema_number(const char *p, size_t len);
+/* -1, 0 or 1: the order of two numbers, exactly. */
 int schema_number_compare(const struct number *a, const struct number *b);
+/* Is n a multiple of the other one? Exactly. */
 bool schema_number_multiple(const struct number *n, const struct number *of);
 
 /* 1 matches, 0 not, ORB_E_LIMIT when the text is too long. */
@@ -153,6 +156,7 @@ int schema_facets_text_order(const char *a, size_t a_len, const char *b, size_t 
 
 /* Words for errors (schema_words.c), appended. */
 void schema_words_types(unsigned types, struct buf *to);
+/* The values of an enum. */
 void schema_words_choices(const struct schema *schema, struct buf *to);
 /* `; did you mean tcp?` when word is near one of the choices. */
 void schema_words_near(const struct schema *schema, const char *word, size_t len, struct buf *to);
@@ -160,8 +164,11 @@ void schema_words_near(const struct schema *schema, const char *word, size_t len
 void schema_words_pattern(const struct schema *schema, struct buf *to);
 /* As schema_words_near, for a text that is like one of its examples. */
 void schema_words_near_example(const struct schema *schema, const char *word, struct buf *to);
+/* The range of a number, or of a length or count. */
 void schema_words_range(const struct schema *schema, struct buf *to);
+/* What the schemas of a list ask for, with "or". */
 void schema_words_alternatives(const struct schema_list *list, struct buf *to);
+/* The value that was found, shortened; of a secret one no more than that it is secret. */
 void schema_words_got(const struct json_slice *value, bool secret, struct buf *to);
 /* The whole sentence about a member that may not be there. */
 void schema_words_unknown(const struct schema *schema, const char *name, struct buf *to);

@@ -38,6 +38,7 @@ void logfile_close(struct logfile *file);
 int logfile_reopen(struct logfile *file, struct orb_err *err);
 /* line: without line end. Returns logfile_state.changes. */
 unsigned logfile_add(struct logfile *file, const char *line, size_t len);
+/* A copy of the state as of now, from any thread. */
 void logfile_state(struct logfile *file, struct logfile_state *ret_state);
 /* Any thread: waits until what was added before is written or lost; false after wait_ms. */
 bool logfile_settle(struct logfile *file, unsigned wait_ms);

@@ -85,9 +85,12 @@ void logs_find(struct logs *logs, const struct logs_query *query, struct buf *re
 /* The same in files and memory, in steps: new on the loop, run on any thread, unless the memory has
  * all (logs_find_done), answer and free on the loop. logs must live until then. */
 struct logs_search;
+/* Begins a search. Errors: of the pattern. *ret is freed by logs_find_free(). */
 int logs_find_new(struct logs *logs, const struct logs_query *query, struct logs_search **ret,
                   struct orb_err *err);
+/* Has the memory all that is asked for? Then nothing is to run. */
 bool logs_find_done(const struct logs_search *search);
+/* Searches the files; on any thread, once. */
 void logs_find_run(struct logs_search *search);
 /* Errors: of the pattern. *ret_found: how many records. */
 int logs_find_answer(struct logs_search *search, struct buf *ret_json, size_t *ret_found,

@@ -91,6 +91,7 @@ void logs_store_tell_file(struct logs *logs, struct logs_out *out);
 /* logs_clock.c */
 /* The wall clock for a record, microseconds; small enough for every reader of numbers. */
 uint64_t logs_clock_now(void);
+/* Takes the clock as it is now. */
 void logs_clock_init(struct logs_clock *clock);
 /* Was the clock set since the last time? next: number of the record that says so. */
 bool logs_clock_look(struct logs_clock *clock, uint64_t next, int64_t *ret_by_us);

@@ -29,6 +29,7 @@ void metrics_free(struct metrics *metrics);
  * the rate is dropped and counted. now_ms: monotonic. */
 void metrics_frame(struct metrics *metrics, const char *service, const char *text, size_t len,
                    uint64_t now_ms);
+/* Sets what a service may have from now on; limits are copied. */
 void metrics_limit(struct metrics *metrics, const char *service,
                    const struct metrics_limits *limits);
 /* Appends the families behind the name `after` ("": from the first on), in the order of their

@@ -58,6 +58,7 @@ struct manifest {
 int manifest_parse(const char *text, size_t len, struct manifest *ret_manifest,
                    struct orb_err *err);
 void manifest_fini(struct manifest *manifest);
+/* The name of a phase, as manifest.json has it. */
 const char *manifest_phase_name(enum boot_phase phase);
 /* "64M" (K, M or G) in bytes. */
 uint64_t manifest_memory(const char *text);

@@ -16,17 +16,23 @@ struct enter {
 
 /* enter_open.c: while the host's network and files are still there */
 int enter_open_sockets(struct enter *e);
+/* Loads the shared libraries that the plan names. -EPERM: one that no package may load. */
 int enter_open_libraries(struct enter *e);
+/* Opens what a service with net.observe reads. */
 int enter_open_observe(struct enter *e);
+/* Enters the empty network namespace, unless the plan gives the host's. */
 int enter_open_network(struct enter *e);
 
 /* enter_limits.c */
 int enter_limits(struct enter *e);
+/* Gives up privileges: user, groups, capabilities. */
 int enter_limits_privileges(struct enter *e);
+/* Ends with the host, whenever that ends. */
 int enter_limits_parent(struct enter *e);
 
 /* enter_root.c */
 int enter_root(struct enter *e);
+/* Limits files by Landlock. */
 int enter_root_landlock(struct enter *e);
 
 /* enter_filter.c */

@@ -62,7 +62,10 @@ struct sdk_conf {
 /* ---- sdk_conf.c ---- */
 /* Asks the config service for the subscribed parts; goes on to sdk_started. */
 void sdk_conf_start(struct orb_ctx *ctx);
+/* A request of the config service: prepare, apply or abort. Taken; answered when the step has
+ * ended. */
 void sdk_conf_request(struct orb_ctx *ctx, struct orb_req *req, enum sdk_own_method method);
+/* A peer is gone; nothing unless it is the config service. */
 void sdk_conf_gone(struct orb_ctx *ctx, uint32_t peer);
 /* Nothing is going on: what waited has its turn. */
 void sdk_conf_settle(struct orb_ctx *ctx);
@@ -77,12 +80,15 @@ void sdk_conf_fini(struct orb_ctx *ctx);
 void sdk_step_run(struct orb_ctx *ctx);
 /* Answers the request being worked on, if there is one; out is taken. */
 void sdk_step_answer(struct orb_ctx *ctx, cJSON *out, const struct orb_err *err);
+/* Forgets the patch of the change. */
 void sdk_step_drop_patch(struct sdk_conf *conf);
+/* Forgets how the tree is undone. */
 void sdk_step_drop_undo(struct sdk_conf *conf);
 
 /* ---- sdk_plan.c ---- */
 /* {"plan": […]}, as prepare and apply are answered; there is none any more. */
 cJSON *sdk_plan_take(struct sdk_conf *conf);
+/* Forgets the plan. */
 void sdk_plan_drop(struct sdk_conf *conf);
 
 /* ---- sdk_paths.c ---- */
@@ -100,18 +106,23 @@ void sdk_prepared_discard(struct orb_ctx *ctx);
 void sdk_alone_start(struct orb_ctx *ctx, uint32_t ms);
 /* The same with the time of orb_now_ms() when it is over. */
 void sdk_alone_until(struct orb_ctx *ctx, uint64_t at);
+/* The step has ended: no time runs. */
 void sdk_alone_end(struct orb_ctx *ctx);
 /* The work goes on: the time begins anew. */
 void sdk_alone_progress(struct orb_ctx *ctx);
+/* The time is over; sdk_open() gives it to the timer. */
 void sdk_alone_on_timer(struct sdk_timer *timer);
 
 /* ---- sdk_attach.c ---- */
 /* (Re)starts attach; the tree arrives in sdk_conf_attached. */
 void sdk_attach_start(struct orb_ctx *ctx);
+/* Attach is tried again; sdk_open() gives it to the timer. */
 void sdk_attach_on_timer(struct sdk_timer *timer);
 /* Fetches {what}: slices until conf->want bytes are in conf->text; then sdk_conf_fetched. */
 void sdk_attach_fetch_tx(struct orb_ctx *ctx, size_t bytes);
+/* The tree came (taken), of that revision. */
 void sdk_conf_attached(struct orb_ctx *ctx, cJSON *tree, uint64_t revision);
+/* conf.text is whole, or err says why not. */
 void sdk_conf_fetched(struct orb_ctx *ctx, const struct orb_err *err);
 
 /* ---- sdk_tree.c: a cJSON tree changed by patches ---- */

@@ -243,18 +243,24 @@ void sdk_wire_drain(struct orb_ctx *ctx, int wait_ms);
 
 /* ---- sdk_req.c ---- */
 int sdk_req_methods(struct orb_ctx *ctx, const cJSON *list, struct orb_err *err);
+/* REQ: a request to the package, or a step of a change. */
 void sdk_req_frame(struct orb_ctx *ctx, const struct inframe *frame);
+/* CANCEL: the caller waits no longer. */
 void sdk_req_cancel(struct orb_ctx *ctx, const struct inframe *frame);
+/* PEER: who a number is. */
 void sdk_req_peer(struct orb_ctx *ctx, const struct inframe *frame);
+/* GONE: a peer, or the provider of a route, is gone. */
 void sdk_req_gone(struct orb_ctx *ctx, const struct inframe *frame);
 void sdk_req_fini(struct orb_ctx *ctx);
 
 /* ---- sdk_call.c ---- */
 /* OPENED, REP and ERR. */
 void sdk_call_goes_on(struct orb_ctx *ctx, const struct inframe *frame);
+/* REP, ERR or OPENED: ends the call it belongs to. */
 void sdk_call_answer(struct orb_ctx *ctx, const struct inframe *frame);
 /* Sends a SUB whose refusal is logged. */
 int sdk_call_subscribe(struct orb_ctx *ctx, const char *to, const char *topic, struct orb_err *err);
+/* Ends calls whose deadline is over; sdk_open() gives it to the timer. */
 void sdk_call_on_timer(struct sdk_timer *timer);
 void sdk_call_fini(struct orb_ctx *ctx);
 
@@ -283,6 +289,7 @@ void sdk_route_fini(struct orb_ctx *ctx);
 
 /* ---- sdk_event.c ---- */
 void sdk_event_frame(struct orb_ctx *ctx, const struct inframe *frame);
+/* GAP: events were dropped. */
 void sdk_event_gap(struct orb_ctx *ctx, const struct inframe *frame);
 void sdk_event_fini(struct orb_ctx *ctx);
 

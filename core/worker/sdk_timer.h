@@ -33,7 +33,9 @@ void sdk_timer_adopt(struct sdk_timer *timer, struct loop_scope *scope);
 /* Fires after after_ms (0: in the next turn of the loop), then every repeat_ms (0: once). Starting
  * again restarts. */
 void sdk_timer_start(struct sdk_timer *timer, uint64_t after_ms, uint64_t repeat_ms);
+/* cb is not called any more; nothing when it does not run. */
 void sdk_timer_stop(struct sdk_timer *timer);
+/* Was it started, and neither fired for the last time nor stopped? */
 bool sdk_timer_runs(const struct sdk_timer *timer);
 /* closed is called from the loop when the memory may be freed, also when called inside cb. */
 void sdk_timer_close(struct sdk_timer *timer, void (*closed)(struct sdk_timer *timer));

@@ -68,8 +68,11 @@ int orb_wrap(struct orb_err *err, const char *format, ...) __attribute__((format
 
 /* Table look-ups. A negative errno maps to the row of ORB_E_IO. Never NULL. */
 const char *orb_code_name(int code);
+/* HTTP status of a code: see orb_code_name. */
 int orb_code_http(int code);
+/* orbctl's exit status for a code: see orb_code_name. */
 int orb_code_exit(int code);
+/* Default sentence of a code: see orb_code_name. */
 const char *orb_code_text(int code);
 /* Code of a wire name; ORB_E_INTERNAL when unknown. */
 int orb_code_parse(const char *name);

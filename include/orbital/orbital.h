@@ -77,6 +77,7 @@ struct orb_method {
     unsigned flags;
 };
 
+/* Who sent the request; valid as long as the request. */
 const struct orb_peer *orb_req_peer(const struct orb_req *req);
 /* The input as sent, NUL-terminated; ret_len may be NULL. */
 const char *orb_req_text(const struct orb_req *req, size_t *ret_len);
@@ -88,6 +89,7 @@ const char *orb_req_trace(const struct orb_req *req);
 void orb_reply(struct orb_req *req, cJSON *out);
 /* As orb_reply with JSON text, copied before return. */
 void orb_reply_text(struct orb_req *req, const char *text, size_t len);
+/* As orb_reply with an error, copied before return; code, text and path go to the caller. */
 void orb_reply_error(struct orb_req *req, const struct orb_err *err);
 
 /* ---- requests to others ---- */
@@ -190,11 +192,15 @@ void orb_config_done(struct orb_ctx *ctx, const struct orb_err *err);
 /* ---- loop ---- */
 
 typedef void orb_timer_fn(struct orb_ctx *ctx, void *arg);
+/* A timer that calls cb with arg, not started. The package frees it with orb_timer_free; the SDK
+ * frees what is left when the worker ends. Never NULL. */
 struct orb_timer *orb_timer_new(struct orb_ctx *ctx, orb_timer_fn *cb, void *arg);
 /* Fires after after_ms (0: in the next turn of the loop), then every repeat_ms (0: once). Starting
  * again restarts. */
 void orb_timer_start(struct orb_timer *timer, uint64_t after_ms, uint64_t repeat_ms);
+/* cb is not called any more until the next start; nothing when it does not run. */
 void orb_timer_stop(struct orb_timer *timer);
+/* Stops and frees it, also from inside its cb. NULL: nothing. */
 void orb_timer_free(struct orb_timer *timer);
 
 enum orb_io { ORB_READABLE = 1, ORB_WRITABLE = 2 };
@@ -207,7 +213,10 @@ typedef void orb_watch_fn(struct orb_ctx *ctx, void *arg, int fd, unsigned event
  * and more rarely, at last once a second. */
 struct orb_watch *orb_watch_new(struct orb_ctx *ctx, int fd, unsigned events, orb_watch_fn *cb,
                                 void *arg, struct orb_err *err);
+/* Waits for other events from now on (0: for none). */
 void orb_watch_set(struct orb_watch *watch, unsigned events);
+/* Ends the watch and frees it, also from inside its cb; the descriptor stays open. NULL: nothing.
+ */
 void orb_watch_free(struct orb_watch *watch);
 /* Monotonic time. */
 uint64_t orb_now_ms(void);
@@ -233,6 +242,8 @@ int orb_post(struct orb_ctx *ctx, orb_post_fn *fn, void *arg, struct orb_err *er
 /* ---- logs, metrics ---- */
 
 enum orb_level { ORB_DEBUG, ORB_INFO, ORB_NOTICE, ORB_WARNING, ORB_ERROR };
+/* Writes a log record of this service; pairs end with a key NULL and are copied. orb_log calls it.
+ */
 void orb_log_kv(struct orb_ctx *ctx, enum orb_level level, const char *event,
                 const struct orb_kv *pairs);
 /* orb_log(ctx, ORB_INFO, "peer.up", KV("peer", name), KV("mtu", 1500)); event: a stable dotted
@@ -246,6 +257,8 @@ void orb_log_kv(struct orb_ctx *ctx, enum orb_level level, const char *event,
 
 /* name: [a-z_]+, without the service's name, which the host adds as a label. */
 void orb_counter_add(struct orb_ctx *ctx, const char *name, uint64_t delta);
+/* Sets a gauge, which is sent with the counters; name as of orb_counter_add. A value that is not
+ * finite is sent as 0. */
 void orb_gauge_set(struct orb_ctx *ctx, const char *name, double value);
 
 /* ---- long work ---- */
@@ -323,9 +336,13 @@ struct orb_plugin {
     int (*health)(struct orb_ctx *ctx, struct orb_err *err);
 };
 
+/* Completes a ready that returned ORB_LATER; err NULL or code 0: the service is Running. */
 void orb_ready(struct orb_ctx *ctx, const struct orb_err *err);
+/* Keeps the package's own data; the SDK never looks at it. */
 void orb_set_user(struct orb_ctx *ctx, void *user);
+/* What orb_set_user was given last, NULL before. */
 void *orb_user(struct orb_ctx *ctx);
+/* The service's name; valid until the worker ends. */
 const char *orb_service_name(struct orb_ctx *ctx);
 /* Ends this worker as failed; the text goes to the log and the crash report. */
 void orb_fatal(struct orb_ctx *ctx, const struct orb_err *err) __attribute__((noreturn));

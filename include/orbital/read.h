@@ -35,6 +35,7 @@ extern "C" {
  * The text lives as long as object. */
 const char *orb_text(const cJSON *object, const char *key, const char *fallback);
 int64_t orb_number(const cJSON *object, const char *key, int64_t fallback); /* as orb_int64 */
+/* As orb_text, for a boolean. */
 bool orb_bool(const cJSON *object, const char *key, bool fallback);
 
 /* The part of a tree at a JSON pointer; NULL when there is none. Never fails to parse: what is no
@@ -70,6 +71,7 @@ static inline void orb_read_free(const struct orb_field *fields, void *from);
 /* What the two call: the size of a field as the package knows it. */
 int orb_read_sized(const struct orb_field *fields, size_t size, const cJSON *object, void *to,
                    struct orb_err *err);
+/* What orb_read_free calls: frees the texts that orb_read_sized made, as it does. */
 void orb_read_free_sized(const struct orb_field *fields, size_t size, void *from);
 
 #pragma GCC visibility pop

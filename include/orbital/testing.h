@@ -39,6 +39,7 @@ struct orb_test *orb_test_of(const struct orb_plugin *plugin, const char *schema
                              struct orb_err *err);
 /* Before start: what orb_state_dir() gives (default: NULL), what orb_socket() gives for a name. */
 void orb_test_state_dir(struct orb_test *test, const char *directory);
+/* Before start: fd is what orb_socket() gives for name; it stays the caller's. At most 8. */
 void orb_test_socket(struct orb_test *test, const char *name, int fd);
 /* init, first configuration, ready. config: all of it, such as {"greeter": {…}}; NULL: none. Fails
  * with what the package says; ORB_LATER: it is not ready yet. */
@@ -60,6 +61,7 @@ int orb_test_answer(struct orb_test *test, int wait_ms, const char **ret_output,
                     struct orb_err *err);
 /* The peer that calls goes away: peer_gone, and its requests are cancelled. */
 void orb_test_peer_gone(struct orb_test *test);
+/* Asks the package's health. 0, or its error. */
 int orb_test_health(struct orb_test *test, struct orb_err *err);
 
 /* ---- configuration ---- */
@@ -67,12 +69,15 @@ int orb_test_health(struct orb_test *test, struct orb_err *err);
 /* Steps of the next change. pointer: JSON pointer, such as /greeter/word; value: JSON. */
 int orb_test_set(struct orb_test *test, const char *pointer, const char *value,
                  struct orb_err *err);
+/* As orb_test_set, for a step that deletes what is at pointer. */
 int orb_test_delete(struct orb_test *test, const char *pointer, struct orb_err *err);
 /* The change on its way. prepare checks it against the schema and shows it to the package; then
  * apply or abort; abort also after apply, until the next prepare. What is not undone any more is
  * discarded by the next prepare, or by stop. */
 int orb_test_prepare(struct orb_test *test, struct orb_err *err);
+/* Applies the change that was prepared: 0, the package's error, or ORB_LATER (orb_test_step). */
 int orb_test_apply(struct orb_test *test, struct orb_err *err);
+/* Takes the change back, before or after apply; results as of orb_test_apply. */
 int orb_test_abort(struct orb_test *test, struct orb_err *err);
 /* How the step ended that was answered later; ORB_LATER: not yet. */
 int orb_test_step(struct orb_test *test, struct orb_err *err);
@@ -105,6 +110,7 @@ const char *orb_test_fault(struct orb_test *test);
 
 /* Answers the call that orb_test_next() took last. */
 void orb_test_reply(struct orb_test *test, const char *output);
+/* As orb_test_reply, with an error. */
 void orb_test_reply_error(struct orb_test *test, int code, const char *text);
 /* An event of another interface. ORB_E_NOT_FOUND: the package did not subscribe to it. */
 int orb_test_event(struct orb_test *test, const char *interface, const char *topic,

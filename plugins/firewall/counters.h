@@ -6,6 +6,7 @@
 
 /* Each answers its request now or later. */
 int counters_answer(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in, struct orb_err *err);
+/* Answers the method status. */
 int counters_answer_status(struct orb_ctx *ctx, struct orb_req *req, const cJSON *in,
                            struct orb_err *err);
 

@@ -20,7 +20,9 @@ int address_parse(const char *text, struct address *ret_address);
 /* Of one family, and the same bytes. */
 bool address_equal(const struct address *a, const struct address *b);
 bool address_is_link_local(const struct address *address); /* fe80::/10, 169.254.0.0/16 */
+/* 224.0.0.0/4 or ff00::/8? */
 bool address_is_multicast(const struct address *address);
+/* 0.0.0.0 or ::? */
 bool address_is_zero(const struct address *address);
 
 /* Writes into to (ADDRESS_TEXT bytes) and returns it. */

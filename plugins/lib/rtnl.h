@@ -89,8 +89,10 @@ struct rtnl_rules {
 /* Snapshots; free items with free(). Links come without counters, which halves what the kernel has
  * to write, unless they are asked for. */
 int rtnl_link_list(struct nl_sock *socket, struct rtnl_links *ret_links, struct orb_err *err);
+/* As rtnl_link_list(), with counters. */
 int rtnl_link_list_counted(struct nl_sock *socket, struct rtnl_links *ret_links,
                            struct orb_err *err);
+/* All addresses of all links. */
 int rtnl_addr_list(struct nl_sock *socket, struct rtnl_addrs *ret_addrs, struct orb_err *err);
 /* The routes of one protocol alone, of every table. */
 int rtnl_route_list(struct nl_sock *socket, uint8_t protocol, struct rtnl_routes *ret_routes,
@@ -104,16 +106,21 @@ typedef void rtnl_each_route(void *arg, uint8_t family, const struct rtnl_route 
 /* Those of one protocol alone. */
 int rtnl_route_walk_of(struct nl_sock *socket, uint8_t protocol, rtnl_each_route *each, void *arg,
                        struct orb_err *err);
+/* As rtnl_route_walk_of(), for the routes of all protocols. */
 int rtnl_route_walk(struct nl_sock *socket, rtnl_each_route *each, void *arg, struct orb_err *err);
 
 /* Fill in from one message; false when it is none of that type. */
 bool rtnl_link_read(struct nlmsghdr *header, struct rtnl_link *ret_link);
+/* An address of a message; false: it is none. */
 bool rtnl_addr_read(struct nlmsghdr *header, struct rtnl_addr *ret_addr);
+/* A route of a message; false: it is none. */
 bool rtnl_route_read(struct nlmsghdr *header, struct rtnl_route *ret_route);
+/* A policy rule of a message; false: it is none. */
 bool rtnl_rule_read(struct nlmsghdr *header, struct rtnl_rule *ret_rule);
 
 /* By name, by index; NULL: there is none. */
 const struct rtnl_link *rtnl_link_find(const struct rtnl_links *links, const char *name);
+/* The link of that index, NULL: there is none. */
 const struct rtnl_link *rtnl_link_of(const struct rtnl_links *links, int index);
 
 /* mtu 0: leave; up: -1 leave, 0 down, 1 up. */
@@ -124,8 +131,10 @@ int rtnl_link_set_inet(struct nl_sock *socket, int index, int promote, int linkd
 /* protocol: IFA_PROTO; flags: IFA_F_* beside. */
 int rtnl_addr_add_as(struct nl_sock *socket, int index, const struct prefix *prefix,
                      uint8_t protocol, uint32_t flags, struct orb_err *err);
+/* Adds an address with Orbital's own protocol and without flags. */
 int rtnl_addr_add(struct nl_sock *socket, int index, const struct prefix *prefix,
                   struct orb_err *err);
+/* Deletes an address. */
 int rtnl_addr_delete(struct nl_sock *socket, int index, const struct prefix *prefix,
                      struct orb_err *err);
 /* Makes the route of this table, destination and metric. replace: in the place of the first that is
@@ -137,6 +146,7 @@ int rtnl_put_route(struct nl_sock *socket, const struct rtnl_route *route, bool 
 int rtnl_put_deletion(struct nl_sock *socket, const struct rtnl_route *route, struct orb_err *err);
 /* Adds behind those of the same priority; -EEXIST when there is one that says the same. */
 int rtnl_rule_add(struct nl_sock *socket, const struct rtnl_rule *rule, struct orb_err *err);
+/* Deletes the rule that says all this; errors are those of the kernel. */
 int rtnl_rule_delete(struct nl_sock *socket, const struct rtnl_rule *rule, struct orb_err *err);
 
 #endif

@@ -21,6 +21,7 @@ int rtnl_collect(struct nl_sock *socket, int type, const void *header, size_t le
                  netlink_each *each, struct rtnl_grow *g, const char *what, struct orb_err *err);
 /* A number; what is otherwise when the attribute is not there or too short for one. */
 uint32_t rtnl_u32(const struct nlattr *attr, uint32_t otherwise);
+/* The value of an attribute, otherwise when it is NULL. */
 uint8_t rtnl_u8(const struct nlattr *attr, uint8_t otherwise);
 /* Whether a prefix of that family can be so long. */
 bool rtnl_fits(uint8_t family, uint8_t len);
