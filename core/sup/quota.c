@@ -1,14 +1,21 @@
 /* See quota.h. RLIMIT_FSIZE bounds one file only, so all of them are counted, on a thread, several
  * times a second. The surprise: a file that was removed but is open or mapped takes room, too
- * (removed.c). */
+ * (removed.c), and what is moved meanwhile from where the count has not been to where it was is not
+ * counted. So for one count of a few the worker stands still. */
 #include "core/sup/quota.h"
 
+#include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "core/base/buf.h"
+#include "core/base/file.h"
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
@@ -17,6 +24,8 @@
 #include "core/sandbox/walk.h"
 
 #define LOOK_MS 250
+#define STILL_EVERY 8 /* counts */
+#define STILL_MS 100  /* threads that are within a system call stop behind it */
 #define PAUSE_TIMES 8 /* as long as a count took, before the next one */
 #define DEEPEST 32
 #define ENTRIES 65536u
@@ -27,6 +36,7 @@ struct look {
     struct service *service; /* not touched by the thread */
     char *dir;
     pid_t pid; /* 0: no worker */
+    int pidfd; /* -1: it goes on while it is counted */
     uint64_t limit;
     /* found */
     uint64_t bytes, entries;
@@ -55,6 +65,59 @@ static enum walk on_entry(void *arg, int dir_fd, const char *name, const struct 
     return l->deep || l->entries > ENTRIES ? WALK_STOP : WALK_ON;
 }
 
+static void count(struct look *l)
+{
+    struct statvfs fs;
+    struct stat st;
+
+    if (stat(l->dir, &st) < 0)
+        return;
+    l->dev = st.st_dev;
+    if (statvfs(l->dir, &fs) == 0 && (uint64_t)fs.f_blocks * fs.f_frsize / DISK_PART < l->limit)
+        l->limit = (uint64_t)fs.f_blocks * fs.f_frsize / DISK_PART;
+    walk_dir(l->dir, on_entry, l);
+    if (l->pid)
+        l->bytes += removed_bytes(l->pid, l->dev);
+}
+
+/* Whether a thread of it still runs. */
+static bool moves(pid_t pid)
+{
+    AUTO_FREE char *path = buf_format("/proc/%d/task", (int)pid);
+    DIR *tasks = opendir(path);
+    const struct dirent *entry;
+    bool any = false;
+
+    while (tasks && !any && (entry = readdir(tasks))) {
+        AUTO_FREE char *file = buf_format("%s/%s/stat", path, entry->d_name);
+        AUTO(buf) struct buf stat = {0};
+        const char *end;
+
+        if (entry->d_name[0] == '.' || file_read(file, 4096, &stat, NULL) < 0)
+            continue;
+        end = strrchr(buf_str(&stat), ')');
+        any = end && !strchr("TXZ", end[2]);
+    }
+    if (tasks)
+        closedir(tasks);
+    return any;
+}
+
+/* A worker has no way to go on by itself: no thread of it runs, and it has no timer that sends
+ * SIGCONT. */
+static void count_still(struct look *l)
+{
+    const struct timespec a_moment = {.tv_nsec = 500000};
+    uint64_t until = now_ms() + STILL_MS;
+
+    if (syscall(SYS_pidfd_send_signal, l->pidfd, SIGSTOP, NULL, 0) == 0)
+        while (moves(l->pid) && now_ms() < until)
+            nanosleep(&a_moment, NULL);
+    count(l);
+    syscall(SYS_pidfd_send_signal, l->pidfd, SIGCONT, NULL, 0);
+    close(l->pidfd);
+}
+
 static void on_count(uv_work_t *work)
 {
     struct quota_job *job = container_of(work, struct quota_job, work);
@@ -62,17 +125,11 @@ static void on_count(uv_work_t *work)
 
     for (unsigned i = 0; i < job->count; i++) {
         struct look *l = &job->looks[i];
-        struct statvfs fs;
-        struct stat st;
 
-        if (stat(l->dir, &st) < 0)
-            continue;
-        l->dev = st.st_dev;
-        if (statvfs(l->dir, &fs) == 0 && (uint64_t)fs.f_blocks * fs.f_frsize / DISK_PART < l->limit)
-            l->limit = (uint64_t)fs.f_blocks * fs.f_frsize / DISK_PART;
-        walk_dir(l->dir, on_entry, l);
-        if (l->pid)
-            l->bytes += removed_bytes(l->pid, l->dev);
+        if (l->pidfd < 0)
+            count(l);
+        else
+            count_still(l);
     }
     job->took_ms = now_ms() - begun;
 }
@@ -129,10 +186,17 @@ static bool counts(const struct service *s)
     return !s->package->shipped && s->spec.plan.state_dir && (s->worker || s->over_state[0]);
 }
 
+/* The process was not waited for yet: its number is its own. */
+static int open_pid(pid_t pid)
+{
+    return pid ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+}
+
 static void on_look(uv_timer_t *timer)
 {
     struct quota *quota = container_of(timer, struct quota, timer);
     struct quota_job *job = xcalloc(1, sizeof(*job));
+    bool still = quota->counts++ % STILL_EVERY == STILL_EVERY - 1;
 
     job->quota = quota;
     for (unsigned i = 0; i < quota->sup->count; i++) {
@@ -142,12 +206,15 @@ static void on_look(uv_timer_t *timer)
             job->looks[job->count++] = (struct look){.service = s,
                                                      .dir = xstrdup(s->spec.plan.state_dir),
                                                      .pid = s->pid,
+                                                     .pidfd = still ? open_pid(s->pid) : -1,
                                                      .limit = s->spec.limits.state_bytes};
     }
     quota->runs = job->count > 0;
     if (!job->count || uv_queue_work(quota->loop, &job->work, on_count, on_counted) < 0) {
-        for (unsigned i = 0; i < job->count; i++)
+        for (unsigned i = 0; i < job->count; i++) {
             free(job->looks[i].dir);
+            own_close(&job->looks[i].pidfd);
+        }
         quota->runs = false;
         free(job);
         return;

@@ -17,8 +17,9 @@ struct quota {
     struct supervisor *sup; /* set by the owner once there is one */
     uv_loop_t *loop;
     uv_timer_t timer;
-    bool runs;    /* counting, or about to */
-    bool stopped; /* the owner is being closed */
+    bool runs;       /* counting, or about to */
+    unsigned counts; /* so far */
+    bool stopped;    /* the owner is being closed */
     void (*hold)(void *arg);
     void (*put)(void *arg);
     void *arg;

@@ -137,6 +137,7 @@ static const struct attack {
     PLAIN(x, state_deep),
     PLAIN(x, state_mapped),
     PLAIN(x, state_leaderless),
+    PLAIN(x, state_moved),
     {"state_early", x_state_early, true, false},
     PLAIN(g, authority),
     PLAIN(g, names),

@@ -93,6 +93,7 @@ void g_names(void);
 void x_state_mapped(void);
 void x_state_early(void);
 void x_state_leaderless(void);
+void x_state_moved(void);
 
 /* attacker_agent.c: sends the frames that the driver orders */
 void g_agent(void);
