@@ -10,15 +10,18 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "core/base/file.h"
 #include "core/base/json_write.h"
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "core/host/good.h"
 #include "core/host/problem.h"
 #include "core/host/verdict.h"
+#include "core/ipc/host.h"
 #include "core/json/scan.h"
 
 #define FILE_MAX 256u
@@ -28,6 +31,18 @@ struct enforced {
     uint64_t revision; /* 0: not known */
     uint64_t id;       /* of that revision: another appliance's has another one; 0: not known */
     uint64_t void_tx;  /* a transaction that was refused and may yet be on the disk, 0: none */
+};
+
+/* One request. The file is read and written on a thread, one request after the other. */
+struct enforced_job {
+    struct enforced_job *next;
+    uv_work_t work;
+    struct orbitald *host;
+    struct host_req *req;
+    struct enforced given, known; /* given: 0 where the request says nothing */
+    uint64_t good;
+    bool not_written;
+    struct orb_err problem, good_problem;
 };
 
 /* The life of the kernel's state in one word. */
@@ -105,36 +120,83 @@ static void tell(struct orbitald *host, const struct orb_err *err)
                 "make the run directory writable and remove what lies there, then commit");
 }
 
-int enforced_request(struct orbitald *host, const char *input, size_t len, struct buf *out,
-                     struct orb_err *err)
+static void on_work(uv_work_t *work)
 {
-    AUTO_FREE char *path = buf_format("%s/enforced", host->options.run_dir);
-    struct orb_err trouble = {0};
-    struct enforced e = read_enforced(path, &trouble);
+    struct enforced_job *job = container_of(work, struct enforced_job, work);
+    AUTO_FREE char *path = buf_format("%s/enforced", job->host->options.run_dir);
+    struct enforced e = read_enforced(path, &job->problem);
     const struct enforced was = e;
-    struct json_write w = json_write_to(out);
-    uint64_t revision = member(input, len, "revision"), void_tx = member(input, len, "void-tx");
-    int r = 0;
 
-    if (revision) {
-        e.revision = host->revision = revision;
-        e.id = member(input, len, "id");
+    if (job->given.revision) {
+        e.revision = job->given.revision;
+        e.id = job->given.id;
+    }
+    if (job->given.void_tx)
+        e.void_tx = job->given.void_tx;
+    if (e.revision != was.revision || e.id != was.id || e.void_tx != was.void_tx) {
+        job->problem = (struct orb_err){0};
+        job->not_written = write_enforced(path, &e, &job->problem) < 0;
+    }
+    job->known = e;
+    job->good = good_read_file(job->host->options.state_dir, &job->good_problem);
+}
+
+static void reply(const struct enforced_job *job)
+{
+    AUTO(buf) struct buf out = {0};
+    struct json_write w = json_write_to(&out);
+
+    json_write_object(&w, NULL);
+    json_write_integer(&w, "revision", (int64_t)job->known.revision);
+    json_write_integer(&w, "id", (int64_t)job->known.id);
+    json_write_integer(&w, "void-tx", (int64_t)job->known.void_tx);
+    json_write_integer(&w, "good", (int64_t)job->good);
+    json_write_end(&w);
+    host_reply(job->req, buf_str(&out), out.len);
+}
+
+static void on_worked(uv_work_t *work, int status);
+
+static void start_next(struct orbitald *host)
+{
+    struct enforced_job *job = host->enforced_first;
+
+    if (job)
+        uv_queue_work(host->loop, &job->work, on_work, on_worked);
+}
+
+static void on_worked(uv_work_t *work, int status)
+{
+    struct enforced_job *job = container_of(work, struct enforced_job, work);
+    struct orbitald *host = job->host;
+
+    tell(host, &job->problem);
+    good_report(host, &job->good_problem);
+    if (job->not_written)
+        host_reply_error(job->req, &job->problem);
+    else
+        reply(job);
+    host->enforced_first = job->next;
+    free(job);
+    start_next(host);
+}
+
+void enforced_request(struct orbitald *host, struct host_req *req, const char *input, size_t len)
+{
+    struct enforced_job *job = xcalloc(1, sizeof(*job)), **end = &host->enforced_first;
+
+    job->host = host;
+    job->req = req;
+    job->given.revision = member(input, len, "revision");
+    job->given.id = member(input, len, "id");
+    job->given.void_tx = member(input, len, "void-tx");
+    if (job->given.revision) {
+        host->revision = job->given.revision;
         good_watch(host->good);
     }
-    if (void_tx)
-        e.void_tx = void_tx;
-    if (e.revision != was.revision || e.id != was.id || e.void_tx != was.void_tx) {
-        trouble = (struct orb_err){0};
-        r = write_enforced(path, &e, &trouble);
-        if (r < 0)
-            *err = trouble;
-    }
-    tell(host, &trouble);
-    json_write_object(&w, NULL);
-    json_write_integer(&w, "revision", (int64_t)e.revision);
-    json_write_integer(&w, "id", (int64_t)e.id);
-    json_write_integer(&w, "void-tx", (int64_t)e.void_tx);
-    json_write_integer(&w, "good", (int64_t)good_read(host));
-    json_write_end(&w);
-    return r;
+    while (*end)
+        end = &(*end)->next;
+    *end = job;
+    if (job == host->enforced_first)
+        start_next(host);
 }

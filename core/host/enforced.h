@@ -4,13 +4,12 @@
 
 #include <stddef.h>
 
-struct buf;
-struct orb_err;
+struct host_req;
 struct orbitald;
 
 /* Notes the revision and the transaction that input names, if any, and answers with what is known.
- * Errors: ORB_E_SCHEMA. */
-int enforced_request(struct orbitald *host, const char *input, size_t len, struct buf *out,
-                     struct orb_err *err);
+ * The files are read and written on a thread; req is answered then, in the order of the requests.
+ * Errors: what keeps the file from being written. */
+void enforced_request(struct orbitald *host, struct host_req *req, const char *input, size_t len);
 
 #endif

@@ -30,25 +30,39 @@ static void tell(struct orbitald *host, const char *key, const struct orb_err *e
                 "anew after a minute that is well");
 }
 
-uint64_t good_read(struct orbitald *host)
+uint64_t good_read_file(const char *state_dir, struct orb_err *err)
 {
-    AUTO_FREE char *path = path_of(host->options.state_dir);
+    AUTO_FREE char *path = path_of(state_dir);
     AUTO(buf) struct buf text = {0};
-    struct orb_err err = {0};
     unsigned long long n = 0;
     char *end;
-    int r = file_read_regular(path, FILE_MOST, &text, &err);
+    int r = file_read_regular(path, FILE_MOST, &text, err);
 
     if (r == 0) {
         n = strtoull(buf_str(&text), &end, 10);
         if (!n || strcmp(end, "\n") || n >= INT64_MAX)
-            r = orb_fail(&err, ORB_E_INVALID, "%s is damaged", path);
+            r = orb_fail(err, ORB_E_INVALID, "%s is damaged", path);
     }
-    if (r < 0 && r != -ENOENT)
-        tell(host, NOT_READ, &err);
+    if (r == 0 || r == -ENOENT)
+        *err = (struct orb_err){0};
+    return r < 0 ? 0 : n;
+}
+
+void good_report(struct orbitald *host, const struct orb_err *err)
+{
+    if (err->code)
+        tell(host, NOT_READ, err);
     else
         problem_clear(host, NOT_READ);
-    return r < 0 ? 0 : n;
+}
+
+uint64_t good_read(struct orbitald *host)
+{
+    struct orb_err err = {0};
+    uint64_t n = good_read_file(host->options.state_dir, &err);
+
+    good_report(host, &err);
+    return n;
 }
 
 static void on_write(uv_work_t *work)

@@ -23,5 +23,10 @@ void good_init(struct good *good, struct orbitald *host, struct loop_scope *scop
 void good_watch(struct good *good);
 /* STATE/good-revision; 0: there is none, or it cannot be read, which the verdict then says. */
 uint64_t good_read(struct orbitald *host);
+/* The same without host, on any thread. err: why it cannot be read (code 0: it can, or there is
+ * none). */
+uint64_t good_read_file(const char *state_dir, struct orb_err *err);
+/* What good_read_file() found becomes a problem of the host, or ends one. */
+void good_report(struct orbitald *host, const struct orb_err *err);
 
 #endif

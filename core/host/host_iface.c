@@ -261,9 +261,7 @@ static int dispatch(struct orbitald *host, const struct host_caller *caller, con
         text_member(input, len, "why", why, sizeof(why));
         return (!strcmp(method, "service-late") ? control_kill : control_need)(host->supervisor,
                                                                                name, why, err);
-    } else if (!strcmp(method, "enforced"))
-        return enforced_request(host, input, len, out, err);
-    else if (!strcmp(method, "follow"))
+    } else if (!strcmp(method, "follow"))
         return follow_request(host, input, len, err);
     else if (!strcmp(method, "interfaces"))
         introspect_list(host->broker, out);
@@ -299,6 +297,10 @@ static void on_request(void *arg, struct host_req *req, const struct host_caller
 
     if (logs_iface_request(host, req, caller, method, input, len))
         return;
+    if (!host->starting && !strcmp(method, "enforced")) {
+        enforced_request(host, req, input, len);
+        return;
+    }
     r = host->starting && strcmp(method, "version")
             ? not_yet(host, method, &out, &err)
             : dispatch(host, caller, method, input, len, &out, &err);
