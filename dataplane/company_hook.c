@@ -11,8 +11,11 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bpf/abi.h"
+#include "core/base/buf.h"
+#include "core/base/file.h"
 #include "core/base/own.h"
 #include "dataplane/attribute.h"
 #include "dataplane/base.h"
@@ -21,6 +24,8 @@
 #include "dataplane/dump.h"
 
 #define NAME_BYTES 64 /* of a function or module; longer ones are cut */
+#define IPVS_HEAD 3   /* lines before the first service */
+#define IPVS_MAX 65536
 
 /* They decide nothing by themselves, or are looked at elsewhere: conntrack and translation, tables
  * (company_nft.c, company_legacy.c), frames of bridges, AppArmor's own packets. */
@@ -134,12 +139,40 @@ static void look(struct dataplane *dp, struct company *company, uint64_t *state)
         }
 }
 
+bool company_hook_serves(const char *list)
+{
+    for (unsigned line = 0; line < IPVS_HEAD; line++) {
+        list = strchr(list, '\n');
+        if (!list++)
+            return false;
+    }
+    return *list != 0;
+}
+
+/* IPVS of this network namespace, for kernels that do not list hooks (Debian's); without a service
+ * it decides nothing. */
+static bool serves(void)
+{
+    AUTO(buf) struct buf list = {0};
+    int r = file_read("/proc/thread-self/net/ip_vs", IPVS_MAX, &list, NULL);
+
+    return r < 0 ? access("/proc/thread-self/net/ip_vs", F_OK) == 0
+                 : company_hook_serves(buf_str(&list));
+}
+
 void company_hook_read(struct dataplane *dp, struct company *company)
 {
     look(dp, company, NULL);
+    if (serves())
+        company_note(company, COMPANY_MODULE,
+                     COMPANY_IP4 | COMPANY_IP6 | COMPANY_NEW4 | COMPANY_NEW6, "services of IPVS");
 }
 
 void company_hook_mix(struct dataplane *dp, uint64_t *state)
 {
+    bool found = serves();
+
     look(dp, NULL, state);
+    if (found)
+        base_digest_mix(state, &found, sizeof(found));
 }

@@ -738,6 +738,23 @@ TEST(a_function_that_comes_is_a_difference)
     ck_assert(some != none && some == same);
 }
 
+TEST(ipvs_decides_once_it_has_a_service)
+{
+    static const char head[] = "IP Virtual Server version 1.2.1 (size=4096)\n"
+                               "Prot LocalAddress:Port Scheduler Flags\n"
+                               "  -> RemoteAddress:Port Forward Weight ActiveConn InActConn\n";
+    char with[512];
+
+    snprintf(with, sizeof(with), "%sUDP  0AC80101:270F rr \n", head);
+    ck_assert(company_hook_serves(with));
+    ck_assert(!company_hook_serves(head));
+    for (size_t i = 0; i < strlen(head); i++) { /* cut anywhere */
+        memcpy(with, head, i);
+        with[i] = 0;
+        ck_assert(!company_hook_serves(with));
+    }
+}
+
 TEST(a_kernel_that_lists_no_hooks_is_asked_once)
 {
     struct dataplane dp = {0};
