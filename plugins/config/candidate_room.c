@@ -76,7 +76,15 @@ static int check(const struct engine *engine, const struct candidate *c, const c
 int candidate_room_take(struct engine *engine, struct candidate *c, const char *path, size_t bytes,
                         struct orb_err *err)
 {
-    int r = check(engine, c, path, c->bytes + c->load.len + bytes, err);
+    int r;
+
+    if (grants_is_service(c->user) && c->changes.count >= ENGINE_CHANGES_SERVICE &&
+        !overlay_covers(&c->changes, path))
+        return orb_fail_at(err, ORB_E_LIMIT, path,
+                           "you have %zu uncommitted changes; at most %u of a service: set what "
+                           "belongs together as one value, or commit or discard some first",
+                           c->changes.count, ENGINE_CHANGES_SERVICE);
+    r = check(engine, c, path, c->bytes + c->load.len + bytes, err);
 
     if (r < 0 && c->bytes - c->counted > most_of(c) / COUNT_AFTER) {
         candidate_room_count(c);

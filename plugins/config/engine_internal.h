@@ -25,8 +25,9 @@
 #define ENGINE_LOCK_MS (3600u * 1000)
 #define ENGINE_MAX_CANDIDATES 64u
 /* Of uncommitted changes, in memory: of one service, of all services; of a person, of all. */
-#define ENGINE_CANDIDATE_SERVICE (8u * 1024 * 1024)
-#define ENGINE_CANDIDATE_SERVICES (48u * 1024 * 1024)
+#define ENGINE_CANDIDATE_SERVICE (4u * 1024 * 1024)
+#define ENGINE_CANDIDATE_SERVICES (32u * 1024 * 1024)
+#define ENGINE_CHANGES_SERVICE 4096u /* checking so many keeps the loop for 50 ms at most */
 #define ENGINE_CANDIDATE_PERSON (384u * 1024 * 1024)
 #define ENGINE_CANDIDATE_ALL (512u * 1024 * 1024)
 #define ENGINE_MAX_LOAD (64u * 1024 * 1024)

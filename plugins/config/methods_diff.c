@@ -60,14 +60,35 @@ struct lines {
     bool cut;
 };
 
+/* Is the text of a value longer than that? Counts no further. */
+static bool is_longer(const json_t *value, size_t limit, size_t *count)
+{
+    const char *key;
+    json_t *one;
+    size_t i;
+
+    *count += 1 + json_string_length(value);
+    json_object_foreach ((json_t *)value, key, one) {
+        *count += strlen(key) + 3;
+        if (*count > limit || is_longer(one, limit, count))
+            return true;
+    }
+    json_array_foreach (value, i, one)
+        if (*count > limit || is_longer(one, limit, count))
+            return true;
+    return *count > limit;
+}
+
 /* One line, or, for a large object that comes or goes, one for each of its members: a line that
  * does not fit would tell nothing. */
 static void add_lines(struct lines *lines, const char *op, const char *path, json_t *value,
                       json_t *old)
 {
-    json_t *line = json_object(), *member;
+    json_t *line = json_object(), *member, *whole = value && old ? NULL : value ? value : old;
     AUTO(buf) struct buf text = {0};
     const char *key;
+    size_t count = 0;
+    bool large;
 
     json_object_set_new(line, "op", json_string(op));
     json_object_set_new(line, "path", json_string(path));
@@ -75,12 +96,18 @@ static void add_lines(struct lines *lines, const char *op, const char *path, jso
         json_object_set(line, "value", value);
     if (old)
         json_object_set(line, "old", old);
-    tree_dump(line, &text);
-    if (text.len > DIFF_LINE_BYTES && json_object_size(value ? value : old) && !(value && old)) {
+    large = json_object_size(whole) && is_longer(whole, DIFF_LINE_BYTES, &count);
+    if (!large)
+        tree_dump(line, &text);
+    if (large || (text.len > DIFF_LINE_BYTES && json_object_size(whole))) {
         json_decref(line);
-        json_object_foreach (value ? value : old, key, member) {
+        json_object_foreach (whole, key, member) {
             AUTO(buf) struct buf at = {0};
 
+            if (lines->cut) { /* the rest is counted by the value, not by its lines */
+                lines->count++;
+                continue;
+            }
             buf_adds(&at, path);
             buf_add_pointer(&at, key);
             add_lines(lines, op, buf_str(&at), value ? member : NULL, old ? member : NULL);

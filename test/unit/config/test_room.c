@@ -56,22 +56,22 @@ TEST(uncommitted_changes_have_a_limit_of_bytes)
     fake_new(&f);
     f.grants = grants;
     ck_assert_int_eq(set_long(&f, "service:a", 1, 0, 1000), ORB_E_LIMIT);
-    ck_assert_str_eq(f.err.path, "/interfaces/i83");
-    ck_assert_ptr_nonnull(strstr(f.err.text, "at most 8388608: commit or discard"));
-    ck_assert_int_eq(set_long(&f, "service:a", 1, 83, 1), ORB_E_LIMIT);
+    ck_assert_str_eq(f.err.path, "/interfaces/i41");
+    ck_assert_ptr_nonnull(strstr(f.err.text, "at most 4194304: commit or discard"));
+    ck_assert_int_eq(set_long(&f, "service:a", 1, 41, 1), ORB_E_LIMIT);
     /* What is set again takes no more room: it is counted anew. */
     ck_assert_int_eq(fake_ask(&f, "service:a", 1, "discard", "{}"), 0);
     for (unsigned i = 0; i < 30; i++)
         ck_assert_int_eq(set_long(&f, "service:a", 1, 0, 10), 0);
     /* All services together leave room for people. */
-    ck_assert_int_eq(set_long(&f, "service:a", 1, 10, 70), 0);
-    for (unsigned i = 0; i < 6; i++) {
+    ck_assert_int_eq(set_long(&f, "service:a", 1, 10, 30), 0);
+    for (unsigned i = 0; i < 20; i++) {
         snprintf(who, sizeof(who), "service:b%u", i);
-        if (set_long(&f, who, 10 + i, 0, 82) < 0)
+        if (set_long(&f, who, 10 + i, 0, 41) < 0)
             break;
     }
     ck_assert_ptr_nonnull(strstr(f.err.text, "of all services"));
-    ck_assert_ptr_nonnull(strstr(f.err.text, "at most 50331648"));
+    ck_assert_ptr_nonnull(strstr(f.err.text, "at most 33554432"));
     ck_assert_int_eq(set_long(&f, "ada", 99, 0, 10), 0);
     /* None of a request that does not fit is done. */
     ck_assert_int_eq(fake_ask(&f, "service:a", 1, "discard", "{}"), 0);
@@ -81,6 +81,28 @@ TEST(uncommitted_changes_have_a_limit_of_bytes)
                      ORB_E_SCHEMA);
     ck_assert_int_eq(fake_ask(&f, "service:a", 1, "validate", "{}"), 0);
     ck_assert_int_eq(json_integer_value(json_object_get(f.reply, "changes")), 0);
+    fake_free(&f);
+}
+
+TEST(a_service_has_so_many_uncommitted_changes)
+{
+    static const char *const grants[] = {"config.write:/interfaces", NULL};
+    struct fake f;
+
+    fake_new(&f);
+    f.grants = grants;
+    for (unsigned n = 0; n < 4096; n += 128) {
+        AUTO(buf) struct buf ops = {0};
+
+        for (unsigned i = n; i < n + 128; i++)
+            buf_addf(&ops, "%s{\"op\":\"set\",\"path\":\"/interfaces/i%u\",\"value\":{}}",
+                     i == n ? "" : ",", i);
+        ck_assert_int_eq(fake_ask(&f, "service:a", 1, "edit", "{\"ops\":[%s]}", buf_str(&ops)), 0);
+    }
+    ck_assert_int_eq(set_long(&f, "service:a", 1, 4096, 1), ORB_E_LIMIT);
+    ck_assert_ptr_nonnull(
+        strstr(f.err.text, "4096 uncommitted changes; at most 4096 of a service"));
+    ck_assert_int_eq(set_long(&f, "service:a", 1, 4095, 1), 0); /* one that is there */
     fake_free(&f);
 }
 
