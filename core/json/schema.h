@@ -53,6 +53,11 @@ static inline void own_schema(struct schema **schema)
 int schema_check(const struct schema *schema, const char *text, size_t len, const char *base_path,
                  struct orb_err *err);
 
+/* As schema_check; what it costs beyond its size is taken from units, which several checks share,
+ * and no more than they hold: ORB_E_LIMIT. */
+int schema_check_within(const struct schema *schema, const char *text, size_t len,
+                        const char *base_path, uint64_t *units, struct orb_err *err);
+
 /* The same within so many units (of some 50 ns) of the budget: SCHEMA_MORE when they do not do. */
 #define SCHEMA_MORE 1
 int schema_check_some(const struct schema *schema, const char *text, size_t len, uint64_t units,
@@ -62,9 +67,14 @@ int schema_check_some(const struct schema *schema, const char *text, size_t len,
  * itself), following properties, patternProperties, additionalProperties, items, $ref and the
  * alternatives of allOf/anyOf/oneOf; each name on the way must also satisfy propertyNames. NULL
  * with err (ORB_E_SCHEMA: what is not known, what is, did you mean) when nothing may stand there.
- * The result belongs to schema. */
+ * The result belongs to schema. ORB_E_LIMIT: it costs more than a budget to find. */
 const struct schema *schema_facts_at(const struct schema *schema, const char *pointer,
                                      struct orb_err *err);
+
+/* The same; what it costs beyond some units for each name on the way is taken from units, which
+ * several look-ups share: ORB_E_LIMIT when they do not do. */
+const struct schema *schema_facts_within(const struct schema *schema, const char *pointer,
+                                         uint64_t *units, struct orb_err *err);
 
 /* Facts for front ends. NULL / false when not given; a $ref is followed for what is not said here.
  */
@@ -81,6 +91,12 @@ bool schema_secret_hides(const struct schema *schema, const char *pointer);
 /* How many bytes of the pointer may be shown: up to the first value on its way that is secret or
  * that no schema describes; the names below such a one tell of it. */
 size_t schema_secret_shows(const struct schema *schema, const char *pointer);
+/* schema_secret_hides with shared units, as schema_facts_within: when they do not do, it is secret.
+ */
+bool schema_secret_hides_within(const struct schema *schema, const char *pointer, uint64_t *units);
+/* schema_secret_shows in the same way: when they do not do, no further than they reached. */
+size_t schema_secret_shows_within(const struct schema *schema, const char *pointer,
+                                  uint64_t *units);
 /* x-orb-ref: JSON pointer of the map whose keys this value must be; NULL when none. */
 const char *schema_facts_ref_target(const struct schema *schema);
 /* Calls cb for every value in text that stands under an x-orb-ref: its path below base_path, the
@@ -90,5 +106,8 @@ const char *schema_facts_ref_target(const struct schema *schema);
 typedef int schema_ref_fn(void *arg, const char *path, const char *target, const char *value);
 int schema_refs_each(const struct schema *schema, const char *text, size_t len,
                      const char *base_path, schema_ref_fn *cb, void *arg);
+/* The same with shared units, as schema_check_within. */
+int schema_refs_each_within(const struct schema *schema, const char *text, size_t len,
+                            const char *base_path, uint64_t *units, schema_ref_fn *cb, void *arg);
 
 #endif

@@ -13,7 +13,7 @@
 
 #define MAX_NESTING 200   /* schemas within schemas, references included */
 #define FREE_UNITS 100000 /* a unit: some 50 ns */
-#define UNITS_PER_BYTE 2
+#define OWN_UNITS 32
 #define NAMES_ON_STACK 512
 
 int schema_check_charge(struct check *c, const struct spot *spot, uint64_t units)
@@ -434,6 +434,23 @@ int schema_check(const struct schema *schema, const char *text, size_t len, cons
 
     schema_check_init(&c, text, len, base_path, err);
     return check_all(&c, schema, text);
+}
+
+int schema_check_within(const struct schema *schema, const char *text, size_t len,
+                        const char *base_path, uint64_t *units, struct orb_err *err)
+{
+    struct check c;
+    uint64_t own = OWN_UNITS + (uint64_t)len * UNITS_PER_BYTE, given, used;
+    int r;
+
+    schema_check_init(&c, text, len, base_path, err);
+    given = own + (*units < FREE_UNITS ? *units : FREE_UNITS);
+    c.budget = given;
+    r = check_all(&c, schema, text);
+    used = given - c.budget;
+    if (used > own)
+        *units -= used - own;
+    return r;
 }
 
 int schema_check_some(const struct schema *schema, const char *text, size_t len, uint64_t units,

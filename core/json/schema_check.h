@@ -4,6 +4,7 @@
 
 #include "core/json/schema_internal.h"
 
+#define UNITS_PER_BYTE 2
 #define UNIT_BYTES 32 /* read once; made into a tree to be compared: half a byte */
 
 struct check {

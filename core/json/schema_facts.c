@@ -10,6 +10,11 @@
 #define DEEPEST 16
 #define MAX_TOKENS 64
 #define WALK_NODES 2000 /* looked at for one answer */
+#define SEEN_MAX 64     /* looked at for one name, and not again */
+#define OWN_UNITS                                                                                  \
+    32 /* of each name on the way; the rest is shared by all look-ups of a request                 \
+        */
+#define SHARED_UNITS 100000 /* a unit: some 50 ns */
 
 /* A keyword here or, when it is not said here, where $ref leads. */
 static const json_t *fact(const struct schema *s, const char *keyword)
@@ -87,47 +92,86 @@ static bool is_index(const char *token)
     return token[0] && strspn(token, "0123456789") == strlen(token);
 }
 
-static const struct schema *step(const struct schema *s, const char *token, unsigned depth,
-                                 unsigned *left);
+/* One name on the way. */
+struct walk {
+    const char *token;
+    size_t len;
+    uint64_t own, *shared; /* units left */
+    bool over;             /* there were too few */
+    const struct schema *seen[SEEN_MAX];
+    size_t seen_count;
+};
 
-static const struct schema *step_list(const struct schema_list *list, const char *token,
-                                      unsigned depth, unsigned *left)
+static bool spend(struct walk *w, uint64_t units)
+{
+    uint64_t own = units < w->own ? units : w->own;
+
+    w->own -= own;
+    units -= own;
+    w->over = w->over || *w->shared < units;
+    *w->shared -= *w->shared < units ? *w->shared : units;
+    return !w->over;
+}
+
+/* A definition that many references lead to says the same each time. */
+static bool was_seen(struct walk *w, const struct schema *s)
+{
+    for (size_t i = 0; i < w->seen_count; i++)
+        if (w->seen[i] == s)
+            return true;
+    if (w->seen_count < SEEN_MAX)
+        w->seen[w->seen_count++] = s;
+    return false;
+}
+
+static const struct schema *step(const struct schema *s, struct walk *w, unsigned depth);
+
+static const struct schema *step_list(const struct schema_list *list, struct walk *w,
+                                      unsigned depth)
 {
     const struct schema *found = NULL;
 
-    for (size_t i = 0; i < list->count && !found; i++)
-        found = step(list->all[i], token, depth, left);
+    for (size_t i = 0; i < list->count && !found && !w->over; i++)
+        found = step(list->all[i], w, depth);
     return found;
 }
 
-/* The schema of the member or element token; NULL when this node has nothing to say on it. */
-static const struct schema *step(const struct schema *s, const char *token, unsigned depth,
-                                 unsigned *left)
+static const struct schema *step_patterns(const struct schema *s, struct walk *w)
 {
-    const struct member *m = schema_member(s, token, strlen(token));
-    const struct schema *found = NULL;
+    for (size_t i = 0; i < s->pattern_count; i++) {
+        if (!spend(w, schema_check_match_units(&s->patterns[i], w->len)))
+            return NULL;
+        if (schema_value_match(&s->patterns[i], w->token, w->len) > 0)
+            return s->patterns[i].schema;
+    }
+    return NULL;
+}
 
-    if (depth > DEEPEST || !*left)
+/* The schema of the member or element; NULL when this node has nothing to say on it. */
+static const struct schema *step(const struct schema *s, struct walk *w, unsigned depth)
+{
+    const struct schema *found;
+    const struct member *m;
+
+    if (depth > DEEPEST || was_seen(w, s) || !spend(w, 1 + w->seen_count / 16 + w->len / 64))
         return NULL;
-    --*left;
+    m = schema_member(s, w->token, w->len);
     if (m && m->schema)
         return m->schema->kind == SCHEMA_NEVER ? NULL : m->schema;
-    for (size_t i = 0; i < s->pattern_count; i++)
-        if (schema_value_match(&s->patterns[i], token, strlen(token)) > 0)
-            return s->patterns[i].schema;
-    if (s->items && is_index(token))
+    found = step_patterns(s, w);
+    if (!found && s->items && is_index(w->token))
         found = s->items;
     if (!found && s->ref)
-        found = step(s->ref, token, depth + 1, left);
+        found = step(s->ref, w, depth + 1);
     if (!found)
-        found = step_list(&s->all_of, token, depth + 4, left);
+        found = step_list(&s->all_of, w, depth + 4);
     if (!found)
-        found = step_list(&s->any_of, token, depth + 4, left);
+        found = step_list(&s->any_of, w, depth + 4);
     if (!found)
-        found = step_list(&s->one_of, token, depth + 4, left);
+        found = step_list(&s->one_of, w, depth + 4);
     if (!found && s->additional && s->additional->kind != SCHEMA_NEVER)
         found = s->additional;
-    return found;
+    return w->over ? NULL : found;
 }
 
 /* Nothing describes the member: may it be there nevertheless? */
@@ -144,7 +188,7 @@ static bool is_open(const struct schema *s, const char *token, unsigned depth)
     return !s->ref || is_open(s->ref, token, depth + 1);
 }
 
-static int name_fits(const struct schema *s, const char *token, const char *path,
+static int name_fits(const struct schema *s, const char *token, const char *path, uint64_t *units,
                      struct orb_err *err)
 {
     AUTO(buf) struct buf name = {0};
@@ -153,43 +197,67 @@ static int name_fits(const struct schema *s, const char *token, const char *path
     buf_add_json(&name, token, strlen(token));
     for (int i = 0; s && r == 0 && i < DEEPEST; i++, s = s->ref)
         if (s->names)
-            r = schema_check(s->names, name.data, name.len, path, err);
-    if (r < 0)
+            r = schema_check_within(s->names, name.data, name.len, path, units, err);
+    if (r == ORB_E_SCHEMA)
         orb_wrap(err, "not a name for a member");
     return r;
 }
 
-const struct schema *schema_facts_at(const struct schema *s, const char *pointer,
-                                     struct orb_err *err)
+static int unknown(const struct schema *s, const char *token, const char *path, struct orb_err *err)
+{
+    AUTO(buf) struct buf words = {0};
+
+    if (schema_finish_types_of(s) & (SCHEMA_OBJECT | SCHEMA_ARRAY))
+        schema_words_unknown(s, token, &words);
+    else
+        buf_addf(&words, "nothing stands below a value; got \"%.60s\"", token);
+    return orb_fail_at(err, ORB_E_SCHEMA, path, "%s", buf_str(&words));
+}
+
+/* From a schema to that of its member; path: of that, for errors. */
+static const struct schema *next_at(const struct schema *s, const char *token, const char *path,
+                                    uint64_t *units, struct orb_err *err)
+{
+    struct walk w = {.token = token, .len = strlen(token), .own = OWN_UNITS, .shared = units};
+    const struct schema *next = step(s, &w, 0);
+    int r = w.over ? ORB_E_LIMIT : name_fits(s, token, path, units, err);
+
+    if (r == ORB_E_LIMIT)
+        orb_fail_at(err, r, path,
+                    "the schema is too costly to search for this name (use a shorter name, or "
+                    "fewer at once; fewer patterns and alternatives in the package's schema)");
+    if (r < 0)
+        return NULL;
+    if (!next && is_open(s, token, 0))
+        next = s->unit->any;
+    if (!next)
+        unknown(s, token, path, err);
+    return next;
+}
+
+const struct schema *schema_facts_within(const struct schema *s, const char *pointer,
+                                         uint64_t *units, struct orb_err *err)
 {
     const char *tokens[MAX_TOKENS];
     AUTO_FREE char *storage = NULL;
     AUTO(buf) struct buf path = {0};
-    AUTO(buf) struct buf words = {0};
     int n = tree_split_pointer(pointer, tokens, MAX_TOKENS, &storage);
 
     if (n < 0) {
         orb_fail_at(err, ORB_E_SCHEMA, pointer, "expected a path like /interfaces/eth0");
         return NULL;
     }
-    for (int i = 0; i < n; i++) {
-        unsigned left = WALK_NODES;
-        const struct schema *next = step(s, tokens[i], 0, &left);
-
+    for (int i = 0; s && i < n; i++) {
         buf_add_pointer(&path, tokens[i]);
-        if (name_fits(s, tokens[i], path.data, err) < 0)
-            return NULL;
-        if (!next && is_open(s, tokens[i], 0))
-            next = s->unit->any;
-        if (!next) {
-            if (!(schema_finish_types_of(s) & (SCHEMA_OBJECT | SCHEMA_ARRAY)))
-                buf_addf(&words, "nothing stands below a value; got \"%.60s\"", tokens[i]);
-            else
-                schema_words_unknown(s, tokens[i], &words);
-            orb_fail_at(err, ORB_E_SCHEMA, path.data, "%s", buf_str(&words));
-            return NULL;
-        }
-        s = next;
+        s = next_at(s, tokens[i], path.data, units, err);
     }
     return s;
+}
+
+const struct schema *schema_facts_at(const struct schema *s, const char *pointer,
+                                     struct orb_err *err)
+{
+    uint64_t units = SHARED_UNITS;
+
+    return schema_facts_within(s, pointer, &units, err);
 }

@@ -11,6 +11,7 @@
 #define SET_MAX 64 /* schemas for one value; where there are more it is masked */
 #define MAX_TOKENS 64
 #define FREE_UNITS 100000   /* a unit: some 50 ns */
+#define OWN_UNITS 64        /* of a look-up that shares the rest with others */
 #define UNITS_FOR_VALUE 300 /* for each value that is looked at */
 
 /* All schemas that have a say on one value. */
@@ -76,7 +77,6 @@ static void step(const struct set *from, const char *name, bool member, bool ele
     size_t len = strlen(name);
     bool open = from->open, closed = false;
 
-    *from->budget += UNITS_FOR_VALUE;
     for (size_t i = 0; i < from->count && !to->secret; i++) {
         const struct schema *s = from->list[i];
         const struct member *m = member ? schema_member(s, name, len) : NULL;
@@ -117,6 +117,7 @@ static void masked_at(const struct set *set, const char *name, bool member, cons
 {
     struct set below = {.budget = set->budget};
 
+    *set->budget += UNITS_FOR_VALUE;
     step(set, name, member, !member, &below);
     *ret_new = masked(&below, value, mask);
 }
@@ -156,7 +157,6 @@ static size_t descend(const struct schema *s, const char *pointer, uint64_t *bud
     int n = tree_split_pointer(pointer, tokens, MAX_TOKENS, &storage);
     size_t at = 0;
 
-    *budget = FREE_UNITS;
     *ret_set = (struct set){.budget = budget, .secret = n < 0};
     add(ret_set, s, true);
     for (int i = 0; i < n && !ret_set->secret && !ret_set->unknown; i++) {
@@ -172,7 +172,7 @@ static size_t descend(const struct schema *s, const char *pointer, uint64_t *bud
 json_t *schema_secret_mask(const struct schema *schema, const char *pointer, json_t *value,
                            const char *mask)
 {
-    uint64_t budget;
+    uint64_t budget = FREE_UNITS;
     struct set set;
     json_t *now;
 
@@ -184,19 +184,43 @@ json_t *schema_secret_mask(const struct schema *schema, const char *pointer, jso
     return now;
 }
 
-bool schema_secret_hides(const struct schema *schema, const char *pointer)
+/* The same with what several look-ups share. */
+static size_t descend_within(const struct schema *s, const char *pointer, uint64_t *units,
+                             struct set *ret_set)
 {
-    uint64_t budget;
+    uint64_t given = OWN_UNITS + (*units < FREE_UNITS ? *units : FREE_UNITS), budget = given;
+    size_t at = descend(s, pointer, &budget, ret_set);
+
+    if (given - budget > OWN_UNITS)
+        *units -= given - budget - OWN_UNITS;
+    return at;
+}
+
+bool schema_secret_hides_within(const struct schema *schema, const char *pointer, uint64_t *units)
+{
     struct set set;
 
-    descend(schema, pointer, &budget, &set);
+    descend_within(schema, pointer, units, &set);
     return set.secret;
+}
+
+size_t schema_secret_shows_within(const struct schema *schema, const char *pointer, uint64_t *units)
+{
+    struct set set;
+
+    return descend_within(schema, pointer, units, &set);
+}
+
+bool schema_secret_hides(const struct schema *schema, const char *pointer)
+{
+    uint64_t units = FREE_UNITS;
+
+    return schema_secret_hides_within(schema, pointer, &units);
 }
 
 size_t schema_secret_shows(const struct schema *schema, const char *pointer)
 {
-    uint64_t budget;
-    struct set set;
+    uint64_t units = FREE_UNITS;
 
-    return descend(schema, pointer, &budget, &set);
+    return schema_secret_shows_within(schema, pointer, &units);
 }

@@ -209,7 +209,7 @@ static void known_add(const struct schema *s, unsigned depth, const char ***name
 
     if (depth > DEEPEST || !*left)
         return;
-    --*left;
+    *left -= *left < 1 + s->member_count / 16 ? *left : 1 + (unsigned)(s->member_count / 16);
     for (size_t i = 0; i < s->member_count && *count < KNOWN_MAX; i++) {
         bool there = !s->members[i].schema || s->members[i].schema->kind == SCHEMA_NEVER;
 

@@ -224,15 +224,19 @@ static const struct {
 
 static void call_method(struct ask *ask, const char *method)
 {
+    struct parts *parts = &ask->engine->parts;
+    uint64_t units = PARTS_UNITS;
     struct orb_err err;
 
     for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
         if (strcmp(methods[i].name, method))
             continue;
+        parts->units = &units;
         if (check_whom(ask, method, methods[i].whom, &err) < 0)
             reply_refuse(ask->engine, ask->req, &err);
         else
             methods[i].call(ask);
+        parts->units = NULL;
         return;
     }
     orb_fail(&err, ORB_E_NOT_FOUND, "config@1 has no method \"%s\"", method);

@@ -27,21 +27,23 @@ static void add_member(json_t *members, const char *name, const json_t *node, bo
     json_object_set_new(members, name, entry);
 }
 
-static bool is_required(const json_t *node, const char *name)
+/* The names a schema requires, to be looked up. */
+static json_t *required_of(const json_t *node)
 {
-    json_t *item;
+    json_t *names = json_object(), *item;
     size_t i;
 
     json_array_foreach (json_object_get(node, "required"), i, item)
-        if (json_string_value(item) && !strcmp(json_string_value(item), name))
-            return true;
-    return false;
+        if (json_is_string(item))
+            json_object_set_new(names, json_string_value(item), json_true());
+    return names;
 }
 
 static json_t *members_of(const struct ask *ask, const char *path, const json_t *node)
 {
     const struct engine *e = ask->engine;
     const struct part *part = parts_of(&e->parts, path, NULL);
+    AUTO(json_t) json_t *required = required_of(node);
     json_t *members = json_object(), *value;
     const char *name;
     bool clear;
@@ -54,7 +56,7 @@ static json_t *members_of(const struct ask *ask, const char *path, const json_t 
     json_object_foreach (json_object_get(node, "properties"), name, value) {
         if (json_object_size(members) < MAX_MEMBERS)
             add_member(members, name, parts_shape_member(part, node, name, &clear),
-                       is_required(node, name));
+                       json_object_get(required, name));
     }
     return members;
 }

@@ -140,32 +140,45 @@ static const struct schema *unknown_part(const struct parts *parts, const char *
     return NULL;
 }
 
+static uint64_t *units_of(const struct parts *parts, uint64_t *alone)
+{
+    *alone = PARTS_UNITS;
+    return parts->units ? parts->units : alone;
+}
+
 const struct schema *parts_schema(const struct parts *parts, const char *path, struct orb_err *err)
 {
     const char *rest = "";
     const struct part *part = parts_of(parts, path, &rest);
     const struct schema *schema;
+    AUTO_FREE char *at = NULL;
     struct orb_err why = {0};
+    uint64_t alone;
 
     if (!part)
         return unknown_part(parts, path, err);
-    schema = schema_facts_at(part->schema, rest, &why);
-    if (schema)
+    schema = schema_facts_within(part->schema, rest, units_of(parts, &alone), &why);
+    if (schema || !err)
         return schema;
-    /* The first name that nothing may stand at is the one to show. */
-    for (size_t n = 1; rest[n - 1]; n += strcspn(rest + n, "/") + 1) {
-        size_t end = n + strcspn(rest + n, "/");
-        AUTO_FREE char *upto = xstrndup(rest, end);
-
-        if (schema_facts_at(part->schema, upto, &why))
-            continue;
-        orb_fail_at(err, why.code, "", "%s", why.text);
-        if (err)
-            snprintf(err->path, sizeof(err->path), "/%s%s", part->name, upto);
-        return NULL;
-    }
-    orb_fail_at(err, ORB_E_SCHEMA, path, "%s", why.text);
+    at = buf_format("/%s%s", part->name, why.path);
+    orb_fail_at(err, why.code, at, "%s", why.text);
     return NULL;
+}
+
+int parts_check(const struct parts *parts, const struct schema *schema, const char *text,
+                size_t len, const char *path, struct orb_err *err)
+{
+    uint64_t alone;
+
+    return schema_check_within(schema, text, len, path, units_of(parts, &alone), err);
+}
+
+int parts_refs(const struct parts *parts, const struct schema *schema, const char *text, size_t len,
+               const char *path, schema_ref_fn *cb, void *arg)
+{
+    uint64_t alone;
+
+    return schema_refs_each_within(schema, text, len, path, units_of(parts, &alone), cb, arg);
 }
 
 /* ---- shapes ---- */
@@ -289,18 +302,21 @@ bool parts_hide(const struct parts *parts, const char *path)
 {
     const char *rest = "";
     const struct part *part = parts_of(parts, path, &rest);
+    uint64_t alone;
 
-    return !part || schema_secret_hides(part->schema, rest);
+    return !part || schema_secret_hides_within(part->schema, rest, units_of(parts, &alone));
 }
 
 size_t parts_shows(const struct parts *parts, const char *path)
 {
     const char *rest = "";
     const struct part *part = parts_of(parts, path, &rest);
+    uint64_t alone;
 
     if (!*path)
         return 0;
     if (!part)
         return 1 + strcspn(path + 1, "/");
-    return (size_t)(rest - path) + schema_secret_shows(part->schema, rest);
+    return (size_t)(rest - path) +
+           schema_secret_shows_within(part->schema, rest, units_of(parts, &alone));
 }

@@ -25,6 +25,9 @@ struct parts {
     struct part list[PARTS_MAX];
     size_t count;
     json_t *third_party; /* {package: true}: those that were not shipped */
+    /* While a request is answered: what its look-ups may yet cost together, beyond some units for
+     * each name. NULL: each has a budget of its own. */
+    uint64_t *units;
 };
 
 /* text: {"schemas": [{"package", "text"}], "third-party": [package]}. A schema that cannot be
@@ -39,6 +42,14 @@ const struct part *parts_of(const struct parts *parts, const char *path, const c
 /* The schema of what may stand at path; NULL with err: the first name that is not known, and which
  * are. path is not "". */
 const struct schema *parts_schema(const struct parts *parts, const char *path, struct orb_err *err);
+
+/* Checks a value against schema, with what look-ups may cost together. */
+int parts_check(const struct parts *parts, const struct schema *schema, const char *text,
+                size_t len, const char *path, struct orb_err *err);
+/* schema_refs_each() in the same way. */
+int parts_refs(const struct parts *parts, const struct schema *schema, const char *text, size_t len,
+               const char *path, schema_ref_fn *cb, void *arg);
+#define PARTS_UNITS 200000 /* for a request: some 10 ms */
 
 /* ---- shapes: schema documents asked for single keywords ---- */
 

@@ -57,7 +57,7 @@ static int each(const struct parts *parts, const char *path, const json_t *value
     if (!schema || !value)
         return 0;
     tree_dump(value, &text);
-    return schema_refs_each(schema, buf_str(&text), text.len, path, cb, arg);
+    return parts_refs(parts, schema, buf_str(&text), text.len, path, cb, arg);
 }
 
 void refs_build(struct refs *refs, const struct parts *parts, const json_t *tree)

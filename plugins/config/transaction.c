@@ -75,6 +75,7 @@ static int commit_patch(struct engine *e, const struct job *job, json_t **ret_pa
     struct candidate *c = candidate_find(e, job->user);
     AUTO(overlay) struct overlay exact = {0};
     AUTO(json_t) json_t *patch = NULL;
+    uint64_t units = PARTS_UNITS;
     int r;
 
     if (history_unconfirmed(&e->store) && !job->dry_run)
@@ -93,7 +94,9 @@ static int commit_patch(struct engine *e, const struct job *job, json_t **ret_pa
                         "nothing to commit: your candidate is the same as revision %" PRIu64,
                         e->store.revision);
     overlay_exact(&exact, patch);
+    e->parts.units = &units;
     r = validate_patch(&e->parts, &e->refs, &exact, e->store.running, patch, job->reads, err);
+    e->parts.units = NULL;
     if (r < 0)
         return r;
     *ret_patch = take_ptr(patch);
@@ -324,7 +327,7 @@ static const struct tx_events events = {
     .prepared = on_prepared, .applied = on_applied, .aborted = on_aborted};
 
 /* Starts job; false: it waits for known subscribers and stays in the queue. */
-static bool begin(struct engine *engine, struct job *job)
+static bool begin_job(struct engine *engine, struct job *job)
 {
     struct tx *tx = xcalloc(1, sizeof(*tx));
     struct candidate *c;
@@ -362,6 +365,19 @@ static bool begin(struct engine *engine, struct job *job)
         c->committing = true;
     participant_prepare(tx);
     return true;
+}
+
+/* Not with what is left to a request that only made room for it: what services are told must not
+ * hang on that. */
+static bool begin(struct engine *engine, struct job *job)
+{
+    uint64_t *others = engine->parts.units;
+    bool begun;
+
+    engine->parts.units = NULL;
+    begun = begin_job(engine, job);
+    engine->parts.units = others;
+    return begun;
 }
 
 void transaction_next(struct engine *engine)

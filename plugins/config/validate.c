@@ -25,8 +25,10 @@ static int check_value(const struct parts *parts, const struct schema *schema, c
     struct orb_err why = {0};
 
     tree_dump(value, &text);
-    if (schema_check(schema, buf_str(&text), text.len, path, &why) == 0)
+    if (parts_check(parts, schema, buf_str(&text), text.len, path, &why) == 0)
         return 0;
+    if (why.code == ORB_E_LIMIT)
+        return orb_fail_at(err, why.code, path, "%s", why.text);
     if (strlen(why.path) == sizeof(why.path) - 1 || parts_hide(parts, why.path))
         return hidden(parts, &why, err);
     if (err)

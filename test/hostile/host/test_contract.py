@@ -364,6 +364,30 @@ def history_is_cut(box, agent):
     expect(SECRET not in json.dumps(answer), "it sees others' changes")
 
 
+# ---- schemas of packages that never ran, searched for a name ----
+
+def searched(box, other, length):
+    """Thirty patterns behind 800 alternatives: the config service computes for a moment and says so."""
+    c = Client(f"{box.dir}/run/control.sock", timeout=60)
+    pid, name = box.service("config")["pid"], "a" * length
+    edit = {"ops": [{"op": "merge", "path": "/f-names", "value": {f"{name[:900]}{n}": 1 for n in range(100)}}]}
+
+    def computed():
+        return sum(int(n) for n in open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[11:13])
+
+    def ask(method, given):
+        before = computed()
+        try:
+            c.call("config@1", method, given)
+        except Refused as e:
+            expect(e.code in ("limit", "schema", "config.schema"), f"refused with {e}")
+        expect(computed() - before < os.sysconf("SC_CLK_TCK") // 2, f"{method}: {computed() - before} ticks")
+    measured(other, f"a name of {length}", lambda: [ask("schema", {"path": f"/f-names/{name}"}), ask("get", {"path": f"/f-names/{name}"}), ask("edit", edit)])
+    c.call("config@1", "discard")
+    expect(c.call("config@1", "schema", {"path": "/f-names/zc"})["path"] == "/f-names/zc", "control: a short name is found")
+    c.close()
+
+
 # ---- what a package may hold up ----
 
 SPOIL = {"prepare_hang": "hangs", "prepare_error": "refuses", "prepare_never": "never answers", "apply_hang": "hangs in apply"}
@@ -391,6 +415,9 @@ def lay_out(root):
         if word == "within":
             sch["events"]["e"]["within"] = {"paths": "config.read"}
         package(root, name, "agent", mani=manifest(name, requires=[]), sch=sch)
+    names = {f"^(a{{1,900}}|{i}b|z)*c$": {"type": "integer"} for i in range(30)}
+    package(root, "f-names", sch={"interface": "f-names", "version": "1.0", "$defs": {"p": {"type": "object", "patternProperties": names}},
+                                  "config": {"anyOf": [{"$ref": "#/$defs/p"}] * 800}})
     sch = contract(AGENT, {}, {"type": "object", "properties": {"a": {"type": "integer"}}})
     refs = {place: {"type": "string", "x-orb-ref": target} for place, target in {**REFERENCES, "r-own": f"/{AGENT}/names"}.items()}
     sch["config"] = {"type": "object", "properties": {
@@ -453,6 +480,8 @@ def main(root):
             manifests(box, refused)
             words(box, other, agent)
             answers(box, other, agent)
+            for length in (200, 4000):
+                attempt(f"schema: a name of {length} bytes", searched, box, other, length)
             calls(box, other, agent)
             for attack, how in SPOIL.items():
                 attempt(f"holds up: {how}", held_up, box, other, "v-" + attack.replace("_", "-"), how)
