@@ -104,9 +104,9 @@ def more(r, s, wan):
     """IPsec, conntrack's table, addresses, settings."""
     src, dst, proto, six = s["src"], s["dst"], s["proto"], wire.is6(s["src"])
     return [
-        f"conntrack -D -p {proto if proto != 'icmp' or not six else 'icmpv6'} -s {src} || true",
+        *[f"conntrack -D -p {proto if proto != 'icmp' or not six else 'icmpv6'} -s {src} || true"] * 4,
         f"ip {'-6 ' if six else ''}xfrm policy add src {src} dst {dst} dir {r.choice(['fwd', 'out'])} action block",
-        "sysctl -qw net.ipv4.conf.all.rp_filter=1", "conntrack -F", LEARNS, LEARNS, "sysctl -qw net.ipv4.ip_forward_use_pmtu=1",
+        "sysctl -qw net.ipv4.conf.all.rp_filter=1", "conntrack -F", "conntrack -F", LEARNS, LEARNS, "sysctl -qw net.ipv4.ip_forward_use_pmtu=1",
         "sysctl -qw net.ipv4.fib_multipath_hash_policy=1 net.ipv6.fib_multipath_hash_policy=1",
         "ip addr add 192.0.2.9/24 dev wan0", "ip neigh flush dev wan0",
         *[f"ip neigh replace {a} dev {d} {r.choice([f'lladdr {mac} nud probe', f'lladdr {mac} nud stale', f'lladdr {mac} nud delay', 'nud failed'])}"
@@ -161,7 +161,7 @@ def tunnels(r, s, wan):
 def foreigner(r, s, uplink):
     """About the conversation; what is about a way out is mostly about the one in use."""
     wan = r.choice([f"wan{uplink}"] * 3 + [f"wan{1 - uplink}"])
-    return r.choice(r.choice([filters, filters, rules, rules, rules, devices, devices, devices, tunnels, more])(r, s, wan))
+    return r.choice(r.choice([filters, filters, rules, rules, rules, devices, devices, devices, tunnels, more, more])(r, s, wan))
 
 
 # Most of it is not there, which ends nothing.
