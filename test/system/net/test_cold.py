@@ -128,13 +128,15 @@ def disabled(box):
     box.kill(signal.SIGTERM)
     box.reboot()
     box.sysctl("net.ipv4.ip_forward", 1)
-    box.start()
+    box.start(wait=False)
     box.until(20, lambda: "10.1.0.1" in run(*box.inside("ip", "addr")).stdout, "the addresses")
     expect(is_closed(box), "closed")
     expect("the table is closed" in box.ctl("show", "dataplane").stdout, "and said")
+    expect(box.json("show", "boot")["phase"] != "operational", "without its firewall it is not operational")
     box.ctl("config", "set", "services", "firewall", "enabled", "true")
     box.ctl("config", "commit")
     box.until(10, box.right, "the policy is in force again")
+    box.until(10, lambda: box.json("show", "boot")["phase"] == "operational", "and it is operational")
 
 
 def main():
