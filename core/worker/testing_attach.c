@@ -5,14 +5,13 @@
 
 #include "core/base/json_write.h"
 
-#define SLICE 60000u /* bytes of an attached tree */
+#define SLICE 60000u /* bytes of a tree or a patch */
 
-void testing_attach_answer(const struct orb_test *test, const char *input, struct buf *ret_text)
+static void slice(const struct orb_test *test, const char *text, const cJSON *in,
+                  struct buf *ret_text)
 {
-    char *text = cJSON_PrintUnformatted(test->tree);
-    size_t len = text ? strlen(text) : 0, at = 0, size;
-    cJSON *in = sdk_parse(input, strlen(input));
     struct json_write w = json_write_to(ret_text);
+    size_t len = strlen(text), at = 0, size;
     int64_t offset;
 
     if (orb_int64(cJSON_GetObjectItemCaseSensitive(in, "offset"), &offset) == 0)
@@ -25,6 +24,15 @@ void testing_attach_answer(const struct orb_test *test, const char *input, struc
     json_write_integer(&w, "bytes", (int64_t)len);
     json_write_string_len(&w, "data", text + at, size);
     json_write_end(&w);
+}
+
+void testing_attach_answer(const struct orb_test *test, const char *input, struct buf *ret_text)
+{
+    char *tree = cJSON_PrintUnformatted(test->tree);
+    cJSON *in = sdk_parse(input, strlen(input));
+
+    slice(test, !strcmp(sdk_text_of(in, "what"), "tx") ? buf_str(&test->patch_text) : tree, in,
+          ret_text);
     cJSON_Delete(in);
-    cJSON_free(text);
+    cJSON_free(tree);
 }

@@ -12,6 +12,7 @@
 #include "core/worker/testing_internal.h"
 
 #define STEP_MS 20000u
+#define INLINE_BYTES 65536u /* of a patch; the package fetches a longer one */
 
 /* The part of this package, as the config service checks it. */
 static int check(struct orb_test *test, struct orb_err *err)
@@ -147,9 +148,14 @@ int orb_test_prepare(struct orb_test *test, struct orb_err *err)
     json_write_object(&w, NULL);
     json_write_integer(&w, "tx", (int64_t)++test->tx);
     json_write_integer(&w, "revision", (int64_t)test->revision + 1);
-    json_write_raw(&w, "patch", text, strlen(text));
-    json_write_end(&w);
+    buf_clear(&test->patch_text);
+    buf_adds(&test->patch_text, text);
     cJSON_free(text);
+    if (test->patch_text.len <= INLINE_BYTES)
+        json_write_raw(&w, "patch", test->patch_text.data, test->patch_text.len);
+    else
+        json_write_integer(&w, "bytes", (int64_t)test->patch_text.len); /* fetched in slices */
+    json_write_end(&w);
     return r < 0 ? r : do_step(test, 'p', "prepare", buf_str(&b), err);
 }
 
@@ -191,4 +197,5 @@ void testing_config_fini(struct orb_test *test)
     sdk_tree_undo_free(test->undo, test->undo_count);
     cJSON_Delete(test->patch);
     cJSON_Delete(test->tree);
+    buf_fini(&test->patch_text);
 }

@@ -58,6 +58,7 @@ struct orb_test {
     uint32_t peer;             /* that calls */
     cJSON *tree;               /* the configuration the package has, or is shown */
     cJSON *patch;              /* of the next change */
+    struct buf patch_text;     /* of the change on its way */
     struct sdk_undo *undo;
     size_t undo_count;
     uint64_t tx, revision;

@@ -1,6 +1,7 @@
 /* The test kit of package authors, with a package that does what packages may. */
 #include <orbital/testing.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -263,6 +264,28 @@ TEST(a_step_may_be_answered_later)
     ck_assert_int_eq(orb_test_set(t, "/kit/mode", "\"veto\"", &err), 0);
     ck_assert_int_eq(orb_test_commit(t, &err), ORB_E_VETO);
     ck_assert_str_eq(err.path, "/kit/mode");
+    stop(t);
+}
+
+TEST(a_change_of_more_bytes_than_a_frame_arrives_whole)
+{
+    struct orb_test *t = start();
+    struct orb_err err = {0};
+    char *value = malloc(600000), *at = value;
+
+    *at++ = '{';
+    for (unsigned i = 0; i < 2000; i++)
+        at += sprintf(at, "%s\"n%u\":\"%0*d \\u20ac \\\"\"", i ? "," : "", i, 250, 0);
+    strcpy(at, "}");
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(orb_test_set(t, "/kit/notes", i ? "{}" : value, &err), 0);
+        ck_assert_int_eq(orb_test_set(t, "/kit/mode", i ? "\"veto\"" : "\"plain\"", &err), 0);
+        ck_assert_int_eq(orb_test_commit(t, &err), i ? ORB_E_VETO : 0);
+    }
+    ck_assert_int_eq(orb_test_set(t, "/kit/notes", value, &err), 0);
+    ck_assert_int_eq(orb_test_set(t, "/kit/mode", "\"veto\"", &err), 0);
+    ck_assert_int_eq(orb_test_commit(t, &err), ORB_E_VETO); /* it read the end of it, too */
+    free(value);
     stop(t);
 }
 
