@@ -93,14 +93,20 @@ static struct dump *dump_find(struct engine *e, uint32_t peer, const char *key)
     return NULL;
 }
 
-/* What the text is made of, as long as it is the same: a commit or an edit changes values in place.
- */
-static uint64_t version_of(const struct ask *ask)
+/* 0: nothing of a candidate is read. */
+static uint64_t candidate_version(const struct ask *ask)
 {
     const struct candidate *c = candidate_find(ask->engine, ask->who);
     bool of_candidate = !strcmp(member_text(ask->in, "source", "running"), "candidate");
 
-    return ask->engine->store.revision + (of_candidate && c ? c->version : 0);
+    return of_candidate && c ? c->version : 0;
+}
+
+/* A commit or an edit changes values in place, and frees names that the text's makers hold. */
+static bool has_changed(const struct ask *ask, const struct read *read)
+{
+    return read->revision != ask->engine->store.revision ||
+           read->candidate != candidate_version(ask);
 }
 
 /* The whole text, made in slices. 1: not yet. */
@@ -110,7 +116,7 @@ static int make_text(struct ask *ask, uint64_t *ret_revision, struct orb_err *er
     struct read *read = read_of(ask);
     AUTO(json_t) json_t *value = NULL;
 
-    if (read->dumping && read->revision != version_of(ask)) {
+    if (read->dumping && has_changed(ask, read)) {
         dumping_free(read->dumping);
         read->dumping = NULL;
         if (++read->restarts > DUMP_RESTARTS)
@@ -125,7 +131,8 @@ static int make_text(struct ask *ask, uint64_t *ret_revision, struct orb_err *er
         if (r)
             return r;
         read->at = *ret_revision;
-        read->revision = version_of(ask);
+        read->revision = ask->engine->store.revision;
+        read->candidate = candidate_version(ask);
         read->dumping = dumping_new(ask->engine, secrets, path, value);
     }
     *ret_revision = read->at;

@@ -16,6 +16,7 @@ struct read {
     size_t at;               /* where it goes on, */
     unsigned phase;          /* and in which of its passes */
     struct dumping *dumping; /* get-part */
+    uint64_t candidate;      /* its version when dumping was begun; 0: not of it, or none */
     unsigned restarts;
 };
 

@@ -4,6 +4,10 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
+#include "plugins/config/candidate.h"
+#include "plugins/config/dumps.h"
+#include "plugins/config/grants.h"
+#include "plugins/config/read.h"
 #include "test/lib/harness.h"
 #include "test/unit/config/fake.h"
 
@@ -154,6 +158,60 @@ TEST(a_value_read_in_slices_takes_the_place_of_one_of_who_reads_most)
     ck_assert_int_eq(fake_ask(&f, "bob", 50, "get-part", "%s", next), 0);
     ck_assert_int_eq(fake_ask(&f, "ada", 139, "get-part", "%s", next), 0);
     ck_assert_int_eq(fake_ask(&f, "ada", 100, "get-part", "%s", next), ORB_E_STATE);
+    fake_free(&f);
+}
+
+static void on_soon(void *arg)
+{
+}
+
+static void edit_zone(struct fake *f, const char *user, uint32_t peer, unsigned zone)
+{
+    ck_assert_int_eq(fake_ask(f, user, peer, "edit",
+                              "{\"ops\":[{\"op\":\"delete\",\"path\":\"/firewall/zones/z%u\"}]}",
+                              zone),
+                     0);
+}
+
+/* As many commits as its candidate had a version, and the candidate among them. */
+TEST(a_value_read_in_slices_is_begun_anew_when_its_candidate_is_committed)
+{
+    static const char *const users[] = {"eve", "bob", "ada"};
+    struct engine_caller caller = {.peer = 3, .name = "ada"};
+    AUTO(json_t)
+    json_t *in = json_pack("{ssssso}", "source", "candidate", "path", "/firewall/zones", "offset",
+                           json_integer(0));
+    AUTO(buf) struct buf zones = {0};
+    struct read *read = NULL;
+    struct ask ask;
+    struct fake f;
+
+    fake_new(&f);
+    buf_addc(&zones, '{');
+    for (unsigned i = 0; i < 300; i++)
+        buf_addf(&zones, "%s\"z%u\":{}", i ? "," : "", i);
+    buf_addc(&zones, '}');
+    fake_set(&f, "/firewall/zones", buf_str(&zones));
+    fake_commit(&f);
+    for (unsigned i = 0; i < 3; i++)
+        edit_zone(&f, users[i], i + 1, i);
+    ask = (struct ask){.engine = f.engine, .caller = &caller, .in = in, .read = &read};
+    grants_identity(&caller, ask.who, sizeof(ask.who));
+    candidate_find(f.engine, ask.who)->version = 3;
+    f.engine->host.soon = on_soon;
+    f.engine->requests.until_us = 0; /* each slice is over at once */
+    dumps_get_part(&ask);
+    ck_assert(ask.more && read->dumping && !read->restarts);
+    f.engine->host.soon = NULL;
+    for (unsigned i = 0; i < 3; i++)
+        ck_assert_int_eq(fake_ask(&f, users[i], i + 1, "commit", "{}"), 0);
+    f.engine->host.soon = on_soon;
+    f.engine->requests.until_us = 0;
+    dumps_get_part(&ask);
+    ck_assert(ask.more);
+    ck_assert_uint_eq(read->restarts, 1);
+    f.engine->host.soon = NULL;
+    read_free(read);
     fake_free(&f);
 }
 
