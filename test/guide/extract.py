@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""extract.py GUIDE OUT INCLUDE LIBRARY - builds the example of the plugin guide as its reader would.
+"""extract.py GUIDE OUT INCLUDE LIBRARY SANITIZERS - builds the example of the plugin guide as its reader would.
 
 Every fenced block whose info string has file=NAME is written to that file; the package is then built
-with the commands the guide shows, tested with the test kit LIBRARY and laid out as OUT/greeter/. A guide without such blocks fails.
+with the commands the guide shows, tested with the test kit LIBRARY, which was built under
+SANITIZERS (Meson's b_sanitize), and laid out as OUT/greeter/. A guide without such blocks fails.
 """
 
 import pathlib
@@ -23,9 +24,9 @@ def run(*command):
 
 
 def main():
-    if len(sys.argv) != 5:
+    if len(sys.argv) != 6:
         sys.exit(__doc__)
-    guide, out, include, library = (pathlib.Path(a).absolute() for a in sys.argv[1:])
+    guide, out, include, library = (pathlib.Path(a).absolute() for a in sys.argv[1:5])
     blocks = dict(FENCE.findall(guide.read_text(encoding="utf-8")))
     missing = NEEDED - blocks.keys()
     if missing:
@@ -41,7 +42,9 @@ def main():
             (source / name).write_text(text, encoding="utf-8")
         (source / "orbital-testing.pc").write_text(
             f"Name: orbital-testing\nDescription: of the build tree\nVersion: 1\nLibs: {library} -Wl,-rpath,{library.parent}\n", encoding="utf-8")
-        run("meson", "setup", "--werror", build, source, f"-Dorbital_include={include}", f"-Dpkg_config_path={source}")
+        # gcc warns falsely under sanitizers (its manual says so).
+        sanitized = [] if sys.argv[5] == "none" else [f"-Db_sanitize={sys.argv[5]}", "-Db_lundef=false"]
+        run("meson", "setup", *(sanitized or ["--werror"]), build, source, f"-Dorbital_include={include}", f"-Dpkg_config_path={source}")
         run("ninja", "-C", build)
         run("meson", "test", "-C", build)
         (package / "lib").mkdir(parents=True, exist_ok=True)
