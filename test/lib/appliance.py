@@ -105,6 +105,11 @@ class Appliance:
         run("ip", "-n", space, "addr", "add", address, "dev", "eth0")
         return space
 
+    def pins(self):
+        """What the appliance pinned, by name. `ip` and `tc` of iproute2, in whatever test they load a program,
+        make directories in the first bpf file system of the machine, which may be this one; .debug is the kernel's."""
+        return {e.name for e in os.scandir(f"{self.dir}/bpf") if e.is_file() and not e.name.endswith(".debug")}
+
     def inside(self, *args):
         return ["nsenter", f"--net=/run/netns/{self.ns}", "--", *args]
 

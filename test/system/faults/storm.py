@@ -108,7 +108,7 @@ class Belongings:
         self.zombies = sum(state_of(p) == "Z" for p in children(host))
         self.processes = len(children(host))
         self.cgroups = sorted(os.path.basename(p) for p in cgroups(box.instance, "*"))
-        self.pins = sorted(os.listdir(f"{box.dir}/bpf"))
+        self.pins = sorted(box.pins())
 
     def more_than(self, before):
         """What is more than before in words, "" when nothing is."""

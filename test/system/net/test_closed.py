@@ -60,7 +60,7 @@ def storm(box):
 
 
 def links(box):
-    pin = next(p for p in os.listdir(f"{box.dir}/bpf") if p.startswith("link_tcx"))
+    pin = next(p for p in box.pins() if p.startswith("link_tcx"))
     os.unlink(f"{box.dir}/bpf/{pin}")
     box.until(5, lambda: os.path.exists(f"{box.dir}/bpf/{pin}") and
               "ports-put-back" in box.said(), "a link that went is attached again")
@@ -110,7 +110,7 @@ def detach(box):
     done = box.ctl("dataplane", "detach", ok=False, stdin="")
     assert done.returncode and "--yes" in done.stderr, done.stderr
     box.ctl("dataplane", "detach", "--yes")
-    left = [p for p in os.listdir(f"{box.dir}/bpf") if "debug" not in p]
+    left = box.pins()
     assert not box.table() and not left, f"left: {left} {box.table()[-300:]}"
     table = box.json("show", "dataplane")["table"]
     assert table == "detached", f"the table is {table}"

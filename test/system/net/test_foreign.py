@@ -94,21 +94,20 @@ def xdp_off(box):
 
 def pins(box):
     modes(box, "tcx")
-    for name in sorted(os.listdir(f"{box.dir}/bpf")):
-        if os.path.isfile(f"{box.dir}/bpf/{name}") and "." not in name:
-            os.unlink(f"{box.dir}/bpf/{name}")
+    for name in sorted(box.pins()):
+        os.unlink(f"{box.dir}/bpf/{name}")
     box.until(SECOND, lambda: os.path.exists(pin(box, "tcx")) and os.path.exists(f"{box.dir}/bpf/control"),
               "all pins are there again")
     one_record(box, "ports-put-back", "all pins removed")
-    names = os.listdir(f"{box.dir}/bpf")
-    expect({"prog_xdp", "prog_tcx", "flows4", "link_tcx_%d" % box.index("wan0")} <= set(names), names)
+    names = box.pins()
+    expect({"prog_xdp", "prog_tcx", "flows4", "link_tcx_%d" % box.index("wan0")} <= names, names)
 
 
 def maps_alone(box):
-    before = set(os.listdir(f"{box.dir}/bpf"))
+    before = box.pins()
     for name in ("flows4", "policies", "prog_tcx"):
         os.unlink(f"{box.dir}/bpf/{name}")
-    box.until(SECOND, lambda: set(os.listdir(f"{box.dir}/bpf")) == before, "single pins are there again")
+    box.until(SECOND, lambda: box.pins() == before, "single pins are there again")
 
 
 def unmounted(box):
