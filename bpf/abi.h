@@ -39,7 +39,7 @@ struct fast_control {
     __u32 previous;       /* the generation in the other slot, 0: none */
     __u64 rules_digest;   /* of nftables' half (dataplane/base.c); 0: unknown */
     __u64 object_digest;  /* of the programs that are pinned; 0: none are */
-    __u32 company;        /* COMPANY_*: what else decides here (dataplane/company.c) */
+    __u32 foreign;        /* FOREIGN_*: foreign state (dataplane/foreign.h) */
     __u32 until;          /* jiffies; later everything passes: events are not read any more */
 };
 
@@ -48,13 +48,13 @@ struct fast_control {
  * are the kernel's. NEW4, NEW6: something decides about first packets, none is refused here.
  * KEEP_PRIORITY: forwarding does not set a packet's priority by its TOS. LABELS: the flow label of
  * IPv6 decides about the way, so each packet asks. */
-#define COMPANY_READING 1u
-#define COMPANY_IP4 2u
-#define COMPANY_IP6 4u
-#define COMPANY_NEW4 8u
-#define COMPANY_NEW6 16u
-#define COMPANY_KEEP_PRIORITY 32u
-#define COMPANY_LABELS 64u
+#define FOREIGN_READING 1u
+#define FOREIGN_IP4 2u
+#define FOREIGN_IP6 4u
+#define FOREIGN_NEW4 8u
+#define FOREIGN_NEW6 16u
+#define FOREIGN_KEEP_PRIORITY 32u
+#define FOREIGN_LABELS 64u
 
 /* conntrack's mark belongs to Orbital: the number of the rule that accepted the connection, or one
  * of these; 0: it was there before any rule. */

@@ -19,7 +19,7 @@ struct slow {
     struct fast_control *control;
     struct fast_iface *in;
     const void *blob;
-    __u32 ifindex, epoch, policy, company;
+    __u32 ifindex, epoch, policy, foreign;
     /* SLOW_FORWARD */
     struct ct_flow flow;
     struct bpf_fib_lookup fib;
@@ -48,8 +48,8 @@ static __always_inline int slow_begin(void *ctx, const int xdp, struct slow *s)
     /* Read first: what is looked up from here on belongs at least to this epoch. */
     s->epoch = *(volatile __u32 *)&s->control->epoch;
     s->policy = *(volatile __u32 *)&s->control->policy & 1;
-    s->company = *(volatile __u32 *)&s->control->company;
-    if (s->company & COMPANY_READING)
+    s->foreign = *(volatile __u32 *)&s->control->foreign;
+    if (s->foreign & FOREIGN_READING)
         return 0;
     s->ifindex = hook_ifindex(ctx, xdp);
     if (s->ifindex >> 24)
@@ -378,11 +378,11 @@ static __always_inline enum slow_verdict slow_decide(void *ctx, const int xdp, s
     enum ct_result ct = CT_UNKNOWN;
     enum slow_verdict verdict;
 
-    if ((s->company & (v6 ? COMPANY_IP6 : COMPANY_IP4)) || slow_is_untracked(s, v6))
+    if ((s->foreign & (v6 ? FOREIGN_IP6 : FOREIGN_IP4)) || slow_is_untracked(s, v6))
         return SLOW_PASS;
     if (s->p.protocol == PARSE_TCP || s->p.protocol == PARSE_UDP)
         ct = ct_find(ctx, xdp, &s->p, s->control, &s->flow, v6);
-    if (ct == CT_PASS || (ct == CT_UNKNOWN && (s->company & (v6 ? COMPANY_NEW6 : COMPANY_NEW4))))
+    if (ct == CT_PASS || (ct == CT_UNKNOWN && (s->foreign & (v6 ? FOREIGN_NEW6 : FOREIGN_NEW4))))
         return SLOW_PASS;
     if (ct == CT_UNKNOWN &&
         (parse_begins_nothing(&s->p) || ((const struct classify_head *)s->blob)->asks_invalid))
@@ -413,7 +413,7 @@ static __always_inline int slow_differs(const __u32 *a, const __u32 *b, const in
 /* What ip_forward() makes of the TOS; IPv6 keeps what there is. */
 static __always_inline __u8 slow_priority(const struct slow *s, const int v6)
 {
-    if (v6 || (s->company & COMPANY_KEEP_PRIORITY))
+    if (v6 || (s->foreign & FOREIGN_KEEP_PRIORITY))
         return FLOW_PRIORITY;
     return 0x4620 >> (s->p.ip4->tos >> 1 & 0xc) & 0xf;
 }
@@ -486,7 +486,7 @@ static __always_inline void slow_fill_forward(const int xdp, struct slow *s, str
 static __always_inline void slow_publish(const struct slow *s, struct flow_head *f,
                                          enum slow_verdict verdict, const int v6)
 {
-    if (v6 && verdict != SLOW_LOCAL && (s->company & COMPANY_LABELS))
+    if (v6 && verdict != SLOW_LOCAL && (s->foreign & FOREIGN_LABELS))
         f->flags |= FLOW_LABEL;
     f->epoch = s->epoch;
 }

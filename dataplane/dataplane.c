@@ -80,15 +80,15 @@ static int open_parts(struct dataplane *dp, const struct dataplane_options *opti
     look_at_table(dp);
     if (dp->based)
         flows_forget_unanswered(NULL); /* flows_purge looks again */
-    r = company_watch_open(dp);
+    r = foreign_watch_open(dp);
     if (r < 0)
         return orb_fail(err, r, "watching what else decides about packets");
     dp->mtus_unread = true;
     r = events_start(dp);
     if (r < 0)
         return orb_fail(err, r, "reading the kernel's events");
-    company_read(dp);
-    r = company_poll_start(dp);
+    foreign_read(dp);
+    r = foreign_poll_start(dp);
     return r < 0 ? orb_fail(err, r, "watching what sends no events") : 0;
 }
 
@@ -117,11 +117,11 @@ void dataplane_close(struct dataplane *dataplane)
 {
     if (!dataplane)
         return;
-    company_poll_stop(dataplane);
+    foreign_poll_stop(dataplane);
     events_stop(dataplane);
     load_unload(dataplane);
-    company_watch_close(dataplane);
-    company_note_free(&dataplane->company);
+    foreign_watch_close(dataplane);
+    foreign_note_free(&dataplane->foreign);
     gone_fini(&dataplane->gone);
     if (dataplane->events >= 0)
         close(dataplane->events);

@@ -83,7 +83,7 @@ enum {
     DATAPLANE_PORTS = 1,      /* interfaces came, went or lost their program */
     DATAPLANE_RULES = 2,      /* another program changed the table */
     DATAPLANE_SETTINGS = 4,   /* another program changed what the kernel is set to */
-    DATAPLANE_COMPANY = 16,   /* something else that decides about packets came, went or changed */
+    DATAPLANE_FOREIGN = 16,   /* something else that decides about packets came, went or changed */
     DATAPLANE_ADDRESSES = 32, /* the appliance lost addresses */
     DATAPLANE_POLL = 8        /* what the kernel sends no events for; twice a second */
 };

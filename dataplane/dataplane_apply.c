@@ -56,7 +56,7 @@ static int switch_slot(struct dataplane *dp, const struct dataplane_plan *plan, 
         dp->control->previous = dp->control->generation;
         dp->control->generation = generation;
         __atomic_store_n(&dp->control->policy, slot, __ATOMIC_SEQ_CST);
-        company_described(dp, true);
+        foreign_described(dp, true);
         load_bump(dp);
     }
     detach_others(dp, ports);
@@ -160,7 +160,7 @@ static int switch_back(struct dataplane *dp, uint32_t generation)
         return 0;
     dp->control->generation = generation;
     __atomic_store_n(&dp->control->policy, !dp->control->policy, __ATOMIC_SEQ_CST);
-    company_described(dp, false);
+    foreign_described(dp, false);
     load_bump(dp);
     return 0;
 }

@@ -11,7 +11,7 @@
 
 #include "bpf/abi.h"
 #include "dataplane/classify.h"
-#include "dataplane/company.h"
+#include "dataplane/foreign.h"
 #include "dataplane/dataplane.h"
 #include "dataplane/dump.h"
 #include "dataplane/gone.h"
@@ -81,7 +81,7 @@ struct port {
     bool behind;   /* tcx behind XDP */
     bool undone;   /* an earlier program of Orbital's was in the way: the next look tries again */
     bool busy;     /* another program has its XDP: tried again when that is gone */
-    uint32_t company; /* bits of enum company_kind: what else decides; `reason` */
+    uint32_t foreign; /* bits of enum foreign_kind: what else decides; `reason` */
     char reason[640];
 };
 
@@ -159,7 +159,7 @@ struct dataplane {
     int tables;           /* nftables' events */
     int ipsec;            /* IPsec's events; -1: not there */
     int unseen;           /* eventfd: something without events changed; -1: not there */
-    int poll_stop;        /* eventfd: the thread of company_poll.c is to end; -1: not there */
+    int poll_stop;        /* eventfd: the thread of foreign_poll.c is to end; -1: not there */
     bool polling;         /* that thread runs */
     pthread_t poller;
     int watch;       /* epoll over events, tables, ipsec and unseen */
@@ -168,7 +168,7 @@ struct dataplane {
     bool reading;    /* that thread runs */
     pthread_t reader;
     struct suspect *suspects;
-    struct company company; /* as last read */
+    struct foreign foreign; /* as last read */
     struct route_mtus mtus; /* as last read */
     bool mtus_unread;       /* written by both threads: they must be read again */
     bool mtus_any;          /* there are some */
@@ -179,8 +179,8 @@ struct dataplane {
     uint64_t mtus_ms, mtus_took_ms; /* when they were read last, and for how long */
     pthread_mutex_t lock; /* of the next eight: events.c writes them, dataplane_tend takes them */
     unsigned pending;     /* DATAPLANE_*: to be looked at */
-    uint32_t company_changes;
-    uint64_t company_unseen;  /* of what sends no events, before it was read last */
+    uint32_t foreign_changes;
+    uint64_t foreign_unseen;  /* of what sends no events, before it was read last */
     bool redirects_set;       /* accept_redirects, when it was read last; atomic */
     uint64_t redirects_until; /* a gateway learned by a redirect may hold; now_ms(), atomic */
     struct watch_ids touched; /* transactions that touched our table */
@@ -188,7 +188,7 @@ struct dataplane {
     bool lost_events;
     char toucher[64];
     struct gone_addresses gone; /* that the appliance had */
-    struct port_list ports;     /* written under lock: company_poll.c reads them */
+    struct port_list ports;     /* written under lock: foreign_poll.c reads them */
     char trouble[DATAPLANE_TROUBLES][400];
     struct buf unnoted;              /* lines for the file of found.c that it does not take yet */
     bool digest_unnoted;             /* nor the digest of the table */

@@ -130,8 +130,8 @@ static void write_reason(const struct dataplane *dp, const struct port *port, bo
                    "its program was detached from outside; it is being attached again");
         return;
     }
-    if (port->mode != PORT_OFF && company_watch_is_reading(dp))
-        buf_addf(&text, "everything is the kernel's: " COMPANY_BEING_READ "%s",
+    if (port->mode != PORT_OFF && foreign_watch_is_reading(dp))
+        buf_addf(&text, "everything is the kernel's: " FOREIGN_BEING_READ "%s",
                  port->reason[0] ? "; " : "");
     buf_adds(&text, port->reason);
     write_text(w, "reason", buf_str(&text));
@@ -210,19 +210,19 @@ struct dataplane_ended dataplane_report_ended(const struct dataplane *dataplane)
 
 static uint32_t kinds_at(const struct dataplane *dp, const struct port *port)
 {
-    bool unread = port->mode != PORT_OFF && company_watch_is_reading(dp);
+    bool unread = port->mode != PORT_OFF && foreign_watch_is_reading(dp);
 
-    return port->company | (unread ? 1u << COMPANY_UNREAD : 0);
+    return port->foreign | (unread ? 1u << FOREIGN_UNREAD : 0);
 }
 
 static void add_kinds(const struct dataplane *dp, const struct port *port, struct buf *b)
 {
     uint32_t kinds = kinds_at(dp, port);
 
-    for (enum company_kind kind = 0; kind < COMPANY_KINDS; kind++)
+    for (enum foreign_kind kind = 0; kind < FOREIGN_KINDS; kind++)
         if (kinds & 1u << kind)
             buf_addf(b, "orbital_fast_path_company_kind{port=\"%s\",kind=\"%s\"} 1\n", port->name,
-                     company_note_kind(kind));
+                     foreign_note_kind(kind));
 }
 
 void dataplane_report_metrics(const struct dataplane *dataplane, struct buf *ret_text)
@@ -235,8 +235,8 @@ void dataplane_report_metrics(const struct dataplane *dataplane, struct buf *ret
              "orbital_flows_ended_total{reason=\"translated\"} %" PRIu64 "\n",
              dataplane->ended.refused, dataplane->ended.translated);
     buf_adds(ret_text,
-             "# HELP orbital_fast_path_company Something else on the box decides about packets of "
-             "the port, so that they or some of them are left to the kernel.\n"
+             "# HELP orbital_fast_path_company Foreign netfilter, tc or BPF state applies to packets of "
+             "the port: all or some of them are left to the kernel.\n"
              "# TYPE orbital_fast_path_company gauge\n");
     for (unsigned i = 0; i < dataplane->ports.count; i++) {
         const struct port *port = &dataplane->ports.items[i];
@@ -245,7 +245,7 @@ void dataplane_report_metrics(const struct dataplane *dataplane, struct buf *ret
                  port_mode_name(port->mode), kinds_at(dataplane, port) != 0);
     }
     buf_adds(ret_text,
-             "# HELP orbital_fast_path_company_kind What that is; one for each that there is.\n"
+             "# HELP orbital_fast_path_company_kind The kinds of that state, one line each.\n"
              "# TYPE orbital_fast_path_company_kind gauge\n");
     for (unsigned i = 0; i < dataplane->ports.count; i++)
         add_kinds(dataplane, &dataplane->ports.items[i], ret_text);

@@ -219,8 +219,8 @@ static unsigned look(struct dataplane *dp)
 
     if (!all_alive(dp) || any_xdp_free(dp) || (dp->programs && !pins_whole(dp)))
         what |= DATAPLANE_PORTS;
-    if (company_watch_is_reading(dp) || route_mtu_due(dp))
-        what |= DATAPLANE_COMPANY;
+    if (foreign_watch_is_reading(dp) || route_mtu_due(dp))
+        what |= DATAPLANE_FOREIGN;
     if (readdress_waits(dp))
         what |= DATAPLANE_ADDRESSES;
     if (now_ms() - dp->settings_ms >= SETTINGS_MS || settings_wrong(dp))
@@ -248,14 +248,13 @@ int dataplane_tend(struct dataplane *dataplane, unsigned what, struct dataplane_
         dataplane->settings_ms = now_ms();
         tend_settings(dataplane, ret_tended);
     }
-    /* Reading the company attaches what is missing: what was detached from outside is noted before.
-     */
-    if ((what & DATAPLANE_PORTS) || ((what & DATAPLANE_COMPANY) && !all_alive(dataplane))) {
+    /* foreign_read() attaches missing programs; those detached by others are counted before. */
+    if ((what & DATAPLANE_PORTS) || ((what & DATAPLANE_FOREIGN) && !all_alive(dataplane))) {
         failed = tend_ports(dataplane, ret_tended, r < 0 ? NULL : err);
         r = r < 0 ? r : failed;
     }
-    if (what & DATAPLANE_COMPANY)
-        company_read(dataplane);
+    if (what & DATAPLANE_FOREIGN)
+        foreign_read(dataplane);
     return r;
 }
 

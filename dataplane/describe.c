@@ -31,7 +31,7 @@ static int describe_link(struct dataplane *dp, const struct policy *policy, uint
                          const struct link_info *link, const struct link_list *links,
                          const struct port_list *ports)
 {
-    struct company_sum sum = company_port_sum(dp, link, links);
+    struct foreign_sum sum = foreign_port_sum(dp, link, links);
     struct fast_iface_key key = {.ifindex = link->ifindex, .policy = slot};
     struct fast_iface iface = {.port = ABI_NO_PORT, .redirect = ABI_NO_PORT};
 

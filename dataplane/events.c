@@ -25,20 +25,20 @@
 /* Reads what there is. */
 static void read_events(struct dataplane *dp)
 {
-    bool others, company;
+    bool others, foreign;
     unsigned what;
 
     pthread_mutex_lock(&dp->lock);
     what = link_events_drain(dp);
-    if (company_watch_drain(dp, &company))
+    if (foreign_watch_drain(dp, &foreign))
         what |= LINK_EVENTS;
     if (watch_drain(dp, &others))
         what |= DATAPLANE_RULES;
-    if (others || company)
-        what |= DATAPLANE_COMPANY;
-    if (what & DATAPLANE_COMPANY)
-        company_watch_changed(dp);
-    if (what & (LINK_EVENTS | DATAPLANE_COMPANY))
+    if (others || foreign)
+        what |= DATAPLANE_FOREIGN;
+    if (what & DATAPLANE_FOREIGN)
+        foreign_watch_changed(dp);
+    if (what & (LINK_EVENTS | DATAPLANE_FOREIGN))
         load_bump(dp); /* obeyed before it is reported */
     dp->pending |= what & ~LINK_EVENTS;
     if (what)

@@ -4,7 +4,7 @@
 
 struct dataplane;
 
-/* Starts the thread; after company_watch_open. 0 or negative errno. */
+/* Starts the thread; after foreign_watch_open. 0 or negative errno. */
 int events_start(struct dataplane *dp);
 /* Waits for its end. */
 void events_stop(struct dataplane *dp);

@@ -107,7 +107,7 @@ static int fill_tables(const struct hooks *skel, unsigned which)
     return r;
 }
 
-/* From here on they are this daemon's; company_poll.c asks for them from its own thread. */
+/* From here on they are this daemon's; foreign_poll.c asks for them from its own thread. */
 static int keep(struct dataplane *dp, enum program which, const struct bpf_program *program)
 {
     AUTO_FREE char *pin = pins_path(dp, pins_program_name(which));

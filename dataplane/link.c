@@ -204,7 +204,7 @@ static unsigned read_event(struct dataplane *dp, const struct nlmsghdr *h)
     switch (h->nlmsg_type) {
     case RTM_NEWLINK:
     case RTM_DELLINK:
-        return DATAPLANE_PORTS | (is_taking(h) ? DATAPLANE_COMPANY : 0);
+        return DATAPLANE_PORTS | (is_taking(h) ? DATAPLANE_FOREIGN : 0);
     case RTM_DELADDR:
         gone_note(&dp->gone, h);
         return DATAPLANE_ADDRESSES;
@@ -214,7 +214,7 @@ static unsigned read_event(struct dataplane *dp, const struct nlmsghdr *h)
     case RTM_DELQDISC:
     case RTM_NEWTFILTER:
     case RTM_DELTFILTER:
-        return DATAPLANE_COMPANY;
+        return DATAPLANE_FOREIGN;
     case RTM_NEWROUTE:
     case RTM_DELROUTE:
     case RTM_NEWRULE:
@@ -223,7 +223,7 @@ static unsigned read_event(struct dataplane *dp, const struct nlmsghdr *h)
         if (!route_mtu_changes(dp, h))
             return 0;
         __atomic_store_n(&dp->mtus_unread, true, __ATOMIC_SEQ_CST);
-        return DATAPLANE_COMPANY;
+        return DATAPLANE_FOREIGN;
     case RTM_NEWNEXTHOP:
     case RTM_DELNEXTHOP:
         route_mtu_gone(dp, h);
@@ -248,7 +248,7 @@ unsigned link_events_drain(struct dataplane *dp)
         if (n < 0 && errno == ENOBUFS) { /* some were lost: look at everything */
             __atomic_store_n(&dp->mtus_unread, true, __ATOMIC_SEQ_CST);
             dp->gone.unknown = true;
-            what |= LINK_EVENTS | DATAPLANE_PORTS | DATAPLANE_SETTINGS | DATAPLANE_COMPANY |
+            what |= LINK_EVENTS | DATAPLANE_PORTS | DATAPLANE_SETTINGS | DATAPLANE_FOREIGN |
                     DATAPLANE_ADDRESSES;
             continue;
         }

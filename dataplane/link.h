@@ -18,7 +18,7 @@ const struct link_info *link_find(const struct link_list *list, const char *name
  * queueing disciplines; the caller closes it. Negative errno. */
 int link_events(struct orb_err *err);
 /* Reads the events that came. DATAPLANE_PORTS: something about interfaces changed;
- * DATAPLANE_SETTINGS: about forwarding; DATAPLANE_COMPANY: about queueing disciplines and filters;
+ * DATAPLANE_SETTINGS: about forwarding; DATAPLANE_FOREIGN: about queueing disciplines and filters;
  * DATAPLANE_ADDRESSES: addresses went (dp->gone). All when events were lost. LINK_EVENTS: there
  * were any. */
 #define LINK_EVENTS (1u << 31)

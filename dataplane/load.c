@@ -205,7 +205,7 @@ static int take_over(struct dataplane *dp, struct orb_err *err)
         pins_remove(dp, false);
     r = map_memories(dp, err);
     if (!r) /* until it was read what else decides here */
-        __atomic_or_fetch(&dp->control->company, COMPANY_READING, __ATOMIC_SEQ_CST);
+        __atomic_or_fetch(&dp->control->foreign, FOREIGN_READING, __ATOMIC_SEQ_CST);
     if (!r && dp->verified)
         dp->control->object_digest = 0;
     if (!r && !dp->adopted)

@@ -262,7 +262,7 @@ static void attach_port(struct dataplane *dp, struct port *port, const struct li
 static void decide(struct dataplane *dp, struct port *port, const struct link_list *links)
 {
     const struct link_info *link = link_find(links, port->name);
-    struct company_sum sum;
+    struct foreign_sum sum;
     int index;
 
     if (!link) {
@@ -287,11 +287,11 @@ static void decide(struct dataplane *dp, struct port *port, const struct link_li
     }
     port->index = (uint32_t)index;
     port->ifindex = link->ifindex;
-    sum = company_port_sum(dp, link, links);
+    sum = foreign_port_sum(dp, link, links);
     attach_port(dp, port, link, links, sum.shaped, &sum.shaped);
     set_device(dp, port, link);
     if (port->mode != PORT_OFF)
-        port->company = company_port_explain(dp, &sum, port->reason, sizeof(port->reason));
+        port->foreign = foreign_port_explain(dp, &sum, port->reason, sizeof(port->reason));
 }
 
 int port_apply(struct dataplane *dp, const struct policy *policy, uint32_t slot,

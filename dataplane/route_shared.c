@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 #include "bpf/abi.h"
-#include "dataplane/company.h"
+#include "dataplane/foreign.h"
 #include "dataplane/dataplane_internal.h"
 
 #define BY_SKB 1 /* of fib_multipath_hash_policy */
@@ -59,25 +59,25 @@ bool route_shared_add(struct route_shares shares[2], const struct nlmsghdr *h)
     return added;
 }
 
-void route_shared_note(struct dataplane *dp, struct company *company)
+void route_shared_note(struct dataplane *dp, struct foreign *foreign)
 {
     static const char *const why[] = {
         "next hops that share a route, with net.ipv4.fib_multipath_hash_policy 1",
         "next hops that share a route, with net.ipv6.fib_multipath_hash_policy 1"};
-    static const uint32_t flags[] = {COMPANY_IP4 | COMPANY_NEW4, COMPANY_IP6 | COMPANY_NEW6};
+    static const uint32_t flags[] = {FOREIGN_IP4 | FOREIGN_NEW4, FOREIGN_IP6 | FOREIGN_NEW6};
 
     bool taken = false;
 
     for (unsigned f = 0; f < 2; f++) {
         const struct route_shares *shares = &dp->mtus.shares[f];
 
-        if ((f ? company->hash6 : company->hash4) != BY_SKB)
+        if ((f ? foreign->hash6 : foreign->hash4) != BY_SKB)
             continue;
         taken |= shares->any || shares->count;
         if (shares->any)
-            company_note(company, COMPANY_SETTING, flags[f], why[f]);
+            foreign_note(foreign, FOREIGN_SETTING, flags[f], why[f]);
         for (unsigned i = 0; i < shares->count; i++)
-            company_note_place(company, COMPANY_SETTING, NULL, shares->items[i], why[f])->out =
+            foreign_note_place(foreign, FOREIGN_SETTING, NULL, shares->items[i], why[f])->out =
                 true;
     }
     __atomic_store_n(&dp->shares_any, taken, __ATOMIC_SEQ_CST);

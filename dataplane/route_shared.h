@@ -12,7 +12,7 @@ struct nlmsghdr;
 /* Adds the interfaces of a route that next hops share; shares: of IPv4 and IPv6. true: some were
  * not known. */
 bool route_shared_add(struct route_shares shares[2], const struct nlmsghdr *h);
-/* Notes the interfaces of shared routes in company. */
-void route_shared_note(struct dataplane *dp, struct company *company);
+/* Adds the interfaces of shared routes to foreign. */
+void route_shared_note(struct dataplane *dp, struct foreign *foreign);
 
 #endif

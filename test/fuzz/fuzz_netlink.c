@@ -112,21 +112,21 @@ static void ask_ways(struct buf *ret_read)
     ways_close(&ways);
 }
 
-static void ask_company(const struct kernel *kernel, bool nft, struct buf *ret_read)
+static void ask_foreign(const struct kernel *kernel, bool nft, struct buf *ret_read)
 {
-    struct company company = {0};
-    int r = nft ? company_nft_read(&company) : company_tc_read(&company, true);
+    struct foreign foreign = {0};
+    int r = nft ? foreign_nft_read(&foreign) : foreign_tc_read(&foreign, true);
 
     whole(kernel, r);
-    must(company.count <= COMPANY_PLACES, "more places than there is room for");
-    buf_addf(ret_read, "%d %x", r, company.flags);
-    for (unsigned i = 0; i < company.count; i++) {
-        const struct company_place *p = &company.places[i];
+    must(foreign.count <= FOREIGN_PLACES, "more places than there is room for");
+    buf_addf(ret_read, "%d %x", r, foreign.flags);
+    for (unsigned i = 0; i < foreign.count; i++) {
+        const struct foreign_place *p = &foreign.places[i];
 
         buf_addf(ret_read, "\n%d %u %s %s %d%d%d%d", (int)p->kind, p->ifindex, p->name, p->why,
                  p->prefix, p->in, p->out, p->shaped);
     }
-    company_note_free(&company);
+    foreign_note_free(&foreign);
 }
 
 static void ask_table(const struct kernel *kernel, struct buf *ret_read)
@@ -214,9 +214,9 @@ static void ask(const uint8_t *data, size_t size, uint8_t rest, struct buf *ret_
     else if (question == WAYS)
         ask_ways(ret_read);
     else if (question == CHAINS || question == DISCIPLINES)
-        ask_company(&kernel, question == CHAINS, ret_read);
+        ask_foreign(&kernel, question == CHAINS, ret_read);
     else if (question == EXPECTED)
-        buf_addf(ret_read, "%d", company_state_expectations());
+        buf_addf(ret_read, "%d", foreign_state_expectations());
     else if (question == TABLE)
         ask_table(&kernel, ret_read);
     else if (question == COUNTERS)

@@ -81,7 +81,7 @@ static int notice(struct dataplane *dp, struct files *files, struct buf *out, st
     struct pollfd event = {.fd = events_fd(dp), .events = POLLIN};
     uint64_t begun = now_ms();
 
-    while (!(files->noticed & DATAPLANE_COMPANY)) {
+    while (!(files->noticed & DATAPLANE_FOREIGN)) {
         if (now_ms() - begun > 5000 || poll(&event, 1, 5000) < 1)
             return orb_fail(err, ORB_E_DEADLINE, "nothing noticed within 5 s");
         files->noticed |= events_dispatch(dp);

@@ -75,7 +75,7 @@ class Box:
     def kinds(self):
         """By the metric, of both ports."""
         lines = self.d.say("metrics").split(";")
-        return {line.split('kind="')[1].split('"')[0] for line in lines if "company_kind{" in line}
+        return {line.split('kind="')[1].split('"')[0] for line in lines if "foreign_kind{" in line}
 
     def noticed(self, what):
         self.d.say("notice")
@@ -169,7 +169,7 @@ def disciplines(box):
     lab.check(f"{box.mode}: without filters it takes nothing", box.fast() == NONE and not box.kinds())
     box.kind("a filter at ingress", run(*tc, "ingress", *match), run("tc", "filter", "del", "dev", "r1", "ingress"),
              BACK, "tc", "tc ingress filter u32", "r1")
-    if box.mode == "tcx":  # at XDP the port's hook changes: test_company.py
+    if box.mode == "tcx":  # at XDP the port's hook changes: test_foreign.py
         box.kind("a filter at egress", run(*tc, "egress", *match), run("tc", "filter", "del", "dev", "r1", "egress"),
                  NONE)  # asked by what tcx sends, too
     run("tc", "qdisc", "del", "dev", "r1", "clsact")()

@@ -1,7 +1,7 @@
 """What established flows obey although it is nothing that decides beside Orbital: routes, rules, neighbours, links, MTUs and
 what conntrack forgets. A question goes out each 5 ms at the most, and so many answers may still come the old way as there
 are questions in 100 ms: on a slower machine there are fewer. With the fast path off, too: what is expected is the kernel's.
-How long it takes is for ./dev bench company."""
+How long it takes is for ./dev bench foreign."""
 import os
 import sys
 import time

@@ -47,15 +47,15 @@ PLANTS = {
     "asked": ("bpf/slow.bpf.h", "if (slow_is_asked(s, out->zone, v6))", "if (0)"),
     # what else decides
     # what marks packets stands in chains and programs before ours; the look at a packet's own mark is a second guard
-    "mark": ("dataplane/company_nft.c", "bool routed = chain->hook == NF_INET_PRE_ROUTING || chain->hook", "bool routed = chain->hook"),
+    "mark": ("dataplane/foreign_nft.c", "bool routed = chain->hook == NF_INET_PRE_ROUTING || chain->hook", "bool routed = chain->hook"),
     "rule": ("bpf/slow.bpf.h", "return bpf_fib_lookup(ctx, fib, sizeof(*fib), 0);", "return bpf_fib_lookup(ctx, fib, sizeof(*fib), 1);"),
-    "expectation": ("dataplane/company_state.c", "return found ? 1 : is_missing(r) ? 0 : r;", "return r;"),
-    "company": ("dataplane/company_nft.c", "    else\n        buf_add(&reading->filters, chain, sizeof(*chain));", "    else\n        (void)reading;"),
-    "ingress": ("dataplane/company_nft.c", "place->in |= !egress;", "place->in |= false;"),
-    "egress": ("dataplane/company_nft.c", "place->out |= egress;", "place->out |= false;"),
-    "program": ("dataplane/company_bpf.c", "                ->in = true;", "                ->in = false;"),
-    "discipline": ("dataplane/company_tc.c", "            ->shaped = true;\n    if (in_block)", "            ->shaped = false;\n    if (in_block)"),
-    "filter": ("dataplane/company_tc.c", "\"tc ingress filter \", filters.name)->in = true;", "\"tc ingress filter \", filters.name)->in = false;"),
+    "expectation": ("dataplane/foreign_state.c", "return found ? 1 : is_missing(r) ? 0 : r;", "return r;"),
+    "foreign": ("dataplane/foreign_nft.c", "    else\n        buf_add(&reading->filters, chain, sizeof(*chain));", "    else\n        (void)reading;"),
+    "ingress": ("dataplane/foreign_nft.c", "place->in |= !egress;", "place->in |= false;"),
+    "egress": ("dataplane/foreign_nft.c", "place->out |= egress;", "place->out |= false;"),
+    "program": ("dataplane/foreign_bpf.c", "                ->in = true;", "                ->in = false;"),
+    "discipline": ("dataplane/foreign_tc.c", "            ->shaped = true;\n    if (in_block)", "            ->shaped = false;\n    if (in_block)"),
+    "filter": ("dataplane/foreign_tc.c", "\"tc ingress filter \", filters.name)->in = true;", "\"tc ingress filter \", filters.name)->in = false;"),
     "route-mtu": ("dataplane/route_mtu.c", "return locks & (1u << RTAX_MTU) ? 0 : mtu;", "return locks ? 0 : mtu * 2;"),
     # what runs already
     "commit": ("dataplane/flows.c", "if (fate != REVALIDATE_STAYS)\n        end_flow", "if (fate == REVALIDATE_TRANSLATED)\n        end_flow"),

@@ -1,5 +1,5 @@
 /* Events about what else decides: those of rtnetlink (link.c) and of nftables (watch.c) come by
- * their own sockets; here are IPsec's, and what company_poll.c found. All are behind one
+ * their own sockets; here are IPsec's, and what foreign_poll.c found. All are behind one
  * descriptor, dp->watch, which events.c reads. */
 #include <errno.h>
 #include <linux/xfrm.h>
@@ -12,22 +12,22 @@
 #include <linux/netlink.h>
 
 #include "core/base/own.h"
-#include "dataplane/company.h"
+#include "dataplane/foreign.h"
 #include "dataplane/dataplane_internal.h"
 
 #define READS 64
 
-bool company_watch_is_reading(const struct dataplane *dp)
+bool foreign_watch_is_reading(const struct dataplane *dp)
 {
     return dp->programs &&
-           (__atomic_load_n(&dp->control->company, __ATOMIC_SEQ_CST) & COMPANY_READING);
+           (__atomic_load_n(&dp->control->foreign, __ATOMIC_SEQ_CST) & FOREIGN_READING);
 }
 
-void company_watch_changed(struct dataplane *dp)
+void foreign_watch_changed(struct dataplane *dp)
 {
-    dp->company_changes++;
+    dp->foreign_changes++;
     if (dp->control)
-        __atomic_or_fetch(&dp->control->company, COMPANY_READING, __ATOMIC_SEQ_CST);
+        __atomic_or_fetch(&dp->control->foreign, FOREIGN_READING, __ATOMIC_SEQ_CST);
 }
 
 /* -1: this kernel has no IPsec. */
@@ -50,7 +50,7 @@ static int watch(const struct dataplane *dp, int fd)
     return epoll_ctl(dp->watch, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
-int company_watch_open(struct dataplane *dp)
+int foreign_watch_open(struct dataplane *dp)
 {
     int r;
 
@@ -71,7 +71,7 @@ int company_watch_open(struct dataplane *dp)
     return r < 0 ? r : watch(dp, dp->unseen);
 }
 
-void company_watch_close(struct dataplane *dp)
+void foreign_watch_close(struct dataplane *dp)
 {
     int *fds[] = {&dp->watch, &dp->ipsec, &dp->unseen};
 
@@ -95,7 +95,7 @@ static bool drain_ipsec(struct dataplane *dp)
     return any;
 }
 
-bool company_watch_drain(struct dataplane *dp, bool *ret_changed)
+bool foreign_watch_drain(struct dataplane *dp, bool *ret_changed)
 {
     bool ipsec = drain_ipsec(dp);
     eventfd_t ticks;

@@ -7,7 +7,7 @@
 
 #include "bpf/abi.h"
 #include "dataplane/attribute.h"
-#include "dataplane/company_nft.h"
+#include "dataplane/foreign_nft.h"
 #include "dataplane/dump.h"
 
 struct interface_match {
@@ -29,7 +29,7 @@ static uint32_t meta_key(const struct nlattr *data)
 {
     const struct nlattr *key = attribute_find(data, NFTA_META_KEY);
 
-    return key ? company_chain_word(key) : NFT_META_LEN;
+    return key ? foreign_chain_word(key) : NFT_META_LEN;
 }
 
 /* What the register is compared with, if it is for equality. */
@@ -38,7 +38,7 @@ static const struct nlattr *compared(const struct nlattr *data)
     const struct nlattr *op = attribute_find(data, NFTA_CMP_OP);
     const struct nlattr *with = attribute_find(data, NFTA_CMP_DATA);
 
-    return op && with && company_chain_word(op) == NFT_CMP_EQ
+    return op && with && foreign_chain_word(op) == NFT_CMP_EQ
                ? attribute_find(with, NFTA_DATA_VALUE)
                : NULL;
 }
@@ -87,19 +87,19 @@ static bool find_match(const struct nlattr *expressions, struct interface_match 
 }
 
 struct rules {
-    struct company *company;
-    const struct company_chain *chain;
+    struct foreign *foreign;
+    const struct foreign_chain *chain;
     bool all; /* about everything */
-    char why[COMPANY_TEXT];
+    char why[FOREIGN_TEXT];
 };
 
 static bool on_rule(void *arg, const struct nlmsghdr *h)
 {
     struct rules *rules = arg;
     struct interface_match match;
-    struct company_place *place;
+    struct foreign_place *place;
     size_t size;
-    const char *start = company_chain_attributes(h, &size);
+    const char *start = foreign_chain_attributes(h, &size);
     bool found = false;
 
     if (h->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE))
@@ -113,7 +113,7 @@ static bool on_rule(void *arg, const struct nlmsghdr *h)
         rules->all = true;
         return false;
     }
-    place = company_note_place(rules->company, COMPANY_NFTABLES, match.ifindex ? NULL : match.name,
+    place = foreign_note_place(rules->foreign, FOREIGN_NFTABLES, match.ifindex ? NULL : match.name,
                                match.ifindex, rules->why);
     place->in |= !match.out;
     place->out |= match.out;
@@ -128,7 +128,7 @@ static void put_text(struct nlattr *a, uint16_t type, const char *value)
     memcpy(a + 1, value, strlen(value) + 1);
 }
 
-int company_rule_read(struct company *company, const struct company_chain *chain)
+int foreign_rule_read(struct foreign *foreign, const struct foreign_chain *chain)
 {
     struct {
         struct nlmsghdr h;
@@ -137,11 +137,11 @@ int company_rule_read(struct company *company, const struct company_chain *chain
     } request = {.h = {.nlmsg_type = NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_GETRULE,
                        .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
                  .head = {.nfgen_family = chain->family, .version = NFNETLINK_V0}};
-    struct rules rules = {.company = company, .chain = chain};
+    struct rules rules = {.foreign = foreign, .chain = chain};
     struct nlattr *a = (void *)request.names;
     int r;
 
-    company_chain_describe(chain, rules.why);
+    foreign_chain_describe(chain, rules.why);
     put_text(a, NFTA_RULE_TABLE, chain->table);
     request.h.nlmsg_len =
         (uint32_t)(sizeof(request.h) + sizeof(request.head)) + NLA_ALIGN(a->nla_len);
@@ -152,7 +152,7 @@ int company_rule_read(struct company *company, const struct company_chain *chain
     if (r == -ENOENT) /* it went meanwhile */
         return -EINTR;
     if (rules.all)
-        company_note(company, COMPANY_NFTABLES,
-                     company_chain_family(chain->family, COMPANY_IP4, COMPANY_IP6), rules.why);
+        foreign_note(foreign, FOREIGN_NFTABLES,
+                     foreign_chain_family(chain->family, FOREIGN_IP4, FOREIGN_IP6), rules.why);
     return r;
 }

@@ -2,7 +2,7 @@
  * about them, but lists those that are in use here, and says how many entries each has.
  *
  * Surprise: asking for the entries of a table that is not listed would make it. */
-#include "dataplane/company.h"
+#include "dataplane/foreign.h"
 
 #include <arpa/inet.h>
 #include <linux/netfilter.h>
@@ -29,14 +29,14 @@ struct family {
     size_t target; /* where an entry says where its target is */
     const char *names;
     const char *program;
-    uint32_t all, fresh; /* COMPANY_* */
+    uint32_t all, fresh; /* FOREIGN_* */
 };
 
 static const struct family families[] = {
     {AF_INET, IPPROTO_IP, offsetof(struct ipt_entry, target_offset),
-     "/proc/thread-self/net/ip_tables_names", "iptables", COMPANY_IP4, COMPANY_NEW4},
+     "/proc/thread-self/net/ip_tables_names", "iptables", FOREIGN_IP4, FOREIGN_NEW4},
     {AF_INET6, IPPROTO_IPV6, offsetof(struct ip6t_entry, target_offset),
-     "/proc/thread-self/net/ip6_tables_names", "ip6tables", COMPANY_IP6, COMPANY_NEW6},
+     "/proc/thread-self/net/ip6_tables_names", "ip6tables", FOREIGN_IP6, FOREIGN_NEW6},
 };
 
 struct table {
@@ -119,17 +119,17 @@ static void read_table(void *arg, const struct table *table)
 {
     const struct family *family = table->family;
     bool nat = !strcmp(table->info.name, "nat");
-    char why[COMPANY_TEXT];
+    char why[FOREIGN_TEXT];
 
     if (!table->decides)
         return;
     snprintf(why, sizeof(why), "%s table %.32s", family->program, table->info.name);
-    company_note(arg, COMPANY_IPTABLES, nat ? family->fresh : family->fresh | family->all, why);
+    foreign_note(arg, FOREIGN_IPTABLES, nat ? family->fresh : family->fresh | family->all, why);
 }
 
-void company_legacy_read(struct company *company)
+void foreign_legacy_read(struct foreign *foreign)
 {
-    each_table(read_table, company);
+    each_table(read_table, foreign);
 }
 
 static void mix_table(void *arg, const struct table *table)
@@ -140,7 +140,7 @@ static void mix_table(void *arg, const struct table *table)
     base_digest_mix(arg, table->info.name, sizeof(table->info.name));
 }
 
-void company_legacy_mix(uint64_t *state)
+void foreign_legacy_mix(uint64_t *state)
 {
     each_table(mix_table, state);
 }

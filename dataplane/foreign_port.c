@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "core/base/own.h"
-#include "dataplane/company.h"
+#include "dataplane/foreign.h"
 #include "dataplane/dataplane_internal.h"
 
-static bool is_here(const struct company_place *place, const struct link_info *link)
+static bool is_here(const struct foreign_place *place, const struct link_info *link)
 {
     if (place->ifindex)
         return place->ifindex == link->ifindex;
@@ -29,7 +29,7 @@ static bool is_bond(const struct link_info *link)
     return !strcmp(link->kind, "bond") || !strcmp(link->kind, "team");
 }
 
-static void sum_place(struct company_sum *sum, const struct company_place *place)
+static void sum_place(struct foreign_sum *sum, const struct foreign_place *place)
 {
     sum->kinds |= 1u << place->kind;
     sum->in |= place->in;
@@ -41,7 +41,7 @@ static void sum_place(struct company_sum *sum, const struct company_place *place
         sum->why_shaped = place->why;
 }
 
-static bool is_about(const struct company_place *place, const struct link_info *link,
+static bool is_about(const struct foreign_place *place, const struct link_info *link,
                      const struct link_list *links)
 {
     if (is_here(place, link))
@@ -52,34 +52,34 @@ static bool is_about(const struct company_place *place, const struct link_info *
     return false;
 }
 
-static void sum_stacked(struct company_sum *sum, const struct link_info *link,
+static void sum_stacked(struct foreign_sum *sum, const struct link_info *link,
                         const struct link_list *links)
 {
     for (unsigned i = 0; i < links->count; i++) {
         if (!links->items[i].takes || links->items[i].lower != link->ifindex)
             continue;
         sum->in = true;
-        sum->kinds |= 1u << COMPANY_STACKED;
+        sum->kinds |= 1u << FOREIGN_STACKED;
         if (!*sum->why)
             sum->why = "a device that stands on it takes its frames (macvlan, ipvlan, macsec)";
     }
 }
 
-struct company_sum company_port_sum(const struct dataplane *dp, const struct link_info *link,
+struct foreign_sum foreign_port_sum(const struct dataplane *dp, const struct link_info *link,
                                     const struct link_list *links)
 {
-    struct company_sum sum = {.why = "", .why_shaped = ""};
+    struct foreign_sum sum = {.why = "", .why_shaped = ""};
     const struct link_info *master = master_of(link, links);
 
     if (master && !strcmp(master->kind, "vrf"))
-        sum = (struct company_sum){.in = true,
+        sum = (struct foreign_sum){.in = true,
                                    .out = true,
-                                   .kinds = 1u << COMPANY_VRF,
+                                   .kinds = 1u << FOREIGN_VRF,
                                    .why = "a VRF it belongs to",
                                    .why_shaped = ""};
-    for (unsigned i = 0; i < dp->company.count; i++)
-        if (is_about(&dp->company.places[i], link, links))
-            sum_place(&sum, &dp->company.places[i]);
+    for (unsigned i = 0; i < dp->foreign.count; i++)
+        if (is_about(&dp->foreign.places[i], link, links))
+            sum_place(&sum, &dp->foreign.places[i]);
     sum_stacked(&sum, link, links);
     return sum;
 }
@@ -92,28 +92,28 @@ static void add(char *reason, uint64_t size, const char *what, const char *why)
 }
 
 /* What is about no interface. */
-static void explain_all(const struct company *company, char *reason, uint64_t size)
+static void explain_all(const struct foreign *foreign, char *reason, uint64_t size)
 {
-    const char(*why)[COMPANY_TEXT] = company->why;
-    uint32_t flags = company->flags;
-    bool new4 = (flags & COMPANY_NEW4) && !(flags & COMPANY_IP4);
-    bool new6 = (flags & COMPANY_NEW6) && !(flags & COMPANY_IP6);
+    const char(*why)[FOREIGN_TEXT] = foreign->why;
+    uint32_t flags = foreign->flags;
+    bool new4 = (flags & FOREIGN_NEW4) && !(flags & FOREIGN_IP4);
+    bool new6 = (flags & FOREIGN_NEW6) && !(flags & FOREIGN_IP6);
 
-    if ((flags & COMPANY_IP4) && (flags & COMPANY_IP6) &&
-        !strcmp(why[COMPANY_WHY4], why[COMPANY_WHY6])) {
-        add(reason, size, "everything is the kernel's", why[COMPANY_WHY4]);
+    if ((flags & FOREIGN_IP4) && (flags & FOREIGN_IP6) &&
+        !strcmp(why[FOREIGN_WHY4], why[FOREIGN_WHY6])) {
+        add(reason, size, "everything is the kernel's", why[FOREIGN_WHY4]);
         return;
     }
-    if (flags & COMPANY_IP4)
-        add(reason, size, "IPv4 is the kernel's", why[COMPANY_WHY4]);
-    if (flags & COMPANY_IP6)
-        add(reason, size, "IPv6 is the kernel's", why[COMPANY_WHY6]);
+    if (flags & FOREIGN_IP4)
+        add(reason, size, "IPv4 is the kernel's", why[FOREIGN_WHY4]);
+    if (flags & FOREIGN_IP6)
+        add(reason, size, "IPv6 is the kernel's", why[FOREIGN_WHY6]);
     if (new4 || new6)
         add(reason, size, "first packets are the kernel's",
-            why[new4 ? COMPANY_WHY_NEW4 : COMPANY_WHY_NEW6]);
+            why[new4 ? FOREIGN_WHY_NEW4 : FOREIGN_WHY_NEW6]);
 }
 
-uint32_t company_port_explain(const struct dataplane *dp, const struct company_sum *sum,
+uint32_t foreign_port_explain(const struct dataplane *dp, const struct foreign_sum *sum,
                               char *reason, uint64_t size)
 {
     if (sum->shaped)
@@ -124,6 +124,6 @@ uint32_t company_port_explain(const struct dataplane *dp, const struct company_s
             : sum->in           ? "what comes in here is the kernel's"
                                 : "what leaves here is the kernel's",
             sum->why);
-    explain_all(&dp->company, reason, size);
-    return (sum->shaped || sum->in || sum->out ? sum->kinds : 0) | dp->company.kinds;
+    explain_all(&dp->foreign, reason, size);
+    return (sum->shaped || sum->in || sum->out ? sum->kinds : 0) | dp->foreign.kinds;
 }

@@ -17,15 +17,15 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "dataplane/clsact.h"
-#include "dataplane/company.h"
-#include "dataplane/company_hook.h"
+#include "dataplane/foreign.h"
+#include "dataplane/foreign_hook.h"
 #include "dataplane/dataplane_internal.h"
 #include "dataplane/dump.h"
 #include "dataplane/link.h"
 #include "test/lib/harness.h"
 
 #define NFT(message) (NFNL_SUBSYS_NFTABLES << 8 | (message))
-#define EVERYTHING (COMPANY_IP4 | COMPANY_IP6 | COMPANY_NEW4 | COMPANY_NEW6)
+#define EVERYTHING (FOREIGN_IP4 | FOREIGN_IP6 | FOREIGN_NEW4 | FOREIGN_NEW6)
 
 static struct {
     struct buf tables, chains, rules, disciplines, classes, ingress, egress, inner, hooks;
@@ -257,48 +257,48 @@ static void filter(struct buf *b, uint32_t priority, uint32_t handle)
 
 TEST(a_chain_whose_rules_name_an_interface_is_about_that_interface)
 {
-    struct company company = {0};
+    struct foreign foreign = {0};
 
     chain("t", NF_INET_FORWARD, 2);
     rule(NFT_META_IIFNAME, "lan0\0\0\0\0\0\0\0\0\0\0\0", IFNAMSIZ);
     rule(NFT_META_OIFNAME, "wan", 3);
-    ck_assert_int_eq(company_nft_read(&company), 0);
-    ck_assert_uint_eq(company.count, 2);
-    ck_assert_str_eq(company.places[0].name, "lan0");
-    ck_assert(company.places[0].in && !company.places[0].out && !company.places[0].prefix);
-    ck_assert_str_eq(company.places[1].name, "wan");
-    ck_assert(company.places[1].out && !company.places[1].in && company.places[1].prefix);
-    ck_assert_uint_eq(company.flags, COMPANY_NEW4 | COMPANY_NEW6);
-    company_note_free(&company);
+    ck_assert_int_eq(foreign_nft_read(&foreign), 0);
+    ck_assert_uint_eq(foreign.count, 2);
+    ck_assert_str_eq(foreign.places[0].name, "lan0");
+    ck_assert(foreign.places[0].in && !foreign.places[0].out && !foreign.places[0].prefix);
+    ck_assert_str_eq(foreign.places[1].name, "wan");
+    ck_assert(foreign.places[1].out && !foreign.places[1].in && foreign.places[1].prefix);
+    ck_assert_uint_eq(foreign.flags, FOREIGN_NEW4 | FOREIGN_NEW6);
+    foreign_note_free(&foreign);
 }
 
 /* Reads nftables with the message in *answer cut off at every length. */
-static void cut_off(struct buf *answer, void (*check)(const struct company *company))
+static void cut_off(struct buf *answer, void (*check)(const struct foreign *foreign))
 {
     struct buf whole = *answer;
 
     *answer = (struct buf){0};
     for (uint32_t len = sizeof(struct nlmsghdr); len <= whole.len; len++) {
-        struct company company = {0};
+        struct foreign foreign = {0};
 
         buf_clear(answer);
         buf_add(answer, whole.data, whole.len);
         memcpy(answer->data, &len, sizeof(len));
         answer->len = len;
-        ck_assert_int_eq(company_nft_read(&company), 0);
-        check(&company);
-        company_note_free(&company);
+        ck_assert_int_eq(foreign_nft_read(&foreign), 0);
+        check(&foreign);
+        foreign_note_free(&foreign);
     }
     buf_fini(&whole);
 }
 
-static void names_lan0_or_everything(const struct company *company)
+static void names_lan0_or_everything(const struct foreign *foreign)
 {
-    if (company->flags & COMPANY_IP4)
+    if (foreign->flags & FOREIGN_IP4)
         return;
-    ck_assert_uint_eq(company->count, 1);
-    ck_assert(company->places[0].in);
-    ck_assert(company->places[0].prefix || !strcmp(company->places[0].name, "lan0"));
+    ck_assert_uint_eq(foreign->count, 1);
+    ck_assert(foreign->places[0].in);
+    ck_assert(foreign->places[0].prefix || !strcmp(foreign->places[0].name, "lan0"));
 }
 
 /* Wherever its message ends, a rule never says less than the whole. */
@@ -311,9 +311,9 @@ TEST(a_rule_that_is_cut_off_is_about_its_interface_or_about_everything)
 
 static unsigned places_of_cut_chains;
 
-static void count_places(const struct company *company)
+static void count_places(const struct foreign *foreign)
 {
-    places_of_cut_chains += company->count;
+    places_of_cut_chains += foreign->count;
 }
 
 TEST(a_chain_that_is_cut_off_is_read_as_far_as_it_goes)
@@ -325,82 +325,82 @@ TEST(a_chain_that_is_cut_off_is_read_as_far_as_it_goes)
 
 TEST(attributes_of_a_newer_kernel_change_nothing)
 {
-    struct company company = {0};
+    struct foreign foreign = {0};
 
     chain_of(NFPROTO_NETDEV, "t", NF_NETDEV_INGRESS, "lan0", 1, true);
     chain_of(NFPROTO_IPV4, "u", NF_INET_FORWARD, "", UINT32_MAX, true);
     rule(NFT_META_LEN, "", 1);
-    ck_assert_int_eq(company_nft_read(&company), 0);
-    ck_assert_uint_eq(company.count, 1);
-    ck_assert(company.places[0].in && !strcmp(company.places[0].name, "lan0"));
-    ck_assert_uint_eq(company.flags, COMPANY_IP4 | COMPANY_NEW4);
-    ck_assert_uint_eq(company.kinds, 1u << COMPANY_NFTABLES);
-    company_note_free(&company);
+    ck_assert_int_eq(foreign_nft_read(&foreign), 0);
+    ck_assert_uint_eq(foreign.count, 1);
+    ck_assert(foreign.places[0].in && !strcmp(foreign.places[0].name, "lan0"));
+    ck_assert_uint_eq(foreign.flags, FOREIGN_IP4 | FOREIGN_NEW4);
+    ck_assert_uint_eq(foreign.kinds, 1u << FOREIGN_NFTABLES);
+    foreign_note_free(&foreign);
 }
 
 TEST(names_without_an_end_are_cut_to_what_fits)
 {
-    struct company company = {0};
+    struct foreign foreign = {0};
     char name[300];
 
     memset(name, 'x', sizeof(name));
     chain("t", NF_INET_FORWARD, 1);
     rule(NFT_META_IIFNAME, name, sizeof(name));
-    ck_assert_int_eq(company_nft_read(&company), 0);
-    ck_assert_uint_eq(company.count, 1);
-    ck_assert_uint_eq(strlen(company.places[0].name), IFNAMSIZ - 1);
-    company_note_free(&company);
+    ck_assert_int_eq(foreign_nft_read(&foreign), 0);
+    ck_assert_uint_eq(foreign.count, 1);
+    ck_assert_uint_eq(strlen(foreign.places[0].name), IFNAMSIZ - 1);
+    foreign_note_free(&foreign);
 }
 
 TEST(more_interfaces_than_there_is_room_for_are_everything)
 {
-    struct company company = {0};
+    struct foreign foreign = {0};
     char name[IFNAMSIZ];
 
     for (int i = 0; i < 3000; i++) {
         snprintf(name, sizeof(name), "eth%d", i);
         chain_of(NFPROTO_NETDEV, "t", NF_NETDEV_INGRESS, name, 1, false);
     }
-    ck_assert_int_eq(company_nft_read(&company), 0);
-    ck_assert_uint_eq(company.count, COMPANY_PLACES);
-    ck_assert_uint_eq(company.flags, EVERYTHING);
-    company_note_free(&company);
+    ck_assert_int_eq(foreign_nft_read(&foreign), 0);
+    ck_assert_uint_eq(foreign.count, FOREIGN_PLACES);
+    ck_assert_uint_eq(foreign.flags, EVERYTHING);
+    foreign_note_free(&foreign);
 }
 
 TEST(what_sleeps_is_empty_or_ours_takes_nothing)
 {
-    struct company company = {0};
+    struct foreign foreign = {0};
 
     table("asleep", NFT_TABLE_F_DORMANT);
     chain("asleep", NF_INET_FORWARD, 1);
     chain("empty", NF_INET_FORWARD, 0);
     chain("orbital", NF_INET_FORWARD, 9);
     chain("local", NF_INET_LOCAL_IN, 9);
-    ck_assert_int_eq(company_nft_read(&company), 0);
-    ck_assert(!company.flags && !company.count && !company.kinds);
-    company_note_free(&company);
+    ck_assert_int_eq(foreign_nft_read(&foreign), 0);
+    ck_assert(!foreign.flags && !foreign.count && !foreign.kinds);
+    foreign_note_free(&foreign);
 }
 
 TEST(a_chain_that_goes_meanwhile_is_read_again_and_what_cannot_be_read_is_an_error)
 {
-    struct company company = {0};
+    struct foreign foreign = {0};
 
     chain("t", NF_INET_FORWARD, 1);
     answers.rules_error = -ENOENT;
-    ck_assert_int_eq(company_nft_read(&company), -EINTR);
+    ck_assert_int_eq(foreign_nft_read(&foreign), -EINTR);
     answers.rules_error = -ENOBUFS;
-    ck_assert_int_eq(company_nft_read(&company), -ENOBUFS);
+    ck_assert_int_eq(foreign_nft_read(&foreign), -ENOBUFS);
     answers.rules_error = 0;
     answers.chains_error = -EMSGSIZE;
-    ck_assert_int_eq(company_nft_read(&company), -EMSGSIZE);
-    company_note_free(&company);
+    ck_assert_int_eq(foreign_nft_read(&foreign), -EMSGSIZE);
+    foreign_note_free(&foreign);
 }
 
 /* ---- tc ---- */
 
 TEST(a_discipline_that_is_no_default_shapes)
 {
-    struct company company = {0};
+    struct foreign foreign = {0};
 
     discipline(1, "noqueue");
     discipline(2, "fq_codel");
@@ -408,28 +408,28 @@ TEST(a_discipline_that_is_no_default_shapes)
     discipline(0, "tbf");
     tc(&answers.disciplines, RTM_NEWQDISC, (struct tcmsg){.tcm_ifindex = 4},
        "a name without an end that is longer than any name of theirs", 60);
-    ck_assert_int_eq(company_tc_read(&company, false), 0);
-    ck_assert_uint_eq(company.count, 2);
-    ck_assert(company.places[0].ifindex == 3 && company.places[0].shaped);
-    ck_assert_str_eq(company.places[0].why, "queueing discipline tbf");
-    ck_assert(company.places[1].ifindex == 4 && company.places[1].shaped);
-    company_note_free(&company);
+    ck_assert_int_eq(foreign_tc_read(&foreign, false), 0);
+    ck_assert_uint_eq(foreign.count, 2);
+    ck_assert(foreign.places[0].ifindex == 3 && foreign.places[0].shaped);
+    ck_assert_str_eq(foreign.places[0].why, "queueing discipline tbf");
+    ck_assert(foreign.places[1].ifindex == 4 && foreign.places[1].shaped);
+    foreign_note_free(&foreign);
 }
 
 TEST(messages_of_tc_that_are_cut_off_are_not_read_beyond_their_end)
 {
     struct nlmsghdr h = {.nlmsg_len = sizeof(h), .nlmsg_type = RTM_NEWQDISC};
-    struct company company = {0};
+    struct foreign foreign = {0};
 
     buf_add(&answers.disciplines, &h, sizeof(h));
     discipline(7, "clsact");
     h.nlmsg_type = RTM_NEWTFILTER;
     buf_add(&answers.ingress, &h, sizeof(h));
     filter(&answers.ingress, 1, 1);
-    ck_assert_int_eq(company_tc_read(&company, false), 0);
-    ck_assert_uint_eq(company.count, 1);
-    ck_assert(company.places[0].ifindex == 7 && company.places[0].in);
-    company_note_free(&company);
+    ck_assert_int_eq(foreign_tc_read(&foreign, false), 0);
+    ck_assert_uint_eq(foreign.count, 1);
+    ck_assert(foreign.places[0].ifindex == 7 && foreign.places[0].in);
+    foreign_note_free(&foreign);
 }
 
 TEST(only_orbitals_filter_is_left_out_and_only_where_it_is_attached)
@@ -445,28 +445,28 @@ TEST(only_orbitals_filter_is_left_out_and_only_where_it_is_attached)
 
     discipline(7, "clsact");
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct company company = {0};
+        struct foreign foreign = {0};
 
         buf_clear(&answers.ingress);
         filter(&answers.ingress, rows[i].priority, rows[i].handle);
-        ck_assert_int_eq(company_tc_read(&company, rows[i].clsact), 0);
-        ck_assert_msg(company.count == rows[i].found, "row %zu", i);
-        company_note_free(&company);
+        ck_assert_int_eq(foreign_tc_read(&foreign, rows[i].clsact), 0);
+        ck_assert_msg(foreign.count == rows[i].found, "row %zu", i);
+        foreign_note_free(&foreign);
     }
 }
 
 TEST(filters_at_egress_are_asked_for_where_there_can_be_some)
 {
-    struct company company = {0};
+    struct foreign foreign = {0};
 
     discipline(7, "ingress");
     discipline(8, "clsact");
     filter(&answers.egress, 1, 1);
-    ck_assert_int_eq(company_tc_read(&company, false), 0);
-    ck_assert_uint_eq(company.count, 1);
-    ck_assert(company.places[0].ifindex == 8 && company.places[0].shaped);
-    ck_assert_uint_eq(company.places[0].kind, COMPANY_TC);
-    company_note_free(&company);
+    ck_assert_int_eq(foreign_tc_read(&foreign, false), 0);
+    ck_assert_uint_eq(foreign.count, 1);
+    ck_assert(foreign.places[0].ifindex == 8 && foreign.places[0].shaped);
+    ck_assert_uint_eq(foreign.places[0].kind, FOREIGN_TC);
+    foreign_note_free(&foreign);
 }
 
 /* An attribute inside others, as many levels as types, with data in the innermost. */
@@ -550,22 +550,22 @@ static const struct {
 static void filter_out(size_t i, bool inner)
 {
     struct buf *b = inner ? &answers.inner : &answers.egress;
-    struct company company = {0};
+    struct foreign foreign = {0};
     bool shaped = false, out = false;
     const char *why = "";
 
     buf_clear(b);
     filter_of(b, filters_out[i].kind, filters_out[i].types, filters_out[i].data,
               filters_out[i].size);
-    ck_assert_int_eq(company_tc_read(&company, false), 0);
-    for (unsigned k = 0; k < company.count; k++) {
-        shaped |= company.places[k].shaped;
-        out |= company.places[k].out;
-        why = company.places[k].out ? company.places[k].why : why;
+    ck_assert_int_eq(foreign_tc_read(&foreign, false), 0);
+    for (unsigned k = 0; k < foreign.count; k++) {
+        shaped |= foreign.places[k].shaped;
+        out |= foreign.places[k].out;
+        why = foreign.places[k].out ? foreign.places[k].why : why;
     }
     ck_assert_msg(out == filters_out[i].asks && (shaped || out), "row %zu: %d %s", i, out, why);
     ck_assert_msg(!out || strstr(why, filters_out[i].who), "row %zu: %s", i, why);
-    company_note_free(&company);
+    foreign_note_free(&foreign);
 }
 
 TEST(a_filter_on_the_way_out_that_may_read_connection_or_route_is_the_kernels)
@@ -586,17 +586,17 @@ TEST(a_filter_on_the_way_out_that_may_read_connection_or_route_is_the_kernels)
 
 TEST(more_classes_than_are_looked_at_are_the_kernels)
 {
-    struct company company = {0};
+    struct foreign foreign = {0};
 
     tc(&answers.disciplines, RTM_NEWQDISC, (struct tcmsg){.tcm_ifindex = 9, .tcm_handle = 0x10000},
        "htb", 4);
     for (uint32_t i = 1; i < 3000; i++)
         tc(&answers.classes, RTM_NEWTCLASS,
            (struct tcmsg){.tcm_ifindex = 9, .tcm_handle = 0x10000 | i}, "htb", 4);
-    ck_assert_int_eq(company_tc_read(&company, false), 0);
-    ck_assert_uint_eq(company.count, 2);
-    ck_assert(company.places[0].shaped && company.places[1].out);
-    company_note_free(&company);
+    ck_assert_int_eq(foreign_tc_read(&foreign, false), 0);
+    ck_assert_uint_eq(foreign.count, 2);
+    ck_assert(foreign.places[0].shaped && foreign.places[1].out);
+    foreign_note_free(&foreign);
 }
 
 /* ---- programs at netfilter's hooks ---- */
@@ -620,9 +620,9 @@ static void function(uint32_t type, uint32_t program, int priority)
     end(b, at);
 }
 
-static struct company_programs two_links(void)
+static struct foreign_programs two_links(void)
 {
-    return (struct company_programs){
+    return (struct foreign_programs){
         .count = 2,
         .links = {{.id = 1, .program = 70, .hook = NF_INET_FORWARD, .priority = -10},
                   {.id = 2, .program = 71, .hook = NF_INET_FORWARD, .priority = -10}}};
@@ -630,24 +630,24 @@ static struct company_programs two_links(void)
 
 TEST(a_program_of_another_namespace_is_none_of_ours)
 {
-    struct company_programs programs = two_links();
+    struct foreign_programs programs = two_links();
 
     function(1, 71, -10); /* a chain whose description begins with such a number */
     function(2, 70, -10);
     function(2, 71, -11); /* the same program at another place */
-    company_bpf_links_here(&programs);
+    foreign_bpf_links_here(&programs);
     ck_assert(programs.links[0].here && !programs.links[1].here);
     buf_clear(&answers.hooks);
-    company_bpf_links_here(&programs); /* it went away here */
+    foreign_bpf_links_here(&programs); /* it went away here */
     ck_assert(!programs.links[0].here && !programs.links[1].here);
 }
 
 TEST(where_the_kernel_lists_no_hooks_each_program_counts)
 {
-    struct company_programs programs = two_links();
+    struct foreign_programs programs = two_links();
 
     answers.hooks_error = -EINVAL;
-    company_bpf_links_here(&programs);
+    foreign_bpf_links_here(&programs);
     ck_assert(programs.links[0].here && programs.links[1].here);
 }
 
@@ -660,13 +660,13 @@ TEST(a_list_of_hooks_that_is_cut_off_is_read_as_far_as_it_goes)
     whole = answers.hooks;
     answers.hooks = (struct buf){0};
     for (uint32_t len = sizeof(struct nlmsghdr); len <= whole.len; len++) {
-        struct company_programs programs = two_links();
+        struct foreign_programs programs = two_links();
 
         buf_clear(&answers.hooks);
         buf_add(&answers.hooks, whole.data, whole.len);
         memcpy(answers.hooks.data, &len, sizeof(len));
         answers.hooks.len = len;
-        company_bpf_links_here(&programs);
+        foreign_bpf_links_here(&programs);
         ck_assert(!programs.links[1].here);
         found += programs.links[0].here;
     }
@@ -693,15 +693,15 @@ static void module_function(const char *function, const char *module)
 TEST(a_function_that_is_not_known_takes_everything_of_its_family)
 {
     struct dataplane dp = {0};
-    struct company company = {0};
+    struct foreign foreign = {0};
 
     module_function("ip_vs_out_hook", "ip_vs");
-    company_hook_read(&dp, &company);
-    ck_assert_uint_eq(company.flags, EVERYTHING);
-    ck_assert_uint_eq(company.kinds, 1u << COMPANY_MODULE);
-    ck_assert_str_eq(company.why[COMPANY_WHY4],
+    foreign_hook_read(&dp, &foreign);
+    ck_assert_uint_eq(foreign.flags, EVERYTHING);
+    ck_assert_uint_eq(foreign.kinds, 1u << FOREIGN_MODULE);
+    ck_assert_str_eq(foreign.why[FOREIGN_WHY4],
                      "the function ip_vs_out_hook of module ip_vs at netfilter's hook prerouting");
-    company_note_free(&company);
+    foreign_note_free(&foreign);
 }
 
 TEST(known_functions_and_those_without_a_name_take_nothing)
@@ -712,16 +712,16 @@ TEST(known_functions_and_those_without_a_name_take_nothing)
         "nft_do_chain_inet", "iptable_mangle_hook",     "ipt_do_table",
         "ip_sabotage_in",    "apparmor_ip_postroute"};
     struct dataplane dp = {0};
-    struct company company = {0};
+    struct foreign foreign = {0};
 
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
         module_function(known[i], "x");
     module_function(NULL, "ip_vs");
     function(1, 0, 5); /* chains and programs are looked at elsewhere, whatever their function */
     function(2, 70, -10);
-    company_hook_read(&dp, &company);
-    ck_assert_uint_eq(company.flags, 0);
-    company_note_free(&company);
+    foreign_hook_read(&dp, &foreign);
+    ck_assert_uint_eq(foreign.flags, 0);
+    foreign_note_free(&foreign);
 }
 
 TEST(a_function_that_comes_is_a_difference)
@@ -730,11 +730,11 @@ TEST(a_function_that_comes_is_a_difference)
     uint64_t none = 1, some = 1, same = 1;
 
     module_function("nf_confirm", "nf_conntrack");
-    company_hook_mix(&dp, &none);
+    foreign_hook_mix(&dp, &none);
     ck_assert_uint_eq(none, 1);
     module_function("ila_nf_input", "ila");
-    company_hook_mix(&dp, &some);
-    company_hook_mix(&dp, &same);
+    foreign_hook_mix(&dp, &some);
+    foreign_hook_mix(&dp, &same);
     ck_assert(some != none && some == same);
 }
 
@@ -746,32 +746,32 @@ TEST(ipvs_decides_once_it_has_a_service)
     char with[512];
 
     snprintf(with, sizeof(with), "%sUDP  0AC80101:270F rr \n", head);
-    ck_assert(company_hook_serves(with));
-    ck_assert(!company_hook_serves(head));
+    ck_assert(foreign_hook_serves(with));
+    ck_assert(!foreign_hook_serves(head));
     for (size_t i = 0; i < strlen(head); i++) { /* cut anywhere */
         memcpy(with, head, i);
         with[i] = 0;
-        ck_assert(!company_hook_serves(with));
+        ck_assert(!foreign_hook_serves(with));
     }
 }
 
 TEST(a_kernel_that_lists_no_hooks_is_asked_once)
 {
     struct dataplane dp = {0};
-    struct company company = {0};
+    struct foreign foreign = {0};
 
     answers.hooks_error = -EINVAL;
-    company_hook_read(&dp, &company);
-    ck_assert(dp.hooks_unlisted && !company.flags);
+    foreign_hook_read(&dp, &foreign);
+    ck_assert(dp.hooks_unlisted && !foreign.flags);
     answers.hooks_error = 0;
     module_function("ip_vs_out_hook", "ip_vs");
-    company_hook_read(&dp, &company);
-    ck_assert_uint_eq(company.flags, 0);
+    foreign_hook_read(&dp, &foreign);
+    ck_assert_uint_eq(foreign.flags, 0);
 }
 
 /* ---- what is said ---- */
 
-static struct company_sum sum_of(struct dataplane *dp, const char *name, uint32_t *ret_kinds,
+static struct foreign_sum sum_of(struct dataplane *dp, const char *name, uint32_t *ret_kinds,
                                  char *reason, size_t size)
 {
     struct link_info items[] = {{.ifindex = 1, .name = "bond0", .kind = "bond"},
@@ -784,10 +784,10 @@ static struct company_sum sum_of(struct dataplane *dp, const char *name, uint32_
                                 {.ifindex = 8, .name = "iv1", .takes = true, .lower = 6},
                                 {.ifindex = 9, .name = "far", .takes = true}};
     struct link_list links = {.items = items, .count = ARRAY_LEN(items)};
-    struct company_sum sum = company_port_sum(dp, link_find(&links, name), &links);
+    struct foreign_sum sum = foreign_port_sum(dp, link_find(&links, name), &links);
 
     reason[0] = 0;
-    *ret_kinds = company_port_explain(dp, &sum, reason, size);
+    *ret_kinds = foreign_port_explain(dp, &sum, reason, size);
     return sum;
 }
 
@@ -797,18 +797,18 @@ TEST(each_reason_is_said_with_what_it_is_about)
     char reason[640];
     uint32_t kinds;
 
-    company_note_place(&dp->company, COMPANY_QDISC, "wan0", 0, "queueing discipline tbf")->shaped =
+    foreign_note_place(&dp->foreign, FOREIGN_QDISC, "wan0", 0, "queueing discipline tbf")->shaped =
         true;
-    company_note_place(&dp->company, COMPANY_NFTABLES, "wan0", 0, "chain c")->out = true;
-    company_note(&dp->company, COMPANY_IPTABLES, COMPANY_IP4, "iptables");
-    company_note(&dp->company, COMPANY_BPF, COMPANY_IP6, "a program");
+    foreign_note_place(&dp->foreign, FOREIGN_NFTABLES, "wan0", 0, "chain c")->out = true;
+    foreign_note(&dp->foreign, FOREIGN_IPTABLES, FOREIGN_IP4, "iptables");
+    foreign_note(&dp->foreign, FOREIGN_BPF, FOREIGN_IP6, "a program");
     sum_of(dp, "wan0", &kinds, reason, sizeof(reason));
     ck_assert_str_eq(reason, "what leaves here goes by tcx: queueing discipline tbf; what leaves "
                              "here is the kernel's: chain c; IPv4 is the kernel's: iptables; IPv6 "
                              "is the kernel's: a program");
-    ck_assert_uint_eq(kinds, 1u << COMPANY_QDISC | 1u << COMPANY_NFTABLES | 1u << COMPANY_IPTABLES |
-                                 1u << COMPANY_BPF);
-    company_note_free(&dp->company);
+    ck_assert_uint_eq(kinds, 1u << FOREIGN_QDISC | 1u << FOREIGN_NFTABLES | 1u << FOREIGN_IPTABLES |
+                                 1u << FOREIGN_BPF);
+    foreign_note_free(&dp->foreign);
 }
 
 TEST(first_packets_are_named_unless_their_whole_family_is)
@@ -817,41 +817,41 @@ TEST(first_packets_are_named_unless_their_whole_family_is)
     char reason[640];
     uint32_t kinds;
 
-    company_note(&dp->company, COMPANY_NFTABLES, COMPANY_IP4 | COMPANY_NEW4, "chain four");
-    company_note(&dp->company, COMPANY_NFTABLES, COMPANY_NEW6, "chain six");
+    foreign_note(&dp->foreign, FOREIGN_NFTABLES, FOREIGN_IP4 | FOREIGN_NEW4, "chain four");
+    foreign_note(&dp->foreign, FOREIGN_NFTABLES, FOREIGN_NEW6, "chain six");
     sum_of(dp, "wan0", &kinds, reason, sizeof(reason));
     ck_assert_str_eq(reason, "IPv4 is the kernel's: chain four; first packets are the kernel's: "
                              "chain six");
-    company_note_free(&dp->company);
+    foreign_note_free(&dp->foreign);
 }
 
 TEST(a_bond_has_what_its_members_have_and_a_vrf_its_members)
 {
     AUTO_FREE struct dataplane *dp = xcalloc(1, sizeof(*dp));
-    struct company_sum sum;
+    struct foreign_sum sum;
     char reason[640];
     uint32_t kinds;
 
-    company_note_place(&dp->company, COMPANY_TC, NULL, 2, "tc ingress filter u32")->in = true;
+    foreign_note_place(&dp->foreign, FOREIGN_TC, NULL, 2, "tc ingress filter u32")->in = true;
     sum = sum_of(dp, "bond0", &kinds, reason, sizeof(reason));
-    ck_assert(sum.in && !sum.out && kinds == 1u << COMPANY_TC);
+    ck_assert(sum.in && !sum.out && kinds == 1u << FOREIGN_TC);
     sum = sum_of(dp, "lan0", &kinds, reason, sizeof(reason));
-    ck_assert(sum.in && sum.out && kinds == 1u << COMPANY_VRF);
+    ck_assert(sum.in && sum.out && kinds == 1u << FOREIGN_VRF);
     ck_assert_str_eq(reason, "what comes in and leaves here is the kernel's: a VRF it belongs to");
     sum = sum_of(dp, "wan0", &kinds, reason, sizeof(reason));
     ck_assert(!sum.in && !sum.out && !kinds && !reason[0]);
-    company_note_free(&dp->company);
+    foreign_note_free(&dp->foreign);
 }
 
 TEST(what_comes_in_below_a_device_that_takes_frames_is_the_kernels)
 {
     AUTO_FREE struct dataplane *dp = xcalloc(1, sizeof(*dp));
-    struct company_sum sum;
+    struct foreign_sum sum;
     char reason[640];
     uint32_t kinds;
 
     sum = sum_of(dp, "eth1", &kinds, reason, sizeof(reason));
-    ck_assert(sum.in && !sum.out && kinds == 1u << COMPANY_STACKED);
+    ck_assert(sum.in && !sum.out && kinds == 1u << FOREIGN_STACKED);
     ck_assert_ptr_nonnull(strstr(reason, "takes its frames"));
     sum = sum_of(dp, "iv1", &kinds, reason, sizeof(reason));
     ck_assert(!sum.in && !kinds);
@@ -859,9 +859,9 @@ TEST(what_comes_in_below_a_device_that_takes_frames_is_the_kernels)
 
 TEST(each_kind_has_a_name_of_its_own)
 {
-    for (enum company_kind i = 0; i < COMPANY_KINDS; i++)
-        for (enum company_kind k = 0; k < i; k++)
-            ck_assert_str_ne(company_note_kind(i), company_note_kind(k));
+    for (enum foreign_kind i = 0; i < FOREIGN_KINDS; i++)
+        for (enum foreign_kind k = 0; k < i; k++)
+            ck_assert_str_ne(foreign_note_kind(i), foreign_note_kind(k));
 }
 
 /* ---- the whole ---- */
@@ -880,52 +880,52 @@ static struct dataplane *with_port(struct fast_control *control)
 
 TEST(what_cannot_be_read_stays_the_kernels_until_it_can)
 {
-    struct fast_control control = {.company = COMPANY_READING, .epoch = 7};
+    struct fast_control control = {.foreign = FOREIGN_READING, .epoch = 7};
     AUTO_FREE struct dataplane *dp = with_port(&control);
 
     chain("t", NF_INET_FORWARD, 1);
     answers.chains_error = -ENOBUFS;
-    ck_assert_int_eq(company_read(dp), -ENOBUFS); /* at the start */
-    ck_assert(company_watch_is_reading(dp));
+    ck_assert_int_eq(foreign_read(dp), -ENOBUFS); /* at the start */
+    ck_assert(foreign_watch_is_reading(dp));
     answers.chains_error = 0;
-    ck_assert_int_eq(company_read(dp), 0);
-    ck_assert(!company_watch_is_reading(dp) && (control.company & COMPANY_NEW4));
+    ck_assert_int_eq(foreign_read(dp), 0);
+    ck_assert(!foreign_watch_is_reading(dp) && (control.foreign & FOREIGN_NEW4));
     ck_assert_uint_gt(control.epoch, 7);
     answers.chains_error = -ENOBUFS;
-    company_watch_changed(dp);
-    ck_assert_int_eq(company_read(dp), -ENOBUFS); /* and later */
-    ck_assert(company_watch_is_reading(dp));
-    company_note_free(&dp->company);
+    foreign_watch_changed(dp);
+    ck_assert_int_eq(foreign_read(dp), -ENOBUFS); /* and later */
+    ck_assert(foreign_watch_is_reading(dp));
+    foreign_note_free(&dp->foreign);
 }
 
 TEST(a_list_that_changes_each_time_it_is_read_stays_the_kernels)
 {
-    struct fast_control control = {.company = COMPANY_READING};
+    struct fast_control control = {.foreign = FOREIGN_READING};
     AUTO_FREE struct dataplane *dp = with_port(&control);
 
     chain("t", NF_INET_FORWARD, 1);
     answers.rules_error = -ENOENT; /* the chain went, says each of the tries */
-    ck_assert_int_eq(company_read(dp), -EINTR);
-    ck_assert(company_watch_is_reading(dp));
+    ck_assert_int_eq(foreign_read(dp), -EINTR);
+    ck_assert(foreign_watch_is_reading(dp));
 }
 
 TEST(each_kind_is_a_line_of_the_metric)
 {
-    for (enum company_kind kind = 0; kind < COMPANY_KINDS; kind++) {
+    for (enum foreign_kind kind = 0; kind < FOREIGN_KINDS; kind++) {
         struct fast_control control = {0};
         AUTO_FREE struct dataplane *dp = with_port(&control);
         AUTO(buf) struct buf text = {0};
         AUTO_FREE char *line =
             buf_format("orbital_fast_path_company_kind{port=\"lan0\",kind=\"%s\"} 1\n",
-                       company_note_kind(kind));
+                       foreign_note_kind(kind));
         const char *first;
 
-        dp->ports.items[0].company = kind == COMPANY_UNREAD ? 0 : 1u << kind;
-        control.company = kind == COMPANY_UNREAD ? COMPANY_READING : 0;
+        dp->ports.items[0].foreign = kind == FOREIGN_UNREAD ? 0 : 1u << kind;
+        control.foreign = kind == FOREIGN_UNREAD ? FOREIGN_READING : 0;
         dataplane_report_metrics(dp, &text);
-        first = strstr(buf_str(&text), "_company_kind{");
+        first = strstr(buf_str(&text), "_foreign_kind{");
         ck_assert_msg(first && strstr(buf_str(&text), line), "no %s in %s", line, buf_str(&text));
-        ck_assert_msg(!strstr(first + 1, "_company_kind{"), "%s", buf_str(&text));
+        ck_assert_msg(!strstr(first + 1, "_foreign_kind{"), "%s", buf_str(&text));
         ck_assert(
             strstr(buf_str(&text), "orbital_fast_path_company{port=\"lan0\",mode=\"tcx\"} 1"));
     }

@@ -8,7 +8,7 @@
 
 #include "core/base/own.h"
 #include "dataplane/attribute.h"
-#include "dataplane/company.h"
+#include "dataplane/foreign.h"
 
 #define FLOWER_CT_FIRST TCA_FLOWER_KEY_CT_STATE
 #define FLOWER_CT_LAST TCA_FLOWER_KEY_CT_LABELS_MASK
@@ -45,7 +45,7 @@ static bool bpf_asks(const struct nlattr *options)
 {
     const struct nlattr *id = attribute_find(options, TCA_BPF_ID);
 
-    return !id || company_program_asks(word(id, 0));
+    return !id || foreign_program_asks(word(id, 0));
 }
 
 /* Extended matches: those that read the packet only. */
@@ -113,26 +113,26 @@ static bool is_plain_action(const char *name)
     return false;
 }
 
-static bool action_asks(const struct nlattr *action, char name[COMPANY_FILTER_NAME])
+static bool action_asks(const struct nlattr *action, char name[FOREIGN_FILTER_NAME])
 {
     const struct nlattr *kind = attribute_find(action, TCA_ACT_KIND);
     const struct nlattr *options = attribute_find(action, TCA_ACT_OPTIONS);
     const struct nlattr *id;
 
-    snprintf(name, COMPANY_FILTER_NAME, "%.*s", kind ? (int)attribute_size(kind) : 0,
+    snprintf(name, FOREIGN_FILTER_NAME, "%.*s", kind ? (int)attribute_size(kind) : 0,
              kind ? attribute_data(kind) : "");
     if (strcmp(name, "bpf"))
         return !is_plain_action(name);
     id = options ? attribute_find(options, TCA_ACT_BPF_ID) : NULL;
-    return !id || company_program_asks(word(id, 0));
+    return !id || foreign_program_asks(word(id, 0));
 }
 
-bool company_filter_asks(const char *kind, const struct nlattr *options,
-                         char ret_who[COMPANY_FILTER_NAME])
+bool foreign_filter_asks(const char *kind, const struct nlattr *options,
+                         char ret_who[FOREIGN_FILTER_NAME])
 {
     const struct nlattr *actions;
 
-    snprintf(ret_who, COMPANY_FILTER_NAME, "%s", kind);
+    snprintf(ret_who, FOREIGN_FILTER_NAME, "%s", kind);
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         if (strcmp(kind, kinds[i].name))
             continue;

@@ -1,7 +1,7 @@
 """What else decides on the box: tables, filters, disciplines and IPsec of others. A conversation that the fast path
 carries obeys each of them at once, as with the fast path off, and goes back to the fast path when it is gone.
 
-    test_company.py DPCTL [--netfilter] [MODE]...
+    test_foreign.py DPCTL [--netfilter] [MODE]...
 
 --netfilter: only a program at netfilter, which every daemon of the machine makes way for."""
 import sys
@@ -38,7 +38,7 @@ def ip(*words):
 
 
 POLICY = ["xfrm", "policy", "{}", "src", "10.200.1.0/24", "dst", "10.200.2.0/24", "dir", "fwd"]
-COMPANY = {
+FOREIGN = {
     "a forward chain": (*chain("inet", "forward priority -10"), "chain c"),
     "a chain that refuses by default": (
         lambda: nft("add table ip others; add chain ip others c "
@@ -53,7 +53,7 @@ COMPANY = {
                         ip(*[w.format("delete") for w in POLICY]), "IPsec"),
 }
 if not iptables.missing(L):
-    COMPANY["iptables' old tables"] = (lambda: iptables.forward(L, "DROP"), lambda: iptables.forward(L, "ACCEPT"),
+    FOREIGN["iptables' old tables"] = (lambda: iptables.forward(L, "DROP"), lambda: iptables.forward(L, "ACCEPT"),
                                        "iptables table filter")
 
 
@@ -68,7 +68,7 @@ def back(d, mode):
 
 def kinds(d):
     """By the metric."""
-    return {line.split('kind="')[1].split('"')[0] for line in d.say("metrics").split(";") if "company_kind{" in line}
+    return {line.split('kind="')[1].split('"')[0] for line in d.say("metrics").split(";") if "foreign_kind{" in line}
 
 
 def kind_of(what):
@@ -76,7 +76,7 @@ def kind_of(what):
 
 
 def obeys(d, mode, talk, what):
-    come, go, why = COMPANY[what]
+    come, go, why = FOREIGN[what]
     come()
     took = talk.stands(time.monotonic())
     lab.check(f"{mode}: {what} that refuses is obeyed after {took if took is None else round(took, 2)} s",
@@ -179,7 +179,7 @@ def expected(mode):
 
 
 def beside(d, mode, talk):
-    for what in COMPANY:
+    for what in FOREIGN:
         obeys(d, mode, talk, what)
     new_element(mode, talk)
     expected(mode)

@@ -1,6 +1,6 @@
 /* Settings of the kernel (sysctls) that change how it forwards, and that it sends no events for:
- * company_poll.c compares them, company.c publishes what they mean. */
-#include "dataplane/company.h"
+ * foreign_poll.c compares them, foreign.c publishes what they mean. */
+#include "dataplane/foreign.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,13 +65,13 @@ static uint32_t redirects(struct dataplane *dp)
     if ((set || was_set) && redirected())
         __atomic_store_n(&dp->redirects_until, now + REDIRECT_MS, __ATOMIC_SEQ_CST);
     if (!set && now < __atomic_load_n(&dp->redirects_until, __ATOMIC_SEQ_CST))
-        return COMPANY_REDIRECTS_HELD;
+        return FOREIGN_REDIRECTS_HELD;
     return set;
 }
 
-struct company_settings company_settings(struct dataplane *dp)
+struct foreign_settings foreign_settings(struct dataplane *dp)
 {
-    return (struct company_settings){
+    return (struct foreign_settings){
         .update_priority = setting("ipv4/ip_forward_update_priority", 1), /* before 4.18: always */
         .redirects = redirects(dp),
         .learned_mtus = setting("ipv4/ip_forward_use_pmtu", 0),
@@ -79,23 +79,23 @@ struct company_settings company_settings(struct dataplane *dp)
         .hash6 = setting("ipv6/fib_multipath_hash_policy", 0)};
 }
 
-void company_settings_read(struct dataplane *dp, struct company *company)
+void foreign_settings_read(struct dataplane *dp, struct foreign *foreign)
 {
-    struct company_settings now = company_settings(dp);
+    struct foreign_settings now = foreign_settings(dp);
 
     if (!now.update_priority)
-        company->flags |= COMPANY_KEEP_PRIORITY;
-    company->hash4 = now.hash4;
-    company->hash6 = now.hash6;
+        foreign->flags |= FOREIGN_KEEP_PRIORITY;
+    foreign->hash4 = now.hash4;
+    foreign->hash6 = now.hash6;
     if (now.hash6 != BY_PORTS)
-        company->by_label = true;
+        foreign->by_label = true;
     /* Both make the kernel learn by ICMP where a destination's packets go and how large they may
      * be, without an event; the route look-up does not see a gateway that was learned. */
     if (now.redirects)
-        company_note(company, COMPANY_SETTING, COMPANY_IP4,
-                     now.redirects == COMPANY_REDIRECTS_HELD
+        foreign_note(foreign, FOREIGN_SETTING, FOREIGN_IP4,
+                     now.redirects == FOREIGN_REDIRECTS_HELD
                          ? "net.ipv4.conf.all.accept_redirects was set within five minutes"
                          : "net.ipv4.conf.all.accept_redirects is set");
     else if (now.learned_mtus)
-        company_note(company, COMPANY_SETTING, COMPANY_IP4, "net.ipv4.ip_forward_use_pmtu is set");
+        foreign_note(foreign, FOREIGN_SETTING, FOREIGN_IP4, "net.ipv4.ip_forward_use_pmtu is set");
 }

@@ -14,26 +14,26 @@
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
 #include "dataplane/base.h"
-#include "dataplane/company.h"
-#include "dataplane/company_hook.h"
+#include "dataplane/foreign.h"
+#include "dataplane/foreign_hook.h"
 #include "dataplane/dataplane_internal.h"
 #include "dataplane/load.h"
 
 #define TICK_MS 75 /* a change is obeyed within 100 ms */
 
-uint64_t company_poll_unseen(struct dataplane *dp, const uint32_t *ports, unsigned count,
-                             struct company_programs *programs)
+uint64_t foreign_poll_unseen(struct dataplane *dp, const uint32_t *ports, unsigned count,
+                             struct foreign_programs *programs)
 {
     uint64_t state = DIGEST_START;
-    struct company_settings settings = company_settings(dp);
-    int expected = company_state_expectations();
+    struct foreign_settings settings = foreign_settings(dp);
+    int expected = foreign_state_expectations();
 
     base_digest_mix(&state, &expected, sizeof(expected));
     base_digest_mix(&state, &settings, sizeof(settings));
-    company_bpf_mix_tcx(dp, ports, count, programs, &state);
-    company_legacy_mix(&state);
-    company_hook_mix(dp, &state);
-    company_bpf_links_look(programs);
+    foreign_bpf_mix_tcx(dp, ports, count, programs, &state);
+    foreign_legacy_mix(&state);
+    foreign_hook_mix(dp, &state);
+    foreign_bpf_links_look(programs);
     for (unsigned i = 0; i < programs->count; i++)
         if (programs->links[i].here)
             base_digest_mix(&state, &programs->links[i].id, sizeof(programs->links[i].id));
@@ -51,7 +51,7 @@ static unsigned copy_ports(const struct dataplane *dp, uint32_t *ports)
     return count;
 }
 
-static void look(struct dataplane *dp, uint32_t *ports, struct company_programs *programs)
+static void look(struct dataplane *dp, uint32_t *ports, struct foreign_programs *programs)
 {
     bool changed = false;
     uint64_t state;
@@ -60,10 +60,10 @@ static void look(struct dataplane *dp, uint32_t *ports, struct company_programs 
     pthread_mutex_lock(&dp->lock);
     count = copy_ports(dp, ports);
     pthread_mutex_unlock(&dp->lock);
-    state = company_poll_unseen(dp, ports, count, programs);
+    state = foreign_poll_unseen(dp, ports, count, programs);
     pthread_mutex_lock(&dp->lock);
-    if (state != dp->company_unseen && !company_watch_is_reading(dp)) {
-        company_watch_changed(dp);
+    if (state != dp->foreign_unseen && !foreign_watch_is_reading(dp)) {
+        foreign_watch_changed(dp);
         changed = true;
     }
     pthread_mutex_unlock(&dp->lock);
@@ -77,7 +77,7 @@ static void *run(void *arg)
 {
     struct dataplane *dp = arg;
     AUTO_FREE uint32_t *ports = xcalloc(POLICY_MAX_PORTS, sizeof(*ports));
-    struct company_programs programs = {0};
+    struct foreign_programs programs = {0};
     struct pollfd stop = {.fd = dp->poll_stop, .events = POLLIN};
 
     while (poll(&stop, 1, TICK_MS) == 0)
@@ -85,7 +85,7 @@ static void *run(void *arg)
     return NULL;
 }
 
-int company_poll_start(struct dataplane *dp)
+int foreign_poll_start(struct dataplane *dp)
 {
     sigset_t all, before;
     int r;
@@ -103,7 +103,7 @@ int company_poll_start(struct dataplane *dp)
     return -r;
 }
 
-void company_poll_stop(struct dataplane *dp)
+void foreign_poll_stop(struct dataplane *dp)
 {
     if (dp->polling) {
         eventfd_write(dp->poll_stop, 1);

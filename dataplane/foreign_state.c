@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 #include "core/base/own.h"
-#include "dataplane/company.h"
+#include "dataplane/foreign.h"
 #include "dataplane/dump.h"
 
 #ifndef NFNL_SUBSYS_CTNETLINK_EXP
@@ -33,7 +33,7 @@ static bool on_expectation(void *arg, const struct nlmsghdr *h)
 }
 
 /* A helper waits for a connection that no rule may allow. */
-int company_state_expectations(void)
+int foreign_state_expectations(void)
 {
     struct {
         struct nlmsghdr h;
@@ -76,7 +76,7 @@ static bool on_default(void *arg, const struct nlmsghdr *h)
 }
 
 /* IPsec policies decide after routing; a redirect would send in the clear what they protect. */
-int company_state_ipsec(bool *ret_found)
+int foreign_state_ipsec(bool *ret_found)
 {
     struct {
         struct nlmsghdr h;

@@ -13,7 +13,7 @@
 #include "bpf/abi.h"
 #include "core/base/buf.h"
 #include "dataplane/attribute.h"
-#include "dataplane/company_nft.h"
+#include "dataplane/foreign_nft.h"
 #include "dataplane/dump.h"
 
 #ifndef NFT_TABLE_F_DORMANT
@@ -21,9 +21,9 @@
 #endif
 
 struct reading {
-    struct company *company;
+    struct foreign *foreign;
     struct buf dormant; /* names of tables: family byte, name, 0 */
-    struct buf filters; /* struct company_chain: whose rules are to be read */
+    struct buf filters; /* struct foreign_chain: whose rules are to be read */
 };
 
 static void text(const struct nlattr *a, char *to, size_t size)
@@ -40,7 +40,7 @@ static bool on_table(void *arg, const struct nlmsghdr *h)
     char name[NFT_TABLE_MAXNAMELEN] = "";
     uint32_t flags = 0;
     size_t size;
-    const char *start = company_chain_attributes(h, &size);
+    const char *start = foreign_chain_attributes(h, &size);
 
     if (h->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE) || !size)
         return true;
@@ -49,7 +49,7 @@ static bool on_table(void *arg, const struct nlmsghdr *h)
         if (attribute_type(a) == NFTA_TABLE_NAME)
             text(a, name, sizeof(name));
         else if (attribute_type(a) == NFTA_TABLE_FLAGS)
-            flags = company_chain_word(a);
+            flags = foreign_chain_word(a);
     }
     if (flags & NFT_TABLE_F_DORMANT) {
         buf_addc(&reading->dormant, (char)head->nfgen_family);
@@ -72,10 +72,10 @@ static bool is_dormant(const struct reading *reading, uint8_t family, const char
 
 /* ---- chains ---- */
 
-static void read_chain(const struct nlmsghdr *h, struct company_chain *chain)
+static void read_chain(const struct nlmsghdr *h, struct foreign_chain *chain)
 {
     size_t size;
-    const char *start = company_chain_attributes(h, &size);
+    const char *start = foreign_chain_attributes(h, &size);
     const struct nlattr *number;
 
     chain->family = ((const struct nfgenmsg *)NLMSG_DATA(h))->nfgen_family;
@@ -93,13 +93,13 @@ static void read_chain(const struct nlmsghdr *h, struct company_chain *chain)
             chain->hooked = true;
             chain->devices = a;
             number = attribute_find(a, NFTA_HOOK_HOOKNUM);
-            chain->hook = number ? company_chain_word(number) : NF_INET_NUMHOOKS;
+            chain->hook = number ? foreign_chain_word(number) : NF_INET_NUMHOOKS;
             break;
         case NFTA_CHAIN_POLICY:
-            chain->accepts = company_chain_word(a) == NF_ACCEPT;
+            chain->accepts = foreign_chain_word(a) == NF_ACCEPT;
             break;
         case NFTA_CHAIN_USE:
-            chain->rules = company_chain_word(a);
+            chain->rules = foreign_chain_word(a);
             break;
         case NFTA_CHAIN_TYPE:
             chain->nat = attribute_size(a) == sizeof("nat") && !memcmp(attribute_data(a), "nat", 4);
@@ -111,58 +111,58 @@ static void read_chain(const struct nlmsghdr *h, struct company_chain *chain)
 }
 
 /* At a device's own hook, `hooked` names it. Egress is not honoured where a program redirects. */
-static void note_device(struct company *company, const struct nlattr *device, bool prefix,
+static void note_device(struct foreign *foreign, const struct nlattr *device, bool prefix,
                         bool egress, const char *why)
 {
-    struct company_place *place;
+    struct foreign_place *place;
     char name[IFNAMSIZ];
 
     text(device, name, sizeof(name));
-    place = company_note_place(company, COMPANY_NFTABLES, name, 0, why);
+    place = foreign_note_place(foreign, FOREIGN_NFTABLES, name, 0, why);
     place->in |= !egress;
     place->out |= egress;
     place->prefix |= prefix;
 }
 
-static void note_devices(struct company *company, const struct company_chain *chain, bool egress)
+static void note_devices(struct foreign *foreign, const struct foreign_chain *chain, bool egress)
 {
     const struct nlattr *one = attribute_find(chain->devices, NFTA_HOOK_DEV);
     const struct nlattr *list = attribute_find(chain->devices, NFTA_HOOK_DEVS);
-    char why[COMPANY_TEXT];
+    char why[FOREIGN_TEXT];
 
-    company_chain_describe(chain, why);
+    foreign_chain_describe(chain, why);
     if (one)
-        note_device(company, one, false, egress, why);
+        note_device(foreign, one, false, egress, why);
     if (!list)
         return;
     EACH_ATTRIBUTE(a, attribute_data(list), attribute_size(list))
     {
-        note_device(company, a, attribute_type(a) != NFTA_DEVICE_NAME, egress, why); /* "eth*" */
+        note_device(foreign, a, attribute_type(a) != NFTA_DEVICE_NAME, egress, why); /* "eth*" */
     }
 }
 
-static void note_chain(struct reading *reading, const struct company_chain *chain)
+static void note_chain(struct reading *reading, const struct foreign_chain *chain)
 {
-    struct company *company = reading->company;
-    char why[COMPANY_TEXT];
+    struct foreign *foreign = reading->foreign;
+    char why[FOREIGN_TEXT];
     bool routed = chain->hook == NF_INET_PRE_ROUTING || chain->hook == NF_INET_FORWARD ||
                   chain->hook == NF_INET_POST_ROUTING;
 
-    company_chain_describe(chain, why);
+    foreign_chain_describe(chain, why);
     if (chain->family == NFPROTO_NETDEV)
-        note_devices(company, chain, chain->hook != NF_NETDEV_INGRESS);
+        note_devices(foreign, chain, chain->hook != NF_NETDEV_INGRESS);
     else if (chain->family == NFPROTO_INET && chain->hook == NF_INET_INGRESS)
-        note_devices(company, chain, false);
-    if (!*company_chain_family_name(chain->family) || chain->family == NFPROTO_NETDEV || !routed)
+        note_devices(foreign, chain, false);
+    if (!*foreign_chain_family_name(chain->family) || chain->family == NFPROTO_NETDEV || !routed)
         return;
     if (!chain->nat || chain->hook == NF_INET_PRE_ROUTING)
-        company_note(company, COMPANY_NFTABLES,
-                     company_chain_family(chain->family, COMPANY_NEW4, COMPANY_NEW6), why);
+        foreign_note(foreign, FOREIGN_NFTABLES,
+                     foreign_chain_family(chain->family, FOREIGN_NEW4, FOREIGN_NEW6), why);
     if (chain->nat)
         return;
     if (!chain->accepts)
-        company_note(company, COMPANY_NFTABLES,
-                     company_chain_family(chain->family, COMPANY_IP4, COMPANY_IP6), why);
+        foreign_note(foreign, FOREIGN_NFTABLES,
+                     foreign_chain_family(chain->family, FOREIGN_IP4, FOREIGN_IP6), why);
     else
         buf_add(&reading->filters, chain, sizeof(*chain));
 }
@@ -170,7 +170,7 @@ static void note_chain(struct reading *reading, const struct company_chain *chai
 static bool on_chain(void *arg, const struct nlmsghdr *h)
 {
     struct reading *reading = arg;
-    struct company_chain chain = {0};
+    struct foreign_chain chain = {0};
 
     if (h->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWCHAIN) ||
         h->nlmsg_len < NLMSG_LENGTH(sizeof(struct nfgenmsg)))
@@ -196,18 +196,18 @@ static int dump_all(uint8_t message, dump_fn *each, struct reading *reading)
     return dump_run(NETLINK_NETFILTER, &request.h, each, reading);
 }
 
-int company_nft_read(struct company *company)
+int foreign_nft_read(struct foreign *foreign)
 {
-    struct reading reading = {.company = company};
+    struct reading reading = {.foreign = foreign};
     int r = dump_all(NFT_MSG_GETTABLE, on_table, &reading);
 
     if (!r)
         r = dump_all(NFT_MSG_GETCHAIN, on_chain, &reading);
-    for (size_t at = 0; !r && at < reading.filters.len; at += sizeof(struct company_chain)) {
-        struct company_chain chain;
+    for (size_t at = 0; !r && at < reading.filters.len; at += sizeof(struct foreign_chain)) {
+        struct foreign_chain chain;
 
         memcpy(&chain, reading.filters.data + at, sizeof(chain));
-        r = company_rule_read(company, &chain);
+        r = foreign_rule_read(foreign, &chain);
     }
     buf_fini(&reading.dormant);
     buf_fini(&reading.filters);

@@ -13,7 +13,7 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "dataplane/company.h"
+#include "dataplane/foreign.h"
 
 #define CALL (BPF_JMP | BPF_CALL)
 
@@ -58,7 +58,7 @@ static int32_t shown_call(void)
     return 0;
 }
 
-bool company_program_asks(uint32_t id)
+bool foreign_program_asks(uint32_t id)
 {
     AUTO_FD int fd = bpf_prog_get_fd_by_id(id);
     unsigned count = 0;

@@ -7,11 +7,11 @@
 
 #include "core/base/own.h"
 #include "dataplane/attribute.h"
-#include "dataplane/company_nft.h"
+#include "dataplane/foreign_nft.h"
 
 #define SHOWN 64 /* of what is shown; longer names are cut */
 
-uint32_t company_chain_word(const struct nlattr *a)
+uint32_t foreign_chain_word(const struct nlattr *a)
 {
     uint32_t value = 0;
 
@@ -20,7 +20,7 @@ uint32_t company_chain_word(const struct nlattr *a)
     return ntohl(value);
 }
 
-const char *company_chain_family_name(uint8_t family)
+const char *foreign_chain_family_name(uint8_t family)
 {
     switch (family) {
     case NFPROTO_INET:
@@ -36,13 +36,13 @@ const char *company_chain_family_name(uint8_t family)
     }
 }
 
-void company_chain_describe(const struct company_chain *chain, char why[COMPANY_TEXT])
+void foreign_chain_describe(const struct foreign_chain *chain, char why[FOREIGN_TEXT])
 {
-    snprintf(why, COMPANY_TEXT, "nftables table %s %.*s, chain %.*s",
-             company_chain_family_name(chain->family), SHOWN, chain->table, SHOWN, chain->name);
+    snprintf(why, FOREIGN_TEXT, "nftables table %s %.*s, chain %.*s",
+             foreign_chain_family_name(chain->family), SHOWN, chain->table, SHOWN, chain->name);
 }
 
-const char *company_chain_attributes(const struct nlmsghdr *h, size_t *size)
+const char *foreign_chain_attributes(const struct nlmsghdr *h, size_t *size)
 {
     const struct nfgenmsg *head = NLMSG_DATA(h);
     const char *start = (const char *)head + NLMSG_ALIGN(sizeof(*head));
@@ -53,7 +53,7 @@ const char *company_chain_attributes(const struct nlmsghdr *h, size_t *size)
     return start;
 }
 
-uint32_t company_chain_family(uint8_t family, uint32_t ip4, uint32_t ip6)
+uint32_t foreign_chain_family(uint8_t family, uint32_t ip4, uint32_t ip6)
 {
     return family == NFPROTO_IPV4 ? ip4 : family == NFPROTO_IPV6 ? ip6 : ip4 | ip6;
 }

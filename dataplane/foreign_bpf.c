@@ -16,9 +16,9 @@
 #include "bpf/abi.h"
 #include "core/base/own.h"
 #include "dataplane/attribute.h"
-#include "dataplane/company.h"
-#include "dataplane/company_hook.h"
-#include "dataplane/company_nft.h"
+#include "dataplane/foreign.h"
+#include "dataplane/foreign_hook.h"
+#include "dataplane/foreign_nft.h"
 #include "dataplane/base.h"
 #include "dataplane/dataplane_internal.h"
 
@@ -66,24 +66,24 @@ static uint32_t own_program(const struct dataplane *dp)
     return fd <= 0 || bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
 }
 
-static void read_egress(struct company *company, uint32_t ifindex, uint32_t own)
+static void read_egress(struct foreign *foreign, uint32_t ifindex, uint32_t own)
 {
     uint32_t ids[PROGRAMS_SHOWN] = {0};
     unsigned count = others(ifindex, ATTACH_TCX_EGRESS, own, ids);
     bool asks = count == PROGRAMS_SHOWN;
 
     for (unsigned i = 0; !asks && i < count; i++)
-        asks = company_program_asks(ids[i]);
+        asks = foreign_program_asks(ids[i]);
     if (asks)
-        company_note_place(company, COMPANY_BPF, NULL, ifindex,
+        foreign_note_place(foreign, FOREIGN_BPF, NULL, ifindex,
                            "a program at tcx egress that may read a packet's route")
             ->out = true;
     else if (count)
-        company_note_place(company, COMPANY_BPF, NULL, ifindex, "another program at tcx egress")
+        foreign_note_place(foreign, FOREIGN_BPF, NULL, ifindex, "another program at tcx egress")
             ->shaped = true;
 }
 
-void company_bpf_read_tcx(const struct dataplane *dp, struct company *company)
+void foreign_bpf_read_tcx(const struct dataplane *dp, struct foreign *foreign)
 {
     uint32_t own = own_program(dp), ids[PROGRAMS_SHOWN];
 
@@ -93,15 +93,15 @@ void company_bpf_read_tcx(const struct dataplane *dp, struct company *company)
         if (!port->ifindex)
             continue;
         if (others(port->ifindex, ATTACH_TCX_INGRESS, own, ids))
-            company_note_place(company, COMPANY_BPF, NULL, port->ifindex,
+            foreign_note_place(foreign, FOREIGN_BPF, NULL, port->ifindex,
                                "another program at tcx ingress")
                 ->in = true;
-        read_egress(company, port->ifindex, own);
+        read_egress(foreign, port->ifindex, own);
     }
 }
 
-void company_bpf_mix_tcx(const struct dataplane *dp, const uint32_t *ports, unsigned count,
-                         struct company_programs *programs, uint64_t *state)
+void foreign_bpf_mix_tcx(const struct dataplane *dp, const uint32_t *ports, unsigned count,
+                         struct foreign_programs *programs, uint64_t *state)
 {
     if (!programs->own)
         programs->own = own_program(dp);
@@ -135,7 +135,7 @@ static bool decides(const struct netfilter_info *info)
 }
 
 /* false: it is being made, and there the next time. */
-static bool look_at(struct company_programs *programs, uint32_t id)
+static bool look_at(struct foreign_programs *programs, uint32_t id)
 {
     AUTO_FD int fd = bpf_link_get_fd_by_id(id);
     struct netfilter_info info = {0};
@@ -145,9 +145,9 @@ static bool look_at(struct company_programs *programs, uint32_t id)
         return false;
     if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) || !decides(&info))
         return true;
-    if (programs->count < COMPANY_LINKS)
+    if (programs->count < FOREIGN_LINKS)
         programs->links[programs->count++] =
-            (struct company_link){.id = id,
+            (struct foreign_link){.id = id,
                                   .program = info.program,
                                   .hook = info.hook,
                                   .priority = info.priority,
@@ -156,7 +156,7 @@ static bool look_at(struct company_programs *programs, uint32_t id)
 }
 
 struct hook {
-    struct company_programs *programs;
+    struct foreign_programs *programs;
     uint32_t number;
     bool ip6;
 };
@@ -166,11 +166,11 @@ static uint32_t program_of(const struct nlattr *chain)
 {
     const struct nlattr *type = attribute_find(chain, NFNLA_HOOK_INFO_TYPE);
     const struct nlattr *about = attribute_find(chain, NFNLA_HOOK_INFO_DESC);
-    const struct nlattr *id = type && about && company_chain_word(type) == HOOK_BPF
+    const struct nlattr *id = type && about && foreign_chain_word(type) == HOOK_BPF
                                   ? attribute_find(about, HOOK_BPF_ID)
                                   : NULL;
 
-    return id ? company_chain_word(id) : 0;
+    return id ? foreign_chain_word(id) : 0;
 }
 
 /* One function at a hook of this namespace. */
@@ -179,17 +179,17 @@ static bool on_hook(void *arg, const struct nlmsghdr *h)
     struct hook *hook = arg;
     uint32_t program = 0, priority = 0;
     size_t size;
-    const char *start = company_chain_attributes(h, &size);
+    const char *start = foreign_chain_attributes(h, &size);
 
     EACH_ATTRIBUTE(a, start, size)
     {
         if (attribute_type(a) == NFNLA_HOOK_PRIORITY)
-            priority = company_chain_word(a);
+            priority = foreign_chain_word(a);
         else if (attribute_type(a) == NFNLA_HOOK_CHAIN_INFO)
             program = program_of(a);
     }
     for (unsigned i = 0; program && i < hook->programs->count; i++) {
-        struct company_link *link = &hook->programs->links[i];
+        struct foreign_link *link = &hook->programs->links[i];
 
         link->here |= link->program == program && link->hook == hook->number &&
                       link->ip6 == hook->ip6 && link->priority == (int32_t)priority;
@@ -200,21 +200,21 @@ static bool on_hook(void *arg, const struct nlmsghdr *h)
 /* Where the hook's functions cannot be listed each link counts. */
 static void look_at_hook(struct hook *hook)
 {
-    int r = company_hook_dump(hook->ip6 ? NFPROTO_IPV6 : NFPROTO_IPV4, hook->number, on_hook, hook);
+    int r = foreign_hook_dump(hook->ip6 ? NFPROTO_IPV6 : NFPROTO_IPV4, hook->number, on_hook, hook);
 
     for (unsigned i = 0; r < 0 && i < hook->programs->count; i++) {
-        struct company_link *link = &hook->programs->links[i];
+        struct foreign_link *link = &hook->programs->links[i];
 
         link->here |= link->hook == hook->number && link->ip6 == hook->ip6;
     }
 }
 
-void company_bpf_links_here(struct company_programs *programs)
+void foreign_bpf_links_here(struct foreign_programs *programs)
 {
     for (unsigned i = 0; i < programs->count; i++)
         programs->links[i].here = false;
     for (unsigned i = 0; i < programs->count; i++) {
-        const struct company_link *link = &programs->links[i];
+        const struct foreign_link *link = &programs->links[i];
         struct hook hook = {.programs = programs, .number = link->hook, .ip6 = link->ip6};
         bool asked = false;
 
@@ -225,7 +225,7 @@ void company_bpf_links_here(struct company_programs *programs)
     }
 }
 
-void company_bpf_links_look(struct company_programs *programs)
+void foreign_bpf_links_look(struct foreign_programs *programs)
 {
     unsigned kept = 0;
 
@@ -235,18 +235,18 @@ void company_bpf_links_look(struct company_programs *programs)
     programs->count = kept;
     for (uint32_t id = programs->last; !bpf_link_get_next_id(id, &id) && look_at(programs, id);)
         programs->last = id;
-    company_bpf_links_here(programs);
+    foreign_bpf_links_here(programs);
 }
 
-void company_bpf_read_links(struct company *company)
+void foreign_bpf_read_links(struct foreign *foreign)
 {
-    struct company_programs programs = {0};
+    struct foreign_programs programs = {0};
 
-    company_bpf_links_look(&programs);
+    foreign_bpf_links_look(&programs);
     for (unsigned i = 0; i < programs.count; i++)
         if (programs.links[i].here)
-            company_note(company, COMPANY_BPF,
-                         programs.links[i].ip6 ? COMPANY_IP6 | COMPANY_NEW6
-                                               : COMPANY_IP4 | COMPANY_NEW4,
+            foreign_note(foreign, FOREIGN_BPF,
+                         programs.links[i].ip6 ? FOREIGN_IP6 | FOREIGN_NEW6
+                                               : FOREIGN_IP4 | FOREIGN_NEW4,
                          "a BPF program at netfilter's hooks");
 }

@@ -3,7 +3,7 @@
  *
  * Surprise: asking a kernel that cannot list hooks makes it look for the module each time, by a
  * process of its own; so it is asked once. */
-#include "dataplane/company_hook.h"
+#include "dataplane/foreign_hook.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,7 +19,7 @@
 #include "core/base/own.h"
 #include "dataplane/attribute.h"
 #include "dataplane/base.h"
-#include "dataplane/company_nft.h"
+#include "dataplane/foreign_nft.h"
 #include "dataplane/dataplane_internal.h"
 #include "dataplane/dump.h"
 
@@ -28,7 +28,7 @@
 #define IPVS_MAX 65536
 
 /* They decide nothing by themselves, or are looked at elsewhere: conntrack and translation, tables
- * (company_nft.c, company_legacy.c), frames of bridges, AppArmor's own packets. */
+ * (foreign_nft.c, foreign_legacy.c), frames of bridges, AppArmor's own packets. */
 static bool is_known(const char *function)
 {
     static const char *const beginnings[] = {
@@ -53,7 +53,7 @@ static void text(const struct nlattr *a, char to[NAME_BYTES])
 static bool is_unknown(const struct nlmsghdr *h, char function[NAME_BYTES], char module[NAME_BYTES])
 {
     size_t size;
-    const char *start = company_chain_attributes(h, &size);
+    const char *start = foreign_chain_attributes(h, &size);
 
     function[0] = module[0] = 0;
     EACH_ATTRIBUTE(a, start, size)
@@ -68,7 +68,7 @@ static bool is_unknown(const struct nlmsghdr *h, char function[NAME_BYTES], char
     return function[0] && !is_known(function);
 }
 
-int company_hook_dump(uint8_t family, uint32_t hook, dump_fn *each, void *arg)
+int foreign_hook_dump(uint8_t family, uint32_t hook, dump_fn *each, void *arg)
 {
     struct {
         struct nlmsghdr h;
@@ -88,7 +88,7 @@ int company_hook_dump(uint8_t family, uint32_t hook, dump_fn *each, void *arg)
 
 /* Either one: what is found is said, or only told from what was found before. */
 struct looking {
-    struct company *company;
+    struct foreign *foreign;
     uint64_t *state;
     uint8_t family;
     const char *at;
@@ -97,7 +97,7 @@ struct looking {
 static bool on_function(void *arg, const struct nlmsghdr *h)
 {
     struct looking *looking = arg;
-    char function[NAME_BYTES], module[NAME_BYTES], why[COMPANY_TEXT];
+    char function[NAME_BYTES], module[NAME_BYTES], why[FOREIGN_TEXT];
 
     if (h->nlmsg_type != (NFNL_SUBSYS_HOOK << 8 | NFNL_MSG_HOOK_GET) ||
         !is_unknown(h, function, module))
@@ -110,14 +110,14 @@ static bool on_function(void *arg, const struct nlmsghdr *h)
     }
     snprintf(why, sizeof(why), "the function %s%s%s at netfilter's hook %s", function,
              module[0] ? " of module " : "", module, looking->at);
-    company_note(looking->company, COMPANY_MODULE,
-                 company_chain_family(looking->family, COMPANY_IP4 | COMPANY_NEW4,
-                                      COMPANY_IP6 | COMPANY_NEW6),
+    foreign_note(looking->foreign, FOREIGN_MODULE,
+                 foreign_chain_family(looking->family, FOREIGN_IP4 | FOREIGN_NEW4,
+                                      FOREIGN_IP6 | FOREIGN_NEW6),
                  why);
     return true;
 }
 
-static void look(struct dataplane *dp, struct company *company, uint64_t *state)
+static void look(struct dataplane *dp, struct foreign *foreign, uint64_t *state)
 {
     static const uint8_t families[] = {NFPROTO_IPV4, NFPROTO_IPV6};
     static const struct {
@@ -130,16 +130,16 @@ static void look(struct dataplane *dp, struct company *company, uint64_t *state)
     for (size_t f = 0; f < ARRAY_LEN(families); f++)
         for (size_t i = 0; i < ARRAY_LEN(hooks); i++) {
             struct looking looking = {
-                .company = company, .state = state, .family = families[f], .at = hooks[i].name};
+                .foreign = foreign, .state = state, .family = families[f], .at = hooks[i].name};
 
             if (__atomic_load_n(&dp->hooks_unlisted, __ATOMIC_SEQ_CST))
                 return;
-            if (company_hook_dump(families[f], hooks[i].number, on_function, &looking) == -EINVAL)
+            if (foreign_hook_dump(families[f], hooks[i].number, on_function, &looking) == -EINVAL)
                 __atomic_store_n(&dp->hooks_unlisted, true, __ATOMIC_SEQ_CST);
         }
 }
 
-bool company_hook_serves(const char *list)
+bool foreign_hook_serves(const char *list)
 {
     for (unsigned line = 0; line < IPVS_HEAD; line++) {
         list = strchr(list, '\n');
@@ -157,18 +157,18 @@ static bool serves(void)
     int r = file_read("/proc/thread-self/net/ip_vs", IPVS_MAX, &list, NULL);
 
     return r < 0 ? access("/proc/thread-self/net/ip_vs", F_OK) == 0
-                 : company_hook_serves(buf_str(&list));
+                 : foreign_hook_serves(buf_str(&list));
 }
 
-void company_hook_read(struct dataplane *dp, struct company *company)
+void foreign_hook_read(struct dataplane *dp, struct foreign *foreign)
 {
-    look(dp, company, NULL);
+    look(dp, foreign, NULL);
     if (serves())
-        company_note(company, COMPANY_MODULE,
-                     COMPANY_IP4 | COMPANY_IP6 | COMPANY_NEW4 | COMPANY_NEW6, "services of IPVS");
+        foreign_note(foreign, FOREIGN_MODULE,
+                     FOREIGN_IP4 | FOREIGN_IP6 | FOREIGN_NEW4 | FOREIGN_NEW6, "services of IPVS");
 }
 
-void company_hook_mix(struct dataplane *dp, uint64_t *state)
+void foreign_hook_mix(struct dataplane *dp, uint64_t *state)
 {
     bool found = serves();
 

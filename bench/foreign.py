@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""company.py BUILD [--json] [--tries N] [--mode xdp|tcx] - how soon an established flow obeys what else decides.
+"""foreign.py BUILD [--json] [--tries N] [--mode xdp|tcx] - how soon an established flow obeys what else decides.
 
 A real orbitald with masquerade carries one UDP flow, five packets a millisecond; the counters of its fast path are
 read in its own map after each. Then another program changes something. Time runs from the moment that change is in
@@ -353,11 +353,11 @@ def main():
     parser.add_argument("--tries", type=int, default=20)
     parser.add_argument("--mode", choices=("xdp", "tcx"))
     args = parser.parse_args()
-    bed.need_root("company")
+    bed.need_root("foreign")
     bed.stop_cleanly()
     figures, notes = [], [f"{args.tries} tries of each kind; 0.0 is sooner than this process read the event"]
     for mode in (args.mode,) if args.mode else ("xdp", "tcx"):
-        with bed.Bed(args.build, "company", dataplane=True) as box, Lab(box, mode) as lab:
+        with bed.Bed(args.build, "foreign", dataplane=True) as box, Lab(box, mode) as lab:
             box.start()
             lab.start()
             bed.run(*box.inside("tc", "qdisc", "add", "dev", "lan0", "clsact"))
@@ -369,6 +369,6 @@ if __name__ == "__main__":
     try:
         main()
     except bed.Failed as e:
-        sys.exit(f"bench company: {e}")
+        sys.exit(f"bench foreign: {e}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -1,6 +1,6 @@
 /* Queueing disciplines and filters. What XDP sends passes neither the discipline nor the filters of
  * the way out; what tcx sends passes both, so a port that has some sends by tcx. Filters there that
- * may read what tcx does not give them (company_filter.c) leave the port to the kernel. Filters at
+ * may read what tcx does not give them (foreign_filter.c) leave the port to the kernel. Filters at
  * ingress stand beside our program or behind it, and are never asked about what it sends: there the
  * kernel decides. */
 #include <errno.h>
@@ -13,7 +13,7 @@
 
 #include "bpf/abi.h"
 #include "core/base/own.h"
-#include "dataplane/company.h"
+#include "dataplane/foreign.h"
 #include "dataplane/dump.h"
 #include "dataplane/clsact.h"
 #include "dataplane/dataplane_internal.h"
@@ -38,7 +38,7 @@ struct filtered {
 };
 
 struct reading {
-    struct company *company;
+    struct foreign *foreign;
     struct buf filtered; /* struct filtered */
 };
 
@@ -54,13 +54,13 @@ static bool is_default(const char *kind)
     return false;
 }
 
-static struct company_place *place(struct company *company, enum company_kind kind,
+static struct foreign_place *place(struct foreign *foreign, enum foreign_kind kind,
                                    uint32_t ifindex, const char *what, const char *name)
 {
-    char why[COMPANY_TEXT];
+    char why[FOREIGN_TEXT];
 
     snprintf(why, sizeof(why), "%s%.32s", what, name);
-    return company_note_place(company, kind, NULL, ifindex, why);
+    return foreign_note_place(foreign, kind, NULL, ifindex, why);
 }
 
 static bool on_discipline(void *arg, const struct nlmsghdr *h)
@@ -91,12 +91,12 @@ static bool on_discipline(void *arg, const struct nlmsghdr *h)
     filtered.handle = message->tcm_handle;
     filtered.classes = !is_default(kind);
     if (filtered.where == AT_DISCIPLINE && filtered.classes)
-        place(reading->company, COMPANY_QDISC, filtered.ifindex, "queueing discipline ", kind)
+        place(reading->foreign, FOREIGN_QDISC, filtered.ifindex, "queueing discipline ", kind)
             ->shaped = true;
     if (in_block)
-        place(reading->company, COMPANY_TC, filtered.ifindex, BLOCK, "")->in = true;
+        place(reading->foreign, FOREIGN_TC, filtered.ifindex, BLOCK, "")->in = true;
     if (out_block) /* its filters are not looked at */
-        place(reading->company, COMPANY_TC, filtered.ifindex, BLOCK, "")->out = true;
+        place(reading->foreign, FOREIGN_TC, filtered.ifindex, BLOCK, "")->out = true;
     if (filtered.where != AT_DISCIPLINE || filtered.handle)
         buf_add(&reading->filtered, &filtered, sizeof(filtered));
     return true;
@@ -106,7 +106,7 @@ struct filters {
     bool own;    /* one may be ours */
     bool egress; /* what they read matters */
     bool found, asks;
-    char name[COMPANY_FILTER_NAME]; /* of one that was found, or of what asks */
+    char name[FOREIGN_FILTER_NAME]; /* of one that was found, or of what asks */
 };
 
 static bool on_filter(void *arg, const struct nlmsghdr *h)
@@ -115,7 +115,7 @@ static bool on_filter(void *arg, const struct nlmsghdr *h)
     const struct tcmsg *message = NLMSG_DATA(h);
     int len = (int)h->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*message));
     const struct nlattr *options = NULL;
-    char kind[COMPANY_FILTER_NAME] = "";
+    char kind[FOREIGN_FILTER_NAME] = "";
 
     if (h->nlmsg_type != RTM_NEWTFILTER || len < 0)
         return true;
@@ -131,7 +131,7 @@ static bool on_filter(void *arg, const struct nlmsghdr *h)
             options = (const void *)a;
     }
     if (filters->egress)
-        filters->asks = company_filter_asks(kind, options, filters->name);
+        filters->asks = foreign_filter_asks(kind, options, filters->name);
     else
         snprintf(filters->name, sizeof(filters->name), "%s", kind);
     return filters->egress && !filters->asks;
@@ -156,26 +156,26 @@ static int unless_gone(int r)
     return r == -ENODEV || r == -ENOENT || r == -EINVAL || r == -EOPNOTSUPP ? 0 : r;
 }
 
-static int read_ingress(struct company *company, uint32_t ifindex, bool own)
+static int read_ingress(struct foreign *foreign, uint32_t ifindex, bool own)
 {
     struct filters filters = {.own = own};
     int r =
         ask(RTM_GETTFILTER, ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS), on_filter, &filters);
 
     if (filters.found)
-        place(company, COMPANY_TC, ifindex, "tc ingress filter ", filters.name)->in = true;
+        place(foreign, FOREIGN_TC, ifindex, "tc ingress filter ", filters.name)->in = true;
     return unless_gone(r);
 }
 
-static int read_egress(struct company *company, uint32_t ifindex, uint32_t parent)
+static int read_egress(struct foreign *foreign, uint32_t ifindex, uint32_t parent)
 {
     struct filters filters = {.egress = true};
     int r = ask(RTM_GETTFILTER, ifindex, parent, on_filter, &filters);
 
     if (filters.asks)
-        place(company, COMPANY_TC, ifindex, ASKS, filters.name)->out = true;
+        place(foreign, FOREIGN_TC, ifindex, ASKS, filters.name)->out = true;
     else if (filters.found)
-        place(company, COMPANY_TC, ifindex, "tc egress filter ", filters.name)->shaped = true;
+        place(foreign, FOREIGN_TC, ifindex, "tc egress filter ", filters.name)->shaped = true;
     return unless_gone(r);
 }
 
@@ -189,42 +189,42 @@ static bool on_class(void *arg, const struct nlmsghdr *h)
     return classes->len < CLASSES * sizeof(message->tcm_handle);
 }
 
-static int read_classes(struct company *company, uint32_t ifindex)
+static int read_classes(struct foreign *foreign, uint32_t ifindex)
 {
     AUTO(buf) struct buf classes = {0};
     uint32_t handle;
     int r = unless_gone(ask(RTM_GETTCLASS, ifindex, 0, on_class, &classes));
 
     if (classes.len >= CLASSES * sizeof(handle)) {
-        place(company, COMPANY_TC, ifindex, "more classes than are looked at", "")->out = true;
+        place(foreign, FOREIGN_TC, ifindex, "more classes than are looked at", "")->out = true;
         return r;
     }
     for (size_t at = 0; !r && at < classes.len; at += sizeof(handle)) {
         memcpy(&handle, classes.data + at, sizeof(handle));
-        r = read_egress(company, ifindex, handle);
+        r = read_egress(foreign, ifindex, handle);
     }
     return r;
 }
 
 /* asked: the interface's classes were. */
-static int read_filtered(struct company *company, const struct filtered *filtered, bool own,
+static int read_filtered(struct foreign *foreign, const struct filtered *filtered, bool own,
                          bool asked)
 {
     int r;
 
     if (filtered->where == AT_DISCIPLINE) {
-        r = read_egress(company, filtered->ifindex, filtered->handle);
-        return !r && filtered->classes && !asked ? read_classes(company, filtered->ifindex) : r;
+        r = read_egress(foreign, filtered->ifindex, filtered->handle);
+        return !r && filtered->classes && !asked ? read_classes(foreign, filtered->ifindex) : r;
     }
-    r = read_ingress(company, filtered->ifindex, own);
+    r = read_ingress(foreign, filtered->ifindex, own);
     return !r && filtered->where == AT_CLSACT
-               ? read_egress(company, filtered->ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS))
+               ? read_egress(foreign, filtered->ifindex, TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS))
                : r;
 }
 
-int company_tc_read(struct company *company, bool clsact)
+int foreign_tc_read(struct foreign *foreign, bool clsact)
 {
-    struct reading reading = {.company = company};
+    struct reading reading = {.foreign = foreign};
     uint32_t last = 0; /* the kernel lists an interface's disciplines together */
     int r = ask(RTM_GETQDISC, 0, 0, on_discipline, &reading);
 
@@ -234,7 +234,7 @@ int company_tc_read(struct company *company, bool clsact)
         struct filtered filtered;
 
         memcpy(&filtered, reading.filtered.data + at, sizeof(filtered));
-        r = read_filtered(company, &filtered, clsact, filtered.ifindex == last);
+        r = read_filtered(foreign, &filtered, clsact, filtered.ifindex == last);
         if (filtered.where == AT_DISCIPLINE && filtered.classes)
             last = filtered.ifindex;
     }
