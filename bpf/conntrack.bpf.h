@@ -1,6 +1,6 @@
 /* The kernel's connection tracking as the slow program sees it. Linux 5.18 and later; only TCP and
- * UDP can be looked up. A flow is ours only when conntrack is past all doubt about it: answered,
- * long-lived, no helper and no sequence adjustment. */
+ * UDP can be looked up. The fast path takes a flow only when its state in conntrack is settled:
+ * answered, assured, no helper and no sequence adjustment. */
 #ifndef BPF_CONNTRACK_BPF_H
 #define BPF_CONNTRACK_BPF_H
 
@@ -126,10 +126,10 @@ static __always_inline int ct_has_own_ways(struct nf_conn *ct)
 static __always_inline int ct_is_plain(struct nf_conn *ct, __u8 protocol)
 {
     const __u64 want = IPS_CONFIRMED | IPS_ASSURED | IPS_SEEN_REPLY;
-    const __u64 doubt = IPS_DYING | IPS_SEQ_ADJUST | IPS_TEMPLATE | IPS_HELPER;
+    const __u64 refused = IPS_DYING | IPS_SEQ_ADJUST | IPS_TEMPLATE | IPS_HELPER;
     __u64 status = ct->status;
 
-    if ((status & (want | doubt)) != want)
+    if ((status & (want | refused)) != want)
         return 0;
     if (protocol == PARSE_TCP && ct->proto.tcp.state != TCP_CONNTRACK_ESTABLISHED)
         return 0;
@@ -227,7 +227,7 @@ static __always_inline enum ct_result ct_find(void *ctx, const int xdp, const st
         ct = bpf_xdp_ct_lookup(ctx, &tuple, size, &opts, sizeof(opts));
     else
         ct = bpf_skb_ct_lookup(ctx, &tuple, size, &opts, sizeof(opts));
-    if (!ct) /* -ENOENT; anything else is a doubt */
+    if (!ct) /* -ENOENT: unknown; any other error: left to the kernel */
         return opts.error == -2 ? CT_UNKNOWN : CT_PASS;
     flow->ends = (p->special & PARSE_ENDS) && ct_is_open(ct);
     if (!p->special && ct_is_plain(ct, p->protocol)) {

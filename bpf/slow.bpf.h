@@ -283,7 +283,8 @@ static __always_inline enum slow_verdict slow_route_known(void *ctx, struct slow
     return s->strayed ? SLOW_PASS : SLOW_FORWARD;
 }
 
-/* The next packet to a neighbour the kernel doubts is the kernel's, once. */
+/* One packet to a neighbour that is not reachable (stale) is left to the kernel, which probes it.
+ */
 static __always_inline int slow_is_suspect(const struct slow *s)
 {
     __u64 who = ABI_WHO(s->fib.ifindex, *(const __u32 *)(s->fib.dmac + 2));

@@ -44,9 +44,9 @@ struct run {
     struct good good;
     struct supervisor_setup supervisor;
     struct statedir state;
-    struct orb_err failed;                      /* code 0: it did not */
-    struct orb_err log_trouble, socket_trouble; /* found before there was a verdict to add to */
-    struct orb_err starts_trouble;
+    struct orb_err failed;              /* code 0: it did not */
+    struct orb_err log_err, socket_err; /* kept until a problem can be set */
+    struct orb_err starts_err;
     unsigned starts; /* within the window, this one counted */
     uv_signal_t term, interrupt, hangup, power, reopen;
     uv_timer_t watchdog, patience;
@@ -141,7 +141,7 @@ static void on_hangup(uv_signal_t *handle, int number)
         confpart_refresh(host->filter);
 }
 
-static void complain_of_log(struct orbitald *host, const struct orb_err *err)
+static void report_log_error(struct orbitald *host, const struct orb_err *err)
 {
     log_error(host->log, "log.no-file", KV("error", err->text));
     problem_set(host, "log.no-file", VERDICT_DEGRADED, err->text, "",
@@ -155,7 +155,7 @@ static void on_reopen(uv_signal_t *handle, int number)
     struct orb_err err = {0};
 
     if (logs_files_reopen(host->logs, &err) != 0) {
-        complain_of_log(host, &err);
+        report_log_error(host, &err);
         return;
     }
     log_notice(host->log, "log.reopened");
@@ -242,7 +242,7 @@ static int listen_control(struct run *run, struct orb_err *err)
     int fd = inherit_listen(path, &odd);
     int r;
 
-    run->socket_trouble = odd;
+    run->socket_err = odd;
     if (odd.code)
         log_error(run->host.log, "control.socket-refused", KV("error", odd.text));
     r = listen_start(run->host.broker, path, fd, identify, run, err);
@@ -251,9 +251,9 @@ static int listen_control(struct run *run, struct orb_err *err)
     if (r == 0 || r == ORB_E_CONFLICT || r == ORB_E_INVALID)
         return r;
     /* No client can connect, but packets can be forwarded. */
-    run->socket_trouble = *err;
+    run->socket_err = *err;
     *err = (struct orb_err){0};
-    log_error(run->host.log, "control.no-socket", KV("error", run->socket_trouble.text));
+    log_error(run->host.log, "control.no-socket", KV("error", run->socket_err.text));
     return 0;
 }
 
@@ -372,13 +372,13 @@ static int open_logs(struct run *run, struct orb_err *err)
         return r;
     }
     host->log = logs_sink(host->logs);
-    run->log_trouble = why;
+    run->log_err = why;
     /* The first record: where one run of the daemon ends and the next begins. */
     log_notice(host->log, "host.start", KV("version", ORBITAL_VERSION),
                KV("instance", host->options.instance), KV("pid", getpid()),
                KV("run", logs_run(host->logs)));
-    if (run->state.trouble.code)
-        log_error(host->log, "state.trouble", KV("error", run->state.trouble.text));
+    if (run->state.error.code)
+        log_error(host->log, "state.directory", KV("error", run->state.error.text));
     if (run->state.unlocked.code)
         log_error(host->log, "state.not-locked", KV("error", run->state.unlocked.text));
     return 0;
@@ -393,7 +393,7 @@ static int run_loop(struct run *run, struct orb_err *err)
     options_absolute(&host->options);
     r = statedir_open(&host->options, &run->state, err);
     if (r == 0) { /* first of all: whatever ends the daemon from here on is a start that failed */
-        run->starts = starts_note(host->options.run_dir, &run->starts_trouble);
+        run->starts = starts_note(host->options.run_dir, &run->starts_err);
         r = open_logs(run, err);
     }
     if (r < 0)
@@ -410,19 +410,19 @@ static int run_loop(struct run *run, struct orb_err *err)
     if (r == 0)
         r = health_new(host, run->notify_socket, on_ready, run, &host->health, err);
     if (r == 0) {
-        if (run->state.trouble.code)
-            problem_set(host, PROBLEM_STATE, VERDICT_DEGRADED, run->state.trouble.text, "",
+        if (run->state.error.code)
+            problem_set(host, PROBLEM_STATE, VERDICT_DEGRADED, run->state.error.text, "",
                         "mend the file system; it is tried again each second");
         if (run->state.unlocked.code)
             problem_set(host, PROBLEM_LOCK, VERDICT_DEGRADED, run->state.unlocked.text, "",
                         "take away what stands there, or mend the file system; it is tried "
                         "again each second");
-        if (run->log_trouble.code)
-            complain_of_log(host, &run->log_trouble);
-        if (run->socket_trouble.code)
-            problem_set(host, "control.socket", VERDICT_DEGRADED, run->socket_trouble.text, "",
+        if (run->log_err.code)
+            report_log_error(host, &run->log_err);
+        if (run->socket_err.code)
+            problem_set(host, "control.socket", VERDICT_DEGRADED, run->socket_err.text, "",
                         "correct orbitald.socket, or what lies there, and restart orbitald");
-        starts_decide(host, run->starts, &run->starts_trouble, run->notify_socket);
+        starts_decide(host, run->starts, &run->starts_err, run->notify_socket);
         watch(run);
         begin(run);
     } else if (host->broker) {

@@ -104,7 +104,7 @@ bool clsact_alive(const struct dataplane *dp, uint32_t ifindex)
     return runs_already(dp, &hook) && (is_pinned(own) || is_pinned(shared));
 }
 
-/* Whether a discipline has any filter at one of its two ends; in doubt it has. */
+/* Whether a discipline has a filter at one of its two ends; true if that cannot be read. */
 static bool has_filters(uint32_t ifindex, uint32_t parent)
 {
     AUTO_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);

@@ -257,11 +257,11 @@ void dataplane_given_up(const struct dataplane *dp,
     }
 }
 
-const char *dataplane_trouble(const struct dataplane *dataplane, enum dataplane_trouble which)
+const char *dataplane_problem(const struct dataplane *dataplane, enum dataplane_problem which)
 {
-    if (which == DATAPLANE_TROUBLE_DETACHED)
+    if (which == DATAPLANE_PROBLEM_DETACHED)
         return dataplane->detached ? DETACHED : "";
-    if (which == DATAPLANE_TROUBLE_FAST)
+    if (which == DATAPLANE_PROBLEM_FAST)
         return is_wanted(dataplane) ? dataplane->reason : "";
-    return dataplane->trouble[which];
+    return dataplane->problems[which];
 }

@@ -107,15 +107,15 @@ int dataplane_tend(struct dataplane *dataplane, unsigned what, struct dataplane_
                    struct orb_err *err);
 
 /* What is not as it should be, while it lasts. */
-enum dataplane_trouble {
-    DATAPLANE_TROUBLE_RULES,    /* the table is not what the policy says */
-    DATAPLANE_TROUBLE_SETTINGS, /* of the kernel */
-    DATAPLANE_TROUBLE_PORTS,    /* a program was taken away and cannot be put back */
-    DATAPLANE_TROUBLE_FLOWS,    /* connections of before may go on */
-    DATAPLANE_TROUBLE_FAST,     /* ports want a fast path that this kernel does not have */
-    DATAPLANE_TROUBLE_DETACHED,
-    DATAPLANE_TROUBLE_NOTES, /* what was before cannot be noted, and so not be put back */
-    DATAPLANE_TROUBLES
+enum dataplane_problem {
+    DATAPLANE_PROBLEM_RULES,    /* the table differs from the policy */
+    DATAPLANE_PROBLEM_SETTINGS, /* of the kernel */
+    DATAPLANE_PROBLEM_PORTS,    /* a program was detached and cannot be attached again */
+    DATAPLANE_PROBLEM_FLOWS,    /* connections that the new policy refuses may continue */
+    DATAPLANE_PROBLEM_FAST,     /* ports are configured for a fast path this kernel lacks */
+    DATAPLANE_PROBLEM_DETACHED,
+    DATAPLANE_PROBLEM_NOTES, /* original settings cannot be saved, so not be restored */
+    DATAPLANE_PROBLEMS
 };
 /* Each thing it goes without here, and why: nothing of that is wrong. Only while no other thread
  * works on the data plane. */
@@ -123,6 +123,6 @@ void dataplane_given_up(const struct dataplane *dataplane,
                         void (*each)(void *arg, const char *feature, const char *reason),
                         void *arg);
 /* A sentence, "" for none. */
-const char *dataplane_trouble(const struct dataplane *dataplane, enum dataplane_trouble which);
+const char *dataplane_problem(const struct dataplane *dataplane, enum dataplane_problem which);
 
 #endif

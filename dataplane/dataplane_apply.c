@@ -68,12 +68,12 @@ static int switch_slot(struct dataplane *dp, const struct dataplane_plan *plan, 
  * nothing. */
 static void purge(struct dataplane *dp, const struct dataplane_plan *before)
 {
-    char *trouble = dp->trouble[DATAPLANE_TROUBLE_FLOWS];
+    char *problem = dp->problems[DATAPLANE_PROBLEM_FLOWS];
     struct orb_err err = {0};
 
-    trouble[0] = 0;
+    problem[0] = 0;
     if (flows_purge(dp, dp->current, before, &err) < 0) {
-        snprintf(trouble, sizeof(dp->trouble[0]), "connections of before may go on: %.300s",
+        snprintf(problem, sizeof(dp->problems[0]), "connections of before may go on: %.300s",
                  err.text);
     } else {
         dp->forget = false;
@@ -104,7 +104,7 @@ static void conclude(struct dataplane *dp, struct dataplane_plan *plan, uint32_t
     dp->revertible = true;
     dp->based = false;
     dp->change_count = 0;
-    dp->trouble[DATAPLANE_TROUBLE_RULES][0] = 0;
+    dp->problems[DATAPLANE_PROBLEM_RULES][0] = 0;
 }
 
 int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, struct orb_err *err)

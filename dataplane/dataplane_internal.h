@@ -140,9 +140,10 @@ struct dataplane {
     struct ruleset *ruleset;
     uint32_t ruleset_id;  /* after our last transaction; 0: another program may have come between */
     struct watch_ids own; /* our transactions */
-    bool doubt;           /* another program's came between ours */
-    uint32_t doubt_from, doubt_to; /* numbers: after the first, up to the second */
-    uint64_t digest;               /* of the table as we left it; 0: not read yet */
+    bool unattributed;    /* a transaction that is ours or another program's, to be found out */
+    uint32_t unattributed_from,
+        unattributed_to; /* its number is above the first, up to the second */
+    uint64_t digest;     /* of the table as we left it; 0: not read yet */
     uint64_t left;     /* of the policy whose table the daemon before left, untouched; 0: unknown */
     bool kept;         /* the policy in force is that one; so is what revert goes back to */
     bool based;        /* the table is the closed one */
@@ -189,7 +190,7 @@ struct dataplane {
     char toucher[64];
     struct gone_addresses gone; /* that the appliance had */
     struct port_list ports;     /* written under lock: foreign_poll.c reads them */
-    char trouble[DATAPLANE_TROUBLES][400];
+    char problems[DATAPLANE_PROBLEMS][400];
     struct buf unnoted;              /* lines for the file of found.c that it does not take yet */
     bool digest_unnoted;             /* nor the digest of the table */
     struct dataplane_plan *current;  /* NULL: what an earlier daemon left, or nothing */

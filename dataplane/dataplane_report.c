@@ -170,9 +170,9 @@ static void write_warnings(struct dataplane *dp, struct json_write *w)
     AUTO(buf) struct buf all = {0};
     char disturbed[240] = "";
 
-    for (unsigned i = 0; i < DATAPLANE_TROUBLES; i++)
-        if (dp->trouble[i][0])
-            buf_addf(&all, "%s%s", all.len ? "; " : "", dp->trouble[i]);
+    for (unsigned i = 0; i < DATAPLANE_PROBLEMS; i++)
+        if (dp->problems[i][0])
+            buf_addf(&all, "%s%s", all.len ? "; " : "", dp->problems[i]);
     if (dataplane_tend_disturbed(dp, disturbed, sizeof(disturbed)))
         buf_addf(&all, "%s%s", all.len ? "; " : "", disturbed);
     write_text(w, "warning", buf_str(&all));
@@ -234,10 +234,11 @@ void dataplane_report_metrics(const struct dataplane *dataplane, struct buf *ret
              "orbital_flows_ended_total{reason=\"refused\"} %" PRIu64 "\n"
              "orbital_flows_ended_total{reason=\"translated\"} %" PRIu64 "\n",
              dataplane->ended.refused, dataplane->ended.translated);
-    buf_adds(ret_text,
-             "# HELP orbital_fast_path_company Foreign netfilter, tc or BPF state applies to packets of "
-             "the port: all or some of them are left to the kernel.\n"
-             "# TYPE orbital_fast_path_company gauge\n");
+    buf_adds(
+        ret_text,
+        "# HELP orbital_fast_path_company Foreign netfilter, tc or BPF state applies to packets of "
+        "the port: all or some of them are left to the kernel.\n"
+        "# TYPE orbital_fast_path_company gauge\n");
     for (unsigned i = 0; i < dataplane->ports.count; i++) {
         const struct port *port = &dataplane->ports.items[i];
 

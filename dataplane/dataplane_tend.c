@@ -72,31 +72,32 @@ static void resolve(struct dataplane *dp, const struct touched *touched)
             found = touched->ids.items[i];
             count++;
         }
-    if (count != 1 || touched->lost || found <= dp->doubt_from || found > dp->doubt_to)
+    if (count != 1 || touched->lost || found <= dp->unattributed_from ||
+        found > dp->unattributed_to)
         return;
     watch_add(&dp->own, found);
-    dp->doubt = false;
+    dp->unattributed = false;
 }
 
 static int put_back(struct dataplane *dp, const char *how, struct dataplane_tended *tended,
                     struct orb_err *err)
 {
-    char *trouble = dp->trouble[DATAPLANE_TROUBLE_RULES];
+    char *problem = dp->problems[DATAPLANE_PROBLEM_RULES];
     int r;
 
     r = rules_again(dp, err);
     if (r < 0) {
         bool closed = dp->failures++ && base_fallback(dp->ruleset) == 0; /* once may be chance */
 
-        snprintf(trouble, sizeof(dp->trouble[0]),
+        snprintf(problem, sizeof(dp->problems[0]),
                  "nftables' table inet orbital was changed by %s and cannot be put back: %.200s%s",
                  how, err->text,
                  closed ? "; meanwhile everything is closed (table inet " BASE_FALLBACK ")" : "");
         return r;
     }
-    trouble[0] = 0;
+    problem[0] = 0;
     dp->failures = 0;
-    dp->doubt = false;
+    dp->unattributed = false;
     dp->forget = false;
     snprintf(tended->rules, sizeof(tended->rules),
              "nftables' table inet orbital was changed by %s; it is %s again", how,
@@ -114,11 +115,11 @@ static int tend_rules(struct dataplane *dp, struct dataplane_tended *tended, str
     enum table_state state;
 
     take_touched(dp, &touched);
-    if (dp->doubt && !touched.ids.next && !touched.lost)
-        return 0; /* the events that tell are still to come */
-    if (dp->doubt)
+    if (dp->unattributed && !touched.ids.next && !touched.lost)
+        return 0; /* the events that attribute it have not arrived */
+    if (dp->unattributed)
         resolve(dp, &touched);
-    if (dp->doubt || dp->trouble[DATAPLANE_TROUBLE_RULES][0] || is_foreign(dp, &touched))
+    if (dp->unattributed || dp->problems[DATAPLANE_PROBLEM_RULES][0] || is_foreign(dp, &touched))
         return put_back(dp, touched.who[0] ? touched.who : "another process", tended, err);
     if (!touched.lost && dp->digest)
         return 0;
@@ -172,7 +173,7 @@ static int put_pins_back(struct dataplane *dp, struct dataplane_tended *tended, 
 
 static int tend_ports(struct dataplane *dp, struct dataplane_tended *tended, struct orb_err *err)
 {
-    char *trouble = dp->trouble[DATAPLANE_TROUBLE_PORTS];
+    char *problem = dp->problems[DATAPLANE_PROBLEM_PORTS];
     AUTO(buf) struct buf dead = {0};
     int r;
 
@@ -181,9 +182,9 @@ static int tend_ports(struct dataplane *dp, struct dataplane_tended *tended, str
     if (!r)
         r = port_refresh(dp, err);
     load_bump(dp);
-    trouble[0] = 0;
+    problem[0] = 0;
     if (r < 0) {
-        snprintf(trouble, sizeof(dp->trouble[0]), "the ports cannot be looked after: %.300s",
+        snprintf(problem, sizeof(dp->problems[0]), "the ports cannot be looked after: %.300s",
                  err->text);
         return r;
     }
@@ -193,7 +194,7 @@ static int tend_ports(struct dataplane *dp, struct dataplane_tended *tended, str
         snprintf(tended->ports, sizeof(tended->ports),
                  "the fast path's program was taken away from %.300s; it is back", buf_str(&dead));
     else
-        snprintf(trouble, sizeof(dp->trouble[0]),
+        snprintf(problem, sizeof(dp->problems[0]),
                  "the fast path's program was taken away from %.300s and cannot be put back",
                  buf_str(&dead));
     return 0;
@@ -214,8 +215,9 @@ static void tend_settings(struct dataplane *dp, struct dataplane_tended *tended)
 
 static unsigned look(struct dataplane *dp)
 {
-    unsigned what =
-        dp->doubt || !dp->digest || dp->trouble[DATAPLANE_TROUBLE_RULES][0] ? DATAPLANE_RULES : 0;
+    unsigned what = dp->unattributed || !dp->digest || dp->problems[DATAPLANE_PROBLEM_RULES][0]
+                        ? DATAPLANE_RULES
+                        : 0;
 
     if (!all_alive(dp) || any_xdp_free(dp) || (dp->programs && !pins_whole(dp)))
         what |= DATAPLANE_PORTS;

@@ -144,7 +144,7 @@ static void end_flow(struct purge *purge, const struct flow *flow, uint32_t mark
     uint32_t bit = fate == REVALIDATE_DROPPED ? ABI_MARK_HELD : ABI_MARK_RESET;
 
     remember(&purge->gone, flow_hash(flow->family, flow->protocol, flow->original));
-    if (fate == REVALIDATE_DOUBTED)
+    if (fate == REVALIDATE_UNSURE)
         flow_delete(flow, &purge->messages);
     else if (!holds_on(flow) || purge->held++ >= HELD_MAX)
         forget(purge, flow);

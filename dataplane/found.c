@@ -156,13 +156,13 @@ void found_keep(struct dataplane *dp, const char *setting, const char *value)
     if (found_has(dp, setting) || found_note(dp->found, setting, value, &err) == 0)
         return;
     buf_addf(&dp->unnoted, "%s %s\n", setting, value);
-    snprintf(dp->trouble[DATAPLANE_TROUBLE_NOTES], sizeof(dp->trouble[0]),
+    snprintf(dp->problems[DATAPLANE_PROBLEM_NOTES], sizeof(dp->problems[0]),
              "what the kernel's settings were before cannot be noted: %.300s", err.text);
 }
 
 void found_retry(struct dataplane *dp)
 {
-    char *trouble = dp->trouble[DATAPLANE_TROUBLE_NOTES];
+    char *problem = dp->problems[DATAPLANE_PROBLEM_NOTES];
     struct orb_err err = {0};
 
     if (!dp->found)
@@ -171,9 +171,9 @@ void found_retry(struct dataplane *dp)
         buf_clear(&dp->unnoted);
     if (!err.code && dp->digest_unnoted && found_table_note(dp->found, dp->digest, &err) == 0)
         dp->digest_unnoted = false;
-    trouble[0] = 0;
+    problem[0] = 0;
     if (err.code)
-        snprintf(trouble, sizeof(dp->trouble[0]),
+        snprintf(problem, sizeof(dp->problems[0]),
                  "what the kernel's settings were before cannot be noted: %.300s", err.text);
 }
 

@@ -13,7 +13,7 @@ struct orb_err;
 /* The settings as they were before this program wrote them for the first time since the
  * machine was started; path NULL: not kept. */
 int found_note(const char *path, const char *setting, const char *value, struct orb_err *err);
-/* The same; what cannot be noted now is trouble, and noted by found_retry when it can be. */
+/* The same; a note that cannot be written now is a problem until found_retry() writes it. */
 void found_keep(struct dataplane *dp, const char *setting, const char *value);
 void found_retry(struct dataplane *dp);
 /* Did this program write it? */

@@ -276,7 +276,7 @@ static void decide(struct dataplane *dp, struct port *port, const struct link_li
     }
     if (dp->illiberal) {
         snprintf(port->reason, sizeof(port->reason), "%.310s",
-                 dp->trouble[DATAPLANE_TROUBLE_SETTINGS]);
+                 dp->problems[DATAPLANE_PROBLEM_SETTINGS]);
         return;
     }
     index = port_index(dp, port->name, link->ifindex);

@@ -89,7 +89,7 @@ static int walk(struct search *search, struct orb_err *err)
 {
     int r = ways_open(&search->ways, err);
 
-    if (!r && search->ways.unsure)
+    if (!r && search->ways.incomplete)
         r = orb_fail(err, ORB_E_BUSY, "the addresses of the interfaces change all the time");
     if (!r)
         r = flows_dump(each_flow, search, err);

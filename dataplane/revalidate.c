@@ -1,5 +1,5 @@
 /* Two policies, one connection. What rules cannot tell from conntrack (MAC addresses, rates) is
- * doubt.c's; translation is flow_nat.c's.
+ * unsure.c's; translation is flow_nat.c's.
  *
  * Surprise: most connections need no look-up. The mark names the rule that accepted them: while it
  * stands as it was, and no rule before it that refuses is new, they stay, whatever their interfaces
@@ -139,11 +139,11 @@ void revalidate_init(struct revalidate *revalidate, const struct policy *now, co
         side->mark = ABI_MARK_FORWARD + hook;
         side->first = UINT32_MAX;
         view_init(&side->now, now, hook, memory);
-        side->doubt.now = &side->now.policy;
+        side->unsure.now = &side->now.policy;
         if (!before)
             continue;
         view_init(&side->before, before, hook, memory_before);
-        side->doubt.before = &side->before.policy;
+        side->unsure.before = &side->before.policy;
         compare(revalidate, side, hook);
     }
     revalidate->nat_alike = before && flow_nat_alike(now, before);
@@ -155,7 +155,7 @@ void revalidate_fini(struct revalidate *revalidate)
     for (unsigned hook = 0; hook < FLOW_HOOKS; hook++) {
         struct revalidate_side *side = &revalidate->sides[hook];
 
-        doubt_fini(&side->doubt);
+        unsure_fini(&side->unsure);
         view_fini(&side->now, hook);
         if (revalidate->before)
             view_fini(&side->before, hook);
@@ -288,10 +288,10 @@ static enum revalidate_fate verdict(struct revalidate *revalidate, const struct 
     if (way->hook == FLOW_HOOK_OUTPUT && way->own)
         return REVALIDATE_STAYS;
     if (way->hook == FLOW_HOOK_OUTPUT && action != POLICY_ACCEPT && goes_elsewhere(flow))
-        return REVALIDATE_DOUBTED;
+        return REVALIDATE_UNSURE;
     if (rule && policy_rule_unsure(rule))
-        return doubt_refuses(&side->doubt, &header, flow->mark) ? REVALIDATE_DOUBTED
-                                                                : REVALIDATE_STAYS;
+        return unsure_refuses(&side->unsure, &header, flow->mark) ? REVALIDATE_UNSURE
+                                                                  : REVALIDATE_STAYS;
     return action == POLICY_ACCEPT   ? REVALIDATE_STAYS
            : action == POLICY_REJECT ? REVALIDATE_REJECTED
                                      : REVALIDATE_DROPPED;

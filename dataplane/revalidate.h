@@ -3,14 +3,14 @@
 #ifndef DATAPLANE_REVALIDATE_H
 #define DATAPLANE_REVALIDATE_H
 
-#include "dataplane/doubt.h"
+#include "dataplane/unsure.h"
 #include "dataplane/flow_nat.h"
 
 enum revalidate_fate {
     REVALIDATE_STAYS,
-    REVALIDATE_DROPPED,    /* a rule or default refuses it without a word */
-    REVALIDATE_REJECTED,   /* … and says so */
-    REVALIDATE_DOUBTED,    /* refused or not: only its next packet can tell (doubt.h) */
+    REVALIDATE_DROPPED,    /* a rule or default drops it */
+    REVALIDATE_REJECTED,   /* … or rejects it */
+    REVALIDATE_UNSURE,     /* whether it is refused depends on its next packet (unsure.h) */
     REVALIDATE_TRANSLATED, /* it would get other addresses or ports */
     REVALIDATE_UNTRACKED   /* conntrack would not see one of its directions */
 };
@@ -25,7 +25,7 @@ struct revalidate_view {
 
 struct revalidate_side {
     struct revalidate_view now, before;
-    struct doubt doubt;
+    struct unsure unsure;
     uint32_t mark;  /* of the default */
     uint32_t first; /* number of the first rule that refuses and was not so before; ~0: none */
     bool alike;     /* both say the same */

@@ -27,9 +27,10 @@ static void own_transaction(struct dataplane *dp, uint32_t before, bool done)
     if (dp->ruleset_id) {
         watch_add(&dp->own, dp->ruleset_id);
     } else {
-        dp->doubt_from = dp->doubt ? 0 : before; /* twice: it cannot be told any more */
-        dp->doubt_to = dp->doubt ? 0 : after;
-        dp->doubt = true;
+        dp->unattributed_from =
+            dp->unattributed ? 0 : before; /* second time: can no longer be attributed */
+        dp->unattributed_to = dp->unattributed ? 0 : after;
+        dp->unattributed = true;
     }
     dp->left = 0;
     base_table_digest(dp, 0); /* it was of the table before */

@@ -90,17 +90,17 @@ static uint32_t milliseconds(uint32_t seconds)
 
 static void complain(struct dataplane *dp, const char *path, const char *value, int r)
 {
-    char *text = dp->trouble[DATAPLANE_TROUBLE_SETTINGS];
+    char *text = dp->problems[DATAPLANE_PROBLEM_SETTINGS];
 
     if (!text[0])
-        snprintf(text, sizeof(dp->trouble[0]), "%.160s cannot be set to %.20s: %.120s", path, value,
-                 strerror(-r));
+        snprintf(text, sizeof(dp->problems[0]), "%.160s cannot be set to %.20s: %.120s", path,
+                 value, strerror(-r));
 }
 
 void settings_prepare(struct dataplane *dp)
 {
     dp->change_count = 0;
-    dp->trouble[DATAPLANE_TROUBLE_SETTINGS][0] = 0;
+    dp->problems[DATAPLANE_PROBLEM_SETTINGS][0] = 0;
     dp->illiberal = false;
     for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
         struct setting_change *change = &dp->changes[dp->change_count];

@@ -1,4 +1,4 @@
-/* The kernel's settings that the rules rely on; what does not succeed stands in dp->trouble and
+/* The kernel's settings that the rules rely on; what does not succeed is kept in dp->problems and
  * refuses no policy.
  */
 #ifndef DATAPLANE_SETTINGS_H
@@ -10,7 +10,7 @@ struct buf;
 struct dataplane;
 struct orb_err;
 
-/* What does not succeed stands in dp->trouble and refuses no policy. */
+/* What does not succeed is kept in dp->problems and refuses no policy. */
 /* Those the rules rely on; before them. */
 void settings_prepare(struct dataplane *dp);
 /* One of those the rules rely on was changed by another program; the kernel sends no events for

@@ -56,8 +56,8 @@ static int read_addresses(struct ways *ways)
         ways->address_count = 0;
         r = dump_run(NETLINK_ROUTE, &request.h, add_address, ways);
     }
-    ways->unsure = r == -EINTR;
-    return ways->unsure ? 0 : r; /* what comes and goes all the time tells so by events, too */
+    ways->incomplete = r == -EINTR;
+    return ways->incomplete ? 0 : r; /* what comes and goes all the time tells so by events, too */
 }
 
 int ways_open(struct ways *ways, struct orb_err *err)

@@ -25,7 +25,7 @@ struct ways {
     struct link_list links;
     struct way_address *addresses;
     unsigned address_count;
-    bool unsure; /* addresses changed all the time while they were read: some may be missing */
+    bool incomplete; /* addresses kept changing while they were dumped: some may be missing */
 };
 
 /* Reads the interfaces and opens a route socket. After a failure nothing is left to close. */

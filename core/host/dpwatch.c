@@ -220,20 +220,20 @@ void dpwatch_problems(struct dpservice *s)
         const char *key;
         enum verdict_level level;
         const char *todo;
-    } troubles[DATAPLANE_TROUBLES] = {
-        [DATAPLANE_TROUBLE_RULES] = {TABLE_KEY, VERDICT_FAILED, TABLE_TODO},
-        [DATAPLANE_TROUBLE_SETTINGS] = {"dataplane.settings", VERDICT_DEGRADED,
+    } problems[DATAPLANE_PROBLEMS] = {
+        [DATAPLANE_PROBLEM_RULES] = {TABLE_KEY, VERDICT_FAILED, TABLE_TODO},
+        [DATAPLANE_PROBLEM_SETTINGS] = {"dataplane.settings", VERDICT_DEGRADED,
                                         "make /proc/sys writable for orbitald"},
-        [DATAPLANE_TROUBLE_PORTS] = {"dataplane.ports", VERDICT_DEGRADED,
+        [DATAPLANE_PROBLEM_PORTS] = {"dataplane.ports", VERDICT_DEGRADED,
                                      "stop what detaches the fast path's programs"},
-        [DATAPLANE_TROUBLE_FLOWS] = {"dataplane.flows", VERDICT_DEGRADED,
+        [DATAPLANE_PROBLEM_FLOWS] = {"dataplane.flows", VERDICT_DEGRADED,
                                      "commit again, or conntrack -F"},
-        [DATAPLANE_TROUBLE_FAST] = {"dataplane.fast-path", VERDICT_DEGRADED,
+        [DATAPLANE_PROBLEM_FAST] = {"dataplane.fast-path", VERDICT_DEGRADED,
                                     "a kernel with BPF type information and conntrack, or "
                                     "fast-path off for the ports"},
-        [DATAPLANE_TROUBLE_DETACHED] = {"dataplane.detached", VERDICT_FAILED,
+        [DATAPLANE_PROBLEM_DETACHED] = {"dataplane.detached", VERDICT_FAILED,
                                         "orbctl dataplane enable"},
-        [DATAPLANE_TROUBLE_NOTES] = {"dataplane.notes", VERDICT_DEGRADED,
+        [DATAPLANE_PROBLEM_NOTES] = {"dataplane.notes", VERDICT_DEGRADED,
                                      "make the file readable and writable, or remove it; it is "
                                      "tried again. Until then `orbctl dataplane detach` after a "
                                      "restart cannot put back what was there"},
@@ -244,11 +244,11 @@ void dpwatch_problems(struct dpservice *s)
             s->host->options.no_dataplane
                 ? "nothing is filtered or forwarded until orbitald is started with a data plane"
                 : "nothing but the closed base table is in force; it is tried again");
-    for (unsigned i = 0; i < DATAPLANE_TROUBLES && s->dataplane; i++) {
-        const char *what = dataplane_trouble(s->dataplane, i);
+    for (unsigned i = 0; i < DATAPLANE_PROBLEMS && s->dataplane; i++) {
+        const char *what = dataplane_problem(s->dataplane, i);
 
-        if (i != DATAPLANE_TROUBLE_RULES || *what || !s->unsettled)
-            problem(s, troubles[i].key, troubles[i].level, what, troubles[i].todo);
+        if (i != DATAPLANE_PROBLEM_RULES || *what || !s->unsettled)
+            problem(s, problems[i].key, problems[i].level, what, problems[i].todo);
     }
 }
 

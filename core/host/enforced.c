@@ -25,7 +25,7 @@
 #include "core/json/scan.h"
 
 #define FILE_MAX 256u
-#define TROUBLE "state.enforced"
+#define PROBLEM_KEY "state.enforced"
 
 struct enforced {
     uint64_t revision; /* 0: not known */
@@ -110,13 +110,13 @@ static void tell(struct orbitald *host, const struct orb_err *err)
     AUTO_FREE char *what = NULL;
 
     if (!err->code) {
-        problem_clear(host, TROUBLE);
+        problem_clear(host, PROBLEM_KEY);
         return;
     }
     what = buf_format("which revision the kernel works by is not known after a restart of the "
                       "config service: %s",
                       err->text);
-    problem_set(host, TROUBLE, VERDICT_DEGRADED, what, "",
+    problem_set(host, PROBLEM_KEY, VERDICT_DEGRADED, what, "",
                 "make the run directory writable and remove what lies there, then commit");
 }
 

@@ -23,7 +23,7 @@
 #include "core/sup/report.h"
 
 #define CHECK_MS 1000
-#define LOG_TROUBLE "log.no-file" /* main.c sets it, too */
+#define LOG_PROBLEM "log.no-file" /* main.c sets it, too */
 #define STATE_REPLACED "state.replaced"
 #define STATE_ODD "state.odd"
 #define THIRD_BYTES (96u << 10) /* of the answer, all services of third parties together */
@@ -157,13 +157,13 @@ static void check_logs(struct health *health)
     bool failing;
 
     logs_files_look(health->host->logs);
-    failing = logs_files_trouble(health->host->logs, why, sizeof(why));
+    failing = logs_files_failing(health->host->logs, why, sizeof(why));
     if (failing)
-        problem_set(health->host, LOG_TROUBLE, VERDICT_DEGRADED, why, "",
+        problem_set(health->host, LOG_PROBLEM, VERDICT_DEGRADED, why, "",
                     "make room, or make it writable; it is tried again every second, and "
                     "those since then are lost with the next restart");
     else if (health->log_failing)
-        problem_clear(health->host, LOG_TROUBLE);
+        problem_clear(health->host, LOG_PROBLEM);
     health->log_failing = failing;
 }
 

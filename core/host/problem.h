@@ -11,8 +11,8 @@
 struct orbitald;
 
 #define PROBLEMS_MAX 64
-#define PROBLEM_STATE "state.trouble" /* what keeps the state directory from being written */
-#define PROBLEM_LOCK "state.lock"     /* the same for the file `lock` in it */
+#define PROBLEM_STATE "state.directory" /* what keeps the state directory from being written */
+#define PROBLEM_LOCK "state.lock"       /* the same for the file `lock` in it */
 
 struct host_problem {
     char key[64];

@@ -87,7 +87,7 @@ unsigned starts_note(const char *run_dir, struct orb_err *err)
 }
 
 /* Until the next start: nothing else counts them. */
-static void tell_trouble(struct orbitald *host, const char *why)
+static void report_error(struct orbitald *host, const char *why)
 {
     AUTO_FREE char *what = buf_format("starts are not counted: %s", why);
 
@@ -97,11 +97,11 @@ static void tell_trouble(struct orbitald *host, const char *why)
                 "orbitald; until then repeated failed starts lead to no safe mode");
 }
 
-void starts_decide(struct orbitald *host, unsigned count, const struct orb_err *trouble,
+void starts_decide(struct orbitald *host, unsigned count, const struct orb_err *error,
                    const char *notify_socket)
 {
-    if (trouble->code)
-        tell_trouble(host, trouble->text);
+    if (error->code)
+        report_error(host, error->text);
     host->safe = host->options.safe_mode || count >= STARTS_SAFE;
     if (!host->safe)
         return;

@@ -18,7 +18,7 @@ unsigned starts_note(const char *run_dir, struct orb_err *err);
 unsigned starts_note_at(const char *run_dir, uint64_t now_ms, struct orb_err *err);
 /* Decides from what starts_note() said whether this start is in safe mode: host->safe, with a
  * problem, a record and a status for systemd. */
-void starts_decide(struct orbitald *host, unsigned count, const struct orb_err *trouble,
+void starts_decide(struct orbitald *host, unsigned count, const struct orb_err *error,
                    const char *notify_socket);
 /* It got there, or a person stopped it: what was before no longer counts. */
 void starts_forget(const char *run_dir);

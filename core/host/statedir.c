@@ -78,8 +78,8 @@ static void need_dir(const char *path, unsigned mode, struct statedir *dir)
 {
     struct orb_err err = {0};
 
-    if (file_make_dir(path, mode, &err) < 0 && !dir->trouble.code)
-        dir->trouble = err;
+    if (file_make_dir(path, mode, &err) < 0 && !dir->error.code)
+        dir->error = err;
 }
 
 /* For all users: the sockets and files in it have modes of their own, and clients need no more. */
@@ -88,8 +88,8 @@ static void need_run_dir(const char *path, struct statedir *dir)
     bool is_new = access(path, F_OK) < 0;
 
     need_dir(path, 0755, dir);
-    if (is_new && chmod(path, 0755) < 0 && !dir->trouble.code)
-        orb_fail(&dir->trouble, -errno, "cannot set the mode of %s", path);
+    if (is_new && chmod(path, 0755) < 0 && !dir->error.code)
+        orb_fail(&dir->error, -errno, "cannot set the mode of %s", path);
 }
 
 int statedir_try(const char *state_dir, struct orb_err *err)
@@ -187,8 +187,8 @@ int statedir_open(const struct host_options *options, struct statedir *ret_dir, 
     need_run_dir(options->run_dir, ret_dir);
     if (lock(options->state_dir, ret_dir, err) < 0)
         return ORB_E_STATE;
-    if (!ret_dir->trouble.code && statedir_try(options->state_dir, &local) < 0)
-        ret_dir->trouble = local;
+    if (!ret_dir->error.code && statedir_try(options->state_dir, &local) < 0)
+        ret_dir->error = local;
     return 0;
 }
 

@@ -8,12 +8,12 @@
 
 struct statedir {
     int dir_fd, lock_fd;     /* both locked where the file system lets us; -1: not open */
-    struct orb_err trouble;  /* what could not be made; code 0: all is as it should be */
+    struct orb_err error;    /* what could not be created; code 0: nothing failed */
     struct orb_err unlocked; /* why the file `lock` is not held; code 0: it is */
 };
 
 /* Makes what is missing of STATE, STATE/services and RUN, and locks STATE. A file system that is
- * read-only, full or dead is no error, but trouble: what is stored can still run. ORB_E_STATE:
+ * read-only, full or dead is no failure, but sets error: what is stored can still run. ORB_E_STATE:
  * another daemon uses STATE. */
 int statedir_open(const struct host_options *options, struct statedir *ret_dir,
                   struct orb_err *err);

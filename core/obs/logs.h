@@ -108,7 +108,7 @@ void logs_find_tail(struct logs *logs, const char *service, unsigned count, stru
 /* Says what has not been said yet: records lost to a flood, or to a full disk. */
 void logs_files_look(struct logs *logs);
 /* Do the files take no records? why: a sentence. */
-bool logs_files_trouble(struct logs *logs, char *why, size_t size);
+bool logs_files_failing(struct logs *logs, char *why, size_t size);
 /* Records dropped for flooding, all services, as OpenMetrics lines. */
 void logs_files_metrics(struct logs *logs, struct buf *ret_text);
 

@@ -89,7 +89,7 @@ void logs_files_metrics(struct logs *logs, struct buf *ret_text)
              (unsigned long long)state.lost, state.failing);
 }
 
-bool logs_files_trouble(struct logs *logs, char *why, size_t size)
+bool logs_files_failing(struct logs *logs, char *why, size_t size)
 {
     const struct logs_out *outs[] = {&logs->all, &logs->orders};
     struct logfile_state state;

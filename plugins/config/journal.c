@@ -189,7 +189,7 @@ int journal_append(struct journal *journal, const char *text, size_t len, struct
     AUTO(buf) struct buf all = {0};
     int r;
 
-    if (journal->doubt)
+    if (journal->tail_unknown)
         return orb_fail(err, ORB_E_STATE, "%s takes no more records", journal->path);
     if (len > JOURNAL_MAX_RECORD || journal->end + len + JOURNAL_FRAME > JOURNAL_MAX_FILE)
         return orb_fail(err, ORB_E_LIMIT,
@@ -202,7 +202,7 @@ int journal_append(struct journal *journal, const char *text, size_t len, struct
     buf_add(&all, text, len);
     r = write_at(journal->fd, all.data, all.len, journal->end);
     if (r < 0) {
-        journal->doubt = ftruncate(journal->fd, (off_t)journal->end) < 0;
+        journal->tail_unknown = ftruncate(journal->fd, (off_t)journal->end) < 0;
         return orb_fail(err, r, "cannot write %s", journal->path);
     }
     journal->end_before = journal->end;
@@ -248,7 +248,7 @@ const char *journal_disturbed(struct journal *journal)
 void journal_take_back(struct journal *journal)
 {
     /* Set first: a sync that fails says nothing about what is on the disk. */
-    journal->doubt =
+    journal->tail_unknown =
         ftruncate(journal->fd, (off_t)journal->end_before) < 0 || fdatasync(journal->fd) < 0;
     journal->end = journal->end_before;
     memcpy(journal->chain, journal->chain_before, JOURNAL_CHAIN);

@@ -31,9 +31,9 @@ struct journal {
     char *path, *copy_path;
     uint64_t end; /* where the next record goes */
     uint8_t chain[JOURNAL_CHAIN];
-    uint64_t copied; /* bytes of the journal that the copy holds */
-    int copy_error;  /* negative errno: why the copy is behind, 0: it is not */
-    bool doubt;      /* what stands behind end could not be taken back: takes no more records */
+    uint64_t copied;   /* bytes of the journal that the copy holds */
+    int copy_error;    /* negative errno: why the copy is behind, 0: it is not */
+    bool tail_unknown; /* bytes behind end could not be removed: no more records are written */
     /* Before the newest record, for taking it back. */
     uint64_t end_before;
     uint8_t chain_before[JOURNAL_CHAIN];
@@ -55,8 +55,8 @@ int journal_create(const char *path, const char *copy_path, const uint8_t chain[
 int journal_open(const char *path, const char *copy_path, uint64_t end,
                  const uint8_t chain[JOURNAL_CHAIN], uint64_t copied, struct journal *ret_journal,
                  struct orb_err *err);
-/* Writes a record and does not wait for the disk. On failure the file is as before, or doubt is
- * set. */
+/* Writes a record and does not wait for the disk. On failure the file is as before, or
+ * tail_unknown is set. */
 int journal_append(struct journal *journal, const char *text, size_t len, struct orb_err *err);
 /* Makes the newest record durable, then gives it to the second copy. */
 int journal_sync(struct journal *journal, struct orb_err *err);
@@ -64,7 +64,7 @@ int journal_sync(struct journal *journal, struct orb_err *err);
  * of another size, and a record behind that would not be found again. A copy that was touched is
  * made anew with the next record. */
 const char *journal_disturbed(struct journal *journal);
-/* Takes the newest record out again, durably; doubt is set when that cannot be proved. */
+/* Removes the newest record, durably; sets tail_unknown when that cannot be confirmed. */
 void journal_take_back(struct journal *journal);
 void journal_close(struct journal *journal);
 

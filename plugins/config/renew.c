@@ -30,7 +30,7 @@ static void close_journal(struct store *store)
     AUTO(buf) struct buf text = {0};
     struct orb_err err;
 
-    if (store->journal.path && !store->journal.doubt && !store->renew &&
+    if (store->journal.path && !store->journal.tail_unknown && !store->renew &&
         store->generation != store->revision) {
         record_continued(&text, store->revision);
         if (journal_append(&store->journal, text.data, text.len, &err) < 0 ||
@@ -104,7 +104,7 @@ static void write_note(struct store *store, const char *user, uint64_t time_us, 
     if (journal_append(&store->journal, text.data, text.len, &err) < 0 ||
         journal_sync(&store->journal, &err) < 0)
         log_warn(store->log, "config.note.not-written", KV("why", err.text));
-    if (store->journal.doubt)
+    if (store->journal.tail_unknown)
         renew_demand(store, err.text);
 }
 

@@ -47,11 +47,11 @@ void store_close(struct store *store)
 
 /* ---- records ---- */
 
-/* A journal in doubt is left behind: what it may hold behind its end is void once the next one
- * continues from there. */
-static void check_doubt(struct store *store, const char *why)
+/* A journal with an unknown tail is abandoned: what it may hold behind its end is void once the
+ * next one continues from there. */
+static void check_tail(struct store *store, const char *why)
 {
-    if (!store->journal.doubt)
+    if (!store->journal.tail_unknown)
         return;
     renew_demand(store, why);
     store->unwritable = true;
@@ -63,7 +63,7 @@ static int append(struct store *store, const struct buf *text, struct orb_err *e
                                 : orb_fail(err, ORB_E_STATE, "there is no journal to write to");
 
     if (r < 0)
-        check_doubt(store, err ? err->text : "");
+        check_tail(store, err ? err->text : "");
     /* Only room comes back by itself: a file that may not be written (made immutable, on a bad
      * sector) stays so, and another one may be. */
     if (r < 0 && r != -ENOSPC && r != -EDQUOT && store->journal.path && !store->renew) {
@@ -80,7 +80,7 @@ static int sync_newest(struct store *store, struct orb_err *err)
 
     if (r < 0) {
         journal_take_back(&store->journal);
-        check_doubt(store, err ? err->text : "");
+        check_tail(store, err ? err->text : "");
     } else if (store->journal.copy_error && !was) {
         log_warn(store->log, "config.last-good.behind", KV("file", store->journal.copy_path),
                  KV("why", strerror(-store->journal.copy_error)));
@@ -182,14 +182,14 @@ int store_commit(struct store *store, struct orb_err *err)
     record_committed(&text, store->pending.tx, store->pending.revision);
     r = append(store, &text, err);
     if (r < 0) {
-        if (store->journal.doubt)
+        if (store->journal.tail_unknown)
             store->void_tx = store->pending.tx;
         return r;
     }
     store_step(store, "committed-written");
     r = sync_newest(store, err);
     if (r < 0) {
-        if (store->journal.doubt)
+        if (store->journal.tail_unknown)
             store->void_tx = store->pending.tx;
         return r;
     }

@@ -139,7 +139,7 @@ def by_more(mode):
 
 
 def swap(mode, talk, number):
-    """Another machine takes the router's address, without a gratuitous ARP: doubted after at most 0.75 s, asked 1 s later,
+    """Another machine takes the router's address, without a gratuitous ARP: stale after at most 0.75 s, asked 1 s later,
     given up 0.3 s after that, and looked for."""
     lab.check(f"{mode}: a conversation by the first uplink", talk.flows("server") is not None)
     lab.sh(f"ip -n {L.server} link set s0 address 02:00:00:00:00:{number:02x}")

@@ -315,7 +315,7 @@ class World:
         """What conntrack has, without time-outs."""
         text = self.shell_out("conntrack -L -f ipv4; conntrack -L -f ipv6")
         lines = (re.sub(r"^(\S+ +\d+) \d+ ", r"\1 ", re.sub(r" use=\d+", "", x)) for x in text.splitlines())
-        # conntrack does not know the last number the fast path let through, so a reset may be doubtful to it
+        # conntrack does not know the last number the fast path let through, so it may reject a reset
         lines = (re.sub(r" (ESTABLISHED|CLOSE) ", " ESTABLISHED|CLOSE ", x) for x in lines)
         lines = (re.sub(r"(?<=port=)\d+", lambda m: self.port_name(int(m[0])), re.sub(r" +", " ", x).strip()) for x in lines)
         return sorted(x for x in lines if "src=" in x)

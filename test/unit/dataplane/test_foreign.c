@@ -923,9 +923,9 @@ TEST(each_kind_is_a_line_of_the_metric)
         dp->ports.items[0].foreign = kind == FOREIGN_UNREAD ? 0 : 1u << kind;
         control.foreign = kind == FOREIGN_UNREAD ? FOREIGN_READING : 0;
         dataplane_report_metrics(dp, &text);
-        first = strstr(buf_str(&text), "_foreign_kind{");
+        first = strstr(buf_str(&text), "_company_kind{");
         ck_assert_msg(first && strstr(buf_str(&text), line), "no %s in %s", line, buf_str(&text));
-        ck_assert_msg(!strstr(first + 1, "_foreign_kind{"), "%s", buf_str(&text));
+        ck_assert_msg(!strstr(first + 1, "_company_kind{"), "%s", buf_str(&text));
         ck_assert(
             strstr(buf_str(&text), "orbital_fast_path_company{port=\"lan0\",mode=\"tcx\"} 1"));
     }

@@ -52,9 +52,9 @@ static void write_file(struct place *p, const char *text, size_t len)
     fclose(file);
 }
 
-static const char *trouble(struct place *p)
+static const char *problem(struct place *p)
 {
-    return p->dp.trouble[DATAPLANE_TROUBLE_NOTES];
+    return p->dp.problems[DATAPLANE_PROBLEM_NOTES];
 }
 
 TEST(the_first_value_is_kept)
@@ -70,7 +70,7 @@ TEST(the_first_value_is_kept)
     ck_assert_ptr_nonnull(strstr(text.data, "\n" A " 7\n" B " 8\n"));
     ck_assert_ptr_null(strstr(text.data, " 9"));
     ck_assert(found_has(&p.dp, A) && found_has(&p.dp, B));
-    ck_assert_str_eq(trouble(&p), "");
+    ck_assert_str_eq(problem(&p), "");
     end(&p);
 }
 
@@ -95,7 +95,7 @@ TEST(a_torn_line_is_cut_off_and_never_believed)
         found_keep(&p.dp, B, "18");
         read_file(&p, &text);
         ck_assert_str_eq(buf_str(&text), buf_str(&whole));
-        ck_assert_str_eq(trouble(&p), "");
+        ck_assert_str_eq(problem(&p), "");
     }
     end(&p);
 }
@@ -119,17 +119,17 @@ TEST(what_cannot_be_read_is_told_kept_in_memory_and_written_later)
         else if (kind == 3)
             ck_assert_int_eq(mkfifo(p.file, 0600), 0);
         found_keep(&p.dp, B, "8");
-        ck_assert_ptr_nonnull(strstr(trouble(&p), "found-settings"));
+        ck_assert_ptr_nonnull(strstr(problem(&p), "found-settings"));
         ck_assert(found_has(&p.dp, B));
         found_retry(&p.dp);
-        ck_assert_str_ne(trouble(&p), "");
+        ck_assert_str_ne(problem(&p), "");
         if (kind == 0) {
             read_file(&p, &text);
             ck_assert_str_eq(buf_str(&text), garbage); /* a person may look at it */
         }
         ck_assert_int_eq(remove(p.file), 0);
         found_retry(&p.dp);
-        ck_assert_str_eq(trouble(&p), "");
+        ck_assert_str_eq(problem(&p), "");
         read_file(&p, &text);
         ck_assert_ptr_nonnull(strstr(text.data, "\n" B " 8\n"));
         end(&p);
@@ -145,7 +145,7 @@ TEST(notes_of_another_boot_are_nothing)
     write_file(&p, other, sizeof(other) - 1);
     ck_assert(!found_has(&p.dp, A));
     found_keep(&p.dp, A, "4");
-    ck_assert_str_eq(trouble(&p), "");
+    ck_assert_str_eq(problem(&p), "");
     ck_assert(found_has(&p.dp, A));
     end(&p);
 }

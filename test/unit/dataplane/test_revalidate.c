@@ -66,7 +66,7 @@ static struct flow flow_of(const char *text)
 
 static const char *const fates[] = {
     [REVALIDATE_STAYS] = "stays",           [REVALIDATE_DROPPED] = "dropped",
-    [REVALIDATE_REJECTED] = "rejected",     [REVALIDATE_DOUBTED] = "doubted",
+    [REVALIDATE_REJECTED] = "rejected",     [REVALIDATE_UNSURE] = "unsure",
     [REVALIDATE_TRANSLATED] = "translated", [REVALIDATE_UNTRACKED] = "untracked"};
 
 /* way: "lan0>wan0", ">wan0" from the appliance, "wan0>" to it; "own": what it was sent to is the
@@ -181,7 +181,7 @@ static const struct row rule_rows[] = {
      "icmp 10.1.0.2/0 192.0.2.9/0 mark=10", "lan0>wan0", "dropped"},
     {"a MAC address may be its sender's", OPEN,
      RULES("\"5\":{\"source-mac\":[\"02:00:00:00:00:01\"],\"action\":\"drop\"}," ACCEPTED),
-     FLOW "mark=10", "lan0>wan0", "doubted"},
+     FLOW "mark=10", "lan0>wan0", "unsure"},
     {"what accepted it by MAC address stands",
      RULES("\"10\":{\"source-mac\":[\"02:00:00:00:00:01\"],\"action\":\"accept\"}"),
      RULES("\"10\":{\"source-mac\":[\"02:00:00:00:00:01\"],\"action\":\"accept\"},"
@@ -307,7 +307,7 @@ static const struct row nat_rows[] = {
      "{" ZONES ",\"default\":{\"output\":\"drop\"},\"destination-nat\":{\"10\":{\"from\":\"local\","
      "\"destination\":[\"192.0.2.9\"],\"translate-to\":\"10.1.0.2\"}}}",
      "udp 192.0.2.2/4000 192.0.2.9/5060 10.1.0.2/5060 192.0.2.2/4000 mark=100000003", ">lan0",
-     "doubted"},
+     "unsure"},
     {"masquerade comes", SNAT(""), SNAT(HIDE), LEAVES "mark=100000001", "lan0>wan0", "translated"},
     {"masquerade goes", SNAT(HIDE), SNAT(""), HIDDEN, "lan0>wan0 hidden", "translated"},
     {"masquerade by another entry", SNAT(HIDE),
