@@ -40,7 +40,7 @@ static void answer_ready(struct open_answer *a, const cJSON *out)
         json_write_end(&w);
     } else {
         orb_fail(&a->err, ORB_E_UNAVAILABLE,
-                 "the appliance is not ready (boot phase %s, verdict %s): %s", phase, verdict,
+                 "the appliance is not ready (boot phase %s, health %s): %s", phase, verdict,
                  text_of(first, "what"));
     }
 }

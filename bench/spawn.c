@@ -91,7 +91,7 @@ static double sandboxed_life(struct sandbox *sandbox, const struct plan *plan, d
     AUTO(buf) struct buf text = {0};
     struct sandbox_child child;
     struct orb_err err = {0};
-    struct verdict v;
+    struct exit_status v;
     uint64_t start = now_ns();
     double ms;
 

@@ -1,4 +1,4 @@
-/* orbctl show health: the verdict over the appliance, for a person and for a script. */
+/* orbctl show health: health of the appliance and the reasons, as text and as JSON. */
 #include <string.h>
 #include <time.h>
 
@@ -43,7 +43,7 @@ static int status_of(const char *verdict)
     return !strcmp(verdict, "ok") ? 0 : !strcmp(verdict, "degraded") ? 1 : 2;
 }
 
-/* Who does not answer is not all right: for a script that asks, that is a verdict, too. */
+/* A daemon that does not answer counts as failed, so that scripts get a result, too. */
 static bool is_silent(const struct orb_err *err)
 {
     return orb_code_exit(err->code) == orb_code_exit(ORB_E_UNAVAILABLE);

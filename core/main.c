@@ -26,7 +26,7 @@
 #include "core/host/starts.h"
 #include "core/host/statedir.h"
 #include "core/host/steps.h"
-#include "core/host/verdict.h"
+#include "core/host/health.h"
 #include "core/ipc/listen.h"
 #include "core/loop/loop_scope.h"
 #include "core/sandbox/sandbox.h"
@@ -144,7 +144,7 @@ static void on_hangup(uv_signal_t *handle, int number)
 static void report_log_error(struct orbitald *host, const struct orb_err *err)
 {
     log_error(host->log, "log.no-file", KV("error", err->text));
-    problem_set(host, "log.no-file", VERDICT_DEGRADED, err->text, "",
+    problem_set(host, "log.no-file", HEALTH_DEGRADED, err->text, "",
                 "make it writable, then `systemctl kill -s USR1 orbitald`; until then records "
                 "are lost with the next restart");
 }
@@ -167,7 +167,7 @@ static void on_watchdog(uv_timer_t *timer)
     notify_send(container_of(timer, struct run, watchdog)->notify_socket, "WATCHDOG=1\n");
 }
 
-/* The boot is through and the verdict is not failed: READY=1 was sent. */
+/* The boot is complete and health is not failed: READY=1 was sent. */
 static void on_ready(void *arg)
 {
     struct run *run = arg;
@@ -411,16 +411,16 @@ static int run_loop(struct run *run, struct orb_err *err)
         r = health_new(host, run->notify_socket, on_ready, run, &host->health, err);
     if (r == 0) {
         if (run->state.error.code)
-            problem_set(host, PROBLEM_STATE, VERDICT_DEGRADED, run->state.error.text, "",
+            problem_set(host, PROBLEM_STATE, HEALTH_DEGRADED, run->state.error.text, "",
                         "mend the file system; it is tried again each second");
         if (run->state.unlocked.code)
-            problem_set(host, PROBLEM_LOCK, VERDICT_DEGRADED, run->state.unlocked.text, "",
+            problem_set(host, PROBLEM_LOCK, HEALTH_DEGRADED, run->state.unlocked.text, "",
                         "take away what stands there, or mend the file system; it is tried "
                         "again each second");
         if (run->log_err.code)
             report_log_error(host, &run->log_err);
         if (run->socket_err.code)
-            problem_set(host, "control.socket", VERDICT_DEGRADED, run->socket_err.text, "",
+            problem_set(host, "control.socket", HEALTH_DEGRADED, run->socket_err.text, "",
                         "correct orbitald.socket, or what lies there, and restart orbitald");
         starts_decide(host, run->starts, &run->starts_err, run->notify_socket);
         watch(run);

@@ -12,7 +12,7 @@
 #include "core/base/xalloc.h"
 #include "core/host/host_internal.h"
 #include "core/host/problem.h"
-#include "core/host/verdict.h"
+#include "core/host/health.h"
 #include "core/ipc/session.h"
 #include "core/json/scan.h"
 
@@ -286,7 +286,7 @@ void auth_iface_check_tokens(struct orbitald *host)
         return;
     }
     log_error(host->log, "auth.tokens-refused", KV("error", damage->text));
-    problem_set(host, "auth.tokens", VERDICT_DEGRADED, damage->text, "",
+    problem_set(host, "auth.tokens", HEALTH_DEGRADED, damage->text, "",
                 "put the file back and send SIGHUP, or make new tokens");
 }
 

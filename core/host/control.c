@@ -5,7 +5,7 @@
 #include "core/base/own.h"
 #include "core/host/names.h"
 #include "core/host/problem.h"
-#include "core/host/verdict.h"
+#include "core/host/health.h"
 #include "core/ipc/listen.h"
 
 #define GONE "control.socket-gone"
@@ -22,7 +22,7 @@ void control_check(struct orbitald *host)
     if (r >= 0)
         problem_clear(host, GONE);
     else
-        problem_set(host, GONE, VERDICT_DEGRADED, err.text, "",
+        problem_set(host, GONE, HEALTH_DEGRADED, err.text, "",
                     r == ORB_E_STATE ? "systemctl restart orbitald.socket, or remove what "
                                        "lies there"
                                      : "remove what lies there, or stop who listens there; "

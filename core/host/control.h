@@ -4,7 +4,7 @@
 
 #include "core/host/host_internal.h"
 
-/* Once a second, on the loop: makes it anew, or the verdict says why not. */
+/* Once a second, on the loop: creates the socket again, or sets a problem with the reason. */
 void control_check(struct orbitald *host);
 
 #endif

@@ -79,7 +79,7 @@ struct dpservice {
     struct loop_scope scope;
     /* dpwatch.c */
     bool watching, tending;
-    bool unsettled;      /* the verdict says that others change the table */
+    bool unsettled;      /* a problem is set: other programs change the table */
     char disturbed[240]; /* the sentence about it */
     struct loop_watch watch;
     uv_timer_t poll, later;

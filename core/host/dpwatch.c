@@ -15,7 +15,7 @@
 #include "core/host/dpservice_internal.h"
 #include "core/host/dpwatch.h"
 #include "core/host/problem.h"
-#include "core/host/verdict.h"
+#include "core/host/health.h"
 
 #define POLL_MS 500
 #define PAUSE_MIN_MS 50
@@ -30,11 +30,11 @@
 
 static void on_later(uv_timer_t *timer);
 
-/* What others changed is not put back at once: the verdict says so until it has been calm. */
+/* Restoring the table after foreign changes is delayed; a problem is set until no more occur. */
 static void unsettled(struct dpservice *s)
 {
     s->unsettled = true;
-    problem_set(s->host, TABLE_KEY, VERDICT_FAILED, s->disturbed, "", TABLE_TODO);
+    problem_set(s->host, TABLE_KEY, HEALTH_FAILED, s->disturbed, "", TABLE_TODO);
 }
 
 /* The rules as they are now, known only while no job works on them. */
@@ -174,8 +174,8 @@ static void tended(struct dpservice *s, const struct dp_job *job)
     pace(s, job, job->result < 0 || t->rules[0] || t->ports[0] || t->settings[0]);
 }
 
-static void problem(struct dpservice *s, const char *key, enum verdict_level level,
-                    const char *what, const char *todo)
+static void problem(struct dpservice *s, const char *key, enum health_level level, const char *what,
+                    const char *todo)
 {
     if (*what)
         problem_set(s->host, key, level, what, "", todo);
@@ -218,29 +218,29 @@ void dpwatch_problems(struct dpservice *s)
 {
     static const struct {
         const char *key;
-        enum verdict_level level;
+        enum health_level level;
         const char *todo;
     } problems[DATAPLANE_PROBLEMS] = {
-        [DATAPLANE_PROBLEM_RULES] = {TABLE_KEY, VERDICT_FAILED, TABLE_TODO},
-        [DATAPLANE_PROBLEM_SETTINGS] = {"dataplane.settings", VERDICT_DEGRADED,
+        [DATAPLANE_PROBLEM_RULES] = {TABLE_KEY, HEALTH_FAILED, TABLE_TODO},
+        [DATAPLANE_PROBLEM_SETTINGS] = {"dataplane.settings", HEALTH_DEGRADED,
                                         "make /proc/sys writable for orbitald"},
-        [DATAPLANE_PROBLEM_PORTS] = {"dataplane.ports", VERDICT_DEGRADED,
+        [DATAPLANE_PROBLEM_PORTS] = {"dataplane.ports", HEALTH_DEGRADED,
                                      "stop what detaches the fast path's programs"},
-        [DATAPLANE_PROBLEM_FLOWS] = {"dataplane.flows", VERDICT_DEGRADED,
+        [DATAPLANE_PROBLEM_FLOWS] = {"dataplane.flows", HEALTH_DEGRADED,
                                      "commit again, or conntrack -F"},
-        [DATAPLANE_PROBLEM_FAST] = {"dataplane.fast-path", VERDICT_DEGRADED,
+        [DATAPLANE_PROBLEM_FAST] = {"dataplane.fast-path", HEALTH_DEGRADED,
                                     "a kernel with BPF type information and conntrack, or "
                                     "fast-path off for the ports"},
-        [DATAPLANE_PROBLEM_DETACHED] = {"dataplane.detached", VERDICT_FAILED,
+        [DATAPLANE_PROBLEM_DETACHED] = {"dataplane.detached", HEALTH_FAILED,
                                         "orbctl dataplane enable"},
-        [DATAPLANE_PROBLEM_NOTES] = {"dataplane.notes", VERDICT_DEGRADED,
+        [DATAPLANE_PROBLEM_NOTES] = {"dataplane.notes", HEALTH_DEGRADED,
                                      "make the file readable and writable, or remove it; it is "
                                      "tried again. Until then `orbctl dataplane detach` after a "
                                      "restart cannot put back what was there"},
     };
 
     note_given_up(s);
-    problem(s, "dataplane.none", VERDICT_FAILED, s->dataplane ? "" : s->why,
+    problem(s, "dataplane.none", HEALTH_FAILED, s->dataplane ? "" : s->why,
             s->host->options.no_dataplane
                 ? "nothing is filtered or forwarded until orbitald is started with a data plane"
                 : "nothing but the closed base table is in force; it is tried again");

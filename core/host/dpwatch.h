@@ -6,7 +6,7 @@ struct dpservice;
 
 /* Before any job: it learns of them. */
 void dpwatch_init(struct dpservice *service);
-/* Tells the verdict what is not as it should be. */
+/* Sets and clears the problems of the data plane. */
 void dpwatch_problems(struct dpservice *service);
 /* What the data plane goes without, as of its last job; service may be NULL. */
 void dpwatch_given_up(const struct dpservice *service,

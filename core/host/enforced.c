@@ -20,7 +20,7 @@
 #include "core/base/xalloc.h"
 #include "core/host/good.h"
 #include "core/host/problem.h"
-#include "core/host/verdict.h"
+#include "core/host/health.h"
 #include "core/ipc/host.h"
 #include "core/json/scan.h"
 
@@ -116,7 +116,7 @@ static void tell(struct orbitald *host, const struct orb_err *err)
     what = buf_format("which revision the kernel works by is not known after a restart of the "
                       "config service: %s",
                       err->text);
-    problem_set(host, PROBLEM_KEY, VERDICT_DEGRADED, what, "",
+    problem_set(host, PROBLEM_KEY, HEALTH_DEGRADED, what, "",
                 "make the run directory writable and remove what lies there, then commit");
 }
 

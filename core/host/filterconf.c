@@ -10,7 +10,7 @@
 #include "core/host/confpart.h"
 #include "core/host/host_internal.h"
 #include "core/host/problem.h"
-#include "core/host/verdict.h"
+#include "core/host/health.h"
 #include "core/sup/report.h"
 
 #define PACKAGE "firewall"
@@ -46,14 +46,14 @@ static void complain(struct orbitald *host, const struct found *found)
     AUTO_FREE char *curtailed = NULL;
 
     if (!found->installed) {
-        problem_set(host, PROBLEM, VERDICT_FAILED,
+        problem_set(host, PROBLEM, HEALTH_FAILED,
                     "/firewall is configured, and no package firewall is installed: nothing is "
                     "filtered, and the boot does not come to its end",
                     "/firewall", "install the package firewall again, or delete /firewall");
         return;
     }
     if (found->disabled) {
-        problem_set(host, PROBLEM, VERDICT_FAILED,
+        problem_set(host, PROBLEM, HEALTH_FAILED,
                     "/firewall is configured, and /services/firewall/enabled is false: no change "
                     "of it is enforced, and the boot does not come to its end",
                     "/services/firewall/enabled", "set it to true, or delete /firewall");
@@ -62,7 +62,7 @@ static void complain(struct orbitald *host, const struct found *found)
     curtailed = buf_format("/firewall is configured, and /services/firewall/grants leaves out %s: "
                            "it is not enforced, and the boot does not come to its end",
                            found->not_granted);
-    problem_set(host, PROBLEM, VERDICT_FAILED, curtailed, "/services/firewall/grants",
+    problem_set(host, PROBLEM, HEALTH_FAILED, curtailed, "/services/firewall/grants",
                 "delete it: firewall is then granted what it asks for");
 }
 

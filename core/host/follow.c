@@ -7,7 +7,7 @@
 
 #include "core/base/own.h"
 #include "core/host/host_internal.h"
-#include "core/host/verdict.h"
+#include "core/host/health.h"
 #include "core/json/tree.h"
 #include "core/sup/follow.h"
 

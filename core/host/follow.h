@@ -7,7 +7,8 @@
 struct orb_err;
 struct orbitald;
 
-/* Takes what the config service reports. What the verdict compares the services' own words with. */
+/* Takes what the config service reports. The health report compares it
+ * with what the services report. */
 int follow_request(struct orbitald *host, const char *input, size_t len, struct orb_err *err);
 /* May a person stop this service now? Not the config service while only it can undo, or end, what
  * it has begun. */

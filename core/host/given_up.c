@@ -1,6 +1,6 @@
-/* What this machine does not give, and the appliance goes without: for `show boot`. None of it is
- * wrong, or it stands in the verdict as well; but who wonders why something is slow, or not there,
- * finds it here. */
+/* Features that this machine lacks and the appliance runs without, for `show boot`. None is an
+ * error by itself (those are in the health report as well); the list explains what is slow or
+ * unavailable. */
 #include "core/host/given_up.h"
 #include "core/host/dpwatch.h"
 

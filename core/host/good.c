@@ -8,7 +8,7 @@
 #include "core/base/file.h"
 #include "core/base/own.h"
 #include "core/host/problem.h"
-#include "core/host/verdict.h"
+#include "core/host/health.h"
 
 #define FILE_MOST 64
 #define NOT_READ "state.good-not-read"
@@ -25,7 +25,7 @@ static void tell(struct orbitald *host, const char *key, const struct orb_err *e
         buf_format("safe mode would not know the last good revision: %s", err->text);
 
     log_warn(host->log, "host.good-revision", KV("error", err->text));
-    problem_set(host, key, VERDICT_DEGRADED, what, "",
+    problem_set(host, key, HEALTH_DEGRADED, what, "",
                 "remove what lies there, or make it readable and writable; it is written "
                 "anew after a minute that is well");
 }

@@ -21,7 +21,8 @@ struct good {
 void good_init(struct good *good, struct orbitald *host, struct loop_scope *scope);
 /* The appliance is operational, or runs another revision (host->revision): the minute begins. */
 void good_watch(struct good *good);
-/* STATE/good-revision; 0: there is none, or it cannot be read, which the verdict then says. */
+/* STATE/good-revision; 0: there is none, or it cannot be read, which is a problem
+ * then. */
 uint64_t good_read(struct orbitald *host);
 /* The same without host, on any thread. err: why it cannot be read (code 0: it can, or there is
  * none). */

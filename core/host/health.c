@@ -1,8 +1,6 @@
-/* Collects what the verdict is made of and tells of its changes: STATUS= and READY=1 to systemd, a
- * log record, the event health-changed.
- *
- * The disk is asked on the thread pool, once a second: a file system that hangs must not hang the
- * host. All else is known at once, so a change of a service is in the verdict within the turn. */
+/* The disk is checked on the thread pool, once a second: a file system that hangs must not block
+ * the loop. All other inputs are in memory, so a change of a service is in the report within the
+ * same turn of the loop. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +16,7 @@
 #include "core/host/notify.h"
 #include "core/host/problem.h"
 #include "core/host/statedir.h"
-#include "core/host/verdict.h"
+#include "core/host/health.h"
 #include "core/loop/loop_scope.h"
 #include "core/sup/report.h"
 
@@ -37,9 +35,9 @@ struct health {
     void *arg;
     struct host_problems problems;    /* host->problems while this is there */
     char *state_dir;                  /* the thread's */
-    struct verdict_machine found;     /* the thread's */
+    struct health_machine found;      /* the thread's */
     char sentence[ORB_ERR_TEXT + 64]; /* told last */
-    enum verdict_level level;
+    enum health_level level;
     bool ready, checking, closing;
     bool try_state, state_mended; /* the thread's: see PROBLEM_STATE */
     bool try_lock, locked;        /* the thread's: see PROBLEM_LOCK */
@@ -77,11 +75,11 @@ static int conntrack_percent(void)
 static void on_check_work(uv_work_t *work)
 {
     struct health *health = container_of(work, struct health, work);
-    struct verdict_machine *m = &health->found;
+    struct health_machine *m = &health->found;
     AUTO_FREE char *log = buf_format("%s/log.jsonl", health->state_dir);
     struct statvfs fs;
 
-    *m = (struct verdict_machine){
+    *m = (struct health_machine){
         -1, -1, false, health->state_dir, conntrack_percent(), now_wall_us() < MADE_US};
     health->state_mended = health->try_state && statedir_try(health->state_dir, NULL) == 0;
     health->locked =
@@ -122,22 +120,23 @@ static void on_checked(uv_work_t *work, int status)
         return;
     }
     for (unsigned kind = 0; kind < MACHINE_KINDS; kind++) {
-        struct verdict_reason r;
+        struct health_reason r;
 
-        if (verdict_machine(&health->found, kind, &r))
-            problem_set(health->host, verdict_machine_key(kind), r.level, r.what, r.path, r.todo);
+        if (health_report_machine(&health->found, kind, &r))
+            problem_set(health->host, health_report_machine_key(kind), r.level, r.what, r.path,
+                        r.todo);
         else
-            problem_clear(health->host, verdict_machine_key(kind));
+            problem_clear(health->host, health_report_machine_key(kind));
     }
     if (health->replaced.code)
-        problem_set(health->host, STATE_REPLACED, VERDICT_DEGRADED, health->replaced.text, "",
+        problem_set(health->host, STATE_REPLACED, HEALTH_DEGRADED, health->replaced.text, "",
                     "put it back; what is committed meanwhile is refused or stored there no "
                     "more. Without it the configuration is lost with the next restart: keep "
                     "`orbctl config show` of now");
     else
         problem_clear(health->host, STATE_REPLACED);
     if (health->odd.code)
-        problem_set(health->host, STATE_ODD, VERDICT_DEGRADED, health->odd.text, "",
+        problem_set(health->host, STATE_ODD, HEALTH_DEGRADED, health->odd.text, "",
                     "remove it, or give it back its kind, owner and mode; what the daemon "
                     "keeps there is lost or not to be trusted");
     else
@@ -159,7 +158,7 @@ static void check_logs(struct health *health)
     logs_files_look(health->host->logs);
     failing = logs_files_failing(health->host->logs, why, sizeof(why));
     if (failing)
-        problem_set(health->host, LOG_PROBLEM, VERDICT_DEGRADED, why, "",
+        problem_set(health->host, LOG_PROBLEM, HEALTH_DEGRADED, why, "",
                     "make room, or make it writable; it is tried again every second, and "
                     "those since then are lost with the next restart");
     else if (health->log_failing)
@@ -182,10 +181,10 @@ static void on_check(uv_timer_t *timer)
     uv_queue_work(health->host->loop, &health->work, on_check_work, on_checked);
 }
 
-/* ---- the verdict ---- */
+/* ---- the report ---- */
 
 struct collect {
-    struct health_report *verdict;
+    struct health_report *report;
     struct buf waiting;
     uint64_t now_us, now_ms;
     bool has_config;
@@ -196,7 +195,7 @@ static void on_service(void *arg, const struct service_view *s)
     struct collect *c = arg;
 
     c->has_config |= !strcmp(s->name, "config");
-    verdict_add_service(c->verdict, s, c->now_us, c->now_ms);
+    health_report_add_service(c->report, s, c->now_us, c->now_ms);
     if (s->holds_boot)
         buf_addf(&c->waiting, "%s%s", c->waiting.len ? ", " : "", s->name);
 }
@@ -210,25 +209,25 @@ static size_t share_of_one(const struct orbitald *host)
     return THIRD_BYTES / third < THIRD_MOST ? THIRD_BYTES / third : THIRD_MOST;
 }
 
-static void verdict_make(const struct orbitald *host, struct health_report *ret_verdict)
+static void make_report(const struct orbitald *host, struct health_report *ret_report)
 {
-    struct collect c = {.verdict = ret_verdict, .now_us = now_wall_us(), .now_ms = now_ms()};
+    struct collect c = {.report = ret_report, .now_us = now_wall_us(), .now_ms = now_ms()};
 
-    *ret_verdict = (struct health_report){.share = share_of_one(host)};
-    problem_add_all(host->problems, ret_verdict);
+    *ret_report = (struct health_report){.share = share_of_one(host)};
+    problem_add_all(host->problems, ret_report);
     if (host->supervisor) {
         report_each(host->supervisor, on_service, &c);
-        verdict_add_boot(ret_verdict, supervisor_phase(host->supervisor), host->packages.count,
-                         c.has_config, buf_str(&c.waiting));
+        health_report_add_boot(ret_report, supervisor_phase(host->supervisor), host->packages.count,
+                               c.has_config, buf_str(&c.waiting));
     } else {
-        verdict_add(ret_verdict, &(struct verdict_reason){.level = VERDICT_FAILED,
-                                                          .what = "the daemon is starting"});
+        health_report_add(ret_report, &(struct health_reason){.level = HEALTH_FAILED,
+                                                              .what = "the daemon is starting"});
     }
     buf_fini(&c.waiting);
-    verdict_sort(ret_verdict);
+    health_report_sort(ret_report);
 }
 
-static void tell(struct health *health, const struct health_report *verdict, const char *sentence)
+static void tell(struct health *health, const struct health_report *report, const char *sentence)
 {
     struct orbitald *host = health->host;
     AUTO_FREE char *status = buf_format("STATUS=%s\n", sentence);
@@ -237,12 +236,12 @@ static void tell(struct health *health, const struct health_report *verdict, con
     struct orb_err err;
 
     notify_send(health->notify_socket, status);
-    if (verdict->level == VERDICT_OK)
+    if (report->level == HEALTH_OK)
         log_notice(host->log, "health.changed", KV("verdict", sentence));
     else
         log_warn(host->log, "health.changed", KV("verdict", sentence));
     json_write_object(&w, NULL);
-    json_write_string(&w, "verdict", verdict_level_name(verdict->level));
+    json_write_string(&w, "verdict", health_report_level_name(report->level));
     json_write_string(&w, "text", sentence);
     json_write_end(&w);
     host_publish(host->broker, "host", "health-changed", buf_str(&event), event.len, &err);
@@ -251,21 +250,21 @@ static void tell(struct health *health, const struct health_report *verdict, con
 static void on_settle(uv_timer_t *timer)
 {
     struct health *health = container_of(timer, struct health, settle);
-    AUTO(health_report) struct health_report verdict = {0};
+    AUTO(health_report) struct health_report report = {0};
     char sentence[sizeof(health->sentence)];
 
     if (health->host->stopping)
         return;
-    verdict_make(health->host, &verdict);
-    verdict_sentence(&verdict, sentence, sizeof(sentence));
-    health->level = verdict.level;
+    make_report(health->host, &report);
+    health_report_sentence(&report, sentence, sizeof(sentence));
+    health->level = report.level;
     if (strcmp(sentence, health->sentence)) {
         memcpy(health->sentence, sentence, sizeof(sentence));
-        tell(health, &verdict, sentence);
+        tell(health, &report, sentence);
     }
     /* Safe mode is what is left: that it runs an older revision is failed, and yet as far as a
      * start gets. */
-    if (health->ready || (verdict.level == VERDICT_FAILED && !health->host->safe) ||
+    if (health->ready || (report.level == HEALTH_FAILED && !health->host->safe) ||
         !health->host->supervisor ||
         supervisor_phase(health->host->supervisor) != PHASE_OPERATIONAL)
         return;
@@ -282,12 +281,12 @@ void health_changed(struct health *health)
 
 void health_json(const struct orbitald *host, struct buf *b)
 {
-    AUTO(health_report) struct health_report verdict = {0};
+    AUTO(health_report) struct health_report report = {0};
     struct json_write w = json_write_to(b);
 
-    verdict_make(host, &verdict);
+    make_report(host, &report);
     json_write_object(&w, NULL);
-    verdict_write(&verdict, &w);
+    health_report_write(&report, &w);
     json_write_string(&w, "phase",
                       host->supervisor ? manifest_phase_name(supervisor_phase(host->supervisor))
                                        : "starting");
@@ -299,7 +298,7 @@ void health_metrics(const struct orbitald *host, struct buf *b)
     buf_addf(b,
              "# HELP orbital_health Verdict over the appliance: 0 ok, 1 degraded, 2 failed.\n"
              "# TYPE orbital_health gauge\norbital_health %d\n",
-             host->health ? (int)host->health->level : VERDICT_FAILED);
+             host->health ? (int)host->health->level : HEALTH_FAILED);
 }
 
 /* ---- life ---- */

@@ -15,7 +15,7 @@
 #include "core/host/logs_iface.h"
 #include "core/host/metrics_iface.h"
 #include "core/host/problem.h"
-#include "core/host/verdict.h"
+#include "core/host/health.h"
 #include "core/ipc/introspect.h"
 #include "core/json/scan.h"
 #include "core/sup/control.h"
@@ -99,7 +99,7 @@ static void tell_left_out(struct orbitald *host, const struct buf *left_out)
     what = buf_format("no room for schemas (a package may take %u KiB, all together %u): not to be "
                       "configured are %s",
                       THIRD_SCHEMA_MAX >> 10, SCHEMAS_MAX >> 10, buf_str(left_out));
-    problem_set(host, "package.schemas", VERDICT_DEGRADED, what, "",
+    problem_set(host, "package.schemas", HEALTH_DEGRADED, what, "",
                 "make the schemas smaller, or remove packages; orbctl logs --grep schema-left");
 }
 

@@ -20,7 +20,7 @@ struct good;          /* good.h */
 struct confpart;      /* a part of the configuration, confpart.h */
 struct statedir;      /* statedir.h */
 struct names;         /* who a uid is: names.h */
-struct health;        /* the verdict over the appliance: verdict.h */
+struct health;        /* health of the appliance: health.h */
 struct host_problems; /* problem.h */
 struct stall;         /* how long the loop does not look: stall.h */
 

@@ -11,7 +11,7 @@
 #include "core/base/own.h"
 #include "core/host/host_internal.h"
 #include "core/host/stall.h"
-#include "core/host/verdict.h"
+#include "core/host/health.h"
 #include "core/ipc/introspect.h"
 #include "core/json/scan.h"
 #include "core/sup/report.h"

@@ -12,7 +12,7 @@
 #include "core/base/xalloc.h"
 #include "core/host/host_internal.h"
 #include "core/host/problem.h"
-#include "core/host/verdict.h"
+#include "core/host/health.h"
 #include "core/loop/loop_scope.h"
 
 #define KNOWN_MAX 64
@@ -222,7 +222,7 @@ static void on_slow(uv_timer_t *timer)
 {
     struct names *names = container_of(timer, struct names, slow);
 
-    problem_set(names->host, PROBLEM, VERDICT_DEGRADED,
+    problem_set(names->host, PROBLEM, HEALTH_DEGRADED,
                 "the user database does not answer: only root can connect anew", "",
                 "getent passwd; /etc/nsswitch.conf says who is asked");
 }

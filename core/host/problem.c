@@ -21,7 +21,7 @@ static void changed(struct host_problems *problems)
     problems->on_change(problems->arg);
 }
 
-static void lose(struct orbitald *host, const char *key, enum verdict_level level, const char *what)
+static void lose(struct orbitald *host, const char *key, enum health_level level, const char *what)
 {
     struct host_problems *problems = host->problems;
 
@@ -33,7 +33,7 @@ static void lose(struct orbitald *host, const char *key, enum verdict_level leve
     changed(problems);
 }
 
-void problem_set(struct orbitald *host, const char *key, enum verdict_level level, const char *what,
+void problem_set(struct orbitald *host, const char *key, enum health_level level, const char *what,
                  const char *path, const char *todo)
 {
     struct host_problems *problems = host->problems;
@@ -68,7 +68,7 @@ void problem_clear(struct orbitald *host, const char *key)
     log_notice(host->log, "host.problem-gone", KV("key", key), KV("what", p->reason.what));
     *p = problems->items[--problems->count];
     problems->overflown = false; /* if there is still one, it is set again */
-    problems->lost_level = VERDICT_OK;
+    problems->lost_level = HEALTH_OK;
     changed(problems);
 }
 
@@ -77,20 +77,20 @@ bool problem_stands(const struct host_problems *problems, const char *key)
     return find(problems, key) != NULL;
 }
 
-void problem_add_all(const struct host_problems *problems, struct health_report *verdict)
+void problem_add_all(const struct host_problems *problems, struct health_report *report)
 {
     for (unsigned i = 0; problems && i < problems->count; i++) {
-        struct verdict_reason reason = problems->items[i].reason;
+        struct health_reason reason = problems->items[i].reason;
 
         reason.since_us = now_wall_of(problems->items[i].since_ms);
-        verdict_add(verdict, &reason);
+        health_report_add(report, &reason);
     }
     if (problems && problems->overflown) {
-        struct verdict_reason more = {.level = problems->lost_level};
+        struct health_reason more = {.level = problems->lost_level};
 
         snprintf(more.what, sizeof(more.what), "more than %d things are wrong with the host",
                  PROBLEMS_MAX);
         snprintf(more.todo, sizeof(more.todo), "orbctl logs --grep host.problem");
-        verdict_add(verdict, &more);
+        health_report_add(report, &more);
     }
 }

@@ -1,12 +1,12 @@
-/* What is wrong with the host itself: reported by whatever part finds it, and a reason of the
- * verdict as long as it stands. */
+/* Problems of the host itself: set by the module that detects one, and a reason in the health
+ * report until it is cleared. */
 #ifndef CORE_HOST_PROBLEM_H
 #define CORE_HOST_PROBLEM_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/host/verdict.h"
+#include "core/host/health.h"
 
 struct orbitald;
 
@@ -16,30 +16,30 @@ struct orbitald;
 
 struct host_problem {
     char key[64];
-    struct verdict_reason reason; /* since_us is not set */
-    uint64_t since_ms;            /* now_ms() of the first report */
+    struct health_reason reason; /* since_us is not set */
+    uint64_t since_ms;           /* now_ms() of the first report */
 };
 
 struct host_problems {
     struct host_problem items[PROBLEMS_MAX];
     unsigned count;
-    bool overflown;                /* one found no room, and may be there still */
-    enum verdict_level lost_level; /* of the worst such */
-    void (*on_change)(void *arg);  /* one came, went or changed */
+    bool overflown;               /* one did not fit, and may still exist */
+    enum health_level lost_level; /* of the worst such */
+    void (*on_change)(void *arg); /* one was set, cleared or changed */
     void *arg;
 };
 
 /* Reports something wrong with the host, or replaces the problem of the same key; it stays until it
  * is cleared, with the time of the first report. key: at most 63 bytes, e.g. "dataplane.table".
- * Without host->problems (before the verdict is made, and behind its end) nothing happens. Loop
+ * Without host->problems (before health_new() and after health_close()) nothing happens. Loop
  * only. */
-void problem_set(struct orbitald *host, const char *key, enum verdict_level level, const char *what,
+void problem_set(struct orbitald *host, const char *key, enum health_level level, const char *what,
                  const char *path, const char *todo);
-/* Takes the problem of that key back, if there is one. */
+/* Clears the problem of that key, if it is set. */
 void problem_clear(struct orbitald *host, const char *key);
-/* Whether that one stands. */
+/* Whether that one is set. */
 bool problem_stands(const struct host_problems *problems, const char *key);
-/* Adds all of them to the verdict. problems: may be NULL. */
-void problem_add_all(const struct host_problems *problems, struct health_report *verdict);
+/* Adds all of them to the report. problems: may be NULL. */
+void problem_add_all(const struct host_problems *problems, struct health_report *report);
 
 #endif

@@ -13,7 +13,7 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/host/problem.h"
-#include "core/host/verdict.h"
+#include "core/host/health.h"
 
 #define FILE_MOST 4096
 #define KEPT 16
@@ -92,7 +92,7 @@ static void report_error(struct orbitald *host, const char *why)
     AUTO_FREE char *what = buf_format("starts are not counted: %s", why);
 
     log_warn(host->log, "host.starts-not-counted", KV("error", why));
-    problem_set(host, "host.starts", VERDICT_DEGRADED, what, "",
+    problem_set(host, "host.starts", HEALTH_DEGRADED, what, "",
                 "make the run directory writable and remove what lies there, then restart "
                 "orbitald; until then repeated failed starts lead to no safe mode");
 }
@@ -105,7 +105,7 @@ void starts_decide(struct orbitald *host, unsigned count, const struct orb_err *
     host->safe = host->options.safe_mode || count >= STARTS_SAFE;
     if (!host->safe)
         return;
-    problem_set(host, "host.safe-mode", VERDICT_DEGRADED,
+    problem_set(host, "host.safe-mode", HEALTH_DEGRADED,
                 host->options.safe_mode
                     ? "safe mode was asked for: the last good configuration and the shipped "
                       "packages run"

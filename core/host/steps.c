@@ -16,7 +16,7 @@
 #include "core/base/own.h"
 #include "core/host/arp.h"
 #include "core/host/problem.h"
-#include "core/host/verdict.h"
+#include "core/host/health.h"
 #include "core/sup/crash.h"
 #include "core/sup/service.h"
 #include "core/sup/uids.h"
@@ -25,7 +25,7 @@
 #define REFUSED_NAME 128         /* of them, at most: the name of one, its directory, the reason */
 #define REFUSED_DIR 512
 #define REFUSED_WHY 512
-#define REFUSED_REASONS 16 /* in the verdict, which has others to tell as well */
+#define REFUSED_REASONS 16 /* in the report, which has others to tell as well */
 #define FILES_OF_HOST 512u
 #define FILE_LEAST (1u << 20) /* bytes: filters, locks and counts fit */
 #define FILES_OF_SERVICE 16u
@@ -94,7 +94,7 @@ static bool is_shipped(const struct orbitald *host, const char *dir)
 /* A reason for each of the first; one for all behind them. */
 static void add_problem(struct steps *s, const char *dir, const char *what)
 {
-    enum verdict_level level = is_shipped(s->host, dir) ? VERDICT_FAILED : VERDICT_DEGRADED;
+    enum health_level level = is_shipped(s->host, dir) ? HEALTH_FAILED : HEALTH_DEGRADED;
     AUTO_FREE char *all = NULL;
     char key[32];
 
@@ -215,7 +215,7 @@ static void check_files(struct orbitald *host)
     what = buf_format("orbitald may have %llu files open; %u packages and their clients need up to "
                       "%u",
                       (unsigned long long)files.rlim_cur, host->packages.count, need);
-    problem_set(host, "host.few-files", VERDICT_DEGRADED, what, "",
+    problem_set(host, "host.few-files", HEALTH_DEGRADED, what, "",
                 "LimitNOFILE=65536 in the unit, then restart orbitald");
 }
 
@@ -236,7 +236,7 @@ static int take_packages(struct steps *s, struct orb_err *err)
             "the capabilities asked for by %.200s have no room in the schema of /services",
             buf_str(&unlisted));
 
-        problem_set(host, "package.grants-unlisted", VERDICT_DEGRADED, what, "/services",
+        problem_set(host, "package.grants-unlisted", HEALTH_DEGRADED, what, "/services",
                     "remove the package, or grant it by the names in its manifest");
     }
     r = logconf_contract(&host->packages, &host->system_contract, err);
@@ -256,7 +256,7 @@ static int make_dataplane(struct steps *s, struct orb_err *err)
         contract_compile(dataplane_schema, dataplane_schema_len, &host->dataplane_contract, err);
 
     if (host->options.no_dataplane)
-        problem_set(host, "dataplane.absent", VERDICT_DEGRADED,
+        problem_set(host, "dataplane.absent", HEALTH_DEGRADED,
                     "orbitald runs with --no-dataplane: no firewall and no fast path", "",
                     "restart it without that option");
     if (r == 0)

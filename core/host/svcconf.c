@@ -11,7 +11,7 @@
 #include "core/host/filterconf.h"
 #include "core/host/host_internal.h"
 #include "core/host/problem.h"
-#include "core/host/verdict.h"
+#include "core/host/health.h"
 #include "core/json/tree.h"
 #include "core/sup/control.h"
 
@@ -178,11 +178,12 @@ static void follow(struct orbitald *host, const json_t *services, const struct o
     if (services) {
         problem_clear(host, NOT_READ);
         configure_all(host, services);
-    } else if (!host->stopping) { /* what it says is not followed; until it is, the verdict tells */
+    } else if (!host->stopping) { /* its configuration is not in force; a problem is set until it is
+                                   */
         what =
             buf_format("what /services says could not be read and is not followed: %s", err->text);
         log_warn(host->log, "services.not-read", KV("error", err->text));
-        problem_set(host, NOT_READ, VERDICT_DEGRADED, what, "/services",
+        problem_set(host, NOT_READ, HEALTH_DEGRADED, what, "/services",
                     "it is read with the next commit; orbctl service restart config reads it now");
     }
     if (filterconf_check(host, services != NULL, &failed) < 0) /* before the boot goes on */

@@ -1,7 +1,7 @@
 /* Checks that take long, done on a thread. What a value costs to check is decided by the contract,
  * which is a package's, so the loop spends a fixed, short time on it (OFFLOAD_UNITS); a check that
  * needs more, and any large value, goes to one thread. The sender's next frames wait meanwhile – of
- * a service that acts for users only those of the same session – and when the verdict is there, the
+ * a service that acts for users only those of the same session – and when the result is there, the
  * frame is handled as if it came just now: whatever changed in between (a deadline passed, a
  * provider went away) is seen then. Identities take turns on the thread, whatever number of
  * connections they have. */

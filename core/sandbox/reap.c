@@ -27,7 +27,7 @@ static void copy_printable(char *to, size_t size, const char *from, size_t from_
     to[i] = '\0';
 }
 
-static void take_fault(struct verdict *v, const struct crash_record *record)
+static void take_fault(struct exit_status *v, const struct crash_record *record)
 {
     bool agrees = v->signaled ? v->status == record->number : v->status == 128 + record->number;
     const char *name = sigabbrev_np(record->number);
@@ -40,7 +40,7 @@ static void take_fault(struct verdict *v, const struct crash_record *record)
     memcpy(v->frames, record->frames, v->frame_count * sizeof(v->frames[0]));
 }
 
-static void read_records(int fd, struct verdict *v)
+static void read_records(int fd, struct exit_status *v)
 {
     struct crash_record record;
     bool closed = false, stopped = !v->signaled && v->status == LAUNCH_EXIT_STEP;
@@ -66,10 +66,10 @@ static void read_records(int fd, struct verdict *v)
     }
 }
 
-int reap_worker(struct sandbox *sandbox, struct sandbox_child *child, struct verdict *ret_verdict,
-                struct orb_err *err)
+int reap_worker(struct sandbox *sandbox, struct sandbox_child *child,
+                struct exit_status *ret_status, struct orb_err *err)
 {
-    struct verdict v = {0};
+    struct exit_status v = {0};
     siginfo_t info = {0};
 
     if (waitid((idtype_t)P_PIDFD, (id_t)child->pidfd, &info, WEXITED | WNOHANG) < 0)
@@ -81,7 +81,7 @@ int reap_worker(struct sandbox *sandbox, struct sandbox_child *child, struct ver
     v.status = info.si_status;
     read_records(child->crash_fd, &v);
     cgroup_remove(sandbox, child->service);
-    *ret_verdict = v;
+    *ret_status = v;
     return 0;
 }
 

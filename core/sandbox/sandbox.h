@@ -102,7 +102,7 @@ int attest_sandbox(struct sandbox *sandbox, const struct sandbox_child *child,
 void reap_kill(struct sandbox *sandbox, const struct sandbox_child *child, int signal);
 
 /* How a worker ended. */
-struct verdict {
+struct exit_status {
     bool signaled;
     int status;    /* exit code or signal */
     char step[48]; /* sandbox step that failed, "" when it got through; "load": see fault */
@@ -114,8 +114,8 @@ struct verdict {
 };
 /* Reaps the child (waitid on its pidfd; returns 1 when it has not ended yet), reads the crash pipe,
  * removes its cgroup. Closes nothing. */
-int reap_worker(struct sandbox *sandbox, struct sandbox_child *child, struct verdict *ret_verdict,
-                struct orb_err *err);
+int reap_worker(struct sandbox *sandbox, struct sandbox_child *child,
+                struct exit_status *ret_status, struct orb_err *err);
 
 /* The worker's side: called from main() when argv[1] is "--worker"; does not return. */
 int stub_main(int argc, char **argv);

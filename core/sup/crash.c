@@ -20,7 +20,7 @@
 static void report(const struct service *service, const struct worker_exit *exit, struct logs *logs,
                    uint64_t number, struct buf *b)
 {
-    const struct verdict *v = exit->verdict;
+    const struct exit_status *v = exit->status;
     const struct manifest *m = &service->package->manifest;
     struct json_write w = json_write_to(b);
 

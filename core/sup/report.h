@@ -1,5 +1,5 @@
-/* What users, the verdict and other programs are shown of services: views, JSON for host@1 and
- * OpenMetrics lines. */
+/* What users, the health report and other programs are shown of services: views, JSON for host@1
+ * and OpenMetrics lines. */
 #ifndef CORE_SUP_REPORT_H
 #define CORE_SUP_REPORT_H
 

@@ -52,8 +52,8 @@ static void read_stderr(struct worker *worker)
     }
 }
 
-static void describe_verdict(const struct worker *worker, const struct verdict *v, char *text,
-                             size_t size)
+static void describe_end(const struct worker *worker, const struct exit_status *v, char *text,
+                         size_t size)
 {
     const char *when = v->loading ? " while its library was loaded" : "";
 
@@ -89,24 +89,24 @@ static void end_without_process(struct worker *worker, const char *why)
 
 static void finish(struct worker *worker)
 {
-    struct verdict verdict = {0};
+    struct exit_status status = {0};
     char why[512]; /* the service keeps its beginning */
 
-    if (reap_worker(worker->host->sandbox, &worker->child, &verdict, NULL) != 0)
+    if (reap_worker(worker->host->sandbox, &worker->child, &status, NULL) != 0)
         return; /* not ended yet: a spurious wake-up */
     read_stderr(worker);
     if (worker->peer)
         peer_close(worker->peer);
     worker->peer = NULL;
-    describe_verdict(worker, &verdict, why, sizeof(why));
+    describe_end(worker, &status, why, sizeof(why));
     log_info(worker->host->log, "worker.exited", KV("service", worker->child.service),
              KV("pid", worker->child.pid), KV("how", (const char *)why));
     end(worker, &(struct worker_exit){.spawned = true,
-                                      .clean = !verdict.signaled && verdict.status == 0,
+                                      .clean = !status.signaled && status.status == 0,
                                       .reached_ready = worker->ready_ms != 0,
                                       .pid = worker->child.pid,
                                       .uptime_ms = now_ms() - worker->started_ms,
-                                      .verdict = &verdict,
+                                      .status = &status,
                                       .why = why});
 }
 

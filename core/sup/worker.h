@@ -36,7 +36,7 @@ struct worker_exit {
     bool reached_ready;
     pid_t pid;
     uint64_t uptime_ms;
-    const struct verdict *verdict;
+    const struct exit_status *status;
     const char *ended_because; /* what it was killed for, "" if it ended by itself */
     const char *why;           /* the end in one sentence */
 };

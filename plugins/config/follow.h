@@ -1,4 +1,4 @@
-/* What the verdict needs to know of the configuration: which revision each service should follow,
+/* What the health report needs of the configuration: which revision each service should follow,
  * and which parts no service follows, as their package is not there. */
 #ifndef CONFIG_FOLLOW_H
 #define CONFIG_FOLLOW_H

@@ -114,9 +114,8 @@ struct orb_err participant_as_shown(const struct participant *p, const struct or
     return shown;
 }
 
-/* Notes the first failure in words for the person who commits. */
-void participant_blame(struct participant *p, const char *doing, const char *verdict,
-                       const struct orb_err *said)
+void participant_failed(struct participant *p, const char *doing, const char *outcome,
+                        const struct orb_err *said)
 {
     struct orb_err shown = participant_as_shown(p, said);
     const struct orb_err *err = &shown;
@@ -135,7 +134,7 @@ void participant_blame(struct participant *p, const char *doing, const char *ver
                  err->text, p->name);
     else
         orb_fail_at(&tx->err, !strcmp(doing, "prepare") ? ORB_E_VETO : err->code, err->path,
-                    "%s %s: %s", p->name, verdict, err->text);
+                    "%s %s: %s", p->name, outcome, err->text);
 }
 
 /* Did p miss a deadline? Then it is not known what it does, and it is not waited for again: it is
@@ -226,7 +225,7 @@ static void prepare_result(struct participant *p, const char *text, size_t len,
                  KV("why", participant_as_shown(p, err).text));
         return;
     }
-    participant_blame(p, "prepare", "refused", err);
+    participant_failed(p, "prepare", "refused", err);
 }
 
 /* The client that waits for the commit goes on waiting: its deadline is for one step, not for

@@ -8,9 +8,10 @@
 bool participant_is_gone(const struct orb_err *err);
 /* An error of the service without the secrets it was given. */
 struct orb_err participant_as_shown(const struct participant *p, const struct orb_err *err);
-/* Notes the first failure of the transaction in words for the person who commits. */
-void participant_blame(struct participant *p, const char *doing, const char *verdict,
-                       const struct orb_err *said);
+/* Logs a failure of p; the first one becomes the error of the transaction. outcome: what p did, for
+ * the text. */
+void participant_failed(struct participant *p, const char *doing, const char *outcome,
+                        const struct orb_err *said);
 /* Did p miss a deadline? Then its end is ordered, and it is asked nothing more. */
 bool participant_late(struct participant *p, const char *doing, const struct orb_err *err);
 /* Appends the plan of an answer to that of p, at most 200 steps of it. */

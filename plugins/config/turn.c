@@ -44,7 +44,7 @@ static void apply_result(struct participant *p, const struct orb_err *err)
             strikes_broke_word(tx->engine, p->name);
         if (p->state == PART_OUT)
             service_needed(tx->engine, p->name, "it went away with a refused change half done");
-        participant_blame(p, "apply", "could not apply it", err);
+        participant_failed(p, "apply", "could not apply it", err);
         turn_abort(tx);
         return;
     }

@@ -1,6 +1,6 @@
 /* What could not be brought into force when the service started is tried again, by itself and with
  * growing pauses; until then the closed base table, or the policy of before, stays in force and the
- * verdict says why. A service that ended instead would take no commit that mends it.
+ * health report says why. A service that ended instead would take no commit that mends it.
  *
  * Surprise: the commit that mends it may come while an attempt is on its way. It then sends the
  * whole policy, and the attempt ends at its next step; the data plane takes drafts one by one. */

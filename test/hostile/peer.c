@@ -118,7 +118,7 @@ void peer_stderr(const struct sandbox_child *child, struct buf *text)
 }
 
 int peer_end(struct sandbox *sandbox, struct sandbox_child *child, int wait_ms,
-             struct verdict *ret_verdict)
+             struct exit_status *ret_status)
 {
     struct pollfd p = {.fd = child->pidfd, .events = POLLIN};
     int r;
@@ -127,7 +127,7 @@ int peer_end(struct sandbox *sandbox, struct sandbox_child *child, int wait_ms,
         reap_kill(sandbox, child, SIGKILL);
         poll(&p, 1, 5000);
     }
-    r = reap_worker(sandbox, child, ret_verdict, NULL);
+    r = reap_worker(sandbox, child, ret_status, NULL);
     close(child->pidfd);
     close(child->ipc_fd);
     close(child->stderr_fd);

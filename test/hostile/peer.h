@@ -18,7 +18,7 @@ int peer_greet(struct sandbox *sandbox, const struct sandbox_child *child, const
 /* Waits for the end of the worker and reaps it; after wait_ms it is killed. Closes its descriptors.
  */
 int peer_end(struct sandbox *sandbox, struct sandbox_child *child, int wait_ms,
-             struct verdict *ret_verdict);
+             struct exit_status *ret_status);
 /* Adds what the worker wrote to stderr so far. */
 void peer_stderr(const struct sandbox_child *child, struct buf *text);
 

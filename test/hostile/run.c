@@ -175,7 +175,7 @@ static void check_refusal(struct run *run, const struct row *row, struct sandbox
 {
     AUTO_FREE char *word = buf_format("attack %s ", row->name);
     bool reported = await(child, word, REPORT_MS, text);
-    struct verdict v = {0};
+    struct exit_status v = {0};
     int value = 0;
 
     if (reported) {
@@ -201,7 +201,7 @@ static void check_refusal(struct run *run, const struct row *row, struct sandbox
 
 static void check_hang(struct run *run, struct sandbox_child *child, struct buf *why)
 {
-    struct verdict v = {0};
+    struct exit_status v = {0};
 
     if (ended(child, HANG_MS))
         buf_adds(why, "it ended by itself; ");
@@ -218,7 +218,7 @@ static void check_hang(struct run *run, struct sandbox_child *child, struct buf 
 
 static void check_crash(struct run *run, struct sandbox_child *child, struct buf *why)
 {
-    struct verdict v = {0};
+    struct exit_status v = {0};
 
     if (!ended(child, REPORT_MS))
         buf_adds(why, "it did not end; ");
@@ -229,7 +229,7 @@ static void check_crash(struct run *run, struct sandbox_child *child, struct buf
 
 static void check_forgery(struct run *run, struct sandbox_child *child, struct buf *why)
 {
-    struct verdict v = {0};
+    struct exit_status v = {0};
 
     if (!ended(child, REPORT_MS))
         buf_adds(why, "it did not end; ");
@@ -246,7 +246,7 @@ static void check_garbage(struct run *run, const struct row *row, struct sandbox
                                         "ipc_envelope"};
     AUTO(buf) struct buf text = {0};
     struct frame frame = {0};
-    struct verdict v = {0};
+    struct exit_status v = {0};
     int r = 0;
 
     for (int i = 0; i < 500 && !r; i++)
@@ -264,7 +264,7 @@ static void check_early(struct run *run, struct sandbox_child *child, const stru
 {
     AUTO(buf) struct buf text = {0};
     struct orb_err err = {0};
-    struct verdict v = {0};
+    struct exit_status v = {0};
 
     if (peer_expect(child->ipc_fd, FRAME_HELLO, REPORT_MS, &text))
         buf_adds(why, "no HELLO came; ");
@@ -291,7 +291,7 @@ static int begin(struct run *run, const struct row *row, enum variant variant,
     if (variant == FROM_CONSTRUCTOR)
         return 0;
     if (peer_greet(run->sandbox, child, plan, METHODS, NULL, &err)) {
-        struct verdict v = {0};
+        struct exit_status v = {0};
 
         peer_end(run->sandbox, child, 0, &v);
         buf_addf(why, "%s, step \"%s\"", err.text, v.step);
@@ -371,7 +371,7 @@ static void control_good_package(struct run *run)
     AUTO(buf) struct buf text = {0}, why = {0};
     struct sandbox_child child;
     struct orb_err err = {0};
-    struct verdict v = {0};
+    struct exit_status v = {0};
 
     if (spawn_worker(run->sandbox, plan, &child, &err) < 0) {
         buf_adds(&why, err.text);

@@ -1,4 +1,4 @@
-"""The run itself: attempts and their verdict, the appliance and what no attack may change in it."""
+"""The run itself: attempts and their results, the appliance and what no attack may change in it."""
 import json
 import os
 import re

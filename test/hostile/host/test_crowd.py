@@ -46,16 +46,16 @@ def health(box):
     own = box.json("service", "show", CROWD[0])
     expect(len(own["problems"]) == 32 and own["problems"][0]["what"].startswith("\x01"), f"control: {len(own['problems'])} problems")
     box.ctl("service", "stop", "interfaces")
-    verdict = box.until(10, lambda: (lambda h: any("interfaces was stopped" in r["what"] for r in h["reasons"]) and h)(box.call("host@1", "health")),
-                        "what is really wrong is in the verdict")
+    report = box.until(10, lambda: (lambda h: any("interfaces was stopped" in r["what"] for r in h["reasons"]) and h)(box.call("host@1", "health")),
+                       "what is really wrong is in the report")
     box.ctl("service", "start", "interfaces")
-    size = len(json.dumps(verdict))
+    size = len(json.dumps(report))
     expect(size < 200_000, f"{size} bytes")
     for name in CROWD:
-        mine = [r for r in verdict["reasons"] if r["service"] == name]
+        mine = [r for r in report["reasons"] if r["service"] == name]
         expect(mine and len(json.dumps(mine)) < 6000, f"{name}: {len(json.dumps(mine))} bytes, {len(mine)} reasons")
         expect(any(name in r["what"] and "more" in r["what"] for r in mine), f"{name}: what is left out is not counted")
-    print(f"# health: {size} bytes, {len(verdict['reasons'])} reasons")
+    print(f"# health: {size} bytes, {len(report['reasons'])} reasons")
 
 
 def services(box):
@@ -135,7 +135,7 @@ def main(root):
         c.close()
         box.until(60, lambda: all(s["state"] == "Running" for s in box.call("host@1", "services")["services"] if s["name"] in CROWD), "all run")
         tap.test("control: each says what it may", all_speak, box)
-        attempt("many packages crowd others out of the verdict", health, box)
+        attempt("many packages crowd others out of the health report", health, box)
         attempt("many packages, and refused ones, crowd others out of the list", services, box)
         attempt("many packages crowd others out of the metrics", metrics, box)
         attempt("a package takes more than the configuration's limits", limits, box)

@@ -59,7 +59,7 @@ def held_up(root):
 
 
 def lacks(name, how):
-    """READY waits for it, the verdict says why; control: with it READY comes."""
+    """READY waits for it, health says why; control: with it READY comes."""
     with Appliance(build, "lacks", dataplane=True) as box:
         whole = f"{box.dir}/packages"
         shutil.copytree(f"{build}/packages", whole)
@@ -73,7 +73,7 @@ def lacks(name, how):
                 f.write("#!/bin/sh\n")
         told = Told(box)
         box.start(wait=False, env={"NOTIFY_SOCKET": told.path})
-        box.until(20, lambda: any(name in w or "configuration service" in w for w in reasons(box)), "the verdict says so")
+        box.until(20, lambda: any(name in w or "configuration service" in w for w in reasons(box)), "show health reports it")
         expect(phase(box) != "operational", f"operational without {name}")
         expect(not told.ready(), f"READY without {name}")
         box.kill(signal.SIGTERM)
@@ -101,7 +101,7 @@ def unfiltered():
         shutil.move(f"{whole}/firewall", f"{box.dir}/aside")
         told = Told(box)
         box.start(wait=False, env={"NOTIFY_SOCKET": told.path})
-        box.until(20, lambda: any("no package firewall" in w for w in reasons(box)), "the verdict says so")
+        box.until(20, lambda: any("no package firewall" in w for w in reasons(box)), "show health reports it")
         box.until(20, lambda: all(s["state"] in ("Running", "Disabled") for s in box.call("host@1", "services")["services"] if s["name"] in ("config", "interfaces", "routing", "api")),
                   "all others run")
         expect(phase(box) != "operational", "operational without what filters")
@@ -115,7 +115,7 @@ def unfiltered():
 
 def disabled(how):
     """Zones are configured, and the configuration takes the service that enforces them, or what it needs: the last known
-    rules stay in force, the boot does not come to its end, and the verdict says why. Control: given back, READY comes."""
+    rules stay in force, the boot does not come to its end, and health says why. Control: given back, READY comes."""
     words = {"enabled": "/services/firewall/enabled is false", "no grants": "grants leaves out", "no data plane": "leaves out ipc.call:dataplane/*"}[how]
     service = {"enabled": {"enabled": False}, "no grants": {"grants": []},
                "no data plane": {"grants": ["config.read:/firewall", "config.read:/interfaces", "ipc.call:config/attach", "ipc.call:config/fetch"]}}[how]
@@ -131,7 +131,7 @@ def disabled(how):
         for key, value in service.items():
             box.ctl("config", "set", "services", "firewall", key, json.dumps(value))
         box.ctl("config", "commit")
-        box.until(20, lambda: any(words in w for w in reasons(box)), "the verdict says so")
+        box.until(20, lambda: any(words in w for w in reasons(box)), "show health reports it")
         expect(dropped(), "the rules are gone")
         box.kill(signal.SIGTERM)
         run(*box.inside("nft", "flush", "ruleset"))

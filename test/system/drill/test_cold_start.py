@@ -4,7 +4,7 @@
     test_cold_start.py BUILD FAULT_OBJECTS [--pairs]
 
 In every row the probes run from before the daemon's start until it has settled: no packet that the
-configuration refuses gets through, what the damage does not touch works, and the verdict names the
+configuration refuses gets through, what the damage does not touch works, and health names the
 damage. Alone each fault is a row; --pairs adds each pair of faults that can stand together."""
 import itertools
 import os
@@ -164,7 +164,7 @@ def check_verdict(box, chosen):
         code, text = health(box)
         return code == worst and all(f.is_told(text, chosen) for f in chosen)
     try:
-        box.until(20, right, f"the verdict {LEVELS[worst]}")
+        box.until(20, right, f"health {LEVELS[worst]}")
     except Exception as e:
         code, text = health(box)
         raise type(e)(f"{e}: it is {LEVELS.get(code, code)}: {text.strip()}") from None

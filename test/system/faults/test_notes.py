@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What the daemon keeps in small files beside the configuration: each is damaged, is of another kind, belongs to another user, or its disk fails, before a start and while the daemon runs. The daemon runs on with the whole
-configuration, the verdict names the file, and forgets it once it was mended."""
+configuration, health names the file, and forgets it once it was mended."""
 import errno
 import os
 import shutil
@@ -46,10 +46,10 @@ class Box(Appliance):
         return self.ctl("show", "health", ok=False).stdout
 
     def told(self, word):
-        self.until(20, lambda: word in self.health(), f"the verdict names {word}")
+        self.until(20, lambda: word in self.health(), f"health names {word}")
 
     def forgotten(self, word):
-        self.until(20, lambda: word not in self.health(), f"the verdict forgets {word}")
+        self.until(20, lambda: word not in self.health(), f"health no longer names {word}")
 
 
 def as_directory(path):

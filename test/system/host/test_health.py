@@ -91,7 +91,7 @@ class Box(Appliance):
 
     def fine(self, seconds=20):
         try:
-            self.until(seconds, lambda: self.health()["verdict"] == "ok", "the verdict ok")
+            self.until(seconds, lambda: self.health()["verdict"] == "ok", "health ok")
         except Failed as e:
             raise Failed(f"{e}: {json.dumps(self.health()['reasons'])}") from None
 
@@ -324,7 +324,7 @@ MENDED = [
 ]
 
 
-# ---- processes that stand still: (service, level, words of the verdict in the log meanwhile) ----
+# ---- processes that stand still: (service, level, words of the health report in the log meanwhile) ----
 
 STILL = [
     ("config", "failed", ["health.changed", "failed: config is being restarted: no answer to ping"]),
@@ -642,7 +642,7 @@ def connections_full(box):
         box.until(30, lambda: int(box.sh("sysctl", "-n", "net.netfilter.nf_conntrack_count")) > 0 or
                   run("ip", "netns", "exec", box.far, "ping", "-c1", "-W1", "10.1.0.1", check=False) and False, "a connection")
         allow(1)
-        box.until(30, lambda: box.reason("degraded", "table of connections is"), "the verdict says so")
+        box.until(30, lambda: box.reason("degraded", "table of connections is"), "show health reports it")
         allow(1000000)
         box.until(30, lambda: not box.reason("degraded", "table of connections is"), "the reason goes")
     finally:
@@ -659,7 +659,7 @@ def clock_unset(box):
     box.kill(signal.SIGTERM)
     box.start(env={"LD_PRELOAD": clock, "OLD_CLOCK": old, "ASAN_OPTIONS": "verify_asan_link_order=0"})
     try:
-        box.until(30, lambda: box.reason("degraded", "the clock is not set", "set the clock"), "the verdict says so")
+        box.until(30, lambda: box.reason("degraded", "the clock is not set", "set the clock"), "show health reports it")
         os.unlink(old)
         box.until(30, lambda: not box.reason("degraded", "the clock is not set"), "the reason goes")
         box.fine()
@@ -705,7 +705,7 @@ with Box("health") as box:
     box.ctl("token", "create", "anne", "operator")
     tap.test("all is well to begin with", box.fine)
     if wanted("told"):
-        tap.test("HTTP, the log and people are told of the verdict", told, box)
+        tap.test("HTTP, the log and systemd show the health", told, box)
     for name, level, words, inject, heal in LIVE:
         if wanted(name):
             tap.test(f"{level}: {name}", live, box, level, words, inject, heal)

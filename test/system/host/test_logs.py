@@ -190,7 +190,7 @@ def full_disk():
         metrics = box.json("metrics")["text"]
         expect(int(re.search(r"^orbital_log_lost_total (\d+)", metrics, re.M)[1]) > 0, "what is lost is counted")
         expect("orbital_log_not_written 1" in metrics, "and said")
-        box.until(10, lambda: "No space left" in box.ctl("show", "health", ok=False).stdout, "the verdict says so")
+        box.until(10, lambda: "No space left" in box.ctl("show", "health", ok=False).stdout, "show health reports it")
         expect(box.ctl("logs", "-n", "5", "--grep", "log.not-written").stdout, "in memory they are")
         for name in os.listdir(f"{box.dir}/state"):
             if name.startswith("log.jsonl"):
@@ -201,7 +201,7 @@ def full_disk():
         os.unlink(filler)
         box.ctl("service", "start", "nosuch", ok=False)
         box.until(10, lambda: "log.written-again" in open(f"{box.dir}/state/log.jsonl").read(), "it goes on")
-        box.until(10, lambda: "No space left" not in box.ctl("show", "health", ok=False).stdout, "the verdict is told")
+        box.until(10, lambda: "No space left" not in box.ctl("show", "health", ok=False).stdout, "health is updated")
         expect("orbital_log_not_written 0" in box.json("metrics")["text"], "written again")
 
 

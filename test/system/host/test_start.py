@@ -324,7 +324,7 @@ def safe_mode():
             box.kill()
         box.start()
         expect(box.json("show", "boot")["safe"] and box.json("show", "system")["safe"], "not in safe mode")
-        expect("safe mode" in box.ctl("show", "health", ok=False).stdout, "the verdict does not know of it")
+        expect("safe mode" in box.ctl("show", "health", ok=False).stdout, "health does not name it")
         expect("SAFE MODE" in box.ctl("show", "system").stdout, "show system does not say so")
         expect(box.service("acme-probe")["state"] == "Disabled", "a third-party package runs")
         expect("first" in box.ctl("config", "show").stdout, "it does not run the last good revision")
@@ -438,7 +438,7 @@ def socket_removed():
             expect(busy.poll() is None, "who was connected is not any more")
             os.rmdir(path)
             box.until(20, lambda: box.ctl("--wait", "0", "show", "boot"), "and once more")
-            expect("control.sock" not in box.ctl("show", "health", ok=False).stdout, "the verdict forgets it")
+            expect("control.sock" not in box.ctl("show", "health", ok=False).stdout, "health still names it")
             os.rename(path, f"{path}.moved")
             box.until(20, lambda: os.path.exists(path) and box.ctl("--wait", "0", "show", "boot"), "renamed")
         finally:

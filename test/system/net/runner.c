@@ -94,7 +94,7 @@ static int run_sandboxed(const char *path, int fd)
 {
     struct sandbox_child child;
     struct sandbox *sandbox = NULL;
-    struct verdict verdict;
+    struct exit_status status;
     struct plan plan = {0};
     struct orb_err err;
     char name[32];
@@ -111,14 +111,14 @@ static int run_sandboxed(const char *path, int fd)
     }
     relay(fd, &child);
     close(child.ipc_fd);
-    while ((r = reap_worker(sandbox, &child, &verdict, &err)) == 1)
+    while ((r = reap_worker(sandbox, &child, &status, &err)) == 1)
         poll(&(struct pollfd){.fd = child.pidfd, .events = POLLIN}, 1, 10000);
-    if (r < 0 || verdict.signaled || verdict.step[0] || verdict.fault[0])
-        fprintf(stderr, "runner: status %d step %s errno %d fault %s\n", verdict.status,
-                verdict.step, verdict.step_errno, verdict.fault);
+    if (r < 0 || status.signaled || status.step[0] || status.fault[0])
+        fprintf(stderr, "runner: status %d step %s errno %d fault %s\n", status.status, status.step,
+                status.step_errno, status.fault);
     plan_fini(&plan);
     sandbox_free(sandbox);
-    return r < 0 ? 2 : verdict.signaled ? 128 + verdict.status : verdict.status;
+    return r < 0 ? 2 : status.signaled ? 128 + status.status : status.status;
 }
 
 int main(int argc, char **argv)

@@ -302,7 +302,7 @@ def burst(box):
     time.sleep(1)
     count = records(box, "rules-put-back")
     expect(1 <= count <= 10, f"{count} records of ten flushes")
-    expect(told == 10, f"{10 - told} times the table was gone and the verdict did not say so")
+    expect(told == 10, f"{10 - told} times the table was gone and health did not say so")
     box.until(5, lambda: verdict(box) == "ok", "nothing is wrong any more")
     expect(box.right(), "after the burst")
     box.seen()

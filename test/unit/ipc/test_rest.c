@@ -54,7 +54,7 @@ static void ask(struct scene *s, struct wire *wire)
         world_turn(&s->world);
     offload_hold(s->world.broker, false);
     while (wire->peer->conn.blocked)
-        uv_run(&s->world.loop, UV_RUN_NOWAIT); /* runs timers before it reads the verdict */
+        uv_run(&s->world.loop, UV_RUN_NOWAIT); /* runs timers before it reads the result */
     ck_assert(wire->peer->conn.resting);
 }
 
@@ -127,7 +127,7 @@ TEST(who_goes_while_a_value_is_checked_is_no_trouble_and_what_it_said_last_count
     wire_expect(&echo, &got, FRAME_PEER);
     wire_expect(&echo, &got, FRAME_REQ);
     world_until(&s.world, &kim.closed);
-    peer_close(lee.peer); /* by the host: the verdict is not waited for */
+    peer_close(lee.peer); /* by the host: the result is not waited for */
     unset(&s);
 }
 

@@ -75,7 +75,7 @@ static void greet(struct stage *s)
 {
     start(s);
     if (peer_greet(s->sandbox, &s->child, &s->plan, METHODS, &s->report, &s->err)) {
-        struct verdict v = {0};
+        struct exit_status v = {0};
 
         peer_stderr(&s->child, &s->text);
         peer_end(s->sandbox, &s->child, 0, &v);
@@ -100,17 +100,17 @@ static void stage_free(struct stage *s)
     free(s);
 }
 
-static struct verdict end_worker(struct stage *s, int wait_ms)
+static struct exit_status end_worker(struct stage *s, int wait_ms)
 {
-    struct verdict v = {0};
+    struct exit_status v = {0};
 
     ck_assert_int_eq(peer_end(s->sandbox, &s->child, wait_ms, &v), 0);
     return v;
 }
 
-static struct verdict finish(struct stage *s, int wait_ms)
+static struct exit_status finish(struct stage *s, int wait_ms)
 {
-    struct verdict v = end_worker(s, wait_ms);
+    struct exit_status v = end_worker(s, wait_ms);
 
     stage_free(s);
     return v;
@@ -119,7 +119,7 @@ static struct verdict finish(struct stage *s, int wait_ms)
 TEST(a_worker_says_hello_and_the_kernel_agrees_with_its_plan)
 {
     struct stage *s = stage_new();
-    struct verdict v;
+    struct exit_status v;
 
     greet(s);
     ck_assert_ptr_nonnull(strstr(buf_str(&s->report), "\"attested\":true"));
@@ -166,7 +166,7 @@ TEST(threads_start_within_the_sandbox)
 TEST(a_fault_is_reported_with_its_address_and_frames)
 {
     struct stage *s = stage_new();
-    struct verdict v;
+    struct exit_status v;
 
     greet(s);
     ck_assert_int_eq(peer_send(s->child.ipc_fd, FRAME_REQ, CRASH, 7, "{}"), 0);
@@ -180,7 +180,7 @@ TEST(a_fault_is_reported_with_its_address_and_frames)
 TEST(a_missing_library_is_a_load_failure_with_the_loaders_words)
 {
     struct stage *s = stage_new();
-    struct verdict v;
+    struct exit_status v;
 
     free(s->plan.library);
     s->plan.library = xstrdup("absent.so");
@@ -194,7 +194,7 @@ TEST(a_missing_library_is_a_load_failure_with_the_loaders_words)
 TEST(a_failing_step_is_named_with_its_errno)
 {
     struct stage *s = stage_new();
-    struct verdict v;
+    struct exit_status v;
 
     free(s->plan.package_dir);
     s->plan.package_dir = xstrdup("/nonexistent/orbt");
@@ -526,7 +526,7 @@ TEST(a_plan_above_the_machines_tier_is_refused)
 TEST(nothing_is_left_open_after_fifty_lives)
 {
     struct stage *s = stage_new();
-    struct verdict v;
+    struct exit_status v;
     int before, after;
 
     before = dup(0);

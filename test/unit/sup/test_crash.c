@@ -68,11 +68,11 @@ static void end(struct rig *rig)
 
 static void crash(struct rig *rig, pid_t pid)
 {
-    const struct verdict verdict = {.signaled = true, .status = 11, .fault = "at \"0x10\""};
+    const struct exit_status status = {.signaled = true, .status = 11, .fault = "at \"0x10\""};
     const struct worker_exit exit = {.spawned = true,
                                      .pid = pid,
                                      .uptime_ms = 5,
-                                     .verdict = &verdict,
+                                     .status = &status,
                                      .ended_because = "",
                                      .why = "killed by signal 11"};
 

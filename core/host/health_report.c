@@ -1,7 +1,6 @@
-/* The rules of the verdict. A service of the phases early, core and control carries the appliance:
- * it failing is the appliance failing; of any other it is a degradation, unless its manifest calls
- * it critical. */
-#include "core/host/verdict.h"
+/* Rules of the health report. The appliance is failed when a service of the phases early, core or
+ * control, or one whose manifest says `critical`, has failed; it is degraded when any other has. */
+#include "core/host/health_report.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,35 +16,35 @@
 #define THIRD_PROBLEMS 8 /* of one service of a third party; all are in `service show` */
 #define REASON_BYTES 120 /* of a reason as JSON, without its texts */
 
-const char *verdict_level_name(enum verdict_level level)
+const char *health_report_level_name(enum health_level level)
 {
     static const char *const names[] = {"ok", "degraded", "failed"};
 
     return names[level];
 }
 
-void verdict_fini(struct health_report *verdict)
+void health_report_fini(struct health_report *report)
 {
-    free(verdict->reasons);
-    *verdict = (struct health_report){0};
+    free(report->reasons);
+    *report = (struct health_report){0};
 }
 
-void verdict_add(struct health_report *verdict, const struct verdict_reason *reason)
+void health_report_add(struct health_report *report, const struct health_reason *reason)
 {
-    verdict->reasons = xrealloc(verdict->reasons, (verdict->count + 1) * sizeof(*verdict->reasons));
-    verdict->reasons[verdict->count++] = *reason;
-    if (reason->level > verdict->level)
-        verdict->level = reason->level;
+    report->reasons = xrealloc(report->reasons, (report->count + 1) * sizeof(*report->reasons));
+    report->reasons[report->count++] = *reason;
+    if (reason->level > report->level)
+        report->level = reason->level;
 }
 
-static void add(struct health_report *verdict, enum verdict_level level, const char *service,
+static void add(struct health_report *report, enum health_level level, const char *service,
                 uint64_t since_us, const char *todo, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
 
-static void add(struct health_report *verdict, enum verdict_level level, const char *service,
+static void add(struct health_report *report, enum health_level level, const char *service,
                 uint64_t since_us, const char *todo, const char *format, ...)
 {
-    struct verdict_reason reason = {.level = level, .since_us = since_us};
+    struct health_reason reason = {.level = level, .since_us = since_us};
     va_list args;
 
     va_start(args, format);
@@ -53,7 +52,7 @@ static void add(struct health_report *verdict, enum verdict_level level, const c
     va_end(args);
     snprintf(reason.service, sizeof(reason.service), "%s", service);
     snprintf(reason.todo, sizeof(reason.todo), "%s", todo);
-    verdict_add(verdict, &reason);
+    health_report_add(report, &reason);
 }
 
 /* When a moment of now_ms() was, by the wall clock as it stands now. */
@@ -76,86 +75,85 @@ static const char *why(const struct service_view *s)
 
 /* A restart is a moment of degradation. One that lasts, or follows upon others, is no restart any
  * more: what the service is there for is not done. Without the configuration nothing is right. */
-static enum verdict_level level_of_absence(const struct service_view *s, uint64_t ago_us)
+static enum health_level level_of_absence(const struct service_view *s, uint64_t ago_us)
 {
     bool lasts = ago_us > ABSENCE_US || s->failures_in_a_row >= ABSENCE_FAILURES;
 
     if (!strcmp(s->name, "config") || (carries(s) && lasts))
-        return VERDICT_FAILED;
-    return VERDICT_DEGRADED;
+        return HEALTH_FAILED;
+    return HEALTH_DEGRADED;
 }
 
 /* It does not run, and is not wanted. What it put into the kernel stays there, so that is right
  * until the configuration moves on. */
-static void add_stopped(struct health_report *verdict, const struct service_view *s, uint64_t since)
+static void add_stopped(struct health_report *report, const struct service_view *s, uint64_t since)
 {
-    enum verdict_level down = carries(s) ? VERDICT_FAILED : VERDICT_DEGRADED;
+    enum health_level down = carries(s) ? HEALTH_FAILED : HEALTH_DEGRADED;
     bool by_configuration = !strcmp(s->stopped_by, CONFIGURATION);
     char todo[128];
 
     snprintf(todo, sizeof(todo), "orbctl service start %s", s->name);
     if (by_configuration && carries(s) && s->configured)
-        add(verdict, VERDICT_DEGRADED, s->name, since,
+        add(report, HEALTH_DEGRADED, s->name, since,
             "enable it below /services, or delete its part of the configuration",
             "%s is switched off by the configuration that configures it: nothing of that is done",
             s->name);
     else if (by_configuration)
         return;
     else if (!strcmp(s->name, "config"))
-        add(verdict, VERDICT_FAILED, s->name, since, todo, "config was stopped by %s",
-            s->stopped_by);
+        add(report, HEALTH_FAILED, s->name, since, todo, "config was stopped by %s", s->stopped_by);
     else if (s->revision && s->due > s->revision)
-        add(verdict, down, s->name, since, todo,
+        add(report, down, s->name, since, todo,
             "%s was stopped by %s, and what it did follows revision %llu: revision %llu changed it",
             s->name, s->stopped_by, (unsigned long long)s->revision, (unsigned long long)s->due);
     else
-        add(verdict, VERDICT_DEGRADED, s->name, since, todo,
+        add(report, HEALTH_DEGRADED, s->name, since, todo,
             "%s was stopped by %s: what it did stays, and follows nothing any more", s->name,
             s->stopped_by);
 }
 
 /* It runs, and does not do what was committed. */
-static void add_behind(struct health_report *verdict, const struct service_view *s, uint64_t now_us,
+static void add_behind(struct health_report *report, const struct service_view *s, uint64_t now_us,
                        uint64_t now_ms)
 {
     uint64_t ago_us = now_ms > s->behind_ms ? (now_ms - s->behind_ms) * 1000 : 0;
-    enum verdict_level down = carries(s) ? VERDICT_FAILED : VERDICT_DEGRADED;
+    enum health_level down = carries(s) ? HEALTH_FAILED : HEALTH_DEGRADED;
     char todo[160];
 
     if (!s->behind_ms || ago_us < BEHIND_US)
         return;
     snprintf(todo, sizeof(todo), "orbctl logs --service %s; orbctl service restart %s", s->name,
              s->name);
-    add(verdict, ago_us > ABSENCE_US ? down : VERDICT_DEGRADED, s->name,
+    add(report, ago_us > ABSENCE_US ? down : HEALTH_DEGRADED, s->name,
         wall_at(s->behind_ms, now_us, now_ms), todo,
         "%s follows revision %llu of the configuration and not %llu, the one that was committed",
         s->name, (unsigned long long)s->revision, (unsigned long long)s->due);
 }
 
-static void add_state(struct health_report *verdict, const struct service_view *s, uint64_t since,
+static void add_state(struct health_report *report, const struct service_view *s, uint64_t since,
                       uint64_t ago_us)
 {
-    enum verdict_level absent = level_of_absence(s, ago_us);
-    enum verdict_level down = carries(s) ? VERDICT_FAILED : VERDICT_DEGRADED;
+    enum health_level absent = level_of_absence(s, ago_us);
+    enum health_level down = carries(s) ? HEALTH_FAILED : HEALTH_DEGRADED;
     char todo[128];
 
     snprintf(todo, sizeof(todo), "orbctl service show %s; orbctl logs --service %s", s->name,
              s->name);
     if (s->state == SERVICE_FAILED && s->wanted)
-        add(verdict, down, s->name, since, todo, "%s has failed: %s", s->name, why(s));
+        add(report, down, s->name, since, todo, "%s has failed: %s", s->name, why(s));
     else if (s->state == SERVICE_RESTARTING && s->wanted)
-        add(verdict, absent, s->name, since, todo, "%s is being restarted: %s", s->name, why(s));
+        add(report, absent, s->name, since, todo, "%s is being restarted: %s", s->name, why(s));
     else if (s->state == SERVICE_STARTING && s->wanted)
-        add(verdict, absent, s->name, since, "", "%s is not ready yet%s%s", s->name,
+        add(report, absent, s->name, since, "", "%s is not ready yet%s%s", s->name,
             s->reason[0] ? ": " : "", s->reason);
     else if (!s->wanted && s->stopped_by[0])
-        add_stopped(verdict, s, since);
+        add_stopped(report, s, since);
     else if (s->state == SERVICE_RUNNING && s->breaker != BREAKER_CLOSED)
-        add(verdict, VERDICT_DEGRADED, s->name, since, todo,
+        add(report, HEALTH_DEGRADED, s->name, since, todo,
             "%s failed often and runs on trial: its circuit breaker is not closed yet", s->name);
 }
 
-static void add_words(struct health_report *verdict, const struct service_view *s, uint64_t now_us,
+static void add_words(struct health_report *report, const struct service_view *s, uint64_t now_us,
                       uint64_t now_ms)
 {
     unsigned count = s->problems->count, more = s->problems->more;
@@ -166,21 +164,21 @@ static void add_words(struct health_report *verdict, const struct service_view *
     }
     for (unsigned i = 0; i < count; i++) {
         const struct problem *p = &s->problems->items[i];
-        struct verdict_reason reason = {.level = p->failed && carries(s) ? VERDICT_FAILED
-                                                                         : VERDICT_DEGRADED,
-                                        .since_us = wall_at(p->since_ms, now_us, now_ms)};
+        struct health_reason reason = {.level = p->failed && carries(s) ? HEALTH_FAILED
+                                                                        : HEALTH_DEGRADED,
+                                       .since_us = wall_at(p->since_ms, now_us, now_ms)};
 
         snprintf(reason.what, sizeof(reason.what), "%s", p->what);
         snprintf(reason.path, sizeof(reason.path), "%s", p->path);
         snprintf(reason.todo, sizeof(reason.todo), "%s", p->todo);
         snprintf(reason.service, sizeof(reason.service), "%s", s->name);
-        verdict_add(verdict, &reason);
+        health_report_add(report, &reason);
     }
     if (more)
-        add(verdict, VERDICT_DEGRADED, s->name, now_us, "", "%s reports %u more problems", s->name,
+        add(report, HEALTH_DEGRADED, s->name, now_us, "", "%s reports %u more problems", s->name,
             more);
     if (s->health[0])
-        add(verdict, VERDICT_DEGRADED, s->name, wall_at(s->health_since_ms, now_us, now_ms), "",
+        add(report, HEALTH_DEGRADED, s->name, wall_at(s->health_since_ms, now_us, now_ms), "",
             "%s: %s", s->name, s->health);
 }
 
@@ -195,62 +193,62 @@ static size_t json_bytes(const char *text)
 }
 
 /* What a service of a third party says must leave room for the others. */
-static void keep_share(struct health_report *verdict, unsigned first, const char *service)
+static void keep_share(struct health_report *report, unsigned first, const char *service)
 {
     unsigned kept = first, left;
     size_t taken = 0;
     char todo[128];
 
-    for (unsigned i = first; i < verdict->count; i++) {
-        const struct verdict_reason *r = &verdict->reasons[i];
+    for (unsigned i = first; i < report->count; i++) {
+        const struct health_reason *r = &report->reasons[i];
         size_t bytes = REASON_BYTES + json_bytes(r->what) + json_bytes(r->path) +
                        json_bytes(r->todo) + json_bytes(r->service);
 
-        if (taken + bytes > verdict->share)
+        if (taken + bytes > report->share)
             continue;
         taken += bytes;
-        verdict->reasons[kept++] = *r;
+        report->reasons[kept++] = *r;
     }
-    left = verdict->count - kept;
-    verdict->count = kept;
+    left = report->count - kept;
+    report->count = kept;
     snprintf(todo, sizeof(todo), "orbctl service show %s", service);
     if (left)
-        add(verdict, VERDICT_DEGRADED, service, 0, todo,
+        add(report, HEALTH_DEGRADED, service, 0, todo,
             "%s has %u reasons more, too long to be shown here", service, left);
 }
 
-void verdict_add_service(struct health_report *verdict, const struct service_view *service,
-                         uint64_t now_us, uint64_t now_ms)
+void health_report_add_service(struct health_report *report, const struct service_view *service,
+                               uint64_t now_us, uint64_t now_ms)
 {
-    unsigned first = verdict->count;
+    unsigned first = report->count;
     uint64_t ago_us = now_ms > service->since_ms ? (now_ms - service->since_ms) * 1000 : 0;
 
-    add_state(verdict, service, wall_at(service->since_ms, now_us, now_ms), ago_us);
+    add_state(report, service, wall_at(service->since_ms, now_us, now_ms), ago_us);
     if (service->state == SERVICE_RUNNING && service->wanted)
-        add_behind(verdict, service, now_us, now_ms);
+        add_behind(report, service, now_us, now_ms);
     if (service->state == SERVICE_RUNNING || service->state == SERVICE_STARTING)
-        add_words(verdict, service, now_us, now_ms);
-    if (!service->shipped && verdict->share)
-        keep_share(verdict, first, service->name);
+        add_words(report, service, now_us, now_ms);
+    if (!service->shipped && report->share)
+        keep_share(report, first, service->name);
 }
 
-void verdict_add_boot(struct health_report *verdict, enum boot_phase phase, unsigned packages,
-                      bool has_config, const char *waiting)
+void health_report_add_boot(struct health_report *report, enum boot_phase phase, unsigned packages,
+                            bool has_config, const char *waiting)
 {
     if (!packages)
-        add(verdict, VERDICT_FAILED, "", 0,
+        add(report, HEALTH_FAILED, "", 0,
             "check --packages and /usr/lib/orbital/packages; orbctl show packages",
             "no package was found: nothing is configured and nothing runs");
     else if (!has_config)
-        add(verdict, VERDICT_FAILED, "", 0, "install the shipped packages again",
+        add(report, HEALTH_FAILED, "", 0, "install the shipped packages again",
             "no package provides the configuration service");
     if (phase < PHASE_OPERATIONAL)
-        add(verdict, VERDICT_DEGRADED, "", 0, "orbctl show boot",
+        add(report, HEALTH_DEGRADED, "", 0, "orbctl show boot",
             "the boot has not reached its end: phase %s%s%s", manifest_phase_name(phase),
             waiting[0] ? ", waiting for " : "", waiting);
 }
 
-const char *verdict_machine_key(enum verdict_machine_kind kind)
+const char *health_report_machine_key(enum health_machine_kind kind)
 {
     static const char *const keys[] = {"machine.read-only", "machine.disk", "machine.conntrack",
                                        "machine.clock"};
@@ -258,7 +256,7 @@ const char *verdict_machine_key(enum verdict_machine_kind kind)
     return keys[kind];
 }
 
-static bool disk_reason(const struct verdict_machine *m, struct verdict_reason *r)
+static bool disk_reason(const struct health_machine *m, struct health_reason *r)
 {
     bool inodes = m->inodes_percent > m->disk_percent;
     int most = inodes ? m->inodes_percent : m->disk_percent;
@@ -269,12 +267,12 @@ static bool disk_reason(const struct verdict_machine *m, struct verdict_reason *
     return most > FULL_PERCENT;
 }
 
-bool verdict_machine(const struct verdict_machine *m, enum verdict_machine_kind kind,
-                     struct verdict_reason *ret_reason)
+bool health_report_machine(const struct health_machine *m, enum health_machine_kind kind,
+                           struct health_reason *ret_reason)
 {
-    struct verdict_reason *r = ret_reason;
+    struct health_reason *r = ret_reason;
 
-    *r = (struct verdict_reason){.level = VERDICT_DEGRADED};
+    *r = (struct health_reason){.level = HEALTH_DEGRADED};
     switch (kind) {
     case MACHINE_READ_ONLY:
         snprintf(r->what, sizeof(r->what),
@@ -303,7 +301,7 @@ bool verdict_machine(const struct verdict_machine *m, enum verdict_machine_kind 
 
 static int compare(const void *a, const void *b)
 {
-    const struct verdict_reason *x = a, *y = b;
+    const struct health_reason *x = a, *y = b;
 
     if (x->level != y->level)
         return x->level > y->level ? -1 : 1;
@@ -312,34 +310,34 @@ static int compare(const void *a, const void *b)
     return strcmp(x->what, y->what);
 }
 
-void verdict_sort(struct health_report *verdict)
+void health_report_sort(struct health_report *report)
 {
-    if (verdict->count)
-        qsort(verdict->reasons, verdict->count, sizeof(*verdict->reasons), compare);
+    if (report->count)
+        qsort(report->reasons, report->count, sizeof(*report->reasons), compare);
 }
 
-void verdict_sentence(const struct health_report *verdict, char *to, size_t size)
+void health_report_sentence(const struct health_report *report, char *to, size_t size)
 {
-    const char *level = verdict_level_name(verdict->level);
+    const char *level = health_report_level_name(report->level);
 
-    if (!verdict->count)
+    if (!report->count)
         snprintf(to, size, "%s", level);
-    else if (verdict->count == 1)
-        snprintf(to, size, "%s: %s", level, verdict->reasons[0].what);
+    else if (report->count == 1)
+        snprintf(to, size, "%s: %s", level, report->reasons[0].what);
     else
-        snprintf(to, size, "%s: %s, and %u more", level, verdict->reasons[0].what,
-                 verdict->count - 1);
+        snprintf(to, size, "%s: %s, and %u more", level, report->reasons[0].what,
+                 report->count - 1);
 }
 
-void verdict_write(const struct health_report *verdict, struct json_write *w)
+void health_report_write(const struct health_report *report, struct json_write *w)
 {
-    json_write_string(w, "verdict", verdict_level_name(verdict->level));
+    json_write_string(w, "verdict", health_report_level_name(report->level));
     json_write_array(w, "reasons");
-    for (unsigned i = 0; i < verdict->count; i++) {
-        const struct verdict_reason *r = &verdict->reasons[i];
+    for (unsigned i = 0; i < report->count; i++) {
+        const struct health_reason *r = &report->reasons[i];
 
         json_write_object(w, NULL);
-        json_write_string(w, "level", verdict_level_name(r->level));
+        json_write_string(w, "level", health_report_level_name(r->level));
         json_write_string(w, "what", r->what);
         json_write_string(w, "service", r->service);
         json_write_string(w, "path", r->path);
