@@ -53,10 +53,18 @@ static inline void own_schema(struct schema **schema)
 int schema_check(const struct schema *schema, const char *text, size_t len, const char *base_path,
                  struct orb_err *err);
 
-/* As schema_check; what it costs beyond its size is taken from units, which several checks share,
- * and no more than they hold: ORB_E_LIMIT. */
+/* What several checks and look-ups of one piece of work share. */
+struct schema_shared {
+    uint64_t units; /* they may yet cost together, beyond some for their size */
+    /* Called after each 50 us or so of a long one, which goes on when it returns; NULL: none is. */
+    void (*pause)(void *arg);
+    void *arg;
+};
+
+/* As schema_check; what it costs beyond its size is taken from what is shared, and no more than
+ * that: ORB_E_LIMIT. */
 int schema_check_within(const struct schema *schema, const char *text, size_t len,
-                        const char *base_path, uint64_t *units, struct orb_err *err);
+                        const char *base_path, struct schema_shared *shared, struct orb_err *err);
 
 /* The same within so many units (of some 50 ns) of the budget: SCHEMA_MORE when they do not do. */
 #define SCHEMA_MORE 1
@@ -71,10 +79,10 @@ int schema_check_some(const struct schema *schema, const char *text, size_t len,
 const struct schema *schema_facts_at(const struct schema *schema, const char *pointer,
                                      struct orb_err *err);
 
-/* The same; what it costs beyond some units for each name on the way is taken from units, which
- * several look-ups share: ORB_E_LIMIT when they do not do. */
+/* The same; what it costs beyond some units for each name on the way is taken from what is shared:
+ * ORB_E_LIMIT when that does not do. */
 const struct schema *schema_facts_within(const struct schema *schema, const char *pointer,
-                                         uint64_t *units, struct orb_err *err);
+                                         struct schema_shared *shared, struct orb_err *err);
 
 /* Facts for front ends. NULL / false when not given; a $ref is followed for what is not said here.
  */
@@ -93,10 +101,11 @@ bool schema_secret_hides(const struct schema *schema, const char *pointer);
 size_t schema_secret_shows(const struct schema *schema, const char *pointer);
 /* schema_secret_hides with shared units, as schema_facts_within: when they do not do, it is secret.
  */
-bool schema_secret_hides_within(const struct schema *schema, const char *pointer, uint64_t *units);
+bool schema_secret_hides_within(const struct schema *schema, const char *pointer,
+                                struct schema_shared *shared);
 /* schema_secret_shows in the same way: when they do not do, no further than they reached. */
 size_t schema_secret_shows_within(const struct schema *schema, const char *pointer,
-                                  uint64_t *units);
+                                  struct schema_shared *shared);
 /* x-orb-ref: JSON pointer of the map whose keys this value must be; NULL when none. */
 const char *schema_facts_ref_target(const struct schema *schema);
 /* Calls cb for every value in text that stands under an x-orb-ref: its path below base_path, the
@@ -108,6 +117,7 @@ int schema_refs_each(const struct schema *schema, const char *text, size_t len,
                      const char *base_path, schema_ref_fn *cb, void *arg);
 /* The same with shared units, as schema_check_within. */
 int schema_refs_each_within(const struct schema *schema, const char *text, size_t len,
-                            const char *base_path, uint64_t *units, schema_ref_fn *cb, void *arg);
+                            const char *base_path, struct schema_shared *shared, schema_ref_fn *cb,
+                            void *arg);
 
 #endif

@@ -20,6 +20,11 @@ int schema_check_charge(struct check *c, const struct spot *spot, uint64_t units
 {
     if (c->budget >= units) {
         c->budget -= units;
+        c->charged += units;
+        if (c->charged >= UNITS_TO_PAUSE && c->shared && c->shared->pause) {
+            c->charged = 0;
+            c->shared->pause(c->shared->arg);
+        }
         return 0;
     }
     c->budget = 0;
@@ -439,19 +444,20 @@ int schema_check(const struct schema *schema, const char *text, size_t len, cons
 }
 
 int schema_check_within(const struct schema *schema, const char *text, size_t len,
-                        const char *base_path, uint64_t *units, struct orb_err *err)
+                        const char *base_path, struct schema_shared *shared, struct orb_err *err)
 {
     struct check c;
     uint64_t own = OWN_UNITS + (uint64_t)len * UNITS_PER_BYTE, given, used;
     int r;
 
     schema_check_init(&c, text, len, base_path, err);
-    given = own + (*units < FREE_UNITS ? *units : FREE_UNITS);
+    given = own + (shared->units < FREE_UNITS ? shared->units : FREE_UNITS);
     c.budget = given;
+    c.shared = shared;
     r = check_all(&c, schema, text);
     used = given - c.budget;
     if (used > own)
-        *units -= used - own;
+        shared->units -= used - own;
     return r;
 }
 

@@ -5,11 +5,14 @@
 #include "core/json/schema_internal.h"
 
 #define UNITS_PER_BYTE 2
+#define UNITS_TO_PAUSE 1000
 #define UNIT_BYTES 32 /* read once; made into a tree to be compared: half a byte */
 
 struct check {
-    const char *end; /* of the text */
-    uint64_t budget; /* units left: a schema looked at, 32 bytes of the value read, … */
+    const char *end;  /* of the text */
+    uint64_t budget;  /* units left: a schema looked at, 32 bytes of the value read, … */
+    uint64_t charged; /* since it paused last */
+    const struct schema_shared *shared; /* NULL: it does not pause */
     unsigned depth;
     unsigned quiet; /* above 0: an alternative is tried, its mismatches need no words */
     const char *base;

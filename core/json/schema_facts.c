@@ -96,8 +96,9 @@ static bool is_index(const char *token)
 struct walk {
     const char *token;
     size_t len;
-    uint64_t own, *shared; /* units left */
-    bool over;             /* there were too few */
+    uint64_t own; /* units left, before those that are shared */
+    struct schema_shared *shared;
+    bool over; /* there were too few */
     const struct schema *seen[SEEN_MAX];
     size_t seen_count;
 };
@@ -108,8 +109,8 @@ static bool spend(struct walk *w, uint64_t units)
 
     w->own -= own;
     units -= own;
-    w->over = w->over || *w->shared < units;
-    *w->shared -= *w->shared < units ? *w->shared : units;
+    w->over = w->over || w->shared->units < units;
+    w->shared->units -= w->shared->units < units ? w->shared->units : units;
     return !w->over;
 }
 
@@ -188,8 +189,8 @@ static bool is_open(const struct schema *s, const char *token, unsigned depth)
     return !s->ref || is_open(s->ref, token, depth + 1);
 }
 
-static int name_fits(const struct schema *s, const char *token, const char *path, uint64_t *units,
-                     struct orb_err *err)
+static int name_fits(const struct schema *s, const char *token, const char *path,
+                     struct schema_shared *shared, struct orb_err *err)
 {
     AUTO(buf) struct buf name = {0};
     int r = 0;
@@ -197,7 +198,7 @@ static int name_fits(const struct schema *s, const char *token, const char *path
     buf_add_json(&name, token, strlen(token));
     for (int i = 0; s && r == 0 && i < DEEPEST; i++, s = s->ref)
         if (s->names)
-            r = schema_check_within(s->names, name.data, name.len, path, units, err);
+            r = schema_check_within(s->names, name.data, name.len, path, shared, err);
     if (r == ORB_E_SCHEMA)
         orb_wrap(err, "not a name for a member");
     return r;
@@ -216,11 +217,11 @@ static int unknown(const struct schema *s, const char *token, const char *path, 
 
 /* From a schema to that of its member; path: of that, for errors. */
 static const struct schema *next_at(const struct schema *s, const char *token, const char *path,
-                                    uint64_t *units, struct orb_err *err)
+                                    struct schema_shared *shared, struct orb_err *err)
 {
-    struct walk w = {.token = token, .len = strlen(token), .own = OWN_UNITS, .shared = units};
+    struct walk w = {.token = token, .len = strlen(token), .own = OWN_UNITS, .shared = shared};
     const struct schema *next = step(s, &w, 0);
-    int r = w.over ? ORB_E_LIMIT : name_fits(s, token, path, units, err);
+    int r = w.over ? ORB_E_LIMIT : name_fits(s, token, path, shared, err);
 
     if (r == ORB_E_LIMIT)
         orb_fail_at(err, r, path,
@@ -236,7 +237,7 @@ static const struct schema *next_at(const struct schema *s, const char *token, c
 }
 
 const struct schema *schema_facts_within(const struct schema *s, const char *pointer,
-                                         uint64_t *units, struct orb_err *err)
+                                         struct schema_shared *shared, struct orb_err *err)
 {
     const char *tokens[MAX_TOKENS];
     AUTO_FREE char *storage = NULL;
@@ -249,7 +250,7 @@ const struct schema *schema_facts_within(const struct schema *s, const char *poi
     }
     for (int i = 0; s && i < n; i++) {
         buf_add_pointer(&path, tokens[i]);
-        s = next_at(s, tokens[i], path.data, units, err);
+        s = next_at(s, tokens[i], path.data, shared, err);
     }
     return s;
 }
@@ -257,7 +258,7 @@ const struct schema *schema_facts_within(const struct schema *s, const char *poi
 const struct schema *schema_facts_at(const struct schema *s, const char *pointer,
                                      struct orb_err *err)
 {
-    uint64_t units = SHARED_UNITS;
+    struct schema_shared alone = {.units = SHARED_UNITS};
 
-    return schema_facts_within(s, pointer, &units, err);
+    return schema_facts_within(s, pointer, &alone, err);
 }

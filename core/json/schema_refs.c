@@ -153,16 +153,17 @@ static int walk_value(struct walk *w, const struct schema *s, const struct json_
 int schema_refs_each(const struct schema *schema, const char *text, size_t len,
                      const char *base_path, schema_ref_fn *cb, void *arg)
 {
-    uint64_t units = FREE_UNITS;
+    struct schema_shared alone = {.units = FREE_UNITS};
 
-    return schema_refs_each_within(schema, text, len, base_path, &units, cb, arg);
+    return schema_refs_each_within(schema, text, len, base_path, &alone, cb, arg);
 }
 
 int schema_refs_each_within(const struct schema *schema, const char *text, size_t len,
-                            const char *base_path, uint64_t *units, schema_ref_fn *cb, void *arg)
+                            const char *base_path, struct schema_shared *shared, schema_ref_fn *cb,
+                            void *arg)
 {
     uint64_t own = OWN_UNITS + (uint64_t)len * UNITS_PER_BYTE * BUDGETS;
-    uint64_t given = own + (*units < FREE_UNITS ? *units : FREE_UNITS), used;
+    uint64_t given = own + (shared->units < FREE_UNITS ? shared->units : FREE_UNITS), used;
     struct walk w = {.cb = cb, .arg = arg};
     const char *end = text + len, *p = json_space(text, end);
     struct json_slice v;
@@ -172,13 +173,14 @@ int schema_refs_each_within(const struct schema *schema, const char *text, size_
         return 0;
     schema_check_init(&w.check, text, len, "", NULL);
     w.check.budget = given;
+    w.check.shared = shared;
     w.check.quiet = 1;
     buf_adds(&w.path, base_path ? base_path : "");
     json_value(p, end, &v);
     r = walk_value(&w, schema, &v);
     used = given - w.check.budget;
     if (used > own)
-        *units -= used - own;
+        shared->units -= used - own;
     buf_fini(&w.path);
     return r;
 }

@@ -16,7 +16,8 @@
 
 /* All schemas that have a say on one value. */
 struct set {
-    uint64_t *budget; /* units left for the whole walk */
+    uint64_t *budget;                   /* units left for the whole walk */
+    const struct schema_shared *shared; /* NULL: it does not pause */
     const struct schema *list[SET_MAX];
     size_t count;
     bool secret;  /* one says so, or not all could be looked at */
@@ -115,8 +116,10 @@ static json_t *masked(const struct set *set, const json_t *value, const char *ma
 static void masked_at(const struct set *set, const char *name, bool member, const json_t *value,
                       const char *mask, json_t **ret_new)
 {
-    struct set below = {.budget = set->budget};
+    struct set below = {.budget = set->budget, .shared = set->shared};
 
+    if (set->shared && set->shared->pause)
+        set->shared->pause(set->shared->arg);
     *set->budget += UNITS_FOR_VALUE;
     step(set, name, member, !member, &below);
     *ret_new = masked(&below, value, mask);
@@ -169,14 +172,15 @@ static size_t descend(const struct schema *s, const char *pointer, uint64_t *bud
     return at;
 }
 
-json_t *schema_secret_mask(const struct schema *schema, const char *pointer, json_t *value,
-                           const char *mask)
+json_t *schema_secret_mask_within(const struct schema *schema, const char *pointer, json_t *value,
+                                  const char *mask, const struct schema_shared *shared)
 {
     uint64_t budget = FREE_UNITS;
     struct set set;
     json_t *now;
 
     descend(schema, pointer, &budget, &set);
+    set.shared = shared;
     now = masked(&set, value, mask);
     if (!now)
         return value;
@@ -184,43 +188,52 @@ json_t *schema_secret_mask(const struct schema *schema, const char *pointer, jso
     return now;
 }
 
-/* The same with what several look-ups share. */
-static size_t descend_within(const struct schema *s, const char *pointer, uint64_t *units,
-                             struct set *ret_set)
+json_t *schema_secret_mask(const struct schema *schema, const char *pointer, json_t *value,
+                           const char *mask)
 {
-    uint64_t given = OWN_UNITS + (*units < FREE_UNITS ? *units : FREE_UNITS), budget = given;
+    return schema_secret_mask_within(schema, pointer, value, mask, NULL);
+}
+
+/* The same with what several look-ups share. */
+static size_t descend_within(const struct schema *s, const char *pointer,
+                             struct schema_shared *shared, struct set *ret_set)
+{
+    uint64_t given = OWN_UNITS + (shared->units < FREE_UNITS ? shared->units : FREE_UNITS);
+    uint64_t budget = given;
     size_t at = descend(s, pointer, &budget, ret_set);
 
     if (given - budget > OWN_UNITS)
-        *units -= given - budget - OWN_UNITS;
+        shared->units -= given - budget - OWN_UNITS;
     return at;
 }
 
-bool schema_secret_hides_within(const struct schema *schema, const char *pointer, uint64_t *units)
+bool schema_secret_hides_within(const struct schema *schema, const char *pointer,
+                                struct schema_shared *shared)
 {
     struct set set;
 
-    descend_within(schema, pointer, units, &set);
+    descend_within(schema, pointer, shared, &set);
     return set.secret;
 }
 
-size_t schema_secret_shows_within(const struct schema *schema, const char *pointer, uint64_t *units)
+size_t schema_secret_shows_within(const struct schema *schema, const char *pointer,
+                                  struct schema_shared *shared)
 {
     struct set set;
 
-    return descend_within(schema, pointer, units, &set);
+    return descend_within(schema, pointer, shared, &set);
 }
 
 bool schema_secret_hides(const struct schema *schema, const char *pointer)
 {
-    uint64_t units = FREE_UNITS;
+    struct schema_shared alone = {.units = FREE_UNITS};
 
-    return schema_secret_hides_within(schema, pointer, &units);
+    return schema_secret_hides_within(schema, pointer, &alone);
 }
 
 size_t schema_secret_shows(const struct schema *schema, const char *pointer)
 {
-    uint64_t units = FREE_UNITS;
+    struct schema_shared alone = {.units = FREE_UNITS};
 
-    return schema_secret_shows_within(schema, pointer, &units);
+    return schema_secret_shows_within(schema, pointer, &alone);
 }

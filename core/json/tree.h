@@ -21,6 +21,10 @@ int tree_parse(const char *text, size_t len, const struct json_limits *limits, j
 json_t *tree_integers(json_t *value);
 /* Compact text with sorted keys (numeric keys in numeric order): the canonical form. */
 void tree_dump(const json_t *tree, struct buf *ret_text);
+/* The same; pause (NULL: none) is called with arg between the values, which must not change
+ * meanwhile. */
+void tree_dump_pausing(const json_t *tree, struct buf *ret_text, void (*pause)(void *arg),
+                       void *arg);
 /* The same with two-space indentation. */
 void tree_dump_pretty(const json_t *tree, struct buf *ret_text);
 /* The same bytes for every text of the same JSON value (1 and 1.0, any order of members); for
@@ -28,12 +32,16 @@ void tree_dump_pretty(const json_t *tree, struct buf *ret_text);
 void tree_dump_equal(const json_t *tree, struct buf *ret_text);
 
 struct schema;
+struct schema_shared;
 /* Replaces what is secret (schema_secret_hides) or under no schema in value, which stands at
  * pointer below schema, by the text mask. value is taken, the result is the caller's; what is
  * changed is a copy.
  */
 json_t *schema_secret_mask(const struct schema *schema, const char *pointer, json_t *value,
                            const char *mask);
+/* The same, with shared->pause called between the values; its units are left alone. */
+json_t *schema_secret_mask_within(const struct schema *schema, const char *pointer, json_t *value,
+                                  const char *mask, const struct schema_shared *shared);
 
 /* JSON pointer (RFC 6901) look-up; NULL when absent. Borrowed. */
 json_t *tree_get(const json_t *root, const char *pointer);

@@ -15,6 +15,8 @@ struct dump {
     bool pretty;
     bool equal; /* 1.0 is written 1 */
     int depth;
+    void (*pause)(void *arg); /* between values; NULL: it is not called */
+    void *arg;
 };
 
 static void dump_value(struct dump *d, const json_t *node);
@@ -123,6 +125,8 @@ static void dump_real(struct dump *d, double real)
 
 static void dump_value(struct dump *d, const json_t *node)
 {
+    if (d->pause)
+        d->pause(d->arg);
     switch (json_typeof(node)) {
     case JSON_OBJECT:
         dump_object(d, node);
@@ -154,6 +158,14 @@ static void dump_value(struct dump *d, const json_t *node)
 void tree_dump(const json_t *tree, struct buf *ret_text)
 {
     struct dump d = {.to = ret_text};
+
+    dump_value(&d, tree);
+}
+
+void tree_dump_pausing(const json_t *tree, struct buf *ret_text, void (*pause)(void *arg),
+                       void *arg)
+{
+    struct dump d = {.to = ret_text, .pause = pause, .arg = arg};
 
     dump_value(&d, tree);
 }

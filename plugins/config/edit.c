@@ -128,6 +128,7 @@ static int merge(struct edit *edit, const char *path, json_t *value, struct orb_
         r = merge(edit, buf_str(&at), member, err);
         if (r < 0)
             return r;
+        parts_pause(&engine->parts);
     }
     return 0;
 }

@@ -47,9 +47,11 @@
 
 void engine_tick(struct engine *engine)
 {
-    struct job *undo = confirm_due(engine);
+    struct job *undo;
     struct orb_err err;
 
+    requests_settle(engine);
+    undo = confirm_due(engine);
     if (undo)
         transaction_enqueue(engine, undo, true, &err); /* the first one has room */
     undone_tick(engine);
@@ -86,6 +88,11 @@ static void on_tx_ended(struct engine *engine)
     transaction_next(engine);
 }
 
+static void on_pause(void *arg)
+{
+    requests_pause(arg);
+}
+
 int engine_open(const struct engine_host *host, const char *state_dir, const char *schemas,
                 size_t schemas_len, struct engine **ret_engine, bool *ret_fresh,
                 struct orb_err *err)
@@ -97,6 +104,9 @@ int engine_open(const struct engine_host *host, const char *state_dir, const cha
     e->unfit = json_object();
     e->tx_ended = on_tx_ended;
     e->requests.forget = read_free;
+    e->requests.left = dumps_free;
+    e->parts.pause = on_pause;
+    e->parts.pause_arg = e;
     r = parts_load(&e->parts, schemas, schemas_len, host->log, err);
     if (r == 0)
         r = load_store(&e->store,
@@ -200,23 +210,24 @@ static const struct {
     const char *name;
     method_fn *call;
     enum for_whom whom;
+    bool in_slices;
 } methods[] = {
     {"attach", attach_method, FOR_SERVICES},
     {"fetch", attach_fetch, FOR_SERVICES},
-    {"get", methods_read_get, FOR_ALL},
-    {"get-part", dumps_get_part, FOR_ALL},
-    {"edit", methods_edit_edit, FOR_ALL},
-    {"load-part", methods_edit_load_part, FOR_PEOPLE},
-    {"diff", methods_diff, FOR_ALL},
-    {"validate", methods_edit_validate, FOR_ALL},
-    {"commit", methods_edit_commit, FOR_ALL},
+    {"get", methods_read_get, FOR_ALL, true},
+    {"get-part", dumps_get_part, FOR_ALL, true},
+    {"edit", methods_edit_edit, FOR_ALL, true},
+    {"load-part", methods_edit_load_part, FOR_PEOPLE, true},
+    {"diff", methods_diff, FOR_ALL, true},
+    {"validate", methods_edit_validate, FOR_ALL, true},
+    {"commit", methods_edit_commit, FOR_ALL, true},
     {"confirm", confirm_method, FOR_PEOPLE},
-    {"discard", methods_edit_discard, FOR_ALL},
-    {"rollback", methods_edit_rollback, FOR_PEOPLE},
+    {"discard", methods_edit_discard, FOR_ALL, true},
+    {"rollback", methods_edit_rollback, FOR_PEOPLE, true},
     {"history", methods_history, FOR_ALL},
     {"lock", lock_take, FOR_PEOPLE},
     {"unlock", lock_release, FOR_PEOPLE},
-    {"schema", methods_schema, FOR_ALL},
+    {"schema", methods_schema, FOR_ALL, true},
     {"subscribers", subscriber_list, FOR_ALL},
     {"salvage", methods_salvage, FOR_PEOPLE},
     {"salvage-accept", methods_salvage_accept, FOR_PEOPLE},
@@ -225,18 +236,20 @@ static const struct {
 static void call_method(struct ask *ask, const char *method)
 {
     struct parts *parts = &ask->engine->parts;
-    uint64_t units = PARTS_UNITS;
+    struct schema_shared shared = {.units = PARTS_UNITS, .arg = ask->engine};
     struct orb_err err;
 
     for (size_t i = 0; i < ARRAY_LEN(methods); i++) {
         if (strcmp(methods[i].name, method))
             continue;
-        parts->units = &units;
+        shared.pause = methods[i].in_slices ? on_pause : NULL;
+        parts->now = (struct parts_request){&shared, methods[i].in_slices};
         if (check_whom(ask, method, methods[i].whom, &err) < 0)
             reply_refuse(ask->engine, ask->req, &err);
         else
             methods[i].call(ask);
-        parts->units = NULL;
+        shared.pause = methods[i].in_slices ? on_pause : NULL;
+        parts->now = (struct parts_request){0};
         return;
     }
     orb_fail(&err, ORB_E_NOT_FOUND, "config@1 has no method \"%s\"", method);
@@ -275,7 +288,7 @@ void engine_request(struct engine *engine, const struct engine_caller *caller, c
 
 void engine_go_on(struct engine *engine)
 {
-    requests_go_on(engine, answer);
+    requests_go_on(engine);
 }
 
 void engine_peer_gone(struct engine *engine, uint32_t peer)

@@ -65,6 +65,7 @@ struct engine {
     struct tx *tx;
     struct tx *aside;   /* to be begun when no other is on its way, NULL: none */
     struct call *calls; /* on their way */
+    bool beginning;     /* the next commit is being checked, perhaps in slices */
     void (*tx_ended)(struct engine *engine); /* goes on: it is above a transaction */
     uint64_t applying;                       /* the revision tx is bringing services to, 0: none */
     struct dump *dumps;

@@ -26,6 +26,7 @@ static bool has_mask(const json_t *value)
 
 /* A list with masks in it. */
 struct masked {
+    const struct parts *parts;
     json_t *stored; /* NULL: there is none yet */
     json_t *shown;  /* stored, masked */
     json_t *places; /* {text of a shown element: its place, null where several differ in secrets} */
@@ -50,6 +51,7 @@ static void note_places(struct masked *m)
     json_array_foreach (m->shown, i, one) {
         AUTO(buf) struct buf text = {0};
 
+        parts_pause(m->parts);
         tree_dump(one, &text);
         was = json_object_get(m->places, buf_str(&text));
         if (!was)
@@ -106,7 +108,7 @@ static bool masks_secret(const struct parts *parts, const char *path, const json
 int masks_keep_secrets(const struct parts *parts, const struct overlay *overlay, const json_t *base,
                        const char *path, json_t **list, struct orb_err *err)
 {
-    AUTO(masked) struct masked m = {0};
+    AUTO(masked) struct masked m = {.parts = parts};
     AUTO(json_t) json_t *copy = NULL;
     json_t *one;
     size_t i;
@@ -114,12 +116,13 @@ int masks_keep_secrets(const struct parts *parts, const struct overlay *overlay,
     if (!has_mask(*list))
         return 0;
     m.stored = overlay_get(overlay, base, path);
-    m.shown = m.stored ? parts_mask(parts, path, json_deep_copy(m.stored)) : NULL;
+    m.shown = m.stored ? parts_mask(parts, path, json_incref(m.stored)) : NULL;
     copy = json_copy(*list);
     json_array_foreach (*list, i, one) {
         bool masked = has_mask(one);
         json_t *kept = masked ? stored_as(&m, one, i) : NULL;
 
+        parts_pause(parts);
         if (kept)
             json_array_set(copy, i, kept);
         else if (masked && masks_secret(parts, path, *list, i, &m))

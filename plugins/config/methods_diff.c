@@ -41,13 +41,15 @@ static bool diff_at(struct ask *ask, const struct overlay *from, const struct ov
 
         if (at_from ? overlay_covers(to, path) : covered_above(from, path))
             continue;
-        if (read_pause(ask))
-            return true;
         a = overlay_get(from, e->store.running, path);
         b = overlay_get(to, e->store.running, path);
         overlay_diff(&e->parts, read->list, path, a, b);
         json_decref(a);
         json_decref(b);
+        if (read_pause(ask)) { /* behind a step, so that each slice gets further */
+            read->at++;
+            return true;
+        }
     }
     read->at = 0;
     read->phase++;
@@ -55,6 +57,7 @@ static bool diff_at(struct ask *ask, const struct overlay *from, const struct ov
 }
 
 struct lines {
+    const struct parts *parts;
     json_t *list;
     size_t bytes, count;
     bool cut;
@@ -104,6 +107,7 @@ static void add_lines(struct lines *lines, const char *op, const char *path, jso
         json_object_foreach (whole, key, member) {
             AUTO(buf) struct buf at = {0};
 
+            parts_pause(lines->parts);
             if (lines->cut) { /* the rest is counted by the value, not by its lines */
                 lines->count++;
                 continue;
@@ -147,6 +151,7 @@ static void masked_lines(const struct ask *ask, const json_t *patch, struct line
         AUTO_FREE char *seen = grants_path(ask->engine, secrets, path);
         AUTO(json_t) json_t *value = NULL, *old = NULL;
 
+        parts_pause(&ask->engine->parts);
         if (strcmp(seen, path)) {
             add_secret(lines, told, seen);
             continue;
@@ -211,7 +216,7 @@ void methods_diff(struct ask *ask)
     struct orb_err err = {0};
     AUTO(json_t) json_t *all = NULL;
     AUTO(json_t) json_t *patch = NULL;
-    struct lines lines = {0};
+    struct lines lines = {.parts = &ask->engine->parts};
     int r = diff(ask, &all, &err);
     json_t *reply;
 
@@ -230,4 +235,6 @@ void methods_diff(struct ask *ask)
     if (lines.cut)
         json_object_set_new(reply, "truncated", json_true());
     reply_tree(ask->engine, ask->req, reply);
+    overlay_patch_drop(lines.parts, &all); /* one of them has the ops */
+    overlay_patch_drop(lines.parts, &patch);
 }

@@ -62,6 +62,7 @@ static int edit_ops(struct edit *edit, const json_t *ops, struct orb_err *err)
 
         if (r < 0)
             return r;
+        parts_pause(&edit->engine->parts);
     }
     return 0;
 }
@@ -245,7 +246,7 @@ void methods_edit_validate(struct ask *ask)
 {
     struct engine *e = ask->engine;
     struct candidate *c = candidate_find(e, ask->who);
-    AUTO(overlay) struct overlay exact = {0};
+    AUTO(overlay) struct overlay exact = {.parts = &e->parts};
     AUTO(json_t) json_t *patch = NULL;
     AUTO(paths) char **reads = grants_read_paths(ask->caller);
     struct orb_err err;
@@ -264,4 +265,6 @@ void methods_edit_validate(struct ask *ask)
         reply_refuse(e, ask->req, &err);
     else
         answer_changes(ask, c, true);
+    overlay_fini(&exact);
+    overlay_patch_drop(&e->parts, &patch);
 }

@@ -38,12 +38,15 @@ bool overlay_path_touches(const char *a, const char *b)
 
 void overlay_fini(struct overlay *o)
 {
-    for (size_t i = 0; i < o->count; i++) {
-        free(o->list[i].path);
-        json_decref(o->list[i].value);
+    struct overlay all = *o;
+
+    *o = (struct overlay){.parts = all.parts};
+    for (size_t i = 0; i < all.count; i++) {
+        free(all.list[i].path);
+        json_decref(all.list[i].value);
+        parts_pause(all.parts);
     }
-    free(o->list);
-    *o = (struct overlay){.parts = o->parts};
+    free(all.list);
 }
 
 /* Index of the first change that is not before path. */
@@ -256,6 +259,7 @@ static json_t *build(const struct overlay *o, json_t *base, size_t depth, size_t
                 json_object_set_new(result, name, child);
         }
         i = last;
+        parts_pause(o->parts);
     }
     if (!base && json_object_size(result) == 0) {
         json_decref(result);
@@ -347,7 +351,11 @@ void overlay_exact(struct overlay *o, const json_t *patch)
         const json_t *op = json_array_get(patch, i);
         const char *path = json_string_value(json_object_get(op, "path"));
 
-        overlay_insert(o, overlay_lower(o, path), path, json_incref(json_object_get(op, "value")));
+        bool last = !o->count || overlay_compare_paths(o->list[o->count - 1].path, path) < 0;
+
+        overlay_insert(o, last ? o->count : overlay_lower(o, path), path,
+                       json_incref(json_object_get(op, "value")));
+        parts_pause(o->parts);
     }
 }
 
@@ -378,6 +386,7 @@ static void diff_members(const struct parts *parts, json_t *patch, const char *p
         buf_adds(&at, path);
         buf_add_pointer(&at, key);
         overlay_diff(parts, patch, buf_str(&at), value, json_object_get(new, key));
+        parts_pause(parts);
     }
     json_object_foreach (new, key, value) {
         if (json_object_get(old, key))
@@ -440,8 +449,21 @@ json_t *overlay_patch(const struct overlay *o, const json_t *base)
             overlay_diff(o->parts, patch, c->path, tree_get(base, c->path), c->value);
         else if (c->value)
             add_below(patch, base, c, broken);
+        parts_pause(o->parts);
     }
     return patch;
+}
+
+void overlay_patch_drop(const struct parts *parts, json_t **patch)
+{
+    json_t *all = *patch;
+
+    *patch = NULL;
+    for (size_t n = json_array_size(all); n && all->refcount == 1; n--) {
+        json_array_remove(all, n - 1);
+        parts_pause(parts);
+    }
+    json_decref(all);
 }
 
 int overlay_apply(json_t *tree, const json_t *patch, bool inverse, struct orb_err *err)
@@ -481,6 +503,7 @@ int overlay_take_patch(struct overlay *o, const json_t *base, const json_t *patc
         r = overlay_set(o, base, path, json_deep_copy(value), err);
         if (r < 0)
             return r;
+        parts_pause(o->parts);
     }
     return 0;
 }

@@ -58,6 +58,8 @@ json_t *overlay_patch(const struct overlay *o, const json_t *base);
  * as in struct overlay. */
 void overlay_diff(const struct parts *parts, json_t *patch, const char *path, json_t *old,
                   json_t *new);
+/* Gives a patch back, in slices when it is the last reference. */
+void overlay_patch_drop(const struct parts *parts, json_t **patch);
 /* Applies a patch made by overlay_patch; with inverse its undoing. */
 int overlay_apply(json_t *tree, const json_t *patch, bool inverse, struct orb_err *err);
 /* Adds a patch, or its undoing, to an overlay. */

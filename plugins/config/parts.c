@@ -104,6 +104,18 @@ bool parts_third_party(const struct parts *parts, const char *package)
     return json_object_get(parts->third_party, package);
 }
 
+void parts_pause(const struct parts *parts)
+{
+    if (parts && parts->pause && parts->now.in_slices)
+        parts->pause(parts->pause_arg);
+}
+
+void parts_dump(const struct parts *parts, const json_t *value, struct buf *ret_text)
+{
+    tree_dump_pausing(value, ret_text, parts->now.in_slices ? parts->pause : NULL,
+                      parts->pause_arg);
+}
+
 const struct part *parts_of(const struct parts *parts, const char *path, const char **ret_rest)
 {
     size_t n = *path ? 1 + strcspn(path + 1, "/") : 0;
@@ -140,10 +152,10 @@ static const struct schema *unknown_part(const struct parts *parts, const char *
     return NULL;
 }
 
-static uint64_t *units_of(const struct parts *parts, uint64_t *alone)
+static struct schema_shared *shared_of(const struct parts *parts, struct schema_shared *alone)
 {
-    *alone = PARTS_UNITS;
-    return parts->units ? parts->units : alone;
+    *alone = (struct schema_shared){.units = PARTS_UNITS};
+    return parts->now.shared ? parts->now.shared : alone;
 }
 
 const struct schema *parts_schema(const struct parts *parts, const char *path, struct orb_err *err)
@@ -153,11 +165,11 @@ const struct schema *parts_schema(const struct parts *parts, const char *path, s
     const struct schema *schema;
     AUTO_FREE char *at = NULL;
     struct orb_err why = {0};
-    uint64_t alone;
+    struct schema_shared alone;
 
     if (!part)
         return unknown_part(parts, path, err);
-    schema = schema_facts_within(part->schema, rest, units_of(parts, &alone), &why);
+    schema = schema_facts_within(part->schema, rest, shared_of(parts, &alone), &why);
     if (schema || !err)
         return schema;
     at = buf_format("/%s%s", part->name, why.path);
@@ -168,17 +180,17 @@ const struct schema *parts_schema(const struct parts *parts, const char *path, s
 int parts_check(const struct parts *parts, const struct schema *schema, const char *text,
                 size_t len, const char *path, struct orb_err *err)
 {
-    uint64_t alone;
+    struct schema_shared alone;
 
-    return schema_check_within(schema, text, len, path, units_of(parts, &alone), err);
+    return schema_check_within(schema, text, len, path, shared_of(parts, &alone), err);
 }
 
 int parts_refs(const struct parts *parts, const struct schema *schema, const char *text, size_t len,
                const char *path, schema_ref_fn *cb, void *arg)
 {
-    uint64_t alone;
+    struct schema_shared alone;
 
-    return schema_refs_each_within(schema, text, len, path, units_of(parts, &alone), cb, arg);
+    return schema_refs_each_within(schema, text, len, path, shared_of(parts, &alone), cb, arg);
 }
 
 /* ---- shapes ---- */
@@ -282,7 +294,7 @@ json_t *parts_mask(const struct parts *parts, const char *path, json_t *value)
     }
     part = parts_of(parts, path, &rest);
     if (part)
-        return schema_secret_mask(part->schema, rest, value, SECRET_MASK);
+        return schema_secret_mask_within(part->schema, rest, value, SECRET_MASK, parts->now.shared);
     json_decref(value);
     return json_string(SECRET_MASK);
 }
@@ -302,21 +314,21 @@ bool parts_hide(const struct parts *parts, const char *path)
 {
     const char *rest = "";
     const struct part *part = parts_of(parts, path, &rest);
-    uint64_t alone;
+    struct schema_shared alone;
 
-    return !part || schema_secret_hides_within(part->schema, rest, units_of(parts, &alone));
+    return !part || schema_secret_hides_within(part->schema, rest, shared_of(parts, &alone));
 }
 
 size_t parts_shows(const struct parts *parts, const char *path)
 {
     const char *rest = "";
     const struct part *part = parts_of(parts, path, &rest);
-    uint64_t alone;
+    struct schema_shared alone;
 
     if (!*path)
         return 0;
     if (!part)
         return 1 + strcspn(path + 1, "/");
     return (size_t)(rest - path) +
-           schema_secret_shows_within(part->schema, rest, units_of(parts, &alone));
+           schema_secret_shows_within(part->schema, rest, shared_of(parts, &alone));
 }

@@ -21,13 +21,20 @@ struct part {
     bool has_secrets; /* somewhere */
 };
 
+/* Of the request that is being answered. */
+struct parts_request {
+    /* What its look-ups may yet cost together. NULL: each has a budget of its own. */
+    struct schema_shared *shared;
+    bool in_slices; /* parts_pause() may stop it */
+};
+
 struct parts {
     struct part list[PARTS_MAX];
     size_t count;
     json_t *third_party; /* {package: true}: those that were not shipped */
-    /* While a request is answered: what its look-ups may yet cost together, beyond some units for
-     * each name. NULL: each has a budget of its own. */
-    uint64_t *units;
+    struct parts_request now;
+    void (*pause)(void *arg); /* parts_pause(); NULL: nothing stops */
+    void *pause_arg;
 };
 
 /* text: {"schemas": [{"package", "text"}], "third-party": [package]}. A schema that cannot be
@@ -37,6 +44,11 @@ int parts_load(struct parts *parts, const char *text, size_t len, struct log_sin
                struct orb_err *err);
 void parts_fini(struct parts *parts);
 bool parts_third_party(const struct parts *parts, const char *package);
+/* For work on many values, between two of them: others have their turn (requests_pause()). parts
+ * may be NULL. */
+void parts_pause(const struct parts *parts);
+/* tree_dump() of a large value, in slices. */
+void parts_dump(const struct parts *parts, const json_t *value, struct buf *ret_text);
 /* The part a path lies in, or NULL. ret_rest (may be NULL): the pointer inside the part. */
 const struct part *parts_of(const struct parts *parts, const char *path, const char **ret_rest);
 /* The schema of what may stand at path; NULL with err: the first name that is not known, and which

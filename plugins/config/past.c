@@ -34,10 +34,12 @@ void past_copy(const struct overlay *from, struct overlay *to)
 {
     to->list = xcalloc(from->count, sizeof(*to->list));
     to->count = to->cap = from->count;
-    for (size_t i = 0; i < from->count; i++)
+    for (size_t i = 0; i < from->count; i++) {
         to->list[i] = (struct change){.path = xstrdup(from->list[i].path),
                                       .value = json_deep_copy(from->list[i].value),
                                       .base = to->stamp};
+        parts_pause(to->parts);
+    }
 }
 
 /* The one used last stands first; the others are let go from the end. */
@@ -156,14 +158,16 @@ static int begin_again(struct store *store, struct walk *walk, struct orb_err *e
 static int go_on_from(struct store *store, struct walk *walk, struct orb_err *err)
 {
     const struct past *p = walk->near;
+    bool laid = walk->overlay.count;
     int r = 0;
 
-    if (!walk->overlay.count)
+    if (!laid)
         past_copy(&p->overlay, &walk->overlay);
-    else
-        for (size_t i = 0; r == 0 && i < p->overlay.count; i++)
-            r = overlay_set(&walk->overlay, store->running, p->overlay.list[i].path,
-                            json_deep_copy(p->overlay.list[i].value), err);
+    for (size_t i = 0; laid && r == 0 && i < p->overlay.count; i++) {
+        r = overlay_set(&walk->overlay, store->running, p->overlay.list[i].path,
+                        json_deep_copy(p->overlay.list[i].value), err);
+        parts_pause(walk->overlay.parts);
+    }
     walk->at = p->revision;
     past_unref(walk->near);
     walk->near = NULL;

@@ -21,12 +21,13 @@ struct rebase {
 static bool left_alone(const json_t *op, const char *path)
 {
     const char *top = member_text(op, "path", "");
-    const char *rest = path + strlen(top);
+    const char *rest;
     const json_t *value = json_object_get(op, "value");
     json_t *was, *is;
 
-    if (!value || !*rest || !overlay_path_under(path, top))
+    if (!value || !strcmp(path, top) || !overlay_path_under(path, top))
         return false;
+    rest = path + strlen(top);
     was = tree_get(json_object_get(op, "old"), rest);
     is = tree_get(value, rest);
     return was && is ? json_equal(was, is) : was == is;

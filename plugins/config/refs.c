@@ -56,7 +56,7 @@ static int each(const struct parts *parts, const char *path, const json_t *value
 
     if (!schema || !value)
         return 0;
-    tree_dump(value, &text);
+    parts_dump(parts, value, &text);
     return parts_refs(parts, schema, buf_str(&text), text.len, path, cb, arg);
 }
 
@@ -260,6 +260,7 @@ int refs_check(const struct refs *refs, struct rights *rights, const json_t *pat
     for (size_t i = 0; r == 0 && i < json_array_size(patch); i++) {
         const json_t *op = json_array_get(patch, i);
 
+        parts_pause(rights->parts);
         services |=
             overlay_path_touches(json_string_value(json_object_get(op, "path")), "/services");
         r = check_op(refs, rights, op, err);

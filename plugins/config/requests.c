@@ -29,6 +29,14 @@ bool requests_time_up(const struct engine *engine)
     return engine->host.soon && now_of(engine) >= engine->requests.until_us;
 }
 
+void requests_pause(struct engine *engine)
+{
+    struct requests *q = &engine->requests;
+
+    if (q->running && !q->settling && requests_time_up(engine))
+        fiber_pause(q->running->fiber);
+}
+
 /* The loop turns before anything else is answered. */
 static void rest(struct engine *engine)
 {
@@ -176,101 +184,158 @@ static void put_back(struct requests *q, struct asker *a, struct request *r)
 
 /* ---- answering ---- */
 
-/* Answers, or does a slice of it; what it took is its asker's. */
-static bool answer_one(struct engine *engine, const struct request *request, struct read **read,
-                       requests_fn *answer, uint64_t *ret_us)
+static void in_fiber(void *arg)
+{
+    struct request *r = arg;
+
+    r->more = r->answer(r->engine, r, &r->read);
+}
+
+/* Begins or goes on with r. true: it has more to do. Those inside of whom it is called, by
+ * requests_settle(), find their own where it was. */
+static bool run(struct engine *engine, struct request *r)
 {
     struct requests *q = &engine->requests;
-    uint64_t begin = now_of(engine);
-    bool more;
+    struct request *before = q->running;
+    struct parts_request parts = engine->parts.now;
 
-    q->until_us = begin + REQUESTS_SLICE_US;
-    more = answer(engine, request, read);
-    *ret_us = now_of(engine) - begin;
-    q->spent_us += *ret_us;
-    if (!more && *read) {
-        q->forget(*read);
-        *read = NULL;
+    if (!r->fiber && engine->host.soon)
+        r->fiber = fiber_new(&q->fibers, in_fiber, r);
+    engine->parts.now = r->parts;
+    if (!r->fiber) {
+        in_fiber(r);
+    } else {
+        q->running = r;
+        if (fiber_run(r->fiber)) {
+            r->parts = engine->parts.now;
+            q->running = before;
+            engine->parts.now = parts;
+            return true;
+        }
+        q->running = before;
+        fiber_free(&q->fibers, r->fiber);
+        r->fiber = NULL;
     }
-    return more;
+    r->parts = (struct parts_request){0};
+    engine->parts.now = parts;
+    if (!r->more && r->read) {
+        q->forget(r->read);
+        r->read = NULL;
+    }
+    return r->more;
+}
+
+static void refuse_gone(struct engine *engine, const struct request *r)
+{
+    struct orb_err err;
+
+    orb_fail(&err, ORB_E_GONE, "the caller went away");
+    reply_refuse(engine, r->req, &err);
+}
+
+/* Answers it, or does a slice of it; what it took is its asker's. */
+static void answer_one(struct engine *engine, struct asker *a, struct request *r)
+{
+    struct requests *q = &engine->requests;
+    uint64_t begin = now_of(engine), took;
+    bool more = run(engine, r);
+
+    took = now_of(engine) - begin;
+    q->spent_us += took;
+    a->cost_us += took;
+    if (more && (!r->gone || r->fiber)) {
+        put_back(q, a, r);
+        return;
+    }
+    if (more)
+        refuse_gone(engine, r);
+    if (r->gone && q->left)
+        q->left(engine, r->caller.peer);
+    request_free(q, r);
+}
+
+static void answer_first(struct engine *engine, struct asker *a)
+{
+    struct requests *q = &engine->requests;
+    struct request *r = take_first(q, a);
+    struct orb_err err;
+
+    q->floor_us = a->cost_us;
+    if (!r->fiber && engine->host.given_up && engine->host.given_up(engine->host.arg, r->req)) {
+        orb_fail(&err, ORB_E_DEADLINE, "the caller does not wait for the answer any more");
+        reply_refuse(engine, r->req, &err);
+        request_free(q, r);
+        return;
+    }
+    answer_one(engine, a, r);
 }
 
 void requests_take(struct engine *engine, const struct request *request, requests_fn *answer)
 {
     struct requests *q = &engine->requests;
-    struct read *read = NULL;
+    struct request *r;
     struct asker *a;
     char who[80];
     struct orb_err err;
-    uint64_t took;
 
-    if (!q->resting) {
-        bool more = answer_one(engine, request, &read, answer, &took);
-
-        if (more || q->spent_us >= REQUESTS_SLICE_US / 2)
-            rest(engine);
-        if (!more && took < REQUESTS_SLICE_US / 2)
-            return;
-        grants_identity(&request->caller, who, sizeof(who));
-        a = asker_of(q, who);
-        a->cost_us += took;
-        if (more) {
-            append(q, a, request_copy(request));
-            a->first->read = read;
-        }
-        return;
-    }
     grants_identity(&request->caller, who, sizeof(who));
     a = asker_of(q, who);
-    if (check_room(q, a, request->len, &err) < 0) {
+    if (q->resting && check_room(q, a, request->len, &err) < 0) {
         reply_refuse(engine, request->req, &err);
         return;
     }
-    append(q, a, request_copy(request));
+    r = request_copy(request);
+    r->engine = engine;
+    r->answer = answer;
+    append(q, a, r);
+    if (q->resting)
+        return;
+    q->until_us = now_of(engine) + REQUESTS_SLICE_US - q->spent_us; /* less than half of it */
+    answer_first(engine, a);
+    if (cheapest(q) || q->spent_us >= REQUESTS_SLICE_US / 2)
+        rest(engine);
+    if (!q->resting)
+        forget_idle(q);
 }
 
-static void answer_first(struct engine *engine, struct asker *a, requests_fn *answer)
-{
-    struct requests *q = &engine->requests;
-    struct request *r = take_first(q, a);
-    bool more = false;
-    uint64_t took = 0;
-    struct orb_err err;
-
-    q->floor_us = a->cost_us;
-    if (engine->host.given_up && engine->host.given_up(engine->host.arg, r->req)) {
-        orb_fail(&err, ORB_E_DEADLINE, "the caller does not wait for the answer any more");
-        reply_refuse(engine, r->req, &err);
-    } else {
-        more = answer_one(engine, r, &r->read, answer, &took);
-    }
-    a->cost_us += took;
-    if (more)
-        put_back(q, a, r);
-    else
-        request_free(q, r);
-}
-
-void requests_go_on(struct engine *engine, requests_fn *answer)
+void requests_go_on(struct engine *engine)
 {
     struct requests *q = &engine->requests;
     struct asker *a;
 
     q->resting = false;
     q->spent_us = 0;
+    q->until_us = now_of(engine) + REQUESTS_SLICE_US;
     while (q->spent_us < REQUESTS_SLICE_US && (a = cheapest(q)))
-        answer_first(engine, a, answer);
+        answer_first(engine, a);
     forget_idle(q);
     if (cheapest(q))
         rest(engine);
 }
 
+static struct asker *with_stopped(const struct requests *q)
+{
+    for (struct asker *a = q->askers; a; a = a->next)
+        if (a->first && a->first->fiber)
+            return a;
+    return NULL;
+}
+
+void requests_settle(struct engine *engine)
+{
+    struct requests *q = &engine->requests;
+    struct asker *a;
+
+    q->settling++;
+    while ((a = with_stopped(q)))
+        answer_one(engine, a, take_first(q, a));
+    q->settling--;
+}
+
 void requests_peer_gone(struct engine *engine, uint32_t peer)
 {
     struct requests *q = &engine->requests;
-    struct orb_err err;
 
-    orb_fail(&err, ORB_E_GONE, "the caller went away");
     for (struct asker *a = q->askers; a; a = a->next) {
         struct request *all = a->first;
 
@@ -284,11 +349,12 @@ void requests_peer_gone(struct engine *engine, uint32_t peer)
 
             all = r->next;
             r->next = NULL;
-            if (r->caller.peer != peer) {
+            r->gone |= r->caller.peer == peer;
+            if (!r->gone || r->fiber) {
                 append(q, a, r);
                 continue;
             }
-            reply_refuse(engine, r->req, &err);
+            refuse_gone(engine, r);
             request_free(q, r);
         }
     }
@@ -298,6 +364,7 @@ void requests_free_all(struct engine *engine)
 {
     struct requests *q = &engine->requests;
 
+    requests_settle(engine);
     while (q->askers) {
         struct asker *a = q->askers;
 
@@ -306,5 +373,6 @@ void requests_free_all(struct engine *engine)
             request_free(q, take_first(q, a));
         free(a);
     }
-    *q = (struct requests){.forget = q->forget};
+    fiber_free_idle(&q->fibers);
+    *q = (struct requests){.forget = q->forget, .left = q->left};
 }

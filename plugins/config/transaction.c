@@ -73,9 +73,11 @@ static int commit_patch(struct engine *e, const struct job *job, json_t **ret_pa
                         struct orb_err *err)
 {
     struct candidate *c = candidate_find(e, job->user);
-    AUTO(overlay) struct overlay exact = {0};
+    AUTO(overlay) struct overlay exact = {.parts = &e->parts};
     AUTO(json_t) json_t *patch = NULL;
-    uint64_t units = PARTS_UNITS;
+    struct schema_shared shared = {.units = PARTS_UNITS,
+                                   .pause = e->parts.now.in_slices ? e->parts.pause : NULL,
+                                   .arg = e->parts.pause_arg};
     int r;
 
     if (history_unconfirmed(&e->store) && !job->dry_run)
@@ -94,9 +96,8 @@ static int commit_patch(struct engine *e, const struct job *job, json_t **ret_pa
                         "nothing to commit: your candidate is the same as revision %" PRIu64,
                         e->store.revision);
     overlay_exact(&exact, patch);
-    e->parts.units = &units;
+    e->parts.now.shared = &shared;
     r = validate_patch(&e->parts, &e->refs, &exact, e->store.running, patch, job->reads, err);
-    e->parts.units = NULL;
     if (r < 0)
         return r;
     *ret_patch = take_ptr(patch);
@@ -337,6 +338,8 @@ static bool begin_job(struct engine *engine, struct job *job)
 
     tx->engine = engine;
     tx->events = &events;
+    /* The rest is one step; what services are told must not hang on what is left to a request. */
+    engine->parts.now = (struct parts_request){0};
     if (r == 0 && !job->dry_run) {
         r = renew_writable(&engine->store, &err);
         report_store(engine);
@@ -367,22 +370,30 @@ static bool begin_job(struct engine *engine, struct job *job)
     return true;
 }
 
-/* Not with what is left to a request that only made room for it: what services are told must not
- * hang on that. */
+/* Perhaps inside of a request that made room for it: that one has its own budget back afterwards.
+ */
 static bool begin(struct engine *engine, struct job *job)
 {
-    uint64_t *others = engine->parts.units;
+    struct parts_request request = engine->parts.now;
     bool begun;
 
-    engine->parts.units = NULL;
+    requests_settle(engine); /* one may be an edit of what is committed */
+    engine->beginning = true;
     begun = begin_job(engine, job);
-    engine->parts.units = others;
+    engine->beginning = false;
+    engine->parts.now = request;
     return begun;
 }
 
 void transaction_next(struct engine *engine)
 {
+    struct parts_request request = engine->parts.now;
+
+    if (engine->beginning)
+        return; /* stopped half-way: it goes on with the rest itself */
+    engine->parts.now.in_slices = false;
     aside_next(engine);
+    engine->parts.now = request;
     while (!engine->tx && engine->jobs) {
         schedule_between(engine);
         if (!begin(engine, engine->jobs))

@@ -24,7 +24,7 @@ static int check_value(const struct parts *parts, const struct schema *schema, c
     AUTO(buf) struct buf text = {0};
     struct orb_err why = {0};
 
-    tree_dump(value, &text);
+    parts_dump(parts, value, &text);
     if (parts_check(parts, schema, buf_str(&text), text.len, path, &why) == 0)
         return 0;
     if (why.code == ORB_E_LIMIT)
@@ -61,6 +61,7 @@ static int walk_members(const struct edit *e, const char *path, json_t *object)
         json_t *now = member;
         int r;
 
+        parts_pause(e->parts);
         buf_adds(&at, path);
         buf_add_pointer(&at, key);
         schema = parts_schema(e->parts, buf_str(&at), e->err);
@@ -282,6 +283,7 @@ int validate_patch(const struct parts *parts, const struct refs *refs, const str
         if (r < 0)
             return r;
         c.before = path;
+        parts_pause(parts);
     }
     return refs_check(refs, &rights, patch, err);
 }

@@ -158,7 +158,7 @@ class Other:
     def __init__(self, box, beside, strict=False, tokens=(None, None), floor_s=FLOOR_S, kind="control"):
         self.strict, self.floor_s = strict, floor_s
         self.attacked, self.quiet = Asker(box, "other", tokens[0], kind), Asker(beside, "other", tokens[1], kind)
-        self.figures = []  # (what, ratio, longest)
+        self.figures = []  # (what, ratio, longest, p99, that of the appliance beside, p99 of the processor)
 
     def end(self):
         self.attacked.end()
@@ -188,14 +188,14 @@ class Other:
             over = p99[0] / (RATIO * quiet[0]) if self.strict else p99[1] / max(self.floor_s, RATIO * quiet[1])
             over = max(over, longest / (GAP_S if self.strict else max(GAP_S, RATIO * gap)))
             if best is None or over < best[0]:
-                best = over, p99[0] / quiet[0], longest, (
+                best = over, (p99[0] / quiet[0], longest, p99[0], quiet[0], p99[1]), (
                     f"others' p99 {p99[0] * 1e3:.1f} ms ({p99[1] * 1e3:.1f} of the processor), longest {longest * 1e3:.0f} ms; of an appliance "
                     f"beside that is not attacked {quiet[0] * 1e3:.1f} ({quiet[1] * 1e3:.1f}) and {gap * 1e3:.0f} ms")
             if over <= 1:
                 break
-        self.figures.append((what, best[1], best[2]))
-        self.measured = best[3]
-        return best[3] if best[0] > 1 else None
+        self.figures.append((what, *best[1]))
+        self.measured = best[2]
+        return best[2] if best[0] > 1 else None
 
 
 def bench(figures, attempts, successes):

@@ -3,7 +3,7 @@
 a package, while another client reads and edits. Its answers are compared with those of an appliance beside that is
 not attacked, and the service is never restarted.
 
-    test_config.py BUILD [NAME]..."""
+    test_config.py BUILD [--figures] [NAME]..."""
 import json
 import os
 import shutil
@@ -14,6 +14,9 @@ import threading
 
 here = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [here, os.path.join(here, "..", "..", "lib")]
+figures = "--figures" in sys.argv and bool(sys.argv.remove("--figures") or True)
+if figures:
+    real, sys.stdout = sys.stdout, sys.stderr
 import other as others  # noqa: E402
 from appliance import Appliance, expect  # noqa: E402
 from lab import attempt, attempts, build, successes, tap  # noqa: E402
@@ -22,7 +25,6 @@ from wire import Client, ERR, REP, REQ  # noqa: E402
 
 READER, OPEN = "v-reader", {"type": "object", "additionalProperties": True}
 REVISIONS, GROUPS = 70, 1000
-REQUEST_S = 0.05  # of the processor: what one request may take
 LIST = {"type": "array", "items": {"type": "object", "properties": {"n": {"type": "integer"}, "p": {"type": "string", "x-orb-secret": True}}}}
 TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
 SCHEMA = {"interface": READER, "version": "1.0", "config": {"type": "object", "properties": {
@@ -253,7 +255,7 @@ def main(root):
         box.until(20, lambda: box.service(READER)["state"] == "Running", f"{READER} runs")
         fill(box)
         pid = box.service("config")["pid"]
-        other = others.Other(box, beside, floor_s=REQUEST_S, kind="config")
+        other = others.Other(box, beside, kind="config", strict=figures)
         try:
             reads(box, other)
             lists(box, other)
@@ -275,6 +277,10 @@ try:
 finally:
     shutil.rmtree(base, ignore_errors=True)
 print(f"# {len(attempts)} attempts, {len(successes)} successes{': ' + ', '.join(successes) if successes else ''}")
-for what, ratio, longest in sorted(measures, key=lambda f: -f[2]):
-    print(f"# {what}: others' p99 {ratio:.1f} times quiet, longest {longest * 1e3:.0f} ms")
+for what, ratio, longest, p99, quiet, used in sorted(measures, key=lambda f: -f[3]):
+    print(f"# {what}: others' p99 {p99 * 1e3:.2f} ms ({used * 1e3:.2f} of the processor), quiet {quiet * 1e3:.2f} ({ratio:.1f} times), longest {longest * 1e3:.0f} ms")
+if figures:
+    sys.stdout = real
+    others.bench(measures, len(attempts), len(successes))
+    sys.exit(0)
 tap.end()

@@ -501,7 +501,7 @@ try:
 finally:
     shutil.rmtree(base, ignore_errors=True)
 print(f"# {len(attempts)} attempts, {len(successes)} successes{': ' + ', '.join(successes) if successes else ''}")
-for what, ratio, longest in sorted(measures, key=lambda f: -f[1])[:25 if figures else 5]:
+for what, ratio, longest, *_ in sorted(measures, key=lambda f: -f[1])[:25 if figures else 5]:
     print(f"# {what}: others' p99 {ratio:.1f} times quiet, longest {longest * 1e3:.0f} ms")
 if len(attempts) < 130 and not only:
     tap.test("enough attempts", expect, False, f"only {len(attempts)}")

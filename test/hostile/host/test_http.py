@@ -80,7 +80,7 @@ def main():
 
 measures = main()
 print(f"# {len(attempts)} attempts, {len(successes)} successes{': ' + ', '.join(successes) if successes else ''}")
-for what, ratio, longest in sorted(measures, key=lambda f: -f[1])[:25 if figures else 5]:
+for what, ratio, longest, *_ in sorted(measures, key=lambda f: -f[1])[:25 if figures else 5]:
     print(f"# {what}: others' p99 {ratio:.1f} times quiet, longest {longest * 1e3:.0f} ms")
 if figures:
     sys.stdout = real

@@ -1,0 +1,281 @@
+/* plugins/config/fiber.c and requests_pause(): requests that stop half-way and go on. What is asked
+ * in slices among others is answered as it is at once and alone. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/own.h"
+#include "core/base/xalloc.h"
+#include "plugins/config/candidate.h"
+#include "plugins/config/engine_internal.h"
+#include "plugins/config/fiber.h"
+#include "test/lib/harness.h"
+#include "test/unit/config/fake.h"
+
+/* ---- fibers ---- */
+
+struct counter {
+    struct fiber *fiber;
+    unsigned count, until;
+};
+
+static void counts(void *arg)
+{
+    struct counter *c = arg;
+
+    while (c->count < c->until) {
+        char deep[4096];
+
+        memset(deep, (int)c->count, sizeof(deep)); /* each has a stack of its own */
+        c->count++;
+        fiber_pause(c->fiber);
+        ck_assert_int_eq(deep[4095], (char)(c->count - 1));
+    }
+}
+
+TEST(each_fiber_goes_on_where_it_stopped)
+{
+    struct counter c[FIBER_MAX];
+    struct fibers fibers = {0};
+    unsigned running = FIBER_MAX;
+
+    for (unsigned i = 0; i < FIBER_MAX; i++) {
+        c[i] = (struct counter){.until = i % 7};
+        c[i].fiber = fiber_new(&fibers, counts, &c[i]);
+        ck_assert_ptr_nonnull(c[i].fiber);
+    }
+    ck_assert_ptr_null(fiber_new(&fibers, counts, c));
+    for (unsigned turn = 0; running; turn++)
+        for (unsigned i = 0; i < FIBER_MAX; i++) {
+            if (!c[i].fiber || fiber_run(c[i].fiber))
+                continue;
+            ck_assert_uint_eq(turn, i % 7);
+            ck_assert_uint_eq(c[i].count, i % 7);
+            fiber_free(&fibers, c[i].fiber);
+            c[i].fiber = NULL;
+            running--;
+        }
+    ck_assert_uint_eq(fibers.count, 0);
+    fiber_free_idle(&fibers);
+}
+
+/* ---- requests ---- */
+
+#define USERS 5u
+#define REQUESTS 60u
+#define ALL (USERS * REQUESTS)
+
+struct slices {
+    struct fake f; /* first: the host's argument */
+    char *answers[ALL];
+    unsigned answered;
+    bool soon;
+    unsigned stopped; /* half-way at a time, at most */
+};
+
+static void note(struct slices *s, void *req, const char *text)
+{
+    size_t i = (uintptr_t)req - 1;
+
+    ck_assert_uint_lt(i, ALL);
+    ck_assert_msg(!s->answers[i], "request %zu is answered twice", i);
+    s->answers[i] = xstrdup(text);
+    s->answered++;
+}
+
+static void on_reply(void *arg, void *req, const char *text, size_t len)
+{
+    AUTO_FREE char *copy = xstrndup(text, len);
+
+    note(arg, req, copy);
+}
+
+static void on_refuse(void *arg, void *req, const struct orb_err *err)
+{
+    AUTO_FREE char *text = buf_format("%s: %s", err->path, err->text);
+
+    note(arg, req, text);
+}
+
+static void on_soon(void *arg)
+{
+    ((struct slices *)arg)->soon = true;
+}
+
+/* Each look at the clock is a slice later. */
+static uint64_t on_now_us(void *arg)
+{
+    return ((struct slices *)arg)->f.us += REQUESTS_SLICE_US;
+}
+
+static void slices_new(struct slices *s, bool sliced, bool with_service)
+{
+    memset(s, 0, sizeof(*s));
+    fake_new(&s->f);
+    if (with_service)
+        fake_attach(&s->f, fake_service(&s->f, "firewall", "/firewall"));
+    fake_set(&s->f, "/firewall/zones", "{\"a\":{},\"b\":{}}");
+    fake_set(&s->f, "/system", "{\"hostname\":\"box\",\"users\":[{\"name\":\"x\",\"key\":\"1\"}]}");
+    fake_commit(&s->f);
+    s->f.engine->host.reply = on_reply;
+    s->f.engine->host.refuse = on_refuse;
+    if (!sliced)
+        return;
+    s->f.engine->host.soon = on_soon;
+    s->f.engine->host.now_us = on_now_us;
+}
+
+static void slices_free(struct slices *s)
+{
+    fake_free(&s->f);
+    for (unsigned i = 0; i < ALL; i++)
+        free(s->answers[i]);
+}
+
+static void add_rules(struct buf *to, unsigned *seed)
+{
+    unsigned n = 1 + (unsigned)rand_r(seed) % 30;
+
+    for (unsigned i = 0; i < n; i++)
+        buf_addf(to,
+                 "%s{\"op\":\"set\",\"path\":\"/firewall/rules/%u\",\"value\":{\"action\":"
+                 "\"%s\",\"from\":\"%s\"}}",
+                 i ? "," : "", (unsigned)rand_r(seed) % 200, rand_r(seed) % 40 ? "drop" : "none",
+                 rand_r(seed) % 40 ? "a" : "c");
+}
+
+/* Of many kinds, wrong ones among them. */
+static const char *any_request(unsigned *seed, struct buf *in)
+{
+    static const char *const others[][2] = {
+        {"validate", "{}"},
+        {"diff", "{}"},
+        {"get", "{\"path\":\"/firewall\",\"source\":\"candidate\"}"},
+        {"get-part", "{\"path\":\"/\",\"source\":\"candidate\",\"offset\":0}"},
+        {"schema", "{\"path\":\"/firewall/rules/1/from\"}"},
+        {"discard", "{}"},
+        {"edit", "{\"ops\":[{\"op\":\"merge\",\"path\":\"/\",\"value\":{\"system\":{\"users\":["
+                 "{\"name\":\"x\",\"key\":\"********\"},{\"name\":\"y\",\"key\":\"2\"}]},"
+                 "\"firewall\":{\"rules\":{\"7\":{\"action\":\"drop\"},\"8\":null}}}}]}"},
+        {"edit", "{\"replace\":true,\"ops\":[{\"op\":\"set\",\"path\":\"/firewall\",\"value\":{"
+                 "\"zones\":{\"z\":{}},\"rules\":{\"1\":{\"action\":\"drop\",\"from\":\"z\"}}}}]}"},
+        {"edit", "{\"ops\":[{\"op\":\"delete\",\"path\":\"/firewall/zones/b\"}]}"},
+        {"load-part", "{\"offset\":0,\"last\":true,\"mode\":\"merge\",\"data\":\"{\\\"firewall\\\":"
+                      "{\\\"rules\\\":{\\\"3\\\":{\\\"action\\\":\\\"drop\\\"}}}}\"}"},
+        {"diff", "{\"from\":0}"},
+    };
+    unsigned k = (unsigned)rand_r(seed) % 20;
+
+    buf_clear(in);
+    if (k < ARRAY_LEN(others)) {
+        buf_adds(in, others[k][1]);
+        return others[k][0];
+    }
+    buf_adds(in, "{\"ops\":[");
+    add_rules(in, seed);
+    buf_adds(in, "]}");
+    return "edit";
+}
+
+static void ask(struct slices *s, unsigned user, unsigned nth, unsigned seed, bool commits)
+{
+    char name[8];
+    const struct engine_caller caller = {.peer = user + 1, .name = name};
+    AUTO(buf) struct buf in = {0};
+    unsigned own = seed * ALL + user * REQUESTS + nth;
+    const char *method = any_request(&own, &in);
+
+    snprintf(name, sizeof(name), "u%u", user);
+    if (commits && rand_r(&own) % 5 == 0) {
+        method = "commit";
+        buf_clear(&in);
+        buf_adds(&in, rand_r(&own) % 2 ? "{}" : "{\"dry-run\":true}");
+    }
+    engine_request(s->f.engine, &caller, method, buf_str(&in), in.len,
+                   (void *)(uintptr_t)(user * REQUESTS + nth + 1));
+}
+
+static void turn_all(struct slices *s)
+{
+    while (s->soon) {
+        s->soon = false;
+        engine_go_on(s->f.engine);
+        if (s->f.engine->requests.fibers.count > s->stopped)
+            s->stopped = s->f.engine->requests.fibers.count;
+    }
+}
+
+TEST(what_is_asked_in_slices_among_others_is_answered_as_at_once)
+{
+    for (unsigned seed = 1; seed < 9; seed++) {
+        struct slices once, sliced;
+
+        printf("# seed %u\n", seed);
+        slices_new(&once, false, false);
+        slices_new(&sliced, true, false);
+        for (unsigned u = 0; u < USERS; u++)
+            for (unsigned n = 0; n < REQUESTS; n++)
+                ask(&once, u, n, seed, false);
+        for (unsigned n = 0; n < REQUESTS; n++)
+            for (unsigned u = 0; u < USERS; u++)
+                ask(&sliced, u, n, seed, false);
+        turn_all(&sliced);
+        ck_assert_uint_ge(sliced.stopped, USERS); /* at a time */
+        ck_assert_uint_eq(once.answered, ALL);
+        ck_assert_uint_eq(sliced.answered, ALL);
+        for (unsigned i = 0; i < ALL; i++)
+            ck_assert_str_eq(once.answers[i], sliced.answers[i]);
+        slices_free(&once);
+        slices_free(&sliced);
+    }
+}
+
+/* Services answer and peers go away in the middle of it, and commits change what others look at. */
+TEST(commits_and_peers_that_go_end_what_is_half_done)
+{
+    for (unsigned seed = 1; seed < 9; seed++) {
+        AUTO(buf) struct buf running = {0}, again = {0};
+        unsigned random = seed;
+        struct slices s;
+
+        printf("# seed %u\n", seed);
+        slices_new(&s, true, true);
+        for (unsigned n = 0; n < REQUESTS; n++)
+            for (unsigned u = 0; u < USERS; u++) {
+                ask(&s, u, n, seed, true);
+                if (rand_r(&random) % 3 == 0 && s.soon) {
+                    s.soon = false;
+                    engine_go_on(s.f.engine);
+                }
+                if (rand_r(&random) % 9 == 0)
+                    fake_pump(&s.f);
+                if (rand_r(&random) % 50 == 0)
+                    engine_peer_gone(s.f.engine, 1 + (unsigned)rand_r(&random) % USERS);
+                if (rand_r(&random) % 20 == 0)
+                    engine_tick(s.f.engine);
+            }
+        while (s.soon || s.f.calls) {
+            turn_all(&s);
+            fake_pump(&s.f);
+        }
+        ck_assert_uint_eq(s.answered, ALL);
+        ck_assert_uint_gt(s.f.engine->store.revision, 1);
+        engine_running(s.f.engine, &running);
+        fake_close(&s.f);
+        fake_open(&s.f);
+        engine_running(s.f.engine, &again);
+        ck_assert_str_eq(buf_str(&running), buf_str(&again));
+        slices_free(&s);
+    }
+}
+
+/* The service ends while requests are half done: each is answered, nothing leaks. */
+TEST(what_is_stopped_half_way_ends_with_the_engine)
+{
+    struct slices s;
+
+    slices_new(&s, true, false);
+    for (unsigned n = 0; n < REQUESTS; n++)
+        for (unsigned u = 0; u < USERS; u++)
+            ask(&s, u, n, 3, false);
+    slices_free(&s);
+}
