@@ -268,10 +268,10 @@ static uint32_t greet(struct line *line)
         if (!next_frame(line, &h))
             die("open");
     } while (h.type != FRAME_OPENED);
-    return h.route;
+    return h.handle;
 }
 
-static void one_at_a_time(struct line *line, uint32_t route, struct round *ret)
+static void one_at_a_time(struct line *line, uint32_t handle, struct round *ret)
 {
     static double times[CALLS];
     char text[1024];
@@ -280,7 +280,8 @@ static void one_at_a_time(struct line *line, uint32_t route, struct round *ret)
     for (int i = -200; i < CALLS; i++) {
         uint64_t start = now_ns();
 
-        put(line->fd, (struct frame){.type = FRAME_REQ, .route = route, .corr = 1}, "", text, len);
+        put(line->fd, (struct frame){.type = FRAME_REQ, .handle = handle, .corr = 1}, "", text,
+            len);
         must_reply(line);
         if (i >= 0)
             times[i] = (double)(now_ns() - start) / 1e3;
@@ -290,7 +291,7 @@ static void one_at_a_time(struct line *line, uint32_t route, struct round *ret)
     ret->p99_us = times[CALLS * 99 / 100];
 }
 
-static void pipelined(struct line *line, uint32_t route, struct round *ret)
+static void pipelined(struct line *line, uint32_t handle, struct round *ret)
 {
     static const char text[] =
         "{\"id\":123456,\"name\":\"eth0.100\",\"up\":true,\"list\":[1,22,333,4]}";
@@ -300,7 +301,7 @@ static void pipelined(struct line *line, uint32_t route, struct round *ret)
 
     for (int i = 0; i < DEPTH; i++) {
         frame_put(many + used, &(struct frame){.type = FRAME_REQ,
-                                               .route = route,
+                                               .handle = handle,
                                                .corr = (uint32_t)i,
                                                .len = sizeof(text) - 1});
         memcpy(many + used + FRAME_HEADER, text, sizeof(text) - 1);
@@ -339,7 +340,7 @@ static void run(enum middle middle, int what, struct round *ret)
     struct line *line = xcalloc(1, sizeof(*line));
     int a[2], b[2], status;
     pid_t mid, far;
-    uint32_t route = 0;
+    uint32_t handle = 0;
     double before;
 
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, a) < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, b) < 0)
@@ -361,11 +362,11 @@ static void run(enum middle middle, int what, struct round *ret)
     close(b[1]);
     line->fd = a[0];
     if (middle == BROKER)
-        route = greet(line);
+        handle = greet(line);
     if (what == 0)
-        one_at_a_time(line, route, ret);
+        one_at_a_time(line, handle, ret);
     else
-        pipelined(line, route, ret);
+        pipelined(line, handle, ret);
     close(a[0]);
     before = cpu_of_children();
     waitpid(mid, &status, 0);

@@ -86,7 +86,8 @@ static double bare_life(const char *module)
     return ms;
 }
 
-static double sandboxed_life(struct sandbox *sandbox, const struct plan *plan, double *ret_stall_ms)
+static double sandboxed_life(struct sandbox *sandbox, const struct launch_plan *plan,
+                             double *ret_stall_ms)
 {
     AUTO(buf) struct buf text = {0};
     struct sandbox_child child;
@@ -126,7 +127,7 @@ static void print(bool json, double sandboxed, double bare, double stall)
 }
 
 /* A package directory of its own: the worker's uid need not reach the build directory. */
-static void make_plan(struct plan *plan, const char *dir, const char *module)
+static void make_plan(struct launch_plan *plan, const char *dir, const char *module)
 {
     AUTO_FREE char *copy = buf_format("%s/spawn_guest.so", dir);
     AUTO(buf) struct buf data = {0};
@@ -141,7 +142,7 @@ static void make_plan(struct plan *plan, const char *dir, const char *module)
     plan->package_dir = xstrdup(dir);
     plan->library = xstrdup("spawn_guest.so");
     plan->min_tier = 2;
-    plan_seal(plan);
+    launch_plan_seal(plan);
 }
 
 int main(int argc, char **argv)
@@ -151,7 +152,7 @@ int main(int argc, char **argv)
     char self[1024] = "", dir[64], instance[32], *weight;
     AUTO_FREE char *module = NULL, *copy = NULL;
     struct sandbox *sandbox;
-    struct plan plan;
+    struct launch_plan plan;
     struct orb_err err = {0};
     double ignored;
 
@@ -190,6 +191,6 @@ int main(int argc, char **argv)
     copy = buf_format("%s/spawn_guest.so", dir);
     unlink(copy);
     rmdir(dir);
-    plan_fini(&plan);
+    launch_plan_fini(&plan);
     return 0;
 }

@@ -9,14 +9,14 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/host/arp.h"
-#include "core/host/auth_iface.h"
+#include "core/host/auth_interface.h"
 #include "core/host/confpart.h"
 #include "core/host/dpservice.h"
 #include "core/host/good.h"
-#include "core/host/host_iface.h"
+#include "core/host/host_interface.h"
 #include "core/host/inherit.h"
 #include "core/host/init.h"
-#include "core/host/logs_iface.h"
+#include "core/host/logs_interface.h"
 #include "core/host/names.h"
 #include "core/host/notify.h"
 #include "core/host/options.h"
@@ -92,7 +92,7 @@ static void stop(struct run *run)
         return;
     host->stopping = true;
     log_notice(host->log, "host.stopping");
-    logs_iface_hurry(host);
+    logs_interface_hurry(host);
     notify_send(run->notify_socket, "STOPPING=1\nSTATUS=stopping services\n");
     if (run->notify_socket) /* each service has its own time to stop; systemd's is for all of them
                              */
@@ -133,7 +133,7 @@ static void on_hangup(uv_signal_t *handle, int number)
         return; /* all of it is about to be read */
     if (auth_damage(host->auth)) {
         auth_reload(host->auth);
-        auth_iface_check_tokens(host);
+        auth_interface_check_tokens(host);
     }
     confpart_refresh(host->services);
     confpart_refresh(host->system);
@@ -268,7 +268,7 @@ static int build(struct run *run, struct orb_err *err)
     r = contract_compile(host_schema, host_schema_len, &host->host_contract, err);
     if (r < 0)
         return orb_wrap(err, "built-in contract");
-    r = host_iface_provide(host, err);
+    r = host_interface_provide(host, err);
     return r == 0 ? listen_control(run, err) : r;
 }
 
@@ -322,7 +322,7 @@ static void watch(struct run *run)
     loop_scope_adopt(&run->scope, (uv_handle_t *)&run->patience);
     good_init(&run->good, &run->host, &run->scope);
     stall_watch(&run->stall, &run->host, &run->scope);
-    logs_iface_watch(&run->host, &run->scope);
+    logs_interface_watch(&run->host, &run->scope);
     if (run->notify_socket)
         uv_timer_start(&run->patience, on_patience, 0, PATIENCE_MS);
     watch_signal(run, &run->term, SIGTERM, on_term);

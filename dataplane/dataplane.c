@@ -128,8 +128,8 @@ void dataplane_close(struct dataplane *dataplane)
     if (dataplane->tables >= 0)
         close(dataplane->tables);
     ruleset_close(dataplane->ruleset);
-    dataplane_plan_free(dataplane->current);
-    dataplane_plan_free(dataplane->previous);
+    dataplane_compile_free(dataplane->current);
+    dataplane_compile_free(dataplane->previous);
     free(dataplane->previous_text);
     free(dataplane->bpffs);
     free(dataplane->found);

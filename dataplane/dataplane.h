@@ -7,7 +7,7 @@
 #include "dataplane/policy.h"
 
 struct dataplane;
-struct dataplane_plan; /* a prepared policy: compiled offline, self-checked */
+struct dataplane_compiled; /* a prepared policy: compiled offline, self-checked */
 
 struct dataplane_options {
     const char *bpffs; /* directory for pins, mounted bpffs (mounted here if it is not) */
@@ -32,12 +32,12 @@ bool dataplane_adopted(const struct dataplane *dataplane);
 
 /* Compiles policy (copied) and checks it: classifier, text for nftables, a dry run in the kernel.
  * Nothing is in force yet. Blocks, so it is for a thread. */
-int dataplane_plan_prepare(struct dataplane *dataplane, const struct policy *policy,
-                           struct dataplane_plan **ret_plan, struct orb_err *err);
+int dataplane_compile(struct dataplane *dataplane, const struct policy *policy,
+                      struct dataplane_compiled **ret_compiled, struct orb_err *err);
 /* NULL is fine. */
-void dataplane_plan_free(struct dataplane_plan *plan);
+void dataplane_compile_free(struct dataplane_compiled *compiled);
 /* The answer to `check` of docs/dataplane.md: rules, nft-bytes, classes. */
-void dataplane_plan_describe(const struct dataplane_plan *plan, struct buf *ret_json);
+void dataplane_compile_describe(const struct dataplane_compiled *compiled, struct buf *ret_json);
 /* What the steps of a commit took. */
 struct dataplane_times {
     uint32_t build_ms, trial_ms;          /* prepare: classifier with self-check, nftables */
@@ -46,8 +46,9 @@ struct dataplane_times {
 /* That of the policy in force. */
 struct dataplane_times dataplane_apply_times(const struct dataplane *dataplane);
 /* nft transaction, outer-map update, attach/detach of ports, generation + 1, conntrack entries the
- * new policy denies deleted. Takes plan in any case. On failure everything is as before. */
-int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, struct orb_err *err);
+ * new policy denies deleted. Takes compiled in any case. On failure everything is as before. */
+int dataplane_apply(struct dataplane *dataplane, struct dataplane_compiled *compiled,
+                    struct orb_err *err);
 /* Back to the policy before the last apply. Once. */
 int dataplane_apply_revert(struct dataplane *dataplane, struct orb_err *err);
 uint32_t dataplane_generation(const struct dataplane *dataplane);

@@ -1,4 +1,4 @@
-/* A policy's way into force, and back. Prepared offline (plan.c), then in this order: nftables
+/* A policy's way into force, and back. Prepared offline (compiled.c), then in this order: nftables
  * (which alone would enforce it), the idle slot of the fast path, the ports, one store that makes
  * the slot the one in force, a new epoch for the flow cache; then conntrack forgets what is
  * refused, and last of all forwarding is switched on. The settings the rules rely on come before
@@ -17,7 +17,7 @@
 #include "core/base/xalloc.h"
 #include "dataplane/base.h"
 #include "dataplane/dataplane_internal.h"
-#include "dataplane/dataplane_plan.h"
+#include "dataplane/dataplane_compile.h"
 #include "dataplane/detach.h"
 #include "dataplane/flows.h"
 #include "dataplane/load.h"
@@ -39,17 +39,17 @@ struct dataplane_times dataplane_apply_times(const struct dataplane *dataplane)
 }
 
 /* The fast path's half: the idle slot, the ports, then the switch. */
-static int switch_slot(struct dataplane *dp, const struct dataplane_plan *plan, uint32_t generation,
-                       struct orb_err *err)
+static int switch_slot(struct dataplane *dp, const struct dataplane_compiled *compiled,
+                       uint32_t generation, struct orb_err *err)
 {
     AUTO_FREE struct port_list *ports = xcalloc(1, sizeof(*ports));
     uint32_t slot = dp->control ? !dp->control->policy : 0;
     int r;
 
-    if (dp->programs &&
-        bpf_map_update_elem(bpf_map__fd(dp->programs->maps.policies), &slot, &plan->inner, BPF_ANY))
+    if (dp->programs && bpf_map_update_elem(bpf_map__fd(dp->programs->maps.policies), &slot,
+                                            &compiled->inner, BPF_ANY))
         return orb_fail(err, -errno, "giving the rules to the fast path");
-    r = port_apply(dp, &plan->policy, slot, ports, err);
+    r = port_apply(dp, &compiled->policy, slot, ports, err);
     if (r < 0)
         return r;
     if (dp->control) {
@@ -66,7 +66,7 @@ static int switch_slot(struct dataplane *dp, const struct dataplane_plan *plan, 
 
 /* The rules are in force by now: that conntrack cannot be asked stands in the status and undoes
  * nothing. */
-static void purge(struct dataplane *dp, const struct dataplane_plan *before)
+static void purge(struct dataplane *dp, const struct dataplane_compiled *before)
 {
     char *problem = dp->problems[DATAPLANE_PROBLEM_FLOWS];
     struct orb_err err = {0};
@@ -83,7 +83,7 @@ static void purge(struct dataplane *dp, const struct dataplane_plan *before)
 }
 
 /* err says why it was not applied; that going back fails, too, would only hide it. */
-static void take_back(struct dataplane *dp, const struct dataplane_plan *to, const char *text)
+static void take_back(struct dataplane *dp, const struct dataplane_compiled *to, const char *text)
 {
     dp->ruleset_id = 0;
     if (rules_restore(dp, to, text, dp->generation, NULL) < 0)
@@ -92,24 +92,25 @@ static void take_back(struct dataplane *dp, const struct dataplane_plan *to, con
 }
 
 /* The policy is in force. */
-static void conclude(struct dataplane *dp, struct dataplane_plan *plan, uint32_t generation,
+static void conclude(struct dataplane *dp, struct dataplane_compiled *compiled, uint32_t generation,
                      struct buf *before)
 {
     dp->generation = generation;
-    dataplane_plan_free(dp->previous);
+    dataplane_compile_free(dp->previous);
     free(dp->previous_text);
     dp->previous = dp->current;
     dp->previous_text = dp->based ? xstrdup("") : buf_take(before);
-    dp->current = plan;
+    dp->current = compiled;
     dp->revertible = true;
     dp->based = false;
     dp->change_count = 0;
     dp->problems[DATAPLANE_PROBLEM_RULES][0] = 0;
 }
 
-int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, struct orb_err *err)
+int dataplane_apply(struct dataplane *dataplane, struct dataplane_compiled *compiled,
+                    struct orb_err *err)
 {
-    AUTO(dataplane_plan) struct dataplane_plan *owned = plan;
+    AUTO(dataplane_compiled) struct dataplane_compiled *owned = compiled;
     AUTO(buf) struct buf before = {0};
     AUTO(tally_list) struct tally_list carried = {0};
     const struct policy *old = current_policy(dataplane), *back = NULL;
@@ -120,35 +121,35 @@ int dataplane_apply(struct dataplane *dataplane, struct dataplane_plan *plan, st
 
     if (dataplane->detached)
         return orb_fail(err, ORB_E_STATE, DETACHED);
-    if (rules_are_back(dataplane, &plan->chains))
+    if (rules_are_back(dataplane, &compiled->chains))
         back = &dataplane->previous->policy;
-    kept = rules_left(dataplane, &plan->chains);
+    kept = rules_left(dataplane, &compiled->chains);
     if (kept)
-        old = &plan->policy;
+        old = &compiled->policy;
     if (!old && !dataplane->based) /* an earlier daemon's */
         ruleset_list(dataplane->ruleset, "list table inet orbital", &before);
     settings_prepare(dataplane);
     flows_settle(dataplane, false);
-    r = rules_change(dataplane, &plan->chains, generation, &carried, NULL, false, err);
+    r = rules_change(dataplane, &compiled->chains, generation, &carried, NULL, false, err);
     if (r < 0) {
         flows_settle(dataplane, !unsettled);
         settings_undo(dataplane);
         return r;
     }
-    plan->times.nft_ms = dataplane_plan_lap(&start);
-    slot_clear_new(dataplane, &plan->policy, old, back, &carried);
-    r = switch_slot(dataplane, plan, generation, err);
+    compiled->times.nft_ms = dataplane_compile_lap(&start);
+    slot_clear_new(dataplane, &compiled->policy, old, back, &carried);
+    r = switch_slot(dataplane, compiled, generation, err);
     if (r < 0) {
-        take_back(dataplane, kept ? plan : dataplane->current, buf_str(&before));
+        take_back(dataplane, kept ? compiled : dataplane->current, buf_str(&before));
         flows_settle(dataplane, !unsettled);
         return r;
     }
     conclude(dataplane, take_ptr(owned), generation, &before);
     dataplane->kept = kept;
-    dataplane->current->times.switch_ms = dataplane_plan_lap(&start);
+    dataplane->current->times.switch_ms = dataplane_compile_lap(&start);
     purge(dataplane, kept && !unsettled ? dataplane->current : dataplane->previous);
     settings_forward(dataplane);
-    dataplane->current->times.purge_ms = dataplane_plan_lap(&start);
+    dataplane->current->times.purge_ms = dataplane_compile_lap(&start);
     return 0;
 }
 
@@ -166,7 +167,7 @@ static int switch_back(struct dataplane *dp, uint32_t generation)
 }
 
 /* What the policy taken back ended goes on, where that is still possible. */
-static void purge_back(struct dataplane *dp, const struct dataplane_plan *from)
+static void purge_back(struct dataplane *dp, const struct dataplane_compiled *from)
 {
     if (dp->current) {
         purge(dp, from);
@@ -179,8 +180,8 @@ static void purge_back(struct dataplane *dp, const struct dataplane_plan *from)
 
 int dataplane_apply_revert(struct dataplane *dataplane, struct orb_err *err)
 {
-    AUTO(dataplane_plan) struct dataplane_plan *from = NULL;
-    struct dataplane_plan *back = dataplane->previous;
+    AUTO(dataplane_compiled) struct dataplane_compiled *from = NULL;
+    struct dataplane_compiled *back = dataplane->previous;
     uint32_t generation = dataplane->generation + 1;
     bool known =
         back || dataplane->kept || (dataplane->previous_text && dataplane->previous_text[0]);

@@ -109,7 +109,7 @@ struct setting_change {
 /* libnftables, loaded when first used: workers are the same binary and need not relocate it. */
 struct ruleset;
 
-struct dataplane_plan {
+struct dataplane_compiled {
     struct policy policy;
     struct nft_text chains; /* of policy */
     int inner;              /* map with the classifier's data, -1 without fast path */
@@ -191,10 +191,10 @@ struct dataplane {
     struct gone_addresses gone; /* that the appliance had */
     struct port_list ports;     /* written under lock: foreign_poll.c reads them */
     char problems[DATAPLANE_PROBLEMS][400];
-    struct buf unnoted;              /* lines for the file of found.c that it does not take yet */
-    bool digest_unnoted;             /* nor the digest of the table */
-    struct dataplane_plan *current;  /* NULL: what an earlier daemon left, or nothing */
-    struct dataplane_plan *previous; /* what revert goes back to, with previous_text if NULL */
+    struct buf unnoted;  /* lines for the file of found.c that it does not take yet */
+    bool digest_unnoted; /* nor the digest of the table */
+    struct dataplane_compiled *current;  /* NULL: what an earlier daemon left, or nothing */
+    struct dataplane_compiled *previous; /* what revert goes back to, with previous_text if NULL */
     char *previous_text;
     bool revertible;
 };
@@ -203,9 +203,9 @@ struct dataplane {
     "the data plane was detached (orbctl dataplane detach); orbctl dataplane enable takes the "    \
     "machine back"
 
-static inline void own_dataplane_plan(struct dataplane_plan **plan)
+static inline void own_dataplane_compiled(struct dataplane_compiled **compiled)
 {
-    dataplane_plan_free(*plan);
+    dataplane_compile_free(*compiled);
 }
 
 #endif

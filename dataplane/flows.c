@@ -314,16 +314,16 @@ static int walk(struct purge *purge, struct orb_err *err)
     return r ? r : flows_send(&purge->messages, err);
 }
 
-int flows_purge(struct dataplane *dp, const struct dataplane_plan *plan,
-                const struct dataplane_plan *before, struct orb_err *err)
+int flows_purge(struct dataplane *dp, const struct dataplane_compiled *compiled,
+                const struct dataplane_compiled *before, struct orb_err *err)
 {
     struct dataplane_ended ended = {0};
     struct purge purge = {
         .dp = dp, .ended = &ended, .forget = dp->forget, .guess = flows_unsettled(dp) && !before};
     int r = 0;
 
-    revalidate_init(&purge.revalidate, &plan->policy, plan->memory, before ? &before->policy : NULL,
-                    before ? before->memory : NULL);
+    revalidate_init(&purge.revalidate, &compiled->policy, compiled->memory,
+                    before ? &before->policy : NULL, before ? before->memory : NULL);
     purge.idle = revalidate_idle(&purge.revalidate);
     if (purge.forget || !purge.idle)
         r = walk(&purge, err);

@@ -8,14 +8,14 @@
 
 struct buf;
 struct dataplane;
-struct dataplane_plan;
+struct dataplane_compiled;
 struct orb_err;
 
 /* Ends the connections that the rules in force refuse or would translate otherwise, and counts them
  * in dp->ended; with dp->forget also deletes what no rule has marked. before: the policy they ran
  * by, NULL: unknown. */
-int flows_purge(struct dataplane *dp, const struct dataplane_plan *plan,
-                const struct dataplane_plan *before, struct orb_err *err);
+int flows_purge(struct dataplane *dp, const struct dataplane_compiled *compiled,
+                const struct dataplane_compiled *before, struct orb_err *err);
 /* Connections may run by rules that are not in force any more: told to the next daemon, too. */
 bool flows_unsettled(const struct dataplane *dp);
 void flows_settle(struct dataplane *dp, bool settled);

@@ -115,19 +115,19 @@ struct foreign_settings foreign_settings(struct dataplane *dp);
 /* Adds to foreign the restrictions that follow from them. */
 void foreign_settings_read(struct dataplane *dp, struct foreign *foreign);
 
-#define FOREIGN_LINKS 64 /* more are not distinguished */
+#define FOREIGN_BPF_LINKS 64 /* more are not distinguished */
 
 /* Foreign programs as one thread last saw them; zero-initialised. */
 struct foreign_programs {
     uint32_t own;  /* id of Orbital's program at tcx; 0: not read yet */
     uint32_t last; /* id of the last BPF link examined */
     unsigned count;
-    struct foreign_link {
+    struct foreign_bpf_link {
         uint32_t id, program, hook;
         int32_t priority;
         bool ip6;
-        bool here;          /* in this network namespace, as far as the kernel says */
-    } links[FOREIGN_LINKS]; /* at netfilter's hooks for forwarded packets */
+        bool here;              /* in this network namespace, as far as the kernel says */
+    } links[FOREIGN_BPF_LINKS]; /* at netfilter's hooks for forwarded packets */
 };
 
 /* Adds BPF links created since the last call, drops those that are gone. */

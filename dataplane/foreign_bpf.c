@@ -145,13 +145,13 @@ static bool look_at(struct foreign_programs *programs, uint32_t id)
         return false;
     if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) || !decides(&info))
         return true;
-    if (programs->count < FOREIGN_LINKS)
+    if (programs->count < FOREIGN_BPF_LINKS)
         programs->links[programs->count++] =
-            (struct foreign_link){.id = id,
-                                  .program = info.program,
-                                  .hook = info.hook,
-                                  .priority = info.priority,
-                                  .ip6 = info.family == NFPROTO_IPV6};
+            (struct foreign_bpf_link){.id = id,
+                                      .program = info.program,
+                                      .hook = info.hook,
+                                      .priority = info.priority,
+                                      .ip6 = info.family == NFPROTO_IPV6};
     return true;
 }
 
@@ -189,7 +189,7 @@ static bool on_hook(void *arg, const struct nlmsghdr *h)
             program = program_of(a);
     }
     for (unsigned i = 0; program && i < hook->programs->count; i++) {
-        struct foreign_link *link = &hook->programs->links[i];
+        struct foreign_bpf_link *link = &hook->programs->links[i];
 
         link->here |= link->program == program && link->hook == hook->number &&
                       link->ip6 == hook->ip6 && link->priority == (int32_t)priority;
@@ -203,7 +203,7 @@ static void look_at_hook(struct hook *hook)
     int r = foreign_hook_dump(hook->ip6 ? NFPROTO_IPV6 : NFPROTO_IPV4, hook->number, on_hook, hook);
 
     for (unsigned i = 0; r < 0 && i < hook->programs->count; i++) {
-        struct foreign_link *link = &hook->programs->links[i];
+        struct foreign_bpf_link *link = &hook->programs->links[i];
 
         link->here |= link->hook == hook->number && link->ip6 == hook->ip6;
     }
@@ -214,7 +214,7 @@ void foreign_bpf_links_here(struct foreign_programs *programs)
     for (unsigned i = 0; i < programs->count; i++)
         programs->links[i].here = false;
     for (unsigned i = 0; i < programs->count; i++) {
-        const struct foreign_link *link = &programs->links[i];
+        const struct foreign_bpf_link *link = &programs->links[i];
         struct hook hook = {.programs = programs, .number = link->hook, .ip6 = link->ip6};
         bool asked = false;
 

@@ -39,8 +39,7 @@ int policy_read_name(const json_t *value, char *to, size_t size, const struct pl
 bool policy_read_name_valid(const char *name, size_t size);
 int policy_lists_read_ranges(const json_t *value, struct policy_range **ranges, unsigned *count,
                              const struct place *at, struct orb_err *err);
-/* Ports as an array, "!PORT" excludes one. single, the port of destination NAT: one may be a text
- * by itself, and exclusions alone leave 1 to 65535. */
+/* Ports as an array; single: one alone may stand as text, too. */
 int policy_lists_read_ports(const json_t *value, bool single, struct policy_ports **ports,
                             unsigned *count, const struct place *at, struct orb_err *err);
 int policy_lists_read_protocol(const json_t *value, int *ret_protocol, const struct place *at,

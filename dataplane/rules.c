@@ -111,7 +111,7 @@ int rules_change(struct dataplane *dp, const struct nft_text *to, uint32_t gener
                   ret_bytes, dry, err);
 }
 
-int rules_restore(struct dataplane *dp, const struct dataplane_plan *to, const char *text,
+int rules_restore(struct dataplane *dp, const struct dataplane_compiled *to, const char *text,
                   uint32_t generation, struct orb_err *err)
 {
     /* What goes back to the policy before knows none before that. */

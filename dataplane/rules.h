@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 struct dataplane;
-struct dataplane_plan;
+struct dataplane_compiled;
 struct nft_text;
 struct orb_err;
 struct tally_list;
@@ -26,7 +26,7 @@ bool rules_are_back(const struct dataplane *dp, const struct nft_text *to);
 int rules_change(struct dataplane *dp, const struct nft_text *to, uint32_t generation,
                  struct tally_list *ret_carried, size_t *ret_bytes, bool dry, struct orb_err *err);
 /* nftables as it was: by its policy (NULL: not known), by the text that was there, else closed. */
-int rules_restore(struct dataplane *dp, const struct dataplane_plan *to, const char *text,
+int rules_restore(struct dataplane *dp, const struct dataplane_compiled *to, const char *text,
                   uint32_t generation, struct orb_err *err);
 /* The table anew as the policy in force says (the base table when there is none), in one
  * transaction with the counters that are left. */

@@ -21,13 +21,13 @@ uint32_t slot_find(const struct dataplane *dp, uint32_t id)
     return ABI_NOWHERE;
 }
 
-static bool has_rule(const struct dataplane_plan *plan, uint64_t id)
+static bool has_rule(const struct dataplane_compiled *compiled, uint64_t id)
 {
-    return plan && policy_find_rule(&plan->policy, (uint32_t)id);
+    return compiled && policy_find_rule(&compiled->policy, (uint32_t)id);
 }
 
 /* A free slot, or one of a rule that exists no more. */
-static uint32_t take(struct dataplane *dp, const struct dataplane_plan *plan, uint32_t id)
+static uint32_t take(struct dataplane *dp, const struct dataplane_compiled *compiled, uint32_t id)
 {
     uint32_t at = slot_find(dp, id);
 
@@ -38,7 +38,7 @@ static uint32_t take(struct dataplane *dp, const struct dataplane_plan *plan, ui
         uint64_t owner = dp->rule_ids[at];
 
         if (!owner || (dp->current && !has_rule(dp->current, owner - 1) &&
-                       !has_rule(dp->previous, owner - 1) && !has_rule(plan, owner - 1))) {
+                       !has_rule(dp->previous, owner - 1) && !has_rule(compiled, owner - 1))) {
             dp->rule_ids[at] = (uint64_t)id + 1;
             return at;
         }
@@ -47,15 +47,15 @@ static uint32_t take(struct dataplane *dp, const struct dataplane_plan *plan, ui
     return ABI_NOWHERE;
 }
 
-void slot_number(struct dataplane *dp, const struct dataplane_plan *plan)
+void slot_number(struct dataplane *dp, const struct dataplane_compiled *compiled)
 {
-    const struct classify_head *head = plan->memory;
-    struct classify_rule *rules = (void *)((char *)plan->memory + head->rule_table);
+    const struct classify_head *head = compiled->memory;
+    struct classify_rule *rules = (void *)((char *)compiled->memory + head->rule_table);
 
     if (!dp->rule_ids)
         return;
     for (uint32_t i = 0; i < head->table[CLASSIFY_TRACK].first_slot; i++)
-        rules[i].counter = take(dp, plan, rules[i].id);
+        rules[i].counter = take(dp, compiled, rules[i].id);
 }
 
 /* Those beyond reach of a slot count nowhere here; nftables' half goes on. */

@@ -10,8 +10,7 @@
 #define SUGGEST_ARGS(near) (near) ? "; did you mean " : "", (near) ? (near) : "", (near) ? "?" : ""
 
 /* Edits (insert, delete, replace, swap of neighbours: the optimal string alignment distance) that
- * lead from a to b, whose case does not count. Of longer texts the first SUGGEST_MAX bytes are
- * compared. */
+ * lead from a to b. Of longer texts the first SUGGEST_MAX bytes are compared. */
 unsigned suggest_distance(const char *a, size_t a_len, const char *b, size_t b_len);
 /* Up to how many edits a name is near enough to a word to be suggested for it. */
 unsigned suggest_limit(const char *word);

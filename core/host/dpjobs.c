@@ -29,10 +29,10 @@ static void do_work(struct dpservice *s, struct dp_job *job)
     switch (job->kind) {
     case DP_CHECK:
         job->result =
-            dataplane_plan_prepare(s->dataplane, &job->draft->policy, &job->plan, &job->err);
+            dataplane_compile(s->dataplane, &job->draft->policy, &job->compiled, &job->err);
         break;
     case DP_APPLY:
-        job->result = dataplane_apply(s->dataplane, take_ptr(job->draft->plan), &job->err);
+        job->result = dataplane_apply(s->dataplane, take_ptr(job->draft->compiled), &job->err);
         break;
     case DP_REVERT:
         job->result = dataplane_apply_revert(s->dataplane, &job->err);
@@ -82,7 +82,7 @@ static void on_work(uv_work_t *work)
 
 void dpjobs_drop(struct dp_draft *draft)
 {
-    dataplane_plan_free(draft->plan);
+    dataplane_compile_free(draft->compiled);
     if (draft->tx)
         policy_fini(&draft->policy);
     *draft = (struct dp_draft){0};
@@ -193,9 +193,9 @@ static void conclude(struct dpservice *s, struct dp_job *job)
     }
     switch (job->kind) {
     case DP_CHECK:
-        dataplane_plan_free(job->draft->plan);
-        job->draft->plan = job->plan;
-        dataplane_plan_describe(job->plan, &job->out);
+        dataplane_compile_free(job->draft->compiled);
+        job->draft->compiled = job->compiled;
+        dataplane_compile_describe(job->compiled, &job->out);
         break;
     case DP_APPLY:
         applied(s, job);

@@ -65,8 +65,8 @@ static int find_draft(struct dpservice *s, uint64_t tx, struct dp_draft **ret_dr
 
 static int put(struct dp_draft *draft, const char *input, size_t len, struct orb_err *err)
 {
-    dataplane_plan_free(draft->plan);
-    draft->plan = NULL;
+    dataplane_compile_free(draft->compiled);
+    draft->compiled = NULL;
     return policy_put(&draft->policy, input, len, err);
 }
 
@@ -89,7 +89,7 @@ static int on_draft(struct dpservice *s, const char *method, uint64_t tx, const 
         dpjobs_drop(draft);
         return 0;
     }
-    if (!draft->plan)
+    if (!draft->compiled)
         return orb_fail_at(err, ORB_E_STATE, "/tx", "draft %llu was not checked since its last put",
                            (unsigned long long)tx);
     return dpjobs_request(s, DP_APPLY, draft, tx, req, err);

@@ -12,8 +12,8 @@
 struct dp_draft {
     uint64_t tx; /* 0: free */
     struct policy policy;
-    struct dataplane_plan *plan; /* after check */
-    bool busy;                   /* a job works on it */
+    struct dataplane_compiled *compiled; /* after check */
+    bool busy;                           /* a job works on it */
 };
 
 enum dp_job_kind {
@@ -39,7 +39,7 @@ struct dp_job {
     int result;
     struct orb_err err;
     struct buf out;
-    struct dataplane_plan *plan;
+    struct dataplane_compiled *compiled;
     uint32_t after; /* counters: a page */
     unsigned limit;
     unsigned what; /* tend */

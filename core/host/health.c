@@ -11,7 +11,7 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "core/host/auth_iface.h"
+#include "core/host/auth_interface.h"
 #include "core/host/control.h"
 #include "core/host/notify.h"
 #include "core/host/problem.h"
@@ -172,7 +172,7 @@ static void on_check(uv_timer_t *timer)
 
     check_logs(health);
     control_check(health->host);
-    auth_iface_expire_tokens(health->host);
+    auth_interface_expire_tokens(health->host);
     if (health->checking)
         return; /* the disk does not answer: what was known stays */
     health->checking = true;

@@ -48,7 +48,7 @@ struct orbitald {
     struct health *health;
     struct host_problems *problems; /* health's; NULL without */
     struct confpart *system;
-    struct log_job *log_first; /* logs_iface.c: questions that wait for the disk */
+    struct log_job *log_first; /* logs_interface.c: questions that wait for the disk */
     unsigned log_waiting;
     uv_timer_t log_pause; /* between two answers, so that others are served as well */
     bool log_paused;
@@ -56,7 +56,7 @@ struct orbitald {
     struct contract *host_contract, *auth_contract, *dataplane_contract, *arp_contract,
         *services_contract, *system_contract;
     const struct contract *builtin[5]; /* the first four of these, NULL ends */
-    struct token_job *tokens_first;    /* auth_iface.c: changes of tokens that wait for the disk */
+    struct token_job *tokens_first; /* auth_interface.c: changes of tokens that wait for the disk */
     unsigned tokens_waiting;
     struct enforced_job *enforced_first; /* enforced.c: requests in their order */
     uint64_t token_lifetime_s; /* of one that is made without saying; 0: does not expire */

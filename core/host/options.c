@@ -144,7 +144,7 @@ static int check_libraries(const struct package *package, struct orb_err *err)
     for (unsigned i = 0; package->manifest.libraries[i]; i++) {
         AUTO_FREE char *at = buf_format("/libraries/%u", i);
 
-        if (!plan_library_allowed(package->manifest.libraries[i]))
+        if (!launch_plan_library_allowed(package->manifest.libraries[i]))
             return orb_fail_at(err, ORB_E_DENIED, at,
                                "\"%s\" is not on the list of system libraries; put it into the "
                                "package's lib/",

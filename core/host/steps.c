@@ -3,7 +3,7 @@
 #include "core/base/json_write.h"
 #include "core/base/now.h"
 #include "core/base/xalloc.h"
-#include "core/host/auth_iface.h"
+#include "core/host/auth_interface.h"
 #include "core/host/dpservice.h"
 #include "core/host/filterconf.h"
 #include "core/host/logconf.h"
@@ -42,8 +42,8 @@ static int make_auth(struct steps *s, struct orb_err *err)
         r = contract_compile(auth_schema, auth_schema_len, &host->auth_contract, err);
     if (r < 0)
         return r;
-    auth_iface_check_tokens(host);
-    return auth_iface_provide(host, err);
+    auth_interface_check_tokens(host);
+    return auth_interface_provide(host, err);
 }
 
 static int make_sandbox(struct steps *s, struct orb_err *err)

@@ -16,8 +16,9 @@ enum contract_rank access_rank(const char *role)
     return 0;
 }
 
-/* capability: PREFIX + IFACE/NAME with "*" for NAME and "service.*" for IFACE. */
-static bool covers(const char *capability, const char *prefix, const char *iface, const char *name)
+/* capability: PREFIX + INTERFACE/NAME with "*" for NAME and "service.*" for INTERFACE. */
+static bool covers(const char *capability, const char *prefix, const char *interface,
+                   const char *name)
 {
     size_t n = strlen(prefix);
     const char *p = capability + n, *slash;
@@ -29,70 +30,70 @@ static bool covers(const char *capability, const char *prefix, const char *iface
         return false;
     n = (size_t)(slash - p);
     if (n == 9 && memcmp(p, "service.*", 9) == 0) {
-        if (strncmp(iface, "service.", 8))
+        if (strncmp(interface, "service.", 8))
             return false;
-    } else if (strlen(iface) != n || memcmp(iface, p, n) != 0) {
+    } else if (strlen(interface) != n || memcmp(interface, p, n) != 0) {
         return false;
     }
     return !strcmp(slash + 1, "*") || !strcmp(slash + 1, name);
 }
 
-static bool granted(const struct ipc_peer *peer, const char *prefix, const char *iface,
+static bool granted(const struct ipc_peer *peer, const char *prefix, const char *interface,
                     const char *name)
 {
     for (char **c = peer->capabilities; *c; c++)
-        if (covers(*c, prefix, iface, name))
+        if (covers(*c, prefix, interface, name))
             return true;
     return false;
 }
 
 static int check_person(const struct principal *who, enum contract_rank needed, const char *verb,
-                        const char *iface, const char *name, struct orb_err *err)
+                        const char *interface, const char *name, struct orb_err *err)
 {
     if (needed == RANK_INTERNAL)
         return orb_fail(err, ORB_E_DENIED, "%s may not %s %s/%s: it is for services only",
-                        who->name, verb, iface, name);
+                        who->name, verb, interface, name);
     if (who->rank < needed)
         return orb_fail(err, ORB_E_DENIED, "%s may not %s %s/%s: it requires the role %s, %s is %s",
-                        who->name, verb, iface, name, roles[needed - 1], who->name, who->role);
+                        who->name, verb, interface, name, roles[needed - 1], who->name, who->role);
     return 0;
 }
 
 int access_method(const struct principal *who, const struct target *target, struct orb_err *err)
 {
-    const char *iface = target->iface->name, *name = target->method->name;
+    const char *interface = target->interface->name, *name = target->method->name;
 
     if (who->kind == PEER_HOST)
         return 0;
     if (peer_kind_is_person(who->kind))
-        return check_person(who, target->method->rank, "call", iface, name, err);
-    if (granted(who->owner, "ipc.call:", iface, name))
+        return check_person(who, target->method->rank, "call", interface, name, err);
+    if (granted(who->owner, "ipc.call:", interface, name))
         return 0;
     return orb_fail(err, ORB_E_DENIED,
                     "service %s may not call %s/%s: it lacks the capability ipc.call:%s/%s",
-                    who->name, iface, name, iface, name);
+                    who->name, interface, name, interface, name);
 }
 
-int access_topic(const struct principal *who, const struct iface *iface, const char *topic,
-                 struct orb_err *err)
+int access_topic(const struct principal *who, const struct ipc_interface *interface,
+                 const char *topic, struct orb_err *err)
 {
     enum contract_rank needed = RANK_OBSERVE;
 
     if (who->kind == PEER_HOST)
         return 0;
     if (who->kind == PEER_SERVICE) {
-        if (granted(who->owner, "ipc.subscribe:", iface->name, topic))
+        if (granted(who->owner, "ipc.subscribe:", interface->name, topic))
             return 0;
         return orb_fail(err, ORB_E_DENIED,
                         "service %s may not subscribe to %s/%s: it lacks the capability "
                         "ipc.subscribe:%s/%s",
-                        who->name, iface->name, topic, iface->name, topic);
+                        who->name, interface->name, topic, interface->name, topic);
     }
-    for (size_t i = 0; i < iface->contract->event_count; i++) {
-        const struct contract_event *e = &iface->contract->events[i];
+    for (size_t i = 0; i < interface->contract->event_count; i++) {
+        const struct contract_event *e = &interface->contract->events[i];
 
         if ((!strcmp(topic, "*") || !strcmp(topic, e->name)) && e->rank > needed)
             needed = e->rank;
     }
-    return check_person(who, needed, "subscribe to", iface->name, topic, err);
+    return check_person(who, needed, "subscribe to", interface->name, topic, err);
 }

@@ -3,15 +3,15 @@
 #ifndef CORE_IPC_ACCESS_H
 #define CORE_IPC_ACCESS_H
 
-#include "core/ipc/iface.h"
+#include "core/ipc/interface.h"
 #include "core/ipc/principal.h"
 
 /* What a role covers; 0: there is no such role. */
 enum contract_rank access_rank(const char *role);
 /* 0, or ORB_E_DENIED: err names the capability or the role that is missing. err may be NULL. */
 int access_method(const struct principal *who, const struct target *target, struct orb_err *err);
-/* The same for a topic, "*": all of them. For a person the contract of iface is known. */
-int access_topic(const struct principal *who, const struct iface *iface, const char *topic,
-                 struct orb_err *err);
+/* The same for a topic, "*": all of them. For a person the contract of interface is known. */
+int access_topic(const struct principal *who, const struct ipc_interface *interface,
+                 const char *topic, struct orb_err *err);
 
 #endif

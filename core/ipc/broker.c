@@ -6,7 +6,7 @@
 #include "core/ipc/broker_internal.h"
 #include "core/ipc/dispatch.h"
 #include "core/ipc/host.h"
-#include "core/ipc/iface.h"
+#include "core/ipc/interface.h"
 #include "core/ipc/offload.h"
 #include "core/ipc/peers.h"
 #include "core/ipc/request.h"
@@ -38,7 +38,7 @@ static void maybe_free(struct broker *broker)
     if (!broker->closing || !broker->scope_done || broker->peers_left)
         return;
     pending_fini(broker);
-    iface_free_all(broker);
+    interface_free_all(broker);
     peers_free_host(broker);
     conn_group_fini(&broker->conns);
     offload_free(broker);
@@ -100,12 +100,12 @@ void broker_close(struct broker *broker)
 
 int broker_expect(struct broker *broker, const struct contract *contract, struct orb_err *err)
 {
-    return iface_expect(broker, contract, err);
+    return interface_expect(broker, contract, err);
 }
 
 void broker_unexpect(struct broker *broker, const struct contract *contract)
 {
-    iface_unexpect(broker, contract);
+    interface_unexpect(broker, contract);
 }
 
 void broker_starting(struct broker *broker, const char *step)

@@ -18,7 +18,7 @@
 #define BROKER_REFUSAL_CODES 24
 
 struct host_req;
-struct iface;
+struct ipc_interface;
 struct offload;
 
 struct broker {
@@ -36,8 +36,8 @@ struct broker {
     unsigned peers_left;                       /* whose memory still belongs to the loop */
     void (*peer_freed)(struct broker *broker); /* one less is left */
     struct principal_table principals;
-    struct iface *ifaces;
-    unsigned iface_count, early_ifaces; /* of them for subscribers only */
+    struct ipc_interface *interfaces;
+    unsigned interface_count, early_interfaces; /* of them for subscribers only */
     struct pending_table pending;
     struct host_req *reqs; /* the host has not answered yet */
     struct offload *offload;

@@ -9,7 +9,7 @@
 #include "core/ipc/refusal.h"
 #include "core/ipc/request.h"
 #include "core/ipc/rest.h"
-#include "core/ipc/route.h"
+#include "core/ipc/resolve.h"
 #include "core/ipc/subscribe.h"
 #include "core/json/scan.h"
 
@@ -125,7 +125,7 @@ static const struct rule {
     bool answered;
 } rules[FRAME_TYPES] = {
     [FRAME_HELLO] = {hello_on_frame, BY_SERVICE | BY_CLIENT, false, true},
-    [FRAME_OPEN] = {route_on_open, BY_SERVICE | BY_CLIENT, false, true},
+    [FRAME_OPEN] = {resolve_on_open, BY_SERVICE | BY_CLIENT, false, true},
     [FRAME_REQ] = {request_on_req, BY_SERVICE | BY_CLIENT, true, true},
     [FRAME_REP] = {request_on_rep, BY_SERVICE, true, false},
     [FRAME_ERR] = {request_on_err, BY_SERVICE, true, false},

@@ -27,7 +27,7 @@ void frame_put(unsigned char to[FRAME_HEADER], const struct frame *frame)
     memcpy(to + 4, &envlen, sizeof(envlen));
     to[6] = frame->type;
     to[7] = frame->flags;
-    put32(to + 8, frame->route);
+    put32(to + 8, frame->handle);
     put32(to + 12, frame->corr);
     put32(to + 16, frame->src);
     put32(to + 20, frame->deadline_ms);
@@ -93,7 +93,7 @@ int frame_get(const unsigned char *data, size_t len, struct frame *ret_frame, st
         .envlen = le16toh(envlen),
         .type = data[6],
         .flags = data[7],
-        .route = get32(data + 8),
+        .handle = get32(data + 8),
         .corr = get32(data + 12),
         .src = get32(data + 16),
         .deadline_ms = get32(data + 20),

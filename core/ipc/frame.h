@@ -46,7 +46,7 @@ struct frame {
     uint16_t envlen;
     uint8_t type;
     uint8_t flags;
-    uint32_t route;
+    uint32_t handle;
     uint32_t corr;
     uint32_t src;
     uint32_t deadline_ms;

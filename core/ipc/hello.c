@@ -5,7 +5,7 @@
 #include "core/ipc/broker_internal.h"
 #include "core/ipc/inflight.h"
 #include "core/ipc/refusal.h"
-#include "core/ipc/route.h"
+#include "core/ipc/resolve.h"
 #include "core/ipc/subscribe.h"
 #include "core/json/scan.h"
 
@@ -23,7 +23,7 @@ static void write_limits(const struct ipc_peer *peer, struct json_write *w)
     json_write_integer(w, "in-flight", INFLIGHT_MAX_REQUESTS);
     json_write_integer(w, "in-flight-bytes", INFLIGHT_MAX_BYTES);
     json_write_integer(w, "queue", (int64_t)peer->conn.queue_max);
-    json_write_integer(w, "routes", ROUTE_MAX);
+    json_write_integer(w, "routes", HANDLES_MAX);
     json_write_integer(w, "subscriptions", SUBSCRIBE_MAX);
     json_write_end(w);
 }

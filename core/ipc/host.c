@@ -8,7 +8,7 @@
 #include "core/ipc/broker_internal.h"
 #include "core/ipc/publish.h"
 #include "core/ipc/request.h"
-#include "core/ipc/route.h"
+#include "core/ipc/resolve.h"
 
 struct host_req {
     struct broker *broker;   /* NULL: it is closed */
@@ -35,7 +35,7 @@ static void deliver(struct pending *p, const char *input, size_t len)
 {
     struct broker *broker = p->caller->broker;
     struct host_req *req = xcalloc(1, sizeof(*req));
-    struct iface *iface = p->target.iface;
+    struct ipc_interface *interface = p->target.interface;
     struct host_caller caller = {
         .peer = p->who->id,
         .kind = p->who->kind,
@@ -51,7 +51,7 @@ static void deliver(struct pending *p, const char *input, size_t len)
         req->next->prev = req;
     broker->reqs = req;
     p->holder = &req->pending;
-    iface->handler(iface->arg, req, &caller, p->target.method->name, req->input, len);
+    interface->handler(interface->arg, req, &caller, p->target.method->name, req->input, len);
 }
 
 void host_forget_requests(struct broker *broker)
@@ -102,15 +102,15 @@ void host_reply_error(struct host_req *req, const struct orb_err *err)
 int host_serve(struct broker *broker, const struct contract *contract, host_handler *handler,
                void *arg, struct orb_err *err)
 {
-    struct iface *iface;
-    int r = iface_provide(broker, contract, broker->host, 0, false, &iface, err);
+    struct ipc_interface *interface;
+    int r = interface_provide(broker, contract, broker->host, 0, false, &interface, err);
 
     if (r < 0)
         return r;
-    iface->deliver = deliver;
-    iface->handler = handler;
-    iface->arg = arg;
-    return iface_expect(broker, contract, err);
+    interface->deliver = deliver;
+    interface->handler = handler;
+    interface->arg = arg;
+    return interface_expect(broker, contract, err);
 }
 
 int host_call(struct broker *broker, const char *to, const char *method, const char *text,
@@ -129,49 +129,49 @@ int host_call(struct broker *broker, const char *to, const char *method, const c
         in.payload = "{}";
         in.len = 2;
     }
-    r = route_resolve(broker, to, method, &target, err);
+    r = resolve_method(broker, to, method, &target, err);
     if (r == 0)
-        r = route_available(&target, err);
+        r = resolve_available(&target, err);
     if (r == 0)
         r = request_submit(&broker->host->self, &target, &in, done, arg, err);
     return r;
 }
 
-int host_subscribe(struct broker *broker, const char *interface, const char *topic, host_event *cb,
+int host_subscribe(struct broker *broker, const char *name, const char *topic, host_event *cb,
                    void *arg, struct orb_err *err)
 {
-    struct iface *iface = iface_get(broker, interface, err);
+    struct ipc_interface *interface = interface_get(broker, name, err);
     struct sub *sub;
 
-    if (!iface)
+    if (!interface)
         return err ? err->code : ORB_E_LIMIT;
     if (strlen(topic) >= sizeof(sub->topic))
         return orb_fail(err, ORB_E_INVALID, "topic \"%.60s\" is too long", topic);
-    sub = sub_add(iface, NULL, topic);
+    sub = sub_add(interface, NULL, topic);
     sub->cb = cb;
     sub->arg = arg;
-    publish_replay(iface, sub);
+    publish_replay(interface, sub);
     return 0;
 }
 
-int host_publish(struct broker *broker, const char *interface, const char *topic, const char *text,
+int host_publish(struct broker *broker, const char *name, const char *topic, const char *text,
                  size_t len, struct orb_err *err)
 {
-    struct iface *iface = iface_find(broker, interface);
+    struct ipc_interface *interface = interface_find(broker, name);
     struct inframe in = {.len = len};
     struct orb_err local;
     unsigned char *copy;
 
     if (!err)
         err = &local;
-    if (!iface || iface->provider != broker->host)
-        return orb_fail(err, ORB_E_NOT_FOUND, "the host does not provide \"%s\"", interface);
+    if (!interface || interface->provider != broker->host)
+        return orb_fail(err, ORB_E_NOT_FOUND, "the host does not provide \"%s\"", name);
     if (len > FRAME_MAX)
         return orb_fail(err, ORB_E_LIMIT, "an event of %zu bytes; at most %u", len, FRAME_MAX);
     copy = turn_memory_get(&broker->conns.memory, len);
     memcpy(copy, text, len);
     in.payload = (char *)copy;
-    return publish_event(broker->host, iface, topic, &in, err);
+    return publish_event(broker->host, interface, topic, &in, err);
 }
 
 void host_fail_calls(struct broker *broker)

@@ -6,33 +6,35 @@
 #include "core/base/json_write.h"
 #include "core/base/xalloc.h"
 #include "core/ipc/broker_internal.h"
-#include "core/ipc/route.h"
+#include "core/ipc/resolve.h"
 
-static const char *state_of(const struct iface *iface)
+static const char *state_of(const struct ipc_interface *interface)
 {
-    const struct target target = {.iface = (struct iface *)(uintptr_t)iface,
-                                  .provider = iface->provider};
+    const struct target target = {.interface = (struct ipc_interface *)(uintptr_t)interface,
+                                  .provider = interface->provider};
 
-    if (route_available(&target, NULL) == 0)
+    if (resolve_available(&target, NULL) == 0)
         return "up";
-    return iface->provider && !iface->provider->conn.dead ? "starting" : "down";
+    return interface->provider && !interface->provider->conn.dead ? "starting" : "down";
 }
 
-static int compare_ifaces(const void *a, const void *b)
+static int compare_interfaces(const void *a, const void *b)
 {
-    return strcmp((*(struct iface *const *)a)->name, (*(struct iface *const *)b)->name);
+    return strcmp((*(struct ipc_interface *const *)a)->name,
+                  (*(struct ipc_interface *const *)b)->name);
 }
 
 void introspect_list(struct broker *broker, struct buf *to)
 {
-    AUTO_FREE struct iface **all = xcalloc(broker->iface_count, sizeof(struct iface *));
+    AUTO_FREE struct ipc_interface **all =
+        xcalloc(broker->interface_count, sizeof(struct ipc_interface *));
     struct json_write w = json_write_to(to);
     size_t n = 0;
 
-    for (struct iface *i = broker->ifaces; i; i = i->next)
+    for (struct ipc_interface *i = broker->interfaces; i; i = i->next)
         if (i->contract)
             all[n++] = i;
-    qsort(all, n, sizeof(struct iface *), compare_ifaces);
+    qsort(all, n, sizeof(struct ipc_interface *), compare_interfaces);
     json_write_object(&w, NULL);
     json_write_array(&w, "interfaces");
     for (size_t i = 0; i < n; i++) {
@@ -51,15 +53,15 @@ void introspect_list(struct broker *broker, struct buf *to)
     json_write_end(&w);
 }
 
-int introspect_describe(struct broker *broker, const char *interface, struct buf *to,
+int introspect_describe(struct broker *broker, const char *name, struct buf *to,
                         struct orb_err *err)
 {
-    struct iface *iface;
-    int r = route_interface(broker, interface, &iface, err);
+    struct ipc_interface *interface;
+    int r = resolve_interface(broker, name, &interface, err);
 
     if (r < 0)
         return r;
-    contract_describe(iface->contract, to);
+    contract_describe(interface->contract, to);
     return 0;
 }
 

@@ -20,7 +20,7 @@ enum peer_queue_step {
 
 struct charge;
 struct pending;
-struct route;
+struct method_handle;
 
 typedef void peer_held_fn(struct ipc_peer *peer, struct principal *who, struct inframe *in);
 
@@ -52,9 +52,9 @@ struct ipc_peer {
     uv_timer_t held;
     peer_held_fn *on_held;
     uint64_t charged_ns; /* of this turn, to its sessions */
-    /* routes, subscriptions, requests */
-    struct route *routes;
-    unsigned route_count;
+    /* method handles, subscriptions, requests */
+    struct method_handle *handles;
+    unsigned handle_count;
     unsigned sub_count, early_count;
     unsigned pending_max;   /* requests it may have in flight */
     struct pending *calls;  /* made by it */
@@ -72,7 +72,7 @@ struct ipc_peer {
  */
 struct ipc_peer *peer_new(struct broker *broker, int fd, const struct peer_spec *spec,
                           const struct conn_events *events);
-/* Frees what is its own: its routes, charges and sessions are gone before. NULL: nothing. */
+/* Frees what is its own: its handles, charges and sessions are gone before. NULL: nothing. */
 void peer_free(struct ipc_peer *peer);
 
 /* The host itself, which has no connection. */

@@ -15,7 +15,7 @@
 #include "core/ipc/refusal.h"
 #include "core/ipc/rights.h"
 #include "core/ipc/request.h"
-#include "core/ipc/route.h"
+#include "core/ipc/resolve.h"
 #include "core/ipc/session.h"
 
 static struct ipc_peer *peer_of(struct conn *conn)
@@ -76,7 +76,7 @@ static const struct conn_events events = {
 
 static void drop(struct ipc_peer *peer)
 {
-    route_free_all(peer);
+    resolve_free_all(peer);
     charge_free_all(peer);
     peer_free(peer);
 }
@@ -108,15 +108,15 @@ void peers_free_host(struct broker *broker)
 
 static int provide(struct ipc_peer *peer, struct orb_err *err)
 {
-    struct iface *iface;
+    struct ipc_interface *interface;
     int r = 0;
 
     if (peer->contract)
-        r = iface_provide(peer->broker, peer->contract, peer, 0, false, &iface, err);
+        r = interface_provide(peer->broker, peer->contract, peer, 0, false, &interface, err);
     if (r == 0 && peer->service_contract)
-        r = iface_provide(peer->broker, peer->service_contract, peer,
-                          peer->contract ? (uint32_t)peer->contract->method_count : 0, true, &iface,
-                          err);
+        r = interface_provide(peer->broker, peer->service_contract, peer,
+                              peer->contract ? (uint32_t)peer->contract->method_count : 0, true,
+                              &interface, err);
     return r;
 }
 
@@ -153,7 +153,7 @@ struct ipc_peer *peers_add(struct broker *broker, int fd, const struct peer_spec
     broker->peers = peer;
     return peer;
 fail:
-    iface_leave(broker, peer);
+    interface_leave(broker, peer);
     peer_free(peer);
     return NULL;
 }
@@ -168,8 +168,8 @@ static void detach(struct ipc_peer *peer)
     session_close_all(peer);
     inflight_close(&peer->self);
     inflight_leave(broker, peer);
-    route_leave(broker, peer);
-    iface_leave(broker, peer);
+    resolve_leave(broker, peer);
+    interface_leave(broker, peer);
     sub_leave(peer);
     principal_remove(&broker->principals, &peer->self);
     session_free_all(peer);

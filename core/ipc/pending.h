@@ -3,7 +3,7 @@
 #define CORE_IPC_PENDING_H
 
 #include "core/ipc/host.h"
-#include "core/ipc/iface.h"
+#include "core/ipc/interface.h"
 
 #define PENDING_BLOCK 256u
 #define PENDING_BLOCKS 256u /* slot and generation share 32 bits, 16 each */

@@ -12,12 +12,12 @@
 #include "core/ipc/within.h"
 #include "core/json/scan.h"
 
-static void event_envelope(const struct iface *iface, const char *topic, struct buf *to)
+static void event_envelope(const struct ipc_interface *interface, const char *topic, struct buf *to)
 {
     struct json_write w = json_write_to(to);
 
     json_write_object(&w, NULL);
-    json_write_string(&w, "from", iface->name);
+    json_write_string(&w, "from", interface->name);
     json_write_string(&w, "topic", topic);
     json_write_end(&w);
 }
@@ -37,10 +37,11 @@ static void miss(struct sub *sub)
     sub->peer->broker->events_dropped++;
 }
 
-static void send_value(const struct iface *iface, const struct topic_value *value, struct sub *sub)
+static void send_value(const struct ipc_interface *interface, const struct topic_value *value,
+                       struct sub *sub)
 {
     const struct contract_event *event =
-        iface->contract ? contract_event(iface->contract, value->topic) : NULL;
+        interface->contract ? contract_event(interface->contract, value->topic) : NULL;
     AUTO(buf) struct buf env = {0}, cut = {0};
     AUTO(within) struct within within = {0};
     const char *text = value->text;
@@ -53,32 +54,32 @@ static void send_value(const struct iface *iface, const struct topic_value *valu
         text = buf_str(&cut);
         len = cut.len;
     }
-    event_envelope(iface, value->topic, &env);
+    event_envelope(interface, value->topic, &env);
     if (has_room(sub->peer, FRAME_HEADER + env.len + len))
         peer_send(sub->peer, &(struct frame){.type = FRAME_EVENT}, buf_str(&env), text, len);
     else
         miss(sub);
 }
 
-void publish_replay(const struct iface *iface, struct sub *sub)
+void publish_replay(const struct ipc_interface *interface, struct sub *sub)
 {
-    for (struct topic_value *v = iface->values; v; v = v->next) {
+    for (struct topic_value *v = interface->values; v; v = v->next) {
         if (!sub_matches(sub, v->topic))
             continue;
         if (sub->cb)
-            sub->cb(sub->arg, iface->name, v->topic, v->text, v->len);
+            sub->cb(sub->arg, interface->name, v->topic, v->text, v->len);
         else if (!sub->peer->conn.dead)
-            send_value(iface, v, sub);
+            send_value(interface, v, sub);
     }
 }
 
-static void send_gap(const struct iface *iface, struct sub *sub)
+static void send_gap(const struct ipc_interface *interface, struct sub *sub)
 {
     AUTO(buf) struct buf text = {0};
     struct json_write w = json_write_to(&text);
 
     json_write_object(&w, NULL);
-    json_write_string(&w, "from", iface->name);
+    json_write_string(&w, "from", interface->name);
     json_write_string(&w, "topic", sub->topic);
     json_write_integer(&w, "count", (int64_t)sub->dropped);
     if (sub->ended)
@@ -89,21 +90,21 @@ static void send_gap(const struct iface *iface, struct sub *sub)
 }
 
 /* What the peer missed of one interface. false: its queue is full again. */
-static bool tell_gaps(struct iface *iface, struct ipc_peer *peer)
+static bool tell_gaps(struct ipc_interface *interface, struct ipc_peer *peer)
 {
-    for (struct sub **at = &iface->subs, *sub; (sub = *at);) {
+    for (struct sub **at = &interface->subs, *sub; (sub = *at);) {
         if (sub->peer != peer || !sub->dropped) {
             at = &sub->next;
             continue;
         }
-        if (conn_queued(&peer->conn) > peer_queue(peer, QUEUE_EVENTS) - 2 * IFACE_VALUES_MAX)
+        if (conn_queued(&peer->conn) > peer_queue(peer, QUEUE_EVENTS) - 2 * INTERFACE_VALUES_MAX)
             return false;
-        send_gap(iface, sub);
+        send_gap(interface, sub);
         if (sub->ended) {
             sub_drop(at);
             continue;
         }
-        publish_replay(iface, sub);
+        publish_replay(interface, sub);
         at = &sub->next;
     }
     return true;
@@ -111,13 +112,13 @@ static bool tell_gaps(struct iface *iface, struct ipc_peer *peer)
 
 bool publish_gaps(struct ipc_peer *peer)
 {
-    struct iface *next;
+    struct ipc_interface *next;
 
-    for (struct iface *i = peer->broker->ifaces; i && peer->sub_count; i = next) {
+    for (struct ipc_interface *i = peer->broker->interfaces; i && peer->sub_count; i = next) {
         next = i->next;
         if (!tell_gaps(i, peer))
             return false;
-        iface_maybe_free(peer->broker, i);
+        interface_maybe_free(peer->broker, i);
     }
     return true;
 }
@@ -140,14 +141,14 @@ static void deliver(struct sub *sub, const struct contract_event *event, const u
 }
 
 /* The head of an event's frame; it lives until the end of the turn, like text. */
-static unsigned char *make_head(struct broker *broker, const struct iface *iface,
+static unsigned char *make_head(struct broker *broker, const struct ipc_interface *interface,
                                 const struct contract_event *event, size_t len, size_t *ret_len)
 {
     AUTO(buf) struct buf env = {0};
     struct frame h = {.type = FRAME_EVENT};
     unsigned char *head;
 
-    event_envelope(iface, event->name, &env);
+    event_envelope(interface, event->name, &env);
     *ret_len = FRAME_HEADER + env.len;
     h.envlen = (uint16_t)env.len;
     h.len = (uint32_t)(env.len + len);
@@ -157,22 +158,22 @@ static unsigned char *make_head(struct broker *broker, const struct iface *iface
     return head;
 }
 
-static void deliver_cut(struct iface *iface, struct sub *sub, const struct contract_event *event,
-                        const struct within *within)
+static void deliver_cut(struct ipc_interface *interface, struct sub *sub,
+                        const struct contract_event *event, const struct within *within)
 {
     AUTO(buf) struct buf cut = {0};
     unsigned char *head, *text;
     size_t head_len;
 
     within_cut(event, sub->peer, within, &cut);
-    head = make_head(sub->peer->broker, iface, event, cut.len, &head_len);
+    head = make_head(sub->peer->broker, interface, event, cut.len, &head_len);
     text = turn_memory_get(&sub->peer->broker->conns.memory, cut.len);
     memcpy(text, buf_str(&cut), cut.len);
     deliver(sub, event, head, head_len, (char *)text, cut.len);
 }
 
 /* text lives until the end of the turn; within: the same of an event with "within". */
-static void distribute(struct broker *broker, struct iface *iface,
+static void distribute(struct broker *broker, struct ipc_interface *interface,
                        const struct contract_event *event, const char *text, size_t len,
                        const struct within *within)
 {
@@ -180,63 +181,63 @@ static void distribute(struct broker *broker, struct iface *iface,
     size_t head_len = 0;
 
     broker->events++;
-    for (struct sub *sub = iface->subs, *next; sub; sub = next) {
+    for (struct sub *sub = interface->subs, *next; sub; sub = next) {
         next = sub->next;
         if (!sub_matches(sub, event->name))
             continue;
         if (sub->cb) {
-            sub->cb(sub->arg, iface->name, event->name, text, len);
+            sub->cb(sub->arg, interface->name, event->name, text, len);
             continue;
         }
         if (within_applies(event, sub->peer)) {
-            deliver_cut(iface, sub, event, within);
+            deliver_cut(interface, sub, event, within);
             continue;
         }
         if (!head)
-            head = make_head(broker, iface, event, len, &head_len);
+            head = make_head(broker, interface, event, len, &head_len);
         deliver(sub, event, head, head_len, text, len);
     }
     if (event->class == CLASS_STATE)
-        iface_keep(iface, event->name, text, len);
+        interface_keep(interface, event->name, text, len);
 }
 
-int publish_event(struct ipc_peer *peer, struct iface *iface, const char *topic,
+int publish_event(struct ipc_peer *peer, struct ipc_interface *interface, const char *topic,
                   const struct inframe *in, struct orb_err *err)
 {
     const char *text = in->payload;
     size_t len = in->len;
-    const struct contract_event *event = contract_event(iface->contract, topic);
+    const struct contract_event *event = contract_event(interface->contract, topic);
     AUTO(within) struct within within = {0};
     int r;
 
     if (!event)
         return orb_fail(err, ORB_E_NOT_FOUND, "the contract of %s has no event \"%.48s\"",
-                        iface->name, topic);
+                        interface->name, topic);
     if (len + 256 > FRAME_MAX)
         return orb_fail(err, ORB_E_LIMIT, "an event of %zu bytes; at most %u", len,
                         FRAME_MAX - 256);
-    r = offload_check(peer, iface->contract, event->payload, in, err);
+    r = offload_check(peer, interface->contract, event->payload, in, err);
     if (r == CHECK_LATER)
         return r;
     if (r == 0 && event->within)
         r = within_parse(event, text, len, &within, err);
     if (r == 0 && event->class == CLASS_STATE)
-        r = iface_may_keep(iface, event->name, len, err);
+        r = interface_may_keep(interface, event->name, len, err);
     if (r < 0)
-        return orb_wrap(err, "event %s/%s", iface->name, topic);
-    distribute(peer->broker, iface, event, text, len, &within);
+        return orb_wrap(err, "event %s/%s", interface->name, topic);
+    distribute(peer->broker, interface, event, text, len, &within);
     return 0;
 }
 
 void publish_on_pub(struct ipc_peer *peer, struct inframe *in)
 {
-    struct iface *iface;
+    struct ipc_interface *interface;
     struct orb_err err;
     char topic[64];
     int r = 0;
 
-    iface = peer->contract ? iface_find(peer->broker, peer->contract->interface) : NULL;
-    if (!iface || iface->provider != peer)
+    interface = peer->contract ? interface_find(peer->broker, peer->contract->interface) : NULL;
+    if (!interface || interface->provider != peer)
         r = orb_fail(&err, ORB_E_INVALID, "%s provides no interface to publish on",
                      peer->self.name);
     if (r == 0 && in->h.envlen)
@@ -244,7 +245,7 @@ void publish_on_pub(struct ipc_peer *peer, struct inframe *in)
     if (r == 0)
         r = inframe_string(in, "topic", topic, sizeof(topic), &err);
     if (r == 0)
-        r = publish_event(peer, iface, topic, in, &err);
+        r = publish_event(peer, interface, topic, in, &err);
     if (r >= 0)
         return;
     refusal_count(peer, &err);

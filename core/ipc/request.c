@@ -9,7 +9,7 @@
 #include "core/ipc/inflight.h"
 #include "core/ipc/offload.h"
 #include "core/ipc/refusal.h"
-#include "core/ipc/route.h"
+#include "core/ipc/resolve.h"
 #include "core/json/scan.h"
 
 /* Quota check before anything is sent to the provider: its write queue must have room for the
@@ -31,27 +31,27 @@ static int check_limits(const struct principal *who, const struct target *target
     if (who->owner->call_count >= who->owner->pending_max)
         return orb_fail(err, ORB_E_BUSY, "%s has %u requests in flight; at most %u",
                         who->owner->self.name, who->owner->call_count, who->owner->pending_max);
-    if (queued > peer_queue(provider, target->iface->early ? QUEUE_CONFIG : QUEUE_REQUESTS))
+    if (queued > peer_queue(provider, target->interface->early ? QUEUE_CONFIG : QUEUE_REQUESTS))
         return orb_fail(err, ORB_E_BUSY, "%s does not keep up: %zu bytes wait for it", to, queued);
     return charge_check(provider, who, bytes, err);
 }
 
 static void forward(struct pending *p, struct inframe *in, uint32_t deadline_ms)
 {
-    const struct iface *iface = p->target.iface;
+    const struct ipc_interface *interface = p->target.interface;
     struct ipc_peer *provider = p->target.provider;
     struct frame h = {
         .len = in->h.len,
         .envlen = in->h.envlen,
         .type = FRAME_REQ,
-        .route = iface->base + (uint32_t)(p->target.method - iface->contract->methods) + 1,
+        .handle = interface->base + (uint32_t)(p->target.method - interface->contract->methods) + 1,
         .corr = pending_corr(p),
         .src = p->who->id,
         .deadline_ms = deadline_ms,
     };
 
     if (peer_is_host(provider)) {
-        iface->deliver(p, in->payload, in->len);
+        interface->deliver(p, in->payload, in->len);
         return;
     }
     if (!in->data) {
@@ -76,7 +76,7 @@ int request_submit(struct principal *who, const struct target *target, struct in
 
     r = check_limits(who, target, inflight_find(who, provider), bytes, err);
     if (r == 0)
-        r = offload_check(who->owner, target->iface->contract, method->input, in, err);
+        r = offload_check(who->owner, target->interface->contract, method->input, in, err);
     if (r)
         return r;
     if (deadline_ms > CONTRACT_TIMEOUT_MAX_MS)
@@ -95,18 +95,18 @@ int request_submit(struct principal *who, const struct target *target, struct in
     return 0;
 }
 
-static int target_of_route(struct ipc_peer *peer, const struct principal *who, uint32_t handle,
-                           struct target *ret_target, struct orb_err *err)
+static int target_of_handle(struct ipc_peer *peer, const struct principal *who, uint32_t handle,
+                            struct target *ret_target, struct orb_err *err)
 {
-    struct route *route = route_of(peer, handle);
+    struct method_handle *method = resolve_handle(peer, handle);
 
-    if (!route)
-        return orb_fail(err, ORB_E_INVALID, "route %u was never opened", handle);
-    if (!route->target.provider || route->target.provider->conn.dead)
+    if (!method)
+        return orb_fail(err, ORB_E_INVALID, "handle %u was never opened", handle);
+    if (!method->target.provider || method->target.provider->conn.dead)
         return orb_fail(err, ORB_E_GONE, "the service behind %s/%s went away; open it again",
-                        route->to, route->method_name);
-    *ret_target = route->target;
-    if (who == &peer->self && route->allowed)
+                        method->to, method->method_name);
+    *ret_target = method->target;
+    if (who == &peer->self && method->allowed)
         return 0;
     return access_method(who, ret_target, err);
 }
@@ -121,7 +121,7 @@ static int target_of_envelope(struct ipc_peer *peer, const struct principal *who
     if (r == 0)
         r = inframe_string(in, "method", method, sizeof(method), err);
     if (r == 0)
-        r = route_resolve(peer->broker, to, method, ret_target, err);
+        r = resolve_method(peer->broker, to, method, ret_target, err);
     if (r == 0)
         r = access_method(who, ret_target, err);
     return r;
@@ -136,10 +136,10 @@ static void take(struct ipc_peer *peer, struct principal *who, struct inframe *i
     if (in->h.envlen)
         r = scan_json(in->env, in->h.envlen, NULL, &err);
     if (r == 0)
-        r = in->h.route ? target_of_route(peer, who, in->h.route, &target, &err)
-                        : target_of_envelope(peer, who, in, &target, &err);
+        r = in->h.handle ? target_of_handle(peer, who, in->h.handle, &target, &err)
+                         : target_of_envelope(peer, who, in, &target, &err);
     if (r == 0)
-        r = route_available(&target, &err);
+        r = resolve_available(&target, &err);
     if (r == 0)
         r = request_submit(who, &target, in, NULL, NULL, &err);
     if (r < 0) {
@@ -217,16 +217,16 @@ void request_late(struct pending *p)
 {
     const struct ipc_peer *provider = p->target.provider;
     uint64_t took = uv_now(provider->broker->loop) - p->since;
-    const char *iface = p->target.iface->name, *method = p->target.method->name;
+    const char *interface = p->target.interface->name, *method = p->target.method->name;
     struct orb_err err;
 
     if (p->target.method->progress && provider->progress_ms && took >= provider->progress_ms &&
         took > p->deadline_ms)
         orb_fail(&err, ORB_E_DEADLINE,
                  "%s was still at %s after %.3g s, the longest it may take (deadlines.progress-ms)",
-                 iface, method, (double)took / 1000);
+                 interface, method, (double)took / 1000);
     else
-        orb_fail(&err, ORB_E_DEADLINE, "%s did not answer %s within %.3g s%s", iface, method,
+        orb_fail(&err, ORB_E_DEADLINE, "%s did not answer %s within %.3g s%s", interface, method,
                  (double)p->deadline_ms / 1000,
                  took > p->deadline_ms ? " of saying that it goes on" : "");
     provider->broker->deadlines++;
@@ -238,8 +238,8 @@ int request_check_output(struct pending *p, const struct inframe *in, struct orb
 {
     const struct target *target = &p->target;
     struct orb_err why;
-    int r =
-        offload_check(target->provider, target->iface->contract, target->method->output, in, &why);
+    int r = offload_check(target->provider, target->interface->contract, target->method->output, in,
+                          &why);
 
     if (r >= 0)
         return r;
@@ -247,8 +247,8 @@ int request_check_output(struct pending *p, const struct inframe *in, struct orb
     refusal_log(p->target.provider, "ipc.bad-output", &why);
     return orb_fail(err, ORB_E_INTERNAL,
                     "service %s answered %s/%s with what its contract does not allow: %s%s%s",
-                    p->target.provider->self.name, p->target.iface->name, p->target.method->name,
-                    why.path, why.path[0] ? ": " : "", why.text);
+                    p->target.provider->self.name, p->target.interface->name,
+                    p->target.method->name, why.path, why.path[0] ? ": " : "", why.text);
 }
 
 static void tell_answered(const struct ipc_peer *provider)

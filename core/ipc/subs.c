@@ -6,28 +6,29 @@
 #include "core/base/xalloc.h"
 #include "core/ipc/broker_internal.h"
 
-struct sub *sub_find(struct iface *iface, const struct ipc_peer *peer, const char *topic)
+struct sub *sub_find(struct ipc_interface *interface, const struct ipc_peer *peer,
+                     const char *topic)
 {
-    struct sub *sub = iface->subs;
+    struct sub *sub = interface->subs;
 
     while (sub && !(sub->peer == peer && !sub->cb && !strcmp(sub->topic, topic)))
         sub = sub->next;
     return sub;
 }
 
-struct sub *sub_add(struct iface *iface, struct ipc_peer *peer, const char *topic)
+struct sub *sub_add(struct ipc_interface *interface, struct ipc_peer *peer, const char *topic)
 {
     struct sub *sub = xcalloc(1, sizeof(*sub));
 
     snprintf(sub->topic, sizeof(sub->topic), "%s", topic);
     sub->peer = peer;
     if (peer) {
-        sub->early = !iface->known;
+        sub->early = !interface->known;
         peer->early_count += sub->early;
         peer->sub_count++;
     }
-    sub->next = iface->subs;
-    iface->subs = sub;
+    sub->next = interface->subs;
+    interface->subs = sub;
     return sub;
 }
 
@@ -48,9 +49,9 @@ void sub_drop(struct sub **at)
 
 void sub_leave(struct ipc_peer *peer)
 {
-    struct iface *next;
+    struct ipc_interface *next;
 
-    for (struct iface *i = peer->broker->ifaces; i && peer->sub_count; i = next) {
+    for (struct ipc_interface *i = peer->broker->interfaces; i && peer->sub_count; i = next) {
         next = i->next;
         for (struct sub **at = &i->subs; *at;) {
             if ((*at)->peer == peer)
@@ -58,6 +59,6 @@ void sub_leave(struct ipc_peer *peer)
             else
                 at = &(*at)->next;
         }
-        iface_maybe_free(peer->broker, i);
+        interface_maybe_free(peer->broker, i);
     }
 }

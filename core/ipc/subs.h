@@ -3,7 +3,7 @@
 #define CORE_IPC_SUBS_H
 
 #include "core/ipc/host.h"
-#include "core/ipc/iface.h"
+#include "core/ipc/interface.h"
 
 struct sub {
     struct ipc_peer *peer; /* NULL: the host, cb */
@@ -17,9 +17,10 @@ struct sub {
 };
 
 /* NULL: the peer has no subscription to just this topic ("*" as well). */
-struct sub *sub_find(struct iface *iface, const struct ipc_peer *peer, const char *topic);
+struct sub *sub_find(struct ipc_interface *interface, const struct ipc_peer *peer,
+                     const char *topic);
 /* Made and entered; topic fits. peer NULL: the host's, and the caller sets cb and arg. */
-struct sub *sub_add(struct iface *iface, struct ipc_peer *peer, const char *topic);
+struct sub *sub_add(struct ipc_interface *interface, struct ipc_peer *peer, const char *topic);
 /* Is an event of the topic meant for sub? */
 bool sub_matches(const struct sub *sub, const char *topic);
 /* Takes out and frees one of a peer. */

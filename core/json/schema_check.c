@@ -355,8 +355,6 @@ static int check_normal(struct check *c, const struct schema *s, const struct sp
         json_value(p, c->end, &v);
         if (!c->quiet)
             schema_words_types(s->types, &words);
-        if (!c->quiet && s->types == SCHEMA_OBJECT)
-            schema_words_example(s, &words);
         return schema_value_mismatch(c, s, spot, &v, buf_str(&words));
     }
     if (*p == '{')

@@ -156,8 +156,6 @@ int schema_facets_text_order(const char *a, size_t a_len, const char *b, size_t 
 
 /* Words for errors (schema_words.c), appended. */
 void schema_words_types(unsigned types, struct buf *to);
-/* `, for example {"a": 1}`: the first object among its examples, if it has one. */
-void schema_words_example(const struct schema *schema, struct buf *to);
 /* The values of an enum. */
 void schema_words_choices(const struct schema *schema, struct buf *to);
 /* `; did you mean tcp?` when word is near one of the choices. */

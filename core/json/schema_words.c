@@ -11,9 +11,8 @@
 
 #define SHOWN_NAMES 12
 #define SHOWN_BYTES 60
-#define EXAMPLE_BYTES 120 /* of an example that is shown */
-#define KNOWN_MAX 500     /* names looked at for the nearest */
-#define DEEPEST 16        /* how far references are followed for words */
+#define KNOWN_MAX 500 /* names looked at for the nearest */
+#define DEEPEST 16    /* how far references are followed for words */
 
 void schema_words_types(unsigned types, struct buf *to)
 {
@@ -121,15 +120,6 @@ void schema_words_range(const struct schema *s, struct buf *to)
         add_bound(&s->below, "below", &before, to);
     if (s->has_multiple)
         add_bound(&s->multiple, "that is a multiple of", &before, to);
-}
-
-void schema_words_example(const struct schema *s, struct buf *to)
-{
-    const json_t *first = json_array_get(json_object_get(s->json, "examples"), 0);
-    AUTO_FREE char *text = json_is_object(first) ? json_dumps(first, JSON_SORT_KEYS) : NULL;
-
-    if (text && strlen(text) <= EXAMPLE_BYTES)
-        buf_addf(to, ", for example %s", text);
 }
 
 /* The texts among its examples. */

@@ -39,9 +39,9 @@ static const struct kind *kind_of(const char *capability)
     return NULL;
 }
 
-int capability_bind(const char *text, struct plan_bind *ret_bind)
+int capability_bind(const char *text, struct launch_bind *ret_bind)
 {
-    struct plan_bind bind = {0};
+    struct launch_bind bind = {0};
     unsigned char scratch[16];
     const char *colon, *hash = strrchr(text, '#');
     size_t len;
@@ -105,7 +105,7 @@ int capability_check(const char *capability, struct orb_err *err)
     const char *argument = strchr(capability, ':');
     const char *names[ARRAY_LEN(kinds)];
     AUTO_FREE char *word = xstrndup(capability, strcspn(capability, ":"));
-    struct plan_bind bind;
+    struct launch_bind bind;
     const char *near;
     bool ok;
 

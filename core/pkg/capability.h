@@ -11,6 +11,6 @@
 int capability_check(const char *capability, struct orb_err *err);
 /* The argument of net.bind: tcp/ADDRESS:PORT#NAME, an IPv6 address in brackets. Negative: it is
  * none. */
-int capability_bind(const char *text, struct plan_bind *ret_bind);
+int capability_bind(const char *text, struct launch_bind *ret_bind);
 
 #endif

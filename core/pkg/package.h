@@ -102,13 +102,13 @@ void package_fini_all(struct package_list *list);
 
 /* The plan of a package: asked ∩ granted (grants NULL: everything asked, shipped packages).
  * ret_effective: NULL-ended list of the capabilities in force, freed with strings_free. */
-struct plan_context {
+struct package_plan_context {
     const char *instance;
     const char *state_root; /* services' own state below this */
     struct limits limits;   /* in force */
 };
 int package_plan(const struct package *package, const char *const *grants,
-                 const struct plan_context *context, struct plan *ret_plan, char ***ret_effective,
-                 struct orb_err *err);
+                 const struct package_plan_context *context, struct launch_plan *ret_plan,
+                 char ***ret_effective, struct orb_err *err);
 
 #endif

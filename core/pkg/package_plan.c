@@ -29,13 +29,13 @@ static void add(char ***list, unsigned *count, const char *word)
     (*list)[*count] = NULL;
 }
 
-static int apply(struct plan *plan, const char *capability, const struct plan_context *context,
-                 struct orb_err *err)
+static int apply(struct launch_plan *plan, const char *capability,
+                 const struct package_plan_context *context, struct orb_err *err)
 {
     if (!strncmp(capability, "net.bind:", 9)) {
-        if (plan->bind_count == PLAN_MAX_BINDS)
+        if (plan->bind_count == LAUNCH_MAX_BINDS)
             return orb_fail(err, ORB_E_LIMIT, "%s: more than %d net.bind capabilities",
-                            plan->service, PLAN_MAX_BINDS);
+                            plan->service, LAUNCH_MAX_BINDS);
         if (capability_bind(capability + 9, &plan->binds[plan->bind_count]) < 0)
             return orb_fail(err, ORB_E_INVALID, "%s: %s", plan->service, capability);
         plan->bind_count++;
@@ -74,11 +74,11 @@ static void implied(char ***list, unsigned *count, const char *capability)
 }
 
 int package_plan(const struct package *package, const char *const *grants,
-                 const struct plan_context *context, struct plan *ret_plan, char ***ret_effective,
-                 struct orb_err *err)
+                 const struct package_plan_context *context, struct launch_plan *ret_plan,
+                 char ***ret_effective, struct orb_err *err)
 {
     const struct manifest *m = &package->manifest;
-    struct plan plan = {0};
+    struct launch_plan plan = {0};
     char **effective = xcalloc(1, sizeof(*effective));
     unsigned count = 0;
     int r = 0;
@@ -88,7 +88,7 @@ int package_plan(const struct package *package, const char *const *grants,
     plan.uid = package->uid;
     plan.package_dir = xstrdup(package->dir);
     plan.library = xstrdup(m->library);
-    for (unsigned i = 0; m->libraries[i] && i < PLAN_MAX_LIBRARIES; i++)
+    for (unsigned i = 0; m->libraries[i] && i < LAUNCH_MAX_LIBRARIES; i++)
         plan.libraries[plan.library_count++] = xstrdup(m->libraries[i]);
     plan.memory_bytes = context->limits.memory_bytes;
     plan.files = context->limits.files;
@@ -103,11 +103,11 @@ int package_plan(const struct package *package, const char *const *grants,
         r = apply(&plan, m->capabilities[i], context, err);
     }
     if (r < 0) {
-        plan_fini(&plan);
+        launch_plan_fini(&plan);
         strings_free(effective);
         return r;
     }
-    plan_seal(&plan);
+    launch_plan_seal(&plan);
     *ret_plan = plan;
     *ret_effective = effective;
     return 0;

@@ -21,7 +21,7 @@
 
 struct look {
     const struct sandbox *sandbox;
-    const struct plan *plan;
+    const struct launch_plan *plan;
     pid_t pid;
     struct json_write *report;
     struct orb_err *err;
@@ -292,7 +292,7 @@ static int check_title(struct look *look)
 }
 
 int attest_sandbox(struct sandbox *sandbox, const struct sandbox_child *child,
-                   const struct plan *plan, struct buf *ret_report, struct orb_err *err)
+                   const struct launch_plan *plan, struct buf *ret_report, struct orb_err *err)
 {
     AUTO(buf) struct buf report = {0};
     struct json_write w = json_write_to(&report);

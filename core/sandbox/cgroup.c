@@ -183,7 +183,7 @@ void cgroup_close(struct sandbox *sandbox)
     free(sandbox->cgroup_why);
 }
 
-int cgroup_open_service(struct sandbox *sandbox, const struct plan *plan)
+int cgroup_open_service(struct sandbox *sandbox, const struct launch_plan *plan)
 {
     AUTO_FREE char *dir = NULL, *memory = NULL, *pids = NULL;
 

@@ -11,7 +11,7 @@ void cgroup_open(struct sandbox *sandbox, const char *root, const char *instance
 void cgroup_close(struct sandbox *sandbox);
 /* Makes the service's cgroup with the plan's limits and returns its directory, the caller's; -1
  * without cgroups. */
-int cgroup_open_service(struct sandbox *sandbox, const struct plan *plan);
+int cgroup_open_service(struct sandbox *sandbox, const struct launch_plan *plan);
 /* Kills all in the service's cgroup. false: cgroup.kill could not be written. */
 bool cgroup_kill(struct sandbox *sandbox, const char *service);
 /* Removes the service's cgroup, once nothing is in it. */

@@ -36,7 +36,7 @@ enum launch_fd {
     LAUNCH_FD_VOID, /* the empty network namespace; /dev/null when the worker stays in the host's */
     LAUNCH_FD_ROOT, /* the mount namespace to copy; /dev/null below tier 2 */
     LAUNCH_FD_BIND, /* and the next ones: the sockets of binds; /dev/null where there is none */
-    LAUNCH_FD_EXE = LAUNCH_FD_BIND + PLAN_MAX_BINDS, /* closed by exec */
+    LAUNCH_FD_EXE = LAUNCH_FD_BIND + LAUNCH_MAX_BINDS, /* closed by exec */
     LAUNCH_FDS
 };
 
@@ -64,8 +64,8 @@ struct launch {
     uint32_t observe_net;
     uint32_t bind_count;
     uint32_t library_count;
-    struct plan_bind binds[PLAN_MAX_BINDS];
-    char libraries[PLAN_MAX_LIBRARIES][64];
+    struct launch_bind binds[LAUNCH_MAX_BINDS];
+    char libraries[LAUNCH_MAX_LIBRARIES][64];
     char service[32];
     char library[256];
     char package_dir[LAUNCH_PATH];
@@ -73,7 +73,8 @@ struct launch {
 };
 
 /* Fills record from plan, all but bounding. Errors: ORB_E_INVALID, ORB_E_LIMIT. */
-int plan_launch(const struct plan *plan, int tier, struct launch *ret_record, struct orb_err *err);
+int launch_plan_record(const struct launch_plan *plan, int tier, struct launch *ret_record,
+                       struct orb_err *err);
 
 enum crash_kind {
     CRASH_STEP = 1, /* a step of the sandbox failed: text = step, number = errno */

@@ -19,7 +19,7 @@
 #include "core/base/xalloc.h"
 #include "core/sandbox/cgroup.h"
 #include "core/sandbox/child.h"
-#include "core/sandbox/ports.h"
+#include "core/sandbox/listeners.h"
 #include "core/sandbox/root.h"
 #include "core/sandbox/sandbox_internal.h"
 
@@ -179,7 +179,7 @@ void sandbox_free(struct sandbox *sandbox)
     own_close(&sandbox->void_fd);
     own_close(&sandbox->null_fd);
     own_close(&sandbox->exe_fd);
-    ports_close(sandbox);
+    listeners_close(sandbox);
     cgroup_close(sandbox);
     child_free_all(sandbox);
     free(sandbox);

@@ -12,10 +12,10 @@
 #include "core/base/json_write.h"
 #include "orbital/error.h"
 
-#define PLAN_MAX_BINDS 4
-#define PLAN_MAX_LIBRARIES 8
+#define LAUNCH_MAX_BINDS 4
+#define LAUNCH_MAX_LIBRARIES 8
 
-struct plan_bind {
+struct launch_bind {
     char name[16];    /* orb_socket() name */
     bool udp;         /* else tcp, listening */
     char address[46]; /* IPv4 or IPv6 literal */
@@ -24,19 +24,20 @@ struct plan_bind {
 
 /* What one service may do; immutable once hashed. Filled by core/pkg from manifest and grants.
  * Strings are owned by the plan (heap, may be NULL). */
-struct plan {
+struct launch_plan {
     char service[32];
     char instance[32];
-    uint32_t uid;                        /* of the worker, never 0; equal gid */
-    char *package_dir;                   /* absolute, on the host */
-    char *library;                       /* relative to package_dir */
-    char *libraries[PLAN_MAX_LIBRARIES]; /* SONAMEs, loaded by the stub before the sandbox closes */
+    uint32_t uid;      /* of the worker, never 0; equal gid */
+    char *package_dir; /* absolute, on the host */
+    char *library;     /* relative to package_dir */
+    char *
+        libraries[LAUNCH_MAX_LIBRARIES]; /* SONAMEs, loaded by the stub before the sandbox closes */
     unsigned library_count;
     uint64_t kernel_caps; /* bit mask of CAP_*; only CAP_NET_ADMIN is ever set */
     bool host_net;        /* stays in the host's network namespace (net.configure) */
     bool netlink;         /* AF_NETLINK/NETLINK_ROUTE sockets allowed (net.configure) */
     bool observe_net;     /* read-only route netlink descriptor named "netlink" */
-    struct plan_bind binds[PLAN_MAX_BINDS];
+    struct launch_bind binds[LAUNCH_MAX_BINDS];
     unsigned bind_count;
     char *state_dir; /* host path given to fs.state (state_dir_prepare() made it), NULL: none; seen
                         as /state inside */
@@ -48,11 +49,11 @@ struct plan {
 };
 
 /* Canonical form of a plan (an object, for `orbctl service show X sandbox` and for the hash). */
-void plan_describe(const struct plan *plan, struct json_write *w, const char *key);
-void plan_seal(struct plan *plan); /* computes hash */
-void plan_fini(struct plan *plan);
+void launch_plan_describe(const struct launch_plan *plan, struct json_write *w, const char *key);
+void launch_plan_seal(struct launch_plan *plan); /* computes hash */
+void launch_plan_fini(struct launch_plan *plan);
 /* Whether soname is on the compiled-in list of system libraries a manifest may name. */
-bool plan_library_allowed(const char *soname);
+bool launch_plan_library_allowed(const char *soname);
 
 struct sandbox; /* what is made once: own executable, void namespace, seccomp filters, cgroup root
                  */
@@ -87,17 +88,17 @@ struct sandbox_child {
 
 /* Makes and keeps the sockets of plan's binds for its service, and closes those it had and plan has
  * not. One that cannot be made is an error, and the others are there all the same. */
-int ports_hold(struct sandbox *sandbox, const struct plan *plan, struct orb_err *err);
+int listeners_hold(struct sandbox *sandbox, const struct launch_plan *plan, struct orb_err *err);
 /* The service may not run: its ports are no longer held. */
-void ports_release(struct sandbox *sandbox, const char *service);
+void listeners_release(struct sandbox *sandbox, const char *service);
 /* Starts a worker for plan, with duplicates of the sockets held for it (made now if need be). The
  * caller owns the descriptors. */
-int spawn_worker(struct sandbox *sandbox, const struct plan *plan, struct sandbox_child *ret_child,
-                 struct orb_err *err);
+int spawn_worker(struct sandbox *sandbox, const struct launch_plan *plan,
+                 struct sandbox_child *ret_child, struct orb_err *err);
 /* Compares /proc/PID/{status,ns,mountinfo,cgroup} with the plan. ret_report: JSON object of what
  * was read. A difference is ORB_E_DENIED naming the layer. Call after the worker's HELLO. */
 int attest_sandbox(struct sandbox *sandbox, const struct sandbox_child *child,
-                   const struct plan *plan, struct buf *ret_report, struct orb_err *err);
+                   const struct launch_plan *plan, struct buf *ret_report, struct orb_err *err);
 /* Kills everything the worker started (cgroup.kill where there is one, pidfd otherwise). */
 void reap_kill(struct sandbox *sandbox, const struct sandbox_child *child, int signal);
 

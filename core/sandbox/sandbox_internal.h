@@ -44,7 +44,7 @@ struct sandbox {
     uint64_t ignored;  /* signals ignored when the sandbox was made */
     uint64_t bounding; /* capabilities left in the host's bounding set; workers inherit it */
     struct child *children;
-    struct port *ports; /* ports.c */
+    struct listener *listeners; /* listeners.c */
 };
 
 #endif

@@ -14,15 +14,15 @@
 #include "core/base/xalloc.h"
 #include "core/sandbox/cgroup.h"
 #include "core/sandbox/child.h"
-#include "core/sandbox/ports.h"
+#include "core/sandbox/listeners.h"
 #include "core/sandbox/sandbox_internal.h"
 
-static int write_record(const struct sandbox *sandbox, const struct plan *plan, int *ret_fd,
+static int write_record(const struct sandbox *sandbox, const struct launch_plan *plan, int *ret_fd,
                         struct orb_err *err)
 {
     AUTO_FREE struct launch *record = xcalloc(1, sizeof(*record));
     AUTO_FD int fd = -1;
-    int r = plan_launch(plan, sandbox->tier, record, err);
+    int r = launch_plan_record(plan, sandbox->tier, record, err);
 
     if (r < 0)
         return r;
@@ -64,20 +64,20 @@ static void close_ends(struct ends *ends, int which)
     own_close(&ends->crash[which]);
 }
 
-static int launch(struct sandbox *sandbox, const struct plan *plan, const struct ends *ends,
+static int launch(struct sandbox *sandbox, const struct launch_plan *plan, const struct ends *ends,
                   struct sandbox_child *child, struct orb_err *err)
 {
     const int *filters = sandbox->filter_fds[(plan->state_dir ? FILTER_STATE : 0) |
                                              (plan->netlink ? FILTER_NETLINK : 0)];
     const int root_fd = sandbox->root_fds[plan->state_dir != NULL];
     AUTO_FD int record_fd = -1, cgroup_fd = -1;
-    int binds[PLAN_MAX_BINDS];
+    int binds[LAUNCH_MAX_BINDS];
     struct child *c;
     int r;
 
-    for (unsigned i = 0; i < PLAN_MAX_BINDS; i++)
+    for (unsigned i = 0; i < LAUNCH_MAX_BINDS; i++)
         binds[i] = sandbox->null_fd;
-    r = ports_prepare(sandbox, plan, binds, err);
+    r = listeners_prepare(sandbox, plan, binds, err);
     if (!r)
         r = write_record(sandbox, plan, &record_fd, err);
     if (r < 0)
@@ -101,8 +101,8 @@ static int launch(struct sandbox *sandbox, const struct plan *plan, const struct
     return r < 0 ? orb_fail(err, r, "cannot start a process") : 0;
 }
 
-int spawn_worker(struct sandbox *sandbox, const struct plan *plan, struct sandbox_child *ret_child,
-                 struct orb_err *err)
+int spawn_worker(struct sandbox *sandbox, const struct launch_plan *plan,
+                 struct sandbox_child *ret_child, struct orb_err *err)
 {
     struct ends ends = {{-1, -1}, {-1, -1}, {-1, -1}};
     struct sandbox_child child = {.pid = -1, .pidfd = -1};

@@ -159,7 +159,7 @@ int report_sandbox(struct supervisor *sup, const char *name, const struct sandbo
     if (r < 0)
         return r;
     json_write_object(&w, NULL);
-    plan_describe(&service->spec.plan, &w, "plan");
+    launch_plan_describe(&service->spec.plan, &w, "plan");
     write_list(&w, "capabilities", service->spec.capabilities);
     limits_write(&service->spec.limits, &w, "limits");
     json_write_integer(&w, "tier", sandbox_tier(sandbox, &reason));

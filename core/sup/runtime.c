@@ -192,8 +192,8 @@ static void on_ports(void *arg, const struct service *service, bool keep)
     struct orb_err err = {0};
 
     if (!keep)
-        ports_release(rt->workers.sandbox, service_name(service));
-    else if (ports_hold(rt->workers.sandbox, &service->spec.plan, &err) < 0)
+        listeners_release(rt->workers.sandbox, service_name(service));
+    else if (listeners_hold(rt->workers.sandbox, &service->spec.plan, &err) < 0)
         log_error(rt->workers.log, "service.port-not-held", KV("service", service_name(service)),
                   KV("error", err.text));
 }

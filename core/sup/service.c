@@ -34,7 +34,7 @@ void service_free(struct service *service)
     if (!service)
         return;
     free(service->requires);
-    plan_fini(&service->spec.plan);
+    launch_plan_fini(&service->spec.plan);
     strings_free(service->spec.capabilities);
     strings_free(service->grants);
     buf_fini(&service->attested);
@@ -56,19 +56,19 @@ int service_plan(struct service *service, struct orb_err *err)
     AUTO_FREE char *state_root = buf_format("%s/services", sup->setup.state_dir);
     const char *lowered;
     struct limits limits = limits_in_force(service->package, &service->bounds, &lowered);
-    struct plan_context context = {
+    struct package_plan_context context = {
         .instance = sup->setup.instance,
         .state_root = state_root,
         .limits = limits,
     };
-    struct plan plan;
+    struct launch_plan plan;
     char **capabilities;
     int r = package_plan(service->package, (const char *const *)service->grants, &context, &plan,
                          &capabilities, err);
 
     if (r < 0)
         return r;
-    plan_fini(&service->spec.plan);
+    launch_plan_fini(&service->spec.plan);
     strings_free(service->spec.capabilities);
     service->spec.plan = plan;
     service->spec.capabilities = capabilities;

@@ -23,7 +23,7 @@ struct worker;
 struct worker_spec {
     const char *name;
     const struct contract *contract; /* NULL: none */
-    struct plan plan;
+    struct launch_plan plan;
     char **capabilities; /* granted; NULL ends */
     struct limits limits;
 };

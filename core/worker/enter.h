@@ -9,7 +9,7 @@
 
 struct enter {
     struct launch launch;
-    struct sdk_socket sockets[PLAN_MAX_BINDS + 1];
+    struct sdk_socket sockets[LAUNCH_MAX_BINDS + 1];
     unsigned socket_count;
     char detail[96];
 };

@@ -21,10 +21,10 @@ static int add_socket(struct enter *e, const char *name, int fd)
     return 0;
 }
 
-/* Made, bound and kept by the host (core/sandbox/ports.c). */
+/* Made, bound and kept by the host (core/sandbox/listeners.c). */
 int enter_open_sockets(struct enter *e)
 {
-    for (uint32_t i = 0; i < PLAN_MAX_BINDS; i++)
+    for (uint32_t i = 0; i < LAUNCH_MAX_BINDS; i++)
         if (i < e->launch.bind_count)
             add_socket(e, e->launch.binds[i].name, LAUNCH_FD_BIND + (int)i);
         else
@@ -36,7 +36,7 @@ int enter_open_libraries(struct enter *e)
 {
     for (uint32_t i = 0; i < e->launch.library_count; i++) {
         snprintf(e->detail, sizeof(e->detail), "%s", e->launch.libraries[i]);
-        if (!plan_library_allowed(e->launch.libraries[i]))
+        if (!launch_plan_library_allowed(e->launch.libraries[i]))
             return -EPERM;
         if (!dlopen(e->launch.libraries[i], RTLD_NOW | RTLD_LOCAL))
             return -ENOENT;

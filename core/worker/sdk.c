@@ -276,7 +276,7 @@ static void close_all(struct orb_ctx *ctx)
 {
     sdk_conf_fini(ctx);
     sdk_call_fini(ctx);
-    sdk_route_fini(ctx);
+    sdk_target_fini(ctx);
     sdk_req_fini(ctx);
     sdk_event_fini(ctx);
     sdk_obs_fini(ctx);

@@ -36,7 +36,7 @@ void sdk_attach_start(struct orb_ctx *ctx)
         cJSON_AddItemToArray(paths, cJSON_CreateString(ctx->conf.paths[i]));
     buf_fini(&ctx->conf.text);
     ctx->conf.want = 0;
-    sdk_route_forget(ctx, "config@1", "attach"); /* the next answer is of a new config service */
+    sdk_target_forget(ctx, "config@1", "attach"); /* the next answer is of a new config service */
     if (orb_call(ctx, "config@1", "attach", in, DEADLINE_MS, on_slice, NULL, &err) < 0)
         sdk_fail(ctx, &err);
 }

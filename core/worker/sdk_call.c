@@ -1,7 +1,7 @@
 /* Calls to others. A call travels with the method's name; calls that follow each other closely open
- * a route handle and travel with that alone. A handle dies with its provider: the host says so with
- * GONE, and a handle that was idle is not trusted but opened anew, so that the first call after a
- * provider's restart reaches the new one. The broker keeps deadlines; the timer here is the
+ * a method handle and travel with that alone. A handle dies with its provider: the host says so
+ * with GONE, and a handle that was idle is not trusted but opened anew, so that the first call
+ * after a provider's restart reaches the new one. The broker keeps deadlines; the timer here is the
  * backstop. */
 #include <stdlib.h>
 #include <string.h>
@@ -85,13 +85,13 @@ static int send_call(struct orb_ctx *ctx, struct sdk_call *call, uint32_t sessio
 
     /* A handle was opened, and checked, for this service; a session has access of its own. */
     if (!session)
-        call->route = sdk_route_of(ctx, to, method);
-    if (call->route)
-        sdk_route_choose(ctx, call->route);
-    if (call->route && call->route->handle)
-        head.route = call->route->handle;
+        call->target = sdk_target_of(ctx, to, method);
+    if (call->target)
+        sdk_target_choose(ctx, call->target);
+    if (call->target && call->target->handle)
+        head.handle = call->target->handle;
     else
-        sdk_route_write(&env, to, "method", method);
+        sdk_target_write(&env, to, "method", method);
     return sdk_wire_send(ctx, &head, buf_str(&env), env.len, text, len, err);
 }
 
@@ -175,7 +175,7 @@ int sdk_call_subscribe(struct orb_ctx *ctx, const char *to, const char *topic, s
         return orb_fail(err, ORB_E_INVALID, "\"%s\" is no topic", topic);
     call = sdk_call_new(ctx, SDK_CALL_SUB, 0);
     call->what = buf_format("%s/%s", to, topic);
-    sdk_route_write(&env, to, "topic", topic);
+    sdk_target_write(&env, to, "topic", topic);
     sdk_wire_send(ctx, &(struct frame){.type = FRAME_SUB, .corr = call->corr}, buf_str(&env),
                   env.len, NULL, 0, NULL);
     sdk_call_arm(ctx, call->deadline_at);
@@ -237,7 +237,7 @@ void sdk_call_answer(struct orb_ctx *ctx, const struct inframe *frame)
         read_err(frame, &err);
     switch (call->kind) {
     case SDK_CALL_OPEN:
-        sdk_route_opened(ctx, call->route, frame, failed ? &err : NULL);
+        sdk_target_opened(ctx, call->target, frame, failed ? &err : NULL);
         call_free(call);
         break;
     case SDK_CALL_SUB:
@@ -247,10 +247,10 @@ void sdk_call_answer(struct orb_ctx *ctx, const struct inframe *frame)
         call_free(call);
         break;
     case SDK_CALL_REQ:
-        if (call->route && failed && err.code == ORB_E_GONE)
-            call->route->handle = 0;
-        else if (call->route && !failed)
-            call->route->ok_at = now_ms();
+        if (call->target && failed && err.code == ORB_E_GONE)
+            call->target->handle = 0;
+        else if (call->target && !failed)
+            call->target->ok_at = now_ms();
         finish(ctx, call, frame->payload, frame->len, failed ? &err : NULL);
         break;
     }
@@ -289,7 +289,7 @@ void sdk_call_on_timer(struct sdk_timer *timer)
 
         orb_fail(&late, ORB_E_DEADLINE, "the host did not answer in time");
         if (call->kind == SDK_CALL_OPEN)
-            call->route->opening = false;
+            call->target->opening = false;
         finish(ctx, call, NULL, 0, call->failed ? call->failed : &late);
     }
     if (ctx->state != SDK_ENDED && next)

@@ -246,7 +246,7 @@ void sdk_conf_attached(struct orb_ctx *ctx, cJSON *tree, uint64_t revision)
     cJSON *was = conf->tree;
 
     /* Its successor must learn of us even when it never called us before. */
-    sdk_route_watch(ctx, "config@1", "attach");
+    sdk_target_watch(ctx, "config@1", "attach");
     sdk_step_drop_undo(conf);
     sdk_prepared_discard(ctx);
     conf->patch = sdk_tree_parts(was, tree, conf->paths);

@@ -69,8 +69,8 @@ struct orb_req {
     char text[];
 };
 
-struct sdk_route {
-    struct sdk_route *next;
+struct sdk_target {
+    struct sdk_target *next;
     char *to;
     char *method;
     uint32_t handle; /* 0: none */
@@ -86,8 +86,8 @@ struct sdk_call {
     enum sdk_call_kind kind;
     uint32_t corr;
     uint64_t deadline_at;
-    struct sdk_route *route; /* NULL for sessions */
-    struct orb_err *failed;  /* known already, told from the loop */
+    struct sdk_target *target; /* NULL for sessions */
+    struct orb_err *failed;    /* known already, told from the loop */
     orb_reply_fn *done;
     orb_text_fn *done_text;
     void *arg;
@@ -190,7 +190,7 @@ struct orb_ctx {
     unsigned method_count;
     struct sdk_peer *peers;
     struct orb_req *reqs;
-    struct sdk_route *routes;
+    struct sdk_target *targets;
     struct sdk_call *calls[SDK_CALL_BUCKETS];
     unsigned call_count;
     uint32_t last_corr;
@@ -249,7 +249,7 @@ void sdk_req_frame(struct orb_ctx *ctx, const struct inframe *frame);
 void sdk_req_cancel(struct orb_ctx *ctx, const struct inframe *frame);
 /* PEER: who a number is. */
 void sdk_req_peer(struct orb_ctx *ctx, const struct inframe *frame);
-/* GONE: a peer, or the provider of a route, is gone. */
+/* GONE: a peer, or the provider of a target, is gone. */
 void sdk_req_gone(struct orb_ctx *ctx, const struct inframe *frame);
 void sdk_req_fini(struct orb_ctx *ctx);
 
@@ -269,23 +269,23 @@ struct sdk_call *sdk_call_new(struct orb_ctx *ctx, enum sdk_call_kind kind, uint
 /* The timer of deadlines fires at this moment of now_ms(), or before. */
 void sdk_call_arm(struct orb_ctx *ctx, uint64_t at);
 
-/* ---- sdk_route.c ---- */
-/* The route of to/method, made when there is none. */
-struct sdk_route *sdk_route_of(struct orb_ctx *ctx, const char *to, const char *method);
-/* Sets route->handle to one that may be used now, or to 0. */
-void sdk_route_choose(struct orb_ctx *ctx, struct sdk_route *route);
+/* ---- sdk_target.c ---- */
+/* The target to/method, created if needed. */
+struct sdk_target *sdk_target_of(struct orb_ctx *ctx, const char *to, const char *method);
+/* Sets target->handle to one that may be used now, or to 0. */
+void sdk_target_choose(struct orb_ctx *ctx, struct sdk_target *target);
 /* Writes {"to": to, key: value}. */
-void sdk_route_write(struct buf *env, const char *to, const char *key, const char *value);
+void sdk_target_write(struct buf *env, const char *to, const char *key, const char *value);
 /* The host's answer to OPEN; err NULL: the handle is in the frame. */
-void sdk_route_opened(struct orb_ctx *ctx, struct sdk_route *route, const struct inframe *frame,
-                      const struct orb_err *err);
+void sdk_target_opened(struct orb_ctx *ctx, struct sdk_target *target, const struct inframe *frame,
+                       const struct orb_err *err);
 /* Opens a handle for to/method and watches its provider. */
-void sdk_route_watch(struct orb_ctx *ctx, const char *to, const char *method);
+void sdk_target_watch(struct orb_ctx *ctx, const char *to, const char *method);
 /* The next call of to/method travels by name; nothing is watched any more. */
-void sdk_route_forget(struct orb_ctx *ctx, const char *to, const char *method);
+void sdk_target_forget(struct orb_ctx *ctx, const char *to, const char *method);
 /* The provider behind a handle is gone. */
-void sdk_route_gone(struct orb_ctx *ctx, uint32_t handle);
-void sdk_route_fini(struct orb_ctx *ctx);
+void sdk_target_gone(struct orb_ctx *ctx, uint32_t handle);
+void sdk_target_fini(struct orb_ctx *ctx);
 
 /* ---- sdk_event.c ---- */
 void sdk_event_frame(struct orb_ctx *ctx, const struct inframe *frame);

@@ -122,8 +122,8 @@ void sdk_req_gone(struct orb_ctx *ctx, const struct inframe *frame)
     struct sdk_peer **at = peer_find(ctx, id);
     struct sdk_peer *peer = *at;
 
-    if (frame->h.route) {
-        sdk_route_gone(ctx, frame->h.route);
+    if (frame->h.handle) {
+        sdk_target_gone(ctx, frame->h.handle);
         return;
     }
     if (!peer)
@@ -219,7 +219,7 @@ static void call_handler(struct orb_req *req, const struct orb_method *method)
 
 void sdk_req_frame(struct orb_ctx *ctx, const struct inframe *frame)
 {
-    uint32_t number = frame->h.route;
+    uint32_t number = frame->h.handle;
     struct sdk_peer *peer = *peer_find(ctx, frame->h.src);
     const struct sdk_method *method;
     struct orb_req *req;

@@ -39,7 +39,7 @@ struct testing_ask *testing_ask_send(struct orb_test *test, uint32_t peer, uint3
     ask->method = method ? xstrdup(method) : NULL;
     testing_host_send(test,
                       &(struct frame){.type = FRAME_REQ,
-                                      .route = number,
+                                      .handle = number,
                                       .corr = ask->corr,
                                       .src = peer,
                                       .deadline_ms = deadline_ms},

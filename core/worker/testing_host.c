@@ -112,16 +112,16 @@ static void on_call(struct orb_test *test, const struct frame *head, const char 
     cJSON *tree = sdk_parse(env, strlen(env));
     AUTO_FREE char *name = NULL;
 
-    for (struct testing_name *route = test->routes; head->route && route; route = route->next)
-        if (route->number == head->route)
-            name = xstrdup(route->text);
+    for (struct testing_name *method = test->methods; head->handle && method; method = method->next)
+        if (method->number == head->handle)
+            name = xstrdup(method->text);
     if (!name)
         name = buf_format("%s/%s", sdk_text_of(tree, "to"), sdk_text_of(tree, "method"));
     cJSON_Delete(tree);
     if (head->type == FRAME_OPEN) {
-        add_name(&test->routes, head->corr, name);
+        add_name(&test->methods, head->corr, name);
         testing_host_send(
-            test, &(struct frame){.type = FRAME_OPENED, .route = head->corr, .corr = head->corr},
+            test, &(struct frame){.type = FRAME_OPENED, .handle = head->corr, .corr = head->corr},
             NULL, NULL);
     } else if (!strncmp(name, "config@1/", 9) &&
                (!strcmp(name + 9, "attach") || !strcmp(name + 9, "fetch"))) {
@@ -291,7 +291,7 @@ void testing_host_fini(struct orb_test *test)
         free(r->text);
         free(r);
     }
-    free_names(&test->routes);
+    free_names(&test->methods);
     free_names(&test->topics);
     cJSON_Delete(test->metrics);
     buf_fini(&test->problems);

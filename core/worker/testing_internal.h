@@ -30,7 +30,7 @@ struct testing_ask {
     char *text;
 };
 
-/* A route the package opened, or a topic ("interface/topic") it subscribed to. */
+/* A method the package opened, or a topic ("interface/topic") it subscribed to. */
 struct testing_name {
     struct testing_name *next;
     uint32_t number;
@@ -51,7 +51,7 @@ struct orb_test {
     struct buf fault;
     struct testing_record *records; /* oldest first */
     struct testing_ask *asks;
-    struct testing_name *routes, *topics;
+    struct testing_name *methods, *topics;
     struct buf problems;
     cJSON *metrics;
     uint32_t last_corr, taken; /* taken: the call that orb_test_next() took */

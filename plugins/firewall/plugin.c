@@ -9,7 +9,7 @@
 #include "plugins/firewall/plugin.h"
 #include "plugins/firewall/retry.h"
 #include "plugins/firewall/rows.h"
-#include "plugins/firewall/dpsession.h"
+#include "plugins/firewall/dptx.h"
 #include "plugins/firewall/changeset.h"
 
 static int on_init(struct orb_ctx *ctx, struct orb_err *err)
@@ -30,7 +30,7 @@ static void on_stop(struct orb_ctx *ctx)
 
     retry_fini(self);
     health_fini(&self->health);
-    changeset_fini(&self->session.changes);
+    changeset_fini(&self->dptx.changes);
     rows_fini(&self->rows);
     fold_fini(&self->folds);
     free(self);
@@ -49,10 +49,10 @@ static const struct orb_method methods[] = {
     {"counters", counters_answer, 0}, {"status", counters_answer_status, 0}, {0}};
 static const char *const paths[] = {"/firewall", "/interfaces", NULL};
 static const struct orb_config config = {.paths = paths,
-                                         .prepare = dpsession_prepare,
-                                         .apply = dpsession_apply,
-                                         .abort = dpsession_abort,
-                                         .discard = dpsession_discard};
+                                         .prepare = dptx_prepare,
+                                         .apply = dptx_apply,
+                                         .abort = dptx_abort,
+                                         .discard = dptx_discard};
 
 ORB_PLUGIN(.name = "firewall", .methods = methods, .config = &config, .init = on_init,
            .stop = on_stop, .health = on_health);

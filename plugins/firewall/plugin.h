@@ -6,10 +6,10 @@
 #include "plugins/firewall/health.h"
 #include "plugins/firewall/retry.h"
 #include "plugins/firewall/rows.h"
-#include "plugins/firewall/dpsession.h"
+#include "plugins/firewall/dptx.h"
 
 struct firewall {
-    struct dpsession session;
+    struct dptx dptx;
     struct retry retry;
     struct rows rows;   /* of the rules in use */
     struct folds folds; /* of the configuration in use */

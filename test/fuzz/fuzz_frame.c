@@ -20,7 +20,7 @@
 #include "core/ipc/host.h"
 #include "core/ipc/peer.h"
 #include "core/ipc/peers.h"
-#include "core/ipc/iface.h"
+#include "core/ipc/interface.h"
 #include "core/ipc/session.h"
 #include "core/json/scan.h"
 #include "test/fuzz/bounds.h"
@@ -245,7 +245,7 @@ static void note_request(struct scene *s, const struct frame *f, const char *pay
 {
     struct json_slice value;
 
-    must(f->route != 1 || !s->viewer.peer || f->src != peer_id(s->viewer.peer),
+    must(f->handle != 1 || !s->viewer.peer || f->src != peer_id(s->viewer.peer),
          "a request that the viewer may not make");
     if (s->got_count < ARRAY_LEN(s->got))
         s->got[s->got_count++] =
@@ -364,7 +364,7 @@ static void unset(struct scene *s)
     must(world.broker->peers_left == 2, "a connection is left");
     must(world.broker->pending.heap_count == 0, "a request is left");
     must(!world.broker->host->self.inflight, "something of the host is in flight");
-    for (struct iface *i = world.broker->ifaces; i; i = i->next)
+    for (struct ipc_interface *i = world.broker->interfaces; i; i = i->next)
         must(!i->provider && !i->values, "a provider or value is left");
     memset(world.broker->rest.owed, 0, sizeof(world.broker->rest.owed));
 }

@@ -1,6 +1,6 @@
 /* A package's end of the socket, and a host that says anything. First byte: bit 0 the rest is the
- * host's stream as it is, else a script of frames {type, route, corr, src, kind, size} (enum kind);
- * bit 1 no WELCOME and peers before it; bit 2 the package wants no configuration; bit 3 its
+ * host's stream as it is, else a script of frames {type, handle, corr, src, kind, size} (enum
+ * kind); bit 1 no WELCOME and peers before it; bit 2 the package wants no configuration; bit 3 its
  * configuration steps are answered later; bit 4 with its next event.
  *
  * Whatever comes, the package ends in time. While it is JSON that comes, as the broker sees to, the
@@ -325,7 +325,7 @@ static void add_script(struct buf *stream, const uint8_t *data, size_t size)
 {
     for (unsigned i = 0; i < FRAMES && size >= 6; i++) {
         struct frame head = {.type = data[0] % FRAME_TYPES,
-                             .route = data[1],
+                             .handle = data[1],
                              .corr = data[2],
                              .src = data[3],
                              .deadline_ms = data[4] & 128 ? 500 : 0};

@@ -11,12 +11,12 @@
 #include "core/base/now.h"
 #include "core/base/own.h"
 
-int peer_send(int fd, unsigned type, uint32_t route, uint32_t corr, const char *payload)
+int peer_send(int fd, unsigned type, uint32_t handle, uint32_t corr, const char *payload)
 {
     unsigned char head[FRAME_HEADER];
     size_t len = payload ? strlen(payload) : 0;
     struct frame frame = {.type = (uint8_t)type,
-                          .route = route,
+                          .handle = handle,
                           .corr = corr,
                           .src = type == FRAME_REQ ? 1 : 0,
                           .len = (uint32_t)len};
@@ -86,8 +86,9 @@ int peer_expect(int fd, unsigned type, int wait_ms, struct buf *ret_text)
     return r;
 }
 
-int peer_greet(struct sandbox *sandbox, const struct sandbox_child *child, const struct plan *plan,
-               const char *methods, struct buf *report, struct orb_err *err)
+int peer_greet(struct sandbox *sandbox, const struct sandbox_child *child,
+               const struct launch_plan *plan, const char *methods, struct buf *report,
+               struct orb_err *err)
 {
     AUTO(buf) struct buf text = {0}, welcome = {0};
     int r = peer_expect(child->ipc_fd, FRAME_HELLO, 5000, &text);

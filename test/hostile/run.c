@@ -45,7 +45,7 @@ static const struct row rows[] = {ATTACKS(RUN_ROW)};
 struct run {
     struct sandbox *sandbox;
     struct host_state host;
-    struct plan plans[VARIANTS];
+    struct launch_plan plans[VARIANTS];
     char dir[128];
     unsigned number, failed, not_ready;
     const char *skip; /* why the attack under way shows nothing on this machine; NULL: it does */
@@ -86,7 +86,7 @@ static void write_order(struct run *run, const char *dir, const char *name)
 }
 
 /* The package directory holds what was put there and nothing else. */
-static void check_package(const struct plan *plan, struct buf *why)
+static void check_package(const struct launch_plan *plan, struct buf *why)
 {
     AUTO_FREE char *order = buf_format("%s/attack", plan->package_dir);
     DIR *dir = opendir(plan->package_dir);
@@ -259,8 +259,8 @@ static void check_garbage(struct run *run, const struct row *row, struct sandbox
     peer_end(run->sandbox, child, 0, &v);
 }
 
-static void check_early(struct run *run, struct sandbox_child *child, const struct plan *plan,
-                        struct buf *why)
+static void check_early(struct run *run, struct sandbox_child *child,
+                        const struct launch_plan *plan, struct buf *why)
 {
     AUTO(buf) struct buf text = {0};
     struct orb_err err = {0};
@@ -278,7 +278,7 @@ static void check_early(struct run *run, struct sandbox_child *child, const stru
 static int begin(struct run *run, const struct row *row, enum variant variant,
                  struct sandbox_child *child, struct buf *why)
 {
-    const struct plan *plan = &run->plans[variant];
+    const struct launch_plan *plan = &run->plans[variant];
     AUTO(buf) struct buf order = {0};
     struct orb_err err = {0};
 
@@ -367,7 +367,7 @@ static void attack(struct run *run, const struct row *row, enum variant variant)
 
 static void control_good_package(struct run *run)
 {
-    struct plan *plan = &run->plans[FROM_METHOD];
+    struct launch_plan *plan = &run->plans[FROM_METHOD];
     AUTO(buf) struct buf text = {0}, why = {0};
     struct sandbox_child child;
     struct orb_err err = {0};
@@ -499,7 +499,7 @@ static void control_worker_checks(struct run *run)
 
 static void make_package(struct run *run, enum variant variant, const char *module)
 {
-    struct plan *plan = &run->plans[variant];
+    struct launch_plan *plan = &run->plans[variant];
 
     plan->package_dir = buf_format("%s/package%d", run->dir, (int)variant);
     if (mkdir(plan->package_dir, 0755) < 0)
@@ -513,7 +513,7 @@ static void make_package(struct run *run, enum variant variant, const char *modu
     plan->files = LOOK_FILES;
     plan->threads = LOOK_THREADS;
     plan->min_tier = 2;
-    plan_seal(plan);
+    launch_plan_seal(plan);
 }
 
 static void remove_all(struct run *run)
@@ -527,7 +527,7 @@ static void remove_all(struct run *run)
             unlink(path);
         }
         rmdir(run->plans[v].package_dir);
-        plan_fini(&run->plans[v]);
+        launch_plan_fini(&run->plans[v]);
     }
     look_host_close(&run->host);
     rmdir(run->dir);

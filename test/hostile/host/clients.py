@@ -190,7 +190,7 @@ def client_attempts(box, watch):
             ("broken UTF-8", frame(REQ, {"to": "host@1", "method": "boot"}, b'{"a":"\xff"}', corr=1), "syntax"),
             ("a key twice", frame(REQ, b'{"to":"host@1","to":"auth@1","method":"boot"}', {}, corr=1), "syntax"),
             ("a big unknown member", frame(REQ, {"to": "host@1", "method": "logs"}, big, corr=1), "schema"),
-            ("a route never opened", frame(REQ, b"", {}, corr=1, route=77), "invalid"),
+            ("a handle never opened", frame(REQ, b"", {}, corr=1, route=77), "invalid"),
             ("an internal method", frame(REQ, {"to": "host@1", "method": "schemas"}, {}, corr=1), "denied"),
             ("a login of a client", frame(REQ, {"to": "auth@1", "method": "login"}, {"token": "x"}, corr=1), "denied"),
             ("prepare of a client", frame(REQ, {"to": "service.acme-probe@1", "method": "prepare"}, {"tx": 1, "revision": 1, "patch": []}, corr=1), "denied"),

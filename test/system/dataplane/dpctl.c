@@ -46,7 +46,7 @@ static int apply(struct dataplane *dp, struct policy *policy, const char *path, 
                  struct orb_err *err)
 {
     AUTO(policy) struct policy draft = {0};
-    struct dataplane_plan *plan = NULL;
+    struct dataplane_compiled *compiled = NULL;
     int r = 0;
 
     policy_init(&draft);
@@ -55,9 +55,9 @@ static int apply(struct dataplane *dp, struct policy *policy, const char *path, 
     if (!r)
         r = read_policy(path, &draft, err);
     if (!r)
-        r = dataplane_plan_prepare(dp, &draft, &plan, err);
+        r = dataplane_compile(dp, &draft, &compiled, err);
     if (!r)
-        r = dataplane_apply(dp, plan, err);
+        r = dataplane_apply(dp, compiled, err);
     if (r < 0)
         return r;
     policy_fini(policy);

@@ -71,7 +71,7 @@ static void relay(int fd, const struct sandbox_child *child)
     }
 }
 
-static void fill(struct plan *plan, const char *path)
+static void fill(struct launch_plan *plan, const char *path)
 {
     const char *slash = strrchr(path, '/');
 
@@ -87,7 +87,7 @@ static void fill(struct plan *plan, const char *path)
     plan->memory_bytes = 64u << 20;
     plan->files = 64;
     plan->threads = 16;
-    plan_seal(plan);
+    launch_plan_seal(plan);
 }
 
 static int run_sandboxed(const char *path, int fd)
@@ -95,7 +95,7 @@ static int run_sandboxed(const char *path, int fd)
     struct sandbox_child child;
     struct sandbox *sandbox = NULL;
     struct exit_status status;
-    struct plan plan = {0};
+    struct launch_plan plan = {0};
     struct orb_err err;
     char name[32];
     int r;
@@ -116,7 +116,7 @@ static int run_sandboxed(const char *path, int fd)
     if (r < 0 || status.signaled || status.step[0] || status.fault[0])
         fprintf(stderr, "runner: status %d step %s errno %d fault %s\n", status.status, status.step,
                 status.step_errno, status.fault);
-    plan_fini(&plan);
+    launch_plan_fini(&plan);
     sandbox_free(sandbox);
     return r < 0 ? 2 : status.signaled ? 128 + status.status : status.status;
 }

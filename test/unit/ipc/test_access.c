@@ -1,4 +1,4 @@
-/* core/ipc/route.c: who may call which method and receive which event. */
+/* core/ipc/resolve.c: who may call which method and receive which event. */
 #include "core/ipc/peers.h"
 #include "test/unit/ipc/wire.h"
 
@@ -129,7 +129,7 @@ TEST(only_who_may_reaches_the_methods_of_a_service)
              "{\"to\":\"service.dns@1\",\"method\":\"apply\"}", "{\"tx\":1}");
     wire_expect(&dns, &got, FRAME_PEER);
     wire_expect(&dns, &got, FRAME_REQ);
-    ck_assert_uint_eq(got.h.route, 2);
+    ck_assert_uint_eq(got.h.handle, 2);
     ask(&other, &dns, "service.dns", may_not, 1);
     wire_put(&admin, (struct frame){.type = FRAME_REQ, .corr = 1},
              "{\"to\":\"service.dns@1\",\"method\":\"apply\"}", "{\"tx\":1}");

@@ -13,7 +13,7 @@ TEST(a_header_is_24_little_endian_bytes)
     const struct frame frame = {.len = 0x10506,
                                 .envlen = 0x102,
                                 .type = FRAME_REQ,
-                                .route = 0x11223344,
+                                .handle = 0x11223344,
                                 .corr = 0x55667788,
                                 .src = 0x99aabbcc,
                                 .deadline_ms = 0x40302010};

@@ -232,17 +232,17 @@ TEST(a_session_acts_with_its_users_role_and_ends)
     wire_expect_err(&api, 5, "denied", "lee may not call echo/set: it requires the role admin");
     say(&api, 0, "say", "{\"text\":\"a\"}");
     wire_expect_err(&api, 5, "denied", "service api may not call echo/say");
-    /* access of a route opened for one is decided anew for another */
+    /* access to a method opened for one is decided anew for another */
     wire_put(&api, (struct frame){.type = FRAME_OPEN, .corr = 6, .src = session},
              "{\"to\":\"echo\",\"method\":\"set\"}", NULL);
     wire_expect(&api, &got, FRAME_OPENED);
     wire_put(&api,
-             (struct frame){.type = FRAME_REQ, .corr = 7, .route = got.h.route, .src = viewer},
+             (struct frame){.type = FRAME_REQ, .corr = 7, .handle = got.h.handle, .src = viewer},
              NULL, "{}");
     wire_expect_err(&api, 7, "denied", "lee");
-    wire_put(&api, (struct frame){.type = FRAME_REQ, .corr = 8, .route = 1}, NULL, "{}");
+    wire_put(&api, (struct frame){.type = FRAME_REQ, .corr = 8, .handle = 1}, NULL, "{}");
     wire_expect_err(&api, 8, "denied", "ipc.call:echo/set");
-    wire_put(&api, (struct frame){.type = FRAME_REQ, .corr = 9, .route = 1, .src = session}, NULL,
+    wire_put(&api, (struct frame){.type = FRAME_REQ, .corr = 9, .handle = 1, .src = session}, NULL,
              "{}");
     wire_expect_err(&api, 9, "state", "not now");
     /* the end of a session answers what it waits for; a late use is refused, not punished */

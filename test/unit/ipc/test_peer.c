@@ -366,7 +366,7 @@ TEST(a_peer_with_much_to_do_is_served_in_turns_and_wholly)
     world_fini(&world);
 }
 
-TEST(routes_are_limited_and_shared_by_equal_targets)
+TEST(method_handles_are_limited_and_shared_by_equal_targets)
 {
     static const char *const may[] = {"ipc.call:echo/*", NULL};
     struct world world;
@@ -380,11 +380,11 @@ TEST(routes_are_limited_and_shared_by_equal_targets)
         wire_put(&dns, (struct frame){.type = FRAME_OPEN, .corr = 3},
                  "{\"to\":\"echo\",\"method\":\"say\"}", NULL);
         wire_expect(&dns, &got, FRAME_OPENED);
-        ck_assert_uint_eq(got.h.route, 1);
+        ck_assert_uint_eq(got.h.handle, 1);
     }
-    wire_put(&dns, (struct frame){.type = FRAME_REQ, .corr = 4, .route = 2}, NULL,
+    wire_put(&dns, (struct frame){.type = FRAME_REQ, .corr = 4, .handle = 2}, NULL,
              "{\"text\":\"a\"}");
-    wire_expect_err(&dns, 4, "invalid", "route 2 was never opened");
+    wire_expect_err(&dns, 4, "invalid", "handle 2 was never opened");
     world_fini(&world);
 }
 

@@ -27,8 +27,8 @@ static uint32_t open_say(struct wire *caller)
              "{\"to\":\"echo@1.1\",\"method\":\"say\"}", NULL);
     wire_expect(caller, &got, FRAME_OPENED);
     ck_assert_uint_eq(got.h.corr, 7);
-    ck_assert_uint_ne(got.h.route, 0);
-    return got.h.route;
+    ck_assert_uint_ne(got.h.handle, 0);
+    return got.h.handle;
 }
 
 TEST(a_request_reaches_its_provider_and_the_reply_its_caller)
@@ -36,11 +36,11 @@ TEST(a_request_reaches_its_provider_and_the_reply_its_caller)
     struct world world;
     struct wire echo, caller;
     AUTO(got) struct got got = {0};
-    uint32_t route;
+    uint32_t handle;
 
     pair(&world, &echo, &caller);
-    route = open_say(&caller);
-    wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = 99, .route = route}, NULL,
+    handle = open_say(&caller);
+    wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = 99, .handle = handle}, NULL,
              "{\"text\":\"hi\"}");
     wire_expect(&echo, &got, FRAME_PEER);
     ck_assert_ptr_nonnull(strstr(got.payload, "\"kind\":\"service\",\"name\":\"caller\""));
@@ -50,7 +50,7 @@ TEST(a_request_reaches_its_provider_and_the_reply_its_caller)
     wire_expect(&echo, &got, FRAME_REQ);
     ck_assert_str_eq(got.payload, "{\"text\":\"hi\"}");
     ck_assert_uint_eq(got.h.src, peer_id(caller.peer));
-    ck_assert_uint_eq(got.h.route, 2); /* act, say, secret, set */
+    ck_assert_uint_eq(got.h.handle, 2); /* act, say, secret, set */
     ck_assert_uint_eq(got.h.deadline_ms, 5000);
     wire_put(&echo, (struct frame){.type = FRAME_REP, .corr = got.h.corr}, NULL,
              "{\"text\":\"ho\"}");
@@ -65,7 +65,7 @@ TEST(a_request_reaches_its_provider_and_the_reply_its_caller)
     end(&world, &echo, &caller);
 }
 
-TEST(an_envelope_addresses_without_a_route_and_its_trace_arrives)
+TEST(an_envelope_addresses_without_a_handle_and_its_trace_arrives)
 {
     struct world world;
     struct wire echo, caller;
@@ -247,12 +247,12 @@ TEST(a_provider_that_dies_answers_all_its_callers_with_peer_gone)
     struct world world;
     struct wire echo, caller, again;
     AUTO(got) struct got got = {0};
-    uint32_t route;
+    uint32_t handle;
 
     pair(&world, &echo, &caller);
-    route = open_say(&caller);
+    handle = open_say(&caller);
     for (uint32_t i = 0; i < 10; i++)
-        wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = i, .route = route}, NULL,
+        wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = i, .handle = handle}, NULL,
                  "{\"text\":\"a\"}");
     wire_expect(&echo, &got, FRAME_PEER);
     wire_close(&echo);
@@ -260,18 +260,18 @@ TEST(a_provider_that_dies_answers_all_its_callers_with_peer_gone)
         wire_expect_err(&caller, 9 - (uint32_t)i, "peer-gone",
                         "service echo went away before it answered say");
     wire_expect(&caller, &got, FRAME_GONE); /* the handle */
-    ck_assert_uint_eq(got.h.route, route);
+    ck_assert_uint_eq(got.h.handle, handle);
     ck_assert_int_eq(echo.closed, 1);
     ck_assert_int_eq(echo.end.code, ORB_E_GONE);
-    wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = 50, .route = route}, NULL,
+    wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = 50, .handle = handle}, NULL,
              "{\"text\":\"a\"}");
     wire_expect_err(&caller, 50, "peer-gone", "open it again");
     wire_put(&caller, (struct frame){.type = FRAME_OPEN, .corr = 51},
              "{\"to\":\"echo\",\"method\":\"say\"}", NULL);
     wire_expect_err(&caller, 51, "not-found", "no interface");
     wire_echo(&world, &again);
-    ck_assert_uint_eq(open_say(&caller), route); /* the same target, so the same handle */
-    wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = 52, .route = route}, NULL,
+    ck_assert_uint_eq(open_say(&caller), handle); /* the same target, so the same handle */
+    wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = 52, .handle = handle}, NULL,
              "{\"text\":\"a\"}");
     wire_expect(&again, &got, FRAME_PEER);
     wire_expect(&again, &got, FRAME_REQ);
@@ -340,13 +340,13 @@ TEST(more_than_64_requests_in_flight_are_busy_and_others_are_served)
     struct world world;
     struct wire echo, caller, other;
     AUTO(got) struct got got = {0};
-    uint32_t route;
+    uint32_t handle;
 
     pair(&world, &echo, &caller);
     wire_service(&world, &other, "other", call_echo);
-    route = open_say(&caller);
+    handle = open_say(&caller);
     for (uint32_t i = 0; i < 1000; i++)
-        wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = i, .route = route}, NULL,
+        wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = i, .handle = handle}, NULL,
                  "{\"text\":\"a\"}");
     for (uint32_t i = 64; i < 1000; i++)
         wire_expect_err(&caller, i, "busy", "64 requests to echo in flight");
@@ -385,14 +385,14 @@ TEST(ids_are_used_again_without_mixing_up_answers)
     struct world world;
     struct wire echo, caller;
     AUTO(got) struct got got = {0};
-    uint32_t route, first = 0;
+    uint32_t handle, first = 0;
 
     pair(&world, &echo, &caller);
-    route = open_say(&caller);
+    handle = open_say(&caller);
     for (uint32_t i = 0; i < 700; i++) {
         AUTO_FREE char *text = buf_format("{\"text\":\"%u\"}", i);
 
-        wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = 42, .route = route}, NULL,
+        wire_put(&caller, (struct frame){.type = FRAME_REQ, .corr = 42, .handle = handle}, NULL,
                  text);
         wire_get(&echo, &got);
         if (got.h.type == FRAME_PEER)

@@ -72,7 +72,7 @@ TEST(every_wrong_manifest_is_refused_with_place_and_words)
     }
 }
 
-static const struct plan_context context = {.instance = "t", .state_root = "/s"};
+static const struct package_plan_context context = {.instance = "t", .state_root = "/s"};
 
 static struct package *package_of(const char *capabilities, bool shipped)
 {
@@ -92,7 +92,7 @@ TEST(a_shipped_package_gets_what_it_asks_for_and_the_kernel_part_is_exact)
     struct package *p = package_of("[\"net.configure\",\"fs.state\",\"config.read:/a\","
                                    "\"net.bind:tcp/[::1]:8443#web\"]",
                                    true);
-    struct plan plan;
+    struct launch_plan plan;
     char **effective;
     struct orb_err err;
 
@@ -106,7 +106,7 @@ TEST(a_shipped_package_gets_what_it_asks_for_and_the_kernel_part_is_exact)
     ck_assert_uint_eq(plan.binds[0].port, 8443);
     ck_assert(strings_have(effective, "ipc.call:config/attach")); /* comes with config.read */
     ck_assert_uint_eq(strlen(plan.hash), 64);
-    plan_fini(&plan);
+    launch_plan_fini(&plan);
     strings_free(effective);
     package_free(p);
 }
@@ -116,7 +116,7 @@ TEST(a_third_party_gets_asked_and_granted_only)
     struct package *p = package_of("[\"net.configure\",\"config.read:/a\"]", false);
     static const char *const grants[] = {"config.read:/a", "config.read:/firewall", "fs.state",
                                          NULL};
-    struct plan plan;
+    struct launch_plan plan;
     char **effective;
     struct orb_err err;
 
@@ -125,7 +125,7 @@ TEST(a_third_party_gets_asked_and_granted_only)
     ck_assert(strings_have(effective, "config.read:/a"));
     ck_assert(!strings_have(effective, "config.read:/firewall"));
     ck_assert(!strings_have(effective, "ipc.call:config/edit"));
-    plan_fini(&plan);
+    launch_plan_fini(&plan);
     strings_free(effective);
     package_free(p);
 }
@@ -134,15 +134,15 @@ TEST(another_grant_is_another_plan)
 {
     struct package *p = package_of("[\"fs.state\"]", false);
     static const char *const none[] = {NULL}, *const state[] = {"fs.state", NULL};
-    struct plan a, b;
+    struct launch_plan a, b;
     char **x, **y;
     struct orb_err err;
 
     ck_assert_int_eq(package_plan(p, none, &context, &a, &x, &err), 0);
     ck_assert_int_eq(package_plan(p, state, &context, &b, &y, &err), 0);
     ck_assert_str_ne(a.hash, b.hash);
-    plan_fini(&a);
-    plan_fini(&b);
+    launch_plan_fini(&a);
+    launch_plan_fini(&b);
     strings_free(x);
     strings_free(y);
     package_free(p);

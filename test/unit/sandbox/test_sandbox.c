@@ -37,7 +37,7 @@ __attribute__((constructor)) static void maybe_worker(int argc, char **argv)
 
 struct stage {
     struct sandbox *sandbox;
-    struct plan plan;
+    struct launch_plan plan;
     struct sandbox_child child;
     struct buf report, text;
     struct orb_err err;
@@ -67,7 +67,7 @@ static struct stage *stage_new(void)
 
 static void start(struct stage *s)
 {
-    plan_seal(&s->plan);
+    launch_plan_seal(&s->plan);
     ck_assert_msg(spawn_worker(s->sandbox, &s->plan, &s->child, &s->err) == 0, "%s", s->err.text);
 }
 
@@ -94,7 +94,7 @@ static const char *ask(struct stage *s, unsigned method)
 static void stage_free(struct stage *s)
 {
     sandbox_free(s->sandbox);
-    plan_fini(&s->plan);
+    launch_plan_fini(&s->plan);
     buf_fini(&s->report);
     buf_fini(&s->text);
     free(s);
@@ -218,7 +218,7 @@ TEST(a_declared_socket_is_bound_in_the_hosts_network_and_listens)
     close(take_fd(&probe));
     s->plan.bind_count = 1;
     s->plan.binds[0] =
-        (struct plan_bind){.name = "web", .address = "127.0.0.1", .port = ntohs(at.sin_port)};
+        (struct launch_bind){.name = "web", .address = "127.0.0.1", .port = ntohs(at.sin_port)};
     greet(s);
     ck_assert_ptr_null(strstr(ask(s, SOCKET), "-1"));
     ck_assert_int_eq(connect(client, (struct sockaddr *)&at, sizeof(at)), 0);
@@ -238,7 +238,7 @@ TEST(an_occupied_port_is_named)
     ck_assert_int_eq(getsockname(holder, (struct sockaddr *)&at, &len), 0);
     s->plan.bind_count = 1;
     s->plan.binds[0] =
-        (struct plan_bind){.name = "web", .address = "127.0.0.1", .port = ntohs(at.sin_port)};
+        (struct launch_bind){.name = "web", .address = "127.0.0.1", .port = ntohs(at.sin_port)};
     ck_assert_int_eq(spawn_worker(s->sandbox, &s->plan, &s->child, &err), -EADDRINUSE);
     ck_assert_ptr_nonnull(strstr(err.text, "tcp/127.0.0.1:"));
     stage_free(s);
@@ -279,8 +279,8 @@ static struct stage *stage_with_port(struct sockaddr_in *ret_at)
     ck_assert_int_ge(probe, 0);
     close(probe);
     s->plan.bind_count = 1;
-    s->plan.binds[0] =
-        (struct plan_bind){.name = "web", .address = "127.0.0.1", .port = ntohs(ret_at->sin_port)};
+    s->plan.binds[0] = (struct launch_bind){
+        .name = "web", .address = "127.0.0.1", .port = ntohs(ret_at->sin_port)};
     return s;
 }
 
@@ -293,7 +293,7 @@ TEST(a_port_is_held_before_between_and_after_workers)
     AUTO_FD int after = -1;
     struct orb_err err;
 
-    ck_assert_int_eq(ports_hold(s->sandbox, &s->plan, &err), 0);
+    ck_assert_int_eq(listeners_hold(s->sandbox, &s->plan, &err), 0);
     ck_assert_taken(&at);
     ck_assert_int_eq(connect(early, (struct sockaddr *)&at, sizeof(at)), 0); /* it waits */
     greet(s);
@@ -301,7 +301,7 @@ TEST(a_port_is_held_before_between_and_after_workers)
     end_worker(s, 0);
     ck_assert_taken(&at);
     ck_assert_int_eq(connect(between, (struct sockaddr *)&at, sizeof(at)), 0);
-    ports_release(s->sandbox, s->plan.service);
+    listeners_release(s->sandbox, s->plan.service);
     after = tcp_at(&at, SO_REUSEADDR); /* control: now any process can have it */
     ck_assert_int_ge(after, 0);
     stage_free(s);
@@ -347,7 +347,7 @@ TEST(a_port_is_bound_again_while_closed_connections_wait_for_their_end)
     next->plan.binds[0] = s->plan.binds[0];
     finish(s, 0);
     ck_assert_int_eq(tcp_at(&at, 0), -EADDRINUSE); /* control: one does wait */
-    ck_assert_int_eq(ports_hold(next->sandbox, &next->plan, &err), 0);
+    ck_assert_int_eq(listeners_hold(next->sandbox, &next->plan, &err), 0);
     ck_assert_taken(&at);
     stage_free(next);
 }
@@ -356,17 +356,17 @@ TEST(a_port_is_held_for_one_service)
 {
     struct sockaddr_in at;
     struct stage *s = stage_with_port(&at);
-    struct plan other = s->plan;
+    struct launch_plan other = s->plan;
     struct orb_err err;
 
-    ck_assert_int_eq(ports_hold(s->sandbox, &s->plan, &err), 0);
+    ck_assert_int_eq(listeners_hold(s->sandbox, &s->plan, &err), 0);
     snprintf(other.service, sizeof(other.service), "thief");
-    ck_assert_int_eq(ports_hold(s->sandbox, &other, &err), -EADDRINUSE);
+    ck_assert_int_eq(listeners_hold(s->sandbox, &other, &err), -EADDRINUSE);
     ck_assert_ptr_nonnull(strstr(err.text, "thief"));
     ck_assert_ptr_nonnull(strstr(err.text, s->plan.service));
-    ports_release(s->sandbox, s->plan.service);
-    ck_assert_int_eq(ports_hold(s->sandbox, &other, &err), 0); /* control */
-    ports_release(s->sandbox, other.service);
+    listeners_release(s->sandbox, s->plan.service);
+    ck_assert_int_eq(listeners_hold(s->sandbox, &other, &err), 0); /* control */
+    listeners_release(s->sandbox, other.service);
     stage_free(s);
 }
 

@@ -46,7 +46,7 @@ void fakehost_raw(struct fakehost *host, const void *data, size_t len)
     }
 }
 
-void fakehost_send(struct fakehost *host, unsigned type, uint32_t route, uint32_t corr,
+void fakehost_send(struct fakehost *host, unsigned type, uint32_t handle, uint32_t corr,
                    uint32_t src, uint32_t deadline_ms, const char *env, const char *payload)
 {
     size_t env_len = env ? strlen(env) : 0;
@@ -54,7 +54,7 @@ void fakehost_send(struct fakehost *host, unsigned type, uint32_t route, uint32_
     struct frame frame = {.len = (uint32_t)(env_len + len),
                           .envlen = (uint16_t)env_len,
                           .type = (uint8_t)type,
-                          .route = route,
+                          .handle = handle,
                           .corr = corr,
                           .src = src,
                           .deadline_ms = deadline_ms};

@@ -26,7 +26,7 @@ struct fakeframe {
 
 /* Forks a worker that runs plugin; its exit code is sdk_run's. */
 void fakehost_start(struct fakehost *host, const struct orb_plugin *plugin);
-void fakehost_send(struct fakehost *host, unsigned type, uint32_t route, uint32_t corr,
+void fakehost_send(struct fakehost *host, unsigned type, uint32_t handle, uint32_t corr,
                    uint32_t src, uint32_t deadline_ms, const char *env, const char *payload);
 void fakehost_raw(struct fakehost *host, const void *data, size_t len);
 /* Reads the next frame; the test fails when none comes. */

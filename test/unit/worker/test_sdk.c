@@ -542,7 +542,7 @@ TEST(a_call_travels_by_name_then_by_handle_and_a_dead_handle_is_forgotten)
     start(&h);
     fakehost_send(&h, FRAME_REQ, RELAY, 5, 9, 5000, NULL, "{\"deadline\":700}");
     fakehost_expect(&h, FRAME_REQ, &f);
-    ck_assert_uint_eq(f.head.route, 0);
+    ck_assert_uint_eq(f.head.handle, 0);
     ck_assert_uint_eq(f.head.src, 0);
     ck_assert_uint_eq(f.head.deadline_ms, 700);
     ck_assert_str_eq(f.env, "{\"to\":\"other@1.2\",\"method\":\"ask\"}");
@@ -560,7 +560,7 @@ TEST(a_call_travels_by_name_then_by_handle_and_a_dead_handle_is_forgotten)
     fakehost_expect(&h, FRAME_REP, &f);
 
     relay(&h, FRAME_ERR, "{\"err\":{\"code\":\"peer-gone\",\"text\":\"left\"}}", NULL, &req, &f);
-    ck_assert_uint_eq(req.route, 23);
+    ck_assert_uint_eq(req.handle, 23);
     ck_assert_uint_eq(req.envlen, 0);
     ck_assert_str_eq(f.payload, "{\"code\":\"peer-gone\",\"path\":\"\"}");
     /* Starts over by name, with a new handle. */
@@ -569,7 +569,7 @@ TEST(a_call_travels_by_name_then_by_handle_and_a_dead_handle_is_forgotten)
     fakehost_send(&h, FRAME_ERR, 0, f.head.corr, 0, 0,
                   "{\"err\":{\"code\":\"unavailable\",\"text\":\"none\"}}", NULL);
     fakehost_expect(&h, FRAME_REQ, &f);
-    ck_assert_uint_eq(f.head.route, 0);
+    ck_assert_uint_eq(f.head.handle, 0);
     fakehost_send(&h, FRAME_ERR, 0, f.head.corr, 0, 0,
                   "{\"err\":{\"code\":\"schema\",\"text\":\"no\",\"path\":\"/q\"}}", NULL);
     fakehost_expect(&h, FRAME_REP, &f);
@@ -602,7 +602,7 @@ TEST(a_call_for_a_session_carries_it_and_no_handle)
         fakehost_send(&h, FRAME_REQ, AS, 5, 9, 9000, NULL, "{}");
         fakehost_expect(&h, FRAME_REQ, &f);
         ck_assert_uint_eq(f.head.src, 77);
-        ck_assert_uint_eq(f.head.route, 0);
+        ck_assert_uint_eq(f.head.handle, 0);
         ck_assert_str_eq(f.env, "{\"to\":\"other@1\",\"method\":\"ask\"}");
         fakehost_send(&h, FRAME_REP, 0, f.head.corr, 0, 0, NULL, "{\"ok\":true}");
         fakehost_expect(&h, FRAME_REP, &f);
@@ -868,7 +868,7 @@ TEST(frames_in_many_small_pieces_are_put_together)
 {
     struct fakehost h;
     struct fakeframe f;
-    struct frame frame = {.len = 2, .type = FRAME_REQ, .route = ECHO, .corr = 8, .src = 9};
+    struct frame frame = {.len = 2, .type = FRAME_REQ, .handle = ECHO, .corr = 8, .src = 9};
     unsigned char bytes[FRAME_HEADER + 2];
     struct buf big = {0};
 

@@ -301,7 +301,7 @@ TEST(what_waits_is_called_before_stop_and_nothing_later)
     unsigned char two[2 * FRAME_HEADER + 2];
     struct frame stop = {.type = FRAME_STOP};
     struct frame ask = {.type = FRAME_REQ,
-                        .route = STOP_FILLED,
+                        .handle = STOP_FILLED,
                         .corr = 21,
                         .src = 9,
                         .len = 2,

@@ -1,13 +1,13 @@
 /* Finds the provider of a method by interface, version and name; and the handles that OPEN gives
  * out so that a request need not name them. */
-#ifndef CORE_IPC_ROUTE_H
-#define CORE_IPC_ROUTE_H
+#ifndef CORE_IPC_RESOLVE_H
+#define CORE_IPC_RESOLVE_H
 
-#include "core/ipc/iface.h"
+#include "core/ipc/interface.h"
 
-#define ROUTE_MAX 1024 /* of one peer */
+#define HANDLES_MAX 1024 /* of one peer */
 
-struct route { /* a handle given by OPENED is its index + 1 */
+struct method_handle { /* a handle given by OPENED is its index + 1 */
     char *to;
     char *method_name;
     struct target target; /* provider NULL: gone */
@@ -17,21 +17,21 @@ struct route { /* a handle given by OPENED is its index + 1 */
 /* Finds the interface of `to`, "NAME[@MAJOR[.MINOR]]"; its contract is known and of a fitting
  * version. ORB_E_INVALID, ORB_E_NOT_FOUND (err names a similar one), ORB_E_UNAVAILABLE,
  * ORB_E_VERSION. */
-int route_interface(struct broker *broker, const char *to, struct iface **ret_iface,
-                    struct orb_err *err);
+int resolve_interface(struct broker *broker, const char *to, struct ipc_interface **ret_interface,
+                      struct orb_err *err);
 /* Who provides method of `to` now; ret_target->provider is NULL when nothing does. Errors as of
- * route_interface(). */
-int route_resolve(struct broker *broker, const char *to, const char *method,
-                  struct target *ret_target, struct orb_err *err);
+ * resolve_interface(). */
+int resolve_method(struct broker *broker, const char *to, const char *method,
+                   struct target *ret_target, struct orb_err *err);
 /* 0: the provider takes requests; ORB_E_UNAVAILABLE, ORB_E_GONE. err may be NULL. */
-int route_available(const struct target *target, struct orb_err *err);
+int resolve_available(const struct target *target, struct orb_err *err);
 
 /* OPEN frame: answered with OPENED or ERR. */
-void route_on_open(struct ipc_peer *peer, struct inframe *in);
+void resolve_on_open(struct ipc_peer *peer, struct inframe *in);
 /* NULL: the handle was never given to the peer. */
-struct route *route_of(struct ipc_peer *peer, uint32_t handle);
+struct method_handle *resolve_handle(struct ipc_peer *peer, uint32_t handle);
 /* A provider goes away: handles to it become void, and their owners are told (GONE). */
-void route_leave(struct broker *broker, struct ipc_peer *provider);
-void route_free_all(struct ipc_peer *peer);
+void resolve_leave(struct broker *broker, struct ipc_peer *provider);
+void resolve_free_all(struct ipc_peer *peer);
 
 #endif

@@ -2,7 +2,7 @@
  * question after the other, in turns of who asks: people who read logs never hold more than one
  * thread of the pool. What the loop itself does for an answer (records looked up, copied, checked)
  * takes a millisecond or two; between two answers it is free for others three times as long. */
-#include "core/host/logs_iface.h"
+#include "core/host/logs_interface.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -109,13 +109,13 @@ static void leave_line(struct log_job *job, uint64_t took_ns)
     uv_timer_start(&host->log_pause, on_pause, pause_ms ? pause_ms : 1, 0);
 }
 
-void logs_iface_watch(struct orbitald *host, struct loop_scope *scope)
+void logs_interface_watch(struct orbitald *host, struct loop_scope *scope)
 {
     uv_timer_init(host->loop, &host->log_pause);
     loop_scope_adopt(scope, (uv_handle_t *)&host->log_pause);
 }
 
-void logs_iface_hurry(struct orbitald *host)
+void logs_interface_hurry(struct orbitald *host)
 {
     if (!host->log_paused)
         return;
@@ -281,9 +281,9 @@ static void stand_in_line(struct log_job *job)
         start_next(host);
 }
 
-bool logs_iface_request(struct orbitald *host, struct host_req *req,
-                        const struct host_caller *caller, const char *method, const char *input,
-                        size_t len)
+bool logs_interface_request(struct orbitald *host, struct host_req *req,
+                            const struct host_caller *caller, const char *method, const char *input,
+                            size_t len)
 {
     bool runs = !strcmp(method, "log-runs");
     struct log_job *job;

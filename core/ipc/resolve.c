@@ -1,5 +1,5 @@
 /* Routes: finding the provider of a method, and the handles of OPEN. */
-#include "core/ipc/route.h"
+#include "core/ipc/resolve.h"
 
 #include <string.h>
 
@@ -14,9 +14,10 @@
 
 static int unknown_interface(struct broker *broker, const char *name, struct orb_err *err)
 {
-    AUTO_FREE const char **names = xcalloc(broker->iface_count, sizeof(*names));
+    AUTO_FREE const char **names = xcalloc(broker->interface_count, sizeof(*names));
     AUTO(buf) struct buf all = {0};
-    const struct iface *own = strncmp(name, "service.", 8) ? NULL : iface_find(broker, name + 8);
+    const struct ipc_interface *own =
+        strncmp(name, "service.", 8) ? NULL : interface_find(broker, name + 8);
     const char *near;
     size_t n = 0;
 
@@ -24,7 +25,7 @@ static int unknown_interface(struct broker *broker, const char *name, struct orb
         return orb_fail(err, ORB_E_UNAVAILABLE, "orbitald is starting (%s)", broker->starting);
     if (own && own->contract) /* it has a contract while its worker lives */
         return orb_fail(err, ORB_E_UNAVAILABLE, "service %s is not running", name + 8);
-    for (struct iface *i = broker->ifaces; i; i = i->next)
+    for (struct ipc_interface *i = broker->interfaces; i; i = i->next)
         if (i->contract && strncmp(i->name, "service.", 8))
             names[n++] = i->name;
     for (size_t i = 0; i < n && all.len < 200; i++)
@@ -37,14 +38,14 @@ static int unknown_interface(struct broker *broker, const char *name, struct orb
                     n ? buf_str(&all) : "none yet");
 }
 
-int route_interface(struct broker *broker, const char *to, struct iface **ret_iface,
-                    struct orb_err *err)
+int resolve_interface(struct broker *broker, const char *to, struct ipc_interface **ret_interface,
+                      struct orb_err *err)
 {
     char name[TO_SIZE];
     const char *at = strchr(to, '@');
     size_t len = at ? (size_t)(at - to) : strlen(to);
     unsigned major = 0, minor = 0;
-    struct iface *iface;
+    struct ipc_interface *interface;
     bool has_minor;
 
     if (len == 0 || len >= sizeof(name))
@@ -57,20 +58,21 @@ int route_interface(struct broker *broker, const char *to, struct iface **ret_if
                         "\"%.60s\" names no version; expected interface@MAJOR or "
                         "interface@MAJOR.MINOR",
                         to);
-    iface = iface_find(broker, name);
-    if (!iface || !iface->contract)
+    interface = interface_find(broker, name);
+    if (!interface || !interface->contract)
         return unknown_interface(broker, name, err);
-    if (at && (major != iface->contract->major || minor > iface->contract->minor))
+    if (at && (major != interface->contract->major || minor > interface->contract->minor))
         return orb_fail(err, ORB_E_VERSION,
                         "%s is version %s here; %.60s asks for major %u and a minor of at least %u",
-                        name, iface->contract->version, to, major, minor);
-    *ret_iface = iface;
+                        name, interface->contract->version, to, major, minor);
+    *ret_interface = interface;
     return 0;
 }
 
-static int unknown_method(const struct iface *iface, const char *method, struct orb_err *err)
+static int unknown_method(const struct ipc_interface *interface, const char *method,
+                          struct orb_err *err)
 {
-    const struct contract *c = iface->contract;
+    const struct contract *c = interface->contract;
     AUTO_FREE const char **names = xcalloc(c->method_count, sizeof(*names));
     AUTO(buf) struct buf all = {0};
     const char *near;
@@ -83,31 +85,31 @@ static int unknown_method(const struct iface *iface, const char *method, struct 
     near = suggest_nearest(method, names, c->method_count);
     if (near)
         return orb_fail(err, ORB_E_NOT_FOUND, "%s has no method \"%.60s\"; did you mean %s?",
-                        iface->name, method, near);
-    return orb_fail(err, ORB_E_NOT_FOUND, "%s has no method \"%.60s\"; it has %s", iface->name,
+                        interface->name, method, near);
+    return orb_fail(err, ORB_E_NOT_FOUND, "%s has no method \"%.60s\"; it has %s", interface->name,
                     method, c->method_count ? buf_str(&all) : "none");
 }
 
-int route_resolve(struct broker *broker, const char *to, const char *method,
-                  struct target *ret_target, struct orb_err *err)
+int resolve_method(struct broker *broker, const char *to, const char *method,
+                   struct target *ret_target, struct orb_err *err)
 {
-    struct iface *iface;
-    int r = route_interface(broker, to, &iface, err);
+    struct ipc_interface *interface;
+    int r = resolve_interface(broker, to, &interface, err);
 
     if (r < 0)
         return r;
-    ret_target->iface = iface;
-    ret_target->method = contract_method(iface->contract, method);
-    ret_target->provider = iface->provider;
+    ret_target->interface = interface;
+    ret_target->method = contract_method(interface->contract, method);
+    ret_target->provider = interface->provider;
     if (!ret_target->method)
-        return unknown_method(iface, method, err);
+        return unknown_method(interface, method, err);
     return 0;
 }
 
-int route_available(const struct target *target, struct orb_err *err)
+int resolve_available(const struct target *target, struct orb_err *err)
 {
     const struct ipc_peer *provider = target->provider;
-    const char *name = target->iface->name;
+    const char *name = target->interface->name;
 
     if (!strncmp(name, "service.", 8))
         name += 8;
@@ -115,46 +117,47 @@ int route_available(const struct target *target, struct orb_err *err)
         return orb_fail(err, ORB_E_UNAVAILABLE, "service %s is not running", name);
     if (provider->conn.dead)
         return orb_fail(err, ORB_E_GONE, "service %s went away", name);
-    if (provider->conn.fd >= 0 && !(target->iface->early ? provider->greeted : provider->open))
+    if (provider->conn.fd >= 0 && !(target->interface->early ? provider->greeted : provider->open))
         return orb_fail(err, ORB_E_UNAVAILABLE, "service %s is starting", name);
     return 0;
 }
 
-static struct route *find_route(struct ipc_peer *peer, const char *to, const char *method)
+static struct method_handle *find_handle(struct ipc_peer *peer, const char *to, const char *method)
 {
-    for (unsigned i = 0; i < peer->route_count; i++)
-        if (!strcmp(peer->routes[i].to, to) && !strcmp(peer->routes[i].method_name, method))
-            return &peer->routes[i];
+    for (unsigned i = 0; i < peer->handle_count; i++)
+        if (!strcmp(peer->handles[i].to, to) && !strcmp(peer->handles[i].method_name, method))
+            return &peer->handles[i];
     return NULL;
 }
 
 /* A handle is never given to another target, so a stale one can only be gone. */
-static struct route *make_route(struct ipc_peer *peer, const char *to, const char *method,
-                                struct orb_err *err)
+static struct method_handle *make_handle(struct ipc_peer *peer, const char *to, const char *method,
+                                         struct orb_err *err)
 {
-    struct route *route = find_route(peer, to, method);
+    struct method_handle *handle = find_handle(peer, to, method);
 
-    if (route)
-        return route;
-    if (peer->route_count == ROUTE_MAX) {
-        orb_fail(err, ORB_E_LIMIT, "%s has %d routes open already", peer->self.name, ROUTE_MAX);
+    if (handle)
+        return handle;
+    if (peer->handle_count == HANDLES_MAX) {
+        orb_fail(err, ORB_E_LIMIT, "%s has %d methods open already", peer->self.name, HANDLES_MAX);
         return NULL;
     }
-    if ((peer->route_count & (peer->route_count - 1)) == 0)
-        peer->routes = xrealloc(peer->routes, (peer->route_count ? peer->route_count * 2u : 1u) *
-                                                  sizeof(*peer->routes));
-    route = &peer->routes[peer->route_count++];
-    *route = (struct route){.to = xstrdup(to), .method_name = xstrdup(method)};
-    return route;
+    if ((peer->handle_count & (peer->handle_count - 1)) == 0)
+        peer->handles =
+            xrealloc(peer->handles,
+                     (peer->handle_count ? peer->handle_count * 2u : 1u) * sizeof(*peer->handles));
+    handle = &peer->handles[peer->handle_count++];
+    *handle = (struct method_handle){.to = xstrdup(to), .method_name = xstrdup(method)};
+    return handle;
 }
 
-static int open_route(struct ipc_peer *peer, struct inframe *in, uint32_t *ret_handle,
-                      struct orb_err *err)
+static int open_handle(struct ipc_peer *peer, struct inframe *in, uint32_t *ret_handle,
+                       struct orb_err *err)
 {
     struct principal *who = principal_of(peer, in->h.src, err);
     char to[TO_SIZE], method[METHOD_SIZE];
     struct target target;
-    struct route *route;
+    struct method_handle *handle;
     bool allowed;
     int r;
 
@@ -164,61 +167,61 @@ static int open_route(struct ipc_peer *peer, struct inframe *in, uint32_t *ret_h
     if (r == 0)
         r = inframe_string(in, "method", method, sizeof(method), err);
     if (r == 0)
-        r = route_resolve(peer->broker, to, method, &target, err);
+        r = resolve_method(peer->broker, to, method, &target, err);
     if (r == 0)
         r = access_method(who, &target, err);
     if (r == 0)
-        r = route_available(&target, err);
+        r = resolve_available(&target, err);
     if (r < 0)
         return r;
     allowed = who == &peer->self || access_method(&peer->self, &target, NULL) == 0;
-    route = make_route(peer, to, method, err);
-    if (!route)
+    handle = make_handle(peer, to, method, err);
+    if (!handle)
         return err->code;
-    route->target = target;
-    route->allowed = allowed;
-    *ret_handle = (uint32_t)(route - peer->routes) + 1;
+    handle->target = target;
+    handle->allowed = allowed;
+    *ret_handle = (uint32_t)(handle - peer->handles) + 1;
     return 0;
 }
 
-void route_on_open(struct ipc_peer *peer, struct inframe *in)
+void resolve_on_open(struct ipc_peer *peer, struct inframe *in)
 {
     struct orb_err err;
     uint32_t handle = 0;
-    int r = open_route(peer, in, &handle, &err);
+    int r = open_handle(peer, in, &handle, &err);
 
     if (r == ORB_E_PROTOCOL) {
         refusal_disconnect(peer, &err);
     } else if (r < 0) {
         refusal_answer(peer, in->h.corr, &err);
     } else {
-        peer_send(peer, &(struct frame){.type = FRAME_OPENED, .corr = in->h.corr, .route = handle},
+        peer_send(peer, &(struct frame){.type = FRAME_OPENED, .corr = in->h.corr, .handle = handle},
                   NULL, NULL, 0);
     }
 }
 
-struct route *route_of(struct ipc_peer *peer, uint32_t handle)
+struct method_handle *resolve_handle(struct ipc_peer *peer, uint32_t handle)
 {
-    return handle && handle <= peer->route_count ? &peer->routes[handle - 1] : NULL;
+    return handle && handle <= peer->handle_count ? &peer->handles[handle - 1] : NULL;
 }
 
-void route_leave(struct broker *broker, struct ipc_peer *provider)
+void resolve_leave(struct broker *broker, struct ipc_peer *provider)
 {
     for (struct ipc_peer *peer = broker->peers; peer; peer = peer->next)
-        for (unsigned i = 0; i < peer->route_count; i++)
-            if (peer->routes[i].target.provider == provider) {
-                peer->routes[i].target.provider = NULL;
+        for (unsigned i = 0; i < peer->handle_count; i++)
+            if (peer->handles[i].target.provider == provider) {
+                peer->handles[i].target.provider = NULL;
                 if (peer != provider) /* the handle is dead: tell at once, not at the next use */
-                    peer_send(peer, &(struct frame){.type = FRAME_GONE, .route = i + 1}, NULL, NULL,
-                              0);
+                    peer_send(peer, &(struct frame){.type = FRAME_GONE, .handle = i + 1}, NULL,
+                              NULL, 0);
             }
 }
 
-void route_free_all(struct ipc_peer *peer)
+void resolve_free_all(struct ipc_peer *peer)
 {
-    for (unsigned i = 0; i < peer->route_count; i++) {
-        free(peer->routes[i].to);
-        free(peer->routes[i].method_name);
+    for (unsigned i = 0; i < peer->handle_count; i++) {
+        free(peer->handles[i].to);
+        free(peer->handles[i].method_name);
     }
-    free(peer->routes);
+    free(peer->handles);
 }

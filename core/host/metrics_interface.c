@@ -1,6 +1,6 @@
 /* host@1 metrics: OpenMetrics text in pages. Each answer costs the loop little, and however many
  * services, clients and names there are, none of them makes it too large to be sent. */
-#include "core/host/metrics_iface.h"
+#include "core/host/metrics_interface.h"
 #include "core/host/dpservice.h"
 
 #include <assert.h>
@@ -65,8 +65,8 @@ static int section_of(const char *from)
     return -1;
 }
 
-int metrics_iface_host(struct orbitald *host, const char *input, size_t len, struct buf *out,
-                       struct orb_err *err)
+int metrics_interface_host(struct orbitald *host, const char *input, size_t len, struct buf *out,
+                           struct orb_err *err)
 {
     AUTO(buf) struct buf text = {0};
     struct json_write w = json_write_to(out);

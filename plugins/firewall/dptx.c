@@ -1,4 +1,4 @@
-/* The session with dataplane@1: begin, batches one after the other, check; then apply or abort. All
+/* The dataplane transaction: begin, batches one after the other, check; then apply or abort. All
  * that is read from the configuration is read in prepare.
  * Everything is asynchronous: a callback of the configuration returns ORB_LATER and the last reply
  * calls orb_config_done(). A draft that failed is dropped before the failure is told. */
@@ -10,7 +10,7 @@
 #include "plugins/firewall/plugin.h"
 #include "plugins/firewall/prepared.h"
 #include "plugins/firewall/retry.h"
-#include "plugins/firewall/dpsession.h"
+#include "plugins/firewall/dptx.h"
 #include "plugins/firewall/translate.h"
 #include "plugins/firewall/changeset.h"
 
@@ -22,37 +22,37 @@ static void send_next(struct orb_ctx *ctx, struct firewall *self);
  * same messages again (retry.c). A commit that fails changes nothing, what was pending stays so. */
 static void done(struct orb_ctx *ctx, struct firewall *self, const struct orb_err *failure)
 {
-    struct dpsession *session = &self->session;
+    struct dptx *dptx = &self->dptx;
 
     if (!failure || !failure->code) {
         orb_config_done(ctx, NULL);
-    } else if (session->first) {
-        retry_schedule(ctx, self, &session->changes, failure);
+    } else if (dptx->first) {
+        retry_schedule(ctx, self, &dptx->changes, failure);
         orb_config_done(ctx, NULL);
     } else {
-        changeset_fini(&session->changes);
+        changeset_fini(&dptx->changes);
         retry_resume(ctx, self);
         orb_config_done(ctx, failure);
     }
 }
 
-/* The transaction of the session as an input object. */
-static cJSON *tx_input(const struct dpsession *session)
+/* {"tx": N}, the input of its calls. */
+static cJSON *tx_input(const struct dptx *dptx)
 {
     cJSON *in = cJSON_CreateObject();
 
-    cJSON_AddNumberToObject(in, "tx", session->tx);
+    cJSON_AddNumberToObject(in, "tx", dptx->tx);
     return in;
 }
 
 static void on_dropped(struct orb_ctx *ctx, void *arg, const cJSON *out, const struct orb_err *err)
 {
     struct firewall *self = arg;
-    struct orb_err failure = self->session.failure;
+    struct orb_err failure = self->dptx.failure;
 
     if (err)
         orb_log(ctx, ORB_WARNING, "firewall.draft-not-dropped", KV("reason", err->text));
-    self->session.state = DPSESSION_NONE;
+    self->dptx.state = DPTX_NONE;
     done(ctx, self, &failure);
 }
 
@@ -60,16 +60,16 @@ static void on_dropped(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
 static void fail(struct orb_ctx *ctx, struct firewall *self, const struct orb_err *err,
                  const char *doing)
 {
-    struct dpsession *session = &self->session;
+    struct dptx *dptx = &self->dptx;
 
     health_note(ctx, &self->health, err);
-    session->failure = *err;
+    dptx->failure = *err;
     if (err->path[0])
-        translate_path(err->path, session->failure.path, sizeof(session->failure.path));
+        translate_path(err->path, dptx->failure.path, sizeof(dptx->failure.path));
     else
-        orb_wrap(&session->failure, "the data plane did not %s the policy", doing);
-    if (session->state == DPSESSION_DRAFT &&
-        orb_call(ctx, DATAPLANE, "abort", tx_input(session), 0, on_dropped, self, NULL) == 0)
+        orb_wrap(&dptx->failure, "the data plane did not %s the policy", doing);
+    if (dptx->state == DPTX_DRAFT &&
+        orb_call(ctx, DATAPLANE, "abort", tx_input(dptx), 0, on_dropped, self, NULL) == 0)
         return;
     on_dropped(ctx, self, NULL, NULL);
 }
@@ -95,22 +95,22 @@ static void on_put(struct orb_ctx *ctx, void *arg, const char *text, size_t len,
         fail(ctx, self, err, "take");
         return;
     }
-    self->session.next++;
+    self->dptx.next++;
     send_next(ctx, self);
 }
 
 static void send_next(struct orb_ctx *ctx, struct firewall *self)
 {
     AUTO(buf) struct buf text = {0};
-    struct dpsession *session = &self->session;
+    struct dptx *dptx = &self->dptx;
     struct orb_err err;
     int r;
 
-    if (session->next < session->changes.batches.count) {
-        batch_message(&session->changes.batches, session->next, (int64_t)session->tx, &text);
+    if (dptx->next < dptx->changes.batches.count) {
+        batch_message(&dptx->changes.batches, dptx->next, (int64_t)dptx->tx, &text);
         r = orb_call_text(ctx, DATAPLANE, "put", buf_str(&text), text.len, 0, on_put, self, &err);
     } else {
-        r = orb_call(ctx, DATAPLANE, "check", tx_input(session), 0, on_checked, self, &err);
+        r = orb_call(ctx, DATAPLANE, "check", tx_input(dptx), 0, on_checked, self, &err);
     }
     if (r < 0)
         fail(ctx, self, &err, "take");
@@ -130,9 +130,9 @@ static void on_begun(struct orb_ctx *ctx, void *arg, const cJSON *out, const str
         fail(ctx, self, err, "begin");
         return;
     }
-    self->session.tx = tx->valuedouble;
-    self->session.state = DPSESSION_DRAFT;
-    self->session.next = 0;
+    self->dptx.tx = tx->valuedouble;
+    self->dptx.state = DPTX_DRAFT;
+    self->dptx.next = 0;
     send_next(ctx, self);
 }
 
@@ -161,39 +161,39 @@ static int refuse(struct orb_ctx *ctx, struct firewall *self, const struct orb_c
                   const struct orb_err *err)
 {
     if (change->initial) {
-        retry_schedule(ctx, self, &self->session.changes, err);
+        retry_schedule(ctx, self, &self->dptx.changes, err);
         return 0;
     }
-    changeset_fini(&self->session.changes);
+    changeset_fini(&self->dptx.changes);
     retry_resume(ctx, self);
     return err->code;
 }
 
-int dpsession_prepare(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
+int dptx_prepare(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
 {
     struct firewall *self = orb_user(ctx);
-    struct dpsession *session = &self->session;
+    struct dptx *dptx = &self->dptx;
     cJSON *in;
     int r;
 
     retry_cancel(ctx, self);
-    changeset_fini(&session->changes);
-    session->state = DPSESSION_NONE;
-    session->failure = (struct orb_err){0};
-    session->change = change;
-    session->first = change->initial;
-    session->changes.full = self->retry.pending;
-    r = changeset_build(&session->changes, change, err);
-    *change->prepared = prepared_new(&session->changes, change->tree, &self->rows);
+    changeset_fini(&dptx->changes);
+    dptx->state = DPTX_NONE;
+    dptx->failure = (struct orb_err){0};
+    dptx->change = change;
+    dptx->first = change->initial;
+    dptx->changes.full = self->retry.pending;
+    r = changeset_build(&dptx->changes, change, err);
+    *change->prepared = prepared_new(&dptx->changes, change->tree, &self->rows);
     if (r < 0) {
-        changeset_fini(&session->changes); /* nothing of it can be sent */
+        changeset_fini(&dptx->changes); /* nothing of it can be sent */
         return refuse(ctx, self, change, err);
     }
-    plan(ctx, &session->changes, change->tree);
-    if (!session->changes.batches.count)
+    plan(ctx, &dptx->changes, change->tree);
+    if (!dptx->changes.batches.count)
         return 0;
     in = cJSON_CreateObject();
-    cJSON_AddBoolToObject(in, "reset", session->changes.full);
+    cJSON_AddBoolToObject(in, "reset", dptx->changes.full);
     r = orb_call(ctx, DATAPLANE, "begin", in, 0, on_begun, self, err);
     return r < 0 ? refuse(ctx, self, change, err) : ORB_LATER;
 }
@@ -229,31 +229,30 @@ static void on_applied(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
         orb_wrap(&failure, "the data plane did not apply the policy");
         if (err->path[0])
             translate_path(err->path, failure.path, sizeof(failure.path));
-        if (self->session.first)
-            self->session.state = DPSESSION_NONE; /* no abort will come */
+        if (self->dptx.first)
+            self->dptx.state = DPTX_NONE; /* no abort will come */
         done(ctx, self, &failure);
         return;
     }
-    self->session.state = DPSESSION_APPLIED;
+    self->dptx.state = DPTX_APPLIED;
     retry_done(ctx, self);
     tell_ended(ctx, out);
     orb_log(ctx, ORB_INFO, "firewall.applied",
             KV("generation", generation ? (int64_t)generation->valuedouble : 0),
-            KV("messages", self->session.changes.batches.count),
-            KV("full", self->session.changes.full));
+            KV("messages", self->dptx.changes.batches.count), KV("full", self->dptx.changes.full));
     orb_config_done(ctx, NULL);
 }
 
-int dpsession_apply(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
+int dptx_apply(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err)
 {
     struct firewall *self = orb_user(ctx);
     int r;
 
     prepared_swap(ctx, self, *change->prepared);
-    if (self->session.state == DPSESSION_NONE)
+    if (self->dptx.state == DPTX_NONE)
         return 0;
-    self->session.change = change;
-    r = orb_call(ctx, DATAPLANE, "apply", tx_input(&self->session), 0, on_applied, self, err);
+    self->dptx.change = change;
+    r = orb_call(ctx, DATAPLANE, "apply", tx_input(&self->dptx), 0, on_applied, self, err);
     return r < 0 ? refuse(ctx, self, change, err) : ORB_LATER;
 }
 
@@ -263,7 +262,7 @@ static void on_aborted(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
     struct orb_err failure;
 
     health_note(ctx, &self->health, err);
-    self->session.state = DPSESSION_NONE;
+    self->dptx.state = DPTX_NONE;
     retry_resume(ctx, self);
     if (!err) {
         orb_config_done(ctx, NULL);
@@ -274,8 +273,8 @@ static void on_aborted(struct orb_ctx *ctx, void *arg, const cJSON *out, const s
     orb_config_done(ctx, &failure);
 }
 
-int dpsession_abort(struct orb_ctx *ctx, const struct orb_change *change, bool applied,
-                    struct orb_err *err)
+int dptx_abort(struct orb_ctx *ctx, const struct orb_change *change, bool applied,
+               struct orb_err *err)
 {
     struct firewall *self = orb_user(ctx);
     struct prepared *prepared = *change->prepared;
@@ -283,17 +282,17 @@ int dpsession_abort(struct orb_ctx *ctx, const struct orb_change *change, bool a
 
     if (prepared && prepared->swapped)
         prepared_swap(ctx, self, prepared);
-    changeset_fini(&self->session.changes);
-    if (self->session.state == DPSESSION_NONE) {
+    changeset_fini(&self->dptx.changes);
+    if (self->dptx.state == DPTX_NONE) {
         retry_resume(ctx, self);
         return 0;
     }
     /* Drops the draft, or goes back when it is the running policy. */
-    r = orb_call(ctx, DATAPLANE, "abort", tx_input(&self->session), 0, on_aborted, self, err);
+    r = orb_call(ctx, DATAPLANE, "abort", tx_input(&self->dptx), 0, on_aborted, self, err);
     return r < 0 ? r : ORB_LATER;
 }
 
-void dpsession_discard(struct orb_ctx *ctx, void *prepared)
+void dptx_discard(struct orb_ctx *ctx, void *prepared)
 {
     prepared_free(prepared);
 }

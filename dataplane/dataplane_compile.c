@@ -1,6 +1,6 @@
 /* A policy compiled offline: the classifier's data, checked against the rules themselves, and what
  * nftables says to the text. Nothing of it is in force yet. */
-#include "dataplane/dataplane_plan.h"
+#include "dataplane/dataplane_compile.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -26,36 +26,38 @@
 #define SELF_CHECKS_MAX 512
 #define SELF_CHECK_WORK 1000000 /* rules compared in all: some ten milliseconds */
 
-void dataplane_plan_free(struct dataplane_plan *plan)
+void dataplane_compile_free(struct dataplane_compiled *compiled)
 {
-    if (!plan)
+    if (!compiled)
         return;
-    if (plan->memory)
-        munmap(plan->memory, CLASSIFY_BLOB_BYTES);
-    if (plan->inner >= 0)
-        close(plan->inner);
-    nft_text_fini(&plan->chains);
-    policy_fini(&plan->policy);
-    free(plan);
+    if (compiled->memory)
+        munmap(compiled->memory, CLASSIFY_BLOB_BYTES);
+    if (compiled->inner >= 0)
+        close(compiled->inner);
+    nft_text_fini(&compiled->chains);
+    policy_fini(&compiled->policy);
+    free(compiled);
 }
 
 /* Without fast path the data is still wanted, for flows_purge. */
-static int make_memory(struct dataplane *dp, struct dataplane_plan *plan, struct orb_err *err)
+static int make_memory(struct dataplane *dp, struct dataplane_compiled *compiled,
+                       struct orb_err *err)
 {
     LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
     int flags = MAP_PRIVATE | MAP_ANONYMOUS;
 
     if (dp->programs) {
-        plan->inner =
+        compiled->inner =
             bpf_map_create(BPF_MAP_TYPE_ARRAY, "policy", 4, CLASSIFY_BLOB_BYTES, 1, &options);
-        if (plan->inner < 0)
-            return orb_fail(err, plan->inner, "making a map of %u bytes for the rules",
+        if (compiled->inner < 0)
+            return orb_fail(err, compiled->inner, "making a map of %u bytes for the rules",
                             CLASSIFY_BLOB_BYTES);
         flags = MAP_SHARED;
     }
-    plan->memory = mmap(NULL, CLASSIFY_BLOB_BYTES, PROT_READ | PROT_WRITE, flags, plan->inner, 0);
-    if (plan->memory == MAP_FAILED) {
-        plan->memory = NULL;
+    compiled->memory =
+        mmap(NULL, CLASSIFY_BLOB_BYTES, PROT_READ | PROT_WRITE, flags, compiled->inner, 0);
+    if (compiled->memory == MAP_FAILED) {
+        compiled->memory = NULL;
         return orb_fail(err, -errno, "memory for the rules");
     }
     return 0;
@@ -94,10 +96,10 @@ static void random_header(const struct policy *policy, const uint32_t random[12]
 }
 
 /* The data must say what the rules say, or it is not used. */
-static int self_check(const struct dataplane_plan *plan, struct orb_err *err)
+static int self_check(const struct dataplane_compiled *compiled, struct orb_err *err)
 {
-    unsigned checks = SELF_CHECK_WORK / (plan->policy.rule_count + 1);
-    const struct classify_head *head = plan->memory;
+    unsigned checks = SELF_CHECK_WORK / (compiled->policy.rule_count + 1);
+    const struct classify_head *head = compiled->memory;
     bool known = head->table[CLASSIFY_KNOWN].rules || head->table[CLASSIFY_KNOWN + 1].rules;
 
     if (checks < SELF_CHECKS_MIN)
@@ -109,13 +111,13 @@ static int self_check(const struct dataplane_plan *plan, struct orb_err *err)
 
         if (getrandom(random, sizeof(random), 0) != sizeof(random))
             return orb_fail(err, -errno, "no random numbers");
-        random_header(&plan->policy, random, &header);
-        is[0] = classify_lookup(plan->memory, CLASSIFY_BLOB_BYTES, &header);
-        should[0] = classify_linear(&plan->policy, &header);
-        is[1] = classify_lookup_known(plan->memory, CLASSIFY_BLOB_BYTES, &header);
-        should[1] = known ? classify_linear_known(&plan->policy, &header) : -1;
-        is[2] = classify_lookup_track(plan->memory, CLASSIFY_BLOB_BYTES, &header);
-        should[2] = classify_linear_track(&plan->policy, &header);
+        random_header(&compiled->policy, random, &header);
+        is[0] = classify_lookup(compiled->memory, CLASSIFY_BLOB_BYTES, &header);
+        should[0] = classify_linear(&compiled->policy, &header);
+        is[1] = classify_lookup_known(compiled->memory, CLASSIFY_BLOB_BYTES, &header);
+        should[1] = known ? classify_linear_known(&compiled->policy, &header) : -1;
+        is[2] = classify_lookup_track(compiled->memory, CLASSIFY_BLOB_BYTES, &header);
+        should[2] = classify_linear_track(&compiled->policy, &header);
         for (int k = 0; k < 3; k++)
             if (is[k] != should[k])
                 return orb_fail(err, ORB_E_INTERNAL,
@@ -126,7 +128,7 @@ static int self_check(const struct dataplane_plan *plan, struct orb_err *err)
     return 0;
 }
 
-uint32_t dataplane_plan_lap(uint64_t *start)
+uint32_t dataplane_compile_lap(uint64_t *start)
 {
     uint64_t now = now_ms(), took = now - *start;
 
@@ -134,48 +136,49 @@ uint32_t dataplane_plan_lap(uint64_t *start)
     return (uint32_t)took;
 }
 
-int dataplane_plan_prepare(struct dataplane *dataplane, const struct policy *policy,
-                           struct dataplane_plan **ret_plan, struct orb_err *err)
+int dataplane_compile(struct dataplane *dataplane, const struct policy *policy,
+                      struct dataplane_compiled **ret_compiled, struct orb_err *err)
 {
-    AUTO(dataplane_plan) struct dataplane_plan *plan = xcalloc(1, sizeof(*plan));
+    AUTO(dataplane_compiled) struct dataplane_compiled *compiled = xcalloc(1, sizeof(*compiled));
     AUTO(tally_list) struct tally_list carried = {0};
     uint64_t start = now_ms();
     int r;
 
-    plan->inner = -1;
-    policy_init(&plan->policy);
+    compiled->inner = -1;
+    policy_init(&compiled->policy);
     r = policy_check(policy, err);
     if (!r)
-        r = policy_copy(policy, &plan->policy);
+        r = policy_copy(policy, &compiled->policy);
     if (!r)
-        r = make_memory(dataplane, plan, err);
+        r = make_memory(dataplane, compiled, err);
     if (!r)
-        r = classify_build(&plan->policy, plan->memory, CLASSIFY_BLOB_BYTES, &plan->stats, err);
+        r = classify_build(&compiled->policy, compiled->memory, CLASSIFY_BLOB_BYTES,
+                           &compiled->stats, err);
     if (!r)
-        r = self_check(plan, err);
+        r = self_check(compiled, err);
     if (r < 0)
         return r;
-    slot_number(dataplane, plan);
-    port_prepare(dataplane, &plan->policy);
-    plan->times.build_ms = dataplane_plan_lap(&start);
-    nft_chains(&plan->policy, &plan->chains);
-    rules_number(&plan->chains);
-    r = rules_change(dataplane, &plan->chains, dataplane->generation + 1, &carried,
-                     &plan->nft_bytes, true, err);
+    slot_number(dataplane, compiled);
+    port_prepare(dataplane, &compiled->policy);
+    compiled->times.build_ms = dataplane_compile_lap(&start);
+    nft_chains(&compiled->policy, &compiled->chains);
+    rules_number(&compiled->chains);
+    r = rules_change(dataplane, &compiled->chains, dataplane->generation + 1, &carried,
+                     &compiled->nft_bytes, true, err);
     if (r < 0)
         return r;
-    plan->times.trial_ms = dataplane_plan_lap(&start);
-    *ret_plan = take_ptr(plan);
+    compiled->times.trial_ms = dataplane_compile_lap(&start);
+    *ret_compiled = take_ptr(compiled);
     return 0;
 }
 
-void dataplane_plan_describe(const struct dataplane_plan *plan, struct buf *ret_json)
+void dataplane_compile_describe(const struct dataplane_compiled *compiled, struct buf *ret_json)
 {
     struct json_write w = json_write_to(ret_json);
 
     json_write_object(&w, NULL);
-    json_write_integer(&w, "rules", plan->policy.rule_count);
-    json_write_integer(&w, "nft-bytes", (int64_t)plan->nft_bytes);
-    json_write_integer(&w, "classes", plan->stats.classes);
+    json_write_integer(&w, "rules", compiled->policy.rule_count);
+    json_write_integer(&w, "nft-bytes", (int64_t)compiled->nft_bytes);
+    json_write_integer(&w, "classes", compiled->stats.classes);
     json_write_end(&w);
 }

@@ -1,7 +1,7 @@
 /* auth@1: who the caller is, sessions by token, and the tokens themselves. They are written on a
  * thread: a disk that takes its time must not stop the loop. Requests that arrive meanwhile wait in
  * line. */
-#include "core/host/auth_iface.h"
+#include "core/host/auth_interface.h"
 
 #include <string.h>
 #include <time.h>
@@ -160,7 +160,7 @@ static void on_written(uv_work_t *work, int status)
         orb_fail(&job->err, status, "the tokens were not written");
     tell(job, job->err.code, &job->err);
     auth_change_end(host->auth, take_ptr(job->change), written);
-    auth_iface_check_tokens(host);
+    auth_interface_check_tokens(host);
     if (written && job->what == TOKEN_REVOKE &&
         host->broker) /* after the answer: the caller may be one of them */
         session_end_user(host->broker, job->name);
@@ -266,7 +266,7 @@ static void on_expired(void *arg, const char *name)
     session_end_user(host->broker, name);
 }
 
-void auth_iface_expire_tokens(struct orbitald *host)
+void auth_interface_expire_tokens(struct orbitald *host)
 {
     struct token_job *job;
 
@@ -277,7 +277,7 @@ void auth_iface_expire_tokens(struct orbitald *host)
     enqueue(host, job);
 }
 
-void auth_iface_check_tokens(struct orbitald *host)
+void auth_interface_check_tokens(struct orbitald *host)
 {
     const struct orb_err *damage = auth_damage(host->auth);
 
@@ -332,7 +332,7 @@ static void on_auth_request(void *arg, struct host_req *req, const struct host_c
         host_reply(req, out.len ? out.data : "{}", out.len ? out.len : 2);
 }
 
-int auth_iface_provide(struct orbitald *host, struct orb_err *err)
+int auth_interface_provide(struct orbitald *host, struct orb_err *err)
 {
     return host_serve(host->broker, host->auth_contract, on_auth_request, host, err);
 }

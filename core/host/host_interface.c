@@ -1,5 +1,5 @@
 /* host@1: what people and the config service ask of the host itself. */
-#include "core/host/host_iface.h"
+#include "core/host/host_interface.h"
 
 #include <string.h>
 
@@ -12,8 +12,8 @@
 #include "core/host/given_up.h"
 #include "core/host/good.h"
 #include "core/host/host_internal.h"
-#include "core/host/logs_iface.h"
-#include "core/host/metrics_iface.h"
+#include "core/host/logs_interface.h"
+#include "core/host/metrics_interface.h"
 #include "core/host/problem.h"
 #include "core/host/health.h"
 #include "core/ipc/introspect.h"
@@ -269,7 +269,7 @@ static int dispatch(struct orbitald *host, const struct host_caller *caller, con
         text_member(input, len, "interface", name, sizeof(name));
         return introspect_describe(host->broker, name, out, err);
     } else if (!strcmp(method, "metrics"))
-        return metrics_iface_host(host, input, len, out, err);
+        return metrics_interface_host(host, input, len, out, err);
     else if (!strcmp(method, "boot"))
         boot(host, out);
     else if (!strcmp(method, "health"))
@@ -295,7 +295,7 @@ static void on_request(void *arg, struct host_req *req, const struct host_caller
     struct orb_err err = {0};
     int r;
 
-    if (logs_iface_request(host, req, caller, method, input, len))
+    if (logs_interface_request(host, req, caller, method, input, len))
         return;
     if (!host->starting && !strcmp(method, "enforced")) {
         enforced_request(host, req, input, len);
@@ -312,7 +312,7 @@ static void on_request(void *arg, struct host_req *req, const struct host_caller
     answer(req, r, &out, &err);
 }
 
-int host_iface_provide(struct orbitald *host, struct orb_err *err)
+int host_interface_provide(struct orbitald *host, struct orb_err *err)
 {
     return host_serve(host->broker, host->host_contract, on_request, host, err);
 }

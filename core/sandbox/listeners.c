@@ -23,7 +23,7 @@
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
-#include "core/sandbox/ports.h"
+#include "core/sandbox/listeners.h"
 #include "core/sandbox/sandbox_internal.h"
 
 #define BACKLOG                                                                                    \
@@ -33,17 +33,17 @@
 #define BUFFER_MOST (128 << 10)
 #define STALE 4096 /* datagrams at most that were queued before the service ran */
 
-struct port {
-    struct port *next;
+struct listener {
+    struct listener *next;
     char service[32];
-    struct plan_bind bind;
+    struct launch_bind bind;
     int fd;
     int guard; /* of a TCP port, else -1 */
     int other; /* of a TCP port of one loopback address: at the other one, -1: not held */
     bool wanted;
 };
 
-static socklen_t parse_address(const struct plan_bind *want, struct sockaddr_storage *ret_address)
+static socklen_t parse_address(const struct launch_bind *want, struct sockaddr_storage *ret_address)
 {
     struct sockaddr_in *v4 = (struct sockaddr_in *)ret_address;
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret_address;
@@ -111,7 +111,7 @@ static int bind_tcp(int fd, int guard, const struct sockaddr_storage *address, s
 /* Accepted sockets inherit the size, and the worker cannot change it: all it can have open take no
  * more of the kernel's memory than it may have of its own (the kernel doubles the number, and there
  * are two buffers). */
-static int set_buffers(int fd, const struct plan *plan)
+static int set_buffers(int fd, const struct launch_plan *plan)
 {
     uint64_t files = plan->files ? plan->files : LAUNCH_FILES;
     uint64_t share = (plan->memory_bytes ? plan->memory_bytes : LAUNCH_MEMORY) / files / 4;
@@ -125,7 +125,7 @@ static int set_buffers(int fd, const struct plan *plan)
                : 0;
 }
 
-static int open_socket(const struct plan_bind *want, int family, int *ret_fd)
+static int open_socket(const struct launch_bind *want, int family, int *ret_fd)
 {
     AUTO_FD int fd =
         socket(family, (want->udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -138,7 +138,8 @@ static int open_socket(const struct plan_bind *want, int family, int *ret_fd)
     return 0;
 }
 
-static int make_sockets(const struct plan_bind *want, const struct plan *plan, struct port *ret)
+static int make_sockets(const struct launch_bind *want, const struct launch_plan *plan,
+                        struct listener *ret)
 {
     struct sockaddr_storage address;
     socklen_t len = parse_address(want, &address);
@@ -161,13 +162,13 @@ static int make_sockets(const struct plan_bind *want, const struct plan *plan, s
     return 0;
 }
 
-static bool same(const struct plan_bind *a, const struct plan_bind *b)
+static bool same(const struct launch_bind *a, const struct launch_bind *b)
 {
     return a->udp == b->udp && a->port == b->port && !strcmp(a->address, b->address);
 }
 
 /* The same port of "localhost" in the other family; false: none. */
-static bool other_loopback(const struct plan_bind *bind, struct plan_bind *ret_other)
+static bool other_loopback(const struct launch_bind *bind, struct launch_bind *ret_other)
 {
     const bool is_v4 = !strcmp(bind->address, "127.0.0.1");
 
@@ -176,7 +177,7 @@ static bool other_loopback(const struct plan_bind *bind, struct plan_bind *ret_o
     return !bind->udp && (is_v4 || !strcmp(bind->address, "::1"));
 }
 
-static bool binds(const struct plan *plan, const struct plan_bind *bind)
+static bool binds(const struct launch_plan *plan, const struct launch_bind *bind)
 {
     for (unsigned i = 0; i < plan->bind_count; i++)
         if (same(&plan->binds[i], bind))
@@ -186,9 +187,9 @@ static bool binds(const struct plan *plan, const struct plan_bind *bind)
 
 /* No service listens there: a client is refused and goes on to the next address of the name. That
  * it cannot be held, as where there is no IPv6, keeps no service from its port. */
-static void hold_other(struct port *p, const struct plan *plan)
+static void hold_other(struct listener *p, const struct launch_plan *plan)
 {
-    struct plan_bind other;
+    struct launch_bind other;
     struct sockaddr_storage address;
     AUTO_FD int fd = -1;
     socklen_t len;
@@ -202,9 +203,9 @@ static void hold_other(struct port *p, const struct plan *plan)
 }
 
 /* The service binds it itself from now on. */
-static void leave_other(struct port *p, const struct plan *plan)
+static void leave_other(struct listener *p, const struct launch_plan *plan)
 {
-    struct plan_bind other;
+    struct launch_bind other;
 
     if (p->other >= 0 && other_loopback(&p->bind, &other) && binds(plan, &other)) {
         close(p->other);
@@ -212,10 +213,10 @@ static void leave_other(struct port *p, const struct plan *plan)
     }
 }
 
-static struct port *find(const struct sandbox *sandbox, const char *service,
-                         const struct plan_bind *bind)
+static struct listener *find(const struct sandbox *sandbox, const char *service,
+                             const struct launch_bind *bind)
 {
-    for (struct port *p = sandbox->ports; p; p = p->next)
+    for (struct listener *p = sandbox->listeners; p; p = p->next)
         if (!strcmp(p->service, service) && same(&p->bind, bind))
             return p;
     return NULL;
@@ -223,7 +224,7 @@ static struct port *find(const struct sandbox *sandbox, const char *service,
 
 static void drop_unwanted(struct sandbox *sandbox, const char *service)
 {
-    struct port **at = &sandbox->ports, *p;
+    struct listener **at = &sandbox->listeners, *p;
 
     while ((p = *at)) {
         if (strcmp(p->service, service) || p->wanted) {
@@ -239,18 +240,18 @@ static void drop_unwanted(struct sandbox *sandbox, const char *service)
 }
 
 /* Whose worker has it, in words, for a port that cannot be had. */
-static const char *holder(const struct sandbox *sandbox, const struct plan_bind *bind)
+static const char *holder(const struct sandbox *sandbox, const struct launch_bind *bind)
 {
-    for (const struct port *p = sandbox->ports; p; p = p->next)
+    for (const struct listener *p = sandbox->listeners; p; p = p->next)
         if (p->bind.udp == bind->udp && p->bind.port == bind->port)
             return p->service;
     return NULL;
 }
 
-static int add(struct sandbox *sandbox, const struct plan *plan, const struct plan_bind *bind,
-               struct orb_err *err)
+static int add(struct sandbox *sandbox, const struct launch_plan *plan,
+               const struct launch_bind *bind, struct orb_err *err)
 {
-    struct port *p = xcalloc(1, sizeof(*p));
+    struct listener *p = xcalloc(1, sizeof(*p));
     int r = make_sockets(bind, plan, p);
     const char *by = holder(sandbox, bind), *what = bind->udp ? "udp" : "tcp";
 
@@ -266,22 +267,22 @@ static int add(struct sandbox *sandbox, const struct plan *plan, const struct pl
     p->bind = *bind;
     p->other = -1;
     p->wanted = true;
-    p->next = sandbox->ports;
-    sandbox->ports = p;
+    p->next = sandbox->listeners;
+    sandbox->listeners = p;
     return 0;
 }
 
-int ports_hold(struct sandbox *sandbox, const struct plan *plan, struct orb_err *err)
+int listeners_hold(struct sandbox *sandbox, const struct launch_plan *plan, struct orb_err *err)
 {
     int r = 0;
 
-    for (struct port *p = sandbox->ports; p; p = p->next)
+    for (struct listener *p = sandbox->listeners; p; p = p->next)
         if (!strcmp(p->service, plan->service)) {
             p->wanted = false;
             leave_other(p, plan);
         }
     for (unsigned i = 0; i < plan->bind_count; i++) {
-        struct port *p = find(sandbox, plan->service, &plan->binds[i]);
+        struct listener *p = find(sandbox, plan->service, &plan->binds[i]);
 
         if (p)
             p->wanted = true;
@@ -291,15 +292,15 @@ int ports_hold(struct sandbox *sandbox, const struct plan *plan, struct orb_err 
         if (!find(sandbox, plan->service, &plan->binds[i]) &&
             add(sandbox, plan, &plan->binds[i], r ? NULL : err) < 0)
             r = -1;
-    for (struct port *p = sandbox->ports; p; p = p->next)
+    for (struct listener *p = sandbox->listeners; p; p = p->next)
         if (!strcmp(p->service, plan->service))
             hold_other(p, plan);
     return r < 0 && err ? err->code : r;
 }
 
-void ports_release(struct sandbox *sandbox, const char *service)
+void listeners_release(struct sandbox *sandbox, const char *service)
 {
-    for (struct port *p = sandbox->ports; p; p = p->next)
+    for (struct listener *p = sandbox->listeners; p; p = p->next)
         p->wanted = p->wanted && strcmp(p->service, service);
     drop_unwanted(sandbox, service);
 }
@@ -313,13 +314,13 @@ static void discard_datagrams(int fd)
         ;
 }
 
-int ports_prepare(struct sandbox *sandbox, const struct plan *plan, int fds[PLAN_MAX_BINDS],
-                  struct orb_err *err)
+int listeners_prepare(struct sandbox *sandbox, const struct launch_plan *plan,
+                      int fds[LAUNCH_MAX_BINDS], struct orb_err *err)
 {
-    int r = ports_hold(sandbox, plan, err);
+    int r = listeners_hold(sandbox, plan, err);
 
     for (unsigned i = 0; r == 0 && i < plan->bind_count; i++) {
-        const struct port *p = find(sandbox, plan->service, &plan->binds[i]);
+        const struct listener *p = find(sandbox, plan->service, &plan->binds[i]);
 
         if (p->bind.udp)
             discard_datagrams(p->fd);
@@ -331,8 +332,8 @@ int ports_prepare(struct sandbox *sandbox, const struct plan *plan, int fds[PLAN
     return r;
 }
 
-void ports_close(struct sandbox *sandbox)
+void listeners_close(struct sandbox *sandbox)
 {
-    while (sandbox->ports)
-        ports_release(sandbox, sandbox->ports->service);
+    while (sandbox->listeners)
+        listeners_release(sandbox, sandbox->listeners->service);
 }

@@ -17,7 +17,7 @@ static const char *const library_names[] = {
     "libsodium.so.23",     "libuv.so.1",
 };
 
-bool plan_library_allowed(const char *soname)
+bool launch_plan_library_allowed(const char *soname)
 {
     for (size_t i = 0; i < ARRAY_LEN(library_names); i++)
         if (!strcmp(soname, library_names[i]))
@@ -25,11 +25,11 @@ bool plan_library_allowed(const char *soname)
     return false;
 }
 
-static void add_binds(struct json_write *w, const struct plan *plan)
+static void add_binds(struct json_write *w, const struct launch_plan *plan)
 {
     json_write_array(w, "binds");
     for (unsigned i = 0; i < plan->bind_count; i++) {
-        const struct plan_bind *bind = &plan->binds[i];
+        const struct launch_bind *bind = &plan->binds[i];
 
         json_write_object(w, NULL);
         json_write_string(w, "name", bind->name);
@@ -41,7 +41,7 @@ static void add_binds(struct json_write *w, const struct plan *plan)
     json_write_end(w);
 }
 
-void plan_describe(const struct plan *plan, struct json_write *w, const char *key)
+void launch_plan_describe(const struct launch_plan *plan, struct json_write *w, const char *key)
 {
     json_write_object(w, key);
     json_write_string(w, "service", plan->service);
@@ -66,22 +66,22 @@ void plan_describe(const struct plan *plan, struct json_write *w, const char *ke
     json_write_end(w);
 }
 
-void plan_seal(struct plan *plan)
+void launch_plan_seal(struct launch_plan *plan)
 {
     AUTO(buf) struct buf json = {0};
     struct json_write w = json_write_to(&json);
     unsigned char hash[32];
 
-    plan_describe(plan, &w, NULL);
+    launch_plan_describe(plan, &w, NULL);
     crypto_generichash(hash, sizeof(hash), (const unsigned char *)json.data, json.len, NULL, 0);
     sodium_bin2hex(plan->hash, sizeof(plan->hash), hash, sizeof(hash));
 }
 
-void plan_fini(struct plan *plan)
+void launch_plan_fini(struct launch_plan *plan)
 {
     free(plan->package_dir);
     free(plan->library);
-    for (unsigned i = 0; i < PLAN_MAX_LIBRARIES; i++)
+    for (unsigned i = 0; i < LAUNCH_MAX_LIBRARIES; i++)
         free(plan->libraries[i]);
     free(plan->state_dir);
     memset(plan, 0, sizeof(*plan));
@@ -96,7 +96,7 @@ static int copy(char *to, size_t size, const char *from, const char *what, struc
     return 0;
 }
 
-static int check(const struct plan *plan, struct orb_err *err)
+static int check(const struct launch_plan *plan, struct orb_err *err)
 {
     if (!plan->uid)
         return orb_fail(err, ORB_E_INVALID, "%s: a worker never runs as uid 0", plan->service);
@@ -109,11 +109,11 @@ static int check(const struct plan *plan, struct orb_err *err)
     if (plan->files && plan->files < LAUNCH_MIN_FILES)
         return orb_fail(err, ORB_E_INVALID, "%s: a limit of %u files is too low, at least %u",
                         plan->service, plan->files, LAUNCH_MIN_FILES);
-    if (plan->bind_count > PLAN_MAX_BINDS || plan->library_count > PLAN_MAX_LIBRARIES)
+    if (plan->bind_count > LAUNCH_MAX_BINDS || plan->library_count > LAUNCH_MAX_LIBRARIES)
         return orb_fail(err, ORB_E_LIMIT, "%s: at most %d sockets and %d libraries", plan->service,
-                        PLAN_MAX_BINDS, PLAN_MAX_LIBRARIES);
+                        LAUNCH_MAX_BINDS, LAUNCH_MAX_LIBRARIES);
     for (unsigned i = 0; i < plan->library_count; i++)
-        if (!plan_library_allowed(plan->libraries[i]))
+        if (!launch_plan_library_allowed(plan->libraries[i]))
             return orb_fail(err, ORB_E_DENIED,
                             "%s: \"%s\" is not on the list of system libraries; put it into the "
                             "package's lib/",
@@ -121,7 +121,8 @@ static int check(const struct plan *plan, struct orb_err *err)
     return 0;
 }
 
-int plan_launch(const struct plan *plan, int tier, struct launch *ret_record, struct orb_err *err)
+int launch_plan_record(const struct launch_plan *plan, int tier, struct launch *ret_record,
+                       struct orb_err *err)
 {
     struct launch *to = ret_record;
     int r = check(plan, err);

@@ -1,15 +1,15 @@
 /* auth@1: sessions and tokens. */
-#ifndef CORE_HOST_AUTH_IFACE_H
-#define CORE_HOST_AUTH_IFACE_H
+#ifndef CORE_HOST_AUTH_INTERFACE_H
+#define CORE_HOST_AUTH_INTERFACE_H
 
 struct orb_err;
 struct orbitald;
 
 /* Provides the interface. Errors: those of host_provide. */
-int auth_iface_provide(struct orbitald *host, struct orb_err *err);
+int auth_interface_provide(struct orbitald *host, struct orb_err *err);
 /* Says whether the file of tokens can be used: call when it was read or written. */
-void auth_iface_check_tokens(struct orbitald *host);
+void auth_interface_check_tokens(struct orbitald *host);
 /* Ends the sessions of tokens that have expired; called once a second. */
-void auth_iface_expire_tokens(struct orbitald *host);
+void auth_interface_expire_tokens(struct orbitald *host);
 
 #endif

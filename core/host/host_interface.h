@@ -1,11 +1,11 @@
 /* host@1: what orbctl and the API ask of the host. */
-#ifndef CORE_HOST_HOST_IFACE_H
-#define CORE_HOST_HOST_IFACE_H
+#ifndef CORE_HOST_HOST_INTERFACE_H
+#define CORE_HOST_HOST_INTERFACE_H
 
 struct orb_err;
 struct orbitald;
 
 /* Provides the interface. Errors: those of host_provide. */
-int host_iface_provide(struct orbitald *host, struct orb_err *err);
+int host_interface_provide(struct orbitald *host, struct orb_err *err);
 
 #endif
