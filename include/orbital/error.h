@@ -2,7 +2,7 @@
  * wire, problem details in HTTP, exit codes of orbctl. One table below gives all four.
  *
  * A function that can fail returns int: 0 done, below 0 failed (one of the negative codes below),
- * above 0 an outcome its own comment names. The text is for the person at the CLI. */
+ * above 0 an outcome its own comment names. The text is shown to users of the CLI. */
 #ifndef ORBITAL_ERROR_H
 #define ORBITAL_ERROR_H
 
@@ -66,7 +66,7 @@ int orb_fail_at(struct orb_err *err, int code, const char *path, const char *for
  * NULL). */
 int orb_wrap(struct orb_err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Table look-ups. A negative errno maps to the row of ORB_E_IO. Never NULL. */
+/* Table lookups. A negative errno maps to the row of ORB_E_IO. Never NULL. */
 const char *orb_code_name(int code);
 /* HTTP status of a code: see orb_code_name. */
 int orb_code_http(int code);

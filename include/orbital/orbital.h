@@ -6,16 +6,16 @@
  *     ORB_PLUGIN(.name = "greeter", .methods = methods, .init = on_init);
  *
  * The host loads it in a worker process of its own, inside a sandbox, and runs one event loop.
- * Every callback below is called on that loop, one at a time; a callback that blocks makes the
- * health check fail and the worker is killed. What is exchanged is described by the package's
- * schema.json; the host checks every payload against it before a handler sees it.
+ * All callbacks are called on that loop, one at a time; a callback that blocks fails the health
+ * check, and the worker is killed. Methods, events and configuration are described by the package's
+ * schema.json; the host validates every payload against it before a handler is called.
  *
- * Within one ABI nothing is changed or taken away, members are only added, at the end of a struct.
- * A package records the sizes it was built with (ORB_PLUGIN does), and a host reads no further: an
- * older package goes on. A package built with a newer header loads as long as it leaves what this
- * host does not know at zero. Structs that a package is shown begin with their size: ask
- * ORB_HAS(change, member) before reading a member younger than the oldest host to run on. struct
- * orb_err, orb_kv and the enums that callbacks return stay as they are.
+ * Within one ABI version members are only added, at the end of a struct; nothing is changed or
+ * removed. ORB_PLUGIN records the struct sizes a package was built with, and the host reads no
+ * further, so older packages keep working. A package built with a newer header loads if the members
+ * unknown to this host are zero. Structs passed to a package begin with their size: check
+ * ORB_HAS(change, member) before reading a member that the oldest supported host lacks. struct
+ * orb_err, orb_kv and the enums that callbacks return do not change.
  *
  * Units: times in milliseconds. Text is UTF-8. Functions return 0 or a negative code of error.h. */
 #ifndef ORBITAL_H
@@ -37,24 +37,24 @@ extern "C" {
 
 #define ORB_PLUGIN_ABI 2
 
-/* Whether the host that made *object knows this member. */
+/* Whether *object, as filled by the host, has this member. */
 #define ORB_HAS(object, member)                                                                    \
     ((size_t)((const char *)(&(object)->member + 1) - (const char *)(object)) <= (object)->size)
 
 struct orb_ctx;   /* this worker; given to every callback, valid until the worker ends */
 struct orb_req;   /* a request to be answered exactly once */
-struct orb_timer; /* made by orb_timer_new */
-struct orb_watch; /* made by orb_watch_new */
+struct orb_timer; /* see orb_timer_new */
+struct orb_watch; /* see orb_watch_new */
 
-/* Who sent a request, as the host vouches for it. Strings live until the callback returns. */
+/* Sender of a request, authenticated by the host. Strings are valid until the callback returns. */
 struct orb_peer {
     uint32_t size;    /* for ORB_HAS */
-    uint32_t id;      /* unique while the peer lives; see orb_plugin.peer_gone */
+    uint32_t id;      /* unique while the peer exists; see orb_plugin.peer_gone */
     const char *kind; /* "service", "user" (a local one), "token" (owner of an API token), "host" */
-    const char *name; /* of that kind: a token and a user of the same name are two */
-    const char *role; /* people: "metrics", "viewer", "operator", "admin"; services: "service" */
-    /* What follows is the host's word as well: the capabilities a service was granted (NULL ends;
-     * none for the others), and when the connection or session was opened (orb_now_ms's clock). */
+    const char *name; /* unique within its kind: a token and a user may share a name */
+    const char *role; /* users: "metrics", "viewer", "operator", "admin"; services: "service" */
+    /* Also set by the host: the capabilities granted to a service (NULL-terminated; empty for other
+     * kinds), and when the connection or session was opened (clock of orb_now_ms). */
     const char *const *grants;
     uint64_t opened_us;
 };
@@ -81,7 +81,7 @@ struct orb_method {
 const struct orb_peer *orb_req_peer(const struct orb_req *req);
 /* The input as sent, NUL-terminated; ret_len may be NULL. */
 const char *orb_req_text(const struct orb_req *req, size_t *ret_len);
-/* Milliseconds until the caller gives up; 0 when that has passed. */
+/* Milliseconds until the caller's deadline; 0 when it has passed. */
 uint32_t orb_req_left_ms(const struct orb_req *req);
 /* W3C traceparent of the request, "" when there is none. */
 const char *orb_req_trace(const struct orb_req *req);
@@ -102,9 +102,9 @@ typedef void orb_text_fn(struct orb_ctx *ctx, void *arg, const char *text, size_
                          const struct orb_err *err);
 
 /* Calls a method. to: "interface@MAJOR" or "interface@MAJOR.MINOR" (lowest minor accepted). in is
- * taken (NULL means {}). deadline_ms: 0 for the method's own default. done may be NULL. Fails at
- * once only for mistakes of the caller; everything else (denied, unknown, busy, deadline,
- * peer-gone) arrives in done. */
+ * taken (NULL means {}). deadline_ms: 0 for the method's own default. done may be NULL. Returns
+ * an error only for invalid arguments; everything else (denied, unknown, busy, deadline, peer-gone)
+ * is passed to done. */
 int orb_call(struct orb_ctx *ctx, const char *to, const char *method, cJSON *in,
              uint32_t deadline_ms, orb_reply_fn *done, void *arg, struct orb_err *err);
 /* The same with JSON text both ways and no trees built. */
@@ -122,9 +122,9 @@ int orb_call_as(struct orb_ctx *ctx, uint32_t session, const char *to, const cha
 typedef void orb_event_fn(struct orb_ctx *ctx, void *arg, const char *topic, const cJSON *payload);
 /* Publishes an event of this package's schema. payload is taken. */
 int orb_publish(struct orb_ctx *ctx, const char *topic, cJSON *payload, struct orb_err *err);
-/* From now on cb is called for each event. topic "*": all topics of the interface. A gap (events
- * dropped because this worker was slow) arrives as topic "gap" with {"topic", "count"}; with
- * "ended": true a strict event was missed, and the subscription is over. */
+/* Calls cb for each event from now on. topic "*": all topics of the interface. A gap (events
+ * dropped because this worker was slow) is delivered as topic "gap" with {"topic", "count"}; with
+ * "ended": true a strict event was dropped and the subscription has ended. */
 int orb_subscribe(struct orb_ctx *ctx, const char *interface, const char *topic, orb_event_fn *cb,
                   void *arg, struct orb_err *err);
 
@@ -147,26 +147,27 @@ struct orb_change {
     void **prepared;
 };
 
-/* For people, one line a step: in prepare what the change will do, in apply what only showed then
- * (running connections that ended, say). Copied. kind: "live", "reload" or "restart". */
+/* Adds a line to the commit plan shown to the user: in prepare what the change will do, in apply
+ * what became known only then (e.g. connections that were ended). Copied. kind: "live", "reload" or
+ * "restart". */
 void orb_plan_step(struct orb_ctx *ctx, const char *kind, const char *text);
 
 /* prepare reads the configuration into a state of the package's own and leaves it in
  * *change->prepared. apply swaps it with the state in use; what was in use stays in the slot, so
  * that abort after apply swaps it back. discard frees what is in the slot when the change cannot be
- * undone any more. Neither apply nor abort has anything to parse or to allocate. */
+ * undone any more. So apply and abort neither parse nor allocate. */
 struct orb_config {
     /* Subtrees wanted, JSON pointers, NULL ends; each needs config.read:PATH in the manifest. */
     const char *const *paths;
     /* Check everything that can fail and change nothing. Answer later with orb_config_done() by
      * returning ORB_LATER. An error (with path) vetoes the commit. */
     int (*prepare)(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err);
-    /* Make it so. Swap first (orb_swap), then do what can still fail, such as asking the kernel:
-     * when that fails, abort swaps back. May also return ORB_LATER. */
+    /* Bring the change into force. Swap first (orb_swap), then do what can still fail, e.g. calls
+     * to the kernel: if they fail, abort swaps back. May also return ORB_LATER. */
     int (*apply)(struct orb_ctx *ctx, const struct orb_change *change, struct orb_err *err);
     /* Undo: after prepare (nothing was applied) or after apply, also one that failed (applied true:
-     * go back to what was; tree holds the old state again and patch is the inverse). The slot is as
-     * prepare or apply left it. May return ORB_LATER. */
+     * restore the previous state; tree holds the old state again and patch is the inverse). The
+     * slot is as prepare or apply left it. May return ORB_LATER. */
     int (*abort)(struct orb_ctx *ctx, const struct orb_change *change, bool applied,
                  struct orb_err *err);
     /* Frees what is in the slot, on every way a change can end: refused, undone, or applied and
@@ -196,24 +197,24 @@ typedef void orb_timer_fn(struct orb_ctx *ctx, void *arg);
  * frees what is left when the worker ends. Never NULL. */
 struct orb_timer *orb_timer_new(struct orb_ctx *ctx, orb_timer_fn *cb, void *arg);
 /* Fires after after_ms (0: in the next turn of the loop), then every repeat_ms (0: once). Starting
- * again restarts. */
+ * a running timer restarts it. */
 void orb_timer_start(struct orb_timer *timer, uint64_t after_ms, uint64_t repeat_ms);
-/* cb is not called any more until the next start; nothing when it does not run. */
+/* Stops the timer; no effect when it is not running. */
 void orb_timer_stop(struct orb_timer *timer);
 /* Stops and frees it, also from inside its cb. NULL: nothing. */
 void orb_timer_free(struct orb_timer *timer);
 
 enum orb_io { ORB_READABLE = 1, ORB_WRITABLE = 2 };
 typedef void orb_watch_fn(struct orb_ctx *ctx, void *arg, int fd, unsigned events);
-/* Watches a descriptor the plugin owns; it must stay open until orb_watch_free. The callback runs
- * while the descriptor is readable or writable, as asked for. An error of the descriptor (EPOLLERR)
- * calls it with both bits: the plugin's own read or write gets the errno, and with it the error is
- * gone, e.g. ENOBUFS of a netlink socket, which means that the kernel dropped events: read
- * everything anew. Watching goes on afterwards; while an error stays the callback is called more
- * and more rarely, at last once a second. */
+/* Watches a descriptor that the plugin owns; it must stay open until orb_watch_free. The callback
+ * runs while the descriptor is readable or writable, as asked for. An error of the descriptor
+ * (EPOLLERR) calls it with both bits: the plugin's read or write returns and clears the errno, e.g.
+ * ENOBUFS of a netlink socket: the kernel dropped events, read everything again. Watching
+ * continues; while an error persists the callback is called at growing intervals, up to one second.
+ */
 struct orb_watch *orb_watch_new(struct orb_ctx *ctx, int fd, unsigned events, orb_watch_fn *cb,
                                 void *arg, struct orb_err *err);
-/* Waits for other events from now on (0: for none). */
+/* Changes the events waited for (0: none). */
 void orb_watch_set(struct orb_watch *watch, unsigned events);
 /* Ends the watch and frees it, also from inside its cb; the descriptor stays open. NULL: nothing.
  */
@@ -230,13 +231,12 @@ const char *orb_state_dir(struct orb_ctx *ctx);
 /* ---- threads ---- */
 
 typedef void orb_post_fn(struct orb_ctx *ctx, void *arg);
-/* From another thread of the package to the loop: fn is called there with arg, in the order in
- * which one thread posted. The only function with ctx that may be called outside of the loop (also
- * on it); it never blocks. Returns 0: fn is called exactly once, before stop() at the latest.
- * Errors, after which arg is the caller's still and fn is not called: ORB_E_BUSY (1024 calls wait;
- * the loop is behind: wait a little and post again), ORB_E_STATE (the worker stops: end the
- * thread). ctx is valid until stop() returned, so stop() joins the threads. An init() that fails
- * must have joined its own; what they posted is not called. */
+/* Calls fn with arg on the loop; calls posted by one thread keep their order. The only function
+ * with ctx that may be called from any thread; it never blocks. Returns 0: fn is called exactly
+ * once, before stop() at the latest. On errors fn is not called and arg stays the caller's:
+ * ORB_E_BUSY (1024 calls are pending: wait, then post again), ORB_E_STATE (the worker is stopping:
+ * end the thread). ctx is valid until stop() returned, so stop() joins the threads. An init() that
+ * fails must have joined its own; what they posted is not called. */
 int orb_post(struct orb_ctx *ctx, orb_post_fn *fn, void *arg, struct orb_err *err);
 
 /* ---- logs, metrics ---- */
@@ -257,58 +257,57 @@ void orb_log_kv(struct orb_ctx *ctx, enum orb_level level, const char *event,
 
 /* name: [a-z_]+, without the service's name, which the host adds as a label. */
 void orb_counter_add(struct orb_ctx *ctx, const char *name, uint64_t delta);
-/* Sets a gauge, which is sent with the counters; name as of orb_counter_add. A value that is not
- * finite is sent as 0. */
+/* Sets a gauge, which is sent with the counters; name as of orb_counter_add. A non-finite value is
+ * sent as 0. */
 void orb_gauge_set(struct orb_ctx *ctx, const char *name, double value);
 
 /* ---- long work ---- */
 
-/* A callback that takes long (reading a large file in init, applying a large change) says from time
- * to time that it goes on: the deadlines ready-ms and ping-ms begin anew, and so does that of every
- * call being answered whose method has "progress" in the contract (prepare and apply have), until
- * progress-ms in all. It is for steps that wait (ORB_LATER) as well. Cheap: call it in the loop
- * that does the work. Never call it where nothing was done since the last call: a service that
- * hangs must be noticed. */
+/* Reports progress of a long callback (reading a large file in init, applying a large change). It
+ * restarts the deadlines ready-ms and ping-ms, and that of every call being answered whose method
+ * has "progress" in the contract (prepare and apply have), up to progress-ms in total. Also for
+ * steps that returned ORB_LATER. It is cheap: call it from the loop that does the work, and only
+ * after work was done, or a hang is not detected. */
 void orb_progress(struct orb_ctx *ctx);
 
 /* ---- problems ---- */
 
-/* Something a person should know of while it lasts: shown by `orbctl show health`, by the service's
- * own page and by /readyz. FAILED: the appliance as a whole does not do what it is configured to do
- * (believed of shipped services of the phases early, core and control; of others it counts as
- * DEGRADED). */
+/* A condition that the operator should see while it lasts: shown by `orbctl show health`, by the
+ * service's own page and by /readyz. FAILED: the appliance as a whole does not do what it is
+ * configured to do (accepted from shipped services of the phases early, core and control; from
+ * others it counts as DEGRADED). */
 enum orb_problem_level { ORB_PROBLEM_DEGRADED, ORB_PROBLEM_FAILED };
 
 struct orb_problem {
     enum orb_problem_level level;
-    const char *what; /* one sentence, at most 399 bytes: what does not fit, with the reason */
-    const char *path; /* JSON pointer of the configuration it is about; NULL or "": none */
-    const char *todo; /* what a person can do, at most 255 bytes; NULL or "": nothing to do */
+    const char *what; /* one sentence, at most 399 bytes: what is wrong and why */
+    const char *path; /* JSON pointer of the configuration concerned; NULL or "": none */
+    const char *todo; /* what the operator can do, at most 255 bytes; NULL or "": nothing */
 };
 
 #define ORB_PROBLEMS_MAX 32 /* sent to the host; further ones are counted in one last sentence */
 
 /* Reports a problem, or replaces the one of the same key (at most 127 bytes, stable, unique in this
- * service, e.g. "address:/interfaces/lan0"). Everything is copied. The host learns of it at the end
- * of the loop's turn; reporting the same again costs nothing and keeps the time since when it
- * lasts. */
+ * service, e.g. "address:/interfaces/lan0"). Everything is copied. Sent to the host at the end of
+ * the loop's turn; reporting an unchanged problem sends nothing and keeps its start time. */
 static inline void orb_problem_set(struct orb_ctx *ctx, const char *key,
                                    const struct orb_problem *problem);
 void orb_problem_set_sized(struct orb_ctx *ctx, const char *key, const struct orb_problem *problem,
                            size_t size); /* what orb_problem_set calls */
-/* Takes a problem back; a key that ends with "*" takes back all keys that begin so. What is taken
- * back and reported again in the same turn has never gone: clear all, then set what still holds. */
+/* Clears a problem; a key that ends with "*" clears all keys with that prefix. A problem cleared
+ * and set again in the same turn is unchanged for the host: clear all, then set those that still
+ * hold. */
 void orb_problem_clear(struct orb_ctx *ctx, const char *key);
 
 /* ---- integers ---- */
 
-/* cJSON keeps numbers as doubles: beyond 2^53 a digit is lost. Reads an integer that is exact:
- * -1 when item is NULL, no number, has a fraction or lies beyond +-2^53 (read such a one from
- * orb_req_text()). Items made by orb_add_int64 are read in their full range. */
+/* cJSON keeps numbers as doubles: beyond 2^53 a digit is lost. Reads an exact integer: -1 when
+ * item is NULL, not a number, has a fraction or exceeds +-2^53 (parse that from orb_req_text()).
+ * Items made by orb_add_int64 are read in their full range. */
 int orb_int64(const cJSON *item, int64_t *ret_value);
 /* Adds an integer, exact in the whole 64-bit range (as raw JSON; cJSON_AddNumberToObject would
- * print 1e15 as "1e+15", which is no integer to a schema). Returns the item, NULL when memory ran
- * out. */
+ * print 1e15 as "1e+15", which a schema does not take as an integer). Returns the item, NULL when
+ * out of memory. */
 cJSON *orb_add_int64(cJSON *object, const char *key, int64_t value);
 
 /* ---- the descriptor ---- */
@@ -330,17 +329,17 @@ struct orb_plugin {
     int (*ready)(struct orb_ctx *ctx, struct orb_err *err);
     /* Asked to stop: release, then return; the worker ends. */
     void (*stop)(struct orb_ctx *ctx);
-    /* A peer that had sent a request is gone; its id will not come back. */
+    /* A peer that had sent a request is gone; its id is not reused. */
     void (*peer_gone)(struct orb_ctx *ctx, uint32_t peer_id);
-    /* Own health, asked with every ping: 0 or a negative code with err (shown as degraded). */
+    /* Called with every ping: 0 or a negative code with err (shown as degraded). */
     int (*health)(struct orb_ctx *ctx, struct orb_err *err);
 };
 
 /* Completes a ready that returned ORB_LATER; err NULL or code 0: the service is Running. */
 void orb_ready(struct orb_ctx *ctx, const struct orb_err *err);
-/* Keeps the package's own data; the SDK never looks at it. */
+/* Stores a pointer for the package; the SDK does not use it. */
 void orb_set_user(struct orb_ctx *ctx, void *user);
-/* What orb_set_user was given last, NULL before. */
+/* The pointer last passed to orb_set_user, NULL before. */
 void *orb_user(struct orb_ctx *ctx);
 /* The service's name; valid until the worker ends. */
 const char *orb_service_name(struct orb_ctx *ctx);
