@@ -57,17 +57,20 @@ static void stays_away(struct participant *p)
              p->name, ENGINE_GRACE_MS / 1000);
 }
 
-bool participant_list(struct tx *tx, const struct job *job)
+/* Adds those of s, which are shipped or of third parties. */
+static bool list(struct tx *tx, const struct job *job, bool third)
 {
     struct engine *e = tx->engine;
 
     for (struct subscriber *s = e->subscribers; s; s = s->next) {
-        AUTO(json_t) json_t *mine = subscriber_patch(e, s, tx->patch);
+        AUTO(json_t) json_t *mine = NULL;
         struct participant *p;
-
         const char *bypass;
         bool stays;
 
+        if (parts_third_party(&e->parts, s->name) != third)
+            continue;
+        mine = subscriber_patch(e, s, tx->patch);
         if (!mine)
             continue;
         bypass = bypass_reason(tx, s, &stays);
@@ -77,7 +80,8 @@ bool participant_list(struct tx *tx, const struct job *job)
             return false;
         tx->parts = xrealloc(tx->parts, (tx->count + 1) * sizeof(*tx->parts));
         p = &tx->parts[tx->count++];
-        *p = (struct participant){.tx = tx, .name = xstrdup(s->name), .peer = s->peer};
+        *p = (struct participant){
+            .tx = tx, .name = xstrdup(s->name), .peer = s->peer, .third = third};
         /* Unknown and yet not back: it is gone, or it never took part in a transaction and so did
          * not notice that we were away. Asking tells. */
         p->probed = s->left_out;
@@ -92,6 +96,12 @@ bool participant_list(struct tx *tx, const struct job *job)
             tree_dump(mine, &p->text);
     }
     return true;
+}
+
+/* Shipped services come first: third parties do not hold them up. */
+bool participant_list(struct tx *tx, const struct job *job)
+{
+    return list(tx, job, false) && list(tx, job, true);
 }
 
 bool participant_must_follow(const struct tx *tx)

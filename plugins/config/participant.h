@@ -28,6 +28,7 @@ struct participant {
     bool applying;   /* apply was sent: an abort must say so */
     bool probed;     /* it was left out: its failure does not fail the commit */
     bool anew;       /* not asked: the host starts it anew after the commit */
+    bool third;      /* of a third party: asked to apply behind all that are shipped */
     bool restart;    /* cannot follow: the host starts it anew after the commit */
     struct buf text; /* its part of the patch */
     json_t *plan;
@@ -56,8 +57,9 @@ struct tx {
     uint64_t turn_at;  /* monotonic: all who are left are told at once, 0: each waits its turn */
     uint64_t revision; /* that it leads to */
     bool follows;      /* of what is committed already: it goes through, as an undo does */
-    bool prepared;     /* journaled */
-    bool unwritten;    /* an undo the disk does not take: it goes through in memory */
+    bool failed;    /* one could not apply: all go back once those that were asked have answered */
+    bool prepared;  /* journaled */
+    bool unwritten; /* an undo the disk does not take: it goes through in memory */
     uint64_t confirm_by_us;
     struct orb_err err;       /* the first failure */
     uint64_t asked_at;        /* monotonic: prepare was sent */

@@ -1,5 +1,5 @@
 /* Turns of a transaction: apply in the order of attaching, abort in reverse, one after the other,
- * and all who are left at once when one takes long. */
+ * and all who are left at once when one takes long. Third parties apply at once anyway. */
 #include "core/base/json_write.h"
 #include "core/base/own.h"
 #include "plugins/config/call.h"
@@ -20,6 +20,15 @@ static uint64_t now_of(const struct tx *tx)
 static bool is_newest(const struct participant *p)
 {
     return p->tx->at < p->tx->count && p == &p->tx->parts[p->tx->at];
+}
+
+/* One has answered, or is not waited for. */
+static void go_on(struct tx *tx, bool newest)
+{
+    if (!tx->failed && (newest || tx->outstanding == 0))
+        turn_apply(tx);
+    else if (tx->failed && tx->outstanding == 0)
+        turn_abort(tx);
 }
 
 static void apply_result(struct participant *p, const struct orb_err *err)
@@ -45,13 +54,11 @@ static void apply_result(struct participant *p, const struct orb_err *err)
         if (p->state == PART_OUT)
             service_needed(tx->engine, p->name, "it went away with a refused change half done");
         participant_failed(p, "apply", "could not apply it", err);
-        turn_abort(tx);
-        return;
+        tx->failed = true;
     }
     if (newest)
         tx->at++;
-    if (newest || tx->outstanding == 0)
-        turn_apply(tx);
+    go_on(tx, newest);
 }
 
 static void on_applied(struct participant *p, const char *text, size_t len,
@@ -71,30 +78,13 @@ static bool is_another(const struct participant *p)
     return s && s->joined == p->tx->id;
 }
 
-void turn_apply(struct tx *tx)
+static void ask_to_apply(struct participant *p)
 {
     AUTO(buf) struct buf text = {0};
     struct json_write w = json_write_to(&text);
-    struct participant *p;
+    struct tx *tx = p->tx;
     struct orb_err err = {0};
 
-    for (; tx->at < tx->count; tx->at++) {
-        p = &tx->parts[tx->at];
-        if (p->state == PART_READY && !p->applying && !is_another(p))
-            break;
-    }
-    if (tx->at == tx->count) {
-        tx->turn_at = 0;
-        if (tx->outstanding == 0)
-            tx->events->applied(tx);
-        return;
-    }
-    if (!tx->live_at) {
-        tx->live_at = now_of(tx);
-        /* What is being undone is live: the others do not wait for a slow participant. */
-        tx->turn_at = participant_must_follow(tx) ? tx->live_at + ENGINE_TURN_MS : 0;
-    }
-    p = &tx->parts[tx->at];
     p->applying = true;
     tx->outstanding++;
     json_write_object(&w, NULL);
@@ -106,6 +96,54 @@ void turn_apply(struct tx *tx)
     }
     report_step(tx->engine, "apply-sent");
     schedule_arm(tx->engine);
+}
+
+/* The next in turn, NULL: there is none. */
+static struct participant *next_to_apply(struct tx *tx)
+{
+    for (; tx->at < tx->count; tx->at++) {
+        struct participant *p = &tx->parts[tx->at];
+
+        if (p->state == PART_READY && !p->applying && !is_another(p))
+            return p;
+    }
+    return NULL;
+}
+
+/* Third parties, which stand last: however many there are, a commit waits no longer than for one.
+ */
+static void ask_all(struct tx *tx)
+{
+    struct participant *p;
+
+    tx->outstanding++; /* this function's own, so that it ends in one place */
+    while (!tx->failed && (p = next_to_apply(tx))) {
+        tx->at++;
+        ask_to_apply(p);
+    }
+    tx->outstanding--;
+    go_on(tx, false);
+}
+
+void turn_apply(struct tx *tx)
+{
+    struct participant *p = next_to_apply(tx);
+
+    if (!p) {
+        tx->turn_at = 0;
+        if (tx->outstanding == 0)
+            tx->events->applied(tx);
+        return;
+    }
+    if (!tx->live_at) {
+        tx->live_at = now_of(tx);
+        /* What is being undone is live: the others do not wait for a slow participant. */
+        tx->turn_at = participant_must_follow(tx) ? tx->live_at + ENGINE_TURN_MS : 0;
+    }
+    if (p->third)
+        ask_all(tx);
+    else
+        ask_to_apply(p);
 }
 
 static void abort_next(struct tx *tx);
@@ -203,12 +241,10 @@ void turn_given_up(struct participant *p)
     tx->outstanding--;
     if (newest && !back)
         tx->at++;
-    if (!newest && tx->outstanding)
-        return;
-    if (back)
+    if (!back)
+        go_on(tx, newest);
+    else if (newest || !tx->outstanding)
         abort_next(tx);
-    else
-        turn_apply(tx);
 }
 
 void turn_abort(struct tx *tx)

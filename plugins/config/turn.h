@@ -1,5 +1,6 @@
 /* Turns of a transaction: after prepare the services apply one after the other in the order of
- * attaching, or go back in reverse. */
+ * attaching, those of third parties last and all at once, as each takes time that is its own; or
+ * they go back in reverse. */
 #ifndef CONFIG_TURN_H
 #define CONFIG_TURN_H
 

@@ -58,7 +58,7 @@ static void schemas(const struct fake *f, struct buf *to)
                                    {"services", services_schema},
                                    {"guest", f->guest}};
 
-    buf_adds(to, "{\"third-party\":[\"guest\"],\"schemas\":[");
+    buf_adds(to, "{\"third-party\":[\"guest\",\"g1\",\"g2\",\"g3\",\"g4\"],\"schemas\":[");
     for (size_t i = 0; i < ARRAY_LEN(list); i++) {
         if (!list[i][1] || (f->without && !strcmp(f->without, list[i][0])))
             continue;

@@ -114,6 +114,95 @@ TEST(time_adds_up_over_commits_and_is_forgotten)
     fake_free(&f);
 }
 
+#define GUESTS 4u
+
+/* Packages of third parties g1 to g4, and a shipped service that attached behind them. */
+static struct fake_service *crowd(struct fake *f, struct fake_service *guests[GUESTS])
+{
+    fake_new(f);
+    for (unsigned i = 0; i < GUESTS; i++) {
+        AUTO_FREE char *path = buf_format("/services/g%u", i + 1);
+
+        fake_set(f, path, "{\"enabled\":true,\"grants\":[\"config.read:/interfaces\"]}");
+    }
+    fake_set(f, "/interfaces/lan0", "{\"description\":\"x\"}");
+    fake_commit(f);
+    for (unsigned i = 0; i < GUESTS; i++) {
+        char name[8];
+
+        snprintf(name, sizeof(name), "g%u", i + 1);
+        guests[i] = fake_service(f, name, "/interfaces");
+    }
+    return fake_service(f, "firewall", "/interfaces");
+}
+
+TEST(many_third_parties_hold_a_commit_no_longer_than_one)
+{
+    static const enum fake_phase phases[] = {FAKE_PREPARE, FAKE_APPLY};
+
+    for (size_t i = 0; i < ARRAY_LEN(phases); i++) {
+        struct fake_service *guests[GUESTS], *firewall;
+        struct fake f;
+        uint64_t start;
+
+        firewall = crowd(&f, guests);
+        for (unsigned k = 0; k < GUESTS; k++)
+            guests[k]->mode[phases[i]] = FAKE_WORKS;
+        start = f.now;
+        begin(&f, "one");
+        ck_assert(!f.answered);
+        if (phases[i] == FAKE_APPLY) /* it came first */
+            ck_assert_uint_eq(firewall->next, engine_revision(f.engine) + 1);
+        for (unsigned k = 0; k < 2 * GUESTS && !f.answered; k++) {
+            fake_advance(&f, 950);
+            fake_wake(&f); /* each answers what it was asked just before its second is over */
+            if (k == 0)
+                for (unsigned g = 0; g < GUESTS; g++)
+                    guests[g]->mode[phases[i]] = FAKE_OK;
+            fake_wake(&f);
+        }
+        ck_assert(f.answered);
+        ck_assert_int_eq(f.err.code, 0);
+        ck_assert_uint_le(f.now - start, 2000);
+        for (unsigned k = 0; k < GUESTS; k++)
+            ck_assert_uint_eq(guests[k]->revision, engine_revision(f.engine));
+        fake_free(&f);
+    }
+}
+
+TEST(one_of_many_that_cannot_apply_takes_all_back_once_the_others_have_answered)
+{
+    struct fake_service *guests[GUESTS], *firewall;
+    struct fake f;
+    uint64_t before;
+
+    firewall = crowd(&f, guests);
+    before = engine_revision(f.engine);
+    guests[1]->mode[FAKE_APPLY] = FAKE_ERROR;
+    guests[2]->mode[FAKE_APPLY] = FAKE_WORKS;
+    begin(&f, "one");
+    ck_assert(!f.answered); /* g3 is at it */
+    ck_assert_ptr_null(strstr(buf_str(&f.trace), "abort"));
+    guests[2]->mode[FAKE_APPLY] = FAKE_OK;
+    fake_wake(&f);
+    ck_assert(f.answered);
+    ck_assert_int_ne(f.err.code, 0);
+    ck_assert_uint_eq(engine_revision(f.engine), before);
+    ck_assert_ptr_nonnull(strstr(buf_str(&f.trace), "g3.abort+"));
+    ck_assert_ptr_nonnull(strstr(buf_str(&f.trace), "firewall.abort+"));
+    ck_assert(!firewall->applied && !guests[2]->applied);
+    /* One that goes away meanwhile is not waited for. */
+    guests[1]->mode[FAKE_APPLY] = FAKE_GONE;
+    begin(&f, "two");
+    ck_assert(f.answered);
+    ck_assert_int_eq(f.err.code, ORB_E_GONE);
+    guests[1]->mode[FAKE_APPLY] = FAKE_OK;
+    fake_attach(&f, guests[1]);
+    begin(&f, "three");
+    ck_assert_int_eq(f.err.code, 0);
+    fake_free(&f);
+}
+
 TEST(a_shipped_service_works_as_long_as_it_takes)
 {
     struct fake f;
