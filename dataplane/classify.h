@@ -30,13 +30,17 @@ struct classify_header {
  * linear search over the policy: index into policy->rules or -1 for the default. They must agree.
  */
 int classify_lookup(const void *memory, size_t size, const struct classify_header *header);
+/* The linear search, by the rules in their order. */
 int classify_linear(const struct policy *policy, const struct classify_header *header);
 /* The same about packets of known connections (rules that name the state established; -1: it is
  * accepted, also where the data says nothing about it because all of them accept), and about what
  * conntrack is not to see: index into policy->notracks, zone_to does not matter. */
 int classify_lookup_known(const void *memory, size_t size, const struct classify_header *header);
+/* The linear search that classify_lookup_known() must agree with. */
 int classify_linear_known(const struct policy *policy, const struct classify_header *header);
+/* What conntrack is not to see, over the built data. */
 int classify_lookup_track(const void *memory, size_t size, const struct classify_header *header);
+/* The linear search that classify_lookup_track() must agree with. */
 int classify_linear_track(const struct policy *policy, const struct classify_header *header);
 /* Whether one rule of policy could be for such a packet (unsure ones: as far as can be seen). */
 bool classify_linear_matches(const struct policy *policy, const struct policy_rule *rule,

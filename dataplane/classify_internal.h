@@ -78,6 +78,8 @@ size_t classify_sweep(struct classify_builder *builder, struct classify_cursor *
 /* Tables over intervals; 0 or false: no room. */
 uint32_t classify_sweep_trie4(struct classify_builder *builder,
                               const struct classify_interval *intervals, size_t count);
+/* IPv6: a search over the upper halves of addresses, which leads to a row, or to a search over the
+ * lower halves. Its tables are the builder's. */
 bool classify_sweep_search6(struct classify_builder *builder,
                             const struct classify_interval *intervals, size_t count,
                             struct classify_search *ret_search);

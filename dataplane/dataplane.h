@@ -28,6 +28,7 @@ int dataplane_open(const struct dataplane_options *options, struct dataplane **r
                    struct orb_err *err);
 /* Frees memory and descriptors; pins stay, packets flow on. */
 void dataplane_close(struct dataplane *dataplane);
+/* Were programs and maps of an earlier daemon taken over by dataplane_open()? */
 bool dataplane_adopted(const struct dataplane *dataplane);
 
 /* Compiles policy (copied) and checks it: classifier, text for nftables, a dry run in the kernel.
@@ -51,6 +52,7 @@ int dataplane_apply(struct dataplane *dataplane, struct dataplane_compiled *comp
                     struct orb_err *err);
 /* Back to the policy before the last apply. Once. */
 int dataplane_apply_revert(struct dataplane *dataplane, struct orb_err *err);
+/* Number of the policy in force: 1 more with each that is applied or taken back. */
 uint32_t dataplane_generation(const struct dataplane *dataplane);
 
 /* fast path off (nft alone enforces) and on again. */
@@ -66,6 +68,7 @@ int dataplane_detach(const struct dataplane_options *options, struct orb_err *er
  */
 int dataplane_report_counters(struct dataplane *dataplane, uint32_t after, unsigned limit,
                               struct buf *ret_json, struct orb_err *err);
+/* Appends an object: generation, reasons, warnings, and each port with its mode. 0. */
 int dataplane_report_status(struct dataplane *dataplane, struct buf *ret_json, struct orb_err *err);
 
 /* Connections that changes of policy ended, since the daemon started. */

@@ -25,6 +25,7 @@ struct flow_nat {
  * destination conntrack has, as the kernel's chain behind destination NAT is. */
 struct flow_nat flow_nat_of(const struct policy *policy, bool source, const struct flow *flow,
                             const struct flow_way *way);
+/* Do both translate to the same address and port in the same way? */
 bool flow_nat_same(const struct flow_nat *a, const struct flow_nat *b);
 /* Whether conntrack translates the connection so. */
 bool flow_nat_holds(const struct flow_nat *nat, bool source, const struct flow *flow,

@@ -18,6 +18,7 @@ int flows_purge(struct dataplane *dp, const struct dataplane_compiled *compiled,
                 const struct dataplane_compiled *before, struct orb_err *err);
 /* Connections may run by rules that are not in force any more: told to the next daemon, too. */
 bool flows_unsettled(const struct dataplane *dp);
+/* Keeps it for flows_unsettled(), in the pinned control map; nothing without one. */
 void flows_settle(struct dataplane *dp, bool settled);
 /* Deletes connections that no rule has marked and that were not answered: they would be new to
  * the first policy's rules, and go on untranslated until flows_purge finds it. */

@@ -78,7 +78,9 @@ void foreign_note(struct foreign *foreign, enum foreign_kind kind, uint32_t flag
 /* By name, or by ifindex where name is NULL. */
 struct foreign_place *foreign_note_place(struct foreign *foreign, enum foreign_kind kind,
                                          const char *name, uint32_t ifindex, const char *why);
+/* What chains and rules of other programs in nftables do with packets. 0 or negative errno. */
 int foreign_nft_read(struct foreign *foreign);
+/* The same of iptables' older interface; a table that cannot be read is left out. */
 void foreign_legacy_read(struct foreign *foreign);
 /* Mixes a digest of what foreign_legacy_read would find into state. */
 void foreign_legacy_mix(uint64_t *state);
@@ -148,6 +150,8 @@ int foreign_read(struct dataplane *dp);
 void foreign_described(struct dataplane *dp, bool described);
 /* What was read is outdated, or the last read failed. */
 bool foreign_watch_is_reading(const struct dataplane *dp);
+/* What of all that was gathered is about the interface: what concerns packets that come in, go out,
+ * or are shaped there. The texts are those of dp->foreign, valid until it is read again. */
 struct foreign_sum foreign_port_sum(const struct dataplane *dp, const struct link_info *link,
                                     const struct link_list *links);
 /* Appends to a port's reason why its packets are left to the kernel. Returns the kinds, as bits. */

@@ -15,6 +15,7 @@ struct orb_err;
 int found_note(const char *path, const char *setting, const char *value, struct orb_err *err);
 /* The same; a note that cannot be written now is a problem until found_retry() writes it. */
 void found_keep(struct dataplane *dp, const char *setting, const char *value);
+/* Writes what found_keep() and the digest could not; dp->trouble says whether it can now. */
 void found_retry(struct dataplane *dp);
 /* Did this program write it? */
 bool found_has(const struct dataplane *dp, const char *setting);

@@ -22,6 +22,7 @@ int link_events(struct orb_err *err);
  * DATAPLANE_ADDRESSES: addresses went (dp->gone). All when events were lost. LINK_EVENTS: there
  * were any. */
 #define LINK_EVENTS (1u << 31)
+/* dp->events is read without waiting, a bounded number of messages. */
 unsigned link_events_drain(struct dataplane *dp);
 /* Counter `name` of ethtool -S summed over queues ("*_" before it); -1 unknown. */
 int64_t link_statistic(const char *interface, const char *suffix);

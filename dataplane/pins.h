@@ -40,6 +40,7 @@ bool pins_programs(struct dataplane *dp, uint64_t digest);
  * fn may remove the pin. */
 typedef void pins_link_fn(struct dataplane *dp, const char *path, const char *hook,
                           uint32_t ifindex, void *arg);
+/* In the order of the directory; none when it cannot be read. arg is passed to fn. */
 void pins_each_link(struct dataplane *dp, pins_link_fn *fn, void *arg);
 /* Pinned links at these hooks (HOOK_*) run this daemon's programs from now on; no packet is lost
  * between. One of an interface that is gone cannot be updated and goes. */

@@ -221,9 +221,10 @@ static inline bool policy_has_ports(int protocol)
 {
     return protocol == 6 || protocol == 17 || protocol == POLICY_TCP_UDP;
 }
-/* Forward rules are those neither from nor to the appliance itself; with a missing match also. */
 /* Destination NAT of what the appliance sends itself. */
 bool policy_nat_own(const struct policy_nat *nat);
+/* Whether it is a forward rule: neither from nor to the appliance itself. What is not given is not
+ * the appliance. */
 bool policy_rule_forwards(const struct policy_rule *rule);
 /* Whether a rule asks for what the classifier does not see (rates, MAC addresses, TCP flags). */
 bool policy_rule_is_blind(const struct policy_rule *rule);
@@ -243,6 +244,7 @@ int policy_interface_zone(const struct policy *policy, const char *interface);
 
 /* Sort, join overlapping and adjacent entries; return the new count. */
 unsigned policy_set_merge_ranges(struct policy_range *ranges, unsigned count);
+/* As policy_set_merge_ranges(), for ports. */
 unsigned policy_set_merge_ports(struct policy_ports *ports, unsigned count);
 /* What of list is not in out; without list: of everything (addresses: of out's families). Both are
  * merged first. ret has room for count + out_count entries (+ 2 for addresses, + 1 for ports);
@@ -250,17 +252,20 @@ unsigned policy_set_merge_ports(struct policy_ports *ports, unsigned count);
 unsigned policy_set_exclude_ranges(struct policy_range *list, unsigned count,
                                    struct policy_range *out, unsigned out_count,
                                    struct policy_range *ret);
+/* As policy_set_exclude_ranges(), for ports. */
 unsigned policy_set_exclude_ports(struct policy_ports *list, unsigned count,
                                   struct policy_ports *out, unsigned out_count,
                                   struct policy_ports *ret);
 /* Whether a merged list has it; an empty one has everything. */
 bool policy_set_in_ranges(const struct policy_range *ranges, unsigned count, uint8_t family,
                           const uint8_t address[16]);
+/* As policy_set_in_ranges(), for a port in host order. */
 bool policy_set_in_ports(const struct policy_ports *ports, unsigned count, uint16_t port);
 
 /* "192.0.2.0/24", "2001:db8::1", "10.0.0.1-10.0.0.9". false: what is wrong stands in why. */
 bool policy_text_parse_range(const char *text, struct policy_range *ret_range,
                              const char **ret_why);
+/* "80", "1024-65535", host order. false: what is wrong stands in why, a constant. */
 bool policy_text_parse_ports(const char *text, struct policy_ports *ret_ports,
                              const char **ret_why);
 /* Appends an address, CIDR or range as nft and people write it. */

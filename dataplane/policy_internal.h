@@ -31,19 +31,25 @@ int policy_read_members(void *to, const json_t *object, const struct member *mem
 /* One of count words; ret_index its place. */
 int policy_read_word(const json_t *value, const char *const *words, size_t count, int *ret_index,
                      const struct place *at, struct orb_err *err);
+/* An integer from min to max. ORB_E_SCHEMA: it is none, or outside. */
 int policy_read_integer(const json_t *value, int64_t min, int64_t max, int64_t *ret_number,
                         const struct place *at, struct orb_err *err);
 /* Zone or interface names: what nft and file names take without quoting. */
 int policy_read_name(const json_t *value, char *to, size_t size, const struct place *at,
                      struct orb_err *err);
+/* Is it such a name, and short enough for size bytes with the NUL? */
 bool policy_read_name_valid(const char *name, size_t size);
+/* An array of addresses, networks and ranges, merged; *ranges is malloced, the caller's.
+ * ORB_E_SCHEMA, ORB_E_LIMIT above POLICY_MAX_LIST, ORB_E_NOMEM. */
 int policy_lists_read_ranges(const json_t *value, struct policy_range **ranges, unsigned *count,
                              const struct place *at, struct orb_err *err);
 /* Ports as an array; single: one alone may stand as text, too. */
 int policy_lists_read_ports(const json_t *value, bool single, struct policy_ports **ports,
                             unsigned *count, const struct place *at, struct orb_err *err);
+/* A protocol by name or by number as text; -1: any, POLICY_TCP_UDP: both of them. */
 int policy_lists_read_protocol(const json_t *value, int *ret_protocol, const struct place *at,
                                struct orb_err *err);
+/* accept, drop or reject. */
 int policy_read_action(const json_t *value, enum policy_action *ret_action, const struct place *at,
                        struct orb_err *err);
 
@@ -63,12 +69,16 @@ int policy_more_check(const struct policy_rule *rule, const struct place *at, st
  * also on failure. */
 int policy_rule_read(struct policy_rule *to, const char *key, const json_t *value,
                      const struct place *at, struct orb_err *err);
+/* What conntrack is not to see. ORB_E_SCHEMA and path: what is wrong. */
 int policy_rule_read_notrack(struct policy_rule *to, const char *key, const json_t *value,
                              const struct place *at, struct orb_err *err);
+/* source: an entry of source NAT, else of destination NAT. ORB_E_SCHEMA and path: what is wrong. */
 int policy_nat_read(struct policy_nat *to, const char *key, bool source, const json_t *value,
                     const struct place *at, struct orb_err *err);
+/* A zone: its interfaces, and the clamping of the MSS. */
 int policy_zone_read(struct policy_zone *to, const json_t *value, const struct place *at,
                      struct orb_err *err);
+/* What is set for an interface: whether it has the fast path. */
 int policy_zone_read_port(struct policy_port *to, const json_t *value, const struct place *at,
                           struct orb_err *err);
 /* Actions that are not named stay; what is recorded is said whole or not at all. */

@@ -27,6 +27,7 @@ void port_set(struct dataplane *dp, const struct port_list *ports);
 bool port_alive(const struct dataplane *dp, const struct port *port);
 /* A port that goes without XDP because another program had it, and that is gone. */
 bool port_xdp_free(const struct port *port);
+/* The name of a mode, as reports have it. */
 const char *port_mode_name(enum port_mode mode);
 
 #endif

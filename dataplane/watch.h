@@ -16,6 +16,7 @@ int watch_open(struct orb_err *err);
 bool watch_drain(struct dataplane *dp, bool *ret_others);
 /* A transaction's number; the oldest of WATCH_IDS is forgotten for it. */
 void watch_add(struct watch_ids *ids, uint32_t id);
+/* Was it added, and is it not forgotten? 0 never is. */
 bool watch_has(const struct watch_ids *ids, uint32_t id);
 /* SO_RCVBUFFORCE, or what an ordinary process gets. */
 void watch_buffer(int fd);

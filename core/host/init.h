@@ -22,6 +22,7 @@ struct init {
 /* First of all: a console, the file systems that are missing, loopback. Failures are kept for
  * init_log; a container gives what it needs without our help. */
 void init_begin(struct init *init);
+/* Logs what init_begin() mounted, and what it could not; nothing unless PID 1. */
 void init_log(const struct init *init, struct log_sink *log);
 /* From here on reaps who is left to us by a parent that ended. */
 void init_watch(struct init *init, struct orbitald *host, struct loop_scope *scope);

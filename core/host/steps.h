@@ -25,6 +25,7 @@ struct steps {
 
 /* The first five are the caller's; scope adopts the handle. host->starting names the step. */
 void steps_start(struct steps *steps, struct loop_scope *scope);
+/* No step is begun any more; done is not called unless it was. Any number of times. */
 void steps_stop(struct steps *steps);
 
 #endif

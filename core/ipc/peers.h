@@ -13,6 +13,7 @@ struct ipc_peer *peers_add(struct broker *broker, int fd, const struct peer_spec
 
 /* The host itself, made with its broker; peers_free_host() frees it. */
 void peers_add_host(struct broker *broker);
+/* Ends what the host is in to itself and frees its peer; after all others. */
 void peers_free_host(struct broker *broker);
 /* Takes out those that ended, tells their owners, and begins to free them; broker->peer_freed
  * follows for each. */

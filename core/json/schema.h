@@ -113,6 +113,8 @@ const char *schema_facts_ref_target(const struct schema *schema);
  * member is the value. Of anyOf and oneOf the first alternative that fits counts. Stops and returns
  * what cb returns when that is not 0. The walk has a budget like a check: ORB_E_LIMIT. */
 typedef int schema_ref_fn(void *arg, const char *path, const char *target, const char *value);
+/* Walks text (len bytes, which must have passed the check by schema) with a budget of its own;
+ * base_path is put before the paths. Returns what cb returned, 0, or ORB_E_LIMIT. */
 int schema_refs_each(const struct schema *schema, const char *text, size_t len,
                      const char *base_path, schema_ref_fn *cb, void *arg);
 /* The same with shared units, as schema_check_within. */

@@ -42,10 +42,13 @@ uint64_t schema_check_match_units(const struct pattern *pattern, size_t len);
 /* Each fills the error, unless an alternative is tried, and returns its code (schema_value.c). */
 int schema_value_say(struct check *c, const struct spot *spot, int code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* "expected EXPECTED; got V": v is shown shortened, of a secret its type alone. ORB_E_SCHEMA. */
 int schema_value_mismatch(struct check *c, const struct schema *s, const struct spot *spot,
                           const struct json_slice *v, const char *expected);
+/* n things called what (plural: "members") where least to most may be. ORB_E_SCHEMA. */
 int schema_value_wrong_count(struct check *c, const struct spot *spot, const char *what, uint64_t n,
                              uint64_t least, uint64_t most);
+/* The text at spot is too long for a pattern; r: the code to return, of the limit. */
 int schema_value_too_costly(struct check *c, const struct spot *spot, int r);
 
 /* uniqueItems of the array v (schema_unique.c). */
@@ -53,6 +56,8 @@ int schema_unique_check(struct check *c, const struct spot *spot, const struct j
 /* enum and const; numbers, text and the rest that holds no other values. */
 int schema_value_check_choices(struct check *c, const struct schema *s, const struct spot *spot,
                                const struct json_slice *v);
+/* The keywords of texts (length, pattern, format) and numbers (range, multiple, format); 0 for
+ * other types. ORB_E_SCHEMA, ORB_E_LIMIT when the budget is used up. */
 int schema_value_check_scalar(struct check *c, const struct schema *s, const struct spot *spot,
                               const struct json_slice *v);
 

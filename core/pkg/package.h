@@ -95,6 +95,8 @@ struct package_list {
     struct package *items[PACKAGE_MAX];
     unsigned count;
 };
+/* dirs ends with NULL. ret_list is the caller's, package_fini_all(). on_error gets the package's
+ * directory, valid during the call. */
 void package_scan_all(const char *const *dirs, struct package_list *ret_list,
                       void (*on_error)(void *arg, const char *dir, const struct orb_err *err),
                       void *arg);

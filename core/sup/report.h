@@ -48,6 +48,7 @@ int report_show(struct supervisor *sup, const char *name, struct buf *ret_json,
 /* sandbox: for what this machine gives. */
 int report_sandbox(struct supervisor *sup, const char *name, const struct sandbox *sandbox,
                    struct buf *ret_json, struct orb_err *err);
+/* The reports of its last crashes, oldest first (crash.h). */
 int report_crashes(struct supervisor *sup, const char *name, struct buf *ret_json,
                    struct orb_err *err);
 /* Members "phase", "waiting" and "phases" of the open object. */

@@ -60,6 +60,7 @@ struct service {
 struct service *service_new(struct supervisor *sup, const struct package *package);
 /* Only without a worker. NULL is fine. */
 void service_free(struct service *service);
+/* Its package's name; valid as long as the service. */
 const char *service_name(const struct service *service);
 
 /* The plan and limits anew, from package, grants and bounds. Errors: package_plan's; then all is as

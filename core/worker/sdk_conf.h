@@ -131,6 +131,7 @@ int sdk_tree_apply(cJSON *tree, const cJSON *patch, struct sdk_undo **ret_undo, 
                    struct orb_err *err);
 /* Undoes and frees the list. ret_inverse (may be NULL): the patch that was applied by this. */
 void sdk_tree_undo(cJSON *tree, struct sdk_undo *undo, size_t count, cJSON **ret_inverse);
+/* Frees the list without undoing it: the change stays. */
 void sdk_tree_undo_free(struct sdk_undo *undo, size_t count);
 /* Node at a JSON pointer, NULL when there is none. */
 cJSON *sdk_tree_at(cJSON *tree, const char *path);

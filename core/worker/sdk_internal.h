@@ -231,6 +231,7 @@ const char *sdk_text_of(const cJSON *object, const char *key);
 void sdk_garbage(struct orb_ctx *ctx, const char *what);
 
 /* ---- sdk_wire.c ---- */
+/* Waits for the host on ctx->wire, by handles of ctx->scope. Errors: of libuv. */
 int sdk_wire_open(struct orb_ctx *ctx, struct orb_err *err);
 /* Queues a frame. ORB_E_LIMIT when it is too big (nothing is queued). */
 int sdk_wire_send(struct orb_ctx *ctx, const struct frame *head, const char *env, size_t env_len,
@@ -242,6 +243,7 @@ size_t sdk_wire_waiting(const struct orb_ctx *ctx); /* bytes that the host has n
 void sdk_wire_drain(struct orb_ctx *ctx, int wait_ms);
 
 /* ---- sdk_req.c ---- */
+/* Finds the handler of each method of WELCOME's list, the context's from then on. ORB_E_LIMIT. */
 int sdk_req_methods(struct orb_ctx *ctx, const cJSON *list, struct orb_err *err);
 /* REQ: a request to the package, or a step of a change. */
 void sdk_req_frame(struct orb_ctx *ctx, const struct inframe *frame);
@@ -288,18 +290,21 @@ void sdk_target_gone(struct orb_ctx *ctx, uint32_t handle);
 void sdk_target_fini(struct orb_ctx *ctx);
 
 /* ---- sdk_event.c ---- */
+/* EVENT: one the package subscribed to. */
 void sdk_event_frame(struct orb_ctx *ctx, const struct inframe *frame);
 /* GAP: events were dropped. */
 void sdk_event_gap(struct orb_ctx *ctx, const struct inframe *frame);
 void sdk_event_fini(struct orb_ctx *ctx);
 
 /* ---- sdk_obs.c ---- */
+/* Sends the counters that changed; sdk_open() gives it to the timer. */
 void sdk_obs_on_timer(struct sdk_timer *timer);
 /* Sends the counters now. */
 void sdk_obs_flush(struct orb_ctx *ctx);
 void sdk_obs_fini(struct orb_ctx *ctx);
 
 /* ---- sdk_problem.c ---- */
+/* Sends the list of problems if it changed; sdk_open() gives it to the timer. */
 void sdk_problem_on_timer(struct sdk_timer *timer);
 void sdk_problem_fini(struct orb_ctx *ctx);
 

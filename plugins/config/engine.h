@@ -81,7 +81,11 @@ void engine_request(struct engine *engine, const struct engine_caller *caller, c
                     const char *text, size_t len, void *req);
 /* Goes on with the requests that wait (engine_host.soon). */
 void engine_go_on(struct engine *engine);
+/* A peer is gone: its requests, subscriptions, reads and waiting attach end; nothing is answered
+ * to it any more. */
 void engine_peer_gone(struct engine *engine, uint32_t peer);
+/* Begins what is due: undoing what was not confirmed, time limits of steps, the next change. Called
+ * when the time is over that engine_host.wake asked for. */
 void engine_tick(struct engine *engine);
 /* 0, or what is wrong: stored parts that no schema fits, an unconfirmed commit that cannot go. */
 int engine_health(const struct engine *engine, struct orb_err *err);

@@ -6,6 +6,7 @@
 
 /* journal-GENERATION, and last-good-GENERATION, its second copy. */
 char *files_journal_path(const struct store *store, uint64_t generation);
+/* The second one; both malloced, the caller's, never NULL. */
 char *files_copy_path(const struct store *store, uint64_t generation);
 /* A whole regular file, with progress; limit in bytes. */
 int files_read(const struct store *store, const char *path, size_t limit, struct buf *ret_data,

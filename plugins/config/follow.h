@@ -11,6 +11,7 @@ void follow_engine(struct engine *engine);
 void follow_committed(struct tx *tx);
 /* Stored parts that no installed package has: the host is told of each, and when one has gone. */
 void follow_unserved(struct engine *engine);
+/* A part that was told as unserved is stored no longer: the problem is taken back. */
 void follow_part_gone(struct engine *engine, const char *part);
 /* Has an installed package that part? */
 bool follow_is_served(const struct engine *engine, const char *part);

@@ -15,8 +15,12 @@ bool grants_is_service(const char *who);
 /* May it see what stands at path, an RFC 6901 pointer ("" is the whole tree)? Any caller but a
  * service may. The check_ forms refuse with ORB_E_DENIED and name the capability. */
 bool grants_reads(const struct engine_caller *caller, const char *path);
+/* 0 or ORB_E_DENIED: may it see what stands at path? */
 int grants_check_read(const struct engine_caller *caller, const char *path, struct orb_err *err);
+/* 0 or ORB_E_DENIED: may it change what stands at path? */
 int grants_check_write(const struct engine_caller *caller, const char *path, struct orb_err *err);
+/* grants_check_write() of every path the candidate changes (NULL: none); the first that it may
+ * not is named. */
 int grants_check_candidate(const struct engine_caller *caller, const struct candidate *candidate,
                            struct orb_err *err);
 /* The paths below which it sees secrets, NULL ends; freed with grants_paths_free. NULL: it is no

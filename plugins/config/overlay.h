@@ -38,6 +38,7 @@ int overlay_set(struct overlay *o, const json_t *base, const char *path, json_t 
                 struct orb_err *err);
 /* What stands at path; a new reference, NULL for nothing. Read only: parts are shared with base. */
 json_t *overlay_get(const struct overlay *o, const json_t *base, const char *path);
+/* Does anything stand at path? Nothing is copied. */
 bool overlay_has(const struct overlay *o, const json_t *base, const char *path);
 /* Number of members of the object at path; 0 for anything else. */
 size_t overlay_size(const struct overlay *o, const json_t *base, const char *path);
@@ -69,6 +70,8 @@ int overlay_take_patch(struct overlay *o, const json_t *base, const json_t *patc
 bool overlay_path_touches(const char *a, const char *b);
 /* Is path at or below top? */
 bool overlay_path_under(const char *path, const char *top);
+/* Order of the list: below, at or above 0 as of strcmp(), where what is below a path follows it
+ * at once. */
 int overlay_compare_paths(const char *a, const char *b);
 
 #endif

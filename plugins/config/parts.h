@@ -43,6 +43,7 @@ struct parts {
 int parts_load(struct parts *parts, const char *text, size_t len, struct log_sink *log,
                struct orb_err *err);
 void parts_fini(struct parts *parts);
+/* Was the package named as third-party by the host? */
 bool parts_third_party(const struct parts *parts, const char *package);
 /* For work on many values, between two of them: others have their turn (requests_pause()). parts
  * may be NULL. */

@@ -14,8 +14,9 @@ struct revision;
 /* A change that every participant has checked. "patch" is its last member: a reader that wants only
  * the rest stops before it. */
 void record_prepared(struct buf *text, const struct revision *meta, const json_t *patch);
-/* What became of it. why: a sentence for the history. */
+/* The prepared change tx is that revision now. */
 void record_committed(struct buf *text, uint64_t tx, uint64_t revision);
+/* The prepared change tx was not made; why: a sentence for the history. */
 void record_aborted(struct buf *text, uint64_t tx, const char *why);
 /* The present revision, which waited for it. */
 void record_confirmed(struct buf *text, uint64_t revision);

@@ -14,6 +14,7 @@ struct seen;
 struct seen *seen_of(struct engine *engine, const struct engine_caller *caller);
 /* Of the revision with this id (history_id). false: it is not known. */
 bool seen_get(const struct seen *seen, uint64_t id, int *ret_changes);
+/* changes: how many of its changes the service may read; the oldest entry is forgotten for it. */
 void seen_put(struct seen *seen, uint64_t id, int changes);
 void seen_free_all(struct engine *engine);
 

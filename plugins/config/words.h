@@ -18,6 +18,7 @@ static inline void own_words(struct words **w)
 void words_show(const struct words *w, const char *text, struct buf *to);
 /* Masks the steps of a plan, and an error, in place. */
 void words_plan(const struct words *w, json_t *plan);
+/* Masks the text and the path of an error. */
 void words_error(const struct words *w, struct orb_err *err);
 
 #endif

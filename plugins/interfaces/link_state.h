@@ -45,6 +45,7 @@ struct link_state *link_state_get(struct link_states *saved, const struct rtnl_l
 /* Links that were given other names since (two may have swapped theirs) keep what is noted of them.
  * true: something is noted under another name now. */
 bool link_state_rename(struct link_states *saved, const struct rtnl_links *links);
+/* Forgets the record, an item of saved; pointers to other items are not valid after it. */
 void link_state_drop(struct link_states *saved, struct link_state *state);
 
 #endif

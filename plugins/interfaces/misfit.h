@@ -23,6 +23,7 @@ struct misfits {
  * what does not fit is seen again at the next look. */
 void misfit_add(struct misfits *misfits, const char *key, const char *path, const char *what,
                 const char *todo);
+/* Is there one with that key? */
 bool misfit_has(const struct misfits *misfits, const char *key);
 void misfit_fini(struct misfits *misfits);
 

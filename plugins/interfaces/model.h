@@ -45,7 +45,9 @@ struct desired_list {
 int model_read(const cJSON *interfaces, bool tolerant, struct desired_list *desired_list,
                struct orb_err *err);
 void model_fini(struct desired_list *desired_list);
+/* The interface of that name, NULL: it is not configured. The list's. */
 struct desired *model_find(const struct desired_list *desired_list, const char *name);
+/* Is prefix, address and length, one of its addresses? desired NULL: no. */
 bool model_has(const struct desired *desired, const struct prefix *prefix);
 /* Carries over what applying remembers of the same interfaces. */
 void model_remember(const struct desired_list *from, struct desired_list *to);
@@ -60,6 +62,8 @@ int model_check(const struct desired_list *old, const struct desired_list *desir
 /* The parts, for applying: each says with path what is wrong; link may be of any state. */
 int model_check_mtu(const struct desired *desired, const struct rtnl_link *link,
                     struct orb_err *err);
+/* Does another link, which is not in the configuration, hold the address by itself? index: of
+ * desired->addrs. */
 int model_check_foreign(const struct desired_list *desired_list, const struct desired *desired,
                         unsigned index, const struct rtnl_links *links,
                         const struct rtnl_addrs *addrs, struct orb_err *err);

@@ -41,6 +41,7 @@ enum fit {
 /* Links and addresses. *ret_kernel is written on success only and the caller's,
  * reach_fini_kernel(). */
 int reach_read_kernel(struct nl_sock *socket, struct kernel *ret_kernel, struct orb_err *err);
+/* Frees what was read; all zero is fine. */
 void reach_fini_kernel(struct kernel *kernel);
 
 /* interfaces: the part /interfaces (NULL: none). kernel and interfaces are kept by reference. */

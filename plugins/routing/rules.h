@@ -14,6 +14,8 @@ int rules_check_foreign(struct nl_sock *socket, const struct routes_want *routes
  * that no packet misses both. have: what the first one read, for the second, which frees it. */
 int rules_add(struct nl_sock *socket, struct routes_want *routes, bool strict,
               struct rtnl_rules *ret_have, unsigned *count, struct orb_err *err);
+/* The second half: deletes those of have that are ours and not wanted, adds their number to
+ * count, and frees have. One that cannot be deleted is found again at the next look. */
 void rules_remove(struct nl_sock *socket, const struct routes_want *routes, struct rtnl_rules *have,
                   unsigned *count);
 /* The kernel's form of a rule for a family; false when the rule is not for it. */
