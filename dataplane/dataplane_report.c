@@ -221,7 +221,7 @@ static void add_kinds(const struct dataplane *dp, const struct port *port, struc
 
     for (enum foreign_kind kind = 0; kind < FOREIGN_KINDS; kind++)
         if (kinds & 1u << kind)
-            buf_addf(b, "orbital_fast_path_company_kind{port=\"%s\",kind=\"%s\"} 1\n", port->name,
+            buf_addf(b, "orbital_fast_path_foreign_kind{port=\"%s\",kind=\"%s\"} 1\n", port->name,
                      foreign_note_kind(kind));
 }
 
@@ -236,18 +236,18 @@ void dataplane_report_metrics(const struct dataplane *dataplane, struct buf *ret
              dataplane->ended.refused, dataplane->ended.translated);
     buf_adds(
         ret_text,
-        "# HELP orbital_fast_path_company Foreign netfilter, tc or BPF state applies to packets of "
+        "# HELP orbital_fast_path_foreign Foreign netfilter, tc or BPF state applies to packets of "
         "the port: all or some of them are left to the kernel.\n"
-        "# TYPE orbital_fast_path_company gauge\n");
+        "# TYPE orbital_fast_path_foreign gauge\n");
     for (unsigned i = 0; i < dataplane->ports.count; i++) {
         const struct port *port = &dataplane->ports.items[i];
 
-        buf_addf(ret_text, "orbital_fast_path_company{port=\"%s\",mode=\"%s\"} %d\n", port->name,
+        buf_addf(ret_text, "orbital_fast_path_foreign{port=\"%s\",mode=\"%s\"} %d\n", port->name,
                  port_mode_name(port->mode), kinds_at(dataplane, port) != 0);
     }
     buf_adds(ret_text,
-             "# HELP orbital_fast_path_company_kind The kinds of that state, one line each.\n"
-             "# TYPE orbital_fast_path_company_kind gauge\n");
+             "# HELP orbital_fast_path_foreign_kind The kinds of that state, one line each.\n"
+             "# TYPE orbital_fast_path_foreign_kind gauge\n");
     for (unsigned i = 0; i < dataplane->ports.count; i++)
         add_kinds(dataplane, &dataplane->ports.items[i], ret_text);
 }

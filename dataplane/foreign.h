@@ -23,7 +23,7 @@ struct buf;
 #define FOREIGN_BEING_READ "what else decides here is being read"
 #define FOREIGN_PLACES 1024 /* more: everything is the kernel's */
 
-/* Kinds of foreign state; the label `kind` of the metric orbital_fast_path_company_kind. */
+/* Kinds of foreign state; the label `kind` of the metric orbital_fast_path_foreign_kind. */
 enum foreign_kind {
     FOREIGN_NFTABLES,
     FOREIGN_IPTABLES,

@@ -916,17 +916,17 @@ TEST(each_kind_is_a_line_of_the_metric)
         AUTO_FREE struct dataplane *dp = with_port(&control);
         AUTO(buf) struct buf text = {0};
         AUTO_FREE char *line =
-            buf_format("orbital_fast_path_company_kind{port=\"lan0\",kind=\"%s\"} 1\n",
+            buf_format("orbital_fast_path_foreign_kind{port=\"lan0\",kind=\"%s\"} 1\n",
                        foreign_note_kind(kind));
         const char *first;
 
         dp->ports.items[0].foreign = kind == FOREIGN_UNREAD ? 0 : 1u << kind;
         control.foreign = kind == FOREIGN_UNREAD ? FOREIGN_READING : 0;
         dataplane_report_metrics(dp, &text);
-        first = strstr(buf_str(&text), "_company_kind{");
+        first = strstr(buf_str(&text), "_foreign_kind{");
         ck_assert_msg(first && strstr(buf_str(&text), line), "no %s in %s", line, buf_str(&text));
-        ck_assert_msg(!strstr(first + 1, "_company_kind{"), "%s", buf_str(&text));
+        ck_assert_msg(!strstr(first + 1, "_foreign_kind{"), "%s", buf_str(&text));
         ck_assert(
-            strstr(buf_str(&text), "orbital_fast_path_company{port=\"lan0\",mode=\"tcx\"} 1"));
+            strstr(buf_str(&text), "orbital_fast_path_foreign{port=\"lan0\",mode=\"tcx\"} 1"));
     }
 }
