@@ -31,7 +31,8 @@ static void tell(struct stall *s, uint64_t busy_ns, uint64_t used_ns)
 
     if (busy_ns < STALL_MS * 1000000ull)
         return;
-    if (s->logged_ms && now - s->logged_ms < LOG_EVERY_MS) {
+    /* One that is far longer is not hidden by the one before. */
+    if (s->logged_ms && now - s->logged_ms < LOG_EVERY_MS && used_ns < 2 * s->logged_used_ns) {
         s->unlogged++;
         return;
     }
@@ -39,6 +40,7 @@ static void tell(struct stall *s, uint64_t busy_ns, uint64_t used_ns)
              KV("processor-ms", used_ns / 1000000), KV("longest-for", who),
              KV("its-ms", served_ns / 1000000), KV("not-logged-before", s->unlogged));
     s->logged_ms = now;
+    s->logged_used_ns = used_ns;
     s->unlogged = 0;
 }
 

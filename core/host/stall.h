@@ -16,6 +16,7 @@ struct stall {
     uint64_t seen_ns, idle_ns, cpu_ns; /* when the last turn ended */
     uint64_t buckets[STALL_BUCKETS], count, sum_ns, most_ns;
     uint64_t logged_ms, unlogged;
+    uint64_t logged_used_ns; /* processor time of the turn that was logged last */
 };
 
 /* The loop must have been configured with UV_METRICS_IDLE_TIME. The handle belongs to scope. */

@@ -45,7 +45,13 @@ static bool goes_first(const struct ipc_peer *a, unsigned a_count, const struct 
     return is_idle(a) != is_idle(b) ? is_idle(a) : a->self.id < b->self.id;
 }
 
-/* One of the user who has most connections, of those that are silent: never said HELLO. */
+/* Never said HELLO, or is not there any more. */
+static bool is_silent(const struct ipc_peer *p)
+{
+    return !p->greeted || p->conn.leaving;
+}
+
+/* One of the user who has most connections, of those that are silent. */
 static struct ipc_peer *one_of_most(struct broker *broker, bool silent, bool admins,
                                     unsigned *ret_count)
 {
@@ -55,7 +61,7 @@ static struct ipc_peer *one_of_most(struct broker *broker, bool silent, bool adm
     for (struct ipc_peer *p = broker->peers; p; p = p->next) {
         unsigned count;
 
-        if (!p->accepted || p->conn.dead || (silent && p->greeted) ||
+        if (!p->accepted || p->conn.dead || (silent && !is_silent(p)) ||
             (!admins && p->self.rank == RANK_CONFIGURE))
             continue;
         count = account_connections(broker, p->self.name);
@@ -77,7 +83,9 @@ struct ipc_peer *account_gives_way(struct broker *broker, const char *user, unsi
     struct ipc_peer *leaves = one_of_most(broker, true, true, &count);
 
     if (leaves) {
-        orb_fail(err, ORB_E_BUSY, "no HELLO came, and others want in");
+        orb_fail(err, ORB_E_BUSY,
+                 leaves->greeted ? "it hung up, and others want in"
+                                 : "no HELLO came, and others want in");
         return leaves;
     }
     leaves = one_of_most(broker, false, limit == LISTEN_CLIENTS, &count);

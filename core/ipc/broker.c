@@ -10,6 +10,7 @@
 #include "core/ipc/offload.h"
 #include "core/ipc/peers.h"
 #include "core/ipc/request.h"
+#include "core/ipc/share.h"
 
 static void settle(struct broker *broker)
 {
@@ -26,6 +27,7 @@ static void on_prepare(uv_prepare_t *handle)
 
     settle(broker);
     rest_turn(broker);
+    share_turn(broker);
 }
 
 static void on_check(uv_check_t *handle)

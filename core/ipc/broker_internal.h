@@ -20,6 +20,7 @@
 struct host_req;
 struct ipc_interface;
 struct offload;
+struct share;
 
 struct broker {
     uv_loop_t *loop;
@@ -42,6 +43,8 @@ struct broker {
     struct host_req *reqs; /* the host has not answered yet */
     struct offload *offload;
     struct rest_state rest;
+    struct share *shares;
+    uint64_t turn; /* of the loop */
     struct listen_state listen;
     struct {
         unsigned records; /* since since_ms */

@@ -1,5 +1,6 @@
 /* Reading and writing of connections. Bytes say little about what a frame costs, so it is time that
- * one connection gets in a turn: what is left over waits for the next one. */
+ * one connection gets in a turn: what is left over waits for the next one. One whose other end is
+ * gone has no event of its socket any more, and its turns come by the owner's pause. */
 #include "core/ipc/conn.h"
 
 #include <errno.h>
@@ -7,7 +8,6 @@
 
 #include "core/base/own.h"
 
-#define TURN_NS 300000u   /* time for the frames of one connection in one turn */
 #define TURN_LOOK 256u    /* bytes up to which the clock is not looked at */
 #define LAST_NS 50000000u /* for what was sent before the end */
 
@@ -18,27 +18,24 @@ static void watch(struct conn *conn)
     /* With frames left over room to write is waited for, because that comes at once. */
     bool paused = conn_is_paused(conn), write = conn->want_write || (conn->more && !paused);
 
+    if (conn->leaving)
+        return;
     uv_poll_start(&conn->poll, (paused ? UV_DISCONNECT : UV_READABLE) | (write ? UV_WRITABLE : 0),
                   on_poll);
 }
 
-/* What decides that changed: is the poll's next event the one to go on with? */
-static void look_again(struct conn *conn)
+/* Is the poll's next event the one to go on with? */
+static void check_stalled(struct conn *conn)
 {
-    watch(conn);
-    if (conn->more && conn->want_write && !conn_is_paused(conn))
+    if (conn->more && conn->want_write && !conn->leaving && !conn_is_paused(conn))
         conn->events->stalled(conn);
 }
 
-int conn_group_init(struct conn_group *group, struct orb_err *err)
+/* What decides that changed. */
+static void look_again(struct conn *conn)
 {
-    *group = (struct conn_group){0};
-    return turn_memory_init(&group->memory, err);
-}
-
-void conn_group_fini(struct conn_group *group)
-{
-    turn_memory_fini(&group->memory);
+    watch(conn);
+    check_stalled(conn);
 }
 
 void conn_init(struct conn *conn, struct conn_group *group, int fd, const char *name,
@@ -71,25 +68,6 @@ void conn_end(struct conn *conn, const struct orb_err *err)
     conn->events->ended(conn);
 }
 
-void conn_leave(struct conn *conn)
-{
-    struct conn_group *group = conn->group;
-    struct conn **at = &group->dirty, *last = NULL;
-
-    if (!conn->dirty)
-        return;
-    conn->dirty = false;
-    while (*at) {
-        if (*at == conn)
-            *at = conn->dirty_next;
-        else {
-            last = *at;
-            at = &last->dirty_next;
-        }
-    }
-    group->dirty_last = last;
-}
-
 void conn_fini(struct conn *conn)
 {
     read_buffer_fini(&conn->buffer);
@@ -103,6 +81,8 @@ static void fail_write(struct conn *conn, int code)
     struct orb_err err;
 
     write_queue_drop(&conn->queue);
+    if (conn->leaving)
+        return;
     if (code == -EPIPE || code == -ECONNRESET)
         orb_fail(&err, ORB_E_GONE, "%s closed the connection", conn->name);
     else
@@ -146,21 +126,6 @@ static void drain(struct conn *conn)
         want_write(conn, !conn->events->drained(conn));
 }
 
-static void mark_dirty(struct conn *conn)
-{
-    struct conn_group *group = conn->group;
-
-    if (conn->dirty)
-        return;
-    conn->dirty = true;
-    conn->dirty_next = NULL;
-    if (group->dirty)
-        group->dirty_last->dirty_next = conn;
-    else
-        group->dirty = conn;
-    group->dirty_last = conn;
-}
-
 void conn_group_flush(struct conn_group *group)
 {
     struct conn *conn;
@@ -202,7 +167,7 @@ void conn_send(struct conn *conn, const void *data, size_t len)
         write_queue_add(&conn->queue, data, len);
     }
     conn->queued_ever += len;
-    mark_dirty(conn);
+    conn_group_add(conn);
 }
 
 /* ---- reading ---- */
@@ -218,7 +183,7 @@ static void set_more(struct conn *conn, bool more)
 /* Hands on the whole frames at data; returns the bytes used. */
 static size_t consume(struct conn *conn, unsigned char *data, size_t len)
 {
-    uint64_t until = len > TURN_LOOK ? conn->began_ns + TURN_NS : 0;
+    uint64_t until = len > TURN_LOOK ? conn->until_ns : 0;
     size_t used = 0;
 
     while (!conn->dead) {
@@ -311,24 +276,37 @@ static void read_left_over(struct conn *conn)
     handle(conn, &chunk);
 }
 
-/* The other end is gone (POLLERR) and no further call comes; what it sent before still counts,
- * unless it takes too long. */
+/* It took took_ns of its turn since the last call. false: there is nothing left of it. */
+static bool has_turn(struct conn *conn, uint64_t took_ns)
+{
+    uint64_t left = conn->events->turn(conn, took_ns);
+
+    conn->until_ns = uv_hrtime() + left;
+    return left != 0;
+}
+
+/* What it sent before its end still counts, turn by turn, unless it takes too long. */
 static void read_last(struct conn *conn)
 {
-    uint64_t until = uv_hrtime() + LAST_NS;
+    uint64_t took = 0;
     struct orb_err err;
+    bool more = true;
 
-    while (!conn->dead && uv_hrtime() < until) {
-        if (conn->blocked) { /* that still counts, too */
-            conn->leaving = true;
-            uv_poll_stop(&conn->poll);
+    while (more && !conn->dead && conn->last_ns < LAST_NS) {
+        uint64_t began = uv_hrtime();
+
+        if (conn->blocked) /* that still counts, too */
+            return;
+        if (!has_turn(conn, took)) {
+            conn->events->stalled(conn);
             return;
         }
-        conn->began_ns = uv_hrtime();
         if (conn->more)
             read_left_over(conn);
-        else if (!read_some(conn))
-            break;
+        else
+            more = read_some(conn);
+        took = uv_hrtime() - began;
+        conn->last_ns += took;
     }
     if (conn->dead)
         return;
@@ -336,20 +314,35 @@ static void read_last(struct conn *conn)
     conn_end(conn, &err);
 }
 
+/* The other end is gone: no further event comes, or always the same one. */
+static void leave(struct conn *conn)
+{
+    conn->leaving = true;
+    uv_poll_stop(&conn->poll);
+    read_last(conn);
+}
+
 static void serve(struct conn *conn, int status, int events)
 {
+    uint64_t began = uv_hrtime();
+
     if (status < 0 || (conn_is_paused(conn) && (events & UV_DISCONNECT))) {
-        read_last(conn);
+        leave(conn);
+        return;
+    }
+    if (!has_turn(conn, 0)) {
+        check_stalled(conn);
         return;
     }
     if (events & UV_WRITABLE)
         drain(conn);
-    if (conn_is_paused(conn) || conn->dead)
-        return;
-    if (conn->more)
-        read_left_over(conn);
-    else if (events & UV_READABLE)
-        read_some(conn);
+    if (!conn_is_paused(conn) && !conn->dead) {
+        if (conn->more)
+            read_left_over(conn);
+        else if (events & UV_READABLE)
+            read_some(conn);
+    }
+    conn->events->turn(conn, uv_hrtime() - began);
 }
 
 static void on_poll(uv_poll_t *handle, int status, int events)
@@ -360,7 +353,6 @@ static void on_poll(uv_poll_t *handle, int status, int events)
 
     if (conn->dead)
         return;
-    conn->began_ns = began;
     conn->serving = true;
     serve(conn, status, events);
     conn->serving = false; /* its memory is the loop's, also when it ended meanwhile */

@@ -28,9 +28,12 @@ struct conn_events {
     void (*broken)(struct conn *conn, const struct orb_err *err);
     /* All that waited was written. false: the owner sent more, which fills the queue again. */
     bool (*drained)(struct conn *conn);
-    /* Frames are left over, and the socket is full: the other end reads nothing, so no event of the
-     * socket says when to go on. The owner pauses it for a moment. */
+    /* There is more to hand on, and no event of the socket says when to go on: the other end reads
+     * nothing, or is gone. The owner pauses it for a moment. */
     void (*stalled)(struct conn *conn);
+    /* It was served for took_ns since the last call; for how long it may be now, in nanoseconds. 0:
+     * not in this turn of the loop. */
+    uint64_t (*turn)(struct conn *conn, uint64_t took_ns);
     /* It is over, conn->end says why; called once. */
     void (*ended)(struct conn *conn);
     /* Reading and writing for it took so long just now, frames included (nanoseconds). */
@@ -53,14 +56,15 @@ struct conn {
     bool dead;
     bool resting; /* not read at present, by conn_pause() */
     bool blocked; /* nor is what was read already handed on, by conn_block() */
-    bool leaving; /* the other end hung up while it was blocked */
+    bool leaving; /* the other end is gone, what it sent before is handed on yet */
     bool serving; /* a callback of the poll is under way: served follows */
     bool want_write;
     bool more; /* buffer holds whole frames, left over by the last turn */
     bool dirty;
     struct conn *dirty_next;
     struct orb_err end;
-    uint64_t began_ns; /* the turn under way */
+    uint64_t until_ns; /* the turn under way ends */
+    uint64_t last_ns;  /* what was sent before the end has taken so long */
     struct read_buffer buffer;
     struct write_queue queue;
     size_t queue_max;     /* bytes that may wait; beyond it the connection ends */
@@ -75,6 +79,11 @@ void conn_group_fini(struct conn_group *group);
 /* Writes what was sent in this turn; no frame is borrowed afterwards, but from the arena. */
 void conn_group_flush(struct conn_group *group);
 
+/* Something was sent to it in this turn: it is written at the end. */
+void conn_group_add(struct conn *conn);
+/* Takes it out of its group: after its end, before its scope is closed. */
+void conn_group_remove(struct conn *conn);
+
 /* conn is zeroed memory of the caller's. fd: a non-blocking stream socket, whose closing stays the
  * caller's, or -1. name and events are borrowed for its life. The caller sets queue_max. */
 void conn_init(struct conn *conn, struct conn_group *group, int fd, const char *name,
@@ -84,8 +93,6 @@ int conn_start(struct conn *conn, uv_loop_t *loop, struct loop_scope *scope);
 /* Ends it, once: nothing is read or written any more, and events->ended is called. err is copied;
  * NULL: no reason. */
 void conn_end(struct conn *conn, const struct orb_err *err);
-/* Takes it out of its group: after its end, before scope is closed. */
-void conn_leave(struct conn *conn);
 /* Frees its buffers, once the scope is closed. */
 void conn_fini(struct conn *conn);
 

@@ -21,6 +21,7 @@ enum peer_queue_step {
 struct charge;
 struct pending;
 struct method_handle;
+struct share;
 
 typedef void peer_held_fn(struct ipc_peer *peer, struct principal *who, struct inframe *in);
 
@@ -52,6 +53,8 @@ struct ipc_peer {
     uv_timer_t held;
     peer_held_fn *on_held;
     uint64_t charged_ns; /* of this turn, to its sessions */
+    struct share *share; /* NULL: a service, which has one connection */
+    uint64_t share_round;
     /* method handles, subscriptions, requests */
     struct method_handle *handles;
     unsigned handle_count;

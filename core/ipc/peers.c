@@ -17,6 +17,7 @@
 #include "core/ipc/request.h"
 #include "core/ipc/resolve.h"
 #include "core/ipc/session.h"
+#include "core/ipc/share.h"
 
 static struct ipc_peer *peer_of(struct conn *conn)
 {
@@ -41,6 +42,11 @@ static bool on_drained(struct conn *conn)
 static void on_stalled(struct conn *conn)
 {
     rest_stalled(peer_of(conn));
+}
+
+static uint64_t on_turn(struct conn *conn, uint64_t took_ns)
+{
+    return share_left(peer_of(conn), took_ns);
 }
 
 static void on_ended(struct conn *conn)
@@ -70,6 +76,7 @@ static const struct conn_events events = {
     .broken = on_broken,
     .drained = on_drained,
     .stalled = on_stalled,
+    .turn = on_turn,
     .ended = on_ended,
     .served = on_served,
 };
@@ -143,6 +150,8 @@ struct ipc_peer *peers_add(struct broker *broker, int fd, const struct peer_spec
         orb_fail(err, r, "cannot watch the connection of %s", spec->name);
         goto fail;
     }
+    if (spec->kind == PEER_USER)
+        share_join(peer);
     rest_begin(peer);
     held_begin(peer, request_of_session);
     broker->peers_left++;
@@ -173,8 +182,9 @@ static void detach(struct ipc_peer *peer)
     sub_leave(peer);
     principal_remove(&broker->principals, &peer->self);
     session_free_all(peer);
-    conn_leave(&peer->conn);
+    conn_group_remove(&peer->conn);
     rest_end(peer);
+    share_leave(peer);
     if (peer->prev)
         peer->prev->next = peer->next;
     else

@@ -110,6 +110,24 @@ def flooding_clients(watch):
     watch.sound("8 flooding clients")
 
 
+def many_connections(watch, count, hang_up):
+    """A user with many connections asks as fast as it can; or all of them ask, read no answer, and hang up at once."""
+    code = (f"import os,sys,time;sys.path.insert(0,{here!r});from wire import *;cs=[Client({watch.sock!r}) for _ in range({count})];"
+            "d=b''.join(frame(REQ,{'to':'host@1','method':'boot'},{},corr=i) for i in range(1,3000));at=[0]*len(cs);"
+            f"[c.s.setblocking(False) for c in cs];end=time.monotonic()+{1 if hang_up else 3}\n"
+            "while time.monotonic()<end:\n"
+            " for i,c in enumerate(cs):\n"
+            "  try: at[i]=(at[i]+c.s.send(d[at[i]:]))%len(d)\n"
+            "  except BlockingIOError: pass\n"
+            "  try: " + ("pass" if hang_up else "c.s.recv(1<<16)") + "\n"
+            "  except BlockingIOError: pass\n"
+            "print(sum(at),flush=True);os._exit(0)")
+    done = run(sys.executable, "-c", code, check=False)
+    expect(int(done.stdout or 0) > count * 1000, f"control: the connections are there and send: {done.stderr[-300:]}")
+    watch.box.until(30, lambda: watch.fds() < 60, "all of them are closed")
+    watch.sound(f"{count} connections of one user" + (" that hang up" if hang_up else ""))
+
+
 def other_user(watch):
     code = f"import socket,os;os.setgid(65534);os.setuid(65534);s=socket.socket(socket.AF_UNIX);s.connect({watch.sock!r})"
     done = run(sys.executable, "-c", code, check=False)
@@ -204,5 +222,7 @@ def client_attempts(box, watch):
     attempt("client: kill -9 in mid request", killed_clients, watch)
     attempt("client: never reads", deaf_client, watch)
     attempt("client: floods", flooding_clients, watch)
+    for hang_up in (False, True):
+        attempt(f"client: 90 connections{' that hang up at once' if hang_up else ''}", many_connections, watch, 90, hang_up)
     for how in DESCRIPTORS:
         attempt(f"client: descriptors, {how}", descriptors, watch, how)

@@ -7,7 +7,8 @@
 #include "core/ipc/conn.h"
 #include "test/lib/harness.h"
 
-#define SLOW_NS 1000000u /* longer than what one connection gets in a turn */
+#define TURN_NS 300000u  /* what it gets in a turn */
+#define SLOW_NS 1000000u /* longer than that */
 
 struct end {
     uv_loop_t loop;
@@ -19,6 +20,7 @@ struct end {
     bool closed;
     bool block;    /* in the next frame */
     bool slow;     /* each frame takes longer than a turn has */
+    bool no_turn;  /* it gets nothing in this turn */
     size_t answer; /* bytes sent for each frame */
     struct orb_err why;
 };
@@ -75,11 +77,17 @@ static void on_served(struct conn *conn, uint64_t took_ns)
     end_of(conn)->served++;
 }
 
+static uint64_t on_turn(struct conn *conn, uint64_t took_ns)
+{
+    return end_of(conn)->no_turn ? 0 : TURN_NS;
+}
+
 static const struct conn_events events = {
     .frame = on_frame,
     .broken = on_broken,
     .drained = on_drained,
     .stalled = on_stalled,
+    .turn = on_turn,
     .ended = on_ended,
     .served = on_served,
 };
@@ -115,7 +123,7 @@ static void end_fini(struct end *end)
 {
     conn_end(&end->conn, NULL);
     ck_assert_int_eq(end->ended, 1);
-    conn_leave(&end->conn);
+    conn_group_remove(&end->conn);
     loop_scope_close(&end->scope);
     uv_run(&end->loop, UV_RUN_DEFAULT);
     ck_assert(end->closed);
@@ -217,6 +225,36 @@ TEST(what_was_sent_before_hanging_up_counts)
     ck_assert_int_eq(end.frames, 4);
     ck_assert_int_eq(end.ended, 1);
     ck_assert_int_eq(end.conn.end.code, ORB_E_GONE);
+    end_fini(&end);
+}
+
+TEST(one_that_has_no_turn_is_asked_again)
+{
+    struct end end;
+
+    end_init(&end);
+    end.no_turn = true;
+    put(&end, 1, 3);
+    turn(&end);
+    turn(&end);
+    ck_assert_int_eq(end.frames, 0);
+    ck_assert_int_eq(end.stalled, 0); /* its socket says when to go on */
+    end.no_turn = false;
+    turn(&end);
+    ck_assert_int_eq(end.frames, 3);
+    conn_send(&end.conn, turn_memory_get(&end.group.memory, 3), 3);
+    turn(&end);
+    put(&end, 4, 5);
+    end.no_turn = true;
+    close(end.other); /* with an answer unread */
+    end.other = -1;
+    turn(&end);
+    ck_assert_int_eq(end.frames, 3);
+    ck_assert_int_eq(end.stalled, 1); /* no event of the socket comes any more */
+    end.no_turn = false;
+    conn_resume(&end.conn);
+    ck_assert_int_eq(end.frames, 5);
+    ck_assert_int_eq(end.ended, 1);
     end_fini(&end);
 }
 

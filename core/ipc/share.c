@@ -1,0 +1,92 @@
+/* One identity has the time of one connection in a turn, and its connections take it one after the
+ * other: in a round each of them is served before one is served again, so that none of them waits
+ * for ever either. */
+#include "core/ipc/share.h"
+
+#include <string.h>
+
+#include "core/base/xalloc.h"
+#include "core/ipc/account.h"
+#include "core/ipc/broker_internal.h"
+#include "core/ipc/peer_internal.h"
+
+#define TURN_NS 300000u /* of one identity in one turn */
+
+struct share {
+    struct share *next;
+    enum peer_kind kind;
+    char name[64];
+    unsigned peers;
+    uint64_t turn; /* the last one in which it was served */
+    uint64_t used_ns;
+    uint64_t round;
+    bool waits;   /* one that was not served in this round found nothing left in this turn */
+    bool waiting; /* or did so in the turn before: those that were served let it go first */
+};
+
+void share_join(struct ipc_peer *peer)
+{
+    struct broker *broker = peer->broker;
+    struct share *s = broker->shares;
+
+    while (s && !account_same(s->kind, s->name, peer->self.kind, peer->self.name))
+        s = s->next;
+    if (!s) {
+        s = xcalloc(1, sizeof(*s));
+        s->kind = peer->self.kind;
+        memcpy(s->name, peer->self.name, sizeof(s->name));
+        s->next = broker->shares;
+        broker->shares = s;
+    }
+    s->peers++;
+    peer->share = s;
+}
+
+void share_leave(struct ipc_peer *peer)
+{
+    struct share **at = &peer->broker->shares, *s = peer->share;
+
+    peer->share = NULL;
+    if (!s || --s->peers)
+        return;
+    while (*at != s)
+        at = &(*at)->next;
+    *at = s->next;
+    free(s);
+}
+
+void share_turn(struct broker *broker)
+{
+    broker->turn++;
+}
+
+static void look_at_turn(struct share *s, uint64_t turn)
+{
+    if (s->turn == turn)
+        return;
+    s->turn = turn;
+    s->used_ns = 0;
+    s->waiting = s->waits;
+    s->waits = false;
+    s->round += !s->waiting;
+}
+
+uint64_t share_left(struct ipc_peer *peer, uint64_t took_ns)
+{
+    struct share *s = peer->share;
+    bool served;
+
+    if (!s)
+        return TURN_NS;
+    look_at_turn(s, peer->broker->turn);
+    s->used_ns += took_ns;
+    served = peer->share_round == s->round;
+    if (served && s->waiting)
+        return 0;
+    if (s->used_ns >= TURN_NS) {
+        s->waits |= !served;
+        return 0;
+    }
+    peer->share_round = s->round;
+    return TURN_NS - s->used_ns;
+}
