@@ -19,7 +19,8 @@ struct candidate {
     unsigned lost;   /* changes that could not be read back */
     size_t appended; /* bytes, to a file that had rewritten bytes when it was written anew */
     size_t rewritten;
-    int unsaved; /* negative errno: the file is behind, and written anew with the next edit */
+    int unsaved;      /* negative errno: the file is behind, and written anew with an edit */
+    uint64_t save_at; /* monotonic ms: not before then, as the disk refused a large one */
 };
 
 /* NULL: there is none. */

@@ -18,10 +18,13 @@
 #include "plugins/config/engine_internal.h"
 #include "plugins/config/member.h"
 #include "plugins/config/overlay.h"
+#include "plugins/config/parts.h"
 
 #define PREFIX "candidate-"
 #define SUFFIX ".ops"
 #define MAX_FILE (128u * 1024 * 1024)
+#define PIECE (128u * 1024) /* is written at a time */
+#define BYTES_A_MS 4096u    /* of memory, once the disk has refused them */
 #define WORTH_REWRITING                                                                            \
     (4u * 1024 * 1024) /* edits of edits: the file is larger than what is left */
 
@@ -123,6 +126,8 @@ void candidate_file_append(struct engine *engine, struct candidate *c, const str
     AUTO_FD int fd = -1;
     off_t size;
 
+    if (c->unsaved && engine->host.now_ms(engine->host.arg) < c->save_at)
+        return; /* it stays behind */
     if (c->unsaved || c->appended > WORTH_REWRITING + c->rewritten) {
         candidate_file_rewrite(engine, c); /* what failed before is missing there, or it grew */
         return;
@@ -145,32 +150,50 @@ const char *candidate_file_unsaved(const struct candidate *candidate)
     return candidate && candidate->unsaved ? strerror(-candidate->unsaved) : NULL;
 }
 
+/* A piece at a time: a disk that is full refuses the first, and others have their turn. */
+static int write_changes(struct engine *engine, const struct candidate *candidate, int fd,
+                         size_t *ret_len)
+{
+    AUTO(buf) struct buf lines = {0};
+
+    user_line(candidate, &lines);
+    for (size_t i = 0;; i++) {
+        const struct change *c = &candidate->changes.list[i];
+        int r;
+
+        if (i < candidate->changes.count)
+            candidate_file_line(&lines, c->base, c->path, c->value);
+        if (i < candidate->changes.count && lines.len < PIECE)
+            continue;
+        if (*ret_len + lines.len > MAX_FILE) /* it would not be read back */
+            return -EFBIG;
+        r = write_whole(fd, (off_t)*ret_len, &lines);
+        *ret_len += lines.len;
+        if (r < 0 || i >= candidate->changes.count)
+            return r;
+        buf_clear(&lines);
+        parts_pause(&engine->parts);
+    }
+}
+
 /* Beside the old file, so that a disk that takes nothing does not cost what it holds. */
 void candidate_file_rewrite(struct engine *engine, struct candidate *candidate)
 {
     AUTO_FREE char *path = file_of(engine, candidate->user);
     AUTO_FREE char *next = buf_format("%s.new", path);
     AUTO_FD int fd = file_create(next, 0600);
-    AUTO(buf) struct buf lines = {0};
-    int r = fd < 0 ? fd : 0;
+    size_t len = 0;
+    int r = fd < 0 ? fd : write_changes(engine, candidate, fd, &len);
 
-    user_line(candidate, &lines);
-    for (size_t i = 0; i < candidate->changes.count; i++) {
-        const struct change *c = &candidate->changes.list[i];
-
-        candidate_file_line(&lines, c->base, c->path, c->value);
-    }
     candidate->appended = 0;
-    candidate->rewritten = lines.len;
-    if (r == 0 && lines.len > MAX_FILE) /* it would not be read back */
-        r = -EFBIG;
-    if (r == 0)
-        r = write_whole(fd, 0, &lines);
+    candidate->rewritten = len;
     if (r == 0 && rename(next, path) < 0)
         r = -errno;
     if (r < 0)
         unlink(next);
     saved(engine, candidate, r);
+    if (r < 0) /* trying takes a small part of the time */
+        candidate->save_at = engine->host.now_ms(engine->host.arg) + candidate->bytes / BYTES_A_MS;
 }
 
 /* A file being read back. sums: its lines have them (files of older versions have none). */

@@ -1,11 +1,19 @@
 /* Room for uncommitted changes: see candidate_room.h. Bytes are of memory, about ten times those of
  * the text. They are added up, and counted anew only once they have grown by a part of the limit,
  * so that edits of who is at the limit cost no more than others. */
+#include <string.h>
+
 #include "plugins/config/candidate_room.h"
 #include "plugins/config/grants.h"
 #include "plugins/config/overlay_bytes.h"
 
 #define COUNT_AFTER 8u /* parts of the limit */
+
+/* Of a user of this machine: no other identity is a bare name. */
+static bool is_local(const char *user)
+{
+    return !strchr(user, ':') || !strncmp(user, "user:", 5);
+}
 
 int candidate_room_for_new(const struct engine *engine, const char *user, struct orb_err *err)
 {
@@ -16,7 +24,7 @@ int candidate_room_for_new(const struct engine *engine, const char *user, struct
         of_services += grants_is_service(c->user);
         n++;
     }
-    if (n < ENGINE_MAX_CANDIDATES &&
+    if (n < ENGINE_MAX_CANDIDATES - (is_local(user) ? 0 : ENGINE_CANDIDATES_LOCAL) &&
         !(service && of_services >= ENGINE_MAX_CANDIDATES / ENGINE_FOR_PEOPLE))
         return 0;
     return orb_fail(err, ORB_E_LIMIT, "%u %s have uncommitted changes, and no more may",
@@ -26,6 +34,11 @@ int candidate_room_for_new(const struct engine *engine, const char *user, struct
 static size_t most_of(const struct candidate *c)
 {
     return grants_is_service(c->user) ? ENGINE_CANDIDATE_SERVICE : ENGINE_CANDIDATE_PERSON;
+}
+
+static size_t own_of(const struct candidate *c)
+{
+    return grants_is_service(c->user) ? ENGINE_CANDIDATE_OWN_SERVICE : ENGINE_CANDIDATE_OWN_PERSON;
 }
 
 void candidate_room_count(struct candidate *c)
@@ -64,12 +77,13 @@ static int check(const struct engine *engine, const struct candidate *c, const c
                            "your uncommitted changes would take %zu bytes of memory; at most %zu: "
                            "commit or discard some first",
                            bytes, most_of(c));
-    if (all > all_most)
-        return orb_fail_at(err, ORB_E_LIMIT, path,
-                           "the uncommitted changes of all %s would take %zu bytes of memory; at "
-                           "most %zu: some have to be committed or discarded first (%s has most)",
-                           service ? "services" : "users and services", all, all_most,
-                           largest->user);
+    if (all > all_most && bytes > own_of(c))
+        return orb_fail_at(
+            err, ORB_E_LIMIT, path,
+            "the uncommitted changes of all %s would take %zu bytes of memory; at "
+            "most %zu, or %zu of yours: some have to be committed or discarded first "
+            "(%s has most)",
+            service ? "services" : "users and services", all, all_most, own_of(c), largest->user);
     return 0;
 }
 

@@ -1,5 +1,7 @@
-/* Values that are too long for one answer, handed out in slices. How many are kept is bounded; who
- * begins another one takes the place of the oldest of that identity which has most of them. */
+/* Values that are too long for one answer, handed out in slices. How many are kept is bounded, and
+ * so are their bytes: then the identity that has most loses its oldest, or is refused when it is
+ * the one that asks; an identity with no more than its part of the room loses none that it reads.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,30 +61,67 @@ static size_t bytes_of(const struct engine *e, const char *who)
     return n;
 }
 
-/* The newest stands first. */
-static void drop_one(struct engine *e, bool by_bytes)
+/* The newest stands first. NULL: who has none. */
+static struct dump **oldest_of(struct engine *e, const char *who)
 {
-    struct dump **most = NULL;
-    size_t n = 0;
+    struct dump **oldest = NULL;
 
-    for (struct dump **at = &e->dumps; *at; at = &(*at)->next) {
-        size_t has = by_bytes ? bytes_of(e, (*at)->who) : count_of(e, (*at)->who);
-
-        if (has >= n) {
-            n = has;
-            most = at;
-        }
-    }
-    dump_free(most);
+    for (struct dump **at = &e->dumps; *at; at = &(*at)->next)
+        if (!strcmp((*at)->who, who))
+            oldest = at;
+    return oldest;
 }
 
-/* For one more, of so many bytes. */
-static void make_room(struct engine *e, size_t bytes)
+static struct dump **unread(struct engine *e)
 {
-    while (count_of(e, NULL) >= ENGINE_MAX_DUMPS)
-        drop_one(e, false);
-    while (e->dumps && bytes_of(e, NULL) + bytes > ENGINE_DUMP_BYTES)
-        drop_one(e, true);
+    uint64_t now = e->host.now_ms(e->host.arg);
+
+    for (struct dump **at = &e->dumps; *at; at = &(*at)->next)
+        if (now - (*at)->read_at >= ENGINE_DUMP_IDLE_MS)
+            return at;
+    return NULL;
+}
+
+/* The oldest of the identity that has more than any other, and than own. NULL: none has. */
+static struct dump **of_largest(struct engine *e, const char *who, size_t own, bool by_bytes)
+{
+    const char *largest = NULL;
+
+    for (struct dump *d = e->dumps; d; d = d->next) {
+        size_t has = by_bytes ? bytes_of(e, d->who) : count_of(e, d->who);
+
+        if (strcmp(d->who, who) && has > own) {
+            own = has;
+            largest = d->who;
+        }
+    }
+    return largest ? oldest_of(e, largest) : NULL;
+}
+
+/* For one more of who, of so many bytes. ORB_E_BUSY: the others have no more than their part. */
+static int make_room(struct engine *e, const char *who, size_t bytes, struct orb_err *err)
+{
+    bool count, sum;
+
+    while (count_of(e, who) >= ENGINE_DUMPS_OF_ONE)
+        dump_free(oldest_of(e, who));
+    while ((count = count_of(e, NULL) >= ENGINE_MAX_DUMPS,
+            sum = e->dumps && bytes_of(e, NULL) + bytes > ENGINE_DUMP_BYTES, count || sum)) {
+        struct dump **goes = unread(e);
+
+        if (!goes)
+            goes = of_largest(e, who, sum ? bytes_of(e, who) + bytes : count_of(e, who) + 1, sum);
+        if (!goes)
+            goes = oldest_of(e, who);
+        if (!goes)
+            return orb_fail(err, ORB_E_BUSY,
+                            "%u long values of %zu bytes are being read; at most %u of %u bytes "
+                            "together: ask again when some were",
+                            count_of(e, NULL), bytes_of(e, NULL), ENGINE_MAX_DUMPS,
+                            ENGINE_DUMP_BYTES);
+        dump_free(goes);
+    }
+    return 0;
 }
 
 static struct dump *dump_find(struct engine *e, uint32_t peer, const char *key)
@@ -153,7 +192,10 @@ static struct dump *dump_new(struct ask *ask, const char *key, struct orb_err *e
     if (make_text(ask, &revision, err))
         return NULL;
     text = dumping_text((*ask->read)->dumping);
-    make_room(e, text.len);
+    if (make_room(e, ask->who, text.len, err) < 0) {
+        buf_fini(&text);
+        return NULL;
+    }
     d = xcalloc(1, sizeof(*d));
     snprintf(d->who, sizeof(d->who), "%s", ask->who);
     d->peer = ask->caller->peer;
@@ -184,6 +226,7 @@ void dumps_get_part(struct ask *ask)
         reply_refuse(e, ask->req, &err);
         return;
     }
+    d->read_at = e->host.now_ms(e->host.arg);
     json_write_object(&w, NULL);
     json_write_integer(&w, "revision", (int64_t)d->revision);
     json_write_integer(&w, "bytes", (int64_t)d->text.len);

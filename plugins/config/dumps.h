@@ -13,6 +13,7 @@ struct dump {
     uint64_t revision;
     char *key;
     struct buf text;
+    uint64_t read_at; /* monotonic ms */
 };
 
 /* Frees those of a peer; 0: all. */

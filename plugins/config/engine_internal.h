@@ -24,18 +24,24 @@
 #define ENGINE_ATTACH_MS 500u /* for a transaction to end; then attach does not wait any more */
 #define ENGINE_LOCK_MS (3600u * 1000)
 #define ENGINE_MAX_CANDIDATES 64u
+#define ENGINE_CANDIDATES_LOCAL 8u /* the last of them are for users of this machine */
 /* Of uncommitted changes, in memory: of one service, of all services; of a person, of all. */
 #define ENGINE_CANDIDATE_SERVICE (4u * 1024 * 1024)
 #define ENGINE_CANDIDATE_SERVICES (32u * 1024 * 1024)
 #define ENGINE_CHANGES_SERVICE 4096u /* checking so many keeps the loop for 50 ms at most */
 #define ENGINE_CANDIDATE_PERSON (384u * 1024 * 1024)
 #define ENGINE_CANDIDATE_ALL (512u * 1024 * 1024)
+/* However much the others have, each identity has room for so much: a service, a person. */
+#define ENGINE_CANDIDATE_OWN_SERVICE (1024u * 1024)
+#define ENGINE_CANDIDATE_OWN_PERSON (2u * 1024 * 1024)
 #define ENGINE_MAX_LOAD (64u * 1024 * 1024)
 #define ENGINE_MAX_JOBS 64u
 #define ENGINE_JOBS_OF_ONE 8u /* identity: the others' commits have room */
 #define ENGINE_FOR_PEOPLE 2u  /* one of so many candidates, or jobs, is no service's */
-#define ENGINE_MAX_DUMPS 16u
+#define ENGINE_MAX_DUMPS 128u
+#define ENGINE_DUMPS_OF_ONE 4u                 /* identity: then its oldest goes */
 #define ENGINE_DUMP_BYTES (128u * 1024 * 1024) /* one may always be read */
+#define ENGINE_DUMP_IDLE_MS 30000u             /* not read on for so long, it may go */
 #define ENGINE_MAX_CONFIRM_S 86400u
 #define ENGINE_ITSELF "system" /* the name under which the engine commits */
 #define GRANT_PATH_MAX 1024u

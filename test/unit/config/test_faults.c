@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/base/own.h"
+#include "core/base/xalloc.h"
 #include "test/lib/harness.h"
 #include "test/unit/config/fake.h"
 
@@ -473,6 +474,42 @@ TEST(an_unreadable_journal_costs_nothing_while_the_newest_revision_is_known)
     fake_open(&f);
     expect_name(&f, "three");
     ck_assert_uint_eq(engine_revision(f.engine), 3);
+    fake_free(&f);
+}
+
+/* Megabytes are not offered to a full disk with each edit. */
+TEST(many_uncommitted_changes_are_not_written_with_each_edit_while_the_disk_refuses)
+{
+    static const struct failing full = {ENOSPC, true, true};
+    AUTO_FREE char *text = xcalloc(1, 100001);
+    unsigned calls;
+    struct fake f;
+
+    memset(text, 'x', 100000);
+    fake_new(&f);
+    for (unsigned i = 0; i < 20; i++)
+        ck_assert_int_eq(fake_ask(&f, "ada", 1, "edit",
+                                  "{\"ops\":[{\"op\":\"set\",\"path\":\"/interfaces/i%u\","
+                                  "\"value\":{\"description\":\"%s\"}}]}",
+                                  i, text),
+                         0);
+    arm(&full, 1);
+    fake_set(&f, "/interfaces/a", "{}");
+    fake_set(&f, "/interfaces/b", "{}");
+    calls = disk.seen;
+    for (unsigned i = 0; i < 100; i++) {
+        fake_set(&f, "/interfaces/c", "{}");
+        ck_assert_ptr_nonnull(json_object_get(f.reply, "unsaved"));
+    }
+    ck_assert_uint_eq(disk.seen, calls);
+    disarm();
+    f.now += 1000;
+    fake_set(&f, "/interfaces/d", "{}");
+    ck_assert_ptr_null(json_object_get(f.reply, "unsaved"));
+    fake_close(&f);
+    fake_open(&f);
+    fake_commit(&f);
+    ck_assert_ptr_nonnull(strstr(fake_running(&f), "\"b\":{},\"c\":{},\"d\":{},\"i0\""));
     fake_free(&f);
 }
 

@@ -28,10 +28,15 @@ TEST(candidates_of_services_leave_room_for_people)
         ck_assert_int_eq(r, i < 32 ? 0 : ORB_E_LIMIT);
     }
     ck_assert_ptr_nonnull(strstr(f.err.text, "32 services have uncommitted changes"));
-    for (unsigned i = 0; i < 33; i++) {
+    for (unsigned i = 0; i < 25; i++) {
+        snprintf(who, sizeof(who), "token:t%u", i);
+        r = fake_ask(&f, who, 2500 + i, "edit", "%s", in);
+        ck_assert_int_eq(r, i < 24 ? 0 : ORB_E_LIMIT);
+    }
+    for (unsigned i = 0; i < 9; i++) { /* the last ones are for users of this machine */
         snprintf(who, sizeof(who), "u%u", i);
         r = fake_ask(&f, who, 3000 + i, "edit", "%s", in);
-        ck_assert_int_eq(r, i < 32 ? 0 : ORB_E_LIMIT);
+        ck_assert_int_eq(r, i < 8 ? 0 : ORB_E_LIMIT);
     }
     fake_free(&f);
 }
@@ -76,6 +81,10 @@ TEST(uncommitted_changes_have_a_limit_of_bytes)
     }
     ck_assert_ptr_nonnull(strstr(f.err.text, "of all services"));
     ck_assert_ptr_nonnull(strstr(f.err.text, "at most 33554432"));
+    /* One that has less than its part has room all the same. */
+    ck_assert_int_eq(set_long(&f, "service:last", 40, 0, 10), 0);
+    ck_assert_int_eq(set_long(&f, "service:last", 40, 10, 1), ORB_E_LIMIT);
+    ck_assert_ptr_nonnull(strstr(f.err.text, "or 1048576 of yours"));
     ck_assert_int_eq(set_long(&f, "ada", 99, 0, 10), 0);
     /* None of a request that does not fit is done. */
     ck_assert_int_eq(fake_ask(&f, "service:a", 1, "discard", "{}"), 0);
@@ -133,31 +142,65 @@ TEST(a_user_who_commits_again_and_again_keeps_no_other_from_a_commit)
     fake_free(&f);
 }
 
+static const char first[] = "{\"path\":\"/system\",\"offset\":0}";
+static const char next[] = "{\"path\":\"/system\",\"offset\":131072}";
+
+/* As one text /system is longer than a slice. */
+static void long_system(struct fake *f)
+{
+    AUTO(buf) struct buf users = {0};
+
+    fake_new(f);
+    buf_addc(&users, '[');
+    for (unsigned i = 0; i < 9000; i++)
+        buf_addf(&users, "%s{\"name\":\"user-number-%u\"}", i ? "," : "", i);
+    buf_addc(&users, ']');
+    fake_set(f, "/system/users", buf_str(&users));
+    fake_commit(f);
+}
+
 TEST(a_value_read_in_slices_takes_the_place_of_one_of_who_reads_most)
 {
-    static const char first[] = "{\"path\":\"/system\",\"offset\":0}";
-    static const char next[] = "{\"path\":\"/system\",\"offset\":131072}";
     struct fake f;
 
-    fake_new(&f);
-    /* As one text it is longer than a slice. */
-    buf_adds(&f.text, "");
-    {
-        AUTO(buf) struct buf users = {0};
-
-        buf_addc(&users, '[');
-        for (unsigned i = 0; i < 9000; i++)
-            buf_addf(&users, "%s{\"name\":\"user-number-%u\"}", i ? "," : "", i);
-        buf_addc(&users, ']');
-        fake_set(&f, "/system/users", buf_str(&users));
-    }
-    fake_commit(&f);
+    long_system(&f);
     ck_assert_int_eq(fake_ask(&f, "bob", 50, "get-part", "%s", first), 0);
     for (unsigned i = 0; i < 40; i++)
         ck_assert_int_eq(fake_ask(&f, "ada", 100 + i, "get-part", "%s", first), 0);
     ck_assert_int_eq(fake_ask(&f, "bob", 50, "get-part", "%s", next), 0);
     ck_assert_int_eq(fake_ask(&f, "ada", 139, "get-part", "%s", next), 0);
     ck_assert_int_eq(fake_ask(&f, "ada", 100, "get-part", "%s", next), ORB_E_STATE);
+    fake_free(&f);
+}
+
+/* As many identities as there are places, and more: none ends what another one reads. */
+TEST(many_who_read_in_slices_leave_each_other_theirs)
+{
+    struct fake f;
+    char who[32];
+
+    long_system(&f);
+    for (unsigned i = 0; i < ENGINE_MAX_DUMPS; i++) {
+        snprintf(who, sizeof(who), "u%u", i);
+        ck_assert_int_eq(fake_ask(&f, who, 100 + i, "get-part", "%s", first), 0);
+    }
+    ck_assert_int_eq(fake_ask(&f, "one-more", 99, "get-part", "%s", first), ORB_E_BUSY);
+    for (unsigned i = 0; i < ENGINE_MAX_DUMPS; i += 2) {
+        snprintf(who, sizeof(who), "u%u", i);
+        ck_assert_int_eq(fake_ask(&f, who, 100 + i, "get-part", "%s", next), 0);
+    }
+    ck_assert_int_eq(fake_ask(&f, "one-more", 99, "get-part", "%s", first), 0);
+    /* One that asks on many connections loses its own. */
+    for (unsigned i = 0; i < 200; i++)
+        ck_assert_int_eq(fake_ask(&f, "ada", 1000 + i, "get-part", "%s", first), 0);
+    ck_assert_int_eq(fake_ask(&f, "u1", 101, "get-part", "%s", next), 0);
+    /* One that is not read on goes when there is no room. */
+    for (unsigned i = 0; i < ENGINE_MAX_DUMPS; i++) {
+        snprintf(who, sizeof(who), "v%u", i);
+        fake_ask(&f, who, 2000 + i, "get-part", "%s", first);
+    }
+    f.now += ENGINE_DUMP_IDLE_MS;
+    ck_assert_int_eq(fake_ask(&f, "late", 98, "get-part", "%s", first), 0);
     fake_free(&f);
 }
 
