@@ -7,6 +7,7 @@
 #include "plugins/config/candidate.h"
 #include "plugins/config/engine_internal.h"
 #include "plugins/config/grants.h"
+#include "plugins/config/longer.h"
 #include "plugins/config/member.h"
 #include "plugins/config/methods_diff.h"
 #include "plugins/config/overlay.h"
@@ -63,25 +64,6 @@ struct lines {
     bool cut;
 };
 
-/* Is the text of a value longer than that? Counts no further. */
-static bool is_longer(const json_t *value, size_t limit, size_t *count)
-{
-    const char *key;
-    json_t *one;
-    size_t i;
-
-    *count += 1 + json_string_length(value);
-    json_object_foreach ((json_t *)value, key, one) {
-        *count += strlen(key) + 3;
-        if (*count > limit || is_longer(one, limit, count))
-            return true;
-    }
-    json_array_foreach (value, i, one)
-        if (*count > limit || is_longer(one, limit, count))
-            return true;
-    return *count > limit;
-}
-
 /* One line, or, for a large object that comes or goes, one for each of its members: a line that
  * does not fit would tell nothing. */
 static void add_lines(struct lines *lines, const char *op, const char *path, json_t *value,
@@ -90,7 +72,6 @@ static void add_lines(struct lines *lines, const char *op, const char *path, jso
     json_t *line = json_object(), *member, *whole = value && old ? NULL : value ? value : old;
     AUTO(buf) struct buf text = {0};
     const char *key;
-    size_t count = 0;
     bool large;
 
     json_object_set_new(line, "op", json_string(op));
@@ -99,7 +80,7 @@ static void add_lines(struct lines *lines, const char *op, const char *path, jso
         json_object_set(line, "value", value);
     if (old)
         json_object_set(line, "old", old);
-    large = json_object_size(whole) && is_longer(whole, DIFF_LINE_BYTES, &count);
+    large = json_object_size(whole) && longer_than(whole, DIFF_LINE_BYTES, LONGER_ALL);
     if (!large)
         tree_dump(line, &text);
     if (large || (text.len > DIFF_LINE_BYTES && json_object_size(whole))) {

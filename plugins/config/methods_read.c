@@ -8,14 +8,13 @@
 #include "plugins/config/candidate.h"
 #include "plugins/config/engine_internal.h"
 #include "plugins/config/grants.h"
+#include "plugins/config/longer.h"
 #include "plugins/config/member.h"
 #include "plugins/config/methods_read.h"
 #include "plugins/config/overlay.h"
 #include "plugins/config/parts.h"
 #include "plugins/config/read.h"
 #include "plugins/config/reply.h"
-
-#define STRING_AT_LEAST 10u /* bytes of a long string in an answer: it may be masked */
 
 const char *methods_read_path(const json_t *in)
 {
@@ -93,28 +92,6 @@ static json_t *problems_at(const struct ask *ask, const char *path)
     return list;
 }
 
-/* Does the value take more than limit bytes in an answer, whatever of it is masked? Counts no
- * further than that. */
-static bool is_longer(const json_t *value, size_t limit, size_t *count)
-{
-    const char *key;
-    json_t *one;
-    size_t i;
-
-    *count += json_is_string(value) && json_string_length(value) > STRING_AT_LEAST
-                  ? STRING_AT_LEAST
-                  : 1 + json_string_length(value);
-    json_object_foreach ((json_t *)value, key, one) {
-        *count += strlen(key) + 3;
-        if (*count > limit || is_longer(one, limit, count))
-            return true;
-    }
-    json_array_foreach (value, i, one)
-        if (*count > limit || is_longer(one, limit, count))
-            return true;
-    return *count > limit;
-}
-
 static int too_long(const char *path, size_t bytes, struct orb_err *err)
 {
     return orb_fail_at(err, ORB_E_LIMIT, path,
@@ -134,12 +111,11 @@ void methods_read_get(struct ask *ask)
     AUTO(paths) char **secrets = grants_secrets(ask->caller);
     uint64_t revision = 0;
     struct orb_err err = {0};
-    size_t count = 0;
     int r = methods_read_view(ask, path, &value, &revision, &err);
 
     if (r > 0)
         return;
-    if (r == 0 && value && is_longer(value, SLICE_QUOTED, &count))
+    if (r == 0 && value && longer_than(value, SLICE_QUOTED, sizeof(SECRET_MASK) + 1))
         r = too_long(path, 0, &err);
     if (r < 0) {
         reply_refuse(e, ask->req, &err);

@@ -68,16 +68,9 @@ static json_t *names_at(const struct ask *ask, const char *path)
     const struct candidate *c = candidate_find(e, ask->who);
     struct overlay none = {0};
     bool shown = grants_reads(ask->caller, path) && (!*path || !parts_hide(&e->parts, path));
-    json_t *value = !shown ? NULL : overlay_get(c ? &c->changes : &none, e->store.running, path);
-    json_t *names = json_array(), *member;
-    const char *name;
 
-    json_object_foreach (value, name, member) {
-        if (json_array_size(names) < MAX_MEMBERS)
-            json_array_append_new(names, json_string(name));
-    }
-    json_decref(value);
-    return names;
+    return shown ? overlay_names(c ? &c->changes : &none, e->store.running, path, MAX_MEMBERS)
+                 : json_array();
 }
 
 void methods_schema(struct ask *ask)

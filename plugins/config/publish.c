@@ -28,12 +28,17 @@ static json_t *paths_told(const struct tx *tx, bool parts_only)
 void publish_committed(const struct tx *tx)
 {
     struct engine *engine = tx->engine;
-    /* More than that: only which parts, as everything below them may have changed. */
-    AUTO(json_t) json_t *told = paths_told(tx, json_array_size(tx->patch) > MAX_PATHS_TOLD);
+    struct schema_shared shared = {.units = PARTS_UNITS}; /* of all paths */
+    struct parts_request request = engine->parts.now;
+    AUTO(json_t) json_t *told = NULL;
     const char *paths[MAX_PATHS_TOLD], *key;
     json_t *flag;
     size_t count = 0;
 
+    /* More than that: only which parts, as everything below them may have changed. */
+    engine->parts.now.shared = &shared;
+    told = paths_told(tx, json_array_size(tx->patch) > MAX_PATHS_TOLD);
+    engine->parts.now = request;
     json_object_foreach (told, key, flag) {
         if (count < MAX_PATHS_TOLD)
             paths[count++] = key;

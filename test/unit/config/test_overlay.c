@@ -113,6 +113,22 @@ TEST(a_patch_is_minimal_starts_at_existing_parents_and_goes_back_byte_for_byte)
     ck_assert(json_equal(tree, base));
 }
 
+/* Names at path are those of the whole value there. */
+static void check_names(const struct overlay *o, const json_t *base, const json_t *plain,
+                        const char *path)
+{
+    const json_t *object = tree_get(plain, path);
+    AUTO(json_t) json_t *names = overlay_names(o, base, path, 1000);
+    AUTO(json_t) json_t *few = overlay_names(o, base, path, 1);
+    json_t *name;
+    size_t i;
+
+    ck_assert_uint_eq(json_array_size(names), json_object_size(object));
+    ck_assert_uint_eq(json_array_size(few), json_object_size(object) > 0);
+    json_array_foreach (names, i, name)
+        ck_assert_ptr_nonnull(json_object_get(object, json_string_value(name)));
+}
+
 /* Against the plain way: a copy of the tree edited by tree_set and tree_delete. */
 TEST(random_edits_give_the_same_tree_as_editing_a_copy)
 {
@@ -156,6 +172,9 @@ TEST(random_edits_give_the_same_tree_as_editing_a_copy)
         }
         seen = overlay_get(&o, base, "");
         ck_assert_msg(json_equal(seen, plain), "round %d", round);
+        check_names(&o, base, plain, "");
+        for (size_t i = 0; i < ARRAY_LEN(paths); i++)
+            check_names(&o, base, plain, paths[i]);
         patch = overlay_patch(&o, base);
         back = json_deep_copy(base);
         ck_assert_int_eq(overlay_apply(back, patch, false, &err), 0);

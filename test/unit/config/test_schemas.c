@@ -295,6 +295,12 @@ static void all_requests(struct fake *f, const char *kind)
 
         edited(f, kind, "edit of many names below", many);
     }
+    /* As many as an event names one by one. */
+    for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+        AUTO_FREE char *some = edit_of(lengths[i] > 1000 ? 60 : 100, lengths[i], values[i]);
+
+        edited(f, kind, "edit of a hundred names below", some);
+    }
 }
 
 TEST(no_schema_makes_a_request_hold_the_loop)
@@ -314,6 +320,10 @@ TEST(no_schema_makes_a_request_hold_the_loop)
         fake_open(&f);
         if (strstr(buf_str(&f.logged), "schema.refused"))
             printf("# %s: refused: %.300s\n", kinds[i].name, buf_str(&f.logged));
+        /* Each is told of what is committed. */
+        fake_service(&f, "firewall", "/guest");
+        fake_service(&f, "interfaces", "/guest");
+        fake_service(&f, "system", "/guest");
         all_requests(&f, kinds[i].name);
         fake_free(&f);
     }
