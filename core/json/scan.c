@@ -25,6 +25,7 @@ struct scan {
     uint32_t max_depth;
     uint32_t max_keys;
     struct key_source source;
+    const struct json_limits *limits; /* NULL: it does not pause */
     struct orb_err *err;
 };
 
@@ -384,6 +385,8 @@ static int value(struct scan *s)
 
     if (s->p == s->end)
         return bad(s, s->p, "a value");
+    if (s->limits)
+        s->limits->pause(s->limits->arg);
     switch (*s->p) {
     case '"':
         return string(s, &escaped);
@@ -412,6 +415,7 @@ int scan_json(const char *text, size_t len, const struct json_limits *limits, st
     struct scan s = {
         .max_depth = limits ? limits->depth : JSON_MAX_DEPTH,
         .max_keys = limits ? limits->keys : JSON_MAX_KEYS,
+        .limits = limits && limits->pause ? limits : NULL,
         .err = err,
     };
     int r;

@@ -17,6 +17,10 @@
 struct json_limits {
     uint32_t depth;
     uint32_t keys; /* per object */
+    /* Called with arg between the values of a long text, which is gone on with when it returns;
+     * NULL: none is. */
+    void (*pause)(void *arg);
+    void *arg;
 };
 
 /* Checks the whole text. limits NULL: JSON_MAX_DEPTH, JSON_MAX_KEYS. Error ORB_E_SYNTAX (or

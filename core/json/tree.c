@@ -9,20 +9,69 @@
 #include "core/base/own.h"
 #include "core/base/pointer.h"
 #include "core/base/xalloc.h"
+#include "core/json/json.h"
+
+#define AT_ONCE 16384u /* bytes of text made into a tree in one step */
 
 #define MAX_TOKENS 64
+
+static json_t *load(const char *text, size_t len, json_error_t *why)
+{
+    return json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, why);
+}
+
+static json_t *load_pausing(const char *text, size_t len, const struct json_limits *limits,
+                            json_error_t *why);
+
+static int add_item(json_t *to, const struct json_item *item, const struct json_limits *limits,
+                    json_error_t *why)
+{
+    json_t *one = load_pausing(item->value.p, item->value.len, limits, why);
+    AUTO_FREE char *key = NULL;
+
+    if (!one)
+        return -1;
+    if (!item->key)
+        return json_array_append_new(to, one);
+    key = xcalloc(1, item->key_len + 1);
+    json_unescape(item->key, item->key_len, key);
+    return json_object_set_new_nocheck(to, key, one);
+}
+
+/* Containers with long texts member by member. The text was scanned: it is well-formed, and no key
+ * stands twice in an object. */
+static json_t *load_pausing(const char *text, size_t len, const struct json_limits *limits,
+                            json_error_t *why)
+{
+    struct json_item item;
+    struct json_iter iter;
+    json_t *tree;
+
+    if (len <= AT_ONCE ||
+        (!json_iter_init(&iter, '{', text, len) && !json_iter_init(&iter, '[', text, len))) {
+        limits->pause(limits->arg);
+        return load(text, len, why);
+    }
+    tree = iter.object ? json_object() : json_array();
+    while (json_iter_next(&iter, &item))
+        if (add_item(tree, &item, limits, why) < 0) {
+            json_decref(tree);
+            return NULL;
+        }
+    return tree;
+}
 
 int tree_parse(const char *text, size_t len, const struct json_limits *limits, json_t **ret_tree,
                struct orb_err *err)
 {
-    json_error_t why;
+    json_error_t why = {0};
     json_t *tree;
     int r;
 
     r = scan_json(text, len, limits, err);
     if (r < 0)
         return r;
-    tree = json_loadb(text, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &why);
+    tree = limits && limits->pause ? load_pausing(text, len, limits, &why) : load(text, len, &why);
     if (!tree && json_error_code(&why) == json_error_out_of_memory)
         return orb_fail(err, ORB_E_NOMEM, "out of memory for a JSON text of %zu bytes", len);
     if (!tree)

@@ -125,9 +125,9 @@ void methods_edit_edit(struct ask *ask)
 
 static int load_whole(struct engine *e, struct candidate *c, const char *mode, struct orb_err *err)
 {
-    static const struct json_limits limits = {.depth = JSON_MAX_DEPTH, .keys = JSON_MAX_TREE_KEYS};
-    AUTO(json_t) json_t *tree = NULL;
+    const struct json_limits limits = parts_limits(&e->parts);
     AUTO(edit) struct edit edit = edit_of(e, c);
+    json_t *tree = NULL;
     int r = tree_parse(buf_str(&c->load), c->load.len, &limits, &tree, err);
 
     if (r < 0)
@@ -140,6 +140,7 @@ static int load_whole(struct engine *e, struct candidate *c, const char *mode, s
         r = edit_op(&edit, "merge", "", json_incref(tree), err);
     if (r == 0)
         edit_keep(&edit);
+    parts_drop(&e->parts, tree);
     return r;
 }
 

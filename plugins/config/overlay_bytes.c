@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "plugins/config/overlay_bytes.h"
+#include "plugins/config/parts.h"
 
 /* What jansson and malloc take for a value, about. */
 #define BYTES_OF_VALUE 48u
@@ -29,7 +30,9 @@ size_t overlay_bytes(const struct overlay *o)
 {
     size_t n = 0;
 
-    for (size_t i = 0; i < o->count; i++)
+    for (size_t i = 0; i < o->count; i++) {
         n += overlay_bytes_of_change(o->list[i].path, o->list[i].value);
+        parts_pause(o->parts);
+    }
     return n;
 }

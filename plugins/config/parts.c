@@ -110,6 +110,31 @@ void parts_pause(const struct parts *parts)
         parts->pause(parts->pause_arg);
 }
 
+void parts_drop(const struct parts *parts, json_t *value)
+{
+    const char *key;
+    json_t *one;
+    void *next;
+
+    if (json_is_object(value) && value->refcount == 1)
+        json_object_foreach_safe(value, next, key, one)
+        {
+            json_incref(one);
+            json_object_del(value, key);
+            parts_drop(parts, one);
+        }
+    json_decref(value);
+    parts_pause(parts);
+}
+
+struct json_limits parts_limits(const struct parts *parts)
+{
+    return (struct json_limits){.depth = JSON_MAX_DEPTH,
+                                .keys = JSON_MAX_TREE_KEYS,
+                                .pause = parts->now.in_slices ? parts->pause : NULL,
+                                .arg = parts->pause_arg};
+}
+
 void parts_dump(const struct parts *parts, const json_t *value, struct buf *ret_text)
 {
     tree_dump_pausing(value, ret_text, parts->now.in_slices ? parts->pause : NULL,

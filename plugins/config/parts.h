@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "core/base/log.h"
+#include "core/json/scan.h"
 #include "core/json/schema.h"
 #include "core/json/tree.h"
 
@@ -48,6 +49,10 @@ bool parts_third_party(const struct parts *parts, const char *package);
 /* For work on many values, between two of them: others have their turn (requests_pause()). parts
  * may be NULL. */
 void parts_pause(const struct parts *parts);
+/* Gives a large value back, in slices. */
+void parts_drop(const struct parts *parts, json_t *value);
+/* Limits for tree_parse() of a configuration, in slices. */
+struct json_limits parts_limits(const struct parts *parts);
 /* tree_dump() of a large value, in slices. */
 void parts_dump(const struct parts *parts, const json_t *value, struct buf *ret_text);
 /* The part a path lies in, or NULL. ret_rest (may be NULL): the pointer inside the part. */

@@ -244,6 +244,24 @@ def larges(box, other):
             attempt(f"of a large candidate{' of whole values' * whole}: {what}", large, box, other, what, method, given, whole)
 
 
+def loads(box, other):
+    """An administrator loads a whole configuration, again and again."""
+    token, answers = box.ctl("token", "create", "loader", "admin").stdout.strip(), []
+    groups = {f"l{i}": {"addresses": [f"10.{i >> 16}.{i >> 8 & 255}.{i & 255}/32"], "description": "x" * 200} for i in range(3500)}
+    file = f"{box.dir}/load.json"
+    with open(file, "w") as f:
+        json.dump({"firewall": {"groups": groups}}, f)
+
+    def http(*how):
+        answers.append(subprocess.run(box.inside("curl", "-sS", "-m", "60", "-o", "/dev/stderr", "-w", "%{http_code}", "-H", f"Authorization: Bearer {token}",
+                                                 *how), capture_output=True, text=True, check=False))
+    complaint = other.compare("a load of 1 MB", lambda: http("-X", "PATCH", "-H", "Content-Type: application/json", "-H", "Expect:", "-T", file,
+                                                             "http://127.0.0.1:8080/api/v1/config/candidates/mine"))
+    http("-X", "POST", "http://127.0.0.1:8080/api/v1/config/discard")
+    expect(all(a.stdout == "200" for a in answers), f"control: {answers[0].stdout} {answers[0].stderr[:300]}")
+    expect(not complaint, complaint)
+
+
 def main(root):
     package(root, READER, "agent", mani=manifest(READER, capabilities=GRANTS), sch=SCHEMA)
     with Appliance(build, "config", packages=[root]) as box, Appliance(build, "beside") as beside:
@@ -261,6 +279,7 @@ def main(root):
             lists(box, other)
             candidates(box, other)
             larges(box, other)
+            attempt("an administrator loads 1 MB", loads, box, other)
             # The last: it is asked before each commit from then on, and does not answer as it ought to.
             attempt("a package attaches again and again", by_package, box, other, "attach", {"paths": ["/"]})
             tap.test("the config service was not restarted", unhurt, box, pid)

@@ -2,6 +2,7 @@
  * in slices among others is answered as it is at once and alone. */
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/base/own.h"
 #include "core/base/xalloc.h"
@@ -264,6 +265,90 @@ TEST(commits_and_peers_that_go_end_what_is_half_done)
         fake_open(&s.f);
         engine_running(s.f.engine, &again);
         ck_assert_str_eq(buf_str(&running), buf_str(&again));
+        slices_free(&s);
+    }
+}
+
+/* ---- a whole configuration ---- */
+
+#ifdef __SANITIZE_ADDRESS__
+#define MOST_MS 1000
+#else
+#define MOST_MS 50
+#endif
+#define PIECE 120000u
+
+static uint64_t processor_us(void *arg)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+static void long_configuration(struct buf *to)
+{
+    buf_adds(to, "{\"interfaces\":{");
+    for (unsigned i = 0; i < 10000; i++)
+        buf_addf(to, "%s\"i%u\":{\"mtu\":1500,\"description\":\"%0500u\"}", i ? "," : "", i, i);
+    buf_adds(to, "},\"firewall\":{\"rules\":{");
+    for (unsigned i = 0; i < 20000; i++)
+        buf_addf(to, "%s\"%u\":{\"action\":\"drop\",\"protocol\":\"tcp\",\"port\":%u}",
+                 i ? "," : "", i, 1 + i % 60000);
+    buf_adds(to, "}}}");
+}
+
+/* The longest step of it, in processor time. */
+static uint64_t load(struct slices *s, const struct buf *text, const char *mode)
+{
+    const struct engine_caller caller = {.peer = 1, .name = "ada"};
+    uint64_t longest = 0;
+
+    for (size_t at = 0; at < text->len; at += PIECE) {
+        AUTO(buf) struct buf in = {0};
+        size_t len = text->len - at < PIECE ? text->len - at : PIECE;
+        uint64_t begin;
+
+        buf_addf(&in, "{\"mode\":\"%s\",\"offset\":%zu,\"last\":%s,\"data\":", mode, at,
+                 at + len == text->len ? "true" : "false");
+        buf_add_json(&in, text->data + at, len);
+        buf_addc(&in, '}');
+        begin = processor_us(NULL);
+        engine_request(s->f.engine, &caller, "load-part", buf_str(&in), in.len, (void *)1);
+        do {
+            uint64_t took = processor_us(NULL) - begin;
+
+            longest = took > longest ? took : longest;
+            begin = processor_us(NULL);
+            if (s->soon) {
+                s->soon = false;
+                engine_go_on(s->f.engine);
+            }
+        } while (s->soon || !s->answered);
+        ck_assert_msg(!strncmp(s->answers[0], "{\"changes\":", 11), "%.200s", s->answers[0]);
+        free(s->answers[0]);
+        s->answers[0] = NULL;
+        s->answered = 0;
+    }
+    return longest;
+}
+
+TEST(no_step_of_loading_a_whole_configuration_holds_the_loop)
+{
+    static const char *const modes[] = {"merge", "replace"};
+
+    for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+        AUTO(buf) struct buf text = {0};
+        struct slices s;
+        uint64_t longest;
+
+        slices_new(&s, true, false);
+        s.f.engine->host.now_us = processor_us;
+        long_configuration(&text);
+        longest = load(&s, &text, modes[i]);
+        printf("# %s: %zu bytes, the longest step took %.1f ms\n", modes[i], text.len,
+               (double)longest / 1e3);
+        ck_assert_uint_lt(longest, MOST_MS * 1000u);
         slices_free(&s);
     }
 }

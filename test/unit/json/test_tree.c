@@ -130,3 +130,40 @@ TEST(key_order_is_total)
     ck_assert_int_lt(tree_dump_compare("9", "10"), 0);
     ck_assert_int_lt(tree_dump_compare("10", "a"), 0);
 }
+
+static void on_pause(void *arg)
+{
+    ++*(unsigned *)arg;
+}
+
+/* Long texts become the same tree member by member. */
+TEST(a_text_that_is_read_in_slices_becomes_the_same_tree)
+{
+    unsigned pauses = 0;
+    struct json_limits limits = {.depth = 32, .keys = 100000, .pause = on_pause, .arg = &pauses};
+    AUTO(buf) struct buf text = {0}, once = {0}, sliced = {0};
+    AUTO(json_t) json_t *a = NULL;
+    AUTO(json_t) json_t *b = NULL;
+    struct orb_err err;
+
+    buf_adds(&text, " [ {\"empty\":{},\"none\":[ ]}, ");
+    for (unsigned i = 0; i < 3; i++) {
+        buf_adds(&text, i ? ", {" : "{");
+        for (unsigned k = 0; k < 3000; k++)
+            buf_addf(
+                &text,
+                "%s\"k\\u00e9\\\"%u\" : [%u, -1.5e3, true, null, {\"x\":\"\\ud83d\\ude00/\\n\"}]",
+                k ? " ,\n" : "", k, k);
+        buf_adds(&text, "}");
+    }
+    buf_adds(&text, ", \"end\" ] ");
+    ck_assert_int_eq(tree_parse(text.data, text.len, &limits, &a, &err), 0);
+    ck_assert_uint_gt(pauses, 9000);
+    limits.pause = NULL;
+    ck_assert_int_eq(tree_parse(text.data, text.len, &limits, &b, &err), 0);
+    ck_assert(json_equal(a, b));
+    tree_dump(a, &sliced);
+    tree_dump(b, &once);
+    ck_assert_str_eq(buf_str(&sliced), buf_str(&once));
+    ck_assert_ptr_nonnull(strstr(buf_str(&once), "k\xc3\xa9\\\"2999"));
+}
