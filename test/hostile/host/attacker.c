@@ -4,12 +4,14 @@
  * Every attack announces itself ("attack begins NAME", on stderr, because that works before HELLO),
  * and says "attack succeeded: …" when it got something it must not get. What the host did about it
  * is checked by the driver, from the host's side. */
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "core/worker/sdk_internal.h"
 #include "orbital/orbital.h"
 #include "test/hostile/host/attacker.h"
 
@@ -52,6 +54,13 @@ void refused(const char *what, const char *code, const char *expected)
 void ready(void)
 {
     wire_say(W_READY, "{\"revision\":0}");
+}
+
+/* pause() is no call of a worker: a loop of it would spin. */
+void still(void)
+{
+    for (;;)
+        poll(NULL, 0, -1);
 }
 
 void stay(void)
@@ -200,14 +209,14 @@ static int init(struct orb_ctx *ctx, struct orb_err *err)
 }
 
 /* Configuration: takes part in commits, and spoils them. */
-static void answer_wrongly(const char *reply)
+/* The request is the SDK's, unanswered in its hands: the answer takes its number. */
+static void answer_wrongly(const struct orb_ctx *ctx, const char *reply)
 {
-    /* The request is the SDK's; it lies unanswered in its hands, so answer every number there is.
-     */
-    for (uint32_t slot = 0; slot < 64; slot++)
-        for (uint32_t generation = 0; generation < 300; generation++)
-            wire_frame((struct wire_frame){.type = W_REP, .corr = slot << 16 | generation}, NULL,
-                       reply);
+    if (!ctx->conf.req) {
+        shout("attack unexpected: no request is being worked on");
+        return;
+    }
+    wire_frame((struct wire_frame){.type = W_REP, .corr = ctx->conf.req->corr}, NULL, reply);
 }
 /* Never done, and always about to be. */
 static void work_on(struct orb_ctx *ctx, const char *at)
@@ -219,9 +228,9 @@ static int prepare(struct orb_ctx *ctx, const struct orb_change *change, struct 
 {
     if (change->initial)
         return 0;
+    shout("attack is asked to prepare");
     if (is("prepare_hang"))
-        for (;;)
-            pause();
+        still();
     if (is("prepare_works"))
         work_on(ctx, "prepare");
     if (is("prepare_error"))
@@ -231,7 +240,7 @@ static int prepare(struct orb_ctx *ctx, const struct orb_change *change, struct 
     if (is("prepare_exit"))
         _exit(0);
     if (is("prepare_shape")) {
-        answer_wrongly("{\"plan\":\"yes\",\"committed\":true}");
+        answer_wrongly(ctx, "{\"plan\":\"yes\",\"committed\":true}");
         return ORB_LATER;
     }
     return 0;
@@ -240,9 +249,9 @@ static int apply(struct orb_ctx *ctx, const struct orb_change *change, struct or
 {
     if (change->initial)
         return 0;
+    shout("attack is asked to apply");
     if (is("apply_hang"))
-        for (;;)
-            pause();
+        still();
     if (is("apply_works"))
         work_on(ctx, "apply");
     if (is("apply_error"))
@@ -250,7 +259,7 @@ static int apply(struct orb_ctx *ctx, const struct orb_change *change, struct or
     if (is("apply_exit"))
         _exit(0);
     if (is("apply_shape")) {
-        answer_wrongly("[true]");
+        answer_wrongly(ctx, "[true]");
         return ORB_LATER;
     }
     return 0;

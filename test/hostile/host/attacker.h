@@ -17,6 +17,7 @@ void refused(const char *what, const char *code, const char *expected);
 void ready(void);
 /* Answers pings for ever. */
 void stay(void);
+void still(void); /* does nothing, reads nothing, for ever */
 
 /* attacker_protocol.c: frames no peer may send, processes that do not behave */
 void f_hello_twice(void);

@@ -26,8 +26,7 @@ static void flood(bool (*once)(unsigned n))
         for (unsigned i = 0; i < 64; i++)
             if (!once(n++)) {
                 shout("attack notes: disconnected after %u", n);
-                for (;;)
-                    pause();
+                still();
             }
         while (wire_next(&in, 0, true))
             ;
@@ -181,8 +180,7 @@ void d_slow_reader(void)
                       "{\"to\":\"acme-probe@1\",\"method\":\"echo\"}", text))
         ;
     shout("attack notes: disconnected after %u requests", n);
-    for (;;)
-        pause();
+    still();
 }
 void d_tables(void)
 {

@@ -123,22 +123,19 @@ void p_partial(void)
     ready();
     raw_header(1000, 0, W_LOG, 0);
     wire_bytes("{\"event\":", 9);
-    for (;;)
-        pause();
+    still();
 }
 void p_close(void)
 {
     ready();
     close(WIRE_FD);
-    for (;;)
-        pause();
+    still();
 }
 void p_shutdown(void)
 {
     ready();
     shutdown(WIRE_FD, SHUT_WR);
-    for (;;)
-        pause();
+    still();
 }
 void p_exit_0(void)
 {
@@ -156,8 +153,7 @@ void p_ready_exit(void)
 void p_hang(void)
 {
     ready();
-    for (;;)
-        pause();
+    still();
 }
 void p_late_pong(void)
 {
@@ -222,8 +218,7 @@ void c_crash(void)
 }
 void c_hang(void)
 {
-    for (;;)
-        pause();
+    still();
 }
 void c_spin(void)
 {
@@ -241,8 +236,7 @@ void c_close(void)
 void c_ready(void)
 {
     ready();
-    for (;;)
-        pause();
+    still();
 }
 void c_greet(void)
 {

@@ -6,6 +6,7 @@ change; as a benchmark it is the time that passed. A stretch is measured again u
 import contextlib
 import functools
 import json
+import mmap
 import os
 import re
 import socket
@@ -23,7 +24,9 @@ RECORD = struct.Struct("<ddd")  # begin; seconds, below 0: a wrong answer or non
 SANITIZED = len(sys.argv) > 1 and os.path.exists(f"{sys.argv[1]}/orbitald") and b"__asan_init" in open(f"{sys.argv[1]}/orbitald", "rb").read()
 RATIO, GAP_S = 2.0, (0.5 if SANITIZED else 0.1)
 FLOOR_S = 0.200 if SANITIZED else 0.020  # of the processor: two fifths of what a turn may take; what the ratio is, the benchmark says
-STRETCH_S, TRIES = 0.25, 8
+STRETCH_S, ANSWERS, TRIES = 0.25, 60, 8  # a stretch: so many answers of both, or that long; as a benchmark, that long
+PACE_S, IDLE_S = 0.001, 0.02  # between two questions: in a stretch, and before and behind it
+MOMENT_S = 0.05  # after which it is asked whether a stretch of an attack that goes on by itself is over
 
 
 def processor(schedstat):
@@ -88,8 +91,15 @@ class Web:
             return self.ask(s)
 
 
+def shared(path):
+    """A byte of two processes: whether a stretch is on."""
+    with open(path, "r+b") as f:
+        return mmap.mmap(f.fileno(), 1)
+
+
 def ask_on(make, out, pids):
     """The process: until it is ended."""
+    stretch = shared(f"{out}.stretch")
     client, n = None, 0
     with contextlib.suppress(OSError):  # where it is allowed: what the answer waits for here is not the appliance's
         os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
@@ -105,7 +115,7 @@ def ask_on(make, out, pids):
                 good, client = False, None
             took = time.monotonic() - begin
             f.write(RECORD.pack(begin, took if good else -took, sum(map(processor, loops)) - used))
-            time.sleep(0.001 if good else 0.05)
+            time.sleep((PACE_S if stretch[0] else IDLE_S) if good else 0.05)
 
 
 class Asker:
@@ -113,7 +123,10 @@ class Asker:
 
     def __init__(self, box, name, token=None, kind="control"):
         self.out = f"{box.dir}/{name}"
-        open(self.out, "wb").close()
+        for path, begun in ((self.out, b""), (f"{self.out}.stretch", b"\0")):
+            with open(path, "wb") as f:
+                f.write(begun)
+        self.on = shared(f"{self.out}.stretch")
         service = {"web": "api", "config": "config"}.get("web" if token else kind)
         pids = [box.daemon.pid] + ([box.service(service)["pid"]] if service else [])
         command = [sys.executable, os.path.abspath(__file__), "web" if token else kind, token or f"{box.dir}/run/control.sock",
@@ -124,6 +137,9 @@ class Asker:
     def end(self):
         self.process.kill()
         self.process.wait()
+
+    def noted(self):
+        return os.path.getsize(self.out) // RECORD.size
 
     def since(self, begin):
         """(answers, wrong ones) of what was asked since then, an answer: (seconds, of the processor). One that
@@ -166,13 +182,17 @@ class Other:
 
     def stretch(self, work):
         """work() again and again for a while: (answers, those of the appliance beside, wrong answers)."""
-        self.attacked.since(0)
-        self.quiet.since(0)
-        begin = time.monotonic()
+        both = (self.attacked, self.quiet)
+        for a in both:
+            a.since(0)
+            a.on[0] = 1
+        begin, had = time.monotonic(), [a.noted() for a in both]
         while True:
             work()
-            if time.monotonic() - begin >= STRETCH_S:
+            if time.monotonic() - begin >= STRETCH_S or not self.strict and all(a.noted() - n >= ANSWERS for a, n in zip(both, had)):
                 break
+        for a in both:
+            a.on[0] = 0
         answers, wrong = self.attacked.answered(begin)
         return answers, self.quiet.answered(begin)[0], wrong
 

@@ -3,6 +3,7 @@ import json
 import os
 import re
 import resource
+import struct
 import subprocess
 
 from appliance import Failed, expect, run  # noqa: E402
@@ -107,6 +108,13 @@ def lay_out(root):
     return asked
 
 
+def loaded(elf):
+    """How much of an ELF file is mapped: behind it are section tables and what debuggers read."""
+    at, size, count = struct.unpack_from("<Q14xHH", elf, 32)
+    heads = (struct.unpack_from("<IIQQQQ", elf, at + n * size) for n in range(count))
+    return max(offset + length for kind, _, offset, _, _, length in heads if kind == 1)  # PT_LOAD
+
+
 def broken_objects(root):
     """Packages whose shared object is none; name -> what the report must say."""
     good = open(f"{modules}/attacker.so", "rb").read()
@@ -114,7 +122,7 @@ def broken_objects(root):
     wrong_machine[18:20] = b"\xb7\x00"  # AArch64
     broken_headers = bytearray(good)
     broken_headers[32:40] = b"\xff" * 8
-    kinds = {"o-empty": b"", "o-text": b"#!/bin/sh\nreboot\n", "o-half": good[:len(good) // 2], "o-short": good[:100], "o-arch": bytes(wrong_machine),
+    kinds = {"o-empty": b"", "o-text": b"#!/bin/sh\nreboot\n", "o-half": good[:loaded(good) // 2], "o-short": good[:100], "o-arch": bytes(wrong_machine),
              "o-headers": bytes(broken_headers), "o-zeros": good[:64] + bytes(len(good) - 64)}
     for name, data in kinds.items():
         write(f"{package(root, name)}/lib/{name}.so", data)

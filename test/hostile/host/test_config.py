@@ -118,7 +118,7 @@ def by_viewer(box, other, token, path):
 
 def other_moment(viewers):
     viewers[0].process.poll()
-    threading.Event().wait(0.25)  # the attack goes on for this long
+    threading.Event().wait(others.MOMENT_S)  # the attack goes on meanwhile
 
 
 def unhurt(box, pid):

@@ -20,7 +20,7 @@ if figures:
 import other as others  # noqa: E402
 from appliance import Appliance, Failed, expect, run  # noqa: E402
 from contracts import CONTRACTS, FILL  # noqa: E402
-from lab import attempt, attempts, build, only, successes, tap  # noqa: E402
+from lab import attempt, attempts, build, only, successes, tap, words_of  # noqa: E402
 from packages import manifest, package  # noqa: E402
 from wire import Client, ERR, EVENT, frame, LOG, METRIC, PUB, Refused, REP, REQ, SUB  # noqa: E402
 
@@ -393,15 +393,31 @@ def searched(box, other, length):
 SPOIL = {"prepare_hang": "hangs", "prepare_error": "refuses", "prepare_never": "never answers", "apply_hang": "hangs in apply"}
 
 
+def refuses(box, name):
+    """The control: it says so when it is asked."""
+    enabled(box, name)
+    try:
+        commit(box, (f"/{name}/x", 3))
+        raise Failed("control: it takes part in no commit")
+    except Refused as e:
+        expect("never" in str(e), f"refused with {e}")
+    box.until(10, lambda: any("is asked to prepare" in w for w in words_of(box, name)), "control: it says that it is asked")
+    enabled(box, name, False)
+    box.until(10, lambda: box.service(name)["pid"] == 0, "it ends")
+
+
 def held_up(box, other, name, how):
     """It goes on so while its own grants are taken away, and while it is disabled."""
     enabled(box, name)
-    begin = time.monotonic()
     commit(box, (f"/services/{name}/grants", []), (f"/{name}/x", 1))
-    expect(time.monotonic() - begin < 8, "the commit that takes its grants waited for it")
+    asked = [w for w in words_of(box, name) if "is asked" in w]
+    expect(not asked, f"the commit that takes its grants asked it: {asked}")
     commit(box, (f"/services/{name}/grants", [f"config.read:/{name}"]))
     box.until(20, lambda: box.service(name)["state"] == "Running", "it runs again")
     commit(box, (f"/{name}/x", 2), (f"/services/{name}/enabled", False))
+    expect(not any("is asked" in w for w in words_of(box, name)), "the commit that disables it asked it")
+    if name == "v-prepare-error":
+        refuses(box, name)
     box.until(10, lambda: box.service(name)["pid"] == 0, "it ends")
     measured(other, f"{name} {how}", lambda: commit(box, ("/acme-probe/greeting", f"{SECRET} {time.monotonic()}")))
 

@@ -43,7 +43,7 @@ def flood(box, other, kind, count, token, wanted):
     process = subprocess.Popen(box.inside(sys.executable, f"{here}/http_floods.py", kind, str(count), token), stdout=subprocess.PIPE, bufsize=0)
     try:
         expect(process.stdout.readline() == b"begun\n", "control: the flood begins")
-        complaint = other.compare(kind, lambda: time.sleep(others.STRETCH_S))
+        complaint = other.compare(kind, lambda: time.sleep(others.MOMENT_S))
         if "cut" not in wanted:
             select.select([process.stdout], [], [], 60)  # on a busy machine the first answer comes late
     finally:
