@@ -108,6 +108,7 @@ struct foreign_settings {
     uint32_t redirects;       /* ICMP redirects change the next hop of a destination */
     uint32_t learned_mtus;    /* forwarding honours MTUs learned by ICMP */
     uint32_t hash4, hash6;    /* what next hops share traffic by */
+    uint32_t accounting;      /* conntrack counts the packets and bytes of each connection */
 };
 
 #define FOREIGN_REDIRECTS_HELD ~0u /* none is learned any more; those learned before still hold */

@@ -76,7 +76,8 @@ struct foreign_settings foreign_settings(struct dataplane *dp)
         .redirects = redirects(dp),
         .learned_mtus = setting("ipv4/ip_forward_use_pmtu", 0),
         .hash4 = setting("ipv4/fib_multipath_hash_policy", 0),
-        .hash6 = setting("ipv6/fib_multipath_hash_policy", 0)};
+        .hash6 = setting("ipv6/fib_multipath_hash_policy", 0),
+        .accounting = setting("netfilter/nf_conntrack_acct", 0)};
 }
 
 void foreign_settings_read(struct dataplane *dp, struct foreign *foreign)
@@ -98,4 +99,7 @@ void foreign_settings_read(struct dataplane *dp, struct foreign *foreign)
                          : "net.ipv4.conf.all.accept_redirects is set");
     else if (now.learned_mtus)
         foreign_note(foreign, FOREIGN_SETTING, FOREIGN_IP4, "net.ipv4.ip_forward_use_pmtu is set");
+    if (now.accounting) /* a BPF program cannot add to conntrack's counters */
+        foreign_note(foreign, FOREIGN_SETTING, FOREIGN_IP4 | FOREIGN_IP6,
+                     "net.netfilter.nf_conntrack_acct is set");
 }

@@ -256,7 +256,8 @@ def rules(box):
 
 def settings(box):
     """A host that becomes a router had the first one set until then: only a redirect makes it last."""
-    for name in ("net.ipv4.conf.all.accept_redirects", "net.ipv4.ip_forward_use_pmtu"):
+    for name in ("net.ipv4.conf.all.accept_redirects", "net.ipv4.ip_forward_use_pmtu",
+                 "net.netfilter.nf_conntrack_acct"):
         box.kind(name, run("sysctl", "-qw", f"{name}=1"), run("sysctl", "-qw", f"{name}=0"), ALL, "setting", f"{name} is set")
 
 
