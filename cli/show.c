@@ -218,7 +218,10 @@ static void print_pending_routes(json_t *tree)
 
             table_cell(&t, "%s%s%s", table_text(e, "destination"),
                        *table_text(e, "table") ? " of table " : "", table_text(e, "table"));
-            table_cell(&t, "%s%s%s", via, *via ? " " : "", table_text(hop, "interface"));
+            if (strchr(via, '%')) /* ADDRESS%INTERFACE */
+                table_cell(&t, "%s", via);
+            else
+                table_cell(&t, "%s%s%s", via, *via ? " " : "", table_text(hop, "interface"));
             table_cell(&t, "%lld", table_number(e, "metric"));
             table_cell(&t, "%s", table_text(hop, "reason"));
         }

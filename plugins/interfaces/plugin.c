@@ -114,8 +114,10 @@ static void describe(const char *name, const struct desired *old, const struct d
     if (del)
         snprintf(to + strlen(to), size - strlen(to), " remove %u address%s", del,
                  del > 1 ? "es" : "");
-    if (new && (old ? old->mtu : 0) != new->mtu)
+    if (new &&new->mtu && (!old || old->mtu != new->mtu))
         snprintf(to + strlen(to), size - strlen(to), " MTU %u", (unsigned)new->mtu);
+    if (new && !new->mtu && old && old->mtu)
+        snprintf(to + strlen(to), size - strlen(to), " MTU no longer configured");
     if (new && (!old || old->enabled != new->enabled))
         snprintf(to + strlen(to), size - strlen(to), " %s", new->enabled ? "up" : "down");
     if (!new)
